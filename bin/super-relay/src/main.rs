@@ -1,0 +1,2 @@
+//! super-relay
+fn main() {}

@@ -1,0 +1,1 @@
+//! paymaster-relay
