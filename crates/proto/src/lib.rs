@@ -1,1 +1,36 @@
-//! proto
+//! The wire and the hashes of super-relay: what every package, the trusted application included, agrees on.
+//!
+//! `no_std` with `alloc`, no I/O, no unsafe. Byte layouts are given in `docs/architecture.md` and in each module.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod abi;
+pub mod account_id;
+pub mod bytes;
+pub mod command;
+pub mod cost;
+pub mod digest;
+pub mod entry_point;
+pub mod frame;
+#[cfg(feature = "json")]
+pub mod json;
+pub mod limits;
+pub mod paymaster;
+pub mod primitives;
+pub mod signature;
+pub mod signers;
+pub mod status;
+pub mod user_operation;
+
+pub use account_id::AccountId;
+pub use bytes::Bounded;
+pub use cost::worst_case_cost;
+pub use entry_point::{EntryPoint, EntryPointVersion};
+pub use paymaster::Terms;
+pub use primitives::{Address, Hash, IntentHash, PaymasterDigest, RequestDigest, Uint256, UserOpHash, Wei};
+pub use signature::Signature;
+pub use signers::Permissions;
+pub use status::Status;
+pub use user_operation::{Init, Paymaster, UserOperation};

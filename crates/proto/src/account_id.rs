@@ -1,0 +1,77 @@
+//! The name of an account record in the TEE.
+
+use alloc::string::String;
+use core::fmt;
+use core::str::FromStr;
+
+use serde::de::{self, Deserialize, Deserializer};
+use serde::ser::{Serialize, Serializer};
+
+use crate::limits::MAX_ACCOUNT_ID;
+use crate::primitives::{Address, Hash, keccak256};
+
+/// 1 to 128 characters of `[A-Za-z0-9_.:@-]` (protocol, section 1).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountId(String);
+
+/// The text is not an account id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidAccountId;
+
+impl fmt::Display for InvalidAccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an account id has 1 to 128 characters of A-Z a-z 0-9 _ . : @ -")
+    }
+}
+
+impl core::error::Error for InvalidAccountId {}
+
+impl AccountId {
+    /// The id given to an account that is made without one: `pk_` and the first 20 bytes, in hex, of
+    /// keccak256(credentialId) (protocol, section 5).
+    #[must_use]
+    pub fn of_credential(credential_id: &[u8]) -> Self {
+        let Hash(digest) = keccak256(credential_id);
+        let mut prefix = [0; 20];
+        prefix.copy_from_slice(&digest[..20]);
+        let hex = alloc::format!("{}", Address(prefix));
+        Self(alloc::format!("pk_{}", hex.trim_start_matches("0x")))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for AccountId {
+    type Err = InvalidAccountId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidAccountId> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:@-".contains(&byte);
+        if text.is_empty() || text.len() > MAX_ACCOUNT_ID || !text.bytes().all(allowed) {
+            return Err(InvalidAccountId);
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+impl fmt::Display for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Serialize for AccountId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for AccountId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text: alloc::borrow::Cow<'de, str> = Deserialize::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
+    }
+}

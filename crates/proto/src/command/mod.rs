@@ -1,0 +1,110 @@
+//! The commands of the trusted application: fields, never a bare hash (protocol, section 6).
+
+mod account;
+mod admin;
+mod info;
+mod sponsorship;
+
+pub use account::{
+    CreateHybridAccount, CredentialId, GetWalletInfo, PasskeyInfo, PasskeyPublicKey, Registration,
+    SignatureScheme, WalletInfo,
+};
+pub use admin::{
+    AdminRequest, AuthorizeSigner, Ceilings, Deployment, Provision, RelyingParty, RevokeSigner, RotateSigner,
+    SetCeilings,
+};
+pub use info::{
+    Echo, Echoed, GetVersion, Hello, Phase, Protection, Provisioned, SecurityState, TaHello, TaVersion,
+    VerifySecurityState,
+};
+pub use sponsorship::{PasskeyAssertion, RelayApproval, SignReply, SignWithHybridKey, Sponsor, SponsorReply};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+macro_rules! opcodes {
+    ($($(#[$doc:meta])* $code:literal $name:ident,)*) => {
+        /// Which command a frame carries.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u16)]
+        pub enum Opcode {
+            $($(#[$doc])* $name = $code,)*
+        }
+
+        impl Opcode {
+            /// Every opcode, in the order of its number.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// The opcode of a number, if it has one.
+            #[must_use]
+            pub const fn from_code(code: u16) -> Option<Self> {
+                match code {
+                    $($code => Some(Self::$name),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+opcodes! {
+    /// Wire version and limits.
+    0 Hello,
+    /// The bytes given, back again.
+    1 Echo,
+    /// Version and measurement of the trusted application.
+    2 GetVersion,
+    /// Owner address and passkeys of an account.
+    14 GetWalletInfo,
+    /// A wallet and its first passkey, in one step.
+    20 CreateHybridAccount,
+    /// The account's signature over an operation as given.
+    21 SignWithHybridKey,
+    /// Phase, counters, signers, ceilings and the platform's protection levels.
+    22 VerifySecurityState,
+    /// The paymaster's signature, and the account's with it.
+    30 Sponsor,
+    /// The admin, the relying parties and the first ceilings.
+    40 Provision,
+    /// A relay key and what it may do.
+    41 AuthorizeSigner,
+    /// No longer that relay key.
+    42 RevokeSigner,
+    /// A new relay key in place of another.
+    43 RotateSigner,
+    /// Other ceilings.
+    44 SetCeilings,
+}
+
+/// A command with its fields, and the type of its reply.
+pub trait Request: Serialize + DeserializeOwned {
+    /// The number in the frame.
+    const OPCODE: Opcode;
+    /// What a reply of status `Ok` carries.
+    type Reply: Serialize + DeserializeOwned;
+}
+
+macro_rules! requests {
+    ($($request:ident => $reply:ty,)*) => {
+        $(impl Request for $request {
+            const OPCODE: Opcode = Opcode::$request;
+            type Reply = $reply;
+        })*
+    };
+}
+
+requests! {
+    Hello => TaHello,
+    Echo => Echoed,
+    GetVersion => TaVersion,
+    GetWalletInfo => WalletInfo,
+    CreateHybridAccount => WalletInfo,
+    SignWithHybridKey => SignReply,
+    VerifySecurityState => SecurityState,
+    Sponsor => SponsorReply,
+    Provision => (),
+    AuthorizeSigner => (),
+    RevokeSigner => (),
+    RotateSigner => (),
+    SetCeilings => (),
+}

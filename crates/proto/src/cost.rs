@@ -1,0 +1,22 @@
+//! The most an operation can cost its paymaster.
+
+use crate::entry_point::EntryPointVersion;
+use crate::paymaster::Terms;
+use crate::primitives::Wei;
+use crate::user_operation::UserOperation;
+
+/// Wei. The prefund the EntryPoint takes when a paymaster pays, which no charge exceeds, the penalty for unused gas
+/// included: v0.6 `maxFee × (call + 3 × verification + pre)`, later `maxFee ×` the sum of the five limits
+/// (`_getRequiredPrefund`). `None` when it does not fit 128 bits.
+#[must_use]
+pub fn worst_case_cost(op: &UserOperation, version: EntryPointVersion, terms: &Terms) -> Option<Wei> {
+    let own = op.call_gas_limit.checked_add(op.pre_verification_gas)?;
+    let gas = if version == EntryPointVersion::V06 {
+        own.checked_add(op.verification_gas_limit.checked_mul(3)?)?
+    } else {
+        own.checked_add(op.verification_gas_limit)?
+            .checked_add(terms.verification_gas_limit)?
+            .checked_add(terms.post_op_gas_limit)?
+    };
+    gas.checked_mul(op.max_fee_per_gas).map(Wei)
+}

@@ -1,0 +1,67 @@
+//! What the user, the relay and the admin sign (protocol, sections 2.1, 2.2 and 6).
+
+use crate::abi::{Argument, encode};
+use crate::account_id::AccountId;
+use crate::command::{Opcode, PasskeyAssertion};
+use crate::primitives::{Hash, IntentHash, RequestDigest, UserOpHash, keccak256, keccak256_concat};
+
+/// Separates the challenges of the trusted application from everything else that may be signed.
+pub const TYPED_CHALLENGE_DOMAIN: &str = "SuperRelay typed challenge v1";
+
+/// `keccak256(H0 ‖ accountId as UTF-8)`: the challenge a passkey signs to approve an operation.
+#[must_use]
+pub fn intent_hash(hash: &UserOpHash, account_id: &AccountId) -> IntentHash {
+    IntentHash(keccak256_concat(&[&hash.0, account_id.as_str().as_bytes()]).0)
+}
+
+/// `keccak256(abi.encode(bytes authenticatorData, bytes clientDataJSON, bytes signature))`; 32 zero bytes where there is
+/// no assertion, which only a relay key with that permission may leave out.
+#[must_use]
+pub fn user_signature_hash(assertion: Option<&PasskeyAssertion>) -> Hash {
+    assertion.map_or_else(Hash::default, |assertion| {
+        keccak256(encode(&[
+            Argument::Dynamic(&assertion.authenticator_data),
+            Argument::Dynamic(&assertion.client_data_json),
+            Argument::Dynamic(&assertion.signature),
+        ]))
+    })
+}
+
+/// `keccak256(Ht ‖ accountId ‖ userSignatureHash ‖ uint64 nonce ‖ uint64 timestamp)`: what the relay approves.
+#[must_use]
+pub fn request_digest(
+    hash: &UserOpHash,
+    account_id: &AccountId,
+    user_signature_hash: &Hash,
+    nonce: u64,
+    timestamp: u64,
+) -> RequestDigest {
+    let digest = keccak256_concat(&[
+        &hash.0,
+        account_id.as_str().as_bytes(),
+        &user_signature_hash.0,
+        &nonce.to_be_bytes(),
+        &timestamp.to_be_bytes(),
+    ]);
+    RequestDigest(digest.0)
+}
+
+/// The hash `personal_sign` signs for a 32-byte message (EIP-191, version 0x45).
+#[must_use]
+pub fn personal_message_hash(message: &[u8; 32]) -> Hash {
+    keccak256_concat(&[b"\x19Ethereum Signed Message:\n32", message])
+}
+
+/// `keccak256(abi.encode(bytes32 domain, uint16 opcode, string accountId, uint64 counter, bytes32 keccak256(fields)))`.
+/// The opcode keeps one command's approval from another's; the counter keeps it from a second time.
+/// `account_id` is `None` for commands of the admin, encoded as the empty string.
+#[must_use]
+pub fn typed_challenge(opcode: Opcode, account_id: Option<&AccountId>, counter: u64, fields: &Hash) -> Hash {
+    keccak256(encode(&[
+        Argument::Static(&keccak256(TYPED_CHALLENGE_DOMAIN)),
+        Argument::Static(&(opcode as u16)),
+        Argument::Dynamic(account_id.map_or("", AccountId::as_str).as_bytes()),
+        Argument::Static(&counter),
+        Argument::Static(fields),
+    ]))
+}

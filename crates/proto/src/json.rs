@@ -1,0 +1,327 @@
+//! The JSON form of a user operation (ERC-4337, ERC-7769): hex quantities, camelCase, parsed strictly and field by field.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+use serde_json::{Map, Value};
+
+use crate::bytes::{Bounded, BoundedBytes};
+use crate::entry_point::EntryPointVersion;
+use crate::limits;
+use crate::primitives::{Address, Uint256};
+use crate::user_operation::{Init, Paymaster, UserOperation};
+
+const EIP7702_FACTORY: &str = "0x7702";
+
+/// Which field of the operation is wrong, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidField {
+    /// The JSON name.
+    pub field: String,
+    /// What is wrong with it, for people.
+    pub problem: String,
+}
+
+impl fmt::Display for InvalidField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.problem)
+    }
+}
+
+impl core::error::Error for InvalidField {}
+
+/// Whether gas fields may be missing, and count as zero then, as in a request for stub data (ERC-7677).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GasFields {
+    /// Each must be there.
+    Required,
+    /// Each may be absent.
+    Optional,
+}
+
+/// An operation as a client sends it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedUserOperation {
+    /// The fields that are hashed.
+    pub op: UserOperation,
+    /// The account's signature, or a client's placeholder for it.
+    pub signature: BoundedBytes<{ limits::MAX_PAYMASTER_DATA }>,
+}
+
+/// Parses the JSON of an operation for an EntryPoint of `version` on chain `chain_id`. Unknown fields are refused.
+pub fn parse_user_operation(
+    json: &Value,
+    version: EntryPointVersion,
+    chain_id: u64,
+    gas: GasFields,
+) -> Result<SignedUserOperation, InvalidField> {
+    let mut fields = Fields::of(json)?;
+    let (init, paymaster) = if version == EntryPointVersion::V06 {
+        (init_v06(&mut fields)?, paymaster_v06(&mut fields)?)
+    } else {
+        (init_v07(&mut fields, chain_id)?, paymaster_v07(&mut fields)?)
+    };
+    let op = UserOperation {
+        sender: fields.required("sender", address)?,
+        nonce: fields.required("nonce", uint256)?,
+        init,
+        call_data: fields.required("callData", bytes)?,
+        call_gas_limit: fields.gas("callGasLimit", gas)?,
+        verification_gas_limit: fields.gas("verificationGasLimit", gas)?,
+        pre_verification_gas: fields.gas("preVerificationGas", gas)?,
+        max_fee_per_gas: fields.gas("maxFeePerGas", gas)?,
+        max_priority_fee_per_gas: fields.gas("maxPriorityFeePerGas", gas)?,
+        paymaster,
+    };
+    let signature = fields.optional("signature", bytes)?.unwrap_or_default();
+    fields.finish()?;
+    op.check(version)
+        .map_err(|problem| invalid("userOperation", problem))?;
+    Ok(SignedUserOperation { op, signature })
+}
+
+/// The paymaster fields in the JSON names of `version`.
+#[must_use]
+pub fn paymaster_fields(paymaster: &Paymaster, version: EntryPointVersion) -> Map<String, Value> {
+    let mut fields = Map::new();
+    let mut put = |name: &str, value: String| fields.insert(name.into(), Value::String(value));
+    if version == EntryPointVersion::V06 {
+        put("paymasterAndData", hex_bytes(&paymaster.and_data(version)));
+        return fields;
+    }
+    put("paymaster", paymaster.address.to_string());
+    put(
+        "paymasterVerificationGasLimit",
+        hex_quantity(paymaster.verification_gas_limit),
+    );
+    put(
+        "paymasterPostOpGasLimit",
+        hex_quantity(paymaster.post_op_gas_limit),
+    );
+    put("paymasterData", hex_bytes(&paymaster.data));
+    if let Some(signature) = &paymaster.signature {
+        put("paymasterSignature", hex_bytes(signature));
+    }
+    fields
+}
+
+/// `0x` and two digits a byte.
+#[must_use]
+pub fn hex_bytes(bytes: &[u8]) -> String {
+    format!("0x{}", hex::encode(bytes))
+}
+
+/// `0x` and no leading zeros.
+#[must_use]
+pub fn hex_quantity(value: u128) -> String {
+    format!("{value:#x}")
+}
+
+/// Parses a 20-byte address; checksums are not looked at, as nodes don't.
+pub fn address(text: &str) -> Result<Address, String> {
+    let digits = digits(text)?;
+    let mut bytes = [0; 20];
+    hex::decode_to_slice(digits, &mut bytes).map_err(|_| "expected 20 bytes in hex".to_string())?;
+    Ok(Address(bytes))
+}
+
+/// Parses a quantity of at most 128 bits.
+pub fn quantity(text: &str) -> Result<u128, String> {
+    let digits = digits(text)?;
+    // `from_str_radix` would take a sign.
+    if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return Err("expected a quantity in hex".into());
+    }
+    u128::from_str_radix(digits, 16).map_err(|_| "the quantity is over 128 bits".into())
+}
+
+/// Parses a quantity of at most 256 bits.
+pub fn uint256(text: &str) -> Result<Uint256, String> {
+    let digits = digits(text)?;
+    if digits.is_empty() || digits.len() > 64 {
+        return Err("expected a quantity of at most 256 bits in hex".into());
+    }
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(format!("{digits:0>64}"), &mut bytes)
+        .map_err(|_| "expected a quantity in hex".to_string())?;
+    Ok(Uint256(bytes))
+}
+
+/// Parses bytes within a bound.
+pub fn bytes<const MAX: usize>(text: &str) -> Result<BoundedBytes<MAX>, String> {
+    let digits = digits(text)?;
+    if digits.len() > 2 * MAX {
+        return Err(format!("more than {MAX} bytes"));
+    }
+    let bytes = hex::decode(digits).map_err(|problem| problem.to_string())?;
+    Bounded::new(bytes).map_err(|problem| problem.to_string())
+}
+
+fn digits(text: &str) -> Result<&str, String> {
+    text.strip_prefix("0x")
+        .ok_or_else(|| "expected hex starting with 0x".into())
+}
+
+fn invalid(field: &str, problem: impl ToString) -> InvalidField {
+    InvalidField {
+        field: field.into(),
+        problem: problem.to_string(),
+    }
+}
+
+/// The fields of an object, each taken once.
+struct Fields<'a> {
+    left: Vec<(&'a str, &'a Value)>,
+}
+
+impl<'a> Fields<'a> {
+    fn of(json: &'a Value) -> Result<Self, InvalidField> {
+        let object = json
+            .as_object()
+            .ok_or_else(|| invalid("userOperation", "expected an object"))?;
+        // Clients send null for a field they leave out.
+        let left = object.iter().filter(|(_, value)| !value.is_null());
+        Ok(Self {
+            left: left.map(|(name, value)| (name.as_str(), value)).collect(),
+        })
+    }
+
+    fn take(&mut self, name: &str) -> Option<&'a Value> {
+        let position = self.left.iter().position(|(field, _)| *field == name)?;
+        Some(self.left.swap_remove(position).1)
+    }
+
+    fn optional<T>(
+        &mut self,
+        name: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, InvalidField> {
+        let Some(value) = self.take(name) else {
+            return Ok(None);
+        };
+        let text = value.as_str().ok_or_else(|| invalid(name, "expected a string"))?;
+        parse(text).map(Some).map_err(|problem| invalid(name, problem))
+    }
+
+    fn required<T>(
+        &mut self,
+        name: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<T, InvalidField> {
+        self.optional(name, parse)?
+            .ok_or_else(|| invalid(name, "missing"))
+    }
+
+    fn gas(&mut self, name: &str, gas: GasFields) -> Result<u128, InvalidField> {
+        match gas {
+            GasFields::Required => self.required(name, quantity),
+            GasFields::Optional => Ok(self.optional(name, quantity)?.unwrap_or_default()),
+        }
+    }
+
+    fn finish(self) -> Result<(), InvalidField> {
+        self.left.first().map_or(Ok(()), |(name, _)| {
+            Err(invalid(name, "no such field in this EntryPoint's operations"))
+        })
+    }
+}
+
+fn init_v06(fields: &mut Fields<'_>) -> Result<Init, InvalidField> {
+    const MAX: usize = 20 + limits::MAX_FACTORY_DATA;
+    let init_code: BoundedBytes<MAX> = fields.required("initCode", bytes)?;
+    match init_code.split_first_chunk() {
+        _ if init_code.is_empty() => Ok(Init::Deployed),
+        Some((factory, data)) => Ok(Init::Factory {
+            factory: Address(*factory),
+            data: Bounded::new(data.to_vec()).map_err(|problem| invalid("initCode", problem))?,
+        }),
+        None => Err(invalid("initCode", "shorter than an address")),
+    }
+}
+
+fn paymaster_v06(fields: &mut Fields<'_>) -> Result<Option<Paymaster>, InvalidField> {
+    const MAX: usize = 20 + limits::MAX_PAYMASTER_DATA;
+    let and_data: BoundedBytes<MAX> = fields.optional("paymasterAndData", bytes)?.unwrap_or_default();
+    match and_data.split_first_chunk() {
+        _ if and_data.is_empty() => Ok(None),
+        Some((paymaster, data)) => Ok(Some(Paymaster {
+            address: Address(*paymaster),
+            verification_gas_limit: 0,
+            post_op_gas_limit: 0,
+            data: Bounded::new(data.to_vec()).map_err(|problem| invalid("paymasterAndData", problem))?,
+            signature: None,
+        })),
+        None => Err(invalid("paymasterAndData", "shorter than an address")),
+    }
+}
+
+fn init_v07(fields: &mut Fields<'_>, chain_id: u64) -> Result<Init, InvalidField> {
+    let delegate = fields
+        .take("eip7702Auth")
+        .map(|auth| delegate(auth, chain_id))
+        .transpose()?;
+    let data = fields.optional("factoryData", bytes)?.unwrap_or_default();
+    let factory = fields.optional("factory", |text| Ok(text.to_string()))?;
+    match (factory.as_deref(), delegate) {
+        (None, None) if data.is_empty() => Ok(Init::Deployed),
+        (None, None) => Err(invalid("factoryData", "needs a factory")),
+        (None, Some(_)) => Err(invalid(
+            "eip7702Auth",
+            "needs factory 0x7702, or the hash would not bind the delegate",
+        )),
+        (Some(text), delegate) if is_eip7702_factory(text) => {
+            let delegate =
+                delegate.ok_or_else(|| invalid("eip7702Auth", "missing: factory 0x7702 needs it"))?;
+            Ok(Init::Eip7702 { delegate, data })
+        }
+        (Some(_), Some(_)) => Err(invalid("eip7702Auth", "needs factory 0x7702")),
+        (Some(text), None) => {
+            let factory = address(text).map_err(|problem| invalid("factory", problem))?;
+            Ok(Init::Factory { factory, data })
+        }
+    }
+}
+
+fn is_eip7702_factory(text: &str) -> bool {
+    text.strip_prefix(EIP7702_FACTORY)
+        .is_some_and(|rest| matches!(rest.len(), 0 | 36) && rest.bytes().all(|digit| digit == b'0'))
+}
+
+fn delegate(auth: &Value, chain_id: u64) -> Result<Address, InvalidField> {
+    let text = |name: &str| auth.get(name).and_then(Value::as_str);
+    let auth_chain = text("chainId")
+        .map(quantity)
+        .transpose()
+        .map_err(|problem| invalid("eip7702Auth.chainId", problem))?;
+    // Zero means any chain (EIP-7702).
+    if auth_chain.is_some_and(|auth_chain| auth_chain != 0 && auth_chain != u128::from(chain_id)) {
+        return Err(invalid("eip7702Auth.chainId", "another chain"));
+    }
+    let delegate = text("address").ok_or_else(|| invalid("eip7702Auth.address", "missing"))?;
+    address(delegate).map_err(|problem| invalid("eip7702Auth.address", problem))
+}
+
+fn paymaster_v07(fields: &mut Fields<'_>) -> Result<Option<Paymaster>, InvalidField> {
+    let verification_gas_limit = fields.optional("paymasterVerificationGasLimit", quantity)?;
+    let post_op_gas_limit = fields.optional("paymasterPostOpGasLimit", quantity)?;
+    let data = fields.optional("paymasterData", bytes)?;
+    let signature = fields.optional("paymasterSignature", bytes)?;
+    let Some(paymaster) = fields.optional("paymaster", address)? else {
+        // Clients may leave gas limits of zero in an operation that has no paymaster.
+        let stray = data.as_ref().is_some_and(|data| !data.is_empty()) || signature.is_some();
+        return if stray {
+            Err(invalid("paymaster", "missing: there is paymaster data"))
+        } else {
+            Ok(None)
+        };
+    };
+    Ok(Some(Paymaster {
+        address: paymaster,
+        verification_gas_limit: verification_gas_limit.unwrap_or_default(),
+        post_op_gas_limit: post_op_gas_limit.unwrap_or_default(),
+        data: data.unwrap_or_default(),
+        signature,
+    }))
+}

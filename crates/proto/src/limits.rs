@@ -1,0 +1,38 @@
+//! Every bound of the wire, in bytes unless said otherwise. A frame beyond them is refused before it is parsed.
+
+/// A frame to the trusted application, header included.
+pub const MAX_FRAME: usize = 160 * 1024;
+/// A reply from the trusted application, status included.
+pub const MAX_REPLY: usize = 64 * 1024;
+/// `callData` of an operation.
+pub const MAX_CALL_DATA: usize = 48 * 1024;
+/// `factoryData`, or what follows the factory in `initCode`.
+pub const MAX_FACTORY_DATA: usize = 48 * 1024;
+/// Paymaster data after the fixed fields, another paymaster's included.
+pub const MAX_PAYMASTER_DATA: usize = 4 * 1024;
+/// A paymaster signature outside the hash (EntryPoint v0.9), another paymaster's included.
+pub const MAX_PAYMASTER_SIGNATURE: usize = 2 * 1024;
+/// `accountId` (protocol, section 1).
+pub const MAX_ACCOUNT_ID: usize = 128;
+/// A WebAuthn credential id (WebAuthn Level 3, section 4: at most 1023 bytes).
+pub const MAX_CREDENTIAL_ID: usize = 1023;
+/// Authenticator data with its extensions.
+pub const MAX_AUTHENTICATOR_DATA: usize = 4 * 1024;
+/// `clientDataJSON`.
+pub const MAX_CLIENT_DATA: usize = 4 * 1024;
+/// A DER-encoded P-256 signature has at most 72 bytes.
+pub const MAX_DER_SIGNATURE: usize = 72;
+/// A relying-party id or an origin.
+pub const MAX_NAME: usize = 253 + 16;
+/// Bytes that `Echo` gives back.
+pub const MAX_ECHO: usize = 1024;
+/// Relay keys that may be authorised at once (a count).
+pub const MAX_SIGNERS: usize = 64;
+/// Paymaster deployments the ceilings may name (a count).
+pub const MAX_DEPLOYMENTS: usize = 64;
+/// Relying parties, and origins of each (a count).
+pub const MAX_RELYING_PARTIES: usize = 16;
+/// Passkeys of one account (a count).
+pub const MAX_PASSKEYS: usize = 16;
+/// Every gas and fee field of an operation is below 2^120 (EntryPoint, "AA94 gas values overflow").
+pub const MAX_GAS_FIELD: u128 = (1 << 120) - 1;

@@ -1,0 +1,150 @@
+//! Our paymaster's data and the EIP-712 digest its contract checks (protocol, sections 2.3 and 3).
+
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::abi::{Word, domain_separator, hash_words, typed_data_hash};
+use crate::bytes::Bounded;
+use crate::entry_point::{EntryPoint, EntryPointVersion};
+use crate::limits::MAX_PAYMASTER_DATA;
+use crate::primitives::{Address, Hash, PaymasterDigest, keccak256};
+use crate::signature::Signature;
+use crate::user_operation::{Paymaster, UserOperation};
+
+/// Ends `paymasterAndData` when a signature outside the hash precedes it: keccak256("PaymasterSignature")\[..8\] (EntryPoint v0.9).
+pub const SIGNATURE_MAGIC: [u8; 8] = [0x22, 0xe3, 0x25, 0xa2, 0x97, 0x43, 0x96, 0x56];
+/// `uint16` length and magic.
+pub const SIGNATURE_SUFFIX_LENGTH: usize = 2 + SIGNATURE_MAGIC.len();
+/// The largest `uint48`, the type of both ends of the window.
+pub const MAX_TIMESTAMP: u64 = (1 << 48) - 1;
+
+/// On what terms the paymaster pays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Terms {
+    /// The contract that pays.
+    pub paymaster: Address,
+    /// Gas for its validation; zero on v0.6.
+    pub verification_gas_limit: u128,
+    /// Gas for its postOp; zero, since our contract has none to do.
+    pub post_op_gas_limit: u128,
+    /// Unix seconds, `uint48`: the operation is refused after it.
+    pub valid_until: u64,
+    /// Unix seconds, `uint48`: the operation is refused before it.
+    pub valid_after: u64,
+}
+
+impl Terms {
+    /// The paymaster fields up to but not including the signature: what the relay approves (protocol, section 2.2).
+    #[must_use]
+    pub fn unsigned(&self) -> Paymaster {
+        self.fields(self.window().to_vec(), None)
+    }
+
+    /// The paymaster fields of the final operation. On v0.9 the signature stands outside `userOpHash`.
+    #[must_use]
+    pub fn signed(&self, version: EntryPointVersion, signature: &Signature) -> Paymaster {
+        let signature = signature.to_bytes();
+        if version == EntryPointVersion::V09 {
+            self.fields(self.window().to_vec(), Some(signature.to_vec()))
+        } else {
+            self.fields([&self.window()[..], &signature].concat(), None)
+        }
+    }
+
+    /// The window as paymaster data carries it: validUntil 6 ‖ validAfter 6.
+    #[must_use]
+    pub fn window(&self) -> [u8; 12] {
+        let mut window = [0; 12];
+        window[..6].copy_from_slice(&self.valid_until.to_be_bytes()[2..]);
+        window[6..].copy_from_slice(&self.valid_after.to_be_bytes()[2..]);
+        window
+    }
+
+    /// Reads the window back from paymaster data of ours, whatever follows it.
+    #[must_use]
+    pub fn window_from(data: &[u8]) -> Option<(u64, u64)> {
+        let seconds = |bytes: &[u8]| bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte));
+        Some((seconds(data.get(..6)?), seconds(data.get(6..12)?)))
+    }
+
+    fn fields(&self, data: Vec<u8>, signature: Option<Vec<u8>>) -> Paymaster {
+        const { assert!(12 + Signature::LENGTH <= MAX_PAYMASTER_DATA) };
+        Paymaster {
+            address: self.paymaster,
+            verification_gas_limit: self.verification_gas_limit,
+            post_op_gas_limit: self.post_op_gas_limit,
+            data: Bounded::new(data).unwrap_or_default(),
+            signature: signature.map(|bytes| Bounded::new(bytes).unwrap_or_default()),
+        }
+    }
+}
+
+/// The digest our paymaster contract recovers the TEE's signature from: EIP-712 over every field of the operation but the
+/// signatures, and the terms. `contracts/` has the same types; `vectors/paymaster-digests.json` holds both to it.
+#[must_use]
+pub fn paymaster_digest(op: &UserOperation, entry_point: &EntryPoint, terms: &Terms) -> PaymasterDigest {
+    let domain = domain_separator("SuperPaymaster", "1", entry_point.chain_id, &terms.paymaster);
+    let struct_hash = match entry_point.version {
+        EntryPointVersion::V06 => struct_hash_v06(op, terms),
+        EntryPointVersion::V07 | EntryPointVersion::V08 | EntryPointVersion::V09 => {
+            struct_hash_v07(op, terms)
+        }
+    };
+    PaymasterDigest(typed_data_hash(&domain, &struct_hash).0)
+}
+
+fn struct_hash_v06(op: &UserOperation, terms: &Terms) -> Hash {
+    hash_words(&[
+        &keccak256(
+            "SponsoredUserOperation(address sender,uint256 nonce,bytes initCode,bytes callData,uint256 callGasLimit,\
+             uint256 verificationGasLimit,uint256 preVerificationGas,uint256 maxFeePerGas,uint256 maxPriorityFeePerGas,\
+             uint48 validUntil,uint48 validAfter)",
+        ),
+        &op.sender as &dyn Word,
+        &op.nonce,
+        &op.init_code_hash(),
+        &keccak256(&*op.call_data),
+        &op.call_gas_limit,
+        &op.verification_gas_limit,
+        &op.pre_verification_gas,
+        &op.max_fee_per_gas,
+        &op.max_priority_fee_per_gas,
+        &terms.valid_until,
+        &terms.valid_after,
+    ])
+}
+
+fn struct_hash_v07(op: &UserOperation, terms: &Terms) -> Hash {
+    hash_words(&[
+        &keccak256(
+            "SponsoredUserOperation(address sender,uint256 nonce,bytes initCode,bytes callData,bytes32 accountGasLimits,\
+             uint256 preVerificationGas,bytes32 gasFees,uint128 paymasterVerificationGasLimit,\
+             uint128 paymasterPostOpGasLimit,uint48 validUntil,uint48 validAfter)",
+        ),
+        &op.sender as &dyn Word,
+        &op.nonce,
+        &op.init_code_hash(),
+        &keccak256(&*op.call_data),
+        &op.account_gas_limits(),
+        &op.pre_verification_gas,
+        &op.gas_fees(),
+        &terms.verification_gas_limit,
+        &terms.post_op_gas_limit,
+        &terms.valid_until,
+        &terms.valid_after,
+    ])
+}
+
+/// Splits `paymasterAndData` at a v0.9 signature suffix, into what is hashed and the signature; `None` where there is none.
+pub(crate) fn split_signature_suffix(paymaster_and_data: &[u8]) -> Option<(&[u8], &[u8])> {
+    const FIXED_FIELDS: usize = 20 + 16 + 16;
+    let without_magic = paymaster_and_data.strip_suffix(&SIGNATURE_MAGIC)?;
+    let (rest, length) = without_magic.split_at_checked(without_magic.len().checked_sub(2)?)?;
+    let length = usize::from(u16::from_be_bytes(length.try_into().ok()?));
+    let signed = rest
+        .len()
+        .checked_sub(length)
+        .filter(|signed| length > 0 && *signed >= FIXED_FIELDS)?;
+    rest.split_at_checked(signed)
+}
