@@ -1,1 +1,29 @@
-//! devkit
+//! What the demo and the end-to-end tests share: a local chain with the real EntryPoints, the paymaster on it,
+//! the client's half of a user operation, and a software passkey.
+//!
+//! Everything here plays the outside world: the node, the bundler, the dApp and the authenticator. Nothing in it is
+//! trusted by the relay, and nothing in it knows the relay's own types.
+
+mod abi;
+mod anvil;
+mod artifact;
+mod chain;
+mod entrypoint;
+mod error;
+mod handle_ops;
+pub mod passkey;
+mod paymaster;
+mod paths;
+mod simple_account;
+pub mod user_operation;
+mod version;
+
+pub use anvil::{Anvil, AnvilOptions};
+pub use entrypoint::{Deployment, EntryPoint, deploy};
+pub use error::{DevkitError, HandleOpsError};
+pub use handle_ops::HandledOp;
+pub use passkey::SoftPasskey;
+pub use paymaster::Paymaster;
+pub use paths::Tools;
+pub use simple_account::{Call, SimpleAccountFactory, execute, execute_batch};
+pub use version::EntryPointVersion;

@@ -3,7 +3,7 @@
 use core::fmt;
 
 macro_rules! statuses {
-    ($($code:literal $name:ident $text:literal,)*) => {
+    ($($code:literal $name:ident $reason:literal $text:literal,)*) => {
         /// The first word of every reply.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(u32)]
@@ -30,12 +30,18 @@ macro_rules! statuses {
                 }
             }
 
-            /// The name, as logs and audit rows show it.
+            /// The stable word for it in errors, logs and audit rows.
             #[must_use]
-            pub const fn name(self) -> &'static str {
+            pub const fn reason(self) -> &'static str {
                 match self {
-                    $(Self::$name => stringify!($name),)*
+                    $(Self::$name => $reason,)*
                 }
+            }
+
+            /// The status of a reason, if it has one.
+            #[must_use]
+            pub fn from_reason(reason: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|status| status.reason() == reason)
             }
         }
 
@@ -50,63 +56,63 @@ macro_rules! statuses {
 }
 
 statuses! {
-    0 Ok "done",
+    0 Ok "ok" "done",
 
-    1 UnsupportedVersion "the frame has another wire version",
-    2 UnknownCommand "no such command",
-    3 Malformed "the frame does not parse",
-    4 TooLarge "the frame or its reply is over the limit",
+    1 UnsupportedVersion "unsupported_version" "the frame has another wire version",
+    2 UnknownCommand "unknown_command" "no such command",
+    3 Malformed "malformed" "the frame does not parse",
+    4 TooLarge "too_large" "the frame or its reply is over the limit",
 
-    10 NotProvisioned "the trusted application is not provisioned yet",
-    11 AlreadyProvisioned "the trusted application is provisioned already",
+    10 NotProvisioned "not_provisioned" "the trusted application is not provisioned yet",
+    11 AlreadyProvisioned "already_provisioned" "the trusted application is provisioned already",
 
-    20 AdminSignatureInvalid "the admin's signature does not match",
-    21 CounterMismatch "the counter is not the next one",
+    20 AdminSignatureInvalid "admin_signature_invalid" "the admin's signature does not match",
+    21 CounterMismatch "counter_mismatch" "the counter is not the next one",
 
-    30 RelaySignatureInvalid "the relay's signature does not parse",
-    31 SignerNotAuthorised "the relay key is not authorised",
-    32 PermissionMissing "the relay key lacks the permission",
-    33 SignerAlreadyAuthorised "the relay key is authorised already",
-    34 TooManySigners "no more relay keys can be authorised",
-    35 PermissionsMeaningless "the permissions are empty or unknown",
-    36 RotationProofInvalid "the rotation is not signed by both keys",
+    30 RelaySignatureInvalid "relay_signature_invalid" "the relay's signature does not parse",
+    31 SignerNotAuthorised "signer_not_authorised" "the relay key is not authorised",
+    32 PermissionMissing "permission_missing" "the relay key lacks the permission",
+    33 SignerAlreadyAuthorised "signer_already_authorised" "the relay key is authorised already",
+    34 TooManySigners "too_many_signers" "no more relay keys can be authorised",
+    35 PermissionsMeaningless "permissions_meaningless" "the permissions are empty or unknown",
+    36 RotationProofInvalid "rotation_proof_invalid" "the rotation is not signed by both keys",
 
-    40 DeploymentNotAllowed "chain, EntryPoint and paymaster are not within the ceilings",
-    41 CostAboveCeiling "the worst case costs more than the ceiling",
-    42 WindowInvalid "validAfter, the timestamp and validUntil are not in order",
-    43 WindowTooWide "the window is wider than the ceiling",
-    44 CeilingsInvalid "the ceilings are empty or contradict each other",
-    45 TermsInvalid "the terms do not fit the EntryPoint version",
+    40 DeploymentNotAllowed "deployment_not_allowed" "chain, EntryPoint and paymaster are not within the ceilings",
+    41 CostAboveCeiling "cost_above_ceiling" "the worst case costs more than the ceiling",
+    42 WindowInvalid "window_invalid" "validAfter, the timestamp and validUntil are not in order",
+    43 WindowTooWide "window_too_wide" "the window is wider than the ceiling",
+    44 CeilingsInvalid "ceilings_invalid" "the ceilings are empty or contradict each other",
+    45 TermsInvalid "terms_invalid" "the terms do not fit the EntryPoint version",
 
-    50 OperationInvalid "the operation does not fit its EntryPoint",
-    51 PaymasterPresent "the operation to sponsor has a paymaster already",
-    52 PaymasterMissing "the operation to sign names no paymaster",
+    50 OperationInvalid "operation_invalid" "the operation does not fit its EntryPoint",
+    51 PaymasterPresent "paymaster_present" "the operation to sponsor has a paymaster already",
+    52 PaymasterMissing "paymaster_missing" "the operation to sign names no paymaster",
 
-    60 AccountUnknown "no such account",
-    61 AccountExists "the account id is taken by another credential",
-    62 CredentialConflict "the credential is known with another key or account id",
+    60 AccountUnknown "account_unknown" "no such account",
+    61 AccountExists "account_exists" "the account id is taken by another credential",
+    62 CredentialConflict "credential_conflict" "the credential is known with another key or account id",
 
-    70 PasskeyMissing "no passkey assertion",
-    71 CredentialUnknown "the credential is not the account's",
-    72 ClientDataMalformed "clientDataJSON does not parse",
-    73 ClientDataTypeWrong "clientDataJSON is of another type",
-    74 ChallengeMismatch "the passkey approved something else",
-    75 OriginNotAllowed "the origin is not allowed",
-    76 CrossOrigin "the ceremony ran in a cross-origin frame",
-    77 AuthenticatorDataMalformed "authenticatorData does not parse",
-    78 RpIdMismatch "the relying party is another",
-    79 UserNotPresent "the user was not present",
-    80 UserNotVerified "the user was not verified",
-    81 BackupStateInvalid "backed up but not eligible for it",
-    82 PasskeySignatureInvalid "the passkey's signature does not match",
-    83 SignCountDecreased "the signature counter went back: the authenticator may be cloned",
-    84 PublicKeyInvalid "the public key is not an ES256 key on the curve",
+    70 PasskeyMissing "passkey_missing" "no passkey assertion",
+    71 CredentialUnknown "credential_unknown" "the credential is not the account's",
+    72 ClientDataMalformed "client_data_malformed" "clientDataJSON does not parse",
+    73 ClientDataTypeWrong "client_data_type_wrong" "clientDataJSON is of another type",
+    74 ChallengeMismatch "challenge_mismatch" "the passkey approved something else",
+    75 OriginNotAllowed "origin_not_allowed" "the origin is not allowed",
+    76 CrossOrigin "cross_origin" "the ceremony ran in a cross-origin frame",
+    77 AuthenticatorDataMalformed "authenticator_data_malformed" "authenticatorData does not parse",
+    78 RpIdMismatch "rp_id_mismatch" "the relying party is another",
+    79 UserNotPresent "user_not_present" "the user was not present",
+    80 UserNotVerified "user_not_verified" "the user was not verified",
+    81 BackupStateInvalid "backup_state_invalid" "backed up but not eligible for it",
+    82 PasskeySignatureInvalid "passkey_signature_invalid" "the passkey's signature does not match",
+    83 SignCountDecreased "sign_count_decreased" "the signature counter went back: the authenticator may be cloned",
+    84 PublicKeyInvalid "public_key_invalid" "the public key is not an ES256 key on the curve",
 
-    90 StorageFailed "the secure storage failed",
-    91 StorageCorrupt "a sealed record does not parse",
-    92 EntropyFailed "the source of randomness failed",
-    93 CounterFailed "the monotonic counter failed",
-    94 SigningFailed "a signature could not be made",
+    90 StorageFailed "storage_failed" "the secure storage failed",
+    91 StorageCorrupt "storage_corrupt" "a sealed record does not parse",
+    92 EntropyFailed "entropy_failed" "the source of randomness failed",
+    93 CounterFailed "counter_failed" "the monotonic counter failed",
+    94 SigningFailed "signing_failed" "a signature could not be made",
 }
 
 impl Status {
