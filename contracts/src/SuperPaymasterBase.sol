@@ -13,6 +13,8 @@ import {IStakeManager} from "aa-v08/interfaces/IStakeManager.sol";
 /// @dev Validation reads two storage slots of the paymaster itself, so bundlers that enforce ERC-7562 want it staked.
 abstract contract SuperPaymasterBase is Ownable2Step, Pausable, EIP712 {
     /// @notice The only caller of validation. Deposits and stakes work alike in every version of the EntryPoint.
+    /// @dev Named as every paymaster's getter is, not in capitals.
+    // forge-lint: disable-next-line(screaming-snake-case-immutable)
     IStakeManager public immutable entryPoint;
 
     /// @notice The TA measurement a signer was admitted with; zero when the address is not an authorised signer.

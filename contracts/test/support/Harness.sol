@@ -51,8 +51,8 @@ abstract contract Harness {
         return UserOperationV06({
             sender: address(0x5e4de4),
             nonce: (42 << 64) | 7,
-            initCode: hex"91e60e0613810449d098b0b5ec8b51a0fe8c8985_5fbfb9cf01020304",
-            callData: hex"b61d27f6_00112233445566778899",
+            initCode: hex"91e60e0613810449d098b0b5ec8b51a0fe8c89855fbfb9cf01020304",
+            callData: hex"b61d27f600112233445566778899",
             callGasLimit: 100_000,
             verificationGasLimit: 150_000,
             preVerificationGas: 50_000,
