@@ -1,0 +1,170 @@
+//! A local chain: one anvil process, alone on a loopback port, gone when dropped.
+
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::thread;
+
+use alloy_primitives::Address;
+use alloy_provider::{Provider, RootProvider};
+use tokio::sync::oneshot;
+use url::Url;
+
+use crate::DevkitError;
+
+const READY: &str = "Listening on ";
+const ACCOUNTS: usize = 10;
+
+/// What may differ between two chains.
+#[derive(Clone, Debug)]
+pub struct AnvilOptions {
+    /// EIP-155 chain id.
+    pub chain_id: u64,
+}
+
+impl Default for AnvilOptions {
+    fn default() -> Self {
+        Self { chain_id: 31337 }
+    }
+}
+
+/// A running anvil with the Prague rules (EIP-7702), mining a block for every transaction.
+#[derive(Debug)]
+pub struct Anvil {
+    process: Process,
+    url: Url,
+    provider: RootProvider,
+    accounts: [Address; ACCOUNTS],
+}
+
+impl Anvil {
+    /// Starts the binary on a free port of 127.0.0.1 and waits until it answers.
+    ///
+    /// # Errors
+    /// [`DevkitError::AnvilDidNotStart`] with anvil's own words when it stops before it listens.
+    pub async fn start(binary: &Path, options: AnvilOptions) -> Result<Self, DevkitError> {
+        let child = Command::new(binary)
+            .args(["--host", "127.0.0.1", "--port", "0", "--hardfork", "prague"])
+            .args([
+                "--accounts",
+                &ACCOUNTS.to_string(),
+                "--chain-id",
+                &options.chain_id.to_string(),
+            ])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| did_not_start(error.to_string()))?;
+        let mut process = Process(child);
+
+        let Some(stdout) = process.0.stdout.take() else {
+            return Err(did_not_start("its output cannot be read".to_owned()));
+        };
+        let Ok(listening) = listening_address(stdout).await else {
+            return Err(did_not_start(process.last_words()));
+        };
+        let url: Url = format!("http://{listening}")
+            .parse()
+            .map_err(|_| did_not_start(format!("it listens on {listening:?}")))?;
+
+        process.ignore_errors();
+
+        let provider = RootProvider::new_http(url.clone());
+        let accounts = provider.get_accounts().await?;
+        let accounts = accounts
+            .try_into()
+            .map_err(|found: Vec<_>| did_not_start(format!("{} funded accounts", found.len())))?;
+        Ok(Self {
+            process,
+            url,
+            provider,
+            accounts,
+        })
+    }
+
+    /// The JSON-RPC endpoint.
+    #[must_use]
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// A provider without fillers or wallet: the node signs for [`Self::accounts`].
+    #[must_use]
+    pub fn provider(&self) -> &RootProvider {
+        &self.provider
+    }
+
+    /// Unlocked accounts of 10 000 ETH each; the first two have the roles below, the others are free.
+    #[must_use]
+    pub fn accounts(&self) -> &[Address; ACCOUNTS] {
+        &self.accounts
+    }
+
+    /// Deploys, and owns what it deploys.
+    #[must_use]
+    pub fn deployer(&self) -> Address {
+        self.accounts[0]
+    }
+
+    /// Sends bundles and receives their fees.
+    #[must_use]
+    pub fn bundler(&self) -> Address {
+        self.accounts[1]
+    }
+
+    /// The operating system's id of the node.
+    #[must_use]
+    pub fn process_id(&self) -> u32 {
+        self.process.0.id()
+    }
+}
+
+fn did_not_start(detail: String) -> DevkitError {
+    DevkitError::AnvilDidNotStart { detail }
+}
+
+/// Reads until anvil names its address, and goes on emptying the pipe so that the node never blocks on it.
+async fn listening_address(stdout: ChildStdout) -> Result<String, oneshot::error::RecvError> {
+    let (sender, receiver) = oneshot::channel();
+    thread::spawn(move || {
+        let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
+        if let Some(address) = lines.find_map(|line| line.strip_prefix(READY).map(str::to_owned)) {
+            // The receiver is gone only when the caller gave up waiting; the pipe is emptied all the same.
+            let _ = sender.send(address);
+        }
+        lines.for_each(drop);
+    });
+    receiver.await
+}
+
+#[derive(Debug)]
+struct Process(Child);
+
+impl Process {
+    fn last_words(&mut self) -> String {
+        // Still running, but deaf: it is ended, or its pipe would never close.
+        let _ = self.0.kill();
+        let mut words = String::new();
+        if let Some(stderr) = self.0.stderr.as_mut() {
+            // Whatever could be read is the message.
+            let _ = stderr.read_to_string(&mut words);
+        }
+        words.trim().to_owned()
+    }
+
+    /// Empties the pipe from now on, so that the node never blocks on it.
+    fn ignore_errors(&mut self) {
+        if let Some(mut stderr) = self.0.stderr.take() {
+            thread::spawn(move || io::copy(&mut stderr, &mut io::sink()));
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself: then there is nothing to end.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

@@ -1,0 +1,93 @@
+//! How a passkey behaves: what differs between honest authenticators, and every way to lie.
+
+/// Plain settings, changed at any time; [`Behaviour::honest`] is a browser on the right page.
+#[derive(Clone, Debug)]
+pub struct Behaviour {
+    /// The page's origin, as clientDataJSON reports it.
+    pub origin: String,
+    /// The relying party whose hash opens authenticatorData.
+    pub rp_id: String,
+    /// `crossOrigin` of clientDataJSON.
+    pub cross_origin: bool,
+    /// `topOrigin` of clientDataJSON, which a browser adds in a cross-origin frame.
+    pub top_origin: Option<String>,
+    /// `type` of clientDataJSON in place of the ceremony's own.
+    pub ceremony_type: Option<String>,
+    /// A key outside the specification in clientDataJSON.
+    pub extra_key: ExtraKey,
+    /// Flag UP.
+    pub user_present: bool,
+    /// Flag UV.
+    pub user_verified: bool,
+    /// Flag BE.
+    pub backup_eligible: bool,
+    /// Flag BS.
+    pub backed_up: bool,
+    /// The signature counter.
+    pub counter: SignCounter,
+    /// The form of `s` in signatures.
+    pub signature_form: SignatureForm,
+}
+
+impl Behaviour {
+    /// A user who was there and verified, on the relying party's own page.
+    #[must_use]
+    pub fn honest(rp_id: &str, origin: &str) -> Self {
+        Self {
+            origin: origin.to_owned(),
+            rp_id: rp_id.to_owned(),
+            cross_origin: false,
+            top_origin: None,
+            ceremony_type: None,
+            extra_key: ExtraKey::OnRegistration,
+            user_present: true,
+            user_verified: true,
+            backup_eligible: false,
+            backed_up: false,
+            counter: SignCounter::Synced,
+            signature_form: SignatureForm::AsSigned,
+        }
+    }
+
+    pub(super) fn flags(&self, attested_credential: bool) -> u8 {
+        let bits = [
+            (self.user_present, 0x01),
+            (self.user_verified, 0x04),
+            (self.backup_eligible, 0x08),
+            (self.backed_up, 0x10),
+            (attested_credential, 0x40),
+        ];
+        bits.into_iter().filter(|(set, _)| *set).map(|(_, bit)| bit).sum()
+    }
+}
+
+/// When clientDataJSON carries the key with which Chromium reminds servers not to compare it with a template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExtraKey {
+    /// Never.
+    Never,
+    /// On registration, as often seen.
+    OnRegistration,
+    /// Every time.
+    Always,
+}
+
+/// How the signature counter runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignCounter {
+    /// Always 0, as synced passkeys have it.
+    Synced,
+    /// One more with every ceremony, as hardware keys have it.
+    Counting,
+}
+
+/// Which of the two valid values of `s` a signature has; WebAuthn does not care.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignatureForm {
+    /// Whatever signing gave: low or high, as of real authenticators.
+    AsSigned,
+    /// The lower half of the group order.
+    LowS,
+    /// The upper half.
+    HighS,
+}

@@ -1,0 +1,78 @@
+//! Where the tools that `scripts/node-tools` installs are found.
+
+use std::env::consts::{ARCH, OS};
+use std::path::{Path, PathBuf};
+
+use crate::{DevkitError, EntryPointVersion};
+
+/// The anvil binary and the compiled contracts of one checkout, known to be there.
+#[derive(Clone, Debug)]
+pub struct Tools {
+    anvil: PathBuf,
+    contracts: PathBuf,
+}
+
+impl Tools {
+    /// Looks for the tools under the repository's root.
+    ///
+    /// # Errors
+    /// [`DevkitError::ToolMissing`] names the first file that is not there; [`DevkitError::UnsupportedPlatform`] when
+    /// npm has no anvil for this machine.
+    pub fn locate(root: &Path) -> Result<Self, DevkitError> {
+        let contracts = root.join("contracts");
+        let anvil = contracts
+            .join("node_modules/@foundry-rs")
+            .join(anvil_package()?)
+            .join("bin/anvil");
+        let tools = Self { anvil, contracts };
+
+        present(&tools.anvil)?;
+        for version in EntryPointVersion::ALL {
+            for contract in ["EntryPoint", "SimpleAccountFactory"] {
+                present(&tools.account_abstraction(version, contract))?;
+            }
+            present(&tools.paymaster(version))?;
+        }
+        Ok(tools)
+    }
+
+    /// The anvil binary.
+    #[must_use]
+    pub fn anvil(&self) -> &Path {
+        &self.anvil
+    }
+
+    /// A compiled contract of the account-abstraction package of that version.
+    pub(crate) fn account_abstraction(&self, version: EntryPointVersion, contract: &str) -> PathBuf {
+        self.contracts
+            .join("node_modules")
+            .join(version.package())
+            .join(format!("artifacts/{contract}.json"))
+    }
+
+    /// The compiled paymaster that serves that version.
+    pub(crate) fn paymaster(&self, version: EntryPointVersion) -> PathBuf {
+        let contract = version.paymaster_contract();
+        self.contracts.join(format!("out/{contract}.sol/{contract}.json"))
+    }
+}
+
+fn present(path: &Path) -> Result<(), DevkitError> {
+    if path.is_file() {
+        Ok(())
+    } else {
+        Err(DevkitError::ToolMissing {
+            path: path.to_owned(),
+        })
+    }
+}
+
+fn anvil_package() -> Result<&'static str, DevkitError> {
+    match (OS, ARCH) {
+        ("linux", "x86_64") => Ok("anvil-linux-amd64"),
+        ("linux", "aarch64") => Ok("anvil-linux-arm64"),
+        ("macos", "x86_64") => Ok("anvil-darwin-amd64"),
+        ("macos", "aarch64") => Ok("anvil-darwin-arm64"),
+        (os, arch) => Err(DevkitError::UnsupportedPlatform { os, arch }),
+    }
+}

@@ -1,0 +1,17 @@
+//! The devkit against the real thing: anvil, the published EntryPoints, the paymaster, webauthn-rs and Chromium's own
+//! output.
+
+#[cfg(test)]
+mod accounts;
+#[cfg(test)]
+mod chromium;
+#[cfg(test)]
+mod nodes;
+#[cfg(test)]
+mod passkeys;
+#[cfg(test)]
+mod paymasters;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod vectors;
