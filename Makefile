@@ -1,0 +1,23 @@
+# The verbs of the project. Each is a script or a cargo command that also runs by itself.
+.PHONY: help demo run test check bench contracts
+
+help: ## list the verbs
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+demo: contracts ## one sponsored operation on a chain of its own, step by step (ARGS="--entrypoint 0.6")
+	cargo run --release --locked --quiet --bin super-relay -- demo $(ARGS)
+
+run: ## the node with config/dev.toml: JSON-RPC on 3000, ops on 3001, KMS on 3002
+	cargo run --release --locked --bin super-relay -- node --config config/dev.toml $(ARGS)
+
+test: ## every test, with real parts
+	scripts/test
+
+check: ## formatting, lints, licences, documentation
+	scripts/check
+
+bench: contracts ## sponsorships per second and CPU per request, beside the floor of the cryptography
+	scripts/bench
+
+contracts: ## the contracts and the tools they need
+	scripts/node-tools

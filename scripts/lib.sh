@@ -1,0 +1,19 @@
+# Shared by the scripts: where the project is, and how tools get installed. Sourced, not run.
+set -euo pipefail
+PROJECT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+CACHE="$PROJECT/.cache"
+
+say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }
+
+# install PACKAGE...: Debian packages, without recommends.
+install() {
+  say "installing $*"
+  local as_root=()
+  [ "$(id -u)" = 0 ] || as_root=(sudo)
+  [ -n "${APT_UPDATED:-}" ] || "${as_root[@]}" apt-get update -qq
+  export APT_UPDATED=1
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+# need COMMAND PACKAGE: installs the package unless its command is there.
+need() { command -v "$1" >/dev/null 2>&1 || install "$2"; }
