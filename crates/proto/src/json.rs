@@ -1,5 +1,7 @@
 //! The JSON form of a user operation (ERC-4337, ERC-7769): hex quantities, camelCase, parsed strictly and field by field.
 
+pub mod passkey;
+
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -15,7 +17,7 @@ use crate::user_operation::{Init, Paymaster, UserOperation};
 
 const EIP7702_FACTORY: &str = "0x7702";
 
-/// Which field of the operation is wrong, and how.
+/// Which field is wrong, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidField {
     /// The JSON name.
@@ -57,7 +59,7 @@ pub fn parse_user_operation(
     chain_id: u64,
     gas: GasFields,
 ) -> Result<SignedUserOperation, InvalidField> {
-    let mut fields = Fields::of(json)?;
+    let mut fields = Fields::of("userOperation", json)?;
     let (init, paymaster) = if version == EntryPointVersion::V06 {
         (init_v06(&mut fields)?, paymaster_v06(&mut fields)?)
     } else {
@@ -76,7 +78,7 @@ pub fn parse_user_operation(
         paymaster,
     };
     let signature = fields.optional("signature", bytes)?.unwrap_or_default();
-    fields.finish()?;
+    fields.finish("no such field in this EntryPoint's operations")?;
     op.check(version)
         .map_err(|problem| invalid("userOperation", problem))?;
     Ok(SignedUserOperation { op, signature })
@@ -177,10 +179,10 @@ struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    fn of(json: &'a Value) -> Result<Self, InvalidField> {
+    fn of(name: &str, json: &'a Value) -> Result<Self, InvalidField> {
         let object = json
             .as_object()
-            .ok_or_else(|| invalid("userOperation", "expected an object"))?;
+            .ok_or_else(|| invalid(name, "expected an object"))?;
         // Clients send null for a field they leave out.
         let left = object.iter().filter(|(_, value)| !value.is_null());
         Ok(Self {
@@ -221,10 +223,10 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn finish(self) -> Result<(), InvalidField> {
-        self.left.first().map_or(Ok(()), |(name, _)| {
-            Err(invalid(name, "no such field in this EntryPoint's operations"))
-        })
+    fn finish(self, problem: &str) -> Result<(), InvalidField> {
+        self.left
+            .first()
+            .map_or(Ok(()), |(name, _)| Err(invalid(name, problem)))
     }
 }
 
