@@ -63,7 +63,6 @@ sol! {
 
         function getNonce(address sender, uint192 key) view returns (uint256);
         function balanceOf(address account) view returns (uint256);
-        function depositTo(address account) payable;
     }
 
     interface AccountFactory {

@@ -166,17 +166,6 @@ impl EntryPoint {
         .await
     }
 
-    /// Deposits wei for an account or paymaster, paid by the bundler.
-    ///
-    /// # Errors
-    /// As any transaction.
-    pub async fn deposit_to(&self, account: Address, wei: U256) -> Result<(), DevkitError> {
-        let call = AnyEntryPoint::depositToCall { account };
-        let request = chain::request(self.bundler, self.address, call.abi_encode()).value(wei);
-        chain::send(&self.provider, request).await?;
-        Ok(())
-    }
-
     /// The hash the chain itself gives a complete JSON operation. An EIP-7702 operation is hashed as if its
     /// authorisation were in force already.
     ///
