@@ -17,14 +17,6 @@ pub enum DevkitError {
         /// Where it was looked for.
         path: PathBuf,
     },
-    /// The platform has no anvil on npm.
-    #[error("there is no anvil package for {os}/{arch}")]
-    UnsupportedPlatform {
-        /// Operating system, as Rust names it.
-        os: &'static str,
-        /// Processor architecture, as Rust names it.
-        arch: &'static str,
-    },
     /// A compiled contract could not be read.
     #[error("{} is not a compiled contract: {detail}", path.display())]
     BadArtifact {

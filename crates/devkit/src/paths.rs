@@ -1,6 +1,5 @@
 //! Where the tools that `scripts/node-tools` installs are found.
 
-use std::env::consts::{ARCH, OS};
 use std::path::{Path, PathBuf};
 
 use crate::{DevkitError, EntryPointVersion};
@@ -16,14 +15,10 @@ impl Tools {
     /// Looks for the tools under the repository's root.
     ///
     /// # Errors
-    /// [`DevkitError::ToolMissing`] names the first file that is not there; [`DevkitError::UnsupportedPlatform`] when
-    /// npm has no anvil for this machine.
+    /// [`DevkitError::ToolMissing`] names the first file that is not there.
     pub fn locate(root: &Path) -> Result<Self, DevkitError> {
         let contracts = root.join("contracts");
-        let anvil = contracts
-            .join("node_modules/@foundry-rs")
-            .join(anvil_package()?)
-            .join("bin/anvil");
+        let anvil = contracts.join("node_modules/.bin/anvil");
         let tools = Self { anvil, contracts };
 
         present(&tools.anvil)?;
@@ -64,15 +59,5 @@ fn present(path: &Path) -> Result<(), DevkitError> {
         Err(DevkitError::ToolMissing {
             path: path.to_owned(),
         })
-    }
-}
-
-fn anvil_package() -> Result<&'static str, DevkitError> {
-    match (OS, ARCH) {
-        ("linux", "x86_64") => Ok("anvil-linux-amd64"),
-        ("linux", "aarch64") => Ok("anvil-linux-arm64"),
-        ("macos", "x86_64") => Ok("anvil-darwin-amd64"),
-        ("macos", "aarch64") => Ok("anvil-darwin-arm64"),
-        (os, arch) => Err(DevkitError::UnsupportedPlatform { os, arch }),
     }
 }
