@@ -1,4 +1,8 @@
 //! Passkey assertions in the JSON that browsers make.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a vector that does not parse must fail the test"
+)]
 
 use proto::json::passkey::{parse_assertion, to_base64url};
 use serde_json::{Value, json};
