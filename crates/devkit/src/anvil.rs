@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, U256};
 use alloy_provider::{Provider, RootProvider};
 use tokio::sync::oneshot;
 use url::Url;
@@ -99,6 +99,14 @@ impl Anvil {
     #[must_use]
     pub fn accounts(&self) -> &[Address; ACCOUNTS] {
         &self.accounts
+    }
+
+    /// Wei of an address.
+    ///
+    /// # Errors
+    /// The node's, when it does not answer.
+    pub async fn balance(&self, address: Address) -> Result<U256, DevkitError> {
+        Ok(self.provider.get_balance(address).await?)
     }
 
     /// Deploys, and owns what it deploys.

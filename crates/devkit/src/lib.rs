@@ -18,6 +18,7 @@ mod simple_account;
 pub mod user_operation;
 mod version;
 
+pub use alloy_primitives::{Address, B256, Bytes, U256};
 pub use anvil::{Anvil, AnvilOptions};
 pub use entrypoint::{Deployment, EntryPoint, deploy};
 pub use error::{DevkitError, HandleOpsError};
