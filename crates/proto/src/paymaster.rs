@@ -16,8 +16,9 @@ use crate::user_operation::{Paymaster, UserOperation};
 pub const SIGNATURE_MAGIC: [u8; 8] = [0x22, 0xe3, 0x25, 0xa2, 0x97, 0x43, 0x96, 0x56];
 /// `uint16` length and magic.
 pub const SIGNATURE_SUFFIX_LENGTH: usize = 2 + SIGNATURE_MAGIC.len();
-/// The largest `uint48`, the type of both ends of the window.
-pub const MAX_TIMESTAMP: u64 = (1 << 48) - 1;
+/// The latest second a window may name. Both ends are `uint48`, and EntryPoint v0.9 reads them as block numbers when both
+/// have the top bit set.
+pub const MAX_TIMESTAMP: u64 = (1 << 47) - 1;
 
 /// On what terms the paymaster pays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -87,9 +88,7 @@ pub fn paymaster_digest(op: &UserOperation, entry_point: &EntryPoint, terms: &Te
     let domain = domain_separator("SuperPaymaster", "1", entry_point.chain_id, &terms.paymaster);
     let struct_hash = match entry_point.version {
         EntryPointVersion::V06 => struct_hash_v06(op, terms),
-        EntryPointVersion::V07 | EntryPointVersion::V08 | EntryPointVersion::V09 => {
-            struct_hash_v07(op, terms)
-        }
+        EntryPointVersion::V07 | EntryPointVersion::V08 | EntryPointVersion::V09 => struct_hash_v07(op, terms),
     };
     PaymasterDigest(typed_data_hash(&domain, &struct_hash).0)
 }
@@ -142,9 +141,6 @@ pub(crate) fn split_signature_suffix(paymaster_and_data: &[u8]) -> Option<(&[u8]
     let without_magic = paymaster_and_data.strip_suffix(&SIGNATURE_MAGIC)?;
     let (rest, length) = without_magic.split_at_checked(without_magic.len().checked_sub(2)?)?;
     let length = usize::from(u16::from_be_bytes(length.try_into().ok()?));
-    let signed = rest
-        .len()
-        .checked_sub(length)
-        .filter(|signed| length > 0 && *signed >= FIXED_FIELDS)?;
+    let signed = rest.len().checked_sub(length).filter(|signed| length > 0 && *signed >= FIXED_FIELDS)?;
     rest.split_at_checked(signed)
 }
