@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::marker::PhantomData;
-use core::ops::Deref;
+use core::ops::{Deref, DerefMut};
 
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
@@ -113,7 +113,7 @@ impl<'de, const MAX: usize> Deserialize<'de> for Bounded<String, MAX> {
 }
 
 /// A list of at most `MAX` items.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct BoundedList<T, const MAX: usize>(Vec<T>);
 
 impl<T, const MAX: usize> BoundedList<T, MAX> {
@@ -124,6 +124,18 @@ impl<T, const MAX: usize> BoundedList<T, MAX> {
             _ => Ok(Self(items)),
         }
     }
+
+    /// The list of what `f` makes of each item; as long, so within the same bound.
+    #[must_use]
+    pub fn map<U>(&self, f: impl FnMut(&T) -> U) -> BoundedList<U, MAX> {
+        BoundedList(self.0.iter().map(f).collect())
+    }
+}
+
+impl<T, const MAX: usize> Default for BoundedList<T, MAX> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
 }
 
 impl<T, const MAX: usize> Deref for BoundedList<T, MAX> {
@@ -131,6 +143,13 @@ impl<T, const MAX: usize> Deref for BoundedList<T, MAX> {
 
     fn deref(&self) -> &[T] {
         &self.0
+    }
+}
+
+/// Items may change in their places; a slice can't grow.
+impl<T, const MAX: usize> DerefMut for BoundedList<T, MAX> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        &mut self.0
     }
 }
 
@@ -166,9 +185,5 @@ impl<'de, T: Deserialize<'de>, const MAX: usize> Visitor<'de> for ListVisitor<T,
 }
 
 fn within<E: de::Error>(length: usize, limit: usize) -> Result<(), E> {
-    if length > limit {
-        Err(E::custom(TooLong { length, limit }))
-    } else {
-        Ok(())
-    }
+    if length > limit { Err(E::custom(TooLong { length, limit })) } else { Ok(()) }
 }

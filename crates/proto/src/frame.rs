@@ -37,11 +37,7 @@ pub fn encode_request<R: Request>(request: &R) -> Result<Vec<u8>, Status> {
     let command = R::OPCODE as u16;
     let [high, low] = command.to_be_bytes();
     let frame = encode(&[VERSION, high, low], request)?;
-    if frame.len() > MAX_FRAME {
-        Err(Status::TooLarge)
-    } else {
-        Ok(frame)
-    }
+    if frame.len() > MAX_FRAME { Err(Status::TooLarge) } else { Ok(frame) }
 }
 
 /// Takes a frame apart into its opcode and payload, after checking length and version.
@@ -67,11 +63,7 @@ pub fn decode_payload<R: Request>(payload: &[u8]) -> Result<R, Status> {
 /// The reply to a request.
 pub fn encode_reply<R: Request>(reply: &R::Reply) -> Result<Vec<u8>, Status> {
     let bytes = encode(&Status::Ok.code().to_be_bytes(), reply)?;
-    if bytes.len() > MAX_REPLY {
-        Err(Status::TooLarge)
-    } else {
-        Ok(bytes)
-    }
+    if bytes.len() > MAX_REPLY { Err(Status::TooLarge) } else { Ok(bytes) }
 }
 
 /// The reply that says why not.
@@ -105,7 +97,11 @@ pub fn decode_record<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Status> {
 }
 
 fn encode<T: Serialize>(header: &[u8], value: &T) -> Result<Vec<u8>, Status> {
-    postcard::to_extend(value, header.to_vec()).map_err(|_| Status::TooLarge)
+    // The exact size first: a buffer that grows leaves copies of sealed secrets behind where nobody wipes them.
+    let length = postcard::experimental::serialized_size(value).map_err(|_| Status::TooLarge)?;
+    let mut bytes = Vec::with_capacity(header.len().saturating_add(length));
+    bytes.extend_from_slice(header);
+    postcard::to_extend(value, bytes).map_err(|_| Status::TooLarge)
 }
 
 fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {

@@ -79,8 +79,7 @@ pub fn parse_user_operation(
     };
     let signature = fields.optional("signature", bytes)?.unwrap_or_default();
     fields.finish("no such field in this EntryPoint's operations")?;
-    op.check(version)
-        .map_err(|problem| invalid("userOperation", problem))?;
+    op.check(version).map_err(|problem| invalid("userOperation", problem))?;
     Ok(SignedUserOperation { op, signature })
 }
 
@@ -94,14 +93,8 @@ pub fn paymaster_fields(paymaster: &Paymaster, version: EntryPointVersion) -> Ma
         return fields;
     }
     put("paymaster", paymaster.address.to_string());
-    put(
-        "paymasterVerificationGasLimit",
-        hex_quantity(paymaster.verification_gas_limit),
-    );
-    put(
-        "paymasterPostOpGasLimit",
-        hex_quantity(paymaster.post_op_gas_limit),
-    );
+    put("paymasterVerificationGasLimit", hex_quantity(paymaster.verification_gas_limit));
+    put("paymasterPostOpGasLimit", hex_quantity(paymaster.post_op_gas_limit));
     put("paymasterData", hex_bytes(&paymaster.data));
     if let Some(signature) = &paymaster.signature {
         put("paymasterSignature", hex_bytes(signature));
@@ -146,8 +139,7 @@ pub fn uint256(text: &str) -> Result<Uint256, String> {
         return Err("expected a quantity of at most 256 bits in hex".into());
     }
     let mut bytes = [0; 32];
-    hex::decode_to_slice(format!("{digits:0>64}"), &mut bytes)
-        .map_err(|_| "expected a quantity in hex".to_string())?;
+    hex::decode_to_slice(format!("{digits:0>64}"), &mut bytes).map_err(|_| "expected a quantity in hex".to_string())?;
     Ok(Uint256(bytes))
 }
 
@@ -162,15 +154,11 @@ pub fn bytes<const MAX: usize>(text: &str) -> Result<BoundedBytes<MAX>, String> 
 }
 
 fn digits(text: &str) -> Result<&str, String> {
-    text.strip_prefix("0x")
-        .ok_or_else(|| "expected hex starting with 0x".into())
+    text.strip_prefix("0x").ok_or_else(|| "expected hex starting with 0x".into())
 }
 
 fn invalid(field: &str, problem: impl ToString) -> InvalidField {
-    InvalidField {
-        field: field.into(),
-        problem: problem.to_string(),
-    }
+    InvalidField { field: field.into(), problem: problem.to_string() }
 }
 
 /// The fields of an object, each taken once.
@@ -180,14 +168,10 @@ struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     fn of(name: &str, json: &'a Value) -> Result<Self, InvalidField> {
-        let object = json
-            .as_object()
-            .ok_or_else(|| invalid(name, "expected an object"))?;
+        let object = json.as_object().ok_or_else(|| invalid(name, "expected an object"))?;
         // Clients send null for a field they leave out.
         let left = object.iter().filter(|(_, value)| !value.is_null());
-        Ok(Self {
-            left: left.map(|(name, value)| (name.as_str(), value)).collect(),
-        })
+        Ok(Self { left: left.map(|(name, value)| (name.as_str(), value)).collect() })
     }
 
     fn take(&mut self, name: &str) -> Option<&'a Value> {
@@ -207,13 +191,8 @@ impl<'a> Fields<'a> {
         parse(text).map(Some).map_err(|problem| invalid(name, problem))
     }
 
-    fn required<T>(
-        &mut self,
-        name: &str,
-        parse: impl Fn(&str) -> Result<T, String>,
-    ) -> Result<T, InvalidField> {
-        self.optional(name, parse)?
-            .ok_or_else(|| invalid(name, "missing"))
+    fn required<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<T, InvalidField> {
+        self.optional(name, parse)?.ok_or_else(|| invalid(name, "missing"))
     }
 
     fn gas(&mut self, name: &str, gas: GasFields) -> Result<u128, InvalidField> {
@@ -224,9 +203,7 @@ impl<'a> Fields<'a> {
     }
 
     fn finish(self, problem: &str) -> Result<(), InvalidField> {
-        self.left
-            .first()
-            .map_or(Ok(()), |(name, _)| Err(invalid(name, problem)))
+        self.left.first().map_or(Ok(()), |(name, _)| Err(invalid(name, problem)))
     }
 }
 
@@ -260,22 +237,15 @@ fn paymaster_v06(fields: &mut Fields<'_>) -> Result<Option<Paymaster>, InvalidFi
 }
 
 fn init_v07(fields: &mut Fields<'_>, chain_id: u64) -> Result<Init, InvalidField> {
-    let delegate = fields
-        .take("eip7702Auth")
-        .map(|auth| delegate(auth, chain_id))
-        .transpose()?;
+    let delegate = fields.take("eip7702Auth").map(|auth| delegate(auth, chain_id)).transpose()?;
     let data = fields.optional("factoryData", bytes)?.unwrap_or_default();
     let factory = fields.optional("factory", |text| Ok(text.to_string()))?;
     match (factory.as_deref(), delegate) {
         (None, None) if data.is_empty() => Ok(Init::Deployed),
         (None, None) => Err(invalid("factoryData", "needs a factory")),
-        (None, Some(_)) => Err(invalid(
-            "eip7702Auth",
-            "needs factory 0x7702, or the hash would not bind the delegate",
-        )),
+        (None, Some(_)) => Err(invalid("eip7702Auth", "needs factory 0x7702, or the hash would not bind the delegate")),
         (Some(text), delegate) if is_eip7702_factory(text) => {
-            let delegate =
-                delegate.ok_or_else(|| invalid("eip7702Auth", "missing: factory 0x7702 needs it"))?;
+            let delegate = delegate.ok_or_else(|| invalid("eip7702Auth", "missing: factory 0x7702 needs it"))?;
             Ok(Init::Eip7702 { delegate, data })
         }
         (Some(_), Some(_)) => Err(invalid("eip7702Auth", "needs factory 0x7702")),
@@ -293,10 +263,8 @@ fn is_eip7702_factory(text: &str) -> bool {
 
 fn delegate(auth: &Value, chain_id: u64) -> Result<Address, InvalidField> {
     let text = |name: &str| auth.get(name).and_then(Value::as_str);
-    let auth_chain = text("chainId")
-        .map(quantity)
-        .transpose()
-        .map_err(|problem| invalid("eip7702Auth.chainId", problem))?;
+    let auth_chain =
+        text("chainId").map(quantity).transpose().map_err(|problem| invalid("eip7702Auth.chainId", problem))?;
     // Zero means any chain (EIP-7702).
     if auth_chain.is_some_and(|auth_chain| auth_chain != 0 && auth_chain != u128::from(chain_id)) {
         return Err(invalid("eip7702Auth.chainId", "another chain"));
@@ -313,11 +281,7 @@ fn paymaster_v07(fields: &mut Fields<'_>) -> Result<Option<Paymaster>, InvalidFi
     let Some(paymaster) = fields.optional("paymaster", address)? else {
         // Clients may leave gas limits of zero in an operation that has no paymaster.
         let stray = data.as_ref().is_some_and(|data| !data.is_empty()) || signature.is_some();
-        return if stray {
-            Err(invalid("paymaster", "missing: there is paymaster data"))
-        } else {
-            Ok(None)
-        };
+        return if stray { Err(invalid("paymaster", "missing: there is paymaster data")) } else { Ok(None) };
     };
     Ok(Some(Paymaster {
         address: paymaster,

@@ -119,10 +119,7 @@ impl Status {
     /// Whether the same frame may succeed later without any change.
     #[must_use]
     pub const fn is_retryable(self) -> bool {
-        matches!(
-            self,
-            Self::StorageFailed | Self::EntropyFailed | Self::CounterFailed
-        )
+        matches!(self, Self::StorageFailed | Self::EntropyFailed | Self::CounterFailed)
     }
 }
 

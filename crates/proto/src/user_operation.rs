@@ -110,10 +110,7 @@ impl UserOperation {
     /// The operation with all paymaster fields empty: what the user approves (protocol, section 2.1).
     #[must_use]
     pub fn without_paymaster(&self) -> Self {
-        Self {
-            paymaster: None,
-            ..self.clone()
-        }
+        Self { paymaster: None, ..self.clone() }
     }
 
     /// Refuses what the EntryPoint of that version has no place for, or would read otherwise.
@@ -126,11 +123,7 @@ impl UserOperation {
             self.max_fee_per_gas,
             self.max_priority_fee_per_gas,
         ];
-        if gas_fields
-            .iter()
-            .chain(&paymaster_gas)
-            .any(|gas| *gas > MAX_GAS_FIELD)
-        {
+        if gas_fields.iter().chain(&paymaster_gas).any(|gas| *gas > MAX_GAS_FIELD) {
             return Err(InvalidOperation::GasOverflow);
         }
         match &self.init {
@@ -142,9 +135,7 @@ impl UserOperation {
             }
             _ => {}
         }
-        self.paymaster
-            .as_ref()
-            .map_or(Ok(()), |paymaster| paymaster.check(version))
+        self.paymaster.as_ref().map_or(Ok(()), |paymaster| paymaster.check(version))
     }
 
     /// Exactly what `getUserOpHash` of that EntryPoint returns.
@@ -167,14 +158,9 @@ impl UserOperation {
     pub fn init_code_hash(&self) -> Hash {
         match &self.init {
             Init::Deployed => keccak256([]),
-            Init::Factory {
-                factory: address,
-                data,
+            Init::Factory { factory: address, data } | Init::Eip7702 { delegate: address, data } => {
+                keccak256_concat(&[&address.0, data])
             }
-            | Init::Eip7702 {
-                delegate: address,
-                data,
-            } => keccak256_concat(&[&address.0, data]),
         }
     }
 
@@ -187,14 +173,9 @@ impl UserOperation {
     }
 
     fn paymaster_and_data_hash(&self, version: EntryPointVersion) -> Hash {
-        let bytes = self
-            .paymaster
-            .as_ref()
-            .map_or_else(Vec::new, |paymaster| paymaster.and_data(version));
+        let bytes = self.paymaster.as_ref().map_or_else(Vec::new, |paymaster| paymaster.and_data(version));
         match split_signature_suffix(&bytes) {
-            Some((signed, _)) if version == EntryPointVersion::V09 => {
-                keccak256_concat(&[signed, &SIGNATURE_MAGIC])
-            }
+            Some((signed, _)) if version == EntryPointVersion::V09 => keccak256_concat(&[signed, &SIGNATURE_MAGIC]),
             _ => keccak256(&bytes),
         }
     }
@@ -277,12 +258,8 @@ impl Paymaster {
             return Err(InvalidOperation::PaymasterSignatureNotSupported);
         }
         // An empty signature makes a suffix of length zero, which v0.9 does not take for one.
-        let empty = self
-            .signature
-            .as_ref()
-            .is_some_and(|signature| signature.is_empty());
-        let ends_like_a_suffix =
-            self.data.ends_with(&SIGNATURE_MAGIC) && self.data.len() >= SIGNATURE_SUFFIX_LENGTH;
+        let empty = self.signature.as_ref().is_some_and(|signature| signature.is_empty());
+        let ends_like_a_suffix = self.data.ends_with(&SIGNATURE_MAGIC) && self.data.len() >= SIGNATURE_SUFFIX_LENGTH;
         if version == EntryPointVersion::V09 && (empty || self.signature.is_none() && ends_like_a_suffix) {
             return Err(InvalidOperation::AmbiguousPaymasterData);
         }

@@ -1,15 +1,11 @@
 //! Passkey assertions in the JSON that browsers make.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a vector that does not parse must fail the test"
-)]
+#![expect(clippy::unwrap_used, reason = "a vector that does not parse must fail the test")]
 
 use proto::json::passkey::{parse_assertion, to_base64url};
 use serde_json::{Value, json};
 
 fn browser_assertion() -> Value {
-    let vectors: Value =
-        serde_json::from_str(include_str!("../vectors/passkey-registration-assertion.json")).unwrap();
+    let vectors: Value = serde_json::from_str(include_str!("../vectors/passkey-registration-assertion.json")).unwrap();
     vectors["assertion"]["response"].clone()
 }
 
@@ -19,14 +15,8 @@ fn what_chromium_answers_is_parsed_byte_for_byte() {
     let assertion = parse_assertion(&json).unwrap();
     assert_eq!(to_base64url(&assertion.credential_id), json["rawId"]);
     let response = &json["response"];
-    assert_eq!(
-        to_base64url(&assertion.authenticator_data),
-        response["authenticatorData"]
-    );
-    assert_eq!(
-        to_base64url(&assertion.client_data_json),
-        response["clientDataJSON"]
-    );
+    assert_eq!(to_base64url(&assertion.authenticator_data), response["authenticatorData"]);
+    assert_eq!(to_base64url(&assertion.client_data_json), response["clientDataJSON"]);
     assert_eq!(to_base64url(&assertion.signature), response["signature"]);
 }
 
@@ -40,11 +30,7 @@ fn a_refusal_names_the_field() {
         ("/response/signature", json!("MEUC="), "response.signature"),
         ("/response/signature", Value::Null, "response.signature"),
         ("/response/clientDataJSON", json!(7), "response.clientDataJSON"),
-        (
-            "/response/authenticatorData",
-            json!("A".repeat(100_000)),
-            "response.authenticatorData",
-        ),
+        ("/response/authenticatorData", json!("A".repeat(100_000)), "response.authenticatorData"),
     ];
     for (pointer, value, field) in cases {
         let mut json = browser_assertion();

@@ -1,8 +1,5 @@
 //! The frozen vectors: hashes that real EntryPoints gave, and paymaster digests that the contracts check too.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a vector that does not parse must fail the test"
-)]
+#![expect(clippy::unwrap_used, reason = "a vector that does not parse must fail the test")]
 
 use proto::json::{GasFields, parse_user_operation};
 use proto::paymaster::paymaster_digest;
@@ -29,19 +26,12 @@ fn entry_point(vector: &Value, address: &str) -> EntryPoint {
 }
 
 /// The vector's operation; the delegate that the chain knew stands in `eip7702Auth`, where clients put it.
-fn operation(
-    vector: &Value,
-    delegate: &str,
-    chain_id: u64,
-    version: EntryPointVersion,
-) -> proto::UserOperation {
+fn operation(vector: &Value, delegate: &str, chain_id: u64, version: EntryPointVersion) -> proto::UserOperation {
     let mut json = vector["userOp"].clone();
     if let Some(delegate) = vector[delegate].as_str() {
         json["eip7702Auth"] = json!({ "address": delegate, "chainId": format!("{chain_id:#x}") });
     }
-    parse_user_operation(&json, version, chain_id, GasFields::Required)
-        .unwrap()
-        .op
+    parse_user_operation(&json, version, chain_id, GasFields::Required).unwrap().op
 }
 
 #[test]
@@ -49,20 +39,14 @@ fn every_hash_is_the_one_the_entry_point_gave() {
     for vector in vectors("user-operation-hashes") {
         let entry_point = entry_point(&vector, text(&vector, "entryPoint"));
         let op = operation(&vector, "delegation", entry_point.chain_id, entry_point.version);
-        assert_eq!(
-            op.hash(&entry_point).to_string(),
-            text(&vector, "userOpHash"),
-            "{}",
-            vector["name"]
-        );
+        assert_eq!(op.hash(&entry_point).to_string(), text(&vector, "userOpHash"), "{}", vector["name"]);
     }
 }
 
 #[test]
 fn another_paymaster_signature_outside_the_hash_keeps_the_hash() {
-    let outside = vectors("user-operation-hashes")
-        .into_iter()
-        .filter(|vector| !vector["userOp"]["paymasterSignature"].is_null());
+    let outside =
+        vectors("user-operation-hashes").into_iter().filter(|vector| !vector["userOp"]["paymasterSignature"].is_null());
     for vector in outside {
         let entry_point = entry_point(&vector, text(&vector, "entryPoint"));
         let mut op = operation(&vector, "delegation", entry_point.chain_id, entry_point.version);
@@ -81,11 +65,8 @@ fn every_paymaster_digest_is_the_one_the_contract_checks() {
         // The EntryPoint's address is no part of the digest.
         let entry_point = entry_point(&vector, "0x0000000000000000000000000000000000000001");
         let op = operation(&vector, "delegate", entry_point.chain_id, entry_point.version);
-        let quantity = |field: &str| {
-            vector["terms"][field]
-                .as_str()
-                .map_or(0, |text| proto::json::quantity(text).unwrap())
-        };
+        let quantity =
+            |field: &str| vector["terms"][field].as_str().map_or(0, |text| proto::json::quantity(text).unwrap());
         let terms = Terms {
             paymaster: proto::json::address(text(&vector, "paymaster")).unwrap(),
             verification_gas_limit: quantity("paymasterVerificationGasLimit"),

@@ -1,1 +1,40 @@
-//! ta
+//! The trusted core: takes frames from a host that may be hostile, checks everything for itself, and only then signs.
+//!
+//! The host owns the database, the clock and the network. So nothing here has a clock, a socket or a thread: a reply is a
+//! function of the frame, the sealed records and, for new keys alone, the platform's entropy. A replayed request gives the
+//! same bytes.
+//!
+//! [`Core::handle`] is all there is to call; the platform comes in through the three ports of [`ports`].
+#![no_std]
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
+
+extern crate alloc;
+
+mod accounts;
+mod admin;
+mod ceilings;
+mod checks;
+mod dispatch;
+mod keys;
+#[cfg(feature = "memory")]
+pub mod memory;
+pub mod ports;
+mod recover;
+mod relay;
+mod sealed;
+mod secret;
+mod system;
+mod webauthn;
+
+pub use dispatch::Core;
+pub use ports::{CounterError, Entropy, EntropyError, MonotonicCounter, Platform, RecordName, SecureStore, StoreError};

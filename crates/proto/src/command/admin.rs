@@ -186,11 +186,7 @@ impl Ceilings {
 
 impl Deployment {
     fn hash(&self) -> Hash {
-        let EntryPoint {
-            chain_id,
-            address,
-            version,
-        } = &self.entry_point;
+        let EntryPoint { chain_id, address, version } = &self.entry_point;
         hash_words(&[chain_id, address, &keccak256(version.as_str()), &self.paymaster])
     }
 }

@@ -6,8 +6,8 @@ mod info;
 mod sponsorship;
 
 pub use account::{
-    CreateHybridAccount, CredentialId, GetWalletInfo, PasskeyInfo, PasskeyPublicKey, Registration,
-    SignatureScheme, WalletInfo,
+    CreateHybridAccount, CredentialId, GetWalletInfo, PasskeyInfo, PasskeyPublicKey, Registration, SignatureScheme,
+    WalletInfo,
 };
 pub use admin::{
     AdminRequest, AuthorizeSigner, Ceilings, Deployment, Provision, RelyingParty, RevokeSigner, RotateSigner,

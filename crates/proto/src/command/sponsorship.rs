@@ -97,19 +97,13 @@ impl Sponsor {
     /// What the user's passkey signs: the operation without any paymaster.
     #[must_use]
     pub fn intent_hash(&self) -> IntentHash {
-        intent_hash(
-            &self.op.without_paymaster().hash(&self.entry_point),
-            &self.account_id,
-        )
+        intent_hash(&self.op.without_paymaster().hash(&self.entry_point), &self.account_id)
     }
 
     /// What the relay signs: the operation with the terms, the user's assertion, nonce and time.
     #[must_use]
     pub fn request_digest(&self) -> RequestDigest {
-        let with_terms = UserOperation {
-            paymaster: Some(self.terms.unsigned()),
-            ..self.op.clone()
-        };
+        let with_terms = UserOperation { paymaster: Some(self.terms.unsigned()), ..self.op.clone() };
         request_digest(
             &with_terms.hash(&self.entry_point),
             &self.account_id,
@@ -123,10 +117,7 @@ impl Sponsor {
     #[must_use]
     pub fn final_op(&self, paymaster_signature: &Signature) -> UserOperation {
         let paymaster = self.terms.signed(self.entry_point.version, paymaster_signature);
-        UserOperation {
-            paymaster: Some(paymaster),
-            ..self.op.clone()
-        }
+        UserOperation { paymaster: Some(paymaster), ..self.op.clone() }
     }
 }
 

@@ -28,17 +28,12 @@ pub fn parse_assertion(json: &Value) -> Result<PasskeyAssertion, InvalidField> {
     if credential_id.is_empty() {
         return Err(invalid("id", "empty"));
     }
-    let response = fields
-        .take("response")
-        .ok_or_else(|| invalid("response", "missing"))?;
+    let response = fields.take("response").ok_or_else(|| invalid("response", "missing"))?;
     fields.take("authenticatorAttachment");
     fields.take("clientExtensionResults");
     fields.finish(UNKNOWN)?;
 
-    let within = |problem: InvalidField| InvalidField {
-        field: format!("response.{}", problem.field),
-        ..problem
-    };
+    let within = |problem: InvalidField| InvalidField { field: format!("response.{}", problem.field), ..problem };
     let mut fields = Fields::of("response", response)?;
     let assertion = PasskeyAssertion {
         credential_id,
@@ -57,9 +52,8 @@ pub fn base64url<const MAX: usize>(text: &str) -> Result<BoundedBytes<MAX>, Stri
     if text.len() > (MAX * 4).div_ceil(3) {
         return Err(format!("more than {MAX} bytes"));
     }
-    let bytes = URL_SAFE_NO_PAD
-        .decode(text)
-        .map_err(|problem| format!("expected base64url without padding: {problem}"))?;
+    let bytes =
+        URL_SAFE_NO_PAD.decode(text).map_err(|problem| format!("expected base64url without padding: {problem}"))?;
     Bounded::new(bytes).map_err(|problem| problem.to_string())
 }
 

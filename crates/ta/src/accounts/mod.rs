@@ -1,0 +1,116 @@
+//! Accounts: sealed records, and the ones used lately in memory, so that a signature costs no read of the storage.
+
+mod cache;
+mod record;
+
+pub(crate) use record::{Account, Passkey};
+
+use proto::command::{CreateHybridAccount, CredentialId, WalletInfo};
+use proto::primitives::keccak256;
+use proto::{AccountId, Status};
+use serde::{Deserialize, Serialize};
+
+use self::cache::Cache;
+use self::record::AccountRecord;
+use crate::ports::{Entropy, RecordName, SecureStore};
+use crate::sealed;
+use crate::secret::Secret;
+use crate::webauthn::Gesture;
+
+/// The accounts of the store.
+#[derive(Default)]
+pub(crate) struct Accounts {
+    cache: Cache,
+}
+
+/// Where to look for the account of a passkey. Written before the account, it may point at an account that a crash kept
+/// from coming into being: the account's own record decides.
+#[derive(Serialize, Deserialize)]
+struct CredentialRecord {
+    account_id: AccountId,
+}
+
+impl Accounts {
+    /// The account, if there is one.
+    pub(crate) fn find(&mut self, store: &impl SecureStore, id: &AccountId) -> Result<Option<&Account>, Status> {
+        if !self.cache.contains(id)
+            && let Some(record) = sealed::read::<AccountRecord>(store, &account_name(id))?
+        {
+            self.cache.insert(Account::open(record, id)?);
+        }
+        Ok(self.cache.get(id))
+    }
+
+    /// Makes the account with its first passkey. The same passkey again gives the same account, whose key stays as it is.
+    pub(crate) fn create(
+        &mut self,
+        store: &mut impl SecureStore,
+        entropy: &mut impl Entropy,
+        command: &CreateHybridAccount,
+        passkey: Passkey,
+    ) -> Result<WalletInfo, Status> {
+        if let Some(account) = self.of_credential(store, &passkey.credential_id)? {
+            return account.if_same(&command.account_id, &passkey);
+        }
+        if self.find(store, &command.account_id)?.is_some() {
+            return Err(Status::AccountExists);
+        }
+        let credential_name = credential_name(&passkey.credential_id);
+        let account = Account::create(command, Secret::draw(entropy)?, passkey)?;
+        let info = account.info();
+        let pointer = CredentialRecord { account_id: command.account_id.clone() };
+        sealed::write(store, &credential_name, &pointer)?;
+        self.seal(store, account)?;
+        Ok(info)
+    }
+
+    /// Remembers the count of the passkey that approved, before anything that it approved leaves.
+    pub(crate) fn note_use(
+        &mut self,
+        store: &mut impl SecureStore,
+        id: &AccountId,
+        credential_id: &CredentialId,
+        gesture: Gesture,
+    ) -> Result<(), Status> {
+        let stored = self
+            .cache
+            .get(id)
+            .and_then(|account| account.passkey(credential_id))
+            .ok_or(Status::CredentialUnknown)?
+            .sign_count;
+        if gesture.sign_count() == stored {
+            return Ok(());
+        }
+        // Out of the cache until it is sealed: after a failed write only the store knows which count holds.
+        let mut account = self.cache.take(id).ok_or(Status::AccountUnknown)?;
+        account.set_sign_count(credential_id, gesture.sign_count());
+        self.seal(store, account)
+    }
+
+    fn seal(&mut self, store: &mut impl SecureStore, account: Account) -> Result<(), Status> {
+        sealed::write(store, &account_name(account.id()), account.record())?;
+        self.cache.insert(account);
+        Ok(())
+    }
+
+    fn of_credential(
+        &mut self,
+        store: &impl SecureStore,
+        credential_id: &CredentialId,
+    ) -> Result<Option<&Account>, Status> {
+        let name = credential_name(credential_id);
+        let Some(CredentialRecord { account_id }) = sealed::read(store, &name)? else {
+            return Ok(None);
+        };
+        let account = self.find(store, &account_id)?;
+        Ok(account.filter(|account| account.passkey(credential_id).is_some()))
+    }
+}
+
+fn account_name(id: &AccountId) -> RecordName {
+    RecordName::Account(keccak256(id.as_str()))
+}
+
+fn credential_name(credential_id: &CredentialId) -> RecordName {
+    RecordName::Credential(keccak256(&**credential_id))
+}

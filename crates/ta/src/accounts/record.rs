@@ -1,0 +1,125 @@
+//! An account: its sealed record, and the key that comes from it.
+
+use alloc::vec;
+
+use proto::bytes::BoundedList;
+use proto::command::{CreateHybridAccount, CredentialId, PasskeyInfo, PasskeyPublicKey, SignatureScheme, WalletInfo};
+use proto::limits::MAX_PASSKEYS;
+use proto::{AccountId, Address, Hash, Status};
+use serde::{Deserialize, Serialize};
+
+use crate::keys::AccountKey;
+use crate::secret::Secret;
+
+/// What is sealed of an account.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct AccountRecord {
+    id: AccountId,
+    entropy: Secret,
+    signature_scheme: SignatureScheme,
+    passkeys: BoundedList<Passkey, MAX_PASSKEYS>,
+}
+
+/// What a registration bound.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Passkey {
+    /// The credential.
+    pub(crate) credential_id: CredentialId,
+    /// Its key, on the curve.
+    pub(crate) public_key: PasskeyPublicKey,
+    /// SHA-256 of the relying party's id.
+    pub(crate) rp_id_hash: Hash,
+    /// Whether it may be synced; an authenticator never changes its mind about that.
+    pub(crate) backup_eligible: bool,
+    /// The highest count seen.
+    pub(crate) sign_count: u32,
+}
+
+/// An account ready to use.
+pub(crate) struct Account {
+    record: AccountRecord,
+    key: AccountKey,
+    owner: Address,
+}
+
+impl Account {
+    /// A new account, not sealed yet.
+    pub(crate) fn create(command: &CreateHybridAccount, entropy: Secret, passkey: Passkey) -> Result<Self, Status> {
+        Self::with_key(AccountRecord {
+            id: command.account_id.clone(),
+            entropy,
+            signature_scheme: command.signature_scheme,
+            passkeys: BoundedList::new(vec![passkey]).map_err(|_| Status::TooLarge)?,
+        })
+    }
+
+    /// The account of a sealed record.
+    pub(super) fn open(record: AccountRecord, id: &AccountId) -> Result<Self, Status> {
+        if record.id != *id {
+            return Err(Status::StorageCorrupt);
+        }
+        Self::with_key(record)
+    }
+
+    fn with_key(record: AccountRecord) -> Result<Self, Status> {
+        let key = AccountKey::derive(&record.entropy)?;
+        let owner = key.address();
+        Ok(Self { record, key, owner })
+    }
+
+    pub(super) fn record(&self) -> &AccountRecord {
+        &self.record
+    }
+
+    pub(crate) fn id(&self) -> &AccountId {
+        &self.record.id
+    }
+
+    /// Signs what was checked for this account, and nothing else ([`AccountKey::sign_user_operation`]).
+    pub(crate) fn key(&self) -> &AccountKey {
+        &self.key
+    }
+
+    pub(crate) fn owner(&self) -> Address {
+        self.owner
+    }
+
+    pub(crate) fn signature_scheme(&self) -> SignatureScheme {
+        self.record.signature_scheme
+    }
+
+    /// The account's passkey of that credential.
+    pub(crate) fn passkey(&self, credential_id: &CredentialId) -> Option<&Passkey> {
+        self.record.passkeys.iter().find(|passkey| passkey.credential_id == *credential_id)
+    }
+
+    /// The public facts.
+    pub(crate) fn info(&self) -> WalletInfo {
+        let passkeys = self.record.passkeys.map(|passkey| PasskeyInfo {
+            credential_id: passkey.credential_id.clone(),
+            public_key: passkey.public_key,
+        });
+        WalletInfo {
+            account_id: self.record.id.clone(),
+            owner: self.owner,
+            signature_scheme: self.record.signature_scheme,
+            passkeys,
+        }
+    }
+
+    /// The public facts, if the account has that name and that passkey with that key.
+    pub(super) fn if_same(&self, id: &AccountId, passkey: &Passkey) -> Result<WalletInfo, Status> {
+        let same_key = self.passkey(&passkey.credential_id).is_some_and(|known| known.public_key == passkey.public_key);
+        if self.record.id != *id || !same_key {
+            return Err(Status::CredentialConflict);
+        }
+        Ok(self.info())
+    }
+
+    pub(super) fn set_sign_count(&mut self, credential_id: &CredentialId, count: u32) {
+        let passkeys = self.record.passkeys.iter_mut();
+        for passkey in passkeys.filter(|passkey| passkey.credential_id == *credential_id) {
+            passkey.sign_count = count;
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The bounds the admin set: they hold whatever the host and the relay say.
+
+use proto::command::{Ceilings, Deployment, RelyingParty};
+use proto::limits::MAX_GAS_FIELD;
+use proto::paymaster::MAX_TIMESTAMP;
+use proto::{EntryPoint, EntryPointVersion, Status, Terms, UserOperation, frame, worst_case_cost};
+
+/// Bytes of relying parties, so that `VerifySecurityState` always has a reply.
+const MAX_RELYING_PARTIES_RECORD: usize = 32 * 1024;
+
+/// Refuses ceilings that allow nothing or contradict themselves.
+pub(crate) fn validate(ceilings: &Ceilings) -> Result<(), Status> {
+    let deployments = &*ceilings.deployments;
+    let unambiguous = pairs(deployments).all(|(one, other)| {
+        let (a, b) = (&one.entry_point, &other.entry_point);
+        let same_contract = a.chain_id == b.chain_id && a.address == b.address;
+        !same_contract || a.version == b.version && one.paymaster != other.paymaster
+    });
+    let bounded = ceilings.max_window > 0 && ceilings.max_cost.0 > 0;
+    (!deployments.is_empty() && unambiguous && bounded).then_some(()).ok_or(Status::CeilingsInvalid)
+}
+
+/// Refuses relying parties that no passkey can come from, or that are listed twice.
+pub(crate) fn validate_relying_parties(parties: &[RelyingParty]) -> Result<(), Status> {
+    let usable = |party: &RelyingParty| {
+        !party.id.is_empty() && !party.origins.is_empty() && party.origins.iter().all(|origin| !origin.is_empty())
+    };
+    let distinct = pairs(parties).all(|(one, other)| one.id != other.id);
+    if parties.is_empty() || !parties.iter().all(usable) || !distinct {
+        return Err(Status::CeilingsInvalid);
+    }
+    if frame::encode_record(&parties)?.len() > MAX_RELYING_PARTIES_RECORD {
+        return Err(Status::TooLarge);
+    }
+    Ok(())
+}
+
+/// Refuses an EntryPoint that no deployment names: chain, address and version.
+pub(crate) fn check_entry_point(ceilings: &Ceilings, entry_point: &EntryPoint) -> Result<(), Status> {
+    ceilings
+        .deployments
+        .iter()
+        .any(|deployment| deployment.entry_point == *entry_point)
+        .then_some(())
+        .ok_or(Status::DeploymentNotAllowed)
+}
+
+/// Refuses a sponsorship outside the ceilings: place, terms, window and worst-case cost.
+pub(crate) fn check_sponsorship(
+    ceilings: &Ceilings,
+    entry_point: &EntryPoint,
+    op: &UserOperation,
+    terms: &Terms,
+    timestamp: u64,
+) -> Result<(), Status> {
+    let deployment = Deployment { entry_point: *entry_point, paymaster: terms.paymaster };
+    if !ceilings.deployments.contains(&deployment) {
+        return Err(Status::DeploymentNotAllowed);
+    }
+    check_terms(terms, entry_point.version)?;
+    check_window(terms, timestamp, ceilings.max_window)?;
+    match worst_case_cost(op, entry_point.version, terms) {
+        Some(cost) if cost <= ceilings.max_cost => Ok(()),
+        _ => Err(Status::CostAboveCeiling),
+    }
+}
+
+fn check_terms(terms: &Terms, version: EntryPointVersion) -> Result<(), Status> {
+    let limit = match version {
+        EntryPointVersion::V06 => 0,
+        EntryPointVersion::V07 | EntryPointVersion::V08 | EntryPointVersion::V09 => MAX_GAS_FIELD,
+    };
+    let fits = terms.verification_gas_limit <= limit && terms.post_op_gas_limit <= limit;
+    fits.then_some(()).ok_or(Status::TermsInvalid)
+}
+
+/// There is no clock here: the window is held against the time the relay signed.
+fn check_window(terms: &Terms, timestamp: u64, max_window: u32) -> Result<(), Status> {
+    // An EntryPoint reads a validUntil of 0 as forever.
+    let in_order = terms.valid_until > 0
+        && terms.valid_until <= MAX_TIMESTAMP
+        && terms.valid_after <= timestamp
+        && timestamp <= terms.valid_until;
+    if !in_order {
+        return Err(Status::WindowInvalid);
+    }
+    if terms.valid_until > timestamp.saturating_add(u64::from(max_window)) {
+        return Err(Status::WindowTooWide);
+    }
+    Ok(())
+}
+
+fn pairs<T>(items: &[T]) -> impl Iterator<Item = (&T, &T)> {
+    items.iter().enumerate().flat_map(move |(index, item)| items.iter().take(index).map(move |earlier| (earlier, item)))
+}

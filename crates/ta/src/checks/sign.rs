@@ -1,0 +1,34 @@
+//! The checks before an account signs an operation as given (protocol, section 5).
+
+use proto::command::SignWithHybridKey;
+use proto::{Permissions, Status};
+
+use super::CheckedOperation;
+use super::sponsor::approve;
+use crate::accounts::Account;
+use crate::system::System;
+use crate::{ceilings, relay};
+
+impl<'a> CheckedOperation<'a> {
+    /// All of the checks. `account` is the one the command names, if there is one.
+    pub(crate) fn new(
+        command: &SignWithHybridKey,
+        system: &System,
+        account: Option<&'a Account>,
+    ) -> Result<Self, Status> {
+        let provisioned = system.provisioned();
+        // Without a paymaster the operation would hash as the one a user approves for sponsoring, and the account would pay.
+        if command.op.paymaster.is_none() {
+            return Err(Status::PaymasterMissing);
+        }
+        let version = command.entry_point.version;
+        command.op.check(version).map_err(|_| Status::OperationInvalid)?;
+        ceilings::check_entry_point(&provisioned.ceilings, &command.entry_point)?;
+        let digest = command.request_digest();
+        let relay = relay::approve(&digest, &command.approval, &provisioned.signers)?;
+        relay.require(Permissions::SIGN_USER_OPERATION)?;
+        let user = approve(&command.intent_hash(), &command.passkey, system, account)?;
+        let hash = command.op.hash(&command.entry_point);
+        Ok(Self { user, hash })
+    }
+}

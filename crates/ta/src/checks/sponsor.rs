@@ -1,0 +1,75 @@
+//! The checks before a sponsorship is signed (protocol, section 2).
+
+use proto::command::{PasskeyAssertion, Sponsor};
+use proto::paymaster::paymaster_digest;
+use proto::{IntentHash, PaymasterDigest, Permissions, Signature, Status, UserOpHash, UserOperation};
+
+use super::{CheckedOperation, CheckedSponsorship, UserApproval};
+use crate::accounts::Account;
+use crate::ceilings;
+use crate::relay::{self, RelayApproved};
+use crate::system::System;
+use crate::webauthn::verify_assertion;
+
+impl<'a> CheckedSponsorship<'a> {
+    /// All of the checks. `account` is the one the command names, if there is one.
+    pub(crate) fn new(command: &'a Sponsor, system: &System, account: Option<&'a Account>) -> Result<Self, Status> {
+        let provisioned = system.provisioned();
+        let approval = &command.approval;
+        check_operation(command)?;
+        ceilings::check_sponsorship(
+            &provisioned.ceilings,
+            &command.entry_point,
+            &command.op,
+            &command.terms,
+            approval.timestamp,
+        )?;
+        let relay = relay::approve(&command.request_digest(), approval, &provisioned.signers)?;
+        relay.require(Permissions::SPONSOR)?;
+        let user = match &command.passkey {
+            Some(assertion) => Some(approve(&command.intent_hash(), assertion, system, account)?),
+            None => do_without(&relay)?,
+        };
+        Ok(Self { command, user })
+    }
+
+    /// What the paymaster contract checks.
+    pub(crate) fn paymaster_digest(&self) -> PaymasterDigest {
+        let command = self.command;
+        paymaster_digest(&command.op, &command.entry_point, &command.terms)
+    }
+
+    /// The hash of the operation with the paymaster's signature in it, and the operation to sign if the user approved it.
+    pub(crate) fn complete(&self, paymaster_signature: &Signature) -> (UserOpHash, Option<CheckedOperation<'a>>) {
+        let final_op = self.command.final_op(paymaster_signature);
+        let hash = final_op.hash(&self.command.entry_point);
+        (hash, self.user.map(|user| CheckedOperation { user, hash }))
+    }
+}
+
+fn check_operation(command: &Sponsor) -> Result<(), Status> {
+    if command.op.paymaster.is_some() {
+        return Err(Status::PaymasterPresent);
+    }
+    let with_terms = UserOperation { paymaster: Some(command.terms.unsigned()), ..command.op.clone() };
+    let version = command.entry_point.version;
+    command.op.check(version).map_err(|_| Status::OperationInvalid)?;
+    with_terms.check(version).map_err(|_| Status::TermsInvalid)
+}
+
+pub(super) fn approve<'a>(
+    IntentHash(intent): &IntentHash,
+    assertion: &PasskeyAssertion,
+    system: &System,
+    account: Option<&'a Account>,
+) -> Result<UserApproval<'a>, Status> {
+    let account = account.ok_or(Status::AccountUnknown)?;
+    let passkey = account.passkey(&assertion.credential_id).ok_or(Status::CredentialUnknown)?;
+    let relying_parties = &system.provisioned().relying_parties;
+    let gesture = verify_assertion(assertion, passkey, relying_parties, intent)?;
+    Ok(UserApproval { account, gesture })
+}
+
+fn do_without(relay: &RelayApproved) -> Result<Option<UserApproval<'static>>, Status> {
+    if relay.may(Permissions::SPONSOR_WITHOUT_PASSKEY) { Ok(None) } else { Err(Status::PasskeyMissing) }
+}

@@ -1,0 +1,187 @@
+//! The ports in memory, for tests: a platform that can be killed at any write, and entropy that can be foretold.
+//!
+//! Nothing here changes a check of the core.
+
+extern crate std;
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use crate::ports::{CounterError, Entropy, EntropyError, MonotonicCounter, RecordName, SecureStore, StoreError};
+
+/// Where in a write the platform dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Before it: nothing is written.
+    Before,
+    /// After it, before the core hears of it.
+    After,
+    /// In it: half a record is there. No real store may do that ([`SecureStore::write`]); the core has to notice.
+    Torn,
+    /// This one write fails; the platform lives on.
+    Refused,
+}
+
+/// A platform's durable memory: records and the counter. Clones share it, and it survives every core over it.
+#[derive(Clone, Default)]
+pub struct MemoryDevice(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    records: BTreeMap<RecordName, Vec<u8>>,
+    counter: u64,
+    writes: u64,
+    plan: Option<(u64, Fault)>,
+    dead: bool,
+}
+
+/// The records of a [`MemoryDevice`].
+pub struct MemoryStore(MemoryDevice);
+
+/// The counter of a [`MemoryDevice`].
+pub struct MemoryCounter(MemoryDevice);
+
+impl MemoryDevice {
+    /// A port to its records.
+    #[must_use]
+    pub fn store(&self) -> MemoryStore {
+        MemoryStore(self.clone())
+    }
+
+    /// A port to its counter.
+    #[must_use]
+    pub fn counter(&self) -> MemoryCounter {
+        MemoryCounter(self.clone())
+    }
+
+    /// Writes so far, steps of the counter among them.
+    #[must_use]
+    pub fn writes(&self) -> u64 {
+        self.state().writes
+    }
+
+    /// Plans the fault for the write after `writes` more. Once dead, everything fails until [`Self::revive`].
+    pub fn fail_after(&self, writes: u64, fault: Fault) {
+        let mut state = self.state();
+        state.plan = Some((state.writes.saturating_add(writes), fault));
+    }
+
+    /// Power again, and no fault planned.
+    pub fn revive(&self) {
+        let mut state = self.state();
+        state.dead = false;
+        state.plan = None;
+    }
+
+    /// Every record as it lies there.
+    #[must_use]
+    pub fn records(&self) -> Vec<(RecordName, Vec<u8>)> {
+        let state = self.state();
+        state.records.iter().map(|(name, bytes)| (*name, bytes.clone())).collect()
+    }
+
+    /// Puts a record there behind the core's back.
+    pub fn plant(&self, name: RecordName, bytes: Vec<u8>) {
+        self.state().records.insert(name, bytes);
+    }
+
+    /// Sets the counter behind the core's back.
+    pub fn set_counter(&self, value: u64) {
+        self.state().counter = value;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One write, which `apply` makes, whole or torn.
+    fn write(&self, apply: impl FnOnce(&mut State, bool)) -> Result<(), StoreError> {
+        let mut state = self.state();
+        if state.dead {
+            return Err(StoreError::Failed);
+        }
+        let fault = state.plan.and_then(|(at, fault)| (at == state.writes).then_some(fault));
+        state.writes = state.writes.saturating_add(1);
+        match fault {
+            None => {
+                apply(&mut state, false);
+                return Ok(());
+            }
+            Some(Fault::Refused) => return Err(StoreError::Failed),
+            Some(Fault::Before) => {}
+            Some(Fault::After) => apply(&mut state, false),
+            Some(Fault::Torn) => apply(&mut state, true),
+        }
+        state.dead = true;
+        Err(StoreError::Failed)
+    }
+}
+
+impl SecureStore for MemoryStore {
+    fn read(&self, name: &RecordName) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+        let state = self.0.state();
+        if state.dead {
+            return Err(StoreError::Failed);
+        }
+        Ok(state.records.get(name).cloned().map(Zeroizing::new))
+    }
+
+    fn write(&mut self, name: &RecordName, value: &[u8]) -> Result<(), StoreError> {
+        self.0.write(|state, torn| {
+            let kept = if torn { value.len() / 2 } else { value.len() };
+            let bytes = value.iter().copied().take(kept).collect();
+            state.records.insert(*name, bytes);
+        })
+    }
+
+    fn remove(&mut self, name: &RecordName) -> Result<(), StoreError> {
+        self.0.write(|state, _| {
+            state.records.remove(name);
+        })
+    }
+}
+
+impl MonotonicCounter for MemoryCounter {
+    fn value(&self) -> Result<u64, CounterError> {
+        let state = self.0.state();
+        if state.dead { Err(CounterError) } else { Ok(state.counter) }
+    }
+
+    fn advance(&mut self) -> Result<u64, CounterError> {
+        self.0.write(|state, _| state.counter = state.counter.saturating_add(1)).map_err(|_| CounterError)?;
+        self.value()
+    }
+}
+
+/// Entropy that a test can foretell: SHA-256 of a seed and a count.
+#[derive(Clone)]
+pub struct SeededEntropy {
+    seed: [u8; 32],
+    drawn: u64,
+}
+
+impl SeededEntropy {
+    /// The same seed gives the same bytes.
+    #[must_use]
+    pub fn new(seed: [u8; 32]) -> Self {
+        Self { seed, drawn: 0 }
+    }
+}
+
+impl Entropy for SeededEntropy {
+    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), EntropyError> {
+        for chunk in bytes.chunks_mut(32) {
+            self.drawn = self.drawn.saturating_add(1);
+            let block = Sha256::new().chain_update(self.seed).chain_update(self.drawn.to_be_bytes()).finalize();
+            for (to, from) in chunk.iter_mut().zip(block) {
+                *to = from;
+            }
+        }
+        Ok(())
+    }
+}

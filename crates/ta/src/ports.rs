@@ -1,0 +1,137 @@
+//! What the trusted core needs from its platform.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use proto::command::Protection;
+use proto::{Bounded, Hash, Status};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+/// The name of a sealed record. No name tells more than a digest of what it stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum RecordName {
+    /// Admin, paymaster key, relay keys, relying parties and ceilings.
+    System,
+    /// An account: keccak256 of its id.
+    Account(Hash),
+    /// Which account a passkey belongs to: keccak256 of the credential id.
+    Credential(Hash),
+}
+
+impl RecordName {
+    /// 33 bytes, one kind byte and the digest, short enough for any store (GlobalPlatform: at most 64).
+    #[must_use]
+    pub fn to_bytes(&self) -> [u8; 33] {
+        let (kind, Hash(digest)) = match self {
+            Self::System => (0, Hash::default()),
+            Self::Account(digest) => (1, *digest),
+            Self::Credential(digest) => (2, *digest),
+        };
+        let mut name = [kind; 33];
+        for (to, from) in name.iter_mut().skip(1).zip(digest) {
+            *to = from;
+        }
+        name
+    }
+}
+
+/// Keeps records confidential and authentic, each under its own name.
+pub trait SecureStore {
+    /// The record, or `None` if there is none. Doubt is never `None`: a record that can't be read is an error.
+    fn read(&self, name: &RecordName) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError>;
+
+    /// Puts the record in place of the one before, whole or not at all, and durably once it returns.
+    /// After an error either of the two may be there.
+    fn write(&mut self, name: &RecordName, value: &[u8]) -> Result<(), StoreError>;
+
+    /// Removes the record, if it is there, durably once it returns.
+    fn remove(&mut self, name: &RecordName) -> Result<(), StoreError>;
+}
+
+/// Why a record can't be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreError {
+    /// The store did not answer, or is full.
+    Failed,
+    /// The record is not what was written.
+    Corrupt,
+}
+
+/// Randomness for new keys, from the platform and never from the host.
+pub trait Entropy {
+    /// Fills all of `bytes`.
+    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), EntropyError>;
+}
+
+/// The source of randomness did not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntropyError;
+
+/// A number that only grows, whatever happens to the records.
+pub trait MonotonicCounter {
+    /// The number; 0 on a new platform.
+    fn value(&self) -> Result<u64, CounterError>;
+
+    /// Makes it one more and returns it, durably once it returns.
+    fn advance(&mut self) -> Result<u64, CounterError>;
+}
+
+/// The counter did not answer, or can't grow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CounterError;
+
+/// What the platform says of itself: `VerifySecurityState` passes it on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Platform {
+    /// Semantic version of the trusted application.
+    pub version: Bounded<String, 32>,
+    /// Of the code that runs.
+    pub measurement: Hash,
+    /// Confidentiality and integrity of the store.
+    pub storage: Protection,
+    /// Whether an older snapshot of the store is refused.
+    pub rollback: Protection,
+    /// Of the clock, which the core does not use.
+    pub time: Protection,
+}
+
+macro_rules! port_errors {
+    ($($error:ty: $text:literal,)*) => {
+        $(impl fmt::Display for $error {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str($text)
+            }
+        }
+
+        impl core::error::Error for $error {})*
+    };
+}
+
+port_errors! {
+    StoreError: "the secure storage failed",
+    EntropyError: "the source of randomness failed",
+    CounterError: "the monotonic counter failed",
+}
+
+impl From<StoreError> for Status {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Failed => Self::StorageFailed,
+            StoreError::Corrupt => Self::StorageCorrupt,
+        }
+    }
+}
+
+impl From<EntropyError> for Status {
+    fn from(EntropyError: EntropyError) -> Self {
+        Self::EntropyFailed
+    }
+}
+
+impl From<CounterError> for Status {
+    fn from(CounterError: CounterError) -> Self {
+        Self::CounterFailed
+    }
+}

@@ -1,0 +1,25 @@
+//! WebAuthn Level 3, as far as the core must not believe anybody: sections 7.1 and 7.2.
+
+mod assertion;
+mod authenticator_data;
+mod client_data;
+mod public_key;
+mod registration;
+
+pub(crate) use assertion::{Gesture, verify_assertion};
+pub(crate) use registration::verify_registration;
+
+use proto::command::RelyingParty;
+use proto::{Hash, Status};
+use sha2::{Digest, Sha256};
+
+fn sha256(bytes: &[u8]) -> Hash {
+    Hash(Sha256::digest(bytes).into())
+}
+
+/// The origin must be one of those of the relying party that the authenticator spoke for.
+fn check_origin(origin: &str, rp_id_hash: &Hash, relying_parties: &[RelyingParty]) -> Result<(), Status> {
+    let party =
+        relying_parties.iter().find(|party| sha256(party.id.as_bytes()) == *rp_id_hash).ok_or(Status::RpIdMismatch)?;
+    party.origins.iter().any(|allowed| **allowed == *origin).then_some(()).ok_or(Status::OriginNotAllowed)
+}

@@ -1,0 +1,33 @@
+//! Registrations (WebAuthn Level 3, section 7.1).
+
+use proto::Status;
+use proto::command::{Registration, RelyingParty};
+
+use super::authenticator_data::AuthenticatorData;
+use super::check_origin;
+use super::client_data::{Ceremony, ClientData};
+use super::public_key::{COSE_LENGTH, from_cose};
+use crate::accounts::Passkey;
+
+/// The passkey that a registration made.
+///
+/// With attestation "none" nothing here is signed: that somebody holds the key shows only with the first assertion. The
+/// challenge belongs to the ceremony, which the gateway ran, and is not checked. A false registration gains a host
+/// nothing: it makes an account that belongs to whoever holds that key.
+pub(crate) fn verify_registration(
+    registration: &Registration,
+    relying_parties: &[RelyingParty],
+) -> Result<Passkey, Status> {
+    let client_data = ClientData::parse(&registration.client_data_json, Ceremony::Registration)?;
+    let data = AuthenticatorData::parse(&registration.authenticator_data)?;
+    check_origin(client_data.origin, &data.rp_id_hash, relying_parties)?;
+    data.check_flags()?;
+    let credential = data.credential(COSE_LENGTH)?;
+    Ok(Passkey {
+        credential_id: proto::Bounded::new(credential.id.to_vec()).map_err(|_| Status::AuthenticatorDataMalformed)?,
+        public_key: from_cose(credential.public_key)?,
+        rp_id_hash: data.rp_id_hash,
+        backup_eligible: data.backup_eligible(),
+        sign_count: data.sign_count,
+    })
+}
