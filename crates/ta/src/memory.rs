@@ -59,6 +59,14 @@ impl MemoryDevice {
         MemoryCounter(self.clone())
     }
 
+    /// Another device with the same contents, alive and with no fault planned.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        let state = self.state();
+        let copy = State { records: state.records.clone(), counter: state.counter, ..State::default() };
+        Self(Arc::new(Mutex::new(copy)))
+    }
+
     /// Writes so far, steps of the counter among them.
     #[must_use]
     pub fn writes(&self) -> u64 {

@@ -1,0 +1,11 @@
+//! What the tests drive the core with: frames, keys, a software authenticator, and a platform in memory.
+
+pub mod keys;
+pub mod passkey;
+pub mod requests;
+pub mod world;
+
+pub use keys::EthKey;
+pub use passkey::Passkey;
+pub use requests::{Draft, deployment, entry_point, op, terms};
+pub use world::World;
