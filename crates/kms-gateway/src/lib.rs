@@ -1,1 +1,23 @@
-//! kms-gateway
+//! The KMS gateway: the HTTP API in front of the trusted application, WebAuthn registration, the account index, the
+//! audit chain and the transports to the TEE.
+//!
+//! Everything here runs in the normal world. Its checks make refusals fast and explain them; the trusted application
+//! makes every check again, for real.
+#![forbid(unsafe_code)]
+
+pub mod bootstrap;
+pub mod ceremony;
+pub mod clock;
+pub mod factory;
+pub mod gateway;
+pub mod http;
+pub mod metrics;
+mod recover;
+pub mod settings;
+pub mod store;
+pub mod tee;
+pub mod transport;
+
+pub use gateway::{Caller, Claims, CreatedAccount, Gateway, GatewayError};
+pub use http::serve;
+pub use settings::Settings;

@@ -1,0 +1,131 @@
+//! For development: provisions a new TEE and admits a relay key, with an admin key at hand. In production the admin's key
+//! is elsewhere, and its signed commands come over `/admin`.
+
+use k256::ecdsa::SigningKey;
+use proto::command::{AdminRequest, AuthorizeSigner, Ceilings, Provision, RelyingParty, SetCeilings};
+use proto::digest::personal_message_hash;
+use proto::{Address, Hash, Permissions, Signature, Status};
+use secrecy::{ExposeSecret, SecretSlice};
+use thiserror::Error;
+
+use crate::gateway::{Caller, Gateway, GatewayError};
+use crate::recover::address_of;
+
+/// The admin's key, wiped when dropped. No `Debug`, no `Clone`.
+pub struct AdminKey {
+    key: SigningKey,
+    address: Address,
+}
+
+/// The TEE could not be brought into the state asked for.
+#[derive(Debug, Error)]
+pub enum BootstrapError {
+    /// Not 32 bytes, or not a scalar of the curve.
+    #[error("the admin key is not a secp256k1 key")]
+    InvalidKey,
+    /// The TEE has another admin.
+    #[error("the TEE was provisioned by {actual}, not by this admin key")]
+    OtherAdmin {
+        /// Whose signature it wants.
+        actual: Address,
+    },
+    /// The gateway or the TEE refused.
+    #[error(transparent)]
+    Gateway(#[from] GatewayError),
+}
+
+impl AdminKey {
+    /// A key from its 32 bytes, big-endian.
+    ///
+    /// # Errors
+    /// [`BootstrapError::InvalidKey`].
+    pub fn new(secret: &SecretSlice<u8>) -> Result<Self, BootstrapError> {
+        let key = SigningKey::from_slice(secret.expose_secret()).map_err(|_| BootstrapError::InvalidKey)?;
+        let address = address_of(key.verifying_key()).ok_or(BootstrapError::InvalidKey)?;
+        Ok(Self { key, address })
+    }
+
+    /// Its address.
+    #[must_use]
+    pub const fn address(&self) -> Address {
+        self.address
+    }
+
+    /// Signs a command's challenge (EIP-191). The command's own signature is no part of it: put the result there.
+    #[must_use]
+    pub fn sign(&self, command: &impl AdminRequest) -> Signature {
+        let Hash(message) = personal_message_hash(&command.challenge().0);
+        let (signature, recovery_id) = self.key.sign_prehash_recoverable(&message);
+        let (r, s) = signature.split_bytes();
+        Signature { r: r.into(), s: s.into(), v: 27 + recovery_id.to_byte() }
+    }
+}
+
+/// What a development TEE shall be.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// Where passkeys come from.
+    pub relying_parties: Vec<RelyingParty>,
+    /// The bounds.
+    pub ceilings: Ceilings,
+    /// The relay key.
+    pub relay_signer: Address,
+    /// What the relay key may do.
+    pub permissions: Permissions,
+}
+
+/// Provisions the TEE if it is new, sets the ceilings if they differ, and admits the relay key if it isn't. Does nothing
+/// where nothing is to be done.
+///
+/// # Errors
+/// When the TEE has another admin, or refuses a command.
+pub async fn bootstrap(gateway: &Gateway, admin: &AdminKey, wanted: Wanted) -> Result<(), BootstrapError> {
+    let caller = Caller::new("bootstrap");
+    if gateway.security_state().await?.provisioned.is_none() {
+        provision(gateway, admin, &wanted, &caller).await?;
+    }
+    let state = gateway.security_state().await?;
+    let provisioned = state.provisioned.ok_or(GatewayError::Refused(Status::NotProvisioned))?;
+    if provisioned.admin != admin.address {
+        return Err(BootstrapError::OtherAdmin { actual: provisioned.admin });
+    }
+    let mut counter = state.counter;
+    if provisioned.ceilings != wanted.ceilings {
+        counter += 1;
+        let mut command = SetCeilings { ceilings: wanted.ceilings, counter, signature: unsigned() };
+        command.signature = admin.sign(&command);
+        gateway.set_ceilings(command, &caller).await?;
+    }
+    if !provisioned.signers.iter().any(|signer| signer.address == wanted.relay_signer) {
+        counter += 1;
+        let Wanted { relay_signer: signer, permissions, .. } = wanted;
+        let mut command = AuthorizeSigner { signer, permissions, counter, signature: unsigned() };
+        command.signature = admin.sign(&command);
+        gateway.authorize_signer(command, &caller).await?;
+    }
+    Ok(())
+}
+
+async fn provision(
+    gateway: &Gateway,
+    admin: &AdminKey,
+    wanted: &Wanted,
+    caller: &Caller,
+) -> Result<(), BootstrapError> {
+    let relying_parties = proto::bytes::BoundedList::new(wanted.relying_parties.clone())
+        .map_err(|_| GatewayError::Refused(Status::CeilingsInvalid))?;
+    let mut command = Provision {
+        admin: admin.address,
+        relying_parties,
+        ceilings: wanted.ceilings.clone(),
+        counter: gateway.security_state().await?.counter + 1,
+        signature: unsigned(),
+    };
+    command.signature = admin.sign(&command);
+    Ok(gateway.provision(command, caller).await?)
+}
+
+/// Stands in a command until its challenge, which it is no part of, is signed.
+const fn unsigned() -> Signature {
+    Signature { r: [0; 32], s: [0; 32], v: 0 }
+}

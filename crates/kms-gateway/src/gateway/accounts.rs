@@ -1,0 +1,157 @@
+//! Registering a passkey, and making its account.
+
+use std::sync::Arc;
+
+use proto::command::{CreateHybridAccount, SignatureScheme, WalletInfo};
+use proto::primitives::keccak256;
+use proto::{AccountId, Address, Hash};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::decision::{Case, detached};
+use super::{Caller, Gateway, GatewayError, Inner};
+use crate::ceremony::{NewUser, VerifiedRegistration};
+use crate::store::{AccountEntry, Action};
+
+/// An account as `create_account` answers it.
+#[derive(Clone, Debug)]
+pub struct CreatedAccount {
+    /// What the TEE holds.
+    pub wallet: WalletInfo,
+    /// The passkey it was made with.
+    pub registration: VerifiedRegistration,
+    /// The factory and the address it gives to the account, when one is configured.
+    pub sender: Option<CounterfactualSender>,
+    /// keccak256(credentialId): the factory's salt.
+    pub salt: Hash,
+}
+
+/// Where an account stands, or will.
+#[derive(Clone, Copy, Debug)]
+pub struct CounterfactualSender {
+    /// The factory contract.
+    pub factory: Address,
+    /// The account contract.
+    pub sender: Address,
+}
+
+impl Gateway {
+    /// Begins a passkey registration: its id, and PublicKeyCredentialCreationOptionsJSON for the browser.
+    ///
+    /// # Errors
+    /// `too_many_registrations`.
+    pub fn begin_registration(&self, user: NewUser) -> Result<(Uuid, Value), GatewayError> {
+        Ok(self.inner.ceremonies.begin(user, self.inner.clock.now())?)
+    }
+
+    /// Verifies the browser's RegistrationResponseJSON.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub async fn finish_registration(
+        &self,
+        id: Uuid,
+        credential: &Value,
+        caller: &Caller,
+    ) -> Result<VerifiedRegistration, GatewayError> {
+        let mut case = Case::new(Action::RegisterPasskey, caller);
+        let outcome = self.inner.ceremonies.finish(id, credential, self.inner.clock.now());
+        case.account_id = outcome.as_ref().ok().and_then(|verified| verified.account_id.clone());
+        let inner = Arc::clone(&self.inner);
+        detached(async move { inner.conclude(case, outcome.map_err(GatewayError::from)).await }).await
+    }
+
+    /// Makes the account of a verified registration. The same credential gives the same account.
+    ///
+    /// `account_id` is by default the one named when the registration began, or else that of the credential;
+    /// `scheme` by default the one in the settings.
+    ///
+    /// # Errors
+    /// `registration_unknown`, `account_exists`, `credential_conflict`, `signature_scheme_conflict`,
+    /// `factory_unavailable` after the account is made, or the trusted application's refusal.
+    pub async fn create_account(
+        &self,
+        registration_id: Uuid,
+        account_id: Option<AccountId>,
+        scheme: Option<SignatureScheme>,
+        caller: &Caller,
+    ) -> Result<CreatedAccount, GatewayError> {
+        let (inner, mut case) = (Arc::clone(&self.inner), Case::new(Action::CreateAccount, caller));
+        let (wallet, registration) = detached(async move {
+            case.account_id = account_id;
+            let outcome = inner.try_create(registration_id, scheme, &mut case).await;
+            inner.conclude(case, outcome).await
+        })
+        .await?;
+        let salt = keccak256(&*registration.credential_id);
+        let sender = match &self.inner.factory {
+            Some(factory) => Some(CounterfactualSender {
+                factory: factory.address(),
+                sender: factory.counterfactual_sender(&wallet.owner, &salt).await?,
+            }),
+            None => None,
+        };
+        Ok(CreatedAccount { wallet, registration, sender, salt })
+    }
+
+    /// An account's public facts.
+    ///
+    /// # Errors
+    /// `account_unknown`, or when the TEE does not answer.
+    pub async fn wallet(&self, account_id: &AccountId) -> Result<WalletInfo, GatewayError> {
+        let wallet = self.inner.known.wallet(&self.inner.tee, account_id).await?;
+        Ok(Arc::unwrap_or_clone(wallet))
+    }
+}
+
+impl Inner {
+    async fn try_create(
+        &self,
+        registration_id: Uuid,
+        scheme: Option<SignatureScheme>,
+        case: &mut Case,
+    ) -> Result<(WalletInfo, VerifiedRegistration), GatewayError> {
+        let now = self.clock.now();
+        let verified = self.ceremonies.verified(registration_id, now)?;
+        let account_id = self.choose_account_id(case.account_id.take(), &verified).await?;
+        case.account_id = Some(account_id.clone());
+        let wallet = self
+            .tee
+            .call(&CreateHybridAccount {
+                account_id: account_id.clone(),
+                signature_scheme: scheme.unwrap_or(self.settings.signature_scheme),
+                registration: verified.registration.clone(),
+            })
+            .await?;
+        let has_the_passkey = wallet.passkeys.iter().any(|passkey| {
+            passkey.credential_id == verified.credential_id && passkey.public_key == verified.public_key
+        });
+        if wallet.account_id != account_id || !has_the_passkey {
+            return Err(GatewayError::TeeReplyInvalid);
+        }
+        if scheme.is_some_and(|scheme| scheme != wallet.signature_scheme) {
+            return Err(GatewayError::SignatureSchemeConflict);
+        }
+        self.store
+            .save_account(AccountEntry {
+                wallet: wallet.clone(),
+                credential_id: verified.credential_id.to_vec(),
+                created_at: now,
+            })
+            .await?;
+        Ok((wallet, verified))
+    }
+
+    /// The id asked for, the one named when the registration began, the one the credential has already, or its own.
+    async fn choose_account_id(
+        &self,
+        asked_for: Option<AccountId>,
+        verified: &VerifiedRegistration,
+    ) -> Result<AccountId, GatewayError> {
+        if let Some(account_id) = asked_for.or_else(|| verified.account_id.clone()) {
+            return Ok(account_id);
+        }
+        let known = self.store.account_of_credential(&verified.credential_id).await?;
+        Ok(known.unwrap_or_else(|| AccountId::of_credential(&verified.credential_id)))
+    }
+}

@@ -1,0 +1,96 @@
+//! The checks that refuse a request before it costs a call to the TEE. The trusted application makes them again, all but
+//! time and nonce, for which it has no clock.
+
+use std::sync::Arc;
+
+use proto::command::{PasskeyAssertion, Provisioned, RelayApproval, WalletInfo};
+use proto::digest::personal_message_hash;
+use proto::{AccountId, Permissions, RequestDigest, Status};
+
+use super::decision::Case;
+use super::{GatewayError, Inner};
+use crate::recover::recover;
+use crate::store::{Claim, NonceClaim};
+
+/// Seconds a request's timestamp may be off, either way (protocol, section 5).
+pub const ALLOWED_SKEW: u64 = 300;
+
+/// What both kinds of signing request have.
+pub(super) struct SigningRequest<'a> {
+    pub account_id: &'a AccountId,
+    pub passkey: Option<&'a PasskeyAssertion>,
+    pub approval: &'a RelayApproval,
+    pub digest: RequestDigest,
+    pub permission: Permissions,
+}
+
+/// What the reply is held against.
+pub(super) struct Expected {
+    pub provisioned: Arc<Provisioned>,
+    /// The account's, when its passkey approved.
+    pub wallet: Option<Arc<WalletInfo>>,
+}
+
+impl Inner {
+    /// Checks time, relay key, permission, passkey and, last, claims the nonce.
+    pub(super) async fn check(&self, request: &SigningRequest<'_>, case: &mut Case) -> Result<Expected, GatewayError> {
+        let now = self.clock.now();
+        let timestamp = request.approval.timestamp;
+        if now.abs_diff(timestamp) > ALLOWED_SKEW {
+            return Err(GatewayError::TimestampSkewed { timestamp, now, allowed: ALLOWED_SKEW });
+        }
+        let provisioned = self.known.provisioned(&self.tee).await?;
+        let signer = recover(&personal_message_hash(&request.digest.0), &request.approval.signature)
+            .ok_or(GatewayError::Refused(Status::RelaySignatureInvalid))?;
+        if case.caller.claims.signer.is_some_and(|claimed| claimed != signer) {
+            return Err(GatewayError::SignerMismatch);
+        }
+        case.signer = Some(signer);
+        let permissions = provisioned
+            .signers
+            .iter()
+            .find(|known| known.address == signer)
+            .map(|known| known.permissions)
+            .ok_or(GatewayError::Refused(Status::SignerNotAuthorised))?;
+        check_permissions(permissions, request)?;
+        let wallet = match request.passkey {
+            Some(passkey) => Some(self.check_passkey(request.account_id, passkey, case).await?),
+            None => None,
+        };
+        let claim = NonceClaim { signer, nonce: request.approval.nonce, now };
+        match self.store.claim_nonce(claim).await? {
+            Claim::Fresh => Ok(Expected { provisioned, wallet }),
+            Claim::Replayed => Err(GatewayError::NonceReplayed),
+        }
+    }
+
+    /// Whose passkey it is. Its signature is verified once, in the TEE.
+    async fn check_passkey(
+        &self,
+        account_id: &AccountId,
+        passkey: &PasskeyAssertion,
+        case: &Case,
+    ) -> Result<Arc<WalletInfo>, GatewayError> {
+        let wallet = self.known.wallet(&self.tee, account_id).await?;
+        let known = wallet
+            .passkeys
+            .iter()
+            .find(|known| known.credential_id == passkey.credential_id)
+            .ok_or(GatewayError::Refused(Status::CredentialUnknown))?;
+        let claimed = case.caller.claims.passkey_public_key;
+        if claimed.is_some_and(|claimed| claimed != known.public_key) {
+            return Err(GatewayError::PublicKeyMismatch);
+        }
+        Ok(wallet)
+    }
+}
+
+fn check_permissions(granted: Permissions, request: &SigningRequest<'_>) -> Result<(), GatewayError> {
+    if !granted.contains(request.permission) {
+        return Err(GatewayError::Refused(Status::PermissionMissing));
+    }
+    if request.passkey.is_none() && !granted.contains(Permissions::SPONSOR_WITHOUT_PASSKEY) {
+        return Err(GatewayError::Refused(Status::PasskeyMissing));
+    }
+    Ok(())
+}

@@ -1,0 +1,57 @@
+//! A decision and its audit row: there is no yes without a row, and a caller who hangs up stops neither.
+
+use std::future::Future;
+
+use proto::{AccountId, Address, UserOpHash};
+use tracing::Instrument;
+
+use super::{Caller, GatewayError, Inner};
+use crate::store::{Action, AuditRecord};
+
+/// What is known of a decision while it is made.
+pub(super) struct Case {
+    pub action: Action,
+    pub caller: Caller,
+    pub account_id: Option<AccountId>,
+    pub signer: Option<Address>,
+    pub user_op_hash: Option<UserOpHash>,
+}
+
+impl Case {
+    pub(super) fn new(action: Action, caller: &Caller) -> Self {
+        Self { action, caller: caller.clone(), account_id: None, signer: None, user_op_hash: None }
+    }
+}
+
+/// Runs a decision on a task of its own: a client that goes away after the TEE has signed does not take the audit row
+/// with it.
+pub(super) async fn detached<T: Send + 'static>(
+    decision: impl Future<Output = Result<T, GatewayError>> + Send + 'static,
+) -> Result<T, GatewayError> {
+    tokio::spawn(decision.in_current_span()).await.unwrap_or(Err(GatewayError::Internal))
+}
+
+impl Inner {
+    /// Records the decision, and only then gives it.
+    pub(super) async fn conclude<T>(&self, case: Case, outcome: Result<T, GatewayError>) -> Result<T, GatewayError> {
+        let reason = outcome.as_ref().map_or_else(GatewayError::code, |_| "ok");
+        self.metrics.decided(case.action.as_str(), reason);
+        if let Err(error) = &outcome {
+            tracing::info!(action = case.action.as_str(), reason, %error, "refused");
+        }
+        self.store
+            .append_audit(AuditRecord {
+                at: self.clock.now(),
+                request_id: case.caller.request_id,
+                action: case.action,
+                account_id: case.account_id,
+                signer: case.signer,
+                user_op_hash: case.user_op_hash,
+                context_hash: case.caller.context_hash,
+                allowed: outcome.is_ok(),
+                reason,
+            })
+            .await?;
+        outcome
+    }
+}

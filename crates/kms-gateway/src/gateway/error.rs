@@ -1,0 +1,138 @@
+//! Why the gateway says no, each with one stable word.
+
+use proto::Status;
+use thiserror::Error;
+
+use crate::ceremony::CeremonyError;
+use crate::factory::FactoryError;
+use crate::store::StoreError;
+use crate::tee::TeeError;
+
+/// A refusal or a failure. Nothing signed leaves the gateway with it.
+#[derive(Debug, Error)]
+pub enum GatewayError {
+    /// By the trusted application, or by the gateway in the same words before it came to that.
+    #[error("{0}")]
+    Refused(Status),
+    /// The request is too old, or from the future.
+    #[error("the timestamp {timestamp} is more than {allowed} s away from {now}")]
+    TimestampSkewed {
+        /// Unix seconds, the request's.
+        timestamp: u64,
+        /// Unix seconds, the gateway's.
+        now: u64,
+        /// Seconds.
+        allowed: u64,
+    },
+    /// The relay key used this nonce a short time ago.
+    #[error("the relay key has used this nonce already")]
+    NonceReplayed,
+    /// The signature is another key's than the one the caller names.
+    #[error("the relay's signature is not by the key it names")]
+    SignerMismatch,
+    /// The public key the caller names is not the passkey's.
+    #[error("the public key is not the account's passkey")]
+    PublicKeyMismatch,
+    /// The registration went no further.
+    #[error(transparent)]
+    Registration(CeremonyError),
+    /// The account exists and signs otherwise than asked for.
+    #[error("the account signs in another scheme than asked for")]
+    SignatureSchemeConflict,
+    /// The database took no write or can't be read. Whatever was decided, it is not recorded, so it is a no.
+    #[error("the gateway's database is not available")]
+    StoreUnavailable,
+    /// The queue to the TEE is full.
+    #[error("too many requests wait for the TEE")]
+    TeeBusy,
+    /// The TEE does not answer.
+    #[error("the TEE does not answer")]
+    TeeUnavailable,
+    /// The TEE's reply is not the answer to the question; it stays here.
+    #[error("the TEE's reply does not fit the request")]
+    TeeReplyInvalid,
+    /// The account factory could not be asked. The account is made; asking again answers the rest.
+    #[error("the account factory can't be asked")]
+    FactoryUnavailable,
+    /// The gateway broke off.
+    #[error("the gateway failed")]
+    Internal,
+}
+
+impl GatewayError {
+    /// The stable word for it in answers, audit rows and metrics.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Refused(status) | Self::Registration(CeremonyError::Refused(status)) => status.reason(),
+            Self::TimestampSkewed { .. } => "timestamp_skewed",
+            Self::NonceReplayed => "nonce_replayed",
+            Self::SignerMismatch => "signer_mismatch",
+            Self::PublicKeyMismatch => "public_key_mismatch",
+            Self::Registration(CeremonyError::Unknown) => "registration_unknown",
+            Self::Registration(CeremonyError::TooMany) => "too_many_registrations",
+            Self::Registration(CeremonyError::Invalid { .. }) => "registration_invalid",
+            Self::SignatureSchemeConflict => "signature_scheme_conflict",
+            Self::StoreUnavailable => "store_unavailable",
+            Self::TeeBusy => "tee_busy",
+            Self::TeeUnavailable => "tee_unavailable",
+            Self::TeeReplyInvalid => "tee_reply_invalid",
+            Self::FactoryUnavailable => "factory_unavailable",
+            Self::Internal => "internal_error",
+        }
+    }
+
+    /// Whether the same request may succeed later without any change.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        match self {
+            Self::Refused(status) => status.is_retryable(),
+            Self::StoreUnavailable
+            | Self::TeeBusy
+            | Self::TeeUnavailable
+            | Self::FactoryUnavailable
+            | Self::Registration(CeremonyError::TooMany) => true,
+            _ => false,
+        }
+    }
+}
+
+impl From<Status> for GatewayError {
+    fn from(status: Status) -> Self {
+        Self::Refused(status)
+    }
+}
+
+impl From<StoreError> for GatewayError {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "the store failed");
+        Self::StoreUnavailable
+    }
+}
+
+impl From<TeeError> for GatewayError {
+    fn from(error: TeeError) -> Self {
+        match error {
+            TeeError::Refused(status) => Self::Refused(status),
+            TeeError::Busy => Self::TeeBusy,
+            TeeError::Unavailable => Self::TeeUnavailable,
+            TeeError::InvalidReply(detail) => {
+                tracing::error!(%detail, "the TEE's reply does not parse");
+                Self::TeeReplyInvalid
+            }
+        }
+    }
+}
+
+impl From<CeremonyError> for GatewayError {
+    fn from(error: CeremonyError) -> Self {
+        Self::Registration(error)
+    }
+}
+
+impl From<FactoryError> for GatewayError {
+    fn from(error: FactoryError) -> Self {
+        tracing::warn!(%error, "the account factory failed");
+        Self::FactoryUnavailable
+    }
+}

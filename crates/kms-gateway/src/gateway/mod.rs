@@ -1,0 +1,198 @@
+//! The service behind the routes: what the KMS does, whoever asks, over HTTP or in process.
+
+mod accounts;
+mod admin;
+mod caller;
+mod checks;
+mod decision;
+mod error;
+mod known;
+mod operations;
+mod replies;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus::Registry;
+use proto::command::{Provisioned, SecurityState, VerifySecurityState};
+use proto::{Address, EntryPoint};
+use thiserror::Error;
+use webauthn_rs::prelude::WebauthnError;
+
+pub use accounts::CreatedAccount;
+pub use caller::{Caller, Claims};
+pub use error::GatewayError;
+
+use crate::ceremony::Ceremonies;
+use crate::clock::Clock;
+use crate::factory::AccountFactory;
+use crate::metrics::Metrics;
+use crate::settings::Settings;
+use crate::store::{AuditError, AuditHead, Store, StoreError};
+use crate::tee::Tee;
+use crate::transport::{QueueStats, TeeTransport};
+use known::Known;
+
+const DATABASE: &str = "gateway.sqlite";
+
+/// The KMS. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct Gateway {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    tee: Tee,
+    store: Store,
+    ceremonies: Ceremonies,
+    clock: Arc<dyn Clock>,
+    factory: Option<Arc<dyn AccountFactory>>,
+    settings: Settings,
+    metrics: Arc<Metrics>,
+    known: Known,
+}
+
+/// The gateway can't be started.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The data folder can't be made.
+    #[error("the gateway's data folder: {0}")]
+    DataDir(#[from] std::io::Error),
+    /// The database can't be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// `rp_id` and `origins` don't fit together.
+    #[error("rp_id and origins: every origin must belong to the relying party ({0})")]
+    RelyingParty(#[from] WebauthnError),
+    /// Instruments of the same names are registered already.
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+}
+
+/// What is counted for `/stats`.
+#[derive(Clone, Copy, Debug)]
+pub struct Stats {
+    /// Accounts made through this gateway.
+    pub accounts: u64,
+    /// The newest audit row: kept elsewhere, it shows rows cut off at the end.
+    pub audit: AuditHead,
+    /// The queue to the TEE.
+    pub queue: QueueStats,
+}
+
+impl Gateway {
+    /// Opens the gateway over a TEE. Nothing is asked of the TEE yet.
+    ///
+    /// # Errors
+    /// When the settings contradict each other or the database can't be opened.
+    pub async fn open(
+        settings: Settings,
+        transport: Arc<dyn TeeTransport>,
+        clock: Arc<dyn Clock>,
+        factory: Option<Arc<dyn AccountFactory>>,
+        registry: &Registry,
+    ) -> Result<Self, OpenError> {
+        std::fs::create_dir_all(&settings.data_dir)?;
+        let metrics = Arc::new(Metrics::register(registry)?);
+        let timeout = Duration::from_secs(settings.tee_timeout_seconds);
+        let inner = Inner {
+            tee: Tee::new(transport, timeout, Arc::clone(&metrics)),
+            store: Store::open(&settings.data_dir.join(DATABASE)).await?,
+            ceremonies: Ceremonies::new(&settings)?,
+            clock,
+            factory,
+            settings,
+            metrics,
+            known: Known::default(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// What the TEE says of itself, asked now.
+    ///
+    /// # Errors
+    /// When the TEE does not answer.
+    pub async fn security_state(&self) -> Result<SecurityState, GatewayError> {
+        Ok(self.inner.tee.call(&VerifySecurityState).await?)
+    }
+
+    /// Admin, signers and ceilings, as the TEE last said.
+    ///
+    /// # Errors
+    /// `not_provisioned`, or when the TEE does not answer.
+    pub async fn provisioned(&self) -> Result<Arc<Provisioned>, GatewayError> {
+        self.inner.known.provisioned(&self.inner.tee).await
+    }
+
+    /// The EntryPoint at this address on this chain, each by default that of the first deployment in the ceilings.
+    /// `None` when no deployment is there.
+    ///
+    /// # Errors
+    /// `not_provisioned`, or when the TEE does not answer.
+    pub async fn entry_point(
+        &self,
+        chain_id: Option<u64>,
+        address: Option<Address>,
+    ) -> Result<Option<EntryPoint>, GatewayError> {
+        let provisioned = self.provisioned().await?;
+        let deployments = provisioned.ceilings.deployments.iter();
+        Ok(deployments.map(|deployment| deployment.entry_point).find(|entry_point| {
+            chain_id.is_none_or(|chain_id| chain_id == entry_point.chain_id)
+                && address.is_none_or(|address| address == entry_point.address)
+        }))
+    }
+
+    /// What names this TEE in answers: the address of the paymaster key that it alone holds.
+    ///
+    /// # Errors
+    /// `not_provisioned`, or when the TEE does not answer.
+    pub async fn tee_device_id(&self) -> Result<String, GatewayError> {
+        Ok(self.provisioned().await?.paymaster_signer.to_string())
+    }
+
+    /// What kind of TEE it is.
+    #[must_use]
+    pub fn tee_mode(&self) -> &'static str {
+        self.inner.tee.mode()
+    }
+
+    /// How the queue to the TEE is doing.
+    #[must_use]
+    pub fn queue_stats(&self) -> QueueStats {
+        let stats = self.inner.tee.queue_stats();
+        self.inner.metrics.queue(stats.depth);
+        stats
+    }
+
+    /// Counts for operators.
+    ///
+    /// # Errors
+    /// `store_unavailable`.
+    pub async fn stats(&self) -> Result<Stats, GatewayError> {
+        Ok(Stats {
+            accounts: self.inner.store.count_accounts().await?,
+            audit: self.inner.store.audit_head().await?,
+            queue: self.queue_stats(),
+        })
+    }
+
+    /// Reads the whole audit and checks that every row follows from the one before it.
+    ///
+    /// # Errors
+    /// The first row that doesn't follow.
+    pub async fn verify_audit_chain(&self) -> Result<AuditHead, AuditError> {
+        self.inner.store.verify_audit_chain().await
+    }
+
+    /// The gateway's settings.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
+    /// Answers what is queued, then closes the TEE session and the database.
+    pub async fn close(&self) {
+        self.inner.tee.close().await;
+        self.inner.store.close().await;
+    }
+}

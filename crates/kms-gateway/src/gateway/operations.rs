@@ -1,0 +1,104 @@
+//! Sponsoring an operation, and signing one as given.
+
+use std::sync::Arc;
+
+use proto::command::{SignReply, SignWithHybridKey, Sponsor, SponsorReply};
+use proto::{AccountId, Permissions, Status};
+
+use super::checks::SigningRequest;
+use super::decision::{Case, detached};
+use super::{Caller, Gateway, GatewayError, Inner, replies};
+use crate::store::Action;
+use crate::tee::TeeError;
+
+impl Gateway {
+    /// The paymaster's signature over an operation, and the account's when its passkey approved. The reply was held
+    /// against the request, and the decision is in the audit.
+    ///
+    /// # Errors
+    /// Every refusal, the gateway's and the trusted application's.
+    pub async fn sponsor(&self, command: Sponsor, caller: &Caller) -> Result<SponsorReply, GatewayError> {
+        let (inner, mut case) = (Arc::clone(&self.inner), Case::new(Action::Sponsor, caller));
+        detached(async move {
+            let outcome = inner.try_sponsor(command, &mut case).await;
+            inner.conclude(case, outcome).await
+        })
+        .await
+    }
+
+    /// The account's signature over an operation as given.
+    ///
+    /// # Errors
+    /// Every refusal, the gateway's and the trusted application's.
+    pub async fn sign_user_operation(
+        &self,
+        command: SignWithHybridKey,
+        caller: &Caller,
+    ) -> Result<SignReply, GatewayError> {
+        let (inner, mut case) = (Arc::clone(&self.inner), Case::new(Action::SignUserOperation, caller));
+        detached(async move {
+            let outcome = inner.try_sign(command, &mut case).await;
+            inner.conclude(case, outcome).await
+        })
+        .await
+    }
+
+    /// Refuses, and records, a request that does not come as far as a command.
+    pub(crate) async fn refuse(
+        &self,
+        action: Action,
+        account_id: Option<&AccountId>,
+        caller: &Caller,
+        status: Status,
+    ) -> GatewayError {
+        let case = Case { account_id: account_id.cloned(), ..Case::new(action, caller) };
+        let refusal = self.inner.conclude(case, Err::<(), _>(GatewayError::Refused(status))).await;
+        refusal.err().unwrap_or(GatewayError::Internal)
+    }
+}
+
+impl Inner {
+    async fn try_sponsor(&self, command: Sponsor, case: &mut Case) -> Result<SponsorReply, GatewayError> {
+        case.account_id = Some(command.account_id.clone());
+        case.user_op_hash = Some(command.op.hash(&command.entry_point));
+        let request = SigningRequest {
+            account_id: &command.account_id,
+            passkey: command.passkey.as_ref(),
+            approval: &command.approval,
+            digest: command.request_digest(),
+            permission: Permissions::SPONSOR,
+        };
+        let expected = self.check(&request, case).await?;
+        let reply = self.asked(self.tee.call(&command).await)?;
+        replies::check_sponsored(&command, &reply, &expected)?;
+        case.user_op_hash = Some(reply.user_op_hash);
+        Ok(reply)
+    }
+
+    async fn try_sign(&self, command: SignWithHybridKey, case: &mut Case) -> Result<SignReply, GatewayError> {
+        case.account_id = Some(command.account_id.clone());
+        case.user_op_hash = Some(command.op.hash(&command.entry_point));
+        let request = SigningRequest {
+            account_id: &command.account_id,
+            passkey: Some(&command.passkey),
+            approval: &command.approval,
+            digest: command.request_digest(),
+            permission: Permissions::SIGN_USER_OPERATION,
+        };
+        let expected = self.check(&request, case).await?;
+        let wallet = expected.wallet.ok_or(GatewayError::Internal)?;
+        let reply = self.asked(self.tee.call(&command).await)?;
+        replies::check_signed(&command, &reply, &wallet)?;
+        Ok(reply)
+    }
+
+    /// When the TEE refuses a key that the gateway let pass, the gateway's copy of the state is old.
+    fn asked<T>(&self, reply: Result<T, TeeError>) -> Result<T, GatewayError> {
+        reply.map_err(|error| {
+            if let TeeError::Refused(Status::SignerNotAuthorised | Status::PermissionMissing) = error {
+                self.known.forget_provisioned();
+            }
+            error.into()
+        })
+    }
+}

@@ -1,0 +1,54 @@
+//! What the TEE answered is held against what was asked. A reply that doesn't fit stays here.
+
+use proto::command::{SignReply, SignWithHybridKey, SignatureScheme, Sponsor, SponsorReply, WalletInfo};
+use proto::digest::personal_message_hash;
+use proto::paymaster::paymaster_digest;
+use proto::{Address, Hash, Signature, UserOpHash};
+
+use super::GatewayError;
+use super::checks::Expected;
+use crate::recover::recover;
+
+/// The paymaster's signature is the provisioned key's over this operation, the hash is that of the final operation, and
+/// the account's signature, which there is exactly when a passkey approved, is its owner's over that hash.
+pub(super) fn check_sponsored(
+    command: &Sponsor,
+    reply: &SponsorReply,
+    expected: &Expected,
+) -> Result<(), GatewayError> {
+    let Sponsor { entry_point, op, terms, .. } = command;
+    let digest = paymaster_digest(op, entry_point, terms);
+    let paymaster_signer = expected.provisioned.paymaster_signer;
+    let signed_by_the_paymaster = reply.paymaster_signer == paymaster_signer
+        && recover(&Hash(digest.0), &reply.paymaster_signature) == Some(paymaster_signer);
+    let signed_by_the_account = match (&expected.wallet, &reply.account_signature) {
+        (Some(wallet), Some(signature)) => is_signed_by(wallet, &reply.user_op_hash, signature),
+        (None, None) => true,
+        _ => false,
+    };
+    let hash = command.final_op(&reply.paymaster_signature).hash(entry_point);
+    fits(signed_by_the_paymaster && signed_by_the_account && hash == reply.user_op_hash)
+}
+
+/// The hash is that of the operation as given, and the signature its owner's over it.
+pub(super) fn check_signed(
+    command: &SignWithHybridKey,
+    reply: &SignReply,
+    wallet: &WalletInfo,
+) -> Result<(), GatewayError> {
+    let hash = command.op.hash(&command.entry_point);
+    fits(reply.owner == wallet.owner && hash == reply.user_op_hash && is_signed_by(wallet, &hash, &reply.signature))
+}
+
+fn is_signed_by(wallet: &WalletInfo, hash: &UserOpHash, signature: &Signature) -> bool {
+    let signed = match wallet.signature_scheme {
+        SignatureScheme::Eip191 => personal_message_hash(&hash.0),
+        SignatureScheme::Raw => Hash(hash.0),
+    };
+    let signer: Option<Address> = recover(&signed, signature);
+    signer == Some(wallet.owner)
+}
+
+fn fits(fits: bool) -> Result<(), GatewayError> {
+    if fits { Ok(()) } else { Err(GatewayError::TeeReplyInvalid) }
+}

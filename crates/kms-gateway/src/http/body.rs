@@ -1,0 +1,56 @@
+//! JSON in: bounded in size and time, unknown fields refused, the field at fault named.
+
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, Request};
+use axum::http::{StatusCode, header};
+use serde::de::DeserializeOwned;
+
+use super::error::ApiError;
+
+/// A client that sends its body byte by byte holds its connection no longer than this.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A parsed body.
+pub(super) struct JsonBody<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let media_type = content_type.and_then(|value| value.split(';').next()).unwrap_or_default();
+        if !media_type.trim().eq_ignore_ascii_case("application/json") {
+            return Err(ApiError::not_json());
+        }
+        let bytes = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, state))
+            .await
+            .map_err(|_| ApiError::body_not_received())?
+            .map_err(|error| not_read(&error))?;
+        parse(&bytes).map(Self)
+    }
+}
+
+fn not_read(error: &BytesRejection) -> ApiError {
+    if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        ApiError::body_too_large()
+    } else {
+        ApiError::body_not_received()
+    }
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        match error.inner().classify() {
+            serde_json::error::Category::Data if path == "." => ApiError::invalid_field("body", error.inner()),
+            serde_json::error::Category::Data => ApiError::invalid_field(&path, error.inner()),
+            _ => ApiError::malformed_json(error.inner()),
+        }
+    })?;
+    deserializer.end().map_err(ApiError::malformed_json)?;
+    Ok(value)
+}

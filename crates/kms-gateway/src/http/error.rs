@@ -1,0 +1,173 @@
+//! The one table of the API's errors: which HTTP status each reason has. Inside words stay inside.
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use proto::Status;
+use proto::json::InvalidField;
+use serde_json::{Value, json};
+
+use crate::ceremony::CeremonyError;
+use crate::gateway::GatewayError;
+
+/// An error as the caller gets it.
+#[derive(Clone, Debug)]
+pub(super) struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    retryable: bool,
+}
+
+impl ApiError {
+    pub(super) fn invalid_field(field: &str, problem: impl std::fmt::Display) -> Self {
+        Self::refusal(StatusCode::BAD_REQUEST, "invalid_field", format!("{field}: {problem}"))
+    }
+
+    pub(super) fn malformed_json(problem: impl std::fmt::Display) -> Self {
+        Self::refusal(StatusCode::BAD_REQUEST, "malformed_json", problem.to_string())
+    }
+
+    pub(super) fn not_json() -> Self {
+        let message = "expected content-type application/json";
+        Self::refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", message.into())
+    }
+
+    pub(super) fn body_too_large() -> Self {
+        let message = format!("the body is over {} bytes", super::MAX_BODY);
+        Self::refusal(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
+    }
+
+    pub(super) fn body_not_received() -> Self {
+        let message = "the body did not arrive in time".into();
+        Self { retryable: true, ..Self::refusal(StatusCode::REQUEST_TIMEOUT, "body_not_received", message) }
+    }
+
+    pub(super) fn not_found() -> Self {
+        Self::refusal(StatusCode::NOT_FOUND, "not_found", "no such route".into())
+    }
+
+    pub(super) fn method_not_allowed() -> Self {
+        let message = "the route takes another method".into();
+        Self::refusal(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
+    }
+
+    fn refusal(status: StatusCode, code: &'static str, message: String) -> Self {
+        Self { status, code, message, retryable: false }
+    }
+
+    pub(super) fn body(&self, request_id: &str) -> Value {
+        json!({ "error": {
+            "code": self.code,
+            "message": self.message,
+            "requestId": request_id,
+            "retryable": self.retryable,
+        }})
+    }
+}
+
+impl From<GatewayError> for ApiError {
+    fn from(error: GatewayError) -> Self {
+        Self {
+            status: status_of(&error),
+            code: error.code(),
+            message: error.to_string(),
+            retryable: error.is_retryable(),
+        }
+    }
+}
+
+impl From<InvalidField> for ApiError {
+    fn from(invalid: InvalidField) -> Self {
+        Self::invalid_field(&invalid.field, invalid.problem)
+    }
+}
+
+/// The body is written by the request-id layer, which alone knows the id.
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+fn status_of(error: &GatewayError) -> StatusCode {
+    match error {
+        GatewayError::Refused(status) | GatewayError::Registration(CeremonyError::Refused(status)) => {
+            status_of_refusal(*status)
+        }
+        GatewayError::TimestampSkewed { .. }
+        | GatewayError::NonceReplayed
+        | GatewayError::SignerMismatch
+        | GatewayError::PublicKeyMismatch => StatusCode::UNAUTHORIZED,
+        GatewayError::Registration(CeremonyError::Unknown) => StatusCode::NOT_FOUND,
+        GatewayError::Registration(CeremonyError::Invalid { .. }) => StatusCode::BAD_REQUEST,
+        GatewayError::SignatureSchemeConflict => StatusCode::CONFLICT,
+        GatewayError::Registration(CeremonyError::TooMany)
+        | GatewayError::StoreUnavailable
+        | GatewayError::TeeBusy
+        | GatewayError::TeeUnavailable
+        | GatewayError::FactoryUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        GatewayError::TeeReplyInvalid | GatewayError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn status_of_refusal(status: Status) -> StatusCode {
+    match status {
+        Status::WindowInvalid
+        | Status::TermsInvalid
+        | Status::CeilingsInvalid
+        | Status::PermissionsMeaningless
+        | Status::OperationInvalid
+        | Status::PaymasterPresent
+        | Status::PaymasterMissing
+        | Status::PublicKeyInvalid => StatusCode::BAD_REQUEST,
+
+        Status::RelaySignatureInvalid
+        | Status::PasskeyMissing
+        | Status::CredentialUnknown
+        | Status::ClientDataMalformed
+        | Status::ClientDataTypeWrong
+        | Status::ChallengeMismatch
+        | Status::OriginNotAllowed
+        | Status::CrossOrigin
+        | Status::AuthenticatorDataMalformed
+        | Status::RpIdMismatch
+        | Status::UserNotPresent
+        | Status::UserNotVerified
+        | Status::BackupStateInvalid
+        | Status::PasskeySignatureInvalid
+        | Status::SignCountDecreased => StatusCode::UNAUTHORIZED,
+
+        Status::AdminSignatureInvalid
+        | Status::RotationProofInvalid
+        | Status::SignerNotAuthorised
+        | Status::PermissionMissing
+        | Status::DeploymentNotAllowed
+        | Status::CostAboveCeiling
+        | Status::WindowTooWide => StatusCode::FORBIDDEN,
+
+        Status::AccountUnknown => StatusCode::NOT_FOUND,
+
+        Status::AlreadyProvisioned
+        | Status::CounterMismatch
+        | Status::SignerAlreadyAuthorised
+        | Status::TooManySigners
+        | Status::AccountExists
+        | Status::CredentialConflict => StatusCode::CONFLICT,
+
+        Status::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+
+        Status::NotProvisioned | Status::StorageFailed | Status::EntropyFailed | Status::CounterFailed => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+
+        // The gateway and the trusted application disagree about the wire, or its records are damaged.
+        Status::Ok
+        | Status::UnsupportedVersion
+        | Status::UnknownCommand
+        | Status::Malformed
+        | Status::StorageCorrupt
+        | Status::SigningFailed => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}

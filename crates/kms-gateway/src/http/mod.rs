@@ -1,0 +1,61 @@
+//! The HTTP API of the KMS (axum), one file for each group of routes.
+
+mod accounts;
+mod admin;
+mod body;
+mod error;
+mod operations;
+mod request_id;
+mod status;
+mod webauthn;
+mod wire;
+
+use std::io;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware;
+use axum::routing::{get, post};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::gateway::Gateway;
+use error::ApiError;
+
+/// Bytes of the largest request body. The largest operation takes 192 KiB in hex.
+pub const MAX_BODY: usize = 256 * 1024;
+
+/// Every route over this gateway.
+pub fn router(gateway: Gateway) -> Router {
+    Router::new()
+        .route("/webauthn/register/begin", post(webauthn::begin))
+        .route("/webauthn/register/finish", post(webauthn::finish))
+        .route("/kms/create-deterministic-account", post(accounts::create))
+        .route("/kms/accounts/{account_id}", get(accounts::show))
+        .route("/kms/sponsor-user-operation", post(operations::sponsor))
+        .route("/kms/sign-user-operation", post(operations::sign))
+        .route("/admin/signers", get(admin::signers))
+        .route("/admin/provision", post(admin::provision))
+        .route("/admin/authorize-signer", post(admin::authorize_signer))
+        .route("/admin/revoke-signer", post(admin::revoke_signer))
+        .route("/admin/rotate-signer", post(admin::rotate_signer))
+        .route("/admin/set-ceilings", post(admin::set_ceilings))
+        .route("/health", get(status::health))
+        .route("/version", get(status::version))
+        .route("/stats", get(status::stats))
+        .route("/QueueStatus", get(status::queue_status))
+        .route("/RollbackCounter", get(status::rollback_counter))
+        .fallback(|| async { ApiError::not_found() })
+        .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn(request_id::layer))
+        .with_state(gateway)
+}
+
+/// Serves until `shutdown`, then takes no more connections and returns when the requests under way are answered.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(listener: TcpListener, gateway: Gateway, shutdown: CancellationToken) -> io::Result<()> {
+    axum::serve(listener, router(gateway)).with_graceful_shutdown(shutdown.cancelled_owned()).await
+}

@@ -1,0 +1,56 @@
+//! `/webauthn/register/begin` and `/webauthn/register/finish`.
+
+use axum::extract::State;
+use axum::{Extension, Json};
+use proto::AccountId;
+use proto::json::passkey::to_base64url;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::body::JsonBody;
+use super::error::ApiError;
+use super::request_id::RequestId;
+use crate::ceremony::NewUser;
+use crate::gateway::{Caller, Gateway};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Begin {
+    account_id: Option<AccountId>,
+    user_name: Option<String>,
+    display_name: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Finish {
+    registration_id: Uuid,
+    credential: Value,
+}
+
+pub(super) async fn begin(
+    State(gateway): State<Gateway>,
+    JsonBody(body): JsonBody<Begin>,
+) -> Result<Json<Value>, ApiError> {
+    let name = body.user_name.or_else(|| body.account_id.as_ref().map(ToString::to_string));
+    let name = name.ok_or_else(|| ApiError::invalid_field("userName", "missing, and no accountId either"))?;
+    let user = NewUser::new(name, body.display_name, body.account_id)
+        .map_err(|problem| ApiError::invalid_field("userName, displayName", problem))?;
+    let (registration_id, public_key) = gateway.begin_registration(user)?;
+    Ok(Json(json!({ "registrationId": registration_id, "publicKey": public_key })))
+}
+
+pub(super) async fn finish(
+    State(gateway): State<Gateway>,
+    Extension(RequestId(request_id)): Extension<RequestId>,
+    JsonBody(body): JsonBody<Finish>,
+) -> Result<Json<Value>, ApiError> {
+    let caller = Caller::new(request_id);
+    let verified = gateway.finish_registration(body.registration_id, &body.credential, &caller).await?;
+    Ok(Json(json!({
+        "registrationId": body.registration_id,
+        "credentialId": to_base64url(&verified.credential_id),
+        "verified": true,
+    })))
+}

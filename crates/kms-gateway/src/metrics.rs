@@ -1,0 +1,51 @@
+//! What is counted: decisions, calls to the TEE, the queue in front of it.
+
+use std::time::Duration;
+
+use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry};
+use proto::command::Opcode;
+
+/// The gateway's instruments.
+pub struct Metrics {
+    decisions: IntCounterVec,
+    tee_seconds: HistogramVec,
+    queue_depth: IntGauge,
+}
+
+/// Seconds: a sponsorship takes well under a millisecond in the simulator and tens of them in a TEE.
+const TEE_BUCKETS: [f64; 10] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5];
+
+impl Metrics {
+    /// Makes the instruments and registers them.
+    ///
+    /// # Errors
+    /// When the registry has instruments of these names already.
+    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let decisions = IntCounterVec::new(
+            Opts::new("kms_decisions_total", "Decisions by action and reason; reason ok is a yes"),
+            &["action", "reason"],
+        )?;
+        let tee_seconds = HistogramVec::new(
+            HistogramOpts::new("kms_tee_call_seconds", "Time in queue and TEE, by command")
+                .buckets(TEE_BUCKETS.to_vec()),
+            &["command"],
+        )?;
+        let queue_depth = IntGauge::new("kms_tee_queue_depth", "Frames waiting for the TEE or in it")?;
+        registry.register(Box::new(decisions.clone()))?;
+        registry.register(Box::new(tee_seconds.clone()))?;
+        registry.register(Box::new(queue_depth.clone()))?;
+        Ok(Self { decisions, tee_seconds, queue_depth })
+    }
+
+    pub(crate) fn decided(&self, action: &str, reason: &str) {
+        self.decisions.with_label_values(&[action, reason]).inc();
+    }
+
+    pub(crate) fn tee_called(&self, command: Opcode, took: Duration) {
+        self.tee_seconds.with_label_values(&[&format!("{command:?}")]).observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn queue(&self, depth: usize) {
+        self.queue_depth.set(i64::try_from(depth).unwrap_or(i64::MAX));
+    }
+}

@@ -1,0 +1,140 @@
+//! Every setting of the gateway. The comments become the configuration reference.
+
+use std::path::PathBuf;
+
+use alloy_primitives::Address;
+use proto::bytes::{Bounded, BoundedList, TooLong};
+use proto::command::{RelyingParty, SignatureScheme};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+/// The KMS gateway.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Folder of the gateway's database (nonces, account index, audit chain) and, with the simulator, of its sealed
+    /// state. Created when it is missing.
+    pub data_dir: PathBuf,
+    /// The WebAuthn relying party: a registrable domain, or `localhost`.
+    #[serde(default = "default_rp_id")]
+    pub rp_id: String,
+    /// The relying party's name, as authenticators show it to the user.
+    #[serde(default = "default_rp_name")]
+    pub rp_name: String,
+    /// Origins that passkey ceremonies may run at: scheme, host and port. Each must belong to `rp_id`.
+    #[serde(default = "default_origins")]
+    #[schemars(with = "Vec<String>")]
+    pub origins: Vec<Url>,
+    /// Commands that may wait for the TEE; one more is refused at once with `tee_busy`.
+    #[serde(default = "default_tee_queue_length")]
+    #[schemars(range(min = 1))]
+    pub tee_queue_length: usize,
+    /// Seconds to wait for the TEE's reply, time in the queue included.
+    #[serde(default = "default_tee_timeout_seconds")]
+    #[schemars(range(min = 1))]
+    pub tee_timeout_seconds: u64,
+    /// Passkey registrations that may be under way, or verified and waiting for their account, at once.
+    #[serde(default = "default_max_registrations")]
+    #[schemars(range(min = 1))]
+    pub max_registrations: usize,
+    /// How accounts made without a scheme of their own sign operations: `eip191` for the SimpleAccount of EntryPoint
+    /// v0.6 and v0.7, `raw` for that of v0.8 and later.
+    #[serde(default = "default_signature_scheme")]
+    #[schemars(with = "SchemeName")]
+    pub signature_scheme: SignatureScheme,
+    /// The account factory whose counterfactual address `create-deterministic-account` answers. Without it, no address.
+    #[serde(default)]
+    pub factory: Option<FactorySettings>,
+}
+
+/// An account factory with `getAddress(address owner, uint256 salt)`, as SimpleAccountFactory has it.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FactorySettings {
+    /// The factory contract.
+    #[schemars(with = "String")]
+    pub address: Address,
+    /// JSON-RPC of the chain it is on.
+    #[schemars(with = "String")]
+    pub rpc_url: Url,
+    /// Seconds to wait for the chain.
+    #[serde(default = "default_factory_timeout_seconds")]
+    #[schemars(range(min = 1))]
+    pub timeout_seconds: u64,
+}
+
+/// How an account signs.
+#[derive(JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[expect(dead_code, reason = "names the values in the configuration reference")]
+enum SchemeName {
+    /// `personal_sign` over `userOpHash`.
+    Eip191,
+    /// `userOpHash` as it is.
+    Raw,
+}
+
+impl Settings {
+    /// The settings of a relying party at `localhost`, everything else at its default.
+    #[must_use]
+    pub fn new(data_dir: PathBuf) -> Self {
+        Self {
+            data_dir,
+            rp_id: default_rp_id(),
+            rp_name: default_rp_name(),
+            origins: default_origins(),
+            tee_queue_length: default_tee_queue_length(),
+            tee_timeout_seconds: default_tee_timeout_seconds(),
+            max_registrations: default_max_registrations(),
+            signature_scheme: default_signature_scheme(),
+            factory: None,
+        }
+    }
+
+    /// The relying party as the trusted application is told of it when it is provisioned.
+    ///
+    /// # Errors
+    /// When a name or the list is longer than the wire takes.
+    pub fn relying_party(&self) -> Result<RelyingParty, TooLong> {
+        // As browsers write an origin in clientDataJSON: no path, no slash at the end.
+        let origins = self.origins.iter().map(|origin| Bounded::new(origin.origin().ascii_serialization()));
+        Ok(RelyingParty {
+            id: Bounded::new(self.rp_id.clone())?,
+            origins: BoundedList::new(origins.collect::<Result<_, _>>()?)?,
+        })
+    }
+}
+
+fn default_rp_id() -> String {
+    "localhost".into()
+}
+
+fn default_rp_name() -> String {
+    "super-relay".into()
+}
+
+fn default_origins() -> Vec<Url> {
+    // A constant that parses; a URL that didn't would leave no origin, which the WebAuthn setup refuses.
+    Url::parse("http://localhost:3000").into_iter().collect()
+}
+
+const fn default_tee_queue_length() -> usize {
+    256
+}
+
+const fn default_tee_timeout_seconds() -> u64 {
+    10
+}
+
+const fn default_max_registrations() -> usize {
+    10_000
+}
+
+const fn default_signature_scheme() -> SignatureScheme {
+    SignatureScheme::Eip191
+}
+
+const fn default_factory_timeout_seconds() -> u64 {
+    5
+}

@@ -1,0 +1,221 @@
+//! The audit: one row for every decision, each holding the hash of the one before it.
+
+use proto::primitives::keccak256;
+use proto::{AccountId, Address, Hash, UserOpHash};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection, SqlitePool};
+use thiserror::Error;
+
+use super::StoreError;
+
+const PAGE: i64 = 1000;
+
+/// What was decided about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// A paymaster's signature.
+    Sponsor,
+    /// An account's signature over an operation as given.
+    SignUserOperation,
+    /// A passkey registration.
+    RegisterPasskey,
+    /// A new account.
+    CreateAccount,
+    /// The first admin, relying parties and ceilings.
+    Provision,
+    /// A relay key admitted.
+    AuthorizeSigner,
+    /// A relay key turned away.
+    RevokeSigner,
+    /// A relay key replaced.
+    RotateSigner,
+    /// Other ceilings.
+    SetCeilings,
+}
+
+impl Action {
+    /// As it stands in the audit and in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sponsor => "sponsor",
+            Self::SignUserOperation => "sign_user_operation",
+            Self::RegisterPasskey => "register_passkey",
+            Self::CreateAccount => "create_account",
+            Self::Provision => "provision",
+            Self::AuthorizeSigner => "authorize_signer",
+            Self::RevokeSigner => "revoke_signer",
+            Self::RotateSigner => "rotate_signer",
+            Self::SetCeilings => "set_ceilings",
+        }
+    }
+}
+
+/// A decision and what it was about.
+#[derive(Clone, Debug)]
+pub struct AuditRecord {
+    /// Unix seconds.
+    pub at: u64,
+    /// Of the request that asked for it.
+    pub request_id: String,
+    /// What was asked for.
+    pub action: Action,
+    /// Whose account.
+    pub account_id: Option<AccountId>,
+    /// The relay key, or the key an admin command is about.
+    pub signer: Option<Address>,
+    /// Of the final operation when it was signed, otherwise of the operation as it came.
+    pub user_op_hash: Option<UserOpHash>,
+    /// Keccak-256 of what the caller added for the record (`businessValidation`).
+    pub context_hash: Option<Hash>,
+    /// Whether it was allowed.
+    pub allowed: bool,
+    /// `ok`, or the stable reason of the refusal.
+    pub reason: &'static str,
+}
+
+/// The audit is not as it was written, or can't be read.
+#[derive(Debug, Error)]
+pub enum AuditError {
+    /// This row was changed, or one before it was changed or removed.
+    #[error("the audit is broken at row {seq}")]
+    Broken {
+        /// The first row that doesn't follow from the one before it.
+        seq: i64,
+    },
+    /// The database could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The newest row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct AuditHead {
+    /// Rows there are.
+    pub rows: i64,
+    /// Hash of the newest; zero when there is none.
+    pub hash: Hash,
+}
+
+impl AuditHead {
+    pub(super) async fn read(connection: &mut SqliteConnection) -> Result<Self, StoreError> {
+        let newest =
+            sqlx::query("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1").fetch_optional(connection).await?;
+        newest
+            .map_or(Ok(Self::default()), |row| Ok(Self { rows: row.try_get("seq")?, hash: hash_column(&row, "hash")? }))
+    }
+}
+
+/// A row's columns as they are stored, which is how they are hashed.
+struct Columns {
+    seq: i64,
+    at: i64,
+    /// request_id, action, account_id, signer, user_op_hash, context_hash, decision, reason.
+    texts: [Option<String>; 8],
+}
+
+impl Columns {
+    fn of(record: &AuditRecord, seq: i64) -> Self {
+        let decision = if record.allowed { "allowed" } else { "refused" };
+        Self {
+            seq,
+            at: record.at.cast_signed(),
+            texts: [
+                Some(record.request_id.clone()),
+                Some(record.action.as_str().into()),
+                record.account_id.as_ref().map(ToString::to_string),
+                record.signer.as_ref().map(ToString::to_string),
+                record.user_op_hash.as_ref().map(ToString::to_string),
+                record.context_hash.as_ref().map(ToString::to_string),
+                Some(decision.into()),
+                Some(record.reason.into()),
+            ],
+        }
+    }
+
+    fn read(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        let mut texts = <[Option<String>; 8]>::default();
+        for (index, text) in texts.iter_mut().enumerate() {
+            *text = row.try_get(index + 2)?;
+        }
+        Ok(Self { seq: row.try_get(0)?, at: row.try_get(1)?, texts })
+    }
+
+    /// keccak256(prev ‖ seq ‖ at ‖ for each text its presence, length and bytes); integers big-endian, 8 bytes.
+    fn hash(&self, previous: &Hash) -> Hash {
+        let mut bytes = previous.0.to_vec();
+        bytes.extend(self.seq.to_be_bytes());
+        bytes.extend(self.at.to_be_bytes());
+        for text in &self.texts {
+            bytes.push(u8::from(text.is_some()));
+            let text = text.as_deref().unwrap_or_default();
+            bytes.extend((text.len() as u64).to_be_bytes());
+            bytes.extend(text.as_bytes());
+        }
+        keccak256(bytes)
+    }
+}
+
+/// Appends a row after `head` and gives the new head.
+pub(super) async fn append(
+    connection: &mut SqliteConnection,
+    head: &AuditHead,
+    record: &AuditRecord,
+) -> Result<AuditHead, StoreError> {
+    let columns = Columns::of(record, head.rows + 1);
+    let hash = columns.hash(&head.hash);
+    let mut insert = sqlx::query(
+        "INSERT INTO audit (seq, at, request_id, action, account_id, signer, user_op_hash, context_hash, decision,
+                            reason, prev_hash, hash)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(columns.seq)
+    .bind(columns.at);
+    for text in columns.texts {
+        insert = insert.bind(text);
+    }
+    insert.bind(head.hash.0.to_vec()).bind(hash.0.to_vec()).execute(connection).await?;
+    Ok(AuditHead { rows: columns.seq, hash })
+}
+
+pub(super) async fn verify(pool: &SqlitePool) -> Result<AuditHead, AuditError> {
+    let mut head = AuditHead::default();
+    loop {
+        let page = sqlx::query(
+            "SELECT seq, at, request_id, action, account_id, signer, user_op_hash, context_hash, decision, reason,
+                    prev_hash, hash
+             FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+        )
+        .bind(head.rows)
+        .bind(PAGE)
+        .fetch_all(pool)
+        .await
+        .map_err(StoreError::from)?;
+        if page.is_empty() {
+            return Ok(head);
+        }
+        for row in &page {
+            head = follow(row, &head)?;
+        }
+    }
+}
+
+fn follow(row: &SqliteRow, head: &AuditHead) -> Result<AuditHead, AuditError> {
+    let seq = head.rows + 1;
+    // A column of another type or length is a change like any other.
+    let broken = |_| AuditError::Broken { seq };
+    let columns = Columns::read(row).map_err(broken)?;
+    let previous = hash_column(row, "prev_hash").map_err(broken)?;
+    let hash = hash_column(row, "hash").map_err(broken)?;
+    if columns.seq != seq || previous != head.hash || hash != columns.hash(&head.hash) {
+        return Err(AuditError::Broken { seq });
+    }
+    Ok(AuditHead { rows: seq, hash })
+}
+
+fn hash_column(row: &SqliteRow, name: &str) -> Result<Hash, sqlx::Error> {
+    let bytes: Vec<u8> = row.try_get(name)?;
+    let hash = <[u8; 32]>::try_from(bytes)
+        .map_err(|_| sqlx::Error::ColumnDecode { index: name.into(), source: "not 32 bytes".into() })?;
+    Ok(Hash(hash))
+}

@@ -1,0 +1,118 @@
+//! The gateway's own memory, one SQLite file: nonces, the account index, the audit chain. All writes go through one
+//! writer, which commits together what arrives together.
+
+mod accounts;
+mod audit;
+mod nonces;
+mod writer;
+
+use std::path::Path;
+use std::time::Duration;
+
+use proto::AccountId;
+use sqlx::SqlitePool;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use thiserror::Error;
+
+pub use accounts::AccountEntry;
+pub use audit::{Action, AuditError, AuditHead, AuditRecord};
+pub use nonces::{Claim, HOLD_SECONDS, NonceClaim};
+use writer::Writer;
+
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const READERS: u32 = 2;
+
+/// The database can't be read or written: full, gone, locked or damaged. The same request may succeed later.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// What SQLite said.
+    #[error("the gateway's database: {0}")]
+    Database(#[from] sqlx::Error),
+    /// A migration failed at start.
+    #[error("the gateway's database can't be migrated: {0}")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// A write that stood in one transaction with this one failed, or the writer is closed.
+    #[error("the gateway's database took no write")]
+    NotWritten,
+}
+
+/// The database.
+pub struct Store {
+    readers: SqlitePool,
+    writer: Writer,
+}
+
+impl Store {
+    /// Opens the file, makes it if there is none, and migrates it.
+    ///
+    /// # Errors
+    /// When the file can't be opened, or was made by a newer version.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        // FULL: what was answered as written is there after a power cut, audit and nonces alike.
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY_TIMEOUT);
+        let writing = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+        sqlx::migrate!().run(&writing).await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .connect_with(options.read_only(true).create_if_missing(false))
+            .await?;
+        Ok(Self { readers, writer: Writer::start(writing) })
+    }
+
+    /// Claims a relay key's nonce, in one statement.
+    pub(crate) async fn claim_nonce(&self, claim: NonceClaim) -> Result<Claim, StoreError> {
+        self.writer.claim_nonce(claim).await
+    }
+
+    /// Appends a decision to the audit. It is durable when this returns.
+    pub(crate) async fn append_audit(&self, record: AuditRecord) -> Result<(), StoreError> {
+        self.writer.append_audit(record).await
+    }
+
+    /// Adds an account to the index, or leaves it there as it was.
+    pub(crate) async fn save_account(&self, account: AccountEntry) -> Result<(), StoreError> {
+        self.writer.save_account(account).await
+    }
+
+    /// The account made with this credential, as far as the index knows.
+    pub(crate) async fn account_of_credential(&self, credential_id: &[u8]) -> Result<Option<AccountId>, StoreError> {
+        accounts::of_credential(&self.readers, credential_id).await
+    }
+
+    /// Accounts in the index.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn count_accounts(&self) -> Result<u64, StoreError> {
+        accounts::count(&self.readers).await
+    }
+
+    /// The newest row of the audit.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn audit_head(&self) -> Result<AuditHead, StoreError> {
+        let mut connection = self.readers.acquire().await?;
+        AuditHead::read(&mut connection).await
+    }
+
+    /// Reads the whole audit and checks that every row follows from the one before it. Rows cut off at the end are seen
+    /// only by comparing the head with one kept elsewhere.
+    ///
+    /// # Errors
+    /// [`AuditError::Broken`] names the first row that doesn't follow.
+    pub async fn verify_audit_chain(&self) -> Result<AuditHead, AuditError> {
+        audit::verify(&self.readers).await
+    }
+
+    /// Finishes the writes under way and closes the file.
+    pub async fn close(&self) {
+        self.writer.close().await;
+        self.readers.close().await;
+    }
+}

@@ -1,0 +1,146 @@
+//! The one writer of the database. What waits when it is free goes into one transaction, so a busy gateway pays for one
+//! sync to disk many times, and the audit chain has one owner.
+
+use std::sync::{Mutex, PoisonError};
+
+use sqlx::{SqliteConnection, SqlitePool};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::StoreError;
+use super::accounts::{self, AccountEntry};
+use super::audit::{self, AuditHead, AuditRecord};
+use super::nonces::{self, Claim, NonceClaim, Sweeper};
+
+const QUEUE: usize = 1024;
+const BATCH: usize = 128;
+
+type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+enum Job {
+    Nonce(NonceClaim, Reply<Claim>),
+    Audit(Box<AuditRecord>, Reply<()>),
+    Account(Box<AccountEntry>, Reply<()>),
+}
+
+/// A reply that is due once the transaction is committed.
+enum Due {
+    Claim(Reply<Claim>, Claim),
+    Done(Reply<()>),
+}
+
+/// The queue and its task.
+pub(super) struct Writer {
+    queue: Mutex<Option<mpsc::Sender<Job>>>,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Writer {
+    pub(super) fn start(pool: SqlitePool) -> Self {
+        let (queue, jobs) = mpsc::channel(QUEUE);
+        Self { queue: Mutex::new(Some(queue)), task: Mutex::new(Some(tokio::spawn(run(pool, jobs)))) }
+    }
+
+    pub(super) async fn claim_nonce(&self, claim: NonceClaim) -> Result<Claim, StoreError> {
+        self.write(|reply| Job::Nonce(claim, reply)).await
+    }
+
+    pub(super) async fn append_audit(&self, record: AuditRecord) -> Result<(), StoreError> {
+        self.write(|reply| Job::Audit(Box::new(record), reply)).await
+    }
+
+    pub(super) async fn save_account(&self, account: AccountEntry) -> Result<(), StoreError> {
+        self.write(|reply| Job::Account(Box::new(account), reply)).await
+    }
+
+    /// Takes no more writes and returns when those already queued are done.
+    pub(super) async fn close(&self) {
+        drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(task) = task {
+            // A task that panicked has dropped its replies, which its callers saw as `NotWritten`.
+            let _ = task.await;
+        }
+    }
+
+    async fn write<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, StoreError> {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (reply, written) = oneshot::channel();
+        queue.ok_or(StoreError::NotWritten)?.send(job(reply)).await.map_err(|_| StoreError::NotWritten)?;
+        written.await.unwrap_or(Err(StoreError::NotWritten))
+    }
+}
+
+async fn run(pool: SqlitePool, mut jobs: mpsc::Receiver<Job>) {
+    let mut batch = Vec::with_capacity(BATCH);
+    let mut sweeper = Sweeper::default();
+    // Unknown at first, and after a failure, when the transaction may or may not have been committed.
+    let mut head = None;
+    while jobs.recv_many(&mut batch, BATCH).await > 0 {
+        let mut due = Vec::with_capacity(batch.len());
+        match write_all(&pool, head, &mut batch, &mut sweeper, &mut due).await {
+            Ok(new_head) => {
+                head = Some(new_head);
+                due.into_iter().for_each(Due::send);
+            }
+            Err(error) => {
+                // The replies are dropped, which tells every caller of the batch that nothing is certain.
+                tracing::error!(%error, "the gateway's database took no write");
+                head = None;
+            }
+        }
+        batch.clear();
+    }
+    pool.close().await;
+}
+
+async fn write_all(
+    pool: &SqlitePool,
+    head: Option<AuditHead>,
+    batch: &mut Vec<Job>,
+    sweeper: &mut Sweeper,
+    due: &mut Vec<Due>,
+) -> Result<AuditHead, StoreError> {
+    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+    let mut head = match head {
+        Some(head) => head,
+        None => AuditHead::read(&mut transaction).await?,
+    };
+    for job in batch.drain(..) {
+        due.push(write_one(&mut transaction, job, &mut head, sweeper).await?);
+    }
+    transaction.commit().await?;
+    Ok(head)
+}
+
+async fn write_one(
+    connection: &mut SqliteConnection,
+    job: Job,
+    head: &mut AuditHead,
+    sweeper: &mut Sweeper,
+) -> Result<Due, StoreError> {
+    Ok(match job {
+        Job::Nonce(claim, reply) => {
+            sweeper.sweep(connection, claim.now).await?;
+            Due::Claim(reply, nonces::claim(connection, &claim).await?)
+        }
+        Job::Audit(record, reply) => {
+            *head = audit::append(connection, head, &record).await?;
+            Due::Done(reply)
+        }
+        Job::Account(account, reply) => {
+            accounts::save(connection, &account).await?;
+            Due::Done(reply)
+        }
+    })
+}
+
+impl Due {
+    /// A caller that went away needs no answer.
+    fn send(self) {
+        match self {
+            Self::Claim(reply, claim) => drop(reply.send(Ok(claim))),
+            Self::Done(reply) => drop(reply.send(Ok(()))),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The typed client of the trusted application: a command in, its reply or its refusal out.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use proto::Status;
+use proto::command::Request;
+use proto::frame::{InvalidReply, decode_reply, encode_request};
+use thiserror::Error;
+
+use crate::metrics::Metrics;
+use crate::transport::{QueueStats, TeeTransport, TransportError};
+
+/// Why a command has no reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum TeeError {
+    /// The trusted application refused, and said why.
+    #[error("{0}")]
+    Refused(Status),
+    /// The queue is full; nothing was done.
+    #[error("the queue to the TEE is full")]
+    Busy,
+    /// No answer. Whether the command was carried out is not known.
+    #[error("the TEE does not answer")]
+    Unavailable,
+    /// An answer that doesn't parse.
+    #[error("the TEE's reply is not of the protocol: {0}")]
+    InvalidReply(InvalidReply),
+}
+
+/// Calls commands over a transport.
+#[derive(Clone)]
+pub struct Tee {
+    transport: Arc<dyn TeeTransport>,
+    timeout: Duration,
+    metrics: Arc<Metrics>,
+}
+
+impl Tee {
+    pub(crate) fn new(transport: Arc<dyn TeeTransport>, timeout: Duration, metrics: Arc<Metrics>) -> Self {
+        Self { transport, timeout, metrics }
+    }
+
+    /// Sends a command and reads its reply.
+    ///
+    /// # Errors
+    /// [`TeeError::Refused`] with the trusted application's own status, or why there is none.
+    pub async fn call<R: Request>(&self, request: &R) -> Result<R::Reply, TeeError> {
+        let frame = encode_request(request).map_err(TeeError::Refused)?;
+        let started = Instant::now();
+        let answer = tokio::time::timeout(self.timeout, self.transport.invoke(frame)).await;
+        self.metrics.tee_called(R::OPCODE, started.elapsed());
+        let reply = answer.map_err(|_| TeeError::Unavailable)?.map_err(|error| match error {
+            TransportError::Busy => TeeError::Busy,
+            TransportError::Unavailable => TeeError::Unavailable,
+        })?;
+        decode_reply::<R>(&reply).map_err(TeeError::InvalidReply)?.map_err(TeeError::Refused)
+    }
+
+    /// How the queue is doing.
+    #[must_use]
+    pub fn queue_stats(&self) -> QueueStats {
+        self.transport.stats()
+    }
+
+    /// What kind of TEE it is.
+    #[must_use]
+    pub fn mode(&self) -> &'static str {
+        self.transport.mode()
+    }
+
+    pub(crate) async fn close(&self) {
+        self.transport.close().await;
+    }
+}

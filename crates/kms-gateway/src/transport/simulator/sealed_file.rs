@@ -1,0 +1,214 @@
+//! What the simulator keeps: one file, sealed as a whole, replaced as a whole, so that no crash leaves half a write.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use chacha20poly1305::aead::AeadInOut;
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use super::durable;
+use super::key_file::KeyFile;
+
+const STATE: &str = "simulator.state";
+const LOCK: &str = "simulator.lock";
+/// Opens the file, and is authenticated with it.
+const MAGIC: &[u8; 16] = b"superrelay-sim-1";
+const NONCE_LENGTH: usize = 24;
+
+/// Why the simulator's state can't be opened or written.
+#[derive(Debug, Error)]
+pub enum SealedFileError {
+    /// The operating system refused.
+    #[error("the simulator's files: {0}")]
+    Io(io::Error),
+    /// Another process has it open.
+    #[error("another process has the simulator's state open")]
+    Locked,
+    /// A state was sealed here once, and is gone. A fresh one would have other keys.
+    #[error("the simulator's state is missing, though its key file says there was one")]
+    StateMissing,
+    /// There is a state and no key to open it with.
+    #[error("the simulator's key file is missing, though there is a state sealed with it")]
+    KeyMissing,
+    /// The key file has another length or mark than it was written with.
+    #[error("the simulator's key file is damaged")]
+    KeyMalformed,
+    /// The key file's mode lets others read it.
+    #[error("the simulator's key file is readable by others: chmod 600 it")]
+    KeyReadableByOthers,
+    /// Cut off, changed, or sealed with another key.
+    #[error("the simulator's state is damaged, or sealed with another key")]
+    StateDamaged,
+    /// The counter can't go any higher.
+    #[error("the simulator's counter is exhausted")]
+    CounterExhausted,
+    /// The operating system gave no randomness.
+    #[error("the operating system gave no randomness")]
+    NoRandomness,
+}
+
+/// Named records and a counter, sealed with XChaCha20-Poly1305 under a key that lies beside them.
+pub struct SealedFile {
+    folder: PathBuf,
+    cipher: XChaCha20Poly1305,
+    counter: u64,
+    records: BTreeMap<Vec<u8>, Zeroizing<Vec<u8>>>,
+    /// Held as long as the state is in use; the system lets go of it when the process dies.
+    _lock: File,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Snapshot<'a> {
+    counter: u64,
+    #[serde(borrow)]
+    records: Vec<(&'a [u8], &'a [u8])>,
+}
+
+impl SealedFile {
+    /// Opens the state in `folder`, or begins one where there never was any.
+    ///
+    /// # Errors
+    /// A state that is missing or doesn't open is an error, never an empty state.
+    pub fn open(folder: &Path) -> Result<Self, SealedFileError> {
+        fs::create_dir_all(folder).map_err(SealedFileError::Io)?;
+        let lock = lock(folder)?;
+        let sealed = read_if_there(&folder.join(STATE))?;
+        if sealed.is_some() && !KeyFile::exists(folder) {
+            return Err(SealedFileError::KeyMissing);
+        }
+        let mut key = KeyFile::open_or_create(folder)?;
+        let mut file = Self {
+            folder: folder.to_owned(),
+            cipher: key.cipher()?,
+            counter: 0,
+            records: BTreeMap::new(),
+            _lock: lock,
+        };
+        match sealed {
+            Some(sealed) => file.unseal(sealed)?,
+            None if key.has_sealed_a_state() => return Err(SealedFileError::StateMissing),
+            None => file.persist()?,
+        }
+        // In this order: a crash in between leaves a state and a key that opens it.
+        if !key.has_sealed_a_state() {
+            key.mark_initialised(folder)?;
+        }
+        Ok(file)
+    }
+
+    /// The value of a record, if there is one.
+    #[must_use]
+    pub fn read(&self, name: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        self.records.get(name).cloned()
+    }
+
+    /// Sets a record. Durable when it returns; as it was when it fails.
+    ///
+    /// # Errors
+    /// [`SealedFileError::Io`], as on a full disk; [`SealedFileError::NoRandomness`].
+    pub fn write(&mut self, name: &[u8], value: &[u8]) -> Result<(), SealedFileError> {
+        self.put(name, Some(Zeroizing::new(value.to_vec())))
+    }
+
+    /// Removes a record, if it is there. Durable when it returns; as it was when it fails.
+    ///
+    /// # Errors
+    /// As of [`Self::write`].
+    pub fn remove(&mut self, name: &[u8]) -> Result<(), SealedFileError> {
+        self.put(name, None)
+    }
+
+    /// The counter, 0 at first.
+    #[must_use]
+    pub fn counter(&self) -> u64 {
+        self.counter
+    }
+
+    /// Counts one up and gives the new value. Durable when it returns; as it was when it fails.
+    ///
+    /// # Errors
+    /// As of [`Self::write`].
+    pub fn advance_counter(&mut self) -> Result<u64, SealedFileError> {
+        let before = self.counter;
+        self.counter = before.checked_add(1).ok_or(SealedFileError::CounterExhausted)?;
+        self.persist().inspect_err(|_| self.counter = before)?;
+        Ok(self.counter)
+    }
+
+    fn put(&mut self, name: &[u8], value: Option<Zeroizing<Vec<u8>>>) -> Result<(), SealedFileError> {
+        let before = self.set(name, value);
+        self.persist().inspect_err(|_| {
+            self.set(name, before);
+        })
+    }
+
+    fn set(&mut self, name: &[u8], value: Option<Zeroizing<Vec<u8>>>) -> Option<Zeroizing<Vec<u8>>> {
+        match value {
+            Some(value) => self.records.insert(name.to_vec(), value),
+            None => self.records.remove(name),
+        }
+    }
+
+    fn persist(&self) -> Result<(), SealedFileError> {
+        let mut nonce = [0; NONCE_LENGTH];
+        getrandom::fill(&mut nonce).map_err(|_| SealedFileError::NoRandomness)?;
+        let mut body = self.snapshot()?;
+        self.cipher
+            .encrypt_in_place(&XNonce::from(nonce), MAGIC, &mut *body)
+            .map_err(|_| SealedFileError::StateDamaged)?;
+        let file = [MAGIC, nonce.as_slice(), &body].concat();
+        durable::replace(&self.folder, STATE, &file).map_err(SealedFileError::Io)
+    }
+
+    fn snapshot(&self) -> Result<Zeroizing<Vec<u8>>, SealedFileError> {
+        let records: Vec<_> = self.records.iter().map(|(name, value)| (name.as_slice(), value.as_slice())).collect();
+        // Sized beforehand, so that growing leaves no copies of secrets behind.
+        let size: usize = records.iter().map(|(name, value)| name.len() + value.len() + 16).sum();
+        let snapshot = Snapshot { counter: self.counter, records };
+        postcard::to_extend(&snapshot, Vec::with_capacity(size + 64))
+            .map(Zeroizing::new)
+            .map_err(|_| SealedFileError::StateDamaged)
+    }
+
+    fn unseal(&mut self, sealed: Vec<u8>) -> Result<(), SealedFileError> {
+        let damaged = || SealedFileError::StateDamaged;
+        let rest = sealed.strip_prefix(MAGIC).ok_or_else(damaged)?;
+        let (nonce, body) = rest.split_first_chunk::<NONCE_LENGTH>().ok_or_else(damaged)?;
+        let mut body = Zeroizing::new(body.to_vec());
+        self.cipher.decrypt_in_place(&XNonce::from(*nonce), MAGIC, &mut *body).map_err(|_| damaged())?;
+        let (snapshot, []) = postcard::take_from_bytes::<Snapshot<'_>>(&body).map_err(|_| damaged())? else {
+            return Err(damaged());
+        };
+        self.counter = snapshot.counter;
+        self.records =
+            snapshot.records.into_iter().map(|(name, value)| (name.to_vec(), Zeroizing::new(value.to_vec()))).collect();
+        Ok(())
+    }
+}
+
+fn lock(folder: &Path) -> Result<File, SealedFileError> {
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(folder.join(LOCK))
+        .map_err(SealedFileError::Io)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(SealedFileError::Locked),
+        Err(TryLockError::Error(error)) => Err(SealedFileError::Io(error)),
+    }
+}
+
+fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, SealedFileError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(SealedFileError::Io(error)),
+    }
+}
