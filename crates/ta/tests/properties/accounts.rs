@@ -1,0 +1,96 @@
+//! Accounts: one for each credential, for good.
+
+use proto::command::{GetWalletInfo, SignatureScheme};
+use proto::digest::personal_message_hash;
+use proto::{AccountId, EntryPointVersion, Status};
+
+use crate::support::keys::recover;
+use crate::support::requests::{sign, sponsor};
+use crate::support::{Draft, Passkey, World};
+
+#[test]
+fn the_same_registration_gives_the_same_account_and_writes_nothing() {
+    let (mut world, passkey, wallet) = World::with_account(SignatureScheme::Raw);
+    let writes = world.device.writes();
+    for scheme in [SignatureScheme::Raw, SignatureScheme::Eip191] {
+        assert_eq!(world.create("alice", &passkey, scheme), Ok(wallet.clone()), "the scheme was chosen for good");
+        world.restart().unwrap();
+    }
+    assert_eq!(world.device.writes(), writes);
+    assert_eq!(wallet.passkeys[0].public_key, passkey.public_key());
+}
+
+#[test]
+fn a_credential_has_one_account_and_one_key_and_an_account_id_one_credential() {
+    let (mut world, passkey, wallet) = World::with_account(SignatureScheme::Raw);
+    let scheme = SignatureScheme::Raw;
+    assert_eq!(world.create("other", &passkey, scheme), Err(Status::CredentialConflict));
+    let other_key = Passkey { credential_id: passkey.credential_id.clone(), ..Passkey::numbered(0x42) };
+    assert_eq!(world.create("alice", &other_key, scheme), Err(Status::CredentialConflict));
+    assert_eq!(world.create("other", &other_key, scheme), Err(Status::CredentialConflict));
+    assert_eq!(world.create("alice", &Passkey::numbered(0x42), scheme), Err(Status::AccountExists));
+    let info = GetWalletInfo { account_id: "alice".parse().unwrap() };
+    assert_eq!(world.call(&info), Ok(wallet));
+    let unknown = GetWalletInfo { account_id: "other".parse().unwrap() };
+    assert_eq!(world.call(&unknown), Err(Status::AccountUnknown));
+}
+
+#[test]
+fn an_unknown_account_signs_nothing() {
+    let (mut world, passkey, _) = World::with_account(SignatureScheme::Raw);
+    let relay = world.relay.clone();
+    for version in EntryPointVersion::ALL {
+        let sponsorship = sponsor(version, "nobody", 0).approved(&passkey, &relay);
+        assert_eq!(world.call(&sponsorship), Err(Status::AccountUnknown));
+        assert_eq!(world.call(&sign(version, "nobody", 0).approved(&passkey, &relay)), Err(Status::AccountUnknown));
+    }
+}
+
+#[test]
+fn an_account_signs_final_operations_in_its_own_scheme() {
+    for (scheme, version) in [
+        (SignatureScheme::Eip191, EntryPointVersion::V06),
+        (SignatureScheme::Eip191, EntryPointVersion::V07),
+        (SignatureScheme::Raw, EntryPointVersion::V08),
+        (SignatureScheme::Raw, EntryPointVersion::V09),
+    ] {
+        let (mut world, passkey, wallet) = World::with_account(scheme);
+        let relay = world.relay.clone();
+        let digest = |hash: [u8; 32]| match scheme {
+            SignatureScheme::Eip191 => personal_message_hash(&hash).0,
+            SignatureScheme::Raw => hash,
+        };
+        let command = sponsor(version, "alice", 1).approved(&passkey, &relay);
+        let reply = world.call(&command).unwrap();
+        let final_op = command.final_op(&reply.paymaster_signature);
+        assert_eq!(reply.user_op_hash, final_op.hash(&command.entry_point));
+        let signature = reply.account_signature.unwrap();
+        assert_eq!(recover(&digest(reply.user_op_hash.0), &signature), Some(wallet.owner));
+        let paymaster = proto::paymaster::paymaster_digest(&command.op, &command.entry_point, &command.terms);
+        assert_eq!(recover(&paymaster.0, &reply.paymaster_signature), Some(reply.paymaster_signer));
+
+        let command = sign(version, "alice", 1).approved(&passkey, &relay);
+        let reply = world.call(&command).unwrap();
+        assert_eq!(reply.user_op_hash, command.op.hash(&command.entry_point));
+        assert_eq!(recover(&digest(reply.user_op_hash.0), &reply.signature), Some(wallet.owner));
+        assert_eq!(reply.owner, wallet.owner);
+    }
+}
+
+#[test]
+fn more_accounts_than_memory_holds_all_keep_signing() {
+    let mut world = World::ready();
+    let relay = world.relay.clone();
+    let mut wallets = Vec::new();
+    for number in 0..150u8 {
+        let mut passkey = Passkey::numbered(0x41);
+        passkey.credential_id = vec![number; 8];
+        let id = AccountId::of_credential(&passkey.credential_id);
+        let wallet = world.create(id.as_str(), &passkey, SignatureScheme::Raw).unwrap();
+        wallets.push((id, passkey, wallet));
+    }
+    for (id, passkey, wallet) in wallets {
+        let command = sign(EntryPointVersion::V08, id.as_str(), 0).approved(&passkey, &relay);
+        assert_eq!(world.call(&command).unwrap().owner, wallet.owner);
+    }
+}

@@ -1,0 +1,262 @@
+//! Properties 3 and 4: an approval is for one command, once, and one proof alone signs nothing.
+
+use proto::command::{
+    AdminRequest, AuthorizeSigner, CreateHybridAccount, Opcode, Registration, RevokeSigner, SetCeilings,
+    SignWithHybridKey, SignatureScheme, Sponsor,
+};
+use proto::{EntryPointVersion, Permissions, Signature, Status, UserOperation, frame};
+
+use crate::support::requests::{no_assertion, sign, sponsor};
+use crate::support::world::{AdminSigned, ceilings, no_signature, provision, rotation, signed};
+use crate::support::{Draft, EthKey, World};
+
+const VERSION: EntryPointVersion = EntryPointVersion::V07;
+
+/// One command of each admin opcode, for that count, unsigned.
+fn challenges(world: &World, counter: u64) -> Vec<(Opcode, [u8; 32])> {
+    let signature = no_signature();
+    let signer = world.relay.address();
+    let revoke = RevokeSigner { signer, counter, signature };
+    let newcomer = EthKey::numbered(9).address();
+    let authorize = AuthorizeSigner { signer: newcomer, permissions: Permissions::SPONSOR, counter, signature };
+    let rotate = rotation(&world.relay, &EthKey::numbered(9), counter, None);
+    let set_ceilings = SetCeilings { ceilings: ceilings(), counter, signature };
+    let provision = provision(world.admin.address(), counter);
+    vec![
+        (Opcode::Provision, provision.challenge().0),
+        (Opcode::AuthorizeSigner, authorize.challenge().0),
+        (Opcode::RevokeSigner, revoke.challenge().0),
+        (Opcode::RotateSigner, rotate.challenge().0),
+        (Opcode::SetCeilings, set_ceilings.challenge().0),
+    ]
+}
+
+/// Gives the command of that opcode, with that signature of the admin, to a world where the honest one would be taken.
+fn give(world: &World, opcode: Opcode, counter: u64, signature: Signature) -> Result<(), Status> {
+    let mut world = if opcode == Opcode::Provision { World::new() } else { world.fork() };
+    world.device.set_counter(counter - 1);
+    let signer = world.relay.address();
+    match opcode {
+        Opcode::Provision => world.call(&with(provision(world.admin.address(), counter), signature)),
+        Opcode::AuthorizeSigner => {
+            let signer = EthKey::numbered(9).address();
+            world.call(&AuthorizeSigner { signer, permissions: Permissions::SPONSOR, counter, signature })
+        }
+        Opcode::RevokeSigner => world.call(&RevokeSigner { signer, counter, signature }),
+        Opcode::RotateSigner => {
+            let mut command = rotation(&world.relay, &EthKey::numbered(9), counter, None);
+            command.admin_signature = Some(signature);
+            world.call(&command)
+        }
+        Opcode::SetCeilings => world.call(&SetCeilings { ceilings: ceilings(), counter, signature }),
+        _ => unreachable!("not of the admin"),
+    }
+}
+
+fn with<R: AdminSigned>(mut command: R, signature: Signature) -> R {
+    command.set_signature(signature);
+    command
+}
+
+#[test]
+fn the_admin_s_signature_for_one_opcode_is_none_for_another() {
+    let mut world = World::ready();
+    // Ahead, so that every command of every pair is for the same count.
+    let counter = 100;
+    world.device.set_counter(counter - 1);
+    world.restart().unwrap();
+    for (signed_for, challenge) in challenges(&world, counter) {
+        let signature = world.admin.personal(&challenge);
+        for (given_as, _) in challenges(&world, counter) {
+            let expected = if signed_for == given_as { Ok(()) } else { Err(Status::AdminSignatureInvalid) };
+            assert_eq!(give(&world, given_as, counter, signature), expected, "{signed_for:?} as {given_as:?}");
+        }
+    }
+}
+
+#[test]
+fn an_admin_command_works_once() {
+    let mut world = World::ready();
+    let counter = world.next_counter();
+    let signer = EthKey::numbered(9).address();
+    let revoke_admin = world.admin.clone();
+    let command = AuthorizeSigner { signer, permissions: Permissions::SPONSOR, counter, signature: no_signature() };
+    let command = signed(command, &world.admin);
+    assert_eq!(world.call(&command), Ok(()));
+    assert_eq!(world.call(&command), Err(Status::CounterMismatch));
+    world.revoke(signer).unwrap();
+    assert_eq!(world.call(&command), Err(Status::CounterMismatch));
+    world.restart().unwrap();
+    assert_eq!(world.call(&command), Err(Status::CounterMismatch));
+    // Nor with the count moved on: it is part of what was signed.
+    let counter = world.next_counter();
+    assert_eq!(world.call(&AuthorizeSigner { counter, ..command }), Err(Status::AdminSignatureInvalid));
+    let ahead = AuthorizeSigner { counter: counter + 1, ..command };
+    assert_eq!(world.call(&signed(ahead, &revoke_admin)), Err(Status::CounterMismatch));
+}
+
+#[test]
+fn a_gesture_for_sponsoring_signs_no_self_paid_operation() {
+    let (mut world, passkey, _) = World::with_account(SignatureScheme::Eip191);
+    let relay = world.relay.clone();
+    for version in EntryPointVersion::ALL {
+        let gesture = sponsor(version, "alice", 0).user_approves(&passkey).passkey.unwrap();
+        let mut command = sign(version, "alice", 0);
+        command.passkey = gesture;
+        let foreign = command.clone().relay_approves(&relay);
+        assert_eq!(world.call(&foreign), Err(Status::ChallengeMismatch), "{version}");
+        command.op.paymaster = None;
+        let self_paid = command.relay_approves(&relay);
+        assert_eq!(world.call(&self_paid), Err(Status::PaymasterMissing), "{version}");
+    }
+}
+
+#[test]
+fn a_gesture_for_another_s_paymaster_gets_no_sponsorship() {
+    let (mut world, passkey, _) = World::with_account(SignatureScheme::Eip191);
+    let relay = world.relay.clone();
+    for version in EntryPointVersion::ALL {
+        let mut command = sponsor(version, "alice", 0);
+        // Even if the paymaster fields are the very ones of our terms.
+        let op = UserOperation { paymaster: Some(command.terms.unsigned()), ..command.op.clone() };
+        let foreign = SignWithHybridKey { op, ..sign(version, "alice", 0) }.user_approves(&passkey);
+        command.passkey = Some(foreign.passkey);
+        assert_eq!(world.call(&command.relay_approves(&relay)), Err(Status::ChallengeMismatch), "{version}");
+    }
+}
+
+#[test]
+fn a_relay_s_approval_to_sponsor_is_none_to_sign() {
+    let (mut world, passkey, _) = World::with_account(SignatureScheme::Eip191);
+    let relay = world.relay.clone();
+    for version in EntryPointVersion::ALL {
+        let sponsorship = sponsor(version, "alice", 0).approved(&passkey, &relay);
+        let op = UserOperation { paymaster: Some(sponsorship.terms.unsigned()), ..sponsorship.op.clone() };
+        let mut command = SignWithHybridKey { op, ..sign(version, "alice", 0) };
+        command.approval = sponsorship.approval;
+        // With the gesture it was given with, the gesture is wrong; with another, the approval is.
+        command.passkey = sponsorship.passkey.unwrap();
+        assert_eq!(world.call(&command), Err(Status::ChallengeMismatch), "{version}");
+        assert_eq!(world.call(&command.user_approves(&passkey)), Err(Status::SignerNotAuthorised), "{version}");
+    }
+}
+
+#[test]
+fn a_registration_is_no_approval() {
+    let (mut world, passkey, _) = World::with_account(SignatureScheme::Eip191);
+    let relay = world.relay.clone();
+    let mut command = sponsor(VERSION, "alice", 0);
+    let client_data = passkey.client_data("webauthn.create", &command.intent_hash().0);
+    command.passkey = Some(passkey.sign(client_data, passkey.authenticator_data(0)));
+    assert_eq!(world.call(&command.relay_approves(&relay)), Err(Status::ClientDataTypeWrong));
+    let assertion = no_assertion();
+    let create = CreateHybridAccount {
+        account_id: "bob".parse().unwrap(),
+        signature_scheme: SignatureScheme::Raw,
+        registration: Registration {
+            authenticator_data: assertion.authenticator_data,
+            client_data_json: assertion.client_data_json,
+        },
+    };
+    assert_eq!(world.call(&create), Err(Status::ClientDataTypeWrong));
+}
+
+#[test]
+fn a_replay_gives_the_same_bytes_and_writes_nothing() {
+    let (mut world, mut passkey, _) = World::with_account(SignatureScheme::Eip191);
+    passkey.count = 3;
+    let relay = world.relay.clone();
+    let frames = [
+        frame::encode_request(&sponsor(VERSION, "alice", 0).approved(&passkey, &relay)).unwrap(),
+        frame::encode_request(&sign(VERSION, "alice", 0).approved(&passkey, &relay)).unwrap(),
+    ];
+    let replies = frames.each_ref().map(|frame| world.core.handle(frame));
+    let writes = world.device.writes();
+    for _ in 0..2 {
+        assert_eq!(frames.each_ref().map(|frame| world.core.handle(frame)), replies);
+        world.restart().unwrap();
+    }
+    assert_eq!(world.device.writes(), writes);
+    assert!(replies.iter().all(|reply| reply[..4] == [0; 4]));
+}
+
+#[test]
+fn the_relay_alone_signs_nothing() {
+    let (mut world, passkey, _) = World::with_account(SignatureScheme::Eip191);
+    let relay = world.relay.clone();
+    let without = sponsor(VERSION, "alice", 0).relay_approves(&relay);
+    assert_eq!(world.call(&without), Err(Status::PasskeyMissing));
+    let mut forged = sponsor(VERSION, "alice", 0);
+    forged.passkey = Some(no_assertion());
+    assert_eq!(world.call(&forged.relay_approves(&relay)), Err(Status::CredentialUnknown));
+    let mut other = sponsor(VERSION, "alice", 0);
+    other.passkey = sponsor(VERSION, "alice", 3).user_approves(&passkey).passkey;
+    assert_eq!(world.call(&other.relay_approves(&relay)), Err(Status::ChallengeMismatch));
+    let forged = sign(VERSION, "alice", 0).relay_approves(&relay);
+    assert_eq!(world.call(&forged), Err(Status::CredentialUnknown));
+}
+
+#[test]
+fn the_user_alone_signs_nothing() {
+    let (mut world, passkey, _) = World::with_account(SignatureScheme::Eip191);
+    let stranger = EthKey::numbered(9);
+    let sponsorship = sponsor(VERSION, "alice", 0).user_approves(&passkey);
+    let operation = sign(VERSION, "alice", 0).user_approves(&passkey);
+    // Numbers that some key could have signed, of a key that nobody knows.
+    assert_eq!(world.call(&sponsorship), Err(Status::SignerNotAuthorised));
+    assert_eq!(world.call(&operation), Err(Status::SignerNotAuthorised));
+    assert_eq!(world.call(&sponsorship.relay_approves(&stranger)), Err(Status::SignerNotAuthorised));
+    assert_eq!(world.call(&operation.relay_approves(&stranger)), Err(Status::SignerNotAuthorised));
+}
+
+#[test]
+fn a_relay_key_may_do_what_the_admin_said_and_no_more() {
+    let (mut world, passkey, wallet) = World::with_account(SignatureScheme::Eip191);
+    let everything = [
+        Permissions::SPONSOR,
+        Permissions::SIGN_USER_OPERATION,
+        Permissions::SPONSOR_WITHOUT_PASSKEY,
+        Permissions::ROTATE,
+    ];
+    let missing = Err(Status::PermissionMissing);
+    for (index, granted) in (10..).zip(everything) {
+        let relay = EthKey::numbered(index);
+        world.authorize(relay.address(), granted).unwrap();
+        let sponsorship = world.call(&sponsor(VERSION, "alice", 0).approved(&passkey, &relay));
+        assert_eq!(sponsorship.map(|_| ()), if granted == Permissions::SPONSOR { Ok(()) } else { missing });
+        let operation = world.call(&sign(VERSION, "alice", 0).approved(&passkey, &relay));
+        assert_eq!(operation.map(|_| ()), if granted == Permissions::SIGN_USER_OPERATION { Ok(()) } else { missing });
+        let without = world.call(&sponsor(VERSION, "alice", 0).relay_approves(&relay)).map(|_| ());
+        let refusal = if granted == Permissions::SPONSOR { Status::PasskeyMissing } else { Status::PermissionMissing };
+        assert_eq!(without, Err(refusal));
+    }
+    let relay = EthKey::numbered(20);
+    world.authorize(relay.address(), Permissions::SPONSOR | Permissions::SPONSOR_WITHOUT_PASSKEY).unwrap();
+    let reply = world.call(&sponsor(VERSION, "nobody", 0).relay_approves(&relay)).unwrap();
+    assert_eq!(reply.account_signature, None, "the account of {} signs for nobody but its user", wallet.owner);
+}
+
+#[test]
+fn a_relay_signature_has_one_form() {
+    let (mut world, passkey, _) = World::with_account(SignatureScheme::Eip191);
+    let relay = world.relay.clone();
+    let command: Sponsor = sponsor(VERSION, "alice", 0).approved(&passkey, &relay);
+    let honest = command.approval.signature;
+    let order = [0xff; 32];
+    let forms = [
+        crate::support::keys::with_high_s(&honest),
+        Signature { v: honest.v - 27, ..honest },
+        Signature { v: honest.v + 8, ..honest },
+        Signature { v: 29, ..honest },
+        Signature { r: [0; 32], ..honest },
+        Signature { s: [0; 32], ..honest },
+        Signature { r: order, ..honest },
+        Signature { s: order, ..honest },
+    ];
+    for signature in forms {
+        let mut command = command.clone();
+        command.approval.signature = signature;
+        assert_eq!(world.call(&command), Err(Status::RelaySignatureInvalid), "{signature:?}");
+    }
+    assert!(world.call(&command).is_ok());
+}

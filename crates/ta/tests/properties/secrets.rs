@@ -1,0 +1,196 @@
+//! Properties 7 and 10: no reply carries key material, no host has a say in a key, and no key serves two purposes.
+
+use std::collections::HashSet;
+
+use proto::command::{
+    AuthorizeSigner, CreateHybridAccount, Echo, GetVersion, GetWalletInfo, Hello, Opcode, Request, SetCeilings,
+    SignatureScheme, VerifySecurityState,
+};
+use proto::digest::personal_message_hash;
+use proto::{Address, Bounded, EntryPointVersion, Hash, Status, Uint256, frame};
+use ta::memory::SeededEntropy;
+use ta::{Entropy, RecordName};
+
+use crate::support::keys::recover;
+use crate::support::requests::{sign, sponsor};
+use crate::support::world::{ceilings, no_signature, provision, signed};
+use crate::support::{Draft, EthKey, Passkey, World};
+
+const VERSION: EntryPointVersion = EntryPointVersion::V07;
+
+/// The first draws of the entropy: the paymaster's key, then each account's.
+fn draws(seed: [u8; 32]) -> [[u8; 32]; 3] {
+    let mut entropy = SeededEntropy::new(seed);
+    [(); 3].map(|()| {
+        let mut bytes = [0; 32];
+        entropy.fill(&mut bytes).unwrap();
+        bytes
+    })
+}
+
+fn account_secret(entropy: &[u8; 32]) -> [u8; 32] {
+    let path: bip32::DerivationPath = "m/44'/60'/0'/0/0".parse().unwrap();
+    bip32::XPrv::derive_from_path(entropy, &path).unwrap().to_bytes()
+}
+
+/// A reply to a frame of every opcode, taken and refused.
+fn replies(world: &mut World) -> Vec<(Opcode, Vec<u8>)> {
+    fn send<R: Request>(world: &mut World, replies: &mut Vec<(Opcode, Vec<u8>)>, request: &R) {
+        let frame = frame::encode_request(request).unwrap();
+        for frame in [&frame[..], &frame[..frame.len() - 1], &[&frame[..], &[0]].concat()] {
+            replies.push((R::OPCODE, world.core.handle(frame)));
+        }
+    }
+    let (mut replies, passkey, relay) = (Vec::new(), Passkey::numbered(0x41), world.relay.clone());
+    let admin = world.admin.clone();
+    let r = &mut replies;
+    send(world, r, &signed(provision(admin.address(), 1), &admin));
+    for (counter, permissions) in [(2, proto::Permissions::ALL), (3, proto::Permissions::ALL)] {
+        let signer = relay.address();
+        send(world, r, &signed(AuthorizeSigner { signer, permissions, counter, signature: no_signature() }, &admin));
+    }
+    send(world, r, &Hello);
+    send(world, r, &Echo { bytes: Bounded::new(vec![5; 40]).unwrap() });
+    send(world, r, &GetVersion);
+    send(world, r, &VerifySecurityState);
+    for account in ["alice", "bob"] {
+        let account_id: proto::AccountId = account.parse().unwrap();
+        let passkey = if account == "alice" { passkey.clone() } else { Passkey::numbered(0x42) };
+        let registration = passkey.register();
+        let signature_scheme = SignatureScheme::Raw;
+        let create = CreateHybridAccount { account_id: account_id.clone(), signature_scheme, registration };
+        send(world, r, &create);
+        send(world, r, &GetWalletInfo { account_id });
+        send(world, r, &sponsor(VERSION, account, 0).approved(&passkey, &relay));
+        send(world, r, &sign(VERSION, account, 0).approved(&passkey, &relay));
+    }
+    let set_ceilings = SetCeilings { ceilings: ceilings(), counter: 3, signature: no_signature() };
+    send(world, r, &signed(set_ceilings, &admin));
+    let next = EthKey::numbered(9);
+    send(world, r, &crate::support::world::rotation(&relay, &next, 4, None));
+    let revoke = proto::command::RevokeSigner { signer: next.address(), counter: 5, signature: no_signature() };
+    send(world, r, &signed(revoke, &admin));
+    replies
+}
+
+#[test]
+fn no_reply_carries_entropy_or_key_material() {
+    let mut world = World::new();
+    let replies = replies(&mut world);
+    let taken: HashSet<Opcode> =
+        replies.iter().filter(|(_, reply)| reply[..4] == [0; 4]).map(|(opcode, _)| *opcode).collect();
+    assert_eq!(taken.len(), Opcode::ALL.len(), "every opcode must have answered: {taken:?}");
+
+    let [paymaster, alice, bob] = draws([7; 32]);
+    let secrets = [paymaster, alice, bob, account_secret(&alice), account_secret(&bob)];
+    let sealed: Vec<u8> = world.device.records().into_iter().flat_map(|(_, bytes)| bytes).collect();
+    assert!(secrets[..3].iter().all(|secret| contains(&sealed, secret)), "the draws must be foretold rightly");
+    for secret in secrets {
+        for window in secret.windows(8) {
+            let text = hex::encode(window).into_bytes();
+            let leak = replies.iter().find(|(_, reply)| contains(reply, window) || contains(reply, &text));
+            assert_eq!(leak, None);
+        }
+    }
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
+
+#[test]
+fn keys_come_from_the_platform_s_entropy_and_from_nothing_else() {
+    let owner = |seed: u8, passkey: u8, account: &str| {
+        let mut world = World::with_entropy([seed; 32]);
+        world.provision().unwrap();
+        let wallet = world.create(account, &Passkey::numbered(passkey), SignatureScheme::Raw).unwrap();
+        (wallet.owner, world.state().provisioned.unwrap().paymaster_signer)
+    };
+    let (account_key, paymaster_key) = owner(7, 0x41, "alice");
+    // The host chooses names and ceremonies, and the key is the same.
+    assert_eq!(owner(7, 0x42, "bob"), (account_key, paymaster_key));
+    // Not so the platform's.
+    let other = owner(8, 0x41, "alice");
+    assert_ne!(other.0, account_key);
+    assert_ne!(other.1, paymaster_key);
+    // The address that another BIP-32 implementation derives from the second draw.
+    assert_eq!(account_key.to_string(), "0xec4d8825f58a95f432f91b5baea01d66a41167a6");
+}
+
+#[test]
+fn a_source_that_gives_nothing_makes_no_key() {
+    struct Silent;
+    impl Entropy for Silent {
+        fn fill(&mut self, _: &mut [u8]) -> Result<(), ta::EntropyError> {
+            Ok(())
+        }
+    }
+    let world = World::new();
+    let device = &world.device;
+    let mut core = ta::Core::open(device.store(), Silent, device.counter(), crate::support::world::platform()).unwrap();
+    let command = signed(provision(world.admin.address(), 1), &world.admin);
+    let reply = core.handle(&frame::encode_request(&command).unwrap());
+    assert_eq!(frame::decode_reply::<proto::command::Provision>(&reply).unwrap(), Err(Status::EntropyFailed));
+    assert_eq!(device.writes(), 0);
+}
+
+#[test]
+fn a_sealed_record_of_one_kind_serves_as_no_other() {
+    let (mut world, passkey, _) = World::with_account(SignatureScheme::Raw);
+    world.create("bob", &Passkey::numbered(0x42), SignatureScheme::Raw).unwrap();
+    let relay = world.relay.clone();
+    let records = world.device.records();
+    for (name, own) in &records {
+        for (_, bytes) in records.iter().filter(|(other, _)| other != name) {
+            world.device.plant(*name, bytes.clone());
+            let reply = match world.restart() {
+                Err(status) => Err(status),
+                Ok(()) if matches!(name, RecordName::Credential(_)) => {
+                    // The pointer's only reader is the creation of an account.
+                    let passkeys = [passkey.clone(), Passkey::numbered(0x42)];
+                    let all = ["alice", "bob"].iter().zip(passkeys);
+                    all.map(|(id, passkey)| world.create(id, &passkey, SignatureScheme::Raw))
+                        .find_map(Result::err)
+                        .map_or(Ok(()), Err)
+                }
+                Ok(()) => {
+                    let alice = world.call(&sign(VERSION, "alice", 0).approved(&passkey, &relay));
+                    let bob = world.call(&sign(VERSION, "bob", 0).approved(&Passkey::numbered(0x42), &relay));
+                    alice.and(bob).map(|_| ())
+                }
+            };
+            assert_eq!(reply, Err(Status::StorageCorrupt), "{name:?}");
+        }
+        world.device.plant(*name, own.clone());
+    }
+    assert_eq!(world.restart(), Ok(()));
+}
+
+#[test]
+fn no_command_signs_a_digest_of_the_host_s_choosing() {
+    let (mut world, passkey, wallet) = World::with_account(SignatureScheme::Raw);
+    let relay = world.relay.clone();
+    let paymaster = world.state().provisioned.unwrap().paymaster_signer;
+    // A digest the host would like signed, wherever it can put 32 bytes.
+    let chosen = [0xc4; 32];
+    let mut sponsorship = sponsor(EntryPointVersion::V08, "alice", 0);
+    sponsorship.op.nonce = Uint256(chosen);
+    sponsorship.op.call_data = Bounded::new(chosen.to_vec()).unwrap();
+    let mut operation = sign(EntryPointVersion::V08, "alice", 0);
+    operation.op.nonce = Uint256(chosen);
+    operation.op.call_data = Bounded::new(chosen.to_vec()).unwrap();
+    let signatures = {
+        let sponsored = world.call(&sponsorship.approved(&passkey, &relay)).unwrap();
+        let signed = world.call(&operation.approved(&passkey, &relay)).unwrap();
+        [sponsored.paymaster_signature, sponsored.account_signature.unwrap(), signed.signature]
+    };
+    let keccak = proto::primitives::keccak256(chosen);
+    for Hash(digest) in [Hash(chosen), keccak, personal_message_hash(&chosen), personal_message_hash(&keccak.0)] {
+        for signature in &signatures {
+            let signer: Option<Address> = recover(&digest, signature);
+            assert!(signer != Some(wallet.owner) && signer != Some(paymaster));
+        }
+    }
+    // Neither key approves as a relay or commands as an admin.
+    assert!(paymaster != wallet.owner && paymaster != relay.address() && wallet.owner != relay.address());
+}
