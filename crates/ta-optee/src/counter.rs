@@ -1,0 +1,38 @@
+//! The monotonic counter, in an object of its own beside the records.
+//!
+//! It is as safe from rollback as the storage is: where OP-TEE is built with RPMB, both are.
+
+use ta::{CounterError, MonotonicCounter};
+
+use crate::store;
+
+/// Unlike that of any record, which has 33 bytes.
+pub(crate) const OBJECT_ID: &[u8] = b"counter";
+
+/// The number last stored. Held in memory too: the host may damage the object, but not make a running instance count
+/// again from the start.
+pub(crate) struct StoredCounter(u64);
+
+impl StoredCounter {
+    /// Reads what is stored; 0 where nothing is. The core refuses a counter that is behind its records.
+    pub(crate) fn open() -> Result<Self, CounterError> {
+        let Some(bytes) = store::read(OBJECT_ID).map_err(|_| CounterError)? else {
+            return Ok(Self(0));
+        };
+        let bytes = bytes.as_slice().try_into().map_err(|_| CounterError)?;
+        Ok(Self(u64::from_be_bytes(bytes)))
+    }
+}
+
+impl MonotonicCounter for StoredCounter {
+    fn value(&self) -> Result<u64, CounterError> {
+        Ok(self.0)
+    }
+
+    fn advance(&mut self) -> Result<u64, CounterError> {
+        let next = self.0.checked_add(1).ok_or(CounterError)?;
+        store::write(OBJECT_ID, &next.to_be_bytes()).map_err(|_| CounterError)?;
+        self.0 = next;
+        Ok(next)
+    }
+}

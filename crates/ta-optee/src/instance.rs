@@ -1,0 +1,43 @@
+//! The one core of this instance, opened at the first command and kept until OP-TEE drops the instance.
+
+use alloc::vec::Vec;
+use core::cell::RefCell;
+
+use optee_utee::{ErrorKind, Result};
+use proto::{Status, frame};
+use ta::Core;
+
+use crate::counter::StoredCounter;
+use crate::entropy::TeeEntropy;
+use crate::platform;
+use crate::store::ObjectStore;
+
+type TeeCore = Core<ObjectStore, TeeEntropy, StoredCounter>;
+
+struct Instance(RefCell<Option<TeeCore>>);
+
+#[expect(unsafe_code, reason = "state between commands can only live in a static")]
+// SAFETY: OP-TEE never runs two entry points of one instance at once (GlobalPlatform TEE Internal Core API 1.3, section
+// 2.1.3) and a trusted application has one thread.
+unsafe impl Sync for Instance {}
+
+static INSTANCE: Instance = Instance(RefCell::new(None));
+
+/// Answers one frame. A core that can't be opened is a refusal that says why, and is tried again at the next frame.
+///
+/// # Errors
+/// `BUSY` if a command comes in while another runs, which OP-TEE never does.
+pub(crate) fn handle(frame: &[u8]) -> Result<Vec<u8>> {
+    let mut instance = INSTANCE.0.try_borrow_mut().map_err(|_| ErrorKind::Busy)?;
+    if instance.is_none() {
+        match open() {
+            Ok(core) => *instance = Some(core),
+            Err(refusal) => return Ok(frame::encode_refusal(refusal)),
+        }
+    }
+    instance.as_mut().map(|core| core.handle(frame)).ok_or_else(|| ErrorKind::BadState.into())
+}
+
+fn open() -> core::result::Result<TeeCore, Status> {
+    Core::open(ObjectStore, TeeEntropy, StoredCounter::open()?, platform::describe())
+}

@@ -1,0 +1,74 @@
+//! Whether records lie in the storage at all.
+//!
+//! OP-TEE deletes an object that the host has damaged. Without its system record the trusted application would look new
+//! and take another admin, with the accounts of the first still there: that is damage too, and never a fresh start.
+#![expect(unsafe_code, reason = "optee-utee has no enumerator of persistent objects")]
+
+use core::ffi::c_void;
+use core::ptr;
+
+use optee_utee::raw::{
+    TEE_AllocatePersistentObjectEnumerator, TEE_ERROR_ITEM_NOT_FOUND, TEE_FreePersistentObjectEnumerator,
+    TEE_GetNextPersistentObject, TEE_ObjectEnumHandle, TEE_STORAGE_PRIVATE, TEE_SUCCESS,
+    TEE_StartPersistentObjectEnumerator,
+};
+use ta::StoreError;
+
+use crate::counter;
+
+/// Bytes of the longest object id (`TEE_OBJECT_ID_MAX_LEN`).
+const MAX_ID: usize = 64;
+
+/// Whether there is any object but the counter. What can't be told is an error.
+pub(crate) fn any_record() -> Result<bool, StoreError> {
+    let Some(objects) = Objects::start()? else {
+        return Ok(false);
+    };
+    while let Some((id, length)) = objects.next()? {
+        if id.get(..length) != Some(counter::OBJECT_ID) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+struct Objects(TEE_ObjectEnumHandle);
+
+impl Objects {
+    /// `None` if there is no object at all.
+    fn start() -> Result<Option<Self>, StoreError> {
+        let mut handle: TEE_ObjectEnumHandle = ptr::null_mut();
+        // SAFETY: the handle is written to before the call returns.
+        if unsafe { TEE_AllocatePersistentObjectEnumerator(&raw mut handle) } != TEE_SUCCESS {
+            return Err(StoreError::Failed);
+        }
+        let objects = Self(handle);
+        // SAFETY: the handle was allocated above and is freed by `drop` alone.
+        match unsafe { TEE_StartPersistentObjectEnumerator(objects.0, TEE_STORAGE_PRIVATE) } {
+            TEE_SUCCESS => Ok(Some(objects)),
+            TEE_ERROR_ITEM_NOT_FOUND => Ok(None),
+            _ => Err(StoreError::Failed),
+        }
+    }
+
+    /// The id of the next object, with its length.
+    fn next(&self) -> Result<Option<([u8; MAX_ID], usize)>, StoreError> {
+        let mut id = [0; MAX_ID];
+        let mut length = 0;
+        let id_start = id.as_mut_ptr().cast::<c_void>();
+        // SAFETY: the enumerator is started, no information on the object is asked for, and the id has all the room that
+        // an object id may take.
+        match unsafe { TEE_GetNextPersistentObject(self.0, ptr::null_mut(), id_start, &raw mut length) } {
+            TEE_SUCCESS => Ok(Some((id, length))),
+            TEE_ERROR_ITEM_NOT_FOUND => Ok(None),
+            _ => Err(StoreError::Failed),
+        }
+    }
+}
+
+impl Drop for Objects {
+    fn drop(&mut self) {
+        // SAFETY: the handle was allocated by `start` and is not used again.
+        unsafe { TEE_FreePersistentObjectEnumerator(self.0) };
+    }
+}

@@ -1,0 +1,53 @@
+//! The trusted application: OP-TEE's entry points around the trusted core, and no logic of its own.
+#![no_std]
+#![no_main]
+#![deny(unsafe_code)]
+
+extern crate alloc;
+
+mod counter;
+mod critical;
+mod entropy;
+mod header;
+mod instance;
+mod invocation;
+mod leftovers;
+mod panic;
+mod platform;
+mod store;
+
+use optee_utee::{ErrorKind, ParametersNone, Result};
+use optee_utee::{ta_close_session, ta_create, ta_destroy, ta_invoke_command, ta_open_session};
+
+use crate::invocation::Invocation;
+
+/// The only command of the entry point; the frame names the one meant (protocol, section 6).
+const HANDLE_FRAME: u32 = 0;
+
+#[ta_create]
+fn create() -> Result<()> {
+    Ok(())
+}
+
+#[ta_open_session]
+fn open_session(_: &mut ParametersNone) -> Result<()> {
+    Ok(())
+}
+
+#[ta_close_session]
+fn close_session() {}
+
+#[ta_destroy]
+fn destroy() {}
+
+#[ta_invoke_command]
+fn invoke_command(command: u32, invocation: &mut Invocation<'_>) -> Result<()> {
+    if command != HANDLE_FRAME {
+        return Err(ErrorKind::NotSupported.into());
+    }
+    let reply = match invocation.copy_frame() {
+        Ok(frame) => instance::handle(&frame)?,
+        Err(refusal) => proto::frame::encode_refusal(refusal),
+    };
+    invocation.answer(&reply)
+}

@@ -1,0 +1,19 @@
+# Shared by the OP-TEE scripts: where things lie, and what stops them. Sourced, not run.
+. "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+OPTEE="$CACHE/optee"
+UNPACKED="$OPTEE/unpacked"
+CORES=$(nproc)
+
+TA_CRATE="$PROJECT/crates/ta-optee"
+TA_UUID=$(cat "$TA_CRATE/uuid.txt")
+TA_DEV_KIT="$UNPACKED/optee/usr/lib/optee-os-dev/vexpress-qemu_armv8a"
+OPTEE_IMAGES="$UNPACKED/optee/usr/lib/optee/vexpress-qemu_armv8a"
+
+die() { say "$*"; exit 1; }
+
+# Two scripts started at once must not build over each other: waits for the lock of that name.
+lock() {
+  mkdir -p "$OPTEE"
+  exec 9>"$OPTEE/.$1.lock"
+  flock 9
+}
