@@ -1,1 +1,28 @@
-//! paymaster-relay
+//! The paymaster relay: JSON-RPC in, a sponsored operation out, or a typed refusal.
+//!
+//! `rpc` parses and answers, `sponsor` runs the cycle, `policy` decides, `store` remembers, `nonce` claims, `relay_key`
+//! approves, `kms` has it signed, `chain` reads deposits and nonces, `settlement` closes the books. Ports are traits;
+//! what implements them is chosen by whoever builds [`Parts`].
+
+pub mod catalogue;
+pub mod chain;
+pub mod error;
+pub mod kms;
+pub mod metrics;
+pub mod nonce;
+pub mod policy;
+pub mod ports;
+mod relay;
+pub mod relay_key;
+mod rpc;
+mod secp256k1;
+mod server;
+pub mod settings;
+mod settlement;
+pub mod sponsor;
+pub mod store;
+
+pub use error::RelayError;
+pub use relay::{Parts, Relay};
+pub use server::serve;
+pub use settings::{Settings, SettingsError};

@@ -1,0 +1,140 @@
+//! What can be sponsored where: the chain, the deployments, the policies and the accounts' standings, checked once.
+
+use std::sync::Arc;
+
+use proto::{Address, EntryPoint, EntryPointVersion};
+
+use crate::error::RelayError;
+use crate::policy::{Policy, Standings};
+use crate::settings::{DeploymentSettings, Settings, SettingsError};
+
+/// A paymaster of ours and the EntryPoint it serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Deployment {
+    /// Chain, contract and version.
+    pub entry_point: EntryPoint,
+    /// The paymaster contract.
+    pub paymaster: Address,
+    /// Gas for the paymaster's validation, and the most a client may echo; zero on v0.6.
+    pub verification_gas_limit: u128,
+    /// The least a client may echo; zero on v0.6.
+    pub min_verification_gas_limit: u128,
+}
+
+/// Everything a request is looked up in.
+#[derive(Clone, Debug)]
+pub struct Catalogue {
+    /// EIP-155 chain id.
+    pub chain_id: u64,
+    /// Who sponsors, as wallets show it.
+    pub sponsor_name: String,
+    /// The WebAuthn relying party.
+    pub rp_id: String,
+    /// The standing of accounts.
+    pub standings: Standings,
+    /// How long sponsorships are valid.
+    pub validity: Validity,
+    deployments: Vec<Deployment>,
+    policies: Vec<Arc<Policy>>,
+}
+
+/// Seconds a sponsorship is valid for.
+#[derive(Clone, Copy, Debug)]
+pub struct Validity {
+    /// Below this a window is not worth signing.
+    pub least: u64,
+    /// What is given, and the most a client may ask for.
+    pub most: u64,
+}
+
+impl Catalogue {
+    /// Checks the settings against each other.
+    ///
+    /// # Errors
+    /// [`SettingsError`] names the key.
+    pub fn new(settings: &Settings) -> Result<Self, SettingsError> {
+        let validity = Validity { least: settings.min_validity_seconds, most: settings.validity_seconds };
+        if validity.least == 0 || validity.least > validity.most {
+            return Err(SettingsError::Invalid {
+                key: "min_validity_seconds",
+                problem: "must be above 0 and not above validity_seconds".to_owned(),
+            });
+        }
+        let chain_id = settings.chain.chain_id;
+        let deployments: Vec<_> =
+            settings.deployments.iter().map(|deployment| Deployment::new(chain_id, deployment)).collect();
+        unique("deployments", deployments.iter().map(|d| d.entry_point.address))?;
+        let policies: Vec<_> = settings.policies.iter().map(|policy| Arc::new(Policy::from(policy))).collect();
+        unique("policies", policies.iter().map(|policy| policy.id()))?;
+        Ok(Self {
+            chain_id,
+            sponsor_name: settings.sponsor_name.clone(),
+            rp_id: settings.rp_id.clone(),
+            standings: Standings::new(&settings.accounts, settings.default_account)?,
+            validity,
+            deployments,
+            policies,
+        })
+    }
+
+    /// Every deployment, the default first.
+    #[must_use]
+    pub fn deployments(&self) -> &[Deployment] {
+        &self.deployments
+    }
+
+    /// Every policy, the default first.
+    #[must_use]
+    pub fn policies(&self) -> &[Arc<Policy>] {
+        &self.policies
+    }
+
+    /// The deployment of an EntryPoint, or the default.
+    pub(crate) fn deployment(&self, entry_point: Option<Address>) -> Result<Deployment, RelayError> {
+        self.deployments
+            .iter()
+            .find(|deployment| entry_point.is_none_or(|address| deployment.entry_point.address == address))
+            .copied()
+            .ok_or(RelayError::EntryPointNotSupported)
+    }
+
+    /// The policy of that name, or the default.
+    pub(crate) fn policy(&self, id: Option<&str>) -> Result<Arc<Policy>, RelayError> {
+        self.policies
+            .iter()
+            .find(|policy| id.is_none_or(|id| policy.id() == id))
+            .cloned()
+            .ok_or_else(|| RelayError::UnknownPolicy { policy_id: id.unwrap_or_default().to_owned() })
+    }
+}
+
+impl Deployment {
+    fn new(chain_id: u64, settings: &DeploymentSettings) -> Self {
+        let has_gas_limits = settings.version > EntryPointVersion::V06;
+        let limit = |gas: u64| if has_gas_limits { u128::from(gas) } else { 0 };
+        Self {
+            entry_point: EntryPoint {
+                chain_id,
+                address: Address(settings.entry_point.into_array()),
+                version: settings.version,
+            },
+            paymaster: Address(settings.paymaster.into_array()),
+            verification_gas_limit: limit(settings.paymaster_verification_gas_limit),
+            min_verification_gas_limit: limit(settings.min_paymaster_verification_gas_limit),
+        }
+    }
+}
+
+fn unique<T: PartialEq + ToString>(key: &'static str, values: impl Iterator<Item = T>) -> Result<(), SettingsError> {
+    let mut seen: Vec<T> = Vec::new();
+    for value in values {
+        if seen.contains(&value) {
+            return Err(SettingsError::Duplicate { key, value: value.to_string() });
+        }
+        seen.push(value);
+    }
+    if seen.is_empty() {
+        return Err(SettingsError::Empty { key });
+    }
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! What the relay reads from the chain: a port, and its implementation over a node's JSON-RPC.
+
+mod deposits;
+mod rpc;
+
+use async_trait::async_trait;
+use proto::{Address, Uint256, UserOpHash, Wei};
+use thiserror::Error;
+
+pub(crate) use deposits::Deposits;
+pub use rpc::RpcChain;
+
+use crate::catalogue::Deployment;
+
+/// The chain, as far as a paymaster needs it.
+#[async_trait]
+pub trait EntryPointReader: Send + Sync {
+    /// A paymaster's deposit (`balanceOf`).
+    ///
+    /// # Errors
+    /// [`ChainError`].
+    async fn deposit(&self, deployment: &Deployment) -> Result<Wei, ChainError>;
+
+    /// The next nonce of an account for a key (`getNonce`): key 24 bytes, sequence 8.
+    ///
+    /// # Errors
+    /// [`ChainError`].
+    async fn nonce(&self, entry_point: Address, sender: Address, key: [u8; 24]) -> Result<Uint256, ChainError>;
+
+    /// The number of the latest block.
+    ///
+    /// # Errors
+    /// [`ChainError`].
+    async fn latest_block(&self) -> Result<u64, ChainError>;
+
+    /// The operations a paymaster paid for in these blocks, both ends included (`UserOperationEvent`).
+    ///
+    /// # Errors
+    /// [`ChainError`].
+    async fn mined(&self, deployment: &Deployment, from: u64, to: u64) -> Result<Vec<MinedOp>, ChainError>;
+
+    /// Whether the node answers, and for the right chain.
+    ///
+    /// # Errors
+    /// [`ChainError`].
+    async fn ready(&self, chain_id: u64) -> Result<(), ChainError>;
+}
+
+/// An operation that was mined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MinedOp {
+    /// `getUserOpHash` of it.
+    pub user_op_hash: UserOpHash,
+    /// In which block.
+    pub block: u64,
+    /// What its paymaster paid.
+    pub cost: Wei,
+    /// Whether the account's call succeeded.
+    pub succeeded: bool,
+}
+
+/// The chain cannot answer.
+#[derive(Debug, Error)]
+#[error("{detail}")]
+pub struct ChainError {
+    /// For the log; never the node's address.
+    pub detail: String,
+}
+
+impl ChainError {
+    pub(crate) fn new(detail: impl ToString) -> Self {
+        Self { detail: detail.to_string() }
+    }
+}

@@ -1,0 +1,149 @@
+//! The chain over a node's JSON-RPC.
+
+use std::future::Future;
+use std::time::Duration;
+
+use alloy_primitives::aliases::U192;
+use alloy_primitives::{Address as EthAddress, U256};
+use alloy_provider::transport::{RpcError, TransportErrorKind, TransportResult};
+use alloy_provider::{Provider, RootProvider};
+use alloy_rpc_types_eth::{Filter, Log, TransactionInput, TransactionRequest};
+use alloy_sol_types::{SolCall, SolEvent, sol};
+use async_trait::async_trait;
+use proto::{Address, Uint256, UserOpHash, Wei};
+use secrecy::ExposeSecret;
+use tokio::time::timeout;
+use url::Url;
+
+use super::{ChainError, EntryPointReader, MinedOp};
+use crate::catalogue::Deployment;
+use crate::settings::{ChainSettings, SettingsError};
+
+sol! {
+    function balanceOf(address account) returns (uint256);
+    function getNonce(address sender, uint192 key) returns (uint256);
+    event UserOperationEvent(
+        bytes32 indexed userOpHash,
+        address indexed sender,
+        address indexed paymaster,
+        uint256 nonce,
+        bool success,
+        uint256 actualGasCost,
+        uint256 actualGasUsed
+    );
+}
+
+/// A node. Every question ends within the configured time, answered or not.
+#[derive(Clone, Debug)]
+pub struct RpcChain {
+    provider: RootProvider,
+    patience: Duration,
+}
+
+impl RpcChain {
+    /// Nothing is asked yet.
+    ///
+    /// # Errors
+    /// [`SettingsError::Invalid`] when the address is no URL.
+    pub fn new(settings: &ChainSettings) -> Result<Self, SettingsError> {
+        let url: Url = settings
+            .rpc_url
+            .expose_secret()
+            .parse()
+            .map_err(|_| SettingsError::Invalid { key: "chain.rpc_url", problem: "not a URL".to_owned() })?;
+        Ok(Self { provider: RootProvider::new_http(url), patience: Duration::from_secs(settings.timeout_seconds) })
+    }
+
+    async fn call<C: SolCall<Return = U256>>(&self, contract: Address, call: &C) -> Result<U256, ChainError> {
+        let request =
+            TransactionRequest::default().to(eth(contract)).input(TransactionInput::new(call.abi_encode().into()));
+        let answer = self.ask(self.provider.call(request)).await?;
+        C::abi_decode_returns_validate(&answer)
+            .map_err(|_| ChainError::new("the EntryPoint answered something else: is it deployed?"))
+    }
+
+    async fn ask<T>(&self, question: impl IntoFuture<Output = TransportResult<T>>) -> Result<T, ChainError> {
+        within(self.patience, question.into_future()).await
+    }
+}
+
+#[async_trait]
+impl EntryPointReader for RpcChain {
+    async fn deposit(&self, deployment: &Deployment) -> Result<Wei, ChainError> {
+        let call = balanceOfCall { account: eth(deployment.paymaster) };
+        let deposit = self.call(deployment.entry_point.address, &call).await?;
+        Ok(wei(deposit))
+    }
+
+    async fn nonce(&self, entry_point: Address, sender: Address, key: [u8; 24]) -> Result<Uint256, ChainError> {
+        let call = getNonceCall { sender: eth(sender), key: U192::from_be_bytes(key) };
+        let nonce = self.call(entry_point, &call).await?;
+        Ok(Uint256(nonce.to_be_bytes()))
+    }
+
+    async fn latest_block(&self) -> Result<u64, ChainError> {
+        self.ask(self.provider.get_block_number()).await
+    }
+
+    async fn mined(&self, deployment: &Deployment, from: u64, to: u64) -> Result<Vec<MinedOp>, ChainError> {
+        let filter = Filter::new()
+            .address(eth(deployment.entry_point.address))
+            .event_signature(UserOperationEvent::SIGNATURE_HASH)
+            .topic3(eth(deployment.paymaster))
+            .from_block(from)
+            .to_block(to);
+        let logs = self.ask(self.provider.get_logs(&filter)).await?;
+        logs.iter().map(mined_op).collect()
+    }
+
+    async fn ready(&self, chain_id: u64) -> Result<(), ChainError> {
+        let answered = self.ask(self.provider.get_chain_id()).await?;
+        if answered == chain_id {
+            Ok(())
+        } else {
+            Err(ChainError::new(format!("the node serves chain {answered}, not {chain_id}")))
+        }
+    }
+}
+
+fn mined_op(log: &Log) -> Result<MinedOp, ChainError> {
+    let event = UserOperationEvent::decode_log_validate(&log.inner)
+        .map_err(|_| ChainError::new("a UserOperationEvent of another shape"))?;
+    let block = log.block_number.ok_or_else(|| ChainError::new("a log without a block"))?;
+    Ok(MinedOp {
+        user_op_hash: UserOpHash(event.userOpHash.0),
+        block,
+        cost: wei(event.actualGasCost),
+        succeeded: event.success,
+    })
+}
+
+fn eth(address: Address) -> EthAddress {
+    EthAddress::new(address.0)
+}
+
+/// More than 128 bits of wei is more than there is; it counts as the most that fits.
+fn wei(value: U256) -> Wei {
+    Wei(value.saturating_to())
+}
+
+async fn within<T>(patience: Duration, answer: impl Future<Output = TransportResult<T>>) -> Result<T, ChainError> {
+    timeout(patience, answer)
+        .await
+        .map_err(|_| ChainError::new("the node did not answer in time"))?
+        .map_err(|error| describe(&error))
+}
+
+/// Leaves out what may carry the node's address, and the key in it.
+fn describe(error: &RpcError<TransportErrorKind>) -> ChainError {
+    match error {
+        RpcError::ErrorResp(payload) => {
+            ChainError::new(format!("the node answered {}: {}", payload.code, payload.message))
+        }
+        RpcError::Transport(TransportErrorKind::HttpError(http)) => {
+            ChainError::new(format!("the node answered HTTP status {}", http.status))
+        }
+        RpcError::Transport(_) => ChainError::new("the node cannot be reached"),
+        _ => ChainError::new("the node's answer does not parse"),
+    }
+}

@@ -1,0 +1,156 @@
+//! Why a request is refused, in the relay's own words; `rpc/error` turns each into a code.
+
+use proto::json::InvalidField;
+use proto::{Address, Status, Uint256, Wei};
+use thiserror::Error;
+
+use crate::chain::ChainError;
+use crate::kms::KmsError;
+use crate::nonce::NonceStoreError;
+use crate::policy::Violation;
+use crate::ports::EntropyUnavailable;
+use crate::store::{Gwei, StoreError};
+
+/// A refusal, or a part that cannot answer now.
+#[derive(Debug, Error)]
+pub enum RelayError {
+    /// A parameter is not of its shape.
+    #[error("{0}")]
+    InvalidField(InvalidField),
+    /// The request is for another chain.
+    #[error("this relay serves chain {expected}, not {given}")]
+    WrongChain {
+        /// Ours.
+        expected: u64,
+        /// The request's.
+        given: u128,
+    },
+    /// No deployment serves that EntryPoint.
+    #[error("this EntryPoint is not supported")]
+    EntryPointNotSupported,
+    /// No policy has that name.
+    #[error("there is no policy {policy_id:?}")]
+    UnknownPolicy {
+        /// The name.
+        policy_id: String,
+    },
+    /// The operation names a paymaster that isn't ours.
+    #[error("the operation names a paymaster that is not ours, {ours}")]
+    PaymasterNotOurs {
+        /// Ours on that EntryPoint.
+        ours: Address,
+    },
+    /// The operation reserves gas for a postOp, which our paymaster has none of.
+    #[error("paymasterPostOpGasLimit must be 0x0: there is no postOp, and unused gas costs a penalty")]
+    PostOpGasNotNeeded {
+        /// Gas.
+        given: u128,
+    },
+    /// The operation's paymaster gas is not within what we sign.
+    #[error("paymasterVerificationGasLimit must be from {least} to {most}")]
+    PaymasterGasOutOfRange {
+        /// Gas.
+        least: u128,
+        /// Gas.
+        most: u128,
+        /// Gas.
+        given: u128,
+    },
+    /// The window asked for is too short for a bundler.
+    #[error("a sponsorship is valid for at least {least} seconds")]
+    ValidityTooShort {
+        /// Seconds.
+        least: u64,
+        /// Seconds.
+        given: u64,
+    },
+    /// The idempotency key belongs to another request.
+    #[error("this idempotencyKey was used for another request")]
+    IdempotencyConflict,
+    /// A rule of the policy does not hold.
+    #[error("{violation}")]
+    Policy {
+        /// Which policy.
+        policy_id: String,
+        /// Which rule.
+        violation: Violation,
+    },
+    /// The operation's nonce is not the account's next one.
+    #[error("the account's nonce is {expected}")]
+    AccountNonceInvalid {
+        /// What the EntryPoint expects.
+        expected: Uint256,
+        /// The operation's.
+        given: Uint256,
+    },
+    /// The paymaster's deposit does not cover this operation beside those that are reserved.
+    #[error("the paymaster's deposit does not cover {cost}")]
+    DepositTooLow {
+        /// The operation's worst case.
+        cost: Wei,
+        /// In the EntryPoint.
+        deposit: Wei,
+        /// By sponsorships that may still be mined.
+        reserved: Gwei,
+    },
+    /// The KMS or its trusted application said no.
+    #[error("{message}")]
+    KmsRefused {
+        /// Stable word.
+        reason: String,
+        /// For people.
+        message: String,
+    },
+    /// The KMS cannot answer now.
+    #[error("the KMS cannot answer now")]
+    KmsUnavailable {
+        /// For the log.
+        detail: String,
+    },
+    /// The KMS answered something that does not match the request.
+    #[error("the KMS answered something that does not match the request")]
+    KmsReplyInvalid {
+        /// For the log.
+        detail: &'static str,
+    },
+    /// The chain cannot answer now.
+    #[error("the chain cannot answer now")]
+    ChainUnavailable(#[from] ChainError),
+    /// The store cannot answer now.
+    #[error("the store cannot answer now")]
+    StoreUnavailable(#[from] StoreError),
+    /// The claims of requests cannot be made now.
+    #[error("requests cannot be claimed now")]
+    ClaimsUnavailable(#[from] NonceStoreError),
+    /// No randomness.
+    #[error("the source of randomness failed")]
+    EntropyUnavailable(#[from] EntropyUnavailable),
+    /// The same request is being decided elsewhere.
+    #[error("the same request is being decided")]
+    InFlight,
+}
+
+impl From<InvalidField> for RelayError {
+    fn from(field: InvalidField) -> Self {
+        Self::InvalidField(field)
+    }
+}
+
+impl RelayError {
+    /// Whether it is the trusted application's refusal for that reason.
+    #[must_use]
+    pub fn is_kms_refusal(&self, status: Status) -> bool {
+        matches!(self, Self::KmsRefused { reason, .. } if reason == status.reason())
+    }
+}
+
+impl From<KmsError> for RelayError {
+    fn from(error: KmsError) -> Self {
+        match error {
+            // The next approval has another nonce and another time.
+            _ if error.is_about_the_approval() => Self::KmsUnavailable { detail: error.to_string() },
+            KmsError::Refused { reason, message } => Self::KmsRefused { reason, message },
+            KmsError::Unavailable { message } => Self::KmsUnavailable { detail: message },
+        }
+    }
+}

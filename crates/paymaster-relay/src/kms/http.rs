@@ -1,0 +1,238 @@
+//! The KMS over the gateway's HTTP API: several gateways, the one that answered last asked first.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use proto::bytes::{Bounded, BoundedList};
+use proto::command::{PasskeyInfo, PasskeyPublicKey, RotateSigner, Sponsor, SponsorReply, WalletInfo};
+use proto::json::passkey::base64url;
+use proto::json::{address, bytes};
+use proto::signers::AuthorisedSigner;
+use proto::{AccountId, Permissions, Signature, UserOpHash};
+use reqwest::{Client, Method, Response, StatusCode};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use url::Url;
+
+use super::body::{self, AccountAnswer, ErrorAnswer, PasskeyAnswer, SignerAnswer, SignersAnswer, SponsorAnswer};
+use super::{Kms, KmsError, KmsSigners};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Gateways of one KMS, all over the same trusted application or its equals.
+#[derive(Debug)]
+pub struct HttpKms {
+    client: Client,
+    gateways: Vec<Url>,
+    /// The index of the gateway that answered last.
+    preferred: AtomicUsize,
+}
+
+/// One request to whichever gateway answers.
+struct Call<'a> {
+    method: Method,
+    path: &'a [&'a str],
+    body: Option<Value>,
+    headers: Vec<(&'static str, String)>,
+    /// Whether another gateway may be asked when nobody knows what became of it at the first.
+    repeatable: bool,
+}
+
+enum Attempt {
+    /// It surely was not decided there.
+    NotReached(String),
+    /// Nobody knows.
+    Unknown(String),
+}
+
+impl HttpKms {
+    /// Gateways in the order they are tried; `timeout` is for one attempt.
+    ///
+    /// # Errors
+    /// [`KmsError::Unavailable`] when no HTTP client can be made or no gateway is named.
+    pub fn new(gateways: Vec<Url>, timeout: Duration) -> Result<Self, KmsError> {
+        if gateways.is_empty() {
+            return Err(unavailable("no KMS gateway is configured"));
+        }
+        let client = Client::builder()
+            .timeout(timeout)
+            .connect_timeout(CONNECT_TIMEOUT.min(timeout))
+            .build()
+            .map_err(|_| unavailable("no HTTP client can be made"))?;
+        Ok(Self { client, gateways, preferred: AtomicUsize::new(0) })
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, KmsError> {
+        let first = self.preferred.load(Ordering::Relaxed);
+        let mut last = String::new();
+        for offset in 0..self.gateways.len() {
+            let index = (first + offset) % self.gateways.len();
+            match self.attempt(&self.gateways[index], &call).await {
+                Ok(answer) => {
+                    self.preferred.store(index, Ordering::Relaxed);
+                    return answer.and_then(|body| serde_json::from_slice(&body).map_err(|_| unreadable()));
+                }
+                Err(Attempt::Unknown(message)) if !call.repeatable => return Err(unavailable(message)),
+                Err(Attempt::NotReached(message) | Attempt::Unknown(message)) => last = message,
+            }
+        }
+        Err(unavailable(last))
+    }
+
+    /// What one gateway decided; the outer error when it decided nothing, as far as we know.
+    async fn attempt(&self, gateway: &Url, call: &Call<'_>) -> Result<Result<Vec<u8>, KmsError>, Attempt> {
+        let mut url = gateway.clone();
+        url.path_segments_mut()
+            .map_err(|()| Attempt::NotReached("a KMS gateway's address has no path".to_owned()))?
+            .pop_if_empty()
+            .extend(call.path);
+        let mut request = self.client.request(call.method.clone(), url);
+        for (name, value) in &call.headers {
+            request = request.header(*name, value);
+        }
+        if let Some(body) = &call.body {
+            request = request.json(body);
+        }
+        let response = request.send().await.map_err(|error| not_answered(&error))?;
+        let status = response.status();
+        let body = read(response).await?;
+        if status.is_success() {
+            return Ok(Ok(body));
+        }
+        refusal(status, &body)
+    }
+}
+
+#[async_trait]
+impl Kms for HttpKms {
+    async fn sponsor(&self, command: &Sponsor, request_id: &str) -> Result<SponsorReply, KmsError> {
+        let relay = super::approver(command).ok_or_else(|| unavailable("the approval has no signer"))?;
+        let answer: SponsorAnswer = self
+            .ask(Call {
+                method: Method::POST,
+                path: &["kms", "sponsor-user-operation"],
+                body: Some(body::sponsor(command)),
+                headers: vec![
+                    ("x-paymaster-signature", body::signature(&command.approval.signature)),
+                    ("x-paymaster-address", relay.to_string()),
+                    ("x-request-id", request_id.to_owned()),
+                ],
+                repeatable: true,
+            })
+            .await?;
+        Ok(SponsorReply {
+            user_op_hash: UserOpHash(fixed(&answer.user_op_hash)?),
+            paymaster_signer: parse(address(&answer.paymaster_signer))?,
+            paymaster_signature: signature(&answer.paymaster_signature)?,
+            account_signature: answer.signature.as_deref().map(signature).transpose()?,
+        })
+    }
+
+    async fn wallet(&self, account_id: &AccountId) -> Result<WalletInfo, KmsError> {
+        let answer: AccountAnswer = self.ask(get(&["kms", "accounts", account_id.as_str()])).await?;
+        let passkeys = answer.passkeys.iter().map(passkey).collect::<Result<_, _>>()?;
+        Ok(WalletInfo {
+            account_id: answer.account_id.parse().map_err(|_| unreadable())?,
+            owner: parse(address(&answer.owner_address))?,
+            signature_scheme: answer.signature_scheme,
+            passkeys: BoundedList::new(passkeys).map_err(|_| unreadable())?,
+        })
+    }
+
+    async fn signers(&self) -> Result<KmsSigners, KmsError> {
+        let answer: SignersAnswer = self.ask(get(&["admin", "signers"])).await?;
+        let paymaster_signer =
+            answer.paymaster_signer.ok_or_else(|| unavailable("the trusted application is not provisioned"))?;
+        Ok(KmsSigners {
+            counter: answer.counter,
+            paymaster_signer: parse(address(&paymaster_signer))?,
+            signers: answer.signers.iter().map(signer).collect::<Result<_, _>>()?,
+        })
+    }
+
+    async fn rotate_signer(&self, command: &RotateSigner) -> Result<(), KmsError> {
+        let _: Value = self
+            .ask(Call {
+                method: Method::POST,
+                path: &["admin", "rotate-signer"],
+                body: Some(body::rotate_signer(command)),
+                headers: Vec::new(),
+                repeatable: false,
+            })
+            .await?;
+        Ok(())
+    }
+
+    async fn ready(&self) -> Result<(), KmsError> {
+        let _: Value = self.ask(get(&["health"])).await?;
+        Ok(())
+    }
+}
+
+fn get<'a>(path: &'a [&'a str]) -> Call<'a> {
+    Call { method: Method::GET, path, body: None, headers: Vec::new(), repeatable: true }
+}
+
+async fn read(response: Response) -> Result<Vec<u8>, Attempt> {
+    response.bytes().await.map(|body| body.to_vec()).map_err(|error| not_answered(&error))
+}
+
+/// A decision of the gateway, or its word that it could not decide.
+fn refusal(status: StatusCode, body: &[u8]) -> Result<Result<Vec<u8>, KmsError>, Attempt> {
+    let Ok(ErrorAnswer { error }) = serde_json::from_slice(body) else {
+        // Not the gateway's words: something between us answered in its place.
+        return Err(Attempt::Unknown(format!("a KMS gateway answered HTTP status {}", status.as_u16())));
+    };
+    if error.retryable || status.is_server_error() {
+        return Err(Attempt::Unknown(format!("a KMS gateway cannot decide: {}", error.code)));
+    }
+    Ok(Err(KmsError::Refused { reason: error.code, message: error.message }))
+}
+
+fn not_answered(error: &reqwest::Error) -> Attempt {
+    if error.is_connect() {
+        Attempt::NotReached("a KMS gateway cannot be reached".to_owned())
+    } else {
+        Attempt::Unknown("a KMS gateway did not answer".to_owned())
+    }
+}
+
+fn signer(answer: &SignerAnswer) -> Result<AuthorisedSigner, KmsError> {
+    // Permissions of a later version are left out: what we don't know we don't need.
+    let permissions = answer.permissions.iter().filter_map(|name| body::permission(name));
+    Ok(AuthorisedSigner {
+        address: parse(address(&answer.address))?,
+        permissions: permissions.fold(Permissions::default(), |all, one| all | one),
+    })
+}
+
+fn passkey(answer: &PasskeyAnswer) -> Result<PasskeyInfo, KmsError> {
+    let point: [u8; 65] = fixed(&answer.public_key)?;
+    let (mut x, mut y) = ([0; 32], [0; 32]);
+    x.copy_from_slice(&point[1..33]);
+    y.copy_from_slice(&point[33..]);
+    let credential_id = base64url(&answer.credential_id).map_err(|_| unreadable())?;
+    Ok(PasskeyInfo { credential_id, public_key: PasskeyPublicKey { x, y } })
+}
+
+fn signature(text: &str) -> Result<Signature, KmsError> {
+    fixed(text).map(|bytes| Signature::from_bytes(&bytes))
+}
+
+fn fixed<const LENGTH: usize>(text: &str) -> Result<[u8; LENGTH], KmsError> {
+    let parsed: Bounded<Vec<u8>, LENGTH> = parse(bytes(text))?;
+    parsed.into_inner().try_into().map_err(|_| unreadable())
+}
+
+fn parse<T>(parsed: Result<T, String>) -> Result<T, KmsError> {
+    parsed.map_err(|_| unreadable())
+}
+
+fn unreadable() -> KmsError {
+    unavailable("a KMS gateway answered what this version cannot read")
+}
+
+fn unavailable(message: impl Into<String>) -> KmsError {
+    KmsError::Unavailable { message: message.into() }
+}

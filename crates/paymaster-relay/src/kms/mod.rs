@@ -1,0 +1,111 @@
+//! The KMS as the relay sees it: a port with one implementation in process and one over HTTP.
+
+mod body;
+mod http;
+
+use async_trait::async_trait;
+use proto::command::{RotateSigner, Sponsor, SponsorReply, WalletInfo};
+use proto::digest::personal_message_hash;
+use proto::signers::AuthorisedSigner;
+use proto::{AccountId, Address};
+use thiserror::Error;
+
+pub use http::HttpKms;
+
+use crate::secp256k1;
+
+/// What the relay needs of a KMS gateway.
+#[async_trait]
+pub trait Kms: Send + Sync {
+    /// Has an operation sponsored. Deterministic: the same operation and terms give the same signatures.
+    ///
+    /// # Errors
+    /// [`KmsError`].
+    async fn sponsor(&self, command: &Sponsor, request_id: &str) -> Result<SponsorReply, KmsError>;
+
+    /// The public facts of an account.
+    ///
+    /// # Errors
+    /// [`KmsError`]; an account that does not exist is refused as `account_unknown`.
+    async fn wallet(&self, account_id: &AccountId) -> Result<WalletInfo, KmsError>;
+
+    /// Who may have operations sponsored, and by which key.
+    ///
+    /// # Errors
+    /// [`KmsError`].
+    async fn signers(&self) -> Result<KmsSigners, KmsError>;
+
+    /// Puts a new relay key in the place of another.
+    ///
+    /// # Errors
+    /// [`KmsError`].
+    async fn rotate_signer(&self, command: &RotateSigner) -> Result<(), KmsError>;
+
+    /// Whether requests can be served.
+    ///
+    /// # Errors
+    /// [`KmsError`].
+    async fn ready(&self) -> Result<(), KmsError>;
+}
+
+/// What the trusted application says about signers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KmsSigners {
+    /// Admin commands so far; the next is signed for one more.
+    pub counter: u64,
+    /// Address of the key that signs for the paymasters.
+    pub paymaster_signer: Address,
+    /// The relay keys.
+    pub signers: Vec<AuthorisedSigner>,
+}
+
+impl KmsSigners {
+    /// Whether a relay key is authorised.
+    #[must_use]
+    pub fn authorises(&self, address: Address) -> bool {
+        self.signers.iter().any(|signer| signer.address == address)
+    }
+}
+
+/// Why the KMS did not do it.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum KmsError {
+    /// It decided against it; the same request fails again.
+    #[error("refused: {reason}")]
+    Refused {
+        /// Stable, snake case: [`proto::Status::reason`], or the gateway's own.
+        reason: String,
+        /// For people.
+        message: String,
+    },
+    /// It could not decide, or nobody knows whether it did; the same request may be sent again.
+    #[error("unavailable: {message}")]
+    Unavailable {
+        /// For people who run it.
+        message: String,
+    },
+}
+
+/// Which relay key approved a command.
+fn approver(command: &Sponsor) -> Option<Address> {
+    let hash = personal_message_hash(&command.request_digest().0);
+    secp256k1::recover(&hash, &command.approval.signature)
+}
+
+impl KmsError {
+    /// A refusal in the words of a trusted application's status; one that may pass later counts as unavailable.
+    #[must_use]
+    pub fn from_status(status: proto::Status) -> Self {
+        if status.is_retryable() {
+            Self::Unavailable { message: status.to_string() }
+        } else {
+            Self::Refused { reason: status.reason().to_owned(), message: status.to_string() }
+        }
+    }
+
+    /// Whether it is only about the relay's approval, so that a fresh one may pass.
+    #[must_use]
+    pub fn is_about_the_approval(&self) -> bool {
+        matches!(self, Self::Refused { reason, .. } if matches!(reason.as_str(), "nonce_replayed" | "timestamp_skewed"))
+    }
+}

@@ -1,0 +1,119 @@
+//! What is counted and measured. No label comes from a caller, so their number is bounded.
+
+use std::time::Duration;
+
+use prometheus::{
+    GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, core::Collector,
+};
+
+use crate::catalogue::Deployment;
+use crate::store::Gwei;
+
+const SECONDS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+
+/// The relay's metrics.
+#[derive(Debug)]
+pub struct Metrics {
+    requests: IntCounterVec,
+    stages: HistogramVec,
+    reserved: GaugeVec,
+    deposit: GaugeVec,
+    key_age: IntGauge,
+}
+
+/// A part of the cycle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Claiming the request.
+    Claim,
+    /// Quote, policy and reservation.
+    Approve,
+    /// The KMS.
+    Sign,
+    /// Recording the signatures.
+    Record,
+}
+
+impl Stage {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Claim => "claim",
+            Self::Approve => "approve",
+            Self::Sign => "sign",
+            Self::Record => "record",
+        }
+    }
+}
+
+impl Metrics {
+    /// Registers everything.
+    ///
+    /// # Errors
+    /// [`prometheus::Error`] when the registry has metrics of these names already.
+    pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let histogram = |name: &str, help: &str| HistogramOpts::new(name, help).buckets(SECONDS.to_vec());
+        let deployment = ["entry_point", "paymaster"];
+        Ok(Self {
+            requests: register(
+                registry,
+                IntCounterVec::new(
+                    Opts::new("relay_requests_total", "Answered JSON-RPC requests by method and reason; ok is one."),
+                    &["method", "reason"],
+                )?,
+            )?,
+            stages: register(
+                registry,
+                HistogramVec::new(
+                    histogram("relay_stage_seconds", "Seconds a part of a sponsorship took."),
+                    &["stage"],
+                )?,
+            )?,
+            reserved: register(
+                registry,
+                GaugeVec::new(Opts::new("relay_reserved_gwei", "Reserved of a paymaster's deposit."), &deployment)?,
+            )?,
+            deposit: register(
+                registry,
+                GaugeVec::new(Opts::new("relay_deposit_gwei", "A paymaster's deposit."), &deployment)?,
+            )?,
+            key_age: register(
+                registry,
+                IntGauge::new("relay_key_age_seconds", "Seconds since the relay's key was made.")?,
+            )?,
+        })
+    }
+
+    /// An answered request; both labels are words of ours.
+    pub(crate) fn request(&self, method: &'static str, reason: &str) {
+        self.requests.with_label_values(&[method, reason]).inc();
+    }
+
+    pub(crate) fn stage(&self, stage: Stage, took: Duration) {
+        let stage: Histogram = self.stages.with_label_values(&[stage.as_str()]);
+        stage.observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn reserved(&self, deployment: &Deployment, gwei: Gwei) {
+        set(&self.reserved, deployment, gwei);
+    }
+
+    pub(crate) fn deposit(&self, deployment: &Deployment, gwei: Gwei) {
+        set(&self.deposit, deployment, gwei);
+    }
+
+    pub(crate) fn key_age(&self, seconds: u64) {
+        self.key_age.set(i64::try_from(seconds).unwrap_or(i64::MAX));
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a double; the books are kept in integers")]
+fn set(gauge: &GaugeVec, deployment: &Deployment, gwei: Gwei) {
+    let entry_point = deployment.entry_point.address.to_string();
+    let paymaster = deployment.paymaster.to_string();
+    gauge.with_label_values(&[&entry_point, &paymaster]).set(gwei.count() as f64);
+}
+
+fn register<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> Result<C, prometheus::Error> {
+    registry.register(Box::new(collector.clone()))?;
+    Ok(collector)
+}

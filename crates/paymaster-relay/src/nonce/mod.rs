@@ -1,0 +1,61 @@
+//! Claims: which request is the first of its kind. One conformance suite holds every implementation to it.
+
+mod redis;
+mod sqlite;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use thiserror::Error;
+
+pub use redis::RedisNonces;
+pub use sqlite::SqliteNonces;
+
+/// What came of a claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// The key is ours now; or was already, by a claim whose answer got lost.
+    Fresh,
+    /// The key is somebody else's.
+    Held {
+        /// Whose.
+        holder: String,
+    },
+}
+
+/// Keys that are claimed once, until they expire. Survives a restart.
+#[async_trait]
+pub trait NonceStore: Send + Sync {
+    /// Claims a key in one step: no two holders get `Fresh` for it before `ttl` is over. `ttl` counts whole seconds,
+    /// at least one.
+    ///
+    /// # Errors
+    /// [`NonceStoreError`]: nobody knows whether it was claimed; claiming again with the same holder is safe.
+    async fn claim(&self, key: &[u8; 32], holder: &str, ttl: Duration) -> Result<Claim, NonceStoreError>;
+
+    /// Gives a key back, if it is still that holder's.
+    ///
+    /// # Errors
+    /// [`NonceStoreError`]: the key stays claimed until it expires.
+    async fn release(&self, key: &[u8; 32], holder: &str) -> Result<(), NonceStoreError>;
+
+    /// Whether claims can be made.
+    ///
+    /// # Errors
+    /// [`NonceStoreError`].
+    async fn ready(&self) -> Result<(), NonceStoreError>;
+}
+
+/// The claims cannot be reached.
+#[derive(Debug, Error)]
+#[error("{detail}")]
+pub struct NonceStoreError {
+    /// For the log.
+    pub detail: String,
+}
+
+impl NonceStoreError {
+    pub(crate) fn new(detail: impl ToString) -> Self {
+        Self { detail: detail.to_string() }
+    }
+}

@@ -1,0 +1,199 @@
+//! The rules, one by one, and the encodings they look into.
+
+use alloy_primitives::{Address, Bytes, U256, address, bytes};
+use alloy_sol_types::SolCall;
+use proto::bytes::Bounded;
+use proto::{AccountId, Init, Uint256, UserOperation, Wei};
+
+use super::calls::{BatchV06, BatchV07, BatchV08, InnerCall, executeCall, inner_calls};
+use super::{Case, Policy, Standing, Violation};
+use crate::settings::{Membership, PolicySettings};
+
+const GOOD: Address = address!("00000000000000000000000000000000000000aa");
+const BAD: Address = address!("00000000000000000000000000000000000000bb");
+const TRANSFER: [u8; 4] = [0xa9, 0x05, 0x9c, 0xbb];
+
+fn transfer() -> Bytes {
+    bytes!("a9059cbb0000")
+}
+
+fn proto_address(address: Address) -> proto::Address {
+    proto::Address(address.into_array())
+}
+
+fn policy(more: &str) -> Policy {
+    let settings: PolicySettings = toml_like(&format!(r#"{{"id":"p","max_cost_per_operation":"1000"{more}}}"#));
+    Policy::from(&settings)
+}
+
+fn toml_like(json: &str) -> PolicySettings {
+    serde_json::from_str(json).unwrap()
+}
+
+fn standing() -> Standing {
+    Standing { active: true, balance: Wei(50), membership: Membership::Basic }
+}
+
+fn op(call_data: Vec<u8>) -> UserOperation {
+    UserOperation {
+        sender: proto_address(GOOD),
+        nonce: Uint256::default(),
+        init: Init::Deployed,
+        call_data: Bounded::new(call_data).unwrap(),
+        call_gas_limit: 1,
+        verification_gas_limit: 1,
+        pre_verification_gas: 1,
+        max_fee_per_gas: 1,
+        max_priority_fee_per_gas: 1,
+        paymaster: None,
+    }
+}
+
+fn judge(policy: &Policy, op: &UserOperation, change: impl Fn(&mut Case<'_>)) -> Result<(), Violation> {
+    let account_id: AccountId = "account".parse().unwrap();
+    let mut case = Case { account_id: &account_id, standing: Some(standing()), op, cost: Wei(1000), has_passkey: true };
+    change(&mut case);
+    policy.judge(&case)
+}
+
+fn batches(targets: &[Address]) -> [Vec<u8>; 4] {
+    let func = vec![transfer(); targets.len()];
+    let calls =
+        targets.iter().map(|target| BatchV08::Call { target: *target, value: U256::ZERO, data: transfer() }).collect();
+    [
+        BatchV06::executeBatchCall { dest: targets.to_vec(), func: func.clone() }.abi_encode(),
+        BatchV07::executeBatchCall {
+            dest: targets.to_vec(),
+            value: vec![U256::ZERO; targets.len()],
+            func: func.clone(),
+        }
+        .abi_encode(),
+        BatchV07::executeBatchCall { dest: targets.to_vec(), value: Vec::new(), func }.abi_encode(),
+        BatchV08::executeBatchCall { calls }.abi_encode(),
+    ]
+}
+
+const TARGETS: &str = r#","targets":[{"address":"0x00000000000000000000000000000000000000aa"}]"#;
+const SELECTORS: &str =
+    r#","targets":[{"address":"0x00000000000000000000000000000000000000aa","selectors":["0xa9059cbb"]}]"#;
+
+#[test]
+fn an_operation_within_every_rule_is_sponsored() {
+    assert_eq!(judge(&policy(""), &op(vec![1, 2, 3, 4, 5]), |_| {}), Ok(()));
+}
+
+#[test]
+fn one_bad_call_anywhere_in_a_batch_refuses_the_batch() {
+    let policy = policy(TARGETS);
+    for position in 0..3 {
+        let mut targets = [GOOD; 3];
+        targets[position] = BAD;
+        for call_data in batches(&targets) {
+            assert_eq!(
+                judge(&policy, &op(call_data), |_| {}),
+                Err(Violation::TargetNotAllowed { index: position, target: proto_address(BAD) })
+            );
+        }
+    }
+    for call_data in batches(&[GOOD; 3]) {
+        assert_eq!(judge(&policy, &op(call_data), |_| {}), Ok(()));
+    }
+}
+
+#[test]
+fn a_single_call_is_looked_at_like_a_batch() {
+    let call = |dest| executeCall { dest, value: U256::ZERO, func: transfer() }.abi_encode();
+    assert_eq!(judge(&policy(TARGETS), &op(call(GOOD)), |_| {}), Ok(()));
+    assert!(judge(&policy(TARGETS), &op(call(BAD)), |_| {}).is_err());
+    assert_eq!(inner_calls(&call(BAD)).unwrap(), [InnerCall { target: proto_address(BAD), selector: Some(TRANSFER) }]);
+}
+
+#[test]
+fn only_the_listed_functions_of_a_target_are_called() {
+    let call = |func: Bytes| executeCall { dest: GOOD, value: U256::ZERO, func }.abi_encode();
+    let policy = policy(SELECTORS);
+    let refused = Err(Violation::FunctionNotAllowed { index: 0, target: proto_address(GOOD) });
+    assert_eq!(judge(&policy, &op(call(transfer())), |_| {}), Ok(()));
+    assert_eq!(judge(&policy, &op(call(bytes!("095ea7b3"))), |_| {}), refused);
+    assert_eq!(judge(&policy, &op(call(bytes!("a9059c"))), |_| {}), refused);
+    assert_eq!(judge(&policy, &op(call(Bytes::new())), |_| {}), refused);
+}
+
+#[test]
+fn an_encoding_that_is_not_understood_is_refused_when_targets_are_listed() {
+    let canonical = executeCall { dest: GOOD, value: U256::ZERO, func: transfer() }.abi_encode();
+    let trailing = [canonical.clone(), vec![0; 32]].concat();
+    let mut dirty_address = canonical.clone();
+    dirty_address[4] = 1;
+    let mut dirty_padding = canonical.clone();
+    *dirty_padding.last_mut().unwrap() = 1;
+    let mut far_offset = trailing.clone();
+    far_offset[4 + 64 + 31] = 0x80;
+    let truncated = canonical[..canonical.len() - 32].to_vec();
+    let execute_user_op = vec![0x8d, 0xd7, 0x71, 0x2f, 0, 0];
+    let short = vec![0xb6, 0x1d];
+    let unequal = BatchV06::executeBatchCall { dest: vec![GOOD, GOOD], func: vec![transfer()] }.abi_encode();
+    let unequal_values = BatchV07::executeBatchCall {
+        dest: vec![GOOD, GOOD],
+        value: vec![U256::ZERO],
+        func: vec![transfer(), transfer()],
+    }
+    .abi_encode();
+
+    let policy = policy(TARGETS);
+    for call_data in
+        [trailing, dirty_address, dirty_padding, far_offset, truncated, execute_user_op, short, unequal, unequal_values]
+    {
+        assert_eq!(
+            judge(&policy, &op(call_data.clone()), |_| {}),
+            Err(Violation::CallNotUnderstood),
+            "{call_data:02x?}"
+        );
+    }
+}
+
+#[test]
+fn empty_call_data_calls_nothing() {
+    assert_eq!(judge(&policy(TARGETS), &op(Vec::new()), |_| {}), Ok(()));
+}
+
+#[test]
+fn the_cost_cap_includes_its_own_value_and_nothing_above() {
+    let refused = judge(&policy(""), &op(Vec::new()), |case| case.cost = Wei(1001));
+    assert_eq!(refused, Err(Violation::CostAboveLimit { limit: Wei(1000), cost: Wei(1001) }));
+}
+
+#[test]
+fn an_account_must_be_listed_active_solvent_and_member_enough() {
+    let policy = policy(r#","min_balance":51,"min_membership":"premium""#);
+    let op = op(Vec::new());
+    let with = |change: &dyn Fn(&mut Standing)| {
+        judge(&policy, &op, |case| {
+            let mut changed = Standing { balance: Wei(51), membership: Membership::Premium, ..standing() };
+            change(&mut changed);
+            case.standing = Some(changed);
+        })
+    };
+    assert_eq!(with(&|_| {}), Ok(()));
+    assert_eq!(with(&|s| s.active = false), Err(Violation::AccountInactive));
+    assert!(matches!(with(&|s| s.balance = Wei(50)), Err(Violation::BalanceTooLow { .. })));
+    assert!(matches!(with(&|s| s.membership = Membership::Basic), Err(Violation::MembershipTooLow { .. })));
+    assert_eq!(judge(&policy, &op, |case| case.standing = None), Err(Violation::AccountUnlisted));
+}
+
+#[test]
+fn without_a_passkey_only_a_policy_that_says_so_sponsors() {
+    let op = op(Vec::new());
+    let without = |case: &mut Case<'_>| case.has_passkey = false;
+    assert_eq!(judge(&policy(""), &op, without), Err(Violation::PasskeyMissing));
+    assert_eq!(judge(&policy(r#","allow_without_passkey":true"#), &op, without), Ok(()));
+}
+
+#[test]
+fn a_sender_that_is_not_listed_is_refused() {
+    let policy = policy(r#","senders":["0x00000000000000000000000000000000000000bb"]"#);
+    assert_eq!(
+        judge(&policy, &op(Vec::new()), |_| {}),
+        Err(Violation::SenderNotAllowed { sender: proto_address(GOOD) })
+    );
+}

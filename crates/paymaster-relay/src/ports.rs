@@ -1,0 +1,44 @@
+//! Time and chance come in through ports, so that a test can set both.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// What time it is.
+pub trait Clock: Send + Sync {
+    /// Unix seconds.
+    fn now(&self) -> u64;
+}
+
+/// The machine's clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> u64 {
+        // A clock before 1970 reads as 1970, where no window is valid.
+        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    }
+}
+
+/// Randomness that nobody can guess.
+pub trait Entropy: Send + Sync {
+    /// Fills the buffer.
+    ///
+    /// # Errors
+    /// [`EntropyUnavailable`] when the source fails; the buffer must not be used then.
+    fn fill(&self, buffer: &mut [u8]) -> Result<(), EntropyUnavailable>;
+}
+
+/// The source of randomness failed.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the source of randomness failed")]
+pub struct EntropyUnavailable;
+
+/// The operating system's randomness.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OsEntropy;
+
+impl Entropy for OsEntropy {
+    fn fill(&self, buffer: &mut [u8]) -> Result<(), EntropyUnavailable> {
+        getrandom::fill(buffer).map_err(|_| EntropyUnavailable)
+    }
+}

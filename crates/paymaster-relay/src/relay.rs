@@ -1,0 +1,147 @@
+//! The relay: its settings, checked, and the parts it is put together from.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use proto::Address;
+use tokio::sync::OnceCell;
+use tokio::time::interval;
+use tokio_util::sync::CancellationToken;
+
+use crate::catalogue::Catalogue;
+use crate::chain::{Deposits, EntryPointReader};
+use crate::error::RelayError;
+use crate::kms::Kms;
+use crate::metrics::{Metrics, Stage};
+use crate::nonce::NonceStore;
+use crate::ports::{Clock, Entropy};
+use crate::relay_key::RelayKey;
+use crate::rpc::ApiKeys;
+use crate::settings::{RpcSettings, Settings, SettingsError};
+use crate::sponsor::Turns;
+use crate::store::{Gwei, Store};
+
+const SWEEP: Duration = Duration::from_secs(5);
+
+/// What a relay is put together from; the composition root chooses the implementations.
+pub struct Parts {
+    /// Sponsorships.
+    pub store: Arc<dyn Store>,
+    /// Claims of requests.
+    pub nonces: Arc<dyn NonceStore>,
+    /// The KMS.
+    pub kms: Arc<dyn Kms>,
+    /// The chain.
+    pub chain: Arc<dyn EntryPointReader>,
+    /// The relay's key.
+    pub relay_key: Arc<RelayKey>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub entropy: Arc<dyn Entropy>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// Sponsors operations.
+pub struct Relay {
+    pub(crate) catalogue: Catalogue,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) nonces: Arc<dyn NonceStore>,
+    pub(crate) kms: Arc<dyn Kms>,
+    pub(crate) chain: Arc<dyn EntryPointReader>,
+    pub(crate) deposits: Deposits,
+    pub(crate) relay_key: Arc<RelayKey>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) turns: Turns,
+    pub(crate) rpc: RpcSettings,
+    pub(crate) api_keys: ApiKeys,
+    paymaster_signer: OnceCell<Address>,
+}
+
+impl Relay {
+    /// Checks the settings against each other; asks nobody anything yet.
+    ///
+    /// # Errors
+    /// [`SettingsError`] names the key.
+    pub fn new(settings: &Settings, parts: Parts) -> Result<Self, SettingsError> {
+        let Parts { store, nonces, kms, chain, relay_key, clock, entropy, metrics } = parts;
+        Ok(Self {
+            catalogue: Catalogue::new(settings)?,
+            deposits: Deposits::new(Arc::clone(&chain)),
+            turns: Turns::default(),
+            rpc: settings.rpc.clone(),
+            api_keys: ApiKeys::new(&settings.rpc.api_key_hashes)?,
+            paymaster_signer: OnceCell::new(),
+            store,
+            nonces,
+            kms,
+            chain,
+            relay_key,
+            clock,
+            entropy,
+            metrics,
+        })
+    }
+
+    /// The settings, checked.
+    #[must_use]
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
+    /// Whether requests can be served: store, claims, chain and KMS answer.
+    ///
+    /// # Errors
+    /// The first part that can't, as a [`RelayError`].
+    pub async fn ready(&self) -> Result<(), RelayError> {
+        self.store.ready().await?;
+        self.nonces.ready().await?;
+        self.chain.ready(self.catalogue.chain_id).await?;
+        Ok(self.kms.ready().await?)
+    }
+
+    /// Gives expired reservations back and keeps the gauges true, until told to stop.
+    pub async fn sweep(&self, stop: CancellationToken) {
+        let mut ticks = interval(SWEEP);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = ticks.tick() => {}
+            }
+            if let Err(error) = self.sweep_once().await {
+                tracing::warn!(error = %error, detail = ?error, "the sweep broke off");
+            }
+        }
+    }
+
+    async fn sweep_once(&self) -> Result<(), RelayError> {
+        let now = self.clock.now();
+        self.store.release_expired(now).await?;
+        self.metrics.key_age(self.relay_key.age().await);
+        for deployment in self.catalogue.deployments() {
+            self.metrics.reserved(deployment, self.store.reserved(deployment, now).await?);
+            self.metrics.deposit(deployment, Gwei::at_most(self.deposits.of(deployment).await?));
+        }
+        Ok(())
+    }
+
+    /// The key that signs for our paymasters, asked for once.
+    pub(crate) async fn paymaster_signer(&self) -> Result<Address, RelayError> {
+        let signer = self
+            .paymaster_signer
+            .get_or_try_init(|| async { self.kms.signers().await.map(|signers| signers.paymaster_signer) })
+            .await?;
+        Ok(*signer)
+    }
+
+    pub(crate) async fn timed<T>(&self, stage: Stage, work: impl Future<Output = T>) -> T {
+        let begun = Instant::now();
+        let done = work.await;
+        self.metrics.stage(stage, begun.elapsed());
+        done
+    }
+}

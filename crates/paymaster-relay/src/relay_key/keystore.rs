@@ -1,0 +1,151 @@
+//! The key's files: Ethereum keystores, version 3 (scrypt and AES-128-CTR). There is no plain-text form.
+
+use std::env;
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use alloy_signer_local::PrivateKeySigner;
+use k256::ecdsa::SigningKey;
+use rand_core::OsRng;
+use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
+
+use super::RelayKeyError;
+use crate::settings::RelayKeySettings;
+
+const OWNER_ONLY: u32 = 0o600;
+
+/// Reads the passphrase from where the settings say.
+///
+/// # Errors
+/// [`RelayKeyError::PassphraseUnconfigured`], [`RelayKeyError::PassphraseMissing`].
+pub fn passphrase(settings: &RelayKeySettings) -> Result<SecretString, RelayKeyError> {
+    let (place, found) = match (&settings.passphrase_env, &settings.passphrase_file) {
+        (Some(name), None) => (name.clone(), env::var(name).ok()),
+        (None, Some(file)) => (file.display().to_string(), fs::read_to_string(file).ok()),
+        _ => return Err(RelayKeyError::PassphraseUnconfigured),
+    };
+    let found = Zeroizing::new(found.unwrap_or_default());
+    match found.trim_end_matches(['\r', '\n']) {
+        "" => Err(RelayKeyError::PassphraseMissing { place }),
+        passphrase => Ok(SecretString::from(passphrase)),
+    }
+}
+
+/// The file of the key in use, and the one of the key that may follow it.
+pub(super) struct Keystore {
+    current: PathBuf,
+    next: PathBuf,
+    passphrase: SecretString,
+}
+
+impl Keystore {
+    pub(super) fn new(file: &Path, passphrase: SecretString) -> Self {
+        Self { current: file.to_owned(), next: file.with_extension("next.json"), passphrase }
+    }
+
+    /// The key in use and since when; `None` when there is no file yet.
+    pub(super) fn read(&self) -> Result<Option<(SigningKey, SystemTime)>, RelayKeyError> {
+        self.decrypt(&self.current)
+    }
+
+    pub(super) fn read_next(&self) -> Result<Option<(SigningKey, SystemTime)>, RelayKeyError> {
+        self.decrypt(&self.next)
+    }
+
+    pub(super) fn has_next(&self) -> bool {
+        self.next.exists()
+    }
+
+    /// Makes the first key.
+    pub(super) fn create(&self) -> Result<(SigningKey, SystemTime), RelayKeyError> {
+        let folder = folder(&self.current);
+        fs::create_dir_all(folder).map_err(|error| file_error(folder, &error))?;
+        self.encrypt_new(&self.current)
+    }
+
+    /// Makes a key that is on the disk before anybody hears of it.
+    pub(super) fn create_next(&self) -> Result<(SigningKey, SystemTime), RelayKeyError> {
+        self.encrypt_new(&self.next)
+    }
+
+    /// Puts the next key in the place of the one in use, in one step.
+    pub(super) fn promote_next(&self) -> Result<(), RelayKeyError> {
+        replace(&self.next, &self.current)
+    }
+
+    pub(super) fn remove_next(&self) -> Result<(), RelayKeyError> {
+        fs::remove_file(&self.next)
+            .and_then(|()| sync(folder(&self.next)))
+            .map_err(|error| file_error(&self.next, &error))
+    }
+
+    fn decrypt(&self, file: &Path) -> Result<Option<(SigningKey, SystemTime)>, RelayKeyError> {
+        let made = match fs::metadata(file).and_then(|metadata| metadata.modified()) {
+            Ok(made) => made,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(file_error(file, &error)),
+        };
+        let undecryptable = || RelayKeyError::Undecryptable { file: file.display().to_string() };
+        let signer =
+            PrivateKeySigner::decrypt_keystore(file, self.passphrase.expose_secret()).map_err(|_| undecryptable())?;
+        let scalar = Zeroizing::new(signer.to_bytes().0);
+        let key = SigningKey::from_slice(scalar.as_slice()).map_err(|_| undecryptable())?;
+        Ok(Some((key, made)))
+    }
+
+    /// Writes to a file beside it first, so that a crash leaves a whole keystore or none.
+    fn encrypt_new(&self, file: &Path) -> Result<(SigningKey, SystemTime), RelayKeyError> {
+        let key = new_key()?;
+        let scalar = Zeroizing::new(<[u8; 32]>::from(key.to_bytes()));
+        let draft = file.with_extension("draft");
+        let name = draft.file_name().and_then(|name| name.to_str()).ok_or(RelayKeyError::NotMade)?;
+        PrivateKeySigner::encrypt_keystore(
+            folder(file),
+            &mut OsRng,
+            scalar.as_slice(),
+            self.passphrase.expose_secret(),
+            Some(name),
+        )
+        .map_err(|error| RelayKeyError::File { file: draft.display().to_string(), problem: error.to_string() })?;
+        fs::set_permissions(&draft, Permissions::from_mode(OWNER_ONLY)).map_err(|error| file_error(&draft, &error))?;
+        replace(&draft, file)?;
+        Ok((key, SystemTime::now()))
+    }
+}
+
+fn new_key() -> Result<SigningKey, RelayKeyError> {
+    let mut scalar = Zeroizing::new([0; 32]);
+    loop {
+        getrandom::fill(scalar.as_mut_slice()).map_err(|_| RelayKeyError::NotMade)?;
+        // Out of range about once in 2^128.
+        if let Ok(key) = SigningKey::from_slice(scalar.as_slice()) {
+            return Ok(key);
+        }
+    }
+}
+
+fn replace(from: &Path, to: &Path) -> Result<(), RelayKeyError> {
+    sync(from)
+        .and_then(|()| fs::rename(from, to))
+        .and_then(|()| sync(folder(to)))
+        .map_err(|error| file_error(to, &error))
+}
+
+fn sync(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+fn folder(file: &Path) -> &Path {
+    match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+fn file_error(file: &Path, error: &io::Error) -> RelayKeyError {
+    RelayKeyError::File { file: file.display().to_string(), problem: error.to_string() }
+}

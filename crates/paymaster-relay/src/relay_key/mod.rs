@@ -1,0 +1,148 @@
+//! The relay's signing key: encrypted on disk, leased for every approval, replaced by a new one now and then.
+
+mod keystore;
+mod rotation;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
+
+use k256::ecdsa::SigningKey;
+use proto::digest::personal_message_hash;
+use proto::{Address, Hash, RequestDigest, Signature};
+use secrecy::SecretString;
+use thiserror::Error;
+use tokio::sync::{RwLock, RwLockReadGuard};
+
+pub use keystore::passphrase;
+
+use crate::kms::{Kms, KmsError};
+use crate::secp256k1;
+use crate::settings::RelayKeySettings;
+use keystore::Keystore;
+
+/// The key in use, and the files behind it.
+pub struct RelayKey {
+    keystore: Keystore,
+    kms: Arc<dyn Kms>,
+    active: RwLock<ActiveKey>,
+    /// Whether a next key is on disk whose fate is not known.
+    unresolved: AtomicBool,
+}
+
+/// No `Debug`, no `Clone`; `SigningKey` wipes itself when dropped.
+struct ActiveKey {
+    key: SigningKey,
+    address: Address,
+    since: SystemTime,
+}
+
+/// The key, held for one approval: a rotation waits until every lease is back.
+pub struct Lease<'a>(RwLockReadGuard<'a, ActiveKey>);
+
+/// Why the key can't be opened or replaced.
+#[derive(Debug, Error)]
+pub enum RelayKeyError {
+    /// Neither or both of the two places for a passphrase are configured.
+    #[error("relay_key: set one of passphrase_env and passphrase_file")]
+    PassphraseUnconfigured,
+    /// The passphrase is not where the settings say.
+    #[error("relay_key: no passphrase in {place}")]
+    PassphraseMissing {
+        /// The variable or the file.
+        place: String,
+    },
+    /// The key's file can't be read or written.
+    #[error("relay_key: {file}: {problem}")]
+    File {
+        /// The file.
+        file: String,
+        /// What the system said.
+        problem: String,
+    },
+    /// The file is no keystore, or the passphrase is not its own.
+    #[error("relay_key: {file} cannot be decrypted: wrong passphrase, or not a keystore")]
+    Undecryptable {
+        /// The file.
+        file: String,
+    },
+    /// A new key could not be made.
+    #[error("relay_key: no new key could be made")]
+    NotMade,
+    /// The KMS did not take the new key. The old one stays in use.
+    #[error("relay_key: the KMS did not take the new key: {0}")]
+    NotAccepted(KmsError),
+    /// Nobody knows whether the KMS took the new key. The old one stays in use until it can be asked.
+    #[error("relay_key: nobody knows whether the KMS took the new key: {0}")]
+    Unresolved(KmsError),
+}
+
+impl RelayKey {
+    /// Opens the key's file; makes a key when there is none. Blocks for the tenth of a second that decryption takes.
+    ///
+    /// A next key that a rotation left behind is kept until [`Self::resolve`] has asked the KMS which is authorised.
+    ///
+    /// # Errors
+    /// [`RelayKeyError`].
+    pub fn open(
+        settings: &RelayKeySettings,
+        passphrase: SecretString,
+        kms: Arc<dyn Kms>,
+    ) -> Result<Self, RelayKeyError> {
+        let keystore = Keystore::new(&settings.file, passphrase);
+        let (key, since) = match keystore.read()? {
+            Some(read) => read,
+            None => keystore.create()?,
+        };
+        let unresolved = AtomicBool::new(keystore.has_next());
+        Ok(Self { keystore, kms, active: RwLock::new(ActiveKey::new(key, since)), unresolved })
+    }
+
+    /// Holds the key for one approval.
+    pub async fn lease(&self) -> Lease<'_> {
+        Lease(self.active.read().await)
+    }
+
+    /// The address of the key in use.
+    pub async fn address(&self) -> Address {
+        self.active.read().await.address
+    }
+
+    /// Seconds since the key was made.
+    pub async fn age(&self) -> u64 {
+        self.active.read().await.since.elapsed().map_or(0, |age| age.as_secs())
+    }
+
+    /// Whether a rotation broke off and the KMS has not been asked yet how it ended.
+    #[must_use]
+    pub fn is_unresolved(&self) -> bool {
+        self.unresolved.load(Ordering::Relaxed)
+    }
+}
+
+impl ActiveKey {
+    fn new(key: SigningKey, since: SystemTime) -> Self {
+        let address = secp256k1::address(key.verifying_key());
+        Self { key, address, since }
+    }
+}
+
+impl Lease<'_> {
+    /// The key's address.
+    #[must_use]
+    pub fn address(&self) -> Address {
+        self.0.address
+    }
+
+    /// Signs a request digest (EIP-191).
+    #[must_use]
+    pub fn approve(&self, digest: &RequestDigest) -> Signature {
+        self.0.personal_sign(&Hash(digest.0))
+    }
+}
+
+impl ActiveKey {
+    fn personal_sign(&self, hash: &Hash) -> Signature {
+        secp256k1::sign(&self.key, &personal_message_hash(&hash.0))
+    }
+}

@@ -1,0 +1,122 @@
+//! A new key in the place of the old: first on the disk, then at the KMS, then in use.
+//!
+//! Whatever breaks off in between, the key that the KMS authorises is on the disk, and [`RelayKey::resolve`] finds it.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use proto::command::{AdminRequest, RotateSigner};
+use proto::{Address, Signature, Status};
+use tokio::time::{interval, sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::{ActiveKey, RelayKey, RelayKeyError};
+use crate::kms::KmsError;
+
+const LOOK: Duration = Duration::from_secs(5);
+const NOT_SIGNED: Signature = Signature { r: [0; 32], s: [0; 32], v: 0 };
+
+impl RelayKey {
+    /// Replaces the key, when every approval under way is done; answers the new key's address.
+    ///
+    /// # Errors
+    /// [`RelayKeyError`]; the old key is in use still, unless the error is about a file after the KMS took the new one,
+    /// which the next start or [`Self::resolve`] mends.
+    pub async fn rotate(&self) -> Result<Address, RelayKeyError> {
+        let mut active = self.active.write().await;
+        self.settle_next(&mut active).await?;
+        let counter = self.kms.signers().await.map_err(RelayKeyError::NotAccepted)?.counter.saturating_add(1);
+
+        let (key, since) = self.keystore.create_next()?;
+        self.unresolved.store(true, Ordering::Relaxed);
+        let next = ActiveKey::new(key, since);
+        let command = proof(&active, &next, counter);
+        match self.kms.rotate_signer(&command).await {
+            Ok(()) => {
+                self.keystore.promote_next()?;
+                self.unresolved.store(false, Ordering::Relaxed);
+                *active = next;
+                Ok(active.address)
+            }
+            // It may be taken yet: the next key stays on the disk until the KMS can be asked.
+            Err(error @ KmsError::Unavailable { .. }) => Err(RelayKeyError::Unresolved(error)),
+            Err(error) => {
+                self.settle_next(&mut active).await?;
+                Err(RelayKeyError::NotAccepted(error))
+            }
+        }
+    }
+
+    /// Asks the KMS how a rotation that broke off has ended, and goes on from there. Nothing to do otherwise.
+    ///
+    /// # Errors
+    /// [`RelayKeyError::Unresolved`] while the KMS can't be asked, or authorises neither key.
+    pub async fn resolve(&self) -> Result<(), RelayKeyError> {
+        let mut active = self.active.write().await;
+        self.settle_next(&mut active).await
+    }
+
+    async fn settle_next(&self, active: &mut ActiveKey) -> Result<(), RelayKeyError> {
+        let Some((key, since)) = self.keystore.read_next()? else {
+            self.unresolved.store(false, Ordering::Relaxed);
+            return Ok(());
+        };
+        let next = ActiveKey::new(key, since);
+        let signers = self.kms.signers().await.map_err(RelayKeyError::Unresolved)?;
+        if signers.authorises(next.address) {
+            self.keystore.promote_next()?;
+            *active = next;
+        } else if signers.authorises(active.address) {
+            self.keystore.remove_next()?;
+        } else {
+            return Err(RelayKeyError::Unresolved(KmsError::from_status(Status::SignerNotAuthorised)));
+        }
+        self.unresolved.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Rotates whenever the key is older than `max_age` (never, for zero), and resolves what broke off, until told to stop.
+    pub async fn keep_fresh(&self, max_age: Duration, stop: CancellationToken) {
+        let mut ticks = interval(LOOK);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = ticks.tick() => {}
+            }
+            let due = !max_age.is_zero() && self.age().await >= max_age.as_secs();
+            let outcome = if due {
+                self.rotate().await.map(|address| tracing::info!(%address, "the relay key was rotated"))
+            } else if self.is_unresolved() {
+                self.resolve().await
+            } else {
+                Ok(())
+            };
+            if let Err(error) = outcome {
+                tracing::warn!(%error, "the relay key was not rotated");
+                // A KMS that refuses is not asked every few seconds.
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = sleep(LOOK * 6) => {}
+                }
+            }
+        }
+    }
+}
+
+/// The command with both keys' signatures.
+fn proof(current: &ActiveKey, next: &ActiveKey, counter: u64) -> RotateSigner {
+    let unsigned = RotateSigner {
+        current: current.address,
+        next: next.address,
+        counter,
+        current_signature: NOT_SIGNED,
+        next_signature: NOT_SIGNED,
+        admin_signature: None,
+    };
+    let challenge = unsigned.challenge();
+    RotateSigner {
+        current_signature: current.personal_sign(&challenge),
+        next_signature: next.personal_sign(&challenge),
+        ..unsigned
+    }
+}

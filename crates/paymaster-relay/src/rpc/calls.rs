@@ -1,0 +1,104 @@
+//! Around every call: its request id, and our own words for a method that does not exist.
+
+use std::future::Future;
+
+use jsonrpsee::MethodResponse;
+use jsonrpsee::core::middleware::{Batch, BatchEntry, Notification, RpcServiceT};
+use jsonrpsee::core::server::BatchResponseBuilder;
+use jsonrpsee::types::{Extensions, Request};
+use tower::Layer;
+
+use super::error::EdgeError;
+use super::methods::is_method;
+use super::{MadeHere, RequestId};
+
+/// Bytes of the largest answer, a batch included.
+pub(crate) const MAX_RESPONSE: u32 = 1024 * 1024;
+
+/// Wraps jsonrpsee's RPC service.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CallsLayer;
+
+/// See [`CallsLayer`].
+#[derive(Clone, Debug)]
+pub(crate) struct Calls<S>(S);
+
+impl<S> Layer<S> for CallsLayer {
+    type Service = Calls<S>;
+
+    fn layer(&self, inner: S) -> Calls<S> {
+        Calls(inner)
+    }
+}
+
+impl<S> RpcServiceT for Calls<S>
+where
+    S: RpcServiceT<
+            MethodResponse = MethodResponse,
+            NotificationResponse = MethodResponse,
+            BatchResponse = MethodResponse,
+        > + Clone
+        + Send
+        + Sync
+        + 'static,
+{
+    type MethodResponse = MethodResponse;
+    type NotificationResponse = MethodResponse;
+    type BatchResponse = MethodResponse;
+
+    fn call<'a>(&self, mut request: Request<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
+        let inner = self.0.clone();
+        async move {
+            let request_id = name(request.extensions_mut());
+            if !is_method(&request.method) {
+                let error = EdgeError::MethodNotFound.to_object(&request_id);
+                return made_here(MethodResponse::error(request.id, error));
+            }
+            made_here(inner.call(request).await)
+        }
+    }
+
+    fn batch<'a>(&self, batch: Batch<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
+        let each = self.clone();
+        async move {
+            let mut answers = BatchResponseBuilder::new_with_limit(MAX_RESPONSE as usize);
+            let mut has_notification = false;
+            for entry in batch {
+                let answer = match entry {
+                    Ok(BatchEntry::Call(request)) => each.call(request).await,
+                    Ok(BatchEntry::Notification(_)) => {
+                        has_notification = true;
+                        continue;
+                    }
+                    Err(error) => {
+                        let (_, id) = error.into_parts();
+                        MethodResponse::error(id, EdgeError::InvalidRequest.to_object(&RequestId::new()))
+                    }
+                };
+                if let Err(too_large) = answers.append(answer) {
+                    return too_large;
+                }
+            }
+            made_here(if answers.is_empty() && has_notification {
+                MethodResponse::notification()
+            } else {
+                MethodResponse::from_batch(answers.finish())
+            })
+        }
+    }
+
+    /// A notification wants no answer, so nothing is done for it.
+    fn notification<'a>(&self, notification: Notification<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
+        let extensions = notification.extensions;
+        async move { made_here(MethodResponse::notification().with_extensions(extensions)) }
+    }
+}
+
+fn name(extensions: &mut Extensions) -> RequestId {
+    extensions.get_or_insert_with(RequestId::new).clone()
+}
+
+fn made_here(mut response: MethodResponse) -> MethodResponse {
+    response.extensions_mut().insert(MadeHere);
+    response
+}

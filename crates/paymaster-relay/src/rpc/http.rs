@@ -1,0 +1,127 @@
+//! The HTTP edge: request id, API key, and our own words for what jsonrpsee refuses before any method is called.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, UPGRADE};
+use http::{Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use jsonrpsee::core::BoxError;
+use jsonrpsee::server::HttpBody;
+use jsonrpsee::types::{ErrorCode, ErrorObjectOwned, Id, Response as RpcResponse, ResponsePayload};
+use serde::Deserialize;
+use serde_json::Value;
+use tower::{Layer, Service};
+
+use super::auth::ApiKeys;
+use super::error::EdgeError;
+use super::{MadeHere, RequestId};
+
+const X_REQUEST_ID: &str = "x-request-id";
+
+/// Wraps jsonrpsee's HTTP service.
+#[derive(Clone, Debug)]
+pub(crate) struct EdgeLayer {
+    pub(crate) api_keys: ApiKeys,
+}
+
+/// See [`EdgeLayer`].
+#[derive(Clone, Debug)]
+pub(crate) struct Edge<S> {
+    inner: S,
+    api_keys: ApiKeys,
+}
+
+impl<S> Layer<S> for EdgeLayer {
+    type Service = Edge<S>;
+
+    fn layer(&self, inner: S) -> Edge<S> {
+        Edge { inner, api_keys: self.api_keys.clone() }
+    }
+}
+
+impl<S, B> Service<Request<B>> for Edge<S>
+where
+    S: Service<Request<B>, Response = Response<HttpBody>, Error = BoxError>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<HttpBody>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let named = request.headers().get(X_REQUEST_ID).and_then(|value| value.to_str().ok());
+        let request_id = named.and_then(RequestId::of_caller).unwrap_or_else(RequestId::new);
+        let authorization = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
+        if !self.api_keys.admit(authorization) {
+            return Box::pin(
+                async move { Ok(named_response(refuse(EdgeError::Unauthorised, &request_id), &request_id)) },
+            );
+        }
+        // The calls of a WebSocket are named one by one.
+        if !request.headers().contains_key(UPGRADE) {
+            request.extensions_mut().insert(request_id.clone());
+        }
+        let answer = self.inner.call(request);
+        Box::pin(async move {
+            let response = answer.await?;
+            let made_here = response.extensions().get::<MadeHere>().is_some();
+            let response = if made_here || response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                response
+            } else {
+                reword(response, &request_id).await?
+            };
+            Ok(named_response(response, &request_id))
+        })
+    }
+}
+
+/// jsonrpsee's refusal, in our words and with our data.
+async fn reword(response: Response<HttpBody>, request_id: &RequestId) -> Result<Response<HttpBody>, BoxError> {
+    let status = response.status();
+    let body = response.into_body().collect().await?.to_bytes();
+    let said: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let error = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => EdgeError::BodyTooLarge,
+        StatusCode::METHOD_NOT_ALLOWED => EdgeError::PostRequired,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => EdgeError::ContentTypeNotJson,
+        StatusCode::TOO_MANY_REQUESTS => EdgeError::TooManyConnections,
+        _ => match said["error"]["code"].as_i64().and_then(|code| i32::try_from(code).ok()) {
+            Some(code) if code == ErrorCode::ParseError.code() => EdgeError::MalformedJson,
+            Some(jsonrpsee::types::error::TOO_BIG_BATCH_REQUEST_CODE) => EdgeError::BatchTooLarge,
+            Some(code) if code == ErrorCode::InternalError.code() => EdgeError::Failed,
+            _ => EdgeError::InvalidRequest,
+        },
+    };
+    let id = Id::deserialize(&said["id"]).map_or(Id::Null, Id::into_owned);
+    Ok(json(status, &error.to_object(request_id), id))
+}
+
+fn refuse(error: EdgeError, request_id: &RequestId) -> Response<HttpBody> {
+    let status = match error {
+        EdgeError::Unauthorised => StatusCode::UNAUTHORIZED,
+        _ => StatusCode::BAD_REQUEST,
+    };
+    json(status, &error.to_object(request_id), Id::Null)
+}
+
+fn json(status: StatusCode, error: &ErrorObjectOwned, id: Id<'static>) -> Response<HttpBody> {
+    let body = RpcResponse::new(ResponsePayload::<()>::error_borrowed(error.clone()), id);
+    // Nothing in it can fail to serialise; an empty body would be the answer if it did.
+    let mut response = Response::new(HttpBody::from(serde_json::to_string(&body).unwrap_or_default()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    response
+}
+
+fn named_response(mut response: Response<HttpBody>, request_id: &RequestId) -> Response<HttpBody> {
+    if let Ok(value) = HeaderValue::from_str(&request_id.0) {
+        response.headers_mut().insert(X_REQUEST_ID, value);
+    }
+    response
+}

@@ -1,0 +1,126 @@
+//! The methods, each a few lines: parse, ask the relay, answer.
+
+use std::sync::Arc;
+
+use jsonrpsee::RpcModule;
+use jsonrpsee::core::RegisterMethodError;
+use jsonrpsee::types::{ErrorObjectOwned, Extensions, Params};
+use serde_json::Value;
+use tracing::Instrument;
+
+use super::{RequestId, answer, error, wire};
+use crate::error::RelayError;
+use crate::relay::Relay;
+
+/// Every method there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Method {
+    SponsorWithTee,
+    SponsorWithPasskey,
+    GetSponsorshipIntent,
+    GetPaymasterStubData,
+    GetPaymasterData,
+    SupportedEntryPoints,
+    ChainId,
+    GetAccountInfo,
+}
+
+impl Method {
+    const ALL: [Self; 8] = [
+        Self::SponsorWithTee,
+        Self::SponsorWithPasskey,
+        Self::GetSponsorshipIntent,
+        Self::GetPaymasterStubData,
+        Self::GetPaymasterData,
+        Self::SupportedEntryPoints,
+        Self::ChainId,
+        Self::GetAccountInfo,
+    ];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::SponsorWithTee => "pm_sponsor_with_tee",
+            Self::SponsorWithPasskey => "pm_sponsor_with_passkey",
+            Self::GetSponsorshipIntent => "pm_getSponsorshipIntent",
+            Self::GetPaymasterStubData => "pm_getPaymasterStubData",
+            Self::GetPaymasterData => "pm_getPaymasterData",
+            Self::SupportedEntryPoints => "pm_supportedEntryPoints",
+            Self::ChainId => "pm_chainId",
+            Self::GetAccountInfo => "pm_get_account_info",
+        }
+    }
+}
+
+pub(super) fn is_method(name: &str) -> bool {
+    Method::ALL.iter().any(|method| method.name() == name)
+}
+
+/// All methods over a relay.
+pub(crate) fn module(relay: Arc<Relay>) -> Result<RpcModule<Relay>, RegisterMethodError> {
+    let mut module = RpcModule::from_arc(relay);
+    for method in Method::ALL {
+        module.register_async_method(method.name(), move |params, relay, extensions| {
+            respond(method, params, relay, extensions)
+        })?;
+    }
+    Ok(module)
+}
+
+async fn respond(
+    method: Method,
+    params: Params<'static>,
+    relay: Arc<Relay>,
+    extensions: Extensions,
+) -> Result<Value, ErrorObjectOwned> {
+    let request_id = extensions.get::<RequestId>().cloned().unwrap_or_else(RequestId::new);
+    let span = tracing::info_span!("rpc", method = method.name(), request_id = request_id.0.as_str());
+    let outcome = run(method, &params, &relay, &request_id).instrument(span.clone()).await;
+    let reason = outcome.as_ref().map_or_else(error::label, |_| "ok");
+    relay.metrics.request(method.name(), reason);
+    span.in_scope(|| match &outcome {
+        Ok(_) => tracing::info!("answered"),
+        Err(refusal) => tracing::info!(reason, error = ?refusal, "refused"),
+    });
+    outcome.map_err(|refusal| error::to_object(&refusal, &request_id))
+}
+
+async fn run(
+    method: Method,
+    params: &Params<'static>,
+    relay: &Relay,
+    request_id: &RequestId,
+) -> Result<Value, RelayError> {
+    let wire = wire::Wire { catalogue: relay.catalogue(), request_id };
+    let params = wire::list(params)?;
+    match method {
+        Method::SponsorWithTee | Method::SponsorWithPasskey => {
+            let parsed = wire.sponsor(&params)?;
+            let sponsored = relay.sponsor(parsed.request).await?;
+            Ok(answer::sponsored(&sponsored, parsed.document, request_id))
+        }
+        Method::GetSponsorshipIntent => {
+            let intent = relay.intent(&wire.intent(&params)?).await?;
+            Ok(answer::intent(&intent, &relay.catalogue().rp_id))
+        }
+        Method::GetPaymasterStubData => {
+            let stub = relay.stub(&wire.stub(&params)?).await?;
+            Ok(answer::stub(&stub, &relay.catalogue().sponsor_name))
+        }
+        Method::GetPaymasterData => {
+            let sponsored = relay.sponsor(wire.data(&params)?).await?;
+            Ok(answer::data(&sponsored))
+        }
+        Method::SupportedEntryPoints => {
+            wire::nothing(&params)?;
+            Ok(answer::entry_points(relay.catalogue().deployments()))
+        }
+        Method::ChainId => {
+            wire::nothing(&params)?;
+            Ok(answer::chain_id(relay.catalogue().chain_id))
+        }
+        Method::GetAccountInfo => {
+            let info = relay.account(&wire::account_info(&params)?).await?;
+            Ok(answer::account(&info))
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! The JSON-RPC surface: parse once, answer in one shape, refuse from one table.
+
+mod answer;
+mod auth;
+mod calls;
+mod error;
+mod http;
+mod methods;
+mod wire;
+
+pub(crate) use auth::ApiKeys;
+pub(crate) use calls::{CallsLayer, MAX_RESPONSE};
+pub(crate) use http::EdgeLayer;
+pub(crate) use methods::module;
+
+use uuid::Uuid;
+
+/// The name of one request, in the answer, the log and the gateway's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RequestId(pub(crate) String);
+
+impl RequestId {
+    const MAX_LENGTH: usize = 64;
+
+    pub(crate) fn new() -> Self {
+        Self(Uuid::new_v4().to_string())
+    }
+
+    /// A caller's own name, if it may stand in a header and a log line.
+    pub(crate) fn of_caller(text: &str) -> Option<Self> {
+        let sane = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
+        let fits = !text.is_empty() && text.len() <= Self::MAX_LENGTH && text.bytes().all(sane);
+        fits.then(|| Self(text.to_owned()))
+    }
+}
+
+/// On a response that was made here; the others are jsonrpsee's own, and lack our data.
+#[derive(Clone, Copy)]
+pub(crate) struct MadeHere;

@@ -1,0 +1,140 @@
+//! Policies, and the standing of accounts, as an operator writes them.
+
+use std::str::FromStr;
+
+use alloy_primitives::Address;
+use proto::AccountId;
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+use super::amount::WeiAmount;
+
+/// What is sponsored, and for whom. Every rule must hold.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PolicySettings {
+    /// The name requests choose it by (`policyId`).
+    pub id: String,
+    /// The only senders that are sponsored. Empty: any.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub senders: Vec<Address>,
+    /// The only contracts that may be called; every inner call of a batch is looked at, and an encoding that is not
+    /// understood is refused. Empty: any.
+    #[serde(default)]
+    pub targets: Vec<TargetSettings>,
+    /// Wei. The most an operation may cost at worst: the prefund the EntryPoint takes.
+    pub max_cost_per_operation: WeiAmount,
+    /// Sponsors without a passkey. The trusted application must have given the relay's key that permission too.
+    #[serde(default)]
+    pub allow_without_passkey: bool,
+    /// Wei. The least balance of an account.
+    #[serde(default)]
+    pub min_balance: WeiAmount,
+    /// The lowest membership of an account: none, basic or premium.
+    #[serde(default)]
+    pub min_membership: Membership,
+}
+
+/// A contract that may be called.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TargetSettings {
+    /// The contract.
+    #[schemars(with = "String")]
+    pub address: Address,
+    /// The only functions of it, by selector (`0xa9059cbb`). Empty: any, and plain transfers.
+    #[serde(default)]
+    pub selectors: Vec<Selector>,
+}
+
+/// The first four bytes of the Keccak-256 of a function's signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(with = "String")]
+pub struct Selector(pub [u8; 4]);
+
+impl<'de> Deserialize<'de> for Selector {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let digits = text.strip_prefix("0x").unwrap_or_default();
+        let mut bytes = [0; 4];
+        hex::decode_to_slice(digits, &mut bytes)
+            .map_err(|_| de::Error::custom("a selector is 0x and eight hex digits"))?;
+        Ok(Self(bytes))
+    }
+}
+
+/// How an account stands with the operator.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StandingSettings {
+    /// Whether it is sponsored at all.
+    #[serde(default = "yes")]
+    pub active: bool,
+    /// Wei. Its credit in the operator's books.
+    #[serde(default)]
+    pub balance: WeiAmount,
+    /// Its membership: none, basic or premium.
+    #[serde(default)]
+    pub membership: Membership,
+}
+
+/// A known account.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AccountSettings {
+    /// The account id.
+    #[serde(deserialize_with = "account_id")]
+    #[schemars(with = "String")]
+    pub id: AccountId,
+    /// Whether it is sponsored at all.
+    #[serde(default = "yes")]
+    pub active: bool,
+    /// Wei. Its credit in the operator's books.
+    #[serde(default)]
+    pub balance: WeiAmount,
+    /// Its membership: none, basic or premium.
+    #[serde(default)]
+    pub membership: Membership,
+}
+
+/// Membership levels, lowest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Membership {
+    /// Not a member.
+    #[default]
+    None,
+    /// A member.
+    Basic,
+    /// A member with the most rights.
+    Premium,
+}
+
+impl Membership {
+    /// The word for it, as in settings.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Basic => "basic",
+            Self::Premium => "premium",
+        }
+    }
+}
+
+impl AccountSettings {
+    /// The standing alone.
+    #[must_use]
+    pub fn standing(&self) -> StandingSettings {
+        StandingSettings { active: self.active, balance: self.balance, membership: self.membership }
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn account_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<AccountId, D::Error> {
+    AccountId::from_str(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+}

@@ -1,0 +1,201 @@
+//! What an operator can set. The doc comments are the configuration reference.
+
+mod amount;
+mod limits;
+
+use std::path::PathBuf;
+
+use alloy_primitives::Address;
+use proto::EntryPointVersion;
+use schemars::JsonSchema;
+use secrecy::SecretString;
+use serde::Deserialize;
+
+pub use amount::WeiAmount;
+pub use limits::{AccountSettings, Membership, PolicySettings, Selector, StandingSettings, TargetSettings};
+
+/// The paymaster relay.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The chain whose operations are sponsored.
+    pub chain: ChainSettings,
+    /// The paymasters, each with the EntryPoint it serves. The first is used when a request names none.
+    pub deployments: Vec<DeploymentSettings>,
+    /// The SQLite file that holds sponsorships and, without Redis, the claims of requests.
+    #[schemars(with = "String")]
+    pub database: PathBuf,
+    /// Seconds a sponsorship is valid for. The trusted application's own ceiling must not be lower.
+    #[serde(default = "defaults::validity_seconds")]
+    pub validity_seconds: u64,
+    /// Seconds of validity below which a window is not worth signing: bundlers want 30 to include an operation.
+    #[serde(default = "defaults::min_validity_seconds")]
+    pub min_validity_seconds: u64,
+    /// The sponsorship policies. The first applies to requests that name none.
+    pub policies: Vec<PolicySettings>,
+    /// The accounts whose standing is known.
+    #[serde(default)]
+    pub accounts: Vec<AccountSettings>,
+    /// The standing of every other account. Without it they are refused.
+    #[serde(default)]
+    pub default_account: Option<StandingSettings>,
+    /// The key that signs the relay's approvals.
+    pub relay_key: RelayKeySettings,
+    /// Keeps the claims of requests in Redis instead of the database.
+    #[serde(default)]
+    pub redis: Option<RedisSettings>,
+    /// The JSON-RPC surface.
+    #[serde(default)]
+    pub rpc: RpcSettings,
+    /// The WebAuthn relying party that passkeys belong to.
+    pub rp_id: String,
+    /// Who sponsors, as wallets show it (ERC-7677, `sponsor.name`).
+    #[serde(default = "defaults::sponsor_name")]
+    pub sponsor_name: String,
+    /// Seconds between two looks at the chain for operations that were mined.
+    #[serde(default = "defaults::settlement_interval_seconds")]
+    pub settlement_interval_seconds: u64,
+}
+
+/// The chain.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChainSettings {
+    /// EIP-155 chain id.
+    pub chain_id: u64,
+    /// JSON-RPC endpoint of a node. Never logged: such addresses often carry a key.
+    #[schemars(with = "String")]
+    pub rpc_url: SecretString,
+    /// Seconds after which the node counts as down.
+    #[serde(default = "defaults::chain_timeout_seconds")]
+    pub timeout_seconds: u64,
+}
+
+/// A paymaster and its EntryPoint.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeploymentSettings {
+    /// The EntryPoint contract.
+    #[schemars(with = "String")]
+    pub entry_point: Address,
+    /// Its version: 0.6, 0.7, 0.8 or 0.9.
+    #[schemars(with = "String")]
+    pub version: EntryPointVersion,
+    /// The paymaster contract, with a deposit in that EntryPoint.
+    #[schemars(with = "String")]
+    pub paymaster: Address,
+    /// Gas for the paymaster's validation; also the most a client may echo. Ignored on v0.6.
+    #[serde(default = "defaults::paymaster_verification_gas_limit")]
+    pub paymaster_verification_gas_limit: u64,
+    /// The least gas for the paymaster's validation that a client may echo. Ignored on v0.6.
+    #[serde(default = "defaults::min_paymaster_verification_gas_limit")]
+    pub min_paymaster_verification_gas_limit: u64,
+}
+
+/// The relay's signing key. There is no plain-text form of it on disk.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RelayKeySettings {
+    /// The key's file, an encrypted Ethereum keystore (version 3); made at the first start.
+    #[schemars(with = "String")]
+    pub file: PathBuf,
+    /// The environment variable that holds the passphrase.
+    #[serde(default)]
+    pub passphrase_env: Option<String>,
+    /// The file that holds the passphrase, as secret stores mount it. A trailing line break is left out.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub passphrase_file: Option<PathBuf>,
+    /// Seconds after which the key is replaced by a new one; 0 for never.
+    #[serde(default = "defaults::rotation_interval_seconds")]
+    pub rotation_interval_seconds: u64,
+}
+
+/// Redis 7 or later.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RedisSettings {
+    /// `redis://[user:password@]host:port[/database]`. Never logged.
+    #[schemars(with = "String")]
+    pub url: SecretString,
+    /// Milliseconds after which a claim counts as failed, and the request is refused as retryable.
+    #[serde(default = "defaults::redis_timeout_milliseconds")]
+    pub timeout_milliseconds: u64,
+}
+
+/// The JSON-RPC surface.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RpcSettings {
+    /// Bytes of the largest request.
+    pub max_body_bytes: u32,
+    /// Connections at once, HTTP and WebSocket together.
+    pub max_connections: u32,
+    /// Calls in one batch.
+    pub max_batch: u32,
+    /// SHA-256, in hex, of every API key that is let in as `Authorization: Bearer <key>`. Empty: open to everybody.
+    pub api_key_hashes: Vec<String>,
+}
+
+impl Default for RpcSettings {
+    fn default() -> Self {
+        Self { max_body_bytes: 256 * 1024, max_connections: 1024, max_batch: 16, api_key_hashes: Vec::new() }
+    }
+}
+
+/// Why settings can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// A list needs at least one entry.
+    #[error("{key}: at least one is needed")]
+    Empty {
+        /// The key.
+        key: &'static str,
+    },
+    /// Two entries share what must be unique.
+    #[error("{key}: {value} is there twice")]
+    Duplicate {
+        /// The key.
+        key: &'static str,
+        /// What both have.
+        value: String,
+    },
+    /// A value is outside what makes sense.
+    #[error("{key}: {problem}")]
+    Invalid {
+        /// The key.
+        key: &'static str,
+        /// What is wrong, for people.
+        problem: String,
+    },
+}
+
+mod defaults {
+    pub(super) fn validity_seconds() -> u64 {
+        600
+    }
+    pub(super) fn min_validity_seconds() -> u64 {
+        60
+    }
+    pub(super) fn sponsor_name() -> String {
+        "super-relay".to_owned()
+    }
+    pub(super) fn settlement_interval_seconds() -> u64 {
+        4
+    }
+    pub(super) fn chain_timeout_seconds() -> u64 {
+        5
+    }
+    pub(super) fn paymaster_verification_gas_limit() -> u64 {
+        60_000
+    }
+    pub(super) fn min_paymaster_verification_gas_limit() -> u64 {
+        30_000
+    }
+    pub(super) fn rotation_interval_seconds() -> u64 {
+        24 * 60 * 60
+    }
+    pub(super) fn redis_timeout_milliseconds() -> u64 {
+        500
+    }
+}

@@ -1,0 +1,76 @@
+//! Settlement: what was mined is no longer reserved. Reads the chain's own words, `UserOperationEvent`, and remembers how
+//! far it read, so that a restart misses nothing.
+
+use std::time::Duration;
+
+use proto::Wei;
+use tokio::time::interval;
+use tokio_util::sync::CancellationToken;
+
+use crate::catalogue::Deployment;
+use crate::chain::MinedOp;
+use crate::error::RelayError;
+use crate::relay::Relay;
+use crate::store::{Gwei, Settlement};
+
+/// Blocks that are read again every time: a reorganisation may have put other operations into them.
+const REORGANISED: u64 = 12;
+/// Blocks in one question; nodes refuse wide ones.
+const AT_ONCE: u64 = 1000;
+
+impl Relay {
+    /// Settles every interval, until told to stop.
+    pub async fn settle_regularly(&self, every: Duration, stop: CancellationToken) {
+        let mut ticks = interval(every.max(Duration::from_secs(1)));
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = ticks.tick() => {}
+            }
+            if let Err(error) = self.settle().await {
+                tracing::warn!(%error, "settlement broke off; it goes on from the same block");
+            }
+        }
+    }
+
+    /// Reads what was mined since the last time, for every deployment; how many operations of ours there were.
+    ///
+    /// # Errors
+    /// [`RelayError::ChainUnavailable`], [`RelayError::StoreUnavailable`]; asking again goes on from there.
+    pub async fn settle(&self) -> Result<u64, RelayError> {
+        let latest = self.chain.latest_block().await?;
+        let mut settled = 0;
+        for deployment in self.catalogue.deployments() {
+            settled += self.settle_deployment(deployment, latest).await?;
+        }
+        Ok(settled)
+    }
+
+    async fn settle_deployment(&self, deployment: &Deployment, latest: u64) -> Result<u64, RelayError> {
+        // The first time there is nothing of ours to find in older blocks.
+        let next = self.store.next_block(deployment).await?.unwrap_or(latest);
+        let mut from = next.saturating_sub(REORGANISED);
+        let mut settled = 0;
+        while from <= latest {
+            let to = latest.min(from + AT_ONCE - 1);
+            for op in self.chain.mined(deployment, from, to).await? {
+                settled += u64::from(self.settle_op(deployment, &op).await?);
+            }
+            self.store.set_next_block(deployment, to + 1).await?;
+            from = to + 1;
+        }
+        Ok(settled)
+    }
+
+    async fn settle_op(&self, deployment: &Deployment, op: &MinedOp) -> Result<bool, RelayError> {
+        let MinedOp { user_op_hash, block, cost, succeeded } = *op;
+        // Before the reservation goes, the deposit we remember must, for it shrank with the operation.
+        self.deposits.forget(deployment).await;
+        let cost = Gwei::at_least(cost).unwrap_or(Gwei::at_most(Wei(u128::MAX)));
+        let ours = self.store.settle(&user_op_hash, &Settlement { block, cost, succeeded }).await?;
+        if !ours {
+            tracing::warn!(%user_op_hash, block, "our paymaster paid for an operation that is not in our books");
+        }
+        Ok(ours)
+    }
+}

@@ -1,0 +1,234 @@
+//! The whole cycle of a sponsorship: claim, quote, judge, reserve, sign, check, record, answer.
+//!
+//! The intent is on the disk before anything is signed and the signatures are before they leave, so a crash between any
+//! two steps repeats no charge: the same request again goes on where the last one ended.
+
+use std::time::{Duration, Instant};
+
+use proto::command::{RelayApproval, Sponsor, SponsorReply};
+use proto::paymaster::paymaster_digest;
+use proto::{EntryPoint, Hash, Paymaster, Signature, Status, Terms};
+use uuid::Uuid;
+
+use super::approve::{Approval, Approved};
+use super::request::SponsorRequest;
+use crate::error::RelayError;
+use crate::metrics::Stage;
+use crate::nonce::Claim;
+use crate::relay::Relay;
+use crate::relay_key::Lease;
+use crate::secp256k1;
+use crate::store::{Record, Signed, State};
+
+/// Seconds a claim outlives the longest window, so that it never ends before the sponsorship does.
+const CLAIM_MARGIN: u64 = 60;
+/// Whose turn an intent is.
+struct Claimed {
+    key: [u8; 32],
+    holder: String,
+    is_fresh: bool,
+}
+
+/// What comes after looking into the books.
+enum Step {
+    Answered(Sponsored),
+    ToSign(Approved),
+}
+
+const UNSIGNED: Signature = Signature { r: [0; 32], s: [0; 32], v: 0 };
+
+/// A sponsored operation, as the EntryPoint takes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sponsored {
+    /// Where it goes.
+    pub entry_point: EntryPoint,
+    /// On what terms.
+    pub terms: Terms,
+    /// The paymaster fields with the signature in them.
+    pub paymaster: Paymaster,
+    /// What was signed.
+    pub signed: Signed,
+}
+
+impl Relay {
+    /// Sponsors an operation, or says why not. The same request gives the same bytes and is charged once.
+    ///
+    /// # Errors
+    /// [`RelayError`].
+    pub async fn sponsor(&self, request: SponsorRequest) -> Result<Sponsored, RelayError> {
+        let _turn = self.turns.take(request.intent).await;
+        self.check_idempotency_key(&request).await?;
+
+        let claim = self.timed(Stage::Claim, self.claim(&request)).await?;
+        let known = if claim.is_fresh { None } else { self.known(&request).await? };
+        let step = match known {
+            Some(record) => self.go_on(request, record)?,
+            None => self.begin(request, &claim).await?,
+        };
+        match step {
+            Step::Answered(sponsored) => Ok(sponsored),
+            Step::ToSign(approved) => self.sign(approved, &claim).await,
+        }
+    }
+
+    async fn begin(&self, request: SponsorRequest, claim: &Claimed) -> Result<Step, RelayError> {
+        match self.timed(Stage::Approve, Approved::new(self, request)).await {
+            Ok(Approval::New(approved)) => Ok(Step::ToSign(approved)),
+            Ok(Approval::Known(request)) => {
+                let record = self.known(&request).await?.ok_or(RelayError::InFlight)?;
+                self.go_on(request, record)
+            }
+            Err(error) => {
+                self.unclaim(claim).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// The same approval gets the same answer; another one of the same intent, or none so far, is signed on the same
+    /// terms.
+    fn go_on(&self, request: SponsorRequest, record: Record) -> Result<Step, RelayError> {
+        if !answers(&record, &request) {
+            return Approved::resume(self, request, record).map(Step::ToSign);
+        }
+        let signed = record.signed.ok_or(RelayError::InFlight)?;
+        Ok(Step::Answered(build(request.draft.deployment.entry_point, record.terms, signed)))
+    }
+
+    /// The living sponsorship of the same intent. One that was mined only ever answers its own request: for another
+    /// approval it is as if there were none, and the account's nonce decides.
+    async fn known(&self, request: &SponsorRequest) -> Result<Option<Record>, RelayError> {
+        let record = self.store.find(&request.intent, self.clock.now()).await?;
+        Ok(record.filter(|record| record.state != State::Settled || answers(record, request)))
+    }
+
+    async fn check_idempotency_key(&self, request: &SponsorRequest) -> Result<(), RelayError> {
+        let Some(key) = &request.idempotency_key else {
+            return Ok(());
+        };
+        match self.store.intent_of_key(&request.draft.account_id, key).await? {
+            Some(intent) if intent != request.intent => Err(RelayError::IdempotencyConflict),
+            _ => Ok(()),
+        }
+    }
+
+    async fn claim(&self, request: &SponsorRequest) -> Result<Claimed, RelayError> {
+        let ttl = Duration::from_secs(self.catalogue.validity.most.saturating_add(CLAIM_MARGIN));
+        let holder = Uuid::new_v4().to_string();
+        let key = request.intent.0;
+        Ok(match self.nonces.claim(&key, &holder, ttl).await? {
+            Claim::Fresh => Claimed { key, holder, is_fresh: true },
+            Claim::Held { holder } => Claimed { key, holder, is_fresh: false },
+        })
+    }
+
+    async fn unclaim(&self, claim: &Claimed) {
+        // A claim that stays only costs the next request a look into the store.
+        if let Err(error) = self.nonces.release(&claim.key, &claim.holder).await {
+            tracing::warn!(%error, "a claim could not be given back");
+        }
+    }
+
+    /// Uses the approval up: whatever comes of it, nothing is signed with it again.
+    async fn sign(&self, approved: Approved, claim: &Claimed) -> Result<Sponsored, RelayError> {
+        let signing = Instant::now();
+        let outcome = self.ask_kms(&approved).await;
+        self.metrics.stage(Stage::Sign, signing.elapsed());
+        let (command, reply) = match outcome {
+            Ok(answer) => answer,
+            Err(error @ RelayError::KmsRefused { .. }) => {
+                if self.store.release(approved.reservation()).await? {
+                    self.unclaim(claim).await;
+                }
+                return Err(error);
+            }
+            Err(error) => return Err(error),
+        };
+        self.check(&command, &reply).await?;
+
+        let signed = Signed {
+            user_signature_hash: approved.request().user_signature_hash,
+            user_op_hash: reply.user_op_hash,
+            paymaster_signer: reply.paymaster_signer,
+            paymaster_signature: reply.paymaster_signature,
+            account_signature: reply.account_signature,
+            timestamp: command.approval.timestamp,
+        };
+        let recorded = approved.knows_more_than(&signed)
+            || self.timed(Stage::Record, self.store.record_signed(approved.reservation(), &signed)).await?;
+        if !recorded {
+            return Err(RelayError::InFlight);
+        }
+        Ok(build(command.entry_point, *approved.terms(), signed))
+    }
+
+    async fn ask_kms(&self, approved: &Approved) -> Result<(Sponsor, SponsorReply), RelayError> {
+        match self.ask_kms_once(approved).await {
+            // A rotation whose end was not heard of may have put another key in the place of ours.
+            Err(error) if error.is_kms_refusal(Status::SignerNotAuthorised) && self.relay_key.is_unresolved() => {
+                if let Err(unresolved) = self.relay_key.resolve().await {
+                    tracing::warn!(error = %unresolved, "the relay key is unresolved");
+                }
+                self.ask_kms_once(approved).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// The lease lasts until the answer is there: a rotation waits for it.
+    async fn ask_kms_once(&self, approved: &Approved) -> Result<(Sponsor, SponsorReply), RelayError> {
+        let lease = self.relay_key.lease().await;
+        let command = self.command(approved, &lease)?;
+        let reply = self.kms.sponsor(&command, &approved.request().request_id).await?;
+        Ok((command, reply))
+    }
+
+    fn command(&self, approved: &Approved, lease: &Lease<'_>) -> Result<Sponsor, RelayError> {
+        let request = approved.request();
+        let mut nonce = [0; 8];
+        self.entropy.fill(&mut nonce)?;
+        let mut command = Sponsor {
+            entry_point: request.draft.deployment.entry_point,
+            account_id: request.draft.account_id.clone(),
+            op: request.draft.op.clone(),
+            terms: *approved.terms(),
+            passkey: request.passkey.clone(),
+            approval: RelayApproval {
+                nonce: u64::from_be_bytes(nonce),
+                timestamp: self.clock.now(),
+                signature: UNSIGNED,
+            },
+        };
+        command.approval.signature = lease.approve(&command.request_digest());
+        Ok(command)
+    }
+
+    /// The gateway looked at the reply already; it may be a remote one, so we look again.
+    async fn check(&self, command: &Sponsor, reply: &SponsorReply) -> Result<(), RelayError> {
+        let wrong = |detail| Err(RelayError::KmsReplyInvalid { detail });
+        let known_signer = self.paymaster_signer().await?;
+        let digest = paymaster_digest(&command.op, &command.entry_point, &command.terms);
+        if reply.paymaster_signer != known_signer {
+            return wrong("another key signed for the paymaster");
+        }
+        if secp256k1::recover(&Hash(digest.0), &reply.paymaster_signature) != Some(known_signer) {
+            return wrong("the paymaster's signature does not match");
+        }
+        if reply.user_op_hash != command.final_op(&reply.paymaster_signature).hash(&command.entry_point) {
+            return wrong("userOpHash does not match");
+        }
+        if command.passkey.is_some() != reply.account_signature.is_some() {
+            return wrong("the account's signature is missing, or there without a passkey");
+        }
+        Ok(())
+    }
+}
+
+/// Whether a record is the whole answer to a request: the same approval of the same intent.
+fn answers(record: &Record, request: &SponsorRequest) -> bool {
+    record.signed.as_ref().is_some_and(|signed| signed.user_signature_hash == request.user_signature_hash)
+}
+
+fn build(entry_point: EntryPoint, terms: Terms, signed: Signed) -> Sponsored {
+    Sponsored { entry_point, terms, paymaster: terms.signed(entry_point.version, &signed.paymaster_signature), signed }
+}

@@ -1,0 +1,18 @@
+//! One sponsorship, by type: `SponsorRequest`, `QuotedRequest`, `Approved`, `Sponsored`.
+
+mod account;
+mod approve;
+mod flow;
+mod intent;
+mod quote;
+mod request;
+mod stub;
+mod turn;
+
+pub use account::AccountInfo;
+pub use flow::Sponsored;
+pub use intent::Intent;
+pub use request::{DraftRequest, SponsorRequest};
+pub use stub::Stub;
+
+pub(crate) use turn::Turns;

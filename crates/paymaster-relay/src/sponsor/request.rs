@@ -1,0 +1,74 @@
+//! A request, parsed: past this point no text can be malformed.
+
+use std::sync::Arc;
+
+use proto::command::PasskeyAssertion;
+use proto::digest::{intent_hash, user_signature_hash};
+use proto::{AccountId, Hash, IntentHash, Paymaster, UserOpHash, UserOperation};
+
+use crate::catalogue::{Deployment, Validity};
+use crate::policy::Policy;
+
+/// An operation somebody wants sponsored, for real or to see what it would take.
+#[derive(Clone, Debug)]
+pub struct DraftRequest {
+    /// By which paymaster, at which EntryPoint.
+    pub deployment: Deployment,
+    /// The operation with all paymaster fields empty.
+    pub op: UserOperation,
+    /// Our own paymaster fields, as an earlier answer of ours put them into the operation.
+    pub echo: Option<Paymaster>,
+    /// Whose.
+    pub account_id: AccountId,
+    /// By which policy.
+    pub policy: Arc<Policy>,
+    /// How long the sponsorship may be valid.
+    pub validity: Validity,
+}
+
+/// A request for a signature.
+#[derive(Clone, Debug)]
+pub struct SponsorRequest {
+    /// What is to be sponsored.
+    pub draft: DraftRequest,
+    /// The user's approval; without it only some policies sponsor.
+    pub passkey: Option<PasskeyAssertion>,
+    /// The client's own name for the request.
+    pub idempotency_key: Option<String>,
+    /// Which request it is: what a passkey of the account signs. Never the signature, of which there are many for one
+    /// challenge.
+    pub intent: IntentHash,
+    /// Which approval of it (`userSignatureHash`).
+    pub user_signature_hash: Hash,
+    /// For the gateway's log and ours.
+    pub request_id: String,
+}
+
+impl DraftRequest {
+    /// `H0`: the hash of the operation without any paymaster.
+    #[must_use]
+    pub fn bare_hash(&self) -> UserOpHash {
+        self.op.hash(&self.deployment.entry_point)
+    }
+
+    /// The WebAuthn challenge by which the account's user approves the operation.
+    #[must_use]
+    pub fn intent(&self) -> IntentHash {
+        intent_hash(&self.bare_hash(), &self.account_id)
+    }
+}
+
+impl SponsorRequest {
+    /// Completes a draft with the user's approval.
+    #[must_use]
+    pub fn new(
+        draft: DraftRequest,
+        passkey: Option<PasskeyAssertion>,
+        idempotency_key: Option<String>,
+        request_id: String,
+    ) -> Self {
+        let intent = draft.intent();
+        let user_signature_hash = user_signature_hash(passkey.as_ref());
+        Self { draft, passkey, idempotency_key, intent, user_signature_hash, request_id }
+    }
+}

@@ -1,0 +1,48 @@
+//! Money as the store counts it: gwei fit the 63 bits of a database integer, wei do not.
+
+use std::fmt;
+
+use proto::Wei;
+
+const WEI: u128 = 1_000_000_000;
+
+/// 10^9 wei, at most 2^63 - 1 of them (more than nine billion ether).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Gwei(i64);
+
+impl Gwei {
+    /// Rounded up, for what may be spent; `None` when it does not fit.
+    #[must_use]
+    pub fn at_least(wei: Wei) -> Option<Self> {
+        i64::try_from(wei.0.div_ceil(WEI)).ok().map(Self)
+    }
+
+    /// Rounded down, for what there is; more than fits counts as what fits.
+    #[must_use]
+    pub fn at_most(wei: Wei) -> Self {
+        Self(i64::try_from(wei.0 / WEI).unwrap_or(i64::MAX))
+    }
+
+    /// As a database integer.
+    #[must_use]
+    pub const fn count(self) -> i64 {
+        self.0
+    }
+
+    /// From a database integer; negative ones were never written.
+    pub(super) fn from_count(count: i64) -> Option<Self> {
+        (count >= 0).then_some(Self(count))
+    }
+
+    /// In wei.
+    #[must_use]
+    pub fn to_wei(self) -> Wei {
+        Wei(u128::from(self.0.unsigned_abs()) * WEI)
+    }
+}
+
+impl fmt::Display for Gwei {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} gwei", self.0)
+    }
+}

@@ -1,0 +1,118 @@
+//! The shapes of what is remembered.
+
+use std::fmt;
+
+use proto::{AccountId, Address, Hash, IntentHash, Signature, Terms, Uint256, UserOpHash};
+use uuid::Uuid;
+
+use super::gwei::Gwei;
+use crate::catalogue::Deployment;
+
+/// The name of a row.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SponsorshipId(pub(super) String);
+
+impl SponsorshipId {
+    /// A new name that nobody guesses.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Uuid::new_v4().to_string())
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for SponsorshipId {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Display for SponsorshipId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// How far a sponsorship is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// The cost is reserved, the intent recorded; nothing is signed, as far as anybody outside knows.
+    Reserved,
+    /// The signatures left, or may have.
+    Signed,
+    /// It was mined.
+    Settled,
+    /// Refused, or over.
+    Released,
+}
+
+/// A sponsorship about to be reserved.
+#[derive(Clone, Debug)]
+pub struct NewSponsorship {
+    /// Its name.
+    pub id: SponsorshipId,
+    /// Which request it is.
+    pub intent: IntentHash,
+    /// Whose.
+    pub account_id: AccountId,
+    /// The client's own name for the request.
+    pub idempotency_key: Option<String>,
+    /// By which policy.
+    pub policy_id: String,
+    /// By which paymaster.
+    pub deployment: Deployment,
+    /// The account's contract.
+    pub sender: Address,
+    /// The operation's nonce.
+    pub account_nonce: Uint256,
+    /// On what terms.
+    pub terms: Terms,
+    /// The worst case.
+    pub max_cost: Gwei,
+}
+
+/// A sponsorship as remembered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Its name.
+    pub id: SponsorshipId,
+    /// How far it is.
+    pub state: State,
+    /// On what terms.
+    pub terms: Terms,
+    /// What was signed.
+    pub signed: Option<Signed>,
+}
+
+/// What was signed, and for which approval of the user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signed {
+    /// The user's approval ([`proto::digest::user_signature_hash`]).
+    pub user_signature_hash: Hash,
+    /// `getUserOpHash` of the final operation.
+    pub user_op_hash: UserOpHash,
+    /// Address of the paymaster's key in the TEE.
+    pub paymaster_signer: Address,
+    /// The paymaster's.
+    pub paymaster_signature: Signature,
+    /// The account's, when a passkey approved it.
+    pub account_signature: Option<Signature>,
+    /// Unix seconds of the relay's approval.
+    pub timestamp: u64,
+}
+
+/// What the chain says about an operation that was mined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settlement {
+    /// In which block.
+    pub block: u64,
+    /// What the paymaster paid.
+    pub cost: Gwei,
+    /// Whether the account's call succeeded.
+    pub succeeded: bool,
+}

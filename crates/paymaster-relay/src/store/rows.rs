@@ -1,0 +1,101 @@
+//! Rows to records and back; what doesn't fit was not written by us, and is an error.
+
+use proto::json::{bytes, hex_bytes};
+use proto::{Address, Hash, Signature, Terms, UserOpHash};
+use serde::{Deserialize, Serialize};
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::{Record, Signed, SponsorshipId, State, StoreError};
+
+/// The columns [`record`] reads.
+pub(super) const COLUMNS: &str = "id, state, paymaster, verification_gas_limit, valid_after, valid_until, result";
+
+/// The `result` column: hex, so that an operator can read it.
+#[derive(Serialize, Deserialize)]
+struct SignedRow {
+    user_signature_hash: String,
+    user_op_hash: String,
+    paymaster_signer: String,
+    paymaster_signature: String,
+    account_signature: Option<String>,
+    timestamp: u64,
+}
+
+pub(super) fn record(row: &SqliteRow) -> Result<Record, StoreError> {
+    let state: String = column(row, "state")?;
+    let result: Option<String> = column(row, "result")?;
+    let paymaster: Vec<u8> = column(row, "paymaster")?;
+    Ok(Record {
+        id: SponsorshipId(column(row, "id")?),
+        state: parse_state(&state)?,
+        terms: Terms {
+            paymaster: Address(fixed(&paymaster)?),
+            verification_gas_limit: unsigned(column(row, "verification_gas_limit")?)?.into(),
+            post_op_gas_limit: 0,
+            valid_until: unsigned(column(row, "valid_until")?)?,
+            valid_after: unsigned(column(row, "valid_after")?)?,
+        },
+        signed: result.as_deref().map(parse_signed).transpose()?,
+    })
+}
+
+pub(super) fn format_signed(signed: &Signed) -> Result<String, StoreError> {
+    let row = SignedRow {
+        user_signature_hash: signed.user_signature_hash.to_string(),
+        user_op_hash: signed.user_op_hash.to_string(),
+        paymaster_signer: signed.paymaster_signer.to_string(),
+        paymaster_signature: hex_bytes(&signed.paymaster_signature.to_bytes()),
+        account_signature: signed.account_signature.map(|signature| hex_bytes(&signature.to_bytes())),
+        timestamp: signed.timestamp,
+    };
+    serde_json::to_string(&row).map_err(StoreError::new)
+}
+
+fn parse_signed(text: &str) -> Result<Signed, StoreError> {
+    let row: SignedRow = serde_json::from_str(text).map_err(StoreError::new)?;
+    Ok(Signed {
+        user_signature_hash: Hash(hex(&row.user_signature_hash)?),
+        user_op_hash: UserOpHash(hex(&row.user_op_hash)?),
+        paymaster_signer: Address(hex(&row.paymaster_signer)?),
+        paymaster_signature: Signature::from_bytes(&hex(&row.paymaster_signature)?),
+        account_signature: row
+            .account_signature
+            .map(|text| hex(&text).map(|bytes| Signature::from_bytes(&bytes)))
+            .transpose()?,
+        timestamp: row.timestamp,
+    })
+}
+
+fn parse_state(text: &str) -> Result<State, StoreError> {
+    match text {
+        "reserved" => Ok(State::Reserved),
+        "signed" => Ok(State::Signed),
+        "settled" => Ok(State::Settled),
+        "released" => Ok(State::Released),
+        _ => Err(StoreError::new("a sponsorship of an unknown state")),
+    }
+}
+
+pub(super) fn column<'r, T>(row: &'r SqliteRow, name: &str) -> Result<T, StoreError>
+where
+    T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
+{
+    row.try_get(name).map_err(StoreError::new)
+}
+
+pub(super) fn fixed<const LENGTH: usize>(bytes: &[u8]) -> Result<[u8; LENGTH], StoreError> {
+    bytes.try_into().map_err(|_| StoreError::new("a column of another length"))
+}
+
+pub(super) fn signed(value: u64) -> Result<i64, StoreError> {
+    i64::try_from(value).map_err(|_| StoreError::new("a number beyond 63 bits"))
+}
+
+pub(super) fn unsigned(value: i64) -> Result<u64, StoreError> {
+    u64::try_from(value).map_err(|_| StoreError::new("a negative number"))
+}
+
+fn hex<const LENGTH: usize>(text: &str) -> Result<[u8; LENGTH], StoreError> {
+    fixed(&bytes::<LENGTH>(text).map_err(StoreError::new)?)
+}
