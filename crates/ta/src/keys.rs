@@ -23,10 +23,7 @@ pub(crate) struct PaymasterKey(SigningKey);
 impl AccountKey {
     /// The key at [`PATH`] under the account's entropy.
     pub(crate) fn derive(entropy: &Secret) -> Result<Self, Status> {
-        let path: DerivationPath = PATH.parse().map_err(|_| Status::SigningFailed)?;
-        // One seed in 2^127 has no key there; such an account can't be made.
-        let key = XPrv::derive_from_path(entropy, &path).map_err(|_| Status::EntropyFailed)?;
-        Ok(Self(key.private_key().clone()))
+        at_path(entropy.as_ref()).map(Self)
     }
 
     /// The owner of the account's contract.
@@ -70,6 +67,13 @@ impl PaymasterKey {
     }
 }
 
+fn at_path(seed: &[u8]) -> Result<SigningKey, Status> {
+    let path: DerivationPath = PATH.parse().map_err(|_| Status::SigningFailed)?;
+    // One seed in 2^127 has no key there; such an account can't be made.
+    let key = XPrv::derive_from_path(seed, &path).map_err(|_| Status::EntropyFailed)?;
+    Ok(key.private_key().clone())
+}
+
 /// Deterministic (RFC 6979) and with a low s, so the same digest always gives the same bytes.
 fn sign(key: &SigningKey, digest: &Hash) -> Result<Signature, Status> {
     let (signature, recovery) = key.sign_prehash_recoverable(&digest.0);
@@ -79,4 +83,38 @@ fn sign(key: &SigningKey, digest: &Hash) -> Result<Signature, Status> {
     }
     let (r, s) = signature.split_bytes();
     Ok(Signature { r: r.into(), s: s.into(), v: if recovery.is_y_odd() { 28 } else { 27 } })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::ToString;
+
+    use super::*;
+
+    /// BIP-39 "test test test test test test test test test test test junk" without a passphrase: the first account of
+    /// every development chain.
+    const SEED: &str = "9dfc3c64c2f8bede1533b6a79f8570e5943e0b8fd1cf77107adf7b72cef42185\
+                        d564a3aee24cab43f80e3c4538087d70fc824eabbad596a23c97b6ee8322ccc0";
+
+    #[test]
+    fn the_path_leads_to_the_first_account_of_an_ethereum_wallet() {
+        let key = at_path(&hex::decode(SEED).unwrap()).unwrap();
+        let address = address_of(key.verifying_key()).to_string();
+        assert_eq!(address, "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266");
+    }
+
+    /// secp256k1 with SHA-256, private key 1, "Satoshi Nakamoto": the vector every RFC 6979 implementation agrees on.
+    #[test]
+    fn signatures_are_deterministic_as_rfc_6979_has_it() {
+        use sha2::{Digest, Sha256};
+        let mut one = [0; 32];
+        one[31] = 1;
+        let digest = Sha256::digest("Satoshi Nakamoto").into();
+        let signature = sign(&SigningKey::from_slice(&one).unwrap(), &Hash(digest)).unwrap();
+        assert_eq!(
+            hex::encode(&signature.to_bytes()[..64]),
+            "934b1ea10a4b3c1757e2b0c017d0b6143ce3c9a7e6a4a49860d7a6ab210ee3d8\
+             2442ce9d2b916064108014783e923ec36b49743e2ffa1c4496f01a512aafd9e5"
+        );
+    }
 }

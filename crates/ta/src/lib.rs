@@ -19,6 +19,8 @@
 )]
 
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
 mod accounts;
 mod admin;

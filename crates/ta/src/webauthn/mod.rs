@@ -5,6 +5,8 @@ mod authenticator_data;
 mod client_data;
 mod public_key;
 mod registration;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use assertion::{Gesture, verify_assertion};
 pub(crate) use registration::verify_registration;

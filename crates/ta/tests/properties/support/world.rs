@@ -40,6 +40,13 @@ pub fn open(device: &MemoryDevice, entropy: SeededEntropy) -> Result<TestCore, S
     Core::open(device.store(), entropy, device.counter(), platform())
 }
 
+/// Other bytes than ever before, as a real source gives.
+fn reseed(entropy: &mut SeededEntropy) -> SeededEntropy {
+    let mut seed = [0; 32];
+    ta::Entropy::fill(entropy, &mut seed).unwrap();
+    SeededEntropy::new(seed)
+}
+
 impl World {
     pub fn new() -> Self {
         Self::with_entropy([7; 32])
@@ -73,23 +80,15 @@ impl World {
 
     /// The same device in another world, as it is now.
     pub fn fork(&self) -> Self {
-        let device = self.device.fork();
-        Self {
-            core: open(&device, self.entropy.clone()).unwrap(),
-            device,
-            admin: self.admin.clone(),
-            relay: self.relay.clone(),
-            entropy: self.entropy.clone(),
-        }
+        let (device, mut entropy) = (self.device.fork(), self.entropy.clone());
+        let core = open(&device, reseed(&mut entropy)).unwrap();
+        Self { device, core, admin: self.admin.clone(), relay: self.relay.clone(), entropy }
     }
 
     /// Power off and on again: all that is left is what was sealed.
     pub fn restart(&mut self) -> Result<(), Status> {
         self.device.revive();
-        // Other bytes than before, as a real source gives.
-        let mut seed = [0; 32];
-        ta::Entropy::fill(&mut self.entropy, &mut seed).unwrap();
-        self.core = open(&self.device, SeededEntropy::new(seed))?;
+        self.core = open(&self.device, reseed(&mut self.entropy))?;
         Ok(())
     }
 

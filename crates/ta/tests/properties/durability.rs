@@ -1,0 +1,212 @@
+//! Killed at any write: what was acknowledged is there, nothing is half there, and the counter never repeats.
+
+use std::collections::BTreeMap;
+
+use proto::command::{GetWalletInfo, SignatureScheme, WalletInfo};
+use proto::{Address, EntryPointVersion, Permissions, Status};
+use ta::memory::Fault;
+
+use crate::support::requests::sign;
+use crate::support::{Draft, EthKey, Passkey, World};
+
+const VERSION: EntryPointVersion = EntryPointVersion::V08;
+
+/// What a host was told took effect.
+#[derive(Default)]
+struct Acknowledged {
+    provisioned: bool,
+    signers: BTreeMap<Address, bool>,
+    accounts: BTreeMap<&'static str, WalletInfo>,
+    counter: u64,
+    sign_count: u32,
+}
+
+fn newcomer() -> EthKey {
+    EthKey::numbered(9)
+}
+
+fn alice(count: u32) -> Passkey {
+    Passkey { count, ..Passkey::numbered(0x41) }
+}
+
+/// Does everything that writes; stops at the first thing that is not acknowledged.
+fn run(world: &mut World, done: &mut Acknowledged) -> Result<(), Status> {
+    if !done.provisioned {
+        world.provision()?;
+        done.provisioned = true;
+    }
+    let (relay, newcomer) = (world.relay.address(), newcomer().address());
+    for (signer, wanted) in [(relay, true), (newcomer, true), (newcomer, false)] {
+        let permissions = Permissions::SPONSOR | Permissions::SIGN_USER_OPERATION;
+        if wanted {
+            world.authorize(signer, permissions)?
+        } else {
+            world.revoke(signer)?
+        }
+        done.signers.insert(signer, wanted);
+        done.counter = world.state().counter;
+    }
+    for (id, passkey) in [("alice", alice(0)), ("bob", Passkey::numbered(0x42))] {
+        done.accounts.insert(id, world.create(id, &passkey, SignatureScheme::Raw)?);
+    }
+    let relay = world.relay.clone();
+    for count in [4, 7] {
+        world.call(&sign(VERSION, "alice", 0).approved(&alice(count), &relay))?;
+        done.sign_count = count;
+    }
+    Ok(())
+}
+
+fn check(world: &mut World, done: &Acknowledged) {
+    let state = world.state();
+    assert!(state.counter >= done.counter, "the counter went back");
+    assert!(state.provisioned.is_some() || !done.provisioned);
+    let signers: Vec<Address> =
+        state.provisioned.iter().flat_map(|state| state.signers.iter().map(|signer| signer.address)).collect();
+    // A command that was not acknowledged may have taken effect, so only acknowledged keys nothing came after count.
+    if done.signers.get(&world.relay.address()) == Some(&true) {
+        assert!(signers.contains(&world.relay.address()));
+    }
+    if done.signers.get(&newcomer().address()) == Some(&false) {
+        assert!(!signers.contains(&newcomer().address()), "a revoked key came back");
+    }
+    for (id, wallet) in &done.accounts {
+        let info = world.call(&GetWalletInfo { account_id: id.parse().unwrap() });
+        assert_eq!(info.as_ref(), Ok(wallet), "an acknowledged account is gone or another");
+    }
+    if done.sign_count > 0 {
+        let relay = world.relay.clone();
+        let older = sign(VERSION, "alice", 1).approved(&alice(done.sign_count - 1), &relay);
+        assert_eq!(world.call(&older), Err(Status::SignCountDecreased));
+    }
+}
+
+/// From wherever it was interrupted, whatever is not there yet can be done.
+fn finish(world: &mut World) {
+    if world.state().provisioned.is_none() {
+        world.provision().unwrap();
+    }
+    let listed = world.state().provisioned.unwrap().signers;
+    for (key, wanted) in [(world.relay.clone(), true), (newcomer(), false)] {
+        let is_there = listed.iter().any(|signer| signer.address == key.address());
+        if wanted && !is_there {
+            world.authorize(key.address(), Permissions::SPONSOR | Permissions::SIGN_USER_OPERATION).unwrap();
+        }
+        if !wanted && is_there {
+            world.revoke(key.address()).unwrap();
+        }
+    }
+    for (id, passkey) in [("alice", alice(0)), ("bob", Passkey::numbered(0x42))] {
+        world.create(id, &passkey, SignatureScheme::Raw).unwrap();
+    }
+    let relay = world.relay.clone();
+    assert!(world.call(&sign(VERSION, "alice", 0).approved(&alice(9), &relay)).is_ok());
+}
+
+/// Writes of a whole run, the counter's among them.
+fn writes() -> u64 {
+    let mut world = World::new();
+    run(&mut world, &mut Acknowledged::default()).unwrap();
+    world.device.writes()
+}
+
+#[test]
+fn killed_at_any_write_it_keeps_what_it_acknowledged_and_goes_on() {
+    let writes = writes();
+    assert!(writes >= 14, "{writes}");
+    for at in 0..writes {
+        for fault in [Fault::Before, Fault::After, Fault::Refused] {
+            let (mut world, mut done) = (World::new(), Acknowledged::default());
+            world.device.fail_after(at, fault);
+            let status = run(&mut world, &mut done).unwrap_err();
+            assert!(status.is_retryable(), "write {at}, {fault:?}: {status}");
+            if fault != Fault::Refused {
+                world.restart().unwrap();
+            }
+            check(&mut world, &done);
+            finish(&mut world);
+            world.restart().unwrap();
+            check(&mut world, &done);
+        }
+    }
+}
+
+#[test]
+fn a_count_that_was_spent_is_never_spent_again() {
+    for at in 0..2 {
+        for fault in [Fault::Before, Fault::After] {
+            let mut world = World::ready();
+            let counter = world.next_counter();
+            let signer = newcomer().address();
+            let signature = crate::support::world::no_signature();
+            let permissions = Permissions::SPONSOR;
+            let command = proto::command::AuthorizeSigner { signer, permissions, counter, signature };
+            let command = crate::support::world::signed(command, &world.admin);
+            world.device.fail_after(at, fault);
+            assert!(world.call(&command).is_err());
+            world.restart().unwrap();
+            let counter_moved = world.next_counter() > counter;
+            let reply = world.call(&command);
+            assert_eq!(reply, if counter_moved { Err(Status::CounterMismatch) } else { Ok(()) });
+            assert_eq!(world.next_counter(), counter + 1);
+        }
+    }
+}
+
+#[test]
+fn a_torn_record_is_refused_and_never_taken_for_an_absent_one() {
+    // The first write of provisioning is the counter's.
+    let mut world = World::new();
+    world.device.fail_after(1, Fault::Torn);
+    world.provision().unwrap_err();
+    assert_eq!(world.restart(), Err(Status::StorageCorrupt));
+
+    // The pointer of the credential, then the account it points to.
+    for at in 0..2 {
+        let mut world = World::ready();
+        world.device.fail_after(at, Fault::Torn);
+        world.create("alice", &alice(0), SignatureScheme::Raw).unwrap_err();
+        world.restart().unwrap();
+        let again = world.create("alice", &alice(0), SignatureScheme::Raw);
+        assert_eq!(again, Err(Status::StorageCorrupt), "write {at}");
+    }
+
+    let (mut world, _, _) = World::with_account(SignatureScheme::Raw);
+    let command = sign(VERSION, "alice", 0).approved(&alice(5), &world.relay);
+    world.device.fail_after(0, Fault::Torn);
+    world.call(&command).unwrap_err();
+    world.restart().unwrap();
+    assert_eq!(world.call(&command), Err(Status::StorageCorrupt));
+}
+
+#[test]
+fn without_the_count_sealed_no_signature_leaves() {
+    for fault in [Fault::Before, Fault::After, Fault::Refused] {
+        let (mut world, _, _) = World::with_account(SignatureScheme::Raw);
+        let relay = world.relay.clone();
+        let command = sign(VERSION, "alice", 0).approved(&alice(5), &relay);
+        world.device.fail_after(0, fault);
+        assert_eq!(world.call(&command), Err(Status::StorageFailed));
+        world.restart().unwrap();
+        assert!(world.call(&command).is_ok(), "the same approval again, once it can be sealed");
+    }
+}
+
+#[test]
+fn a_store_in_doubt_opens_nothing() {
+    let mut world = World::ready();
+    // The counter behind the record: one of them is not what it was.
+    let counter = world.state().counter;
+    world.device.set_counter(counter - 1);
+    assert_eq!(world.restart(), Err(Status::CounterFailed));
+    world.device.set_counter(counter);
+    assert_eq!(world.restart(), Ok(()));
+    for (name, bytes) in world.device.records() {
+        for length in 0..bytes.len() {
+            world.device.plant(name, bytes[..length].to_vec());
+            assert_eq!(world.restart(), Err(Status::StorageCorrupt), "{length} bytes");
+        }
+        world.device.plant(name, [&bytes[..], &[0]].concat());
+        assert_eq!(world.restart(), Err(Status::StorageCorrupt));
+    }
+}

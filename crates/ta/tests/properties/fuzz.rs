@@ -1,0 +1,153 @@
+//! Property 9: no frame makes the core panic, and a refused one changes nothing.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proto::command::{
+    AuthorizeSigner, CreateHybridAccount, Echo, GetVersion, GetWalletInfo, Hello, Opcode, RevokeSigner, SetCeilings,
+    SignatureScheme, VerifySecurityState,
+};
+use proto::limits::{MAX_FRAME, MAX_REPLY};
+use proto::{Bounded, EntryPointVersion, Permissions, Status, frame};
+
+use crate::support::requests::{sign, sponsor};
+use crate::support::world::{ceilings, no_signature, provision, rotation, signed};
+use crate::support::{Draft, EthKey, Passkey, World};
+
+/// A frame of every opcode that is taken in [`world`], or was.
+fn seeds(world: &World) -> Vec<Vec<u8>> {
+    let (admin, relay, passkey) = (&world.admin, &world.relay, Passkey::numbered(0x41));
+    let counter = 3;
+    let signature = no_signature();
+    let signer = EthKey::numbered(9).address();
+    let authorize = AuthorizeSigner { signer, permissions: Permissions::ALL, counter, signature };
+    let create = CreateHybridAccount {
+        account_id: "carol".parse().unwrap(),
+        signature_scheme: SignatureScheme::Raw,
+        registration: Passkey::numbered(0x43).register(),
+    };
+    let mut frames = vec![
+        frame::encode_request(&Hello),
+        frame::encode_request(&Echo { bytes: Bounded::new(vec![1; 9]).unwrap() }),
+        frame::encode_request(&GetVersion),
+        frame::encode_request(&VerifySecurityState),
+        frame::encode_request(&GetWalletInfo { account_id: "alice".parse().unwrap() }),
+        frame::encode_request(&create),
+        frame::encode_request(&signed(provision(admin.address(), 1), admin)),
+        frame::encode_request(&signed(authorize, admin)),
+        frame::encode_request(&signed(RevokeSigner { signer: relay.address(), counter, signature }, admin)),
+        frame::encode_request(&rotation(relay, &EthKey::numbered(9), counter, Some(admin))),
+        frame::encode_request(&signed(SetCeilings { ceilings: ceilings(), counter, signature }, admin)),
+    ];
+    for version in EntryPointVersion::ALL {
+        frames.push(frame::encode_request(&sponsor(version, "alice", 2).approved(&passkey, relay)));
+        frames.push(frame::encode_request(&sign(version, "alice", 2).approved(&passkey, relay)));
+    }
+    frames.into_iter().map(Result::unwrap).collect()
+}
+
+/// A reply of the known shape, and no write behind a refusal but of a count that was spent.
+fn handle(world: &mut World, frame: &[u8]) -> Status {
+    let writes = world.device.writes();
+    let reply = world.core.handle(frame);
+    assert!(reply.len() <= MAX_REPLY);
+    let status = Status::from_code(u32::from_be_bytes(reply[..4].try_into().unwrap())).unwrap();
+    assert!(status == Status::Ok || reply.len() == 4);
+    assert!(status == Status::Ok || world.device.writes() == writes, "{status} wrote");
+    status
+}
+
+#[test]
+fn random_frames_get_a_refusal() {
+    let base = World::with_account(SignatureScheme::Raw).0;
+    for mut world in [base.fork(), World::new()] {
+        let world = std::cell::RefCell::new(&mut world);
+        proptest!(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() }, |(
+            bytes in vec(any::<u8>(), 0..600),
+            opcode in 0..Opcode::ALL.len(),
+            headed: bool,
+        )| {
+            let command = (Opcode::ALL[opcode] as u16).to_be_bytes();
+            let header = [frame::VERSION, command[0], command[1]];
+            let frame = if headed { [&header[..], &bytes].concat() } else { bytes };
+            handle(&mut world.borrow_mut(), &frame);
+        });
+    }
+}
+
+/// What becomes of a frame: a cut, a byte, a run of bytes of another frame, in one or several places.
+#[derive(Clone, Debug)]
+enum Mutation {
+    Cut(prop::sample::Index),
+    Set(prop::sample::Index, u8),
+    Insert(prop::sample::Index, u8),
+    Remove(prop::sample::Index),
+    Splice { at: prop::sample::Index, from: prop::sample::Index, start: prop::sample::Index, length: usize },
+}
+
+fn mutation() -> impl Strategy<Value = Mutation> {
+    use prop::sample::Index;
+    prop_oneof![
+        any::<Index>().prop_map(Mutation::Cut),
+        (any::<Index>(), any::<u8>()).prop_map(|(at, byte)| Mutation::Set(at, byte)),
+        (any::<Index>(), prop_oneof![Just(0xff), Just(0x80), Just(0)]).prop_map(|(at, byte)| Mutation::Set(at, byte)),
+        (any::<Index>(), any::<u8>()).prop_map(|(at, byte)| Mutation::Insert(at, byte)),
+        any::<Index>().prop_map(Mutation::Remove),
+        (any::<Index>(), any::<Index>(), any::<Index>(), 1..90usize)
+            .prop_map(|(at, from, start, length)| Mutation::Splice { at, from, start, length }),
+    ]
+}
+
+fn mutate(frame: &mut Vec<u8>, mutation: &Mutation, others: &[Vec<u8>]) {
+    if frame.is_empty() {
+        return;
+    }
+    match mutation {
+        Mutation::Cut(at) => frame.truncate(at.index(frame.len())),
+        Mutation::Set(at, byte) => {
+            let at = at.index(frame.len());
+            frame[at] = *byte;
+        }
+        Mutation::Insert(at, byte) => frame.insert(at.index(frame.len()), *byte),
+        Mutation::Remove(at) => drop(frame.remove(at.index(frame.len()))),
+        Mutation::Splice { at, from, start, length } => {
+            let other = from.get(others);
+            let start = start.index(other.len());
+            let run = &other[start..(start + length).min(other.len())];
+            let at = at.index(frame.len());
+            let end = (at + run.len()).min(frame.len());
+            frame.splice(at..end, run.iter().copied());
+        }
+    }
+}
+
+#[test]
+fn mutated_frames_of_every_opcode_get_a_reply() {
+    let world = World::with_account(SignatureScheme::Raw).0;
+    let seeds = seeds(&world);
+    let taken = seeds.iter().filter(|frame| handle(&mut world.fork(), frame) == Status::Ok).count();
+    assert_eq!(taken, seeds.len() - 1, "all but the second provisioning");
+    proptest!(ProptestConfig { cases: 6000, failure_persistence: None, ..ProptestConfig::default() }, |(
+        seed in any::<prop::sample::Index>(),
+        mutations in vec(mutation(), 1..4),
+        provisioned in prop::bool::weighted(0.9),
+    )| {
+        let mut frame = seed.get(&seeds).clone();
+        for mutation in &mutations {
+            mutate(&mut frame, mutation, &seeds);
+        }
+        let mut world = if provisioned { world.fork() } else { World::new() };
+        handle(&mut world, &frame);
+    });
+}
+
+#[test]
+fn what_is_no_frame_is_told_so() {
+    let mut world = World::ready();
+    assert_eq!(handle(&mut world, &[]), Status::Malformed);
+    assert_eq!(handle(&mut world, &[frame::VERSION, 0]), Status::Malformed);
+    assert_eq!(handle(&mut world, &[frame::VERSION + 1, 0, 0]), Status::UnsupportedVersion);
+    assert_eq!(handle(&mut world, &[frame::VERSION, 0, 99]), Status::UnknownCommand);
+    assert_eq!(handle(&mut world, &vec![frame::VERSION; MAX_FRAME + 1]), Status::TooLarge);
+    assert_eq!(handle(&mut world, &vec![frame::VERSION; MAX_FRAME]), Status::UnknownCommand);
+    assert_eq!(handle(&mut world, &[frame::VERSION, 0, 0, 0]), Status::Malformed, "a byte too many");
+}

@@ -1,0 +1,352 @@
+//! The host: takes its steps over the real core, by frames, and holds every reply against the model.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use proptest::sample::Index;
+use proto::command::{
+    AuthorizeSigner, CreateHybridAccount, GetWalletInfo, Opcode, Request, RevokeSigner, RotateSigner, SetCeilings,
+    SignWithHybridKey, SignatureScheme, Sponsor,
+};
+use proto::{AccountId, Address, EntryPointVersion, Permissions, Status, frame};
+use ta::memory::Fault;
+
+use super::model::Model;
+use super::steps::{Operation, Step};
+use crate::support::requests::{sign, sponsor};
+use crate::support::world::{MAX_WINDOW, ceilings, no_signature, rotation, signed};
+use crate::support::{Draft, EthKey, Passkey, World};
+
+const ACCOUNTS: [&str; 4] = ["alice", "bob", "carol", "dave"];
+
+/// How often what happened, to see that the harness reaches everything.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    pub frames: u32,
+    pub refused: u32,
+    pub sponsored: u32,
+    pub without_passkey: u32,
+    pub signed: u32,
+    pub created: u32,
+    pub administered: u32,
+    pub replayed: u32,
+    pub restarts: u32,
+    pub faults: u32,
+}
+
+impl Tally {
+    pub fn add(&mut self, other: &Self) {
+        self.frames += other.frames;
+        self.refused += other.refused;
+        self.sponsored += other.sponsored;
+        self.without_passkey += other.without_passkey;
+        self.signed += other.signed;
+        self.created += other.created;
+        self.administered += other.administered;
+        self.replayed += other.replayed;
+        self.restarts += other.restarts;
+        self.faults += other.faults;
+    }
+}
+
+pub struct Host {
+    world: World,
+    model: Model,
+    frames: Vec<Vec<u8>>,
+    count: u32,
+    pub tally: Tally,
+}
+
+fn relay(number: u8) -> EthKey {
+    EthKey::numbered(number + 1)
+}
+
+fn passkey(number: u8) -> Passkey {
+    Passkey::numbered(0x41 + number)
+}
+
+impl Host {
+    /// Two accounts, and relays that may sponsor and sign, sponsor without a passkey, and rotate.
+    pub fn new() -> Self {
+        let mut world = World::ready();
+        let both = Permissions::SPONSOR | Permissions::SIGN_USER_OPERATION;
+        let granted = [both, Permissions::SPONSOR | Permissions::SPONSOR_WITHOUT_PASSKEY, both | Permissions::ROTATE];
+        for (number, permissions) in (1..).zip(&granted[1..]) {
+            world.authorize(relay(number).address(), *permissions).unwrap();
+        }
+        let signers = (0..).zip(granted).map(|(number, permissions)| (relay(number).address(), permissions)).collect();
+        let schemes = [SignatureScheme::Eip191, SignatureScheme::Raw];
+        let wallets = (0..).zip(schemes).map(|(number, scheme)| {
+            let name = ACCOUNTS[usize::from(number)];
+            (name.parse().unwrap(), world.create(name, &passkey(number), scheme).unwrap())
+        });
+        let wallets = wallets.collect();
+        let model = Model {
+            paymaster_signer: world.state().provisioned.unwrap().paymaster_signer,
+            ceilings: ceilings(),
+            signers,
+            in_doubt: Vec::new(),
+            user_approved: HashSet::new(),
+            relay_approved: HashSet::new(),
+            wallets,
+            replies: HashMap::new(),
+        };
+        Self { world, model, frames: Vec::new(), count: 0, tally: Tally::default() }
+    }
+
+    pub fn fork(&self) -> Self {
+        let (world, model) = (self.world.fork(), self.model.clone());
+        Self { world, model, frames: self.frames.clone(), count: 0, tally: Tally::default() }
+    }
+
+    pub fn take(&mut self, step: &Step) {
+        self.count += 1;
+        match step {
+            Step::Operation(operation) => self.operate(operation),
+            Step::Replay(index) => {
+                if let Some(frame) = self.recorded(index) {
+                    self.send(frame);
+                }
+            }
+            Step::Mutate { frame, at, change } => {
+                if let Some(mut frame) = self.recorded(frame) {
+                    let at = at.index(frame.len());
+                    frame[at] ^= change;
+                    self.send(frame);
+                }
+            }
+            Step::Mix { into, from, part } => self.mix(into, from, *part),
+            Step::Create { account, passkey: number, thief, raw } => {
+                let mut passkey = passkey(*number);
+                if *thief {
+                    passkey.key = Passkey::numbered(0x61 + number).key;
+                }
+                self.request(&CreateHybridAccount {
+                    account_id: ACCOUNTS[usize::from(*account)].parse().unwrap(),
+                    signature_scheme: if *raw { SignatureScheme::Raw } else { SignatureScheme::Eip191 },
+                    registration: passkey.register(),
+                });
+            }
+            Step::Admin { .. } => self.administer(step),
+            Step::Restart => self.restart(),
+            Step::Fail { after, fault } => {
+                self.tally.faults += 1;
+                self.world.device.fail_after(*after, *fault);
+            }
+        }
+    }
+
+    fn operate(&mut self, operation: &Operation) {
+        let version = EntryPointVersion::ALL[usize::from(operation.version)];
+        let account = ACCOUNTS[usize::from(operation.account)];
+        let (relay, mut passkey) = (relay(operation.relay), passkey(operation.passkey));
+        // Two passkeys count, two are synced.
+        passkey.count = if operation.passkey % 2 == 1 { self.count } else { 0 };
+        if operation.sponsor {
+            let mut command = sponsor(version, account, operation.variant);
+            bend(&mut command, operation.terms);
+            if operation.user_approves {
+                command = command.user_approves(&passkey);
+                self.model.user_approved.insert((passkey.public_key(), command.intent_hash().0));
+            }
+            if operation.relay_approves {
+                command = command.relay_approves(&relay);
+                self.model.relay_approved.insert((relay.address(), command.request_digest()));
+            }
+            self.request(&command);
+        } else {
+            let mut command = sign(version, account, operation.variant);
+            if operation.user_approves {
+                command = command.user_approves(&passkey);
+                self.model.user_approved.insert((passkey.public_key(), command.intent_hash().0));
+            }
+            if operation.relay_approves {
+                command = command.relay_approves(&relay);
+                self.model.relay_approved.insert((relay.address(), command.request_digest()));
+            }
+            self.request(&command);
+        }
+    }
+
+    /// A part of one recorded command in another; every second time a relay signs the result, for the host holds its key.
+    fn mix(&mut self, into: &Index, from: &Index, part: u8) {
+        let sponsorships: Vec<Sponsor> = self.decoded();
+        let operations: Vec<SignWithHybridKey> = self.decoded();
+        if sponsorships.is_empty() || operations.is_empty() {
+            return;
+        }
+        let relay = relay(part % 3);
+        let (mut command, other) = (into.get(&sponsorships).clone(), from.get(&sponsorships));
+        match part {
+            0 => command.op = other.op.clone(),
+            1 => command.terms = other.terms,
+            2 => command.passkey = other.passkey.clone(),
+            3 => command.approval = other.approval,
+            4 => command.account_id = other.account_id.clone(),
+            _ => command.passkey = Some(from.get(&operations).passkey.clone()),
+        }
+        if self.count % 2 == 0 {
+            command = command.relay_approves(&relay);
+            self.model.relay_approved.insert((relay.address(), command.request_digest()));
+        }
+        self.request(&command);
+        let (mut command, other) = (into.get(&operations).clone(), from.get(&operations));
+        match part {
+            0 => command.op = other.op.clone(),
+            1 => command.op.paymaster = Some(from.get(&sponsorships).terms.unsigned()),
+            2 => command.passkey = other.passkey.clone(),
+            3 => command.approval = from.get(&sponsorships).approval,
+            4 => command.account_id = other.account_id.clone(),
+            _ => command.op = from.get(&sponsorships).op.clone(),
+        }
+        if self.count % 2 == 0 {
+            command = command.relay_approves(&relay);
+            self.model.relay_approved.insert((relay.address(), command.request_digest()));
+        }
+        self.request(&command);
+    }
+
+    fn administer(&mut self, step: &Step) {
+        let Step::Admin { kind, signer, next, permissions, honest, ahead } = step else {
+            return;
+        };
+        // A platform without power tells no counter; its host remembers one.
+        let known = self.world.call(&proto::command::VerifySecurityState).map_or(0, |state| state.counter);
+        let counter = known + 1 + ahead;
+        let key = if *honest { self.world.admin.clone() } else { relay(*next) };
+        let (current, newcomer) = (relay(*signer), relay(*next));
+        let signature = no_signature();
+        let address = current.address();
+        match kind {
+            0 => {
+                let permissions = Permissions(*permissions);
+                self.request(&signed(AuthorizeSigner { signer: address, permissions, counter, signature }, &key));
+            }
+            1 => self.request(&signed(RevokeSigner { signer: address, counter, signature }, &key)),
+            2 => self.request(&rotation(&current, &newcomer, counter, honest.then_some(&key))),
+            _ => {
+                let mut ceilings = ceilings();
+                ceilings.max_window = MAX_WINDOW + permissions;
+                self.request(&signed(SetCeilings { ceilings, counter, signature }, &key));
+            }
+        }
+    }
+
+    fn restart(&mut self) {
+        self.tally.restarts += 1;
+        self.world.restart().unwrap();
+        let provisioned = self.world.state().provisioned.unwrap();
+        let signers: BTreeMap<Address, Permissions> =
+            provisioned.signers.iter().map(|signer| (signer.address, signer.permissions)).collect();
+        let doubts = std::mem::take(&mut self.model.in_doubt);
+        assert!(signers == self.model.signers || doubts.contains(&signers), "signers nobody made");
+        self.model.signers = signers;
+        // Whatever the window is, an admin signed for it.
+        self.model.ceilings = provisioned.ceilings;
+    }
+
+    fn recorded(&self, index: &Index) -> Option<Vec<u8>> {
+        (!self.frames.is_empty()).then(|| index.get(&self.frames).clone())
+    }
+
+    fn decoded<R: Request>(&self) -> Vec<R> {
+        self.frames.iter().filter_map(|frame| decode(frame)).collect()
+    }
+
+    fn request<R: Request>(&mut self, request: &R) {
+        let frame = frame::encode_request(request).unwrap();
+        self.frames.push(frame.clone());
+        self.send(frame);
+    }
+
+    /// Sends a frame and holds whatever comes back against the model.
+    fn send(&mut self, frame: Vec<u8>) {
+        self.tally.frames += 1;
+        let reply = self.world.core.handle(&frame);
+        let status = Status::from_code(u32::from_be_bytes(reply[..4].try_into().unwrap())).unwrap();
+        if status != Status::Ok {
+            self.tally.refused += 1;
+            if status.is_retryable() {
+                self.model.in_doubt.extend(self.signers_after(&frame));
+            }
+            return;
+        }
+        if let Some(signers) = self.signers_after(&frame) {
+            self.tally.administered += 1;
+            self.model.signers = signers;
+        }
+        match frame::split_request(&frame).unwrap().0 {
+            Opcode::Sponsor => {
+                let command: Sponsor = decode(&frame).unwrap();
+                self.tally.sponsored += 1;
+                self.tally.without_passkey += u32::from(command.passkey.is_none());
+                self.learn(&command.account_id);
+                self.model.check_sponsorship(&command, &answer::<Sponsor>(&reply));
+                self.same_again(frame, reply);
+            }
+            Opcode::SignWithHybridKey => {
+                let command: SignWithHybridKey = decode(&frame).unwrap();
+                self.tally.signed += 1;
+                self.learn(&command.account_id);
+                self.model.check_signing(&command, &answer::<SignWithHybridKey>(&reply));
+                self.same_again(frame, reply);
+            }
+            Opcode::CreateHybridAccount => {
+                self.tally.created += 1;
+                self.model.check_wallet(&answer::<CreateHybridAccount>(&reply));
+            }
+            Opcode::SetCeilings => self.model.ceilings = decode::<SetCeilings>(&frame).unwrap().ceilings,
+            _ => {}
+        }
+    }
+
+    fn same_again(&mut self, frame: Vec<u8>, reply: Vec<u8>) {
+        if let Some(before) = self.model.replies.insert(frame, reply.clone()) {
+            self.tally.replayed += 1;
+            assert_eq!(before, reply, "a replay gave other bytes");
+        }
+    }
+
+    /// An account whose making was never acknowledged is met here first.
+    fn learn(&mut self, account_id: &AccountId) {
+        if let Ok(wallet) = self.world.call(&GetWalletInfo { account_id: account_id.clone() }) {
+            self.model.check_wallet(&wallet);
+        }
+    }
+
+    /// The signers once the frame took effect, if it is one that changes them or the ceilings.
+    fn signers_after(&self, frame: &[u8]) -> Option<BTreeMap<Address, Permissions>> {
+        let mut signers = self.model.signers.clone();
+        if let Some(command) = decode::<AuthorizeSigner>(frame) {
+            signers.insert(command.signer, command.permissions);
+        } else if let Some(command) = decode::<RevokeSigner>(frame) {
+            signers.remove(&command.signer);
+        } else if let Some(command) = decode::<RotateSigner>(frame) {
+            let permissions = signers.remove(&command.current)?;
+            signers.insert(command.next, permissions);
+        } else {
+            decode::<SetCeilings>(frame)?;
+        }
+        Some(signers)
+    }
+}
+
+fn decode<R: Request>(frame: &[u8]) -> Option<R> {
+    let (opcode, payload) = frame::split_request(frame).ok()?;
+    (opcode == R::OPCODE).then(|| frame::decode_payload(payload).ok()).flatten()
+}
+
+fn answer<R: Request>(reply: &[u8]) -> R::Reply {
+    frame::decode_reply::<R>(reply).unwrap().unwrap()
+}
+
+/// Beyond a ceiling, each in its own way.
+fn bend(command: &mut Sponsor, how: u8) {
+    match how {
+        1 => command.terms.valid_until += 10_000,
+        2 => command.terms.paymaster = Address([0x99; 20]),
+        3 => command.entry_point.chain_id += 1,
+        4 => command.op.max_fee_per_gas *= 1000,
+        5 => command.approval.timestamp += 1_000,
+        _ => {}
+    }
+}

@@ -1,0 +1,102 @@
+//! What was approved, kept apart from the core, and what follows from it for every signature.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use proto::command::{Ceilings, PasskeyPublicKey, RelayApproval, SignReply, SignWithHybridKey, SignatureScheme};
+use proto::command::{PasskeyAssertion, Sponsor, SponsorReply, WalletInfo};
+use proto::digest::personal_message_hash;
+use proto::paymaster::paymaster_digest;
+use proto::{AccountId, Address, Permissions, RequestDigest, Signature, UserOpHash, worst_case_cost};
+
+use crate::support::keys::recover;
+
+/// Every approval given so far, whether the core saw it or not.
+#[derive(Clone)]
+pub struct Model {
+    pub paymaster_signer: Address,
+    pub ceilings: Ceilings,
+    pub signers: BTreeMap<Address, Permissions>,
+    /// The signers if a command that failed took effect all the same; settled by the next restart.
+    pub in_doubt: Vec<BTreeMap<Address, Permissions>>,
+    pub user_approved: HashSet<(PasskeyPublicKey, [u8; 32])>,
+    pub relay_approved: HashSet<(Address, RequestDigest)>,
+    pub wallets: BTreeMap<AccountId, WalletInfo>,
+    pub replies: HashMap<Vec<u8>, Vec<u8>>,
+}
+
+impl Model {
+    /// A wallet is what it was when first seen, and shares no credential and no key with another.
+    pub fn check_wallet(&mut self, wallet: &WalletInfo) {
+        let known = self.wallets.entry(wallet.account_id.clone()).or_insert_with(|| wallet.clone());
+        assert_eq!(known, wallet, "an account changed");
+        let credential = |wallet: &WalletInfo| wallet.passkeys[0].credential_id.clone();
+        for other in self.wallets.values().filter(|other| other.account_id != wallet.account_id) {
+            assert!(credential(other) != credential(wallet) && other.owner != wallet.owner);
+        }
+    }
+
+    pub fn check_sponsorship(&self, command: &Sponsor, reply: &SponsorReply) {
+        let entry_point = &command.entry_point;
+        let digest = paymaster_digest(&command.op, entry_point, &command.terms);
+        assert_eq!(recover(&digest.0, &reply.paymaster_signature), Some(self.paymaster_signer));
+        assert_eq!(reply.paymaster_signer, self.paymaster_signer);
+        self.check_ceilings(command);
+
+        let permissions = self.check_relay(&command.request_digest(), &command.approval);
+        assert!(permissions.contains(Permissions::SPONSOR));
+        let hash = command.final_op(&reply.paymaster_signature).hash(entry_point);
+        assert_eq!(hash, reply.user_op_hash);
+        match (&command.passkey, &reply.account_signature) {
+            (Some(assertion), Some(signature)) => {
+                self.check_user(&command.account_id, assertion, command.intent_hash().0);
+                self.check_account_signature(&command.account_id, &hash, signature);
+            }
+            (None, None) => assert!(permissions.contains(Permissions::SPONSOR_WITHOUT_PASSKEY)),
+            _ => panic!("an account signature exactly when a passkey approved"),
+        }
+    }
+
+    pub fn check_signing(&self, command: &SignWithHybridKey, reply: &SignReply) {
+        let permissions = self.check_relay(&command.request_digest(), &command.approval);
+        assert!(permissions.contains(Permissions::SIGN_USER_OPERATION));
+        assert!(command.op.paymaster.is_some());
+        let deployments = &self.ceilings.deployments;
+        assert!(deployments.iter().any(|deployment| deployment.entry_point == command.entry_point));
+        self.check_user(&command.account_id, &command.passkey, command.intent_hash().0);
+        let hash = command.op.hash(&command.entry_point);
+        assert_eq!(hash, reply.user_op_hash);
+        self.check_account_signature(&command.account_id, &hash, &reply.signature);
+    }
+
+    fn check_ceilings(&self, command: &Sponsor) {
+        let (ceilings, terms, timestamp) = (&self.ceilings, &command.terms, command.approval.timestamp);
+        assert!(ceilings.deployments.iter().any(|deployment| {
+            deployment.entry_point == command.entry_point && deployment.paymaster == terms.paymaster
+        }));
+        let cost = worst_case_cost(&command.op, command.entry_point.version, terms).unwrap();
+        assert!(cost <= ceilings.max_cost);
+        assert!(terms.valid_after <= timestamp && timestamp <= terms.valid_until);
+        assert!(terms.valid_until - timestamp <= u64::from(ceilings.max_window));
+    }
+
+    fn check_relay(&self, digest: &RequestDigest, approval: &RelayApproval) -> Permissions {
+        let signer = recover(&personal_message_hash(&digest.0).0, &approval.signature).unwrap();
+        assert!(self.relay_approved.contains(&(signer, *digest)), "a relay never approved that");
+        *self.signers.get(&signer).unwrap_or_else(|| panic!("{signer} is not authorised"))
+    }
+
+    fn check_user(&self, account: &AccountId, assertion: &PasskeyAssertion, challenge: [u8; 32]) {
+        let passkey = &self.wallets[account].passkeys[0];
+        assert_eq!(assertion.credential_id, passkey.credential_id);
+        assert!(self.user_approved.contains(&(passkey.public_key, challenge)), "the user never approved that");
+    }
+
+    fn check_account_signature(&self, account: &AccountId, hash: &UserOpHash, signature: &Signature) {
+        let wallet = &self.wallets[account];
+        let digest = match wallet.signature_scheme {
+            SignatureScheme::Eip191 => personal_message_hash(&hash.0).0,
+            SignatureScheme::Raw => hash.0,
+        };
+        assert_eq!(recover(&digest, signature), Some(wallet.owner));
+    }
+}

@@ -1,0 +1,79 @@
+//! What a hostile host does next.
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+use ta::memory::Fault;
+
+/// One thing that the host does.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// Has an operation sponsored or signed, with whichever approvals it gets.
+    Operation(Operation),
+    /// Sends a frame again.
+    Replay(Index),
+    /// Sends a frame again with a byte changed.
+    Mutate { frame: Index, at: Index, change: u8 },
+    /// Puts a part of one operation's command into another's.
+    Mix { into: Index, from: Index, part: u8 },
+    /// Registers a passkey, its own or one with a known credential id.
+    Create { account: u8, passkey: u8, thief: bool, raw: bool },
+    /// Sends an admin command, signed by the admin or not.
+    Admin { kind: u8, signer: u8, next: u8, permissions: u32, honest: bool, ahead: u64 },
+    /// Power off and on.
+    Restart,
+    /// The next write but so many fails.
+    Fail { after: u64, fault: Fault },
+}
+
+/// An operation, who approves it, and how far it goes.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    pub sponsor: bool,
+    pub account: u8,
+    pub passkey: u8,
+    pub relay: u8,
+    pub version: u8,
+    pub variant: u8,
+    /// 0 honest terms, otherwise beyond a ceiling.
+    pub terms: u8,
+    pub user_approves: bool,
+    pub relay_approves: bool,
+}
+
+pub fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        12 => operation().prop_map(Step::Operation),
+        2 => any::<Index>().prop_map(Step::Replay),
+        4 => (any::<Index>(), any::<Index>(), 1..=255u8)
+            .prop_map(|(frame, at, change)| Step::Mutate { frame, at, change }),
+        5 => (any::<Index>(), any::<Index>(), 0..6u8).prop_map(|(into, from, part)| Step::Mix { into, from, part }),
+        2 => (0..4u8, 0..4u8, prop::bool::weighted(0.2), any::<bool>())
+            .prop_map(|(account, passkey, thief, raw)| Step::Create { account, passkey, thief, raw }),
+        3 => (0..4u8, 0..5u8, 0..5u8, 1..20u32, prop::bool::weighted(0.7), prop_oneof![4 => Just(0u64), 1 => 1..3u64])
+            .prop_map(|(kind, signer, next, permissions, honest, ahead)| {
+                Step::Admin { kind, signer, next, permissions, honest, ahead }
+            }),
+        1 => Just(Step::Restart),
+        1 => (0..3u64, prop_oneof![Just(Fault::Before), Just(Fault::After), Just(Fault::Refused)])
+            .prop_map(|(after, fault)| Step::Fail { after, fault }),
+    ]
+}
+
+fn operation() -> impl Strategy<Value = Operation> {
+    let owner_mostly = prop_oneof![5 => Just(None), 1 => (0..4u8).prop_map(Some)];
+    let who = (0..4u8, owner_mostly, prop_oneof![5 => 0..3u8, 1 => 3..5u8]);
+    let what = (prop::bool::weighted(0.7), 0..4u8, 0..6u8, prop_oneof![5 => Just(0), 1 => 1..6u8]);
+    (who, what, prop::bool::weighted(0.85), prop::bool::weighted(0.9)).prop_map(
+        |((account, passkey, relay), (sponsor, version, variant, terms), user_approves, relay_approves)| Operation {
+            sponsor,
+            account,
+            passkey: passkey.unwrap_or(account),
+            relay,
+            version,
+            variant,
+            terms,
+            user_approves,
+            relay_approves,
+        },
+    )
+}
