@@ -1,6 +1,6 @@
 //! Property 2: change any bit of anything after approval, and it is refused.
 
-use proto::command::{PasskeyAssertion, Request, SignatureScheme, Sponsor};
+use proto::command::{PasskeyAssertion, Request, SignatureScheme};
 use proto::{Address, Bounded, EntryPointVersion, Init, Permissions, Status, Uint256, UserOperation, frame};
 
 use crate::support::requests::{sign, sponsor};

@@ -39,9 +39,9 @@ fn run(world: &mut World, done: &mut Acknowledged) -> Result<(), Status> {
     for (signer, wanted) in [(relay, true), (newcomer, true), (newcomer, false)] {
         let permissions = Permissions::SPONSOR | Permissions::SIGN_USER_OPERATION;
         if wanted {
-            world.authorize(signer, permissions)?
+            world.authorize(signer, permissions)?;
         } else {
-            world.revoke(signer)?
+            world.revoke(signer)?;
         }
         done.signers.insert(signer, wanted);
         done.counter = world.state().counter;

@@ -9,6 +9,9 @@ use crate::support::{Draft, Passkey, World};
 
 const VERSION: EntryPointVersion = EntryPointVersion::V07;
 
+/// Makes an honest passkey, or its page, less so.
+type Bend = fn(&mut Passkey);
+
 fn world() -> (World, Passkey) {
     let (world, passkey, _) = World::with_account(SignatureScheme::Eip191);
     (world, passkey)
@@ -31,7 +34,7 @@ fn attempt_with(world: &mut World, make: impl FnOnce(&[u8; 32]) -> PasskeyAssert
 #[test]
 fn flags_and_origins_that_do_not_show_the_user_here_are_refused() {
     let (mut world, passkey) = world();
-    let refusals: [(fn(&mut Passkey), Status); 12] = [
+    let refusals: [(Bend, Status); 12] = [
         (|key| key.flags = UV, Status::UserNotPresent),
         (|key| key.flags = UP, Status::UserNotVerified),
         (|key| key.flags = UP | UV | BS, Status::BackupStateInvalid),
@@ -223,7 +226,7 @@ fn a_count_is_remembered_only_if_everything_else_held() {
 fn a_registration_has_to_hold_together() {
     let mut world = World::ready();
     let passkey = Passkey::numbered(0x41);
-    let refusals: [(fn(&mut Passkey), Status); 9] = [
+    let refusals: [(Bend, Status); 9] = [
         (|key| key.flags = UV, Status::UserNotPresent),
         (|key| key.flags = UP, Status::UserNotVerified),
         (|key| key.flags = UP | UV | BS, Status::BackupStateInvalid),

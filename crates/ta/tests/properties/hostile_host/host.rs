@@ -8,7 +8,6 @@ use proto::command::{
     SignWithHybridKey, SignatureScheme, Sponsor,
 };
 use proto::{AccountId, Address, EntryPointVersion, Permissions, Status, frame};
-use ta::memory::Fault;
 
 use super::model::Model;
 use super::steps::{Operation, Step};
@@ -184,7 +183,7 @@ impl Host {
             4 => command.account_id = other.account_id.clone(),
             _ => command.passkey = Some(from.get(&operations).passkey.clone()),
         }
-        if self.count % 2 == 0 {
+        if self.count.is_multiple_of(2) {
             command = command.relay_approves(&relay);
             self.model.relay_approved.insert((relay.address(), command.request_digest()));
         }
@@ -198,7 +197,7 @@ impl Host {
             4 => command.account_id = other.account_id.clone(),
             _ => command.op = from.get(&sponsorships).op.clone(),
         }
-        if self.count % 2 == 0 {
+        if self.count.is_multiple_of(2) {
             command = command.relay_approves(&relay);
             self.model.relay_approved.insert((relay.address(), command.request_digest()));
         }

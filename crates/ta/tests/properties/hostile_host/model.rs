@@ -51,8 +51,13 @@ impl Model {
                 self.check_user(&command.account_id, assertion, command.intent_hash().0);
                 self.check_account_signature(&command.account_id, &hash, signature);
             }
-            (None, None) => assert!(permissions.contains(Permissions::SPONSOR_WITHOUT_PASSKEY)),
-            _ => panic!("an account signature exactly when a passkey approved"),
+            (passkey, signature) => {
+                assert!(
+                    passkey.is_none() && signature.is_none(),
+                    "an account signature exactly when a passkey approved"
+                );
+                assert!(permissions.contains(Permissions::SPONSOR_WITHOUT_PASSKEY));
+            }
         }
     }
 
@@ -82,7 +87,7 @@ impl Model {
     fn check_relay(&self, digest: &RequestDigest, approval: &RelayApproval) -> Permissions {
         let signer = recover(&personal_message_hash(&digest.0).0, &approval.signature).unwrap();
         assert!(self.relay_approved.contains(&(signer, *digest)), "a relay never approved that");
-        *self.signers.get(&signer).unwrap_or_else(|| panic!("{signer} is not authorised"))
+        *self.signers.get(&signer).unwrap()
     }
 
     fn check_user(&self, account: &AccountId, assertion: &PasskeyAssertion, challenge: [u8; 32]) {

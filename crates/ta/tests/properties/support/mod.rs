@@ -7,5 +7,5 @@ pub mod world;
 
 pub use keys::EthKey;
 pub use passkey::Passkey;
-pub use requests::{Draft, deployment, entry_point, op, terms};
+pub use requests::{Draft, deployment, entry_point, terms};
 pub use world::World;
