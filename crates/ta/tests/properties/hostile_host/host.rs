@@ -4,52 +4,24 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use proptest::sample::Index;
 use proto::command::{
-    AuthorizeSigner, CreateHybridAccount, GetWalletInfo, Opcode, Request, RevokeSigner, RotateSigner, SetCeilings,
-    SignWithHybridKey, SignatureScheme, Sponsor,
+    AuthorizeSigner, CreateHybridAccount, Request, RevokeSigner, SetCeilings, SignWithHybridKey, SignatureScheme,
+    Sponsor,
 };
-use proto::{AccountId, Address, EntryPointVersion, Permissions, Status, frame};
+use proto::{Address, EntryPointVersion, Permissions, frame};
 
 use super::model::Model;
 use super::steps::{Operation, Step};
+use super::tally::Tally;
+use super::verdict::decode;
 use crate::support::requests::{sign, sponsor};
 use crate::support::world::{MAX_WINDOW, ceilings, no_signature, rotation, signed};
 use crate::support::{Draft, EthKey, Passkey, World};
 
 const ACCOUNTS: [&str; 4] = ["alice", "bob", "carol", "dave"];
 
-/// How often what happened, to see that the harness reaches everything.
-#[derive(Clone, Debug, Default)]
-pub struct Tally {
-    pub frames: u32,
-    pub refused: u32,
-    pub sponsored: u32,
-    pub without_passkey: u32,
-    pub signed: u32,
-    pub created: u32,
-    pub administered: u32,
-    pub replayed: u32,
-    pub restarts: u32,
-    pub faults: u32,
-}
-
-impl Tally {
-    pub fn add(&mut self, other: &Self) {
-        self.frames += other.frames;
-        self.refused += other.refused;
-        self.sponsored += other.sponsored;
-        self.without_passkey += other.without_passkey;
-        self.signed += other.signed;
-        self.created += other.created;
-        self.administered += other.administered;
-        self.replayed += other.replayed;
-        self.restarts += other.restarts;
-        self.faults += other.faults;
-    }
-}
-
 pub struct Host {
-    world: World,
-    model: Model,
+    pub(super) world: World,
+    pub(super) model: Model,
     frames: Vec<Vec<u8>>,
     count: u32,
     pub tally: Tally,
@@ -256,86 +228,6 @@ impl Host {
         self.frames.push(frame.clone());
         self.send(frame);
     }
-
-    /// Sends a frame and holds whatever comes back against the model.
-    fn send(&mut self, frame: Vec<u8>) {
-        self.tally.frames += 1;
-        let reply = self.world.core.handle(&frame);
-        let status = Status::from_code(u32::from_be_bytes(reply[..4].try_into().unwrap())).unwrap();
-        if status != Status::Ok {
-            self.tally.refused += 1;
-            if status.is_retryable() {
-                self.model.in_doubt.extend(self.signers_after(&frame));
-            }
-            return;
-        }
-        if let Some(signers) = self.signers_after(&frame) {
-            self.tally.administered += 1;
-            self.model.signers = signers;
-        }
-        match frame::split_request(&frame).unwrap().0 {
-            Opcode::Sponsor => {
-                let command: Sponsor = decode(&frame).unwrap();
-                self.tally.sponsored += 1;
-                self.tally.without_passkey += u32::from(command.passkey.is_none());
-                self.learn(&command.account_id);
-                self.model.check_sponsorship(&command, &answer::<Sponsor>(&reply));
-                self.same_again(frame, reply);
-            }
-            Opcode::SignWithHybridKey => {
-                let command: SignWithHybridKey = decode(&frame).unwrap();
-                self.tally.signed += 1;
-                self.learn(&command.account_id);
-                self.model.check_signing(&command, &answer::<SignWithHybridKey>(&reply));
-                self.same_again(frame, reply);
-            }
-            Opcode::CreateHybridAccount => {
-                self.tally.created += 1;
-                self.model.check_wallet(&answer::<CreateHybridAccount>(&reply));
-            }
-            Opcode::SetCeilings => self.model.ceilings = decode::<SetCeilings>(&frame).unwrap().ceilings,
-            _ => {}
-        }
-    }
-
-    fn same_again(&mut self, frame: Vec<u8>, reply: Vec<u8>) {
-        if let Some(before) = self.model.replies.insert(frame, reply.clone()) {
-            self.tally.replayed += 1;
-            assert_eq!(before, reply, "a replay gave other bytes");
-        }
-    }
-
-    /// An account whose making was never acknowledged is met here first.
-    fn learn(&mut self, account_id: &AccountId) {
-        if let Ok(wallet) = self.world.call(&GetWalletInfo { account_id: account_id.clone() }) {
-            self.model.check_wallet(&wallet);
-        }
-    }
-
-    /// The signers once the frame took effect, if it is one that changes them or the ceilings.
-    fn signers_after(&self, frame: &[u8]) -> Option<BTreeMap<Address, Permissions>> {
-        let mut signers = self.model.signers.clone();
-        if let Some(command) = decode::<AuthorizeSigner>(frame) {
-            signers.insert(command.signer, command.permissions);
-        } else if let Some(command) = decode::<RevokeSigner>(frame) {
-            signers.remove(&command.signer);
-        } else if let Some(command) = decode::<RotateSigner>(frame) {
-            let permissions = signers.remove(&command.current)?;
-            signers.insert(command.next, permissions);
-        } else {
-            decode::<SetCeilings>(frame)?;
-        }
-        Some(signers)
-    }
-}
-
-fn decode<R: Request>(frame: &[u8]) -> Option<R> {
-    let (opcode, payload) = frame::split_request(frame).ok()?;
-    (opcode == R::OPCODE).then(|| frame::decode_payload(payload).ok()).flatten()
-}
-
-fn answer<R: Request>(reply: &[u8]) -> R::Reply {
-    frame::decode_reply::<R>(reply).unwrap().unwrap()
 }
 
 /// Beyond a ceiling, each in its own way.

@@ -5,14 +5,17 @@
 mod host;
 mod model;
 mod steps;
+mod tally;
+mod verdict;
 
 use std::cell::RefCell;
 
 use proptest::collection::vec;
 use proptest::test_runner::{Config, TestRunner};
 
-use self::host::{Host, Tally};
+use self::host::Host;
 use self::steps::step;
+use self::tally::Tally;
 
 const SEQUENCES: u32 = 2000;
 const STEPS: std::ops::Range<usize> = 4..18;

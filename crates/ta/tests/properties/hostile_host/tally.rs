@@ -1,0 +1,31 @@
+//! How often what happened, to see that the harness reaches everything.
+
+/// Counts over one sequence, or over all.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    pub frames: u32,
+    pub refused: u32,
+    pub sponsored: u32,
+    pub without_passkey: u32,
+    pub signed: u32,
+    pub created: u32,
+    pub administered: u32,
+    pub replayed: u32,
+    pub restarts: u32,
+    pub faults: u32,
+}
+
+impl Tally {
+    pub fn add(&mut self, other: &Self) {
+        self.frames += other.frames;
+        self.refused += other.refused;
+        self.sponsored += other.sponsored;
+        self.without_passkey += other.without_passkey;
+        self.signed += other.signed;
+        self.created += other.created;
+        self.administered += other.administered;
+        self.replayed += other.replayed;
+        self.restarts += other.restarts;
+        self.faults += other.faults;
+    }
+}

@@ -1,0 +1,93 @@
+//! Every frame goes through here, and every reply is held against the model.
+
+use std::collections::BTreeMap;
+
+use proto::command::{
+    AuthorizeSigner, CreateHybridAccount, GetWalletInfo, Opcode, Request, RevokeSigner, RotateSigner, SetCeilings,
+    SignWithHybridKey, Sponsor,
+};
+use proto::{AccountId, Address, Permissions, Status, frame};
+
+use super::host::Host;
+
+impl Host {
+    /// Sends a frame and holds whatever comes back against the model.
+    pub(super) fn send(&mut self, frame: Vec<u8>) {
+        self.tally.frames += 1;
+        let reply = self.world.core.handle(&frame);
+        let status = Status::from_code(u32::from_be_bytes(reply[..4].try_into().unwrap())).unwrap();
+        if status != Status::Ok {
+            self.tally.refused += 1;
+            if status.is_retryable() {
+                self.model.in_doubt.extend(self.signers_after(&frame));
+            }
+            return;
+        }
+        if let Some(signers) = self.signers_after(&frame) {
+            self.tally.administered += 1;
+            self.model.signers = signers;
+        }
+        match frame::split_request(&frame).unwrap().0 {
+            Opcode::Sponsor => {
+                let command: Sponsor = decode(&frame).unwrap();
+                self.tally.sponsored += 1;
+                self.tally.without_passkey += u32::from(command.passkey.is_none());
+                self.learn(&command.account_id);
+                self.model.check_sponsorship(&command, &answer::<Sponsor>(&reply));
+                self.same_again(frame, reply);
+            }
+            Opcode::SignWithHybridKey => {
+                let command: SignWithHybridKey = decode(&frame).unwrap();
+                self.tally.signed += 1;
+                self.learn(&command.account_id);
+                self.model.check_signing(&command, &answer::<SignWithHybridKey>(&reply));
+                self.same_again(frame, reply);
+            }
+            Opcode::CreateHybridAccount => {
+                self.tally.created += 1;
+                self.model.check_wallet(&answer::<CreateHybridAccount>(&reply));
+            }
+            Opcode::SetCeilings => self.model.ceilings = decode::<SetCeilings>(&frame).unwrap().ceilings,
+            _ => {}
+        }
+    }
+
+    fn same_again(&mut self, frame: Vec<u8>, reply: Vec<u8>) {
+        if let Some(before) = self.model.replies.insert(frame, reply.clone()) {
+            self.tally.replayed += 1;
+            assert_eq!(before, reply, "a replay gave other bytes");
+        }
+    }
+
+    /// An account whose making was never acknowledged is met here first.
+    fn learn(&mut self, account_id: &AccountId) {
+        if let Ok(wallet) = self.world.call(&GetWalletInfo { account_id: account_id.clone() }) {
+            self.model.check_wallet(&wallet);
+        }
+    }
+
+    /// The signers once the frame took effect, if it is one that changes them or the ceilings.
+    fn signers_after(&self, frame: &[u8]) -> Option<BTreeMap<Address, Permissions>> {
+        let mut signers = self.model.signers.clone();
+        if let Some(command) = decode::<AuthorizeSigner>(frame) {
+            signers.insert(command.signer, command.permissions);
+        } else if let Some(command) = decode::<RevokeSigner>(frame) {
+            signers.remove(&command.signer);
+        } else if let Some(command) = decode::<RotateSigner>(frame) {
+            let permissions = signers.remove(&command.current)?;
+            signers.insert(command.next, permissions);
+        } else {
+            decode::<SetCeilings>(frame)?;
+        }
+        Some(signers)
+    }
+}
+
+pub fn decode<R: Request>(frame: &[u8]) -> Option<R> {
+    let (opcode, payload) = frame::split_request(frame).ok()?;
+    (opcode == R::OPCODE).then(|| frame::decode_payload(payload).ok()).flatten()
+}
+
+fn answer<R: Request>(reply: &[u8]) -> R::Reply {
+    frame::decode_reply::<R>(reply).unwrap().unwrap()
+}
