@@ -8,7 +8,7 @@ demo: contracts ## one sponsored operation on a chain of its own, step by step (
 	cargo run --release --locked --quiet --bin super-relay -- demo $(ARGS)
 
 run: ## the node with config/dev.toml: JSON-RPC on 3000, ops on 3001, KMS on 3002
-	cargo run --release --locked --bin super-relay -- node --config config/dev.toml $(ARGS)
+	scripts/run $(ARGS)
 
 test: ## every test, with real parts
 	scripts/test

@@ -1,2 +1,27 @@
-//! super-relay
-fn main() {}
+//! super-relay: one binary, started as `node`, `kms` or `demo`.
+
+mod cli;
+mod config;
+mod demo;
+mod error;
+mod in_process_kms;
+mod ops;
+mod production;
+mod shutdown;
+mod telemetry;
+mod wire;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match cli::Cli::parse().run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            error.report();
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, Sources, reference};
+use crate::error::Error;
+use crate::{demo, telemetry, wire};
+
+/// Paymaster relay for ERC-4337: a passkey approves, the relay approves, a TEE signs.
+#[derive(Parser)]
+#[command(version, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the relay, with the KMS in the same process unless remote gateways are configured.
+    ///
+    /// Serves JSON-RPC (HTTP and WebSocket) on `listen.rpc`, the KMS API on `listen.kms`, and /livez, /readyz and /metrics
+    /// on `listen.ops`. Stops on SIGINT or SIGTERM after the requests in flight have finished. SIGHUP rotates the relay key.
+    Node(ConfigArgs),
+    /// Run the KMS gateway alone, next to its TEE.
+    Kms(ConfigArgs),
+    /// Sponsor one operation on a chain of its own and show every step.
+    ///
+    /// Starts anvil with the real EntryPoint, deploys the paymaster, starts a node, registers a passkey, has an operation
+    /// sponsored and sends it with handleOps as it came. Exits with 0 only if the operation succeeded on chain.
+    Demo(demo::DemoArgs),
+    /// Print the address of the relay's current key, making the key if there is none yet.
+    GetSignerAddress(ConfigArgs),
+    /// Look at the configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Check the configuration and say what is wrong with it.
+    Check(ConfigArgs),
+    /// Print every key with its meaning, type and default.
+    Reference,
+}
+
+/// Where the configuration comes from. Later wins: file, then SUPER_RELAY__SECTION__KEY, then --set.
+#[derive(Args, Clone, Default)]
+pub struct ConfigArgs {
+    /// A TOML file; `super-relay config reference` lists every key.
+    #[arg(long, short, value_name = "FILE", env = "SUPER_RELAY_CONFIG")]
+    config: Option<PathBuf>,
+    /// One key, as in `--set relay.validity_seconds=300`. May be repeated.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+impl ConfigArgs {
+    fn load(&self) -> Result<Config, Error> {
+        Sources { file: self.config.clone(), overrides: self.set.clone() }.load().map_err(Error::from)
+    }
+}
+
+impl Cli {
+    /// Runs the command until it is done or told to stop.
+    pub async fn run(self) -> Result<(), Error> {
+        match self.command {
+            Command::Node(args) => {
+                let config = args.load()?;
+                telemetry::init(&config.log)?;
+                wire::Node::start(config).await?.run_until_stopped().await
+            }
+            Command::Kms(args) => {
+                let config = args.load()?;
+                telemetry::init(&config.log)?;
+                wire::KmsNode::start(config).await?.run_until_stopped().await
+            }
+            Command::Demo(args) => demo::run(args).await,
+            Command::GetSignerAddress(args) => {
+                print(&wire::relay_signer_address(&args.load()?).await?);
+                Ok(())
+            }
+            Command::Config(ConfigCommand::Check(args)) => {
+                args.load()?;
+                print("the configuration is valid");
+                Ok(())
+            }
+            Command::Config(ConfigCommand::Reference) => {
+                print(&reference::markdown());
+                Ok(())
+            }
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the answer of a command belongs on standard output")]
+fn print(text: &str) {
+    println!("{text}");
+}

@@ -1,0 +1,156 @@
+//! The configuration: one tree, made of the settings of each part, read from file, environment and flags.
+
+mod load;
+pub mod reference;
+mod unknown;
+
+pub use load::{ConfigError, Sources};
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use alloy_primitives::Address;
+use paymaster_relay::settings::WeiAmount;
+use proto::EntryPointVersion;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+/// Everything super-relay can be told.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// `production` refuses what is only good for development: the simulator, a bootstrap key, an RPC without authentication.
+    pub profile: Profile,
+    /// Where the servers listen.
+    pub listen: Listen,
+    /// Logging.
+    pub log: Log,
+    /// The relay; `node` needs it.
+    pub relay: Option<paymaster_relay::Settings>,
+    /// The KMS gateway that runs in this process; `kms` needs it, and `node` unless `remote_kms.urls` names others.
+    pub kms: Option<kms_gateway::Settings>,
+    /// KMS gateways elsewhere.
+    pub remote_kms: RemoteKms,
+    /// Provisions the TEE at the first start. For development: in production the admin's key is not on this machine.
+    pub bootstrap: Option<Bootstrap>,
+}
+
+/// How strict to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// Everything may be started.
+    #[default]
+    Development,
+    /// Anything that protects nothing is refused.
+    Production,
+}
+
+/// Socket addresses; port 0 picks a free one.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Listen {
+    /// JSON-RPC over HTTP and WebSocket.
+    #[schemars(with = "String")]
+    pub rpc: SocketAddr,
+    /// /livez, /readyz and /metrics.
+    #[schemars(with = "String")]
+    pub ops: SocketAddr,
+    /// The HTTP API of the KMS.
+    #[schemars(with = "String")]
+    pub kms: SocketAddr,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        Self { rpc: local(3000), ops: local(3001), kms: local(3002) }
+    }
+}
+
+/// Logging.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `text` or `json`.
+    pub format: LogFormat,
+    /// Directives of tracing-subscriber, as in `info,paymaster_relay=debug`.
+    pub filter: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, filter: "info".into() }
+    }
+}
+
+/// The shape of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines, one object a line.
+    Json,
+}
+
+/// KMS gateways elsewhere.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RemoteKms {
+    /// Base URLs, tried in order. Empty: the KMS runs in this process.
+    #[schemars(with = "Vec<String>")]
+    pub urls: Vec<Url>,
+}
+
+/// What a new TEE is told at its first start.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Bootstrap {
+    /// The admin's secp256k1 key, 32 bytes in hex; made with mode 0600 if the file is not there.
+    pub admin_key_file: PathBuf,
+    /// Paymasters of ours, for a KMS alone; a node takes those of its relay.
+    #[serde(default)]
+    pub deployments: Vec<BootstrapDeployment>,
+    /// Relay keys to authorise besides that of this node.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub relay_signers: Vec<Address>,
+    /// Whether relay keys may have operations sponsored that no passkey approved.
+    #[serde(default)]
+    pub sponsor_without_passkey: bool,
+    /// Wei: the most one operation may cost, whatever the relay says.
+    #[serde(default = "Bootstrap::default_max_cost")]
+    pub max_cost_wei: WeiAmount,
+    /// Seconds from the relay's timestamp to the end of a sponsorship, at most.
+    #[serde(default = "Bootstrap::default_max_window")]
+    pub max_window_seconds: u32,
+}
+
+impl Bootstrap {
+    const fn default_max_cost() -> WeiAmount {
+        WeiAmount(100_000_000_000_000_000)
+    }
+
+    const fn default_max_window() -> u32 {
+        3600
+    }
+}
+
+/// A paymaster the TEE may sign for.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BootstrapDeployment {
+    /// EIP-155 chain id.
+    pub chain_id: u64,
+    /// The EntryPoint contract.
+    #[schemars(with = "String")]
+    pub entry_point: Address,
+    /// Its version: 0.6, 0.7, 0.8 or 0.9.
+    #[schemars(with = "String")]
+    pub version: EntryPointVersion,
+    /// The paymaster contract.
+    #[schemars(with = "String")]
+    pub paymaster: Address,
+}

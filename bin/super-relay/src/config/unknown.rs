@@ -1,0 +1,36 @@
+//! Refuses keys that nothing reads: a mistyped limit must not silently be no limit.
+
+use serde_json::Value;
+
+use super::load::ConfigError;
+use super::reference::Keys;
+
+/// How alike (0 to 1) a known key must be to be named.
+const LIKENESS: f64 = 0.7;
+
+/// Refuses the first key that the schema does not have.
+pub fn refuse(given: &Value) -> Result<(), ConfigError> {
+    check(given, "", &Keys::known())
+}
+
+fn check(given: &Value, path: &str, keys: &Keys) -> Result<(), ConfigError> {
+    match given {
+        Value::Object(entries) => entries.iter().try_for_each(|(name, value)| {
+            let key = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            if !keys.contains(&key) && !keys.is_free_form(path) {
+                return Err(ConfigError::UnknownKey { nearest: nearest(&key, keys), key });
+            }
+            check(value, &key, keys)
+        }),
+        Value::Array(items) => items.iter().try_for_each(|item| check(item, path, keys)),
+        _ => Ok(()),
+    }
+}
+
+fn nearest(key: &str, keys: &Keys) -> Option<String> {
+    keys.iter()
+        .map(|known| (strsim::jaro_winkler(key, known), known))
+        .filter(|(likeness, _)| *likeness > LIKENESS)
+        .max_by(|(one, _), (other, _)| one.total_cmp(other))
+        .map(|(_, known)| known.to_string())
+}

@@ -1,0 +1,28 @@
+//! What ends the program, said once to the person who started it.
+
+use crate::config::ConfigError;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A part that could not be started.
+    #[error("{0}")]
+    Start(String),
+    /// A server that stopped by itself.
+    #[error("{0}")]
+    Run(String),
+    /// The demo did not end as it should.
+    #[error("demo: {0}")]
+    Demo(String),
+}
+
+impl Error {
+    /// Prints the error for people.
+    #[expect(clippy::print_stderr, reason = "the last word of a command that failed")]
+    pub fn report(&self) {
+        eprintln!("super-relay: {self}");
+    }
+}

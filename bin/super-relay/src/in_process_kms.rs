@@ -1,0 +1,48 @@
+//! The relay's port to the KMS, with the gateway in the same process. The other implementation speaks HTTP.
+
+use async_trait::async_trait;
+use kms_gateway::{Caller, Gateway, GatewayError};
+use paymaster_relay::kms::{Kms, KmsError, KmsSigners};
+use proto::command::{RotateSigner, Sponsor, SponsorReply, WalletInfo};
+use proto::{AccountId, Status};
+
+/// A gateway, as the relay sees it.
+pub struct InProcessKms(pub Gateway);
+
+#[async_trait]
+impl Kms for InProcessKms {
+    async fn sponsor(&self, command: &Sponsor, request_id: &str) -> Result<SponsorReply, KmsError> {
+        self.0.sponsor(command.clone(), &Caller::new(request_id)).await.map_err(refusal)
+    }
+
+    async fn wallet(&self, account_id: &AccountId) -> Result<WalletInfo, KmsError> {
+        self.0.wallet(account_id).await.map_err(refusal)
+    }
+
+    async fn signers(&self) -> Result<KmsSigners, KmsError> {
+        let state = self.0.security_state().await.map_err(refusal)?;
+        let provisioned = state.provisioned.ok_or_else(|| refusal(GatewayError::Refused(Status::NotProvisioned)))?;
+        Ok(KmsSigners {
+            counter: state.counter,
+            paymaster_signer: provisioned.paymaster_signer,
+            signers: provisioned.signers.to_vec(),
+        })
+    }
+
+    async fn rotate_signer(&self, command: &RotateSigner) -> Result<(), KmsError> {
+        self.0.rotate_signer(*command, &Caller::new("rotation")).await.map_err(refusal)
+    }
+
+    async fn ready(&self) -> Result<(), KmsError> {
+        self.0.security_state().await.map(drop).map_err(refusal)
+    }
+}
+
+fn refusal(error: GatewayError) -> KmsError {
+    let message = error.to_string();
+    if error.is_retryable() {
+        KmsError::Unavailable { message }
+    } else {
+        KmsError::Refused { reason: error.code().into(), message }
+    }
+}

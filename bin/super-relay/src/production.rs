@@ -1,0 +1,86 @@
+//! What the production profile refuses. Checked when the configuration is read, before anything is started.
+
+use crate::config::{Config, ConfigError, Profile};
+
+/// Refuses whatever protects nothing, in the production profile only.
+pub fn check(config: &Config) -> Result<(), ConfigError> {
+    if config.profile != Profile::Production {
+        return Ok(());
+    }
+    let refuse = |what: &str| Err(ConfigError::Production(what.into()));
+    if config.kms.is_some() {
+        return refuse("the TEE simulator: leave `kms` out and name the gateways in `remote_kms.urls`");
+    }
+    if config.bootstrap.is_some() {
+        return refuse("`bootstrap`: the admin's key must not be on this machine");
+    }
+    if config.relay.as_ref().is_some_and(|relay| relay.rpc.api_key_hashes.is_empty()) {
+        return refuse("an RPC without authentication: set `relay.rpc.api_key_hashes`");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn config(json: serde_json::Value) -> Config {
+        serde_json::from_value(json).unwrap()
+    }
+
+    fn production() -> serde_json::Value {
+        json!({
+            "profile": "production",
+            "remote_kms": { "urls": ["https://kms.example"] },
+            "relay": {
+                "chain": { "chain_id": 1, "rpc_url": "https://node.example" },
+                "deployments": [],
+                "database": "relay.sqlite",
+                "policies": [],
+                "relay_key": { "file": "relay-key.json", "passphrase_env": "RELAY_KEY_PASSPHRASE" },
+                "rp_id": "example.org",
+                "rpc": { "api_key_hashes": ["00".repeat(32)] },
+            },
+        })
+    }
+
+    fn refusal_with(section: &str, value: serde_json::Value) -> String {
+        let mut json = production();
+        *json.pointer_mut(section).unwrap() = value;
+        check(&config(json)).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn production_runs_with_remote_gateways_and_authentication() {
+        assert!(check(&config(production())).is_ok());
+    }
+
+    #[test]
+    fn production_refuses_the_simulator() {
+        let mut json = production();
+        json["kms"] = json!({ "data_dir": "data" });
+        assert!(check(&config(json)).unwrap_err().to_string().contains("simulator"));
+    }
+
+    #[test]
+    fn production_refuses_an_rpc_without_authentication() {
+        assert!(refusal_with("/relay/rpc/api_key_hashes", json!([])).contains("authentication"));
+    }
+
+    #[test]
+    fn production_refuses_an_admin_key_on_the_machine() {
+        let mut json = production();
+        json["bootstrap"] = json!({ "admin_key_file": "admin.key" });
+        assert!(check(&config(json)).unwrap_err().to_string().contains("bootstrap"));
+    }
+
+    #[test]
+    fn development_may_run_all_of_it() {
+        let mut json = production();
+        json["profile"] = json!("development");
+        json["kms"] = json!({ "data_dir": "data" });
+        assert!(check(&config(json)).is_ok());
+    }
+}

@@ -1,0 +1,124 @@
+//! Puts the KMS gateway together: TEE transport, account factory, and the bootstrap of a development TEE.
+
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use kms_gateway::bootstrap::{AdminKey, Wanted, bootstrap};
+use kms_gateway::clock::SystemClock;
+use kms_gateway::factory::{AccountFactory, ChainFactory};
+use kms_gateway::transport::simulator::Simulator;
+use kms_gateway::{Gateway, Settings};
+use prometheus::Registry;
+use proto::bytes::{Bounded, BoundedList};
+use proto::command::{Ceilings, Deployment, RelyingParty};
+use proto::{Address, EntryPoint, Permissions, Wei};
+use secrecy::SecretSlice;
+
+use super::start_error;
+use crate::config::Bootstrap;
+use crate::error::Error;
+
+/// Opens the gateway over the simulator.
+pub async fn open(settings: Settings, registry: &Registry) -> Result<Gateway, Error> {
+    let simulator = Simulator::open(&settings.data_dir, settings.tee_queue_length).map_err(start_error("the TEE"))?;
+    let factory =
+        settings.factory.as_ref().map(|factory| Arc::new(ChainFactory::new(factory)) as Arc<dyn AccountFactory>);
+    Gateway::open(settings, Arc::new(simulator), Arc::new(SystemClock), factory, registry)
+        .await
+        .map_err(start_error("the KMS gateway"))
+}
+
+/// Brings a development TEE into the state that the configuration describes.
+pub async fn provision(
+    gateway: &Gateway,
+    bootstrapping: &Bootstrap,
+    deployments: &[Deployment],
+    relay_signers: &[Address],
+) -> Result<(), Error> {
+    let admin = admin_key(&bootstrapping.admin_key_file)?;
+    let configured = bootstrapping.relay_signers.iter().map(|signer| Address(signer.into_array()));
+    for relay_signer in relay_signers.iter().copied().chain(configured) {
+        let wanted = wanted(gateway.settings(), bootstrapping, deployments, relay_signer)?;
+        bootstrap(gateway, &admin, wanted).await.map_err(start_error("bootstrap"))?;
+    }
+    tracing::warn!(admin = %admin.address(), "the admin's key is on this machine: for development only");
+    Ok(())
+}
+
+/// The deployments that a KMS alone is told of.
+pub fn bootstrap_deployments(bootstrapping: &Bootstrap) -> Vec<Deployment> {
+    let deployments = bootstrapping.deployments.iter().map(|deployment| Deployment {
+        entry_point: EntryPoint {
+            chain_id: deployment.chain_id,
+            address: Address(deployment.entry_point.into_array()),
+            version: deployment.version,
+        },
+        paymaster: Address(deployment.paymaster.into_array()),
+    });
+    deployments.collect()
+}
+
+/// The deployments that relay settings name, as the ceilings take them.
+pub fn deployments(relay: &paymaster_relay::Settings) -> Vec<Deployment> {
+    let deployments = relay.deployments.iter().map(|deployment| Deployment {
+        entry_point: EntryPoint {
+            chain_id: relay.chain.chain_id,
+            address: Address(deployment.entry_point.into_array()),
+            version: deployment.version,
+        },
+        paymaster: Address(deployment.paymaster.into_array()),
+    });
+    deployments.collect()
+}
+
+fn wanted(
+    kms: &Settings,
+    bootstrapping: &Bootstrap,
+    deployments: &[Deployment],
+    relay_signer: Address,
+) -> Result<Wanted, Error> {
+    let text = |text: &str| Bounded::new(text.to_string()).map_err(start_error("kms.origins"));
+    let origins = kms.origins.iter().map(|origin| text(&origin.origin().ascii_serialization()));
+    let relying_party = RelyingParty {
+        id: text(&kms.rp_id)?,
+        origins: BoundedList::new(origins.collect::<Result<_, _>>()?).map_err(start_error("kms.origins"))?,
+    };
+    let ceilings = Ceilings {
+        deployments: BoundedList::new(deployments.to_vec()).map_err(start_error("deployments"))?,
+        max_cost: Wei::from(bootstrapping.max_cost_wei),
+        max_window: bootstrapping.max_window_seconds,
+    };
+    let mut permissions = Permissions::SPONSOR | Permissions::SIGN_USER_OPERATION | Permissions::ROTATE;
+    if bootstrapping.sponsor_without_passkey {
+        permissions = permissions | Permissions::SPONSOR_WITHOUT_PASSKEY;
+    }
+    Ok(Wanted { relying_parties: vec![relying_party], ceilings, relay_signer, permissions })
+}
+
+/// Reads the admin's key, or makes one where there is none.
+fn admin_key(file: &Path) -> Result<AdminKey, Error> {
+    let problem = start_error("bootstrap.admin_key_file");
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => make_admin_key(file)?,
+        Err(error) => return Err(problem(error)),
+    };
+    let secret = hex::decode(text.trim().trim_start_matches("0x")).map_err(start_error("bootstrap.admin_key_file"))?;
+    AdminKey::new(&SecretSlice::from(secret)).map_err(start_error("bootstrap.admin_key_file"))
+}
+
+fn make_admin_key(file: &Path) -> Result<String, Error> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(start_error("randomness"))?;
+    let text = hex::encode(secret);
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(file)
+        .map_err(start_error("bootstrap.admin_key_file"))?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(start_error("bootstrap.admin_key_file"))?;
+    Ok(text)
+}

@@ -1,0 +1,26 @@
+//! The composition root: chooses the implementations, starts the servers, stops them in order.
+
+mod kms;
+mod node;
+mod relay;
+mod servers;
+
+pub use node::{KmsNode, Node};
+
+use std::fmt::Display;
+
+use crate::config::Config;
+use crate::error::Error;
+
+/// The address of the relay's key, made if there is none yet. Asks nobody.
+pub async fn relay_signer_address(config: &Config) -> Result<String, Error> {
+    let settings = node::relay_settings(config)?;
+    let key = relay::open_key(settings, node::remote_kms(config)?)?;
+    Ok(key.address().await.to_string())
+}
+
+/// Says which part could not be started.
+fn start_error<E: Display>(part: &str) -> impl Fn(E) -> Error + use<E> {
+    let part = part.to_string();
+    move |problem| Error::Start(format!("{part}: {problem}"))
+}

@@ -1,0 +1,222 @@
+//! The two kinds of process: a node, and a KMS gateway alone.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use kms_gateway::Gateway;
+use paymaster_relay::kms::{HttpKms, Kms};
+use paymaster_relay::relay_key::RelayKey;
+use paymaster_relay::{Relay, Settings};
+use prometheus::Registry;
+use proto::Address;
+use tokio::signal::unix::{SignalKind, signal};
+use url::Url;
+
+use super::relay::OpenRelay;
+use super::servers::{Servers, bind, local};
+use super::{kms, relay, start_error};
+use crate::config::Config;
+use crate::error::Error;
+use crate::in_process_kms::InProcessKms;
+use crate::ops::{self, Readiness};
+
+/// How long to wait for a remote gateway: longer than it waits for its TEE.
+const REMOTE_KMS_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A running node: the relay, and the KMS with it unless gateways elsewhere are configured.
+pub struct Node {
+    servers: Servers,
+    open: OpenRelay,
+    gateway: Option<Gateway>,
+    rpc: Url,
+    kms: Option<Url>,
+    relay_signer: Address,
+}
+
+impl Node {
+    /// Starts everything; what it returns serves already.
+    pub async fn start(config: Config) -> Result<Self, Error> {
+        let settings = relay_settings(&config)?;
+        let registry = Registry::new();
+        let gateway = match &config.kms {
+            Some(kms) if config.remote_kms.urls.is_empty() => Some(kms::open(kms.clone(), &registry).await?),
+            _ => None,
+        };
+        let port = match &gateway {
+            Some(gateway) => Arc::new(InProcessKms(gateway.clone())),
+            None => remote_kms(&config)?,
+        };
+        let key = relay::open_key(settings, Arc::clone(&port))?;
+        if let (Some(gateway), Some(bootstrap)) = (&gateway, &config.bootstrap) {
+            kms::provision(gateway, bootstrap, &kms::deployments(settings), &[key.address().await]).await?;
+        }
+        settle_rotation(&key).await;
+        let relay_signer = key.address().await;
+        let open = relay::open(settings, port, key, &registry).await?;
+
+        let mut servers = Servers::new();
+        let (rpc, ops) = (bind(config.listen.rpc).await?, bind(config.listen.ops).await?);
+        let rpc_address = local(&rpc)?;
+        tracing::info!(rpc = %rpc_address, ops = %local(&ops)?, %relay_signer, "the relay serves");
+        servers.serve("JSON-RPC", paymaster_relay::serve(rpc, Arc::clone(&open.relay), servers.stop()));
+        let readiness = Arc::new(RelayReadiness(Arc::clone(&open.relay)));
+        servers.serve("operations", ops::serve(ops, registry, readiness, servers.stop()));
+        let kms = match &gateway {
+            Some(gateway) => Some(url(serve_kms(&mut servers, gateway, &config).await?)?),
+            None => None,
+        };
+        in_the_background(&mut servers, settings, &open)?;
+        Ok(Self { servers, open, gateway, rpc: url(rpc_address)?, kms, relay_signer })
+    }
+
+    /// Where JSON-RPC is served.
+    pub fn rpc_url(&self) -> &Url {
+        &self.rpc
+    }
+
+    /// Where the KMS is served, if it is in this process.
+    pub fn kms_url(&self) -> Option<&Url> {
+        self.kms.as_ref()
+    }
+
+    /// Address of the relay's key at the start.
+    pub fn relay_signer(&self) -> Address {
+        self.relay_signer
+    }
+
+    /// Runs until the operating system says stop.
+    pub async fn run_until_stopped(mut self) -> Result<(), Error> {
+        let outcome = self.servers.run_until_stopped().await;
+        self.close().await;
+        outcome
+    }
+
+    /// Stops now; requests in flight finish.
+    pub async fn stop(mut self) -> Result<(), Error> {
+        let outcome = self.servers.finish().await;
+        self.close().await;
+        outcome
+    }
+
+    async fn close(self) {
+        self.open.store.close().await;
+        if let Some(gateway) = self.gateway {
+            gateway.close().await;
+        }
+        tracing::info!("stopped");
+    }
+}
+
+/// A running KMS gateway.
+pub struct KmsNode {
+    servers: Servers,
+    gateway: Gateway,
+}
+
+impl KmsNode {
+    /// Starts the gateway; what it returns serves already.
+    pub async fn start(config: Config) -> Result<Self, Error> {
+        let settings = config.kms.clone().ok_or_else(|| missing("kms"))?;
+        let registry = Registry::new();
+        let gateway = kms::open(settings, &registry).await?;
+        if let Some(bootstrap) = &config.bootstrap {
+            kms::provision(&gateway, bootstrap, &kms::bootstrap_deployments(bootstrap), &[]).await?;
+        }
+        let mut servers = Servers::new();
+        serve_kms(&mut servers, &gateway, &config).await?;
+        let ops = bind(config.listen.ops).await?;
+        tracing::info!(ops = %local(&ops)?, "operations are served");
+        let readiness = Arc::new(GatewayReadiness(gateway.clone()));
+        servers.serve("operations", ops::serve(ops, registry, readiness, servers.stop()));
+        Ok(Self { servers, gateway })
+    }
+
+    /// Runs until the operating system says stop.
+    pub async fn run_until_stopped(mut self) -> Result<(), Error> {
+        let outcome = self.servers.run_until_stopped().await;
+        self.gateway.close().await;
+        outcome
+    }
+}
+
+/// The relay's part of the configuration.
+pub fn relay_settings(config: &Config) -> Result<&Settings, Error> {
+    config.relay.as_ref().ok_or_else(|| missing("relay"))
+}
+
+/// The gateways elsewhere.
+pub fn remote_kms(config: &Config) -> Result<Arc<dyn Kms>, Error> {
+    let gateways = HttpKms::new(config.remote_kms.urls.clone(), REMOTE_KMS_TIMEOUT);
+    Ok(Arc::new(gateways.map_err(start_error("neither `kms` nor `remote_kms.urls` is of use"))?))
+}
+
+async fn serve_kms(servers: &mut Servers, gateway: &Gateway, config: &Config) -> Result<SocketAddr, Error> {
+    let listener = bind(config.listen.kms).await?;
+    let address = local(&listener)?;
+    tracing::info!(kms = %address, "the KMS serves");
+    servers.serve("KMS", kms_gateway::serve(listener, gateway.clone(), servers.stop()));
+    Ok(address)
+}
+
+/// A rotation that broke off is settled when the KMS answers; until then the old key stays.
+async fn settle_rotation(key: &RelayKey) {
+    if let Err(problem) = key.resolve().await {
+        tracing::warn!(%problem, "a rotation of the relay's key is still open");
+    }
+}
+
+fn in_the_background(servers: &mut Servers, settings: &Settings, open: &OpenRelay) -> Result<(), Error> {
+    let stop = servers.stop();
+    let (relay, key) = (Arc::clone(&open.relay), Arc::clone(&open.key));
+    servers.work("sweep", async move { relay.sweep(stop).await });
+
+    let (relay, stop) = (Arc::clone(&open.relay), servers.stop());
+    let every = Duration::from_secs(settings.settlement_interval_seconds);
+    servers.work("settlement", async move { relay.settle_regularly(every, stop).await });
+
+    let max_age = Duration::from_secs(settings.relay_key.rotation_interval_seconds);
+    if !max_age.is_zero() {
+        let (key, stop) = (Arc::clone(&key), servers.stop());
+        servers.work("rotation", async move { key.keep_fresh(max_age, stop).await });
+    }
+
+    let stop = servers.stop();
+    let mut hangups = signal(SignalKind::hangup()).map_err(start_error("signals"))?;
+    servers.work("rotation by command", async move {
+        while let Some(Some(())) = stop.run_until_cancelled(hangups.recv()).await {
+            match key.rotate().await {
+                Ok(address) => tracing::info!(%address, "the relay's key was rotated"),
+                Err(problem) => tracing::error!(%problem, "the relay's key was not rotated; the old one stays"),
+            }
+        }
+    });
+    Ok(())
+}
+
+fn missing(section: &str) -> Error {
+    Error::Start(format!("configuration: `{section}` is missing"))
+}
+
+fn url(address: SocketAddr) -> Result<Url, Error> {
+    Url::parse(&format!("http://{address}/")).map_err(start_error("listen"))
+}
+
+struct RelayReadiness(Arc<Relay>);
+
+#[async_trait]
+impl Readiness for RelayReadiness {
+    async fn ready(&self) -> Result<(), String> {
+        self.0.ready().await.map_err(|problem| problem.to_string())
+    }
+}
+
+struct GatewayReadiness(Gateway);
+
+#[async_trait]
+impl Readiness for GatewayReadiness {
+    async fn ready(&self) -> Result<(), String> {
+        self.0.security_state().await.map(drop).map_err(|problem| problem.to_string())
+    }
+}

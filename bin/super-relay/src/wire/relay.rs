@@ -1,0 +1,57 @@
+//! Puts the relay together: stores, chain, key, and the KMS it was given.
+
+use std::sync::Arc;
+
+use paymaster_relay::chain::RpcChain;
+use paymaster_relay::kms::Kms;
+use paymaster_relay::metrics::Metrics;
+use paymaster_relay::nonce::{NonceStore, RedisNonces, SqliteNonces};
+use paymaster_relay::ports::{Clock, OsEntropy, SystemClock};
+use paymaster_relay::relay_key::{RelayKey, passphrase};
+use paymaster_relay::store::SqliteStore;
+use paymaster_relay::{Parts, Relay, Settings};
+use prometheus::Registry;
+
+use super::start_error;
+use crate::error::Error;
+
+/// The relay, and what must be closed after it.
+pub struct OpenRelay {
+    pub relay: Arc<Relay>,
+    pub key: Arc<RelayKey>,
+    pub store: SqliteStore,
+}
+
+/// Opens the relay's key; makes one where there is none.
+pub fn open_key(settings: &Settings, kms: Arc<dyn Kms>) -> Result<Arc<RelayKey>, Error> {
+    let passphrase = passphrase(&settings.relay_key).map_err(start_error("the relay key"))?;
+    let key = RelayKey::open(&settings.relay_key, passphrase, kms).map_err(start_error("the relay key"))?;
+    Ok(Arc::new(key))
+}
+
+/// Opens everything else.
+pub async fn open(
+    settings: &Settings,
+    kms: Arc<dyn Kms>,
+    key: Arc<RelayKey>,
+    registry: &Registry,
+) -> Result<OpenRelay, Error> {
+    let store = SqliteStore::open(&settings.database).await.map_err(start_error("relay.database"))?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let nonces: Arc<dyn NonceStore> = match &settings.redis {
+        Some(redis) => Arc::new(RedisNonces::connect(redis).await.map_err(start_error("relay.redis"))?),
+        None => Arc::new(SqliteNonces::new(store.pool(), Arc::clone(&clock))),
+    };
+    let parts = Parts {
+        store: Arc::new(store.clone()),
+        nonces,
+        kms,
+        chain: Arc::new(RpcChain::new(&settings.chain).map_err(start_error("relay.chain"))?),
+        relay_key: Arc::clone(&key),
+        clock,
+        entropy: Arc::new(OsEntropy),
+        metrics: Arc::new(Metrics::new(registry).map_err(start_error("metrics"))?),
+    };
+    let relay = Relay::new(settings, parts).map_err(start_error("relay"))?;
+    Ok(OpenRelay { relay: Arc::new(relay), key, store })
+}

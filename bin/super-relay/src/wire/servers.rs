@@ -1,0 +1,79 @@
+//! The tasks of a process: all run until one ends by itself or the process is told to stop, then all end in order.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::start_error;
+use crate::error::Error;
+use crate::shutdown;
+
+/// What runs, and the word that stops it.
+pub struct Servers {
+    tasks: JoinSet<(&'static str, io::Result<()>)>,
+    stop: CancellationToken,
+}
+
+impl Servers {
+    pub fn new() -> Self {
+        Self { tasks: JoinSet::new(), stop: CancellationToken::new() }
+    }
+
+    /// Cancelled when everything shall end.
+    pub fn stop(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
+    /// Runs a server; it must end soon after [`Self::stop`].
+    pub fn serve(&mut self, name: &'static str, server: impl Future<Output = io::Result<()>> + Send + 'static) {
+        self.tasks.spawn(async move { (name, server.await) });
+    }
+
+    /// Runs work that has no result.
+    pub fn work(&mut self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+        self.serve(name, async {
+            work.await;
+            Ok(())
+        });
+    }
+
+    /// Runs until a signal comes, or a task ends that nobody told to.
+    pub async fn run_until_stopped(&mut self) -> Result<(), Error> {
+        let signal = shutdown::on_signal()?;
+        let first = tokio::select! {
+            () = signal.cancelled() => Ok(()),
+            Some(ended) = self.tasks.join_next() => Err(match ended {
+                Ok((name, Ok(()))) => Error::Run(format!("{name} ended by itself")),
+                Ok((name, Err(problem))) => Error::Run(format!("{name}: {problem}")),
+                Err(problem) => Error::Run(problem.to_string()),
+            }),
+        };
+        first.and(self.finish().await)
+    }
+
+    /// Tells everything to stop, and waits until it has: requests in flight finish.
+    pub async fn finish(&mut self) -> Result<(), Error> {
+        self.stop.cancel();
+        let mut outcome = Ok(());
+        while let Some(ended) = self.tasks.join_next().await {
+            let ended = ended.map_err(|problem| Error::Run(problem.to_string()));
+            let ended = ended.and_then(|(name, end)| end.map_err(|problem| Error::Run(format!("{name}: {problem}"))));
+            outcome = outcome.and(ended);
+        }
+        outcome
+    }
+}
+
+/// Takes an address of the configuration.
+pub async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(address).await.map_err(start_error(&format!("listen on {address}")))
+}
+
+/// The address that was taken, port 0 resolved.
+pub fn local(listener: &TcpListener) -> Result<SocketAddr, Error> {
+    listener.local_addr().map_err(start_error("listen"))
+}
