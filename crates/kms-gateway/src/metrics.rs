@@ -1,15 +1,25 @@
 //! What is counted: decisions, calls to the TEE, the queue in front of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::MetricFamily;
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry};
 use proto::command::Opcode;
+
+use crate::transport::TeeTransport;
 
 /// The gateway's instruments.
 pub struct Metrics {
     decisions: IntCounterVec,
     tee_seconds: HistogramVec,
-    queue_depth: IntGauge,
+}
+
+/// The queue's depth, looked at when it is asked for.
+struct QueueDepth {
+    transport: Arc<dyn TeeTransport>,
+    gauge: IntGauge,
 }
 
 /// Seconds: a sponsorship takes well under a millisecond in the simulator and tens of them in a TEE.
@@ -20,7 +30,7 @@ impl Metrics {
     ///
     /// # Errors
     /// When the registry has instruments of these names already.
-    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+    pub fn register(registry: &Registry, transport: Arc<dyn TeeTransport>) -> Result<Self, prometheus::Error> {
         let decisions = IntCounterVec::new(
             Opts::new("kms_decisions_total", "Decisions by action and reason; reason ok is a yes"),
             &["action", "reason"],
@@ -30,11 +40,11 @@ impl Metrics {
                 .buckets(TEE_BUCKETS.to_vec()),
             &["command"],
         )?;
-        let queue_depth = IntGauge::new("kms_tee_queue_depth", "Frames waiting for the TEE or in it")?;
+        let gauge = IntGauge::new("kms_tee_queue_depth", "Frames waiting for the TEE or in it")?;
         registry.register(Box::new(decisions.clone()))?;
         registry.register(Box::new(tee_seconds.clone()))?;
-        registry.register(Box::new(queue_depth.clone()))?;
-        Ok(Self { decisions, tee_seconds, queue_depth })
+        registry.register(Box::new(QueueDepth { transport, gauge }))?;
+        Ok(Self { decisions, tee_seconds })
     }
 
     pub(crate) fn decided(&self, action: &str, reason: &str) {
@@ -44,8 +54,15 @@ impl Metrics {
     pub(crate) fn tee_called(&self, command: Opcode, took: Duration) {
         self.tee_seconds.with_label_values(&[&format!("{command:?}")]).observe(took.as_secs_f64());
     }
+}
 
-    pub(crate) fn queue(&self, depth: usize) {
-        self.queue_depth.set(i64::try_from(depth).unwrap_or(i64::MAX));
+impl Collector for QueueDepth {
+    fn desc(&self) -> Vec<&Desc> {
+        self.gauge.desc()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        self.gauge.set(i64::try_from(self.transport.stats().depth).unwrap_or(i64::MAX));
+        self.gauge.collect()
     }
 }

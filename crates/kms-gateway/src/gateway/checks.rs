@@ -59,7 +59,10 @@ impl Inner {
         };
         let claim = NonceClaim { signer, nonce: request.approval.nonce, now };
         match self.store.claim_nonce(claim).await? {
-            Claim::Fresh => Ok(Expected { provisioned, wallet }),
+            Claim::Fresh => {
+                case.claimed_nonce = Some(claim);
+                Ok(Expected { provisioned, wallet })
+            }
             Claim::Replayed => Err(GatewayError::NonceReplayed),
         }
     }

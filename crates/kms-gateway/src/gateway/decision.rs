@@ -6,7 +6,7 @@ use proto::{AccountId, Address, UserOpHash};
 use tracing::Instrument;
 
 use super::{Caller, GatewayError, Inner};
-use crate::store::{Action, AuditRecord};
+use crate::store::{Action, AuditRecord, NonceClaim};
 
 /// What is known of a decision while it is made.
 pub(super) struct Case {
@@ -15,11 +15,12 @@ pub(super) struct Case {
     pub account_id: Option<AccountId>,
     pub signer: Option<Address>,
     pub user_op_hash: Option<UserOpHash>,
+    pub claimed_nonce: Option<NonceClaim>,
 }
 
 impl Case {
     pub(super) fn new(action: Action, caller: &Caller) -> Self {
-        Self { action, caller: caller.clone(), account_id: None, signer: None, user_op_hash: None }
+        Self { action, caller: caller.clone(), account_id: None, signer: None, user_op_hash: None, claimed_nonce: None }
     }
 }
 
@@ -32,26 +33,40 @@ pub(super) async fn detached<T: Send + 'static>(
 }
 
 impl Inner {
-    /// Records the decision, and only then gives it.
+    /// Records the decision, and only then gives it. What may be tried again gets its nonce back: sent again as it is, it
+    /// must not look like a replay.
     pub(super) async fn conclude<T>(&self, case: Case, outcome: Result<T, GatewayError>) -> Result<T, GatewayError> {
+        let claimed_nonce = case.claimed_nonce;
+        let recorded = match self.record(case, &outcome).await {
+            Ok(()) => outcome,
+            Err(error) => Err(error),
+        };
+        if let (Err(error), Some(claim)) = (&recorded, claimed_nonce)
+            && error.is_retryable()
+            && let Err(error) = self.store.release_nonce(claim).await
+        {
+            tracing::warn!(%error, "a nonce stays claimed");
+        }
+        recorded
+    }
+
+    async fn record<T>(&self, case: Case, outcome: &Result<T, GatewayError>) -> Result<(), GatewayError> {
         let reason = outcome.as_ref().map_or_else(GatewayError::code, |_| "ok");
         self.metrics.decided(case.action.as_str(), reason);
-        if let Err(error) = &outcome {
+        if let Err(error) = outcome {
             tracing::info!(action = case.action.as_str(), reason, %error, "refused");
         }
-        self.store
-            .append_audit(AuditRecord {
-                at: self.clock.now(),
-                request_id: case.caller.request_id,
-                action: case.action,
-                account_id: case.account_id,
-                signer: case.signer,
-                user_op_hash: case.user_op_hash,
-                context_hash: case.caller.context_hash,
-                allowed: outcome.is_ok(),
-                reason,
-            })
-            .await?;
-        outcome
+        let record = AuditRecord {
+            at: self.clock.now(),
+            request_id: case.caller.request_id,
+            action: case.action,
+            account_id: case.account_id,
+            signer: case.signer,
+            user_op_hash: case.user_op_hash,
+            context_hash: case.caller.context_hash,
+            allowed: outcome.is_ok(),
+            reason,
+        };
+        Ok(self.store.append_audit(record).await?)
     }
 }

@@ -93,7 +93,7 @@ impl Gateway {
         registry: &Registry,
     ) -> Result<Self, OpenError> {
         std::fs::create_dir_all(&settings.data_dir)?;
-        let metrics = Arc::new(Metrics::register(registry)?);
+        let metrics = Arc::new(Metrics::register(registry, Arc::clone(&transport))?);
         let timeout = Duration::from_secs(settings.tee_timeout_seconds);
         let inner = Inner {
             tee: Tee::new(transport, timeout, Arc::clone(&metrics)),
@@ -159,9 +159,7 @@ impl Gateway {
     /// How the queue to the TEE is doing.
     #[must_use]
     pub fn queue_stats(&self) -> QueueStats {
-        let stats = self.inner.tee.queue_stats();
-        self.inner.metrics.queue(stats.depth);
-        stats
+        self.inner.tee.queue_stats()
     }
 
     /// Counts for operators.

@@ -69,6 +69,11 @@ impl Store {
         self.writer.claim_nonce(claim).await
     }
 
+    /// Gives a claimed nonce back.
+    pub(crate) async fn release_nonce(&self, claim: NonceClaim) -> Result<(), StoreError> {
+        self.writer.release_nonce(claim).await
+    }
+
     /// Appends a decision to the audit. It is durable when this returns.
     pub(crate) async fn append_audit(&self, record: AuditRecord) -> Result<(), StoreError> {
         self.writer.append_audit(record).await

@@ -47,6 +47,17 @@ pub(super) async fn claim(connection: &mut SqliteConnection, claim: &NonceClaim)
     Ok(if written.rows_affected() == 1 { Claim::Fresh } else { Claim::Replayed })
 }
 
+/// Gives a claim back: nothing came of its request, which may be sent again as it is.
+pub(super) async fn release(connection: &mut SqliteConnection, claim: &NonceClaim) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM nonces WHERE signer = ?1 AND nonce = ?2 AND seen_at = ?3")
+        .bind(claim.signer.0.as_slice())
+        .bind(claim.nonce.to_be_bytes().to_vec())
+        .bind(claim.now.cast_signed())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// Forgets what is held no longer, once in a while.
 #[derive(Default)]
 pub(super) struct Sweeper {

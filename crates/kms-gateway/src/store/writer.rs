@@ -19,6 +19,7 @@ type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
 enum Job {
     Nonce(NonceClaim, Reply<Claim>),
+    Release(NonceClaim, Reply<()>),
     Audit(Box<AuditRecord>, Reply<()>),
     Account(Box<AccountEntry>, Reply<()>),
 }
@@ -43,6 +44,10 @@ impl Writer {
 
     pub(super) async fn claim_nonce(&self, claim: NonceClaim) -> Result<Claim, StoreError> {
         self.write(|reply| Job::Nonce(claim, reply)).await
+    }
+
+    pub(super) async fn release_nonce(&self, claim: NonceClaim) -> Result<(), StoreError> {
+        self.write(|reply| Job::Release(claim, reply)).await
     }
 
     pub(super) async fn append_audit(&self, record: AuditRecord) -> Result<(), StoreError> {
@@ -123,6 +128,10 @@ async fn write_one(
         Job::Nonce(claim, reply) => {
             sweeper.sweep(connection, claim.now).await?;
             Due::Claim(reply, nonces::claim(connection, &claim).await?)
+        }
+        Job::Release(claim, reply) => {
+            nonces::release(connection, &claim).await?;
+            Due::Done(reply)
         }
         Job::Audit(record, reply) => {
             *head = audit::append(connection, head, &record).await?;

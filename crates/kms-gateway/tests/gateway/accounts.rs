@@ -1,0 +1,208 @@
+//! Registering passkeys and making accounts.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use devkit::{Anvil, AnvilOptions, SimpleAccountFactory, SoftPasskey, Tools, U256};
+use kms_gateway::factory::ChainFactory;
+use kms_gateway::settings::FactorySettings;
+use proto::AccountId;
+use proto::primitives::keccak256;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Kms, NOW, ORIGIN, RP_ID};
+
+impl Kms {
+    async fn begin(&self) -> Value {
+        self.post("/webauthn/register/begin", &json!({ "userName": "alice", "displayName": "Alice" })).await.ok()
+    }
+
+    async fn finish(&self, begun: &Value, credential: &Value) -> Answer {
+        let body = json!({ "registrationId": begun["registrationId"], "credential": credential });
+        self.post("/webauthn/register/finish", &body).await
+    }
+
+    async fn create(&self, body: Value) -> Answer {
+        self.post("/kms/create-deterministic-account", &body).await
+    }
+}
+
+#[tokio::test]
+async fn a_registration_asks_for_a_verified_user_and_an_es256_key() {
+    let kms = Kms::start().await;
+    let options = kms.begin().await["publicKey"].clone();
+    assert_eq!(options["rp"], json!({ "id": RP_ID, "name": "super-relay" }));
+    assert_eq!(options["user"]["name"], "alice");
+    assert_eq!(options["user"]["displayName"], "Alice");
+    assert_eq!(options["pubKeyCredParams"], json!([{ "type": "public-key", "alg": -7 }]));
+    assert_eq!(options["authenticatorSelection"]["userVerification"], "required");
+    assert_eq!(options["authenticatorSelection"]["residentKey"], "preferred");
+    assert_eq!(options["attestation"], "none");
+}
+
+#[tokio::test]
+async fn an_account_is_named_after_its_credential_and_is_the_same_when_made_again() {
+    let kms = Kms::start().await;
+    let (passkey, registration_id) = kms.register().await;
+    let first = kms.create(json!({ "registrationId": registration_id })).await.ok();
+    assert_eq!(first["accountId"], AccountId::of_credential(passkey.credential_id()).as_str());
+    assert_eq!(first["salt"], keccak256(passkey.credential_id()).to_string());
+    assert_eq!(first["publicKey"], proto::json::hex_bytes(&passkey.public_key()));
+    assert_eq!(first["signatureScheme"], "eip191");
+    assert_eq!((&first["sender"], &first["factory"]), (&Value::Null, &Value::Null));
+    let second = kms.create(json!({ "registrationId": registration_id })).await.ok();
+    assert_eq!(first, second);
+
+    let shown = kms.get(&format!("/kms/accounts/{}", first["accountId"].as_str().unwrap())).await.ok();
+    assert_eq!(shown["ownerAddress"], first["ownerAddress"]);
+    let passkeys = json!([{ "credentialId": first["credentialId"], "publicKey": first["publicKey"] }]);
+    assert_eq!(shown["passkeys"], passkeys);
+}
+
+#[tokio::test]
+async fn a_named_account_keeps_its_name_when_made_again_without_one() {
+    let kms = Kms::start().await;
+    let (_, registration_id) = kms.register().await;
+    let named = kms.create(json!({ "registrationId": registration_id, "accountId": "alice" })).await.ok();
+    assert_eq!(named["accountId"], "alice");
+    let again = kms.create(json!({ "registrationId": registration_id })).await.ok();
+    assert_eq!(named, again);
+    let other = kms.create(json!({ "registrationId": registration_id, "accountId": "bob" })).await;
+    other.refused(409, "credential_conflict");
+    let scheme = kms.create(json!({ "registrationId": registration_id, "signatureScheme": "raw" })).await;
+    scheme.refused(409, "signature_scheme_conflict");
+}
+
+#[tokio::test]
+async fn an_account_id_belongs_to_the_first_credential_that_took_it() {
+    let kms = Kms::start().await;
+    let (_, first) = kms.register().await;
+    let (_, second) = kms.register().await;
+    kms.create(json!({ "registrationId": first, "accountId": "alice" })).await.ok();
+    kms.create(json!({ "registrationId": second, "accountId": "alice" })).await.refused(409, "account_exists");
+}
+
+#[tokio::test]
+async fn the_account_id_of_the_registration_is_the_accounts() {
+    let kms = Kms::start().await;
+    let mut passkey = SoftPasskey::create(RP_ID, ORIGIN).unwrap();
+    let begun = kms.post("/webauthn/register/begin", &json!({ "accountId": "carol" })).await.ok();
+    let credential = passkey.register(&begun["publicKey"]).unwrap();
+    kms.finish(&begun, &credential).await.ok();
+    let account = kms.create(json!({ "registrationId": begun["registrationId"] })).await.ok();
+    assert_eq!(account["accountId"], "carol");
+}
+
+#[tokio::test]
+async fn a_registration_that_was_not_verified_makes_no_account() {
+    let kms = Kms::start().await;
+    let begun = kms.begin().await;
+    let unverified = kms.create(json!({ "registrationId": begun["registrationId"] })).await;
+    unverified.refused(404, "registration_unknown");
+    let unknown = kms.create(json!({ "registrationId": "00000000-0000-4000-8000-000000000000" })).await;
+    unknown.refused(404, "registration_unknown");
+    kms.create(json!({ "registrationId": "7" })).await.refused(400, "invalid_field");
+}
+
+#[tokio::test]
+async fn a_registration_expires_before_and_after_it_is_verified() {
+    let kms = Kms::start().await;
+    let mut passkey = SoftPasskey::create(RP_ID, ORIGIN).unwrap();
+    let begun = kms.begin().await;
+    let credential = passkey.register(&begun["publicKey"]).unwrap();
+    kms.clock.set(NOW + 301);
+    kms.finish(&begun, &credential).await.refused(404, "registration_unknown");
+
+    let (_, registration_id) = kms.register().await;
+    kms.clock.set(NOW + 301 + 301);
+    kms.create(json!({ "registrationId": registration_id })).await.refused(404, "registration_unknown");
+}
+
+#[tokio::test]
+async fn a_registration_challenge_is_good_for_one_answer() {
+    let kms = Kms::start().await;
+    let mut passkey = SoftPasskey::create(RP_ID, ORIGIN).unwrap();
+    let begun = kms.begin().await;
+    let honest = passkey.register(&begun["publicKey"]).unwrap();
+    passkey.behaviour.user_verified = false;
+    let unverified = passkey.register(&begun["publicKey"]).unwrap();
+    kms.finish(&begun, &unverified).await.refused(401, "user_not_verified");
+    kms.finish(&begun, &honest).await.refused(404, "registration_unknown");
+}
+
+#[tokio::test]
+async fn a_registration_from_the_wrong_place_is_refused() {
+    let kms = Kms::start().await;
+    type Lie = fn(&mut devkit::passkey::Behaviour);
+    let lies: [(Lie, &str); 5] = [
+        (|behaviour| behaviour.origin = "http://evil.example".into(), "origin_not_allowed"),
+        (|behaviour| behaviour.rp_id = "evil.example".into(), "rp_id_mismatch"),
+        (|behaviour| behaviour.cross_origin = true, "cross_origin"),
+        (|behaviour| behaviour.top_origin = Some("http://evil.example".into()), "cross_origin"),
+        (|behaviour| behaviour.ceremony_type = Some("webauthn.get".into()), "client_data_type_wrong"),
+    ];
+    for (lie, code) in lies {
+        let mut passkey = SoftPasskey::create(RP_ID, ORIGIN).unwrap();
+        let begun = kms.begin().await;
+        lie(&mut passkey.behaviour);
+        let credential = passkey.register(&begun["publicKey"]).unwrap();
+        kms.finish(&begun, &credential).await.refused(401, code);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_to_another_challenge_is_refused() {
+    let kms = Kms::start().await;
+    let mut passkey = SoftPasskey::create(RP_ID, ORIGIN).unwrap();
+    let (one, other) = (kms.begin().await, kms.begin().await);
+    let credential = passkey.register(&one["publicKey"]).unwrap();
+    kms.finish(&other, &credential).await.refused(401, "challenge_mismatch");
+}
+
+#[tokio::test]
+async fn what_is_no_registration_is_refused() {
+    let kms = Kms::start().await;
+    let begun = kms.begin().await;
+    kms.finish(&begun, &json!({ "id": "x" })).await.refused(400, "registration_invalid");
+    let nobody = kms.post("/webauthn/register/begin", &json!({ "displayName": "x" })).await;
+    nobody.refused(400, "invalid_field");
+    let endless = kms.post("/webauthn/register/begin", &json!({ "userName": "x".repeat(129) })).await;
+    endless.refused(400, "invalid_field");
+}
+
+#[tokio::test]
+async fn the_counterfactual_sender_is_the_one_the_factory_contract_gives() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let tools = Tools::locate(&root).unwrap();
+    let anvil = Anvil::start(tools.anvil(), AnvilOptions::default()).await.unwrap();
+    let version = devkit::EntryPointVersion::V07;
+    let deployed = devkit::deploy(&anvil, &tools, version).await.unwrap();
+    let factory = FactorySettings {
+        address: deployed.account_factory.address(),
+        rpc_url: anvil.url().clone(),
+        timeout_seconds: 5,
+    };
+    let kms = Kms::with_factory(Arc::new(ChainFactory::new(&factory))).await;
+    let (passkey, account) = kms.account().await;
+
+    let owner = account["ownerAddress"].as_str().unwrap().parse().unwrap();
+    let salt = U256::from_be_bytes(keccak256(passkey.credential_id()).0);
+    let contract = SimpleAccountFactory::at(anvil.provider().clone(), factory.address);
+    let expected = contract.account_address(owner, salt).await.unwrap();
+    assert_eq!(account["sender"], format!("{expected:#x}"));
+    assert_eq!(account["factory"], format!("{:#x}", factory.address));
+}
+
+#[tokio::test]
+async fn while_the_chain_is_down_the_account_is_made_and_the_sender_can_be_asked_again() {
+    let factory = FactorySettings {
+        address: devkit::Address::ZERO,
+        rpc_url: "http://127.0.0.1:1".parse().unwrap(),
+        timeout_seconds: 1,
+    };
+    let kms = Kms::with_factory(Arc::new(ChainFactory::new(&factory))).await;
+    let (passkey, registration_id) = kms.register().await;
+    let error = kms.create(json!({ "registrationId": registration_id })).await.refused(503, "factory_unavailable");
+    assert_eq!(error["retryable"], true);
+    kms.get(&format!("/kms/accounts/{}", AccountId::of_credential(passkey.credential_id()))).await.ok();
+}

@@ -1,0 +1,178 @@
+//! Commands of the admin over HTTP.
+
+use proto::command::{AuthorizeSigner, RevokeSigner, RotateSigner, SetCeilings};
+use proto::json::hex_bytes;
+use proto::{Permissions, Signature, Wei};
+use serde_json::{Value, json};
+
+use crate::support::{Answer, CHAIN_ID, Kms, PAYMASTER, RelayKey, ceilings};
+
+const UNSIGNED: Signature = Signature { r: [0; 32], s: [0; 32], v: 0 };
+
+fn hex(signature: &Signature) -> String {
+    hex_bytes(&signature.to_bytes())
+}
+
+impl Kms {
+    pub async fn counter(&self) -> u64 {
+        self.get("/RollbackCounter").await.ok()["counter"].as_u64().unwrap()
+    }
+
+    /// Admits a relay key, by the admin, over HTTP.
+    pub async fn authorize(&self, key: &RelayKey, permissions: &[&str]) -> Answer {
+        self.post("/admin/authorize-signer", &self.authorization(key, permissions).await).await
+    }
+
+    /// Turns a relay key away, by the admin, over HTTP.
+    pub async fn revoke(&self, key: &RelayKey) -> Answer {
+        let counter = self.counter().await + 1;
+        let command = RevokeSigner { signer: key.address(), counter, signature: UNSIGNED };
+        let body = json!({
+            "signer": key.address().to_string(),
+            "counter": counter,
+            "signature": hex(&self.admin.sign(&command)),
+        });
+        self.post("/admin/revoke-signer", &body).await
+    }
+
+    async fn authorization(&self, key: &RelayKey, permissions: &[&str]) -> Value {
+        let set = permissions.iter().fold(Permissions::default(), |set, name| {
+            set | match *name {
+                "sponsor" => Permissions::SPONSOR,
+                "sign_user_operation" => Permissions::SIGN_USER_OPERATION,
+                "sponsor_without_passkey" => Permissions::SPONSOR_WITHOUT_PASSKEY,
+                "rotate" => Permissions::ROTATE,
+                other => panic!("no permission {other}"),
+            }
+        });
+        let counter = self.counter().await + 1;
+        let command = AuthorizeSigner { signer: key.address(), permissions: set, counter, signature: UNSIGNED };
+        json!({
+            "signer": key.address().to_string(),
+            "permissions": permissions,
+            "counter": counter,
+            "signature": hex(&self.admin.sign(&command)),
+        })
+    }
+}
+
+#[tokio::test]
+async fn an_admin_command_is_good_once() {
+    let kms = Kms::start().await;
+    let body = kms.authorization(&RelayKey::random(), &["sponsor"]).await;
+    kms.post("/admin/authorize-signer", &body).await.ok();
+    kms.post("/admin/authorize-signer", &body).await.refused(409, "counter_mismatch");
+}
+
+#[tokio::test]
+async fn a_command_that_the_admin_did_not_sign_is_refused() {
+    let kms = Kms::start().await;
+    let stranger = RelayKey::random();
+    let mut body = kms.authorization(&stranger, &["sponsor"]).await;
+    body["permissions"] = json!(["sponsor", "rotate"]);
+    kms.post("/admin/authorize-signer", &body).await.refused(403, "admin_signature_invalid");
+    let signers = kms.get("/admin/signers").await.ok();
+    assert_eq!(signers["signers"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_signer_is_listed_with_its_permissions_by_name() {
+    let kms = Kms::start().await;
+    let key = RelayKey::random();
+    kms.authorize(&key, &["sponsor", "rotate"]).await.ok();
+    let listed = kms.get("/admin/signers").await.ok();
+    assert_eq!(listed["phase"], "ready");
+    assert_eq!(listed["admin"], kms.admin.address().to_string());
+    assert_eq!(listed["counter"], kms.counter().await);
+    let expected = json!({ "address": key.address().to_string(), "permissions": ["sponsor", "rotate"] });
+    assert!(listed["signers"].as_array().unwrap().contains(&expected), "{listed}");
+}
+
+#[tokio::test]
+async fn a_revoked_relay_key_is_refused_at_once() {
+    let kms = Kms::start().await;
+    let request = kms.honest_request().await;
+    kms.sponsor(&request).await.ok();
+    kms.revoke(&kms.relay).await.ok();
+    kms.sponsor(&request.next(&kms.relay)).await.refused(403, "signer_not_authorised");
+}
+
+#[tokio::test]
+async fn a_rotation_signed_by_both_keys_puts_the_new_one_in_place() {
+    let kms = Kms::start().await;
+    let request = kms.honest_request().await;
+    let next = RelayKey::random();
+    let mut command = RotateSigner {
+        current: kms.relay.address(),
+        next: next.address(),
+        counter: kms.counter().await + 1,
+        current_signature: UNSIGNED,
+        next_signature: UNSIGNED,
+        admin_signature: None,
+    };
+    command.current_signature = kms.relay.sign_command(&command);
+    command.next_signature = next.sign_command(&command);
+    let mut rotation = json!({
+        "current": command.current.to_string(),
+        "next": command.next.to_string(),
+        "counter": command.counter,
+        "currentSignature": hex(&command.current_signature),
+        "nextSignature": hex(&command.current_signature),
+    });
+    kms.post("/admin/rotate-signer", &rotation).await.refused(403, "rotation_proof_invalid");
+    rotation["nextSignature"] = hex(&command.next_signature).into();
+    kms.post("/admin/rotate-signer", &rotation).await.ok();
+
+    kms.sponsor(&request).await.refused(403, "signer_not_authorised");
+    kms.sponsor(&request.next(&next)).await.ok();
+}
+
+#[tokio::test]
+async fn new_ceilings_hold_at_once() {
+    let kms = Kms::start().await;
+    let request = kms.honest_request().await;
+    let counter = kms.counter().await + 1;
+    let lower = proto::command::Ceilings { max_cost: Wei(1), ..ceilings() };
+    let deployments: Vec<Value> = lower
+        .deployments
+        .iter()
+        .map(|deployment| {
+            json!({
+                "chainId": CHAIN_ID,
+                "entryPoint": deployment.entry_point.address.to_string(),
+                "version": deployment.entry_point.version,
+                "paymaster": PAYMASTER.to_string(),
+            })
+        })
+        .collect();
+    let command = SetCeilings { ceilings: lower, counter, signature: UNSIGNED };
+    let body = json!({
+        "ceilings": { "deployments": deployments, "maxCost": "0x1", "maxWindow": 3600 },
+        "counter": format!("{counter:#x}"),
+        "signature": hex(&kms.admin.sign(&command)),
+    });
+    kms.post("/admin/set-ceilings", &body).await.ok();
+    kms.sponsor(&request).await.refused(403, "cost_above_ceiling");
+}
+
+#[tokio::test]
+async fn a_tee_is_provisioned_once() {
+    let kms = Kms::start().await;
+    let body = json!({
+        "admin": kms.admin.address().to_string(),
+        "relyingParties": [{ "id": "localhost", "origins": ["http://localhost:3000"] }],
+        "ceilings": { "deployments": [], "maxCost": 1, "maxWindow": 1 },
+        "counter": 1,
+        "signature": hex(&UNSIGNED),
+    });
+    kms.post("/admin/provision", &body).await.refused(409, "already_provisioned");
+}
+
+#[tokio::test]
+async fn a_permission_that_does_not_exist_is_named() {
+    let kms = Kms::start().await;
+    let mut body = kms.authorization(&RelayKey::random(), &["sponsor"]).await;
+    body["permissions"] = json!(["sponsor", "root"]);
+    let error = kms.post("/admin/authorize-signer", &body).await.refused(400, "invalid_field");
+    assert!(error["message"].as_str().unwrap().starts_with("permissions[1]"), "{error}");
+}

@@ -1,0 +1,112 @@
+//! Every decision has a row, and no row can be changed without a trace.
+
+use kms_gateway::store::AuditError;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
+use sqlx::{AssertSqlSafe, Row};
+
+use crate::support::{Kms, RelayKey};
+
+impl Kms {
+    /// The database, opened by somebody else.
+    pub async fn database(&self) -> SqlitePool {
+        let file = SqliteConnectOptions::new().filename(self.folder.path().join("gateway.sqlite"));
+        SqlitePool::connect_with(file).await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn every_decision_has_a_row_with_its_reason() {
+    let kms = Kms::start().await;
+    let mut request = kms.honest_request().await;
+    let answer = kms.sponsor(&request).await.ok();
+    kms.sponsor(&request).await.refused(401, "nonce_replayed");
+    request.approve_as_relay(&RelayKey::random());
+    kms.sponsor(&request).await.refused(403, "signer_not_authorised");
+
+    let rows =
+        sqlx::query("SELECT action, decision, reason, signer, account_id, user_op_hash, context_hash FROM audit")
+            .fetch_all(&kms.database().await)
+            .await
+            .unwrap();
+    let decisions: Vec<(String, String, String)> =
+        rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
+    let expected = [
+        ("provision", "allowed", "ok"),
+        ("authorize_signer", "allowed", "ok"),
+        ("register_passkey", "allowed", "ok"),
+        ("create_account", "allowed", "ok"),
+        ("sponsor", "allowed", "ok"),
+        ("sponsor", "refused", "nonce_replayed"),
+        ("sponsor", "refused", "signer_not_authorised"),
+    ];
+    assert_eq!(decisions, expected.map(|(a, d, r)| (a.to_owned(), d.to_owned(), r.to_owned())));
+
+    let sponsored = &rows[4];
+    assert_eq!(sponsored.get::<String, _>("signer"), kms.relay.address().to_string());
+    assert_eq!(sponsored.get::<String, _>("account_id"), request.account_id.as_str());
+    assert_eq!(sponsored.get::<String, _>("user_op_hash"), answer["userOpHash"].as_str().unwrap());
+    let context = proto::primitives::keccak256(br#"{"policy":"test"}"#);
+    assert_eq!(sponsored.get::<String, _>("context_hash"), context.to_string());
+}
+
+#[tokio::test]
+async fn an_untouched_audit_verifies_and_gives_its_head() {
+    let kms = Kms::start().await;
+    let request = kms.honest_request().await;
+    kms.sponsor(&request).await.ok();
+    let head = kms.gateway.verify_audit_chain().await.unwrap();
+    assert_eq!(head.rows, 5);
+    let stats = kms.get("/stats").await.ok();
+    assert_eq!(stats["audit"]["head"], head.hash.to_string());
+}
+
+#[tokio::test]
+async fn any_change_of_a_row_breaks_the_chain_there() {
+    for (change, broken_at) in [
+        ("UPDATE audit SET reason = 'ok', decision = 'allowed' WHERE seq = 5", 5),
+        ("UPDATE audit SET at = at + 1 WHERE seq = 2", 2),
+        ("UPDATE audit SET account_id = NULL WHERE seq = 4", 4),
+        ("UPDATE audit SET signer = 7 WHERE seq = 2", 2),
+        ("UPDATE audit SET hash = x'00' WHERE seq = 3", 3),
+        ("DELETE FROM audit WHERE seq = 1", 1),
+        ("DELETE FROM audit WHERE seq = 3", 3),
+    ] {
+        let kms = Kms::start().await;
+        let mut request = kms.honest_request().await;
+        request.approve_as_relay(&RelayKey::random());
+        kms.sponsor(&request).await.refused(403, "signer_not_authorised");
+        kms.sponsor(&request).await.refused(403, "signer_not_authorised");
+        let database = kms.database().await;
+
+        let refused = sqlx::query(AssertSqlSafe(change)).execute(&database).await.unwrap_err();
+        assert!(refused.to_string().contains("append-only"), "{refused}");
+
+        for trigger in ["audit_is_never_updated", "audit_is_never_deleted"] {
+            sqlx::query(AssertSqlSafe(format!("DROP TRIGGER {trigger}"))).execute(&database).await.unwrap();
+        }
+        sqlx::query(AssertSqlSafe(change)).execute(&database).await.unwrap();
+        match kms.gateway.verify_audit_chain().await {
+            Err(AuditError::Broken { seq }) => assert_eq!(seq, broken_at, "{change}"),
+            other => panic!("{change}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn decisions_made_at_once_stand_in_one_chain() {
+    let kms = Kms::start().await;
+    let mut requests = Vec::new();
+    for nonce in 0..24 {
+        let mut request = kms.honest_request().await;
+        request.nonce = nonce;
+        request.approve_as_relay(&kms.relay);
+        requests.push(request.over_http(&kms));
+    }
+    let before = kms.gateway.verify_audit_chain().await.unwrap().rows;
+    let sent: Vec<_> = requests.into_iter().map(|request| tokio::spawn(request.send())).collect();
+    for answer in sent {
+        assert_eq!(answer.await.unwrap().unwrap().status(), 200);
+    }
+    let after = kms.gateway.verify_audit_chain().await.unwrap().rows;
+    assert_eq!(after - before, 24);
+}

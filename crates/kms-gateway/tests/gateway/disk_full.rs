@@ -1,0 +1,84 @@
+//! Writes that really fail: child processes whose files may not grow beyond a limit, which a full disk looks like.
+
+use std::process::Command;
+
+use kms_gateway::transport::simulator::{SealedFile, SealedFileError};
+use tempfile::TempDir;
+
+use crate::support::Kms;
+
+/// Blocks of 512 bytes: 256 KiB.
+const LIMIT: u32 = 512;
+
+/// Runs an ignored test of this program with limited files, and requires that it ran and passed.
+fn run_limited(test: &str) {
+    // Without the trap the first write too far would kill the process; ignored, it fails as on a full disk.
+    let script = format!("trap '' XFSZ; ulimit -f {LIMIT}; exec \"$0\" \"$@\"");
+    let output = Command::new("sh")
+        .args(["-c", &script])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--ignored"])
+        .output()
+        .unwrap();
+    let report = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && report.contains("1 passed"), "{report}");
+}
+
+#[test]
+fn on_a_full_disk_the_simulator_keeps_what_it_has() {
+    run_limited("disk_full::the_simulator_with_limited_files");
+}
+
+#[test]
+fn on_a_full_disk_the_gateway_refuses_and_can_be_asked_again() {
+    run_limited("disk_full::the_gateway_with_limited_files");
+}
+
+#[test]
+#[ignore = "run by on_a_full_disk_the_simulator_keeps_what_it_has, with limited files"]
+fn the_simulator_with_limited_files() {
+    let folder = TempDir::new().unwrap();
+    let mut file = SealedFile::open(folder.path()).unwrap();
+    file.write(b"small", b"value").unwrap();
+    let too_large = vec![7; 512 * 1024];
+    let error = file.write(b"large", &too_large).unwrap_err();
+    assert!(matches!(error, SealedFileError::Io(_)), "{error}");
+    let error = file.write(b"small", &too_large).unwrap_err();
+    assert!(matches!(error, SealedFileError::Io(_)), "{error}");
+
+    // As it was, and good for the next write.
+    assert!(file.read(b"large").is_none());
+    assert_eq!(file.read(b"small").unwrap().as_slice(), b"value");
+    assert_eq!(file.advance_counter().unwrap(), 1);
+    drop(file);
+    let file = SealedFile::open(folder.path()).unwrap();
+    assert_eq!(file.read(b"small").unwrap().as_slice(), b"value");
+    assert_eq!(file.counter(), 1);
+}
+
+#[tokio::test]
+#[ignore = "run by on_a_full_disk_the_gateway_refuses_and_can_be_asked_again, with limited files"]
+async fn the_gateway_with_limited_files() {
+    let kms = Kms::start().await;
+    let mut request = kms.honest_request().await;
+    let mut signed = 0;
+    // Nonces and audit rows fill the database's log; long before this many it can't grow any more.
+    let error = loop {
+        assert!(signed < 10_000, "the disk never filled up");
+        let answer = kms.sponsor(&request).await;
+        if answer.status != 200 {
+            break answer.refused(503, "store_unavailable");
+        }
+        signed += 1;
+        request = request.next(&kms.relay);
+    };
+    assert_eq!(error["retryable"], true);
+    assert!(signed > 0);
+    // Every signature that left has its row, and the chain is whole.
+    let sponsored: i64 = sqlx::query_scalar("SELECT count(*) FROM audit WHERE action = 'sponsor' AND reason = 'ok'")
+        .fetch_one(&kms.database().await)
+        .await
+        .unwrap();
+    assert_eq!(sponsored, signed);
+    kms.gateway.verify_audit_chain().await.unwrap();
+}

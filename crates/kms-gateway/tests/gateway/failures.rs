@@ -1,0 +1,200 @@
+//! Overload, a lying TEE, a hung-up client, a locked database, a shutdown: nothing leaves that shouldn't, and nothing is lost.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use kms_gateway::transport::{TeeTransport, TransportError, Worker};
+use proto::command::Opcode;
+
+use crate::support::{Gate, GatedTee, Kms, LyingTee};
+
+const SOON: Duration = Duration::from_millis(5);
+
+/// Waits until so many frames are in the queue or in the TEE.
+async fn queue_depth(kms: &Kms, depth: usize) {
+    for _ in 0..1000 {
+        if kms.gateway.queue_stats().depth == depth {
+            return;
+        }
+        tokio::time::sleep(SOON).await;
+    }
+    panic!("the queue never had {depth} frames: {:?}", kms.gateway.queue_stats());
+}
+
+#[tokio::test]
+async fn when_the_queue_to_the_tee_is_full_the_next_request_is_refused_at_once() {
+    let gate = Gate::default();
+    let kms = Kms::over_tee(Arc::new(GatedTee::start(2, gate.clone()))).await;
+    // Known before the gate shuts, so that the requests cost one call each.
+    let request = kms.honest_request().await;
+    kms.sponsor(&request).await.ok();
+
+    gate.shut();
+    let mut waiting = Vec::new();
+    let mut request = request;
+    for depth in 1..=3 {
+        request = request.next(&kms.relay);
+        waiting.push(tokio::spawn(request.over_http(&kms).send()));
+        queue_depth(&kms, depth).await;
+    }
+    request = request.next(&kms.relay);
+    let error = kms.sponsor(&request).await.refused(503, "tee_busy");
+    assert_eq!(error["retryable"], true);
+    assert_eq!(kms.get("/QueueStatus").await.ok()["queue_depth"], 3);
+
+    gate.open();
+    for answer in waiting {
+        assert_eq!(answer.await.unwrap().unwrap().status(), 200);
+    }
+    // Retryable means: as it is, with the same nonce.
+    kms.sponsor(&request).await.ok();
+}
+
+#[tokio::test]
+async fn a_shutdown_lets_requests_under_way_finish() {
+    let gate = Gate::default();
+    let kms = Kms::over_tee(Arc::new(GatedTee::start(8, gate.clone()))).await;
+    let request = kms.honest_request().await;
+    gate.shut();
+    let under_way = tokio::spawn(request.over_http(&kms).send());
+    queue_depth(&kms, 1).await;
+    kms.shutdown.cancel();
+    tokio::time::sleep(SOON).await;
+    assert!(!kms.server.is_finished());
+    assert!(reqwest::get(format!("{}/health", kms.url)).await.is_err(), "no new connection is taken");
+
+    gate.open();
+    let answer = under_way.await.unwrap().unwrap();
+    assert_eq!(answer.status(), 200);
+    drop(answer);
+    tokio::time::timeout(Duration::from_secs(10), kms.server).await.unwrap().unwrap().unwrap();
+    kms.gateway.close().await;
+    assert!(kms.gateway.queue_stats().closed);
+}
+
+#[tokio::test]
+async fn a_decision_is_recorded_though_its_client_hangs_up() {
+    let gate = Gate::default();
+    let kms = Kms::over_tee(Arc::new(GatedTee::start(8, gate.clone()))).await;
+    // The gateway knows its TEE's state now, so what waits at the gate is the decision itself.
+    let request = kms.honest_request().await;
+    kms.sponsor(&request).await.ok();
+    let request = request.next(&kms.relay);
+    let before = kms.gateway.verify_audit_chain().await.unwrap().rows;
+    gate.shut();
+    let client = tokio::spawn(request.over_http(&kms).send());
+    queue_depth(&kms, 1).await;
+    client.abort();
+    assert!(client.await.unwrap_err().is_cancelled());
+    gate.open();
+    for _ in 0..1000 {
+        if kms.gateway.verify_audit_chain().await.unwrap().rows == before + 1 {
+            return;
+        }
+        tokio::time::sleep(SOON).await;
+    }
+    panic!("no audit row");
+}
+
+#[tokio::test]
+async fn a_reply_that_does_not_fit_the_request_never_leaves() {
+    // From the end of a sponsorship's reply: account signature v, s, r; its presence; paymaster signature v, s, r; the
+    // paymaster's address; the hash. One place in each.
+    for position in [0, 10, 50, 65, 66, 80, 120, 135, 160] {
+        let lying = Arc::new(AtomicBool::new(false));
+        let kms = Kms::over_tee(Arc::new(LyingTee::start(Opcode::Sponsor, position, Arc::clone(&lying)))).await;
+        let request = kms.honest_request().await;
+        lying.store(true, Ordering::SeqCst);
+        kms.sponsor(&request).await.refused(500, "tee_reply_invalid");
+        lying.store(false, Ordering::SeqCst);
+        kms.sponsor(&request.next(&kms.relay)).await.ok();
+    }
+}
+
+#[tokio::test]
+async fn a_signature_as_given_that_does_not_fit_never_leaves() {
+    for position in [0, 10, 50, 70, 100] {
+        let lying = Arc::new(AtomicBool::new(true));
+        let tee = LyingTee::start(Opcode::SignWithHybridKey, position, Arc::clone(&lying));
+        let kms = Kms::over_tee(Arc::new(tee)).await;
+        let mut request = kms.honest_request().await;
+        request.op["paymaster"] = "0x1111111111111111111111111111111111111111".into();
+        let request = request.signed_as_given(&kms.relay);
+        kms.send(request.to_be_signed(&kms)).await.refused(500, "tee_reply_invalid");
+    }
+}
+
+#[tokio::test]
+async fn a_tee_that_is_gone_is_a_retryable_refusal_and_an_unhealthy_gateway() {
+    let tee: Arc<dyn TeeTransport> = Arc::new(GatedTee::start(8, Gate::default()));
+    let kms = Kms::over_tee(Arc::clone(&tee)).await;
+    let request = kms.honest_request().await;
+    kms.sponsor(&request).await.ok();
+    tee.close().await;
+    let error = kms.sponsor(&request.next(&kms.relay)).await.refused(503, "tee_unavailable");
+    assert_eq!(error["retryable"], true);
+    let health = kms.get("/health").await;
+    assert_eq!(health.status, 503);
+    assert_eq!(health.body["status"], "tee_unavailable");
+    assert_eq!(kms.get("/QueueStatus").await.ok()["circuit_breaker_open"], true);
+}
+
+#[tokio::test]
+async fn while_the_database_takes_no_write_nothing_is_allowed() {
+    let kms = Kms::start().await;
+    let request = kms.honest_request().await;
+    let database = kms.database().await;
+    let mut holder = database.acquire().await.unwrap();
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut *holder).await.unwrap();
+    let error = kms.sponsor(&request).await.refused(503, "store_unavailable");
+    assert_eq!(error["retryable"], true);
+    sqlx::query("ROLLBACK").execute(&mut *holder).await.unwrap();
+    // Its nonce was never claimed: the same request is good now.
+    kms.sponsor(&request).await.ok();
+    kms.gateway.verify_audit_chain().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_session_that_panics_takes_no_caller_with_it() {
+    let worker = Worker::start(4, || {
+        Ok::<_, TransportError>(|frame: &[u8]| match frame {
+            [] => panic!("as a session may"),
+            frame => Ok(frame.to_vec()),
+        })
+    })
+    .unwrap();
+    assert_eq!(worker.invoke(vec![1]).await, Ok(vec![1]));
+    assert_eq!(worker.invoke(Vec::new()).await, Err(TransportError::Unavailable));
+    assert_eq!(worker.invoke(vec![1]).await, Err(TransportError::Unavailable));
+    assert!(worker.stats().closed);
+    assert_eq!(worker.stats().consecutive_failures, 2);
+    worker.close().await;
+}
+
+#[tokio::test]
+async fn closing_answers_what_is_queued() {
+    let worker = Arc::new(
+        Worker::start(8, || {
+            Ok::<_, TransportError>(|frame: &[u8]| {
+                std::thread::sleep(Duration::from_millis(20));
+                Ok(frame.to_vec())
+            })
+        })
+        .unwrap(),
+    );
+    let queued: Vec<_> = (0..4)
+        .map(|index| {
+            let worker = Arc::clone(&worker);
+            tokio::spawn(async move { worker.invoke(vec![index]).await })
+        })
+        .collect();
+    while worker.stats().depth < 4 {
+        tokio::task::yield_now().await;
+    }
+    worker.close().await;
+    for (index, answer) in (0..).zip(queued) {
+        assert_eq!(answer.await.unwrap(), Ok(vec![index]));
+    }
+    assert_eq!(worker.invoke(vec![9]).await, Err(TransportError::Unavailable));
+}

@@ -1,0 +1,15 @@
+//! The gateway as its callers meet it: HTTP on a port, SQLite on disk, and behind the queue the real trusted core.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod support;
+
+mod accounts;
+mod admin;
+mod audit;
+mod disk_full;
+mod failures;
+mod requests;
+mod restart;
+mod signing;
+mod simulator;
+mod wire;

@@ -1,0 +1,212 @@
+//! A gateway to talk to, the keys and passkeys to talk with, and one honest request to change.
+
+mod gated;
+mod keys;
+mod request;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use devkit::SoftPasskey;
+use kms_gateway::bootstrap::{AdminKey, Wanted, bootstrap};
+use kms_gateway::clock::Clock;
+use kms_gateway::factory::AccountFactory;
+use kms_gateway::transport::TeeTransport;
+use kms_gateway::transport::simulator::Simulator;
+use kms_gateway::{Gateway, Settings};
+use proto::bytes::BoundedList;
+use proto::command::{Ceilings, Deployment};
+use proto::{Address, EntryPoint, EntryPointVersion, Permissions, Wei};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+pub use gated::{Gate, GatedTee, LyingTee};
+pub use keys::RelayKey;
+pub use request::SponsorRequest;
+
+pub const RP_ID: &str = "localhost";
+pub const ORIGIN: &str = "http://localhost:3000";
+pub const CHAIN_ID: u64 = 31337;
+pub const PAYMASTER: Address = Address([0x77; 20]);
+pub const NOW: u64 = 1_800_000_000;
+pub const MAX_COST: Wei = Wei(10_u128.pow(18));
+
+/// A clock that a test sets.
+#[derive(Default)]
+pub struct TestClock(AtomicU64);
+
+impl TestClock {
+    pub fn set(&self, now: u64) {
+        self.0.store(now, Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// A running gateway, its TEE provisioned and one relay key admitted.
+pub struct Kms {
+    pub url: String,
+    pub client: reqwest::Client,
+    pub gateway: Gateway,
+    pub clock: Arc<TestClock>,
+    pub admin: AdminKey,
+    pub relay: RelayKey,
+    pub shutdown: CancellationToken,
+    pub server: JoinHandle<std::io::Result<()>>,
+    pub folder: Arc<TempDir>,
+}
+
+/// An answer: its status and its JSON.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub body: Value,
+}
+
+impl Answer {
+    pub fn ok(self) -> Value {
+        assert_eq!(self.status, StatusCode::OK, "{}", self.body);
+        self.body
+    }
+
+    /// Asserts a refusal: its status, its reason, and that it has all that an error has and nothing signed.
+    pub fn refused(self, status: u16, code: &str) -> Value {
+        assert_eq!((self.status.as_u16(), &self.body["error"]["code"]), (status, &json!(code)), "{}", self.body);
+        let error = self.body["error"].clone();
+        assert!(!error["message"].as_str().unwrap().is_empty());
+        assert!(!error["requestId"].as_str().unwrap().is_empty());
+        assert!(error["retryable"].is_boolean());
+        assert_eq!(self.body.as_object().unwrap().len(), 1);
+        error
+    }
+}
+
+pub fn settings(folder: &Path) -> Settings {
+    Settings::new(folder.to_owned())
+}
+
+pub fn entry_point(version: EntryPointVersion) -> EntryPoint {
+    EntryPoint { chain_id: CHAIN_ID, address: version.canonical_address(), version }
+}
+
+pub fn ceilings() -> Ceilings {
+    let versions = [EntryPointVersion::V07, EntryPointVersion::V06, EntryPointVersion::V08, EntryPointVersion::V09];
+    let deployments = versions.map(|version| Deployment { entry_point: entry_point(version), paymaster: PAYMASTER });
+    Ceilings { deployments: BoundedList::new(deployments.to_vec()).unwrap(), max_cost: MAX_COST, max_window: 3600 }
+}
+
+impl Kms {
+    /// A new gateway over a new simulator.
+    pub async fn start() -> Self {
+        Self::start_in(Arc::new(TempDir::new().unwrap()), RelayKey::random(), AdminKey::new(&keys::secret()).unwrap())
+            .await
+    }
+
+    async fn start_in(folder: Arc<TempDir>, relay: RelayKey, admin: AdminKey) -> Self {
+        let simulator = Arc::new(Simulator::open(folder.path(), 64).unwrap());
+        Self::over(folder, simulator, None, relay, admin).await
+    }
+
+    /// A new gateway over this TEE.
+    pub async fn over_tee(tee: Arc<dyn TeeTransport>) -> Self {
+        let admin = AdminKey::new(&keys::secret()).unwrap();
+        Self::over(Arc::new(TempDir::new().unwrap()), tee, None, RelayKey::random(), admin).await
+    }
+
+    /// A new gateway that asks this factory.
+    pub async fn with_factory(factory: Arc<dyn AccountFactory>) -> Self {
+        let folder = Arc::new(TempDir::new().unwrap());
+        let simulator = Arc::new(Simulator::open(folder.path(), 64).unwrap());
+        let admin = AdminKey::new(&keys::secret()).unwrap();
+        Self::over(folder, simulator, Some(factory), RelayKey::random(), admin).await
+    }
+
+    async fn over(
+        folder: Arc<TempDir>,
+        tee: Arc<dyn TeeTransport>,
+        factory: Option<Arc<dyn AccountFactory>>,
+        relay: RelayKey,
+        admin: AdminKey,
+    ) -> Self {
+        let clock = Arc::new(TestClock::default());
+        clock.set(NOW);
+        let registry = prometheus::Registry::new();
+        let clock_port: Arc<dyn Clock> = Arc::<TestClock>::clone(&clock);
+        let gateway = Gateway::open(settings(folder.path()), tee, clock_port, factory, &registry).await.unwrap();
+        let wanted = Wanted {
+            relying_parties: vec![gateway.settings().relying_party().unwrap()],
+            ceilings: ceilings(),
+            relay_signer: relay.address(),
+            permissions: Permissions::SPONSOR | Permissions::SIGN_USER_OPERATION | Permissions::ROTATE,
+        };
+        bootstrap(&gateway, &admin, wanted).await.unwrap();
+
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let shutdown = CancellationToken::new();
+        let server = tokio::spawn(kms_gateway::serve(listener, gateway.clone(), shutdown.clone()));
+        let client = reqwest::Client::new();
+        Self { url, client, gateway, clock, admin, relay, shutdown, server, folder }
+    }
+
+    /// Stops everything and starts again over the same folder.
+    pub async fn restart(self) -> Self {
+        let Self { shutdown, server, gateway, folder, relay, admin, client, .. } = self;
+        drop(client);
+        shutdown.cancel();
+        server.await.unwrap().unwrap();
+        gateway.close().await;
+        drop(gateway);
+        Self::start_in(folder, relay, admin).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(self.client.post(format!("{}{path}", self.url)).json(body)).await
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(self.client.get(format!("{}{path}", self.url))).await
+    }
+
+    pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
+        let response = request.send().await.unwrap();
+        Answer { status: response.status(), body: response.json().await.unwrap() }
+    }
+
+    /// Registers a new passkey and gives it with the registration's id.
+    pub async fn register(&self) -> (SoftPasskey, Value) {
+        let mut passkey = SoftPasskey::create(RP_ID, ORIGIN).unwrap();
+        let begun = self.post("/webauthn/register/begin", &json!({ "userName": "alice" })).await.ok();
+        let credential = passkey.register(&begun["publicKey"]).unwrap();
+        let finish = json!({ "registrationId": begun["registrationId"], "credential": credential });
+        let finished = self.post("/webauthn/register/finish", &finish).await.ok();
+        assert_eq!(finished["verified"], true);
+        (passkey, finished["registrationId"].clone())
+    }
+
+    /// A new account and its passkey.
+    pub async fn account(&self) -> (SoftPasskey, Value) {
+        let (passkey, registration_id) = self.register().await;
+        let create = json!({ "registrationId": registration_id });
+        let account = self.post("/kms/create-deterministic-account", &create).await.ok();
+        (passkey, account)
+    }
+
+    /// An honest request of an account, signed by its passkey and the relay.
+    pub async fn honest_request(&self) -> SponsorRequest {
+        let (passkey, account) = self.account().await;
+        SponsorRequest::new(passkey, &account).signed(&self.relay)
+    }
+
+    pub async fn sponsor(&self, request: &SponsorRequest) -> Answer {
+        self.send(request.over_http(self)).await
+    }
+}

@@ -1,0 +1,172 @@
+//! The shape of requests and answers: what is malformed is refused by name, and every error looks alike.
+
+use proto::json::hex_bytes;
+use serde_json::{Value, json};
+
+use crate::support::Kms;
+
+fn message(error: &Value) -> &str {
+    error["message"].as_str().unwrap()
+}
+
+#[tokio::test]
+async fn malformed_hex_is_refused_and_the_field_named() {
+    let kms = Kms::start().await;
+    for (field, value) in [
+        ("sender", json!("0xzz")),
+        ("callData", json!("0x123")),
+        ("callGasLimit", json!("100000")),
+        ("nonce", json!(1)),
+    ] {
+        let mut request = kms.honest_request().await;
+        let mut op = request.op.clone();
+        op[field] = value;
+        request.extra = json!({ "userOperation": op });
+        let error = kms.sponsor(&request).await.refused(400, "invalid_field");
+        assert!(message(&error).starts_with(&format!("userOperation.{field}: ")), "{error}");
+    }
+    for (field, value) in [
+        ("nonce", json!("0xzz")),
+        ("nonce", json!(-1)),
+        ("timestamp", json!("0x10000000000000000")),
+        ("entryPoint", json!("0x1234")),
+        ("accountId", json!("no spaces")),
+        ("userPublicKey", json!("0x04")),
+        ("signatureFormat", json!("eip712")),
+        ("businessValidation", json!("yes")),
+    ] {
+        let mut request = kms.honest_request().await;
+        request.extra = json!({ field: value });
+        let error = kms.sponsor(&request).await.refused(400, "invalid_field");
+        assert!(message(&error).starts_with(&format!("{field}: ")), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_field_is_refused_and_named_wherever_it_stands() {
+    let kms = Kms::start().await;
+    let request = kms.honest_request().await;
+    let mut terms = request.body()["terms"].clone();
+    terms["postOp"] = json!(1);
+    let mut op = request.op.clone();
+    op["gasLimit"] = json!("0x1");
+    let mut assertion = request.user_signature.clone().unwrap();
+    assertion["extra"] = json!(1);
+    for (extra, name) in [
+        (json!({ "gasPrice": 1 }), "gasPrice"),
+        (json!({ "terms": terms }), "postOp"),
+        (json!({ "userOperation": op }), "userOperation.gasLimit"),
+        (json!({ "userSignature": assertion }), "userSignature.extra"),
+    ] {
+        let mut request = kms.honest_request().await;
+        request.extra = extra;
+        let error = kms.sponsor(&request).await.refused(400, "invalid_field");
+        assert!(message(&error).contains(name), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_missing_header_is_named() {
+    let kms = Kms::start().await;
+    let body = kms.honest_request().await.body();
+    let error = kms.post("/kms/sponsor-user-operation", &body).await.refused(400, "invalid_field");
+    assert!(message(&error).starts_with("X-Paymaster-"), "{error}");
+}
+
+#[tokio::test]
+async fn an_oversized_body_is_refused() {
+    let kms = Kms::start().await;
+    let mut request = kms.honest_request().await;
+    request.extra = json!({ "businessValidation": { "padding": "x".repeat(256 * 1024) } });
+    kms.sponsor(&request).await.refused(413, "body_too_large");
+}
+
+#[tokio::test]
+async fn what_is_not_json_is_refused() {
+    let kms = Kms::start().await;
+    let url = format!("{}/webauthn/register/begin", kms.url);
+    kms.send(kms.client.post(&url).body("{}")).await.refused(415, "not_json");
+    let cut_off = kms.client.post(&url).header("content-type", "application/json").body("{\"userName\":");
+    kms.send(cut_off).await.refused(400, "malformed_json");
+    let trailing = kms.client.post(&url).header("content-type", "application/json").body("{\"userName\":\"a\"}{}");
+    kms.send(trailing).await.refused(400, "malformed_json");
+}
+
+#[tokio::test]
+async fn an_unknown_account_is_refused_on_every_route() {
+    let kms = Kms::start().await;
+    kms.get("/kms/accounts/nobody").await.refused(404, "account_unknown");
+    let mut request = kms.honest_request().await;
+    request.account_id = "nobody".parse().unwrap();
+    kms.sponsor(&request.signed(&kms.relay)).await.refused(404, "account_unknown");
+    kms.get("/kms/accounts/no%20spaces").await.refused(400, "invalid_field");
+}
+
+#[tokio::test]
+async fn an_unknown_route_or_method_answers_an_error_like_any_other() {
+    let kms = Kms::start().await;
+    kms.get("/kms/nothing").await.refused(404, "not_found");
+    kms.get("/kms/sponsor-user-operation").await.refused(405, "method_not_allowed");
+}
+
+#[tokio::test]
+async fn every_answer_has_the_callers_request_id_or_a_new_one() {
+    let kms = Kms::start().await;
+    let url = format!("{}/kms/accounts/nobody", kms.url);
+    let response = kms.client.get(&url).header("X-Request-Id", "trace-1:a.b").send().await.unwrap();
+    assert_eq!(response.headers()["x-request-id"], "trace-1:a.b");
+    let body: Value = response.json().await.unwrap();
+    assert_eq!(body["error"]["requestId"], "trace-1:a.b");
+
+    let insane = "x".repeat(65);
+    let response = kms.client.get(format!("{}/health", kms.url)).header("X-Request-Id", &insane).send().await.unwrap();
+    let made = response.headers()["x-request-id"].to_str().unwrap();
+    assert_ne!(made, insane);
+    assert!(!made.is_empty());
+}
+
+#[tokio::test]
+async fn numbers_may_be_json_numbers_or_hex() {
+    let kms = Kms::start().await;
+    let mut request = kms.honest_request().await;
+    request.extra = json!({ "nonce": 1, "timestamp": format!("{:#x}", request.timestamp) });
+    kms.sponsor(&request).await.ok();
+}
+
+#[tokio::test]
+async fn chain_and_entry_point_are_by_default_those_of_the_first_deployment() {
+    let kms = Kms::start().await;
+    let mut request = kms.honest_request().await;
+    request.extra = json!({ "chainId": null, "entryPoint": null });
+    kms.sponsor(&request).await.ok();
+}
+
+#[tokio::test]
+async fn health_and_version_tell_that_it_is_a_simulator_that_protects_nothing() {
+    let kms = Kms::start().await;
+    let health = kms.get("/health").await.ok();
+    assert_eq!(health["status"], "healthy");
+    assert_eq!(health["teeMode"], "simulator");
+    assert_eq!(health["phase"], "ready");
+    let version = kms.get("/version").await.ok();
+    assert_eq!(version["tee"]["protection"], json!({ "storage": "none", "rollback": "none", "time": "none" }));
+    let measurement =
+        proto::primitives::keccak256_concat(&[b"super-relay simulator", env!("CARGO_PKG_VERSION").as_bytes()]);
+    assert_eq!(version["tee"]["measurement"], hex_bytes(&measurement.0));
+}
+
+#[tokio::test]
+async fn the_queue_and_the_counts_can_be_looked_at() {
+    let kms = Kms::start().await;
+    let request = kms.honest_request().await;
+    kms.sponsor(&request).await.ok();
+    let queue = kms.get("/QueueStatus").await.ok();
+    assert_eq!(queue["queue_depth"], 0);
+    assert_eq!(queue["circuit_breaker_open"], false);
+    assert_eq!(queue["consecutive_failures"], 0);
+    assert!(queue["estimated_wait_seconds"].is_number());
+    let stats = kms.get("/stats").await.ok();
+    assert_eq!(stats["accounts"], 1);
+    // Provision, authorise, register, create, sponsor.
+    assert_eq!(stats["audit"]["rows"], 5);
+}
