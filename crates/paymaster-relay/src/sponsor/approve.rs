@@ -20,14 +20,14 @@ pub(super) struct Approved {
 
 /// What came of a request that seemed to be the first of its intent.
 pub(super) enum Approval {
-    New(Approved),
+    New(Box<Approved>),
     /// It was not: there is a record, made by another process or under a claim that got lost.
-    Known(SponsorRequest),
+    Known(Box<SponsorRequest>),
 }
 
 impl Approved {
     /// Quotes, judges and reserves. The intent is on the disk when this returns.
-    pub(super) async fn new(relay: &Relay, request: SponsorRequest) -> Result<Approval, RelayError> {
+    pub(super) async fn decide(relay: &Relay, request: SponsorRequest) -> Result<Approval, RelayError> {
         let draft = &request.draft;
         let Quote { terms, cost, deposit } = quote(relay, draft).await?;
         judge(relay, draft, &terms, request.passkey.is_some())?;
@@ -49,17 +49,19 @@ impl Approved {
         };
         let now = relay.clock.now();
         match relay.store.reserve(&sponsorship, Gwei::at_most(deposit), now).await? {
-            Reserved::Yes => Ok(Approval::New(Self { request, terms, reservation: sponsorship.id, before: None })),
-            Reserved::Already => Ok(Approval::Known(request)),
+            Reserved::Yes => {
+                Ok(Approval::New(Box::new(Self { request, terms, reservation: sponsorship.id, before: None })))
+            }
+            Reserved::Already => Ok(Approval::Known(Box::new(request))),
             Reserved::KeyTaken => Err(RelayError::IdempotencyConflict),
             Reserved::DepositTooLow { reserved } => Err(RelayError::DepositTooLow { cost, deposit, reserved }),
         }
     }
 
     /// Goes on with what was reserved for the same intent before: the same terms, and no second charge.
-    pub(super) fn resume(relay: &Relay, request: SponsorRequest, record: Record) -> Result<Self, RelayError> {
+    pub(super) fn resume(relay: &Relay, request: SponsorRequest, record: Record) -> Result<Box<Self>, RelayError> {
         judge(relay, &request.draft, &record.terms, request.passkey.is_some())?;
-        Ok(Self { request, terms: record.terms, reservation: record.id, before: record.signed })
+        Ok(Box::new(Self { request, terms: record.terms, reservation: record.id, before: record.signed }))
     }
 
     pub(super) fn request(&self) -> &SponsorRequest {

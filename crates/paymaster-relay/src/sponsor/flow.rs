@@ -31,8 +31,8 @@ struct Claimed {
 
 /// What comes after looking into the books.
 enum Step {
-    Answered(Sponsored),
-    ToSign(Approved),
+    Answered(Box<Sponsored>),
+    ToSign(Box<Approved>),
 }
 
 const UNSIGNED: Signature = Signature { r: [0; 32], s: [0; 32], v: 0 };
@@ -66,17 +66,17 @@ impl Relay {
             None => self.begin(request, &claim).await?,
         };
         match step {
-            Step::Answered(sponsored) => Ok(sponsored),
+            Step::Answered(sponsored) => Ok(*sponsored),
             Step::ToSign(approved) => self.sign(approved, &claim).await,
         }
     }
 
     async fn begin(&self, request: SponsorRequest, claim: &Claimed) -> Result<Step, RelayError> {
-        match self.timed(Stage::Approve, Approved::new(self, request)).await {
+        match self.timed(Stage::Approve, Approved::decide(self, request)).await {
             Ok(Approval::New(approved)) => Ok(Step::ToSign(approved)),
             Ok(Approval::Known(request)) => {
                 let record = self.known(&request).await?.ok_or(RelayError::InFlight)?;
-                self.go_on(request, record)
+                self.go_on(*request, record)
             }
             Err(error) => {
                 self.unclaim(claim).await;
@@ -92,7 +92,8 @@ impl Relay {
             return Approved::resume(self, request, record).map(Step::ToSign);
         }
         let signed = record.signed.ok_or(RelayError::InFlight)?;
-        Ok(Step::Answered(build(request.draft.deployment.entry_point, record.terms, signed)))
+        let entry_point = request.draft.deployment.entry_point;
+        Ok(Step::Answered(Box::new(build(entry_point, record.terms, signed))))
     }
 
     /// The living sponsorship of the same intent. One that was mined only ever answers its own request: for another
@@ -130,7 +131,7 @@ impl Relay {
     }
 
     /// Uses the approval up: whatever comes of it, nothing is signed with it again.
-    async fn sign(&self, approved: Approved, claim: &Claimed) -> Result<Sponsored, RelayError> {
+    async fn sign(&self, approved: Box<Approved>, claim: &Claimed) -> Result<Sponsored, RelayError> {
         let signing = Instant::now();
         let outcome = self.ask_kms(&approved).await;
         self.metrics.stage(Stage::Sign, signing.elapsed());

@@ -1,0 +1,234 @@
+//! The same request gives the same bytes and is charged once, whatever happens in between.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use devkit::EntryPointVersion::V07;
+use proto::Permissions;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::support::{ACCOUNT, World, admin};
+
+const RETRIED: [&str; 5] = ["userOperation", "userOpHash", "validUntil", "verificationProof", "teeDeviceId"];
+
+fn assert_same(one: &Value, other: &Value) {
+    for name in RETRIED {
+        assert_eq!(one[name], other[name], "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_replayed_request_gives_the_same_bytes_and_no_second_charge() {
+    let world = World::new(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let passkey = world.approval(&mut dapp, &op).await;
+    let params = json!([op, ACCOUNT, passkey]);
+
+    let first = world.client.call("pm_sponsor_with_tee", params.clone()).await.unwrap();
+    let charged = world.reserved().await;
+    assert!(charged > 0);
+    world.clock.advance(100);
+    let again = world.client.call("pm_sponsor_with_tee", params).await.unwrap();
+    assert_same(&first, &again);
+    assert_eq!(world.reserved().await, charged);
+    assert_eq!(world.sponsorships(), 1);
+}
+
+#[tokio::test]
+async fn a_restart_in_between_changes_nothing() {
+    let world = World::new(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let passkey = world.approval(&mut dapp, &op).await;
+    let params = json!([op, ACCOUNT, passkey]);
+    let first = world.client.call("pm_sponsor_with_tee", params.clone()).await.unwrap();
+    let charged = world.reserved().await;
+
+    let world = world.restarted().await;
+    let again = world.client.call("pm_sponsor_with_tee", params).await.unwrap();
+    assert_same(&first, &again);
+    assert_eq!(world.reserved().await, charged);
+    assert_eq!(world.sponsorships(), 1);
+}
+
+#[tokio::test]
+async fn another_signature_of_the_same_challenge_is_the_same_request() {
+    let world = World::new(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let first = world.sponsor(&mut dapp, &op).await.unwrap();
+    let charged = world.reserved().await;
+    world.clock.advance(30);
+    dapp.passkey.behaviour.signature_form = devkit::passkey::SignatureForm::HighS;
+    dapp.passkey.behaviour.extra_key = devkit::passkey::ExtraKey::Always;
+    let again = world.sponsor(&mut dapp, &op).await.unwrap();
+    assert_eq!(first["userOperation"], again["userOperation"]);
+    assert_eq!(world.reserved().await, charged);
+}
+
+#[tokio::test]
+async fn equal_requests_at_once_are_one_sponsorship() {
+    let world = Arc::new(World::new(V07).await);
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let passkey = world.approval(&mut dapp, &op).await;
+    let params = json!([op, ACCOUNT, passkey]);
+
+    let mut calls = JoinSet::new();
+    for _ in 0..20 {
+        let (client, params) = (world.client.clone(), params.clone());
+        calls.spawn(async move { client.call("pm_sponsor_with_tee", params).await.unwrap() });
+    }
+    let answers = calls.join_all().await;
+    assert_eq!(answers.len(), 20);
+    for answer in &answers[1..] {
+        assert_same(&answers[0], answer);
+    }
+    assert_eq!(world.reserved_rows().await.len(), 1);
+    assert_eq!(world.sponsorships(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_that_got_lost_is_given_on_the_next_try_with_the_same_terms() {
+    let world = World::new(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let passkey = world.approval(&mut dapp, &op).await;
+    let params = json!([op, ACCOUNT, passkey]);
+    // The paymaster's key is asked for once, before the answers get lost.
+    let other = dapp.first_op(9);
+    world.sponsor(&mut dapp, &other).await.unwrap();
+    let charged = world.reserved().await;
+
+    world.tee.loses_answers.store(true, Ordering::SeqCst);
+    let refusal = world.client.call("pm_sponsor_with_tee", params.clone()).await.unwrap_err();
+    refusal.assert_is(-32603, "kms_unavailable", true);
+    let with_ours = world.reserved().await;
+    assert!(with_ours > charged, "a signature may be out there, so its cost stays reserved");
+    let until: i64 = sqlx::query_scalar("SELECT valid_until FROM sponsorships WHERE state = 'reserved'")
+        .fetch_one(&world.store.pool())
+        .await
+        .unwrap();
+
+    world.clock.advance(50);
+    world.tee.loses_answers.store(false, Ordering::SeqCst);
+    let answer = world.client.call("pm_sponsor_with_tee", params).await.unwrap();
+    assert_eq!(answer["validUntil"], until);
+    assert_eq!(world.reserved().await, with_ours);
+}
+
+#[tokio::test]
+async fn an_expired_sponsorship_may_be_requested_anew() {
+    let world = World::new(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let passkey = world.approval(&mut dapp, &op).await;
+    let params = json!([op, ACCOUNT, passkey, { "idempotencyKey": "k" }]);
+    let first = world.client.call("pm_sponsor_with_tee", params.clone()).await.unwrap();
+    let charged = world.reserved().await;
+
+    for wait in [601, 700] {
+        world.clock.advance(wait);
+        let anew = world.client.call("pm_sponsor_with_tee", params.clone()).await.unwrap();
+        assert!(anew["validUntil"].as_u64() > first["validUntil"].as_u64());
+        assert_eq!(world.reserved().await, charged, "the first reservation made room for the second");
+    }
+}
+
+#[tokio::test]
+async fn an_idempotency_key_stands_for_one_request() {
+    let world = World::new(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let (one, other) = (dapp.first_op(0), dapp.first_op(1));
+    let options = json!({ "idempotencyKey": "order-1" });
+    let passkey = world.approval(&mut dapp, &one).await;
+    let params = json!([one, ACCOUNT, passkey, options]);
+    let first = world.client.call("pm_sponsor_with_tee", params.clone()).await.unwrap();
+    assert_same(&first, &world.client.call("pm_sponsor_with_tee", params).await.unwrap());
+
+    let passkey = world.approval(&mut dapp, &other).await;
+    let params = json!([other, ACCOUNT, passkey, options]);
+    let refusal = world.client.call("pm_sponsor_with_tee", params).await.unwrap_err();
+    refusal.assert_is(-32602, "idempotency_conflict", false);
+
+    // Keys are the account's own.
+    let mut bob = world.dapp("bob").await;
+    let op = bob.first_op(0);
+    let passkey = world.approval(&mut bob, &op).await;
+    world.client.call("pm_sponsor_with_tee", json!([op, "bob", passkey, options])).await.unwrap();
+}
+
+#[tokio::test]
+async fn one_idempotency_key_for_different_requests_at_once_serves_one_of_them() {
+    let world = World::new(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let mut calls = JoinSet::new();
+    for key in 0..8 {
+        let op = dapp.first_op(key);
+        let passkey = world.approval(&mut dapp, &op).await;
+        let params = json!([op, ACCOUNT, passkey, { "idempotencyKey": "same" }]);
+        let client = world.client.clone();
+        calls.spawn(async move { client.call("pm_sponsor_with_tee", params).await });
+    }
+    let answers = calls.join_all().await;
+    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
+    for refusal in answers.into_iter().filter_map(Result::err) {
+        refusal.assert_is(-32602, "idempotency_conflict", false);
+    }
+}
+
+#[tokio::test]
+async fn an_attempt_with_a_bad_passkey_costs_nothing_and_bars_nothing() {
+    let world = World::new(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let mut mallory = world.dapp("mallory").await;
+    let op = dapp.first_op(0);
+    let intent = world.intent(&dapp, &op).await;
+    let challenge = intent["webauthn"]["challenge"].clone();
+    let forged = mallory.passkey.assert(&json!({ "challenge": challenge, "rpId": "example.org" })).unwrap();
+    let refusal = world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, forged])).await.unwrap_err();
+    refusal.assert_is(-32507, "credential_unknown", false);
+    assert_eq!(world.reserved().await, 0);
+    world.sponsor(&mut dapp, &op).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_bad_passkey_after_a_good_one_takes_nothing_away() {
+    let world = World::new(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let passkey = world.approval(&mut dapp, &op).await;
+    let first = world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, passkey])).await.unwrap();
+    let charged = world.reserved().await;
+
+    let mut forged = passkey.clone();
+    forged["response"]["signature"] =
+        json!("MEQCIGZAg4XNl6ldUIgxkbYRtYmIT5fMHUPSKDkZo3hSuxNYAiBkXVS9wJXrmcYmyqgyWVrMrr0WiKpsMCAvPvlLaXM7sg");
+    let refusal = world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, forged])).await.unwrap_err();
+    refusal.assert_is(-32507, "passkey_signature_invalid", false);
+    assert_eq!(world.reserved().await, charged);
+    let again = world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, passkey])).await.unwrap();
+    assert_same(&first, &again);
+}
+
+#[tokio::test]
+async fn without_a_passkey_the_same_sponsorship_comes_without_the_accounts_signature_and_takes_none_away() {
+    let world = World::with(V07, 10u128.pow(18), |settings| {
+        settings["policies"][0]["allow_without_passkey"] = json!(true);
+    })
+    .await;
+    let key = world.relay_key.address().await;
+    world.tee.revoke(key);
+    world.tee.authorise(key, admin() | Permissions::SPONSOR_WITHOUT_PASSKEY);
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let with = world.sponsor(&mut dapp, &op).await.unwrap();
+    let without = world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, null])).await.unwrap();
+    assert_eq!(with["paymasterAndData"], without["paymasterAndData"]);
+    assert_eq!(without["signature"], Value::Null);
+    assert_eq!(world.reserved_rows().await.len(), 1);
+    let again = world.sponsor(&mut dapp, &op).await.unwrap();
+    assert_eq!(with["userOperation"], again["userOperation"]);
+}

@@ -1,0 +1,101 @@
+//! A part that cannot answer is a typed, retryable refusal, and nothing is signed in doubt.
+
+use std::sync::atomic::Ordering;
+
+use devkit::EntryPointVersion::V07;
+use serde_json::json;
+
+use crate::support::{ACCOUNT, World};
+
+#[tokio::test]
+async fn kms_down_is_retryable_and_the_retry_is_the_same_sponsorship() {
+    let world = World::new(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let passkey = world.approval(&mut dapp, &op).await;
+    world.tee.down.store(true, Ordering::SeqCst);
+    for _ in 0..3 {
+        let params = json!([op, ACCOUNT, passkey]);
+        let refusal = world.client.call("pm_sponsor_with_tee", params).await.unwrap_err();
+        refusal.assert_is(-32603, "kms_unavailable", true);
+        assert_eq!(world.reserved_rows().await.len(), 1);
+    }
+    assert!(world.relay.ready().await.is_err());
+    world.tee.down.store(false, Ordering::SeqCst);
+    world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, passkey])).await.unwrap();
+    assert_eq!(world.reserved_rows().await.len(), 1);
+    world.relay.ready().await.unwrap();
+}
+
+#[tokio::test]
+async fn chain_down_is_retryable_and_signs_nothing() {
+    let mut world = World::new(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let passkey = world.approval(&mut dapp, &op).await;
+    // A port where nobody listens.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    world.settings["chain"]["rpc_url"] = json!(format!("http://{free}"));
+    let world = world.restarted().await;
+    let refusal = world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, passkey])).await.unwrap_err();
+    refusal.assert_is(-32603, "chain_unavailable", true);
+    assert_eq!(world.sponsorships(), 0);
+    assert!(world.relay.ready().await.is_err());
+}
+
+#[tokio::test]
+async fn a_full_disk_is_retryable_and_signs_nothing() {
+    let world = World::new(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let passkey = world.approval(&mut dapp, &op).await;
+    let params = json!([op, ACCOUNT, passkey]);
+    limit_pages(&world, 1).await;
+    // Until the pages in use are full a few may still pass; then SQLite itself says "database or disk is full".
+    let mut refusal = None;
+    for key in 1..40 {
+        let op = dapp.first_op(key);
+        let passkey = world.approval(&mut dapp, &op).await;
+        if let Err(error) = world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, passkey])).await {
+            refusal = Some(error);
+            break;
+        }
+    }
+    let refusal = refusal.unwrap();
+    assert!(["store_unavailable", "claims_unavailable"].contains(&refusal.reason()), "{refusal:?}");
+    assert_eq!((refusal.code, &refusal.data["retryable"]), (-32603, &json!(true)));
+    let signed: i64 = sqlx::query_scalar("SELECT count(*) FROM sponsorships WHERE state = 'signed'")
+        .fetch_one(&world.store.pool())
+        .await
+        .unwrap();
+    assert_eq!(world.sponsorships(), u64::try_from(signed).unwrap(), "nothing was signed that is not in the books");
+
+    limit_pages(&world, 100_000).await;
+    world.client.call("pm_sponsor_with_tee", params).await.unwrap();
+}
+
+/// Bounds the database file on every connection; SQLite never goes below the pages in use.
+async fn limit_pages(world: &World, pages: u32) {
+    let pool = world.store.pool();
+    let mut connections = Vec::new();
+    for _ in 0..pool.options().get_max_connections() {
+        connections.push(pool.acquire().await.unwrap());
+    }
+    for connection in &mut connections {
+        let pragma = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
+        sqlx::query(pragma).execute(&mut **connection).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_is_gone_is_retryable_and_signs_nothing() {
+    let world = World::new(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let passkey = world.approval(&mut dapp, &op).await;
+    world.store.close().await;
+    let refusal = world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, passkey])).await.unwrap_err();
+    refusal.assert_is(-32603, "claims_unavailable", true);
+    assert_eq!(world.sponsorships(), 0);
+    assert!(world.relay.ready().await.is_err());
+}

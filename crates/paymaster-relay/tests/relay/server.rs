@@ -1,0 +1,143 @@
+//! The edge: sizes, keys, ids, batches, WebSocket, shutdown.
+
+use std::time::Duration;
+
+use devkit::EntryPointVersion::V07;
+use jsonrpsee::core::client::ClientT;
+use jsonrpsee::rpc_params;
+use jsonrpsee::ws_client::WsClientBuilder;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::support::{ACCOUNT, Refusal, World};
+
+const CHAIN_ID: &str = r#"{"jsonrpc":"2.0","id":1,"method":"pm_chainId","params":[]}"#;
+
+async fn refusal(response: reqwest::Response) -> Refusal {
+    let answer: Value = response.json().await.unwrap();
+    Refusal::of(&answer["error"])
+}
+
+#[tokio::test]
+async fn what_jsonrpsee_refuses_by_itself_is_refused_in_our_words() {
+    let world =
+        World::with(V07, 1, |settings| settings["rpc"] = json!({ "max_body_bytes": 2000, "max_batch": 2 })).await;
+    let client = &world.client;
+    let oversized = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"pm_chainId","params":["{}"]}}"#, "a".repeat(2000));
+    let response = client.post(oversized, &[]).await;
+    assert_eq!(response.status(), 413);
+    refusal(response).await.assert_is(-32600, "body_too_large", false);
+
+    for (body, code, reason) in [
+        ("{", -32700, "malformed_json"),
+        ("nonsense", -32700, "malformed_json"),
+        (r#"{"id":1,"method":5}"#, -32600, "invalid_request"),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"pm_steal","params":[]}"#, -32601, "method_not_found"),
+        (&format!("[{CHAIN_ID},{CHAIN_ID},{CHAIN_ID}]"), -32600, "batch_too_large"),
+    ] {
+        refusal(client.post(body.to_owned(), &[]).await).await.assert_is(code, reason, false);
+    }
+    let response = reqwest::get(client.url()).await.unwrap();
+    assert_eq!(response.status(), 405);
+    refusal(response).await.assert_is(-32600, "post_required", false);
+}
+
+#[tokio::test]
+async fn every_call_of_a_batch_is_answered_by_itself() {
+    let world = World::with(V07, 1, |_| {}).await;
+    let wrong = r#"{"jsonrpc":"2.0","id":2,"method":"pm_chainId","params":[1]}"#;
+    let missing = r#"{"jsonrpc":"2.0","id":3,"method":"pm_steal"}"#;
+    let response = world.client.post(format!("[{CHAIN_ID},{wrong},{missing},5]"), &[]).await;
+    let answers: Vec<Value> = response.json().await.unwrap();
+    assert_eq!(answers[0]["result"], "0x7a69");
+    Refusal::of(&answers[1]["error"]).assert_is(-32602, "invalid_field", false);
+    Refusal::of(&answers[2]["error"]).assert_is(-32601, "method_not_found", false);
+    Refusal::of(&answers[3]["error"]).assert_is(-32600, "invalid_request", false);
+}
+
+#[tokio::test]
+async fn a_request_id_of_the_caller_is_kept_if_it_is_sane() {
+    let world = World::with(V07, 1, |_| {}).await;
+    let wrong = r#"{"jsonrpc":"2.0","id":2,"method":"pm_chainId","params":[1]}"#;
+    for (given, kept) in [("trace-1", true), ("a b", false), (&"x".repeat(65), false)] {
+        let response = world.client.post(wrong.to_owned(), &[("x-request-id", given)]).await;
+        let header = response.headers()["x-request-id"].to_str().unwrap().to_owned();
+        let in_body = refusal(response).await.data["requestId"].clone();
+        assert_eq!(in_body, header);
+        assert_eq!(header == given, kept, "{given}");
+    }
+}
+
+#[tokio::test]
+async fn with_api_keys_nobody_is_let_in_without_one() {
+    let hash = hex::encode(Sha256::digest("open sesame"));
+    let world = World::with(V07, 1, |settings| settings["rpc"] = json!({ "api_key_hashes": [hash] })).await;
+    for header in [None, Some("Bearer wrong"), Some("open sesame"), Some("bearer open sesame")] {
+        let headers: Vec<_> = header.iter().map(|value| ("authorization", *value)).collect();
+        let response = world.client.post(CHAIN_ID.to_owned(), &headers).await;
+        assert_eq!(response.status(), 401);
+        refusal(response).await.assert_is(-32001, "unauthorised", false);
+    }
+    let response = world.client.post(CHAIN_ID.to_owned(), &[("authorization", "Bearer open sesame")]).await;
+    assert_eq!(response.json::<Value>().await.unwrap()["result"], "0x7a69");
+    let socket = world.client.url().replace("http", "ws");
+    assert!(WsClientBuilder::default().build(&socket).await.is_err());
+}
+
+#[tokio::test]
+async fn a_web_socket_serves_the_same_methods_and_names_every_call() {
+    let world = World::new(V07).await;
+    let socket = WsClientBuilder::default().build(world.client.url().replace("http", "ws")).await.unwrap();
+    let entry_points: Vec<String> = socket.request("pm_supportedEntryPoints", rpc_params![]).await.unwrap();
+    assert_eq!(entry_points, [world.entry_point()]);
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let error = socket.request::<Value, _>("pm_get_account_info", rpc_params!["nobody"]).await.unwrap_err();
+        let jsonrpsee::core::client::Error::Call(error) = error else { panic!("{error}") };
+        let error = json!({ "code": error.code(), "message": error.message(), "data": error.data() });
+        ids.push(Refusal::of(&error).data["requestId"].clone());
+    }
+    assert_ne!(ids[0], ids[1]);
+}
+
+#[tokio::test]
+async fn a_shutdown_lets_requests_in_flight_finish() {
+    let mut world = World::new(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let passkey = world.approval(&mut dapp, &op).await;
+    // The only writer there can be holds the request up in the middle.
+    let mut holding = world.store.pool().begin_with("BEGIN IMMEDIATE").await.unwrap();
+    sqlx::query("DELETE FROM claims").execute(&mut *holding).await.unwrap();
+    let client = world.client.clone();
+    let request = tokio::spawn(async move { client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, passkey])).await });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!request.is_finished());
+
+    let client = world.client.clone();
+    let release = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        holding.commit().await.unwrap();
+    };
+    let ((), ()) = tokio::join!(world.stop(), release);
+    assert_eq!(request.await.unwrap().unwrap()["success"], true);
+    let refused = reqwest::Client::new().post(client.url()).body(CHAIN_ID).send().await;
+    assert!(refused.is_err(), "nobody listens any more");
+}
+
+#[tokio::test]
+async fn what_is_counted_has_labels_of_ours_only() {
+    let world = World::new(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    world.sponsor(&mut dapp, &op).await.unwrap();
+    world.client.call("pm_get_account_info", json!(["nobody"])).await.unwrap_err();
+    let text = prometheus::TextEncoder::new().encode_to_string(&world.registry.gather()).unwrap();
+    for line in [
+        r#"relay_requests_total{method="pm_sponsor_with_tee",reason="ok"} 1"#,
+        r#"relay_requests_total{method="pm_get_account_info",reason="account_unknown"} 1"#,
+        r#"relay_stage_seconds_count{stage="sign"} 1"#,
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+}

@@ -1,0 +1,70 @@
+//! What was mined is no longer reserved, across restarts.
+
+use devkit::EntryPointVersion::V07;
+use devkit::user_operation::Draft;
+use serde_json::Value;
+
+use crate::support::{ACCOUNT, World};
+
+async fn states(world: &World) -> Vec<(String, Option<i64>)> {
+    sqlx::query_as("SELECT state, settled_cost_gwei FROM sponsorships ORDER BY created_at, rowid")
+        .fetch_all(&world.store.pool())
+        .await
+        .unwrap()
+}
+
+async fn mine(world: &World, answer: &Value) -> i64 {
+    let mined = world.chain.entry_point.handle_ops(&answer["userOperation"]).await.unwrap();
+    let gwei: u64 = (mined.actual_gas_cost / alloy_primitives::U256::from(1_000_000_000u64)).to();
+    i64::try_from(gwei).unwrap()
+}
+
+#[tokio::test]
+async fn a_mined_operation_is_settled_at_its_real_cost_and_makes_room_for_others() {
+    let world = World::new(V07).await;
+    world.relay.settle().await.unwrap();
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let answer = world.sponsor(&mut dapp, &op).await.unwrap();
+    assert!(world.reserved().await > 0);
+    assert_eq!(world.relay.settle().await.unwrap(), 0);
+
+    let cost = mine(&world, &answer).await;
+    assert_eq!(world.relay.settle().await.unwrap(), 1);
+    assert_eq!(world.reserved().await, 0);
+    let states = states(&world).await;
+    assert_eq!(states[0].0, "settled");
+    assert!((cost..=cost + 1).contains(&states[0].1.unwrap()));
+}
+
+#[tokio::test]
+async fn what_was_mined_while_the_relay_was_down_is_settled_after_the_restart() {
+    let mut world = World::new(V07).await;
+    world.relay.settle().await.unwrap();
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let answer = world.sponsor(&mut dapp, &op).await.unwrap();
+    world.stop().await;
+    mine(&world, &answer).await;
+
+    let world = world.started_again().await;
+    assert_eq!(world.relay.settle().await.unwrap(), 1);
+    assert_eq!(states(&world).await[0].0, "settled");
+}
+
+#[tokio::test]
+async fn an_operation_mined_in_the_last_moment_is_settled_though_its_window_is_over() {
+    let world = World::new(V07).await;
+    world.relay.settle().await.unwrap();
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let answer = world.sponsor(&mut dapp, &op).await.unwrap();
+    mine(&world, &answer).await;
+    world.clock.advance(700);
+    let call_data = dapp.call_data(alloy_primitives::Address::repeat_byte(1));
+    let second = Draft::new(dapp.sender, alloy_primitives::U256::from(1), call_data).to_json(V07);
+    world.sponsor(&mut dapp, &second).await.unwrap();
+    assert_eq!(world.relay.settle().await.unwrap(), 1);
+    let states: Vec<_> = states(&world).await.into_iter().map(|(state, _)| state).collect();
+    assert_eq!(states, ["settled", "signed"]);
+}

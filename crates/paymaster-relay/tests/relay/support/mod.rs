@@ -1,0 +1,9 @@
+//! What the tests stand on.
+
+mod client;
+mod clock;
+mod tee;
+mod world;
+
+pub use client::{Client, Refusal};
+pub use world::{ACCOUNT, Dapp, World, admin, open_key};

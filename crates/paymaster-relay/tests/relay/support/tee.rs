@@ -1,0 +1,186 @@
+//! The KMS of the tests: the real trusted core, spoken to in frames. The faults are the network's, never the core's.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use devkit::SoftPasskey;
+use k256::ecdsa::SigningKey;
+use paymaster_relay::kms::{Kms, KmsError, KmsSigners};
+use proto::bytes::{Bounded, BoundedList};
+use proto::command::{
+    AdminRequest, AuthorizeSigner, Ceilings, CreateHybridAccount, Deployment, GetWalletInfo, Protection, Provision,
+    Registration, RelyingParty, Request, RevokeSigner, RotateSigner, SecurityState, SignatureScheme, Sponsor,
+    SponsorReply, VerifySecurityState, WalletInfo,
+};
+use proto::digest::personal_message_hash;
+use proto::{AccountId, Address, Hash, Permissions, Signature, Status, Wei, frame};
+use serde_json::{Value, json};
+use ta::memory::{MemoryCounter, MemoryDevice, MemoryStore, SeededEntropy};
+use ta::{Core, Platform};
+
+use super::world::{ORIGIN, RP_ID};
+
+pub const UNSIGNED: Signature = Signature { r: [0; 32], s: [0; 32], v: 0 };
+
+/// A provisioned trusted core behind a network that can fail.
+pub struct Tee {
+    core: Mutex<Core<MemoryStore, SeededEntropy, MemoryCounter>>,
+    admin: SigningKey,
+    /// Nothing gets through.
+    pub down: AtomicBool,
+    /// Requests get through, answers don't.
+    pub loses_answers: AtomicBool,
+    /// Sponsorships that were asked for.
+    pub sponsorships: AtomicU64,
+}
+
+impl Tee {
+    pub fn provisioned(deployments: Vec<Deployment>) -> Self {
+        let device = MemoryDevice::default();
+        let platform = Platform {
+            version: Bounded::new("0.0.0".to_owned()).unwrap(),
+            measurement: Hash([1; 32]),
+            storage: Protection::None,
+            rollback: Protection::None,
+            time: Protection::None,
+        };
+        let core = Core::open(device.store(), SeededEntropy::new([7; 32]), device.counter(), platform).unwrap();
+        let tee = Self {
+            core: Mutex::new(core),
+            admin: SigningKey::from_slice(&[3; 32]).unwrap(),
+            down: AtomicBool::new(false),
+            loses_answers: AtomicBool::new(false),
+            sponsorships: AtomicU64::new(0),
+        };
+        let name = |text: &str| Bounded::new(text.to_owned()).unwrap();
+        let relying_party = RelyingParty { id: name(RP_ID), origins: BoundedList::new(vec![name(ORIGIN)]).unwrap() };
+        let mut command = Provision {
+            admin: address(&tee.admin),
+            relying_parties: BoundedList::new(vec![relying_party]).unwrap(),
+            ceilings: Ceilings {
+                deployments: BoundedList::new(deployments).unwrap(),
+                max_cost: Wei(10u128.pow(18)),
+                max_window: 600,
+            },
+            counter: 1,
+            signature: UNSIGNED,
+        };
+        command.signature = tee.admin_signature(&command);
+        tee.call(&command).unwrap();
+        tee
+    }
+
+    pub fn call<R: Request>(&self, request: &R) -> Result<R::Reply, Status> {
+        let frame = frame::encode_request(request).unwrap();
+        let reply = self.core.lock().unwrap().handle(&frame);
+        frame::decode_reply::<R>(&reply).unwrap()
+    }
+
+    pub fn state(&self) -> SecurityState {
+        self.call(&VerifySecurityState).unwrap()
+    }
+
+    pub fn paymaster_signer(&self) -> Address {
+        self.state().provisioned.unwrap().paymaster_signer
+    }
+
+    pub fn authorise(&self, signer: Address, permissions: Permissions) {
+        let mut command =
+            AuthorizeSigner { signer, permissions, counter: self.state().counter + 1, signature: UNSIGNED };
+        command.signature = self.admin_signature(&command);
+        self.call(&command).unwrap();
+    }
+
+    pub fn revoke(&self, signer: Address) {
+        let mut command = RevokeSigner { signer, counter: self.state().counter + 1, signature: UNSIGNED };
+        command.signature = self.admin_signature(&command);
+        self.call(&command).unwrap();
+    }
+
+    pub fn authorises(&self, signer: Address) -> bool {
+        self.state().provisioned.unwrap().signers.iter().any(|known| known.address == signer)
+    }
+
+    /// An account with its first passkey.
+    pub fn create_account(&self, account_id: &str, scheme: SignatureScheme, passkey: &mut SoftPasskey) -> WalletInfo {
+        let options = json!({
+            "rp": { "id": RP_ID, "name": "test" },
+            "user": { "id": "AAAA", "name": account_id, "displayName": account_id },
+            "challenge": "AAAA",
+            "pubKeyCredParams": [{ "type": "public-key", "alg": -7 }],
+        });
+        let response = passkey.register(&options).unwrap()["response"].take();
+        self.call(&CreateHybridAccount {
+            account_id: account_id.parse().unwrap(),
+            signature_scheme: scheme,
+            registration: Registration {
+                authenticator_data: Bounded::new(decoded(&response["authenticatorData"])).unwrap(),
+                client_data_json: Bounded::new(decoded(&response["clientDataJSON"])).unwrap(),
+            },
+        })
+        .unwrap()
+    }
+
+    fn admin_signature<R: AdminRequest>(&self, command: &R) -> Signature {
+        personal_sign(&self.admin, &command.challenge())
+    }
+
+    fn ask<R: Request>(&self, request: &R) -> Result<R::Reply, KmsError> {
+        let unavailable = || KmsError::Unavailable { message: "no connection".to_owned() };
+        if self.down.load(Ordering::SeqCst) {
+            return Err(unavailable());
+        }
+        let reply = self.call(request).map_err(KmsError::from_status);
+        if self.loses_answers.load(Ordering::SeqCst) { Err(unavailable()) } else { reply }
+    }
+}
+
+#[async_trait]
+impl Kms for Tee {
+    async fn sponsor(&self, command: &Sponsor, _request_id: &str) -> Result<SponsorReply, KmsError> {
+        self.sponsorships.fetch_add(1, Ordering::SeqCst);
+        self.ask(command)
+    }
+
+    async fn wallet(&self, account_id: &AccountId) -> Result<WalletInfo, KmsError> {
+        self.ask(&GetWalletInfo { account_id: account_id.clone() })
+    }
+
+    async fn signers(&self) -> Result<KmsSigners, KmsError> {
+        let state = self.ask(&VerifySecurityState)?;
+        let provisioned = state.provisioned.unwrap();
+        Ok(KmsSigners {
+            counter: state.counter,
+            paymaster_signer: provisioned.paymaster_signer,
+            signers: provisioned.signers.to_vec(),
+        })
+    }
+
+    async fn rotate_signer(&self, command: &RotateSigner) -> Result<(), KmsError> {
+        self.ask(command)
+    }
+
+    async fn ready(&self) -> Result<(), KmsError> {
+        self.ask(&VerifySecurityState).map(|_| ())
+    }
+}
+
+/// EIP-191 over 32 bytes.
+pub fn personal_sign(key: &SigningKey, message: &Hash) -> Signature {
+    let hash = personal_message_hash(&message.0);
+    let (signature, recovery) = key.sign_prehash_recoverable(&hash.0);
+    let (r, s) = signature.split_bytes();
+    Signature { r: r.into(), s: s.into(), v: 27 + recovery.to_byte() }
+}
+
+pub fn address(key: &SigningKey) -> Address {
+    let point = key.verifying_key().to_sec1_point(false);
+    Address::from_public_key(point.as_bytes()[1..].try_into().unwrap())
+}
+
+fn decoded(value: &Value) -> Vec<u8> {
+    URL_SAFE_NO_PAD.decode(value.as_str().unwrap()).unwrap()
+}

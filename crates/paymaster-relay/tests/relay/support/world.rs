@@ -1,0 +1,304 @@
+//! Everything that a sponsorship needs, real and alone on its own ports: chain, contracts, trusted core, relay, dApp.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use alloy_primitives::{B256, Bytes, U256};
+use devkit::user_operation::Draft;
+use devkit::{Anvil, AnvilOptions, Call, EntryPointVersion as DevVersion, SimpleAccountFactory, SoftPasskey, Tools};
+use k256::ecdsa::SigningKey;
+use paymaster_relay::chain::RpcChain;
+use paymaster_relay::metrics::Metrics;
+use paymaster_relay::nonce::{NonceStore, SqliteNonces};
+use paymaster_relay::ports::{Clock, OsEntropy};
+use paymaster_relay::relay_key::{RelayKey, passphrase};
+use paymaster_relay::settings::Settings;
+use paymaster_relay::store::SqliteStore;
+use paymaster_relay::{Parts, Relay, serve};
+use prometheus::Registry;
+use proto::command::{Deployment, RelayApproval, SignWithHybridKey, SignatureScheme};
+use proto::digest::intent_hash;
+use proto::json::passkey::parse_assertion;
+use proto::json::{GasFields, hex_bytes, parse_user_operation};
+use proto::{AccountId, Address, EntryPoint, EntryPointVersion, Hash, Permissions};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::client::{Client, Refusal};
+use super::clock::TestClock;
+use super::tee::{Tee, UNSIGNED, address, personal_sign};
+
+pub const RP_ID: &str = "example.org";
+pub const ORIGIN: &str = "https://example.org";
+pub const ACCOUNT: &str = "alice";
+const ETHER: u128 = 10u128.pow(18);
+
+/// A chain with one EntryPoint, our paymaster on it, a trusted core, and a relay that serves.
+pub struct World {
+    pub anvil: Anvil,
+    pub chain: devkit::Deployment,
+    pub paymaster: devkit::Paymaster,
+    pub tee: Arc<Tee>,
+    pub clock: Arc<TestClock>,
+    pub dir: TempDir,
+    pub settings: Value,
+    pub store: SqliteStore,
+    pub relay: Arc<Relay>,
+    pub relay_key: Arc<RelayKey>,
+    pub registry: Registry,
+    pub client: Client,
+    running: Running,
+}
+
+struct Running {
+    stop: CancellationToken,
+    server: JoinHandle<std::io::Result<()>>,
+}
+
+/// A page with a passkey of one account.
+pub struct Dapp {
+    pub account_id: String,
+    pub passkey: SoftPasskey,
+    pub sender: alloy_primitives::Address,
+    pub owner: alloy_primitives::Address,
+    pub version: DevVersion,
+    factory: SimpleAccountFactory,
+}
+
+/// A chain with one EntryPoint and an empty paymaster.
+pub async fn chain_of(version: DevVersion) -> (Anvil, devkit::Deployment, devkit::Paymaster) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let tools = Tools::locate(&root).unwrap();
+    let anvil = Anvil::start(tools.anvil(), AnvilOptions::default()).await.unwrap();
+    let chain = devkit::deploy(&anvil, &tools, version).await.unwrap();
+    let paymaster = devkit::Paymaster::deploy(&anvil, &tools, &chain.entry_point).await.unwrap();
+    (anvil, chain, paymaster)
+}
+
+/// Every permission but that of sponsoring without a passkey.
+pub fn admin() -> Permissions {
+    Permissions::SPONSOR | Permissions::ROTATE
+}
+
+impl World {
+    pub async fn new(version: DevVersion) -> Self {
+        Self::with(version, ETHER, |_| {}).await
+    }
+
+    /// With a deposit in wei, and other settings.
+    pub async fn with(version: DevVersion, deposit: u128, change: impl FnOnce(&mut Value)) -> Self {
+        let (anvil, chain, paymaster) = chain_of(version).await;
+        paymaster.deposit(U256::from(deposit)).await.unwrap();
+        let tee = Arc::new(Tee::provisioned(vec![deployment(version, &chain, &paymaster)]));
+        let signer = alloy_primitives::Address::new(tee.paymaster_signer().0);
+        paymaster.admit_signer(signer, B256::repeat_byte(1)).await.unwrap();
+
+        let dir = TempDir::new().unwrap();
+        std::fs::write(dir.path().join("passphrase"), "a passphrase\n").unwrap();
+        let mut settings = settings(&anvil, &deployment_json(version, &chain, &paymaster), dir.path());
+        change(&mut settings);
+        let clock = Arc::new(TestClock::new());
+
+        let relay_key = open_key(&settings, &tee).unwrap();
+        tee.authorise(relay_key.address().await, admin());
+        let (store, relay, registry) = open(&settings, &tee, &clock, &relay_key).await;
+        let (client, running) = serve_at_a_free_port(&relay).await;
+        Self { anvil, chain, paymaster, tee, clock, dir, settings, store, relay, relay_key, registry, client, running }
+    }
+
+    /// Stops the relay and starts another over the same files.
+    pub async fn restarted(mut self) -> Self {
+        self.stop().await;
+        self.started_again().await
+    }
+
+    /// Starts another relay over the files of one that was stopped.
+    pub async fn started_again(mut self) -> Self {
+        self.relay_key = open_key(&self.settings, &self.tee).unwrap();
+        (self.store, self.relay, self.registry) = open(&self.settings, &self.tee, &self.clock, &self.relay_key).await;
+        (self.client, self.running) = serve_at_a_free_port(&self.relay).await;
+        self
+    }
+
+    pub async fn stop(&mut self) {
+        self.running.stop.cancel();
+        (&mut self.running.server).await.unwrap().unwrap();
+        self.store.close().await;
+    }
+
+    /// An account in the TEE with a passkey.
+    pub async fn dapp(&self, account_id: &str) -> Dapp {
+        let mut passkey = SoftPasskey::create(RP_ID, ORIGIN).unwrap();
+        let version = self.chain.entry_point.version();
+        let scheme = match version {
+            DevVersion::V06 | DevVersion::V07 => SignatureScheme::Eip191,
+            DevVersion::V08 | DevVersion::V09 => SignatureScheme::Raw,
+        };
+        let wallet = self.tee.create_account(account_id, scheme, &mut passkey);
+        let owner = alloy_primitives::Address::new(wallet.owner.0);
+        let factory = self.chain.account_factory.clone();
+        let sender = factory.account_address(owner, U256::ZERO).await.unwrap();
+        Dapp { account_id: account_id.to_owned(), passkey, sender, owner, version, factory }
+    }
+
+    pub fn sponsorships(&self) -> u64 {
+        self.tee.sponsorships.load(Ordering::SeqCst)
+    }
+
+    pub fn passphrase_file(&self) -> PathBuf {
+        self.dir.path().join("passphrase")
+    }
+
+    pub fn entry_point(&self) -> String {
+        self.chain.entry_point.address().to_checksum(None)
+    }
+
+    /// Wei that is reserved of the deposit.
+    pub async fn reserved(&self) -> u128 {
+        let family = self.reserved_rows().await;
+        family.iter().map(|gwei| u128::try_from(*gwei).unwrap() * 1_000_000_000).sum()
+    }
+
+    /// Gwei of every living sponsorship.
+    pub async fn reserved_rows(&self) -> Vec<i64> {
+        sqlx::query_scalar("SELECT max_cost_gwei FROM sponsorships WHERE state IN ('reserved', 'signed')")
+            .fetch_all(&self.store.pool())
+            .await
+            .unwrap()
+    }
+
+    pub async fn intent(&self, dapp: &Dapp, op: &Value) -> Value {
+        self.client.call("pm_getSponsorshipIntent", json!([op, dapp.account_id])).await.unwrap()
+    }
+
+    /// What a page does: ask what to approve, approve it.
+    pub async fn approval(&self, dapp: &mut Dapp, op: &Value) -> Value {
+        let intent = self.intent(dapp, op).await;
+        dapp.passkey.assert(&intent["webauthn"]).unwrap()
+    }
+
+    /// The account's signature over an operation with whatever paymaster data it has, straight from the trusted core.
+    pub async fn signed_as_it_is(&self, dapp: &mut Dapp, op: &Value) -> String {
+        let key = SigningKey::from_slice(&[9; 32]).unwrap();
+        self.tee.authorise(address(&key), Permissions::SIGN_USER_OPERATION);
+        let entry_point = deployment(dapp.version, &self.chain, &self.paymaster).entry_point;
+        let op = parse_user_operation(op, entry_point.version, entry_point.chain_id, GasFields::Required).unwrap().op;
+        let account_id: AccountId = dapp.account_id.parse().unwrap();
+        let challenge = intent_hash(&op.hash(&entry_point), &account_id);
+        let passkey = parse_assertion(&dapp.passkey.assert_challenge(&challenge.0).unwrap()).unwrap();
+        let approval = RelayApproval { nonce: 1, timestamp: self.clock.now(), signature: UNSIGNED };
+        let mut command = SignWithHybridKey { entry_point, account_id, op, passkey, approval };
+        command.approval.signature = personal_sign(&key, &Hash(command.request_digest().0));
+        let signature = self.tee.call(&command).unwrap().signature;
+        self.tee.revoke(address(&key));
+        hex_bytes(&signature.to_bytes())
+    }
+
+    /// Approves and asks for sponsorship.
+    pub async fn sponsor(&self, dapp: &mut Dapp, op: &Value) -> Result<Value, Refusal> {
+        let passkey = self.approval(dapp, op).await;
+        self.client.call("pm_sponsor_with_tee", json!([op, dapp.account_id, passkey])).await
+    }
+}
+
+impl Dapp {
+    /// The first operation of the account, which deploys it; nonces of different keys are independent.
+    pub fn first_op(&self, nonce_key: u64) -> Value {
+        self.op_calling(nonce_key, self.call_data(alloy_primitives::Address::repeat_byte(0xaa)))
+    }
+
+    pub fn op_calling(&self, nonce_key: u64, call_data: Bytes) -> Value {
+        let nonce = U256::from(nonce_key) << 64;
+        let mut draft = Draft::new(self.sender, nonce, call_data);
+        let data = SimpleAccountFactory::factory_data(self.owner, U256::ZERO);
+        draft.deploy = Some((self.factory.address(), data));
+        draft.to_json(self.version)
+    }
+
+    pub fn call_data(&self, target: alloy_primitives::Address) -> Bytes {
+        devkit::execute(&Call { target, value: U256::ZERO, data: Bytes::new() })
+    }
+}
+
+fn version_of(version: DevVersion) -> EntryPointVersion {
+    match version {
+        DevVersion::V06 => EntryPointVersion::V06,
+        DevVersion::V07 => EntryPointVersion::V07,
+        DevVersion::V08 => EntryPointVersion::V08,
+        DevVersion::V09 => EntryPointVersion::V09,
+    }
+}
+
+fn deployment(version: DevVersion, chain: &devkit::Deployment, paymaster: &devkit::Paymaster) -> Deployment {
+    Deployment {
+        entry_point: EntryPoint {
+            chain_id: 31337,
+            address: Address(chain.entry_point.address().into_array()),
+            version: version_of(version),
+        },
+        paymaster: Address(paymaster.address().into_array()),
+    }
+}
+
+pub fn deployment_json(version: DevVersion, chain: &devkit::Deployment, paymaster: &devkit::Paymaster) -> Value {
+    json!({
+        "entry_point": chain.entry_point.address(),
+        "version": version_of(version).as_str(),
+        "paymaster": paymaster.address(),
+    })
+}
+
+fn settings(anvil: &Anvil, deployment: &Value, dir: &Path) -> Value {
+    json!({
+        "chain": { "chain_id": 31337, "rpc_url": anvil.url() },
+        "deployments": [deployment],
+        "database": dir.join("relay.db"),
+        "policies": [{ "id": "default", "max_cost_per_operation": (ETHER / 10).to_string() }],
+        "default_account": { "balance": 0 },
+        "relay_key": { "file": dir.join("relay-key.json"), "passphrase_file": dir.join("passphrase") },
+        "rp_id": RP_ID,
+    })
+}
+
+pub fn open_key(settings: &Value, tee: &Arc<Tee>) -> Result<Arc<RelayKey>, paymaster_relay::relay_key::RelayKeyError> {
+    let settings: Settings = serde_json::from_value(settings.clone()).unwrap();
+    let passphrase = passphrase(&settings.relay_key)?;
+    RelayKey::open(&settings.relay_key, passphrase, Arc::clone(tee) as _).map(Arc::new)
+}
+
+async fn open(
+    settings: &Value,
+    tee: &Arc<Tee>,
+    clock: &Arc<TestClock>,
+    relay_key: &Arc<RelayKey>,
+) -> (SqliteStore, Arc<Relay>, Registry) {
+    let settings: Settings = serde_json::from_value(settings.clone()).unwrap();
+    let store = SqliteStore::open(&settings.database).await.unwrap();
+    let clock = Arc::clone(clock);
+    let nonces: Arc<dyn NonceStore> = Arc::new(SqliteNonces::new(store.pool(), Arc::clone(&clock) as _));
+    let registry = Registry::new();
+    let parts = Parts {
+        store: Arc::new(store.clone()),
+        nonces,
+        kms: Arc::clone(tee) as _,
+        chain: Arc::new(RpcChain::new(&settings.chain).unwrap()),
+        relay_key: Arc::clone(relay_key),
+        clock,
+        entropy: Arc::new(OsEntropy),
+        metrics: Arc::new(Metrics::new(&registry).unwrap()),
+    };
+    let relay = Arc::new(Relay::new(&settings, parts).unwrap());
+    (store, relay, registry)
+}
+
+async fn serve_at_a_free_port(relay: &Arc<Relay>) -> (Client, Running) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = Client::new(format!("http://{}", listener.local_addr().unwrap()));
+    let stop = CancellationToken::new();
+    let server = tokio::spawn(serve(listener, Arc::clone(relay), stop.clone()));
+    (client, Running { stop, server })
+}
