@@ -173,7 +173,7 @@ fn ceilings_that_allow_nothing_or_contradict_themselves_are_refused() {
     let mut world = world();
     let deployments = |list: Vec<Deployment>| Ceilings { deployments: BoundedList::new(list).unwrap(), ..ceilings() };
     let one = deployment(EntryPointVersion::V07);
-    let mut as_v08 = one;
+    let mut as_v08 = Deployment { paymaster: Address([0x58; 20]), ..one };
     as_v08.entry_point.version = EntryPointVersion::V08;
     let refused = [
         deployments(vec![]),

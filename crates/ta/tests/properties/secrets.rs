@@ -125,13 +125,21 @@ fn a_source_that_gives_nothing_makes_no_key() {
             Ok(())
         }
     }
+    let attempt = |world: &World, frame: Result<Vec<u8>, Status>| {
+        let (device, platform) = (&world.device, crate::support::world::platform());
+        let writes = device.writes();
+        let mut core = ta::Core::open(device.store(), Silent, device.counter(), platform).unwrap();
+        assert_eq!(core.handle(&frame.unwrap()), frame::encode_refusal(Status::EntropyFailed));
+        assert_eq!(device.writes(), writes);
+    };
     let world = World::new();
-    let device = &world.device;
-    let mut core = ta::Core::open(device.store(), Silent, device.counter(), crate::support::world::platform()).unwrap();
-    let command = signed(provision(world.admin.address(), 1), &world.admin);
-    let reply = core.handle(&frame::encode_request(&command).unwrap());
-    assert_eq!(frame::decode_reply::<proto::command::Provision>(&reply).unwrap(), Err(Status::EntropyFailed));
-    assert_eq!(device.writes(), 0);
+    attempt(&world, frame::encode_request(&signed(provision(world.admin.address(), 1), &world.admin)));
+    let create = CreateHybridAccount {
+        account_id: "alice".parse().unwrap(),
+        signature_scheme: SignatureScheme::Raw,
+        registration: Passkey::numbered(0x41).register(),
+    };
+    attempt(&World::ready(), frame::encode_request(&create));
 }
 
 #[test]
