@@ -4,13 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use devkit::{Anvil, AnvilOptions, SimpleAccountFactory, SoftPasskey, Tools, U256};
+use kms_gateway::Settings;
+use kms_gateway::ceremony::{Ceremonies, CeremonyError, NewUser};
 use kms_gateway::factory::ChainFactory;
 use kms_gateway::settings::FactorySettings;
 use proto::AccountId;
 use proto::primitives::keccak256;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Kms, NOW, ORIGIN, RP_ID};
+use crate::support::{Answer, Kms, NOW, ORIGIN, RP_ID, settings};
 
 impl Kms {
     async fn begin(&self) -> Value {
@@ -168,6 +170,25 @@ async fn what_is_no_registration_is_refused() {
     nobody.refused(400, "invalid_field");
     let endless = kms.post("/webauthn/register/begin", &json!({ "userName": "x".repeat(129) })).await;
     endless.refused(400, "invalid_field");
+}
+
+#[test]
+fn no_more_registrations_are_under_way_than_the_settings_allow() {
+    let settings = Settings { max_registrations: 2, ..settings(Path::new("")) };
+    let ceremonies = Ceremonies::new(&settings).unwrap();
+    let begin = |now| ceremonies.begin(NewUser::new("alice".into(), None, None).unwrap(), now);
+    begin(NOW).unwrap();
+    begin(NOW + 1).unwrap();
+    assert!(matches!(begin(NOW + 300), Err(CeremonyError::TooMany)));
+    begin(NOW + 301).unwrap();
+}
+
+#[test]
+fn an_origin_that_is_not_the_relying_partys_is_refused_at_start() {
+    for origins in [vec![], vec!["http://evil.example"], vec![ORIGIN, "http://evil.example"]] {
+        let origins = origins.into_iter().map(|origin| origin.parse().unwrap()).collect();
+        assert!(Ceremonies::new(&Settings { origins, ..settings(Path::new("")) }).is_err());
+    }
 }
 
 #[tokio::test]

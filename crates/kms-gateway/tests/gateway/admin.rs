@@ -1,5 +1,6 @@
 //! Commands of the admin over HTTP.
 
+use kms_gateway::bootstrap::{AdminKey, BootstrapError, Wanted, bootstrap};
 use proto::command::{AuthorizeSigner, RevokeSigner, RotateSigner, SetCeilings};
 use proto::json::hex_bytes;
 use proto::{Permissions, Signature, Wei};
@@ -175,4 +176,22 @@ async fn a_permission_that_does_not_exist_is_named() {
     body["permissions"] = json!(["sponsor", "root"]);
     let error = kms.post("/admin/authorize-signer", &body).await.refused(400, "invalid_field");
     assert!(error["message"].as_str().unwrap().starts_with("permissions[1]"), "{error}");
+}
+
+#[tokio::test]
+async fn bootstrapping_again_changes_nothing_and_another_admin_changes_nothing_either() {
+    let kms = Kms::start().await;
+    let before = kms.get("/admin/signers").await.ok();
+    let wanted = || Wanted {
+        relying_parties: vec![kms.gateway.settings().relying_party().unwrap()],
+        ceilings: ceilings(),
+        relay_signer: kms.relay.address(),
+        permissions: Permissions::ALL,
+    };
+    bootstrap(&kms.gateway, &kms.admin, wanted()).await.unwrap();
+    let stranger = AdminKey::new(&vec![7; 32].into()).unwrap();
+    let refused = bootstrap(&kms.gateway, &stranger, wanted()).await;
+    assert!(matches!(refused, Err(BootstrapError::OtherAdmin { actual }) if actual == kms.admin.address()));
+    assert_eq!(kms.get("/admin/signers").await.ok(), before);
+    assert!(matches!(AdminKey::new(&vec![0; 32].into()), Err(BootstrapError::InvalidKey)));
 }

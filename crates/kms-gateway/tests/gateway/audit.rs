@@ -4,7 +4,7 @@ use kms_gateway::store::AuditError;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use sqlx::{AssertSqlSafe, Row};
 
-use crate::support::{Kms, RelayKey};
+use crate::support::{Kms, NOW, RelayKey};
 
 impl Kms {
     /// The database, opened by somebody else.
@@ -109,4 +109,36 @@ async fn decisions_made_at_once_stand_in_one_chain() {
     }
     let after = kms.gateway.verify_audit_chain().await.unwrap().rows;
     assert_eq!(after - before, 24);
+}
+
+#[tokio::test]
+async fn decisions_are_counted_by_action_and_reason() {
+    let kms = Kms::start().await;
+    let request = kms.honest_request().await;
+    kms.sponsor(&request).await.ok();
+    kms.sponsor(&request).await.refused(401, "nonce_replayed");
+    let text = prometheus::TextEncoder::new().encode_to_string(&kms.registry.gather()).unwrap();
+    for line in [
+        r#"kms_decisions_total{action="sponsor",reason="ok"} 1"#,
+        r#"kms_decisions_total{action="sponsor",reason="nonce_replayed"} 1"#,
+        r#"kms_tee_call_seconds_count{command="Sponsor"} 1"#,
+        "kms_tee_queue_depth 0",
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn nonces_are_forgotten_when_they_are_held_no_longer() {
+    let kms = Kms::start().await;
+    let mut request = kms.honest_request().await;
+    kms.sponsor(&request).await.ok();
+    let later = NOW + 700;
+    kms.clock.set(later);
+    request.timestamp = later;
+    request.terms.valid_until = later + 600;
+    request.approve_as_relay(&kms.relay);
+    kms.sponsor(&request.next(&kms.relay)).await.ok();
+    let held: i64 = sqlx::query_scalar("SELECT count(*) FROM nonces").fetch_one(&kms.database().await).await.unwrap();
+    assert_eq!(held, 1);
 }

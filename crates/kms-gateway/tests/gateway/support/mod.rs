@@ -62,6 +62,7 @@ pub struct Kms {
     pub shutdown: CancellationToken,
     pub server: JoinHandle<std::io::Result<()>>,
     pub folder: Arc<TempDir>,
+    pub registry: prometheus::Registry,
 }
 
 /// An answer: its status and its JSON.
@@ -154,7 +155,7 @@ impl Kms {
         let shutdown = CancellationToken::new();
         let server = tokio::spawn(kms_gateway::serve(listener, gateway.clone(), shutdown.clone()));
         let client = reqwest::Client::new();
-        Self { url, client, gateway, clock, admin, relay, shutdown, server, folder }
+        Self { url, client, gateway, clock, admin, relay, shutdown, server, folder, registry }
     }
 
     /// Stops everything and starts again over the same folder.
