@@ -78,7 +78,7 @@ impl Cli {
             }
             Command::Demo(args) => demo::run(args).await,
             Command::GetSignerAddress(args) => {
-                print(&wire::relay_signer_address(&args.load()?).await?);
+                print(&wire::relay_signer_address(&args.load()?)?);
                 Ok(())
             }
             Command::Config(ConfigCommand::Check(args)) => {

@@ -13,10 +13,8 @@ use crate::config::Config;
 use crate::error::Error;
 
 /// The address of the relay's key, made if there is none yet. Asks nobody.
-pub async fn relay_signer_address(config: &Config) -> Result<String, Error> {
-    let settings = node::relay_settings(config)?;
-    let key = relay::open_key(settings, node::remote_kms(config)?)?;
-    Ok(key.address().await.to_string())
+pub fn relay_signer_address(config: &Config) -> Result<String, Error> {
+    relay::key_address(node::relay_settings(config)?).map(|address| address.to_string())
 }
 
 /// Says which part could not be started.

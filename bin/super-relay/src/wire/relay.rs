@@ -11,6 +11,7 @@ use paymaster_relay::relay_key::{RelayKey, passphrase};
 use paymaster_relay::store::SqliteStore;
 use paymaster_relay::{Parts, Relay, Settings};
 use prometheus::Registry;
+use proto::Address;
 
 use super::start_error;
 use crate::error::Error;
@@ -27,6 +28,12 @@ pub fn open_key(settings: &Settings, kms: Arc<dyn Kms>) -> Result<Arc<RelayKey>,
     let passphrase = passphrase(&settings.relay_key).map_err(start_error("the relay key"))?;
     let key = RelayKey::open(&settings.relay_key, passphrase, kms).map_err(start_error("the relay key"))?;
     Ok(Arc::new(key))
+}
+
+/// The address of the relay's key, with nobody to ask.
+pub fn key_address(settings: &Settings) -> Result<Address, Error> {
+    let passphrase = passphrase(&settings.relay_key).map_err(start_error("the relay key"))?;
+    RelayKey::address_on_disk(&settings.relay_key, passphrase).map_err(start_error("the relay key"))
 }
 
 /// Opens everything else.

@@ -47,6 +47,14 @@ impl Keystore {
         Self { current: file.to_owned(), next: file.with_extension("next.json"), passphrase }
     }
 
+    /// The key in use and since when; the first one when there is none yet.
+    pub(super) fn read_or_create(&self) -> Result<(SigningKey, SystemTime), RelayKeyError> {
+        match self.read()? {
+            Some(read) => Ok(read),
+            None => self.create(),
+        }
+    }
+
     /// The key in use and since when; `None` when there is no file yet.
     pub(super) fn read(&self) -> Result<Option<(SigningKey, SystemTime)>, RelayKeyError> {
         self.decrypt(&self.current)

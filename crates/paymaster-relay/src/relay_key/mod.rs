@@ -90,12 +90,18 @@ impl RelayKey {
         kms: Arc<dyn Kms>,
     ) -> Result<Self, RelayKeyError> {
         let keystore = Keystore::new(&settings.file, passphrase);
-        let (key, since) = match keystore.read()? {
-            Some(read) => read,
-            None => keystore.create()?,
-        };
+        let (key, since) = keystore.read_or_create()?;
         let unresolved = AtomicBool::new(keystore.has_next());
         Ok(Self { keystore, kms, active: RwLock::new(ActiveKey::new(key, since)), unresolved })
+    }
+
+    /// The address of the key in the file; makes a key when there is none. Asks nobody.
+    ///
+    /// # Errors
+    /// [`RelayKeyError`].
+    pub fn address_on_disk(settings: &RelayKeySettings, passphrase: SecretString) -> Result<Address, RelayKeyError> {
+        let (key, _) = Keystore::new(&settings.file, passphrase).read_or_create()?;
+        Ok(secp256k1::address(key.verifying_key()))
     }
 
     /// Holds the key for one approval.
