@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proto::Address;
-use tokio::sync::OnceCell;
+use tokio::sync::RwLock;
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 
@@ -59,7 +59,7 @@ pub struct Relay {
     pub(crate) turns: Turns,
     pub(crate) rpc: RpcSettings,
     pub(crate) api_keys: ApiKeys,
-    paymaster_signer: OnceCell<Address>,
+    paymaster_signer: RwLock<Option<Address>>,
 }
 
 impl Relay {
@@ -75,7 +75,7 @@ impl Relay {
             turns: Turns::default(),
             rpc: settings.rpc.clone(),
             api_keys: ApiKeys::new(&settings.rpc.api_key_hashes)?,
-            paymaster_signer: OnceCell::new(),
+            paymaster_signer: RwLock::default(),
             store,
             nonces,
             kms,
@@ -121,6 +121,7 @@ impl Relay {
     async fn sweep_once(&self) -> Result<(), RelayError> {
         let now = self.clock.now();
         self.store.release_expired(now).await?;
+        self.nonces.tidy().await?;
         self.metrics.key_age(self.relay_key.age().await);
         for deployment in self.catalogue.deployments() {
             self.metrics.reserved(deployment, self.store.reserved(deployment, now).await?);
@@ -129,13 +130,15 @@ impl Relay {
         Ok(())
     }
 
-    /// The key that signs for our paymasters, asked for once.
-    pub(crate) async fn paymaster_signer(&self) -> Result<Address, RelayError> {
-        let signer = self
-            .paymaster_signer
-            .get_or_try_init(|| async { self.kms.signers().await.map(|signers| signers.paymaster_signer) })
-            .await?;
-        Ok(*signer)
+    /// Whether that key signs for our paymasters, as far as the KMS ever said. It is asked again about one that is new to
+    /// us: another gateway may have another TEE behind it.
+    pub(crate) async fn is_paymaster_signer(&self, address: Address) -> Result<bool, RelayError> {
+        if *self.paymaster_signer.read().await == Some(address) {
+            return Ok(true);
+        }
+        let signer = self.kms.signers().await?.paymaster_signer;
+        *self.paymaster_signer.write().await = Some(signer);
+        Ok(signer == address)
     }
 
     pub(crate) async fn timed<T>(&self, stage: Stage, work: impl Future<Output = T>) -> T {

@@ -39,6 +39,14 @@ pub trait NonceStore: Send + Sync {
     /// [`NonceStoreError`]: the key stays claimed until it expires.
     async fn release(&self, key: &[u8; 32], holder: &str) -> Result<(), NonceStoreError>;
 
+    /// Forgets claims that have ended, where they don't vanish by themselves.
+    ///
+    /// # Errors
+    /// [`NonceStoreError`].
+    async fn tidy(&self) -> Result<(), NonceStoreError> {
+        Ok(())
+    }
+
     /// Whether claims can be made.
     ///
     /// # Errors

@@ -58,6 +58,16 @@ impl NonceStore for SqliteNonces {
             .map_err(NonceStoreError::new)
     }
 
+    async fn tidy(&self) -> Result<(), NonceStoreError> {
+        let now = i64::try_from(self.clock.now()).map_err(NonceStoreError::new)?;
+        sqlx::query("DELETE FROM claims WHERE expires_at <= ?1")
+            .bind(now)
+            .execute(&self.pool)
+            .await
+            .map(|_| ())
+            .map_err(NonceStoreError::new)
+    }
+
     async fn ready(&self) -> Result<(), NonceStoreError> {
         sqlx::query("SELECT key FROM claims LIMIT 1")
             .fetch_optional(&self.pool)

@@ -207,13 +207,12 @@ impl Relay {
     /// The gateway looked at the reply already; it may be a remote one, so we look again.
     async fn check(&self, command: &Sponsor, reply: &SponsorReply) -> Result<(), RelayError> {
         let wrong = |detail| Err(RelayError::KmsReplyInvalid { detail });
-        let known_signer = self.paymaster_signer().await?;
         let digest = paymaster_digest(&command.op, &command.entry_point, &command.terms);
-        if reply.paymaster_signer != known_signer {
-            return wrong("another key signed for the paymaster");
-        }
-        if secp256k1::recover(&Hash(digest.0), &reply.paymaster_signature) != Some(known_signer) {
+        if secp256k1::recover(&Hash(digest.0), &reply.paymaster_signature) != Some(reply.paymaster_signer) {
             return wrong("the paymaster's signature does not match");
+        }
+        if !self.is_paymaster_signer(reply.paymaster_signer).await? {
+            return wrong("another key signed for the paymaster");
         }
         if reply.user_op_hash != command.final_op(&reply.paymaster_signature).hash(&command.entry_point) {
             return wrong("userOpHash does not match");

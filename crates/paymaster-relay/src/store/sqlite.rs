@@ -13,7 +13,7 @@ use super::{Gwei, NewSponsorship, Record, Reserved, Settlement, Signed, Sponsors
 use crate::catalogue::Deployment;
 
 const BUSY: Duration = Duration::from_secs(5);
-const CONNECTIONS: u32 = 8;
+const READERS: u32 = 4;
 /// Seconds that a reservation outlives its window: the last block within it may not have reached us yet.
 const SETTLING: u64 = 30;
 
@@ -33,7 +33,9 @@ const RESERVED: &str = "
 /// Sponsorships in a SQLite file.
 #[derive(Clone, Debug)]
 pub struct SqliteStore {
-    pool: SqlitePool,
+    /// One connection: SQLite has one writer at a time, and waiting in line here is fair where its own retries are not.
+    writer: SqlitePool,
+    readers: SqlitePool,
 }
 
 impl SqliteStore {
@@ -48,25 +50,23 @@ impl SqliteStore {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .acquire_timeout(BUSY)
-            .connect_with(options)
-            .await
-            .map_err(StoreError::new)?;
-        sqlx::migrate!().run(&pool).await.map_err(StoreError::new)?;
-        Ok(Self { pool })
+        let pool = |connections: u32| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(BUSY);
+        let writer = pool(1).connect_with(options.clone()).await.map_err(StoreError::new)?;
+        sqlx::migrate!().run(&writer).await.map_err(StoreError::new)?;
+        let readers = pool(READERS).connect_with(options.read_only(true)).await.map_err(StoreError::new)?;
+        Ok(Self { writer, readers })
     }
 
-    /// For [`crate::nonce::SqliteNonces`], which keeps its claims in the same file.
+    /// The connection that writes, for [`crate::nonce::SqliteNonces`], which keeps its claims in the same file.
     #[must_use]
     pub fn pool(&self) -> SqlitePool {
-        self.pool.clone()
+        self.writer.clone()
     }
 
     /// Finishes what is running and closes the file.
     pub async fn close(&self) {
-        self.pool.close().await;
+        self.readers.close().await;
+        self.writer.close().await;
     }
 
     /// A window that is over no longer keeps its intent from being sponsored anew.
@@ -77,7 +77,7 @@ impl SqliteStore {
         )
         .bind(&intent.0[..])
         .bind(signed(now)?)
-        .execute(&self.pool)
+        .execute(&self.writer)
         .await
         .map(|_| ())
         .map_err(StoreError::new)
@@ -118,7 +118,7 @@ impl Store for SqliteStore {
             .bind(signed(now)?)
             .bind(signed(now.saturating_sub(SETTLING))?)
             .bind(deposit.count())
-            .execute(&self.pool)
+            .execute(&self.writer)
             .await;
         match inserted {
             Ok(done) if done.rows_affected() == 1 => Ok(Reserved::Yes),
@@ -137,7 +137,7 @@ impl Store for SqliteStore {
         let row = sqlx::query(AssertSqlSafe(query))
             .bind(&intent.0[..])
             .bind(signed(now)?)
-            .fetch_optional(&self.pool)
+            .fetch_optional(&self.readers)
             .await
             .map_err(StoreError::new)?;
         row.as_ref().map(record).transpose()
@@ -150,7 +150,7 @@ impl Store for SqliteStore {
         )
         .bind(account_id.as_str())
         .bind(key)
-        .fetch_optional(&self.pool)
+        .fetch_optional(&self.readers)
         .await
         .map_err(StoreError::new)?;
         intent.map(|bytes| fixed(&bytes).map(IntentHash)).transpose()
@@ -165,7 +165,7 @@ impl Store for SqliteStore {
         .bind(&signed.user_signature_hash.0[..])
         .bind(&signed.user_op_hash.0[..])
         .bind(format_signed(signed)?)
-        .execute(&self.pool)
+        .execute(&self.writer)
         .await
         .map(|done| done.rows_affected() == 1)
         .map_err(StoreError::new)
@@ -174,24 +174,19 @@ impl Store for SqliteStore {
     async fn release(&self, id: &SponsorshipId) -> Result<bool, StoreError> {
         sqlx::query("UPDATE sponsorships SET state = 'released' WHERE id = ?1 AND state = 'reserved'")
             .bind(id.as_str())
-            .execute(&self.pool)
+            .execute(&self.writer)
             .await
             .map(|done| done.rows_affected() == 1)
             .map_err(StoreError::new)
     }
 
     async fn release_expired(&self, now: u64) -> Result<u64, StoreError> {
-        sqlx::query("DELETE FROM claims WHERE expires_at <= ?1")
-            .bind(signed(now)?)
-            .execute(&self.pool)
-            .await
-            .map_err(StoreError::new)?;
         sqlx::query(
             "UPDATE sponsorships SET state = 'released'
              WHERE state IN ('reserved', 'signed') AND valid_until < ?1",
         )
         .bind(signed(now.saturating_sub(SETTLING))?)
-        .execute(&self.pool)
+        .execute(&self.writer)
         .await
         .map(|done| done.rows_affected())
         .map_err(StoreError::new)
@@ -202,7 +197,7 @@ impl Store for SqliteStore {
             .bind(&deployment.paymaster.0[..])
             .bind(&deployment.entry_point.address.0[..])
             .bind(signed(now.saturating_sub(SETTLING))?)
-            .fetch_one(&self.pool)
+            .fetch_one(&self.readers)
             .await
             .map_err(StoreError::new)?;
         Gwei::from_count(count).ok_or_else(|| StoreError::new("a negative sum"))
@@ -219,7 +214,7 @@ impl Store for SqliteStore {
         .bind(signed(settlement.block)?)
         .bind(settlement.cost.count())
         .bind(settlement.succeeded)
-        .execute(&self.pool)
+        .execute(&self.writer)
         .await
         .map(|done| done.rows_affected() > 0)
         .map_err(StoreError::new)
@@ -230,7 +225,7 @@ impl Store for SqliteStore {
             sqlx::query_scalar("SELECT next_block FROM settlement_cursors WHERE entry_point = ?1 AND paymaster = ?2")
                 .bind(&deployment.entry_point.address.0[..])
                 .bind(&deployment.paymaster.0[..])
-                .fetch_optional(&self.pool)
+                .fetch_optional(&self.readers)
                 .await
                 .map_err(StoreError::new)?;
         block.map(unsigned).transpose()
@@ -244,7 +239,7 @@ impl Store for SqliteStore {
         .bind(&deployment.entry_point.address.0[..])
         .bind(&deployment.paymaster.0[..])
         .bind(signed(block)?)
-        .execute(&self.pool)
+        .execute(&self.writer)
         .await
         .map(|_| ())
         .map_err(StoreError::new)
@@ -252,7 +247,7 @@ impl Store for SqliteStore {
 
     async fn ready(&self) -> Result<(), StoreError> {
         sqlx::query("UPDATE settlement_cursors SET next_block = next_block WHERE FALSE")
-            .execute(&self.pool)
+            .execute(&self.writer)
             .await
             .map(|_| ())
             .map_err(StoreError::new)

@@ -97,16 +97,12 @@ async fn an_answer_that_got_lost_is_given_on_the_next_try_with_the_same_terms() 
     let op = dapp.first_op(0);
     let passkey = world.approval(&mut dapp, &op).await;
     let params = json!([op, ACCOUNT, passkey]);
-    // The paymaster's key is asked for once, before the answers get lost.
-    let other = dapp.first_op(9);
-    world.sponsor(&mut dapp, &other).await.unwrap();
-    let charged = world.reserved().await;
 
     world.tee.loses_answers.store(true, Ordering::SeqCst);
     let refusal = world.client.call("pm_sponsor_with_tee", params.clone()).await.unwrap_err();
     refusal.assert_is(-32603, "kms_unavailable", true);
-    let with_ours = world.reserved().await;
-    assert!(with_ours > charged, "a signature may be out there, so its cost stays reserved");
+    let charged = world.reserved().await;
+    assert!(charged > 0, "a signature may be out there, so its cost stays reserved");
     let until: i64 = sqlx::query_scalar("SELECT valid_until FROM sponsorships WHERE state = 'reserved'")
         .fetch_one(&world.store.pool())
         .await
@@ -116,7 +112,7 @@ async fn an_answer_that_got_lost_is_given_on_the_next_try_with_the_same_terms() 
     world.tee.loses_answers.store(false, Ordering::SeqCst);
     let answer = world.client.call("pm_sponsor_with_tee", params).await.unwrap();
     assert_eq!(answer["validUntil"], until);
-    assert_eq!(world.reserved().await, with_ours);
+    assert_eq!(world.reserved().await, charged);
 }
 
 #[tokio::test]

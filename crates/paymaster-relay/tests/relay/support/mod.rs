@@ -5,5 +5,5 @@ mod clock;
 mod tee;
 mod world;
 
-pub use client::{Client, Refusal};
+pub use client::Refusal;
 pub use world::{ACCOUNT, Dapp, World, admin, open_key};
