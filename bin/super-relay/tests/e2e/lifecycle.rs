@@ -1,0 +1,111 @@
+//! A process from start to stop: what operators see, and how it ends.
+
+use std::time::Duration;
+
+use devkit::EntryPointVersion::V07;
+use serde_json::json;
+use tokio::time::sleep;
+
+use crate::support::{Setup, Signal, TeeAccount, World, increment, signal_process, within_seconds};
+
+/// Longer than the way of a request to the relay, shorter than its patience with the chain.
+const A_MOMENT: Duration = Duration::from_millis(300);
+
+#[tokio::test]
+async fn told_to_stop_the_node_finishes_the_request_in_flight_and_exits_with_zero() {
+    let mut world = World::start(V07).await;
+    let mut account = TeeAccount::create(&world).await;
+    let operation = account.operation(&world).await;
+    let assertion = account.approve(&world, &operation).await;
+    let rpc = world.rpc();
+    let params = json!([operation, account.id, assertion]);
+
+    // The request waits for the chain while the node is told to stop.
+    signal_process(world.anvil.process_id(), Signal::STOP);
+    let in_flight = tokio::spawn(async move { rpc.call("pm_sponsor_with_tee", params).await });
+    sleep(A_MOMENT).await;
+    world.node.signal(Signal::TERM);
+    sleep(A_MOMENT).await;
+    assert!(!in_flight.is_finished());
+    signal_process(world.anvil.process_id(), Signal::CONT);
+
+    let answer = in_flight.await.unwrap().unwrap();
+    assert!(world.node.ended().await.success());
+    assert!(world.entry_point().handle_ops(&answer["userOperation"]).await.unwrap().success);
+}
+
+#[tokio::test]
+async fn an_idle_node_stops_at_once_on_either_signal() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut world = World::start(V07).await;
+        world.node.signal(signal);
+
+        assert!(world.node.ended().await.success(), "{signal:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_node_is_ready_as_long_as_its_chain_answers_and_alive_without_it() {
+    let impatient = |configuration: &mut serde_json::Value| {
+        configuration["relay"]["chain"]["timeout_seconds"] = 1.into();
+    };
+    let world = Setup::of(V07).configure(impatient).start().await;
+    assert_eq!(world.ops("/livez").await.0, 200);
+    assert_eq!(world.ops("/readyz").await.0, 200);
+
+    signal_process(world.anvil.process_id(), Signal::STOP);
+    let (status, reason) = world.ops("/readyz").await;
+    assert_eq!(status, 503, "{reason}");
+    assert!(reason.contains("chain"), "{reason}");
+    assert_eq!(world.ops("/livez").await.0, 200);
+
+    signal_process(world.anvil.process_id(), Signal::CONT);
+    assert_eq!(world.ops("/readyz").await.0, 200);
+}
+
+#[tokio::test]
+async fn requests_and_reservations_are_counted() {
+    let world = World::start(V07).await;
+    let mut account = TeeAccount::create(&world).await;
+    let operation = account.operation(&world).await;
+    let assertion = account.approve(&world, &operation).await;
+    let changed = json!([increment(&operation, "callGasLimit"), account.id, assertion]);
+    world.rpc().call("pm_sponsor_with_tee", changed).await.unwrap_err();
+    let params = json!([operation, account.id, assertion]);
+    for _ in 0..2 {
+        world.rpc().call("pm_sponsor_with_tee", params.clone()).await.unwrap();
+    }
+
+    let (status, text) = world.ops("/metrics").await;
+
+    assert_eq!(status, 200);
+    assert!(text.contains(r#"relay_requests_total{method="pm_sponsor_with_tee",reason="ok"} 2"#), "{text}");
+    assert!(
+        text.contains(r#"relay_requests_total{method="pm_sponsor_with_tee",reason="challenge_mismatch"} 1"#),
+        "{text}"
+    );
+    // 770 000 gas at 4 gwei, once.
+    within_seconds(15, async || {
+        let (_, text) = world.ops("/metrics").await;
+        let gauge = text.lines().find(|line| line.starts_with("relay_reserved_gwei{"))?.to_owned();
+        gauge.ends_with(" 3080000").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nothing_secret_is_logged() {
+    let world = Setup::of(V07).configure(|configuration| configuration["log"]["filter"] = "debug".into()).start().await;
+    let mut account = TeeAccount::create(&world).await;
+    let operation = account.operation(&world).await;
+    account.sponsored(&world, &operation).await.unwrap();
+
+    let log = world.node.log().join("\n").to_lowercase();
+
+    assert!(log.contains("pm_sponsor_with_tee"), "the log says what happened");
+    let admin = std::fs::read_to_string(world.file("admin.key")).unwrap();
+    let relay = world.relay_key();
+    for secret in [admin.trim().to_lowercase(), hex::encode(relay), crate::support::PASSPHRASE.to_lowercase()] {
+        assert!(!log.contains(secret.trim_start_matches("0x")));
+    }
+}

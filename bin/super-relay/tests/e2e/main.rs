@@ -1,0 +1,22 @@
+//! The real binary, end to end: a node as a child process, a real chain with the real EntryPoints, a software passkey.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests: what can't be done fails"
+)]
+
+#[macro_use]
+mod support;
+
+mod bindings;
+mod config;
+mod erc7677;
+mod lifecycle;
+mod redis;
+mod refusals;
+mod remote_kms;
+mod retries;
+mod rotation;
+mod sponsorship;
+mod v09;

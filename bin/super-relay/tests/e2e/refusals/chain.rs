@@ -1,0 +1,51 @@
+//! What the chain refuses although it is signed: a paused paymaster, a TEE that was removed, a window that has passed.
+
+use devkit::{Address, EntryPointVersion};
+use serde_json::json;
+
+use crate::support::{Rpc, TeeAccount, World, refused_on_chain};
+
+on_every_version! {
+    a_paused_paymaster_pays_for_nothing_until_it_goes_on,
+    a_tee_that_was_removed_signs_in_vain,
+    a_window_that_has_passed_by_the_chains_clock_is_refused,
+}
+
+/// The relay does not read the pause: it costs nobody anything, and a bundler's simulation tells.
+async fn a_paused_paymaster_pays_for_nothing_until_it_goes_on(version: EntryPointVersion) {
+    let world = World::start(version).await;
+    let mut account = TeeAccount::create(&world).await;
+    world.paymaster.pause().await.unwrap();
+    let operation = account.operation(&world).await;
+    let ready = account.sponsored(&world, &operation).await.unwrap()["userOperation"].clone();
+
+    assert_eq!(refused_on_chain(world.entry_point().handle_ops(&ready).await), "AA33");
+
+    world.paymaster.unpause().await.unwrap();
+    assert!(world.entry_point().handle_ops(&ready).await.unwrap().success);
+}
+
+async fn a_tee_that_was_removed_signs_in_vain(version: EntryPointVersion) {
+    let world = World::start(version).await;
+    let mut account = TeeAccount::create(&world).await;
+    let operation = account.operation(&world).await;
+    let answer = account.sponsored(&world, &operation).await.unwrap();
+    let signer: Address = answer["teeDeviceId"].as_str().unwrap().parse().unwrap();
+
+    world.paymaster.remove_signer(signer).await.unwrap();
+
+    assert_eq!(refused_on_chain(world.entry_point().handle_ops(&answer["userOperation"]).await), "AA34");
+}
+
+async fn a_window_that_has_passed_by_the_chains_clock_is_refused(version: EntryPointVersion) {
+    let world = World::start(version).await;
+    let mut account = TeeAccount::create(&world).await;
+    let operation = account.operation(&world).await;
+    let ready = account.sponsored(&world, &operation).await.unwrap()["userOperation"].clone();
+
+    let chain = Rpc::at(world.anvil.url().to_string());
+    chain.call("evm_increaseTime", json!([601])).await.unwrap();
+    chain.call("evm_mine", json!([])).await.unwrap();
+
+    assert_eq!(refused_on_chain(world.entry_point().handle_ops(&ready).await), "AA32");
+}

@@ -1,0 +1,102 @@
+//! The KMS in a process of its own, and a node that reaches it over HTTP.
+
+use devkit::EntryPointVersion;
+use devkit::EntryPointVersion::V07;
+use serde_json::{Value, json};
+
+use crate::support::{Setup, Signal, TeeAccount, World, signal_process, within_seconds};
+
+on_every_version! { a_node_has_operations_sponsored_by_a_kms_in_another_process }
+
+async fn a_node_has_operations_sponsored_by_a_kms_in_another_process(version: EntryPointVersion) {
+    let world = Setup::of(version).start_apart().await;
+    let mut account = TeeAccount::create(&world).await;
+    for _ in 0..2 {
+        let operation = account.operation(&world).await;
+
+        let answer = account.sponsored(&world, &operation).await.unwrap();
+
+        let ready = &answer["userOperation"];
+        assert_eq!(answer["userOpHash"], json!(world.entry_point().user_op_hash(ready).await.unwrap()));
+        assert!(world.entry_point().handle_ops(ready).await.unwrap().success);
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_remote_kms_reaches_the_caller_in_its_own_words() {
+    let world = Setup::of(V07).start_apart().await;
+    let mut account = TeeAccount::create(&world).await;
+    account.passkey.behaviour.user_verified = false;
+    let operation = account.operation(&world).await;
+
+    account.sponsored(&world, &operation).await.unwrap_err().is_final(-32507, "user_not_verified");
+    let unknown = world.rpc().call("pm_get_account_info", json!(["nobody"])).await;
+    unknown.unwrap_err().is_final(-32602, "account_unknown");
+}
+
+#[tokio::test]
+async fn while_the_kms_is_down_requests_are_refused_as_retryable_and_pass_when_it_is_back() {
+    let mut world = Setup::of(V07).start_apart().await;
+    let request = request(&world).await;
+    world.kill_kms().await;
+
+    let refusal = world.rpc().call("pm_sponsor_with_tee", request.clone()).await.unwrap_err();
+    refusal.is_retryable(-32603, "kms_unavailable");
+    assert_eq!(world.ops("/readyz").await.0, 503);
+
+    world.restart_kms().await;
+    let answer = within_seconds(15, async || world.rpc().call("pm_sponsor_with_tee", request.clone()).await.ok()).await;
+    assert!(world.entry_point().handle_ops(&answer["userOperation"]).await.unwrap().success);
+}
+
+#[tokio::test]
+async fn a_gateway_that_cannot_be_reached_is_passed_over_for_the_next() {
+    let first = |configuration: &mut Value| configuration["remote_kms"] = json!({ "urls": ["http://127.0.0.1:1/"] });
+    let world = Setup::of(V07).configure(first).start_apart().await;
+    assert_eq!(world.configuration["remote_kms"]["urls"].as_array().unwrap().len(), 2);
+    let request = request(&world).await;
+
+    assert!(world.rpc().call("pm_sponsor_with_tee", request).await.is_ok());
+}
+
+#[tokio::test]
+async fn the_key_is_rotated_at_a_remote_kms_too() {
+    let world = Setup::of(V07).start_apart().await;
+    let before = world.kms().relay_signers().await;
+
+    world.node.signal(Signal::HUP);
+
+    within_seconds(10, async || (world.kms().relay_signers().await != before).then_some(())).await;
+    let request = request(&world).await;
+    assert!(world.rpc().call("pm_sponsor_with_tee", request).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_request_the_kms_hangs_on_is_signed_once_it_goes_on() {
+    let world = Setup::of(V07).start_apart().await;
+    let request = request(&world).await;
+    let kms = world.kms_process_id();
+    signal_process(kms, Signal::STOP);
+    let rpc = world.rpc();
+    let waiting = tokio::spawn(async move { rpc.call("pm_sponsor_with_tee", request).await });
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    assert!(!waiting.is_finished());
+
+    signal_process(kms, Signal::CONT);
+
+    assert!(waiting.await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn a_kms_told_to_stop_exits_with_zero() {
+    let mut world = Setup::of(V07).start_apart().await;
+
+    assert!(world.stop_kms().await.success());
+}
+
+async fn request(world: &World) -> Value {
+    let mut account = TeeAccount::create(world).await;
+    let operation = account.operation(world).await;
+    let assertion = account.approve(world, &operation).await;
+    json!([operation, account.id, assertion])
+}

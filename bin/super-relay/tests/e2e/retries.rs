@@ -1,0 +1,167 @@
+//! The same request gives the same bytes and is charged once, whatever happens in between.
+
+use std::time::Duration;
+
+use devkit::EntryPointVersion::V07;
+use devkit::passkey::ExtraKey;
+use serde_json::{Value, json};
+
+use crate::support::{Refusal, Rpc, Setup, TeeAccount, World, refused_on_chain, within_seconds};
+
+/// Wei. Covers the worst case of one operation of these tests and not of two.
+const ONE_OPERATION: u128 = 5_000_000_000_000_000;
+
+#[tokio::test]
+async fn the_same_request_twice_gives_the_same_bytes_and_is_charged_once() {
+    let world = Setup::of(V07).deposit(ONE_OPERATION).start().await;
+    let (_account, request) = request(&world).await;
+
+    let first = send(&world, &request).await.unwrap();
+    let second = send(&world, &request).await.unwrap();
+
+    assert_eq!(bytes(first.clone()), bytes(second));
+    the_deposit_is_taken(&world).await;
+}
+
+#[tokio::test]
+async fn another_approval_of_the_same_operation_is_the_same_request() {
+    let world = Setup::of(V07).deposit(ONE_OPERATION).start().await;
+    let (mut account, first_request) = request(&world).await;
+    let first = send(&world, &first_request).await.unwrap();
+    let operation = first_request[0].clone();
+
+    // A passkey signs with chance: the same challenge, another assertion.
+    account.passkey.behaviour.extra_key = ExtraKey::Always;
+    let assertion = account.approve(&world, &operation).await;
+    let second = send(&world, &json!([operation, account.id, assertion])).await.unwrap();
+
+    assert_eq!(first["userOperation"], second["userOperation"]);
+    the_deposit_is_taken(&world).await;
+}
+
+#[tokio::test]
+async fn a_node_that_was_killed_gives_the_same_bytes_after_its_restart() {
+    let mut world = Setup::of(V07).deposit(ONE_OPERATION).start().await;
+    let (_account, request) = request(&world).await;
+    let first = send(&world, &request).await.unwrap();
+
+    world.node.kill().await;
+    world.restart().await;
+
+    assert_eq!(bytes(first), bytes(send(&world, &request).await.unwrap()));
+    the_deposit_is_taken(&world).await;
+}
+
+#[tokio::test]
+async fn a_node_killed_at_any_moment_of_a_request_answers_its_retry_and_charges_once() {
+    let mut world = Setup::of(V07).deposit(ONE_OPERATION).start().await;
+    let (_account, request) = request(&world).await;
+
+    for milliseconds in [1, 3, 6, 10, 15, 25] {
+        let lost = tokio::spawn(attempt(world.rpc(), request.clone()));
+        tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+        world.node.kill().await;
+        lost.abort();
+        world.restart().await;
+    }
+
+    let answer = send(&world, &request).await.unwrap();
+    the_deposit_is_taken(&world).await;
+    assert!(world.entry_point().handle_ops(&answer["userOperation"]).await.unwrap().success);
+}
+
+#[tokio::test]
+async fn twenty_identical_requests_at_once_give_the_same_bytes_and_are_charged_once() {
+    let world = Setup::of(V07).deposit(ONE_OPERATION).start().await;
+    let (_account, request) = request(&world).await;
+
+    let together: Vec<_> = (0..20).map(|_| tokio::spawn(attempt(world.rpc(), request.clone()))).collect();
+    let mut answers = Vec::new();
+    for attempt in together {
+        answers.push(bytes(attempt.await.unwrap().unwrap()));
+    }
+
+    assert!(answers.iter().all(|answer| *answer == answers[0]));
+    the_deposit_is_taken(&world).await;
+}
+
+#[tokio::test]
+async fn an_idempotency_key_belongs_to_one_request() {
+    let world = World::start(V07).await;
+    let (mut account, request) = request(&world).await;
+    let options = json!({ "idempotencyKey": "order-17" });
+    let with_key = |request: &Value| json!([request[0], request[1], request[2], options]);
+    let first = send(&world, &with_key(&request)).await.unwrap();
+    assert_eq!(bytes(first), bytes(send(&world, &with_key(&request)).await.unwrap()));
+
+    let mut operation = request[0].clone();
+    operation["callGasLimit"] = json!("0x20000");
+    let assertion = account.approve(&world, &operation).await;
+    let refusal = send(&world, &with_key(&json!([operation, account.id, assertion]))).await.unwrap_err();
+
+    refusal.is_final(-32602, "idempotency_conflict");
+}
+
+#[tokio::test]
+async fn an_operation_that_was_mined_is_no_longer_reserved() {
+    let often = |configuration: &mut Value| configuration["relay"]["settlement_interval_seconds"] = 1.into();
+    let world = Setup::of(V07).deposit(ONE_OPERATION).configure(often).start().await;
+    let (_account, request) = request(&world).await;
+    let answer = send(&world, &request).await.unwrap();
+    the_deposit_is_taken(&world).await;
+
+    assert!(world.entry_point().handle_ops(&answer["userOperation"]).await.unwrap().success);
+
+    let mut other = TeeAccount::create(&world).await;
+    let operation = other.operation(&world).await;
+    within_seconds(15, async || other.sponsored(&world, &operation).await.ok()).await;
+}
+
+#[tokio::test]
+async fn a_window_that_has_passed_is_refused_by_the_chain_and_asked_for_anew_the_request_gets_another() {
+    let brief = |configuration: &mut Value| {
+        configuration["relay"]["validity_seconds"] = 2.into();
+        configuration["relay"]["min_validity_seconds"] = 1.into();
+    };
+    let world = Setup::of(V07).deposit(ONE_OPERATION).configure(brief).start().await;
+    let (_account, request) = request(&world).await;
+    let first = send(&world, &request).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(4)).await;
+
+    let too_late = world.entry_point().handle_ops(&first["userOperation"]).await;
+    let second = send(&world, &request).await.unwrap();
+
+    assert_eq!(refused_on_chain(too_late), "AA32");
+    assert!(second["validUntil"].as_u64() > first["validUntil"].as_u64());
+    assert!(world.entry_point().handle_ops(&second["userOperation"]).await.unwrap().success);
+}
+
+/// An account and the parameters of a request of its.
+async fn request(world: &World) -> (TeeAccount, Value) {
+    let mut account = TeeAccount::create(world).await;
+    let operation = account.operation(world).await;
+    let assertion = account.approve(world, &operation).await;
+    let request = json!([operation, account.id, assertion]);
+    (account, request)
+}
+
+async fn send(world: &World, request: &Value) -> Result<Value, Refusal> {
+    attempt(world.rpc(), request.clone()).await
+}
+
+async fn attempt(rpc: Rpc, request: Value) -> Result<Value, Refusal> {
+    rpc.call("pm_sponsor_with_tee", request).await
+}
+
+/// The answer without the name of the request, which is new each time.
+fn bytes(mut answer: Value) -> String {
+    assert!(answer.as_object_mut().unwrap().remove("requestId").is_some());
+    answer.to_string()
+}
+
+/// One operation is reserved, and another account's finds too little left.
+async fn the_deposit_is_taken(world: &World) {
+    let mut other = TeeAccount::create(world).await;
+    let operation = other.operation(world).await;
+    other.sponsored(world, &operation).await.unwrap_err().is_retryable(-32508, "paymaster_deposit_too_low");
+}

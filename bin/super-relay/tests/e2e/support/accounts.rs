@@ -1,0 +1,111 @@
+//! Those who have accounts: one whose key lives in the TEE and whose passkey commands it, and one who keeps her key.
+
+use devkit::user_operation::Draft;
+use devkit::{Address, Bytes, Call, SimpleAccountFactory, SoftPasskey, U256, execute};
+use serde_json::{Value, json};
+
+use super::configuration::{ORIGIN, RP_ID};
+use super::{Key, Refusal, World, bytes};
+
+/// Whom the operations of these tests call: nobody.
+const PAYEE: Address = Address::repeat_byte(0x5a);
+
+/// An account whose key lives in the TEE.
+pub struct TeeAccount {
+    pub id: String,
+    pub owner: Address,
+    pub sender: Address,
+    pub salt: U256,
+    pub passkey: SoftPasskey,
+}
+
+/// An account whose owner keeps the key.
+pub struct OwnedAccount {
+    pub key: Key,
+    pub sender: Address,
+    salt: U256,
+}
+
+impl TeeAccount {
+    /// Registers a new passkey and makes its account, as a dApp does.
+    pub async fn create(world: &World) -> Self {
+        let kms = world.kms();
+        let mut passkey = SoftPasskey::create(RP_ID, ORIGIN).unwrap();
+        let begun = kms.post("/webauthn/register/begin", &json!({ "userName": "e2e" })).await.unwrap();
+        let registration = &begun["registrationId"];
+        let credential = passkey.register(&begun["publicKey"]).unwrap();
+        let finish = json!({ "registrationId": registration, "credential": credential });
+        kms.post("/webauthn/register/finish", &finish).await.unwrap();
+        let create = json!({ "registrationId": registration });
+        let made = kms.post("/kms/create-deterministic-account", &create).await.unwrap();
+        let text = |field: &str| made[field].as_str().unwrap_or_else(|| panic!("no {field}: {made}")).to_owned();
+        Self {
+            id: text("accountId"),
+            owner: text("ownerAddress").parse().unwrap(),
+            sender: text("sender").parse().unwrap(),
+            salt: text("salt").parse().unwrap(),
+            passkey,
+        }
+    }
+
+    /// Its next operation, unsigned.
+    pub async fn operation(&self, world: &World) -> Value {
+        next_operation(world, self.sender, self.owner, self.salt).await
+    }
+
+    /// Asks the relay what is to be approved, and approves it.
+    pub async fn approve(&mut self, world: &World, operation: &Value) -> Value {
+        let intent = world.rpc().call("pm_getSponsorshipIntent", json!([operation, self.id])).await.unwrap();
+        self.passkey.assert(&intent["webauthn"]).unwrap()
+    }
+
+    /// Approves an operation for somebody else's account.
+    pub async fn approve_as(&mut self, world: &World, operation: &Value, account_id: &str) -> Value {
+        let intent = world.rpc().call("pm_getSponsorshipIntent", json!([operation, account_id])).await.unwrap();
+        self.passkey.assert_challenge(&bytes(&intent["intentHash"])).unwrap()
+    }
+
+    /// The whole way: intent, approval, sponsorship.
+    pub async fn sponsored(&mut self, world: &World, operation: &Value) -> Result<Value, Refusal> {
+        let assertion = self.approve(world, operation).await;
+        world.rpc().call("pm_sponsor_with_tee", json!([operation, self.id, assertion])).await
+    }
+}
+
+impl OwnedAccount {
+    pub async fn new(world: &World, seed: u8) -> Self {
+        Self::with_salt(world, seed, 0).await
+    }
+
+    /// Another account of the same owner.
+    pub async fn with_salt(world: &World, seed: u8, salt: u64) -> Self {
+        let (key, salt) = (Key::new(seed), U256::from(salt));
+        let sender = world.deployment.account_factory.account_address(key.address(), salt).await.unwrap();
+        Self { key, sender, salt }
+    }
+
+    /// Its next operation, unsigned.
+    pub async fn operation(&self, world: &World) -> Value {
+        next_operation(world, self.sender, self.key.address(), self.salt).await
+    }
+
+    /// The operation with the owner's signature over what the chain says its hash is.
+    pub async fn sign(&self, world: &World, operation: &Value) -> Value {
+        let hash = world.entry_point().user_op_hash(operation).await.unwrap();
+        let mut signed = operation.clone();
+        signed["signature"] = json!(self.key.sign_operation(world.version(), hash));
+        signed
+    }
+}
+
+/// Calls the payee; deploys the account if this is its first operation.
+async fn next_operation(world: &World, sender: Address, owner: Address, salt: U256) -> Value {
+    let nonce = world.entry_point().nonce(sender).await.unwrap();
+    let call = Call { target: PAYEE, value: U256::ZERO, data: Bytes::from_static(&[0x12, 0x34]) };
+    let mut draft = Draft::new(sender, nonce, execute(&call));
+    if nonce.is_zero() {
+        let data = SimpleAccountFactory::factory_data(owner, salt);
+        draft.deploy = Some((world.deployment.account_factory.address(), data));
+    }
+    draft.to_json(world.version())
+}

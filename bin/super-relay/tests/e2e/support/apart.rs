@@ -1,0 +1,101 @@
+//! A KMS in a process of its own, and a node that knows only its address.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+
+use serde_json::{Value, json};
+
+use super::Kms;
+use super::configuration;
+use super::process::{Process, Signal, run};
+use super::world::{Ground, Setup, World, admit_tee, start_node};
+
+pub struct KmsApart {
+    pub process: Process,
+    configuration: Value,
+    file: PathBuf,
+}
+
+impl KmsApart {
+    async fn start(data: &Path, configuration: Value) -> Self {
+        let file = data.join("kms.toml");
+        let process = start_kms(&file, &configuration).await;
+        Self { process, configuration, file }
+    }
+}
+
+impl Setup {
+    /// Starts the KMS first, then a node that finds it in `remote_kms.urls`, after those configured already.
+    pub async fn start_apart(self) -> World {
+        let mut ground = self.prepare().await;
+        let kms = take_kms(&mut ground).await;
+        let kms = KmsApart::start(ground.data.path(), kms).await;
+        let url = kms.process.url("kms");
+        admit_tee(&ground.paymaster, &Kms::at(url.clone())).await;
+
+        remote_kms(&mut ground).push(url.into());
+        let node = start_node(ground.data.path(), &ground.configuration).await;
+        World::on(ground, node, Some(kms))
+    }
+}
+
+impl World {
+    pub async fn kill_kms(&mut self) {
+        self.kms_apart().process.kill().await;
+    }
+
+    /// At the address it had.
+    pub async fn restart_kms(&mut self) {
+        let kms = self.kms_apart();
+        kms.configuration["listen"]["kms"] = kms.process.address("kms").into();
+        kms.process = start_kms(&kms.file, &kms.configuration).await;
+    }
+
+    pub async fn stop_kms(&mut self) -> ExitStatus {
+        let process = &mut self.kms_apart().process;
+        process.signal(Signal::TERM);
+        process.ended().await
+    }
+
+    pub fn kms_process_id(&self) -> u32 {
+        self.apart.as_ref().unwrap().process.id()
+    }
+
+    fn kms_apart(&mut self) -> &mut KmsApart {
+        self.apart.as_mut().unwrap()
+    }
+}
+
+/// Takes what the KMS needs out of the node's configuration, and tells it which relay key it may trust.
+async fn take_kms(ground: &mut Ground) -> Value {
+    let file = ground.data.path().join("node.toml");
+    configuration::write(&ground.configuration, &file);
+    let output = run(&["get-signer-address", "--config", file.to_str().unwrap()]).await;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let relay_signer = String::from_utf8(output.stdout).unwrap();
+
+    let configuration = ground.configuration.as_object_mut().unwrap();
+    let mut bootstrap = configuration.remove("bootstrap").unwrap();
+    bootstrap["relay_signers"] = json!([relay_signer.trim()]);
+    bootstrap["deployments"] = configuration["relay"]["deployments"].clone();
+    bootstrap["deployments"][0]["chain_id"] = configuration["relay"]["chain"]["chain_id"].clone();
+    json!({
+        "listen": configuration["listen"],
+        "log": configuration["log"],
+        "kms": configuration.remove("kms"),
+        "bootstrap": bootstrap,
+    })
+}
+
+fn remote_kms(ground: &mut Ground) -> &mut Vec<Value> {
+    let urls = &mut ground.configuration["remote_kms"]["urls"];
+    if urls.is_null() {
+        *urls = json!([]);
+    }
+    urls.as_array_mut().unwrap()
+}
+
+async fn start_kms(file: &Path, configuration: &Value) -> Process {
+    configuration::write(configuration, file);
+    Process::start("kms", file, &["kms", "ops"]).await
+}

@@ -1,0 +1,82 @@
+//! A relay of the test's own, which asks the KMS for signatures over HTTP.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use proto::command::{RelayApproval, Sponsor};
+use proto::json::passkey::parse_assertion;
+use proto::json::{GasFields, hex_quantity, parse_user_operation};
+use proto::{Address, EntryPoint, Signature, Terms};
+use serde_json::{Value, json};
+
+use super::{Key, Refusal, TeeAccount, World};
+
+/// A request for sponsorship that a relay has still to sign.
+pub struct Approval {
+    pub nonce: u64,
+    pub timestamp: u64,
+    command: Sponsor,
+    operation: Value,
+    assertion: Value,
+}
+
+impl Approval {
+    /// For an operation of the account's, which its passkey approves.
+    pub async fn of(world: &World, account: &mut TeeAccount, nonce: u64) -> Self {
+        let operation = account.operation(world).await;
+        let assertion = account.approve(world, &operation).await;
+        let timestamp = now();
+        let version = world.version().to_string().parse().unwrap();
+        let address = Address(world.entry_point().address().into_array());
+        let entry_point = EntryPoint { chain_id: 31337, address, version };
+        let parsed = parse_user_operation(&operation, version, 31337, GasFields::Required).unwrap();
+        let command = Sponsor {
+            entry_point,
+            account_id: account.id.parse().unwrap(),
+            op: parsed.op,
+            terms: Terms {
+                paymaster: Address(world.paymaster.address().into_array()),
+                verification_gas_limit: 60_000,
+                post_op_gas_limit: 0,
+                valid_until: timestamp + 600,
+                valid_after: timestamp - 60,
+            },
+            passkey: Some(parse_assertion(&assertion).unwrap()),
+            approval: RelayApproval { nonce, timestamp, signature: Signature { r: [0; 32], s: [0; 32], v: 0 } },
+        };
+        Self { nonce, timestamp, command, operation, assertion }
+    }
+
+    /// Signs with a relay's key and sends it.
+    pub async fn send(&self, world: &World, relay: &Key) -> Result<Value, Refusal> {
+        let mut command = self.command.clone();
+        command.approval.nonce = self.nonce;
+        command.approval.timestamp = self.timestamp;
+        let signature = relay.personal_sign(&command.request_digest().0);
+        let headers =
+            [("X-Paymaster-Signature", signature.to_string()), ("X-Paymaster-Address", relay.address().to_string())];
+        let terms = &command.terms;
+        let body = json!({
+            "userOperation": self.operation,
+            "accountId": command.account_id.as_str(),
+            "signatureFormat": "erc4337",
+            "userSignature": self.assertion,
+            "nonce": self.nonce,
+            "timestamp": self.timestamp,
+            "entryPoint": command.entry_point.address.to_string(),
+            "chainId": hex_quantity(command.entry_point.chain_id.into()),
+            "terms": {
+                "paymaster": terms.paymaster.to_string(),
+                "paymasterVerificationGasLimit": hex_quantity(terms.verification_gas_limit),
+                "paymasterPostOpGasLimit": hex_quantity(terms.post_op_gas_limit),
+                "validUntil": terms.valid_until,
+                "validAfter": terms.valid_after,
+            },
+        });
+        world.kms().post_with("/kms/sponsor-user-operation", &headers, &body).await
+    }
+}
+
+/// Unix seconds.
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}

@@ -1,0 +1,46 @@
+//! The configuration of a node, as a tree that a test changes before it is written down as TOML.
+
+use std::path::Path;
+
+use devkit::{Anvil, Deployment, EntryPointVersion, Paymaster};
+use serde_json::{Value, json};
+
+pub const RP_ID: &str = "localhost";
+/// The page that passkeys are used at.
+pub const ORIGIN: &str = "http://localhost:3000";
+pub const PASSPHRASE: &str = "correct horse battery staple";
+
+/// A development node with the KMS in the same process; ports are picked by the system.
+pub fn node(anvil: &Anvil, deployment: &Deployment, paymaster: &Paymaster, data: &Path) -> Value {
+    let (chain, entry_point) = (anvil.url(), &deployment.entry_point);
+    let scheme = if entry_point.version() >= EntryPointVersion::V08 { "raw" } else { "eip191" };
+    json!({
+        "listen": { "rpc": "127.0.0.1:0", "ops": "127.0.0.1:0", "kms": "127.0.0.1:0" },
+        "log": { "format": "json", "filter": "info" },
+        "relay": {
+            "database": data.join("relay.sqlite"),
+            "rp_id": RP_ID,
+            "chain": { "chain_id": 31337, "rpc_url": chain },
+            "relay_key": { "file": data.join("relay-key.json"), "passphrase_file": data.join("relay-key.passphrase") },
+            "default_account": { "active": true },
+            "deployments": [{
+                "entry_point": entry_point.address(),
+                "version": entry_point.version().to_string(),
+                "paymaster": paymaster.address(),
+            }],
+            "policies": [{ "id": "default", "max_cost_per_operation": "20000000000000000" }],
+        },
+        "kms": {
+            "data_dir": data.join("kms"),
+            "rp_id": RP_ID,
+            "origins": [ORIGIN],
+            "signature_scheme": scheme,
+            "factory": { "address": deployment.account_factory.address(), "rpc_url": chain },
+        },
+        "bootstrap": { "admin_key_file": data.join("admin.key") },
+    })
+}
+
+pub fn write(configuration: &Value, file: &Path) {
+    std::fs::write(file, toml::to_string(configuration).unwrap()).unwrap();
+}

@@ -1,0 +1,40 @@
+//! A secp256k1 key of somebody outside: an account's owner, or a relay.
+
+use devkit::{Address, B256, Bytes, EntryPointVersion};
+use k256::ecdsa::SigningKey;
+use proto::digest::personal_message_hash;
+use proto::primitives::keccak256;
+
+pub struct Key(SigningKey);
+
+impl Key {
+    /// Always the same key for the same seed.
+    pub fn new(seed: u8) -> Self {
+        Self::from_bytes(&[seed; 32])
+    }
+
+    pub fn from_bytes(secret: &[u8]) -> Self {
+        Self(SigningKey::from_slice(secret).unwrap())
+    }
+
+    pub fn address(&self) -> Address {
+        let point = self.0.verifying_key().to_sec1_point(false);
+        Address::from_slice(&keccak256(&point.as_bytes()[1..]).0[12..])
+    }
+
+    /// r ‖ s ‖ v, v being 27 or 28.
+    pub fn sign(&self, hash: &[u8; 32]) -> Bytes {
+        let (signature, recovery_id) = self.0.sign_prehash_recoverable(hash);
+        [&signature.to_bytes()[..], &[27 + recovery_id.to_byte()]].concat().into()
+    }
+
+    /// EIP-191 over 32 bytes.
+    pub fn personal_sign(&self, message: &[u8; 32]) -> Bytes {
+        self.sign(&personal_message_hash(message).0)
+    }
+
+    /// As the SimpleAccount of that version checks it.
+    pub fn sign_operation(&self, version: EntryPointVersion, user_op_hash: B256) -> Bytes {
+        if version >= EntryPointVersion::V08 { self.sign(&user_op_hash.0) } else { self.personal_sign(&user_op_hash.0) }
+    }
+}

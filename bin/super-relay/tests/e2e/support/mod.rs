@@ -1,0 +1,29 @@
+//! The world that every test sets up for itself: a chain, a paymaster, a node, and those who use them.
+
+#[macro_use]
+mod versions;
+mod accounts;
+mod apart;
+mod approval;
+mod clients;
+mod configuration;
+mod key;
+mod operation;
+mod patience;
+mod process;
+mod redis_server;
+mod world;
+
+pub use accounts::{OwnedAccount, TeeAccount};
+pub use approval::Approval;
+pub use clients::{Kms, Refusal, Rpc};
+pub use configuration::{PASSPHRASE, write as write_configuration};
+pub use key::Key;
+pub use operation::{bytes, flip, hex, increment, refused_on_chain};
+pub use patience::within_seconds;
+pub use process::{Process, Signal, run, signal_process};
+pub use redis_server::RedisServer;
+pub use world::{Ground, Setup, World};
+
+/// Wei.
+pub const ETHER: u128 = 1_000_000_000_000_000_000;

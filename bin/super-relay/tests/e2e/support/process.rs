@@ -1,0 +1,126 @@
+//! The real binary as a child process: started on free ports, stopped by signals, its log kept.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{ExitStatus, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+pub use rustix::process::Signal;
+use rustix::process::{Pid, kill_process};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, ChildStderr, Command};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running `super-relay node` or `super-relay kms`; killed when dropped.
+pub struct Process {
+    child: Child,
+    addresses: BTreeMap<String, String>,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+impl Process {
+    /// Starts `super-relay <command> --config <file>` and waits until it has said where each of `servers` listens.
+    pub async fn start(command: &str, file: &Path, servers: &[&str]) -> Self {
+        let mut child =
+            super_relay(&[command, "--config"]).arg(file).stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+        let log = Arc::default();
+        let mut said = follow(child.stderr.take().unwrap(), Arc::clone(&log));
+        let mut process = Self { child, addresses: BTreeMap::new(), log };
+        let listening = async {
+            while !servers.iter().all(|server| process.addresses.contains_key(*server)) {
+                let (server, address) = said.recv().await.expect("it stopped before it listened");
+                process.addresses.insert(server, address);
+            }
+        };
+        timeout(PATIENCE, listening).await.expect("it does not listen");
+        process
+    }
+
+    /// The base URL of a server: `rpc`, `ops` or `kms`.
+    pub fn url(&self, server: &str) -> String {
+        format!("http://{}", self.addresses[server])
+    }
+
+    /// The socket address of a server.
+    pub fn address(&self, server: &str) -> &str {
+        &self.addresses[server]
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        signal_process(self.id(), signal);
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
+    /// Waits until it has ended by itself.
+    pub async fn ended(&mut self) -> ExitStatus {
+        timeout(PATIENCE, self.child.wait()).await.expect("it does not end").unwrap()
+    }
+
+    /// Ends it at once, as a power cut would.
+    pub async fn kill(&mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// Every line it has logged.
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
+    }
+}
+
+/// What a test needs to know when it fails.
+impl Drop for Process {
+    #[expect(clippy::print_stderr, reason = "the log of the node explains why a test failed")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.log().iter().for_each(|line| eprintln!("{line}"));
+        }
+    }
+}
+
+/// Sends a signal to any process of the test's own.
+pub fn signal_process(id: u32, signal: Signal) {
+    let pid = Pid::from_raw(id.try_into().unwrap()).unwrap();
+    kill_process(pid, signal).unwrap();
+}
+
+/// Runs a command of the binary to its end.
+pub async fn run(arguments: &[&str]) -> Output {
+    let running = super_relay(arguments).kill_on_drop(true).output();
+    timeout(PATIENCE, running).await.expect("it does not end").unwrap()
+}
+
+fn super_relay(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_super-relay"));
+    command.args(arguments).stdin(Stdio::null());
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SUPER_RELAY")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Keeps the lines, and passes on the addresses in them: `{"fields": {"rpc": "127.0.0.1:1", ...}}`.
+fn follow(stderr: ChildStderr, log: Arc<Mutex<Vec<String>>>) -> mpsc::UnboundedReceiver<(String, String)> {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let mut lines = BufReader::new(stderr).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            let said: Value = serde_json::from_str(&line).unwrap_or_default();
+            log.lock().unwrap().push(line);
+            for server in ["rpc", "ops", "kms"] {
+                if let Some(address) = said["fields"][server].as_str() {
+                    // Nobody listens any more once the process is up.
+                    let _ = sender.send((server.to_owned(), address.to_owned()));
+                }
+            }
+        }
+    });
+    receiver
+}

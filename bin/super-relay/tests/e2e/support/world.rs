@@ -1,0 +1,170 @@
+//! A chain with one EntryPoint, our paymaster on it, and a node that serves both.
+
+use std::path::{Path, PathBuf};
+
+use alloy_signer_local::PrivateKeySigner;
+use devkit::{Anvil, AnvilOptions, B256, Deployment, EntryPoint, EntryPointVersion, Paymaster, Tools, U256};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::apart::KmsApart;
+use super::configuration::{self, PASSPHRASE};
+use super::{ETHER, Kms, Process, Rpc};
+
+const UNSTAKE_DELAY_SECONDS: u32 = 86_400;
+
+pub struct World {
+    pub anvil: Anvil,
+    pub deployment: Deployment,
+    pub paymaster: Paymaster,
+    pub node: Process,
+    /// What the node was configured with.
+    pub configuration: Value,
+    /// The KMS, where it is not in the node's process.
+    pub(super) apart: Option<KmsApart>,
+    pub(super) data: TempDir,
+}
+
+type Change = Box<dyn FnOnce(&mut Value)>;
+
+/// What is different in one test's world.
+pub struct Setup {
+    version: EntryPointVersion,
+    deposit: u128,
+    changes: Vec<Change>,
+}
+
+/// A chain with EntryPoint and paymaster, and a configuration for a node that is not started yet.
+pub struct Ground {
+    pub anvil: Anvil,
+    pub deployment: Deployment,
+    pub paymaster: Paymaster,
+    pub configuration: Value,
+    pub data: TempDir,
+}
+
+impl Setup {
+    pub fn of(version: EntryPointVersion) -> Self {
+        Self { version, deposit: ETHER, changes: Vec::new() }
+    }
+
+    /// Wei that the paymaster has at the EntryPoint.
+    pub fn deposit(self, deposit: u128) -> Self {
+        Self { deposit, ..self }
+    }
+
+    pub fn configure(mut self, change: impl FnOnce(&mut Value) + 'static) -> Self {
+        self.changes.push(Box::new(change));
+        self
+    }
+
+    /// Sponsors without a passkey: the policy says so, and the trusted application lets the relay's key do it.
+    pub fn without_passkey(self) -> Self {
+        self.configure(|configuration| {
+            configuration["relay"]["policies"][0]["allow_without_passkey"] = true.into();
+            configuration["bootstrap"]["sponsor_without_passkey"] = true.into();
+        })
+    }
+
+    pub async fn prepare(self) -> Ground {
+        let tools = tools();
+        let anvil = Anvil::start(tools.anvil(), AnvilOptions::default()).await.unwrap();
+        let deployment = devkit::deploy(&anvil, &tools, self.version).await.unwrap();
+        let paymaster = Paymaster::deploy(&anvil, &tools, &deployment.entry_point).await.unwrap();
+        paymaster.deposit(U256::from(self.deposit)).await.unwrap();
+        paymaster.stake(U256::from(ETHER), UNSTAKE_DELAY_SECONDS).await.unwrap();
+
+        let data = tempfile::tempdir().unwrap();
+        std::fs::write(data.path().join("relay-key.passphrase"), PASSPHRASE).unwrap();
+        let mut configuration = configuration::node(&anvil, &deployment, &paymaster, data.path());
+        self.changes.into_iter().for_each(|change| change(&mut configuration));
+        Ground { anvil, deployment, paymaster, configuration, data }
+    }
+
+    pub async fn start(self) -> World {
+        let ground = self.prepare().await;
+        let node = start_node(ground.data.path(), &ground.configuration).await;
+        admit_tee(&ground.paymaster, &Kms::at(node.url("kms"))).await;
+        World::on(ground, node, None)
+    }
+}
+
+impl World {
+    pub async fn start(version: EntryPointVersion) -> Self {
+        Setup::of(version).start().await
+    }
+
+    pub(super) fn on(ground: Ground, node: Process, apart: Option<KmsApart>) -> Self {
+        let Ground { anvil, deployment, paymaster, configuration, data } = ground;
+        Self { anvil, deployment, paymaster, node, configuration, apart, data }
+    }
+
+    pub fn version(&self) -> EntryPointVersion {
+        self.deployment.entry_point.version()
+    }
+
+    pub fn entry_point(&self) -> &EntryPoint {
+        &self.deployment.entry_point
+    }
+
+    pub fn rpc(&self) -> Rpc {
+        Rpc::at(self.node.url("rpc"))
+    }
+
+    pub fn kms(&self) -> Kms {
+        let process = self.apart.as_ref().map_or(&self.node, |kms| &kms.process);
+        Kms::at(process.url("kms"))
+    }
+
+    /// Status and body of an address for operators.
+    pub async fn ops(&self, path: &str) -> (u16, String) {
+        let response = reqwest::get(format!("{}{path}", self.node.url("ops"))).await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    }
+
+    /// Starts the node again over the same files, whichever way it has ended.
+    pub async fn restart(&mut self) {
+        self.node = start_node(self.data.path(), &self.configuration).await;
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.data.path().join(name)
+    }
+
+    /// The relay's secret key, as it is on the disk now.
+    pub fn relay_key(&self) -> Vec<u8> {
+        let key = PrivateKeySigner::decrypt_keystore(self.file("relay-key.json"), PASSPHRASE).unwrap();
+        key.to_bytes().to_vec()
+    }
+
+    pub async fn balance(&self, address: devkit::Address) -> U256 {
+        self.anvil.balance(address).await.unwrap()
+    }
+
+    /// Another paymaster of ours on the same EntryPoint, with a deposit and the same TEE admitted.
+    pub async fn second_paymaster(&self) -> Paymaster {
+        let paymaster = Paymaster::deploy(&self.anvil, &tools(), self.entry_point()).await.unwrap();
+        paymaster.deposit(U256::from(ETHER)).await.unwrap();
+        admit_tee(&paymaster, &self.kms()).await;
+        paymaster
+    }
+}
+
+pub(super) async fn start_node(data: &Path, configuration: &Value) -> Process {
+    let file = data.join("node.toml");
+    configuration::write(configuration, &file);
+    let servers: &[_] = if configuration["kms"].is_null() { &["rpc", "ops"] } else { &["rpc", "ops", "kms"] };
+    Process::start("node", &file, servers).await
+}
+
+/// The paymaster's owner admits the key of the TEE, with the measurement of its code.
+pub(super) async fn admit_tee(paymaster: &Paymaster, kms: &Kms) {
+    let signers = kms.get("/admin/signers").await.unwrap();
+    let version = kms.get("/version").await.unwrap();
+    let measurement: B256 = version["tee"]["measurement"].as_str().unwrap().parse().unwrap();
+    paymaster.admit_signer(signers["paymasterSigner"].as_str().unwrap().parse().unwrap(), measurement).await.unwrap();
+}
+
+fn tools() -> Tools {
+    Tools::locate(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")).unwrap()
+}
