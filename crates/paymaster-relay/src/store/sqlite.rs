@@ -17,13 +17,15 @@ const READERS: u32 = 4;
 /// Seconds that a reservation outlives its window: the last block within it may not have reached us yet.
 const SETTLING: u64 = 30;
 
-/// Checks and inserts in one statement, so that no two requests are promised the same part of the deposit.
+/// Checks and inserts in one statement, so that no two requests are promised the same part of the deposit. The intent's
+/// own reservation is left out of the sum: where there is one, the unique index says so.
 const RESERVE: &str = "
     INSERT INTO sponsorships (id, intent_hash, account_id, idempotency_key, policy_id, entry_point, sender,
         account_nonce, paymaster, verification_gas_limit, valid_after, valid_until, max_cost_gwei, state, created_at)
     SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 'reserved', ?14
     WHERE (SELECT coalesce(sum(max_cost_gwei), 0) FROM sponsorships
-           WHERE paymaster = ?9 AND entry_point = ?6 AND state IN ('reserved', 'signed') AND valid_until >= ?15)
+           WHERE paymaster = ?9 AND entry_point = ?6 AND intent_hash <> ?2
+               AND state IN ('reserved', 'signed') AND valid_until >= ?15)
         + ?13 <= ?16";
 
 const RESERVED: &str = "

@@ -91,6 +91,22 @@ async fn equal_requests_at_once_are_one_sponsorship() {
 }
 
 #[tokio::test]
+async fn a_claim_that_got_lost_changes_nothing_since_the_books_hold_the_intent() {
+    // The deposit covers one operation of these and not two.
+    let world = World::with(V07, 5 * 10u128.pow(15), |_| {}).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let passkey = world.approval(&mut dapp, &op).await;
+    let params = json!([op, ACCOUNT, passkey]);
+    let first = world.client.call("pm_sponsor_with_tee", params.clone()).await.unwrap();
+    sqlx::query("DELETE FROM claims").execute(&world.store.pool()).await.unwrap();
+    let again = world.client.call("pm_sponsor_with_tee", params).await.unwrap();
+    assert_same(&first, &again);
+    assert_eq!(world.reserved_rows().await.len(), 1);
+    assert_eq!(world.sponsorships(), 1);
+}
+
+#[tokio::test]
 async fn an_answer_that_got_lost_is_given_on_the_next_try_with_the_same_terms() {
     let world = World::new(V07).await;
     let mut dapp = world.dapp(ACCOUNT).await;

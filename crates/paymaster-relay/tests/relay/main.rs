@@ -10,6 +10,8 @@ mod outages;
 mod policy;
 mod refusals;
 mod relay_key;
+mod remote_kms;
 mod server;
+mod settings;
 mod settlement;
 mod sponsoring;

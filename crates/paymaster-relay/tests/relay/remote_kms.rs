@@ -1,0 +1,107 @@
+//! Several gateways of one KMS: who is asked next, and when nobody is. The network is played here; a real gateway over HTTP
+//! is part of the end-to-end tests.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use paymaster_relay::kms::{HttpKms, Kms, KmsError};
+use proto::command::RotateSigner;
+use proto::{Address, Permissions, Signature};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use url::Url;
+
+const SIGNERS: &str = r#"{"counter":4,"phase":"ready","admin":null,
+    "paymasterSigner":"0x00000000000000000000000000000000000000aa",
+    "signers":[{"address":"0x00000000000000000000000000000000000000bb","permissions":["sponsor","rotate","later"]}]}"#;
+const BUSY: &str = r#"{"error":{"code":"tee_busy","message":"busy","requestId":"1","retryable":true}}"#;
+const REFUSED: &str = r#"{"error":{"code":"signer_not_authorised","message":"no","requestId":"1","retryable":false}}"#;
+
+/// Answers every request alike, and counts them.
+async fn gateway(status: &'static str, body: &'static str) -> (Url, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&asked);
+    tokio::spawn(async move {
+        loop {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            counter.fetch_add(1, Ordering::SeqCst);
+            let mut request = vec![0; 4096];
+            let _ = socket.read(&mut request).await.unwrap();
+            let length = body.len();
+            let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
+            socket.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    (url, asked)
+}
+
+/// An address where nobody listens.
+async fn nowhere() -> Url {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    format!("http://{}", listener.local_addr().unwrap()).parse().unwrap()
+}
+
+fn kms(gateways: Vec<Url>) -> HttpKms {
+    HttpKms::new(gateways, Duration::from_secs(5)).unwrap()
+}
+
+fn rotation() -> RotateSigner {
+    let signature = Signature { r: [1; 32], s: [1; 32], v: 27 };
+    RotateSigner {
+        current: Address([1; 20]),
+        next: Address([2; 20]),
+        counter: 5,
+        current_signature: signature,
+        next_signature: signature,
+        admin_signature: None,
+    }
+}
+
+#[tokio::test]
+async fn gateways_that_are_down_or_busy_are_passed_over_and_the_one_that_answers_is_asked_first_from_then_on() {
+    let (busy, asked_busy) = gateway("503 Service Unavailable", BUSY).await;
+    let (good, asked_good) = gateway("200 OK", SIGNERS).await;
+    let kms = kms(vec![nowhere().await, busy, good]);
+    for _ in 0..2 {
+        let signers = kms.signers().await.unwrap();
+        assert_eq!((signers.counter, signers.paymaster_signer.0[19]), (4, 0xaa));
+        assert_eq!(signers.signers[0].permissions, Permissions::SPONSOR | Permissions::ROTATE);
+    }
+    assert_eq!((asked_busy.load(Ordering::SeqCst), asked_good.load(Ordering::SeqCst)), (1, 2));
+}
+
+#[tokio::test]
+async fn a_refusal_is_final_and_nobody_else_is_asked() {
+    let (strict, _) = gateway("403 Forbidden", REFUSED).await;
+    let (other, asked_other) = gateway("200 OK", SIGNERS).await;
+    let error = kms(vec![strict, other]).signers().await.unwrap_err();
+    assert_eq!(error, KmsError::Refused { reason: "signer_not_authorised".into(), message: "no".into() });
+    assert_eq!(asked_other.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_rotation_that_may_have_happened_is_not_repeated_elsewhere() {
+    let (unclear, _) = gateway("502 Bad Gateway", "<html>").await;
+    let (other, asked_other) = gateway("200 OK", "{}").await;
+    let error = kms(vec![unclear, other.clone()]).rotate_signer(&rotation()).await.unwrap_err();
+    assert!(matches!(error, KmsError::Unavailable { .. }));
+    assert_eq!(asked_other.load(Ordering::SeqCst), 0);
+    // Where nobody can have heard of it, the next one is told.
+    kms(vec![nowhere().await, other]).rotate_signer(&rotation()).await.unwrap();
+}
+
+#[tokio::test]
+async fn no_gateway_at_all_is_unavailable() {
+    let error = kms(vec![nowhere().await, nowhere().await]).signers().await.unwrap_err();
+    assert!(matches!(error, KmsError::Unavailable { .. }));
+    assert!(HttpKms::new(Vec::new(), Duration::from_secs(1)).is_err());
+}
+
+#[tokio::test]
+async fn an_answer_of_another_shape_is_unavailable_and_never_half_read() {
+    let (odd, _) = gateway("200 OK", r#"{"counter":4,"paymasterSigner":"0xaa","signers":[]}"#).await;
+    assert!(matches!(kms(vec![odd]).signers().await, Err(KmsError::Unavailable { .. })));
+}
