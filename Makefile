@@ -1,8 +1,8 @@
 # The verbs of the project. Each is a script or a cargo command that also runs by itself.
-.PHONY: help demo run test check bench contracts
+.PHONY: help demo run test test-optee check bench contracts ta ta-measurement
 
 help: ## list the verbs
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 demo: contracts ## one sponsored operation on a chain of its own, step by step (ARGS="--entrypoint 0.6")
 	cargo run --release --locked --quiet --bin super-relay -- demo $(ARGS)
@@ -13,6 +13,9 @@ run: ## the node with config/dev.toml: JSON-RPC on 3000, ops on 3001, KMS on 300
 test: ## every test, with real parts
 	scripts/test
 
+test-optee: ## the trusted application inside OP-TEE on QEMU, and that its build can be repeated
+	scripts/optee/test
+
 check: ## formatting, lints, licences, documentation
 	scripts/check
 
@@ -21,3 +24,9 @@ bench: contracts ## sponsorships per second and CPU per request, beside the floo
 
 contracts: ## the contracts and the tools they need
 	scripts/node-tools
+
+ta: ## build and sign the trusted application (TA_KEY=path for a key of your own)
+	scripts/optee/ta
+
+ta-measurement: ## print the measurement of the trusted application as built
+	@scripts/optee/ta >/dev/null && cat .cache/optee/ta/measurement

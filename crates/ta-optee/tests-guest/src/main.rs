@@ -1,0 +1,53 @@
+//! What has to hold for the trusted application inside OP-TEE. Runs in the guest, against a TA that is new (`first`),
+//! one that was provisioned before the machine was switched off (`again`), or one whose files were `damaged` since. Fails by panicking; the last line says that all is well.
+
+mod again;
+mod damaged;
+mod entry;
+mod first;
+#[path = "../../../ta/tests/properties/support/mod.rs"]
+#[expect(dead_code, unused_imports, reason = "shared with the tests of the core, which use more of it")]
+mod support;
+mod tee;
+mod timings;
+
+use std::time::Instant;
+
+use tee::Tee;
+
+fn main() {
+    match std::env::args().nth(1).as_deref() {
+        Some("first") => {
+            let tee = &mut open();
+            first::run(tee);
+            entry::run(tee);
+        }
+        Some("again") => {
+            let tee = &mut open();
+            again::run(tee);
+            timings::run(tee);
+        }
+        Some("damaged") => damaged::run(),
+        _ => panic!("usage: guest-tests first|again|damaged"),
+    }
+    println!("all held");
+}
+
+fn open() -> Tee {
+    let started = Instant::now();
+    let tee = Tee::open().expect("OP-TEE loads the trusted application");
+    println!("session opened in {:.1} ms", started.elapsed().as_secs_f64() * 1e3);
+    tee
+}
+
+/// Runs one rule and tells that it held.
+pub(crate) fn rule(name: &str, check: impl FnOnce()) {
+    let started = Instant::now();
+    check();
+    println!("held in {:7.1} ms: {}", started.elapsed().as_secs_f64() * 1e3, name.replace('_', " "));
+}
+
+macro_rules! rules {
+    ($tee:expr, $($rule:ident),* $(,)?) => { $( crate::rule(stringify!($rule), || $rule($tee)); )* };
+}
+pub(crate) use rules;
