@@ -158,16 +158,20 @@ fn status_of_refusal(status: Status) -> StatusCode {
 
         Status::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
 
-        Status::NotProvisioned | Status::StorageFailed | Status::EntropyFailed | Status::CounterFailed => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        Status::NotProvisioned
+        | Status::StorageFailed
+        | Status::EntropyFailed
+        | Status::CounterFailed
+        | Status::AttestationFailed => StatusCode::SERVICE_UNAVAILABLE,
 
-        // The gateway and the trusted application disagree about the wire, or its records are damaged.
+        // The gateway and the trusted application disagree about the wire, or its records are damaged or of another day.
         Status::Ok
         | Status::UnsupportedVersion
         | Status::UnknownCommand
         | Status::Malformed
+        | Status::NotBatchable
         | Status::StorageCorrupt
+        | Status::RollbackDetected
         | Status::SigningFailed => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -68,6 +68,7 @@ async fn any_change_of_a_row_breaks_the_chain_there() {
         ("UPDATE audit SET account_id = NULL WHERE seq = 4", 4),
         ("UPDATE audit SET signer = 7 WHERE seq = 2", 2),
         ("UPDATE audit SET hash = x'00' WHERE seq = 3", 3),
+        ("UPDATE audit SET prev_hash = zeroblob(32) WHERE seq = 4", 4),
         ("DELETE FROM audit WHERE seq = 1", 1),
         ("DELETE FROM audit WHERE seq = 3", 3),
     ] {

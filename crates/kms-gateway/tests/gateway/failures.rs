@@ -7,7 +7,7 @@ use std::time::Duration;
 use kms_gateway::transport::{TeeTransport, TransportError, Worker};
 use proto::command::Opcode;
 
-use crate::support::{Gate, GatedTee, Kms, LyingTee};
+use crate::support::{Gate, GatedTee, Kms, LyingTee, RelayKey};
 
 const SOON: Duration = Duration::from_millis(5);
 
@@ -109,6 +109,23 @@ async fn a_reply_that_does_not_fit_the_request_never_leaves() {
         kms.sponsor(&request).await.refused(500, "tee_reply_invalid");
         lying.store(false, Ordering::SeqCst);
         kms.sponsor(&request.next(&kms.relay)).await.ok();
+    }
+}
+
+#[tokio::test]
+async fn without_an_account_signature_a_wrong_hash_or_paymaster_never_leaves_either() {
+    // From the end: the absent account signature; paymaster signature v, s, r; the paymaster's address; the hash.
+    for position in [0, 1, 10, 40, 70, 100] {
+        let lying = Arc::new(AtomicBool::new(true));
+        let kms = Kms::over_tee(Arc::new(LyingTee::start(Opcode::Sponsor, position, Arc::clone(&lying)))).await;
+        let key = RelayKey::random();
+        kms.authorize(&key, &["sponsor", "sponsor_without_passkey"]).await.ok();
+        let mut request = kms.honest_request().await;
+        request.user_signature = None;
+        request.approve_as_relay(&key);
+        kms.sponsor(&request).await.refused(500, "tee_reply_invalid");
+        lying.store(false, Ordering::SeqCst);
+        kms.sponsor(&request.next(&key)).await.ok();
     }
 }
 
