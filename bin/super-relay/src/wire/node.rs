@@ -11,7 +11,7 @@ use paymaster_relay::relay_key::RelayKey;
 use paymaster_relay::{Relay, Settings};
 use prometheus::Registry;
 use proto::Address;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use url::Url;
 
 use super::relay::OpenRelay;
@@ -39,6 +39,8 @@ impl Node {
     /// Starts everything; what it returns serves already.
     pub async fn start(config: Config) -> Result<Self, Error> {
         let settings = relay_settings(&config)?;
+        // From the first moment on: unheard, a hangup would end the process.
+        let hangups = signal(SignalKind::hangup()).map_err(start_error("signals"))?;
         let registry = Registry::new();
         let gateway = match &config.kms {
             Some(kms) if config.remote_kms.urls.is_empty() => Some(kms::open(kms.clone(), &registry).await?),
@@ -67,7 +69,7 @@ impl Node {
             Some(gateway) => Some(url(serve_kms(&mut servers, gateway, &config).await?)?),
             None => None,
         };
-        in_the_background(&mut servers, settings, &open)?;
+        in_the_background(&mut servers, settings, &open, hangups);
         Ok(Self { servers, open, gateway, rpc: url(rpc_address)?, kms, relay_signer })
     }
 
@@ -167,7 +169,7 @@ async fn settle_rotation(key: &RelayKey) {
     }
 }
 
-fn in_the_background(servers: &mut Servers, settings: &Settings, open: &OpenRelay) -> Result<(), Error> {
+fn in_the_background(servers: &mut Servers, settings: &Settings, open: &OpenRelay, mut hangups: Signal) {
     let stop = servers.stop();
     let (relay, key) = (Arc::clone(&open.relay), Arc::clone(&open.key));
     servers.work("sweep", async move { relay.sweep(stop).await });
@@ -176,14 +178,12 @@ fn in_the_background(servers: &mut Servers, settings: &Settings, open: &OpenRela
     let every = Duration::from_secs(settings.settlement_interval_seconds);
     servers.work("settlement", async move { relay.settle_regularly(every, stop).await });
 
+    // Without an interval it still settles a rotation that broke off.
     let max_age = Duration::from_secs(settings.relay_key.rotation_interval_seconds);
-    if !max_age.is_zero() {
-        let (key, stop) = (Arc::clone(&key), servers.stop());
-        servers.work("rotation", async move { key.keep_fresh(max_age, stop).await });
-    }
+    let (fresh, stop) = (Arc::clone(&key), servers.stop());
+    servers.work("rotation", async move { fresh.keep_fresh(max_age, stop).await });
 
     let stop = servers.stop();
-    let mut hangups = signal(SignalKind::hangup()).map_err(start_error("signals"))?;
     servers.work("rotation by command", async move {
         while let Some(Some(())) = stop.run_until_cancelled(hangups.recv()).await {
             match key.rotate().await {
@@ -192,7 +192,6 @@ fn in_the_background(servers: &mut Servers, settings: &Settings, open: &OpenRela
             }
         }
     });
-    Ok(())
 }
 
 fn missing(section: &str) -> Error {

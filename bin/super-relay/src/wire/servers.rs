@@ -44,6 +44,7 @@ impl Servers {
     /// Runs until a signal comes, or a task ends that nobody told to.
     pub async fn run_until_stopped(&mut self) -> Result<(), Error> {
         let signal = shutdown::on_signal()?;
+        tracing::info!("ready");
         let first = tokio::select! {
             () = signal.cancelled() => Ok(()),
             Some(ended) = self.tasks.join_next() => Err(match ended {
