@@ -6,7 +6,8 @@ CORES=$(nproc)
 
 TA_CRATE="$PROJECT/crates/ta-optee"
 TA_UUID=$(cat "$TA_CRATE/uuid.txt")
-TA_DEV_KIT="$UNPACKED/optee/usr/lib/optee-os-dev/vexpress-qemu_armv8a"
+# Debian has kits for real boards too: rockchip-rk3588, k3-am62x.
+TA_DEV_KIT="$UNPACKED/optee/usr/lib/optee-os-dev/${OPTEE_PLATFORM:-vexpress-qemu_armv8a}"
 OPTEE_IMAGES="$UNPACKED/optee/usr/lib/optee/vexpress-qemu_armv8a"
 
 die() { say "$*"; exit 1; }
