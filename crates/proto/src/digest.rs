@@ -1,12 +1,14 @@
-//! What the user, the relay and the admin sign (protocol, sections 2.1, 2.2 and 6).
+//! What the user, the relay, the admin and the platform sign (protocol, sections 2.1, 2.2 and 6).
 
 use crate::abi::{Argument, encode};
 use crate::account_id::AccountId;
-use crate::command::{Opcode, PasskeyAssertion};
-use crate::primitives::{Hash, IntentHash, RequestDigest, UserOpHash, keccak256, keccak256_concat};
+use crate::command::{Opcode, PasskeyAssertion, Statement};
+use crate::primitives::{Address, Hash, IntentHash, RequestDigest, UserOpHash, keccak256, keccak256_concat};
 
 /// Separates the challenges of the trusted application from everything else that may be signed.
 pub const TYPED_CHALLENGE_DOMAIN: &str = "SuperRelay typed challenge v1";
+/// Separates what is attested from everything else that a platform may sign for a trusted application.
+pub const ATTESTATION_DOMAIN: &str = "SuperRelay attestation v1";
 
 /// `keccak256(H0 ‖ accountId as UTF-8)`: the challenge a passkey signs to approve an operation.
 #[must_use]
@@ -25,6 +27,24 @@ pub fn user_signature_hash(assertion: Option<&PasskeyAssertion>) -> Hash {
             Argument::Dynamic(&assertion.signature),
         ]))
     })
+}
+
+/// `keccak256(abi.encode(bytes32 domain, bytes32 nonce, bytes32 measurement, string version, uint64 counter, address admin,
+/// address paymasterSigner))`, where `domain` is the hash of [`ATTESTATION_DOMAIN`] and both addresses are zero before
+/// provisioning: what the platform signs into a quote, so that it proves which keys live in which trusted application, to
+/// whoever chose the nonce.
+#[must_use]
+pub fn attestation_challenge(nonce: &[u8; 32], statement: &Statement) -> Hash {
+    let keys = statement.provisioned.as_ref();
+    keccak256(encode(&[
+        Argument::Static(&keccak256(ATTESTATION_DOMAIN)),
+        Argument::Static(&Hash(*nonce)),
+        Argument::Static(&statement.measurement),
+        Argument::Dynamic(statement.version.as_bytes()),
+        Argument::Static(&statement.counter),
+        Argument::Static(&keys.map_or_else(Address::default, |keys| keys.admin)),
+        Argument::Static(&keys.map_or_else(Address::default, |keys| keys.paymaster_signer)),
+    ]))
 }
 
 /// `keccak256(Ht ‖ accountId ‖ userSignatureHash ‖ uint64 nonce ‖ uint64 timestamp)`: what the relay approves.

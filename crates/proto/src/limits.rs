@@ -34,5 +34,9 @@ pub const MAX_DEPLOYMENTS: usize = 64;
 pub const MAX_RELYING_PARTIES: usize = 16;
 /// Passkeys of one account (a count).
 pub const MAX_PASSKEYS: usize = 16;
+/// Frames in a batch (a count).
+pub const MAX_BATCH: usize = 32;
+/// A platform's signed quote.
+pub const MAX_QUOTE: usize = 16 * 1024;
 /// Every gas and fee field of an operation is below 2^120 (EntryPoint, "AA94 gas values overflow").
 pub const MAX_GAS_FIELD: u128 = (1 << 120) - 1;

@@ -62,6 +62,7 @@ statuses! {
     2 UnknownCommand "unknown_command" "no such command",
     3 Malformed "malformed" "the frame does not parse",
     4 TooLarge "too_large" "the frame or its reply is over the limit",
+    5 NotBatchable "not_batchable" "the command is not taken in a batch: send it alone",
 
     10 NotProvisioned "not_provisioned" "the trusted application is not provisioned yet",
     11 AlreadyProvisioned "already_provisioned" "the trusted application is provisioned already",
@@ -113,13 +114,16 @@ statuses! {
     92 EntropyFailed "entropy_failed" "the source of randomness failed",
     93 CounterFailed "counter_failed" "the monotonic counter failed",
     94 SigningFailed "signing_failed" "a signature could not be made",
+    95 RollbackDetected "rollback_detected" "the secure storage is older than the monotonic counter",
+    96 AttestationFailed "attestation_failed" "the platform could not attest",
 }
 
 impl Status {
-    /// Whether the same frame may succeed later without any change.
+    /// Whether the same frame may succeed later without any change. An admin command that failed may have taken effect all
+    /// the same; then its repetition is refused with `CounterMismatch`.
     #[must_use]
     pub const fn is_retryable(self) -> bool {
-        matches!(self, Self::StorageFailed | Self::EntropyFailed | Self::CounterFailed)
+        matches!(self, Self::StorageFailed | Self::EntropyFailed | Self::CounterFailed | Self::AttestationFailed)
     }
 }
 

@@ -3,46 +3,70 @@
 use alloc::vec::Vec;
 
 use proto::command::{
-    AdminRequest, AuthorizeSigner, CreateHybridAccount, Echo, Echoed, GetVersion, GetWalletInfo, Hello, Opcode, Phase,
-    Provision, Provisioned, Request, RevokeSigner, RotateSigner, SecurityState, SetCeilings, SignReply,
-    SignWithHybridKey, Sponsor, SponsorReply, TaHello, TaVersion, VerifySecurityState, WalletInfo,
+    AdminRequest, Attest, AttestReply, AuthorizeSigner, Batch, CreateHybridAccount, Echo, Echoed, GetVersion,
+    GetWalletInfo, Hello, Opcode, Phase, Provision, Provisioned, ProvisionedKeys, Request, RevokeSigner, RotateSigner,
+    SecurityState, SetCeilings, SignReply, SignWithHybridKey, Sponsor, SponsorReply, Statement, TaHello, TaVersion,
+    VerifySecurityState, WalletInfo,
 };
 use proto::limits::{MAX_FRAME, MAX_REPLY};
-use proto::{Signature, Status, frame};
+use proto::{Bounded, Signature, Status, frame};
 
 use crate::accounts::Accounts;
-use crate::admin;
 use crate::checks::{CheckedOperation, CheckedSponsorship};
 use crate::keys::{AccountKey, PaymasterKey};
-use crate::ports::{Entropy, MonotonicCounter, Platform, SecureStore};
+use crate::ports::{Attestor, Entropy, MonotonicCounter, NoAttestation, Platform, SecureStore};
 use crate::secret::Secret;
+use crate::state::State;
 use crate::system::System;
 use crate::webauthn::verify_registration;
+use crate::{admin, batch};
 
 /// The trusted core over its platform. What it holds in memory is a copy of the sealed records: it may be dropped at any
 /// moment.
-pub struct Core<S, E, C> {
+pub struct Core<S, E, C, A = NoAttestation> {
     store: S,
     entropy: E,
     counter: C,
+    attestor: A,
     platform: Platform,
-    system: Option<System>,
+    /// `None` after a write that failed, until the store has told what is there: nothing is served in doubt.
+    state: Option<State>,
     accounts: Accounts,
 }
 
 impl<S: SecureStore, E: Entropy, C: MonotonicCounter> Core<S, E, C> {
-    /// Opens the core over what the store holds.
+    /// Opens the core over what the store holds, which takes two writes: its version and the counter move on.
     ///
     /// # Errors
     /// `StorageFailed`, `StorageCorrupt`, `CounterFailed`: a store in doubt is never taken for an empty one.
-    pub fn open(store: S, entropy: E, counter: C, platform: Platform) -> Result<Self, Status> {
-        let system = System::load(&store, &counter)?;
-        Ok(Self { store, entropy, counter, platform, system, accounts: Accounts::default() })
+    /// `RollbackDetected`: what the store holds is older than the counter.
+    pub fn open(mut store: S, entropy: E, mut counter: C, platform: Platform) -> Result<Self, Status> {
+        let state = Some(State::open(&mut store, &mut counter)?);
+        let (attestor, accounts) = (NoAttestation, Accounts::default());
+        Ok(Self { store, entropy, counter, attestor, platform, state, accounts })
     }
 
+    /// The same core on a platform that can attest.
+    pub fn attested_by<A: Attestor>(self, attestor: A) -> Core<S, E, C, A> {
+        let Self { store, entropy, counter, platform, state, accounts, .. } = self;
+        Core { store, entropy, counter, attestor, platform, state, accounts }
+    }
+}
+
+impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A: Attestor> Core<S, E, C, A> {
     /// Answers one frame. There is always a reply: a refusal is one too.
+    ///
+    /// After an admin command that failed with `StorageFailed` or `CounterFailed`, its effect may be in place: the core
+    /// opens the store again before it answers anything else, and refuses every frame as long as it can't.
     pub fn handle(&mut self, frame: &[u8]) -> Vec<u8> {
-        self.dispatch(frame).unwrap_or_else(frame::encode_refusal)
+        self.settle().and_then(|()| self.dispatch(frame)).unwrap_or_else(frame::encode_refusal)
+    }
+
+    fn settle(&mut self) -> Result<(), Status> {
+        if self.state.is_none() {
+            self.state = Some(State::open(&mut self.store, &mut self.counter)?);
+        }
+        Ok(())
     }
 
     fn dispatch(&mut self, frame: &[u8]) -> Result<Vec<u8>, Status> {
@@ -52,8 +76,10 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter> Core<S, E, C> {
             Opcode::Echo => answer(payload, |Echo { bytes }| Ok(Echoed { bytes })),
             Opcode::GetVersion => answer(payload, |GetVersion| Ok(self.version())),
             Opcode::VerifySecurityState => answer(payload, |VerifySecurityState| self.security_state()),
+            Opcode::Attest => answer(payload, |command| self.attest(&command)),
+            Opcode::Batch => answer(payload, |command: Batch| batch::answer(&command, |frame| self.handle(frame))),
             Opcode::Provision => answer(payload, |command| self.provision(command)),
-            _ if self.system.is_none() => Err(Status::NotProvisioned),
+            _ if self.state()?.system().is_none() => Err(Status::NotProvisioned),
             Opcode::GetWalletInfo => answer(payload, |command| self.wallet_info(&command)),
             Opcode::CreateHybridAccount => answer(payload, |command| self.create_account(&command)),
             Opcode::SignWithHybridKey => answer(payload, |command| self.sign(&command)),
@@ -79,7 +105,8 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter> Core<S, E, C> {
     }
 
     fn security_state(&self) -> Result<SecurityState, Status> {
-        let provisioned = self.system.as_ref().map(|system| system.provisioned().clone());
+        let state = self.state()?;
+        let provisioned = state.system().map(|system| system.provisioned().clone());
         Ok(SecurityState {
             version: self.platform.version.clone(),
             measurement: self.platform.measurement,
@@ -87,7 +114,7 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter> Core<S, E, C> {
                 None => Phase::Uninitialised,
                 Some(_) => Phase::Ready,
             },
-            counter: self.counter.value()?,
+            counter: state.admin_counter(),
             storage: self.platform.storage,
             rollback: self.platform.rollback,
             time: self.platform.time,
@@ -95,19 +122,35 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter> Core<S, E, C> {
         })
     }
 
+    fn attest(&mut self, command: &Attest) -> Result<AttestReply, Status> {
+        let state = self.state()?;
+        let statement = Statement {
+            version: self.platform.version.clone(),
+            measurement: self.platform.measurement,
+            counter: state.admin_counter(),
+            provisioned: state.system().map(System::provisioned).map(|provisioned| ProvisionedKeys {
+                admin: provisioned.admin,
+                paymaster_signer: provisioned.paymaster_signer,
+            }),
+        };
+        let quote = self.attestor.quote(&statement.challenge(&command.nonce))?;
+        let quote = quote.map(Bounded::new).transpose().map_err(|_| Status::AttestationFailed)?;
+        Ok(AttestReply { statement, quote })
+    }
+
     fn provision(&mut self, command: Provision) -> Result<(), Status> {
-        if self.system.is_some() {
+        let state = self.state()?;
+        if state.system().is_some() {
             return Err(Status::AlreadyProvisioned);
         }
-        admin::check_counter(&command, self.counter.value()?)?;
+        admin::check_counter(&command, state.admin_counter())?;
         admin::check_admin(&command, &command.signature, &command.admin)?;
         admin::check_provision(&command)?;
         let secret = Secret::draw(&mut self.entropy)?;
         let paymaster_key = PaymasterKey::new(&secret).ok_or(Status::EntropyFailed)?;
+        let counter = command.counter;
         let provisioned = admin::provision(command, paymaster_key.address());
-        let system = System::new(paymaster_key, provisioned);
-        self.system = Some(system.seal_first(&mut self.store, &mut self.counter)?);
-        Ok(())
+        self.commit(|state| state.commanded(counter, |_| Some(System::new(paymaster_key, provisioned))))
     }
 
     /// Checks everything, that the effect is possible included, before anything changes.
@@ -117,14 +160,25 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter> Core<S, E, C> {
         signature: Option<&Signature>,
         effect: impl FnOnce(&Provisioned) -> Result<Provisioned, Status>,
     ) -> Result<(), Status> {
-        let system = self.system.as_mut().ok_or(Status::NotProvisioned)?;
-        let now = system.provisioned();
-        admin::check_counter(command, self.counter.value()?)?;
+        let state = self.state()?;
+        let now = state.system().ok_or(Status::NotProvisioned)?.provisioned();
+        admin::check_counter(command, state.admin_counter())?;
         if let Some(signature) = signature {
             admin::check_admin(command, signature, &now.admin)?;
         }
         let next = effect(now)?;
-        system.replace(&mut self.store, &mut self.counter, next)
+        self.commit(|state| state.commanded(command.counter(), |system| system.map(|system| system.with(next))))
+    }
+
+    /// Gone from memory until the next one is sealed: after a failed write only the store knows which one holds.
+    fn commit(&mut self, change: impl FnOnce(State) -> State) -> Result<(), Status> {
+        let state = self.state.take().ok_or(IN_DOUBT)?;
+        self.state = Some(change(state).seal(&mut self.store, &mut self.counter)?);
+        Ok(())
+    }
+
+    fn state(&self) -> Result<&State, Status> {
+        self.state.as_ref().ok_or(IN_DOUBT)
     }
 
     fn wallet_info(&mut self, command: &GetWalletInfo) -> Result<WalletInfo, Status> {
@@ -133,13 +187,13 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter> Core<S, E, C> {
     }
 
     fn create_account(&mut self, command: &CreateHybridAccount) -> Result<WalletInfo, Status> {
-        let system = self.system.as_ref().ok_or(Status::NotProvisioned)?;
+        let system = ready(self.state.as_ref())?;
         let passkey = verify_registration(&command.registration, &system.provisioned().relying_parties)?;
         self.accounts.create(&mut self.store, &mut self.entropy, command, passkey)
     }
 
     fn sponsor(&mut self, command: &Sponsor) -> Result<SponsorReply, Status> {
-        let system = self.system.as_ref().ok_or(Status::NotProvisioned)?;
+        let system = ready(self.state.as_ref())?;
         let account = match command.passkey {
             Some(_) => self.accounts.find(&self.store, &command.account_id)?,
             None => None,
@@ -161,7 +215,7 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter> Core<S, E, C> {
     }
 
     fn sign(&mut self, command: &SignWithHybridKey) -> Result<SignReply, Status> {
-        let system = self.system.as_ref().ok_or(Status::NotProvisioned)?;
+        let system = ready(self.state.as_ref())?;
         let account = self.accounts.find(&self.store, &command.account_id)?;
         let operation = CheckedOperation::new(command, system, account)?;
         let reply = SignReply {
@@ -174,6 +228,14 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter> Core<S, E, C> {
         self.accounts.note_use(&mut self.store, &command.account_id, credential_id, gesture)?;
         Ok(reply)
     }
+}
+
+/// Not met: every frame settles the state first.
+const IN_DOUBT: Status = Status::StorageFailed;
+
+/// The system, which the handlers of the phase `Ready` need.
+fn ready(state: Option<&State>) -> Result<&System, Status> {
+    state.ok_or(IN_DOUBT)?.system().ok_or(Status::NotProvisioned)
 }
 
 fn answer<R: Request>(payload: &[u8], handler: impl FnOnce(R) -> Result<R::Reply, Status>) -> Result<Vec<u8>, Status> {

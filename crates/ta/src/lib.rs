@@ -4,7 +4,7 @@
 //! function of the frame, the sealed records and, for new keys alone, the platform's entropy. A replayed request gives the
 //! same bytes.
 //!
-//! [`Core::handle`] is all there is to call; the platform comes in through the three ports of [`ports`].
+//! [`Core::handle`] is all there is to call; the platform comes in through the ports of [`ports`].
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -24,6 +24,7 @@ extern crate std;
 
 mod accounts;
 mod admin;
+mod batch;
 mod ceilings;
 mod checks;
 mod dispatch;
@@ -35,8 +36,12 @@ mod recover;
 mod relay;
 mod sealed;
 mod secret;
+mod state;
 mod system;
 mod webauthn;
 
 pub use dispatch::Core;
-pub use ports::{CounterError, Entropy, EntropyError, MonotonicCounter, Platform, RecordName, SecureStore, StoreError};
+pub use ports::{
+    AttestError, Attestor, CounterError, Entropy, EntropyError, MonotonicCounter, NoAttestation, Platform, RecordName,
+    SecureStore, StoreError,
+};

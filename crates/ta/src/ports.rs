@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 /// The name of a sealed record. No name tells more than a digest of what it stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum RecordName {
-    /// Admin, paymaster key, relay keys, relying parties and ceilings.
+    /// Admin, paymaster key, relay keys, relying parties and ceilings, with a version.
     System,
     /// An account: keccak256 of its id.
     Account(Hash),
@@ -69,18 +69,40 @@ pub trait Entropy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EntropyError;
 
-/// A number that only grows, whatever happens to the records.
+/// A number that only grows, whatever happens to the records. How well the platform keeps it from going back is what
+/// [`Platform::rollback`] tells: an older system record is refused as long as the counter did not go back with it.
 pub trait MonotonicCounter {
     /// The number; 0 on a new platform.
     fn value(&self) -> Result<u64, CounterError>;
 
-    /// Makes it one more and returns it, durably once it returns.
+    /// Makes it one more and returns it, durably once it returns. After an error it may have moved or not.
     fn advance(&mut self) -> Result<u64, CounterError>;
 }
 
 /// The counter did not answer, or can't grow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CounterError;
+
+/// Vouches for the code that runs, where the platform can.
+pub trait Attestor {
+    /// The platform's signature over its measurement of the running code and the challenge, in its own format, at most
+    /// [`proto::limits::MAX_QUOTE`] bytes; `None` if the platform has no attestation at all.
+    fn quote(&mut self, challenge: &Hash) -> Result<Option<Vec<u8>>, AttestError>;
+}
+
+/// The platform has attestation, and did not attest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AttestError;
+
+/// A platform without attestation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NoAttestation;
+
+impl Attestor for NoAttestation {
+    fn quote(&mut self, _: &Hash) -> Result<Option<Vec<u8>>, AttestError> {
+        Ok(None)
+    }
+}
 
 /// What the platform says of itself: `VerifySecurityState` passes it on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,6 +135,7 @@ port_errors! {
     StoreError: "the secure storage failed",
     EntropyError: "the source of randomness failed",
     CounterError: "the monotonic counter failed",
+    AttestError: "the platform's attestation failed",
 }
 
 impl From<StoreError> for Status {
@@ -133,5 +156,11 @@ impl From<EntropyError> for Status {
 impl From<CounterError> for Status {
     fn from(CounterError: CounterError) -> Self {
         Self::CounterFailed
+    }
+}
+
+impl From<AttestError> for Status {
+    fn from(AttestError: AttestError) -> Self {
+        Self::AttestationFailed
     }
 }

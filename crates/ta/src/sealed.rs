@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use crate::ports::{RecordName, SecureStore};
 
 /// The layout of the records; a record of another layout is refused, never guessed at.
-const LAYOUT: u8 = 1;
+const LAYOUT: u8 = 2;
 
 /// Reads a record; `StorageCorrupt` if it is not the one of that name, in that layout, to the last byte.
 pub(crate) fn read<T: DeserializeOwned>(store: &impl SecureStore, name: &RecordName) -> Result<Option<T>, Status> {

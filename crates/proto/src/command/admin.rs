@@ -17,7 +17,9 @@ use crate::signers::Permissions;
 
 /// A command that an admin signs.
 pub trait AdminRequest: Request {
-    /// The counter it is meant for: one more than `VerifySecurityState` tells.
+    /// The counter it is meant for: one more than `VerifySecurityState` tells. A command that takes effect moves the
+    /// counter in the same write, so no signature has an effect twice. After `StorageFailed` or `CounterFailed` it may have
+    /// taken effect or not: `VerifySecurityState` tells.
     fn counter(&self) -> u64;
 
     /// `keccak256(abi.encode(...))` of the fields; a list stands as the hash of its items' hashes, as in EIP-712.
@@ -38,7 +40,7 @@ pub struct Provision {
     pub relying_parties: BoundedList<RelyingParty, { limits::MAX_RELYING_PARTIES }>,
     /// What is never exceeded, whatever host and relay say.
     pub ceilings: Ceilings,
-    /// 1: the counter of a new trusted application is 0.
+    /// See [`AdminRequest::counter`]. 1: no command came before it.
     pub counter: u64,
     /// By `admin`.
     pub signature: Signature,

@@ -87,7 +87,7 @@ pub struct SecurityState {
     pub measurement: Hash,
     /// Which commands are accepted.
     pub phase: Phase,
-    /// Admin commands that took effect, or would have but for a crash; the next is signed for one more.
+    /// Admin commands that took effect; the next is signed for one more.
     pub counter: u64,
     /// Confidentiality and integrity of what is stored.
     pub storage: Protection,

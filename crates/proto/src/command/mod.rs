@@ -2,6 +2,8 @@
 
 mod account;
 mod admin;
+mod attest;
+mod batch;
 mod info;
 mod sponsorship;
 
@@ -13,6 +15,8 @@ pub use admin::{
     AdminRequest, AuthorizeSigner, Ceilings, Deployment, Provision, RelyingParty, RevokeSigner, RotateSigner,
     SetCeilings,
 };
+pub use attest::{Attest, AttestReply, ProvisionedKeys, Statement};
+pub use batch::{Batch, BatchReply};
 pub use info::{
     Echo, Echoed, GetVersion, Hello, Phase, Protection, Provisioned, SecurityState, TaHello, TaVersion,
     VerifySecurityState,
@@ -74,6 +78,10 @@ opcodes! {
     43 RotateSigner,
     /// Other ceilings.
     44 SetCeilings,
+    /// Several frames, with a reply for each.
+    50 Batch,
+    /// What the platform vouches for: which keys live in which code.
+    60 Attest,
 }
 
 /// A command with its fields, and the type of its reply.
@@ -107,4 +115,6 @@ requests! {
     RevokeSigner => (),
     RotateSigner => (),
     SetCeilings => (),
+    Batch => BatchReply,
+    Attest => AttestReply,
 }

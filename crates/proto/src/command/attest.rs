@@ -1,0 +1,58 @@
+//! Remote attestation: which keys live in which trusted application, vouched for by the platform where it can.
+
+use alloc::string::String;
+
+use serde::{Deserialize, Serialize};
+
+use crate::bytes::{Bounded, BoundedBytes};
+use crate::digest::attestation_challenge;
+use crate::limits;
+use crate::primitives::{Address, Hash};
+
+/// Asks for a [`Statement`] and the platform's quote over it. Anyone may, in every phase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attest {
+    /// Chosen by whoever wants to know, so that no older quote will do.
+    pub nonce: [u8; 32],
+}
+
+/// The statement, and what makes it more than a claim.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttestReply {
+    /// What the trusted application says.
+    pub statement: Statement,
+    /// The platform's signature over [`Statement::challenge`], in the platform's own format; `None` where the platform has
+    /// no attestation: then the statement proves nothing.
+    pub quote: Option<BoundedBytes<{ limits::MAX_QUOTE }>>,
+}
+
+/// What a trusted application says of itself; a quote binds every field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Statement {
+    /// Semantic version.
+    pub version: Bounded<String, 32>,
+    /// Of the code that runs, as the trusted application knows it. The quote carries the platform's own measurement of the
+    /// code: that one counts.
+    pub measurement: Hash,
+    /// Admin commands that took effect.
+    pub counter: u64,
+    /// Absent before provisioning.
+    pub provisioned: Option<ProvisionedKeys>,
+}
+
+/// Who commands a provisioned trusted application, and by whom its sponsorships are signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProvisionedKeys {
+    /// Whose signature admin commands need.
+    pub admin: Address,
+    /// Address of the key that signs for the paymasters.
+    pub paymaster_signer: Address,
+}
+
+impl Statement {
+    /// What the platform is asked to sign ([`attestation_challenge`]).
+    #[must_use]
+    pub fn challenge(&self, nonce: &[u8; 32]) -> Hash {
+        attestation_challenge(nonce, self)
+    }
+}

@@ -1,0 +1,29 @@
+//! Several frames in one invocation, a reply for each, as if each had come alone.
+
+use alloc::vec::Vec;
+
+use proto::bytes::BoundedList;
+use proto::command::{Batch, BatchReply};
+use proto::limits::MAX_REPLY;
+use proto::{Bounded, Status, frame};
+
+/// Has every frame answered that is taken in a batch, and says of the others that they are not.
+///
+/// # Errors
+/// `TooLarge` before anything is done, if the replies might not fit.
+pub(crate) fn answer(batch: &Batch, mut handle: impl FnMut(&[u8]) -> Vec<u8>) -> Result<BatchReply, Status> {
+    if batch.reply_limit() > MAX_REPLY {
+        return Err(Status::TooLarge);
+    }
+    let replies = batch.frames.iter().map(|frame| match check(frame) {
+        Ok(()) => handle(frame),
+        Err(refusal) => frame::encode_refusal(refusal),
+    });
+    let replies = replies.map(Bounded::new).collect::<Result<Vec<_>, _>>().map_err(|_| Status::TooLarge)?;
+    Ok(BatchReply { replies: BoundedList::new(replies).map_err(|_| Status::TooLarge)? })
+}
+
+fn check(frame: &[u8]) -> Result<(), Status> {
+    let (opcode, _) = frame::split_request(frame)?;
+    opcode.batched_reply_limit().map(drop).ok_or(Status::NotBatchable)
+}
