@@ -5,7 +5,7 @@ use std::process::Output;
 use devkit::EntryPointVersion::V07;
 use serde_json::{Value, json};
 
-use crate::support::{Ground, PASSPHRASE, Setup, run, write_configuration};
+use crate::support::{Ground, PASSPHRASE, Setup, project, run, run_in, write_configuration};
 
 #[tokio::test]
 async fn a_good_configuration_is_said_to_be_valid() {
@@ -86,13 +86,30 @@ async fn a_relay_key_opens_with_its_own_passphrase_only() {
 }
 
 #[tokio::test]
-async fn a_flag_wins_over_the_file() {
+async fn the_environment_wins_over_the_file_and_a_flag_over_both() {
     let ground = Setup::of(V07).prepare().await;
     let file = written(&ground, |_| ());
+    let arguments = ["config", "check", "--config", &file];
+    let environment = [("SUPER_RELAY__LISTEN__RPC", "by the environment")];
 
-    let output = run(&["config", "check", "--config", &file, "--set", "listen.rpc=nowhere"]).await;
+    refused(&run_in(&environment, &arguments).await, &["listen.rpc"]);
+    let flag = ["--set", "listen.rpc=127.0.0.1:0"];
+    let output = run_in(&environment, &[&arguments[..], &flag].concat()).await;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
 
-    refused(&output, &["listen.rpc"]);
+#[tokio::test]
+async fn the_configurations_that_come_with_it_are_valid() {
+    let mut count = 0;
+    for entry in std::fs::read_dir(project().join("config")).unwrap() {
+        let file = entry.unwrap().path();
+        if file.extension().is_some_and(|extension| extension == "toml") {
+            let output = run(&["config", "check", "--config", file.to_str().unwrap()]).await;
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            count += 1;
+        }
+    }
+    assert!(count > 0);
 }
 
 async fn check(ground: &Ground, change: impl FnOnce(&mut Value)) -> Output {

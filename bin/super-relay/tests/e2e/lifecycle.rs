@@ -6,7 +6,7 @@ use devkit::EntryPointVersion::V07;
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::support::{Setup, Signal, TeeAccount, World, increment, signal_process, within_seconds};
+use crate::support::{Setup, Signal, TeeAccount, World, freeze, increment, thaw, within_seconds};
 
 /// Longer than the way of a request to the relay, shorter than its patience with the chain.
 const A_MOMENT: Duration = Duration::from_millis(300);
@@ -21,13 +21,13 @@ async fn told_to_stop_the_node_finishes_the_request_in_flight_and_exits_with_zer
     let params = json!([operation, account.id, assertion]);
 
     // The request waits for the chain while the node is told to stop.
-    signal_process(world.anvil.process_id(), Signal::STOP);
+    freeze(world.anvil.process_id()).await;
     let in_flight = tokio::spawn(async move { rpc.call("pm_sponsor_with_tee", params).await });
     sleep(A_MOMENT).await;
     world.node.signal(Signal::TERM);
     sleep(A_MOMENT).await;
     assert!(!in_flight.is_finished());
-    signal_process(world.anvil.process_id(), Signal::CONT);
+    thaw(world.anvil.process_id());
 
     let answer = in_flight.await.unwrap().unwrap();
     assert!(world.node.ended().await.success());
@@ -53,13 +53,13 @@ async fn a_node_is_ready_as_long_as_its_chain_answers_and_alive_without_it() {
     assert_eq!(world.ops("/livez").await.0, 200);
     assert_eq!(world.ops("/readyz").await.0, 200);
 
-    signal_process(world.anvil.process_id(), Signal::STOP);
+    freeze(world.anvil.process_id()).await;
     let (status, reason) = world.ops("/readyz").await;
     assert_eq!(status, 503, "{reason}");
     assert!(reason.contains("chain"), "{reason}");
     assert_eq!(world.ops("/livez").await.0, 200);
 
-    signal_process(world.anvil.process_id(), Signal::CONT);
+    thaw(world.anvil.process_id());
     assert_eq!(world.ops("/readyz").await.0, 200);
 }
 

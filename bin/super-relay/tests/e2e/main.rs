@@ -11,6 +11,9 @@ mod support;
 
 mod bindings;
 mod config;
+mod demo;
+mod dual_signature;
+mod eip7702;
 mod erc7677;
 mod lifecycle;
 mod redis;
@@ -20,3 +23,4 @@ mod retries;
 mod rotation;
 mod sponsorship;
 mod v09;
+mod websocket;

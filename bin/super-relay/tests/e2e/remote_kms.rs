@@ -4,7 +4,7 @@ use devkit::EntryPointVersion;
 use devkit::EntryPointVersion::V07;
 use serde_json::{Value, json};
 
-use crate::support::{Setup, Signal, TeeAccount, World, signal_process, within_seconds};
+use crate::support::{Setup, Signal, TeeAccount, World, freeze, thaw, within_seconds};
 
 on_every_version! { a_node_has_operations_sponsored_by_a_kms_in_another_process }
 
@@ -76,13 +76,13 @@ async fn a_request_the_kms_hangs_on_is_signed_once_it_goes_on() {
     let world = Setup::of(V07).start_apart().await;
     let request = request(&world).await;
     let kms = world.kms_process_id();
-    signal_process(kms, Signal::STOP);
+    freeze(kms).await;
     let rpc = world.rpc();
     let waiting = tokio::spawn(async move { rpc.call("pm_sponsor_with_tee", request).await });
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     assert!(!waiting.is_finished());
 
-    signal_process(kms, Signal::CONT);
+    thaw(kms);
 
     assert!(waiting.await.unwrap().is_ok());
 }

@@ -86,6 +86,27 @@ async fn twenty_identical_requests_at_once_give_the_same_bytes_and_are_charged_o
 }
 
 #[tokio::test]
+async fn requests_at_once_never_reserve_more_than_the_deposit() {
+    let world = Setup::of(V07).deposit(2 * ONE_OPERATION).start().await;
+    let mut requests = Vec::new();
+    for _ in 0..8 {
+        requests.push(request(&world).await.1);
+    }
+
+    let together: Vec<_> = requests.into_iter().map(|request| tokio::spawn(attempt(world.rpc(), request))).collect();
+    let mut sponsored = 0;
+    for attempt in together {
+        match attempt.await.unwrap() {
+            Ok(_) => sponsored += 1,
+            Err(refusal) => refusal.is_retryable(-32508, "paymaster_deposit_too_low"),
+        }
+    }
+
+    // 10 of 3.08 finney each.
+    assert_eq!(sponsored, 3);
+}
+
+#[tokio::test]
 async fn an_idempotency_key_belongs_to_one_request() {
     let world = World::start(V07).await;
     let (mut account, request) = request(&world).await;

@@ -1,9 +1,9 @@
 //! Parts that can't answer: the refusal says so, nothing is signed, and the same request passes once they are back.
 
 use devkit::EntryPointVersion::V07;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::{Signal, TeeAccount, World, signal_process};
+use crate::support::{Setup, Signal, TeeAccount, World, freeze, signal_process, thaw};
 
 #[tokio::test]
 async fn while_the_chain_is_down_requests_are_refused_as_retryable_and_nothing_is_signed() {
@@ -23,20 +23,20 @@ async fn while_the_chain_is_down_requests_are_refused_as_retryable_and_nothing_i
 
 #[tokio::test]
 async fn a_chain_that_hangs_is_refused_within_its_timeout_and_the_same_request_passes_when_it_goes_on() {
-    let impatient = |configuration: &mut serde_json::Value| {
+    let impatient = |configuration: &mut Value| {
         configuration["relay"]["chain"]["timeout_seconds"] = 1.into();
     };
-    let world = crate::support::Setup::of(V07).configure(impatient).start().await;
+    let world = Setup::of(V07).configure(impatient).start().await;
     let mut account = TeeAccount::create(&world).await;
     let operation = account.operation(&world).await;
     let assertion = account.approve(&world, &operation).await;
     let params = json!([operation, account.id, assertion]);
-    signal_process(world.anvil.process_id(), Signal::STOP);
+    freeze(world.anvil.process_id()).await;
 
     let refusal = world.rpc().call("pm_sponsor_with_tee", params.clone()).await.unwrap_err();
 
     refusal.is_retryable(-32603, "chain_unavailable");
-    signal_process(world.anvil.process_id(), Signal::CONT);
+    thaw(world.anvil.process_id());
     let answer = world.rpc().call("pm_sponsor_with_tee", params).await.unwrap();
     assert!(world.entry_point().handle_ops(&answer["userOperation"]).await.unwrap().success);
 }

@@ -5,7 +5,7 @@ use devkit::SoftPasskey;
 use devkit::passkey::SignCounter;
 use serde_json::{Value, json};
 
-use crate::support::{TeeAccount, World, increment};
+use crate::support::{Setup, TeeAccount, World, increment};
 
 on_every_version! { gas_changed_after_the_approval_is_refused }
 
@@ -23,6 +23,25 @@ async fn gas_changed_after_the_approval_is_refused(version: EntryPointVersion) {
     }
     let params = json!([operation, account.id, assertion]);
     assert!(world.rpc().call("pm_sponsor_with_tee", params).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_approval_for_one_entry_point_is_none_for_another() {
+    let mut ground = Setup::of(V07).prepare().await;
+    let other = ground.deploy_besides(EntryPointVersion::V08).await.address();
+    let world = ground.start().await;
+    let mut account = TeeAccount::create(&world).await;
+    let operation = account.operation(&world).await;
+    let assertion = account.approve(&world, &operation).await;
+
+    let elsewhere = json!([operation, account.id, assertion, { "entryPoint": other }]);
+    world.rpc().call("pm_sponsor_with_tee", elsewhere).await.unwrap_err().is_final(-32507, "challenge_mismatch");
+
+    let there = json!([operation, account.id, { "entryPoint": other }]);
+    let intent = world.rpc().call("pm_getSponsorshipIntent", there).await.unwrap();
+    let assertion = account.passkey.assert(&intent["webauthn"]).unwrap();
+    let there = json!([operation, account.id, assertion, { "entryPoint": other }]);
+    assert!(world.rpc().call("pm_sponsor_with_tee", there).await.is_ok());
 }
 
 #[tokio::test]

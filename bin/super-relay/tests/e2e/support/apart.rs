@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::Kms;
 use super::configuration;
-use super::process::{Process, Signal, run};
+use super::process::{Process, run};
+use super::signals::Signal;
 use super::world::{Ground, Setup, World, admit_tee, start_node};
 
 pub struct KmsApart {
@@ -97,5 +98,5 @@ fn remote_kms(ground: &mut Ground) -> &mut Vec<Value> {
 
 async fn start_kms(file: &Path, configuration: &Value) -> Process {
     configuration::write(configuration, file);
-    Process::start("kms", file, &["kms", "ops"]).await
+    Process::start("kms", file).await
 }

@@ -23,11 +23,7 @@ pub fn node(anvil: &Anvil, deployment: &Deployment, paymaster: &Paymaster, data:
             "chain": { "chain_id": 31337, "rpc_url": chain },
             "relay_key": { "file": data.join("relay-key.json"), "passphrase_file": data.join("relay-key.passphrase") },
             "default_account": { "active": true },
-            "deployments": [{
-                "entry_point": entry_point.address(),
-                "version": entry_point.version().to_string(),
-                "paymaster": paymaster.address(),
-            }],
+            "deployments": [self::deployment(deployment, paymaster)],
             "policies": [{ "id": "default", "max_cost_per_operation": "20000000000000000" }],
         },
         "kms": {
@@ -38,6 +34,15 @@ pub fn node(anvil: &Anvil, deployment: &Deployment, paymaster: &Paymaster, data:
             "factory": { "address": deployment.account_factory.address(), "rpc_url": chain },
         },
         "bootstrap": { "admin_key_file": data.join("admin.key") },
+    })
+}
+
+/// One paymaster and the EntryPoint it serves.
+pub fn deployment(deployment: &Deployment, paymaster: &Paymaster) -> Value {
+    json!({
+        "entry_point": deployment.entry_point.address(),
+        "version": deployment.entry_point.version().to_string(),
+        "paymaster": paymaster.address(),
     })
 }
 

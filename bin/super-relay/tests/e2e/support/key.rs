@@ -1,6 +1,8 @@
 //! A secp256k1 key of somebody outside: an account's owner, or a relay.
 
-use devkit::{Address, B256, Bytes, EntryPointVersion};
+use alloy_eips::eip7702::{Authorization, SignedAuthorization};
+use alloy_primitives::Signature;
+use devkit::{Address, B256, Bytes, EntryPointVersion, U256};
 use k256::ecdsa::SigningKey;
 use proto::digest::personal_message_hash;
 use proto::primitives::keccak256;
@@ -31,6 +33,14 @@ impl Key {
     /// EIP-191 over 32 bytes.
     pub fn personal_sign(&self, message: &[u8; 32]) -> Bytes {
         self.sign(&personal_message_hash(message).0)
+    }
+
+    /// EIP-7702, on the chain of these tests, as the account's first transaction.
+    pub fn delegate_to(&self, delegate: Address) -> SignedAuthorization {
+        let authorization = Authorization { chain_id: U256::from(31337), address: delegate, nonce: 0 };
+        let signature = self.sign(&authorization.signature_hash().0);
+        let signature = Signature::try_from(signature.as_ref()).unwrap();
+        authorization.into_signed(signature)
     }
 
     /// As the SimpleAccount of that version checks it.

@@ -12,18 +12,20 @@ mod operation;
 mod patience;
 mod process;
 mod redis_server;
+mod signals;
 mod world;
 
 pub use accounts::{OwnedAccount, TeeAccount};
-pub use approval::Approval;
+pub use approval::{Approval, now};
 pub use clients::{Kms, Refusal, Rpc};
 pub use configuration::{PASSPHRASE, write as write_configuration};
 pub use key::Key;
 pub use operation::{bytes, flip, hex, increment, refused_on_chain};
 pub use patience::within_seconds;
-pub use process::{Process, Signal, run, signal_process};
+pub use process::{Process, run, run_in};
 pub use redis_server::RedisServer;
-pub use world::{Ground, Setup, World};
+pub use signals::{Signal, freeze, signal_process, thaw};
+pub use world::{Ground, Setup, World, project};
 
 /// Wei.
 pub const ETHER: u128 = 1_000_000_000_000_000_000;

@@ -6,13 +6,13 @@ use std::process::{ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-pub use rustix::process::Signal;
-use rustix::process::{Pid, kill_process};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStderr, Command};
-use tokio::sync::mpsc;
+use tokio::sync::oneshot;
 use tokio::time::timeout;
+
+use super::signals::{Signal, signal_process};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -24,20 +24,15 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `super-relay <command> --config <file>` and waits until it has said where each of `servers` listens.
-    pub async fn start(command: &str, file: &Path, servers: &[&str]) -> Self {
+    /// Starts `super-relay <command> --config <file>` and waits until it says that it is ready.
+    pub async fn start(command: &str, file: &Path) -> Self {
         let mut child =
             super_relay(&[command, "--config"]).arg(file).stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
         let log = Arc::default();
-        let mut said = follow(child.stderr.take().unwrap(), Arc::clone(&log));
+        let ready = follow(child.stderr.take().unwrap(), Arc::clone(&log));
         let mut process = Self { child, addresses: BTreeMap::new(), log };
-        let listening = async {
-            while !servers.iter().all(|server| process.addresses.contains_key(*server)) {
-                let (server, address) = said.recv().await.expect("it stopped before it listened");
-                process.addresses.insert(server, address);
-            }
-        };
-        timeout(PATIENCE, listening).await.expect("it does not listen");
+        // When it stops before that, its log says why.
+        process.addresses = timeout(PATIENCE, ready).await.expect("it is not ready").expect("it stopped");
         process
     }
 
@@ -85,15 +80,14 @@ impl Drop for Process {
     }
 }
 
-/// Sends a signal to any process of the test's own.
-pub fn signal_process(id: u32, signal: Signal) {
-    let pid = Pid::from_raw(id.try_into().unwrap()).unwrap();
-    kill_process(pid, signal).unwrap();
-}
-
 /// Runs a command of the binary to its end.
 pub async fn run(arguments: &[&str]) -> Output {
-    let running = super_relay(arguments).kill_on_drop(true).output();
+    run_in(&[], arguments).await
+}
+
+/// The same with more in its environment.
+pub async fn run_in(environment: &[(&str, &str)], arguments: &[&str]) -> Output {
+    let running = super_relay(arguments).envs(environment.iter().copied()).kill_on_drop(true).output();
     timeout(PATIENCE, running).await.expect("it does not end").unwrap()
 }
 
@@ -106,19 +100,23 @@ fn super_relay(arguments: &[&str]) -> Command {
     command
 }
 
-/// Keeps the lines, and passes on the addresses in them: `{"fields": {"rpc": "127.0.0.1:1", ...}}`.
-fn follow(stderr: ChildStderr, log: Arc<Mutex<Vec<String>>>) -> mpsc::UnboundedReceiver<(String, String)> {
-    let (sender, receiver) = mpsc::unbounded_channel();
+/// Keeps the lines, and gives the addresses in them (`{"fields": {"rpc": "127.0.0.1:1", ...}}`) when it is ready.
+fn follow(stderr: ChildStderr, log: Arc<Mutex<Vec<String>>>) -> oneshot::Receiver<BTreeMap<String, String>> {
+    let (sender, receiver) = oneshot::channel();
     tokio::spawn(async move {
+        let (mut addresses, mut ready) = (BTreeMap::new(), Some(sender));
         let mut lines = BufReader::new(stderr).lines();
         while let Ok(Some(line)) = lines.next_line().await {
-            let said: Value = serde_json::from_str(&line).unwrap_or_default();
+            let fields = serde_json::from_str::<Value>(&line).unwrap_or_default()["fields"].take();
             log.lock().unwrap().push(line);
             for server in ["rpc", "ops", "kms"] {
-                if let Some(address) = said["fields"][server].as_str() {
-                    // Nobody listens any more once the process is up.
-                    let _ = sender.send((server.to_owned(), address.to_owned()));
-                }
+                addresses.extend(fields[server].as_str().map(|address| (server.to_owned(), address.to_owned())));
+            }
+            if fields["message"] == "ready"
+                && let Some(ready) = ready.take()
+            {
+                // Nobody waits any more where the test has ended.
+                let _ = ready.send(addresses.clone());
             }
         }
     });

@@ -82,10 +82,26 @@ impl Setup {
     }
 
     pub async fn start(self) -> World {
-        let ground = self.prepare().await;
-        let node = start_node(ground.data.path(), &ground.configuration).await;
-        admit_tee(&ground.paymaster, &Kms::at(node.url("kms"))).await;
-        World::on(ground, node, None)
+        self.prepare().await.start().await
+    }
+}
+
+impl Ground {
+    /// Starts a node on it.
+    pub async fn start(self) -> World {
+        let node = start_node(self.data.path(), &self.configuration).await;
+        admit_tee(&self.paymaster, &Kms::at(node.url("kms"))).await;
+        World::on(self, node, None)
+    }
+
+    /// Another EntryPoint with a paymaster of ours, which the node will serve too.
+    pub async fn deploy_besides(&mut self, version: EntryPointVersion) -> EntryPoint {
+        let deployment = devkit::deploy(&self.anvil, &tools(), version).await.unwrap();
+        let paymaster = Paymaster::deploy(&self.anvil, &tools(), &deployment.entry_point).await.unwrap();
+        paymaster.deposit(U256::from(ETHER)).await.unwrap();
+        let deployments = self.configuration["relay"]["deployments"].as_array_mut().unwrap();
+        deployments.push(configuration::deployment(&deployment, &paymaster));
+        deployment.entry_point
     }
 }
 
@@ -153,8 +169,7 @@ impl World {
 pub(super) async fn start_node(data: &Path, configuration: &Value) -> Process {
     let file = data.join("node.toml");
     configuration::write(configuration, &file);
-    let servers: &[_] = if configuration["kms"].is_null() { &["rpc", "ops"] } else { &["rpc", "ops", "kms"] };
-    Process::start("node", &file, servers).await
+    Process::start("node", &file).await
 }
 
 /// The paymaster's owner admits the key of the TEE, with the measurement of its code.
@@ -166,5 +181,10 @@ pub(super) async fn admit_tee(paymaster: &Paymaster, kms: &Kms) {
 }
 
 fn tools() -> Tools {
-    Tools::locate(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")).unwrap()
+    Tools::locate(&project()).unwrap()
+}
+
+/// The checkout.
+pub fn project() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }

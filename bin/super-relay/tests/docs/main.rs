@@ -1,0 +1,17 @@
+//! What docs/ says, held against the code and a running node.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests: what can't be done fails"
+)]
+
+mod errors;
+mod examples;
+mod markdown;
+mod node;
+mod paths;
+mod project;
+mod shape;
+mod source;
+mod stub_kms;

@@ -1,0 +1,53 @@
+//! The parts of a Markdown page that can be wrong.
+
+/// A fenced block.
+#[derive(Debug)]
+pub struct Block {
+    /// The words after the fence: the language, then what the block is for.
+    pub info: Vec<String>,
+    pub text: String,
+    /// The line of its opening fence, from 1.
+    pub line: usize,
+}
+
+/// Every fenced block, in order.
+pub fn blocks(page: &str) -> Vec<Block> {
+    let mut blocks: Vec<Block> = Vec::new();
+    let mut open = false;
+    for (index, line) in page.lines().enumerate() {
+        match (line.strip_prefix("```"), blocks.last_mut()) {
+            (Some(_), _) if open => open = false,
+            (Some(info), _) => {
+                let info = info.split_whitespace().map(str::to_owned).collect();
+                blocks.push(Block { info, text: String::new(), line: index + 1 });
+                open = true;
+            }
+            (None, Some(block)) if open => {
+                block.text.push_str(line);
+                block.text.push('\n');
+            }
+            (None, _) => {}
+        }
+    }
+    assert!(!open, "a fenced block is never closed");
+    blocks
+}
+
+/// What stands in backticks in a line.
+pub fn code_spans(line: &str) -> impl Iterator<Item = &str> {
+    line.split('`').skip(1).step_by(2)
+}
+
+/// Targets of the links in a line.
+pub fn link_targets(line: &str) -> impl Iterator<Item = &str> {
+    line.split("](").skip(1).filter_map(|rest| rest.split(')').next())
+}
+
+/// The cells of every row of the first table under a heading, without its header.
+pub fn table(page: &str, heading: &str) -> Vec<Vec<String>> {
+    let section = page.split_once(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no heading {heading:?}")).1;
+    let rows = section.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
+    rows.skip(2)
+        .map(|row| row.trim_matches('|').split('|').map(|cell| cell.trim().replace('`', "")).collect())
+        .collect()
+}

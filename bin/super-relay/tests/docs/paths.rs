@@ -1,0 +1,76 @@
+//! Every file, folder and function that the pages name is there.
+
+use std::path::{Path, PathBuf};
+
+use super::markdown::{blocks, code_spans, link_targets};
+use super::project;
+
+#[test]
+fn every_path_that_architecture_and_request_cycle_name_exists() {
+    let there = project::paths();
+    for page in ["docs/architecture.md", "docs/request-cycle.md"] {
+        let text = project::read(page);
+        let named = named_paths(&text);
+        assert!(named.len() > 10, "{page} names only {named:?}");
+        let missing: Vec<_> = named.iter().filter(|path| !is_there(path, &there)).collect();
+        assert!(missing.is_empty(), "{page} names what is not there: {missing:?}");
+    }
+}
+
+#[test]
+fn every_link_leads_to_a_file() {
+    for page in ["docs/architecture.md", "docs/request-cycle.md", "docs/api.md", "docs/operations.md"] {
+        let text = project::read(page);
+        let dead: Vec<_> = text.lines().flat_map(link_targets).filter(|target| !leads_somewhere(target)).collect();
+        assert!(dead.is_empty(), "{page} links to what is not there: {dead:?}");
+    }
+}
+
+/// In the request cycle a function stands after its file: `file.rs` `one()`, `another()`.
+#[test]
+fn every_function_of_the_request_cycle_is_in_its_file() {
+    let page = project::read("docs/request-cycle.md");
+    let mut checked = 0;
+    let mut missing = Vec::new();
+    for line in page.lines() {
+        let mut source: Option<(&str, String)> = None;
+        for span in code_spans(line) {
+            if span.ends_with(".rs") {
+                source = Some((span, project::read(span)));
+            } else if let (Some(name), Some((file, text))) = (span.strip_suffix("()"), &source) {
+                checked += 1;
+                if !defines(text, name) {
+                    missing.push(format!("{file}: {name}()"));
+                }
+            }
+        }
+    }
+    assert!(checked > 40, "only {checked} functions are named");
+    assert!(missing.is_empty(), "not there:\n{}", missing.join("\n"));
+}
+
+fn defines(source: &str, function: &str) -> bool {
+    source.contains(&format!("fn {function}(")) || source.contains(&format!("fn {function}<"))
+}
+
+/// What looks like a path, in backticks or in a tree; an address of an API begins with a slash and is none.
+fn named_paths(page: &str) -> Vec<String> {
+    let is_of_a_path = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
+    let trees = blocks(page).into_iter().filter(|block| block.info.is_empty()).map(|block| block.text);
+    let spans = page.lines().filter(|line| !line.starts_with("```")).flat_map(code_spans).map(str::to_owned);
+    let code: Vec<String> = trees.chain(spans).collect();
+    let words = code.iter().flat_map(|code| code.split_whitespace());
+    let paths = words.filter(|word| word.contains('/') && !word.starts_with('/') && word.chars().all(is_of_a_path));
+    paths.map(str::to_owned).collect()
+}
+
+/// A page may leave out the front of a path.
+fn is_there(path: &str, there: &[PathBuf]) -> bool {
+    let path = Path::new(path.trim_end_matches('/'));
+    there.iter().any(|known| known.ends_with(path))
+}
+
+fn leads_somewhere(target: &str) -> bool {
+    let file = target.split('#').next().unwrap_or_default();
+    target.starts_with("http") || file.is_empty() || project::root().join("docs").join(file).exists()
+}

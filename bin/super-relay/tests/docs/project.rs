@@ -1,0 +1,37 @@
+//! The checkout: where it is and what is in it.
+
+use std::path::{Path, PathBuf};
+
+/// Made by builds and by npm; nothing to document.
+const MADE: [&str; 4] = ["target", "node_modules", "cache", "out"];
+
+/// The root of the project.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+/// A file of the project.
+pub fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|problem| panic!("{path}: {problem}"))
+}
+
+/// Every file and folder, from the root on.
+pub fn paths() -> Vec<PathBuf> {
+    let root = root();
+    let mut found = Vec::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let entry = entry.unwrap();
+            let name = entry.file_name();
+            if MADE.iter().any(|made| name == *made) || name.as_encoded_bytes().starts_with(b".") {
+                continue;
+            }
+            if entry.file_type().unwrap().is_dir() {
+                folders.push(entry.path());
+            }
+            found.push(entry.path().strip_prefix(&root).unwrap().to_owned());
+        }
+    }
+    found
+}

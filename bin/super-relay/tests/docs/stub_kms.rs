@@ -1,0 +1,102 @@
+//! A relay whose KMS refuses every account, with the status that the account's name says.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use paymaster_relay::chain::RpcChain;
+use paymaster_relay::kms::{Kms, KmsError, KmsSigners};
+use paymaster_relay::metrics::Metrics;
+use paymaster_relay::nonce::SqliteNonces;
+use paymaster_relay::ports::{OsEntropy, SystemClock};
+use paymaster_relay::relay_key::{RelayKey, passphrase};
+use paymaster_relay::store::SqliteStore;
+use paymaster_relay::{Parts, Relay, Settings, serve};
+use prometheus::Registry;
+use proto::command::{RotateSigner, Sponsor, SponsorReply, WalletInfo};
+use proto::{AccountId, Status};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// Refuses with the status of that number.
+struct Refusing;
+
+fn refusal(account_id: &AccountId) -> KmsError {
+    KmsError::from_status(account_id.as_str().parse().ok().and_then(Status::from_code).unwrap())
+}
+
+#[async_trait]
+impl Kms for Refusing {
+    async fn sponsor(&self, command: &Sponsor, _: &str) -> Result<SponsorReply, KmsError> {
+        Err(refusal(&command.account_id))
+    }
+
+    async fn wallet(&self, account_id: &AccountId) -> Result<WalletInfo, KmsError> {
+        Err(refusal(account_id))
+    }
+
+    async fn signers(&self) -> Result<KmsSigners, KmsError> {
+        Err(KmsError::from_status(Status::NotProvisioned))
+    }
+
+    async fn rotate_signer(&self, _: &RotateSigner) -> Result<(), KmsError> {
+        Err(KmsError::from_status(Status::NotProvisioned))
+    }
+
+    async fn ready(&self) -> Result<(), KmsError> {
+        Ok(())
+    }
+}
+
+/// The relay, until dropped.
+pub struct RefusingRelay {
+    url: String,
+    _stop: DropGuard,
+    _data: TempDir,
+}
+
+impl RefusingRelay {
+    pub async fn start() -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let file = |name: &str| data.path().join(name);
+        std::fs::write(file("passphrase"), "a passphrase").unwrap();
+        let address = "0x0000000000000000000000000000000000000001";
+        let settings: Settings = serde_json::from_value(json!({
+            "chain": { "chain_id": 31337, "rpc_url": "http://127.0.0.1:9" },
+            "deployments": [{ "entry_point": address, "version": "0.7", "paymaster": address }],
+            "database": file("relay.sqlite"),
+            "policies": [{ "id": "any", "max_cost_per_operation": "1" }],
+            "relay_key": { "file": file("relay-key.json"), "passphrase_file": file("passphrase") },
+            "rp_id": "localhost",
+        }))
+        .unwrap();
+        let relay_key =
+            RelayKey::open(&settings.relay_key, passphrase(&settings.relay_key).unwrap(), Arc::new(Refusing));
+        let store = SqliteStore::open(&settings.database).await.unwrap();
+        let parts = Parts {
+            nonces: Arc::new(SqliteNonces::new(store.pool(), Arc::new(SystemClock))),
+            store: Arc::new(store),
+            kms: Arc::new(Refusing),
+            chain: Arc::new(RpcChain::new(&settings.chain).unwrap()),
+            relay_key: Arc::new(relay_key.unwrap()),
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(OsEntropy),
+            metrics: Arc::new(Metrics::new(&Registry::new()).unwrap()),
+        };
+        let relay = Arc::new(Relay::new(&settings, parts).unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let stop = CancellationToken::new();
+        tokio::spawn(serve(listener, relay, stop.clone()));
+        Self { url, _stop: stop.drop_guard(), _data: data }
+    }
+
+    /// The JSON-RPC error that a status of the trusted application becomes.
+    pub async fn error_for(&self, status: Status) -> Value {
+        let params = json!([status.code().to_string()]);
+        let request = json!({ "jsonrpc": "2.0", "id": 1, "method": "pm_get_account_info", "params": params });
+        let answer = reqwest::Client::new().post(&self.url).json(&request).send().await.unwrap();
+        answer.json::<Value>().await.unwrap()["error"].take()
+    }
+}

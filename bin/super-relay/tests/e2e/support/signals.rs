@@ -1,0 +1,30 @@
+//! What a test does to the processes it started.
+
+use std::fs;
+
+pub use rustix::process::Signal;
+use rustix::process::{Pid, kill_process};
+
+use super::within_seconds;
+
+pub fn signal_process(id: u32, signal: Signal) {
+    let pid = Pid::from_raw(id.try_into().unwrap()).unwrap();
+    kill_process(pid, signal).unwrap();
+}
+
+/// Stops a process where it stands, and waits until each of its threads does.
+pub async fn freeze(id: u32) {
+    signal_process(id, Signal::STOP);
+    within_seconds(5, async || stands_still(id).then_some(())).await;
+}
+
+/// Lets it go on.
+pub fn thaw(id: u32) {
+    signal_process(id, Signal::CONT);
+}
+
+fn stands_still(id: u32) -> bool {
+    let threads = fs::read_dir(format!("/proc/{id}/task")).unwrap();
+    let state = |thread: fs::DirEntry| fs::read_to_string(thread.path().join("status")).unwrap_or_default();
+    threads.flatten().map(state).all(|status| status.contains("State:\tT (stopped)"))
+}

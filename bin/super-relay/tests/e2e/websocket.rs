@@ -1,0 +1,40 @@
+//! The same methods over a WebSocket.
+
+use devkit::EntryPointVersion::V07;
+use jsonrpsee::core::client::{ClientT, Error};
+use jsonrpsee::rpc_params;
+use jsonrpsee::ws_client::WsClientBuilder;
+use serde_json::{Value, json};
+
+use crate::support::{TeeAccount, World};
+
+#[tokio::test]
+async fn one_connection_carries_a_sponsorship_from_intent_to_answer() {
+    let world = World::start(V07).await;
+    let client = WsClientBuilder::default().build(format!("ws://{}", world.node.address("rpc"))).await.unwrap();
+    let mut account = TeeAccount::create(&world).await;
+    let operation = account.operation(&world).await;
+
+    let intent: Value = client.request("pm_getSponsorshipIntent", rpc_params![&operation, &account.id]).await.unwrap();
+    let assertion = account.passkey.assert(&intent["webauthn"]).unwrap();
+    let answer: Value =
+        client.request("pm_sponsor_with_passkey", rpc_params![&operation, &account.id, &assertion]).await.unwrap();
+
+    assert!(world.entry_point().handle_ops(&answer["userOperation"]).await.unwrap().success);
+}
+
+#[tokio::test]
+async fn every_call_of_a_connection_is_refused_under_its_own_request_id() {
+    let world = World::start(V07).await;
+    let client = WsClientBuilder::default().build(format!("ws://{}", world.node.address("rpc"))).await.unwrap();
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let refusal = client.request::<Value, _>("pm_get_account_info", rpc_params!["nobody"]).await;
+
+        let Err(Error::Call(error)) = refusal else { panic!("{refusal:?}") };
+        let data: Value = serde_json::from_str(error.data().unwrap().get()).unwrap();
+        assert_eq!((&data["reason"], &data["retryable"]), (&json!("account_unknown"), &json!(false)));
+        ids.push(data["requestId"].as_str().unwrap().to_owned());
+    }
+    assert_ne!(ids[0], ids[1]);
+}
