@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use thiserror::Error;
 
-pub use worker::Worker;
+pub use worker::{StartError, Worker};
 
 /// A trusted application somewhere, and the queue in front of it.
 #[async_trait]

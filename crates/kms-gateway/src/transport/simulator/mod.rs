@@ -18,8 +18,7 @@ use thiserror::Error;
 
 pub use sealed_file::{SealedFile, SealedFileError};
 
-use super::worker::StartError;
-use super::{QueueStats, TeeTransport, TransportError, Worker};
+use super::{QueueStats, StartError, TeeTransport, TransportError, Worker};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
