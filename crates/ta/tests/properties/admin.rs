@@ -1,7 +1,7 @@
 //! Phases, admin commands and relay keys.
 
 use proto::command::{
-    AdminRequest, AuthorizeSigner, Echo, GetVersion, Hello, Phase, RevokeSigner, SetCeilings, SignatureScheme,
+    AdminRequest, Attest, AuthorizeSigner, Echo, GetVersion, Hello, Phase, RevokeSigner, SetCeilings, SignatureScheme,
 };
 use proto::limits::MAX_SIGNERS;
 use proto::{Bounded, EntryPointVersion, Permissions, Status, frame};
@@ -30,6 +30,7 @@ fn before_provisioning_only_questions_and_provisioning_are_taken() {
     assert_eq!((state.phase, state.counter, state.provisioned), (Phase::Uninitialised, 0, None));
     assert_eq!(world.call(&Hello).unwrap().wire_version, frame::VERSION);
     assert_eq!(world.call(&GetVersion).unwrap().measurement, state.measurement);
+    assert_eq!(world.call(&Attest { nonce: [6; 32] }).unwrap().statement.provisioned, None);
     let bytes = Bounded::new(vec![1, 2, 3]).unwrap();
     assert_eq!(world.call(&Echo { bytes: bytes.clone() }).unwrap().bytes, bytes);
     assert_eq!(world.provision(), Ok(()));

@@ -31,10 +31,14 @@ fn challenges(world: &World, counter: u64) -> Vec<(Opcode, [u8; 32])> {
     ]
 }
 
-/// Gives the command of that opcode, with that signature of the admin, to a world where the honest one would be taken.
-fn give(world: &World, opcode: Opcode, counter: u64, signature: Signature) -> Result<(), Status> {
-    let mut world = if opcode == Opcode::Provision { World::new() } else { world.fork() };
-    world.device.set_counter(counter - 1);
+/// A world where the honest command of that opcode is taken.
+fn world_for(opcode: Opcode, ready: &World) -> World {
+    if opcode == Opcode::Provision { World::new() } else { ready.fork() }
+}
+
+/// Gives the command of that opcode, with that signature of the admin.
+fn give(world: &mut World, opcode: Opcode, signature: Signature) -> Result<(), Status> {
+    let counter = world.next_counter();
     let signer = world.relay.address();
     match opcode {
         Opcode::Provision => world.call(&with(provision(world.admin.address(), counter), signature)),
@@ -60,16 +64,15 @@ fn with<R: AdminSigned>(mut command: R, signature: Signature) -> R {
 
 #[test]
 fn the_admin_s_signature_for_one_opcode_is_none_for_another() {
-    let mut world = World::ready();
-    // Ahead, so that every command of every pair is for the same count.
-    let counter = 100;
-    world.device.set_counter(counter - 1);
-    world.restart().unwrap();
-    for (signed_for, challenge) in challenges(&world, counter) {
-        let signature = world.admin.personal(&challenge);
-        for (given_as, _) in challenges(&world, counter) {
+    let ready = World::ready();
+    for (given_as, _) in challenges(&ready, 0) {
+        // Every command of every pair is for the same count: that of the one it is given as.
+        let counter = world_for(given_as, &ready).next_counter();
+        for (signed_for, challenge) in challenges(&ready, counter) {
+            let signature = ready.admin.personal(&challenge);
             let expected = if signed_for == given_as { Ok(()) } else { Err(Status::AdminSignatureInvalid) };
-            assert_eq!(give(&world, given_as, counter, signature), expected, "{signed_for:?} as {given_as:?}");
+            let reply = give(&mut world_for(given_as, &ready), given_as, signature);
+            assert_eq!(reply, expected, "{signed_for:?} as {given_as:?}");
         }
     }
 }
@@ -171,12 +174,12 @@ fn a_replay_gives_the_same_bytes_and_writes_nothing() {
         frame::encode_request(&sign(VERSION, "alice", 0).approved(&passkey, &relay)).unwrap(),
     ];
     let replies = frames.each_ref().map(|frame| world.core.handle(frame));
-    let writes = world.device.writes();
     for _ in 0..2 {
+        let writes = world.device.writes();
         assert_eq!(frames.each_ref().map(|frame| world.core.handle(frame)), replies);
+        assert_eq!(world.device.writes(), writes);
         world.restart().unwrap();
     }
-    assert_eq!(world.device.writes(), writes);
     assert!(replies.iter().all(|reply| reply[..4] == [0; 4]));
 }
 

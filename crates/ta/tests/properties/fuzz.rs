@@ -3,13 +3,13 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proto::command::{
-    AuthorizeSigner, CreateHybridAccount, Echo, GetVersion, GetWalletInfo, Hello, Opcode, RevokeSigner, SetCeilings,
-    SignatureScheme, VerifySecurityState,
+    Attest, AuthorizeSigner, CreateHybridAccount, Echo, GetVersion, GetWalletInfo, Hello, Opcode, RevokeSigner,
+    SetCeilings, SignatureScheme, VerifySecurityState,
 };
 use proto::limits::{MAX_FRAME, MAX_REPLY};
 use proto::{Bounded, EntryPointVersion, Permissions, Status, frame};
 
-use crate::support::requests::{sign, sponsor};
+use crate::support::requests::{batch, sign, sponsor};
 use crate::support::world::{ceilings, no_signature, provision, rotation, signed};
 use crate::support::{Draft, EthKey, Passkey, World};
 
@@ -30,6 +30,7 @@ fn seeds(world: &World) -> Vec<Vec<u8>> {
         frame::encode_request(&Echo { bytes: Bounded::new(vec![1; 9]).unwrap() }),
         frame::encode_request(&GetVersion),
         frame::encode_request(&VerifySecurityState),
+        frame::encode_request(&Attest { nonce: [6; 32] }),
         frame::encode_request(&GetWalletInfo { account_id: "alice".parse().unwrap() }),
         frame::encode_request(&create),
         frame::encode_request(&signed(provision(admin.address(), 1), admin)),
@@ -42,7 +43,9 @@ fn seeds(world: &World) -> Vec<Vec<u8>> {
         frames.push(frame::encode_request(&sponsor(version, "alice", 2).approved(&passkey, relay)));
         frames.push(frame::encode_request(&sign(version, "alice", 2).approved(&passkey, relay)));
     }
-    frames.into_iter().map(Result::unwrap).collect()
+    let mut frames: Vec<_> = frames.into_iter().map(Result::unwrap).collect();
+    frames.push(frame::encode_request(&batch(&frames[..11])).unwrap());
+    frames
 }
 
 /// A reply of the known shape, and no write behind a refusal but of a count that was spent.
@@ -138,6 +141,39 @@ fn mutated_frames_of_every_opcode_get_a_reply() {
         let mut world = if provisioned { world.fork() } else { World::new() };
         handle(&mut world, &frame);
     });
+}
+
+#[test]
+fn mutated_frames_in_a_batch_get_the_replies_they_get_alone() {
+    let world = World::with_account(SignatureScheme::Raw).0;
+    let seeds: Vec<_> = seeds(&world).into_iter().filter(|frame| is_batchable(frame)).collect();
+    assert!(seeds.len() > 10);
+    proptest!(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() }, |(
+        picks in vec((any::<prop::sample::Index>(), vec(mutation(), 0..2)), 0..12),
+    )| {
+        let frames: Vec<_> = picks.iter().map(|(seed, mutations)| {
+            let mut frame = seed.get(&seeds).clone();
+            mutations.iter().for_each(|mutation| mutate(&mut frame, mutation, &seeds));
+            frame
+        }).collect();
+        let request = batch(&frames);
+        let (mut alone, mut together) = (world.fork(), world.fork());
+        let reply = together.call(&request);
+        prop_assert_eq!(reply.is_err(), request.reply_limit() > MAX_REPLY);
+        // A mutation may make another command of a frame, which a batch refuses.
+        for (frame, reply) in frames.iter().zip(reply.iter().flat_map(|reply| reply.replies.iter())) {
+            let single = if is_batchable(frame) || frame::split_request(frame).is_err() {
+                alone.core.handle(frame)
+            } else {
+                frame::encode_refusal(Status::NotBatchable)
+            };
+            prop_assert_eq!(&single[..], &reply[..]);
+        }
+    });
+}
+
+fn is_batchable(frame: &[u8]) -> bool {
+    frame::split_request(frame).is_ok_and(|(opcode, _)| opcode.batched_reply_limit().is_some())
 }
 
 #[test]

@@ -4,11 +4,14 @@
 mod accounts;
 mod admin;
 mod approvals;
+mod attest;
+mod batch;
 mod binding;
 mod ceilings;
 mod durability;
 mod fuzz;
 mod hostile_host;
+mod rollback;
 mod secrets;
 mod support;
 mod webauthn;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use proto::command::{
-    AuthorizeSigner, CreateHybridAccount, Echo, GetVersion, GetWalletInfo, Hello, Opcode, Request, SetCeilings,
+    Attest, AuthorizeSigner, CreateHybridAccount, Echo, GetVersion, GetWalletInfo, Hello, Opcode, Request, SetCeilings,
     SignatureScheme, VerifySecurityState,
 };
 use proto::digest::personal_message_hash;
@@ -12,7 +12,7 @@ use ta::memory::SeededEntropy;
 use ta::{Entropy, RecordName};
 
 use crate::support::keys::recover;
-use crate::support::requests::{sign, sponsor};
+use crate::support::requests::{batch, sign, sponsor};
 use crate::support::world::{ceilings, no_signature, provision, signed};
 use crate::support::{Draft, EthKey, Passkey, World};
 
@@ -53,6 +53,7 @@ fn replies(world: &mut World) -> Vec<(Opcode, Vec<u8>)> {
     send(world, r, &Echo { bytes: Bounded::new(vec![5; 40]).unwrap() });
     send(world, r, &GetVersion);
     send(world, r, &VerifySecurityState);
+    send(world, r, &Attest { nonce: [6; 32] });
     for account in ["alice", "bob"] {
         let account_id: proto::AccountId = account.parse().unwrap();
         let passkey = if account == "alice" { passkey.clone() } else { Passkey::numbered(0x42) };
@@ -64,6 +65,9 @@ fn replies(world: &mut World) -> Vec<(Opcode, Vec<u8>)> {
         send(world, r, &sponsor(VERSION, account, 0).approved(&passkey, &relay));
         send(world, r, &sign(VERSION, account, 0).approved(&passkey, &relay));
     }
+    let look_up = frame::encode_request(&GetWalletInfo { account_id: "alice".parse().unwrap() }).unwrap();
+    let sponsorship = frame::encode_request(&sponsor(VERSION, "bob", 0).approved(&Passkey::numbered(0x42), &relay));
+    send(world, r, &batch(&[look_up, sponsorship.unwrap()]));
     let set_ceilings = SetCeilings { ceilings: ceilings(), counter: 3, signature: no_signature() };
     send(world, r, &signed(set_ceilings, &admin));
     let next = EthKey::numbered(9);
@@ -127,8 +131,8 @@ fn a_source_that_gives_nothing_makes_no_key() {
     }
     let attempt = |world: &World, frame: Result<Vec<u8>, Status>| {
         let (device, platform) = (&world.device, crate::support::world::platform());
-        let writes = device.writes();
         let mut core = ta::Core::open(device.store(), Silent, device.counter(), platform).unwrap();
+        let writes = device.writes();
         assert_eq!(core.handle(&frame.unwrap()), frame::encode_refusal(Status::EntropyFailed));
         assert_eq!(device.writes(), writes);
     };

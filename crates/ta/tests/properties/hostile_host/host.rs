@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use proptest::sample::Index;
 use proto::command::{
     AuthorizeSigner, CreateHybridAccount, Request, RevokeSigner, SetCeilings, SignWithHybridKey, SignatureScheme,
-    Sponsor,
+    Sponsor, VerifySecurityState,
 };
 use proto::{Address, EntryPointVersion, Permissions, frame};
 
@@ -13,7 +13,7 @@ use super::model::Model;
 use super::steps::{Operation, Step};
 use super::tally::Tally;
 use super::verdict::decode;
-use crate::support::requests::{sign, sponsor};
+use crate::support::requests::{batch, sign, sponsor};
 use crate::support::world::{MAX_WINDOW, ceilings, no_signature, rotation, signed};
 use crate::support::{Draft, EthKey, Passkey, World};
 
@@ -78,6 +78,7 @@ impl Host {
                     self.send(frame);
                 }
             }
+            Step::Batch(indices) => self.batch(indices),
             Step::Mutate { frame, at, change } => {
                 if let Some(mut frame) = self.recorded(frame) {
                     let at = at.index(frame.len());
@@ -104,6 +105,15 @@ impl Host {
                 self.world.device.fail_after(*after, *fault);
             }
         }
+    }
+
+    /// Recorded frames together. Every third time one more among them is a batch itself.
+    fn batch(&mut self, indices: &[Index]) {
+        let mut frames: Vec<_> = indices.iter().filter_map(|index| self.recorded(index)).collect();
+        if self.count.is_multiple_of(3) {
+            frames.push(frame::encode_request(&batch(&frames)).unwrap());
+        }
+        self.send_together(&frames);
     }
 
     fn operate(&mut self, operation: &Operation) {
@@ -180,8 +190,8 @@ impl Host {
         let Step::Admin { kind, signer, next, permissions, honest, ahead } = step else {
             return;
         };
-        // A platform without power tells no counter; its host remembers one.
-        let known = self.world.call(&proto::command::VerifySecurityState).map_or(0, |state| state.counter);
+        // A core in doubt tells no counter; its host remembers one.
+        let known = self.world.call(&VerifySecurityState).map_or(0, |state| state.counter);
         let counter = known + 1 + ahead;
         let key = if *honest { self.world.admin.clone() } else { relay(*next) };
         let (current, newcomer) = (relay(*signer), relay(*next));
@@ -205,7 +215,15 @@ impl Host {
     fn restart(&mut self) {
         self.tally.restarts += 1;
         self.world.restart().unwrap();
-        let provisioned = self.world.state().provisioned.unwrap();
+        self.settle();
+    }
+
+    /// Learns what holds, of a core that tells.
+    pub(super) fn settle(&mut self) {
+        let Ok(state) = self.world.call(&VerifySecurityState) else {
+            return;
+        };
+        let provisioned = state.provisioned.unwrap();
         let signers: BTreeMap<Address, Permissions> =
             provisioned.signers.iter().map(|signer| (signer.address, signer.permissions)).collect();
         let doubts = std::mem::take(&mut self.model.in_doubt);

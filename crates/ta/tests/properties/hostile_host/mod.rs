@@ -1,5 +1,5 @@
 //! Property 1: a host that owns everything but the keys, over thousands of random sequences. It replays, mixes, mutates,
-//! restarts, makes writes fail, and may have the relays sign what it likes. Every signature in every reply must be one
+//! batches, restarts, makes writes fail, and may have the relays sign what it likes. Every signature in every reply must be one
 //! that the model of what was approved allows.
 
 mod host;
@@ -38,5 +38,6 @@ fn nothing_is_signed_that_was_not_approved() {
     assert!(tally.frames > 15_000, "{tally:?}");
     assert!(tally.sponsored > 1_000 && tally.without_passkey > 100 && tally.signed > 300, "{tally:?}");
     assert!(tally.administered > 300 && tally.created > 200 && tally.replayed > 150, "{tally:?}");
+    assert!(tally.batched > 1_000, "{tally:?}");
     assert!(tally.refused > tally.frames / 4 && tally.restarts > 400 && tally.faults > 400, "{tally:?}");
 }

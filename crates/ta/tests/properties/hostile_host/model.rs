@@ -16,7 +16,7 @@ pub struct Model {
     pub paymaster_signer: Address,
     pub ceilings: Ceilings,
     pub signers: BTreeMap<Address, Permissions>,
-    /// The signers if a command that failed took effect all the same; settled by the next restart.
+    /// The signers if a command that failed took effect all the same; settled when the core has opened its store again.
     pub in_doubt: Vec<BTreeMap<Address, Permissions>>,
     pub user_approved: HashSet<(PasskeyPublicKey, [u8; 32])>,
     pub relay_approved: HashSet<(Address, RequestDigest)>,

@@ -1,5 +1,6 @@
 //! What a hostile host does next.
 
+use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use ta::memory::Fault;
@@ -11,6 +12,8 @@ pub enum Step {
     Operation(Operation),
     /// Sends a frame again.
     Replay(Index),
+    /// Sends frames again, together.
+    Batch(Vec<Index>),
     /// Sends a frame again with a byte changed.
     Mutate { frame: Index, at: Index, change: u8 },
     /// Puts a part of one operation's command into another's.
@@ -44,6 +47,7 @@ pub fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => operation().prop_map(Step::Operation),
         2 => any::<Index>().prop_map(Step::Replay),
+        2 => vec(any::<Index>(), 1..6).prop_map(Step::Batch),
         4 => (any::<Index>(), any::<Index>(), 1..=255u8)
             .prop_map(|(frame, at, change)| Step::Mutate { frame, at, change }),
         5 => (any::<Index>(), any::<Index>(), 0..6u8).prop_map(|(into, from, part)| Step::Mix { into, from, part }),

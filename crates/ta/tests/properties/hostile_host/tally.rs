@@ -11,6 +11,7 @@ pub struct Tally {
     pub created: u32,
     pub administered: u32,
     pub replayed: u32,
+    pub batched: u32,
     pub restarts: u32,
     pub faults: u32,
 }
@@ -25,6 +26,7 @@ impl Tally {
         self.created += other.created;
         self.administered += other.administered;
         self.replayed += other.replayed;
+        self.batched += other.batched;
         self.restarts += other.restarts;
         self.faults += other.faults;
     }

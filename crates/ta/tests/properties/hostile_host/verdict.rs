@@ -3,18 +3,46 @@
 use std::collections::BTreeMap;
 
 use proto::command::{
-    AuthorizeSigner, CreateHybridAccount, GetWalletInfo, Opcode, Request, RevokeSigner, RotateSigner, SetCeilings,
-    SignWithHybridKey, Sponsor,
+    AuthorizeSigner, BatchReply, CreateHybridAccount, GetWalletInfo, Opcode, Request, RevokeSigner, RotateSigner,
+    SetCeilings, SignWithHybridKey, Sponsor,
 };
 use proto::{AccountId, Address, Permissions, Status, frame};
 
 use super::host::Host;
+use crate::support::requests::batch;
 
 impl Host {
     /// Sends a frame and holds whatever comes back against the model.
     pub(super) fn send(&mut self, frame: Vec<u8>) {
-        self.tally.frames += 1;
+        self.settle_doubts();
         let reply = self.world.core.handle(&frame);
+        self.judge(frame, reply);
+    }
+
+    /// Sends frames in a batch and holds whatever comes back against the model, as if each had come alone.
+    pub(super) fn send_together(&mut self, frames: &[Vec<u8>]) {
+        self.settle_doubts();
+        let Ok(BatchReply { replies }) = self.world.call(&batch(frames)) else {
+            return;
+        };
+        assert_eq!(replies.len(), frames.len());
+        for (frame, reply) in frames.iter().zip(&*replies) {
+            self.tally.batched += 1;
+            self.judge(frame.clone(), reply.to_vec());
+        }
+    }
+
+    /// One fault may stand in the way of opening the store again, but not a second one. What is in doubt then has no power.
+    fn settle_doubts(&mut self) {
+        for _ in 0..2 {
+            if !self.model.in_doubt.is_empty() {
+                self.settle();
+            }
+        }
+    }
+
+    fn judge(&mut self, frame: Vec<u8>, reply: Vec<u8>) {
+        self.tally.frames += 1;
         let status = Status::from_code(u32::from_be_bytes(reply[..4].try_into().unwrap())).unwrap();
         if status != Status::Ok {
             self.tally.refused += 1;
@@ -23,6 +51,7 @@ impl Host {
             }
             return;
         }
+        assert!(self.model.in_doubt.is_empty(), "served in doubt");
         if let Some(signers) = self.signers_after(&frame) {
             self.tally.administered += 1;
             self.model.signers = signers;

@@ -1,6 +1,7 @@
 //! Operations and terms for every EntryPoint version, and commands in the making: approve in any order, bend anything.
 
-use proto::command::{Deployment, PasskeyAssertion, RelayApproval, SignWithHybridKey, Sponsor};
+use proto::bytes::BoundedList;
+use proto::command::{Batch, Deployment, PasskeyAssertion, RelayApproval, SignWithHybridKey, Sponsor};
 use proto::{
     Address, Bounded, EntryPoint, EntryPointVersion, Init, Paymaster, Signature, Terms, Uint256, UserOperation,
 };
@@ -61,6 +62,12 @@ pub fn foreign_paymaster(version: EntryPointVersion) -> Paymaster {
         data: Bounded::new(vec![1, 2, 3]).unwrap(),
         signature: (version == EntryPointVersion::V09).then(|| Bounded::new(vec![0xdd; 65]).unwrap()),
     }
+}
+
+/// Those frames in one.
+pub fn batch(frames: &[Vec<u8>]) -> Batch {
+    let frames = frames.iter().map(|frame| Bounded::new(frame.clone()).unwrap()).collect();
+    Batch { frames: BoundedList::new(frames).unwrap() }
 }
 
 /// Commands before and after their approvals.

@@ -1,0 +1,87 @@
+//! What is attested: which keys live in which code, to whoever chose the nonce.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use proto::command::{Attest, AttestReply};
+use proto::limits::MAX_QUOTE;
+use proto::{Hash, Status, frame};
+use ta::memory::SeededEntropy;
+use ta::{AttestError, Attestor};
+
+use crate::support::World;
+use crate::support::world::{TestCore, open};
+
+const NONCE: [u8; 32] = [0xa1; 32];
+
+/// A platform that quotes as it is told, and remembers what it was asked to sign.
+#[derive(Clone)]
+struct Quoting {
+    answer: Result<Option<Vec<u8>>, AttestError>,
+    asked: Rc<RefCell<Vec<Hash>>>,
+}
+
+impl Attestor for Quoting {
+    fn quote(&mut self, challenge: &Hash) -> Result<Option<Vec<u8>>, AttestError> {
+        self.asked.borrow_mut().push(*challenge);
+        self.answer.clone()
+    }
+}
+
+fn reopened(world: &World) -> TestCore {
+    open(&world.device.fork(), SeededEntropy::new([1; 32])).unwrap()
+}
+
+fn attest(
+    world: &World,
+    answer: Result<Option<Vec<u8>>, AttestError>,
+    nonce: [u8; 32],
+) -> (Result<AttestReply, Status>, Hash) {
+    let platform = Quoting { answer, asked: Rc::default() };
+    let mut core = reopened(world).attested_by(platform.clone());
+    let reply = core.handle(&frame::encode_request(&Attest { nonce }).unwrap());
+    let asked = platform.asked.borrow();
+    assert_eq!(asked.len(), 1);
+    (frame::decode_reply::<Attest>(&reply).unwrap(), asked[0])
+}
+
+#[test]
+fn a_quote_is_over_the_nonce_the_keys_the_code_and_the_counter() {
+    let mut world = World::ready();
+    let (reply, asked) = attest(&world, Ok(Some(vec![1, 2, 3])), NONCE);
+    let AttestReply { statement, quote } = reply.unwrap();
+    assert_eq!(quote.unwrap()[..], [1, 2, 3]);
+    assert_eq!(asked, statement.challenge(&NONCE), "what is quoted is what is stated");
+
+    let state = world.state();
+    let (provisioned, keys) = (state.provisioned.unwrap(), statement.provisioned.unwrap());
+    assert_eq!((keys.admin, keys.paymaster_signer), (provisioned.admin, provisioned.paymaster_signer));
+    assert_eq!((statement.version, statement.measurement), (state.version, state.measurement));
+    assert_eq!(statement.counter, state.counter);
+}
+
+#[test]
+fn another_nonce_another_key_and_another_count_is_another_quote() {
+    let mut world = World::ready();
+    let mut asked = vec![attest(&world, Ok(None), NONCE).1, attest(&world, Ok(None), [0xa2; 32]).1];
+    asked.push(attest(&World::new(), Ok(None), NONCE).1);
+    let mut other = World::with_entropy([8; 32]);
+    other.provision().unwrap();
+    other.authorize(other.relay.address(), proto::Permissions::ALL).unwrap();
+    asked.push(attest(&other, Ok(None), NONCE).1);
+    world.revoke(world.relay.address()).unwrap();
+    asked.push(attest(&world, Ok(None), NONCE).1);
+    for (index, challenge) in asked.iter().enumerate() {
+        assert!(!asked[..index].contains(challenge), "{index}");
+    }
+}
+
+#[test]
+fn without_attestation_there_is_no_quote_and_a_platform_that_fails_is_told_apart() {
+    let mut world = World::ready();
+    assert_eq!(world.call(&Attest { nonce: NONCE }).unwrap().quote, None);
+    assert_eq!(attest(&world, Err(AttestError), NONCE).0, Err(Status::AttestationFailed));
+    let longest = attest(&world, Ok(Some(vec![7; MAX_QUOTE])), NONCE).0.unwrap();
+    assert_eq!(longest.quote.unwrap().len(), MAX_QUOTE);
+    assert_eq!(attest(&world, Ok(Some(vec![7; MAX_QUOTE + 1])), NONCE).0, Err(Status::AttestationFailed));
+}

@@ -1,0 +1,151 @@
+//! A batch gives the very replies that its frames get alone, or nothing is done at all.
+
+use proto::command::{
+    Attest, AuthorizeSigner, Batch, CreateHybridAccount, Echo, GetVersion, GetWalletInfo, Hello, Opcode, Request,
+    SignatureScheme, VerifySecurityState,
+};
+use proto::limits::{MAX_BATCH, MAX_ECHO, MAX_FRAME, MAX_REPLY};
+use proto::{Bounded, EntryPointVersion, Permissions, Status, frame};
+
+use crate::support::requests::{batch, sign, sponsor};
+use crate::support::world::{no_signature, signed};
+use crate::support::{Draft, EthKey, Passkey, World};
+
+fn encoded<R: Request>(request: &R) -> Vec<u8> {
+    frame::encode_request(request).unwrap()
+}
+
+fn in_a_batch(world: &mut World, frames: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, Status> {
+    let replies = world.call(&batch(frames))?.replies;
+    Ok(replies.iter().map(|reply| reply.to_vec()).collect())
+}
+
+fn wallet_of(account: &str) -> Vec<u8> {
+    encoded(&GetWalletInfo { account_id: account.parse().unwrap() })
+}
+
+/// Frames of every kind, taken and refused, with counts that must be kept in order.
+fn frames(world: &World) -> Vec<Vec<u8>> {
+    let (relay, alice) = (&world.relay, Passkey::numbered(0x41));
+    let mut frames = vec![
+        encoded(&Hello),
+        encoded(&GetVersion),
+        encoded(&Echo { bytes: Bounded::new(vec![5; 40]).unwrap() }),
+        wallet_of("alice"),
+        wallet_of("nobody"),
+        Vec::new(),
+        vec![frame::VERSION + 1, 0, 0],
+        vec![frame::VERSION, 0, 99],
+        encoded(&Hello)[..2].to_vec(),
+        [&encoded(&Hello)[..], &[0]].concat(),
+    ];
+    for (version, count) in EntryPointVersion::ALL.into_iter().zip([3, 3, 2, 9]) {
+        let passkey = Passkey { count, ..alice.clone() };
+        let stranger = EthKey::numbered(8);
+        frames.push(encoded(&sponsor(version, "alice", 1).approved(&passkey, relay)));
+        frames.push(encoded(&sign(version, "alice", 1).approved(&passkey, relay)));
+        frames.push(encoded(&sponsor(version, "alice", 1).approved(&passkey, &stranger)));
+    }
+    frames
+}
+
+#[test]
+fn each_frame_gets_the_reply_it_gets_alone() {
+    let ready = World::with_account(SignatureScheme::Raw).0;
+    for base in [ready.fork(), World::new()] {
+        let (mut alone, mut together) = (base.fork(), base.fork());
+        let frames = frames(&ready);
+        let expected: Vec<_> = frames.iter().map(|frame| alone.core.handle(frame)).collect();
+        assert_eq!(in_a_batch(&mut together, &frames), Ok(expected.clone()));
+        let (alone, together) = (alone.device.records(), together.device.records());
+        assert!(alone == together, "and the same is left behind");
+    }
+    let mut world = ready.fork();
+    let replies = in_a_batch(&mut world, &frames(&ready)).unwrap();
+    let taken = replies.iter().filter(|reply| reply[..4] == [0; 4]).count();
+    assert_eq!(taken, 4 + 3 * 2, "of the versions one comes with a count that went back");
+    assert_eq!(in_a_batch(&mut world, &[]), Ok(Vec::new()));
+}
+
+#[test]
+fn what_changes_something_for_good_is_refused_and_the_rest_is_answered() {
+    let mut world = World::with_account(SignatureScheme::Raw).0;
+    let (counter, before) = (world.next_counter(), world.state());
+    let signer = EthKey::numbered(9).address();
+    let authorize = AuthorizeSigner { signer, permissions: Permissions::ALL, counter, signature: no_signature() };
+    let create = CreateHybridAccount {
+        account_id: "bob".parse().unwrap(),
+        signature_scheme: SignatureScheme::Raw,
+        registration: Passkey::numbered(0x42).register(),
+    };
+    let alone = [
+        encoded(&signed(authorize, &world.admin)),
+        encoded(&create),
+        encoded(&batch(&[encoded(&Hello)])),
+        encoded(&VerifySecurityState),
+        encoded(&Attest { nonce: [1; 32] }),
+    ];
+    let frames: Vec<_> = alone.iter().flat_map(|frame| [frame.clone(), wallet_of("alice")]).collect();
+    // Wallets take room for every passkey an account may have: three of them go into a batch.
+    for frames in frames.chunks(6) {
+        let replies = in_a_batch(&mut world, frames).unwrap();
+        for pair in replies.chunks(2) {
+            assert_eq!(pair[0], frame::encode_refusal(Status::NotBatchable));
+            assert_eq!(pair[1], world.core.handle(&wallet_of("alice")));
+        }
+    }
+    assert_eq!(world.state(), before);
+    assert_eq!(world.core.handle(&wallet_of("bob")), frame::encode_refusal(Status::AccountUnknown));
+    assert!(alone.iter().all(|frame| world.core.handle(frame)[..4] == [0; 4]), "alone each of them is taken");
+}
+
+#[test]
+fn no_opcode_is_both_batchable_and_of_lasting_effect() {
+    let batchable: Vec<_> = Opcode::ALL.iter().filter(|opcode| opcode.batched_reply_limit().is_some()).collect();
+    let expected = [
+        Opcode::Hello,
+        Opcode::Echo,
+        Opcode::GetVersion,
+        Opcode::GetWalletInfo,
+        Opcode::SignWithHybridKey,
+        Opcode::Sponsor,
+    ];
+    assert!(batchable.into_iter().eq(&expected));
+}
+
+#[test]
+fn a_batch_whose_replies_might_not_fit_is_refused_before_anything_is_done() {
+    let (mut world, passkey, _) = World::with_account(SignatureScheme::Raw);
+    let counting = Passkey { count: 5, ..passkey };
+    let relay = world.relay.clone();
+    let sponsorship = encoded(&sponsor(EntryPointVersion::V07, "alice", 0).approved(&counting, &relay));
+    let wallets = vec![wallet_of("alice"); MAX_REPLY / Opcode::GetWalletInfo.batched_reply_limit().unwrap()];
+    assert!(in_a_batch(&mut world, &wallets).is_ok());
+    let too_many = [&[sponsorship.clone(), wallet_of("alice")], &wallets[..]].concat();
+    let writes = world.device.writes();
+    assert_eq!(in_a_batch(&mut world, &too_many), Err(Status::TooLarge));
+    assert_eq!(world.device.writes(), writes, "the sponsorship's count would have been written");
+
+    // As many sponsorships as a batch takes always fit, beside the longest echoes that do.
+    let full = vec![sponsorship; MAX_BATCH];
+    assert!(batch(&full).reply_limit() <= MAX_REPLY);
+    let replies = in_a_batch(&mut world, &full).unwrap();
+    assert_eq!(replies.len(), MAX_BATCH);
+    let echo = encoded(&Echo { bytes: Bounded::new(vec![7; MAX_ECHO]).unwrap() });
+    assert_eq!(in_a_batch(&mut world, &vec![echo; MAX_BATCH]).unwrap()[MAX_BATCH - 1].len(), 4 + 2 + MAX_ECHO);
+}
+
+#[test]
+fn a_batch_is_bounded_in_frames_and_in_bytes() {
+    let mut world = World::ready();
+    // The payload of a batch of one frame too many: its count, then each with its length.
+    let hello = encoded(&Hello);
+    let count = u8::try_from(MAX_BATCH + 1).unwrap();
+    let items = [&[u8::try_from(hello.len()).unwrap()], &hello[..]].concat().repeat(MAX_BATCH + 1);
+    let [high, low] = (Opcode::Batch as u16).to_be_bytes();
+    let frame = [&[frame::VERSION, high, low, count], &items[..]].concat();
+    assert_eq!(world.core.handle(&frame), frame::encode_refusal(Status::Malformed));
+
+    let halves = vec![vec![0; MAX_FRAME / 2]; 2];
+    assert_eq!(frame::encode_request::<Batch>(&batch(&halves)), Err(Status::TooLarge));
+}
