@@ -67,7 +67,7 @@ async fn the_reasons_of_the_trusted_application_are_all_there_with_both_codes() 
         let (code, reason) = (&error["code"], error["data"]["reason"].as_str().unwrap());
         assert_eq!(error["data"]["retryable"], status.is_retryable(), "{status:?}");
         let over_rpc = if reason == status.reason() { code.to_string() } else { format!("{code} {reason}") };
-        let over_http = status_code(&statuses[format!("{status:?}").as_str()]);
+        let over_http = status_code(statuses[format!("{status:?}").as_str()]);
         rows.push(vec![status.reason().to_owned(), over_http, over_rpc, status.to_string()]);
     }
     let wanted: Vec<_> = rows.iter().map(|row| format!("| `{}` | {} |", row[0], row[1..].join(" | "))).collect();

@@ -45,6 +45,10 @@ struct Reader {
 
 impl Reader {
     fn new() -> Self {
+        for tool in ["curl", "jq", "node"] {
+            let found = Command::new(tool).arg("--version").stdout(Stdio::null()).status();
+            assert!(found.is_ok(), "{PAGE} needs {tool}");
+        }
         let folder = tempfile::tempdir().unwrap();
         let ethers = project::root().join("contracts/node_modules");
         std::os::unix::fs::symlink(ethers, folder.path().join("node_modules")).unwrap();
