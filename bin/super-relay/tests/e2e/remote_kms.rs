@@ -50,6 +50,24 @@ async fn while_the_kms_is_down_requests_are_refused_as_retryable_and_pass_when_i
 }
 
 #[tokio::test]
+async fn a_node_starts_without_its_kms_and_is_not_ready_until_it_is_there() {
+    let mut world = Setup::of(V07).start_apart().await;
+    let request = request(&world).await;
+    world.kill_kms().await;
+    world.node.kill().await;
+
+    world.restart().await;
+    assert_eq!(world.ops("/livez").await.0, 200);
+    assert_eq!(world.ops("/readyz").await.0, 503);
+    let refusal = world.rpc().call("pm_sponsor_with_tee", request.clone()).await.unwrap_err();
+    refusal.is_retryable(-32603, "kms_unavailable");
+
+    world.restart_kms().await;
+    within_seconds(15, async || (world.ops("/readyz").await.0 == 200).then_some(())).await;
+    assert!(world.rpc().call("pm_sponsor_with_tee", request).await.is_ok());
+}
+
+#[tokio::test]
 async fn a_gateway_that_cannot_be_reached_is_passed_over_for_the_next() {
     let first = |configuration: &mut Value| configuration["remote_kms"] = json!({ "urls": ["http://127.0.0.1:1/"] });
     let world = Setup::of(V07).configure(first).start_apart().await;
