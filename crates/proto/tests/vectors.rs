@@ -1,9 +1,11 @@
-//! The frozen vectors: hashes that real EntryPoints gave, and paymaster digests that the contracts check too.
+//! The frozen vectors: hashes that real EntryPoints gave, paymaster digests that the contracts check too, and challenges of
+//! attestation that ethers made.
 #![expect(clippy::unwrap_used, reason = "a vector that does not parse must fail the test")]
 
+use proto::command::{ProvisionedKeys, Statement};
 use proto::json::{GasFields, parse_user_operation};
 use proto::paymaster::paymaster_digest;
-use proto::{EntryPoint, EntryPointVersion, Terms};
+use proto::{Bounded, EntryPoint, EntryPointVersion, Hash, Terms};
 use serde_json::{Value, json};
 
 fn vectors(name: &str) -> Vec<Value> {
@@ -52,9 +54,9 @@ fn another_paymaster_signature_outside_the_hash_keeps_the_hash() {
         let mut op = operation(&vector, "delegation", entry_point.chain_id, entry_point.version);
         let hash = op.hash(&entry_point);
         let paymaster = op.paymaster.as_mut().unwrap();
-        paymaster.signature = Some(proto::Bounded::new(vec![0x11; 65]).unwrap());
+        paymaster.signature = Some(Bounded::new(vec![0x11; 65]).unwrap());
         assert_eq!(op.hash(&entry_point), hash);
-        op.paymaster.as_mut().unwrap().data = proto::Bounded::new(vec![1]).unwrap();
+        op.paymaster.as_mut().unwrap().data = Bounded::new(vec![1]).unwrap();
         assert_ne!(op.hash(&entry_point), hash);
     }
 }
@@ -76,5 +78,22 @@ fn every_paymaster_digest_is_the_one_the_contract_checks() {
         };
         let digest = paymaster_digest(&op, &entry_point, &terms);
         assert_eq!(digest.to_string(), text(&vector, "digest"), "{}", vector["name"]);
+    }
+}
+
+#[test]
+fn every_attestation_challenge_is_the_one_that_a_verifier_computes() {
+    for vector in vectors("attestation-challenges") {
+        let word = |field: &str| -> [u8; 32] { hex::decode(&text(&vector, field)[2..]).unwrap().try_into().unwrap() };
+        let address = |field: &str| vector[field].as_str().map(|text| proto::json::address(text).unwrap());
+        let statement = Statement {
+            version: Bounded::new(text(&vector, "version").to_owned()).unwrap(),
+            measurement: Hash(word("measurement")),
+            counter: vector["counter"].as_u64().unwrap(),
+            provisioned: address("admin")
+                .zip(address("paymasterSigner"))
+                .map(|(admin, paymaster_signer)| ProvisionedKeys { admin, paymaster_signer }),
+        };
+        assert_eq!(statement.challenge(&word("nonce")), Hash(word("challenge")), "{}", vector["name"]);
     }
 }
