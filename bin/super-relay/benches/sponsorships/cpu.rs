@@ -1,0 +1,69 @@
+//! What a process has used of the processor, as the kernel accounts for it (proc(5), `stat`).
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::Outcome;
+
+/// `USER_HZ`: 100 on every Linux that Rust runs on as a first-class host.
+const TICK: Duration = Duration::from_millis(10);
+
+/// Time on the processor since the process began.
+#[derive(Default)]
+pub struct Cpu {
+    pub user: Duration,
+    pub system: Duration,
+    /// Both kinds, by the name of the threads that live.
+    threads: BTreeMap<String, Duration>,
+}
+
+impl Cpu {
+    /// As it stands now.
+    pub fn of(process: u32) -> Outcome<Self> {
+        let folder = format!("/proc/{process}");
+        let (_, user, system) = stat(Path::new(&folder))?;
+        let mut threads = BTreeMap::<_, Duration>::new();
+        for thread in fs::read_dir(format!("{folder}/task"))? {
+            // A thread may end between the list and the look at it.
+            if let Ok((name, user, system)) = stat(&thread?.path()) {
+                *threads.entry(name).or_default() += user + system;
+            }
+        }
+        Ok(Self { user, system, threads })
+    }
+
+    /// What came since then.
+    pub fn since(&self, before: &Self) -> Self {
+        let earlier = |name: &String| before.threads.get(name).copied().unwrap_or_default();
+        let threads = self.threads.iter().map(|(name, now)| (name.clone(), now.saturating_sub(earlier(name))));
+        Self {
+            user: self.user.saturating_sub(before.user),
+            system: self.system.saturating_sub(before.system),
+            threads: threads.collect(),
+        }
+    }
+
+    /// Both kinds.
+    pub fn total(&self) -> Duration {
+        self.user + self.system
+    }
+
+    /// Of the threads whose name begins so.
+    pub fn of_threads(&self, prefix: &str) -> Duration {
+        self.threads.iter().filter(|(name, _)| name.starts_with(prefix)).map(|(_, used)| *used).sum()
+    }
+}
+
+/// Name, user time and system time of a process or thread.
+fn stat(folder: &Path) -> Outcome<(String, Duration, Duration)> {
+    let line = fs::read_to_string(folder.join("stat"))?;
+    // The name stands in brackets and may itself contain any character.
+    let (head, fields) = line.rsplit_once(") ").ok_or("stat without a name")?;
+    let (_, name) = head.split_once('(').ok_or("stat without a name")?;
+    let mut ticks = fields.split(' ').skip(11).map(str::parse::<u32>);
+    let mut next = || ticks.next().ok_or("stat without times");
+    let (user, system) = (next()??, next()??);
+    Ok((name.to_owned(), TICK * user, TICK * system))
+}

@@ -1,0 +1,76 @@
+//! The floor: what one sponsorship costs when there is nothing but its cryptography, and nothing but the trusted core.
+
+mod cryptography;
+mod trusted_core;
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use crate::Outcome;
+use cryptography::Cryptography;
+use trusted_core::TrustedCore;
+
+/// Long enough for the clock, short enough that most samples are not interrupted.
+const SAMPLE: Duration = Duration::from_micros(500);
+const SAMPLES: usize = 400;
+
+/// Times of one core.
+pub struct Floor {
+    /// One P-256 verification, key and DER included.
+    pub verify: Duration,
+    /// One secp256k1 recovery, down to the address.
+    pub recover: Duration,
+    /// One secp256k1 signature.
+    pub sign: Duration,
+    /// Every hash of one sponsorship, each once.
+    pub hashes: Duration,
+    /// `Core::handle` of a Sponsor frame, over a store in memory.
+    pub core: Duration,
+}
+
+impl Floor {
+    /// Signatures of one sponsorship: relay, paymaster, account.
+    pub const SIGNATURES: u32 = 3;
+    /// Recoveries that gateway and relay make on top: the gateway of all three signatures, the relay of the paymaster's.
+    pub const MORE_RECOVERIES: u32 = 4;
+
+    /// Measures on the core that this process is on.
+    pub fn measure() -> Outcome<Self> {
+        let mut core = TrustedCore::with_a_frame()?;
+        let reply = core.handle()?;
+        let cryptography = Cryptography::of(&core, reply)?;
+        Ok(Self {
+            verify: median(|| cryptography.verify())?,
+            recover: median(|| cryptography.recover())?,
+            sign: median(|| Ok(cryptography.sign()))?,
+            hashes: median(|| Ok(cryptography.hashes()))?,
+            core: median(|| core.handle())?,
+        })
+    }
+
+    /// The cryptography of one sponsorship, nothing of it twice.
+    pub fn cryptography(&self) -> Duration {
+        self.verify + self.recover + self.sign * Self::SIGNATURES + self.hashes
+    }
+
+    /// What the gateway and the relay recover again, because they believe nobody.
+    pub fn checked_again(&self) -> Duration {
+        self.recover * Self::MORE_RECOVERIES
+    }
+}
+
+/// The median over many short samples: one that the kernel interrupted does not count.
+fn median<T>(mut work: impl FnMut() -> Outcome<T>) -> Outcome<Duration> {
+    let mut sample = |times: u32| -> Outcome<Duration> {
+        let begun = Instant::now();
+        for _ in 0..times {
+            black_box(work()?);
+        }
+        Ok(begun.elapsed() / times)
+    };
+    let once = sample(100)?.max(Duration::from_nanos(1));
+    let times = u32::try_from(SAMPLE.as_nanos() / once.as_nanos())?.max(1);
+    let mut samples = (0..SAMPLES).map(|_| sample(times)).collect::<Outcome<Vec<_>>>()?;
+    samples.sort_unstable();
+    Ok(samples[SAMPLES / 2])
+}

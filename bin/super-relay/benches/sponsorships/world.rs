@@ -1,0 +1,106 @@
+//! The world of a run: a chain with EntryPoint and paymaster, and a node that serves them.
+
+use std::path::Path;
+
+use devkit::{Anvil, AnvilOptions, B256, Deployment, EntryPoint, Paymaster, Tools, U256};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::Outcome;
+use crate::cores::Cores;
+use crate::node::Node;
+use crate::operation::{CHAIN_ID, ORIGIN, RP_ID, VERSION};
+
+const ETHER: u128 = 1_000_000_000_000_000_000;
+/// For three hundred thousand operations at their worst case.
+const DEPOSIT: u128 = 1000 * ETHER;
+/// Bundlers want a day (ERC-7562).
+const UNSTAKE_DELAY_SECONDS: u32 = 86_400;
+
+/// Everything that runs; what is dropped is stopped.
+pub struct World {
+    pub node: Node,
+    pub anvil: Anvil,
+    pub deployment: Deployment,
+    _data: TempDir,
+}
+
+impl World {
+    /// Starts the chain on the core of the load and the node on its own.
+    pub async fn start(cores: &Cores) -> Outcome<Self> {
+        let tools = Tools::locate(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))?;
+        let anvil = Anvil::start(tools.anvil(), AnvilOptions { chain_id: CHAIN_ID }).await?;
+        let deployment = devkit::deploy(&anvil, &tools, VERSION).await?;
+        let paymaster = Paymaster::deploy(&anvil, &tools, &deployment.entry_point).await?;
+        paymaster.deposit(U256::from(DEPOSIT)).await?;
+        paymaster.stake(U256::from(ETHER), UNSTAKE_DELAY_SECONDS).await?;
+
+        // Not under /tmp, which may lie in memory: a sync must be a sync.
+        let data = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+        let file = data.path().join("node.toml");
+        std::fs::write(data.path().join("relay-key.passphrase"), uuid::Uuid::new_v4().to_string())?;
+        std::fs::write(&file, configuration(&anvil, &deployment, &paymaster, data.path()))?;
+        let node = Node::start(cores.node, &file, data.path().join("node.log")).await?;
+
+        let world = Self { node, anvil, deployment, _data: data };
+        let (signers, version) = (world.get("/admin/signers").await?, world.get("/version").await?);
+        let measurement: B256 = text(&version["tee"], "measurement")?.parse()?;
+        paymaster.admit_signer(text(&signers, "paymasterSigner")?.parse()?, measurement).await?;
+        Ok(world)
+    }
+
+    pub fn entry_point(&self) -> &EntryPoint {
+        &self.deployment.entry_point
+    }
+
+    /// Asks the KMS.
+    pub async fn get(&self, path: &str) -> Outcome<Value> {
+        Ok(reqwest::get(format!("{}{path}", self.node.url("kms"))).await?.error_for_status()?.json().await?)
+    }
+
+    /// Tells the KMS.
+    pub async fn post(&self, path: &str, body: &Value) -> Outcome<Value> {
+        let sent = reqwest::Client::new().post(format!("{}{path}", self.node.url("kms"))).json(body).send().await?;
+        let (status, answer) = (sent.status(), sent.json::<Value>().await?);
+        if status.is_success() { Ok(answer) } else { Err(format!("{path}: {status} {answer}").into()) }
+    }
+
+    /// An error with what the node said before it.
+    pub fn explain(&self, error: impl std::fmt::Display) -> String {
+        format!("{error}\nthe node's log ends with\n{}", self.node.last_words())
+    }
+}
+
+/// A text that an answer must have.
+pub fn text<'a>(answer: &'a Value, field: &str) -> Outcome<&'a str> {
+    answer[field].as_str().ok_or_else(|| format!("no {field} in {answer}").into())
+}
+
+/// As an operator would write it; what is not here has its default.
+fn configuration(anvil: &Anvil, deployment: &Deployment, paymaster: &Paymaster, data: &Path) -> String {
+    let (chain, entry_point) = (anvil.url(), deployment.entry_point.address());
+    let (data, paymaster, factory) = (data.display(), paymaster.address(), deployment.account_factory.address());
+    format!(
+        r#"
+        log = {{ format = "json" }}
+        listen = {{ rpc = "127.0.0.1:0", ops = "127.0.0.1:0", kms = "127.0.0.1:0" }}
+        bootstrap = {{ admin_key_file = "{data}/admin.key" }}
+
+        [relay]
+        database = "{data}/relay.sqlite"
+        rp_id = "{RP_ID}"
+        chain = {{ chain_id = {CHAIN_ID}, rpc_url = "{chain}" }}
+        relay_key = {{ file = "{data}/relay-key.json", passphrase_file = "{data}/relay-key.passphrase" }}
+        default_account = {{ active = true }}
+        deployments = [{{ entry_point = "{entry_point}", version = "{VERSION}", paymaster = "{paymaster}" }}]
+        policies = [{{ id = "bench", max_cost_per_operation = "20000000000000000" }}]
+
+        [kms]
+        data_dir = "{data}/kms"
+        rp_id = "{RP_ID}"
+        origins = ["{ORIGIN}"]
+        signature_scheme = "eip191"
+        factory = {{ address = "{factory}", rpc_url = "{chain}" }}
+        "#
+    )
+}
