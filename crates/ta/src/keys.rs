@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn the_path_leads_to_the_first_account_of_an_ethereum_wallet() {
         let key = at_path(&hex::decode(SEED).unwrap()).unwrap();
-        let address = address_of(key.verifying_key()).to_string();
+        let address = address_of(key.verifying_key()).to_string().to_ascii_lowercase();
         assert_eq!(address, "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266");
     }
 
