@@ -1,6 +1,7 @@
 //! The relay's port to the KMS, with the gateway in the same process. The other implementation speaks HTTP.
 
 use async_trait::async_trait;
+use kms_gateway::http::status_of;
 use kms_gateway::{Caller, Gateway, GatewayError};
 use paymaster_relay::kms::{Kms, KmsError, KmsSigners};
 use proto::command::{RotateSigner, Sponsor, SponsorReply, WalletInfo};
@@ -38,9 +39,10 @@ impl Kms for InProcessKms {
     }
 }
 
+/// As over HTTP: what is wrong with the gateway or its TEE says nothing about the request.
 fn refusal(error: GatewayError) -> KmsError {
     let message = error.to_string();
-    if error.is_retryable() {
+    if error.is_retryable() || status_of(&error).is_server_error() {
         KmsError::Unavailable { message }
     } else {
         KmsError::Refused { reason: error.code().into(), message }

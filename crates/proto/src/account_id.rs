@@ -8,7 +8,7 @@ use serde::de::{self, Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 
 use crate::limits::MAX_ACCOUNT_ID;
-use crate::primitives::{Address, Hash, keccak256};
+use crate::primitives::keccak256;
 
 /// 1 to 128 characters of `[A-Za-z0-9_.:@-]` (protocol, section 1).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,11 +31,9 @@ impl AccountId {
     /// keccak256(credentialId) (protocol, section 5).
     #[must_use]
     pub fn of_credential(credential_id: &[u8]) -> Self {
-        let Hash(digest) = keccak256(credential_id);
-        let mut prefix = [0; 20];
-        prefix.copy_from_slice(&digest[..20]);
-        let hex = alloc::format!("{}", Address(prefix));
-        Self(alloc::format!("pk_{}", hex.trim_start_matches("0x")))
+        let digest = alloc::format!("{}", keccak256(credential_id));
+        let first_20_bytes = digest.trim_start_matches("0x").chars().take(40);
+        Self("pk_".chars().chain(first_20_bytes).collect())
     }
 
     /// The text.

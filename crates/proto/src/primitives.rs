@@ -5,18 +5,13 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 use sha3::{Digest, Keccak256};
 
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
 macro_rules! fixed_bytes {
     ($(#[$doc:meta])* $name:ident, $len:literal) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
         pub struct $name(pub [u8; $len]);
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("0x")?;
-                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-            }
-        }
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -32,33 +27,46 @@ macro_rules! fixed_bytes {
     };
 }
 
+macro_rules! digest {
+    ($(#[$doc:meta])* $name:ident) => {
+        fixed_bytes!($(#[$doc])* $name, 32);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("0x")?;
+                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+        }
+    };
+}
+
 fixed_bytes!(
-    /// A 20-byte Ethereum address.
+    /// A 20-byte Ethereum address. Shown with its checksum (EIP-55).
     Address, 20
 );
-fixed_bytes!(
+digest!(
     /// Any 32-byte Keccak-256 or SHA-256 digest that has no narrower type.
-    Hash, 32
+    Hash
 );
-fixed_bytes!(
+digest!(
     /// A 256-bit unsigned integer, big-endian. Only carried and hashed, never computed with.
-    Uint256, 32
+    Uint256
 );
-fixed_bytes!(
+digest!(
     /// What `EntryPoint.getUserOpHash` returns for an operation (ERC-4337).
-    UserOpHash, 32
+    UserOpHash
 );
-fixed_bytes!(
+digest!(
     /// The WebAuthn challenge by which a user approves an operation.
-    IntentHash, 32
+    IntentHash
 );
-fixed_bytes!(
+digest!(
     /// The digest under a relay's approval, before the EIP-191 prefix.
-    RequestDigest, 32
+    RequestDigest
 );
-fixed_bytes!(
+digest!(
     /// The EIP-712 digest that a paymaster contract checks.
-    PaymasterDigest, 32
+    PaymasterDigest
 );
 
 /// An amount of native currency, in wei.
@@ -76,6 +84,22 @@ impl From<u128> for Uint256 {
         let mut word = [0; 32];
         word[16..].copy_from_slice(&value.to_be_bytes());
         Self(word)
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut digits = [0; 40];
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(self.0) {
+            pair.copy_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+        }
+        let Hash(checksum) = keccak256(digits);
+        f.write_str("0x")?;
+        digits.iter().enumerate().try_for_each(|(place, digit)| {
+            let nibble = checksum[place / 2] >> (4 * (1 - place % 2)) & 15;
+            let digit = char::from(*digit);
+            fmt::Write::write_char(f, if nibble < 8 { digit } else { digit.to_ascii_uppercase() })
+        })
     }
 }
 

@@ -97,3 +97,16 @@ fn every_attestation_challenge_is_the_one_that_a_verifier_computes() {
         assert_eq!(statement.challenge(&word("nonce")), Hash(word("challenge")), "{}", vector["name"]);
     }
 }
+
+#[test]
+fn an_address_is_shown_with_its_checksum() {
+    // The examples of EIP-55.
+    for text in [
+        "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
+        "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359",
+        "0xdbF03B407c01E7cD3CBea99509d93f8DDDC8C6FB",
+        "0xD1220A0cf47c7B9Be7A2E6BA89F429762e7b9aDb",
+    ] {
+        assert_eq!(proto::json::address(text).unwrap().to_string(), text);
+    }
+}

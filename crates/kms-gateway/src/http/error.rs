@@ -91,7 +91,9 @@ impl IntoResponse for ApiError {
     }
 }
 
-fn status_of(error: &GatewayError) -> StatusCode {
+/// The HTTP status of an error; of the server's kind when it is not about the request.
+#[must_use]
+pub fn status_of(error: &GatewayError) -> StatusCode {
     match error {
         GatewayError::Refused(status) | GatewayError::Registration(CeremonyError::Refused(status)) => {
             status_of_refusal(*status)

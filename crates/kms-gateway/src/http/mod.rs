@@ -19,6 +19,8 @@ use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+pub use error::status_of;
+
 use crate::gateway::Gateway;
 use error::ApiError;
 

@@ -210,8 +210,8 @@ async fn the_counterfactual_sender_is_the_one_the_factory_contract_gives() {
     let salt = U256::from_be_bytes(keccak256(passkey.credential_id()).0);
     let contract = SimpleAccountFactory::at(anvil.provider().clone(), factory.address);
     let expected = contract.account_address(owner, salt).await.unwrap();
-    assert_eq!(account["sender"], format!("{expected:#x}"));
-    assert_eq!(account["factory"], format!("{:#x}", factory.address));
+    assert_eq!(account["sender"], expected.to_string());
+    assert_eq!(account["factory"], factory.address.to_string());
 }
 
 #[tokio::test]
