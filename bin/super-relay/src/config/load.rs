@@ -99,6 +99,14 @@ mod tests {
     }
 
     #[test]
+    fn the_configurations_that_come_with_it_are_valid() {
+        for file in ["dev.toml", "production.toml"] {
+            let file = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../config")).join(file);
+            Sources { file: Some(file), overrides: Vec::new() }.load().unwrap();
+        }
+    }
+
+    #[test]
     fn an_override_without_a_value_is_refused() {
         assert!(matches!(load("", &["log.filter"]), Err(ConfigError::Override(_))));
     }
