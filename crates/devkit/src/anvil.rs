@@ -45,12 +45,7 @@ impl Anvil {
     pub async fn start(binary: &Path, options: AnvilOptions) -> Result<Self, DevkitError> {
         let child = Command::new(binary)
             .args(["--host", "127.0.0.1", "--port", "0", "--hardfork", "prague"])
-            .args([
-                "--accounts",
-                &ACCOUNTS.to_string(),
-                "--chain-id",
-                &options.chain_id.to_string(),
-            ])
+            .args(["--accounts", &ACCOUNTS.to_string(), "--chain-id", &options.chain_id.to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -64,23 +59,16 @@ impl Anvil {
         let Ok(listening) = listening_address(stdout).await else {
             return Err(did_not_start(process.last_words()));
         };
-        let url: Url = format!("http://{listening}")
-            .parse()
-            .map_err(|_| did_not_start(format!("it listens on {listening:?}")))?;
+        let url: Url =
+            format!("http://{listening}").parse().map_err(|_| did_not_start(format!("it listens on {listening:?}")))?;
 
         process.ignore_errors();
 
         let provider = RootProvider::new_http(url.clone());
         let accounts = provider.get_accounts().await?;
-        let accounts = accounts
-            .try_into()
-            .map_err(|found: Vec<_>| did_not_start(format!("{} funded accounts", found.len())))?;
-        Ok(Self {
-            process,
-            url,
-            provider,
-            accounts,
-        })
+        let accounts =
+            accounts.try_into().map_err(|found: Vec<_>| did_not_start(format!("{} funded accounts", found.len())))?;
+        Ok(Self { process, url, provider, accounts })
     }
 
     /// The JSON-RPC endpoint.

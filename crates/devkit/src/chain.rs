@@ -22,23 +22,13 @@ const POLL: Duration = Duration::from_millis(10);
 
 /// A transaction or call of `from` to a contract.
 pub(crate) fn request(from: Address, to: Address, input: impl Into<Bytes>) -> TransactionRequest {
-    TransactionRequest::default()
-        .from(from)
-        .to(to)
-        .gas_limit(GAS_LIMIT)
-        .input(TransactionInput::new(input.into()))
+    TransactionRequest::default().from(from).to(to).gas_limit(GAS_LIMIT).input(TransactionInput::new(input.into()))
 }
 
 /// The same, carrying EIP-7702 authorisations when there are any.
-pub(crate) fn authorized(
-    request: TransactionRequest,
-    authorizations: Vec<SignedAuthorization>,
-) -> TransactionRequest {
+pub(crate) fn authorized(request: TransactionRequest, authorizations: Vec<SignedAuthorization>) -> TransactionRequest {
     let authorization_list = (!authorizations.is_empty()).then_some(authorizations);
-    TransactionRequest {
-        authorization_list,
-        ..request
-    }
+    TransactionRequest { authorization_list, ..request }
 }
 
 /// Sends from an unlocked account and waits for the receipt; a mined revert is an error.
@@ -46,25 +36,11 @@ pub(crate) async fn send(
     provider: &RootProvider,
     request: TransactionRequest,
 ) -> Result<TransactionReceipt, DevkitError> {
-    let transaction = *provider
-        .send_transaction(request)
+    let transaction = *provider.send_transaction(request).await.map_err(reverted_or_rpc)?.tx_hash();
+    let mined = timeout(Duration::from_secs(MINED_WITHIN_SECONDS), receipt(provider, transaction))
         .await
-        .map_err(reverted_or_rpc)?
-        .tx_hash();
-    let mined = timeout(
-        Duration::from_secs(MINED_WITHIN_SECONDS),
-        receipt(provider, transaction),
-    )
-    .await
-    .map_err(|_| DevkitError::NotMined {
-        transaction,
-        seconds: MINED_WITHIN_SECONDS,
-    })??;
-    if mined.status() {
-        Ok(mined)
-    } else {
-        Err(DevkitError::TransactionReverted { transaction })
-    }
+        .map_err(|_| DevkitError::NotMined { transaction, seconds: MINED_WITHIN_SECONDS })??;
+    if mined.status() { Ok(mined) } else { Err(DevkitError::TransactionReverted { transaction }) }
 }
 
 async fn receipt(provider: &RootProvider, transaction: B256) -> Result<TransactionReceipt, DevkitError> {
@@ -77,10 +53,7 @@ async fn receipt(provider: &RootProvider, transaction: B256) -> Result<Transacti
 }
 
 /// Runs a call on the latest state without sending it.
-pub(crate) async fn simulate(
-    provider: &RootProvider,
-    request: TransactionRequest,
-) -> Result<Bytes, DevkitError> {
+pub(crate) async fn simulate(provider: &RootProvider, request: TransactionRequest) -> Result<Bytes, DevkitError> {
     provider.call(request).await.map_err(reverted_or_rpc)
 }
 
@@ -106,9 +79,7 @@ pub(crate) async fn create2(
         return Ok(contract);
     }
     let input = [salt.as_slice(), creation_code].concat();
-    let transaction = send(provider, request(from, CREATE2_DEPLOYER, input))
-        .await?
-        .transaction_hash;
+    let transaction = send(provider, request(from, CREATE2_DEPLOYER, input)).await?.transaction_hash;
     if provider.get_code_at(contract).await?.is_empty() {
         return Err(DevkitError::NothingDeployed { transaction });
     }

@@ -40,19 +40,9 @@ pub struct EntryPoint {
 ///
 /// # Errors
 /// [`DevkitError::WrongAddress`] when a contract would not land on its published address (v0.6 to v0.8).
-pub async fn deploy(
-    anvil: &Anvil,
-    tools: &Tools,
-    version: EntryPointVersion,
-) -> Result<Deployment, DevkitError> {
-    let deployer = Deployer {
-        anvil,
-        tools,
-        version,
-    };
-    let address = deployer
-        .create("EntryPoint", version.salt(), None, version.canonical_address())
-        .await?;
+pub async fn deploy(anvil: &Anvil, tools: &Tools, version: EntryPointVersion) -> Result<Deployment, DevkitError> {
+    let deployer = Deployer { anvil, tools, version };
+    let address = deployer.create("EntryPoint", version.salt(), None, version.canonical_address()).await?;
 
     let published = match version {
         EntryPointVersion::V06 => Some(FACTORY_V06),
@@ -60,31 +50,20 @@ pub async fn deploy(
         EntryPointVersion::V08 => Some(FACTORY_V08),
         EntryPointVersion::V09 => None,
     };
-    let factory = deployer
-        .create("SimpleAccountFactory", B256::ZERO, Some(address), published)
-        .await?;
+    let factory = deployer.create("SimpleAccountFactory", B256::ZERO, Some(address), published).await?;
 
     let contract = "Simple7702Account";
     let delegate = match version {
         EntryPointVersion::V06 | EntryPointVersion::V07 => None,
         // v0.8's account has its EntryPoint written into it.
-        EntryPointVersion::V08 => Some(
-            deployer
-                .create(contract, B256::ZERO, None, Some(DELEGATE_V08))
-                .await?,
-        ),
+        EntryPointVersion::V08 => Some(deployer.create(contract, B256::ZERO, None, Some(DELEGATE_V08)).await?),
         EntryPointVersion::V09 => Some(deployer.create(contract, B256::ZERO, Some(address), None).await?),
     };
 
     let provider = anvil.provider().clone();
     Ok(Deployment {
         account_factory: SimpleAccountFactory::at(provider.clone(), factory),
-        entry_point: EntryPoint {
-            version,
-            address,
-            bundler: anvil.bundler(),
-            provider,
-        },
+        entry_point: EntryPoint { version, address, bundler: anvil.bundler(), provider },
         delegate,
     })
 }
@@ -110,11 +89,7 @@ impl Deployer<'_> {
         }
         let actual = chain::create2(self.anvil.provider(), self.anvil.deployer(), salt, &code).await?;
         match published {
-            Some(expected) if expected != actual => Err(DevkitError::WrongAddress {
-                contract,
-                expected,
-                actual,
-            }),
+            Some(expected) if expected != actual => Err(DevkitError::WrongAddress { contract, expected, actual }),
             _ => Ok(actual),
         }
     }
@@ -146,10 +121,7 @@ impl EntryPoint {
     /// # Errors
     /// As any chain read.
     pub async fn nonce(&self, sender: Address) -> Result<U256, DevkitError> {
-        let call = AnyEntryPoint::getNonceCall {
-            sender,
-            key: Default::default(),
-        };
+        let call = AnyEntryPoint::getNonceCall { sender, key: Default::default() };
         chain::view(&self.provider, self.address, &call).await
     }
 
@@ -158,12 +130,7 @@ impl EntryPoint {
     /// # Errors
     /// As any chain read.
     pub async fn balance_of(&self, account: Address) -> Result<U256, DevkitError> {
-        chain::view(
-            &self.provider,
-            self.address,
-            &AnyEntryPoint::balanceOfCall { account },
-        )
-        .await
+        chain::view(&self.provider, self.address, &AnyEntryPoint::balanceOfCall { account }).await
     }
 
     /// The hash the chain itself gives a complete JSON operation. An EIP-7702 operation is hashed as if its
@@ -176,8 +143,6 @@ impl EntryPoint {
         let request = chain::request(self.bundler, self.address, packed.user_op_hash());
         let request = chain::authorized(request, packed.authorizations);
         let answer = chain::simulate(&self.provider, request).await?;
-        Ok(EntryPointV07::getUserOpHashCall::abi_decode_returns_validate(
-            &answer,
-        )?)
+        Ok(EntryPointV07::getUserOpHashCall::abi_decode_returns_validate(&answer)?)
     }
 }

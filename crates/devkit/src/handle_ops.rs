@@ -5,9 +5,7 @@ use alloy_rpc_types_eth::TransactionReceipt;
 use alloy_sol_types::{SolError, SolEvent};
 use serde_json::Value;
 
-use crate::abi::AnyEntryPoint::{
-    FailedOp, FailedOpWithRevert, UserOperationEvent, UserOperationRevertReason,
-};
+use crate::abi::AnyEntryPoint::{FailedOp, FailedOpWithRevert, UserOperationEvent, UserOperationRevertReason};
 use crate::user_operation::Packed;
 use crate::{DevkitError, EntryPoint, HandleOpsError, chain};
 
@@ -52,21 +50,14 @@ impl EntryPoint {
         let request = chain::authorized(request, packed.authorizations);
 
         // A mined revert has no data in its receipt: asking first is how the reason is known.
-        chain::simulate(self.provider(), request.clone())
-            .await
-            .map_err(refusal)?;
+        chain::simulate(self.provider(), request.clone()).await.map_err(refusal)?;
         let receipt = chain::send(self.provider(), request).await.map_err(refusal)?;
         self.read(&receipt)
     }
 
     fn read(&self, receipt: &TransactionReceipt) -> Result<HandledOp, HandleOpsError> {
         let transaction = receipt.transaction_hash;
-        let own = || {
-            receipt
-                .logs()
-                .iter()
-                .filter(|log| log.address() == self.address())
-        };
+        let own = || receipt.logs().iter().filter(|log| log.address() == self.address());
         let event = own()
             .find_map(|log| UserOperationEvent::decode_log(&log.inner).ok())
             .ok_or(HandleOpsError::NoEvent { transaction })?;
@@ -94,17 +85,12 @@ fn refusal(error: DevkitError) -> HandleOpsError {
         return error.into();
     };
     if let Ok(failed) = FailedOp::abi_decode_validate(&data) {
-        return HandleOpsError::FailedOp {
-            op_index: failed.opIndex,
-            reason: failed.reason,
-        };
+        return HandleOpsError::FailedOp { op_index: failed.opIndex, reason: failed.reason };
     }
     match FailedOpWithRevert::abi_decode_validate(&data) {
-        Ok(failed) => HandleOpsError::FailedOpWithRevert {
-            op_index: failed.opIndex,
-            reason: failed.reason,
-            inner: failed.inner,
-        },
+        Ok(failed) => {
+            HandleOpsError::FailedOpWithRevert { op_index: failed.opIndex, reason: failed.reason, inner: failed.inner }
+        }
         Err(_) => HandleOpsError::Reverted { data },
     }
 }

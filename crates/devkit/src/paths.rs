@@ -39,10 +39,7 @@ impl Tools {
 
     /// A compiled contract of the account-abstraction package of that version.
     pub(crate) fn account_abstraction(&self, version: EntryPointVersion, contract: &str) -> PathBuf {
-        self.contracts
-            .join("node_modules")
-            .join(version.package())
-            .join(format!("artifacts/{contract}.json"))
+        self.contracts.join("node_modules").join(version.package()).join(format!("artifacts/{contract}.json"))
     }
 
     /// The compiled paymaster that serves that version.
@@ -53,11 +50,5 @@ impl Tools {
 }
 
 fn present(path: &Path) -> Result<(), DevkitError> {
-    if path.is_file() {
-        Ok(())
-    } else {
-        Err(DevkitError::ToolMissing {
-            path: path.to_owned(),
-        })
-    }
+    if path.is_file() { Ok(()) } else { Err(DevkitError::ToolMissing { path: path.to_owned() }) }
 }

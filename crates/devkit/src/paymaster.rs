@@ -35,14 +35,8 @@ impl Paymaster {
             .input(TransactionInput::new(code.into()));
         let receipt = chain::send(anvil.provider(), request).await?;
         let transaction = receipt.transaction_hash;
-        let address = receipt
-            .contract_address
-            .ok_or(DevkitError::NothingDeployed { transaction })?;
-        Ok(Self {
-            address,
-            owner,
-            entry_point: entry_point.clone(),
-        })
+        let address = receipt.contract_address.ok_or(DevkitError::NothingDeployed { transaction })?;
+        Ok(Self { address, owner, entry_point: entry_point.clone() })
     }
 
     /// Where it is.
@@ -56,8 +50,7 @@ impl Paymaster {
     /// # Errors
     /// The contract refuses a zero address and a zero measurement.
     pub async fn admit_signer(&self, signer: Address, measurement: B256) -> Result<(), DevkitError> {
-        self.as_owner(&SuperPaymaster::addSignerCall { signer, measurement }, U256::ZERO)
-            .await
+        self.as_owner(&SuperPaymaster::addSignerCall { signer, measurement }, U256::ZERO).await
     }
 
     /// Takes a signing key's authority away.
@@ -65,8 +58,7 @@ impl Paymaster {
     /// # Errors
     /// As any transaction.
     pub async fn remove_signer(&self, signer: Address) -> Result<(), DevkitError> {
-        self.as_owner(&SuperPaymaster::removeSignerCall { signer }, U256::ZERO)
-            .await
+        self.as_owner(&SuperPaymaster::removeSignerCall { signer }, U256::ZERO).await
     }
 
     /// The measurement a signer was admitted with; zero for a stranger.
@@ -90,9 +82,7 @@ impl Paymaster {
     /// # Errors
     /// As any transaction.
     pub async fn stake(&self, wei: U256, unstake_delay_seconds: u32) -> Result<(), DevkitError> {
-        let call = SuperPaymaster::addStakeCall {
-            unstakeDelaySec: unstake_delay_seconds,
-        };
+        let call = SuperPaymaster::addStakeCall { unstakeDelaySec: unstake_delay_seconds };
         self.as_owner(&call, wei).await
     }
 
@@ -132,14 +122,9 @@ impl Paymaster {
     ) -> Result<B256, DevkitError> {
         let packed = Packed::parse(self.entry_point.version(), operation)?;
         let input = packed.sponsorship_digest(valid_until, valid_after);
-        let request = chain::authorized(
-            chain::request(self.owner, self.address, input),
-            packed.authorizations,
-        );
+        let request = chain::authorized(chain::request(self.owner, self.address, input), packed.authorizations);
         let answer = chain::simulate(self.entry_point.provider(), request).await?;
-        Ok(SuperPaymasterV07::getHashCall::abi_decode_returns_validate(
-            &answer,
-        )?)
+        Ok(SuperPaymasterV07::getHashCall::abi_decode_returns_validate(&answer)?)
     }
 
     async fn as_owner<C: SolCall>(&self, call: &C, wei: U256) -> Result<(), DevkitError> {

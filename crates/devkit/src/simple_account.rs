@@ -21,13 +21,7 @@ pub struct Call {
 /// Calldata of `execute(address,uint256,bytes)`, the same in every version.
 #[must_use]
 pub fn execute(call: &Call) -> Bytes {
-    Account::executeCall {
-        dest: call.target,
-        value: call.value,
-        func: call.data.clone(),
-    }
-    .abi_encode()
-    .into()
+    Account::executeCall { dest: call.target, value: call.value, func: call.data.clone() }.abi_encode().into()
 }
 
 /// Calldata of that version's `executeBatch`.
@@ -39,24 +33,12 @@ pub fn execute_batch(version: EntryPointVersion, calls: &[Call]) -> Result<Bytes
     let data = || calls.iter().map(|call| call.data.clone()).collect();
     let encoded = match version {
         EntryPointVersion::V06 if calls.iter().any(|call| !call.value.is_zero()) => {
-            return Err(DevkitError::NotInThisVersion {
-                version,
-                feature: "batch that sends value",
-            });
+            return Err(DevkitError::NotInThisVersion { version, feature: "batch that sends value" });
         }
-        EntryPointVersion::V06 => AccountV06::executeBatchCall {
-            dest: targets(),
-            func: data(),
-        }
-        .abi_encode(),
+        EntryPointVersion::V06 => AccountV06::executeBatchCall { dest: targets(), func: data() }.abi_encode(),
         EntryPointVersion::V07 => {
             let value = calls.iter().map(|call| call.value).collect();
-            AccountV07::executeBatchCall {
-                dest: targets(),
-                value,
-                func: data(),
-            }
-            .abi_encode()
+            AccountV07::executeBatchCall { dest: targets(), value, func: data() }.abi_encode()
         }
         EntryPointVersion::V08 | EntryPointVersion::V09 => {
             let calls = calls.iter().map(|call| AccountV08::Call {
@@ -64,10 +46,7 @@ pub fn execute_batch(version: EntryPointVersion, calls: &[Call]) -> Result<Bytes
                 value: call.value,
                 data: call.data.clone(),
             });
-            AccountV08::executeBatchCall {
-                calls: calls.collect(),
-            }
-            .abi_encode()
+            AccountV08::executeBatchCall { calls: calls.collect() }.abi_encode()
         }
     };
     Ok(encoded.into())
@@ -98,19 +77,12 @@ impl SimpleAccountFactory {
     /// # Errors
     /// As any chain read.
     pub async fn account_address(&self, owner: Address, salt: U256) -> Result<Address, DevkitError> {
-        chain::view(
-            &self.provider,
-            self.address,
-            &AccountFactory::getAddressCall { owner, salt },
-        )
-        .await
+        chain::view(&self.provider, self.address, &AccountFactory::getAddressCall { owner, salt }).await
     }
 
     /// Calldata of `createAccount(owner, salt)`: an operation's `factoryData`.
     #[must_use]
     pub fn factory_data(owner: Address, salt: U256) -> Bytes {
-        AccountFactory::createAccountCall { owner, salt }
-            .abi_encode()
-            .into()
+        AccountFactory::createAccountCall { owner, salt }.abi_encode().into()
     }
 }

@@ -87,8 +87,6 @@ impl FromStr for EntryPointVersion {
         Self::ALL
             .into_iter()
             .find(|version| version.to_string() == text)
-            .ok_or_else(|| DevkitError::UnknownEntryPointVersion {
-                given: text.to_owned(),
-            })
+            .ok_or_else(|| DevkitError::UnknownEntryPointVersion { given: text.to_owned() })
     }
 }

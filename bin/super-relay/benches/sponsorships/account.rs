@@ -52,6 +52,11 @@ impl Account {
         Ok(account)
     }
 
+    /// How many operations it had sponsored.
+    pub fn sponsored(&self) -> u64 {
+        self.next_key
+    }
+
     /// So many requests, ready to send: operations that nobody has seen, each approved by the passkey.
     pub fn requests(&mut self, count: usize) -> Outcome<Vec<String>> {
         (0..count).map(|_| self.request(None)).collect()

@@ -34,6 +34,7 @@ pub fn floor(floor: &Floor) {
 /// The rounds: speed, where the time went, where the CPU went.
 pub fn rounds(rounds: &[Round], floor: &Floor) {
     each("connections", rounds, |round| round.connections.to_string());
+    each("sponsorships reserved before", rounds, |round| round.living.to_string());
     each("requests per second", rounds, |round| {
         format!("{:.0}", per(round, Duration::as_secs_f64(&round.sent.took)).recip())
     });

@@ -15,6 +15,8 @@ pub const STAGES: [&str; 4] = ["claim", "approve", "sign", "record"];
 /// What was measured.
 pub struct Round {
     pub connections: usize,
+    /// Sponsorships that the node keeps reserved when the round begins.
+    pub living: u64,
     pub sent: Sent,
     /// What the node used.
     pub node: Cpu,
@@ -38,7 +40,7 @@ struct Used {
 
 /// Sends fresh requests; the last operation then has to go through on chain.
 pub async fn run(world: &World, account: &mut Account, connections: usize, count: usize) -> Outcome<Round> {
-    let requests = account.requests(count)?;
+    let (living, requests) = (account.sponsored(), account.requests(count)?);
     let before = Used::until_now(world).await?;
     let sent = load::send(&world.node.url("rpc"), requests, connections).await?;
     let after = Used::until_now(world).await?;
@@ -51,6 +53,7 @@ pub async fn run(world: &World, account: &mut Account, connections: usize, count
     }
     Ok(Round {
         connections,
+        living,
         sent,
         node: after.node.since(&before.node),
         chain: after.chain.since(&before.chain),

@@ -58,11 +58,7 @@ impl SoftPasskey {
     pub fn register(&mut self, options: &Value) -> Result<Value, PasskeyError> {
         let options: CreationOptions = parse(options)?;
         self.check_relying_party(options.rp.id.as_deref())?;
-        if !options
-            .pub_key_cred_params
-            .iter()
-            .any(|parameter| parameter.alg == ES256)
-        {
+        if !options.pub_key_cred_params.iter().any(|parameter| parameter.alg == ES256) {
             return Err(PasskeyError::NoCommonAlgorithm);
         }
         if self.is_among(&options.exclude_credentials) {
@@ -145,17 +141,14 @@ impl SoftPasskey {
 
     fn check_relying_party(&self, offered: Option<&str>) -> Result<(), PasskeyError> {
         match offered {
-            Some(offered) if offered != self.rp_id => Err(PasskeyError::OtherRelyingParty {
-                offered: offered.to_owned(),
-                own: self.rp_id.clone(),
-            }),
+            Some(offered) if offered != self.rp_id => {
+                Err(PasskeyError::OtherRelyingParty { offered: offered.to_owned(), own: self.rp_id.clone() })
+            }
             _ => Ok(()),
         }
     }
 
     fn is_among(&self, descriptors: &[Descriptor]) -> bool {
-        descriptors
-            .iter()
-            .any(|descriptor| descriptor.id.0 == self.credential.id())
+        descriptors.iter().any(|descriptor| descriptor.id.0 == self.credential.id())
     }
 }

@@ -22,10 +22,7 @@ struct ClientData<'a> {
     cross_origin: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     top_origin: Option<&'a str>,
-    #[serde(
-        rename = "other_keys_can_be_added_here",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(rename = "other_keys_can_be_added_here", skip_serializing_if = "Option::is_none")]
     extra: Option<&'a str>,
 }
 
@@ -51,7 +48,5 @@ pub(super) fn client_data_json(
         top_origin: behaviour.top_origin.as_deref(),
         extra: extra.then_some(REMINDER),
     };
-    serde_json::to_vec(&data).map_err(|error| PasskeyError::Encoding {
-        detail: error.to_string(),
-    })
+    serde_json::to_vec(&data).map_err(|error| PasskeyError::Encoding { detail: error.to_string() })
 }

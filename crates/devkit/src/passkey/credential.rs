@@ -10,8 +10,8 @@ use super::options::{ES256, PasskeyError};
 
 /// DER of SubjectPublicKeyInfo for an uncompressed P-256 point, up to the point (RFC 5480).
 const SPKI_PREFIX: [u8; 26] = [
-    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86,
-    0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce,
+    0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
 ];
 
 /// A discoverable credential. No `Debug`, no `Clone`: the key stays here, and is wiped when dropped.
@@ -68,10 +68,8 @@ impl Credential {
         client_data_json: &[u8],
         form: SignatureForm,
     ) -> Result<Vec<u8>, PasskeyError> {
-        let digest = Sha256::new()
-            .chain_update(authenticator_data)
-            .chain_update(Sha256::digest(client_data_json))
-            .finalize();
+        let digest =
+            Sha256::new().chain_update(authenticator_data).chain_update(Sha256::digest(client_data_json)).finalize();
         let signed: Signature = self.key.sign_prehash(&digest).map_err(encoding)?;
         let low = signed.normalize_s();
         let signature = match form {
@@ -102,9 +100,7 @@ fn encode(value: &Cbor) -> Result<Vec<u8>, PasskeyError> {
 }
 
 fn encoding(error: impl std::fmt::Display) -> PasskeyError {
-    PasskeyError::Encoding {
-        detail: error.to_string(),
-    }
+    PasskeyError::Encoding { detail: error.to_string() }
 }
 
 fn random() -> Result<[u8; 32], PasskeyError> {

@@ -103,7 +103,5 @@ pub(super) fn base64url(bytes: impl AsRef<[u8]>) -> String {
 }
 
 pub(super) fn parse<'de, T: Deserialize<'de>>(options: &'de Value) -> Result<T, PasskeyError> {
-    T::deserialize(options).map_err(|error| PasskeyError::BadOptions {
-        detail: error.to_string(),
-    })
+    T::deserialize(options).map_err(|error| PasskeyError::BadOptions { detail: error.to_string() })
 }

@@ -19,11 +19,7 @@ pub struct GasLimits {
 impl Default for GasLimits {
     /// Enough for a SimpleAccount of any version that deploys itself and calls something small.
     fn default() -> Self {
-        Self {
-            call: 150_000,
-            verification: 500_000,
-            pre_verification: 60_000,
-        }
+        Self { call: 150_000, verification: 500_000, pre_verification: 60_000 }
     }
 }
 
@@ -78,10 +74,7 @@ impl Draft {
         set("maxPriorityFeePerGas", quantity(self.max_priority_fee_per_gas));
         set("signature", json!("0x"));
         if version == EntryPointVersion::V06 {
-            let init_code = self
-                .deploy
-                .as_ref()
-                .map(|(factory, data)| [factory.as_slice(), data].concat());
+            let init_code = self.deploy.as_ref().map(|(factory, data)| [factory.as_slice(), data].concat());
             set("initCode", json!(Bytes::from(init_code.unwrap_or_default())));
             set("paymasterAndData", json!("0x"));
         } else if let Some((factory, data)) = &self.deploy {

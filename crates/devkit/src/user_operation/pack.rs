@@ -33,10 +33,7 @@ impl Packed {
     pub(crate) fn parse(version: EntryPointVersion, operation: &Value) -> Result<Self, WireError> {
         if version == EntryPointVersion::V06 {
             let wire = parse::<WireV06>(version, operation)?;
-            return Ok(Self {
-                operation: Operation::V06(wire.into()),
-                authorizations: Vec::new(),
-            });
+            return Ok(Self { operation: Operation::V06(wire.into()), authorizations: Vec::new() });
         }
         let wire = parse::<WireV07>(version, operation)?;
         wire.fits(version)?;
@@ -49,16 +46,8 @@ impl Packed {
     /// Calldata of `handleOps([op], beneficiary)`.
     pub(crate) fn handle_ops(&self, beneficiary: Address) -> Vec<u8> {
         match &self.operation {
-            Operation::V06(op) => EntryPointV06::handleOpsCall {
-                ops: vec![op.clone()],
-                beneficiary,
-            }
-            .abi_encode(),
-            Operation::V07(op) => EntryPointV07::handleOpsCall {
-                ops: vec![op.clone()],
-                beneficiary,
-            }
-            .abi_encode(),
+            Operation::V06(op) => EntryPointV06::handleOpsCall { ops: vec![op.clone()], beneficiary }.abi_encode(),
+            Operation::V07(op) => EntryPointV07::handleOpsCall { ops: vec![op.clone()], beneficiary }.abi_encode(),
         }
     }
 
@@ -73,18 +62,14 @@ impl Packed {
     /// Calldata of the paymaster's `getHash(op, validUntil, validAfter)`.
     pub(crate) fn sponsorship_digest(&self, valid_until: U48, valid_after: U48) -> Vec<u8> {
         match &self.operation {
-            Operation::V06(op) => SuperPaymasterV06::getHashCall {
-                userOp: op.clone(),
-                validUntil: valid_until,
-                validAfter: valid_after,
+            Operation::V06(op) => {
+                SuperPaymasterV06::getHashCall { userOp: op.clone(), validUntil: valid_until, validAfter: valid_after }
+                    .abi_encode()
             }
-            .abi_encode(),
-            Operation::V07(op) => SuperPaymasterV07::getHashCall {
-                userOp: op.clone(),
-                validUntil: valid_until,
-                validAfter: valid_after,
+            Operation::V07(op) => {
+                SuperPaymasterV07::getHashCall { userOp: op.clone(), validUntil: valid_until, validAfter: valid_after }
+                    .abi_encode()
             }
-            .abi_encode(),
         }
     }
 }
@@ -111,16 +96,10 @@ impl WireV07 {
     fn fits(&self, version: EntryPointVersion) -> Result<(), WireError> {
         let eip7702 = self.eip7702_auth.is_some() || matches!(self.factory, Some(Factory::Eip7702));
         if eip7702 && !version.knows_eip7702() {
-            return Err(WireError::NotInThisVersion {
-                version,
-                field: "eip7702Auth",
-            });
+            return Err(WireError::NotInThisVersion { version, field: "eip7702Auth" });
         }
         if self.paymaster_signature.is_some() && version != EntryPointVersion::V09 {
-            return Err(WireError::NotInThisVersion {
-                version,
-                field: "paymasterSignature",
-            });
+            return Err(WireError::NotInThisVersion { version, field: "paymasterSignature" });
         }
         Ok(())
     }
@@ -143,15 +122,10 @@ impl WireV07 {
         let data = &self.factory_data;
         match &self.factory {
             None if data.is_empty() => Ok(Bytes::new()),
-            None => Err(WireError::Incomplete {
-                field: "factoryData",
-                needs: "factory",
-            }),
+            None => Err(WireError::Incomplete { field: "factoryData", needs: "factory" }),
             Some(Factory::Contract(factory)) => Ok([factory.as_slice(), data.as_ref()].concat().into()),
             Some(Factory::Eip7702) if data.is_empty() => Ok(EIP7702_MARKER.into()),
-            Some(Factory::Eip7702) => Ok([&EIP7702_MARKER, [0; 18].as_slice(), data.as_ref()]
-                .concat()
-                .into()),
+            Some(Factory::Eip7702) => Ok([&EIP7702_MARKER, [0; 18].as_slice(), data.as_ref()].concat().into()),
         }
     }
 
@@ -161,22 +135,15 @@ impl WireV07 {
         let Some(paymaster) = self.paymaster else {
             return match self.paymaster_field_present() {
                 None => Ok(Bytes::new()),
-                Some(field) => Err(WireError::Incomplete {
-                    field,
-                    needs: "paymaster",
-                }),
+                Some(field) => Err(WireError::Incomplete { field, needs: "paymaster" }),
             };
         };
         let verification = self
             .paymaster_verification_gas_limit
-            .ok_or(WireError::Incomplete {
-                field: "paymaster",
-                needs: "paymasterVerificationGasLimit",
-            })?;
-        let post_operation = self.paymaster_post_op_gas_limit.ok_or(WireError::Incomplete {
-            field: "paymaster",
-            needs: "paymasterPostOpGasLimit",
-        })?;
+            .ok_or(WireError::Incomplete { field: "paymaster", needs: "paymasterVerificationGasLimit" })?;
+        let post_operation = self
+            .paymaster_post_op_gas_limit
+            .ok_or(WireError::Incomplete { field: "paymaster", needs: "paymasterPostOpGasLimit" })?;
 
         let mut packed = paymaster.to_vec();
         packed.extend(verification.to_be_bytes::<16>());
@@ -196,20 +163,12 @@ impl WireV07 {
 
     fn paymaster_field_present(&self) -> Option<&'static str> {
         let present = [
-            (
-                "paymasterVerificationGasLimit",
-                self.paymaster_verification_gas_limit.is_some(),
-            ),
-            (
-                "paymasterPostOpGasLimit",
-                self.paymaster_post_op_gas_limit.is_some(),
-            ),
+            ("paymasterVerificationGasLimit", self.paymaster_verification_gas_limit.is_some()),
+            ("paymasterPostOpGasLimit", self.paymaster_post_op_gas_limit.is_some()),
             ("paymasterData", !self.paymaster_data.is_empty()),
             ("paymasterSignature", self.paymaster_signature.is_some()),
         ];
-        present
-            .into_iter()
-            .find_map(|(field, there)| there.then_some(field))
+        present.into_iter().find_map(|(field, there)| there.then_some(field))
     }
 }
 

@@ -106,8 +106,5 @@ pub(super) fn parse<'de, T: Deserialize<'de>>(
     version: EntryPointVersion,
     operation: &'de Value,
 ) -> Result<T, WireError> {
-    T::deserialize(operation).map_err(|error| WireError::Malformed {
-        version,
-        detail: error.to_string(),
-    })
+    T::deserialize(operation).map_err(|error| WireError::Malformed { version, detail: error.to_string() })
 }

@@ -22,23 +22,11 @@ async fn an_operation_that_pays_for_itself_is_mined_on_every_version_of_one_chai
 
         assert!(handled.success, "v{version}");
         assert_eq!(handled.user_op_hash, hash, "v{version}");
-        assert_eq!(
-            (handled.sender, handled.paymaster),
-            (draft.sender, Address::ZERO),
-            "v{version}"
-        );
+        assert_eq!((handled.sender, handled.paymaster), (draft.sender, Address::ZERO), "v{version}");
         assert_eq!(handled.nonce, U256::ZERO, "v{version}");
         assert_eq!(handled.revert_reason, None, "v{version}");
-        assert_eq!(
-            balance(&anvil, PAYEE).await,
-            U256::from(5 * (paid_before + 1)),
-            "v{version}"
-        );
-        assert_eq!(
-            deployment.entry_point.nonce(draft.sender).await.unwrap(),
-            U256::ONE,
-            "v{version}"
-        );
+        assert_eq!(balance(&anvil, PAYEE).await, U256::from(5 * (paid_before + 1)), "v{version}");
+        assert_eq!(deployment.entry_point.nonce(draft.sender).await.unwrap(), U256::ONE, "v{version}");
         let spent = U256::from(ETHER) - U256::from(5) - balance(&anvil, draft.sender).await;
         let left = deployment.entry_point.balance_of(draft.sender).await.unwrap();
         assert_eq!(spent, handled.actual_gas_cost + left, "v{version}");
@@ -71,9 +59,7 @@ async fn a_flipped_bit_in_the_signature_is_refused_as_aa24() {
 
         let error = deployment.entry_point.handle_ops(&operation).await.unwrap_err();
 
-        let HandleOpsError::FailedOp { op_index, reason } = &error else {
-            panic!("v{version}: {error}")
-        };
+        let HandleOpsError::FailedOp { op_index, reason } = &error else { panic!("v{version}: {error}") };
         assert_eq!(*op_index, U256::ZERO, "v{version}");
         assert_eq!(reason, "AA24 signature error", "v{version}");
         assert_eq!(balance(&anvil, PAYEE).await, U256::ZERO, "v{version}");
@@ -92,9 +78,7 @@ async fn validation_code_that_reverts_shows_its_inner_reason() {
     let error = deployment.entry_point.handle_ops(&operation).await.unwrap_err();
 
     assert_eq!(error.reason(), Some("AA23 reverted"));
-    let HandleOpsError::FailedOpWithRevert { inner, .. } = &error else {
-        panic!("{error}")
-    };
+    let HandleOpsError::FailedOpWithRevert { inner, .. } = &error else { panic!("{error}") };
     let invalid_signature_length = hex!("fce698f7");
     assert_eq!(inner[..4], invalid_signature_length);
 }
@@ -127,9 +111,7 @@ async fn a_batch_makes_every_call() {
             target: deployment.entry_point.address(),
             value: U256::from(wei),
             // depositTo(PAYEE)
-            data: [hex!("b760faf9").as_slice(), &[0; 12], PAYEE.as_slice()]
-                .concat()
-                .into(),
+            data: [hex!("b760faf9").as_slice(), &[0; 12], PAYEE.as_slice()].concat().into(),
         };
         draft.call_data = execute_batch(version, &[deposit.clone(), deposit]).unwrap();
         let operation = signed(&deployment, &owner, draft.to_json(version)).await;
@@ -144,11 +126,7 @@ async fn a_batch_makes_every_call() {
 
 #[test]
 fn a_v06_batch_with_value_is_refused() {
-    let call = Call {
-        target: PAYEE,
-        value: U256::ONE,
-        data: Bytes::new(),
-    };
+    let call = Call { target: PAYEE, value: U256::ONE, data: Bytes::new() };
 
     let error = execute_batch(EntryPointVersion::V06, &[call]).unwrap_err();
 
@@ -161,11 +139,7 @@ async fn an_eip7702_account_delegates_and_acts_in_one_bundle() {
         let (anvil, deployment) = chain(version).await;
         let owner = Owner::new(5);
         fund(&anvil, owner.address(), ETHER).await;
-        let call = Call {
-            target: PAYEE,
-            value: U256::from(7),
-            data: Bytes::new(),
-        };
+        let call = Call { target: PAYEE, value: U256::from(7), data: Bytes::new() };
         let mut operation = Draft::new(owner.address(), U256::ZERO, devkit::execute(&call)).to_json(version);
         operation["factory"] = json!("0x7702");
         operation["eip7702Auth"] = json!(owner.delegate_to(deployment.delegate.unwrap(), 0));
@@ -198,10 +172,7 @@ async fn an_operation_of_another_shape_never_reaches_the_chain() {
 
         let error = deployment.entry_point.handle_ops(&operation).await.unwrap_err();
 
-        assert!(
-            matches!(error, HandleOpsError::Devkit(DevkitError::Wire(_))),
-            "{field}: {error}"
-        );
+        assert!(matches!(error, HandleOpsError::Devkit(DevkitError::Wire(_))), "{field}: {error}");
     }
 }
 

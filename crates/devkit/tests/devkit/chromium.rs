@@ -51,15 +51,10 @@ fn replayed() -> (Value, Value) {
 fn shape(value: &Value, path: &str) -> Vec<String> {
     match value {
         Value::Object(fields) => {
-            let below = fields
-                .iter()
-                .flat_map(|(key, value)| shape(value, &format!("{path}.{key}")));
+            let below = fields.iter().flat_map(|(key, value)| shape(value, &format!("{path}.{key}")));
             std::iter::once(format!("{path}: object")).chain(below).collect()
         }
-        Value::Array(items) => items
-            .iter()
-            .flat_map(|item| shape(item, &format!("{path}[]")))
-            .collect(),
+        Value::Array(items) => items.iter().flat_map(|item| shape(item, &format!("{path}[]"))).collect(),
         Value::String(_) => vec![format!("{path}: string")],
         other => vec![format!("{path}: {other}")],
     }
@@ -70,18 +65,9 @@ fn responses_have_the_keys_a_browser_gives_them() {
     let (registration, assertion) = replayed();
     let recorded = recorded();
 
-    assert_eq!(
-        shape(&registration, ""),
-        shape(&recorded["registration"]["response"], "")
-    );
-    assert_eq!(
-        shape(&assertion, ""),
-        shape(&recorded["assertion"]["response"], "")
-    );
-    assert_eq!(
-        assertion["response"]["userHandle"],
-        recorded["assertion"]["response"]["response"]["userHandle"]
-    );
+    assert_eq!(shape(&registration, ""), shape(&recorded["registration"]["response"], ""));
+    assert_eq!(shape(&assertion, ""), shape(&recorded["assertion"]["response"], ""));
+    assert_eq!(assertion["response"]["userHandle"], recorded["assertion"]["response"]["response"]["userHandle"]);
 }
 
 #[test]
@@ -89,14 +75,8 @@ fn client_data_is_chromiums_byte_for_byte() {
     let (registration, assertion) = replayed();
     let recorded = recorded();
 
-    for (ours, theirs) in [
-        (registration, &recorded["registration"]),
-        (assertion, &recorded["assertion"]),
-    ] {
-        let (ours, theirs) = (
-            &ours["response"]["clientDataJSON"],
-            &theirs["response"]["response"]["clientDataJSON"],
-        );
+    for (ours, theirs) in [(registration, &recorded["registration"]), (assertion, &recorded["assertion"])] {
+        let (ours, theirs) = (&ours["response"]["clientDataJSON"], &theirs["response"]["response"]["clientDataJSON"]);
         assert_eq!(String::from_utf8(bytes(ours)), String::from_utf8(bytes(theirs)));
     }
 }
@@ -115,10 +95,7 @@ fn authenticator_data_is_laid_out_as_chromiums() {
     assert_eq!(ours[87..97], theirs[87..97], "COSE key up to x");
     assert_eq!(ours[129..132], theirs[129..132], "COSE key between x and y");
     let ours = bytes(&assertion["response"]["authenticatorData"]);
-    assert_eq!(
-        ours,
-        bytes(&recorded["assertion"]["response"]["response"]["authenticatorData"])
-    );
+    assert_eq!(ours, bytes(&recorded["assertion"]["response"]["response"]["authenticatorData"]));
 }
 
 #[test]
@@ -127,17 +104,10 @@ fn attestation_object_and_public_key_are_encoded_as_chromiums() {
     let (ours, recorded) = (&registration["response"], recorded());
     let theirs = &recorded["registration"]["response"]["response"];
 
-    let (object, recorded_object) = (
-        bytes(&ours["attestationObject"]),
-        bytes(&theirs["attestationObject"]),
-    );
+    let (object, recorded_object) = (bytes(&ours["attestationObject"]), bytes(&theirs["attestationObject"]));
     let data = bytes(&ours["authenticatorData"]);
     let head = recorded_object.len() - data.len();
-    assert_eq!(
-        object[..head],
-        recorded_object[..head],
-        "everything before authData"
-    );
+    assert_eq!(object[..head], recorded_object[..head], "everything before authData");
     assert_eq!(object[head..], data);
     let decoded: Cbor = ciborium::from_reader(object.as_slice()).unwrap();
     assert_eq!(decoded.as_map().unwrap().len(), 3);

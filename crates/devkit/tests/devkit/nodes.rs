@@ -36,13 +36,9 @@ async fn a_dropped_node_is_gone() {
 
 #[tokio::test]
 async fn a_binary_that_is_not_anvil_is_reported_in_its_own_words() {
-    let error = Anvil::start(Path::new("/bin/ls"), AnvilOptions::default())
-        .await
-        .unwrap_err();
+    let error = Anvil::start(Path::new("/bin/ls"), AnvilOptions::default()).await.unwrap_err();
 
-    let DevkitError::AnvilDidNotStart { detail } = error else {
-        panic!("{error}")
-    };
+    let DevkitError::AnvilDidNotStart { detail } = error else { panic!("{error}") };
     assert!(detail.contains("--host"), "{detail}");
 }
 

@@ -19,31 +19,22 @@ fn passkey() -> SoftPasskey {
 }
 
 fn server() -> Webauthn {
-    WebauthnBuilder::new(RP_ID, &ORIGIN.parse().unwrap())
-        .unwrap()
-        .build()
-        .unwrap()
+    WebauthnBuilder::new(RP_ID, &ORIGIN.parse().unwrap()).unwrap().build().unwrap()
 }
 
 fn register(server: &Webauthn, passkey: &mut SoftPasskey) -> Result<Passkey, WebauthnError> {
-    let (options, state) = server
-        .start_passkey_registration(Uuid::new_v4(), "ada", "Ada", None)
-        .unwrap();
+    let (options, state) = server.start_passkey_registration(Uuid::new_v4(), "ada", "Ada", None).unwrap();
     let options = serde_json::to_value(options).unwrap();
     let response = passkey.register(&options["publicKey"]).unwrap();
     server.finish_passkey_registration(&serde_json::from_value(response).unwrap(), &state)
 }
 
 fn log_in(server: &Webauthn, registered: &Passkey, passkey: &mut SoftPasskey) -> Result<u32, WebauthnError> {
-    let (options, state) = server
-        .start_passkey_authentication(std::slice::from_ref(registered))
-        .unwrap();
+    let (options, state) = server.start_passkey_authentication(std::slice::from_ref(registered)).unwrap();
     let options = serde_json::to_value(options).unwrap();
     let response = passkey.assert(&options["publicKey"]).unwrap();
     let response = serde_json::from_value(response).unwrap();
-    server
-        .finish_passkey_authentication(&response, &state)
-        .map(|result| result.counter())
+    server.finish_passkey_authentication(&response, &state).map(|result| result.counter())
 }
 
 fn bytes(field: &Value) -> Vec<u8> {
@@ -54,11 +45,7 @@ fn bytes(field: &Value) -> Vec<u8> {
 fn verified_signature(passkey: &SoftPasskey, assertion: &Value) -> Signature {
     let response = &assertion["response"];
     let client_data_hash = Sha256::digest(bytes(&response["clientDataJSON"]));
-    let message = [
-        bytes(&response["authenticatorData"]).as_slice(),
-        &client_data_hash,
-    ]
-    .concat();
+    let message = [bytes(&response["authenticatorData"]).as_slice(), &client_data_hash].concat();
     let signature = Signature::from_der(&bytes(&response["signature"])).unwrap();
     let key = VerifyingKey::from_sec1_bytes(&passkey.public_key()).unwrap();
     key.verify(&message, &signature).unwrap();
@@ -73,10 +60,7 @@ fn webauthn_rs_accepts_a_registration_and_a_login() {
 
         let registered = register(&server, &mut passkey).unwrap();
 
-        assert_eq!(
-            AsRef::<[u8]>::as_ref(registered.cred_id()),
-            passkey.credential_id()
-        );
+        assert_eq!(AsRef::<[u8]>::as_ref(registered.cred_id()), passkey.credential_id());
         assert_eq!(log_in(&server, &registered, &mut passkey).unwrap(), 0);
     }
 }
@@ -131,40 +115,19 @@ type Lie = fn(Behaviour) -> Behaviour;
 #[test]
 fn webauthn_rs_sees_through_every_lie() {
     let lies: [(&str, Lie); 6] = [
-        ("user not verified", |b| Behaviour {
-            user_verified: false,
-            ..b
-        }),
-        ("user not present", |b| Behaviour {
-            user_present: false,
-            ..b
-        }),
-        ("other origin", |b| Behaviour {
-            origin: "https://evil.example".to_owned(),
-            ..b
-        }),
-        ("other relying party", |b| Behaviour {
-            rp_id: "evil.example".to_owned(),
-            ..b
-        }),
-        ("other ceremony", |b| Behaviour {
-            ceremony_type: Some("payment.get".to_owned()),
-            ..b
-        }),
-        ("backed up but not eligible", |b| Behaviour {
-            backed_up: true,
-            ..b
-        }),
+        ("user not verified", |b| Behaviour { user_verified: false, ..b }),
+        ("user not present", |b| Behaviour { user_present: false, ..b }),
+        ("other origin", |b| Behaviour { origin: "https://evil.example".to_owned(), ..b }),
+        ("other relying party", |b| Behaviour { rp_id: "evil.example".to_owned(), ..b }),
+        ("other ceremony", |b| Behaviour { ceremony_type: Some("payment.get".to_owned()), ..b }),
+        ("backed up but not eligible", |b| Behaviour { backed_up: true, ..b }),
     ];
     for (name, lie) in lies {
         let (server, mut honest) = (server(), passkey());
         let registered = register(&server, &mut honest).unwrap();
 
         honest.behaviour = lie(honest.behaviour);
-        assert!(
-            log_in(&server, &registered, &mut honest).is_err(),
-            "login: {name}"
-        );
+        assert!(log_in(&server, &registered, &mut honest).is_err(), "login: {name}");
 
         let mut liar = passkey();
         liar.behaviour = lie(liar.behaviour);
@@ -184,15 +147,11 @@ fn lies_are_in_the_bytes_and_validly_signed() {
     let assertion = passkey.assert_challenge(b"challenge").unwrap();
 
     verified_signature(&passkey, &assertion);
-    let client_data: Value =
-        serde_json::from_slice(&bytes(&assertion["response"]["clientDataJSON"])).unwrap();
+    let client_data: Value = serde_json::from_slice(&bytes(&assertion["response"]["clientDataJSON"])).unwrap();
     assert_eq!(client_data["crossOrigin"], json!(true));
     assert_eq!(client_data["topOrigin"], json!("https://evil.example"));
     assert_eq!(bytes(&client_data["challenge"]), b"challenge");
-    assert_eq!(
-        bytes(&assertion["response"]["authenticatorData"])[32],
-        0x01 | 0x08 | 0x10
-    );
+    assert_eq!(bytes(&assertion["response"]["authenticatorData"])[32], 0x01 | 0x08 | 0x10);
 }
 
 #[test]

@@ -11,9 +11,7 @@ const MEASUREMENT: B256 = B256::repeat_byte(0x3e);
 const FOR_EVER: U48 = U48::ZERO;
 
 async fn paymaster_of(anvil: &Anvil, deployment: &Deployment, signer: Address) -> Paymaster {
-    let paymaster = Paymaster::deploy(anvil, &tools(), &deployment.entry_point)
-        .await
-        .unwrap();
+    let paymaster = Paymaster::deploy(anvil, &tools(), &deployment.entry_point).await.unwrap();
     paymaster.admit_signer(signer, MEASUREMENT).await.unwrap();
     paymaster.deposit(U256::from(ETHER)).await.unwrap();
     paymaster.stake(U256::from(ETHER), 86_400).await.unwrap();
@@ -21,19 +19,11 @@ async fn paymaster_of(anvil: &Anvil, deployment: &Deployment, signer: Address) -
 }
 
 /// Puts the sponsorship into the operation: for v0.6 in one field, later in several.
-async fn sponsored(
-    paymaster: &Paymaster,
-    version: EntryPointVersion,
-    signer: &Owner,
-    mut op: Value,
-) -> Value {
+async fn sponsored(paymaster: &Paymaster, version: EntryPointVersion, signer: &Owner, mut op: Value) -> Value {
     let window = [0u8; 12];
     if version == EntryPointVersion::V06 {
         // The v0.6 contract reads nothing of the field when it hashes.
-        let digest = paymaster
-            .sponsorship_digest(&op, FOR_EVER, FOR_EVER)
-            .await
-            .unwrap();
+        let digest = paymaster.sponsorship_digest(&op, FOR_EVER, FOR_EVER).await.unwrap();
         let signature = signer.sign(digest);
         let data = [paymaster.address().as_slice(), &window, &signature].concat();
         op["paymasterAndData"] = json!(Bytes::from(data));
@@ -43,10 +33,7 @@ async fn sponsored(
     op["paymasterVerificationGasLimit"] = json!("0x186a0");
     op["paymasterPostOpGasLimit"] = json!("0x0");
     op["paymasterData"] = json!(Bytes::from(window));
-    let digest = paymaster
-        .sponsorship_digest(&op, FOR_EVER, FOR_EVER)
-        .await
-        .unwrap();
+    let digest = paymaster.sponsorship_digest(&op, FOR_EVER, FOR_EVER).await.unwrap();
     op["paymasterData"] = json!(Bytes::from([window.as_slice(), &signer.sign(digest)].concat()));
     op
 }
@@ -84,10 +71,7 @@ async fn on_v09_the_user_may_sign_before_the_paymaster() {
     operation["paymasterData"] = json!(Bytes::from([0u8; 12]));
     operation["paymasterSignature"] = json!(Bytes::from([0u8; 65]));
     let mut operation = signed(&deployment, &owner, operation).await;
-    let digest = paymaster
-        .sponsorship_digest(&operation, FOR_EVER, FOR_EVER)
-        .await
-        .unwrap();
+    let digest = paymaster.sponsorship_digest(&operation, FOR_EVER, FOR_EVER).await.unwrap();
     operation["paymasterSignature"] = json!(signer.sign(digest));
 
     let handled = deployment.entry_point.handle_ops(&operation).await.unwrap();
@@ -102,14 +86,8 @@ async fn a_key_that_was_removed_or_never_admitted_is_refused_as_aa34() {
         let (anvil, deployment) = chain(version).await;
         let (owner, admitted, stranger) = (Owner::new(1), Owner::new(7), Owner::new(8));
         let paymaster = paymaster_of(&anvil, &deployment, admitted.address()).await;
-        assert_eq!(
-            paymaster.measurement_of(admitted.address()).await.unwrap(),
-            MEASUREMENT
-        );
-        assert_eq!(
-            paymaster.measurement_of(stranger.address()).await.unwrap(),
-            B256::ZERO
-        );
+        assert_eq!(paymaster.measurement_of(admitted.address()).await.unwrap(), MEASUREMENT);
+        assert_eq!(paymaster.measurement_of(stranger.address()).await.unwrap(), B256::ZERO);
         paymaster.remove_signer(admitted.address()).await.unwrap();
         let draft = first_operation(&deployment, &owner, 0).await;
         for signer in [&admitted, &stranger] {
@@ -118,11 +96,7 @@ async fn a_key_that_was_removed_or_never_admitted_is_refused_as_aa34() {
 
             let error = deployment.entry_point.handle_ops(&operation).await.unwrap_err();
 
-            assert_eq!(
-                error.reason(),
-                Some("AA34 signature error"),
-                "v{version}: {error}"
-            );
+            assert_eq!(error.reason(), Some("AA34 signature error"), "v{version}: {error}");
         }
     }
 }
@@ -143,14 +117,6 @@ async fn a_paused_paymaster_sponsors_nothing_until_it_goes_on() {
         let reason = error.reason().unwrap();
         assert!(reason.starts_with("AA33 reverted"), "v{version}: {reason}");
         paymaster.unpause().await.unwrap();
-        assert!(
-            deployment
-                .entry_point
-                .handle_ops(&operation)
-                .await
-                .unwrap()
-                .success,
-            "v{version}"
-        );
+        assert!(deployment.entry_point.handle_ops(&operation).await.unwrap().success, "v{version}");
     }
 }

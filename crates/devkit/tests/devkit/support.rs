@@ -7,9 +7,7 @@ use alloy_primitives::{Address, B256, Bytes, Signature, U256, eip191_hash_messag
 use alloy_provider::Provider;
 use alloy_rpc_types_eth::TransactionRequest;
 use devkit::user_operation::Draft;
-use devkit::{
-    Anvil, AnvilOptions, Call, Deployment, EntryPointVersion, SimpleAccountFactory, Tools, deploy, execute,
-};
+use devkit::{Anvil, AnvilOptions, Call, Deployment, EntryPointVersion, SimpleAccountFactory, Tools, deploy, execute};
 use k256::ecdsa::SigningKey;
 use serde_json::{Value, json};
 
@@ -20,9 +18,7 @@ pub fn tools() -> Tools {
 }
 
 pub async fn anvil(chain_id: u64) -> Anvil {
-    Anvil::start(tools().anvil(), AnvilOptions { chain_id })
-        .await
-        .unwrap()
+    Anvil::start(tools().anvil(), AnvilOptions { chain_id }).await.unwrap()
 }
 
 /// A fresh chain with one version of account abstraction.
@@ -33,18 +29,8 @@ pub async fn chain(version: EntryPointVersion) -> (Anvil, Deployment) {
 }
 
 pub async fn fund(anvil: &Anvil, account: Address, wei: u64) {
-    let transfer = TransactionRequest::default()
-        .from(anvil.accounts()[2])
-        .to(account)
-        .value(U256::from(wei));
-    anvil
-        .provider()
-        .send_transaction(transfer)
-        .await
-        .unwrap()
-        .get_receipt()
-        .await
-        .unwrap();
+    let transfer = TransactionRequest::default().from(anvil.accounts()[2]).to(account).value(U256::from(wei));
+    anvil.provider().send_transaction(transfer).await.unwrap().get_receipt().await.unwrap();
 }
 
 pub async fn balance(anvil: &Anvil, account: Address) -> U256 {
@@ -78,11 +64,7 @@ impl Owner {
     }
 
     pub fn delegate_to(&self, delegate: Address, nonce: u64) -> SignedAuthorization {
-        let authorization = Authorization {
-            chain_id: U256::from(31337),
-            address: delegate,
-            nonce,
-        };
+        let authorization = Authorization { chain_id: U256::from(31337), address: delegate, nonce };
         let signature = self.signature(authorization.signature_hash());
         authorization.into_signed(signature)
     }
@@ -99,21 +81,11 @@ pub const PAYEE: Address = Address::repeat_byte(0x5a);
 /// The first operation of an account: deploys it and sends `wei` to [`PAYEE`].
 pub async fn first_operation(deployment: &Deployment, owner: &Owner, wei: u64) -> Draft {
     let factory = &deployment.account_factory;
-    let sender = factory
-        .account_address(owner.address(), U256::ZERO)
-        .await
-        .unwrap();
+    let sender = factory.account_address(owner.address(), U256::ZERO).await.unwrap();
     let nonce = deployment.entry_point.nonce(sender).await.unwrap();
-    let call = Call {
-        target: PAYEE,
-        value: U256::from(wei),
-        data: Bytes::new(),
-    };
+    let call = Call { target: PAYEE, value: U256::from(wei), data: Bytes::new() };
     let mut draft = Draft::new(sender, nonce, execute(&call));
-    draft.deploy = Some((
-        factory.address(),
-        SimpleAccountFactory::factory_data(owner.address(), U256::ZERO),
-    ));
+    draft.deploy = Some((factory.address(), SimpleAccountFactory::factory_data(owner.address(), U256::ZERO)));
     draft
 }
 

@@ -43,10 +43,7 @@ async fn packed_operations_hash_on_chain_as_in_the_vectors() {
                 let sender = &vector.user_op["sender"];
                 let code = format!("0xef0100{}", alloy_primitives::hex::encode(delegate));
                 let request = anvil.provider().client();
-                request
-                    .request::<_, ()>("anvil_setCode", (json!(sender), code))
-                    .await
-                    .unwrap();
+                request.request::<_, ()>("anvil_setCode", (json!(sender), code)).await.unwrap();
             }
             let entry_point = deploy(&anvil, &tools(), version).await.unwrap().entry_point;
 
@@ -56,11 +53,7 @@ async fn packed_operations_hash_on_chain_as_in_the_vectors() {
             compared.push(version);
         }
     }
-    for version in [
-        EntryPointVersion::V06,
-        EntryPointVersion::V07,
-        EntryPointVersion::V08,
-    ] {
+    for version in [EntryPointVersion::V06, EntryPointVersion::V07, EntryPointVersion::V08] {
         assert!(compared.contains(&version), "no vector for v{version}");
     }
 }
