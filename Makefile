@@ -5,7 +5,7 @@ help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 demo: contracts ## one sponsored operation on a chain of its own, step by step (ARGS="--entrypoint 0.6")
-	cargo run --release --locked --quiet --bin super-relay -- demo $(ARGS)
+	cargo run --release --locked --bin super-relay -- demo $(ARGS)
 
 run: ## the node with config/dev.toml: JSON-RPC on 3000, ops on 3001, KMS on 3002
 	scripts/run $(ARGS)

@@ -93,6 +93,9 @@ pub enum RelayError {
         /// By sponsorships that may still be mined.
         reserved: Gwei,
     },
+    /// The paymaster's owner paused it: the chain would refuse the operation.
+    #[error("the paymaster is paused")]
+    PaymasterPaused,
     /// The KMS or its trusted application said no.
     #[error("{message}")]
     KmsRefused {

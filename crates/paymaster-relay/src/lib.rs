@@ -1,7 +1,7 @@
 //! The paymaster relay: JSON-RPC in, a sponsored operation out, or a typed refusal.
 //!
 //! `rpc` parses and answers, `sponsor` runs the cycle, `policy` decides, `store` remembers, `nonce` claims, `relay_key`
-//! approves, `kms` has it signed, `chain` reads deposits and nonces, `settlement` closes the books. Ports are traits;
+//! approves, `kms` has it signed, `chain` reads paymasters and nonces, `settlement` closes the books. Ports are traits;
 //! what implements them is chosen by whoever builds [`Parts`].
 
 pub mod catalogue;

@@ -10,7 +10,7 @@ use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalogue::Catalogue;
-use crate::chain::{Deposits, EntryPointReader};
+use crate::chain::{EntryPointReader, Paymasters};
 use crate::error::RelayError;
 use crate::kms::Kms;
 use crate::metrics::{Metrics, Stage};
@@ -51,7 +51,7 @@ pub struct Relay {
     pub(crate) nonces: Arc<dyn NonceStore>,
     pub(crate) kms: Arc<dyn Kms>,
     pub(crate) chain: Arc<dyn EntryPointReader>,
-    pub(crate) deposits: Deposits,
+    pub(crate) paymasters: Paymasters,
     pub(crate) relay_key: Arc<RelayKey>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
@@ -71,7 +71,7 @@ impl Relay {
         let Parts { store, nonces, kms, chain, relay_key, clock, entropy, metrics } = parts;
         Ok(Self {
             catalogue: Catalogue::new(settings)?,
-            deposits: Deposits::new(Arc::clone(&chain)),
+            paymasters: Paymasters::new(Arc::clone(&chain)),
             turns: Turns::default(),
             rpc: settings.rpc.clone(),
             api_keys: ApiKeys::new(&settings.rpc.api_key_hashes)?,
@@ -125,7 +125,7 @@ impl Relay {
         self.metrics.key_age(self.relay_key.age().await);
         for deployment in self.catalogue.deployments() {
             self.metrics.reserved(deployment, self.store.reserved(deployment, now).await?);
-            self.metrics.deposit(deployment, Gwei::at_most(self.deposits.of(deployment).await?));
+            self.metrics.deposit(deployment, Gwei::at_most(self.paymasters.of(deployment).await?.deposit));
         }
         Ok(())
     }

@@ -65,7 +65,7 @@ impl Relay {
     async fn settle_op(&self, deployment: &Deployment, op: &MinedOp) -> Result<bool, RelayError> {
         let MinedOp { user_op_hash, block, cost, succeeded } = *op;
         // Before the reservation goes, the deposit we remember must, for it shrank with the operation.
-        self.deposits.forget(deployment).await;
+        self.paymasters.forget(deployment).await;
         let cost = Gwei::at_least(cost).unwrap_or(Gwei::at_most(Wei(u128::MAX)));
         let ours = self.store.settle(&user_op_hash, &Settlement { block, cost, succeeded }).await?;
         if !ours {

@@ -1,13 +1,13 @@
 //! What the relay reads from the chain: a port, and its implementation over a node's JSON-RPC.
 
-mod deposits;
+mod paymasters;
 mod rpc;
 
 use async_trait::async_trait;
 use proto::{Address, Uint256, UserOpHash, Wei};
 use thiserror::Error;
 
-pub(crate) use deposits::Deposits;
+pub(crate) use paymasters::Paymasters;
 pub use rpc::RpcChain;
 
 use crate::catalogue::Deployment;
@@ -15,11 +15,11 @@ use crate::catalogue::Deployment;
 /// The chain, as far as a paymaster needs it.
 #[async_trait]
 pub trait EntryPointReader: Send + Sync {
-    /// A paymaster's deposit (`balanceOf`).
+    /// A paymaster's deposit (`balanceOf`), and whether its owner paused it (`paused`).
     ///
     /// # Errors
     /// [`ChainError`].
-    async fn deposit(&self, deployment: &Deployment) -> Result<Wei, ChainError>;
+    async fn paymaster(&self, deployment: &Deployment) -> Result<PaymasterState, ChainError>;
 
     /// The next nonce of an account for a key (`getNonce`): key 24 bytes, sequence 8.
     ///
@@ -44,6 +44,15 @@ pub trait EntryPointReader: Send + Sync {
     /// # Errors
     /// [`ChainError`].
     async fn ready(&self, chain_id: u64) -> Result<(), ChainError>;
+}
+
+/// A paymaster on the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PaymasterState {
+    /// In its EntryPoint.
+    pub deposit: Wei,
+    /// Whether it refuses every operation.
+    pub paused: bool,
 }
 
 /// An operation that was mined.

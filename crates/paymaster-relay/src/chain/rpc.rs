@@ -15,12 +15,13 @@ use secrecy::ExposeSecret;
 use tokio::time::timeout;
 use url::Url;
 
-use super::{ChainError, EntryPointReader, MinedOp};
+use super::{ChainError, EntryPointReader, MinedOp, PaymasterState};
 use crate::catalogue::Deployment;
 use crate::settings::{ChainSettings, SettingsError};
 
 sol! {
     function balanceOf(address account) returns (uint256);
+    function paused() returns (bool);
     function getNonce(address sender, uint192 key) returns (uint256);
     event UserOperationEvent(
         bytes32 indexed userOpHash,
@@ -54,12 +55,12 @@ impl RpcChain {
         Ok(Self { provider: RootProvider::new_http(url), patience: Duration::from_secs(settings.timeout_seconds) })
     }
 
-    async fn call<C: SolCall<Return = U256>>(&self, contract: Address, call: &C) -> Result<U256, ChainError> {
+    async fn call<C: SolCall>(&self, contract: Address, call: &C) -> Result<C::Return, ChainError> {
         let request =
             TransactionRequest::default().to(eth(contract)).input(TransactionInput::new(call.abi_encode().into()));
         let answer = self.ask(self.provider.call(request)).await?;
         C::abi_decode_returns_validate(&answer)
-            .map_err(|_| ChainError::new("the EntryPoint answered something else: is it deployed?"))
+            .map_err(|_| ChainError::new("a contract answered something else: is it deployed?"))
     }
 
     async fn ask<T>(&self, question: impl IntoFuture<Output = TransportResult<T>>) -> Result<T, ChainError> {
@@ -69,10 +70,13 @@ impl RpcChain {
 
 #[async_trait]
 impl EntryPointReader for RpcChain {
-    async fn deposit(&self, deployment: &Deployment) -> Result<Wei, ChainError> {
-        let call = balanceOfCall { account: eth(deployment.paymaster) };
-        let deposit = self.call(deployment.entry_point.address, &call).await?;
-        Ok(wei(deposit))
+    async fn paymaster(&self, deployment: &Deployment) -> Result<PaymasterState, ChainError> {
+        let balance_of = balanceOfCall { account: eth(deployment.paymaster) };
+        let (deposit, paused) = tokio::try_join!(
+            self.call(deployment.entry_point.address, &balance_of),
+            self.call(deployment.paymaster, &pausedCall {}),
+        )?;
+        Ok(PaymasterState { deposit: wei(deposit), paused })
     }
 
     async fn nonce(&self, entry_point: Address, sender: Address, key: [u8; 24]) -> Result<Uint256, ChainError> {

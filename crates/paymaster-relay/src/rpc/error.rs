@@ -75,6 +75,7 @@ fn row(error: &RelayError) -> (i32, &str, bool) {
         RelayError::Policy { violation, .. } => (REJECTED_BY_PAYMASTER, violation.reason(), false),
         RelayError::AccountNonceInvalid { .. } => (REJECTED_BY_ENTRY_POINT, "account_nonce_invalid", false),
         RelayError::DepositTooLow { .. } => (DEPOSIT, "paymaster_deposit_too_low", true),
+        RelayError::PaymasterPaused => (REJECTED_BY_PAYMASTER, "paymaster_paused", true),
         RelayError::KmsRefused { reason, .. } => (kms_code(reason), reason, false),
         RelayError::KmsUnavailable { .. } => (OUTAGE, "kms_unavailable", true),
         RelayError::KmsReplyInvalid { .. } => (FAILED, "kms_reply_invalid", false),

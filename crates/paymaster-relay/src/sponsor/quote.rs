@@ -21,11 +21,14 @@ pub(super) struct Quote {
 /// Terms and chain, in one go. Charges nothing.
 pub(super) async fn quote(relay: &Relay, draft: &DraftRequest) -> Result<Quote, RelayError> {
     let terms = terms(draft, relay.clock.now())?;
-    let (deposit, ()) = tokio::try_join!(
-        async { relay.deposits.of(&draft.deployment).await.map_err(RelayError::from) },
+    let (paymaster, ()) = tokio::try_join!(
+        async { relay.paymasters.of(&draft.deployment).await.map_err(RelayError::from) },
         check_account_nonce(relay, draft),
     )?;
-    Ok(Quote { cost: cost(draft, &terms), terms, deposit })
+    if paymaster.paused {
+        return Err(RelayError::PaymasterPaused);
+    }
+    Ok(Quote { cost: cost(draft, &terms), terms, deposit: paymaster.deposit })
 }
 
 /// Worst case under these terms; what is beyond 128 bits counts as all there is, which no policy allows.

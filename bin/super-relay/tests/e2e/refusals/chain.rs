@@ -1,7 +1,10 @@
 //! What the chain refuses although it is signed: a paused paymaster, a TEE that was removed, a window that has passed.
 
+use std::time::Duration;
+
 use devkit::{Address, EntryPointVersion};
 use serde_json::json;
+use tokio::time::sleep;
 
 use crate::support::{Rpc, TeeAccount, World, refused_on_chain};
 
@@ -11,15 +14,20 @@ on_every_version! {
     a_window_that_has_passed_by_the_chains_clock_is_refused,
 }
 
-/// The relay does not read the pause: it costs nobody anything, and a bundler's simulation tells.
+/// What was signed before the pause is refused by the chain, what comes after by the relay, which looks once a second.
 async fn a_paused_paymaster_pays_for_nothing_until_it_goes_on(version: EntryPointVersion) {
     let world = World::start(version).await;
     let mut account = TeeAccount::create(&world).await;
-    world.paymaster.pause().await.unwrap();
     let operation = account.operation(&world).await;
     let ready = account.sponsored(&world, &operation).await.unwrap()["userOperation"].clone();
 
+    world.paymaster.pause().await.unwrap();
     assert_eq!(refused_on_chain(world.entry_point().handle_ops(&ready).await), "AA33");
+
+    sleep(Duration::from_millis(1100)).await;
+    let mut another = operation;
+    another["callGasLimit"] = json!("0x30000");
+    account.sponsored(&world, &another).await.unwrap_err().is_retryable(-32501, "paymaster_paused");
 
     world.paymaster.unpause().await.unwrap();
     assert!(world.entry_point().handle_ops(&ready).await.unwrap().success);
