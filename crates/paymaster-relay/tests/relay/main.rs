@@ -15,3 +15,4 @@ mod server;
 mod settings;
 mod settlement;
 mod sponsoring;
+mod tls;
