@@ -43,7 +43,8 @@ impl Kms for InProcessKms {
 fn refusal(error: GatewayError) -> KmsError {
     let message = error.to_string();
     if error.is_retryable() || status_of(&error).is_server_error() {
-        KmsError::Unavailable { message }
+        // The gateway's word: whatever was signed did not leave it.
+        KmsError::Unavailable { message, in_doubt: false }
     } else {
         KmsError::Refused { reason: error.code().into(), message }
     }

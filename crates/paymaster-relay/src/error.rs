@@ -109,6 +109,8 @@ pub enum RelayError {
     KmsUnavailable {
         /// For the log.
         detail: String,
+        /// Whether something may have been signed.
+        in_doubt: bool,
     },
     /// The KMS answered something that does not match the request.
     #[error("the KMS answered something that does not match the request")]
@@ -151,9 +153,9 @@ impl From<KmsError> for RelayError {
     fn from(error: KmsError) -> Self {
         match error {
             // The next approval has another nonce and another time.
-            _ if error.is_about_the_approval() => Self::KmsUnavailable { detail: error.to_string() },
+            _ if error.is_about_the_approval() => Self::KmsUnavailable { detail: error.to_string(), in_doubt: false },
             KmsError::Refused { reason, message } => Self::KmsRefused { reason, message },
-            KmsError::Unavailable { message } => Self::KmsUnavailable { detail: message },
+            KmsError::Unavailable { message, in_doubt } => Self::KmsUnavailable { detail: message, in_doubt },
         }
     }
 }

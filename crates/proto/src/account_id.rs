@@ -10,7 +10,7 @@ use serde::ser::{Serialize, Serializer};
 use crate::limits::MAX_ACCOUNT_ID;
 use crate::primitives::keccak256;
 
-/// 1 to 128 characters of `[A-Za-z0-9_.:@-]` (protocol, section 1).
+/// 1 to 128 characters of `[A-Za-z0-9_.:@-]` (protocol, section 1); not `.` or `..`, which no URL can carry.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccountId(String);
 
@@ -48,7 +48,7 @@ impl FromStr for AccountId {
 
     fn from_str(text: &str) -> Result<Self, InvalidAccountId> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:@-".contains(&byte);
-        if text.is_empty() || text.len() > MAX_ACCOUNT_ID || !text.bytes().all(allowed) {
+        if text.is_empty() || text.len() > MAX_ACCOUNT_ID || !text.bytes().all(allowed) || text == "." || text == ".." {
             return Err(InvalidAccountId);
         }
         Ok(Self(text.into()))

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -11,6 +12,9 @@ use tokio_util::sync::CancellationToken;
 use super::start_error;
 use crate::error::Error;
 use crate::shutdown;
+
+/// How long requests in flight may take to finish: longer than any of ours, shorter than the patience of Kubernetes.
+const DRAIN: Duration = Duration::from_secs(20);
 
 /// What runs, and the word that stops it.
 pub struct Servers {
@@ -56,9 +60,18 @@ impl Servers {
         first.and(self.finish().await)
     }
 
-    /// Tells everything to stop, and waits until it has: requests in flight finish.
+    /// Tells everything to stop, and waits until it has: requests in flight finish, those that never end are dropped.
     pub async fn finish(&mut self) -> Result<(), Error> {
         self.stop.cancel();
+        if let Ok(outcome) = tokio::time::timeout(DRAIN, self.join_all()).await {
+            return outcome;
+        }
+        tracing::warn!("some connections did not end in time; they are dropped");
+        self.tasks.shutdown().await;
+        Ok(())
+    }
+
+    async fn join_all(&mut self) -> Result<(), Error> {
         let mut outcome = Ok(());
         while let Some(ended) = self.tasks.join_next().await {
             let ended = ended.map_err(|problem| Error::Run(problem.to_string()));

@@ -54,7 +54,8 @@ impl Inner {
         let reason = outcome.as_ref().map_or_else(GatewayError::code, |_| "ok");
         self.metrics.decided(case.action.as_str(), reason);
         if let Err(error) = outcome {
-            tracing::info!(action = case.action.as_str(), reason, %error, "refused");
+            // As a debug string: what the caller made up must not break out of its line.
+            tracing::info!(action = case.action.as_str(), reason, error = ?error.to_string(), "refused");
         }
         let record = AuditRecord {
             at: self.clock.now(),

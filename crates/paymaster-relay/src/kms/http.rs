@@ -42,8 +42,10 @@ struct Call<'a> {
 enum Attempt {
     /// It surely was not decided there.
     NotReached(String),
-    /// Nobody knows.
-    Unknown(String),
+    /// The gateway's word that it could not decide; it may have begun.
+    Undecided(String),
+    /// Nobody knows: there was no word of a gateway.
+    Silent(String),
 }
 
 impl HttpKms {
@@ -65,7 +67,7 @@ impl HttpKms {
 
     async fn ask<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, KmsError> {
         let first = self.preferred.load(Ordering::Relaxed);
-        let mut last = String::new();
+        let (mut last, mut in_doubt) = (String::new(), false);
         for offset in 0..self.gateways.len() {
             let index = (first + offset) % self.gateways.len();
             match self.attempt(&self.gateways[index], &call).await {
@@ -73,11 +75,14 @@ impl HttpKms {
                     self.preferred.store(index, Ordering::Relaxed);
                     return answer.and_then(|body| serde_json::from_slice(&body).map_err(|_| unreadable()));
                 }
-                Err(Attempt::Unknown(message)) if !call.repeatable => return Err(unavailable(message)),
-                Err(Attempt::NotReached(message) | Attempt::Unknown(message)) => last = message,
+                Err(Attempt::Undecided(message) | Attempt::Silent(message)) if !call.repeatable => {
+                    return Err(KmsError::Unavailable { message, in_doubt: true });
+                }
+                Err(Attempt::Silent(message)) => (last, in_doubt) = (message, true),
+                Err(Attempt::NotReached(message) | Attempt::Undecided(message)) => last = message,
             }
         }
-        Err(unavailable(last))
+        Err(KmsError::Unavailable { message: last, in_doubt })
     }
 
     /// What one gateway decided; the outer error when it decided nothing, as far as we know.
@@ -182,10 +187,10 @@ async fn read(response: Response) -> Result<Vec<u8>, Attempt> {
 fn refusal(status: StatusCode, body: &[u8]) -> Result<Result<Vec<u8>, KmsError>, Attempt> {
     let Ok(ErrorAnswer { error }) = serde_json::from_slice(body) else {
         // Not the gateway's words: something between us answered in its place.
-        return Err(Attempt::Unknown(format!("a KMS gateway answered HTTP status {}", status.as_u16())));
+        return Err(Attempt::Silent(format!("a KMS gateway answered HTTP status {}", status.as_u16())));
     };
     if error.retryable || status.is_server_error() {
-        return Err(Attempt::Unknown(format!("a KMS gateway cannot decide: {}", error.code)));
+        return Err(Attempt::Undecided(format!("a KMS gateway cannot decide: {}", error.code)));
     }
     Ok(Err(KmsError::Refused { reason: error.code, message: error.message }))
 }
@@ -194,7 +199,7 @@ fn not_answered(error: &reqwest::Error) -> Attempt {
     if error.is_connect() {
         Attempt::NotReached("a KMS gateway cannot be reached".to_owned())
     } else {
-        Attempt::Unknown("a KMS gateway did not answer".to_owned())
+        Attempt::Silent("a KMS gateway did not answer".to_owned())
     }
 }
 
@@ -234,5 +239,5 @@ fn unreadable() -> KmsError {
 }
 
 fn unavailable(message: impl Into<String>) -> KmsError {
-    KmsError::Unavailable { message: message.into() }
+    KmsError::Unavailable { message: message.into(), in_doubt: false }
 }

@@ -83,6 +83,8 @@ pub enum KmsError {
     Unavailable {
         /// For people who run it.
         message: String,
+        /// Whether something may have been signed and be on its way: there was no word of the KMS.
+        in_doubt: bool,
     },
 }
 
@@ -97,7 +99,7 @@ impl KmsError {
     #[must_use]
     pub fn from_status(status: proto::Status) -> Self {
         if status.is_retryable() {
-            Self::Unavailable { message: status.to_string() }
+            Self::Unavailable { message: status.to_string(), in_doubt: false }
         } else {
             Self::Refused { reason: status.reason().to_owned(), message: status.to_string() }
         }

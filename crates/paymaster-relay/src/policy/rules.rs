@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use proto::{AccountId, Address, UserOperation, Wei};
+use proto::{AccountId, Address, Init, UserOperation, Wei};
 
 use super::calls::{InnerCall, inner_calls};
 use super::standing::Standing;
@@ -14,6 +14,7 @@ pub struct Policy {
     id: String,
     senders: HashSet<Address>,
     targets: HashMap<Address, HashSet<[u8; 4]>>,
+    factories: HashSet<Address>,
     max_cost: Wei,
     allow_without_passkey: bool,
     min_balance: Wei,
@@ -69,6 +70,12 @@ pub enum Violation {
         /// The operation's.
         sender: Address,
     },
+    /// `factories`: who makes the account, or what it delegates to, runs at our expense too.
+    #[error("the account is made by {factory}, which is not on the list")]
+    FactoryNotAllowed {
+        /// The operation's factory, or its EIP-7702 delegate.
+        factory: Address,
+    },
     /// `targets`: the encoding is not one we can look into.
     #[error("the callData is not understood, so its targets cannot be checked")]
     CallNotUnderstood,
@@ -112,6 +119,7 @@ impl From<&PolicySettings> for Policy {
             id: settings.id.clone(),
             senders: settings.senders.iter().map(address).collect(),
             targets,
+            factories: settings.factories.iter().map(address).collect(),
             max_cost: settings.max_cost_per_operation.into(),
             allow_without_passkey: settings.allow_without_passkey,
             min_balance: settings.min_balance.into(),
@@ -141,6 +149,7 @@ impl Policy {
         self.judge_account(case)?;
         self.judge_sender(case.op.sender)?;
         self.judge_cost(case.cost)?;
+        self.judge_init(&case.op.init)?;
         self.judge_calls(&case.op.call_data)
     }
 
@@ -173,6 +182,19 @@ impl Policy {
         if cost <= self.max_cost { Ok(()) } else { Err(Violation::CostAboveLimit { limit: self.max_cost, cost }) }
     }
 
+    /// A factory may call anything, so a list of targets without one of factories allows none.
+    fn judge_init(&self, init: &Init) -> Result<(), Violation> {
+        let (Init::Factory { factory, .. } | Init::Eip7702 { delegate: factory, .. }) = init else {
+            return Ok(());
+        };
+        let unlisted = self.factories.is_empty() && self.targets.is_empty();
+        if unlisted || self.factories.contains(factory) {
+            Ok(())
+        } else {
+            Err(Violation::FactoryNotAllowed { factory: *factory })
+        }
+    }
+
     fn judge_calls(&self, call_data: &[u8]) -> Result<(), Violation> {
         if self.targets.is_empty() {
             return Ok(());
@@ -200,6 +222,7 @@ impl Violation {
             Self::MembershipTooLow { .. } => "membership_too_low",
             Self::PasskeyMissing => "passkey_missing",
             Self::SenderNotAllowed { .. } => "sender_not_allowed",
+            Self::FactoryNotAllowed { .. } => "factory_not_allowed",
             Self::CallNotUnderstood => "call_not_understood",
             Self::TargetNotAllowed { .. } => "target_not_allowed",
             Self::FunctionNotAllowed { .. } => "function_not_allowed",
@@ -217,6 +240,7 @@ impl Violation {
             Self::MembershipTooLow { .. } => "min_membership",
             Self::PasskeyMissing => "allow_without_passkey",
             Self::SenderNotAllowed { .. } => "senders",
+            Self::FactoryNotAllowed { .. } => "factories",
             Self::CallNotUnderstood | Self::TargetNotAllowed { .. } => "targets",
             Self::FunctionNotAllowed { .. } => "targets.selectors",
             Self::CostAboveLimit { .. } => "max_cost_per_operation",

@@ -197,3 +197,25 @@ fn a_sender_that_is_not_listed_is_refused() {
         Err(Violation::SenderNotAllowed { sender: proto_address(GOOD) })
     );
 }
+
+#[test]
+fn a_factory_or_a_delegate_must_be_listed_where_targets_are() {
+    const LISTED: &str = r#","factories":["0x00000000000000000000000000000000000000aa"]"#;
+    let call = executeCall { dest: GOOD, value: U256::ZERO, func: transfer() }.abi_encode();
+    for by in [GOOD, BAD] {
+        let factory = proto_address(by);
+        let ways = [
+            Init::Factory { factory, data: Bounded::default() },
+            Init::Eip7702 { delegate: factory, data: Bounded::default() },
+        ];
+        for init in ways {
+            let op = UserOperation { init, ..op(call.clone()) };
+            let refused = Err(Violation::FactoryNotAllowed { factory });
+            let listed = if by == GOOD { Ok(()) } else { refused.clone() };
+            assert_eq!(judge(&policy(""), &op, |_| {}), Ok(()));
+            assert_eq!(judge(&policy(TARGETS), &op, |_| {}), refused);
+            assert_eq!(judge(&policy(LISTED), &op, |_| {}), listed);
+            assert_eq!(judge(&policy(&format!("{TARGETS}{LISTED}")), &op, |_| {}), listed);
+        }
+    }
+}

@@ -11,6 +11,7 @@ use tracing::Instrument;
 use super::{RequestId, answer, error, wire};
 use crate::error::RelayError;
 use crate::relay::Relay;
+use crate::sponsor::{SponsorRequest, Sponsored};
 
 /// Every method there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +88,7 @@ async fn respond(
 async fn run(
     method: Method,
     params: &Params<'static>,
-    relay: &Relay,
+    relay: &Arc<Relay>,
     request_id: &RequestId,
 ) -> Result<Value, RelayError> {
     let wire = wire::Wire { catalogue: relay.catalogue(), request_id };
@@ -95,7 +96,7 @@ async fn run(
     match method {
         Method::SponsorWithTee | Method::SponsorWithPasskey => {
             let parsed = wire.sponsor(&params)?;
-            let sponsored = relay.sponsor(parsed.request).await?;
+            let sponsored = sponsor(relay, parsed.request).await?;
             Ok(answer::sponsored(&sponsored, parsed.document, request_id))
         }
         Method::GetSponsorshipIntent => {
@@ -107,7 +108,7 @@ async fn run(
             Ok(answer::stub(&stub, &relay.catalogue().sponsor_name))
         }
         Method::GetPaymasterData => {
-            let sponsored = relay.sponsor(wire.data(&params)?).await?;
+            let sponsored = sponsor(relay, wire.data(&params)?).await?;
             Ok(answer::data(&sponsored))
         }
         Method::SupportedEntryPoints => {
@@ -123,4 +124,15 @@ async fn run(
             Ok(answer::account(&info))
         }
     }
+}
+
+/// On a task of its own: a client that hangs up must not leave a reservation behind that nobody gives back.
+async fn sponsor(relay: &Arc<Relay>, request: SponsorRequest) -> Result<Sponsored, RelayError> {
+    let relay = Arc::clone(relay);
+    let task = tokio::spawn(async move { relay.sponsor(request).await }.in_current_span());
+    task.await.unwrap_or_else(|ended| match ended.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        // The process is stopping; the same request goes on where this one ended.
+        Err(_) => Err(RelayError::InFlight),
+    })
 }

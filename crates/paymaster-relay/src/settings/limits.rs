@@ -23,6 +23,11 @@ pub struct PolicySettings {
     /// understood is refused. Empty: any.
     #[serde(default)]
     pub targets: Vec<TargetSettings>,
+    /// The only factories that may make the account, and the only contracts it may delegate to (EIP-7702): what they do
+    /// is paid for as well. Empty: any, but none where `targets` are listed.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub factories: Vec<Address>,
     /// Wei. The most an operation may cost at worst: the prefund the EntryPoint takes.
     pub max_cost_per_operation: WeiAmount,
     /// Sponsors without a passkey. The trusted application must have given the relay's key that permission too.

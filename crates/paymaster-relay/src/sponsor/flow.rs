@@ -137,15 +137,12 @@ impl Relay {
         self.metrics.stage(Stage::Sign, signing.elapsed());
         let (command, reply) = match outcome {
             Ok(answer) => answer,
-            Err(error @ RelayError::KmsRefused { .. }) => {
-                if self.store.release(approved.reservation()).await? {
-                    self.unclaim(claim).await;
-                }
-                return Err(error);
-            }
-            Err(error) => return Err(error),
+            Err(error @ RelayError::KmsUnavailable { in_doubt: true, .. }) => return Err(error),
+            Err(error) => return self.give_back(&approved, claim, error).await,
         };
-        self.check(&command, &reply).await?;
+        if let Err(error) = self.check(&command, &reply).await {
+            return self.give_back(&approved, claim, error).await;
+        }
 
         let signed = Signed {
             user_signature_hash: approved.request().user_signature_hash,
@@ -161,6 +158,15 @@ impl Relay {
             return Err(RelayError::InFlight);
         }
         Ok(build(command.entry_point, *approved.terms(), signed))
+    }
+
+    /// Nothing was signed, or what was signed stays here: such a request must not hold the deposit, or anyone could tie it
+    /// up with approvals that are worth nothing. What was signed before stays reserved.
+    async fn give_back<T>(&self, approved: &Approved, claim: &Claimed, error: RelayError) -> Result<T, RelayError> {
+        if self.store.release(approved.reservation()).await? {
+            self.unclaim(claim).await;
+        }
+        Err(error)
     }
 
     async fn ask_kms(&self, approved: &Approved) -> Result<(Sponsor, SponsorReply), RelayError> {

@@ -1,14 +1,18 @@
 //! A part that cannot answer is a typed, retryable refusal, and nothing is signed in doubt.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use devkit::EntryPointVersion::V07;
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::time::sleep;
 
 use crate::support::{ACCOUNT, World};
 
 #[tokio::test]
-async fn kms_down_is_retryable_and_the_retry_is_the_same_sponsorship() {
+async fn kms_down_is_retryable_and_reserves_nothing_until_it_is_up() {
     let world = World::new(V07).await;
     let mut dapp = world.dapp(ACCOUNT).await;
     let op = dapp.first_op(0);
@@ -18,13 +22,43 @@ async fn kms_down_is_retryable_and_the_retry_is_the_same_sponsorship() {
         let params = json!([op, ACCOUNT, passkey]);
         let refusal = world.client.call("pm_sponsor_with_tee", params).await.unwrap_err();
         refusal.assert_is(-32603, "kms_unavailable", true);
-        assert_eq!(world.reserved_rows().await.len(), 1);
+        assert_eq!(world.reserved_rows().await.len(), 0);
     }
     assert!(world.relay.ready().await.is_err());
     world.tee.down.store(false, Ordering::SeqCst);
     world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, passkey])).await.unwrap();
     assert_eq!(world.reserved_rows().await.len(), 1);
     world.relay.ready().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_with_an_approval_worth_nothing_holds_none_of_the_deposit() {
+    let world = World::new(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let other_op = dapp.first_op(0);
+    let another = world.approval(&mut dapp, &other_op).await;
+    world.tee.delay_milliseconds.store(200, Ordering::SeqCst);
+
+    let params = json!([dapp.first_op(1), ACCOUNT, another]);
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "pm_sponsor_with_tee", "params": params }).to_string();
+    let host = world.client.url().trim_start_matches("http://");
+    let head = format!("POST / HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n");
+    let mut socket = TcpStream::connect(host).await.unwrap();
+    let request = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
+    socket.write_all(request.as_bytes()).await.unwrap();
+    while world.sponsorships() == 0 {
+        sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(world.reserved_rows().await.len(), 1);
+    drop(socket);
+
+    for _ in 0..100 {
+        sleep(Duration::from_millis(50)).await;
+        if world.reserved_rows().await.is_empty() {
+            return;
+        }
+    }
+    panic!("the reservation is still held");
 }
 
 #[tokio::test]

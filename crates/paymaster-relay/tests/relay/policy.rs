@@ -11,6 +11,12 @@ use crate::support::{ACCOUNT, Dapp, World};
 const ETHER: u128 = 10u128.pow(18);
 const GOOD: Address = Address::repeat_byte(0xaa);
 const BAD: Address = Address::repeat_byte(0xbb);
+/// SimpleAccountFactory of v0.6, v0.7 and v0.8, wherever it is deployed with salt 0.
+const FACTORIES: [&str; 3] = [
+    "0x9406Cc6185a346906296840746125a0E44976454",
+    "0x91E60e0613810449d098b0b5Ec8b51A0FE8c8985",
+    "0x13E9ed32155810FDbd067D4522C492D6f68E5944",
+];
 /// Gas 150,000 + 500,000 + 60,000 + 60,000 at 4 gwei ([`devkit::user_operation::Draft`]).
 const COST: u128 = 770_000 * 4_000_000_000;
 
@@ -25,6 +31,7 @@ async fn one_bad_inner_call_refuses_the_batch_before_anybody_signs() {
     for version in [V06, V07, V08] {
         let world = World::with(version, ETHER, |settings| {
             settings["policies"][0]["targets"] = json!([{ "address": GOOD }]);
+            settings["policies"][0]["factories"] = json!(FACTORIES);
         })
         .await;
         let mut dapp = world.dapp(ACCOUNT).await;

@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use base64::Engine;
@@ -33,6 +34,8 @@ pub struct Tee {
     pub down: AtomicBool,
     /// Requests get through, answers don't.
     pub loses_answers: AtomicBool,
+    /// How long a sponsorship is on its way.
+    pub delay_milliseconds: AtomicU64,
     /// Sponsorships that were asked for.
     pub sponsorships: AtomicU64,
 }
@@ -53,6 +56,7 @@ impl Tee {
             admin: SigningKey::from_slice(&[3; 32]).unwrap(),
             down: AtomicBool::new(false),
             loses_answers: AtomicBool::new(false),
+            delay_milliseconds: AtomicU64::new(0),
             sponsorships: AtomicU64::new(0),
         };
         let name = |text: &str| Bounded::new(text.to_owned()).unwrap();
@@ -129,12 +133,12 @@ impl Tee {
     }
 
     fn ask<R: Request>(&self, request: &R) -> Result<R::Reply, KmsError> {
-        let unavailable = || KmsError::Unavailable { message: "no connection".to_owned() };
+        let unavailable = |in_doubt| KmsError::Unavailable { message: "no connection".to_owned(), in_doubt };
         if self.down.load(Ordering::SeqCst) {
-            return Err(unavailable());
+            return Err(unavailable(false));
         }
         let reply = self.call(request).map_err(KmsError::from_status);
-        if self.loses_answers.load(Ordering::SeqCst) { Err(unavailable()) } else { reply }
+        if self.loses_answers.load(Ordering::SeqCst) { Err(unavailable(true)) } else { reply }
     }
 }
 
@@ -142,6 +146,7 @@ impl Tee {
 impl Kms for Tee {
     async fn sponsor(&self, command: &Sponsor, _request_id: &str) -> Result<SponsorReply, KmsError> {
         self.sponsorships.fetch_add(1, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(self.delay_milliseconds.load(Ordering::SeqCst))).await;
         self.ask(command)
     }
 
