@@ -35,7 +35,7 @@ impl Kms for InProcessKms {
     }
 
     async fn ready(&self) -> Result<(), KmsError> {
-        self.0.security_state().await.map(drop).map_err(refusal)
+        self.0.ready().await.map(drop).map_err(refusal)
     }
 }
 

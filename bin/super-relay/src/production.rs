@@ -1,5 +1,8 @@
 //! What the production profile refuses. Checked when the configuration is read, before anything is started.
 
+use kms_gateway::settings::TeeKind;
+use proto::command::Protection;
+
 use crate::config::{Config, ConfigError, Profile};
 
 /// Refuses whatever protects nothing, in the production profile only.
@@ -8,8 +11,20 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
         return Ok(());
     }
     let refuse = |what: &str| Err(ConfigError::Production(what.into()));
-    if config.kms.is_some() {
-        return refuse("the TEE simulator: leave `kms` out and name the gateways in `remote_kms.urls`");
+    if let Some(kms) = &config.kms {
+        if kms.tee == TeeKind::Simulator {
+            return refuse(
+                "the TEE simulator: set `kms.tee`, or leave `kms` out and name gateways in `remote_kms.urls`",
+            );
+        }
+        if kms.required_protection.storage.0 < Protection::SecureWorld {
+            return refuse("a TEE of which no protection is required: set `kms.required_protection.storage`");
+        }
+        if !kms.required_protection.own_ta_key {
+            return refuse(
+                "the development key of trusted applications, which is public: set `kms.required_protection.own_ta_key`",
+            );
+        }
     }
     if config.bootstrap.is_some() {
         return refuse("`bootstrap`: the admin's key must not be on this machine");
@@ -62,6 +77,23 @@ mod tests {
         let mut json = production();
         json["kms"] = json!({ "data_dir": "data" });
         assert!(check(&config(json)).unwrap_err().to_string().contains("simulator"));
+    }
+
+    fn with_optee(required: serde_json::Value) -> Result<(), ConfigError> {
+        let mut json = production();
+        json["kms"] = json!({ "data_dir": "data", "tee": "optee", "required_protection": required });
+        check(&config(json))
+    }
+
+    #[test]
+    fn production_runs_a_kms_over_op_tee_that_has_to_protect_its_storage_and_be_signed_with_the_operators_key() {
+        assert!(with_optee(json!({ "storage": "secureWorld", "own_ta_key": true })).is_ok());
+        assert!(with_optee(json!({ "storage": "hardware", "rollback": "hardware", "own_ta_key": true })).is_ok());
+        for weak in [json!({}), json!({ "own_ta_key": true }), json!({ "storage": "none", "own_ta_key": true })] {
+            assert!(with_optee(weak).unwrap_err().to_string().contains("required_protection.storage"));
+        }
+        let any_key = with_optee(json!({ "storage": "hardware" })).unwrap_err().to_string();
+        assert!(any_key.contains("own_ta_key"), "{any_key}");
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod factory;
 pub mod gateway;
 pub mod http;
 pub mod metrics;
+pub mod protection;
 mod recover;
 pub mod settings;
 pub mod store;

@@ -16,10 +16,11 @@ pub struct Metrics {
     tee_seconds: HistogramVec,
 }
 
-/// The queue's depth, looked at when it is asked for.
-struct QueueDepth {
+/// The queue's depth and its breaker, looked at when they are asked for.
+struct Queue {
     transport: Arc<dyn TeeTransport>,
-    gauge: IntGauge,
+    depth: IntGauge,
+    breaker_open: IntGauge,
 }
 
 /// Seconds: a sponsorship takes well under a millisecond in the simulator and tens of them in a TEE.
@@ -40,10 +41,14 @@ impl Metrics {
                 .buckets(TEE_BUCKETS.to_vec()),
             &["command"],
         )?;
-        let gauge = IntGauge::new("kms_tee_queue_depth", "Frames waiting for the TEE or in it")?;
+        let depth = IntGauge::new("kms_tee_queue_depth", "Frames waiting for the TEE or in it")?;
+        let breaker_open = IntGauge::new("kms_tee_breaker_open", "1 while the TEE is stuck, gone, or not heard since")?;
         registry.register(Box::new(decisions.clone()))?;
         registry.register(Box::new(tee_seconds.clone()))?;
-        registry.register(Box::new(QueueDepth { transport, gauge }))?;
+        for instrument in transport.instruments() {
+            registry.register(instrument)?;
+        }
+        registry.register(Box::new(Queue { transport, depth, breaker_open }))?;
         Ok(Self { decisions, tee_seconds })
     }
 
@@ -56,13 +61,15 @@ impl Metrics {
     }
 }
 
-impl Collector for QueueDepth {
+impl Collector for Queue {
     fn desc(&self) -> Vec<&Desc> {
-        self.gauge.desc()
+        [self.depth.desc(), self.breaker_open.desc()].concat()
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        self.gauge.set(i64::try_from(self.transport.stats().depth).unwrap_or(i64::MAX));
-        self.gauge.collect()
+        let stats = self.transport.stats();
+        self.depth.set(i64::try_from(stats.depth).unwrap_or(i64::MAX));
+        self.breaker_open.set(stats.breaker_open.into());
+        [self.depth.collect(), self.breaker_open.collect()].concat()
     }
 }

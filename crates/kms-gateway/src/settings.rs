@@ -1,6 +1,7 @@
 //! Every setting of the gateway. The comments become the configuration reference.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use alloy_primitives::Address;
 use proto::bytes::{Bounded, BoundedList, TooLong};
@@ -8,6 +9,9 @@ use proto::command::{RelyingParty, SignatureScheme};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
+
+use crate::protection::RequiredProtection;
+use crate::transport::WorkerOptions;
 
 /// The KMS gateway.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -26,6 +30,9 @@ pub struct Settings {
     #[serde(default = "default_origins")]
     #[schemars(with = "Vec<String>")]
     pub origins: Vec<Url>,
+    /// Which TEE: `simulator` protects nothing; `optee` needs a build with `--features optee`.
+    #[serde(default)]
+    pub tee: TeeKind,
     /// Commands that may wait for the TEE; one more is refused at once with `tee_busy`.
     #[serde(default = "default_tee_queue_length")]
     #[schemars(range(min = 1))]
@@ -34,7 +41,16 @@ pub struct Settings {
     #[serde(default = "default_tee_timeout_seconds")]
     #[schemars(range(min = 1))]
     pub tee_timeout_seconds: u64,
-    /// Passkey registrations that may be under way, or verified and waiting for their account, at once.
+    /// Milliseconds a call of the TEE may take before it counts as stuck: until it ends, everything else is refused at once
+    /// with `tee_busy`.
+    #[serde(default = "default_tee_stuck_after_ms")]
+    #[schemars(range(min = 1))]
+    pub tee_stuck_after_ms: u64,
+    /// What the TEE must report of itself, or it is not used. The production profile requires `storage` and `own_ta_key`.
+    #[serde(default)]
+    pub required_protection: RequiredProtection,
+    /// Passkey registrations that may be under way, or verified and waiting for their account, at once. One more, and the
+    /// oldest is forgotten.
     #[serde(default = "default_max_registrations")]
     #[schemars(range(min = 1))]
     pub max_registrations: usize,
@@ -46,6 +62,17 @@ pub struct Settings {
     /// The account factory whose counterfactual address `create-deterministic-account` answers. Without it, no address.
     #[serde(default)]
     pub factory: Option<FactorySettings>,
+}
+
+/// Where the trusted application runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TeeKind {
+    /// In this process, protected from nothing.
+    #[default]
+    Simulator,
+    /// In OP-TEE, on this machine.
+    Optee,
 }
 
 /// An account factory with `getAddress(address owner, uint256 salt)`, as SimpleAccountFactory has it.
@@ -84,11 +111,25 @@ impl Settings {
             rp_id: default_rp_id(),
             rp_name: default_rp_name(),
             origins: default_origins(),
+            tee: TeeKind::default(),
             tee_queue_length: default_tee_queue_length(),
             tee_timeout_seconds: default_tee_timeout_seconds(),
+            tee_stuck_after_ms: default_tee_stuck_after_ms(),
+            required_protection: RequiredProtection::default(),
             max_registrations: default_max_registrations(),
             signature_scheme: default_signature_scheme(),
             factory: None,
+        }
+    }
+
+    /// How the TEE's queue and thread run. Frames go together where it costs much to enter the TEE; the simulator is in
+    /// this process, and only loses by it.
+    #[must_use]
+    pub fn worker_options(&self) -> WorkerOptions {
+        WorkerOptions {
+            queue_length: self.tee_queue_length,
+            stuck_after: Duration::from_millis(self.tee_stuck_after_ms),
+            batching: self.tee == TeeKind::Optee,
         }
     }
 
@@ -125,6 +166,10 @@ const fn default_tee_queue_length() -> usize {
 
 const fn default_tee_timeout_seconds() -> u64 {
     10
+}
+
+const fn default_tee_stuck_after_ms() -> u64 {
+    2000
 }
 
 const fn default_max_registrations() -> usize {

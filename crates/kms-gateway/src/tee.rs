@@ -17,8 +17,8 @@ pub enum TeeError {
     /// The trusted application refused, and said why.
     #[error("{0}")]
     Refused(Status),
-    /// The queue is full; nothing was done.
-    #[error("the queue to the TEE is full")]
+    /// The queue is full or the TEE stuck; nothing was done.
+    #[error("the TEE has too much to do")]
     Busy,
     /// No answer. Whether the command was carried out is not known.
     #[error("the TEE does not answer")]

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use kms_gateway::bootstrap::{AdminKey, Wanted, bootstrap};
 use kms_gateway::clock::SystemClock;
 use kms_gateway::factory::{AccountFactory, ChainFactory};
+use kms_gateway::settings::TeeKind;
+use kms_gateway::transport::TeeTransport;
 use kms_gateway::transport::simulator::Simulator;
 use kms_gateway::{Gateway, Settings};
 use prometheus::Registry;
@@ -20,14 +22,36 @@ use super::start_error;
 use crate::config::Bootstrap;
 use crate::error::Error;
 
-/// Opens the gateway over the simulator.
+/// Opens the gateway over the TEE of the settings. Fails when the TEE reports less protection than they require.
 pub async fn open(settings: Settings, registry: &Registry) -> Result<Gateway, Error> {
-    let simulator = Simulator::open(&settings.data_dir, settings.tee_queue_length).map_err(start_error("the TEE"))?;
+    let transport = transport(&settings)?;
     let factory =
         settings.factory.as_ref().map(|factory| Arc::new(ChainFactory::new(factory)) as Arc<dyn AccountFactory>);
-    Gateway::open(settings, Arc::new(simulator), Arc::new(SystemClock), factory, registry)
+    let gateway = Gateway::open(settings, transport, Arc::new(SystemClock), factory, registry)
         .await
-        .map_err(start_error("the KMS gateway"))
+        .map_err(start_error("the KMS gateway"))?;
+    gateway.ready().await.map_err(start_error("the TEE"))?;
+    Ok(gateway)
+}
+
+fn transport(settings: &Settings) -> Result<Arc<dyn TeeTransport>, Error> {
+    match settings.tee {
+        TeeKind::Simulator => Simulator::open(&settings.data_dir, settings.worker_options())
+            .map(|simulator| Arc::new(simulator) as Arc<dyn TeeTransport>)
+            .map_err(start_error("the TEE")),
+        TeeKind::Optee => optee(settings),
+    }
+}
+
+#[cfg(feature = "optee")]
+fn optee(settings: &Settings) -> Result<Arc<dyn TeeTransport>, Error> {
+    let optee = kms_gateway::transport::optee::Optee::open(settings.worker_options());
+    Ok(Arc::new(optee.map_err(start_error("the TEE"))?))
+}
+
+#[cfg(not(feature = "optee"))]
+fn optee(_: &Settings) -> Result<Arc<dyn TeeTransport>, Error> {
+    Err(start_error("the TEE")("`kms.tee` is \"optee\", and this super-relay was built without it: --features optee"))
 }
 
 /// Brings a development TEE into the state that the configuration describes.

@@ -216,6 +216,6 @@ struct GatewayReadiness(Gateway);
 #[async_trait]
 impl Readiness for GatewayReadiness {
     async fn ready(&self) -> Result<(), String> {
-        self.0.security_state().await.map(drop).map_err(|problem| problem.to_string())
+        self.0.ready().await.map(drop).map_err(|problem| problem.to_string())
     }
 }

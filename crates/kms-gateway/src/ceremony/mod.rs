@@ -28,9 +28,6 @@ pub enum CeremonyError {
     /// Never begun, expired, or ended already.
     #[error("no such registration is under way")]
     Unknown,
-    /// As many are under way as the settings allow.
-    #[error("too many registrations are under way")]
-    TooMany,
     /// What the authenticator or browser answered is refused, in the trusted application's words.
     #[error("{0}")]
     Refused(Status),
@@ -107,17 +104,18 @@ impl Ceremonies {
         Ok(Self { webauthn, capacity: settings.max_registrations, under_way: Mutex::default() })
     }
 
-    /// Begins a registration: its id, and PublicKeyCredentialCreationOptionsJSON for the browser.
+    /// Begins a registration: its id, and PublicKeyCredentialCreationOptionsJSON for the browser. When as many are under
+    /// way as the settings allow, the oldest makes room: anyone may begin one, and nobody can keep the others out by it.
     ///
     /// # Errors
-    /// [`CeremonyError::TooMany`].
+    /// When the options can't be made.
     pub fn begin(&self, user: NewUser, now: u64) -> Result<(Uuid, Value), CeremonyError> {
         let (options, state) = self
             .webauthn
             .start_passkey_registration(Uuid::new_v4(), &user.name, &user.display_name, None)
             .map_err(invalid)?;
         let stage = Stage::Begun { state: Box::new(state), account_id: user.account_id };
-        let id = self.insert(stage, now)?;
+        let id = self.insert(stage, now);
         let mut options = serde_json::to_value(options.public_key).map_err(invalid)?;
         options["pubKeyCredParams"] = json!([{ "type": "public-key", "alg": ES256 }]);
         options["authenticatorSelection"]["residentKey"] = "preferred".into();
@@ -151,14 +149,15 @@ impl Ceremonies {
         }
     }
 
-    fn insert(&self, stage: Stage, now: u64) -> Result<Uuid, CeremonyError> {
+    fn insert(&self, stage: Stage, now: u64) -> Uuid {
         let mut entries = self.entries(now);
-        if entries.len() >= self.capacity {
-            return Err(CeremonyError::TooMany);
+        while entries.len() >= self.capacity.max(1) {
+            let oldest = entries.iter().min_by_key(|(_, entry)| entry.expires_at).map(|(id, _)| *id);
+            oldest.and_then(|oldest| entries.remove(&oldest));
         }
         let id = Uuid::new_v4();
         entries.insert(id, Entry { expires_at: now.saturating_add(LIFETIME_SECONDS), stage });
-        Ok(id)
+        id
     }
 
     /// What is under way at this time.

@@ -39,7 +39,7 @@ impl Gateway {
     /// Begins a passkey registration: its id, and PublicKeyCredentialCreationOptionsJSON for the browser.
     ///
     /// # Errors
-    /// `too_many_registrations`.
+    /// `registration_invalid`.
     pub fn begin_registration(&self, user: NewUser) -> Result<(Uuid, Value), GatewayError> {
         Ok(self.inner.ceremonies.begin(user, self.inner.clock.now())?)
     }
@@ -115,6 +115,8 @@ impl Inner {
         let verified = self.ceremonies.verified(registration_id, now)?;
         let account_id = self.choose_account_id(case.account_id.take(), &verified).await?;
         case.account_id = Some(account_id.clone());
+        // Not in a TEE that protects less than it must.
+        self.known.provisioned(&self.tee).await?;
         let wallet = self
             .tee
             .call(&CreateHybridAccount {

@@ -5,6 +5,7 @@ use thiserror::Error;
 
 use crate::ceremony::CeremonyError;
 use crate::factory::FactoryError;
+use crate::protection::InsufficientProtection;
 use crate::store::StoreError;
 use crate::tee::TeeError;
 
@@ -42,8 +43,8 @@ pub enum GatewayError {
     /// The database took no write or can't be read. Whatever was decided, it is not recorded, so it is a no.
     #[error("the gateway's database is not available")]
     StoreUnavailable,
-    /// The queue to the TEE is full.
-    #[error("too many requests wait for the TEE")]
+    /// The queue to the TEE is full, or the TEE is stuck. Nothing was asked of it.
+    #[error("the TEE has too much to do")]
     TeeBusy,
     /// The TEE does not answer.
     #[error("the TEE does not answer")]
@@ -51,6 +52,9 @@ pub enum GatewayError {
     /// The TEE's reply is not the answer to the question; it stays here.
     #[error("the TEE's reply does not fit the request")]
     TeeReplyInvalid,
+    /// The TEE reports less than the settings require. Nothing is signed with it.
+    #[error(transparent)]
+    TeeProtectionInsufficient(#[from] InsufficientProtection),
     /// The account factory could not be asked. The account is made; asking again answers the rest.
     #[error("the account factory can't be asked")]
     FactoryUnavailable,
@@ -70,13 +74,13 @@ impl GatewayError {
             Self::SignerMismatch => "signer_mismatch",
             Self::PublicKeyMismatch => "public_key_mismatch",
             Self::Registration(CeremonyError::Unknown) => "registration_unknown",
-            Self::Registration(CeremonyError::TooMany) => "too_many_registrations",
             Self::Registration(CeremonyError::Invalid { .. }) => "registration_invalid",
             Self::SignatureSchemeConflict => "signature_scheme_conflict",
             Self::StoreUnavailable => "store_unavailable",
             Self::TeeBusy => "tee_busy",
             Self::TeeUnavailable => "tee_unavailable",
             Self::TeeReplyInvalid => "tee_reply_invalid",
+            Self::TeeProtectionInsufficient(_) => "tee_protection_insufficient",
             Self::FactoryUnavailable => "factory_unavailable",
             Self::Internal => "internal_error",
         }
@@ -87,11 +91,7 @@ impl GatewayError {
     pub const fn is_retryable(&self) -> bool {
         match self {
             Self::Refused(status) => status.is_retryable(),
-            Self::StoreUnavailable
-            | Self::TeeBusy
-            | Self::TeeUnavailable
-            | Self::FactoryUnavailable
-            | Self::Registration(CeremonyError::TooMany) => true,
+            Self::StoreUnavailable | Self::TeeBusy | Self::TeeUnavailable | Self::FactoryUnavailable => true,
             _ => false,
         }
     }

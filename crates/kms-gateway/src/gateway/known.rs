@@ -8,13 +8,14 @@ use proto::command::{GetWalletInfo, Provisioned, VerifySecurityState, WalletInfo
 use proto::{AccountId, Status};
 
 use super::GatewayError;
+use crate::protection::RequiredProtection;
 use crate::tee::Tee;
 
 /// Wallets kept at most. When they are all there, they are all forgotten: rare, and simpler than choosing.
 const MAX_WALLETS: usize = 65_536;
 
-#[derive(Default)]
 pub(super) struct Known {
+    required: RequiredProtection,
     state: RwLock<State>,
     wallets: RwLock<HashMap<AccountId, Arc<WalletInfo>>>,
 }
@@ -23,28 +24,34 @@ pub(super) struct Known {
 struct State {
     /// Goes up with every admin command, so that an answer from before one is not kept after it.
     generation: u64,
+    /// Sessions that were lost before it was asked: another one may be with another trusted application.
+    reopened: u64,
     provisioned: Option<Arc<Provisioned>>,
 }
 
 impl Known {
-    /// Admin, paymaster signer, relay keys, relying parties and ceilings.
+    /// Nothing yet; what is asked for later must fulfil these requirements.
+    pub(super) fn new(required: RequiredProtection) -> Self {
+        Self { required, state: RwLock::default(), wallets: RwLock::default() }
+    }
+
+    /// Admin, paymaster signer, relay keys, relying parties and ceilings, of a TEE that protects as it must.
     pub(super) async fn provisioned(&self, tee: &Tee) -> Result<Arc<Provisioned>, GatewayError> {
+        let reopened = tee.queue_stats().reopened;
         let generation = {
             let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(provisioned) = &state.provisioned {
+            if let Some(provisioned) = state.provisioned.as_ref().filter(|_| state.reopened == reopened) {
                 return Ok(Arc::clone(provisioned));
             }
             state.generation
         };
-        let provisioned = tee
-            .call(&VerifySecurityState)
-            .await?
-            .provisioned
-            .map(Arc::new)
-            .ok_or(GatewayError::Refused(Status::NotProvisioned))?;
+        let reported = tee.call(&VerifySecurityState).await?;
+        self.required.check(&reported)?;
+        let provisioned = reported.provisioned.map(Arc::new).ok_or(GatewayError::Refused(Status::NotProvisioned))?;
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         if state.generation == generation {
             state.provisioned = Some(Arc::clone(&provisioned));
+            state.reopened = reopened;
         }
         Ok(provisioned)
     }

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod admin;
+mod attestation;
 mod caller;
 mod checks;
 mod decision;
@@ -17,9 +18,11 @@ use prometheus::Registry;
 use proto::command::{Provisioned, SecurityState, VerifySecurityState};
 use proto::{Address, EntryPoint};
 use thiserror::Error;
+use tokio::sync::Semaphore;
 use webauthn_rs::prelude::WebauthnError;
 
 pub use accounts::CreatedAccount;
+pub use attestation::Attestation;
 pub use caller::{Caller, Claims};
 pub use error::GatewayError;
 
@@ -50,6 +53,8 @@ struct Inner {
     settings: Settings,
     metrics: Arc<Metrics>,
     known: Known,
+    /// A platform may take its time for a quote: one at a time, or anyone could keep the TEE busy with them.
+    attesting: Semaphore,
 }
 
 /// The gateway can't be started.
@@ -99,11 +104,12 @@ impl Gateway {
             tee: Tee::new(transport, timeout, Arc::clone(&metrics)),
             store: Store::open(&settings.data_dir.join(DATABASE)).await?,
             ceremonies: Ceremonies::new(&settings)?,
+            known: Known::new(settings.required_protection),
             clock,
             factory,
             settings,
             metrics,
-            known: Known::default(),
+            attesting: Semaphore::new(1),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -114,6 +120,16 @@ impl Gateway {
     /// When the TEE does not answer.
     pub async fn security_state(&self) -> Result<SecurityState, GatewayError> {
         Ok(self.inner.tee.call(&VerifySecurityState).await?)
+    }
+
+    /// Whether the TEE answers and protects what it must; provisioned or not.
+    ///
+    /// # Errors
+    /// `tee_protection_insufficient`, or when the TEE does not answer.
+    pub async fn ready(&self) -> Result<SecurityState, GatewayError> {
+        let state = self.security_state().await?;
+        self.inner.settings.required_protection.check(&state)?;
+        Ok(state)
     }
 
     /// Admin, signers and ceilings, as the TEE last said.

@@ -105,10 +105,10 @@ pub fn status_of(error: &GatewayError) -> StatusCode {
         GatewayError::Registration(CeremonyError::Unknown) => StatusCode::NOT_FOUND,
         GatewayError::Registration(CeremonyError::Invalid { .. }) => StatusCode::BAD_REQUEST,
         GatewayError::SignatureSchemeConflict => StatusCode::CONFLICT,
-        GatewayError::Registration(CeremonyError::TooMany)
-        | GatewayError::StoreUnavailable
+        GatewayError::StoreUnavailable
         | GatewayError::TeeBusy
         | GatewayError::TeeUnavailable
+        | GatewayError::TeeProtectionInsufficient(_)
         | GatewayError::FactoryUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         GatewayError::TeeReplyInvalid | GatewayError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod admin;
+mod attestation;
 mod body;
 mod error;
 mod operations;
@@ -47,6 +48,7 @@ pub fn router(gateway: Gateway) -> Router {
         .route("/stats", get(status::stats))
         .route("/QueueStatus", get(status::queue_status))
         .route("/RollbackCounter", get(status::rollback_counter))
+        .route("/attestation", get(attestation::show))
         .fallback(|| async { ApiError::not_found() })
         .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
         .layer(DefaultBodyLimit::max(MAX_BODY))

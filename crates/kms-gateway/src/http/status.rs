@@ -7,40 +7,49 @@ use proto::command::{Phase, SecurityState};
 use serde_json::{Value, json};
 
 use super::error::ApiError;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, GatewayError};
+use crate::protection::TaKey;
 use crate::transport::QueueStats;
 
 const SERVICE: &str = "super-relay-kms";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// 200 when the TEE answers, provisioned or not; 503 when it does not.
+/// 200 when the TEE answers and protects what it must, provisioned or not; 503 when not.
 pub(super) async fn health(State(gateway): State<Gateway>) -> (StatusCode, Json<Value>) {
-    let phase = gateway.security_state().await.ok().map(|state| state.phase);
-    let (code, status) = match phase {
-        Some(Phase::Ready) => (StatusCode::OK, "healthy"),
-        Some(Phase::Uninitialised) => (StatusCode::OK, "uninitialised"),
-        None => (StatusCode::SERVICE_UNAVAILABLE, "tee_unavailable"),
+    let state = gateway.security_state().await;
+    let requirements = gateway.settings().required_protection;
+    let (code, status) = match &state {
+        Err(GatewayError::TeeBusy) => (StatusCode::SERVICE_UNAVAILABLE, "tee_busy"),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "tee_unavailable"),
+        Ok(state) if requirements.check(state).is_err() => {
+            (StatusCode::SERVICE_UNAVAILABLE, "tee_protection_insufficient")
+        }
+        Ok(state) if state.phase == Phase::Uninitialised => (StatusCode::OK, "uninitialised"),
+        Ok(_) => (StatusCode::OK, "healthy"),
     };
+    let state = state.ok();
     let body = json!({
         "status": status,
         "service": SERVICE,
         "teeMode": gateway.tee_mode(),
-        "phase": phase,
+        "taKey": state.as_ref().and_then(|state| TaKey::of_version(&state.version)),
+        "protection": state.as_ref().map(protection),
+        "phase": state.map(|state| state.phase),
         "version": VERSION,
     });
     (code, Json(body))
 }
 
 pub(super) async fn version(State(gateway): State<Gateway>) -> Result<Json<Value>, ApiError> {
-    let SecurityState { version, measurement, storage, rollback, time, .. } = gateway.security_state().await?;
+    let state = gateway.security_state().await?;
     Ok(Json(json!({
         "service": SERVICE,
         "version": VERSION,
         "tee": {
             "mode": gateway.tee_mode(),
-            "version": *version,
-            "measurement": measurement.to_string(),
-            "protection": { "storage": storage, "rollback": rollback, "time": time },
+            "version": *state.version,
+            "measurement": state.measurement.to_string(),
+            "protection": protection(&state),
         },
     })))
 }
@@ -63,11 +72,18 @@ pub(super) async fn rollback_counter(State(gateway): State<Gateway>) -> Result<J
     Ok(Json(json!({ "counter": counter })))
 }
 
+/// What the TEE says that it protects, and how well.
+pub(super) fn protection(state: &SecurityState) -> Value {
+    json!({ "storage": state.storage, "rollback": state.rollback, "time": state.time })
+}
+
 fn queue(stats: &QueueStats) -> Value {
     json!({
         "queue_depth": stats.depth,
         "estimated_wait_seconds": stats.estimated_wait().as_secs_f64(),
-        "circuit_breaker_open": stats.closed,
+        "average_wait_seconds": stats.average_wait.as_secs_f64(),
+        "circuit_breaker_open": stats.breaker_open,
         "consecutive_failures": stats.consecutive_failures,
+        "reopened": stats.reopened,
     })
 }

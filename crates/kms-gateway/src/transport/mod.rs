@@ -1,14 +1,17 @@
 //! The way to the trusted application: bytes in, bytes out. What the bytes mean is no business of a transport.
 
+#[cfg(feature = "optee")]
+pub mod optee;
 pub mod simulator;
 mod worker;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
+use prometheus::core::Collector;
 use thiserror::Error;
 
-pub use worker::{StartError, Worker};
+pub use worker::{Session, SessionError, StartError, Worker, WorkerOptions};
 
 /// A trusted application somewhere, and the queue in front of it.
 #[async_trait]
@@ -16,26 +19,30 @@ pub trait TeeTransport: Send + Sync {
     /// Sends a request frame and waits for the reply frame. Dropping the future does not stop a frame already sent.
     ///
     /// # Errors
-    /// [`TransportError::Busy`] at once when the queue is full, [`TransportError::Unavailable`] when nobody answers.
+    /// [`TransportError::Busy`] at once when the queue is full or the TEE is stuck, [`TransportError::Unavailable`] when
+    /// nobody answers.
     async fn invoke(&self, frame: Vec<u8>) -> Result<Vec<u8>, TransportError>;
 
     /// How the queue is doing.
     fn stats(&self) -> QueueStats;
 
+    /// What it counts, for the registry of whoever runs it.
+    fn instruments(&self) -> Vec<Box<dyn Collector>>;
+
     /// What kind of TEE it is, as `/health` names it: `simulator`, `optee`.
     fn mode(&self) -> &'static str;
 
-    /// Takes no more frames, and returns when those already queued are answered.
+    /// Takes no more frames, and returns when those already queued are answered, or when the TEE is stuck.
     async fn close(&self);
 }
 
 /// Why there is no reply. The trusted application's own refusals are replies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum TransportError {
-    /// The queue is full.
-    #[error("the queue to the TEE is full")]
+    /// The queue is full, or the TEE is stuck. The frame was not sent.
+    #[error("the TEE has too much to do")]
     Busy,
-    /// The session is gone, or was closed.
+    /// The session is gone, was closed, or did not answer. Whether the frame had an effect is not known.
     #[error("the TEE does not answer")]
     Unavailable,
 }
@@ -47,11 +54,17 @@ pub struct QueueStats {
     pub depth: usize,
     /// Frames that may wait.
     pub capacity: usize,
-    /// How long one call took of late.
+    /// How long one frame took in the TEE of late.
     pub average_call: Duration,
-    /// Calls without a reply since the last one that had a reply.
+    /// How long one frame waited before that, of late.
+    pub average_wait: Duration,
+    /// Frames without a reply since the last one that had a reply.
     pub consecutive_failures: u64,
-    /// Whether every call is refused at once, since the session is gone.
+    /// Sessions opened in place of one that was lost.
+    pub reopened: u64,
+    /// Whether calls are refused at once: the TEE is stuck or gone, or was and has not answered since.
+    pub breaker_open: bool,
+    /// Whether it was closed for good.
     pub closed: bool,
 }
 

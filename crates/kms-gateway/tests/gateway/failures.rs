@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use kms_gateway::transport::{TeeTransport, TransportError, Worker};
+use kms_gateway::transport::{TeeTransport, WorkerOptions};
 use proto::command::Opcode;
 
-use crate::support::{Gate, GatedTee, Kms, LyingTee, RelayKey};
+use crate::support::{Gate, GatedTee, Kms, LyingTee, OPTIONS, RelayKey};
 
 const SOON: Duration = Duration::from_millis(5);
 
@@ -158,6 +158,82 @@ async fn a_tee_that_is_gone_is_a_retryable_refusal_and_an_unhealthy_gateway() {
 }
 
 #[tokio::test]
+async fn while_the_tee_is_stuck_a_request_is_refused_within_ten_milliseconds_and_served_when_it_is_not() {
+    let gate = Gate::default();
+    let options = WorkerOptions { stuck_after: Duration::from_millis(200), ..OPTIONS };
+    let kms = Kms::over_tee(Arc::new(GatedTee::with_options(options, gate.clone()))).await;
+    let request = kms.honest_request().await;
+    kms.sponsor(&request).await.ok();
+    gate.shut();
+    let stuck = request.next(&kms.relay);
+    let waiting = tokio::spawn(stuck.over_http(&kms).send());
+    while !kms.gateway.queue_stats().breaker_open {
+        tokio::time::sleep(SOON).await;
+    }
+
+    let refused = stuck.next(&kms.relay);
+    let mut quickest = Duration::MAX;
+    for _ in 0..5 {
+        let asked = Instant::now();
+        let error = kms.sponsor(&refused).await.refused(503, "tee_busy");
+        quickest = quickest.min(asked.elapsed());
+        assert_eq!(error["retryable"], true);
+    }
+    // The quickest: this machine may do other things at the same time.
+    assert!(quickest < Duration::from_millis(10), "{quickest:?}");
+    assert_eq!(kms.get("/QueueStatus").await.ok()["circuit_breaker_open"], true);
+    let health = kms.get("/health").await;
+    assert_eq!((health.status.as_u16(), &health.body["status"]), (503, &"tee_busy".into()));
+
+    gate.open();
+    assert_eq!(waiting.await.unwrap().unwrap().status(), 200);
+    kms.sponsor(&refused).await.ok();
+    assert_eq!(kms.get("/QueueStatus").await.ok()["circuit_breaker_open"], false);
+    kms.get("/health").await.ok();
+}
+
+#[tokio::test]
+async fn requests_that_wait_together_are_sponsored_together_with_the_same_bytes_as_alone() {
+    let gate = Gate::default();
+    let options = WorkerOptions { queue_length: 64, batching: true, ..OPTIONS };
+    let kms = Kms::over_tee(Arc::new(GatedTee::with_options(options, gate.clone()))).await;
+    let request = kms.honest_request().await;
+    let alone = kms.sponsor(&request).await.ok();
+    gate.shut();
+    let mut waiting = Vec::new();
+    let mut request = request;
+    for depth in 1..=20 {
+        request = request.next(&kms.relay);
+        waiting.push(tokio::spawn(request.over_http(&kms).send()));
+        queue_depth(&kms, depth).await;
+    }
+    // One that is refused spoils nothing for the others.
+    let mut changed = request.next(&kms.relay);
+    changed.user_signature.as_mut().unwrap()["response"]["signature"] = "AAAA".into();
+    changed.approve_as_relay(&kms.relay);
+    let refused = tokio::spawn(changed.over_http(&kms).send());
+    queue_depth(&kms, 21).await;
+    gate.open();
+    for answer in waiting {
+        let answer: serde_json::Value = answer.await.unwrap().unwrap().json().await.unwrap();
+        assert_eq!(answer, alone);
+    }
+    assert_eq!(refused.await.unwrap().unwrap().status(), 401);
+
+    let largest = batch_sizes_over(&kms, 16.0);
+    assert!(largest >= 1, "no batch of more than 16");
+}
+
+/// Batches so far of more frames than this.
+fn batch_sizes_over(kms: &Kms, bound: f64) -> u64 {
+    let families = kms.registry.gather();
+    let sizes = families.iter().find(|family| family.name() == "kms_tee_batch_size").unwrap();
+    let histogram = sizes.get_metric()[0].get_histogram();
+    let up_to = histogram.get_bucket().iter().find(|bucket| bucket.upper_bound() >= bound).unwrap();
+    histogram.get_sample_count() - up_to.cumulative_count()
+}
+
+#[tokio::test]
 async fn while_the_database_takes_no_write_nothing_is_allowed() {
     let kms = Kms::start().await;
     let request = kms.honest_request().await;
@@ -170,48 +246,4 @@ async fn while_the_database_takes_no_write_nothing_is_allowed() {
     // Its nonce was never claimed: the same request is good now.
     kms.sponsor(&request).await.ok();
     kms.gateway.verify_audit_chain().await.unwrap();
-}
-
-#[tokio::test]
-async fn a_session_that_panics_takes_no_caller_with_it() {
-    let worker = Worker::start(4, || {
-        Ok::<_, TransportError>(|frame: &[u8]| match frame {
-            [] => panic!("as a session may"),
-            frame => Ok(frame.to_vec()),
-        })
-    })
-    .unwrap();
-    assert_eq!(worker.invoke(vec![1]).await, Ok(vec![1]));
-    assert_eq!(worker.invoke(Vec::new()).await, Err(TransportError::Unavailable));
-    assert_eq!(worker.invoke(vec![1]).await, Err(TransportError::Unavailable));
-    assert!(worker.stats().closed);
-    assert_eq!(worker.stats().consecutive_failures, 2);
-    worker.close().await;
-}
-
-#[tokio::test]
-async fn closing_answers_what_is_queued() {
-    let worker = Arc::new(
-        Worker::start(8, || {
-            Ok::<_, TransportError>(|frame: &[u8]| {
-                std::thread::sleep(Duration::from_millis(20));
-                Ok(frame.to_vec())
-            })
-        })
-        .unwrap(),
-    );
-    let queued: Vec<_> = (0..4)
-        .map(|index| {
-            let worker = Arc::clone(&worker);
-            tokio::spawn(async move { worker.invoke(vec![index]).await })
-        })
-        .collect();
-    while worker.stats().depth < 4 {
-        tokio::task::yield_now().await;
-    }
-    worker.close().await;
-    for (index, answer) in (0..).zip(queued) {
-        assert_eq!(answer.await.unwrap(), Ok(vec![index]));
-    }
-    assert_eq!(worker.invoke(vec![9]).await, Err(TransportError::Unavailable));
 }

@@ -44,7 +44,7 @@ impl TestGateway {
     pub async fn start(relay: Address) -> Self {
         let data = tempfile::tempdir().unwrap();
         let settings = Settings::new(data.path().to_owned());
-        let simulator = Arc::new(Simulator::open(data.path(), settings.tee_queue_length).unwrap());
+        let simulator = Arc::new(Simulator::open(data.path(), settings.worker_options()).unwrap());
         let wanted = Wanted {
             relying_parties: vec![settings.relying_party().unwrap()],
             ceilings: Ceilings {

@@ -9,6 +9,7 @@ mod sealed_file;
 use std::path::Path;
 
 use async_trait::async_trait;
+use prometheus::core::Collector;
 use proto::Status;
 use proto::bytes::Bounded;
 use proto::command::Protection;
@@ -18,7 +19,7 @@ use thiserror::Error;
 
 pub use sealed_file::{SealedFile, SealedFileError};
 
-use super::{QueueStats, StartError, TeeTransport, TransportError, Worker};
+use super::{QueueStats, SessionError, StartError, TeeTransport, TransportError, Worker, WorkerOptions};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -45,24 +46,26 @@ pub enum SimulatorError {
 }
 
 impl Simulator {
-    /// Opens the state in `folder`, or begins one, and starts the core over it. `queue_length` frames may wait.
+    /// Opens the state in `folder`, or begins one, and starts the core over it.
     ///
     /// # Errors
     /// A state that is damaged, missing or in use by another process is refused, never begun anew.
-    pub fn open(folder: &Path, queue_length: usize) -> Result<Self, SimulatorError> {
+    pub fn open(folder: &Path, options: WorkerOptions) -> Result<Self, SimulatorError> {
         tracing::warn!(
             folder = %folder.display(),
             "TEE SIMULATOR: keys are sealed with a key that lies beside them. It protects NOTHING from this host"
         );
         let folder = folder.to_owned();
-        let worker = Worker::start(queue_length, move || {
+        let worker = Worker::start(options, move || {
             let (store, counter) = ports::over(SealedFile::open(&folder)?);
             let mut core = Core::open(store, ports::OsEntropy, counter, platform()).map_err(SimulatorError::Core)?;
-            Ok(move |frame: &[u8]| Ok(core.handle(frame)))
+            Ok(move |frame: &[u8]| Ok::<_, SessionError>(core.handle(frame)))
         })
         .map_err(|error| match error {
             StartError::Session(error) => error,
-            StartError::Thread(_) | StartError::Ended => SimulatorError::Thread { detail: error.to_string() },
+            StartError::Thread(_) | StartError::Ended | StartError::Metrics(_) => {
+                SimulatorError::Thread { detail: error.to_string() }
+            }
         })?;
         Ok(Self { worker })
     }
@@ -76,6 +79,10 @@ impl TeeTransport for Simulator {
 
     fn stats(&self) -> QueueStats {
         self.worker.stats()
+    }
+
+    fn instruments(&self) -> Vec<Box<dyn Collector>> {
+        self.worker.instruments()
     }
 
     fn mode(&self) -> &'static str {

@@ -1,10 +1,13 @@
 //! TEEs that misbehave as hardware may: one that is slow, one that lies. Behind both is the real trusted core.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use kms_gateway::transport::{QueueStats, TeeTransport, TransportError, Worker};
+use kms_gateway::transport::{QueueStats, SessionError, TeeTransport, TransportError, Worker, WorkerOptions};
+use prometheus::core::Collector;
 use proto::Bounded;
 use proto::command::{Opcode, Protection};
 use proto::frame::split_request;
@@ -25,37 +28,44 @@ impl Gate {
         self.0.1.notify_all();
     }
 
-    fn pass(&self) {
+    pub fn pass(&self) {
         let shut = self.0.0.lock().unwrap();
         drop(self.0.1.wait_while(shut, |shut| *shut).unwrap());
     }
 }
+
+/// Workers of a test: nothing is stuck that a busy machine may take.
+pub const OPTIONS: WorkerOptions =
+    WorkerOptions { queue_length: 8, stuck_after: Duration::from_secs(60), batching: false };
 
 /// A TEE whose replies wait at a gate.
 pub struct GatedTee(Worker);
 
 impl GatedTee {
     pub fn start(queue_length: usize, gate: Gate) -> Self {
-        Self::with_replies(queue_length, move |_, reply| {
+        Self::with_options(WorkerOptions { queue_length, ..OPTIONS }, gate)
+    }
+
+    pub fn with_options(options: WorkerOptions, gate: Gate) -> Self {
+        Self::with_replies(options, move |_, reply| {
             gate.pass();
             reply
         })
     }
 
-    fn with_replies(queue_length: usize, change: impl Fn(Opcode, Vec<u8>) -> Vec<u8> + Send + 'static) -> Self {
-        let worker = Worker::start(queue_length, move || {
-            let platform = Platform {
-                version: Bounded::new("0.0.0".to_owned()).unwrap(),
-                measurement: proto::Hash::default(),
-                storage: Protection::None,
-                rollback: Protection::None,
-                time: Protection::None,
-            };
+    fn with_replies(
+        options: WorkerOptions,
+        change: impl Fn(Opcode, Vec<u8>) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Self {
+        let change = Arc::new(change);
+        let worker = Worker::start(options, move || {
+            let change = Arc::clone(&change);
+            let platform = platform(Protection::None, "0.0.0");
             let device = MemoryDevice::default();
             let mut core = Core::open(device.store(), SeededEntropy::new([7; 32]), device.counter(), platform)?;
             Ok::<_, proto::Status>(move |frame: &[u8]| {
                 let (opcode, _) = split_request(frame).unwrap();
-                Ok(change(opcode, core.handle(frame)))
+                Ok::<_, SessionError>(change(opcode, core.handle(frame)))
             })
         });
         Self(worker.unwrap())
@@ -72,6 +82,10 @@ impl TeeTransport for GatedTee {
         self.0.stats()
     }
 
+    fn instruments(&self) -> Vec<Box<dyn Collector>> {
+        self.0.instruments()
+    }
+
     fn mode(&self) -> &'static str {
         "gated"
     }
@@ -81,13 +95,46 @@ impl TeeTransport for GatedTee {
     }
 }
 
+/// A TEE that panics when it is told to, and may come back as another.
+pub struct ChangingTee;
+
+impl ChangingTee {
+    /// Its first session reports the first of these, and each that is opened later the next of them. The session is lost
+    /// at the call after `dying` was set.
+    pub fn start(reports: impl IntoIterator<Item = Platform>, dying: Arc<AtomicBool>) -> GatedTee {
+        let mut reports: VecDeque<_> = reports.into_iter().collect();
+        let device = MemoryDevice::default();
+        let worker = Worker::start(OPTIONS, move || {
+            let platform = reports.pop_front().ok_or(proto::Status::StorageFailed)?;
+            let mut core = Core::open(device.store(), SeededEntropy::new([7; 32]), device.counter(), platform)?;
+            let dying = Arc::clone(&dying);
+            Ok::<_, proto::Status>(move |frame: &[u8]| match dying.swap(false, Ordering::SeqCst) {
+                true => Err(SessionError::Dead("as it was told".into())),
+                false => Ok(core.handle(frame)),
+            })
+        });
+        GatedTee(worker.unwrap())
+    }
+}
+
+/// What a TEE reports whose storage is so protected.
+pub fn platform(storage: Protection, version: &str) -> Platform {
+    Platform {
+        version: Bounded::new(version.to_owned()).unwrap(),
+        measurement: proto::Hash::default(),
+        storage,
+        rollback: Protection::None,
+        time: Protection::None,
+    }
+}
+
 /// A TEE that flips one bit in replies to one command.
 pub struct LyingTee;
 
 impl LyingTee {
     /// Flips the lowest bit of the byte at `position` from the end, as long as `lying` is set.
     pub fn start(about: Opcode, position: usize, lying: Arc<AtomicBool>) -> GatedTee {
-        GatedTee::with_replies(8, move |opcode, mut reply| {
+        GatedTee::with_replies(OPTIONS, move |opcode, mut reply| {
             if opcode == about && lying.load(Ordering::SeqCst) {
                 let index = reply.len() - 1 - position;
                 reply[index] ^= 1;

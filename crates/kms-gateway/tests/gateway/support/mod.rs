@@ -12,6 +12,7 @@ use devkit::SoftPasskey;
 use kms_gateway::bootstrap::{AdminKey, Wanted, bootstrap};
 use kms_gateway::clock::Clock;
 use kms_gateway::factory::AccountFactory;
+use kms_gateway::protection::RequiredProtection;
 use kms_gateway::transport::TeeTransport;
 use kms_gateway::transport::simulator::Simulator;
 use kms_gateway::{Gateway, Settings};
@@ -24,7 +25,7 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub use gated::{Gate, GatedTee, LyingTee};
+pub use gated::{ChangingTee, Gate, GatedTee, LyingTee, OPTIONS, platform};
 pub use keys::RelayKey;
 pub use request::SponsorRequest;
 
@@ -112,7 +113,7 @@ impl Kms {
     }
 
     async fn start_in(folder: Arc<TempDir>, relay: RelayKey, admin: AdminKey) -> Self {
-        let simulator = Arc::new(Simulator::open(folder.path(), 64).unwrap());
+        let simulator = Arc::new(Simulator::open(folder.path(), settings(folder.path()).worker_options()).unwrap());
         Self::over(folder, simulator, None, relay, admin).await
     }
 
@@ -125,9 +126,17 @@ impl Kms {
     /// A new gateway that asks this factory.
     pub async fn with_factory(factory: Arc<dyn AccountFactory>) -> Self {
         let folder = Arc::new(TempDir::new().unwrap());
-        let simulator = Arc::new(Simulator::open(folder.path(), 64).unwrap());
+        let simulator = Arc::new(Simulator::open(folder.path(), settings(folder.path()).worker_options()).unwrap());
         let admin = AdminKey::new(&keys::secret()).unwrap();
         Self::over(folder, simulator, Some(factory), RelayKey::random(), admin).await
+    }
+
+    /// A new gateway that requires this much of this TEE.
+    pub async fn requiring(required_protection: RequiredProtection, tee: Arc<dyn TeeTransport>) -> Self {
+        let folder = Arc::new(TempDir::new().unwrap());
+        let settings = Settings { required_protection, ..settings(folder.path()) };
+        let admin = AdminKey::new(&keys::secret()).unwrap();
+        Self::serving(folder, settings, tee, None, RelayKey::random(), admin).await
     }
 
     async fn over(
@@ -137,11 +146,23 @@ impl Kms {
         relay: RelayKey,
         admin: AdminKey,
     ) -> Self {
+        let settings = settings(folder.path());
+        Self::serving(folder, settings, tee, factory, relay, admin).await
+    }
+
+    async fn serving(
+        folder: Arc<TempDir>,
+        settings: Settings,
+        tee: Arc<dyn TeeTransport>,
+        factory: Option<Arc<dyn AccountFactory>>,
+        relay: RelayKey,
+        admin: AdminKey,
+    ) -> Self {
         let clock = Arc::new(TestClock::default());
         clock.set(NOW);
         let registry = prometheus::Registry::new();
         let clock_port: Arc<dyn Clock> = Arc::<TestClock>::clone(&clock);
-        let gateway = Gateway::open(settings(folder.path()), tee, clock_port, factory, &registry).await.unwrap();
+        let gateway = Gateway::open(settings, tee, clock_port, factory, &registry).await.unwrap();
         let wanted = Wanted {
             relying_parties: vec![gateway.settings().relying_party().unwrap()],
             ceilings: ceilings(),

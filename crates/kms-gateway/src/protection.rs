@@ -1,0 +1,117 @@
+//! What a TEE must say of itself before anything is signed with it.
+
+use proto::command::{Protection, SecurityState};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// The least that the TEE must report. A TEE that reports less is not used: the gateway doesn't start, and signs nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RequiredProtection {
+    /// Of what the TEE stores, against being read or changed: `none`, `secureWorld` or `hardware`.
+    #[schemars(with = "ProtectionName")]
+    pub storage: Level,
+    /// Against an older copy of it being put back.
+    #[schemars(with = "ProtectionName")]
+    pub rollback: Level,
+    /// Of the TEE's clock, which nothing relies on.
+    #[schemars(with = "ProtectionName")]
+    pub time: Level,
+    /// Refuse a trusted application signed with the development key, which everybody has.
+    pub own_ta_key: bool,
+}
+
+/// A [`Protection`], by default none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Level(pub Protection);
+
+impl Default for Level {
+    fn default() -> Self {
+        Self(Protection::None)
+    }
+}
+
+/// How well something is protected.
+#[derive(JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "names the values in the configuration reference")]
+enum ProtectionName {
+    /// Not at all.
+    None,
+    /// By the secure world's software.
+    SecureWorld,
+    /// By hardware.
+    Hardware,
+}
+
+/// Whose key the trusted application was signed with, as its build noted down in it.
+///
+/// A note and no proof: it keeps operators from mistakes. That nothing else is loaded is for the key that the secure
+/// world was built with, and who doubts it asks for an attestation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum TaKey {
+    /// The operator's.
+    Own,
+    /// The development kit's, which is public.
+    Development,
+}
+
+impl TaKey {
+    /// From the build metadata of a version (Semantic Versioning 2.0.0, item 10): `0.1.0+own-key`. `None` where nothing is
+    /// signed, as in the simulator.
+    #[must_use]
+    pub fn of_version(version: &str) -> Option<Self> {
+        match version.split_once('+')?.1 {
+            "own-key" => Some(Self::Own),
+            "development-key" => Some(Self::Development),
+            _ => None,
+        }
+    }
+}
+
+/// The TEE reports less than is required.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum InsufficientProtection {
+    /// A level is too low.
+    #[error("the TEE reports {reported:?} for {what}, and {required:?} is required (kms.required_protection.{what})")]
+    Level {
+        /// `storage`, `rollback` or `time`.
+        what: &'static str,
+        /// By the settings.
+        required: Protection,
+        /// By the TEE.
+        reported: Protection,
+    },
+    /// Not signed with the operator's own key.
+    #[error(
+        "the trusted application does not say that its operator's own key signed it (TA_KEY=path make ta), which \
+         kms.required_protection.own_ta_key requires"
+    )]
+    Key,
+}
+
+impl RequiredProtection {
+    /// Holds the TEE's report against the requirements.
+    ///
+    /// # Errors
+    /// The first that is not met.
+    pub fn check(&self, state: &SecurityState) -> Result<(), InsufficientProtection> {
+        let levels = [
+            ("storage", self.storage, state.storage),
+            ("rollback", self.rollback, state.rollback),
+            ("time", self.time, state.time),
+        ];
+        for (what, Level(required), reported) in levels {
+            if reported < required {
+                return Err(InsufficientProtection::Level { what, required, reported });
+            }
+        }
+        if self.own_ta_key && TaKey::of_version(&state.version) != Some(TaKey::Own) {
+            return Err(InsufficientProtection::Key);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,42 @@
+//! Frames over an OP-TEE session, and what the failure of a call says about the session.
+
+use optee_session::{Error, Room, codes};
+use proto::limits::{MAX_FRAME, MAX_REPLY};
+use uuid::Uuid;
+
+use super::words::OpteeError;
+use crate::transport::{Session, SessionError};
+
+const TRUSTED_APPLICATION: &str = include_str!("../../../../ta-optee/uuid.txt");
+/// The only command of the entry point; the frame names the one meant (protocol, section 6).
+const HANDLE_FRAME: u32 = 0;
+/// Room for any reply, which the trusted application asks for before it does anything.
+const ROOM: Room = Room { request: MAX_FRAME, reply: MAX_REPLY };
+
+pub(super) struct OpteeSession(optee_session::Session);
+
+impl OpteeSession {
+    pub(super) fn open() -> Result<Self, OpteeError> {
+        let trusted_application = Uuid::try_parse(TRUSTED_APPLICATION.trim()).map_err(OpteeError::Uuid)?;
+        let session = optee_session::Session::open(trusted_application, ROOM)
+            .map_err(|error| OpteeError::of_open(error, trusted_application))?;
+        Ok(Self(session))
+    }
+}
+
+impl Session for OpteeSession {
+    fn call(&mut self, frame: &[u8]) -> Result<Vec<u8>, SessionError> {
+        self.0.call(HANDLE_FRAME, frame).map_err(classify)
+    }
+}
+
+/// A code that doesn't say that the session lives is taken for its end: another one costs less than a millisecond.
+fn classify(error: Error) -> SessionError {
+    match error.code {
+        codes::BUSY | codes::OUT_OF_MEMORY | codes::EXCESS_DATA | codes::SHORT_BUFFER | codes::BAD_PARAMETERS => {
+            SessionError::Broken(error.to_string())
+        }
+        codes::TARGET_DEAD => SessionError::Dead(format!("the trusted application panicked ({error})")),
+        _ => SessionError::Dead(error.to_string()),
+    }
+}

@@ -1,0 +1,126 @@
+//! What OP-TEE's codes mean to an operator who can't get a session, and what to do about each.
+
+use optee_session::{Error as Failure, Origin, codes};
+use thiserror::Error;
+use uuid::Uuid;
+
+/// OP-TEE gives no session.
+#[derive(Debug, Error)]
+pub enum OpteeError {
+    /// Nothing to connect to.
+    #[error(
+        "there is no OP-TEE on this machine, or this user may not use it ({failure}): /dev/tee0 has to be there, with the \
+         kernel's optee driver loaded, and be readable and writable for this user"
+    )]
+    NotThere {
+        /// The code.
+        failure: Failure,
+    },
+    /// No file to load.
+    #[error(
+        "OP-TEE finds no trusted application {trusted_application} ({failure}): {trusted_application}.ta has to lie in the \
+         folder that tee-supplicant serves (--ta-path, by default /lib/optee_armtz), and tee-supplicant has to run"
+    )]
+    NoTrustedApplication {
+        /// Which one.
+        trusted_application: Uuid,
+        /// The code.
+        failure: Failure,
+    },
+    /// Not signed with the right key, changed since, or a file of another trusted application under this name.
+    #[error(
+        "OP-TEE refuses the trusted application {trusted_application} ({failure}): it is not signed with the key that this \
+         OP-TEE was built for, was changed after it was signed, or is another trusted application under this name. Sign it \
+         with that key (TA_KEY=path make ta), or install the OP-TEE built with yours (TA_SIGN_KEY)"
+    )]
+    SignatureRefused {
+        /// Which one.
+        trusted_application: Uuid,
+        /// The code.
+        failure: Failure,
+    },
+    /// Its version is lower than one that was loaded before.
+    #[error(
+        "OP-TEE refuses the trusted application {trusted_application} ({failure}): it has loaded a later version before, \
+         and takes no older one. Install that version or a later one"
+    )]
+    OlderVersion {
+        /// Which one.
+        trusted_application: Uuid,
+        /// The code.
+        failure: Failure,
+    },
+    /// The file is cut off or damaged, or for another processor.
+    #[error(
+        "OP-TEE can't read the trusted application {trusted_application} ({failure}): the file is damaged, or built for \
+         another platform. Install it again"
+    )]
+    Unreadable {
+        /// Which one.
+        trusted_application: Uuid,
+        /// The code.
+        failure: Failure,
+    },
+    /// It does not fit.
+    #[error("OP-TEE has not enough secure memory for the trusted application, which needs 10 MiB ({failure})")]
+    NoMemory {
+        /// The code.
+        failure: Failure,
+    },
+    /// It ended while it was started.
+    #[error("the trusted application panicked at its start ({failure}); the secure world's log says where")]
+    Panicked {
+        /// The code.
+        failure: Failure,
+    },
+    /// Any other code.
+    #[error("OP-TEE gives no session ({failure})")]
+    Other {
+        /// The code.
+        failure: Failure,
+    },
+    /// The project's own UUID does not parse.
+    #[error("the UUID of the trusted application: {0}")]
+    Uuid(uuid::Error),
+}
+
+impl OpteeError {
+    /// Of a session that could not be opened.
+    pub(super) fn of_open(failure: Failure, trusted_application: Uuid) -> Self {
+        match (failure.origin, failure.code) {
+            (Origin::Connecting, _) => Self::NotThere { failure },
+            (_, codes::ITEM_NOT_FOUND) => Self::NoTrustedApplication { trusted_application, failure },
+            (_, codes::SECURITY) => Self::SignatureRefused { trusted_application, failure },
+            (_, codes::ACCESS_CONFLICT) => Self::OlderVersion { trusted_application, failure },
+            (_, codes::BAD_FORMAT) => Self::Unreadable { trusted_application, failure },
+            (_, codes::OUT_OF_MEMORY) => Self::NoMemory { failure },
+            (_, codes::TARGET_DEAD) => Self::Panicked { failure },
+            _ => Self::Other { failure },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(origin: Origin, code: u32) -> String {
+        OpteeError::of_open(Failure { code, origin }, Uuid::nil()).to_string()
+    }
+
+    #[test]
+    fn what_op_tee_refuses_is_said_in_words_that_tell_what_to_do() {
+        for (origin, code, words) in [
+            (Origin::Connecting, codes::ITEM_NOT_FOUND, "no OP-TEE on this machine"),
+            (Origin::Tee, codes::ITEM_NOT_FOUND, "tee-supplicant has to run"),
+            (Origin::Tee, codes::SECURITY, "not signed with the key"),
+            (Origin::Tee, codes::ACCESS_CONFLICT, "a later version before"),
+            (Origin::Tee, codes::BAD_FORMAT, "damaged"),
+            (Origin::Tee, codes::OUT_OF_MEMORY, "secure memory"),
+            (Origin::TrustedApplication, codes::TARGET_DEAD, "panicked"),
+            (Origin::Tee, 0xFFFF_0001, "0xffff0001 from OP-TEE"),
+        ] {
+            assert!(said(origin, code).contains(words), "{}", said(origin, code));
+        }
+    }
+}

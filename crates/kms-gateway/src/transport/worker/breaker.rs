@@ -1,0 +1,109 @@
+//! The door in front of the queue: it counts who is inside, and shuts at once when waiting has no use.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::transport::TransportError;
+
+/// Counts the frames inside. Open (shut to callers) while there is no session or a call is stuck, half open (one caller
+/// at a time) until a call has come back as it should.
+pub(super) struct Breaker {
+    capacity: usize,
+    stuck_after: Duration,
+    state: Mutex<State>,
+}
+
+struct State {
+    inside: usize,
+    mode: Mode,
+    call_began: Option<Instant>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Closed,
+    HalfOpen,
+    Open,
+}
+
+/// One place inside; given back when dropped.
+pub(super) struct Place(Arc<Breaker>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        state.inside = state.inside.saturating_sub(1);
+    }
+}
+
+impl Breaker {
+    /// Closed, for so many waiting frames besides the one being answered.
+    pub(super) fn new(capacity: usize, stuck_after: Duration) -> Self {
+        let state = State { inside: 0, mode: Mode::Closed, call_began: None };
+        Self { capacity, stuck_after, state: Mutex::new(state) }
+    }
+
+    /// Lets a caller in, or says at once why not.
+    pub(super) fn enter(self: &Arc<Self>) -> Result<Place, TransportError> {
+        let mut state = self.state();
+        let places = match state.mode {
+            Mode::Open => return Err(TransportError::Unavailable),
+            _ if self.is_overdue(&state) => 0,
+            Mode::HalfOpen => 1,
+            Mode::Closed => self.capacity.saturating_add(1),
+        };
+        if state.inside >= places {
+            return Err(TransportError::Busy);
+        }
+        state.inside += 1;
+        Ok(Place(Arc::clone(self)))
+    }
+
+    pub(super) fn call_begins(&self) {
+        self.state().call_began = Some(Instant::now());
+    }
+
+    /// How long the call took. A reply in good time closes the breaker; one that came late half opens it.
+    pub(super) fn call_ends(&self, replied: bool) -> Duration {
+        let mut state = self.state();
+        let took = state.call_began.take().map(|began| began.elapsed()).unwrap_or_default();
+        if replied {
+            state.mode = if took < self.stuck_after { Mode::Closed } else { Mode::HalfOpen };
+        }
+        took
+    }
+
+    pub(super) fn session_is_gone(&self) {
+        self.state().mode = Mode::Open;
+    }
+
+    pub(super) fn session_is_back(&self) {
+        self.state().mode = Mode::HalfOpen;
+    }
+
+    /// Whether the call under way takes longer than any should.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.is_overdue(&self.state())
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        let state = self.state();
+        state.mode != Mode::Closed || self.is_overdue(&state)
+    }
+
+    pub(super) fn inside(&self) -> usize {
+        self.state().inside
+    }
+
+    pub(super) const fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    fn is_overdue(&self, state: &State) -> bool {
+        state.call_began.is_some_and(|began| began.elapsed() >= self.stuck_after)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,128 @@
+//! The frames that wait, in order, and which of them may cross into the TEE together.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use proto::frame::split_request;
+use proto::limits::{MAX_BATCH, MAX_FRAME, MAX_REPLY};
+use tokio::sync::oneshot;
+
+use super::breaker::Place;
+use crate::transport::TransportError;
+
+/// Bytes that a frame or reply takes in a batch besides its own, and that the batch takes itself: more than the codec's.
+const OVERHEAD: usize = 8;
+
+/// A frame, and who waits for its reply.
+pub(super) struct Job {
+    pub(super) frame: Vec<u8>,
+    pub(super) queued: Instant,
+    pub(super) reply: oneshot::Sender<Result<Vec<u8>, TransportError>>,
+    pub(super) place: Place,
+}
+
+impl Job {
+    /// Whoever hears the answer finds the place free.
+    pub(super) fn answer(self, answer: Result<Vec<u8>, TransportError>) {
+        drop(self.place);
+        let _ = self.reply.send(answer);
+    }
+
+    /// Nobody waits for this one any more, and it was not begun: it can be left.
+    fn is_abandoned(&self) -> bool {
+        self.reply.is_closed()
+    }
+}
+
+/// The receiving end of the queue.
+pub(super) struct Line {
+    jobs: Receiver<Job>,
+    /// Came too late for the last batch, and is first in the next.
+    carried: Option<Job>,
+}
+
+impl Line {
+    pub(super) const fn new(jobs: Receiver<Job>) -> Self {
+        Self { jobs, carried: None }
+    }
+
+    /// Waits for a job. `None` when the queue is closed and empty.
+    pub(super) fn next(&mut self) -> Option<Job> {
+        loop {
+            let job = match self.carried.take() {
+                Some(job) => job,
+                None => self.jobs.recv().ok()?,
+            };
+            if !job.is_abandoned() {
+                return Some(job);
+            }
+        }
+    }
+
+    /// A job and those behind it that may go together with it. Waits for the first alone.
+    pub(super) fn next_together(&mut self) -> Option<Vec<Job>> {
+        let first = self.next()?;
+        let mut room = Room::new();
+        let mut together = vec![first];
+        if !together.first().is_some_and(|first| room.takes(&first.frame)) {
+            return Some(together);
+        }
+        while let Ok(job) = self.jobs.try_recv() {
+            if job.is_abandoned() {
+                continue;
+            }
+            if !room.takes(&job.frame) {
+                self.carried = Some(job);
+                break;
+            }
+            together.push(job);
+        }
+        Some(together)
+    }
+
+    /// Answers everything that waits, without a session, for this long. False when the queue is closed.
+    pub(super) fn refuse_for(&mut self, time: Duration) -> bool {
+        if let Some(job) = self.carried.take() {
+            job.answer(Err(TransportError::Unavailable));
+        }
+        let until = Instant::now() + time;
+        loop {
+            match self.jobs.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(job) => job.answer(Err(TransportError::Unavailable)),
+                Err(RecvTimeoutError::Timeout) => return true,
+                Err(RecvTimeoutError::Disconnected) => return false,
+            }
+        }
+    }
+}
+
+/// What a batch still has room for. Frames count with the longest reply they can have, so the trusted application never
+/// refuses a batch for its size.
+struct Room {
+    frames: usize,
+    request: usize,
+    reply: usize,
+}
+
+impl Room {
+    const fn new() -> Self {
+        Self { frames: MAX_BATCH, request: MAX_FRAME - OVERHEAD, reply: MAX_REPLY - OVERHEAD }
+    }
+
+    /// Whether there was room for this frame, which is then taken.
+    fn takes(&mut self, frame: &[u8]) -> bool {
+        let Some(longest_reply) = split_request(frame).ok().and_then(|(opcode, _)| opcode.batched_reply_limit()) else {
+            return false;
+        };
+        let left = (
+            self.frames.checked_sub(1),
+            self.request.checked_sub(frame.len() + OVERHEAD),
+            self.reply.checked_sub(longest_reply + OVERHEAD),
+        );
+        let (Some(frames), Some(request), Some(reply)) = left else {
+            return false;
+        };
+        *self = Self { frames, request, reply };
+        true
+    }
+}

@@ -1,0 +1,153 @@
+//! One thread that owns a session, behind a bounded queue: a TEE session is neither shared nor opened for every call.
+//! A lost session is opened again; what was under way is answered with an error and never sent a second time.
+
+mod batch;
+mod breaker;
+mod line;
+mod meter;
+mod session;
+mod thread;
+
+use std::fmt::Display;
+use std::io;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use prometheus::core::Collector;
+use tokio::sync::oneshot;
+
+pub use session::{Session, SessionError};
+
+use super::{QueueStats, TransportError};
+use breaker::Breaker;
+use line::{Job, Line};
+use meter::Meter;
+use thread::Driver;
+
+const LOOK_EVERY: Duration = Duration::from_millis(2);
+
+/// How a worker runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkerOptions {
+    /// Frames that may wait besides those in the TEE.
+    pub queue_length: usize,
+    /// How long a call may take before the TEE counts as stuck.
+    pub stuck_after: Duration,
+    /// Whether frames that wait together go together: worth it where entering the TEE costs much.
+    pub batching: bool,
+}
+
+/// The queue and its thread.
+pub struct Worker {
+    queue: Mutex<Option<Sender<Job>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    breaker: Arc<Breaker>,
+    meter: Arc<Meter>,
+}
+
+/// Why a session could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError<E> {
+    /// The thread could not be started.
+    #[error("the TEE thread could not be started: {0}")]
+    Thread(io::Error),
+    /// The thread ended before it said anything.
+    #[error("the TEE thread ended while it opened its session")]
+    Ended,
+    /// The session could not be opened.
+    #[error(transparent)]
+    Session(E),
+    /// The instruments are contradictory.
+    #[error("metrics: {0}")]
+    Metrics(prometheus::Error),
+}
+
+impl Worker {
+    /// Starts a thread, opens the session on it with `open`, and returns when the session is open. Blocks until then.
+    /// `open` is called again, on that thread, whenever a session is lost; the lost one is gone by then.
+    ///
+    /// # Errors
+    /// Those of the first `open`, and [`StartError::Thread`] when the system has no thread to give.
+    pub fn start<S, E>(
+        options: WorkerOptions,
+        open: impl FnMut() -> Result<S, E> + Send + 'static,
+    ) -> Result<Self, StartError<E>>
+    where
+        S: Session,
+        E: Display + Send + 'static,
+    {
+        let (queue, jobs) = std::sync::mpsc::channel();
+        let (opened, outcome) = std::sync::mpsc::sync_channel(1);
+        let breaker = Arc::new(Breaker::new(options.queue_length.max(1), options.stuck_after));
+        let meter = Arc::new(Meter::new().map_err(StartError::Metrics)?);
+        let driver = Driver {
+            line: Line::new(jobs),
+            breaker: Arc::clone(&breaker),
+            meter: Arc::clone(&meter),
+            batching: options.batching,
+        };
+        let thread = std::thread::Builder::new()
+            .name("tee".into())
+            .spawn(move || driver.run(open, |first| opened.send(first).is_ok()))
+            .map_err(StartError::Thread)?;
+        outcome.recv().map_err(|_| StartError::Ended)?.map_err(StartError::Session)?;
+        Ok(Self { queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)), breaker, meter })
+    }
+
+    /// Queues a frame and waits for its reply.
+    ///
+    /// # Errors
+    /// At once, [`TransportError::Busy`] when the queue is full or the TEE is stuck, and [`TransportError::Unavailable`]
+    /// while there is no session. [`TransportError::Unavailable`] too when the session gives no reply.
+    pub async fn invoke(&self, frame: Vec<u8>) -> Result<Vec<u8>, TransportError> {
+        let queue = self.queue().ok_or(TransportError::Unavailable)?;
+        let place = self.breaker.enter()?;
+        let (reply, answer) = oneshot::channel();
+        let job = Job { frame, queued: Instant::now(), reply, place };
+        queue.send(job).map_err(|_| TransportError::Unavailable)?;
+        drop(queue);
+        answer.await.unwrap_or(Err(TransportError::Unavailable))
+    }
+
+    /// How the queue is doing.
+    #[must_use]
+    pub fn stats(&self) -> QueueStats {
+        let closed = self.queue().is_none();
+        QueueStats {
+            depth: self.breaker.inside(),
+            capacity: self.breaker.capacity(),
+            average_call: self.meter.average_call(),
+            average_wait: self.meter.average_wait(),
+            consecutive_failures: self.meter.consecutive_failures(),
+            reopened: self.meter.times_reopened(),
+            breaker_open: closed || self.breaker.is_open(),
+            closed,
+        }
+    }
+
+    /// Sessions opened again, waits in the queue, sizes of batches.
+    #[must_use]
+    pub fn instruments(&self) -> Vec<Box<dyn Collector>> {
+        self.meter.instruments()
+    }
+
+    /// Takes no more frames, and returns when those already queued are answered and the session is closed. A call that is
+    /// stuck is not waited for: nothing can end it, and its thread ends with the process.
+    pub async fn close(&self) {
+        drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        while !thread.is_finished() {
+            if self.breaker.is_stuck() {
+                tracing::warn!("the TEE is stuck: its session is left open");
+                return;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    fn queue(&self) -> Option<Sender<Job>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

@@ -1,0 +1,185 @@
+//! The thread of a worker: calls the session, opens another when it is lost, and answers everybody.
+
+use std::fmt::Display;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto::Status;
+
+use super::batch::{self, Outcome};
+use super::breaker::Breaker;
+use super::line::{Job, Line};
+use super::meter::Meter;
+use super::session::{Session, SessionError};
+use crate::transport::TransportError;
+
+/// Between one attempt to open a session and the next, at first and at most.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Calls in a row that fail in a session before it is given up for another.
+const FAILURES_OF_A_SESSION: u32 = 3;
+
+pub(super) struct Driver {
+    pub(super) line: Line,
+    pub(super) breaker: Arc<Breaker>,
+    pub(super) meter: Arc<Meter>,
+    pub(super) batching: bool,
+}
+
+/// Why a session is done with.
+enum Ended {
+    Closed,
+    Lost,
+}
+
+impl Driver {
+    /// Opens the first session, tells `opened` of it, and serves until the queue is closed.
+    pub(super) fn run<S: Session, E: Display>(
+        mut self,
+        mut open: impl FnMut() -> Result<S, E>,
+        opened: impl FnOnce(Result<(), E>) -> bool,
+    ) {
+        let first = match open() {
+            Ok(session) => session,
+            Err(error) => {
+                opened(Err(error));
+                return;
+            }
+        };
+        let mut session = if opened(Ok(())) { Some(first) } else { None };
+        while let Some(lost) = session.take() {
+            // Dropped inside: what it holds is free before the next one is opened.
+            if matches!(self.serve(lost), Ended::Closed) {
+                return;
+            }
+            self.breaker.session_is_gone();
+            session = self.reopen(&mut open);
+        }
+    }
+
+    /// Tries until there is a session. Who waits meanwhile is told that there is none. `None` when the queue is closed.
+    fn reopen<S, E: Display>(&mut self, open: &mut impl FnMut() -> Result<S, E>) -> Option<S> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match guarded(&mut *open) {
+                Some(Ok(session)) => {
+                    self.meter.reopened();
+                    self.breaker.session_is_back();
+                    tracing::info!("the TEE session was opened again");
+                    return Some(session);
+                }
+                Some(Err(error)) => tracing::error!(%error, ?pause, "the TEE session can't be opened"),
+                None => tracing::error!(?pause, "opening the TEE session panicked"),
+            }
+            if !self.line.refuse_for(pause) {
+                return None;
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    fn serve<S: Session>(&mut self, mut session: S) -> Ended {
+        let mut failures = 0;
+        let mut batching = self.batching;
+        loop {
+            let together = if batching { self.line.next_together() } else { self.line.next().map(|job| vec![job]) };
+            let Some(mut jobs) = together else { return Ended::Closed };
+            for job in &jobs {
+                self.meter.waited(job.queued.elapsed());
+            }
+            let error = if jobs.len() > 1 {
+                self.call_together(&mut session, jobs, &mut batching)
+            } else {
+                jobs.pop().map_or(Ok(()), |job| self.call_alone(&mut session, job))
+            };
+            match error {
+                Ok(()) => failures = 0,
+                Err(SessionError::Broken(_)) if failures + 1 < FAILURES_OF_A_SESSION => failures += 1,
+                Err(_) => return Ended::Lost,
+            }
+        }
+    }
+
+    fn call_alone(&self, session: &mut impl Session, job: Job) -> Result<(), SessionError> {
+        let (answer, error) = split(self.call(session, &job.frame, 1));
+        job.answer(answer);
+        error
+    }
+
+    fn call_together(
+        &self,
+        session: &mut impl Session,
+        jobs: Vec<Job>,
+        batching: &mut bool,
+    ) -> Result<(), SessionError> {
+        let Some(frame) = batch::pack(jobs.iter().map(|job| job.frame.as_slice())) else {
+            return self.call_one_by_one(session, jobs);
+        };
+        let count = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
+        let (answer, error) = split(self.call(session, &frame, count));
+        match answer.map(|reply| batch::unpack(&reply, jobs.len())) {
+            Ok(Outcome::Replies(replies)) => {
+                jobs.into_iter().zip(replies).for_each(|(job, reply)| job.answer(Ok(reply)));
+            }
+            Ok(Outcome::Refused(status)) => {
+                // Nothing was done, so each can be sent.
+                tracing::warn!(%status, "the trusted application refused a batch");
+                *batching &= status != Status::UnknownCommand;
+                return self.call_one_by_one(session, jobs);
+            }
+            Ok(Outcome::Garbled) => {
+                tracing::error!("the reply to a batch does not parse");
+                refuse(jobs);
+            }
+            Err(_) => refuse(jobs),
+        }
+        error
+    }
+
+    fn call_one_by_one(&self, session: &mut impl Session, jobs: Vec<Job>) -> Result<(), SessionError> {
+        let mut jobs = jobs.into_iter();
+        for job in jobs.by_ref() {
+            if let Err(error) = self.call_alone(session, job) {
+                refuse(jobs);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// One call. A session that panics is a lost one, and takes nobody with it.
+    fn call(&self, session: &mut impl Session, frame: &[u8], frames: u32) -> Result<Vec<u8>, SessionError> {
+        self.breaker.call_begins();
+        let reply = guarded(|| session.call(frame)).unwrap_or_else(|| Err(SessionError::Dead("it panicked".into())));
+        let took = self.breaker.call_ends(reply.is_ok());
+        match &reply {
+            Ok(_) => self.meter.answered(frames, took),
+            Err(error) => {
+                // Before anybody hears of it: who tries again finds the door as it is.
+                if let SessionError::Dead(_) = error {
+                    self.breaker.session_is_gone();
+                }
+                self.meter.failed(frames);
+                tracing::error!(%error, "the TEE gave no reply");
+            }
+        }
+        reply
+    }
+}
+
+fn split(reply: Result<Vec<u8>, SessionError>) -> (Result<Vec<u8>, TransportError>, Result<(), SessionError>) {
+    match reply {
+        Ok(reply) => (Ok(reply), Ok(())),
+        Err(error) => (Err(TransportError::Unavailable), Err(error)),
+    }
+}
+
+fn refuse(jobs: impl IntoIterator<Item = Job>) {
+    jobs.into_iter().for_each(|job| job.answer(Err(TransportError::Unavailable)));
+}
+
+/// `None` when it panics. What it was working on is dropped afterwards, so nobody sees it half done.
+fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(work)).ok()
+}

@@ -1,0 +1,187 @@
+//! What the TEE must report before anything is signed with it, and what it tells to whoever asks.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use kms_gateway::protection::{InsufficientProtection, Level, RequiredProtection, TaKey};
+use kms_gateway::transport::TeeTransport;
+use proto::command::{Phase, Protection, ProvisionedKeys, SecurityState, Statement};
+use proto::json::hex_bytes;
+use proto::{Bounded, Hash};
+use serde_json::{Value, json};
+
+use crate::support::{ChangingTee, Gate, GatedTee, Kms, platform};
+
+const SECURE_STORAGE: RequiredProtection = RequiredProtection {
+    storage: Level(Protection::SecureWorld),
+    rollback: Level(Protection::None),
+    time: Level(Protection::None),
+    own_ta_key: false,
+};
+const NONCE: [u8; 32] = [0x17; 32];
+
+fn tee(storage: Protection, version: &str) -> Arc<dyn TeeTransport> {
+    Arc::new(ChangingTee::start([platform(storage, version)], Arc::default()))
+}
+
+#[tokio::test]
+async fn a_tee_that_protects_what_it_must_is_used() {
+    let required = RequiredProtection { own_ta_key: true, ..SECURE_STORAGE };
+    let kms = Kms::requiring(required, tee(Protection::SecureWorld, "0.1.0+own-key")).await;
+    kms.gateway.ready().await.unwrap();
+    let request = kms.honest_request().await;
+    kms.sponsor(&request).await.ok();
+    let health = kms.get("/health").await.ok();
+    assert_eq!(health["taKey"], "own");
+    assert_eq!(health["protection"]["storage"], "secureWorld");
+}
+
+#[tokio::test]
+async fn with_a_tee_that_protects_less_nothing_is_made_and_nothing_is_ready() {
+    let kms = Kms::requiring(SECURE_STORAGE, tee(Protection::None, "0.1.0")).await;
+    let problem = kms.gateway.ready().await.unwrap_err();
+    assert!(problem.to_string().contains("kms.required_protection.storage"), "{problem}");
+    let health = kms.get("/health").await;
+    assert_eq!((health.status.as_u16(), &health.body["status"]), (503, &json!("tee_protection_insufficient")));
+    let (_, registration_id) = kms.register().await;
+    let create = json!({ "registrationId": registration_id });
+    let error = kms.post("/kms/create-deterministic-account", &create).await;
+    let error = error.refused(503, "tee_protection_insufficient");
+    assert_eq!(error["retryable"], false);
+}
+
+#[tokio::test]
+async fn a_tee_that_comes_back_with_less_protection_signs_no_more() {
+    let dying = Arc::new(AtomicBool::default());
+    let reports = [platform(Protection::SecureWorld, "0.1.0"), platform(Protection::None, "0.1.0")];
+    let kms = Kms::requiring(SECURE_STORAGE, Arc::new(ChangingTee::start(reports, Arc::clone(&dying)))).await;
+    let request = kms.honest_request().await;
+    kms.sponsor(&request).await.ok();
+    dying.store(true, Ordering::SeqCst);
+    let request = request.next(&kms.relay);
+    kms.sponsor(&request).await.refused(503, "tee_unavailable");
+    while kms.gateway.queue_stats().reopened == 0 {
+        tokio::task::yield_now().await;
+    }
+    // It was answered as something to try again, so its nonce is still good: the TEE is not.
+    kms.sponsor(&request).await.refused(503, "tee_protection_insufficient");
+}
+
+#[tokio::test]
+async fn a_request_that_a_lost_session_refused_can_be_sent_again_as_it_is() {
+    let dying = Arc::new(AtomicBool::default());
+    let reports = [platform(Protection::None, "0.1.0"), platform(Protection::None, "0.1.0")];
+    let kms = Kms::over_tee(Arc::new(ChangingTee::start(reports, Arc::clone(&dying)))).await;
+    let request = kms.honest_request().await;
+    let before = kms.sponsor(&request).await.ok();
+    let request = request.next(&kms.relay);
+    dying.store(true, Ordering::SeqCst);
+    let error = kms.sponsor(&request).await.refused(503, "tee_unavailable");
+    assert_eq!(error["retryable"], true);
+    while kms.gateway.queue_stats().reopened == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(kms.sponsor(&request).await.ok(), before);
+    assert_eq!(kms.get("/QueueStatus").await.ok()["reopened"], 1);
+}
+
+#[test]
+fn every_level_counts_and_so_does_the_key() {
+    let levels = [Protection::None, Protection::SecureWorld, Protection::Hardware];
+    for required in levels {
+        for reported in levels {
+            for what in ["storage", "rollback", "time"] {
+                let mut state = state("0.1.0");
+                let mut requirements = RequiredProtection::default();
+                let (level, requirement) = match what {
+                    "storage" => (&mut state.storage, &mut requirements.storage),
+                    "rollback" => (&mut state.rollback, &mut requirements.rollback),
+                    _ => (&mut state.time, &mut requirements.time),
+                };
+                (*level, *requirement) = (reported, Level(required));
+                let expected = match reported >= required {
+                    true => Ok(()),
+                    false => Err(InsufficientProtection::Level { what, required, reported }),
+                };
+                assert_eq!(requirements.check(&state), expected);
+            }
+        }
+    }
+    let own_key = RequiredProtection { own_ta_key: true, ..RequiredProtection::default() };
+    assert_eq!(own_key.check(&state("0.1.0+own-key")), Ok(()));
+    for other in ["0.1.0", "0.1.0+development-key", "0.1.0+other", "own-key", ""] {
+        assert_eq!(own_key.check(&state(other)), Err(InsufficientProtection::Key), "{other}");
+    }
+    assert_eq!(TaKey::of_version("0.1.0+development-key"), Some(TaKey::Development));
+}
+
+fn state(version: &str) -> SecurityState {
+    SecurityState {
+        version: Bounded::new(version.to_owned()).unwrap(),
+        measurement: Hash::default(),
+        phase: Phase::Uninitialised,
+        counter: 0,
+        storage: Protection::None,
+        rollback: Protection::None,
+        time: Protection::None,
+        provisioned: None,
+    }
+}
+
+#[tokio::test]
+async fn an_attestation_binds_the_nonce_to_what_the_tee_states_and_says_that_there_is_no_quote() {
+    let kms = Kms::start().await;
+    let shown = kms.get(&format!("/attestation?nonce={}", hex_bytes(&NONCE))).await.ok();
+    let provisioned = kms.gateway.provisioned().await.unwrap();
+    let keys = ProvisionedKeys { admin: provisioned.admin, paymaster_signer: provisioned.paymaster_signer };
+    let state = kms.gateway.security_state().await.unwrap();
+    let statement = Statement {
+        version: state.version.clone(),
+        measurement: state.measurement,
+        counter: state.counter,
+        provisioned: Some(keys),
+    };
+    let expected = json!({
+        "nonce": hex_bytes(&NONCE),
+        "teeMode": "simulator",
+        "version": *state.version,
+        "measurement": state.measurement.to_string(),
+        "counter": state.counter,
+        "admin": kms.admin.address().to_string(),
+        "paymasterSigner": provisioned.paymaster_signer.to_string(),
+        "challenge": statement.challenge(&NONCE).to_string(),
+        "quote": null,
+        "quoteStatus": "unavailable: this platform has no attestation",
+        "taKey": null,
+        "protection": { "storage": "none", "rollback": "none", "time": "none" },
+    });
+    assert_eq!(shown, expected);
+}
+
+#[tokio::test]
+async fn an_attestation_wants_a_nonce_of_32_bytes() {
+    let kms = Kms::start().await;
+    for question in ["", "?nonce=", "?nonce=0x17", "?nonce=17", "?nonce=0xzz", "?other=1"] {
+        kms.get(&format!("/attestation{question}")).await.refused(400, "invalid_field");
+    }
+    let long = format!("/attestation?nonce={}", hex_bytes(&[0; 33]));
+    kms.get(&long).await.refused(400, "invalid_field");
+}
+
+#[tokio::test]
+async fn only_one_attestation_is_made_at_a_time() {
+    let gate = Gate::default();
+    let kms = Kms::over_tee(Arc::new(GatedTee::start(8, gate.clone()))).await;
+    gate.shut();
+    let first = tokio::spawn({
+        let gateway = kms.gateway.clone();
+        async move { gateway.attest(NONCE).await }
+    });
+    while kms.gateway.queue_stats().depth == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(kms.gateway.attest(NONCE).await.unwrap_err().code(), "tee_busy");
+    gate.open();
+    let first: Value = hex_bytes(&first.await.unwrap().unwrap().challenge.0).into();
+    assert_eq!(kms.get(&format!("/attestation?nonce={}", hex_bytes(&NONCE))).await.ok()["challenge"], first);
+}

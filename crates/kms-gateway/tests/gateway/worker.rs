@@ -1,0 +1,408 @@
+//! The thread that owns a TEE session, over sessions that die, break, stick and come back as a script says.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use kms_gateway::transport::{Session, SessionError, TransportError, Worker, WorkerOptions};
+use proto::command::{Echo, GetVersion, Opcode, Protection, Request, VerifySecurityState};
+use proto::frame::{encode_refusal, encode_request, split_request};
+use proto::{Bounded, Status};
+use ta::Core;
+use ta::memory::{MemoryDevice, SeededEntropy};
+use tokio::task::JoinHandle;
+
+use crate::support::{Gate, OPTIONS, platform};
+
+const SOON: Duration = Duration::from_millis(2);
+const AT_ONCE: Duration = Duration::from_millis(10);
+
+/// What becomes of one call.
+#[derive(Clone, Copy)]
+enum Fate {
+    Dead,
+    Broken,
+    Panic,
+}
+
+/// What happens next, and what has happened.
+#[derive(Clone, Default)]
+struct Script(Arc<Mutex<Acts>>);
+
+#[derive(Default)]
+struct Acts {
+    /// Of the next calls; those after them are answered.
+    calls: VecDeque<Fate>,
+    /// So many attempts to open a session fail.
+    failing_opens: usize,
+    opens: usize,
+    /// Every frame that a session was given.
+    seen: Vec<Vec<u8>>,
+}
+
+impl Script {
+    fn calls(&self, fates: impl IntoIterator<Item = Fate>) {
+        self.0.lock().unwrap().calls.extend(fates);
+    }
+
+    fn opens_fail(&self, times: usize) {
+        self.0.lock().unwrap().failing_opens = times;
+    }
+
+    fn opens(&self) -> usize {
+        self.0.lock().unwrap().opens
+    }
+
+    fn times_seen(&self, frame: &[u8]) -> usize {
+        self.0.lock().unwrap().seen.iter().filter(|seen| *seen == frame).count()
+    }
+
+    fn frames_seen(&self) -> usize {
+        self.0.lock().unwrap().seen.len()
+    }
+
+    fn open(&self) -> Result<(), &'static str> {
+        let mut acts = self.0.lock().unwrap();
+        acts.opens += 1;
+        if acts.failing_opens > 0 && acts.opens > 1 {
+            acts.failing_opens -= 1;
+            return Err("as the script says");
+        }
+        Ok(())
+    }
+
+    /// A session that answers as `answer` does, once it has passed the gate.
+    fn session<F: FnMut(&[u8]) -> Vec<u8>>(&self, gate: Gate, mut answer: F) -> impl Session + use<F> {
+        let script = self.clone();
+        move |frame: &[u8]| {
+            let fate = {
+                let mut acts = script.0.lock().unwrap();
+                acts.seen.push(frame.to_vec());
+                acts.calls.pop_front()
+            };
+            gate.pass();
+            match fate {
+                None => Ok(answer(frame)),
+                Some(Fate::Dead) => Err(SessionError::Dead("as the script says".into())),
+                Some(Fate::Broken) => Err(SessionError::Broken("as the script says".into())),
+                Some(Fate::Panic) => panic!("as the script says"),
+            }
+        }
+    }
+
+    /// A worker whose sessions give every frame back.
+    fn echo(&self, options: WorkerOptions, gate: &Gate) -> Arc<Worker> {
+        let (script, gate) = (self.clone(), gate.clone());
+        let worker = Worker::start(options, move || {
+            script.open()?;
+            Ok::<_, &'static str>(script.session(gate.clone(), <[u8]>::to_vec))
+        });
+        Arc::new(worker.unwrap())
+    }
+
+    /// A worker over the real core, which takes batches unless it is one from before them.
+    fn core(&self, gate: &Gate, takes_batches: bool) -> Arc<Worker> {
+        let (script, gate) = (self.clone(), gate.clone());
+        let worker = Worker::start(WorkerOptions { queue_length: 64, batching: true, ..OPTIONS }, move || {
+            script.open()?;
+            let mut core = core();
+            Ok::<_, &'static str>(script.session(gate.clone(), move |frame| match split_request(frame) {
+                Ok((Opcode::Batch, _)) if !takes_batches => encode_refusal(Status::UnknownCommand),
+                _ => core.handle(frame),
+            }))
+        });
+        Arc::new(worker.unwrap())
+    }
+}
+
+fn core() -> Core<ta::memory::MemoryStore, SeededEntropy, ta::memory::MemoryCounter> {
+    let device = MemoryDevice::default();
+    let platform = platform(Protection::None, "1.2.3");
+    Core::open(device.store(), SeededEntropy::new([7; 32]), device.counter(), platform).unwrap()
+}
+
+fn queue(worker: &Arc<Worker>, frame: Vec<u8>) -> JoinHandle<Result<Vec<u8>, TransportError>> {
+    let worker = Arc::clone(worker);
+    tokio::spawn(async move { worker.invoke(frame).await })
+}
+
+async fn depth(worker: &Worker, depth: usize) {
+    until(|| worker.stats().depth == depth).await;
+}
+
+async fn until(condition: impl Fn() -> bool) {
+    for _ in 0..5000 {
+        if condition() {
+            return;
+        }
+        tokio::time::sleep(SOON).await;
+    }
+    panic!("it never came to that");
+}
+
+#[tokio::test]
+async fn a_lost_session_is_opened_again_and_what_was_under_way_is_refused_and_not_sent_twice() {
+    let (script, gate) = (Script::default(), Gate::default());
+    let worker = script.echo(OPTIONS, &gate);
+    script.calls([Fate::Dead]);
+    gate.shut();
+    let under_way = queue(&worker, vec![1]);
+    depth(&worker, 1).await;
+    let behind = queue(&worker, vec![2]);
+    depth(&worker, 2).await;
+    gate.open();
+
+    assert_eq!(under_way.await.unwrap(), Err(TransportError::Unavailable));
+    // It was never sent, so it waits for the next session.
+    assert_eq!(behind.await.unwrap(), Ok(vec![2]));
+    assert_eq!(script.times_seen(&[1]), 1);
+    assert_eq!(worker.invoke(vec![1]).await, Ok(vec![1]));
+    let stats = worker.stats();
+    assert_eq!((script.opens(), stats.reopened, stats.consecutive_failures), (2, 1, 0));
+    assert!(!stats.breaker_open);
+}
+
+#[tokio::test]
+async fn while_no_session_can_be_had_requests_are_refused_at_once_and_served_when_there_is_one() {
+    let script = Script::default();
+    let worker = script.echo(OPTIONS, &Gate::default());
+    script.calls([Fate::Dead]);
+    script.opens_fail(2);
+    assert_eq!(worker.invoke(vec![1]).await, Err(TransportError::Unavailable));
+    until(|| script.opens() == 2).await;
+    assert!(worker.stats().breaker_open);
+    let asked = Instant::now();
+    assert_eq!(worker.invoke(vec![2]).await, Err(TransportError::Unavailable));
+    assert!(asked.elapsed() < AT_ONCE, "{:?}", asked.elapsed());
+    assert_eq!(script.times_seen(&[2]), 0);
+
+    until(|| script.opens() == 4).await;
+    until(|| worker.stats().reopened == 1).await;
+    assert!(worker.stats().breaker_open, "nothing has been heard of the new session");
+    assert_eq!(worker.invoke(vec![2]).await, Ok(vec![2]));
+    assert!(!worker.stats().breaker_open);
+}
+
+#[tokio::test]
+async fn closing_does_not_wait_for_a_session_that_can_not_be_had() {
+    let script = Script::default();
+    let worker = script.echo(OPTIONS, &Gate::default());
+    script.calls([Fate::Dead]);
+    script.opens_fail(usize::MAX);
+    assert_eq!(worker.invoke(vec![1]).await, Err(TransportError::Unavailable));
+    tokio::time::timeout(Duration::from_secs(5), worker.close()).await.unwrap();
+    assert_eq!(worker.invoke(vec![2]).await, Err(TransportError::Unavailable));
+}
+
+#[tokio::test]
+async fn a_session_that_panics_is_a_lost_one_and_takes_no_caller_with_it() {
+    let script = Script::default();
+    let worker = script.echo(OPTIONS, &Gate::default());
+    script.calls([Fate::Panic]);
+    assert_eq!(worker.invoke(vec![1]).await, Err(TransportError::Unavailable));
+    until(|| worker.stats().reopened == 1).await;
+    assert_eq!(worker.invoke(vec![2]).await, Ok(vec![2]));
+}
+
+#[tokio::test]
+async fn a_session_that_breaks_now_and_then_is_kept_and_one_that_only_breaks_is_not() {
+    let script = Script::default();
+    let worker = script.echo(OPTIONS, &Gate::default());
+    script.calls([Fate::Broken, Fate::Broken]);
+    for _ in 0..2 {
+        assert_eq!(worker.invoke(vec![1]).await, Err(TransportError::Unavailable));
+    }
+    assert_eq!(worker.invoke(vec![1]).await, Ok(vec![1]));
+    assert_eq!(script.opens(), 1);
+
+    script.calls([Fate::Broken; 3]);
+    for _ in 0..3 {
+        assert_eq!(worker.invoke(vec![1]).await, Err(TransportError::Unavailable));
+    }
+    until(|| script.opens() == 2).await;
+    until(|| worker.stats().reopened == 1).await;
+    assert_eq!(worker.invoke(vec![1]).await, Ok(vec![1]));
+}
+
+#[tokio::test]
+async fn a_stuck_call_opens_the_breaker_and_one_that_comes_back_in_time_closes_it() {
+    let (script, gate) = (Script::default(), Gate::default());
+    let worker = script.echo(WorkerOptions { stuck_after: Duration::from_millis(50), ..OPTIONS }, &gate);
+    gate.shut();
+    let stuck = queue(&worker, vec![1]);
+    until(|| worker.stats().breaker_open).await;
+    let asked = Instant::now();
+    assert_eq!(worker.invoke(vec![2]).await, Err(TransportError::Busy));
+    assert!(asked.elapsed() < AT_ONCE, "{:?}", asked.elapsed());
+
+    gate.open();
+    assert_eq!(stuck.await.unwrap(), Ok(vec![1]));
+    // Half open: one at a time, until one was quick.
+    assert!(worker.stats().breaker_open);
+    gate.shut();
+    let probe = queue(&worker, vec![3]);
+    depth(&worker, 1).await;
+    assert_eq!(worker.invoke(vec![4]).await, Err(TransportError::Busy));
+    gate.open();
+    assert_eq!(probe.await.unwrap(), Ok(vec![3]));
+    until_closed(&worker).await;
+    assert_eq!(script.times_seen(&[2]) + script.times_seen(&[4]), 0);
+}
+
+/// By probes: on a busy machine one of them may be late too.
+async fn until_closed(worker: &Worker) {
+    for _ in 0..100 {
+        if !worker.stats().breaker_open {
+            return;
+        }
+        worker.invoke(vec![5]).await.unwrap();
+    }
+    panic!("the breaker stays open");
+}
+
+#[tokio::test]
+async fn closing_does_not_wait_for_a_stuck_call() {
+    let (script, gate) = (Script::default(), Gate::default());
+    let worker = script.echo(WorkerOptions { stuck_after: Duration::from_millis(20), ..OPTIONS }, &gate);
+    gate.shut();
+    let stuck = queue(&worker, vec![1]);
+    depth(&worker, 1).await;
+    tokio::time::timeout(Duration::from_secs(5), worker.close()).await.unwrap();
+    assert!(worker.stats().closed);
+    gate.open();
+    assert_eq!(stuck.await.unwrap(), Ok(vec![1]));
+}
+
+#[tokio::test]
+async fn closing_answers_what_is_queued() {
+    let (script, gate) = (Script::default(), Gate::default());
+    let worker = script.echo(OPTIONS, &gate);
+    gate.shut();
+    let mut queued = Vec::new();
+    for index in 0..4 {
+        queued.push(queue(&worker, vec![index]));
+        depth(&worker, usize::from(index) + 1).await;
+    }
+    let closing = tokio::spawn({
+        let worker = Arc::clone(&worker);
+        async move { worker.close().await }
+    });
+    until(|| worker.stats().closed).await;
+    gate.open();
+    closing.await.unwrap();
+    for (index, answer) in (0..).zip(queued) {
+        assert_eq!(answer.await.unwrap(), Ok(vec![index]));
+    }
+    assert_eq!(worker.invoke(vec![9]).await, Err(TransportError::Unavailable));
+}
+
+#[tokio::test]
+async fn a_frame_that_nobody_waits_for_any_more_is_not_sent() {
+    let (script, gate) = (Script::default(), Gate::default());
+    let worker = script.echo(OPTIONS, &gate);
+    gate.shut();
+    let first = queue(&worker, vec![1]);
+    depth(&worker, 1).await;
+    let second = queue(&worker, vec![2]);
+    depth(&worker, 2).await;
+    second.abort();
+    assert!(second.await.unwrap_err().is_cancelled());
+    gate.open();
+    assert_eq!(first.await.unwrap(), Ok(vec![1]));
+    assert_eq!(worker.invoke(vec![3]).await, Ok(vec![3]));
+    assert_eq!((script.times_seen(&[2]), worker.stats().depth), (0, 0));
+}
+
+/// Frames of all sorts: echoes, some of which are long, a question that no batch takes, and one that is no frame.
+fn mixed_frames() -> Vec<Vec<u8>> {
+    let echo = |index: u8, length| frame(&Echo { bytes: Bounded::new(vec![index; length]).unwrap() });
+    let mut frames: Vec<_> = (0..12).map(|index| echo(index, usize::from(index) * 80)).collect();
+    frames.insert(3, frame(&GetVersion));
+    frames.insert(7, frame(&VerifySecurityState));
+    frames.insert(9, vec![0xff; 5]);
+    frames
+}
+
+fn frame<R: Request>(request: &R) -> Vec<u8> {
+    encode_request(request).unwrap()
+}
+
+/// Has all of them wait together behind one frame, and gives their answers in order.
+async fn answers(worker: &Arc<Worker>, gate: &Gate, frames: &[Vec<u8>]) -> Vec<Result<Vec<u8>, TransportError>> {
+    gate.shut();
+    let first = queue(worker, frame(&GetVersion));
+    depth(worker, 1).await;
+    let mut queued = Vec::new();
+    for (index, frame) in frames.iter().enumerate() {
+        queued.push(queue(worker, frame.clone()));
+        depth(worker, index + 2).await;
+    }
+    gate.open();
+    first.await.unwrap().unwrap();
+    let mut answers = Vec::new();
+    for answer in queued {
+        answers.push(answer.await.unwrap());
+    }
+    answers
+}
+
+#[tokio::test]
+async fn in_a_batch_every_frame_has_the_reply_that_it_has_alone() {
+    let (script, gate) = (Script::default(), Gate::default());
+    let worker = script.core(&gate, true);
+    let frames = mixed_frames();
+    let mut alone = core();
+    let expected: Vec<_> = frames.iter().map(|frame| Ok(alone.handle(frame))).collect();
+    assert_eq!(answers(&worker, &gate, &frames).await, expected);
+    // The first; two batches and a rest, cut by the two that go alone.
+    assert_eq!(script.frames_seen(), 6);
+}
+
+#[tokio::test]
+async fn frames_that_do_not_fit_into_one_batch_go_in_several() {
+    let (script, gate) = (Script::default(), Gate::default());
+    let worker = script.core(&gate, true);
+    let frames = vec![frame(&Echo { bytes: Bounded::new(vec![1; 1024]).unwrap() }); 60];
+    let answers = answers(&worker, &gate, &frames).await;
+    assert!(answers.iter().all(|answer| answer.as_ref().is_ok_and(|reply| reply.len() > 1024)));
+    // 32 frames at most.
+    assert_eq!(script.frames_seen(), 3);
+}
+
+#[tokio::test]
+async fn a_trusted_application_from_before_batches_gets_the_frames_one_by_one() {
+    let (script, gate) = (Script::default(), Gate::default());
+    let worker = script.core(&gate, false);
+    let frames = vec![frame(&GetVersion); 5];
+    let expected = Ok(core().handle(&frames[0]));
+    assert_eq!(answers(&worker, &gate, &frames).await, vec![expected; 5]);
+    assert_eq!(script.frames_seen(), 1 + 1 + 5);
+    // And is not asked again.
+    answers(&worker, &gate, &frames).await;
+    assert_eq!(script.frames_seen(), 7 + 6);
+}
+
+#[tokio::test]
+async fn a_session_lost_in_a_batch_refuses_all_of_it_and_sends_none_of_it_again() {
+    let (script, gate) = (Script::default(), Gate::default());
+    let worker = script.core(&gate, true);
+    // The first to wait behind is answered, and the batch after it dies.
+    worker.invoke(frame(&GetVersion)).await.unwrap();
+    gate.shut();
+    let first = queue(&worker, frame(&GetVersion));
+    depth(&worker, 1).await;
+    let mut queued = Vec::new();
+    for count in 2..=5 {
+        queued.push(queue(&worker, frame(&GetVersion)));
+        depth(&worker, count).await;
+    }
+    script.calls([Fate::Dead]);
+    gate.open();
+    first.await.unwrap().unwrap();
+    for answer in queued {
+        assert_eq!(answer.await.unwrap(), Err(TransportError::Unavailable));
+    }
+    assert_eq!(script.frames_seen(), 3);
+    until(|| worker.stats().reopened == 1).await;
+    worker.invoke(frame(&GetVersion)).await.unwrap();
+}
