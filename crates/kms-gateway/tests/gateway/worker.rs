@@ -126,6 +126,14 @@ fn queue(worker: &Arc<Worker>, frame: Vec<u8>) -> JoinHandle<Result<Vec<u8>, Tra
     tokio::spawn(async move { worker.invoke(frame).await })
 }
 
+/// Queues a frame and returns when a session has it: what is queued after it can't go together with it.
+async fn under_way(script: &Script, worker: &Arc<Worker>) -> JoinHandle<Result<Vec<u8>, TransportError>> {
+    let seen = script.frames_seen();
+    let first = queue(worker, frame(&GetVersion));
+    until(|| script.frames_seen() == seen + 1).await;
+    first
+}
+
 async fn depth(worker: &Worker, depth: usize) {
     until(|| worker.stats().depth == depth).await;
 }
@@ -328,10 +336,14 @@ fn frame<R: Request>(request: &R) -> Vec<u8> {
 }
 
 /// Has all of them wait together behind one frame, and gives their answers in order.
-async fn answers(worker: &Arc<Worker>, gate: &Gate, frames: &[Vec<u8>]) -> Vec<Result<Vec<u8>, TransportError>> {
+async fn answers(
+    script: &Script,
+    worker: &Arc<Worker>,
+    gate: &Gate,
+    frames: &[Vec<u8>],
+) -> Vec<Result<Vec<u8>, TransportError>> {
     gate.shut();
-    let first = queue(worker, frame(&GetVersion));
-    depth(worker, 1).await;
+    let first = under_way(script, worker).await;
     let mut queued = Vec::new();
     for (index, frame) in frames.iter().enumerate() {
         queued.push(queue(worker, frame.clone()));
@@ -353,7 +365,7 @@ async fn in_a_batch_every_frame_has_the_reply_that_it_has_alone() {
     let frames = mixed_frames();
     let mut alone = core();
     let expected: Vec<_> = frames.iter().map(|frame| Ok(alone.handle(frame))).collect();
-    assert_eq!(answers(&worker, &gate, &frames).await, expected);
+    assert_eq!(answers(&script, &worker, &gate, &frames).await, expected);
     // The first; two batches and a rest, cut by the two that go alone.
     assert_eq!(script.frames_seen(), 6);
 }
@@ -363,7 +375,7 @@ async fn frames_that_do_not_fit_into_one_batch_go_in_several() {
     let (script, gate) = (Script::default(), Gate::default());
     let worker = script.core(&gate, true);
     let frames = vec![frame(&Echo { bytes: Bounded::new(vec![1; 1024]).unwrap() }); 60];
-    let answers = answers(&worker, &gate, &frames).await;
+    let answers = answers(&script, &worker, &gate, &frames).await;
     assert!(answers.iter().all(|answer| answer.as_ref().is_ok_and(|reply| reply.len() > 1024)));
     // 32 frames at most.
     assert_eq!(script.frames_seen(), 3);
@@ -375,10 +387,10 @@ async fn a_trusted_application_from_before_batches_gets_the_frames_one_by_one() 
     let worker = script.core(&gate, false);
     let frames = vec![frame(&GetVersion); 5];
     let expected = Ok(core().handle(&frames[0]));
-    assert_eq!(answers(&worker, &gate, &frames).await, vec![expected; 5]);
+    assert_eq!(answers(&script, &worker, &gate, &frames).await, vec![expected; 5]);
     assert_eq!(script.frames_seen(), 1 + 1 + 5);
     // And is not asked again.
-    answers(&worker, &gate, &frames).await;
+    answers(&script, &worker, &gate, &frames).await;
     assert_eq!(script.frames_seen(), 7 + 6);
 }
 
@@ -389,8 +401,7 @@ async fn a_session_lost_in_a_batch_refuses_all_of_it_and_sends_none_of_it_again(
     // The first to wait behind is answered, and the batch after it dies.
     worker.invoke(frame(&GetVersion)).await.unwrap();
     gate.shut();
-    let first = queue(&worker, frame(&GetVersion));
-    depth(&worker, 1).await;
+    let first = under_way(&script, &worker).await;
     let mut queued = Vec::new();
     for count in 2..=5 {
         queued.push(queue(&worker, frame(&GetVersion)));
