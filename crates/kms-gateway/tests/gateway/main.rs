@@ -15,3 +15,4 @@ mod signing;
 mod simulator;
 mod wire;
 mod worker;
+mod worker_chaos;

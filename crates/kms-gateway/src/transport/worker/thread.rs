@@ -62,7 +62,11 @@ impl Driver {
     fn reopen<S, E: Display>(&mut self, open: &mut impl FnMut() -> Result<S, E>) -> Option<S> {
         let mut pause = FIRST_PAUSE;
         loop {
-            match guarded(&mut *open) {
+            // Opening may get stuck like any call, and closing must not wait for it then.
+            self.breaker.call_begins();
+            let opened = guarded(&mut *open);
+            self.breaker.call_ends(false);
+            match opened {
                 Some(Ok(session)) => {
                     self.meter.reopened();
                     self.breaker.session_is_back();
