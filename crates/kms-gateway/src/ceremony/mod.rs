@@ -105,7 +105,8 @@ impl Ceremonies {
     }
 
     /// Begins a registration: its id, and PublicKeyCredentialCreationOptionsJSON for the browser. When as many are under
-    /// way as the settings allow, the oldest makes room: anyone may begin one, and nobody can keep the others out by it.
+    /// way as the settings allow, the oldest makes room, one that is verified last: anyone may begin one, and nobody can
+    /// keep the others out by it.
     ///
     /// # Errors
     /// When the options can't be made.
@@ -152,7 +153,9 @@ impl Ceremonies {
     fn insert(&self, stage: Stage, now: u64) -> Uuid {
         let mut entries = self.entries(now);
         while entries.len() >= self.capacity.max(1) {
-            let oldest = entries.iter().min_by_key(|(_, entry)| entry.expires_at).map(|(id, _)| *id);
+            // Anyone can begin one, but a verified one is somebody's passkey: those go last.
+            let rank = |entry: &Entry| (matches!(entry.stage, Stage::Verified(_)), entry.expires_at);
+            let oldest = entries.iter().min_by_key(|(_, entry)| rank(entry)).map(|(id, _)| *id);
             oldest.and_then(|oldest| entries.remove(&oldest));
         }
         let id = Uuid::new_v4();

@@ -183,6 +183,20 @@ fn when_as_many_registrations_are_under_way_as_the_settings_allow_the_oldest_mak
 }
 
 #[test]
+fn registrations_that_anyone_begins_push_out_no_verified_one() {
+    let settings = Settings { max_registrations: 2, ..settings(Path::new("")) };
+    let ceremonies = Ceremonies::new(&settings).unwrap();
+    let begin = |now| ceremonies.begin(NewUser::new("alice".into(), None, None).unwrap(), now).unwrap();
+    let (verified, options) = begin(NOW);
+    let mut passkey = SoftPasskey::create(RP_ID, ORIGIN).unwrap();
+    ceremonies.finish(verified, &passkey.register(&options).unwrap(), NOW).unwrap();
+    for second in 1..5 {
+        begin(NOW + second);
+    }
+    ceremonies.verified(verified, NOW + 5).unwrap();
+}
+
+#[test]
 fn an_origin_that_is_not_the_relying_partys_is_refused_at_start() {
     for origins in [vec![], vec!["http://evil.example"], vec![ORIGIN, "http://evil.example"]] {
         let origins = origins.into_iter().map(|origin| origin.parse().unwrap()).collect();
