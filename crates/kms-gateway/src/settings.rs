@@ -46,6 +46,11 @@ pub struct Settings {
     #[serde(default = "default_tee_stuck_after_ms")]
     #[schemars(range(min = 1))]
     pub tee_stuck_after_ms: u64,
+    /// Commands that wait together and cross into OP-TEE together, at most 32; 1: each alone. It saves them the crossing, and
+    /// each waits for the last one's reply.
+    #[serde(default = "default_tee_batch_length")]
+    #[schemars(range(min = 1, max = 32))]
+    pub tee_batch_length: usize,
     /// What the TEE must report of itself, or it is not used. The production profile requires `storage` and `own_ta_key`.
     #[serde(default)]
     pub required_protection: RequiredProtection,
@@ -115,6 +120,7 @@ impl Settings {
             tee_queue_length: default_tee_queue_length(),
             tee_timeout_seconds: default_tee_timeout_seconds(),
             tee_stuck_after_ms: default_tee_stuck_after_ms(),
+            tee_batch_length: default_tee_batch_length(),
             required_protection: RequiredProtection::default(),
             max_registrations: default_max_registrations(),
             signature_scheme: default_signature_scheme(),
@@ -122,14 +128,14 @@ impl Settings {
         }
     }
 
-    /// How the TEE's queue and thread run. Frames go together where it costs much to enter the TEE; the simulator is in
-    /// this process, and only loses by it.
+    /// How the TEE's queue and thread run. The simulator is in this process: frames that went together would only wait for
+    /// each other.
     #[must_use]
     pub fn worker_options(&self) -> WorkerOptions {
         WorkerOptions {
             queue_length: self.tee_queue_length,
             stuck_after: Duration::from_millis(self.tee_stuck_after_ms),
-            batching: self.tee == TeeKind::Optee,
+            batch_length: if self.tee == TeeKind::Optee { self.tee_batch_length } else { 1 },
         }
     }
 
@@ -170,6 +176,10 @@ const fn default_tee_timeout_seconds() -> u64 {
 
 const fn default_tee_stuck_after_ms() -> u64 {
     2000
+}
+
+const fn default_tee_batch_length() -> usize {
+    8
 }
 
 const fn default_max_registrations() -> usize {

@@ -195,7 +195,7 @@ async fn while_the_tee_is_stuck_a_request_is_refused_within_ten_milliseconds_and
 #[tokio::test]
 async fn requests_that_wait_together_are_sponsored_together_with_the_same_bytes_as_alone() {
     let gate = Gate::default();
-    let options = WorkerOptions { queue_length: 64, batching: true, ..OPTIONS };
+    let options = WorkerOptions { queue_length: 64, batch_length: 32, ..OPTIONS };
     let kms = Kms::over_tee(Arc::new(GatedTee::with_options(options, gate.clone()))).await;
     let request = kms.honest_request().await;
     let alone = kms.sponsor(&request).await.ok();

@@ -103,7 +103,7 @@ impl Script {
     /// A worker over the real core, which takes batches unless it is one from before them.
     fn core(&self, gate: &Gate, takes_batches: bool) -> Arc<Worker> {
         let (script, gate) = (self.clone(), gate.clone());
-        let worker = Worker::start(WorkerOptions { queue_length: 64, batching: true, ..OPTIONS }, move || {
+        let worker = Worker::start(WorkerOptions { queue_length: 64, batch_length: 32, ..OPTIONS }, move || {
             script.open()?;
             let mut core = core();
             Ok::<_, &'static str>(script.session(gate.clone(), move |frame| match split_request(frame) {

@@ -5,6 +5,7 @@ mod again;
 mod damaged;
 mod entry;
 mod first;
+mod shared;
 #[path = "../../../ta/tests/properties/support/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "shared with the tests of the core, which use more of it")]
 mod support;
@@ -21,11 +22,13 @@ fn main() {
             let tee = &mut open();
             first::run(tee);
             entry::run(tee);
+            shared::run(tee);
         }
         Some("again") => {
             let tee = &mut open();
             again::run(tee);
             timings::run(tee);
+            shared::timings();
         }
         Some("damaged") => damaged::run(),
         _ => panic!("usage: guest-tests first|again|damaged"),

@@ -27,7 +27,7 @@ pub fn run(tee: &mut Tee) {
     print("a session opened beside this one", 20, |_| tee.reopen());
 }
 
-fn print(what: &str, times: u8, mut run: impl FnMut(u8)) {
+pub fn print(what: &str, times: u8, mut run: impl FnMut(u8)) {
     let mut took: Vec<f64> = (0..times)
         .map(|number| {
             let started = Instant::now();

@@ -46,8 +46,8 @@ impl Line {
         Self { jobs, carried: None }
     }
 
-    /// Waits for a job. `None` when the queue is closed and empty.
-    pub(super) fn next(&mut self) -> Option<Job> {
+    /// Waits for a job.
+    fn next(&mut self) -> Option<Job> {
         loop {
             let job = match self.carried.take() {
                 Some(job) => job,
@@ -59,15 +59,18 @@ impl Line {
         }
     }
 
-    /// A job and those behind it that may go together with it. Waits for the first alone.
-    pub(super) fn next_together(&mut self) -> Option<Vec<Job>> {
+    /// A job and those behind it that may go together with it, so many at most. Waits for the first alone. `None` when the
+    /// queue is closed and empty.
+    pub(super) fn next_together(&mut self, batch_length: usize) -> Option<Vec<Job>> {
         let first = self.next()?;
-        let mut room = Room::new();
+        let mut room = Room::new(batch_length);
         let mut together = vec![first];
         if !together.first().is_some_and(|first| room.takes(&first.frame)) {
             return Some(together);
         }
-        while let Ok(job) = self.jobs.try_recv() {
+        while room.frames > 0
+            && let Ok(job) = self.jobs.try_recv()
+        {
             if job.is_abandoned() {
                 continue;
             }
@@ -105,8 +108,8 @@ struct Room {
 }
 
 impl Room {
-    const fn new() -> Self {
-        Self { frames: MAX_BATCH, request: MAX_FRAME - OVERHEAD, reply: MAX_REPLY - OVERHEAD }
+    fn new(batch_length: usize) -> Self {
+        Self { frames: batch_length.min(MAX_BATCH), request: MAX_FRAME - OVERHEAD, reply: MAX_REPLY - OVERHEAD }
     }
 
     /// Whether there was room for this frame, which is then taken.

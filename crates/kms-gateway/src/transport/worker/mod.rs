@@ -35,8 +35,9 @@ pub struct WorkerOptions {
     pub queue_length: usize,
     /// How long a call may take before the TEE counts as stuck.
     pub stuck_after: Duration,
-    /// Whether frames that wait together go together: worth it where entering the TEE costs much.
-    pub batching: bool,
+    /// Frames that wait together and may go together, at most: worth it where entering the TEE costs much. All of them wait
+    /// for the last one's reply. 1: each goes alone.
+    pub batch_length: usize,
 }
 
 /// The queue and its thread.
@@ -86,7 +87,7 @@ impl Worker {
             line: Line::new(jobs),
             breaker: Arc::clone(&breaker),
             meter: Arc::clone(&meter),
-            batching: options.batching,
+            batch_length: options.batch_length,
         };
         let thread = std::thread::Builder::new()
             .name("tee".into())

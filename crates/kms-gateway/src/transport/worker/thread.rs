@@ -24,7 +24,7 @@ pub(super) struct Driver {
     pub(super) line: Line,
     pub(super) breaker: Arc<Breaker>,
     pub(super) meter: Arc<Meter>,
-    pub(super) batching: bool,
+    pub(super) batch_length: usize,
 }
 
 /// Why a session is done with.
@@ -85,15 +85,14 @@ impl Driver {
 
     fn serve<S: Session>(&mut self, mut session: S) -> Ended {
         let mut failures = 0;
-        let mut batching = self.batching;
+        let mut batch_length = self.batch_length;
         loop {
-            let together = if batching { self.line.next_together() } else { self.line.next().map(|job| vec![job]) };
-            let Some(mut jobs) = together else { return Ended::Closed };
+            let Some(mut jobs) = self.line.next_together(batch_length) else { return Ended::Closed };
             for job in &jobs {
                 self.meter.waited(job.queued.elapsed());
             }
             let error = if jobs.len() > 1 {
-                self.call_together(&mut session, jobs, &mut batching)
+                self.call_together(&mut session, jobs, &mut batch_length)
             } else {
                 jobs.pop().map_or(Ok(()), |job| self.call_alone(&mut session, job))
             };
@@ -115,7 +114,7 @@ impl Driver {
         &self,
         session: &mut impl Session,
         jobs: Vec<Job>,
-        batching: &mut bool,
+        batch_length: &mut usize,
     ) -> Result<(), SessionError> {
         let Some(frame) = batch::pack(jobs.iter().map(|job| job.frame.as_slice())) else {
             return self.call_one_by_one(session, jobs);
@@ -129,7 +128,9 @@ impl Driver {
             Ok(Outcome::Refused(status)) => {
                 // Nothing was done, so each can be sent.
                 tracing::warn!(%status, "the trusted application refused a batch");
-                *batching &= status != Status::UnknownCommand;
+                if status == Status::UnknownCommand {
+                    *batch_length = 1;
+                }
                 return self.call_one_by_one(session, jobs);
             }
             Ok(Outcome::Garbled) => {

@@ -36,7 +36,7 @@ impl Gate {
 
 /// Workers of a test: nothing is stuck that a busy machine may take.
 pub const OPTIONS: WorkerOptions =
-    WorkerOptions { queue_length: 8, stuck_after: Duration::from_secs(60), batching: false };
+    WorkerOptions { queue_length: 8, stuck_after: Duration::from_secs(60), batch_length: 1 };
 
 /// A TEE whose replies wait at a gate.
 pub struct GatedTee(Worker);
