@@ -7,12 +7,13 @@ use optee_utee::{ErrorKind, Result};
 use proto::{Status, frame};
 use ta::Core;
 
+use crate::attestation::OpteeAttestation;
 use crate::counter::StoredCounter;
 use crate::entropy::TeeEntropy;
 use crate::platform;
 use crate::store::ObjectStore;
 
-type TeeCore = Core<ObjectStore, TeeEntropy, StoredCounter>;
+type TeeCore = Core<ObjectStore, TeeEntropy, StoredCounter, OpteeAttestation>;
 
 struct Instance(RefCell<Option<TeeCore>>);
 
@@ -39,5 +40,6 @@ pub(crate) fn handle(frame: &[u8]) -> Result<Vec<u8>> {
 }
 
 fn open() -> core::result::Result<TeeCore, Status> {
-    Core::open(ObjectStore, TeeEntropy, StoredCounter::open()?, platform::describe())
+    let core = Core::open(ObjectStore, TeeEntropy, StoredCounter::open()?, platform::describe())?;
+    Ok(core.attested_by(OpteeAttestation))
 }

@@ -5,6 +5,7 @@
 
 extern crate alloc;
 
+mod attestation;
 mod counter;
 mod critical;
 mod entropy;
@@ -26,6 +27,7 @@ const HANDLE_FRAME: u32 = 0;
 
 #[ta_create]
 fn create() -> Result<()> {
+    attestation::prepare();
     Ok(())
 }
 
