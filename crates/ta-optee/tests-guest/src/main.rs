@@ -2,9 +2,11 @@
 //! one that was provisioned before the machine was switched off (`again`), or one whose files were `damaged` since. Fails by panicking; the last line says that all is well.
 
 mod again;
+mod attestation;
 mod damaged;
 mod entry;
 mod first;
+mod rollback;
 mod shared;
 #[path = "../../../ta/tests/properties/support/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "shared with the tests of the core, which use more of it")]
@@ -31,7 +33,15 @@ fn main() {
             shared::timings();
         }
         Some("damaged") => damaged::run(),
-        _ => panic!("usage: guest-tests first|again|damaged"),
+        Some("attestation") => attestation::run(&mut open()),
+        Some("attestation-again") => attestation::again(&mut open()),
+        Some("attestation-unavailable") => attestation::unavailable(&mut open()),
+        Some("rollback-before") => rollback::before(&mut open()),
+        Some("rollback-after") => rollback::after(&mut open()),
+        Some("rollback-accepted") => rollback::accepted(&mut open()),
+        Some("rollback-refused") => rollback::refused(),
+        Some("rollback-restored") => rollback::restored(&mut open()),
+        _ => panic!("usage: guest-tests MODE, one of those above"),
     }
     println!("all held");
 }

@@ -30,8 +30,19 @@ impl Tee {
         context.open_session(Uuid::parse_str(UUID)?)
     }
 
+    /// The same as [`Self::call`], or OP-TEE's code where the trusted application is gone.
+    pub fn try_call<R: Request>(&mut self, request: &R) -> Result<Result<R::Reply, Status>, u32> {
+        let frame = frame::encode_request(request).expect("within the limits");
+        let reply = self.try_handle(&frame).map_err(|error| error.raw_code())?;
+        Ok(frame::decode_reply::<R>(&reply).expect("the reply parses"))
+    }
+
     /// The reply to a frame.
     pub fn handle(&mut self, frame: &[u8]) -> Vec<u8> {
+        self.try_handle(frame).expect("a frame is always answered")
+    }
+
+    fn try_handle(&mut self, frame: &[u8]) -> optee_teec::Result<Vec<u8>> {
         let mut operation = Operation::new(
             0,
             ParamTmpRef::new_input(frame),
@@ -39,11 +50,11 @@ impl Tee {
             ParamValue::new(0, 0, ParamType::ValueOutput),
             ParamNone,
         );
-        self.session.invoke_command(HANDLE_FRAME, &mut operation).expect("a frame is always answered");
+        self.session.invoke_command(HANDLE_FRAME, &mut operation)?;
         let (_, reply, length, _) = operation.parameters();
         let length = length.a() as usize;
         assert_eq!(reply.updated_size(), length, "p1 and p2 agree on the length");
-        self.reply[..length].to_vec()
+        Ok(self.reply[..length].to_vec())
     }
 
     pub fn call<R: Request>(&mut self, request: &R) -> Result<R::Reply, Status> {
