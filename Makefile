@@ -1,11 +1,14 @@
 # The verbs of the project. Each is a script or a cargo command that also runs by itself.
-.PHONY: help demo run test test-optee check bench contracts ta ta-measurement
+.PHONY: help demo optee run test test-optee check bench contracts ta ta-measurement
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 demo: contracts ## one sponsored operation on a chain of its own, step by step (ARGS="--entrypoint 0.6")
 	cargo run --release --locked --bin super-relay -- demo $(ARGS)
+
+optee: ## the demo with a real TEE: OP-TEE in QEMU (ARGS="--entrypoint 0.8", RPMB=1)
+	scripts/optee/demo $(ARGS)
 
 run: ## the node with config/dev.toml: JSON-RPC on 3000, ops on 3001, KMS on 3002
 	scripts/run $(ARGS)

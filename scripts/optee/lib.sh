@@ -18,3 +18,14 @@ lock() {
   exec 9>"$OPTEE/.$1.lock"
   flock 9
 }
+
+# make_disk FILE: an empty disk, which keeps what is sealed over a power-off.
+make_disk() {
+  [ -x /sbin/mke2fs ] || install e2fsprogs
+  rm -f "$1"
+  truncate -s 32M "$1"
+  /sbin/mke2fs -q -t ext4 "$1"
+}
+
+# A port of 127.0.0.1 that nobody listens at.
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }

@@ -1,15 +1,18 @@
 //! `super-relay demo`: one sponsored operation from nothing to the chain, every step shown.
 
+mod admin;
 mod client;
 mod story;
 mod world;
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use clap::Args;
 use devkit::user_operation::Draft;
 use devkit::{Call, EntryPointVersion, SimpleAccountFactory, SoftPasskey, execute};
 use serde_json::{Value, json};
+use url::Url;
 
 use crate::error::Error;
 use client::{Json as _, Kms, Relay};
@@ -29,6 +32,9 @@ pub struct DemoArgs {
     /// The checkout with contracts/node_modules and contracts/out; scripts/node-tools makes both.
     #[arg(long, value_name = "DIR", default_value = ".")]
     project: PathBuf,
+    /// Use the KMS gateway at that URL instead of one in the same process. Its TEE must be new: the demo becomes its admin.
+    #[arg(long, value_name = "URL")]
+    kms: Option<Url>,
     /// Keep chain and node running afterwards, until interrupted.
     #[arg(long)]
     keep: bool,
@@ -71,14 +77,11 @@ async fn create_account(world: &World, story: &Story) -> Result<Account, Error> 
     kms.post("/webauthn/register/finish", &json!({ "registrationId": registration, "credential": credential })).await?;
     story.say("passkey", &format!("P-256 credential {} registered for {RP_ID}", credential.text("id")?));
 
-    let made = kms.post("/kms/create-deterministic-account", &json!({ "registrationId": registration })).await?;
-    let account = Account {
-        id: made.text("accountId")?.into(),
-        sender: made.parse("sender")?,
-        owner: made.parse("ownerAddress")?,
-        salt: made.parse("salt")?,
-        passkey,
-    };
+    let request = json!({ "registrationId": registration, "signatureScheme": world.signature_scheme() });
+    let made = kms.post("/kms/create-deterministic-account", &request).await?;
+    let (owner, salt) = (made.parse("ownerAddress")?, made.parse("salt")?);
+    let sender = world.account_address(owner, salt).await?;
+    let account = Account { id: made.text("accountId")?.into(), sender, owner, salt, passkey };
     story.say("account", &format!("{} is owned by {}, a key that never leaves the TEE", account.id, account.owner));
     story.more(&format!(
         "its contract will be {} (not deployed yet, balance {})",
@@ -110,7 +113,9 @@ async fn sponsor(world: &World, mut account: Account, story: &Story) -> Result<S
     let assertion = account.passkey.assert(intent.object("webauthn")?).map_err(failed)?;
     story.say("passkey", "one touch: the user approved exactly this operation for exactly this account");
 
+    let asked = Instant::now();
     let answer = relay.call("pm_sponsor_with_tee", &json!([operation, account.id, assertion])).await?;
+    let took = asked.elapsed();
     let sponsored = Sponsored {
         sender: account.sender,
         operation: answer.object("userOperation")?.clone(),
@@ -119,6 +124,7 @@ async fn sponsor(world: &World, mut account: Account, story: &Story) -> Result<S
     story
         .say("relay", &format!("approved by its key {} (request {})", world.relay_signer(), answer.text("requestId")?));
     story.say("TEE", &format!("checked both proofs again and signed with {}", world.paymaster_signer()));
+    story.more(&format!("pm_sponsor_with_tee took {:.1} ms, all of it", took.as_secs_f64() * 1e3));
     story.more(&format!("paymasterAndData                    {}", answer.text("paymasterAndData")?));
     story.more(&format!("account signature (by the owner)    {}", answer.text("signature")?));
     story.more(&format!("final userOpHash                    {}", sponsored.user_op_hash));

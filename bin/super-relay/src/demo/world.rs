@@ -4,16 +4,19 @@ use devkit::{Address, Anvil, AnvilOptions, Deployment, EntryPoint, EntryPointVer
 use tempfile::TempDir;
 use url::Url;
 
+use super::admin::Admin;
 use super::client::{Json as _, Kms};
 use super::story::Story;
 use super::{DemoArgs, ORIGIN, RP_ID, failed};
-use crate::config::Sources;
+use crate::config::{Config, Sources};
 use crate::error::Error;
 use crate::wire::Node;
 
 const ETHER: u128 = 1_000_000_000_000_000_000;
 /// Bundlers want a day (ERC-7562).
 const UNSTAKE_DELAY_SECONDS: u32 = 86_400;
+/// Anvil's own.
+const CHAIN_ID: u64 = 31_337;
 
 /// Everything that runs; what is dropped is stopped.
 pub struct World {
@@ -41,16 +44,11 @@ impl World {
         paymaster.stake(U256::from(ETHER), UNSTAKE_DELAY_SECONDS).await.map_err(failed)?;
         story.say("paymaster", &format!("{} with a deposit and a stake of 1 ether each", paymaster.address()));
 
-        let data = tempfile::tempdir().map_err(failed)?;
-        let file = data.path().join("demo.toml");
-        std::fs::write(data.path().join("relay-key.passphrase"), uuid::Uuid::new_v4().to_string()).map_err(failed)?;
-        std::fs::write(&file, configuration(&anvil, &deployment, &paymaster, &data)).map_err(failed)?;
-        let config = Sources { file: Some(file), overrides: Vec::new() }.load()?;
-        let node = Node::start(config).await?;
-        let kms_url = node.kms_url().cloned().ok_or_else(|| failed("the node has no KMS"))?;
-        story.say("node", &format!("JSON-RPC at {}, KMS at {kms_url}", node.rpc_url()));
-        story.more("the TEE is the simulator: the real trusted core, but it protects nothing");
-
+        let (data, config) = configure(&anvil, &deployment, &paymaster, args.kms.as_ref())?;
+        let (node, kms_url) = match &args.kms {
+            None => start_with_kms(config, story).await?,
+            Some(url) => (start_beside(url, config, &deployment, &paymaster, story).await?, url.clone()),
+        };
         let kms = Kms::at(kms_url.clone());
         let (signers, version) = (kms.get("/admin/signers").await?, kms.get("/version").await?);
         let paymaster_signer: Address = signers.parse("paymasterSigner")?;
@@ -73,6 +71,16 @@ impl World {
 
     pub fn factory(&self) -> Address {
         self.deployment.account_factory.address()
+    }
+
+    /// Where the account of that owner and salt stands, or will.
+    pub async fn account_address(&self, owner: Address, salt: U256) -> Result<Address, Error> {
+        self.deployment.account_factory.account_address(owner, salt).await.map_err(failed)
+    }
+
+    /// What the accounts of this version sign: SimpleAccount signs the hash itself from 0.8 on, a personal message before.
+    pub fn signature_scheme(&self) -> &'static str {
+        if self.version() >= EntryPointVersion::V08 { "raw" } else { "eip191" }
     }
 
     /// Whom the account calls: someone who has nothing to do with the rest.
@@ -115,11 +123,84 @@ impl World {
     }
 }
 
-/// The node's configuration, as an operator would write it.
-fn configuration(anvil: &Anvil, deployment: &Deployment, paymaster: &Paymaster, data: &TempDir) -> String {
+/// A node that has the KMS in it.
+async fn start_with_kms(config: Config, story: &Story) -> Result<(Node, Url), Error> {
+    let node = Node::start(config).await?;
+    let kms_url = node.kms_url().cloned().ok_or_else(|| failed("the node has no KMS"))?;
+    story.say("node", &format!("JSON-RPC at {}, KMS at {kms_url}", node.rpc_url()));
+    story.more("the TEE is the simulator: the real trusted core, but it protects nothing");
+    Ok((node, kms_url))
+}
+
+/// A node whose KMS is elsewhere, with a new TEE.
+async fn start_beside(
+    kms_url: &Url,
+    config: Config,
+    deployment: &Deployment,
+    paymaster: &Paymaster,
+    story: &Story,
+) -> Result<Node, Error> {
+    let kms = Kms::at(kms_url.clone());
+    let (health, version) = (kms.get("/health").await?, kms.get("/version").await?);
+    let tee = version.object("tee")?;
+    story.say("KMS", &format!("at {kms_url}, its TEE is {}", health.text("teeMode")?));
+    story.more(&format!("trusted application {}, measurement {}", tee.text("version")?, tee.text("measurement")?));
+    story.more(&format!("signed with the {} key", health.object("taKey")?.as_str().unwrap_or("unknown")));
+    story.more(&format!("it says it protects {}", tee.object("protection")?));
+
     let entry_point = &deployment.entry_point;
-    let scheme = if entry_point.version() >= EntryPointVersion::V08 { "raw" } else { "eip191" };
+    let trusted = proto::command::Deployment {
+        entry_point: proto::EntryPoint {
+            chain_id: CHAIN_ID,
+            address: proto::Address(entry_point.address().into_array()),
+            version: entry_point.version().to_string().parse().map_err(failed)?,
+        },
+        paymaster: proto::Address(paymaster.address().into_array()),
+    };
+    let admin = Admin::of_a_new_tee(&kms, trusted).await?;
+    story.say("admin", &format!("{} provisioned the TEE over HTTP", admin.address()));
+    let node = Node::start(config).await?;
+    story.say("node", &format!("JSON-RPC at {}", node.rpc_url()));
+    admin.authorize(node.relay_signer()).await?;
+    story.say("admin", &format!("authorised the relay's key {}", node.relay_signer()));
+    Ok(node)
+}
+
+/// The node's configuration, as an operator would write it, and the folder that it names.
+fn configure(
+    anvil: &Anvil,
+    deployment: &Deployment,
+    paymaster: &Paymaster,
+    kms: Option<&Url>,
+) -> Result<(TempDir, Config), Error> {
+    let data = tempfile::tempdir().map_err(failed)?;
+    let file = data.path().join("demo.toml");
+    std::fs::write(data.path().join("relay-key.passphrase"), uuid::Uuid::new_v4().to_string()).map_err(failed)?;
+    let kms = kms.map_or_else(|| kms_here(anvil, deployment, &data), |url| format!("remote_kms.urls = [\"{url}\"]"));
+    std::fs::write(&file, kms + &relay(anvil, deployment, paymaster, &data)).map_err(failed)?;
+    let config = Sources { file: Some(file), overrides: Vec::new() }.load()?;
+    Ok((data, config))
+}
+
+fn kms_here(anvil: &Anvil, deployment: &Deployment, data: &TempDir) -> String {
     let (data, chain, factory) = (data.path().display(), anvil.url(), deployment.account_factory.address());
+    format!(
+        r#"
+        [kms]
+        data_dir = "{data}/kms"
+        rp_id = "{RP_ID}"
+        origins = ["{ORIGIN}"]
+        factory = {{ address = "{factory}", rpc_url = "{chain}" }}
+
+        [bootstrap]
+        admin_key_file = "{data}/admin.key"
+        "#
+    )
+}
+
+fn relay(anvil: &Anvil, deployment: &Deployment, paymaster: &Paymaster, data: &TempDir) -> String {
+    let entry_point = &deployment.entry_point;
+    let (data, chain) = (data.path().display(), anvil.url());
     format!(
         r#"
         [listen]
@@ -130,7 +211,7 @@ fn configuration(anvil: &Anvil, deployment: &Deployment, paymaster: &Paymaster, 
         [relay]
         database = "{data}/relay.sqlite"
         rp_id = "{RP_ID}"
-        chain = {{ chain_id = 31337, rpc_url = "{chain}" }}
+        chain = {{ chain_id = {CHAIN_ID}, rpc_url = "{chain}" }}
         relay_key = {{ file = "{data}/relay-key.json", passphrase_file = "{data}/relay-key.passphrase" }}
         default_account = {{ active = true }}
 
@@ -142,16 +223,6 @@ fn configuration(anvil: &Anvil, deployment: &Deployment, paymaster: &Paymaster, 
         [[relay.policies]]
         id = "demo"
         max_cost_per_operation = "20000000000000000"
-
-        [kms]
-        data_dir = "{data}/kms"
-        rp_id = "{RP_ID}"
-        origins = ["{ORIGIN}"]
-        signature_scheme = "{scheme}"
-        factory = {{ address = "{factory}", rpc_url = "{chain}" }}
-
-        [bootstrap]
-        admin_key_file = "{data}/admin.key"
         "#,
         address = entry_point.address(),
         version = entry_point.version(),
