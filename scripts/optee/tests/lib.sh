@@ -1,0 +1,18 @@
+# Shared by the scenarios of scripts/optee/tests: a folder for one run, and the client that holds the trusted application to
+# its rules. Sourced, not run.
+. "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+cd "$PROJECT"
+mkdir -p "$OPTEE"
+work=$(mktemp -d "$OPTEE/test-$(basename "$0").XXXXXX")
+trap 'rm -rf "$work"' EXIT
+disk="$work/disk" guest="$work/guest.gz"
+tests="$OPTEE/guest-target/aarch64-unknown-linux-gnu/release/ta-optee-guest-tests"
+
+# build_tests: the trusted application, and crates/ta-optee/tests-guest at $tests.
+build_tests() {
+  scripts/optee/ta >/dev/null
+  (cd crates/ta-optee/tests-guest && "$PROJECT/scripts/optee/cargo-guest" build --release --quiet)
+}
+
+# pack_tests RUN [FILE:PLACE]...: packs $guest, which runs that script with the client at /guest/tests.
+pack_tests() { scripts/optee/guest "$guest" "$1" "$tests:/guest/tests" "${@:2}"; }
