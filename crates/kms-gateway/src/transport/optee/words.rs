@@ -4,6 +4,9 @@ use optee_session::{Error as Failure, Origin, codes};
 use thiserror::Error;
 use uuid::Uuid;
 
+/// GlobalPlatform TEE Internal Core API 1.3, table 3-2; the client's API has no name for it.
+const CORRUPT_OBJECT: u32 = 0xF010_0001;
+
 /// OP-TEE gives no session.
 #[derive(Debug, Error)]
 pub enum OpteeError {
@@ -30,8 +33,9 @@ pub enum OpteeError {
     /// Not signed with the right key, changed since, or a file of another trusted application under this name.
     #[error(
         "OP-TEE refuses the trusted application {trusted_application} ({failure}): it is not signed with the key that this \
-         OP-TEE was built for, was changed after it was signed, or is another trusted application under this name. Sign it \
-         with that key (TA_KEY=path make ta), or install the OP-TEE built with yours (TA_SIGN_KEY)"
+         OP-TEE was built for, was changed or cut off after it was signed, or is another trusted application under this \
+         name. Sign it with that key (TA_KEY=path make ta), or install the OP-TEE built with yours (TA_SIGN_KEY). Where \
+         OP-TEE has RPMB, it says so too when its sealed files were taken away: put the latest back"
     )]
     SignatureRefused {
         /// Which one.
@@ -58,6 +62,15 @@ pub enum OpteeError {
     Unreadable {
         /// Which one.
         trusted_application: Uuid,
+        /// The code.
+        failure: Failure,
+    },
+    /// OP-TEE's own record of what it has sealed does not hold.
+    #[error(
+        "OP-TEE's sealed files are damaged, or older than the ones it knows of ({failure}): put the latest back in the \
+         folder that tee-supplicant keeps (--fs-parent-path, by default /var/lib/tee)"
+    )]
+    Storage {
         /// The code.
         failure: Failure,
     },
@@ -93,6 +106,7 @@ impl OpteeError {
             (_, codes::SECURITY) => Self::SignatureRefused { trusted_application, failure },
             (_, codes::ACCESS_CONFLICT) => Self::OlderVersion { trusted_application, failure },
             (_, codes::BAD_FORMAT) => Self::Unreadable { trusted_application, failure },
+            (_, CORRUPT_OBJECT) => Self::Storage { failure },
             (_, codes::OUT_OF_MEMORY) => Self::NoMemory { failure },
             (_, codes::TARGET_DEAD) => Self::Panicked { failure },
             _ => Self::Other { failure },
@@ -116,6 +130,7 @@ mod tests {
             (Origin::Tee, codes::SECURITY, "not signed with the key"),
             (Origin::Tee, codes::ACCESS_CONFLICT, "a later version before"),
             (Origin::Tee, codes::BAD_FORMAT, "damaged"),
+            (Origin::Tee, CORRUPT_OBJECT, "older than the ones it knows of"),
             (Origin::Tee, codes::OUT_OF_MEMORY, "secure memory"),
             (Origin::TrustedApplication, codes::TARGET_DEAD, "panicked"),
             (Origin::Tee, 0xFFFF_0001, "0xffff0001 from OP-TEE"),
