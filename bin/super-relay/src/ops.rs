@@ -16,6 +16,9 @@ use tokio_util::sync::CancellationToken;
 pub trait Readiness: Send + Sync {
     /// Why not, if not.
     async fn ready(&self) -> Result<(), String>;
+
+    /// Why this process has to be ended, if it has to be.
+    fn alive(&self) -> Result<(), String>;
 }
 
 #[derive(Clone)]
@@ -32,11 +35,18 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
     let routes = Router::new()
-        .route("/livez", get(|| async { "ok\n" }))
+        .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .with_state(Ops { registry, readiness });
     axum::serve(listener, routes).with_graceful_shutdown(shutdown.cancelled_owned()).await
+}
+
+async fn livez(State(ops): State<Ops>) -> (StatusCode, String) {
+    match ops.readiness.alive() {
+        Ok(()) => (StatusCode::OK, "ok\n".into()),
+        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("not alive: {reason}\n")),
+    }
 }
 
 async fn readyz(State(ops): State<Ops>) -> (StatusCode, String) {

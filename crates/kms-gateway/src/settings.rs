@@ -46,6 +46,11 @@ pub struct Settings {
     #[serde(default = "default_tee_stuck_after_ms")]
     #[schemars(range(min = 1))]
     pub tee_stuck_after_ms: u64,
+    /// Seconds a call of the TEE may take before `/livez` fails, so that this process is ended and started again: a call that
+    /// waits for a supplicant that died ends in no other way.
+    #[serde(default = "default_tee_hung_after_seconds")]
+    #[schemars(range(min = 1))]
+    pub tee_hung_after_seconds: u64,
     /// Commands that wait together and cross into OP-TEE together, at most 32; 1: each alone. It saves them the crossing, and
     /// each waits for the last one's reply.
     #[serde(default = "default_tee_batch_length")]
@@ -120,6 +125,7 @@ impl Settings {
             tee_queue_length: default_tee_queue_length(),
             tee_timeout_seconds: default_tee_timeout_seconds(),
             tee_stuck_after_ms: default_tee_stuck_after_ms(),
+            tee_hung_after_seconds: default_tee_hung_after_seconds(),
             tee_batch_length: default_tee_batch_length(),
             required_protection: RequiredProtection::default(),
             max_registrations: default_max_registrations(),
@@ -176,6 +182,10 @@ const fn default_tee_timeout_seconds() -> u64 {
 
 const fn default_tee_stuck_after_ms() -> u64 {
     2000
+}
+
+const fn default_tee_hung_after_seconds() -> u64 {
+    30
 }
 
 const fn default_tee_batch_length() -> usize {

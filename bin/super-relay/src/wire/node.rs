@@ -63,7 +63,7 @@ impl Node {
         let rpc_address = local(&rpc)?;
         tracing::info!(rpc = %rpc_address, ops = %local(&ops)?, %relay_signer, "the relay serves");
         servers.serve("JSON-RPC", paymaster_relay::serve(rpc, Arc::clone(&open.relay), servers.stop()));
-        let readiness = Arc::new(RelayReadiness(Arc::clone(&open.relay)));
+        let readiness = Arc::new(RelayReadiness { relay: Arc::clone(&open.relay), gateway: gateway.clone() });
         servers.serve("operations", ops::serve(ops, registry, readiness, servers.stop()));
         let kms = match &gateway {
             Some(gateway) => Some(url(serve_kms(&mut servers, gateway, &config).await?)?),
@@ -202,12 +202,19 @@ fn url(address: SocketAddr) -> Result<Url, Error> {
     Url::parse(&format!("http://{address}/")).map_err(start_error("listen"))
 }
 
-struct RelayReadiness(Arc<Relay>);
+struct RelayReadiness {
+    relay: Arc<Relay>,
+    gateway: Option<Gateway>,
+}
 
 #[async_trait]
 impl Readiness for RelayReadiness {
     async fn ready(&self) -> Result<(), String> {
-        self.0.ready().await.map_err(|problem| problem.to_string())
+        self.relay.ready().await.map_err(|problem| problem.to_string())
+    }
+
+    fn alive(&self) -> Result<(), String> {
+        self.gateway.as_ref().map_or(Ok(()), alive)
     }
 }
 
@@ -218,4 +225,12 @@ impl Readiness for GatewayReadiness {
     async fn ready(&self) -> Result<(), String> {
         self.0.ready().await.map(drop).map_err(|problem| problem.to_string())
     }
+
+    fn alive(&self) -> Result<(), String> {
+        alive(&self.0)
+    }
+}
+
+fn alive(gateway: &Gateway) -> Result<(), String> {
+    gateway.alive().map_err(|took| format!("a call of the TEE has not come back for {} s", took.as_secs()))
 }

@@ -178,6 +178,19 @@ impl Gateway {
         self.inner.tee.queue_stats()
     }
 
+    /// Whether there is any use in waiting for the TEE's reply.
+    ///
+    /// # Errors
+    /// How long the call under way has taken, when that is longer than `tee_hung_after_seconds`: only the end of this
+    /// process ends it.
+    pub fn alive(&self) -> Result<(), Duration> {
+        let longest = Duration::from_secs(self.settings().tee_hung_after_seconds);
+        match self.queue_stats().in_call_for {
+            Some(took) if took >= longest => Err(took),
+            _ => Ok(()),
+        }
+    }
+
     /// Counts for operators.
     ///
     /// # Errors

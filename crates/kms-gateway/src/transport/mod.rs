@@ -64,6 +64,8 @@ pub struct QueueStats {
     pub reopened: u64,
     /// Whether calls are refused at once: the TEE is stuck or gone, or was and has not answered since.
     pub breaker_open: bool,
+    /// How long the call under way has taken, if one is.
+    pub in_call_for: Option<Duration>,
     /// Whether it was closed for good.
     pub closed: bool,
 }

@@ -1,13 +1,15 @@
 //! Overload, a lying TEE, a hung-up client, a locked database, a shutdown: nothing leaves that shouldn't, and nothing is lost.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use kms_gateway::Settings;
 use kms_gateway::transport::{TeeTransport, WorkerOptions};
 use proto::command::Opcode;
 
-use crate::support::{Gate, GatedTee, Kms, LyingTee, OPTIONS, RelayKey};
+use crate::support::{Gate, GatedTee, Kms, LyingTee, OPTIONS, RelayKey, settings};
 
 const SOON: Duration = Duration::from_millis(5);
 
@@ -155,6 +157,27 @@ async fn a_tee_that_is_gone_is_a_retryable_refusal_and_an_unhealthy_gateway() {
     assert_eq!(health.status, 503);
     assert_eq!(health.body["status"], "tee_unavailable");
     assert_eq!(kms.get("/QueueStatus").await.ok()["circuit_breaker_open"], true);
+}
+
+#[tokio::test]
+async fn a_call_that_does_not_come_back_in_time_is_a_reason_to_end_the_process_and_one_that_does_is_not() {
+    let gate = Gate::default();
+    let settings = |folder: &Path| Settings { tee_hung_after_seconds: 1, ..settings(folder) };
+    let kms = Kms::over_tee_with(settings, Arc::new(GatedTee::with_options(OPTIONS, gate.clone()))).await;
+    let request = kms.honest_request().await;
+    assert_eq!(kms.gateway.alive(), Ok(()));
+    gate.shut();
+    let waiting = tokio::spawn(request.over_http(&kms).send());
+    let took = loop {
+        tokio::time::sleep(SOON).await;
+        if let Err(took) = kms.gateway.alive() {
+            break took;
+        }
+    };
+    assert!(took >= Duration::from_secs(1));
+    gate.open();
+    assert_eq!(waiting.await.unwrap().unwrap().status(), 200);
+    assert_eq!(kms.gateway.alive(), Ok(()));
 }
 
 #[tokio::test]

@@ -86,6 +86,11 @@ impl Breaker {
         self.is_overdue(&self.state())
     }
 
+    /// How long the call under way has taken, if one is.
+    pub(super) fn in_call_for(&self) -> Option<Duration> {
+        self.state().call_began.map(|began| began.elapsed())
+    }
+
     pub(super) fn is_open(&self) -> bool {
         let state = self.state();
         state.mode != Mode::Closed || self.is_overdue(&state)

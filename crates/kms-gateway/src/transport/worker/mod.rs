@@ -124,6 +124,7 @@ impl Worker {
             consecutive_failures: self.meter.consecutive_failures(),
             reopened: self.meter.times_reopened(),
             breaker_open: closed || self.breaker.is_open(),
+            in_call_for: self.breaker.in_call_for(),
             closed,
         }
     }

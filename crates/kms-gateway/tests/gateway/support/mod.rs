@@ -123,6 +123,14 @@ impl Kms {
         Self::over(Arc::new(TempDir::new().unwrap()), tee, None, RelayKey::random(), admin).await
     }
 
+    /// The same with other settings.
+    pub async fn over_tee_with(settings: impl FnOnce(&Path) -> Settings, tee: Arc<dyn TeeTransport>) -> Self {
+        let folder = Arc::new(TempDir::new().unwrap());
+        let settings = settings(folder.path());
+        let admin = AdminKey::new(&keys::secret()).unwrap();
+        Self::serving(folder, settings, tee, None, RelayKey::random(), admin).await
+    }
+
     /// A new gateway that asks this factory.
     pub async fn with_factory(factory: Arc<dyn AccountFactory>) -> Self {
         let folder = Arc::new(TempDir::new().unwrap());
@@ -133,10 +141,7 @@ impl Kms {
 
     /// A new gateway that requires this much of this TEE.
     pub async fn requiring(required_protection: RequiredProtection, tee: Arc<dyn TeeTransport>) -> Self {
-        let folder = Arc::new(TempDir::new().unwrap());
-        let settings = Settings { required_protection, ..settings(folder.path()) };
-        let admin = AdminKey::new(&keys::secret()).unwrap();
-        Self::serving(folder, settings, tee, None, RelayKey::random(), admin).await
+        Self::over_tee_with(|folder| Settings { required_protection, ..settings(folder) }, tee).await
     }
 
     async fn over(

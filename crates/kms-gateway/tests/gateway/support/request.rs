@@ -7,7 +7,7 @@ use proto::json::{GasFields, hex_bytes, hex_quantity, parse_user_operation};
 use proto::{AccountId, Address, EntryPoint, EntryPointVersion, Signature, Terms, UserOperation};
 use serde_json::{Value, json};
 
-use super::{Kms, NOW, PAYMASTER, RelayKey, entry_point};
+use crate::support::{Kms, NOW, PAYMASTER, RelayKey, entry_point};
 
 const UNSIGNED: Signature = Signature { r: [0; 32], s: [0; 32], v: 0 };
 
