@@ -17,6 +17,11 @@ const HEAP: u32 = 4 * 1024 * 1024;
 const TRACE_LEVEL: i32 = 1;
 
 fn main() -> Result<(), Error> {
+    println!("cargo:rerun-if-env-changed=SUPER_RELAY_TEST_TA");
+    let for_tests = std::env::var_os("CARGO_FEATURE_FOR_TESTS").is_some();
+    if for_tests && std::env::var("SUPER_RELAY_TEST_TA").as_deref() != Ok("1") {
+        println!("cargo:error=the feature `for-tests` gives a trusted application that anyone can end");
+    }
     println!("cargo:rerun-if-changed=uuid.txt");
     let config = TaConfig::new_default_with_cargo_env(UUID)?
         .ta_flags(SINGLE_INSTANCE | MULTI_SESSION | INSTANCE_KEEP_ALIVE)

@@ -43,7 +43,8 @@ pub(crate) fn describe() -> Platform {
 /// With the key as build metadata (Semantic Versioning 2.0.0, item 10).
 fn version() -> String {
     let key = core::str::from_utf8(black_box(&KEY)).ok().and_then(|key| key.strip_prefix(KEY_PREFIX));
-    format!("{}+{}", env!("CARGO_PKG_VERSION"), key.unwrap_or_default().trim_end())
+    let for_tests = if cfg!(feature = "for-tests") { ".for-tests" } else { "" };
+    format!("{}+{}{for_tests}", env!("CARGO_PKG_VERSION"), key.unwrap_or_default().trim_end())
 }
 
 /// A level that can't be read protects nothing.

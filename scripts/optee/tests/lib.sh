@@ -16,3 +16,9 @@ build_tests() {
 
 # pack_tests RUN [FILE:PLACE]...: packs $guest, which runs that script with the client at /guest/tests.
 pack_tests() { scripts/optee/guest "$guest" "$1" "$tests:/guest/tests" "${@:2}"; }
+
+# build_test_ta: the trusted application with what only tests may have, in the folder $test_ta: never where the real one is.
+test_ta="$OPTEE/ta-for-tests"
+build_test_ta() {
+  SUPER_RELAY_TEST_TA=1 TA_FEATURES=for-tests TA_OUT="$test_ta" CARGO_TARGET_DIR="$test_ta/target" scripts/optee/ta >/dev/null
+}

@@ -36,6 +36,7 @@ fn main() {
         Some("attestation") => attestation::run(&mut open()),
         Some("attestation-again") => attestation::again(&mut open()),
         Some("attestation-unavailable") => attestation::unavailable(&mut open()),
+        Some("panic") => panics(&mut open()),
         Some("rollback-before") => rollback::before(&mut open()),
         Some("rollback-after") => rollback::after(&mut open()),
         Some("rollback-accepted") => rollback::accepted(&mut open()),
@@ -51,6 +52,12 @@ fn open() -> Tee {
     let tee = Tee::open().expect("OP-TEE loads the trusted application");
     println!("session opened in {:.1} ms", started.elapsed().as_secs_f64() * 1e3);
     tee
+}
+
+/// Ends the instance, where a build for tests has a command for that.
+fn panics(tee: &mut Tee) {
+    const PANIC: u32 = 1;
+    assert_eq!(tee.handle_as(PANIC, &[]), optee_teec::raw::TEEC_ERROR_TARGET_DEAD);
 }
 
 /// Runs one rule and tells that it held.

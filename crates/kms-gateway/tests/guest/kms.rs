@@ -1,0 +1,76 @@
+//! The gateway's HTTP API, where an answer may fail to come.
+
+use std::time::Duration;
+
+use devkit::SoftPasskey;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+const RP_ID: &str = "localhost";
+const ORIGIN: &str = "http://localhost:3000";
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+pub struct Kms {
+    pub client: reqwest::Client,
+    pub url: String,
+}
+
+/// There is no answer that says what was done.
+#[derive(Debug)]
+pub enum NoAnswer {
+    /// The connection broke.
+    HungUp,
+    /// A typed refusal that says to try again.
+    Retryable(String),
+    /// Any other refusal.
+    Refused(StatusCode, String),
+}
+
+pub type Answer = Result<Value, NoAnswer>;
+
+impl Kms {
+    pub fn at(url: &str) -> Self {
+        Self { client: reqwest::Client::builder().timeout(TIMEOUT).build().unwrap(), url: url.into() }
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(self.client.post(format!("{}{path}", self.url)).json(body)).await
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(self.client.get(format!("{}{path}", self.url))).await
+    }
+
+    pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
+        let response = request.send().await.map_err(hung_up)?;
+        let status = response.status();
+        let body: Value = response.json().await.map_err(hung_up)?;
+        if status == StatusCode::OK {
+            return Ok(body);
+        }
+        let error = &body["error"];
+        let code = error["code"].as_str().unwrap_or_else(|| panic!("an untyped error: {body}")).to_owned();
+        assert!(error["requestId"].is_string(), "{body}");
+        Err(match error["retryable"].as_bool() {
+            Some(true) => NoAnswer::Retryable(code),
+            _ => NoAnswer::Refused(status, code),
+        })
+    }
+
+    /// Registers a new passkey and makes the account it commands.
+    pub async fn new_account(&self) -> Result<(SoftPasskey, Value), NoAnswer> {
+        let mut passkey = SoftPasskey::create(RP_ID, ORIGIN).unwrap();
+        let begun = self.post("/webauthn/register/begin", &json!({ "userName": "alice" })).await?;
+        let credential = passkey.register(&begun["publicKey"]).unwrap();
+        let finish = json!({ "registrationId": begun["registrationId"], "credential": credential });
+        self.post("/webauthn/register/finish", &finish).await?;
+        let create = json!({ "registrationId": begun["registrationId"] });
+        let account = self.post("/kms/create-deterministic-account", &create).await?;
+        Ok((passkey, account))
+    }
+}
+
+fn hung_up(error: reqwest::Error) -> NoAnswer {
+    assert!(!error.is_timeout(), "no answer within {TIMEOUT:?}: {error}");
+    NoAnswer::HungUp
+}

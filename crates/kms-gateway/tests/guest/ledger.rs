@@ -1,0 +1,216 @@
+//! What the gateway acknowledged, to be held against what it has later.
+
+use std::collections::BTreeSet;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use devkit::SoftPasskey;
+use kms_gateway::bootstrap::AdminKey;
+use proto::bytes::{Bounded, BoundedList};
+use proto::command::{AuthorizeSigner, Ceilings, Deployment, Provision, RelyingParty, RevokeSigner};
+use proto::json::hex_bytes;
+use proto::{EntryPointVersion, Permissions, Signature, Wei};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use crate::keys::{RelayKey, secret};
+use crate::kms::{Kms, NoAnswer};
+use crate::request::SponsorRequest;
+use crate::support::{CHAIN_ID, PAYMASTER, entry_point};
+
+const UNSIGNED: Signature = Signature { r: [0; 32], s: [0; 32], v: 0 };
+const MAX_COST: u128 = 10_u128.pow(18);
+const PERMISSIONS: [&str; 2] = ["sponsor", "sign_user_operation"];
+/// Besides the relay's own key.
+const SIGNERS: usize = 5;
+
+pub struct Account {
+    pub passkey: SoftPasskey,
+    pub created: Value,
+}
+
+enum Change {
+    Authorized(String),
+    Revoked(String),
+}
+
+pub struct Ledger {
+    admin: AdminKey,
+    pub relay: RelayKey,
+    pub accounts: Vec<Account>,
+    signers: BTreeSet<String>,
+    paymaster_signer: String,
+    pub counter: u64,
+    /// Sent, and no answer came: it was done, or it was not.
+    uncertain: Option<Change>,
+    /// The last command that was acknowledged, as it was sent.
+    last: (&'static str, Value),
+}
+
+impl Ledger {
+    /// Provisions a new TEE and admits the relay's key.
+    pub async fn begin(kms: &Kms) -> Self {
+        let (admin, relay) = (AdminKey::new(&secret()).unwrap(), RelayKey::random());
+        let body = provision(&admin);
+        kms.post("/admin/provision", &body).await.unwrap();
+        let state = kms.get("/admin/signers").await.unwrap();
+        let mut ledger = Self {
+            admin,
+            relay,
+            accounts: Vec::new(),
+            signers: BTreeSet::new(),
+            paymaster_signer: state["paymasterSigner"].as_str().unwrap().to_owned(),
+            counter: 1,
+            uncertain: None,
+            last: ("/admin/provision", body),
+        };
+        let signer = ledger.relay.address();
+        ledger.authorize(kms, signer).await.unwrap();
+        ledger
+    }
+
+    /// Authorises a signer, or revokes the one with the lowest address when there are many.
+    pub async fn change_signers(&mut self, kms: &Kms) -> Result<(), NoAnswer> {
+        self.settle(kms).await?;
+        let relay = self.relay.address().to_string();
+        let oldest = self.signers.iter().find(|signer| **signer != relay).cloned();
+        match oldest {
+            Some(signer) if self.signers.len() > SIGNERS => self.revoke(kms, signer).await,
+            _ => self.authorize(kms, RelayKey::random().address()).await,
+        }
+    }
+
+    async fn authorize(&mut self, kms: &Kms, signer: proto::Address) -> Result<(), NoAnswer> {
+        let counter = self.counter + 1;
+        let permissions = Permissions::SPONSOR | Permissions::SIGN_USER_OPERATION;
+        let command = AuthorizeSigner { signer, permissions, counter, signature: UNSIGNED };
+        let body = json!({
+            "signer": signer.to_string(),
+            "permissions": PERMISSIONS,
+            "counter": counter,
+            "signature": hex_bytes(&self.admin.sign(&command).to_bytes()),
+        });
+        self.send(kms, "/admin/authorize-signer", body, Change::Authorized(signer.to_string())).await
+    }
+
+    async fn revoke(&mut self, kms: &Kms, signer: String) -> Result<(), NoAnswer> {
+        let counter = self.counter + 1;
+        let command = RevokeSigner { signer: proto::json::address(&signer).unwrap(), counter, signature: UNSIGNED };
+        let body = json!({
+            "signer": signer,
+            "counter": counter,
+            "signature": hex_bytes(&self.admin.sign(&command).to_bytes()),
+        });
+        self.send(kms, "/admin/revoke-signer", body, Change::Revoked(signer)).await
+    }
+
+    async fn send(&mut self, kms: &Kms, path: &'static str, body: Value, change: Change) -> Result<(), NoAnswer> {
+        self.uncertain = Some(change);
+        kms.post(path, &body).await?;
+        self.last = (path, body);
+        self.done();
+        Ok(())
+    }
+
+    fn done(&mut self) {
+        self.counter += 1;
+        match self.uncertain.take() {
+            Some(Change::Authorized(signer)) => _ = self.signers.insert(signer),
+            Some(Change::Revoked(signer)) => _ = self.signers.remove(&signer),
+            None => panic!("nothing was sent"),
+        }
+    }
+
+    /// Asks what became of the change whose answer was lost: it counts, or it never happened.
+    async fn settle(&mut self, kms: &Kms) -> Result<(), NoAnswer> {
+        let counter = kms.get("/admin/signers").await?["counter"].as_u64().unwrap();
+        if self.uncertain.is_some() && counter == self.counter + 1 {
+            self.done();
+        }
+        self.uncertain = None;
+        assert_eq!(counter, self.counter, "the counter counts what was done, and nothing twice");
+        Ok(())
+    }
+
+    /// Holds the gateway to everything that it ever acknowledged.
+    pub async fn check(&mut self, kms: &Kms) {
+        self.settle(kms).await.unwrap();
+        let state = kms.get("/admin/signers").await.unwrap();
+        assert_eq!(state["paymasterSigner"], self.paymaster_signer);
+        assert_eq!(state["admin"], self.admin.address().to_string());
+        let there: BTreeSet<String> = state["signers"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|signer| signer["address"].as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(there, self.signers);
+
+        let (path, body) = &self.last;
+        let again = kms.post(path, body).await.unwrap_err();
+        assert!(matches!(again, NoAnswer::Refused(StatusCode::CONFLICT, _)), "a command is good once: {again:?}");
+
+        for Account { created, .. } in &self.accounts {
+            let id = created["accountId"].as_str().unwrap();
+            let account = kms.get(&format!("/kms/accounts/{id}")).await.unwrap();
+            assert_eq!(account["ownerAddress"], created["ownerAddress"]);
+            assert_eq!(account["passkeys"][0]["credentialId"], created["credentialId"]);
+        }
+    }
+
+    /// Accounts and commands.
+    pub fn acknowledged(&self) -> usize {
+        self.accounts.len() + usize::try_from(self.counter).unwrap()
+    }
+
+    /// Has every account sign.
+    pub async fn sign_with_all(&mut self, kms: &Kms) {
+        for (nonce, Account { passkey, created }) in (1..).zip(std::mem::take(&mut self.accounts)) {
+            let request = request(passkey, &created, &self.relay, nonce);
+            let signed = kms.send(request.over_http(kms)).await.unwrap();
+            assert!(signed["signature"].as_str().is_some_and(|signature| signature.len() > 130), "{signed}");
+            self.accounts.push(Account { passkey: request.passkey, created });
+        }
+    }
+}
+
+/// An honest request of now.
+pub fn request(passkey: SoftPasskey, created: &Value, relay: &RelayKey, nonce: u64) -> SponsorRequest {
+    let now = now();
+    let mut request = SponsorRequest::new(passkey, created);
+    request.timestamp = now;
+    request.terms.valid_after = now - 60;
+    request.terms.valid_until = now + 600;
+    request.nonce = nonce;
+    request.signed(relay)
+}
+
+/// Seconds since 1970.
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+fn provision(admin: &AdminKey) -> Value {
+    let text = |text: &str| Bounded::new(text.to_owned()).unwrap();
+    let entry_point = entry_point(EntryPointVersion::V07);
+    let origins = BoundedList::new(vec![text("http://localhost:3000")]).unwrap();
+    let relying_parties = BoundedList::new(vec![RelyingParty { id: text("localhost"), origins }]).unwrap();
+    let deployments = BoundedList::new(vec![Deployment { entry_point, paymaster: PAYMASTER }]).unwrap();
+    let ceilings = Ceilings { deployments, max_cost: Wei(MAX_COST), max_window: 3600 };
+    let command = Provision { admin: admin.address(), relying_parties, ceilings, counter: 1, signature: UNSIGNED };
+    json!({
+        "admin": admin.address().to_string(),
+        "relyingParties": [{ "id": "localhost", "origins": ["http://localhost:3000"] }],
+        "ceilings": {
+            "deployments": [{
+                "chainId": CHAIN_ID,
+                "entryPoint": entry_point.address.to_string(),
+                "version": entry_point.version,
+                "paymaster": PAYMASTER.to_string(),
+            }],
+            "maxCost": format!("{MAX_COST:#x}"),
+            "maxWindow": 3600,
+        },
+        "counter": 1,
+        "signature": hex_bytes(&admin.sign(&command).to_bytes()),
+    })
+}

@@ -1,0 +1,65 @@
+//! A guest that is switched on and off.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// What to boot, from which disk.
+pub struct Machine {
+    pub guest: PathBuf,
+    pub disk: PathBuf,
+    pub logs: PathBuf,
+}
+
+/// A guest whose gateway has served. Dropped: its power is cut.
+pub struct Running {
+    boot: Child,
+    pub url: String,
+}
+
+impl Machine {
+    /// Switches it on, with a word for the guest's script, and waits until its gateway serves.
+    pub fn boot(&self, word: &str) -> Running {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut boot = Command::new(project().join("scripts/optee/boot"))
+            .args(["--ready", "the KMS serves", "--forward", &format!("{port}:3002"), "--argument", word, "--disk"])
+            .args([&self.disk, &self.guest])
+            // Until its input ends: then the power goes off.
+            .args(["sh", "-c", "echo ready; cat"])
+            .env("LOGS", &self.logs)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(boot.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "ready\n", "the guest's gateway does not serve");
+        Running { boot, url: format!("http://127.0.0.1:{port}") }
+    }
+
+    /// How often the guest's script has said that since it was switched on.
+    pub fn said(&self, words: &str) -> usize {
+        count(&self.logs.join("normal.log"), words)
+    }
+
+    /// The same of the secure world.
+    pub fn secure_world_said(&self, words: &str) -> usize {
+        count(&self.logs.join("secure.log"), words)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.boot.stdin.take());
+        self.boot.wait().unwrap();
+    }
+}
+
+fn count(log: &Path, words: &str) -> usize {
+    String::from_utf8_lossy(&std::fs::read(log).unwrap()).matches(words).count()
+}
+
+fn project() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}

@@ -1,0 +1,164 @@
+//! Accounts and signers are made while the gateway, the supplicant or the trusted application is killed, or the power is
+//! cut; afterwards everything that was acknowledged is there.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+
+use crate::kms::{Kms, NoAnswer};
+use crate::ledger::{Account, Ledger};
+use crate::machine::Machine;
+
+const POWER_CUTS: u32 = 10;
+/// Of each kind of trouble within one boot.
+const UNDER_TROUBLE: Duration = Duration::from_secs(45);
+const WRITERS: usize = 2;
+/// What one that starts says: it has nobody's registration.
+const NEW_GATEWAY: &[&str] = &["registration_unknown"];
+/// Acknowledged in that time, at least: what is never acknowledged is never lost.
+const PROGRESS: usize = 5;
+
+/// The power, the gateway, the supplicant.
+pub async fn crashes(machine: &Machine) {
+    let running = machine.boot("steady");
+    let ledger = Arc::new(Mutex::new(Ledger::begin(&Kms::at(&running.url)).await));
+    drop(running);
+    for cut in 0..POWER_CUTS {
+        let running = machine.boot("steady");
+        ledger.lock().await.check(&Kms::at(&running.url)).await;
+        let writers = Writers::start(&running.url, &ledger, &[]);
+        tokio::time::sleep(Duration::from_millis(600 + u64::from(cut) * 173)).await;
+        drop(running);
+        writers.stop().await;
+    }
+    tell("the power was cut in the middle of writes", POWER_CUTS as usize, &ledger).await;
+
+    under_trouble(machine, "kill-gateway", "killed the gateway", 10, &ledger, NEW_GATEWAY).await;
+    under_trouble(machine, "kill-supplicant", "killed the supplicant", 10, &ledger, NEW_GATEWAY).await;
+    finish(machine, &ledger).await;
+}
+
+/// The trusted application itself, in a build for tests that panics when told to.
+pub async fn panics(machine: &Machine) {
+    let running = machine.boot("steady");
+    let kms = Kms::at(&running.url);
+    let ledger = Arc::new(Mutex::new(Ledger::begin(&kms).await));
+    drop(running);
+    let running = machine.boot("panic");
+    let writers = Writers::start(&running.url, &ledger, &[]);
+    tokio::time::sleep(UNDER_TROUBLE).await;
+    let hung_up = writers.stop().await;
+    assert_eq!(hung_up, 0, "the gateway stays, and says that the TEE does not");
+    let panics = machine.secure_world_said("[TA] panic at");
+    assert!(panics >= 10, "{panics} panics");
+    let kms = Kms::at(&running.url);
+    let reopened = wait_for(&kms, "/QueueStatus").await["reopened"].as_u64().unwrap();
+    assert!(reopened >= 5, "the gateway opened {reopened} sessions again");
+    drop(running);
+    tell("the trusted application panicked", panics, &ledger).await;
+    finish(machine, &ledger).await;
+}
+
+async fn under_trouble(
+    machine: &Machine,
+    word: &str,
+    said: &str,
+    at_least: usize,
+    ledger: &Arc<Mutex<Ledger>>,
+    expected: &'static [&'static str],
+) {
+    let before = ledger.lock().await.acknowledged();
+    let running = machine.boot(word);
+    let writers = Writers::start(&running.url, ledger, expected);
+    tokio::time::sleep(UNDER_TROUBLE).await;
+    writers.stop().await;
+    let times = machine.said(said);
+    assert!(times >= at_least, "{said} only {times} times");
+    drop(running);
+    let running = machine.boot("steady");
+    ledger.lock().await.check(&Kms::at(&running.url)).await;
+    let progress = ledger.lock().await.acknowledged() - before;
+    assert!(progress >= PROGRESS, "{progress} acknowledged");
+    tell(said, times, ledger).await;
+}
+
+async fn finish(machine: &Machine, ledger: &Arc<Mutex<Ledger>>) {
+    let running = machine.boot("steady");
+    let kms = Kms::at(&running.url);
+    let mut ledger = ledger.lock().await;
+    ledger.check(&kms).await;
+    ledger.sign_with_all(&kms).await;
+    say(&format!("all {} accounts sign", ledger.accounts.len()));
+}
+
+/// What has been going on until it is said to stop.
+struct Writers {
+    stop: Arc<AtomicBool>,
+    tasks: JoinSet<usize>,
+}
+
+impl Writers {
+    /// Refusals with the expected codes, retryable ones and hang-ups are followed by another attempt; others are failures.
+    fn start(url: &str, ledger: &Arc<Mutex<Ledger>>, expected: &'static [&'static str]) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut tasks = JoinSet::new();
+        for writer in 0..=WRITERS {
+            let (kms, ledger, stop) = (Kms::at(url), Arc::clone(ledger), Arc::clone(&stop));
+            tasks.spawn(async move {
+                let mut hung_up = 0;
+                while !stop.load(Ordering::SeqCst) {
+                    let outcome = match writer {
+                        0 => ledger.lock().await.change_signers(&kms).await,
+                        _ => match kms.new_account().await {
+                            Ok((passkey, created)) => {
+                                ledger.lock().await.accounts.push(Account { passkey, created });
+                                Ok(())
+                            }
+                            Err(problem) => Err(problem),
+                        },
+                    };
+                    match outcome {
+                        Ok(()) => continue,
+                        Err(NoAnswer::Retryable(code)) => assert!(code.starts_with("tee_"), "{code}"),
+                        Err(NoAnswer::HungUp) => hung_up += 1,
+                        Err(NoAnswer::Refused(status, code)) => {
+                            assert!(expected.contains(&code.as_str()), "refused: {status} {code}");
+                        }
+                    }
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                hung_up
+            });
+        }
+        Self { stop, tasks }
+    }
+
+    /// How many of their requests nobody answered.
+    async fn stop(self) -> usize {
+        self.stop.store(true, Ordering::SeqCst);
+        self.tasks.join_all().await.into_iter().sum()
+    }
+}
+
+async fn wait_for(kms: &Kms, path: &str) -> serde_json::Value {
+    for _ in 0..100 {
+        if let Ok(answer) = kms.get(path).await {
+            return answer;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("the gateway does not come back");
+}
+
+async fn tell(what: &str, times: usize, ledger: &Arc<Mutex<Ledger>>) {
+    let ledger = ledger.lock().await;
+    say(&format!("{what}: {times} times; {} accounts and {} commands so far", ledger.accounts.len(), ledger.counter));
+}
+
+#[expect(clippy::print_stdout, reason = "the outcome of a scenario")]
+pub fn say(what: &str) {
+    println!("{what}");
+}
