@@ -51,6 +51,12 @@ pub struct Settings {
     #[serde(default = "default_tee_hung_after_seconds")]
     #[schemars(range(min = 1))]
     pub tee_hung_after_seconds: u64,
+    /// Milliseconds between one quote of `/attestation` and the next; who asks sooner is told when to come back. Anyone may ask,
+    /// and a quote takes the TEE's only thread for as long as hundreds of sponsorships. One that takes longer than
+    /// `tee_stuck_after_ms` has everything else refused meanwhile, and is given `tee_hung_after_seconds`.
+    #[serde(default = "default_attestation_interval_ms")]
+    #[schemars(range(min = 1))]
+    pub attestation_interval_ms: u64,
     /// Commands that wait together and cross into OP-TEE together, at most 32; 1: each alone. It saves them the crossing, and
     /// each waits for the last one's reply.
     #[serde(default = "default_tee_batch_length")]
@@ -126,6 +132,7 @@ impl Settings {
             tee_timeout_seconds: default_tee_timeout_seconds(),
             tee_stuck_after_ms: default_tee_stuck_after_ms(),
             tee_hung_after_seconds: default_tee_hung_after_seconds(),
+            attestation_interval_ms: default_attestation_interval_ms(),
             tee_batch_length: default_tee_batch_length(),
             required_protection: RequiredProtection::default(),
             max_registrations: default_max_registrations(),
@@ -186,6 +193,10 @@ const fn default_tee_stuck_after_ms() -> u64 {
 
 const fn default_tee_hung_after_seconds() -> u64 {
     30
+}
+
+const fn default_attestation_interval_ms() -> u64 {
+    5000
 }
 
 const fn default_tee_batch_length() -> usize {

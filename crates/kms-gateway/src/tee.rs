@@ -46,9 +46,17 @@ impl Tee {
     /// # Errors
     /// [`TeeError::Refused`] with the trusted application's own status, or why there is none.
     pub async fn call<R: Request>(&self, request: &R) -> Result<R::Reply, TeeError> {
+        self.call_within(self.timeout, request).await
+    }
+
+    /// The same for a command that has its own time for the reply.
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub async fn call_within<R: Request>(&self, timeout: Duration, request: &R) -> Result<R::Reply, TeeError> {
         let frame = encode_request(request).map_err(TeeError::Refused)?;
         let started = Instant::now();
-        let answer = tokio::time::timeout(self.timeout, self.transport.invoke(frame)).await;
+        let answer = tokio::time::timeout(timeout, self.transport.invoke(frame)).await;
         self.metrics.tee_called(R::OPCODE, started.elapsed());
         let reply = answer.map_err(|_| TeeError::Unavailable)?.map_err(|error| match error {
             TransportError::Busy => TeeError::Busy,

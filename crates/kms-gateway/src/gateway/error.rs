@@ -46,6 +46,12 @@ pub enum GatewayError {
     /// The queue to the TEE is full, or the TEE is stuck. Nothing was asked of it.
     #[error("the TEE has too much to do")]
     TeeBusy,
+    /// Another quote is under way, or was a short time ago. Nothing was asked of the TEE.
+    #[error("the next quote can be had in {retry_after_seconds} s")]
+    AttestationTooSoon {
+        /// Seconds, at least 1.
+        retry_after_seconds: u64,
+    },
     /// The TEE does not answer.
     #[error("the TEE does not answer")]
     TeeUnavailable,
@@ -78,6 +84,7 @@ impl GatewayError {
             Self::SignatureSchemeConflict => "signature_scheme_conflict",
             Self::StoreUnavailable => "store_unavailable",
             Self::TeeBusy => "tee_busy",
+            Self::AttestationTooSoon { .. } => "attestation_too_soon",
             Self::TeeUnavailable => "tee_unavailable",
             Self::TeeReplyInvalid => "tee_reply_invalid",
             Self::TeeProtectionInsufficient(_) => "tee_protection_insufficient",
@@ -91,7 +98,11 @@ impl GatewayError {
     pub const fn is_retryable(&self) -> bool {
         match self {
             Self::Refused(status) => status.is_retryable(),
-            Self::StoreUnavailable | Self::TeeBusy | Self::TeeUnavailable | Self::FactoryUnavailable => true,
+            Self::StoreUnavailable
+            | Self::TeeBusy
+            | Self::AttestationTooSoon { .. }
+            | Self::TeeUnavailable
+            | Self::FactoryUnavailable => true,
             _ => false,
         }
     }

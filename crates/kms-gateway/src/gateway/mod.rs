@@ -18,7 +18,6 @@ use prometheus::Registry;
 use proto::command::{Provisioned, SecurityState, VerifySecurityState};
 use proto::{Address, EntryPoint};
 use thiserror::Error;
-use tokio::sync::Semaphore;
 use webauthn_rs::prelude::WebauthnError;
 
 pub use accounts::CreatedAccount;
@@ -34,6 +33,7 @@ use crate::settings::Settings;
 use crate::store::{AuditError, AuditHead, Store, StoreError};
 use crate::tee::Tee;
 use crate::transport::{QueueStats, TeeTransport};
+use attestation::Quotes;
 use known::Known;
 
 const DATABASE: &str = "gateway.sqlite";
@@ -53,8 +53,7 @@ struct Inner {
     settings: Settings,
     metrics: Arc<Metrics>,
     known: Known,
-    /// A platform may take its time for a quote: one at a time, or anyone could keep the TEE busy with them.
-    attesting: Semaphore,
+    quotes: Arc<Quotes>,
 }
 
 /// The gateway can't be started.
@@ -105,11 +104,11 @@ impl Gateway {
             store: Store::open(&settings.data_dir.join(DATABASE)).await?,
             ceremonies: Ceremonies::new(&settings)?,
             known: Known::new(settings.required_protection),
+            quotes: Quotes::new(Duration::from_millis(settings.attestation_interval_ms)),
             clock,
             factory,
             settings,
             metrics,
-            attesting: Semaphore::new(1),
         };
         Ok(Self { inner: Arc::new(inner) })
     }

@@ -1,10 +1,11 @@
 //! The one table of the API's errors: which HTTP status each reason has. Inside words stay inside.
 
-use axum::http::StatusCode;
+use axum::Json;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use proto::Status;
 use proto::json::InvalidField;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::ceremony::CeremonyError;
 use crate::gateway::GatewayError;
@@ -16,6 +17,8 @@ pub(super) struct ApiError {
     code: &'static str,
     message: String,
     retryable: bool,
+    /// Seconds.
+    retry_after: Option<u64>,
 }
 
 impl ApiError {
@@ -52,16 +55,22 @@ impl ApiError {
     }
 
     fn refusal(status: StatusCode, code: &'static str, message: String) -> Self {
-        Self { status, code, message, retryable: false }
+        Self { status, code, message, retryable: false, retry_after: None }
     }
 
-    pub(super) fn body(&self, request_id: &str) -> Value {
-        json!({ "error": {
+    /// The answer to the request of this id.
+    pub(super) fn response(&self, request_id: &str) -> Response {
+        let body = json!({ "error": {
             "code": self.code,
             "message": self.message,
             "requestId": request_id,
             "retryable": self.retryable,
-        }})
+        }});
+        let mut response = (self.status, Json(body)).into_response();
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        response
     }
 }
 
@@ -72,6 +81,10 @@ impl From<GatewayError> for ApiError {
             code: error.code(),
             message: error.to_string(),
             retryable: error.is_retryable(),
+            retry_after: match error {
+                GatewayError::AttestationTooSoon { retry_after_seconds } => Some(retry_after_seconds),
+                _ => None,
+            },
         }
     }
 }
@@ -82,7 +95,7 @@ impl From<InvalidField> for ApiError {
     }
 }
 
-/// The body is written by the request-id layer, which alone knows the id.
+/// The answer is written by the request-id layer, which alone knows the id.
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
@@ -105,6 +118,7 @@ pub fn status_of(error: &GatewayError) -> StatusCode {
         GatewayError::Registration(CeremonyError::Unknown) => StatusCode::NOT_FOUND,
         GatewayError::Registration(CeremonyError::Invalid { .. }) => StatusCode::BAD_REQUEST,
         GatewayError::SignatureSchemeConflict => StatusCode::CONFLICT,
+        GatewayError::AttestationTooSoon { .. } => StatusCode::TOO_MANY_REQUESTS,
         GatewayError::StoreUnavailable
         | GatewayError::TeeBusy
         | GatewayError::TeeUnavailable

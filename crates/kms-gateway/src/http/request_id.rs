@@ -1,10 +1,9 @@
 //! Every request has an id: the caller's if it is sane, else a new one. It is in every answer, log line and audit row.
 
-use axum::Json;
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -17,7 +16,7 @@ const MAX_LENGTH: usize = 64;
 #[derive(Clone, Debug)]
 pub(super) struct RequestId(pub String);
 
-/// Gives the request its id, and writes the bodies of errors.
+/// Gives the request its id, and writes the answers that are errors.
 pub(super) async fn layer(mut request: Request, next: Next) -> Response {
     let id = request
         .headers()
@@ -29,7 +28,7 @@ pub(super) async fn layer(mut request: Request, next: Next) -> Response {
     let span = tracing::info_span!("kms", request_id = %id, method = %request.method(), path = request.uri().path());
     let mut response = next.run(request).instrument(span).await;
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
-        response = (response.status(), Json(error.body(&id))).into_response();
+        response = error.response(&id);
     }
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(HEADER, value);

@@ -1,16 +1,19 @@
 //! What the TEE must report before anything is signed with it, and what it tells to whoever asks.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use kms_gateway::Settings;
 use kms_gateway::protection::{InsufficientProtection, Level, RequiredProtection, TaKey};
 use kms_gateway::transport::TeeTransport;
 use proto::command::{Phase, Protection, ProvisionedKeys, SecurityState, Statement};
 use proto::json::hex_bytes;
 use proto::{Bounded, Hash};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::{ChangingTee, Gate, GatedTee, Kms, platform};
+use crate::support::{ChangingTee, Gate, GatedTee, Kms, platform, settings};
 
 const SECURE_STORAGE: RequiredProtection = RequiredProtection {
     storage: Level(Protection::SecureWorld),
@@ -169,9 +172,10 @@ async fn an_attestation_wants_a_nonce_of_32_bytes() {
 }
 
 #[tokio::test]
-async fn only_one_attestation_is_made_at_a_time() {
+async fn only_one_attestation_is_made_at_a_time_though_its_caller_hangs_up() {
     let gate = Gate::default();
-    let kms = Kms::over_tee(Arc::new(GatedTee::start(8, gate.clone()))).await;
+    let settings = |folder: &Path| Settings { attestation_interval_ms: 1, ..settings(folder) };
+    let kms = Kms::over_tee_with(settings, Arc::new(GatedTee::start(8, gate.clone()))).await;
     gate.shut();
     let first = tokio::spawn({
         let gateway = kms.gateway.clone();
@@ -180,8 +184,34 @@ async fn only_one_attestation_is_made_at_a_time() {
     while kms.gateway.queue_stats().depth == 0 {
         tokio::task::yield_now().await;
     }
-    assert_eq!(kms.gateway.attest(NONCE).await.unwrap_err().code(), "tee_busy");
+    first.abort();
+    assert!(first.await.unwrap_err().is_cancelled());
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(kms.gateway.attest(NONCE).await.unwrap_err().code(), "attestation_too_soon");
+    assert_eq!(kms.gateway.queue_stats().depth, 1);
     gate.open();
-    let first: Value = hex_bytes(&first.await.unwrap().unwrap().challenge.0).into();
-    assert_eq!(kms.get(&format!("/attestation?nonce={}", hex_bytes(&NONCE))).await.ok()["challenge"], first);
+    while kms.gateway.attest(NONCE).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn who_asks_for_the_next_quote_too_soon_is_told_when_to_come_back_and_nothing_is_asked_of_the_tee() {
+    let gate = Gate::default();
+    let settings = |folder: &Path| Settings { attestation_interval_ms: 2500, ..settings(folder) };
+    let kms = Kms::over_tee_with(settings, Arc::new(GatedTee::start(8, gate.clone()))).await;
+    let path = format!("/attestation?nonce={}", hex_bytes(&NONCE));
+    kms.get(&path).await.ok();
+    gate.shut();
+    for _ in 0..20 {
+        let error = kms.get(&path).await.refused(429, "attestation_too_soon");
+        assert_eq!(error["retryable"], true);
+    }
+    assert_eq!(kms.gateway.queue_stats().depth, 0);
+    let refused = kms.client.get(format!("{}{path}", kms.url)).send().await.unwrap();
+    let wait: u64 = refused.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=3).contains(&wait), "{wait}");
+    gate.open();
+    tokio::time::sleep(Duration::from_secs(wait)).await;
+    kms.get(&path).await.ok();
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use kms_gateway::transport::{Session, SessionError, TransportError, Worker, WorkerOptions};
-use proto::command::{Echo, GetVersion, Opcode, Protection, Request, VerifySecurityState};
+use proto::command::{Attest, Echo, GetVersion, Opcode, Protection, Request, VerifySecurityState};
 use proto::frame::{encode_refusal, encode_request, split_request};
 use proto::{Bounded, Status};
 use ta::Core;
@@ -255,6 +255,22 @@ async fn a_stuck_call_opens_the_breaker_and_one_that_comes_back_in_time_closes_i
     assert_eq!(probe.await.unwrap(), Ok(vec![3]));
     until_closed(&worker).await;
     assert_eq!(script.times_seen(&[2]) + script.times_seen(&[4]), 0);
+}
+
+#[tokio::test]
+async fn while_a_slow_quote_is_made_others_are_refused_at_once_and_when_it_is_made_the_door_is_wholly_open() {
+    let (script, gate) = (Script::default(), Gate::default());
+    let worker = script.echo(WorkerOptions { stuck_after: Duration::from_millis(50), ..OPTIONS }, &gate);
+    let quote = frame(&Attest { nonce: [1; 32] });
+    gate.shut();
+    let slow = queue(&worker, quote.clone());
+    until(|| worker.stats().breaker_open).await;
+    let asked = Instant::now();
+    assert_eq!(worker.invoke(vec![2]).await, Err(TransportError::Busy));
+    assert!(asked.elapsed() < AT_ONCE, "{:?}", asked.elapsed());
+    gate.open();
+    assert_eq!(slow.await.unwrap(), Ok(quote));
+    assert!(!worker.stats().breaker_open);
 }
 
 /// By probes: on a busy machine one of them may be late too.

@@ -63,12 +63,17 @@ impl Breaker {
         self.state().call_began = Some(Instant::now());
     }
 
-    /// How long the call took. A reply in good time closes the breaker; one that came late half opens it.
-    pub(super) fn call_ends(&self, replied: bool) -> Duration {
+    /// How long the call took. A reply in good time closes the breaker; one that came late half opens it, unless it is one
+    /// that may take its time.
+    pub(super) fn call_ends(&self, replied: bool, may_be_late: bool) -> Duration {
         let mut state = self.state();
         let took = state.call_began.take().map(|began| began.elapsed()).unwrap_or_default();
         if replied {
-            state.mode = if took < self.stuck_after { Mode::Closed } else { Mode::HalfOpen };
+            state.mode = match took < self.stuck_after {
+                true => Mode::Closed,
+                false if may_be_late => state.mode,
+                false => Mode::HalfOpen,
+            };
         }
         took
     }
