@@ -20,7 +20,7 @@ fn main() -> Result<(), Error> {
     println!("cargo:rerun-if-env-changed=SUPER_RELAY_TEST_TA");
     let for_tests = std::env::var_os("CARGO_FEATURE_FOR_TESTS").is_some();
     if for_tests && std::env::var("SUPER_RELAY_TEST_TA").as_deref() != Ok("1") {
-        println!("cargo:error=the feature `for-tests` gives a trusted application that anyone can end");
+        println!("cargo::error=the feature `for-tests` gives a trusted application that anyone can end");
     }
     println!("cargo:rerun-if-changed=uuid.txt");
     let config = TaConfig::new_default_with_cargo_env(UUID)?
