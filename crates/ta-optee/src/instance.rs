@@ -10,10 +10,15 @@ use ta::Core;
 use crate::attestation::OpteeAttestation;
 use crate::counter::StoredCounter;
 use crate::entropy::TeeEntropy;
+#[cfg(feature = "for-tests")]
+use crate::for_tests::Faulty;
 use crate::platform;
 use crate::store::ObjectStore;
 
+#[cfg(not(feature = "for-tests"))]
 type TeeCore = Core<ObjectStore, TeeEntropy, StoredCounter, OpteeAttestation>;
+#[cfg(feature = "for-tests")]
+type TeeCore = Core<Faulty<ObjectStore>, TeeEntropy, Faulty<StoredCounter>, OpteeAttestation>;
 
 struct Instance(RefCell<Option<TeeCore>>);
 
@@ -39,7 +44,17 @@ pub(crate) fn handle(frame: &[u8]) -> Result<Vec<u8>> {
     instance.as_mut().map(|core| core.handle(frame)).ok_or_else(|| ErrorKind::BadState.into())
 }
 
+/// The next frame meets a core that is opened then.
+#[cfg(feature = "for-tests")]
+pub(crate) fn forget() -> Result<()> {
+    *INSTANCE.0.try_borrow_mut().map_err(|_| ErrorKind::Busy)? = None;
+    Ok(())
+}
+
 fn open() -> core::result::Result<TeeCore, Status> {
-    let core = Core::open(ObjectStore, TeeEntropy, StoredCounter::open()?, platform::describe())?;
+    let (store, counter) = (ObjectStore, StoredCounter::open()?);
+    #[cfg(feature = "for-tests")]
+    let (store, counter) = (Faulty(store), Faulty(counter));
+    let core = Core::open(store, TeeEntropy, counter, platform::describe())?;
     Ok(core.attested_by(OpteeAttestation))
 }

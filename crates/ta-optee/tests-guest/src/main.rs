@@ -3,11 +3,13 @@
 
 mod again;
 mod attestation;
+mod conformance;
 mod damaged;
 mod entry;
 mod first;
 mod rollback;
 mod shared;
+mod storage;
 #[path = "../../../ta/tests/properties/support/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "shared with the tests of the core, which use more of it")]
 mod support;
@@ -36,6 +38,7 @@ fn main() {
         Some("attestation") => attestation::run(&mut open()),
         Some("attestation-again") => attestation::again(&mut open()),
         Some("attestation-unavailable") => attestation::unavailable(&mut open()),
+        Some("conformance") => conformance::run(),
         Some("panic") => panics(&mut open()),
         Some("rollback-before") => rollback::before(&mut open()),
         Some("rollback-after") => rollback::after(&mut open()),

@@ -9,7 +9,7 @@ use crate::support::requests::{sign, sponsor};
 use crate::support::{Draft, Passkey, World};
 
 #[test]
-fn the_same_registration_gives_the_same_account_and_writes_nothing() {
+pub fn the_same_registration_gives_the_same_account_and_writes_nothing() {
     let (mut world, passkey, wallet) = World::with_account(SignatureScheme::Raw);
     for scheme in [SignatureScheme::Raw, SignatureScheme::Eip191] {
         let writes = world.device.writes();
@@ -21,7 +21,7 @@ fn the_same_registration_gives_the_same_account_and_writes_nothing() {
 }
 
 #[test]
-fn a_credential_has_one_account_and_one_key_and_an_account_id_one_credential() {
+pub fn a_credential_has_one_account_and_one_key_and_an_account_id_one_credential() {
     let (mut world, passkey, wallet) = World::with_account(SignatureScheme::Raw);
     let scheme = SignatureScheme::Raw;
     assert_eq!(world.create("other", &passkey, scheme), Err(Status::CredentialConflict));
@@ -36,7 +36,7 @@ fn a_credential_has_one_account_and_one_key_and_an_account_id_one_credential() {
 }
 
 #[test]
-fn an_unknown_account_signs_nothing() {
+pub fn an_unknown_account_signs_nothing() {
     let (mut world, passkey, _) = World::with_account(SignatureScheme::Raw);
     let relay = world.relay.clone();
     for version in EntryPointVersion::ALL {
@@ -47,7 +47,7 @@ fn an_unknown_account_signs_nothing() {
 }
 
 #[test]
-fn an_account_signs_final_operations_in_its_own_scheme() {
+pub fn an_account_signs_final_operations_in_its_own_scheme() {
     for (scheme, version) in [
         (SignatureScheme::Eip191, EntryPointVersion::V06),
         (SignatureScheme::Eip191, EntryPointVersion::V07),

@@ -13,7 +13,7 @@ use crate::support::{Draft, EthKey, Passkey, World};
 const VERSION: EntryPointVersion = EntryPointVersion::V07;
 
 #[test]
-fn before_provisioning_only_questions_and_provisioning_are_taken() {
+pub fn before_provisioning_only_questions_and_provisioning_are_taken() {
     let mut world = World::new();
     let passkey = Passkey::numbered(0x41);
     let relay = world.relay.clone();
@@ -37,7 +37,7 @@ fn before_provisioning_only_questions_and_provisioning_are_taken() {
 }
 
 #[test]
-fn it_is_provisioned_once_by_the_admin_it_names() {
+pub fn it_is_provisioned_once_by_the_admin_it_names() {
     let mut world = World::new();
     let command = provision(world.admin.address(), 1);
     assert_eq!(world.call(&signed(command.clone(), &EthKey::numbered(9))), Err(Status::AdminSignatureInvalid));
@@ -61,7 +61,7 @@ fn it_is_provisioned_once_by_the_admin_it_names() {
 }
 
 #[test]
-fn only_the_admin_commands() {
+pub fn only_the_admin_commands() {
     let mut world = World::ready();
     let counter = world.next_counter();
     let signature = no_signature();
@@ -78,7 +78,7 @@ fn only_the_admin_commands() {
 }
 
 #[test]
-fn a_relay_key_is_authorised_once_and_for_something() {
+pub fn a_relay_key_is_authorised_once_and_for_something() {
     let mut world = World::ready();
     let signer = EthKey::numbered(9).address();
     for meaningless in [0, 1 << 4, u32::MAX] {
@@ -89,7 +89,7 @@ fn a_relay_key_is_authorised_once_and_for_something() {
 }
 
 #[test]
-fn there_is_room_for_so_many_relay_keys_and_all_are_listed() {
+pub fn there_is_room_for_so_many_relay_keys_and_all_are_listed() {
     let mut world = World::ready();
     for number in 0..u8::try_from(MAX_SIGNERS).unwrap() - 1 {
         world.authorize(EthKey::numbered(number + 0x70).address(), Permissions::SPONSOR).unwrap();
@@ -102,7 +102,7 @@ fn there_is_room_for_so_many_relay_keys_and_all_are_listed() {
 }
 
 #[test]
-fn a_revoked_key_approves_nothing_from_then_on_restarts_included() {
+pub fn a_revoked_key_approves_nothing_from_then_on_restarts_included() {
     let (mut world, passkey, _) = World::with_account(SignatureScheme::Eip191);
     let relay = world.relay.clone();
     let before = sponsor(VERSION, "alice", 0).approved(&passkey, &relay);
@@ -118,7 +118,7 @@ fn a_revoked_key_approves_nothing_from_then_on_restarts_included() {
 }
 
 #[test]
-fn a_rotation_needs_both_keys_and_the_permission_or_the_admin() {
+pub fn a_rotation_needs_both_keys_and_the_permission_or_the_admin() {
     let mut world = World::ready();
     let (admin, relay, next) = (world.admin.clone(), world.relay.clone(), EthKey::numbered(9));
     let counter = world.next_counter();
@@ -153,7 +153,7 @@ fn a_rotation_needs_both_keys_and_the_permission_or_the_admin() {
 }
 
 #[test]
-fn a_key_with_the_permission_rotates_itself_but_not_with_a_false_admin_signature() {
+pub fn a_key_with_the_permission_rotates_itself_but_not_with_a_false_admin_signature() {
     let mut world = World::ready();
     let (relay, next) = (EthKey::numbered(8), EthKey::numbered(9));
     world.authorize(relay.address(), Permissions::ROTATE | Permissions::SPONSOR).unwrap();

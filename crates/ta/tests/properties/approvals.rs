@@ -63,7 +63,7 @@ fn with<R: AdminSigned>(mut command: R, signature: Signature) -> R {
 }
 
 #[test]
-fn the_admin_s_signature_for_one_opcode_is_none_for_another() {
+pub fn the_admin_s_signature_for_one_opcode_is_none_for_another() {
     let ready = World::ready();
     for (given_as, _) in challenges(&ready, 0) {
         // Every command of every pair is for the same count: that of the one it is given as.
@@ -78,7 +78,7 @@ fn the_admin_s_signature_for_one_opcode_is_none_for_another() {
 }
 
 #[test]
-fn an_admin_command_works_once() {
+pub fn an_admin_command_works_once() {
     let mut world = World::ready();
     let counter = world.next_counter();
     let signer = EthKey::numbered(9).address();
@@ -99,7 +99,7 @@ fn an_admin_command_works_once() {
 }
 
 #[test]
-fn a_gesture_for_sponsoring_signs_no_self_paid_operation() {
+pub fn a_gesture_for_sponsoring_signs_no_self_paid_operation() {
     let (mut world, passkey, _) = World::with_account(SignatureScheme::Eip191);
     let relay = world.relay.clone();
     for version in EntryPointVersion::ALL {
@@ -115,7 +115,7 @@ fn a_gesture_for_sponsoring_signs_no_self_paid_operation() {
 }
 
 #[test]
-fn a_gesture_for_another_s_paymaster_gets_no_sponsorship() {
+pub fn a_gesture_for_another_s_paymaster_gets_no_sponsorship() {
     let (mut world, passkey, _) = World::with_account(SignatureScheme::Eip191);
     let relay = world.relay.clone();
     for version in EntryPointVersion::ALL {
@@ -129,7 +129,7 @@ fn a_gesture_for_another_s_paymaster_gets_no_sponsorship() {
 }
 
 #[test]
-fn a_relay_s_approval_to_sponsor_is_none_to_sign() {
+pub fn a_relay_s_approval_to_sponsor_is_none_to_sign() {
     let (mut world, passkey, _) = World::with_account(SignatureScheme::Eip191);
     let relay = world.relay.clone();
     for version in EntryPointVersion::ALL {
@@ -145,7 +145,7 @@ fn a_relay_s_approval_to_sponsor_is_none_to_sign() {
 }
 
 #[test]
-fn a_registration_is_no_approval() {
+pub fn a_registration_is_no_approval() {
     let (mut world, passkey, _) = World::with_account(SignatureScheme::Eip191);
     let relay = world.relay.clone();
     let mut command = sponsor(VERSION, "alice", 0);
@@ -165,7 +165,7 @@ fn a_registration_is_no_approval() {
 }
 
 #[test]
-fn a_replay_gives_the_same_bytes_and_writes_nothing() {
+pub fn a_replay_gives_the_same_bytes_and_writes_nothing() {
     let (mut world, mut passkey, _) = World::with_account(SignatureScheme::Eip191);
     passkey.count = 3;
     let relay = world.relay.clone();
@@ -184,7 +184,7 @@ fn a_replay_gives_the_same_bytes_and_writes_nothing() {
 }
 
 #[test]
-fn the_relay_alone_signs_nothing() {
+pub fn the_relay_alone_signs_nothing() {
     let (mut world, passkey, _) = World::with_account(SignatureScheme::Eip191);
     let relay = world.relay.clone();
     let without = sponsor(VERSION, "alice", 0).relay_approves(&relay);
@@ -200,7 +200,7 @@ fn the_relay_alone_signs_nothing() {
 }
 
 #[test]
-fn the_user_alone_signs_nothing() {
+pub fn the_user_alone_signs_nothing() {
     let (mut world, passkey, _) = World::with_account(SignatureScheme::Eip191);
     let stranger = EthKey::numbered(9);
     let sponsorship = sponsor(VERSION, "alice", 0).user_approves(&passkey);
@@ -213,7 +213,7 @@ fn the_user_alone_signs_nothing() {
 }
 
 #[test]
-fn a_relay_key_may_do_what_the_admin_said_and_no_more() {
+pub fn a_relay_key_may_do_what_the_admin_said_and_no_more() {
     let (mut world, passkey, wallet) = World::with_account(SignatureScheme::Eip191);
     let everything = [
         Permissions::SPONSOR,
@@ -240,7 +240,7 @@ fn a_relay_key_may_do_what_the_admin_said_and_no_more() {
 }
 
 #[test]
-fn a_relay_signature_has_one_form() {
+pub fn a_relay_signature_has_one_form() {
     let (mut world, passkey, _) = World::with_account(SignatureScheme::Eip191);
     let relay = world.relay.clone();
     let command: Sponsor = sponsor(VERSION, "alice", 0).approved(&passkey, &relay);

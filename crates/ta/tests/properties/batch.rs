@@ -50,7 +50,7 @@ fn frames(world: &World) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn each_frame_gets_the_reply_it_gets_alone() {
+pub fn each_frame_gets_the_reply_it_gets_alone() {
     let ready = World::with_account(SignatureScheme::Raw).0;
     for base in [ready.fork(), World::new()] {
         let (mut alone, mut together) = (base.fork(), base.fork());
@@ -68,7 +68,7 @@ fn each_frame_gets_the_reply_it_gets_alone() {
 }
 
 #[test]
-fn what_changes_something_for_good_is_refused_and_the_rest_is_answered() {
+pub fn what_changes_something_for_good_is_refused_and_the_rest_is_answered() {
     let mut world = World::with_account(SignatureScheme::Raw).0;
     let (counter, before) = (world.next_counter(), world.state());
     let signer = EthKey::numbered(9).address();
@@ -114,7 +114,7 @@ fn no_opcode_is_both_batchable_and_of_lasting_effect() {
 }
 
 #[test]
-fn a_batch_whose_replies_might_not_fit_is_refused_before_anything_is_done() {
+pub fn a_batch_whose_replies_might_not_fit_is_refused_before_anything_is_done() {
     let (mut world, passkey, _) = World::with_account(SignatureScheme::Raw);
     let counting = Passkey { count: 5, ..passkey };
     let relay = world.relay.clone();
@@ -136,7 +136,7 @@ fn a_batch_whose_replies_might_not_fit_is_refused_before_anything_is_done() {
 }
 
 #[test]
-fn a_batch_is_bounded_in_frames_and_in_bytes() {
+pub fn a_batch_is_bounded_in_frames_and_in_bytes() {
     let mut world = World::ready();
     // The payload of a batch of one frame too many: its count, then each with its length.
     let hello = encoded(&Hello);

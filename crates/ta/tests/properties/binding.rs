@@ -95,7 +95,7 @@ fn whoever_holds_the_relay_key_can_not_change_what_the_user_approved() {
 }
 
 #[test]
-fn an_approval_for_one_entry_point_or_chain_is_none_for_another() {
+pub fn an_approval_for_one_entry_point_or_chain_is_none_for_another() {
     let (mut world, passkey, _) = World::with_account(SignatureScheme::Eip191);
     let relay = world.relay.clone();
     for (approved, used) in pairs(&EntryPointVersion::ALL) {
@@ -111,7 +111,7 @@ fn an_approval_for_one_entry_point_or_chain_is_none_for_another() {
 }
 
 #[test]
-fn an_approval_for_one_account_is_none_for_another() {
+pub fn an_approval_for_one_account_is_none_for_another() {
     let (mut world, passkey, _) = World::with_account(SignatureScheme::Eip191);
     let relay = world.relay.clone();
     let bob = Passkey::numbered(0x42);

@@ -26,7 +26,7 @@ fn world() -> World {
 }
 
 #[test]
-fn only_the_deployments_of_the_ceilings_are_signed_for() {
+pub fn only_the_deployments_of_the_ceilings_are_signed_for() {
     let mut world = world();
     for version in EntryPointVersion::ALL {
         let other = if version == EntryPointVersion::V07 { EntryPointVersion::V08 } else { EntryPointVersion::V07 };
@@ -48,7 +48,7 @@ fn only_the_deployments_of_the_ceilings_are_signed_for() {
 }
 
 #[test]
-fn an_account_signs_only_for_entry_points_of_the_ceilings() {
+pub fn an_account_signs_only_for_entry_points_of_the_ceilings() {
     let (mut world, passkey, _) = World::with_account(SignatureScheme::Eip191);
     let relay = world.relay.clone();
     let mut elsewhere = sign(EntryPointVersion::V07, "alice", 0);
@@ -61,7 +61,7 @@ fn an_account_signs_only_for_entry_points_of_the_ceilings() {
 }
 
 #[test]
-fn the_worst_case_may_cost_the_ceiling_and_not_a_wei_more() {
+pub fn the_worst_case_may_cost_the_ceiling_and_not_a_wei_more() {
     let mut world = world();
     for version in EntryPointVersion::ALL {
         let honest = sponsor(version, "alice", 0);
@@ -81,7 +81,7 @@ fn the_worst_case_may_cost_the_ceiling_and_not_a_wei_more() {
 }
 
 #[test]
-fn the_window_stands_around_the_relay_s_time_and_is_no_wider_than_the_ceiling() {
+pub fn the_window_stands_around_the_relay_s_time_and_is_no_wider_than_the_ceiling() {
     let mut world = world();
     let width = u64::from(MAX_WINDOW);
     let cases = [
@@ -114,7 +114,7 @@ fn the_window_stands_around_the_relay_s_time_and_is_no_wider_than_the_ceiling() 
 }
 
 #[test]
-fn a_time_ten_years_off_changes_no_authorisation() {
+pub fn a_time_ten_years_off_changes_no_authorisation() {
     let mut world = world();
     for off in [NOW - 10 * YEARS, NOW + 10 * YEARS, 0, u64::MAX] {
         // The relay's approval is for its own time: under another it is somebody else's.
@@ -134,7 +134,7 @@ fn a_time_ten_years_off_changes_no_authorisation() {
 }
 
 #[test]
-fn terms_and_operations_that_the_entry_point_has_no_place_for_are_refused() {
+pub fn terms_and_operations_that_the_entry_point_has_no_place_for_are_refused() {
     let mut world = world();
     world.set_ceilings(Ceilings { max_cost: Wei(u128::MAX), ..ceilings() }).unwrap();
     let terms: [fn(&mut Terms); 2] =
@@ -169,7 +169,7 @@ fn terms_and_operations_that_the_entry_point_has_no_place_for_are_refused() {
 }
 
 #[test]
-fn ceilings_that_allow_nothing_or_contradict_themselves_are_refused() {
+pub fn ceilings_that_allow_nothing_or_contradict_themselves_are_refused() {
     let mut world = world();
     let deployments = |list: Vec<Deployment>| Ceilings { deployments: BoundedList::new(list).unwrap(), ..ceilings() };
     let one = deployment(EntryPointVersion::V07);
@@ -197,7 +197,7 @@ fn ceilings_that_allow_nothing_or_contradict_themselves_are_refused() {
 }
 
 #[test]
-fn relying_parties_that_no_passkey_could_come_from_are_refused() {
+pub fn relying_parties_that_no_passkey_could_come_from_are_refused() {
     let many: Vec<String> = (0..16).map(|index| format!("https://{index}.{}", "a".repeat(250))).collect();
     let origins: Vec<&str> = many.iter().map(String::as_str).collect();
     let crowd = (0..16).map(|index| relying_party(&format!("{index}.example"), &origins)).collect();

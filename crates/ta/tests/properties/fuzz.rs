@@ -9,6 +9,7 @@ use proto::command::{
 use proto::limits::{MAX_FRAME, MAX_REPLY};
 use proto::{Bounded, EntryPointVersion, Permissions, Status, frame};
 
+use crate::cases::cases;
 use crate::support::requests::{batch, sign, sponsor};
 use crate::support::world::{ceilings, no_signature, provision, rotation, signed};
 use crate::support::{Draft, EthKey, Passkey, World};
@@ -60,11 +61,11 @@ fn handle(world: &mut World, frame: &[u8]) -> Status {
 }
 
 #[test]
-fn random_frames_get_a_refusal() {
+pub fn random_frames_get_a_refusal() {
     let base = World::with_account(SignatureScheme::Raw).0;
     for mut world in [base.fork(), World::new()] {
         let world = std::cell::RefCell::new(&mut world);
-        proptest!(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() }, |(
+        proptest!(cases(4000, 500), |(
             bytes in vec(any::<u8>(), 0..600),
             opcode in 0..Opcode::ALL.len(),
             headed: bool,
@@ -124,31 +125,32 @@ fn mutate(frame: &mut Vec<u8>, mutation: &Mutation, others: &[Vec<u8>]) {
 }
 
 #[test]
-fn mutated_frames_of_every_opcode_get_a_reply() {
+pub fn mutated_frames_of_every_opcode_get_a_reply() {
     let world = World::with_account(SignatureScheme::Raw).0;
     let seeds = seeds(&world);
     let taken = seeds.iter().filter(|frame| handle(&mut world.fork(), frame) == Status::Ok).count();
     assert_eq!(taken, seeds.len() - 1, "all but the second provisioning");
-    proptest!(ProptestConfig { cases: 6000, failure_persistence: None, ..ProptestConfig::default() }, |(
-        seed in any::<prop::sample::Index>(),
-        mutations in vec(mutation(), 1..4),
+    proptest!(cases(600, 20), |(
+        sequence in vec((any::<prop::sample::Index>(), vec(mutation(), 1..4)), 1..20),
         provisioned in prop::bool::weighted(0.9),
     )| {
-        let mut frame = seed.get(&seeds).clone();
-        for mutation in &mutations {
-            mutate(&mut frame, mutation, &seeds);
-        }
         let mut world = if provisioned { world.fork() } else { World::new() };
-        handle(&mut world, &frame);
+        for (seed, mutations) in &sequence {
+            let mut frame = seed.get(&seeds).clone();
+            for mutation in mutations {
+                mutate(&mut frame, mutation, &seeds);
+            }
+            handle(&mut world, &frame);
+        }
     });
 }
 
 #[test]
-fn mutated_frames_in_a_batch_get_the_replies_they_get_alone() {
+pub fn mutated_frames_in_a_batch_get_the_replies_they_get_alone() {
     let world = World::with_account(SignatureScheme::Raw).0;
     let seeds: Vec<_> = seeds(&world).into_iter().filter(|frame| is_batchable(frame)).collect();
     assert!(seeds.len() > 10);
-    proptest!(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() }, |(
+    proptest!(cases(600, 20), |(
         picks in vec((any::<prop::sample::Index>(), vec(mutation(), 0..2)), 0..12),
     )| {
         let frames: Vec<_> = picks.iter().map(|(seed, mutations)| {
@@ -177,7 +179,7 @@ fn is_batchable(frame: &[u8]) -> bool {
 }
 
 #[test]
-fn what_is_no_frame_is_told_so() {
+pub fn what_is_no_frame_is_told_so() {
     let mut world = World::ready();
     assert_eq!(handle(&mut world, &[]), Status::Malformed);
     assert_eq!(handle(&mut world, &[frame::VERSION, 0]), Status::Malformed);

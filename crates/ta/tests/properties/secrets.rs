@@ -78,7 +78,7 @@ fn replies(world: &mut World) -> Vec<(Opcode, Vec<u8>)> {
 }
 
 #[test]
-fn no_reply_carries_entropy_or_key_material() {
+pub fn no_reply_carries_entropy_or_key_material() {
     let mut world = World::new();
     let replies = replies(&mut world);
     let taken: HashSet<Opcode> =
@@ -103,7 +103,7 @@ fn contains(bytes: &[u8], part: &[u8]) -> bool {
 }
 
 #[test]
-fn keys_come_from_the_platform_s_entropy_and_from_nothing_else() {
+pub fn keys_come_from_the_platform_s_entropy_and_from_nothing_else() {
     let owner = |seed: u8, passkey: u8, account: &str| {
         let mut world = World::with_entropy([seed; 32]);
         world.provision().unwrap();
@@ -179,7 +179,7 @@ fn a_sealed_record_of_one_kind_serves_as_no_other() {
 }
 
 #[test]
-fn no_command_signs_a_digest_of_the_host_s_choosing() {
+pub fn no_command_signs_a_digest_of_the_host_s_choosing() {
     let (mut world, passkey, wallet) = World::with_account(SignatureScheme::Raw);
     let relay = world.relay.clone();
     let paymaster = world.state().provisioned.unwrap().paymaster_signer;

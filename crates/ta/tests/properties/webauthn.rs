@@ -32,7 +32,7 @@ fn attempt_with(world: &mut World, make: impl FnOnce(&[u8; 32]) -> PasskeyAssert
 }
 
 #[test]
-fn flags_and_origins_that_do_not_show_the_user_here_are_refused() {
+pub fn flags_and_origins_that_do_not_show_the_user_here_are_refused() {
     let (mut world, passkey) = world();
     let refusals: [(Bend, Status); 12] = [
         (|key| key.flags = UV, Status::UserNotPresent),
@@ -57,7 +57,7 @@ fn flags_and_origins_that_do_not_show_the_user_here_are_refused() {
 }
 
 #[test]
-fn extensions_and_every_origin_of_the_relying_party_are_fine() {
+pub fn extensions_and_every_origin_of_the_relying_party_are_fine() {
     let (mut world, mut passkey) = world();
     passkey.flags |= ED;
     passkey.extensions = vec![0xa1, 0x61, 0x78, 0xf5];
@@ -66,7 +66,7 @@ fn extensions_and_every_origin_of_the_relying_party_are_fine() {
 }
 
 #[test]
-fn a_passkey_that_may_be_synced_stays_so() {
+pub fn a_passkey_that_may_be_synced_stays_so() {
     let mut world = World::ready();
     let mut passkey = Passkey::numbered(0x41);
     passkey.flags |= BE;
@@ -79,7 +79,7 @@ fn a_passkey_that_may_be_synced_stays_so() {
 }
 
 #[test]
-fn extra_keys_in_client_data_mean_nothing_and_frames_of_others_are_refused() {
+pub fn extra_keys_in_client_data_mean_nothing_and_frames_of_others_are_refused() {
     let (mut world, passkey) = world();
     let cases = [
         (r#","other_keys_can_be_added_here":"do not compare {\"type\":1}""#, None),
@@ -102,7 +102,7 @@ fn extra_keys_in_client_data_mean_nothing_and_frames_of_others_are_refused() {
 }
 
 #[test]
-fn client_data_that_no_browser_writes_is_refused() {
+pub fn client_data_that_no_browser_writes_is_refused() {
     let (mut world, passkey) = world();
     let replace = |from: &'static str, to: &'static str| {
         let passkey = passkey.clone();
@@ -147,7 +147,7 @@ fn client_data_that_no_browser_writes_is_refused() {
 }
 
 #[test]
-fn a_challenge_has_one_spelling() {
+pub fn a_challenge_has_one_spelling() {
     let (mut world, passkey) = world();
     for ending in 0..4 {
         // The last of 43 characters carries four bits; the two left over could be anything in a lax decoder.
@@ -164,7 +164,7 @@ fn a_challenge_has_one_spelling() {
 }
 
 #[test]
-fn only_the_account_s_key_signs_for_it() {
+pub fn only_the_account_s_key_signs_for_it() {
     let (mut world, passkey) = world();
     let other = Passkey { credential_id: passkey.credential_id.clone(), ..Passkey::numbered(0x42) };
     assert_eq!(attempt(&mut world, &other), Err(Status::PasskeySignatureInvalid));
@@ -178,7 +178,7 @@ fn only_the_account_s_key_signs_for_it() {
 }
 
 #[test]
-fn either_form_of_s_is_the_passkey_s_and_gives_the_same_bytes() {
+pub fn either_form_of_s_is_the_passkey_s_and_gives_the_same_bytes() {
     let (mut world, passkey) = world();
     let [one, other] = [false, true].map(|negate| {
         attempt_with(&mut world, |challenge| {
@@ -194,7 +194,7 @@ fn either_form_of_s_is_the_passkey_s_and_gives_the_same_bytes() {
 }
 
 #[test]
-fn a_count_never_goes_back_not_even_over_a_restart() {
+pub fn a_count_never_goes_back_not_even_over_a_restart() {
     let (mut world, mut passkey) = world();
     for (count, refusal) in [(0, None), (5, None), (5, None), (9, None), (8, Some(())), (0, Some(())), (10, None)] {
         passkey.count = count;
@@ -205,7 +205,7 @@ fn a_count_never_goes_back_not_even_over_a_restart() {
 }
 
 #[test]
-fn a_count_is_remembered_only_if_everything_else_held() {
+pub fn a_count_is_remembered_only_if_everything_else_held() {
     let (mut world, passkey) = world();
     let counted = |count| Passkey { count, ..passkey.clone() };
     let relay = world.relay.clone();
@@ -223,7 +223,7 @@ fn a_count_is_remembered_only_if_everything_else_held() {
 }
 
 #[test]
-fn a_registration_has_to_hold_together() {
+pub fn a_registration_has_to_hold_together() {
     let mut world = World::ready();
     let passkey = Passkey::numbered(0x41);
     let refusals: [(Bend, Status); 9] = [
@@ -249,7 +249,7 @@ fn a_registration_has_to_hold_together() {
 }
 
 #[test]
-fn only_canonical_es256_keys_on_the_curve_are_keys() {
+pub fn only_canonical_es256_keys_on_the_curve_are_keys() {
     let mut world = World::ready();
     let passkey = Passkey::numbered(0x41);
     let cose_key = cose(&passkey.public_key());

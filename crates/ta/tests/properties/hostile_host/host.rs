@@ -102,7 +102,7 @@ impl Host {
             Step::Restart => self.restart(),
             Step::Fail { after, fault } => {
                 self.tally.faults += 1;
-                self.world.device.fail_after(*after, *fault);
+                self.world.fail_after(*after, *fault);
             }
         }
     }

@@ -3,6 +3,7 @@
 pub mod keys;
 pub mod passkey;
 pub mod requests;
+pub mod tape;
 pub mod world;
 
 pub use keys::EthKey;

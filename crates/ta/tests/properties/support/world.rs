@@ -6,10 +6,11 @@ use proto::command::{
     RevokeSigner, RotateSigner, SecurityState, SetCeilings, SignatureScheme, VerifySecurityState, WalletInfo,
 };
 use proto::{Address, Bounded, EntryPointVersion, Hash, Permissions, Signature, Status, Wei, frame};
-use ta::memory::{MemoryCounter, MemoryDevice, MemoryStore, SeededEntropy};
+use ta::memory::{Fault, MemoryCounter, MemoryDevice, MemoryStore, SeededEntropy};
 use ta::{Core, Platform};
 
 use super::passkey::{ORIGIN, RP_ID};
+use super::tape::{self, Event, Track};
 use super::{EthKey, Passkey, deployment};
 
 pub type TestCore = Core<MemoryStore, SeededEntropy, MemoryCounter>;
@@ -17,9 +18,29 @@ pub type TestCore = Core<MemoryStore, SeededEntropy, MemoryCounter>;
 pub const MAX_COST: u128 = 2_000_000_000_000_000;
 pub const MAX_WINDOW: u32 = 600;
 
+/// A core whose frames and replies are written down where somebody records them.
+pub struct RecordedCore {
+    core: TestCore,
+    track: Track,
+}
+
+impl RecordedCore {
+    /// Power on, with this seed of entropy.
+    fn open(device: &MemoryDevice, seed: [u8; 32], track: Track) -> Result<Self, Status> {
+        track.note(|| Event::Open { seed });
+        Ok(Self { core: open(device, SeededEntropy::new(seed))?, track })
+    }
+
+    pub fn handle(&mut self, frame: &[u8]) -> Vec<u8> {
+        let reply = self.core.handle(frame);
+        self.track.note(|| Event::Frame { frame: frame.to_vec(), reply: reply.clone() });
+        reply
+    }
+}
+
 pub struct World {
     pub device: MemoryDevice,
-    pub core: TestCore,
+    pub core: RecordedCore,
     pub admin: EthKey,
     /// May sponsor and have operations signed.
     pub relay: EthKey,
@@ -37,14 +58,15 @@ pub fn platform() -> Platform {
 }
 
 pub fn open(device: &MemoryDevice, entropy: SeededEntropy) -> Result<TestCore, Status> {
-    Core::open(device.store(), entropy, device.counter(), platform())
+    let platform = tape::platform().unwrap_or_else(platform);
+    Core::open(device.store(), entropy, device.counter(), platform)
 }
 
 /// Other bytes than ever before, as a real source gives.
-fn reseed(entropy: &mut SeededEntropy) -> SeededEntropy {
+fn reseed(entropy: &mut SeededEntropy) -> [u8; 32] {
     let mut seed = [0; 32];
     ta::Entropy::fill(entropy, &mut seed).unwrap();
-    SeededEntropy::new(seed)
+    seed
 }
 
 impl World {
@@ -55,7 +77,7 @@ impl World {
     pub fn with_entropy(seed: [u8; 32]) -> Self {
         let (device, entropy) = (MemoryDevice::default(), SeededEntropy::new(seed));
         Self {
-            core: open(&device, entropy.clone()).unwrap(),
+            core: RecordedCore::open(&device, seed, Track::new()).unwrap(),
             device,
             admin: EthKey::numbered(0xad),
             relay: EthKey::numbered(0x01),
@@ -81,15 +103,21 @@ impl World {
     /// The same device in another world, as it is now.
     pub fn fork(&self) -> Self {
         let (device, mut entropy) = (self.device.fork(), self.entropy.clone());
-        let core = open(&device, reseed(&mut entropy)).unwrap();
+        let core = RecordedCore::open(&device, reseed(&mut entropy), self.core.track.branch()).unwrap();
         Self { device, core, admin: self.admin.clone(), relay: self.relay.clone(), entropy }
     }
 
     /// Power off and on again: all that is left is what was sealed.
     pub fn restart(&mut self) -> Result<(), Status> {
         self.device.revive();
-        self.core = open(&self.device, reseed(&mut self.entropy))?;
+        self.core = RecordedCore::open(&self.device, reseed(&mut self.entropy), self.core.track)?;
         Ok(())
+    }
+
+    /// The write after so many more fails.
+    pub fn fail_after(&self, writes: u64, fault: Fault) {
+        self.core.track.note(|| Event::Fail { after: writes, fault });
+        self.device.fail_after(writes, fault);
     }
 
     pub fn call<R: Request>(&mut self, request: &R) -> Result<R::Reply, Status> {

@@ -1,16 +1,22 @@
-//! What the shipped trusted application has not: a command that panics, and randomness that a test foretells.
+//! What the shipped trusted application has not: a command that panics, randomness that a test foretells, and writes that fail.
+
+mod faults;
 
 use core::cell::RefCell;
 
 use optee_utee::{ErrorKind, Result};
 use sha2::{Digest, Sha256};
 
+pub(crate) use self::faults::Faulty;
+use crate::instance;
 use crate::invocation::Invocation;
 
 const PANIC: u32 = 1;
-/// The frame is a seed of 32 bytes: from here on, until the instance ends, randomness follows from it as
-/// `ta::memory::SeededEntropy` has it.
+/// The frame is a seed of 32 bytes: the core is opened anew, and from here on, until the instance ends, randomness follows
+/// from the seed as `ta::memory::SeededEntropy` has it.
 const SEED: u32 = 2;
+/// The frame is a fault to come: eight bytes of how many writes go before it, and one of its kind.
+const FAIL: u32 = 3;
 
 struct Stream {
     seed: [u8; 32],
@@ -31,13 +37,21 @@ pub(crate) fn invoke(command: u32, invocation: &mut Invocation<'_>) -> Option<Re
     match command {
         PANIC => panic!("a test asked for it"),
         SEED => Some(seed(invocation)),
+        FAIL => Some(fail(invocation)),
         _ => None,
     }
 }
 
 fn seed(invocation: &mut Invocation<'_>) -> Result<()> {
     let seed = invocation.copy_frame().ok().and_then(|frame| frame.try_into().ok()).ok_or(ErrorKind::BadParameters)?;
+    instance::forget()?;
+    faults::forget();
     *FORETOLD.0.try_borrow_mut().map_err(|_| ErrorKind::Busy)? = Some(Stream { seed, drawn: 0 });
+    invocation.answer(&[])
+}
+
+fn fail(invocation: &mut Invocation<'_>) -> Result<()> {
+    invocation.copy_frame().ok().and_then(|frame| faults::plan(&frame)).ok_or(ErrorKind::BadParameters)?;
     invocation.answer(&[])
 }
 

@@ -1,0 +1,108 @@
+//! Writes that fail as a test planned it, as they do in `ta::memory::MemoryDevice`.
+
+use alloc::vec::Vec;
+use core::cell::Cell;
+
+use ta::{CounterError, MonotonicCounter, RecordName, SecureStore, StoreError};
+use zeroize::Zeroizing;
+
+use crate::counter::StoredCounter;
+use crate::store::ObjectStore;
+
+/// What becomes of a write.
+#[derive(Clone, Copy)]
+enum Fault {
+    /// Nothing is written, and nothing answers from then on.
+    Before,
+    /// It is written, and nothing answers from then on.
+    After,
+    /// This one write fails.
+    Refused,
+}
+
+#[derive(Clone, Copy)]
+enum Plan {
+    None,
+    /// The write after so many more.
+    Fail(u64, Fault),
+    Dead,
+}
+
+struct Planned(Cell<Plan>);
+
+#[expect(unsafe_code, reason = "state between commands can only live in a static")]
+// SAFETY: as for the core in `instance`.
+unsafe impl Sync for Planned {}
+
+static PLANNED: Planned = Planned(Cell::new(Plan::None));
+
+/// Plans a fault, from eight bytes of how many writes go before it and one of its kind; `None` for anything else.
+pub(super) fn plan(bytes: &[u8]) -> Option<()> {
+    let (writes, kind) = bytes.split_first_chunk()?;
+    let fault = match kind {
+        [0] => Fault::Before,
+        [1] => Fault::After,
+        [2] => Fault::Refused,
+        _ => return None,
+    };
+    if !is_dead() {
+        PLANNED.0.set(Plan::Fail(u64::from_be_bytes(*writes), fault));
+    }
+    Some(())
+}
+
+pub(super) fn forget() {
+    PLANNED.0.set(Plan::None);
+}
+
+fn is_dead() -> bool {
+    matches!(PLANNED.0.get(), Plan::Dead)
+}
+
+/// A port of the platform, with faults.
+pub(crate) struct Faulty<P>(pub(crate) P);
+
+impl<P> Faulty<P> {
+    /// One write, or `None` if it fails on purpose.
+    fn write<T>(&mut self, write: impl FnOnce(&mut P) -> T) -> Option<T> {
+        match PLANNED.0.get() {
+            Plan::None => Some(write(&mut self.0)),
+            Plan::Fail(0, fault) => {
+                PLANNED.0.set(if matches!(fault, Fault::Refused) { Plan::None } else { Plan::Dead });
+                if matches!(fault, Fault::After) {
+                    write(&mut self.0);
+                }
+                None
+            }
+            Plan::Fail(writes, fault) => {
+                PLANNED.0.set(Plan::Fail(writes.saturating_sub(1), fault));
+                Some(write(&mut self.0))
+            }
+            Plan::Dead => None,
+        }
+    }
+}
+
+impl SecureStore for Faulty<ObjectStore> {
+    fn read(&self, name: &RecordName) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+        if is_dead() { Err(StoreError::Failed) } else { self.0.read(name) }
+    }
+
+    fn write(&mut self, name: &RecordName, value: &[u8]) -> Result<(), StoreError> {
+        Faulty::write(self, |store| store.write(name, value)).ok_or(StoreError::Failed)?
+    }
+
+    fn remove(&mut self, name: &RecordName) -> Result<(), StoreError> {
+        Faulty::write(self, |store| store.remove(name)).ok_or(StoreError::Failed)?
+    }
+}
+
+impl MonotonicCounter for Faulty<StoredCounter> {
+    fn value(&self) -> Result<u64, CounterError> {
+        if is_dead() { Err(CounterError) } else { self.0.value() }
+    }
+
+    fn advance(&mut self) -> Result<u64, CounterError> {
+        Faulty::write(self, MonotonicCounter::advance).ok_or(CounterError)?
+    }
+}

@@ -1,0 +1,125 @@
+//! Property 12: the same frames give the same bytes. What the properties below send is written down with every reply, and
+//! sent again to another core. `scripts/optee/tests/conformance` has the recording written to a file, and sends it to OP-TEE.
+
+use std::collections::HashMap;
+
+use proto::command::Protection;
+use proto::{Bounded, Hash};
+use ta::Platform;
+use ta::memory::{MemoryDevice, SeededEntropy};
+
+use crate::support::tape::{Chapter, Event, Recording, Tape, record};
+use crate::support::world::{TestCore, platform};
+use crate::{accounts, admin, approvals, batch, binding, ceilings, fuzz, hostile_host, secrets, webauthn};
+
+/// The file that the recording is written to, if any.
+const FILE: &str = "RECORDING";
+/// Version and measurement, in hex, of the trusted application that the file is for.
+const BUILD: &str = "RECORDING_BUILD";
+
+macro_rules! rules {
+    ($($module:ident: $($rule:ident),+;)+) => {
+        &[$($((concat!(stringify!($module), ": ", stringify!($rule)), $module::$rule)),+),+]
+    };
+}
+
+/// Those that touch the platform by frames alone, but for hostile hosts: their faults are written down too.
+const RULES: &[(&str, fn())] = rules! {
+    accounts: the_same_registration_gives_the_same_account_and_writes_nothing,
+        a_credential_has_one_account_and_one_key_and_an_account_id_one_credential,
+        an_unknown_account_signs_nothing, an_account_signs_final_operations_in_its_own_scheme;
+    admin: before_provisioning_only_questions_and_provisioning_are_taken, it_is_provisioned_once_by_the_admin_it_names,
+        only_the_admin_commands, a_relay_key_is_authorised_once_and_for_something,
+        there_is_room_for_so_many_relay_keys_and_all_are_listed,
+        a_revoked_key_approves_nothing_from_then_on_restarts_included,
+        a_rotation_needs_both_keys_and_the_permission_or_the_admin,
+        a_key_with_the_permission_rotates_itself_but_not_with_a_false_admin_signature;
+    approvals: the_admin_s_signature_for_one_opcode_is_none_for_another, an_admin_command_works_once,
+        a_gesture_for_sponsoring_signs_no_self_paid_operation, a_gesture_for_another_s_paymaster_gets_no_sponsorship,
+        a_relay_s_approval_to_sponsor_is_none_to_sign, a_registration_is_no_approval,
+        a_replay_gives_the_same_bytes_and_writes_nothing, the_relay_alone_signs_nothing, the_user_alone_signs_nothing,
+        a_relay_key_may_do_what_the_admin_said_and_no_more, a_relay_signature_has_one_form;
+    batch: each_frame_gets_the_reply_it_gets_alone,
+        what_changes_something_for_good_is_refused_and_the_rest_is_answered,
+        a_batch_whose_replies_might_not_fit_is_refused_before_anything_is_done,
+        a_batch_is_bounded_in_frames_and_in_bytes;
+    binding: an_approval_for_one_entry_point_or_chain_is_none_for_another, an_approval_for_one_account_is_none_for_another;
+    ceilings: only_the_deployments_of_the_ceilings_are_signed_for,
+        an_account_signs_only_for_entry_points_of_the_ceilings,
+        the_worst_case_may_cost_the_ceiling_and_not_a_wei_more,
+        the_window_stands_around_the_relay_s_time_and_is_no_wider_than_the_ceiling,
+        a_time_ten_years_off_changes_no_authorisation,
+        terms_and_operations_that_the_entry_point_has_no_place_for_are_refused,
+        ceilings_that_allow_nothing_or_contradict_themselves_are_refused,
+        relying_parties_that_no_passkey_could_come_from_are_refused;
+    fuzz: random_frames_get_a_refusal, mutated_frames_of_every_opcode_get_a_reply,
+        mutated_frames_in_a_batch_get_the_replies_they_get_alone, what_is_no_frame_is_told_so;
+    secrets: no_reply_carries_entropy_or_key_material, keys_come_from_the_platform_s_entropy_and_from_nothing_else,
+        no_command_signs_a_digest_of_the_host_s_choosing;
+    webauthn: flags_and_origins_that_do_not_show_the_user_here_are_refused,
+        extensions_and_every_origin_of_the_relying_party_are_fine, a_passkey_that_may_be_synced_stays_so,
+        extra_keys_in_client_data_mean_nothing_and_frames_of_others_are_refused,
+        client_data_that_no_browser_writes_is_refused, a_challenge_has_one_spelling,
+        only_the_account_s_key_signs_for_it, either_form_of_s_is_the_passkey_s_and_gives_the_same_bytes,
+        a_count_never_goes_back_not_even_over_a_restart, a_count_is_remembered_only_if_everything_else_held,
+        a_registration_has_to_hold_together, only_canonical_es256_keys_on_the_curve_are_keys;
+    hostile_host: nothing_is_signed_that_was_not_approved;
+};
+
+#[test]
+fn the_same_frames_give_another_core_s_bytes() {
+    let platform = std::env::var(BUILD).map_or_else(|_| platform(), |build| optee(&build));
+    let chapters = RULES.iter().map(|(name, rule)| {
+        let tapes = record(platform.clone(), rule);
+        Chapter { name: (*name).to_owned(), tapes }
+    });
+    let recording = Recording(chapters.collect());
+    let bytes = recording.encode();
+    let recording = Recording::decode(&bytes);
+
+    for Chapter { name, tapes } in &recording.0 {
+        let mut kept = HashMap::new();
+        let frames: usize = tapes.iter().map(|tape| play(tape, &platform, &mut kept)).sum();
+        assert!(frames > 0, "{name} sends nothing");
+    }
+    assert!(recording.0.last().unwrap().tapes.len() > hostile_host::RECORDED as usize);
+    if let Some(file) = std::env::var_os(FILE) {
+        std::fs::write(file, bytes).unwrap();
+    }
+}
+
+/// What OP-TEE in QEMU tells of itself, and what that build does.
+fn optee(build: &str) -> Platform {
+    let (version, measurement) = build.split_once(' ').unwrap();
+    let measurement = hex::decode(measurement.trim_start_matches("0x")).unwrap();
+    Platform {
+        version: Bounded::new(version.to_owned()).unwrap(),
+        measurement: Hash(measurement.try_into().unwrap()),
+        storage: Protection::SecureWorld,
+        rollback: Protection::None,
+        time: Protection::Hardware,
+    }
+}
+
+/// Holds another core to the tape; tells how many frames it took.
+fn play(tape: &Tape, platform: &Platform, kept: &mut HashMap<u32, MemoryDevice>) -> usize {
+    let (mut device, mut core, mut frames) = (MemoryDevice::default(), None::<TestCore>, 0);
+    for event in tape {
+        match event {
+            Event::Empty => device = MemoryDevice::default(),
+            Event::Restore(number) => device = kept[number].fork(),
+            Event::Keep(number) => drop(kept.insert(*number, device.fork())),
+            Event::Open { seed } => {
+                device.revive();
+                let (entropy, platform) = (SeededEntropy::new(*seed), platform.clone());
+                core = Some(ta::Core::open(device.store(), entropy, device.counter(), platform).unwrap());
+            }
+            Event::Fail { after, fault } => device.fail_after(*after, *fault),
+            Event::Frame { frame, reply } => {
+                frames += 1;
+                assert_eq!(core.as_mut().unwrap().handle(frame), *reply);
+            }
+        }
+    }
+    frames
+}
