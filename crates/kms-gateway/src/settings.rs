@@ -149,6 +149,7 @@ impl Settings {
             queue_length: self.tee_queue_length,
             stuck_after: Duration::from_millis(self.tee_stuck_after_ms),
             batch_length: if self.tee == TeeKind::Optee { self.tee_batch_length } else { 1 },
+            required_protection: self.required_protection,
         }
     }
 

@@ -9,7 +9,7 @@ use proto::frame::{InvalidReply, decode_reply, encode_request};
 use thiserror::Error;
 
 use crate::metrics::Metrics;
-use crate::transport::{QueueStats, TeeTransport, TransportError};
+use crate::transport::{NotAdmitted, QueueStats, TeeTransport, TransportError};
 
 /// Why a command has no reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -23,6 +23,9 @@ pub enum TeeError {
     /// No answer. Whether the command was carried out is not known.
     #[error("the TEE does not answer")]
     Unavailable,
+    /// The trusted application is not one that is used; it was not asked.
+    #[error(transparent)]
+    NotAdmitted(NotAdmitted),
     /// An answer that doesn't parse.
     #[error("the TEE's reply is not of the protocol: {0}")]
     InvalidReply(InvalidReply),
@@ -61,6 +64,7 @@ impl Tee {
         let reply = answer.map_err(|_| TeeError::Unavailable)?.map_err(|error| match error {
             TransportError::Busy => TeeError::Busy,
             TransportError::Unavailable => TeeError::Unavailable,
+            TransportError::NotAdmitted(why) => TeeError::NotAdmitted(why),
         })?;
         decode_reply::<R>(&reply).map_err(TeeError::InvalidReply)?.map_err(TeeError::Refused)
     }

@@ -8,6 +8,7 @@ use crate::factory::FactoryError;
 use crate::protection::InsufficientProtection;
 use crate::store::StoreError;
 use crate::tee::TeeError;
+use crate::transport::NotAdmitted;
 
 /// A refusal or a failure. Nothing signed leaves the gateway with it.
 #[derive(Debug, Error)]
@@ -126,7 +127,10 @@ impl From<TeeError> for GatewayError {
         match error {
             TeeError::Refused(status) => Self::Refused(status),
             TeeError::Busy => Self::TeeBusy,
-            TeeError::Unavailable => Self::TeeUnavailable,
+            TeeError::Unavailable | TeeError::NotAdmitted(NotAdmitted::Silent) => Self::TeeUnavailable,
+            TeeError::NotAdmitted(NotAdmitted::Refused(status)) => Self::Refused(status),
+            TeeError::NotAdmitted(NotAdmitted::WireVersion { .. }) => Self::Refused(Status::UnsupportedVersion),
+            TeeError::NotAdmitted(NotAdmitted::Protection(missing)) => Self::TeeProtectionInsufficient(missing),
             TeeError::InvalidReply(detail) => {
                 tracing::error!(%detail, "the TEE's reply does not parse");
                 Self::TeeReplyInvalid

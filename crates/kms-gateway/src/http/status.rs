@@ -20,6 +20,9 @@ pub(super) async fn health(State(gateway): State<Gateway>) -> (StatusCode, Json<
     let requirements = gateway.settings().required_protection;
     let (code, status) = match &state {
         Err(GatewayError::TeeBusy) => (StatusCode::SERVICE_UNAVAILABLE, "tee_busy"),
+        Err(GatewayError::TeeProtectionInsufficient(_)) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "tee_protection_insufficient")
+        }
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "tee_unavailable"),
         Ok(state) if requirements.check(state).is_err() => {
             (StatusCode::SERVICE_UNAVAILABLE, "tee_protection_insufficient")

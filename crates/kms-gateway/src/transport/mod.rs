@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use prometheus::core::Collector;
 use thiserror::Error;
 
-pub use worker::{Session, SessionError, StartError, Worker, WorkerOptions};
+pub use worker::{NotAdmitted, Session, SessionError, StartError, Worker, WorkerOptions};
 
 /// A trusted application somewhere, and the queue in front of it.
 #[async_trait]
@@ -20,7 +20,7 @@ pub trait TeeTransport: Send + Sync {
     ///
     /// # Errors
     /// [`TransportError::Busy`] at once when the queue is full or the TEE is stuck, [`TransportError::Unavailable`] when
-    /// nobody answers.
+    /// nobody answers, [`TransportError::NotAdmitted`] when what could answer is not used.
     async fn invoke(&self, frame: Vec<u8>) -> Result<Vec<u8>, TransportError>;
 
     /// How the queue is doing.
@@ -45,6 +45,9 @@ pub enum TransportError {
     /// The session is gone, was closed, or did not answer. Whether the frame had an effect is not known.
     #[error("the TEE does not answer")]
     Unavailable,
+    /// The session that was opened last is with a trusted application that is not used. The frame was not sent.
+    #[error(transparent)]
+    NotAdmitted(NotAdmitted),
 }
 
 /// A queue at one moment.

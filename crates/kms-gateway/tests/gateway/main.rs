@@ -5,6 +5,7 @@ mod support;
 
 mod accounts;
 mod admin;
+mod admission;
 mod audit;
 mod disk_full;
 mod failures;

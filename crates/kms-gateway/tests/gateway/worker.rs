@@ -12,7 +12,7 @@ use ta::Core;
 use ta::memory::{MemoryDevice, SeededEntropy};
 use tokio::task::JoinHandle;
 
-use crate::support::{Gate, OPTIONS, platform};
+use crate::support::{Gate, OPTIONS, platform, showing};
 
 const SOON: Duration = Duration::from_millis(2);
 const AT_ONCE: Duration = Duration::from_millis(10);
@@ -95,7 +95,8 @@ impl Script {
         let (script, gate) = (self.clone(), gate.clone());
         let worker = Worker::start(options, move || {
             script.open()?;
-            Ok::<_, &'static str>(script.session(gate.clone(), <[u8]>::to_vec))
+            let session = script.session(gate.clone(), <[u8]>::to_vec);
+            Ok::<_, &'static str>(showing(platform(Protection::None, "1.2.3"), session))
         });
         Arc::new(worker.unwrap())
     }
@@ -106,10 +107,11 @@ impl Script {
         let worker = Worker::start(WorkerOptions { queue_length: 64, batch_length: 32, ..OPTIONS }, move || {
             script.open()?;
             let mut core = core();
-            Ok::<_, &'static str>(script.session(gate.clone(), move |frame| match split_request(frame) {
+            let session = script.session(gate.clone(), move |frame| match split_request(frame) {
                 Ok((Opcode::Batch, _)) if !takes_batches => encode_refusal(Status::UnknownCommand),
                 _ => core.handle(frame),
-            }))
+            });
+            Ok::<_, &'static str>(showing(platform(Protection::None, "1.2.3"), session))
         });
         Arc::new(worker.unwrap())
     }

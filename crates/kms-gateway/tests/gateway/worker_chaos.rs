@@ -12,7 +12,7 @@ use proto::{Bounded, Hash};
 use ta::memory::{MemoryDevice, SeededEntropy};
 use ta::{Core, Platform};
 
-use crate::support::{Gate, OPTIONS};
+use crate::support::{Gate, OPTIONS, showing};
 
 const CLIENTS: u64 = 8;
 const FRAMES_OF_A_CLIENT: u64 = 100;
@@ -44,7 +44,7 @@ fn dice(trouble: &Shared) -> u64 {
 
 fn start(trouble: &Shared, batch_length: usize) -> Arc<Worker> {
     let trouble = Arc::clone(trouble);
-    let options = WorkerOptions { queue_length: QUEUE_LENGTH, stuck_after: STUCK_AFTER, batch_length };
+    let options = WorkerOptions { queue_length: QUEUE_LENGTH, stuck_after: STUCK_AFTER, batch_length, ..OPTIONS };
     let mut is_first = true;
     let worker = Worker::start(options, move || {
         if dice(&trouble) < 10 && !std::mem::take(&mut is_first) {
@@ -52,7 +52,7 @@ fn start(trouble: &Shared, batch_length: usize) -> Arc<Worker> {
         }
         let (trouble, device) = (Arc::clone(&trouble), MemoryDevice::default());
         let mut core = Core::open(device.store(), SeededEntropy::new([7; 32]), device.counter(), platform()).unwrap();
-        Ok(move |frame: &[u8]| {
+        let session = move |frame: &[u8]| {
             note(&trouble, frame);
             let fate = dice(&trouble);
             if fate < 9 {
@@ -68,7 +68,8 @@ fn start(trouble: &Shared, batch_length: usize) -> Arc<Worker> {
                 }
                 _ => Ok(core.handle(frame)),
             }
-        })
+        };
+        Ok(showing(platform(), session))
     });
     Arc::new(worker.unwrap())
 }
@@ -111,6 +112,7 @@ async fn persist(worker: &Worker, trouble: &Shared, client: u64, number: u64) {
             }
             Err(TransportError::Busy) => assert_eq!(sent, 0, "who is told of too much to do was not sent"),
             Err(TransportError::Unavailable) => assert!(sent <= 1),
+            Err(TransportError::NotAdmitted(why)) => panic!("{why}"),
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
@@ -169,7 +171,7 @@ async fn closing_does_not_wait_for_a_session_that_takes_forever_to_open() {
         let gate = gate.clone();
         Worker::start(options, move || {
             gate.pass();
-            Ok::<_, SessionError>(|_: &[u8]| Err(SessionError::Dead("as it may".into())))
+            Ok::<_, SessionError>(showing(platform(), |_: &[u8]| Err(SessionError::Dead("as it may".into()))))
         })
     };
     let worker = worker.unwrap();

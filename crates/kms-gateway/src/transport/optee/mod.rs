@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use prometheus::core::Collector;
 use thiserror::Error;
 
-use super::{QueueStats, StartError, TeeTransport, TransportError, Worker, WorkerOptions};
+use super::{NotAdmitted, QueueStats, StartError, TeeTransport, TransportError, Worker, WorkerOptions};
 use session::OpteeSession;
 pub use words::OpteeError;
 
@@ -22,6 +22,9 @@ pub enum StartOpteeError {
     /// OP-TEE does not give one.
     #[error(transparent)]
     Session(#[from] OpteeError),
+    /// What it gives one with is not used.
+    #[error(transparent)]
+    NotAdmitted(NotAdmitted),
     /// The thread for it ended at once or never began.
     #[error("the thread of OP-TEE's session: {detail}")]
     Thread {
@@ -38,6 +41,7 @@ impl Optee {
     pub fn open(options: WorkerOptions) -> Result<Self, StartOpteeError> {
         let worker = Worker::start(options, OpteeSession::open).map_err(|error| match error {
             StartError::Session(error) => StartOpteeError::Session(error),
+            StartError::NotAdmitted(error) => StartOpteeError::NotAdmitted(error),
             StartError::Thread(_) | StartError::Ended | StartError::Metrics(_) => {
                 StartOpteeError::Thread { detail: error.to_string() }
             }

@@ -19,7 +19,7 @@ use thiserror::Error;
 
 pub use sealed_file::{SealedFile, SealedFileError};
 
-use super::{QueueStats, SessionError, StartError, TeeTransport, TransportError, Worker, WorkerOptions};
+use super::{NotAdmitted, QueueStats, SessionError, StartError, TeeTransport, TransportError, Worker, WorkerOptions};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -37,6 +37,9 @@ pub enum SimulatorError {
     /// The trusted core refuses what the state holds.
     #[error("the trusted core refuses its state: {0}")]
     Core(Status),
+    /// It protects nothing, and something is required.
+    #[error(transparent)]
+    NotAdmitted(NotAdmitted),
     /// Its thread ended at once or never began.
     #[error("the simulator's thread: {detail}")]
     Thread {
@@ -63,6 +66,7 @@ impl Simulator {
         })
         .map_err(|error| match error {
             StartError::Session(error) => error,
+            StartError::NotAdmitted(error) => SimulatorError::NotAdmitted(error),
             StartError::Thread(_) | StartError::Ended | StartError::Metrics(_) => {
                 SimulatorError::Thread { detail: error.to_string() }
             }

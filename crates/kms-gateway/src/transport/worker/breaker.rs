@@ -23,7 +23,8 @@ struct State {
 enum Mode {
     Closed,
     HalfOpen,
-    Open,
+    /// And what callers are told.
+    Open(TransportError),
 }
 
 /// One place inside; given back when dropped.
@@ -47,7 +48,7 @@ impl Breaker {
     pub(super) fn enter(self: &Arc<Self>) -> Result<Place, TransportError> {
         let mut state = self.state();
         let places = match state.mode {
-            Mode::Open => return Err(TransportError::Unavailable),
+            Mode::Open(why) => return Err(why),
             _ if self.is_overdue(&state) => 0,
             Mode::HalfOpen => 1,
             Mode::Closed => self.capacity.saturating_add(1),
@@ -78,8 +79,8 @@ impl Breaker {
         took
     }
 
-    pub(super) fn session_is_gone(&self) {
-        self.state().mode = Mode::Open;
+    pub(super) fn session_is_gone(&self, why: TransportError) {
+        self.state().mode = Mode::Open(why);
     }
 
     pub(super) fn session_is_back(&self) {

@@ -83,15 +83,15 @@ impl Line {
         Some(together)
     }
 
-    /// Answers everything that waits, without a session, for this long. False when the queue is closed.
-    pub(super) fn refuse_for(&mut self, time: Duration) -> bool {
+    /// Gives this answer to everything that waits, for this long. False when the queue is closed.
+    pub(super) fn refuse_for(&mut self, time: Duration, why: TransportError) -> bool {
         if let Some(job) = self.carried.take() {
-            job.answer(Err(TransportError::Unavailable));
+            job.answer(Err(why));
         }
         let until = Instant::now() + time;
         loop {
             match self.jobs.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(job) => job.answer(Err(TransportError::Unavailable)),
+                Ok(job) => job.answer(Err(why)),
                 Err(RecvTimeoutError::Timeout) => return true,
                 Err(RecvTimeoutError::Disconnected) => return false,
             }

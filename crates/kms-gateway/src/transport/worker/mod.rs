@@ -1,6 +1,7 @@
 //! One thread that owns a session, behind a bounded queue: a TEE session is neither shared nor opened for every call.
 //! A lost session is opened again; what was under way is answered with an error and never sent a second time.
 
+mod admission;
 mod batch;
 mod breaker;
 mod line;
@@ -18,13 +19,15 @@ use std::time::{Duration, Instant};
 use prometheus::core::Collector;
 use tokio::sync::oneshot;
 
+pub use admission::NotAdmitted;
 pub use session::{Session, SessionError};
 
 use super::{QueueStats, TransportError};
+use crate::protection::RequiredProtection;
 use breaker::Breaker;
 use line::{Job, Line};
 use meter::Meter;
-use thread::Driver;
+use thread::{Driver, OpenError};
 
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
@@ -38,6 +41,8 @@ pub struct WorkerOptions {
     /// Frames that wait together and may go together, at most: worth it where entering the TEE costs much. All of them wait
     /// for the last one's reply. 1: each goes alone.
     pub batch_length: usize,
+    /// What every session must report before anything is served over it.
+    pub required_protection: RequiredProtection,
 }
 
 /// The queue and its thread.
@@ -60,17 +65,21 @@ pub enum StartError<E> {
     /// The session could not be opened.
     #[error(transparent)]
     Session(E),
+    /// It was opened with what is not used.
+    #[error(transparent)]
+    NotAdmitted(NotAdmitted),
     /// The instruments are contradictory.
     #[error("metrics: {0}")]
     Metrics(prometheus::Error),
 }
 
 impl Worker {
-    /// Starts a thread, opens the session on it with `open`, and returns when the session is open. Blocks until then.
-    /// `open` is called again, on that thread, whenever a session is lost; the lost one is gone by then.
+    /// Starts a thread, opens the session on it with `open`, and returns when the session is open and has shown that it may
+    /// be used. Blocks until then. `open` is called again, on that thread, whenever a session is lost; the lost one is gone
+    /// by then, and the new one has to show the same.
     ///
     /// # Errors
-    /// Those of the first `open`, and [`StartError::Thread`] when the system has no thread to give.
+    /// Those of the first `open`, [`StartError::NotAdmitted`], and [`StartError::Thread`] when the system has no thread to give.
     pub fn start<S, E>(
         options: WorkerOptions,
         open: impl FnMut() -> Result<S, E> + Send + 'static,
@@ -88,12 +97,17 @@ impl Worker {
             breaker: Arc::clone(&breaker),
             meter: Arc::clone(&meter),
             batch_length: options.batch_length,
+            required_protection: options.required_protection,
         };
         let thread = std::thread::Builder::new()
             .name("tee".into())
             .spawn(move || driver.run(open, |first| opened.send(first).is_ok()))
             .map_err(StartError::Thread)?;
-        outcome.recv().map_err(|_| StartError::Ended)?.map_err(StartError::Session)?;
+        outcome.recv().map_err(|_| StartError::Ended)?.map_err(|error| match error {
+            OpenError::Session(error) => StartError::Session(error),
+            OpenError::NotAdmitted(error) => StartError::NotAdmitted(error),
+            OpenError::Panicked => StartError::Ended,
+        })?;
         Ok(Self { queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)), breaker, meter })
     }
 
@@ -101,7 +115,7 @@ impl Worker {
     ///
     /// # Errors
     /// At once, [`TransportError::Busy`] when the queue is full or the TEE is stuck, and [`TransportError::Unavailable`]
-    /// while there is no session. [`TransportError::Unavailable`] too when the session gives no reply.
+    /// while there is no session, or [`TransportError::NotAdmitted`] when the last that was opened is not used. [`TransportError::Unavailable`] too when the session gives no reply.
     pub async fn invoke(&self, frame: Vec<u8>) -> Result<Vec<u8>, TransportError> {
         let queue = self.queue().ok_or(TransportError::Unavailable)?;
         let place = self.breaker.enter()?;

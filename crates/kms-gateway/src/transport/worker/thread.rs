@@ -1,6 +1,6 @@
 //! The thread of a worker: calls the session, opens another when it is lost, and answers everybody.
 
-use std::fmt::Display;
+use std::fmt::{self, Display, Formatter};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,11 +9,13 @@ use proto::Status;
 use proto::command::Opcode;
 use proto::frame::split_request;
 
+use super::admission::{NotAdmitted, admit};
 use super::batch::{self, Outcome};
 use super::breaker::Breaker;
 use super::line::{Job, Line};
 use super::meter::Meter;
 use super::session::{Session, SessionError};
+use crate::protection::RequiredProtection;
 use crate::transport::TransportError;
 
 /// Between one attempt to open a session and the next, at first and at most.
@@ -27,6 +29,34 @@ pub(super) struct Driver {
     pub(super) breaker: Arc<Breaker>,
     pub(super) meter: Arc<Meter>,
     pub(super) batch_length: usize,
+    pub(super) required_protection: RequiredProtection,
+}
+
+/// There is no session that may be used.
+pub(super) enum OpenError<E> {
+    Session(E),
+    NotAdmitted(NotAdmitted),
+    Panicked,
+}
+
+impl<E: Display> Display for OpenError<E> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Session(error) => error.fmt(f),
+            Self::NotAdmitted(error) => error.fmt(f),
+            Self::Panicked => f.write_str("opening it panicked"),
+        }
+    }
+}
+
+impl<E> OpenError<E> {
+    /// What callers are told.
+    const fn answer(&self) -> TransportError {
+        match self {
+            Self::NotAdmitted(error) => TransportError::NotAdmitted(*error),
+            Self::Session(_) | Self::Panicked => TransportError::Unavailable,
+        }
+    }
 }
 
 /// Why a session is done with.
@@ -40,9 +70,9 @@ impl Driver {
     pub(super) fn run<S: Session, E: Display>(
         mut self,
         mut open: impl FnMut() -> Result<S, E>,
-        opened: impl FnOnce(Result<(), E>) -> bool,
+        opened: impl FnOnce(Result<(), OpenError<E>>) -> bool,
     ) {
-        let first = match open() {
+        let first = match self.open(&mut open) {
             Ok(session) => session,
             Err(error) => {
                 opened(Err(error));
@@ -55,34 +85,43 @@ impl Driver {
             if matches!(self.serve(lost), Ended::Closed) {
                 return;
             }
-            self.breaker.session_is_gone();
+            self.breaker.session_is_gone(TransportError::Unavailable);
             session = self.reopen(&mut open);
         }
     }
 
     /// Tries until there is a session. Who waits meanwhile is told that there is none. `None` when the queue is closed.
-    fn reopen<S, E: Display>(&mut self, open: &mut impl FnMut() -> Result<S, E>) -> Option<S> {
+    fn reopen<S: Session, E: Display>(&mut self, open: &mut impl FnMut() -> Result<S, E>) -> Option<S> {
         let mut pause = FIRST_PAUSE;
         loop {
-            // Opening may get stuck like any call, and closing must not wait for it then.
-            self.breaker.call_begins();
-            let opened = guarded(&mut *open);
-            self.breaker.call_ends(false, false);
-            match opened {
-                Some(Ok(session)) => {
+            let error = match self.open(open) {
+                Ok(session) => {
                     self.meter.reopened();
                     self.breaker.session_is_back();
                     tracing::info!("the TEE session was opened again");
                     return Some(session);
                 }
-                Some(Err(error)) => tracing::error!(%error, ?pause, "the TEE session can't be opened"),
-                None => tracing::error!(?pause, "opening the TEE session panicked"),
-            }
-            if !self.line.refuse_for(pause) {
+                Err(error) => error,
+            };
+            tracing::error!(%error, ?pause, "the TEE session can't be opened");
+            self.breaker.session_is_gone(error.answer());
+            if !self.line.refuse_for(pause, error.answer()) {
                 return None;
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+
+    /// One attempt. It may get stuck like any call, and counts as one for whoever watches or closes.
+    fn open<S: Session, E>(&self, open: &mut impl FnMut() -> Result<S, E>) -> Result<S, OpenError<E>> {
+        self.breaker.call_begins();
+        let opened = guarded(|| {
+            let mut session = open().map_err(OpenError::Session)?;
+            admit(&mut session, &self.required_protection).map_err(OpenError::NotAdmitted)?;
+            Ok(session)
+        });
+        self.breaker.call_ends(false, false);
+        opened.unwrap_or(Err(OpenError::Panicked))
     }
 
     fn serve<S: Session>(&mut self, mut session: S) -> Ended {
@@ -165,7 +204,7 @@ impl Driver {
             Err(error) => {
                 // Before anybody hears of it: who tries again finds the door as it is.
                 if let SessionError::Dead(_) = error {
-                    self.breaker.session_is_gone();
+                    self.breaker.session_is_gone(TransportError::Unavailable);
                 }
                 self.meter.failed(frames);
                 tracing::error!(%error, "the TEE gave no reply");

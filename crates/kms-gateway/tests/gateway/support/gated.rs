@@ -1,12 +1,12 @@
 //! TEEs that misbehave as hardware may: one that is slow, one that lies. Behind both is the real trusted core.
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use kms_gateway::transport::{QueueStats, SessionError, TeeTransport, TransportError, Worker, WorkerOptions};
+use kms_gateway::protection::{Level, RequiredProtection};
+use kms_gateway::transport::{QueueStats, Session, SessionError, TeeTransport, TransportError, Worker, WorkerOptions};
 use prometheus::core::Collector;
 use proto::Bounded;
 use proto::command::{Opcode, Protection};
@@ -36,7 +36,29 @@ impl Gate {
 
 /// Workers of a test: nothing is stuck that a busy machine may take.
 pub const OPTIONS: WorkerOptions =
-    WorkerOptions { queue_length: 8, stuck_after: Duration::from_secs(60), batch_length: 1 };
+    WorkerOptions { queue_length: 8, stuck_after: Duration::from_secs(60), batch_length: 1, required_protection: NONE };
+
+const NONE: RequiredProtection = RequiredProtection {
+    storage: Level(Protection::None),
+    rollback: Level(Protection::None),
+    time: Level(Protection::None),
+    own_ta_key: false,
+};
+
+/// A session that shows first what it is, as every new one is asked for, and is then as `session`.
+pub fn showing(platform: Platform, mut session: impl Session) -> impl Session {
+    let device = MemoryDevice::default();
+    let mut core = Core::open(device.store(), SeededEntropy::new([7; 32]), device.counter(), platform).unwrap();
+    // Hello and VerifySecurityState.
+    let mut questions = 2;
+    move |frame: &[u8]| match questions {
+        0 => session.call(frame),
+        _ => {
+            questions -= 1;
+            Ok(core.handle(frame))
+        }
+    }
+}
 
 /// A TEE whose replies wait at a gate.
 pub struct GatedTee(Worker);
@@ -101,11 +123,22 @@ pub struct ChangingTee;
 impl ChangingTee {
     /// Its first session reports the first of these, and each that is opened later the next of them. The session is lost
     /// at the call after `dying` was set.
-    pub fn start(reports: impl IntoIterator<Item = Platform>, dying: Arc<AtomicBool>) -> GatedTee {
-        let mut reports: VecDeque<_> = reports.into_iter().collect();
+    pub fn start(
+        reports: impl IntoIterator<Item = Platform, IntoIter: Send + 'static>,
+        dying: Arc<AtomicBool>,
+    ) -> GatedTee {
+        Self::with_options(OPTIONS, reports, dying)
+    }
+
+    pub fn with_options(
+        options: WorkerOptions,
+        reports: impl IntoIterator<Item = Platform, IntoIter: Send + 'static>,
+        dying: Arc<AtomicBool>,
+    ) -> GatedTee {
+        let mut reports = reports.into_iter();
         let device = MemoryDevice::default();
-        let worker = Worker::start(OPTIONS, move || {
-            let platform = reports.pop_front().ok_or(proto::Status::StorageFailed)?;
+        let worker = Worker::start(options, move || {
+            let platform = reports.next().ok_or(proto::Status::StorageFailed)?;
             let mut core = Core::open(device.store(), SeededEntropy::new([7; 32]), device.counter(), platform)?;
             let dying = Arc::clone(&dying);
             Ok::<_, proto::Status>(move |frame: &[u8]| match dying.swap(false, Ordering::SeqCst) {

@@ -25,7 +25,7 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub use gated::{ChangingTee, Gate, GatedTee, LyingTee, OPTIONS, platform};
+pub use gated::{ChangingTee, Gate, GatedTee, LyingTee, OPTIONS, platform, showing};
 pub use keys::RelayKey;
 pub use request::SponsorRequest;
 

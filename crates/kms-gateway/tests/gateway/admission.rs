@@ -1,0 +1,168 @@
+//! What a session must show when it is opened, the first and every one after it, before anything is served over it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use kms_gateway::protection::{InsufficientProtection, Level, RequiredProtection};
+use kms_gateway::transport::{NotAdmitted, SessionError, StartError, TransportError, Worker, WorkerOptions};
+use proto::Status;
+use proto::command::{Hello, Opcode, Protection, TaHello};
+use proto::frame::{encode_refusal, encode_reply, split_request};
+use serde_json::json;
+use ta::memory::{MemoryDevice, SeededEntropy};
+use ta::{Core, Platform};
+
+use crate::support::{ChangingTee, Gate, Kms, OPTIONS, platform, settings};
+
+const SOON: Duration = Duration::from_millis(2);
+const REQUIRED: RequiredProtection =
+    RequiredProtection { storage: Level(Protection::SecureWorld), ..OPTIONS.required_protection };
+const STRICT: WorkerOptions = WorkerOptions { required_protection: REQUIRED, ..OPTIONS };
+const TOO_LITTLE: InsufficientProtection =
+    InsufficientProtection::Level { what: "storage", required: Protection::SecureWorld, reported: Protection::None };
+
+/// What a session is with.
+#[derive(Clone, Copy, PartialEq)]
+enum With {
+    Good,
+    LessProtection,
+    WireVersion(u8),
+    OtherVersionOnly,
+    DamagedState,
+    Noise,
+    Nobody,
+}
+
+type Shared<T> = Arc<Mutex<T>>;
+/// For each session its frames.
+type Sent = Vec<Vec<Vec<u8>>>;
+
+fn platform_of(with: With) -> Platform {
+    platform(if with == With::LessProtection { Protection::None } else { Protection::SecureWorld }, "0.1.0")
+}
+
+/// A worker whose sessions are with whoever `with` says when they are opened, and what each of them was sent. A good one
+/// dies at a frame that is no request.
+fn worker(with: &Shared<With>, gate: &Gate) -> (Result<Worker, StartError<Status>>, Shared<Sent>) {
+    let (with, gate, sent) = (Arc::clone(with), gate.clone(), Shared::<Sent>::default());
+    let noted = Arc::clone(&sent);
+    let worker = Worker::start(STRICT, move || {
+        let with = *with.lock().unwrap();
+        let device = MemoryDevice::default();
+        let mut core = Core::open(device.store(), SeededEntropy::new([7; 32]), device.counter(), platform_of(with))?;
+        let (noted, gate) = (Arc::clone(&noted), gate.clone());
+        noted.lock().unwrap().push(Vec::new());
+        Ok(move |frame: &[u8]| {
+            noted.lock().unwrap().last_mut().unwrap().push(frame.to_vec());
+            gate.pass();
+            match (with, split_request(frame)) {
+                (With::Nobody, _) | (With::Good, Err(_)) => Err(SessionError::Dead("as the test says".into())),
+                (With::Noise, _) => Ok(vec![0xff; 3]),
+                (With::OtherVersionOnly, _) => Ok(encode_refusal(Status::UnsupportedVersion)),
+                (With::DamagedState, _) => Ok(encode_refusal(Status::StorageCorrupt)),
+                (With::WireVersion(wire_version), Ok((Opcode::Hello, _))) => {
+                    Ok(encode_reply::<Hello>(&TaHello { wire_version, max_frame: 1, max_reply: 1 }).unwrap())
+                }
+                _ => Ok(core.handle(frame)),
+            }
+        })
+    });
+    (worker, sent)
+}
+
+const NOT_ADMITTED: [(With, NotAdmitted); 6] = [
+    (With::LessProtection, NotAdmitted::Protection(TOO_LITTLE)),
+    (With::WireVersion(2), NotAdmitted::WireVersion { theirs: 2 }),
+    (With::OtherVersionOnly, NotAdmitted::Refused(Status::UnsupportedVersion)),
+    (With::DamagedState, NotAdmitted::Refused(Status::StorageCorrupt)),
+    (With::Noise, NotAdmitted::Silent),
+    (With::Nobody, NotAdmitted::Silent),
+];
+
+#[test]
+fn a_first_session_that_does_not_show_what_it_must_is_none() {
+    for (with, expected) in NOT_ADMITTED {
+        match worker(&Arc::new(Mutex::new(with)), &Gate::default()).0 {
+            Err(StartError::NotAdmitted(why)) => assert_eq!(why, expected),
+            Err(other) => panic!("{other}, not {expected}"),
+            Ok(_) => panic!("it was admitted in spite of {expected}"),
+        }
+    }
+    assert!(worker(&Arc::new(Mutex::new(With::Good)), &Gate::default()).0.is_ok());
+}
+
+#[tokio::test]
+async fn what_waits_for_the_next_session_is_not_sent_to_one_that_is_not_what_it_must_be() {
+    for (other, expected) in NOT_ADMITTED {
+        let (with, gate) = (Arc::new(Mutex::new(With::Good)), Gate::default());
+        let (worker, sent) = worker(&with, &gate);
+        let worker = worker.unwrap();
+        *with.lock().unwrap() = other;
+        gate.shut();
+        let waiting = async {
+            while worker.stats().depth < 2 {
+                tokio::time::sleep(SOON).await;
+            }
+            gate.open();
+        };
+        let (dying, behind, ()) = tokio::join!(worker.invoke(vec![0xff]), worker.invoke(vec![0, 1, 2]), waiting);
+        assert_eq!(dying, Err(TransportError::Unavailable));
+        assert_eq!(behind, Err(TransportError::NotAdmitted(expected)));
+        until_told(&worker, TransportError::NotAdmitted(expected)).await;
+        for frames in sent.lock().unwrap().iter().skip(1) {
+            let asked = frames.iter().map(|frame| split_request(frame).unwrap().0);
+            assert!(asked.into_iter().all(|opcode| matches!(opcode, Opcode::Hello | Opcode::VerifySecurityState)));
+        }
+        let stats = worker.stats();
+        assert_eq!((stats.reopened, stats.breaker_open), (0, true));
+    }
+}
+
+async fn until_told(worker: &Worker, expected: TransportError) {
+    for _ in 0..5000 {
+        if worker.invoke(vec![0, 1, 2]).await == Err(expected) {
+            return;
+        }
+        tokio::time::sleep(SOON).await;
+    }
+    panic!("nobody was told: {expected}");
+}
+
+#[tokio::test]
+async fn another_trusted_application_put_in_place_of_the_lost_one_signs_nothing_until_the_right_one_is_back() {
+    let (with, dying) = (Arc::new(Mutex::new(With::Good)), Arc::new(AtomicBool::default()));
+    let reports = std::iter::repeat_with({
+        let with = Arc::clone(&with);
+        move || platform_of(*with.lock().unwrap())
+    });
+    let tee = Arc::new(ChangingTee::with_options(STRICT, reports, Arc::clone(&dying)));
+    let kms = Kms::over_tee_with(settings, tee).await;
+    let request = kms.honest_request().await;
+    kms.sponsor(&request).await.ok();
+
+    *with.lock().unwrap() = With::LessProtection;
+    dying.store(true, Ordering::SeqCst);
+    let request = request.next(&kms.relay);
+    kms.sponsor(&request).await.refused(503, "tee_unavailable");
+    // Retryable is what says only that there is no session.
+    let mut answer = kms.sponsor(&request).await;
+    for _ in 0..1000 {
+        if answer.body["error"]["code"] != "tee_unavailable" {
+            break;
+        }
+        tokio::time::sleep(SOON).await;
+        answer = kms.sponsor(&request).await;
+    }
+    assert_eq!(answer.refused(503, "tee_protection_insufficient")["retryable"], false);
+    let health = kms.get("/health").await;
+    assert_eq!((health.status.as_u16(), &health.body["status"]), (503, &json!("tee_protection_insufficient")));
+    assert!(kms.gateway.ready().await.is_err());
+    assert_eq!(kms.gateway.queue_stats().reopened, 0);
+
+    *with.lock().unwrap() = With::Good;
+    while kms.gateway.queue_stats().reopened == 0 {
+        tokio::time::sleep(SOON).await;
+    }
+    kms.sponsor(&request.next(&kms.relay)).await.ok();
+}
