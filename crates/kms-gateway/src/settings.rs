@@ -46,7 +46,7 @@ pub struct Settings {
     #[serde(default = "default_tee_stuck_after_ms")]
     #[schemars(range(min = 1))]
     pub tee_stuck_after_ms: u64,
-    /// Seconds a call of the TEE may take before `/livez` fails, so that this process is ended and started again: a call that
+    /// Seconds a call of the TEE, or opening its session, may take before `/livez` fails, so that this process is ended and started again: a call that
     /// waits for a supplicant that died ends in no other way.
     #[serde(default = "default_tee_hung_after_seconds")]
     #[schemars(range(min = 1))]

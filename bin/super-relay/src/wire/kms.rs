@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use kms_gateway::bootstrap::{AdminKey, Wanted, bootstrap};
 use kms_gateway::clock::SystemClock;
@@ -18,13 +19,17 @@ use proto::command::{Ceilings, Deployment, RelyingParty};
 use proto::{Address, EntryPoint, Permissions, Wei};
 use secrecy::SecretSlice;
 
+use super::stages::{Stages, Starting};
 use super::start_error;
 use crate::config::Bootstrap;
 use crate::error::Error;
 
 /// Opens the gateway over the TEE of the settings. Fails when the TEE reports less protection than they require.
-pub async fn open(settings: Settings, registry: &Registry) -> Result<Gateway, Error> {
-    let transport = transport(&settings)?;
+pub async fn open(settings: Settings, registry: &Registry, stages: &Stages) -> Result<Gateway, Error> {
+    let longest = Duration::from_secs(settings.tee_hung_after_seconds);
+    stages.reach(Starting::new("the TEE's session is being opened").at_most(longest));
+    let (transport, settings) = open_transport(settings).await?;
+    stages.reach(Starting::new("it is starting"));
     let factory =
         settings.factory.as_ref().map(|factory| Arc::new(ChainFactory::new(factory)) as Arc<dyn AccountFactory>);
     let gateway = Gateway::open(settings, transport, Arc::new(SystemClock), factory, registry)
@@ -32,6 +37,12 @@ pub async fn open(settings: Settings, registry: &Registry) -> Result<Gateway, Er
         .map_err(start_error("the KMS gateway"))?;
     gateway.ready().await.map_err(start_error("the TEE"))?;
     Ok(gateway)
+}
+
+/// Where it may block: a device's first session takes seconds, and one whose supplicant is gone is never there.
+async fn open_transport(settings: Settings) -> Result<(Arc<dyn TeeTransport>, Settings), Error> {
+    let opening = tokio::task::spawn_blocking(move || transport(&settings).map(|transport| (transport, settings)));
+    opening.await.map_err(start_error("the TEE"))?
 }
 
 fn transport(settings: &Settings) -> Result<Arc<dyn TeeTransport>, Error> {

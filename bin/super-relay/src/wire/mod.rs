@@ -4,6 +4,7 @@ mod kms;
 mod node;
 mod relay;
 mod servers;
+mod stages;
 
 pub use node::{KmsNode, Node};
 

@@ -4,11 +4,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use kms_gateway::Gateway;
+use paymaster_relay::Settings;
 use paymaster_relay::kms::{HttpKms, Kms};
 use paymaster_relay::relay_key::RelayKey;
-use paymaster_relay::{Relay, Settings};
 use prometheus::Registry;
 use proto::Address;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -16,6 +15,7 @@ use url::Url;
 
 use super::relay::OpenRelay;
 use super::servers::{Servers, bind, local};
+use super::stages::{GatewayReadiness, RelayReadiness, Stages};
 use super::{kms, relay, start_error};
 use crate::config::Config;
 use crate::error::Error;
@@ -41,9 +41,10 @@ impl Node {
         let settings = relay_settings(&config)?;
         // From the first moment on: unheard, a hangup would end the process.
         let hangups = signal(SignalKind::hangup()).map_err(start_error("signals"))?;
-        let registry = Registry::new();
+        let (mut servers, registry) = (Servers::new(), Registry::new());
+        let stages = serve_operations(&mut servers, &registry, &config).await?;
         let gateway = match &config.kms {
-            Some(kms) if config.remote_kms.urls.is_empty() => Some(kms::open(kms.clone(), &registry).await?),
+            Some(kms) if config.remote_kms.urls.is_empty() => Some(kms::open(kms.clone(), &registry, &stages).await?),
             _ => None,
         };
         let port = match &gateway {
@@ -58,13 +59,11 @@ impl Node {
         let relay_signer = key.address().await;
         let open = relay::open(settings, port, key, &registry).await?;
 
-        let mut servers = Servers::new();
-        let (rpc, ops) = (bind(config.listen.rpc).await?, bind(config.listen.ops).await?);
+        let rpc = bind(config.listen.rpc).await?;
         let rpc_address = local(&rpc)?;
-        tracing::info!(rpc = %rpc_address, ops = %local(&ops)?, %relay_signer, "the relay serves");
+        tracing::info!(rpc = %rpc_address, %relay_signer, "the relay serves");
         servers.serve("JSON-RPC", paymaster_relay::serve(rpc, Arc::clone(&open.relay), servers.stop()));
-        let readiness = Arc::new(RelayReadiness { relay: Arc::clone(&open.relay), gateway: gateway.clone() });
-        servers.serve("operations", ops::serve(ops, registry, readiness, servers.stop()));
+        stages.reach(RelayReadiness { relay: Arc::clone(&open.relay), gateway: gateway.clone() });
         let kms = match &gateway {
             Some(gateway) => Some(url(serve_kms(&mut servers, gateway, &config).await?)?),
             None => None,
@@ -121,17 +120,14 @@ impl KmsNode {
     /// Starts the gateway; what it returns serves already.
     pub async fn start(config: Config) -> Result<Self, Error> {
         let settings = config.kms.clone().ok_or_else(|| missing("kms"))?;
-        let registry = Registry::new();
-        let gateway = kms::open(settings, &registry).await?;
+        let (mut servers, registry) = (Servers::new(), Registry::new());
+        let stages = serve_operations(&mut servers, &registry, &config).await?;
+        let gateway = kms::open(settings, &registry, &stages).await?;
         if let Some(bootstrap) = &config.bootstrap {
             kms::provision(&gateway, bootstrap, &kms::bootstrap_deployments(bootstrap), &[]).await?;
         }
-        let mut servers = Servers::new();
         serve_kms(&mut servers, &gateway, &config).await?;
-        let ops = bind(config.listen.ops).await?;
-        tracing::info!(ops = %local(&ops)?, "operations are served");
-        let readiness = Arc::new(GatewayReadiness(gateway.clone()));
-        servers.serve("operations", ops::serve(ops, registry, readiness, servers.stop()));
+        stages.reach(GatewayReadiness(gateway.clone()));
         Ok(Self { servers, gateway })
     }
 
@@ -152,6 +148,16 @@ pub fn relay_settings(config: &Config) -> Result<&Settings, Error> {
 pub fn remote_kms(config: &Config) -> Result<Arc<dyn Kms>, Error> {
     let gateways = HttpKms::new(config.remote_kms.urls.clone(), REMOTE_KMS_TIMEOUT);
     Ok(Arc::new(gateways.map_err(start_error("neither `kms` nor `remote_kms.urls` is of use"))?))
+}
+
+/// Before anything that may take its time: what takes it can be asked for.
+async fn serve_operations(servers: &mut Servers, registry: &Registry, config: &Config) -> Result<Arc<Stages>, Error> {
+    let stages = Arc::new(Stages::new());
+    let listener = bind(config.listen.ops).await?;
+    tracing::info!(ops = %local(&listener)?, "operations are served");
+    let readiness: Arc<dyn Readiness> = Arc::<Stages>::clone(&stages);
+    servers.serve("operations", ops::serve(listener, registry.clone(), readiness, servers.stop()));
+    Ok(stages)
 }
 
 async fn serve_kms(servers: &mut Servers, gateway: &Gateway, config: &Config) -> Result<SocketAddr, Error> {
@@ -200,37 +206,4 @@ fn missing(section: &str) -> Error {
 
 fn url(address: SocketAddr) -> Result<Url, Error> {
     Url::parse(&format!("http://{address}/")).map_err(start_error("listen"))
-}
-
-struct RelayReadiness {
-    relay: Arc<Relay>,
-    gateway: Option<Gateway>,
-}
-
-#[async_trait]
-impl Readiness for RelayReadiness {
-    async fn ready(&self) -> Result<(), String> {
-        self.relay.ready().await.map_err(|problem| problem.to_string())
-    }
-
-    fn alive(&self) -> Result<(), String> {
-        self.gateway.as_ref().map_or(Ok(()), alive)
-    }
-}
-
-struct GatewayReadiness(Gateway);
-
-#[async_trait]
-impl Readiness for GatewayReadiness {
-    async fn ready(&self) -> Result<(), String> {
-        self.0.ready().await.map(drop).map_err(|problem| problem.to_string())
-    }
-
-    fn alive(&self) -> Result<(), String> {
-        alive(&self.0)
-    }
-}
-
-fn alive(gateway: &Gateway) -> Result<(), String> {
-    gateway.alive().map_err(|took| format!("a call of the TEE has not come back for {} s", took.as_secs()))
 }

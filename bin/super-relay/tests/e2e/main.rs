@@ -16,6 +16,7 @@ mod dual_signature;
 mod eip7702;
 mod erc7677;
 mod lifecycle;
+mod opening;
 mod redis;
 mod refusals;
 mod remote_kms;

@@ -163,7 +163,7 @@ async fn whatever_fails_every_frame_of_a_batch_is_answered_and_sent_once_at_most
 }
 
 #[tokio::test]
-async fn closing_does_not_wait_for_a_session_that_takes_forever_to_open() {
+async fn a_session_that_takes_forever_to_open_again_counts_as_a_call_under_way_and_closing_does_not_wait_for_it() {
     // As with OP-TEE while its supplicant is gone.
     let gate = Gate::default();
     let options = WorkerOptions { stuck_after: Duration::from_millis(20), ..OPTIONS };
@@ -177,7 +177,14 @@ async fn closing_does_not_wait_for_a_session_that_takes_forever_to_open() {
     let worker = worker.unwrap();
     gate.shut();
     assert_eq!(worker.invoke(vec![1]).await, Err(TransportError::Unavailable));
+    let opening = async {
+        while worker.stats().in_call_for < Some(options.stuck_after) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let seen = tokio::time::timeout(Duration::from_secs(5), opening).await;
     let closed = tokio::time::timeout(Duration::from_secs(5), worker.close()).await;
     gate.open();
+    assert!(seen.is_ok(), "nobody sees that it is being opened");
     assert!(closed.is_ok(), "still waiting for a session");
 }

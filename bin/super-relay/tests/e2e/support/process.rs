@@ -26,13 +26,22 @@ pub struct Process {
 impl Process {
     /// Starts `super-relay <command> --config <file>` and waits until it says that it is ready.
     pub async fn start(command: &str, file: &Path) -> Self {
+        Self::start_until(command, file, |fields| fields["message"] == "ready").await
+    }
+
+    /// The same until its operations are served, which is long before.
+    pub async fn begin(command: &str, file: &Path) -> Self {
+        Self::start_until(command, file, |fields| fields["ops"].is_string()).await
+    }
+
+    async fn start_until(command: &str, file: &Path, is_there: fn(&Value) -> bool) -> Self {
         let mut child =
             super_relay(&[command, "--config"]).arg(file).stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
         let log = Arc::default();
-        let ready = follow(child.stderr.take().unwrap(), Arc::clone(&log));
+        let there = follow(child.stderr.take().unwrap(), Arc::clone(&log), is_there);
         let mut process = Self { child, addresses: BTreeMap::new(), log };
         // When it stops before that, its log says why.
-        process.addresses = timeout(PATIENCE, ready).await.expect("it is not ready").expect("it stopped");
+        process.addresses = timeout(PATIENCE, there).await.expect("it is not ready").expect("it stopped");
         process
     }
 
@@ -100,11 +109,15 @@ fn super_relay(arguments: &[&str]) -> Command {
     command
 }
 
-/// Keeps the lines, and gives the addresses in them (`{"fields": {"rpc": "127.0.0.1:1", ...}}`) when it is ready.
-fn follow(stderr: ChildStderr, log: Arc<Mutex<Vec<String>>>) -> oneshot::Receiver<BTreeMap<String, String>> {
+/// Keeps the lines, and gives the addresses in them (`{"fields": {"rpc": "127.0.0.1:1", ...}}`) when it is there.
+fn follow(
+    stderr: ChildStderr,
+    log: Arc<Mutex<Vec<String>>>,
+    is_there: fn(&Value) -> bool,
+) -> oneshot::Receiver<BTreeMap<String, String>> {
     let (sender, receiver) = oneshot::channel();
     tokio::spawn(async move {
-        let (mut addresses, mut ready) = (BTreeMap::new(), Some(sender));
+        let (mut addresses, mut there) = (BTreeMap::new(), Some(sender));
         let mut lines = BufReader::new(stderr).lines();
         while let Ok(Some(line)) = lines.next_line().await {
             let fields = serde_json::from_str::<Value>(&line).unwrap_or_default()["fields"].take();
@@ -112,11 +125,11 @@ fn follow(stderr: ChildStderr, log: Arc<Mutex<Vec<String>>>) -> oneshot::Receive
             for server in ["rpc", "ops", "kms"] {
                 addresses.extend(fields[server].as_str().map(|address| (server.to_owned(), address.to_owned())));
             }
-            if fields["message"] == "ready"
-                && let Some(ready) = ready.take()
+            if is_there(&fields)
+                && let Some(there) = there.take()
             {
                 // Nobody waits any more where the test has ended.
-                let _ = ready.send(addresses.clone());
+                let _ = there.send(addresses.clone());
             }
         }
     });

@@ -11,7 +11,7 @@ mod thread;
 
 use std::fmt::Display;
 use std::io;
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -103,7 +103,7 @@ impl Worker {
             .name("tee".into())
             .spawn(move || driver.run(open, |first| opened.send(first).is_ok()))
             .map_err(StartError::Thread)?;
-        outcome.recv().map_err(|_| StartError::Ended)?.map_err(|error| match error {
+        first_outcome(&outcome, options.stuck_after).ok_or(StartError::Ended)?.map_err(|error| match error {
             OpenError::Session(error) => StartError::Session(error),
             OpenError::NotAdmitted(error) => StartError::NotAdmitted(error),
             OpenError::Panicked => StartError::Ended,
@@ -165,5 +165,22 @@ impl Worker {
 
     fn queue(&self) -> Option<Sender<Job>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Waits, and says so when it takes long. `None` when the thread has ended.
+fn first_outcome<T>(outcome: &Receiver<T>, long: Duration) -> Option<T> {
+    let (began, mut wait) = (Instant::now(), long);
+    loop {
+        match outcome.recv_timeout(wait) {
+            Ok(outcome) => return Some(outcome),
+            Err(RecvTimeoutError::Disconnected) => return None,
+            Err(RecvTimeoutError::Timeout) => tracing::warn!(
+                seconds = began.elapsed().as_secs(),
+                "the TEE session is still being opened; the first of a device may take some seconds, and without a \
+                 supplicant it takes forever"
+            ),
+        }
+        wait = began.elapsed();
     }
 }

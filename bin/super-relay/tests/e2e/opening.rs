@@ -1,0 +1,43 @@
+//! A TEE session that takes its time to open, as a device's first, or as any whose supplicant is gone.
+
+use std::io::Write as _;
+use std::process::Command;
+
+use serde_json::json;
+
+use crate::support::{Process, within_seconds, write_configuration};
+
+#[tokio::test]
+async fn a_session_that_does_not_open_is_seen_in_log_and_probes_and_one_that_opens_late_is_served() {
+    let folder = tempfile::tempdir().unwrap();
+    // The simulator waits for its key, as OP-TEE may for its supplicant.
+    let key = folder.path().join("simulator.key");
+    assert!(Command::new("mkfifo").args(["-m", "600"]).arg(&key).status().unwrap().success());
+    let file = folder.path().join("kms.toml");
+    let configuration = json!({
+        "listen": { "kms": "127.0.0.1:0", "ops": "127.0.0.1:0" },
+        "log": { "format": "json" },
+        "kms": { "data_dir": folder.path(), "tee_stuck_after_ms": 500, "tee_hung_after_seconds": 4 },
+    });
+    write_configuration(&configuration, &file);
+    let process = Process::begin("kms", &file).await;
+    let ask = async |path: &str| {
+        let answer = reqwest::get(format!("{}{path}", process.url("ops"))).await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+
+    within_seconds(3, async || ask("/readyz").await.1.contains("the TEE's session is being opened").then_some(()))
+        .await;
+    assert_eq!(ask("/readyz").await.0, 503);
+    assert_eq!(ask("/livez").await.0, 200);
+    let said = || process.log().join("\n").contains("the TEE session is still being opened");
+    within_seconds(3, async || said().then_some(())).await;
+    let reason = within_seconds(15, async || Some(ask("/livez").await).filter(|answer| answer.0 == 503)).await.1;
+    assert!(reason.contains("the TEE's session is being opened"), "{reason}");
+
+    let mut bytes = [0x17; 33];
+    bytes[32] = 0;
+    std::fs::OpenOptions::new().write(true).open(&key).unwrap().write_all(&bytes).unwrap();
+    within_seconds(15, async || (ask("/readyz").await.0 == 200).then_some(())).await;
+    assert_eq!(ask("/livez").await.0, 200);
+}
