@@ -1,5 +1,5 @@
 # The verbs of the project. Each is a script or a cargo command that also runs by itself.
-.PHONY: help demo optee run test test-optee check bench contracts ta ta-measurement
+.PHONY: help demo optee run test test-optee check bench contracts bench-optee ta ta-measurement
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -24,6 +24,9 @@ check: ## formatting, lints, licences, documentation
 
 bench: contracts ## sponsorships per second and CPU per request, beside the floor of the cryptography
 	scripts/bench
+
+bench-optee: ## what OP-TEE costs in QEMU, beside the floor of the cryptography inside the trusted application
+	scripts/optee/bench
 
 contracts: ## the contracts and the tools they need
 	scripts/node-tools

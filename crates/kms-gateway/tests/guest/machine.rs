@@ -43,6 +43,12 @@ impl Machine {
         count(&self.logs.join("normal.log"), words)
     }
 
+    /// The numbers that came between these words.
+    pub fn numbers(&self, before: &str, after: &str) -> Vec<u64> {
+        let log = read(&self.logs.join("normal.log"));
+        log.split(before).skip(1).filter_map(|rest| rest.split_once(after)?.0.parse().ok()).collect()
+    }
+
     /// The same of the secure world.
     pub fn secure_world_said(&self, words: &str) -> usize {
         count(&self.logs.join("secure.log"), words)
@@ -57,7 +63,11 @@ impl Drop for Running {
 }
 
 fn count(log: &Path, words: &str) -> usize {
-    String::from_utf8_lossy(&std::fs::read(log).unwrap()).matches(words).count()
+    read(log).matches(words).count()
+}
+
+fn read(log: &Path) -> String {
+    String::from_utf8_lossy(&std::fs::read(log).unwrap()).into_owned()
 }
 
 fn project() -> PathBuf {

@@ -16,7 +16,7 @@ const CLIENTS: u64 = 20;
 const OF_EACH: u64 = 450;
 
 pub async fn run(machine: &Machine) {
-    let running = machine.boot("steady");
+    let running = machine.boot("room");
     let kms = Kms::at(&running.url);
     let relay = Arc::new(Ledger::begin(&kms).await.relay);
     let mut accounts = Vec::new();
@@ -35,7 +35,11 @@ pub async fn run(machine: &Machine) {
     }
     report("twenty clients", clients.join_all().await.concat(), began);
 
-    // Half a KiB that each kept would have been more than the heap has.
+    let room = machine.numbers("room for ", " bytes");
+    let least = |share: &[u64]| share.iter().min().copied().unwrap();
+    let (early, late) = (least(&room[room.len() / 3..room.len() * 2 / 3]), least(&room[room.len() * 2 / 3..]));
+    say(&format!("room in the trusted application's memory: {early} bytes left, later {late}"));
+    assert!(room.len() > 20 && late >= early, "it loses memory: {room:?}");
     assert_eq!(machine.secure_world_said("[TA] panic at"), 0);
     let queue = kms.get("/QueueStatus").await.unwrap();
     assert_eq!((&queue["reopened"], &queue["consecutive_failures"]), (&0.into(), &0.into()));

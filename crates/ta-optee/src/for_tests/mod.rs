@@ -1,8 +1,12 @@
-//! What the shipped trusted application has not: a command that panics, randomness that a test foretells, and writes that fail.
+//! What the shipped trusted application has not: a command that panics, randomness that a test foretells, writes that fail,
+//! and figures of what goes on in here.
 
 mod faults;
+mod floor;
+mod room;
 
 use core::cell::RefCell;
+use core::hint::black_box;
 
 use optee_utee::{ErrorKind, Result};
 use sha2::{Digest, Sha256};
@@ -17,6 +21,12 @@ const PANIC: u32 = 1;
 const SEED: u32 = 2;
 /// The frame is a fault to come: eight bytes of how many writes go before it, and one of its kind.
 const FAIL: u32 = 3;
+/// Reads the frame twice, which nothing else does; the reply is one byte, 1 if it was another one the second time.
+const READ_TWICE: u32 = 4;
+/// The frame says what to do how often; see [`floor::run`].
+const FLOOR: u32 = 5;
+/// The reply is how many bytes of memory are left, in eight bytes (big endian).
+const ROOM: u32 = 6;
 
 struct Stream {
     seed: [u8; 32],
@@ -38,6 +48,9 @@ pub(crate) fn invoke(command: u32, invocation: &mut Invocation<'_>) -> Option<Re
         PANIC => panic!("a test asked for it"),
         SEED => Some(seed(invocation)),
         FAIL => Some(fail(invocation)),
+        READ_TWICE => Some(read_twice(invocation)),
+        FLOOR => Some(floor(invocation)),
+        ROOM => Some(invocation.answer(&room::largest().to_be_bytes())),
         _ => None,
     }
 }
@@ -52,6 +65,19 @@ fn seed(invocation: &mut Invocation<'_>) -> Result<()> {
 
 fn fail(invocation: &mut Invocation<'_>) -> Result<()> {
     invocation.copy_frame().ok().and_then(|frame| faults::plan(&frame)).ok_or(ErrorKind::BadParameters)?;
+    invocation.answer(&[])
+}
+
+fn read_twice(invocation: &mut Invocation<'_>) -> Result<()> {
+    let first = invocation.copy_frame().map_err(|_| ErrorKind::BadParameters)?;
+    // About as long as it takes to check a signature.
+    (0..100).for_each(|_| drop(black_box(Sha256::digest(&first))));
+    let second = invocation.copy_frame().map_err(|_| ErrorKind::BadParameters)?;
+    invocation.answer(&[u8::from(first != second)])
+}
+
+fn floor(invocation: &mut Invocation<'_>) -> Result<()> {
+    invocation.copy_frame().ok().and_then(|frame| floor::run(&frame)).ok_or(ErrorKind::BadParameters)?;
     invocation.answer(&[])
 }
 

@@ -37,5 +37,10 @@ pub fn print(what: &str, times: u8, mut run: impl FnMut(u8)) {
         .collect();
     took.sort_by(f64::total_cmp);
     let at = |share: usize| took[(took.len() - 1) * share / 100];
-    println!("median {:7.2} ms, 99% {:7.2} ms: {what}", at(50), at(99));
+    tell(what, at(50), at(99));
+}
+
+/// A line of the table of `make bench-optee`: milliseconds, the median and what one in a hundred exceeds.
+pub fn tell(what: &str, median: f64, slow: f64) {
+    println!("median {median:7.2} ms, 99% {slow:7.2} ms: {what}");
 }

@@ -1,0 +1,57 @@
+//! What goes on inside the trusted application: its cryptography with nothing around it, and the memory it has left. Only a
+//! build for tests tells.
+
+use std::time::Instant;
+
+use optee_teec::ParamTmpRef;
+use proto::{EntryPointVersion, frame};
+
+use crate::first::{ACCOUNT, passkey, relay};
+use crate::support::requests::{Draft, sponsor};
+use crate::tee::Tee;
+use crate::timings::tell;
+
+const FLOOR: u32 = 5;
+const ROOM: u32 = 6;
+
+/// How long the parts of a sponsorship's cryptography take.
+pub fn floor(tee: &mut Tee) {
+    let command = sponsor(EntryPointVersion::V07, ACCOUNT, 1).approved(&passkey(), &relay());
+    let command = frame::encode_request(&command).unwrap();
+    let parts = [
+        ("inside: a P-256 verification", 1, once(tee, b'v', &[])),
+        ("inside: a secp256k1 recovery", 1, once(tee, b'r', &[])),
+        ("inside: a secp256k1 signature", 2, once(tee, b's', &[])),
+        ("inside: every hash of a sponsorship", 1, once(tee, b'h', &command)),
+    ];
+    let mut sum = 0.0;
+    for (what, times, took) in parts {
+        sum += took * f64::from(times);
+        tell(what, took, took);
+    }
+    tell("inside: the cryptography of a sponsorship, two signatures", sum, sum);
+}
+
+/// Milliseconds of one, from many of them in one call.
+fn once(tee: &mut Tee, kind: u8, command: &[u8]) -> f64 {
+    const TIMES: u16 = 20;
+    let mut call = |times: u16| {
+        let frame = [&[kind][..], &times.to_be_bytes(), command].concat();
+        let mut took: Vec<f64> = (0..15)
+            .map(|_| {
+                let started = Instant::now();
+                tee.invoke(FLOOR, ParamTmpRef::new_input(&frame)).expect("is it one for tests?");
+                started.elapsed().as_secs_f64() * 1e3
+            })
+            .collect();
+        took.sort_by(f64::total_cmp);
+        took[took.len() / 2]
+    };
+    (call(TIMES) - call(0)) / f64::from(TIMES)
+}
+
+/// Bytes of the largest block of memory that it has left.
+pub fn room(tee: &mut Tee) {
+    let reply = tee.invoke(ROOM, ParamTmpRef::new_input(&[0])).expect("is it one for tests?");
+    println!("room for {} bytes", u64::from_be_bytes(reply.try_into().unwrap()));
+}
