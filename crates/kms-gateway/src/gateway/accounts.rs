@@ -1,11 +1,13 @@
 //! Registering a passkey, and making its account.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use proto::command::{CreateHybridAccount, SignatureScheme, WalletInfo};
 use proto::primitives::keccak256;
 use proto::{AccountId, Address, Hash};
 use serde_json::Value;
+use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 use super::decision::{Case, detached};
@@ -96,15 +98,34 @@ impl Gateway {
 
     /// An account's public facts.
     ///
+    /// The index may have been lost, so only the TEE can say that there is no such account. But anyone may ask for any:
+    /// those that the index does not know wait for each other, not the sponsorships for them.
+    ///
     /// # Errors
     /// `account_unknown`, or when the TEE does not answer.
     pub async fn wallet(&self, account_id: &AccountId) -> Result<WalletInfo, GatewayError> {
-        let wallet = self.inner.known.wallet(&self.inner.tee, account_id).await?;
-        Ok(Arc::unwrap_or_clone(wallet))
+        if let Some(wallet) = self.inner.known.kept_wallet(account_id) {
+            return Ok(Arc::unwrap_or_clone(wallet));
+        }
+        let is_stranger = !self.inner.store.has_account(account_id).await.unwrap_or(false);
+        let turn = if is_stranger { Some(self.inner.strangers_turn().await?) } else { None };
+        let (inner, account_id) = (Arc::clone(&self.inner), account_id.clone());
+        detached(async move {
+            let _turn = turn;
+            Ok(Arc::unwrap_or_clone(inner.known.wallet(&inner.tee, &account_id).await?))
+        })
+        .await
     }
 }
 
 impl Inner {
+    /// Waits for it as long as for the TEE.
+    async fn strangers_turn(&self) -> Result<OwnedSemaphorePermit, GatewayError> {
+        let timeout = Duration::from_secs(self.settings.tee_timeout_seconds);
+        let turn = tokio::time::timeout(timeout, Arc::clone(&self.strangers).acquire_owned()).await;
+        turn.map_err(|_| GatewayError::TeeBusy)?.map_err(|_| GatewayError::Internal)
+    }
+
     async fn try_create(
         &self,
         registration_id: Uuid,

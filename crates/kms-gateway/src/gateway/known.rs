@@ -3,21 +3,37 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
-use proto::command::{GetWalletInfo, Provisioned, VerifySecurityState, WalletInfo};
+use proto::command::{GetWalletInfo, Provisioned, SecurityState, VerifySecurityState, WalletInfo};
 use proto::{AccountId, Status};
 
 use super::GatewayError;
+use super::decision::detached;
 use crate::protection::RequiredProtection;
-use crate::tee::Tee;
+use crate::tee::{Tee, TeeError};
+use crate::transport::QueueStats;
 
 /// Wallets kept at most. When they are all there, they are all forgotten: rare, and simpler than choosing.
 const MAX_WALLETS: usize = 65_536;
 
+/// How long what the TEE said of itself will do for whoever asks: anyone may.
+const RECENT: Duration = Duration::from_secs(1);
+
 pub(super) struct Known {
     required: RequiredProtection,
+    /// Held while the TEE is asked: the others wait for the same answer.
+    reported: Arc<tokio::sync::Mutex<Option<Reported>>>,
     state: RwLock<State>,
     wallets: RwLock<HashMap<AccountId, Arc<WalletInfo>>>,
+}
+
+/// What the TEE said of itself, or that it did not.
+struct Reported {
+    at: Instant,
+    generation: u64,
+    reopened: u64,
+    state: Result<Arc<SecurityState>, TeeError>,
 }
 
 #[derive(Default)]
@@ -32,7 +48,37 @@ struct State {
 impl Known {
     /// Nothing yet; what is asked for later must fulfil these requirements.
     pub(super) fn new(required: RequiredProtection) -> Self {
-        Self { required, state: RwLock::default(), wallets: RwLock::default() }
+        Self { required, reported: Arc::default(), state: RwLock::default(), wallets: RwLock::default() }
+    }
+
+    /// What the TEE says of itself, as of a second ago at most, and in no case as of before an admin command or of a session
+    /// that was lost. A second of questions costs one call, whether their callers wait for it or hang up.
+    pub(super) async fn recent_security_state(&self, tee: &Tee) -> Result<Arc<SecurityState>, GatewayError> {
+        let mut reported = match Arc::clone(&self.reported).try_lock_owned() {
+            Ok(reported) => reported,
+            // The one under way may be what the TEE is stuck with.
+            Err(_) if tee.queue_stats().breaker_open => return Err(GatewayError::TeeBusy),
+            Err(_) => Arc::clone(&self.reported).lock_owned().await,
+        };
+        let QueueStats { reopened, breaker_open, .. } = tee.queue_stats();
+        let generation = self.state.read().unwrap_or_else(PoisonError::into_inner).generation;
+        // While the door is shut, asking costs nothing.
+        let is_recent = |kept: &&Reported| {
+            !breaker_open && kept.at.elapsed() < RECENT && (kept.generation, kept.reopened) == (generation, reopened)
+        };
+        if let Some(kept) = reported.as_ref().filter(is_recent) {
+            return kept.state.clone().map_err(GatewayError::from);
+        }
+        let tee = tee.clone();
+        detached(async move {
+            let state = tee.call(&VerifySecurityState).await.map(Arc::new);
+            // Who was turned away at the door cost nothing, and may knock again.
+            if !matches!(state, Err(TeeError::Busy)) {
+                *reported = Some(Reported { at: Instant::now(), generation, reopened, state: state.clone() });
+            }
+            state.map_err(GatewayError::from)
+        })
+        .await
     }
 
     /// Admin, paymaster signer, relay keys, relying parties and ceilings, of a TEE that protects as it must.
@@ -63,9 +109,13 @@ impl Known {
         state.provisioned = None;
     }
 
+    /// A wallet that was asked for before.
+    pub(super) fn kept_wallet(&self, account_id: &AccountId) -> Option<Arc<WalletInfo>> {
+        self.wallets.read().unwrap_or_else(PoisonError::into_inner).get(account_id).cloned()
+    }
+
     pub(super) async fn wallet(&self, tee: &Tee, account_id: &AccountId) -> Result<Arc<WalletInfo>, GatewayError> {
-        let kept = self.wallets.read().unwrap_or_else(PoisonError::into_inner).get(account_id).cloned();
-        if let Some(wallet) = kept {
+        if let Some(wallet) = self.kept_wallet(account_id) {
             return Ok(wallet);
         }
         let request = GetWalletInfo { account_id: account_id.clone() };

@@ -18,6 +18,7 @@ use prometheus::Registry;
 use proto::command::{Provisioned, SecurityState, VerifySecurityState};
 use proto::{Address, EntryPoint};
 use thiserror::Error;
+use tokio::sync::Semaphore;
 use webauthn_rs::prelude::WebauthnError;
 
 pub use accounts::CreatedAccount;
@@ -54,6 +55,8 @@ struct Inner {
     metrics: Arc<Metrics>,
     known: Known,
     quotes: Arc<Quotes>,
+    /// One question at a time about accounts that nobody here knows.
+    strangers: Arc<Semaphore>,
 }
 
 /// The gateway can't be started.
@@ -105,6 +108,7 @@ impl Gateway {
             ceremonies: Ceremonies::new(&settings)?,
             known: Known::new(settings.required_protection),
             quotes: Quotes::new(Duration::from_millis(settings.attestation_interval_ms)),
+            strangers: Arc::new(Semaphore::new(1)),
             clock,
             factory,
             settings,
@@ -119,6 +123,14 @@ impl Gateway {
     /// When the TEE does not answer.
     pub async fn security_state(&self) -> Result<SecurityState, GatewayError> {
         Ok(self.inner.tee.call(&VerifySecurityState).await?)
+    }
+
+    /// The same as of a second ago at most, for whoever asks: however many ask, the TEE is asked once a second.
+    ///
+    /// # Errors
+    /// When the TEE does not answer, or did not a second ago.
+    pub async fn recent_security_state(&self) -> Result<Arc<SecurityState>, GatewayError> {
+        self.inner.known.recent_security_state(&self.inner.tee).await
     }
 
     /// Whether the TEE answers and protects what it must; provisioned or not.

@@ -90,7 +90,7 @@ pub(super) struct SetCeilingsBody {
 type Ctx = (State<Gateway>, Extension<RequestId>);
 
 pub(super) async fn signers(State(gateway): State<Gateway>) -> Result<Json<Value>, ApiError> {
-    let state = gateway.security_state().await?;
+    let state = gateway.recent_security_state().await?;
     let provisioned = state.provisioned.as_ref();
     let signers: Vec<Value> = provisioned
         .into_iter()

@@ -26,7 +26,7 @@ pub(super) async fn show(
         question.map_err(|problem| ApiError::invalid_field("nonce", problem.body_text()))?;
     let nonce = parse(&nonce).map_err(|problem| ApiError::invalid_field("nonce", problem))?;
     let attestation = gateway.attest(nonce).await?;
-    let state = gateway.security_state().await?;
+    let state = gateway.recent_security_state().await?;
     let statement = &attestation.reply.statement;
     let quote = attestation.reply.quote.as_ref();
     let quote_status = if quote.is_some() { "present" } else { "unavailable: this platform has no attestation" };

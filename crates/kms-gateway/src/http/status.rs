@@ -16,7 +16,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// 200 when the TEE answers and protects what it must, provisioned or not; 503 when not.
 pub(super) async fn health(State(gateway): State<Gateway>) -> (StatusCode, Json<Value>) {
-    let state = gateway.security_state().await;
+    let state = gateway.recent_security_state().await;
     let requirements = gateway.settings().required_protection;
     let (code, status) = match &state {
         Err(GatewayError::TeeBusy) => (StatusCode::SERVICE_UNAVAILABLE, "tee_busy"),
@@ -36,7 +36,7 @@ pub(super) async fn health(State(gateway): State<Gateway>) -> (StatusCode, Json<
         "service": SERVICE,
         "teeMode": gateway.tee_mode(),
         "taKey": state.as_ref().and_then(|state| TaKey::of_version(&state.version)),
-        "protection": state.as_ref().map(protection),
+        "protection": state.as_ref().map(|state| protection(state)),
         "phase": state.map(|state| state.phase),
         "version": VERSION,
     });
@@ -44,7 +44,7 @@ pub(super) async fn health(State(gateway): State<Gateway>) -> (StatusCode, Json<
 }
 
 pub(super) async fn version(State(gateway): State<Gateway>) -> Result<Json<Value>, ApiError> {
-    let state = gateway.security_state().await?;
+    let state = gateway.recent_security_state().await?;
     Ok(Json(json!({
         "service": SERVICE,
         "version": VERSION,
@@ -71,7 +71,7 @@ pub(super) async fn queue_status(State(gateway): State<Gateway>) -> Json<Value> 
 }
 
 pub(super) async fn rollback_counter(State(gateway): State<Gateway>) -> Result<Json<Value>, ApiError> {
-    let counter = gateway.security_state().await?.counter;
+    let counter = gateway.recent_security_state().await?.counter;
     Ok(Json(json!({ "counter": counter })))
 }
 

@@ -44,6 +44,14 @@ pub(super) async fn of_credential(pool: &SqlitePool, credential_id: &[u8]) -> Re
     Ok(account_id.and_then(|account_id| account_id.parse().ok()))
 }
 
+pub(super) async fn is_there(pool: &SqlitePool, account_id: &AccountId) -> Result<bool, StoreError> {
+    let found: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM accounts WHERE account_id = ?1)")
+        .bind(account_id.as_str())
+        .fetch_one(pool)
+        .await?;
+    Ok(found)
+}
+
 pub(super) async fn count(pool: &SqlitePool) -> Result<u64, StoreError> {
     let count: i64 = sqlx::query_scalar("SELECT count(*) FROM accounts").fetch_one(pool).await?;
     Ok(count.cast_unsigned())

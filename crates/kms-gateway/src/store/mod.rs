@@ -89,6 +89,11 @@ impl Store {
         accounts::of_credential(&self.readers, credential_id).await
     }
 
+    /// Whether the index knows this account.
+    pub(crate) async fn has_account(&self, account_id: &AccountId) -> Result<bool, StoreError> {
+        accounts::is_there(&self.readers, account_id).await
+    }
+
     /// Accounts in the index.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ mod admission;
 mod audit;
 mod disk_full;
 mod failures;
+mod flood;
 mod protection;
 mod requests;
 mod restart;

@@ -1,0 +1,104 @@
+//! What anyone may ask, asked by very many: it costs the TEE next to nothing, and sponsorships do not wait for it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::support::{Gate, GatedTee, Kms, RelayKey};
+
+const OPEN_TO_ALL: [&str; 4] = ["/health", "/version", "/RollbackCounter", "/admin/signers"];
+const A_MOMENT: Duration = Duration::from_millis(100);
+
+async fn behind(gate: &Gate) -> Kms {
+    Kms::over_tee(Arc::new(GatedTee::start(8, gate.clone()))).await
+}
+
+/// Calls of this command so far.
+fn calls(kms: &Kms, command: &str) -> u64 {
+    let families = kms.registry.gather();
+    let calls = families.iter().find(|family| family.name() == "kms_tee_call_seconds").unwrap();
+    let of_command = calls.get_metric().iter().find(|metric| metric.get_label()[0].value() == command);
+    of_command.map_or(0, |metric| metric.get_histogram().get_sample_count())
+}
+
+async fn depth(kms: &Kms, depth: usize) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while kms.gateway.queue_stats().depth != depth {
+        assert!(Instant::now() < deadline, "{:?}", kms.gateway.queue_stats());
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_flood_of_questions_costs_the_tee_one_call_a_second() {
+    let kms = Kms::start().await;
+    let (before, began) = (calls(&kms, "VerifySecurityState"), Instant::now());
+    for _ in 0..25 {
+        let asking = OPEN_TO_ALL.map(|path| tokio::spawn(kms.client.get(format!("{}{path}", kms.url)).send()));
+        for answer in asking {
+            assert_eq!(answer.await.unwrap().unwrap().status(), 200);
+        }
+    }
+    let calls = calls(&kms, "VerifySecurityState") - before;
+    assert!((1..=1 + began.elapsed().as_secs()).contains(&calls), "{calls} calls in {:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn questioners_who_hang_up_cost_no_more() {
+    let gate = Gate::default();
+    let kms = behind(&gate).await;
+    let before = calls(&kms, "VerifySecurityState");
+    gate.shut();
+    for _ in 0..5 {
+        let asking = tokio::spawn(kms.client.get(format!("{}/health", kms.url)).send());
+        depth(&kms, 1).await;
+        tokio::time::sleep(A_MOMENT / 10).await;
+        asking.abort();
+        assert!(asking.await.unwrap_err().is_cancelled());
+        tokio::time::sleep(A_MOMENT / 10).await;
+    }
+    assert_eq!(kms.gateway.queue_stats().depth, 1);
+    gate.open();
+    depth(&kms, 0).await;
+    kms.get("/health").await.ok();
+    assert_eq!(calls(&kms, "VerifySecurityState") - before, 1);
+}
+
+#[tokio::test]
+async fn after_a_command_of_the_admin_nobody_is_told_what_was_before() {
+    let kms = Kms::start().await;
+    for added in 1..=3_u64 {
+        let before = kms.get("/RollbackCounter").await.ok()["counter"].as_u64().unwrap();
+        kms.authorize(&RelayKey::random(), &["sponsor"]).await.ok();
+        assert_eq!(kms.get("/RollbackCounter").await.ok()["counter"], before + 1);
+        let signers: Value = kms.get("/admin/signers").await.ok();
+        assert_eq!(signers["signers"].as_array().unwrap().len() as u64, 1 + added);
+    }
+}
+
+#[tokio::test]
+async fn questions_about_accounts_that_nobody_knows_wait_for_each_other_and_nothing_else_does() {
+    let gate = Gate::default();
+    let kms = behind(&gate).await;
+    let (_, account) = kms.account().await;
+    let request = kms.honest_request().await;
+    kms.sponsor(&request).await.ok();
+    gate.shut();
+    let get = |path: String| tokio::spawn(kms.client.get(format!("{}{path}", kms.url)).send());
+    let strangers: Vec<_> = (0..20).map(|number| get(format!("/kms/accounts/stranger-{number}"))).collect();
+    depth(&kms, 1).await;
+    tokio::time::sleep(A_MOMENT).await;
+    assert_eq!(kms.gateway.queue_stats().depth, 1);
+
+    let sponsorship = tokio::spawn(request.next(&kms.relay).over_http(&kms).send());
+    depth(&kms, 2).await;
+    let known = get(format!("/kms/accounts/{}", account["accountId"].as_str().unwrap()));
+    depth(&kms, 3).await;
+    gate.open();
+    assert_eq!(sponsorship.await.unwrap().unwrap().status(), 200);
+    assert_eq!(known.await.unwrap().unwrap().status(), 200);
+    for stranger in strangers {
+        assert_eq!(stranger.await.unwrap().unwrap().status(), 404);
+    }
+}
