@@ -5,8 +5,10 @@ mod again;
 mod attestation;
 mod conformance;
 mod damaged;
+mod double_fetch;
 mod entry;
 mod first;
+mod inside;
 mod rollback;
 mod shared;
 mod storage;
@@ -28,17 +30,20 @@ fn main() {
             entry::run(tee);
             shared::run(tee);
         }
-        Some("again") => {
+        Some("again") => again::run(&mut open()),
+        Some("timings") => {
             let tee = &mut open();
-            again::run(tee);
             timings::run(tee);
             shared::timings();
         }
+        Some("inside") => inside::floor(&mut open()),
+        Some("room") => inside::room(&mut open()),
         Some("damaged") => damaged::run(),
         Some("attestation") => attestation::run(&mut open()),
         Some("attestation-again") => attestation::again(&mut open()),
         Some("attestation-unavailable") => attestation::unavailable(&mut open()),
         Some("conformance") => conformance::run(),
+        Some("double-fetch") => double_fetch::run(&mut open()),
         Some("panic") => panics(&mut open()),
         Some("rollback-before") => rollback::before(&mut open()),
         Some("rollback-after") => rollback::after(&mut open()),

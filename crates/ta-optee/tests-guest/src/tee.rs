@@ -1,12 +1,12 @@
 //! One session with the trusted application, by temporary references.
 
-use optee_teec::{Context, Operation, ParamNone, ParamTmpRef, ParamType, ParamValue, Session, Uuid, raw};
+use optee_teec::{Context, Operation, Param, ParamNone, ParamTmpRef, ParamType, ParamValue, Session, Uuid, raw};
 use proto::command::Request;
 use proto::limits::MAX_REPLY;
 use proto::{Status, frame};
 
 const UUID: &str = include_str!("../../uuid.txt");
-const HANDLE_FRAME: u32 = 0;
+pub const HANDLE_FRAME: u32 = 0;
 
 pub struct Tee {
     context: Context,
@@ -43,14 +43,19 @@ impl Tee {
     }
 
     fn try_handle(&mut self, frame: &[u8]) -> optee_teec::Result<Vec<u8>> {
+        self.invoke(HANDLE_FRAME, ParamTmpRef::new_input(frame))
+    }
+
+    /// The reply to what `frame` refers to, under any command number.
+    pub fn invoke(&mut self, command: u32, frame: impl Param) -> optee_teec::Result<Vec<u8>> {
         let mut operation = Operation::new(
             0,
-            ParamTmpRef::new_input(frame),
+            frame,
             ParamTmpRef::new_output(&mut self.reply),
             ParamValue::new(0, 0, ParamType::ValueOutput),
             ParamNone,
         );
-        self.session.invoke_command(HANDLE_FRAME, &mut operation)?;
+        self.session.invoke_command(command, &mut operation)?;
         let (_, reply, length, _) = operation.parameters();
         let length = length.a() as usize;
         assert_eq!(reply.updated_size(), length, "p1 and p2 agree on the length");
@@ -64,14 +69,7 @@ impl Tee {
 
     /// The code of a frame under another command number.
     pub fn handle_as(&mut self, command: u32, frame: &[u8]) -> u32 {
-        let mut operation = Operation::new(
-            0,
-            ParamTmpRef::new_input(frame),
-            ParamTmpRef::new_output(&mut self.reply),
-            ParamValue::new(0, 0, ParamType::ValueOutput),
-            ParamNone,
-        );
-        code(self.session.invoke_command(command, &mut operation))
+        code(self.invoke(command, ParamTmpRef::new_input(frame)).map(drop))
     }
 
     /// The code of a command with room for only so many bytes, and the length said to be needed.
@@ -139,7 +137,6 @@ struct AnyParam {
 
 impl AnyParam {
     fn new(kind: Kind, memory: &mut [u8]) -> Self {
-        use optee_teec::Param;
         let raw = match kind {
             Kind::None | Kind::ValueInput | Kind::ValueOutput | Kind::ValueInout => {
                 ParamValue::new(0, 0, ParamType::ValueInout).to_raw()
@@ -150,7 +147,7 @@ impl AnyParam {
     }
 }
 
-impl optee_teec::Param for AnyParam {
+impl Param for AnyParam {
     fn to_raw(&mut self) -> raw::TEEC_Parameter {
         self.raw
     }
