@@ -40,4 +40,8 @@ async fn a_session_that_does_not_open_is_seen_in_log_and_probes_and_one_that_ope
     std::fs::OpenOptions::new().write(true).open(&key).unwrap().write_all(&bytes).unwrap();
     within_seconds(15, async || (ask("/readyz").await.0 == 200).then_some(())).await;
     assert_eq!(ask("/livez").await.0, 200);
+    let log = process.log();
+    let opened: Vec<_> = log.iter().filter(|line| line.contains("a TEE session is open")).collect();
+    assert_eq!(opened.len(), 1);
+    assert!(opened[0].contains(r#""storage":"None""#) && opened[0].contains(r#""measurement":"0x"#), "{}", opened[0]);
 }

@@ -1,13 +1,13 @@
 //! What a new session must show before anything is served over it: whoever has the machine may have loaded another trusted
 //! application since the last one was opened.
 
-use proto::Status;
 use proto::command::{Hello, Request, SecurityState, VerifySecurityState};
 use proto::frame::{VERSION, decode_reply, encode_request};
+use proto::{Hash, Status};
 use thiserror::Error;
 
 use super::session::Session;
-use crate::protection::{InsufficientProtection, RequiredProtection};
+use crate::protection::{InsufficientProtection, RequiredProtection, TaKey};
 
 /// A session was opened with a trusted application that is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -40,6 +40,19 @@ pub(super) fn admit(session: &mut impl Session, required: &RequiredProtection) -
     Ok(state)
 }
 
+/// Tells the operator what a session that was just opened is with.
+pub(super) fn log(state: &SecurityState) {
+    let SecurityState { version, measurement, storage, rollback, time, .. } = state;
+    let measurement = if *measurement == Hash::default() { "unknown".into() } else { measurement.to_string() };
+    tracing::info!(version = version.as_str(), measurement, ?storage, ?rollback, ?time, "a TEE session is open");
+    if TaKey::of_version(version) == Some(TaKey::Development) {
+        tracing::warn!(
+            "the trusted application is signed with the development key, which everybody has: whoever controls this machine \
+             can load one of their own in its place. Sign it with a key of your own (TA_KEY=path make ta)"
+        );
+    }
+}
+
 fn ask<R: Request>(session: &mut impl Session, request: &R) -> Result<R::Reply, NotAdmitted> {
     let frame = encode_request(request).map_err(NotAdmitted::Refused)?;
     let reply = session.call(&frame).map_err(|error| {
@@ -47,4 +60,66 @@ fn ask<R: Request>(session: &mut impl Session, request: &R) -> Result<R::Reply, 
         NotAdmitted::Silent
     })?;
     decode_reply::<R>(&reply).map_err(|_| NotAdmitted::Silent)?.map_err(NotAdmitted::Refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::sync::{Arc, Mutex};
+
+    use proto::Bounded;
+    use proto::command::{Phase, Protection};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(version: &str, measurement: Hash) -> String {
+        let state = SecurityState {
+            version: Bounded::new(version.to_owned()).unwrap(),
+            measurement,
+            phase: Phase::Uninitialised,
+            counter: 0,
+            storage: Protection::SecureWorld,
+            rollback: Protection::None,
+            time: Protection::None,
+            provisioned: None,
+        };
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        tracing::subscriber::with_default(subscriber, || log(&state));
+        String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn one_line_says_what_the_session_is_with() {
+        let text = logged("0.1.0+own-key", Hash([0xab; 32]));
+        assert_eq!(text.lines().count(), 1, "{text}");
+        let measurement = format!("measurement=\"0x{}\"", "ab".repeat(32));
+        for word in
+            [" INFO ", "version=\"0.1.0+own-key\"", &measurement, "storage=SecureWorld", "rollback=None", "time=None"]
+        {
+            assert!(text.contains(word), "{word} in {text}");
+        }
+        assert!(logged("0.1.0", Hash::default()).contains("measurement=\"unknown\""));
+    }
+
+    #[test]
+    fn the_development_key_is_warned_of() {
+        let text = logged("0.1.0+development-key", Hash::default());
+        let warning = text.lines().nth(1).unwrap();
+        assert!(warning.contains(" WARN ") && warning.contains("development key"), "{text}");
+    }
 }

@@ -9,7 +9,7 @@ use proto::Status;
 use proto::command::Opcode;
 use proto::frame::split_request;
 
-use super::admission::{NotAdmitted, admit};
+use super::admission::{self, NotAdmitted, admit};
 use super::batch::{self, Outcome};
 use super::breaker::Breaker;
 use super::line::{Job, Line};
@@ -117,7 +117,8 @@ impl Driver {
         self.breaker.call_begins();
         let opened = guarded(|| {
             let mut session = open().map_err(OpenError::Session)?;
-            admit(&mut session, &self.required_protection).map_err(OpenError::NotAdmitted)?;
+            let state = admit(&mut session, &self.required_protection).map_err(OpenError::NotAdmitted)?;
+            admission::log(&state);
             Ok(session)
         });
         self.breaker.call_ends(false, false);
