@@ -9,6 +9,7 @@ use proto::digest::personal_message_hash;
 use proto::limits::{MAX_FRAME, MAX_REPLY};
 use proto::{EntryPointVersion, Hash, PaymasterDigest, Permissions, Status, frame, paymaster};
 
+use crate::entry::changes_nothing_without_room;
 use crate::rules;
 use crate::support::keys::recover;
 use crate::support::requests::{Draft, sponsor};
@@ -88,6 +89,7 @@ fn nothing_but_provision_is_accepted_of_a_new_one(tee: &mut Tee) {
 fn it_is_provisioned_once(tee: &mut Tee) {
     let admin = admin();
     let command = signed(provision(admin.address(), 1), &admin);
+    changes_nothing_without_room(tee, &command);
     tee.call(&command).unwrap();
     assert_eq!(tee.call(&command).unwrap_err(), Status::AlreadyProvisioned);
     let state = state(tee);
@@ -100,7 +102,9 @@ fn a_relay_key_is_authorised_by_the_admin(tee: &mut Tee) {
     let command = AuthorizeSigner { signer: relay().address(), permissions, counter: 2, signature: no_signature() };
     let forged = signed(command, &relay());
     assert_eq!(tee.call(&forged).unwrap_err(), Status::AdminSignatureInvalid);
-    tee.call(&signed(command, &admin())).unwrap();
+    let command = signed(command, &admin());
+    changes_nothing_without_room(tee, &command);
+    tee.call(&command).unwrap();
     assert_eq!(state(tee).counter, 2);
 }
 
@@ -123,6 +127,7 @@ fn an_account_is_made_with_a_passkey(tee: &mut Tee) {
         signature_scheme: SignatureScheme::Eip191,
         registration: passkey().register(),
     };
+    changes_nothing_without_room(tee, &command);
     let made = tee.call(&command).unwrap();
     assert_eq!(tee.call(&command).unwrap(), made, "the same passkey gives the same account");
     assert_eq!(wallet(tee), made);
