@@ -20,6 +20,12 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
         if kms.required_protection.storage.0 < Protection::SecureWorld {
             return refuse("a TEE of which no protection is required: set `kms.required_protection.storage`");
         }
+        if kms.required_protection.rollback.is_none() {
+            return refuse(
+                "a TEE of which nobody says whether it has to know an older copy of its storage: set \
+                 `kms.required_protection.rollback`, to \"none\" if that is accepted",
+            );
+        }
         if !kms.required_protection.own_ta_key {
             return refuse(
                 "the development key of trusted applications, which is public: set `kms.required_protection.own_ta_key`",
@@ -87,12 +93,14 @@ mod tests {
 
     #[test]
     fn production_runs_a_kms_over_op_tee_that_has_to_protect_its_storage_and_be_signed_with_the_operators_key() {
-        assert!(with_optee(json!({ "storage": "secureWorld", "own_ta_key": true })).is_ok());
+        assert!(with_optee(json!({ "storage": "secureWorld", "rollback": "none", "own_ta_key": true })).is_ok());
         assert!(with_optee(json!({ "storage": "hardware", "rollback": "hardware", "own_ta_key": true })).is_ok());
         for weak in [json!({}), json!({ "own_ta_key": true }), json!({ "storage": "none", "own_ta_key": true })] {
             assert!(with_optee(weak).unwrap_err().to_string().contains("required_protection.storage"));
         }
-        let any_key = with_optee(json!({ "storage": "hardware" })).unwrap_err().to_string();
+        let unsaid = with_optee(json!({ "storage": "hardware", "own_ta_key": true })).unwrap_err().to_string();
+        assert!(unsaid.contains("required_protection.rollback"), "{unsaid}");
+        let any_key = with_optee(json!({ "storage": "hardware", "rollback": "hardware" })).unwrap_err().to_string();
         assert!(any_key.contains("own_ta_key"), "{any_key}");
     }
 

@@ -12,9 +12,10 @@ pub struct RequiredProtection {
     /// Of what the TEE stores, against being read or changed: `none`, `secureWorld` or `hardware`.
     #[schemars(with = "ProtectionName")]
     pub storage: Level,
-    /// Against an older copy of it being put back.
-    #[schemars(with = "ProtectionName")]
-    pub rollback: Level,
+    /// Against an older copy of it being put back; unset it is `none`. The production profile wants it set, be it to `none`:
+    /// without it an older copy revives revoked keys, and OP-TEE may lose all it has sealed when its supplicant is killed.
+    #[schemars(with = "Option<ProtectionName>")]
+    pub rollback: Option<Level>,
     /// Of the TEE's clock, which nothing relies on.
     #[schemars(with = "ProtectionName")]
     pub time: Level,
@@ -101,7 +102,7 @@ impl RequiredProtection {
     pub fn check(&self, state: &SecurityState) -> Result<(), InsufficientProtection> {
         let levels = [
             ("storage", self.storage, state.storage),
-            ("rollback", self.rollback, state.rollback),
+            ("rollback", self.rollback.unwrap_or_default(), state.rollback),
             ("time", self.time, state.time),
         ];
         for (what, Level(required), reported) in levels {

@@ -17,7 +17,7 @@ use crate::support::{ChangingTee, Gate, GatedTee, Kms, platform, settings};
 
 const SECURE_STORAGE: RequiredProtection = RequiredProtection {
     storage: Level(Protection::SecureWorld),
-    rollback: Level(Protection::None),
+    rollback: None,
     time: Level(Protection::None),
     own_ta_key: false,
 };
@@ -95,13 +95,14 @@ fn every_level_counts_and_so_does_the_key() {
         for reported in levels {
             for what in ["storage", "rollback", "time"] {
                 let mut state = state("0.1.0");
-                let mut requirements = RequiredProtection::default();
-                let (level, requirement) = match what {
-                    "storage" => (&mut state.storage, &mut requirements.storage),
-                    "rollback" => (&mut state.rollback, &mut requirements.rollback),
-                    _ => (&mut state.time, &mut requirements.time),
+                let none = RequiredProtection::default();
+                let level = Level(required);
+                let (reports, requirements) = match what {
+                    "storage" => (&mut state.storage, RequiredProtection { storage: level, ..none }),
+                    "rollback" => (&mut state.rollback, RequiredProtection { rollback: Some(level), ..none }),
+                    _ => (&mut state.time, RequiredProtection { time: level, ..none }),
                 };
-                (*level, *requirement) = (reported, Level(required));
+                *reports = reported;
                 let expected = match reported >= required {
                     true => Ok(()),
                     false => Err(InsufficientProtection::Level { what, required, reported }),

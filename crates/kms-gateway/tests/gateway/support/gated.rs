@@ -40,7 +40,7 @@ pub const OPTIONS: WorkerOptions =
 
 const NONE: RequiredProtection = RequiredProtection {
     storage: Level(Protection::None),
-    rollback: Level(Protection::None),
+    rollback: None,
     time: Level(Protection::None),
     own_ta_key: false,
 };
