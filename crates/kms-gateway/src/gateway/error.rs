@@ -128,6 +128,8 @@ impl From<TeeError> for GatewayError {
             TeeError::Refused(status) => Self::Refused(status),
             TeeError::Busy => Self::TeeBusy,
             TeeError::Unavailable | TeeError::NotAdmitted(NotAdmitted::Silent) => Self::TeeUnavailable,
+            // What passes is no word about the request, which was not sent.
+            TeeError::NotAdmitted(NotAdmitted::Refused(status)) if status.is_retryable() => Self::TeeUnavailable,
             TeeError::NotAdmitted(NotAdmitted::Refused(status)) => Self::Refused(status),
             TeeError::NotAdmitted(NotAdmitted::WireVersion { .. }) => Self::Refused(Status::UnsupportedVersion),
             TeeError::NotAdmitted(NotAdmitted::Protection(missing)) => Self::TeeProtectionInsufficient(missing),

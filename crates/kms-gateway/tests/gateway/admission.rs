@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use kms_gateway::GatewayError;
 use kms_gateway::protection::{InsufficientProtection, Level, RequiredProtection};
+use kms_gateway::tee::TeeError;
 use kms_gateway::transport::{NotAdmitted, SessionError, StartError, TransportError, Worker, WorkerOptions};
 use proto::Status;
 use proto::command::{Hello, Opcode, Protection, TaHello};
@@ -165,4 +167,20 @@ async fn another_trusted_application_put_in_place_of_the_lost_one_signs_nothing_
         tokio::time::sleep(SOON).await;
     }
     kms.sponsor(&request.next(&kms.relay)).await.ok();
+}
+
+#[test]
+fn a_caller_is_told_why_nothing_is_served_and_to_come_back_only_where_it_may_pass() {
+    for (why, code, retryable) in [
+        (NotAdmitted::Silent, "tee_unavailable", true),
+        (NotAdmitted::Refused(Status::StorageFailed), "tee_unavailable", true),
+        (NotAdmitted::Refused(Status::StorageCorrupt), "storage_corrupt", false),
+        (NotAdmitted::Refused(Status::RollbackDetected), "rollback_detected", false),
+        (NotAdmitted::Refused(Status::UnsupportedVersion), "unsupported_version", false),
+        (NotAdmitted::WireVersion { theirs: 2 }, "unsupported_version", false),
+        (NotAdmitted::Protection(TOO_LITTLE), "tee_protection_insufficient", false),
+    ] {
+        let told = GatewayError::from(TeeError::NotAdmitted(why));
+        assert_eq!((told.code(), told.is_retryable()), (code, retryable), "{why}");
+    }
 }
