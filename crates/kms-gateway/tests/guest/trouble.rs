@@ -19,7 +19,7 @@ const WRITERS: usize = 2;
 /// What one that starts says: it has nobody's registration.
 const NEW_GATEWAY: &[&str] = &["registration_unknown"];
 /// Acknowledged in that time, at least: what is never acknowledged is never lost.
-const PROGRESS: usize = 5;
+const PROGRESS: usize = 3;
 
 /// The power, the gateway, the supplicant.
 pub async fn crashes(machine: &Machine) {

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 
 /// Where `scripts/optee/init` has the supplicant keep them.
 const FOLDER: &str = "/data/tee";
@@ -18,17 +17,9 @@ pub fn keep() -> Files {
 
 /// These and no others. OP-TEE opens none of them while no object is open.
 pub fn put_back(Files(files): &Files) {
-    paths().for_each(remove);
+    paths().for_each(|path| fs::remove_file(path).unwrap());
     for (path, bytes) in files {
         fs::write(path, bytes).unwrap();
-    }
-}
-
-/// Takes a file away, even if `scripts/optee/init` holds it in place by mounting something there.
-fn remove(path: PathBuf) {
-    if fs::remove_file(&path).is_err() {
-        Command::new("umount").arg(&path).status().unwrap();
-        fs::remove_file(path).unwrap();
     }
 }
 
