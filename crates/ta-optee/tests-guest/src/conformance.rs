@@ -26,7 +26,8 @@ pub fn run() {
         player.play(chapter);
     }
     println!("{} in {:.1} s: all of them", player.total, started.elapsed().as_secs_f64());
-    assert!(player.total.worlds > 300 && player.total.frames > 5000 && player.total.faults > 100);
+    let Tally { worlds, instances, faults, frames, .. } = player.total;
+    assert!(worlds > 300 && instances > 20 && faults > 100 && frames > 5000);
 }
 
 #[derive(Clone, Copy, Default)]
@@ -106,10 +107,13 @@ impl Player {
         }
     }
 
-    /// A core that has opened its storage. One that is in use is ended with its whole instance, as a power-off would; a new
-    /// world only needs another core.
+    /// A core that has opened its storage. One that is in use is ended, now and then with its whole instance, as a power-off
+    /// would; a new world only needs another core.
     fn start(&mut self, seed: &[u8; 32], is_in_use: bool) {
-        if is_in_use && let Some(mut tee) = self.tee.take() {
+        if is_in_use
+            && self.tally.starts.is_multiple_of(4)
+            && let Some(mut tee) = self.tee.take()
+        {
             assert_eq!(tee.handle_as(PANIC, &[]), TEEC_ERROR_TARGET_DEAD);
             self.tally.instances += 1;
         }

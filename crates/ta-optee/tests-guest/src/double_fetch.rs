@@ -18,7 +18,7 @@ use crate::tee::{HANDLE_FRAME, Tee};
 
 const READ_TWICE: u32 = 4;
 /// The least of every race.
-const ROUNDS: u32 = 1000;
+const ROUNDS: u32 = 600;
 
 pub fn run(tee: &mut Tee) {
     set_up(tee);
@@ -163,15 +163,18 @@ impl Race {
 
     /// Makes the call while another thread changes the memory.
     fn against<T>(&self, call: impl FnOnce(SharedFrame<'_>) -> T) -> T {
-        let over = AtomicBool::new(false);
+        let (begun, over) = (AtomicBool::new(false), AtomicBool::new(false));
         thread::scope(|scope| {
-            scope.spawn(|| self.take_turns(&over));
+            scope.spawn(|| self.take_turns(&begun, &over));
             let _end = AtEnd(&over);
+            while !begun.load(Ordering::Relaxed) {
+                thread::yield_now();
+            }
             call(SharedFrame(&self.memory))
         })
     }
 
-    fn take_turns(&self, over: &AtomicBool) {
+    fn take_turns(&self, begun: &AtomicBool, over: &AtomicBool) {
         // Now and then a frame lies still for as long as it takes to copy it.
         for pause in (0..4000_u32).step_by(37).cycle() {
             for frame in &self.frames {
@@ -180,6 +183,7 @@ impl Race {
                 }
                 (0..pause).for_each(|_| spin_loop());
             }
+            begun.store(true, Ordering::Relaxed);
             if over.load(Ordering::Relaxed) {
                 return;
             }

@@ -113,13 +113,13 @@ fn writes() -> u64 {
 }
 
 #[test]
-fn killed_at_any_write_it_keeps_what_it_acknowledged_and_goes_on() {
+pub fn killed_at_any_write_it_keeps_what_it_acknowledged_and_goes_on() {
     let writes = writes();
     assert!(writes >= 14, "{writes}");
     for at in 0..writes {
         for fault in [Fault::Before, Fault::After, Fault::Refused] {
             let (mut world, mut done) = (World::new(), Acknowledged::default());
-            world.device.fail_after(at, fault);
+            world.fail_after(at, fault);
             let status = run(&mut world, &mut done).unwrap_err();
             assert!(status.is_retryable(), "write {at}, {fault:?}: {status}");
             if fault != Fault::Refused {
@@ -134,7 +134,7 @@ fn killed_at_any_write_it_keeps_what_it_acknowledged_and_goes_on() {
 }
 
 #[test]
-fn a_command_that_failed_has_its_effect_once_and_then_or_when_repeated() {
+pub fn a_command_that_failed_has_its_effect_once_and_then_or_when_repeated() {
     for at in 0..2 {
         for fault in [Fault::Before, Fault::After] {
             let mut world = World::ready();
@@ -144,7 +144,7 @@ fn a_command_that_failed_has_its_effect_once_and_then_or_when_repeated() {
             let permissions = Permissions::SPONSOR;
             let command = proto::command::AuthorizeSigner { signer, permissions, counter, signature };
             let command = crate::support::world::signed(command, &world.admin);
-            world.device.fail_after(at, fault);
+            world.fail_after(at, fault);
             assert!(world.call(&command).is_err());
             world.restart().unwrap();
             // The record goes first: once it is there, the effect is.
@@ -185,12 +185,12 @@ fn a_torn_record_is_refused_and_never_taken_for_an_absent_one() {
 }
 
 #[test]
-fn without_the_count_sealed_no_signature_leaves() {
+pub fn without_the_count_sealed_no_signature_leaves() {
     for fault in [Fault::Before, Fault::After, Fault::Refused] {
         let (mut world, _, _) = World::with_account(SignatureScheme::Raw);
         let relay = world.relay.clone();
         let command = sign(VERSION, "alice", 0).approved(&alice(5), &relay);
-        world.device.fail_after(0, fault);
+        world.fail_after(0, fault);
         assert_eq!(world.call(&command), Err(Status::StorageFailed));
         world.restart().unwrap();
         assert!(world.call(&command).is_ok(), "the same approval again, once it can be sealed");

@@ -10,7 +10,9 @@ use ta::memory::{MemoryDevice, SeededEntropy};
 
 use crate::support::tape::{Chapter, Event, Recording, Tape, record};
 use crate::support::world::{TestCore, platform};
-use crate::{accounts, admin, approvals, batch, binding, ceilings, fuzz, hostile_host, secrets, webauthn};
+use crate::{
+    accounts, admin, approvals, batch, binding, ceilings, durability, fuzz, hostile_host, rollback, secrets, webauthn,
+};
 
 /// The file that the recording is written to, if any.
 const FILE: &str = "RECORDING";
@@ -23,7 +25,7 @@ macro_rules! rules {
     };
 }
 
-/// Those that touch the platform by frames alone, but for hostile hosts: their faults are written down too.
+/// Those that touch the platform by frames alone, and by faults, which are written down too.
 const RULES: &[(&str, fn())] = rules! {
     accounts: the_same_registration_gives_the_same_account_and_writes_nothing,
         a_credential_has_one_account_and_one_key_and_an_account_id_one_credential,
@@ -52,8 +54,11 @@ const RULES: &[(&str, fn())] = rules! {
         terms_and_operations_that_the_entry_point_has_no_place_for_are_refused,
         ceilings_that_allow_nothing_or_contradict_themselves_are_refused,
         relying_parties_that_no_passkey_could_come_from_are_refused;
+    durability: killed_at_any_write_it_keeps_what_it_acknowledged_and_goes_on,
+        a_command_that_failed_has_its_effect_once_and_then_or_when_repeated, without_the_count_sealed_no_signature_leaves;
     fuzz: random_frames_get_a_refusal, mutated_frames_of_every_opcode_get_a_reply,
         mutated_frames_in_a_batch_get_the_replies_they_get_alone, what_is_no_frame_is_told_so;
+    rollback: what_an_admin_signed_before_a_restart_holds_after_it;
     secrets: no_reply_carries_entropy_or_key_material, keys_come_from_the_platform_s_entropy_and_from_nothing_else,
         no_command_signs_a_digest_of_the_host_s_choosing;
     webauthn: flags_and_origins_that_do_not_show_the_user_here_are_refused,

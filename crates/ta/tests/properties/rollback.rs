@@ -168,7 +168,7 @@ fn killed_while_it_opens_it_opens_the_next_time_with_everything_there() {
 }
 
 #[test]
-fn what_an_admin_signed_before_a_restart_holds_after_it() {
+pub fn what_an_admin_signed_before_a_restart_holds_after_it() {
     let mut world = World::ready();
     let (signer, counter) = (world.relay.address(), world.next_counter());
     let command = signed(RevokeSigner { signer, counter, signature: no_signature() }, &world.admin);
