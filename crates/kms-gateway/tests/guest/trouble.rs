@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
@@ -13,13 +13,15 @@ use crate::ledger::{Account, Ledger};
 use crate::machine::Machine;
 
 const POWER_CUTS: u32 = 10;
-/// Of each kind of trouble within one boot.
-const UNDER_TROUBLE: Duration = Duration::from_secs(45);
+/// Of each kind of trouble, at least so often within one boot.
+const TIMES: usize = 10;
+/// A slow machine takes longer, and one that has stopped takes no longer than this.
+const PATIENCE: Duration = Duration::from_secs(300);
 const WRITERS: usize = 2;
 /// What one that starts says: it has nobody's registration.
 const NEW_GATEWAY: &[&str] = &["registration_unknown"];
-/// Acknowledged in that time, at least: what is never acknowledged is never lost.
-const PROGRESS: usize = 3;
+/// Acknowledged in that time, at least.
+const PROGRESS: usize = 5;
 
 /// The power, the gateway, the supplicant.
 pub async fn crashes(machine: &Machine) {
@@ -36,8 +38,8 @@ pub async fn crashes(machine: &Machine) {
     }
     tell("the power was cut in the middle of writes", POWER_CUTS as usize, &ledger).await;
 
-    under_trouble(machine, "kill-gateway", "killed the gateway", 10, &ledger, NEW_GATEWAY).await;
-    under_trouble(machine, "kill-supplicant", "killed the supplicant", 5, &ledger, NEW_GATEWAY).await;
+    under_trouble(machine, "kill-gateway", "killed the gateway", &ledger).await;
+    under_trouble(machine, "kill-supplicant", "killed the supplicant", &ledger).await;
     finish(machine, &ledger).await;
 }
 
@@ -49,11 +51,9 @@ pub async fn panics(machine: &Machine) {
     drop(running);
     let running = machine.boot("panic");
     let writers = Writers::start(&running.url, &ledger, &[]);
-    tokio::time::sleep(UNDER_TROUBLE).await;
+    let panics = often_enough(|| machine.secure_world_said("[TA] panic at"), &ledger).await;
     let hung_up = writers.stop().await;
     assert_eq!(hung_up, 0, "the gateway stays, and says that the TEE does not");
-    let panics = machine.secure_world_said("[TA] panic at");
-    assert!(panics >= 10, "{panics} panics");
     let kms = Kms::at(&running.url);
     let reopened = wait_for(&kms, "/QueueStatus").await["reopened"].as_u64().unwrap();
     assert!(reopened >= 5, "the gateway opened {reopened} sessions again");
@@ -62,29 +62,30 @@ pub async fn panics(machine: &Machine) {
     finish(machine, &ledger).await;
 }
 
-async fn under_trouble(
-    machine: &Machine,
-    word: &str,
-    said: &str,
-    at_least: usize,
-    ledger: &Arc<Mutex<Ledger>>,
-    expected: &'static [&'static str],
-) {
-    let before = ledger.lock().await.acknowledged();
+async fn under_trouble(machine: &Machine, word: &str, said: &str, ledger: &Arc<Mutex<Ledger>>) {
     let running = machine.boot(word);
-    let writers = Writers::start(&running.url, ledger, expected);
-    tokio::time::sleep(UNDER_TROUBLE).await;
+    let writers = Writers::start(&running.url, ledger, NEW_GATEWAY);
+    let times = often_enough(|| machine.said(said), ledger).await;
     writers.stop().await;
-    let times = machine.said(said);
     let removals = machine.secure_world_said("Remove corrupt file");
-    assert!(times >= at_least, "{said} only {times} times");
     drop(running);
     let running = machine.boot("steady");
     ledger.lock().await.check(&Kms::at(&running.url)).await;
-    let progress = ledger.lock().await.acknowledged() - before;
-    assert!(progress >= PROGRESS, "{progress} acknowledged");
     tell(said, times, ledger).await;
     say(&format!("  in which OP-TEE would have removed its directory {removals} times"));
+}
+
+/// Waits until it has happened often enough, with enough acknowledged meanwhile: what is never acknowledged is never lost.
+async fn often_enough(times: impl Fn() -> usize, ledger: &Mutex<Ledger>) -> usize {
+    let (began, before) = (Instant::now(), ledger.lock().await.acknowledged());
+    loop {
+        let progress = ledger.lock().await.acknowledged() - before;
+        if times() >= TIMES && progress >= PROGRESS {
+            return times();
+        }
+        assert!(began.elapsed() < PATIENCE, "{} times, {progress} acknowledged within {PATIENCE:?}", times());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 async fn finish(machine: &Machine, ledger: &Arc<Mutex<Ledger>>) {
