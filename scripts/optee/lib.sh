@@ -12,6 +12,13 @@ OPTEE_IMAGES="$UNPACKED/optee/usr/lib/optee/vexpress-qemu_armv8a"
 
 die() { say "$*"; exit 1; }
 
+# Whether the tested version of OP-TEE had moved, so that Debian stable's was unpacked (scripts/optee/packages).
+is_stable() {
+  local stable
+  stable=$(awk '$2 == "optee-os" { print $6 }' "$PROJECT/scripts/optee/packages.list")
+  grep -qxF "optee-os $stable" "$UNPACKED/versions"
+}
+
 # Two scripts started at once must not build over each other: waits for the lock of that name.
 lock() {
   mkdir -p "$OPTEE"
