@@ -59,14 +59,22 @@ impl Kms {
 
     /// Registers a new passkey and makes the account it commands.
     pub async fn new_account(&self) -> Result<(SoftPasskey, Value), NoAnswer> {
+        let (passkey, registration) = self.register().await?;
+        Ok((passkey, self.create_account(&registration).await?))
+    }
+
+    /// A new passkey, and the id of its registration.
+    pub async fn register(&self) -> Result<(SoftPasskey, Value), NoAnswer> {
         let mut passkey = SoftPasskey::create(RP_ID, ORIGIN).unwrap();
         let begun = self.post("/webauthn/register/begin", &json!({ "userName": "alice" })).await?;
         let credential = passkey.register(&begun["publicKey"]).unwrap();
         let finish = json!({ "registrationId": begun["registrationId"], "credential": credential });
         self.post("/webauthn/register/finish", &finish).await?;
-        let create = json!({ "registrationId": begun["registrationId"] });
-        let account = self.post("/kms/create-deterministic-account", &create).await?;
-        Ok((passkey, account))
+        Ok((passkey, begun["registrationId"].clone()))
+    }
+
+    pub async fn create_account(&self, registration: &Value) -> Answer {
+        self.post("/kms/create-deterministic-account", &json!({ "registrationId": registration })).await
     }
 }
 

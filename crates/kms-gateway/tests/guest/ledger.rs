@@ -8,7 +8,8 @@ use kms_gateway::bootstrap::AdminKey;
 use proto::bytes::{Bounded, BoundedList};
 use proto::command::{AuthorizeSigner, Ceilings, Deployment, Provision, RelyingParty, RevokeSigner};
 use proto::json::hex_bytes;
-use proto::{EntryPointVersion, Permissions, Signature, Wei};
+use proto::json::passkey::to_base64url;
+use proto::{AccountId, EntryPointVersion, Permissions, Signature, Wei};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -37,6 +38,8 @@ pub struct Ledger {
     admin: AdminKey,
     pub relay: RelayKey,
     pub accounts: Vec<Account>,
+    /// Of accounts that were asked for, and no answer came: each is there as a whole, or not at all.
+    pub unanswered: Vec<SoftPasskey>,
     signers: BTreeSet<String>,
     paymaster_signer: String,
     pub counter: u64,
@@ -57,6 +60,7 @@ impl Ledger {
             admin,
             relay,
             accounts: Vec::new(),
+            unanswered: Vec::new(),
             signers: BTreeSet::new(),
             paymaster_signer: state["paymasterSigner"].as_str().unwrap().to_owned(),
             counter: 1,
@@ -155,6 +159,14 @@ impl Ledger {
             assert_eq!(account["ownerAddress"], created["ownerAddress"]);
             assert_eq!(account["passkeys"][0]["credentialId"], created["credentialId"]);
         }
+        for passkey in std::mem::take(&mut self.unanswered) {
+            let id = AccountId::of_credential(passkey.credential_id());
+            match kms.get(&format!("/kms/accounts/{id}")).await {
+                Ok(account) => self.accounts.push(found(passkey, &account)),
+                Err(NoAnswer::Refused(StatusCode::NOT_FOUND, code)) => assert_eq!(code, "account_unknown"),
+                Err(problem) => panic!("account {id} is half there: {problem:?}"),
+            }
+        }
     }
 
     /// Accounts and commands.
@@ -171,6 +183,18 @@ impl Ledger {
             self.accounts.push(Account { passkey: request.passkey, created });
         }
     }
+}
+
+/// One that was made, though nobody heard of it.
+fn found(passkey: SoftPasskey, account: &Value) -> Account {
+    let [only] = account["passkeys"].as_array().unwrap().as_slice() else { panic!("one passkey made it: {account}") };
+    assert_eq!(only["credentialId"], to_base64url(passkey.credential_id()));
+    let created = json!({
+        "accountId": account["accountId"],
+        "ownerAddress": account["ownerAddress"],
+        "credentialId": only["credentialId"],
+    });
+    Account { passkey, created }
 }
 
 /// An honest request of now.

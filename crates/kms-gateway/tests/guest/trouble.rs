@@ -2,14 +2,14 @@
 //! cut; afterwards everything that was acknowledged is there.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use crate::kms::{Kms, NoAnswer};
-use crate::ledger::{Account, Ledger};
+use crate::ledger::{Account, Ledger, request};
 use crate::machine::Machine;
 
 const POWER_CUTS: u32 = 10;
@@ -17,7 +17,8 @@ const POWER_CUTS: u32 = 10;
 const TIMES: usize = 10;
 /// A slow machine takes longer, and one that has stopped takes no longer than this.
 const PATIENCE: Duration = Duration::from_secs(300);
-const WRITERS: usize = 2;
+/// One changes signers, one has operations sponsored, the others make accounts.
+const WRITERS: usize = 4;
 /// What one that starts says: it has nobody's registration.
 const NEW_GATEWAY: &[&str] = &["registration_unknown"];
 /// Acknowledged in that time, at least.
@@ -108,20 +109,15 @@ impl Writers {
     fn start(url: &str, ledger: &Arc<Mutex<Ledger>>, expected: &'static [&'static str]) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let mut tasks = JoinSet::new();
-        for writer in 0..=WRITERS {
+        for writer in 0..WRITERS {
             let (kms, ledger, stop) = (Kms::at(url), Arc::clone(ledger), Arc::clone(&stop));
             tasks.spawn(async move {
                 let mut hung_up = 0;
                 while !stop.load(Ordering::SeqCst) {
                     let outcome = match writer {
                         0 => ledger.lock().await.change_signers(&kms).await,
-                        _ => match kms.new_account().await {
-                            Ok((passkey, created)) => {
-                                ledger.lock().await.accounts.push(Account { passkey, created });
-                                Ok(())
-                            }
-                            Err(problem) => Err(problem),
-                        },
+                        1 => sponsor(&kms, &ledger).await,
+                        _ => make_account(&kms, &ledger).await,
                     };
                     match outcome {
                         Ok(()) => continue,
@@ -144,6 +140,38 @@ impl Writers {
         self.stop.store(true, Ordering::SeqCst);
         self.tasks.join_all().await.into_iter().sum()
     }
+}
+
+async fn make_account(kms: &Kms, ledger: &Mutex<Ledger>) -> Result<(), NoAnswer> {
+    let (passkey, registration) = kms.register().await?;
+    let outcome = kms.create_account(&registration).await;
+    let mut ledger = ledger.lock().await;
+    match outcome {
+        Ok(created) => ledger.accounts.push(Account { passkey, created }),
+        Err(problem) => {
+            ledger.unanswered.push(passkey);
+            return Err(problem);
+        }
+    }
+    Ok(())
+}
+
+/// Has an operation of some account sponsored, if there is an account yet.
+async fn sponsor(kms: &Kms, ledger: &Mutex<Ledger>) -> Result<(), NoAnswer> {
+    static NONCE: AtomicU64 = AtomicU64::new(1 << 32);
+    let mut held = ledger.lock().await;
+    let Some(Account { passkey, created }) = held.accounts.pop() else {
+        drop(held);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        return Ok(());
+    };
+    let request = request(passkey, &created, &held.relay, NONCE.fetch_add(1, Ordering::SeqCst));
+    drop(held);
+    let sponsored = kms.send(request.over_http(kms)).await;
+    ledger.lock().await.accounts.push(Account { passkey: request.passkey, created });
+    let sponsored = sponsored?;
+    assert!(sponsored["paymasterAndData"].is_string(), "{sponsored}");
+    Ok(())
 }
 
 async fn wait_for(kms: &Kms, path: &str) -> serde_json::Value {
