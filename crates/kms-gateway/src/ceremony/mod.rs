@@ -139,13 +139,14 @@ impl Ceremonies {
         Ok(verified)
     }
 
-    /// A registration that was verified. It stays for its time, so that making its account can be tried again.
+    /// A registration that was verified, and the time, in Unix seconds, for which it stays: making its account can be tried
+    /// again.
     ///
     /// # Errors
     /// [`CeremonyError::Unknown`].
-    pub fn verified(&self, id: Uuid, now: u64) -> Result<VerifiedRegistration, CeremonyError> {
+    pub fn verified(&self, id: Uuid, now: u64) -> Result<(VerifiedRegistration, u64), CeremonyError> {
         match self.entries(now).get(&id) {
-            Some(Entry { stage: Stage::Verified(verified), .. }) => Ok(verified.clone()),
+            Some(Entry { stage: Stage::Verified(verified), expires_at }) => Ok((verified.clone(), *expires_at)),
             _ => Err(CeremonyError::Unknown),
         }
     }

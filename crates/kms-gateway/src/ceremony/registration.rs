@@ -4,7 +4,7 @@ use ciborium::Value as Cbor;
 use proto::bytes::Bounded;
 use proto::command::{CredentialId, PasskeyPublicKey, Registration};
 use proto::{AccountId, Status};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use webauthn_rs::prelude::{
     COSEAlgorithm, COSEKeyType, PasskeyRegistration, RegisterPublicKeyCredential, Webauthn, WebauthnError,
@@ -13,7 +13,7 @@ use webauthn_rs::prelude::{
 use super::{CeremonyError, invalid};
 
 /// A passkey that its authenticator just made, with what proves it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct VerifiedRegistration {
     /// The credential.
     pub credential_id: CredentialId,

@@ -12,8 +12,8 @@ use uuid::Uuid;
 
 use super::decision::{Case, detached};
 use super::{Caller, Gateway, GatewayError, Inner};
-use crate::ceremony::{NewUser, VerifiedRegistration};
-use crate::store::{AccountEntry, Action};
+use crate::ceremony::{CeremonyError, NewUser, VerifiedRegistration};
+use crate::store::{AccountEntry, Action, Creation, Unfinished};
 
 /// An account as `create_account` answers it.
 #[derive(Clone, Debug)]
@@ -63,7 +63,8 @@ impl Gateway {
         detached(async move { inner.conclude(case, outcome.map_err(GatewayError::from)).await }).await
     }
 
-    /// Makes the account of a verified registration. The same credential gives the same account.
+    /// Makes the account of a verified registration. The same credential gives the same account, also after a restart in
+    /// the middle of it.
     ///
     /// `account_id` is by default the one named when the registration began, or else that of the credential;
     /// `scheme` by default the one in the settings.
@@ -112,7 +113,12 @@ impl Gateway {
         let (inner, account_id) = (Arc::clone(&self.inner), account_id.clone());
         detached(async move {
             let _turn = turn;
-            Ok(Arc::unwrap_or_clone(inner.known.wallet(&inner.tee, &account_id).await?))
+            let wallet = inner.known.wallet(&inner.tee, &account_id).await?;
+            // It may be no stranger at all, but one whose making was cut short.
+            if is_stranger && let Err(error) = inner.settle_creations(Unfinished::Named(account_id)).await {
+                tracing::warn!(%error, "an account is not in the index yet");
+            }
+            Ok(Arc::unwrap_or_clone(wallet))
         })
         .await
     }
@@ -133,36 +139,68 @@ impl Inner {
         case: &mut Case,
     ) -> Result<(WalletInfo, VerifiedRegistration), GatewayError> {
         let now = self.clock.now();
-        let verified = self.ceremonies.verified(registration_id, now)?;
-        let account_id = self.choose_account_id(case.account_id.take(), &verified).await?;
-        case.account_id = Some(account_id.clone());
+        let (registration, expires_at) = self.verified(registration_id, now).await?;
         // Not in a TEE that protects less than it must.
         self.known.provisioned(&self.tee).await?;
+        self.settle_creations(Unfinished::Expired { now }).await?;
+        self.settle_creations(Unfinished::Of(registration_id)).await?;
+        let account_id = self.choose_account_id(case.account_id.take(), &registration).await?;
+        case.account_id = Some(account_id.clone());
+        let creation = Creation { registration_id, account_id, registration, asked_at: now, expires_at };
+        // Before the TEE makes it: whoever is killed after that knows whose it is.
+        self.store.save_creation(creation.clone()).await?;
         let wallet = self
             .tee
             .call(&CreateHybridAccount {
-                account_id: account_id.clone(),
+                account_id: creation.account_id.clone(),
                 signature_scheme: scheme.unwrap_or(self.settings.signature_scheme),
-                registration: verified.registration.clone(),
+                registration: creation.registration.registration.clone(),
             })
             .await?;
-        let has_the_passkey = wallet.passkeys.iter().any(|passkey| {
-            passkey.credential_id == verified.credential_id && passkey.public_key == verified.public_key
-        });
-        if wallet.account_id != account_id || !has_the_passkey {
+        if !creation.made(&wallet) {
             return Err(GatewayError::TeeReplyInvalid);
         }
         if scheme.is_some_and(|scheme| scheme != wallet.signature_scheme) {
             return Err(GatewayError::SignatureSchemeConflict);
         }
-        self.store
-            .save_account(AccountEntry {
-                wallet: wallet.clone(),
-                credential_id: verified.credential_id.to_vec(),
-                created_at: now,
-            })
-            .await?;
-        Ok((wallet, verified))
+        self.index(&creation, &wallet).await?;
+        Ok((wallet, creation.registration))
+    }
+
+    /// As it was verified by this process, or by one before it that began to make the account.
+    async fn verified(&self, id: Uuid, now: u64) -> Result<(VerifiedRegistration, u64), GatewayError> {
+        match self.ceremonies.verified(id, now) {
+            Err(CeremonyError::Unknown) => match self.store.creation(id, now).await? {
+                Some(begun) => Ok((begun.registration, begun.expires_at)),
+                None => Err(CeremonyError::Unknown.into()),
+            },
+            verified => Ok(verified?),
+        }
+    }
+
+    /// Asks the TEE what became of accounts that it was asked for and that the index does not know. Those that are there
+    /// with their passkey go into the index; those that are not are forgotten, once nobody can finish them any more.
+    async fn settle_creations(&self, which: Unfinished) -> Result<(), GatewayError> {
+        for creation in self.store.unfinished_creations(&which).await? {
+            match self.known.wallet(&self.tee, &creation.account_id).await {
+                Ok(wallet) if creation.made(&wallet) => self.index(&creation, &wallet).await?,
+                Err(error) if error.is_retryable() => return Err(error),
+                Ok(_) | Err(_) if matches!(which, Unfinished::Expired { .. }) => {
+                    self.store.forget_creation(creation.registration_id).await?;
+                }
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn index(&self, creation: &Creation, wallet: &WalletInfo) -> Result<(), GatewayError> {
+        let entry = AccountEntry {
+            wallet: wallet.clone(),
+            credential_id: creation.registration.credential_id.to_vec(),
+            created_at: creation.asked_at,
+        };
+        Ok(self.store.save_account(entry).await?)
     }
 
     /// The id asked for, the one named when the registration began, the one the credential has already, or its own.
@@ -176,5 +214,14 @@ impl Inner {
         }
         let known = self.store.account_of_credential(&verified.credential_id).await?;
         Ok(known.unwrap_or_else(|| AccountId::of_credential(&verified.credential_id)))
+    }
+}
+
+impl Creation {
+    /// Whether this wallet is what was asked for: of this id, and with this passkey and no other.
+    fn made(&self, wallet: &WalletInfo) -> bool {
+        let VerifiedRegistration { credential_id, public_key, .. } = &self.registration;
+        wallet.account_id == self.account_id
+            && matches!(&wallet.passkeys[..], [only] if only.credential_id == *credential_id && only.public_key == *public_key)
     }
 }

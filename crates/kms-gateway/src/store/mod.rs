@@ -1,8 +1,10 @@
-//! The gateway's own memory, one SQLite file: nonces, the account index, the audit chain. All writes go through one
+//! The gateway's own memory, one SQLite file: nonces, the account index, accounts being made, the audit
+//! chain. All writes go through one
 //! writer, which commits together what arrives together.
 
 mod accounts;
 mod audit;
+mod creations;
 mod nonces;
 mod writer;
 
@@ -13,9 +15,12 @@ use proto::AccountId;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use thiserror::Error;
+use uuid::Uuid;
 
 pub use accounts::AccountEntry;
 pub use audit::{Action, AuditError, AuditHead, AuditRecord};
+pub use creations::Creation;
+pub(crate) use creations::Unfinished;
 pub use nonces::{Claim, HOLD_SECONDS, NonceClaim};
 use writer::Writer;
 
@@ -82,6 +87,26 @@ impl Store {
     /// Adds an account to the index, or leaves it there as it was.
     pub(crate) async fn save_account(&self, account: AccountEntry) -> Result<(), StoreError> {
         self.writer.save_account(account).await
+    }
+
+    /// Notes that the TEE is about to be asked for an account.
+    pub(crate) async fn save_creation(&self, creation: Creation) -> Result<(), StoreError> {
+        self.writer.save_creation(creation).await
+    }
+
+    /// Forgets a creation that led to nothing.
+    pub(crate) async fn forget_creation(&self, registration_id: Uuid) -> Result<(), StoreError> {
+        self.writer.forget_creation(registration_id).await
+    }
+
+    /// The creation that was begun with this registration, as long as the registration is good.
+    pub(crate) async fn creation(&self, registration_id: Uuid, now: u64) -> Result<Option<Creation>, StoreError> {
+        creations::find(&self.readers, registration_id, now).await
+    }
+
+    /// Creations of which the index knows no account: a few, the oldest first.
+    pub(crate) async fn unfinished_creations(&self, which: &Unfinished) -> Result<Vec<Creation>, StoreError> {
+        creations::unfinished(&self.readers, which).await
     }
 
     /// The account made with this credential, as far as the index knows.

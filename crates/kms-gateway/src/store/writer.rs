@@ -6,10 +6,12 @@ use std::sync::{Mutex, PoisonError};
 use sqlx::{SqliteConnection, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 
 use super::StoreError;
 use super::accounts::{self, AccountEntry};
 use super::audit::{self, AuditHead, AuditRecord};
+use super::creations::{self, Creation};
 use super::nonces::{self, Claim, NonceClaim, Sweeper};
 
 const QUEUE: usize = 1024;
@@ -22,6 +24,8 @@ enum Job {
     Release(NonceClaim, Reply<()>),
     Audit(Box<AuditRecord>, Reply<()>),
     Account(Box<AccountEntry>, Reply<()>),
+    Creation(Box<Creation>, Reply<()>),
+    NoCreation(Uuid, Reply<()>),
 }
 
 /// A reply that is due once the transaction is committed.
@@ -56,6 +60,14 @@ impl Writer {
 
     pub(super) async fn save_account(&self, account: AccountEntry) -> Result<(), StoreError> {
         self.write(|reply| Job::Account(Box::new(account), reply)).await
+    }
+
+    pub(super) async fn save_creation(&self, creation: Creation) -> Result<(), StoreError> {
+        self.write(|reply| Job::Creation(Box::new(creation), reply)).await
+    }
+
+    pub(super) async fn forget_creation(&self, registration_id: Uuid) -> Result<(), StoreError> {
+        self.write(|reply| Job::NoCreation(registration_id, reply)).await
     }
 
     /// Takes no more writes and returns when those already queued are done.
@@ -139,6 +151,14 @@ async fn write_one(
         }
         Job::Account(account, reply) => {
             accounts::save(connection, &account).await?;
+            Due::Done(reply)
+        }
+        Job::Creation(creation, reply) => {
+            creations::save(connection, &creation).await?;
+            Due::Done(reply)
+        }
+        Job::NoCreation(registration_id, reply) => {
+            creations::forget(connection, registration_id).await?;
             Due::Done(reply)
         }
     })

@@ -24,7 +24,7 @@ impl Kms {
         self.post("/webauthn/register/finish", &body).await
     }
 
-    async fn create(&self, body: Value) -> Answer {
+    pub async fn create(&self, body: Value) -> Answer {
         self.post("/kms/create-deterministic-account", &body).await
     }
 }

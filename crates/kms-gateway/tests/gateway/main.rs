@@ -15,6 +15,7 @@ mod requests;
 mod restart;
 mod signing;
 mod simulator;
+mod unfinished_accounts;
 mod wire;
 mod worker;
 mod worker_chaos;

@@ -1,0 +1,133 @@
+//! Accounts that the TEE was asked to make. Between its yes and the index the gateway may be killed: what is here finishes
+//! the account when its client asks again, and brings it into the index when nobody does.
+
+use proto::AccountId;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection, SqlitePool};
+use uuid::Uuid;
+
+use super::StoreError;
+use crate::ceremony::VerifiedRegistration;
+
+/// Of those without an end, this many are looked after at a time.
+const FEW: i64 = 4;
+/// Seconds after which the TEE need not be asked any more.
+const GIVEN_UP_AFTER: i64 = 86_400;
+
+const COLUMNS: &str = "registration_id, account_id, registration, asked_at, expires_at";
+
+/// An account that the TEE was, or is about to be, asked to make.
+#[derive(Clone, Debug)]
+pub struct Creation {
+    /// Of the registration.
+    pub registration_id: Uuid,
+    /// The id asked for.
+    pub account_id: AccountId,
+    /// The passkey, and what proves it to the TEE. All of it is public.
+    pub registration: VerifiedRegistration,
+    /// Unix seconds.
+    pub asked_at: u64,
+    /// Unix seconds: when the registration is good for an account no longer.
+    pub expires_at: u64,
+}
+
+/// Which creations that led to no account in the index are looked for.
+#[derive(Clone, Debug)]
+pub(crate) enum Unfinished {
+    /// Those whose registrations are over.
+    Expired {
+        /// Unix seconds.
+        now: u64,
+    },
+    /// That of this registration.
+    Of(Uuid),
+    /// Those of this account id.
+    Named(AccountId),
+}
+
+/// Writes it, in place of an earlier one of the same registration, and forgets those that came to a good end or
+/// to none.
+pub(super) async fn save(connection: &mut SqliteConnection, creation: &Creation) -> Result<(), StoreError> {
+    sqlx::query(
+        "DELETE FROM creations WHERE expires_at < ?1
+         AND (expires_at < ?1 - ?2 OR credential_id IN (SELECT credential_id FROM accounts))",
+    )
+    .bind(creation.asked_at.cast_signed())
+    .bind(GIVEN_UP_AFTER)
+    .execute(&mut *connection)
+    .await?;
+    let registration = postcard::to_allocvec(&creation.registration).map_err(encoding)?;
+    sqlx::query(
+        "INSERT INTO creations (registration_id, account_id, credential_id, registration, asked_at, expires_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT (registration_id) DO UPDATE SET account_id = excluded.account_id, asked_at = excluded.asked_at",
+    )
+    .bind(creation.registration_id.to_string())
+    .bind(creation.account_id.as_str())
+    .bind(creation.registration.credential_id.to_vec())
+    .bind(registration)
+    .bind(creation.asked_at.cast_signed())
+    .bind(creation.expires_at.cast_signed())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn forget(connection: &mut SqliteConnection, registration_id: Uuid) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM creations WHERE registration_id = ?1")
+        .bind(registration_id.to_string())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// The one of this registration, as long as it is good.
+pub(super) async fn find(pool: &SqlitePool, id: Uuid, now: u64) -> Result<Option<Creation>, StoreError> {
+    let query = format!("SELECT {COLUMNS} FROM creations WHERE registration_id = ?1 AND expires_at >= ?2");
+    let row = sqlx::query(sqlx::AssertSqlSafe(query))
+        .bind(id.to_string())
+        .bind(now.cast_signed())
+        .fetch_optional(pool)
+        .await?;
+    Ok(row.as_ref().map(read).transpose()?)
+}
+
+/// Those whose credential the index does not know, the oldest first, a few at a time.
+pub(super) async fn unfinished(pool: &SqlitePool, which: &Unfinished) -> Result<Vec<Creation>, StoreError> {
+    let condition = match which {
+        Unfinished::Expired { .. } => "expires_at < ?1",
+        Unfinished::Of(_) => "registration_id = ?1",
+        Unfinished::Named(_) => "account_id = ?1",
+    };
+    let query = sqlx::AssertSqlSafe(format!(
+        "SELECT {COLUMNS} FROM creations WHERE {condition} AND credential_id NOT IN (SELECT credential_id FROM accounts)
+         ORDER BY expires_at LIMIT {FEW}"
+    ));
+    let query = match which {
+        Unfinished::Expired { now } => sqlx::query(query).bind(now.cast_signed()),
+        Unfinished::Of(registration_id) => sqlx::query(query).bind(registration_id.to_string()),
+        Unfinished::Named(account_id) => sqlx::query(query).bind(account_id.as_str()),
+    };
+    let rows = query.fetch_all(pool).await?;
+    // One that another version wrote otherwise keeps nobody else waiting.
+    Ok(rows.iter().filter_map(|row| read(row).ok()).collect())
+}
+
+fn read(row: &SqliteRow) -> Result<Creation, sqlx::Error> {
+    let damaged = |index: &str, source| sqlx::Error::ColumnDecode { index: index.into(), source };
+    let registration_id: String = row.try_get("registration_id")?;
+    let account_id: String = row.try_get("account_id")?;
+    let registration: Vec<u8> = row.try_get("registration")?;
+    let (asked_at, expires_at): (i64, i64) = (row.try_get("asked_at")?, row.try_get("expires_at")?);
+    Ok(Creation {
+        registration_id: registration_id.parse().map_err(|error| damaged("registration_id", Box::from(error)))?,
+        account_id: account_id.parse().map_err(|_| damaged("account_id", "not an account id".into()))?,
+        registration: postcard::from_bytes(&registration).map_err(|error| damaged("registration", error.into()))?,
+        asked_at: asked_at.cast_unsigned(),
+        expires_at: expires_at.cast_unsigned(),
+    })
+}
+
+fn encoding(error: postcard::Error) -> sqlx::Error {
+    sqlx::Error::Encode(error.into())
+}

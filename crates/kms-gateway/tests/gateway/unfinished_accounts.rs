@@ -1,0 +1,102 @@
+//! Accounts that the TEE made and the gateway did not live to write down.
+
+use serde_json::{Value, json};
+use sqlx::AssertSqlSafe;
+
+use crate::support::{Kms, NOW};
+
+impl Kms {
+    /// Asks for an account of this registration. The TEE makes it; its row is never written, the process is over.
+    async fn killed_before_it_writes_down_the_account_of(self, registration_id: &Value) -> Self {
+        let database = self.database().await;
+        let trigger = "CREATE TRIGGER killed BEFORE INSERT ON accounts BEGIN SELECT RAISE(ABORT, 'killed'); END";
+        sqlx::query(AssertSqlSafe(trigger)).execute(&database).await.unwrap();
+        let asked = self.create(json!({ "registrationId": registration_id, "accountId": "alice" })).await;
+        asked.refused(503, "store_unavailable");
+        sqlx::query("DROP TRIGGER killed").execute(&database).await.unwrap();
+        database.close().await;
+        assert_eq!(self.accounts().await, 0);
+        self.restart().await
+    }
+
+    async fn accounts(&self) -> u64 {
+        self.get("/stats").await.ok()["accounts"].as_u64().unwrap()
+    }
+
+    async fn creations(&self) -> i64 {
+        sqlx::query_scalar("SELECT count(*) FROM creations").fetch_one(&self.database().await).await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_asks_again_after_a_crash_gets_the_account_that_the_tee_made() {
+    for named_again in [true, false] {
+        let kms = Kms::start().await;
+        let (passkey, registration_id) = kms.register().await;
+        let kms = kms.killed_before_it_writes_down_the_account_of(&registration_id).await;
+        let mut again = json!({ "registrationId": registration_id });
+        if named_again {
+            again["accountId"] = "alice".into();
+        }
+        let account = kms.create(again.clone()).await.ok();
+        assert_eq!(account["accountId"], "alice");
+        assert_eq!(account["publicKey"], proto::json::hex_bytes(&passkey.public_key()));
+        let shown = kms.get("/kms/accounts/alice").await.ok();
+        assert_eq!(shown["ownerAddress"], account["ownerAddress"]);
+        assert_eq!(kms.accounts().await, 1);
+        assert_eq!(kms.create(again).await.ok(), account);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_was_lost_on_the_way_comes_again_after_a_restart() {
+    let kms = Kms::start().await;
+    let (_, registration_id) = kms.register().await;
+    let account = kms.create(json!({ "registrationId": registration_id, "accountId": "alice" })).await.ok();
+    let kms = kms.restart().await;
+    assert_eq!(kms.create(json!({ "registrationId": registration_id })).await.ok(), account);
+    assert_eq!(kms.accounts().await, 1);
+}
+
+#[tokio::test]
+async fn an_account_cut_short_is_no_other_passkeys() {
+    let kms = Kms::start().await;
+    let (_, registration_id) = kms.register().await;
+    let kms = kms.killed_before_it_writes_down_the_account_of(&registration_id).await;
+    let (_, another) = kms.register().await;
+    kms.create(json!({ "registrationId": another, "accountId": "alice" })).await.refused(409, "account_exists");
+    let bob = kms.create(json!({ "registrationId": registration_id, "accountId": "bob" })).await;
+    bob.refused(409, "credential_conflict");
+    // What the other one wanted is never taken for its own.
+    assert_eq!(kms.accounts().await, 1);
+    kms.create(json!({ "registrationId": registration_id })).await.ok();
+}
+
+#[tokio::test]
+async fn a_lookup_brings_an_account_cut_short_into_the_index() {
+    let kms = Kms::start().await;
+    let (_, registration_id) = kms.register().await;
+    let kms = kms.killed_before_it_writes_down_the_account_of(&registration_id).await;
+    assert_eq!(kms.accounts().await, 0);
+    kms.get("/kms/accounts/alice").await.ok();
+    assert_eq!(kms.accounts().await, 1);
+}
+
+#[tokio::test]
+async fn a_creation_expires_with_its_registration_and_not_before_the_tee_was_asked_what_became_of_it() {
+    let kms = Kms::start().await;
+    let (_, registration_id) = kms.register().await;
+    let (_, taken) = kms.register().await;
+    let kms = kms.killed_before_it_writes_down_the_account_of(&registration_id).await;
+    let (_, refused) = kms.register().await;
+    kms.create(json!({ "registrationId": refused, "accountId": "alice" })).await.refused(409, "account_exists");
+    kms.create(json!({ "registrationId": taken })).await.refused(404, "registration_unknown");
+    assert_eq!((kms.accounts().await, kms.creations().await), (0, 2));
+
+    kms.clock.set(NOW + 301);
+    kms.create(json!({ "registrationId": registration_id })).await.refused(404, "registration_unknown");
+    let (_, next) = kms.register().await;
+    kms.create(json!({ "registrationId": next })).await.ok();
+    // The first one's is found, the refused one's is not; theirs are over, the last one's is not.
+    assert_eq!((kms.accounts().await, kms.creations().await), (2, 1));
+}
