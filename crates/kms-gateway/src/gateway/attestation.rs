@@ -23,6 +23,14 @@ pub struct Attestation {
 }
 
 impl Gateway {
+    /// Whether a quote could be had now. Asks nothing of the TEE.
+    ///
+    /// # Errors
+    /// `attestation_too_soon`.
+    pub fn may_attest(&self) -> Result<(), GatewayError> {
+        self.inner.quotes.due().map(drop)
+    }
+
     /// Has the TEE attested for this nonce. Whoever asks, and whether they wait for it or not: one at a time, and
     /// `attestation_interval_ms` between two.
     ///
@@ -69,7 +77,12 @@ impl Quotes {
     }
 
     fn take(self: &Arc<Self>) -> Result<Turn, GatewayError> {
-        let mut next = self.next();
+        *self.due()? = Next::WhenTheOneUnderWayEnds;
+        Ok(Turn(Arc::clone(self)))
+    }
+
+    fn due(&self) -> Result<MutexGuard<'_, Next>, GatewayError> {
+        let next = self.next();
         let wait = match *next {
             Next::Now => Duration::ZERO,
             Next::WhenTheOneUnderWayEnds => self.interval,
@@ -79,8 +92,7 @@ impl Quotes {
             let retry_after_seconds = wait.as_secs().saturating_add(1);
             return Err(GatewayError::AttestationTooSoon { retry_after_seconds });
         }
-        *next = Next::WhenTheOneUnderWayEnds;
-        Ok(Turn(Arc::clone(self)))
+        Ok(next)
     }
 
     fn next(&self) -> MutexGuard<'_, Next> {

@@ -25,8 +25,10 @@ pub(super) async fn show(
     let Query(Question { nonce }) =
         question.map_err(|problem| ApiError::invalid_field("nonce", problem.body_text()))?;
     let nonce = parse(&nonce).map_err(|problem| ApiError::invalid_field("nonce", problem))?;
-    let attestation = gateway.attest(nonce).await?;
+    gateway.may_attest()?;
+    // Before the quote: those are rationed, and none must be lost to a question that finds the TEE busy.
     let state = gateway.recent_security_state().await?;
+    let attestation = gateway.attest(nonce).await?;
     let statement = &attestation.reply.statement;
     let quote = attestation.reply.quote.as_ref();
     let quote_status = if quote.is_some() { "present" } else { "unavailable: this platform has no attestation" };

@@ -7,6 +7,7 @@ mod accounts;
 mod admin;
 mod admission;
 mod audit;
+mod closing;
 mod disk_full;
 mod failures;
 mod flood;

@@ -216,3 +216,18 @@ async fn who_asks_for_the_next_quote_too_soon_is_told_when_to_come_back_and_noth
     tokio::time::sleep(Duration::from_secs(wait)).await;
     kms.get(&path).await.ok();
 }
+
+#[tokio::test]
+async fn a_tee_that_does_not_say_what_it_protects_costs_no_quote() {
+    let dying = Arc::new(AtomicBool::default());
+    let reports = [platform(Protection::None, "0.1.0"), platform(Protection::None, "0.1.0")];
+    let settings = |folder: &Path| Settings { attestation_interval_ms: 60_000, ..settings(folder) };
+    let kms = Kms::over_tee_with(settings, Arc::new(ChangingTee::start(reports, Arc::clone(&dying)))).await;
+    let path = format!("/attestation?nonce={}", hex_bytes(&NONCE));
+    dying.store(true, Ordering::SeqCst);
+    kms.get(&path).await.refused(503, "tee_unavailable");
+    while kms.gateway.queue_stats().reopened == 0 {
+        tokio::task::yield_now().await;
+    }
+    kms.get(&path).await.ok();
+}

@@ -92,6 +92,16 @@ impl Breaker {
         self.is_overdue(&self.state())
     }
 
+    /// Why waiting for a session has no use: closing the lost one, or opening another, takes longer than any call should.
+    pub(super) fn no_session_comes(&self) -> Option<TransportError> {
+        let state = self.state();
+        match state.mode {
+            // Open is for when there is no session, so what is under way is no caller's frame.
+            Mode::Open(why) if self.is_overdue(&state) => Some(why),
+            _ => None,
+        }
+    }
+
     /// How long the call under way has taken, if one is.
     pub(super) fn in_call_for(&self) -> Option<Duration> {
         self.state().call_began.map(|began| began.elapsed())
@@ -104,6 +114,10 @@ impl Breaker {
 
     pub(super) fn inside(&self) -> usize {
         self.state().inside
+    }
+
+    pub(super) const fn stuck_after(&self) -> Duration {
+        self.stuck_after
     }
 
     pub(super) const fn capacity(&self) -> usize {

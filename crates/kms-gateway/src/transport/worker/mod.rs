@@ -30,6 +30,8 @@ use meter::Meter;
 use thread::{Driver, OpenError};
 
 const LOOK_EVERY: Duration = Duration::from_millis(2);
+/// How long closing takes at most, however much is queued: then the process ends without it.
+const LONGEST_CLOSING: Duration = Duration::from_secs(10);
 
 /// How a worker runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,7 +125,22 @@ impl Worker {
         let job = Job { frame, queued: Instant::now(), reply, place };
         queue.send(job).map_err(|_| TransportError::Unavailable)?;
         drop(queue);
-        answer.await.unwrap_or(Err(TransportError::Unavailable))
+        self.wait_for(answer).await
+    }
+
+    /// Who waits while there is no session, and none comes, is told so. The frame is not sent later: nobody waits for it.
+    async fn wait_for(
+        &self,
+        mut answer: oneshot::Receiver<Result<Vec<u8>, TransportError>>,
+    ) -> Result<Vec<u8>, TransportError> {
+        loop {
+            if let Ok(answer) = tokio::time::timeout(self.breaker.stuck_after(), &mut answer).await {
+                return answer.unwrap_or(Err(TransportError::Unavailable));
+            }
+            if let Some(why) = self.breaker.no_session_comes() {
+                return Err(why);
+            }
+        }
     }
 
     /// How the queue is doing.
@@ -150,13 +167,14 @@ impl Worker {
     }
 
     /// Takes no more frames, and returns when those already queued are answered and the session is closed. A call that is
-    /// stuck is not waited for: nothing can end it, and its thread ends with the process.
+    /// stuck is not waited for: nothing can end it, and its thread ends with the process. Nor is anything after ten seconds.
     pub async fn close(&self) {
         drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
         let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        let began = Instant::now();
         while !thread.is_finished() {
-            if self.breaker.is_stuck() {
-                tracing::warn!("the TEE is stuck: its session is left open");
+            if self.breaker.is_stuck() || began.elapsed() >= LONGEST_CLOSING {
+                tracing::warn!(queued = self.breaker.inside(), "the TEE takes too long: its session is left open");
                 return;
             }
             tokio::time::sleep(LOOK_EVERY).await;

@@ -80,12 +80,13 @@ impl Driver {
             }
         };
         let mut session = if opened(Ok(())) { Some(first) } else { None };
-        while let Some(lost) = session.take() {
-            // Dropped inside: what it holds is free before the next one is opened.
-            if matches!(self.serve(lost), Ended::Closed) {
+        while let Some(mut current) = session.take() {
+            let ended = self.serve(&mut current);
+            // What it holds is free before the next one is opened.
+            self.discard(current);
+            if matches!(ended, Ended::Closed) {
                 return;
             }
-            self.breaker.session_is_gone(TransportError::Unavailable);
             session = self.reopen(&mut open);
         }
     }
@@ -125,7 +126,17 @@ impl Driver {
         opened.unwrap_or(Err(OpenError::Panicked))
     }
 
-    fn serve<S: Session>(&mut self, mut session: S) -> Ended {
+    /// Closes a session that is done with. That may get stuck like any call, and counts as one.
+    fn discard(&self, session: impl Session) {
+        self.breaker.session_is_gone(TransportError::Unavailable);
+        self.breaker.call_begins();
+        if guarded(|| drop(session)).is_none() {
+            tracing::error!("closing the TEE session panicked");
+        }
+        self.breaker.call_ends(false, false);
+    }
+
+    fn serve(&mut self, session: &mut impl Session) -> Ended {
         let mut failures = 0;
         let mut batch_length = self.batch_length;
         loop {
@@ -134,9 +145,9 @@ impl Driver {
                 self.meter.waited(job.queued.elapsed());
             }
             let error = if jobs.len() > 1 {
-                self.call_together(&mut session, jobs, &mut batch_length)
+                self.call_together(session, jobs, &mut batch_length)
             } else {
-                jobs.pop().map_or(Ok(()), |job| self.call_alone(&mut session, job))
+                jobs.pop().map_or(Ok(()), |job| self.call_alone(session, job))
             };
             match error {
                 Ok(()) => failures = 0,

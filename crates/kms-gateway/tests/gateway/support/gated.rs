@@ -63,6 +63,12 @@ pub fn showing(platform: Platform, mut session: impl Session) -> impl Session {
 /// A TEE whose replies wait at a gate.
 pub struct GatedTee(Worker);
 
+impl From<Worker> for GatedTee {
+    fn from(worker: Worker) -> Self {
+        Self(worker)
+    }
+}
+
 impl GatedTee {
     pub fn start(queue_length: usize, gate: Gate) -> Self {
         Self::with_options(WorkerOptions { queue_length, ..OPTIONS }, gate)

@@ -1,0 +1,157 @@
+//! A lost session whose closing does not come back: it is seen, nobody waits for it, and the process can still end.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use kms_gateway::Settings;
+use kms_gateway::transport::{Session, SessionError, TeeTransport, TransportError, Worker, WorkerOptions};
+use proto::Status;
+use proto::command::{GetVersion, Protection};
+use proto::frame::encode_request;
+use ta::Core;
+use ta::memory::{MemoryCounter, MemoryDevice, MemoryStore, SeededEntropy};
+
+use crate::support::{Gate, GatedTee, Kms, OPTIONS, platform, settings};
+
+const SOON: Duration = Duration::from_millis(2);
+const STUCK_AFTER: Duration = Duration::from_millis(200);
+/// Far less than the gateway waits for a reply.
+const QUICKLY: Duration = Duration::from_secs(3);
+
+/// A session that is told to die, waits at a gate in its calls, and at another when it is closed.
+struct SlowToClose {
+    core: Core<MemoryStore, SeededEntropy, MemoryCounter>,
+    dying: Arc<AtomicBool>,
+    calls: Gate,
+    closing: Gate,
+}
+
+impl Session for SlowToClose {
+    fn call(&mut self, frame: &[u8]) -> Result<Vec<u8>, SessionError> {
+        self.calls.pass();
+        match self.dying.swap(false, Ordering::SeqCst) {
+            true => Err(SessionError::Dead("as the test says".into())),
+            false => Ok(self.core.handle(frame)),
+        }
+    }
+}
+
+impl Drop for SlowToClose {
+    fn drop(&mut self) {
+        self.closing.pass();
+    }
+}
+
+#[derive(Default)]
+struct Tee {
+    dying: Arc<AtomicBool>,
+    calls: Gate,
+    closing: Gate,
+}
+
+impl Tee {
+    fn start(&self) -> Worker {
+        let (dying, calls, closing) = (Arc::clone(&self.dying), self.calls.clone(), self.closing.clone());
+        let device = MemoryDevice::default();
+        let worker = Worker::start(WorkerOptions { stuck_after: STUCK_AFTER, ..OPTIONS }, move || {
+            let platform = platform(Protection::None, "0.1.0");
+            let core = Core::open(device.store(), SeededEntropy::new([7; 32]), device.counter(), platform)?;
+            let (dying, calls, closing) = (Arc::clone(&dying), calls.clone(), closing.clone());
+            Ok::<_, Status>(SlowToClose { core, dying, calls, closing })
+        });
+        worker.unwrap()
+    }
+}
+
+fn question() -> Vec<u8> {
+    encode_request(&GetVersion).unwrap()
+}
+
+async fn until(condition: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !condition() {
+        assert!(began.elapsed() < Duration::from_secs(30), "it never came to that");
+        tokio::time::sleep(SOON).await;
+    }
+}
+
+#[tokio::test]
+async fn while_a_lost_session_does_not_close_new_and_waiting_callers_are_refused_and_then_served_by_the_next() {
+    let tee = Tee::default();
+    let worker = Arc::new(tee.start());
+    tee.closing.shut();
+    tee.calls.shut();
+    let mut waiting = Vec::new();
+    for depth in 1..=2 {
+        let worker_of_caller = Arc::clone(&worker);
+        waiting.push(tokio::spawn(async move { worker_of_caller.invoke(question()).await }));
+        until(|| worker.stats().depth == depth).await;
+    }
+    tee.dying.store(true, Ordering::SeqCst);
+    tee.calls.open();
+    for caller in waiting {
+        let answer = tokio::time::timeout(QUICKLY, caller).await.unwrap().unwrap();
+        assert_eq!(answer, Err(TransportError::Unavailable));
+    }
+    let mut quickest = Duration::MAX;
+    for _ in 0..5 {
+        let asked = Instant::now();
+        assert_eq!(worker.invoke(question()).await, Err(TransportError::Unavailable));
+        quickest = quickest.min(asked.elapsed());
+    }
+    assert!(quickest < Duration::from_millis(10), "{quickest:?}");
+    assert!(worker.stats().breaker_open);
+
+    tee.closing.open();
+    until(|| worker.stats().reopened == 1).await;
+    until(|| worker.stats().depth == 0).await;
+    worker.invoke(question()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_lost_session_that_does_not_close_is_a_reason_to_end_the_process() {
+    let tee = Tee::default();
+    let settings = |folder: &Path| Settings { tee_hung_after_seconds: 1, ..settings(folder) };
+    let kms = Kms::over_tee_with(settings, Arc::new(GatedTee::from(tee.start()))).await;
+    assert_eq!(kms.gateway.alive(), Ok(()));
+    tee.closing.shut();
+    tee.dying.store(true, Ordering::SeqCst);
+    kms.gateway.security_state().await.unwrap_err();
+    until(|| kms.gateway.alive().is_err()).await;
+    assert!(kms.gateway.alive().unwrap_err() >= Duration::from_secs(1));
+    tee.closing.open();
+    until(|| kms.gateway.alive().is_ok()).await;
+}
+
+#[tokio::test]
+async fn the_process_ends_though_a_session_does_not_close() {
+    for is_lost in [false, true] {
+        let tee = Tee::default();
+        let transport = GatedTee::from(tee.start());
+        tee.closing.shut();
+        if is_lost {
+            tee.dying.store(true, Ordering::SeqCst);
+            assert_eq!(transport.invoke(question()).await, Err(TransportError::Unavailable));
+        }
+        tokio::time::timeout(QUICKLY, transport.close()).await.unwrap();
+        assert!(transport.stats().closed);
+        tee.closing.open();
+    }
+}
+
+#[tokio::test]
+async fn the_process_ends_though_the_tee_has_too_much_to_do_and_is_not_stuck() {
+    let gate = Gate::default();
+    let transport = Arc::new(GatedTee::start(8, gate.clone()));
+    gate.shut();
+    let slow = tokio::spawn({
+        let transport = Arc::clone(&transport);
+        async move { transport.invoke(question()).await }
+    });
+    until(|| transport.stats().depth == 1).await;
+    tokio::time::timeout(Duration::from_secs(15), transport.close()).await.unwrap();
+    gate.open();
+    slow.await.unwrap().unwrap();
+}
