@@ -31,6 +31,18 @@ pub enum TeeError {
     InvalidReply(InvalidReply),
 }
 
+impl TeeError {
+    /// Whether the command may have taken effect all the same.
+    #[must_use]
+    pub const fn is_in_doubt(&self) -> bool {
+        match self {
+            Self::Unavailable | Self::InvalidReply(_) => true,
+            Self::Refused(status) => matches!(status, Status::StorageFailed | Status::CounterFailed),
+            Self::Busy | Self::NotAdmitted(_) => false,
+        }
+    }
+}
+
 /// Calls commands over a transport.
 #[derive(Clone)]
 pub struct Tee {

@@ -14,6 +14,7 @@ use super::decision::{Case, detached};
 use super::{Caller, Gateway, GatewayError, Inner};
 use crate::ceremony::{CeremonyError, NewUser, VerifiedRegistration};
 use crate::store::{AccountEntry, Action, Creation, Unfinished};
+use crate::tee::TeeError;
 
 /// An account as `create_account` answers it.
 #[derive(Clone, Debug)]
@@ -149,14 +150,16 @@ impl Inner {
         let creation = Creation { registration_id, account_id, registration, asked_at: now, expires_at };
         // Before the TEE makes it: whoever is killed after that knows whose it is.
         self.store.save_creation(creation.clone()).await?;
-        let wallet = self
+        let made = self
             .tee
             .call(&CreateHybridAccount {
                 account_id: creation.account_id.clone(),
                 signature_scheme: scheme.unwrap_or(self.settings.signature_scheme),
                 registration: creation.registration.registration.clone(),
             })
-            .await?;
+            .await;
+        case.is_in_doubt = made.as_ref().is_err_and(TeeError::is_in_doubt);
+        let wallet = made?;
         if !creation.made(&wallet) {
             return Err(GatewayError::TeeReplyInvalid);
         }

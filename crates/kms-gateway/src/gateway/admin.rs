@@ -6,8 +6,9 @@ use proto::Address;
 use proto::command::{AdminRequest, AuthorizeSigner, Provision, RevokeSigner, RotateSigner, SetCeilings};
 
 use super::decision::{Case, detached};
-use super::{Caller, Gateway, GatewayError};
-use crate::store::Action;
+use super::{Caller, Gateway, GatewayError, Inner};
+use crate::store::{Action, Counters};
+use crate::tee::TeeError;
 
 impl Gateway {
     /// The first command of a new TEE.
@@ -16,7 +17,12 @@ impl Gateway {
     /// The trusted application's refusal.
     pub async fn provision(&self, command: Provision, caller: &Caller) -> Result<(), GatewayError> {
         let admin = command.admin;
-        self.administer(Action::Provision, Some(admin), command, caller).await
+        self.administer(Action::Provision, Some(admin), command, caller).await?;
+        // From now on no other TEE is served. Should it not work out now, it is done before anything is made or signed.
+        if let Err(error) = self.security_state().await {
+            tracing::warn!(%error, "the TEE that was provisioned is not noted down yet");
+        }
+        Ok(())
     }
 
     /// Admits a relay key.
@@ -61,14 +67,36 @@ impl Gateway {
     where
         R: AdminRequest<Reply = ()> + Send + Sync + 'static,
     {
-        let case = Case { signer, ..Case::new(action, caller) };
+        let counters = Some(Counters { from: command.counter(), to: command.counter() });
+        let case = Case { signer, counters, ..Case::new(action, caller) };
         let inner = Arc::clone(&self.inner);
-        detached(async move {
-            let outcome = inner.tee.call(&command).await;
-            // Even after an error: a command without an answer may have taken effect.
-            inner.known.forget_provisioned();
-            inner.conclude(case, outcome.map_err(GatewayError::from)).await
-        })
-        .await
+        detached(async move { inner.administer(case, &command).await }).await
+    }
+}
+
+impl Inner {
+    /// One at a time: between the effect of one and its row, the TEE's counter is ahead of the audit.
+    async fn administer<R>(&self, mut case: Case, command: &R) -> Result<(), GatewayError>
+    where
+        R: AdminRequest<Reply = ()> + Sync,
+    {
+        let mut agreement = match self.admin_turn().await {
+            Ok(agreement) => agreement,
+            Err(error) => return self.conclude(case, Err(error)).await,
+        };
+        if let Err(error) = self.compare_admin_counter(&mut agreement).await {
+            return self.conclude(case, Err(error)).await;
+        }
+        let before = agreement.suspend();
+        let outcome = self.tee.call(command).await;
+        // Even after an error: a command without an answer may have taken effect.
+        self.known.forget_provisioned();
+        case.is_in_doubt = outcome.as_ref().is_err_and(TeeError::is_in_doubt);
+        let had_no_effect = outcome.is_err() && !case.is_in_doubt;
+        let concluded = self.conclude(case, outcome.map_err(GatewayError::from)).await;
+        if concluded.is_ok() || had_no_effect {
+            *agreement = before;
+        }
+        concluded
     }
 }

@@ -6,7 +6,7 @@ use proto::{AccountId, Address, UserOpHash};
 use tracing::Instrument;
 
 use super::{Caller, GatewayError, Inner};
-use crate::store::{Action, AuditRecord, NonceClaim};
+use crate::store::{Action, AuditRecord, Counters, Decision, NonceClaim};
 
 /// What is known of a decision while it is made.
 pub(super) struct Case {
@@ -16,11 +16,23 @@ pub(super) struct Case {
     pub signer: Option<Address>,
     pub user_op_hash: Option<UserOpHash>,
     pub claimed_nonce: Option<NonceClaim>,
+    pub counters: Option<Counters>,
+    /// Whether it may have been done though there is no yes.
+    pub is_in_doubt: bool,
 }
 
 impl Case {
     pub(super) fn new(action: Action, caller: &Caller) -> Self {
-        Self { action, caller: caller.clone(), account_id: None, signer: None, user_op_hash: None, claimed_nonce: None }
+        Self {
+            action,
+            caller: caller.clone(),
+            account_id: None,
+            signer: None,
+            user_op_hash: None,
+            claimed_nonce: None,
+            counters: None,
+            is_in_doubt: false,
+        }
     }
 }
 
@@ -57,6 +69,11 @@ impl Inner {
             // As a debug string: what the caller made up must not break out of its line.
             tracing::info!(action = case.action.as_str(), reason, error = ?error.to_string(), "refused");
         }
+        let decision = match outcome {
+            Ok(_) => Decision::Allowed,
+            Err(_) if case.is_in_doubt => Decision::Unknown,
+            Err(_) => Decision::Refused,
+        };
         let record = AuditRecord {
             at: self.clock.now(),
             request_id: case.caller.request_id,
@@ -65,7 +82,8 @@ impl Inner {
             signer: case.signer,
             user_op_hash: case.user_op_hash,
             context_hash: case.caller.context_hash,
-            allowed: outcome.is_ok(),
+            counters: case.counters,
+            decision,
             reason,
         };
         Ok(self.store.append_audit(record).await?)

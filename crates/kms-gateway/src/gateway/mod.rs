@@ -2,6 +2,7 @@
 
 mod accounts;
 mod admin;
+mod admin_counter;
 mod attestation;
 mod caller;
 mod checks;
@@ -34,6 +35,7 @@ use crate::settings::Settings;
 use crate::store::{AuditError, AuditHead, Store, StoreError};
 use crate::tee::Tee;
 use crate::transport::{QueueStats, TeeTransport};
+use admin_counter::AdminCounter;
 use attestation::Quotes;
 use known::Known;
 
@@ -54,6 +56,7 @@ struct Inner {
     settings: Settings,
     metrics: Arc<Metrics>,
     known: Known,
+    admin_counter: AdminCounter,
     quotes: Arc<Quotes>,
     /// One question at a time about accounts that nobody here knows.
     strangers: Arc<Semaphore>,
@@ -107,6 +110,7 @@ impl Gateway {
             store: Store::open(&settings.data_dir.join(DATABASE)).await?,
             ceremonies: Ceremonies::new(&settings)?,
             known: Known::new(settings.required_protection),
+            admin_counter: AdminCounter::default(),
             quotes: Quotes::new(Duration::from_millis(settings.attestation_interval_ms)),
             strangers: Arc::new(Semaphore::new(1)),
             clock,
@@ -130,7 +134,9 @@ impl Gateway {
     /// # Errors
     /// When the TEE does not answer, or did not a second ago.
     pub async fn recent_security_state(&self) -> Result<Arc<SecurityState>, GatewayError> {
-        self.inner.known.recent_security_state(&self.inner.tee).await
+        let state = self.inner.known.recent_security_state(&self.inner.tee).await?;
+        self.watch_admin_counter().await;
+        Ok(state)
     }
 
     /// Whether the TEE answers and protects what it must; provisioned or not.
@@ -140,6 +146,7 @@ impl Gateway {
     pub async fn ready(&self) -> Result<SecurityState, GatewayError> {
         let state = self.security_state().await?;
         self.inner.settings.required_protection.check(&state)?;
+        self.watch_admin_counter().await;
         Ok(state)
     }
 

@@ -31,6 +31,8 @@ pub enum Action {
     RotateSigner,
     /// Other ceilings.
     SetCeilings,
+    /// Nothing: the TEE's admin counter was found elsewhere than the audit had left it.
+    AdminCounter,
 }
 
 impl Action {
@@ -47,8 +49,43 @@ impl Action {
             Self::RevokeSigner => "revoke_signer",
             Self::RotateSigner => "rotate_signer",
             Self::SetCeilings => "set_ceilings",
+            Self::AdminCounter => "admin_counter",
         }
     }
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It was done.
+    Allowed,
+    /// It was not done.
+    Refused,
+    /// The TEE was asked and did not say: it may have been done.
+    Unknown,
+    /// Nobody asked here; the TEE's admin counter shows it.
+    Observed,
+}
+
+impl Decision {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Refused => "refused",
+            Self::Unknown => "unknown",
+            Self::Observed => "observed",
+        }
+    }
+}
+
+/// Of the TEE's admin counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counters {
+    /// Of a command, the one it is signed for. Of commands that took effect unheard, the first of theirs. Of a counter that
+    /// went back, where it had been.
+    pub from: u64,
+    /// The same, the last of theirs, and where it is.
+    pub to: u64,
 }
 
 /// A decision and what it was about.
@@ -68,9 +105,11 @@ pub struct AuditRecord {
     pub user_op_hash: Option<UserOpHash>,
     /// Keccak-256 of what the caller added for the record (`businessValidation`).
     pub context_hash: Option<Hash>,
-    /// Whether it was allowed.
-    pub allowed: bool,
-    /// `ok`, or the stable reason of the refusal.
+    /// Of an admin command.
+    pub counters: Option<Counters>,
+    /// What became of it.
+    pub decision: Decision,
+    /// `ok`, or the stable reason why not.
     pub reason: &'static str,
 }
 
@@ -112,11 +151,12 @@ struct Columns {
     at: i64,
     /// request_id, action, account_id, signer, user_op_hash, context_hash, decision, reason.
     texts: [Option<String>; 8],
+    /// counter_from, counter_to.
+    counters: Option<[i64; 2]>,
 }
 
 impl Columns {
     fn of(record: &AuditRecord, seq: i64) -> Self {
-        let decision = if record.allowed { "allowed" } else { "refused" };
         Self {
             seq,
             at: record.at.cast_signed(),
@@ -127,9 +167,10 @@ impl Columns {
                 record.signer.as_ref().map(ToString::to_string),
                 record.user_op_hash.as_ref().map(ToString::to_string),
                 record.context_hash.as_ref().map(ToString::to_string),
-                Some(decision.into()),
+                Some(record.decision.as_str().into()),
                 Some(record.reason.into()),
             ],
+            counters: record.counters.map(|Counters { from, to }| [from.cast_signed(), to.cast_signed()]),
         }
     }
 
@@ -138,10 +179,17 @@ impl Columns {
         for (index, text) in texts.iter_mut().enumerate() {
             *text = row.try_get(index + 2)?;
         }
-        Ok(Self { seq: row.try_get(0)?, at: row.try_get(1)?, texts })
+        let counters: [Option<i64>; 2] = [row.try_get("counter_from")?, row.try_get("counter_to")?];
+        let counters = match counters {
+            [None, None] => None,
+            [Some(from), Some(to)] => Some([from, to]),
+            _ => return Err(sqlx::Error::ColumnDecode { index: "counter_to".into(), source: "one alone".into() }),
+        };
+        Ok(Self { seq: row.try_get(0)?, at: row.try_get(1)?, texts, counters })
     }
 
-    /// keccak256(prev ‖ seq ‖ at ‖ for each text its presence, length and bytes); integers big-endian, 8 bytes.
+    /// keccak256(prev ‖ seq ‖ at ‖ for each text its presence, length and bytes ‖ the counters where there are any); integers
+    /// big-endian, 8 bytes.
     fn hash(&self, previous: &Hash) -> Hash {
         let mut bytes = previous.0.to_vec();
         bytes.extend(self.seq.to_be_bytes());
@@ -151,6 +199,9 @@ impl Columns {
             let text = text.as_deref().unwrap_or_default();
             bytes.extend((text.len() as u64).to_be_bytes());
             bytes.extend(text.as_bytes());
+        }
+        for counter in self.counters.iter().flatten() {
+            bytes.extend(counter.to_be_bytes());
         }
         keccak256(bytes)
     }
@@ -166,16 +217,30 @@ pub(super) async fn append(
     let hash = columns.hash(&head.hash);
     let mut insert = sqlx::query(
         "INSERT INTO audit (seq, at, request_id, action, account_id, signer, user_op_hash, context_hash, decision,
-                            reason, prev_hash, hash)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                            reason, counter_from, counter_to, prev_hash, hash)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(columns.seq)
     .bind(columns.at);
     for text in columns.texts {
         insert = insert.bind(text);
     }
+    for index in 0..2 {
+        insert = insert.bind(columns.counters.map(|counters| counters[index]));
+    }
     insert.bind(head.hash.0.to_vec()).bind(hash.0.to_vec()).execute(connection).await?;
     Ok(AuditHead { rows: columns.seq, hash })
+}
+
+/// Where the rows leave the TEE's admin counter; 0 before the first.
+pub(super) async fn admin_counter(pool: &SqlitePool) -> Result<u64, StoreError> {
+    let counter: Option<i64> = sqlx::query_scalar(
+        "SELECT counter_to FROM audit WHERE counter_to IS NOT NULL AND decision IN ('allowed', 'observed')
+         ORDER BY seq DESC LIMIT 1",
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(counter.unwrap_or_default().cast_unsigned())
 }
 
 pub(super) async fn verify(pool: &SqlitePool) -> Result<AuditHead, AuditError> {
@@ -183,7 +248,7 @@ pub(super) async fn verify(pool: &SqlitePool) -> Result<AuditHead, AuditError> {
     loop {
         let page = sqlx::query(
             "SELECT seq, at, request_id, action, account_id, signer, user_op_hash, context_hash, decision, reason,
-                    prev_hash, hash
+                    counter_from, counter_to, prev_hash, hash
              FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2",
         )
         .bind(head.rows)

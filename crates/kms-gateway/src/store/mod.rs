@@ -18,7 +18,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 pub use accounts::AccountEntry;
-pub use audit::{Action, AuditError, AuditHead, AuditRecord};
+pub use audit::{Action, AuditError, AuditHead, AuditRecord, Counters, Decision};
 pub use creations::Creation;
 pub(crate) use creations::Unfinished;
 pub use nonces::{Claim, HOLD_SECONDS, NonceClaim};
@@ -82,6 +82,11 @@ impl Store {
     /// Appends a decision to the audit. It is durable when this returns.
     pub(crate) async fn append_audit(&self, record: AuditRecord) -> Result<(), StoreError> {
         self.writer.append_audit(record).await
+    }
+
+    /// Where the audit leaves the TEE's admin counter.
+    pub(crate) async fn audited_admin_counter(&self) -> Result<u64, StoreError> {
+        audit::admin_counter(&self.readers).await
     }
 
     /// Adds an account to the index, or leaves it there as it was.

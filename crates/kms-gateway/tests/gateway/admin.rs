@@ -36,7 +36,7 @@ impl Kms {
         self.post("/admin/revoke-signer", &body).await
     }
 
-    async fn authorization(&self, key: &RelayKey, permissions: &[&str]) -> Value {
+    pub async fn authorization(&self, key: &RelayKey, permissions: &[&str]) -> Value {
         let set = permissions.iter().fold(Permissions::default(), |set, name| {
             set | match *name {
                 "sponsor" => Permissions::SPONSOR,

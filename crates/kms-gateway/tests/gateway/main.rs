@@ -5,6 +5,7 @@ mod support;
 
 mod accounts;
 mod admin;
+mod admin_in_doubt;
 mod admission;
 mod audit;
 mod closing;

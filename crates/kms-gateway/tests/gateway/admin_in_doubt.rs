@@ -1,0 +1,130 @@
+//! An admin command that nobody said yes to, and that took effect all the same, is in the audit.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kms_gateway::Settings;
+use sqlx::{AssertSqlSafe, Row};
+
+use crate::support::{Gate, GatedTee, Kms, OPTIONS, RelayKey, settings};
+
+/// Action, decision, reason, counters.
+type AdminRow = (String, String, String, i64, i64);
+
+impl Kms {
+    /// The rows about admin commands from this one on.
+    async fn admin_rows(&self, skipped: usize) -> Vec<AdminRow> {
+        self.gateway.verify_audit_chain().await.unwrap();
+        let query = "SELECT action, decision, reason, counter_from, counter_to FROM audit
+                     WHERE counter_to IS NOT NULL ORDER BY seq";
+        let rows = sqlx::query(query).fetch_all(&self.database().await).await.unwrap();
+        let row = |row: &sqlx::sqlite::SqliteRow| (row.get(0), row.get(1), row.get(2), row.get(3), row.get(4));
+        rows.iter().skip(skipped).map(row).collect()
+    }
+
+    /// The TEE admits the key; the row about it is never written, the process is over.
+    async fn killed_before_it_writes_down_the_admission_of(self, key: &RelayKey) -> Self {
+        let database = self.database().await;
+        let trigger = "CREATE TRIGGER killed BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'killed'); END";
+        sqlx::query(AssertSqlSafe(trigger)).execute(&database).await.unwrap();
+        self.authorize(key, &["sponsor"]).await.refused(503, "store_unavailable");
+        sqlx::query("DROP TRIGGER killed").execute(&database).await.unwrap();
+        database.close().await;
+        self.restart().await
+    }
+}
+
+fn row(action: &str, decision: &str, reason: &str, from: i64, to: i64) -> AdminRow {
+    (action.into(), decision.into(), reason.into(), from, to)
+}
+
+#[tokio::test]
+async fn the_rows_of_admin_commands_say_for_which_counter_they_were_signed() {
+    let kms = Kms::start().await;
+    let expected = [row("provision", "allowed", "ok", 1, 1), row("authorize_signer", "allowed", "ok", 2, 2)];
+    assert_eq!(kms.admin_rows(0).await, expected);
+}
+
+#[tokio::test]
+async fn a_command_without_an_answer_is_recorded_as_unknown_and_then_as_what_it_was() {
+    let gate = Gate::default();
+    let settings = |folder: &Path| Settings { tee_timeout_seconds: 1, ..settings(folder) };
+    let kms = Kms::over_tee_with(settings, Arc::new(GatedTee::with_options(OPTIONS, gate.clone()))).await;
+    let body = kms.authorization(&RelayKey::random(), &["sponsor"]).await;
+    gate.shut();
+    kms.post("/admin/authorize-signer", &body).await.refused(503, "tee_unavailable");
+    let unknown = row("authorize_signer", "unknown", "tee_unavailable", 3, 3);
+    assert_eq!(kms.admin_rows(2).await, std::slice::from_ref(&unknown));
+
+    gate.open();
+    kms.post("/admin/authorize-signer", &body).await.refused(409, "counter_mismatch");
+    let observed = row("admin_counter", "observed", "took_effect_unheard", 3, 3);
+    let refused = row("authorize_signer", "refused", "counter_mismatch", 3, 3);
+    assert_eq!(kms.admin_rows(2).await, [unknown, observed, refused]);
+}
+
+#[tokio::test]
+async fn a_command_that_was_refused_for_sure_is_not_unknown() {
+    let kms = Kms::start().await;
+    let key = RelayKey::random();
+    kms.authorize(&key, &["sponsor"]).await.ok();
+    kms.authorize(&key, &["sponsor"]).await.refused(409, "signer_already_authorised");
+    kms.get("/health").await.ok();
+    let rows = kms.admin_rows(3).await;
+    assert_eq!(rows, [row("authorize_signer", "refused", "signer_already_authorised", 4, 4)]);
+}
+
+#[tokio::test]
+async fn a_command_that_took_effect_before_a_crash_is_found_at_the_next_start() {
+    let kms = Kms::start().await;
+    let kms = kms.killed_before_it_writes_down_the_admission_of(&RelayKey::random()).await;
+    assert_eq!(kms.admin_rows(2).await, []);
+    kms.gateway.ready().await.unwrap();
+    let observed = row("admin_counter", "observed", "took_effect_unheard", 3, 3);
+    assert_eq!(kms.admin_rows(2).await, std::slice::from_ref(&observed));
+    // Once is enough.
+    kms.gateway.ready().await.unwrap();
+    let kms = kms.restart().await;
+    kms.get("/health").await.ok();
+    assert_eq!(kms.admin_rows(2).await, [observed]);
+}
+
+#[tokio::test]
+async fn a_command_under_way_is_not_taken_for_one_that_nobody_heard_of() {
+    let kms = Kms::start().await;
+    let one = kms.authorization(&RelayKey::random(), &["sponsor"]).await;
+    let other = kms.authorization(&RelayKey::random(), &["sponsor"]).await;
+    // While the database is held, the first is between its effect and its row; the next and whoever asks come then.
+    let database = kms.database().await;
+    let mut holder = database.acquire().await.unwrap();
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut *holder).await.unwrap();
+    let post = |body| kms.client.post(format!("{}/admin/authorize-signer", kms.url)).json(body).send();
+    let first = tokio::spawn(post(&one));
+    while kms.counter().await != 3 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let second = tokio::spawn(post(&other));
+    kms.get("/health").await.ok();
+    sqlx::query("ROLLBACK").execute(&mut *holder).await.unwrap();
+    assert_eq!(first.await.unwrap().unwrap().status(), 200);
+    assert_eq!(second.await.unwrap().unwrap().status(), 409);
+    let admitted = row("authorize_signer", "allowed", "ok", 3, 3);
+    let refused = row("authorize_signer", "refused", "counter_mismatch", 3, 3);
+    assert_eq!(kms.admin_rows(2).await, [admitted, refused]);
+}
+
+#[tokio::test]
+async fn a_counter_that_went_back_is_recorded() {
+    let kms = Kms::start().await;
+    let state = kms.folder.path().join("simulator.state");
+    let older = std::fs::read(&state).unwrap();
+    kms.authorize(&RelayKey::random(), &["sponsor"]).await.ok();
+    // Nothing protects a simulator from an older copy of its state.
+    std::fs::write(&state, older).unwrap();
+    let kms = kms.restart().await;
+    kms.gateway.ready().await.unwrap();
+    assert_eq!(kms.admin_rows(3).await, [row("admin_counter", "observed", "went_back", 3, 2)]);
+    kms.authorize(&RelayKey::random(), &["sponsor"]).await.ok();
+    assert_eq!(kms.admin_rows(4).await, [row("authorize_signer", "allowed", "ok", 3, 3)]);
+}
