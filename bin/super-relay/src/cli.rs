@@ -32,6 +32,11 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Print the address of the relay's current key, making the key if there is none yet.
     GetSignerAddress(ConfigArgs),
+    /// Have the KMS gateway forget the TEE that it has served, so that it serves whichever it finds at its next start.
+    ///
+    /// For when that TEE is gone for good: read "A TEE that lost its state" in docs/operations.md first. Stop the gateway
+    /// before.
+    ForgetTee(ForgetTeeArgs),
     /// Look at the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -54,6 +59,15 @@ pub struct ConfigArgs {
     /// One key, as in `--set relay.validity_seconds=300`. May be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+}
+
+#[derive(Args)]
+struct ForgetTeeArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// The paymaster signer of the TEE to forget: the gateway names it where it refuses the one it finds.
+    #[arg(long, value_name = "ADDRESS")]
+    paymaster_signer: alloy_primitives::Address,
 }
 
 impl ConfigArgs {
@@ -79,6 +93,11 @@ impl Cli {
             Command::Demo(args) => demo::run(args).await,
             Command::GetSignerAddress(args) => {
                 print(&wire::relay_signer_address(&args.load()?)?);
+                Ok(())
+            }
+            Command::ForgetTee(ForgetTeeArgs { config, paymaster_signer }) => {
+                wire::forget_tee(&config.load()?, paymaster_signer).await?;
+                print("forgotten: the next start serves whichever TEE it finds");
                 Ok(())
             }
             Command::Config(ConfigCommand::Check(args)) => {

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proto::Status;
-use proto::command::Request;
+use proto::command::{Request, SecurityState, VerifySecurityState};
 use proto::frame::{InvalidReply, decode_reply, encode_request};
 use thiserror::Error;
 
 use crate::metrics::Metrics;
-use crate::transport::{NotAdmitted, QueueStats, TeeTransport, TransportError};
+use crate::transport::{NotAdmitted, QueueStats, ServedTee, TeeTransport, TransportError};
 
 /// Why a command has no reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -79,6 +79,22 @@ impl Tee {
             TransportError::NotAdmitted(why) => TeeError::NotAdmitted(why),
         })?;
         decode_reply::<R>(&reply).map_err(TeeError::InvalidReply)?.map_err(TeeError::Refused)
+    }
+
+    /// What it says of itself, if it is the TEE that is served.
+    ///
+    /// # Errors
+    /// As [`Self::call`], and [`NotAdmitted::StateLost`].
+    pub async fn security_state(&self) -> Result<SecurityState, TeeError> {
+        let state = self.call(&VerifySecurityState).await?;
+        self.served().check(&state).map_err(|lost| TeeError::NotAdmitted(lost.into()))?;
+        Ok(state)
+    }
+
+    /// Which TEE is served.
+    #[must_use]
+    pub fn served(&self) -> &ServedTee {
+        self.transport.served()
     }
 
     /// How the queue is doing.

@@ -200,7 +200,7 @@ fn in_the_background(servers: &mut Servers, settings: &Settings, open: &OpenRela
     });
 }
 
-fn missing(section: &str) -> Error {
+pub fn missing(section: &str) -> Error {
     Error::Start(format!("configuration: `{section}` is missing"))
 }
 

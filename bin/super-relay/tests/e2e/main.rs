@@ -16,6 +16,7 @@ mod dual_signature;
 mod eip7702;
 mod erc7677;
 mod lifecycle;
+mod lost_tee;
 mod opening;
 mod redis;
 mod refusals;

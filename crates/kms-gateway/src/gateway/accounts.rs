@@ -106,7 +106,7 @@ impl Gateway {
     /// # Errors
     /// `account_unknown`, or when the TEE does not answer.
     pub async fn wallet(&self, account_id: &AccountId) -> Result<WalletInfo, GatewayError> {
-        if let Some(wallet) = self.inner.known.kept_wallet(account_id) {
+        if let Some(wallet) = self.inner.known.kept_wallet(&self.inner.tee, account_id) {
             return Ok(Arc::unwrap_or_clone(wallet));
         }
         let is_stranger = !self.inner.store.has_account(account_id).await.unwrap_or(false);

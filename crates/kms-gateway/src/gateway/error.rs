@@ -8,7 +8,7 @@ use crate::factory::FactoryError;
 use crate::protection::InsufficientProtection;
 use crate::store::StoreError;
 use crate::tee::TeeError;
-use crate::transport::NotAdmitted;
+use crate::transport::{NotAdmitted, TeeStateLost};
 
 /// A refusal or a failure. Nothing signed leaves the gateway with it.
 #[derive(Debug, Error)]
@@ -62,6 +62,9 @@ pub enum GatewayError {
     /// The TEE reports less than the settings require. Nothing is signed with it.
     #[error(transparent)]
     TeeProtectionInsufficient(#[from] InsufficientProtection),
+    /// The TEE is another than before, or has lost all it had. Nothing is sent to it.
+    #[error(transparent)]
+    TeeStateLost(#[from] TeeStateLost),
     /// The account factory could not be asked. The account is made; asking again answers the rest.
     #[error("the account factory can't be asked")]
     FactoryUnavailable,
@@ -89,6 +92,7 @@ impl GatewayError {
             Self::TeeUnavailable => "tee_unavailable",
             Self::TeeReplyInvalid => "tee_reply_invalid",
             Self::TeeProtectionInsufficient(_) => "tee_protection_insufficient",
+            Self::TeeStateLost(_) => "tee_state_lost",
             Self::FactoryUnavailable => "factory_unavailable",
             Self::Internal => "internal_error",
         }
@@ -133,6 +137,7 @@ impl From<TeeError> for GatewayError {
             TeeError::NotAdmitted(NotAdmitted::Refused(status)) => Self::Refused(status),
             TeeError::NotAdmitted(NotAdmitted::WireVersion { .. }) => Self::Refused(Status::UnsupportedVersion),
             TeeError::NotAdmitted(NotAdmitted::Protection(missing)) => Self::TeeProtectionInsufficient(missing),
+            TeeError::NotAdmitted(NotAdmitted::StateLost(lost)) => Self::TeeStateLost(lost),
             TeeError::InvalidReply(detail) => {
                 tracing::error!(%detail, "the TEE's reply does not parse");
                 Self::TeeReplyInvalid

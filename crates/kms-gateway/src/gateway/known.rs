@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use proto::command::{GetWalletInfo, Provisioned, SecurityState, VerifySecurityState, WalletInfo};
+use proto::command::{GetWalletInfo, Provisioned, SecurityState, WalletInfo};
 use proto::{AccountId, Status};
 
 use super::GatewayError;
 use super::decision::detached;
 use crate::protection::RequiredProtection;
+use crate::store::Store;
 use crate::tee::{Tee, TeeError};
 use crate::transport::QueueStats;
 
@@ -22,17 +23,18 @@ const RECENT: Duration = Duration::from_secs(1);
 
 pub(super) struct Known {
     required: RequiredProtection,
+    store: Arc<Store>,
     /// Held while the TEE is asked: the others wait for the same answer.
     reported: Arc<tokio::sync::Mutex<Option<Reported>>>,
     state: RwLock<State>,
-    wallets: RwLock<HashMap<AccountId, Arc<WalletInfo>>>,
+    wallets: RwLock<Wallets>,
 }
 
 /// What the TEE said of itself, or that it did not.
 struct Reported {
     at: Instant,
     generation: u64,
-    reopened: u64,
+    lost: u64,
     state: Result<Arc<SecurityState>, TeeError>,
 }
 
@@ -41,14 +43,32 @@ struct State {
     /// Goes up with every admin command, so that an answer from before one is not kept after it.
     generation: u64,
     /// Sessions that were lost before it was asked: another one may be with another trusted application.
-    reopened: u64,
+    lost: u64,
     provisioned: Option<Arc<Provisioned>>,
+}
+
+#[derive(Default)]
+struct Wallets {
+    /// Sessions that were lost before they were asked for.
+    lost: u64,
+    kept: HashMap<AccountId, Arc<WalletInfo>>,
 }
 
 impl Known {
     /// Nothing yet; what is asked for later must fulfil these requirements.
-    pub(super) fn new(required: RequiredProtection) -> Self {
-        Self { required, reported: Arc::default(), state: RwLock::default(), wallets: RwLock::default() }
+    pub(super) fn new(required: RequiredProtection, store: Arc<Store>) -> Self {
+        Self { required, store, reported: Arc::default(), state: RwLock::default(), wallets: RwLock::default() }
+    }
+
+    /// What the TEE says of itself now. The first that is provisioned is the one that is served from then on, by this
+    /// process and those after it.
+    pub(super) async fn security_state(&self, tee: &Tee) -> Result<SecurityState, GatewayError> {
+        let state = tee.security_state().await?;
+        if let Some(provisioned) = state.provisioned.as_ref().filter(|_| !tee.served().is_known()) {
+            self.store.remember_tee(provisioned.paymaster_signer).await?;
+            tee.served().keep_to(provisioned.paymaster_signer);
+        }
+        Ok(state)
     }
 
     /// What the TEE says of itself, as of a second ago at most, and in no case as of before an admin command or of a session
@@ -60,21 +80,21 @@ impl Known {
             Err(_) if tee.queue_stats().breaker_open => return Err(GatewayError::TeeBusy),
             Err(_) => Arc::clone(&self.reported).lock_owned().await,
         };
-        let QueueStats { reopened, breaker_open, .. } = tee.queue_stats();
+        let QueueStats { lost, breaker_open, .. } = tee.queue_stats();
         let generation = self.state.read().unwrap_or_else(PoisonError::into_inner).generation;
         // While the door is shut, asking costs nothing.
         let is_recent = |kept: &&Reported| {
-            !breaker_open && kept.at.elapsed() < RECENT && (kept.generation, kept.reopened) == (generation, reopened)
+            !breaker_open && kept.at.elapsed() < RECENT && (kept.generation, kept.lost) == (generation, lost)
         };
         if let Some(kept) = reported.as_ref().filter(is_recent) {
             return kept.state.clone().map_err(GatewayError::from);
         }
         let tee = tee.clone();
         detached(async move {
-            let state = tee.call(&VerifySecurityState).await.map(Arc::new);
+            let state = tee.security_state().await.map(Arc::new);
             // Who was turned away at the door cost nothing, and may knock again.
             if !matches!(state, Err(TeeError::Busy)) {
-                *reported = Some(Reported { at: Instant::now(), generation, reopened, state: state.clone() });
+                *reported = Some(Reported { at: Instant::now(), generation, lost, state: state.clone() });
             }
             state.map_err(GatewayError::from)
         })
@@ -83,21 +103,21 @@ impl Known {
 
     /// Admin, paymaster signer, relay keys, relying parties and ceilings, of a TEE that protects as it must.
     pub(super) async fn provisioned(&self, tee: &Tee) -> Result<Arc<Provisioned>, GatewayError> {
-        let reopened = tee.queue_stats().reopened;
+        let lost = tee.queue_stats().lost;
         let generation = {
             let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(provisioned) = state.provisioned.as_ref().filter(|_| state.reopened == reopened) {
+            if let Some(provisioned) = state.provisioned.as_ref().filter(|_| state.lost == lost) {
                 return Ok(Arc::clone(provisioned));
             }
             state.generation
         };
-        let reported = tee.call(&VerifySecurityState).await?;
+        let reported = self.security_state(tee).await?;
         self.required.check(&reported)?;
         let provisioned = reported.provisioned.map(Arc::new).ok_or(GatewayError::Refused(Status::NotProvisioned))?;
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         if state.generation == generation {
             state.provisioned = Some(Arc::clone(&provisioned));
-            state.reopened = reopened;
+            state.lost = lost;
         }
         Ok(provisioned)
     }
@@ -109,25 +129,28 @@ impl Known {
         state.provisioned = None;
     }
 
-    /// A wallet that was asked for before.
-    pub(super) fn kept_wallet(&self, account_id: &AccountId) -> Option<Arc<WalletInfo>> {
-        self.wallets.read().unwrap_or_else(PoisonError::into_inner).get(account_id).cloned()
+    /// A wallet that was asked for before, over this very session.
+    pub(super) fn kept_wallet(&self, tee: &Tee, account_id: &AccountId) -> Option<Arc<WalletInfo>> {
+        let lost = tee.queue_stats().lost;
+        let wallets = self.wallets.read().unwrap_or_else(PoisonError::into_inner);
+        if wallets.lost == lost { wallets.kept.get(account_id).cloned() } else { None }
     }
 
     pub(super) async fn wallet(&self, tee: &Tee, account_id: &AccountId) -> Result<Arc<WalletInfo>, GatewayError> {
-        if let Some(wallet) = self.kept_wallet(account_id) {
+        if let Some(wallet) = self.kept_wallet(tee, account_id) {
             return Ok(wallet);
         }
+        let lost = tee.queue_stats().lost;
         let request = GetWalletInfo { account_id: account_id.clone() };
         let wallet = Arc::new(tee.call(&request).await?);
         if wallet.account_id != *account_id {
             return Err(GatewayError::TeeReplyInvalid);
         }
         let mut wallets = self.wallets.write().unwrap_or_else(PoisonError::into_inner);
-        if wallets.len() >= MAX_WALLETS {
-            wallets.clear();
+        if wallets.lost != lost || wallets.kept.len() >= MAX_WALLETS {
+            *wallets = Wallets { lost, kept: HashMap::new() };
         }
-        wallets.insert(account_id.clone(), Arc::clone(&wallet));
+        wallets.kept.insert(account_id.clone(), Arc::clone(&wallet));
         Ok(wallet)
     }
 }

@@ -8,6 +8,7 @@ mod caller;
 mod checks;
 mod decision;
 mod error;
+mod forget;
 mod known;
 mod operations;
 mod replies;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::Registry;
-use proto::command::{Provisioned, SecurityState, VerifySecurityState};
+use proto::command::{Provisioned, SecurityState};
 use proto::{Address, EntryPoint};
 use thiserror::Error;
 use tokio::sync::Semaphore;
@@ -26,6 +27,7 @@ pub use accounts::CreatedAccount;
 pub use attestation::Attestation;
 pub use caller::{Caller, Claims};
 pub use error::GatewayError;
+pub use forget::ForgetError;
 
 use crate::ceremony::Ceremonies;
 use crate::clock::Clock;
@@ -49,7 +51,7 @@ pub struct Gateway {
 
 struct Inner {
     tee: Tee,
-    store: Store,
+    store: Arc<Store>,
     ceremonies: Ceremonies,
     clock: Arc<dyn Clock>,
     factory: Option<Arc<dyn AccountFactory>>,
@@ -74,6 +76,9 @@ pub enum OpenError {
     /// `rp_id` and `origins` don't fit together.
     #[error("rp_id and origins: every origin must belong to the relying party ({0})")]
     RelyingParty(#[from] WebauthnError),
+    /// The TEE does not say what it is, or is not the one that this gateway has served.
+    #[error(transparent)]
+    Tee(GatewayError),
     /// Instruments of the same names are registered already.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -91,10 +96,10 @@ pub struct Stats {
 }
 
 impl Gateway {
-    /// Opens the gateway over a TEE. Nothing is asked of the TEE yet.
+    /// Opens the gateway over a TEE: the one that it has served, if it has served any.
     ///
     /// # Errors
-    /// When the settings contradict each other or the database can't be opened.
+    /// When the settings contradict each other, the database can't be opened, or it is another TEE.
     pub async fn open(
         settings: Settings,
         transport: Arc<dyn TeeTransport>,
@@ -105,11 +110,15 @@ impl Gateway {
         std::fs::create_dir_all(&settings.data_dir)?;
         let metrics = Arc::new(Metrics::register(registry, Arc::clone(&transport))?);
         let timeout = Duration::from_secs(settings.tee_timeout_seconds);
+        let store = Arc::new(Store::open(&settings.data_dir.join(DATABASE)).await?);
+        if let Some(paymaster_signer) = store.served_tee().await? {
+            transport.served().keep_to(paymaster_signer);
+        }
         let inner = Inner {
             tee: Tee::new(transport, timeout, Arc::clone(&metrics)),
-            store: Store::open(&settings.data_dir.join(DATABASE)).await?,
             ceremonies: Ceremonies::new(&settings)?,
-            known: Known::new(settings.required_protection),
+            known: Known::new(settings.required_protection, Arc::clone(&store)),
+            store,
             admin_counter: AdminCounter::default(),
             quotes: Quotes::new(Duration::from_millis(settings.attestation_interval_ms)),
             strangers: Arc::new(Semaphore::new(1)),
@@ -118,21 +127,23 @@ impl Gateway {
             settings,
             metrics,
         };
+        // Its session was opened before the database was: from now on each is asked when it is.
+        inner.known.security_state(&inner.tee).await.map_err(OpenError::Tee)?;
         Ok(Self { inner: Arc::new(inner) })
     }
 
     /// What the TEE says of itself, asked now.
     ///
     /// # Errors
-    /// When the TEE does not answer.
+    /// `tee_state_lost`, or when the TEE does not answer.
     pub async fn security_state(&self) -> Result<SecurityState, GatewayError> {
-        Ok(self.inner.tee.call(&VerifySecurityState).await?)
+        self.inner.known.security_state(&self.inner.tee).await
     }
 
     /// The same as of a second ago at most, for whoever asks: however many ask, the TEE is asked once a second.
     ///
     /// # Errors
-    /// When the TEE does not answer, or did not a second ago.
+    /// `tee_state_lost`, or when the TEE does not answer, or did not a second ago.
     pub async fn recent_security_state(&self) -> Result<Arc<SecurityState>, GatewayError> {
         let state = self.inner.known.recent_security_state(&self.inner.tee).await?;
         self.watch_admin_counter().await;
@@ -142,7 +153,7 @@ impl Gateway {
     /// Whether the TEE answers and protects what it must; provisioned or not.
     ///
     /// # Errors
-    /// `tee_protection_insufficient`, or when the TEE does not answer.
+    /// `tee_protection_insufficient`, `tee_state_lost`, or when the TEE does not answer.
     pub async fn ready(&self) -> Result<SecurityState, GatewayError> {
         let state = self.security_state().await?;
         self.inner.settings.required_protection.check(&state)?;

@@ -123,6 +123,7 @@ pub fn status_of(error: &GatewayError) -> StatusCode {
         | GatewayError::TeeBusy
         | GatewayError::TeeUnavailable
         | GatewayError::TeeProtectionInsufficient(_)
+        | GatewayError::TeeStateLost(_)
         | GatewayError::FactoryUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         GatewayError::TeeReplyInvalid | GatewayError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }

@@ -19,10 +19,10 @@ pub(super) async fn health(State(gateway): State<Gateway>) -> (StatusCode, Json<
     let state = gateway.recent_security_state().await;
     let requirements = gateway.settings().required_protection;
     let (code, status) = match &state {
-        Err(GatewayError::TeeBusy) => (StatusCode::SERVICE_UNAVAILABLE, "tee_busy"),
-        Err(GatewayError::TeeProtectionInsufficient(_)) => {
-            (StatusCode::SERVICE_UNAVAILABLE, "tee_protection_insufficient")
-        }
+        Err(
+            error
+            @ (GatewayError::TeeBusy | GatewayError::TeeProtectionInsufficient(_) | GatewayError::TeeStateLost(_)),
+        ) => (StatusCode::SERVICE_UNAVAILABLE, error.code()),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "tee_unavailable"),
         Ok(state) if requirements.check(state).is_err() => {
             (StatusCode::SERVICE_UNAVAILABLE, "tee_protection_insufficient")

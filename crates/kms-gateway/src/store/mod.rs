@@ -1,17 +1,17 @@
-//! The gateway's own memory, one SQLite file: nonces, the account index, accounts being made, the audit
-//! chain. All writes go through one
-//! writer, which commits together what arrives together.
+//! The gateway's own memory, one SQLite file: nonces, the account index, accounts being made, the TEE that is served,
+//! the audit chain. All writes go through one writer, which commits together what arrives together.
 
 mod accounts;
 mod audit;
 mod creations;
 mod nonces;
+mod served_tee;
 mod writer;
 
 use std::path::Path;
 use std::time::Duration;
 
-use proto::AccountId;
+use proto::{AccountId, Address};
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use thiserror::Error;
@@ -130,6 +130,24 @@ impl Store {
     /// [`StoreError::Database`].
     pub async fn count_accounts(&self) -> Result<u64, StoreError> {
         accounts::count(&self.readers).await
+    }
+
+    /// The paymaster signer of the TEE that was served.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn served_tee(&self) -> Result<Option<Address>, StoreError> {
+        served_tee::read(&self.readers).await
+    }
+
+    /// Notes down the TEE that is served, if none was.
+    pub(crate) async fn remember_tee(&self, paymaster_signer: Address) -> Result<(), StoreError> {
+        self.writer.remember_tee(paymaster_signer).await
+    }
+
+    /// Forgets the TEE that was served.
+    pub(crate) async fn forget_tee(&self) -> Result<(), StoreError> {
+        self.writer.forget_tee().await
     }
 
     /// The newest row of the audit.

@@ -3,6 +3,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use proto::Address;
 use sqlx::{SqliteConnection, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -13,6 +14,7 @@ use super::accounts::{self, AccountEntry};
 use super::audit::{self, AuditHead, AuditRecord};
 use super::creations::{self, Creation};
 use super::nonces::{self, Claim, NonceClaim, Sweeper};
+use super::served_tee;
 
 const QUEUE: usize = 1024;
 const BATCH: usize = 128;
@@ -26,6 +28,8 @@ enum Job {
     Account(Box<AccountEntry>, Reply<()>),
     Creation(Box<Creation>, Reply<()>),
     NoCreation(Uuid, Reply<()>),
+    ServedTee(Address, Reply<()>),
+    NoServedTee(Reply<()>),
 }
 
 /// A reply that is due once the transaction is committed.
@@ -68,6 +72,14 @@ impl Writer {
 
     pub(super) async fn forget_creation(&self, registration_id: Uuid) -> Result<(), StoreError> {
         self.write(|reply| Job::NoCreation(registration_id, reply)).await
+    }
+
+    pub(super) async fn remember_tee(&self, paymaster_signer: Address) -> Result<(), StoreError> {
+        self.write(|reply| Job::ServedTee(paymaster_signer, reply)).await
+    }
+
+    pub(super) async fn forget_tee(&self) -> Result<(), StoreError> {
+        self.write(Job::NoServedTee).await
     }
 
     /// Takes no more writes and returns when those already queued are done.
@@ -159,6 +171,14 @@ async fn write_one(
         }
         Job::NoCreation(registration_id, reply) => {
             creations::forget(connection, registration_id).await?;
+            Due::Done(reply)
+        }
+        Job::ServedTee(paymaster_signer, reply) => {
+            served_tee::remember(connection, paymaster_signer).await?;
+            Due::Done(reply)
+        }
+        Job::NoServedTee(reply) => {
+            served_tee::forget(connection).await?;
             Due::Done(reply)
         }
     })

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "optee")]
 pub mod optee;
+mod served;
 pub mod simulator;
 mod worker;
 
@@ -11,6 +12,7 @@ use async_trait::async_trait;
 use prometheus::core::Collector;
 use thiserror::Error;
 
+pub use served::{ServedTee, TeeStateLost};
 pub use worker::{NotAdmitted, Session, SessionError, StartError, Worker, WorkerOptions};
 
 /// A trusted application somewhere, and the queue in front of it.
@@ -28,6 +30,9 @@ pub trait TeeTransport: Send + Sync {
 
     /// What it counts, for the registry of whoever runs it.
     fn instruments(&self) -> Vec<Box<dyn Collector>>;
+
+    /// Which TEE is served: no session with another is used.
+    fn served(&self) -> &ServedTee;
 
     /// What kind of TEE it is, as `/health` names it: `simulator`, `optee`.
     fn mode(&self) -> &'static str;
@@ -63,6 +68,8 @@ pub struct QueueStats {
     pub average_wait: Duration,
     /// Frames without a reply since the last one that had a reply.
     pub consecutive_failures: u64,
+    /// Sessions that were lost. What was learnt over one of them may not be so over the next.
+    pub lost: u64,
     /// Sessions opened in place of one that was lost.
     pub reopened: u64,
     /// Whether calls are refused at once: the TEE is stuck or gone, or was and has not answered since.

@@ -15,6 +15,7 @@ mod flood;
 mod protection;
 mod requests;
 mod restart;
+mod served;
 mod signing;
 mod simulator;
 mod unfinished_accounts;

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use prometheus::core::Collector;
 use thiserror::Error;
 
-use super::{NotAdmitted, QueueStats, StartError, TeeTransport, TransportError, Worker, WorkerOptions};
+use super::{NotAdmitted, QueueStats, ServedTee, StartError, TeeTransport, TransportError, Worker, WorkerOptions};
 use session::OpteeSession;
 pub use words::OpteeError;
 
@@ -62,6 +62,10 @@ impl TeeTransport for Optee {
 
     fn instruments(&self) -> Vec<Box<dyn Collector>> {
         self.worker.instruments()
+    }
+
+    fn served(&self) -> &ServedTee {
+        self.worker.served()
     }
 
     fn mode(&self) -> &'static str {

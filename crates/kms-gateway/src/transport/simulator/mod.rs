@@ -19,7 +19,9 @@ use thiserror::Error;
 
 pub use sealed_file::{SealedFile, SealedFileError};
 
-use super::{NotAdmitted, QueueStats, SessionError, StartError, TeeTransport, TransportError, Worker, WorkerOptions};
+use super::{
+    NotAdmitted, QueueStats, ServedTee, SessionError, StartError, TeeTransport, TransportError, Worker, WorkerOptions,
+};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -87,6 +89,10 @@ impl TeeTransport for Simulator {
 
     fn instruments(&self) -> Vec<Box<dyn Collector>> {
         self.worker.instruments()
+    }
+
+    fn served(&self) -> &ServedTee {
+        self.worker.served()
     }
 
     fn mode(&self) -> &'static str {

@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use super::session::Session;
 use crate::protection::{InsufficientProtection, RequiredProtection, TaKey};
+use crate::transport::{ServedTee, TeeStateLost};
 
 /// A session was opened with a trusted application that is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -27,16 +28,24 @@ pub enum NotAdmitted {
     /// It protects less than it must.
     #[error(transparent)]
     Protection(#[from] InsufficientProtection),
+    /// It is not the one that was served before.
+    #[error(transparent)]
+    StateLost(#[from] TeeStateLost),
 }
 
-/// Asks a session what it is, and holds that against what is required.
-pub(super) fn admit(session: &mut impl Session, required: &RequiredProtection) -> Result<SecurityState, NotAdmitted> {
+/// Asks a session what it is, and holds that against what is required and what was served before.
+pub(super) fn admit(
+    session: &mut impl Session,
+    required: &RequiredProtection,
+    served: &ServedTee,
+) -> Result<SecurityState, NotAdmitted> {
     let hello = ask(session, &Hello)?;
     if hello.wire_version != VERSION {
         return Err(NotAdmitted::WireVersion { theirs: hello.wire_version });
     }
     let state = ask(session, &VerifySecurityState)?;
     required.check(&state)?;
+    served.check(&state)?;
     Ok(state)
 }
 

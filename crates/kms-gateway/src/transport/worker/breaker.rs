@@ -15,6 +15,7 @@ pub(super) struct Breaker {
 
 struct State {
     inside: usize,
+    sessions_lost: u64,
     mode: Mode,
     call_began: Option<Instant>,
 }
@@ -40,7 +41,7 @@ impl Drop for Place {
 impl Breaker {
     /// Closed, for so many waiting frames besides the one being answered.
     pub(super) fn new(capacity: usize, stuck_after: Duration) -> Self {
-        let state = State { inside: 0, mode: Mode::Closed, call_began: None };
+        let state = State { inside: 0, sessions_lost: 0, mode: Mode::Closed, call_began: None };
         Self { capacity, stuck_after, state: Mutex::new(state) }
     }
 
@@ -77,6 +78,17 @@ impl Breaker {
             };
         }
         took
+    }
+
+    /// It is done with, and not closed yet.
+    pub(super) fn session_ends(&self) {
+        let mut state = self.state();
+        state.sessions_lost += 1;
+        state.mode = Mode::Open(TransportError::Unavailable);
+    }
+
+    pub(super) fn sessions_lost(&self) -> u64 {
+        self.state().sessions_lost
     }
 
     pub(super) fn session_is_gone(&self, why: TransportError) {

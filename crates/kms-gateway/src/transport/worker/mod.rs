@@ -22,7 +22,7 @@ use tokio::sync::oneshot;
 pub use admission::NotAdmitted;
 pub use session::{Session, SessionError};
 
-use super::{QueueStats, TransportError};
+use super::{QueueStats, ServedTee, TransportError};
 use crate::protection::RequiredProtection;
 use breaker::Breaker;
 use line::{Job, Line};
@@ -53,6 +53,7 @@ pub struct Worker {
     thread: Mutex<Option<JoinHandle<()>>>,
     breaker: Arc<Breaker>,
     meter: Arc<Meter>,
+    served: Arc<ServedTee>,
 }
 
 /// Why a session could not be had.
@@ -94,12 +95,14 @@ impl Worker {
         let (opened, outcome) = std::sync::mpsc::sync_channel(1);
         let breaker = Arc::new(Breaker::new(options.queue_length.max(1), options.stuck_after));
         let meter = Arc::new(Meter::new().map_err(StartError::Metrics)?);
+        let served = Arc::new(ServedTee::default());
         let driver = Driver {
             line: Line::new(jobs),
             breaker: Arc::clone(&breaker),
             meter: Arc::clone(&meter),
             batch_length: options.batch_length,
             required_protection: options.required_protection,
+            served: Arc::clone(&served),
         };
         let thread = std::thread::Builder::new()
             .name("tee".into())
@@ -110,7 +113,7 @@ impl Worker {
             OpenError::NotAdmitted(error) => StartError::NotAdmitted(error),
             OpenError::Panicked => StartError::Ended,
         })?;
-        Ok(Self { queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)), breaker, meter })
+        Ok(Self { queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)), breaker, meter, served })
     }
 
     /// Queues a frame and waits for its reply.
@@ -153,6 +156,7 @@ impl Worker {
             average_call: self.meter.average_call(),
             average_wait: self.meter.average_wait(),
             consecutive_failures: self.meter.consecutive_failures(),
+            lost: self.breaker.sessions_lost(),
             reopened: self.meter.times_reopened(),
             breaker_open: closed || self.breaker.is_open(),
             in_call_for: self.breaker.in_call_for(),
@@ -164,6 +168,12 @@ impl Worker {
     #[must_use]
     pub fn instruments(&self) -> Vec<Box<dyn Collector>> {
         self.meter.instruments()
+    }
+
+    /// Which TEE is served: every session that is opened from then on has to be with it.
+    #[must_use]
+    pub fn served(&self) -> &ServedTee {
+        &self.served
     }
 
     /// Takes no more frames, and returns when those already queued are answered and the session is closed. A call that is

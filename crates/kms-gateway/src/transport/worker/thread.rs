@@ -16,7 +16,7 @@ use super::line::{Job, Line};
 use super::meter::Meter;
 use super::session::{Session, SessionError};
 use crate::protection::RequiredProtection;
-use crate::transport::TransportError;
+use crate::transport::{ServedTee, TransportError};
 
 /// Between one attempt to open a session and the next, at first and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -30,6 +30,7 @@ pub(super) struct Driver {
     pub(super) meter: Arc<Meter>,
     pub(super) batch_length: usize,
     pub(super) required_protection: RequiredProtection,
+    pub(super) served: Arc<ServedTee>,
 }
 
 /// There is no session that may be used.
@@ -118,7 +119,8 @@ impl Driver {
         self.breaker.call_begins();
         let opened = guarded(|| {
             let mut session = open().map_err(OpenError::Session)?;
-            let state = admit(&mut session, &self.required_protection).map_err(OpenError::NotAdmitted)?;
+            let admitted = admit(&mut session, &self.required_protection, &self.served);
+            let state = admitted.map_err(OpenError::NotAdmitted)?;
             admission::log(&state);
             Ok(session)
         });
@@ -128,7 +130,7 @@ impl Driver {
 
     /// Closes a session that is done with. That may get stuck like any call, and counts as one.
     fn discard(&self, session: impl Session) {
-        self.breaker.session_is_gone(TransportError::Unavailable);
+        self.breaker.session_ends();
         self.breaker.call_begins();
         if guarded(|| drop(session)).is_none() {
             tracing::error!("closing the TEE session panicked");

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use kms_gateway::protection::{Level, RequiredProtection};
-use kms_gateway::transport::{QueueStats, Session, SessionError, TeeTransport, TransportError, Worker, WorkerOptions};
+use kms_gateway::transport::{
+    QueueStats, ServedTee, Session, SessionError, TeeTransport, TransportError, Worker, WorkerOptions,
+};
 use prometheus::core::Collector;
 use proto::Bounded;
 use proto::command::{Opcode, Protection};
@@ -112,6 +114,10 @@ impl TeeTransport for GatedTee {
 
     fn instruments(&self) -> Vec<Box<dyn Collector>> {
         self.0.instruments()
+    }
+
+    fn served(&self) -> &ServedTee {
+        self.0.served()
     }
 
     fn mode(&self) -> &'static str {

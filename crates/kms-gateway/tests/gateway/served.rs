@@ -1,0 +1,183 @@
+//! A TEE that lost all it had is not taken for a new one, nor another for the one that was served.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use kms_gateway::bootstrap::AdminKey;
+use kms_gateway::clock::SystemClock;
+use kms_gateway::gateway::{ForgetError, OpenError};
+use kms_gateway::transport::simulator::Simulator;
+use kms_gateway::transport::{SessionError, TeeStateLost, Worker};
+use kms_gateway::{Caller, Gateway, GatewayError};
+use prometheus::Registry;
+use proto::bytes::BoundedList;
+use proto::command::{Phase, Protection, Provision};
+use proto::{Address, Signature, Status};
+use serde_json::json;
+use ta::Core;
+use ta::memory::{MemoryDevice, SeededEntropy};
+use tempfile::TempDir;
+
+use crate::support::{Answer, GatedTee, Kms, OPTIONS, ceilings, platform, settings};
+
+/// A gateway with its data in one folder, over the simulator of another.
+async fn open(data: &Path, tee: &Path) -> Result<Gateway, OpenError> {
+    let simulator = Arc::new(Simulator::open(tee, settings(tee).worker_options()).unwrap());
+    Gateway::open(settings(data), simulator, Arc::new(SystemClock), None, &Registry::new()).await
+}
+
+async fn lost(data: &Path, tee: &Path) -> TeeStateLost {
+    match open(data, tee).await {
+        Err(OpenError::Tee(GatewayError::TeeStateLost(lost))) => lost,
+        other => panic!("{:?}", other.err()),
+    }
+}
+
+async fn stopped(kms: Kms) -> (Arc<TempDir>, Address) {
+    let signer = kms.gateway.provisioned().await.unwrap().paymaster_signer;
+    kms.gateway.close().await;
+    (kms.folder, signer)
+}
+
+#[tokio::test]
+async fn a_gateway_does_not_start_over_a_tee_that_lost_its_state_or_is_another_and_starts_over_its_own() {
+    let kms = Kms::start().await;
+    let account_id = kms.honest_request().await.account_id;
+    let (own, served) = stopped(kms).await;
+    let (other, found) = stopped(Kms::start().await).await;
+    let emptied = TempDir::new().unwrap();
+
+    let problem = lost(own.path(), emptied.path()).await;
+    assert_eq!(problem, TeeStateLost { served, found: None });
+    for words in [served.to_string().as_str(), "not provisioned", "docs/operations.md"] {
+        assert!(problem.to_string().contains(words), "{problem}");
+    }
+    let problem = lost(own.path(), other.path()).await;
+    assert_eq!(problem, TeeStateLost { served, found: Some(found) });
+    assert!(problem.to_string().contains(&found.to_string()), "{problem}");
+
+    let gateway = open(own.path(), own.path()).await.unwrap();
+    gateway.wallet(&account_id).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_gateway_that_has_served_no_tee_starts_over_any() {
+    let (data, tees) = (TempDir::new().unwrap(), [TempDir::new().unwrap(), TempDir::new().unwrap()]);
+    for tee in &tees {
+        let gateway = open(data.path(), tee.path()).await.unwrap();
+        assert_eq!(gateway.ready().await.unwrap().phase, Phase::Uninitialised);
+        gateway.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_tee_is_the_one_that_is_served_as_soon_as_it_is_provisioned() {
+    let (own, emptied) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let gateway = open(own.path(), own.path()).await.unwrap();
+    let admin = AdminKey::new(&vec![7; 32].into()).unwrap();
+    let mut command = Provision {
+        admin: admin.address(),
+        relying_parties: BoundedList::new(vec![gateway.settings().relying_party().unwrap()]).unwrap(),
+        ceilings: ceilings(),
+        counter: 1,
+        signature: Signature { r: [0; 32], s: [0; 32], v: 0 },
+    };
+    command.signature = admin.sign(&command);
+    gateway.provision(command, &Caller::new("test")).await.unwrap();
+    gateway.close().await;
+    assert_eq!(lost(own.path(), emptied.path()).await.found, None);
+}
+
+#[tokio::test]
+async fn a_tee_is_forgotten_only_by_its_name_and_then_another_is_served() {
+    let (own, served) = stopped(Kms::start().await).await;
+    let emptied = TempDir::new().unwrap();
+    let wrong = Gateway::forget_tee(own.path(), Address([1; 20])).await;
+    assert!(matches!(wrong, Err(ForgetError::Another { served: signer }) if signer == served), "{wrong:?}");
+    lost(own.path(), emptied.path()).await;
+
+    Gateway::forget_tee(own.path(), served).await.unwrap();
+    let gateway = open(own.path(), emptied.path()).await.unwrap();
+    assert_eq!(gateway.ready().await.unwrap().phase, Phase::Uninitialised);
+    assert!(matches!(Gateway::forget_tee(own.path(), served).await, Err(ForgetError::NoTee)));
+    assert!(matches!(Gateway::forget_tee(emptied.path(), served).await, Err(ForgetError::NoDatabase)));
+}
+
+/// A TEE that dies at the next call when it is told to, and comes back with nothing as long as it is emptied.
+#[derive(Clone, Default)]
+struct Forgetful {
+    dying: Arc<AtomicBool>,
+    emptied: Arc<AtomicBool>,
+}
+
+impl Forgetful {
+    fn start(&self) -> GatedTee {
+        let (tee, kept) = (self.clone(), MemoryDevice::default());
+        let worker = Worker::start(OPTIONS, move || {
+            let device = if tee.emptied.load(Ordering::SeqCst) { MemoryDevice::default() } else { kept.clone() };
+            let platform = platform(Protection::None, "0.1.0");
+            let mut core = Core::open(device.store(), SeededEntropy::new([7; 32]), device.counter(), platform)?;
+            let dying = Arc::clone(&tee.dying);
+            Ok::<_, Status>(move |frame: &[u8]| match dying.swap(false, Ordering::SeqCst) {
+                true => Err(SessionError::Dead("as it was told".into())),
+                false => Ok(core.handle(frame)),
+            })
+        });
+        GatedTee::from(worker.unwrap())
+    }
+}
+
+async fn once_told(ask: impl AsyncFn() -> Answer) -> Answer {
+    for _ in 0..1000 {
+        let answer = ask().await;
+        if answer.body["error"]["code"] != "tee_unavailable" {
+            return answer;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("nobody is told more than that it is not available");
+}
+
+#[tokio::test]
+async fn a_tee_that_comes_back_with_nothing_is_asked_nothing_more_and_served_again_when_it_has_its_state() {
+    let tee = Forgetful::default();
+    let kms = Kms::over_tee(Arc::new(tee.start())).await;
+    let request = kms.honest_request().await;
+    let account = format!("/kms/accounts/{}", request.account_id);
+    let before = kms.sponsor(&request).await.ok();
+    let wallet = kms.get(&account).await.ok();
+    let provision = json!({
+        "admin": "0x1111111111111111111111111111111111111111",
+        "relyingParties": [{ "id": "localhost", "origins": ["http://localhost:3000"] }],
+        "ceilings": { "deployments": [], "maxCost": "0x1", "maxWindow": 60 },
+        "counter": 1,
+        "signature": format!("0x{}1b", "11".repeat(64)),
+    });
+    // It is well-formed: as long as the TEE is there, it is the TEE that refuses it.
+    kms.post("/admin/provision", &provision).await.refused(409, "already_provisioned");
+
+    tee.emptied.store(true, Ordering::SeqCst);
+    tee.dying.store(true, Ordering::SeqCst);
+    let request = request.next(&kms.relay);
+    kms.sponsor(&request).await.refused(503, "tee_unavailable");
+    let error = once_told(async || kms.sponsor(&request).await).await.refused(503, "tee_state_lost");
+    assert_eq!(error["retryable"], false);
+    kms.post("/admin/provision", &provision).await.refused(503, "tee_state_lost");
+    kms.get("/admin/signers").await.refused(503, "tee_state_lost");
+    // Nor is it answered from what was known before.
+    kms.get(&account).await.refused(503, "tee_state_lost");
+    let health = kms.get("/health").await;
+    assert_eq!((health.status.as_u16(), &health.body["status"]), (503, &json!("tee_state_lost")));
+    let words = kms.gateway.ready().await.unwrap_err().to_string();
+    assert!(words.contains("not provisioned") && words.contains("docs/operations.md"), "{words}");
+    assert_eq!(kms.gateway.queue_stats().reopened, 0);
+
+    tee.emptied.store(false, Ordering::SeqCst);
+    while kms.gateway.queue_stats().reopened == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(kms.sponsor(&request.next(&kms.relay)).await.ok(), before);
+    assert_eq!(kms.get(&account).await.ok(), wallet);
+}
