@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+#[cfg(feature = "client")]
 use optee_teec_sys as teec;
 
 /// A call that failed.
@@ -30,16 +31,50 @@ pub enum Origin {
 
 /// The codes that tell something to a caller (GlobalPlatform TEE Client API 1.0, section 4.4.2).
 pub mod codes {
-    pub use optee_teec_sys::{
-        TEEC_ERROR_ACCESS_CONFLICT as ACCESS_CONFLICT, TEEC_ERROR_ACCESS_DENIED as ACCESS_DENIED,
-        TEEC_ERROR_BAD_FORMAT as BAD_FORMAT, TEEC_ERROR_BAD_PARAMETERS as BAD_PARAMETERS, TEEC_ERROR_BUSY as BUSY,
-        TEEC_ERROR_COMMUNICATION as COMMUNICATION, TEEC_ERROR_EXCESS_DATA as EXCESS_DATA,
-        TEEC_ERROR_ITEM_NOT_FOUND as ITEM_NOT_FOUND, TEEC_ERROR_OUT_OF_MEMORY as OUT_OF_MEMORY,
-        TEEC_ERROR_SECURITY as SECURITY, TEEC_ERROR_SHORT_BUFFER as SHORT_BUFFER,
-        TEEC_ERROR_TARGET_DEAD as TARGET_DEAD,
-    };
+    /// May not be asked for.
+    pub const ACCESS_DENIED: u32 = 0xFFFF_0001;
+    /// Of OP-TEE at a session: an older version than was loaded before.
+    pub const ACCESS_CONFLICT: u32 = 0xFFFF_0003;
+    /// The request is too long.
+    pub const EXCESS_DATA: u32 = 0xFFFF_0004;
+    /// What was read is not of its format.
+    pub const BAD_FORMAT: u32 = 0xFFFF_0005;
+    /// The parameters are not of the types that the command has.
+    pub const BAD_PARAMETERS: u32 = 0xFFFF_0006;
+    /// What was asked for is not there.
+    pub const ITEM_NOT_FOUND: u32 = 0xFFFF_0008;
+    /// It needs more memory than there is.
+    pub const OUT_OF_MEMORY: u32 = 0xFFFF_000C;
+    /// Busy with something else.
+    pub const BUSY: u32 = 0xFFFF_000D;
+    /// The other side was not reached.
+    pub const COMMUNICATION: u32 = 0xFFFF_000E;
+    /// A security check failed, such as that of a signature.
+    pub const SECURITY: u32 = 0xFFFF_000F;
+    /// The reply needs more room.
+    pub const SHORT_BUFFER: u32 = 0xFFFF_0010;
+    /// The trusted application panicked.
+    pub const TARGET_DEAD: u32 = 0xFFFF_3024;
 }
 
+/// The client library means the same by them.
+#[cfg(feature = "client")]
+const _: () = {
+    assert!(codes::ACCESS_DENIED == teec::TEEC_ERROR_ACCESS_DENIED);
+    assert!(codes::ACCESS_CONFLICT == teec::TEEC_ERROR_ACCESS_CONFLICT);
+    assert!(codes::EXCESS_DATA == teec::TEEC_ERROR_EXCESS_DATA);
+    assert!(codes::BAD_FORMAT == teec::TEEC_ERROR_BAD_FORMAT);
+    assert!(codes::BAD_PARAMETERS == teec::TEEC_ERROR_BAD_PARAMETERS);
+    assert!(codes::ITEM_NOT_FOUND == teec::TEEC_ERROR_ITEM_NOT_FOUND);
+    assert!(codes::OUT_OF_MEMORY == teec::TEEC_ERROR_OUT_OF_MEMORY);
+    assert!(codes::BUSY == teec::TEEC_ERROR_BUSY);
+    assert!(codes::COMMUNICATION == teec::TEEC_ERROR_COMMUNICATION);
+    assert!(codes::SECURITY == teec::TEEC_ERROR_SECURITY);
+    assert!(codes::SHORT_BUFFER == teec::TEEC_ERROR_SHORT_BUFFER);
+    assert!(codes::TARGET_DEAD == teec::TEEC_ERROR_TARGET_DEAD);
+};
+
+#[cfg(feature = "client")]
 impl Error {
     pub(crate) const fn api(code: u32) -> Self {
         Self { code, origin: Origin::Api }

@@ -3,125 +3,17 @@
 //!
 //! A command has four parameters: p0 the request in the shared memory, p1 room for the reply behind it, p2 the reply's
 //! length, p3 nothing.
+//!
+//! Without the feature `client` only the codes are here, and nothing is linked.
 
+#[cfg(feature = "client")]
 mod context;
 mod error;
+#[cfg(feature = "client")]
 mod memory;
+#[cfg(feature = "client")]
+mod session;
 
-use std::marker::PhantomData;
-use std::ptr;
-
-use optee_teec_sys as teec;
-use uuid::Uuid;
-
-use crate::context::Context;
-pub use crate::error::{Error, Origin, codes};
-use crate::memory::SharedMemory;
-
-/// Room that requests and replies have, in bytes. The request's should be whole pages, so that the reply begins on one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room {
-    /// Of the longest request.
-    pub request: usize,
-    /// Of the longest reply.
-    pub reply: usize,
-}
-
-/// An open session. It stays on the thread that opened it.
-pub struct Session {
-    // In the order in which they have to go.
-    session: teec::TEEC_Session,
-    memory: SharedMemory,
-    _context: Context,
-    room: Room,
-    _on_one_thread: PhantomData<*const ()>,
-}
-
-impl Session {
-    /// Connects to OP-TEE, allocates the memory and opens a session with this trusted application.
-    ///
-    /// # Errors
-    /// The code, and who gave it; [`Origin::Connecting`] when there is no OP-TEE to talk to.
-    pub fn open(trusted_application: Uuid, room: Room) -> Result<Self, Error> {
-        let mut context = Context::connect()?;
-        let size = room.request.checked_add(room.reply).ok_or(Error::api(codes::BAD_PARAMETERS))?;
-        let memory = SharedMemory::allocate(&mut context, size)?;
-        let (time_low, time_mid, time_hi_and_version, clock_seq_and_node) = trusted_application.as_fields();
-        let uuid = teec::TEEC_UUID {
-            timeLow: time_low,
-            timeMid: time_mid,
-            timeHiAndVersion: time_hi_and_version,
-            clockSeqAndNode: *clock_seq_and_node,
-        };
-        let mut session = teec::TEEC_Session { imp: teec::TEEC_Session__Imp { ctx: ptr::null_mut(), session_id: 0 } };
-        let mut origin = 0;
-        // SAFETY: the context is connected and lives, where it is, as long as the session; the other pointers are to locals
-        // that outlive the call; no connection data and no operation go with public login.
-        let code = unsafe {
-            teec::TEEC_OpenSession(
-                context.as_mut_ptr(),
-                &raw mut session,
-                &raw const uuid,
-                teec::TEEC_LOGIN_PUBLIC,
-                ptr::null(),
-                ptr::null_mut(),
-                &raw mut origin,
-            )
-        };
-        Error::check(code, origin)?;
-        Ok(Self { session, memory, _context: context, room, _on_one_thread: PhantomData })
-    }
-
-    /// Sends a request under this command number and returns the reply.
-    ///
-    /// # Errors
-    /// `EXCESS_DATA`, with nothing sent, when the request is over its room; otherwise the code of OP-TEE or of the trusted
-    /// application. A reply whose length is said twice, and differently, is `BAD_FORMAT`.
-    pub fn call(&mut self, command: u32, request: &[u8]) -> Result<Vec<u8>, Error> {
-        if request.len() > self.room.request {
-            return Err(Error::api(codes::EXCESS_DATA));
-        }
-        self.memory.write(request);
-        let mut operation = self.operation(request.len());
-        let mut origin = 0;
-        // SAFETY: the session is open, and the operation refers to memory that this struct holds.
-        let code =
-            unsafe { teec::TEEC_InvokeCommand(&raw mut self.session, command, &raw mut operation, &raw mut origin) };
-        Error::check(code, origin)?;
-        let [_, p1, p2, _] = operation.params;
-        // SAFETY: p1 was made a memory reference, and all its bit patterns are valid.
-        let written = unsafe { p1.memref }.size;
-        // SAFETY: p2 was made a value, and all its bit patterns are valid.
-        let said = unsafe { p2.value }.a;
-        if usize::try_from(said) != Ok(written) || written > self.room.reply {
-            return Err(Error::api(codes::BAD_FORMAT));
-        }
-        Ok(self.memory.read(self.room.request, written))
-    }
-
-    fn operation(&mut self, request: usize) -> teec::TEEC_Operation {
-        let parent = self.memory.as_mut_ptr();
-        let reference = |offset, size| teec::TEEC_Parameter {
-            memref: teec::TEEC_RegisteredMemoryReference { parent, size, offset },
-        };
-        let value = teec::TEEC_Parameter { value: teec::TEEC_Value { a: 0, b: 0 } };
-        teec::TEEC_Operation {
-            started: 0,
-            paramTypes: teec::TEEC_PARAM_TYPES(
-                teec::TEEC_MEMREF_PARTIAL_INPUT,
-                teec::TEEC_MEMREF_PARTIAL_OUTPUT,
-                teec::TEEC_VALUE_OUTPUT,
-                teec::TEEC_NONE,
-            ),
-            params: [reference(0, request), reference(self.room.request, self.room.reply), value, value],
-            imp: teec::TEEC_Operation__Imp { session: ptr::null_mut() },
-        }
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        // SAFETY: the session is open, and its context is dropped after it.
-        unsafe { teec::TEEC_CloseSession(&raw mut self.session) };
-    }
-}
+pub use error::{Error, Origin, codes};
+#[cfg(feature = "client")]
+pub use session::{Room, Session};

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "optee")]
 pub mod optee;
+#[cfg(any(feature = "optee", test))]
+pub mod optee_codes;
 mod served;
 pub mod simulator;
 mod worker;

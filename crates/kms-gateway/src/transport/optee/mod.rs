@@ -1,15 +1,14 @@
 //! OP-TEE on this machine: the trusted application `crates/ta-optee`, over the client library of OP-TEE.
 
 mod session;
-mod words;
 
 use async_trait::async_trait;
 use prometheus::core::Collector;
 use thiserror::Error;
 
+pub use super::optee_codes::OpteeError;
 use super::{NotAdmitted, QueueStats, ServedTee, StartError, TeeTransport, TransportError, Worker, WorkerOptions};
 use session::OpteeSession;
-pub use words::OpteeError;
 
 /// A session with the trusted application, on a thread of its own.
 pub struct Optee {

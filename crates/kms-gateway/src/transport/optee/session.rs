@@ -1,10 +1,10 @@
 //! Frames over an OP-TEE session, and what the failure of a call says about the session.
 
-use optee_session::{Error, Room, codes};
+use optee_session::Room;
 use proto::limits::{MAX_FRAME, MAX_REPLY};
 use uuid::Uuid;
 
-use super::words::OpteeError;
+use crate::transport::optee_codes::{OpteeError, classify};
 use crate::transport::{Session, SessionError};
 
 const TRUSTED_APPLICATION: &str = include_str!("../../../../ta-optee/uuid.txt");
@@ -27,16 +27,5 @@ impl OpteeSession {
 impl Session for OpteeSession {
     fn call(&mut self, frame: &[u8]) -> Result<Vec<u8>, SessionError> {
         self.0.call(HANDLE_FRAME, frame).map_err(classify)
-    }
-}
-
-/// A code that doesn't say that the session lives is taken for its end: another one costs less than a millisecond.
-fn classify(error: Error) -> SessionError {
-    match error.code {
-        codes::BUSY | codes::OUT_OF_MEMORY | codes::EXCESS_DATA | codes::SHORT_BUFFER | codes::BAD_PARAMETERS => {
-            SessionError::Broken(error.to_string())
-        }
-        codes::TARGET_DEAD => SessionError::Dead(format!("the trusted application panicked ({error})")),
-        _ => SessionError::Dead(error.to_string()),
     }
 }

@@ -1,8 +1,11 @@
-//! What OP-TEE's codes mean to an operator who can't get a session, and what to do about each.
+//! What OP-TEE's codes mean: to an operator who can't get a session, and to a session whose call failed. No client library
+//! is needed to know.
 
 use optee_session::{Error as Failure, Origin, codes};
 use thiserror::Error;
 use uuid::Uuid;
+
+use super::SessionError;
 
 /// GlobalPlatform TEE Internal Core API 1.3, table 3-2; the client's API has no name for it.
 const CORRUPT_OBJECT: u32 = 0xF010_0001;
@@ -68,7 +71,8 @@ pub enum OpteeError {
     /// OP-TEE's own record of what it has sealed does not hold.
     #[error(
         "OP-TEE's sealed files are damaged, or older than the ones it knows of ({failure}): put the latest back in the \
-         folder that tee-supplicant keeps (--fs-parent-path, by default /var/lib/tee)"
+         folder that tee-supplicant keeps (--fs-parent-path, in Debian's package by default \
+         /var/lib/optee-client/data/tee)"
     )]
     Storage {
         /// The code.
@@ -114,6 +118,17 @@ impl OpteeError {
     }
 }
 
+/// A code that doesn't say that the session lives is taken for its end: another one costs less than a millisecond.
+pub(super) fn classify(error: Failure) -> SessionError {
+    match error.code {
+        codes::BUSY | codes::OUT_OF_MEMORY | codes::EXCESS_DATA | codes::SHORT_BUFFER | codes::BAD_PARAMETERS => {
+            SessionError::Broken(error.to_string())
+        }
+        codes::TARGET_DEAD => SessionError::Dead(format!("the trusted application panicked ({error})")),
+        _ => SessionError::Dead(error.to_string()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,12 +145,25 @@ mod tests {
             (Origin::Tee, codes::SECURITY, "not signed with the key"),
             (Origin::Tee, codes::ACCESS_CONFLICT, "a later version before"),
             (Origin::Tee, codes::BAD_FORMAT, "damaged"),
-            (Origin::Tee, CORRUPT_OBJECT, "older than the ones it knows of"),
+            (Origin::Tee, CORRUPT_OBJECT, "/var/lib/optee-client/data/tee"),
             (Origin::Tee, codes::OUT_OF_MEMORY, "secure memory"),
             (Origin::TrustedApplication, codes::TARGET_DEAD, "panicked"),
             (Origin::Tee, 0xFFFF_0001, "0xffff0001 from OP-TEE"),
         ] {
             assert!(said(origin, code).contains(words), "{}", said(origin, code));
         }
+    }
+    #[test]
+    fn only_a_code_that_says_that_the_session_lives_keeps_it() {
+        let after = |code| classify(Failure { code, origin: Origin::TrustedApplication });
+        for code in [codes::BUSY, codes::OUT_OF_MEMORY, codes::EXCESS_DATA, codes::SHORT_BUFFER, codes::BAD_PARAMETERS]
+        {
+            assert!(matches!(after(code), SessionError::Broken(_)), "{code:#x}");
+        }
+        for code in [codes::COMMUNICATION, codes::BAD_FORMAT, codes::ITEM_NOT_FOUND, codes::SECURITY, 0xFFFF_0000, 1] {
+            assert!(matches!(after(code), SessionError::Dead(_)), "{code:#x}");
+        }
+        let panicked = after(codes::TARGET_DEAD);
+        assert!(matches!(&panicked, SessionError::Dead(words) if words.contains("panicked")), "{panicked}");
     }
 }
