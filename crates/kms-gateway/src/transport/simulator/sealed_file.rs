@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use chacha20poly1305::aead::AeadInOut;
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
@@ -16,6 +18,8 @@ use super::key_file::KeyFile;
 
 const STATE: &str = "simulator.state";
 const LOCK: &str = "simulator.lock";
+/// A process that ends, or a child that has not begun, may hold the lock for a moment yet.
+const LOCKED_FOR: Duration = Duration::from_secs(1);
 /// Opens the file, and is authenticated with it.
 const MAGIC: &[u8; 16] = b"superrelay-sim-1";
 const NONCE_LENGTH: usize = 24;
@@ -198,10 +202,14 @@ fn lock(folder: &Path) -> Result<File, SealedFileError> {
         .truncate(false)
         .open(folder.join(LOCK))
         .map_err(SealedFileError::Io)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(SealedFileError::Locked),
-        Err(TryLockError::Error(error)) => Err(SealedFileError::Io(error)),
+    let began = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if began.elapsed() < LOCKED_FOR => thread::sleep(LOCKED_FOR / 20),
+            Err(TryLockError::WouldBlock) => return Err(SealedFileError::Locked),
+            Err(TryLockError::Error(error)) => return Err(SealedFileError::Io(error)),
+        }
     }
 }
 
