@@ -35,4 +35,4 @@ ta: ## build and sign the trusted application (TA_KEY=path for a key of your own
 	scripts/optee/ta
 
 ta-measurement: ## print the measurement of the trusted application as built
-	@scripts/optee/ta >/dev/null && cat .cache/optee/ta/measurement
+	@scripts/optee/ta --measure

@@ -6,8 +6,10 @@ CORES=$(nproc)
 
 TA_CRATE="$PROJECT/crates/ta-optee"
 TA_UUID=$(cat "$TA_CRATE/uuid.txt")
-# Debian has kits for real boards too: rockchip-rk3588, k3-am62x.
-TA_DEV_KIT="$UNPACKED/optee/usr/lib/optee-os-dev/${OPTEE_PLATFORM:-vexpress-qemu_armv8a}"
+# Debian has kits for real boards too: rockchip-rk3588, k3-am62x. TA_DEV_KIT=folder names one that you built.
+TA_DEV_KIT="${TA_DEV_KIT:-$UNPACKED/optee/usr/lib/optee-os-dev/${OPTEE_PLATFORM:-vexpress-qemu_armv8a}}"
+# The trusted application that guests run: never the one of `make ta`, which may be signed with a key of one's own.
+GUEST_TA="$OPTEE/guest-ta"
 OPTEE_IMAGES="$UNPACKED/optee/usr/lib/optee/vexpress-qemu_armv8a"
 
 die() { say "$*"; exit 1; }
@@ -18,6 +20,10 @@ is_stable() {
   stable=$(awk '$2 == "optee-os" { print $6 }' "$PROJECT/scripts/optee/packages.list")
   grep -qxF "optee-os $stable" "$UNPACKED/versions"
 }
+
+# Whoever watches sees cargo at work; a log has no need of it.
+QUIET=--quiet
+[ ! -t 2 ] || QUIET=""
 
 # Two scripts started at once must not build over each other: waits for the lock of that name.
 lock() {

@@ -10,7 +10,7 @@ tests="$OPTEE/guest-target/aarch64-unknown-linux-gnu/release/ta-optee-guest-test
 
 # build_tests: the trusted application, and crates/ta-optee/tests-guest at $tests.
 build_tests() {
-  scripts/optee/ta >/dev/null
+  TA_OUT="$GUEST_TA" scripts/optee/ta >/dev/null
   (cd crates/ta-optee/tests-guest && "$PROJECT/scripts/optee/cargo-guest" build --release --quiet)
 }
 
