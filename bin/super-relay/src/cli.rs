@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, Sources, reference};
 use crate::error::Error;
-use crate::{demo, telemetry, wire};
+use crate::{admin, demo, telemetry, wire};
 
 /// Paymaster relay for ERC-4337: a passkey approves, the relay approves, a TEE signs.
 #[derive(Parser)]
@@ -37,6 +37,11 @@ enum Command {
     /// For when that TEE is gone for good: read "A TEE that lost its state" in docs/operations.md first. Stop the gateway
     /// before.
     ForgetTee(ForgetTeeArgs),
+    /// Command a TEE: provision it, authorise and revoke relay keys, set its ceilings.
+    ///
+    /// Signs as the admin and sends it to a KMS gateway. Prints what the gateway then says of its TEE. Can be run anywhere;
+    /// the admin's key is best kept where neither relay nor gateway are.
+    Admin(admin::AdminArgs),
     /// Look at the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -98,6 +103,10 @@ impl Cli {
             Command::ForgetTee(ForgetTeeArgs { config, paymaster_signer }) => {
                 wire::forget_tee(&config.load()?, paymaster_signer).await?;
                 print("forgotten: the next start serves whichever TEE it finds");
+                Ok(())
+            }
+            Command::Admin(args) => {
+                print(&admin::run(args).await?);
                 Ok(())
             }
             Command::Config(ConfigCommand::Check(args)) => {

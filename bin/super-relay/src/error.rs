@@ -14,6 +14,12 @@ pub enum Error {
     /// A server that stopped by itself.
     #[error("{0}")]
     Run(String),
+    /// What was asked of a server was refused, or not answered.
+    #[error("{0}")]
+    Answer(String),
+    /// A command of the admin could not be made.
+    #[error("admin: {0}")]
+    Admin(String),
     /// The demo did not end as it should.
     #[error("demo: {0}")]
     Demo(String),

@@ -1,6 +1,8 @@
 //! super-relay: one binary, started as `node`, `kms` or `demo`.
 
+mod admin;
 mod cli;
+mod client;
 mod config;
 mod demo;
 mod error;

@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn the_configurations_that_come_with_it_are_valid() {
-        for file in ["dev.toml", "production.toml"] {
+        for file in ["dev.toml", "production.toml", "production-kms.toml"] {
             let file = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../config")).join(file);
             Sources { file: Some(file), overrides: Vec::new() }.load().unwrap();
         }

@@ -1,7 +1,5 @@
 //! `super-relay demo`: one sponsored operation from nothing to the chain, every step shown.
 
-mod admin;
-mod client;
 mod story;
 mod world;
 
@@ -14,8 +12,8 @@ use devkit::{Call, EntryPointVersion, SimpleAccountFactory, SoftPasskey, execute
 use serde_json::{Value, json};
 use url::Url;
 
+use crate::client::{Json as _, Kms, Relay};
 use crate::error::Error;
-use client::{Json as _, Kms, Relay};
 use story::Story;
 use world::World;
 

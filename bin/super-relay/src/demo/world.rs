@@ -1,13 +1,16 @@
 //! The world of the demo: a chain with the real EntryPoint, our paymaster on it, and a node.
 
 use devkit::{Address, Anvil, AnvilOptions, Deployment, EntryPoint, EntryPointVersion, Paymaster, Tools, U256};
+use kms_gateway::bootstrap::AdminKey;
+use secrecy::SecretSlice;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use url::Url;
 
-use super::admin::Admin;
-use super::client::{Json as _, Kms};
 use super::story::Story;
 use super::{DemoArgs, ORIGIN, RP_ID, failed};
+use crate::admin::{Admin, Signer};
+use crate::client::{Json as _, Kms};
 use crate::config::{Config, Sources};
 use crate::error::Error;
 use crate::wire::Node;
@@ -148,22 +151,39 @@ async fn start_beside(
     story.more(&format!("signed with the {} key", health.object("taKey")?.as_str().unwrap_or("unknown")));
     story.more(&format!("it says it protects {}", tee.object("protection")?));
 
-    let entry_point = &deployment.entry_point;
-    let trusted = proto::command::Deployment {
-        entry_point: proto::EntryPoint {
-            chain_id: CHAIN_ID,
-            address: proto::Address(entry_point.address().into_array()),
-            version: entry_point.version().to_string().parse().map_err(failed)?,
-        },
-        paymaster: proto::Address(paymaster.address().into_array()),
-    };
-    let admin = Admin::of_a_new_tee(&kms, trusted).await?;
-    story.say("admin", &format!("{} provisioned the TEE over HTTP", admin.address()));
+    if !kms.get("/admin/signers").await?.object("admin")?.is_null() {
+        return Err(failed("the TEE has an admin already; the demo needs a new one"));
+    }
+    let mut secret = vec![0; 32];
+    getrandom::fill(&mut secret).map_err(failed)?;
+    let key = AdminKey::new(&SecretSlice::from(secret)).map_err(failed)?;
+    let address = key.address();
+    let admin = Admin::new(kms, Signer::Key(key), None);
+    admin.provision(&setup(deployment, paymaster)).await?;
+    story.say("admin", &format!("{address} provisioned the TEE over HTTP"));
     let node = Node::start(config).await?;
     story.say("node", &format!("JSON-RPC at {}", node.rpc_url()));
-    admin.authorize(node.relay_signer()).await?;
+    admin.authorize(node.relay_signer(), &["sponsor", "sign_user_operation"]).await?;
     story.say("admin", &format!("authorised the relay's key {}", node.relay_signer()));
     Ok(node)
+}
+
+/// What the TEE is set up with, as config/tee.json.
+fn setup(deployment: &Deployment, paymaster: &Paymaster) -> Value {
+    let entry_point = &deployment.entry_point;
+    json!({
+        "relyingParties": [{ "id": RP_ID, "origins": [ORIGIN] }],
+        "ceilings": {
+            "deployments": [{
+                "chainId": CHAIN_ID,
+                "entryPoint": entry_point.address(),
+                "version": entry_point.version().to_string(),
+                "paymaster": paymaster.address(),
+            }],
+            "maxCost": "0x16345785d8a0000",
+            "maxWindow": 3600,
+        },
+    })
 }
 
 /// The node's configuration, as an operator would write it, and the folder that it names.

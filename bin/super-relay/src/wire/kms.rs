@@ -17,10 +17,10 @@ use prometheus::Registry;
 use proto::bytes::{Bounded, BoundedList};
 use proto::command::{Ceilings, Deployment, RelyingParty};
 use proto::{Address, EntryPoint, Permissions, Wei};
-use secrecy::SecretSlice;
 
 use super::stages::{Stages, Starting};
 use super::start_error;
+use crate::admin::key_of;
 use crate::config::Bootstrap;
 use crate::error::Error;
 
@@ -140,8 +140,7 @@ fn admin_key(file: &Path) -> Result<AdminKey, Error> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => make_admin_key(file)?,
         Err(error) => return Err(problem(error)),
     };
-    let secret = hex::decode(text.trim().trim_start_matches("0x")).map_err(start_error("bootstrap.admin_key_file"))?;
-    AdminKey::new(&SecretSlice::from(secret)).map_err(start_error("bootstrap.admin_key_file"))
+    key_of(&text).map_err(start_error("bootstrap.admin_key_file"))
 }
 
 fn make_admin_key(file: &Path) -> Result<String, Error> {

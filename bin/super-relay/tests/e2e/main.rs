@@ -9,6 +9,7 @@
 #[macro_use]
 mod support;
 
+mod admin;
 mod bindings;
 mod config;
 mod demo;

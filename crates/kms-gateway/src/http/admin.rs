@@ -2,17 +2,15 @@
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use proto::bytes::{Bounded, BoundedList};
-use proto::command::{
-    AuthorizeSigner, Ceilings, Deployment, Provision, RelyingParty, RevokeSigner, RotateSigner, SetCeilings,
-};
-use proto::{Address, EntryPoint, EntryPointVersion, Permissions, Signature, Wei};
+use proto::command::{AuthorizeSigner, Provision, RevokeSigner, RotateSigner, SetCeilings};
+use proto::{Address, Permissions, Signature};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::body::JsonBody;
 use super::error::ApiError;
 use super::request_id::RequestId;
+use super::setup::{CeilingsBody, RelyingParties};
 use super::wire::{Quantity, Text, permission_names};
 use crate::gateway::{Caller, Gateway};
 
@@ -20,34 +18,10 @@ use crate::gateway::{Caller, Gateway};
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct ProvisionBody {
     admin: Text<Address>,
-    relying_parties: Vec<RelyingPartyBody>,
+    relying_parties: RelyingParties,
     ceilings: CeilingsBody,
     counter: Quantity<u64>,
     signature: Text<Signature>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RelyingPartyBody {
-    id: String,
-    origins: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct CeilingsBody {
-    deployments: Vec<DeploymentBody>,
-    max_cost: Quantity<u128>,
-    max_window: u32,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct DeploymentBody {
-    chain_id: Quantity<u64>,
-    entry_point: Text<Address>,
-    version: EntryPointVersion,
-    paymaster: Text<Address>,
 }
 
 #[derive(Deserialize)]
@@ -117,8 +91,8 @@ pub(super) async fn provision(
 ) -> Result<Json<Value>, ApiError> {
     let command = Provision {
         admin: body.admin.0,
-        relying_parties: list("relyingParties", body.relying_parties, relying_party)?,
-        ceilings: ceilings(body.ceilings)?,
+        relying_parties: body.relying_parties.read()?,
+        ceilings: body.ceilings.read()?,
         counter: body.counter.0,
         signature: body.signature.0,
     };
@@ -166,46 +140,11 @@ pub(super) async fn set_ceilings(
     (State(gateway), Extension(RequestId(request_id))): Ctx,
     JsonBody(body): JsonBody<SetCeilingsBody>,
 ) -> Result<Json<Value>, ApiError> {
-    let command =
-        SetCeilings { ceilings: ceilings(body.ceilings)?, counter: body.counter.0, signature: body.signature.0 };
+    let command = SetCeilings { ceilings: body.ceilings.read()?, counter: body.counter.0, signature: body.signature.0 };
     gateway.set_ceilings(command, &Caller::new(request_id)).await?;
     done()
 }
 
 fn done() -> Result<Json<Value>, ApiError> {
     Ok(Json(json!({ "success": true })))
-}
-
-fn ceilings(body: CeilingsBody) -> Result<Ceilings, ApiError> {
-    Ok(Ceilings {
-        deployments: list("ceilings.deployments", body.deployments, |body: DeploymentBody| {
-            Ok(Deployment {
-                entry_point: EntryPoint {
-                    chain_id: body.chain_id.0,
-                    address: body.entry_point.0,
-                    version: body.version,
-                },
-                paymaster: body.paymaster.0,
-            })
-        })?,
-        max_cost: Wei(body.max_cost.0),
-        max_window: body.max_window,
-    })
-}
-
-fn relying_party(body: RelyingPartyBody) -> Result<RelyingParty, ApiError> {
-    let invalid = |problem| ApiError::invalid_field("relyingParties", problem);
-    Ok(RelyingParty {
-        id: Bounded::new(body.id).map_err(invalid)?,
-        origins: list("relyingParties.origins", body.origins, |origin| Bounded::new(origin).map_err(invalid))?,
-    })
-}
-
-fn list<A, B, const MAX: usize>(
-    field: &str,
-    items: Vec<A>,
-    convert: impl Fn(A) -> Result<B, ApiError>,
-) -> Result<BoundedList<B, MAX>, ApiError> {
-    let items = items.into_iter().map(convert).collect::<Result<_, _>>()?;
-    BoundedList::new(items).map_err(|problem| ApiError::invalid_field(field, problem))
 }

@@ -7,6 +7,7 @@ mod body;
 mod error;
 mod operations;
 mod request_id;
+mod setup;
 mod status;
 mod webauthn;
 mod wire;
@@ -21,6 +22,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use error::status_of;
+pub use setup::TeeSetup;
+pub use wire::permissions;
 
 use crate::gateway::Gateway;
 use error::ApiError;

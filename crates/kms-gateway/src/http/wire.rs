@@ -107,6 +107,14 @@ pub(super) fn permission_names(permissions: Permissions) -> Vec<&'static str> {
     PERMISSION_NAMES.iter().filter(|(permission, _)| permissions.contains(*permission)).map(|(_, name)| *name).collect()
 }
 
+/// The set that names stand for, as `permissions` of `POST /admin/authorize-signer`.
+///
+/// # Errors
+/// The names that there are.
+pub fn permissions<T: AsRef<str>>(names: &[T]) -> Result<Permissions, String> {
+    names.iter().try_fold(Permissions::default(), |set, name| Ok(set | Permissions::from_text(name.as_ref())?))
+}
+
 impl FromText for Permissions {
     fn from_text(text: &str) -> Result<Self, String> {
         PERMISSION_NAMES.iter().find(|(_, name)| *name == text).map(|(permission, _)| *permission).ok_or_else(|| {

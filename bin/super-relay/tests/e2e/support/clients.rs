@@ -112,6 +112,10 @@ impl Kms {
         Self { url, client: client() }
     }
 
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     pub async fn get(&self, path: &str) -> Result<Value, Refusal> {
         answer(self.client.get(format!("{}{path}", self.url)).send().await.unwrap()).await
     }

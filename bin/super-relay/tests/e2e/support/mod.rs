@@ -22,7 +22,7 @@ pub use configuration::{PASSPHRASE, write as write_configuration};
 pub use key::Key;
 pub use operation::{bytes, flip, hex, increment, refused_on_chain};
 pub use patience::within_seconds;
-pub use process::{Process, run, run_in};
+pub use process::{Process, run, run_answering, run_in};
 pub use redis_server::RedisServer;
 pub use signals::{Signal, freeze, signal_process, thaw};
 pub use world::{Ground, Setup, World, project};

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStderr, Command};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -98,6 +98,24 @@ pub async fn run(arguments: &[&str]) -> Output {
 pub async fn run_in(environment: &[(&str, &str)], arguments: &[&str]) -> Output {
     let running = super_relay(arguments).envs(environment.iter().copied()).kill_on_drop(true).output();
     timeout(PATIENCE, running).await.expect("it does not end").unwrap()
+}
+
+/// The same, where a line of its standard error may be answered, as a person would.
+pub async fn run_answering(arguments: &[&str], answer: impl Fn(&str) -> Option<String>) -> Output {
+    let mut command = super_relay(arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut stderr = Vec::new();
+    while let Some(line) = timeout(PATIENCE, lines.next_line()).await.expect("it says no more").unwrap() {
+        if let Some(answer) = answer(&line) {
+            input.write_all(format!("{answer}\n").as_bytes()).await.unwrap();
+        }
+        stderr.extend(line.into_bytes());
+    }
+    let output = timeout(PATIENCE, child.wait_with_output()).await.expect("it does not end").unwrap();
+    Output { stderr, ..output }
 }
 
 fn super_relay(arguments: &[&str]) -> Command {

@@ -1,11 +1,11 @@
-//! What a dApp needs: JSON-RPC to the relay, HTTP to the KMS.
+//! What a client of this project needs: JSON-RPC to a relay, HTTP to a KMS gateway.
 
+use std::fmt::Display;
 use std::str::FromStr;
 
 use serde_json::{Value, json};
 use url::Url;
 
-use super::failed;
 use crate::error::Error;
 
 /// The relay's JSON-RPC.
@@ -23,7 +23,7 @@ impl Relay {
         let answer: Value = post(self.0.clone(), &request).await?;
         match answer.get("result") {
             Some(result) => Ok(result.clone()),
-            None => Err(Error::Demo(format!("{method}: {}", answer.get("error").unwrap_or(&answer)))),
+            None => Err(failed(format!("{method}: {}", answer.get("error").unwrap_or(&answer)))),
         }
     }
 }
@@ -58,7 +58,7 @@ async fn post(url: Url, body: &Value) -> Result<Value, Error> {
 
 fn refuse_error(path: &str, answer: Value) -> Result<Value, Error> {
     match answer.get("error") {
-        Some(error) => Err(Error::Demo(format!("{path}: {error}"))),
+        Some(error) => Err(failed(format!("{path}: {error}"))),
         None => Ok(answer),
     }
 }
@@ -73,7 +73,7 @@ pub trait Json {
     /// A text that parses.
     fn parse<T: FromStr>(&self, field: &str) -> Result<T, Error>
     where
-        T::Err: std::fmt::Display,
+        T::Err: Display,
     {
         self.text(field)?.parse().map_err(failed)
     }
@@ -81,10 +81,14 @@ pub trait Json {
 
 impl Json for Value {
     fn object(&self, field: &str) -> Result<&Value, Error> {
-        self.get(field).ok_or_else(|| Error::Demo(format!("the answer has no {field}: {self}")))
+        self.get(field).ok_or_else(|| failed(format!("the answer has no {field}: {self}")))
     }
 
     fn text(&self, field: &str) -> Result<&str, Error> {
-        self.object(field)?.as_str().ok_or_else(|| Error::Demo(format!("{field} is no text: {self}")))
+        self.object(field)?.as_str().ok_or_else(|| failed(format!("{field} is no text: {self}")))
     }
+}
+
+fn failed(problem: impl Display) -> Error {
+    Error::Answer(problem.to_string())
 }

@@ -1,0 +1,177 @@
+//! `super-relay admin`: a TEE is provisioned and commanded over HTTP, by a key in a file or a wallet elsewhere.
+
+use std::path::Path;
+use std::process::Output;
+
+use devkit::EntryPointVersion::V07;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{Key, Process, Setup, TeeAccount, World, run, run_answering, write_configuration};
+
+const RELAY: &str = "0x1111111111111111111111111111111111111111";
+const ADMIN: u8 = 7;
+
+/// A KMS whose TEE is new, and the files of its admin.
+struct NewTee {
+    kms: Process,
+    folder: TempDir,
+}
+
+impl NewTee {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("kms.toml");
+        let configuration = json!({
+            "listen": { "kms": "127.0.0.1:0", "ops": "127.0.0.1:0" },
+            "log": { "format": "json" },
+            "kms": { "data_dir": folder.path().join("kms") },
+        });
+        write_configuration(&configuration, &file);
+        std::fs::write(folder.path().join("admin.key"), hex::encode([ADMIN; 32])).unwrap();
+        std::fs::write(folder.path().join("tee.json"), setup().to_string()).unwrap();
+        Self { kms: Process::start("kms", &file).await, folder }
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.folder.path().join(name).to_str().unwrap().into()
+    }
+
+    /// The admin's key is in its file.
+    async fn command(&self, arguments: &[&str]) -> Result<Value, String> {
+        let (url, key) = (self.kms.url("kms"), self.file("admin.key"));
+        result(run(&[&["admin", "--kms", &url, "--key-file", &key], arguments].concat()).await)
+    }
+
+    /// The admin's key is in a wallet: whoever sits there signs what is shown.
+    async fn ask_wallet(&self, wallet: &Key, arguments: &[&str]) -> Result<Value, String> {
+        let url = self.kms.url("kms");
+        let sign = |line: &str| {
+            let challenge: [u8; 32] = hex::decode(line.strip_prefix("0x")?).ok()?.try_into().ok()?;
+            Some(wallet.personal_sign(&challenge).to_string())
+        };
+        result(run_answering(&[&["admin", "--kms", &url], arguments].concat(), sign).await)
+    }
+}
+
+fn setup() -> Value {
+    json!({
+        "relyingParties": [{ "id": "localhost", "origins": ["http://localhost:3000"] }],
+        "ceilings": {
+            "deployments": [{
+                "chainId": 31337,
+                "entryPoint": "0x0000000071727De22E5E9d8BAf0edAc6f37da032",
+                "version": "0.7",
+                "paymaster": "0x3333333333333333333333333333333333333333",
+            }],
+            "maxCost": "0x11c37937e08000",
+            "maxWindow": 3600,
+        },
+    })
+}
+
+fn result(output: Output) -> Result<Value, String> {
+    if output.status.success() {
+        Ok(serde_json::from_slice(&output.stdout).unwrap())
+    } else {
+        Err(String::from_utf8(output.stderr).unwrap())
+    }
+}
+
+#[tokio::test]
+async fn a_new_tee_is_provisioned_and_commanded_with_a_key_in_a_file() {
+    let tee = NewTee::start().await;
+    let setup = tee.file("tee.json");
+
+    let provisioned = tee.command(&["provision", &setup]).await.unwrap();
+    let admin = Key::new(ADMIN).address().to_string();
+    assert_eq!(provisioned["signers"]["admin"].as_str().unwrap().to_lowercase(), admin.to_lowercase());
+    assert_eq!(provisioned["signers"]["counter"], 1);
+    assert!(provisioned["measurement"].is_string());
+    let again = tee.command(&["provision", &setup]).await.unwrap_err();
+    assert!(again.contains("already_provisioned"), "{again}");
+
+    let authorised = tee.command(&["authorize", RELAY]).await.unwrap();
+    let relay = json!([{ "address": RELAY, "permissions": ["sponsor", "sign_user_operation", "rotate"] }]);
+    assert_eq!(authorised["signers"]["signers"], relay);
+    let revoked = tee.command(&["revoke", RELAY]).await.unwrap();
+    assert_eq!(revoked["signers"]["signers"], json!([]));
+    assert_eq!(tee.command(&["set-ceilings", &setup]).await.unwrap()["signers"]["counter"], 4);
+}
+
+#[tokio::test]
+async fn a_wallet_elsewhere_is_shown_the_challenge_and_signs_it() {
+    let tee = NewTee::start().await;
+    let (setup, wallet) = (tee.file("tee.json"), Key::new(9));
+    let address = wallet.address().to_string();
+
+    let unnamed = tee.ask_wallet(&wallet, &["provision", &setup]).await.unwrap_err();
+    assert!(unnamed.contains("--admin"), "{unnamed}");
+    tee.ask_wallet(&wallet, &["--admin", &address, "provision", &setup]).await.unwrap();
+
+    let stranger = tee.ask_wallet(&Key::new(8), &["authorize", RELAY]).await.unwrap_err();
+    assert!(stranger.contains("admin_signature_invalid"), "{stranger}");
+    let arguments = ["authorize", RELAY, "--permissions", "sponsor"];
+    let authorised = tee.ask_wallet(&wallet, &arguments).await.unwrap();
+    assert_eq!(authorised["signers"]["signers"], json!([{ "address": RELAY, "permissions": ["sponsor"] }]));
+}
+
+#[tokio::test]
+async fn nothing_is_sent_without_a_signature_or_for_a_permission_that_is_none() {
+    let tee = NewTee::start().await;
+    let (url, setup) = (tee.kms.url("kms"), tee.file("tee.json"));
+    let unsigned = result(run(&["admin", "--kms", &url, "--admin", RELAY, "provision", &setup]).await).unwrap_err();
+    assert!(unsigned.contains("no signature came"), "{unsigned}");
+    tee.command(&["provision", &setup]).await.unwrap();
+
+    let unknown = tee.command(&["authorize", RELAY, "--permissions", "everything"]).await.unwrap_err();
+    assert!(unknown.contains("expected one of sponsor,"), "{unknown}");
+    let misspelt = tee.file("misspelt.json");
+    std::fs::write(&misspelt, setup_with_a_misspelt_ceiling()).unwrap();
+    let refused = tee.command(&["set-ceilings", &misspelt]).await.unwrap_err();
+    assert!(refused.contains("maxCosts"), "{refused}");
+}
+
+fn setup_with_a_misspelt_ceiling() -> String {
+    setup().to_string().replace("maxCost", "maxCosts")
+}
+
+#[tokio::test]
+async fn a_command_for_another_counter_than_the_next_has_no_effect() {
+    let tee = NewTee::start().await;
+    tee.command(&["provision", &tee.file("tee.json")]).await.unwrap();
+
+    for counter in ["1", "3"] {
+        let refused = tee.command(&["--counter", counter, "authorize", RELAY]).await.unwrap_err();
+        assert!(refused.contains("counter"), "{refused}");
+    }
+    assert_eq!(tee.command(&["--counter", "2", "authorize", RELAY]).await.unwrap()["signers"]["counter"], 2);
+}
+
+#[tokio::test]
+async fn a_relay_key_sponsors_from_its_authorisation_to_its_revocation() {
+    let world = Setup::of(V07).start_apart().await;
+    let relay = world.kms().relay_signers().await.remove(0);
+
+    command(&world, &["revoke", &relay]).await.unwrap();
+    sponsor(&world).await.unwrap_err().is_final(-32501, "signer_not_authorised");
+
+    command(&world, &["authorize", &relay]).await.unwrap();
+    let answer = sponsor(&world).await.unwrap();
+    assert!(world.entry_point().handle_ops(&answer["userOperation"]).await.unwrap().success);
+}
+
+async fn command(world: &World, arguments: &[&str]) -> Result<Value, String> {
+    let (url, key) = (world.kms().url().to_string(), world.file("admin.key"));
+    result(run(&[&["admin", "--kms", &url, "--key-file", path(&key)], arguments].concat()).await)
+}
+
+async fn sponsor(world: &World) -> Result<Value, crate::support::Refusal> {
+    let mut account = TeeAccount::create(world).await;
+    let operation = account.operation(world).await;
+    account.sponsored(world, &operation).await
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
