@@ -58,8 +58,16 @@ async fn post(url: Url, body: &Value) -> Result<Value, Error> {
 
 fn refuse_error(path: &str, answer: Value) -> Result<Value, Error> {
     match answer.get("error") {
-        Some(error) => Err(failed(format!("{path}: {error}"))),
+        Some(error) => Err(failed(format!("{path}: {}", words(error)))),
         None => Ok(answer),
+    }
+}
+
+/// An error of the KMS as people read it; anything else as it came.
+fn words(error: &Value) -> String {
+    match (error["message"].as_str(), error["code"].as_str()) {
+        (Some(message), Some(code)) => format!("{message} ({code})"),
+        _ => error.to_string(),
     }
 }
 
