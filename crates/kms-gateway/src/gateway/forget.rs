@@ -4,9 +4,11 @@ use std::path::Path;
 
 use proto::Address;
 use thiserror::Error;
+use uuid::Uuid;
 
 use super::{DATABASE, Gateway};
-use crate::store::{Store, StoreError};
+use crate::clock::{Clock as _, SystemClock};
+use crate::store::{Action, AuditRecord, Decision, Store, StoreError};
 
 /// There is nothing to forget.
 #[derive(Debug, Error)]
@@ -40,13 +42,31 @@ impl Gateway {
             return Err(ForgetError::NoDatabase);
         }
         let store = Store::open(&database).await?;
-        let served = store.served_tee().await?;
-        let outcome = match served {
-            Some(served) if served == paymaster_signer => store.forget_tee().await.map_err(ForgetError::from),
-            Some(served) => Err(ForgetError::Another { served }),
-            None => Err(ForgetError::NoTee),
-        };
+        let outcome = forget(&store, paymaster_signer).await;
         store.close().await;
         outcome
     }
+}
+
+async fn forget(store: &Store, paymaster_signer: Address) -> Result<(), ForgetError> {
+    match store.served_tee().await? {
+        None => return Err(ForgetError::NoTee),
+        Some(served) if served != paymaster_signer => return Err(ForgetError::Another { served }),
+        Some(_) => {}
+    }
+    let row = AuditRecord {
+        at: SystemClock.now(),
+        request_id: Uuid::new_v4().to_string(),
+        action: Action::ForgetTee,
+        account_id: None,
+        signer: Some(paymaster_signer),
+        user_op_hash: None,
+        context_hash: None,
+        counters: None,
+        decision: Decision::Allowed,
+        reason: "ok",
+    };
+    // The row first: better one of something that was about to be done than none of what was.
+    store.append_audit(row).await?;
+    Ok(store.forget_tee().await?)
 }

@@ -33,6 +33,8 @@ pub enum Action {
     SetCeilings,
     /// Nothing: the TEE's admin counter was found elsewhere than the audit had left it.
     AdminCounter,
+    /// The operator had this gateway forget the TEE that it had served.
+    ForgetTee,
 }
 
 impl Action {
@@ -50,6 +52,7 @@ impl Action {
             Self::RotateSigner => "rotate_signer",
             Self::SetCeilings => "set_ceilings",
             Self::AdminCounter => "admin_counter",
+            Self::ForgetTee => "forget_tee",
         }
     }
 }

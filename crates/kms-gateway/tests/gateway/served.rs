@@ -8,6 +8,7 @@ use std::time::Duration;
 use kms_gateway::bootstrap::AdminKey;
 use kms_gateway::clock::SystemClock;
 use kms_gateway::gateway::{ForgetError, OpenError};
+use kms_gateway::store::{AuditHead, Store};
 use kms_gateway::transport::simulator::Simulator;
 use kms_gateway::transport::{SessionError, TeeStateLost, Worker};
 use kms_gateway::{Caller, Gateway, GatewayError};
@@ -94,15 +95,26 @@ async fn a_tee_is_the_one_that_is_served_as_soon_as_it_is_provisioned() {
 async fn a_tee_is_forgotten_only_by_its_name_and_then_another_is_served() {
     let (own, served) = stopped(Kms::start().await).await;
     let emptied = TempDir::new().unwrap();
+    let before = audit_head(own.path()).await;
     let wrong = Gateway::forget_tee(own.path(), Address([1; 20])).await;
     assert!(matches!(wrong, Err(ForgetError::Another { served: signer }) if signer == served), "{wrong:?}");
     lost(own.path(), emptied.path()).await;
 
+    assert_eq!(audit_head(own.path()).await, before);
     Gateway::forget_tee(own.path(), served).await.unwrap();
+    assert_eq!(audit_head(own.path()).await.rows, before.rows + 1);
     let gateway = open(own.path(), emptied.path()).await.unwrap();
     assert_eq!(gateway.ready().await.unwrap().phase, Phase::Uninitialised);
     assert!(matches!(Gateway::forget_tee(own.path(), served).await, Err(ForgetError::NoTee)));
     assert!(matches!(Gateway::forget_tee(emptied.path(), served).await, Err(ForgetError::NoDatabase)));
+}
+
+/// The audit of a gateway that does not run, its chain followed from the first row on.
+async fn audit_head(data: &Path) -> AuditHead {
+    let store = Store::open(&data.join("gateway.sqlite")).await.unwrap();
+    let head = store.verify_audit_chain().await.unwrap();
+    store.close().await;
+    head
 }
 
 /// A TEE that dies at the next call when it is told to, and comes back with nothing as long as it is emptied.
