@@ -83,6 +83,12 @@ impl Catalogue {
         &self.deployments
     }
 
+    /// The address of every EntryPoint, the default first.
+    #[must_use]
+    pub fn entry_points(&self) -> Vec<Address> {
+        self.deployments.iter().map(|deployment| deployment.entry_point.address).collect()
+    }
+
     /// Every policy, the default first.
     #[must_use]
     pub fn policies(&self) -> &[Arc<Policy>] {
@@ -95,7 +101,7 @@ impl Catalogue {
             .iter()
             .find(|deployment| entry_point.is_none_or(|address| deployment.entry_point.address == address))
             .copied()
-            .ok_or(RelayError::EntryPointNotSupported)
+            .ok_or_else(|| RelayError::EntryPointNotSupported { supported: self.entry_points() })
     }
 
     /// The policy of that name, or the default.

@@ -26,8 +26,11 @@ pub enum RelayError {
         given: u128,
     },
     /// No deployment serves that EntryPoint.
-    #[error("this EntryPoint is not supported")]
-    EntryPointNotSupported,
+    #[error("this EntryPoint is not supported; those that are: {}", supported.iter().map(Address::to_string).collect::<Vec<_>>().join(", "))]
+    EntryPointNotSupported {
+        /// Those that are.
+        supported: Vec<Address>,
+    },
     /// No policy has that name.
     #[error("there is no policy {policy_id:?}")]
     UnknownPolicy {

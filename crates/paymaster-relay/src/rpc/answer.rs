@@ -8,7 +8,6 @@ use proto::{Address, EntryPointVersion, Signature};
 use serde_json::{Map, Value, json};
 
 use super::RequestId;
-use crate::catalogue::Deployment;
 use crate::policy::Policy;
 use crate::sponsor::{AccountInfo, Intent, Sponsored, Stub};
 
@@ -97,8 +96,8 @@ pub(super) fn intent(intent: &Intent, rp_id: &str) -> Value {
     })
 }
 
-pub(super) fn entry_points(deployments: &[Deployment]) -> Value {
-    deployments.iter().map(|deployment| checksummed(deployment.entry_point.address)).collect()
+pub(super) fn entry_points(addresses: &[Address]) -> Value {
+    addresses.iter().copied().map(checksummed).collect()
 }
 
 pub(super) fn chain_id(chain_id: u64) -> Value {

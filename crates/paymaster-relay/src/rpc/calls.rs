@@ -5,7 +5,7 @@ use std::future::Future;
 use jsonrpsee::MethodResponse;
 use jsonrpsee::core::middleware::{Batch, BatchEntry, Notification, RpcServiceT};
 use jsonrpsee::core::server::BatchResponseBuilder;
-use jsonrpsee::types::{Extensions, Request};
+use jsonrpsee::types::{Extensions, Id, Request};
 use tower::Layer;
 
 use super::error::EdgeError;
@@ -58,28 +58,27 @@ where
         }
     }
 
-    fn batch<'a>(&self, batch: Batch<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
+    fn batch<'a>(&self, mut batch: Batch<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
         let each = self.clone();
         async move {
+            let request_id = batch.extensions().get::<RequestId>().cloned().unwrap_or_else(RequestId::new);
+            let refuse = |error: EdgeError, id| MethodResponse::error(id, error.to_object(&request_id));
+            if batch.is_empty() {
+                // Nothing in it knows the name of the HTTP request: the edge names this answer.
+                return refuse(EdgeError::InvalidRequest, Id::Null);
+            }
             let mut answers = BatchResponseBuilder::new_with_limit(MAX_RESPONSE as usize);
-            let mut has_notification = false;
             for entry in batch {
                 let answer = match entry {
                     Ok(BatchEntry::Call(request)) => each.call(request).await,
-                    Ok(BatchEntry::Notification(_)) => {
-                        has_notification = true;
-                        continue;
-                    }
-                    Err(error) => {
-                        let (_, id) = error.into_parts();
-                        MethodResponse::error(id, EdgeError::InvalidRequest.to_object(&RequestId::new()))
-                    }
+                    Ok(BatchEntry::Notification(_)) => continue,
+                    Err(error) => refuse(EdgeError::InvalidRequest, error.into_parts().1),
                 };
-                if let Err(too_large) = answers.append(answer) {
-                    return too_large;
+                if answers.append(answer).is_err() {
+                    return made_here(refuse(EdgeError::BatchTooLarge, Id::Null));
                 }
             }
-            made_here(if answers.is_empty() && has_notification {
+            made_here(if answers.is_empty() {
                 MethodResponse::notification()
             } else {
                 MethodResponse::from_batch(answers.finish())

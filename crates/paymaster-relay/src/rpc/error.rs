@@ -4,7 +4,7 @@
 //! themselves; outages use -32603 for that very reason, since a request that is sent again is charged once.
 
 use jsonrpsee::types::ErrorObjectOwned;
-use proto::Status;
+use proto::{Address, Status};
 use serde_json::{Map, Value, json};
 
 use super::RequestId;
@@ -38,7 +38,7 @@ pub(super) enum EdgeError {
 impl EdgeError {
     const fn row(self) -> (i32, &'static str, bool, &'static str) {
         match self {
-            Self::MalformedJson => (-32700, "malformed_json", false, "the body is not JSON"),
+            Self::MalformedJson => (-32700, "malformed_json", false, "the body is no JSON that could be a request"),
             Self::InvalidRequest => (-32600, "invalid_request", false, "not a JSON-RPC 2.0 request"),
             Self::MethodNotFound => (-32601, "method_not_found", false, "there is no such method"),
             Self::BodyTooLarge => (-32600, "body_too_large", false, "the body is over the limit"),
@@ -64,7 +64,7 @@ fn row(error: &RelayError) -> (i32, &str, bool) {
     match error {
         RelayError::InvalidField(_) => (INVALID_PARAMS, "invalid_field", false),
         RelayError::WrongChain { .. } => (INVALID_PARAMS, "wrong_chain", false),
-        RelayError::EntryPointNotSupported => (INVALID_PARAMS, "entry_point_not_supported", false),
+        RelayError::EntryPointNotSupported { .. } => (INVALID_PARAMS, "entry_point_not_supported", false),
         RelayError::UnknownPolicy { .. } => (INVALID_PARAMS, "unknown_policy", false),
         RelayError::PaymasterNotOurs { .. } => (INVALID_PARAMS, "paymaster_not_ours", false),
         RelayError::PostOpGasNotNeeded { .. } => (INVALID_PARAMS, "post_op_gas_not_needed", false),
@@ -119,6 +119,9 @@ pub(super) fn to_object(error: &RelayError, request_id: &RequestId) -> ErrorObje
 fn details(error: &RelayError) -> Map<String, Value> {
     let details = match error {
         RelayError::InvalidField(invalid) => json!({ "field": invalid.field }),
+        RelayError::EntryPointNotSupported { supported } => {
+            json!({ "supported": supported.iter().map(Address::to_string).collect::<Vec<_>>() })
+        }
         RelayError::UnknownPolicy { policy_id } => json!({ "policyId": policy_id }),
         RelayError::PaymasterNotOurs { ours } => json!({ "paymaster": ours.to_string() }),
         RelayError::PostOpGasNotNeeded { given } => json!({ "limit": "0", "used": given.to_string() }),

@@ -9,6 +9,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use jsonrpsee::core::BoxError;
 use jsonrpsee::server::HttpBody;
+use jsonrpsee::types::error::TOO_BIG_BATCH_REQUEST_CODE;
 use jsonrpsee::types::{ErrorCode, ErrorObjectOwned, Id, Response as RpcResponse, ResponsePayload};
 use serde::Deserialize;
 use serde_json::Value;
@@ -81,22 +82,23 @@ where
     }
 }
 
-/// jsonrpsee's refusal, in our words and with our data.
+/// jsonrpsee's refusal, in our words and with our data. What is refused in JSON-RPC's own terms is an answer like any other,
+/// with status 200 as from nodes and bundlers: clients (ethers) don't read the error of another status.
 async fn reword(response: Response<HttpBody>, request_id: &RequestId) -> Result<Response<HttpBody>, BoxError> {
     let status = response.status();
     let body = response.into_body().collect().await?.to_bytes();
     let said: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let error = match status {
-        StatusCode::PAYLOAD_TOO_LARGE => EdgeError::BodyTooLarge,
-        StatusCode::METHOD_NOT_ALLOWED => EdgeError::PostRequired,
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => EdgeError::ContentTypeNotJson,
-        StatusCode::TOO_MANY_REQUESTS => EdgeError::TooManyConnections,
-        _ => match said["error"]["code"].as_i64().and_then(|code| i32::try_from(code).ok()) {
-            Some(code) if code == ErrorCode::ParseError.code() => EdgeError::MalformedJson,
-            Some(jsonrpsee::types::error::TOO_BIG_BATCH_REQUEST_CODE) => EdgeError::BatchTooLarge,
-            Some(code) if code == ErrorCode::InternalError.code() => EdgeError::Failed,
-            _ => EdgeError::InvalidRequest,
-        },
+    let code = said["error"]["code"].as_i64().and_then(|code| i32::try_from(code).ok()).map(ErrorCode::from);
+    let (status, error) = match (status, code) {
+        (StatusCode::PAYLOAD_TOO_LARGE, _) => (status, EdgeError::BodyTooLarge),
+        (StatusCode::METHOD_NOT_ALLOWED, _) => (status, EdgeError::PostRequired),
+        (StatusCode::UNSUPPORTED_MEDIA_TYPE, _) => (status, EdgeError::ContentTypeNotJson),
+        (StatusCode::TOO_MANY_REQUESTS, _) => (status, EdgeError::TooManyConnections),
+        (_, Some(ErrorCode::ParseError)) => (StatusCode::OK, EdgeError::MalformedJson),
+        (_, Some(ErrorCode::InvalidRequest)) => (StatusCode::OK, EdgeError::InvalidRequest),
+        (_, Some(ErrorCode::ServerError(TOO_BIG_BATCH_REQUEST_CODE))) => (StatusCode::OK, EdgeError::BatchTooLarge),
+        (_, Some(ErrorCode::InternalError)) => (status, EdgeError::Failed),
+        _ => (status, EdgeError::InvalidRequest),
     };
     let id = Id::deserialize(&said["id"]).map_or(Id::Null, Id::into_owned);
     Ok(json(status, &error.to_object(request_id), id))

@@ -113,7 +113,7 @@ async fn run(
         }
         Method::SupportedEntryPoints => {
             wire::nothing(&params)?;
-            Ok(answer::entry_points(relay.catalogue().deployments()))
+            Ok(answer::entry_points(&relay.catalogue().entry_points()))
         }
         Method::ChainId => {
             wire::nothing(&params)?;

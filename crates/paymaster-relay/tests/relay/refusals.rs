@@ -31,6 +31,10 @@ async fn wrong_chain_entry_point_and_policy_are_named() {
     ] {
         refused(&world, json!([op, ACCOUNT, passkey, options])).await.assert_is(-32602, reason, false);
     }
+    let other = json!({ "entryPoint": "0x5FF137D4b0FDCD49DcA30c7CF57E578a026d2789" });
+    let supported = refused(&world, json!([op, ACCOUNT, passkey, other])).await;
+    assert_eq!(supported.data["supported"], json!([world.entry_point()]));
+    assert!(supported.message.contains(&world.entry_point()), "{supported:?}");
     let params = json!([op, world.entry_point(), "0x1", null]);
     let refusal = world.client.call("pm_getPaymasterStubData", params).await.unwrap_err();
     refusal.assert_is(-32602, "wrong_chain", false);

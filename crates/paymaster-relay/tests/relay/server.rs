@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use devkit::EntryPointVersion::V07;
-use jsonrpsee::core::client::ClientT;
+use jsonrpsee::client_transport::ws::WsTransportClientBuilder;
+use jsonrpsee::core::client::{ClientT, ReceivedMessage, TransportReceiverT, TransportSenderT};
 use jsonrpsee::rpc_params;
 use jsonrpsee::ws_client::WsClientBuilder;
 use serde_json::{Value, json};
@@ -28,18 +29,50 @@ async fn what_jsonrpsee_refuses_by_itself_is_refused_in_our_words() {
     assert_eq!(response.status(), 413);
     refusal(response).await.assert_is(-32600, "body_too_large", false);
 
-    for (body, code, reason) in [
-        ("{", -32700, "malformed_json"),
-        ("nonsense", -32700, "malformed_json"),
-        (r#"{"id":1,"method":5}"#, -32600, "invalid_request"),
-        (r#"{"jsonrpc":"2.0","id":1,"method":"pm_steal","params":[]}"#, -32601, "method_not_found"),
-        (&format!("[{CHAIN_ID},{CHAIN_ID},{CHAIN_ID}]"), -32600, "batch_too_large"),
-    ] {
-        refusal(client.post(body.to_owned(), &[]).await).await.assert_is(code, reason, false);
-    }
     let response = reqwest::get(client.url()).await.unwrap();
     assert_eq!(response.status(), 405);
     refusal(response).await.assert_is(-32600, "post_required", false);
+}
+
+#[tokio::test]
+async fn what_json_rpc_refuses_is_an_answer_with_status_200_and_a_reason() {
+    let world = World::with(V07, 1, |settings| settings["rpc"] = json!({ "max_batch": 2 })).await;
+    let without_version = r#"{"id":9,"method":"pm_chainId","params":[]}"#;
+    let too_many = format!("[{CHAIN_ID},{CHAIN_ID},{CHAIN_ID}]");
+    for (body, id, code, reason) in [
+        ("", json!(null), -32700, "malformed_json"),
+        ("{", json!(null), -32700, "malformed_json"),
+        ("[", json!(null), -32700, "malformed_json"),
+        ("nonsense", json!(null), -32700, "malformed_json"),
+        ("[]", json!(null), -32600, "invalid_request"),
+        ("{}", json!(null), -32700, "malformed_json"),
+        ("5", json!(null), -32700, "malformed_json"),
+        (r#"{"id":1,"method":5}"#, json!(1), -32600, "invalid_request"),
+        (without_version, json!(9), -32600, "invalid_request"),
+        (&without_version.replace('{', r#"{"jsonrpc":"1.0","#), json!(9), -32600, "invalid_request"),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"pm_steal","params":[]}"#, json!(1), -32601, "method_not_found"),
+        (&too_many, json!(null), -32600, "batch_too_large"),
+    ] {
+        let response = world.client.post(body.to_owned(), &[("x-request-id", "named")]).await;
+        assert_eq!(response.status(), 200, "{body}");
+        let answer: Value = response.json().await.unwrap();
+        assert_eq!((&answer["jsonrpc"], &answer["id"]), (&json!("2.0"), &id), "{body}");
+        let refusal = Refusal::of(&answer["error"]);
+        refusal.assert_is(code, reason, false);
+        assert_eq!(refusal.data["requestId"], "named", "{body}");
+    }
+}
+
+#[tokio::test]
+async fn an_empty_batch_is_refused_with_a_reason_over_a_web_socket_too() {
+    let world = World::new(V07).await;
+    let url = world.client.url().replace("http", "ws").parse().unwrap();
+    let (mut sender, mut receiver) = WsTransportClientBuilder::default().build(url).await.unwrap();
+    sender.send("[]".to_owned()).await.unwrap();
+    let answer = tokio::time::timeout(Duration::from_secs(5), receiver.receive()).await.expect("an answer");
+    let ReceivedMessage::Text(answer) = answer.unwrap() else { panic!("no text") };
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    Refusal::of(&answer["error"]).assert_is(-32600, "invalid_request", false);
 }
 
 #[tokio::test]
@@ -47,12 +80,16 @@ async fn every_call_of_a_batch_is_answered_by_itself() {
     let world = World::with(V07, 1, |_| {}).await;
     let wrong = r#"{"jsonrpc":"2.0","id":2,"method":"pm_chainId","params":[1]}"#;
     let missing = r#"{"jsonrpc":"2.0","id":3,"method":"pm_steal"}"#;
-    let response = world.client.post(format!("[{CHAIN_ID},{wrong},{missing},5]"), &[]).await;
+    let notification = r#"{"jsonrpc":"2.0","method":"pm_chainId"}"#;
+    let batch = format!("[{CHAIN_ID},{wrong},{missing},5,{notification}]");
+    let response = world.client.post(batch, &[("x-request-id", "named")]).await;
     let answers: Vec<Value> = response.json().await.unwrap();
     assert_eq!(answers[0]["result"], "0x7a69");
     Refusal::of(&answers[1]["error"]).assert_is(-32602, "invalid_field", false);
     Refusal::of(&answers[2]["error"]).assert_is(-32601, "method_not_found", false);
     Refusal::of(&answers[3]["error"]).assert_is(-32600, "invalid_request", false);
+    assert!(answers[1..].iter().all(|answer| answer["error"]["data"]["requestId"] == "named"), "{answers:?}");
+    assert_eq!(answers.len(), 4, "a notification has no answer");
 }
 
 #[tokio::test]

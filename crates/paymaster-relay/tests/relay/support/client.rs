@@ -13,6 +13,7 @@ pub struct Client {
 #[derive(Debug)]
 pub struct Refusal {
     pub code: i64,
+    pub message: String,
     pub data: Value,
 }
 
@@ -23,8 +24,11 @@ impl Refusal {
 
     /// Every error carries these, whatever it is about.
     pub fn of(error: &Value) -> Self {
-        let refusal = Self { code: error["code"].as_i64().unwrap(), data: error["data"].clone() };
-        assert!(error["message"].is_string(), "{error}");
+        let refusal = Self {
+            code: error["code"].as_i64().unwrap(),
+            message: error["message"].as_str().unwrap().to_owned(),
+            data: error["data"].clone(),
+        };
         assert!(refusal.data["reason"].is_string(), "{error}");
         assert!(refusal.data["retryable"].is_boolean(), "{error}");
         assert!(refusal.data["requestId"].as_str().is_some_and(|id| !id.is_empty()), "{error}");
