@@ -1,5 +1,7 @@
 //! Every setting of the gateway. The comments become the configuration reference.
 
+mod check;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,6 +11,8 @@ use proto::command::{RelyingParty, SignatureScheme};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
+
+pub use check::InvalidSettings;
 
 use crate::protection::RequiredProtection;
 use crate::transport::WorkerOptions;

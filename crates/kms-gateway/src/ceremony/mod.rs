@@ -10,11 +10,11 @@ use proto::{AccountId, Status};
 use serde_json::{Value, json};
 use thiserror::Error;
 use uuid::Uuid;
-use webauthn_rs::prelude::{PasskeyRegistration, Webauthn, WebauthnBuilder, WebauthnError};
+use webauthn_rs::prelude::{PasskeyRegistration, Webauthn, WebauthnBuilder};
 
 pub use registration::VerifiedRegistration;
 
-use crate::settings::Settings;
+use crate::settings::{InvalidSettings, Settings};
 
 /// Seconds from begin to finish, and from finish to the account.
 pub const LIFETIME_SECONDS: u64 = 300;
@@ -93,14 +93,20 @@ impl Ceremonies {
     ///
     /// # Errors
     /// When there is no origin, or one that isn't the relying party's.
-    pub fn new(settings: &Settings) -> Result<Self, WebauthnError> {
-        let (first, others) = settings.origins.split_first().ok_or(WebauthnError::Configuration)?;
-        for origin in &settings.origins {
-            // The builder checks only the first.
-            WebauthnBuilder::new(&settings.rp_id, origin)?;
+    pub fn new(settings: &Settings) -> Result<Self, InvalidSettings> {
+        let invalid = |problem: String| InvalidSettings::new("origins", problem);
+        let (first, others) = settings.origins.split_first().ok_or_else(|| invalid("at least one is needed".into()))?;
+        // The builder checks only its first.
+        let builder = |origin| {
+            WebauthnBuilder::new(&settings.rp_id, origin)
+                .map_err(|_| invalid(format!("{origin} does not belong to the relying party {:?}", settings.rp_id)))
+        };
+        for origin in others {
+            builder(origin)?;
         }
-        let builder = WebauthnBuilder::new(&settings.rp_id, first)?.rp_name(&settings.rp_name);
-        let webauthn = others.iter().fold(builder, WebauthnBuilder::append_allowed_origin).build()?;
+        let builder = builder(first)?.rp_name(&settings.rp_name);
+        let webauthn = others.iter().fold(builder, WebauthnBuilder::append_allowed_origin).build();
+        let webauthn = webauthn.map_err(|problem| invalid(problem.to_string()))?;
         Ok(Self { webauthn, capacity: settings.max_registrations, under_way: Mutex::default() })
     }
 

@@ -21,7 +21,6 @@ use proto::command::{Provisioned, SecurityState};
 use proto::{Address, EntryPoint};
 use thiserror::Error;
 use tokio::sync::Semaphore;
-use webauthn_rs::prelude::WebauthnError;
 
 pub use accounts::CreatedAccount;
 pub use attestation::Attestation;
@@ -33,7 +32,7 @@ use crate::ceremony::Ceremonies;
 use crate::clock::Clock;
 use crate::factory::AccountFactory;
 use crate::metrics::Metrics;
-use crate::settings::Settings;
+use crate::settings::{InvalidSettings, Settings};
 use crate::store::{AuditError, AuditHead, Store, StoreError};
 use crate::tee::Tee;
 use crate::transport::{QueueStats, TeeTransport};
@@ -74,8 +73,8 @@ pub enum OpenError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// `rp_id` and `origins` don't fit together.
-    #[error("rp_id and origins: every origin must belong to the relying party ({0})")]
-    RelyingParty(#[from] WebauthnError),
+    #[error(transparent)]
+    Settings(#[from] InvalidSettings),
     /// The TEE does not say what it is, or is not the one that this gateway has served.
     #[error(transparent)]
     Tee(GatewayError),

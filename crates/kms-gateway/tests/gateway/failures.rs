@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use kms_gateway::Settings;
 use kms_gateway::transport::{TeeTransport, WorkerOptions};
@@ -181,7 +181,7 @@ async fn a_call_that_does_not_come_back_in_time_is_a_reason_to_end_the_process_a
 }
 
 #[tokio::test]
-async fn while_the_tee_is_stuck_a_request_is_refused_within_ten_milliseconds_and_served_when_it_is_not() {
+async fn while_the_tee_is_stuck_a_request_is_refused_without_waiting_for_it_and_served_when_it_is_not() {
     let gate = Gate::default();
     let options = WorkerOptions { stuck_after: Duration::from_millis(200), ..OPTIONS };
     let kms = Kms::over_tee(Arc::new(GatedTee::with_options(options, gate.clone()))).await;
@@ -195,15 +195,10 @@ async fn while_the_tee_is_stuck_a_request_is_refused_within_ten_milliseconds_and
     }
 
     let refused = stuck.next(&kms.relay);
-    let mut quickest = Duration::MAX;
-    for _ in 0..5 {
-        let asked = Instant::now();
-        let error = kms.sponsor(&refused).await.refused(503, "tee_busy");
-        quickest = quickest.min(asked.elapsed());
-        assert_eq!(error["retryable"], true);
-    }
-    // The quickest: this machine may do other things at the same time.
-    assert!(quickest < Duration::from_millis(10), "{quickest:?}");
+    // The gate is still shut, and no time is up: this is an answer of the gateway alone. benches/busy.rs says how soon it comes.
+    let error = kms.sponsor(&refused).await.refused(503, "tee_busy");
+    assert_eq!(error["retryable"], true);
+    assert!(!waiting.is_finished());
     assert_eq!(kms.get("/QueueStatus").await.ok()["circuit_breaker_open"], true);
     let health = kms.get("/health").await;
     assert_eq!((health.status.as_u16(), &health.body["status"]), (503, &"tee_busy".into()));
