@@ -11,9 +11,7 @@ use alloy_rpc_types_eth::{Filter, Log, TransactionInput, TransactionRequest};
 use alloy_sol_types::{SolCall, SolEvent, sol};
 use async_trait::async_trait;
 use proto::{Address, Uint256, UserOpHash, Wei};
-use secrecy::ExposeSecret;
 use tokio::time::timeout;
-use url::Url;
 
 use super::{ChainError, EntryPointReader, MinedOp, PaymasterState};
 use crate::catalogue::Deployment;
@@ -47,12 +45,10 @@ impl RpcChain {
     /// # Errors
     /// [`SettingsError::Invalid`] when the address is no URL.
     pub fn new(settings: &ChainSettings) -> Result<Self, SettingsError> {
-        let url: Url = settings
-            .rpc_url
-            .expose_secret()
-            .parse()
-            .map_err(|_| SettingsError::Invalid { key: "chain.rpc_url", problem: "not a URL".to_owned() })?;
-        Ok(Self { provider: RootProvider::new_http(url), patience: Duration::from_secs(settings.timeout_seconds) })
+        Ok(Self {
+            provider: RootProvider::new_http(settings.url()?),
+            patience: Duration::from_secs(settings.timeout_seconds),
+        })
     }
 
     async fn call<C: SolCall>(&self, contract: Address, call: &C) -> Result<C::Return, ChainError> {

@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
 use super::RelayKeyError;
-use crate::settings::RelayKeySettings;
+use crate::settings::{PassphrasePlace, RelayKeySettings};
 
 const OWNER_ONLY: u32 = 0o600;
 
@@ -23,10 +23,9 @@ const OWNER_ONLY: u32 = 0o600;
 /// # Errors
 /// [`RelayKeyError::PassphraseUnconfigured`], [`RelayKeyError::PassphraseMissing`].
 pub fn passphrase(settings: &RelayKeySettings) -> Result<SecretString, RelayKeyError> {
-    let (place, found) = match (&settings.passphrase_env, &settings.passphrase_file) {
-        (Some(name), None) => (name.clone(), env::var(name).ok()),
-        (None, Some(file)) => (file.display().to_string(), fs::read_to_string(file).ok()),
-        _ => return Err(RelayKeyError::PassphraseUnconfigured),
+    let (place, found) = match settings.passphrase_place().ok_or(RelayKeyError::PassphraseUnconfigured)? {
+        PassphrasePlace::Variable(name) => (name.to_owned(), env::var(name).ok()),
+        PassphrasePlace::File(file) => (file.display().to_string(), fs::read_to_string(file).ok()),
     };
     let found = Zeroizing::new(found.unwrap_or_default());
     match found.trim_end_matches(['\r', '\n']) {

@@ -1,6 +1,7 @@
 //! What an operator can set. The doc comments are the configuration reference.
 
 mod amount;
+mod check;
 mod limits;
 
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 pub use amount::WeiAmount;
+pub(crate) use check::PassphrasePlace;
 pub use limits::{AccountSettings, Membership, PolicySettings, Selector, StandingSettings, TargetSettings};
 
 /// The paymaster relay.
