@@ -1,5 +1,10 @@
 //! How long a caller waits for "busy" while the TEE is stuck, beside a sponsorship that is served: both over HTTP.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a benchmark prints, and fails by panicking"
+)]
 #![expect(dead_code, unused_imports, reason = "of what the tests share, this needs a part")]
 
 #[path = "../tests/gateway/support/mod.rs"]

@@ -13,7 +13,10 @@ use paymaster_relay::store::SqliteStore;
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
+/// Far more than the claims wait for Redis.
+const PATIENCE: Duration = Duration::from_secs(10);
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// What any store of claims must do.
@@ -136,9 +139,8 @@ async fn a_redis_that_does_not_answer_is_an_error_in_time_and_never_a_claim() {
     let claims = RedisNonces::connect(&server.settings()).await.unwrap();
     drop(server);
     for _ in 0..3 {
-        let begun = Instant::now();
-        let error = claims.claim(&[1; 32], "a", HOUR).await.unwrap_err();
-        assert!(begun.elapsed() < Duration::from_secs(2));
+        let claim = claims.claim(&[1; 32], "a", HOUR);
+        let error = timeout(PATIENCE, claim).await.expect("it never ends").unwrap_err();
         assert!(!error.to_string().contains("127.0.0.1"), "{error}");
     }
     assert!(claims.ready().await.is_err());

@@ -5,8 +5,10 @@ mod keys;
 mod request;
 
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
 
 use devkit::SoftPasskey;
 use kms_gateway::bootstrap::{AdminKey, Wanted, bootstrap};
@@ -35,6 +37,14 @@ pub const CHAIN_ID: u64 = 31337;
 pub const PAYMASTER: Address = Address([0x77; 20]);
 pub const NOW: u64 = 1_800_000_000;
 pub const MAX_COST: Wei = Wei(10_u128.pow(18));
+
+/// What a future gives the first time it is asked: it waits for nothing.
+pub fn at_once<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("it waits for something"),
+    }
+}
 
 /// A clock that a test sets.
 #[derive(Default)]
