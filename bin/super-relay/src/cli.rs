@@ -49,7 +49,7 @@ enum Command {
 
 #[derive(Subcommand)]
 enum ConfigCommand {
-    /// Check the configuration and say what is wrong with it.
+    /// Check the configuration as a start does, and say what is wrong with it or what it serves.
     Check(ConfigArgs),
     /// Print every key with its meaning, type and default.
     Reference,
@@ -110,8 +110,7 @@ impl Cli {
                 Ok(())
             }
             Command::Config(ConfigCommand::Check(args)) => {
-                args.load()?;
-                print("the configuration is valid");
+                print(&args.load()?.summary()?);
                 Ok(())
             }
             Command::Config(ConfigCommand::Reference) => {

@@ -11,6 +11,10 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
         return Ok(());
     }
     let refuse = |what: &str| Err(ConfigError::Production(what.into()));
+    let rp_ids = [config.relay.as_ref().map(|relay| &relay.rp_id), config.kms.as_ref().map(|kms| &kms.rp_id)];
+    if rp_ids.into_iter().flatten().any(|rp_id| rp_id == "localhost") {
+        return refuse("passkeys of every page on the user's own machine: set `rp_id`, which is \"localhost\"");
+    }
     if let Some(kms) = &config.kms {
         if kms.tee == TeeKind::Simulator {
             return refuse(
@@ -81,13 +85,15 @@ mod tests {
     #[test]
     fn production_refuses_the_simulator() {
         let mut json = production();
-        json["kms"] = json!({ "data_dir": "data" });
+        json["kms"] = json!({ "data_dir": "data", "rp_id": "example.org" });
         assert!(check(&config(json)).unwrap_err().to_string().contains("simulator"));
     }
 
     fn with_optee(required: serde_json::Value) -> Result<(), ConfigError> {
         let mut json = production();
-        json["kms"] = json!({ "data_dir": "data", "tee": "optee", "required_protection": required });
+        json["kms"] = json!({
+            "data_dir": "data", "rp_id": "example.org", "tee": "optee", "required_protection": required,
+        });
         check(&config(json))
     }
 
@@ -102,6 +108,14 @@ mod tests {
         assert!(unsaid.contains("required_protection.rollback"), "{unsaid}");
         let any_key = with_optee(json!({ "storage": "hardware", "rollback": "hardware" })).unwrap_err().to_string();
         assert!(any_key.contains("own_ta_key"), "{any_key}");
+    }
+
+    #[test]
+    fn production_refuses_passkeys_of_localhost_in_relay_and_kms() {
+        assert!(refusal_with("/relay/rp_id", json!("localhost")).contains("rp_id"));
+        let mut json = production();
+        json["kms"] = json!({ "data_dir": "data", "tee": "optee" });
+        assert!(check(&config(json)).unwrap_err().to_string().contains("rp_id"));
     }
 
     #[test]

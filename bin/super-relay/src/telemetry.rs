@@ -1,17 +1,25 @@
 //! Logging, set up once.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{Log, LogFormat};
+use crate::config::{ConfigError, Log, LogFormat};
 use crate::error::Error;
 
 /// Starts logging to standard error.
 pub fn init(log: &Log) -> Result<(), Error> {
-    let filter = EnvFilter::try_new(&log.filter).map_err(|problem| Error::Start(format!("log.filter: {problem}")))?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt().with_env_filter(filter(log)?).with_writer(std::io::stderr);
     match log.format {
-        LogFormat::Text => lines.try_init(),
+        // Colours are for terminals: a file would keep the codes.
+        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).try_init(),
         LogFormat::Json => lines.json().try_init(),
     }
     .map_err(|problem| Error::Start(format!("logging: {problem}")))
+}
+
+/// The directives of the settings.
+pub fn filter(log: &Log) -> Result<EnvFilter, ConfigError> {
+    let invalid = |problem| ConfigError::Value { key: "log.filter".into(), problem };
+    EnvFilter::try_new(&log.filter).map_err(|problem| invalid(problem.to_string()))
 }

@@ -1,11 +1,14 @@
 //! The configuration: one tree, made of the settings of each part, read from file, environment and flags.
 
+mod check;
 mod load;
 pub mod reference;
 mod unknown;
 
+pub use check::KmsOfNode;
 pub use load::{ConfigError, Sources};
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -45,6 +48,15 @@ pub enum Profile {
     Development,
     /// Anything that protects nothing is refused.
     Production,
+}
+
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Development => "development",
+            Self::Production => "production",
+        })
+    }
 }
 
 /// Socket addresses; port 0 picks a free one.
@@ -147,8 +159,8 @@ pub struct BootstrapDeployment {
     /// The EntryPoint contract.
     #[schemars(with = "String")]
     pub entry_point: Address,
-    /// Its version: 0.6, 0.7, 0.8 or 0.9.
-    #[schemars(with = "String")]
+    /// Its version.
+    #[schemars(with = "String", extend("enum" = ["0.6", "0.7", "0.8", "0.9"]))]
     pub version: EntryPointVersion,
     /// The paymaster contract.
     #[schemars(with = "String")]

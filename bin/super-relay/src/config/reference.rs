@@ -12,6 +12,7 @@ struct Key {
     default: Option<Value>,
     text: String,
     free_form: bool,
+    values: Option<Vec<String>>,
 }
 
 /// The keys of the configuration; those inside lists have the path of the list.
@@ -34,6 +35,11 @@ impl Keys {
     /// Whether any name may stand under this path.
     pub fn is_free_form(&self, path: &str) -> bool {
         self.0.iter().any(|key| key.path == path && key.free_form)
+    }
+
+    /// What may stand at this path, if that is a list of words.
+    pub fn values(&self, path: &str) -> Option<&[String]> {
+        self.0.iter().find(|key| key.path == path)?.values.as_deref()
     }
 
     /// Their paths.
@@ -76,6 +82,7 @@ fn collect(node: &Value, root: &Schema, path: &str, keys: &mut Vec<Key>) {
             default: property.get("default").filter(|_| !is_section).cloned(),
             text: text.unwrap_or_default().replace('\n', " ").replace('|', "\\|"),
             free_form: target.get("additionalProperties").is_some_and(|allowed| *allowed != Value::Bool(false)),
+            values: values(property, root),
         });
         collect(target, root, &path, keys);
     }
@@ -100,6 +107,22 @@ fn resolve<'a>(node: &'a Value, root: &'a Schema) -> (&'a Value, bool) {
         }
     }
     (node, false)
+}
+
+/// The words a key may have, if it may have no others.
+fn values(node: &Value, root: &Schema) -> Option<Vec<String>> {
+    let word = |value: &Value| value.as_str().map(str::to_owned);
+    if let Some(value) = node.get("const") {
+        return Some(vec![word(value)?]);
+    }
+    if let Some(words) = node.get("enum").and_then(Value::as_array) {
+        return words.iter().map(word).collect();
+    }
+    if let Some(options) = node.get("anyOf").or_else(|| node.get("oneOf")).and_then(Value::as_array) {
+        let options = options.iter().filter(|option| option.get("type").is_none_or(|kind| kind != "null"));
+        return options.map(|option| values(option, root)).collect::<Option<Vec<_>>>().map(|words| words.concat());
+    }
+    node.get("$ref").and_then(|_| values(resolve(node, root).0, root))
 }
 
 /// The type of a key, in the words of TOML.

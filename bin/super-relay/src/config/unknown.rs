@@ -1,4 +1,5 @@
-//! Refuses keys that nothing reads: a mistyped limit must not silently be no limit.
+//! Refuses keys that nothing reads: a mistyped limit must not silently be no limit. And words that no key knows, naming
+//! those that it does.
 
 use serde_json::Value;
 
@@ -8,7 +9,7 @@ use super::reference::Keys;
 /// How alike (0 to 1) a known key must be to be named.
 const LIKENESS: f64 = 0.7;
 
-/// Refuses the first key that the schema does not have.
+/// Refuses the first key or word that the schema does not have.
 pub fn refuse(given: &Value) -> Result<(), ConfigError> {
     check(given, "", &Keys::known())
 }
@@ -23,6 +24,14 @@ fn check(given: &Value, path: &str, keys: &Keys) -> Result<(), ConfigError> {
             check(value, &key, keys)
         }),
         Value::Array(items) => items.iter().try_for_each(|item| check(item, path, keys)),
+        Value::String(word) => match keys.values(path) {
+            Some(known) if !known.iter().any(|known| known.eq_ignore_ascii_case(word)) => {
+                let known: Vec<_> = known.iter().map(|known| format!("`{known}`")).collect();
+                let problem = format!("unknown value `{word}`, expected one of {}", known.join(", "));
+                Err(ConfigError::Value { key: path.to_owned(), problem })
+            }
+            _ => Ok(()),
+        },
         _ => Ok(()),
     }
 }

@@ -50,7 +50,9 @@ pub async fn run(args: DemoArgs) -> Result<(), Error> {
     let sponsored = sponsor(&world, account, &story).await?;
     settle(&world, &sponsored, &story).await?;
     if args.keep {
-        story.say("running", &format!("JSON-RPC at {}, KMS at {}; Ctrl-C stops", world.rpc_url(), world.kms_url()));
+        story.say("running", &format!("JSON-RPC at {}, KMS at {}", world.rpc_url(), world.kms_url()));
+        story.more(&format!("operations at {}, chain at {}", world.ops_url(), world.chain_url()));
+        story.more(&format!("configuration and keys in {}; Ctrl-C stops and removes them", world.folder().display()));
         return world.run_until_stopped().await;
     }
     world.stop().await

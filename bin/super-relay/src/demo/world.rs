@@ -1,5 +1,7 @@
 //! The world of the demo: a chain with the real EntryPoint, our paymaster on it, and a node.
 
+use std::path::Path;
+
 use devkit::{Address, Anvil, AnvilOptions, Deployment, EntryPoint, EntryPointVersion, Paymaster, Tools, U256};
 use kms_gateway::bootstrap::AdminKey;
 use secrecy::SecretSlice;
@@ -30,7 +32,7 @@ pub struct World {
     kms_url: Url,
     paymaster_signer: Address,
     relay_signer: String,
-    _data: TempDir,
+    data: TempDir,
 }
 
 impl World {
@@ -61,7 +63,7 @@ impl World {
         story.more(&format!("with the measurement of its code {measurement}"));
 
         let relay_signer = node.relay_signer().to_string();
-        Ok(Self { anvil, deployment, paymaster, node, kms_url, paymaster_signer, relay_signer, _data: data })
+        Ok(Self { anvil, deployment, paymaster, node, kms_url, paymaster_signer, relay_signer, data })
     }
 
     pub fn version(&self) -> EntryPointVersion {
@@ -93,6 +95,19 @@ impl World {
 
     pub fn rpc_url(&self) -> &Url {
         self.node.rpc_url()
+    }
+
+    pub fn ops_url(&self) -> &Url {
+        self.node.ops_url()
+    }
+
+    pub fn chain_url(&self) -> String {
+        self.anvil.url().to_string()
+    }
+
+    /// Of the configuration, the databases and the keys.
+    pub fn folder(&self) -> &Path {
+        self.data.path()
     }
 
     pub fn kms_url(&self) -> &Url {

@@ -22,6 +22,8 @@ use super::stages::{Stages, Starting};
 use super::start_error;
 use crate::admin::key_of;
 use crate::config::Bootstrap;
+#[cfg(not(feature = "optee"))]
+use crate::config::ConfigError;
 use crate::error::Error;
 
 /// Opens the gateway over the TEE of the settings. Fails when the TEE reports less protection than they require.
@@ -62,7 +64,7 @@ fn optee(settings: &Settings) -> Result<Arc<dyn TeeTransport>, Error> {
 
 #[cfg(not(feature = "optee"))]
 fn optee(_: &Settings) -> Result<Arc<dyn TeeTransport>, Error> {
-    Err(start_error("the TEE")("`kms.tee` is \"optee\", and this super-relay was built without it: --features optee"))
+    Err(ConfigError::WithoutOptee.into())
 }
 
 /// Brings a development TEE into the state that the configuration describes.

@@ -16,12 +16,12 @@ use kms_gateway::Gateway;
 
 /// The address of the relay's key, made if there is none yet. Asks nobody.
 pub fn relay_signer_address(config: &Config) -> Result<String, Error> {
-    relay::key_address(node::relay_settings(config)?).map(|address| address.to_string())
+    relay::key_address(config.for_relay()?).map(|address| address.to_string())
 }
 
 /// Has the gateway of the settings forget the TEE that it has served.
 pub async fn forget_tee(config: &Config, paymaster_signer: alloy_primitives::Address) -> Result<(), Error> {
-    let settings = config.kms.as_ref().ok_or_else(|| node::missing("kms"))?;
+    let settings = config.for_kms()?;
     let paymaster_signer = proto::Address(paymaster_signer.into_array());
     Gateway::forget_tee(&settings.data_dir, paymaster_signer).await.map_err(start_error("forget-tee"))
 }

@@ -17,7 +17,7 @@ use super::relay::OpenRelay;
 use super::servers::{Servers, bind, local};
 use super::stages::{GatewayReadiness, RelayReadiness, Stages};
 use super::{kms, relay, start_error};
-use crate::config::Config;
+use crate::config::{Config, KmsOfNode};
 use crate::error::Error;
 use crate::in_process_kms::InProcessKms;
 use crate::ops::{self, Readiness};
@@ -30,7 +30,9 @@ pub struct Node {
     servers: Servers,
     open: OpenRelay,
     gateway: Option<Gateway>,
+    stages: Arc<Stages>,
     rpc: Url,
+    ops: Url,
     kms: Option<Url>,
     relay_signer: Address,
 }
@@ -38,18 +40,17 @@ pub struct Node {
 impl Node {
     /// Starts everything; what it returns serves already.
     pub async fn start(config: Config) -> Result<Self, Error> {
-        let settings = relay_settings(&config)?;
+        let (settings, kms) = config.for_node()?;
         // From the first moment on: unheard, a hangup would end the process.
         let hangups = signal(SignalKind::hangup()).map_err(start_error("signals"))?;
         let (mut servers, registry) = (Servers::new(), Registry::new());
-        let stages = serve_operations(&mut servers, &registry, &config).await?;
-        let gateway = match &config.kms {
-            Some(kms) if config.remote_kms.urls.is_empty() => Some(kms::open(kms.clone(), &registry, &stages).await?),
-            _ => None,
-        };
-        let port = match &gateway {
-            Some(gateway) => Arc::new(InProcessKms(gateway.clone())),
-            None => remote_kms(&config)?,
+        let (stages, ops) = serve_operations(&mut servers, &registry, &config).await?;
+        let (gateway, port): (_, Arc<dyn Kms>) = match kms {
+            KmsOfNode::Here(kms) => {
+                let gateway = kms::open(kms.clone(), &registry, &stages).await?;
+                (Some(gateway.clone()), Arc::new(InProcessKms(gateway)))
+            }
+            KmsOfNode::Elsewhere(urls) => (None, Arc::new(remote_kms(urls)?)),
         };
         let key = relay::open_key(settings, Arc::clone(&port))?;
         if let (Some(gateway), Some(bootstrap)) = (&gateway, &config.bootstrap) {
@@ -69,12 +70,17 @@ impl Node {
             None => None,
         };
         in_the_background(&mut servers, settings, &open, hangups);
-        Ok(Self { servers, open, gateway, rpc: url(rpc_address)?, kms, relay_signer })
+        Ok(Self { servers, open, gateway, stages, rpc: url(rpc_address)?, ops: url(ops)?, kms, relay_signer })
     }
 
     /// Where JSON-RPC is served.
     pub fn rpc_url(&self) -> &Url {
         &self.rpc
+    }
+
+    /// Where operations are served.
+    pub fn ops_url(&self) -> &Url {
+        &self.ops
     }
 
     /// Where the KMS is served, if it is in this process.
@@ -89,7 +95,7 @@ impl Node {
 
     /// Runs until the operating system says stop.
     pub async fn run_until_stopped(mut self) -> Result<(), Error> {
-        let outcome = self.servers.run_until_stopped().await;
+        let outcome = self.servers.run_until_stopped(&*self.stages).await;
         self.close().await;
         outcome
     }
@@ -113,51 +119,51 @@ impl Node {
 /// A running KMS gateway.
 pub struct KmsNode {
     servers: Servers,
+    stages: Arc<Stages>,
     gateway: Gateway,
 }
 
 impl KmsNode {
     /// Starts the gateway; what it returns serves already.
     pub async fn start(config: Config) -> Result<Self, Error> {
-        let settings = config.kms.clone().ok_or_else(|| missing("kms"))?;
+        let settings = config.for_kms()?.clone();
         let (mut servers, registry) = (Servers::new(), Registry::new());
-        let stages = serve_operations(&mut servers, &registry, &config).await?;
+        let (stages, _) = serve_operations(&mut servers, &registry, &config).await?;
         let gateway = kms::open(settings, &registry, &stages).await?;
         if let Some(bootstrap) = &config.bootstrap {
             kms::provision(&gateway, bootstrap, &kms::bootstrap_deployments(bootstrap), &[]).await?;
         }
         serve_kms(&mut servers, &gateway, &config).await?;
         stages.reach(GatewayReadiness(gateway.clone()));
-        Ok(Self { servers, gateway })
+        Ok(Self { servers, stages, gateway })
     }
 
     /// Runs until the operating system says stop.
     pub async fn run_until_stopped(mut self) -> Result<(), Error> {
-        let outcome = self.servers.run_until_stopped().await;
+        let outcome = self.servers.run_until_stopped(&*self.stages).await;
         self.gateway.close().await;
         outcome
     }
 }
 
-/// The relay's part of the configuration.
-pub fn relay_settings(config: &Config) -> Result<&Settings, Error> {
-    config.relay.as_ref().ok_or_else(|| missing("relay"))
-}
-
 /// The gateways elsewhere.
-pub fn remote_kms(config: &Config) -> Result<Arc<dyn Kms>, Error> {
-    let gateways = HttpKms::new(config.remote_kms.urls.clone(), REMOTE_KMS_TIMEOUT);
-    Ok(Arc::new(gateways.map_err(start_error("neither `kms` nor `remote_kms.urls` is of use"))?))
+fn remote_kms(urls: &[Url]) -> Result<HttpKms, Error> {
+    HttpKms::new(urls.to_vec(), REMOTE_KMS_TIMEOUT).map_err(start_error("remote_kms"))
 }
 
 /// Before anything that may take its time: what takes it can be asked for.
-async fn serve_operations(servers: &mut Servers, registry: &Registry, config: &Config) -> Result<Arc<Stages>, Error> {
+async fn serve_operations(
+    servers: &mut Servers,
+    registry: &Registry,
+    config: &Config,
+) -> Result<(Arc<Stages>, SocketAddr), Error> {
     let stages = Arc::new(Stages::new());
     let listener = bind(config.listen.ops).await?;
-    tracing::info!(ops = %local(&listener)?, "operations are served");
+    let address = local(&listener)?;
+    tracing::info!(ops = %address, "operations are served");
     let readiness: Arc<dyn Readiness> = Arc::<Stages>::clone(&stages);
     servers.serve("operations", ops::serve(listener, registry.clone(), readiness, servers.stop()));
-    Ok(stages)
+    Ok((stages, address))
 }
 
 async fn serve_kms(servers: &mut Servers, gateway: &Gateway, config: &Config) -> Result<SocketAddr, Error> {
@@ -198,10 +204,6 @@ fn in_the_background(servers: &mut Servers, settings: &Settings, open: &OpenRela
             }
         }
     });
-}
-
-pub fn missing(section: &str) -> Error {
-    Error::Start(format!("configuration: `{section}` is missing"))
 }
 
 fn url(address: SocketAddr) -> Result<Url, Error> {

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::start_error;
 use crate::error::Error;
+use crate::ops::Readiness;
 use crate::shutdown;
 
 /// How long requests in flight may take to finish: longer than any of ours, shorter than the patience of Kubernetes.
@@ -45,12 +46,20 @@ impl Servers {
         });
     }
 
-    /// Runs until a signal comes, or a task ends that nobody told to.
-    pub async fn run_until_stopped(&mut self) -> Result<(), Error> {
+    /// Says whether all is there, and runs until a signal comes, or a task ends that nobody told to.
+    pub async fn run_until_stopped(&mut self, readiness: &dyn Readiness) -> Result<(), Error> {
         let signal = shutdown::on_signal()?;
-        tracing::info!("ready");
+        // What it asks may take its time to answer: a signal is heard meanwhile.
+        let report = async {
+            match readiness.ready().await {
+                Ok(()) => tracing::info!("ready"),
+                Err(reason) => tracing::warn!("serving, not ready: {reason} (/readyz says when it is)"),
+            }
+            std::future::pending::<()>().await;
+        };
         let first = tokio::select! {
             () = signal.cancelled() => Ok(()),
+            () = report => Ok(()),
             Some(ended) = self.tasks.join_next() => Err(match ended {
                 Ok((name, Ok(()))) => Error::Run(format!("{name} ended by itself")),
                 Ok((name, Err(problem))) => Error::Run(format!("{name}: {problem}")),

@@ -8,13 +8,93 @@ use serde_json::{Value, json};
 use crate::support::{Ground, PASSPHRASE, Setup, project, run, run_in, write_configuration};
 
 #[tokio::test]
-async fn a_good_configuration_is_said_to_be_valid() {
+async fn of_a_good_configuration_is_said_what_it_serves() {
+    let ground = Setup::of(V07).prepare().await;
+    let says = async |change: fn(&mut Value)| {
+        let output = check(&ground, change).await;
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+
+    let whole = "valid for the development profile: `node` serves relay, kms and ops; `kms` serves kms and ops\n";
+    assert_eq!(says(|_| ()).await, whole);
+    let relay = says(|configuration| {
+        configuration["remote_kms"] = json!({ "urls": ["https://a.example", "https://b.example"] });
+        without(configuration, "kms");
+    });
+    assert_eq!(relay.await, "valid for the development profile: `node` serves relay and ops (kms elsewhere: 2)\n");
+    let kms = says(|configuration| without(configuration, "relay"));
+    assert_eq!(kms.await, "valid for the development profile: `kms` serves kms and ops\n");
+}
+
+#[tokio::test]
+async fn a_configuration_of_which_nothing_is_served_is_refused() {
     let ground = Setup::of(V07).prepare().await;
 
-    let output = check(&ground, |_| ()).await;
+    refused(&run(&["config", "check"]).await, &["`relay` or `kms` is missing"]);
+    let no_kms = check(&ground, |configuration| without(configuration, "kms"));
+    refused(&no_kms.await, &["`kms` or `remote_kms.urls` is missing"]);
+}
 
-    assert!(output.status.success());
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "the configuration is valid\n");
+/// A change of a good configuration, and what is said of it.
+type Mistake = (fn(&mut Value), &'static [&'static str]);
+
+#[tokio::test]
+async fn a_check_refuses_in_the_same_words_what_a_start_refuses() {
+    let ground = Setup::of(V07).prepare().await;
+    let mistakes: &[Mistake] = &[
+        (|all| all["kms"]["origins"] = json!(["http://localhost:1", "https://evil.example"]), &["kms.origins", "evil"]),
+        (|all| all["kms"]["origins"] = json!([]), &["kms.origins"]),
+        (|all| all["kms"]["rp_id"] = "example.org".into(), &["kms.origins"]),
+        (|all| all["relay"]["rp_id"] = "example.org".into(), &["relay.rp_id", "kms.rp_id"]),
+        (|all| all["kms"]["tee_batch_length"] = 33.into(), &["kms.tee_batch_length", "1 to 32"]),
+        (|all| all["kms"]["tee_batch_length"] = 0.into(), &["kms.tee_batch_length", "1 to 32"]),
+        (|all| all["kms"]["tee_queue_length"] = 0.into(), &["kms.tee_queue_length"]),
+        (|all| all["kms"]["tee_timeout_seconds"] = 0.into(), &["kms.tee_timeout_seconds"]),
+        (|all| all["kms"]["tee_stuck_after_ms"] = 0.into(), &["kms.tee_stuck_after_ms", "above 0"]),
+        (|all| all["kms"]["tee_stuck_after_ms"] = 10_000.into(), &["kms.tee_stuck_after_ms", "tee_timeout_seconds"]),
+        (|all| all["kms"]["tee_hung_after_seconds"] = 2.into(), &["kms.tee_hung_after_seconds"]),
+        (|all| all["kms"]["attestation_interval_ms"] = 0.into(), &["kms.attestation_interval_ms"]),
+        (|all| all["kms"]["max_registrations"] = 0.into(), &["kms.max_registrations"]),
+        (|all| all["kms"]["factory"]["timeout_seconds"] = 0.into(), &["kms.factory.timeout_seconds"]),
+        (|all| all["relay"]["chain"]["timeout_seconds"] = 0.into(), &["relay.chain.timeout_seconds"]),
+        (|all| all["relay"]["chain"]["rpc_url"] = "nowhere".into(), &["relay.chain.rpc_url", "not a URL"]),
+        (|all| all["relay"]["settlement_interval_seconds"] = 0.into(), &["relay.settlement_interval_seconds"]),
+        (|all| all["relay"]["rpc"] = json!({ "max_connections": 0 }), &["relay.rpc.max_connections"]),
+        (|all| all["relay"]["rpc"] = json!({ "api_key_hashes": ["00"] }), &["relay.rpc.api_key_hashes"]),
+        (|all| all["relay"]["relay_key"]["passphrase_env"] = "A".into(), &["relay.relay_key", "passphrase_file"]),
+        (|all| all["relay"]["policies"] = json!([]), &["relay.policies", "at least one"]),
+        (|all| all["relay"]["validity_seconds"] = 0.into(), &["relay.min_validity_seconds"]),
+        (|all| all["log"]["filter"] = "info,=".into(), &["log.filter"]),
+        (|all| all["kms"]["tee"] = "sgx".into(), &["kms.tee", "`sgx`", "`simulator`, `optee`"]),
+        (|all| all["profile"] = "staging".into(), &["profile", "`development`, `production`"]),
+        (
+            |all| all["kms"]["required_protection"] = json!({ "rollback": "some" }),
+            &["kms.required_protection.rollback", "`none`, `secureWorld`, `hardware`"],
+        ),
+        (|all| all["relay"]["deployments"][0]["version"] = "0.5".into(), &["relay.deployments.version", "`0.9`"]),
+    ];
+    for (mistake, words) in mistakes {
+        let file = written(&ground, mistake);
+        let checked = run(&["config", "check", "--config", &file]).await;
+        let started = run(&["node", "--config", &file]).await;
+        refused(&checked, words);
+        assert_eq!(String::from_utf8_lossy(&checked.stderr), String::from_utf8_lossy(&started.stderr));
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_goes_to_no_terminal_has_no_colours() {
+    let ground = Setup::of(V07).prepare().await;
+    let file = written(&ground, |configuration| {
+        configuration["log"]["format"] = "text".into();
+        configuration["relay"]["relay_key"]["passphrase_file"] = "nowhere".into();
+    });
+
+    let output = run(&["node", "--config", &file]).await;
+
+    refused(&output, &["INFO", "operations are served"]);
+    assert!(!output.stderr.contains(&0x1b), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[tokio::test]
@@ -33,9 +113,9 @@ async fn the_production_profile_refuses_what_protects_nothing() {
         configuration["profile"] = "production".into();
         configuration["remote_kms"] = json!({ "urls": ["https://kms.example"] });
         configuration["relay"]["rpc"] = json!({ "api_key_hashes": ["00".repeat(32)] });
-    };
-    let without = |configuration: &mut Value, key: &str| {
-        configuration.as_object_mut().unwrap().remove(key);
+        configuration["relay"]["rp_id"] = "example.org".into();
+        configuration["kms"]["rp_id"] = "example.org".into();
+        configuration["kms"]["origins"] = json!(["https://example.org"]);
     };
 
     refused(&check(&ground, production).await, &["production", "simulator"]);
@@ -57,12 +137,22 @@ async fn the_production_profile_refuses_what_protects_nothing() {
         without(configuration, "bootstrap");
     };
     assert!(check(&ground, sound).await.status.success());
+    let of_this_machine = |configuration: &mut Value| {
+        sound(configuration);
+        configuration["relay"]["rp_id"] = "localhost".into();
+    };
+    refused(&check(&ground, of_this_machine).await, &["production", "rp_id", "localhost"]);
 }
 
 #[tokio::test]
 async fn a_node_does_not_start_in_the_production_profile_over_the_simulator() {
     let ground = Setup::of(V07).prepare().await;
-    let file = written(&ground, |configuration| configuration["profile"] = "production".into());
+    let file = written(&ground, |configuration| {
+        configuration["profile"] = "production".into();
+        configuration["relay"]["rp_id"] = "example.org".into();
+        configuration["kms"]["rp_id"] = "example.org".into();
+        configuration["kms"]["origins"] = json!(["https://example.org"]);
+    });
 
     refused(&run(&["node", "--config", &file]).await, &["production", "simulator"]);
 }
@@ -105,11 +195,20 @@ async fn the_configurations_that_come_with_it_are_valid() {
         let file = entry.unwrap().path();
         if file.extension().is_some_and(|extension| extension == "toml") {
             let output = run(&["config", "check", "--config", file.to_str().unwrap()]).await;
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            // The last thing that is looked at: all else is right.
+            if file.ends_with("production-kms.toml") && !cfg!(feature = "optee") {
+                refused(&output, &["`kms.tee`", "--features optee"]);
+            } else {
+                assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            }
             count += 1;
         }
     }
-    assert!(count > 0);
+    assert_eq!(count, 3);
+}
+
+fn without(configuration: &mut Value, key: &str) {
+    configuration.as_object_mut().unwrap().remove(key);
 }
 
 async fn check(ground: &Ground, change: impl FnOnce(&mut Value)) -> Output {

@@ -80,8 +80,8 @@ pub struct DeploymentSettings {
     /// The EntryPoint contract.
     #[schemars(with = "String")]
     pub entry_point: Address,
-    /// Its version: 0.6, 0.7, 0.8 or 0.9.
-    #[schemars(with = "String")]
+    /// Its version.
+    #[schemars(with = "String", extend("enum" = ["0.6", "0.7", "0.8", "0.9"]))]
     pub version: EntryPointVersion,
     /// The paymaster contract, with a deposit in that EntryPoint.
     #[schemars(with = "String")]

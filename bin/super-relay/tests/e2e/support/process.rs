@@ -24,9 +24,13 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `super-relay <command> --config <file>` and waits until it says that it is ready.
+    /// Starts `super-relay <command> --config <file>` and waits until it says that it is ready, or what for it isn't.
     pub async fn start(command: &str, file: &Path) -> Self {
-        Self::start_until(command, file, |fields| fields["message"] == "ready").await
+        Self::start_until(command, file, |fields| {
+            let message = fields["message"].as_str().unwrap_or_default();
+            message == "ready" || message.starts_with("serving, not ready: ")
+        })
+        .await
     }
 
     /// The same until its operations are served, which is long before.
