@@ -6,7 +6,9 @@ use devkit::EntryPointVersion::V07;
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::support::{Setup, Signal, TeeAccount, World, freeze, increment, thaw, within_seconds};
+use crate::support::{
+    Process, Setup, Signal, TeeAccount, World, freeze, increment, thaw, within_seconds, write_configuration,
+};
 
 /// Longer than the way of a request to the relay, shorter than its patience with the chain.
 const A_MOMENT: Duration = Duration::from_millis(300);
@@ -61,6 +63,23 @@ async fn a_node_is_ready_as_long_as_its_chain_answers_and_alive_without_it() {
 
     thaw(world.anvil.process_id());
     assert_eq!(world.ops("/readyz").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_node_without_its_chain_serves_and_says_once_why_it_is_not_ready() {
+    let nobody = "http://127.0.0.1:1";
+    let no_chain = |configuration: &mut serde_json::Value| configuration["relay"]["chain"]["rpc_url"] = nobody.into();
+    let ground = Setup::of(V07).configure(no_chain).prepare().await;
+    let file = ground.data.path().join("no-chain.toml");
+    write_configuration(&ground.configuration, &file);
+
+    let process = Process::start("node", &file).await;
+
+    let reason = "serving, not ready: the chain cannot answer now";
+    let log = process.log();
+    assert_eq!(log.iter().filter(|line| line.contains(reason)).count(), 1, "{log:?}");
+    assert!(!log.iter().any(|line| line.contains(r#""message":"ready""#)), "{log:?}");
+    assert_eq!(reqwest::get(format!("{}/livez", process.url("ops"))).await.unwrap().status(), 200);
 }
 
 #[tokio::test]
