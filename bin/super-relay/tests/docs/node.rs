@@ -1,9 +1,8 @@
 //! `super-relay demo --keep` as a child process: what the page tells its readers to start.
 
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-
-use tempfile::TempDir;
 
 use super::project;
 
@@ -12,35 +11,36 @@ pub struct Node {
     process: Child,
     pub rpc: String,
     pub kms: String,
-    data: TempDir,
+    pub operations: String,
+    folder: PathBuf,
 }
 
 impl Node {
     pub fn start() -> Self {
-        let data = tempfile::tempdir().unwrap();
         let mut process = Command::new(env!("CARGO_BIN_EXE_super-relay"))
             .args(["demo", "--keep", "--project"])
             .arg(project::root())
-            .env("TMPDIR", data.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let said = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let mut said = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
         // The process ends when the demo fails, and its output with it.
-        let running = said.into_iter().find(|line| line.contains(" running ")).expect("the demo failed");
-        let url_after = |name: &str| {
+        let mut running = said.find(|line| line.contains(" running ")).expect("the demo failed");
+        while !running.contains("Ctrl-C") {
+            running = format!("{running},{}", said.next().expect("the demo failed"));
+        }
+        let after = |name: &str| {
             let rest = running.split_once(name).unwrap_or_else(|| panic!("no {name}: {running}")).1;
             rest.split([',', ';']).next().unwrap().trim_end_matches('/').to_owned()
         };
-        Self { process, rpc: url_after("JSON-RPC at "), kms: url_after("KMS at "), data }
+        let (rpc, kms, operations) = (after("JSON-RPC at "), after("KMS at "), after("operations at "));
+        Self { process, rpc, kms, operations, folder: after("keys in ").into() }
     }
 
     /// The key that `bootstrap.admin_key_file` holds, in hex.
     pub fn admin_key(&self) -> String {
-        let folders = std::fs::read_dir(self.data.path()).unwrap().map(|entry| entry.unwrap().path());
-        let file = folders.map(|folder| folder.join("admin.key")).find(|file| file.is_file()).expect("no admin.key");
-        format!("0x{}", std::fs::read_to_string(file).unwrap().trim())
+        format!("0x{}", std::fs::read_to_string(self.folder.join("admin.key")).unwrap().trim())
     }
 }
 
@@ -51,4 +51,13 @@ impl Drop for Node {
         let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);
         let _ = self.process.wait();
     }
+}
+
+#[tokio::test]
+async fn a_kept_demo_says_where_its_operations_and_its_configuration_are() {
+    let node = Node::start();
+
+    assert_eq!(reqwest::get(format!("{}/readyz", node.operations)).await.unwrap().status(), 200);
+    let configuration = std::fs::read_to_string(node.folder.join("demo.toml")).unwrap();
+    assert!(configuration.contains("relay-key.json"), "{configuration}");
 }
