@@ -1,12 +1,19 @@
-//! What a client of this project needs: JSON-RPC to a relay, HTTP to a KMS gateway.
+//! What a client of this project needs: JSON-RPC to a relay, HTTP to a KMS gateway. Neither is trusted with more than its answer.
 
 use std::fmt::Display;
 use std::str::FromStr;
+use std::time::Duration;
 
+use reqwest::redirect::Policy;
+use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 use url::Url;
 
 use crate::error::Error;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Bytes of the longest answer.
+const MAX_ANSWER: usize = 1 << 20;
 
 /// The relay's JSON-RPC.
 pub struct Relay(Url);
@@ -20,15 +27,16 @@ impl Relay {
     /// Calls a method; an error answer is an error here.
     pub async fn call(&self, method: &str, params: &Value) -> Result<Value, Error> {
         let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
-        let answer: Value = post(self.0.clone(), &request).await?;
+        let answer = ask(method, client()?.post(self.0.clone()).json(&request)).await?;
         match answer.get("result") {
             Some(result) => Ok(result.clone()),
-            None => Err(failed(format!("{method}: {}", answer.get("error").unwrap_or(&answer)))),
+            None => Err(failed(format!("{method}: {answer}"))),
         }
     }
 }
 
 /// The HTTP API of the KMS.
+#[derive(Clone)]
 pub struct Kms(Url);
 
 impl Kms {
@@ -39,26 +47,43 @@ impl Kms {
 
     /// Posts to a path; an error answer is an error here.
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value, Error> {
-        let answer = post(self.0.join(path).map_err(failed)?, body).await?;
-        refuse_error(path, answer)
+        ask(path, client()?.post(self.url(path)?).json(body)).await
     }
 
     /// Gets a path.
     pub async fn get(&self, path: &str) -> Result<Value, Error> {
-        let url = self.0.join(path).map_err(failed)?;
-        let answer = reqwest::get(url).await.map_err(failed)?.json().await.map_err(failed)?;
-        refuse_error(path, answer)
+        ask(path, client()?.get(self.url(path)?)).await
+    }
+
+    fn url(&self, path: &str) -> Result<Url, Error> {
+        let mut url = self.0.clone();
+        let mut segments = url.path_segments_mut().map_err(|()| failed("the address of the KMS has no path"))?;
+        segments.pop_if_empty().extend(path.split('/').skip(1));
+        drop(segments);
+        Ok(url)
     }
 }
 
-async fn post(url: Url, body: &Value) -> Result<Value, Error> {
-    let answer = reqwest::Client::new().post(url).json(body).send().await.map_err(failed)?;
-    answer.json().await.map_err(failed)
+fn client() -> Result<Client, Error> {
+    Client::builder().timeout(PATIENCE).redirect(Policy::none()).build().map_err(failed)
 }
 
-fn refuse_error(path: &str, answer: Value) -> Result<Value, Error> {
+/// The JSON of an answer that is none of an error.
+async fn ask(what: &str, request: RequestBuilder) -> Result<Value, Error> {
+    let mut response = request.send().await.map_err(failed)?;
+    let status = response.status();
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(failed)? {
+        body.extend_from_slice(&chunk);
+        if body.len() > MAX_ANSWER {
+            return Err(failed(format!("{what}: the answer is over {MAX_ANSWER} bytes")));
+        }
+    }
+    let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
     match answer.get("error") {
-        Some(error) => Err(failed(format!("{path}: {}", words(error)))),
+        Some(error) => Err(failed(format!("{what}: {}", words(error)))),
+        None if !status.is_success() => Err(failed(format!("{what}: HTTP status {status}"))),
+        None if answer.is_null() => Err(failed(format!("{what}: the answer is no JSON"))),
         None => Ok(answer),
     }
 }
@@ -69,6 +94,14 @@ fn words(error: &Value) -> String {
         (Some(message), Some(code)) => format!("{message} ({code})"),
         _ => error.to_string(),
     }
+}
+
+/// A line of somebody else's words, without what a terminal would obey.
+pub fn printable(line: &str) -> String {
+    let obeyed = |c: char| {
+        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    line.chars().map(|c| if obeyed(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 /// Fields of an answer that must be there.
@@ -98,5 +131,5 @@ impl Json for Value {
 }
 
 fn failed(problem: impl Display) -> Error {
-    Error::Answer(problem.to_string())
+    Error::Answer(printable(&problem.to_string()))
 }

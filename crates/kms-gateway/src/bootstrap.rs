@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretSlice};
 use thiserror::Error;
 
 use crate::gateway::{Caller, Gateway, GatewayError};
-use crate::recover::address_of;
+use crate::recover::{address_of, recover};
 
 /// The admin's key, wiped when dropped. No `Debug`, no `Clone`.
 pub struct AdminKey {
@@ -59,6 +59,12 @@ impl AdminKey {
         let (r, s) = signature.split_bytes();
         Signature { r: r.into(), s: s.into(), v: 27 + recovery_id.to_byte() }
     }
+}
+
+/// Whose signature over a command's challenge (EIP-191) it is. `None`: nobody's.
+#[must_use]
+pub fn signer_of(command: &impl AdminRequest, signature: &Signature) -> Option<Address> {
+    recover(&personal_message_hash(&command.challenge().0), signature)
 }
 
 /// What a development TEE shall be.

@@ -1,15 +1,19 @@
 //! `super-relay admin`: whom a TEE trusts, and how far.
 
+mod body;
 mod commands;
 mod signer;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
 
 use clap::{Args, Subcommand};
+use kms_gateway::http::TeeSetup;
+use proto::Permissions;
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::client::{Json as _, Kms};
+use crate::client::{Json as _, Kms, printable};
 use crate::error::Error;
 
 pub use commands::Admin;
@@ -21,12 +25,12 @@ pub struct AdminArgs {
     /// The KMS gateway of the TEE.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:3002")]
     kms: Url,
-    /// A file with the admin's secp256k1 key, 32 bytes in hex. Without it the challenge is shown, and a signature made by a
+    /// A file with the admin's secp256k1 key, 32 bytes in hex, that nobody else may read. Without it the challenge is shown, and a signature made by a
     /// wallet elsewhere (`personal_sign`) is read from standard input.
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
-    /// The admin's address, where a wallet elsewhere provisions a TEE.
-    #[arg(long, value_name = "ADDRESS", conflicts_with = "key_file")]
+    /// The admin's address, where a wallet elsewhere signs; `provision` needs it, the others else ask the gateway.
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_address, conflicts_with = "key_file")]
     admin: Option<alloy_primitives::Address>,
     /// The counter to sign for. Without it the gateway is believed: it can't change a command, but it can have one signed
     /// that takes effect later.
@@ -51,6 +55,7 @@ enum AdminCommand {
     /// Let a relay key have operations sponsored; `super-relay get-signer-address` prints its address.
     Authorize {
         /// The relay key's address.
+        #[arg(value_parser = parse_address)]
         signer: alloy_primitives::Address,
         /// What it may do: sponsor, sign_user_operation (for accounts whose key is in the TEE), rotate (name its own
         /// successor, as `relay.relay_key.rotation_interval_seconds` has it do), sponsor_without_passkey.
@@ -60,35 +65,90 @@ enum AdminCommand {
     /// Turn a relay key away, for good and at once.
     Revoke {
         /// The relay key's address.
+        #[arg(value_parser = parse_address)]
         signer: alloy_primitives::Address,
     },
 }
 
-/// Sends the command, and gives what the gateway says of its TEE afterwards, in JSON.
+/// Sends the command, and gives in JSON what the gateway says of its TEE afterwards.
 pub async fn run(args: AdminArgs) -> Result<String, Error> {
     let signer = match &args.key_file {
         Some(file) => Signer::Key(signer::read_key(file)?),
         None => Signer::Wallet(args.admin.map(address)),
     };
-    let admin = Admin::new(Kms::at(args.kms.clone()), signer, args.counter);
-    match args.command {
-        AdminCommand::Provision { setup } => admin.provision(&read(setup)?).await?,
-        AdminCommand::SetCeilings { setup } => admin.set_ceilings(&read(setup)?).await?,
-        AdminCommand::Authorize { signer, permissions } => admin.authorize(address(signer), &permissions).await?,
-        AdminCommand::Revoke { signer } => admin.revoke(address(signer)).await?,
-    }
     let kms = Kms::at(args.kms);
-    let (signers, version) = (kms.get("/admin/signers").await?, kms.get("/version").await?);
-    let measurement = version.object("tee")?.object("measurement")?;
-    Ok(format!("{:#}", json!({ "signers": signers, "measurement": measurement })))
+    let admin = Admin::new(kms.clone(), signer, args.counter);
+    let counter = match args.command {
+        AdminCommand::Provision { setup } => admin.provision(read(&setup)?).await?,
+        AdminCommand::SetCeilings { setup } => admin.set_ceilings(read(&setup)?).await?,
+        AdminCommand::Authorize { signer, permissions } => {
+            admin.authorize(address(signer), named(&permissions)?).await?
+        }
+        AdminCommand::Revoke { signer } => admin.revoke(address(signer)).await?,
+    };
+    let mut outcome = json!({ "success": true, "counter": counter });
+    // It was done, whatever becomes of the questions after it.
+    match state(&kms).await {
+        Ok((signers, measurement)) => {
+            outcome["signers"] = signers;
+            outcome["measurement"] = measurement;
+        }
+        Err(problem) => outcome["problem"] = problem.to_string().into(),
+    }
+    let lines: Vec<String> = format!("{outcome:#}").lines().map(printable).collect();
+    Ok(lines.join("\n"))
 }
 
-fn read(file: PathBuf) -> Result<Value, Error> {
+async fn state(kms: &Kms) -> Result<(Value, Value), Error> {
+    let (signers, version) = (kms.get("/admin/signers").await?, kms.get("/version").await?);
+    Ok((signers, version.object("tee")?.object("measurement")?.clone()))
+}
+
+fn read(file: &Path) -> Result<TeeSetup, Error> {
     let failed = |problem: &dyn std::fmt::Display| Error::Admin(format!("{}: {problem}", file.display()));
-    let text = std::fs::read(&file).map_err(|error| failed(&error))?;
+    let text = std::fs::read(file).map_err(|error| failed(&error))?;
     serde_json::from_slice(&text).map_err(|error| failed(&error))
+}
+
+fn named(permissions: &[String]) -> Result<Permissions, Error> {
+    kms_gateway::http::permissions(permissions).map_err(|problem| Error::Admin(format!("permissions: {problem}")))
+}
+
+/// An address as people write it: in mixed case its checksum has to hold (ERC-55).
+fn parse_address(text: &str) -> Result<alloy_primitives::Address, String> {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    let is_mixed =
+        digits.contains(|c: char| c.is_ascii_lowercase()) && digits.contains(|c: char| c.is_ascii_uppercase());
+    let address = alloy_primitives::Address::from_str(text).map_err(|error| error.to_string())?;
+    match address {
+        _ if is_mixed && address.to_checksum(None) != text => Err("its checksum (ERC-55) does not hold".into()),
+        address if address.is_zero() => Err("nobody has this address".into()),
+        address => Ok(address),
+    }
 }
 
 fn address(address: alloy_primitives::Address) -> proto::Address {
     proto::Address(address.into_array())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_setup_that_comes_with_it_is_valid() {
+        let setup = read(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/tee.json"))).unwrap();
+        let (relying_parties, ceilings) = setup.read().unwrap();
+        assert_eq!((relying_parties.len(), ceilings.deployments.len()), (1, 1));
+    }
+
+    #[test]
+    fn an_address_whose_checksum_does_not_hold_is_refused() {
+        let right = "0x0000000071727De22E5E9d8BAf0edAc6f37da032";
+        assert_eq!(parse_address(right).unwrap().to_string(), right);
+        assert!(parse_address(&right.to_lowercase()).is_ok());
+        assert!(parse_address(&right.replace("De22", "de22")).unwrap_err().contains("ERC-55"));
+        assert!(parse_address("0x0000000000000000000000000000000000000000").is_err());
+        assert!(parse_address("0x00").is_err());
+    }
 }

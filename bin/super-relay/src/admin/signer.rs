@@ -1,15 +1,16 @@
 //! Who signs the admin's commands: a key in a file, or a wallet elsewhere.
 
-use std::io::BufRead as _;
+use std::fs::File;
+use std::io::{BufRead as _, Read as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use kms_gateway::bootstrap::AdminKey;
-use proto::Address;
-use proto::command::AdminRequest;
-use proto::json::hex_bytes;
-use secrecy::SecretSlice;
-use serde_json::Value;
+use kms_gateway::bootstrap::{AdminKey, signer_of};
+use proto::json::{bytes, hex_bytes};
+use proto::{Address, Signature};
+use secrecy::{SecretSlice, SecretString};
 
+use super::body::Body;
 use crate::error::Error;
 
 /// The admin's hand.
@@ -29,42 +30,61 @@ impl Signer {
         }
     }
 
-    /// r ‖ s ‖ v in hex over the command's challenge (EIP-191). A wallet is shown `fields` and the challenge on standard
-    /// error, and its signature is read from standard input.
-    pub fn sign(&self, command: &impl AdminRequest, fields: &Value) -> Result<String, Error> {
-        match self {
-            Self::Key(key) => {
-                let signature = key.sign(command);
+    /// r ‖ s ‖ v in hex over the command's challenge (EIP-191). The command is shown on standard error; of a wallet the
+    /// signature is read from standard input, and only one of `admin` leaves this machine.
+    #[expect(clippy::print_stderr, reason = "what is signed, to whoever runs the command")]
+    pub fn sign(&self, command: &impl Body, admin: Address) -> Result<String, Error> {
+        eprintln!("{:#}", command.body());
+        let signature = match self {
+            Self::Key(key) => key.sign(command),
+            Self::Wallet(_) => {
+                let challenge = command.challenge();
+                eprintln!("Sign these 32 bytes as {admin} with personal_sign (cast wallet sign, --ledger or other):");
+                eprintln!("{challenge}\nThe signature:");
+                read_signature()?
+            }
+        };
+        match signer_of(command, &signature) {
+            Some(signer) if signer == admin => {
                 Ok(hex_bytes(&[signature.r.as_slice(), &signature.s, &[signature.v]].concat()))
             }
-            Self::Wallet(_) => ask(&command.challenge().to_string(), fields),
+            Some(signer) => Err(failed(format!("{signer} signed it, and not {admin}; nothing was sent"))),
+            None => Err(failed("this is no signature of it; nothing was sent")),
         }
     }
 }
 
-#[expect(clippy::print_stderr, reason = "a question to whoever runs the command")]
-fn ask(challenge: &str, fields: &Value) -> Result<String, Error> {
-    eprintln!(
-        "{fields:#}\nSign these 32 bytes with personal_sign (cast wallet sign --ledger {challenge}):\n{challenge}"
-    );
-    eprintln!("The signature:");
+fn read_signature() -> Result<Signature, Error> {
     let mut line = String::new();
-    let length = std::io::stdin().lock().read_line(&mut line).map_err(|error| Error::Admin(error.to_string()))?;
-    if length == 0 {
-        return Err(Error::Admin("no signature came; nothing was sent".into()));
+    if std::io::stdin().lock().read_line(&mut line).map_err(failed)? == 0 {
+        return Err(failed("no signature came; nothing was sent"));
     }
-    Ok(line.trim().into())
+    // What it is instead is not repeated: it may be what must not be told.
+    let unreadable = || failed("a signature is 65 bytes in hex, starting with 0x; nothing was sent");
+    let signature = bytes::<{ Signature::LENGTH }>(line.trim()).map_err(|_| unreadable())?;
+    Signature::try_from(&**signature).map_err(|_| unreadable())
 }
 
-/// Reads a key: 32 bytes in hex.
-pub fn read_key(file: &Path) -> Result<AdminKey, Error> {
-    let failed = |problem: &dyn std::fmt::Display| Error::Admin(format!("{}: {problem}", file.display()));
-    let text = std::fs::read_to_string(file).map_err(|error| failed(&error))?;
-    key_of(&text).map_err(|problem| failed(&problem))
+/// Reads a key that nobody else may read: 32 bytes in hex.
+pub fn read_key(path: &Path) -> Result<AdminKey, Error> {
+    let problem = |problem: &dyn std::fmt::Display| failed(format!("{}: {problem}", path.display()));
+    let mut file = File::open(path).map_err(|error| problem(&error))?;
+    if file.metadata().map_err(|error| problem(&error))?.permissions().mode() & 0o077 != 0 {
+        return Err(problem(&"others may read this key: chmod 600"));
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text).map_err(|error| problem(&error))?;
+    key_of(&SecretString::from(text)).map_err(|error| problem(&error))
 }
 
 /// A key from its 32 bytes in hex.
-pub fn key_of(text: &str) -> Result<AdminKey, String> {
-    let secret = hex::decode(text.trim().trim_start_matches("0x")).map_err(|error| error.to_string())?;
-    AdminKey::new(&SecretSlice::from(secret)).map_err(|error| error.to_string())
+pub fn key_of(text: &SecretString) -> Result<AdminKey, &'static str> {
+    use secrecy::ExposeSecret as _;
+    let text = text.expose_secret().trim();
+    let secret = hex::decode(text.strip_prefix("0x").unwrap_or(text)).map_err(|_| "not 32 bytes in hex")?;
+    AdminKey::new(&SecretSlice::from(secret)).map_err(|_| "not a secp256k1 key of 32 bytes in hex")
+}
+
+fn failed(problem: impl std::fmt::Display) -> Error {
+    Error::Admin(problem.to_string())
 }

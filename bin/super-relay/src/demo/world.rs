@@ -4,8 +4,10 @@ use std::path::Path;
 
 use devkit::{Address, Anvil, AnvilOptions, Deployment, EntryPoint, EntryPointVersion, Paymaster, Tools, U256};
 use kms_gateway::bootstrap::AdminKey;
+use kms_gateway::http::TeeSetup;
+use proto::Permissions;
 use secrecy::SecretSlice;
-use serde_json::{Value, json};
+use serde_json::json;
 use tempfile::TempDir;
 use url::Url;
 
@@ -174,19 +176,19 @@ async fn start_beside(
     let key = AdminKey::new(&SecretSlice::from(secret)).map_err(failed)?;
     let address = key.address();
     let admin = Admin::new(kms, Signer::Key(key), None);
-    admin.provision(&setup(deployment, paymaster)).await?;
+    admin.provision(setup(deployment, paymaster)?).await?;
     story.say("admin", &format!("{address} provisioned the TEE over HTTP"));
     let node = Node::start(config).await?;
     story.say("node", &format!("JSON-RPC at {}", node.rpc_url()));
-    admin.authorize(node.relay_signer(), &["sponsor", "sign_user_operation"]).await?;
+    admin.authorize(node.relay_signer(), Permissions::SPONSOR | Permissions::SIGN_USER_OPERATION).await?;
     story.say("admin", &format!("authorised the relay's key {}", node.relay_signer()));
     Ok(node)
 }
 
 /// What the TEE is set up with, as config/tee.json.
-fn setup(deployment: &Deployment, paymaster: &Paymaster) -> Value {
+fn setup(deployment: &Deployment, paymaster: &Paymaster) -> Result<TeeSetup, Error> {
     let entry_point = &deployment.entry_point;
-    json!({
+    let setup = json!({
         "relyingParties": [{ "id": RP_ID, "origins": [ORIGIN] }],
         "ceilings": {
             "deployments": [{
@@ -198,7 +200,8 @@ fn setup(deployment: &Deployment, paymaster: &Paymaster) -> Value {
             "maxCost": "0x16345785d8a0000",
             "maxWindow": 3600,
         },
-    })
+    });
+    serde_json::from_value(setup).map_err(failed)
 }
 
 /// The node's configuration, as an operator would write it, and the folder that it names.

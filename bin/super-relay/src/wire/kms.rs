@@ -20,6 +20,8 @@ use proto::{Address, EntryPoint, Permissions, Wei};
 
 use super::stages::{Stages, Starting};
 use super::start_error;
+use secrecy::SecretString;
+
 use crate::admin::key_of;
 use crate::config::Bootstrap;
 #[cfg(not(feature = "optee"))]
@@ -142,7 +144,7 @@ fn admin_key(file: &Path) -> Result<AdminKey, Error> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => make_admin_key(file)?,
         Err(error) => return Err(problem(error)),
     };
-    key_of(&text).map_err(start_error("bootstrap.admin_key_file"))
+    key_of(&SecretString::from(text)).map_err(start_error("bootstrap.admin_key_file"))
 }
 
 fn make_admin_key(file: &Path) -> Result<String, Error> {

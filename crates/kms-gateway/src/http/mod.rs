@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use error::status_of;
 pub use setup::TeeSetup;
-pub use wire::permissions;
+pub use wire::{permission_names, permissions};
 
 use crate::gateway::Gateway;
 use error::ApiError;

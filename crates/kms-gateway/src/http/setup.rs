@@ -3,9 +3,10 @@
 use proto::bytes::{Bounded, BoundedList};
 use proto::command::{Ceilings, Deployment, RelyingParty};
 use proto::json::InvalidField;
-use proto::limits::MAX_RELYING_PARTIES;
+use proto::limits::{MAX_NAME, MAX_RELYING_PARTIES};
 use proto::{Address, EntryPoint, EntryPointVersion, Wei};
 use serde::Deserialize;
+use url::Url;
 
 use super::wire::{Quantity, Text};
 
@@ -62,12 +63,20 @@ impl RelyingParties {
 
 impl RelyingPartyBody {
     fn read(self) -> Result<RelyingParty, InvalidField> {
-        let text = |field, text| Bounded::new(text).map_err(|problem| invalid(field, &problem));
-        Ok(RelyingParty {
-            id: text("relyingParties.id", self.id)?,
-            origins: list("relyingParties.origins", self.origins, |origin| text("relyingParties.origins", origin))?,
-        })
+        let id = Bounded::new(self.id).map_err(|problem| invalid("relyingParties.id", &problem))?;
+        Ok(RelyingParty { id, origins: list(ORIGINS, self.origins, origin)? })
     }
+}
+
+const ORIGINS: &str = "relyingParties.origins";
+
+/// An origin is compared as it is, and can't be changed later: one that no browser writes like that would never match.
+fn origin(text: String) -> Result<Bounded<String, MAX_NAME>, InvalidField> {
+    let of_the_web = Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    if let Some(written) = of_the_web.map(|url| url.origin().ascii_serialization()).filter(|written| *written != text) {
+        return Err(invalid(ORIGINS, &format!("browsers write this one `{written}`")));
+    }
+    Bounded::new(text).map_err(|problem| invalid(ORIGINS, &problem))
 }
 
 impl CeilingsBody {

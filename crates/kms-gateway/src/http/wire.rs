@@ -103,7 +103,8 @@ const PERMISSION_NAMES: [(Permissions, &str); 4] = [
 ];
 
 /// The names of the permissions in a set.
-pub(super) fn permission_names(permissions: Permissions) -> Vec<&'static str> {
+#[must_use]
+pub fn permission_names(permissions: Permissions) -> Vec<&'static str> {
     PERMISSION_NAMES.iter().filter(|(permission, _)| permissions.contains(*permission)).map(|(_, name)| *name).collect()
 }
 

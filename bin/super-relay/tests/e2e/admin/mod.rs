@@ -1,5 +1,8 @@
 //! `super-relay admin`: a TEE is provisioned and commanded over HTTP, by a key in a file or a wallet elsewhere.
 
+mod hostile;
+
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Output;
 
@@ -28,7 +31,7 @@ impl NewTee {
             "kms": { "data_dir": folder.path().join("kms") },
         });
         write_configuration(&configuration, &file);
-        std::fs::write(folder.path().join("admin.key"), hex::encode([ADMIN; 32])).unwrap();
+        write_key(&folder.path().join("admin.key"), 0o600);
         std::fs::write(folder.path().join("tee.json"), setup().to_string()).unwrap();
         Self { kms: Process::start("kms", &file).await, folder }
     }
@@ -52,6 +55,11 @@ impl NewTee {
         };
         result(run_answering(&[&["admin", "--kms", &url], arguments].concat(), sign).await)
     }
+}
+
+fn write_key(path: &Path, mode: u32) {
+    std::fs::write(path, hex::encode([ADMIN; 32])).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
 fn setup() -> Value {
@@ -110,7 +118,7 @@ async fn a_wallet_elsewhere_is_shown_the_challenge_and_signs_it() {
     tee.ask_wallet(&wallet, &["--admin", &address, "provision", &setup]).await.unwrap();
 
     let stranger = tee.ask_wallet(&Key::new(8), &["authorize", RELAY]).await.unwrap_err();
-    assert!(stranger.contains("admin_signature_invalid"), "{stranger}");
+    assert!(stranger.contains("and not 0x"), "{stranger}");
     let arguments = ["authorize", RELAY, "--permissions", "sponsor"];
     let authorised = tee.ask_wallet(&wallet, &arguments).await.unwrap();
     assert_eq!(authorised["signers"]["signers"], json!([{ "address": RELAY, "permissions": ["sponsor"] }]));
@@ -119,21 +127,30 @@ async fn a_wallet_elsewhere_is_shown_the_challenge_and_signs_it() {
 #[tokio::test]
 async fn nothing_is_sent_without_a_signature_or_for_a_permission_that_is_none() {
     let tee = NewTee::start().await;
-    let (url, setup) = (tee.kms.url("kms"), tee.file("tee.json"));
-    let unsigned = result(run(&["admin", "--kms", &url, "--admin", RELAY, "provision", &setup]).await).unwrap_err();
+    let (url, file) = (tee.kms.url("kms"), tee.file("tee.json"));
+    let unsigned = result(run(&["admin", "--kms", &url, "--admin", RELAY, "provision", &file]).await).unwrap_err();
     assert!(unsigned.contains("no signature came"), "{unsigned}");
-    tee.command(&["provision", &setup]).await.unwrap();
+    tee.command(&["provision", &file]).await.unwrap();
 
     let unknown = tee.command(&["authorize", RELAY, "--permissions", "everything"]).await.unwrap_err();
     assert!(unknown.contains("expected one of sponsor,"), "{unknown}");
-    let misspelt = tee.file("misspelt.json");
-    std::fs::write(&misspelt, setup_with_a_misspelt_ceiling()).unwrap();
-    let refused = tee.command(&["set-ceilings", &misspelt]).await.unwrap_err();
-    assert!(refused.contains("maxCosts"), "{refused}");
+    let never_matching = setup().to_string().replace(":3000\"", ":3000/\"");
+    let twice = setup().to_string().replace(r#""maxWindow":3600"#, r#""maxWindow":3600,"maxWindow":9999"#);
+    let misspelt = setup().to_string().replace("maxCost", "maxCosts");
+    for (text, words) in [(misspelt, "maxCosts"), (twice, "duplicate field"), (never_matching, "browsers write")] {
+        let file = tee.file("wrong.json");
+        std::fs::write(&file, text).unwrap();
+        let refused = tee.command(&["set-ceilings", &file]).await.unwrap_err();
+        assert!(refused.contains(words), "{refused}");
+    }
 }
 
-fn setup_with_a_misspelt_ceiling() -> String {
-    setup().to_string().replace("maxCost", "maxCosts")
+#[tokio::test]
+async fn a_key_that_others_may_read_is_not_used() {
+    let tee = NewTee::start().await;
+    write_key(tee.folder.path().join("admin.key").as_path(), 0o640);
+    let refused = tee.command(&["provision", &tee.file("tee.json")]).await.unwrap_err();
+    assert!(refused.contains("chmod 600"), "{refused}");
 }
 
 #[tokio::test]
@@ -145,7 +162,8 @@ async fn a_command_for_another_counter_than_the_next_has_no_effect() {
         let refused = tee.command(&["--counter", counter, "authorize", RELAY]).await.unwrap_err();
         assert!(refused.contains("counter"), "{refused}");
     }
-    assert_eq!(tee.command(&["--counter", "2", "authorize", RELAY]).await.unwrap()["signers"]["counter"], 2);
+    let done = tee.command(&["--counter", "2", "authorize", RELAY]).await.unwrap();
+    assert_eq!((&done["counter"], &done["signers"]["counter"]), (&json!(2), &json!(2)));
 }
 
 #[tokio::test]

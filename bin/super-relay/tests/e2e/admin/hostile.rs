@@ -1,0 +1,133 @@
+//! A gateway that belongs to somebody else: it is told nothing but signed commands, and its word is taken for no more.
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{Method, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{ADMIN, RELAY, result, setup, write_key};
+use crate::support::{Key, run, run_answering};
+
+/// A gateway that answers every command as it is told to, and keeps what was posted to it.
+#[derive(Clone)]
+struct Gateway {
+    answer: (StatusCode, &'static str),
+    posted: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Gateway {
+    async fn start(status: u16, body: &'static str) -> (String, Self) {
+        let gateway = Self { answer: (StatusCode::from_u16(status).unwrap(), body), posted: Arc::default() };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let routes = Router::new().fallback(respond).with_state(gateway.clone());
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        (url, gateway)
+    }
+
+    fn posted(&self) -> Vec<Value> {
+        self.posted.lock().unwrap().clone()
+    }
+}
+
+async fn respond(State(gateway): State<Gateway>, method: Method, body: Bytes) -> Response {
+    if method == Method::GET {
+        let admin = Key::new(ADMIN).address().to_string();
+        let answer = json!({ "counter": 1, "admin": admin, "tee": { "measurement": "0x1\u{202e}\u{9b}" } });
+        return (StatusCode::OK, answer.to_string()).into_response();
+    }
+    gateway.posted.lock().unwrap().push(serde_json::from_slice(&body).unwrap_or_default());
+    let (status, body) = gateway.answer;
+    (status, [(header::LOCATION, "/elsewhere")], body).into_response()
+}
+
+async fn revoke(url: &str) -> Result<Value, String> {
+    let folder = TempDir::new().unwrap();
+    let key = folder.path().join("admin.key");
+    write_key(&key, 0o600);
+    result(run(&["admin", "--kms", url, "--key-file", key.to_str().unwrap(), "revoke", RELAY]).await)
+}
+
+#[tokio::test]
+async fn only_a_yes_is_taken_for_one() {
+    let answers = [
+        (403, r#"{"message":"forbidden"}"#),
+        (500, "[]"),
+        (502, "<html>"),
+        (200, "{}"),
+        (200, "[]"),
+        (200, ""),
+        (200, r#"{"success":false}"#),
+        (302, r#"{"success":true}"#),
+        (307, r#"{"success":true}"#),
+    ];
+    for (status, body) in answers {
+        let (url, gateway) = Gateway::start(status, body).await;
+        let refused = revoke(&url).await.unwrap_err();
+        assert!(refused.contains("/admin/revoke-signer: "), "{status} {body}: {refused}");
+        assert_eq!(gateway.posted().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn its_words_are_shown_without_what_a_terminal_obeys() {
+    let (url, _) = Gateway::start(409, r#"{"error":{"code":"a","message":"\u001b[2Jall\r\ndone\u009b\u202e"}}"#).await;
+    let refused = revoke(&url).await.unwrap_err();
+    assert!(refused.contains("\u{fffd}[2Jall\u{fffd}\u{fffd}done\u{fffd}\u{fffd} (a)"), "{refused:?}");
+
+    let (url, _) = Gateway::start(200, r#"{"success":true}"#).await;
+    assert_eq!(revoke(&url).await.unwrap()["measurement"], "0x1\u{fffd}\u{fffd}");
+}
+
+#[tokio::test]
+async fn what_is_no_signature_of_the_command_by_its_admin_is_not_sent() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("tee.json");
+    std::fs::write(&file, setup().to_string()).unwrap();
+    let (url, gateway) = Gateway::start(200, r#"{"success":true}"#).await;
+    let stranger = |challenge: &str| {
+        let challenge: [u8; 32] = hex::decode(challenge.strip_prefix("0x")?).ok()?.try_into().ok()?;
+        Some(Key::new(8).personal_sign(&challenge).to_string())
+    };
+    let secret = |line: &str| (line == "The signature:").then(|| "abandon abandon about".to_owned());
+    let key = |line: &str| (line == "The signature:").then(|| format!("0x{}", hex::encode([ADMIN; 32])));
+    let zeros = |line: &str| (line == "The signature:").then(|| format!("0x{}", "00".repeat(65)));
+
+    for command in [["revoke", RELAY], ["set-ceilings", file.to_str().unwrap()]] {
+        let arguments = [&["admin", "--kms", &url][..], &command].concat();
+        let outputs = [
+            run_answering(&arguments, stranger).await,
+            run_answering(&arguments, secret).await,
+            run_answering(&arguments, key).await,
+            run_answering(&arguments, zeros).await,
+        ];
+        for refused in outputs.map(|output| result(output).unwrap_err()) {
+            assert!(refused.contains("nothing was sent"), "{refused}");
+            assert!(!refused.contains("abandon") && !refused.contains(&hex::encode([ADMIN; 32])), "{refused}");
+        }
+    }
+    assert_eq!(gateway.posted(), Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn what_is_shown_is_what_is_signed_and_sent_whatever_form_the_file_has() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("tee.json");
+    let setup = setup();
+    // The same as a list: fields by their places.
+    std::fs::write(&file, json!([setup["relyingParties"], setup["ceilings"]]).to_string()).unwrap();
+    let (url, gateway) = Gateway::start(200, r#"{"success":true}"#).await;
+    let wallet = |line: &str| {
+        let challenge: [u8; 32] = hex::decode(line.strip_prefix("0x")?).ok()?.try_into().ok()?;
+        Some(Key::new(ADMIN).personal_sign(&challenge).to_string())
+    };
+    let arguments = ["admin", "--kms", &url, "set-ceilings", file.to_str().unwrap()];
+    result(run_answering(&arguments, wallet).await).unwrap();
+
+    assert_eq!(gateway.posted()[0]["ceilings"], setup["ceilings"]);
+}
