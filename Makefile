@@ -10,7 +10,7 @@ demo: contracts ## one sponsored operation on a chain of its own, step by step (
 optee: ## the demo with a real TEE: OP-TEE in QEMU (ARGS="--entrypoint 0.8", RPMB=1)
 	scripts/optee/demo $(ARGS)
 
-run: ## the node with config/dev.toml and a chain at 127.0.0.1:8545 (one comes with `make demo ARGS=--keep`)
+run: ## the node with config/dev.toml for a chain and contracts of your own (make demo ARGS=--keep brings all)
 	scripts/run $(ARGS)
 
 test: ## every test, with real parts

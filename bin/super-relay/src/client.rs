@@ -1,5 +1,6 @@
 //! What a client of this project needs: JSON-RPC to a relay, HTTP to a KMS gateway. Neither is trusted with more than its answer.
 
+use std::error::Error as _;
 use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
@@ -70,7 +71,7 @@ fn client() -> Result<Client, Error> {
 
 /// The JSON of an answer that is none of an error.
 async fn ask(what: &str, request: RequestBuilder) -> Result<Value, Error> {
-    let mut response = request.send().await.map_err(failed)?;
+    let mut response = request.send().await.map_err(|error| not_asked(&error))?;
     let status = response.status();
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(failed)? {
@@ -128,6 +129,16 @@ impl Json for Value {
     fn text(&self, field: &str) -> Result<&str, Error> {
         self.object(field)?.as_str().ok_or_else(|| failed(format!("{field} is no text: {self}")))
     }
+}
+
+/// With its causes: refused, or not trusted, or no HTTP.
+fn not_asked(error: &reqwest::Error) -> Error {
+    let (mut said, mut cause) = (error.to_string(), error.source());
+    while let Some(deeper) = cause {
+        said = format!("{said}: {deeper}");
+        cause = deeper.source();
+    }
+    failed(said)
 }
 
 fn failed(problem: impl Display) -> Error {

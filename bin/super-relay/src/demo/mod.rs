@@ -50,7 +50,7 @@ pub async fn run(args: DemoArgs) -> Result<(), Error> {
     let sponsored = sponsor(&world, account, &story).await?;
     settle(&world, &sponsored, &story).await?;
     if args.keep {
-        story.say("running", &format!("JSON-RPC at {}, KMS at {}", world.rpc_url(), world.kms_url()));
+        story.say("running", &format!("JSON-RPC at {}, KMS at {}", base(world.rpc_url()), base(world.kms_url())));
         story.more(&format!("operations at {}, chain at {}", world.ops_url(), world.chain_url()));
         story.more(&format!("configuration and keys in {}; Ctrl-C stops and removes them", world.folder().display()));
         return world.run_until_stopped().await;
@@ -154,6 +154,11 @@ async fn settle(world: &World, sponsored: &Sponsored, story: &Story) -> Result<(
     }
     story.say("done", "the operation succeeded on chain");
     Ok(())
+}
+
+/// A server's address as one puts a path behind it.
+fn base(url: &Url) -> &str {
+    url.as_str().trim_end_matches('/')
 }
 
 /// Turns the error of a step into the demo's.

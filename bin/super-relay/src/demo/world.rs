@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use url::Url;
 
 use super::story::Story;
-use super::{DemoArgs, ORIGIN, RP_ID, failed};
+use super::{DemoArgs, ORIGIN, RP_ID, base, failed};
 use crate::admin::{Admin, Signer};
 use crate::client::{Json as _, Kms};
 use crate::config::{Config, Sources};
@@ -147,7 +147,7 @@ impl World {
 async fn start_with_kms(config: Config, story: &Story) -> Result<(Node, Url), Error> {
     let node = Node::start(config).await?;
     let kms_url = node.kms_url().cloned().ok_or_else(|| failed("the node has no KMS"))?;
-    story.say("node", &format!("JSON-RPC at {}, KMS at {kms_url}", node.rpc_url()));
+    story.say("node", &format!("JSON-RPC at {}, KMS at {}", base(node.rpc_url()), base(&kms_url)));
     story.more("the TEE is the simulator: the real trusted core, but it protects nothing");
     Ok((node, kms_url))
 }
@@ -163,7 +163,7 @@ async fn start_beside(
     let kms = Kms::at(kms_url.clone());
     let (health, version) = (kms.get("/health").await?, kms.get("/version").await?);
     let tee = version.object("tee")?;
-    story.say("KMS", &format!("at {kms_url}, its TEE is {}", health.text("teeMode")?));
+    story.say("KMS", &format!("at {}, its TEE is {}", base(kms_url), health.text("teeMode")?));
     story.more(&format!("trusted application {}, measurement {}", tee.text("version")?, tee.text("measurement")?));
     story.more(&format!("signed with the {} key", health.object("taKey")?.as_str().unwrap_or("unknown")));
     story.more(&format!("it says it protects {}", tee.object("protection")?));
@@ -179,7 +179,7 @@ async fn start_beside(
     admin.provision(setup(deployment, paymaster)?).await?;
     story.say("admin", &format!("{address} provisioned the TEE over HTTP"));
     let node = Node::start(config).await?;
-    story.say("node", &format!("JSON-RPC at {}", node.rpc_url()));
+    story.say("node", &format!("JSON-RPC at {}", base(node.rpc_url())));
     admin.authorize(node.relay_signer(), Permissions::SPONSOR | Permissions::SIGN_USER_OPERATION).await?;
     story.say("admin", &format!("authorised the relay's key {}", node.relay_signer()));
     Ok(node)

@@ -63,20 +63,39 @@ impl RelyingParties {
 
 impl RelyingPartyBody {
     fn read(self) -> Result<RelyingParty, InvalidField> {
+        let origins = list(ORIGINS, self.origins, |origin| read_origin(origin, &self.id))?;
         let id = Bounded::new(self.id).map_err(|problem| invalid("relyingParties.id", &problem))?;
-        Ok(RelyingParty { id, origins: list(ORIGINS, self.origins, origin)? })
+        Ok(RelyingParty { id, origins })
     }
 }
 
 const ORIGINS: &str = "relyingParties.origins";
+/// How Android writes the origin of an app.
+const ANDROID: &str = "android:apk-key-hash:";
 
-/// An origin is compared as it is, and can't be changed later: one that no browser writes like that would never match.
-fn origin(text: String) -> Result<Bounded<String, MAX_NAME>, InvalidField> {
-    let of_the_web = Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-    if let Some(written) = of_the_web.map(|url| url.origin().ascii_serialization()).filter(|written| *written != text) {
-        return Err(invalid(ORIGINS, &format!("browsers write this one `{written}`")));
+/// Origins are compared as they are, and can't be changed later. One is refused that would never match: a browser writes
+/// it otherwise, or has no passkey of that relying party there (WebAuthn, 5.1.3).
+fn read_origin(text: String, id: &str) -> Result<Bounded<String, MAX_NAME>, InvalidField> {
+    let problem = match Url::parse(&text) {
+        Ok(_) if text.starts_with(ANDROID) => None,
+        Ok(url) if matches!(url.scheme(), "http" | "https") => {
+            let host = url.host_str().unwrap_or_default();
+            let belongs = host == id || host.strip_suffix(id).is_some_and(|subdomain| subdomain.ends_with('.'));
+            let written = url.origin().ascii_serialization();
+            if !belongs {
+                Some(format!("{text} does not belong to {id}"))
+            } else if written != text {
+                Some(format!("browsers write {text} as {written}"))
+            } else {
+                None
+            }
+        }
+        _ => Some(format!("{text} is no origin: scheme, host and port, as https://example.org")),
+    };
+    match problem {
+        Some(problem) => Err(invalid(ORIGINS, &problem)),
+        None => Bounded::new(text).map_err(|problem| invalid(ORIGINS, &problem)),
     }
-    Bounded::new(text).map_err(|problem| invalid(ORIGINS, &problem))
 }
 
 impl CeilingsBody {

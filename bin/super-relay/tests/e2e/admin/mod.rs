@@ -134,10 +134,20 @@ async fn nothing_is_sent_without_a_signature_or_for_a_permission_that_is_none() 
 
     let unknown = tee.command(&["authorize", RELAY, "--permissions", "everything"]).await.unwrap_err();
     assert!(unknown.contains("expected one of sponsor,"), "{unknown}");
-    let never_matching = setup().to_string().replace(":3000\"", ":3000/\"");
+    let origin = |origin: &str| setup().to_string().replace("http://localhost:3000", origin);
     let twice = setup().to_string().replace(r#""maxWindow":3600"#, r#""maxWindow":3600,"maxWindow":9999"#);
     let misspelt = setup().to_string().replace("maxCost", "maxCosts");
-    for (text, words) in [(misspelt, "maxCosts"), (twice, "duplicate field"), (never_matching, "browsers write")] {
+    let files = [
+        (misspelt, "maxCosts"),
+        (twice, "duplicate field"),
+        (origin("http://localhost:3000/"), "browsers write"),
+        (origin("HTTPS://localhost"), "browsers write"),
+        (origin("https://localhost:443"), "browsers write"),
+        (origin("https://notlocalhost"), "does not belong"),
+        (origin("ftp://localhost"), "is no origin"),
+        (origin("localhost:3000"), "is no origin"),
+    ];
+    for (text, words) in files {
         let file = tee.file("wrong.json");
         std::fs::write(&file, text).unwrap();
         let refused = tee.command(&["set-ceilings", &file]).await.unwrap_err();
