@@ -24,9 +24,10 @@ pub async fn serve(listener: TcpListener, relay: Arc<Relay>, shutdown: Cancellat
         .max_connections(settings.max_connections)
         .set_batch_request_config(BatchRequestConfig::Limit(settings.max_batch))
         .build();
+    let edge = EdgeLayer { api_keys: relay.api_keys.clone(), max_body_bytes: settings.max_body_bytes };
     let server = Server::builder()
         .set_config(config)
-        .set_http_middleware(ServiceBuilder::new().layer(EdgeLayer { api_keys: relay.api_keys.clone() }))
+        .set_http_middleware(ServiceBuilder::new().layer(edge))
         .set_rpc_middleware(RpcServiceBuilder::new().layer(CallsLayer))
         .build_from_tcp(listener.into_std()?)?;
     let handle = server.start(module(relay).map_err(io::Error::other)?);

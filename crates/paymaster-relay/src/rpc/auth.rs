@@ -4,6 +4,8 @@ use sha2::{Digest, Sha256};
 
 use crate::settings::SettingsError;
 
+/// The name of the scheme has no case (RFC 9110, section 11.1).
+const SCHEME: &[u8] = b"Bearer ";
 const KEY: &str = "rpc.api_key_hashes";
 
 /// Hashes of the keys that are let in; none means everybody is.
@@ -27,9 +29,12 @@ impl ApiKeys {
         if self.0.is_empty() {
             return true;
         }
-        let Some(key) = authorization.and_then(|value| value.strip_prefix(b"Bearer ")) else {
+        let Some((scheme, key)) = authorization.and_then(|value| value.split_at_checked(SCHEME.len())) else {
             return false;
         };
+        if !scheme.eq_ignore_ascii_case(SCHEME) {
+            return false;
+        }
         let hash: [u8; 32] = Sha256::digest(key).into();
         self.0.contains(&hash)
     }

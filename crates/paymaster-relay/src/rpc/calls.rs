@@ -78,18 +78,17 @@ where
                     return made_here(refuse(EdgeError::BatchTooLarge, Id::Null));
                 }
             }
-            made_here(if answers.is_empty() {
-                MethodResponse::notification()
-            } else {
-                MethodResponse::from_batch(answers.finish())
-            })
+            if answers.is_empty() {
+                return nothing();
+            }
+            made_here(MethodResponse::from_batch(answers.finish()))
         }
     }
 
     /// A notification wants no answer, so nothing is done for it.
     fn notification<'a>(&self, notification: Notification<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
-        let extensions = notification.extensions;
-        async move { made_here(MethodResponse::notification().with_extensions(extensions)) }
+        drop(notification);
+        async { nothing() }
     }
 }
 
@@ -98,6 +97,12 @@ fn name(extensions: &mut Extensions) -> RequestId {
 }
 
 fn made_here(mut response: MethodResponse) -> MethodResponse {
-    response.extensions_mut().insert(MadeHere);
+    response.extensions_mut().insert(MadeHere::Answer);
+    response
+}
+
+fn nothing() -> MethodResponse {
+    let mut response = MethodResponse::notification();
+    response.extensions_mut().insert(MadeHere::Nothing);
     response
 }

@@ -4,9 +4,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use futures_util::stream;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, UPGRADE};
 use http::{Request, Response, StatusCode};
-use http_body_util::BodyExt;
+use http_body::Frame;
+use http_body_util::{BodyExt, Limited, StreamBody};
 use jsonrpsee::core::BoxError;
 use jsonrpsee::server::HttpBody;
 use jsonrpsee::types::error::TOO_BIG_BATCH_REQUEST_CODE;
@@ -17,7 +19,7 @@ use tower::{Layer, Service};
 
 use super::auth::ApiKeys;
 use super::error::EdgeError;
-use super::{MadeHere, RequestId};
+use super::{MadeHere, RequestId, ids};
 
 const X_REQUEST_ID: &str = "x-request-id";
 
@@ -25,26 +27,27 @@ const X_REQUEST_ID: &str = "x-request-id";
 #[derive(Clone, Debug)]
 pub(crate) struct EdgeLayer {
     pub(crate) api_keys: ApiKeys,
+    pub(crate) max_body_bytes: u32,
 }
 
 /// See [`EdgeLayer`].
 #[derive(Clone, Debug)]
 pub(crate) struct Edge<S> {
     inner: S,
-    api_keys: ApiKeys,
+    settings: EdgeLayer,
 }
 
 impl<S> Layer<S> for EdgeLayer {
     type Service = Edge<S>;
 
     fn layer(&self, inner: S) -> Edge<S> {
-        Edge { inner, api_keys: self.api_keys.clone() }
+        Edge { inner, settings: self.clone() }
     }
 }
 
-impl<S, B> Service<Request<B>> for Edge<S>
+impl<S> Service<Request<HttpBody>> for Edge<S>
 where
-    S: Service<Request<B>, Response = Response<HttpBody>, Error = BoxError>,
+    S: Service<Request<HttpBody>, Response = Response<HttpBody>, Error = BoxError>,
     S::Future: Send + 'static,
 {
     type Response = Response<HttpBody>;
@@ -55,11 +58,11 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<HttpBody>) -> Self::Future {
         let named = request.headers().get(X_REQUEST_ID).and_then(|value| value.to_str().ok());
         let request_id = named.and_then(RequestId::of_caller).unwrap_or_else(RequestId::new);
         let authorization = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
-        if !self.api_keys.admit(authorization) {
+        if !self.settings.api_keys.admit(authorization) {
             return Box::pin(
                 async move { Ok(named_response(refuse(EdgeError::Unauthorised, &request_id), &request_id)) },
             );
@@ -68,18 +71,28 @@ where
         if !request.headers().contains_key(UPGRADE) {
             request.extensions_mut().insert(request_id.clone());
         }
-        let answer = self.inner.call(request);
+        let limit = self.settings.max_body_bytes;
+        let answer = self.inner.call(request.map(|body| readable(body, limit)));
         Box::pin(async move {
             let response = answer.await?;
-            let made_here = response.extensions().get::<MadeHere>().is_some();
-            let response = if made_here || response.status() == StatusCode::SWITCHING_PROTOCOLS {
-                response
-            } else {
-                reword(response, &request_id).await?
+            let response = match response.extensions().get() {
+                Some(MadeHere::Answer) => response,
+                Some(MadeHere::Nothing) => Response::new(HttpBody::empty()),
+                None if response.status() == StatusCode::SWITCHING_PROTOCOLS => response,
+                None => reword(response, &request_id).await?,
             };
             Ok(named_response(response, &request_id))
         })
     }
+}
+
+/// The body as jsonrpsee gets to read it, when it does: by then the request is counted as one of the connections.
+fn readable(body: HttpBody, limit: u32) -> HttpBody {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    HttpBody::new(StreamBody::new(stream::once(async move {
+        let body = Limited::new(body, limit).collect().await?.to_bytes();
+        Ok::<_, BoxError>(Frame::data(ids::in_place_of(&body).map_or(body, Into::into)))
+    })))
 }
 
 /// jsonrpsee's refusal, in our words and with our data. What is refused in JSON-RPC's own terms is an answer like any other,

@@ -5,6 +5,7 @@ mod auth;
 mod calls;
 mod error;
 mod http;
+mod ids;
 mod methods;
 mod wire;
 
@@ -35,5 +36,9 @@ impl RequestId {
 }
 
 /// On a response that was made here; the others are jsonrpsee's own, and lack our data.
-#[derive(Clone, Copy)]
-pub(crate) struct MadeHere;
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MadeHere {
+    Answer,
+    /// To notifications.
+    Nothing,
+}

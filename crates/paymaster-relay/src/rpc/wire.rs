@@ -6,6 +6,7 @@ use proto::AccountId;
 use proto::command::PasskeyAssertion;
 use proto::json::passkey::parse_assertion;
 use proto::json::{GasFields, InvalidField, address, parse_user_operation, quantity};
+use serde_json::error::Category;
 use serde_json::{Map, Value};
 
 use super::RequestId;
@@ -43,7 +44,10 @@ struct Choices<'a> {
 pub(super) fn list(params: &Params<'_>) -> Result<Vec<Value>, RelayError> {
     match params.as_str() {
         None => Ok(Vec::new()),
-        Some(text) => serde_json::from_str(text).map_err(|_| invalid("params", "expected a list")),
+        Some(text) => serde_json::from_str(text).map_err(|problem| match problem.classify() {
+            Category::Data => invalid("params", "expected a list"),
+            _ => invalid("params", format!("JSON that can't be read: {problem}")),
+        }),
     }
 }
 

@@ -63,16 +63,44 @@ async fn what_json_rpc_refuses_is_an_answer_with_status_200_and_a_reason() {
     }
 }
 
+/// What is answered to messages over one WebSocket.
+async fn over_a_web_socket<const COUNT: usize>(world: &World, messages: [&str; COUNT]) -> [Value; COUNT] {
+    let url = world.client.url().replace("http", "ws").parse().unwrap();
+    let (mut sender, mut receiver) = WsTransportClientBuilder::default().build(url).await.unwrap();
+    let mut answers = [const { Value::Null }; COUNT];
+    for (message, place) in messages.into_iter().zip(&mut answers) {
+        sender.send(message.to_owned()).await.unwrap();
+        let answer = tokio::time::timeout(Duration::from_secs(5), receiver.receive()).await.expect("an answer");
+        *place = match answer.unwrap() {
+            ReceivedMessage::Text(answer) => serde_json::from_str(&answer).unwrap(),
+            ReceivedMessage::Bytes(answer) => serde_json::from_slice(&answer).unwrap(),
+            ReceivedMessage::Pong => Value::Null,
+        };
+    }
+    answers
+}
+
 #[tokio::test]
 async fn an_empty_batch_is_refused_with_a_reason_over_a_web_socket_too() {
     let world = World::new(V07).await;
-    let url = world.client.url().replace("http", "ws").parse().unwrap();
-    let (mut sender, mut receiver) = WsTransportClientBuilder::default().build(url).await.unwrap();
-    sender.send("[]".to_owned()).await.unwrap();
-    let answer = tokio::time::timeout(Duration::from_secs(5), receiver.receive()).await.expect("an answer");
-    let ReceivedMessage::Text(answer) = answer.unwrap() else { panic!("no text") };
-    let answer: Value = serde_json::from_str(&answer).unwrap();
+    let [answer] = over_a_web_socket(&world, ["[]"]).await;
     Refusal::of(&answer["error"]).assert_is(-32600, "invalid_request", false);
+}
+
+#[tokio::test]
+async fn what_is_refused_over_a_web_socket_before_any_call_has_the_code_that_is_documented() {
+    let world =
+        World::with(V07, 1, |settings| settings["rpc"] = json!({ "max_body_bytes": 2000, "max_batch": 2 })).await;
+    let too_many = format!("[{CHAIN_ID},{CHAIN_ID},{CHAIN_ID}]");
+    let too_long = CHAIN_ID.replace("[]", &format!("[{}]", "1".repeat(2000)));
+    let answers = over_a_web_socket(&world, ["nonsense", r#"{"id":1}"#, &too_many, &too_long]).await;
+    for (answer, code) in answers.iter().zip([-32700, -32600, -32010, -32007]) {
+        assert_eq!(answer["error"]["code"], code, "{answer}");
+        assert_eq!(answer["error"]["data"]["reason"], Value::Null, "{answer}");
+    }
+    let unusable = r#"{"jsonrpc":"2.0","id":-1,"method":"pm_chainId"}"#;
+    let [batch] = over_a_web_socket(&world, [&format!("[{unusable},{CHAIN_ID}]")]).await;
+    assert_eq!(batch.as_array().unwrap().len(), 1, "the other is taken for a notification");
 }
 
 #[tokio::test]
@@ -93,6 +121,73 @@ async fn every_call_of_a_batch_is_answered_by_itself() {
 }
 
 #[tokio::test]
+async fn a_request_with_an_id_that_no_answer_can_carry_is_refused_alone_and_in_a_batch() {
+    let world = World::new(V07).await;
+    for id in ["-1", "1.5", "1e400", "true", "{}", "[1]", "18446744073709551616", r#""\ud800""#, r#"1,"id":1"#] {
+        let request = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"pm_chainId"}}"#);
+        let response = world.client.post(request.clone(), &[("x-request-id", "named")]).await;
+        assert_eq!(response.status(), 200, "{id}");
+        let alone: Value = response.json().await.unwrap();
+        let batch = format!("\n [ {request} , {CHAIN_ID} ]");
+        let batch: Value = world.client.post(batch, &[("x-request-id", "named")]).await.json().await.unwrap();
+        assert_eq!(batch[1]["result"], "0x7a69", "{id}");
+        for answer in [&alone, &batch[0]] {
+            assert_eq!((&answer["jsonrpc"], answer.get("id")), (&json!("2.0"), Some(&Value::Null)), "{id}");
+            let refusal = Refusal::of(&answer["error"]);
+            refusal.assert_is(-32600, "invalid_request", false);
+            assert_eq!(refusal.data["requestId"], "named", "{id}");
+        }
+    }
+    let lists = r#"[["2.0","pm_chainId",null],["2.0",1,"pm_chainId"]]"#.to_owned();
+    let answers: Vec<Value> = world.client.post(lists, &[]).await.json().await.unwrap();
+    assert_eq!(answers.len(), 2);
+    for answer in answers {
+        Refusal::of(&answer["error"]).assert_is(-32600, "invalid_request", false);
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_utf_8_is_no_json() {
+    let world = World::new(V07).await;
+    for body in [&b"{\"jsonrpc\":\"2.0\",\"id\":\"\xff\",\"method\":\"pm_chainId\"}"[..], &b"[\"\xff\"]"[..]] {
+        let response = world.client.post(body, &[]).await;
+        assert_eq!(response.status(), 200);
+        refusal(response).await.assert_is(-32700, "malformed_json", false);
+    }
+}
+
+#[tokio::test]
+async fn a_notification_over_http_gets_no_body() {
+    let world = World::new(V07).await;
+    let notification = r#"{"jsonrpc":"2.0","method":"pm_chainId"}"#;
+    for body in [notification.to_owned(), format!("[{notification},{notification}]")] {
+        let response = world.client.post(body, &[]).await;
+        assert_eq!(response.status(), 200);
+        assert!(response.headers().contains_key("x-request-id"));
+        assert_eq!(response.text().await.unwrap(), "");
+    }
+    let with_null = CHAIN_ID.replace(r#""id":1"#, r#""id":null"#);
+    let answer: Value = world.client.post(with_null, &[]).await.json().await.unwrap();
+    assert_eq!(answer, json!({ "jsonrpc": "2.0", "id": null, "result": "0x7a69" }), "null is an id");
+}
+
+#[tokio::test]
+async fn parameters_that_cannot_be_read_are_told_from_those_that_are_no_list() {
+    let world = World::new(V07).await;
+    for (params, words) in [
+        (r#"[{"sender":1e400}]"#, "number out of range"),
+        (r#"["\ud800"]"#, "hex escape"),
+        (r#"{"sender":"0x"}"#, "expected a list"),
+        ("5", "expected a list"),
+    ] {
+        let request = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"pm_chainId","params":{params}}}"#);
+        let refusal = refusal(world.client.post(request, &[]).await).await;
+        refusal.assert_is(-32602, "invalid_field", false);
+        assert!(refusal.message.contains(words), "{refusal:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_request_id_of_the_caller_is_kept_if_it_is_sane() {
     let world = World::with(V07, 1, |_| {}).await;
     let wrong = r#"{"jsonrpc":"2.0","id":2,"method":"pm_chainId","params":[1]}"#;
@@ -109,14 +204,16 @@ async fn a_request_id_of_the_caller_is_kept_if_it_is_sane() {
 async fn with_api_keys_nobody_is_let_in_without_one() {
     let hash = hex::encode(Sha256::digest("open sesame"));
     let world = World::with(V07, 1, |settings| settings["rpc"] = json!({ "api_key_hashes": [hash] })).await;
-    for header in [None, Some("Bearer wrong"), Some("open sesame"), Some("bearer open sesame")] {
+    for header in [None, Some("Bearer wrong"), Some("open sesame"), Some("Basic open sesame"), Some("Bearer")] {
         let headers: Vec<_> = header.iter().map(|value| ("authorization", *value)).collect();
         let response = world.client.post(CHAIN_ID.to_owned(), &headers).await;
         assert_eq!(response.status(), 401);
         refusal(response).await.assert_is(-32001, "unauthorised", false);
     }
-    let response = world.client.post(CHAIN_ID.to_owned(), &[("authorization", "Bearer open sesame")]).await;
-    assert_eq!(response.json::<Value>().await.unwrap()["result"], "0x7a69");
+    for header in ["Bearer open sesame", "bearer open sesame", "BEARER open sesame"] {
+        let response = world.client.post(CHAIN_ID.to_owned(), &[("authorization", header)]).await;
+        assert_eq!(response.json::<Value>().await.unwrap()["result"], "0x7a69", "{header}");
+    }
     let socket = world.client.url().replace("http", "ws");
     assert!(WsClientBuilder::default().build(&socket).await.is_err());
 }

@@ -57,7 +57,7 @@ impl Client {
         }
     }
 
-    pub async fn post(&self, body: String, headers: &[(&str, &str)]) -> reqwest::Response {
+    pub async fn post(&self, body: impl Into<reqwest::Body>, headers: &[(&str, &str)]) -> reqwest::Response {
         let mut request = self.http.post(&self.url).header("content-type", "application/json").body(body);
         for (name, value) in headers {
             request = request.header(*name, *value);
