@@ -34,6 +34,15 @@ impl Default for Level {
     }
 }
 
+/// As the settings spell it.
+pub(crate) const fn name(protection: Protection) -> &'static str {
+    match protection {
+        Protection::None => "none",
+        Protection::SecureWorld => "secureWorld",
+        Protection::Hardware => "hardware",
+    }
+}
+
 /// How well something is protected.
 #[derive(JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -77,7 +86,9 @@ impl TaKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum InsufficientProtection {
     /// A level is too low.
-    #[error("the TEE reports {reported:?} for {what}, and {required:?} is required (kms.required_protection.{what})")]
+    #[error(
+        "the TEE reports {} for {what}, and {} is required (kms.required_protection.{what})", name(*reported), name(*required)
+    )]
     Level {
         /// `storage`, `rollback` or `time`.
         what: &'static str,

@@ -1,5 +1,7 @@
 //! Why a request is refused, in the relay's own words; `rpc/error` turns each into a code.
 
+use std::error::Error as _;
+
 use proto::json::InvalidField;
 use proto::{Address, Status, Uint256, Wei};
 use thiserror::Error;
@@ -145,6 +147,19 @@ impl From<InvalidField> for RelayError {
 }
 
 impl RelayError {
+    /// With what a client is not told: for the log, and for operators.
+    #[must_use]
+    pub fn in_full(&self) -> String {
+        match self {
+            // The chain answers; it is the contract that doesn't.
+            Self::ChainUnavailable(error @ ChainError::Contract { .. }) => error.to_string(),
+            Self::KmsUnavailable { detail, .. } => format!("{self}: {detail}"),
+            Self::KmsRefused { reason, .. } => format!("the KMS refuses: {self} ({reason})"),
+            Self::KmsReplyInvalid { detail } => format!("{self}: {detail}"),
+            _ => self.source().map_or_else(|| self.to_string(), |detail| format!("{self}: {detail}")),
+        }
+    }
+
     /// Whether it is the trusted application's refusal for that reason.
     #[must_use]
     pub fn is_kms_refusal(&self, status: Status) -> bool {

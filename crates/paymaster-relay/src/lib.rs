@@ -10,8 +10,10 @@ pub mod error;
 pub mod kms;
 pub mod metrics;
 pub mod nonce;
+mod outage;
 pub mod policy;
 pub mod ports;
+mod readiness;
 mod relay;
 pub mod relay_key;
 mod rpc;
@@ -23,6 +25,7 @@ pub mod sponsor;
 pub mod store;
 
 pub use error::RelayError;
+pub use readiness::NotReady;
 pub use relay::{Parts, Relay};
 pub use server::serve;
 pub use settings::{Settings, SettingsError};

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use proto::Address;
@@ -15,10 +16,12 @@ use crate::error::RelayError;
 use crate::kms::Kms;
 use crate::metrics::{Metrics, Stage};
 use crate::nonce::NonceStore;
+use crate::outage::Outage;
 use crate::ports::{Clock, Entropy};
 use crate::relay_key::RelayKey;
 use crate::rpc::ApiKeys;
 use crate::settings::{RpcSettings, Settings, SettingsError};
+use crate::settlement::Strangers;
 use crate::sponsor::Turns;
 use crate::store::{Gwei, Store};
 
@@ -59,6 +62,8 @@ pub struct Relay {
     pub(crate) turns: Turns,
     pub(crate) rpc: RpcSettings,
     pub(crate) api_keys: ApiKeys,
+    pub(crate) contracts_found: AtomicBool,
+    pub(crate) strangers: Strangers,
     paymaster_signer: RwLock<Option<Address>>,
 }
 
@@ -75,6 +80,8 @@ impl Relay {
             turns: Turns::default(),
             rpc: settings.rpc.clone(),
             api_keys: ApiKeys::new(&settings.rpc.api_key_hashes)?,
+            contracts_found: AtomicBool::default(),
+            strangers: Strangers::default(),
             paymaster_signer: RwLock::default(),
             store,
             nonces,
@@ -93,28 +100,20 @@ impl Relay {
         &self.catalogue
     }
 
-    /// Whether requests can be served: store, claims, chain and KMS answer.
-    ///
-    /// # Errors
-    /// The first part that can't, as a [`RelayError`].
-    pub async fn ready(&self) -> Result<(), RelayError> {
-        self.store.ready().await?;
-        self.nonces.ready().await?;
-        self.chain.ready(self.catalogue.chain_id).await?;
-        Ok(self.kms.ready().await?)
-    }
-
     /// Gives expired reservations back and keeps the gauges true, until told to stop.
     pub async fn sweep(&self, stop: CancellationToken) {
-        let mut ticks = interval(SWEEP);
+        let (mut ticks, mut outage) = (interval(SWEEP), Outage::new("the sweep"));
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 _ = ticks.tick() => {}
             }
-            if let Err(error) = self.sweep_once().await {
-                tracing::warn!(error = %error, detail = ?error, "the sweep broke off");
+            let outcome = self.sweep_once().await;
+            if outcome.is_err() {
+                // Another chain may be there after it.
+                self.contracts_found.store(false, Ordering::Relaxed);
             }
+            outage.note(outcome);
         }
     }
 

@@ -1,15 +1,18 @@
 //! Settlement: what was mined is no longer reserved. Reads the chain's own words, `UserOperationEvent`, and remembers how
 //! far it read, so that a restart misses nothing.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use proto::Wei;
+use proto::{UserOpHash, Wei};
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalogue::Deployment;
 use crate::chain::MinedOp;
 use crate::error::RelayError;
+use crate::outage::Outage;
 use crate::relay::Relay;
 use crate::store::{Gwei, Settlement};
 
@@ -18,18 +21,30 @@ const REORGANISED: u64 = 12;
 /// Blocks in one question; nodes refuse wide ones.
 const AT_ONCE: u64 = 1000;
 
+/// Operations that are not in our books and were said to be, each with its block, as long as that is read again.
+#[derive(Debug, Default)]
+pub(crate) struct Strangers(Mutex<HashMap<UserOpHash, u64>>);
+
+impl Strangers {
+    fn is_new(&self, hash: UserOpHash, block: u64) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(hash, block).is_none()
+    }
+
+    fn forget_before(&self, block: u64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, mined_in| *mined_in >= block);
+    }
+}
+
 impl Relay {
     /// Settles every interval, until told to stop.
     pub async fn settle_regularly(&self, every: Duration, stop: CancellationToken) {
-        let mut ticks = interval(every.max(Duration::from_secs(1)));
+        let (mut ticks, mut outage) = (interval(every.max(Duration::from_secs(1))), Outage::new("settlement"));
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 _ = ticks.tick() => {}
             }
-            if let Err(error) = self.settle().await {
-                tracing::warn!(%error, "settlement broke off; it goes on from the same block");
-            }
+            outage.note(self.settle().await);
         }
     }
 
@@ -43,6 +58,7 @@ impl Relay {
         for deployment in self.catalogue.deployments() {
             settled += self.settle_deployment(deployment, latest).await?;
         }
+        self.strangers.forget_before((latest + 1).saturating_sub(REORGANISED));
         Ok(settled)
     }
 
@@ -68,7 +84,7 @@ impl Relay {
         self.paymasters.forget(deployment).await;
         let cost = Gwei::at_least(cost).unwrap_or(Gwei::at_most(Wei(u128::MAX)));
         let ours = self.store.settle(&user_op_hash, &Settlement { block, cost, succeeded }).await?;
-        if !ours {
+        if !ours && self.strangers.is_new(user_op_hash, block) {
             tracing::warn!(%user_op_hash, block, "our paymaster paid for an operation that is not in our books");
         }
         Ok(ours)

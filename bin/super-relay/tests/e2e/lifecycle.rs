@@ -75,7 +75,7 @@ async fn a_node_without_its_chain_serves_and_says_once_why_it_is_not_ready() {
 
     let process = Process::start("node", &file).await;
 
-    let reason = "serving, not ready: the chain cannot answer now";
+    let reason = "serving, not ready: the chain cannot answer now: the node cannot be reached";
     let log = process.log();
     assert_eq!(log.iter().filter(|line| line.contains(reason)).count(), 1, "{log:?}");
     assert!(!log.iter().any(|line| line.contains(r#""message":"ready""#)), "{log:?}");

@@ -19,6 +19,7 @@ mod erc7677;
 mod lifecycle;
 mod lost_tee;
 mod opening;
+mod outage_log;
 mod redis;
 mod refusals;
 mod remote_kms;

@@ -58,8 +58,12 @@ async fn a_node_starts_without_its_kms_and_is_not_ready_until_it_is_there() {
 
     world.restart().await;
     assert_eq!(world.ops("/livez").await.0, 200);
-    assert_eq!(world.ops("/readyz").await.0, 503);
+    let (status, reason) = world.ops("/readyz").await;
+    assert_eq!(status, 503);
+    let address = world.configuration["remote_kms"]["urls"][0].as_str().unwrap().trim_end_matches('/').to_owned();
+    assert!(reason.contains(&format!("KMS gateway {address}/: it cannot be reached: Connection refused")), "{reason}");
     let refusal = world.rpc().call("pm_sponsor_with_tee", request.clone()).await.unwrap_err();
+    assert!(!format!("{refusal:?}").contains(&address), "no client is told where the gateways are: {refusal:?}");
     refusal.is_retryable(-32603, "kms_unavailable");
 
     world.restart_kms().await;

@@ -43,7 +43,8 @@ async fn a_tee_that_protects_what_it_must_is_used() {
 async fn with_a_tee_that_protects_less_nothing_is_made_and_nothing_is_ready() {
     let kms = Kms::requiring(SECURE_STORAGE, tee(Protection::None, "0.1.0")).await;
     let problem = kms.gateway.ready().await.unwrap_err();
-    assert!(problem.to_string().contains("kms.required_protection.storage"), "{problem}");
+    let expected = "the TEE reports none for storage, and secureWorld is required (kms.required_protection.storage)";
+    assert_eq!(problem.to_string(), expected);
     let health = kms.get("/health").await;
     assert_eq!((health.status.as_u16(), &health.body["status"]), (503, &json!("tee_protection_insufficient")));
     let (_, registration_id) = kms.register().await;

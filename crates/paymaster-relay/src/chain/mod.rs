@@ -39,11 +39,17 @@ pub trait EntryPointReader: Send + Sync {
     /// [`ChainError`].
     async fn mined(&self, deployment: &Deployment, from: u64, to: u64) -> Result<Vec<MinedOp>, ChainError>;
 
-    /// Whether the node answers, and for the right chain.
+    /// EIP-155 chain id of the node.
     ///
     /// # Errors
     /// [`ChainError`].
-    async fn ready(&self, chain_id: u64) -> Result<(), ChainError>;
+    async fn chain_id(&self) -> Result<u64, ChainError>;
+
+    /// Whether there is a contract at an address (`eth_getCode`).
+    ///
+    /// # Errors
+    /// [`ChainError`].
+    async fn has_code(&self, address: Address) -> Result<bool, ChainError>;
 }
 
 /// A paymaster on the chain.
@@ -68,16 +74,29 @@ pub struct MinedOp {
     pub succeeded: bool,
 }
 
-/// The chain cannot answer.
+/// The chain cannot answer. For the log and for operators; never with the node's address.
 #[derive(Debug, Error)]
-#[error("{detail}")]
-pub struct ChainError {
-    /// For the log; never the node's address.
-    pub detail: String,
+pub enum ChainError {
+    /// The node does not, or not in a way that can be read.
+    #[error("{detail}")]
+    Node {
+        /// How.
+        detail: String,
+    },
+    /// A contract is not the one it should be.
+    #[error("the contract at {contract} does not answer {function}: {detail}")]
+    Contract {
+        /// Which.
+        contract: Address,
+        /// What it was asked, as in Solidity.
+        function: &'static str,
+        /// What came back.
+        detail: String,
+    },
 }
 
 impl ChainError {
-    pub(crate) fn new(detail: impl ToString) -> Self {
-        Self { detail: detail.to_string() }
+    pub(crate) fn node(detail: impl ToString) -> Self {
+        Self::Node { detail: detail.to_string() }
     }
 }

@@ -54,13 +54,17 @@ impl RpcChain {
     async fn call<C: SolCall>(&self, contract: Address, call: &C) -> Result<C::Return, ChainError> {
         let request =
             TransactionRequest::default().to(eth(contract)).input(TransactionInput::new(call.abi_encode().into()));
-        let answer = self.ask(self.provider.call(request)).await?;
-        C::abi_decode_returns_validate(&answer)
-            .map_err(|_| ChainError::new("a contract answered something else: is it deployed?"))
+        let of_contract = |detail| ChainError::Contract { contract, function: C::SIGNATURE, detail };
+        let answer = within(self.patience, self.provider.call(request).into_future(), |error| match error {
+            RpcError::ErrorResp(payload) => of_contract(said(payload.code, &payload.message)),
+            _ => describe(error),
+        });
+        C::abi_decode_returns_validate(&answer.await?)
+            .map_err(|_| of_contract("what it answers is something else; is it deployed?".to_owned()))
     }
 
     async fn ask<T>(&self, question: impl IntoFuture<Output = TransportResult<T>>) -> Result<T, ChainError> {
-        within(self.patience, question.into_future()).await
+        within(self.patience, question.into_future(), describe).await
     }
 }
 
@@ -68,11 +72,12 @@ impl RpcChain {
 impl EntryPointReader for RpcChain {
     async fn paymaster(&self, deployment: &Deployment) -> Result<PaymasterState, ChainError> {
         let balance_of = balanceOfCall { account: eth(deployment.paymaster) };
-        let (deposit, paused) = tokio::try_join!(
+        // Of two that fail, always the same one is told of.
+        let (deposit, paused) = tokio::join!(
             self.call(deployment.entry_point.address, &balance_of),
             self.call(deployment.paymaster, &pausedCall {}),
-        )?;
-        Ok(PaymasterState { deposit: wei(deposit), paused })
+        );
+        Ok(PaymasterState { deposit: wei(deposit?), paused: paused? })
     }
 
     async fn nonce(&self, entry_point: Address, sender: Address, key: [u8; 24]) -> Result<Uint256, ChainError> {
@@ -96,20 +101,20 @@ impl EntryPointReader for RpcChain {
         logs.iter().map(mined_op).collect()
     }
 
-    async fn ready(&self, chain_id: u64) -> Result<(), ChainError> {
-        let answered = self.ask(self.provider.get_chain_id()).await?;
-        if answered == chain_id {
-            Ok(())
-        } else {
-            Err(ChainError::new(format!("the node serves chain {answered}, not {chain_id}")))
-        }
+    async fn chain_id(&self) -> Result<u64, ChainError> {
+        self.ask(self.provider.get_chain_id()).await
+    }
+
+    async fn has_code(&self, address: Address) -> Result<bool, ChainError> {
+        let code = self.ask(self.provider.get_code_at(eth(address))).await?;
+        Ok(!code.is_empty())
     }
 }
 
 fn mined_op(log: &Log) -> Result<MinedOp, ChainError> {
     let event = UserOperationEvent::decode_log_validate(&log.inner)
-        .map_err(|_| ChainError::new("a UserOperationEvent of another shape"))?;
-    let block = log.block_number.ok_or_else(|| ChainError::new("a log without a block"))?;
+        .map_err(|_| ChainError::node("a UserOperationEvent of another shape"))?;
+    let block = log.block_number.ok_or_else(|| ChainError::node("a log without a block"))?;
     Ok(MinedOp {
         user_op_hash: UserOpHash(event.userOpHash.0),
         block,
@@ -127,23 +132,29 @@ fn wei(value: U256) -> Wei {
     Wei(value.saturating_to())
 }
 
-async fn within<T>(patience: Duration, answer: impl Future<Output = TransportResult<T>>) -> Result<T, ChainError> {
+async fn within<T>(
+    patience: Duration,
+    answer: impl Future<Output = TransportResult<T>>,
+    describe: impl Fn(&RpcError<TransportErrorKind>) -> ChainError,
+) -> Result<T, ChainError> {
     timeout(patience, answer)
         .await
-        .map_err(|_| ChainError::new("the node did not answer in time"))?
+        .map_err(|_| ChainError::node("the node did not answer in time"))?
         .map_err(|error| describe(&error))
+}
+
+fn said(code: i64, message: &str) -> String {
+    format!("the node answered {code}: {message}")
 }
 
 /// Leaves out what may carry the node's address, and the key in it.
 fn describe(error: &RpcError<TransportErrorKind>) -> ChainError {
     match error {
-        RpcError::ErrorResp(payload) => {
-            ChainError::new(format!("the node answered {}: {}", payload.code, payload.message))
-        }
+        RpcError::ErrorResp(payload) => ChainError::node(said(payload.code, &payload.message)),
         RpcError::Transport(TransportErrorKind::HttpError(http)) => {
-            ChainError::new(format!("the node answered HTTP status {}", http.status))
+            ChainError::node(format!("the node answered HTTP status {}", http.status))
         }
-        RpcError::Transport(_) => ChainError::new("the node cannot be reached"),
-        _ => ChainError::new("the node's answer does not parse"),
+        RpcError::Transport(_) => ChainError::node("the node cannot be reached"),
+        _ => ChainError::node("the node's answer does not parse"),
     }
 }

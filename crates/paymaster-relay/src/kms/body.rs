@@ -142,6 +142,20 @@ pub(super) struct PasskeyAnswer {
     pub public_key: String,
 }
 
+/// `GET /health`, which other services have too: by the phase of its TEE a gateway is known.
+#[derive(Deserialize)]
+pub(super) struct HealthAnswer {
+    #[serde(rename = "phase")]
+    _phase: proto::command::Phase,
+}
+
+/// `GET /health` with status 503.
+#[derive(Deserialize)]
+pub(super) struct UnhealthyAnswer {
+    pub service: String,
+    pub status: String,
+}
+
 /// An error of the gateway.
 #[derive(Deserialize)]
 pub(super) struct ErrorAnswer {

@@ -1,5 +1,6 @@
 //! The KMS over the gateway's HTTP API: several gateways, the one that answered last asked first.
 
+use std::error::Error as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -15,10 +16,16 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
-use super::body::{self, AccountAnswer, ErrorAnswer, PasskeyAnswer, SignerAnswer, SignersAnswer, SponsorAnswer};
+use super::body::{
+    self, AccountAnswer, ErrorAnswer, HealthAnswer, PasskeyAnswer, SignerAnswer, SignersAnswer, SponsorAnswer,
+    UnhealthyAnswer,
+};
 use super::{Kms, KmsError, KmsSigners};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How a gateway names itself.
+const SERVICE: &str = "super-relay-kms";
+const UNREADABLE: &str = "this version cannot read what it answers; is it a KMS gateway?";
 
 /// Gateways of one KMS, all over the same trusted application or its equals.
 #[derive(Debug)]
@@ -67,29 +74,35 @@ impl HttpKms {
 
     async fn ask<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, KmsError> {
         let first = self.preferred.load(Ordering::Relaxed);
-        let (mut last, mut in_doubt) = (String::new(), false);
+        let (mut why, mut in_doubt) = (Vec::new(), false);
         for offset in 0..self.gateways.len() {
             let index = (first + offset) % self.gateways.len();
-            match self.attempt(&self.gateways[index], &call).await {
+            let gateway = &self.gateways[index];
+            match self.attempt(gateway, &call).await {
                 Ok(answer) => {
                     self.preferred.store(index, Ordering::Relaxed);
-                    return answer.and_then(|body| serde_json::from_slice(&body).map_err(|_| unreadable()));
+                    let unreadable = |_| unavailable(of(gateway, UNREADABLE));
+                    return answer.and_then(|body| serde_json::from_slice(&body).map_err(unreadable));
                 }
                 Err(Attempt::Undecided(message) | Attempt::Silent(message)) if !call.repeatable => {
-                    return Err(KmsError::Unavailable { message, in_doubt: true });
+                    return Err(KmsError::Unavailable { message: of(gateway, &message), in_doubt: true });
                 }
-                Err(Attempt::Silent(message)) => (last, in_doubt) = (message, true),
-                Err(Attempt::NotReached(message) | Attempt::Undecided(message)) => last = message,
+                Err(attempt) => {
+                    in_doubt |= matches!(attempt, Attempt::Silent(_));
+                    let (Attempt::NotReached(message) | Attempt::Undecided(message) | Attempt::Silent(message)) =
+                        attempt;
+                    why.push(of(gateway, &message));
+                }
             }
         }
-        Err(KmsError::Unavailable { message: last, in_doubt })
+        Err(KmsError::Unavailable { message: why.join("; "), in_doubt })
     }
 
     /// What one gateway decided; the outer error when it decided nothing, as far as we know.
     async fn attempt(&self, gateway: &Url, call: &Call<'_>) -> Result<Result<Vec<u8>, KmsError>, Attempt> {
         let mut url = gateway.clone();
         url.path_segments_mut()
-            .map_err(|()| Attempt::NotReached("a KMS gateway's address has no path".to_owned()))?
+            .map_err(|()| Attempt::NotReached("such an address has no path".to_owned()))?
             .pop_if_empty()
             .extend(call.path);
         let mut request = self.client.request(call.method.clone(), url);
@@ -170,7 +183,7 @@ impl Kms for HttpKms {
     }
 
     async fn ready(&self) -> Result<(), KmsError> {
-        let _: Value = self.ask(get(&["health"])).await?;
+        let _: HealthAnswer = self.ask(get(&["health"])).await?;
         Ok(())
     }
 }
@@ -185,22 +198,43 @@ async fn read(response: Response) -> Result<Vec<u8>, Attempt> {
 
 /// A decision of the gateway, or its word that it could not decide.
 fn refusal(status: StatusCode, body: &[u8]) -> Result<Result<Vec<u8>, KmsError>, Attempt> {
+    if let Ok(UnhealthyAnswer { service, status }) = serde_json::from_slice(body)
+        && service == SERVICE
+    {
+        return Err(Attempt::Undecided(format!("it is not healthy: {status}")));
+    }
     let Ok(ErrorAnswer { error }) = serde_json::from_slice(body) else {
         // Not the gateway's words: something between us answered in its place.
-        return Err(Attempt::Silent(format!("a KMS gateway answered HTTP status {}", status.as_u16())));
+        return Err(Attempt::Silent(format!("HTTP status {}, and no word of a KMS gateway", status.as_u16())));
     };
     if error.retryable || status.is_server_error() {
-        return Err(Attempt::Undecided(format!("a KMS gateway cannot decide: {}", error.code)));
+        return Err(Attempt::Undecided(format!("it cannot decide: {}", error.code)));
     }
     Ok(Err(KmsError::Refused { reason: error.code, message: error.message }))
 }
 
 fn not_answered(error: &reqwest::Error) -> Attempt {
+    let why = if error.is_timeout() { "no answer in time".to_owned() } else { root_of(error) };
     if error.is_connect() {
-        Attempt::NotReached("a KMS gateway cannot be reached".to_owned())
+        Attempt::NotReached(format!("it cannot be reached: {why}"))
     } else {
-        Attempt::Silent("a KMS gateway did not answer".to_owned())
+        Attempt::Silent(format!("it did not answer: {why}"))
     }
+}
+
+/// What an error comes down to. The errors above it name the address, with all that is in it.
+fn root_of(error: &reqwest::Error) -> String {
+    let Some(mut root) = error.source() else { return "the request failed".to_owned() };
+    while let Some(source) = root.source() {
+        root = source;
+    }
+    root.to_string()
+}
+
+/// Names a gateway by what of its address is no secret.
+fn of(gateway: &Url, message: &str) -> String {
+    let origin = gateway.origin().ascii_serialization();
+    format!("KMS gateway {origin}{}: {message}", gateway.path())
 }
 
 fn signer(answer: &SignerAnswer) -> Result<AuthorisedSigner, KmsError> {
@@ -235,7 +269,7 @@ fn parse<T>(parsed: Result<T, String>) -> Result<T, KmsError> {
 }
 
 fn unreadable() -> KmsError {
-    unavailable("a KMS gateway answered what this version cannot read")
+    unavailable(format!("a KMS gateway: {UNREADABLE}"))
 }
 
 fn unavailable(message: impl Into<String>) -> KmsError {

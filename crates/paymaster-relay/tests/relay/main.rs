@@ -8,6 +8,7 @@ mod clients;
 mod idempotency;
 mod outages;
 mod policy;
+mod readiness;
 mod refusals;
 mod relay_key;
 mod remote_kms;

@@ -18,6 +18,8 @@ const SIGNERS: &str = r#"{"counter":4,"phase":"ready","admin":null,
 const BUSY: &str = r#"{"error":{"code":"tee_busy","message":"busy","requestId":"1","retryable":true}}"#;
 const REFUSED: &str = r#"{"error":{"code":"signer_not_authorised","message":"no","requestId":"1","retryable":false}}"#;
 
+const UNHEALTHY: &str = r#"{"status":"tee_state_lost","service":"super-relay-kms","phase":null}"#;
+
 /// Answers every request alike, and counts them.
 async fn gateway(status: &'static str, body: &'static str) -> (Url, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -104,4 +106,31 @@ async fn no_gateway_at_all_is_unavailable() {
 async fn an_answer_of_another_shape_is_unavailable_and_never_half_read() {
     let (odd, _) = gateway("200 OK", r#"{"counter":4,"paymasterSigner":"0xaa","signers":[]}"#).await;
     assert!(matches!(kms(vec![odd]).signers().await, Err(KmsError::Unavailable { .. })));
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_gateway_is_told_with_its_address_and_without_the_secrets_in_it() {
+    let why = async |url: Url| kms(vec![url]).ready().await.unwrap_err().to_string();
+    let secret = |url: &Url, scheme: &str| -> Url {
+        let port = url.port().unwrap();
+        format!("{scheme}://user:secret@127.0.0.1:{port}/kms?key=secret").parse().unwrap()
+    };
+    let nobody = nowhere().await;
+    let (other, _) = gateway("404 Not Found", "<html>").await;
+    let (fine, _) = gateway("200 OK", r#"{"status":"ok"}"#).await;
+    let (lost, _) = gateway("503 Service Unavailable", UNHEALTHY).await;
+    for (url, scheme, expected) in [
+        (&nobody, "http", "it cannot be reached: Connection refused"),
+        (&other, "https", "it cannot be reached: received corrupt message"),
+        (&other, "http", "HTTP status 404, and no word of a KMS gateway"),
+        (&fine, "http", "this version cannot read what it answers; is it a KMS gateway?"),
+        (&lost, "http", "it is not healthy: tee_state_lost"),
+    ] {
+        let words = why(secret(url, scheme)).await;
+        let address = format!("KMS gateway {scheme}://127.0.0.1:{}/kms: ", url.port().unwrap());
+        assert!(words.contains(&format!("{address}{expected}")), "{words}");
+        assert!(!words.contains("secret"), "{words}");
+    }
+    let both = kms(vec![nobody.clone(), lost.clone()]).ready().await.unwrap_err().to_string();
+    assert!(both.contains(nobody.as_str()) && both.contains(lost.as_str()), "{both}");
 }

@@ -25,7 +25,7 @@ async fn a_node_is_asked_over_tls() {
     let (url, first) = listener().await;
     let settings = serde_json::from_value(json!({ "chain_id": 1, "rpc_url": url })).unwrap();
 
-    assert!(RpcChain::new(&settings).unwrap().ready(1).await.is_err());
+    assert!(RpcChain::new(&settings).unwrap().chain_id().await.is_err());
 
     assert_eq!(first.await.unwrap(), HANDSHAKE);
 }

@@ -7,7 +7,7 @@ use proto::{Hash, Status};
 use thiserror::Error;
 
 use super::session::Session;
-use crate::protection::{InsufficientProtection, RequiredProtection, TaKey};
+use crate::protection::{InsufficientProtection, RequiredProtection, TaKey, name};
 use crate::transport::{ServedTee, TeeStateLost};
 
 /// A session was opened with a trusted application that is not used.
@@ -53,7 +53,8 @@ pub(super) fn admit(
 pub(super) fn log(state: &SecurityState) {
     let SecurityState { version, measurement, storage, rollback, time, .. } = state;
     let measurement = if *measurement == Hash::default() { "unknown".into() } else { measurement.to_string() };
-    tracing::info!(version = version.as_str(), measurement, ?storage, ?rollback, ?time, "a TEE session is open");
+    let (storage, rollback, time) = (name(*storage), name(*rollback), name(*time));
+    tracing::info!(version = version.as_str(), measurement, storage, rollback, time, "a TEE session is open");
     if TaKey::of_version(version) == Some(TaKey::Development) {
         tracing::warn!(
             "the trusted application is signed with the development key, which everybody has: whoever controls this machine \
@@ -117,9 +118,8 @@ mod tests {
         let text = logged("0.1.0+own-key", Hash([0xab; 32]));
         assert_eq!(text.lines().count(), 1, "{text}");
         let measurement = format!("measurement=\"0x{}\"", "ab".repeat(32));
-        for word in
-            [" INFO ", "version=\"0.1.0+own-key\"", &measurement, "storage=SecureWorld", "rollback=None", "time=None"]
-        {
+        let protection = "storage=\"secureWorld\" rollback=\"none\" time=\"none\"";
+        for word in [" INFO ", "version=\"0.1.0+own-key\"", &measurement, protection] {
             assert!(text.contains(word), "{word} in {text}");
         }
         assert!(logged("0.1.0", Hash::default()).contains("measurement=\"unknown\""));

@@ -39,8 +39,7 @@ const ETHER: u128 = 10u128.pow(18);
 
 /// A chain with one EntryPoint, our paymaster on it, a trusted core, and a relay that serves.
 pub struct World {
-    /// Lives as long as the world does.
-    _anvil: Anvil,
+    pub anvil: Anvil,
     pub chain: devkit::Deployment,
     pub paymaster: devkit::Paymaster,
     pub tee: Arc<Tee>,
@@ -108,21 +107,7 @@ impl World {
         tee.authorise(relay_key.address().await, admin());
         let (store, relay, registry) = open(&settings, &tee, &clock, &relay_key).await;
         let (client, running) = serve_at_a_free_port(&relay).await;
-        Self {
-            _anvil: anvil,
-            chain,
-            paymaster,
-            tee,
-            clock,
-            dir,
-            settings,
-            store,
-            relay,
-            relay_key,
-            registry,
-            client,
-            running,
-        }
+        Self { anvil, chain, paymaster, tee, clock, dir, settings, store, relay, relay_key, registry, client, running }
     }
 
     /// Stops the relay and starts another over the same files.

@@ -1,0 +1,89 @@
+//! A relay is ready over its own chain with its own contracts, and else says what is wrong and where.
+
+use std::path::Path;
+use std::time::Duration;
+
+use alloy_primitives::Address;
+use devkit::EntryPointVersion::V07;
+use devkit::{Anvil, AnvilOptions, Tools};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::support::World;
+
+/// Where nobody has a contract.
+const NOBODY: Address = Address::repeat_byte(0x77);
+
+async fn reason(world: &World) -> String {
+    world.relay.ready().await.unwrap_err().to_string()
+}
+
+async fn with(change: impl FnOnce(&World) -> Value) -> World {
+    let mut world = World::new(V07).await;
+    world.relay.ready().await.unwrap();
+    let Value::Object(changed) = change(&world) else { unreachable!("sections of the settings") };
+    world.settings.as_object_mut().unwrap().extend(changed);
+    world.restarted().await
+}
+
+/// The deployment of these settings, with other contracts.
+fn deployments(entry_point: Address, paymaster: Address) -> Value {
+    json!({ "deployments": [{ "entry_point": entry_point, "version": "0.7", "paymaster": paymaster }] })
+}
+
+#[tokio::test]
+async fn a_chain_without_our_contracts_is_not_ready_and_the_first_of_them_is_named() {
+    let tools = Tools::locate(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")).unwrap();
+    let bare = Anvil::start(tools.anvil(), AnvilOptions::default()).await.unwrap();
+    let world = with(|_| json!({ "chain": { "chain_id": 31337, "rpc_url": bare.url() } })).await;
+    let entry_point = world.entry_point().to_lowercase();
+    let expected =
+        format!("chain 31337 has no contract at {entry_point}, which relay.deployments names as entry_point");
+    assert_eq!(reason(&world).await.to_lowercase(), expected);
+}
+
+#[tokio::test]
+async fn a_paymaster_that_is_not_there_is_named() {
+    let world = with(|world| deployments(world.chain.entry_point.address(), NOBODY)).await;
+    let reason = reason(&world).await.to_lowercase();
+    assert!(reason.contains(&format!("{NOBODY:#x}")) && reason.ends_with("as paymaster"), "{reason}");
+}
+
+#[tokio::test]
+async fn contracts_in_each_others_place_are_not_ready_and_the_one_that_does_not_answer_is_named() {
+    let world = with(|world| deployments(world.paymaster.address(), world.chain.entry_point.address())).await;
+    let reason = reason(&world).await;
+    let expected = format!("the contract at {:#x} does not answer balanceOf(address): ", world.paymaster.address());
+    assert!(reason.to_lowercase().starts_with(&expected.to_lowercase()), "{reason}");
+}
+
+#[tokio::test]
+async fn a_node_of_another_chain_is_not_ready_and_both_chains_are_named() {
+    let chain = |world: &World| json!({ "chain": { "chain_id": 1, "rpc_url": world.settings["chain"]["rpc_url"] } });
+    let world = with(chain).await;
+    assert_eq!(
+        reason(&world).await,
+        "the node at relay.chain.rpc_url serves chain 31337, and relay.chain.chain_id is 1"
+    );
+}
+
+#[tokio::test]
+async fn contracts_that_were_found_are_looked_for_again_once_the_sweep_misses_them() {
+    let world = World::new(V07).await;
+    world.relay.ready().await.unwrap();
+    let gone =
+        json!({ "jsonrpc": "2.0", "id": 1, "method": "anvil_setCode", "params": [world.paymaster.address(), "0x"] });
+    let answer = reqwest::Client::new().post(world.anvil.url().clone()).json(&gone).send().await.unwrap();
+    assert!(answer.text().await.unwrap().contains(r#""result":null"#));
+    world.relay.ready().await.expect("what was found is not asked for at every probe");
+
+    let stop = CancellationToken::new();
+    let sweep = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        stop.cancel();
+    };
+    tokio::join!(world.relay.sweep(stop.clone()), sweep);
+
+    let reason = reason(&world).await.to_lowercase();
+    assert!(reason.contains(&format!("{:#x}", world.paymaster.address())), "{reason}");
+}
