@@ -1,9 +1,11 @@
 //! What is known of a configuration before anything is started: whether it makes sense, and what it serves.
 
+use std::net::SocketAddr;
+
 use kms_gateway::settings::TeeKind;
 use url::Url;
 
-use super::{Config, ConfigError};
+use super::{Bootstrap, Config, ConfigError, Listen};
 use crate::{production, telemetry};
 
 /// A KMS for a node.
@@ -25,10 +27,34 @@ impl Config {
         if let Some(kms) = &self.kms {
             kms.check()?;
         }
+        self.check_listeners()?;
+        if self.remote_kms.urls.iter().any(|url| !matches!(url.scheme(), "http" | "https")) {
+            return Err(ConfigError::value("remote_kms.urls", "must be http: or https:"));
+        }
+        if let Some(bootstrap) = &self.bootstrap {
+            bootstrap.check()?;
+        }
         production::check(self)?;
         match &self.kms {
             Some(kms) if kms.tee == TeeKind::Optee && !cfg!(feature = "optee") => Err(ConfigError::WithoutOptee),
             _ => Ok(()),
+        }
+    }
+
+    /// Whether what one process serves fits next to each other.
+    fn check_listeners(&self) -> Result<(), ConfigError> {
+        let Listen { rpc, ops, kms } = self.listen;
+        let (relay, gateway) = (self.relay.is_some(), self.kms.is_some());
+        let together = [
+            (("listen.rpc", rpc), ("listen.ops", ops), relay),
+            (("listen.kms", kms), ("listen.ops", ops), gateway),
+            (("listen.kms", kms), ("listen.rpc", rpc), relay && gateway && self.remote_kms.urls.is_empty()),
+        ];
+        match together.into_iter().find(|((_, one), (_, other), both)| *both && are_one(*one, *other)) {
+            Some(((key, _), (other, _), _)) => {
+                Err(ConfigError::value(key, format!("must not be the address of {other}")))
+            }
+            None => Ok(()),
         }
     }
 
@@ -70,4 +96,24 @@ impl Config {
         }
         Ok(format!("valid for the {} profile: {}", self.profile, commands.join("; ")))
     }
+}
+
+impl Bootstrap {
+    /// The TEE takes no ceilings that allow nothing.
+    fn check(&self) -> Result<(), ConfigError> {
+        let ceilings = [
+            ("bootstrap.max_cost_wei", self.max_cost_wei.0 > 0),
+            ("bootstrap.max_window_seconds", self.max_window_seconds > 0),
+        ];
+        match ceilings.into_iter().find(|(_, holds)| !holds) {
+            Some((key, _)) => Err(ConfigError::value(key, "must be above 0")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether only one of them can be listened on. Port 0 is another one each time.
+fn are_one(one: SocketAddr, other: SocketAddr) -> bool {
+    let everywhere = one.ip().is_unspecified() || other.ip().is_unspecified();
+    one.port() == other.port() && one.port() != 0 && (everywhere || one.ip() == other.ip())
 }

@@ -61,6 +61,12 @@ pub enum ConfigError {
     Production(String),
 }
 
+impl ConfigError {
+    pub(super) fn value(key: &str, problem: impl Into<String>) -> Self {
+        Self::Value { key: key.to_owned(), problem: problem.into() }
+    }
+}
+
 impl Sources {
     /// The configuration, checked key by key.
     pub fn load(&self) -> Result<Config, ConfigError> {

@@ -23,7 +23,11 @@ async fn of_a_good_configuration_is_said_what_it_serves() {
         without(configuration, "kms");
     });
     assert_eq!(relay.await, "valid for the development profile: `node` serves relay and ops (kms elsewhere: 2)\n");
-    let kms = says(|configuration| without(configuration, "relay"));
+    let kms = says(|configuration| {
+        // It never listens for a relay that is not there.
+        listen(configuration, "rpc", "127.0.0.1:9", "ops", "127.0.0.1:9");
+        without(configuration, "relay");
+    });
     assert_eq!(kms.await, "valid for the development profile: `kms` serves kms and ops\n");
 }
 
@@ -73,6 +77,19 @@ async fn a_check_refuses_in_the_same_words_what_a_start_refuses() {
             &["kms.required_protection.rollback", "`none`, `secureWorld`, `hardware`"],
         ),
         (|all| all["relay"]["deployments"][0]["version"] = "0.5".into(), &["relay.deployments.version", "`0.9`"]),
+        (|all| all["bootstrap"]["max_cost_wei"] = 0.into(), &["bootstrap.max_cost_wei", "above 0"]),
+        (|all| all["bootstrap"]["max_window_seconds"] = 0.into(), &["bootstrap.max_window_seconds", "above 0"]),
+        (|all| all["relay"]["redis"] = json!({ "url": "nonsense" }), &["relay.redis.url", "redis://"]),
+        (|all| all["relay"]["redis"] = json!({ "url": "http://localhost" }), &["relay.redis.url", "redis://"]),
+        (|all| all["relay"]["chain"]["rpc_url"] = "ws://localhost".into(), &["relay.chain.rpc_url", "http"]),
+        (|all| all["kms"]["factory"]["rpc_url"] = "ftp://localhost".into(), &["kms.factory.rpc_url", "http"]),
+        (
+            |all| all["remote_kms"] = json!({ "urls": ["https://a.example", "mailto:b@example.org"] }),
+            &["remote_kms.urls", "http"],
+        ),
+        (|all| listen(all, "rpc", "127.0.0.1:9", "kms", "127.0.0.1:9"), &["listen.kms", "listen.rpc"]),
+        (|all| listen(all, "rpc", "127.0.0.1:9", "ops", "0.0.0.0:9"), &["listen.rpc", "listen.ops"]),
+        (|all| listen(all, "ops", "127.0.0.1:9", "kms", "[::]:9"), &["listen.kms", "listen.ops"]),
     ];
     for (mistake, words) in mistakes {
         let file = written(&ground, mistake);
@@ -205,6 +222,11 @@ async fn the_configurations_that_come_with_it_are_valid() {
         }
     }
     assert_eq!(count, 3);
+}
+
+fn listen(configuration: &mut Value, one: &str, first: &str, other: &str, second: &str) {
+    configuration["listen"][one] = first.into();
+    configuration["listen"][other] = second.into();
 }
 
 fn without(configuration: &mut Value, key: &str) {

@@ -46,6 +46,11 @@ impl Settings {
                 self.factory.as_ref().is_none_or(|factory| factory.timeout_seconds > 0),
                 "must be above 0",
             ),
+            (
+                "factory.rpc_url",
+                self.factory.as_ref().is_none_or(|factory| matches!(factory.rpc_url.scheme(), "http" | "https")),
+                "must be http: or https:",
+            ),
         ];
         if let Some((key, _, problem)) = rules.into_iter().find(|(_, holds, _)| !holds) {
             return Err(InvalidSettings::new(key, problem));

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, RedisError, Script, cmd};
-use secrecy::ExposeSecret;
+use redis::{RedisError, Script, cmd};
 use tokio::time::timeout;
 
 use super::{Claim, NonceStore, NonceStoreError};
@@ -31,7 +30,7 @@ impl RedisNonces {
     /// [`NonceStoreError`] when the address is no Redis address, or nobody answers there.
     pub async fn connect(settings: &RedisSettings) -> Result<Self, NonceStoreError> {
         let patience = Duration::from_millis(settings.timeout_milliseconds);
-        let client = Client::open(settings.url.expose_secret()).map_err(category)?;
+        let client = settings.client().map_err(NonceStoreError::new)?;
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(patience))
             .set_response_timeout(Some(patience))

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use redis::Client;
 use secrecy::ExposeSecret;
 use url::Url;
 
-use super::{ChainSettings, RelayKeySettings, Settings, SettingsError};
+use super::{ChainSettings, RedisSettings, RelayKeySettings, Settings, SettingsError};
 use crate::catalogue::Catalogue;
 use crate::rpc::ApiKeys;
 
@@ -34,6 +35,9 @@ impl Settings {
             return Err(SettingsError::Invalid { key, problem: "must be above 0".to_owned() });
         }
         self.chain.url()?;
+        if let Some(redis) = &self.redis {
+            redis.client()?;
+        }
         if self.relay_key.passphrase_place().is_none() {
             let problem = "one of passphrase_env and passphrase_file is needed".to_owned();
             return Err(SettingsError::Invalid { key: "relay_key", problem });
@@ -46,8 +50,21 @@ impl Settings {
 
 impl ChainSettings {
     pub(crate) fn url(&self) -> Result<Url, SettingsError> {
-        let url = self.rpc_url.expose_secret().parse();
-        url.map_err(|_| SettingsError::Invalid { key: "chain.rpc_url", problem: "not a URL".to_owned() })
+        let invalid = |problem: &str| SettingsError::Invalid { key: "chain.rpc_url", problem: problem.to_owned() };
+        let url: Url = self.rpc_url.expose_secret().parse().map_err(|_| invalid("not a URL"))?;
+        match url.scheme() {
+            "http" | "https" => Ok(url),
+            _ => Err(invalid("must be http: or https:")),
+        }
+    }
+}
+
+impl RedisSettings {
+    /// Connects to nothing yet.
+    pub(crate) fn client(&self) -> Result<Client, SettingsError> {
+        let problem = "not of the form redis://[user:password@]host:port[/database]";
+        Client::open(self.url.expose_secret())
+            .map_err(|_| SettingsError::Invalid { key: "redis.url", problem: problem.to_owned() })
     }
 }
 
