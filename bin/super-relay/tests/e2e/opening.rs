@@ -43,5 +43,5 @@ async fn a_session_that_does_not_open_is_seen_in_log_and_probes_and_one_that_ope
     let log = process.log();
     let opened: Vec<_> = log.iter().filter(|line| line.contains("a TEE session is open")).collect();
     assert_eq!(opened.len(), 1);
-    assert!(opened[0].contains(r#""storage":"None""#) && opened[0].contains(r#""measurement":"0x"#), "{}", opened[0]);
+    assert!(opened[0].contains(r#""storage":"none""#) && opened[0].contains(r#""measurement":"0x"#), "{}", opened[0]);
 }
