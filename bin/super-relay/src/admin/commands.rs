@@ -10,7 +10,7 @@ use super::signer::Signer;
 use crate::client::{Json as _, Kms};
 use crate::error::Error;
 
-/// An admin, and the gateway of the TEE that it commands. What a command gives is the counter that it was signed for.
+/// An admin, and the gateway of the TEE that it commands. What a command gives is what was signed.
 pub struct Admin {
     kms: Kms,
     signer: Signer,
@@ -24,7 +24,7 @@ impl Admin {
     }
 
     /// Makes itself the admin of a new TEE, and sets it up.
-    pub async fn provision(&self, setup: TeeSetup) -> Result<u64, Error> {
+    pub async fn provision(&self, setup: TeeSetup) -> Result<Value, Error> {
         let (relying_parties, ceilings) = setup.read().map_err(failed)?;
         let admin = self.signer.address().ok_or_else(|| failed("whose command? Name the admin with --admin"))?;
         let counter = self.next_counter(&self.signers().await?)?;
@@ -32,20 +32,20 @@ impl Admin {
     }
 
     /// Replaces the ceilings by those of `setup`.
-    pub async fn set_ceilings(&self, setup: TeeSetup) -> Result<u64, Error> {
+    pub async fn set_ceilings(&self, setup: TeeSetup) -> Result<Value, Error> {
         let (_, ceilings) = setup.read().map_err(failed)?;
         let (admin, counter) = self.turn().await?;
         self.send(&SetCeilings { ceilings, counter, signature: UNSIGNED }, admin).await
     }
 
     /// Lets a relay key do what the permissions allow.
-    pub async fn authorize(&self, signer: Address, permissions: Permissions) -> Result<u64, Error> {
+    pub async fn authorize(&self, signer: Address, permissions: Permissions) -> Result<Value, Error> {
         let (admin, counter) = self.turn().await?;
         self.send(&AuthorizeSigner { signer, permissions, counter, signature: UNSIGNED }, admin).await
     }
 
     /// Turns a relay key away, for good.
-    pub async fn revoke(&self, signer: Address) -> Result<u64, Error> {
+    pub async fn revoke(&self, signer: Address) -> Result<Value, Error> {
         let (admin, counter) = self.turn().await?;
         self.send(&RevokeSigner { signer, counter, signature: UNSIGNED }, admin).await
     }
@@ -69,14 +69,15 @@ impl Admin {
         self.counter.or_else(next).ok_or_else(|| failed("the gateway names no counter"))
     }
 
-    async fn send<C: Body>(&self, command: &C, admin: Address) -> Result<u64, Error> {
-        let mut body = command.body();
+    async fn send<C: Body>(&self, command: &C, admin: Address) -> Result<Value, Error> {
+        let fields = command.body();
+        let mut body = fields.clone();
         body["signature"] = self.signer.sign(command, admin)?.into();
         let answer = self.kms.post(C::PATH, &body).await?;
         if answer["success"] != Value::Bool(true) {
             return Err(failed(format!("{}: the gateway does not say that it was done", C::PATH)));
         }
-        Ok(command.counter())
+        Ok(fields)
     }
 }
 

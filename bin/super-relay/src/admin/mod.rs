@@ -70,7 +70,7 @@ enum AdminCommand {
     },
 }
 
-/// Sends the command, and gives in JSON what the gateway says of its TEE afterwards.
+/// Sends the command, and gives in JSON what was signed and what the gateway says of its TEE afterwards.
 pub async fn run(args: AdminArgs) -> Result<String, Error> {
     let signer = match &args.key_file {
         Some(file) => Signer::Key(signer::read_key(file)?),
@@ -78,7 +78,7 @@ pub async fn run(args: AdminArgs) -> Result<String, Error> {
     };
     let kms = Kms::at(args.kms);
     let admin = Admin::new(kms.clone(), signer, args.counter);
-    let counter = match args.command {
+    let command = match args.command {
         AdminCommand::Provision { setup } => admin.provision(read(&setup)?).await?,
         AdminCommand::SetCeilings { setup } => admin.set_ceilings(read(&setup)?).await?,
         AdminCommand::Authorize { signer, permissions } => {
@@ -86,7 +86,7 @@ pub async fn run(args: AdminArgs) -> Result<String, Error> {
         }
         AdminCommand::Revoke { signer } => admin.revoke(address(signer)).await?,
     };
-    let mut outcome = json!({ "success": true, "counter": counter });
+    let mut outcome = json!({ "success": true, "command": command });
     // It was done, whatever becomes of the questions after it.
     match state(&kms).await {
         Ok((signers, measurement)) => {

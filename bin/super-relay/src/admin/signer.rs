@@ -30,15 +30,15 @@ impl Signer {
         }
     }
 
-    /// r ‖ s ‖ v in hex over the command's challenge (EIP-191). The command is shown on standard error; of a wallet the
-    /// signature is read from standard input, and only one of `admin` leaves this machine.
-    #[expect(clippy::print_stderr, reason = "what is signed, to whoever runs the command")]
+    /// r ‖ s ‖ v in hex over the command's challenge (EIP-191). Whoever has a wallet is shown the command on
+    /// standard error, and the signature is read from standard input; only one of `admin` leaves this machine.
+    #[expect(clippy::print_stderr, reason = "a question to whoever runs the command")]
     pub fn sign(&self, command: &impl Body, admin: Address) -> Result<String, Error> {
-        eprintln!("{:#}", command.body());
         let signature = match self {
             Self::Key(key) => key.sign(command),
             Self::Wallet(_) => {
                 let challenge = command.challenge();
+                eprintln!("{:#}", command.body());
                 eprintln!("Sign these 32 bytes as {admin} with personal_sign (cast wallet sign, --ledger or other):");
                 eprintln!("{challenge}\nThe signature:");
                 read_signature()?

@@ -103,6 +103,7 @@ async fn a_new_tee_is_provisioned_and_commanded_with_a_key_in_a_file() {
     let relay = json!([{ "address": RELAY, "permissions": ["sponsor", "sign_user_operation", "rotate"] }]);
     assert_eq!(authorised["signers"]["signers"], relay);
     let revoked = tee.command(&["revoke", RELAY]).await.unwrap();
+    assert_eq!(revoked["command"], json!({ "signer": RELAY, "counter": 3 }));
     assert_eq!(revoked["signers"]["signers"], json!([]));
     assert_eq!(tee.command(&["set-ceilings", &setup]).await.unwrap()["signers"]["counter"], 4);
 }
@@ -173,7 +174,7 @@ async fn a_command_for_another_counter_than_the_next_has_no_effect() {
         assert!(refused.contains("counter"), "{refused}");
     }
     let done = tee.command(&["--counter", "2", "authorize", RELAY]).await.unwrap();
-    assert_eq!((&done["counter"], &done["signers"]["counter"]), (&json!(2), &json!(2)));
+    assert_eq!((&done["command"]["counter"], &done["signers"]["counter"]), (&json!(2), &json!(2)));
 }
 
 #[tokio::test]
