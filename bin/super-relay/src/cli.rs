@@ -39,8 +39,8 @@ enum Command {
     ForgetTee(ForgetTeeArgs),
     /// Command a TEE: provision it, authorise and revoke relay keys, set its ceilings.
     ///
-    /// Signs as the admin and sends it to a KMS gateway. Prints what was signed, and what the gateway then says of its TEE. Can be run anywhere;
-    /// the admin's key is best kept where neither relay nor gateway are.
+    /// Signs as the admin and sends it to a KMS gateway. Prints what was signed, and what the gateway then says of its TEE.
+    /// Can be run anywhere; the admin's key is best kept where neither relay nor gateway are.
     Admin(admin::AdminArgs),
     /// Look at the configuration.
     #[command(subcommand)]

@@ -1,4 +1,5 @@
-//! What a client of this project needs: JSON-RPC to a relay, HTTP to a KMS gateway. Neither is trusted with more than its answer.
+//! What a client of this project needs: JSON-RPC to a relay, HTTP to a KMS gateway. Neither is trusted with more than its
+//! answer.
 
 use std::error::Error as _;
 use std::fmt::Display;

@@ -1,4 +1,4 @@
-//! super-relay: one binary, started as `node`, `kms` or `demo`.
+//! super-relay: one binary, started as `node`, `kms`, `demo`, or as a tool of its operator.
 
 mod admin;
 mod cli;

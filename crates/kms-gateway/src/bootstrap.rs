@@ -11,6 +11,9 @@ use thiserror::Error;
 use crate::gateway::{Caller, Gateway, GatewayError};
 use crate::recover::{address_of, recover};
 
+/// Stands in a command until its challenge, which it is no part of, is signed.
+pub const UNSIGNED: Signature = Signature { r: [0; 32], s: [0; 32], v: 0 };
+
 /// The admin's key, wiped when dropped. No `Debug`, no `Clone`.
 pub struct AdminKey {
     key: SigningKey,
@@ -98,14 +101,14 @@ pub async fn bootstrap(gateway: &Gateway, admin: &AdminKey, wanted: Wanted) -> R
     let mut counter = state.counter;
     if provisioned.ceilings != wanted.ceilings {
         counter += 1;
-        let mut command = SetCeilings { ceilings: wanted.ceilings, counter, signature: unsigned() };
+        let mut command = SetCeilings { ceilings: wanted.ceilings, counter, signature: UNSIGNED };
         command.signature = admin.sign(&command);
         gateway.set_ceilings(command, &caller).await?;
     }
     if !provisioned.signers.iter().any(|signer| signer.address == wanted.relay_signer) {
         counter += 1;
         let Wanted { relay_signer: signer, permissions, .. } = wanted;
-        let mut command = AuthorizeSigner { signer, permissions, counter, signature: unsigned() };
+        let mut command = AuthorizeSigner { signer, permissions, counter, signature: UNSIGNED };
         command.signature = admin.sign(&command);
         gateway.authorize_signer(command, &caller).await?;
     }
@@ -125,13 +128,8 @@ async fn provision(
         relying_parties,
         ceilings: wanted.ceilings.clone(),
         counter: gateway.security_state().await?.counter + 1,
-        signature: unsigned(),
+        signature: UNSIGNED,
     };
     command.signature = admin.sign(&command);
     Ok(gateway.provision(command, caller).await?)
-}
-
-/// Stands in a command until its challenge, which it is no part of, is signed.
-const fn unsigned() -> Signature {
-    Signature { r: [0; 32], s: [0; 32], v: 0 }
 }

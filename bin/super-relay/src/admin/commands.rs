@@ -1,8 +1,9 @@
 //! The admin's commands: signed for the TEE's next counter and sent to its gateway, which can't change them.
 
+use kms_gateway::bootstrap::UNSIGNED;
 use kms_gateway::http::TeeSetup;
 use proto::command::{AuthorizeSigner, Provision, RevokeSigner, SetCeilings};
-use proto::{Address, Permissions, Signature};
+use proto::{Address, Permissions};
 use serde_json::Value;
 
 use super::body::Body;
@@ -55,6 +56,7 @@ impl Admin {
         let signers = self.signers().await?;
         let admin = match self.signer.address() {
             Some(admin) => admin,
+            None if signers["admin"].is_null() => return Err(failed("the TEE has no admin yet: provision it first")),
             None => proto::json::address(signers.text("admin")?).map_err(failed)?,
         };
         Ok((admin, self.next_counter(&signers)?))
@@ -73,16 +75,16 @@ impl Admin {
         let fields = command.body();
         let mut body = fields.clone();
         body["signature"] = self.signer.sign(command, admin)?.into();
-        let answer = self.kms.post(C::PATH, &body).await?;
+        // Without a yes it may have been done all the same.
+        let told =
+            format!("it was signed for counter {}: /admin/signers tells whether it took effect", command.counter());
+        let answer = self.kms.post(C::PATH, &body).await.map_err(|error| failed(format!("{error}; {told}")))?;
         if answer["success"] != Value::Bool(true) {
-            return Err(failed(format!("{}: the gateway does not say that it was done", C::PATH)));
+            return Err(failed(format!("{}: the gateway does not say that it was done; {told}", C::PATH)));
         }
         Ok(fields)
     }
 }
-
-/// Stands in a command until its challenge, which it is no part of, is signed.
-const UNSIGNED: Signature = Signature { r: [0; 32], s: [0; 32], v: 0 };
 
 fn failed(problem: impl std::fmt::Display) -> Error {
     Error::Admin(problem.to_string())

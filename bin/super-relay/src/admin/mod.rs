@@ -25,8 +25,8 @@ pub struct AdminArgs {
     /// The KMS gateway of the TEE.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:3002")]
     kms: Url,
-    /// A file with the admin's secp256k1 key, 32 bytes in hex, that nobody else may read. Without it the challenge is shown, and a signature made by a
-    /// wallet elsewhere (`personal_sign`) is read from standard input.
+    /// A file with the admin's secp256k1 key, 32 bytes in hex, that nobody else may read. Without it the challenge is
+    /// shown, and a signature made by a wallet elsewhere (`personal_sign`) is read from standard input.
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
     /// The admin's address, where a wallet elsewhere signs; `provision` needs it, the others else ask the gateway.

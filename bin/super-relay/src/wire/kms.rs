@@ -17,11 +17,10 @@ use prometheus::Registry;
 use proto::bytes::{Bounded, BoundedList};
 use proto::command::{Ceilings, Deployment, RelyingParty};
 use proto::{Address, EntryPoint, Permissions, Wei};
+use secrecy::SecretString;
 
 use super::stages::{Stages, Starting};
 use super::start_error;
-use secrecy::SecretString;
-
 use crate::admin::key_of;
 use crate::config::Bootstrap;
 #[cfg(not(feature = "optee"))]

@@ -10,9 +10,10 @@ pub use node::{KmsNode, Node};
 
 use std::fmt::Display;
 
+use kms_gateway::Gateway;
+
 use crate::config::Config;
 use crate::error::Error;
-use kms_gateway::Gateway;
 
 /// The address of the relay's key, made if there is none yet. Asks nobody.
 pub fn relay_signer_address(config: &Config) -> Result<String, Error> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use kms_gateway::bootstrap::AdminKey;
+use kms_gateway::bootstrap::{AdminKey, UNSIGNED};
 use kms_gateway::clock::SystemClock;
 use kms_gateway::gateway::{ForgetError, OpenError};
 use kms_gateway::store::{AuditHead, Store};
@@ -15,7 +15,7 @@ use kms_gateway::{Caller, Gateway, GatewayError};
 use prometheus::Registry;
 use proto::bytes::BoundedList;
 use proto::command::{Phase, Protection, Provision};
-use proto::{Address, Signature, Status};
+use proto::{Address, Status};
 use serde_json::json;
 use ta::Core;
 use ta::memory::{MemoryDevice, SeededEntropy};
@@ -83,7 +83,7 @@ async fn a_tee_is_the_one_that_is_served_as_soon_as_it_is_provisioned() {
         relying_parties: BoundedList::new(vec![gateway.settings().relying_party().unwrap()]).unwrap(),
         ceilings: ceilings(),
         counter: 1,
-        signature: Signature { r: [0; 32], s: [0; 32], v: 0 },
+        signature: UNSIGNED,
     };
     command.signature = admin.sign(&command);
     gateway.provision(command, &Caller::new("test")).await.unwrap();

@@ -70,6 +70,7 @@ async fn only_a_yes_is_taken_for_one() {
         let (url, gateway) = Gateway::start(status, body).await;
         let refused = revoke(&url).await.unwrap_err();
         assert!(refused.contains("/admin/revoke-signer: "), "{status} {body}: {refused}");
+        assert!(refused.contains("signed for counter 2"), "{refused}");
         assert_eq!(gateway.posted().len(), 1);
     }
 }

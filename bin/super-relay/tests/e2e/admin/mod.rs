@@ -114,6 +114,8 @@ async fn a_wallet_elsewhere_is_shown_the_challenge_and_signs_it() {
     let (setup, wallet) = (tee.file("tee.json"), Key::new(9));
     let address = wallet.address().to_string();
 
+    let too_early = tee.ask_wallet(&wallet, &["authorize", RELAY]).await.unwrap_err();
+    assert!(too_early.contains("provision it first"), "{too_early}");
     let unnamed = tee.ask_wallet(&wallet, &["provision", &setup]).await.unwrap_err();
     assert!(unnamed.contains("--admin"), "{unnamed}");
     tee.ask_wallet(&wallet, &["--admin", &address, "provision", &setup]).await.unwrap();
