@@ -2,13 +2,15 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use futures_util::stream;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, UPGRADE};
 use http::{Request, Response, StatusCode};
 use http_body::Frame;
-use http_body_util::{BodyExt, Limited, StreamBody};
+use http_body_util::{BodyExt, LengthLimitError, Limited, StreamBody};
 use jsonrpsee::core::BoxError;
 use jsonrpsee::server::HttpBody;
 use jsonrpsee::types::error::TOO_BIG_BATCH_REQUEST_CODE;
@@ -72,13 +74,15 @@ where
             request.extensions_mut().insert(request_id.clone());
         }
         let limit = self.settings.max_body_bytes;
-        let answer = self.inner.call(request.map(|body| readable(body, limit)));
+        let overlong = Arc::<AtomicBool>::default();
+        let answer = self.inner.call(request.map(|body| readable(body, limit, Arc::clone(&overlong))));
         Box::pin(async move {
             let response = answer.await?;
             let response = match response.extensions().get() {
                 Some(MadeHere::Answer) => response,
                 Some(MadeHere::Nothing) => Response::new(HttpBody::empty()),
                 None if response.status() == StatusCode::SWITCHING_PROTOCOLS => response,
+                None if overlong.load(Ordering::Relaxed) => refuse(EdgeError::BodyTooLarge, &request_id),
                 None => reword(response, &request_id).await?,
             };
             Ok(named_response(response, &request_id))
@@ -86,11 +90,14 @@ where
     }
 }
 
-/// The body as jsonrpsee gets to read it, when it does: by then the request is counted as one of the connections.
-fn readable(body: HttpBody, limit: u32) -> HttpBody {
+/// The body as jsonrpsee gets to read it, when it does: by then the request is counted as one of the connections. One that
+/// did not tell its length beforehand may turn out to be overlong; jsonrpsee would only know that it broke off.
+fn readable(body: HttpBody, limit: u32, overlong: Arc<AtomicBool>) -> HttpBody {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     HttpBody::new(StreamBody::new(stream::once(async move {
-        let body = Limited::new(body, limit).collect().await?.to_bytes();
+        let collected = Limited::new(body, limit).collect().await;
+        let body = collected.inspect_err(|error| overlong.store(error.is::<LengthLimitError>(), Ordering::Relaxed))?;
+        let body = body.to_bytes();
         Ok::<_, BoxError>(Frame::data(ids::in_place_of(&body).map_or(body, Into::into)))
     })))
 }
@@ -120,6 +127,7 @@ async fn reword(response: Response<HttpBody>, request_id: &RequestId) -> Result<
 fn refuse(error: EdgeError, request_id: &RequestId) -> Response<HttpBody> {
     let status = match error {
         EdgeError::Unauthorised => StatusCode::UNAUTHORIZED,
+        EdgeError::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         _ => StatusCode::BAD_REQUEST,
     };
     json(status, &error.to_object(request_id), Id::Null)

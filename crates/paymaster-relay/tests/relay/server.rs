@@ -1,12 +1,18 @@
 //! The edge: sizes, keys, ids, batches, WebSocket, shutdown.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
+use alloy_primitives::bytes::Bytes;
 use devkit::EntryPointVersion::V07;
+use futures_util::stream;
+use http_body::Frame;
+use http_body_util::StreamBody;
 use jsonrpsee::client_transport::ws::WsTransportClientBuilder;
 use jsonrpsee::core::client::{ClientT, ReceivedMessage, TransportReceiverT, TransportSenderT};
 use jsonrpsee::rpc_params;
 use jsonrpsee::ws_client::WsClientBuilder;
+use reqwest::Body;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -25,9 +31,13 @@ async fn what_jsonrpsee_refuses_by_itself_is_refused_in_our_words() {
         World::with(V07, 1, |settings| settings["rpc"] = json!({ "max_body_bytes": 2000, "max_batch": 2 })).await;
     let client = &world.client;
     let oversized = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"pm_chainId","params":["{}"]}}"#, "a".repeat(2000));
-    let response = client.post(oversized, &[]).await;
-    assert_eq!(response.status(), 413);
-    refusal(response).await.assert_is(-32600, "body_too_large", false);
+    let frame = Ok::<_, Infallible>(Frame::data(Bytes::from(oversized.clone())));
+    let of_untold_length = Body::wrap(StreamBody::new(stream::iter([frame])));
+    for body in [Body::from(oversized), of_untold_length] {
+        let response = client.post(body, &[]).await;
+        assert_eq!(response.status(), 413);
+        refusal(response).await.assert_is(-32600, "body_too_large", false);
+    }
 
     let response = reqwest::get(client.url()).await.unwrap();
     assert_eq!(response.status(), 405);
