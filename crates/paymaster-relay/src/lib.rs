@@ -6,6 +6,7 @@
 
 pub mod catalogue;
 pub mod chain;
+pub mod clients;
 pub mod error;
 pub mod kms;
 pub mod metrics;

@@ -1,5 +1,6 @@
 //! The JSON form of a user operation (ERC-4337, ERC-7769): hex quantities, camelCase, parsed strictly and field by field.
 
+mod excerpt;
 pub mod passkey;
 
 use alloc::format;
@@ -14,6 +15,8 @@ use crate::entry_point::EntryPointVersion;
 use crate::limits;
 use crate::primitives::{Address, Uint256};
 use crate::user_operation::{Init, Paymaster, UserOperation};
+
+pub use excerpt::Excerpt;
 
 const EIP7702_FACTORY: &str = "0x7702";
 
@@ -203,7 +206,7 @@ impl<'a> Fields<'a> {
     }
 
     fn finish(self, problem: &str) -> Result<(), InvalidField> {
-        self.left.first().map_or(Ok(()), |(name, _)| Err(invalid(name, problem)))
+        self.left.first().map_or(Ok(()), |(name, _)| Err(invalid(&Excerpt(name).to_string(), problem)))
     }
 }
 

@@ -64,11 +64,12 @@ where
         let named = request.headers().get(X_REQUEST_ID).and_then(|value| value.to_str().ok());
         let request_id = named.and_then(RequestId::of_caller).unwrap_or_else(RequestId::new);
         let authorization = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
-        if !self.settings.api_keys.admit(authorization) {
+        let Some(caller) = self.settings.api_keys.admit(authorization) else {
             return Box::pin(
                 async move { Ok(named_response(refuse(EdgeError::Unauthorised, &request_id), &request_id)) },
             );
-        }
+        };
+        request.extensions_mut().insert(caller);
         // The calls of a WebSocket are named one by one.
         if !request.headers().contains_key(UPGRADE) {
             request.extensions_mut().insert(request_id.clone());

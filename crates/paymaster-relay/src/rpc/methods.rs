@@ -9,6 +9,7 @@ use serde_json::Value;
 use tracing::Instrument;
 
 use super::{RequestId, answer, error, wire};
+use crate::clients::Caller;
 use crate::error::RelayError;
 use crate::relay::Relay;
 use crate::sponsor::{SponsorRequest, Sponsored};
@@ -74,8 +75,9 @@ async fn respond(
     extensions: Extensions,
 ) -> Result<Value, ErrorObjectOwned> {
     let request_id = extensions.get::<RequestId>().cloned().unwrap_or_else(RequestId::new);
+    let caller = extensions.get::<Caller>().cloned().unwrap_or_default();
     let span = tracing::info_span!("rpc", method = method.name(), request_id = request_id.0.as_str());
-    let outcome = run(method, &params, &relay, &request_id).instrument(span.clone()).await;
+    let outcome = run(method, &params, &relay, &request_id, &caller).instrument(span.clone()).await;
     let reason = outcome.as_ref().map_or_else(error::label, |_| "ok");
     relay.metrics.request(method.name(), reason);
     span.in_scope(|| match &outcome {
@@ -90,8 +92,9 @@ async fn run(
     params: &Params<'static>,
     relay: &Arc<Relay>,
     request_id: &RequestId,
+    caller: &Caller,
 ) -> Result<Value, RelayError> {
-    let wire = wire::Wire { catalogue: relay.catalogue(), request_id };
+    let wire = wire::Wire { catalogue: relay.catalogue(), request_id, caller };
     let params = wire::list(params)?;
     match method {
         Method::SponsorWithTee | Method::SponsorWithPasskey => {

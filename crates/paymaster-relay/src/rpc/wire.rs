@@ -5,12 +5,13 @@ use jsonrpsee::types::Params;
 use proto::AccountId;
 use proto::command::PasskeyAssertion;
 use proto::json::passkey::parse_assertion;
-use proto::json::{GasFields, InvalidField, address, parse_user_operation, quantity};
+use proto::json::{Excerpt, GasFields, InvalidField, address, parse_user_operation, quantity};
 use serde_json::error::Category;
 use serde_json::{Map, Value};
 
 use super::RequestId;
 use crate::catalogue::{Catalogue, Validity};
+use crate::clients::Caller;
 use crate::error::RelayError;
 use crate::sponsor::{DraftRequest, SponsorRequest};
 
@@ -20,6 +21,7 @@ const MAX_IDEMPOTENCY_KEY: usize = 128;
 pub(super) struct Wire<'a> {
     pub(super) catalogue: &'a Catalogue,
     pub(super) request_id: &'a RequestId,
+    pub(super) caller: &'a Caller,
 }
 
 /// A request, and the client's own JSON of the operation to answer with.
@@ -134,6 +136,7 @@ impl Wire<'_> {
             account_id,
             policy: self.catalogue.policy(choices.policy_id)?,
             validity: self.validity(choices.valid_for_seconds)?,
+            caller: self.caller.clone(),
         })
     }
 
@@ -252,7 +255,7 @@ fn at_most<const COUNT: usize>(params: &[Value]) -> Result<[&Value; COUNT], Rela
 }
 
 fn unknown(object: &str, key: &str) -> RelayError {
-    invalid(&format!("{object}.{key}"), "no such key")
+    invalid(&format!("{object}.{}", Excerpt(key)), "no such key")
 }
 
 fn invalid(field: &str, problem: impl ToString) -> RelayError {

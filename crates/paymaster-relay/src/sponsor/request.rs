@@ -7,6 +7,7 @@ use proto::digest::{intent_hash, user_signature_hash};
 use proto::{AccountId, Hash, IntentHash, Paymaster, UserOpHash, UserOperation};
 
 use crate::catalogue::{Deployment, Validity};
+use crate::clients::Caller;
 use crate::policy::Policy;
 
 /// An operation somebody wants sponsored, for real or to see what it would take.
@@ -24,6 +25,8 @@ pub struct DraftRequest {
     pub policy: Arc<Policy>,
     /// How long the sponsorship may be valid.
     pub validity: Validity,
+    /// Who asks for it.
+    pub caller: Caller,
 }
 
 /// A request for a signature.

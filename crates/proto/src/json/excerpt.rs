@@ -1,0 +1,26 @@
+//! Text of callers in errors and logs: short, on one line, without control characters.
+
+use core::fmt::{self, Write as _};
+
+/// Text of a caller, shown as its first [`Excerpt::MAX_CHARS`] characters, escaped, and its length where that is more.
+#[derive(Clone, Copy, Debug)]
+pub struct Excerpt<'a>(pub &'a str);
+
+impl Excerpt<'_> {
+    /// Characters that are shown. A hash in hex (66) fits.
+    pub const MAX_CHARS: usize = 80;
+}
+
+impl fmt::Display for Excerpt<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut chars = self.0.chars();
+        for shown in chars.by_ref().take(Self::MAX_CHARS) {
+            match shown {
+                // Quotes are no danger to a line, and escaped ones are hard to read.
+                '"' | '\'' => f.write_char(shown)?,
+                _ => write!(f, "{}", shown.escape_debug())?,
+            }
+        }
+        if chars.as_str().is_empty() { Ok(()) } else { write!(f, "… ({} bytes)", self.0.len()) }
+    }
+}

@@ -1,0 +1,36 @@
+//! What a caller wrote, as errors and logs show it.
+
+use proto::EntryPointVersion::V07;
+use proto::json::{Excerpt, GasFields, parse_user_operation};
+use serde_json::json;
+
+#[test]
+fn a_short_text_is_shown_as_it_is() {
+    for text in ["", "callGas", "it's \"quoted\"", "café", &"f".repeat(Excerpt::MAX_CHARS)] {
+        assert_eq!(Excerpt(text).to_string(), text);
+    }
+}
+
+#[test]
+fn a_long_text_is_cut_and_its_length_is_told() {
+    let shown = Excerpt(&"ä".repeat(100_000)).to_string();
+    assert_eq!(shown, format!("{}… (200000 bytes)", "ä".repeat(Excerpt::MAX_CHARS)));
+}
+
+#[test]
+fn what_would_break_a_line_or_a_terminal_is_escaped() {
+    let shown = Excerpt("a\nb\r\t\u{1b}[31m\u{202e}\u{0}").to_string();
+    assert_eq!(shown, r"a\nb\r\t\u{1b}[31m\u{202e}\0");
+}
+
+#[test]
+fn an_unknown_field_of_any_length_gives_a_short_error() {
+    let name = "k\n".repeat(100_000);
+    let op = json!({
+        "sender": format!("0x{}", "11".repeat(20)), "nonce": "0x0", "callData": "0x", "callGasLimit": "0x1",
+        "verificationGasLimit": "0x1", "preVerificationGas": "0x1", "maxFeePerGas": "0x1",
+        "maxPriorityFeePerGas": "0x1", name: "0x",
+    });
+    let error = parse_user_operation(&op, V07, 1, GasFields::Required).unwrap_err().to_string();
+    assert!(error.len() < 400 && !error.contains('\n'), "{error}");
+}
