@@ -1,5 +1,5 @@
 # The verbs of the project. Each is a script or a cargo command that also runs by itself.
-.PHONY: help demo optee run test test-optee check bench contracts bench-optee ta ta-measurement
+.PHONY: help demo optee run test test-optee check bench bundler contracts bench-optee ta ta-measurement
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -12,6 +12,9 @@ optee: ## the demo with a real TEE: OP-TEE in QEMU (ARGS="--entrypoint 0.8", RPM
 
 run: ## the node with config/dev.toml for a chain and contracts of your own (make demo ARGS=--keep brings all)
 	scripts/run $(ARGS)
+
+bundler: ## an ERC-4337 bundler for a local chain (ARGS=CHAIN_URL), at http://127.0.0.1:4337
+	scripts/bundler $(ARGS)
 
 test: ## every test, with real parts
 	scripts/test

@@ -11,6 +11,7 @@ mod support;
 
 mod admin;
 mod bindings;
+mod clients;
 mod config;
 mod demo;
 mod dual_signature;

@@ -69,6 +69,10 @@ impl Rpc {
         Self { url, client: client() }
     }
 
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     pub async fn call(&self, method: &str, params: Value) -> Result<Value, Refusal> {
         let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
         let answer: Value = self.post(request.to_string()).await.json().await.unwrap();

@@ -5,6 +5,7 @@ mod versions;
 mod accounts;
 mod apart;
 mod approval;
+mod bystander;
 mod clients;
 mod configuration;
 mod key;
@@ -17,8 +18,9 @@ mod world;
 
 pub use accounts::{OwnedAccount, TeeAccount};
 pub use approval::{Approval, now};
+pub use bystander::{Bystander, client_tests};
 pub use clients::{Kms, Refusal, Rpc};
-pub use configuration::{PASSPHRASE, write as write_configuration};
+pub use configuration::{ORIGIN, PASSPHRASE, write as write_configuration};
 pub use key::Key;
 pub use operation::{bytes, flip, hex, increment, refused_on_chain};
 pub use patience::within_seconds;

@@ -1,0 +1,93 @@
+// docs/api.md, "With viem or permissionless.js": its code as it stands, with the packages as published.
+import assert from "node:assert/strict";
+import { before, test } from "node:test";
+import { createSmartAccountClient } from "permissionless";
+import { toSimpleSmartAccount } from "permissionless/accounts";
+import { http } from "viem";
+import { createBundlerClient } from "viem/account-abstraction";
+import { browser } from "./support/passkey.mjs";
+import { recipe } from "./support/docs.mjs";
+import { call, chain, entryPoint, origin, paymasterAddress, signatureScheme, steadyFees, urls } from "./support/world.mjs";
+
+let docs, touches;
+
+before(async () => {
+  docs = await recipe();
+  touches = browser(origin);
+});
+
+/** A bundler client for a new account, put together from the recipe's parts. */
+async function newAccount() {
+  const made = await docs.createAccount(urls.kms, "alice", signatureScheme);
+  const { owner, paymaster } = docs.superRelay(urls.rpc, made);
+  const account = await toSimpleSmartAccount({
+    client: chain,
+    owner,
+    entryPoint,
+    factoryAddress: made.factory,
+    index: BigInt(made.salt),
+  });
+  assert.equal(account.address.toLowerCase(), made.sender.toLowerCase());
+  return createBundlerClient({
+    account,
+    client: chain,
+    paymaster,
+    transport: http(urls.bundler),
+    pollingInterval: 100,
+    userOperation: steadyFees,
+  });
+}
+
+async function mined(bundler, hash) {
+  const receipt = await bundler.waitForUserOperationReceipt({ hash });
+  assert.equal(receipt.userOpHash, hash);
+  assert.equal(receipt.success, true);
+  assert.equal(receipt.paymaster.toLowerCase(), paymasterAddress.toLowerCase());
+  return receipt;
+}
+
+test("the recipe of the docs sends a new account's first operation", { skip: entryPoint.version !== "0.7" }, async () => {
+  const receipt = await docs.sendSponsored(urls, [call]);
+
+  assert.equal(receipt.success, true);
+  assert.equal(receipt.paymaster.toLowerCase(), paymasterAddress.toLowerCase());
+});
+
+test("one touch for each operation: the first deploys the account, later ones go in parallel", async () => {
+  const bundler = await newAccount();
+  touches.length = 0;
+
+  const first = await mined(bundler, await bundler.sendUserOperation({ calls: [call] }));
+  const pair = [[call], [call, call]].map((calls) => bundler.sendUserOperation({ calls }));
+  const later = await Promise.all(pair.map(async (hash) => mined(bundler, await hash)));
+
+  assert.equal(new Set([first, ...later].map(({ nonce }) => nonce)).size, 3);
+  assert.deepEqual(touches, ["get", "get", "get"]);
+  assert.equal(await chain.getBalance({ address: bundler.account.address }), 0n);
+});
+
+test("permissionless's own client sends as viem's does", async () => {
+  const { account, paymaster, userOperation } = await newAccount();
+  const client = createSmartAccountClient({
+    account,
+    client: chain,
+    chain: chain.chain,
+    paymaster,
+    userOperation,
+    bundlerTransport: http(urls.bundler),
+    pollingInterval: 100,
+  });
+
+  const transaction = await client.sendTransaction(call);
+
+  assert.equal((await chain.getTransactionReceipt({ hash: transaction })).status, "success");
+});
+
+test("six accounts at once", async () => {
+  const bundlers = await Promise.all(Array.from({ length: 6 }, newAccount));
+
+  const hashes = await Promise.all(bundlers.map((bundler) => bundler.sendUserOperation({ calls: [call] })));
+
+  assert.equal(new Set(hashes).size, 6);
+  await Promise.all(bundlers.map((bundler, index) => mined(bundler, hashes[index])));
+});
