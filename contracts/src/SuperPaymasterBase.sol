@@ -8,30 +8,82 @@ import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {IStakeManager} from "aa-v08/interfaces/IStakeManager.sol";
 
+/// @notice What the contract knows of a TEE key.
+/// @param proposedAt Unix seconds. When the key was proposed; zero when it is unknown.
+/// @param activatedAt Unix seconds. When the key became active; zero while it is only proposed.
+/// @param measurement The measurement of the TA that holds the key, as attested when it was proposed.
+/// @param teeId The id of the TEE that holds the key, as attested when it was proposed.
+struct SignerRecord {
+    uint48 proposedAt;
+    uint48 activatedAt;
+    bytes32 measurement;
+    bytes32 teeId;
+}
+
+/// @notice A TEE key that is active from deployment on.
+struct InitialSigner {
+    address signer;
+    bytes32 measurement;
+    bytes32 teeId;
+}
+
 /// @title What the paymasters of every EntryPoint version share
-/// @notice Holds the authorised TEE signers, the owner's controls, and the deposit and stake at the EntryPoint.
-/// @dev Validation reads two storage slots of the paymaster itself, so bundlers that enforce ERC-7562 want it staked.
+/// @notice Holds the TEE signers, the controls of owner and guardian, and the deposit and stake at the EntryPoint.
+/// @dev Validation reads two storage slots of the paymaster itself, so bundlers that enforce ERC-7562 want it staked. It never
+/// reads the clock, which ERC-7562 bans: whether a signer is active is decided in the transaction that activates it.
 abstract contract SuperPaymasterBase is Ownable2Step, Pausable, EIP712 {
+    // These getters are named as every paymaster's are, not in capitals.
+    // forge-lint: disable-start(screaming-snake-case-immutable)
+
     /// @notice The only caller of validation. Deposits and stakes work alike in every version of the EntryPoint.
-    /// @dev Named as every paymaster's getter is, not in capitals.
-    // forge-lint: disable-next-line(screaming-snake-case-immutable)
     IStakeManager public immutable entryPoint;
 
-    /// @notice The TA measurement a signer was admitted with; zero when the address is not an authorised signer.
-    mapping(address signer => bytes32 measurement) public measurementOf;
+    /// @notice Seconds between the proposal of a signer and the earliest moment it can be activated.
+    uint32 public immutable activationDelay;
+
+    /// @notice Seconds a sponsorship may last after it was approved: the TA's ceiling of the same name. A signed window may
+    /// be `WINDOW_SLACK` seconds wider, because it begins before its approval.
+    uint32 public immutable maxWindow;
+
+    // forge-lint: disable-end(screaming-snake-case-immutable)
+
+    /// @notice Seconds by which a signed window may be wider than `maxWindow`.
+    uint48 public constant WINDOW_SLACK = 60;
+
+    /// @notice May pause and remove signers, and nothing else.
+    address public guardian;
+
+    mapping(address signer => SignerRecord record) private _signers;
 
     uint256 private constant SIGNATURE_LENGTH = 65;
 
-    event SignerAdded(address indexed signer, bytes32 indexed measurement);
-    event SignerRemoved(address indexed signer, bytes32 indexed measurement);
+    /// @dev EntryPoint v0.9 reads a window as block numbers when both of its ends have this bit.
+    uint48 private constant BLOCK_NUMBER_FLAG = 1 << 47;
+
+    event SignerProposed(
+        address indexed signer, bytes32 indexed measurement, bytes32 indexed teeId, uint256 activatableAt
+    );
+    event SignerActivated(address indexed signer, bytes32 indexed measurement, bytes32 indexed teeId);
+    event SignerRemoved(address indexed signer, bytes32 indexed measurement, bytes32 indexed teeId);
+    event GuardianChanged(address indexed previousGuardian, address indexed newGuardian);
 
     error EntryPointHasNoCode(address entryPoint);
+    error MaxWindowIsZero();
+    error GuardianIsZeroAddress();
     error CallerIsNotEntryPoint(address caller);
+    error CallerIsNeitherOwnerNorGuardian(address caller);
     error SignerIsZeroAddress();
     error MeasurementIsZero(address signer);
-    error SignerAlreadyAuthorised(address signer, bytes32 measurement);
-    error SignerNotAuthorised(address signer);
+    error TeeIdIsZero(address signer);
+    error SignerAlreadyProposed(address signer, uint256 proposedAt);
+    error SignerNotProposed(address signer);
+    error SignerAlreadyActive(address signer, uint256 activatedAt);
+    error ActivationTooEarly(address signer, uint256 activatableAt);
     error InvalidPaymasterDataLength(uint256 length);
+    error WindowNeverEnds();
+    error WindowInBlockNumbers(uint48 validUntil, uint48 validAfter);
+    error WindowEndsBeforeItBegins(uint48 validUntil, uint48 validAfter);
+    error WindowTooWide(uint256 width, uint256 limit);
     error PostOpNotSupported();
     error OwnershipCannotBeRenounced();
 
@@ -40,37 +92,77 @@ abstract contract SuperPaymasterBase is Ownable2Step, Pausable, EIP712 {
         _;
     }
 
-    constructor(address entryPoint_, address owner_) Ownable(owner_) EIP712("SuperPaymaster", "1") {
+    modifier onlyOwnerOrGuardian() {
+        if (msg.sender != owner() && msg.sender != guardian) revert CallerIsNeitherOwnerNorGuardian(msg.sender);
+        _;
+    }
+
+    /// @param entryPoint_ The EntryPoint; it must be deployed already.
+    /// @param owner_ Proposes and activates signers, unpauses, stakes and withdraws.
+    /// @param guardian_ May pause and remove signers. The owner itself, where there is no other.
+    /// @param activationDelay_ Seconds between proposal and activation of a signer. A day or more in production.
+    /// @param maxWindow_ Seconds, not zero. The TA's ceiling of the same name.
+    /// @param signers_ TEE keys that are active at once.
+    constructor(
+        address entryPoint_,
+        address owner_,
+        address guardian_,
+        uint32 activationDelay_,
+        uint32 maxWindow_,
+        InitialSigner[] memory signers_
+    ) Ownable(owner_) EIP712("SuperPaymaster", "1") {
         if (entryPoint_.code.length == 0) revert EntryPointHasNoCode(entryPoint_);
+        if (maxWindow_ == 0) revert MaxWindowIsZero();
         entryPoint = IStakeManager(entryPoint_);
+        activationDelay = activationDelay_;
+        maxWindow = maxWindow_;
+        _setGuardian(guardian_);
+        for (uint256 i = 0; i < signers_.length; i++) {
+            InitialSigner memory initial = signers_[i];
+            _propose(initial.signer, initial.measurement, initial.teeId, block.timestamp);
+            _activate(initial.signer);
+        }
     }
 
-    /// @notice Authorises a TEE key to sponsor operations.
+    /// @notice Announces a TEE key, which can be activated `activationDelay` seconds later.
+    /// @dev A proposal can't be overwritten: remove it first.
     /// @param signer The key's address.
-    /// @param measurement The measurement of the TA that holds the key, as attested when it was admitted.
-    function addSigner(address signer, bytes32 measurement) external onlyOwner {
-        if (signer == address(0)) revert SignerIsZeroAddress();
-        if (measurement == 0) revert MeasurementIsZero(signer);
-        bytes32 current = measurementOf[signer];
-        if (current != 0) revert SignerAlreadyAuthorised(signer, current);
-        measurementOf[signer] = measurement;
-        emit SignerAdded(signer, measurement);
+    /// @param measurement The measurement of the TA that holds the key, as attested.
+    /// @param teeId The id of the TEE that holds the key, as attested.
+    function proposeSigner(address signer, bytes32 measurement, bytes32 teeId) external onlyOwner {
+        _propose(signer, measurement, teeId, block.timestamp + activationDelay);
     }
 
-    /// @notice Withdraws a signer's authorisation; what it signed and is not yet on chain becomes worthless.
-    function removeSigner(address signer) external onlyOwner {
-        bytes32 measurement = measurementOf[signer];
-        if (measurement == 0) revert SignerNotAuthorised(signer);
-        delete measurementOf[signer];
-        emit SignerRemoved(signer, measurement);
+    /// @notice Lets a proposed TEE key sponsor operations from now on. Only after `activationDelay`.
+    function activateSigner(address signer) external onlyOwner {
+        SignerRecord storage record = _signers[signer];
+        if (record.proposedAt == 0) revert SignerNotProposed(signer);
+        if (record.activatedAt != 0) revert SignerAlreadyActive(signer, record.activatedAt);
+        uint256 activatableAt = uint256(record.proposedAt) + activationDelay;
+        if (block.timestamp < activatableAt) revert ActivationTooEarly(signer, activatableAt);
+        _activate(signer);
     }
 
-    /// @notice Stops all sponsoring: validation reverts until `unpause`.
-    function pause() external onlyOwner {
+    /// @notice Takes effect at once. What an active signer signed and is not yet on chain becomes worthless; a proposal is
+    /// cancelled.
+    function removeSigner(address signer) external onlyOwnerOrGuardian {
+        SignerRecord memory record = _signers[signer];
+        if (record.proposedAt == 0) revert SignerNotProposed(signer);
+        delete _signers[signer];
+        emit SignerRemoved(signer, record.measurement, record.teeId);
+    }
+
+    /// @notice Replaces the guardian at once.
+    function setGuardian(address newGuardian) external onlyOwner {
+        _setGuardian(newGuardian);
+    }
+
+    /// @notice Stops all sponsoring: validation reverts until the owner calls `unpause`.
+    function pause() external onlyOwnerOrGuardian {
         _pause();
     }
 
-    /// @notice Resumes sponsoring.
+    /// @notice Resumes sponsoring. The guardian can't.
     function unpause() external onlyOwner {
         _unpause();
     }
@@ -100,6 +192,16 @@ abstract contract SuperPaymasterBase is Ownable2Step, Pausable, EIP712 {
         entryPoint.withdrawStake(recipient);
     }
 
+    /// @notice Whether operations that this key signed are sponsored.
+    function isActiveSigner(address signer) public view returns (bool) {
+        return _signers[signer].activatedAt != 0;
+    }
+
+    /// @notice What is known of a key: all zero when it was never proposed, or was removed.
+    function signerOf(address signer) external view returns (SignerRecord memory) {
+        return _signers[signer];
+    }
+
     /// @notice Wei. The paymaster's deposit at the EntryPoint.
     function getDeposit() external view returns (uint256) {
         return entryPoint.balanceOf(address(this));
@@ -116,24 +218,59 @@ abstract contract SuperPaymasterBase is Ownable2Step, Pausable, EIP712 {
         view
         returns (uint256)
     {
-        uint256 signatureFailed = _isSignedByAuthorisedSigner(digest, signature) ? 0 : 1;
+        uint256 signatureFailed = _isSignedByActiveSigner(digest, signature) ? 0 : 1;
         return signatureFailed | (uint256(validUntil) << 160) | (uint256(validAfter) << 208);
     }
 
     /// @dev Refuses high s and every form but the 65-byte one. Recovery failure gives the zero address, which is never a signer.
-    function _isSignedByAuthorisedSigner(bytes32 digest, bytes calldata signature) private view returns (bool) {
+    function _isSignedByActiveSigner(bytes32 digest, bytes calldata signature) private view returns (bool) {
         (address signer,,) = ECDSA.tryRecoverCalldata(digest, signature);
-        return measurementOf[signer] != 0;
+        return isActiveSigner(signer);
     }
 
     /// @dev `validUntil` 6 bytes, `validAfter` 6 bytes, signature 65 bytes, from `offset` on; the caller has checked the length.
+    /// Reverts when the window is not one that a signer may have signed.
     function _sponsorship(bytes calldata paymasterAndData, uint256 offset)
         internal
-        pure
+        view
         returns (uint48 validUntil, uint48 validAfter, bytes calldata signature)
     {
         validUntil = uint48(bytes6(paymasterAndData[offset:]));
         validAfter = uint48(bytes6(paymasterAndData[offset + 6:]));
         signature = paymasterAndData[offset + 12:offset + 12 + SIGNATURE_LENGTH];
+        _requireBoundedWindow(validUntil, validAfter);
+    }
+
+    /// @dev Bounds what a stolen relay key can obtain in advance: the width is bounded wherever the window lies on the time axis.
+    function _requireBoundedWindow(uint48 validUntil, uint48 validAfter) private view {
+        if (validUntil == 0) revert WindowNeverEnds();
+        if ((validUntil | validAfter) & BLOCK_NUMBER_FLAG != 0) revert WindowInBlockNumbers(validUntil, validAfter);
+        if (validUntil < validAfter) revert WindowEndsBeforeItBegins(validUntil, validAfter);
+        uint48 width = validUntil - validAfter;
+        uint48 limit = maxWindow + WINDOW_SLACK;
+        if (width > limit) revert WindowTooWide(width, limit);
+    }
+
+    function _propose(address signer, bytes32 measurement, bytes32 teeId, uint256 activatableAt) private {
+        if (signer == address(0)) revert SignerIsZeroAddress();
+        if (measurement == 0) revert MeasurementIsZero(signer);
+        if (teeId == 0) revert TeeIdIsZero(signer);
+        uint256 proposedAt = _signers[signer].proposedAt;
+        if (proposedAt != 0) revert SignerAlreadyProposed(signer, proposedAt);
+        _signers[signer] =
+            SignerRecord({proposedAt: uint48(block.timestamp), activatedAt: 0, measurement: measurement, teeId: teeId});
+        emit SignerProposed(signer, measurement, teeId, activatableAt);
+    }
+
+    function _activate(address signer) private {
+        SignerRecord storage record = _signers[signer];
+        record.activatedAt = uint48(block.timestamp);
+        emit SignerActivated(signer, record.measurement, record.teeId);
+    }
+
+    function _setGuardian(address newGuardian) private {
+        if (newGuardian == address(0)) revert GuardianIsZeroAddress();
+        emit GuardianChanged(guardian, newGuardian);
+        guardian = newGuardian;
     }
 }

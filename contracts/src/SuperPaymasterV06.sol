@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.34;
 
-import {SuperPaymasterBase} from "./SuperPaymasterBase.sol";
+import {InitialSigner, SuperPaymasterBase} from "./SuperPaymasterBase.sol";
 import {IPaymasterV06, UserOperationV06} from "./interfaces/IPaymasterV06.sol";
 
 /// @title Paymaster for EntryPoint v0.6
@@ -15,10 +15,17 @@ contract SuperPaymasterV06 is SuperPaymasterBase, IPaymasterV06 {
         "SponsoredUserOperation(address sender,uint256 nonce,bytes initCode,bytes callData,uint256 callGasLimit,uint256 verificationGasLimit,uint256 preVerificationGas,uint256 maxFeePerGas,uint256 maxPriorityFeePerGas,uint48 validUntil,uint48 validAfter)"
     );
 
-    constructor(address entryPoint_, address owner_) SuperPaymasterBase(entryPoint_, owner_) {}
+    constructor(
+        address entryPoint_,
+        address owner_,
+        address guardian_,
+        uint32 activationDelay_,
+        uint32 maxWindow_,
+        InitialSigner[] memory signers_
+    ) SuperPaymasterBase(entryPoint_, owner_, guardian_, activationDelay_, maxWindow_, signers_) {}
 
     /// @inheritdoc IPaymasterV06
-    /// @dev The context is always empty. Reverts when paused or when the data has another length.
+    /// @dev The context is always empty. Reverts when paused, when the data has another length, and when the window is out of bounds.
     function validatePaymasterUserOp(UserOperationV06 calldata userOp, bytes32, uint256)
         external
         view
@@ -40,7 +47,7 @@ contract SuperPaymasterV06 is SuperPaymasterBase, IPaymasterV06 {
 
     /// @notice The EIP-712 digest a signer signs to sponsor `userOp`. paymasterAndData and signature are not read.
     /// @param userOp The operation.
-    /// @param validUntil Unix seconds. The last moment the sponsorship is valid; zero means for ever (ERC-4337).
+    /// @param validUntil Unix seconds. The last moment the sponsorship is valid.
     /// @param validAfter Unix seconds. The first moment the sponsorship is valid.
     function getHash(UserOperationV06 calldata userOp, uint48 validUntil, uint48 validAfter)
         public

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.34;
 
-import {SuperPaymasterBase} from "./SuperPaymasterBase.sol";
+import {InitialSigner, SuperPaymasterBase} from "./SuperPaymasterBase.sol";
 import {Eip7702Support} from "aa-v08/core/Eip7702Support.sol";
 import {IPaymaster} from "aa-v08/interfaces/IPaymaster.sol";
 import {PackedUserOperation} from "aa-v08/interfaces/PackedUserOperation.sol";
@@ -34,10 +34,17 @@ contract SuperPaymasterV07 is SuperPaymasterBase, IPaymaster {
 
     error InvalidParallelSuffix(bytes10 suffix);
 
-    constructor(address entryPoint_, address owner_) SuperPaymasterBase(entryPoint_, owner_) {}
+    constructor(
+        address entryPoint_,
+        address owner_,
+        address guardian_,
+        uint32 activationDelay_,
+        uint32 maxWindow_,
+        InitialSigner[] memory signers_
+    ) SuperPaymasterBase(entryPoint_, owner_, guardian_, activationDelay_, maxWindow_, signers_) {}
 
     /// @inheritdoc IPaymaster
-    /// @dev The context is always empty. Reverts when paused or when the data has another shape.
+    /// @dev The context is always empty. Reverts when paused, when the data has another shape, and when the window is out of bounds.
     function validatePaymasterUserOp(PackedUserOperation calldata userOp, bytes32, uint256)
         external
         view
@@ -62,7 +69,7 @@ contract SuperPaymasterV07 is SuperPaymasterBase, IPaymaster {
     /// operation the delegate that the sender's code names stands in for the marker in initCode, as it does in
     /// `EntryPoint.getUserOpHash` since v0.8; reverts when the sender has no delegate.
     /// @param userOp The operation.
-    /// @param validUntil Unix seconds. The last moment the sponsorship is valid; zero means for ever (ERC-4337).
+    /// @param validUntil Unix seconds. The last moment the sponsorship is valid.
     /// @param validAfter Unix seconds. The first moment the sponsorship is valid.
     function getHash(PackedUserOperation calldata userOp, uint48 validUntil, uint48 validAfter)
         public

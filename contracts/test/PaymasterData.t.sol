@@ -39,7 +39,7 @@ abstract contract PaymasterDataTest is Harness {
         for (uint256 i = 20; i < data.length; i++) {
             data[i] = random[i];
         }
-        _assertSignatureFailed(op, "noise");
+        _assertNeverAccepted(op, "noise");
     }
 
     function validateExternally(UserOperationV06 memory op) external {
@@ -92,7 +92,7 @@ contract ParallelPaymasterDataTest is HarnessV09 {
             bytes1 mask = bytes1(uint8(1 << (bit % 8)));
             op.paymasterAndData[bit / 8] ^= mask;
             if (bit < 129 * 8) {
-                _assertSignatureFailed(op, string.concat("bit ", vm.toString(bit)));
+                _assertNeverAccepted(op, string.concat("bit ", vm.toString(bit)));
             } else {
                 bytes10 suffix = _tail(op.paymasterAndData);
                 vm.expectRevert(abi.encodeWithSelector(SuperPaymasterV07.InvalidParallelSuffix.selector, suffix));
@@ -115,8 +115,7 @@ contract ParallelPaymasterDataTest is HarnessV09 {
         UserOperationV06 memory op = _op();
         key = 1 + key % (SECP256K1_ORDER - 1);
         vm.assume(vm.addr(key) != vm.addr(SIGNER_KEY));
-        vm.prank(OWNER);
-        paymaster.addSigner(vm.addr(key), MEASUREMENT);
+        _admit(vm.addr(key));
         _sponsor(op, _terms(), key);
         bytes memory ending = abi.encodePacked(length % 68, bytes8(0x22e325a297439656));
         for (uint256 i = 0; i < 10; i++) {

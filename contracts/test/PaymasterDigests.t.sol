@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
+import {InitialSigner} from "../src/SuperPaymasterBase.sol";
 import {SuperPaymasterV06} from "../src/SuperPaymasterV06.sol";
 import {SuperPaymasterV07} from "../src/SuperPaymasterV07.sol";
 import {UserOperationV06} from "../src/interfaces/IPaymasterV06.sol";
@@ -54,7 +55,9 @@ contract PaymasterDigestsTest {
         address paymaster = vm.parseJsonAddress(json, _key(i, "paymaster"));
         bytes memory creationCode =
             _isV06(i) ? type(SuperPaymasterV06).creationCode : type(SuperPaymasterV07).creationCode;
-        vm.etch(paymaster, abi.encodePacked(creationCode, abi.encode(entryPoint, address(this))));
+        bytes memory arguments =
+            abi.encode(entryPoint, address(this), address(this), uint32(0), uint32(1), new InitialSigner[](0));
+        vm.etch(paymaster, bytes.concat(creationCode, arguments));
         (bool success, bytes memory runtime) = paymaster.call("");
         vm.assertTrue(success, "constructor");
         vm.etch(paymaster, runtime);

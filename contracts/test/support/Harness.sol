@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {SuperPaymasterBase} from "../../src/SuperPaymasterBase.sol";
+import {InitialSigner, SuperPaymasterBase} from "../../src/SuperPaymasterBase.sol";
 import {UserOperationV06} from "../../src/interfaces/IPaymasterV06.sol";
 import {EntryPoints, Version} from "./EntryPoints.sol";
 import {vm} from "./Vm.sol";
@@ -19,7 +19,12 @@ abstract contract Harness {
     uint256 internal constant SIGNER_KEY = uint256(keccak256("tee signer"));
     uint256 internal constant OTHER_KEY = uint256(keccak256("not a signer"));
     bytes32 internal constant MEASUREMENT = keccak256("ta measurement");
+    bytes32 internal constant TEE_ID = keccak256("tee id");
+    uint32 internal constant ACTIVATION_DELAY = 1 days;
+    uint32 internal constant MAX_WINDOW = 600;
+    uint48 internal constant WINDOW_SLACK = 60;
     address internal constant OWNER = address(0x0123);
+    address internal constant GUARDIAN = address(0x6a4d);
     address internal constant STRANGER = address(0x0bad);
     address payable internal constant BUNDLER = payable(address(0x0b0b));
     uint256 internal constant NOW = 1_767_226_300;
@@ -31,10 +36,25 @@ abstract contract Harness {
     function setUp() public virtual {
         vm.warp(NOW);
         entryPoint = EntryPoints.deploy(_version());
-        paymaster = SuperPaymasterBase(_create(abi.encodePacked(_paymasterCode(), abi.encode(entryPoint, OWNER))));
-        vm.prank(OWNER);
-        paymaster.addSigner(vm.addr(SIGNER_KEY), MEASUREMENT);
+        paymaster = SuperPaymasterBase(_create(bytes.concat(_paymasterCode(), _arguments())));
         paymaster.deposit{value: 10 ether}();
+    }
+
+    /// @dev Of the constructor: one signer is active from the start.
+    function _arguments() internal view returns (bytes memory) {
+        InitialSigner[] memory signers = new InitialSigner[](1);
+        signers[0] = InitialSigner({signer: vm.addr(SIGNER_KEY), measurement: MEASUREMENT, teeId: TEE_ID});
+        return abi.encode(entryPoint, OWNER, GUARDIAN, ACTIVATION_DELAY, MAX_WINDOW, signers);
+    }
+
+    /// @dev Makes another signer active, and leaves the clock as it was.
+    function _admit(address signer) internal {
+        vm.startPrank(OWNER);
+        paymaster.proposeSigner(signer, MEASUREMENT, TEE_ID);
+        vm.warp(NOW + ACTIVATION_DELAY);
+        paymaster.activateSigner(signer);
+        vm.warp(NOW);
+        vm.stopPrank();
     }
 
     function _version() internal pure virtual returns (Version);
@@ -97,6 +117,26 @@ abstract contract Harness {
         (bytes memory context, uint256 data) = _validate(op);
         vm.assertEq(context.length, 0, "the context is empty");
         vm.assertEq(address(uint160(data)), address(1), reason);
+    }
+
+    /// @dev Reported as a bad signature, or reverted where the terms are none that anybody may sign.
+    function _assertNeverAccepted(UserOperationV06 memory op, string memory reason) internal {
+        try this.tryValidate(op) returns (uint256 data) {
+            vm.assertEq(address(uint160(data)), address(1), reason);
+        } catch (bytes memory returned) {
+            vm.assertTrue(_isWindowRefusal(bytes4(returned)), reason);
+        }
+    }
+
+    function tryValidate(UserOperationV06 memory op) external returns (uint256 data) {
+        (, data) = _validate(op);
+    }
+
+    function _isWindowRefusal(bytes4 selector) private pure returns (bool) {
+        return selector == SuperPaymasterBase.WindowNeverEnds.selector
+            || selector == SuperPaymasterBase.WindowInBlockNumbers.selector
+            || selector == SuperPaymasterBase.WindowEndsBeforeItBegins.selector
+            || selector == SuperPaymasterBase.WindowTooWide.selector;
     }
 
     function _create(bytes memory creationCode) internal returns (address deployed) {

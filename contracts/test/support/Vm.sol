@@ -11,8 +11,21 @@ interface Vm {
         uint64 gasRemaining;
     }
 
+    /// @dev One executed opcode; the top of the stack comes first, and only what the opcode takes from it.
+    struct DebugStep {
+        uint256[] stack;
+        bytes memoryInput;
+        uint8 opcode;
+        uint64 depth;
+        bool isOutOfGas;
+        address contractAddr;
+    }
+
     function addr(uint256 privateKey) external pure returns (address);
     function sign(uint256 privateKey, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
+
+    function getNonce(address account) external view returns (uint64);
+    function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
 
     function assume(bool condition) external pure;
     function prank(address sender) external;
@@ -25,6 +38,8 @@ interface Vm {
     function chainId(uint256 id) external;
     function cool(address account) external;
     function lastCallGas() external view returns (Gas memory);
+    function startDebugTraceRecording() external;
+    function stopAndReturnDebugTraceRecording() external returns (DebugStep[] memory steps);
     function snapshotState() external returns (uint256 id);
     function revertToState(uint256 id) external returns (bool);
 

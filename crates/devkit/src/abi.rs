@@ -93,9 +93,25 @@ sol! {
     }
 
     interface SuperPaymaster {
-        function addSigner(address signer, bytes32 measurement);
+        struct InitialSigner {
+            address signer;
+            bytes32 measurement;
+            bytes32 teeId;
+        }
+
+        struct SignerRecord {
+            uint48 proposedAt;
+            uint48 activatedAt;
+            bytes32 measurement;
+            bytes32 teeId;
+        }
+
+        function proposeSigner(address signer, bytes32 measurement, bytes32 teeId);
+        function activateSigner(address signer);
         function removeSigner(address signer);
-        function measurementOf(address signer) view returns (bytes32);
+        function isActiveSigner(address signer) view returns (bool);
+        function signerOf(address signer) view returns (SignerRecord);
+        function activationDelay() view returns (uint32);
         function pause();
         function unpause();
         function deposit() payable;

@@ -25,6 +25,6 @@ pub use error::{DevkitError, HandleOpsError};
 pub use handle_ops::HandledOp;
 pub use passkey::SoftPasskey;
 pub use paths::Tools;
-pub use paymaster::Paymaster;
+pub use paymaster::{Paymaster, PaymasterOptions, SignerRecord, TeeSigner};
 pub use simple_account::{Call, SimpleAccountFactory, execute, execute_batch};
 pub use version::EntryPointVersion;

@@ -10,6 +10,49 @@ use crate::abi::{SuperPaymaster, SuperPaymasterV07};
 use crate::user_operation::Packed;
 use crate::{Anvil, DevkitError, EntryPoint, Tools, artifact, chain};
 
+/// What the constructor of the contract is told besides EntryPoint and owner.
+#[derive(Clone, Debug)]
+pub struct PaymasterOptions {
+    /// Seconds between the proposal of a signer and its activation. Production takes a day or more.
+    pub activation_delay_seconds: u32,
+    /// Seconds: as the ceiling of the trusted application.
+    pub max_window_seconds: u32,
+    /// May pause and remove signers; without one the owner is its own guardian.
+    pub guardian: Option<Address>,
+    /// Keys that are active at once.
+    pub signers: Vec<TeeSigner>,
+}
+
+impl Default for PaymasterOptions {
+    fn default() -> Self {
+        Self { activation_delay_seconds: 0, max_window_seconds: 3600, guardian: None, signers: Vec::new() }
+    }
+}
+
+/// A paymaster key in a TEE, with what was attested of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TeeSigner {
+    /// The key's address.
+    pub address: Address,
+    /// Of the trusted application that holds the key.
+    pub measurement: B256,
+    /// Of the TEE that holds the key.
+    pub tee_id: B256,
+}
+
+/// What the contract knows of a signer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignerRecord {
+    /// Unix seconds.
+    pub proposed_at: u64,
+    /// Unix seconds; `None` while it is only proposed.
+    pub activated_at: Option<u64>,
+    /// Of the trusted application, as proposed.
+    pub measurement: B256,
+    /// Of the TEE, as proposed.
+    pub tee_id: B256,
+}
+
 /// A deployed paymaster; its owner is [`Anvil::deployer`].
 #[derive(Clone, Debug)]
 pub struct Paymaster {
@@ -19,14 +62,40 @@ pub struct Paymaster {
 }
 
 impl Paymaster {
-    /// Deploys the contract that serves that EntryPoint: without signers, deposit or stake.
+    /// Deploys the contract that serves that EntryPoint with the default options: without signers, deposit or stake.
+    ///
+    /// # Errors
+    /// As [`Self::deploy_with`].
+    pub async fn deploy(anvil: &Anvil, tools: &Tools, entry_point: &EntryPoint) -> Result<Self, DevkitError> {
+        Self::deploy_with(anvil, tools, entry_point, &PaymasterOptions::default()).await
+    }
+
+    /// Deploys the contract that serves that EntryPoint, without deposit or stake.
     ///
     /// # Errors
     /// [`DevkitError::ToolMissing`] before the contracts are built; otherwise as any transaction.
-    pub async fn deploy(anvil: &Anvil, tools: &Tools, entry_point: &EntryPoint) -> Result<Self, DevkitError> {
+    pub async fn deploy_with(
+        anvil: &Anvil,
+        tools: &Tools,
+        entry_point: &EntryPoint,
+        options: &PaymasterOptions,
+    ) -> Result<Self, DevkitError> {
         let owner = anvil.deployer();
         let mut code = artifact::creation_code(&tools.paymaster(entry_point.version()))?.to_vec();
-        code.extend((entry_point.address(), owner).abi_encode());
+        let signers = options.signers.iter().map(|signer| SuperPaymaster::InitialSigner {
+            signer: signer.address,
+            measurement: signer.measurement,
+            teeId: signer.tee_id,
+        });
+        let arguments = (
+            entry_point.address(),
+            owner,
+            options.guardian.unwrap_or(owner),
+            options.activation_delay_seconds,
+            options.max_window_seconds,
+            signers.collect::<Vec<_>>(),
+        );
+        code.extend(arguments.abi_encode_params());
 
         let request = TransactionRequest::default()
             .from(owner)
@@ -45,15 +114,34 @@ impl Paymaster {
         self.address
     }
 
-    /// Admits a TEE's signing key, with the measurement of the trusted application that holds it.
+    /// Proposes a TEE's signing key and activates it, which needs a contract without delay.
     ///
     /// # Errors
-    /// The contract refuses a zero address and a zero measurement.
-    pub async fn admit_signer(&self, signer: Address, measurement: B256) -> Result<(), DevkitError> {
-        self.as_owner(&SuperPaymaster::addSignerCall { signer, measurement }, U256::ZERO).await
+    /// As [`Self::propose_signer`] and [`Self::activate_signer`].
+    pub async fn admit_signer(&self, signer: &TeeSigner) -> Result<(), DevkitError> {
+        self.propose_signer(signer).await?;
+        self.activate_signer(signer.address).await
     }
 
-    /// Takes a signing key's authority away.
+    /// Announces a TEE's signing key.
+    ///
+    /// # Errors
+    /// The contract refuses what is zero, and a key that it knows already.
+    pub async fn propose_signer(&self, signer: &TeeSigner) -> Result<(), DevkitError> {
+        let TeeSigner { address, measurement, tee_id } = *signer;
+        let call = SuperPaymaster::proposeSignerCall { signer: address, measurement, teeId: tee_id };
+        self.as_owner(&call, U256::ZERO).await
+    }
+
+    /// Lets a proposed signing key sponsor.
+    ///
+    /// # Errors
+    /// The contract refuses before the delay has passed.
+    pub async fn activate_signer(&self, signer: Address) -> Result<(), DevkitError> {
+        self.as_owner(&SuperPaymaster::activateSignerCall { signer }, U256::ZERO).await
+    }
+
+    /// Takes a signing key's authority away at once, or cancels its proposal.
     ///
     /// # Errors
     /// As any transaction.
@@ -61,12 +149,35 @@ impl Paymaster {
         self.as_owner(&SuperPaymaster::removeSignerCall { signer }, U256::ZERO).await
     }
 
-    /// The measurement a signer was admitted with; zero for a stranger.
+    /// Whether what this key signs is sponsored.
     ///
     /// # Errors
     /// As any chain read.
-    pub async fn measurement_of(&self, signer: Address) -> Result<B256, DevkitError> {
-        self.view(&SuperPaymaster::measurementOfCall { signer }).await
+    pub async fn is_active_signer(&self, signer: Address) -> Result<bool, DevkitError> {
+        self.view(&SuperPaymaster::isActiveSignerCall { signer }).await
+    }
+
+    /// What the contract knows of a key; `None` for a stranger.
+    ///
+    /// # Errors
+    /// As any chain read.
+    pub async fn signer(&self, signer: Address) -> Result<Option<SignerRecord>, DevkitError> {
+        let record = self.view(&SuperPaymaster::signerOfCall { signer }).await?;
+        let known = !record.proposedAt.is_zero();
+        Ok(known.then(|| SignerRecord {
+            proposed_at: record.proposedAt.to(),
+            activated_at: (!record.activatedAt.is_zero()).then(|| record.activatedAt.to()),
+            measurement: record.measurement,
+            tee_id: record.teeId,
+        }))
+    }
+
+    /// Seconds between the proposal of a signer and its activation.
+    ///
+    /// # Errors
+    /// As any chain read.
+    pub async fn activation_delay(&self) -> Result<u32, DevkitError> {
+        self.view(&SuperPaymaster::activationDelayCall {}).await
     }
 
     /// Puts wei on the paymaster's account at the EntryPoint.

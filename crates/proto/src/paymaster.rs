@@ -19,6 +19,9 @@ pub const SIGNATURE_SUFFIX_LENGTH: usize = 2 + SIGNATURE_MAGIC.len();
 /// The latest second a window may name. Both ends are `uint48`, and EntryPoint v0.9 reads them as block numbers when both
 /// have the top bit set.
 pub const MAX_TIMESTAMP: u64 = (1 << 47) - 1;
+/// Seconds by which a signed window may be wider than the ceiling `max_window`, because it begins before its approval. The
+/// contract has the same constant.
+pub const WINDOW_SLACK: u64 = 60;
 
 /// On what terms the paymaster pays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

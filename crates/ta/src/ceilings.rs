@@ -2,7 +2,7 @@
 
 use proto::command::{Ceilings, Deployment, RelyingParty};
 use proto::limits::MAX_GAS_FIELD;
-use proto::paymaster::MAX_TIMESTAMP;
+use proto::paymaster::{MAX_TIMESTAMP, WINDOW_SLACK};
 use proto::{EntryPoint, EntryPointVersion, Status, Terms, UserOperation, frame, worst_case_cost};
 
 /// Bytes of relying parties, so that `VerifySecurityState` always has a reply.
@@ -74,7 +74,8 @@ fn check_terms(terms: &Terms, version: EntryPointVersion) -> Result<(), Status> 
     fits.then_some(()).ok_or(Status::TermsInvalid)
 }
 
-/// There is no clock here: the window is held against the time the relay signed.
+/// There is no clock here: the window is held against the time the relay signed. Since that may be any time, the width is
+/// bounded too, or who holds a relay key could obtain signatures for all of the coming years at once.
 fn check_window(terms: &Terms, timestamp: u64, max_window: u32) -> Result<(), Status> {
     // An EntryPoint reads a validUntil of 0 as forever.
     let in_order = terms.valid_until > 0
@@ -84,7 +85,10 @@ fn check_window(terms: &Terms, timestamp: u64, max_window: u32) -> Result<(), St
     if !in_order {
         return Err(Status::WindowInvalid);
     }
-    if terms.valid_until > timestamp.saturating_add(u64::from(max_window)) {
+    let max_window = u64::from(max_window);
+    let latest = timestamp.saturating_add(max_window);
+    let widest = terms.valid_after.saturating_add(max_window.saturating_add(WINDOW_SLACK));
+    if terms.valid_until > latest.min(widest) {
         return Err(Status::WindowTooWide);
     }
     Ok(())

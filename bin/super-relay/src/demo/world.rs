@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use devkit::{Address, Anvil, AnvilOptions, Deployment, EntryPoint, EntryPointVersion, Paymaster, Tools, U256};
+use devkit::{
+    Address, Anvil, AnvilOptions, B256, Deployment, EntryPoint, EntryPointVersion, Paymaster, TeeSigner, Tools, U256,
+};
 use kms_gateway::bootstrap::AdminKey;
 use kms_gateway::http::TeeSetup;
 use proto::Permissions;
@@ -24,6 +26,8 @@ const ETHER: u128 = 1_000_000_000_000_000_000;
 const UNSTAKE_DELAY_SECONDS: u32 = 86_400;
 /// Anvil's own.
 const CHAIN_ID: u64 = 31_337;
+/// The gateway does not tell the id of its TEE.
+const UNKNOWN_TEE: B256 = B256::repeat_byte(0xff);
 
 /// Everything that runs; what is dropped is stopped.
 pub struct World {
@@ -60,7 +64,8 @@ impl World {
         let (signers, version) = (kms.get("/admin/signers").await?, kms.get("/version").await?);
         let paymaster_signer: Address = signers.parse("paymasterSigner")?;
         let measurement = version.object("tee")?.parse("measurement")?;
-        paymaster.admit_signer(paymaster_signer, measurement).await.map_err(failed)?;
+        let signer = TeeSigner { address: paymaster_signer, measurement, tee_id: UNKNOWN_TEE };
+        paymaster.admit_signer(&signer).await.map_err(failed)?;
         story.say("paymaster", &format!("admits the TEE's signer {paymaster_signer}"));
         story.more(&format!("with the measurement of its code {measurement}"));
 

@@ -3,7 +3,7 @@
 use proto::bytes::BoundedList;
 use proto::command::{Ceilings, Deployment, SignatureScheme, Sponsor};
 use proto::limits::MAX_GAS_FIELD;
-use proto::paymaster::MAX_TIMESTAMP;
+use proto::paymaster::{MAX_TIMESTAMP, WINDOW_SLACK};
 use proto::{Address, Bounded, EntryPointVersion, Init, Status, Terms, Wei, worst_case_cost};
 
 use crate::support::requests::{NOW, sign, sponsor};
@@ -87,7 +87,10 @@ pub fn the_window_stands_around_the_relay_s_time_and_is_no_wider_than_the_ceilin
     let cases = [
         ((NOW - 60, NOW + width), None),
         ((NOW, NOW), None),
-        ((0, NOW + 1), None),
+        ((NOW + 1 - width - WINDOW_SLACK, NOW + 1), None),
+        ((NOW - width - WINDOW_SLACK, NOW + 1), Some(Status::WindowTooWide)),
+        ((0, NOW + 1), Some(Status::WindowTooWide)),
+        ((NOW - 61, NOW + width), Some(Status::WindowTooWide)),
         ((NOW - 60, NOW + width + 1), Some(Status::WindowTooWide)),
         ((NOW - 60, MAX_TIMESTAMP), Some(Status::WindowTooWide)),
         ((NOW + 1, NOW + 60), Some(Status::WindowInvalid)),
@@ -110,6 +113,26 @@ pub fn the_window_stands_around_the_relay_s_time_and_is_no_wider_than_the_ceilin
             command.approval.timestamp = 0;
         });
         assert_eq!(forever, Some(Status::WindowInvalid));
+    }
+}
+
+/// Property 14: without the bound a relay key could have had windows of decades signed, to be used at any time in them.
+#[test]
+pub fn no_window_is_wider_than_the_ceiling_wherever_it_lies_on_the_time_axis() {
+    let mut world = world();
+    let widest = u64::from(MAX_WINDOW) + WINDOW_SLACK;
+    for version in EntryPointVersion::ALL {
+        for end in [NOW + 1, NOW + 30 * YEARS, MAX_TIMESTAMP] {
+            for (width, refusal) in
+                [(widest, None), (widest + 1, Some(Status::WindowTooWide)), (end, Some(Status::WindowTooWide))]
+            {
+                let status = attempt(&mut world, version, |command| {
+                    command.approval.timestamp = end;
+                    command.terms = Terms { valid_after: end - width, valid_until: end, ..command.terms };
+                });
+                assert_eq!(status, refusal, "{version}: {width} s until {end}");
+            }
+        }
     }
 }
 

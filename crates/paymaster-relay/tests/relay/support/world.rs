@@ -94,8 +94,9 @@ impl World {
         let (anvil, chain, paymaster) = chain_of(version).await;
         paymaster.deposit(U256::from(deposit)).await.unwrap();
         let tee = Arc::new(Tee::provisioned(vec![deployment(version, &chain, &paymaster)]));
-        let signer = alloy_primitives::Address::new(tee.paymaster_signer().0);
-        paymaster.admit_signer(signer, B256::repeat_byte(1)).await.unwrap();
+        let address = alloy_primitives::Address::new(tee.paymaster_signer().0);
+        let (measurement, tee_id) = (B256::repeat_byte(1), B256::repeat_byte(2));
+        paymaster.admit_signer(&devkit::TeeSigner { address, measurement, tee_id }).await.unwrap();
 
         let dir = TempDir::new().unwrap();
         std::fs::write(dir.path().join("passphrase"), "a passphrase\n").unwrap();

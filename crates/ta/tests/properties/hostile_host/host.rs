@@ -17,6 +17,9 @@ use crate::support::requests::{batch, sign, sponsor};
 use crate::support::world::{MAX_WINDOW, ceilings, no_signature, rotation, signed};
 use crate::support::{Draft, EthKey, Passkey, World};
 
+const YEARS: u64 = 30 * 365 * 24 * 3600;
+/// EntryPoint v0.9 reads a window as block numbers when both of its ends have this bit.
+const BLOCK_NUMBER_FLAG: u64 = 1 << 47;
 const ACCOUNTS: [&str; 4] = ["alice", "bob", "carol", "dave"];
 
 pub struct Host {
@@ -256,6 +259,18 @@ fn bend(command: &mut Sponsor, how: u8) {
         3 => command.entry_point.chain_id += 1,
         4 => command.op.max_fee_per_gas *= 1000,
         5 => command.approval.timestamp += 1_000,
+        6 => command.terms.valid_after = 0,
+        7 => {
+            // A relay key used to sign for all of the coming years: its time is the end of the window.
+            command.terms.valid_until += YEARS;
+            command.approval.timestamp = command.terms.valid_until;
+        }
+        8 => (command.terms.valid_until, command.terms.valid_after, command.approval.timestamp) = (0, 0, 0),
+        9 => {
+            command.terms.valid_until |= BLOCK_NUMBER_FLAG;
+            command.terms.valid_after |= BLOCK_NUMBER_FLAG;
+            command.approval.timestamp |= BLOCK_NUMBER_FLAG;
+        }
         _ => {}
     }
 }

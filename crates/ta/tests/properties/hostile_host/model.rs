@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use proto::command::{Ceilings, PasskeyPublicKey, RelayApproval, SignReply, SignWithHybridKey, SignatureScheme};
 use proto::command::{PasskeyAssertion, Sponsor, SponsorReply, WalletInfo};
 use proto::digest::personal_message_hash;
-use proto::paymaster::paymaster_digest;
+use proto::paymaster::{MAX_TIMESTAMP, WINDOW_SLACK, paymaster_digest};
 use proto::{AccountId, Address, Permissions, RequestDigest, Signature, UserOpHash, worst_case_cost};
 
 use crate::support::keys::recover;
@@ -82,6 +82,9 @@ impl Model {
         assert!(cost <= ceilings.max_cost);
         assert!(terms.valid_after <= timestamp && timestamp <= terms.valid_until);
         assert!(terms.valid_until - timestamp <= u64::from(ceilings.max_window));
+        let width = terms.valid_until - terms.valid_after;
+        assert!(width <= u64::from(ceilings.max_window) + WINDOW_SLACK, "a window of {width} s");
+        assert!(terms.valid_until > 0 && terms.valid_until <= MAX_TIMESTAMP, "for ever, or in block numbers");
     }
 
     fn check_relay(&self, digest: &RequestDigest, approval: &RelayApproval) -> Permissions {

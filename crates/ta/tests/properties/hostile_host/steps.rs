@@ -66,7 +66,7 @@ pub fn step() -> impl Strategy<Value = Step> {
 fn operation() -> impl Strategy<Value = Operation> {
     let owner_mostly = prop_oneof![5 => Just(None), 1 => (0..4u8).prop_map(Some)];
     let who = (0..4u8, owner_mostly, prop_oneof![5 => 0..3u8, 1 => 3..5u8]);
-    let what = (prop::bool::weighted(0.7), 0..4u8, 0..6u8, prop_oneof![5 => Just(0), 1 => 1..6u8]);
+    let what = (prop::bool::weighted(0.7), 0..4u8, 0..6u8, prop_oneof![5 => Just(0), 1 => 1..10u8]);
     (who, what, prop::bool::weighted(0.85), prop::bool::weighted(0.9)).prop_map(
         |((account, passkey, relay), (sponsor, version, variant, terms), user_approves, relay_approves)| Operation {
             sponsor,
