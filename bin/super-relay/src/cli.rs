@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use kms_gateway::transport::TeeName;
 
 use crate::config::{Config, Sources, reference};
 use crate::error::Error;
@@ -70,9 +71,22 @@ pub struct ConfigArgs {
 struct ForgetTeeArgs {
     #[command(flatten)]
     config: ConfigArgs,
-    /// The paymaster signer of the TEE to forget: the gateway names it where it refuses the one it finds.
-    #[arg(long, value_name = "ADDRESS")]
-    paymaster_signer: alloy_primitives::Address,
+    /// The id of the TEE to forget: the gateway names it where it refuses the one it finds.
+    #[arg(long, value_name = "ID", required_unless_present = "paymaster_signer")]
+    tee_id: Option<alloy_primitives::B256>,
+    /// Its paymaster signer, where the gateway names that: it has not started since TEEs have ids.
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "tee_id")]
+    paymaster_signer: Option<alloy_primitives::Address>,
+}
+
+impl ForgetTeeArgs {
+    /// One of the two is there: clap sees to it.
+    fn name(&self) -> TeeName {
+        match self.tee_id {
+            Some(id) => TeeName::Id(proto::TeeId(id.0)),
+            None => TeeName::PaymasterSigner(proto::Address(self.paymaster_signer.unwrap_or_default().into_array())),
+        }
+    }
 }
 
 impl ConfigArgs {
@@ -100,8 +114,9 @@ impl Cli {
                 print(&wire::relay_signer_address(&args.load()?)?);
                 Ok(())
             }
-            Command::ForgetTee(ForgetTeeArgs { config, paymaster_signer }) => {
-                wire::forget_tee(&config.load()?, paymaster_signer).await?;
+            Command::ForgetTee(args) => {
+                let name = args.name();
+                wire::forget_tee(&args.config.load()?, name).await?;
                 print("forgotten: the next start serves whichever TEE it finds");
                 Ok(())
             }

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::primitives::{Address, Hash, Uint256, keccak256};
+use crate::primitives::{Address, Hash, TeeId, Uint256, keccak256};
 
 /// A value that fills exactly one 32-byte ABI word.
 pub trait Word {
@@ -11,6 +11,12 @@ pub trait Word {
 }
 
 impl Word for Hash {
+    fn word(&self) -> [u8; 32] {
+        self.0
+    }
+}
+
+impl Word for TeeId {
     fn word(&self) -> [u8; 32] {
         self.0
     }

@@ -8,7 +8,7 @@ use crate::primitives::{Address, Hash, IntentHash, RequestDigest, UserOpHash, ke
 /// Separates the challenges of the trusted application from everything else that may be signed.
 pub const TYPED_CHALLENGE_DOMAIN: &str = "SuperRelay typed challenge v1";
 /// Separates what is attested from everything else that a platform may sign for a trusted application.
-pub const ATTESTATION_DOMAIN: &str = "SuperRelay attestation v1";
+pub const ATTESTATION_DOMAIN: &str = "SuperRelay attestation v2";
 
 /// `keccak256(H0 ‖ accountId as UTF-8)`: the challenge a passkey signs to approve an operation.
 #[must_use]
@@ -29,8 +29,8 @@ pub fn user_signature_hash(assertion: Option<&PasskeyAssertion>) -> Hash {
     })
 }
 
-/// `keccak256(abi.encode(bytes32 domain, bytes32 nonce, bytes32 measurement, string version, uint64 counter, address admin,
-/// address paymasterSigner))`, where `domain` is the hash of [`ATTESTATION_DOMAIN`] and both addresses are zero before
+/// `keccak256(abi.encode(bytes32 domain, bytes32 nonce, bytes32 teeId, bytes32 measurement, string version, uint64 counter,
+/// address admin, address paymasterSigner))`, where `domain` is the hash of [`ATTESTATION_DOMAIN`] and both addresses are zero before
 /// provisioning: what the platform signs into a quote, so that it proves which keys live in which trusted application, to
 /// whoever chose the nonce.
 #[must_use]
@@ -39,6 +39,7 @@ pub fn attestation_challenge(nonce: &[u8; 32], statement: &Statement) -> Hash {
     keccak256(encode(&[
         Argument::Static(&keccak256(ATTESTATION_DOMAIN)),
         Argument::Static(&Hash(*nonce)),
+        Argument::Static(&statement.tee_id),
         Argument::Static(&statement.measurement),
         Argument::Dynamic(statement.version.as_bytes()),
         Argument::Static(&statement.counter),

@@ -10,7 +10,7 @@ use crate::limits::{MAX_FRAME, MAX_REPLY};
 use crate::status::Status;
 
 /// The wire version this crate speaks.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// Why a reply can't be read. A status other than `Ok` is no such error: it is the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

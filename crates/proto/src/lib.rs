@@ -29,7 +29,7 @@ pub use bytes::Bounded;
 pub use cost::worst_case_cost;
 pub use entry_point::{EntryPoint, EntryPointVersion};
 pub use paymaster::Terms;
-pub use primitives::{Address, Hash, IntentHash, PaymasterDigest, RequestDigest, Uint256, UserOpHash, Wei};
+pub use primitives::{Address, Hash, IntentHash, PaymasterDigest, RequestDigest, TeeId, Uint256, UserOpHash, Wei};
 pub use signature::Signature;
 pub use signers::Permissions;
 pub use status::Status;

@@ -68,6 +68,10 @@ digest!(
     /// The EIP-712 digest that a paymaster contract checks.
     PaymasterDigest
 );
+digest!(
+    /// Names one trusted application on one device: 32 random bytes, drawn at its first start and never changed.
+    TeeId
+);
 
 /// An amount of native currency, in wei.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use proto::command::{
     SignReply, SignWithHybridKey, SignatureScheme, Sponsor, SponsorReply, TaHello, TaVersion, WalletInfo,
 };
 use proto::limits::{MAX_ACCOUNT_ID, MAX_BATCH, MAX_CREDENTIAL_ID, MAX_ECHO, MAX_PASSKEYS, MAX_REPLY};
-use proto::{Address, Bounded, Hash, Signature, UserOpHash, frame};
+use proto::{Address, Bounded, Hash, Signature, TeeId, UserOpHash, frame};
 
 const SIGNATURE: Signature = Signature { r: [0xff; 32], s: [0xff; 32], v: 28 };
 
@@ -36,7 +36,7 @@ fn the_longest_reply_of_every_batchable_command_is_within_its_limit_and_close_to
     assert_longest::<Echo>(&Echoed { bytes: Bounded::new(vec![0xff; MAX_ECHO]).unwrap() }, 1);
     assert_longest::<GetWalletInfo>(&longest_wallet(), 1 + MAX_PASSKEYS);
     let version = Bounded::new("9".repeat(32)).unwrap();
-    assert_longest::<GetVersion>(&TaVersion { version, measurement: Hash([0xff; 32]) }, 0);
+    assert_longest::<GetVersion>(&TaVersion { tee_id: TeeId([0xff; 32]), version, measurement: Hash([0xff; 32]) }, 0);
     let (user_op_hash, address) = (UserOpHash([0xff; 32]), Address([0xff; 20]));
     assert_longest::<SignWithHybridKey>(&SignReply { user_op_hash, owner: address, signature: SIGNATURE }, 0);
     let reply = SponsorReply {

@@ -5,7 +5,7 @@
 use proto::command::{ProvisionedKeys, Statement};
 use proto::json::{GasFields, parse_user_operation};
 use proto::paymaster::paymaster_digest;
-use proto::{Bounded, EntryPoint, EntryPointVersion, Hash, Terms};
+use proto::{Bounded, EntryPoint, EntryPointVersion, Hash, TeeId, Terms};
 use serde_json::{Value, json};
 
 fn vectors(name: &str) -> Vec<Value> {
@@ -87,6 +87,7 @@ fn every_attestation_challenge_is_the_one_that_a_verifier_computes() {
         let word = |field: &str| -> [u8; 32] { hex::decode(&text(&vector, field)[2..]).unwrap().try_into().unwrap() };
         let address = |field: &str| vector[field].as_str().map(|text| proto::json::address(text).unwrap());
         let statement = Statement {
+            tee_id: TeeId(word("teeId")),
             version: Bounded::new(text(&vector, "version").to_owned()).unwrap(),
             measurement: Hash(word("measurement")),
             counter: vector["counter"].as_u64().unwrap(),

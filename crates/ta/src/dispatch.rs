@@ -35,13 +35,14 @@ pub struct Core<S, E, C, A = NoAttestation> {
 }
 
 impl<S: SecureStore, E: Entropy, C: MonotonicCounter> Core<S, E, C> {
-    /// Opens the core over what the store holds, which takes two writes: its version and the counter move on.
+    /// Opens the core over what the store holds, which takes two writes: its version and the counter move on. At the first
+    /// start there are two more, for the TEE's id.
     ///
     /// # Errors
     /// `StorageFailed`, `StorageCorrupt`, `CounterFailed`: a store in doubt is never taken for an empty one.
-    /// `RollbackDetected`: what the store holds is older than the counter.
-    pub fn open(mut store: S, entropy: E, mut counter: C, platform: Platform) -> Result<Self, Status> {
-        let state = Some(State::open(&mut store, &mut counter)?);
+    /// `RollbackDetected`: what the store holds is older than the counter. `EntropyFailed`: no id could be drawn.
+    pub fn open(mut store: S, mut entropy: E, mut counter: C, platform: Platform) -> Result<Self, Status> {
+        let state = Some(State::open(&mut store, &mut counter, &mut entropy)?);
         let (attestor, accounts) = (NoAttestation, Accounts::default());
         Ok(Self { store, entropy, counter, attestor, platform, state, accounts })
     }
@@ -64,7 +65,7 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A: Attestor> Core<S, E, C,
 
     fn settle(&mut self) -> Result<(), Status> {
         if self.state.is_none() {
-            self.state = Some(State::open(&mut self.store, &mut self.counter)?);
+            self.state = Some(State::open(&mut self.store, &mut self.counter, &mut self.entropy)?);
         }
         Ok(())
     }
@@ -74,7 +75,7 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A: Attestor> Core<S, E, C,
         match opcode {
             Opcode::Hello => answer(payload, |Hello| Ok(hello())),
             Opcode::Echo => answer(payload, |Echo { bytes }| Ok(Echoed { bytes })),
-            Opcode::GetVersion => answer(payload, |GetVersion| Ok(self.version())),
+            Opcode::GetVersion => answer(payload, |GetVersion| self.version()),
             Opcode::VerifySecurityState => answer(payload, |VerifySecurityState| self.security_state()),
             Opcode::Attest => answer(payload, |command| self.attest(&command)),
             Opcode::Batch => answer(payload, |command: Batch| batch::answer(&command, |frame| self.handle(frame))),
@@ -100,14 +101,16 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A: Attestor> Core<S, E, C,
         }
     }
 
-    fn version(&self) -> TaVersion {
-        TaVersion { version: self.platform.version.clone(), measurement: self.platform.measurement }
+    fn version(&self) -> Result<TaVersion, Status> {
+        let (version, measurement) = (self.platform.version.clone(), self.platform.measurement);
+        Ok(TaVersion { tee_id: self.state()?.tee_id(), version, measurement })
     }
 
     fn security_state(&self) -> Result<SecurityState, Status> {
         let state = self.state()?;
         let provisioned = state.system().map(|system| system.provisioned().clone());
         Ok(SecurityState {
+            tee_id: state.tee_id(),
             version: self.platform.version.clone(),
             measurement: self.platform.measurement,
             phase: match provisioned {
@@ -125,6 +128,7 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A: Attestor> Core<S, E, C,
     fn attest(&mut self, command: &Attest) -> Result<AttestReply, Status> {
         let state = self.state()?;
         let statement = Statement {
+            tee_id: state.tee_id(),
             version: self.platform.version.clone(),
             measurement: self.platform.measurement,
             counter: state.admin_counter(),
@@ -182,7 +186,7 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A: Attestor> Core<S, E, C,
     }
 
     fn wallet_info(&mut self, command: &GetWalletInfo) -> Result<WalletInfo, Status> {
-        let account = self.accounts.find(&self.store, &command.account_id)?;
+        let account = self.accounts.find(&mut self.store, &command.account_id)?;
         Ok(account.ok_or(Status::AccountUnknown)?.info())
     }
 
@@ -195,7 +199,7 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A: Attestor> Core<S, E, C,
     fn sponsor(&mut self, command: &Sponsor) -> Result<SponsorReply, Status> {
         let system = ready(self.state.as_ref())?;
         let account = match command.passkey {
-            Some(_) => self.accounts.find(&self.store, &command.account_id)?,
+            Some(_) => self.accounts.find(&mut self.store, &command.account_id)?,
             None => None,
         };
         let sponsorship = CheckedSponsorship::new(command, system, account)?;
@@ -216,7 +220,7 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A: Attestor> Core<S, E, C,
 
     fn sign(&mut self, command: &SignWithHybridKey) -> Result<SignReply, Status> {
         let system = ready(self.state.as_ref())?;
-        let account = self.accounts.find(&self.store, &command.account_id)?;
+        let account = self.accounts.find(&mut self.store, &command.account_id)?;
         let operation = CheckedOperation::new(command, system, account)?;
         let reply = SignReply {
             user_op_hash: operation.hash(),

@@ -5,17 +5,17 @@
 //! what was written last. Opening writes a new version too: a record that was written and never acknowledged, which a host
 //! may keep, is older than everything that is acknowledged later.
 
-use proto::Status;
+use proto::{Status, TeeId};
 use serde::{Deserialize, Serialize};
 
-use crate::ports::{MonotonicCounter, RecordName, SecureStore};
-use crate::sealed;
+use crate::ports::{Entropy, MonotonicCounter, RecordName, SecureStore};
+use crate::sealed::{self, Layouts, Stored};
 use crate::system::{System, SystemRecord};
 
 /// What the newest record holds.
-#[derive(Default)]
 pub(crate) struct State {
     version: u64,
+    tee_id: TeeId,
     admin_counter: u64,
     system: Option<System>,
 }
@@ -24,31 +24,60 @@ pub(crate) struct State {
 struct StateRecord {
     /// The monotonic counter while this record is the newest.
     version: u64,
+    /// Drawn at the first start.
+    tee_id: TeeId,
     /// Admin commands that took effect.
     admin_counter: u64,
     /// Absent before provisioning.
     system: Option<SystemRecord>,
 }
 
+/// Before TEEs had an id.
+#[derive(Deserialize)]
+struct OlderStateRecord {
+    version: u64,
+    admin_counter: u64,
+    system: Option<SystemRecord>,
+}
+
+impl Layouts for StateRecord {
+    type Older = OlderStateRecord;
+}
+
 impl State {
-    /// What was sealed last, under a new version.
+    /// What was sealed last, under a new version. A store without an id gets one.
     ///
     /// # Errors
     /// `RollbackDetected`: the store is older than the counter. `CounterFailed`: the counter is older than the store, or
     /// does not answer. `StorageFailed`, `StorageCorrupt`: the store does not answer, or not with what was written.
-    pub(crate) fn open(store: &mut impl SecureStore, counter: &mut impl MonotonicCounter) -> Result<Self, Status> {
+    /// `EntropyFailed`: no id could be drawn.
+    pub(crate) fn open(
+        store: &mut impl SecureStore,
+        counter: &mut impl MonotonicCounter,
+        entropy: &mut impl Entropy,
+    ) -> Result<Self, Status> {
         let newest = counter.value()?;
-        let state = match sealed::read::<StateRecord>(store, &RecordName::System)? {
-            Some(record) => Self::take(record)?,
-            None => Self::default(),
+        let (record, is_named) = match sealed::read::<StateRecord>(store, &RecordName::System)? {
+            Some(Stored::Current(record)) => (record, true),
+            Some(Stored::Older(older)) => (older.named(draw_id(entropy)?), false),
+            None => (StateRecord { version: 0, tee_id: draw_id(entropy)?, admin_counter: 0, system: None }, false),
         };
+        let state = Self::take(record)?;
         match state.version.checked_sub(newest) {
             Some(0) => {}
             Some(1) => advance(counter, state.version)?,
             Some(_) => return Err(Status::CounterFailed),
             None => return Err(Status::RollbackDetected),
         }
+        // A new id takes a version of its own before it is told to anyone. Otherwise a host could cut the power before the
+        // counter moved, keep that record, have another id drawn, and later put the first one back.
+        let state = if is_named { state } else { state.seal(store, counter)? };
         state.seal(store, counter)
+    }
+
+    /// Which TEE this is.
+    pub(crate) fn tee_id(&self) -> TeeId {
+        self.tee_id
     }
 
     /// Admin commands that took effect.
@@ -63,7 +92,7 @@ impl State {
 
     /// The state that the admin's command of that counter makes, not sealed yet.
     pub(crate) fn commanded(self, admin_counter: u64, system: impl FnOnce(Option<System>) -> Option<System>) -> Self {
-        Self { admin_counter, system: system(self.system), version: self.version }
+        Self { admin_counter, system: system(self.system), ..self }
     }
 
     /// Seals the state as the newest. After an error only the store knows which one that is: open it again.
@@ -74,16 +103,30 @@ impl State {
     ) -> Result<Self, Status> {
         let version = self.version.checked_add(1).ok_or(Status::CounterFailed)?;
         let system = self.system.as_ref().map(System::record);
-        let record = StateRecord { version, admin_counter: self.admin_counter, system };
+        let record = StateRecord { version, tee_id: self.tee_id, admin_counter: self.admin_counter, system };
         sealed::write(store, &RecordName::System, &record)?;
         advance(counter, version)?;
         Ok(Self { version, ..self })
     }
 
     fn take(record: StateRecord) -> Result<Self, Status> {
-        let system = record.system.map(System::open).transpose()?;
-        Ok(Self { version: record.version, admin_counter: record.admin_counter, system })
+        let StateRecord { version, tee_id, admin_counter, system } = record;
+        Ok(Self { version, tee_id, admin_counter, system: system.map(System::open).transpose()? })
     }
+}
+
+impl OlderStateRecord {
+    fn named(self, tee_id: TeeId) -> StateRecord {
+        let Self { version, admin_counter, system } = self;
+        StateRecord { version, tee_id, admin_counter, system }
+    }
+}
+
+fn draw_id(entropy: &mut impl Entropy) -> Result<TeeId, Status> {
+    let mut id = TeeId::default();
+    entropy.fill(&mut id.0)?;
+    // A source that claims success and gives nothing must not give every TEE the same id.
+    (id != TeeId::default()).then_some(id).ok_or(Status::EntropyFailed)
 }
 
 /// Moves the counter to the version, which is one ahead of it.

@@ -11,6 +11,7 @@ pub use node::{KmsNode, Node};
 use std::fmt::Display;
 
 use kms_gateway::Gateway;
+use kms_gateway::transport::TeeName;
 
 use crate::config::Config;
 use crate::error::Error;
@@ -21,10 +22,9 @@ pub fn relay_signer_address(config: &Config) -> Result<String, Error> {
 }
 
 /// Has the gateway of the settings forget the TEE that it has served.
-pub async fn forget_tee(config: &Config, paymaster_signer: alloy_primitives::Address) -> Result<(), Error> {
+pub async fn forget_tee(config: &Config, name: TeeName) -> Result<(), Error> {
     let settings = config.for_kms()?;
-    let paymaster_signer = proto::Address(paymaster_signer.into_array());
-    Gateway::forget_tee(&settings.data_dir, paymaster_signer).await.map_err(start_error("forget-tee"))
+    Gateway::forget_tee(&settings.data_dir, name).await.map_err(start_error("forget-tee"))
 }
 
 /// Says which part could not be started.

@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 
 use crate::support::{Process, run, write_configuration};
 
-async fn paymaster_signer(file: &Path) -> String {
+async fn tee_id(file: &Path) -> String {
     let mut process = Process::start("kms", file).await;
     let signers: Value =
         reqwest::get(format!("{}/admin/signers", process.url("kms"))).await.unwrap().json().await.unwrap();
     process.kill().await;
-    signers["paymasterSigner"].as_str().unwrap().to_string()
+    signers["teeId"].as_str().unwrap().to_string()
 }
 
 #[tokio::test]
@@ -35,7 +35,7 @@ async fn over_a_tee_that_lost_its_state_nothing_starts_until_the_operator_has_th
     });
     write_configuration(&configuration, &file);
     let config = file.to_str().unwrap();
-    let lost = paymaster_signer(&file).await;
+    let lost = tee_id(&file).await;
     for name in ["simulator.key", "simulator.state", "simulator.lock"] {
         std::fs::remove_file(folder.path().join(name)).unwrap();
     }
@@ -45,13 +45,13 @@ async fn over_a_tee_that_lost_its_state_nothing_starts_until_the_operator_has_th
     let words = String::from_utf8_lossy(&refused.stderr);
     assert!(words.contains(&lost) && words.contains("lost its state"), "{words}");
 
-    let other = "0x2222222222222222222222222222222222222222";
-    let refused = run(&["forget-tee", "--config", config, "--paymaster-signer", other]).await;
+    let other = format!("0x{}", "22".repeat(32));
+    let refused = run(&["forget-tee", "--config", config, "--tee-id", &other]).await;
     assert!(!refused.status.success());
     assert!(String::from_utf8_lossy(&refused.stderr).contains(&lost));
     assert!(!run(&["kms", "--config", config]).await.status.success());
 
-    let forgotten = run(&["forget-tee", "--config", config, "--paymaster-signer", &lost]).await;
+    let forgotten = run(&["forget-tee", "--config", config, "--tee-id", &lost]).await;
     assert!(forgotten.status.success(), "{}", String::from_utf8_lossy(&forgotten.stderr));
-    assert_ne!(paymaster_signer(&file).await, lost);
+    assert_ne!(tee_id(&file).await, lost);
 }

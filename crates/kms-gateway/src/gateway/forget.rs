@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use proto::Address;
 use thiserror::Error;
 use uuid::Uuid;
 
 use super::{DATABASE, Gateway};
 use crate::clock::{Clock as _, SystemClock};
 use crate::store::{Action, AuditRecord, Decision, Store, StoreError};
+use crate::transport::TeeName;
 
 /// There is nothing to forget.
 #[derive(Debug, Error)]
@@ -20,10 +20,10 @@ pub enum ForgetError {
     #[error("this gateway has served no TEE: whichever it finds is served")]
     NoTee,
     /// Another TEE was served.
-    #[error("this gateway has served the TEE of paymaster signer {served}, not that one")]
+    #[error("this gateway has served {served}, not that one")]
     Another {
-        /// Its paymaster signer.
-        served: Address,
+        /// What that one is known by.
+        served: TeeName,
     },
     /// The database can't be opened or written.
     #[error(transparent)]
@@ -36,30 +36,29 @@ impl Gateway {
     ///
     /// # Errors
     /// When it served another one or none.
-    pub async fn forget_tee(data_dir: &Path, paymaster_signer: Address) -> Result<(), ForgetError> {
+    pub async fn forget_tee(data_dir: &Path, name: TeeName) -> Result<(), ForgetError> {
         let database = data_dir.join(DATABASE);
         if !database.is_file() {
             return Err(ForgetError::NoDatabase);
         }
         let store = Store::open(&database).await?;
-        let outcome = forget(&store, paymaster_signer).await;
+        let outcome = forget(&store, name).await;
         store.close().await;
         outcome
     }
 }
 
-async fn forget(store: &Store, paymaster_signer: Address) -> Result<(), ForgetError> {
-    match store.served_tee().await? {
-        None => return Err(ForgetError::NoTee),
-        Some(served) if served != paymaster_signer => return Err(ForgetError::Another { served }),
-        Some(_) => {}
+async fn forget(store: &Store, name: TeeName) -> Result<(), ForgetError> {
+    let served = store.served_tee().await?.ok_or(ForgetError::NoTee)?;
+    if served.name != name {
+        return Err(ForgetError::Another { served: served.name });
     }
     let row = AuditRecord {
         at: SystemClock.now(),
         request_id: Uuid::new_v4().to_string(),
         action: Action::ForgetTee,
         account_id: None,
-        signer: Some(paymaster_signer),
+        signer: Some(served.paymaster_signer),
         user_op_hash: None,
         context_hash: None,
         counters: None,

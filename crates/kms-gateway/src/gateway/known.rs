@@ -13,7 +13,7 @@ use super::decision::detached;
 use crate::protection::RequiredProtection;
 use crate::store::Store;
 use crate::tee::{Tee, TeeError};
-use crate::transport::QueueStats;
+use crate::transport::{QueueStats, TeeName};
 
 /// Wallets kept at most. When they are all there, they are all forgotten: rare, and simpler than choosing.
 const MAX_WALLETS: usize = 65_536;
@@ -64,9 +64,10 @@ impl Known {
     /// process and those after it.
     pub(super) async fn security_state(&self, tee: &Tee) -> Result<SecurityState, GatewayError> {
         let state = tee.security_state().await?;
-        if let Some(provisioned) = state.provisioned.as_ref().filter(|_| !tee.served().is_known()) {
-            self.store.remember_tee(provisioned.paymaster_signer).await?;
-            tee.served().keep_to(provisioned.paymaster_signer);
+        let is_recorded = matches!(tee.served().name(), Some(TeeName::Id(_)));
+        if let Some(provisioned) = state.provisioned.as_ref().filter(|_| !is_recorded) {
+            self.store.remember_tee(state.tee_id, provisioned.paymaster_signer).await?;
+            tee.served().keep_to(TeeName::Id(state.tee_id));
         }
         Ok(state)
     }

@@ -110,8 +110,8 @@ impl Gateway {
         let metrics = Arc::new(Metrics::register(registry, Arc::clone(&transport))?);
         let timeout = Duration::from_secs(settings.tee_timeout_seconds);
         let store = Arc::new(Store::open(&settings.data_dir.join(DATABASE)).await?);
-        if let Some(paymaster_signer) = store.served_tee().await? {
-            transport.served().keep_to(paymaster_signer);
+        if let Some(served) = store.served_tee().await? {
+            transport.served().keep_to(served.name);
         }
         let inner = Inner {
             tee: Tee::new(transport, timeout, Arc::clone(&metrics)),

@@ -77,6 +77,7 @@ pub(super) async fn signers(State(gateway): State<Gateway>) -> Result<Json<Value
         })
         .collect();
     Ok(Json(json!({
+        "teeId": state.tee_id.to_string(),
         "counter": state.counter,
         "phase": state.phase,
         "admin": provisioned.map(|provisioned| provisioned.admin.to_string()),

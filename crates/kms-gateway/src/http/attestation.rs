@@ -34,6 +34,7 @@ pub(super) async fn show(
     let quote_status = if quote.is_some() { "present" } else { "unavailable: this platform has no attestation" };
     Ok(Json(json!({
         "nonce": hex_bytes(&nonce),
+        "teeId": statement.tee_id.to_string(),
         "teeMode": gateway.tee_mode(),
         "version": *statement.version,
         "measurement": statement.measurement.to_string(),

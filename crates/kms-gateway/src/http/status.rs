@@ -34,6 +34,7 @@ pub(super) async fn health(State(gateway): State<Gateway>) -> (StatusCode, Json<
     let body = json!({
         "status": status,
         "service": SERVICE,
+        "teeId": state.as_ref().map(|state| state.tee_id.to_string()),
         "teeMode": gateway.tee_mode(),
         "taKey": state.as_ref().and_then(|state| TaKey::of_version(&state.version)),
         "protection": state.as_ref().map(|state| protection(state)),
@@ -49,6 +50,7 @@ pub(super) async fn version(State(gateway): State<Gateway>) -> Result<Json<Value
         "service": SERVICE,
         "version": VERSION,
         "tee": {
+            "id": state.tee_id.to_string(),
             "mode": gateway.tee_mode(),
             "version": *state.version,
             "measurement": state.measurement.to_string(),

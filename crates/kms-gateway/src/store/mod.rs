@@ -11,7 +11,7 @@ mod writer;
 use std::path::Path;
 use std::time::Duration;
 
-use proto::{AccountId, Address};
+use proto::{AccountId, Address, TeeId};
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use thiserror::Error;
@@ -22,6 +22,7 @@ pub use audit::{Action, AuditError, AuditHead, AuditRecord, Counters, Decision};
 pub use creations::Creation;
 pub(crate) use creations::Unfinished;
 pub use nonces::{Claim, HOLD_SECONDS, NonceClaim};
+pub use served_tee::ServedTeeRow;
 use writer::Writer;
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -132,17 +133,17 @@ impl Store {
         accounts::count(&self.readers).await
     }
 
-    /// The paymaster signer of the TEE that was served.
+    /// The TEE that was served.
     ///
     /// # Errors
     /// [`StoreError::Database`].
-    pub async fn served_tee(&self) -> Result<Option<Address>, StoreError> {
+    pub async fn served_tee(&self) -> Result<Option<ServedTeeRow>, StoreError> {
         served_tee::read(&self.readers).await
     }
 
-    /// Notes down the TEE that is served, if none was.
-    pub(crate) async fn remember_tee(&self, paymaster_signer: Address) -> Result<(), StoreError> {
-        self.writer.remember_tee(paymaster_signer).await
+    /// Records the TEE that is served, if none was, or its id, if that was not known.
+    pub(crate) async fn remember_tee(&self, tee_id: TeeId, paymaster_signer: Address) -> Result<(), StoreError> {
+        self.writer.remember_tee(tee_id, paymaster_signer).await
     }
 
     /// Forgets the TEE that was served.

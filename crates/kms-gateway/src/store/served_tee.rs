@@ -1,16 +1,34 @@
-//! Which TEE this gateway has served, by its paymaster signer.
+//! Which TEE is served.
 
-use proto::Address;
+use proto::{Address, TeeId};
 use sqlx::{SqliteConnection, SqlitePool};
 
 use super::StoreError;
+use crate::transport::TeeName;
 
-/// The first one stays, until it is forgotten.
-pub(super) async fn remember(connection: &mut SqliteConnection, paymaster_signer: Address) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO served_tee (id, paymaster_signer) VALUES (1, ?1) ON CONFLICT DO NOTHING")
-        .bind(paymaster_signer.0.as_slice())
-        .execute(connection)
-        .await?;
+/// The TEE that was served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServedTeeRow {
+    /// What it is known by.
+    pub name: TeeName,
+    /// Its paymaster signer when it was noted.
+    pub paymaster_signer: Address,
+}
+
+/// The first one stays until it is forgotten. A row without an id gets it.
+pub(super) async fn remember(
+    connection: &mut SqliteConnection,
+    tee_id: TeeId,
+    paymaster_signer: Address,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO served_tee (id, paymaster_signer, tee_id) VALUES (1, ?1, ?2)
+         ON CONFLICT (id) DO UPDATE SET tee_id = excluded.tee_id WHERE served_tee.tee_id IS NULL",
+    )
+    .bind(paymaster_signer.0.as_slice())
+    .bind(tee_id.0.as_slice())
+    .execute(connection)
+    .await?;
     Ok(())
 }
 
@@ -19,9 +37,20 @@ pub(super) async fn forget(connection: &mut SqliteConnection) -> Result<(), Stor
     Ok(())
 }
 
-pub(super) async fn read(pool: &SqlitePool) -> Result<Option<Address>, StoreError> {
-    let signer: Option<Vec<u8>> =
-        sqlx::query_scalar("SELECT paymaster_signer FROM served_tee").fetch_optional(pool).await?;
-    let signer = signer.map(|bytes| <[u8; 20]>::try_from(bytes.as_slice()).map(Address));
-    signer.transpose().map_err(|problem| StoreError::Database(sqlx::Error::Decode(problem.into())))
+pub(super) async fn read(pool: &SqlitePool) -> Result<Option<ServedTeeRow>, StoreError> {
+    let row: Option<(Vec<u8>, Option<Vec<u8>>)> =
+        sqlx::query_as("SELECT paymaster_signer, tee_id FROM served_tee").fetch_optional(pool).await?;
+    let Some((signer, tee_id)) = row else { return Ok(None) };
+    let paymaster_signer = Address(fixed(&signer)?);
+    let name = match tee_id {
+        Some(id) => TeeName::Id(TeeId(fixed(&id)?)),
+        None => TeeName::PaymasterSigner(paymaster_signer),
+    };
+    Ok(Some(ServedTeeRow { name, paymaster_signer }))
+}
+
+fn fixed<const LENGTH: usize>(bytes: &[u8]) -> Result<[u8; LENGTH], StoreError> {
+    bytes
+        .try_into()
+        .map_err(|problem: std::array::TryFromSliceError| StoreError::Database(sqlx::Error::Decode(problem.into())))
 }

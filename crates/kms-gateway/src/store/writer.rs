@@ -3,7 +3,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use proto::Address;
+use proto::{Address, TeeId};
 use sqlx::{SqliteConnection, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -28,7 +28,7 @@ enum Job {
     Account(Box<AccountEntry>, Reply<()>),
     Creation(Box<Creation>, Reply<()>),
     NoCreation(Uuid, Reply<()>),
-    ServedTee(Address, Reply<()>),
+    ServedTee(TeeId, Address, Reply<()>),
     NoServedTee(Reply<()>),
 }
 
@@ -74,8 +74,8 @@ impl Writer {
         self.write(|reply| Job::NoCreation(registration_id, reply)).await
     }
 
-    pub(super) async fn remember_tee(&self, paymaster_signer: Address) -> Result<(), StoreError> {
-        self.write(|reply| Job::ServedTee(paymaster_signer, reply)).await
+    pub(super) async fn remember_tee(&self, tee_id: TeeId, paymaster_signer: Address) -> Result<(), StoreError> {
+        self.write(|reply| Job::ServedTee(tee_id, paymaster_signer, reply)).await
     }
 
     pub(super) async fn forget_tee(&self) -> Result<(), StoreError> {
@@ -173,8 +173,8 @@ async fn write_one(
             creations::forget(connection, registration_id).await?;
             Due::Done(reply)
         }
-        Job::ServedTee(paymaster_signer, reply) => {
-            served_tee::remember(connection, paymaster_signer).await?;
+        Job::ServedTee(tee_id, paymaster_signer, reply) => {
+            served_tee::remember(connection, tee_id, paymaster_signer).await?;
             Due::Done(reply)
         }
         Job::NoServedTee(reply) => {

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use prometheus::core::Collector;
 use thiserror::Error;
 
-pub use served::{ServedTee, TeeStateLost};
+pub use served::{ServedTee, TeeName, TeeStateLost};
 pub use worker::{NotAdmitted, Session, SessionError, StartError, Worker, WorkerOptions};
 
 /// A trusted application somewhere, and the queue in front of it.

@@ -10,7 +10,7 @@ use kms_gateway::tee::TeeError;
 use kms_gateway::transport::{NotAdmitted, SessionError, StartError, TransportError, Worker, WorkerOptions};
 use proto::Status;
 use proto::command::{Hello, Opcode, Protection, TaHello};
-use proto::frame::{encode_refusal, encode_reply, split_request};
+use proto::frame::{VERSION, encode_refusal, encode_reply, split_request};
 use serde_json::json;
 use ta::memory::{MemoryDevice, SeededEntropy};
 use ta::{Core, Platform};
@@ -75,7 +75,7 @@ fn worker(with: &Shared<With>, gate: &Gate) -> (Result<Worker, StartError<Status
 
 const NOT_ADMITTED: [(With, NotAdmitted); 6] = [
     (With::LessProtection, NotAdmitted::Protection(TOO_LITTLE)),
-    (With::WireVersion(2), NotAdmitted::WireVersion { theirs: 2 }),
+    (With::WireVersion(VERSION + 1), NotAdmitted::WireVersion { theirs: VERSION + 1 }),
     (With::OtherVersionOnly, NotAdmitted::Refused(Status::UnsupportedVersion)),
     (With::DamagedState, NotAdmitted::Refused(Status::StorageCorrupt)),
     (With::Noise, NotAdmitted::Silent),

@@ -10,7 +10,7 @@ use kms_gateway::protection::{InsufficientProtection, Level, RequiredProtection,
 use kms_gateway::transport::TeeTransport;
 use proto::command::{Phase, Protection, ProvisionedKeys, SecurityState, Statement};
 use proto::json::hex_bytes;
-use proto::{Bounded, Hash};
+use proto::{Bounded, Hash, TeeId};
 use serde_json::json;
 
 use crate::support::{ChangingTee, Gate, GatedTee, Kms, platform, settings};
@@ -122,6 +122,7 @@ fn every_level_counts_and_so_does_the_key() {
 
 fn state(version: &str) -> SecurityState {
     SecurityState {
+        tee_id: TeeId::default(),
         version: Bounded::new(version.to_owned()).unwrap(),
         measurement: Hash::default(),
         phase: Phase::Uninitialised,
@@ -141,6 +142,7 @@ async fn an_attestation_binds_the_nonce_to_what_the_tee_states_and_says_that_the
     let keys = ProvisionedKeys { admin: provisioned.admin, paymaster_signer: provisioned.paymaster_signer };
     let state = kms.gateway.security_state().await.unwrap();
     let statement = Statement {
+        tee_id: state.tee_id,
         version: state.version.clone(),
         measurement: state.measurement,
         counter: state.counter,
@@ -148,6 +150,7 @@ async fn an_attestation_binds_the_nonce_to_what_the_tee_states_and_says_that_the
     };
     let expected = json!({
         "nonce": hex_bytes(&NONCE),
+        "teeId": state.tee_id.to_string(),
         "teeMode": "simulator",
         "version": *state.version,
         "measurement": state.measurement.to_string(),

@@ -1,5 +1,7 @@
 //! A TEE that lost all it had is not taken for a new one, nor another for the one that was served.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,13 +12,15 @@ use kms_gateway::clock::SystemClock;
 use kms_gateway::gateway::{ForgetError, OpenError};
 use kms_gateway::store::{AuditHead, Store};
 use kms_gateway::transport::simulator::Simulator;
-use kms_gateway::transport::{SessionError, TeeStateLost, Worker};
+use kms_gateway::transport::{SessionError, TeeName, TeeStateLost, Worker};
 use kms_gateway::{Caller, Gateway, GatewayError};
 use prometheus::Registry;
 use proto::bytes::BoundedList;
 use proto::command::{Phase, Protection, Provision};
-use proto::{Address, Status};
+use proto::{Address, Status, TeeId};
 use serde_json::json;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
 use ta::Core;
 use ta::memory::{MemoryDevice, SeededEntropy};
 use tempfile::TempDir;
@@ -36,10 +40,10 @@ async fn lost(data: &Path, tee: &Path) -> TeeStateLost {
     }
 }
 
-async fn stopped(kms: Kms) -> (Arc<TempDir>, Address) {
-    let signer = kms.gateway.provisioned().await.unwrap().paymaster_signer;
+async fn stopped(kms: Kms) -> (Arc<TempDir>, TeeId) {
+    let id = kms.gateway.security_state().await.unwrap().tee_id;
     kms.gateway.close().await;
-    (kms.folder, signer)
+    (kms.folder, id)
 }
 
 #[tokio::test]
@@ -51,12 +55,14 @@ async fn a_gateway_does_not_start_over_a_tee_that_lost_its_state_or_is_another_a
     let emptied = TempDir::new().unwrap();
 
     let problem = lost(own.path(), emptied.path()).await;
-    assert_eq!(problem, TeeStateLost { served, found: None });
+    let name = TeeName::Id(served);
+    let TeeStateLost { found: emptied_id, .. } = problem;
+    assert_eq!(problem, TeeStateLost { served: name, found: emptied_id, is_provisioned: false });
     for words in [served.to_string().as_str(), "not provisioned", "docs/operations.md"] {
         assert!(problem.to_string().contains(words), "{problem}");
     }
     let problem = lost(own.path(), other.path()).await;
-    assert_eq!(problem, TeeStateLost { served, found: Some(found) });
+    assert_eq!(problem, TeeStateLost { served: name, found, is_provisioned: true });
     assert!(problem.to_string().contains(&found.to_string()), "{problem}");
 
     let gateway = open(own.path(), own.path()).await.unwrap();
@@ -88,7 +94,7 @@ async fn a_tee_is_the_one_that_is_served_as_soon_as_it_is_provisioned() {
     command.signature = admin.sign(&command);
     gateway.provision(command, &Caller::new("test")).await.unwrap();
     gateway.close().await;
-    assert_eq!(lost(own.path(), emptied.path()).await.found, None);
+    assert!(!lost(own.path(), emptied.path()).await.is_provisioned);
 }
 
 #[tokio::test]
@@ -96,8 +102,11 @@ async fn a_tee_is_forgotten_only_by_its_name_and_then_another_is_served() {
     let (own, served) = stopped(Kms::start().await).await;
     let emptied = TempDir::new().unwrap();
     let before = audit_head(own.path()).await;
-    let wrong = Gateway::forget_tee(own.path(), Address([1; 20])).await;
-    assert!(matches!(wrong, Err(ForgetError::Another { served: signer }) if signer == served), "{wrong:?}");
+    let served = TeeName::Id(served);
+    for other in [TeeName::Id(TeeId([1; 32])), TeeName::PaymasterSigner(Address([1; 20]))] {
+        let wrong = Gateway::forget_tee(own.path(), other).await;
+        assert!(matches!(wrong, Err(ForgetError::Another { served: name }) if name == served), "{wrong:?}");
+    }
     lost(own.path(), emptied.path()).await;
 
     assert_eq!(audit_head(own.path()).await, before);
@@ -107,6 +116,50 @@ async fn a_tee_is_forgotten_only_by_its_name_and_then_another_is_served() {
     assert_eq!(gateway.ready().await.unwrap().phase, Phase::Uninitialised);
     assert!(matches!(Gateway::forget_tee(own.path(), served).await, Err(ForgetError::NoTee)));
     assert!(matches!(Gateway::forget_tee(emptied.path(), served).await, Err(ForgetError::NoDatabase)));
+}
+
+/// The database as it was before TEEs had ids.
+async fn without_tee_id(data: &Path) {
+    let options = SqliteConnectOptions::new().filename(data.join("gateway.sqlite"));
+    let mut connection = options.connect().await.unwrap();
+    for statement in
+        ["ALTER TABLE served_tee DROP COLUMN tee_id", "DELETE FROM _sqlx_migrations WHERE description = 'tee id'"]
+    {
+        assert!(sqlx::query(statement).execute(&mut connection).await.is_ok());
+    }
+    connection.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_database_from_before_tees_had_ids_learns_the_id_of_its_own_tee_and_of_no_other() {
+    let (own, served) = stopped(Kms::start().await).await;
+    let (other, _) = stopped(Kms::start().await).await;
+    without_tee_id(own.path()).await;
+
+    let problem = lost(own.path(), other.path()).await;
+    assert!(matches!(problem.served, TeeName::PaymasterSigner(_)) && problem.is_provisioned, "{problem}");
+    let gateway = open(own.path(), own.path()).await.unwrap();
+    gateway.close().await;
+    assert_eq!(lost(own.path(), other.path()).await.served, TeeName::Id(served));
+}
+
+/// A store of the release before, sealed by its simulator: provisioned, with accounts.
+#[tokio::test]
+async fn the_simulator_opens_what_the_release_before_sealed() {
+    let (data, vector) =
+        (TempDir::new().unwrap(), Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/store-layout-2"));
+    for name in ["simulator.key", "simulator.state"] {
+        let copy = data.path().join(name);
+        std::fs::copy(vector.join(name), &copy).unwrap();
+        std::fs::set_permissions(&copy, Permissions::from_mode(0o600)).unwrap();
+    }
+    let gateway = open(data.path(), data.path()).await.unwrap();
+    let state = gateway.ready().await.unwrap();
+    assert_eq!((state.phase, state.counter), (Phase::Ready, 6));
+    assert_eq!(gateway.wallet(&"alice".parse().unwrap()).await.unwrap().passkeys.len(), 1);
+    gateway.close().await;
+    let gateway = open(data.path(), data.path()).await.unwrap();
+    assert_eq!(gateway.ready().await.unwrap().tee_id, state.tee_id);
 }
 
 /// The audit of a gateway that does not run, its chain followed from the first row on.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::bytes::{Bounded, BoundedBytes};
 use crate::digest::attestation_challenge;
 use crate::limits;
-use crate::primitives::{Address, Hash};
+use crate::primitives::{Address, Hash, TeeId};
 
 /// Asks for a [`Statement`] and the platform's quote over it. Anyone may, in every phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +29,8 @@ pub struct AttestReply {
 /// What a trusted application says of itself; a quote binds every field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Statement {
+    /// Which TEE it is.
+    pub tee_id: TeeId,
     /// Semantic version.
     pub version: Bounded<String, 32>,
     /// Of the code that runs, as the trusted application knows it. The quote carries the platform's own measurement of the

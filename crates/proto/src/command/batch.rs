@@ -59,7 +59,7 @@ impl Opcode {
         let payload = match self {
             Self::Hello => 1 + 5 + 5,
             Self::Echo => LENGTH + MAX_ECHO,
-            Self::GetVersion => 1 + 32 + HASH,
+            Self::GetVersion => HASH + 1 + 32 + HASH,
             Self::GetWalletInfo => LENGTH + MAX_ACCOUNT_ID + ADDRESS + 1 + COUNT + MAX_PASSKEYS * PASSKEY,
             Self::SignWithHybridKey => HASH + ADDRESS + Signature::LENGTH,
             Self::Sponsor => HASH + ADDRESS + Signature::LENGTH + 1 + Signature::LENGTH,

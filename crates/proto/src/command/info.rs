@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::admin::{Ceilings, RelyingParty};
 use crate::bytes::{Bounded, BoundedBytes, BoundedList};
 use crate::limits;
-use crate::primitives::{Address, Hash};
+use crate::primitives::{Address, Hash, TeeId};
 use crate::signers::AuthorisedSigner;
 
 /// Asks for the wire version and limits.
@@ -39,13 +39,15 @@ pub struct Echoed {
     pub bytes: BoundedBytes<{ limits::MAX_ECHO }>,
 }
 
-/// Asks for version and measurement.
+/// Asks for id, version and measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GetVersion;
 
-/// Version and measurement.
+/// Id, version and measurement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaVersion {
+    /// Which TEE it is.
+    pub tee_id: TeeId,
     /// Semantic version.
     pub version: Bounded<String, 32>,
     /// Of the code that runs, as the platform measures it.
@@ -81,6 +83,8 @@ pub enum Protection {
 /// What this trusted application is, holds and is protected by.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecurityState {
+    /// Which TEE it is.
+    pub tee_id: TeeId,
     /// Semantic version.
     pub version: Bounded<String, 32>,
     /// Of the code that runs.

@@ -56,7 +56,7 @@ opcodes! {
     0 Hello,
     /// The bytes given, back again.
     1 Echo,
-    /// Version and measurement of the trusted application.
+    /// Id, version and measurement of the trusted application.
     2 GetVersion,
     /// Owner address and passkeys of an account.
     14 GetWalletInfo,

@@ -115,9 +115,10 @@ fn show(name: &str, nonce: [u8; 32], reply: &AttestReply) {
         None => ["null", "null"].map(str::to_owned),
     };
     println!(
-        "attestation {name} {{\"nonce\":\"{}\",\"version\":\"{}\",\"measurement\":\"{}\",\"counter\":{},\"admin\":{admin},\
+        "attestation {name} {{\"nonce\":\"{}\",\"teeId\":\"{}\",\"version\":\"{}\",\"measurement\":\"{}\",\"counter\":{},\"admin\":{admin},\
          \"paymasterSigner\":{signer},\"challenge\":\"{}\",\"quote\":\"{}\",\"quoteStatus\":\"present\"}}",
         hex(&nonce),
+        statement.tee_id,
         *statement.version,
         statement.measurement,
         statement.counter,

@@ -111,11 +111,11 @@ fn a_relay_key_is_authorised_by_the_admin(tee: &mut Tee) {
 fn a_frame_that_is_no_frame_is_refused_in_words(tee: &mut Tee) {
     for (bytes, status) in [
         (vec![], Status::Malformed),
-        (vec![1], Status::Malformed),
-        (vec![9, 0, 0], Status::UnsupportedVersion),
-        (vec![1, 0xff, 0xff], Status::UnknownCommand),
-        (vec![1; MAX_FRAME + 1], Status::TooLarge),
-        (vec![1; 4 * MAX_FRAME], Status::TooLarge),
+        (vec![frame::VERSION], Status::Malformed),
+        (vec![frame::VERSION + 1, 0, 0], Status::UnsupportedVersion),
+        (vec![frame::VERSION, 0xff, 0xff], Status::UnknownCommand),
+        (vec![frame::VERSION; MAX_FRAME + 1], Status::TooLarge),
+        (vec![frame::VERSION; 4 * MAX_FRAME], Status::TooLarge),
     ] {
         assert_eq!(tee.handle(&bytes), frame::encode_refusal(status), "{} bytes", bytes.len());
     }

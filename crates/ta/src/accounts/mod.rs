@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use self::cache::Cache;
 use self::record::AccountRecord;
 use crate::ports::{Entropy, RecordName, SecureStore};
-use crate::sealed;
+use crate::sealed::{self, Layouts};
 use crate::secret::Secret;
 use crate::webauthn::Gesture;
 
@@ -30,11 +30,15 @@ struct CredentialRecord {
     account_id: AccountId,
 }
 
+impl Layouts for CredentialRecord {
+    type Older = Self;
+}
+
 impl Accounts {
     /// The account, if there is one.
-    pub(crate) fn find(&mut self, store: &impl SecureStore, id: &AccountId) -> Result<Option<&Account>, Status> {
+    pub(crate) fn find(&mut self, store: &mut impl SecureStore, id: &AccountId) -> Result<Option<&Account>, Status> {
         if !self.cache.contains(id)
-            && let Some(record) = sealed::read::<AccountRecord>(store, &account_name(id))?
+            && let Some(record) = sealed::read_and_update::<AccountRecord>(store, &account_name(id))?
         {
             self.cache.insert(Account::open(record, id)?);
         }
@@ -95,11 +99,11 @@ impl Accounts {
 
     fn of_credential(
         &mut self,
-        store: &impl SecureStore,
+        store: &mut impl SecureStore,
         credential_id: &CredentialId,
     ) -> Result<Option<&Account>, Status> {
         let name = credential_name(credential_id);
-        let Some(CredentialRecord { account_id }) = sealed::read(store, &name)? else {
+        let Some(CredentialRecord { account_id }) = sealed::read_and_update(store, &name)? else {
             return Ok(None);
         };
         let account = self.find(store, &account_id)?;

@@ -9,6 +9,7 @@ use proto::{AccountId, Address, Hash, Status};
 use serde::{Deserialize, Serialize};
 
 use crate::keys::AccountKey;
+use crate::sealed::Layouts;
 use crate::secret::Secret;
 
 /// What is sealed of an account.
@@ -18,6 +19,10 @@ pub(crate) struct AccountRecord {
     entropy: Secret,
     signature_scheme: SignatureScheme,
     passkeys: BoundedList<Passkey, MAX_PASSKEYS>,
+}
+
+impl Layouts for AccountRecord {
+    type Older = Self;
 }
 
 /// What a registration bound.

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use proto::command::{Attest, AttestReply};
+use proto::command::{Attest, AttestReply, GetVersion};
 use proto::limits::MAX_QUOTE;
 use proto::{Hash, Status, frame};
 use ta::memory::SeededEntropy;
@@ -58,6 +58,29 @@ fn a_quote_is_over_the_nonce_the_keys_the_code_and_the_counter() {
     assert_eq!((keys.admin, keys.paymaster_signer), (provisioned.admin, provisioned.paymaster_signer));
     assert_eq!((statement.version, statement.measurement), (state.version, state.measurement));
     assert_eq!(statement.counter, state.counter);
+    assert_eq!(statement.tee_id, state.tee_id);
+}
+
+#[test]
+fn every_tee_has_an_id_of_its_own_from_its_first_start_on() {
+    let mut world = World::new();
+    let id = world.state().tee_id;
+    assert_eq!(world.call(&GetVersion).unwrap().tee_id, id);
+    assert_eq!(world.call(&Attest { nonce: NONCE }).unwrap().statement.tee_id, id);
+    world.restart().unwrap();
+    world.provision().unwrap();
+    world.restart().unwrap();
+    assert_eq!(world.state().tee_id, id);
+    assert_ne!(World::with_entropy([8; 32]).state().tee_id, id);
+}
+
+#[test]
+fn the_id_is_part_of_what_is_quoted() {
+    let mut world = World::new();
+    let AttestReply { mut statement, .. } = world.call(&Attest { nonce: NONCE }).unwrap();
+    let challenge = statement.challenge(&NONCE);
+    statement.tee_id.0[0] ^= 1;
+    assert_ne!(statement.challenge(&NONCE), challenge);
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod ceilings;
 mod durability;
 mod fuzz;
 mod hostile_host;
+mod layouts;
 mod recording;
 mod rollback;
 mod secrets;

@@ -18,10 +18,10 @@ use crate::support::{Draft, EthKey, Passkey, World};
 
 const VERSION: EntryPointVersion = EntryPointVersion::V07;
 
-/// The first draws of the entropy: the paymaster's key, then each account's.
-fn draws(seed: [u8; 32]) -> [[u8; 32]; 3] {
+/// The first draws of the entropy: the TEE's id, the paymaster's key, then each account's.
+fn draws(seed: [u8; 32]) -> [[u8; 32]; 4] {
     let mut entropy = SeededEntropy::new(seed);
-    [(); 3].map(|()| {
+    [(); 4].map(|()| {
         let mut bytes = [0; 32];
         entropy.fill(&mut bytes).unwrap();
         bytes
@@ -85,7 +85,8 @@ pub fn no_reply_carries_entropy_or_key_material() {
         replies.iter().filter(|(_, reply)| reply[..4] == [0; 4]).map(|(opcode, _)| *opcode).collect();
     assert_eq!(taken.len(), Opcode::ALL.len(), "every opcode must have answered: {taken:?}");
 
-    let [paymaster, alice, bob] = draws([7; 32]);
+    let [id, paymaster, alice, bob] = draws([7; 32]);
+    assert_eq!(world.state().tee_id.0, id, "which is no secret");
     let secrets = [paymaster, alice, bob, account_secret(&alice), account_secret(&bob)];
     let sealed: Vec<u8> = world.device.records().into_iter().flat_map(|(_, bytes)| bytes).collect();
     assert!(secrets[..3].iter().all(|secret| contains(&sealed, secret)), "the draws must be foretold rightly");
@@ -117,8 +118,8 @@ pub fn keys_come_from_the_platform_s_entropy_and_from_nothing_else() {
     let other = owner(8, 0x41, "alice");
     assert_ne!(other.0, account_key);
     assert_ne!(other.1, paymaster_key);
-    // The address that another BIP-32 implementation derives from the second draw.
-    assert_eq!(account_key.to_string().to_ascii_lowercase(), "0xec4d8825f58a95f432f91b5baea01d66a41167a6");
+    // The address that another BIP-32 implementation derives from the third draw.
+    assert_eq!(account_key.to_string().to_ascii_lowercase(), "0x44e13851fa164d384d962c7f1a6664eed65d88de");
 }
 
 #[test]
@@ -129,6 +130,11 @@ fn a_source_that_gives_nothing_makes_no_key() {
             Ok(())
         }
     }
+    let device = ta::memory::MemoryDevice::default();
+    let platform = crate::support::world::platform();
+    let opened = ta::Core::open(device.store(), Silent, device.counter(), platform);
+    assert_eq!(opened.err(), Some(Status::EntropyFailed), "nor a TEE's id");
+    assert_eq!(device.writes(), 0);
     let attempt = |world: &World, frame: Result<Vec<u8>, Status>| {
         let (device, platform) = (&world.device, crate::support::world::platform());
         let mut core = ta::Core::open(device.store(), Silent, device.counter(), platform).unwrap();

@@ -51,10 +51,11 @@ pub(super) fn admit(
 
 /// Tells the operator what a session that was just opened is with.
 pub(super) fn log(state: &SecurityState) {
-    let SecurityState { version, measurement, storage, rollback, time, .. } = state;
+    let SecurityState { tee_id, version, measurement, storage, rollback, time, .. } = state;
     let measurement = if *measurement == Hash::default() { "unknown".into() } else { measurement.to_string() };
     let (storage, rollback, time) = (name(*storage), name(*rollback), name(*time));
-    tracing::info!(version = version.as_str(), measurement, storage, rollback, time, "a TEE session is open");
+    let version = version.as_str();
+    tracing::info!(%tee_id, version, measurement, storage, rollback, time, "a TEE session is open");
     if TaKey::of_version(version) == Some(TaKey::Development) {
         tracing::warn!(
             "the trusted application is signed with the development key, which everybody has: whoever controls this machine \
@@ -77,8 +78,8 @@ mod tests {
     use std::io::{self, Write};
     use std::sync::{Arc, Mutex};
 
-    use proto::Bounded;
     use proto::command::{Phase, Protection};
+    use proto::{Bounded, TeeId};
 
     use super::*;
 
@@ -97,6 +98,7 @@ mod tests {
 
     fn logged(version: &str, measurement: Hash) -> String {
         let state = SecurityState {
+            tee_id: TeeId([0x1d; 32]),
             version: Bounded::new(version.to_owned()).unwrap(),
             measurement,
             phase: Phase::Uninitialised,
@@ -119,7 +121,8 @@ mod tests {
         assert_eq!(text.lines().count(), 1, "{text}");
         let measurement = format!("measurement=\"0x{}\"", "ab".repeat(32));
         let protection = "storage=\"secureWorld\" rollback=\"none\" time=\"none\"";
-        for word in [" INFO ", "version=\"0.1.0+own-key\"", &measurement, protection] {
+        let tee_id = format!("tee_id=0x{}", "1d".repeat(32));
+        for word in [" INFO ", &tee_id, "version=\"0.1.0+own-key\"", &measurement, protection] {
             assert!(text.contains(word), "{word} in {text}");
         }
         assert!(logged("0.1.0", Hash::default()).contains("measurement=\"unknown\""));

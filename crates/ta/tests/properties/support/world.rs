@@ -85,6 +85,13 @@ impl World {
         }
     }
 
+    /// Over a device that was used before.
+    pub fn over(device: MemoryDevice) -> Result<Self, Status> {
+        let mut entropy = SeededEntropy::new([8; 32]);
+        let core = RecordedCore::open(&device, reseed(&mut entropy), Track::new())?;
+        Ok(Self { core, device, admin: EthKey::numbered(0xad), relay: EthKey::numbered(0x01), entropy })
+    }
+
     /// Provisioned, with one relay key that may sponsor and sign.
     pub fn ready() -> Self {
         let mut world = Self::new();

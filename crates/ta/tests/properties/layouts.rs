@@ -1,0 +1,147 @@
+//! A store of the layout before is read and brought up to date, whenever the power fails, and no other layout is guessed at.
+
+use proto::command::{GetWalletInfo, SecurityState, SignatureScheme};
+use proto::{EntryPointVersion, Hash, Status};
+use serde_json::Value;
+use ta::RecordName;
+use ta::memory::{Fault, MemoryDevice};
+
+use crate::support::requests::sign;
+use crate::support::{Draft, EthKey, Passkey, World};
+
+/// Written by the release before TEEs had an id: two accounts, of which alice's passkey has counted to 5, and a relay key
+/// that was rotated once.
+const STORE: &str = include_str!("../vectors/store-layout-2.json");
+const PAYMASTER_SIGNER: &str = "0xAaC46263dF9719CC284e37Ce932D69767E212CED";
+const VERSION: EntryPointVersion = EntryPointVersion::V07;
+
+fn bytes(value: &Value) -> Vec<u8> {
+    hex::decode(&value.as_str().unwrap()[2..]).unwrap()
+}
+
+/// The name whose bytes these are.
+fn name(bytes: &[u8]) -> RecordName {
+    let digest = Hash(bytes[1..].try_into().unwrap());
+    match bytes[0] {
+        0 => RecordName::System,
+        1 => RecordName::Account(digest),
+        _ => RecordName::Credential(digest),
+    }
+}
+
+fn older_device() -> MemoryDevice {
+    let store: Value = serde_json::from_str(STORE).unwrap();
+    let device = MemoryDevice::default();
+    for record in store["records"].as_array().unwrap() {
+        device.plant(name(&bytes(&record["name"])), bytes(&record["bytes"]));
+    }
+    device.set_counter(store["counter"].as_u64().unwrap());
+    device
+}
+
+/// Everything that was acknowledged before the update.
+fn check(world: &mut World) -> SecurityState {
+    let state = world.state();
+    let provisioned = state.provisioned.clone().unwrap();
+    assert_eq!(state.counter, 6);
+    assert_eq!(provisioned.paymaster_signer.to_string(), PAYMASTER_SIGNER);
+    assert_eq!(provisioned.admin, world.admin.address());
+    let signers: Vec<_> = provisioned.signers.iter().map(|signer| signer.address).collect();
+    assert_eq!(signers, [world.relay.address(), EthKey::numbered(9).address()]);
+    let relay = world.relay.clone();
+    let alice = |count| Passkey { count, ..Passkey::numbered(0x41) };
+    let earlier = sign(VERSION, "alice", 1).approved(&alice(4), &relay);
+    assert_eq!(world.call(&earlier), Err(Status::SignCountDecreased), "the count is kept");
+    let same = sign(VERSION, "alice", 0).approved(&alice(5), &relay);
+    assert!(world.call(&same).is_ok());
+    assert!(world.call(&sign(VERSION, "bob", 0).approved(&Passkey::numbered(0x42), &relay)).is_ok());
+    let bob = world.call(&GetWalletInfo { account_id: "bob".parse().unwrap() }).unwrap();
+    assert_eq!(world.create("bob", &Passkey::numbered(0x42), SignatureScheme::Raw), Ok(bob), "found by its credential");
+    state
+}
+
+fn layouts(device: &MemoryDevice) -> Vec<u8> {
+    device.records().iter().map(|(_, bytes)| bytes[0]).collect()
+}
+
+#[test]
+fn a_store_of_the_layout_before_is_read_and_brought_up_to_date() {
+    let mut world = World::over(older_device()).unwrap();
+    assert_eq!(layouts(&older_device()), [2; 5]);
+    let state = check(&mut world);
+    world.create("alice", &Passkey::numbered(0x41), SignatureScheme::Eip191).unwrap();
+    assert_eq!(layouts(&world.device), [3; 5], "each is rewritten when it is met");
+
+    world.restart().unwrap();
+    assert_eq!(check(&mut world), state, "the id is drawn once");
+    world.authorize(EthKey::numbered(11).address(), proto::Permissions::SPONSOR).unwrap();
+}
+
+#[test]
+fn killed_at_any_write_of_the_update_nothing_is_lost() {
+    // Four writes of the opening, one for each account and for bob's credential.
+    for at in 0..8 {
+        for fault in [Fault::Before, Fault::After, Fault::Refused] {
+            let device = older_device();
+            device.fail_after(at, fault);
+            let told = World::over(device.clone()).map(|mut world| {
+                let id = world.state().tee_id;
+                for id in ["alice", "bob"] {
+                    let _ = world.call(&GetWalletInfo { account_id: id.parse().unwrap() });
+                }
+                let _ = world.create("bob", &Passkey::numbered(0x42), SignatureScheme::Raw);
+                id
+            });
+            device.revive();
+            let mut world = World::over(device).unwrap();
+            let state = check(&mut world);
+            assert!(told.is_err() || told == Ok(state.tee_id), "write {at} {fault:?}: an id that was told is kept");
+        }
+    }
+}
+
+#[test]
+fn an_id_that_was_never_told_does_not_come_back() {
+    let new = MemoryDevice::default();
+    for device in [older_device(), new] {
+        let before = device.records();
+        // Between the record and the counter.
+        device.fail_after(1, Fault::Before);
+        assert_eq!(World::over(device.clone()).err(), Some(Status::CounterFailed));
+        let kept = device.records();
+        device.revive();
+        device.restore(&before);
+        World::over(device.clone()).unwrap();
+        device.restore(&kept);
+        assert_eq!(World::over(device).err(), Some(Status::RollbackDetected));
+    }
+}
+
+#[test]
+fn a_record_of_an_unknown_layout_is_refused() {
+    let mut world = World::with_account(SignatureScheme::Raw).0;
+    for (name, bytes) in world.device.records() {
+        for layout in (0..=u8::MAX).filter(|layout| *layout != 3) {
+            let mut other = bytes.clone();
+            other[0] = layout;
+            world.device.plant(name, other);
+            let refused = world
+                .restart()
+                .and_then(|()| world.create("alice", &Passkey::numbered(0x41), SignatureScheme::Raw).map(drop));
+            // The same fields in the layout before are these.
+            let is_readable = layout == 2 && name != RecordName::System;
+            assert_eq!(refused.is_ok(), is_readable, "{name:?} in layout {layout}");
+            assert!(is_readable || refused == Err(Status::StorageCorrupt));
+            world.device.plant(name, bytes.clone());
+        }
+    }
+}
+
+#[test]
+fn an_older_record_among_newer_ones_is_still_a_rollback() {
+    let device = older_device();
+    let before = device.records();
+    World::over(device.clone()).unwrap();
+    device.restore(&before);
+    assert_eq!(World::over(device).err(), Some(Status::RollbackDetected));
+}
