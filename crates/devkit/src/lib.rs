@@ -15,6 +15,7 @@ pub mod passkey;
 mod paths;
 mod paymaster;
 mod simple_account;
+mod small_disk;
 pub mod user_operation;
 mod version;
 
@@ -27,4 +28,5 @@ pub use passkey::SoftPasskey;
 pub use paths::Tools;
 pub use paymaster::{Paymaster, PaymasterOptions, SignerRecord, TeeSigner};
 pub use simple_account::{Call, SimpleAccountFactory, execute, execute_batch};
+pub use small_disk::{SmallDisk, run_on_small_disk};
 pub use version::EntryPointVersion;

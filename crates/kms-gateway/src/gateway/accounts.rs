@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::decision::{Case, detached};
 use super::{Caller, Gateway, GatewayError, Inner};
 use crate::ceremony::{CeremonyError, NewUser, VerifiedRegistration};
-use crate::store::{AccountEntry, Action, Creation, Unfinished};
+use crate::store::{AccountEntry, Action, Creation, FoundCreation, Unfinished};
 use crate::tee::TeeError;
 
 /// An account as `create_account` answers it.
@@ -47,21 +47,14 @@ impl Gateway {
         Ok(self.inner.ceremonies.begin(user, self.inner.clock.now())?)
     }
 
-    /// Verifies the browser's RegistrationResponseJSON.
+    /// Verifies the browser's RegistrationResponseJSON. Nothing is made or changed: it is counted, and has no row.
     ///
     /// # Errors
     /// Why it is refused.
-    pub async fn finish_registration(
-        &self,
-        id: Uuid,
-        credential: &Value,
-        caller: &Caller,
-    ) -> Result<VerifiedRegistration, GatewayError> {
-        let mut case = Case::new(Action::RegisterPasskey, caller);
-        let outcome = self.inner.ceremonies.finish(id, credential, self.inner.clock.now());
-        case.account_id = outcome.as_ref().ok().and_then(|verified| verified.account_id.clone());
-        let inner = Arc::clone(&self.inner);
-        detached(async move { inner.conclude(case, outcome.map_err(GatewayError::from)).await }).await
+    pub fn finish_registration(&self, id: Uuid, credential: &Value) -> Result<VerifiedRegistration, GatewayError> {
+        let outcome = self.inner.ceremonies.finish(id, credential, self.inner.clock.now()).map_err(GatewayError::from);
+        self.inner.count(Action::RegisterPasskey, &outcome);
+        outcome
     }
 
     /// Makes the account of a verified registration. The same credential gives the same account, also after a restart in
@@ -84,6 +77,7 @@ impl Gateway {
         let (wallet, registration) = detached(async move {
             case.account_id = account_id;
             let outcome = inner.try_create(registration_id, scheme, &mut case).await;
+            inner.sweep_creations();
             inner.conclude(case, outcome).await
         })
         .await?;
@@ -143,7 +137,7 @@ impl Inner {
         let (registration, expires_at) = self.verified(registration_id, now).await?;
         // Not in a TEE that protects less than it must.
         self.known.provisioned(&self.tee).await?;
-        self.settle_creations(Unfinished::Expired { now }).await?;
+        case.is_authorised = true;
         self.settle_creations(Unfinished::Of(registration_id)).await?;
         let account_id = self.choose_account_id(case.account_id.take(), &registration).await?;
         case.account_id = Some(account_id.clone());
@@ -181,20 +175,44 @@ impl Inner {
         }
     }
 
+    /// Settles some that nobody will ask for again, in the background: who makes an account does not wait for others'.
+    fn sweep_creations(self: &Arc<Self>) {
+        let Ok(turn) = Arc::clone(&self.sweep).try_acquire_owned() else { return };
+        let inner = Arc::clone(self);
+        tokio::spawn(async move {
+            let _turn = turn;
+            if let Err(error) = inner.settle_creations(Unfinished::Expired { now: inner.clock.now() }).await {
+                tracing::warn!(%error, "an account that was cut short could not be settled; it is tried again");
+            }
+        });
+    }
+
     /// Asks the TEE what became of accounts that it was asked for and that the index does not know. Those that are there
-    /// with their passkey go into the index; those that are not are forgotten, once nobody can finish them any more.
+    /// with their passkey go into the index; those that are not are forgotten, once nobody can finish them any more. One that
+    /// can't be settled goes behind the others, and keeps none of them waiting.
     async fn settle_creations(&self, which: Unfinished) -> Result<(), GatewayError> {
-        for creation in self.store.unfinished_creations(&which).await? {
-            match self.known.wallet(&self.tee, &creation.account_id).await {
-                Ok(wallet) if creation.made(&wallet) => self.index(&creation, &wallet).await?,
-                Err(error) if error.is_retryable() => return Err(error),
-                Ok(_) | Err(_) if matches!(which, Unfinished::Expired { .. }) => {
-                    self.store.forget_creation(creation.registration_id).await?;
-                }
-                Ok(_) | Err(_) => {}
+        let is_over = matches!(which, Unfinished::Expired { .. });
+        let mut failure = None;
+        for FoundCreation { row, creation } in self.store.unfinished_creations(&which).await? {
+            let settled = match &creation {
+                Some(creation) => self.settle(creation, is_over).await,
+                None => Err(GatewayError::Internal),
+            };
+            if let Err(error) = settled {
+                self.store.creation_was_tried(row, self.clock.now()).await?;
+                failure = Some(error);
             }
         }
-        Ok(())
+        failure.map_or(Ok(()), Err)
+    }
+
+    async fn settle(&self, creation: &Creation, is_over: bool) -> Result<(), GatewayError> {
+        match self.known.wallet(&self.tee, &creation.account_id).await {
+            Ok(wallet) if creation.made(&wallet) => self.index(creation, &wallet).await,
+            Err(error) if error.is_retryable() => Err(error),
+            Ok(_) | Err(_) if is_over => Ok(self.store.forget_creation(creation.registration_id).await?),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     async fn index(&self, creation: &Creation, wallet: &WalletInfo) -> Result<(), GatewayError> {

@@ -1,10 +1,13 @@
-//! Commands of the admin, passed on as they were signed. The trusted application alone can judge them.
+//! Commands of the admin, passed on as they were signed. The trusted application alone can judge them. Anyone may send one:
+//! what the admin did not sign, or signed for a counter that has passed, is refused before it waits for its turn, costs the
+//! TEE a call or gets a row, so that a flood of it delays no revocation.
 
 use std::sync::Arc;
 
-use proto::Address;
-use proto::command::{AdminRequest, AuthorizeSigner, Provision, RevokeSigner, RotateSigner, SetCeilings};
+use proto::command::{AuthorizeSigner, Provision, RevokeSigner, RotateSigner, SetCeilings};
+use proto::{Address, Status};
 
+use super::admin_proof::AdminProof;
 use super::decision::{Case, detached};
 use super::{Caller, Gateway, GatewayError, Inner};
 use crate::store::{Action, Counters};
@@ -65,20 +68,47 @@ impl Gateway {
         caller: &Caller,
     ) -> Result<(), GatewayError>
     where
-        R: AdminRequest<Reply = ()> + Send + Sync + 'static,
+        R: AdminProof + Send + Sync + 'static,
     {
+        if let Err(refusal) = self.inner.admit(&command).await {
+            self.watch_admin_counter().await;
+            let refused = Err(refusal);
+            self.inner.count(action, &refused);
+            return refused;
+        }
         let counters = Some(Counters { from: command.counter(), to: command.counter() });
-        let case = Case { signer, counters, ..Case::new(action, caller) };
+        let case = Case { signer, counters, is_authorised: true, ..Case::new(action, caller) };
         let inner = Arc::clone(&self.inner);
         detached(async move { inner.administer(case, &command).await }).await
     }
 }
 
 impl Inner {
+    /// Whether a command is worth the TEE's time: signed by whom it has to be, for a counter that is yet to come.
+    async fn admit(&self, command: &impl AdminProof) -> Result<(), GatewayError> {
+        let kept = self.known.commanded(&self.tee).await?;
+        let state = match command.check(kept.provisioned.as_ref()) {
+            // Another process may have commanded the same TEE since.
+            Err(Status::SignerNotAuthorised) => {
+                let recent = self.known.recent_security_state(&self.tee).await?;
+                command.check(recent.provisioned.as_ref())?;
+                recent
+            }
+            checked => {
+                checked?;
+                kept
+            }
+        };
+        if command.counter() <= state.counter {
+            return Err(GatewayError::Refused(Status::CounterMismatch));
+        }
+        Ok(())
+    }
+
     /// One at a time: between the effect of one and its row, the TEE's counter is ahead of the audit.
     async fn administer<R>(&self, mut case: Case, command: &R) -> Result<(), GatewayError>
     where
-        R: AdminRequest<Reply = ()> + Sync,
+        R: AdminProof + Sync,
     {
         let mut agreement = match self.admin_turn().await {
             Ok(agreement) => agreement,

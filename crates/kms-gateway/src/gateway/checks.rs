@@ -52,6 +52,7 @@ impl Inner {
             .find(|known| known.address == signer)
             .map(|known| known.permissions)
             .ok_or(GatewayError::Refused(Status::SignerNotAuthorised))?;
+        case.is_authorised = true;
         check_permissions(permissions, request)?;
         let wallet = match request.passkey {
             Some(passkey) => Some(self.check_passkey(request.account_id, passkey, case).await?),

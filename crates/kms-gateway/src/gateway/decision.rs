@@ -1,4 +1,5 @@
-//! A decision and its audit row: there is no yes without a row, and a caller who hangs up stops neither.
+//! A decision and its audit row: there is no yes without a row, and a caller who hangs up stops neither. A refusal has a row
+//! once somebody is known who asked with authority; what anyone may send is counted, so that a flood does not fill the disk.
 
 use std::future::Future;
 
@@ -17,6 +18,8 @@ pub(super) struct Case {
     pub user_op_hash: Option<UserOpHash>,
     pub claimed_nonce: Option<NonceClaim>,
     pub counters: Option<Counters>,
+    /// Whether the caller has shown a key that may ask for it: the admin's, or an authorised relay's.
+    pub is_authorised: bool,
     /// Whether it may have been done though there is no yes.
     pub is_in_doubt: bool,
 }
@@ -31,6 +34,7 @@ impl Case {
             user_op_hash: None,
             claimed_nonce: None,
             counters: None,
+            is_authorised: false,
             is_in_doubt: false,
         }
     }
@@ -45,6 +49,17 @@ pub(super) async fn detached<T: Send + 'static>(
 }
 
 impl Inner {
+    /// Counts and logs what was decided.
+    pub(super) fn count<T>(&self, action: Action, outcome: &Result<T, GatewayError>) -> &'static str {
+        let reason = outcome.as_ref().map_or_else(GatewayError::code, |_| "ok");
+        self.metrics.decided(action.as_str(), reason);
+        if let Err(error) = outcome {
+            // As a debug string: what the caller made up must not break out of its line.
+            tracing::info!(action = action.as_str(), reason, error = ?error.to_string(), "refused");
+        }
+        reason
+    }
+
     /// Records the decision, and only then gives it. What may be tried again gets its nonce back: sent again as it is, it
     /// must not look like a replay.
     pub(super) async fn conclude<T>(&self, case: Case, outcome: Result<T, GatewayError>) -> Result<T, GatewayError> {
@@ -63,11 +78,9 @@ impl Inner {
     }
 
     async fn record<T>(&self, case: Case, outcome: &Result<T, GatewayError>) -> Result<(), GatewayError> {
-        let reason = outcome.as_ref().map_or_else(GatewayError::code, |_| "ok");
-        self.metrics.decided(case.action.as_str(), reason);
-        if let Err(error) = outcome {
-            // As a debug string: what the caller made up must not break out of its line.
-            tracing::info!(action = case.action.as_str(), reason, error = ?error.to_string(), "refused");
+        let reason = self.count(case.action, outcome);
+        if outcome.is_err() && !case.is_authorised {
+            return Ok(());
         }
         let decision = match outcome {
             Ok(_) => Decision::Allowed,

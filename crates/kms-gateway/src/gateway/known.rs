@@ -45,6 +45,8 @@ struct State {
     /// Sessions that were lost before it was asked: another one may be with another trusted application.
     lost: u64,
     provisioned: Option<Arc<Provisioned>>,
+    /// What commands of the admin are held against, and the sessions that were lost before it was asked for.
+    commanded: Option<(u64, Arc<SecurityState>)>,
 }
 
 #[derive(Default)]
@@ -123,11 +125,31 @@ impl Known {
         Ok(provisioned)
     }
 
+    /// Admin, relay keys and counter, as of after the last command that went through this gateway, whatever the TEE
+    /// protects. However many ask, the TEE is asked once.
+    pub(super) async fn commanded(&self, tee: &Tee) -> Result<Arc<SecurityState>, GatewayError> {
+        let lost = tee.queue_stats().lost;
+        let generation = {
+            let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some((_, commanded)) = state.commanded.as_ref().filter(|(since, _)| *since == lost) {
+                return Ok(Arc::clone(commanded));
+            }
+            state.generation
+        };
+        let reported = self.recent_security_state(tee).await?;
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        if state.generation == generation && reported.provisioned.is_some() {
+            state.commanded = Some((lost, Arc::clone(&reported)));
+        }
+        Ok(reported)
+    }
+
     /// After an admin command, whatever became of it.
     pub(super) fn forget_provisioned(&self) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         state.generation = state.generation.wrapping_add(1);
         state.provisioned = None;
+        state.commanded = None;
     }
 
     /// A wallet that was asked for before, over this very session.

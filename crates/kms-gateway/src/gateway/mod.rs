@@ -3,6 +3,7 @@
 mod accounts;
 mod admin;
 mod admin_counter;
+mod admin_proof;
 mod attestation;
 mod caller;
 mod checks;
@@ -61,6 +62,8 @@ struct Inner {
     quotes: Arc<Quotes>,
     /// One question at a time about accounts that nobody here knows.
     strangers: Arc<Semaphore>,
+    /// One sweep at a time over accounts whose making was cut short.
+    sweep: Arc<Semaphore>,
 }
 
 /// The gateway can't be started.
@@ -121,6 +124,7 @@ impl Gateway {
             admin_counter: AdminCounter::default(),
             quotes: Quotes::new(Duration::from_millis(settings.attestation_interval_ms)),
             strangers: Arc::new(Semaphore::new(1)),
+            sweep: Arc::new(Semaphore::new(1)),
             clock,
             factory,
             settings,
@@ -149,11 +153,12 @@ impl Gateway {
         Ok(state)
     }
 
-    /// Whether the TEE answers and protects what it must; provisioned or not.
+    /// Whether the database takes a write, and the TEE answers and protects what it must; provisioned or not.
     ///
     /// # Errors
-    /// `tee_protection_insufficient`, `tee_state_lost`, or when the TEE does not answer.
+    /// `store_unavailable`, `tee_protection_insufficient`, `tee_state_lost`, or when the TEE does not answer.
     pub async fn ready(&self) -> Result<SecurityState, GatewayError> {
+        self.inner.store.probe().await?;
         let state = self.security_state().await?;
         self.inner.settings.required_protection.check(&state)?;
         self.watch_admin_counter().await;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use proto::command::{SignReply, SignWithHybridKey, Sponsor, SponsorReply};
-use proto::{AccountId, Permissions, Status};
+use proto::{Permissions, Status};
 
 use super::checks::SigningRequest;
 use super::decision::{Case, detached};
@@ -43,17 +43,11 @@ impl Gateway {
         .await
     }
 
-    /// Refuses, and records, a request that does not come as far as a command.
-    pub(crate) async fn refuse(
-        &self,
-        action: Action,
-        account_id: Option<&AccountId>,
-        caller: &Caller,
-        status: Status,
-    ) -> GatewayError {
-        let case = Case { account_id: account_id.cloned(), ..Case::new(action, caller) };
-        let refusal = self.inner.conclude(case, Err::<(), _>(GatewayError::Refused(status))).await;
-        refusal.err().unwrap_or(GatewayError::Internal)
+    /// Refuses, and counts, a request that does not come as far as a command.
+    pub(crate) fn refuse(&self, action: Action, status: Status) -> GatewayError {
+        let refusal = GatewayError::Refused(status);
+        self.inner.metrics.decided(action.as_str(), refusal.code());
+        refusal
     }
 }
 

@@ -81,7 +81,7 @@ pub(super) async fn sponsor(
     let approval = approval(&headers, body.nonce, body.timestamp)?;
     let passkey = body.user_signature.as_ref().map(assertion).transpose()?;
     let place = Place { chain_id: body.chain_id, entry_point: body.entry_point };
-    let entry_point = place.resolve(&gateway, Action::Sponsor, &body.account_id, &caller).await?;
+    let entry_point = place.resolve(&gateway, Action::Sponsor).await?;
     let terms = body.terms.into_terms();
     let command = Sponsor {
         entry_point,
@@ -119,7 +119,7 @@ pub(super) async fn sign(
     let approval = approval(&headers, body.nonce, body.timestamp)?;
     let passkey = assertion(&body.user_signature)?;
     let place = Place { chain_id: body.chain_id, entry_point: body.entry_point };
-    let entry_point = place.resolve(&gateway, Action::SignUserOperation, &body.account_id, &caller).await?;
+    let entry_point = place.resolve(&gateway, Action::SignUserOperation).await?;
     let command = SignWithHybridKey {
         entry_point,
         account_id: body.account_id,
@@ -196,18 +196,12 @@ struct Place {
 }
 
 impl Place {
-    async fn resolve(
-        self,
-        gateway: &Gateway,
-        action: Action,
-        account_id: &AccountId,
-        caller: &Caller,
-    ) -> Result<EntryPoint, GatewayError> {
+    async fn resolve(self, gateway: &Gateway, action: Action) -> Result<EntryPoint, GatewayError> {
         let chain_id = self.chain_id.map(|Quantity(chain_id)| chain_id);
         let address = self.entry_point.map(|Text(address)| address);
         match gateway.entry_point(chain_id, address).await? {
             Some(entry_point) => Ok(entry_point),
-            None => Err(gateway.refuse(action, Some(account_id), caller, Status::DeploymentNotAllowed).await),
+            None => Err(gateway.refuse(action, Status::DeploymentNotAllowed)),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `/webauthn/register/begin` and `/webauthn/register/finish`.
 
+use axum::Json;
 use axum::extract::State;
-use axum::{Extension, Json};
 use proto::AccountId;
 use proto::json::passkey::to_base64url;
 use serde::Deserialize;
@@ -10,9 +10,8 @@ use uuid::Uuid;
 
 use super::body::JsonBody;
 use super::error::ApiError;
-use super::request_id::RequestId;
 use crate::ceremony::NewUser;
-use crate::gateway::{Caller, Gateway};
+use crate::gateway::Gateway;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -43,11 +42,9 @@ pub(super) async fn begin(
 
 pub(super) async fn finish(
     State(gateway): State<Gateway>,
-    Extension(RequestId(request_id)): Extension<RequestId>,
     JsonBody(body): JsonBody<Finish>,
 ) -> Result<Json<Value>, ApiError> {
-    let caller = Caller::new(request_id);
-    let verified = gateway.finish_registration(body.registration_id, &body.credential, &caller).await?;
+    let verified = gateway.finish_registration(body.registration_id, &body.credential)?;
     Ok(Json(json!({
         "registrationId": body.registration_id,
         "credentialId": to_base64url(&verified.credential_id),

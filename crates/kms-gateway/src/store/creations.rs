@@ -45,6 +45,14 @@ pub(crate) enum Unfinished {
     Named(AccountId),
 }
 
+/// A row of such a creation.
+pub(crate) struct FoundCreation {
+    /// Of the table.
+    pub row: i64,
+    /// `None`: the row can't be read.
+    pub creation: Option<Creation>,
+}
+
 /// Writes it, in place of an earlier one of the same registration, and forgets those that came to a good end or
 /// to none.
 pub(super) async fn save(connection: &mut SqliteConnection, creation: &Creation) -> Result<(), StoreError> {
@@ -81,6 +89,16 @@ pub(super) async fn forget(connection: &mut SqliteConnection, registration_id: U
     Ok(())
 }
 
+/// It could not be settled now: others come first.
+pub(super) async fn tried(connection: &mut SqliteConnection, row: i64, now: u64) -> Result<(), StoreError> {
+    sqlx::query("UPDATE creations SET tried_at = ?2 WHERE rowid = ?1")
+        .bind(row)
+        .bind(now.cast_signed())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// The one of this registration, as long as it is good.
 pub(super) async fn find(pool: &SqlitePool, id: Uuid, now: u64) -> Result<Option<Creation>, StoreError> {
     let query = format!("SELECT {COLUMNS} FROM creations WHERE registration_id = ?1 AND expires_at >= ?2");
@@ -92,16 +110,16 @@ pub(super) async fn find(pool: &SqlitePool, id: Uuid, now: u64) -> Result<Option
     Ok(row.as_ref().map(read).transpose()?)
 }
 
-/// Those whose credential the index does not know, the oldest first, a few at a time.
-pub(super) async fn unfinished(pool: &SqlitePool, which: &Unfinished) -> Result<Vec<Creation>, StoreError> {
+/// Those whose credential the index does not know, the one first that was not tried for the longest time, a few at once.
+pub(super) async fn unfinished(pool: &SqlitePool, which: &Unfinished) -> Result<Vec<FoundCreation>, StoreError> {
     let condition = match which {
         Unfinished::Expired { .. } => "expires_at < ?1",
         Unfinished::Of(_) => "registration_id = ?1",
         Unfinished::Named(_) => "account_id = ?1",
     };
     let query = sqlx::AssertSqlSafe(format!(
-        "SELECT {COLUMNS} FROM creations WHERE {condition} AND credential_id NOT IN (SELECT credential_id FROM accounts)
-         ORDER BY expires_at LIMIT {FEW}"
+        "SELECT rowid, {COLUMNS} FROM creations WHERE {condition} AND credential_id NOT IN (SELECT credential_id FROM accounts)
+         ORDER BY tried_at, expires_at LIMIT {FEW}"
     ));
     let query = match which {
         Unfinished::Expired { now } => sqlx::query(query).bind(now.cast_signed()),
@@ -109,8 +127,14 @@ pub(super) async fn unfinished(pool: &SqlitePool, which: &Unfinished) -> Result<
         Unfinished::Named(account_id) => sqlx::query(query).bind(account_id.as_str()),
     };
     let rows = query.fetch_all(pool).await?;
-    // One that another version wrote otherwise keeps nobody else waiting.
-    Ok(rows.iter().filter_map(|row| read(row).ok()).collect())
+    rows.iter().map(|row| Ok(found(row)?)).collect()
+}
+
+fn found(row: &SqliteRow) -> Result<FoundCreation, sqlx::Error> {
+    let rowid = row.try_get("rowid")?;
+    // One that is damaged, or that another version wrote, keeps nobody else waiting.
+    let creation = read(row).inspect_err(|error| tracing::warn!(row = rowid, %error, "unreadable creation"));
+    Ok(FoundCreation { row: rowid, creation: creation.ok() })
 }
 
 fn read(row: &SqliteRow) -> Result<Creation, sqlx::Error> {

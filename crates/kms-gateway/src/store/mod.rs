@@ -5,6 +5,7 @@ mod accounts;
 mod audit;
 mod creations;
 mod nonces;
+mod probe;
 mod served_tee;
 mod writer;
 
@@ -20,7 +21,7 @@ use uuid::Uuid;
 pub use accounts::AccountEntry;
 pub use audit::{Action, AuditError, AuditHead, AuditRecord, Counters, Decision};
 pub use creations::Creation;
-pub(crate) use creations::Unfinished;
+pub(crate) use creations::{FoundCreation, Unfinished};
 pub use nonces::{Claim, HOLD_SECONDS, NonceClaim};
 pub use served_tee::ServedTeeRow;
 use writer::Writer;
@@ -38,7 +39,7 @@ pub enum StoreError {
     #[error("the gateway's database can't be migrated: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
     /// A write that stood in one transaction with this one failed, or the writer is closed.
-    #[error("the gateway's database took no write")]
+    #[error("write to the gateway's database failed")]
     NotWritten,
 }
 
@@ -105,13 +106,18 @@ impl Store {
         self.writer.forget_creation(registration_id).await
     }
 
+    /// Puts a creation that could not be settled behind the others.
+    pub(crate) async fn creation_was_tried(&self, row: i64, now: u64) -> Result<(), StoreError> {
+        self.writer.creation_was_tried(row, now).await
+    }
+
     /// The creation that was begun with this registration, as long as the registration is good.
     pub(crate) async fn creation(&self, registration_id: Uuid, now: u64) -> Result<Option<Creation>, StoreError> {
         creations::find(&self.readers, registration_id, now).await
     }
 
-    /// Creations of which the index knows no account: a few, the oldest first.
-    pub(crate) async fn unfinished_creations(&self, which: &Unfinished) -> Result<Vec<Creation>, StoreError> {
+    /// Creations of which the index knows no account: a few, those first that were not tried for the longest time.
+    pub(crate) async fn unfinished_creations(&self, which: &Unfinished) -> Result<Vec<FoundCreation>, StoreError> {
         creations::unfinished(&self.readers, which).await
     }
 
@@ -149,6 +155,14 @@ impl Store {
     /// Forgets the TEE that was served.
     pub(crate) async fn forget_tee(&self) -> Result<(), StoreError> {
         self.writer.forget_tee().await
+    }
+
+    /// Writes some pages.
+    ///
+    /// # Errors
+    /// [`StoreError::NotWritten`]: the disk is full or read-only, or the database is locked.
+    pub(crate) async fn probe(&self) -> Result<(), StoreError> {
+        self.writer.probe().await
     }
 
     /// The newest row of the audit.

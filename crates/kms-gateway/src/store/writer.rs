@@ -4,7 +4,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use proto::{Address, TeeId};
-use sqlx::{SqliteConnection, SqlitePool};
+use sqlx::{Connection as _, SqliteConnection, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
@@ -14,7 +14,7 @@ use super::accounts::{self, AccountEntry};
 use super::audit::{self, AuditHead, AuditRecord};
 use super::creations::{self, Creation};
 use super::nonces::{self, Claim, NonceClaim, Sweeper};
-use super::served_tee;
+use super::{probe, served_tee};
 
 const QUEUE: usize = 1024;
 const BATCH: usize = 128;
@@ -28,8 +28,10 @@ enum Job {
     Account(Box<AccountEntry>, Reply<()>),
     Creation(Box<Creation>, Reply<()>),
     NoCreation(Uuid, Reply<()>),
+    CreationTried(i64, u64, Reply<()>),
     ServedTee(TeeId, Address, Reply<()>),
     NoServedTee(Reply<()>),
+    Probe(Reply<()>),
 }
 
 /// A reply that is due once the transaction is committed.
@@ -74,12 +76,20 @@ impl Writer {
         self.write(|reply| Job::NoCreation(registration_id, reply)).await
     }
 
+    pub(super) async fn creation_was_tried(&self, row: i64, now: u64) -> Result<(), StoreError> {
+        self.write(|reply| Job::CreationTried(row, now, reply)).await
+    }
+
     pub(super) async fn remember_tee(&self, tee_id: TeeId, paymaster_signer: Address) -> Result<(), StoreError> {
         self.write(|reply| Job::ServedTee(tee_id, paymaster_signer, reply)).await
     }
 
     pub(super) async fn forget_tee(&self) -> Result<(), StoreError> {
         self.write(Job::NoServedTee).await
+    }
+
+    pub(super) async fn probe(&self) -> Result<(), StoreError> {
+        self.write(Job::Probe).await
     }
 
     /// Takes no more writes and returns when those already queued are done.
@@ -114,7 +124,7 @@ async fn run(pool: SqlitePool, mut jobs: mpsc::Receiver<Job>) {
             }
             Err(error) => {
                 // The replies are dropped, which tells every caller of the batch that nothing is certain.
-                tracing::error!(%error, "the gateway's database took no write");
+                tracing::error!(%error, "write to the gateway's database failed");
                 head = None;
             }
         }
@@ -130,7 +140,26 @@ async fn write_all(
     sweeper: &mut Sweeper,
     due: &mut Vec<Due>,
 ) -> Result<AuditHead, StoreError> {
-    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+    let mut connection = pool.acquire().await?;
+    let written = write_in_one_transaction(&mut connection, head, batch, sweeper, due).await;
+    if written.is_err() {
+        // SQLite may have rolled back by itself, as it does when the disk is full. The connection would then count a
+        // transaction that is not there, and refuse to begin another for ever.
+        if let Err(error) = connection.close().await {
+            tracing::debug!(%error, "a connection whose transaction failed was not closed cleanly");
+        }
+    }
+    written
+}
+
+async fn write_in_one_transaction(
+    connection: &mut SqliteConnection,
+    head: Option<AuditHead>,
+    batch: &mut Vec<Job>,
+    sweeper: &mut Sweeper,
+    due: &mut Vec<Due>,
+) -> Result<AuditHead, StoreError> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     let mut head = match head {
         Some(head) => head,
         None => AuditHead::read(&mut transaction).await?,
@@ -173,12 +202,20 @@ async fn write_one(
             creations::forget(connection, registration_id).await?;
             Due::Done(reply)
         }
+        Job::CreationTried(row, now, reply) => {
+            creations::tried(connection, row, now).await?;
+            Due::Done(reply)
+        }
         Job::ServedTee(tee_id, paymaster_signer, reply) => {
             served_tee::remember(connection, tee_id, paymaster_signer).await?;
             Due::Done(reply)
         }
         Job::NoServedTee(reply) => {
             served_tee::forget(connection).await?;
+            Due::Done(reply)
+        }
+        Job::Probe(reply) => {
+            probe::write(connection).await?;
             Due::Done(reply)
         }
     })

@@ -1,12 +1,15 @@
 //! Commands of the admin over HTTP.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use kms_gateway::bootstrap::{AdminKey, BootstrapError, Wanted, bootstrap};
 use proto::command::{AuthorizeSigner, RevokeSigner, RotateSigner, SetCeilings};
 use proto::json::hex_bytes;
 use proto::{Permissions, Signature, Wei};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, CHAIN_ID, Kms, PAYMASTER, RelayKey, ceilings};
+use crate::support::{Answer, CHAIN_ID, Gate, GatedTee, Kms, PAYMASTER, RelayKey, ceilings};
 
 const UNSIGNED: Signature = Signature { r: [0; 32], s: [0; 32], v: 0 };
 
@@ -26,14 +29,17 @@ impl Kms {
 
     /// Turns a relay key away, by the admin, over HTTP.
     pub async fn revoke(&self, key: &RelayKey) -> Answer {
+        self.post("/admin/revoke-signer", &self.revocation(key).await).await
+    }
+
+    async fn revocation(&self, key: &RelayKey) -> Value {
         let counter = self.counter().await + 1;
         let command = RevokeSigner { signer: key.address(), counter, signature: UNSIGNED };
-        let body = json!({
+        json!({
             "signer": key.address().to_string(),
             "counter": counter,
             "signature": hex(&self.admin.sign(&command)),
-        });
-        self.post("/admin/revoke-signer", &body).await
+        })
     }
 
     pub async fn authorization(&self, key: &RelayKey, permissions: &[&str]) -> Value {
@@ -74,6 +80,89 @@ async fn a_command_that_the_admin_did_not_sign_is_refused() {
     kms.post("/admin/authorize-signer", &body).await.refused(403, "admin_signature_invalid");
     let signers = kms.get("/admin/signers").await.ok();
     assert_eq!(signers["signers"].as_array().unwrap().len(), 1);
+}
+
+/// Commands that nobody signed who may, or that were good once.
+async fn forged(kms: &Kms) -> Vec<(&'static str, Value, u16, &'static str)> {
+    let stranger = RelayKey::random();
+    let signer = stranger.address().to_string();
+    let signature = hex(&stranger.personal_sign(&[7; 32]));
+    let counter = kms.counter().await + 1;
+    let provisioning = json!({
+        "admin": signer, "relyingParties": [], "ceilings": { "deployments": [], "maxCost": 1, "maxWindow": 1 },
+        "counter": counter, "signature": signature,
+    });
+    let rotation = json!({
+        "current": kms.relay.address().to_string(), "next": signer, "counter": counter,
+        "currentSignature": signature, "nextSignature": signature,
+    });
+    let revocation = json!({ "signer": kms.relay.address().to_string(), "counter": counter, "signature": signature });
+    let authorisation =
+        json!({ "signer": signer, "permissions": ["sponsor"], "counter": counter, "signature": signature });
+    let ceilings = json!({
+        "ceilings": { "deployments": [], "maxCost": 1, "maxWindow": 1 }, "counter": counter, "signature": signature,
+    });
+    vec![
+        ("provision", provisioning, 409, "already_provisioned"),
+        ("authorize-signer", authorisation, 403, "admin_signature_invalid"),
+        ("revoke-signer", revocation, 403, "admin_signature_invalid"),
+        ("rotate-signer", rotation, 403, "rotation_proof_invalid"),
+        ("set-ceilings", ceilings, 403, "admin_signature_invalid"),
+    ]
+}
+
+#[tokio::test]
+async fn forged_and_old_commands_are_refused_before_they_wait_cost_the_tee_a_call_or_get_a_row() {
+    let gate = Gate::default();
+    let kms = Kms::over_tee(Arc::new(GatedTee::start(8, gate.clone()))).await;
+    let key = RelayKey::random();
+    let once = kms.authorization(&key, &["sponsor"]).await;
+    kms.post("/admin/authorize-signer", &once).await.ok();
+    let forged = forged(&kms).await;
+    kms.post("/admin/authorize-signer", &once).await.refused(409, "counter_mismatch");
+    let before = kms.gateway.verify_audit_chain().await.unwrap();
+
+    // A command of the admin is under way, and the TEE answers nothing.
+    let real = kms.revocation(&key).await;
+    gate.shut();
+    let under_way = tokio::spawn(kms.client.post(format!("{}/admin/revoke-signer", kms.url)).json(&real).send());
+    while kms.gateway.queue_stats().depth == 0 {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    for _ in 0..20 {
+        for (route, body, status, code) in &forged {
+            kms.post(&format!("/admin/{route}"), body).await.refused(*status, code);
+        }
+        kms.post("/admin/authorize-signer", &once).await.refused(409, "counter_mismatch");
+    }
+    assert_eq!(kms.gateway.queue_stats().depth, 1);
+    assert!(!under_way.is_finished());
+    gate.open();
+    assert_eq!(under_way.await.unwrap().unwrap().status(), 200);
+    let after = kms.gateway.verify_audit_chain().await.unwrap();
+    assert_eq!(after.rows, before.rows + 1);
+    assert!(kms.decided("authorize_signer", "admin_signature_invalid") >= 20.0);
+}
+
+#[tokio::test]
+async fn a_flood_of_forged_commands_does_not_delay_a_revocation() {
+    let kms = Kms::start().await;
+    let forged = forged(&kms).await;
+    let key = RelayKey::random();
+    kms.authorize(&key, &["sponsor"]).await.ok();
+    let before = kms.gateway.verify_audit_chain().await.unwrap();
+    let flood: Vec<_> = (0..300)
+        .map(|number| {
+            let (route, body, ..) = &forged[number % forged.len()];
+            tokio::spawn(kms.client.post(format!("{}/admin/{route}", kms.url)).json(body).send())
+        })
+        .collect();
+    kms.revoke(&key).await.ok();
+    for answer in flood {
+        let status = answer.await.unwrap().unwrap().status();
+        assert!([403, 409].contains(&status.as_u16()), "{status}");
+    }
+    assert_eq!(kms.gateway.verify_audit_chain().await.unwrap().rows, before.rows + 1);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Every decision has a row, and no row can be changed without a trace.
 
 use kms_gateway::store::AuditError;
+use serde_json::json;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use sqlx::{AssertSqlSafe, Row};
 
@@ -12,6 +13,19 @@ impl Kms {
         let file = SqliteConnectOptions::new().filename(self.folder.path().join("gateway.sqlite"));
         SqlitePool::connect_with(file).await.unwrap()
     }
+
+    /// Decisions so far, as they are counted.
+    pub fn decided(&self, action: &str, reason: &str) -> f64 {
+        let families = self.registry.gather();
+        let decisions = families.iter().find(|family| family.name() == "kms_decisions_total").unwrap();
+        let labelled = |metric: &&prometheus::proto::Metric| {
+            let value = |name| {
+                metric.get_label().iter().find(|label| label.name() == name).map(prometheus::proto::LabelPair::value)
+            };
+            (value("action"), value("reason")) == (Some(action), Some(reason))
+        };
+        decisions.get_metric().iter().find(labelled).map_or(0.0, |metric| metric.get_counter().get_value())
+    }
 }
 
 #[tokio::test]
@@ -20,8 +34,10 @@ async fn every_decision_has_a_row_with_its_reason() {
     let mut request = kms.honest_request().await;
     let answer = kms.sponsor(&request).await.ok();
     kms.sponsor(&request).await.refused(401, "nonce_replayed");
-    request.approve_as_relay(&RelayKey::random());
-    kms.sponsor(&request).await.refused(403, "signer_not_authorised");
+    request.nonce = 2;
+    request.passkey.behaviour.user_verified = false;
+    let request = request.signed(&kms.relay);
+    kms.sponsor(&request).await.refused(401, "user_not_verified");
 
     let rows =
         sqlx::query("SELECT action, decision, reason, signer, account_id, user_op_hash, context_hash FROM audit")
@@ -33,15 +49,14 @@ async fn every_decision_has_a_row_with_its_reason() {
     let expected = [
         ("provision", "allowed", "ok"),
         ("authorize_signer", "allowed", "ok"),
-        ("register_passkey", "allowed", "ok"),
         ("create_account", "allowed", "ok"),
         ("sponsor", "allowed", "ok"),
         ("sponsor", "refused", "nonce_replayed"),
-        ("sponsor", "refused", "signer_not_authorised"),
+        ("sponsor", "refused", "user_not_verified"),
     ];
     assert_eq!(decisions, expected.map(|(a, d, r)| (a.to_owned(), d.to_owned(), r.to_owned())));
 
-    let sponsored = &rows[4];
+    let sponsored = &rows[3];
     assert_eq!(sponsored.get::<String, _>("signer"), kms.relay.address().to_string());
     assert_eq!(sponsored.get::<String, _>("account_id"), request.account_id.as_str());
     assert_eq!(sponsored.get::<String, _>("user_op_hash"), answer["userOpHash"].as_str().unwrap());
@@ -50,12 +65,39 @@ async fn every_decision_has_a_row_with_its_reason() {
 }
 
 #[tokio::test]
+async fn what_anyone_may_send_is_counted_and_fills_no_audit() {
+    let kms = Kms::start().await;
+    let mut request = kms.honest_request().await;
+    let before = kms.gateway.verify_audit_chain().await.unwrap();
+    request.approve_as_relay(&RelayKey::random());
+    kms.sponsor(&request).await.refused(403, "signer_not_authorised");
+    request.relay_signature.s = [0; 32];
+    kms.sponsor(&request).await.refused(401, "relay_signature_invalid");
+    request.timestamp -= 301;
+    kms.sponsor(&request).await.refused(401, "timestamp_skewed");
+    kms.register().await;
+    kms.create(json!({ "registrationId": "00000000-0000-4000-8000-000000000000" }))
+        .await
+        .refused(404, "registration_unknown");
+    assert_eq!(kms.gateway.verify_audit_chain().await.unwrap(), before);
+    for (action, reason) in [
+        ("sponsor", "signer_not_authorised"),
+        ("sponsor", "relay_signature_invalid"),
+        ("sponsor", "timestamp_skewed"),
+        ("register_passkey", "ok"),
+        ("create_account", "registration_unknown"),
+    ] {
+        assert!(kms.decided(action, reason) > 0.0, "{action} {reason}");
+    }
+}
+
+#[tokio::test]
 async fn an_untouched_audit_verifies_and_gives_its_head() {
     let kms = Kms::start().await;
     let request = kms.honest_request().await;
     kms.sponsor(&request).await.ok();
     let head = kms.gateway.verify_audit_chain().await.unwrap();
-    assert_eq!(head.rows, 5);
+    assert_eq!(head.rows, 4);
     let stats = kms.get("/stats").await.ok();
     assert_eq!(stats["audit"]["head"], head.hash.to_string());
 }
@@ -65,7 +107,7 @@ async fn any_change_of_a_row_breaks_the_chain_there() {
     for (change, broken_at) in [
         ("UPDATE audit SET reason = 'ok', decision = 'allowed' WHERE seq = 5", 5),
         ("UPDATE audit SET at = at + 1 WHERE seq = 2", 2),
-        ("UPDATE audit SET account_id = NULL WHERE seq = 4", 4),
+        ("UPDATE audit SET account_id = NULL WHERE seq = 3", 3),
         ("UPDATE audit SET signer = 7 WHERE seq = 2", 2),
         ("UPDATE audit SET counter_from = 1 WHERE seq = 2", 2),
         ("UPDATE audit SET counter_from = NULL, counter_to = NULL WHERE seq = 1", 1),
@@ -76,10 +118,9 @@ async fn any_change_of_a_row_breaks_the_chain_there() {
         ("DELETE FROM audit WHERE seq = 3", 3),
     ] {
         let kms = Kms::start().await;
-        let mut request = kms.honest_request().await;
-        request.approve_as_relay(&RelayKey::random());
-        kms.sponsor(&request).await.refused(403, "signer_not_authorised");
-        kms.sponsor(&request).await.refused(403, "signer_not_authorised");
+        let request = kms.honest_request().await;
+        kms.sponsor(&request).await.ok();
+        kms.sponsor(&request).await.refused(401, "nonce_replayed");
         let database = kms.database().await;
 
         let refused = sqlx::query(AssertSqlSafe(change)).execute(&database).await.unwrap_err();

@@ -1,7 +1,9 @@
-//! Writes that really fail: child processes whose files may not grow beyond a limit, which a full disk looks like.
+//! Writes that really fail: child processes on a small disk, or whose files may not grow beyond a limit.
 
 use std::process::Command;
 
+use devkit::{SmallDisk, run_on_small_disk};
+use kms_gateway::GatewayError;
 use kms_gateway::transport::simulator::{SealedFile, SealedFileError};
 use tempfile::TempDir;
 
@@ -30,8 +32,9 @@ fn on_a_full_disk_the_simulator_keeps_what_it_has() {
 }
 
 #[test]
-fn on_a_full_disk_the_gateway_refuses_and_can_be_asked_again() {
-    run_limited("disk_full::the_gateway_with_limited_files");
+fn on_a_full_disk_the_gateway_refuses_and_serves_again_when_there_is_room() {
+    let folder = TempDir::new().unwrap();
+    run_on_small_disk("disk_full::the_gateway_on_a_small_disk", folder.path()).unwrap();
 }
 
 #[test]
@@ -57,28 +60,38 @@ fn the_simulator_with_limited_files() {
 }
 
 #[tokio::test]
-#[ignore = "run by on_a_full_disk_the_gateway_refuses_and_can_be_asked_again, with limited files"]
-async fn the_gateway_with_limited_files() {
+#[ignore = "run by on_a_full_disk_the_gateway_refuses_and_serves_again_when_there_is_room, on a small disk"]
+async fn the_gateway_on_a_small_disk() {
+    let disk = SmallDisk::of_this_process().unwrap();
     let kms = Kms::start().await;
     let mut request = kms.honest_request().await;
+    kms.gateway.ready().await.unwrap();
+    disk.fill().unwrap();
     let mut signed = 0;
-    // Nonces and audit rows fill the database's log; long before this many it can't grow any more.
+    // Nonces and audit rows fill what the database's log has left; long before this many there is nothing left.
     let error = loop {
         assert!(signed < 10_000, "the disk never filled up");
         let answer = kms.sponsor(&request).await;
+        request = request.next(&kms.relay);
         if answer.status != 200 {
             break answer.refused(503, "store_unavailable");
         }
         signed += 1;
-        request = request.next(&kms.relay);
     };
     assert_eq!(error["retryable"], true);
-    assert!(signed > 0);
+    for _ in 0..3 {
+        kms.sponsor(&request).await.refused(503, "store_unavailable");
+        assert!(matches!(kms.gateway.ready().await, Err(GatewayError::StoreUnavailable)));
+    }
+
+    disk.make_room().unwrap();
+    kms.gateway.ready().await.unwrap();
+    kms.sponsor(&request.next(&kms.relay)).await.ok();
     // Every signature that left has its row, and the chain is whole.
     let sponsored: i64 = sqlx::query_scalar("SELECT count(*) FROM audit WHERE action = 'sponsor' AND reason = 'ok'")
         .fetch_one(&kms.database().await)
         .await
         .unwrap();
-    assert_eq!(sponsored, signed);
+    assert_eq!(sponsored, signed + 1);
     kms.gateway.verify_audit_chain().await.unwrap();
 }

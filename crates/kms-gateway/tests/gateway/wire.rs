@@ -167,6 +167,6 @@ async fn the_queue_and_the_counts_can_be_looked_at() {
     assert!(queue["estimated_wait_seconds"].is_number());
     let stats = kms.get("/stats").await.ok();
     assert_eq!(stats["accounts"], 1);
-    // Provision, authorise, register, create, sponsor.
-    assert_eq!(stats["audit"]["rows"], 5);
+    // Provision, authorise, create, sponsor.
+    assert_eq!(stats["audit"]["rows"], 4);
 }

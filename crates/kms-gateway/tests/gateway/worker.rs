@@ -149,6 +149,58 @@ async fn until(condition: impl Fn() -> bool) {
     panic!("it never came to that");
 }
 
+/// A frame of this command, for a session that gives every frame back.
+fn frame_of(opcode: Opcode, mark: u8) -> Vec<u8> {
+    let mut frame = vec![proto::frame::VERSION];
+    frame.extend((opcode as u16).to_be_bytes());
+    frame.push(mark);
+    frame
+}
+
+#[tokio::test]
+async fn a_revocation_goes_before_sponsorships_and_an_account_behind_them() {
+    let (script, gate) = (Script::default(), Gate::default());
+    let worker = script.echo(OPTIONS, &gate);
+    gate.shut();
+    let first = under_way(&script, &worker).await;
+    let mut waiting = Vec::new();
+    let queued = [Opcode::CreateHybridAccount, Opcode::Sponsor, Opcode::RevokeSigner, Opcode::Sponsor];
+    for (number, opcode) in (1..).zip(queued) {
+        waiting.push(queue(&worker, frame_of(opcode, number)));
+        depth(&worker, 1 + usize::from(number)).await;
+    }
+    gate.open();
+    first.await.unwrap().unwrap();
+    for answer in waiting {
+        answer.await.unwrap().unwrap();
+    }
+    let seen: Vec<u8> = script.0.lock().unwrap().seen[1..].iter().map(|frame| frame[3]).collect();
+    assert_eq!(seen, [3, 2, 4, 1]);
+}
+
+#[tokio::test]
+async fn accounts_take_half_of_the_queue_and_the_admin_has_room_when_it_is_full() {
+    let (script, gate) = (Script::default(), Gate::default());
+    let worker = script.echo(WorkerOptions { queue_length: 3, ..OPTIONS }, &gate);
+    gate.shut();
+    let mut waiting = vec![under_way(&script, &worker).await];
+    waiting.push(queue(&worker, frame_of(Opcode::CreateHybridAccount, 1)));
+    depth(&worker, 2).await;
+    let refused = at_once(worker.invoke(frame_of(Opcode::CreateHybridAccount, 2)));
+    assert_eq!(refused, Err(TransportError::Busy));
+    for number in 3..5 {
+        waiting.push(queue(&worker, frame_of(Opcode::Sponsor, number)));
+        depth(&worker, usize::from(number)).await;
+    }
+    assert_eq!(at_once(worker.invoke(frame_of(Opcode::Sponsor, 5))), Err(TransportError::Busy));
+    waiting.push(queue(&worker, frame_of(Opcode::RevokeSigner, 6)));
+    depth(&worker, 5).await;
+    gate.open();
+    for answer in waiting {
+        answer.await.unwrap().unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_lost_session_is_opened_again_and_what_was_under_way_is_refused_and_not_sent_twice() {
     let (script, gate) = (Script::default(), Gate::default());
@@ -377,8 +429,8 @@ async fn in_a_batch_every_frame_has_the_reply_that_it_has_alone() {
     let mut alone = core();
     let expected: Vec<_> = frames.iter().map(|frame| Ok(alone.handle(frame))).collect();
     assert_eq!(answers(&script, &worker, &gate, &frames).await, expected);
-    // The first; two batches and a rest, cut by the two that go alone.
-    assert_eq!(script.frames_seen(), 6);
+    // The first; the state, which goes before the others; a batch and a rest, cut by the one that goes alone.
+    assert_eq!(script.frames_seen(), 5);
 }
 
 #[tokio::test]

@@ -3,7 +3,11 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::priority::Priority;
 use crate::transport::TransportError;
+
+/// Places for commands of the admin when all others are taken.
+const ADMIN_PLACES: usize = 8;
 
 /// Counts the frames inside. Open (shut to callers) while there is no session or a call is stuck, half open (one caller
 /// at a time) until a call has come back as it should.
@@ -46,19 +50,29 @@ impl Breaker {
     }
 
     /// Lets a caller in, or says at once why not.
-    pub(super) fn enter(self: &Arc<Self>) -> Result<Place, TransportError> {
+    pub(super) fn enter(self: &Arc<Self>, priority: Priority) -> Result<Place, TransportError> {
         let mut state = self.state();
         let places = match state.mode {
             Mode::Open(why) => return Err(why),
             _ if self.is_overdue(&state) => 0,
             Mode::HalfOpen => 1,
-            Mode::Closed => self.capacity.saturating_add(1),
+            Mode::Closed => self.places(priority),
         };
         if state.inside >= places {
             return Err(TransportError::Busy);
         }
         state.inside += 1;
         Ok(Place(Arc::clone(self)))
+    }
+
+    /// How full the queue may be for one more of this priority to be let in.
+    const fn places(&self, priority: Priority) -> usize {
+        let all = self.capacity.saturating_add(1);
+        match priority {
+            Priority::Admin => all.saturating_add(ADMIN_PLACES),
+            Priority::Service => all,
+            Priority::Creation => all.div_ceil(2),
+        }
     }
 
     pub(super) fn call_begins(&self) {

@@ -1,5 +1,6 @@
 //! The frames that wait, in order, and which of them may cross into the TEE together.
 
+use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,7 @@ use proto::limits::{MAX_BATCH, MAX_FRAME, MAX_REPLY};
 use tokio::sync::oneshot;
 
 use super::breaker::Place;
+use super::priority::Priority;
 use crate::transport::TransportError;
 
 /// Bytes that a frame or reply takes in a batch besides its own, and that the batch takes itself: more than the codec's.
@@ -16,6 +18,7 @@ const OVERHEAD: usize = 8;
 /// A frame, and who waits for its reply.
 pub(super) struct Job {
     pub(super) frame: Vec<u8>,
+    pub(super) priority: Priority,
     pub(super) queued: Instant,
     pub(super) reply: oneshot::Sender<Result<Vec<u8>, TransportError>>,
     pub(super) place: Place,
@@ -34,28 +37,59 @@ impl Job {
     }
 }
 
-/// The receiving end of the queue.
+/// The receiving end of the queue, and what was taken out of it and waits.
 pub(super) struct Line {
     jobs: Receiver<Job>,
-    /// Came too late for the last batch, and is first in the next.
-    carried: Option<Job>,
+    /// One queue for each of [`Priority::ALL`].
+    waiting: [VecDeque<Job>; Priority::ALL.len()],
 }
 
 impl Line {
-    pub(super) const fn new(jobs: Receiver<Job>) -> Self {
-        Self { jobs, carried: None }
+    pub(super) fn new(jobs: Receiver<Job>) -> Self {
+        Self { jobs, waiting: Default::default() }
     }
 
-    /// Waits for a job.
+    /// Waits for a job, and takes the first by priority. `None` when the queue is closed and empty.
     fn next(&mut self) -> Option<Job> {
         loop {
-            let job = match self.carried.take() {
-                Some(job) => job,
-                None => self.jobs.recv().ok()?,
-            };
-            if !job.is_abandoned() {
+            if let Some(job) = self.next_waiting() {
                 return Some(job);
             }
+            let job = self.jobs.recv().ok()?;
+            self.wait(job);
+        }
+    }
+
+    /// The first by priority of those that are there.
+    fn next_waiting(&mut self) -> Option<Job> {
+        while let Ok(job) = self.jobs.try_recv() {
+            self.wait(job);
+        }
+        self.waiting.iter_mut().find_map(|queue| {
+            while let Some(job) = queue.pop_front() {
+                if !job.is_abandoned() {
+                    return Some(job);
+                }
+            }
+            None
+        })
+    }
+
+    fn wait(&mut self, job: Job) {
+        self.queue_of(&job).push_back(job);
+    }
+
+    /// It came too late for a batch, and is first in the next.
+    fn put_back(&mut self, job: Job) {
+        self.queue_of(&job).push_front(job);
+    }
+
+    fn queue_of(&mut self, job: &Job) -> &mut VecDeque<Job> {
+        let [admin, service, creation] = &mut self.waiting;
+        match job.priority {
+            Priority::Admin => admin,
+            Priority::Service => service,
+            Priority::Creation => creation,
         }
     }
 
@@ -69,13 +103,10 @@ impl Line {
             return Some(together);
         }
         while room.frames > 0
-            && let Ok(job) = self.jobs.try_recv()
+            && let Some(job) = self.next_waiting()
         {
-            if job.is_abandoned() {
-                continue;
-            }
             if !room.takes(&job.frame) {
-                self.carried = Some(job);
+                self.put_back(job);
                 break;
             }
             together.push(job);
@@ -85,7 +116,7 @@ impl Line {
 
     /// Gives this answer to everything that waits, for this long. False when the queue is closed.
     pub(super) fn refuse_for(&mut self, time: Duration, why: TransportError) -> bool {
-        if let Some(job) = self.carried.take() {
+        for job in self.waiting.iter_mut().flat_map(|queue| queue.drain(..)) {
             job.answer(Err(why));
         }
         let until = Instant::now() + time;

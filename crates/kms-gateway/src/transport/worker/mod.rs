@@ -6,6 +6,7 @@ mod batch;
 mod breaker;
 mod line;
 mod meter;
+mod priority;
 mod session;
 mod thread;
 
@@ -27,6 +28,7 @@ use crate::protection::RequiredProtection;
 use breaker::Breaker;
 use line::{Job, Line};
 use meter::Meter;
+use priority::Priority;
 use thread::{Driver, OpenError};
 
 const LOOK_EVERY: Duration = Duration::from_millis(2);
@@ -123,9 +125,10 @@ impl Worker {
     /// while there is no session, or [`TransportError::NotAdmitted`] when the last that was opened is not used. [`TransportError::Unavailable`] too when the session gives no reply.
     pub async fn invoke(&self, frame: Vec<u8>) -> Result<Vec<u8>, TransportError> {
         let queue = self.queue().ok_or(TransportError::Unavailable)?;
-        let place = self.breaker.enter()?;
+        let priority = Priority::of(&frame);
+        let place = self.breaker.enter(priority)?;
         let (reply, answer) = oneshot::channel();
-        let job = Job { frame, queued: Instant::now(), reply, place };
+        let job = Job { frame, priority, queued: Instant::now(), reply, place };
         queue.send(job).map_err(|_| TransportError::Unavailable)?;
         drop(queue);
         self.wait_for(answer).await

@@ -12,7 +12,7 @@ use kms_gateway::transport::{
 use prometheus::core::Collector;
 use proto::Bounded;
 use proto::command::{Opcode, Protection};
-use proto::frame::split_request;
+use proto::frame::{encode_refusal, split_request};
 use ta::memory::{MemoryDevice, SeededEntropy};
 use ta::{Core, Platform};
 
@@ -185,6 +185,22 @@ impl LyingTee {
                 reply[index] ^= 1;
             }
             reply
+        })
+    }
+}
+
+/// A TEE whose storage fails for some accounts.
+pub struct FailingTee;
+
+impl FailingTee {
+    /// As long as `failing` is set, accounts with this in their name can't be read.
+    pub fn start(name: &'static str, failing: Arc<AtomicBool>) -> GatedTee {
+        GatedTee::with_replies(OPTIONS, move |opcode, reply| {
+            let is_theirs = reply.windows(name.len()).any(|window| window == name.as_bytes());
+            match opcode == Opcode::GetWalletInfo && is_theirs && failing.load(Ordering::SeqCst) {
+                true => encode_refusal(proto::Status::StorageFailed),
+                false => reply,
+            }
         })
     }
 }
