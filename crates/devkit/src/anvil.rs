@@ -5,7 +5,9 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 
+use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::{Address, U256};
+use alloy_provider::transport::TransportError;
 use alloy_provider::{Provider, RootProvider};
 use tokio::sync::oneshot;
 use url::Url;
@@ -20,11 +22,14 @@ const ACCOUNTS: usize = 10;
 pub struct AnvilOptions {
     /// EIP-155 chain id.
     pub chain_id: u64,
+    /// Unix seconds of the genesis block; `None` is the machine's time. The chain's clock runs on
+    /// from there, so a start in the past makes a chain whose blocks are old.
+    pub started_at: Option<u64>,
 }
 
 impl Default for AnvilOptions {
     fn default() -> Self {
-        Self { chain_id: 31337 }
+        Self { chain_id: 31337, started_at: None }
     }
 }
 
@@ -46,6 +51,7 @@ impl Anvil {
         let child = Command::new(binary)
             .args(["--host", "127.0.0.1", "--port", "0", "--hardfork", "prague"])
             .args(["--accounts", &ACCOUNTS.to_string(), "--chain-id", &options.chain_id.to_string()])
+            .args(options.started_at.map(|seconds| format!("--timestamp={seconds}")))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -107,6 +113,34 @@ impl Anvil {
     #[must_use]
     pub fn bundler(&self) -> Address {
         self.accounts[1]
+    }
+
+    /// Moves the chain's clock on. No block is mined: the latest one gets older, and the next one
+    /// carries the new time.
+    ///
+    /// # Errors
+    /// The node's, when it does not answer.
+    pub async fn increase_time(&self, seconds: u64) -> Result<(), DevkitError> {
+        let _: serde_json::Value = self.provider.raw_request("evm_increaseTime".into(), (seconds,)).await?;
+        Ok(())
+    }
+
+    /// Mines empty blocks.
+    ///
+    /// # Errors
+    /// The node's, when it does not answer.
+    pub async fn mine(&self, blocks: u64) -> Result<(), DevkitError> {
+        let _: serde_json::Value = self.provider.raw_request("anvil_mine".into(), (format!("{blocks:#x}"),)).await?;
+        Ok(())
+    }
+
+    /// Unix seconds of the latest block.
+    ///
+    /// # Errors
+    /// The node's, when it does not answer.
+    pub async fn latest_time(&self) -> Result<u64, DevkitError> {
+        let block = self.provider.get_block_by_number(BlockNumberOrTag::Latest).await?;
+        Ok(block.ok_or(TransportError::NullResp)?.header.timestamp)
     }
 
     /// The operating system's id of the node.

@@ -80,8 +80,43 @@ pub enum RelayError {
         /// Which rule.
         violation: Violation,
     },
+    /// No validation passes without gas.
+    #[error("verificationGasLimit is 0x0: the account's validation needs gas")]
+    VerificationGasMissing,
+    /// A factory that is called with nothing makes no account (AA13).
+    #[error("factory {factory} has no factoryData (initCode ends after the factory): it would make no account")]
+    FactoryDataMissing {
+        /// The operation's.
+        factory: Address,
+    },
+    /// The sender has no code, and no factory makes it (AA20).
+    #[error("the sender {sender} has no code on chain, and the operation names no factory that makes it")]
+    AccountNotDeployed {
+        /// The operation's.
+        sender: Address,
+    },
+    /// The sender has code, and up to v0.8 the EntryPoint takes no factory then (AA10).
+    #[error("the sender {sender} is deployed already: leave factory and factoryData (initCode) out")]
+    AccountAlreadyDeployed {
+        /// The operation's.
+        sender: Address,
+    },
+    /// The factory reverts, or has no code (AA13).
+    #[error("the factory {factory} makes no account when it is called with this data")]
+    AccountCreationFailed {
+        /// The operation's.
+        factory: Address,
+    },
+    /// The factory makes another account (AA14).
+    #[error("the factory makes the account {created}, and the operation's sender is {sender}")]
+    SenderNotFromFactory {
+        /// The operation's.
+        sender: Address,
+        /// What the factory makes.
+        created: Address,
+    },
     /// The operation's nonce is not the account's next one.
-    #[error("the account's nonce is {expected}")]
+    #[error("the operation's nonce is {given}, and the account's next one for that key is {expected}")]
     AccountNonceInvalid {
         /// What the EntryPoint expects.
         expected: Uint256,

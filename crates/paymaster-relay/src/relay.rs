@@ -11,7 +11,7 @@ use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalogue::Catalogue;
-use crate::chain::{EntryPointReader, Paymasters};
+use crate::chain::EntryPointReader;
 use crate::error::RelayError;
 use crate::kms::Kms;
 use crate::metrics::{Metrics, Stage};
@@ -54,7 +54,6 @@ pub struct Relay {
     pub(crate) nonces: Arc<dyn NonceStore>,
     pub(crate) kms: Arc<dyn Kms>,
     pub(crate) chain: Arc<dyn EntryPointReader>,
-    pub(crate) paymasters: Paymasters,
     pub(crate) relay_key: Arc<RelayKey>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
@@ -76,7 +75,6 @@ impl Relay {
         let Parts { store, nonces, kms, chain, relay_key, clock, entropy, metrics } = parts;
         Ok(Self {
             catalogue: Catalogue::new(settings)?,
-            paymasters: Paymasters::new(Arc::clone(&chain)),
             turns: Turns::default(),
             rpc: settings.rpc.clone(),
             api_keys: ApiKeys::new(&settings.rpc.api_key_hashes)?,
@@ -124,7 +122,7 @@ impl Relay {
         self.metrics.key_age(self.relay_key.age().await);
         for deployment in self.catalogue.deployments() {
             self.metrics.reserved(deployment, self.store.reserved(deployment, now).await?);
-            self.metrics.deposit(deployment, Gwei::at_most(self.paymasters.of(deployment).await?.deposit));
+            self.metrics.deposit(deployment, Gwei::at_most(self.chain.paymaster(deployment).await?.deposit));
         }
         Ok(())
     }

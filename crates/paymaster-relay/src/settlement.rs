@@ -53,7 +53,7 @@ impl Relay {
     /// # Errors
     /// [`RelayError::ChainUnavailable`], [`RelayError::StoreUnavailable`]; asking again goes on from there.
     pub async fn settle(&self) -> Result<u64, RelayError> {
-        let latest = self.chain.latest_block().await?;
+        let latest = self.chain.latest_block().await?.number;
         let mut settled = 0;
         for deployment in self.catalogue.deployments() {
             settled += self.settle_deployment(deployment, latest).await?;
@@ -70,7 +70,7 @@ impl Relay {
         while from <= latest {
             let to = latest.min(from + AT_ONCE - 1);
             for op in self.chain.mined(deployment, from, to).await? {
-                settled += u64::from(self.settle_op(deployment, &op).await?);
+                settled += u64::from(self.settle_op(&op).await?);
             }
             self.store.set_next_block(deployment, to + 1).await?;
             from = to + 1;
@@ -78,10 +78,8 @@ impl Relay {
         Ok(settled)
     }
 
-    async fn settle_op(&self, deployment: &Deployment, op: &MinedOp) -> Result<bool, RelayError> {
+    async fn settle_op(&self, op: &MinedOp) -> Result<bool, RelayError> {
         let MinedOp { user_op_hash, block, cost, succeeded } = *op;
-        // Before the reservation goes, the deposit we remember must, for it shrank with the operation.
-        self.paymasters.forget(deployment).await;
         let cost = Gwei::at_least(cost).unwrap_or(Gwei::at_most(Wei(u128::MAX)));
         let ours = self.store.settle(&user_op_hash, &Settlement { block, cost, succeeded }).await?;
         if !ours && self.strangers.is_new(user_op_hash, block) {

@@ -50,6 +50,13 @@ impl EntryPointVersion {
         })
     }
 
+    /// Whether the EntryPoint ignores the factory of an account that is deployed (v0.9 and later);
+    /// earlier ones refuse the operation (AA10).
+    #[must_use]
+    pub fn ignores_spare_factory(self) -> bool {
+        self >= Self::V09
+    }
+
     /// Whether the EntryPoint knows EIP-7702 operations (v0.8 and later).
     #[must_use]
     pub fn supports_eip7702(self) -> bool {

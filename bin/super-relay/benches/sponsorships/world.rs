@@ -32,7 +32,7 @@ impl World {
     /// Starts the chain on the core of the load and the node on its own.
     pub async fn start(cores: &Cores) -> Outcome<Self> {
         let tools = Tools::locate(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))?;
-        let anvil = Anvil::start(tools.anvil(), AnvilOptions { chain_id: CHAIN_ID }).await?;
+        let anvil = Anvil::start(tools.anvil(), AnvilOptions { chain_id: CHAIN_ID, ..AnvilOptions::default() }).await?;
         let deployment = devkit::deploy(&anvil, &tools, VERSION).await?;
         let paymaster = Paymaster::deploy(&anvil, &tools, &deployment.entry_point).await?;
         paymaster.deposit(U256::from(DEPOSIT)).await?;

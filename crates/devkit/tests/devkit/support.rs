@@ -18,7 +18,7 @@ pub fn tools() -> Tools {
 }
 
 pub async fn anvil(chain_id: u64) -> Anvil {
-    Anvil::start(tools().anvil(), AnvilOptions { chain_id }).await.unwrap()
+    Anvil::start(tools().anvil(), AnvilOptions { chain_id, ..AnvilOptions::default() }).await.unwrap()
 }
 
 /// A fresh chain with one version of account abstraction.

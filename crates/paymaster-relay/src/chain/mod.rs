@@ -1,13 +1,12 @@
 //! What the relay reads from the chain: a port, and its implementation over a node's JSON-RPC.
 
-mod paymasters;
+mod facts;
 mod rpc;
 
 use async_trait::async_trait;
-use proto::{Address, Uint256, UserOpHash, Wei};
+use proto::{Address, Uint256, UserOpHash, UserOperation, Wei};
 use thiserror::Error;
 
-pub(crate) use paymasters::Paymasters;
 pub use rpc::RpcChain;
 
 use crate::catalogue::Deployment;
@@ -15,23 +14,29 @@ use crate::catalogue::Deployment;
 /// The chain, as far as a paymaster needs it.
 #[async_trait]
 pub trait EntryPointReader: Send + Sync {
+    /// Everything that one operation is held against, in one request to the node.
+    ///
+    /// # Errors
+    /// [`ChainError`].
+    async fn facts(&self, deployment: &Deployment, op: &UserOperation) -> Result<Facts, ChainError>;
+
     /// A paymaster's deposit (`balanceOf`), and whether its owner paused it (`paused`).
     ///
     /// # Errors
     /// [`ChainError`].
     async fn paymaster(&self, deployment: &Deployment) -> Result<PaymasterState, ChainError>;
 
-    /// The next nonce of an account for a key (`getNonce`): key 24 bytes, sequence 8.
+    /// The latest block.
     ///
     /// # Errors
     /// [`ChainError`].
-    async fn nonce(&self, entry_point: Address, sender: Address, key: [u8; 24]) -> Result<Uint256, ChainError>;
+    async fn latest_block(&self) -> Result<Block, ChainError>;
 
-    /// The number of the latest block.
+    /// The block of a number that the chain has reached.
     ///
     /// # Errors
     /// [`ChainError`].
-    async fn latest_block(&self) -> Result<u64, ChainError>;
+    async fn block(&self, number: u64) -> Result<Block, ChainError>;
 
     /// The operations a paymaster paid for in these blocks, both ends included (`UserOperationEvent`).
     ///
@@ -50,6 +55,41 @@ pub trait EntryPointReader: Send + Sync {
     /// # Errors
     /// [`ChainError`].
     async fn has_code(&self, address: Address) -> Result<bool, ChainError>;
+}
+
+/// What the chain says about an operation, its account and our paymaster. Nothing in it is older
+/// than `block`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// The latest block.
+    pub block: Block,
+    /// The account's next nonce for the operation's key (`getNonce`): key 24 bytes, sequence 8.
+    pub nonce: Uint256,
+    /// Whether the sender has code; an EIP-7702 delegation is code too.
+    pub sender_has_code: bool,
+    /// What the operation's factory makes (`getSenderAddress`); `None` when it names no factory, or
+    /// calls it with nothing.
+    pub creation: Option<Creation>,
+    /// Our paymaster.
+    pub paymaster: PaymasterState,
+}
+
+/// What a factory makes when it is called as the EntryPoint calls it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Creation {
+    /// An account at this address, or the one that is there already.
+    Account(Address),
+    /// Nothing: the factory reverts, runs out of gas, or has no code.
+    Nothing,
+}
+
+/// A block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// Its height.
+    pub number: u64,
+    /// Unix seconds.
+    pub timestamp: u64,
 }
 
 /// A paymaster on the chain.

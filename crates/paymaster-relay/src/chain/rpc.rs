@@ -1,26 +1,24 @@
 //! The chain over a node's JSON-RPC.
 
-use std::future::Future;
 use std::time::Duration;
 
-use alloy_primitives::aliases::U192;
-use alloy_primitives::{Address as EthAddress, U256};
+use alloy_primitives::{Address as EthAddress, Bytes, U256};
 use alloy_provider::transport::{RpcError, TransportErrorKind, TransportResult};
 use alloy_provider::{Provider, RootProvider};
 use alloy_rpc_types_eth::{Filter, Log, TransactionInput, TransactionRequest};
 use alloy_sol_types::{SolCall, SolEvent, sol};
 use async_trait::async_trait;
-use proto::{Address, Uint256, UserOpHash, Wei};
+use proto::{Address, UserOpHash, UserOperation, Wei};
 use tokio::time::timeout;
 
-use super::{ChainError, EntryPointReader, MinedOp, PaymasterState};
+use super::facts::{self, Header};
+use super::{Block, ChainError, EntryPointReader, Facts, MinedOp, PaymasterState};
 use crate::catalogue::Deployment;
 use crate::settings::{ChainSettings, SettingsError};
 
 sol! {
     function balanceOf(address account) returns (uint256);
     function paused() returns (bool);
-    function getNonce(address sender, uint192 key) returns (uint256);
     event UserOperationEvent(
         bytes32 indexed userOpHash,
         address indexed sender,
@@ -35,8 +33,8 @@ sol! {
 /// A node. Every question ends within the configured time, answered or not.
 #[derive(Clone, Debug)]
 pub struct RpcChain {
-    provider: RootProvider,
-    patience: Duration,
+    pub(super) provider: RootProvider,
+    pub(super) patience: Duration,
 }
 
 impl RpcChain {
@@ -54,22 +52,28 @@ impl RpcChain {
     async fn call<C: SolCall>(&self, contract: Address, call: &C) -> Result<C::Return, ChainError> {
         let request =
             TransactionRequest::default().to(eth(contract)).input(TransactionInput::new(call.abi_encode().into()));
-        let of_contract = |detail| ChainError::Contract { contract, function: C::SIGNATURE, detail };
-        let answer = within(self.patience, self.provider.call(request).into_future(), |error| match error {
-            RpcError::ErrorResp(payload) => of_contract(said(payload.code, &payload.message)),
-            _ => describe(error),
-        });
-        C::abi_decode_returns_validate(&answer.await?)
-            .map_err(|_| of_contract("what it answers is something else; is it deployed?".to_owned()))
+        let answer = timeout(self.patience, self.provider.call(request)).await.map_err(|_| no_answer())?;
+        decoded::<C>(contract, answer)
     }
 
     async fn ask<T>(&self, question: impl IntoFuture<Output = TransportResult<T>>) -> Result<T, ChainError> {
-        within(self.patience, question.into_future(), describe).await
+        let answer = timeout(self.patience, question.into_future()).await.map_err(|_| no_answer())?;
+        answer.map_err(|error| describe(&error))
+    }
+
+    async fn header(&self, tag: &str) -> Result<Block, ChainError> {
+        let question = self.provider.raw_request("eth_getBlockByNumber".into(), (tag, false));
+        let header: Option<Header> = self.ask(question).await?;
+        header.as_ref().map(Header::block).ok_or_else(|| ChainError::node(format!("the node has no block {tag}")))
     }
 }
 
 #[async_trait]
 impl EntryPointReader for RpcChain {
+    async fn facts(&self, deployment: &Deployment, op: &UserOperation) -> Result<Facts, ChainError> {
+        facts::read(self, deployment, op).await
+    }
+
     async fn paymaster(&self, deployment: &Deployment) -> Result<PaymasterState, ChainError> {
         let balance_of = balanceOfCall { account: eth(deployment.paymaster) };
         // Of two that fail, always the same one is told of.
@@ -80,14 +84,12 @@ impl EntryPointReader for RpcChain {
         Ok(PaymasterState { deposit: wei(deposit?), paused: paused? })
     }
 
-    async fn nonce(&self, entry_point: Address, sender: Address, key: [u8; 24]) -> Result<Uint256, ChainError> {
-        let call = getNonceCall { sender: eth(sender), key: U192::from_be_bytes(key) };
-        let nonce = self.call(entry_point, &call).await?;
-        Ok(Uint256(nonce.to_be_bytes()))
+    async fn latest_block(&self) -> Result<Block, ChainError> {
+        self.header("latest").await
     }
 
-    async fn latest_block(&self) -> Result<u64, ChainError> {
-        self.ask(self.provider.get_block_number()).await
+    async fn block(&self, number: u64) -> Result<Block, ChainError> {
+        self.header(&format!("{number:#x}")).await
     }
 
     async fn mined(&self, deployment: &Deployment, from: u64, to: u64) -> Result<Vec<MinedOp>, ChainError> {
@@ -123,34 +125,47 @@ fn mined_op(log: &Log) -> Result<MinedOp, ChainError> {
     })
 }
 
-fn eth(address: Address) -> EthAddress {
+pub(super) fn eth(address: Address) -> EthAddress {
     EthAddress::new(address.0)
 }
 
 /// More than 128 bits of wei is more than there is; it counts as the most that fits.
-fn wei(value: U256) -> Wei {
+pub(super) fn wei(value: U256) -> Wei {
     Wei(value.saturating_to())
 }
 
-async fn within<T>(
-    patience: Duration,
-    answer: impl Future<Output = TransportResult<T>>,
-    describe: impl Fn(&RpcError<TransportErrorKind>) -> ChainError,
-) -> Result<T, ChainError> {
-    timeout(patience, answer)
-        .await
-        .map_err(|_| ChainError::node("the node did not answer in time"))?
-        .map_err(|error| describe(&error))
+/// What a contract answered to a call.
+pub(super) fn decoded<C: SolCall>(contract: Address, answer: TransportResult<Bytes>) -> Result<C::Return, ChainError> {
+    let answer = answer.map_err(|error| contract_error::<C>(contract, &error))?;
+    C::abi_decode_returns_validate(&answer).map_err(|_| ChainError::Contract {
+        contract,
+        function: C::SIGNATURE,
+        detail: "what it answers is something else; is it deployed?".to_owned(),
+    })
 }
 
-fn said(code: i64, message: &str) -> String {
+/// A call that failed: the contract's fault when the node answered, else the node's.
+pub(super) fn contract_error<C: SolCall>(contract: Address, error: &RpcError<TransportErrorKind>) -> ChainError {
+    match error {
+        RpcError::ErrorResp(payload) => {
+            ChainError::Contract { contract, function: C::SIGNATURE, detail: answered(payload.code, &payload.message) }
+        }
+        _ => describe(error),
+    }
+}
+
+pub(super) fn no_answer() -> ChainError {
+    ChainError::node("the node did not answer in time")
+}
+
+fn answered(code: i64, message: &str) -> String {
     format!("the node answered {code}: {message}")
 }
 
 /// Leaves out what may carry the node's address, and the key in it.
-fn describe(error: &RpcError<TransportErrorKind>) -> ChainError {
+pub(super) fn describe(error: &RpcError<TransportErrorKind>) -> ChainError {
     match error {
-        RpcError::ErrorResp(payload) => ChainError::node(said(payload.code, &payload.message)),
+        RpcError::ErrorResp(payload) => ChainError::node(answered(payload.code, &payload.message)),
         RpcError::Transport(TransportErrorKind::HttpError(http)) => {
             ChainError::node(format!("the node answered HTTP status {}", http.status))
         }

@@ -73,7 +73,19 @@ fn row(error: &RelayError) -> (i32, &str, bool) {
         RelayError::IdempotencyConflict => (INVALID_PARAMS, "idempotency_conflict", false),
         RelayError::Policy { violation: Violation::PasskeyMissing, .. } => (SIGNATURE, "passkey_missing", false),
         RelayError::Policy { violation, .. } => (REJECTED_BY_PAYMASTER, violation.reason(), false),
-        RelayError::AccountNonceInvalid { .. } => (REJECTED_BY_ENTRY_POINT, "account_nonce_invalid", false),
+        RelayError::VerificationGasMissing => (INVALID_PARAMS, "verification_gas_missing", false),
+        RelayError::FactoryDataMissing { .. } => (INVALID_PARAMS, "factory_data_missing", false),
+        // Another operation, or anybody, may deploy it.
+        RelayError::AccountNotDeployed { .. } => (REJECTED_BY_ENTRY_POINT, "account_not_deployed", true),
+        RelayError::AccountAlreadyDeployed { .. } => (REJECTED_BY_ENTRY_POINT, "account_already_deployed", false),
+        // A factory may depend on the state of the chain, and may be deployed later itself.
+        RelayError::AccountCreationFailed { .. } => (REJECTED_BY_ENTRY_POINT, "account_creation_failed", true),
+        RelayError::SenderNotFromFactory { .. } => (REJECTED_BY_ENTRY_POINT, "sender_not_from_factory", false),
+        // A nonce that is used stays used; one that is ahead has its turn later.
+        RelayError::AccountNonceInvalid { expected, given } if given < expected => {
+            (REJECTED_BY_ENTRY_POINT, "account_nonce_invalid", false)
+        }
+        RelayError::AccountNonceInvalid { .. } => (REJECTED_BY_ENTRY_POINT, "account_nonce_invalid", true),
         RelayError::DepositTooLow { .. } => (DEPOSIT, "paymaster_deposit_too_low", true),
         RelayError::PaymasterPaused => (REJECTED_BY_PAYMASTER, "paymaster_paused", true),
         RelayError::KmsRefused { reason, .. } => (kms_code(reason), reason, false),
@@ -139,6 +151,9 @@ fn details(error: &RelayError) -> Map<String, Value> {
             }
             details
         }
+        RelayError::VerificationGasMissing => json!({ "field": "verificationGasLimit" }),
+        RelayError::FactoryDataMissing { .. } => json!({ "field": "factoryData" }),
+        RelayError::SenderNotFromFactory { created, .. } => json!({ "expected": created.to_string() }),
         RelayError::AccountNonceInvalid { expected, .. } => json!({ "expected": expected.to_string() }),
         RelayError::DepositTooLow { cost, deposit, reserved } => json!({
             "limit": deposit.0.to_string(),

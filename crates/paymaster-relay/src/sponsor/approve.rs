@@ -1,6 +1,7 @@
 //! The relay's yes: the policy holds and the cost is reserved. Nothing else makes an [`Approved`].
 
 use proto::Terms;
+use proto::json::GasFields;
 
 use super::quote::{Quote, cost, quote};
 use super::request::{DraftRequest, SponsorRequest};
@@ -29,7 +30,7 @@ impl Approved {
     /// Quotes, judges and reserves. The intent is on the disk when this returns.
     pub(super) async fn decide(relay: &Relay, request: SponsorRequest) -> Result<Approval, RelayError> {
         let draft = &request.draft;
-        let Quote { terms, cost, deposit } = quote(relay, draft).await?;
+        let Quote { terms, cost, deposit } = quote(relay, draft, GasFields::Required).await?;
         judge(relay, draft, &terms, request.passkey.is_some())?;
         let sponsorship = NewSponsorship {
             id: SponsorshipId::new(),

@@ -8,6 +8,7 @@ mod quote;
 mod request;
 mod stub;
 mod turn;
+mod validation;
 
 pub use account::AccountInfo;
 pub use flow::Sponsored;

@@ -1,8 +1,10 @@
-//! What an operation costs at worst and on what terms, held against the chain: deposit and account nonce.
+//! What an operation costs at worst and on what terms, held against the chain: the account and the deposit.
 
+use proto::json::GasFields;
 use proto::{EntryPointVersion, Terms, Wei, worst_case_cost};
 
 use super::request::DraftRequest;
+use super::validation::{check_account, check_gas};
 use crate::error::RelayError;
 use crate::relay::Relay;
 
@@ -19,30 +21,20 @@ pub(super) struct Quote {
 }
 
 /// Terms and chain, in one go. Charges nothing.
-pub(super) async fn quote(relay: &Relay, draft: &DraftRequest) -> Result<Quote, RelayError> {
+pub(super) async fn quote(relay: &Relay, draft: &DraftRequest, gas: GasFields) -> Result<Quote, RelayError> {
+    check_gas(&draft.op, gas)?;
     let terms = terms(draft, relay.clock.now())?;
-    let (paymaster, ()) = tokio::try_join!(
-        async { relay.paymasters.of(&draft.deployment).await.map_err(RelayError::from) },
-        check_account_nonce(relay, draft),
-    )?;
-    if paymaster.paused {
+    let facts = relay.chain.facts(&draft.deployment, &draft.op).await?;
+    check_account(&draft.deployment, &draft.op, &facts)?;
+    if facts.paymaster.paused {
         return Err(RelayError::PaymasterPaused);
     }
-    Ok(Quote { cost: cost(draft, &terms), terms, deposit: paymaster.deposit })
+    Ok(Quote { cost: cost(draft, &terms), terms, deposit: facts.paymaster.deposit })
 }
 
 /// Worst case under these terms; what is beyond 128 bits counts as all there is, which no policy allows.
 pub(super) fn cost(draft: &DraftRequest, terms: &Terms) -> Wei {
     worst_case_cost(&draft.op, draft.deployment.entry_point.version, terms).unwrap_or(Wei(u128::MAX))
-}
-
-async fn check_account_nonce(relay: &Relay, draft: &DraftRequest) -> Result<(), RelayError> {
-    let given = draft.op.nonce;
-    let mut key = [0; 24];
-    key.copy_from_slice(&given.0[..24]);
-    let entry_point = draft.deployment.entry_point.address;
-    let expected = relay.chain.nonce(entry_point, draft.op.sender, key).await?;
-    if given == expected { Ok(()) } else { Err(RelayError::AccountNonceInvalid { expected, given }) }
 }
 
 /// The paymaster's side of the bargain, for a window that begins before `now`.

@@ -1,5 +1,6 @@
 //! Stub data: what the final answer will weigh, with a signature that never validates.
 
+use proto::json::GasFields;
 use proto::{EntryPointVersion, Paymaster, Signature};
 
 use super::approve::judge;
@@ -27,7 +28,7 @@ impl Relay {
     /// # Errors
     /// Whatever the final request would be refused with, except for what is not there yet: gas, fees and approval.
     pub async fn stub(&self, draft: &DraftRequest) -> Result<Stub, RelayError> {
-        let quote = quote(self, draft).await?;
+        let quote = quote(self, draft, GasFields::Optional).await?;
         // The passkey comes with the final request; where none is needed, none is missed.
         judge(self, draft, &quote.terms, true)?;
         let version = draft.deployment.entry_point.version;

@@ -17,3 +17,4 @@ mod settings;
 mod settlement;
 mod sponsoring;
 mod tls;
+mod validation;

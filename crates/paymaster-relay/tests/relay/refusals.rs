@@ -227,9 +227,26 @@ async fn a_window_shorter_than_a_bundler_takes_is_refused_and_a_longer_one_cut()
 #[tokio::test]
 async fn an_operation_out_of_turn_is_refused_with_the_nonce_that_is_expected() {
     let (world, mut dapp, mut op) = ready().await;
+    let first = op.clone();
     op["nonce"] = json!("0x1");
+    for name in ["factory", "factoryData"] {
+        op.as_object_mut().unwrap().remove(name);
+    }
     let passkey = world.approval(&mut dapp, &op).await;
-    let refusal = refused(&world, json!([op, ACCOUNT, passkey])).await;
+    let ahead = json!([op, ACCOUNT, passkey]);
+    let refusal = refused(&world, ahead.clone()).await;
+    refusal.assert_is(-32500, "account_nonce_invalid", true);
+    assert_eq!(refusal.data["expected"], format!("0x{}", "0".repeat(64)));
+
+    // Its turn comes, and the same bytes pass.
+    let answer = world.sponsor(&mut dapp, &first).await.unwrap();
+    world.chain.entry_point.handle_ops(&answer["userOperation"]).await.unwrap();
+    let answer = world.client.call("pm_sponsor_with_tee", ahead).await.unwrap();
+    world.chain.entry_point.handle_ops(&answer["userOperation"]).await.unwrap();
+
+    // A nonce that is used stays used.
+    op["nonce"] = json!("0x0");
+    let passkey = world.approval(&mut dapp, &op).await;
+    let refusal = world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, passkey])).await.unwrap_err();
     refusal.assert_is(-32500, "account_nonce_invalid", false);
-    assert!(refusal.data["expected"].is_string());
 }

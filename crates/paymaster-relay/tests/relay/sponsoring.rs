@@ -164,6 +164,6 @@ async fn a_stub_charges_nothing_and_is_refused_for_what_the_final_request_would_
     op["nonce"] = json!("0x5");
     let params = json!([op, world.entry_point(), "0x7a69", null]);
     let refusal = world.client.call("pm_getPaymasterStubData", params).await.unwrap_err();
-    refusal.assert_is(-32500, "account_nonce_invalid", false);
+    refusal.assert_is(-32500, "account_nonce_invalid", true);
     assert_eq!(refusal.data["expected"], format!("0x{}", "0".repeat(64)));
 }

@@ -213,11 +213,16 @@ impl Dapp {
     }
 
     pub fn op_calling(&self, nonce_key: u64, call_data: Bytes) -> Value {
+        self.draft(nonce_key, call_data).to_json(self.version)
+    }
+
+    /// An operation that deploys the account.
+    pub fn draft(&self, nonce_key: u64, call_data: Bytes) -> Draft {
         let nonce = U256::from(nonce_key) << 64;
         let mut draft = Draft::new(self.sender, nonce, call_data);
         let data = SimpleAccountFactory::factory_data(self.owner, U256::ZERO);
         draft.deploy = Some((self.factory.address(), data));
-        draft.to_json(self.version)
+        draft
     }
 
     pub fn call_data(&self, target: alloy_primitives::Address) -> Bytes {

@@ -1,0 +1,40 @@
+//! What the EntryPoint is certain to refuse, whoever signs: such an operation reserves nothing.
+
+use proto::json::GasFields;
+use proto::{Init, UserOperation};
+
+use crate::catalogue::Deployment;
+use crate::chain::{Creation, Facts};
+use crate::error::RelayError;
+
+/// What can be told from the operation alone. Where gas may still be missing, it isn't judged.
+pub(super) fn check_gas(op: &UserOperation, gas: GasFields) -> Result<(), RelayError> {
+    match gas {
+        GasFields::Required if op.verification_gas_limit == 0 => Err(RelayError::VerificationGasMissing),
+        GasFields::Required | GasFields::Optional => Ok(()),
+    }
+}
+
+/// What takes the chain: the account's nonce, its code, and what its factory makes. An EIP-7702
+/// operation brings its account's code along.
+pub(super) fn check_account(deployment: &Deployment, op: &UserOperation, facts: &Facts) -> Result<(), RelayError> {
+    if op.nonce != facts.nonce {
+        return Err(RelayError::AccountNonceInvalid { expected: facts.nonce, given: op.nonce });
+    }
+    let sender = op.sender;
+    match &op.init {
+        Init::Eip7702 { .. } => Ok(()),
+        Init::Deployed if facts.sender_has_code => Ok(()),
+        Init::Deployed => Err(RelayError::AccountNotDeployed { sender }),
+        Init::Factory { .. } if facts.sender_has_code && deployment.entry_point.version.ignores_spare_factory() => {
+            Ok(())
+        }
+        Init::Factory { .. } if facts.sender_has_code => Err(RelayError::AccountAlreadyDeployed { sender }),
+        Init::Factory { factory, data } if data.is_empty() => Err(RelayError::FactoryDataMissing { factory: *factory }),
+        Init::Factory { factory, .. } => match facts.creation {
+            Some(Creation::Account(created)) if created == sender => Ok(()),
+            Some(Creation::Account(created)) => Err(RelayError::SenderNotFromFactory { sender, created }),
+            Some(Creation::Nothing) | None => Err(RelayError::AccountCreationFailed { factory: *factory }),
+        },
+    }
+}

@@ -1,0 +1,115 @@
+//! What the EntryPoint is certain to refuse is refused by name, before anything is reserved.
+
+use alloy_primitives::{Address, Bytes, U256};
+use devkit::EntryPointVersion::{V06, V07, V08, V09};
+use devkit::user_operation::Draft;
+use serde_json::{Value, json};
+
+use crate::support::{ACCOUNT, Dapp, Refusal, World};
+
+/// Where nobody has a contract.
+const NOBODY: Address = Address::repeat_byte(0xab);
+
+fn draft(dapp: &Dapp) -> Draft {
+    dapp.draft(0, dapp.call_data(Address::repeat_byte(1)))
+}
+
+/// What an approved operation is refused with; a stub of it, and what is to be approved, are
+/// refused alike.
+async fn refused(world: &World, dapp: &mut Dapp, draft: &Draft) -> Refusal {
+    let op = draft.to_json(dapp.version);
+    let reserved = world.reserved().await;
+    let refusal = world.sponsor(dapp, &op).await.unwrap_err();
+    assert_eq!(world.reserved().await, reserved, "{refusal:?}");
+    assert_eq!(world.sponsorships(), 0, "the TEE is not asked: {refusal:?}");
+    refusal
+}
+
+#[tokio::test]
+async fn operations_that_cannot_validate_are_refused_by_name_and_reserve_nothing() {
+    for version in [V06, V07, V08, V09] {
+        let world = World::new(version).await;
+        let mut dapp = world.dapp(ACCOUNT).await;
+        let good = draft(&dapp);
+        let (factory, data) = good.deploy.clone().unwrap();
+
+        let op = Draft { deploy: None, ..good.clone() };
+        refused(&world, &mut dapp, &op).await.assert_is(-32500, "account_not_deployed", true);
+
+        let op = Draft { deploy: Some((factory, Bytes::new())), ..good.clone() };
+        let refusal = refused(&world, &mut dapp, &op).await;
+        refusal.assert_is(-32602, "factory_data_missing", false);
+        assert_eq!(refusal.data["field"], "factoryData");
+
+        let op = Draft { sender: NOBODY, ..good.clone() };
+        let refusal = refused(&world, &mut dapp, &op).await;
+        refusal.assert_is(-32500, "sender_not_from_factory", false);
+        assert_eq!(refusal.data["expected"], dapp.sender.to_string());
+
+        // A factory that reverts, and one that isn't there.
+        for factory in [world.chain.entry_point.address(), NOBODY] {
+            let op = Draft { deploy: Some((factory, data.clone())), ..good.clone() };
+            refused(&world, &mut dapp, &op).await.assert_is(-32500, "account_creation_failed", true);
+        }
+
+        let mut op = good.clone();
+        op.gas.verification = 0;
+        let refusal = refused(&world, &mut dapp, &op).await;
+        refusal.assert_is(-32602, "verification_gas_missing", false);
+        assert_eq!(refusal.data["field"], "verificationGasLimit");
+
+        // The control: the same operation as it should be.
+        let answer = world.sponsor(&mut dapp, &good.to_json(version)).await.unwrap();
+        assert!(world.chain.entry_point.handle_ops(&answer["userOperation"]).await.unwrap().success);
+    }
+}
+
+#[tokio::test]
+async fn a_factory_of_a_deployed_account_is_refused_where_the_entry_point_refuses_it() {
+    for version in [V06, V07, V08, V09] {
+        let world = World::new(version).await;
+        let mut dapp = world.dapp(ACCOUNT).await;
+        let op = draft(&dapp).to_json(version);
+        let first = world.sponsor(&mut dapp, &op).await.unwrap();
+        world.chain.entry_point.handle_ops(&first["userOperation"]).await.unwrap();
+
+        let op = Draft { nonce: U256::from(1), ..draft(&dapp) }.to_json(version);
+        match world.sponsor(&mut dapp, &op).await {
+            // v0.9 ignores it, and mines the operation.
+            Ok(answer) => {
+                assert_eq!(version, V09);
+                assert!(world.chain.entry_point.handle_ops(&answer["userOperation"]).await.unwrap().success);
+            }
+            Err(refusal) => {
+                assert_ne!(version, V09);
+                refusal.assert_is(-32500, "account_already_deployed", false);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_eip7702_operation_brings_its_code_along_and_a_delegated_sender_has_code() {
+    let world = World::new(V08).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let delegate = world.chain.delegate.unwrap();
+
+    let mut op = Draft { sender: NOBODY, deploy: None, ..draft(&dapp) }.to_json(V08);
+    op["factory"] = json!("0x7702");
+    op["eip7702Auth"] = json!({
+        "address": delegate,
+        "chainId": "0x7a69",
+        "nonce": "0x0",
+        "r": format!("0x{}", "11".repeat(32)),
+        "s": format!("0x{}", "22".repeat(32)),
+        "yParity": "0x0",
+    });
+    world.sponsor(&mut dapp, &op).await.unwrap();
+
+    let designator = format!("0xef0100{}", delegate.to_string().trim_start_matches("0x"));
+    let set = json!({ "jsonrpc": "2.0", "id": 1, "method": "anvil_setCode", "params": [NOBODY, designator] });
+    let answer = reqwest::Client::new().post(world.anvil.url().clone()).json(&set).send().await.unwrap();
+    assert!(answer.json::<Value>().await.unwrap().get("error").is_none());
+    let op = Draft { sender: NOBODY, deploy: None, nonce: U256::from(1) << 64, ..draft(&dapp) };
+    world.sponsor(&mut dapp, &op.to_json(V08)).await.unwrap();
+}
