@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use prometheus::{Encoder as _, Registry, TextEncoder};
-use tokio::net::TcpListener;
+use serve::Listener;
 use tokio_util::sync::CancellationToken;
 
 /// Whether requests would be served now.
@@ -29,7 +29,7 @@ struct Ops {
 
 /// Serves until told to stop.
 pub async fn serve(
-    listener: TcpListener,
+    listener: Listener,
     registry: Registry,
     readiness: Arc<dyn Readiness>,
     shutdown: CancellationToken,
@@ -39,7 +39,7 @@ pub async fn serve(
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .with_state(Ops { registry, readiness });
-    axum::serve(listener, routes).with_graceful_shutdown(shutdown.cancelled_owned()).await
+    listener.serve(routes, shutdown).await
 }
 
 async fn livez(State(ops): State<Ops>) -> (StatusCode, String) {

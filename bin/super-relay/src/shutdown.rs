@@ -1,23 +1,36 @@
-//! Tells everything to stop when the operating system says so.
+//! Signals that end the process.
 
-use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::error::Error;
 
-/// A token that is cancelled on SIGINT or SIGTERM.
-pub fn on_signal() -> Result<CancellationToken, Error> {
-    let token = CancellationToken::new();
-    let listen = |kind| signal(kind).map_err(|problem| Error::Start(format!("signals: {problem}")));
-    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
-    let cancelled = token.clone();
-    tokio::spawn(async move {
+/// Who wants the process to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// SIGTERM: a supervisor, behind whom a load balancer may still send requests.
+    Terminate,
+    /// SIGINT: a person, who waits for it.
+    Interrupt,
+}
+
+/// SIGTERM and SIGINT, as they come.
+pub struct Endings {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Endings {
+    /// From now on neither ends the process by itself.
+    pub fn listen() -> Result<Self, Error> {
+        let listen = |kind| signal(kind).map_err(|problem| Error::Start(format!("signals: {problem}")));
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    /// The next one.
+    pub async fn next(&mut self) -> Ending {
         tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+            _ = self.terminate.recv() => Ending::Terminate,
+            _ = self.interrupt.recv() => Ending::Interrupt,
         }
-        tracing::info!("stopping: requests in flight finish first");
-        cancelled.cancel();
-    });
-    Ok(token)
+    }
 }

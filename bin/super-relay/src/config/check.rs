@@ -28,6 +28,7 @@ impl Config {
             kms.check()?;
         }
         self.check_listeners()?;
+        self.connections.check()?;
         if self.remote_kms.urls.iter().any(|url| !matches!(url.scheme(), "http" | "https")) {
             return Err(ConfigError::value("remote_kms.urls", "must be http: or https:"));
         }

@@ -1,11 +1,13 @@
 //! The configuration: one tree, made of the settings of each part, read from file, environment and flags.
 
 mod check;
+mod connections;
 mod load;
 pub mod reference;
 mod unknown;
 
 pub use check::KmsOfNode;
+pub use connections::Connections;
 pub use load::{ConfigError, Sources};
 
 use std::fmt;
@@ -27,6 +29,10 @@ pub struct Config {
     pub profile: Profile,
     /// Where the servers listen.
     pub listen: Listen,
+    /// Limits of the servers, so that no client keeps others out.
+    pub connections: Connections,
+    /// How a process ends.
+    pub shutdown: Shutdown,
     /// Logging.
     pub log: Log,
     /// The relay; `node` needs it.
@@ -78,6 +84,23 @@ impl Default for Listen {
     fn default() -> Self {
         let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
         Self { rpc: local(3000), ops: local(3001), kms: local(3002) }
+    }
+}
+
+/// How a process ends.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Shutdown {
+    /// Seconds after SIGTERM in which connections are still accepted while `/readyz` answers 503: longer than the load balancer
+    /// takes to notice. SIGINT skips them.
+    pub drain_seconds: u64,
+    /// Seconds that requests in flight have to finish, once no more connections are accepted; then they are dropped.
+    pub finish_seconds: u64,
+}
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Self { drain_seconds: 5, finish_seconds: 20 }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod kms;
 mod node;
+mod ports;
 mod relay;
 mod servers;
 mod stages;

@@ -13,8 +13,9 @@ use proto::Address;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use url::Url;
 
+use super::ports::{Ports, bind};
 use super::relay::OpenRelay;
-use super::servers::{Servers, bind, local};
+use super::servers::Servers;
 use super::stages::{GatewayReadiness, RelayReadiness, Stages};
 use super::{kms, relay, start_error};
 use crate::config::{Config, KmsOfNode};
@@ -43,8 +44,8 @@ impl Node {
         let (settings, kms) = config.for_node()?;
         // From the first moment on: unheard, a hangup would end the process.
         let hangups = signal(SignalKind::hangup()).map_err(start_error("signals"))?;
-        let (mut servers, registry) = (Servers::new(), Registry::new());
-        let (stages, ops) = serve_operations(&mut servers, &registry, &config).await?;
+        let (mut servers, registry, ports) = (Servers::new(config.shutdown), Registry::new(), Ports::fit(&config)?);
+        let (stages, ops) = serve_operations(&mut servers, &registry, &config, &ports).await?;
         let (gateway, port): (_, Arc<dyn Kms>) = match kms {
             KmsOfNode::Here(kms) => {
                 let gateway = kms::open(kms.clone(), &registry, &stages).await?;
@@ -60,13 +61,12 @@ impl Node {
         let relay_signer = key.address().await;
         let open = relay::open(settings, port, key, &registry).await?;
 
-        let rpc = bind(config.listen.rpc).await?;
-        let rpc_address = local(&rpc)?;
+        let (rpc, rpc_address) = bind(config.listen.rpc, ports.rpc).await?;
         tracing::info!(rpc = %rpc_address, %relay_signer, "the relay serves");
         servers.serve("JSON-RPC", paymaster_relay::serve(rpc, Arc::clone(&open.relay), servers.stop()));
         stages.reach(RelayReadiness { relay: Arc::clone(&open.relay), gateway: gateway.clone() });
         let kms = match &gateway {
-            Some(gateway) => Some(url(serve_kms(&mut servers, gateway, &config).await?)?),
+            Some(gateway) => Some(url(serve_kms(&mut servers, gateway, &config, &ports).await?)?),
             None => None,
         };
         in_the_background(&mut servers, settings, &open, hangups);
@@ -95,7 +95,7 @@ impl Node {
 
     /// Runs until the operating system says stop.
     pub async fn run_until_stopped(mut self) -> Result<(), Error> {
-        let outcome = self.servers.run_until_stopped(&*self.stages).await;
+        let outcome = self.servers.run_until_stopped(&self.stages).await;
         self.close().await;
         outcome
     }
@@ -127,20 +127,20 @@ impl KmsNode {
     /// Starts the gateway; what it returns serves already.
     pub async fn start(config: Config) -> Result<Self, Error> {
         let settings = config.for_kms()?.clone();
-        let (mut servers, registry) = (Servers::new(), Registry::new());
-        let (stages, _) = serve_operations(&mut servers, &registry, &config).await?;
+        let (mut servers, registry, ports) = (Servers::new(config.shutdown), Registry::new(), Ports::fit(&config)?);
+        let (stages, _) = serve_operations(&mut servers, &registry, &config, &ports).await?;
         let gateway = kms::open(settings, &registry, &stages).await?;
         if let Some(bootstrap) = &config.bootstrap {
             kms::provision(&gateway, bootstrap, &kms::bootstrap_deployments(bootstrap), &[]).await?;
         }
-        serve_kms(&mut servers, &gateway, &config).await?;
+        serve_kms(&mut servers, &gateway, &config, &ports).await?;
         stages.reach(GatewayReadiness(gateway.clone()));
         Ok(Self { servers, stages, gateway })
     }
 
     /// Runs until the operating system says stop.
     pub async fn run_until_stopped(mut self) -> Result<(), Error> {
-        let outcome = self.servers.run_until_stopped(&*self.stages).await;
+        let outcome = self.servers.run_until_stopped(&self.stages).await;
         self.gateway.close().await;
         outcome
     }
@@ -156,19 +156,23 @@ async fn serve_operations(
     servers: &mut Servers,
     registry: &Registry,
     config: &Config,
+    ports: &Ports,
 ) -> Result<(Arc<Stages>, SocketAddr), Error> {
     let stages = Arc::new(Stages::new());
-    let listener = bind(config.listen.ops).await?;
-    let address = local(&listener)?;
+    let (listener, address) = bind(config.listen.ops, ports.ops).await?;
     tracing::info!(ops = %address, "operations are served");
     let readiness: Arc<dyn Readiness> = Arc::<Stages>::clone(&stages);
-    servers.serve("operations", ops::serve(listener, registry.clone(), readiness, servers.stop()));
+    servers.serve_operations(ops::serve(listener, registry.clone(), readiness, servers.stop_operations()));
     Ok((stages, address))
 }
 
-async fn serve_kms(servers: &mut Servers, gateway: &Gateway, config: &Config) -> Result<SocketAddr, Error> {
-    let listener = bind(config.listen.kms).await?;
-    let address = local(&listener)?;
+async fn serve_kms(
+    servers: &mut Servers,
+    gateway: &Gateway,
+    config: &Config,
+    ports: &Ports,
+) -> Result<SocketAddr, Error> {
+    let (listener, address) = bind(config.listen.kms, ports.kms).await?;
     tracing::info!(kms = %address, "the KMS serves");
     servers.serve("KMS", kms_gateway::serve(listener, gateway.clone(), servers.stop()));
     Ok(address)

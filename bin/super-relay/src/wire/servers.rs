@@ -2,40 +2,62 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::start_error;
+use super::stages::Stages;
+use crate::config::Shutdown;
 use crate::error::Error;
-use crate::ops::Readiness;
-use crate::shutdown;
+use crate::ops::Readiness as _;
+use crate::shutdown::{Ending, Endings};
 
-/// How long requests in flight may take to finish: longer than any of ours, shorter than the patience of Kubernetes.
-const DRAIN: Duration = Duration::from_secs(20);
+/// For the answer to the last probe.
+const LAST_PROBES: Duration = Duration::from_secs(1);
+
+type Tasks = JoinSet<(&'static str, io::Result<()>)>;
 
 /// What runs, and the word that stops it.
 pub struct Servers {
-    tasks: JoinSet<(&'static str, io::Result<()>)>,
+    tasks: Tasks,
     stop: CancellationToken,
+    /// The operator's port ends last.
+    operations: Tasks,
+    stop_operations: CancellationToken,
+    shutdown: Shutdown,
 }
 
 impl Servers {
-    pub fn new() -> Self {
-        Self { tasks: JoinSet::new(), stop: CancellationToken::new() }
+    pub fn new(shutdown: Shutdown) -> Self {
+        Self {
+            tasks: JoinSet::new(),
+            stop: CancellationToken::new(),
+            operations: JoinSet::new(),
+            stop_operations: CancellationToken::new(),
+            shutdown,
+        }
     }
 
-    /// Cancelled when everything shall end.
+    /// Cancelled when everything shall end but the operator's port.
     pub fn stop(&self) -> CancellationToken {
         self.stop.clone()
+    }
+
+    /// Cancelled when the operator's port shall end.
+    pub fn stop_operations(&self) -> CancellationToken {
+        self.stop_operations.clone()
     }
 
     /// Runs a server; it must end soon after [`Self::stop`].
     pub fn serve(&mut self, name: &'static str, server: impl Future<Output = io::Result<()>> + Send + 'static) {
         self.tasks.spawn(async move { (name, server.await) });
+    }
+
+    /// Runs the operator's port; it must end soon after [`Self::stop_operations`].
+    pub fn serve_operations(&mut self, server: impl Future<Output = io::Result<()>> + Send + 'static) {
+        self.operations.spawn(async move { ("operations", server.await) });
     }
 
     /// Runs work that has no result.
@@ -47,56 +69,95 @@ impl Servers {
     }
 
     /// Says whether all is there, and runs until a signal comes, or a task ends that nobody told to.
-    pub async fn run_until_stopped(&mut self, readiness: &dyn Readiness) -> Result<(), Error> {
-        let signal = shutdown::on_signal()?;
+    pub async fn run_until_stopped(&mut self, stages: &Stages) -> Result<(), Error> {
+        let mut endings = Endings::listen()?;
         // What it asks may take its time to answer: a signal is heard meanwhile.
         let report = async {
-            match readiness.ready().await {
+            match stages.ready().await {
                 Ok(()) => tracing::info!("ready"),
                 Err(reason) => tracing::warn!("serving, not ready: {reason} (/readyz says when it is)"),
             }
             std::future::pending::<()>().await;
         };
-        let first = tokio::select! {
-            () = signal.cancelled() => Ok(()),
-            () = report => Ok(()),
-            Some(ended) = self.tasks.join_next() => Err(match ended {
-                Ok((name, Ok(()))) => Error::Run(format!("{name} ended by itself")),
-                Ok((name, Err(problem))) => Error::Run(format!("{name}: {problem}")),
-                Err(problem) => Error::Run(problem.to_string()),
-            }),
+        let ending = tokio::select! {
+            ending = endings.next() => Ok(ending),
+            () = report => Ok(Ending::Interrupt),
+            error = self.unexpected_end() => Err(error),
         };
-        first.and(self.finish().await)
+        stages.stop();
+        let first = match ending {
+            Ok(Ending::Terminate) => self.drain(&mut endings).await,
+            Ok(Ending::Interrupt) => Ok(()),
+            Err(error) => Err(error),
+        };
+        let finished = tokio::select! {
+            finished = self.finish() => finished,
+            _ = endings.next() => {
+                tracing::warn!("told again to stop: requests in flight are dropped");
+                self.drop_all().await;
+                Ok(())
+            }
+        };
+        first.and(finished)
+    }
+
+    /// Not ready any more, it goes on serving until whoever sends requests has noticed.
+    async fn drain(&mut self, endings: &mut Endings) -> Result<(), Error> {
+        let longest = Duration::from_secs(self.shutdown.drain_seconds);
+        tracing::info!("stopping: not ready; connections are accepted for {} s", longest.as_secs());
+        tokio::select! {
+            () = sleep(longest) => Ok(()),
+            _ = endings.next() => Ok(()),
+            error = self.unexpected_end() => Err(error),
+        }
+    }
+
+    /// Returns when a task has ended that nobody told to.
+    async fn unexpected_end(&mut self) -> Error {
+        let ended = tokio::select! {
+            Some(ended) = self.tasks.join_next() => ended,
+            Some(ended) = self.operations.join_next() => ended,
+            else => return Error::Run("nothing is running".into()),
+        };
+        match ended {
+            Ok((name, Ok(()))) => Error::Run(format!("{name} ended by itself")),
+            Ok((name, Err(problem))) => Error::Run(format!("{name}: {problem}")),
+            Err(problem) => Error::Run(problem.to_string()),
+        }
     }
 
     /// Tells everything to stop, and waits until it has: requests in flight finish, those that never end are dropped.
     pub async fn finish(&mut self) -> Result<(), Error> {
+        tracing::info!("stopping: requests in flight finish");
         self.stop.cancel();
-        if let Ok(outcome) = tokio::time::timeout(DRAIN, self.join_all()).await {
-            return outcome;
-        }
-        tracing::warn!("some connections did not end in time; they are dropped");
-        self.tasks.shutdown().await;
-        Ok(())
-    }
-
-    async fn join_all(&mut self) -> Result<(), Error> {
-        let mut outcome = Ok(());
-        while let Some(ended) = self.tasks.join_next().await {
-            let ended = ended.map_err(|problem| Error::Run(problem.to_string()));
-            let ended = ended.and_then(|(name, end)| end.map_err(|problem| Error::Run(format!("{name}: {problem}"))));
-            outcome = outcome.and(ended);
-        }
+        let finished = timeout(Duration::from_secs(self.shutdown.finish_seconds), join_all(&mut self.tasks)).await;
+        let outcome = finished.unwrap_or_else(|_| {
+            tracing::warn!(
+                "requests were still in flight after shutdown.finish_seconds ({} s); they are dropped",
+                self.shutdown.finish_seconds
+            );
+            Ok(())
+        });
+        self.drop_all().await;
         outcome
     }
+
+    async fn drop_all(&mut self) {
+        self.stop.cancel();
+        self.tasks.shutdown().await;
+        self.stop_operations.cancel();
+        if timeout(LAST_PROBES, join_all(&mut self.operations)).await.is_err() {
+            self.operations.shutdown().await;
+        }
+    }
 }
 
-/// Takes an address of the configuration.
-pub async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
-    TcpListener::bind(address).await.map_err(start_error(&format!("listen on {address}")))
-}
-
-/// The address that was taken, port 0 resolved.
-pub fn local(listener: &TcpListener) -> Result<SocketAddr, Error> {
-    listener.local_addr().map_err(start_error("listen"))
+async fn join_all(tasks: &mut Tasks) -> Result<(), Error> {
+    let mut outcome = Ok(());
+    while let Some(ended) = tasks.join_next().await {
+        let ended = ended.map_err(|problem| Error::Run(problem.to_string()));
+        let ended = ended.and_then(|(name, end)| end.map_err(|problem| Error::Run(format!("{name}: {problem}"))));
+        outcome = outcome.and(ended);
+    }
+    outcome
 }

@@ -1,5 +1,6 @@
 //! What `/readyz` and `/livez` answer, from the first moment of the process on.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -10,25 +11,36 @@ use paymaster_relay::Relay;
 use crate::ops::Readiness;
 
 /// Answers as the stage that the process has reached.
-pub struct Stages(RwLock<Arc<dyn Readiness>>);
+pub struct Stages {
+    now: RwLock<Arc<dyn Readiness>>,
+    stopping: AtomicBool,
+}
 
 impl Stages {
     pub fn new() -> Self {
-        Self(RwLock::new(Arc::new(Starting::new("it is starting"))))
+        Self { now: RwLock::new(Arc::new(Starting::new("it is starting"))), stopping: AtomicBool::new(false) }
     }
 
     pub fn reach(&self, stage: impl Readiness + 'static) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(stage);
+        *self.now.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(stage);
+    }
+
+    /// From now on it isn't ready, whatever else it is.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
     }
 
     fn now(&self) -> Arc<dyn Readiness> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.now.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 #[async_trait]
 impl Readiness for Stages {
     async fn ready(&self) -> Result<(), String> {
+        if self.stopping.load(Ordering::Relaxed) {
+            return Err("it is stopping".into());
+        }
         self.now().ready().await
     }
 

@@ -13,6 +13,7 @@ mod admin;
 mod bindings;
 mod clients;
 mod config;
+mod connections;
 mod demo;
 mod dual_signature;
 mod eip7702;

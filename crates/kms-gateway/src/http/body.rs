@@ -1,6 +1,4 @@
-//! JSON in: bounded in size and time, unknown fields refused, the field at fault named.
-
-use std::time::Duration;
+//! JSON in: bounded in size, by the listener also in time; unknown fields refused, the field at fault named.
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
@@ -9,9 +7,6 @@ use axum::http::{StatusCode, header};
 use serde::de::DeserializeOwned;
 
 use super::error::ApiError;
-
-/// A client that sends its body byte by byte holds its connection no longer than this.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A parsed body.
 pub(super) struct JsonBody<T>(pub T);
@@ -25,10 +20,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
         if !media_type.trim().eq_ignore_ascii_case("application/json") {
             return Err(ApiError::not_json());
         }
-        let bytes = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, state))
-            .await
-            .map_err(|_| ApiError::body_not_received())?
-            .map_err(|error| not_read(&error))?;
+        let bytes = Bytes::from_request(request, state).await.map_err(|error| not_read(&error))?;
         parse(&bytes).map(Self)
     }
 }

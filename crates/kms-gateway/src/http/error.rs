@@ -5,7 +5,9 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use proto::Status;
 use proto::json::InvalidField;
-use serde_json::json;
+use serde_json::{Value, json};
+use serve::Full;
+use uuid::Uuid;
 
 use crate::ceremony::CeremonyError;
 use crate::gateway::GatewayError;
@@ -45,6 +47,11 @@ impl ApiError {
         Self { retryable: true, ..Self::refusal(StatusCode::REQUEST_TIMEOUT, "body_not_received", message) }
     }
 
+    fn too_many_connections(full: Full) -> Self {
+        let message = full.to_string();
+        Self { retryable: true, ..Self::refusal(StatusCode::SERVICE_UNAVAILABLE, "too_many_connections", message) }
+    }
+
     pub(super) fn not_found() -> Self {
         Self::refusal(StatusCode::NOT_FOUND, "not_found", "no such route".into())
     }
@@ -60,18 +67,26 @@ impl ApiError {
 
     /// The answer to the request of this id.
     pub(super) fn response(&self, request_id: &str) -> Response {
-        let body = json!({ "error": {
-            "code": self.code,
-            "message": self.message,
-            "requestId": request_id,
-            "retryable": self.retryable,
-        }});
-        let mut response = (self.status, Json(body)).into_response();
+        let mut response = (self.status, Json(self.body(request_id))).into_response();
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
         response
     }
+
+    fn body(&self, request_id: &str) -> Value {
+        json!({ "error": {
+            "code": self.code,
+            "message": self.message,
+            "requestId": request_id,
+            "retryable": self.retryable,
+        }})
+    }
+}
+
+/// The body of the answer to a connection that was refused.
+pub(super) fn too_many_connections(full: Full) -> String {
+    ApiError::too_many_connections(full).body(&Uuid::new_v4().to_string()).to_string()
 }
 
 impl From<GatewayError> for ApiError {

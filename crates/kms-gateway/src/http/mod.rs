@@ -18,7 +18,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::{get, post};
-use tokio::net::TcpListener;
+use serve::Listener;
 use tokio_util::sync::CancellationToken;
 
 pub use error::status_of;
@@ -62,7 +62,7 @@ pub fn router(gateway: Gateway) -> Router {
 /// Serves until `shutdown`, then takes no more connections and returns when the requests under way are answered.
 ///
 /// # Errors
-/// When the listener fails.
-pub async fn serve(listener: TcpListener, gateway: Gateway, shutdown: CancellationToken) -> io::Result<()> {
-    axum::serve(listener, router(gateway)).with_graceful_shutdown(shutdown.cancelled_owned()).await
+/// None: those of a connection end it alone.
+pub async fn serve(listener: impl Into<Listener>, gateway: Gateway, shutdown: CancellationToken) -> io::Result<()> {
+    listener.into().refusing_with(error::too_many_connections).serve(router(gateway), shutdown).await
 }

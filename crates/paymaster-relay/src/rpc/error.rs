@@ -5,7 +5,9 @@
 
 use jsonrpsee::types::ErrorObjectOwned;
 use proto::{Address, Status};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
+use serve::Full;
 
 use super::RequestId;
 use crate::error::RelayError;
@@ -27,6 +29,7 @@ pub(super) enum EdgeError {
     InvalidRequest,
     MethodNotFound,
     BodyTooLarge,
+    BodyNotReceived,
     BatchTooLarge,
     PostRequired,
     ContentTypeNotJson,
@@ -42,6 +45,7 @@ impl EdgeError {
             Self::InvalidRequest => (-32600, "invalid_request", false, "not a JSON-RPC 2.0 request"),
             Self::MethodNotFound => (-32601, "method_not_found", false, "there is no such method"),
             Self::BodyTooLarge => (-32600, "body_too_large", false, "the body is over the limit"),
+            Self::BodyNotReceived => (-32600, "body_not_received", true, "the body was not received in time"),
             Self::BatchTooLarge => (-32600, "batch_too_large", false, "the batch has too many calls"),
             Self::PostRequired => (-32600, "post_required", false, "requests are sent with POST"),
             Self::ContentTypeNotJson => {
@@ -57,6 +61,14 @@ impl EdgeError {
         let (code, reason, retryable, message) = self.row();
         object(code, reason, retryable, message, Map::new(), request_id)
     }
+}
+
+/// The body of the answer to a connection that was refused.
+pub(crate) fn too_many_connections(full: Full) -> String {
+    let mut error = EdgeError::TooManyConnections.to_object(&RequestId::new());
+    let data = error.data().map(RawValue::get).and_then(|data| serde_json::from_str::<Value>(data).ok());
+    error = ErrorObjectOwned::owned(error.code(), full.to_string(), data);
+    json!({ "jsonrpc": "2.0", "id": null, "error": error }).to_string()
 }
 
 /// The code, the stable reason, and whether the same request may pass later.

@@ -2,8 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use futures_util::stream;
@@ -17,6 +16,7 @@ use jsonrpsee::types::error::TOO_BIG_BATCH_REQUEST_CODE;
 use jsonrpsee::types::{ErrorCode, ErrorObjectOwned, Id, Response as RpcResponse, ResponsePayload};
 use serde::Deserialize;
 use serde_json::Value;
+use serve::BodyTimeout;
 use tower::{Layer, Service};
 
 use super::auth::ApiKeys;
@@ -75,16 +75,18 @@ where
             request.extensions_mut().insert(request_id.clone());
         }
         let limit = self.settings.max_body_bytes;
-        let overlong = Arc::<AtomicBool>::default();
-        let answer = self.inner.call(request.map(|body| readable(body, limit, Arc::clone(&overlong))));
+        let unread = Arc::<OnceLock<EdgeError>>::default();
+        let answer = self.inner.call(request.map(|body| readable(body, limit, Arc::clone(&unread))));
         Box::pin(async move {
             let response = answer.await?;
             let response = match response.extensions().get() {
                 Some(MadeHere::Answer) => response,
                 Some(MadeHere::Nothing) => Response::new(HttpBody::empty()),
                 None if response.status() == StatusCode::SWITCHING_PROTOCOLS => response,
-                None if overlong.load(Ordering::Relaxed) => refuse(EdgeError::BodyTooLarge, &request_id),
-                None => reword(response, &request_id).await?,
+                None => match unread.get() {
+                    Some(why) => refuse(*why, &request_id),
+                    None => reword(response, &request_id).await?,
+                },
             };
             Ok(named_response(response, &request_id))
         })
@@ -92,15 +94,29 @@ where
 }
 
 /// The body as jsonrpsee gets to read it, when it does: by then the request is counted as one of the connections. One that
-/// did not tell its length beforehand may turn out to be overlong; jsonrpsee would only know that it broke off.
-fn readable(body: HttpBody, limit: u32, overlong: Arc<AtomicBool>) -> HttpBody {
+/// did not tell its length beforehand may turn out to be overlong, or not arrive; jsonrpsee would only know that it broke off.
+fn readable(body: HttpBody, limit: u32, unread: Arc<OnceLock<EdgeError>>) -> HttpBody {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     HttpBody::new(StreamBody::new(stream::once(async move {
         let collected = Limited::new(body, limit).collect().await;
-        let body = collected.inspect_err(|error| overlong.store(error.is::<LengthLimitError>(), Ordering::Relaxed))?;
+        let body = collected.inspect_err(|error| {
+            if let Some(why) = why_unread(&**error) {
+                unread.get_or_init(|| why);
+            }
+        })?;
         let body = body.to_bytes();
         Ok::<_, BoxError>(Frame::data(ids::in_place_of(&body).map_or(body, Into::into)))
     })))
+}
+
+fn why_unread(error: &(dyn std::error::Error + 'static)) -> Option<EdgeError> {
+    if error.is::<LengthLimitError>() {
+        Some(EdgeError::BodyTooLarge)
+    } else if BodyTimeout::is_cause_of(error) {
+        Some(EdgeError::BodyNotReceived)
+    } else {
+        None
+    }
 }
 
 /// jsonrpsee's refusal, in our words and with our data. What is refused in JSON-RPC's own terms is an answer like any other,
@@ -114,7 +130,6 @@ async fn reword(response: Response<HttpBody>, request_id: &RequestId) -> Result<
         (StatusCode::PAYLOAD_TOO_LARGE, _) => (status, EdgeError::BodyTooLarge),
         (StatusCode::METHOD_NOT_ALLOWED, _) => (status, EdgeError::PostRequired),
         (StatusCode::UNSUPPORTED_MEDIA_TYPE, _) => (status, EdgeError::ContentTypeNotJson),
-        (StatusCode::TOO_MANY_REQUESTS, _) => (status, EdgeError::TooManyConnections),
         (_, Some(ErrorCode::ParseError)) => (StatusCode::OK, EdgeError::MalformedJson),
         (_, Some(ErrorCode::InvalidRequest)) => (StatusCode::OK, EdgeError::InvalidRequest),
         (_, Some(ErrorCode::ServerError(TOO_BIG_BATCH_REQUEST_CODE))) => (StatusCode::OK, EdgeError::BatchTooLarge),
@@ -129,6 +144,7 @@ fn refuse(error: EdgeError, request_id: &RequestId) -> Response<HttpBody> {
     let status = match error {
         EdgeError::Unauthorised => StatusCode::UNAUTHORIZED,
         EdgeError::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        EdgeError::BodyNotReceived => StatusCode::REQUEST_TIMEOUT,
         _ => StatusCode::BAD_REQUEST,
     };
     json(status, &error.to_object(request_id), Id::Null)

@@ -11,6 +11,7 @@ mod wire;
 
 pub(crate) use auth::ApiKeys;
 pub(crate) use calls::{CallsLayer, MAX_RESPONSE};
+pub(crate) use error::too_many_connections;
 pub(crate) use http::EdgeLayer;
 pub(crate) use methods::module;
 

@@ -83,6 +83,7 @@ async fn take_kms(ground: &mut Ground) -> Value {
     json!({
         "listen": configuration["listen"],
         "log": configuration["log"],
+        "shutdown": configuration["shutdown"],
         "kms": configuration.remove("kms"),
         "bootstrap": bootstrap,
     })

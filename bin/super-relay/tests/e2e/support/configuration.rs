@@ -17,6 +17,8 @@ pub fn node(anvil: &Anvil, deployment: &Deployment, paymaster: &Paymaster, data:
     json!({
         "listen": { "rpc": "127.0.0.1:0", "ops": "127.0.0.1:0", "kms": "127.0.0.1:0" },
         "log": { "format": "json", "filter": "info" },
+        // No load balancer has to notice.
+        "shutdown": { "drain_seconds": 0 },
         "relay": {
             "database": data.join("relay.sqlite"),
             "rp_id": RP_ID,

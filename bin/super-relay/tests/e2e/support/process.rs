@@ -26,11 +26,7 @@ pub struct Process {
 impl Process {
     /// Starts `super-relay <command> --config <file>` and waits until it says that it is ready, or what for it isn't.
     pub async fn start(command: &str, file: &Path) -> Self {
-        Self::start_until(command, file, |fields| {
-            let message = fields["message"].as_str().unwrap_or_default();
-            message == "ready" || message.starts_with("serving, not ready: ")
-        })
-        .await
+        Self::start_until(command, file, says_whether_it_is_ready).await
     }
 
     /// The same until its operations are served, which is long before.
@@ -38,9 +34,22 @@ impl Process {
         Self::start_until(command, file, |fields| fields["ops"].is_string()).await
     }
 
+    /// The same after a shell has set limits, as in `ulimit -n 1024`.
+    pub async fn start_limited(command: &str, file: &Path, limits: &str) -> Self {
+        let mut shell = without_configuration(Command::new("sh"));
+        let script = format!("{limits} && exec \"$0\" \"$@\"");
+        shell.args(["-c", &script, env!("CARGO_BIN_EXE_super-relay"), command, "--config"]).arg(file);
+        Self::spawn_until(shell, says_whether_it_is_ready).await
+    }
+
     async fn start_until(command: &str, file: &Path, is_there: fn(&Value) -> bool) -> Self {
-        let mut child =
-            super_relay(&[command, "--config"]).arg(file).stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+        let mut command = super_relay(&[command, "--config"]);
+        command.arg(file);
+        Self::spawn_until(command, is_there).await
+    }
+
+    async fn spawn_until(mut command: Command, is_there: fn(&Value) -> bool) -> Self {
+        let mut child = command.stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
         let log = Arc::default();
         let there = follow(child.stderr.take().unwrap(), Arc::clone(&log), is_there);
         let mut process = Self { child, addresses: BTreeMap::new(), log };
@@ -122,9 +131,20 @@ pub async fn run_answering(arguments: &[&str], answer: impl Fn(&str) -> Option<S
     Output { stderr, ..output }
 }
 
+fn says_whether_it_is_ready(fields: &Value) -> bool {
+    let message = fields["message"].as_str().unwrap_or_default();
+    message == "ready" || message.starts_with("serving, not ready: ")
+}
+
 fn super_relay(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_super-relay"));
-    command.args(arguments).stdin(Stdio::null());
+    let mut command = without_configuration(Command::new(env!("CARGO_BIN_EXE_super-relay")));
+    command.args(arguments);
+    command
+}
+
+/// Nothing of the environment configures it.
+fn without_configuration(mut command: Command) -> Command {
+    command.stdin(Stdio::null());
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SUPER_RELAY")) {
         command.env_remove(name);
     }

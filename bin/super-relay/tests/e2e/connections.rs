@@ -1,0 +1,152 @@
+//! Clients who send nothing or send slowly keep nobody out, on any port.
+
+use std::fs;
+
+use devkit::EntryPointVersion::V07;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::{Duration, sleep};
+
+use crate::support::{Kms, Process, Rpc, Setup, TeeAccount, World, within_seconds, write_configuration};
+
+/// A body of this request never ends.
+const SLOW_BODY: &[u8] =
+    b"POST / HTTP/1.1\r\nhost: relay\r\ncontent-type: application/json\r\ncontent-length: 10000\r\n\r\n{";
+const UPGRADE: &[u8] = b"GET / HTTP/1.1\r\nhost: relay\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+    sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+async fn connections(address: &str, count: usize, each_sends: &[u8]) -> Vec<TcpStream> {
+    let mut open = Vec::new();
+    for _ in 0..count {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        // It may be hung up on already, in favour of those behind it.
+        let _ = stream.write_all(each_sends).await;
+        open.push(stream);
+    }
+    open
+}
+
+/// Every port answers a new client.
+async fn all_ports_answer(process: &Process) {
+    let chain_id = Rpc::at(process.url("rpc")).call("pm_chainId", json!([])).await.unwrap();
+    assert_eq!(chain_id, "0x7a69");
+    Kms::at(process.url("kms")).get("/health").await.unwrap();
+    for path in ["/livez", "/readyz", "/metrics"] {
+        let answer = reqwest::get(format!("{}{path}", process.url("ops"))).await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+    }
+}
+
+async fn ended(stream: &mut TcpStream) -> bool {
+    let mut buffer = [0; 1024];
+    loop {
+        match stream.read(&mut buffer).await {
+            Ok(1..) => {}
+            Ok(0) | Err(_) => return true,
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_thousand_idle_connections_under_a_limit_of_1024_files_stop_no_port() {
+    serve::raise_limit().unwrap();
+    let ground = Setup::of(V07).prepare().await;
+    let file = ground.data.path().join("limited.toml");
+    write_configuration(&ground.configuration, &file);
+    let process = Process::start_limited("node", &file, "ulimit -n 1024").await;
+    assert!(process.log().join("").contains("fewer connections than configured"), "{:?}", process.log());
+
+    for port in ["rpc", "kms", "ops"] {
+        let _open = connections(process.address(port), 1000, b"").await;
+        all_ports_answer(&process).await;
+    }
+    let mut all = Vec::new();
+    for port in ["rpc", "kms", "ops"] {
+        all.push(connections(process.address(port), 400, b"").await);
+    }
+    all_ports_answer(&process).await;
+}
+
+#[tokio::test]
+async fn eleven_hundred_bodies_at_a_byte_per_second_lock_nobody_out() {
+    serve::raise_limit().unwrap();
+    let world = World::start(V07).await;
+    for port in ["rpc", "kms"] {
+        let mut open = connections(world.node.address(port), 1100, SLOW_BODY).await;
+        let dribble = async {
+            loop {
+                for stream in &mut open {
+                    // Most are hung up on in time.
+                    let _ = stream.write_all(b" ").await;
+                }
+                sleep(Duration::from_secs(1)).await;
+            }
+        };
+        tokio::select! {
+            () = dribble => {}
+            () = all_ports_answer(&world.node) => {}
+        }
+    }
+    let mut account = TeeAccount::create(&world).await;
+    let operation = account.operation(&world).await;
+    account.sponsored(&world, &operation).await.unwrap();
+}
+
+fn hasty(configuration: &mut Value) {
+    configuration["connections"] = json!({ "header_seconds": 1, "body_seconds": 1, "idle_seconds": 2 });
+}
+
+#[tokio::test]
+async fn every_port_hangs_up_on_who_sends_no_request() {
+    let world = Setup::of(V07).configure(hasty).start().await;
+    for port in ["rpc", "kms", "ops"] {
+        for sent in [&b""[..], b"GET / HTTP/1.1\r\nhost:"] {
+            let mut stream = connections(world.node.address(port), 1, sent).await.remove(0);
+            within_seconds(30, async || ended(&mut stream).await.then_some(())).await;
+        }
+    }
+    // A slow handshake of a WebSocket is a slow header.
+    let mut handshake = connections(world.node.address("rpc"), 1, &UPGRADE[..100]).await.remove(0);
+    within_seconds(30, async || ended(&mut handshake).await.then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_refused_with_a_reason() {
+    let world = Setup::of(V07).configure(hasty).start().await;
+    let relay = slow_body(&world, "rpc", "/").await;
+    assert!(relay.starts_with("HTTP/1.1 408"), "{relay}");
+    assert!(relay.contains(r#""reason":"body_not_received","retryable":true"#), "{relay}");
+    let kms = slow_body(&world, "kms", "/webauthn/register/begin").await;
+    assert!(kms.starts_with("HTTP/1.1 408"), "{kms}");
+    assert!(kms.contains(r#""code":"body_not_received""#), "{kms}");
+}
+
+async fn slow_body(world: &World, port: &str, path: &str) -> String {
+    let request = String::from_utf8(SLOW_BODY.to_vec()).unwrap().replace("POST /", &format!("POST {path}"));
+    let mut stream = connections(world.node.address(port), 1, request.as_bytes()).await.remove(0);
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn a_web_socket_that_leaves_pings_unanswered_is_closed() {
+    let world = Setup::of(V07).configure(hasty).start().await;
+    let mut socket = connections(world.node.address("rpc"), 1, UPGRADE).await.remove(0);
+    let mut answer = [0; 12];
+    socket.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 101");
+    within_seconds(30, async || ended(&mut socket).await.then_some(())).await;
+}
+
+#[tokio::test]
+async fn the_limit_of_open_files_is_raised_as_far_as_it_goes() {
+    let ground = Setup::of(V07).prepare().await;
+    let file = ground.data.path().join("soft.toml");
+    write_configuration(&ground.configuration, &file);
+    let process = Process::start_limited("node", &file, "ulimit -Sn 256 && ulimit -Hn 4096").await;
+    let limits = fs::read_to_string(format!("/proc/{}/limits", process.id())).unwrap();
+    let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    assert_eq!(files.split_whitespace().collect::<Vec<_>>()[3..5], ["4096", "4096"], "{files}");
+}

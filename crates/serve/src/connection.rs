@@ -1,0 +1,125 @@
+//! What a connection is doing, and how long it may.
+
+use std::future;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use crate::bounds::Bounds;
+
+/// What is expected next, and of whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The client may begin a request.
+    Idle,
+    /// The client is sending a header; from the start, when the connection is new.
+    Header,
+    /// The client is sending a body.
+    Body,
+    /// A request is complete and being served: the client is waiting for us.
+    Serving,
+    /// It is no longer HTTP; its own protocol keeps the time.
+    Upgraded,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct State {
+    phase: Phase,
+    since: Instant,
+    until: Option<Instant>,
+}
+
+/// One open connection, shared by those who watch it.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    state: watch::Sender<State>,
+    bounds: Bounds,
+    /// Cancelled when another connection needs the place.
+    pub(crate) evicted: CancellationToken,
+}
+
+/// Who has to go first: clients who keep us waiting for a request, then sessions that have been silent longest.
+pub(crate) type Patience = (bool, Instant);
+
+impl Connection {
+    pub(crate) fn new(bounds: Bounds) -> Self {
+        let now = Instant::now();
+        let state = State { phase: Phase::Header, since: now, until: Some(now + bounds.header) };
+        Self { state: watch::Sender::new(state), bounds, evicted: CancellationToken::new() }
+    }
+
+    /// Bytes arrived.
+    pub(crate) fn received(&self) {
+        match self.state.borrow().phase {
+            Phase::Idle | Phase::Upgraded => {}
+            Phase::Header | Phase::Body | Phase::Serving => return,
+        }
+        self.state.send_if_modified(|state| match state.phase {
+            Phase::Idle => {
+                let now = Instant::now();
+                *state = State { phase: Phase::Header, since: now, until: Some(now + self.bounds.header) };
+                true
+            }
+            Phase::Upgraded => {
+                state.since = Instant::now();
+                false
+            }
+            _ => false,
+        });
+    }
+
+    /// A header is complete and a body follows; answers when it has to be there.
+    pub(crate) fn receiving_body(&self) -> Instant {
+        let until = Instant::now() + self.bounds.body;
+        self.enter(Phase::Body, Some(until));
+        until
+    }
+
+    /// A request is complete.
+    pub(crate) fn serving(&self) {
+        self.enter(Phase::Serving, None);
+    }
+
+    /// The response is there; it has as long to be taken as the next request has to begin.
+    pub(crate) fn answered(&self) {
+        self.enter(Phase::Idle, Some(Instant::now() + self.bounds.idle));
+    }
+
+    pub(crate) fn upgraded(&self) {
+        self.enter(Phase::Upgraded, None);
+    }
+
+    fn enter(&self, phase: Phase, until: Option<Instant>) {
+        self.state.send_replace(State { phase, since: Instant::now(), until });
+    }
+
+    /// `None` while a request is being served.
+    pub(crate) fn patience(&self) -> Option<Patience> {
+        let State { phase, since, .. } = *self.state.borrow();
+        match phase {
+            Phase::Idle | Phase::Header | Phase::Body => Some((false, since)),
+            Phase::Upgraded => Some((true, since)),
+            Phase::Serving => None,
+        }
+    }
+
+    /// Returns when the client has kept us waiting for too long.
+    pub(crate) async fn expired(&self) {
+        let mut changes = self.state.subscribe();
+        loop {
+            let until = changes.borrow_and_update().until;
+            let deadline = async {
+                match until {
+                    Some(until) => sleep_until(until).await,
+                    None => future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = deadline => return,
+                // The sender is `self`: it is there as long as this is.
+                _ = changes.changed() => {}
+            }
+        }
+    }
+}

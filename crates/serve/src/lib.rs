@@ -1,0 +1,18 @@
+//! Serves HTTP/1.1 on a port within bounds, so that clients who send nothing, or send slowly, cannot keep others out.
+//!
+//! `bounds` holds the limits, `table` the open connections, `connection` what each is doing, `stream` and `body` watch it
+//! read and write, `listener` accepts, `descriptors` fits the limits to what the operating system grants the process.
+//! A leaf: the relay, the gateway and the operator's port all serve through it.
+
+mod body;
+mod bounds;
+mod connection;
+mod descriptors;
+mod listener;
+mod stream;
+mod table;
+
+pub use body::{Body, BodyTimeout};
+pub use bounds::{Bounds, Full};
+pub use descriptors::{raise_limit, share};
+pub use listener::{Listener, Peer, Pulse};

@@ -1,0 +1,177 @@
+//! The open connections of one port, and who has to go when there are too many.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::bounds::{Bounds, Full};
+use crate::connection::Connection;
+
+/// The host bits of what one client of IPv6 is given.
+const HOST_BITS: u32 = 64;
+
+pub(crate) struct Table {
+    bounds: Bounds,
+    open: Mutex<Open>,
+}
+
+#[derive(Default)]
+struct Open {
+    next: u64,
+    connections: HashMap<u64, (IpAddr, Arc<Connection>)>,
+    per_address: HashMap<IpAddr, usize>,
+}
+
+/// A connection's place, given back when dropped.
+pub(crate) struct Slot {
+    table: Arc<Table>,
+    id: u64,
+    pub(crate) connection: Arc<Connection>,
+}
+
+impl Table {
+    pub(crate) fn new(bounds: Bounds) -> Arc<Self> {
+        Arc::new(Self { bounds, open: Mutex::default() })
+    }
+
+    /// A place for a connection from there. Where a limit is reached, whoever has kept us waiting longest within that limit
+    /// goes in its favour.
+    pub(crate) fn admit(self: &Arc<Self>, peer: IpAddr) -> Result<Slot, Full> {
+        let Bounds { total, per_address, .. } = self.bounds;
+        let address = client(peer);
+        let mut open = self.open();
+        if open.per_address.get(&address).is_some_and(|count| *count >= per_address) {
+            open.evict(|other| other == address).then_some(()).ok_or(Full::Address { limit: per_address })?;
+        }
+        if open.connections.len() >= total {
+            open.evict(|_| true).then_some(()).ok_or(Full::Port { limit: total })?;
+        }
+        let (id, connection) = (open.next, Arc::new(Connection::new(self.bounds)));
+        open.next += 1;
+        open.connections.insert(id, (address, Arc::clone(&connection)));
+        *open.per_address.entry(address).or_default() += 1;
+        Ok(Slot { table: Arc::clone(self), id, connection })
+    }
+
+    /// Ends whoever has kept us waiting longest. For when the process has run out of descriptors.
+    pub(crate) fn make_room(&self) {
+        self.open().evict(|_| true);
+    }
+
+    /// Nothing that is done under the lock can leave the table half changed.
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    fn evict(&mut self, among: impl Fn(IpAddr) -> bool) -> bool {
+        let waiting = self.connections.iter().filter(|(_, (address, _))| among(*address));
+        let longest = waiting.filter_map(|(id, (_, connection))| Some((connection.patience()?, *id))).min();
+        let Some((_, id)) = longest else { return false };
+        if let Some(connection) = self.remove(id) {
+            connection.evicted.cancel();
+        }
+        true
+    }
+
+    fn remove(&mut self, id: u64) -> Option<Arc<Connection>> {
+        let (address, connection) = self.connections.remove(&id)?;
+        if let Some(count) = self.per_address.get_mut(&address) {
+            *count -= 1;
+            if *count == 0 {
+                self.per_address.remove(&address);
+            }
+        }
+        Some(connection)
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.table.open().remove(self.id);
+    }
+}
+
+/// The address that counts as one client's.
+fn client(peer: IpAddr) -> IpAddr {
+    match peer.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> HOST_BITS << HOST_BITS)),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(total: usize, per_address: usize) -> Arc<Table> {
+        Table::new(Bounds { total, per_address, ..Bounds::default() })
+    }
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn whoever_has_kept_us_waiting_longest_goes_first() {
+        let table = table(2, 2);
+        let first = table.admit(address("192.0.2.1")).unwrap();
+        let second = table.admit(address("192.0.2.2")).unwrap();
+        first.connection.answered();
+        let _third = table.admit(address("192.0.2.3")).unwrap();
+        assert!(second.connection.evicted.is_cancelled());
+        assert!(!first.connection.evicted.is_cancelled());
+    }
+
+    #[test]
+    fn a_request_that_is_being_served_is_never_ended_for_another() {
+        let table = table(1, 1);
+        let serving = table.admit(address("192.0.2.1")).unwrap();
+        serving.connection.serving();
+        assert_eq!(table.admit(address("192.0.2.2")).err(), Some(Full::Port { limit: 1 }));
+        assert_eq!(table.admit(address("192.0.2.1")).err(), Some(Full::Address { limit: 1 }));
+        assert!(!serving.connection.evicted.is_cancelled());
+        drop(serving);
+        assert!(table.admit(address("192.0.2.2")).is_ok());
+    }
+
+    #[test]
+    fn an_address_at_its_limit_costs_nobody_else_a_connection() {
+        let table = table(10, 1);
+        let honest = table.admit(address("192.0.2.1")).unwrap();
+        let floods: Vec<_> = (0..20).map(|_| table.admit(address("192.0.2.2")).unwrap()).collect();
+        assert!(!honest.connection.evicted.is_cancelled());
+        assert!(floods[..19].iter().all(|flood| flood.connection.evicted.is_cancelled()));
+    }
+
+    #[test]
+    fn sessions_go_after_clients_who_send_no_request() {
+        let table = table(2, 2);
+        let session = table.admit(address("192.0.2.1")).unwrap();
+        session.connection.upgraded();
+        let idle = table.admit(address("192.0.2.2")).unwrap();
+        let next = table.admit(address("192.0.2.3")).unwrap();
+        assert!(idle.connection.evicted.is_cancelled());
+        next.connection.serving();
+        let _last = table.admit(address("192.0.2.4")).unwrap();
+        assert!(session.connection.evicted.is_cancelled());
+    }
+
+    #[test]
+    fn a_client_is_an_ipv4_address_or_a_64_of_ipv6() {
+        assert_eq!(client(address("::ffff:192.0.2.1")), address("192.0.2.1"));
+        assert_eq!(client(address("2001:db8::1")), client(address("2001:db8::ffff:1")));
+        assert_ne!(client(address("2001:db8::1")), client(address("2001:db8:0:1::1")));
+    }
+
+    #[test]
+    fn places_are_given_back() {
+        let table = table(1, 1);
+        for _ in 0..3 {
+            let slot = table.admit(address("192.0.2.1")).unwrap();
+            slot.connection.serving();
+        }
+        assert!(table.open().per_address.is_empty());
+    }
+}

@@ -1,0 +1,174 @@
+//! What clients can't do to a port: keep others out by sending nothing, by sending slowly, or by being many.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests: what can't be done fails")]
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::routing::{get, post};
+use serve::{Bounds, Listener};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+/// No test waits that long unless it fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: test\r\n\r\n";
+const POST_HEAD: &[u8] = b"POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 10\r\n\r\n";
+
+struct Port {
+    address: SocketAddr,
+    stop: CancellationToken,
+    serving: JoinHandle<std::io::Result<()>>,
+}
+
+async fn port(bounds: Bounds, routes: Router) -> Port {
+    let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, stop) = (tcp.local_addr().unwrap(), CancellationToken::new());
+    let serving = tokio::spawn(Listener::new(tcp, bounds).serve(routes, stop.clone()));
+    Port { address, stop, serving }
+}
+
+fn echo() -> Router {
+    Router::new().route("/", get(|| async { "here" }).post(|body: Bytes| async move { body }))
+}
+
+impl Port {
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    async fn sending(&self, bytes: &[u8]) -> TcpStream {
+        let mut stream = self.connect().await;
+        stream.write_all(bytes).await.unwrap();
+        stream
+    }
+}
+
+/// All that is answered until the connection ends, however it does.
+async fn rest(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    let mut buffer = [0; 1024];
+    let reading = async {
+        while let Ok(count @ 1..) = stream.read(&mut buffer).await {
+            answer.extend_from_slice(&buffer[..count]);
+        }
+    };
+    timeout(PATIENCE, reading).await.expect("the connection stays open");
+    String::from_utf8(answer).unwrap()
+}
+
+async fn answer(stream: &mut TcpStream) -> String {
+    let mut buffer = [0; 1024];
+    let count = timeout(PATIENCE, stream.read(&mut buffer)).await.expect("no answer").unwrap();
+    String::from_utf8(buffer[..count].to_vec()).unwrap()
+}
+
+const SOON: Duration = Duration::from_millis(200);
+const NEVER: Duration = Duration::from_secs(3600);
+
+fn patient() -> Bounds {
+    Bounds { total: 8, per_address: 8, header: NEVER, body: NEVER, idle: NEVER }
+}
+
+#[tokio::test]
+async fn idle_connections_and_slow_bodies_keep_nobody_out() {
+    let port = port(patient(), echo()).await;
+    let mut floods = Vec::new();
+    for _ in 0..20 {
+        floods.push(port.connect().await);
+        floods.push(port.sending(b"GET / HT").await);
+        floods.push(port.sending(POST_HEAD).await);
+    }
+    let mut honest = port.sending(GET).await;
+    assert!(answer(&mut honest).await.starts_with("HTTP/1.1 200"));
+    assert_eq!(rest(&mut floods[0]).await, "", "who waited longest has gone");
+}
+
+#[tokio::test]
+async fn who_sends_no_header_is_hung_up_on() {
+    let port = port(Bounds { header: SOON, ..patient() }, echo()).await;
+    for sent in [&b""[..], b"G", b"GET / HTTP/1.1\r\nhost: test\r\n"] {
+        assert_eq!(rest(&mut port.sending(sent).await).await, "");
+    }
+    // Byte by byte it takes no longer.
+    let (mut reading, mut writing) = port.connect().await.into_split();
+    let dribble = tokio::spawn(async move {
+        let begun = Instant::now();
+        while writing.write_all(b"G").await.is_ok() && begun.elapsed() < PATIENCE {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    let mut nothing = [0; 1];
+    let ended = timeout(PATIENCE, reading.read(&mut nothing)).await.expect("it may go on for ever");
+    assert!(matches!(ended, Ok(0) | Err(_)));
+    dribble.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_fails_in_time() {
+    let port = port(Bounds { body: SOON, ..patient() }, echo()).await;
+    let mut slow = port.sending(POST_HEAD).await;
+    slow.write_all(b"12345").await.unwrap();
+    let answer = rest(&mut slow).await;
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
+    let mut whole = port.sending(POST_HEAD).await;
+    whole.write_all(b"1234567890").await.unwrap();
+    assert!(self::answer(&mut whole).await.ends_with("1234567890"));
+}
+
+#[tokio::test]
+async fn a_connection_is_kept_for_the_next_request_and_no_longer_than_that() {
+    let port = port(Bounds { idle: SOON, ..patient() }, echo()).await;
+    let mut kept = port.sending(GET).await;
+    assert!(answer(&mut kept).await.starts_with("HTTP/1.1 200"));
+    kept.write_all(GET).await.unwrap();
+    assert!(answer(&mut kept).await.starts_with("HTTP/1.1 200"));
+    assert_eq!(rest(&mut kept).await, "");
+}
+
+#[tokio::test]
+async fn when_every_connection_is_being_served_another_is_told_the_limit() {
+    let (begun, go) = (std::sync::Arc::new(Notify::new()), std::sync::Arc::new(Notify::new()));
+    let (in_handler, until) = (begun.clone(), go.clone());
+    let slow = post(move |_: Bytes| async move {
+        in_handler.notify_one();
+        until.notified().await;
+        "done"
+    });
+    let port = port(Bounds { total: 2, per_address: 1, ..patient() }, Router::new().route("/", slow)).await;
+    let mut served = port.sending(POST_HEAD).await;
+    served.write_all(b"1234567890").await.unwrap();
+    timeout(PATIENCE, begun.notified()).await.expect("it is not served");
+
+    let refused = rest(&mut port.connect().await).await;
+    assert!(refused.starts_with("HTTP/1.1 503"), "{refused}");
+    assert!(refused.contains("at most 1 at once from one address"), "{refused}");
+    go.notify_one();
+    assert!(answer(&mut served).await.ends_with("done"));
+}
+
+#[tokio::test]
+async fn a_shutdown_lets_responses_finish_and_takes_no_more_connections() {
+    let (begun, go) = (std::sync::Arc::new(Notify::new()), std::sync::Arc::new(Notify::new()));
+    let (in_handler, until) = (begun.clone(), go.clone());
+    let slow = get(move || async move {
+        in_handler.notify_one();
+        until.notified().await;
+        "done"
+    });
+    let port = port(patient(), Router::new().route("/", slow)).await;
+    let mut served = port.sending(GET).await;
+    let mut idle = port.connect().await;
+    timeout(PATIENCE, begun.notified()).await.expect("it is not served");
+    port.stop.cancel();
+    assert_eq!(rest(&mut idle).await, "");
+    go.notify_one();
+    assert!(rest(&mut served).await.ends_with("done"));
+    timeout(PATIENCE, port.serving).await.expect("it does not end").unwrap().unwrap();
+    assert!(TcpStream::connect(port.address).await.is_err());
+}
