@@ -139,6 +139,8 @@ abstract contract SuperPaymasterBase is Ownable2Step, Pausable, EIP712 {
         if (record.proposedAt == 0) revert SignerNotProposed(signer);
         if (record.activatedAt != 0) revert SignerAlreadyActive(signer, record.activatedAt);
         uint256 activatableAt = uint256(record.proposedAt) + activationDelay;
+        // A validator can shift the time by seconds; the delay is days.
+        // forge-lint: disable-next-line(block-timestamp)
         if (block.timestamp < activatableAt) revert ActivationTooEarly(signer, activatableAt);
         _activate(signer);
     }

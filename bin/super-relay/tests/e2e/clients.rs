@@ -7,7 +7,7 @@ use devkit::EntryPointVersion;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::support::{Bystander, ORIGIN, World, client_tests};
+use crate::support::{Bystander, ORIGIN, Setup, World, client_tests};
 
 /// A suite starts up, then waits for a handful of operations to be mined.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -19,6 +19,15 @@ async fn the_recipe_of_the_docs_works(version: EntryPointVersion) {
     let bundler = Bystander::start("bundler/start.mjs", &[world.anvil.url().as_str()]).await;
 
     pass(&world, &bundler, "recipe.test.mjs").await;
+}
+
+on_versions! { viems_paymaster_client_sponsors_a_local_key: v06 V06, v07 V07, v08 V08 }
+
+async fn viems_paymaster_client_sponsors_a_local_key(version: EntryPointVersion) {
+    let world = Setup::of(version).without_passkey().start().await;
+    let bundler = Bystander::start("bundler/start.mjs", &[world.anvil.url().as_str()]).await;
+
+    pass(&world, &bundler, "local-key.test.mjs").await;
 }
 
 /// Runs a suite of tests/clients in that world.
