@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use proto::{Address, EntryPoint, EntryPointVersion};
 
+use crate::budget::Caps;
 use crate::error::RelayError;
 use crate::policy::{Policy, Standings};
 use crate::settings::{DeploymentSettings, Settings, SettingsError};
@@ -34,6 +35,8 @@ pub struct Catalogue {
     pub standings: Standings,
     /// How long sponsorships are valid.
     pub validity: Validity,
+    /// How much may be reserved, and by whom.
+    pub caps: Caps,
     deployments: Vec<Deployment>,
     policies: Vec<Arc<Policy>>,
 }
@@ -66,8 +69,10 @@ impl Catalogue {
         unique("deployments", deployments.iter().map(|d| d.entry_point.address))?;
         let policies: Vec<_> = settings.policies.iter().map(|policy| Arc::new(Policy::from(policy))).collect();
         unique("policies", policies.iter().map(|policy| policy.id()))?;
+        let largest = policies.iter().map(|policy| policy.max_cost()).max().unwrap_or_default();
         Ok(Self {
             chain_id,
+            caps: Caps::new(&settings.reservations, largest)?,
             sponsor_name: settings.sponsor_name.clone(),
             rp_id: settings.rp_id.clone(),
             standings: Standings::new(&settings.accounts, settings.default_account)?,

@@ -6,6 +6,7 @@ use proto::json::InvalidField;
 use proto::{Address, Status, Uint256, Wei};
 use thiserror::Error;
 
+use crate::budget::{Limit, Scope};
 use crate::chain::ChainError;
 use crate::kms::KmsError;
 use crate::nonce::NonceStoreError;
@@ -133,6 +134,16 @@ pub enum RelayError {
         /// By sponsorships that may still be mined.
         reserved: Gwei,
     },
+    /// A cap on open reservations would be exceeded.
+    #[error("too much is reserved for {}: {limit}", scope.subject())]
+    TooMuchReserved {
+        /// Whose reservations.
+        scope: Scope,
+        /// The setting.
+        rule: &'static str,
+        /// What it allows.
+        limit: Limit,
+    },
     /// The paymaster's owner paused it: the chain would refuse the operation.
     #[error("the paymaster is paused")]
     PaymasterPaused,
@@ -188,6 +199,9 @@ impl RelayError {
         match self {
             // The chain answers; it is the contract that doesn't.
             Self::ChainUnavailable(error @ ChainError::Contract { .. }) => error.to_string(),
+            Self::DepositTooLow { deposit, reserved, .. } => {
+                format!("{self}: the deposit is {deposit}, of which {reserved} are reserved")
+            }
             Self::KmsUnavailable { detail, .. } => format!("{self}: {detail}"),
             Self::KmsRefused { reason, .. } => format!("the KMS refuses: {self} ({reason})"),
             Self::KmsReplyInvalid { detail } => format!("{self}: {detail}"),

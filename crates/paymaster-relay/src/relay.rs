@@ -26,6 +26,8 @@ use crate::sponsor::Turns;
 use crate::store::{Gwei, Store};
 
 const SWEEP: Duration = Duration::from_secs(5);
+/// Seconds that a reservation outlives its window: the last block within it may not have reached us yet.
+const SETTLING: u64 = 30;
 
 /// What a relay is put together from; the composition root chooses the implementations.
 pub struct Parts {
@@ -117,11 +119,11 @@ impl Relay {
 
     async fn sweep_once(&self) -> Result<(), RelayError> {
         let now = self.clock.now();
-        self.store.release_expired(now).await?;
+        self.store.release_expired(now.saturating_sub(SETTLING)).await?;
         self.nonces.tidy().await?;
         self.metrics.key_age(self.relay_key.age().await);
         for deployment in self.catalogue.deployments() {
-            self.metrics.reserved(deployment, self.store.reserved(deployment, now).await?);
+            self.metrics.reserved(deployment, self.store.reserved(deployment).await?);
             self.metrics.deposit(deployment, Gwei::at_most(self.chain.paymaster(deployment).await?.deposit));
         }
         Ok(())

@@ -100,6 +100,8 @@ fn configuration(anvil: &Anvil, deployment: &Deployment, paymaster: &Paymaster, 
         relay_key = {{ file = "{data}/relay-key.json", passphrase_file = "{data}/relay-key.passphrase" }}
         default_account = {{ active = true }}
         deployments = [{{ entry_point = "{entry_point}", version = "{VERSION}", paymaster = "{paymaster}" }}]
+        # One account reserves everything here.
+        reservations = {{ max_per_account = 1000000, max_percent_per_account = 100 }}
         policies = [{{ id = "bench", max_cost_per_operation = "20000000000000000" }}]
 
         [kms]

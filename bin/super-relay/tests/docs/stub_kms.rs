@@ -75,7 +75,7 @@ impl RefusingRelay {
             RelayKey::open(&settings.relay_key, passphrase(&settings.relay_key).unwrap(), Arc::new(Refusing));
         let store = SqliteStore::open(&settings.database).await.unwrap();
         let parts = Parts {
-            nonces: Arc::new(SqliteNonces::new(store.pool(), Arc::new(SystemClock))),
+            nonces: Arc::new(SqliteNonces::new(&store, Arc::new(SystemClock))),
             store: Arc::new(store),
             kms: Arc::new(Refusing),
             chain: Arc::new(RpcChain::new(&settings.chain).unwrap()),

@@ -4,10 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::SqlitePool;
+use futures_util::FutureExt;
+use sqlx::query::Query;
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{Sqlite, SqlitePool};
 
 use super::{Claim, NonceStore, NonceStoreError};
 use crate::ports::Clock;
+use crate::store::{Changes, SqliteStore, StoreError, Writer};
 
 /// An expired claim is overwritten, a living one stays; either way the row tells whose it is.
 const CLAIM: &str = "
@@ -20,15 +24,26 @@ const CLAIM: &str = "
 /// Claims in the `claims` table.
 #[derive(Clone)]
 pub struct SqliteNonces {
+    writer: Arc<Writer>,
     pool: SqlitePool,
     clock: Arc<dyn Clock>,
 }
 
 impl SqliteNonces {
-    /// Over the pool of a [`crate::store::SqliteStore`], which brought the table.
+    /// In the file of a store, which brought the table.
     #[must_use]
-    pub fn new(pool: SqlitePool, clock: Arc<dyn Clock>) -> Self {
-        Self { pool, clock }
+    pub fn new(store: &SqliteStore, clock: Arc<dyn Clock>) -> Self {
+        Self { writer: store.writer(), pool: store.pool(), clock }
+    }
+
+    async fn change(&self, statement: Query<'static, Sqlite, SqliteArguments>) -> Result<(), NonceStoreError> {
+        self.writer
+            .write(move |connection| {
+                async move { statement.execute(connection).await.map(|_| Changes::Kept(())).map_err(StoreError::new) }
+                    .boxed()
+            })
+            .await
+            .map_err(NonceStoreError::new)
     }
 }
 
@@ -37,35 +52,29 @@ impl NonceStore for SqliteNonces {
     async fn claim(&self, key: &[u8; 32], holder: &str, ttl: Duration) -> Result<Claim, NonceStoreError> {
         let now = self.clock.now();
         let seconds = |value: u64| i64::try_from(value).map_err(NonceStoreError::new);
-        let now_holding: String = sqlx::query_scalar(CLAIM)
-            .bind(&key[..])
-            .bind(holder)
+        let claim = sqlx::query_scalar(CLAIM)
+            .bind(key.to_vec())
+            .bind(holder.to_owned())
             .bind(seconds(now.saturating_add(ttl.as_secs().max(1)))?)
-            .bind(seconds(now)?)
-            .fetch_one(&self.pool)
+            .bind(seconds(now)?);
+        let now_holding: String = self
+            .writer
+            .write(move |connection| {
+                async move { claim.fetch_one(connection).await.map(Changes::Kept).map_err(StoreError::new) }.boxed()
+            })
             .await
             .map_err(NonceStoreError::new)?;
         Ok(if now_holding == holder { Claim::Fresh } else { Claim::Held { holder: now_holding } })
     }
 
     async fn release(&self, key: &[u8; 32], holder: &str) -> Result<(), NonceStoreError> {
-        sqlx::query("DELETE FROM claims WHERE key = ?1 AND holder = ?2")
-            .bind(&key[..])
-            .bind(holder)
-            .execute(&self.pool)
-            .await
-            .map(|_| ())
-            .map_err(NonceStoreError::new)
+        let statement = sqlx::query("DELETE FROM claims WHERE key = ?1 AND holder = ?2").bind(&key[..]).bind(holder);
+        self.change(statement).await
     }
 
     async fn tidy(&self) -> Result<(), NonceStoreError> {
         let now = i64::try_from(self.clock.now()).map_err(NonceStoreError::new)?;
-        sqlx::query("DELETE FROM claims WHERE expires_at <= ?1")
-            .bind(now)
-            .execute(&self.pool)
-            .await
-            .map(|_| ())
-            .map_err(NonceStoreError::new)
+        self.change(sqlx::query("DELETE FROM claims WHERE expires_at <= ?1").bind(now)).await
     }
 
     async fn ready(&self) -> Result<(), NonceStoreError> {

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use serve::Full;
 
 use super::RequestId;
+use crate::budget::{Limit, Scope};
 use crate::error::RelayError;
 use crate::policy::Violation;
 
@@ -99,6 +100,15 @@ fn row(error: &RelayError) -> (i32, &str, bool) {
         }
         RelayError::AccountNonceInvalid { .. } => (REJECTED_BY_ENTRY_POINT, "account_nonce_invalid", true),
         RelayError::DepositTooLow { .. } => (DEPOSIT, "paymaster_deposit_too_low", true),
+        RelayError::TooMuchReserved { scope: Scope::Account, .. } => {
+            (REJECTED_BY_PAYMASTER, "account_reservations_exceeded", true)
+        }
+        RelayError::TooMuchReserved { scope: Scope::ApiKey, .. } => {
+            (REJECTED_BY_PAYMASTER, "api_key_reservations_exceeded", true)
+        }
+        RelayError::TooMuchReserved { scope: Scope::Unproven | Scope::Deployment, .. } => {
+            (REJECTED_BY_PAYMASTER, "unproven_reservations_exceeded", true)
+        }
         RelayError::PaymasterPaused => (REJECTED_BY_PAYMASTER, "paymaster_paused", true),
         RelayError::KmsRefused { reason, .. } => (kms_code(reason), reason, false),
         RelayError::KmsUnavailable { .. } => (OUTAGE, "kms_unavailable", true),
@@ -167,16 +177,23 @@ fn details(error: &RelayError) -> Map<String, Value> {
         RelayError::FactoryDataMissing { .. } => json!({ "field": "factoryData" }),
         RelayError::SenderNotFromFactory { created, .. } => json!({ "expected": created.to_string() }),
         RelayError::AccountNonceInvalid { expected, .. } => json!({ "expected": expected.to_string() }),
-        RelayError::DepositTooLow { cost, deposit, reserved } => json!({
-            "limit": deposit.0.to_string(),
-            "used": reserved.to_wei().0.to_string(),
-            "required": cost.0.to_string(),
-        }),
+        // What the deposit is, and what is left of it, is not for clients.
+        RelayError::DepositTooLow { cost, .. } => json!({ "required": cost.0.to_string() }),
+        RelayError::TooMuchReserved { rule, limit, .. } => limit_details(rule, *limit),
         _ => Value::Null,
     };
     match details {
         Value::Object(details) => details,
         _ => Map::new(),
+    }
+}
+
+fn limit_details(rule: &str, limit: Limit) -> Value {
+    match limit {
+        Limit::Open { limit, used } => json!({ "rule": rule, "limit": limit.to_string(), "used": used.to_string() }),
+        Limit::Wei { limit, used } => json!({ "rule": rule, "limit": limit.0.to_string(), "used": used.0.to_string() }),
+        // How much of a share is used would tell the deposit.
+        Limit::Percent { limit } => json!({ "rule": rule, "limit": limit.to_string() }),
     }
 }
 

@@ -3,6 +3,7 @@
 mod amount;
 mod check;
 mod limits;
+mod reservations;
 
 use std::path::PathBuf;
 
@@ -15,6 +16,7 @@ use serde::Deserialize;
 pub use amount::WeiAmount;
 pub(crate) use check::PassphrasePlace;
 pub use limits::{AccountSettings, Membership, PolicySettings, Selector, StandingSettings, TargetSettings};
+pub use reservations::ReservationSettings;
 
 /// The paymaster relay.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -35,6 +37,9 @@ pub struct Settings {
     pub min_validity_seconds: u64,
     /// The sponsorship policies. The first applies to requests that name none.
     pub policies: Vec<PolicySettings>,
+    /// How much of a deposit may be reserved at once, and by whom.
+    #[serde(default)]
+    pub reservations: ReservationSettings,
     /// The accounts whose standing is known.
     #[serde(default)]
     pub accounts: Vec<AccountSettings>,

@@ -5,6 +5,7 @@ use proto::json::GasFields;
 
 use super::quote::{Quote, cost, quote};
 use super::request::{DraftRequest, SponsorRequest};
+use crate::budget::Excess;
 use crate::error::RelayError;
 use crate::policy::Case;
 use crate::relay::Relay;
@@ -32,10 +33,13 @@ impl Approved {
         let draft = &request.draft;
         let Quote { terms, cost, deposit } = quote(relay, draft, GasFields::Required).await?;
         judge(relay, draft, &terms, request.passkey.is_some())?;
+        let now = relay.clock.now();
         let sponsorship = NewSponsorship {
             id: SponsorshipId::new(),
             intent: request.intent,
             account_id: draft.account_id.clone(),
+            principal: request.principal(),
+            api_key: draft.caller.key_id().cloned(),
             idempotency_key: request.idempotency_key.clone(),
             policy_id: draft.policy.id().to_owned(),
             deployment: draft.deployment,
@@ -47,15 +51,21 @@ impl Approved {
                 deposit,
                 reserved: Gwei::default(),
             })?,
+            created_at: now,
         };
-        let now = relay.clock.now();
-        match relay.store.reserve(&sponsorship, Gwei::at_most(deposit), now).await? {
-            Reserved::Yes => {
+        let limits = relay.catalogue.caps.within(Gwei::at_most(deposit));
+        match relay.store.reserve(&sponsorship, &limits, now).await? {
+            Reserved::Recorded => {
                 Ok(Approval::New(Box::new(Self { request, terms, reservation: sponsorship.id, before: None })))
             }
-            Reserved::Already => Ok(Approval::Known(Box::new(request))),
+            Reserved::AlreadyRecorded => Ok(Approval::Known(Box::new(request))),
             Reserved::KeyTaken => Err(RelayError::IdempotencyConflict),
-            Reserved::DepositTooLow { reserved } => Err(RelayError::DepositTooLow { cost, deposit, reserved }),
+            Reserved::OverLimit(Excess::Deposit { reserved }) => {
+                Err(RelayError::DepositTooLow { cost, deposit, reserved })
+            }
+            Reserved::OverLimit(Excess::Cap { scope, rule, limit }) => {
+                Err(RelayError::TooMuchReserved { scope, rule, limit })
+            }
         }
     }
 

@@ -99,7 +99,7 @@ impl Relay {
     /// The living sponsorship of the same intent. One that was mined only ever answers its own request: for another
     /// approval it is as if there were none, and the account's nonce decides.
     async fn known(&self, request: &SponsorRequest) -> Result<Option<Record>, RelayError> {
-        let record = self.store.find(&request.intent, self.clock.now()).await?;
+        let record = self.store.find(&request.intent, &request.principal(), self.clock.now()).await?;
         Ok(record.filter(|record| record.state != State::Settled || answers(record, request)))
     }
 
@@ -107,7 +107,7 @@ impl Relay {
         let Some(key) = &request.idempotency_key else {
             return Ok(());
         };
-        match self.store.intent_of_key(&request.draft.account_id, key).await? {
+        match self.store.intent_of_key(&request.principal(), key).await? {
             Some(intent) if intent != request.intent => Err(RelayError::IdempotencyConflict),
             _ => Ok(()),
         }

@@ -34,6 +34,18 @@ impl Gwei {
         (count >= 0).then_some(Self(count))
     }
 
+    /// The difference, at least zero.
+    #[must_use]
+    pub fn less(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0).max(0))
+    }
+
+    /// That part of it, rounded down.
+    #[must_use]
+    pub fn percent(self, percent: u8) -> Self {
+        Self(i64::try_from(i128::from(self.0) * i128::from(percent) / 100).unwrap_or(i64::MAX))
+    }
+
     /// In wei.
     #[must_use]
     pub fn to_wei(self) -> Wei {

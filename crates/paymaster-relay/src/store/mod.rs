@@ -1,40 +1,52 @@
 //! What is remembered: every sponsorship from its reservation to its settlement.
 
+mod counters;
 mod gwei;
 mod record;
+mod reserve;
 mod rows;
 mod sqlite;
+mod writer;
 
 use async_trait::async_trait;
-use proto::{AccountId, IntentHash, UserOpHash};
+use proto::{IntentHash, UserOpHash};
 use thiserror::Error;
 
 pub use gwei::Gwei;
-pub use record::{NewSponsorship, Record, Settlement, Signed, SponsorshipId, State};
+pub use record::{NewSponsorship, Principal, Record, Settlement, Signed, SponsorshipId, State};
 pub use sqlite::SqliteStore;
+pub(crate) use writer::{Changes, Writer};
 
+use crate::budget::{Excess, Limits};
 use crate::catalogue::Deployment;
 
-/// Sponsorships on durable storage. Every change is one statement that checks and writes; `now` is Unix seconds.
+/// Sponsorships on durable storage. Every change checks and writes in one transaction, which also changes the counters of
+/// open reservations. Times are Unix seconds.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// Reserves a worst-case cost and records the intent, if the deposit covers it beside what is reserved already.
+    /// Reserves a worst-case cost and records the intent, if every limit holds with it. A sponsorship of the same intent
+    /// whose window ended before `ended_before` is released first.
     ///
     /// # Errors
     /// [`StoreError`]: nobody knows whether it was recorded; asking again finds out.
-    async fn reserve(&self, sponsorship: &NewSponsorship, deposit: Gwei, now: u64) -> Result<Reserved, StoreError>;
+    async fn reserve(
+        &self,
+        sponsorship: &NewSponsorship,
+        limits: &Limits,
+        ended_before: u64,
+    ) -> Result<Reserved, StoreError>;
 
-    /// The sponsorship of an intent that is reserved, signed or settled, and whose window is not over.
+    /// The principal's sponsorship of an intent that is reserved, signed or settled, and whose window is not over.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn find(&self, intent: &IntentHash, now: u64) -> Result<Option<Record>, StoreError>;
+    async fn find(&self, intent: &IntentHash, principal: &Principal, now: u64) -> Result<Option<Record>, StoreError>;
 
-    /// The intent that an idempotency key of an account stands for.
+    /// The intent that an idempotency key of a principal stands for.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn intent_of_key(&self, account_id: &AccountId, key: &str) -> Result<Option<IntentHash>, StoreError>;
+    async fn intent_of_key(&self, principal: &Principal, key: &str) -> Result<Option<IntentHash>, StoreError>;
 
     /// Records the signatures. False when the reservation is gone: they must not leave then.
     ///
@@ -48,17 +60,17 @@ pub trait Store: Send + Sync {
     /// [`StoreError`].
     async fn release(&self, id: &SponsorshipId) -> Result<bool, StoreError>;
 
-    /// Gives back every reservation whose window is over; how many.
+    /// Releases every reservation whose window ended before that time; how many.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn release_expired(&self, now: u64) -> Result<u64, StoreError>;
+    async fn release_expired(&self, ended_before: u64) -> Result<u64, StoreError>;
 
     /// What is reserved of a deployment's deposit.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn reserved(&self, deployment: &Deployment, now: u64) -> Result<Gwei, StoreError>;
+    async fn reserved(&self, deployment: &Deployment) -> Result<Gwei, StoreError>;
 
     /// Records that an operation was mined, and what it cost. False when the operation is not one of ours.
     ///
@@ -86,19 +98,16 @@ pub trait Store: Send + Sync {
 }
 
 /// What came of a reservation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reserved {
-    /// Recorded.
-    Yes,
-    /// The intent has a living sponsorship already.
-    Already,
-    /// The idempotency key of that account stands for another intent.
+    /// It is recorded.
+    Recorded,
+    /// The principal's intent has an open sponsorship already.
+    AlreadyRecorded,
+    /// The principal's idempotency key stands for another intent.
     KeyTaken,
-    /// The deposit does not cover it.
-    DepositTooLow {
-        /// By others.
-        reserved: Gwei,
-    },
+    /// A limit would be exceeded.
+    OverLimit(Excess),
 }
 
 /// The store cannot answer: gone, full, or holding what it never wrote.

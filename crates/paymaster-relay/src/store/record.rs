@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::gwei::Gwei;
 use crate::catalogue::Deployment;
+use crate::clients::ApiKeyId;
 
 /// The name of a row.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -38,6 +39,36 @@ impl fmt::Display for SponsorshipId {
     }
 }
 
+/// Who stands behind a request. Intents and idempotency keys of one never meet those of another.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Principal {
+    /// The account, proven by its passkey.
+    Account(AccountId),
+    /// The holder of an API key, whatever account it names.
+    ApiKey(ApiKeyId),
+    /// Nobody: neither passkey nor API key.
+    Anonymous,
+}
+
+impl Principal {
+    /// Whether a passkey proved whose account it is.
+    #[must_use]
+    pub const fn is_proven(&self) -> bool {
+        matches!(self, Self::Account(_))
+    }
+}
+
+/// As the column `principal` spells it.
+impl fmt::Display for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Account(account_id) => write!(f, "account:{account_id}"),
+            Self::ApiKey(id) => write!(f, "key:{id}"),
+            Self::Anonymous => f.write_str("anonymous"),
+        }
+    }
+}
+
 /// How far a sponsorship is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
@@ -58,8 +89,12 @@ pub struct NewSponsorship {
     pub id: SponsorshipId,
     /// Which request it is.
     pub intent: IntentHash,
-    /// Whose.
+    /// The account that is named.
     pub account_id: AccountId,
+    /// Who stands behind it.
+    pub principal: Principal,
+    /// The API key that presented it.
+    pub api_key: Option<ApiKeyId>,
     /// The client's own name for the request.
     pub idempotency_key: Option<String>,
     /// By which policy.
@@ -74,6 +109,8 @@ pub struct NewSponsorship {
     pub terms: Terms,
     /// The worst case.
     pub max_cost: Gwei,
+    /// Unix seconds.
+    pub created_at: u64,
 }
 
 /// A sponsorship as remembered.

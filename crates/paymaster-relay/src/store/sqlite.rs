@@ -1,47 +1,39 @@
 //! The embedded store: one SQLite file, write-ahead log, every commit on the disk before it counts.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use proto::{AccountId, IntentHash, UserOpHash};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, SqlitePool};
+use futures_util::FutureExt;
+use proto::{IntentHash, UserOpHash};
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, Sqlite, SqlitePool};
 
-use super::rows::{COLUMNS, fixed, format_signed, record, signed, unsigned};
-use super::{Gwei, NewSponsorship, Record, Reserved, Settlement, Signed, SponsorshipId, Store, StoreError};
+use super::rows::{COLUMNS, format_signed, record, signed, unsigned};
+use super::{
+    Changes, Gwei, NewSponsorship, Principal, Record, Reserved, Settlement, Signed, SponsorshipId, Store, StoreError,
+    Writer, counters, reserve,
+};
+use crate::budget::{Limits, Scope};
 use crate::catalogue::Deployment;
 
 const BUSY: Duration = Duration::from_secs(5);
 const READERS: u32 = 4;
-/// Seconds that a reservation outlives its window: the last block within it may not have reached us yet.
-const SETTLING: u64 = 30;
-
-/// Checks and inserts in one statement, so that no two requests are promised the same part of the deposit. The intent's
-/// own reservation is left out of the sum: where there is one, the unique index says so.
-const RESERVE: &str = "
-    INSERT INTO sponsorships (id, intent_hash, account_id, idempotency_key, policy_id, entry_point, sender,
-        account_nonce, paymaster, verification_gas_limit, valid_after, valid_until, max_cost_gwei, state, created_at)
-    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 'reserved', ?14
-    WHERE (SELECT coalesce(sum(max_cost_gwei), 0) FROM sponsorships
-           WHERE paymaster = ?9 AND entry_point = ?6 AND intent_hash <> ?2
-               AND state IN ('reserved', 'signed') AND valid_until >= ?15)
-        + ?13 <= ?16";
-
-const RESERVED: &str = "
-    SELECT coalesce(sum(max_cost_gwei), 0) FROM sponsorships
-    WHERE paymaster = ?1 AND entry_point = ?2 AND state IN ('reserved', 'signed') AND valid_until >= ?3";
 
 /// Sponsorships in a SQLite file.
 #[derive(Clone, Debug)]
 pub struct SqliteStore {
+    writer: Arc<Writer>,
     /// One connection: SQLite has one writer at a time, and waiting in line here is fair where its own retries are not.
-    writer: SqlitePool,
+    writing: SqlitePool,
     readers: SqlitePool,
 }
 
 impl SqliteStore {
-    /// Opens the file, makes it when it is not there, and brings its tables up to date.
+    /// Opens the file, makes it when it is not there, brings its tables up to date, and holds its counters against its
+    /// rows.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -53,91 +45,85 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY);
         let pool = |connections: u32| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(BUSY);
-        let writer = pool(1).connect_with(options.clone()).await.map_err(StoreError::new)?;
-        sqlx::migrate!().run(&writer).await.map_err(StoreError::new)?;
+        let writing = pool(1).connect_with(options.clone()).await.map_err(StoreError::new)?;
+        sqlx::migrate!().run(&writing).await.map_err(StoreError::new)?;
         let readers = pool(READERS).connect_with(options.read_only(true)).await.map_err(StoreError::new)?;
-        Ok(Self { writer, readers })
+        let store = Self { writer: Arc::new(Writer::start(writing.clone())), writing, readers };
+        store.reconcile().await?;
+        Ok(store)
     }
 
-    /// The connection that writes, for [`crate::nonce::SqliteNonces`], which keeps its claims in the same file.
+    /// The connection that writes.
     #[must_use]
     pub fn pool(&self) -> SqlitePool {
-        self.writer.clone()
+        self.writing.clone()
+    }
+
+    /// The queue of the connection that writes, for [`crate::nonce::SqliteNonces`], which keeps its claims in the same
+    /// file.
+    pub(crate) fn writer(&self) -> Arc<Writer> {
+        Arc::clone(&self.writer)
     }
 
     /// Finishes what is running and closes the file.
     pub async fn close(&self) {
-        self.readers.close().await;
         self.writer.close().await;
+        self.readers.close().await;
+        self.writing.close().await;
     }
 
-    /// A window that is over no longer keeps its intent from being sponsored anew.
-    async fn release_expired_intent(&self, intent: &IntentHash, now: u64) -> Result<(), StoreError> {
-        sqlx::query(
-            "UPDATE sponsorships SET state = 'released'
-             WHERE intent_hash = ?1 AND state IN ('reserved', 'signed') AND valid_until < ?2",
-        )
-        .bind(&intent.0[..])
-        .bind(signed(now)?)
-        .execute(&self.writer)
-        .await
-        .map(|_| ())
-        .map_err(StoreError::new)
+    async fn reconcile(&self) -> Result<(), StoreError> {
+        let differences = self
+            .writer
+            .write(|connection| async move { counters::reconcile(connection).await.map(Changes::Kept) }.boxed())
+            .await?;
+        if differences > 0 {
+            tracing::warn!(
+                differences,
+                "counters of open reservations differed from their rows and were counted again"
+            );
+        }
+        Ok(())
     }
 
-    async fn why_not(&self, sponsorship: &NewSponsorship) -> Result<Reserved, StoreError> {
-        let Some(key) = &sponsorship.idempotency_key else {
-            return Ok(Reserved::Already);
-        };
-        let owner = self.intent_of_key(&sponsorship.account_id, key).await?;
-        Ok(match owner {
-            Some(intent) if intent != sponsorship.intent => Reserved::KeyTaken,
-            _ => Reserved::Already,
-        })
+    /// Runs one statement in the writer's transaction; how many rows it changed.
+    async fn change(&self, statement: Query<'static, Sqlite, SqliteArguments>) -> Result<u64, StoreError> {
+        self.writer
+            .write(move |connection| {
+                async move {
+                    let done = statement.execute(connection).await.map_err(StoreError::new)?;
+                    Ok(Changes::Kept(done.rows_affected()))
+                }
+                .boxed()
+            })
+            .await
     }
 }
 
 #[async_trait]
 impl Store for SqliteStore {
-    async fn reserve(&self, sponsorship: &NewSponsorship, deposit: Gwei, now: u64) -> Result<Reserved, StoreError> {
-        self.release_expired_intent(&sponsorship.intent, now).await?;
-        let terms = &sponsorship.terms;
-        let gas = u64::try_from(terms.verification_gas_limit).map_err(StoreError::new)?;
-        let inserted = sqlx::query(RESERVE)
-            .bind(sponsorship.id.as_str())
-            .bind(&sponsorship.intent.0[..])
-            .bind(sponsorship.account_id.as_str())
-            .bind(sponsorship.idempotency_key.as_deref())
-            .bind(sponsorship.policy_id.as_str())
-            .bind(&sponsorship.deployment.entry_point.address.0[..])
-            .bind(&sponsorship.sender.0[..])
-            .bind(&sponsorship.account_nonce.0[..])
-            .bind(&terms.paymaster.0[..])
-            .bind(signed(gas)?)
-            .bind(signed(terms.valid_after)?)
-            .bind(signed(terms.valid_until)?)
-            .bind(sponsorship.max_cost.count())
-            .bind(signed(now)?)
-            .bind(signed(now.saturating_sub(SETTLING))?)
-            .bind(deposit.count())
-            .execute(&self.writer)
-            .await;
-        match inserted {
-            Ok(done) if done.rows_affected() == 1 => Ok(Reserved::Yes),
-            Ok(_) => Ok(Reserved::DepositTooLow { reserved: self.reserved(&sponsorship.deployment, now).await? }),
-            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => self.why_not(sponsorship).await,
-            Err(error) => Err(StoreError::new(error)),
-        }
+    async fn reserve(
+        &self,
+        sponsorship: &NewSponsorship,
+        limits: &Limits,
+        ended_before: u64,
+    ) -> Result<Reserved, StoreError> {
+        let (sponsorship, limits) = (sponsorship.clone(), *limits);
+        self.writer
+            .write(move |connection| reserve::reserve(connection, sponsorship, limits, ended_before).boxed())
+            .await
     }
 
-    async fn find(&self, intent: &IntentHash, now: u64) -> Result<Option<Record>, StoreError> {
+    async fn find(&self, intent: &IntentHash, principal: &Principal, now: u64) -> Result<Option<Record>, StoreError> {
         let query = format!(
             "SELECT {COLUMNS} FROM sponsorships
-             WHERE intent_hash = ?1 AND valid_until >= ?2 AND state IN ('reserved', 'signed', 'settled')
+             WHERE intent_hash = ?1 AND principal = ?2 AND valid_until >= ?3
+                 AND state IN ('reserved', 'signed', 'settled')
              ORDER BY created_at DESC, rowid DESC LIMIT 1"
         );
         let row = sqlx::query(AssertSqlSafe(query))
             .bind(&intent.0[..])
+            .bind(principal.to_string())
             .bind(signed(now)?)
             .fetch_optional(&self.readers)
             .await
@@ -145,81 +131,64 @@ impl Store for SqliteStore {
         row.as_ref().map(record).transpose()
     }
 
-    async fn intent_of_key(&self, account_id: &AccountId, key: &str) -> Result<Option<IntentHash>, StoreError> {
-        let intent: Option<Vec<u8>> = sqlx::query_scalar(
-            "SELECT intent_hash FROM sponsorships
-             WHERE account_id = ?1 AND idempotency_key = ?2 AND state <> 'released'",
-        )
-        .bind(account_id.as_str())
-        .bind(key)
-        .fetch_optional(&self.readers)
-        .await
-        .map_err(StoreError::new)?;
-        intent.map(|bytes| fixed(&bytes).map(IntentHash)).transpose()
+    async fn intent_of_key(&self, principal: &Principal, key: &str) -> Result<Option<IntentHash>, StoreError> {
+        reserve::intent_of_key(&self.readers, principal, key).await
     }
 
     async fn record_signed(&self, id: &SponsorshipId, signed: &Signed) -> Result<bool, StoreError> {
-        sqlx::query(
+        let statement = sqlx::query(
             "UPDATE sponsorships SET state = 'signed', user_signature_hash = ?2, user_op_hash = ?3, result = ?4
              WHERE id = ?1 AND state IN ('reserved', 'signed')",
         )
         .bind(id.as_str())
         .bind(&signed.user_signature_hash.0[..])
         .bind(&signed.user_op_hash.0[..])
-        .bind(format_signed(signed)?)
-        .execute(&self.writer)
-        .await
-        .map(|done| done.rows_affected() == 1)
-        .map_err(StoreError::new)
+        .bind(format_signed(signed)?);
+        Ok(self.change(statement).await? == 1)
     }
 
     async fn release(&self, id: &SponsorshipId) -> Result<bool, StoreError> {
-        sqlx::query("UPDATE sponsorships SET state = 'released' WHERE id = ?1 AND state = 'reserved'")
-            .bind(id.as_str())
-            .execute(&self.writer)
-            .await
-            .map(|done| done.rows_affected() == 1)
-            .map_err(StoreError::new)
+        let statement = sqlx::query("UPDATE sponsorships SET state = 'released' WHERE id = ?1 AND state = 'reserved'")
+            .bind(id.as_str());
+        Ok(self.change(statement).await? == 1)
     }
 
-    async fn release_expired(&self, now: u64) -> Result<u64, StoreError> {
-        sqlx::query(
+    async fn release_expired(&self, ended_before: u64) -> Result<u64, StoreError> {
+        let statement = sqlx::query(
             "UPDATE sponsorships SET state = 'released'
              WHERE state IN ('reserved', 'signed') AND valid_until < ?1",
         )
-        .bind(signed(now.saturating_sub(SETTLING))?)
-        .execute(&self.writer)
-        .await
-        .map(|done| done.rows_affected())
-        .map_err(StoreError::new)
+        .bind(signed(ended_before)?);
+        self.change(statement).await
     }
 
-    async fn reserved(&self, deployment: &Deployment, now: u64) -> Result<Gwei, StoreError> {
-        let count: i64 = sqlx::query_scalar(RESERVED)
-            .bind(&deployment.paymaster.0[..])
-            .bind(&deployment.entry_point.address.0[..])
-            .bind(signed(now.saturating_sub(SETTLING))?)
-            .fetch_one(&self.readers)
-            .await
-            .map_err(StoreError::new)?;
-        Gwei::from_count(count).ok_or_else(|| StoreError::new("a negative sum"))
+    async fn reserved(&self, deployment: &Deployment) -> Result<Gwei, StoreError> {
+        let count: Option<i64> = sqlx::query_scalar(
+            "SELECT gwei FROM open_reservations
+             WHERE entry_point = ?1 AND paymaster = ?2 AND scope = ?3 AND subject = ''",
+        )
+        .bind(&deployment.entry_point.address.0[..])
+        .bind(&deployment.paymaster.0[..])
+        .bind(Scope::Deployment.name())
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(StoreError::new)?;
+        count.map_or(Ok(Gwei::default()), counters::gwei)
     }
 
     async fn settle(&self, hash: &UserOpHash, settlement: &Settlement) -> Result<bool, StoreError> {
-        sqlx::query(
+        let statement = sqlx::query(
             // A key that was given back with its reservation may be another sponsorship's by now.
             "UPDATE sponsorships SET state = 'settled', settled_block = ?2, settled_cost_gwei = ?3, succeeded = ?4,
                  idempotency_key = CASE WHEN state = 'released' THEN NULL ELSE idempotency_key END
-             WHERE user_op_hash = ?1",
+             WHERE user_op_hash = ?1
+                 OR id IN (SELECT sponsorship_id FROM earlier_hashes WHERE user_op_hash = ?1)",
         )
         .bind(&hash.0[..])
         .bind(signed(settlement.block)?)
         .bind(settlement.cost.count())
-        .bind(settlement.succeeded)
-        .execute(&self.writer)
-        .await
-        .map(|done| done.rows_affected() > 0)
-        .map_err(StoreError::new)
+        .bind(settlement.succeeded);
+        Ok(self.change(statement).await? > 0)
     }
 
     async fn next_block(&self, deployment: &Deployment) -> Result<Option<u64>, StoreError> {
@@ -234,24 +203,18 @@ impl Store for SqliteStore {
     }
 
     async fn set_next_block(&self, deployment: &Deployment, block: u64) -> Result<(), StoreError> {
-        sqlx::query(
+        let statement = sqlx::query(
             "INSERT INTO settlement_cursors (entry_point, paymaster, next_block) VALUES (?1, ?2, ?3)
              ON CONFLICT (entry_point, paymaster) DO UPDATE SET next_block = excluded.next_block",
         )
         .bind(&deployment.entry_point.address.0[..])
         .bind(&deployment.paymaster.0[..])
-        .bind(signed(block)?)
-        .execute(&self.writer)
-        .await
-        .map(|_| ())
-        .map_err(StoreError::new)
+        .bind(signed(block)?);
+        self.change(statement).await.map(drop)
     }
 
     async fn ready(&self) -> Result<(), StoreError> {
-        sqlx::query("UPDATE settlement_cursors SET next_block = next_block WHERE FALSE")
-            .execute(&self.writer)
-            .await
-            .map(|_| ())
-            .map_err(StoreError::new)
+        let statement = sqlx::query("UPDATE settlement_cursors SET next_block = next_block WHERE FALSE");
+        self.change(statement).await.map(drop)
     }
 }

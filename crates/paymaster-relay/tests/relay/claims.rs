@@ -52,7 +52,7 @@ async fn keeps_the_rules(claims: Arc<dyn NonceStore>) {
 
 async fn sqlite(file: &Path) -> SqliteNonces {
     let store = SqliteStore::open(file).await.unwrap();
-    SqliteNonces::new(store.pool(), Arc::new(SystemClock))
+    SqliteNonces::new(&store, Arc::new(SystemClock))
 }
 
 /// A redis-server of this test alone, with its log of writes on disk.

@@ -3,8 +3,10 @@
 
 mod support;
 
+mod budget;
 mod claims;
 mod clients;
+mod counters;
 mod idempotency;
 mod outages;
 mod policy;

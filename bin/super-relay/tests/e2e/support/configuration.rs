@@ -26,6 +26,8 @@ pub fn node(anvil: &Anvil, deployment: &Deployment, paymaster: &Paymaster, data:
             "relay_key": { "file": data.join("relay-key.json"), "passphrase_file": data.join("relay-key.passphrase") },
             "default_account": { "active": true },
             "deployments": [self::deployment(deployment, paymaster)],
+            // One account may have the whole of a small deposit.
+            "reservations": { "max_per_account": 1000, "max_percent_per_account": 100 },
             "policies": [{ "id": "default", "max_cost_per_operation": "20000000000000000" }],
         },
         "kms": {

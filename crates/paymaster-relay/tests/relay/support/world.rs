@@ -14,7 +14,7 @@ use paymaster_relay::nonce::{NonceStore, SqliteNonces};
 use paymaster_relay::ports::{Clock, OsEntropy};
 use paymaster_relay::relay_key::{RelayKey, passphrase};
 use paymaster_relay::settings::Settings;
-use paymaster_relay::store::SqliteStore;
+use paymaster_relay::store::{SqliteStore, Store};
 use paymaster_relay::{Parts, Relay, serve};
 use prometheus::Registry;
 use proto::command::{Deployment, RelayApproval, SignWithHybridKey, SignatureScheme};
@@ -172,6 +172,11 @@ impl World {
             .unwrap()
     }
 
+    /// As when every window were over.
+    pub async fn release_all(&self) {
+        self.store.release_expired(u64::MAX / 2).await.unwrap();
+    }
+
     pub async fn intent(&self, dapp: &Dapp, op: &Value) -> Value {
         self.client.call("pm_getSponsorshipIntent", json!([op, dapp.account_id])).await.unwrap()
     }
@@ -266,6 +271,8 @@ fn settings(anvil: &Anvil, deployment: &Value, dir: &Path) -> Value {
         "policies": [{ "id": "default", "max_cost_per_operation": (ETHER / 10).to_string() }],
         "default_account": { "balance": 0 },
         "relay_key": { "file": dir.join("relay-key.json"), "passphrase_file": dir.join("passphrase") },
+        // One account may have the whole deposit here: `budget` tests the limits.
+        "reservations": { "max_per_account": 1000, "max_percent_per_account": 100 },
         "rp_id": RP_ID,
     })
 }
@@ -285,7 +292,7 @@ async fn open(
     let settings: Settings = serde_json::from_value(settings.clone()).unwrap();
     let store = SqliteStore::open(&settings.database).await.unwrap();
     let clock = Arc::clone(clock);
-    let nonces: Arc<dyn NonceStore> = Arc::new(SqliteNonces::new(store.pool(), Arc::clone(&clock) as _));
+    let nonces: Arc<dyn NonceStore> = Arc::new(SqliteNonces::new(&store, Arc::clone(&clock) as _));
     let registry = Registry::new();
     let parts = Parts {
         store: Arc::new(store.clone()),

@@ -1,0 +1,58 @@
+//! The counters of open reservations: what they say for one sponsorship, and whether they say what the rows do.
+
+use sqlx::{Row, SqliteConnection};
+
+use super::rows::{column, unsigned};
+use super::{Gwei, SponsorshipId, StoreError};
+use crate::budget::{Scope, Totals};
+
+const OF_SPONSORSHIP: &str = "
+    SELECT scope, open, gwei FROM charges JOIN open_reservations USING (entry_point, paymaster, scope, subject)
+    WHERE id = ?1";
+
+const DIFFERENCES: &str = "
+    SELECT count(*) FROM (
+        SELECT * FROM (SELECT entry_point, paymaster, scope, subject, open, gwei FROM open_charges
+                       EXCEPT SELECT entry_point, paymaster, scope, subject, open, gwei FROM open_reservations)
+        UNION ALL
+        SELECT * FROM (SELECT entry_point, paymaster, scope, subject, open, gwei FROM open_reservations
+                       EXCEPT SELECT entry_point, paymaster, scope, subject, open, gwei FROM open_charges))";
+
+const COUNT_AGAIN: [&str; 2] = [
+    "DELETE FROM open_reservations",
+    "INSERT INTO open_reservations (entry_point, paymaster, scope, subject, open, gwei)
+     SELECT entry_point, paymaster, scope, subject, open, gwei FROM open_charges",
+];
+
+/// What the counters of a sponsorship say, itself included.
+pub(super) async fn totals(
+    connection: &mut SqliteConnection,
+    id: &SponsorshipId,
+) -> Result<Vec<(Scope, Totals)>, StoreError> {
+    let rows = sqlx::query(OF_SPONSORSHIP).bind(id.as_str()).fetch_all(connection).await.map_err(StoreError::new)?;
+    let total = |row| {
+        let scope: String = column(row, "scope")?;
+        let scope = Scope::from_name(&scope).ok_or_else(|| StoreError::new("a counter of an unknown scope"))?;
+        Ok((scope, Totals { open: unsigned(column(row, "open")?)?, sum: gwei(column(row, "gwei")?)? }))
+    };
+    rows.iter().map(total).collect()
+}
+
+/// Holds the counters against the rows and counts again where they differ; how many counters differed.
+pub(super) async fn reconcile(connection: &mut SqliteConnection) -> Result<u64, StoreError> {
+    let differences: i64 = sqlx::query(DIFFERENCES)
+        .fetch_one(&mut *connection)
+        .await
+        .and_then(|row| row.try_get(0))
+        .map_err(StoreError::new)?;
+    if differences > 0 {
+        for statement in COUNT_AGAIN {
+            sqlx::query(statement).execute(&mut *connection).await.map_err(StoreError::new)?;
+        }
+    }
+    unsigned(differences)
+}
+
+pub(super) fn gwei(count: i64) -> Result<Gwei, StoreError> {
+    Gwei::from_count(count).ok_or_else(|| StoreError::new("a negative amount"))
+}

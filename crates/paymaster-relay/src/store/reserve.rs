@@ -1,0 +1,115 @@
+//! Reserving: insert, let the triggers count, and undo it all where a limit is exceeded. One transaction, so no two requests
+//! are promised the same part of a deposit.
+
+use proto::IntentHash;
+use sqlx::SqliteConnection;
+
+use super::rows::{fixed, signed};
+use super::writer::Changes;
+use super::{NewSponsorship, Principal, Reserved, StoreError, counters};
+use crate::budget::Limits;
+
+const INSERT: &str = "
+    INSERT INTO sponsorships (id, intent_hash, account_id, idempotency_key, policy_id, entry_point, sender,
+        account_nonce, paymaster, verification_gas_limit, valid_after, valid_until, max_cost_gwei, state, created_at,
+        api_key, proven)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 'reserved', ?14, ?15, ?16)";
+
+/// A window that has ended no longer keeps its intent from being sponsored anew.
+const RELEASE_ENDED: &str = "
+    UPDATE sponsorships SET state = 'released'
+    WHERE intent_hash = ?1 AND principal = ?2 AND state IN ('reserved', 'signed') AND valid_until < ?3";
+
+const INTENT_OF_KEY: &str = "
+    SELECT intent_hash FROM sponsorships WHERE principal = ?1 AND idempotency_key = ?2 AND state <> 'released'";
+
+pub(super) async fn reserve(
+    connection: &mut SqliteConnection,
+    sponsorship: NewSponsorship,
+    limits: Limits,
+    ended_before: u64,
+) -> Result<Changes<Reserved>, StoreError> {
+    release_ended(connection, &sponsorship, ended_before).await?;
+    match insert(connection, &sponsorship).await {
+        Ok(()) => {}
+        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
+            return why_not(connection, &sponsorship).await.map(Changes::Undone);
+        }
+        Err(error) => return Err(StoreError::new(error)),
+    }
+    let totals = counters::totals(connection, &sponsorship.id).await?;
+    Ok(match limits.check(&totals, sponsorship.max_cost) {
+        Ok(()) => Changes::Kept(Reserved::Recorded),
+        Err(excess) => Changes::Undone(Reserved::OverLimit(excess)),
+    })
+}
+
+/// The intent that an idempotency key stands for.
+pub(super) async fn intent_of_key<'c>(
+    executor: impl sqlx::Executor<'c, Database = sqlx::Sqlite>,
+    principal: &Principal,
+    key: &str,
+) -> Result<Option<IntentHash>, StoreError> {
+    let intent: Option<Vec<u8>> = sqlx::query_scalar(INTENT_OF_KEY)
+        .bind(principal.to_string())
+        .bind(key)
+        .fetch_optional(executor)
+        .await
+        .map_err(StoreError::new)?;
+    intent.map(|bytes| fixed(&bytes).map(IntentHash)).transpose()
+}
+
+async fn release_ended(
+    connection: &mut SqliteConnection,
+    sponsorship: &NewSponsorship,
+    ended_before: u64,
+) -> Result<(), StoreError> {
+    sqlx::query(RELEASE_ENDED)
+        .bind(&sponsorship.intent.0[..])
+        .bind(sponsorship.principal.to_string())
+        .bind(signed(ended_before)?)
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(StoreError::new)
+}
+
+async fn insert(connection: &mut SqliteConnection, sponsorship: &NewSponsorship) -> Result<(), sqlx::Error> {
+    let terms = &sponsorship.terms;
+    let gas = i64::try_from(terms.verification_gas_limit).map_err(encode)?;
+    sqlx::query(INSERT)
+        .bind(sponsorship.id.as_str())
+        .bind(&sponsorship.intent.0[..])
+        .bind(sponsorship.account_id.as_str())
+        .bind(sponsorship.idempotency_key.as_deref())
+        .bind(sponsorship.policy_id.as_str())
+        .bind(&sponsorship.deployment.entry_point.address.0[..])
+        .bind(&sponsorship.sender.0[..])
+        .bind(&sponsorship.account_nonce.0[..])
+        .bind(&terms.paymaster.0[..])
+        .bind(gas)
+        .bind(i64::try_from(terms.valid_after).map_err(encode)?)
+        .bind(i64::try_from(terms.valid_until).map_err(encode)?)
+        .bind(sponsorship.max_cost.count())
+        .bind(i64::try_from(sponsorship.created_at).map_err(encode)?)
+        .bind(sponsorship.api_key.as_ref().map(ToString::to_string))
+        .bind(sponsorship.principal.is_proven())
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
+fn encode(error: std::num::TryFromIntError) -> sqlx::Error {
+    sqlx::Error::Encode(error.into())
+}
+
+async fn why_not(connection: &mut SqliteConnection, sponsorship: &NewSponsorship) -> Result<Reserved, StoreError> {
+    let Some(key) = &sponsorship.idempotency_key else {
+        return Ok(Reserved::AlreadyRecorded);
+    };
+    let owner = intent_of_key(connection, &sponsorship.principal, key).await?;
+    Ok(match owner {
+        Some(intent) if intent != sponsorship.intent => Reserved::KeyTaken,
+        _ => Reserved::AlreadyRecorded,
+    })
+}

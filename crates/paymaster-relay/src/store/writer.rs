@@ -1,0 +1,141 @@
+//! The one writer of the database. What waits while it is busy goes into one transaction, so that a busy relay shares each
+//! sync to disk between many requests.
+
+use std::sync::{Mutex, PoisonError};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use sqlx::{Connection, SqliteConnection, SqlitePool};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::StoreError;
+use crate::outage::Outage;
+
+const QUEUE: usize = 1024;
+const BATCH: usize = 128;
+
+/// What becomes of the changes that a job made.
+pub(crate) enum Changes<T> {
+    /// They are committed.
+    Kept(T),
+    /// They are undone, and only they.
+    Undone(T),
+}
+
+/// Answers the caller of a job; called after the commit.
+type Reply = Box<dyn FnOnce() + Send>;
+/// A job in a savepoint of its own. It fails only when the transaction around it can no longer be trusted.
+type Job = Box<dyn for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<Reply, StoreError>> + Send>;
+
+/// The queue and its task.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    queue: Mutex<Option<mpsc::Sender<Job>>>,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Writer {
+    pub(super) fn start(pool: SqlitePool) -> Self {
+        let (queue, jobs) = mpsc::channel(QUEUE);
+        Self { queue: Mutex::new(Some(queue)), task: Mutex::new(Some(tokio::spawn(run(pool, jobs)))) }
+    }
+
+    /// Runs a job within a transaction and returns once it is on the disk. An error of the job undoes the job.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the job's own, or the transaction's, when nobody knows whether it was committed.
+    pub(crate) async fn write<T, W>(&self, work: W) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<Changes<T>, StoreError>> + Send + 'static,
+    {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (reply, written) = oneshot::channel();
+        let job: Job = Box::new(move |connection| in_savepoint(connection, work, reply).boxed());
+        queue.ok_or_else(closed)?.send(job).await.map_err(|_| closed())?;
+        written.await.unwrap_or_else(|_| Err(StoreError::new("the transaction failed")))
+    }
+
+    /// Takes no more jobs and returns when those that are queued are done.
+    pub(super) async fn close(&self) {
+        drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(task) = task
+            && let Err(error) = task.await
+        {
+            tracing::error!(%error, "the writer of the relay's database panicked");
+        }
+    }
+}
+
+async fn run(pool: SqlitePool, mut jobs: mpsc::Receiver<Job>) {
+    let (mut batch, mut outage) = (Vec::with_capacity(BATCH), Outage::new("writing to the relay's database"));
+    while jobs.recv_many(&mut batch, BATCH).await > 0 {
+        let outcome = write_all(&pool, batch.drain(..)).await;
+        outage.note(outcome.map_err(Into::into));
+    }
+}
+
+/// The replies of a failed transaction are dropped, which tells every caller that nothing is certain.
+async fn write_all(pool: &SqlitePool, batch: impl Iterator<Item = Job>) -> Result<(), StoreError> {
+    let mut connection = pool.acquire().await.map_err(StoreError::new)?;
+    match transaction(&mut connection, batch).await {
+        Ok(replies) => {
+            drop(connection);
+            replies.into_iter().for_each(|reply| reply());
+            Ok(())
+        }
+        Err(error) => {
+            // It may still be within the transaction, or not: SQLite rolls back what is open when it is closed.
+            if let Err(error) = connection.detach().close_hard().await {
+                tracing::warn!(%error, "a connection to the relay's database could not be closed");
+            }
+            Err(error)
+        }
+    }
+}
+
+async fn transaction(
+    connection: &mut SqliteConnection,
+    batch: impl Iterator<Item = Job>,
+) -> Result<Vec<Reply>, StoreError> {
+    execute(connection, "BEGIN IMMEDIATE").await?;
+    let mut replies = Vec::with_capacity(BATCH);
+    for job in batch {
+        replies.push(job(connection).await?);
+    }
+    execute(connection, "COMMIT").await?;
+    Ok(replies)
+}
+
+async fn in_savepoint<T, W>(
+    connection: &mut SqliteConnection,
+    work: W,
+    reply: oneshot::Sender<Result<T, StoreError>>,
+) -> Result<Reply, StoreError>
+where
+    T: Send + 'static,
+    W: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<Changes<T>, StoreError>> + Send,
+{
+    execute(connection, "SAVEPOINT job").await?;
+    let (outcome, keep) = match work(connection).await {
+        Ok(Changes::Kept(value)) => (Ok(value), true),
+        Ok(Changes::Undone(value)) => (Ok(value), false),
+        Err(error) => (Err(error), false),
+    };
+    if !keep {
+        execute(connection, "ROLLBACK TO job").await?;
+    }
+    execute(connection, "RELEASE job").await?;
+    // A caller that went away needs no answer.
+    Ok(Box::new(move || drop(reply.send(outcome))))
+}
+
+async fn execute(connection: &mut SqliteConnection, statement: &'static str) -> Result<(), StoreError> {
+    sqlx::raw_sql(statement).execute(connection).await.map(drop).map_err(StoreError::new)
+}
+
+fn closed() -> StoreError {
+    StoreError::new("the database is closed")
+}

@@ -1,0 +1,315 @@
+//! The counters of open reservations say what the rows say, whatever happens to either.
+
+use std::path::Path;
+
+use paymaster_relay::budget::{Caps, Excess, Limits};
+use paymaster_relay::catalogue::Deployment;
+use paymaster_relay::clients::ApiKeyId;
+use paymaster_relay::settings::ReservationSettings;
+use paymaster_relay::store::{
+    Gwei, NewSponsorship, Principal, Reserved, Settlement, Signed, SponsorshipId, SqliteStore, Store,
+};
+use proto::{Address, EntryPoint, EntryPointVersion, Hash, IntentHash, Signature, Terms, Uint256, UserOpHash, Wei};
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use tempfile::TempDir;
+
+const GWEI: u128 = 1_000_000_000;
+const COST: u128 = 7 * GWEI;
+/// What one reservation may cost beside the others here.
+const PLENTY: u128 = 1_000_000 * GWEI;
+
+type Row = (String, String, i64, i64);
+
+fn gwei(wei: u128) -> Gwei {
+    Gwei::at_least(Wei(wei)).unwrap()
+}
+
+fn limits(deposit: u128) -> Limits {
+    let settings = ReservationSettings {
+        max_percent_per_account: 100,
+        max_percent_per_api_key: 100,
+        max_percent_unproven: 100,
+        ..ReservationSettings::default()
+    };
+    Caps::new(&settings, Wei(1)).unwrap().within(gwei(deposit))
+}
+
+fn deployment() -> Deployment {
+    Deployment {
+        entry_point: EntryPoint { chain_id: 1, address: Address([1; 20]), version: EntryPointVersion::V07 },
+        paymaster: Address([2; 20]),
+        verification_gas_limit: 60_000,
+        min_verification_gas_limit: 30_000,
+    }
+}
+
+fn sponsorship(number: u8, principal: Principal, api_key: Option<ApiKeyId>) -> NewSponsorship {
+    NewSponsorship {
+        id: SponsorshipId::new(),
+        intent: IntentHash([number; 32]),
+        account_id: "alice".parse().unwrap(),
+        principal,
+        api_key,
+        idempotency_key: None,
+        policy_id: "default".to_owned(),
+        deployment: deployment(),
+        sender: Address([3; 20]),
+        account_nonce: Uint256::default(),
+        terms: Terms {
+            paymaster: Address([2; 20]),
+            verification_gas_limit: 60_000,
+            post_op_gas_limit: 0,
+            valid_until: 100 + u64::from(number),
+            valid_after: 0,
+        },
+        max_cost: gwei(COST),
+        created_at: 1,
+    }
+}
+
+fn proven() -> Principal {
+    Principal::Account("alice".parse().unwrap())
+}
+
+fn key() -> ApiKeyId {
+    ApiKeyId::of_hash(&[0xab; 32])
+}
+
+fn signed(hash: u8) -> Signed {
+    let signature = Signature { r: [1; 32], s: [1; 32], v: 27 };
+    Signed {
+        user_signature_hash: Hash([1; 32]),
+        user_op_hash: UserOpHash([hash; 32]),
+        paymaster_signer: Address([4; 20]),
+        paymaster_signature: signature,
+        account_signature: Some(signature),
+        timestamp: 1,
+    }
+}
+
+async fn counters(store: &SqliteStore) -> Vec<Row> {
+    let rows: Vec<Row> = sqlx::query_as("SELECT scope, subject, open, gwei FROM open_reservations ORDER BY 1, 2")
+        .fetch_all(&store.pool())
+        .await
+        .unwrap();
+    let sums: Vec<Row> = sqlx::query_as("SELECT scope, subject, open, gwei FROM open_charges ORDER BY 1, 2")
+        .fetch_all(&store.pool())
+        .await
+        .unwrap();
+    assert_eq!(rows, sums, "the counters say what the rows do");
+    rows
+}
+
+fn row(scope: &str, subject: &str, open: i64) -> Row {
+    (scope.to_owned(), subject.to_owned(), open, open * i64::try_from(COST / GWEI).unwrap())
+}
+
+async fn reserve(store: &SqliteStore, sponsorship: &NewSponsorship) {
+    let outcome = store.reserve(sponsorship, &limits(PLENTY), 0).await.unwrap();
+    assert_eq!(outcome, Reserved::Recorded);
+}
+
+#[tokio::test]
+async fn each_reservation_is_counted_where_it_belongs_and_no_longer_than_it_is_open() {
+    let dir = TempDir::new().unwrap();
+    let store = SqliteStore::open(&dir.path().join("relay.db")).await.unwrap();
+    let [one, two, three, four] = [
+        sponsorship(1, proven(), None),
+        sponsorship(2, proven(), Some(key())),
+        sponsorship(3, Principal::ApiKey(key()), Some(key())),
+        sponsorship(4, Principal::Anonymous, None),
+    ];
+    for each in [&one, &two, &three, &four] {
+        reserve(&store, each).await;
+    }
+    let key_account = format!("key:{}/alice", key());
+    let all = [
+        row("account", "account:alice", 2),
+        row("account", "anonymous/alice", 1),
+        row("account", &key_account, 1),
+        row("api_key", key().as_str(), 2),
+        row("deployment", "", 4),
+        row("unproven", "", 2),
+    ];
+    assert_eq!(counters(&store).await, all);
+    assert_eq!(store.reserved(&deployment()).await.unwrap(), gwei(4 * COST));
+
+    assert!(store.record_signed(&two.id, &signed(2)).await.unwrap());
+    assert!(store.record_signed(&four.id, &signed(4)).await.unwrap());
+    assert_eq!(counters(&store).await, all, "what is signed is still reserved");
+    assert!(!store.release(&two.id).await.unwrap());
+    assert!(store.release(&one.id).await.unwrap());
+    assert!(!store.release(&one.id).await.unwrap());
+    let settlement = Settlement { block: 1, cost: gwei(GWEI), succeeded: true };
+    for _ in 0..2 {
+        assert!(store.settle(&signed(2).user_op_hash, &settlement).await.unwrap());
+    }
+    let left = [
+        row("account", "anonymous/alice", 1),
+        row("account", &key_account, 1),
+        row("api_key", key().as_str(), 1),
+        row("deployment", "", 2),
+        row("unproven", "", 2),
+    ];
+    assert_eq!(counters(&store).await, left);
+
+    assert_eq!(store.release_expired(103).await.unwrap(), 0, "a window lasts to its last second");
+    assert_eq!(store.release_expired(104).await.unwrap(), 1);
+    assert_eq!(store.release_expired(u64::MAX / 2).await.unwrap(), 1);
+    assert_eq!(counters(&store).await, []);
+    // It was mined after all: what was released is not released again.
+    assert!(store.settle(&signed(4).user_op_hash, &settlement).await.unwrap());
+    assert_eq!(counters(&store).await, []);
+    assert_eq!(store.reserved(&deployment()).await.unwrap(), gwei(0));
+}
+
+#[tokio::test]
+async fn what_is_over_a_limit_or_recorded_already_leaves_no_trace() {
+    let dir = TempDir::new().unwrap();
+    let store = SqliteStore::open(&dir.path().join("relay.db")).await.unwrap();
+    let first = sponsorship(1, proven(), None);
+    reserve(&store, &first).await;
+    let before = counters(&store).await;
+
+    let again = NewSponsorship { id: SponsorshipId::new(), ..first };
+    let second = sponsorship(2, proven(), None);
+    assert_eq!(store.reserve(&again, &limits(PLENTY), 0).await.unwrap(), Reserved::AlreadyRecorded);
+    let outcome = store.reserve(&second, &limits(2 * COST - GWEI), 0).await.unwrap();
+    assert_eq!(outcome, Reserved::OverLimit(Excess::Deposit { reserved: gwei(COST) }));
+    assert_eq!(counters(&store).await, before);
+    assert_eq!(store.find(&second.intent, &second.principal, 0).await.unwrap(), None);
+
+    assert_eq!(store.reserve(&second, &limits(2 * COST), 0).await.unwrap(), Reserved::Recorded);
+}
+
+#[tokio::test]
+async fn nobody_takes_anothers_intent_or_idempotency_key() {
+    let dir = TempDir::new().unwrap();
+    let store = SqliteStore::open(&dir.path().join("relay.db")).await.unwrap();
+    let other_key = ApiKeyId::of_hash(&[0xcd; 32]);
+    let principals = [proven(), Principal::ApiKey(key()), Principal::ApiKey(other_key), Principal::Anonymous];
+    for principal in &principals {
+        let mut each = sponsorship(1, principal.clone(), None);
+        if let Principal::ApiKey(id) = principal {
+            each.api_key = Some(id.clone());
+        }
+        each.idempotency_key = Some("order-1".to_owned());
+        reserve(&store, &each).await;
+        let found = store.find(&each.intent, principal, 0).await.unwrap().unwrap();
+        assert_eq!(found.id, each.id, "the column spells {principal} as the program does");
+        assert_eq!(store.intent_of_key(principal, "order-1").await.unwrap(), Some(each.intent));
+    }
+    assert_eq!(counters(&store).await.iter().find(|row| row.0 == "deployment").unwrap().2, 4);
+}
+
+#[tokio::test]
+async fn counters_that_differ_from_their_rows_are_counted_again_at_the_next_start() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("relay.db");
+    let store = SqliteStore::open(&file).await.unwrap();
+    reserve(&store, &sponsorship(1, proven(), Some(key()))).await;
+    reserve(&store, &sponsorship(2, Principal::Anonymous, None)).await;
+    let right = counters(&store).await;
+    for damage in [
+        "UPDATE open_reservations SET gwei = gwei + 1 WHERE scope = 'deployment'",
+        "DELETE FROM open_reservations WHERE scope = 'account'",
+        "INSERT INTO open_reservations VALUES (zeroblob(20), zeroblob(20), 'unproven', '', 3, 3)",
+    ] {
+        sqlx::query(damage).execute(&store.pool()).await.unwrap();
+    }
+    store.close().await;
+    let store = SqliteStore::open(&file).await.unwrap();
+    assert_eq!(counters(&store).await, right);
+}
+
+#[tokio::test]
+async fn a_database_without_counters_is_migrated_with_its_open_reservations_in_them() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("relay.db");
+    first_layout(&dir, &file).await;
+
+    let store = SqliteStore::open(&file).await.unwrap();
+    let expected = [
+        ("account".to_owned(), "account:alice".to_owned(), 2, 30),
+        ("account".to_owned(), "account:bob".to_owned(), 1, 40),
+        ("deployment".to_owned(), String::new(), 3, 70),
+    ];
+    assert_eq!(counters(&store).await, expected);
+    let alice = proven();
+    let record = store.find(&IntentHash([1; 32]), &alice, 0).await.unwrap().unwrap();
+    assert_eq!(record.terms.valid_until, 600);
+    assert_eq!(store.intent_of_key(&alice, "order-1").await.unwrap(), Some(IntentHash([1; 32])));
+    assert_eq!(store.release_expired(601).await.unwrap(), 3);
+    assert_eq!(counters(&store).await, []);
+}
+
+/// A database as it was before there were counters: sponsorships of every state.
+async fn first_layout(dir: &TempDir, file: &Path) {
+    const FIRST: &str = "0001_sponsorships.sql";
+    let migrations = dir.path().join("migrations");
+    std::fs::create_dir(&migrations).unwrap();
+    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(FIRST);
+    std::fs::copy(committed, migrations.join(FIRST)).unwrap();
+    let options = SqliteConnectOptions::new().filename(file).create_if_missing(true);
+    let pool = SqlitePoolOptions::new().connect_with(options).await.unwrap();
+    Migrator::new(migrations).await.unwrap().run(&pool).await.unwrap();
+    for (number, account, state, cost) in [
+        (1u8, "alice", "reserved", 10),
+        (2, "alice", "signed", 20),
+        (3, "alice", "settled", 1000),
+        (4, "alice", "released", 1000),
+        (5, "bob", "signed", 40),
+    ] {
+        sqlx::query(
+            "INSERT INTO sponsorships (id, intent_hash, account_id, idempotency_key, policy_id, entry_point, sender,
+                 account_nonce, paymaster, verification_gas_limit, valid_after, valid_until, max_cost_gwei, state,
+                 created_at)
+             VALUES (?1, ?2, ?3, ?4, 'default', ?5, zeroblob(20), zeroblob(32), ?6, 1, 0, 600, ?7, ?8, 1)",
+        )
+        .bind(number.to_string())
+        .bind(&[number; 32][..])
+        .bind(account)
+        .bind(format!("order-{number}"))
+        .bind(&[1; 20][..])
+        .bind(&[2; 20][..])
+        .bind(cost)
+        .bind(state)
+        .execute(&pool)
+        .await
+        .unwrap();
+    }
+    pool.close().await;
+}
+
+#[tokio::test]
+async fn one_job_that_fails_takes_no_other_of_its_transaction_with_it() {
+    let dir = TempDir::new().unwrap();
+    let store = SqliteStore::open(&dir.path().join("relay.db")).await.unwrap();
+    // While this holds the connection, all of them wait for one transaction.
+    let holding = store.pool().acquire().await.unwrap();
+    let mut beyond = sponsorship(1, proven(), None);
+    beyond.terms.valid_until = u64::MAX;
+    let (good, limits) = (sponsorship(2, proven(), None), limits(PLENTY));
+    let release = async {
+        tokio::task::yield_now().await;
+        drop(holding);
+    };
+    let (bad, good, ()) = tokio::join!(store.reserve(&beyond, &limits, 0), store.reserve(&good, &limits, 0), release);
+    assert!(bad.is_err(), "{bad:?}");
+    assert_eq!(good.unwrap(), Reserved::Recorded);
+    assert_eq!(counters(&store).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_connection_whose_transaction_failed_is_replaced() {
+    let dir = TempDir::new().unwrap();
+    let store = SqliteStore::open(&dir.path().join("relay.db")).await.unwrap();
+    reserve(&store, &sponsorship(1, proven(), None)).await;
+    // A transaction that somebody left open: BEGIN fails on it, for as long as the connection is used.
+    sqlx::raw_sql("BEGIN").execute(&store.pool()).await.unwrap();
+    let second = sponsorship(2, proven(), None);
+    store.reserve(&second, &limits(PLENTY), 0).await.unwrap_err();
+    reserve(&store, &second).await;
+    assert_eq!(store.reserved(&deployment()).await.unwrap(), gwei(2 * COST));
+}
