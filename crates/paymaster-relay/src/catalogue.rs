@@ -44,10 +44,29 @@ pub struct Catalogue {
 /// Seconds a sponsorship is valid for.
 #[derive(Clone, Copy, Debug)]
 pub struct Validity {
-    /// Below this a window is not worth signing.
+    /// What has to be left of a window when the next block comes.
     pub least: u64,
     /// What is given, and the most a client may ask for.
     pub most: u64,
+    /// How long after the relay's approval a window may end: `maxWindow` of trusted application and
+    /// contract.
+    pub ceiling: u64,
+    /// Within this the next block is expected.
+    pub next_block: u64,
+}
+
+impl Validity {
+    /// The least a client may ask for.
+    #[must_use]
+    pub fn shortest(&self) -> u64 {
+        self.least.saturating_add(self.next_block)
+    }
+
+    /// Unix seconds that a window has to reach, when it is `now` at the latest.
+    #[must_use]
+    pub(crate) fn needed(&self, now: u64) -> u64 {
+        now.saturating_add(self.shortest())
+    }
 }
 
 impl Catalogue {
@@ -56,11 +75,25 @@ impl Catalogue {
     /// # Errors
     /// [`SettingsError`] names the key.
     pub fn new(settings: &Settings) -> Result<Self, SettingsError> {
-        let validity = Validity { least: settings.min_validity_seconds, most: settings.validity_seconds };
-        if validity.least == 0 || validity.least > validity.most {
+        let validity = Validity {
+            least: settings.min_validity_seconds,
+            most: settings.validity_seconds,
+            ceiling: settings.max_window_seconds,
+            next_block: settings.chain.block_seconds,
+        };
+        if validity.least == 0 || validity.shortest() > validity.most {
             return Err(SettingsError::Invalid {
                 key: "min_validity_seconds",
-                problem: "must be above 0 and not above validity_seconds".to_owned(),
+                problem: format!(
+                    "must be above 0, and with chain.block_seconds ({}) not above validity_seconds ({})",
+                    validity.next_block, validity.most
+                ),
+            });
+        }
+        if validity.most > validity.ceiling {
+            return Err(SettingsError::Invalid {
+                key: "validity_seconds",
+                problem: format!("must not be above max_window_seconds ({})", validity.ceiling),
             });
         }
         let chain_id = settings.chain.chain_id;

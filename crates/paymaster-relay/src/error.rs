@@ -14,6 +14,10 @@ use crate::policy::Violation;
 use crate::ports::EntropyUnavailable;
 use crate::store::{Gwei, StoreError};
 
+/// The gateway's words about the relay's approval; the rest of what it refuses is about the request.
+const NONCE_REPLAYED: &str = "nonce_replayed";
+const TIMESTAMP_SKEWED: &str = "timestamp_skewed";
+
 /// A refusal, or a part that cannot answer now.
 #[derive(Debug, Error)]
 pub enum RelayError {
@@ -116,6 +120,32 @@ pub enum RelayError {
         /// What the factory makes.
         created: Address,
     },
+    /// The chain has had no block for so long that no window suits the latest block and the next one.
+    #[error(
+        "the latest block is {seconds} s old: no window suits both that block, at which bundlers simulate, and the next one"
+    )]
+    ChainIdle {
+        /// Since the latest block.
+        seconds: u64,
+    },
+    /// Blocks are later than the host's clock by more than any window spans.
+    #[error("the latest block is {seconds} s ahead of this relay's clock: one of the two clocks is off")]
+    ChainClockAhead {
+        /// The difference.
+        seconds: u64,
+    },
+    /// New blocks are old when they arrive, by more than any window spans.
+    #[error("new blocks are {seconds} s behind this relay's clock: the clock is off, or the node is behind its chain")]
+    ChainClockBehind {
+        /// The difference.
+        seconds: u64,
+    },
+    /// The KMS has another time than the relay.
+    #[error("the clocks of this relay and its KMS differ by more than the KMS allows")]
+    KmsClockSkewed {
+        /// For the log.
+        detail: String,
+    },
     /// The operation's nonce is not the account's next one.
     #[error("the operation's nonce is {given}, and the account's next one for that key is {expected}")]
     AccountNonceInvalid {
@@ -204,6 +234,7 @@ impl RelayError {
             }
             Self::KmsUnavailable { detail, .. } => format!("{self}: {detail}"),
             Self::KmsRefused { reason, .. } => format!("the KMS refuses: {self} ({reason})"),
+            Self::KmsClockSkewed { detail } => format!("{self}: {detail}"),
             Self::KmsReplyInvalid { detail } => format!("{self}: {detail}"),
             _ => self.source().map_or_else(|| self.to_string(), |detail| format!("{self}: {detail}")),
         }
@@ -219,8 +250,13 @@ impl RelayError {
 impl From<KmsError> for RelayError {
     fn from(error: KmsError) -> Self {
         match error {
-            // The next approval has another nonce and another time.
-            _ if error.is_about_the_approval() => Self::KmsUnavailable { detail: error.to_string(), in_doubt: false },
+            // The next approval has another nonce.
+            KmsError::Refused { reason, message } if reason == NONCE_REPLAYED => {
+                Self::KmsUnavailable { detail: message, in_doubt: false }
+            }
+            KmsError::Refused { reason, message } if reason == TIMESTAMP_SKEWED => {
+                Self::KmsClockSkewed { detail: message }
+            }
             KmsError::Refused { reason, message } => Self::KmsRefused { reason, message },
             KmsError::Unavailable { message, in_doubt } => Self::KmsUnavailable { detail: message, in_doubt },
         }

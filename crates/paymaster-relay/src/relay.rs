@@ -11,7 +11,7 @@ use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalogue::Catalogue;
-use crate::chain::EntryPointReader;
+use crate::chain::{Block, ChainTime, EntryPointReader, Now};
 use crate::error::RelayError;
 use crate::kms::Kms;
 use crate::metrics::{Metrics, Stage};
@@ -26,8 +26,6 @@ use crate::sponsor::Turns;
 use crate::store::{Gwei, Store};
 
 const SWEEP: Duration = Duration::from_secs(5);
-/// Seconds that a reservation outlives its window: the last block within it may not have reached us yet.
-const SETTLING: u64 = 30;
 
 /// What a relay is put together from; the composition root chooses the implementations.
 pub struct Parts {
@@ -56,6 +54,8 @@ pub struct Relay {
     pub(crate) nonces: Arc<dyn NonceStore>,
     pub(crate) kms: Arc<dyn Kms>,
     pub(crate) chain: Arc<dyn EntryPointReader>,
+    pub(crate) chain_time: ChainTime,
+    pub(crate) confirmations: u64,
     pub(crate) relay_key: Arc<RelayKey>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
@@ -77,6 +77,8 @@ impl Relay {
         let Parts { store, nonces, kms, chain, relay_key, clock, entropy, metrics } = parts;
         Ok(Self {
             catalogue: Catalogue::new(settings)?,
+            chain_time: ChainTime::default(),
+            confirmations: settings.chain.confirmations,
             turns: Turns::default(),
             rpc: settings.rpc.clone(),
             api_keys: ApiKeys::new(&settings.rpc.api_key_hashes)?,
@@ -103,6 +105,7 @@ impl Relay {
     /// Gives expired reservations back and keeps the gauges true, until told to stop.
     pub async fn sweep(&self, stop: CancellationToken) {
         let (mut ticks, mut outage) = (interval(SWEEP), Outage::new("the sweep"));
+        let mut clocks = Outage::new("the check of the clocks");
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -114,19 +117,57 @@ impl Relay {
                 self.contracts_found.store(false, Ordering::Relaxed);
             }
             outage.note(outcome);
+            clocks.note(self.check_clocks());
         }
     }
 
     async fn sweep_once(&self) -> Result<(), RelayError> {
-        let now = self.clock.now();
-        self.store.release_expired(now.saturating_sub(SETTLING)).await?;
         self.nonces.tidy().await?;
         self.metrics.key_age(self.relay_key.age().await);
+        self.release_expired().await?;
         for deployment in self.catalogue.deployments() {
             self.metrics.reserved(deployment, self.store.reserved(deployment).await?);
             self.metrics.deposit(deployment, Gwei::at_most(self.chain.paymaster(deployment).await?.deposit));
         }
         Ok(())
+    }
+
+    /// Releases what no block can contain any more: a final block is past the window. On a chain that
+    /// is idle nothing is released, since the next block may still be within it.
+    ///
+    /// # Errors
+    /// [`RelayError::ChainUnavailable`], [`RelayError::StoreUnavailable`].
+    pub async fn release_expired(&self) -> Result<u64, RelayError> {
+        let latest = self.chain.latest_block().await?;
+        self.note(latest);
+        let Some(number) = latest.number.checked_sub(self.confirmations) else {
+            return Ok(0);
+        };
+        let confirmed = if number == latest.number { latest } else { self.chain.block(number).await? };
+        Ok(self.store.release_expired(confirmed.timestamp).await?)
+    }
+
+    /// Whether the clocks of host and chain agree within a minute, as far as the last look at the
+    /// chain tells. An idle chain is no fault.
+    ///
+    /// # Errors
+    /// [`RelayError::ChainClockAhead`], [`RelayError::ChainClockBehind`].
+    pub fn check_clocks(&self) -> Result<(), RelayError> {
+        match self.chain_time.last() {
+            Some(last) if last.is_host_behind() => Err(RelayError::ChainClockAhead { seconds: last.apart() }),
+            Some(last) if last.is_host_ahead() => Err(RelayError::ChainClockBehind { seconds: last.arrived_late }),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Takes note of the latest block.
+    pub(crate) fn note(&self, block: Block) -> Now {
+        self.chain_time.note(block, self.clock.now())
+    }
+
+    /// Unix seconds. The later of host and chain: a window that ended before is over on both.
+    pub(crate) fn now(&self) -> u64 {
+        self.clock.now().max(self.chain_time.last().map_or(0, |last| last.block))
     }
 
     /// Whether that key signs for our paymasters, as far as the KMS ever said. It is asked again about one that is new to

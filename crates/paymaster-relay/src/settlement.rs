@@ -16,8 +16,6 @@ use crate::outage::Outage;
 use crate::relay::Relay;
 use crate::store::{Gwei, Settlement};
 
-/// Blocks that are read again every time: a reorganisation may have put other operations into them.
-const REORGANISED: u64 = 12;
 /// Blocks in one question; nodes refuse wide ones.
 const AT_ONCE: u64 = 1000;
 
@@ -53,19 +51,22 @@ impl Relay {
     /// # Errors
     /// [`RelayError::ChainUnavailable`], [`RelayError::StoreUnavailable`]; asking again goes on from there.
     pub async fn settle(&self) -> Result<u64, RelayError> {
-        let latest = self.chain.latest_block().await?.number;
+        let block = self.chain.latest_block().await?;
+        self.note(block);
+        let latest = block.number;
         let mut settled = 0;
         for deployment in self.catalogue.deployments() {
             settled += self.settle_deployment(deployment, latest).await?;
         }
-        self.strangers.forget_before((latest + 1).saturating_sub(REORGANISED));
+        self.strangers.forget_before((latest + 1).saturating_sub(self.confirmations));
         Ok(settled)
     }
 
     async fn settle_deployment(&self, deployment: &Deployment, latest: u64) -> Result<u64, RelayError> {
         // The first time there is nothing of ours to find in older blocks.
         let next = self.store.next_block(deployment).await?.unwrap_or(latest);
-        let mut from = next.saturating_sub(REORGANISED);
+        // A reorganisation may have put other operations into blocks that are not final.
+        let mut from = next.saturating_sub(self.confirmations);
         let mut settled = 0;
         while from <= latest {
             let to = latest.min(from + AT_ONCE - 1);

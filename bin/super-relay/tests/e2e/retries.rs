@@ -143,6 +143,7 @@ async fn a_window_that_has_passed_is_refused_by_the_chain_and_asked_for_anew_the
     let brief = |configuration: &mut Value| {
         configuration["relay"]["validity_seconds"] = 2.into();
         configuration["relay"]["min_validity_seconds"] = 1.into();
+        configuration["relay"]["chain"]["block_seconds"] = 0.into();
     };
     let world = Setup::of(V07).deposit(ONE_OPERATION).configure(brief).start().await;
     let (_account, request) = request(&world).await;

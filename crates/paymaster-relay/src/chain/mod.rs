@@ -2,12 +2,14 @@
 
 mod facts;
 mod rpc;
+mod time;
 
 use async_trait::async_trait;
 use proto::{Address, Uint256, UserOpHash, UserOperation, Wei};
 use thiserror::Error;
 
 pub use rpc::RpcChain;
+pub(crate) use time::{ChainTime, Now};
 
 use crate::catalogue::Deployment;
 

@@ -104,10 +104,4 @@ impl KmsError {
             Self::Refused { reason: status.reason().to_owned(), message: status.to_string() }
         }
     }
-
-    /// Whether it is only about the relay's approval, so that a fresh one may pass.
-    #[must_use]
-    pub fn is_about_the_approval(&self) -> bool {
-        matches!(self, Self::Refused { reason, .. } if matches!(reason.as_str(), "nonce_replayed" | "timestamp_skewed"))
-    }
 }

@@ -99,6 +99,10 @@ fn row(error: &RelayError) -> (i32, &str, bool) {
             (REJECTED_BY_ENTRY_POINT, "account_nonce_invalid", false)
         }
         RelayError::AccountNonceInvalid { .. } => (REJECTED_BY_ENTRY_POINT, "account_nonce_invalid", true),
+        RelayError::ChainIdle { .. } => (TIME_RANGE, "chain_idle", true),
+        RelayError::ChainClockAhead { .. } => (FAILED, "clock_skewed", false),
+        RelayError::ChainClockBehind { .. } => (FAILED, "clock_skewed", false),
+        RelayError::KmsClockSkewed { .. } => (FAILED, "clock_skewed", false),
         RelayError::DepositTooLow { .. } => (DEPOSIT, "paymaster_deposit_too_low", true),
         RelayError::TooMuchReserved { scope: Scope::Account, .. } => {
             (REJECTED_BY_PAYMASTER, "account_reservations_exceeded", true)
@@ -173,6 +177,9 @@ fn details(error: &RelayError) -> Map<String, Value> {
             }
             details
         }
+        RelayError::ChainIdle { seconds } => json!({ "used": seconds.to_string() }),
+        RelayError::ChainClockAhead { .. } | RelayError::ChainClockBehind { .. } => json!({ "clock": "chain" }),
+        RelayError::KmsClockSkewed { .. } => json!({ "clock": "kms" }),
         RelayError::VerificationGasMissing => json!({ "field": "verificationGasLimit" }),
         RelayError::FactoryDataMissing { .. } => json!({ "field": "factoryData" }),
         RelayError::SenderNotFromFactory { created, .. } => json!({ "expected": created.to_string() }),

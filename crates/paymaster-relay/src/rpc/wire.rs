@@ -142,10 +142,12 @@ impl Wire<'_> {
 
     /// A client may ask for less time than it would get, never for more.
     fn validity(&self, asked: Option<u64>) -> Result<Validity, RelayError> {
-        let Validity { least, most } = self.catalogue.validity;
+        let validity = self.catalogue.validity;
         match asked {
-            Some(given) if given < least => Err(RelayError::ValidityTooShort { least, given }),
-            asked => Ok(Validity { least, most: asked.map_or(most, |asked| asked.min(most)) }),
+            Some(given) if given < validity.shortest() => {
+                Err(RelayError::ValidityTooShort { least: validity.shortest(), given })
+            }
+            asked => Ok(Validity { most: asked.map_or(validity.most, |asked| asked.min(validity.most)), ..validity }),
         }
     }
 }

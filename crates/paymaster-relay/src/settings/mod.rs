@@ -29,12 +29,16 @@ pub struct Settings {
     /// The SQLite file that holds sponsorships and, without Redis, the claims of requests.
     #[schemars(with = "String")]
     pub database: PathBuf,
-    /// Seconds a sponsorship is valid for. The trusted application's own ceiling must not be lower.
+    /// Seconds a sponsorship is valid for.
     #[serde(default = "defaults::validity_seconds")]
     pub validity_seconds: u64,
-    /// Seconds of validity below which a window is not worth signing: bundlers want 30 to include an operation.
+    /// Seconds of validity that must be left when the next block is expected: bundlers want 30 to include an operation.
     #[serde(default = "defaults::min_validity_seconds")]
     pub min_validity_seconds: u64,
+    /// Seconds from the relay's approval to the end of a window, at most: no more than `maxWindow` of the trusted application
+    /// and of the paymaster contract. After so long without a block no window suits both the latest block and the next.
+    #[serde(default = "defaults::max_window_seconds")]
+    pub max_window_seconds: u64,
     /// The sponsorship policies. The first applies to requests that name none.
     pub policies: Vec<PolicySettings>,
     /// How much of a deposit may be reserved at once, and by whom.
@@ -76,6 +80,13 @@ pub struct ChainSettings {
     /// Seconds after which the node counts as down.
     #[serde(default = "defaults::chain_timeout_seconds")]
     pub timeout_seconds: u64,
+    /// Seconds within which the next block is expected: the interval between blocks.
+    #[serde(default = "defaults::block_seconds")]
+    pub block_seconds: u64,
+    /// Blocks on top of another that make it final. A reservation is released once a block of that depth is past its window;
+    /// settlement reads younger blocks again.
+    #[serde(default = "defaults::confirmations")]
+    pub confirmations: u64,
 }
 
 /// A paymaster and its EntryPoint.
@@ -183,6 +194,15 @@ mod defaults {
     }
     pub(super) fn min_validity_seconds() -> u64 {
         60
+    }
+    pub(super) fn max_window_seconds() -> u64 {
+        3600
+    }
+    pub(super) fn block_seconds() -> u64 {
+        12
+    }
+    pub(super) fn confirmations() -> u64 {
+        12
     }
     pub(super) fn sponsor_name() -> String {
         "super-relay".to_owned()

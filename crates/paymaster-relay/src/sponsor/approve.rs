@@ -33,7 +33,6 @@ impl Approved {
         let draft = &request.draft;
         let Quote { terms, cost, deposit } = quote(relay, draft, GasFields::Required).await?;
         judge(relay, draft, &terms, request.passkey.is_some())?;
-        let now = relay.clock.now();
         let sponsorship = NewSponsorship {
             id: SponsorshipId::new(),
             intent: request.intent,
@@ -51,10 +50,10 @@ impl Approved {
                 deposit,
                 reserved: Gwei::default(),
             })?,
-            created_at: now,
+            created_at: relay.clock.now(),
         };
         let limits = relay.catalogue.caps.within(Gwei::at_most(deposit));
-        match relay.store.reserve(&sponsorship, &limits, now).await? {
+        match relay.store.reserve(&sponsorship, &limits, relay.now()).await? {
             Reserved::Recorded => {
                 Ok(Approval::New(Box::new(Self { request, terms, reservation: sponsorship.id, before: None })))
             }

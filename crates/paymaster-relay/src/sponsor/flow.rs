@@ -99,7 +99,7 @@ impl Relay {
     /// The living sponsorship of the same intent. One that was mined only ever answers its own request: for another
     /// approval it is as if there were none, and the account's nonce decides.
     async fn known(&self, request: &SponsorRequest) -> Result<Option<Record>, RelayError> {
-        let record = self.store.find(&request.intent, &request.principal(), self.clock.now()).await?;
+        let record = self.store.find(&request.intent, &request.principal(), self.now()).await?;
         Ok(record.filter(|record| record.state != State::Settled || answers(record, request)))
     }
 

@@ -9,6 +9,7 @@ mod request;
 mod stub;
 mod turn;
 mod validation;
+mod window;
 
 pub use account::AccountInfo;
 pub use flow::Sponsored;

@@ -6,6 +6,7 @@ mod support;
 mod budget;
 mod claims;
 mod clients;
+mod clocks;
 mod counters;
 mod idempotency;
 mod outages;

@@ -214,14 +214,16 @@ async fn a_window_shorter_than_a_bundler_takes_is_refused_and_a_longer_one_cut()
         let context = json!({ "accountId": ACCOUNT, "passkey": passkey, "validForSeconds": seconds });
         json!([op, world.entry_point(), "0x7a69", context])
     };
-    let refusal = world.client.call("pm_getPaymasterData", params(59)).await.unwrap_err();
+    // Sixty seconds, and twelve until the next block.
+    let refusal = world.client.call("pm_getPaymasterData", params(71)).await.unwrap_err();
     refusal.assert_is(-32602, "validity_too_short", false);
-    world.client.call("pm_getPaymasterData", params(60)).await.unwrap();
+    assert_eq!(refusal.data["least"], "72");
+    world.client.call("pm_getPaymasterData", params(72)).await.unwrap();
     let validity: i64 = sqlx::query_scalar("SELECT valid_until - created_at FROM sponsorships")
         .fetch_one(&world.store.pool())
         .await
         .unwrap();
-    assert_eq!(validity, 60);
+    assert_eq!(validity, 72);
 }
 
 #[tokio::test]

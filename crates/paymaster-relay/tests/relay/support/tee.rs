@@ -34,6 +34,8 @@ pub struct Tee {
     pub down: AtomicBool,
     /// Requests get through, answers don't.
     pub loses_answers: AtomicBool,
+    /// The gateway's clock is off: it refuses every approval as too old.
+    pub clock_off: AtomicBool,
     /// How long a sponsorship is on its way.
     pub delay_milliseconds: AtomicU64,
     /// Sponsorships that were asked for.
@@ -56,6 +58,7 @@ impl Tee {
             admin: SigningKey::from_slice(&[3; 32]).unwrap(),
             down: AtomicBool::new(false),
             loses_answers: AtomicBool::new(false),
+            clock_off: AtomicBool::new(false),
             delay_milliseconds: AtomicU64::new(0),
             sponsorships: AtomicU64::new(0),
         };
@@ -67,7 +70,7 @@ impl Tee {
             ceilings: Ceilings {
                 deployments: BoundedList::new(deployments).unwrap(),
                 max_cost: Wei(10u128.pow(18)),
-                max_window: 600,
+                max_window: 3600,
             },
             counter: 1,
             signature: UNSIGNED,
@@ -147,6 +150,10 @@ impl Kms for Tee {
     async fn sponsor(&self, command: &Sponsor, _request_id: &str) -> Result<SponsorReply, KmsError> {
         self.sponsorships.fetch_add(1, Ordering::SeqCst);
         tokio::time::sleep(Duration::from_millis(self.delay_milliseconds.load(Ordering::SeqCst))).await;
+        if self.clock_off.load(Ordering::SeqCst) {
+            let message = "the timestamp is more than 300 s away".to_owned();
+            return Err(KmsError::Refused { reason: "timestamp_skewed".to_owned(), message });
+        }
         self.ask(command)
     }
 

@@ -35,6 +35,8 @@ use super::tee::{Tee, UNSIGNED, address, personal_sign};
 pub const RP_ID: &str = "example.org";
 pub const ORIGIN: &str = "https://example.org";
 pub const ACCOUNT: &str = "alice";
+/// Blocks on top of one that is final.
+const CONFIRMATIONS: u64 = 1;
 const ETHER: u128 = 10u128.pow(18);
 
 /// A chain with one EntryPoint, our paymaster on it, a trusted core, and a relay that serves.
@@ -144,6 +146,13 @@ impl World {
         let factory = self.chain.account_factory.clone();
         let sender = factory.account_address(owner, U256::ZERO).await.unwrap();
         Dapp { account_id: account_id.to_owned(), passkey, sender, owner, version, factory }
+    }
+
+    /// Time goes by for host and chain alike, and a block of the later time is final.
+    pub async fn pass(&self, seconds: u64) {
+        self.clock.advance(seconds);
+        self.anvil.increase_time(seconds).await.unwrap();
+        self.anvil.mine(1 + CONFIRMATIONS).await.unwrap();
     }
 
     pub fn sponsorships(&self) -> u64 {
@@ -265,7 +274,7 @@ pub fn deployment_json(version: DevVersion, chain: &devkit::Deployment, paymaste
 
 fn settings(anvil: &Anvil, deployment: &Value, dir: &Path) -> Value {
     json!({
-        "chain": { "chain_id": 31337, "rpc_url": anvil.url() },
+        "chain": { "chain_id": 31337, "rpc_url": anvil.url(), "confirmations": CONFIRMATIONS },
         "deployments": [deployment],
         "database": dir.join("relay.db"),
         "policies": [{ "id": "default", "max_cost_per_operation": (ETHER / 10).to_string() }],

@@ -1,0 +1,119 @@
+//! The chain's time, as far as the relay has seen it.
+
+use std::sync::{Mutex, PoisonError};
+
+use super::Block;
+
+/// Seconds by which a clock may be off before it is said to be.
+const TOLERANCE: u64 = 60;
+
+/// The host's time beside the chain's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Now {
+    /// Unix seconds, the host's clock.
+    pub(crate) host: u64,
+    /// Unix seconds, of the latest block.
+    pub(crate) block: u64,
+    /// Seconds that the latest block was old, at least, when it arrived.
+    pub(crate) arrived_late: u64,
+}
+
+impl Now {
+    /// Where a window has to have begun.
+    pub(crate) fn earliest(&self) -> u64 {
+        self.host.min(self.block)
+    }
+
+    /// What is certain to be past when the next block comes.
+    pub(crate) fn latest(&self) -> u64 {
+        self.host.max(self.block)
+    }
+
+    /// Seconds between the host's time and the latest block.
+    pub(crate) fn apart(&self) -> u64 {
+        self.host.abs_diff(self.block)
+    }
+
+    /// Whether the chain's clock is ahead of the host's by more than two clocks may differ.
+    pub(crate) fn is_host_behind(&self) -> bool {
+        self.block > self.host.saturating_add(TOLERANCE)
+    }
+
+    /// Whether new blocks are old already when they arrive: no idle chain, but a host whose clock is
+    /// ahead, or a node that is behind.
+    pub(crate) fn is_host_ahead(&self) -> bool {
+        self.arrived_late > TOLERANCE
+    }
+}
+
+/// The newest block that was seen.
+#[derive(Debug, Default)]
+pub(crate) struct ChainTime(Mutex<Option<Seen>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    block: Block,
+    /// Unix seconds, the host's clock.
+    at: u64,
+    arrived_late: u64,
+}
+
+impl ChainTime {
+    /// Takes note of the latest block. One that was not there at the last look was made since then,
+    /// so it carries a later time than that look, or one of the clocks is off.
+    pub(crate) fn note(&self, block: Block, host: u64) -> Now {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let arrived_late = match *seen {
+            Some(before) if block.number > before.block.number => before.at.saturating_sub(block.timestamp),
+            Some(before) => before.arrived_late,
+            None => 0,
+        };
+        *seen = Some(Seen { block, at: host, arrived_late });
+        drop(seen);
+        Now { host, block: block.timestamp, arrived_late }
+    }
+
+    /// The latest block that was seen, and the host's time then.
+    pub(crate) fn last(&self) -> Option<Now> {
+        let seen = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.map(|Seen { block, at, arrived_late }| Now { host: at, block: block.timestamp, arrived_late })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(number: u64, timestamp: u64) -> Block {
+        Block { number, timestamp }
+    }
+
+    #[test]
+    fn an_idle_chain_is_not_taken_for_a_clock_that_is_ahead() {
+        let time = ChainTime::default();
+        for host in [5000, 6000, 9000] {
+            assert!(!time.note(block(7, 1000), host).is_host_ahead());
+        }
+        // It is used again: the block is as old as the poll at most.
+        assert!(!time.note(block(8, 9001), 9002).is_host_ahead());
+    }
+
+    #[test]
+    fn new_blocks_that_are_old_already_tell_of_a_clock_that_is_ahead() {
+        let time = ChainTime::default();
+        time.note(block(7, 1000), 5000);
+        let now = time.note(block(8, 1012), 5012);
+        assert!(now.is_host_ahead());
+        assert_eq!(now.arrived_late, 3988);
+        assert!(time.note(block(8, 1012), 5020).is_host_ahead(), "until a block tells otherwise");
+        assert!(!time.note(block(9, 5021), 5022).is_host_ahead());
+    }
+
+    #[test]
+    fn a_block_from_the_future_tells_of_a_clock_that_is_behind() {
+        let time = ChainTime::default();
+        assert!(!time.note(block(7, 1060), 1000).is_host_behind());
+        assert!(time.note(block(8, 1061), 1000).is_host_behind());
+        assert_eq!(time.last(), Some(Now { host: 1000, block: 1061, arrived_late: 0 }));
+    }
+}
