@@ -17,6 +17,7 @@ mod recover;
 pub mod settings;
 pub mod store;
 pub mod tee;
+mod text;
 pub mod transport;
 
 pub use gateway::{Caller, Claims, CreatedAccount, Gateway, GatewayError};

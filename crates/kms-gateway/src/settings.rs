@@ -30,7 +30,8 @@ pub struct Settings {
     /// The relying party's name, as authenticators show it to the user.
     #[serde(default = "default_rp_name")]
     pub rp_name: String,
-    /// Origins that passkey ceremonies may run at: scheme, host and port. Each must belong to `rp_id`.
+    /// Origins that passkey ceremonies may run at, and whose pages may call the KMS (CORS): scheme, host and port. Each must
+    /// belong to `rp_id`.
     #[serde(default = "default_origins")]
     #[schemars(with = "Vec<String>")]
     pub origins: Vec<Url>,
@@ -69,8 +70,8 @@ pub struct Settings {
     /// What the TEE must report of itself, or it is not used. The production profile requires `storage` and `own_ta_key`.
     #[serde(default)]
     pub required_protection: RequiredProtection,
-    /// Passkey registrations that may be under way, or verified and waiting for their account, at once. One more, and the
-    /// oldest is forgotten.
+    /// Verified passkeys that are remembered for clients which make the account by the id of the registration's beginning. One
+    /// more, and the oldest is forgotten; the id that `/webauthn/register/finish` answers is good all the same.
     #[serde(default = "default_max_registrations")]
     #[schemars(range(min = 1))]
     pub max_registrations: usize,
@@ -181,7 +182,7 @@ fn default_rp_name() -> String {
 
 fn default_origins() -> Vec<Url> {
     // A constant that parses; a URL that didn't would leave no origin, which the WebAuthn setup refuses.
-    Url::parse("http://localhost:3000").into_iter().collect()
+    Url::parse("http://localhost:5173").into_iter().collect()
 }
 
 const fn default_tee_queue_length() -> usize {

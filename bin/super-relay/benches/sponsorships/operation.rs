@@ -13,7 +13,7 @@ pub const VERSION: EntryPointVersion = EntryPointVersion::V07;
 pub const CHAIN_ID: u64 = 31337;
 pub const RP_ID: &str = "localhost";
 /// The page that passkeys are used at.
-pub const ORIGIN: &str = "http://localhost:3000";
+pub const ORIGIN: &str = "http://localhost:5173";
 
 const SEQUENCE_BITS: usize = 64;
 /// Whom the account calls: nobody.

@@ -18,7 +18,7 @@ use story::Story;
 use world::World;
 
 /// The origin the software passkey says it is used at.
-const ORIGIN: &str = "http://localhost:3000";
+const ORIGIN: &str = "http://localhost:5173";
 const RP_ID: &str = "localhost";
 
 /// What the demo shows.

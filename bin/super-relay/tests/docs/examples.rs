@@ -19,7 +19,7 @@ use super::shape::differences;
 const PAGE: &str = "docs/api.md";
 /// Those of the demo.
 const RP_ID: &str = "localhost";
-const ORIGIN: &str = "http://localhost:3000";
+const ORIGIN: &str = "http://localhost:5173";
 const LEAST_EXAMPLES: usize = 15;
 
 #[test]

@@ -1,18 +1,22 @@
-//! Passkey registration, begin and finish (WebAuthn Level 3, section 7.1). What is under way lives in memory, bounded and
-//! for a few minutes.
+//! Passkey registration, begin and finish (WebAuthn Level 3, section 7.1). The client carries what is under way, sealed.
 
 mod registration;
+mod seal;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use proto::{AccountId, Status};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use thiserror::Error;
 use uuid::Uuid;
 use webauthn_rs::prelude::{PasskeyRegistration, Webauthn, WebauthnBuilder};
 
 pub use registration::VerifiedRegistration;
+pub use seal::SealingKey;
+
+use seal::{Purpose, Seal};
 
 use crate::settings::{InvalidSettings, Settings};
 
@@ -25,9 +29,15 @@ const MAX_USER_NAME: usize = 128;
 /// Why a registration goes no further.
 #[derive(Debug, Error)]
 pub enum CeremonyError {
-    /// Never begun, expired, or ended already.
-    #[error("no such registration is under way")]
+    /// Not of this KMS, or over.
+    #[error("not a registration of this KMS, or one of more than {LIFETIME_SECONDS} s ago")]
     Unknown,
+    /// It has begun, and no passkey was verified for it.
+    #[error(
+        "this registration has no verified passkey: make the account with the registrationId that \
+         /webauthn/register/finish answers"
+    )]
+    NotVerified,
     /// What the authenticator or browser answered is refused, in the trusted application's words.
     #[error("{0}")]
     Refused(Status),
@@ -41,8 +51,11 @@ pub enum CeremonyError {
 
 /// A user name that authenticators can't be asked to show.
 #[derive(Clone, Copy, Debug, Error)]
-#[error("expected 1 to {MAX_USER_NAME} characters")]
-pub struct InvalidUserName;
+#[error("expected 1 to {MAX_USER_NAME} characters, found {found}")]
+pub struct InvalidUserName {
+    /// Characters.
+    pub found: usize,
+}
 
 /// Whose passkey it will be, as its authenticator shows it.
 #[derive(Clone, Debug)]
@@ -63,29 +76,63 @@ impl NewUser {
         account_id: Option<AccountId>,
     ) -> Result<Self, InvalidUserName> {
         let display_name = display_name.unwrap_or_else(|| name.clone());
-        let fits = |text: &str| (1..=MAX_USER_NAME).contains(&text.chars().count());
-        if !fits(&name) || !fits(&display_name) {
-            return Err(InvalidUserName);
+        for found in [&name, &display_name].map(|text| text.chars().count()) {
+            if !(1..=MAX_USER_NAME).contains(&found) {
+                return Err(InvalidUserName { found });
+            }
         }
         Ok(Self { name, display_name, account_id })
     }
 }
 
-/// The registrations under way.
+/// Registrations of one relying party.
 pub struct Ceremonies {
     webauthn: Webauthn,
+    seal: Seal,
+    /// For clients that name a verified registration by the id of its beginning: as many as there is room for.
+    remembered: Mutex<HashMap<Uuid, Verified>>,
     capacity: usize,
-    under_way: Mutex<HashMap<Uuid, Entry>>,
 }
 
-struct Entry {
+/// Of what a client carries from begin to finish.
+#[derive(Serialize, Deserialize)]
+struct Begun {
+    id: Uuid,
     expires_at: u64,
-    stage: Stage,
+    account_id: Option<AccountId>,
+    /// JSON: that is how webauthn-rs writes it.
+    state: Vec<u8>,
 }
 
-enum Stage {
-    Begun { state: Box<PasskeyRegistration>, account_id: Option<AccountId> },
-    Verified(VerifiedRegistration),
+/// A registration whose passkey was verified, as a client carries it from finish to the account.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Verified {
+    /// Names it in the gateway's database.
+    pub id: Uuid,
+    /// Unix seconds: until then its account can be made, and tried again.
+    pub expires_at: u64,
+    /// The passkey, and what proves it.
+    pub registration: VerifiedRegistration,
+}
+
+/// The ceremony of the relying party in the settings.
+///
+/// # Errors
+/// When there is no origin, or one that isn't the relying party's.
+pub(crate) fn webauthn(settings: &Settings) -> Result<Webauthn, InvalidSettings> {
+    let invalid = |problem: String| InvalidSettings::new("origins", problem);
+    let (first, others) = settings.origins.split_first().ok_or_else(|| invalid("at least one is needed".into()))?;
+    // The builder checks only its first.
+    let builder = |origin| {
+        WebauthnBuilder::new(&settings.rp_id, origin)
+            .map_err(|_| invalid(format!("{origin} does not belong to the relying party {:?}", settings.rp_id)))
+    };
+    for origin in others {
+        builder(origin)?;
+    }
+    let builder = builder(first)?.rp_name(&settings.rp_name);
+    let webauthn = others.iter().fold(builder, WebauthnBuilder::append_allowed_origin).build();
+    webauthn.map_err(|problem| invalid(problem.to_string()))
 }
 
 impl Ceremonies {
@@ -93,86 +140,97 @@ impl Ceremonies {
     ///
     /// # Errors
     /// When there is no origin, or one that isn't the relying party's.
-    pub fn new(settings: &Settings) -> Result<Self, InvalidSettings> {
-        let invalid = |problem: String| InvalidSettings::new("origins", problem);
-        let (first, others) = settings.origins.split_first().ok_or_else(|| invalid("at least one is needed".into()))?;
-        // The builder checks only its first.
-        let builder = |origin| {
-            WebauthnBuilder::new(&settings.rp_id, origin)
-                .map_err(|_| invalid(format!("{origin} does not belong to the relying party {:?}", settings.rp_id)))
-        };
-        for origin in others {
-            builder(origin)?;
-        }
-        let builder = builder(first)?.rp_name(&settings.rp_name);
-        let webauthn = others.iter().fold(builder, WebauthnBuilder::append_allowed_origin).build();
-        let webauthn = webauthn.map_err(|problem| invalid(problem.to_string()))?;
-        Ok(Self { webauthn, capacity: settings.max_registrations, under_way: Mutex::default() })
+    pub fn new(settings: &Settings, key: &SealingKey) -> Result<Self, InvalidSettings> {
+        let (webauthn, seal) = (webauthn(settings)?, Seal::new(key));
+        Ok(Self { webauthn, seal, remembered: Mutex::default(), capacity: settings.max_registrations })
     }
 
-    /// Begins a registration: its id, and PublicKeyCredentialCreationOptionsJSON for the browser. When as many are under
-    /// way as the settings allow, the oldest makes room, one that is verified last: anyone may begin one, and nobody can
-    /// keep the others out by it.
+    /// Begins a registration: its id, and PublicKeyCredentialCreationOptionsJSON for the browser. Nothing is kept here.
     ///
     /// # Errors
     /// When the options can't be made.
-    pub fn begin(&self, user: NewUser, now: u64) -> Result<(Uuid, Value), CeremonyError> {
+    pub fn begin(&self, user: NewUser, now: u64) -> Result<(String, Value), CeremonyError> {
         let (options, state) = self
             .webauthn
             .start_passkey_registration(Uuid::new_v4(), &user.name, &user.display_name, None)
             .map_err(invalid)?;
-        let stage = Stage::Begun { state: Box::new(state), account_id: user.account_id };
-        let id = self.insert(stage, now);
+        let begun = Begun {
+            id: Uuid::new_v4(),
+            expires_at: now.saturating_add(LIFETIME_SECONDS),
+            account_id: user.account_id,
+            state: serde_json::to_vec(&state).map_err(invalid)?,
+        };
+        let id = self.seal(Purpose::Begun, &begun)?;
         let mut options = serde_json::to_value(options.public_key).map_err(invalid)?;
         options["pubKeyCredParams"] = json!([{ "type": "public-key", "alg": ES256 }]);
         options["authenticatorSelection"]["residentKey"] = "preferred".into();
         Ok((id, options))
     }
 
-    /// Verifies the browser's RegistrationResponseJSON. A challenge is good for one answer, right or wrong.
+    /// Verifies the browser's RegistrationResponseJSON: the id by which its account is made, and the passkey. A wrong answer
+    /// ends nothing: the right one may follow it.
     ///
     /// # Errors
     /// Why it is refused.
-    pub fn finish(&self, id: Uuid, credential: &Value, now: u64) -> Result<VerifiedRegistration, CeremonyError> {
-        let entry = self.entries(now).remove(&id);
-        let Some(Entry { stage: Stage::Begun { state, account_id }, .. }) = entry else {
-            return Err(CeremonyError::Unknown);
-        };
-        let verified = registration::verify(&self.webauthn, &state, credential, account_id)?;
-        let entry =
-            Entry { expires_at: now.saturating_add(LIFETIME_SECONDS), stage: Stage::Verified(verified.clone()) };
-        self.entries(now).insert(id, entry);
-        Ok(verified)
+    pub fn finish(
+        &self,
+        id: &str,
+        credential: &Value,
+        now: u64,
+    ) -> Result<(String, VerifiedRegistration), CeremonyError> {
+        let begun = self.begun(id, now)?;
+        let state: PasskeyRegistration = serde_json::from_slice(&begun.state).map_err(invalid)?;
+        let registration = registration::verify(&self.webauthn, &state, credential, begun.account_id)?;
+        let expires_at = now.saturating_add(LIFETIME_SECONDS);
+        let verified = Verified { id: Uuid::new_v4(), expires_at, registration };
+        let id = self.seal(Purpose::Verified, &verified)?;
+        self.remember(begun.id, verified.clone(), now);
+        Ok((id, verified.registration))
     }
 
-    /// A registration that was verified, and the time, in Unix seconds, for which it stays: making its account can be tried
-    /// again.
+    /// A registration that was verified: by what `finish` answered, or, as long as it is remembered here, by the id of its
+    /// beginning.
     ///
     /// # Errors
-    /// [`CeremonyError::Unknown`].
-    pub fn verified(&self, id: Uuid, now: u64) -> Result<(VerifiedRegistration, u64), CeremonyError> {
-        match self.entries(now).get(&id) {
-            Some(Entry { stage: Stage::Verified(verified), expires_at }) => Ok((verified.clone(), *expires_at)),
-            _ => Err(CeremonyError::Unknown),
+    /// [`CeremonyError::Unknown`], [`CeremonyError::NotVerified`].
+    pub fn verified(&self, id: &str, now: u64) -> Result<Verified, CeremonyError> {
+        if let Some(verified) = self.seal.open::<Verified>(Purpose::Verified, id) {
+            return if verified.expires_at >= now { Ok(verified) } else { Err(CeremonyError::Unknown) };
+        }
+        let begun = self.begun_ever(id)?;
+        match self.entries(now).get(&begun.id) {
+            Some(verified) => Ok(verified.clone()),
+            None if begun.expires_at >= now => Err(CeremonyError::NotVerified),
+            None => Err(CeremonyError::Unknown),
         }
     }
 
-    fn insert(&self, stage: Stage, now: u64) -> Uuid {
+    fn begun(&self, id: &str, now: u64) -> Result<Begun, CeremonyError> {
+        let begun = self.begun_ever(id)?;
+        if begun.expires_at >= now { Ok(begun) } else { Err(CeremonyError::Unknown) }
+    }
+
+    fn begun_ever(&self, id: &str) -> Result<Begun, CeremonyError> {
+        self.seal.open(Purpose::Begun, id).ok_or(CeremonyError::Unknown)
+    }
+
+    fn seal(&self, purpose: Purpose, content: &impl Serialize) -> Result<String, CeremonyError> {
+        self.seal.seal(purpose, content).ok_or_else(|| invalid("it could not be sealed"))
+    }
+
+    /// The oldest makes room. Its client has what `finish` answered, and loses nothing.
+    fn remember(&self, begun: Uuid, verified: Verified, now: u64) {
         let mut entries = self.entries(now);
         while entries.len() >= self.capacity.max(1) {
-            // Anyone can begin one, but a verified one is somebody's passkey: those go last.
-            let rank = |entry: &Entry| (matches!(entry.stage, Stage::Verified(_)), entry.expires_at);
-            let oldest = entries.iter().min_by_key(|(_, entry)| rank(entry)).map(|(id, _)| *id);
+            let oldest = entries.iter().min_by_key(|(_, entry)| entry.expires_at).map(|(id, _)| *id);
             oldest.and_then(|oldest| entries.remove(&oldest));
         }
-        let id = Uuid::new_v4();
-        entries.insert(id, Entry { expires_at: now.saturating_add(LIFETIME_SECONDS), stage });
-        id
+        entries.insert(begun, verified);
     }
 
-    /// What is under way at this time.
-    fn entries(&self, now: u64) -> MutexGuard<'_, HashMap<Uuid, Entry>> {
-        let mut entries = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+    /// What is remembered at this time.
+    fn entries(&self, now: u64) -> MutexGuard<'_, HashMap<Uuid, Verified>> {
+        let mut entries = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         entries.retain(|_, entry| entry.expires_at >= now);
         entries
     }

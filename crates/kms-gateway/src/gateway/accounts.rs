@@ -8,11 +8,10 @@ use proto::primitives::keccak256;
 use proto::{AccountId, Address, Hash};
 use serde_json::Value;
 use tokio::sync::OwnedSemaphorePermit;
-use uuid::Uuid;
 
 use super::decision::{Case, detached};
 use super::{Caller, Gateway, GatewayError, Inner};
-use crate::ceremony::{CeremonyError, NewUser, VerifiedRegistration};
+use crate::ceremony::{NewUser, Verified, VerifiedRegistration};
 use crate::store::{AccountEntry, Action, Creation, FoundCreation, Unfinished};
 use crate::tee::TeeError;
 
@@ -43,15 +42,20 @@ impl Gateway {
     ///
     /// # Errors
     /// `registration_invalid`.
-    pub fn begin_registration(&self, user: NewUser) -> Result<(Uuid, Value), GatewayError> {
+    pub fn begin_registration(&self, user: NewUser) -> Result<(String, Value), GatewayError> {
         Ok(self.inner.ceremonies.begin(user, self.inner.clock.now())?)
     }
 
-    /// Verifies the browser's RegistrationResponseJSON. Nothing is made or changed: it is counted, and has no row.
+    /// Verifies the browser's RegistrationResponseJSON: the id by which its account is made, and the passkey. Nothing is made
+    /// or changed: it is counted, and has no audit row.
     ///
     /// # Errors
     /// Why it is refused.
-    pub fn finish_registration(&self, id: Uuid, credential: &Value) -> Result<VerifiedRegistration, GatewayError> {
+    pub fn finish_registration(
+        &self,
+        id: &str,
+        credential: &Value,
+    ) -> Result<(String, VerifiedRegistration), GatewayError> {
         let outcome = self.inner.ceremonies.finish(id, credential, self.inner.clock.now()).map_err(GatewayError::from);
         self.inner.count(Action::RegisterPasskey, &outcome);
         outcome
@@ -64,19 +68,23 @@ impl Gateway {
     /// `scheme` by default the one in the settings.
     ///
     /// # Errors
-    /// `registration_unknown`, `account_exists`, `credential_conflict`, `signature_scheme_conflict`,
+    /// `registration_unknown`, `registration_not_verified`, `account_exists`, `credential_conflict`, `signature_scheme_conflict`,
     /// `factory_unavailable` after the account is made, or the trusted application's refusal.
     pub async fn create_account(
         &self,
-        registration_id: Uuid,
+        registration_id: &str,
         account_id: Option<AccountId>,
         scheme: Option<SignatureScheme>,
         caller: &Caller,
     ) -> Result<CreatedAccount, GatewayError> {
         let (inner, mut case) = (Arc::clone(&self.inner), Case::new(Action::CreateAccount, caller));
+        let verified = inner.ceremonies.verified(registration_id, inner.clock.now()).map_err(GatewayError::from);
         let (wallet, registration) = detached(async move {
             case.account_id = account_id;
-            let outcome = inner.try_create(registration_id, scheme, &mut case).await;
+            let outcome = match verified {
+                Ok(verified) => inner.try_create(verified, scheme, &mut case).await,
+                Err(error) => Err(error),
+            };
             inner.sweep_creations();
             inner.conclude(case, outcome).await
         })
@@ -129,12 +137,11 @@ impl Inner {
 
     async fn try_create(
         &self,
-        registration_id: Uuid,
+        Verified { id: registration_id, expires_at, registration }: Verified,
         scheme: Option<SignatureScheme>,
         case: &mut Case,
     ) -> Result<(WalletInfo, VerifiedRegistration), GatewayError> {
         let now = self.clock.now();
-        let (registration, expires_at) = self.verified(registration_id, now).await?;
         // Not in a TEE that protects less than it must.
         self.known.provisioned(&self.tee).await?;
         case.is_authorised = true;
@@ -162,17 +169,6 @@ impl Inner {
         }
         self.index(&creation, &wallet).await?;
         Ok((wallet, creation.registration))
-    }
-
-    /// As it was verified by this process, or by one before it that began to make the account.
-    async fn verified(&self, id: Uuid, now: u64) -> Result<(VerifiedRegistration, u64), GatewayError> {
-        match self.ceremonies.verified(id, now) {
-            Err(CeremonyError::Unknown) => match self.store.creation(id, now).await? {
-                Some(begun) => Ok((begun.registration, begun.expires_at)),
-                None => Err(CeremonyError::Unknown.into()),
-            },
-            verified => Ok(verified?),
-        }
     }
 
     /// Settles some that nobody will ask for again, in the background: who makes an account does not wait for others'.

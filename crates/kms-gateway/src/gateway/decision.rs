@@ -8,6 +8,7 @@ use tracing::Instrument;
 
 use super::{Caller, GatewayError, Inner};
 use crate::store::{Action, AuditRecord, Counters, Decision, NonceClaim};
+use crate::text::shortened;
 
 /// What is known of a decision while it is made.
 pub(super) struct Case {
@@ -55,7 +56,7 @@ impl Inner {
         self.metrics.decided(action.as_str(), reason);
         if let Err(error) = outcome {
             // As a debug string: what the caller made up must not break out of its line.
-            tracing::info!(action = action.as_str(), reason, error = ?error.to_string(), "refused");
+            tracing::info!(action = action.as_str(), reason, error = ?shortened(error.to_string()), "refused");
         }
         reason
     }

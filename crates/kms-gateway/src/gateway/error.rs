@@ -41,11 +41,11 @@ pub enum GatewayError {
     /// The account exists and signs otherwise than asked for.
     #[error("the account signs in another scheme than asked for")]
     SignatureSchemeConflict,
-    /// The database took no write or can't be read. Whatever was decided, it is not recorded, so it is a no.
+    /// The database can't be written or read. Whatever was decided, it is not recorded, so it is a no.
     #[error("the gateway's database is not available")]
     StoreUnavailable,
     /// The queue to the TEE is full, or the TEE is stuck. Nothing was asked of it.
-    #[error("the TEE has too much to do")]
+    #[error("the TEE's queue is full, or a call of it is stuck")]
     TeeBusy,
     /// Another quote is under way, or was a short time ago. Nothing was asked of the TEE.
     #[error("the next quote can be had in {retry_after_seconds} s")]
@@ -84,6 +84,7 @@ impl GatewayError {
             Self::SignerMismatch => "signer_mismatch",
             Self::PublicKeyMismatch => "public_key_mismatch",
             Self::Registration(CeremonyError::Unknown) => "registration_unknown",
+            Self::Registration(CeremonyError::NotVerified) => "registration_not_verified",
             Self::Registration(CeremonyError::Invalid { .. }) => "registration_invalid",
             Self::SignatureSchemeConflict => "signature_scheme_conflict",
             Self::StoreUnavailable => "store_unavailable",

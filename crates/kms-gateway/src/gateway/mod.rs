@@ -118,7 +118,7 @@ impl Gateway {
         }
         let inner = Inner {
             tee: Tee::new(transport, timeout, Arc::clone(&metrics)),
-            ceremonies: Ceremonies::new(&settings)?,
+            ceremonies: Ceremonies::new(&settings, &store.registration_key().await?)?,
             known: Known::new(settings.required_protection, Arc::clone(&store)),
             store,
             admin_counter: AdminCounter::default(),

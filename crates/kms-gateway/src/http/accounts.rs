@@ -7,7 +7,6 @@ use proto::command::SignatureScheme;
 use proto::json::passkey::to_base64url;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use super::body::JsonBody;
 use super::error::ApiError;
@@ -18,7 +17,7 @@ use crate::gateway::{Caller, CreatedAccount, Gateway};
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Create {
-    registration_id: Uuid,
+    registration_id: String,
     account_id: Option<AccountId>,
     signature_scheme: Option<SignatureScheme>,
 }
@@ -29,7 +28,8 @@ pub(super) async fn create(
     JsonBody(body): JsonBody<Create>,
 ) -> Result<Json<Value>, ApiError> {
     let caller = Caller::new(request_id);
-    let created = gateway.create_account(body.registration_id, body.account_id, body.signature_scheme, &caller).await?;
+    let created =
+        gateway.create_account(&body.registration_id, body.account_id, body.signature_scheme, &caller).await?;
     let CreatedAccount { wallet, registration, sender, salt } = created;
     Ok(Json(json!({
         "accountId": wallet.account_id,

@@ -3,7 +3,7 @@
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, Request};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use serde::de::DeserializeOwned;
 
 use super::error::ApiError;
@@ -20,9 +20,18 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
         if !media_type.trim().eq_ignore_ascii_case("application/json") {
             return Err(ApiError::not_json());
         }
+        if let Some(found) =
+            request.headers().get_all(header::CONTENT_ENCODING).iter().find(|value| !is_identity(value))
+        {
+            return Err(ApiError::encoded(&String::from_utf8_lossy(found.as_bytes())));
+        }
         let bytes = Bytes::from_request(request, state).await.map_err(|error| not_read(&error))?;
         parse(&bytes).map(Self)
     }
+}
+
+fn is_identity(encoding: &HeaderValue) -> bool {
+    encoding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity")
 }
 
 fn not_read(error: &BytesRejection) -> ApiError {

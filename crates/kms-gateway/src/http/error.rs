@@ -1,16 +1,17 @@
 //! The one table of the API's errors: which HTTP status each reason has. Inside words stay inside.
 
 use axum::Json;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use proto::Status;
-use proto::json::InvalidField;
+use proto::json::{Excerpt, InvalidField};
 use serde_json::{Value, json};
 use serve::Full;
 use uuid::Uuid;
 
 use crate::ceremony::CeremonyError;
 use crate::gateway::GatewayError;
+use crate::text::shortened;
 
 /// An error as the caller gets it.
 #[derive(Clone, Debug)]
@@ -25,7 +26,8 @@ pub(super) struct ApiError {
 
 impl ApiError {
     pub(super) fn invalid_field(field: &str, problem: impl std::fmt::Display) -> Self {
-        Self::refusal(StatusCode::BAD_REQUEST, "invalid_field", format!("{field}: {problem}"))
+        let message = format!("{}: {problem}", Excerpt(field));
+        Self::refusal(StatusCode::BAD_REQUEST, "invalid_field", message)
     }
 
     pub(super) fn malformed_json(problem: impl std::fmt::Display) -> Self {
@@ -35,6 +37,11 @@ impl ApiError {
     pub(super) fn not_json() -> Self {
         let message = "expected content-type application/json";
         Self::refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", message.into())
+    }
+
+    pub(super) fn encoded(found: &str) -> Self {
+        let message = format!("Content-Encoding {}: send the body as it is (identity)", Excerpt(found));
+        Self::refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_encoding_not_supported", message)
     }
 
     pub(super) fn body_too_large() -> Self {
@@ -62,7 +69,7 @@ impl ApiError {
     }
 
     fn refusal(status: StatusCode, code: &'static str, message: String) -> Self {
-        Self { status, code, message, retryable: false, retry_after: None }
+        Self { status, code, message: shortened(message), retryable: false, retry_after: None }
     }
 
     /// The answer to the request of this id.
@@ -70,6 +77,10 @@ impl ApiError {
         let mut response = (self.status, Json(self.body(request_id))).into_response();
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        if self.code == "content_encoding_not_supported" {
+            // RFC 9110, 15.5.16.
+            response.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         response
     }
@@ -94,7 +105,7 @@ impl From<GatewayError> for ApiError {
         Self {
             status: status_of(&error),
             code: error.code(),
-            message: error.to_string(),
+            message: shortened(error.to_string()),
             retryable: error.is_retryable(),
             retry_after: match error {
                 GatewayError::AttestationTooSoon { retry_after_seconds } => Some(retry_after_seconds),
@@ -131,6 +142,7 @@ pub fn status_of(error: &GatewayError) -> StatusCode {
         | GatewayError::SignerMismatch
         | GatewayError::PublicKeyMismatch => StatusCode::UNAUTHORIZED,
         GatewayError::Registration(CeremonyError::Unknown) => StatusCode::NOT_FOUND,
+        GatewayError::Registration(CeremonyError::NotVerified) => StatusCode::CONFLICT,
         GatewayError::Registration(CeremonyError::Invalid { .. }) => StatusCode::BAD_REQUEST,
         GatewayError::SignatureSchemeConflict => StatusCode::CONFLICT,
         GatewayError::AttestationTooSoon { .. } => StatusCode::TOO_MANY_REQUESTS,

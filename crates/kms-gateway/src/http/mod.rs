@@ -4,6 +4,7 @@ mod accounts;
 mod admin;
 mod attestation;
 mod body;
+mod cors;
 mod error;
 mod operations;
 mod request_id;
@@ -33,11 +34,34 @@ pub const MAX_BODY: usize = 256 * 1024;
 
 /// Every route over this gateway.
 pub fn router(gateway: Gateway) -> Router {
+    let cors = cors::layer(&gateway.settings().origins);
+    named(browsers())
+        .layer(cors)
+        .merge(named(servers()))
+        .fallback(|| async { ApiError::not_found() })
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn(request_id::layer))
+        .with_state(gateway)
+}
+
+/// What a page may call: registration, accounts, and what anyone may ask.
+fn browsers() -> Router<Gateway> {
     Router::new()
         .route("/webauthn/register/begin", post(webauthn::begin))
         .route("/webauthn/register/finish", post(webauthn::finish))
         .route("/kms/create-deterministic-account", post(accounts::create))
         .route("/kms/accounts/{account_id}", get(accounts::show))
+        .route("/health", get(status::health))
+        .route("/version", get(status::version))
+        .route("/stats", get(status::stats))
+        .route("/QueueStatus", get(status::queue_status))
+        .route("/RollbackCounter", get(status::rollback_counter))
+        .route("/attestation", get(attestation::show))
+}
+
+/// What relays and admins call. No page has a relay's key, and none should see an admin's commands.
+fn servers() -> Router<Gateway> {
+    Router::new()
         .route("/kms/sponsor-user-operation", post(operations::sponsor))
         .route("/kms/sign-user-operation", post(operations::sign))
         .route("/admin/signers", get(admin::signers))
@@ -46,17 +70,11 @@ pub fn router(gateway: Gateway) -> Router {
         .route("/admin/revoke-signer", post(admin::revoke_signer))
         .route("/admin/rotate-signer", post(admin::rotate_signer))
         .route("/admin/set-ceilings", post(admin::set_ceilings))
-        .route("/health", get(status::health))
-        .route("/version", get(status::version))
-        .route("/stats", get(status::stats))
-        .route("/QueueStatus", get(status::queue_status))
-        .route("/RollbackCounter", get(status::rollback_counter))
-        .route("/attestation", get(attestation::show))
-        .fallback(|| async { ApiError::not_found() })
-        .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(middleware::from_fn(request_id::layer))
-        .with_state(gateway)
+}
+
+/// Before a layer is put around the routes: a fallback that comes later would be outside of it, and preflights with it.
+fn named(routes: Router<Gateway>) -> Router<Gateway> {
+    routes.method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
 }
 
 /// Serves until `shutdown`, then takes no more connections and returns when the requests under way are answered.

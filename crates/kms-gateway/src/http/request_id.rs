@@ -1,15 +1,17 @@
 //! Every request has an id: the caller's if it is sane, else a new one. It is in every answer, log line and audit row.
 
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use proto::json::Excerpt;
 use tracing::Instrument;
 use uuid::Uuid;
 
 use super::error::ApiError;
 
-const HEADER: HeaderName = HeaderName::from_static("x-request-id");
+/// `X-Request-Id`.
+pub(super) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_LENGTH: usize = 64;
 
 /// The id of the request under way.
@@ -25,10 +27,15 @@ pub(super) async fn layer(mut request: Request, next: Next) -> Response {
         .filter(|value| is_sane(value))
         .map_or_else(|| Uuid::new_v4().to_string(), str::to_owned);
     request.extensions_mut().insert(RequestId(id.clone()));
-    let span = tracing::info_span!("kms", request_id = %id, method = %request.method(), path = request.uri().path());
+    let (method, path) = (request.method(), Excerpt(request.uri().path()));
+    let span = tracing::info_span!("kms", request_id = %id, method = %Excerpt(method.as_str()), %path);
     let mut response = next.run(request).instrument(span).await;
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
+        let headers = std::mem::take(response.headers_mut());
         response = error.response(&id);
+        // What was said to the browser holds for the error too. The length is another.
+        let kept = headers.into_iter().filter(|(name, _)| *name != Some(header::CONTENT_LENGTH));
+        response.headers_mut().extend(kept);
     }
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(HEADER, value);

@@ -6,7 +6,6 @@ use proto::AccountId;
 use proto::json::passkey::to_base64url;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use super::body::JsonBody;
 use super::error::ApiError;
@@ -24,7 +23,7 @@ pub(super) struct Begin {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Finish {
-    registration_id: Uuid,
+    registration_id: String,
     credential: Value,
 }
 
@@ -44,9 +43,9 @@ pub(super) async fn finish(
     State(gateway): State<Gateway>,
     JsonBody(body): JsonBody<Finish>,
 ) -> Result<Json<Value>, ApiError> {
-    let verified = gateway.finish_registration(body.registration_id, &body.credential)?;
+    let (registration_id, verified) = gateway.finish_registration(&body.registration_id, &body.credential)?;
     Ok(Json(json!({
-        "registrationId": body.registration_id,
+        "registrationId": registration_id,
         "credentialId": to_base64url(&verified.credential_id),
         "verified": true,
     })))

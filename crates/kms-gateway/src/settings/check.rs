@@ -6,7 +6,7 @@ use proto::limits::MAX_BATCH;
 use thiserror::Error;
 
 use super::Settings;
-use crate::ceremony::Ceremonies;
+use crate::ceremony;
 
 /// A setting that makes no sense.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -58,7 +58,7 @@ impl Settings {
         if !(1..=MAX_BATCH).contains(&self.tee_batch_length) {
             return Err(InvalidSettings::new("tee_batch_length", format!("must be from 1 to {MAX_BATCH}")));
         }
-        Ceremonies::new(self)?;
+        ceremony::webauthn(self)?;
         self.relying_party().map_err(|problem| InvalidSettings::new("origins", problem))?;
         Ok(())
     }

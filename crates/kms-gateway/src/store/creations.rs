@@ -99,17 +99,6 @@ pub(super) async fn tried(connection: &mut SqliteConnection, row: i64, now: u64)
     Ok(())
 }
 
-/// The one of this registration, as long as it is good.
-pub(super) async fn find(pool: &SqlitePool, id: Uuid, now: u64) -> Result<Option<Creation>, StoreError> {
-    let query = format!("SELECT {COLUMNS} FROM creations WHERE registration_id = ?1 AND expires_at >= ?2");
-    let row = sqlx::query(sqlx::AssertSqlSafe(query))
-        .bind(id.to_string())
-        .bind(now.cast_signed())
-        .fetch_optional(pool)
-        .await?;
-    Ok(row.as_ref().map(read).transpose()?)
-}
-
 /// Those whose credential the index does not know, the one first that was not tried for the longest time, a few at once.
 pub(super) async fn unfinished(pool: &SqlitePool, which: &Unfinished) -> Result<Vec<FoundCreation>, StoreError> {
     let condition = match which {

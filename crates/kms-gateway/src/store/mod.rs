@@ -6,6 +6,7 @@ mod audit;
 mod creations;
 mod nonces;
 mod probe;
+mod registration_key;
 mod served_tee;
 mod writer;
 
@@ -25,6 +26,8 @@ pub(crate) use creations::{FoundCreation, Unfinished};
 pub use nonces::{Claim, HOLD_SECONDS, NonceClaim};
 pub use served_tee::ServedTeeRow;
 use writer::Writer;
+
+use crate::ceremony::SealingKey;
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const READERS: u32 = 2;
@@ -64,6 +67,7 @@ impl Store {
             .busy_timeout(BUSY_TIMEOUT);
         let writing = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
         sqlx::migrate!().run(&writing).await?;
+        registration_key::make(&writing).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .connect_with(options.read_only(true).create_if_missing(false))
@@ -111,9 +115,9 @@ impl Store {
         self.writer.creation_was_tried(row, now).await
     }
 
-    /// The creation that was begun with this registration, as long as the registration is good.
-    pub(crate) async fn creation(&self, registration_id: Uuid, now: u64) -> Result<Option<Creation>, StoreError> {
-        creations::find(&self.readers, registration_id, now).await
+    /// What registrations under way are sealed with.
+    pub(crate) async fn registration_key(&self) -> Result<SealingKey, StoreError> {
+        registration_key::read(&self.readers).await
     }
 
     /// Creations of which the index knows no account: a few, those first that were not tried for the longest time.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use devkit::{Anvil, AnvilOptions, SimpleAccountFactory, SoftPasskey, Tools, U256};
 use kms_gateway::Settings;
-use kms_gateway::ceremony::{Ceremonies, CeremonyError, NewUser};
+use kms_gateway::ceremony::{Ceremonies, CeremonyError, NewUser, SealingKey};
 use kms_gateway::factory::ChainFactory;
 use kms_gateway::settings::FactorySettings;
 use proto::AccountId;
@@ -100,10 +100,13 @@ async fn a_registration_that_was_not_verified_makes_no_account() {
     let kms = Kms::start().await;
     let begun = kms.begin().await;
     let unverified = kms.create(json!({ "registrationId": begun["registrationId"] })).await;
-    unverified.refused(404, "registration_unknown");
+    unverified.refused(409, "registration_not_verified");
     let unknown = kms.create(json!({ "registrationId": "00000000-0000-4000-8000-000000000000" })).await;
     unknown.refused(404, "registration_unknown");
-    kms.create(json!({ "registrationId": "7" })).await.refused(400, "invalid_field");
+    for nonsense in ["7", "", "ä", &"A".repeat(20_000)] {
+        kms.create(json!({ "registrationId": nonsense })).await.refused(404, "registration_unknown");
+    }
+    kms.create(json!({ "registrationId": 7 })).await.refused(400, "invalid_field");
 }
 
 #[tokio::test]
@@ -121,7 +124,7 @@ async fn a_registration_expires_before_and_after_it_is_verified() {
 }
 
 #[tokio::test]
-async fn a_registration_challenge_is_good_for_one_answer() {
+async fn after_a_wrong_answer_the_right_one_is_taken() {
     let kms = Kms::start().await;
     let mut passkey = SoftPasskey::create(RP_ID, ORIGIN).unwrap();
     let begun = kms.begin().await;
@@ -129,7 +132,41 @@ async fn a_registration_challenge_is_good_for_one_answer() {
     passkey.behaviour.user_verified = false;
     let unverified = passkey.register(&begun["publicKey"]).unwrap();
     kms.finish(&begun, &unverified).await.refused(401, "user_not_verified");
-    kms.finish(&begun, &honest).await.refused(404, "registration_unknown");
+    kms.finish(&begun, &honest).await.ok();
+}
+
+#[tokio::test]
+async fn a_registration_that_anybody_changed_is_none() {
+    let kms = Kms::start().await;
+    let (_, verified) = kms.register().await;
+    let begun = kms.begin().await;
+    for token in [verified.as_str().unwrap(), begun["registrationId"].as_str().unwrap()] {
+        let middle = token.len() / 2;
+        let other = if &token[middle..=middle] == "A" { "B" } else { "A" };
+        let changed = [&token[..middle], other, &token[middle + 1..]].concat();
+        kms.create(json!({ "registrationId": changed })).await.refused(404, "registration_unknown");
+        let finish = json!({ "registrationId": changed, "credential": {} });
+        kms.post("/webauthn/register/finish", &finish).await.refused(404, "registration_unknown");
+    }
+    // One that is verified is no beginning.
+    let again = json!({ "registrationId": verified, "credential": {} });
+    kms.post("/webauthn/register/finish", &again).await.refused(404, "registration_unknown");
+    // One of another KMS is none here.
+    let (_, elsewhere) = Kms::start().await.register().await;
+    kms.create(json!({ "registrationId": elsewhere })).await.refused(404, "registration_unknown");
+}
+
+#[tokio::test]
+async fn registrations_under_way_survive_a_restart() {
+    let kms = Kms::start().await;
+    let mut passkey = SoftPasskey::create(RP_ID, ORIGIN).unwrap();
+    let begun = kms.begin().await;
+    let (_, verified) = kms.register().await;
+    let kms = kms.restart().await;
+    kms.create(json!({ "registrationId": verified })).await.ok();
+    let credential = passkey.register(&begun["publicKey"]).unwrap();
+    let finished = kms.finish(&begun, &credential).await.ok();
+    kms.create(json!({ "registrationId": finished["registrationId"] })).await.ok();
 }
 
 #[tokio::test]
@@ -172,35 +209,60 @@ async fn what_is_no_registration_is_refused() {
     endless.refused(400, "invalid_field");
 }
 
-#[test]
-fn when_as_many_registrations_are_under_way_as_the_settings_allow_the_oldest_makes_room() {
-    let settings = Settings { max_registrations: 2, ..settings(Path::new("")) };
-    let ceremonies = Ceremonies::new(&settings).unwrap();
-    let begin = |now| ceremonies.begin(NewUser::new("alice".into(), None, None).unwrap(), now);
-    let ids: Vec<_> = (0..3).map(|second| begin(NOW + second).unwrap().0).collect();
-    let is_known = |id| !matches!(ceremonies.finish(id, &json!({}), NOW + 3), Err(CeremonyError::Unknown));
-    assert_eq!(ids.into_iter().map(is_known).collect::<Vec<_>>(), [false, true, true]);
+fn ceremonies(settings: &Settings) -> Ceremonies {
+    Ceremonies::new(settings, &SealingKey::random().unwrap()).unwrap()
+}
+
+fn begin(ceremonies: &Ceremonies, now: u64) -> (String, Value) {
+    ceremonies.begin(NewUser::new("alice".into(), None, None).unwrap(), now).unwrap()
 }
 
 #[test]
-fn registrations_that_anyone_begins_push_out_no_verified_one() {
-    let settings = Settings { max_registrations: 2, ..settings(Path::new("")) };
-    let ceremonies = Ceremonies::new(&settings).unwrap();
-    let begin = |now| ceremonies.begin(NewUser::new("alice".into(), None, None).unwrap(), now).unwrap();
-    let (verified, options) = begin(NOW);
+fn made_up_registrations_push_out_no_honest_one_before_or_after_it_is_verified() {
+    let ceremonies = ceremonies(&Settings { max_registrations: 4, ..settings(Path::new("")) });
+    let (begun, options) = begin(&ceremonies, NOW);
+    let make_up = |number| {
+        let mut passkey = SoftPasskey::create(RP_ID, ORIGIN).unwrap();
+        let (id, options) = begin(&ceremonies, NOW + number);
+        ceremonies.finish(&id, &passkey.register(&options).unwrap(), NOW + number).unwrap();
+    };
+    (0..20).for_each(make_up);
     let mut passkey = SoftPasskey::create(RP_ID, ORIGIN).unwrap();
-    ceremonies.finish(verified, &passkey.register(&options).unwrap(), NOW).unwrap();
-    for second in 1..5 {
-        begin(NOW + second);
+    let (verified, _) = ceremonies.finish(&begun, &passkey.register(&options).unwrap(), NOW + 20).unwrap();
+    (20..40).for_each(make_up);
+    let found = ceremonies.verified(&verified, NOW + 40).unwrap();
+    assert_eq!(&*found.registration.credential_id, passkey.credential_id());
+}
+
+#[test]
+fn an_account_can_be_made_by_the_id_of_the_beginning_while_there_is_room() {
+    let ceremonies = ceremonies(&Settings { max_registrations: 2, ..settings(Path::new("")) });
+    let register = |now| {
+        let mut passkey = SoftPasskey::create(RP_ID, ORIGIN).unwrap();
+        let (begun, options) = begin(&ceremonies, now);
+        let (verified, _) = ceremonies.finish(&begun, &passkey.register(&options).unwrap(), now).unwrap();
+        (begun, verified)
+    };
+    let all = [register(NOW), register(NOW + 1), register(NOW + 2)];
+    let by_beginning = |(begun, verified): &(String, String)| {
+        let found = ceremonies.verified(begun, NOW + 3);
+        found.map(|found| found.id == ceremonies.verified(verified, NOW + 3).unwrap().id)
+    };
+    assert!(matches!(by_beginning(&all[0]), Err(CeremonyError::NotVerified)));
+    assert!(all[1..].iter().all(|registration| by_beginning(registration).unwrap()));
+    // Both end when the registration does.
+    for (begun, verified) in &all {
+        assert!(matches!(ceremonies.verified(begun, NOW + 303), Err(CeremonyError::Unknown)));
+        assert!(matches!(ceremonies.verified(verified, NOW + 303), Err(CeremonyError::Unknown)));
     }
-    ceremonies.verified(verified, NOW + 5).unwrap();
 }
 
 #[test]
 fn an_origin_that_is_not_the_relying_partys_is_refused_at_start() {
     for origins in [vec![], vec!["http://evil.example"], vec![ORIGIN, "http://evil.example"]] {
         let origins = origins.into_iter().map(|origin| origin.parse().unwrap()).collect();
-        assert!(Ceremonies::new(&Settings { origins, ..settings(Path::new("")) }).is_err());
+        let settings = Settings { origins, ..settings(Path::new("")) };
+        assert!(Ceremonies::new(&settings, &SealingKey::random().unwrap()).is_err());
     }
 }
 

@@ -250,7 +250,7 @@ async fn a_tee_is_provisioned_once() {
     let kms = Kms::start().await;
     let body = json!({
         "admin": kms.admin.address().to_string(),
-        "relyingParties": [{ "id": "localhost", "origins": ["http://localhost:3000"] }],
+        "relyingParties": [{ "id": "localhost", "origins": ["http://localhost:5173"] }],
         "ceilings": { "deployments": [], "maxCost": 1, "maxWindow": 1 },
         "counter": 1,
         "signature": hex(&UNSIGNED),

@@ -8,6 +8,7 @@ mod admin;
 mod admin_in_doubt;
 mod admission;
 mod audit;
+mod browsers;
 mod closing;
 mod disk_full;
 mod failures;

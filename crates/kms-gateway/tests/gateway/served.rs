@@ -215,7 +215,7 @@ async fn a_tee_that_comes_back_with_nothing_is_asked_nothing_more_and_served_aga
     let wallet = kms.get(&account).await.ok();
     let provision = json!({
         "admin": "0x1111111111111111111111111111111111111111",
-        "relyingParties": [{ "id": "localhost", "origins": ["http://localhost:3000"] }],
+        "relyingParties": [{ "id": "localhost", "origins": ["http://localhost:5173"] }],
         "ceilings": { "deployments": [], "maxCost": "0x1", "maxWindow": 60 },
         "counter": 1,
         "signature": format!("0x{}1b", "11".repeat(64)),

@@ -93,6 +93,36 @@ async fn what_is_not_json_is_refused() {
 }
 
 #[tokio::test]
+async fn an_encoded_body_is_refused_as_that() {
+    let kms = Kms::start().await;
+    let url = format!("{}/webauthn/register/begin", kms.url);
+    let post = |encoding: &str| {
+        let request = kms.client.post(&url).header("content-type", "application/json");
+        request.header("content-encoding", encoding).body(r#"{"userName":"alice"}"#)
+    };
+    for encoding in ["gzip", "br", "identity, gzip"] {
+        let response = post(encoding).send().await.unwrap();
+        assert_eq!(response.headers()["accept-encoding"], "identity");
+        let error = kms.send(post(encoding)).await.refused(415, "content_encoding_not_supported");
+        assert!(message(&error).contains(encoding), "{error}");
+    }
+    kms.send(post("Identity")).await.ok();
+}
+
+#[tokio::test]
+async fn what_a_caller_sent_comes_back_cut_off() {
+    let kms = Kms::start().await;
+    let long = "k".repeat(200_000);
+    let begin = "/webauthn/register/begin";
+    for body in [json!({ (&long): 1 }), json!({ "accountId": long }), json!({ "userName": long })] {
+        let error = kms.post(begin, &body).await.refused(400, "invalid_field");
+        assert!(message(&error).len() < 600, "{error}");
+    }
+    let error = kms.post(begin, &json!({ "userName": "x".repeat(129) })).await.refused(400, "invalid_field");
+    assert!(message(&error).contains("1 to 128 characters, found 129"), "{error}");
+}
+
+#[tokio::test]
 async fn an_unknown_account_is_refused_on_every_route() {
     let kms = Kms::start().await;
     kms.get("/kms/accounts/nobody").await.refused(404, "account_unknown");

@@ -7,7 +7,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 const RP_ID: &str = "localhost";
-const ORIGIN: &str = "http://localhost:3000";
+const ORIGIN: &str = "http://localhost:5173";
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 pub struct Kms {

@@ -216,14 +216,14 @@ pub fn now() -> u64 {
 fn provision(admin: &AdminKey) -> Value {
     let text = |text: &str| Bounded::new(text.to_owned()).unwrap();
     let entry_point = entry_point(EntryPointVersion::V07);
-    let origins = BoundedList::new(vec![text("http://localhost:3000")]).unwrap();
+    let origins = BoundedList::new(vec![text("http://localhost:5173")]).unwrap();
     let relying_parties = BoundedList::new(vec![RelyingParty { id: text("localhost"), origins }]).unwrap();
     let deployments = BoundedList::new(vec![Deployment { entry_point, paymaster: PAYMASTER }]).unwrap();
     let ceilings = Ceilings { deployments, max_cost: Wei(MAX_COST), max_window: 3600 };
     let command = Provision { admin: admin.address(), relying_parties, ceilings, counter: 1, signature: UNSIGNED };
     json!({
         "admin": admin.address().to_string(),
-        "relyingParties": [{ "id": "localhost", "origins": ["http://localhost:3000"] }],
+        "relyingParties": [{ "id": "localhost", "origins": ["http://localhost:5173"] }],
         "ceilings": {
             "deployments": [{
                 "chainId": CHAIN_ID,

@@ -24,7 +24,7 @@ pub const ENTRY_POINT: EntryPoint =
     EntryPoint { chain_id: 31337, address: Address([0x71; 20]), version: EntryPointVersion::V07 };
 pub const PAYMASTER: Address = Address([0x9a; 20]);
 const ADMIN_KEY: [u8; 32] = [0xad; 32];
-const ORIGIN: &str = "http://localhost:3000";
+const ORIGIN: &str = "http://localhost:5173";
 
 pub struct TestGateway {
     url: String,

@@ -64,7 +64,7 @@ fn write_key(path: &Path, mode: u32) {
 
 fn setup() -> Value {
     json!({
-        "relyingParties": [{ "id": "localhost", "origins": ["http://localhost:3000"] }],
+        "relyingParties": [{ "id": "localhost", "origins": ["http://localhost:5173"] }],
         "ceilings": {
             "deployments": [{
                 "chainId": 31337,
@@ -137,18 +137,18 @@ async fn nothing_is_sent_without_a_signature_or_for_a_permission_that_is_none() 
 
     let unknown = tee.command(&["authorize", RELAY, "--permissions", "everything"]).await.unwrap_err();
     assert!(unknown.contains("expected one of sponsor,"), "{unknown}");
-    let origin = |origin: &str| setup().to_string().replace("http://localhost:3000", origin);
+    let origin = |origin: &str| setup().to_string().replace("http://localhost:5173", origin);
     let twice = setup().to_string().replace(r#""maxWindow":3600"#, r#""maxWindow":3600,"maxWindow":9999"#);
     let misspelt = setup().to_string().replace("maxCost", "maxCosts");
     let files = [
         (misspelt, "maxCosts"),
         (twice, "duplicate field"),
-        (origin("http://localhost:3000/"), "browsers write"),
+        (origin("http://localhost:5173/"), "browsers write"),
         (origin("HTTPS://localhost"), "browsers write"),
         (origin("https://localhost:443"), "browsers write"),
         (origin("https://notlocalhost"), "does not belong"),
         (origin("ftp://localhost"), "is no origin"),
-        (origin("localhost:3000"), "is no origin"),
+        (origin("localhost:5173"), "is no origin"),
     ];
     for (text, words) in files {
         let file = tee.file("wrong.json");

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 pub const RP_ID: &str = "localhost";
 /// The page that passkeys are used at.
-pub const ORIGIN: &str = "http://localhost:3000";
+pub const ORIGIN: &str = "http://localhost:5173";
 pub const PASSPHRASE: &str = "correct horse battery staple";
 
 /// A development node with the KMS in the same process; ports are picked by the system.

@@ -32,7 +32,7 @@ pub use keys::RelayKey;
 pub use request::SponsorRequest;
 
 pub const RP_ID: &str = "localhost";
-pub const ORIGIN: &str = "http://localhost:3000";
+pub const ORIGIN: &str = "http://localhost:5173";
 pub const CHAIN_ID: u64 = 31337;
 pub const PAYMASTER: Address = Address([0x77; 20]);
 pub const NOW: u64 = 1_800_000_000;

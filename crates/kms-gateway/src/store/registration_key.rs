@@ -1,0 +1,24 @@
+//! The key that registrations under way are sealed with: made at the first start, so that they survive the others.
+
+use sqlx::SqlitePool;
+use zeroize::Zeroizing;
+
+use super::StoreError;
+use crate::ceremony::SealingKey;
+
+/// Before the writer has its pool.
+pub(super) async fn make(pool: &SqlitePool) -> Result<(), StoreError> {
+    let key = SealingKey::random().map_err(|error| sqlx::Error::Encode(error.to_string().into()))?;
+    sqlx::query("INSERT INTO registration_key (id, key) VALUES (1, ?1) ON CONFLICT DO NOTHING")
+        .bind(key.as_bytes().as_slice())
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn read(pool: &SqlitePool) -> Result<SealingKey, StoreError> {
+    let bytes: Vec<u8> = sqlx::query_scalar("SELECT key FROM registration_key").fetch_one(pool).await?;
+    let bytes = Zeroizing::new(bytes);
+    let key = <[u8; SealingKey::LENGTH]>::try_from(bytes.as_slice());
+    Ok(SealingKey::new(Zeroizing::new(key.map_err(|error| sqlx::Error::Decode(error.into()))?)))
+}

@@ -1,0 +1,96 @@
+//! What a browser does for a page before and after it calls (Fetch, "CORS protocol").
+
+use reqwest::header::HeaderMap;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::support::{Kms, ORIGIN};
+
+const STRANGER: &str = "http://evil.example";
+const FOR_PAGES: [(&str, &str); 8] = [
+    ("POST", "/webauthn/register/begin"),
+    ("POST", "/webauthn/register/finish"),
+    ("POST", "/kms/create-deterministic-account"),
+    ("GET", "/kms/accounts/alice"),
+    ("GET", "/health"),
+    ("GET", "/version"),
+    ("GET", "/stats"),
+    ("GET", "/attestation"),
+];
+const FOR_SERVERS: [(&str, &str); 4] = [
+    ("POST", "/kms/sponsor-user-operation"),
+    ("POST", "/kms/sign-user-operation"),
+    ("POST", "/admin/provision"),
+    ("GET", "/admin/signers"),
+];
+
+impl Kms {
+    async fn preflight(&self, origin: &str, method: &str, path: &str) -> (StatusCode, HeaderMap) {
+        let response = self
+            .client
+            .request(Method::OPTIONS, format!("{}{path}", self.url))
+            .header("origin", origin)
+            .header("access-control-request-method", method)
+            .header("access-control-request-headers", "authorization,content-type,x-api-key,x-request-id")
+            .send()
+            .await
+            .unwrap();
+        (response.status(), response.headers().clone())
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).map(|value| value.to_str().unwrap())
+}
+
+#[tokio::test]
+async fn a_page_at_a_configured_origin_is_let_in_and_no_other_is() {
+    let kms = Kms::start().await;
+    for (method, path) in FOR_PAGES {
+        let (status, headers) = kms.preflight(ORIGIN, method, path).await;
+        assert_eq!((status, text(&headers, "access-control-allow-origin")), (StatusCode::OK, Some(ORIGIN)), "{path}");
+        assert!(text(&headers, "access-control-allow-methods").unwrap().contains(method));
+        let allowed = text(&headers, "access-control-allow-headers").unwrap();
+        for name in ["content-type", "authorization", "x-api-key", "x-request-id"] {
+            assert!(allowed.contains(name), "{allowed}");
+        }
+        assert!(text(&headers, "vary").unwrap().contains("origin"));
+        assert!(text(&headers, "x-request-id").is_some());
+        assert_eq!(text(&headers, "access-control-allow-credentials"), None);
+        for origin in [STRANGER, "null", "http://localhost:5174", "https://localhost:5173"] {
+            let (_, headers) = kms.preflight(origin, method, path).await;
+            assert_eq!(text(&headers, "access-control-allow-origin"), None, "{origin} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_page_is_let_in_where_relays_and_admins_call() {
+    let kms = Kms::start().await;
+    for (method, path) in FOR_SERVERS {
+        let (_, headers) = kms.preflight(ORIGIN, method, path).await;
+        assert_eq!(text(&headers, "access-control-allow-origin"), None, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_reads_answers_and_refusals_and_their_request_id() {
+    let kms = Kms::start().await;
+    let url = format!("{}/webauthn/register/begin", kms.url);
+    for (body, status) in [(json!({ "userName": "alice" }), 200), (json!({}), 400)] {
+        let response = kms.client.post(&url).header("origin", ORIGIN).json(&body).send().await.unwrap();
+        assert_eq!(response.status().as_u16(), status);
+        assert_eq!(text(response.headers(), "access-control-allow-origin"), Some(ORIGIN));
+        let exposed = text(response.headers(), "access-control-expose-headers").unwrap();
+        assert!(exposed.contains("x-request-id"), "{exposed}");
+        let id = text(response.headers(), "x-request-id").unwrap().to_owned();
+        let body: Value = response.json().await.unwrap();
+        if status == 400 {
+            assert_eq!(body["error"]["requestId"], id);
+        }
+    }
+    // A method that a route does not take is refused readably too.
+    let refused = kms.client.delete(&url).header("origin", ORIGIN).send().await.unwrap();
+    assert_eq!(refused.status(), 405);
+    assert_eq!(text(refused.headers(), "access-control-allow-origin"), Some(ORIGIN));
+}
