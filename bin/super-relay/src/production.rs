@@ -39,8 +39,8 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
     if config.bootstrap.is_some() {
         return refuse("`bootstrap`: the admin's key must not be on this machine");
     }
-    if config.relay.as_ref().is_some_and(|relay| relay.rpc.api_key_hashes.is_empty()) {
-        return refuse("an RPC without authentication: set `relay.rpc.api_key_hashes`");
+    if config.relay.as_ref().is_some_and(|relay| !relay.rpc.require_api_key && relay.rpc.api_key_hashes.is_empty()) {
+        return refuse("an RPC without authentication: set `relay.rpc.require_api_key` or `relay.rpc.api_key_hashes`");
     }
     Ok(())
 }
@@ -121,6 +121,9 @@ mod tests {
     #[test]
     fn production_refuses_an_rpc_without_authentication() {
         assert!(refusal_with("/relay/rpc/api_key_hashes", json!([])).contains("authentication"));
+        let mut json = production();
+        json["relay"]["rpc"] = json!({ "require_api_key": true });
+        assert!(check(&config(json)).is_ok());
     }
 
     #[test]

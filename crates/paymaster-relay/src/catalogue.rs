@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use proto::json::Excerpt;
 use proto::{Address, EntryPoint, EntryPointVersion};
 
 use crate::budget::Caps;
@@ -148,7 +149,7 @@ impl Catalogue {
             .iter()
             .find(|policy| id.is_none_or(|id| policy.id() == id))
             .cloned()
-            .ok_or_else(|| RelayError::UnknownPolicy { policy_id: id.unwrap_or_default().to_owned() })
+            .ok_or_else(|| RelayError::UnknownPolicy { policy_id: Excerpt(id.unwrap_or_default()).to_string() })
     }
 }
 

@@ -44,6 +44,22 @@ pub enum RelayError {
         /// The name.
         policy_id: String,
     },
+    /// The caller's key may not choose that policy.
+    #[error("the API key can't use policy {policy_id:?}; it can use: {}", allowed.join(", "))]
+    PolicyNotAllowed {
+        /// The name.
+        policy_id: String,
+        /// Those that it may choose.
+        allowed: Vec<String>,
+    },
+    /// The operation is sponsored already, by another policy.
+    #[error("this operation is sponsored already under policy {stored:?}, not {asked:?}")]
+    PolicyConflict {
+        /// The policy of the sponsorship.
+        stored: String,
+        /// The request's.
+        asked: String,
+    },
     /// The operation names a paymaster that isn't ours.
     #[error("the operation names a paymaster that is not ours, {ours}")]
     PaymasterNotOurs {

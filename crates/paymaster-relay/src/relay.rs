@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::catalogue::Catalogue;
 use crate::chain::{Block, ChainTime, EntryPointReader, Now};
+use crate::clients::{ApiKeys, Origins};
 use crate::error::RelayError;
 use crate::kms::Kms;
 use crate::metrics::{Metrics, Stage};
@@ -19,7 +20,6 @@ use crate::nonce::NonceStore;
 use crate::outage::Outage;
 use crate::ports::{Clock, Entropy};
 use crate::relay_key::RelayKey;
-use crate::rpc::ApiKeys;
 use crate::settings::{RpcSettings, Settings, SettingsError};
 use crate::settlement::Strangers;
 use crate::sponsor::Turns;
@@ -45,6 +45,8 @@ pub struct Parts {
     pub entropy: Arc<dyn Entropy>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// API keys.
+    pub api_keys: Arc<ApiKeys>,
 }
 
 /// Sponsors operations.
@@ -62,7 +64,8 @@ pub struct Relay {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) turns: Turns,
     pub(crate) rpc: RpcSettings,
-    pub(crate) api_keys: ApiKeys,
+    pub(crate) api_keys: Arc<ApiKeys>,
+    pub(crate) allowed_origins: Arc<Origins>,
     pub(crate) contracts_found: AtomicBool,
     pub(crate) strangers: Strangers,
     paymaster_signer: RwLock<Option<Address>>,
@@ -74,14 +77,15 @@ impl Relay {
     /// # Errors
     /// [`SettingsError`] names the key.
     pub fn new(settings: &Settings, parts: Parts) -> Result<Self, SettingsError> {
-        let Parts { store, nonces, kms, chain, relay_key, clock, entropy, metrics } = parts;
+        let Parts { store, nonces, kms, chain, relay_key, clock, entropy, metrics, api_keys } = parts;
         Ok(Self {
             catalogue: Catalogue::new(settings)?,
             chain_time: ChainTime::default(),
             confirmations: settings.chain.confirmations,
             turns: Turns::default(),
             rpc: settings.rpc.clone(),
-            api_keys: ApiKeys::new(&settings.rpc.api_key_hashes)?,
+            allowed_origins: Arc::new(settings.rpc.origins()?),
+            api_keys,
             contracts_found: AtomicBool::default(),
             strangers: Strangers::default(),
             paymaster_signer: RwLock::default(),
@@ -123,6 +127,7 @@ impl Relay {
 
     async fn sweep_once(&self) -> Result<(), RelayError> {
         self.nonces.tidy().await?;
+        self.api_keys.save_usage().await?;
         self.metrics.key_age(self.relay_key.age().await);
         self.release_expired().await?;
         for deployment in self.catalogue.deployments() {

@@ -11,10 +11,14 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceBuilder;
 
 use crate::relay::Relay;
-use crate::rpc::{CallsLayer, EdgeLayer, MAX_RESPONSE, module, too_many_connections};
+use crate::rpc::{CallsLayer, EdgeLayer, module, too_many_connections};
 
 /// Pings to a WebSocket within the time after which silence ends it.
 const PINGS: u32 = 3;
+/// Calls in a batch that are read at all. One over `max_batch` is refused call by call up to here, in one answer above.
+const MOST_CALLS: u32 = 4096;
+/// Bytes that an answer may have beyond the request that it repeats.
+const PER_CALL: u32 = 8 * 1024;
 
 /// Serves until told to stop, and then until the last request in flight is answered.
 ///
@@ -26,20 +30,36 @@ pub async fn serve(listener: impl Into<Listener>, relay: Arc<Relay>, shutdown: C
     // A WebSocket that answers pings may be silent; one that doesn't is gone.
     let idle = listener.bounds().idle;
     let ping = PingConfig::new().ping_interval(idle / PINGS).inactive_limit(idle).max_failures(1);
+    // An answer repeats the client's operation, and hex in its place may double it: within this nothing that was charged
+    // for is left out.
+    let max_response =
+        settings.max_body_bytes.saturating_mul(2).saturating_add(settings.max_batch.saturating_mul(PER_CALL));
     let config = ServerConfig::builder()
         .max_request_body_size(settings.max_body_bytes)
-        .max_response_body_size(MAX_RESPONSE)
+        .max_response_body_size(max_response)
         // The listener counts connections.
         .max_connections(u32::MAX)
-        .set_batch_request_config(BatchRequestConfig::Limit(settings.max_batch))
+        .set_batch_request_config(BatchRequestConfig::Limit(settings.max_batch.max(MOST_CALLS)))
         .enable_ws_ping(ping)
         .build();
-    let edge = EdgeLayer { api_keys: relay.api_keys.clone(), max_body_bytes: settings.max_body_bytes };
+    let edge = EdgeLayer {
+        api_keys: Arc::clone(&relay.api_keys),
+        allowed_origins: Arc::clone(&relay.allowed_origins),
+        chain_id: relay.catalogue().chain_id,
+        max_body_bytes: settings.max_body_bytes,
+        max_batch: settings.max_batch,
+    };
+    let calls = CallsLayer {
+        clock: Arc::clone(&relay.clock),
+        metrics: Arc::clone(&relay.metrics),
+        max_batch: settings.max_batch,
+        max_response,
+    };
     let (stop, sessions) = stop_channel();
     let json_rpc = Server::builder()
         .set_config(config)
         .set_http_middleware(ServiceBuilder::new().layer(edge))
-        .set_rpc_middleware(RpcServiceBuilder::new().layer(CallsLayer))
+        .set_rpc_middleware(RpcServiceBuilder::new().layer(calls))
         .to_service_builder()
         .build(module(relay).map_err(io::Error::other)?, stop);
     let service =

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use kms_gateway::settings::TeeKind;
 use url::Url;
 
-use super::{Bootstrap, Config, ConfigError, Listen};
+use super::{Bootstrap, Config, ConfigError, Listen, Profile};
 use crate::{production, telemetry};
 
 /// A KMS for a node.
@@ -39,6 +39,13 @@ impl Config {
         match &self.kms {
             Some(kms) if kms.tee == TeeKind::Optee && !cfg!(feature = "optee") => Err(ConfigError::WithoutOptee),
             _ => Ok(()),
+        }
+    }
+
+    /// Every page may call a relay in development, unless the settings say which.
+    pub(super) fn open_to_pages(&mut self) {
+        if let (Profile::Development, Some(relay)) = (self.profile, &mut self.relay) {
+            relay.rpc.allowed_origins.get_or_insert_with(|| vec!["*".to_owned()]);
         }
     }
 

@@ -81,7 +81,8 @@ impl Sources {
         }
         let merged = layers.build()?;
         unknown::refuse(&merged.clone().try_deserialize::<Value>()?)?;
-        let config: Config = merged.try_deserialize()?;
+        let mut config: Config = merged.try_deserialize()?;
+        config.open_to_pages();
         config.check()?;
         Ok(config)
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use paymaster_relay::chain::RpcChain;
+use paymaster_relay::clients::{ApiKeys, SqliteApiKeys};
 use paymaster_relay::kms::Kms;
 use paymaster_relay::metrics::Metrics;
 use paymaster_relay::nonce::{NonceStore, RedisNonces, SqliteNonces};
@@ -49,6 +50,11 @@ pub async fn open(
         Some(redis) => Arc::new(RedisNonces::connect(redis).await.map_err(start_error("relay.redis"))?),
         None => Arc::new(SqliteNonces::new(&store, Arc::clone(&clock))),
     };
+    let entropy = Arc::new(OsEntropy);
+    let stored = Arc::new(SqliteApiKeys::new(store.pool()));
+    let api_keys = ApiKeys::open(settings, stored, Arc::clone(&clock), Arc::<OsEntropy>::clone(&entropy))
+        .await
+        .map_err(start_error("relay.rpc"))?;
     let parts = Parts {
         store: Arc::new(store.clone()),
         nonces,
@@ -56,8 +62,9 @@ pub async fn open(
         chain: Arc::new(RpcChain::new(&settings.chain).map_err(start_error("relay.chain"))?),
         relay_key: Arc::clone(&key),
         clock,
-        entropy: Arc::new(OsEntropy),
+        entropy,
         metrics: Arc::new(Metrics::new(registry).map_err(start_error("metrics"))?),
+        api_keys: Arc::new(api_keys),
     };
     let relay = Relay::new(settings, parts).map_err(start_error("relay"))?;
     Ok(OpenRelay { relay: Arc::new(relay), key, store })

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use paymaster_relay::chain::RpcChain;
+use paymaster_relay::clients::{ApiKeys, SqliteApiKeys};
 use paymaster_relay::kms::{Kms, KmsError, KmsSigners};
 use paymaster_relay::metrics::Metrics;
 use paymaster_relay::nonce::SqliteNonces;
@@ -74,6 +75,8 @@ impl RefusingRelay {
         let relay_key =
             RelayKey::open(&settings.relay_key, passphrase(&settings.relay_key).unwrap(), Arc::new(Refusing));
         let store = SqliteStore::open(&settings.database).await.unwrap();
+        let keys = Arc::new(SqliteApiKeys::new(store.pool()));
+        let api_keys = ApiKeys::open(&settings, keys, Arc::new(SystemClock), Arc::new(OsEntropy)).await.unwrap();
         let parts = Parts {
             nonces: Arc::new(SqliteNonces::new(&store, Arc::new(SystemClock))),
             store: Arc::new(store),
@@ -83,6 +86,7 @@ impl RefusingRelay {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(OsEntropy),
             metrics: Arc::new(Metrics::new(&Registry::new()).unwrap()),
+            api_keys: Arc::new(api_keys),
         };
         let relay = Arc::new(Relay::new(&settings, parts).unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -2,7 +2,30 @@
 
 use std::fmt;
 
+use proto::json::passkey::to_base64url;
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use super::origin::Origins;
+use super::usage::Usage;
+
+/// What every generated key starts with, so that scanners and paths can tell one.
+pub(crate) const PREFIX: &str = "srk_";
+const RANDOM_BYTES: usize = 32;
+
+/// The SHA-256 of an API key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct KeyHash(pub [u8; 32]);
+
+impl KeyHash {
+    /// Of a key as it was presented.
+    #[must_use]
+    pub fn of(key: &[u8]) -> Self {
+        Self(Sha256::digest(key).into())
+    }
+}
 
 /// The name of a key in lists, logs and counters: the first eight bytes of its hash, in hex.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -12,16 +35,22 @@ pub struct ApiKeyId(String);
 impl ApiKeyId {
     const BYTES: usize = 8;
 
-    /// The id of the key with this SHA-256.
+    /// The id of the key with this hash.
     #[must_use]
-    pub fn of_hash(hash: &[u8; 32]) -> Self {
-        Self(hex::encode(&hash[..Self::BYTES]))
+    pub fn of_hash(hash: &KeyHash) -> Self {
+        Self(hex::encode(&hash.0[..Self::BYTES]))
     }
 
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl From<String> for ApiKeyId {
+    fn from(text: String) -> Self {
+        Self(text)
     }
 }
 
@@ -56,10 +85,27 @@ pub enum Scope {
 impl Scope {
     /// Every scope.
     pub const ALL: [Self; 3] = [Self::Sponsor, Self::Accounts, Self::Invite];
+
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sponsor => "sponsor",
+            Self::Accounts => "accounts",
+            Self::Invite => "invite",
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// An API key, without the key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ApiKey {
     /// Its name.
     pub id: ApiKeyId,
@@ -71,10 +117,51 @@ pub struct ApiKey {
     pub scopes: Vec<Scope>,
     /// The policies it may choose; the first is its default. Empty: all, with the relay's default.
     pub policies: Vec<String>,
-    /// The origins whose pages may use it. Empty: every origin.
-    pub origins: Vec<String>,
-    /// Requests a day (UTC).
+    /// From where it may be used. Looked at for publishable keys only.
+    pub origins: Origins,
+    /// Calls in one UTC day, methods without a scope left out.
     pub quota: Option<u64>,
     /// Unix seconds after which it is refused.
     pub expires_at: Option<u64>,
+}
+
+/// A key to be made.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewApiKey {
+    /// What its operator calls it.
+    pub label: String,
+    /// Where it will be kept.
+    pub kind: KeyKind,
+    /// What it may call. Empty: a server's key everything, a publishable one `sponsor`.
+    pub scopes: Vec<Scope>,
+    /// The policies it may choose; the first is its default.
+    pub policies: Vec<String>,
+    /// From where it may be used.
+    pub origins: Origins,
+    /// Calls in one UTC day.
+    pub quota: Option<u64>,
+    /// Seconds from now after which it is refused.
+    pub valid_for_seconds: Option<u64>,
+}
+
+/// A key as the store has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredKey {
+    /// What is known of it.
+    pub key: ApiKey,
+    /// How it is recognised.
+    pub hash: KeyHash,
+    /// Unix seconds.
+    pub created_at: u64,
+    /// Unix seconds from which it is refused.
+    pub revoked_at: Option<u64>,
+    /// How it was used.
+    pub usage: Usage,
+}
+
+/// The text of a new key over 32 random bytes.
+pub(super) fn text_of(random: &Zeroizing<[u8; RANDOM_BYTES]>) -> SecretString {
+    let digits = Zeroizing::new(to_base64url(random.as_slice()));
+    SecretString::from(format!("{PREFIX}{}", digits.as_str()))
 }

@@ -1,10 +1,27 @@
 //! Who calls: nobody in particular, or the holder of an API key.
 
+mod access;
 mod key;
+mod keys;
+mod origin;
+mod sqlite;
+mod usage;
 
 use std::sync::Arc;
 
-pub use key::{ApiKey, ApiKeyId, KeyKind, Scope};
+use async_trait::async_trait;
+
+pub use access::Denied;
+pub(crate) use access::{Access, LiveKey};
+pub(crate) use key::PREFIX as KEY_PREFIX;
+pub use key::{ApiKey, ApiKeyId, KeyHash, KeyKind, NewApiKey, Scope, StoredKey};
+pub(crate) use keys::check_hashes;
+pub use keys::{ApiKeyError, ApiKeys};
+pub use origin::{InvalidOrigin, OriginRule, Origins};
+pub use sqlite::SqliteApiKeys;
+pub use usage::Usage;
+
+use crate::store::StoreError;
 
 /// The caller of a request, as far as the edge could tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,4 +48,38 @@ impl Caller {
             Self::Key(key) => Some(key),
         }
     }
+
+    /// The policies the caller may choose, its default first; `None`: every policy of the relay.
+    #[must_use]
+    pub fn policies(&self) -> Option<&[String]> {
+        self.key().map(|key| key.policies.as_slice()).filter(|policies| !policies.is_empty())
+    }
+}
+
+/// API keys on durable storage.
+#[async_trait]
+pub trait ApiKeyStore: Send + Sync {
+    /// Every key, in the order of creation.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn all(&self) -> Result<Vec<StoredKey>, StoreError>;
+
+    /// Records a new key.
+    ///
+    /// # Errors
+    /// [`StoreError`], also where the id or the hash is taken.
+    async fn insert(&self, key: &StoredKey) -> Result<(), StoreError>;
+
+    /// Records when a key was revoked. False when there is no such key.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn revoke(&self, id: &ApiKeyId, at: u64) -> Result<bool, StoreError>;
+
+    /// Records the use of keys.
+    ///
+    /// # Errors
+    /// [`StoreError`]; none is recorded then.
+    async fn record_usage(&self, usage: &[(ApiKeyId, Usage)]) -> Result<(), StoreError>;
 }

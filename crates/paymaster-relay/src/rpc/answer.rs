@@ -8,6 +8,7 @@ use proto::{Address, EntryPointVersion, Signature};
 use serde_json::{Map, Value, json};
 
 use super::RequestId;
+use crate::clients::Caller;
 use crate::policy::Policy;
 use crate::sponsor::{AccountInfo, Intent, Sponsored, Stub};
 
@@ -40,10 +41,6 @@ pub(super) fn sponsored(sponsored: &Sponsored, document: Map<String, Value>, req
         "success": true,
         "userOperation": operation,
         "paymasterAndData": hex_bytes(&paymaster.and_data(version)),
-        "paymaster": checksummed(terms.paymaster),
-        "paymasterData": hex_bytes(&paymaster.data),
-        "paymasterVerificationGasLimit": hex_quantity(terms.verification_gas_limit),
-        "paymasterPostOpGasLimit": hex_quantity(terms.post_op_gas_limit),
         "signature": account_signature,
         "userOpHash": signed.user_op_hash.to_string(),
         "validUntil": terms.valid_until,
@@ -58,10 +55,12 @@ pub(super) fn sponsored(sponsored: &Sponsored, document: Map<String, Value>, req
             "timestamp": signed.timestamp,
         },
     });
-    if version == EntryPointVersion::V09
-        && let Some(signature) = fields.get("paymasterSignature")
-    {
-        answer["paymasterSignature"] = signature.clone();
+    // The fields of this version and no others: clients spread them into the operation.
+    for (name, value) in fields {
+        answer[name] = value;
+    }
+    if version != EntryPointVersion::V06 {
+        answer["paymaster"] = checksummed(terms.paymaster).into();
     }
     answer
 }
@@ -104,12 +103,23 @@ pub(super) fn chain_id(chain_id: u64) -> Value {
     hex_quantity(chain_id.into()).into()
 }
 
-/// The result of `pm_get_account_info`; passkeys by id only.
-pub(super) fn account(info: &AccountInfo) -> Value {
+/// The result of `net_version`: the chain id in decimal.
+pub(super) fn net_version(chain_id: u64) -> Value {
+    chain_id.to_string().into()
+}
+
+/// The result of `web3_clientVersion`.
+pub(super) fn client_version() -> Value {
+    concat!("super-relay/", env!("CARGO_PKG_VERSION")).into()
+}
+
+/// The result of `pm_get_account_info`; passkeys by id only, limits by the policies that the caller may choose.
+pub(super) fn account(info: &AccountInfo, caller: &Caller) -> Value {
     let AccountInfo { wallet, standing, policies } = info;
     let passkeys: Vec<_> = wallet.passkeys.iter().map(|passkey| to_base64url(&passkey.credential_id)).collect();
     let limit =
         |policy: &Policy| json!({ "policyId": policy.id(), "maxCostPerOperation": policy.max_cost().0.to_string() });
+    let is_open = |policy: &Policy| caller.policies().is_none_or(|ids| ids.iter().any(|id| id == policy.id()));
     json!({
         "accountId": wallet.account_id.as_str(),
         "address": checksummed(wallet.owner),
@@ -121,7 +131,7 @@ pub(super) fn account(info: &AccountInfo) -> Value {
         "active": standing.is_some_and(|standing| standing.active),
         "balance": standing.map(|standing| standing.balance.0.to_string()),
         "membership": standing.map(|standing| standing.membership.as_str()),
-        "limits": policies.iter().map(|policy| limit(policy)).collect::<Vec<_>>(),
+        "limits": policies.iter().filter(|policy| is_open(policy)).map(|policy| limit(policy)).collect::<Vec<_>>(),
     })
 }
 

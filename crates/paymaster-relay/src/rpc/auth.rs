@@ -1,57 +1,21 @@
-//! API keys: who may call at all.
+//! The API keys that a request carries: hashed where they are read, and taken out of it.
 
-use std::sync::Arc;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName};
 
-use sha2::{Digest, Sha256};
-
-use crate::clients::{ApiKey, ApiKeyId, Caller, KeyKind, Scope};
-use crate::settings::SettingsError;
+use crate::clients::KeyHash;
 
 /// The scheme is case-insensitive (RFC 9110, section 11.1).
 const SCHEME: &[u8] = b"Bearer ";
-const KEY: &str = "rpc.api_key_hashes";
+const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
-/// The keys that are admitted, by their hashes; none means everybody is.
-#[derive(Clone, Debug)]
-pub(crate) struct ApiKeys(Vec<([u8; 32], Arc<ApiKey>)>);
-
-impl ApiKeys {
-    pub(crate) fn new(hashes: &[String]) -> Result<Self, SettingsError> {
-        let parse = |text: &String| {
-            let mut hash = [0; 32];
-            hex::decode_to_slice(text.strip_prefix("0x").unwrap_or(text), &mut hash)
-                .map_err(|_| SettingsError::Invalid { key: KEY, problem: "a SHA-256 is 64 hex digits".to_owned() })?;
-            Ok((hash, Arc::new(of_settings(&hash))))
-        };
-        hashes.iter().map(parse).collect::<Result<_, _>>().map(Self)
-    }
-
-    /// The caller that the value of an `Authorization` header stands for; `None` where it is not admitted. Hashes are
-    /// compared, so the timing tells nothing about a key.
-    pub(crate) fn admit(&self, authorization: Option<&[u8]>) -> Option<Caller> {
-        if self.0.is_empty() {
-            return Some(Caller::Anonymous);
-        }
-        let (scheme, key) = authorization?.split_at_checked(SCHEME.len())?;
-        if !scheme.eq_ignore_ascii_case(SCHEME) {
-            return None;
-        }
-        let presented: [u8; 32] = Sha256::digest(key).into();
-        let (_, key) = self.0.iter().find(|(hash, _)| *hash == presented)?;
-        Some(Caller::Key(Arc::clone(key)))
-    }
-}
-
-/// A key of the settings is a server's, and bounded by nothing of its own.
-fn of_settings(hash: &[u8; 32]) -> ApiKey {
-    ApiKey {
-        id: ApiKeyId::of_hash(hash),
-        label: KEY.to_owned(),
-        kind: KeyKind::Server,
-        scopes: Scope::ALL.to_vec(),
-        policies: Vec::new(),
-        origins: Vec::new(),
-        quota: None,
-        expires_at: None,
-    }
+/// Takes the keys out of the headers: nothing behind the edge can log them.
+pub(super) fn take_keys(headers: &mut HeaderMap) -> Vec<KeyHash> {
+    let bearer = headers.remove(AUTHORIZATION);
+    let bearer = bearer.as_ref().and_then(|value| {
+        let (scheme, key) = value.as_bytes().split_at_checked(SCHEME.len())?;
+        scheme.eq_ignore_ascii_case(SCHEME).then(|| KeyHash::of(key))
+    });
+    let plain = headers.remove(X_API_KEY).map(|value| KeyHash::of(value.as_bytes()));
+    bearer.into_iter().chain(plain).collect()
 }

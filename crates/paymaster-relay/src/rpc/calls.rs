@@ -1,33 +1,82 @@
-//! Around every call: its request id, and our own words for a method that does not exist.
+//! Around every call: its request id, whether the caller may make it, and our own words for a method that does not exist.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use jsonrpsee::MethodResponse;
-use jsonrpsee::core::middleware::{Batch, BatchEntry, Notification, RpcServiceT};
+use jsonrpsee::core::middleware::{Batch, BatchEntry, BatchEntryErr, Notification, RpcServiceT};
 use jsonrpsee::core::server::BatchResponseBuilder;
+use jsonrpsee::types::error::OVERSIZED_RESPONSE_CODE;
 use jsonrpsee::types::{Extensions, Id, Request};
+use proto::json::Excerpt;
 use tower::Layer;
 
 use super::error::EdgeError;
-use super::methods::is_method;
-use super::{MadeHere, RequestId};
-
-/// Bytes of the largest answer, a batch included.
-pub(crate) const MAX_RESPONSE: u32 = 1024 * 1024;
+use super::methods::Method;
+use super::{Entrance, MadeHere, RequestId};
+use crate::clients::Caller;
+use crate::metrics::Metrics;
+use crate::ports::Clock;
 
 /// Wraps jsonrpsee's RPC service.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct CallsLayer;
+#[derive(Clone)]
+pub(crate) struct CallsLayer {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) max_batch: u32,
+    pub(crate) max_response: u32,
+}
 
 /// See [`CallsLayer`].
-#[derive(Clone, Debug)]
-pub(crate) struct Calls<S>(S);
+#[derive(Clone)]
+pub(crate) struct Calls<S> {
+    inner: S,
+    around: CallsLayer,
+}
 
 impl<S> Layer<S> for CallsLayer {
     type Service = Calls<S>;
 
     fn layer(&self, inner: S) -> Calls<S> {
-        Calls(inner)
+        Calls { inner, around: self.clone() }
+    }
+}
+
+impl CallsLayer {
+    /// Whether the call may be made, and by whom; counted against the caller's key.
+    fn admit(&self, request: &Request<'_>) -> Result<Caller, EdgeError> {
+        let entrance = request.extensions().get::<Entrance>();
+        let access = match entrance {
+            Some(Entrance::Open(access)) => access,
+            Some(Entrance::Refused(error)) => return Err(error.clone()),
+            None => return Err(EdgeError::Failed),
+        };
+        let method = Method::named(&request.method)
+            .ok_or_else(|| EdgeError::MethodNotFound { method: Excerpt(&request.method).to_string() })?;
+        access.call(method.scope(), self.clock.now()).map_err(EdgeError::from)
+    }
+
+    fn refuse(&self, request: Request<'_>, error: &EdgeError, request_id: &RequestId) -> MethodResponse {
+        // Only names of ours become labels and log fields.
+        let method = Method::named(&request.method).map_or("unknown", Method::name);
+        let reason = error.reason();
+        self.metrics.request(method, reason);
+        tracing::info!(method, request_id = request_id.0, reason, %error, "refused");
+        made_here(MethodResponse::error(request.id, error.to_object(request_id)))
+    }
+
+    /// Every call of a batch over the limit gets its own answer: clients wait for one by id.
+    fn refuse_batch(&self, batch: Batch<'_>, request_id: &RequestId) -> MethodResponse {
+        let error = EdgeError::BatchTooLarge { limit: self.max_batch, calls: batch.len() };
+        tracing::info!(request_id = request_id.0, reason = error.reason(), %error, "refused");
+        let error = error.to_object(request_id);
+        let mut answers = BatchResponseBuilder::new_with_limit(self.max_response as usize);
+        for id in batch.into_iter().filter_map(id_of) {
+            if answers.append(MethodResponse::error(id, error.clone())).is_err() {
+                return made_here(MethodResponse::error(Id::Null, error));
+            }
+        }
+        if answers.is_empty() { nothing() } else { made_here(MethodResponse::from_batch(answers.finish())) }
     }
 }
 
@@ -47,35 +96,50 @@ where
     type BatchResponse = MethodResponse;
 
     fn call<'a>(&self, mut request: Request<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
-        let inner = self.0.clone();
+        let Self { inner, around } = self.clone();
         async move {
             let request_id = name(request.extensions_mut());
-            if !is_method(&request.method) {
-                let error = EdgeError::MethodNotFound.to_object(&request_id);
-                return made_here(MethodResponse::error(request.id, error));
+            let caller = match around.admit(&request) {
+                Ok(caller) => caller,
+                Err(error) => return around.refuse(request, &error, &request_id),
+            };
+            request.extensions_mut().insert(caller);
+            let id = request.id.clone().into_owned();
+            let response = inner.call(request).await;
+            if response.as_error_code() == Some(OVERSIZED_RESPONSE_CODE) {
+                let error = EdgeError::ResponseTooLarge { limit: around.max_response };
+                return made_here(MethodResponse::error(id, error.to_object(&request_id)));
             }
-            made_here(inner.call(request).await)
+            made_here(response)
         }
     }
 
     fn batch<'a>(&self, mut batch: Batch<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
         let each = self.clone();
         async move {
+            let around = &each.around;
             let request_id = batch.extensions().get::<RequestId>().cloned().unwrap_or_else(RequestId::new);
             let refuse = |error: EdgeError, id| MethodResponse::error(id, error.to_object(&request_id));
             if batch.is_empty() {
                 // Nothing in it knows the name of the HTTP request: the edge names this answer.
                 return refuse(EdgeError::InvalidRequest, Id::Null);
             }
-            let mut answers = BatchResponseBuilder::new_with_limit(MAX_RESPONSE as usize);
+            if batch.len() > around.max_batch as usize {
+                return around.refuse_batch(batch, &request_id);
+            }
+            let too_large = || EdgeError::ResponseTooLarge { limit: around.max_response };
+            let mut answers = BatchResponseBuilder::new_with_limit(around.max_response as usize);
             for entry in batch {
-                let answer = match entry {
-                    Ok(BatchEntry::Call(request)) => each.call(request).await,
+                let (id, answer) = match entry {
+                    Ok(BatchEntry::Call(request)) => (request.id.clone().into_owned(), each.call(request).await),
                     Ok(BatchEntry::Notification(_)) => continue,
-                    Err(error) => refuse(EdgeError::InvalidRequest, error.into_parts().1),
+                    Err(error) => {
+                        let id = error.into_parts().1.into_owned();
+                        (id.clone(), refuse(EdgeError::InvalidRequest, id))
+                    }
                 };
-                if answers.append(answer).is_err() {
-                    return made_here(refuse(EdgeError::BatchTooLarge, Id::Null));
+                if answers.append(answer).is_err() && answers.append(refuse(too_large(), id)).is_err() {
+                    return made_here(refuse(too_large(), Id::Null));
                 }
             }
             if answers.is_empty() {
@@ -89,6 +153,15 @@ where
     fn notification<'a>(&self, notification: Notification<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
         drop(notification);
         async { nothing() }
+    }
+}
+
+/// The id that an entry of a batch is answered by; `None` for a notification.
+fn id_of<'a>(entry: Result<BatchEntry<'a>, BatchEntryErr<'a>>) -> Option<Id<'a>> {
+    match entry {
+        Ok(BatchEntry::Call(request)) => Some(request.id),
+        Ok(BatchEntry::Notification(_)) => None,
+        Err(error) => Some(error.into_parts().1),
     }
 }
 

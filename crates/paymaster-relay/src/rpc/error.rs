@@ -5,70 +5,147 @@
 
 use jsonrpsee::types::ErrorObjectOwned;
 use proto::{Address, Status};
-use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use serve::Full;
+use thiserror::Error;
 
 use super::RequestId;
+use super::methods::Method;
 use crate::budget::{Limit, Scope};
+use crate::clients::Denied;
 use crate::error::RelayError;
 use crate::policy::Violation;
 
 const INVALID_PARAMS: i32 = -32602;
 const OUTAGE: i32 = -32603;
 const FAILED: i32 = -32000;
+/// About the API key. Of the server's range, but none that EIP-1474 gives a meaning: clients (viem) show their own words
+/// for those, and our message for this.
+const KEY_REFUSED: i32 = -32050;
 const REJECTED_BY_ENTRY_POINT: i32 = -32500;
 const REJECTED_BY_PAYMASTER: i32 = -32501;
 const TIME_RANGE: i32 = -32503;
+const THROTTLED: i32 = -32504;
 const SIGNATURE: i32 = -32507;
 const DEPOSIT: i32 = -32508;
 
 /// What went wrong before any method was called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(super) enum EdgeError {
+    #[error("the body is no JSON that could be a request")]
     MalformedJson,
+    #[error("not a JSON-RPC 2.0 request")]
     InvalidRequest,
-    MethodNotFound,
-    BodyTooLarge,
+    #[error("there is no method {method:?}; there are: {}", Method::names().join(", "))]
+    MethodNotFound {
+        /// Cut.
+        method: String,
+    },
+    #[error("the body is over the limit of {limit} bytes")]
+    BodyTooLarge { limit: u32 },
+    #[error("the body was not received in time")]
     BodyNotReceived,
-    BatchTooLarge,
+    #[error("the batch has {calls} calls; the limit is {limit}")]
+    BatchTooLarge { limit: u32, calls: usize },
+    #[error("the batch is far over the limit of {limit} calls")]
+    BatchFarTooLarge { limit: u32 },
+    #[error("the answer is over the limit of {limit} bytes")]
+    ResponseTooLarge { limit: u32 },
+    #[error("requests are sent with POST")]
     PostRequired,
+    #[error("Content-Type must be application/json")]
     ContentTypeNotJson,
-    TooManyConnections,
-    Unauthorised,
+    #[error("the body is encoded as {found}; send it without a Content-Encoding")]
+    ContentEncodingNotSupported {
+        /// Cut.
+        found: String,
+    },
+    #[error("{0}")]
+    TooManyConnections(Full),
+    #[error(
+        "there is no such path; there are: /, /rpc, /rpc/<chain id>, /rpc/<key>, /rpc/<chain id>/<key>; keys start with srk_"
+    )]
+    PathNotFound,
+    #[error("the path is for chain {given}; this relay serves chain {expected}")]
+    PathOfOtherChain { expected: u64, given: u128 },
+    #[error("pages of this origin are not allowed: see relay.rpc.allowed_origins")]
+    PageNotAllowed,
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    #[error("the request failed")]
     Failed,
 }
 
 impl EdgeError {
-    const fn row(self) -> (i32, &'static str, bool, &'static str) {
+    const fn row(&self) -> (i32, &'static str, bool) {
         match self {
-            Self::MalformedJson => (-32700, "malformed_json", false, "the body is no JSON that could be a request"),
-            Self::InvalidRequest => (-32600, "invalid_request", false, "not a JSON-RPC 2.0 request"),
-            Self::MethodNotFound => (-32601, "method_not_found", false, "there is no such method"),
-            Self::BodyTooLarge => (-32600, "body_too_large", false, "the body is over the limit"),
-            Self::BodyNotReceived => (-32600, "body_not_received", true, "the body was not received in time"),
-            Self::BatchTooLarge => (-32600, "batch_too_large", false, "the batch has too many calls"),
-            Self::PostRequired => (-32600, "post_required", false, "requests are sent with POST"),
-            Self::ContentTypeNotJson => {
-                (-32600, "content_type_not_json", false, "Content-Type must be application/json")
-            }
-            Self::TooManyConnections => (-32005, "too_many_connections", true, "too many connections"),
-            Self::Unauthorised => (-32001, "unauthorised", false, "an API key is needed: Authorization: Bearer <key>"),
-            Self::Failed => (FAILED, "internal", false, "the request failed"),
+            Self::MalformedJson => (-32700, "malformed_json", false),
+            Self::InvalidRequest => (-32600, "invalid_request", false),
+            Self::MethodNotFound { .. } => (-32601, "method_not_found", false),
+            Self::BodyTooLarge { .. } => (-32600, "body_too_large", false),
+            Self::BodyNotReceived => (-32600, "body_not_received", true),
+            Self::BatchTooLarge { .. } => (-32600, "batch_too_large", false),
+            Self::BatchFarTooLarge { .. } => (-32600, "batch_too_large", false),
+            Self::ResponseTooLarge { .. } => (-32600, "response_too_large", false),
+            Self::PostRequired => (-32600, "post_required", false),
+            Self::ContentTypeNotJson => (-32600, "content_type_not_json", false),
+            Self::ContentEncodingNotSupported { .. } => (-32600, "content_encoding_not_supported", false),
+            Self::TooManyConnections(_) => (-32005, "too_many_connections", true),
+            Self::PathNotFound => (-32600, "path_not_found", false),
+            Self::PathOfOtherChain { .. } => (INVALID_PARAMS, "wrong_chain", false),
+            Self::PageNotAllowed => (KEY_REFUSED, "origin_not_allowed", false),
+            Self::Denied(denied) => denied_row(denied),
+            Self::Failed => (FAILED, "internal", false),
         }
     }
 
-    pub(super) fn to_object(self, request_id: &RequestId) -> ErrorObjectOwned {
-        let (code, reason, retryable, message) = self.row();
-        object(code, reason, retryable, message, Map::new(), request_id)
+    pub(super) const fn reason(&self) -> &'static str {
+        self.row().1
+    }
+
+    pub(super) fn to_object(&self, request_id: &RequestId) -> ErrorObjectOwned {
+        let (code, reason, retryable) = self.row();
+        object(code, reason, retryable, &self.to_string(), self.details(), request_id)
+    }
+
+    fn details(&self) -> Map<String, Value> {
+        map(match self {
+            Self::MethodNotFound { .. } => json!({ "supported": Method::names() }),
+            Self::BodyTooLarge { limit } | Self::BatchFarTooLarge { limit } | Self::ResponseTooLarge { limit } => {
+                json!({ "limit": limit.to_string() })
+            }
+            Self::TooManyConnections(Full::Port { limit } | Full::Address { limit }) => {
+                json!({ "limit": limit.to_string() })
+            }
+            Self::BatchTooLarge { limit, calls } => json!({ "limit": limit.to_string(), "used": calls.to_string() }),
+            Self::ContentEncodingNotSupported { .. } => json!({ "supported": ["identity"] }),
+            Self::PathOfOtherChain { expected, .. } => json!({ "expected": expected.to_string() }),
+            Self::Denied(Denied::ScopeMissing { required, scopes }) => {
+                json!({ "required": required, "supported": scopes })
+            }
+            Self::Denied(Denied::QuotaExhausted { limit, reset_at }) => {
+                json!({ "limit": limit.to_string(), "used": limit.to_string(), "resetAt": reset_at })
+            }
+            _ => Value::Null,
+        })
+    }
+}
+
+const fn denied_row(denied: &Denied) -> (i32, &'static str, bool) {
+    match denied {
+        Denied::KeyMissing | Denied::KeyUnknown | Denied::KeysDiffer | Denied::KeyRevoked => {
+            (KEY_REFUSED, "unauthorised", false)
+        }
+        Denied::KeyExpired { .. } => (KEY_REFUSED, "api_key_expired", false),
+        Denied::OriginNotAllowed { .. } => (KEY_REFUSED, "origin_not_allowed", false),
+        Denied::ScopeMissing { .. } => (KEY_REFUSED, "scope_missing", false),
+        Denied::QuotaExhausted { .. } => (THROTTLED, "quota_exhausted", true),
     }
 }
 
 /// The body of the answer to a connection that was refused.
 pub(crate) fn too_many_connections(full: Full) -> String {
-    let mut error = EdgeError::TooManyConnections.to_object(&RequestId::new());
-    let data = error.data().map(RawValue::get).and_then(|data| serde_json::from_str::<Value>(data).ok());
-    error = ErrorObjectOwned::owned(error.code(), full.to_string(), data);
+    let error = EdgeError::TooManyConnections(full).to_object(&RequestId::new());
     json!({ "jsonrpc": "2.0", "id": null, "error": error }).to_string()
 }
 
@@ -79,6 +156,8 @@ fn row(error: &RelayError) -> (i32, &str, bool) {
         RelayError::WrongChain { .. } => (INVALID_PARAMS, "wrong_chain", false),
         RelayError::EntryPointNotSupported { .. } => (INVALID_PARAMS, "entry_point_not_supported", false),
         RelayError::UnknownPolicy { .. } => (INVALID_PARAMS, "unknown_policy", false),
+        RelayError::PolicyNotAllowed { .. } => (KEY_REFUSED, "policy_not_allowed", false),
+        RelayError::PolicyConflict { .. } => (INVALID_PARAMS, "policy_conflict", false),
         RelayError::PaymasterNotOurs { .. } => (INVALID_PARAMS, "paymaster_not_ours", false),
         RelayError::PostOpGasNotNeeded { .. } => (INVALID_PARAMS, "post_op_gas_not_needed", false),
         RelayError::PaymasterGasOutOfRange { .. } => (INVALID_PARAMS, "paymaster_gas_out_of_range", false),
@@ -155,12 +234,14 @@ pub(super) fn to_object(error: &RelayError, request_id: &RequestId) -> ErrorObje
 
 /// What else the caller can use: the bound, what was met, and by which rule.
 fn details(error: &RelayError) -> Map<String, Value> {
-    let details = match error {
+    map(match error {
         RelayError::InvalidField(invalid) => json!({ "field": invalid.field }),
         RelayError::EntryPointNotSupported { supported } => {
             json!({ "supported": supported.iter().map(Address::to_string).collect::<Vec<_>>() })
         }
         RelayError::UnknownPolicy { policy_id } => json!({ "policyId": policy_id }),
+        RelayError::PolicyNotAllowed { policy_id, allowed } => json!({ "policyId": policy_id, "supported": allowed }),
+        RelayError::PolicyConflict { stored, asked } => json!({ "policyId": asked, "expected": stored }),
         RelayError::PaymasterNotOurs { ours } => json!({ "paymaster": ours.to_string() }),
         RelayError::PostOpGasNotNeeded { given } => json!({ "limit": "0", "used": given.to_string() }),
         RelayError::PaymasterGasOutOfRange { least, most, given } => {
@@ -188,7 +269,10 @@ fn details(error: &RelayError) -> Map<String, Value> {
         RelayError::DepositTooLow { cost, .. } => json!({ "required": cost.0.to_string() }),
         RelayError::TooMuchReserved { rule, limit, .. } => limit_details(rule, *limit),
         _ => Value::Null,
-    };
+    })
+}
+
+fn map(details: Value) -> Map<String, Value> {
     match details {
         Value::Object(details) => details,
         _ => Map::new(),

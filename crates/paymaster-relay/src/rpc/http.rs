@@ -1,4 +1,4 @@
-//! The HTTP edge: request id, API key, and our own words for what jsonrpsee refuses before any method is called.
+//! The HTTP edge: request id, CORS, API keys, and our own words for what jsonrpsee refuses before any method is called.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -6,44 +6,51 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use futures_util::stream;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, UPGRADE};
-use http::{Request, Response, StatusCode};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, ORIGIN, UPGRADE};
+use http::{Request, Response, StatusCode, Uri};
 use http_body::Frame;
 use http_body_util::{BodyExt, LengthLimitError, Limited, StreamBody};
 use jsonrpsee::core::BoxError;
 use jsonrpsee::server::HttpBody;
 use jsonrpsee::types::error::TOO_BIG_BATCH_REQUEST_CODE;
 use jsonrpsee::types::{ErrorCode, ErrorObjectOwned, Id, Response as RpcResponse, ResponsePayload};
+use proto::json::Excerpt;
 use serde::Deserialize;
 use serde_json::Value;
 use serve::BodyTimeout;
 use tower::{Layer, Service};
 
-use super::auth::ApiKeys;
+use super::cors::{self, Grant};
 use super::error::EdgeError;
-use super::{MadeHere, RequestId, ids};
+use super::route::Route;
+use super::{Entrance, MadeHere, RequestId, auth, ids};
+use crate::clients::{ApiKeys, KeyHash, Origins};
 
 const X_REQUEST_ID: &str = "x-request-id";
+const IDENTITY: &[u8] = b"identity";
 
 /// Wraps jsonrpsee's HTTP service.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct EdgeLayer {
-    pub(crate) api_keys: ApiKeys,
+    pub(crate) api_keys: Arc<ApiKeys>,
+    pub(crate) allowed_origins: Arc<Origins>,
+    pub(crate) chain_id: u64,
     pub(crate) max_body_bytes: u32,
+    pub(crate) max_batch: u32,
 }
 
 /// See [`EdgeLayer`].
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Edge<S> {
     inner: S,
-    settings: EdgeLayer,
+    layer: EdgeLayer,
 }
 
 impl<S> Layer<S> for EdgeLayer {
     type Service = Edge<S>;
 
     fn layer(&self, inner: S) -> Edge<S> {
-        Edge { inner, settings: self.clone() }
+        Edge { inner, layer: self.clone() }
     }
 }
 
@@ -60,21 +67,16 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, mut request: Request<HttpBody>) -> Self::Future {
+    fn call(&mut self, request: Request<HttpBody>) -> Self::Future {
         let named = request.headers().get(X_REQUEST_ID).and_then(|value| value.to_str().ok());
         let request_id = named.and_then(RequestId::of_caller).unwrap_or_else(RequestId::new);
-        let authorization = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
-        let Some(caller) = self.settings.api_keys.admit(authorization) else {
-            return Box::pin(
-                async move { Ok(named_response(refuse(EdgeError::Unauthorised, &request_id), &request_id)) },
-            );
+        let layer = self.layer.clone();
+        let (grant, entered) = layer.enter(request, &request_id);
+        let request = match entered {
+            Ok(request) => request,
+            Err(response) => return Box::pin(async move { Ok(finished(response, &request_id, grant)) }),
         };
-        request.extensions_mut().insert(caller);
-        // The calls of a WebSocket are named one by one.
-        if !request.headers().contains_key(UPGRADE) {
-            request.extensions_mut().insert(request_id.clone());
-        }
-        let limit = self.settings.max_body_bytes;
+        let limit = layer.max_body_bytes;
         let unread = Arc::<OnceLock<EdgeError>>::default();
         let answer = self.inner.call(request.map(|body| readable(body, limit, Arc::clone(&unread))));
         Box::pin(async move {
@@ -84,23 +86,145 @@ where
                 Some(MadeHere::Nothing) => Response::new(HttpBody::empty()),
                 None if response.status() == StatusCode::SWITCHING_PROTOCOLS => response,
                 None => match unread.get() {
-                    Some(why) => refuse(*why, &request_id),
-                    None => reword(response, &request_id).await?,
+                    Some(EdgeError::BodyNotReceived) => {
+                        refuse(StatusCode::REQUEST_TIMEOUT, &EdgeError::BodyNotReceived, &request_id)
+                    }
+                    Some(why) => refuse(StatusCode::PAYLOAD_TOO_LARGE, why, &request_id),
+                    None => layer.reword(response, &request_id).await?,
                 },
             };
-            Ok(named_response(response, &request_id))
+            Ok(finished(response, &request_id, grant))
         })
     }
 }
 
+impl EdgeLayer {
+    /// The request as it goes on, without path and keys; or what is answered at once. Browsers ask before they
+    /// authenticate, so that comes first.
+    fn enter(
+        &self,
+        mut request: Request<HttpBody>,
+        request_id: &RequestId,
+    ) -> (Grant, Result<Request<HttpBody>, Response<HttpBody>>) {
+        let route = Route::parse(request.uri().path());
+        // Nothing behind this line can log a key.
+        *request.uri_mut() = Uri::from_static("/");
+        let mut keys = auth::take_keys(request.headers_mut());
+        let in_path = route.and_then(|route| route.key);
+        keys.extend(in_path);
+
+        let live = in_path.map(|hash| self.api_keys.find(&hash));
+        let grant = Grant::of(request.headers(), &self.allowed_origins, live.as_ref().map(Option::as_deref));
+        if cors::is_preflight(&request) {
+            let response = if grant.is_refused() {
+                refuse(StatusCode::FORBIDDEN, &EdgeError::PageNotAllowed, request_id)
+            } else {
+                preflight()
+            };
+            return (grant, Err(response));
+        }
+        let Some(route) = route else {
+            return (grant, Err(refuse(StatusCode::NOT_FOUND, &EdgeError::PathNotFound, request_id)));
+        };
+        if let Some(response) = refused_encoding(&request, request_id) {
+            return (grant, Err(response));
+        }
+
+        let entrance = self.entrance(route, &keys, request.headers());
+        if request.headers().contains_key(UPGRADE) {
+            // No preflight comes before a WebSocket, and nobody reads the answer to a call that was refused.
+            match &entrance {
+                Entrance::Refused(error) => {
+                    let response = refuse(StatusCode::UNAUTHORIZED, error, request_id);
+                    return (grant, Err(response));
+                }
+                Entrance::Open(_) if grant.is_refused() => {
+                    return (grant, Err(refuse(StatusCode::FORBIDDEN, &EdgeError::PageNotAllowed, request_id)));
+                }
+                Entrance::Open(_) => {}
+            }
+        } else {
+            // The calls of a WebSocket are named one by one.
+            request.extensions_mut().insert(request_id.clone());
+        }
+        request.extensions_mut().insert(entrance);
+        (grant, Ok(request))
+    }
+
+    fn entrance(&self, route: Route, keys: &[KeyHash], headers: &HeaderMap) -> Entrance {
+        match route.chain_id {
+            Some(given) if given != u128::from(self.chain_id) => {
+                return Entrance::Refused(EdgeError::PathOfOtherChain { expected: self.chain_id, given });
+            }
+            _ => {}
+        }
+        let origin = headers.get(ORIGIN).map(|value| String::from_utf8_lossy(value.as_bytes()));
+        match self.api_keys.admit(keys, origin.as_deref()) {
+            Ok(access) => Entrance::Open(access),
+            Err(denied) => Entrance::Refused(denied.into()),
+        }
+    }
+
+    const fn body_too_large(&self) -> EdgeError {
+        EdgeError::BodyTooLarge { limit: self.max_body_bytes }
+    }
+
+    /// jsonrpsee's refusal, in our words and with our data. What is refused in JSON-RPC's own terms is an answer like any
+    /// other, with status 200 as from nodes and bundlers: clients (ethers) don't read the error of another status.
+    async fn reword(
+        &self,
+        response: Response<HttpBody>,
+        request_id: &RequestId,
+    ) -> Result<Response<HttpBody>, BoxError> {
+        let status = response.status();
+        let body = response.into_body().collect().await?.to_bytes();
+        let said: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let code = said["error"]["code"].as_i64().and_then(|code| i32::try_from(code).ok()).map(ErrorCode::from);
+        let (status, error) = match (status, code) {
+            (StatusCode::PAYLOAD_TOO_LARGE, _) => (status, self.body_too_large()),
+            (StatusCode::METHOD_NOT_ALLOWED, _) => (status, EdgeError::PostRequired),
+            (StatusCode::UNSUPPORTED_MEDIA_TYPE, _) => (status, EdgeError::ContentTypeNotJson),
+            (_, Some(ErrorCode::ParseError)) => (StatusCode::OK, EdgeError::MalformedJson),
+            (_, Some(ErrorCode::InvalidRequest)) => (StatusCode::OK, EdgeError::InvalidRequest),
+            (_, Some(ErrorCode::ServerError(TOO_BIG_BATCH_REQUEST_CODE))) => {
+                (StatusCode::OK, EdgeError::BatchFarTooLarge { limit: self.max_batch })
+            }
+            (_, Some(ErrorCode::InternalError)) => (status, EdgeError::Failed),
+            _ => (status, EdgeError::InvalidRequest),
+        };
+        let id = Id::deserialize(&said["id"]).map_or(Id::Null, Id::into_owned);
+        Ok(json(status, &error.to_object(request_id), id))
+    }
+}
+
+/// No body is decoded: one that is small on the wire could be any size in memory.
+fn refused_encoding(request: &Request<HttpBody>, request_id: &RequestId) -> Option<Response<HttpBody>> {
+    let encodings = request.headers().get_all(CONTENT_ENCODING).iter();
+    let found =
+        encodings.map(HeaderValue::as_bytes).find(|value| !value.trim_ascii().eq_ignore_ascii_case(IDENTITY))?;
+    let found = Excerpt(&String::from_utf8_lossy(found)).to_string();
+    let error = EdgeError::ContentEncodingNotSupported { found };
+    let mut response = refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, &error, request_id);
+    // RFC 9110, section 15.5.16.
+    response.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    Some(response)
+}
+
+fn preflight() -> Response<HttpBody> {
+    let mut response = Response::new(HttpBody::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    cors::write_preflight(response.headers_mut());
+    response
+}
+
 /// The body as jsonrpsee gets to read it, when it does: by then the request is counted as one of the connections. One that
 /// did not tell its length beforehand may turn out to be overlong, or not arrive; jsonrpsee would only know that it broke off.
-fn readable(body: HttpBody, limit: u32, unread: Arc<OnceLock<EdgeError>>) -> HttpBody {
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+fn readable(body: HttpBody, max_bytes: u32, unread: Arc<OnceLock<EdgeError>>) -> HttpBody {
+    let limit = usize::try_from(max_bytes).unwrap_or(usize::MAX);
     HttpBody::new(StreamBody::new(stream::once(async move {
         let collected = Limited::new(body, limit).collect().await;
         let body = collected.inspect_err(|error| {
-            if let Some(why) = why_unread(&**error) {
+            if let Some(why) = why_unread(&**error, max_bytes) {
                 unread.get_or_init(|| why);
             }
         })?;
@@ -109,9 +233,9 @@ fn readable(body: HttpBody, limit: u32, unread: Arc<OnceLock<EdgeError>>) -> Htt
     })))
 }
 
-fn why_unread(error: &(dyn std::error::Error + 'static)) -> Option<EdgeError> {
+fn why_unread(error: &(dyn std::error::Error + 'static), limit: u32) -> Option<EdgeError> {
     if error.is::<LengthLimitError>() {
-        Some(EdgeError::BodyTooLarge)
+        Some(EdgeError::BodyTooLarge { limit })
     } else if BodyTimeout::is_cause_of(error) {
         Some(EdgeError::BodyNotReceived)
     } else {
@@ -119,34 +243,8 @@ fn why_unread(error: &(dyn std::error::Error + 'static)) -> Option<EdgeError> {
     }
 }
 
-/// jsonrpsee's refusal, in our words and with our data. What is refused in JSON-RPC's own terms is an answer like any other,
-/// with status 200 as from nodes and bundlers: clients (ethers) don't read the error of another status.
-async fn reword(response: Response<HttpBody>, request_id: &RequestId) -> Result<Response<HttpBody>, BoxError> {
-    let status = response.status();
-    let body = response.into_body().collect().await?.to_bytes();
-    let said: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let code = said["error"]["code"].as_i64().and_then(|code| i32::try_from(code).ok()).map(ErrorCode::from);
-    let (status, error) = match (status, code) {
-        (StatusCode::PAYLOAD_TOO_LARGE, _) => (status, EdgeError::BodyTooLarge),
-        (StatusCode::METHOD_NOT_ALLOWED, _) => (status, EdgeError::PostRequired),
-        (StatusCode::UNSUPPORTED_MEDIA_TYPE, _) => (status, EdgeError::ContentTypeNotJson),
-        (_, Some(ErrorCode::ParseError)) => (StatusCode::OK, EdgeError::MalformedJson),
-        (_, Some(ErrorCode::InvalidRequest)) => (StatusCode::OK, EdgeError::InvalidRequest),
-        (_, Some(ErrorCode::ServerError(TOO_BIG_BATCH_REQUEST_CODE))) => (StatusCode::OK, EdgeError::BatchTooLarge),
-        (_, Some(ErrorCode::InternalError)) => (status, EdgeError::Failed),
-        _ => (status, EdgeError::InvalidRequest),
-    };
-    let id = Id::deserialize(&said["id"]).map_or(Id::Null, Id::into_owned);
-    Ok(json(status, &error.to_object(request_id), id))
-}
-
-fn refuse(error: EdgeError, request_id: &RequestId) -> Response<HttpBody> {
-    let status = match error {
-        EdgeError::Unauthorised => StatusCode::UNAUTHORIZED,
-        EdgeError::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        EdgeError::BodyNotReceived => StatusCode::REQUEST_TIMEOUT,
-        _ => StatusCode::BAD_REQUEST,
-    };
+fn refuse(status: StatusCode, error: &EdgeError, request_id: &RequestId) -> Response<HttpBody> {
+    tracing::info!(request_id = request_id.0, reason = error.reason(), %error, "refused");
     json(status, &error.to_object(request_id), Id::Null)
 }
 
@@ -159,9 +257,11 @@ fn json(status: StatusCode, error: &ErrorObjectOwned, id: Id<'static>) -> Respon
     response
 }
 
-fn named_response(mut response: Response<HttpBody>, request_id: &RequestId) -> Response<HttpBody> {
+fn finished(mut response: Response<HttpBody>, request_id: &RequestId, grant: Grant) -> Response<HttpBody> {
+    let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&request_id.0) {
-        response.headers_mut().insert(X_REQUEST_ID, value);
+        headers.insert(X_REQUEST_ID, value);
     }
+    grant.write(headers);
     response
 }

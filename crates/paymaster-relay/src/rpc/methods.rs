@@ -9,14 +9,14 @@ use serde_json::Value;
 use tracing::Instrument;
 
 use super::{RequestId, answer, error, wire};
-use crate::clients::Caller;
+use crate::clients::{Caller, Scope};
 use crate::error::RelayError;
 use crate::relay::Relay;
 use crate::sponsor::{SponsorRequest, Sponsored};
 
 /// Every method there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Method {
+pub(super) enum Method {
     SponsorWithTee,
     SponsorWithPasskey,
     GetSponsorshipIntent,
@@ -25,10 +25,13 @@ enum Method {
     SupportedEntryPoints,
     ChainId,
     GetAccountInfo,
+    EthChainId,
+    NetVersion,
+    ClientVersion,
 }
 
 impl Method {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 11] = [
         Self::SponsorWithTee,
         Self::SponsorWithPasskey,
         Self::GetSponsorshipIntent,
@@ -37,9 +40,12 @@ impl Method {
         Self::SupportedEntryPoints,
         Self::ChainId,
         Self::GetAccountInfo,
+        Self::EthChainId,
+        Self::NetVersion,
+        Self::ClientVersion,
     ];
 
-    const fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::SponsorWithTee => "pm_sponsor_with_tee",
             Self::SponsorWithPasskey => "pm_sponsor_with_passkey",
@@ -49,12 +55,35 @@ impl Method {
             Self::SupportedEntryPoints => "pm_supportedEntryPoints",
             Self::ChainId => "pm_chainId",
             Self::GetAccountInfo => "pm_get_account_info",
+            // What providers (ethers, web3.py) ask before anything else.
+            Self::EthChainId => "eth_chainId",
+            Self::NetVersion => "net_version",
+            Self::ClientVersion => "web3_clientVersion",
         }
     }
-}
 
-pub(super) fn is_method(name: &str) -> bool {
-    Method::ALL.iter().any(|method| method.name() == name)
+    pub(super) fn names() -> Vec<&'static str> {
+        Self::ALL.map(Self::name).to_vec()
+    }
+
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|method| method.name() == name)
+    }
+
+    /// What an API key needs for it; public facts need nothing.
+    pub(super) const fn scope(self) -> Option<Scope> {
+        match self {
+            Self::SponsorWithTee
+            | Self::SponsorWithPasskey
+            | Self::GetSponsorshipIntent
+            | Self::GetPaymasterStubData
+            | Self::GetPaymasterData => Some(Scope::Sponsor),
+            Self::GetAccountInfo => Some(Scope::Accounts),
+            Self::SupportedEntryPoints | Self::ChainId | Self::EthChainId | Self::NetVersion | Self::ClientVersion => {
+                None
+            }
+        }
+    }
 }
 
 /// All methods over a relay.
@@ -118,13 +147,21 @@ async fn run(
             wire::nothing(&params)?;
             Ok(answer::entry_points(&relay.catalogue().entry_points()))
         }
-        Method::ChainId => {
+        Method::ChainId | Method::EthChainId => {
             wire::nothing(&params)?;
             Ok(answer::chain_id(relay.catalogue().chain_id))
         }
+        Method::NetVersion => {
+            wire::nothing(&params)?;
+            Ok(answer::net_version(relay.catalogue().chain_id))
+        }
+        Method::ClientVersion => {
+            wire::nothing(&params)?;
+            Ok(answer::client_version())
+        }
         Method::GetAccountInfo => {
             let info = relay.account(&wire::account_info(&params)?).await?;
-            Ok(answer::account(&info))
+            Ok(answer::account(&info, caller))
         }
     }
 }

@@ -3,19 +3,23 @@
 mod answer;
 mod auth;
 mod calls;
+mod cors;
 mod error;
 mod http;
 mod ids;
 mod methods;
+mod route;
 mod wire;
 
-pub(crate) use auth::ApiKeys;
-pub(crate) use calls::{CallsLayer, MAX_RESPONSE};
+pub(crate) use calls::CallsLayer;
 pub(crate) use error::too_many_connections;
 pub(crate) use http::EdgeLayer;
 pub(crate) use methods::module;
 
 use uuid::Uuid;
+
+use crate::clients::Access;
+use error::EdgeError;
 
 /// The name of one request, in the answer, the log and the gateway's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +38,14 @@ impl RequestId {
         let fits = !text.is_empty() && text.len() <= Self::MAX_LENGTH && text.bytes().all(sane);
         fits.then(|| Self(text.to_owned()))
     }
+}
+
+/// On every request that came through the edge: what its calls are held against, or why each of them is refused. Such a
+/// refusal is an answer to the call, with its id and status 200: clients read no other.
+#[derive(Clone, Debug)]
+enum Entrance {
+    Open(Access),
+    Refused(EdgeError),
 }
 
 /// On a response that was made here; the others are jsonrpsee's own, and lack our data.

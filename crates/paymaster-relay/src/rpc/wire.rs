@@ -1,6 +1,8 @@
 //! From JSON parameters to requests: the only place that parses. Unknown keys are refused everywhere, in the ERC-7677
 //! context too: a key that nobody reads may be a limit that somebody relies on.
 
+use std::sync::Arc;
+
 use jsonrpsee::types::Params;
 use proto::AccountId;
 use proto::command::PasskeyAssertion;
@@ -13,6 +15,7 @@ use super::RequestId;
 use crate::catalogue::{Catalogue, Validity};
 use crate::clients::Caller;
 use crate::error::RelayError;
+use crate::policy::Policy;
 use crate::sponsor::{DraftRequest, SponsorRequest};
 
 const MAX_IDEMPOTENCY_KEY: usize = 128;
@@ -134,10 +137,24 @@ impl Wire<'_> {
             op,
             echo,
             account_id,
-            policy: self.catalogue.policy(choices.policy_id)?,
+            policy: self.policy(choices.policy_id)?,
             validity: self.validity(choices.valid_for_seconds)?,
             caller: self.caller.clone(),
         })
+    }
+
+    /// The policy that was asked for or is the default, of those that the caller's key may choose.
+    fn policy(&self, asked: Option<&str>) -> Result<Arc<Policy>, RelayError> {
+        let Some(allowed) = self.caller.policies() else {
+            return self.catalogue.policy(asked);
+        };
+        match asked {
+            None => self.catalogue.policy(allowed.first().map(String::as_str)),
+            Some(id) if allowed.iter().any(|allowed| allowed == id) => self.catalogue.policy(asked),
+            Some(id) => {
+                Err(RelayError::PolicyNotAllowed { policy_id: Excerpt(id).to_string(), allowed: allowed.to_vec() })
+            }
+        }
     }
 
     /// A client may ask for less time than it would get, never for more.

@@ -6,9 +6,9 @@ use redis::Client;
 use secrecy::ExposeSecret;
 use url::Url;
 
-use super::{ChainSettings, RedisSettings, RelayKeySettings, Settings, SettingsError};
+use super::{ChainSettings, RedisSettings, RelayKeySettings, RpcSettings, Settings, SettingsError};
 use crate::catalogue::Catalogue;
-use crate::rpc::ApiKeys;
+use crate::clients::{Origins, check_hashes};
 
 /// Where a passphrase is.
 pub(crate) enum PassphrasePlace<'a> {
@@ -42,9 +42,23 @@ impl Settings {
             let problem = "one of passphrase_env and passphrase_file is needed".to_owned();
             return Err(SettingsError::Invalid { key: "relay_key", problem });
         }
-        ApiKeys::new(&self.rpc.api_key_hashes)?;
+        check_hashes(&self.rpc.api_key_hashes)?;
+        self.rpc.origins()?;
         Catalogue::new(self)?;
         Ok(())
+    }
+}
+
+impl RpcSettings {
+    /// The origins whose pages may call.
+    pub(crate) fn origins(&self) -> Result<Origins, SettingsError> {
+        const KEY: &str = "rpc.allowed_origins";
+        let texts = self.allowed_origins.as_deref().unwrap_or_default();
+        let invalid = |problem: String| SettingsError::Invalid { key: KEY, problem };
+        if texts.iter().any(|text| text == "missing") {
+            return Err(invalid("\"missing\" is for publishable keys: who is no page is not asked here".to_owned()));
+        }
+        Origins::parse(texts).map_err(|problem| invalid(problem.to_string()))
     }
 }
 

@@ -151,13 +151,26 @@ pub struct RpcSettings {
     pub max_connections: u32,
     /// Calls in one batch.
     pub max_batch: u32,
-    /// SHA-256, in hex, of every API key that is let in as `Authorization: Bearer <key>`. Empty: open to everybody.
+    /// Refuses calls without an API key. Keys are made with `super-relay api-key generate`.
+    pub require_api_key: bool,
+    /// SHA-256, in hex, of further API keys: of servers, without limits of their own. With any of them listed a key is
+    /// required.
     pub api_key_hashes: Vec<String>,
+    /// The origins whose pages may call, as in `https://dapp.example`; `*` for all, `null`, and `chrome-extension://*` for
+    /// a whole scheme. Unset: all in the development profile, none in production. Publishable keys have their own.
+    pub allowed_origins: Option<Vec<String>>,
 }
 
 impl Default for RpcSettings {
     fn default() -> Self {
-        Self { max_body_bytes: 256 * 1024, max_connections: 1024, max_batch: 16, api_key_hashes: Vec::new() }
+        Self {
+            max_body_bytes: 256 * 1024,
+            max_connections: 1024,
+            max_batch: 100,
+            require_api_key: false,
+            api_key_hashes: Vec::new(),
+            allowed_origins: None,
+        }
     }
 }
 

@@ -88,6 +88,10 @@ impl Relay {
     /// The same approval gets the same answer; another one of the same intent, or none so far, is signed on the same
     /// terms.
     fn go_on(&self, request: SponsorRequest, record: Record) -> Result<Step, RelayError> {
+        let asked = request.draft.policy.id();
+        if record.policy_id != asked {
+            return Err(RelayError::PolicyConflict { stored: record.policy_id, asked: asked.to_owned() });
+        }
         if !answers(&record, &request) {
             return Approved::resume(self, request, record).map(Step::ToSign);
         }

@@ -120,6 +120,8 @@ pub struct Record {
     pub id: SponsorshipId,
     /// How far it is.
     pub state: State,
+    /// By which policy.
+    pub policy_id: String,
     /// On what terms.
     pub terms: Terms,
     /// What was signed.

@@ -9,7 +9,8 @@ use sqlx::sqlite::SqliteRow;
 use super::{Record, Signed, SponsorshipId, State, StoreError};
 
 /// The columns [`record`] reads.
-pub(super) const COLUMNS: &str = "id, state, paymaster, verification_gas_limit, valid_after, valid_until, result";
+pub(super) const COLUMNS: &str =
+    "id, state, policy_id, paymaster, verification_gas_limit, valid_after, valid_until, result";
 
 /// The `result` column: hex, so that an operator can read it.
 #[derive(Serialize, Deserialize)]
@@ -29,6 +30,7 @@ pub(super) fn record(row: &SqliteRow) -> Result<Record, StoreError> {
     Ok(Record {
         id: SponsorshipId(column(row, "id")?),
         state: parse_state(&state)?,
+        policy_id: column(row, "policy_id")?,
         terms: Terms {
             paymaster: Address(fixed(&paymaster)?),
             verification_gas_limit: unsigned(column(row, "verification_gas_limit")?)?.into(),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use paymaster_relay::budget::{Caps, Excess, Limits};
 use paymaster_relay::catalogue::Deployment;
-use paymaster_relay::clients::ApiKeyId;
+use paymaster_relay::clients::{ApiKeyId, KeyHash};
 use paymaster_relay::settings::ReservationSettings;
 use paymaster_relay::store::{
     Gwei, NewSponsorship, Principal, Reserved, Settlement, Signed, SponsorshipId, SqliteStore, Store,
@@ -73,7 +73,7 @@ fn proven() -> Principal {
 }
 
 fn key() -> ApiKeyId {
-    ApiKeyId::of_hash(&[0xab; 32])
+    ApiKeyId::of_hash(&KeyHash([0xab; 32]))
 }
 
 fn signed(hash: u8) -> Signed {
@@ -187,7 +187,7 @@ async fn what_is_over_a_limit_or_recorded_already_leaves_no_trace() {
 async fn nobody_takes_anothers_intent_or_idempotency_key() {
     let dir = TempDir::new().unwrap();
     let store = SqliteStore::open(&dir.path().join("relay.db")).await.unwrap();
-    let other_key = ApiKeyId::of_hash(&[0xcd; 32]);
+    let other_key = ApiKeyId::of_hash(&KeyHash([0xcd; 32]));
     let principals = [proven(), Principal::ApiKey(key()), Principal::ApiKey(other_key), Principal::Anonymous];
     for principal in &principals {
         let mut each = sponsorship(1, principal.clone(), None);

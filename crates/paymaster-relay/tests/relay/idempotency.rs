@@ -242,3 +242,27 @@ async fn without_a_passkey_the_same_request_gives_the_same_bytes_and_no_signatur
     assert_eq!(world.reserved_rows().await.len(), 1);
     assert_eq!(world.sponsorships(), 1);
 }
+
+#[tokio::test]
+async fn a_retry_under_another_policy_is_a_conflict_with_or_without_the_same_gesture() {
+    let world = World::with(V07, 10u128.pow(18), |settings| {
+        let policy = |id: &str| json!({ "id": id, "max_cost_per_operation": "100000000000000000" });
+        settings["policies"] = json!([policy("one"), policy("other")]);
+    })
+    .await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let passkey = world.approval(&mut dapp, &op).await;
+    let under = |passkey: &Value, policy: &str| json!([op, ACCOUNT, passkey, { "policyId": policy }]);
+    let first = world.client.call("pm_sponsor_with_tee", under(&passkey, "other")).await.unwrap();
+
+    let again = world.approval(&mut dapp, &op).await;
+    for (passkey, policy) in [(&passkey, "one"), (&again, "one")] {
+        let refusal = world.client.call("pm_sponsor_with_tee", under(passkey, policy)).await.unwrap_err();
+        refusal.assert_is(-32602, "policy_conflict", false);
+        assert_eq!((&refusal.data["policyId"], &refusal.data["expected"]), (&json!("one"), &json!("other")));
+    }
+    let same = world.client.call("pm_sponsor_with_tee", under(&passkey, "other")).await.unwrap();
+    assert_same(&first, &same);
+    assert_eq!(world.sponsorships(), 1);
+}

@@ -3,10 +3,13 @@
 
 mod support;
 
+mod api_keys;
+mod batches;
 mod budget;
 mod claims;
 mod clients;
 mod clocks;
+mod cors;
 mod counters;
 mod idempotency;
 mod outages;

@@ -167,3 +167,34 @@ async fn a_stub_charges_nothing_and_is_refused_for_what_the_final_request_would_
     refusal.assert_is(-32500, "account_nonce_invalid", true);
     assert_eq!(refusal.data["expected"], format!("0x{}", "0".repeat(64)));
 }
+
+/// Clients spread an answer into the operation: a field of another version would change its hash, or be refused.
+#[tokio::test]
+async fn every_answer_has_the_paymaster_fields_of_its_version_and_no_others() {
+    const ALL: [&str; 6] = [
+        "paymasterAndData",
+        "paymaster",
+        "paymasterData",
+        "paymasterVerificationGasLimit",
+        "paymasterPostOpGasLimit",
+        "paymasterSignature",
+    ];
+    for (version, of_operation) in
+        [(EntryPointVersion::V06, &ALL[..1]), (EntryPointVersion::V07, &ALL[1..5]), (EntryPointVersion::V09, &ALL[1..])]
+    {
+        let world = World::new(version).await;
+        let mut dapp = world.dapp(ACCOUNT).await;
+        let op = dapp.first_op(0);
+        let answer = world.sponsor(&mut dapp, &op).await.unwrap();
+        let fields = |object: &Value| ALL.into_iter().filter(|name| object.get(*name).is_some()).collect::<Vec<_>>();
+        assert_eq!(fields(&answer["userOperation"]), of_operation, "{version:?}");
+        // The packed form is told in every version.
+        let of_answer = ALL.into_iter().filter(|name| *name == ALL[0] || of_operation.contains(name));
+        assert_eq!(fields(&answer), of_answer.collect::<Vec<_>>(), "{version:?}");
+
+        let entry_point = world.entry_point();
+        let stub = json!([op, entry_point, "0x7a69", { "accountId": ACCOUNT }]);
+        let stub = world.client.call("pm_getPaymasterStubData", stub).await.unwrap();
+        assert_eq!(fields(&stub), of_operation, "{version:?}");
+    }
+}

@@ -66,11 +66,11 @@ async fn a_relay_with_api_keys_lets_only_those_in() {
     let request = json!({ "jsonrpc": "2.0", "id": 1, "method": "pm_chainId" }).to_string();
 
     let (status, refusal) = world.rpc().refuse(request.clone()).await;
-    assert_eq!(status, 401);
-    refusal.is_final(-32001, "unauthorised");
+    assert_eq!(status, 200);
+    refusal.is_final(-32050, "unauthorised");
     let (status, refusal) = world.rpc().with_api_key("open barley").refuse(request).await;
-    assert_eq!(status, 401);
-    refusal.is_final(-32001, "unauthorised");
+    assert_eq!(status, 200);
+    refusal.is_final(-32050, "unauthorised");
 
     let answer = world.rpc().with_api_key("open sesame").call("pm_chainId", json!([])).await;
     assert_eq!(answer.unwrap(), "0x7a69");

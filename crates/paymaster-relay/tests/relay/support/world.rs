@@ -9,6 +9,7 @@ use devkit::user_operation::Draft;
 use devkit::{Anvil, AnvilOptions, Call, EntryPointVersion as DevVersion, SimpleAccountFactory, SoftPasskey, Tools};
 use k256::ecdsa::SigningKey;
 use paymaster_relay::chain::RpcChain;
+use paymaster_relay::clients::{ApiKeys, SqliteApiKeys};
 use paymaster_relay::metrics::Metrics;
 use paymaster_relay::nonce::{NonceStore, SqliteNonces};
 use paymaster_relay::ports::{Clock, OsEntropy};
@@ -51,6 +52,7 @@ pub struct World {
     pub store: SqliteStore,
     pub relay: Arc<Relay>,
     pub relay_key: Arc<RelayKey>,
+    pub api_keys: Arc<ApiKeys>,
     pub registry: Registry,
     pub client: Client,
     running: Running,
@@ -108,9 +110,24 @@ impl World {
 
         let relay_key = open_key(&settings, &tee).unwrap();
         tee.authorise(relay_key.address().await, admin());
-        let (store, relay, registry) = open(&settings, &tee, &clock, &relay_key).await;
+        let (store, relay, registry, api_keys) = open(&settings, &tee, &clock, &relay_key).await;
         let (client, running) = serve_at_a_free_port(&relay).await;
-        Self { anvil, chain, paymaster, tee, clock, dir, settings, store, relay, relay_key, registry, client, running }
+        Self {
+            anvil,
+            chain,
+            paymaster,
+            tee,
+            clock,
+            dir,
+            settings,
+            store,
+            relay,
+            relay_key,
+            api_keys,
+            registry,
+            client,
+            running,
+        }
     }
 
     /// Stops the relay and starts another over the same files.
@@ -122,7 +139,8 @@ impl World {
     /// Starts another relay over the files of one that was stopped.
     pub async fn started_again(mut self) -> Self {
         self.relay_key = open_key(&self.settings, &self.tee).unwrap();
-        (self.store, self.relay, self.registry) = open(&self.settings, &self.tee, &self.clock, &self.relay_key).await;
+        (self.store, self.relay, self.registry, self.api_keys) =
+            open(&self.settings, &self.tee, &self.clock, &self.relay_key).await;
         (self.client, self.running) = serve_at_a_free_port(&self.relay).await;
         self
     }
@@ -297,12 +315,15 @@ async fn open(
     tee: &Arc<Tee>,
     clock: &Arc<TestClock>,
     relay_key: &Arc<RelayKey>,
-) -> (SqliteStore, Arc<Relay>, Registry) {
+) -> (SqliteStore, Arc<Relay>, Registry, Arc<ApiKeys>) {
     let settings: Settings = serde_json::from_value(settings.clone()).unwrap();
     let store = SqliteStore::open(&settings.database).await.unwrap();
     let clock = Arc::clone(clock);
     let nonces: Arc<dyn NonceStore> = Arc::new(SqliteNonces::new(&store, Arc::clone(&clock) as _));
     let registry = Registry::new();
+    let keys = Arc::new(SqliteApiKeys::new(store.pool()));
+    let api_keys =
+        Arc::new(ApiKeys::open(&settings, keys, Arc::clone(&clock) as _, Arc::new(OsEntropy)).await.unwrap());
     let parts = Parts {
         store: Arc::new(store.clone()),
         nonces,
@@ -312,9 +333,10 @@ async fn open(
         clock,
         entropy: Arc::new(OsEntropy),
         metrics: Arc::new(Metrics::new(&registry).unwrap()),
+        api_keys: Arc::clone(&api_keys),
     };
     let relay = Arc::new(Relay::new(&settings, parts).unwrap());
-    (store, relay, registry)
+    (store, relay, registry, api_keys)
 }
 
 async fn serve_at_a_free_port(relay: &Arc<Relay>) -> (Client, Running) {

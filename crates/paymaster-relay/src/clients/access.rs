@@ -1,0 +1,149 @@
+//! What a caller may do. A key's state is looked at for every call, so that a revocation ends open WebSockets too.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use thiserror::Error;
+
+use super::key::{ApiKey, Scope, StoredKey};
+use super::usage::Usage;
+use super::{Caller, KeyHash};
+
+/// Why a caller is not served.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Denied {
+    /// A key is required, and none came.
+    #[error(
+        "an API key is required: send it as `Authorization: Bearer <key>`, as `x-api-key`, or as the last segment of \
+         the path /rpc/<key>"
+    )]
+    KeyMissing,
+    /// Nobody made that key.
+    #[error("the API key is unknown")]
+    KeyUnknown,
+    /// Header and path carry different keys.
+    #[error("the request carries different API keys: send one")]
+    KeysDiffer,
+    /// It was revoked.
+    #[error("the API key was revoked")]
+    KeyRevoked,
+    /// Its time is over.
+    #[error("the API key expired")]
+    KeyExpired {
+        /// Unix seconds.
+        expired_at: u64,
+    },
+    /// A publishable key used from elsewhere.
+    #[error("this API key can't be used from {}", origin.as_deref().unwrap_or("a request without an Origin header"))]
+    OriginNotAllowed {
+        /// The header, cut.
+        origin: Option<String>,
+    },
+    /// The method is outside the key's scopes.
+    #[error("the API key has no scope `{required}`, which this method needs")]
+    ScopeMissing {
+        /// What the method needs.
+        required: Scope,
+        /// What the key has.
+        scopes: Vec<Scope>,
+    },
+    /// The day's calls are used up.
+    #[error("the API key's quota of {limit} calls a day is used up")]
+    QuotaExhausted {
+        /// Calls a day.
+        limit: u64,
+        /// Unix seconds at which the next day begins.
+        reset_at: u64,
+    },
+}
+
+/// A key and its state.
+#[derive(Debug)]
+pub(crate) struct LiveKey {
+    key: Arc<ApiKey>,
+    created_at: Option<u64>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    revoked_at: Option<u64>,
+    usage: Usage,
+    /// Whether the store has that usage.
+    is_saved: bool,
+}
+
+impl LiveKey {
+    pub(super) fn new(key: ApiKey, created_at: Option<u64>, revoked_at: Option<u64>, usage: Usage) -> Self {
+        let state = Mutex::new(State { revoked_at, usage, is_saved: true });
+        Self { key: Arc::new(key), created_at, state }
+    }
+
+    pub(crate) fn key(&self) -> &ApiKey {
+        &self.key
+    }
+
+    pub(super) fn revoke(&self, at: u64) {
+        self.state().revoked_at.get_or_insert(at);
+    }
+
+    /// The usage that the store doesn't have yet.
+    pub(super) fn unsaved(&self) -> Option<Usage> {
+        let state = self.state();
+        (!state.is_saved && self.created_at.is_some()).then_some(state.usage)
+    }
+
+    /// That usage is in the store.
+    pub(super) fn saved(&self, usage: Usage) {
+        let mut state = self.state();
+        state.is_saved = state.usage == usage;
+    }
+
+    /// As the store would have it; `None` for a key of the settings.
+    pub(super) fn stored(&self, hash: KeyHash) -> Option<StoredKey> {
+        let state = self.state();
+        let (key, created_at) = (self.key.as_ref().clone(), self.created_at?);
+        Some(StoredKey { key, hash, created_at, revoked_at: state.revoked_at, usage: state.usage })
+    }
+
+    fn call(&self, scope: Option<Scope>, now: u64) -> Result<(), Denied> {
+        let mut state = self.state();
+        if state.revoked_at.is_some() {
+            return Err(Denied::KeyRevoked);
+        }
+        if let Some(expired_at) = self.key.expires_at.filter(|expires_at| *expires_at <= now) {
+            return Err(Denied::KeyExpired { expired_at });
+        }
+        let Some(required) = scope else { return Ok(()) };
+        if !self.key.scopes.contains(&required) {
+            return Err(Denied::ScopeMissing { required, scopes: self.key.scopes.clone() });
+        }
+        let counted = state.usage.count(self.key.quota, now);
+        counted.map_err(|reset_at| Denied::QuotaExhausted { limit: self.key.quota.unwrap_or_default(), reset_at })?;
+        state.is_saved = false;
+        Ok(())
+    }
+
+    /// A panic elsewhere leaves whole values behind.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A caller at the edge: what each of its calls is held against.
+#[derive(Clone, Debug)]
+pub(crate) enum Access {
+    /// Without a key, where none is required.
+    Anonymous,
+    /// With a key.
+    Key(Arc<LiveKey>),
+}
+
+impl Access {
+    /// Admits one call, and counts it.
+    pub(crate) fn call(&self, scope: Option<Scope>, now: u64) -> Result<Caller, Denied> {
+        match self {
+            Self::Anonymous => Ok(Caller::Anonymous),
+            Self::Key(live) => live.call(scope, now).map(|()| Caller::Key(Arc::clone(&live.key))),
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! Every API key, in memory: looked up without the store, changed in both at once.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use proto::json::Excerpt;
+use secrecy::{ExposeSecret, SecretString};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use super::access::{Access, Denied, LiveKey};
+use super::key::{ApiKey, ApiKeyId, KeyHash, KeyKind, NewApiKey, Scope, StoredKey, text_of};
+use super::usage::Usage;
+use super::{ApiKeyStore, Origins};
+use crate::ports::{Clock, Entropy, EntropyUnavailable};
+use crate::settings::{Settings, SettingsError};
+use crate::store::StoreError;
+
+const HASHES: &str = "rpc.api_key_hashes";
+const MAX_LABEL: usize = 64;
+
+/// The API keys of the store and of the settings.
+pub struct ApiKeys {
+    store: Arc<dyn ApiKeyStore>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    is_required: bool,
+    policies: Vec<String>,
+    live: RwLock<HashMap<KeyHash, Arc<LiveKey>>>,
+}
+
+/// Why a key is not made or revoked.
+#[derive(Debug, Error)]
+pub enum ApiKeyError {
+    /// A value makes no sense.
+    #[error("{field}: {problem}")]
+    Invalid {
+        /// Which.
+        field: &'static str,
+        /// What is wrong, for people.
+        problem: String,
+    },
+    /// No key has that id.
+    #[error("there is no API key {id}")]
+    Unknown {
+        /// What was asked for, cut.
+        id: String,
+    },
+    /// It stands in the settings.
+    #[error("API key {id} stands in relay.rpc.api_key_hashes: remove it there and restart")]
+    OfSettings {
+        /// Its id.
+        id: ApiKeyId,
+    },
+    /// It is refused from now on by this process, and would be served again after a restart.
+    #[error("API key {id} is refused from now on, but that could not be recorded: revoke it again ({problem})")]
+    NotRecorded {
+        /// Its id.
+        id: ApiKeyId,
+        /// For the operator.
+        problem: StoreError,
+    },
+    /// The store cannot answer now.
+    #[error("the store cannot answer now: {0}")]
+    Store(#[from] StoreError),
+    /// No randomness.
+    #[error(transparent)]
+    Entropy(#[from] EntropyUnavailable),
+}
+
+impl ApiKeys {
+    /// Reads the keys of the store and of the settings.
+    ///
+    /// # Errors
+    /// [`ApiKeyError::Store`], and [`ApiKeyError::Invalid`] for a hash of the settings that is none.
+    pub async fn open(
+        settings: &Settings,
+        store: Arc<dyn ApiKeyStore>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, ApiKeyError> {
+        let of_settings = check_hashes(&settings.rpc.api_key_hashes)
+            .map_err(|problem| ApiKeyError::Invalid { field: HASHES, problem: problem.to_string() })?;
+        let is_required = settings.rpc.require_api_key || !of_settings.is_empty();
+        let policies: Vec<_> = settings.policies.iter().map(|policy| policy.id.clone()).collect();
+        let mut live = HashMap::new();
+        for StoredKey { key, hash, created_at, revoked_at, usage } in store.all().await? {
+            for missing in key.policies.iter().filter(|policy| revoked_at.is_none() && !policies.contains(policy)) {
+                tracing::warn!(key = %key.id, policy = missing, "an API key names a policy that is not configured");
+            }
+            live.insert(hash, Arc::new(LiveKey::new(key, Some(created_at), revoked_at, usage)));
+        }
+        for hash in of_settings {
+            live.insert(hash, Arc::new(LiveKey::new(key_of_settings(&hash), None, None, Usage::default())));
+        }
+        Ok(Self { store, clock, entropy, is_required, policies, live: RwLock::new(live) })
+    }
+
+    /// The key with that hash, whatever its state.
+    pub(crate) fn find(&self, hash: &KeyHash) -> Option<Arc<LiveKey>> {
+        self.live().get(hash).cloned()
+    }
+
+    /// What a caller with these keys may do, before any call. Hashes are compared, so the timing tells nothing about a
+    /// key. `origin` is the header's value.
+    pub(crate) fn admit(&self, presented: &[KeyHash], origin: Option<&str>) -> Result<Access, Denied> {
+        let Some((hash, others)) = presented.split_first() else {
+            return if self.is_required { Err(Denied::KeyMissing) } else { Ok(Access::Anonymous) };
+        };
+        if others.iter().any(|other| other != hash) {
+            return Err(Denied::KeysDiffer);
+        }
+        let live = self.find(hash).ok_or(Denied::KeyUnknown)?;
+        if live.key().kind == KeyKind::Publishable && !live.key().origins.allows(origin) {
+            return Err(Denied::OriginNotAllowed { origin: origin.map(|origin| Excerpt(origin).to_string()) });
+        }
+        Ok(Access::Key(live))
+    }
+
+    /// Makes a key. The text is nowhere else.
+    ///
+    /// # Errors
+    /// [`ApiKeyError`].
+    pub async fn generate(&self, new: NewApiKey) -> Result<(ApiKey, SecretString), ApiKeyError> {
+        let now = self.clock.now();
+        let mut random = Zeroizing::new([0; 32]);
+        self.entropy.fill(random.as_mut_slice())?;
+        let text = text_of(&random);
+        let hash = KeyHash::of(text.expose_secret().as_bytes());
+        let key = self.checked(new, ApiKeyId::of_hash(&hash), now)?;
+        let usage = Usage::default();
+        let stored = StoredKey { key: key.clone(), hash, created_at: now, revoked_at: None, usage };
+        self.store.insert(&stored).await?;
+        let live = Arc::new(LiveKey::new(key.clone(), Some(now), None, usage));
+        self.live.write().unwrap_or_else(PoisonError::into_inner).insert(hash, live);
+        tracing::info!(key = %key.id, label = key.label, "an API key was made");
+        Ok((key, text))
+    }
+
+    /// Every key of the store with its state, the oldest first.
+    #[must_use]
+    pub fn list(&self) -> Vec<StoredKey> {
+        let live = self.live();
+        let mut keys: Vec<_> = live.iter().filter_map(|(hash, live)| live.stored(*hash)).collect();
+        keys.sort_by(|one, other| (one.created_at, &one.key.id).cmp(&(other.created_at, &other.key.id)));
+        keys
+    }
+
+    /// Refuses a key from now on, also on WebSockets that are open.
+    ///
+    /// # Errors
+    /// [`ApiKeyError`].
+    pub async fn revoke(&self, id: &str) -> Result<ApiKeyId, ApiKeyError> {
+        let found = {
+            let live = self.live();
+            live.iter().find(|(_, live)| live.key().id.as_str() == id).map(|(hash, live)| (*hash, Arc::clone(live)))
+        };
+        let (hash, live) = found.ok_or_else(|| ApiKeyError::Unknown { id: Excerpt(id).to_string() })?;
+        let id = live.key().id.clone();
+        if live.stored(hash).is_none() {
+            return Err(ApiKeyError::OfSettings { id });
+        }
+        // At once, even where the store fails.
+        let now = self.clock.now();
+        live.revoke(now);
+        match self.store.revoke(&id, now).await {
+            Ok(_) => {
+                tracing::info!(key = %id, "an API key was revoked");
+                Ok(id)
+            }
+            Err(problem) => Err(ApiKeyError::NotRecorded { id, problem }),
+        }
+    }
+
+    /// Writes down what was used since the last time. A crash before loses these counts.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the next time writes them.
+    pub async fn save_usage(&self) -> Result<(), StoreError> {
+        let used: Vec<_> = {
+            let live = self.live();
+            live.values().filter_map(|live| live.unsaved().map(|usage| (Arc::clone(live), usage))).collect()
+        };
+        if used.is_empty() {
+            return Ok(());
+        }
+        let rows: Vec<_> = used.iter().map(|(live, usage)| (live.key().id.clone(), *usage)).collect();
+        self.store.record_usage(&rows).await?;
+        for (live, usage) in used {
+            live.saved(usage);
+        }
+        Ok(())
+    }
+
+    /// A panic elsewhere leaves a whole map behind.
+    fn live(&self) -> RwLockReadGuard<'_, HashMap<KeyHash, Arc<LiveKey>>> {
+        self.live.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn checked(&self, new: NewApiKey, id: ApiKeyId, now: u64) -> Result<ApiKey, ApiKeyError> {
+        let invalid = |field, problem: String| Err(ApiKeyError::Invalid { field, problem });
+        let NewApiKey { label, kind, mut scopes, policies, mut origins, quota, valid_for_seconds } = new;
+        let is_label = !label.is_empty() && label.chars().count() <= MAX_LABEL && !label.chars().any(char::is_control);
+        if !is_label {
+            return invalid("label", format!("expected 1 to {MAX_LABEL} printable characters"));
+        }
+        if let Some(unknown) = policies.iter().find(|policy| !self.policies.contains(policy)) {
+            let known = self.policies.join(", ");
+            return invalid(
+                "policies",
+                format!("there is no policy {:?}; there are: {known}", Excerpt(unknown).to_string()),
+            );
+        }
+        if kind == KeyKind::Publishable && policies.is_empty() {
+            return invalid("policies", "a publishable key is public: name the policies that bound it".to_owned());
+        }
+        if kind == KeyKind::Server && !origins.0.is_empty() {
+            return invalid(
+                "origins",
+                "only publishable keys have origins; relay.rpc.allowed_origins is for the others".to_owned(),
+            );
+        }
+        if quota == Some(0) {
+            return invalid("quota", "must be above 0".to_owned());
+        }
+        if valid_for_seconds == Some(0) {
+            return invalid("validForSeconds", "must be above 0".to_owned());
+        }
+        if scopes.is_empty() {
+            scopes = match kind {
+                KeyKind::Server => Scope::ALL.to_vec(),
+                KeyKind::Publishable => vec![Scope::Sponsor],
+            };
+        }
+        scopes.sort_unstable();
+        scopes.dedup();
+        if kind == KeyKind::Publishable && origins.0.is_empty() {
+            origins = Origins::any();
+        }
+        let expires_at = valid_for_seconds.map(|seconds| now.saturating_add(seconds));
+        Ok(ApiKey { id, label, kind, scopes, policies, origins, quota, expires_at })
+    }
+}
+
+/// The hashes of the settings.
+pub(crate) fn check_hashes(texts: &[String]) -> Result<Vec<KeyHash>, SettingsError> {
+    let parse = |text: &String| {
+        let mut hash = [0; 32];
+        hex::decode_to_slice(text.strip_prefix("0x").unwrap_or(text), &mut hash)
+            .map_err(|_| SettingsError::Invalid { key: HASHES, problem: "a SHA-256 is 64 hex digits".to_owned() })?;
+        Ok(KeyHash(hash))
+    };
+    texts.iter().map(parse).collect()
+}
+
+/// A key of the settings is a server's, and bounded by nothing of its own.
+fn key_of_settings(hash: &KeyHash) -> ApiKey {
+    ApiKey {
+        id: ApiKeyId::of_hash(hash),
+        label: HASHES.to_owned(),
+        kind: KeyKind::Server,
+        scopes: Scope::ALL.to_vec(),
+        policies: Vec::new(),
+        origins: Origins::default(),
+        quota: None,
+        expires_at: None,
+    }
+}

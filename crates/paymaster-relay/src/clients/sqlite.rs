@@ -1,0 +1,136 @@
+//! API keys in the embedded database.
+
+use async_trait::async_trait;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqlitePool};
+
+use super::ApiKeyStore;
+use super::key::{ApiKey, ApiKeyId, KeyHash, StoredKey};
+use super::usage::Usage;
+use crate::store::StoreError;
+
+/// Keys in the `api_keys` table.
+#[derive(Clone, Debug)]
+pub struct SqliteApiKeys(SqlitePool);
+
+impl SqliteApiKeys {
+    /// Over the pool of a [`crate::store::SqliteStore`], which brought the table.
+    #[must_use]
+    pub const fn new(pool: SqlitePool) -> Self {
+        Self(pool)
+    }
+}
+
+#[async_trait]
+impl ApiKeyStore for SqliteApiKeys {
+    async fn all(&self) -> Result<Vec<StoredKey>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM api_keys ORDER BY created_at, id").fetch_all(&self.0).await;
+        rows.map_err(StoreError::new)?.iter().map(stored).collect()
+    }
+
+    async fn insert(&self, StoredKey { key, hash, created_at, .. }: &StoredKey) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO api_keys (id, hash, label, kind, scopes, policies, origins, daily_calls, created_at, expires_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        )
+        .bind(key.id.as_str())
+        .bind(&hash.0[..])
+        .bind(key.label.as_str())
+        .bind(word(&key.kind)?)
+        .bind(text(&key.scopes)?)
+        .bind(text(&key.policies)?)
+        .bind(text(&key.origins)?)
+        .bind(key.quota.map(signed).transpose()?)
+        .bind(signed(*created_at)?)
+        .bind(key.expires_at.map(signed).transpose()?)
+        .execute(&self.0)
+        .await
+        .map(|_| ())
+        .map_err(StoreError::new)
+    }
+
+    async fn revoke(&self, id: &ApiKeyId, at: u64) -> Result<bool, StoreError> {
+        sqlx::query("UPDATE api_keys SET revoked_at = coalesce(revoked_at, ?2) WHERE id = ?1")
+            .bind(id.as_str())
+            .bind(signed(at)?)
+            .execute(&self.0)
+            .await
+            .map(|done| done.rows_affected() == 1)
+            .map_err(StoreError::new)
+    }
+
+    async fn record_usage(&self, usage: &[(ApiKeyId, Usage)]) -> Result<(), StoreError> {
+        let mut transaction = self.0.begin().await.map_err(StoreError::new)?;
+        for (id, Usage { day, calls, last_used_at }) in usage {
+            sqlx::query("UPDATE api_keys SET used_day = ?2, used_calls = ?3, last_used_at = ?4 WHERE id = ?1")
+                .bind(id.as_str())
+                .bind(signed(*day)?)
+                .bind(signed(*calls)?)
+                .bind(last_used_at.map(signed).transpose()?)
+                .execute(&mut *transaction)
+                .await
+                .map_err(StoreError::new)?;
+        }
+        transaction.commit().await.map_err(StoreError::new)
+    }
+}
+
+fn stored(row: &SqliteRow) -> Result<StoredKey, StoreError> {
+    let hash: Vec<u8> = column(row, "hash")?;
+    let kind: String = column(row, "kind")?;
+    Ok(StoredKey {
+        key: ApiKey {
+            id: ApiKeyId::from(column::<String>(row, "id")?),
+            label: column(row, "label")?,
+            kind: serde_json::from_value(kind.into()).map_err(StoreError::new)?,
+            scopes: list(row, "scopes")?,
+            policies: list(row, "policies")?,
+            origins: list(row, "origins")?,
+            quota: optional(row, "daily_calls")?,
+            expires_at: optional(row, "expires_at")?,
+        },
+        hash: KeyHash(hash.try_into().map_err(|_| StoreError::new("a hash of another length"))?),
+        created_at: unsigned(column(row, "created_at")?)?,
+        revoked_at: optional(row, "revoked_at")?,
+        usage: Usage {
+            day: unsigned(column(row, "used_day")?)?,
+            calls: unsigned(column(row, "used_calls")?)?,
+            last_used_at: optional(row, "last_used_at")?,
+        },
+    })
+}
+
+fn column<'r, T>(row: &'r SqliteRow, name: &str) -> Result<T, StoreError>
+where
+    T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
+{
+    row.try_get(name).map_err(StoreError::new)
+}
+
+fn optional(row: &SqliteRow, name: &str) -> Result<Option<u64>, StoreError> {
+    column::<Option<i64>>(row, name)?.map(unsigned).transpose()
+}
+
+fn list<T: DeserializeOwned>(row: &SqliteRow, name: &str) -> Result<T, StoreError> {
+    serde_json::from_str(column(row, name)?).map_err(StoreError::new)
+}
+
+fn text(list: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(list).map_err(StoreError::new)
+}
+
+/// A word without the quotes of JSON.
+fn word(value: &impl Serialize) -> Result<String, StoreError> {
+    let value = serde_json::to_value(value).map_err(StoreError::new)?;
+    value.as_str().map(str::to_owned).ok_or_else(|| StoreError::new("a word that is none"))
+}
+
+fn signed(value: u64) -> Result<i64, StoreError> {
+    i64::try_from(value).map_err(|_| StoreError::new("a number beyond 63 bits"))
+}
+
+fn unsigned(value: i64) -> Result<u64, StoreError> {
+    u64::try_from(value).map_err(|_| StoreError::new("a negative number"))
+}

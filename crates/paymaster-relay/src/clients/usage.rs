@@ -1,0 +1,58 @@
+//! How much a key was used: its calls of one UTC day.
+
+use serde::{Deserialize, Serialize};
+
+const DAY: u64 = 24 * 60 * 60;
+
+/// The calls of a day, and the time of the last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Usage {
+    /// Days since 1970.
+    pub day: u64,
+    /// Calls in that day.
+    pub calls: u64,
+    /// Unix seconds.
+    pub last_used_at: Option<u64>,
+}
+
+impl Usage {
+    /// Counts a call, unless the quota of the day is used up.
+    ///
+    /// # Errors
+    /// Unix seconds at which the next day begins.
+    pub(super) fn count(&mut self, quota: Option<u64>, now: u64) -> Result<(), u64> {
+        let today = now / DAY;
+        let calls = if today == self.day { self.calls } else { 0 };
+        if quota.is_some_and(|quota| calls >= quota) {
+            return Err((today + 1) * DAY);
+        }
+        *self = Self { day: today, calls: calls + 1, last_used_at: Some(now) };
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quota_lasts_until_the_next_utc_day() {
+        let mut usage = Usage::default();
+        let noon = 20_000 * DAY + DAY / 2;
+        assert_eq!([usage.count(Some(2), noon), usage.count(Some(2), noon + 1)], [Ok(()), Ok(())]);
+        assert_eq!(usage.count(Some(2), noon + 2), Err(20_001 * DAY));
+        assert_eq!(usage.last_used_at, Some(noon + 1), "a refused call is no use");
+        assert_eq!(usage.count(Some(2), 20_001 * DAY), Ok(()));
+        assert_eq!(usage.calls, 1);
+    }
+
+    #[test]
+    fn without_a_quota_calls_are_counted_all_the_same() {
+        let mut usage = Usage::default();
+        for _ in 0..3 {
+            usage.count(None, DAY).unwrap();
+        }
+        assert_eq!((usage.day, usage.calls), (1, 3));
+    }
+}

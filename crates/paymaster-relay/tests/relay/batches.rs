@@ -1,0 +1,120 @@
+//! Batches as ethers sends them, and what providers ask before anything else.
+
+use devkit::EntryPointVersion::V07;
+use serde_json::{Value, json};
+
+use crate::support::{ACCOUNT, Refusal, World};
+
+fn call(id: usize) -> Value {
+    json!({ "jsonrpc": "2.0", "id": id, "method": "eth_chainId", "params": [] })
+}
+
+async fn answers(world: &World, batch: &[Value]) -> Vec<Value> {
+    let response = world.client.post(json!(batch).to_string(), &[]).await;
+    assert_eq!(response.status(), 200);
+    response.json().await.unwrap()
+}
+
+#[tokio::test]
+async fn a_batch_of_a_hundred_calls_passes_with_the_defaults() {
+    let world = World::new(V07).await;
+    let batch: Vec<_> = (0..100).map(call).collect();
+    let answers = answers(&world, &batch).await;
+    let passed = answers.iter().enumerate().filter(|(id, answer)| answer["id"] == *id && answer["result"] == "0x7a69");
+    assert_eq!(passed.count(), 100);
+}
+
+#[tokio::test]
+async fn every_call_of_a_batch_over_the_limit_is_refused_by_its_id_with_the_limit() {
+    let world = World::new(V07).await;
+    let notification = json!({ "jsonrpc": "2.0", "method": "eth_chainId" });
+    let mut batch: Vec<_> = (0..100).map(call).collect();
+    batch.extend([notification, json!(5)]);
+    let answers = answers(&world, &batch).await;
+    let ids: Vec<_> = answers.iter().map(|answer| answer["id"].clone()).collect();
+    let expected: Vec<_> = (0..100).map(|id| json!(id)).chain([Value::Null]).collect();
+    assert_eq!(ids, expected, "a notification has no answer, and what is no request has no id");
+    for answer in &answers {
+        let refusal = Refusal::of(&answer["error"]);
+        refusal.assert_is(-32600, "batch_too_large", false);
+        assert_eq!((&refusal.data["limit"], &refusal.data["used"]), (&json!("100"), &json!("102")));
+        assert!(refusal.message.contains("100"), "{refusal:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_batch_far_over_the_limit_gets_one_answer() {
+    let world = World::with(V07, 1, |settings| settings["rpc"] = json!({ "max_body_bytes": 1_000_000 })).await;
+    let response = world.client.post(json!(vec![1; 100_000]).to_string(), &[]).await;
+    let answer: Value = response.json().await.unwrap();
+    let refusal = Refusal::of(&answer["error"]);
+    refusal.assert_is(-32600, "batch_too_large", false);
+    assert_eq!(refusal.data["limit"], "100");
+}
+
+/// What was charged for is answered: the limit of answers follows from those of batches and bodies.
+#[tokio::test]
+async fn a_batch_as_large_as_a_body_may_be_is_answered_in_full() {
+    let limits = json!({ "max_body_bytes": 24_000, "max_batch": 4 });
+    let world = World::with(V07, 10u128.pow(18), |settings| settings["rpc"] = limits).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let mut batch = Vec::new();
+    for id in 1..=4 {
+        let op = dapp.op_calling(id, vec![0xab; 2000].into());
+        let passkey = world.approval(&mut dapp, &op).await;
+        let params = json!([op, ACCOUNT, passkey]);
+        batch.push(json!({ "jsonrpc": "2.0", "id": id, "method": "pm_sponsor_with_tee", "params": params }));
+    }
+    assert!(json!(batch).to_string().len() > 20_000);
+    let answers = answers(&world, &batch).await;
+    assert_eq!(answers.len(), 4);
+    assert!(answers.iter().all(|answer| answer["result"]["success"] == true), "{answers:?}");
+}
+
+#[tokio::test]
+async fn what_providers_ask_first_is_answered() {
+    let world = World::new(V07).await;
+    for (method, result) in [
+        ("eth_chainId", "0x7a69"),
+        ("net_version", "31337"),
+        ("web3_clientVersion", concat!("super-relay/", env!("CARGO_PKG_VERSION"))),
+    ] {
+        assert_eq!(world.client.call(method, json!([])).await.unwrap(), result, "{method}");
+        let refusal = world.client.call(method, json!([1])).await.unwrap_err();
+        refusal.assert_is(-32602, "invalid_field", false);
+    }
+}
+
+#[tokio::test]
+async fn the_refusal_of_an_unknown_method_lists_the_known_ones() {
+    let world = World::new(V07).await;
+    let refusal = world.client.call("pm_steal", json!([])).await.unwrap_err();
+    refusal.assert_is(-32601, "method_not_found", false);
+    let supported: Vec<_> =
+        refusal.data["supported"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    assert!(refusal.message.contains("pm_steal"), "{refusal:?}");
+    for method in ["pm_sponsor_with_tee", "pm_getPaymasterStubData", "eth_chainId"] {
+        assert!(supported.contains(&method) && refusal.message.contains(method), "{refusal:?}");
+    }
+    let long = world.client.call(&"x\n".repeat(50_000), json!([])).await.unwrap_err();
+    assert!(long.message.len() < 1000 && !long.message.contains('\n'), "{long:?}");
+}
+
+#[tokio::test]
+async fn a_body_in_any_encoding_is_refused_as_that() {
+    let world = World::new(V07).await;
+    let body = call(1).to_string();
+    for encoding in ["gzip", "br", "zstd", "gzip, identity", "x-unknown"] {
+        let response = world.client.post(body.clone(), &[("content-encoding", encoding)]).await;
+        assert_eq!(response.status(), 415, "{encoding}");
+        assert_eq!(response.headers()["accept-encoding"], "identity");
+        let answer: Value = response.json().await.unwrap();
+        let refusal = Refusal::of(&answer["error"]);
+        refusal.assert_is(-32600, "content_encoding_not_supported", false);
+        assert!(refusal.message.contains(encoding), "{refusal:?}");
+    }
+    for encoding in ["identity", "Identity"] {
+        let response = world.client.post(body.clone(), &[("content-encoding", encoding)]).await;
+        assert_eq!(response.json::<Value>().await.unwrap()["result"], "0x7a69");
+    }
+}
