@@ -31,6 +31,12 @@ pub enum DevkitError {
         /// The operating system's or anvil's own words.
         detail: String,
     },
+    /// redis-server could not be started, or does not answer.
+    #[error("redis-server did not start: {detail}")]
+    RedisDidNotStart {
+        /// What was seen of it.
+        detail: String,
+    },
     /// A version other than those of [`crate::EntryPointVersion`].
     #[error("no EntryPoint version {given:?}: use 0.6, 0.7, 0.8 or 0.9")]
     UnknownEntryPointVersion {

@@ -1,12 +1,15 @@
 //! Where an account will stand before it is deployed: asked of the factory contract itself.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use alloy_primitives::{Bytes, U256};
+use alloy_provider::transport::{RpcError, TransportErrorKind, TransportResult};
 use alloy_provider::{Provider, RootProvider};
 use alloy_rpc_types_eth::{TransactionInput, TransactionRequest};
 use alloy_sol_types::{SolCall, sol};
 use async_trait::async_trait;
+use breaker::Breaker;
 use proto::{Address, Hash};
 use thiserror::Error;
 
@@ -40,22 +43,31 @@ pub enum FactoryError {
     NoFactory,
 }
 
+const NO_ANSWER: &str = "the node did not answer in time";
+const UNREACHABLE: &str = "the node cannot be reached";
+
 /// The factory contract, over JSON-RPC.
 pub struct ChainFactory {
     provider: RootProvider,
     address: Address,
     timeout: Duration,
+    breaker: Arc<Breaker>,
 }
 
 impl ChainFactory {
     /// A client of the configured factory; nothing is asked yet.
     #[must_use]
     pub fn new(settings: &FactorySettings) -> Self {
-        Self {
-            provider: RootProvider::new_http(settings.rpc_url.clone()),
-            address: Address(settings.address.into_array()),
-            timeout: Duration::from_secs(settings.timeout_seconds),
-        }
+        let provider = RootProvider::new_http(settings.rpc_url.clone());
+        let timeout = Duration::from_secs(settings.timeout_seconds);
+        let probed = provider.clone();
+        let breaker = Breaker::new("the chain of the account factory", move || {
+            let provider = probed.clone();
+            async move {
+                tokio::time::timeout(timeout, provider.get_chain_id()).await.is_ok_and(|answer| is_answer(&answer))
+            }
+        });
+        Self { provider, address: Address(settings.address.into_array()), timeout, breaker }
     }
 }
 
@@ -72,11 +84,34 @@ impl AccountFactory for ChainFactory {
             input: TransactionInput::new(call.abi_encode().into()),
             ..TransactionRequest::default()
         };
-        let answer: Bytes = tokio::time::timeout(self.timeout, async { self.provider.call(request).await })
-            .await
-            .map_err(|_| FactoryError::Chain("no answer in time".into()))?
-            .map_err(|error| FactoryError::Chain(error.to_string()))?;
+        let begun = self.breaker.check().map_err(|outage| FactoryError::Chain(outage.to_string()))?;
+        let answer = tokio::time::timeout(self.timeout, async { self.provider.call(request).await }).await;
+        let answer: TransportResult<Bytes> = answer.map_err(|_| {
+            self.breaker.failed(begun, NO_ANSWER);
+            FactoryError::Chain(NO_ANSWER.into())
+        })?;
+        if is_answer(&answer) {
+            self.breaker.answered();
+        } else {
+            self.breaker.failed(begun, UNREACHABLE);
+        }
+        // What the transport says may carry the node's address, and a key in it.
+        let answer = answer.map_err(|error| match error {
+            RpcError::ErrorResp(payload) => FactoryError::Chain(payload.to_string()),
+            RpcError::Transport(TransportErrorKind::HttpError(http)) => {
+                FactoryError::Chain(format!("the node answered HTTP status {}", http.status))
+            }
+            _ => FactoryError::Chain(UNREACHABLE.into()),
+        })?;
         let sender = getAddressCall::abi_decode_returns(&answer).map_err(|_| FactoryError::NoFactory)?;
         Ok(Address(sender.into_array()))
+    }
+}
+
+/// Whether the node answered, be it with an error.
+fn is_answer<T>(answer: &TransportResult<T>) -> bool {
+    match answer {
+        Err(RpcError::Transport(problem)) => matches!(problem, TransportErrorKind::HttpError(_)),
+        _ => true,
     }
 }

@@ -218,5 +218,5 @@ const fn default_signature_scheme() -> SignatureScheme {
 }
 
 const fn default_factory_timeout_seconds() -> u64 {
-    5
+    3
 }

@@ -1,5 +1,7 @@
-//! An outage in the log: a line when it begins or turns into another one, a line when it is over, and none in between.
+//! A failure of recurring work in the log: a line when it begins or turns into another one, a line when it is over, and none
+//! in between.
 
+use crate::chain::ChainError;
 use crate::error::RelayError;
 
 /// What was last said about work that is done again and again.
@@ -13,15 +15,22 @@ impl Outage {
         Self { work, said: None }
     }
 
-    /// After every turn of the work.
+    /// After every turn of the work. A chain that does not answer is told of by itself.
     pub(crate) fn note<T>(&mut self, outcome: Result<T, RelayError>) {
-        let problem = outcome.err().map(|error| error.in_full());
+        let error = outcome.err();
+        if !matches!(error, Some(RelayError::ChainUnavailable(ChainError::Unreachable { .. }))) {
+            self.note_problem(error.map(|error| error.in_full()));
+        }
+    }
+
+    /// The same in words; `None` after work that was done.
+    pub(crate) fn note_problem(&mut self, problem: Option<String>) {
         if problem == self.said {
             return;
         }
         match &problem {
-            Some(problem) => tracing::warn!("{} breaks off until this is mended: {problem}", self.work),
-            None => tracing::info!("{} goes on", self.work),
+            Some(problem) => tracing::warn!("{} is failing: {problem}", self.work),
+            None => tracing::info!("{} recovered", self.work),
         }
         self.said = problem;
     }

@@ -3,9 +3,8 @@
 use std::net::SocketAddr;
 
 use kms_gateway::settings::TeeKind;
-use url::Url;
 
-use super::{Bootstrap, Config, ConfigError, Listen, Profile};
+use super::{Bootstrap, Config, ConfigError, Listen, Profile, RemoteKms};
 use crate::{production, telemetry};
 
 /// A KMS for a node.
@@ -14,7 +13,7 @@ pub enum KmsOfNode<'a> {
     /// In the same process.
     Here(&'a kms_gateway::Settings),
     /// At one of these gateways.
-    Elsewhere(&'a [Url]),
+    Elsewhere(&'a RemoteKms),
 }
 
 impl Config {
@@ -31,6 +30,9 @@ impl Config {
         self.connections.check()?;
         if self.remote_kms.urls.iter().any(|url| !matches!(url.scheme(), "http" | "https")) {
             return Err(ConfigError::value("remote_kms.urls", "must be http: or https:"));
+        }
+        if self.remote_kms.timeout_seconds == 0 {
+            return Err(ConfigError::value("remote_kms.timeout_seconds", "must be above 0"));
         }
         if let Some(bootstrap) = &self.bootstrap {
             bootstrap.check()?;
@@ -70,7 +72,7 @@ impl Config {
     pub fn for_node(&self) -> Result<(&paymaster_relay::Settings, KmsOfNode<'_>), ConfigError> {
         let relay = self.for_relay()?;
         match &self.kms {
-            _ if !self.remote_kms.urls.is_empty() => Ok((relay, KmsOfNode::Elsewhere(&self.remote_kms.urls))),
+            _ if !self.remote_kms.urls.is_empty() => Ok((relay, KmsOfNode::Elsewhere(&self.remote_kms))),
             Some(kms) if kms.rp_id != relay.rp_id => Err(ConfigError::RelyingParties),
             Some(kms) => Ok((relay, KmsOfNode::Here(kms))),
             None => Err(ConfigError::Missing("kms` or `remote_kms.urls")),
@@ -93,7 +95,9 @@ impl Config {
         if self.relay.is_some() {
             commands.push(match self.for_node()?.1 {
                 KmsOfNode::Here(_) => "`node` serves relay, kms and ops".to_owned(),
-                KmsOfNode::Elsewhere(urls) => format!("`node` serves relay and ops (kms elsewhere: {})", urls.len()),
+                KmsOfNode::Elsewhere(remote) => {
+                    format!("`node` serves relay and ops (kms elsewhere: {})", remote.urls.len())
+                }
             });
         }
         if self.kms.is_some() {

@@ -131,12 +131,21 @@ pub enum LogFormat {
 }
 
 /// KMS gateways elsewhere.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RemoteKms {
     /// Base URLs, tried in order. Empty: the KMS runs in this process.
     #[schemars(with = "Vec<String>")]
     pub urls: Vec<Url>,
+    /// Seconds after which a gateway counts as down and the next one is asked. A gateway waits for its TEE meanwhile.
+    #[schemars(range(min = 1))]
+    pub timeout_seconds: u64,
+}
+
+impl Default for RemoteKms {
+    fn default() -> Self {
+        Self { urls: Vec::new(), timeout_seconds: 3 }
+    }
 }
 
 /// What a new TEE is told at its first start.

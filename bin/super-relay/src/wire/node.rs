@@ -18,13 +18,10 @@ use super::relay::OpenRelay;
 use super::servers::Servers;
 use super::stages::{GatewayReadiness, RelayReadiness, Stages};
 use super::{kms, relay, start_error};
-use crate::config::{Config, KmsOfNode};
+use crate::config::{Config, KmsOfNode, RemoteKms};
 use crate::error::Error;
 use crate::in_process_kms::InProcessKms;
 use crate::ops::{self, Readiness};
-
-/// How long to wait for a remote gateway: longer than it waits for its TEE.
-const REMOTE_KMS_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A running node: the relay, and the KMS with it unless gateways elsewhere are configured.
 pub struct Node {
@@ -51,7 +48,7 @@ impl Node {
                 let gateway = kms::open(kms.clone(), &registry, &stages).await?;
                 (Some(gateway.clone()), Arc::new(InProcessKms(gateway)))
             }
-            KmsOfNode::Elsewhere(urls) => (None, Arc::new(remote_kms(urls)?)),
+            KmsOfNode::Elsewhere(remote) => (None, Arc::new(remote_kms(remote)?)),
         };
         let key = relay::open_key(settings, Arc::clone(&port))?;
         if let (Some(gateway), Some(bootstrap)) = (&gateway, &config.bootstrap) {
@@ -147,8 +144,8 @@ impl KmsNode {
 }
 
 /// The gateways elsewhere.
-fn remote_kms(urls: &[Url]) -> Result<HttpKms, Error> {
-    HttpKms::new(urls.to_vec(), REMOTE_KMS_TIMEOUT).map_err(start_error("remote_kms"))
+fn remote_kms(remote: &RemoteKms) -> Result<HttpKms, Error> {
+    HttpKms::new(remote.urls.clone(), Duration::from_secs(remote.timeout_seconds)).map_err(start_error("remote_kms"))
 }
 
 /// Before anything that may take its time: what takes it can be asked for.

@@ -47,7 +47,7 @@ pub async fn open(
     let store = SqliteStore::open(&settings.database).await.map_err(start_error("relay.database"))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let nonces: Arc<dyn NonceStore> = match &settings.redis {
-        Some(redis) => Arc::new(RedisNonces::connect(redis).await.map_err(start_error("relay.redis"))?),
+        Some(redis) => Arc::new(RedisNonces::new(redis).map_err(start_error("relay.redis"))?),
         None => Arc::new(SqliteNonces::new(&store, Arc::clone(&clock))),
     };
     let entropy = Arc::new(OsEntropy);

@@ -18,6 +18,7 @@ mod demo;
 mod dual_signature;
 mod eip7702;
 mod erc7677;
+mod hangs;
 mod lifecycle;
 mod lost_tee;
 mod opening;

@@ -1,16 +1,17 @@
 //! Claims of requests in Redis, with a real server.
 
 use devkit::EntryPointVersion::V07;
+use devkit::RedisServer;
 use serde_json::{Value, json};
 
-use crate::support::{RedisServer, Refusal, Setup, TeeAccount, World, within_seconds};
+use crate::support::{Refusal, Setup, TeeAccount, World, within_seconds};
 
 /// Wei. Covers the worst case of one operation of these tests and not of two.
 const ONE_OPERATION: u128 = 5_000_000_000_000_000;
 
 #[tokio::test]
 async fn a_retry_is_recognised_after_a_restart_of_the_node() {
-    let redis = RedisServer::start().await;
+    let redis = RedisServer::start(None).await.unwrap();
     let mut world = with(&redis).await;
     let request = request(&world).await;
     let first = send(&world, &request).await.unwrap();
@@ -23,11 +24,11 @@ async fn a_retry_is_recognised_after_a_restart_of_the_node() {
 
 #[tokio::test]
 async fn while_redis_is_down_requests_are_refused_as_retryable_and_nothing_is_signed() {
-    let mut redis = RedisServer::start().await;
+    let mut redis = RedisServer::start(None).await.unwrap();
     let world = with(&redis).await;
     let request = request(&world).await;
     let before = world.kms().decisions().await;
-    redis.stop().await;
+    redis.stop().unwrap();
 
     for _ in 0..2 {
         send(&world, &request).await.unwrap_err().is_retryable(-32603, "claims_unavailable");
@@ -35,20 +36,20 @@ async fn while_redis_is_down_requests_are_refused_as_retryable_and_nothing_is_si
     assert_eq!(world.kms().decisions().await, before);
     assert_eq!(world.ops("/readyz").await.0, 503);
 
-    redis.start_again().await;
+    redis.start_again().await.unwrap();
     let answer = within_seconds(10, async || send(&world, &request).await.ok()).await;
     assert!(world.entry_point().handle_ops(&answer["userOperation"]).await.unwrap().success);
 }
 
 #[tokio::test]
 async fn a_redis_that_forgot_everything_costs_no_second_charge_and_changes_no_byte() {
-    let mut redis = RedisServer::start().await;
+    let mut redis = RedisServer::start(None).await.unwrap();
     let world = with(&redis).await;
     let request = request(&world).await;
     let first = send(&world, &request).await.unwrap();
 
-    redis.stop().await;
-    redis.start_again().await;
+    redis.stop().unwrap();
+    redis.start_again().await.unwrap();
 
     let second = within_seconds(10, async || match send(&world, &request).await {
         Ok(answer) => Some(answer),

@@ -9,9 +9,8 @@ use alloy_rpc_types_eth::{TransactionInput, TransactionRequest};
 use alloy_sol_types::{SolCall, SolError, sol};
 use proto::{Address, Init, Uint256, UserOperation};
 use serde::Deserialize;
-use tokio::time::timeout;
 
-use super::rpc::{RpcChain, balanceOfCall, contract_error, decoded, describe, eth, no_answer, pausedCall, wei};
+use super::rpc::{RpcChain, balanceOfCall, contract_error, decoded, describe, eth, pausedCall, wei};
 use super::{Block, ChainError, Creation, Facts, PaymasterState};
 use crate::catalogue::Deployment;
 
@@ -69,7 +68,7 @@ pub(super) async fn read(chain: &RpcChain, deployment: &Deployment, op: &UserOpe
         }
         Init::Factory { .. } | Init::Deployed | Init::Eip7702 { .. } => None,
     };
-    timeout(chain.patience, batch.send()).await.map_err(|_| no_answer())?.map_err(unsendable)?;
+    chain.within(batch.send()).await?.map_err(unsendable)?;
 
     let header: Option<Header> = header.await.map_err(unsendable)?;
     let code: Bytes = code.await.map_err(unsendable)?;

@@ -125,6 +125,12 @@ pub enum ChainError {
         /// How.
         detail: String,
     },
+    /// The node does not answer at all. Told to operators when it begins and when it ends.
+    #[error("{detail}")]
+    Unreachable {
+        /// How.
+        detail: String,
+    },
     /// A contract is not the one it should be.
     #[error("the contract at {contract} does not answer {function}: {detail}")]
     Contract {

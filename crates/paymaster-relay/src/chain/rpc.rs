@@ -1,5 +1,6 @@
 //! The chain over a node's JSON-RPC.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use alloy_primitives::{Address as EthAddress, Bytes, U256};
@@ -8,7 +9,9 @@ use alloy_provider::{Provider, RootProvider};
 use alloy_rpc_types_eth::{Filter, Log, TransactionInput, TransactionRequest};
 use alloy_sol_types::{SolCall, SolEvent, sol};
 use async_trait::async_trait;
+use breaker::Breaker;
 use proto::{Address, UserOpHash, UserOperation, Wei};
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use super::facts::{self, Header};
@@ -30,11 +33,16 @@ sol! {
     );
 }
 
-/// A node. Every question ends within the configured time, answered or not.
+const NO_ANSWER: &str = "the node did not answer in time";
+const UNREACHABLE: &str = "the node cannot be reached";
+
+/// A node. Every question ends within the configured time, answered or not; once one was not, the others end at once until
+/// the node answers.
 #[derive(Clone, Debug)]
 pub struct RpcChain {
     pub(super) provider: RootProvider,
-    pub(super) patience: Duration,
+    patience: Duration,
+    breaker: Arc<Breaker>,
 }
 
 impl RpcChain {
@@ -43,22 +51,41 @@ impl RpcChain {
     /// # Errors
     /// [`SettingsError::Invalid`] when the address is no URL.
     pub fn new(settings: &ChainSettings) -> Result<Self, SettingsError> {
-        Ok(Self {
-            provider: RootProvider::new_http(settings.url()?),
-            patience: Duration::from_secs(settings.timeout_seconds),
-        })
+        let provider = RootProvider::new_http(settings.url()?);
+        let patience = Duration::from_secs(settings.timeout_seconds);
+        let probed = provider.clone();
+        let breaker = Breaker::new("the chain", move || {
+            let provider = probed.clone();
+            async move { why_unanswered(&timeout(patience, provider.get_chain_id()).await).is_none() }
+        });
+        Ok(Self { provider, patience, breaker })
+    }
+
+    /// Asks one question, or a batch of them. The inner error is the node's answer, or at least about it.
+    pub(super) async fn within<T>(
+        &self,
+        question: impl IntoFuture<Output = TransportResult<T>>,
+    ) -> Result<TransportResult<T>, ChainError> {
+        let unreachable = |detail: &str| ChainError::Unreachable { detail: detail.to_owned() };
+        let begun = self.breaker.check().map_err(|outage| unreachable(&outage.to_string()))?;
+        let outcome = timeout(self.patience, question.into_future()).await;
+        if let Some(why) = why_unanswered(&outcome) {
+            self.breaker.failed(begun, why);
+            return Err(unreachable(why));
+        }
+        self.breaker.answered();
+        outcome.map_err(|_| unreachable(NO_ANSWER))
     }
 
     async fn call<C: SolCall>(&self, contract: Address, call: &C) -> Result<C::Return, ChainError> {
         let request =
             TransactionRequest::default().to(eth(contract)).input(TransactionInput::new(call.abi_encode().into()));
-        let answer = timeout(self.patience, self.provider.call(request)).await.map_err(|_| no_answer())?;
+        let answer = self.within(self.provider.call(request)).await?;
         decoded::<C>(contract, answer)
     }
 
     async fn ask<T>(&self, question: impl IntoFuture<Output = TransportResult<T>>) -> Result<T, ChainError> {
-        let answer = timeout(self.patience, question.into_future()).await.map_err(|_| no_answer())?;
-        answer.map_err(|error| describe(&error))
+        self.within(question).await?.map_err(|error| describe(&error))
     }
 
     async fn header(&self, tag: &str) -> Result<Block, ChainError> {
@@ -154,8 +181,14 @@ pub(super) fn contract_error<C: SolCall>(contract: Address, error: &RpcError<Tra
     }
 }
 
-pub(super) fn no_answer() -> ChainError {
-    ChainError::node("the node did not answer in time")
+/// `None` when the node answered, be it with an error.
+fn why_unanswered<T>(outcome: &Result<TransportResult<T>, Elapsed>) -> Option<&'static str> {
+    match outcome {
+        Err(_) => Some(NO_ANSWER),
+        Ok(Err(RpcError::Transport(TransportErrorKind::HttpError(_)))) => None,
+        Ok(Err(RpcError::Transport(_))) => Some(UNREACHABLE),
+        Ok(_) => None,
+    }
 }
 
 fn answered(code: i64, message: &str) -> String {
@@ -169,7 +202,7 @@ pub(super) fn describe(error: &RpcError<TransportErrorKind>) -> ChainError {
         RpcError::Transport(TransportErrorKind::HttpError(http)) => {
             ChainError::node(format!("the node answered HTTP status {}", http.status))
         }
-        RpcError::Transport(_) => ChainError::node("the node cannot be reached"),
+        RpcError::Transport(_) => ChainError::node(UNREACHABLE),
         _ => ChainError::node("the node's answer does not parse"),
     }
 }

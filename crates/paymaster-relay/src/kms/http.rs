@@ -1,10 +1,12 @@
 //! The KMS over the gateway's HTTP API: several gateways, the one that answered last asked first.
 
 use std::error::Error as _;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use breaker::Breaker;
 use proto::bytes::{Bounded, BoundedList};
 use proto::command::{PasskeyInfo, PasskeyPublicKey, RotateSigner, Sponsor, SponsorReply, WalletInfo};
 use proto::json::passkey::base64url;
@@ -31,9 +33,16 @@ const UNREADABLE: &str = "this version cannot read what it answers; is it a KMS 
 #[derive(Debug)]
 pub struct HttpKms {
     client: Client,
-    gateways: Vec<Url>,
+    gateways: Vec<Gateway>,
     /// The index of the gateway that answered last.
     preferred: AtomicUsize,
+}
+
+/// One of the gateways, and whether it answers.
+#[derive(Debug)]
+struct Gateway {
+    url: Url,
+    breaker: Arc<Breaker>,
 }
 
 /// One request to whichever gateway answers.
@@ -69,6 +78,7 @@ impl HttpKms {
             .connect_timeout(CONNECT_TIMEOUT.min(timeout))
             .build()
             .map_err(|_| unavailable("no HTTP client can be made"))?;
+        let gateways = gateways.into_iter().map(|url| Gateway::new(url, client.clone())).collect();
         Ok(Self { client, gateways, preferred: AtomicUsize::new(0) })
     }
 
@@ -81,17 +91,17 @@ impl HttpKms {
             match self.attempt(gateway, &call).await {
                 Ok(answer) => {
                     self.preferred.store(index, Ordering::Relaxed);
-                    let unreadable = |_| unavailable(of(gateway, UNREADABLE));
+                    let unreadable = |_| unavailable(of(&gateway.url, UNREADABLE));
                     return answer.and_then(|body| serde_json::from_slice(&body).map_err(unreadable));
                 }
                 Err(Attempt::Undecided(message) | Attempt::Silent(message)) if !call.repeatable => {
-                    return Err(KmsError::Unavailable { message: of(gateway, &message), in_doubt: true });
+                    return Err(KmsError::Unavailable { message: of(&gateway.url, &message), in_doubt: true });
                 }
                 Err(attempt) => {
                     in_doubt |= matches!(attempt, Attempt::Silent(_));
                     let (Attempt::NotReached(message) | Attempt::Undecided(message) | Attempt::Silent(message)) =
                         attempt;
-                    why.push(of(gateway, &message));
+                    why.push(of(&gateway.url, &message));
                 }
             }
         }
@@ -99,12 +109,18 @@ impl HttpKms {
     }
 
     /// What one gateway decided; the outer error when it decided nothing, as far as we know.
-    async fn attempt(&self, gateway: &Url, call: &Call<'_>) -> Result<Result<Vec<u8>, KmsError>, Attempt> {
-        let mut url = gateway.clone();
-        url.path_segments_mut()
-            .map_err(|()| Attempt::NotReached("such an address has no path".to_owned()))?
-            .pop_if_empty()
-            .extend(call.path);
+    async fn attempt(&self, gateway: &Gateway, call: &Call<'_>) -> Result<Result<Vec<u8>, KmsError>, Attempt> {
+        let begun = gateway.breaker.check().map_err(|outage| Attempt::NotReached(outage.to_string()))?;
+        let outcome = self.send(&gateway.url, call).await;
+        match &outcome {
+            Ok(_) | Err(Attempt::Undecided(_)) => gateway.breaker.answered(),
+            Err(Attempt::NotReached(why) | Attempt::Silent(why)) => gateway.breaker.failed(begun, why),
+        }
+        outcome
+    }
+
+    async fn send(&self, gateway: &Url, call: &Call<'_>) -> Result<Result<Vec<u8>, KmsError>, Attempt> {
+        let url = under(gateway, call.path)?;
         let mut request = self.client.request(call.method.clone(), url);
         for (name, value) in &call.headers {
             request = request.header(*name, value);
@@ -188,6 +204,36 @@ impl Kms for HttpKms {
     }
 }
 
+impl Gateway {
+    fn new(url: Url, client: Client) -> Self {
+        let probed = url.clone();
+        let breaker = Breaker::new(format!("KMS gateway {}", shown(&url)), move || {
+            let (url, client) = (probed.clone(), client.clone());
+            async move { is_there(&url, &client).await }
+        });
+        Self { url, breaker }
+    }
+}
+
+/// Whether the gateway answers, healthy or not.
+async fn is_there(gateway: &Url, client: &Client) -> bool {
+    let Ok(url) = under(gateway, &["health"]) else { return false };
+    let asked = async { client.get(url).send().await?.bytes().await };
+    asked.await.is_ok_and(|body| {
+        serde_json::from_slice::<HealthAnswer>(&body).is_ok()
+            || serde_json::from_slice::<UnhealthyAnswer>(&body).is_ok_and(|answer| answer.service == SERVICE)
+    })
+}
+
+fn under(gateway: &Url, path: &[&str]) -> Result<Url, Attempt> {
+    let mut url = gateway.clone();
+    url.path_segments_mut()
+        .map_err(|()| Attempt::NotReached("such an address has no path".to_owned()))?
+        .pop_if_empty()
+        .extend(path);
+    Ok(url)
+}
+
 fn get<'a>(path: &'a [&'a str]) -> Call<'a> {
     Call { method: Method::GET, path, body: None, headers: Vec::new(), repeatable: true }
 }
@@ -231,10 +277,14 @@ fn root_of(error: &reqwest::Error) -> String {
     root.to_string()
 }
 
-/// Names a gateway by what of its address is no secret.
+/// Names a gateway, with what went wrong.
 fn of(gateway: &Url, message: &str) -> String {
-    let origin = gateway.origin().ascii_serialization();
-    format!("KMS gateway {origin}{}: {message}", gateway.path())
+    format!("KMS gateway {}: {message}", shown(gateway))
+}
+
+/// What of its address is no secret.
+fn shown(gateway: &Url) -> String {
+    format!("{}{}", gateway.origin().ascii_serialization(), gateway.path())
 }
 
 fn signer(answer: &SignerAnswer) -> Result<AuthorisedSigner, KmsError> {

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{ActiveKey, RelayKey, RelayKeyError};
 use crate::kms::KmsError;
+use crate::outage::Outage;
 
 const LOOK: Duration = Duration::from_secs(5);
 const NOT_SIGNED: Signature = Signature { r: [0; 32], s: [0; 32], v: 0 };
@@ -77,7 +78,7 @@ impl RelayKey {
 
     /// Rotates whenever the key is older than `max_age` (never, for zero), and resolves what broke off, until told to stop.
     pub async fn keep_fresh(&self, max_age: Duration, stop: CancellationToken) {
-        let mut ticks = interval(LOOK);
+        let (mut ticks, mut outage) = (interval(LOOK), Outage::new("rotation of the relay key"));
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -91,8 +92,9 @@ impl RelayKey {
             } else {
                 Ok(())
             };
-            if let Err(error) = outcome {
-                tracing::warn!(%error, "the relay key was not rotated");
+            let failed = outcome.is_err();
+            outage.note_problem(outcome.err().map(|error| error.to_string()));
+            if failed {
                 // A KMS that refuses is not asked every few seconds.
                 tokio::select! {
                     () = stop.cancelled() => return,

@@ -224,7 +224,7 @@ mod defaults {
         4
     }
     pub(super) fn chain_timeout_seconds() -> u64 {
-        5
+        3
     }
     pub(super) fn paymaster_verification_gas_limit() -> u64 {
         60_000

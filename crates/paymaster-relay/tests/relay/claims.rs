@@ -1,22 +1,24 @@
 //! One suite for every place claims are kept: the embedded database and a real Redis.
 
-use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use devkit::RedisServer;
 use paymaster_relay::nonce::{Claim, NonceStore, RedisNonces, SqliteNonces};
 use paymaster_relay::ports::SystemClock;
 use paymaster_relay::settings::RedisSettings;
 use paymaster_relay::store::SqliteStore;
 use serde_json::json;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// Far more than the claims wait for Redis.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// What any store of claims must do.
@@ -38,7 +40,7 @@ async fn keeps_the_rules(claims: Arc<dyn NonceStore>) {
     // A claim ends by itself.
     assert_eq!(claims.claim(&[3; 32], "a", Duration::from_secs(1)).await.unwrap(), Claim::Fresh);
     assert_eq!(claims.claim(&[3; 32], "b", HOUR).await.unwrap(), held("a"));
-    tokio::time::sleep(Duration::from_millis(2100)).await;
+    sleep(Duration::from_millis(2100)).await;
     assert_eq!(claims.claim(&[3; 32], "b", HOUR).await.unwrap(), Claim::Fresh);
     // Of many at once, one is first.
     let mut contest = JoinSet::new();
@@ -55,46 +57,8 @@ async fn sqlite(file: &Path) -> SqliteNonces {
     SqliteNonces::new(&store, Arc::new(SystemClock))
 }
 
-/// A redis-server of this test alone, with its log of writes on disk.
-struct RedisServer {
-    process: Child,
-    port: u16,
-}
-
-impl RedisServer {
-    fn start(dir: &Path, port: u16) -> Self {
-        let process = Command::new("redis-server")
-            .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""])
-            .args(["--appendonly", "yes", "--appendfsync", "always", "--dir"])
-            .arg(dir)
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("redis-server is needed: apt-get install redis-server");
-        let server = Self { process, port };
-        let begun = Instant::now();
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(begun.elapsed() < Duration::from_secs(10), "redis-server did not start");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        server
-    }
-
-    fn on_a_free_port(dir: &Path) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        Self::start(dir, port)
-    }
-
-    fn settings(&self) -> RedisSettings {
-        let url = format!("redis://127.0.0.1:{}", self.port);
-        serde_json::from_value(json!({ "url": url })).unwrap()
-    }
-}
-
-impl Drop for RedisServer {
-    fn drop(&mut self) {
-        self.process.kill().ok();
-        self.process.wait().ok();
-    }
+fn settings(server: &RedisServer) -> RedisSettings {
+    serde_json::from_value(json!({ "url": server.url() })).unwrap()
 }
 
 #[tokio::test]
@@ -105,9 +69,8 @@ async fn the_embedded_database_keeps_the_rules_of_claims() {
 
 #[tokio::test]
 async fn redis_keeps_the_rules_of_claims() {
-    let dir = TempDir::new().unwrap();
-    let server = RedisServer::on_a_free_port(dir.path());
-    keeps_the_rules(Arc::new(RedisNonces::connect(&server.settings()).await.unwrap())).await;
+    let server = RedisServer::start(None).await.unwrap();
+    keeps_the_rules(Arc::new(RedisNonces::new(&settings(&server)).unwrap())).await;
 }
 
 #[tokio::test]
@@ -122,26 +85,101 @@ async fn a_claim_in_the_embedded_database_survives_a_restart() {
 #[tokio::test]
 async fn a_claim_in_redis_survives_a_kill_of_the_server() {
     let dir = TempDir::new().unwrap();
-    let server = RedisServer::on_a_free_port(dir.path());
-    let (settings, port) = (server.settings(), server.port);
-    let claims = RedisNonces::connect(&settings).await.unwrap();
+    let mut server = RedisServer::start(Some(dir.path())).await.unwrap();
+    let claims = RedisNonces::new(&settings(&server)).unwrap();
     assert_eq!(claims.claim(&[1; 32], "a", HOUR).await.unwrap(), Claim::Fresh);
-    drop(server);
-    let _server = RedisServer::start(dir.path(), port);
-    let claims = RedisNonces::connect(&settings).await.unwrap();
+    server.stop().unwrap();
+    server.start_again().await.unwrap();
+    let claims = RedisNonces::new(&settings(&server)).unwrap();
     assert_eq!(claims.claim(&[1; 32], "b", HOUR).await.unwrap(), Claim::Held { holder: "a".to_owned() });
 }
 
 #[tokio::test]
 async fn a_redis_that_does_not_answer_is_an_error_in_time_and_never_a_claim() {
-    let dir = TempDir::new().unwrap();
-    let server = RedisServer::on_a_free_port(dir.path());
-    let claims = RedisNonces::connect(&server.settings()).await.unwrap();
-    drop(server);
+    let mut server = RedisServer::start(None).await.unwrap();
+    let claims = RedisNonces::new(&settings(&server)).unwrap();
+    claims.ready().await.unwrap();
+    server.stop().unwrap();
     for _ in 0..3 {
         let claim = claims.claim(&[1; 32], "a", HOUR);
         let error = timeout(PATIENCE, claim).await.expect("it never ends").unwrap_err();
         assert!(!error.to_string().contains("127.0.0.1"), "{error}");
     }
     assert!(claims.ready().await.is_err());
+
+    server.start_again().await.unwrap();
+    claims_again(&claims).await;
+}
+
+#[tokio::test]
+async fn a_redis_that_is_reading_its_data_is_not_ready_and_claims_nothing_until_it_has() {
+    let redis = StandIn::answering(b"-LOADING Redis is loading the dataset in memory\r\n").await;
+    let claims = RedisNonces::new(&redis.settings()).unwrap();
+    let error = claims.claim(&[1; 32], "a", HOUR).await.unwrap_err();
+    assert!(error.to_string().contains("loading"), "{error}");
+    assert!(claims.ready().await.is_err());
+
+    redis.answer(b"+PONG\r\n");
+    claims_again(&claims).await;
+}
+
+#[tokio::test]
+async fn a_relay_starts_without_its_redis_and_claims_once_it_is_there() {
+    let mut server = RedisServer::start(None).await.unwrap();
+    server.stop().unwrap();
+    let claims = RedisNonces::new(&settings(&server)).unwrap();
+    claims.claim(&[1; 32], "a", HOUR).await.unwrap_err();
+
+    server.start_again().await.unwrap();
+    claims_again(&claims).await;
+}
+
+async fn claims_again(claims: &RedisNonces) {
+    let answered = async {
+        while claims.ready().await.is_err() {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(PATIENCE, answered).await.expect("it stays unavailable");
+}
+
+/// In the place of a Redis, for what a real one says in a moment that no test can hold on to.
+struct StandIn {
+    port: u16,
+    answer: watch::Sender<&'static [u8]>,
+}
+
+impl StandIn {
+    async fn answering(answer: &'static [u8]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (sender, answers) = watch::channel(answer);
+        tokio::spawn(async move {
+            while let Ok((connection, _)) = listener.accept().await {
+                tokio::spawn(answer_each(connection, answers.clone()));
+            }
+        });
+        Self { port, answer: sender }
+    }
+
+    fn answer(&self, answer: &'static [u8]) {
+        self.answer.send_replace(answer);
+    }
+
+    fn settings(&self) -> RedisSettings {
+        serde_json::from_value(json!({ "url": format!("redis://127.0.0.1:{}", self.port) })).unwrap()
+    }
+}
+
+/// Each command begins with its number of words: `*3`.
+async fn answer_each(mut connection: TcpStream, answers: watch::Receiver<&'static [u8]>) {
+    let mut commands = [0; 4096];
+    while let Ok(length @ 1..) = connection.read(&mut commands).await {
+        for _ in commands[..length].iter().filter(|byte| **byte == b'*') {
+            let answer = *answers.borrow();
+            if connection.write_all(answer).await.is_err() {
+                return;
+            }
+        }
+    }
 }

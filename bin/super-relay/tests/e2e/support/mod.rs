@@ -12,7 +12,6 @@ mod key;
 mod operation;
 mod patience;
 mod process;
-mod redis_server;
 mod signals;
 mod world;
 
@@ -25,7 +24,6 @@ pub use key::Key;
 pub use operation::{bytes, flip, hex, increment, refused_on_chain};
 pub use patience::within_seconds;
 pub use process::{Process, run, run_answering, run_in};
-pub use redis_server::RedisServer;
 pub use signals::{Signal, freeze, signal_process, thaw};
 pub use world::{Ground, Setup, World, project};
 

@@ -1,0 +1,81 @@
+//! A dependency that hangs: the first request finds out within its timeout, the others are refused at once, and the log says
+//! so once when it begins and once when it is over.
+
+use std::time::Duration;
+
+use devkit::EntryPointVersion::V07;
+use devkit::RedisServer;
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use crate::support::{Process, Setup, TeeAccount, World, freeze, thaw, within_seconds};
+
+/// Each would take a second if it waited for what hangs.
+const REQUESTS: u64 = 120;
+/// Far more than they take when none waits.
+const AT_ONCE: Duration = Duration::from_secs(60);
+
+fn impatient(configuration: &mut Value) {
+    configuration["relay"]["chain"]["timeout_seconds"] = 1.into();
+    configuration["remote_kms"]["timeout_seconds"] = 1.into();
+}
+
+async fn request(world: &World) -> Value {
+    let mut account = TeeAccount::create(world).await;
+    let operation = account.operation(world).await;
+    let assertion = account.approve(world, &operation).await;
+    json!([operation, account.id, assertion])
+}
+
+fn warnings(process: &Process) -> Vec<String> {
+    process.log().into_iter().filter(|line| line.contains(r#""level":"WARN""#)).collect()
+}
+
+/// Freezes the process, and holds the node to what it promises about dependencies; `name` is that in the log.
+async fn hang(world: &World, process: u32, reason: &str, name: &str) {
+    let request = request(world).await;
+    let before = warnings(&world.node).len();
+    freeze(process).await;
+
+    let sponsor = async || world.rpc().call("pm_sponsor_with_tee", request.clone()).await;
+    sponsor().await.unwrap_err().is_retryable(-32603, reason);
+    let many = async {
+        for _ in 0..REQUESTS {
+            sponsor().await.unwrap_err().is_retryable(-32603, reason);
+        }
+    };
+    timeout(AT_ONCE, many).await.expect("requests wait for what hangs");
+    let said = warnings(&world.node);
+    assert_eq!(said.len(), before + 1, "{said:?}");
+    assert!(said[before].contains(&format!("{name} does not answer: ")), "{said:?}");
+
+    thaw(process);
+    let answer = within_seconds(30, async || sponsor().await.ok()).await;
+    assert!(world.entry_point().handle_ops(&answer["userOperation"]).await.unwrap().success);
+    let said = warnings(&world.node);
+    assert_eq!(said.len(), before + 2, "{said:?}");
+    assert!(said[before + 1].contains(&format!("{name} answers again after ")), "{said:?}");
+}
+
+#[tokio::test]
+async fn a_chain_that_hangs_keeps_nobody_waiting() {
+    let world = Setup::of(V07).configure(impatient).start().await;
+    hang(&world, world.anvil.process_id(), "chain_unavailable", "the chain").await;
+}
+
+#[tokio::test]
+async fn a_kms_that_hangs_keeps_nobody_waiting() {
+    let world = Setup::of(V07).configure(impatient).start_apart().await;
+    let address = world.configuration["remote_kms"]["urls"][0].as_str().unwrap().to_owned();
+    let name = format!("KMS gateway {}/", address.trim_end_matches('/'));
+    hang(&world, world.kms_process_id(), "kms_unavailable", &name).await;
+}
+
+#[tokio::test]
+async fn a_redis_that_hangs_keeps_nobody_waiting() {
+    let redis = RedisServer::start(None).await.unwrap();
+    let url = redis.url();
+    let with_redis = move |configuration: &mut Value| configuration["relay"]["redis"] = json!({ "url": url });
+    let world = Setup::of(V07).configure(with_redis).start().await;
+    hang(&world, redis.process_id(), "claims_unavailable", "Redis").await;
+}

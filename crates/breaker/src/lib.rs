@@ -1,0 +1,171 @@
+//! While a dependency does not answer, those who need it are told so at once, and the log says so once.
+//!
+//! The first call that gets no answer opens the breaker. From then on no call waits for the dependency; a probe asks in the
+//! background until it answers, and closes the breaker. A leaf: whoever asks something over the network uses it.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::time::{Instant, sleep};
+
+/// Between two probes.
+const PAUSE: Duration = Duration::from_millis(500);
+
+type Probe = Box<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
+
+/// Knows whether one dependency answers.
+pub struct Breaker {
+    what: String,
+    probe: Probe,
+    state: Mutex<State>,
+}
+
+struct State {
+    last_answer: Option<Instant>,
+    outage: Option<Outage>,
+}
+
+/// The dependency does not answer, and was not asked again.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{why}")]
+pub struct Outage {
+    /// Of the call that found out.
+    why: String,
+    since: Instant,
+}
+
+impl Breaker {
+    /// For a dependency that is called `what` in the log. The probe asks it something cheap, within a timeout, and tells
+    /// whether it answered; it must not hold the breaker itself.
+    pub fn new<F: Future<Output = bool> + Send + 'static>(
+        what: impl Into<String>,
+        probe: impl Fn() -> F + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        let state = Mutex::new(State { last_answer: None, outage: None });
+        Arc::new(Self { what: what.into(), probe: Box::new(move || Box::pin(probe())), state })
+    }
+
+    /// Before each call: whether there is any use in it.
+    ///
+    /// # Errors
+    /// [`Outage`] while the dependency does not answer.
+    pub fn check(&self) -> Result<Instant, Outage> {
+        match &self.state().outage {
+            Some(outage) => Err(outage.clone()),
+            None => Ok(Instant::now()),
+        }
+    }
+
+    /// After a call that was answered, be it with a refusal.
+    pub fn answered(&self) {
+        self.state().last_answer = Some(Instant::now());
+    }
+
+    /// After a call that was not answered. Unless another one that began later was: then this one was slow, and the
+    /// dependency is there.
+    ///
+    /// `begun` is what [`Self::check`] gave.
+    pub fn failed(self: &Arc<Self>, begun: Instant, why: &str) {
+        let mut state = self.state();
+        if state.outage.is_some() || state.last_answer.is_some_and(|answer| answer > begun) {
+            return;
+        }
+        state.outage = Some(Outage { why: why.to_owned(), since: Instant::now() });
+        drop(state);
+        tracing::warn!("{} does not answer: {why}; what needs it is refused until it does", self.what);
+        tokio::spawn(probe_until_answered(Arc::downgrade(self)));
+    }
+
+    fn close(&self) {
+        let mut state = self.state();
+        state.last_answer = Some(Instant::now());
+        if let Some(outage) = state.outage.take() {
+            drop(state);
+            tracing::warn!("{} answers again after {} s", self.what, outage.since.elapsed().as_secs());
+        }
+    }
+
+    /// Nothing that is done under the lock can leave the state half changed.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends with the breaker, too.
+async fn probe_until_answered(breaker: Weak<Breaker>) {
+    loop {
+        sleep(PAUSE).await;
+        let Some(asked) = breaker.upgrade().map(|breaker| (breaker.probe)()) else { return };
+        if asked.await {
+            if let Some(breaker) = breaker.upgrade() {
+                breaker.close();
+            }
+            return;
+        }
+    }
+}
+
+impl fmt::Debug for Breaker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Breaker").field("what", &self.what).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+    use super::*;
+
+    struct Dependency {
+        answers: AtomicBool,
+        probes: AtomicUsize,
+    }
+
+    fn breaker() -> (Arc<Breaker>, Arc<Dependency>) {
+        let dependency = Arc::new(Dependency { answers: AtomicBool::new(false), probes: AtomicUsize::new(0) });
+        let probed = Arc::clone(&dependency);
+        let breaker = Breaker::new("it", move || {
+            probed.probes.fetch_add(1, Ordering::SeqCst);
+            let answers = probed.answers.load(Ordering::SeqCst);
+            async move { answers }
+        });
+        (breaker, dependency)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_waits_for_a_dependency_that_does_not_answer_and_a_probe_finds_out_when_it_does() {
+        let (breaker, dependency) = breaker();
+        let begun = breaker.check().unwrap();
+        breaker.failed(begun, "no answer in time");
+        assert_eq!(breaker.check().unwrap_err().to_string(), "no answer in time");
+
+        sleep(PAUSE * 4).await;
+        assert!(breaker.check().is_err());
+        assert!(dependency.probes.load(Ordering::SeqCst) >= 3);
+        dependency.answers.store(true, Ordering::SeqCst);
+        sleep(PAUSE * 2).await;
+        assert!(breaker.check().is_ok());
+        let probes = dependency.probes.load(Ordering::SeqCst);
+        sleep(PAUSE * 4).await;
+        assert_eq!(dependency.probes.load(Ordering::SeqCst), probes, "it is not probed for nothing");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_slow_call_among_answered_ones_is_no_outage() {
+        let (breaker, _) = breaker();
+        let slow = breaker.check().unwrap();
+        sleep(PAUSE).await;
+        breaker.answered();
+        breaker.failed(slow, "no answer in time");
+        assert!(breaker.check().is_ok());
+        let late = breaker.check().unwrap();
+        sleep(PAUSE).await;
+        breaker.failed(late, "no answer in time");
+        assert!(breaker.check().is_err());
+    }
+}
