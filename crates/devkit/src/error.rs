@@ -25,6 +25,12 @@ pub enum DevkitError {
         /// What was wrong with it.
         detail: String,
     },
+    /// A compiled contract lacks functions that its source has.
+    #[error("{} is not of the present source: run scripts/node-tools", path.display())]
+    ArtifactOutdated {
+        /// The artifact's file.
+        path: PathBuf,
+    },
     /// anvil could not be started, or stopped before it was ready.
     #[error("anvil did not start: {detail}")]
     AnvilDidNotStart {

@@ -6,6 +6,7 @@ use alloy_rpc_types_eth::{TransactionInput, TransactionRequest};
 use alloy_sol_types::{SolCall, SolValue};
 use serde_json::Value;
 
+use crate::abi::SuperPaymaster::SuperPaymasterCalls;
 use crate::abi::{SuperPaymaster, SuperPaymasterV07};
 use crate::user_operation::Packed;
 use crate::{Anvil, DevkitError, EntryPoint, Tools, artifact, chain};
@@ -73,7 +74,8 @@ impl Paymaster {
     /// Deploys the contract that serves that EntryPoint, without deposit or stake.
     ///
     /// # Errors
-    /// [`DevkitError::ToolMissing`] before the contracts are built; otherwise as any transaction.
+    /// [`DevkitError::ToolMissing`] and [`DevkitError::ArtifactOutdated`] before the contracts are built; otherwise as any
+    /// transaction.
     pub async fn deploy_with(
         anvil: &Anvil,
         tools: &Tools,
@@ -81,7 +83,8 @@ impl Paymaster {
         options: &PaymasterOptions,
     ) -> Result<Self, DevkitError> {
         let owner = anvil.deployer();
-        let mut code = artifact::creation_code(&tools.paymaster(entry_point.version()))?.to_vec();
+        let path = tools.paymaster(entry_point.version());
+        let mut code = artifact::creation_code_with(&path, SuperPaymasterCalls::SELECTORS)?.to_vec();
         let signers = options.signers.iter().map(|signer| SuperPaymaster::InitialSigner {
             signer: signer.address,
             measurement: signer.measurement,

@@ -205,9 +205,51 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Takes what may be there and is not read.
+    fn leave_out(&mut self, names: &[&str]) {
+        self.left.retain(|(name, _)| !names.contains(name));
+    }
+
     fn finish(self, problem: &str) -> Result<(), InvalidField> {
         self.left.first().map_or(Ok(()), |(name, _)| Err(invalid(&Excerpt(name).to_string(), problem)))
     }
+}
+
+/// The fields of an object within another: refusals name the path.
+struct Within<'a> {
+    path: &'static str,
+    fields: Fields<'a>,
+}
+
+impl<'a> Within<'a> {
+    fn of(path: &'static str, json: &'a Value) -> Result<Self, InvalidField> {
+        Ok(Self { path, fields: Fields::of(path, json)? })
+    }
+
+    fn optional<T>(
+        &mut self,
+        name: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, InvalidField> {
+        self.fields.optional(name, parse).map_err(|problem| at(self.path, problem))
+    }
+
+    fn required<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<T, InvalidField> {
+        self.fields.required(name, parse).map_err(|problem| at(self.path, problem))
+    }
+
+    fn leave_out(&mut self, names: &[&str]) {
+        self.fields.leave_out(names);
+    }
+
+    fn finish(self, problem: &str) -> Result<(), InvalidField> {
+        let Self { path, fields } = self;
+        fields.finish(problem).map_err(|problem| at(path, problem))
+    }
+}
+
+fn at(path: &str, InvalidField { field, problem }: InvalidField) -> InvalidField {
+    InvalidField { field: format!("{path}.{field}"), problem }
 }
 
 fn init_v06(fields: &mut Fields<'_>) -> Result<Init, InvalidField> {
@@ -264,16 +306,22 @@ fn is_eip7702_factory(text: &str) -> bool {
         .is_some_and(|rest| matches!(rest.len(), 0 | 36) && rest.bytes().all(|digit| digit == b'0'))
 }
 
+/// The delegate of an EIP-7702 authorisation. Only that and the chain are read, since the chain checks the rest; but
+/// what is there has to be in its form.
 fn delegate(auth: &Value, chain_id: u64) -> Result<Address, InvalidField> {
-    let text = |name: &str| auth.get(name).and_then(Value::as_str);
-    let auth_chain =
-        text("chainId").map(quantity).transpose().map_err(|problem| invalid("eip7702Auth.chainId", problem))?;
-    // Zero means any chain (EIP-7702).
-    if auth_chain.is_some_and(|auth_chain| auth_chain != 0 && auth_chain != u128::from(chain_id)) {
-        return Err(invalid("eip7702Auth.chainId", "another chain"));
+    let mut fields = Within::of("eip7702Auth", auth)?;
+    let delegate = fields.required("address", address)?;
+    // Zero means any chain, this one included (EIP-7702). That is for the account to decide: the delegate is bound by the
+    // hashes, which name this chain.
+    fields.optional("chainId", |text| match quantity(text)? {
+        authorised if authorised == 0 || authorised == u128::from(chain_id) => Ok(()),
+        other => Err(format!("{other:#x} is another chain: expected {chain_id:#x}, or 0x0 for any")),
+    })?;
+    for word in ["nonce", "r", "s", "yParity", "v"] {
+        fields.optional(word, uint256)?;
     }
-    let delegate = text("address").ok_or_else(|| invalid("eip7702Auth.address", "missing"))?;
-    address(delegate).map_err(|problem| invalid("eip7702Auth.address", problem))
+    fields.finish("no such field in an EIP-7702 authorisation")?;
+    Ok(delegate)
 }
 
 fn paymaster_v07(fields: &mut Fields<'_>) -> Result<Option<Paymaster>, InvalidField> {

@@ -9,6 +9,7 @@ extern crate alloc;
 mod abi;
 pub mod account_id;
 pub mod bytes;
+pub mod client_data;
 pub mod command;
 pub mod cost;
 pub mod digest;

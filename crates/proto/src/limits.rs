@@ -20,6 +20,8 @@ pub const MAX_CREDENTIAL_ID: usize = 1023;
 pub const MAX_AUTHENTICATOR_DATA: usize = 4 * 1024;
 /// `clientDataJSON`.
 pub const MAX_CLIENT_DATA: usize = 4 * 1024;
+/// An attestation object, which holds authenticator data and perhaps a chain of certificates.
+pub const MAX_ATTESTATION_OBJECT: usize = 16 * 1024;
 /// A DER-encoded P-256 signature has at most 72 bytes.
 pub const MAX_DER_SIGNATURE: usize = 72;
 /// A relying-party id or an origin.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use devkit::{Anvil, AnvilOptions, B256, Deployment, EntryPoint, Paymaster, TeeSigner, Tools, U256};
+use devkit::{Anvil, AnvilOptions, Deployment, EntryPoint, Paymaster, TeeSigner, Tools, U256};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -16,9 +16,6 @@ const ETHER: u128 = 1_000_000_000_000_000_000;
 const DEPOSIT: u128 = 1000 * ETHER;
 /// Bundlers want a day (ERC-7562).
 const UNSTAKE_DELAY_SECONDS: u32 = 86_400;
-
-/// The gateway does not tell the id of its TEE.
-const UNKNOWN_TEE: B256 = B256::repeat_byte(0xff);
 
 /// Everything that runs; what is dropped is stopped.
 pub struct World {
@@ -50,7 +47,7 @@ impl World {
         let signer = TeeSigner {
             address: text(&signers, "paymasterSigner")?.parse()?,
             measurement: text(&version["tee"], "measurement")?.parse()?,
-            tee_id: UNKNOWN_TEE,
+            tee_id: text(&version["tee"], "id")?.parse()?,
         };
         paymaster.admit_signer(&signer).await?;
         Ok(world)

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use devkit::{
-    Address, Anvil, AnvilOptions, B256, Deployment, EntryPoint, EntryPointVersion, Paymaster, TeeSigner, Tools, U256,
+    Address, Anvil, AnvilOptions, Deployment, EntryPoint, EntryPointVersion, Paymaster, TeeSigner, Tools, U256,
 };
 use kms_gateway::bootstrap::AdminKey;
 use kms_gateway::http::TeeSetup;
@@ -26,8 +26,6 @@ const ETHER: u128 = 1_000_000_000_000_000_000;
 const UNSTAKE_DELAY_SECONDS: u32 = 86_400;
 /// Anvil's own.
 const CHAIN_ID: u64 = 31_337;
-/// The gateway does not tell the id of its TEE.
-const UNKNOWN_TEE: B256 = B256::repeat_byte(0xff);
 
 /// Everything that runs; what is dropped is stopped.
 pub struct World {
@@ -63,11 +61,12 @@ impl World {
         let kms = Kms::at(kms_url.clone());
         let (signers, version) = (kms.get("/admin/signers").await?, kms.get("/version").await?);
         let paymaster_signer: Address = signers.parse("paymasterSigner")?;
-        let measurement = version.object("tee")?.parse("measurement")?;
-        let signer = TeeSigner { address: paymaster_signer, measurement, tee_id: UNKNOWN_TEE };
+        let tee = version.object("tee")?;
+        let (measurement, tee_id) = (tee.parse("measurement")?, tee.parse("id")?);
+        let signer = TeeSigner { address: paymaster_signer, measurement, tee_id };
         paymaster.admit_signer(&signer).await.map_err(failed)?;
         story.say("paymaster", &format!("admits the TEE's signer {paymaster_signer}"));
-        story.more(&format!("with the measurement of its code {measurement}"));
+        story.more(&format!("with the measurement of its code {measurement} and the TEE's id {tee_id}"));
 
         let relay_signer = node.relay_signer().to_string();
         Ok(Self { anvil, deployment, paymaster, node, kms_url, paymaster_signer, relay_signer, data })

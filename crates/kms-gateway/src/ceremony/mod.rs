@@ -6,6 +6,7 @@ mod seal;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use proto::json::InvalidField;
 use proto::{AccountId, Status};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -41,6 +42,9 @@ pub enum CeremonyError {
     /// What the authenticator or browser answered is refused, in the trusted application's words.
     #[error("{0}")]
     Refused(Status),
+    /// A field of the answer is missing, unknown, or in another form than `RegistrationResponseJSON` has it.
+    #[error("credential.{0}")]
+    InvalidField(InvalidField),
     /// The answer is not a registration that can be verified.
     #[error("the registration is not valid: {detail}")]
     Invalid {

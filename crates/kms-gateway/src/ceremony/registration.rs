@@ -2,10 +2,13 @@
 
 use ciborium::Value as Cbor;
 use proto::bytes::Bounded;
+use proto::client_data::{Ceremony, ClientData};
 use proto::command::{CredentialId, PasskeyPublicKey, Registration};
+use proto::json::passkey::parse_registration;
 use proto::{AccountId, Status};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use url::Url;
 use webauthn_rs::prelude::{
     COSEAlgorithm, COSEKeyType, PasskeyRegistration, RegisterPublicKeyCredential, Webauthn, WebauthnError,
 };
@@ -25,29 +28,19 @@ pub struct VerifiedRegistration {
     pub account_id: Option<AccountId>,
 }
 
-/// What webauthn-rs reads past: it takes `topOrigin` for an unknown key.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Framing {
-    #[serde(default)]
-    cross_origin: bool,
-    top_origin: Option<Value>,
-}
-
 pub(super) fn verify(
     webauthn: &Webauthn,
     state: &PasskeyRegistration,
     credential: &Value,
     account_id: Option<AccountId>,
 ) -> Result<VerifiedRegistration, CeremonyError> {
+    let response = parse_registration(credential).map_err(CeremonyError::InvalidField)?;
+    check_client_data(&response.client_data_json)?;
     let credential = RegisterPublicKeyCredential::deserialize(credential).map_err(invalid)?;
-    let client_data = &credential.response.client_data_json;
-    let framing: Framing =
-        serde_json::from_slice(client_data).map_err(|_| CeremonyError::Refused(Status::ClientDataMalformed))?;
-    if framing.cross_origin || framing.top_origin.is_some() {
-        return Err(CeremonyError::Refused(Status::CrossOrigin));
-    }
     let passkey = webauthn.finish_passkey_registration(&credential, state).map_err(|error| refusal(&error))?;
+    if **passkey.cred_id() != **response.credential_id {
+        return Err(invalid("id differs from the credential id in the attestation object"));
+    }
     let key = passkey.get_public_key();
     let COSEKeyType::EC_EC2(point) = &key.key else {
         return Err(CeremonyError::Refused(Status::PublicKeyInvalid));
@@ -58,15 +51,25 @@ pub(super) fn verify(
     let coordinate =
         |bytes: &[u8]| <[u8; 32]>::try_from(bytes).map_err(|_| CeremonyError::Refused(Status::PublicKeyInvalid));
     Ok(VerifiedRegistration {
-        credential_id: Bounded::new(Vec::from(&**passkey.cred_id())).map_err(invalid)?,
+        credential_id: response.credential_id,
         public_key: PasskeyPublicKey { x: coordinate(point.x.as_ref())?, y: coordinate(point.y.as_ref())? },
         registration: Registration {
             authenticator_data: Bounded::new(authenticator_data(&credential.response.attestation_object)?)
                 .map_err(invalid)?,
-            client_data_json: Bounded::new(client_data.clone()).map_err(invalid)?,
+            client_data_json: response.client_data_json,
         },
         account_id,
     })
+}
+
+/// As strict as the trusted application, whose parser it is. webauthn-rs decodes a padded challenge, compares origins as
+/// URLs, and takes `topOrigin` for an unknown key.
+fn check_client_data(client_data_json: &[u8]) -> Result<(), CeremonyError> {
+    let client_data = ClientData::parse(client_data_json, Ceremony::Registration).map_err(CeremonyError::Refused)?;
+    client_data.challenge().map_err(CeremonyError::Refused)?;
+    let is_serialised =
+        Url::parse(client_data.origin()).is_ok_and(|url| url.origin().ascii_serialization() == client_data.origin());
+    is_serialised.then_some(()).ok_or(CeremonyError::Refused(Status::OriginNotAllowed))
 }
 
 /// `authData` of an attestation object (WebAuthn Level 3, section 6.5.4).

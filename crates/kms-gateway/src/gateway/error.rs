@@ -85,6 +85,7 @@ impl GatewayError {
             Self::PublicKeyMismatch => "public_key_mismatch",
             Self::Registration(CeremonyError::Unknown) => "registration_unknown",
             Self::Registration(CeremonyError::NotVerified) => "registration_not_verified",
+            Self::Registration(CeremonyError::InvalidField(_)) => "invalid_field",
             Self::Registration(CeremonyError::Invalid { .. }) => "registration_invalid",
             Self::SignatureSchemeConflict => "signature_scheme_conflict",
             Self::StoreUnavailable => "store_unavailable",

@@ -143,7 +143,9 @@ pub fn status_of(error: &GatewayError) -> StatusCode {
         | GatewayError::PublicKeyMismatch => StatusCode::UNAUTHORIZED,
         GatewayError::Registration(CeremonyError::Unknown) => StatusCode::NOT_FOUND,
         GatewayError::Registration(CeremonyError::NotVerified) => StatusCode::CONFLICT,
-        GatewayError::Registration(CeremonyError::Invalid { .. }) => StatusCode::BAD_REQUEST,
+        GatewayError::Registration(CeremonyError::InvalidField(_) | CeremonyError::Invalid { .. }) => {
+            StatusCode::BAD_REQUEST
+        }
         GatewayError::SignatureSchemeConflict => StatusCode::CONFLICT,
         GatewayError::AttestationTooSoon { .. } => StatusCode::TOO_MANY_REQUESTS,
         GatewayError::StoreUnavailable
@@ -173,6 +175,7 @@ fn status_of_refusal(status: Status) -> StatusCode {
         | Status::ClientDataMalformed
         | Status::ClientDataTypeWrong
         | Status::ChallengeMismatch
+        | Status::ChallengeEncodingInvalid
         | Status::OriginNotAllowed
         | Status::CrossOrigin
         | Status::AuthenticatorDataMalformed
@@ -180,8 +183,11 @@ fn status_of_refusal(status: Status) -> StatusCode {
         | Status::UserNotPresent
         | Status::UserNotVerified
         | Status::BackupStateInvalid
+        | Status::BackupEligibilityChanged
         | Status::PasskeySignatureInvalid
-        | Status::SignCountDecreased => StatusCode::UNAUTHORIZED,
+        | Status::PasskeySignatureMalformed
+        | Status::SignCountDecreased
+        | Status::SignCountRepeated => StatusCode::UNAUTHORIZED,
 
         Status::AdminSignatureInvalid
         | Status::RotationProofInvalid

@@ -9,6 +9,7 @@ use kms_gateway::ceremony::{Ceremonies, CeremonyError, NewUser, SealingKey};
 use kms_gateway::factory::ChainFactory;
 use kms_gateway::settings::FactorySettings;
 use proto::AccountId;
+use proto::json::passkey::{base64url, to_base64url};
 use proto::primitives::keccak256;
 use serde_json::{Value, json};
 
@@ -198,11 +199,67 @@ async fn an_answer_to_another_challenge_is_refused() {
     kms.finish(&other, &credential).await.refused(401, "challenge_mismatch");
 }
 
+/// The client data of an answer, rewritten.
+fn with_client_data(credential: &Value, rewrite: impl FnOnce(String) -> String) -> Value {
+    let mut credential = credential.clone();
+    let client_data = &mut credential["response"]["clientDataJSON"];
+    let bytes = base64url::<4096>(client_data.as_str().unwrap()).unwrap();
+    *client_data = to_base64url(rewrite(String::from_utf8(bytes.to_vec()).unwrap()).as_bytes()).into();
+    credential
+}
+
+/// Firefox on Android writes the slashes of the origin as JSON allows.
+#[tokio::test]
+async fn escaped_client_data_registers_and_makes_an_account() {
+    let kms = Kms::start().await;
+    let begun = kms.begin().await;
+    let honest = SoftPasskey::create(RP_ID, ORIGIN).unwrap().register(&begun["publicKey"]).unwrap();
+    let escaped = with_client_data(&honest, |text| text.replace('/', r"\/"));
+    kms.finish(&begun, &escaped).await.ok();
+    kms.create(json!({ "registrationId": begun["registrationId"] })).await.ok();
+}
+
+#[tokio::test]
+async fn client_data_that_no_approval_could_have_is_refused_at_registration() {
+    type Rewrite = fn(String) -> String;
+    let kms = Kms::start().await;
+    let cases: [(Rewrite, &str); 5] = [
+        (|text| text.replacen("\",\"origin", "=\",\"origin", 1), "challenge_encoding_invalid"),
+        (|text| text.replacen("http://localhost", "HTTP://localhost", 1), "origin_not_allowed"),
+        (|text| text.replacen("\",\"cross", "/\",\"cross", 1), "origin_not_allowed"),
+        (|text| text.replacen("false", "null", 1), "client_data_malformed"),
+        (|text| text.replacen("{", "{\"\\u0074ype\":\"webauthn.create\",", 1), "client_data_malformed"),
+    ];
+    for (rewrite, code) in cases {
+        let begun = kms.begin().await;
+        let honest = SoftPasskey::create(RP_ID, ORIGIN).unwrap().register(&begun["publicKey"]).unwrap();
+        let credential = with_client_data(&honest, rewrite);
+        assert_ne!(credential, honest, "{code}");
+        kms.finish(&begun, &credential).await.refused(401, code);
+    }
+}
+
+#[tokio::test]
+async fn fields_in_another_encoding_are_named_with_the_encoding() {
+    let kms = Kms::start().await;
+    for field in ["id", "rawId", "response.clientDataJSON", "response.attestationObject"] {
+        for (found, text) in [("'+' of standard base64 at offset 0", "+AAA"), ("padding (\"=\")", "AAA=")] {
+            let begun = kms.begin().await;
+            let mut credential = SoftPasskey::create(RP_ID, ORIGIN).unwrap().register(&begun["publicKey"]).unwrap();
+            *credential.pointer_mut(&format!("/{}", field.replace('.', "/"))).unwrap() = text.into();
+            let refusal = kms.finish(&begun, &credential).await.refused(400, "invalid_field");
+            let message = format!("credential.{field}: expected base64url without padding, found {found}");
+            assert_eq!(refusal["message"], message);
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_is_no_registration_is_refused() {
     let kms = Kms::start().await;
     let begun = kms.begin().await;
-    kms.finish(&begun, &json!({ "id": "x" })).await.refused(400, "registration_invalid");
+    let refusal = kms.finish(&begun, &json!({ "id": "x" })).await.refused(400, "invalid_field");
+    assert_eq!(refusal["message"], "credential.type: missing");
     let nobody = kms.post("/webauthn/register/begin", &json!({ "displayName": "x" })).await;
     nobody.refused(400, "invalid_field");
     let endless = kms.post("/webauthn/register/begin", &json!({ "userName": "x".repeat(129) })).await;

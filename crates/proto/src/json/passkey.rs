@@ -1,27 +1,72 @@
-//! The JSON form of a passkey assertion: AuthenticationResponseJSON (WebAuthn Level 3, section 5.1), bytes in base64url
-//! without padding. Unknown fields are refused.
+//! The JSON forms of what a browser answers: RegistrationResponseJSON and AuthenticationResponseJSON (WebAuthn Level 3,
+//! section 5.1), bytes in base64url without padding. Unknown fields are refused. Both are read by the same code, so that no
+//! passkey is registered in an encoding that its approvals would be refused for.
 
 use alloc::format;
 use alloc::string::{String, ToString};
 
-use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::{DecodeError, Engine};
 use serde_json::Value;
 
-use super::{Fields, InvalidField, invalid};
+use super::{Fields, InvalidField, Within, invalid};
 use crate::bytes::{Bounded, BoundedBytes};
-use crate::command::PasskeyAssertion;
+use crate::command::{CredentialId, PasskeyAssertion};
+use crate::limits::{MAX_ATTESTATION_OBJECT, MAX_CLIENT_DATA};
 
-const UNKNOWN: &str = "no such field in a passkey assertion";
+/// What `navigator.credentials.create` answered, as far as it is verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegistrationResponse {
+    /// `id` and `rawId`. Not empty.
+    pub credential_id: CredentialId,
+    /// CBOR (WebAuthn Level 3, section 6.5.4).
+    pub attestation_object: BoundedBytes<MAX_ATTESTATION_OBJECT>,
+    /// As the client hashed it.
+    pub client_data_json: BoundedBytes<MAX_CLIENT_DATA>,
+}
 
 /// Parses what `navigator.credentials.get` answered. What nobody signs (attachment, extension results, user handle) is
 /// allowed and left out.
+///
+/// # Errors
+/// The first field that is missing, unknown, or not in its form.
 pub fn parse_assertion(json: &Value) -> Result<PasskeyAssertion, InvalidField> {
-    let mut fields = Fields::of("assertion", json)?;
+    let (credential_id, mut response) = envelope("assertion", json)?;
+    let assertion = PasskeyAssertion {
+        credential_id,
+        authenticator_data: response.required("authenticatorData", base64url)?,
+        client_data_json: response.required("clientDataJSON", base64url)?,
+        signature: response.required("signature", base64url)?,
+    };
+    response.leave_out(&["userHandle"]);
+    response.finish("no such field in a passkey assertion")?;
+    Ok(assertion)
+}
+
+/// Parses what `navigator.credentials.create` answered. What repeats the attestation object, and what nobody reads
+/// (attachment, extension results, transports), is allowed and left out.
+///
+/// # Errors
+/// The first field that is missing, unknown, or not in its form.
+pub fn parse_registration(json: &Value) -> Result<RegistrationResponse, InvalidField> {
+    let (credential_id, mut response) = envelope("registration", json)?;
+    let registration = RegistrationResponse {
+        credential_id,
+        attestation_object: response.required("attestationObject", base64url)?,
+        client_data_json: response.required("clientDataJSON", base64url)?,
+    };
+    response.leave_out(&["authenticatorData", "publicKey", "publicKeyAlgorithm", "transports"]);
+    response.finish("no such field in a passkey registration")?;
+    Ok(registration)
+}
+
+/// The credential's id and the fields of the response, of the PublicKeyCredential that `what` is.
+fn envelope<'a>(what: &str, json: &'a Value) -> Result<(CredentialId, Within<'a>), InvalidField> {
+    let mut fields = Fields::of(what, json)?;
     if fields.required("type", |text| Ok(text.to_string()))? != "public-key" {
         return Err(invalid("type", "expected public-key"));
     }
-    let credential_id: BoundedBytes<_> = fields.required("id", base64url)?;
+    let credential_id: CredentialId = fields.required("id", base64url)?;
     if fields.required("rawId", base64url)? != credential_id {
         return Err(invalid("rawId", "differs from id"));
     }
@@ -29,21 +74,9 @@ pub fn parse_assertion(json: &Value) -> Result<PasskeyAssertion, InvalidField> {
         return Err(invalid("id", "empty"));
     }
     let response = fields.take("response").ok_or_else(|| invalid("response", "missing"))?;
-    fields.take("authenticatorAttachment");
-    fields.take("clientExtensionResults");
-    fields.finish(UNKNOWN)?;
-
-    let within = |problem: InvalidField| InvalidField { field: format!("response.{}", problem.field), ..problem };
-    let mut fields = Fields::of("response", response)?;
-    let assertion = PasskeyAssertion {
-        credential_id,
-        authenticator_data: fields.required("authenticatorData", base64url).map_err(within)?,
-        client_data_json: fields.required("clientDataJSON", base64url).map_err(within)?,
-        signature: fields.required("signature", base64url).map_err(within)?,
-    };
-    fields.take("userHandle");
-    fields.finish(UNKNOWN).map_err(within)?;
-    Ok(assertion)
+    fields.leave_out(&["authenticatorAttachment", "clientExtensionResults"]);
+    fields.finish(&format!("no such field in a passkey {what}"))?;
+    Ok((credential_id, Within::of("response", response)?))
 }
 
 /// Parses bytes within a bound.
@@ -52,9 +85,24 @@ pub fn base64url<const MAX: usize>(text: &str) -> Result<BoundedBytes<MAX>, Stri
     if text.len() > (MAX * 4).div_ceil(3) {
         return Err(format!("more than {MAX} bytes"));
     }
-    let bytes =
-        URL_SAFE_NO_PAD.decode(text).map_err(|problem| format!("expected base64url without padding: {problem}"))?;
+    let bytes = URL_SAFE_NO_PAD
+        .decode(text)
+        .map_err(|problem| format!("expected base64url without padding, found {}", found(&problem)))?;
     Bounded::new(bytes).map_err(|problem| problem.to_string())
+}
+
+/// What is there instead, in words that do not need an ASCII table.
+fn found(problem: &DecodeError) -> String {
+    match problem {
+        DecodeError::InvalidPadding => "padding (\"=\")".into(),
+        DecodeError::InvalidByte(_, b'=') => "padding (\"=\")".into(),
+        DecodeError::InvalidByte(offset, byte @ (b'+' | b'/')) => {
+            format!("{:?} of standard base64 at offset {offset}", char::from(*byte))
+        }
+        DecodeError::InvalidByte(offset, byte) => format!("byte {byte:#04x} at offset {offset}"),
+        DecodeError::InvalidLength(_) => "a length that no bytes have".into(),
+        DecodeError::InvalidLastSymbol(offset, _) => format!("left-over bits at offset {offset}"),
+    }
 }
 
 /// Writes bytes as WebAuthn's JSON has them.

@@ -68,7 +68,7 @@ impl Accounts {
         Ok(info)
     }
 
-    /// Remembers the count of the passkey that approved, before anything that it approved leaves.
+    /// Remembers the count of the passkey that approved, and the challenge it came with, before anything that it approved leaves.
     pub(crate) fn note_use(
         &mut self,
         store: &mut impl SecureStore,
@@ -76,18 +76,14 @@ impl Accounts {
         credential_id: &CredentialId,
         gesture: Gesture,
     ) -> Result<(), Status> {
-        let stored = self
-            .cache
-            .get(id)
-            .and_then(|account| account.passkey(credential_id))
-            .ok_or(Status::CredentialUnknown)?
-            .sign_count;
-        if gesture.sign_count() == stored {
+        let passkey =
+            self.cache.get(id).and_then(|account| account.passkey(credential_id)).ok_or(Status::CredentialUnknown)?;
+        if passkey.knows(gesture) {
             return Ok(());
         }
         // Out of the cache until it is sealed: after a failed write only the store knows which count holds.
         let mut account = self.cache.take(id).ok_or(Status::AccountUnknown)?;
-        account.set_sign_count(credential_id, gesture.sign_count());
+        account.note(credential_id, gesture);
         self.seal(store, account)
     }
 

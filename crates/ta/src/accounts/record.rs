@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::keys::AccountKey;
 use crate::sealed::Layouts;
 use crate::secret::Secret;
+use crate::webauthn::Gesture;
 
 /// What is sealed of an account.
 #[derive(Serialize, Deserialize)]
@@ -21,8 +22,41 @@ pub(crate) struct AccountRecord {
     passkeys: BoundedList<Passkey, MAX_PASSKEYS>,
 }
 
+/// Before the challenge of the last count was kept.
+#[derive(Deserialize)]
+pub(crate) struct OlderAccountRecord {
+    id: AccountId,
+    entropy: Secret,
+    signature_scheme: SignatureScheme,
+    passkeys: BoundedList<OlderPasskey, MAX_PASSKEYS>,
+}
+
+#[derive(Deserialize)]
+struct OlderPasskey {
+    credential_id: CredentialId,
+    public_key: PasskeyPublicKey,
+    rp_id_hash: Hash,
+    backup_eligible: bool,
+    sign_count: u32,
+}
+
 impl Layouts for AccountRecord {
-    type Older = Self;
+    type Older = OlderAccountRecord;
+}
+
+impl From<OlderAccountRecord> for AccountRecord {
+    fn from(older: OlderAccountRecord) -> Self {
+        let OlderAccountRecord { id, entropy, signature_scheme, passkeys } = older;
+        let passkeys = passkeys.map(|passkey| Passkey {
+            credential_id: passkey.credential_id.clone(),
+            public_key: passkey.public_key,
+            rp_id_hash: passkey.rp_id_hash,
+            backup_eligible: passkey.backup_eligible,
+            sign_count: passkey.sign_count,
+            last_challenge: None,
+        });
+        Self { id, entropy, signature_scheme, passkeys }
+    }
 }
 
 /// What a registration bound.
@@ -38,6 +72,16 @@ pub(crate) struct Passkey {
     pub(crate) backup_eligible: bool,
     /// The highest count seen.
     pub(crate) sign_count: u32,
+    /// SHA-256 of the challenge that count came with. Absent after an update, until the passkey is used again.
+    pub(crate) last_challenge: Option<Hash>,
+}
+
+impl Passkey {
+    /// Whether noting the gesture would change nothing: the passkey does not count, or it is the same gesture again.
+    pub(super) fn knows(&self, gesture: Gesture) -> bool {
+        let is_counted = gesture.sign_count() > 0;
+        self.sign_count == gesture.sign_count() && (!is_counted || self.last_challenge == Some(gesture.challenge()))
+    }
 }
 
 /// An account ready to use.
@@ -121,10 +165,11 @@ impl Account {
         Ok(self.info())
     }
 
-    pub(super) fn set_sign_count(&mut self, credential_id: &CredentialId, count: u32) {
+    pub(super) fn note(&mut self, credential_id: &CredentialId, gesture: Gesture) {
         let passkeys = self.record.passkeys.iter_mut();
         for passkey in passkeys.filter(|passkey| passkey.credential_id == *credential_id) {
-            passkey.sign_count = count;
+            passkey.sign_count = gesture.sign_count();
+            passkey.last_challenge = Some(gesture.challenge());
         }
     }
 }

@@ -1,27 +1,35 @@
 //! Assertions (WebAuthn Level 3, section 7.2).
 
+use core::cmp::Ordering;
+
 use p256::ecdsa::Signature;
 use p256::ecdsa::signature::hazmat::PrehashVerifier;
-use proto::Status;
+use proto::client_data::{Ceremony, ClientData};
 use proto::command::{PasskeyAssertion, RelyingParty};
+use proto::{Hash, Status};
 use sha2::{Digest, Sha256};
 
 use super::authenticator_data::AuthenticatorData;
-use super::check_origin;
-use super::client_data::{Ceremony, ClientData};
 use super::public_key::verifying_key;
+use super::{check_origin, sha256};
 use crate::accounts::Passkey;
 
 /// A user approved exactly the challenge that was asked about. Only [`verify_assertion`] makes one.
 #[derive(Clone, Copy)]
 pub(crate) struct Gesture {
     sign_count: u32,
+    challenge: Hash,
 }
 
 impl Gesture {
     /// The authenticator's count with it.
     pub(crate) fn sign_count(&self) -> u32 {
         self.sign_count
+    }
+
+    /// SHA-256 of the challenge.
+    pub(crate) fn challenge(&self) -> Hash {
+        self.challenge
     }
 }
 
@@ -38,16 +46,17 @@ pub(crate) fn verify_assertion(
     if data.rp_id_hash != passkey.rp_id_hash {
         return Err(Status::RpIdMismatch);
     }
-    check_origin(client_data.origin, &data.rp_id_hash, relying_parties)?;
+    check_origin(client_data.origin(), &data.rp_id_hash, relying_parties)?;
     data.check_flags()?;
     data.check_no_credential()?;
     if data.backup_eligible() != passkey.backup_eligible {
-        return Err(Status::BackupStateInvalid);
+        return Err(Status::BackupEligibilityChanged);
     }
     check_signature(assertion, passkey)?;
     // Only now: a count that nobody signed says nothing about a clone.
-    check_sign_count(passkey.sign_count, data.sign_count)?;
-    Ok(Gesture { sign_count: data.sign_count })
+    let gesture = Gesture { sign_count: data.sign_count, challenge: sha256(challenge) };
+    check_sign_count(passkey, gesture)?;
+    Ok(gesture)
 }
 
 /// Over authenticatorData ‖ SHA-256(clientDataJSON). A high s is fine: authenticators do not normalise, and nothing here
@@ -57,12 +66,21 @@ fn check_signature(assertion: &PasskeyAssertion, passkey: &Passkey) -> Result<()
         .chain_update(&*assertion.authenticator_data)
         .chain_update(Sha256::digest(&*assertion.client_data_json))
         .finalize();
-    let signature = Signature::from_der(&assertion.signature).map_err(|_| Status::PasskeySignatureInvalid)?;
+    let signature = Signature::from_der(&assertion.signature).map_err(|_| Status::PasskeySignatureMalformed)?;
     verifying_key(&passkey.public_key)?.verify_prehash(&signed, &signature).map_err(|_| Status::PasskeySignatureInvalid)
 }
 
-/// Synced passkeys do not count: 0, and 0 again. One that counts never goes back; the same count is a replay, which gives
-/// the same bytes.
-fn check_sign_count(stored: u32, new: u32) -> Result<(), Status> {
-    (new >= stored).then_some(()).ok_or(Status::SignCountDecreased)
+/// Synced passkeys do not count: 0, and 0 again. One that counts never goes back, and gives each count once: with another
+/// challenge it comes from a clone, with the same one it is a replay, which gives the same bytes.
+fn check_sign_count(passkey: &Passkey, gesture: Gesture) -> Result<(), Status> {
+    match gesture.sign_count.cmp(&passkey.sign_count) {
+        Ordering::Less => Err(Status::SignCountDecreased),
+        Ordering::Greater => Ok(()),
+        Ordering::Equal if gesture.sign_count == 0 => Ok(()),
+        Ordering::Equal => {
+            // A record of the layout before does not say what the count was given for.
+            let is_same = passkey.last_challenge.is_none_or(|challenge| challenge == gesture.challenge);
+            is_same.then_some(()).ok_or(Status::SignCountRepeated)
+        }
+    }
 }

@@ -2,7 +2,6 @@
 
 mod assertion;
 mod authenticator_data;
-mod client_data;
 mod public_key;
 mod registration;
 #[cfg(test)]

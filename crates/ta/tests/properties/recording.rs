@@ -64,9 +64,12 @@ const RULES: &[(&str, fn())] = rules! {
     webauthn: flags_and_origins_that_do_not_show_the_user_here_are_refused,
         extensions_and_every_origin_of_the_relying_party_are_fine, a_passkey_that_may_be_synced_stays_so,
         extra_keys_in_client_data_mean_nothing_and_frames_of_others_are_refused,
-        client_data_that_no_browser_writes_is_refused, a_challenge_has_one_spelling,
+        client_data_that_no_browser_writes_is_refused, escapes_in_client_data_are_read_as_json_reads_them,
+        a_challenge_has_one_spelling,
         only_the_account_s_key_signs_for_it, either_form_of_s_is_the_passkey_s_and_gives_the_same_bytes,
-        a_count_never_goes_back_not_even_over_a_restart, a_count_is_remembered_only_if_everything_else_held,
+        a_count_never_goes_back_not_even_over_a_restart,
+        a_count_that_comes_again_is_a_clone_with_another_challenge_and_a_replay_with_the_same,
+        the_count_of_the_registration_is_not_for_an_approval, a_count_is_remembered_only_if_everything_else_held,
         a_registration_has_to_hold_together, only_canonical_es256_keys_on_the_curve_are_keys;
     hostile_host: nothing_is_signed_that_was_not_approved;
 };

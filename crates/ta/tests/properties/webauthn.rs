@@ -38,7 +38,7 @@ pub fn flags_and_origins_that_do_not_show_the_user_here_are_refused() {
         (|key| key.flags = UV, Status::UserNotPresent),
         (|key| key.flags = UP, Status::UserNotVerified),
         (|key| key.flags = UP | UV | BS, Status::BackupStateInvalid),
-        (|key| key.flags = UP | UV | BE, Status::BackupStateInvalid),
+        (|key| key.flags = UP | UV | BE, Status::BackupEligibilityChanged),
         (|key| key.flags = UP | UV | AT, Status::AuthenticatorDataMalformed),
         (|key| key.flags = UP | UV | ED, Status::AuthenticatorDataMalformed),
         (|key| key.extensions = vec![0xa0], Status::AuthenticatorDataMalformed),
@@ -75,7 +75,7 @@ pub fn a_passkey_that_may_be_synced_stays_so() {
     passkey.flags |= BS;
     assert!(attempt(&mut world, &passkey).is_ok(), "backed up since");
     passkey.flags = UP | UV;
-    assert_eq!(attempt(&mut world, &passkey), Err(Status::BackupStateInvalid));
+    assert_eq!(attempt(&mut world, &passkey), Err(Status::BackupEligibilityChanged));
 }
 
 #[test]
@@ -86,7 +86,7 @@ pub fn extra_keys_in_client_data_mean_nothing_and_frames_of_others_are_refused()
         (r#","nested":{"type":[1,{"origin":"https://evil.example"}],"challenge":null},"n":-1.5e3"#, None),
         (r#","tokenBinding":{"status":"supported"}"#, None),
         (r#","topOrigin":"https://evil.example""#, Some(Status::CrossOrigin)),
-        (r#","topOrigin":null"#, Some(Status::CrossOrigin)),
+        (r#","topOrigin":null"#, Some(Status::ClientDataMalformed)),
         (r#","type":"webauthn.get""#, Some(Status::ClientDataMalformed)),
         (r#","challenge":"AAAA""#, Some(Status::ClientDataMalformed)),
         (r#","origin":"https://wallet.example""#, Some(Status::ClientDataMalformed)),
@@ -115,18 +115,18 @@ pub fn client_data_that_no_browser_writes_is_refused() {
     let cases = [
         ("webauthn.get", "webauthn.create", Status::ClientDataTypeWrong),
         ("webauthn.get", "payment.get", Status::ClientDataTypeWrong),
-        ("webauthn.get", "webauthn.\\u0067et", Status::ClientDataMalformed),
-        ("https://wallet", "https:\\/\\/wallet", Status::ClientDataMalformed),
+        ("webauthn.get", "webauthn.\\u0063reate", Status::ClientDataTypeWrong),
+        ("https://wallet", "https:\\/\\/evil", Status::OriginNotAllowed),
+        ("https://wallet", "https:\\u002f\\ud800wallet", Status::ClientDataMalformed),
         ("\"crossOrigin\":false", "\"crossOrigin\":true", Status::CrossOrigin),
         ("\"crossOrigin\":false", "\"crossOrigin\":\"false\"", Status::ClientDataMalformed),
         ("\"crossOrigin\":false", "\"crossOrigin\":null", Status::ClientDataMalformed),
         ("\"type\":\"webauthn.get\",", "", Status::ClientDataMalformed),
         ("\"origin\":\"https://wallet.example\",", "", Status::ClientDataMalformed),
         ("{", "[{", Status::ClientDataMalformed),
-        ("{", " {", Status::ClientDataMalformed),
         ("{", "\u{feff}{", Status::ClientDataMalformed),
         ("}", "}\n}", Status::ClientDataMalformed),
-        ("\",\"origin", "=\",\"origin", Status::ChallengeMismatch),
+        ("\",\"origin", "=\",\"origin", Status::ChallengeEncodingInvalid),
     ];
     for (from, to, status) in cases {
         assert_eq!(attempt_with(&mut world, replace(from, to)), Err(status), "{to}");
@@ -147,6 +147,36 @@ pub fn client_data_that_no_browser_writes_is_refused() {
 }
 
 #[test]
+pub fn escapes_in_client_data_are_read_as_json_reads_them() {
+    let (mut world, passkey) = world();
+    let spellings = [
+        ("https://wallet", "https:\\/\\/wallet"),
+        ("https://wallet", "https:\\u002f\\u002Fwallet"),
+        ("webauthn.get", "webauthn\\u002eget"),
+        ("\"type\"", "\"t\\u0079pe\""),
+        ("{", " \t\r\n{ "),
+    ];
+    for (from, to) in spellings {
+        let reply = attempt_with(&mut world, |challenge| {
+            let text = String::from_utf8(passkey.client_data("webauthn.get", challenge)).unwrap();
+            assert!(text.contains(from));
+            passkey.sign(text.replacen(from, to, 1).into_bytes(), passkey.authenticator_data(0))
+        });
+        assert!(reply.is_ok(), "{to}: {reply:?}");
+    }
+    // At registration alike.
+    let mut registration = Passkey::numbered(0x43).register();
+    let text = String::from_utf8(registration.client_data_json.to_vec()).unwrap().replace('/', "\\/");
+    registration.client_data_json = Bounded::new(text.into_bytes()).unwrap();
+    let bob = proto::command::CreateHybridAccount {
+        account_id: "bob".parse().unwrap(),
+        signature_scheme: SignatureScheme::Eip191,
+        registration,
+    };
+    assert!(world.call(&bob).is_ok());
+}
+
+#[test]
 pub fn a_challenge_has_one_spelling() {
     let (mut world, passkey) = world();
     for ending in 0..4 {
@@ -159,7 +189,7 @@ pub fn a_challenge_has_one_spelling() {
             data[last] = alphabet[index | ending];
             passkey.sign(data, passkey.authenticator_data(0))
         });
-        assert_eq!(reply.err(), (ending != 0).then_some(Status::ChallengeMismatch));
+        assert_eq!(reply.err(), (ending != 0).then_some(Status::ChallengeEncodingInvalid));
     }
 }
 
@@ -173,8 +203,15 @@ pub fn only_the_account_s_key_signs_for_it() {
             signature: Bounded::new(bytes.to_vec()).unwrap(),
             ..passkey.assert(challenge)
         });
-        assert_eq!(reply, Err(Status::PasskeySignatureInvalid));
+        assert_eq!(reply, Err(Status::PasskeySignatureMalformed), "an encoding fault is no wrong signature");
     }
+    // r ‖ s, as WebCrypto and some libraries give it.
+    let raw = attempt_with(&mut world, |challenge| {
+        let assertion = passkey.assert(challenge);
+        let signature = p256::ecdsa::Signature::from_der(&assertion.signature).unwrap();
+        PasskeyAssertion { signature: Bounded::new(signature.to_bytes().to_vec()).unwrap(), ..assertion }
+    });
+    assert_eq!(raw, Err(Status::PasskeySignatureMalformed));
 }
 
 #[test]
@@ -202,6 +239,41 @@ pub fn a_count_never_goes_back_not_even_over_a_restart() {
         assert_eq!(attempt(&mut world, &passkey).err(), status, "count {count}");
         world.restart().unwrap();
     }
+}
+
+/// The intent of another operation is another challenge.
+fn attempt_another(world: &mut World, passkey: &Passkey, variant: u8) -> Result<SponsorReply, Status> {
+    let relay = world.relay.clone();
+    world.call(&sponsor(VERSION, "alice", variant).approved(passkey, &relay))
+}
+
+#[test]
+pub fn a_count_that_comes_again_is_a_clone_with_another_challenge_and_a_replay_with_the_same() {
+    let (mut world, mut passkey) = world();
+    passkey.count = 7;
+    let first = attempt_another(&mut world, &passkey, 1).unwrap();
+    for _ in 0..2 {
+        assert_eq!(attempt_another(&mut world, &passkey, 2), Err(Status::SignCountRepeated));
+        assert_eq!(attempt_another(&mut world, &passkey, 1), Ok(first.clone()), "the same bytes");
+        world.restart().unwrap();
+    }
+    passkey.count = 8;
+    assert!(attempt_another(&mut world, &passkey, 2).is_ok());
+    // Synced passkeys do not count.
+    let mut world = World::with_account(SignatureScheme::Eip191).0;
+    passkey.count = 0;
+    for variant in 0..3 {
+        assert!(attempt_another(&mut world, &passkey, variant).is_ok());
+    }
+}
+
+#[test]
+pub fn the_count_of_the_registration_is_not_for_an_approval() {
+    let mut world = World::ready();
+    let passkey = Passkey { count: 3, ..Passkey::numbered(0x41) };
+    world.create("alice", &passkey, SignatureScheme::Eip191).unwrap();
+    assert_eq!(attempt(&mut world, &passkey), Err(Status::SignCountRepeated));
+    assert!(attempt(&mut world, &Passkey { count: 4, ..passkey }).is_ok());
 }
 
 #[test]
@@ -245,6 +317,10 @@ pub fn a_registration_has_to_hold_together() {
     let mut assertion = passkey.register();
     assertion.client_data_json = Bounded::new(passkey.client_data("webauthn.get", &[9; 16])).unwrap();
     assert_eq!(register(&mut world, assertion), Err(Status::ClientDataTypeWrong));
+    let mut padded = passkey.register();
+    let text = String::from_utf8(padded.client_data_json.to_vec()).unwrap().replacen("\",\"origin", "=\",\"origin", 1);
+    padded.client_data_json = Bounded::new(text.into_bytes()).unwrap();
+    assert_eq!(register(&mut world, padded), Err(Status::ChallengeEncodingInvalid));
     assert!(world.create("alice", &passkey, SignatureScheme::Raw).is_ok());
 }
 

@@ -119,6 +119,26 @@ async fn a_passkey_whose_counter_went_back_is_refused() {
     refusal.is_final(-32507, "sign_count_decreased");
 }
 
+#[tokio::test]
+async fn a_passkey_whose_counter_comes_again_is_refused_as_a_clone_and_a_repeated_request_is_not() {
+    let world = World::start(V07).await;
+    let mut account = TeeAccount::create(&world).await;
+    account.passkey.behaviour.counter = SignCounter::Counting;
+    account.passkey.set_sign_count(10);
+    let operation = account.operation(&world).await;
+    let assertion = account.approve(&world, &operation).await;
+    let params = json!([operation, account.id, assertion]);
+    let first = world.rpc().call("pm_sponsor_with_tee", params.clone()).await.unwrap();
+    let again = world.rpc().call("pm_sponsor_with_tee", params).await.unwrap();
+    assert_eq!(again["userOperation"], first["userOperation"]);
+
+    account.passkey.set_sign_count(10);
+    let other = increment(&operation, "callGasLimit");
+    let refusal = account.sponsored(&world, &other).await.unwrap_err();
+
+    refusal.is_final(-32507, "sign_count_repeated");
+}
+
 /// A refusal by the trusted application, after which the honest approval of the same operation still passes.
 async fn refused(reason: &str, misbehave: impl FnOnce(&mut SoftPasskey)) {
     let world = World::start(V07).await;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use alloy_signer_local::PrivateKeySigner;
-use devkit::{Anvil, AnvilOptions, B256, Deployment, EntryPoint, EntryPointVersion, Paymaster, TeeSigner, Tools, U256};
+use devkit::{Anvil, AnvilOptions, Deployment, EntryPoint, EntryPointVersion, Paymaster, TeeSigner, Tools, U256};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -172,9 +172,6 @@ pub(super) async fn start_node(data: &Path, configuration: &Value) -> Process {
     Process::start("node", &file).await
 }
 
-/// The gateway does not tell the id of its TEE.
-const UNKNOWN_TEE: B256 = B256::repeat_byte(0xff);
-
 /// The paymaster's owner admits the key of the TEE, with the measurement of its code.
 pub(super) async fn admit_tee(paymaster: &Paymaster, kms: &Kms) {
     let signers = kms.get("/admin/signers").await.unwrap();
@@ -182,7 +179,7 @@ pub(super) async fn admit_tee(paymaster: &Paymaster, kms: &Kms) {
     let signer = TeeSigner {
         address: signers["paymasterSigner"].as_str().unwrap().parse().unwrap(),
         measurement: version["tee"]["measurement"].as_str().unwrap().parse().unwrap(),
-        tee_id: UNKNOWN_TEE,
+        tee_id: version["tee"]["id"].as_str().unwrap().parse().unwrap(),
     };
     paymaster.admit_signer(&signer).await.unwrap();
 }

@@ -63,6 +63,7 @@ impl Host {
             relay_approved: HashSet::new(),
             wallets,
             replies: HashMap::new(),
+            counts: HashMap::new(),
         };
         Self { world, model, frames: Vec::new(), count: 0, tally: Tally::default() }
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use proto::command::{Ceilings, PasskeyPublicKey, RelayApproval, SignReply, SignWithHybridKey, SignatureScheme};
-use proto::command::{PasskeyAssertion, Sponsor, SponsorReply, WalletInfo};
+use proto::command::{CredentialId, PasskeyAssertion, Sponsor, SponsorReply, WalletInfo};
 use proto::digest::personal_message_hash;
 use proto::paymaster::{MAX_TIMESTAMP, WINDOW_SLACK, paymaster_digest};
 use proto::{AccountId, Address, Permissions, RequestDigest, Signature, UserOpHash, worst_case_cost};
@@ -22,6 +22,8 @@ pub struct Model {
     pub relay_approved: HashSet<(Address, RequestDigest)>,
     pub wallets: BTreeMap<AccountId, WalletInfo>,
     pub replies: HashMap<Vec<u8>, Vec<u8>>,
+    /// By credential: the highest count that approved something, and what.
+    pub counts: HashMap<CredentialId, (u32, [u8; 32])>,
 }
 
 impl Model {
@@ -35,7 +37,7 @@ impl Model {
         }
     }
 
-    pub fn check_sponsorship(&self, command: &Sponsor, reply: &SponsorReply) {
+    pub fn check_sponsorship(&mut self, command: &Sponsor, reply: &SponsorReply) {
         let entry_point = &command.entry_point;
         let digest = paymaster_digest(&command.op, entry_point, &command.terms);
         assert_eq!(recover(&digest.0, &reply.paymaster_signature), Some(self.paymaster_signer));
@@ -49,6 +51,7 @@ impl Model {
         match (&command.passkey, &reply.account_signature) {
             (Some(assertion), Some(signature)) => {
                 self.check_user(&command.account_id, assertion, command.intent_hash().0);
+                self.check_count(assertion, command.intent_hash().0);
                 self.check_account_signature(&command.account_id, &hash, signature);
             }
             (passkey, signature) => {
@@ -61,13 +64,14 @@ impl Model {
         }
     }
 
-    pub fn check_signing(&self, command: &SignWithHybridKey, reply: &SignReply) {
+    pub fn check_signing(&mut self, command: &SignWithHybridKey, reply: &SignReply) {
         let permissions = self.check_relay(&command.request_digest(), &command.approval);
         assert!(permissions.contains(Permissions::SIGN_USER_OPERATION));
         assert!(command.op.paymaster.is_some());
         let deployments = &self.ceilings.deployments;
         assert!(deployments.iter().any(|deployment| deployment.entry_point == command.entry_point));
         self.check_user(&command.account_id, &command.passkey, command.intent_hash().0);
+        self.check_count(&command.passkey, command.intent_hash().0);
         let hash = command.op.hash(&command.entry_point);
         assert_eq!(hash, reply.user_op_hash);
         self.check_account_signature(&command.account_id, &hash, &reply.signature);
@@ -97,6 +101,15 @@ impl Model {
         let passkey = &self.wallets[account].passkeys[0];
         assert_eq!(assertion.credential_id, passkey.credential_id);
         assert!(self.user_approved.contains(&(passkey.public_key, challenge)), "the user never approved that");
+    }
+
+    /// A count approves one thing, and none approves after a higher one.
+    fn check_count(&mut self, assertion: &PasskeyAssertion, challenge: [u8; 32]) {
+        let count = u32::from_be_bytes(assertion.authenticator_data[33..37].try_into().unwrap());
+        let (highest, approved) = *self.counts.get(&assertion.credential_id).unwrap_or(&(0, challenge));
+        assert!(count >= highest, "the count went back");
+        assert!(count > highest || count == 0 || challenge == approved, "a count for two challenges");
+        self.counts.insert(assertion.credential_id.clone(), (count, challenge));
     }
 
     fn check_account_signature(&self, account: &AccountId, hash: &UserOpHash, signature: &Signature) {

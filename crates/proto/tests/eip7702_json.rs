@@ -1,0 +1,82 @@
+//! `eip7702Auth` is read as strictly as every other object.
+
+use proto::json::{GasFields, InvalidField, parse_user_operation};
+use proto::{Address, EntryPointVersion, Init};
+use serde_json::{Value, json};
+
+const CHAIN: u64 = 31337;
+
+fn operation() -> Value {
+    json!({
+        "sender": "0x5757575757575757575757575757575757575757",
+        "nonce": "0x0",
+        "factory": "0x7702",
+        "factoryData": "0x",
+        "callData": "0x",
+        "callGasLimit": "0x249f0",
+        "verificationGasLimit": "0x7a120",
+        "preVerificationGas": "0xea60",
+        "maxFeePerGas": "0xee6b2800",
+        "maxPriorityFeePerGas": "0x3b9aca00",
+        "signature": "0x",
+        "eip7702Auth": {
+            "address": "0xe6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6",
+            "chainId": "0x7a69",
+            "nonce": "0x0",
+            "r": "0x1111111111111111111111111111111111111111111111111111111111111111",
+            "s": "0x2222222222222222222222222222222222222222222222222222222222222222",
+            "yParity": "0x0",
+        },
+    })
+}
+
+fn init(change: impl FnOnce(&mut Value)) -> Result<Init, InvalidField> {
+    let mut operation = operation();
+    change(&mut operation["eip7702Auth"]);
+    parse_user_operation(&operation, EntryPointVersion::V08, CHAIN, GasFields::Required).map(|parsed| parsed.op.init)
+}
+
+fn delegated() -> Init {
+    Init::Eip7702 { delegate: Address([0xe6; 20]), data: proto::Bounded::default() }
+}
+
+#[test]
+fn an_authorisation_for_this_chain_or_for_any_gives_its_delegate() {
+    assert_eq!(init(|_| ()), Ok(delegated()));
+    assert_eq!(init(|auth| auth["chainId"] = json!("0x0")), Ok(delegated()), "any chain, this one included");
+    // What viem sends before the account has signed it, and what leaves the words to the chain.
+    assert_eq!(init(|auth| auth["yParity"] = json!(format!("0x{}", "0".repeat(64)))), Ok(delegated()));
+    assert_eq!(init(|auth| *auth = json!({ "address": auth["address"] })), Ok(delegated()));
+    assert_eq!(init(|auth| auth["v"] = json!("0x1b")), Ok(delegated()));
+}
+
+#[test]
+fn what_is_not_in_its_form_is_refused_by_its_name() {
+    let words = "0x333333333333333333333333333333333333333333333333333333333333333333";
+    let cases = [
+        ("chainId", json!("0x1"), "0x1 is another chain: expected 0x7a69, or 0x0 for any"),
+        ("chainId", json!(1), "expected a string"),
+        ("chainId", json!(31337), "expected a string"),
+        ("chainId", json!({ "hex": "0x1" }), "expected a string"),
+        ("chainId", json!("31337"), "expected hex starting with 0x"),
+        ("chainId", json!("0x"), "expected a quantity in hex"),
+        ("address", Value::Null, "missing"),
+        ("address", json!("0xe6"), "expected 20 bytes in hex"),
+        ("address", json!(["0xe6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6"]), "expected a string"),
+        ("nonce", json!(0), "expected a string"),
+        ("yParity", json!(true), "expected a string"),
+        ("r", json!(words), "expected a quantity of at most 256 bits in hex"),
+        ("s", json!("0xzz"), "expected a quantity in hex"),
+        ("v", json!(27), "expected a string"),
+        ("foo", json!("0x1"), "no such field in an EIP-7702 authorisation"),
+        ("contractAddress", json!("0x1"), "no such field in an EIP-7702 authorisation"),
+    ];
+    for (field, value, problem) in cases {
+        let refusal = init(|auth| auth[field] = value.clone()).unwrap_err();
+        assert_eq!(refusal, InvalidField { field: format!("eip7702Auth.{field}"), problem: problem.into() }, "{value}");
+    }
+    for whole in [json!("0x"), json!([]), json!(7)] {
+        let refusal = init(|auth| *auth = whole.clone()).unwrap_err();
+        assert_eq!((refusal.field.as_str(), refusal.problem.as_str()), ("eip7702Auth", "expected an object"));
+    }
+}
