@@ -1,13 +1,13 @@
 // docs/api.md, "With viem or permissionless.js": its code as it stands, with the packages as published.
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { before, test } from "node:test";
 import { createSmartAccountClient } from "permissionless";
-import { toSimpleSmartAccount } from "permissionless/accounts";
 import { http } from "viem";
-import { createBundlerClient } from "viem/account-abstraction";
+import { mined, newAccount } from "./support/accounts.mjs";
 import { browser } from "./support/passkey.mjs";
-import { recipe } from "./support/docs.mjs";
-import { call, chain, entryPoint, origin, paymasterAddress, signatureScheme, steadyFees, urls } from "./support/world.mjs";
+import { block, recipe } from "./support/docs.mjs";
+import { call, chain, entryPoint, origin, paymasterAddress, urls } from "./support/world.mjs";
 
 let docs, touches;
 
@@ -16,35 +16,11 @@ before(async () => {
   touches = browser(origin);
 });
 
-/** A bundler client for a new account, put together from the recipe's parts. */
-async function newAccount() {
-  const made = await docs.createAccount(urls.kms, "alice", signatureScheme);
-  const { owner, paymaster } = docs.superRelay(urls.rpc, made);
-  const account = await toSimpleSmartAccount({
-    client: chain,
-    owner,
-    entryPoint,
-    factoryAddress: made.factory,
-    index: BigInt(made.salt),
-  });
-  assert.equal(account.address.toLowerCase(), made.sender.toLowerCase());
-  return createBundlerClient({
-    account,
-    client: chain,
-    paymaster,
-    transport: http(urls.bundler),
-    pollingInterval: 100,
-    userOperation: steadyFees,
-  });
-}
+test("the example's page has the module of the docs", async () => {
+  const example = await readFile(new URL("../../examples/viem-page/super-relay.mjs", import.meta.url), "utf8");
 
-async function mined(bundler, hash) {
-  const receipt = await bundler.waitForUserOperationReceipt({ hash });
-  assert.equal(receipt.userOpHash, hash);
-  assert.equal(receipt.success, true);
-  assert.equal(receipt.paymaster.toLowerCase(), paymasterAddress.toLowerCase());
-  return receipt;
-}
+  assert.equal(example, await block("docs/api.md", "super-relay.mjs"));
+});
 
 test("the recipe of the docs sends a new account's first operation", { skip: entryPoint.version !== "0.7" }, async () => {
   const receipt = await docs.sendSponsored(urls, [call]);
@@ -54,7 +30,7 @@ test("the recipe of the docs sends a new account's first operation", { skip: ent
 });
 
 test("one touch for each operation: the first deploys the account, later ones go in parallel", async () => {
-  const bundler = await newAccount();
+  const bundler = await newAccount(docs);
   touches.length = 0;
 
   const first = await mined(bundler, await bundler.sendUserOperation({ calls: [call] }));
@@ -67,7 +43,7 @@ test("one touch for each operation: the first deploys the account, later ones go
 });
 
 test("permissionless's own client sends as viem's does", async () => {
-  const { account, paymaster, userOperation } = await newAccount();
+  const { account, paymaster, userOperation } = await newAccount(docs);
   const client = createSmartAccountClient({
     account,
     client: chain,
@@ -84,7 +60,7 @@ test("permissionless's own client sends as viem's does", async () => {
 });
 
 test("six accounts at once", async () => {
-  const bundlers = await Promise.all(Array.from({ length: 6 }, newAccount));
+  const bundlers = await Promise.all(Array.from({ length: 6 }, () => newAccount(docs)));
 
   const hashes = await Promise.all(bundlers.map((bundler) => bundler.sendUserOperation({ calls: [call] })));
 

@@ -1,28 +1,32 @@
 // The code that docs/ shows its readers, as it stands there.
-import { mkdtemp, readFile, symlink, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 const project = new URL("../../../", import.meta.url);
 
-/** Writes the named code blocks (`js NAME`) of a page into a folder where imports find the packages; gives the folder. */
-export async function blocksOf(page, names) {
+/** The text of the code block `js NAME` of a page. */
+export async function block(page, name) {
   const text = await readFile(new URL(page, project), "utf8");
+  const found = text.match(new RegExp(`^\`\`\`js ${name.replace(".", "\\.")}\\n(.*?)^\`\`\`$`, "ms"));
+  if (!found) throw new Error(`${page} has no block ${name}`);
+  return found[1];
+}
+
+/** Writes blocks into a folder where imports find the packages; gives the folder. */
+async function write(page, names) {
   const folder = await mkdtemp(join(tmpdir(), "super-relay-docs-"));
   await symlink(fileURLToPath(new URL("../node_modules", import.meta.url)), join(folder, "node_modules"));
-  for (const name of names) {
-    const block = text.match(new RegExp(`^\`\`\`js ${name.replace(".", "\\.")}\\n(.*?)^\`\`\`$`, "ms"));
-    if (!block) throw new Error(`${page} has no block ${name}`);
-    await writeFile(join(folder, name), block[1]);
-  }
+  for (const name of names) await writeFile(join(folder, name), await block(page, name));
   return folder;
 }
 
 /** The modules of docs/api.md, "With viem or permissionless.js". */
 export async function recipe() {
   const names = ["super-relay.mjs", "send.mjs"];
-  const folder = await blocksOf("docs/api.md", names);
+  const folder = await write("docs/api.md", names);
   const [superRelay, send] = await Promise.all(names.map((name) => import(pathToFileURL(join(folder, name)))));
+  await rm(folder, { recursive: true });
   return { ...superRelay, ...send };
 }

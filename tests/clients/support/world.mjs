@@ -17,7 +17,7 @@ export const urls = {
   rpc: required("RPC"),
   kms: required("KMS"),
   chain: required("CHAIN"),
-  bundler: required("BUNDLER"),
+  bundler: process.env.BUNDLER, // not in every suite
 };
 /** Where passkeys are used. */
 export const origin = required("ORIGIN");

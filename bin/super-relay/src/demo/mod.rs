@@ -52,6 +52,9 @@ pub async fn run(args: DemoArgs) -> Result<(), Error> {
     if args.keep {
         story.say("running", &format!("JSON-RPC at {}, KMS at {}", base(world.rpc_url()), base(world.kms_url())));
         story.more(&format!("operations at {}, chain at {}", world.ops_url(), world.chain_url()));
+        if args.entrypoint == EntryPointVersion::V07 {
+            story.more(&format!("page of examples/viem-page: {}", page_url(&world)));
+        }
         story.more(&format!("configuration and keys in {}; Ctrl-C stops and removes them", world.folder().display()));
         return world.run_until_stopped().await;
     }
@@ -154,6 +157,12 @@ async fn settle(world: &World, sponsored: &Sponsored, story: &Story) -> Result<(
     }
     story.say("done", "the operation succeeded on chain");
     Ok(())
+}
+
+/// The example's page, told where everything is. Its own defaults name the bundler.
+fn page_url(world: &World) -> String {
+    let (rpc, kms, chain) = (base(world.rpc_url()), base(world.kms_url()), world.chain_url());
+    format!("{ORIGIN}/?rpc={rpc}&kms={kms}&chain={}", chain.trim_end_matches('/'))
 }
 
 /// A server's address as one puts a path behind it.

@@ -12,6 +12,7 @@ pub struct Node {
     pub rpc: String,
     pub kms: String,
     pub operations: String,
+    page: String,
     folder: PathBuf,
 }
 
@@ -35,7 +36,8 @@ impl Node {
             rest.split([',', ';']).next().unwrap().trim_end_matches('/').to_owned()
         };
         let (rpc, kms, operations) = (after("JSON-RPC at "), after("KMS at "), after("operations at "));
-        Self { process, rpc, kms, operations, folder: after("keys in ").into() }
+        let page = after("page of examples/viem-page: ");
+        Self { process, rpc, kms, operations, page, folder: after("keys in ").into() }
     }
 
     /// The key that `bootstrap.admin_key_file` holds, in hex.
@@ -54,10 +56,12 @@ impl Drop for Node {
 }
 
 #[tokio::test]
-async fn a_kept_demo_says_where_its_operations_and_its_configuration_are() {
+async fn a_kept_demo_says_where_its_operations_its_page_and_its_configuration_are() {
     let node = Node::start();
 
     assert_eq!(reqwest::get(format!("{}/readyz", node.operations)).await.unwrap().status(), 200);
     let configuration = std::fs::read_to_string(node.folder.join("demo.toml")).unwrap();
     assert!(configuration.contains("relay-key.json"), "{configuration}");
+    let Node { page, rpc, kms, .. } = &node;
+    assert!(page.starts_with(&format!("http://localhost:5173/?rpc={rpc}&kms={kms}&chain=http://127.0.0.1:")), "{page}");
 }

@@ -4,6 +4,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use devkit::EntryPointVersion;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use tokio::process::Command;
 use tokio::time::timeout;
 
@@ -11,41 +13,98 @@ use crate::support::{Bystander, ORIGIN, Setup, World, client_tests};
 
 /// A suite starts up, then waits for a handful of operations to be mined.
 const PATIENCE: Duration = Duration::from_secs(300);
+const IDLE_SECONDS: u64 = 50 * 60;
+const API_KEY: &str = "srk_of-the-client-tests";
 
 on_versions! { the_recipe_of_the_docs_works: v06 V06, v07 V07, v08 V08 }
 
 async fn the_recipe_of_the_docs_works(version: EntryPointVersion) {
     let world = World::start(version).await;
-    let bundler = Bystander::start("bundler/start.mjs", &[world.anvil.url().as_str()]).await;
+    let bundler = bundler(&world).await;
 
-    pass(&world, &bundler, "recipe.test.mjs").await;
+    Suite::new("recipe.test.mjs").with("BUNDLER", bundler.url()).passes(&world).await;
+}
+
+on_versions! { the_recipe_works_on_a_chain_that_was_idle_for_50_minutes: v06 V06, v07 V07, v08 V08 }
+
+async fn the_recipe_works_on_a_chain_that_was_idle_for_50_minutes(version: EntryPointVersion) {
+    let world = Setup::of(version).chain_started_ago(IDLE_SECONDS).start().await;
+    let bundler = bundler(&world).await;
+    // From here on the next block is of now, and the latest one 50 minutes old.
+    world.anvil.increase_time(IDLE_SECONDS).await.unwrap();
+
+    Suite::new("idle.test.mjs").with("BUNDLER", bundler.url()).passes(&world).await;
 }
 
 on_versions! { viems_paymaster_client_sponsors_a_local_key: v06 V06, v07 V07, v08 V08 }
 
 async fn viems_paymaster_client_sponsors_a_local_key(version: EntryPointVersion) {
     let world = Setup::of(version).without_passkey().start().await;
-    let bundler = Bystander::start("bundler/start.mjs", &[world.anvil.url().as_str()]).await;
+    let bundler = bundler(&world).await;
 
-    pass(&world, &bundler, "local-key.test.mjs").await;
+    Suite::new("local-key.test.mjs").with("BUNDLER", bundler.url()).passes(&world).await;
 }
 
-/// Runs a suite of tests/clients in that world.
-async fn pass(world: &World, bundler: &Bystander, suite: &str) {
-    let running = Command::new("node")
-        .args(["--test", "--test-reporter=spec", suite])
-        .current_dir(client_tests())
-        .env("RPC", world.rpc().url())
-        .env("KMS", world.kms().url())
-        .env("CHAIN", world.anvil.url().as_str())
-        .env("BUNDLER", bundler.url())
-        .env("ORIGIN", ORIGIN)
-        .env("PAYMASTER", world.paymaster.address().to_string())
-        .env("ENTRY_POINT_VERSION", world.version().to_string())
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output();
-    let output = timeout(PATIENCE, running).await.unwrap_or_else(|_| panic!("{suite} does not end")).unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{suite}: {said}{}", String::from_utf8_lossy(&output.stderr));
+#[tokio::test]
+async fn a_page_in_chromium_registers_approves_and_sends() {
+    let page = Bystander::start("support/page.mjs", &[]).await;
+    let origin = page.url().to_owned();
+    let allow = move |configuration: &mut Value| {
+        configuration["kms"]["origins"] = json!([origin]);
+        configuration["relay"]["rpc"]["allowed_origins"] = json!([origin]);
+    };
+    let world = Setup::of(EntryPointVersion::V07).configure(allow).start().await;
+    let bundler = bundler(&world).await;
+
+    Suite::new("browser.test.mjs").with("BUNDLER", bundler.url()).with("ORIGIN", page.url()).passes(&world).await;
+}
+
+#[tokio::test]
+async fn viem_ethers_and_web3_py_carry_keys_and_show_refusals() {
+    let require = |configuration: &mut Value| {
+        configuration["relay"]["rpc"]["api_key_hashes"] = json!([hex::encode(Sha256::digest(API_KEY))]);
+    };
+    let world = Setup::of(EntryPointVersion::V07).configure(require).start().await;
+
+    Suite::new("keys.test.mjs").with("API_KEY", API_KEY).passes(&world).await;
+}
+
+async fn bundler(world: &World) -> Bystander {
+    Bystander::start("bundler/start.mjs", &[world.anvil.url().as_str()]).await
+}
+
+/// A file of tests/clients, and what it finds in its environment.
+struct Suite<'a> {
+    file: &'a str,
+    environment: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Suite<'a> {
+    fn new(file: &'a str) -> Self {
+        Self { file, environment: vec![("ORIGIN", ORIGIN)] }
+    }
+
+    fn with(mut self, name: &'a str, value: &'a str) -> Self {
+        self.environment.push((name, value));
+        self
+    }
+
+    async fn passes(self, world: &World) {
+        let Self { file, environment } = self;
+        let running = Command::new("node")
+            .args(["--test", "--test-reporter=spec", file])
+            .current_dir(client_tests())
+            .env("RPC", world.rpc().url())
+            .env("KMS", world.kms().url())
+            .env("CHAIN", world.anvil.url().as_str())
+            .env("PAYMASTER", world.paymaster.address().to_string())
+            .env("ENTRY_POINT_VERSION", world.version().to_string())
+            .envs(environment)
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output();
+        let output = timeout(PATIENCE, running).await.unwrap_or_else(|_| panic!("{file} does not end")).unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{file}: {said}{}", String::from_utf8_lossy(&output.stderr));
+    }
 }

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::apart::KmsApart;
 use super::configuration::{self, PASSPHRASE};
-use super::{ETHER, Kms, Process, Rpc};
+use super::{ETHER, Kms, Process, Rpc, now};
 
 const UNSTAKE_DELAY_SECONDS: u32 = 86_400;
 
@@ -31,6 +31,7 @@ type Change = Box<dyn FnOnce(&mut Value)>;
 pub struct Setup {
     version: EntryPointVersion,
     deposit: u128,
+    chain_started_at: Option<u64>,
     changes: Vec<Change>,
 }
 
@@ -45,12 +46,17 @@ pub struct Ground {
 
 impl Setup {
     pub fn of(version: EntryPointVersion) -> Self {
-        Self { version, deposit: ETHER, changes: Vec::new() }
+        Self { version, deposit: ETHER, chain_started_at: None, changes: Vec::new() }
     }
 
     /// Wei that the paymaster has at the EntryPoint.
     pub fn deposit(self, deposit: u128) -> Self {
         Self { deposit, ..self }
+    }
+
+    /// The chain's blocks are that many seconds old.
+    pub fn chain_started_ago(self, seconds: u64) -> Self {
+        Self { chain_started_at: Some(now() - seconds), ..self }
     }
 
     pub fn configure(mut self, change: impl FnOnce(&mut Value) + 'static) -> Self {
@@ -68,7 +74,8 @@ impl Setup {
 
     pub async fn prepare(self) -> Ground {
         let tools = tools();
-        let anvil = Anvil::start(tools.anvil(), AnvilOptions::default()).await.unwrap();
+        let options = AnvilOptions { started_at: self.chain_started_at, ..AnvilOptions::default() };
+        let anvil = Anvil::start(tools.anvil(), options).await.unwrap();
         let deployment = devkit::deploy(&anvil, &tools, self.version).await.unwrap();
         let paymaster = Paymaster::deploy(&anvil, &tools, &deployment.entry_point).await.unwrap();
         paymaster.deposit(U256::from(self.deposit)).await.unwrap();

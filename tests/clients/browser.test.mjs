@@ -1,0 +1,100 @@
+// examples/viem-page in Chromium with a virtual authenticator, on an origin of its own.
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { chromium } from "playwright-core";
+import { chain, origin, paymasterAddress, urls } from "./support/world.mjs";
+
+const PATIENCE = { timeout: 60_000 };
+const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-sync", "--disable-dev-shm-usage"];
+const AUTHENTICATOR = {
+  protocol: "ctap2",
+  transport: "internal",
+  hasResidentKey: true,
+  hasUserVerification: true,
+  isUserVerified: true,
+  automaticPresenceSimulation: true,
+};
+
+let browser, profile;
+
+before(async () => {
+  profile = await mkdtemp(join(tmpdir(), "super-relay-chromium-"));
+  browser = await chromium.launchPersistentContext(profile, {
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: FLAGS,
+  });
+});
+
+after(async () => {
+  await browser?.close();
+  await rm(profile, { recursive: true, force: true });
+});
+
+/** The example's page with an authenticator whose user touches it at once. */
+async function open(from) {
+  const page = await browser.newPage();
+  page.errors = [];
+  page.on("pageerror", ({ message }) => page.errors.push(message));
+  const session = await browser.newCDPSession(page);
+  await session.send("WebAuthn.enable");
+  await session.send("WebAuthn.addVirtualAuthenticator", { options: AUTHENTICATOR });
+  await page.goto(`${from}/?${new URLSearchParams(urls)}`);
+  return page;
+}
+
+/** Clicks, and waits for the line that the page then writes. */
+async function click(page, button, expected) {
+  await page.click(button, PATIENCE);
+  const line = page.locator("#log").filter({ hasText: expected });
+  await line.waitFor(PATIENCE).catch(async () => {
+    throw new Error(`the page says: ${await page.textContent("#log")} ${page.errors.join("\n")}`);
+  });
+  return (await page.textContent("#log")).match(expected);
+}
+
+test("a page on another origin registers, approves and sends twice", async () => {
+  const page = await open(origin);
+
+  const [, account] = await click(page, "#create", /account (0x\w{40})/);
+  const [, first] = await click(page, "#send", /mined in (0x\w{64})/);
+  const [, second] = await click(page, "#send", /mined in 0x\w{64}\nsent 0x\w{64}\nmined in (0x\w{64})/);
+
+  assert.notEqual(await chain.getCode({ address: account }), undefined);
+  for (const hash of [first, second]) {
+    const receipt = await chain.getTransactionReceipt({ hash });
+    assert.equal(receipt.status, "success");
+    assert.ok(receipt.logs.some(({ topics }) => topics.at(-1)?.endsWith(paymasterAddress.slice(2).toLowerCase())));
+  }
+});
+
+test("what the relay refuses is shown to the page, with the request's id to read", async () => {
+  const page = await open(origin);
+
+  const answer = await page.evaluate(async (url) => {
+    const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "pm_nothing", params: [] });
+    const response = await fetch(url, { method: "POST", headers: { "content-type": "application/json" }, body });
+    return { requestId: response.headers.get("x-request-id"), ...(await response.json()) };
+  }, urls.rpc);
+
+  assert.equal(answer.error.data.reason, "method_not_found");
+  assert.equal(answer.requestId, answer.error.data.requestId);
+});
+
+test("a page that nobody configured reads nothing of relay or KMS", async () => {
+  const page = await open(origin.replace("localhost", "127.0.0.1"));
+
+  const read = await page.evaluate(async ({ rpc, kms }) => {
+    const headers = { "content-type": "application/json" };
+    const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "pm_chainId", params: [] });
+    const requests = [
+      fetch(rpc, { method: "POST", headers, body }),
+      fetch(`${kms}/webauthn/register/begin`, { method: "POST", headers, body: '{"userName":"mallory"}' }),
+    ];
+    return (await Promise.allSettled(requests)).map(({ status }) => status);
+  }, urls);
+
+  assert.deepEqual(read, ["rejected", "rejected"]);
+});

@@ -1,0 +1,37 @@
+// Accounts whose key lives in the TEE, put together from the parts of the recipe in docs/api.md.
+import assert from "node:assert/strict";
+import { toSimpleSmartAccount } from "permissionless/accounts";
+import { http } from "viem";
+import { createBundlerClient } from "viem/account-abstraction";
+import { chain, entryPoint, paymasterAddress, signatureScheme, steadyFees, urls } from "./world.mjs";
+
+/** A bundler client for a new account; `docs` are the modules of the recipe. */
+export async function newAccount(docs) {
+  const made = await docs.createAccount(urls.kms, "alice", signatureScheme);
+  const { owner, paymaster } = docs.superRelay(urls.rpc, made);
+  const account = await toSimpleSmartAccount({
+    client: chain,
+    owner,
+    entryPoint,
+    factoryAddress: made.factory,
+    index: BigInt(made.salt),
+  });
+  assert.equal(account.address.toLowerCase(), made.sender.toLowerCase());
+  return createBundlerClient({
+    account,
+    client: chain,
+    paymaster,
+    transport: http(urls.bundler),
+    pollingInterval: 100,
+    userOperation: steadyFees,
+  });
+}
+
+/** The receipt of an operation that succeeded and that our paymaster paid for. */
+export async function mined(bundler, hash) {
+  const receipt = await bundler.waitForUserOperationReceipt({ hash });
+  assert.equal(receipt.userOpHash, hash);
+  assert.equal(receipt.success, true);
+  assert.equal(receipt.paymaster.toLowerCase(), paymasterAddress.toLowerCase());
+  return receipt;
+}
