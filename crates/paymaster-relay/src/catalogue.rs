@@ -36,6 +36,8 @@ pub struct Catalogue {
     pub standings: Standings,
     /// How long sponsorships are valid.
     pub validity: Validity,
+    /// Times that one sponsorship is signed at most.
+    pub max_signings: u32,
     /// How much may be reserved, and by whom.
     pub caps: Caps,
     deployments: Vec<Deployment>,
@@ -106,6 +108,7 @@ impl Catalogue {
         let largest = policies.iter().map(|policy| policy.max_cost()).max().unwrap_or_default();
         Ok(Self {
             chain_id,
+            max_signings: settings.max_signings,
             caps: Caps::new(&settings.reservations, largest)?,
             sponsor_name: settings.sponsor_name.clone(),
             rp_id: settings.rp_id.clone(),

@@ -3,7 +3,7 @@
 use std::error::Error as _;
 
 use proto::json::InvalidField;
-use proto::{Address, Status, Uint256, Wei};
+use proto::{AccountId, Address, Status, Uint256, Wei};
 use thiserror::Error;
 
 use crate::budget::{Limit, Scope};
@@ -161,6 +161,29 @@ pub enum RelayError {
     KmsClockSkewed {
         /// For the log.
         detail: String,
+    },
+    /// The passkey did not approve this operation for this account.
+    #[error("{status}")]
+    PasskeyRefused {
+        /// Why, in the words of the trusted application.
+        status: Status,
+    },
+    /// The account is one of the TEE's: nobody names it without its passkey.
+    #[error("the account {account_id} is approved by its passkey: send passkey, or leave accountId out")]
+    AccountNeedsPasskey {
+        /// The account.
+        account_id: AccountId,
+    },
+    /// The TEE does not let this relay sponsor without a passkey, though the policy would.
+    #[error(
+        "sponsoring without a passkey is not enabled: the relay's key lacks the TEE's permission sponsor_without_passkey"
+    )]
+    WithoutPasskeyNotPermitted,
+    /// The sponsorship was signed as often as it may be.
+    #[error("this operation was signed {limit} times: ask again when its window is over")]
+    TooManySignings {
+        /// Signings of one reservation.
+        limit: u32,
     },
     /// The operation's nonce is not the account's next one.
     #[error("the operation's nonce is {given}, and the account's next one for that key is {expected}")]

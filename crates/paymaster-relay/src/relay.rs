@@ -14,7 +14,7 @@ use crate::catalogue::Catalogue;
 use crate::chain::{Block, ChainTime, EntryPointReader, Now};
 use crate::clients::{ApiKeys, Origins};
 use crate::error::RelayError;
-use crate::kms::Kms;
+use crate::kms::{Kms, Wallets};
 use crate::metrics::{Metrics, Stage};
 use crate::nonce::NonceStore;
 use crate::outage::Outage;
@@ -55,6 +55,7 @@ pub struct Relay {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) nonces: Arc<dyn NonceStore>,
     pub(crate) kms: Arc<dyn Kms>,
+    pub(crate) wallets: Wallets,
     pub(crate) chain: Arc<dyn EntryPointReader>,
     pub(crate) chain_time: ChainTime,
     pub(crate) confirmations: u64,
@@ -91,6 +92,7 @@ impl Relay {
             paymaster_signer: RwLock::default(),
             store,
             nonces,
+            wallets: Wallets::new(Arc::clone(&kms)),
             kms,
             chain,
             relay_key,

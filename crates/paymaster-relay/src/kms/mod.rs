@@ -2,6 +2,7 @@
 
 mod body;
 mod http;
+mod wallets;
 
 use async_trait::async_trait;
 use proto::command::{RotateSigner, Sponsor, SponsorReply, WalletInfo};
@@ -11,6 +12,7 @@ use proto::{AccountId, Address};
 use thiserror::Error;
 
 pub use http::HttpKms;
+pub(crate) use wallets::Wallets;
 
 use crate::secp256k1;
 

@@ -32,8 +32,8 @@ pub struct Case<'a> {
     pub op: &'a UserOperation,
     /// The most it can cost ([`proto::worst_case_cost`]).
     pub cost: Wei,
-    /// Whether a passkey approved it.
-    pub has_passkey: bool,
+    /// Whether a passkey of the account approved it, or is about to.
+    pub proven: bool,
 }
 
 /// Which rule does not hold.
@@ -141,6 +141,12 @@ impl Policy {
         self.max_cost
     }
 
+    /// Whether it sponsors what no passkey approved.
+    #[must_use]
+    pub fn allows_without_passkey(&self) -> bool {
+        self.allow_without_passkey
+    }
+
     /// Whether every rule holds.
     ///
     /// # Errors
@@ -164,7 +170,7 @@ impl Policy {
         if standing.membership < self.min_membership {
             return Err(Violation::MembershipTooLow { required: self.min_membership, membership: standing.membership });
         }
-        if !case.has_passkey && !self.allow_without_passkey {
+        if !case.proven && !self.allow_without_passkey {
             return Err(Violation::PasskeyMissing);
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use proto::{AccountId, Wei};
+use proto::{AccountId, Address, Wei};
 
 use crate::settings::{AccountSettings, Membership, SettingsError, StandingSettings};
 
@@ -43,6 +43,13 @@ impl Standings {
             }
         }
         Ok(Self { known, others: others.map(Standing::from) })
+    }
+
+    /// The standing of somebody who proved nothing: a listed one only where the id is the operation's own sender, which
+    /// nobody but its owner gains by.
+    #[must_use]
+    pub fn of_unproven(&self, account_id: &AccountId, sender: Address) -> Option<Standing> {
+        if account_id.as_str() == sender.to_string().to_ascii_lowercase() { self.of(account_id) } else { self.others }
     }
 
     /// The standing of an account; `None` when it is not listed and there is no default.

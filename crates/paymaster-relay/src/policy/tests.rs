@@ -51,7 +51,7 @@ fn op(call_data: Vec<u8>) -> UserOperation {
 
 fn judge(policy: &Policy, op: &UserOperation, change: impl Fn(&mut Case<'_>)) -> Result<(), Violation> {
     let account_id: AccountId = "account".parse().unwrap();
-    let mut case = Case { account_id: &account_id, standing: Some(standing()), op, cost: Wei(1000), has_passkey: true };
+    let mut case = Case { account_id: &account_id, standing: Some(standing()), op, cost: Wei(1000), proven: true };
     change(&mut case);
     policy.judge(&case)
 }
@@ -184,7 +184,7 @@ fn an_account_must_be_listed_active_solvent_and_member_enough() {
 #[test]
 fn without_a_passkey_only_a_policy_that_says_so_sponsors() {
     let op = op(Vec::new());
-    let without = |case: &mut Case<'_>| case.has_passkey = false;
+    let without = |case: &mut Case<'_>| case.proven = false;
     assert_eq!(judge(&policy(""), &op, without), Err(Violation::PasskeyMissing));
     assert_eq!(judge(&policy(r#","allow_without_passkey":true"#), &op, without), Ok(()));
 }

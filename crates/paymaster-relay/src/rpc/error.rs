@@ -183,6 +183,10 @@ fn row(error: &RelayError) -> (i32, &str, bool) {
         RelayError::ChainClockBehind { .. } => (FAILED, "clock_skewed", false),
         RelayError::KmsClockSkewed { .. } => (FAILED, "clock_skewed", false),
         RelayError::DepositTooLow { .. } => (DEPOSIT, "paymaster_deposit_too_low", true),
+        RelayError::PasskeyRefused { status } => (kms_code(status.reason()), status.reason(), false),
+        RelayError::AccountNeedsPasskey { .. } => (SIGNATURE, "account_needs_passkey", false),
+        RelayError::WithoutPasskeyNotPermitted => (REJECTED_BY_PAYMASTER, "without_passkey_not_permitted", true),
+        RelayError::TooManySignings { .. } => (REJECTED_BY_PAYMASTER, "signing_limit_reached", true),
         RelayError::TooMuchReserved { scope: Scope::Account, .. } => {
             (REJECTED_BY_PAYMASTER, "account_reservations_exceeded", true)
         }
@@ -267,6 +271,10 @@ fn details(error: &RelayError) -> Map<String, Value> {
         RelayError::AccountNonceInvalid { expected, .. } => json!({ "expected": expected.to_string() }),
         // What the deposit is, and what is left of it, is not for clients.
         RelayError::DepositTooLow { cost, .. } => json!({ "required": cost.0.to_string() }),
+        RelayError::AccountNeedsPasskey { account_id } => json!({ "accountId": account_id.as_str() }),
+        RelayError::TooManySignings { limit } => {
+            json!({ "rule": "max_signings", "limit": limit.to_string(), "used": limit.to_string() })
+        }
         RelayError::TooMuchReserved { rule, limit, .. } => limit_details(rule, *limit),
         _ => Value::Null,
     })

@@ -173,7 +173,7 @@ impl Wire<'_> {
 fn sender_as_account(op: &Value) -> Result<AccountId, RelayError> {
     const NAME: &str = "sender";
     let sender = address(text(NAME, &op[NAME])?).map_err(|problem| invalid(NAME, problem))?;
-    sender.to_string().parse().map_err(|problem| invalid(NAME, problem))
+    sender.to_string().to_ascii_lowercase().parse().map_err(|problem| invalid(NAME, problem))
 }
 
 /// `{entryPoint?, chainId?, policyId?, idempotencyKey?}`

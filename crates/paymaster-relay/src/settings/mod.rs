@@ -44,6 +44,10 @@ pub struct Settings {
     /// How much of a deposit may be reserved at once, and by whom.
     #[serde(default)]
     pub reservations: ReservationSettings,
+    /// Times that one sponsorship is signed at most. The same request again, and a new approval of the same operation, get
+    /// the stored answer while its window is long enough; after that the window is renewed, which is another signing.
+    #[serde(default = "defaults::max_signings")]
+    pub max_signings: u32,
     /// The accounts whose standing is known.
     #[serde(default)]
     pub accounts: Vec<AccountSettings>,
@@ -216,6 +220,9 @@ mod defaults {
     }
     pub(super) fn confirmations() -> u64 {
         12
+    }
+    pub(super) fn max_signings() -> u32 {
+        10
     }
     pub(super) fn sponsor_name() -> String {
         "super-relay".to_owned()

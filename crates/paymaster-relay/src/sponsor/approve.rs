@@ -3,41 +3,41 @@
 use proto::Terms;
 use proto::json::GasFields;
 
+use super::attribute::Attributed;
 use super::quote::{Quote, cost, quote};
 use super::request::{DraftRequest, SponsorRequest};
 use crate::budget::Excess;
 use crate::error::RelayError;
 use crate::policy::Case;
 use crate::relay::Relay;
-use crate::store::{Gwei, NewSponsorship, Record, Reserved, Signed, SponsorshipId};
+use crate::store::{Gwei, NewSponsorship, Record, Reserved, SponsorshipId};
 
 /// A request that may be signed, once: it holds the reservation, can't be copied, and is used up by signing.
 pub(super) struct Approved {
     request: SponsorRequest,
     terms: Terms,
     reservation: SponsorshipId,
-    /// What was signed for the same intent before.
-    before: Option<Signed>,
 }
 
 /// What came of a request that seemed to be the first of its intent.
 pub(super) enum Approval {
     New(Box<Approved>),
     /// It was not: there is a record, made by another process or under a claim that got lost.
-    Known(Box<SponsorRequest>),
+    Known(Box<Attributed>),
 }
 
 impl Approved {
     /// Quotes, judges and reserves. The intent is on the disk when this returns.
-    pub(super) async fn decide(relay: &Relay, request: SponsorRequest) -> Result<Approval, RelayError> {
+    pub(super) async fn decide(relay: &Relay, attributed: Attributed) -> Result<Approval, RelayError> {
+        let (request, principal) = (&attributed.request, attributed.principal());
         let draft = &request.draft;
         let Quote { terms, cost, deposit } = quote(relay, draft, GasFields::Required).await?;
-        judge(relay, draft, &terms, request.passkey.is_some())?;
+        judge(relay, draft, &terms, principal.is_proven())?;
         let sponsorship = NewSponsorship {
             id: SponsorshipId::new(),
             intent: request.intent,
             account_id: draft.account_id.clone(),
-            principal: request.principal(),
+            principal: principal.clone(),
             api_key: draft.caller.key_id().cloned(),
             idempotency_key: request.idempotency_key.clone(),
             policy_id: draft.policy.id().to_owned(),
@@ -55,9 +55,10 @@ impl Approved {
         let limits = relay.catalogue.caps.within(Gwei::at_most(deposit));
         match relay.store.reserve(&sponsorship, &limits, relay.now()).await? {
             Reserved::Recorded => {
-                Ok(Approval::New(Box::new(Self { request, terms, reservation: sponsorship.id, before: None })))
+                let request = attributed.request;
+                Ok(Approval::New(Box::new(Self { request, terms, reservation: sponsorship.id })))
             }
-            Reserved::AlreadyRecorded => Ok(Approval::Known(Box::new(request))),
+            Reserved::AlreadyRecorded => Ok(Approval::Known(Box::new(attributed))),
             Reserved::KeyTaken => Err(RelayError::IdempotencyConflict),
             Reserved::OverLimit(Excess::Deposit { reserved }) => {
                 Err(RelayError::DepositTooLow { cost, deposit, reserved })
@@ -69,9 +70,26 @@ impl Approved {
     }
 
     /// Goes on with what was reserved for the same intent before: the same terms, and no second charge.
-    pub(super) fn resume(relay: &Relay, request: SponsorRequest, record: Record) -> Result<Box<Self>, RelayError> {
-        judge(relay, &request.draft, &record.terms, request.passkey.is_some())?;
-        Ok(Box::new(Self { request, terms: record.terms, reservation: record.id, before: record.signed }))
+    pub(super) async fn resume(relay: &Relay, request: Attributed, record: Record) -> Result<Box<Self>, RelayError> {
+        judge(relay, &request.request.draft, &record.terms, request.principal().is_proven())?;
+        let limit = relay.catalogue.max_signings;
+        if !relay.store.begin_signing(&record.id, limit).await? {
+            return Err(RelayError::TooManySignings { limit });
+        }
+        Ok(Box::new(Self { request: request.request, terms: record.terms, reservation: record.id }))
+    }
+
+    /// Gives what was reserved before a window of now: the same cost, still charged once.
+    pub(super) async fn renew(relay: &Relay, request: Attributed, record: Record) -> Result<Box<Self>, RelayError> {
+        let draft = &request.request.draft;
+        let Quote { terms, .. } = quote(relay, draft, GasFields::Required).await?;
+        let terms = Terms { valid_until: terms.valid_until, valid_after: terms.valid_after, ..record.terms };
+        judge(relay, draft, &terms, request.principal().is_proven())?;
+        let limit = relay.catalogue.max_signings;
+        if !relay.store.renew(&record.id, &terms, limit).await? {
+            return Err(RelayError::TooManySignings { limit });
+        }
+        Ok(Box::new(Self { request: request.request, terms, reservation: record.id }))
     }
 
     pub(super) fn request(&self) -> &SponsorRequest {
@@ -82,25 +100,24 @@ impl Approved {
         &self.terms
     }
 
-    /// Whether these signatures add nothing to what is recorded: the account's was there, and now nobody asked for it.
-    pub(super) fn knows_more_than(&self, signed: &Signed) -> bool {
-        let had_account = self.before.as_ref().is_some_and(|before| before.account_signature.is_some());
-        had_account && signed.account_signature.is_none()
-    }
-
     pub(super) fn reservation(&self) -> &SponsorshipId {
         &self.reservation
     }
 }
 
 /// Holds a draft against its policy at the worst case of these terms.
-pub(super) fn judge(relay: &Relay, draft: &DraftRequest, terms: &Terms, has_passkey: bool) -> Result<(), RelayError> {
+pub(super) fn judge(relay: &Relay, draft: &DraftRequest, terms: &Terms, proven: bool) -> Result<(), RelayError> {
+    let standings = &relay.catalogue.standings;
     let case = Case {
         account_id: &draft.account_id,
-        standing: relay.catalogue.standings.of(&draft.account_id),
+        standing: if proven {
+            standings.of(&draft.account_id)
+        } else {
+            standings.of_unproven(&draft.account_id, draft.op.sender)
+        },
         op: &draft.op,
         cost: cost(draft, terms),
-        has_passkey,
+        proven,
     };
     draft
         .policy

@@ -10,7 +10,8 @@ use proto::paymaster::paymaster_digest;
 use proto::{EntryPoint, Hash, Paymaster, Signature, Status, Terms};
 use uuid::Uuid;
 
-use super::approve::{Approval, Approved};
+use super::approve::{Approval, Approved, judge};
+use super::attribute::{Attributed, attribute};
 use super::request::SponsorRequest;
 use crate::error::RelayError;
 use crate::metrics::Stage;
@@ -56,13 +57,14 @@ impl Relay {
     /// # Errors
     /// [`RelayError`].
     pub async fn sponsor(&self, request: SponsorRequest) -> Result<Sponsored, RelayError> {
-        let _turn = self.turns.take(request.intent).await;
+        let request = attribute(self, request).await?;
+        let _turn = self.turns.take(request.key()).await;
         self.check_idempotency_key(&request).await?;
 
         let claim = self.timed(Stage::Claim, self.claim(&request)).await?;
         let known = if claim.is_fresh { None } else { self.known(&request).await? };
         let step = match known {
-            Some(record) => self.go_on(request, record)?,
+            Some(record) => self.go_on(request, record).await?,
             None => self.begin(request, &claim).await?,
         };
         match step {
@@ -71,12 +73,12 @@ impl Relay {
         }
     }
 
-    async fn begin(&self, request: SponsorRequest, claim: &Claimed) -> Result<Step, RelayError> {
+    async fn begin(&self, request: Attributed, claim: &Claimed) -> Result<Step, RelayError> {
         match self.timed(Stage::Approve, Approved::decide(self, request)).await {
             Ok(Approval::New(approved)) => Ok(Step::ToSign(approved)),
             Ok(Approval::Known(request)) => {
                 let record = self.known(&request).await?.ok_or(RelayError::InFlight)?;
-                self.go_on(*request, record)
+                self.go_on(*request, record).await
             }
             Err(error) => {
                 self.unclaim(claim).await;
@@ -85,42 +87,48 @@ impl Relay {
         }
     }
 
-    /// The same approval gets the same answer; another one of the same intent, or none so far, is signed on the same
-    /// terms.
-    fn go_on(&self, request: SponsorRequest, record: Record) -> Result<Step, RelayError> {
-        let asked = request.draft.policy.id();
+    /// The same approval gets the same answer, and so does another one of the same intent while the window is long enough:
+    /// what was signed depends on the operation and its terms alone. Then the window is renewed. What has no signature yet
+    /// is signed on its terms.
+    async fn go_on(&self, request: Attributed, record: Record) -> Result<Step, RelayError> {
+        let asked = request.request.draft.policy.id();
         if record.policy_id != asked {
             return Err(RelayError::PolicyConflict { stored: record.policy_id, asked: asked.to_owned() });
         }
+        let Some(signed) = record.signed.clone() else {
+            return Approved::resume(self, request, record).await.map(Step::ToSign);
+        };
+        let draft = &request.request.draft;
         if !answers(&record, &request) {
-            return Approved::resume(self, request, record).map(Step::ToSign);
+            if record.terms.valid_until < draft.validity.needed(self.now()) {
+                return Approved::renew(self, request, record).await.map(Step::ToSign);
+            }
+            judge(self, draft, &record.terms, request.principal().is_proven())?;
         }
-        let signed = record.signed.ok_or(RelayError::InFlight)?;
-        let entry_point = request.draft.deployment.entry_point;
-        Ok(Step::Answered(Box::new(build(entry_point, record.terms, signed))))
+        Ok(Step::Answered(Box::new(build(draft.deployment.entry_point, record.terms, signed))))
     }
 
     /// The living sponsorship of the same intent. One that was mined only ever answers its own request: for another
     /// approval it is as if there were none, and the account's nonce decides.
-    async fn known(&self, request: &SponsorRequest) -> Result<Option<Record>, RelayError> {
-        let record = self.store.find(&request.intent, &request.principal(), self.now()).await?;
+    async fn known(&self, request: &Attributed) -> Result<Option<Record>, RelayError> {
+        let record = self.store.find(&request.request.intent, request.principal(), self.now()).await?;
         Ok(record.filter(|record| record.state != State::Settled || answers(record, request)))
     }
 
-    async fn check_idempotency_key(&self, request: &SponsorRequest) -> Result<(), RelayError> {
-        let Some(key) = &request.idempotency_key else {
+    async fn check_idempotency_key(&self, request: &Attributed) -> Result<(), RelayError> {
+        let Some(key) = &request.request.idempotency_key else {
             return Ok(());
         };
-        match self.store.intent_of_key(&request.principal(), key).await? {
-            Some(intent) if intent != request.intent => Err(RelayError::IdempotencyConflict),
+        match self.store.intent_of_key(request.principal(), key).await? {
+            Some(intent) if intent != request.request.intent => Err(RelayError::IdempotencyConflict),
             _ => Ok(()),
         }
     }
 
-    async fn claim(&self, request: &SponsorRequest) -> Result<Claimed, RelayError> {
+    async fn claim(&self, request: &Attributed) -> Result<Claimed, RelayError> {
         let ttl = Duration::from_secs(self.catalogue.validity.most.saturating_add(CLAIM_MARGIN));
         let holder = Uuid::new_v4().to_string();
-        let key = request.intent.0;
+        let key = request.key();
         Ok(match self.nonces.claim(&key, &holder, ttl).await? {
             Claim::Fresh => Claimed { key, holder, is_fresh: true },
             Claim::Held { holder } => Claimed { key, holder, is_fresh: false },
@@ -156,8 +164,8 @@ impl Relay {
             account_signature: reply.account_signature,
             timestamp: command.approval.timestamp,
         };
-        let recorded = approved.knows_more_than(&signed)
-            || self.timed(Stage::Record, self.store.record_signed(approved.reservation(), &signed)).await?;
+        let recording = self.store.record_signed(approved.reservation(), approved.terms(), &signed);
+        let recorded = self.timed(Stage::Record, recording).await?;
         if !recorded {
             return Err(RelayError::InFlight);
         }
@@ -181,6 +189,10 @@ impl Relay {
                     tracing::warn!(error = %unresolved, "the relay key is unresolved");
                 }
                 self.ask_kms_once(approved).await
+            }
+            // The policy allows it, and the client did nothing wrong.
+            Err(error) if error.is_kms_refusal(Status::PasskeyMissing) && approved.request().passkey.is_none() => {
+                Err(RelayError::WithoutPasskeyNotPermitted)
             }
             outcome => outcome,
         }
@@ -235,8 +247,9 @@ impl Relay {
 }
 
 /// Whether a record is the whole answer to a request: the same approval of the same intent.
-fn answers(record: &Record, request: &SponsorRequest) -> bool {
-    record.signed.as_ref().is_some_and(|signed| signed.user_signature_hash == request.user_signature_hash)
+fn answers(record: &Record, request: &Attributed) -> bool {
+    let approval = request.request.user_signature_hash;
+    record.signed.as_ref().is_some_and(|signed| signed.user_signature_hash == approval)
 }
 
 fn build(entry_point: EntryPoint, terms: Terms, signed: Signed) -> Sponsored {

@@ -24,7 +24,7 @@ impl Relay {
     /// # Errors
     /// [`RelayError::KmsRefused`] as `account_unknown`; [`RelayError::KmsUnavailable`].
     pub async fn intent(&self, draft: &DraftRequest) -> Result<Intent, RelayError> {
-        let wallet = self.kms.wallet(&draft.account_id).await?;
+        let wallet = self.wallets.ask(&draft.account_id).await?;
         Ok(Intent {
             intent_hash: draft.intent(),
             user_op_hash: draft.bare_hash(),

@@ -2,7 +2,9 @@
 
 mod account;
 mod approve;
+mod attribute;
 mod flow;
+mod gesture;
 mod intent;
 mod quote;
 mod request;

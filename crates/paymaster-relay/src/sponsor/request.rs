@@ -9,7 +9,6 @@ use proto::{AccountId, Hash, IntentHash, Paymaster, UserOpHash, UserOperation};
 use crate::catalogue::{Deployment, Validity};
 use crate::clients::Caller;
 use crate::policy::Policy;
-use crate::store::Principal;
 
 /// An operation somebody wants sponsored, for real or to see what it would take.
 #[derive(Clone, Debug)]
@@ -63,16 +62,6 @@ impl DraftRequest {
 }
 
 impl SponsorRequest {
-    /// Who stands behind it.
-    #[must_use]
-    pub fn principal(&self) -> Principal {
-        match (&self.passkey, self.draft.caller.key_id()) {
-            (Some(_), _) => Principal::Account(self.draft.account_id.clone()),
-            (None, Some(id)) => Principal::ApiKey(id.clone()),
-            (None, None) => Principal::Anonymous,
-        }
-    }
-
     /// Completes a draft with the user's approval.
     #[must_use]
     pub fn new(

@@ -29,8 +29,12 @@ impl Relay {
     /// Whatever the final request would be refused with, except for what is not there yet: gas, fees and approval.
     pub async fn stub(&self, draft: &DraftRequest) -> Result<Stub, RelayError> {
         let quote = quote(self, draft, GasFields::Optional).await?;
-        // The passkey comes with the final request; where none is needed, none is missed.
-        judge(self, draft, &quote.terms, true)?;
+        // The passkey of an account that has one comes with the final request.
+        let proven = self.wallets.holds(&draft.account_id).await?;
+        judge(self, draft, &quote.terms, proven)?;
+        if !proven {
+            self.check_permission_without_passkey().await?;
+        }
         let version = draft.deployment.entry_point.version;
         Ok(Stub { paymaster: quote.terms.signed(version, &INERT), version })
     }

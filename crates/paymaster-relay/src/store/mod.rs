@@ -9,7 +9,7 @@ mod sqlite;
 mod writer;
 
 use async_trait::async_trait;
-use proto::{IntentHash, UserOpHash};
+use proto::{IntentHash, Terms, UserOpHash};
 use thiserror::Error;
 
 pub use gwei::Gwei;
@@ -48,11 +48,25 @@ pub trait Store: Send + Sync {
     /// [`StoreError`].
     async fn intent_of_key(&self, principal: &Principal, key: &str) -> Result<Option<IntentHash>, StoreError>;
 
-    /// Records the signatures. False when the reservation is gone: they must not leave then.
+    /// Counts one more signing of an open sponsorship. False when it was signed `most` times, or is gone.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn record_signed(&self, id: &SponsorshipId, signed: &Signed) -> Result<bool, StoreError>;
+    async fn begin_signing(&self, id: &SponsorshipId, most: u32) -> Result<bool, StoreError>;
+
+    /// Moves the window of a signed sponsorship to those terms and counts one more signing. What was signed before is no
+    /// answer any more, but is still settled if it is mined. False when it was signed `most` times, or is gone.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn renew(&self, id: &SponsorshipId, terms: &Terms, most: u32) -> Result<bool, StoreError>;
+
+    /// Records the signatures made on those terms. False when the reservation is gone or has other terms by now: they must
+    /// not leave then.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn record_signed(&self, id: &SponsorshipId, terms: &Terms, signed: &Signed) -> Result<bool, StoreError>;
 
     /// Gives a reservation back that nothing was signed for. False when it is signed, or gone.
     ///

@@ -124,7 +124,7 @@ pub struct Record {
     pub policy_id: String,
     /// On what terms.
     pub terms: Terms,
-    /// What was signed.
+    /// What was signed on these terms.
     pub signed: Option<Signed>,
 }
 

@@ -21,28 +21,32 @@ struct SignedRow {
     paymaster_signature: String,
     account_signature: Option<String>,
     timestamp: u64,
+    /// The window that was signed; rows of the first versions have none, and never changed theirs.
+    #[serde(default)]
+    window: Option<(u64, u64)>,
 }
 
 pub(super) fn record(row: &SqliteRow) -> Result<Record, StoreError> {
     let state: String = column(row, "state")?;
     let result: Option<String> = column(row, "result")?;
     let paymaster: Vec<u8> = column(row, "paymaster")?;
+    let terms = Terms {
+        paymaster: Address(fixed(&paymaster)?),
+        verification_gas_limit: unsigned(column(row, "verification_gas_limit")?)?.into(),
+        post_op_gas_limit: 0,
+        valid_until: unsigned(column(row, "valid_until")?)?,
+        valid_after: unsigned(column(row, "valid_after")?)?,
+    };
     Ok(Record {
         id: SponsorshipId(column(row, "id")?),
         state: parse_state(&state)?,
         policy_id: column(row, "policy_id")?,
-        terms: Terms {
-            paymaster: Address(fixed(&paymaster)?),
-            verification_gas_limit: unsigned(column(row, "verification_gas_limit")?)?.into(),
-            post_op_gas_limit: 0,
-            valid_until: unsigned(column(row, "valid_until")?)?,
-            valid_after: unsigned(column(row, "valid_after")?)?,
-        },
-        signed: result.as_deref().map(parse_signed).transpose()?,
+        signed: result.as_deref().map(|text| parse_signed(text, &terms)).transpose()?.flatten(),
+        terms,
     })
 }
 
-pub(super) fn format_signed(signed: &Signed) -> Result<String, StoreError> {
+pub(super) fn format_signed(signed: &Signed, terms: &Terms) -> Result<String, StoreError> {
     let row = SignedRow {
         user_signature_hash: signed.user_signature_hash.to_string(),
         user_op_hash: signed.user_op_hash.to_string(),
@@ -50,13 +54,18 @@ pub(super) fn format_signed(signed: &Signed) -> Result<String, StoreError> {
         paymaster_signature: hex_bytes(&signed.paymaster_signature.to_bytes()),
         account_signature: signed.account_signature.map(|signature| hex_bytes(&signature.to_bytes())),
         timestamp: signed.timestamp,
+        window: Some(window(terms)),
     };
     serde_json::to_string(&row).map_err(StoreError::new)
 }
 
-fn parse_signed(text: &str) -> Result<Signed, StoreError> {
+/// `None` when it was signed on other terms than those of now.
+fn parse_signed(text: &str, terms: &Terms) -> Result<Option<Signed>, StoreError> {
     let row: SignedRow = serde_json::from_str(text).map_err(StoreError::new)?;
-    Ok(Signed {
+    if row.window.is_some_and(|signed| signed != window(terms)) {
+        return Ok(None);
+    }
+    Ok(Some(Signed {
         user_signature_hash: Hash(hex(&row.user_signature_hash)?),
         user_op_hash: UserOpHash(hex(&row.user_op_hash)?),
         paymaster_signer: Address(hex(&row.paymaster_signer)?),
@@ -66,7 +75,11 @@ fn parse_signed(text: &str) -> Result<Signed, StoreError> {
             .map(|text| hex(&text).map(|bytes| Signature::from_bytes(&bytes)))
             .transpose()?,
         timestamp: row.timestamp,
-    })
+    }))
+}
+
+fn window(terms: &Terms) -> (u64, u64) {
+    (terms.valid_after, terms.valid_until)
 }
 
 fn parse_state(text: &str) -> Result<State, StoreError> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
-use proto::{IntentHash, UserOpHash};
+use proto::{IntentHash, Terms, UserOpHash};
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, Sqlite, SqlitePool};
@@ -14,7 +14,7 @@ use sqlx::{AssertSqlSafe, Sqlite, SqlitePool};
 use super::rows::{COLUMNS, format_signed, record, signed, unsigned};
 use super::{
     Changes, Gwei, NewSponsorship, Principal, Record, Reserved, Settlement, Signed, SponsorshipId, Store, StoreError,
-    Writer, counters, reserve,
+    Writer, counters, reserve, rows,
 };
 use crate::budget::{Limits, Scope};
 use crate::catalogue::Deployment;
@@ -135,15 +135,39 @@ impl Store for SqliteStore {
         reserve::intent_of_key(&self.readers, principal, key).await
     }
 
-    async fn record_signed(&self, id: &SponsorshipId, signed: &Signed) -> Result<bool, StoreError> {
+    async fn begin_signing(&self, id: &SponsorshipId, most: u32) -> Result<bool, StoreError> {
+        let statement = sqlx::query(
+            "UPDATE sponsorships SET signings = signings + 1
+             WHERE id = ?1 AND state IN ('reserved', 'signed') AND signings < ?2",
+        )
+        .bind(id.as_str())
+        .bind(most);
+        Ok(self.change(statement).await? == 1)
+    }
+
+    async fn renew(&self, id: &SponsorshipId, terms: &Terms, most: u32) -> Result<bool, StoreError> {
+        let statement = sqlx::query(
+            "UPDATE sponsorships SET signings = signings + 1, valid_after = ?3, valid_until = ?4
+             WHERE id = ?1 AND state = 'signed' AND signings < ?2 AND valid_until < ?4",
+        )
+        .bind(id.as_str())
+        .bind(most)
+        .bind(signed(terms.valid_after)?)
+        .bind(signed(terms.valid_until)?);
+        Ok(self.change(statement).await? == 1)
+    }
+
+    async fn record_signed(&self, id: &SponsorshipId, terms: &Terms, signed: &Signed) -> Result<bool, StoreError> {
         let statement = sqlx::query(
             "UPDATE sponsorships SET state = 'signed', user_signature_hash = ?2, user_op_hash = ?3, result = ?4
-             WHERE id = ?1 AND state IN ('reserved', 'signed')",
+             WHERE id = ?1 AND state IN ('reserved', 'signed') AND valid_after = ?5 AND valid_until = ?6",
         )
         .bind(id.as_str())
         .bind(&signed.user_signature_hash.0[..])
         .bind(&signed.user_op_hash.0[..])
-        .bind(format_signed(signed)?);
+        .bind(format_signed(signed, terms)?)
+        .bind(rows::signed(terms.valid_after)?)
+        .bind(rows::signed(terms.valid_until)?);
         Ok(self.change(statement).await? == 1)
     }
 

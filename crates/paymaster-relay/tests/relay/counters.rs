@@ -135,8 +135,8 @@ async fn each_reservation_is_counted_where_it_belongs_and_no_longer_than_it_is_o
     assert_eq!(counters(&store).await, all);
     assert_eq!(store.reserved(&deployment()).await.unwrap(), gwei(4 * COST));
 
-    assert!(store.record_signed(&two.id, &signed(2)).await.unwrap());
-    assert!(store.record_signed(&four.id, &signed(4)).await.unwrap());
+    assert!(store.record_signed(&two.id, &two.terms, &signed(2)).await.unwrap());
+    assert!(store.record_signed(&four.id, &four.terms, &signed(4)).await.unwrap());
     assert_eq!(counters(&store).await, all, "what is signed is still reserved");
     assert!(!store.release(&two.id).await.unwrap());
     assert!(store.release(&one.id).await.unwrap());

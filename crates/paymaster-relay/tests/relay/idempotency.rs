@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use devkit::EntryPointVersion::V07;
-use proto::Permissions;
+use devkit::passkey::SignCounter;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::support::{ACCOUNT, World, admin};
+use crate::support::{ACCOUNT, World};
 
 const RETRIED: [&str; 5] = ["userOperation", "userOpHash", "validUntil", "verificationProof", "teeDeviceId"];
 
@@ -66,6 +66,104 @@ async fn another_signature_of_the_same_challenge_is_the_same_request() {
     let again = world.sponsor(&mut dapp, &op).await.unwrap();
     assert_eq!(first["userOperation"], again["userOperation"]);
     assert_eq!(world.reserved().await, charged);
+    assert_eq!(world.sponsorships(), 1);
+}
+
+#[tokio::test]
+async fn new_gestures_of_the_same_intent_cost_the_tee_nothing_while_the_window_is_long_enough() {
+    let world = World::new(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    dapp.passkey.behaviour.counter = SignCounter::Counting;
+    let op = dapp.first_op(0);
+    let first = world.sponsor(&mut dapp, &op).await.unwrap();
+    for wait in [0, 0, 0, 500] {
+        world.clock.advance(wait);
+        assert_same(&first, &world.sponsor(&mut dapp, &op).await.unwrap());
+    }
+    assert_eq!(world.sponsorships(), 1);
+    assert_eq!(world.reserved_rows().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_new_gesture_renews_a_window_that_is_nearly_over_and_is_charged_no_second_time() {
+    let world = World::new(V07).await;
+    world.relay.settle().await.unwrap();
+    let mut dapp = world.dapp(ACCOUNT).await;
+    dapp.passkey.behaviour.counter = SignCounter::Counting;
+    let op = dapp.first_op(0);
+    let passkey = world.approval(&mut dapp, &op).await;
+    let params = json!([op, ACCOUNT, passkey]);
+    let first = world.client.call("pm_sponsor_with_tee", params.clone()).await.unwrap();
+    world.clock.advance(541);
+    assert_same(&first, &world.client.call("pm_sponsor_with_tee", params).await.unwrap());
+
+    let renewed = world.sponsor(&mut dapp, &op).await.unwrap();
+    assert_eq!(renewed["validUntil"].as_u64(), first["validUntil"].as_u64().map(|until| until + 541));
+    assert_ne!(renewed["userOpHash"], first["userOpHash"]);
+    assert_eq!(world.sponsorships(), 2);
+    assert_eq!(world.reserved_rows().await.len(), 1);
+    let later = world.sponsor(&mut dapp, &op).await.unwrap();
+    assert_same(&renewed, &later);
+
+    // Either of the two may be the one that is mined.
+    assert!(world.chain.entry_point.handle_ops(&first["userOperation"]).await.unwrap().success);
+    assert_eq!(world.relay.settle().await.unwrap(), 1);
+    assert_eq!(world.reserved().await, 0);
+}
+
+#[tokio::test]
+async fn a_renewal_that_broke_off_is_taken_up_on_its_new_window() {
+    let world = World::new(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    dapp.passkey.behaviour.counter = SignCounter::Counting;
+    let op = dapp.first_op(0);
+    let first = world.sponsor(&mut dapp, &op).await.unwrap();
+    world.clock.advance(550);
+    let passkey = world.approval(&mut dapp, &op).await;
+    let params = json!([op, ACCOUNT, passkey]);
+    for (switch, reason) in [(&world.tee.down, "kms_unavailable"), (&world.tee.loses_answers, "kms_unavailable")] {
+        switch.store(true, Ordering::SeqCst);
+        let refusal = world.client.call("pm_sponsor_with_tee", params.clone()).await.unwrap_err();
+        refusal.assert_is(-32603, reason, true);
+        switch.store(false, Ordering::SeqCst);
+        assert_eq!(world.reserved_rows().await.len(), 1, "the first signature may still be used");
+    }
+    let renewed = world.client.call("pm_sponsor_with_tee", params).await.unwrap();
+    assert!(renewed["validUntil"].as_u64() > first["validUntil"].as_u64());
+    assert_eq!(world.reserved_rows().await.len(), 1);
+}
+
+#[tokio::test]
+async fn one_sponsorship_is_signed_as_often_as_the_settings_say_and_no_more() {
+    let world = World::with(V07, 10u128.pow(18), |settings| settings["max_signings"] = json!(3)).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    dapp.passkey.behaviour.counter = SignCounter::Counting;
+    let op = dapp.first_op(0);
+    for _ in 0..3 {
+        world.sponsor(&mut dapp, &op).await.unwrap();
+        world.clock.advance(550);
+    }
+    let refusal = world.sponsor(&mut dapp, &op).await.unwrap_err();
+    refusal.assert_is(-32501, "signing_limit_reached", true);
+    assert_eq!((&refusal.data["rule"], &refusal.data["limit"]), (&json!("max_signings"), &json!("3")));
+    assert_eq!(world.sponsorships(), 3);
+
+    // What nobody heard the outcome of counts too.
+    let op = dapp.first_op(1);
+    let passkey = world.approval(&mut dapp, &op).await;
+    world.tee.loses_answers.store(true, Ordering::SeqCst);
+    for _ in 0..3 {
+        let refusal = world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, passkey])).await.unwrap_err();
+        refusal.assert_is(-32603, "kms_unavailable", true);
+    }
+    let refusal = world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, passkey])).await.unwrap_err();
+    refusal.assert_is(-32501, "signing_limit_reached", true);
+    assert_eq!(world.sponsorships(), 6);
+
+    // Its window over, the same request is a new one.
+    world.tee.loses_answers.store(false, Ordering::SeqCst);
+    world.clock.advance(601);
+    world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, passkey])).await.unwrap();
 }
 
 #[tokio::test]
@@ -231,9 +329,7 @@ async fn without_a_passkey_the_same_request_gives_the_same_bytes_and_no_signatur
         settings["policies"][0]["allow_without_passkey"] = json!(true);
     })
     .await;
-    let key = world.relay_key.address().await;
-    world.tee.revoke(key);
-    world.tee.authorise(key, admin() | Permissions::SPONSOR_WITHOUT_PASSKEY);
+    world.permit_without_passkey().await;
     let op = world.dapp(ACCOUNT).await.first_op(0);
     let params = json!([op, "unknown-to-the-tee", null]);
     let first = world.client.call("pm_sponsor_with_tee", params.clone()).await.unwrap();

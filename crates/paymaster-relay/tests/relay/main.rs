@@ -23,4 +23,5 @@ mod settings;
 mod settlement;
 mod sponsoring;
 mod tls;
+mod unproven;
 mod validation;

@@ -35,11 +35,12 @@ async fn kms_down_is_retryable_and_reserves_nothing_until_it_is_up() {
 async fn a_client_that_hangs_up_with_an_approval_worth_nothing_holds_none_of_the_deposit() {
     let world = World::new(V07).await;
     let mut dapp = world.dapp(ACCOUNT).await;
-    let other_op = dapp.first_op(0);
-    let another = world.approval(&mut dapp, &other_op).await;
+    let op = dapp.first_op(1);
+    dapp.passkey.behaviour.origin = "https://evil.example".to_owned();
+    let elsewhere = world.approval(&mut dapp, &op).await;
     world.tee.delay_milliseconds.store(200, Ordering::SeqCst);
 
-    let params = json!([dapp.first_op(1), ACCOUNT, another]);
+    let params = json!([op, ACCOUNT, elsewhere]);
     let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "pm_sponsor_with_tee", "params": params }).to_string();
     let host = world.client.url().trim_start_matches("http://");
     let head = format!("POST / HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n");

@@ -39,7 +39,7 @@ async fn one_bad_inner_call_refuses_the_batch_before_anybody_signs() {
         let refusal = world.sponsor(&mut dapp, &op).await.unwrap_err();
         refusal.assert_is(-32501, "target_not_allowed", false);
         assert_eq!((&refusal.data["rule"], &refusal.data["policyId"]), (&json!("targets"), &json!("default")));
-        let params = json!([op, world.entry_point(), "0x7a69", null]);
+        let params = json!([op, world.entry_point(), "0x7a69", { "accountId": ACCOUNT }]);
         let refusal = world.client.call("pm_getPaymasterStubData", params).await.unwrap_err();
         refusal.assert_is(-32501, "target_not_allowed", false);
         assert_eq!(world.sponsorships(), 0);

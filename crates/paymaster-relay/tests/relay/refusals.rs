@@ -84,9 +84,11 @@ async fn without_a_passkey_nothing_is_sponsored_by_default() {
     let (world, _, op) = ready().await;
     refused(&world, json!([op, ACCOUNT])).await.assert_is(-32507, "passkey_missing", false);
     let params = json!([op, world.entry_point(), "0x7a69", null]);
-    let refusal = world.client.call("pm_getPaymasterData", params).await.unwrap_err();
-    refusal.assert_is(-32507, "passkey_missing", false);
-    assert_eq!(refusal.data["rule"], "allow_without_passkey");
+    for method in ["pm_getPaymasterStubData", "pm_getPaymasterData"] {
+        let refusal = world.client.call(method, params.clone()).await.unwrap_err();
+        refusal.assert_is(-32507, "passkey_missing", false);
+        assert_eq!(refusal.data["rule"], "allow_without_passkey");
+    }
 }
 
 #[tokio::test]
@@ -97,9 +99,15 @@ async fn a_policy_without_passkey_still_needs_the_relays_permission_from_the_adm
     .await;
     let dapp = world.dapp(ACCOUNT).await;
     let params = json!([dapp.first_op(0), world.entry_point(), "0x7a69", null]);
-    let refusal = world.client.call("pm_getPaymasterData", params).await.unwrap_err();
-    refusal.assert_is(-32507, "passkey_missing", false);
+    for method in ["pm_getPaymasterStubData", "pm_getPaymasterData"] {
+        let refusal = world.client.call(method, params.clone()).await.unwrap_err();
+        refusal.assert_is(-32501, "without_passkey_not_permitted", true);
+    }
     assert_eq!(world.reserved().await, 0);
+    world.permit_without_passkey().await;
+    for method in ["pm_getPaymasterStubData", "pm_getPaymasterData"] {
+        world.client.call(method, params.clone()).await.unwrap();
+    }
 }
 
 #[tokio::test]

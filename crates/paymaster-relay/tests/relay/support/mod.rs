@@ -6,4 +6,4 @@ mod tee;
 mod world;
 
 pub use client::Refusal;
-pub use world::{ACCOUNT, Dapp, World, admin, open_key};
+pub use world::{ACCOUNT, Dapp, World, open_key};

@@ -1,0 +1,89 @@
+//! Who stands behind a request: the account, if its passkey approved it; otherwise the caller's API key, or nobody.
+
+use proto::{Permissions, Status};
+use sha2::{Digest, Sha256};
+
+use super::gesture;
+use super::request::{DraftRequest, SponsorRequest};
+use crate::error::RelayError;
+use crate::policy::Violation;
+use crate::relay::Relay;
+use crate::store::Principal;
+
+/// A request whose principal is known. Only [`attribute`] makes one.
+pub(super) struct Attributed {
+    pub(super) request: SponsorRequest,
+    principal: Principal,
+}
+
+impl Attributed {
+    pub(super) fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// What claims and turns know it by: the principal's intent.
+    pub(super) fn key(&self) -> [u8; 32] {
+        let intent = self.request.intent.0;
+        match &self.principal {
+            // It is in the intent already.
+            Principal::Account(_) => intent,
+            other => Sha256::new().chain_update(intent).chain_update(other.to_string()).finalize().into(),
+        }
+    }
+}
+
+/// Verifies the passkey's approval; without one, makes sure that no account is named that needs it.
+///
+/// # Errors
+/// [`RelayError::PasskeyRefused`], [`RelayError::AccountNeedsPasskey`], a [`Violation::PasskeyMissing`],
+/// [`RelayError::KmsRefused`] as `account_unknown`, [`RelayError::KmsUnavailable`].
+pub(super) async fn attribute(relay: &Relay, request: SponsorRequest) -> Result<Attributed, RelayError> {
+    let draft = &request.draft;
+    let principal = match &request.passkey {
+        Some(assertion) => {
+            let passkey = relay.wallets.passkey(&draft.account_id, &assertion.credential_id).await?;
+            passkey
+                .ok_or(Status::CredentialUnknown)
+                .and_then(|passkey| gesture::verify(assertion, &passkey.public_key, &request.intent))
+                .map_err(|status| RelayError::PasskeyRefused { status })?;
+            Principal::Account(draft.account_id.clone())
+        }
+        None => {
+            if relay.needs_passkey(draft).await? {
+                return Err(RelayError::AccountNeedsPasskey { account_id: draft.account_id.clone() });
+            }
+            draft.caller.key_id().map_or(Principal::Anonymous, |id| Principal::ApiKey(id.clone()))
+        }
+    };
+    Ok(Attributed { request, principal })
+}
+
+impl Relay {
+    /// Whether the account is one of the TEE's, which nobody can name without its passkey.
+    ///
+    /// # Errors
+    /// [`Violation::PasskeyMissing`] where the policy sponsors nothing without; [`RelayError::KmsUnavailable`].
+    pub(super) async fn needs_passkey(&self, draft: &DraftRequest) -> Result<bool, RelayError> {
+        if !draft.policy.allows_without_passkey() {
+            let policy_id = draft.policy.id().to_owned();
+            return Err(RelayError::Policy { policy_id, violation: Violation::PasskeyMissing });
+        }
+        Ok(self.wallets.holds(&draft.account_id).await?)
+    }
+
+    /// Whether the TEE lets this relay sponsor without a passkey, before a final request is made in vain.
+    ///
+    /// # Errors
+    /// [`RelayError::WithoutPasskeyNotPermitted`], [`RelayError::KmsUnavailable`].
+    pub(super) async fn check_permission_without_passkey(&self) -> Result<(), RelayError> {
+        let own = self.relay_key.address().await;
+        let known = self.kms.signers().await?;
+        match known.signers.iter().find(|signer| signer.address == own) {
+            Some(signer) if !signer.permissions.contains(Permissions::SPONSOR_WITHOUT_PASSKEY) => {
+                Err(RelayError::WithoutPasskeyNotPermitted)
+            }
+            // A key that is not authorised at all is another matter, with a reason of its own.
+            _ => Ok(()),
+        }
+    }
+}

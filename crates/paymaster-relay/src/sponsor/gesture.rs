@@ -1,0 +1,74 @@
+//! Whether a passkey approved an intent: challenge, presence, verification and signature (WebAuthn Level 3, section 7.2).
+//!
+//! The trusted application checks all of it again, and origin, relying party and counter besides. Here it is checked so that
+//! nobody is charged for what its account did not approve, and so that a new gesture of a known intent costs the TEE nothing.
+
+use std::borrow::Cow;
+
+use p256::Sec1Point;
+use p256::ecdsa::signature::hazmat::PrehashVerifier;
+use p256::ecdsa::{Signature, VerifyingKey};
+use proto::command::{PasskeyAssertion, PasskeyPublicKey};
+use proto::json::passkey::to_base64url;
+use proto::{IntentHash, Status};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+const CEREMONY: &str = "webauthn.get";
+/// Bytes before the flags: the hash of the relying party's id.
+const FLAGS_AT: usize = 32;
+/// Hash, flags, counter.
+const AUTHENTICATOR_DATA_LEAST: usize = 37;
+const USER_PRESENT: u8 = 1;
+const USER_VERIFIED: u8 = 1 << 2;
+
+#[derive(Deserialize)]
+struct ClientData<'a> {
+    #[serde(borrow, rename = "type")]
+    ceremony: Cow<'a, str>,
+    #[serde(borrow)]
+    challenge: Cow<'a, str>,
+}
+
+/// Checks that the holder of that key approved this intent, present and verified.
+///
+/// # Errors
+/// The [`Status`] that the trusted application would refuse it with.
+pub(super) fn verify(assertion: &PasskeyAssertion, key: &PasskeyPublicKey, intent: &IntentHash) -> Result<(), Status> {
+    let client_data: ClientData<'_> =
+        serde_json::from_slice(&assertion.client_data_json).map_err(|_| Status::ClientDataMalformed)?;
+    if client_data.ceremony != CEREMONY {
+        return Err(Status::ClientDataTypeWrong);
+    }
+    if client_data.challenge != to_base64url(&intent.0) {
+        return Err(Status::ChallengeMismatch);
+    }
+    check_flags(&assertion.authenticator_data)?;
+    check_signature(assertion, key)
+}
+
+fn check_flags(authenticator_data: &[u8]) -> Result<(), Status> {
+    let flags = match authenticator_data.get(FLAGS_AT) {
+        Some(flags) if authenticator_data.len() >= AUTHENTICATOR_DATA_LEAST => *flags,
+        _ => return Err(Status::AuthenticatorDataMalformed),
+    };
+    if flags & USER_PRESENT == 0 {
+        return Err(Status::UserNotPresent);
+    }
+    if flags & USER_VERIFIED == 0 {
+        return Err(Status::UserNotVerified);
+    }
+    Ok(())
+}
+
+/// Over authenticatorData ‖ SHA-256(clientDataJSON). Authenticators do not normalise s, so a high one is taken.
+fn check_signature(assertion: &PasskeyAssertion, key: &PasskeyPublicKey) -> Result<(), Status> {
+    let signed = Sha256::new()
+        .chain_update(&*assertion.authenticator_data)
+        .chain_update(Sha256::digest(&*assertion.client_data_json))
+        .finalize();
+    let point = Sec1Point::from_affine_coordinates(&key.x.into(), &key.y.into(), false);
+    let key = VerifyingKey::from_sec1_point(&point).map_err(|_| Status::PublicKeyInvalid)?;
+    let signature = Signature::from_der(&assertion.signature).map_err(|_| Status::PasskeySignatureInvalid)?;
+    key.verify_prehash(&signed, &signature).map_err(|_| Status::PasskeySignatureInvalid)
+}

@@ -1,0 +1,202 @@
+//! What no passkey approved: sponsored where the policy says so, at nobody's expense but its API key's.
+
+use std::sync::atomic::Ordering;
+
+use devkit::EntryPointVersion::V07;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::support::{ACCOUNT, Refusal, World};
+
+const ETHER: u128 = 10u128.pow(18);
+const KEYS: [&str; 2] = ["one", "two"];
+/// Gas 150,000 + 500,000 + 60,000 + 60,000 at 4 gwei ([`devkit::user_operation::Draft`]).
+const COST: u128 = 770_000 * 4_000_000_000;
+
+/// A relay whose policy and TEE allow it.
+async fn permitted(change: impl FnOnce(&mut Value)) -> World {
+    let world = World::with(V07, ETHER, |settings| {
+        settings["policies"][0]["allow_without_passkey"] = json!(true);
+        change(settings);
+    })
+    .await;
+    world.permit_without_passkey().await;
+    world
+}
+
+fn with_keys(settings: &mut Value) {
+    let hash = |key: &&str| hex::encode(Sha256::digest(key));
+    settings["rpc"] = json!({ "api_key_hashes": KEYS.iter().map(hash).collect::<Vec<_>>() });
+}
+
+/// Asks with an API key.
+async fn ask(world: &World, key: &str, method: &str, params: Value) -> Result<Value, Refusal> {
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string();
+    let response = world.client.post(body, &[("authorization", &format!("Bearer {key}"))]).await;
+    let answer: Value = response.json().await.unwrap();
+    match answer.get("error") {
+        Some(error) => Err(Refusal::of(error)),
+        None => Ok(answer["result"].clone()),
+    }
+}
+
+#[tokio::test]
+async fn an_account_of_the_tee_is_refused_without_its_passkey_by_any_method() {
+    let world = permitted(|_| {}).await;
+    let op = world.dapp(ACCOUNT).await.first_op(0);
+    let context = json!([op, world.entry_point(), "0x7a69", { "accountId": ACCOUNT }]);
+    for (method, params) in [("pm_sponsor_with_tee", json!([op, ACCOUNT, null])), ("pm_getPaymasterData", context)] {
+        let refusal = world.client.call(method, params).await.unwrap_err();
+        refusal.assert_is(-32507, "account_needs_passkey", false);
+        assert_eq!(refusal.data["accountId"], ACCOUNT);
+    }
+    assert_eq!((world.reserved().await, world.sponsorships()), (0, 0));
+    // With no account named, it is the sender's.
+    let params = json!([op, world.entry_point(), "0x7a69", null]);
+    world.client.call("pm_getPaymasterData", params).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_approval_by_another_passkey_reserves_nothing_and_costs_the_tee_nothing() {
+    let world = World::with(V07, ETHER, |settings| settings["reservations"]["max_per_account"] = json!(1)).await;
+    let mut alice = world.dapp(ACCOUNT).await;
+    let mut mallory = world.dapp("mallory").await;
+    let op = alice.first_op(0);
+    let challenge = world.intent(&alice, &op).await["webauthn"]["challenge"].clone();
+    let by_mallory = mallory.passkey.assert(&json!({ "challenge": challenge, "rpId": "example.org" })).unwrap();
+    let mut in_alices_name = by_mallory.clone();
+    let by_alice = world.approval(&mut alice, &op).await;
+    for field in ["id", "rawId"] {
+        in_alices_name[field] = by_alice[field].clone();
+    }
+    let mut unverified = by_alice.clone();
+    unverified["response"]["authenticatorData"] = json!("AAAA");
+    for (passkey, reason) in [
+        (by_mallory, "credential_unknown"),
+        (in_alices_name, "passkey_signature_invalid"),
+        (unverified, "authenticator_data_malformed"),
+    ] {
+        let refusal = world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, passkey])).await.unwrap_err();
+        refusal.assert_is(-32507, reason, false);
+    }
+    let counted: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM sponsorships").fetch_one(&world.store.pool()).await.unwrap();
+    assert_eq!((counted, world.sponsorships()), (0, 0));
+    world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, by_alice])).await.unwrap();
+}
+
+#[tokio::test]
+async fn everything_unproven_shares_a_fraction_of_the_deposit_and_leaves_the_rest_to_passkeys() {
+    let world = World::with(V07, 40 * COST, |settings| {
+        settings["policies"][0]["allow_without_passkey"] = json!(true);
+        with_keys(settings);
+    })
+    .await;
+    world.permit_without_passkey().await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    // 10 percent of 40, whichever key asks and whatever account it makes up.
+    for key in 0..4 {
+        let params = json!([dapp.first_op(key), format!("made-up-{key}"), null]);
+        ask(&world, KEYS[usize::from(key % 2 == 0)], "pm_sponsor_with_tee", params).await.unwrap();
+    }
+    for key in KEYS {
+        let params = json!([dapp.first_op(9), "another", null]);
+        let refusal = ask(&world, key, "pm_sponsor_with_tee", params).await.unwrap_err();
+        refusal.assert_is(-32501, "unproven_reservations_exceeded", true);
+        assert_eq!(refusal.data["rule"], "reservations.max_percent_unproven");
+        assert_eq!((&refusal.data["limit"], &refusal.data["used"]), (&json!("10"), &Value::Null));
+    }
+    assert_eq!(world.reserved().await, 4 * COST);
+
+    let op = dapp.first_op(10);
+    let intent = ask(&world, KEYS[0], "pm_getSponsorshipIntent", json!([op, ACCOUNT])).await.unwrap();
+    let passkey = dapp.passkey.assert(&intent["webauthn"]).unwrap();
+    ask(&world, KEYS[0], "pm_sponsor_with_tee", json!([op, ACCOUNT, passkey])).await.unwrap();
+}
+
+#[tokio::test]
+async fn nobody_fills_the_caps_or_takes_the_idempotency_keys_of_an_account_without_its_passkey() {
+    let world = permitted(|settings| {
+        settings["reservations"] = json!({ "max_per_account": 2, "max_percent_unproven": 100 });
+        with_keys(settings);
+    })
+    .await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    // As the sender of an account of the TEE, until no more is allowed to that key for that sender.
+    let options = |name: String| json!({ "idempotencyKey": name });
+    let sender = dapp.sender.to_string().to_lowercase();
+    for key in 0..3 {
+        let params = json!([dapp.first_op(key), sender, null, options(format!("order-{key}"))]);
+        let answer = ask(&world, KEYS[0], "pm_sponsor_with_tee", params).await;
+        match key {
+            0 | 1 => assert!(answer.is_ok(), "{answer:?}"),
+            _ => answer.unwrap_err().assert_is(-32501, "account_reservations_exceeded", true),
+        }
+    }
+    // Another key has its own, for the very same operations and names.
+    for key in 0..2 {
+        let params = json!([dapp.first_op(key), sender, null, options(format!("order-{key}"))]);
+        ask(&world, KEYS[1], "pm_sponsor_with_tee", params).await.unwrap();
+    }
+    let params = json!([dapp.first_op(5), "somebody-else", null, options("order-0".to_owned())]);
+    let refusal = ask(&world, KEYS[1], "pm_sponsor_with_tee", params).await.unwrap_err();
+    refusal.assert_is(-32602, "idempotency_conflict", false);
+
+    // And so has the account itself.
+    for key in 0..2 {
+        let op = dapp.first_op(key);
+        let intent = ask(&world, KEYS[0], "pm_getSponsorshipIntent", json!([op, ACCOUNT])).await.unwrap();
+        let passkey = dapp.passkey.assert(&intent["webauthn"]).unwrap();
+        let params = json!([op, ACCOUNT, passkey, options(format!("order-{key}"))]);
+        ask(&world, KEYS[0], "pm_sponsor_with_tee", params).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_api_key_is_charged_for_whatever_it_presents() {
+    let world = permitted(|settings| {
+        settings["reservations"] = json!({ "max_per_api_key": 2, "max_percent_unproven": 100 });
+        with_keys(settings);
+    })
+    .await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let intent = ask(&world, KEYS[0], "pm_getSponsorshipIntent", json!([op, ACCOUNT])).await.unwrap();
+    let passkey = dapp.passkey.assert(&intent["webauthn"]).unwrap();
+    ask(&world, KEYS[0], "pm_sponsor_with_tee", json!([op, ACCOUNT, passkey])).await.unwrap();
+    ask(&world, KEYS[0], "pm_sponsor_with_tee", json!([dapp.first_op(1), "any", null])).await.unwrap();
+
+    let params = json!([dapp.first_op(2), "any", null]);
+    let refusal = ask(&world, KEYS[0], "pm_sponsor_with_tee", params.clone()).await.unwrap_err();
+    refusal.assert_is(-32501, "api_key_reservations_exceeded", true);
+    assert_eq!(refusal.data["rule"], "reservations.max_per_api_key");
+    assert_eq!((&refusal.data["limit"], &refusal.data["used"]), (&json!("2"), &json!("2")));
+    ask(&world, KEYS[1], "pm_sponsor_with_tee", params).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_listed_account_lends_its_standing_to_nobody_without_a_passkey_but_its_own_sender() {
+    let mut world = permitted(|settings| settings["default_account"] = Value::Null).await;
+    let dapp = world.dapp("bob").await;
+    let sender = dapp.sender.to_string().to_lowercase();
+    world.settings["accounts"] = json!([{ "id": "listed-and-not-in-the-tee" }, { "id": sender }]);
+    let world = world.restarted().await;
+
+    let params = json!([dapp.first_op(0), "listed-and-not-in-the-tee", null]);
+    let refusal = world.client.call("pm_sponsor_with_tee", params).await.unwrap_err();
+    refusal.assert_is(-32501, "account_unlisted", false);
+    let params = json!([dapp.first_op(0), world.entry_point(), "0x7a69", null]);
+    world.client.call("pm_getPaymasterData", params).await.unwrap();
+}
+
+#[tokio::test]
+async fn without_the_kms_nobody_says_whose_an_account_is() {
+    let world = permitted(|_| {}).await;
+    let op = world.dapp(ACCOUNT).await.first_op(0);
+    world.tee.down.store(true, Ordering::SeqCst);
+    for method in ["pm_getPaymasterStubData", "pm_getPaymasterData"] {
+        let params = json!([op, world.entry_point(), "0x7a69", null]);
+        world.client.call(method, params).await.unwrap_err().assert_is(-32603, "kms_unavailable", true);
+    }
+    assert_eq!(world.reserved().await, 0);
+}
