@@ -7,7 +7,7 @@ use kms_gateway::transport::TeeName;
 
 use crate::config::{Config, Sources, reference};
 use crate::error::Error;
-use crate::{admin, demo, telemetry, wire};
+use crate::{admin, api_key, demo, telemetry, wire};
 
 /// Paymaster relay for ERC-4337: a passkey approves, the relay approves, a TEE signs.
 #[derive(Parser)]
@@ -43,6 +43,11 @@ enum Command {
     /// Signs as the admin and sends it to a KMS gateway. Prints what was signed, and what the gateway then says of its TEE.
     /// Can be run anywhere; the admin's key is best kept where neither relay nor gateway are.
     Admin(admin::AdminArgs),
+    /// Make, list and revoke the API keys of a running node.
+    ///
+    /// Asks the node through its admin socket (`relay.admin_socket`), a file that only the node's user can open; what it
+    /// changes holds at once.
+    ApiKey(ApiKeyArgs),
     /// Look at the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -65,6 +70,14 @@ pub struct ConfigArgs {
     /// One key, as in `--set relay.validity_seconds=300`. May be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+}
+
+#[derive(Args)]
+struct ApiKeyArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    #[command(subcommand)]
+    command: api_key::ApiKeyCommand,
 }
 
 #[derive(Args)]
@@ -122,6 +135,10 @@ impl Cli {
             }
             Command::Admin(args) => {
                 print(&admin::run(args).await?);
+                Ok(())
+            }
+            Command::ApiKey(ApiKeyArgs { config, command }) => {
+                print(&api_key::run(command, &config.load()?).await?);
                 Ok(())
             }
             Command::Config(ConfigCommand::Check(args)) => {

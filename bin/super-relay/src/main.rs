@@ -1,6 +1,7 @@
 //! super-relay: one binary, started as `node`, `kms`, `demo`, or as a tool of its operator.
 
 mod admin;
+mod api_key;
 mod cli;
 mod client;
 mod config;

@@ -18,6 +18,7 @@ use super::relay::OpenRelay;
 use super::servers::Servers;
 use super::stages::{GatewayReadiness, RelayReadiness, Stages};
 use super::{kms, relay, start_error};
+use crate::api_key;
 use crate::config::{Config, KmsOfNode, RemoteKms};
 use crate::error::Error;
 use crate::in_process_kms::InProcessKms;
@@ -61,6 +62,8 @@ impl Node {
         let (rpc, rpc_address) = bind(config.listen.rpc, ports.rpc).await?;
         tracing::info!(rpc = %rpc_address, %relay_signer, "the relay serves");
         servers.serve("JSON-RPC", paymaster_relay::serve(rpc, Arc::clone(&open.relay), servers.stop()));
+        let socket = api_key::bind(&settings.admin_socket())?;
+        servers.serve("admin socket", api_key::serve(socket, Arc::clone(&open.api_keys), servers.stop()));
         stages.reach(RelayReadiness { relay: Arc::clone(&open.relay), gateway: gateway.clone() });
         let kms = match &gateway {
             Some(gateway) => Some(url(serve_kms(&mut servers, gateway, &config, &ports).await?)?),

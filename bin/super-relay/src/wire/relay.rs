@@ -22,6 +22,7 @@ pub struct OpenRelay {
     pub relay: Arc<Relay>,
     pub key: Arc<RelayKey>,
     pub store: SqliteStore,
+    pub api_keys: Arc<ApiKeys>,
 }
 
 /// Opens the relay's key; makes one where there is none.
@@ -55,6 +56,7 @@ pub async fn open(
     let api_keys = ApiKeys::open(settings, stored, Arc::clone(&clock), Arc::<OsEntropy>::clone(&entropy))
         .await
         .map_err(start_error("relay.rpc"))?;
+    let api_keys = Arc::new(api_keys);
     let parts = Parts {
         store: Arc::new(store.clone()),
         nonces,
@@ -64,8 +66,8 @@ pub async fn open(
         clock,
         entropy,
         metrics: Arc::new(Metrics::new(registry).map_err(start_error("metrics"))?),
-        api_keys: Arc::new(api_keys),
+        api_keys: Arc::clone(&api_keys),
     };
     let relay = Relay::new(settings, parts).map_err(start_error("relay"))?;
-    Ok(OpenRelay { relay: Arc::new(relay), key, store })
+    Ok(OpenRelay { relay: Arc::new(relay), key, store, api_keys })
 }

@@ -10,6 +10,7 @@
 mod support;
 
 mod admin;
+mod api_keys;
 mod bindings;
 mod clients;
 mod config;

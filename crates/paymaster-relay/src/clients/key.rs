@@ -1,11 +1,13 @@
 //! What is known of an API key. The key itself is never kept, only its hash.
 
 use std::fmt;
+use std::str::FromStr;
 
 use proto::json::passkey::to_base64url;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::origin::Origins;
@@ -94,6 +96,19 @@ impl Scope {
             Self::Accounts => "accounts",
             Self::Invite => "invite",
         }
+    }
+}
+
+/// The text is no scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("expected sponsor, accounts or invite")]
+pub struct InvalidScope;
+
+impl FromStr for Scope {
+    type Err = InvalidScope;
+
+    fn from_str(text: &str) -> Result<Self, InvalidScope> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == text).ok_or(InvalidScope)
     }
 }
 

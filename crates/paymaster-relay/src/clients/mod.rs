@@ -14,7 +14,7 @@ use async_trait::async_trait;
 pub use access::Denied;
 pub(crate) use access::{Access, LiveKey};
 pub(crate) use key::PREFIX as KEY_PREFIX;
-pub use key::{ApiKey, ApiKeyId, KeyHash, KeyKind, NewApiKey, Scope, StoredKey};
+pub use key::{ApiKey, ApiKeyId, InvalidScope, KeyHash, KeyKind, NewApiKey, Scope, StoredKey};
 pub(crate) use keys::check_hashes;
 pub use keys::{ApiKeyError, ApiKeys};
 pub use origin::{InvalidOrigin, OriginRule, Origins};

@@ -1,6 +1,6 @@
 //! Which settings make no sense: told when they are read, before anything is opened.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use redis::Client;
 use secrecy::ExposeSecret;
@@ -19,6 +19,12 @@ pub(crate) enum PassphrasePlace<'a> {
 }
 
 impl Settings {
+    /// Where the admin socket is.
+    #[must_use]
+    pub fn admin_socket(&self) -> PathBuf {
+        self.admin_socket.clone().unwrap_or_else(|| self.database.with_file_name("admin.sock"))
+    }
+
     /// Holds the settings against each other; asks nobody anything.
     ///
     /// # Errors

@@ -29,6 +29,11 @@ pub struct Settings {
     /// The SQLite file that holds sponsorships and, without Redis, the claims of requests.
     #[schemars(with = "String")]
     pub database: PathBuf,
+    /// The unix socket of `super-relay api-key`, which only the node's user can open. Unset: `admin.sock` beside the
+    /// database.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub admin_socket: Option<PathBuf>,
     /// Seconds a sponsorship is valid for.
     #[serde(default = "defaults::validity_seconds")]
     pub validity_seconds: u64,

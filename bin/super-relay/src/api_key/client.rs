@@ -1,0 +1,63 @@
+//! The command line's end of the admin socket.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use paymaster_relay::clients::{ApiKeyId, NewApiKey};
+use reqwest::{Client, Method, RequestBuilder};
+use serde::de::DeserializeOwned;
+
+use super::api::{KEYS, KeyState, Made, Refusal, Revoked, revocation};
+use crate::client::printable;
+use crate::error::Error;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The node behind a socket.
+pub struct Node {
+    socket: PathBuf,
+    client: Client,
+}
+
+impl Node {
+    /// Connects to nothing yet.
+    pub fn at(socket: PathBuf) -> Result<Self, Error> {
+        let client = Client::builder().unix_socket(socket.clone()).timeout(PATIENCE).build();
+        Ok(Self { socket, client: client.map_err(|error| Error::Answer(error.to_string()))? })
+    }
+
+    pub async fn generate(&self, new: &NewApiKey) -> Result<Made, Error> {
+        self.ask(self.request(Method::POST, KEYS).json(new)).await
+    }
+
+    pub async fn list(&self) -> Result<Vec<KeyState>, Error> {
+        self.ask(self.request(Method::GET, KEYS)).await
+    }
+
+    pub async fn revoke(&self, id: &str) -> Result<ApiKeyId, Error> {
+        let Revoked { id } = self.ask(self.request(Method::POST, &revocation(id))).await?;
+        Ok(id)
+    }
+
+    /// The host means nothing: the connection is the socket's.
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("http://node{path}"))
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Error> {
+        let not_there = |error: reqwest::Error| {
+            let why =
+                if error.is_connect() { "no node listens there: is it running, as the same user?" } else { "failed" };
+            Error::Answer(format!("{}: {why}", self.socket.display()))
+        };
+        let response = request.send().await.map_err(not_there)?;
+        let status = response.status();
+        if status.is_success() {
+            return response.json().await.map_err(not_there);
+        }
+        match response.json::<Refusal>().await {
+            Ok(Refusal { error }) => Err(Error::Answer(printable(&error))),
+            Err(_) => Err(Error::Answer(format!("the node refuses with HTTP status {status}: is it of this version?"))),
+        }
+    }
+}

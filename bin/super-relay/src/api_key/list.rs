@@ -1,0 +1,59 @@
+//! Keys as people read them: a line each.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use paymaster_relay::clients::KeyKind;
+
+use super::api::KeyState;
+use crate::client::printable;
+
+const HEAD: [&str; 8] = ["ID", "KIND", "LABEL", "SCOPES", "POLICIES", "ORIGINS", "TODAY", "STATE"];
+const SECONDS_A_DAY: u64 = 24 * 60 * 60;
+
+/// With a head, columns as wide as they have to be.
+pub fn table(keys: &[KeyState]) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let rows: Vec<[String; 8]> =
+        std::iter::once(HEAD.map(str::to_owned)).chain(keys.iter().map(|key| row(key, now))).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    let widths: [usize; 8] = std::array::from_fn(width);
+    let line = |row: &[String; 8]| {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn row(KeyState { key, revoked_at, usage, .. }: &KeyState, now: u64) -> [String; 8] {
+    let any = |list: Vec<String>| if list.is_empty() { "any".to_owned() } else { list.join(",") };
+    let kind = match key.kind {
+        KeyKind::Server => "server",
+        KeyKind::Publishable => "publishable",
+    };
+    let origins = match key.kind {
+        KeyKind::Server => "-".to_owned(),
+        KeyKind::Publishable => Vec::from(key.origins.clone()).join(","),
+    };
+    let calls = if usage.day == now / SECONDS_A_DAY { usage.calls } else { 0 };
+    let today = key.quota.map_or_else(|| calls.to_string(), |quota| format!("{calls}/{quota}"));
+    let state = match (revoked_at, key.expires_at) {
+        (Some(_), _) => "revoked".to_owned(),
+        (None, Some(expires_at)) if expires_at <= now => "expired".to_owned(),
+        _ => usage.last_used_at.map_or_else(
+            || "active, never used".to_owned(),
+            |last| format!("active, used {} ago", ago(now.saturating_sub(last))),
+        ),
+    };
+    let scopes = key.scopes.iter().map(|scope| scope.as_str().to_owned()).collect::<Vec<_>>().join(",");
+    let policies = any(key.policies.clone());
+    [key.id.to_string(), kind.to_owned(), printable(&key.label), scopes, policies, origins, today, state]
+}
+
+fn ago(seconds: u64) -> String {
+    match seconds {
+        0..=119 => format!("{seconds} s"),
+        120..=7199 => format!("{} min", seconds / 60),
+        7200..=172_799 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / SECONDS_A_DAY),
+    }
+}

@@ -1,0 +1,94 @@
+//! API keys, made and revoked through the node's admin socket: a file that only its owner opens, nothing on the network.
+
+mod api;
+mod client;
+mod list;
+mod server;
+mod socket;
+
+pub use server::serve;
+pub use socket::bind;
+
+use clap::{Args, Subcommand};
+use paymaster_relay::clients::{KeyKind, NewApiKey, OriginRule, Origins, Scope};
+use secrecy::ExposeSecret as _;
+
+use crate::config::Config;
+use crate::error::Error;
+use client::Node;
+
+const SECONDS_A_DAY: u64 = 24 * 60 * 60;
+
+/// What to do with the keys of a running node.
+#[derive(Subcommand)]
+pub enum ApiKeyCommand {
+    /// Make a key, and print it, alone, on standard output. It is shown only now.
+    Generate(GenerateArgs),
+    /// Print every key with what it may do, its state and its use. The keys themselves are nowhere.
+    List,
+    /// Refuse a key from now on, also on WebSockets that are open.
+    Revoke {
+        /// Its id, as `list` has it.
+        id: String,
+    },
+}
+
+/// What a new key may do.
+#[derive(Args)]
+pub struct GenerateArgs {
+    /// What to call it.
+    #[arg(long)]
+    label: String,
+    /// A key that stands in a page or an app, where anybody can read it: bounded by its policies and its quota.
+    #[arg(long, requires = "policy")]
+    publishable: bool,
+    /// `sponsor`, `accounts` or `invite`. May be repeated. Default: all; of a publishable key, `sponsor`.
+    #[arg(long, value_name = "SCOPE")]
+    scope: Vec<Scope>,
+    /// A policy it may choose; the first is its default. May be repeated. Default: all, with the relay's default.
+    #[arg(long, value_name = "ID")]
+    policy: Vec<String>,
+    /// From where a publishable key may be used: `https://dapp.example`, `chrome-extension://*`, `null`, `missing` (no
+    /// Origin header: servers and apps) or `*`. May be repeated. Default: `*`.
+    #[arg(long, value_name = "ORIGIN", requires = "publishable")]
+    origin: Vec<OriginRule>,
+    /// Calls in one UTC day. Default: any number.
+    #[arg(long, value_name = "CALLS")]
+    quota: Option<u64>,
+    /// Days after which it is refused. Default: never.
+    #[arg(long, value_name = "DAYS")]
+    valid_for_days: Option<u64>,
+}
+
+impl From<GenerateArgs> for NewApiKey {
+    fn from(args: GenerateArgs) -> Self {
+        Self {
+            label: args.label,
+            kind: if args.publishable { KeyKind::Publishable } else { KeyKind::Server },
+            scopes: args.scope,
+            policies: args.policy,
+            origins: Origins(args.origin),
+            quota: args.quota,
+            valid_for_seconds: args.valid_for_days.map(|days| days.saturating_mul(SECONDS_A_DAY)),
+        }
+    }
+}
+
+/// Asks the node that runs with this configuration; gives what to print on standard output.
+pub async fn run(command: ApiKeyCommand, config: &Config) -> Result<String, Error> {
+    let node = Node::at(config.for_relay()?.admin_socket())?;
+    match command {
+        ApiKeyCommand::Generate(args) => {
+            let made = node.generate(&args.into()).await?;
+            note(&format!("API key {} ({}): keep it, it is shown only now", made.api_key.id, made.api_key.label));
+            Ok(made.key.expose_secret().to_owned())
+        }
+        ApiKeyCommand::List => Ok(list::table(&node.list().await?)),
+        ApiKeyCommand::Revoke { id } => Ok(format!("revoked: {}", node.revoke(&id).await?)),
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "standard output holds the key alone")]
+fn note(text: &str) {
+    eprintln!("{text}");
+}

@@ -1,0 +1,116 @@
+//! API keys from the command line: printed once, heard at once, never logged.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Output;
+
+use devkit::EntryPointVersion::V07;
+use serde_json::{Value, json};
+
+use crate::support::{Setup, Signal, run};
+
+fn words(output: &Output) -> (String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (text(&output.stdout), text(&output.stderr))
+}
+
+async fn api_key(file: &str, arguments: &[&str]) -> Output {
+    run(&[&["api-key", "--config", file][..], arguments].concat()).await
+}
+
+async fn generate(file: &str, arguments: &[&str]) -> String {
+    let output = api_key(file, &[&["generate", "--label", "shop"][..], arguments].concat()).await;
+    let (printed, noted) = words(&output);
+    assert!(output.status.success(), "{noted}");
+    let key = printed.strip_suffix('\n').unwrap().to_owned();
+    assert!(key.starts_with("srk_") && !key.contains(char::is_whitespace), "the key alone: {printed:?}");
+    assert!(!noted.contains(&key), "{noted}");
+    key
+}
+
+async fn ask(url: &str, header: Option<(&str, &str)>) -> Value {
+    let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "pm_get_account_info", "params": ["nobody"] });
+    let mut request = reqwest::Client::new().post(url).json(&call);
+    if let Some((name, value)) = header {
+        request = request.header(name, value);
+    }
+    let response = request.send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    response.json().await.unwrap()
+}
+
+#[tokio::test]
+async fn a_key_is_made_used_listed_and_revoked_without_a_restart_and_stands_in_no_log() {
+    let closed = |configuration: &mut Value| {
+        configuration["relay"]["rpc"] = json!({ "require_api_key": true });
+        // Everything that any library logs.
+        configuration["log"]["filter"] = "trace".into();
+    };
+    let mut world = Setup::of(V07).configure(closed).start().await;
+    let file = world.file("node.toml");
+    let (path, rpc) = (file.to_str().unwrap(), world.node.url("rpc"));
+
+    let socket = world.file("admin.sock");
+    assert_eq!(std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
+    let refused = ask(&rpc, None).await;
+    assert_eq!(refused["error"]["data"]["reason"], "unauthorised");
+
+    let key = generate(path, &["--quota", "5"]).await;
+    let public = generate(
+        path,
+        &["--publishable", "--policy", "default", "--origin", "https://dapp.example", "--scope", "accounts"],
+    )
+    .await;
+    assert_ne!(key, public);
+    let in_path = format!("{}/rpc/31337/{key}", rpc);
+    for answer in [
+        ask(&in_path, None).await,
+        ask(&rpc, Some(("x-api-key", &key))).await,
+        ask(&rpc, Some(("authorization", &format!("Bearer {key}")))).await,
+        ask(&format!("{}/rpc/{public}", rpc), Some(("origin", "https://dapp.example"))).await,
+    ] {
+        assert_eq!(answer["error"]["data"]["reason"], "account_unknown", "{answer}");
+    }
+    let elsewhere = ask(&format!("{}/rpc/{public}", rpc), None).await;
+    assert_eq!(elsewhere["error"]["data"]["reason"], "origin_not_allowed");
+    let wrong = format!("{}/rpc/{key}x", rpc);
+    assert_eq!(ask(&wrong, None).await["error"]["data"]["reason"], "unauthorised");
+    // A path that is not served, and a WebSocket: each of them with the key.
+    for (path, status) in [(format!("/v1/{key}"), 404), (format!("/rpc/mainnet/{key}"), 404)] {
+        let response = reqwest::Client::new().post(format!("{}{path}", rpc)).send().await.unwrap();
+        assert_eq!(response.status(), status);
+        assert!(!response.text().await.unwrap().contains(&key));
+    }
+    let socket_url = in_path.replace("http", "ws");
+    let web_socket = jsonrpsee::ws_client::WsClientBuilder::default().build(&socket_url).await.unwrap();
+
+    let (listed, _) = words(&api_key(path, &["list"]).await);
+    let lines: Vec<_> = listed.lines().collect();
+    assert_eq!(lines.len(), 3, "{listed}");
+    let server = lines.iter().find(|line| line.contains("server")).unwrap();
+    assert!(server.contains("shop") && server.contains("3/5") && server.contains("active, used"), "{listed}");
+    assert!(listed.contains("https://dapp.example"), "{listed}");
+
+    let id = server.split_whitespace().next().unwrap();
+    let (revoked, _) = words(&api_key(path, &["revoke", id]).await);
+    assert_eq!(revoked, format!("revoked: {id}\n"));
+    assert_eq!(ask(&in_path, None).await["error"]["message"], "the API key was revoked");
+    let heard =
+        jsonrpsee::core::client::ClientT::request::<Value, _>(&web_socket, "eth_chainId", jsonrpsee::rpc_params![])
+            .await;
+    assert!(heard.unwrap_err().to_string().contains("revoked"));
+
+    let unknown = api_key(path, &["revoke", "0123456789abcdef"]).await;
+    assert!(!unknown.status.success() && words(&unknown).1.contains("0123456789abcdef"));
+    let senseless = api_key(path, &["generate", "--label", "x", "--policy", "nobody's"]).await;
+    assert!(!senseless.status.success() && words(&senseless).1.contains("nobody's"));
+
+    world.node.signal(Signal::TERM);
+    assert!(world.node.ended().await.success());
+    let log = world.node.log().join("\n");
+    assert!(log.contains("TRACE"), "the test looks at everything");
+    for secret in [&key, &public] {
+        assert!(!log.contains(&secret[..12]), "a key stands in the log");
+    }
+    let gone = api_key(path, &["list"]).await;
+    assert!(!gone.status.success() && words(&gone).1.contains("is it running"), "{gone:?}");
+}
