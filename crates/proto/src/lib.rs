@@ -9,7 +9,6 @@ extern crate alloc;
 mod abi;
 pub mod account_id;
 pub mod bytes;
-pub mod client_data;
 pub mod command;
 pub mod cost;
 pub mod digest;
@@ -24,6 +23,7 @@ pub mod signature;
 pub mod signers;
 pub mod status;
 pub mod user_operation;
+pub mod webauthn;
 
 pub use account_id::AccountId;
 pub use bytes::Bounded;

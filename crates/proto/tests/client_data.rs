@@ -4,7 +4,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proto::Status;
-use proto::client_data::{Ceremony, ClientData};
+use proto::webauthn::{Ceremony, ClientData};
 use serde_json::Value;
 
 const CHALLENGE: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";

@@ -2,16 +2,14 @@
 
 use ciborium::Value as Cbor;
 use proto::bytes::Bounded;
-use proto::client_data::{Ceremony, ClientData};
 use proto::command::{CredentialId, PasskeyPublicKey, Registration};
 use proto::json::passkey::parse_registration;
+use proto::webauthn::{AuthenticatorData, Ceremony, ClientData};
 use proto::{AccountId, Status};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
-use webauthn_rs::prelude::{
-    COSEAlgorithm, COSEKeyType, PasskeyRegistration, RegisterPublicKeyCredential, Webauthn, WebauthnError,
-};
+use webauthn_rs::prelude::{PasskeyRegistration, RegisterPublicKeyCredential, Webauthn, WebauthnError};
 
 use super::{CeremonyError, invalid};
 
@@ -37,27 +35,15 @@ pub(super) fn verify(
     let response = parse_registration(credential).map_err(CeremonyError::InvalidField)?;
     check_client_data(&response.client_data_json)?;
     let credential = RegisterPublicKeyCredential::deserialize(credential).map_err(invalid)?;
-    let passkey = webauthn.finish_passkey_registration(&credential, state).map_err(|error| refusal(&error))?;
-    if **passkey.cred_id() != **response.credential_id {
-        return Err(invalid("id differs from the credential id in the attestation object"));
-    }
-    let key = passkey.get_public_key();
-    let COSEKeyType::EC_EC2(point) = &key.key else {
-        return Err(CeremonyError::Refused(Status::PublicKeyInvalid));
-    };
-    if key.type_ != COSEAlgorithm::ES256 {
-        return Err(CeremonyError::Refused(Status::PublicKeyInvalid));
-    }
-    let coordinate =
-        |bytes: &[u8]| <[u8; 32]>::try_from(bytes).map_err(|_| CeremonyError::Refused(Status::PublicKeyInvalid));
+    let authenticator_data =
+        Bounded::new(authenticator_data(&credential.response.attestation_object)?).map_err(invalid)?;
+    // Ours first: where webauthn-rs refuses the same, it has other words for it.
+    let public_key = public_key(&authenticator_data, &response.credential_id)?;
+    webauthn.finish_passkey_registration(&credential, state).map_err(|error| refusal(&error))?;
     Ok(VerifiedRegistration {
         credential_id: response.credential_id,
-        public_key: PasskeyPublicKey { x: coordinate(point.x.as_ref())?, y: coordinate(point.y.as_ref())? },
-        registration: Registration {
-            authenticator_data: Bounded::new(authenticator_data(&credential.response.attestation_object)?)
-                .map_err(invalid)?,
-            client_data_json: response.client_data_json,
-        },
+        public_key,
+        registration: Registration { authenticator_data, client_data_json: response.client_data_json },
         account_id,
     })
 }
@@ -70,6 +56,17 @@ fn check_client_data(client_data_json: &[u8]) -> Result<(), CeremonyError> {
     let is_serialised =
         Url::parse(client_data.origin()).is_ok_and(|url| url.origin().ascii_serialization() == client_data.origin());
     is_serialised.then_some(()).ok_or(CeremonyError::Refused(Status::OriginNotAllowed))
+}
+
+/// The key that the trusted application will find too: webauthn-rs also takes encodings and flags that it refuses.
+fn public_key(authenticator_data: &[u8], credential_id: &CredentialId) -> Result<PasskeyPublicKey, CeremonyError> {
+    let data = AuthenticatorData::parse(authenticator_data).map_err(CeremonyError::Refused)?;
+    data.check_flags().map_err(CeremonyError::Refused)?;
+    let credential = data.credential().map_err(CeremonyError::Refused)?;
+    if *credential.id != **credential_id {
+        return Err(invalid("id differs from the credential id in the attestation object"));
+    }
+    Ok(credential.public_key)
 }
 
 /// `authData` of an attestation object (WebAuthn Level 3, section 6.5.4).

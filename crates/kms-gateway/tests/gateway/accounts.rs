@@ -174,12 +174,15 @@ async fn registrations_under_way_survive_a_restart() {
 async fn a_registration_from_the_wrong_place_is_refused() {
     let kms = Kms::start().await;
     type Lie = fn(&mut devkit::passkey::Behaviour);
-    let lies: [(Lie, &str); 5] = [
+    let lies: [(Lie, &str); 8] = [
         (|behaviour| behaviour.origin = "http://evil.example".into(), "origin_not_allowed"),
         (|behaviour| behaviour.rp_id = "evil.example".into(), "rp_id_mismatch"),
         (|behaviour| behaviour.cross_origin = true, "cross_origin"),
         (|behaviour| behaviour.top_origin = Some("http://evil.example".into()), "cross_origin"),
         (|behaviour| behaviour.ceremony_type = Some("webauthn.get".into()), "client_data_type_wrong"),
+        (|behaviour| behaviour.user_present = false, "user_not_present"),
+        (|behaviour| behaviour.user_verified = false, "user_not_verified"),
+        (|behaviour| behaviour.backed_up = true, "backup_state_invalid"),
     ];
     for (lie, code) in lies {
         let mut passkey = SoftPasskey::create(RP_ID, ORIGIN).unwrap();
@@ -237,6 +240,23 @@ async fn client_data_that_no_approval_could_have_is_refused_at_registration() {
         assert_ne!(credential, honest, "{code}");
         kms.finish(&begun, &credential).await.refused(401, code);
     }
+}
+
+/// A key that the trusted application would refuse is refused by the gateway already: here `alg` is written in two bytes
+/// where one is enough.
+#[tokio::test]
+async fn a_key_in_another_encoding_is_refused_at_registration() {
+    let kms = Kms::start().await;
+    let begun = kms.begin().await;
+    let mut credential = SoftPasskey::create(RP_ID, ORIGIN).unwrap().register(&begun["publicKey"]).unwrap();
+    let object = &mut credential["response"]["attestationObject"];
+    let mut bytes = base64url::<4096>(object.as_str().unwrap()).unwrap().to_vec();
+    let auth_data = bytes.windows(3).position(|window| window == [0x58, 164, 0x49]).unwrap();
+    bytes[auth_data + 1] += 1;
+    let algorithm = bytes.windows(4).rposition(|window| window == [0x02, 0x03, 0x26, 0x20]).unwrap();
+    bytes.splice(algorithm + 2..algorithm + 3, [0x38, 0x06]);
+    *object = to_base64url(&bytes).into();
+    kms.finish(&begun, &credential).await.refused(400, "public_key_invalid");
 }
 
 #[tokio::test]

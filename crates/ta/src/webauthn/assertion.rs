@@ -4,12 +4,11 @@ use core::cmp::Ordering;
 
 use p256::ecdsa::Signature;
 use p256::ecdsa::signature::hazmat::PrehashVerifier;
-use proto::client_data::{Ceremony, ClientData};
 use proto::command::{PasskeyAssertion, RelyingParty};
+use proto::webauthn::{AuthenticatorData, Ceremony, ClientData};
 use proto::{Hash, Status};
 use sha2::{Digest, Sha256};
 
-use super::authenticator_data::AuthenticatorData;
 use super::public_key::verifying_key;
 use super::{check_origin, sha256};
 use crate::accounts::Passkey;

@@ -1,7 +1,6 @@
 //! WebAuthn Level 3, as far as the core must not believe anybody: sections 7.1 and 7.2.
 
 mod assertion;
-mod authenticator_data;
 mod public_key;
 mod registration;
 #[cfg(test)]

@@ -1,11 +1,10 @@
 //! Registrations (WebAuthn Level 3, section 7.1).
 
 use proto::Status;
-use proto::client_data::{Ceremony, ClientData};
 use proto::command::{Registration, RelyingParty};
+use proto::webauthn::{AuthenticatorData, Ceremony, ClientData};
 
-use super::authenticator_data::AuthenticatorData;
-use super::public_key::{COSE_LENGTH, from_cose};
+use super::public_key::verifying_key;
 use super::{check_origin, sha256};
 use crate::accounts::Passkey;
 
@@ -24,10 +23,11 @@ pub(crate) fn verify_registration(
     let data = AuthenticatorData::parse(&registration.authenticator_data)?;
     check_origin(client_data.origin(), &data.rp_id_hash, relying_parties)?;
     data.check_flags()?;
-    let credential = data.credential(COSE_LENGTH)?;
+    let credential = data.credential()?;
+    verifying_key(&credential.public_key)?;
     Ok(Passkey {
         credential_id: proto::Bounded::new(credential.id.to_vec()).map_err(|_| Status::AuthenticatorDataMalformed)?,
-        public_key: from_cose(credential.public_key)?,
+        public_key: credential.public_key,
         rp_id_hash: data.rp_id_hash,
         backup_eligible: data.backup_eligible(),
         sign_count: data.sign_count,

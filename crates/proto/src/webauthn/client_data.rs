@@ -1,5 +1,4 @@
-//! `clientDataJSON` (WebAuthn Level 3, section 5.8.1). Gateway and trusted core read it with the same code, so that no
-//! passkey can be registered whose approvals would be refused for their form.
+//! `clientDataJSON` (WebAuthn Level 3, section 5.8.1).
 //!
 //! The specification's own "limited verification" would need no parser, but it does not give the origin, and clients may
 //! add keys. `serde_json` is the JSON parser most looked at in Rust, needs no std, ignores what it is not asked for

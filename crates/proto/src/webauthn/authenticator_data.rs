@@ -1,6 +1,9 @@
 //! Authenticator data (WebAuthn Level 3, section 6.1), byte by byte.
 
-use proto::{Hash, Status};
+use super::public_key::split_cose;
+use crate::command::PasskeyPublicKey;
+use crate::primitives::Hash;
+use crate::status::Status;
 
 const USER_PRESENT: u8 = 1;
 const USER_VERIFIED: u8 = 1 << 2;
@@ -10,24 +13,31 @@ const ATTESTED_CREDENTIAL: u8 = 1 << 6;
 const EXTENSIONS: u8 = 1 << 7;
 
 /// What an authenticator says under its signature.
-pub(super) struct AuthenticatorData<'a> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthenticatorData<'a> {
     /// SHA-256 of the relying party's id.
-    pub(super) rp_id_hash: Hash,
+    pub rp_id_hash: Hash,
     flags: u8,
     /// How often it signed, or 0 if it does not count.
-    pub(super) sign_count: u32,
+    pub sign_count: u32,
     rest: &'a [u8],
 }
 
 /// The credential a registration made.
-pub(super) struct AttestedCredential<'a> {
-    pub(super) id: &'a [u8],
-    /// Its key as COSE encodes it.
-    pub(super) public_key: &'a [u8],
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttestedCredential<'a> {
+    /// What the authenticator finds it by.
+    pub id: &'a [u8],
+    /// Its ES256 key.
+    pub public_key: PasskeyPublicKey,
 }
 
 impl<'a> AuthenticatorData<'a> {
-    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, Status> {
+    /// Reads the fixed fields.
+    ///
+    /// # Errors
+    /// `AuthenticatorDataMalformed` when they are not all there.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, Status> {
         let mut reader = Reader(bytes);
         let rp_id_hash = Hash(reader.array()?);
         let [flags] = reader.array()?;
@@ -35,12 +45,17 @@ impl<'a> AuthenticatorData<'a> {
         Ok(Self { rp_id_hash, flags, sign_count, rest: reader.0 })
     }
 
-    pub(super) fn backup_eligible(&self) -> bool {
+    /// Whether the passkey may be synced.
+    #[must_use]
+    pub fn backup_eligible(&self) -> bool {
         self.has(BACKUP_ELIGIBLE)
     }
 
     /// The user was there and proved to be the user; a backup only where one may be.
-    pub(super) fn check_flags(&self) -> Result<(), Status> {
+    ///
+    /// # Errors
+    /// `UserNotPresent`, `UserNotVerified`, `BackupStateInvalid`.
+    pub fn check_flags(&self) -> Result<(), Status> {
         if !self.has(USER_PRESENT) {
             return Err(Status::UserNotPresent);
         }
@@ -54,15 +69,22 @@ impl<'a> AuthenticatorData<'a> {
     }
 
     /// An assertion carries no credential, and nothing but extensions after the fixed fields.
-    pub(super) fn check_no_credential(&self) -> Result<(), Status> {
+    ///
+    /// # Errors
+    /// `AuthenticatorDataMalformed`.
+    pub fn check_no_credential(&self) -> Result<(), Status> {
         if self.has(ATTESTED_CREDENTIAL) {
             return Err(Status::AuthenticatorDataMalformed);
         }
         self.check_extensions(self.rest)
     }
 
-    /// The credential of a registration, whose key takes `key_length` bytes.
-    pub(super) fn credential(&self, key_length: usize) -> Result<AttestedCredential<'a>, Status> {
+    /// The credential of a registration. Its key need not be a point of the curve.
+    ///
+    /// # Errors
+    /// `AuthenticatorDataMalformed` when there is none, or something else besides; `PublicKeyInvalid` when its key is no
+    /// ES256 key in canonical COSE.
+    pub fn credential(&self) -> Result<AttestedCredential<'a>, Status> {
         if !self.has(ATTESTED_CREDENTIAL) {
             return Err(Status::AuthenticatorDataMalformed);
         }
@@ -70,11 +92,11 @@ impl<'a> AuthenticatorData<'a> {
         let _aaguid: [u8; 16] = reader.array()?;
         let id_length = usize::from(u16::from_be_bytes(reader.array()?));
         let id = reader.take(id_length)?;
-        let public_key = reader.take(key_length)?;
-        self.check_extensions(reader.0)?;
         if id.is_empty() {
             return Err(Status::AuthenticatorDataMalformed);
         }
+        let (public_key, extensions) = split_cose(reader.0)?;
+        self.check_extensions(extensions)?;
         Ok(AttestedCredential { id, public_key })
     }
 
