@@ -1,6 +1,6 @@
 //! What the production profile refuses. Checked when the configuration is read, before anything is started.
 
-use kms_gateway::settings::TeeKind;
+use kms_gateway::settings::{AccountCreation, TeeKind};
 use proto::command::Protection;
 
 use crate::config::{Config, ConfigError, Profile};
@@ -20,6 +20,9 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
             return refuse(
                 "the TEE simulator: set `kms.tee`, or leave `kms` out and name gateways in `remote_kms.urls`",
             );
+        }
+        if kms.account_creation == AccountCreation::Open {
+            return refuse("accounts for whoever asks: set `kms.account_creation`, to \"authorised\"");
         }
         if kms.required_protection.storage.0 < Protection::SecureWorld {
             return refuse("a TEE of which no protection is required: set `kms.required_protection.storage`");
@@ -93,6 +96,7 @@ mod tests {
         let mut json = production();
         json["kms"] = json!({
             "data_dir": "data", "rp_id": "example.org", "tee": "optee", "required_protection": required,
+            "account_creation": "authorised",
         });
         check(&config(json))
     }
@@ -108,6 +112,15 @@ mod tests {
         assert!(unsaid.contains("required_protection.rollback"), "{unsaid}");
         let any_key = with_optee(json!({ "storage": "hardware", "rollback": "hardware" })).unwrap_err().to_string();
         assert!(any_key.contains("own_ta_key"), "{any_key}");
+    }
+
+    #[test]
+    fn production_refuses_accounts_for_whoever_asks() {
+        let mut json = production();
+        json["kms"] = json!({ "data_dir": "data", "rp_id": "example.org", "tee": "optee" });
+        assert!(check(&config(json.clone())).unwrap_err().to_string().contains("kms.account_creation"));
+        json["kms"]["account_creation"] = "open".into();
+        assert!(check(&config(json)).unwrap_err().to_string().contains("kms.account_creation"));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! makes every check again, for real.
 #![forbid(unsafe_code)]
 
+pub mod api_keys;
 pub mod bootstrap;
 pub mod ceremony;
 pub mod clock;

@@ -75,6 +75,18 @@ pub struct Settings {
     #[serde(default = "default_max_registrations")]
     #[schemars(range(min = 1))]
     pub max_registrations: usize,
+    /// Who may have accounts made. `open`: whoever asks; for development, the production profile refuses it. `authorised`:
+    /// holders of a key of `api_keys`, or of an invitation that an authorised relay key signed (`pm_createAccountInvitation`).
+    #[serde(default)]
+    pub account_creation: AccountCreation,
+    /// Keys of servers that may have accounts made.
+    #[serde(default)]
+    pub api_keys: Vec<ApiKeySettings>,
+    /// Accounts that may be made in an hour for each API key, and by the invitations of each relay key; with `account_creation`
+    /// `open`, for all others together.
+    #[serde(default = "default_accounts_per_hour")]
+    #[schemars(range(min = 1))]
+    pub accounts_per_hour: u32,
     /// How accounts made without a scheme of their own sign operations: `eip191` for the SimpleAccount of EntryPoint
     /// v0.6 and v0.7, `raw` for that of v0.8 and later.
     #[serde(default = "default_signature_scheme")]
@@ -94,6 +106,27 @@ pub enum TeeKind {
     Simulator,
     /// In OP-TEE, on this machine.
     Optee,
+}
+
+/// Who may have accounts made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AccountCreation {
+    /// Whoever asks.
+    #[default]
+    Open,
+    /// Who shows an API key or an invitation.
+    Authorised,
+}
+
+/// An API key of the KMS.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApiKeySettings {
+    /// Names it in logs and in the database. Its accounts are counted under this name.
+    pub label: String,
+    /// SHA-256 of the key in hex: `printf %s "$KEY" | sha256sum`.
+    pub hash: String,
 }
 
 /// An account factory with `getAddress(address owner, uint256 salt)`, as SimpleAccountFactory has it.
@@ -141,6 +174,9 @@ impl Settings {
             tee_batch_length: default_tee_batch_length(),
             required_protection: RequiredProtection::default(),
             max_registrations: default_max_registrations(),
+            account_creation: AccountCreation::default(),
+            api_keys: Vec::new(),
+            accounts_per_hour: default_accounts_per_hour(),
             signature_scheme: default_signature_scheme(),
             factory: None,
         }
@@ -211,6 +247,10 @@ const fn default_tee_batch_length() -> usize {
 
 const fn default_max_registrations() -> usize {
     10_000
+}
+
+const fn default_accounts_per_hour() -> u32 {
+    1000
 }
 
 const fn default_signature_scheme() -> SignatureScheme {

@@ -1,6 +1,7 @@
 //! The JSON form of a user operation (ERC-4337, ERC-7769): hex quantities, camelCase, parsed strictly and field by field.
 
 mod excerpt;
+pub mod invitation;
 pub mod passkey;
 
 use alloc::format;

@@ -68,7 +68,8 @@ impl Gateway {
     /// `scheme` by default the one in the settings.
     ///
     /// # Errors
-    /// `registration_unknown`, `registration_not_verified`, `account_exists`, `credential_conflict`, `signature_scheme_conflict`,
+    /// `registration_unknown`, `registration_not_verified`, a refusal of leave (`creation_unauthorised`, `api_key_unknown`,
+    /// `invitation_invalid`, `invitation_expired`, `invitation_used_up`, `creation_rationed`), `account_exists`, `credential_conflict`, `signature_scheme_conflict`,
     /// `factory_unavailable` after the account is made, or the trusted application's refusal.
     pub async fn create_account(
         &self,
@@ -142,9 +143,9 @@ impl Inner {
         case: &mut Case,
     ) -> Result<(WalletInfo, VerifiedRegistration), GatewayError> {
         let now = self.clock.now();
+        self.permit(&registration.credential_id, case, now).await?;
         // Not in a TEE that protects less than it must.
         self.known.provisioned(&self.tee).await?;
-        case.is_authorised = true;
         self.settle_creations(Unfinished::Of(registration_id)).await?;
         let account_id = self.choose_account_id(case.account_id.take(), &registration).await?;
         case.account_id = Some(account_id.clone());

@@ -1,7 +1,10 @@
 //! Who asks, and what they say about themselves.
 
 use proto::command::PasskeyPublicKey;
+use proto::json::invitation::SignedInvitation;
 use proto::{Address, Hash};
+
+use crate::api_keys::ApiKeyHash;
 
 /// The request a command came with.
 #[derive(Clone, Debug, Default)]
@@ -12,6 +15,17 @@ pub struct Caller {
     pub claims: Claims,
     /// Keccak-256 of whatever the caller wants to stand in the audit.
     pub context_hash: Option<Hash>,
+    /// By whose leave the caller has an account made.
+    pub proof: Option<CreationProof>,
+}
+
+/// What a caller shows for an account.
+#[derive(Clone, Copy, Debug)]
+pub enum CreationProof {
+    /// A key of `kms.api_keys`.
+    ApiKey(ApiKeyHash),
+    /// An invitation by a relay.
+    Invitation(SignedInvitation),
 }
 
 /// Facts that follow from the command, named beside it.

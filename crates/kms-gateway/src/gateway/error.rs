@@ -38,6 +38,46 @@ pub enum GatewayError {
     /// The registration went no further.
     #[error(transparent)]
     Registration(CeremonyError),
+    /// Accounts are not made for whoever asks.
+    #[error(
+        "making an account needs an API key of this KMS (Authorization: Bearer <key>, or x-api-key) or an `invitation` \
+         by its relay (pm_createAccountInvitation)"
+    )]
+    CreationUnauthorised,
+    /// No key of the settings.
+    #[error("the API key is not one of this KMS")]
+    ApiKeyUnknown,
+    /// The invitation is not one to this TEE by an authorised relay key.
+    #[error("the invitation is not valid: {problem}")]
+    InvitationInvalid {
+        /// For people.
+        problem: &'static str,
+    },
+    /// The invitation's time is over.
+    #[error("the invitation was good until {expires_at}, and it is {now}")]
+    InvitationExpired {
+        /// Unix seconds.
+        expires_at: u64,
+        /// Unix seconds, the gateway's.
+        now: u64,
+    },
+    /// All accounts of the invitation are made.
+    #[error("the invitation is for {max_uses} accounts, and they are made")]
+    InvitationUsedUp {
+        /// Accounts.
+        max_uses: u32,
+    },
+    /// The authoriser's accounts of this hour are made.
+    #[error(
+        "the limit of {per_hour} accounts an hour (kms.accounts_per_hour) is reached; the next can be made in \
+         {retry_after_seconds} s"
+    )]
+    CreationRationed {
+        /// Accounts.
+        per_hour: u32,
+        /// At least 1.
+        retry_after_seconds: u64,
+    },
     /// The account exists and signs otherwise than asked for.
     #[error("the account signs in another scheme than asked for")]
     SignatureSchemeConflict,
@@ -87,6 +127,12 @@ impl GatewayError {
             Self::Registration(CeremonyError::NotVerified) => "registration_not_verified",
             Self::Registration(CeremonyError::InvalidField(_)) => "invalid_field",
             Self::Registration(CeremonyError::Invalid { .. }) => "registration_invalid",
+            Self::CreationUnauthorised => "creation_unauthorised",
+            Self::ApiKeyUnknown => "api_key_unknown",
+            Self::InvitationInvalid { .. } => "invitation_invalid",
+            Self::InvitationExpired { .. } => "invitation_expired",
+            Self::InvitationUsedUp { .. } => "invitation_used_up",
+            Self::CreationRationed { .. } => "creation_rationed",
             Self::SignatureSchemeConflict => "signature_scheme_conflict",
             Self::StoreUnavailable => "store_unavailable",
             Self::TeeBusy => "tee_busy",
@@ -108,6 +154,7 @@ impl GatewayError {
             Self::StoreUnavailable
             | Self::TeeBusy
             | Self::AttestationTooSoon { .. }
+            | Self::CreationRationed { .. }
             | Self::TeeUnavailable
             | Self::FactoryUnavailable => true,
             _ => false,

@@ -12,6 +12,7 @@ mod error;
 mod forget;
 mod known;
 mod operations;
+mod permits;
 mod replies;
 
 use std::sync::Arc;
@@ -25,10 +26,11 @@ use tokio::sync::Semaphore;
 
 pub use accounts::CreatedAccount;
 pub use attestation::Attestation;
-pub use caller::{Caller, Claims};
+pub use caller::{Caller, Claims, CreationProof};
 pub use error::GatewayError;
 pub use forget::ForgetError;
 
+use crate::api_keys::ApiKeys;
 use crate::ceremony::Ceremonies;
 use crate::clock::Clock;
 use crate::factory::AccountFactory;
@@ -56,6 +58,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     factory: Option<Arc<dyn AccountFactory>>,
     settings: Settings,
+    api_keys: ApiKeys,
     metrics: Arc<Metrics>,
     known: Known,
     admin_counter: AdminCounter,
@@ -127,6 +130,7 @@ impl Gateway {
             sweep: Arc::new(Semaphore::new(1)),
             clock,
             factory,
+            api_keys: ApiKeys::new(&settings.api_keys)?,
             settings,
             metrics,
         };

@@ -1,18 +1,21 @@
 //! `/kms/create-deterministic-account` and `/kms/accounts/{accountId}`.
 
 use axum::extract::{Path, State};
+use axum::http::HeaderMap;
 use axum::{Extension, Json};
 use proto::AccountId;
 use proto::command::SignatureScheme;
+use proto::json::invitation::SignedInvitation;
 use proto::json::passkey::to_base64url;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::api_key;
 use super::body::JsonBody;
 use super::error::ApiError;
 use super::request_id::RequestId;
-use super::wire::public_key_text;
-use crate::gateway::{Caller, CreatedAccount, Gateway};
+use super::wire::{Text, public_key_text};
+use crate::gateway::{Caller, CreatedAccount, CreationProof, Gateway};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -20,14 +23,18 @@ pub(super) struct Create {
     registration_id: String,
     account_id: Option<AccountId>,
     signature_scheme: Option<SignatureScheme>,
+    invitation: Option<Text<SignedInvitation>>,
 }
 
 pub(super) async fn create(
     State(gateway): State<Gateway>,
     Extension(RequestId(request_id)): Extension<RequestId>,
+    headers: HeaderMap,
     JsonBody(body): JsonBody<Create>,
 ) -> Result<Json<Value>, ApiError> {
-    let caller = Caller::new(request_id);
+    let api_key = api_key::of(&headers)?.map(CreationProof::ApiKey);
+    let invitation = body.invitation.map(|Text(invitation)| CreationProof::Invitation(invitation));
+    let caller = Caller { proof: invitation.or(api_key), ..Caller::new(request_id) };
     let created =
         gateway.create_account(&body.registration_id, body.account_id, body.signature_scheme, &caller).await?;
     let CreatedAccount { wallet, registration, sender, salt } = created;

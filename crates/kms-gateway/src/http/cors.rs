@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderValue, Method, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use url::Url;
 
+use super::api_key::X_API_KEY;
 use super::request_id;
 
-const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// How long a browser may keep the answer to a preflight. Chromium takes no more than this.
 const MAX_AGE: Duration = Duration::from_secs(7200);
 

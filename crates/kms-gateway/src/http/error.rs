@@ -108,7 +108,8 @@ impl From<GatewayError> for ApiError {
             message: shortened(error.to_string()),
             retryable: error.is_retryable(),
             retry_after: match error {
-                GatewayError::AttestationTooSoon { retry_after_seconds } => Some(retry_after_seconds),
+                GatewayError::AttestationTooSoon { retry_after_seconds }
+                | GatewayError::CreationRationed { retry_after_seconds, .. } => Some(retry_after_seconds),
                 _ => None,
             },
         }
@@ -140,14 +141,21 @@ pub fn status_of(error: &GatewayError) -> StatusCode {
         GatewayError::TimestampSkewed { .. }
         | GatewayError::NonceReplayed
         | GatewayError::SignerMismatch
-        | GatewayError::PublicKeyMismatch => StatusCode::UNAUTHORIZED,
+        | GatewayError::PublicKeyMismatch
+        | GatewayError::CreationUnauthorised
+        | GatewayError::ApiKeyUnknown => StatusCode::UNAUTHORIZED,
+        GatewayError::InvitationInvalid { .. }
+        | GatewayError::InvitationExpired { .. }
+        | GatewayError::InvitationUsedUp { .. } => StatusCode::FORBIDDEN,
         GatewayError::Registration(CeremonyError::Unknown) => StatusCode::NOT_FOUND,
         GatewayError::Registration(CeremonyError::NotVerified) => StatusCode::CONFLICT,
         GatewayError::Registration(CeremonyError::InvalidField(_) | CeremonyError::Invalid { .. }) => {
             StatusCode::BAD_REQUEST
         }
         GatewayError::SignatureSchemeConflict => StatusCode::CONFLICT,
-        GatewayError::AttestationTooSoon { .. } => StatusCode::TOO_MANY_REQUESTS,
+        GatewayError::AttestationTooSoon { .. } | GatewayError::CreationRationed { .. } => {
+            StatusCode::TOO_MANY_REQUESTS
+        }
         GatewayError::StoreUnavailable
         | GatewayError::TeeBusy
         | GatewayError::TeeUnavailable

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod admin;
+mod api_key;
 mod attestation;
 mod body;
 mod cors;

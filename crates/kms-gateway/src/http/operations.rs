@@ -151,6 +151,7 @@ fn caller(
             passkey_public_key: public_key.map(|Text(key)| key),
         },
         context_hash: context.map(|context| keccak256(context.to_string())),
+        proof: None,
     })
 }
 

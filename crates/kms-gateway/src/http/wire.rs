@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 
 use axum::http::HeaderMap;
 use proto::command::PasskeyPublicKey;
+use proto::json::invitation::SignedInvitation;
 use proto::json::{address, bytes, hex_bytes, quantity};
 use proto::{Address, Permissions, Signature};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
@@ -59,6 +60,13 @@ impl<'de, T: FromText> Deserialize<'de> for Text<T> {
 impl FromText for Address {
     fn from_text(text: &str) -> Result<Self, String> {
         address(text)
+    }
+}
+
+/// As a relay writes it.
+impl FromText for SignedInvitation {
+    fn from_text(text: &str) -> Result<Self, String> {
+        text.parse()
     }
 }
 

@@ -6,6 +6,7 @@ use proto::limits::MAX_BATCH;
 use thiserror::Error;
 
 use super::Settings;
+use crate::api_keys::ApiKeys;
 use crate::ceremony;
 
 /// A setting that makes no sense.
@@ -41,6 +42,7 @@ impl Settings {
             ("tee_hung_after_seconds", hung > stuck, "must be more than tee_stuck_after_ms"),
             ("attestation_interval_ms", self.attestation_interval_ms > 0, "must be above 0"),
             ("max_registrations", self.max_registrations > 0, "must be above 0"),
+            ("accounts_per_hour", self.accounts_per_hour > 0, "must be above 0"),
             (
                 "factory.timeout_seconds",
                 self.factory.as_ref().is_none_or(|factory| factory.timeout_seconds > 0),
@@ -58,6 +60,7 @@ impl Settings {
         if !(1..=MAX_BATCH).contains(&self.tee_batch_length) {
             return Err(InvalidSettings::new("tee_batch_length", format!("must be from 1 to {MAX_BATCH}")));
         }
+        ApiKeys::new(&self.api_keys)?;
         ceremony::webauthn(self)?;
         self.relying_party().map_err(|problem| InvalidSettings::new("origins", problem))?;
         Ok(())

@@ -5,6 +5,7 @@ mod accounts;
 mod audit;
 mod creations;
 mod nonces;
+mod permits;
 mod probe;
 mod registration_key;
 mod served_tee;
@@ -24,6 +25,7 @@ pub use audit::{Action, AuditError, AuditHead, AuditRecord, Counters, Decision};
 pub use creations::Creation;
 pub(crate) use creations::{FoundCreation, Unfinished};
 pub use nonces::{Claim, HOLD_SECONDS, NonceClaim};
+pub(crate) use permits::{Permit, PermitRequest};
 pub use served_tee::ServedTeeRow;
 use writer::Writer;
 
@@ -103,6 +105,11 @@ impl Store {
     /// Notes that the TEE is about to be asked for an account.
     pub(crate) async fn save_creation(&self, creation: Creation) -> Result<(), StoreError> {
         self.writer.save_creation(creation).await
+    }
+
+    /// Counts an account against its authoriser's ration and its invitation, and gives leave to make it.
+    pub(crate) async fn permit(&self, request: PermitRequest) -> Result<Permit, StoreError> {
+        self.writer.permit(request).await
     }
 
     /// Forgets a creation that led to nothing.

@@ -14,6 +14,7 @@ use super::accounts::{self, AccountEntry};
 use super::audit::{self, AuditHead, AuditRecord};
 use super::creations::{self, Creation};
 use super::nonces::{self, Claim, NonceClaim, Sweeper};
+use super::permits::{self, Permit, PermitRequest};
 use super::{probe, served_tee};
 
 const QUEUE: usize = 1024;
@@ -29,6 +30,7 @@ enum Job {
     Creation(Box<Creation>, Reply<()>),
     NoCreation(Uuid, Reply<()>),
     CreationTried(i64, u64, Reply<()>),
+    Permit(Box<PermitRequest>, Reply<Permit>),
     ServedTee(TeeId, Address, Reply<()>),
     NoServedTee(Reply<()>),
     Probe(Reply<()>),
@@ -37,6 +39,7 @@ enum Job {
 /// A reply that is due once the transaction is committed.
 enum Due {
     Claim(Reply<Claim>, Claim),
+    Permit(Reply<Permit>, Permit),
     Done(Reply<()>),
 }
 
@@ -78,6 +81,10 @@ impl Writer {
 
     pub(super) async fn creation_was_tried(&self, row: i64, now: u64) -> Result<(), StoreError> {
         self.write(|reply| Job::CreationTried(row, now, reply)).await
+    }
+
+    pub(super) async fn permit(&self, request: PermitRequest) -> Result<Permit, StoreError> {
+        self.write(|reply| Job::Permit(Box::new(request), reply)).await
     }
 
     pub(super) async fn remember_tee(&self, tee_id: TeeId, paymaster_signer: Address) -> Result<(), StoreError> {
@@ -206,6 +213,7 @@ async fn write_one(
             creations::tried(connection, row, now).await?;
             Due::Done(reply)
         }
+        Job::Permit(request, reply) => Due::Permit(reply, permits::give(connection, &request).await?),
         Job::ServedTee(tee_id, paymaster_signer, reply) => {
             served_tee::remember(connection, tee_id, paymaster_signer).await?;
             Due::Done(reply)
@@ -226,6 +234,7 @@ impl Due {
     fn send(self) {
         match self {
             Self::Claim(reply, claim) => drop(reply.send(Ok(claim))),
+            Self::Permit(reply, permit) => drop(reply.send(Ok(permit))),
             Self::Done(reply) => drop(reply.send(Ok(()))),
         }
     }

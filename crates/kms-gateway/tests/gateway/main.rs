@@ -13,6 +13,7 @@ mod closing;
 mod disk_full;
 mod failures;
 mod flood;
+mod permits;
 mod protection;
 mod requests;
 mod restart;

@@ -1,0 +1,56 @@
+//! Keys of servers that may have accounts made, known by their hashes.
+
+use std::collections::HashMap;
+
+use proto::json::bytes;
+use sha2::{Digest as _, Sha256};
+
+use crate::settings::{ApiKeySettings, InvalidSettings};
+
+const KEYS: &str = "api_keys";
+
+/// SHA-256 of a key. Hashes are compared, so their timing tells nothing about a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ApiKeyHash([u8; 32]);
+
+impl ApiKeyHash {
+    /// Of a key as a caller sends it.
+    #[must_use]
+    pub fn of(key: &[u8]) -> Self {
+        Self(Sha256::digest(key).into())
+    }
+
+    fn parse(text: &str) -> Result<Self, InvalidSettings> {
+        let digits = text.strip_prefix("0x").unwrap_or(text);
+        let hash = bytes::<32>(&format!("0x{digits}")).ok().and_then(|bytes| <[u8; 32]>::try_from(&**bytes).ok());
+        let problem = "a SHA-256 is 64 hex digits, not all zero";
+        let hash = hash.filter(|hash| *hash != [0; 32]).ok_or_else(|| InvalidSettings::new(KEYS, problem))?;
+        Ok(Self(hash))
+    }
+}
+
+/// The keys of the settings, by their hashes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ApiKeys(HashMap<ApiKeyHash, String>);
+
+impl ApiKeys {
+    /// # Errors
+    /// A hash that is none, a label or key that is there twice.
+    pub(crate) fn new(settings: &[ApiKeySettings]) -> Result<Self, InvalidSettings> {
+        let mut labels = HashMap::new();
+        for ApiKeySettings { label, hash } in settings {
+            if label.is_empty() || labels.values().any(|known| known == label) {
+                return Err(InvalidSettings::new(KEYS, format!("empty or duplicate label {label:?}")));
+            }
+            if labels.insert(ApiKeyHash::parse(hash)?, label.clone()).is_some() {
+                return Err(InvalidSettings::new(KEYS, format!("duplicate key {label:?}")));
+            }
+        }
+        Ok(Self(labels))
+    }
+
+    /// What the settings call the key.
+    pub(crate) fn label(&self, hash: &ApiKeyHash) -> Option<&str> {
+        self.0.get(hash).map(String::as_str)
+    }
+}

@@ -1,0 +1,79 @@
+//! Who may have an account made, and how many. Making one costs the TEE more than a sponsorship, and its room for good.
+
+use proto::Permissions;
+use proto::digest::personal_message_hash;
+use proto::json::invitation::{Invitation, MAX_SECONDS, SignedInvitation};
+
+use super::caller::CreationProof;
+use super::decision::Case;
+use super::{GatewayError, Inner};
+use crate::recover::recover;
+use crate::settings::AccountCreation;
+use crate::store::{Permit, PermitRequest};
+
+impl Inner {
+    /// Leave to make the account of this credential, counted once. What it rests on goes into the case.
+    pub(super) async fn permit(&self, credential_id: &[u8], case: &mut Case, now: u64) -> Result<(), GatewayError> {
+        let (authoriser, invitation) = match case.caller.proof {
+            Some(CreationProof::ApiKey(hash)) => {
+                let label = self.api_keys.label(&hash).ok_or(GatewayError::ApiKeyUnknown)?;
+                (format!("key:{label}"), None)
+            }
+            Some(CreationProof::Invitation(signed)) => {
+                let relay = self.inviter(&signed, now).await?;
+                case.signer = Some(relay);
+                (format!("relay:{relay}"), Some(signed.invitation))
+            }
+            None if self.settings.account_creation == AccountCreation::Open => ("open".to_owned(), None),
+            None => return Err(GatewayError::CreationUnauthorised),
+        };
+        let per_hour = self.settings.accounts_per_hour;
+        let request = PermitRequest {
+            credential_id: credential_id.to_vec(),
+            authoriser,
+            invitation: invitation.map(|invitation| (invitation.digest(), invitation.max_uses)),
+            per_hour,
+            now,
+        };
+        match self.store.permit(request).await? {
+            Permit::Given | Permit::GivenBefore => {
+                case.is_authorised = true;
+                Ok(())
+            }
+            Permit::UsedUp => {
+                let max_uses = invitation.map_or(0, |invitation| invitation.max_uses);
+                Err(GatewayError::InvitationUsedUp { max_uses })
+            }
+            Permit::Rationed { retry_after_seconds } => {
+                Err(GatewayError::CreationRationed { per_hour, retry_after_seconds })
+            }
+        }
+    }
+
+    /// The relay key that signed an invitation to this TEE, if it may have operations sponsored here.
+    async fn inviter(&self, signed: &SignedInvitation, now: u64) -> Result<proto::Address, GatewayError> {
+        let invalid = |problem| GatewayError::InvitationInvalid { problem };
+        let Invitation { tee_id, expires_at, max_uses, .. } = signed.invitation;
+        if expires_at < now {
+            return Err(GatewayError::InvitationExpired { expires_at, now });
+        }
+        if expires_at - now > MAX_SECONDS + super::checks::ALLOWED_SKEW {
+            return Err(invalid("it expires more than 7 days from now"));
+        }
+        if max_uses == 0 {
+            return Err(invalid("it is for no account"));
+        }
+        let state = self.known.commanded(&self.tee).await?;
+        if state.tee_id != tee_id {
+            return Err(invalid("it is for another TEE"));
+        }
+        let relay = recover(&personal_message_hash(&signed.invitation.digest().0), &signed.signature)
+            .ok_or_else(|| invalid("its signature does not parse"))?;
+        let signers = state.provisioned.iter().flat_map(|provisioned| provisioned.signers.iter());
+        let mut signers = signers.filter(|signer| signer.permissions.contains(Permissions::SPONSOR));
+        match signers.any(|signer| signer.address == relay) {
+            true => Ok(relay),
+            false => Err(invalid("it is not signed by a relay key that the TEE has authorised to sponsor")),
+        }
+    }
+}

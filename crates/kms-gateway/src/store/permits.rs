@@ -1,0 +1,92 @@
+//! By whose leave accounts are made: the rations and the uses of invitations are counted in the rows that are kept here.
+
+use proto::Hash;
+use proto::json::invitation::MAX_SECONDS;
+use sqlx::SqliteConnection;
+
+use super::StoreError;
+
+const HOUR: u64 = 3600;
+/// Seconds: longer than any invitation is good for, with clocks that differ.
+const KEPT: u64 = MAX_SECONDS + HOUR;
+
+/// Leave to make the account of one credential.
+#[derive(Clone, Debug)]
+pub(crate) struct PermitRequest {
+    /// Of the passkey.
+    pub credential_id: Vec<u8>,
+    /// Who gives it, and whose ration it is taken from.
+    pub authoriser: String,
+    /// The invitation, and the accounts that it is for.
+    pub invitation: Option<(Hash, u32)>,
+    /// Accounts for this authoriser in an hour.
+    pub per_hour: u32,
+    /// Unix seconds.
+    pub now: u64,
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Permit {
+    /// Given now.
+    Given,
+    /// Given before, for the same credential: nothing is counted.
+    GivenBefore,
+    /// The invitation was used for as many accounts as it is for.
+    UsedUp,
+    /// The hour's accounts are made.
+    Rationed {
+        /// At least 1.
+        retry_after_seconds: u64,
+    },
+}
+
+/// Counts and gives in one statement.
+pub(super) async fn give(connection: &mut SqliteConnection, request: &PermitRequest) -> Result<Permit, StoreError> {
+    let PermitRequest { credential_id, authoriser, invitation, per_hour, now } = request;
+    sqlx::query("DELETE FROM creation_permits WHERE given_at < ?1")
+        .bind(now.saturating_sub(KEPT).cast_signed())
+        .execute(&mut *connection)
+        .await?;
+    let hour_ago = now.saturating_sub(HOUR).cast_signed();
+    let (used, max_uses) = invitation.map_or((None, 0), |(hash, max_uses)| (Some(hash.0.to_vec()), max_uses));
+    let given = sqlx::query(
+        "INSERT INTO creation_permits (credential_id, authoriser, invitation, given_at)
+         SELECT ?1, ?2, ?3, ?4
+         WHERE (SELECT count(*) FROM creation_permits WHERE authoriser = ?2 AND given_at > ?5) < ?6
+             AND (?3 IS NULL OR (SELECT count(*) FROM creation_permits WHERE invitation = ?3) < ?7)
+         ON CONFLICT (credential_id) DO NOTHING",
+    )
+    .bind(credential_id.as_slice())
+    .bind(authoriser)
+    .bind(used.as_deref())
+    .bind(now.cast_signed())
+    .bind(hour_ago)
+    .bind(per_hour)
+    .bind(max_uses)
+    .execute(&mut *connection)
+    .await?;
+    if given.rows_affected() == 1 {
+        return Ok(Permit::Given);
+    }
+    let before: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM creation_permits WHERE credential_id = ?1)")
+        .bind(credential_id.as_slice())
+        .fetch_one(&mut *connection)
+        .await?;
+    if before {
+        return Ok(Permit::GivenBefore);
+    }
+    let in_the_hour: (i64, Option<i64>) =
+        sqlx::query_as("SELECT count(*), min(given_at) FROM creation_permits WHERE authoriser = ?1 AND given_at > ?2")
+            .bind(authoriser)
+            .bind(hour_ago)
+            .fetch_one(connection)
+            .await?;
+    match in_the_hour {
+        (count, Some(oldest)) if count >= i64::from(*per_hour) => {
+            let again = oldest.cast_unsigned().saturating_add(HOUR).saturating_sub(*now);
+            Ok(Permit::Rationed { retry_after_seconds: again.max(1) })
+        }
+        _ => Ok(Permit::UsedUp),
+    }
+}

@@ -1,0 +1,195 @@
+//! Who may have accounts made, and how many.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use kms_gateway::Settings;
+use kms_gateway::settings::{AccountCreation, ApiKeySettings};
+use proto::TeeId;
+use proto::json::invitation::{Invitation, SignedInvitation};
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Gate, GatedTee, Kms, NOW, RelayKey, settings};
+
+const KEY: &str = "kms-key-of-a-server";
+/// `printf %s kms-key-of-a-server | sha256sum`.
+const HASH: &str = "ce678abcb3c55881686257e3c29bd42cedc340b66f9b2d1d806b7e7f6a7a590b";
+
+fn authorised(folder: &Path) -> Settings {
+    Settings {
+        account_creation: AccountCreation::Authorised,
+        api_keys: vec![ApiKeySettings { label: "shop".into(), hash: HASH.into() }],
+        accounts_per_hour: 3,
+        ..settings(folder)
+    }
+}
+
+async fn start(settings: fn(&Path) -> Settings) -> Kms {
+    Kms::over_tee_with(settings, Arc::new(GatedTee::start(8, Gate::default()))).await
+}
+
+impl Kms {
+    /// An invitation for so many accounts, signed by this key.
+    async fn invitation(&self, key: &RelayKey, max_uses: u32) -> SignedInvitation {
+        let mut nonce = [0; 32];
+        getrandom::fill(&mut nonce).unwrap();
+        let tee_id = self.gateway.security_state().await.unwrap().tee_id;
+        let invitation = Invitation { tee_id, expires_at: NOW + 600, max_uses, nonce };
+        sign(key, invitation)
+    }
+
+    async fn create_invited(&self, registration_id: &Value, invitation: &SignedInvitation) -> Answer {
+        self.create(json!({ "registrationId": registration_id, "invitation": invitation.to_string() })).await
+    }
+
+    async fn create_with(&self, header: (&str, &str)) -> Answer {
+        let (_, registration_id) = self.register().await;
+        let request = self.client.post(format!("{}/kms/create-deterministic-account", self.url));
+        self.send(request.header(header.0, header.1).json(&json!({ "registrationId": registration_id }))).await
+    }
+}
+
+fn sign(key: &RelayKey, invitation: Invitation) -> SignedInvitation {
+    SignedInvitation { invitation, signature: key.personal_sign(&invitation.digest().0) }
+}
+
+#[tokio::test]
+async fn without_key_or_invitation_no_account_is_made_and_the_tee_is_not_asked() {
+    let kms = start(authorised).await;
+    let before = kms.gateway.verify_audit_chain().await.unwrap();
+    let (_, registration_id) = kms.register().await;
+    let error = kms.create(json!({ "registrationId": registration_id })).await.refused(401, "creation_unauthorised");
+    assert!(error["message"].as_str().unwrap().contains("pm_createAccountInvitation"), "{error}");
+    for header in [("authorization", "Bearer wrong"), ("x-api-key", "wrong"), ("x-api-key", "")] {
+        kms.create_with(header).await.refused(401, "api_key_unknown");
+    }
+    kms.create_with(("authorization", "Basic a2V5")).await.refused(400, "invalid_field");
+    assert_eq!(kms.gateway.verify_audit_chain().await.unwrap(), before);
+    assert_eq!(kms.get("/stats").await.ok()["accounts"], 0);
+}
+
+#[tokio::test]
+async fn an_api_key_has_accounts_made_as_far_as_its_ration_goes() {
+    let kms = start(authorised).await;
+    kms.create_with(("authorization", &format!("bearer {KEY}"))).await.ok();
+    kms.create_with(("x-api-key", KEY)).await.ok();
+    kms.clock.set(NOW + 60);
+    kms.create_with(("x-api-key", KEY)).await.ok();
+    let error = kms.create_with(("x-api-key", KEY)).await.refused(429, "creation_rationed");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("3 accounts an hour") && message.contains("3540 s"), "{message}");
+    assert_eq!(error["retryable"], true);
+    // Another's ration is another's.
+    let invitation = kms.invitation(&kms.relay, 1).await;
+    let (_, registration_id) = kms.register().await;
+    kms.create_invited(&registration_id, &invitation).await.ok();
+    kms.clock.set(NOW + 3600);
+    kms.create_with(("x-api-key", KEY)).await.ok();
+}
+
+#[tokio::test]
+async fn an_invitation_is_good_for_its_accounts_and_each_may_be_asked_for_again() {
+    let kms = start(authorised).await;
+    let invitation = kms.invitation(&kms.relay, 2).await;
+    let mut first = None;
+    for _ in 0..2 {
+        let (_, registration_id) = kms.register().await;
+        let account = kms.create_invited(&registration_id, &invitation).await.ok();
+        assert_eq!(kms.create_invited(&registration_id, &invitation).await.ok(), account);
+        first.get_or_insert(registration_id);
+    }
+    let (_, third) = kms.register().await;
+    let error = kms.create_invited(&third, &invitation).await.refused(403, "invitation_used_up");
+    assert!(error["message"].as_str().unwrap().contains("2 accounts"), "{error}");
+    // After a restart too.
+    kms.create_invited(&first.unwrap(), &invitation).await.ok();
+    let rows: Vec<Option<String>> = sqlx::query_scalar("SELECT signer FROM audit WHERE action = 'create_account'")
+        .fetch_all(&kms.database().await)
+        .await
+        .unwrap();
+    assert!(rows.iter().all(|signer| signer.as_deref() == Some(&kms.relay.address().to_string())), "{rows:?}");
+}
+
+#[tokio::test]
+async fn accounts_asked_for_at_once_share_one_invitation() {
+    let kms = start(authorised).await;
+    let invitation = kms.invitation(&kms.relay, 1).await;
+    let mut asking = Vec::new();
+    for _ in 0..6 {
+        let (_, registration_id) = kms.register().await;
+        let body = json!({ "registrationId": registration_id, "invitation": invitation.to_string() });
+        let request = kms.client.post(format!("{}/kms/create-deterministic-account", kms.url)).json(&body);
+        asking.push(tokio::spawn(request.send()));
+    }
+    let mut statuses = Vec::new();
+    for answer in asking {
+        statuses.push(answer.await.unwrap().unwrap().status().as_u16());
+    }
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 403, 403, 403, 403, 403]);
+}
+
+#[tokio::test]
+async fn an_invitation_that_is_not_the_relays_or_not_for_here_and_now_is_refused() {
+    let kms = start(authorised).await;
+    let honest = kms.invitation(&kms.relay, 1).await;
+    let other = Invitation { tee_id: TeeId([9; 32]), ..honest.invitation };
+    let never = Invitation { expires_at: NOW + 8 * 86_400, ..honest.invitation };
+    let none = Invitation { max_uses: 0, ..honest.invitation };
+    let over = Invitation { expires_at: NOW - 1, ..honest.invitation };
+    let more = Invitation { max_uses: 900, ..honest.invitation };
+    let stranger = RelayKey::random();
+    let rotator = RelayKey::random();
+    kms.authorize(&rotator, &["rotate"]).await.ok();
+    let refused = [
+        (sign(&kms.relay, other), "invitation_invalid", "another TEE"),
+        (sign(&kms.relay, never), "invitation_invalid", "7 days"),
+        (sign(&kms.relay, none), "invitation_invalid", "no account"),
+        (sign(&kms.relay, over), "invitation_expired", "good until"),
+        (sign(&stranger, honest.invitation), "invitation_invalid", "authorised"),
+        (sign(&rotator, honest.invitation), "invitation_invalid", "authorised to sponsor"),
+        (SignedInvitation { invitation: more, ..honest }, "invitation_invalid", "authorised"),
+    ];
+    let (_, registration_id) = kms.register().await;
+    for (invitation, code, words) in refused {
+        let error = kms.create_invited(&registration_id, &invitation).await.refused(403, code);
+        assert!(error["message"].as_str().unwrap().contains(words), "{error}");
+    }
+    let malformed = json!({ "registrationId": registration_id, "invitation": "inv_xyz" });
+    kms.create(malformed).await.refused(400, "invalid_field");
+    // It ends with the key that signed it.
+    kms.revoke(&kms.relay).await.ok();
+    kms.create_invited(&registration_id, &honest).await.refused(403, "invitation_invalid");
+}
+
+#[tokio::test]
+async fn where_creation_is_open_all_who_show_nothing_share_one_ration() {
+    let open = |folder: &Path| Settings { accounts_per_hour: 2, ..settings(folder) };
+    let kms = Kms::over_tee_with(open, Arc::new(GatedTee::start(8, Gate::default()))).await;
+    let mut made = Vec::new();
+    for _ in 0..2 {
+        let (_, registration_id) = kms.register().await;
+        kms.create(json!({ "registrationId": registration_id })).await.ok();
+        made.push(registration_id);
+    }
+    let (_, third) = kms.register().await;
+    kms.create(json!({ "registrationId": third })).await.refused(429, "creation_rationed");
+    // What was permitted is not counted again.
+    kms.create(json!({ "registrationId": made[0] })).await.ok();
+}
+
+#[test]
+fn api_keys_that_make_no_sense_are_refused_by_name() {
+    let key = |label: &str, hash: &str| ApiKeySettings { label: label.into(), hash: hash.into() };
+    for api_keys in [
+        vec![key("", HASH)],
+        vec![key("shop", "00")],
+        vec![key("shop", &"00".repeat(32))],
+        vec![key("shop", HASH), key("shop", &"11".repeat(32))],
+        vec![key("shop", HASH), key("other", HASH)],
+    ] {
+        let settings = Settings { api_keys, ..settings(Path::new("")) };
+        assert_eq!(settings.check().unwrap_err().key, "api_keys");
+    }
+    assert!(Settings { accounts_per_hour: 0, ..settings(Path::new("")) }.check().is_err());
+}
