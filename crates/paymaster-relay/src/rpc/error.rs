@@ -262,7 +262,6 @@ fn details(error: &RelayError) -> Map<String, Value> {
             }
             details
         }
-        RelayError::ChainIdle { seconds } => json!({ "used": seconds.to_string() }),
         RelayError::ChainClockAhead { .. } | RelayError::ChainClockBehind { .. } => json!({ "clock": "chain" }),
         RelayError::KmsClockSkewed { .. } => json!({ "clock": "kms" }),
         RelayError::VerificationGasMissing => json!({ "field": "verificationGasLimit" }),
@@ -308,4 +307,69 @@ fn object(
     data.insert("retryable".to_owned(), retryable.into());
     data.insert("requestId".to_owned(), request_id.0.as_str().into());
     ErrorObjectOwned::owned(code, message, Some(data))
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::{Uint256, Wei};
+
+    use super::*;
+    use crate::chain::ChainError;
+    use crate::kms::KmsError;
+    use crate::store::{Gwei, StoreError};
+
+    /// What may pass later, by itself or by what others do on chain.
+    fn passing() -> Vec<RelayError> {
+        let (expected, given) = (Uint256::from(1u128), Uint256::from(2u128));
+        let (cost, deposit, reserved) = (Wei(2), Wei(1), Gwei::default());
+        vec![
+            RelayError::AccountNonceInvalid { expected, given },
+            RelayError::AccountNotDeployed { sender: Address::default() },
+            RelayError::AccountCreationFailed { factory: Address::default() },
+            RelayError::ChainIdle { seconds: 4000 },
+            RelayError::PaymasterPaused,
+            RelayError::DepositTooLow { cost, deposit, reserved },
+            RelayError::ChainUnavailable(ChainError::node("down")),
+            RelayError::StoreUnavailable(StoreError::new("full")),
+            RelayError::KmsUnavailable { detail: String::new(), in_doubt: true },
+            KmsError::from_status(Status::StorageFailed).into(),
+            KmsError::Refused { reason: "nonce_replayed".to_owned(), message: String::new() }.into(),
+            RelayError::InFlight,
+        ]
+    }
+
+    /// What the same bytes are refused for again, or until an operator acts.
+    fn lasting() -> Vec<RelayError> {
+        let (expected, given) = (Uint256::from(2u128), Uint256::from(1u128));
+        let factory = Address::default();
+        let mut lasting = vec![
+            RelayError::AccountNonceInvalid { expected, given },
+            RelayError::AccountAlreadyDeployed { sender: factory },
+            RelayError::FactoryDataMissing { factory },
+            RelayError::SenderNotFromFactory { sender: factory, created: factory },
+            RelayError::VerificationGasMissing,
+            RelayError::ChainClockAhead { seconds: 700 },
+            RelayError::ChainClockBehind { seconds: 700 },
+            KmsError::Refused { reason: "timestamp_skewed".to_owned(), message: String::new() }.into(),
+            RelayError::PostOpGasNotNeeded { given: 1 },
+            RelayError::ValidityTooShort { least: 72, given: 1 },
+            RelayError::IdempotencyConflict,
+            RelayError::KmsReplyInvalid { detail: "" },
+        ];
+        let refusals = Status::ALL.iter().filter(|status| !status.is_retryable());
+        lasting.extend(refusals.map(|status| KmsError::from_status(*status).into()));
+        lasting
+    }
+
+    #[test]
+    fn retryable_is_said_of_what_may_pass_later_and_of_nothing_else() {
+        for error in passing() {
+            assert!(row(&error).2, "{error:?}");
+        }
+        for error in lasting() {
+            let (code, reason, retryable) = row(&error);
+            assert!(!retryable, "{error:?}");
+            assert_ne!(code, OUTAGE, "viem sends {reason} again by itself");
+        }
+    }
 }

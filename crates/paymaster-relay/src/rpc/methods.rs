@@ -132,7 +132,8 @@ async fn run(
             Ok(answer::sponsored(&sponsored, parsed.document, request_id))
         }
         Method::GetSponsorshipIntent => {
-            let intent = relay.intent(&wire.intent(&params)?).await?;
+            let (draft, idempotency_key) = wire.intent(&params)?;
+            let intent = relay.intent(&draft, idempotency_key.as_deref()).await?;
             Ok(answer::intent(&intent, &relay.catalogue().rp_id))
         }
         Method::GetPaymasterStubData => {

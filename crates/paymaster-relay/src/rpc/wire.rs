@@ -80,9 +80,11 @@ impl Wire<'_> {
     }
 
     /// `[op, accountId, options?]`
-    pub(super) fn intent(&self, params: &[Value]) -> Result<DraftRequest, RelayError> {
+    pub(super) fn intent(&self, params: &[Value]) -> Result<(DraftRequest, Option<String>), RelayError> {
         let [op, id, options] = at_most(params)?;
-        self.draft(op, GasFields::Required, account_id("accountId", id)?, &options_of(options)?)
+        let choices = options_of(options)?;
+        let draft = self.draft(op, GasFields::Required, account_id("accountId", id)?, &choices)?;
+        Ok((draft, choices.idempotency_key))
     }
 
     /// ERC-7677 `[op, entryPoint, chainId, context]`, gas and fees as far as they are known.

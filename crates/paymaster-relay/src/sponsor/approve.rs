@@ -1,16 +1,15 @@
 //! The relay's yes: the policy holds and the cost is reserved. Nothing else makes an [`Approved`].
 
-use proto::Terms;
 use proto::json::GasFields;
+use proto::{Terms, Wei};
 
 use super::attribute::Attributed;
-use super::quote::{Quote, cost, quote};
+use super::quote::{Quote, judge, quote};
 use super::request::{DraftRequest, SponsorRequest};
-use crate::budget::Excess;
+use crate::budget::{Excess, Limits};
 use crate::error::RelayError;
-use crate::policy::Case;
 use crate::relay::Relay;
-use crate::store::{Gwei, NewSponsorship, Record, Reserved, SponsorshipId};
+use crate::store::{Gwei, NewSponsorship, Principal, Record, Reserved, SponsorshipId};
 
 /// A request that may be signed, once: it holds the reservation, can't be copied, and is used up by signing.
 pub(super) struct Approved {
@@ -29,43 +28,17 @@ pub(super) enum Approval {
 impl Approved {
     /// Quotes, judges and reserves. The intent is on the disk when this returns.
     pub(super) async fn decide(relay: &Relay, attributed: Attributed) -> Result<Approval, RelayError> {
-        let (request, principal) = (&attributed.request, attributed.principal());
-        let draft = &request.draft;
-        let Quote { terms, cost, deposit } = quote(relay, draft, GasFields::Required).await?;
-        judge(relay, draft, &terms, principal.is_proven())?;
-        let sponsorship = NewSponsorship {
-            id: SponsorshipId::new(),
-            intent: request.intent,
-            account_id: draft.account_id.clone(),
-            principal: principal.clone(),
-            api_key: draft.caller.key_id().cloned(),
-            idempotency_key: request.idempotency_key.clone(),
-            policy_id: draft.policy.id().to_owned(),
-            deployment: draft.deployment,
-            sender: draft.op.sender,
-            account_nonce: draft.op.nonce,
-            terms,
-            max_cost: Gwei::at_least(cost).ok_or(RelayError::DepositTooLow {
-                cost,
-                deposit,
-                reserved: Gwei::default(),
-            })?,
-            created_at: relay.clock.now(),
-        };
-        let limits = relay.catalogue.caps.within(Gwei::at_most(deposit));
-        match relay.store.reserve(&sponsorship, &limits, relay.now()).await? {
+        let request = &attributed.request;
+        let (principal, key) = (attributed.principal().clone(), request.idempotency_key.as_deref());
+        let proposal = propose(relay, &request.draft, principal, key, GasFields::Required).await?;
+        match relay.store.reserve(&proposal.sponsorship, &proposal.limits, relay.now()).await? {
             Reserved::Recorded => {
-                let request = attributed.request;
-                Ok(Approval::New(Box::new(Self { request, terms, reservation: sponsorship.id })))
+                let NewSponsorship { id: reservation, terms, .. } = proposal.sponsorship;
+                Ok(Approval::New(Box::new(Self { request: attributed.request, terms, reservation })))
             }
             Reserved::AlreadyRecorded => Ok(Approval::Known(Box::new(attributed))),
             Reserved::KeyTaken => Err(RelayError::IdempotencyConflict),
-            Reserved::OverLimit(Excess::Deposit { reserved }) => {
-                Err(RelayError::DepositTooLow { cost, deposit, reserved })
-            }
-            Reserved::OverLimit(Excess::Cap { scope, rule, limit }) => {
-                Err(RelayError::TooMuchReserved { scope, rule, limit })
-            }
+            Reserved::OverLimit(excess) => Err(proposal.over(excess)),
         }
     }
 
@@ -82,9 +55,10 @@ impl Approved {
     /// Gives what was reserved before a window of now: the same cost, still charged once.
     pub(super) async fn renew(relay: &Relay, request: Attributed, record: Record) -> Result<Box<Self>, RelayError> {
         let draft = &request.request.draft;
-        let Quote { terms, .. } = quote(relay, draft, GasFields::Required).await?;
+        let is_proven = request.principal().is_proven();
+        let Quote { terms, .. } = quote(relay, draft, GasFields::Required, is_proven).await?;
         let terms = Terms { valid_until: terms.valid_until, valid_after: terms.valid_after, ..record.terms };
-        judge(relay, draft, &terms, request.principal().is_proven())?;
+        judge(relay, draft, &terms, is_proven)?;
         let limit = relay.catalogue.max_signings;
         if !relay.store.renew(&record.id, &terms, limit).await? {
             return Err(RelayError::TooManySignings { limit });
@@ -105,22 +79,62 @@ impl Approved {
     }
 }
 
-/// Holds a draft against its policy at the worst case of these terms.
-pub(super) fn judge(relay: &Relay, draft: &DraftRequest, terms: &Terms, proven: bool) -> Result<(), RelayError> {
-    let standings = &relay.catalogue.standings;
-    let case = Case {
-        account_id: &draft.account_id,
-        standing: if proven {
-            standings.of(&draft.account_id)
-        } else {
-            standings.of_unproven(&draft.account_id, draft.op.sender)
-        },
-        op: &draft.op,
-        cost: cost(draft, terms),
-        proven,
+/// Refuses to go on with a sponsorship under another policy than it was approved by.
+pub(super) fn check_policy(record: &Record, draft: &DraftRequest) -> Result<(), RelayError> {
+    let asked = draft.policy.id();
+    if record.policy_id == asked {
+        return Ok(());
+    }
+    Err(RelayError::PolicyConflict { stored: record.policy_id.clone(), asked: asked.to_owned() })
+}
+
+/// Whether the window of what was signed is too short for another approval of it.
+pub(super) fn needs_renewal(relay: &Relay, record: &Record, draft: &DraftRequest) -> bool {
+    record.signed.is_some() && record.terms.valid_until < draft.validity.needed(relay.now())
+}
+
+/// What would be reserved for a request, and within which limits.
+pub(super) struct Proposal {
+    pub(super) sponsorship: NewSponsorship,
+    pub(super) limits: Limits,
+    cost: Wei,
+    deposit: Wei,
+}
+
+/// Quotes a request and judges it. Charges nothing.
+pub(super) async fn propose(
+    relay: &Relay,
+    draft: &DraftRequest,
+    principal: Principal,
+    idempotency_key: Option<&str>,
+    gas: GasFields,
+) -> Result<Proposal, RelayError> {
+    let Quote { terms, cost, deposit } = quote(relay, draft, gas, principal.is_proven()).await?;
+    let sponsorship = NewSponsorship {
+        id: SponsorshipId::new(),
+        intent: draft.intent(),
+        account_id: draft.account_id.clone(),
+        principal,
+        api_key: draft.caller.key_id().cloned(),
+        idempotency_key: idempotency_key.map(str::to_owned),
+        policy_id: draft.policy.id().to_owned(),
+        deployment: draft.deployment,
+        sender: draft.op.sender,
+        account_nonce: draft.op.nonce,
+        terms,
+        max_cost: Gwei::at_least(cost).ok_or(RelayError::DepositTooLow { cost, deposit, reserved: Gwei::default() })?,
+        created_at: relay.clock.now(),
     };
-    draft
-        .policy
-        .judge(&case)
-        .map_err(|violation| RelayError::Policy { policy_id: draft.policy.id().to_owned(), violation })
+    Ok(Proposal { sponsorship, limits: relay.catalogue.caps.within(Gwei::at_most(deposit)), cost, deposit })
+}
+
+impl Proposal {
+    /// The refusal for a limit that it does not fit into.
+    pub(super) fn over(&self, excess: Excess) -> RelayError {
+        let Self { cost, deposit, .. } = *self;
+        match excess {
+            Excess::Deposit { reserved } => RelayError::DepositTooLow { cost, deposit, reserved },
+            Excess::Cap { scope, rule, limit } => RelayError::TooMuchReserved { scope, rule, limit },
+        }
+    }
 }

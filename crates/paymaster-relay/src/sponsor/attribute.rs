@@ -1,6 +1,6 @@
 //! Who stands behind a request: the account, if its passkey approved it; otherwise the caller's API key, or nobody.
 
-use proto::{Permissions, Status};
+use proto::Status;
 use sha2::{Digest, Sha256};
 
 use super::gesture;
@@ -46,13 +46,13 @@ pub(super) async fn attribute(relay: &Relay, request: SponsorRequest) -> Result<
                 .ok_or(Status::CredentialUnknown)
                 .and_then(|passkey| gesture::verify(assertion, &passkey.public_key, &request.intent))
                 .map_err(|status| RelayError::PasskeyRefused { status })?;
-            Principal::Account(draft.account_id.clone())
+            draft.principal(true)
         }
         None => {
             if relay.needs_passkey(draft).await? {
                 return Err(RelayError::AccountNeedsPasskey { account_id: draft.account_id.clone() });
             }
-            draft.caller.key_id().map_or(Principal::Anonymous, |id| Principal::ApiKey(id.clone()))
+            draft.principal(false)
         }
     };
     Ok(Attributed { request, principal })
@@ -69,21 +69,5 @@ impl Relay {
             return Err(RelayError::Policy { policy_id, violation: Violation::PasskeyMissing });
         }
         Ok(self.wallets.holds(&draft.account_id).await?)
-    }
-
-    /// Whether the TEE lets this relay sponsor without a passkey, before a final request is made in vain.
-    ///
-    /// # Errors
-    /// [`RelayError::WithoutPasskeyNotPermitted`], [`RelayError::KmsUnavailable`].
-    pub(super) async fn check_permission_without_passkey(&self) -> Result<(), RelayError> {
-        let own = self.relay_key.address().await;
-        let known = self.kms.signers().await?;
-        match known.signers.iter().find(|signer| signer.address == own) {
-            Some(signer) if !signer.permissions.contains(Permissions::SPONSOR_WITHOUT_PASSKEY) => {
-                Err(RelayError::WithoutPasskeyNotPermitted)
-            }
-            // A key that is not authorised at all is another matter, with a reason of its own.
-            _ => Ok(()),
-        }
     }
 }

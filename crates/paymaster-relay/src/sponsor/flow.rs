@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use proto::command::{RelayApproval, Sponsor, SponsorReply};
 use proto::paymaster::paymaster_digest;
-use proto::{EntryPoint, Hash, Paymaster, Signature, Status, Terms};
+use proto::{EntryPoint, Hash, IntentHash, Paymaster, Signature, Status, Terms};
 use uuid::Uuid;
 
-use super::approve::{Approval, Approved, judge};
+use super::approve::{Approval, Approved, check_policy, needs_renewal};
 use super::attribute::{Attributed, attribute};
+use super::quote::judge;
 use super::request::SponsorRequest;
 use crate::error::RelayError;
 use crate::metrics::Stage;
@@ -19,7 +20,7 @@ use crate::nonce::Claim;
 use crate::relay::Relay;
 use crate::relay_key::Lease;
 use crate::secp256k1;
-use crate::store::{Record, Signed, State};
+use crate::store::{Principal, Record, Signed, State};
 
 /// Seconds a claim outlives the longest window, so that it never ends before the sponsorship does.
 const CLAIM_MARGIN: u64 = 60;
@@ -59,7 +60,8 @@ impl Relay {
     pub async fn sponsor(&self, request: SponsorRequest) -> Result<Sponsored, RelayError> {
         let request = attribute(self, request).await?;
         let _turn = self.turns.take(request.key()).await;
-        self.check_idempotency_key(&request).await?;
+        let key = request.request.idempotency_key.as_deref();
+        self.check_idempotency_key(request.principal(), key, &request.request.intent).await?;
 
         let claim = self.timed(Stage::Claim, self.claim(&request)).await?;
         let known = if claim.is_fresh { None } else { self.known(&request).await? };
@@ -91,16 +93,13 @@ impl Relay {
     /// what was signed depends on the operation and its terms alone. Then the window is renewed. What has no signature yet
     /// is signed on its terms.
     async fn go_on(&self, request: Attributed, record: Record) -> Result<Step, RelayError> {
-        let asked = request.request.draft.policy.id();
-        if record.policy_id != asked {
-            return Err(RelayError::PolicyConflict { stored: record.policy_id, asked: asked.to_owned() });
-        }
+        check_policy(&record, &request.request.draft)?;
         let Some(signed) = record.signed.clone() else {
             return Approved::resume(self, request, record).await.map(Step::ToSign);
         };
         let draft = &request.request.draft;
         if !answers(&record, &request) {
-            if record.terms.valid_until < draft.validity.needed(self.now()) {
+            if needs_renewal(self, &record, draft) {
                 return Approved::renew(self, request, record).await.map(Step::ToSign);
             }
             judge(self, draft, &record.terms, request.principal().is_proven())?;
@@ -115,12 +114,18 @@ impl Relay {
         Ok(record.filter(|record| record.state != State::Settled || answers(record, request)))
     }
 
-    async fn check_idempotency_key(&self, request: &Attributed) -> Result<(), RelayError> {
-        let Some(key) = &request.request.idempotency_key else {
+    /// Whether an idempotency key of the principal stands for another request.
+    pub(super) async fn check_idempotency_key(
+        &self,
+        principal: &Principal,
+        key: Option<&str>,
+        intent: &IntentHash,
+    ) -> Result<(), RelayError> {
+        let Some(key) = key else {
             return Ok(());
         };
-        match self.store.intent_of_key(request.principal(), key).await? {
-            Some(intent) if intent != request.request.intent => Err(RelayError::IdempotencyConflict),
+        match self.store.intent_of_key(principal, key).await? {
+            Some(of_key) if of_key != *intent => Err(RelayError::IdempotencyConflict),
             _ => Ok(()),
         }
     }

@@ -1,8 +1,10 @@
 //! What a user has to approve: the WebAuthn challenge of an operation.
 
 use proto::command::CredentialId;
+use proto::json::GasFields;
 use proto::{IntentHash, UserOpHash};
 
+use super::preview::Preview;
 use super::request::DraftRequest;
 use crate::error::RelayError;
 use crate::relay::Relay;
@@ -19,12 +21,16 @@ pub struct Intent {
 }
 
 impl Relay {
-    /// The intent of an operation. Charges nothing, and refuses nothing that may still change.
+    /// The intent of an operation that would be sponsored, once its user has approved it. Charges
+    /// nothing.
     ///
     /// # Errors
-    /// [`RelayError::KmsRefused`] as `account_unknown`; [`RelayError::KmsUnavailable`].
-    pub async fn intent(&self, draft: &DraftRequest) -> Result<Intent, RelayError> {
+    /// Whatever the approved request would be refused with, except for what is wrong with the
+    /// approval.
+    pub async fn intent(&self, draft: &DraftRequest, idempotency_key: Option<&str>) -> Result<Intent, RelayError> {
         let wallet = self.wallets.ask(&draft.account_id).await?;
+        let principal = draft.principal(true);
+        self.preview(Preview { draft, principal, idempotency_key, gas: GasFields::Required }).await?;
         Ok(Intent {
             intent_hash: draft.intent(),
             user_op_hash: draft.bare_hash(),

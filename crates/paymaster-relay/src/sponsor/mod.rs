@@ -6,6 +6,7 @@ mod attribute;
 mod flow;
 mod gesture;
 mod intent;
+mod preview;
 mod quote;
 mod request;
 mod stub;
@@ -19,4 +20,5 @@ pub use intent::Intent;
 pub use request::{DraftRequest, SponsorRequest};
 pub use stub::Stub;
 
+pub(crate) use preview::Granted;
 pub(crate) use turn::Turns;

@@ -8,6 +8,7 @@ use super::validation::{check_account, check_gas};
 use super::window::Window;
 use crate::chain::Now;
 use crate::error::RelayError;
+use crate::policy::Case;
 use crate::relay::Relay;
 
 /// A request whose cost is known.
@@ -19,29 +20,55 @@ pub(super) struct Quote {
     pub(super) deposit: Wei,
 }
 
-/// Terms and chain, in one go. Charges nothing.
-pub(super) async fn quote(relay: &Relay, draft: &DraftRequest, gas: GasFields) -> Result<Quote, RelayError> {
+/// Policy, terms and chain. The policy is asked first: a factory that it does not list is not run on
+/// the node. Charges nothing.
+pub(super) async fn quote(
+    relay: &Relay,
+    draft: &DraftRequest,
+    gas: GasFields,
+    is_proven: bool,
+) -> Result<Quote, RelayError> {
     check_gas(&draft.op, gas)?;
-    let verification_gas_limit = verification_gas(draft)?;
+    let mut terms = Terms {
+        paymaster: draft.deployment.paymaster,
+        verification_gas_limit: verification_gas(draft)?,
+        post_op_gas_limit: 0,
+        valid_until: 0,
+        valid_after: 0,
+    };
+    judge(relay, draft, &terms, is_proven)?;
     let facts = relay.chain.facts(&draft.deployment, &draft.op).await?;
     let now = relay.note(facts.block);
     check_account(&draft.deployment, &draft.op, &facts)?;
     if facts.paymaster.paused {
         return Err(RelayError::PaymasterPaused);
     }
-    let Window { after, until } = window(draft, &now)?;
-    let terms = Terms {
-        paymaster: draft.deployment.paymaster,
-        verification_gas_limit,
-        post_op_gas_limit: 0,
-        valid_until: until,
-        valid_after: after,
-    };
+    Window { after: terms.valid_after, until: terms.valid_until } = window(draft, &now)?;
     Ok(Quote { cost: cost(draft, &terms), terms, deposit: facts.paymaster.deposit })
 }
 
+/// Holds a draft against its policy at the worst case of these terms.
+pub(super) fn judge(relay: &Relay, draft: &DraftRequest, terms: &Terms, proven: bool) -> Result<(), RelayError> {
+    let standings = &relay.catalogue.standings;
+    let case = Case {
+        account_id: &draft.account_id,
+        standing: if proven {
+            standings.of(&draft.account_id)
+        } else {
+            standings.of_unproven(&draft.account_id, draft.op.sender)
+        },
+        op: &draft.op,
+        cost: cost(draft, terms),
+        proven,
+    };
+    draft
+        .policy
+        .judge(&case)
+        .map_err(|violation| RelayError::Policy { policy_id: draft.policy.id().to_owned(), violation })
+}
+
 /// Worst case under these terms; what is beyond 128 bits counts as all there is, which no policy allows.
-pub(super) fn cost(draft: &DraftRequest, terms: &Terms) -> Wei {
+fn cost(draft: &DraftRequest, terms: &Terms) -> Wei {
     worst_case_cost(&draft.op, draft.deployment.entry_point.version, terms).unwrap_or(Wei(u128::MAX))
 }
 

@@ -9,6 +9,7 @@ use proto::{AccountId, Hash, IntentHash, Paymaster, UserOpHash, UserOperation};
 use crate::catalogue::{Deployment, Validity};
 use crate::clients::Caller;
 use crate::policy::Policy;
+use crate::store::Principal;
 
 /// An operation somebody wants sponsored, for real or to see what it would take.
 #[derive(Clone, Debug)]
@@ -52,6 +53,22 @@ impl DraftRequest {
     #[must_use]
     pub fn bare_hash(&self) -> UserOpHash {
         self.op.hash(&self.deployment.entry_point)
+    }
+
+    /// Who stands behind it: the account once its passkey has proven it, otherwise the caller.
+    #[must_use]
+    pub fn principal(&self, is_proven: bool) -> Principal {
+        match self.caller.key_id() {
+            _ if is_proven => Principal::Account(self.account_id.clone()),
+            Some(id) => Principal::ApiKey(id.clone()),
+            None => Principal::Anonymous,
+        }
+    }
+
+    /// Whether the client named an account; otherwise the sender stands for itself.
+    #[must_use]
+    pub fn names_an_account(&self) -> bool {
+        self.account_id.as_str() != self.op.sender.to_string().to_ascii_lowercase()
     }
 
     /// The WebAuthn challenge by which the account's user approves the operation.

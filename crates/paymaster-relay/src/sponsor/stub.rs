@@ -1,12 +1,12 @@
 //! Stub data: what the final answer will weigh, with a signature that never validates.
 
 use proto::json::GasFields;
-use proto::{EntryPointVersion, Paymaster, Signature};
+use proto::{EntryPointVersion, Paymaster, Signature, Status};
 
-use super::approve::judge;
-use super::quote::quote;
+use super::preview::Preview;
 use super::request::DraftRequest;
 use crate::error::RelayError;
+use crate::kms::KmsError;
 use crate::relay::Relay;
 
 /// As long as a real one and with no more zero bytes, so that calldata is estimated right; the contract recovers no
@@ -28,14 +28,16 @@ impl Relay {
     /// # Errors
     /// Whatever the final request would be refused with, except for what is not there yet: gas, fees and approval.
     pub async fn stub(&self, draft: &DraftRequest) -> Result<Stub, RelayError> {
-        let quote = quote(self, draft, GasFields::Optional).await?;
-        // The passkey of an account that has one comes with the final request.
-        let proven = self.wallets.holds(&draft.account_id).await?;
-        judge(self, draft, &quote.terms, proven)?;
-        if !proven {
-            self.check_permission_without_passkey().await?;
+        // An account in the TEE will be approved for with its passkey; of another nobody has one.
+        let is_held = self.wallets.holds(&draft.account_id).await?;
+        if !is_held && draft.names_an_account() && !draft.policy.allows_without_passkey() {
+            return Err(KmsError::from_status(Status::AccountUnknown).into());
         }
+        // A key stands for the final operation, which has another intent while gas is missing.
+        let principal = draft.principal(is_held);
+        let preview = Preview { draft, principal, idempotency_key: None, gas: GasFields::Optional };
+        let terms = self.preview(preview).await?;
         let version = draft.deployment.entry_point.version;
-        Ok(Stub { paymaster: quote.terms.signed(version, &INERT), version })
+        Ok(Stub { paymaster: terms.signed(version, &INERT), version })
     }
 }

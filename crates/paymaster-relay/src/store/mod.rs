@@ -36,6 +36,17 @@ pub trait Store: Send + Sync {
         ended_before: u64,
     ) -> Result<Reserved, StoreError>;
 
+    /// What would come of [`Self::reserve`]; nothing is recorded.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn would_reserve(
+        &self,
+        sponsorship: &NewSponsorship,
+        limits: &Limits,
+        ended_before: u64,
+    ) -> Result<Reserved, StoreError>;
+
     /// The principal's sponsorship of an intent that is reserved, signed or settled, and whose window is not over.
     ///
     /// # Errors

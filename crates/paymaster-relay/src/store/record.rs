@@ -126,6 +126,8 @@ pub struct Record {
     pub terms: Terms,
     /// What was signed on these terms.
     pub signed: Option<Signed>,
+    /// Times the KMS was asked to sign for it.
+    pub signings: u32,
 }
 
 /// What was signed, and for which approval of the user.

@@ -10,7 +10,7 @@ use super::{Record, Signed, SponsorshipId, State, StoreError};
 
 /// The columns [`record`] reads.
 pub(super) const COLUMNS: &str =
-    "id, state, policy_id, paymaster, verification_gas_limit, valid_after, valid_until, result";
+    "id, state, policy_id, paymaster, verification_gas_limit, valid_after, valid_until, result, signings";
 
 /// The `result` column: hex, so that an operator can read it.
 #[derive(Serialize, Deserialize)]
@@ -43,6 +43,7 @@ pub(super) fn record(row: &SqliteRow) -> Result<Record, StoreError> {
         policy_id: column(row, "policy_id")?,
         signed: result.as_deref().map(|text| parse_signed(text, &terms)).transpose()?.flatten(),
         terms,
+        signings: column(row, "signings")?,
     })
 }
 

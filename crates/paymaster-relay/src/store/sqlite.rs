@@ -114,6 +114,25 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn would_reserve(
+        &self,
+        sponsorship: &NewSponsorship,
+        limits: &Limits,
+        ended_before: u64,
+    ) -> Result<Reserved, StoreError> {
+        let (sponsorship, limits) = (sponsorship.clone(), *limits);
+        self.writer
+            .write(move |connection| {
+                async move {
+                    let (Changes::Kept(outcome) | Changes::Undone(outcome)) =
+                        reserve::reserve(connection, sponsorship, limits, ended_before).await?;
+                    Ok(Changes::Undone(outcome))
+                }
+                .boxed()
+            })
+            .await
+    }
+
     async fn find(&self, intent: &IntentHash, principal: &Principal, now: u64) -> Result<Option<Record>, StoreError> {
         let query = format!(
             "SELECT {COLUMNS} FROM sponsorships

@@ -212,6 +212,8 @@ async fn an_answer_that_got_lost_is_given_on_the_next_try_with_the_same_terms() 
     let passkey = world.approval(&mut dapp, &op).await;
     let params = json!([op, ACCOUNT, passkey]);
 
+    // The page asked what to approve, so the relay knows the passkey.
+    world.intent(&dapp, &op).await;
     world.tee.loses_answers.store(true, Ordering::SeqCst);
     let refusal = world.client.call("pm_sponsor_with_tee", params.clone()).await.unwrap_err();
     refusal.assert_is(-32603, "kms_unavailable", true);

@@ -14,6 +14,7 @@ mod counters;
 mod idempotency;
 mod outages;
 mod policy;
+mod preview;
 mod readiness;
 mod refusals;
 mod relay_key;

@@ -157,12 +157,13 @@ async fn a_stub_charges_nothing_and_is_refused_for_what_the_final_request_would_
     let world = World::new(EntryPointVersion::V07).await;
     let dapp = world.dapp(ACCOUNT).await;
     let mut op = dapp.first_op(0);
-    stub(&world, &op, json!({ "accountId": ACCOUNT })).await;
+    let context = json!({ "accountId": ACCOUNT });
+    stub(&world, &op, context.clone()).await;
     assert_eq!(world.reserved().await, 0);
     assert_eq!(world.sponsorships(), 0);
 
     op["nonce"] = json!("0x5");
-    let params = json!([op, world.entry_point(), "0x7a69", { "accountId": ACCOUNT }]);
+    let params = json!([op, world.entry_point(), "0x7a69", context]);
     let refusal = world.client.call("pm_getPaymasterStubData", params).await.unwrap_err();
     refusal.assert_is(-32500, "account_nonce_invalid", true);
     assert_eq!(refusal.data["expected"], format!("0x{}", "0".repeat(64)));

@@ -2,10 +2,13 @@
 
 use devkit::user_operation::Draft;
 use devkit::{Address, Bytes, Call, SimpleAccountFactory, SoftPasskey, U256, execute};
+use proto::EntryPoint;
+use proto::digest::intent_hash;
+use proto::json::{GasFields, parse_user_operation};
 use serde_json::{Value, json};
 
 use super::configuration::{ORIGIN, RP_ID};
-use super::{Key, Refusal, World, bytes};
+use super::{Key, Refusal, World};
 
 /// Whom the operations of these tests call: nobody.
 const PAYEE: Address = Address::repeat_byte(0x5a);
@@ -53,21 +56,28 @@ impl TeeAccount {
         next_operation(world, self.sender, self.owner, self.salt).await
     }
 
-    /// Asks the relay what is to be approved, and approves it.
+    /// Approves an operation, whatever the relay would say to it: a page can compute the challenge
+    /// itself.
     pub async fn approve(&mut self, world: &World, operation: &Value) -> Value {
-        let intent = world.rpc().call("pm_getSponsorshipIntent", json!([operation, self.id])).await.unwrap();
-        self.passkey.assert(&intent["webauthn"]).unwrap()
+        let id = self.id.clone();
+        self.approve_as(world, operation, &id).await
     }
 
     /// Approves an operation for somebody else's account.
     pub async fn approve_as(&mut self, world: &World, operation: &Value, account_id: &str) -> Value {
-        let intent = world.rpc().call("pm_getSponsorshipIntent", json!([operation, account_id])).await.unwrap();
-        self.passkey.assert_challenge(&bytes(&intent["intentHash"])).unwrap()
+        let version = world.version().to_string().parse().unwrap();
+        let address = proto::Address(world.entry_point().address().into_array());
+        let entry_point = EntryPoint { chain_id: 31337, address, version };
+        let mut op = parse_user_operation(operation, version, 31337, GasFields::Required).unwrap().op;
+        op.paymaster = None;
+        let challenge = intent_hash(&op.hash(&entry_point), &account_id.parse().unwrap());
+        self.passkey.assert_challenge(&challenge.0).unwrap()
     }
 
     /// The whole way: intent, approval, sponsorship.
     pub async fn sponsored(&mut self, world: &World, operation: &Value) -> Result<Value, Refusal> {
-        let assertion = self.approve(world, operation).await;
+        let intent = world.rpc().call("pm_getSponsorshipIntent", json!([operation, self.id])).await?;
+        let assertion = self.passkey.assert(&intent["webauthn"]).unwrap();
         world.rpc().call("pm_sponsor_with_tee", json!([operation, self.id, assertion])).await
     }
 }

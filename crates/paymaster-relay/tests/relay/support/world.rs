@@ -215,10 +215,18 @@ impl World {
         self.client.call("pm_getSponsorshipIntent", json!([op, dapp.account_id])).await.unwrap()
     }
 
-    /// What a page does: ask what to approve, approve it.
+    /// The approval of an operation, whatever the relay would say to it: a page can compute the
+    /// challenge itself.
     pub async fn approval(&self, dapp: &mut Dapp, op: &Value) -> Value {
-        let intent = self.intent(dapp, op).await;
-        dapp.passkey.assert(&intent["webauthn"]).unwrap()
+        let EntryPoint { chain_id, version, .. } = self.proto_entry_point();
+        let mut op = parse_user_operation(op, version, chain_id, GasFields::Required).unwrap().op;
+        op.paymaster = None;
+        let challenge = intent_hash(&op.hash(&self.proto_entry_point()), &dapp.account_id.parse().unwrap());
+        dapp.passkey.assert_challenge(&challenge.0).unwrap()
+    }
+
+    fn proto_entry_point(&self) -> EntryPoint {
+        deployment(self.chain.entry_point.version(), &self.chain, &self.paymaster).entry_point
     }
 
     /// The account's signature over an operation with whatever paymaster data it has, straight from the trusted core.

@@ -1,0 +1,231 @@
+//! What is known before the touch is refused before the touch: `pm_getSponsorshipIntent` and
+//! `pm_getPaymasterStubData` give the reason that the approved request would get.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::Ordering;
+
+use alloy_primitives::{Address, Bytes};
+use devkit::EntryPointVersion::V07;
+use devkit::user_operation::Draft;
+use proto::Permissions;
+use serde_json::{Value, json};
+
+use crate::support::{ACCOUNT, Dapp, World};
+
+/// Where nobody has a contract.
+const NOBODY: Address = Address::repeat_byte(0xab);
+
+/// What is changed before the request; it may answer another operation.
+type Change = for<'a> fn(&'a World, &'a Dapp, Draft) -> Pin<Box<dyn Future<Output = Draft> + 'a>>;
+
+/// A refusal that is known before the touch.
+struct Case {
+    reason: &'static str,
+    settings: fn(&mut Value),
+    change: Change,
+    options: Value,
+}
+
+impl Case {
+    fn op(reason: &'static str, change: Change) -> Self {
+        Self { reason, settings: |_| {}, change, options: Value::Null }
+    }
+
+    fn settings(reason: &'static str, settings: fn(&mut Value)) -> Self {
+        Self { reason, settings, change: |_, _, draft| Box::pin(async move { draft }), options: Value::Null }
+    }
+}
+
+fn cases() -> Vec<Case> {
+    vec![
+        Case::op("account_nonce_invalid", |_, _, draft| {
+            Box::pin(async move { Draft { nonce: alloy_primitives::U256::from(5), ..draft } })
+        }),
+        Case::op("account_not_deployed", |_, _, draft| Box::pin(async move { Draft { deploy: None, ..draft } })),
+        Case::op("factory_data_missing", |_, _, draft| {
+            Box::pin(async move {
+                let factory = draft.deploy.as_ref().unwrap().0;
+                Draft { deploy: Some((factory, Bytes::new())), ..draft }
+            })
+        }),
+        Case::op("account_creation_failed", |_, _, draft| {
+            Box::pin(async move {
+                let data = draft.deploy.as_ref().unwrap().1.clone();
+                Draft { deploy: Some((NOBODY, data)), ..draft }
+            })
+        }),
+        Case::op("sender_not_from_factory", |_, _, draft| Box::pin(async move { Draft { sender: NOBODY, ..draft } })),
+        Case::op("cost_above_policy", |_, _, draft| {
+            Box::pin(async move { Draft { max_fee_per_gas: 1_000_000_000_000, ..draft } })
+        }),
+        Case::op("paymaster_paused", |world, _, draft| {
+            Box::pin(async move {
+                world.paymaster.pause().await.unwrap();
+                draft
+            })
+        }),
+        Case::op("chain_idle", |world, _, draft| {
+            Box::pin(async move {
+                world.clock.advance(3700);
+                draft
+            })
+        }),
+        Case::op("clock_skewed", |world, _, draft| {
+            Box::pin(async move {
+                world.anvil.increase_time(4000).await.unwrap();
+                world.anvil.mine(1).await.unwrap();
+                draft
+            })
+        }),
+        Case::op("kms_unavailable", |world, _, draft| {
+            Box::pin(async move {
+                world.tee.down.store(true, Ordering::SeqCst);
+                draft
+            })
+        }),
+        Case::op("signer_not_authorised", |world, _, draft| {
+            Box::pin(async move {
+                world.tee.revoke(world.relay_key.address().await);
+                draft
+            })
+        }),
+        Case::op("permission_missing", |world, _, draft| {
+            Box::pin(async move {
+                let key = world.relay_key.address().await;
+                world.tee.revoke(key);
+                world.tee.authorise(key, Permissions::ROTATE);
+                draft
+            })
+        }),
+        Case::settings("paymaster_deposit_too_low", |settings| {
+            settings["policies"][0]["max_cost_per_operation"] = json!((10u128.pow(19)).to_string());
+            settings["reservations"] = json!({ "max_percent_per_account": 100 });
+        })
+        .with(|_, _, draft| Box::pin(async move { Draft { max_fee_per_gas: 2_000_000_000_000, ..draft } })),
+        Case::settings("account_inactive", |settings| settings["default_account"] = json!({ "active": false })),
+        Case::settings("account_unlisted", |settings| settings["default_account"] = Value::Null),
+        Case::settings("balance_too_low", |settings| settings["policies"][0]["min_balance"] = json!(1)),
+        Case::settings("membership_too_low", |settings| settings["policies"][0]["min_membership"] = json!("basic")),
+        Case::settings("sender_not_allowed", |settings| settings["policies"][0]["senders"] = json!([NOBODY])),
+        Case::settings("factory_not_allowed", |settings| settings["policies"][0]["factories"] = json!([NOBODY])),
+        Case::settings("target_not_allowed", |settings| {
+            settings["policies"][0]["targets"] = json!([{ "address": NOBODY }]);
+            settings["policies"][0]["factories"] = json!(["0x91E60e0613810449d098b0b5Ec8b51A0FE8c8985"]);
+        }),
+        Case { options: json!({ "policyId": "gold" }), ..Case::settings("unknown_policy", |_| {}) },
+        Case { options: json!({ "chainId": "0x1" }), ..Case::settings("wrong_chain", |_| {}) },
+    ]
+}
+
+impl Case {
+    fn with(self, change: Change) -> Self {
+        Self { change, ..self }
+    }
+}
+
+#[tokio::test]
+async fn the_intent_is_refused_for_whatever_the_approved_request_would_be_refused_for() {
+    for case in cases() {
+        let world = World::with(V07, 10u128.pow(18), case.settings).await;
+        let mut dapp = world.dapp(ACCOUNT).await;
+        let draft = dapp.draft(0, dapp.call_data(Address::repeat_byte(1)));
+        let op = (case.change)(&world, &dapp, draft).await.to_json(V07);
+
+        let intent = json!([op, ACCOUNT, case.options]);
+        let before = world.client.call("pm_getSponsorshipIntent", intent).await.unwrap_err();
+        let passkey = world.approval(&mut dapp, &op).await;
+        let params = json!([op, ACCOUNT, passkey, case.options]);
+        let after = world.client.call("pm_sponsor_with_tee", params).await.unwrap_err();
+
+        assert_eq!((before.reason(), after.reason()), (case.reason, case.reason), "{before:?} {after:?}");
+        assert_eq!((before.code, &before.message), (after.code, &after.message));
+        for name in ["retryable", "field", "rule", "limit", "expected", "clock"] {
+            assert_eq!(before.data[name], after.data[name], "{}: {name}", case.reason);
+        }
+        assert_eq!(world.reserved().await, 0, "{}", case.reason);
+
+        if case.options.is_null() {
+            let context = json!({ "accountId": ACCOUNT });
+            let params = json!([op, world.entry_point(), "0x7a69", context]);
+            let stub = world.client.call("pm_getPaymasterStubData", params).await.unwrap_err();
+            assert_eq!(stub.reason(), case.reason);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_intent_knows_what_is_reserved_and_whose_an_idempotency_key_is() {
+    let world = World::with(V07, 5 * 10u128.pow(15), |settings| {
+        settings["reservations"] = json!({ "max_percent_per_account": 100 });
+        let gold = json!({ "id": "gold", "max_cost_per_operation": "1000000000000000000" });
+        settings["policies"].as_array_mut().unwrap().push(gold);
+    })
+    .await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let (first, second) = (dapp.first_op(0), dapp.first_op(1));
+    let options = json!({ "idempotencyKey": "order-1" });
+    let passkey = world.approval(&mut dapp, &first).await;
+    let params = json!([first, ACCOUNT, passkey, options]);
+    world.client.call("pm_sponsor_with_tee", params).await.unwrap();
+
+    // The deposit covers one of them.
+    let refusal = world.client.call("pm_getSponsorshipIntent", json!([second, ACCOUNT])).await.unwrap_err();
+    refusal.assert_is(-32508, "paymaster_deposit_too_low", true);
+    let refusal = world.client.call("pm_getSponsorshipIntent", json!([second, ACCOUNT, options])).await.unwrap_err();
+    refusal.assert_is(-32602, "idempotency_conflict", false);
+    assert_eq!(world.reserved_rows().await.len(), 1, "asking reserves nothing");
+
+    // What is sponsored already can be approved anew, under its own policy.
+    let gold = json!([first, ACCOUNT, { "policyId": "gold" }]);
+    let refusal = world.client.call("pm_getSponsorshipIntent", gold).await.unwrap_err();
+    refusal.assert_is(-32602, "policy_conflict", false);
+    world.client.call("pm_getSponsorshipIntent", json!([first, ACCOUNT, options])).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stub_for_what_nobody_can_approve_is_refused_where_the_policy_wants_a_passkey() {
+    let world = World::new(V07).await;
+    let dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let stub = async |context: Value| {
+        let params = json!([op, world.entry_point(), "0x7a69", context]);
+        world.client.call("pm_getPaymasterStubData", params).await
+    };
+    stub(Value::Null).await.unwrap_err().assert_is(-32507, "passkey_missing", false);
+    stub(json!({ "accountId": "nobody" })).await.unwrap_err().assert_is(-32602, "account_unknown", false);
+    stub(json!({ "accountId": ACCOUNT })).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stub_without_a_passkey_needs_the_relays_permission_as_the_data_does() {
+    let world = World::with(V07, 10u128.pow(18), |settings| {
+        settings["policies"][0]["allow_without_passkey"] = json!(true);
+    })
+    .await;
+    let dapp = world.dapp(ACCOUNT).await;
+    let params = json!([dapp.first_op(0), world.entry_point(), "0x7a69", null]);
+    for method in ["pm_getPaymasterStubData", "pm_getPaymasterData"] {
+        let refusal = world.client.call(method, params.clone()).await.unwrap_err();
+        refusal.assert_is(-32501, "without_passkey_not_permitted", true);
+    }
+    world.permit_without_passkey().await;
+    for method in ["pm_getPaymasterStubData", "pm_getPaymasterData"] {
+        world.client.call(method, params.clone()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_stub_may_leave_gas_and_fees_open() {
+    let world = World::new(V07).await;
+    let dapp = world.dapp(ACCOUNT).await;
+    let mut op = dapp.first_op(0);
+    for name in ["callGasLimit", "verificationGasLimit", "preVerificationGas"] {
+        op[name] = json!("0x0");
+    }
+    let params = json!([op, world.entry_point(), "0x7a69", { "accountId": ACCOUNT }]);
+    world.client.call("pm_getPaymasterStubData", params).await.unwrap();
+    let intent = json!([op, ACCOUNT]);
+    let refusal = world.client.call("pm_getSponsorshipIntent", intent).await.unwrap_err();
+    refusal.assert_is(-32602, "verification_gas_missing", false);
+}
