@@ -21,7 +21,7 @@ pub struct Cli {
 enum Command {
     /// Run the relay, with the KMS in the same process unless remote gateways are configured.
     ///
-    /// Serves JSON-RPC (HTTP and WebSocket) on `listen.rpc`, the KMS API on `listen.kms`, and /livez, /readyz and /metrics
+    /// Serves JSON-RPC (HTTP and WebSocket) on `listen.rpc`, the KMS API on `listen.kms`, and /livez, /readyz, /status and /metrics
     /// on `listen.ops`. Stops on SIGINT or SIGTERM after the requests in flight have finished. SIGHUP rotates the relay key.
     Node(ConfigArgs),
     /// Run the KMS gateway alone, next to its TEE.

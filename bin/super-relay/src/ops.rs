@@ -1,21 +1,29 @@
-//! For operators and their machines: /livez, /readyz and /metrics.
+//! For operators and their machines: /livez, /readyz, /status and /metrics.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use axum::Router;
-use axum::extract::State;
-use axum::http::StatusCode;
+use axum::extract::{Query, State};
+use axum::http::header::ACCEPT;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use axum::{Json, Router};
+use paymaster_relay::status::Check;
 use prometheus::{Encoder as _, Registry, TextEncoder};
+use serde::Deserialize;
+use serde_json::{Value, json};
 use serve::Listener;
 use tokio_util::sync::CancellationToken;
 
-/// Whether requests would be served now.
+/// What a process says of itself.
 #[async_trait]
 pub trait Readiness: Send + Sync {
-    /// Why not, if not.
+    /// Why this process can't take requests, if it can't. What it shares with others of its kind is no reason.
     async fn ready(&self) -> Result<(), String>;
+
+    /// Everything that a sponsorship needs.
+    async fn status(&self) -> Vec<Check>;
 
     /// Why this process has to be ended, if it has to be.
     fn alive(&self) -> Result<(), String>;
@@ -37,6 +45,7 @@ pub async fn serve(
     let routes = Router::new()
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
+        .route("/status", get(status))
         .route("/metrics", get(metrics))
         .with_state(Ops { registry, readiness });
     listener.serve(routes, shutdown).await
@@ -54,6 +63,44 @@ async fn readyz(State(ops): State<Ops>) -> (StatusCode, String) {
         Ok(()) => (StatusCode::OK, "ready\n".into()),
         Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}\n")),
     }
+}
+
+#[derive(Deserialize)]
+struct Format {
+    format: Option<String>,
+}
+
+/// 200 when a sponsorship could succeed now.
+async fn status(State(ops): State<Ops>, Query(wanted): Query<Format>, headers: HeaderMap) -> Response {
+    let checks = ops.readiness.status().await;
+    let ok = checks.iter().all(|check| check.problem.is_none());
+    let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let accepts_json = headers.get(ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"application/json"));
+    match wanted.format.as_deref() {
+        Some("json") => (status, Json(status_json(ok, &checks))).into_response(),
+        None if accepts_json => (status, Json(status_json(ok, &checks))).into_response(),
+        None | Some("text") => (status, status_text(ok, &checks)).into_response(),
+        Some(_) => (StatusCode::BAD_REQUEST, "format: expected json or text\n").into_response(),
+    }
+}
+
+fn status_json(ok: bool, checks: &[Check]) -> Value {
+    let list: Vec<_> = checks
+        .iter()
+        .map(|Check { name, problem }| json!({ "name": name, "ok": problem.is_none(), "problem": problem }))
+        .collect();
+    json!({ "ok": ok, "checks": list })
+}
+
+fn status_text(ok: bool, checks: &[Check]) -> String {
+    let mut text = String::from(if ok { "ok\n" } else { "no sponsorship could succeed now\n" });
+    for Check { name, problem } in checks {
+        text.push_str(&match problem {
+            None => format!("{name}: ok\n"),
+            Some(problem) => format!("{name}: {problem}\n"),
+        });
+    }
+    text
 }
 
 async fn metrics(State(ops): State<Ops>) -> Result<Vec<u8>, StatusCode> {

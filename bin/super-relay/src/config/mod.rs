@@ -72,7 +72,7 @@ pub struct Listen {
     /// JSON-RPC over HTTP and WebSocket.
     #[schemars(with = "String")]
     pub rpc: SocketAddr,
-    /// /livez, /readyz and /metrics.
+    /// /livez, /readyz, /status and /metrics.
     #[schemars(with = "String")]
     pub ops: SocketAddr,
     /// The HTTP API of the KMS.

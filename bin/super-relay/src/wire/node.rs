@@ -10,6 +10,7 @@ use paymaster_relay::kms::{HttpKms, Kms};
 use paymaster_relay::relay_key::RelayKey;
 use prometheus::Registry;
 use proto::Address;
+use serve::Pulse;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use url::Url;
 
@@ -60,15 +61,20 @@ impl Node {
         let open = relay::open(settings, port, key, &registry).await?;
 
         let (rpc, rpc_address) = bind(config.listen.rpc, ports.rpc).await?;
+        let mut pulses = vec![("listen.rpc", rpc.pulse())];
         tracing::info!(rpc = %rpc_address, %relay_signer, "the relay serves");
         servers.serve("JSON-RPC", paymaster_relay::serve(rpc, Arc::clone(&open.relay), servers.stop()));
         let socket = api_key::bind(&settings.admin_socket())?;
         servers.serve("admin socket", api_key::serve(socket, Arc::clone(&open.api_keys), servers.stop()));
-        stages.reach(RelayReadiness { relay: Arc::clone(&open.relay), gateway: gateway.clone() });
         let kms = match &gateway {
-            Some(gateway) => Some(url(serve_kms(&mut servers, gateway, &config, &ports).await?)?),
+            Some(gateway) => {
+                let (address, pulse) = serve_kms(&mut servers, gateway, &config, &ports).await?;
+                pulses.push(("listen.kms", pulse));
+                Some(url(address)?)
+            }
             None => None,
         };
+        stages.reach(RelayReadiness { relay: Arc::clone(&open.relay), gateway: gateway.clone(), ports: pulses });
         in_the_background(&mut servers, settings, &open, hangups);
         Ok(Self { servers, open, gateway, stages, rpc: url(rpc_address)?, ops: url(ops)?, kms, relay_signer })
     }
@@ -133,8 +139,8 @@ impl KmsNode {
         if let Some(bootstrap) = &config.bootstrap {
             kms::provision(&gateway, bootstrap, &kms::bootstrap_deployments(bootstrap), &[]).await?;
         }
-        serve_kms(&mut servers, &gateway, &config, &ports).await?;
-        stages.reach(GatewayReadiness(gateway.clone()));
+        let (_, pulse) = serve_kms(&mut servers, &gateway, &config, &ports).await?;
+        stages.reach(GatewayReadiness { gateway: gateway.clone(), ports: vec![("listen.kms", pulse)] });
         Ok(Self { servers, stages, gateway })
     }
 
@@ -171,11 +177,12 @@ async fn serve_kms(
     gateway: &Gateway,
     config: &Config,
     ports: &Ports,
-) -> Result<SocketAddr, Error> {
+) -> Result<(SocketAddr, Pulse), Error> {
     let (listener, address) = bind(config.listen.kms, ports.kms).await?;
+    let pulse = listener.pulse();
     tracing::info!(kms = %address, "the KMS serves");
     servers.serve("KMS", kms_gateway::serve(listener, gateway.clone(), servers.stop()));
-    Ok(address)
+    Ok((address, pulse))
 }
 
 /// A rotation that broke off is settled when the KMS answers; until then the old key stays.

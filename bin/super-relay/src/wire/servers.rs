@@ -73,10 +73,7 @@ impl Servers {
         let mut endings = Endings::listen()?;
         // What it asks may take its time to answer: a signal is heard meanwhile.
         let report = async {
-            match stages.ready().await {
-                Ok(()) => tracing::info!("ready"),
-                Err(reason) => tracing::warn!("serving, not ready: {reason} (/readyz says when it is)"),
-            }
+            say_whether_it_is_ready(stages).await;
             std::future::pending::<()>().await;
         };
         let ending = tokio::select! {
@@ -148,6 +145,21 @@ impl Servers {
         self.stop_operations.cancel();
         if timeout(LAST_PROBES, join_all(&mut self.operations)).await.is_err() {
             self.operations.shutdown().await;
+        }
+    }
+}
+
+/// One line, whichever it is.
+async fn say_whether_it_is_ready(stages: &Stages) {
+    if let Err(reason) = stages.ready().await {
+        tracing::warn!("not ready: {reason} (/readyz says when it is)");
+        return;
+    }
+    let missing = stages.status().await.into_iter().find_map(|check| Some((check.name, check.problem?)));
+    match missing {
+        None => tracing::info!("ready"),
+        Some((name, problem)) => {
+            tracing::warn!("ready, but no sponsorship could succeed now: {name}: {problem} (/status has the rest)");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What `/readyz` and `/livez` answer, from the first moment of the process on.
+//! What `/readyz`, `/livez` and `/status` answer, from the first moment of the process on.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -7,8 +7,14 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use kms_gateway::Gateway;
 use paymaster_relay::Relay;
+use paymaster_relay::status::Check;
+use proto::Permissions;
+use proto::command::SecurityState;
+use serve::Pulse;
 
 use crate::ops::Readiness;
+
+const STOPPING: &str = "it is stopping";
 
 /// Answers as the stage that the process has reached.
 pub struct Stages {
@@ -39,9 +45,16 @@ impl Stages {
 impl Readiness for Stages {
     async fn ready(&self) -> Result<(), String> {
         if self.stopping.load(Ordering::Relaxed) {
-            return Err("it is stopping".into());
+            return Err(STOPPING.into());
         }
         self.now().ready().await
+    }
+
+    async fn status(&self) -> Vec<Check> {
+        let process = if self.stopping.load(Ordering::Relaxed) { Err(STOPPING.into()) } else { Ok(()) };
+        let mut checks = vec![Check::of("process", process)];
+        checks.extend(self.now().status().await);
+        checks
     }
 
     fn alive(&self) -> Result<(), String> {
@@ -73,6 +86,10 @@ impl Readiness for Starting {
         Err(format!("{}, for {} s now", self.what, self.since.elapsed().as_secs()))
     }
 
+    async fn status(&self) -> Vec<Check> {
+        vec![Check::of("start", self.ready().await)]
+    }
+
     fn alive(&self) -> Result<(), String> {
         let took = self.since.elapsed();
         match self.longest {
@@ -86,12 +103,24 @@ impl Readiness for Starting {
 pub struct RelayReadiness {
     pub relay: Arc<Relay>,
     pub gateway: Option<Gateway>,
+    pub ports: Vec<(&'static str, Pulse)>,
 }
 
 #[async_trait]
 impl Readiness for RelayReadiness {
     async fn ready(&self) -> Result<(), String> {
-        self.relay.ready().await.map_err(|problem| problem.to_string())
+        accepting(&self.ports)?;
+        self.relay.ready().await.map_err(|problem| format!("relay.database: {problem}"))?;
+        match &self.gateway {
+            Some(gateway) => gateway.ready().await.map(drop).map_err(|problem| problem.to_string()),
+            None => Ok(()),
+        }
+    }
+
+    async fn status(&self) -> Vec<Check> {
+        let mut checks = vec![Check::of("ports", accepting(&self.ports))];
+        checks.extend(self.relay.status().await);
+        checks
     }
 
     fn alive(&self) -> Result<(), String> {
@@ -100,17 +129,51 @@ impl Readiness for RelayReadiness {
 }
 
 /// A gateway that serves.
-pub struct GatewayReadiness(pub Gateway);
+pub struct GatewayReadiness {
+    pub gateway: Gateway,
+    pub ports: Vec<(&'static str, Pulse)>,
+}
 
 #[async_trait]
 impl Readiness for GatewayReadiness {
     async fn ready(&self) -> Result<(), String> {
-        self.0.ready().await.map(drop).map_err(|problem| problem.to_string())
+        accepting(&self.ports)?;
+        self.gateway.ready().await.map(drop).map_err(|problem| problem.to_string())
+    }
+
+    async fn status(&self) -> Vec<Check> {
+        let ready = self.gateway.ready().await;
+        let signers = match &ready {
+            Err(_) => Err("unknown: the TEE does not answer".to_owned()),
+            Ok(state) => may_sponsor(state),
+        };
+        let provisioned = match &ready {
+            Ok(SecurityState { provisioned: None, .. }) => Err("the TEE is not provisioned".to_owned()),
+            Ok(_) => Ok(()),
+            Err(problem) => Err(problem.to_string()),
+        };
+        vec![
+            Check::of("ports", accepting(&self.ports)),
+            Check::of("tee", provisioned),
+            Check::of("relay_keys", signers),
+        ]
     }
 
     fn alive(&self) -> Result<(), String> {
-        alive(&self.0)
+        alive(&self.gateway)
     }
+}
+
+fn may_sponsor(state: &SecurityState) -> Result<(), String> {
+    let mut signers = state.provisioned.iter().flat_map(|provisioned| provisioned.signers.iter());
+    match signers.any(|signer| signer.permissions.contains(Permissions::SPONSOR)) {
+        true => Ok(()),
+        false => Err("the TEE authorises no relay key to sponsor: super-relay admin authorize".to_owned()),
+    }
+}
+
+fn accepting(ports: &[(&'static str, Pulse)]) -> Result<(), String> {
+    ports.iter().try_for_each(|(name, pulse)| pulse.check().map_err(|problem| format!("{name}: {problem}")))
 }
 
 fn alive(gateway: &Gateway) -> Result<(), String> {

@@ -30,5 +30,7 @@ mod remote_kms;
 mod retries;
 mod rotation;
 mod sponsorship;
+mod status;
+mod stopping;
 mod v09;
 mod websocket;

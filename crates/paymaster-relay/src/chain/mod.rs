@@ -46,6 +46,12 @@ pub trait EntryPointReader: Send + Sync {
     /// [`ChainError`].
     async fn mined(&self, deployment: &Deployment, from: u64, to: u64) -> Result<Vec<MinedOp>, ChainError>;
 
+    /// Whether a paymaster admits a key's signatures (`isActiveSigner`).
+    ///
+    /// # Errors
+    /// [`ChainError`].
+    async fn admits(&self, deployment: &Deployment, signer: Address) -> Result<bool, ChainError>;
+
     /// EIP-155 chain id of the node.
     ///
     /// # Errors

@@ -22,6 +22,7 @@ use crate::settings::{ChainSettings, SettingsError};
 sol! {
     function balanceOf(address account) returns (uint256);
     function paused() returns (bool);
+    function isActiveSigner(address signer) returns (bool);
     event UserOperationEvent(
         bytes32 indexed userOpHash,
         address indexed sender,
@@ -128,6 +129,10 @@ impl EntryPointReader for RpcChain {
             .to_block(to);
         let logs = self.ask(self.provider.get_logs(&filter)).await?;
         logs.iter().map(mined_op).collect()
+    }
+
+    async fn admits(&self, deployment: &Deployment, signer: Address) -> Result<bool, ChainError> {
+        self.call(deployment.paymaster, &isActiveSignerCall { signer: eth(signer) }).await
     }
 
     async fn chain_id(&self) -> Result<u64, ChainError> {

@@ -2,8 +2,8 @@
 
 use std::error::Error as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use breaker::Breaker;
@@ -13,6 +13,7 @@ use proto::json::passkey::base64url;
 use proto::json::{address, bytes};
 use proto::signers::AuthorisedSigner;
 use proto::{AccountId, Permissions, Signature, UserOpHash};
+use reqwest::header::DATE;
 use reqwest::{Client, Method, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -25,6 +26,8 @@ use super::body::{
 use super::{Kms, KmsError, KmsSigners};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// In the place of seconds.
+const UNKNOWN: i64 = i64::MIN;
 /// How a gateway names itself.
 const SERVICE: &str = "super-relay-kms";
 const UNREADABLE: &str = "this version cannot read what it answers; is it a KMS gateway?";
@@ -36,6 +39,8 @@ pub struct HttpKms {
     gateways: Vec<Gateway>,
     /// The index of the gateway that answered last.
     preferred: AtomicUsize,
+    /// Seconds, of the gateway that answered last.
+    clock_ahead: AtomicI64,
 }
 
 /// One of the gateways, and whether it answers.
@@ -79,7 +84,7 @@ impl HttpKms {
             .build()
             .map_err(|_| unavailable("no HTTP client can be made"))?;
         let gateways = gateways.into_iter().map(|url| Gateway::new(url, client.clone())).collect();
-        Ok(Self { client, gateways, preferred: AtomicUsize::new(0) })
+        Ok(Self { client, gateways, preferred: AtomicUsize::new(0), clock_ahead: AtomicI64::new(UNKNOWN) })
     }
 
     async fn ask<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, KmsError> {
@@ -119,6 +124,17 @@ impl HttpKms {
         outcome
     }
 
+    /// The clock at the other end, within the second that HTTP tells it and the time of the way.
+    fn note_time(&self, response: &Response) {
+        let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
+        let Some(theirs) = date.and_then(|date| httpdate::parse_http_date(date).ok()) else { return };
+        let ahead = match theirs.duration_since(SystemTime::now()) {
+            Ok(ahead) => i64::try_from(ahead.as_secs()),
+            Err(behind) => i64::try_from(behind.duration().as_secs()).map(std::ops::Neg::neg),
+        };
+        self.clock_ahead.store(ahead.unwrap_or(UNKNOWN), Ordering::Relaxed);
+    }
+
     async fn send(&self, gateway: &Url, call: &Call<'_>) -> Result<Result<Vec<u8>, KmsError>, Attempt> {
         let url = under(gateway, call.path)?;
         let mut request = self.client.request(call.method.clone(), url);
@@ -129,6 +145,7 @@ impl HttpKms {
             request = request.json(body);
         }
         let response = request.send().await.map_err(|error| not_answered(&error))?;
+        self.note_time(&response);
         let status = response.status();
         let body = read(response).await?;
         if status.is_success() {
@@ -201,6 +218,10 @@ impl Kms for HttpKms {
     async fn ready(&self) -> Result<(), KmsError> {
         let _: HealthAnswer = self.ask(get(&["health"])).await?;
         Ok(())
+    }
+
+    fn clock_ahead(&self) -> Option<i64> {
+        Some(self.clock_ahead.load(Ordering::Relaxed)).filter(|ahead| *ahead != UNKNOWN)
     }
 }
 

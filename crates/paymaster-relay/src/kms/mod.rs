@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use proto::command::{RotateSigner, Sponsor, SponsorReply, WalletInfo};
 use proto::digest::personal_message_hash;
 use proto::signers::AuthorisedSigner;
-use proto::{AccountId, Address};
+use proto::{AccountId, Address, Permissions};
 use thiserror::Error;
 
 pub use http::HttpKms;
@@ -48,6 +48,12 @@ pub trait Kms: Send + Sync {
     /// # Errors
     /// [`KmsError`].
     async fn ready(&self) -> Result<(), KmsError>;
+
+    /// Seconds that its clock was ahead of ours when it last answered, below zero when behind. `None` when nobody knows, or
+    /// it is the same clock.
+    fn clock_ahead(&self) -> Option<i64> {
+        None
+    }
 }
 
 /// What the trusted application says about signers.
@@ -62,6 +68,13 @@ pub struct KmsSigners {
 }
 
 impl KmsSigners {
+    /// Whether a relay key may have operations sponsored.
+    #[must_use]
+    pub fn may_sponsor(&self, address: Address) -> bool {
+        let sponsors = |signer: &&AuthorisedSigner| signer.permissions.contains(Permissions::SPONSOR);
+        self.signers.iter().filter(sponsors).any(|signer| signer.address == address)
+    }
+
     /// Whether a relay key is authorised.
     #[must_use]
     pub fn authorises(&self, address: Address) -> bool {

@@ -24,11 +24,11 @@ async fn kms_down_is_retryable_and_reserves_nothing_until_it_is_up() {
         refusal.assert_is(-32603, "kms_unavailable", true);
         assert_eq!(world.reserved_rows().await.len(), 0);
     }
-    assert!(world.relay.ready().await.is_err());
+    assert!(world.problem("kms").await.is_some());
     world.tee.down.store(false, Ordering::SeqCst);
     world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, passkey])).await.unwrap();
     assert_eq!(world.reserved_rows().await.len(), 1);
-    world.relay.ready().await.unwrap();
+    assert_eq!(world.problem("kms").await, None);
 }
 
 #[tokio::test]
@@ -75,7 +75,7 @@ async fn chain_down_is_retryable_and_signs_nothing() {
     let refusal = world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, passkey])).await.unwrap_err();
     refusal.assert_is(-32603, "chain_unavailable", true);
     assert_eq!(world.sponsorships(), 0);
-    assert!(world.relay.ready().await.is_err());
+    assert!(world.problem("chain").await.is_some());
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! A relay is ready over its own chain with its own contracts, and else says what is wrong and where.
+//! What a relay says of itself: whether it takes requests, and what a sponsorship lacks.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,13 +14,14 @@ use crate::support::World;
 /// Where nobody has a contract.
 const NOBODY: Address = Address::repeat_byte(0x77);
 
+/// What is wrong with the chain.
 async fn reason(world: &World) -> String {
-    world.relay.ready().await.unwrap_err().to_string()
+    world.problem("chain").await.expect("nothing is wrong")
 }
 
 async fn with(change: impl FnOnce(&World) -> Value) -> World {
     let mut world = World::new(V07).await;
-    world.relay.ready().await.unwrap();
+    assert_eq!(world.problem("chain").await, None);
     let Value::Object(changed) = change(&world) else { unreachable!("sections of the settings") };
     world.settings.as_object_mut().unwrap().extend(changed);
     world.restarted().await
@@ -70,12 +71,12 @@ async fn a_node_of_another_chain_is_not_ready_and_both_chains_are_named() {
 #[tokio::test]
 async fn contracts_that_were_found_are_looked_for_again_once_the_sweep_misses_them() {
     let world = World::new(V07).await;
-    world.relay.ready().await.unwrap();
+    assert_eq!(world.problem("chain").await, None);
     let gone =
         json!({ "jsonrpc": "2.0", "id": 1, "method": "anvil_setCode", "params": [world.paymaster.address(), "0x"] });
     let answer = reqwest::Client::new().post(world.anvil.url().clone()).json(&gone).send().await.unwrap();
     assert!(answer.text().await.unwrap().contains(r#""result":null"#));
-    world.relay.ready().await.expect("what was found is not asked for at every probe");
+    assert_eq!(world.problem("chain").await, None, "what was found is not asked for at every probe");
 
     let stop = CancellationToken::new();
     let sweep = async {
@@ -86,4 +87,45 @@ async fn contracts_that_were_found_are_looked_for_again_once_the_sweep_misses_th
 
     let reason = reason(&world).await.to_lowercase();
     assert!(reason.contains(&format!("{:#x}", world.paymaster.address())), "{reason}");
+}
+
+#[tokio::test]
+async fn nothing_is_missing_where_everything_is_there() {
+    let world = World::new(V07).await;
+    for check in world.relay.status().await {
+        assert_eq!(check.problem, None, "{}", check.name);
+    }
+}
+
+#[tokio::test]
+async fn a_relay_whose_database_takes_no_write_is_not_ready_until_there_is_room() {
+    let world = World::new(V07).await;
+    world.relay.ready().await.unwrap();
+    let limit = async |pages: u32| {
+        let pragma = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
+        sqlx::query(pragma).execute(&world.store.pool()).await.unwrap();
+    };
+    // What is free within the file would do for a while.
+    sqlx::query("VACUUM").execute(&world.store.pool()).await.unwrap();
+    limit(1).await;
+    world.relay.ready().await.unwrap_err();
+    // The connection was made anew, without the limit.
+    world.relay.ready().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_relay_without_its_chain_or_kms_is_ready_and_says_what_it_lacks() {
+    let world = World::new(V07).await;
+    world.tee.down.store(true, std::sync::atomic::Ordering::SeqCst);
+    world.relay.ready().await.unwrap();
+    assert!(world.problem("kms").await.is_some());
+    assert_eq!(world.problem("relay_key").await.unwrap(), "unknown: the TEE does not answer");
+    world.tee.down.store(false, std::sync::atomic::Ordering::SeqCst);
+
+    let nobody = json!({ "chain_id": 31337, "rpc_url": "http://127.0.0.1:1" });
+    let mut world = world;
+    world.settings["chain"] = nobody;
+    let world = world.restarted().await;
+    world.relay.ready().await.unwrap();
+    assert_eq!(world.problem("deposit").await.unwrap(), "unknown: the chain does not answer");
 }

@@ -25,7 +25,7 @@ pub use operation::{bytes, flip, hex, increment, refused_on_chain};
 pub use patience::within_seconds;
 pub use process::{Process, run, run_answering, run_in};
 pub use signals::{Signal, freeze, signal_process, thaw};
-pub use world::{Ground, Setup, World, project};
+pub use world::{Ground, Setup, World, problem, project};
 
 /// Wei.
 pub const ETHER: u128 = 1_000_000_000_000_000_000;

@@ -133,7 +133,7 @@ pub async fn run_answering(arguments: &[&str], answer: impl Fn(&str) -> Option<S
 
 fn says_whether_it_is_ready(fields: &Value) -> bool {
     let message = fields["message"].as_str().unwrap_or_default();
-    message == "ready" || message.starts_with("serving, not ready: ")
+    message.starts_with("ready") || message.starts_with("not ready: ")
 }
 
 fn super_relay(arguments: &[&str]) -> Command {

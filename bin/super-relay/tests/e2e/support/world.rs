@@ -145,6 +145,11 @@ impl World {
         (response.status().as_u16(), response.text().await.unwrap())
     }
 
+    /// What `/status` says is wrong with a part, if anything.
+    pub async fn problem(&self, name: &str) -> Option<String> {
+        problem(&self.node, name).await
+    }
+
     /// Starts the node again over the same files, whichever way it has ended.
     pub async fn restart(&mut self) {
         self.node = start_node(self.data.path(), &self.configuration).await;
@@ -189,6 +194,17 @@ pub(super) async fn admit_tee(paymaster: &Paymaster, kms: &Kms) {
         tee_id: version["tee"]["id"].as_str().unwrap().parse().unwrap(),
     };
     paymaster.admit_signer(&signer).await.unwrap();
+}
+
+/// What `/status` of a process says is wrong with a part, if anything.
+pub async fn problem(process: &Process, name: &str) -> Option<String> {
+    let answer = reqwest::get(format!("{}/status?format=json", process.url("ops"))).await.unwrap();
+    let (code, status): (u16, Value) = (answer.status().as_u16(), answer.json().await.unwrap());
+    assert_eq!(code == 200, status["ok"] == true, "{status}");
+    let check = status["checks"].as_array().unwrap().iter().find(|check| check["name"] == name);
+    let check = check.unwrap_or_else(|| panic!("no check {name}: {status}"));
+    assert_eq!(check["ok"] == true, check["problem"].is_null(), "{check}");
+    check["problem"].as_str().map(str::to_owned)
 }
 
 fn tools() -> Tools {

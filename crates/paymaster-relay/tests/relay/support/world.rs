@@ -246,6 +246,12 @@ impl World {
         hex_bytes(&signature.to_bytes())
     }
 
+    /// What the relay's status says is wrong with a part of it.
+    pub async fn problem(&self, name: &str) -> Option<String> {
+        let checks = self.relay.status().await;
+        checks.into_iter().find(|check| check.name == name).expect("there is no such check").problem
+    }
+
     /// Approves and asks for sponsorship.
     pub async fn sponsor(&self, dapp: &mut Dapp, op: &Value) -> Result<Value, Refusal> {
         let passkey = self.approval(dapp, op).await;

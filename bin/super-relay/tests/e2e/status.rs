@@ -1,0 +1,122 @@
+//! `/readyz` says whether this process can take requests, `/status` whether a sponsorship could succeed now and what is
+//! missing. A dependency that others share takes no replica out of service.
+
+use devkit::EntryPointVersion::V07;
+use serde_json::{Value, json};
+
+use crate::support::{Ground, Process, Setup, World, freeze, problem, thaw, within_seconds, write_configuration};
+
+fn impatient(configuration: &mut Value) {
+    configuration["relay"]["chain"]["timeout_seconds"] = 1.into();
+}
+
+/// A node on this ground whose paymaster nobody has told of its TEE.
+async fn unadmitted(ground: &Ground) -> Process {
+    let file = ground.data.path().join("unadmitted.toml");
+    write_configuration(&ground.configuration, &file);
+    Process::start("node", &file).await
+}
+
+async fn ops(process: &Process, path: &str) -> (u16, String) {
+    let answer = reqwest::get(format!("{}{path}", process.url("ops"))).await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+#[tokio::test]
+async fn where_nothing_is_missing_the_status_says_so_as_text_and_as_json() {
+    let world = World::start(V07).await;
+    let (code, text) = world.ops("/status").await;
+    assert_eq!((code, text.lines().next()), (200, Some("ok")), "{text}");
+    assert!(text.lines().skip(1).all(|line| line.ends_with(": ok")), "{text}");
+    let client = reqwest::Client::new();
+    let url = format!("{}/status", world.node.url("ops"));
+    let answer: Value =
+        client.get(url).header("accept", "application/json").send().await.unwrap().json().await.unwrap();
+    assert_eq!(answer["ok"], true);
+    let names: Vec<_> = answer["checks"].as_array().unwrap().iter().map(|check| check["name"].clone()).collect();
+    let all = json!([
+        "process",
+        "ports",
+        "store",
+        "claims",
+        "chain",
+        "clocks",
+        "kms",
+        "tee",
+        "relay_key",
+        "signer",
+        "deposit"
+    ]);
+    assert_eq!(json!(names), all);
+    assert_eq!(world.ops("/status?format=xml").await.0, 400);
+}
+
+/// Field case 06.
+#[tokio::test]
+async fn a_relay_key_that_the_tee_does_not_know_is_missing_and_the_relay_takes_requests() {
+    let mut world = Setup::of(V07).start_apart().await;
+    assert_eq!(world.problem("relay_key").await, None);
+    world.node.kill().await;
+    world.configuration["relay"]["relay_key"]["file"] = json!(world.file("another-key.json"));
+    world.restart().await;
+
+    assert_eq!(world.ops("/readyz").await.0, 200);
+    assert_eq!(world.ops("/status").await.0, 503);
+    let problem = world.problem("relay_key").await.unwrap();
+    assert!(problem.contains("does not authorise the relay key 0x"), "{problem}");
+    assert_eq!(world.problem("tee").await, None);
+}
+
+/// Field case 06.
+#[tokio::test]
+async fn a_tee_that_is_not_provisioned_is_missing_in_the_relay_and_in_the_kms() {
+    let mut ground = Setup::of(V07).prepare().await;
+    let data = ground.data.path().to_owned();
+    let kms = json!({
+        "listen": { "kms": "127.0.0.1:0", "ops": "127.0.0.1:0" },
+        "log": { "format": "json" },
+        "kms": ground.configuration.as_object_mut().unwrap().remove("kms"),
+    });
+    let file = data.join("kms.toml");
+    write_configuration(&kms, &file);
+    let kms = Process::start("kms", &file).await;
+    ground.configuration.as_object_mut().unwrap().remove("bootstrap");
+    ground.configuration["remote_kms"] = json!({ "urls": [kms.url("kms")] });
+    let node = unadmitted(&ground).await;
+
+    for process in [&node, &kms] {
+        assert_eq!(ops(process, "/readyz").await.0, 200);
+        assert_eq!(ops(process, "/status").await.0, 503);
+        let problem = problem(process, "tee").await.unwrap();
+        assert!(problem.contains("not provisioned"), "{problem}");
+    }
+    assert_eq!(problem(&node, "kms").await, None, "it answers");
+}
+
+#[tokio::test]
+async fn a_signer_that_the_contract_does_not_admit_and_a_deposit_that_is_not_there_are_missing() {
+    let ground = Setup::of(V07).deposit(0).prepare().await;
+    let node = unadmitted(&ground).await;
+    assert_eq!(ops(&node, "/readyz").await.0, 200);
+    let signer = problem(&node, "signer").await.unwrap();
+    assert!(signer.contains("does not admit the TEE's signer 0x"), "{signer}");
+    let deposit = problem(&node, "deposit").await.unwrap();
+    assert!(deposit.contains("has a deposit of 0 gwei"), "{deposit}");
+    let said = "ready, but no sponsorship could succeed now: ";
+    assert_eq!(node.log().iter().filter(|line| line.contains(said)).count(), 1);
+}
+
+#[tokio::test]
+async fn a_chain_that_hangs_keeps_the_replica_ready_and_is_named_until_it_answers() {
+    let world = Setup::of(V07).configure(impatient).start().await;
+    freeze(world.anvil.process_id()).await;
+
+    let chain = world.problem("chain").await.unwrap();
+    assert!(chain.contains("the chain cannot answer now"), "{chain}");
+    for path in ["/livez", "/readyz"] {
+        assert_eq!(world.ops(path).await.0, 200, "{path}");
+    }
+
+    thaw(world.anvil.process_id());
+    within_seconds(30, async || (world.ops("/status").await.0 == 200).then_some(())).await;
+}
