@@ -3,11 +3,21 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { before, test } from "node:test";
 import { createSmartAccountClient } from "permissionless";
-import { http } from "viem";
-import { mined, newAccount } from "./support/accounts.mjs";
+import { concat, createClient, http } from "viem";
+import { createBundlerClient, formatUserOperationRequest } from "viem/account-abstraction";
+import { accountOf, mined, newAccount } from "./support/accounts.mjs";
 import { browser } from "./support/passkey.mjs";
 import { block, recipe } from "./support/docs.mjs";
-import { call, chain, entryPoint, origin, paymasterAddress, urls } from "./support/world.mjs";
+import {
+  call,
+  chain,
+  entryPoint,
+  origin,
+  paymasterAddress,
+  signatureScheme,
+  steadyFees,
+  urls,
+} from "./support/world.mjs";
 
 let docs, touches;
 
@@ -57,6 +67,37 @@ test("permissionless's own client sends as viem's does", async () => {
   const transaction = await client.sendTransaction(call);
 
   assert.equal((await chain.getTransactionReceipt({ hash: transaction })).status, "success");
+});
+
+test("the operation that pm_sponsor_with_tee answers is sent as it is", async () => {
+  const made = await docs.createAccount(urls.kms, "alice", signatureScheme);
+  const account = await accountOf(docs, made);
+  const { factory, factoryData } = await account.getFactoryArgs();
+  const deploy = entryPoint.version === "0.6" ? { initCode: concat([factory, factoryData]) } : { factory, factoryData };
+  const operation = formatUserOperationRequest({
+    sender: account.address,
+    nonce: 0n,
+    ...deploy,
+    callData: await account.encodeCalls([call]),
+    callGasLimit: 150_000n,
+    verificationGasLimit: 500_000n,
+    preVerificationGas: 60_000n,
+    ...(await steadyFees.estimateFeesPerGas()),
+    signature: "0x",
+  });
+  const relay = createClient({ transport: http(urls.rpc) });
+  const params = [operation, made.accountId];
+
+  const { webauthn } = await relay.request({ method: "pm_getSponsorshipIntent", params });
+  const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(webauthn);
+  const passkey = (await navigator.credentials.get({ publicKey })).toJSON();
+  const sponsored = await relay.request({ method: "pm_sponsor_with_tee", params: [...params, passkey] });
+
+  const bundler = createBundlerClient({ transport: http(urls.bundler), pollingInterval: 100 });
+  const ready = [sponsored.userOperation, entryPoint.address];
+  const hash = await bundler.request({ method: "eth_sendUserOperation", params: ready });
+  assert.equal(hash, sponsored.userOpHash);
+  await mined(bundler, hash);
 });
 
 test("six accounts at once", async () => {

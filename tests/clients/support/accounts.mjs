@@ -5,9 +5,8 @@ import { http } from "viem";
 import { createBundlerClient } from "viem/account-abstraction";
 import { chain, entryPoint, paymasterAddress, signatureScheme, steadyFees, urls } from "./world.mjs";
 
-/** A bundler client for a new account; `docs` are the modules of the recipe. */
-export async function newAccount(docs) {
-  const made = await docs.createAccount(urls.kms, "alice", signatureScheme);
+/** The SimpleAccount that `createAccount` made, with viem's paymaster for it in `paymaster`. */
+export async function accountOf(docs, made) {
   const { owner, paymaster } = docs.superRelay(urls.rpc, made);
   const account = await toSimpleSmartAccount({
     client: chain,
@@ -17,6 +16,12 @@ export async function newAccount(docs) {
     index: BigInt(made.salt),
   });
   assert.equal(account.address.toLowerCase(), made.sender.toLowerCase());
+  return { ...account, paymaster };
+}
+
+/** A bundler client for a new account; `docs` are the modules of the recipe. */
+export async function newAccount(docs) {
+  const { paymaster, ...account } = await accountOf(docs, await docs.createAccount(urls.kms, "alice", signatureScheme));
   return createBundlerClient({
     account,
     client: chain,
