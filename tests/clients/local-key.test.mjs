@@ -10,20 +10,35 @@ import {
   toSimple7702SmartAccount,
 } from "viem/account-abstraction";
 import { signAuthorization } from "viem/actions";
-import { call, chain, entryPoint, paymasterAddress, steadyFees, urls } from "./support/world.mjs";
+import { recipe } from "./support/docs.mjs";
+import { browser } from "./support/passkey.mjs";
+import {
+  call,
+  chain,
+  entryPoint,
+  origin,
+  paymasterAddress,
+  signatureScheme,
+  steadyFees,
+  urls,
+} from "./support/world.mjs";
 
 const owner = () => privateKeyToAccount(generatePrivateKey());
 
-/** Two operations one after the other, the first of which makes the account; it may carry more. */
-async function sendsTwice(account, first) {
-  const bundler = createBundlerClient({
+const bundlerOf = (account, options) =>
+  createBundlerClient({
     account,
     client: chain,
     paymaster: createPaymasterClient({ transport: http(urls.rpc) }),
     transport: http(urls.bundler),
     pollingInterval: 100,
     userOperation: steadyFees,
+    ...options,
   });
+
+/** Two operations one after the other, the first of which makes the account; it may carry more. */
+async function sendsTwice(account, first) {
+  const bundler = bundlerOf(account);
   for (const operation of [{ calls: [call], ...first }, { calls: [call, call] }]) {
     const hash = await bundler.sendUserOperation(operation);
     const receipt = await bundler.waitForUserOperationReceipt({ hash });
@@ -35,6 +50,20 @@ async function sendsTwice(account, first) {
 
 test("viem's paymaster client sponsors a SimpleAccount with a local key", async () => {
   await sendsTwice(await toSimpleSmartAccount({ client: chain, owner: owner(), entryPoint }));
+});
+
+test("an account of the TEE can't be named without its passkey", async () => {
+  browser(origin);
+  const { accountId } = await (await recipe()).createAccount(urls.kms, "alice", signatureScheme);
+  const account = await toSimpleSmartAccount({ client: chain, owner: owner(), entryPoint });
+
+  const sending = bundlerOf(account, { paymasterContext: { accountId } }).sendUserOperation({ calls: [call] });
+
+  await assert.rejects(sending, (error) => {
+    assert.match(String(error), /passkey/);
+    assert.equal(error.walk?.((cause) => cause.data?.reason)?.data.reason, "account_needs_passkey");
+    return true;
+  });
 });
 
 test("viem's paymaster client sponsors an EIP-7702 account", { skip: entryPoint.version !== "0.8" }, async () => {

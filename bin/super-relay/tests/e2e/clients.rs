@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::support::{Bystander, ORIGIN, Setup, World, client_tests};
+use crate::support::{Bystander, ORIGIN, Setup, World, client_tests, run};
 
 /// A suite starts up, then waits for a handful of operations to be mined.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -48,15 +48,39 @@ async fn viems_paymaster_client_sponsors_a_local_key(version: EntryPointVersion)
 #[tokio::test]
 async fn a_page_in_chromium_registers_approves_and_sends() {
     let page = Bystander::start("support/page.mjs", &[]).await;
-    let origin = page.url().to_owned();
-    let allow = move |configuration: &mut Value| {
-        configuration["kms"]["origins"] = json!([origin]);
-        configuration["relay"]["rpc"]["allowed_origins"] = json!([origin]);
-    };
-    let world = Setup::of(EntryPointVersion::V07).configure(allow).start().await;
+    let world = world_for(&page, json!({ "allowed_origins": [page.url()] })).await;
     let bundler = bundler(&world).await;
 
     Suite::new("browser.test.mjs").with("BUNDLER", bundler.url()).with("ORIGIN", page.url()).passes(&world).await;
+}
+
+/// As a wallet does that is given nothing but a URL (EIP-5792's `paymasterService`).
+#[tokio::test]
+async fn a_page_with_a_publishable_key_in_the_url_does_the_same() {
+    let page = Bystander::start("support/page.mjs", &[]).await;
+    let world = world_for(&page, json!({ "require_api_key": true, "allowed_origins": [] })).await;
+    let (bundler, file) = (bundler(&world).await, world.file("node.toml"));
+    let generate = ["api-key", "--config", file.to_str().unwrap(), "generate", "--label", "page", "--publishable"];
+    let made = run(&[&generate[..], &["--policy", "default", "--origin", page.url()]].concat()).await;
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let url = format!("{}/rpc/31337/{}", world.rpc().url(), String::from_utf8(made.stdout).unwrap().trim());
+
+    Suite::new("browser.test.mjs")
+        .with("BUNDLER", bundler.url())
+        .with("ORIGIN", page.url())
+        .with("RPC", &url)
+        .passes(&world)
+        .await;
+}
+
+/// A world whose passkeys are used at that page.
+async fn world_for(page: &Bystander, rpc: Value) -> World {
+    let origin = page.url().to_owned();
+    let configure = move |configuration: &mut Value| {
+        configuration["kms"]["origins"] = json!([origin]);
+        configuration["relay"]["rpc"] = rpc;
+    };
+    Setup::of(EntryPointVersion::V07).configure(configure).start().await
 }
 
 #[tokio::test]

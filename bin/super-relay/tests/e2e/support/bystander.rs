@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::project;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 const LISTENING: &str = " listening on ";
 
 /// A running script of tests/clients; killed when dropped.
