@@ -15,6 +15,8 @@ pub struct Behaviour {
     pub ceremony_type: Option<String>,
     /// A key outside the specification in clientDataJSON.
     pub extra_key: ExtraKey,
+    /// Whether clientDataJSON has its slashes as `\/`, as JSON allows and Firefox on Android does.
+    pub escapes_slashes: bool,
     /// Flag UP.
     pub user_present: bool,
     /// Flag UV.
@@ -40,6 +42,7 @@ impl Behaviour {
             top_origin: None,
             ceremony_type: None,
             extra_key: ExtraKey::OnRegistration,
+            escapes_slashes: false,
             user_present: true,
             user_verified: true,
             backup_eligible: false,

@@ -48,5 +48,6 @@ pub(super) fn client_data_json(
         top_origin: behaviour.top_origin.as_deref(),
         extra: extra.then_some(REMINDER),
     };
-    serde_json::to_vec(&data).map_err(|error| PasskeyError::Encoding { detail: error.to_string() })
+    let text = serde_json::to_string(&data).map_err(|error| PasskeyError::Encoding { detail: error.to_string() })?;
+    Ok(if behaviour.escapes_slashes { text.replace('/', r"\/") } else { text }.into_bytes())
 }

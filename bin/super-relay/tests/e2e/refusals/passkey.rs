@@ -25,6 +25,16 @@ async fn gas_changed_after_the_approval_is_refused(version: EntryPointVersion) {
     assert!(world.rpc().call("pm_sponsor_with_tee", params).await.is_ok());
 }
 
+/// Field case 02: Firefox on Android writes the origin as `http:\/\/localhost`.
+#[tokio::test]
+async fn client_data_with_escapes_registers_and_approves() {
+    let world = World::start(V07).await;
+    let mut account = TeeAccount::create_with(&world, |behaviour| behaviour.escapes_slashes = true).await;
+    let operation = account.operation(&world).await;
+    let answer = account.sponsored(&world, &operation).await.unwrap();
+    assert!(world.entry_point().handle_ops(&answer["userOperation"]).await.unwrap().success);
+}
+
 #[tokio::test]
 async fn an_approval_for_one_entry_point_is_none_for_another() {
     let mut ground = Setup::of(V07).prepare().await;

@@ -1,5 +1,6 @@
 //! Those who have accounts: one whose key lives in the TEE and whose passkey commands it, and one who keeps her key.
 
+use devkit::passkey::Behaviour;
 use devkit::user_operation::Draft;
 use devkit::{Address, Bytes, Call, SimpleAccountFactory, SoftPasskey, U256, execute};
 use proto::EntryPoint;
@@ -32,8 +33,14 @@ pub struct OwnedAccount {
 impl TeeAccount {
     /// Registers a new passkey and makes its account, as a dApp does.
     pub async fn create(world: &World) -> Self {
+        Self::create_with(world, |_| {}).await
+    }
+
+    /// The same in another browser.
+    pub async fn create_with(world: &World, change: impl FnOnce(&mut Behaviour)) -> Self {
         let kms = world.kms();
         let mut passkey = SoftPasskey::create(RP_ID, ORIGIN).unwrap();
+        change(&mut passkey.behaviour);
         let begun = kms.post("/webauthn/register/begin", &json!({ "userName": "e2e" })).await.unwrap();
         let registration = &begun["registrationId"];
         let credential = passkey.register(&begun["publicKey"]).unwrap();

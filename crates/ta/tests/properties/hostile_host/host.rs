@@ -124,8 +124,8 @@ impl Host {
         let version = EntryPointVersion::ALL[usize::from(operation.version)];
         let account = ACCOUNTS[usize::from(operation.account)];
         let (relay, mut passkey) = (relay(operation.relay), passkey(operation.passkey));
-        // Two passkeys count, two are synced.
-        passkey.count = if operation.passkey % 2 == 1 { self.count } else { 0 };
+        // Two passkeys count, of which each has a clone that gives the same counts again; two are synced.
+        passkey.count = if operation.passkey % 2 == 1 { self.count / 4 + 1 } else { 0 };
         if operation.sponsor {
             let mut command = sponsor(version, account, operation.variant);
             bend(&mut command, operation.terms);
