@@ -57,6 +57,13 @@ impl Kms {
         ask(path, client()?.get(self.url(path)?)).await
     }
 
+    /// Gets a path with a query.
+    pub async fn get_with(&self, path: &str, query: &[(&str, &str)]) -> Result<Value, Error> {
+        let mut url = self.url(path)?;
+        url.query_pairs_mut().extend_pairs(query);
+        ask(path, client()?.get(url)).await
+    }
+
     fn url(&self, path: &str) -> Result<Url, Error> {
         let mut url = self.0.clone();
         let mut segments = url.path_segments_mut().map_err(|()| failed("the address of the KMS has no path"))?;

@@ -24,8 +24,9 @@ impl Kms for InProcessKms {
         let state = self.0.security_state().await.map_err(refusal)?;
         let provisioned = state.provisioned.ok_or_else(|| refusal(GatewayError::Refused(Status::NotProvisioned)))?;
         Ok(KmsSigners {
-            counter: state.counter,
+            tee_id: state.tee_id,
             paymaster_signer: provisioned.paymaster_signer,
+            standby_paymaster_signer: provisioned.standby_paymaster_signer,
             signers: provisioned.signers.to_vec(),
         })
     }

@@ -2,8 +2,8 @@
 //! is elsewhere, and its signed commands come over `/admin`.
 
 use k256::ecdsa::SigningKey;
-use proto::command::{AdminRequest, AuthorizeSigner, Ceilings, Provision, RelyingParty, SetCeilings};
-use proto::digest::personal_message_hash;
+use proto::command::{AuthorizeSigner, Ceilings, Provision, RelyingParty, SetCeilings};
+use proto::typed_data::TypedData;
 use proto::{Address, Hash, Permissions, Signature, Status};
 use secrecy::{ExposeSecret, SecretSlice};
 use thiserror::Error;
@@ -11,7 +11,7 @@ use thiserror::Error;
 use crate::gateway::{Caller, Gateway, GatewayError};
 use crate::recover::{address_of, recover};
 
-/// Stands in a command until its challenge, which it is no part of, is signed.
+/// Stands in a command until it is signed.
 pub const UNSIGNED: Signature = Signature { r: [0; 32], s: [0; 32], v: 0 };
 
 /// The admin's key, wiped when dropped. No `Debug`, no `Clone`.
@@ -54,20 +54,20 @@ impl AdminKey {
         self.address
     }
 
-    /// Signs a command's challenge (EIP-191). The command's own signature is no part of it: put the result there.
+    /// Signs a command as EIP-712 typed data. The command's own signature is no part of it: put the result there.
     #[must_use]
-    pub fn sign(&self, command: &impl AdminRequest) -> Signature {
-        let Hash(message) = personal_message_hash(&command.challenge().0);
-        let (signature, recovery_id) = self.key.sign_prehash_recoverable(&message);
+    pub fn sign(&self, command: &impl TypedData) -> Signature {
+        let Hash(digest) = command.digest();
+        let (signature, recovery_id) = self.key.sign_prehash_recoverable(&digest);
         let (r, s) = signature.split_bytes();
         Signature { r: r.into(), s: s.into(), v: 27 + recovery_id.to_byte() }
     }
 }
 
-/// Whose signature over a command's challenge (EIP-191) it is. `None`: nobody's.
+/// Whose signature of the command, as EIP-712 typed data, it is. `None`: nobody's.
 #[must_use]
-pub fn signer_of(command: &impl AdminRequest, signature: &Signature) -> Option<Address> {
-    recover(&personal_message_hash(&command.challenge().0), signature)
+pub fn signer_of(command: &impl TypedData, signature: &Signature) -> Option<Address> {
+    recover(&command.digest(), signature)
 }
 
 /// What a development TEE shall be.
@@ -94,6 +94,7 @@ pub async fn bootstrap(gateway: &Gateway, admin: &AdminKey, wanted: Wanted) -> R
         provision(gateway, admin, &wanted, &caller).await?;
     }
     let state = gateway.security_state().await?;
+    let tee_id = state.tee_id;
     let provisioned = state.provisioned.ok_or(GatewayError::Refused(Status::NotProvisioned))?;
     if provisioned.admin != admin.address {
         return Err(BootstrapError::OtherAdmin { actual: provisioned.admin });
@@ -101,14 +102,14 @@ pub async fn bootstrap(gateway: &Gateway, admin: &AdminKey, wanted: Wanted) -> R
     let mut counter = state.counter;
     if provisioned.ceilings != wanted.ceilings {
         counter += 1;
-        let mut command = SetCeilings { ceilings: wanted.ceilings, counter, signature: UNSIGNED };
+        let mut command = SetCeilings { tee_id, ceilings: wanted.ceilings, counter, signature: UNSIGNED };
         command.signature = admin.sign(&command);
         gateway.set_ceilings(command, &caller).await?;
     }
     if !provisioned.signers.iter().any(|signer| signer.address == wanted.relay_signer) {
         counter += 1;
         let Wanted { relay_signer: signer, permissions, .. } = wanted;
-        let mut command = AuthorizeSigner { signer, permissions, counter, signature: UNSIGNED };
+        let mut command = AuthorizeSigner { tee_id, signer, permissions, counter, signature: UNSIGNED };
         command.signature = admin.sign(&command);
         gateway.authorize_signer(command, &caller).await?;
     }
@@ -123,11 +124,13 @@ async fn provision(
 ) -> Result<(), BootstrapError> {
     let relying_parties = proto::bytes::BoundedList::new(wanted.relying_parties.clone())
         .map_err(|_| GatewayError::Refused(Status::CeilingsInvalid))?;
+    let state = gateway.security_state().await?;
     let mut command = Provision {
+        tee_id: state.tee_id,
         admin: admin.address,
         relying_parties,
         ceilings: wanted.ceilings.clone(),
-        counter: gateway.security_state().await?.counter + 1,
+        counter: state.counter + 1,
         signature: UNSIGNED,
     };
     command.signature = admin.sign(&command);

@@ -1,12 +1,11 @@
-//! What the user, the relay, the admin and the platform sign (protocol, sections 2.1, 2.2 and 6).
+//! What the user, the relay and the platform sign (protocol, sections 2.1, 2.2 and 6). What the admin signs is in
+//! [`crate::typed_data`].
 
 use crate::abi::{Argument, encode};
 use crate::account_id::AccountId;
-use crate::command::{Opcode, PasskeyAssertion, Statement};
+use crate::command::{PasskeyAssertion, Statement};
 use crate::primitives::{Address, Hash, IntentHash, RequestDigest, UserOpHash, keccak256, keccak256_concat};
 
-/// Separates the challenges of the trusted application from everything else that may be signed.
-pub const TYPED_CHALLENGE_DOMAIN: &str = "SuperRelay typed challenge v1";
 /// Separates what is attested from everything else that a platform may sign for a trusted application.
 pub const ATTESTATION_DOMAIN: &str = "SuperRelay attestation v2";
 
@@ -30,8 +29,8 @@ pub fn user_signature_hash(assertion: Option<&PasskeyAssertion>) -> Hash {
 }
 
 /// `keccak256(abi.encode(bytes32 domain, bytes32 nonce, bytes32 teeId, bytes32 measurement, string version, uint64 counter,
-/// address admin, address paymasterSigner))`, where `domain` is the hash of [`ATTESTATION_DOMAIN`] and both addresses are zero before
-/// provisioning: what the platform signs into a quote, so that it proves which keys live in which trusted application, to
+/// address admin, address paymasterSigner, address standbyPaymasterSigner))`, where `domain` is the hash of
+/// [`ATTESTATION_DOMAIN`] and an address is zero where there is none, as before provisioning: what the platform signs into a quote, so that it proves which keys live in which trusted application, to
 /// whoever chose the nonce.
 #[must_use]
 pub fn attestation_challenge(nonce: &[u8; 32], statement: &Statement) -> Hash {
@@ -45,6 +44,7 @@ pub fn attestation_challenge(nonce: &[u8; 32], statement: &Statement) -> Hash {
         Argument::Static(&statement.counter),
         Argument::Static(&keys.map_or_else(Address::default, |keys| keys.admin)),
         Argument::Static(&keys.map_or_else(Address::default, |keys| keys.paymaster_signer)),
+        Argument::Static(&keys.and_then(|keys| keys.standby_paymaster_signer).unwrap_or_default()),
     ]))
 }
 
@@ -71,18 +71,4 @@ pub fn request_digest(
 #[must_use]
 pub fn personal_message_hash(message: &[u8; 32]) -> Hash {
     keccak256_concat(&[b"\x19Ethereum Signed Message:\n32", message])
-}
-
-/// `keccak256(abi.encode(bytes32 domain, uint16 opcode, string accountId, uint64 counter, bytes32 keccak256(fields)))`.
-/// The opcode keeps one command's approval from another's; the counter keeps it from a second time.
-/// `account_id` is `None` for commands of the admin, encoded as the empty string.
-#[must_use]
-pub fn typed_challenge(opcode: Opcode, account_id: Option<&AccountId>, counter: u64, fields: &Hash) -> Hash {
-    keccak256(encode(&[
-        Argument::Static(&keccak256(TYPED_CHALLENGE_DOMAIN)),
-        Argument::Static(&(opcode as u16)),
-        Argument::Dynamic(account_id.map_or("", AccountId::as_str).as_bytes()),
-        Argument::Static(&counter),
-        Argument::Static(fields),
-    ]))
 }

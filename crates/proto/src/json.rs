@@ -3,6 +3,7 @@
 mod excerpt;
 pub mod invitation;
 pub mod passkey;
+pub mod typed_data;
 
 use alloc::format;
 use alloc::string::{String, ToString};

@@ -22,6 +22,7 @@ pub mod primitives;
 pub mod signature;
 pub mod signers;
 pub mod status;
+pub mod typed_data;
 pub mod user_operation;
 pub mod webauthn;
 

@@ -69,6 +69,8 @@ statuses! {
 
     20 AdminSignatureInvalid "admin_signature_invalid" "the admin's signature does not match",
     21 CounterMismatch "counter_mismatch" "the counter is not the next one",
+    22 TeeIdMismatch "tee_id_mismatch" "the command is for another TEE",
+    23 StandbyKeyMismatch "standby_key_mismatch" "the standby paymaster key is another, or none was prepared",
 
     30 RelaySignatureInvalid "relay_signature_invalid" "the relay's signature does not parse",
     31 SignerNotAuthorised "signer_not_authorised" "the relay key is not authorised",
@@ -77,6 +79,7 @@ statuses! {
     34 TooManySigners "too_many_signers" "no more relay keys can be authorised",
     35 PermissionsMeaningless "permissions_meaningless" "the permissions are empty or unknown",
     36 RotationProofInvalid "rotation_proof_invalid" "the rotation is not signed by both keys",
+    37 SignerRecordMismatch "signer_record_mismatch" "no relay key has that record and that address",
 
     40 DeploymentNotAllowed "deployment_not_allowed" "chain, EntryPoint and paymaster are not within the ceilings",
     41 CostAboveCeiling "cost_above_ceiling" "the worst case costs more than the ceiling",
@@ -92,6 +95,7 @@ statuses! {
     60 AccountUnknown "account_unknown" "no such account",
     61 AccountExists "account_exists" "the account id is taken by another credential",
     62 CredentialConflict "credential_conflict" "the credential is known with another key or account id",
+    63 TooManyAccounts "too_many_accounts" "the ceiling on accounts is reached",
 
     70 PasskeyMissing "passkey_missing" "no passkey assertion",
     71 CredentialUnknown "credential_unknown" "the credential is not the account's",

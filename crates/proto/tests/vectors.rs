@@ -91,9 +91,9 @@ fn every_attestation_challenge_is_the_one_that_a_verifier_computes() {
             version: Bounded::new(text(&vector, "version").to_owned()).unwrap(),
             measurement: Hash(word("measurement")),
             counter: vector["counter"].as_u64().unwrap(),
-            provisioned: address("admin")
-                .zip(address("paymasterSigner"))
-                .map(|(admin, paymaster_signer)| ProvisionedKeys { admin, paymaster_signer }),
+            provisioned: address("admin").zip(address("paymasterSigner")).map(|(admin, paymaster_signer)| {
+                ProvisionedKeys { admin, paymaster_signer, standby_paymaster_signer: address("standbyPaymasterSigner") }
+            }),
         };
         assert_eq!(statement.challenge(&word("nonce")), Hash(word("challenge")), "{}", vector["name"]);
     }

@@ -1,25 +1,29 @@
-//! Commands of the admin: who may give them, and the state each one makes. Nothing is changed here.
+//! Signed commands: who may give them, and the state each one makes. Nothing is changed here.
 
 use alloc::vec::Vec;
 
 use proto::bytes::BoundedList;
-use proto::command::{AdminRequest, AuthorizeSigner, Provision, Provisioned, RevokeSigner, RotateSigner, SetCeilings};
+use proto::command::{
+    AdminRequest, AuthorizeSigner, Provision, Provisioned, RevokeSigner, RotatePaymasterKey, RotateSigner, SetCeilings,
+    SignedCommand,
+};
 use proto::limits::MAX_SIGNERS;
 use proto::signers::AuthorisedSigner;
-use proto::{Address, Permissions, Signature, Status};
+use proto::{Address, Permissions, Signature, Status, TeeId};
 
 use crate::ceilings;
-use crate::recover::personal_signer;
+use crate::recover::signer_of;
 
-/// Refuses a command that is not for the next count: a replay, or one that others overtook.
-pub(crate) fn check_counter(command: &impl AdminRequest, counter: u64) -> Result<(), Status> {
+/// Refuses a command for another TEE, and one that is not for the next count: a replay, or one that others overtook.
+pub(crate) fn check_turn(command: &impl AdminRequest, tee_id: TeeId, counter: u64) -> Result<(), Status> {
+    check_tee(command, tee_id)?;
     let next = counter.checked_add(1).ok_or(Status::CounterFailed)?;
     (command.counter() == next).then_some(()).ok_or(Status::CounterMismatch)
 }
 
 /// Refuses a command that the admin did not sign.
-pub(crate) fn check_admin(command: &impl AdminRequest, signature: &Signature, admin: &Address) -> Result<(), Status> {
-    is_signed_by(command, signature, admin).then_some(()).ok_or(Status::AdminSignatureInvalid)
+pub(crate) fn check_admin(command: &impl AdminRequest, admin: &Address) -> Result<(), Status> {
+    is_signed_by(command, &command.signature(), admin).then_some(()).ok_or(Status::AdminSignatureInvalid)
 }
 
 /// The first state. The relay keys come later, one by one.
@@ -27,9 +31,11 @@ pub(crate) fn provision(command: Provision, paymaster_signer: Address) -> Provis
     Provisioned {
         admin: command.admin,
         paymaster_signer,
+        standby_paymaster_signer: None,
         signers: BoundedList::default(),
         relying_parties: command.relying_parties,
         ceilings: command.ceilings,
+        accounts: 0,
     }
 }
 
@@ -39,7 +45,7 @@ pub(crate) fn check_provision(command: &Provision) -> Result<(), Status> {
     ceilings::validate(&command.ceilings)
 }
 
-/// One relay key more.
+/// One record of a relay key more.
 pub(crate) fn authorize(current: &Provisioned, command: &AuthorizeSigner) -> Result<Provisioned, Status> {
     if command.permissions.is_meaningless() {
         return Err(Status::PermissionsMeaningless);
@@ -50,20 +56,38 @@ pub(crate) fn authorize(current: &Provisioned, command: &AuthorizeSigner) -> Res
     if current.signers.len() >= MAX_SIGNERS {
         return Err(Status::TooManySigners);
     }
-    let signer = AuthorisedSigner { address: command.signer, permissions: command.permissions };
+    let signer = AuthorisedSigner {
+        record: command.counter,
+        authorised_as: command.signer,
+        address: command.signer,
+        permissions: command.permissions,
+        rotations: 0,
+    };
     with_signers(current, current.signers.iter().copied().chain([signer]))
 }
 
-/// One relay key less.
+/// One record of a relay key less, whichever key is in it by now.
 pub(crate) fn revoke(current: &Provisioned, command: &RevokeSigner) -> Result<Provisioned, Status> {
-    find(current, &command.signer).ok_or(Status::SignerNotAuthorised)?;
-    let stays = |signer: &AuthorisedSigner| signer.address != command.signer;
-    with_signers(current, current.signers.iter().copied().filter(stays))
+    let is_meant =
+        |signer: &AuthorisedSigner| signer.record == command.record && signer.authorised_as == command.authorised_as;
+    if !current.signers.iter().any(is_meant) {
+        return Err(Status::SignerRecordMismatch);
+    }
+    with_signers(current, current.signers.iter().copied().filter(|signer| !is_meant(signer)))
 }
 
-/// One relay key in the place of another, with the same permissions.
-pub(crate) fn rotate(current: &Provisioned, command: &RotateSigner) -> Result<Provisioned, Status> {
+/// One relay key in the place of another, in the same record. It counts on the record: the admin's counter stays, so what
+/// admins are signing meanwhile stays good.
+pub(crate) fn rotate(current: &Provisioned, command: &RotateSigner, tee_id: TeeId) -> Result<Provisioned, Status> {
+    check_tee(command, tee_id)?;
     let leaving = find(current, &command.current).ok_or(Status::SignerNotAuthorised)?;
+    if leaving.record != command.record {
+        return Err(Status::SignerRecordMismatch);
+    }
+    let rotations = leaving.rotations.checked_add(1).ok_or(Status::CounterFailed)?;
+    if command.rotation != rotations {
+        return Err(Status::CounterMismatch);
+    }
     if find(current, &command.next).is_some() {
         return Err(Status::SignerAlreadyAuthorised);
     }
@@ -73,12 +97,16 @@ pub(crate) fn rotate(current: &Provisioned, command: &RotateSigner) -> Result<Pr
         return Err(Status::RotationProofInvalid);
     }
     match &command.admin_signature {
-        Some(signature) => check_admin(command, signature, &current.admin)?,
+        Some(signature) if is_signed_by(command, signature, &current.admin) => {}
         None if leaving.permissions.contains(Permissions::ROTATE) => {}
-        None => return Err(Status::AdminSignatureInvalid),
+        _ => return Err(Status::AdminSignatureInvalid),
     }
     let replace = |signer: AuthorisedSigner| {
-        if signer.address == command.current { AuthorisedSigner { address: command.next, ..signer } } else { signer }
+        if signer.record == command.record {
+            AuthorisedSigner { address: command.next, rotations, ..signer }
+        } else {
+            signer
+        }
     };
     with_signers(current, current.signers.iter().copied().map(replace))
 }
@@ -89,8 +117,17 @@ pub(crate) fn set_ceilings(current: &Provisioned, command: &SetCeilings) -> Resu
     Ok(Provisioned { ceilings: command.ceilings.clone(), ..current.clone() })
 }
 
-fn is_signed_by(command: &impl AdminRequest, signature: &Signature, signer: &Address) -> bool {
-    personal_signer(&command.challenge().0, signature).as_ref() == Some(signer)
+/// Whether the standby that the command names is the one there is.
+pub(crate) fn check_standby(current: &Provisioned, command: &RotatePaymasterKey) -> Result<(), Status> {
+    (current.standby_paymaster_signer == Some(command.next)).then_some(()).ok_or(Status::StandbyKeyMismatch)
+}
+
+fn check_tee(command: &impl SignedCommand, tee_id: TeeId) -> Result<(), Status> {
+    (command.tee_id() == tee_id).then_some(()).ok_or(Status::TeeIdMismatch)
+}
+
+fn is_signed_by(command: &impl SignedCommand, signature: &Signature, signer: &Address) -> bool {
+    signer_of(&command.digest(), signature).as_ref() == Some(signer)
 }
 
 fn find<'a>(current: &'a Provisioned, address: &Address) -> Option<&'a AuthorisedSigner> {

@@ -3,7 +3,7 @@
 use proto::command::{Ceilings, Deployment, RelyingParty};
 use proto::limits::MAX_GAS_FIELD;
 use proto::paymaster::{MAX_TIMESTAMP, WINDOW_SLACK};
-use proto::{EntryPoint, EntryPointVersion, Status, Terms, UserOperation, frame, worst_case_cost};
+use proto::{Address, EntryPoint, EntryPointVersion, Status, Terms, UserOperation, frame, worst_case_cost};
 
 /// Bytes of relying parties, so that `VerifySecurityState` always has a reply.
 const MAX_RELYING_PARTIES_RECORD: usize = 32 * 1024;
@@ -16,8 +16,12 @@ pub(crate) fn validate(ceilings: &Ceilings) -> Result<(), Status> {
         let same_contract = a.chain_id == b.chain_id && a.address == b.address;
         !same_contract || a.version == b.version && one.paymaster != other.paymaster
     });
+    // For the zero address the EntryPoint has the account pay.
+    let exist = deployments.iter().all(|deployment| {
+        deployment.paymaster != Address::default() && deployment.entry_point.address != Address::default()
+    });
     let bounded = ceilings.max_window > 0 && ceilings.max_cost.0 > 0;
-    (!deployments.is_empty() && unambiguous && bounded).then_some(()).ok_or(Status::CeilingsInvalid)
+    (!deployments.is_empty() && unambiguous && exist && bounded).then_some(()).ok_or(Status::CeilingsInvalid)
 }
 
 /// Refuses relying parties that no passkey can come from, or that are listed twice.

@@ -3,15 +3,15 @@
 use alloc::vec::Vec;
 
 use proto::command::{
-    AdminRequest, Attest, AttestReply, AuthorizeSigner, Batch, CreateHybridAccount, Echo, Echoed, GetVersion,
-    GetWalletInfo, Hello, Opcode, Phase, Provision, Provisioned, ProvisionedKeys, Request, RevokeSigner, RotateSigner,
-    SecurityState, SetCeilings, SignReply, SignWithHybridKey, Sponsor, SponsorReply, Statement, TaHello, TaVersion,
+    AdminRequest, Attest, AttestReply, Batch, CreateHybridAccount, Echo, Echoed, GetVersion, GetWalletInfo, Hello,
+    Opcode, Phase, PreparePaymasterKey, Provision, Provisioned, ProvisionedKeys, Request, RotatePaymasterKey,
+    RotateSigner, SecurityState, SignReply, SignWithHybridKey, Sponsor, SponsorReply, Statement, TaHello, TaVersion,
     VerifySecurityState, WalletInfo,
 };
 use proto::limits::{MAX_FRAME, MAX_REPLY};
-use proto::{Bounded, Signature, Status, frame};
+use proto::{Bounded, Status, frame};
 
-use crate::accounts::Accounts;
+use crate::accounts::{Accounts, Progress};
 use crate::checks::{CheckedOperation, CheckedSponsorship};
 use crate::keys::{AccountKey, PaymasterKey};
 use crate::ports::{Attestor, Entropy, MonotonicCounter, NoAttestation, Platform, SecureStore};
@@ -85,19 +85,18 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A: Attestor> Core<S, E, C,
             Opcode::CreateHybridAccount => answer(payload, |command| self.create_account(&command)),
             Opcode::SignWithHybridKey => answer(payload, |command| self.sign(&command)),
             Opcode::Sponsor => answer(payload, |command| self.sponsor(&command)),
-            Opcode::AuthorizeSigner => answer(payload, |command: AuthorizeSigner| {
-                self.administer(&command, Some(&command.signature), |now| admin::authorize(now, &command))
-            }),
-            Opcode::RevokeSigner => answer(payload, |command: RevokeSigner| {
-                self.administer(&command, Some(&command.signature), |now| admin::revoke(now, &command))
-            }),
-            // Who must sign a rotation depends on the key that leaves.
-            Opcode::RotateSigner => answer(payload, |command: RotateSigner| {
-                self.administer(&command, None, |now| admin::rotate(now, &command))
-            }),
-            Opcode::SetCeilings => answer(payload, |command: SetCeilings| {
-                self.administer(&command, Some(&command.signature), |now| admin::set_ceilings(now, &command))
-            }),
+            Opcode::AuthorizeSigner => {
+                answer(payload, |command| self.administer(&command, |now| admin::authorize(now, &command)))
+            }
+            Opcode::RevokeSigner => {
+                answer(payload, |command| self.administer(&command, |now| admin::revoke(now, &command)))
+            }
+            Opcode::RotateSigner => answer(payload, |command| self.rotate(&command)),
+            Opcode::SetCeilings => {
+                answer(payload, |command| self.administer(&command, |now| admin::set_ceilings(now, &command)))
+            }
+            Opcode::PreparePaymasterKey => answer(payload, |command| self.prepare_paymaster_key(&command)),
+            Opcode::RotatePaymasterKey => answer(payload, |command| self.rotate_paymaster_key(&command)),
         }
     }
 
@@ -135,6 +134,7 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A: Attestor> Core<S, E, C,
             provisioned: state.system().map(System::provisioned).map(|provisioned| ProvisionedKeys {
                 admin: provisioned.admin,
                 paymaster_signer: provisioned.paymaster_signer,
+                standby_paymaster_signer: provisioned.standby_paymaster_signer,
             }),
         };
         let quote = self.attestor.quote(&statement.challenge(&command.nonce))?;
@@ -147,31 +147,51 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A: Attestor> Core<S, E, C,
         if state.system().is_some() {
             return Err(Status::AlreadyProvisioned);
         }
-        admin::check_counter(&command, state.admin_counter())?;
-        admin::check_admin(&command, &command.signature, &command.admin)?;
+        admin::check_turn(&command, state.tee_id(), state.admin_counter())?;
+        admin::check_admin(&command, &command.admin)?;
         admin::check_provision(&command)?;
-        let secret = Secret::draw(&mut self.entropy)?;
-        let paymaster_key = PaymasterKey::new(&secret).ok_or(Status::EntropyFailed)?;
+        let paymaster_key = PaymasterKey::draw(&mut self.entropy)?;
         let counter = command.counter;
         let provisioned = admin::provision(command, paymaster_key.address());
-        self.commit(|state| state.commanded(counter, |_| Some(System::new(paymaster_key, provisioned))))
+        self.commit(|state| state.provisioned(counter, System::new(paymaster_key, provisioned)))
     }
 
     /// Checks everything, that the effect is possible included, before anything changes.
     fn administer<R: AdminRequest>(
         &mut self,
         command: &R,
-        signature: Option<&Signature>,
         effect: impl FnOnce(&Provisioned) -> Result<Provisioned, Status>,
     ) -> Result<(), Status> {
+        let next = effect(self.admitted(command)?)?;
+        self.commit(|state| state.commanded(command.counter(), |system| system.with(next)))
+    }
+
+    /// Who must sign a rotation depends on the key that leaves.
+    fn rotate(&mut self, command: &RotateSigner) -> Result<(), Status> {
         let state = self.state()?;
         let now = state.system().ok_or(Status::NotProvisioned)?.provisioned();
-        admin::check_counter(command, state.admin_counter())?;
-        if let Some(signature) = signature {
-            admin::check_admin(command, signature, &now.admin)?;
-        }
-        let next = effect(now)?;
-        self.commit(|state| state.commanded(command.counter(), |system| system.map(|system| system.with(next))))
+        let next = admin::rotate(now, command, state.tee_id())?;
+        self.commit(|state| state.changed(|system| system.with(next)))
+    }
+
+    fn prepare_paymaster_key(&mut self, command: &PreparePaymasterKey) -> Result<(), Status> {
+        self.admitted(command)?;
+        let key = PaymasterKey::draw(&mut self.entropy)?;
+        self.commit(|state| state.commanded(command.counter, |system| system.with_standby(key)))
+    }
+
+    fn rotate_paymaster_key(&mut self, command: &RotatePaymasterKey) -> Result<(), Status> {
+        admin::check_standby(self.admitted(command)?, command)?;
+        self.commit(|state| state.commanded(command.counter, System::with_standby_in_use))
+    }
+
+    /// The provisioned state, if the command is the admin's next one to this TEE.
+    fn admitted(&self, command: &impl AdminRequest) -> Result<&Provisioned, Status> {
+        let state = self.state()?;
+        let now = state.system().ok_or(Status::NotProvisioned)?.provisioned();
+        admin::check_turn(command, state.tee_id(), state.admin_counter())?;
+        admin::check_admin(command, &now.admin)?;
+        Ok(now)
     }
 
     /// Gone from memory until the next one is sealed: after a failed write only the store knows which one holds.
@@ -192,8 +212,22 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A: Attestor> Core<S, E, C,
 
     fn create_account(&mut self, command: &CreateHybridAccount) -> Result<WalletInfo, Status> {
         let system = ready(self.state.as_ref())?;
-        let passkey = verify_registration(&command.registration, &system.provisioned().relying_parties)?;
-        self.accounts.create(&mut self.store, &mut self.entropy, command, passkey)
+        let provisioned = system.provisioned();
+        let passkey = verify_registration(&command.registration, &provisioned.relying_parties)?;
+        let is_counted = match self.accounts.progress(&mut self.store, command, &passkey)? {
+            Progress::Made(info) => return Ok(info),
+            Progress::Begun => true,
+            Progress::New if provisioned.accounts >= provisioned.ceilings.max_accounts => {
+                return Err(Status::TooManyAccounts);
+            }
+            Progress::New => false,
+        };
+        let entropy = Secret::draw(&mut self.entropy)?;
+        // Before anything of the account is there: one that breaks off later is counted and not there, never the other way.
+        if !is_counted {
+            self.commit(|state| state.changed(System::with_account))?;
+        }
+        self.accounts.create(&mut self.store, command, passkey, entropy)
     }
 
     fn sponsor(&mut self, command: &Sponsor) -> Result<SponsorReply, Status> {

@@ -8,6 +8,7 @@ use proto::{Address, Hash, PaymasterDigest, Signature, Status};
 use zeroize::Zeroizing;
 
 use crate::checks::{CheckedOperation, CheckedSponsorship};
+use crate::ports::Entropy;
 use crate::recover::address_of;
 use crate::secret::Secret;
 
@@ -44,6 +45,11 @@ impl AccountKey {
 }
 
 impl PaymasterKey {
+    /// A new key, from the platform.
+    pub(crate) fn draw(entropy: &mut impl Entropy) -> Result<Self, Status> {
+        Self::new(&Secret::draw(entropy)?).ok_or(Status::EntropyFailed)
+    }
+
     /// The key of these bytes; `None` if they are none, which happens to random bytes once in 2^127.
     pub(crate) fn new(secret: &Secret) -> Option<Self> {
         SigningKey::from_slice(secret.as_ref()).ok().map(Self)

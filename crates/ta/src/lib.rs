@@ -31,6 +31,7 @@ mod dispatch;
 mod keys;
 #[cfg(feature = "memory")]
 pub mod memory;
+mod older;
 pub mod ports;
 mod recover;
 mod relay;

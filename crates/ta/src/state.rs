@@ -8,6 +8,7 @@
 use proto::{Status, TeeId};
 use serde::{Deserialize, Serialize};
 
+use crate::older::OlderStateRecord;
 use crate::ports::{Entropy, MonotonicCounter, RecordName, SecureStore};
 use crate::sealed::{self, Layouts, Stored};
 use crate::system::{System, SystemRecord};
@@ -21,23 +22,15 @@ pub(crate) struct State {
 }
 
 #[derive(Serialize, Deserialize)]
-struct StateRecord {
+pub(crate) struct StateRecord {
     /// The monotonic counter while this record is the newest.
-    version: u64,
+    pub(crate) version: u64,
     /// Drawn at the first start.
-    tee_id: TeeId,
+    pub(crate) tee_id: TeeId,
     /// Admin commands that took effect.
-    admin_counter: u64,
+    pub(crate) admin_counter: u64,
     /// Absent before provisioning.
-    system: Option<SystemRecord>,
-}
-
-/// Before TEEs had an id.
-#[derive(Deserialize)]
-struct OlderStateRecord {
-    version: u64,
-    admin_counter: u64,
-    system: Option<SystemRecord>,
+    pub(crate) system: Option<SystemRecord>,
 }
 
 impl Layouts for StateRecord {
@@ -90,9 +83,19 @@ impl State {
         self.system.as_ref()
     }
 
+    /// The provisioned state of a new system, not sealed yet.
+    pub(crate) fn provisioned(self, admin_counter: u64, system: System) -> Self {
+        Self { admin_counter, system: Some(system), ..self }
+    }
+
     /// The state that the admin's command of that counter makes, not sealed yet.
-    pub(crate) fn commanded(self, admin_counter: u64, system: impl FnOnce(Option<System>) -> Option<System>) -> Self {
-        Self { admin_counter, system: system(self.system), ..self }
+    pub(crate) fn commanded(self, admin_counter: u64, change: impl FnOnce(System) -> System) -> Self {
+        Self { admin_counter, ..self.changed(change) }
+    }
+
+    /// The state after a change that is not the admin's, not sealed yet.
+    pub(crate) fn changed(self, change: impl FnOnce(System) -> System) -> Self {
+        Self { system: self.system.map(change), ..self }
     }
 
     /// Seals the state as the newest. After an error only the store knows which one that is: open it again.
@@ -112,13 +115,6 @@ impl State {
     fn take(record: StateRecord) -> Result<Self, Status> {
         let StateRecord { version, tee_id, admin_counter, system } = record;
         Ok(Self { version, tee_id, admin_counter, system: system.map(System::open).transpose()? })
-    }
-}
-
-impl OlderStateRecord {
-    fn named(self, tee_id: TeeId) -> StateRecord {
-        let Self { version, admin_counter, system } = self;
-        StateRecord { version, tee_id, admin_counter, system }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What provisioning made and admin commands change: admin, paymaster key, relay keys, relying parties and ceilings.
+//! What provisioning made and admin commands change: admin, paymaster keys, relay keys, relying parties and ceilings.
 
 use proto::Status;
 use proto::command::Provisioned;
@@ -10,42 +10,78 @@ use crate::secret::Secret;
 /// The provisioned system.
 pub(crate) struct System {
     paymaster_key: PaymasterKey,
+    /// Signs nothing until it takes the other's place.
+    standby_key: Option<PaymasterKey>,
     provisioned: Provisioned,
 }
 
 /// What is sealed of it.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct SystemRecord {
-    paymaster_secret: Secret,
-    provisioned: Provisioned,
+    pub(crate) paymaster_secret: Secret,
+    pub(crate) standby_secret: Option<Secret>,
+    pub(crate) provisioned: Provisioned,
 }
 
 impl System {
     /// A new system.
     pub(crate) fn new(paymaster_key: PaymasterKey, provisioned: Provisioned) -> Self {
-        Self { paymaster_key, provisioned }
+        Self { paymaster_key, standby_key: None, provisioned }
     }
 
-    /// The same system as a command makes it.
+    /// The same system as a command makes it, but for the paymaster keys.
     pub(crate) fn with(self, provisioned: Provisioned) -> Self {
         Self { provisioned, ..self }
     }
 
+    /// The same system with one account more.
+    pub(crate) fn with_account(mut self) -> Self {
+        self.provisioned.accounts = self.provisioned.accounts.saturating_add(1);
+        self
+    }
+
+    /// The same system with that standby, whatever the one before.
+    pub(crate) fn with_standby(mut self, key: PaymasterKey) -> Self {
+        self.provisioned.standby_paymaster_signer = Some(key.address());
+        self.standby_key = Some(key);
+        self
+    }
+
+    /// The same system with the standby in place of the paymaster key, which is dropped.
+    pub(crate) fn with_standby_in_use(mut self) -> Self {
+        if let Some(key) = self.standby_key.take() {
+            self.provisioned.paymaster_signer = key.address();
+            self.paymaster_key = key;
+        }
+        self.provisioned.standby_paymaster_signer = None;
+        self
+    }
+
     /// The system of a sealed record.
     pub(crate) fn open(record: SystemRecord) -> Result<Self, Status> {
-        let paymaster_key = PaymasterKey::new(&record.paymaster_secret).ok_or(Status::StorageCorrupt)?;
-        if paymaster_key.address() != record.provisioned.paymaster_signer {
+        let SystemRecord { paymaster_secret, standby_secret, provisioned } = record;
+        let key = |secret: &Secret| PaymasterKey::new(secret).ok_or(Status::StorageCorrupt);
+        let paymaster_key = key(&paymaster_secret)?;
+        let standby_key = standby_secret.as_ref().map(key).transpose()?;
+        let standby_address = standby_key.as_ref().map(PaymasterKey::address);
+        if paymaster_key.address() != provisioned.paymaster_signer
+            || standby_address != provisioned.standby_paymaster_signer
+        {
             return Err(Status::StorageCorrupt);
         }
-        Ok(Self { paymaster_key, provisioned: record.provisioned })
+        Ok(Self { paymaster_key, standby_key, provisioned })
     }
 
     /// For its sealed record.
     pub(crate) fn record(&self) -> SystemRecord {
-        SystemRecord { paymaster_secret: self.paymaster_key.secret(), provisioned: self.provisioned.clone() }
+        SystemRecord {
+            paymaster_secret: self.paymaster_key.secret(),
+            standby_secret: self.standby_key.as_ref().map(PaymasterKey::secret),
+            provisioned: self.provisioned.clone(),
+        }
     }
 
-    /// Everything but the key.
+    /// Everything but the keys.
     pub(crate) fn provisioned(&self) -> &Provisioned {
         &self.provisioned
     }

@@ -1,12 +1,13 @@
-//! The admin's commands: signed for the TEE's next counter and sent to its gateway, which can't change them.
+//! The admin's commands: signed for one TEE and its next counter, and sent to its gateway, which can't change them.
 
 use kms_gateway::bootstrap::UNSIGNED;
 use kms_gateway::http::TeeSetup;
-use proto::command::{AuthorizeSigner, Provision, RevokeSigner, SetCeilings};
-use proto::{Address, Permissions};
+use proto::command::{AuthorizeSigner, PreparePaymasterKey, Provision, RevokeSigner, RotatePaymasterKey, SetCeilings};
+use proto::{Address, Permissions, TeeId};
 use serde_json::Value;
 
 use super::body::Body;
+use super::identity;
 use super::signer::Signer;
 use crate::client::{Json as _, Kms};
 use crate::error::Error;
@@ -15,51 +16,91 @@ use crate::error::Error;
 pub struct Admin {
     kms: Kms,
     signer: Signer,
-    counter: Option<u64>,
+    pinned: Pinned,
+}
+
+/// What commands are signed for, where the admin knows; otherwise the gateway is believed.
+#[derive(Clone, Copy, Default)]
+pub struct Pinned {
+    /// The TEE.
+    pub tee_id: Option<TeeId>,
+    /// The counter.
+    pub counter: Option<u64>,
+}
+
+/// What the next command is signed for, and by whom.
+struct Turn {
+    admin: Address,
+    tee_id: TeeId,
+    counter: u64,
+    /// As the gateway lists them.
+    signers: Value,
 }
 
 impl Admin {
-    /// `counter` is what commands are signed for; without it, whatever the gateway says comes next.
-    pub fn new(kms: Kms, signer: Signer, counter: Option<u64>) -> Self {
-        Self { kms, signer, counter }
+    /// Whose commands go to that gateway.
+    pub fn new(kms: Kms, signer: Signer, pinned: Pinned) -> Self {
+        Self { kms, signer, pinned }
     }
 
-    /// Makes itself the admin of a new TEE, and sets it up.
-    pub async fn provision(&self, setup: TeeSetup) -> Result<Value, Error> {
+    /// Makes itself the admin of a new TEE, and sets it up. The TEE's id comes from a quote that `quote_verifier` found to
+    /// hold, if it is not pinned.
+    pub async fn provision(&self, setup: TeeSetup, quote_verifier: Option<&str>) -> Result<Value, Error> {
         let (relying_parties, ceilings) = setup.read().map_err(failed)?;
         let admin = self.signer.address().ok_or_else(|| failed("whose command? Name the admin with --admin"))?;
+        let tee_id = match self.pinned.tee_id {
+            Some(id) => id,
+            None => identity::of_new_tee(&self.kms, quote_verifier).await?,
+        };
         let counter = self.next_counter(&self.signers().await?)?;
-        self.send(&Provision { admin, relying_parties, ceilings, counter, signature: UNSIGNED }, admin).await
+        self.send(&Provision { tee_id, admin, relying_parties, ceilings, counter, signature: UNSIGNED }, admin).await
     }
 
     /// Replaces the ceilings by those of `setup`.
     pub async fn set_ceilings(&self, setup: TeeSetup) -> Result<Value, Error> {
         let (_, ceilings) = setup.read().map_err(failed)?;
-        let (admin, counter) = self.turn().await?;
-        self.send(&SetCeilings { ceilings, counter, signature: UNSIGNED }, admin).await
+        let Turn { admin, tee_id, counter, .. } = self.turn().await?;
+        self.send(&SetCeilings { tee_id, ceilings, counter, signature: UNSIGNED }, admin).await
     }
 
     /// Lets a relay key do what the permissions allow.
     pub async fn authorize(&self, signer: Address, permissions: Permissions) -> Result<Value, Error> {
-        let (admin, counter) = self.turn().await?;
-        self.send(&AuthorizeSigner { signer, permissions, counter, signature: UNSIGNED }, admin).await
+        let Turn { admin, tee_id, counter, .. } = self.turn().await?;
+        self.send(&AuthorizeSigner { tee_id, signer, permissions, counter, signature: UNSIGNED }, admin).await
     }
 
-    /// Turns a relay key away, for good.
-    pub async fn revoke(&self, signer: Address) -> Result<Value, Error> {
-        let (admin, counter) = self.turn().await?;
-        self.send(&RevokeSigner { signer, counter, signature: UNSIGNED }, admin).await
+    /// Removes the record of a relay key: that of this address now or when it was authorised, and of that number, if one
+    /// is given.
+    pub async fn revoke(&self, signer: Address, number: Option<u64>) -> Result<Value, Error> {
+        let Turn { admin, tee_id, counter, signers } = self.turn().await?;
+        let (record, authorised_as) = find_record(&signers, signer, number)?;
+        self.send(&RevokeSigner { tee_id, record, authorised_as, counter, signature: UNSIGNED }, admin).await
     }
 
-    /// Whose signature the next command needs, and its counter.
-    async fn turn(&self) -> Result<(Address, u64), Error> {
+    /// Makes a standby for the paymaster key.
+    pub async fn prepare_paymaster_key(&self) -> Result<Value, Error> {
+        let Turn { admin, tee_id, counter, .. } = self.turn().await?;
+        self.send(&PreparePaymasterKey { tee_id, counter, signature: UNSIGNED }, admin).await
+    }
+
+    /// Puts the standby of that address in the place of the paymaster key.
+    pub async fn rotate_paymaster_key(&self, next: Address) -> Result<Value, Error> {
+        let Turn { admin, tee_id, counter, .. } = self.turn().await?;
+        self.send(&RotatePaymasterKey { tee_id, next, counter, signature: UNSIGNED }, admin).await
+    }
+
+    async fn turn(&self) -> Result<Turn, Error> {
         let signers = self.signers().await?;
         let admin = match self.signer.address() {
             Some(admin) => admin,
             None if signers["admin"].is_null() => return Err(failed("the TEE has no admin yet: provision it first")),
             None => proto::json::address(signers.text("admin")?).map_err(failed)?,
         };
-        Ok((admin, self.next_counter(&signers)?))
+        let tee_id = match self.pinned.tee_id {
+            Some(id) => id,
+            None => identity::parse(signers.text("teeId")?)?,
+        };
+        Ok(Turn { admin, tee_id, counter: self.next_counter(&signers)?, signers })
     }
 
     async fn signers(&self) -> Result<Value, Error> {
@@ -68,7 +109,7 @@ impl Admin {
 
     fn next_counter(&self, signers: &Value) -> Result<u64, Error> {
         let next = || signers["counter"].as_u64()?.checked_add(1);
-        self.counter.or_else(next).ok_or_else(|| failed("the gateway names no counter"))
+        self.pinned.counter.or_else(next).ok_or_else(|| failed("the gateway names no counter"))
     }
 
     async fn send<C: Body>(&self, command: &C, admin: Address) -> Result<Value, Error> {
@@ -83,6 +124,30 @@ impl Admin {
             return Err(failed(format!("{}: the gateway does not say that it was done; {told}", C::PATH)));
         }
         Ok(fields)
+    }
+}
+
+/// Number and first address of the one record that is meant.
+fn find_record(signers: &Value, signer: Address, number: Option<u64>) -> Result<(u64, Address), Error> {
+    let list = signers["signers"].as_array().ok_or_else(|| failed("the gateway lists no relay keys"))?;
+    let mut found = Vec::new();
+    for listed in list {
+        let address = |field: &str| proto::json::address(listed.text(field)?).map_err(failed);
+        let record = listed["record"].as_u64().ok_or_else(|| failed("a relay key without a record's number"))?;
+        let authorised_as = address("authorisedAs")?;
+        let is_named = address("address")? == signer || authorised_as == signer;
+        if is_named && number.is_none_or(|number| number == record) {
+            found.push((record, authorised_as));
+        }
+    }
+    match found[..] {
+        [one] => Ok(one),
+        [] => Err(failed(format!("no relay key has or had the address {signer}; nothing was sent"))),
+        _ => {
+            let numbers: Vec<String> = found.iter().map(|(number, _)| number.to_string()).collect();
+            let numbers = numbers.join(", ");
+            Err(failed(format!("{signer} is in several records: choose with --record: {numbers}; nothing was sent")))
+        }
     }
 }
 

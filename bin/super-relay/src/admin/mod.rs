@@ -2,6 +2,7 @@
 
 mod body;
 mod commands;
+mod identity;
 mod signer;
 
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use url::Url;
 use crate::client::{Json as _, Kms, printable};
 use crate::error::Error;
 
-pub use commands::Admin;
+pub use commands::{Admin, Pinned};
 pub use signer::{Signer, key_of};
 
 /// Whose command, and to which TEE.
@@ -25,8 +26,8 @@ pub struct AdminArgs {
     /// The KMS gateway of the TEE.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:3002")]
     kms: Url,
-    /// A file with the admin's secp256k1 key, 32 bytes in hex, that nobody else may read. Without it the challenge is
-    /// shown, and a signature made by a wallet elsewhere (`personal_sign`) is read from standard input.
+    /// A file with the admin's secp256k1 key, 32 bytes in hex, that nobody else may read. Without it the command is
+    /// shown, and a signature made by a wallet elsewhere (`eth_signTypedData_v4`) is read from standard input.
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
     /// The admin's address, where a wallet elsewhere signs; `provision` needs it, the others else ask the gateway.
@@ -36,6 +37,9 @@ pub struct AdminArgs {
     /// that takes effect later.
     #[arg(long, value_name = "NUMBER")]
     counter: Option<u64>,
+    /// The id of the TEE to sign for: no other takes the command. Without it the gateway is believed, but for `provision`.
+    #[arg(long, value_name = "ID")]
+    tee_id: Option<alloy_primitives::B256>,
     #[command(subcommand)]
     command: AdminCommand,
 }
@@ -46,6 +50,10 @@ enum AdminCommand {
     Provision {
         /// JSON: `relyingParties` and `ceilings`.
         setup: PathBuf,
+        /// The program, with its arguments, that verifies the TEE's quote: scripts/optee/verify-quote with --elf and --key. The
+        /// TEE's id is taken from the quote that it finds to hold. Needed where the platform attests, unless --tee-id is given.
+        #[arg(long, value_name = "COMMAND")]
+        quote_verifier: Option<String>,
     },
     /// Replace the ceilings by those of such a file.
     SetCeilings {
@@ -62,11 +70,22 @@ enum AdminCommand {
         #[arg(long, value_delimiter = ',', default_value = "sponsor,sign_user_operation,rotate")]
         permissions: Vec<String>,
     },
-    /// Turn a relay key away, for good and at once.
+    /// Remove the record of a relay key, at once, with whichever key was rotated into it since.
     Revoke {
-        /// The relay key's address.
+        /// The relay key's address, now or when it was authorised.
         #[arg(value_parser = parse_address)]
         signer: alloy_primitives::Address,
+        /// The record's number, where several have that address.
+        #[arg(long, value_name = "NUMBER")]
+        record: Option<u64>,
+    },
+    /// Make a standby for the TEE's paymaster key, for the paymaster contracts to admit before it signs.
+    PreparePaymasterKey,
+    /// Have the standby sign from now on. The key before it is erased: remove it from the contracts afterwards.
+    RotatePaymasterKey {
+        /// The standby's address.
+        #[arg(value_parser = parse_address)]
+        next: alloy_primitives::Address,
     },
 }
 
@@ -77,14 +96,19 @@ pub async fn run(args: AdminArgs) -> Result<String, Error> {
         None => Signer::Wallet(args.admin.map(address)),
     };
     let kms = Kms::at(args.kms);
-    let admin = Admin::new(kms.clone(), signer, args.counter);
+    let pinned = Pinned { tee_id: args.tee_id.map(|id| proto::TeeId(id.0)), counter: args.counter };
+    let admin = Admin::new(kms.clone(), signer, pinned);
     let command = match args.command {
-        AdminCommand::Provision { setup } => admin.provision(read(&setup)?).await?,
+        AdminCommand::Provision { setup, quote_verifier } => {
+            admin.provision(read(&setup)?, quote_verifier.as_deref()).await?
+        }
         AdminCommand::SetCeilings { setup } => admin.set_ceilings(read(&setup)?).await?,
         AdminCommand::Authorize { signer, permissions } => {
             admin.authorize(address(signer), named(&permissions)?).await?
         }
-        AdminCommand::Revoke { signer } => admin.revoke(address(signer)).await?,
+        AdminCommand::Revoke { signer, record } => admin.revoke(address(signer), record).await?,
+        AdminCommand::PreparePaymasterKey => admin.prepare_paymaster_key().await?,
+        AdminCommand::RotatePaymasterKey { next } => admin.rotate_paymaster_key(address(next)).await?,
     };
     let mut outcome = json!({ "success": true, "command": command });
     // It was done, whatever becomes of the questions after it.

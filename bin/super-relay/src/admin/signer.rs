@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use kms_gateway::bootstrap::{AdminKey, signer_of};
+use proto::json::typed_data::typed_data;
 use proto::json::{bytes, hex_bytes};
 use proto::{Address, Signature};
 use secrecy::{SecretSlice, SecretString};
@@ -30,17 +31,19 @@ impl Signer {
         }
     }
 
-    /// r ‖ s ‖ v in hex over the command's challenge (EIP-191). Whoever has a wallet is shown the command on
-    /// standard error, and the signature is read from standard input; only one of `admin` leaves this machine.
+    /// r ‖ s ‖ v in hex over the command's typed data (EIP-712). Whoever has a wallet is shown the command on standard
+    /// error, first for people and then as `eth_signTypedData_v4` takes it, in one line. The signature is read from standard
+    /// input; only one of `admin` leaves this machine.
     #[expect(clippy::print_stderr, reason = "a question to whoever runs the command")]
     pub fn sign(&self, command: &impl Body, admin: Address) -> Result<String, Error> {
         let signature = match self {
             Self::Key(key) => key.sign(command),
             Self::Wallet(_) => {
-                let challenge = command.challenge();
                 eprintln!("{:#}", command.body());
-                eprintln!("Sign these 32 bytes as {admin} with personal_sign (cast wallet sign, --ledger or other):");
-                eprintln!("{challenge}\nThe signature:");
+                eprintln!(
+                    "Sign this as {admin} with eth_signTypedData_v4 (cast wallet sign --data, --ledger or other):"
+                );
+                eprintln!("{}\nThe signature:", typed_data(command));
                 read_signature()?
             }
         };

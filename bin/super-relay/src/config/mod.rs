@@ -170,11 +170,18 @@ pub struct Bootstrap {
     /// Seconds from the relay's timestamp to the end of a sponsorship, at most.
     #[serde(default = "Bootstrap::default_max_window")]
     pub max_window_seconds: u32,
+    /// Accounts that the TEE makes, at most; 0 for none.
+    #[serde(default = "Bootstrap::default_max_accounts")]
+    pub max_accounts: u32,
 }
 
 impl Bootstrap {
     const fn default_max_cost() -> WeiAmount {
         WeiAmount(100_000_000_000_000_000)
+    }
+
+    const fn default_max_accounts() -> u32 {
+        10_000
     }
 
     const fn default_max_window() -> u32 {

@@ -15,7 +15,7 @@ use url::Url;
 
 use super::story::Story;
 use super::{DemoArgs, ORIGIN, RP_ID, base, failed};
-use crate::admin::{Admin, Signer};
+use crate::admin::{Admin, Pinned, Signer};
 use crate::client::{Json as _, Kms};
 use crate::config::{Config, Sources};
 use crate::error::Error;
@@ -179,8 +179,8 @@ async fn start_beside(
     getrandom::fill(&mut secret).map_err(failed)?;
     let key = AdminKey::new(&SecretSlice::from(secret)).map_err(failed)?;
     let address = key.address();
-    let admin = Admin::new(kms, Signer::Key(key), None);
-    admin.provision(setup(deployment, paymaster)?).await?;
+    let admin = Admin::new(kms, Signer::Key(key), Pinned::default());
+    admin.provision(setup(deployment, paymaster)?, None).await?;
     story.say("admin", &format!("{address} provisioned the TEE over HTTP"));
     let node = Node::start(config).await?;
     story.say("node", &format!("JSON-RPC at {}", base(node.rpc_url())));
@@ -203,6 +203,7 @@ fn setup(deployment: &Deployment, paymaster: &Paymaster) -> Result<TeeSetup, Err
             }],
             "maxCost": "0x16345785d8a0000",
             "maxWindow": 3600,
+            "maxAccounts": 10_000,
         },
     });
     serde_json::from_value(setup).map_err(failed)

@@ -127,6 +127,7 @@ fn wanted(
         deployments: BoundedList::new(deployments.to_vec()).map_err(start_error("deployments"))?,
         max_cost: Wei::from(bootstrapping.max_cost_wei),
         max_window: bootstrapping.max_window_seconds,
+        max_accounts: bootstrapping.max_accounts,
     };
     let mut permissions = Permissions::SPONSOR | Permissions::SIGN_USER_OPERATION | Permissions::ROTATE;
     if bootstrapping.sponsor_without_passkey {

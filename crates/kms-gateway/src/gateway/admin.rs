@@ -4,7 +4,9 @@
 
 use std::sync::Arc;
 
-use proto::command::{AuthorizeSigner, Provision, RevokeSigner, RotateSigner, SetCeilings};
+use proto::command::{
+    AuthorizeSigner, PreparePaymasterKey, Provision, RevokeSigner, RotatePaymasterKey, RotateSigner, SetCeilings,
+};
 use proto::{Address, Status};
 
 use super::admin_proof::AdminProof;
@@ -36,12 +38,12 @@ impl Gateway {
         self.administer(Action::AuthorizeSigner, Some(command.signer), command, caller).await
     }
 
-    /// Turns a relay key away.
+    /// Removes the record of a relay key.
     ///
     /// # Errors
     /// The trusted application's refusal.
     pub async fn revoke_signer(&self, command: RevokeSigner, caller: &Caller) -> Result<(), GatewayError> {
-        self.administer(Action::RevokeSigner, Some(command.signer), command, caller).await
+        self.administer(Action::RevokeSigner, Some(command.authorised_as), command, caller).await
     }
 
     /// Puts a new relay key in the place of another.
@@ -60,6 +62,26 @@ impl Gateway {
         self.administer(Action::SetCeilings, None, command, caller).await
     }
 
+    /// Makes a standby for the paymaster key.
+    ///
+    /// # Errors
+    /// The trusted application's refusal.
+    pub async fn prepare_paymaster_key(
+        &self,
+        command: PreparePaymasterKey,
+        caller: &Caller,
+    ) -> Result<(), GatewayError> {
+        self.administer(Action::PreparePaymasterKey, None, command, caller).await
+    }
+
+    /// Puts the standby in the place of the paymaster key.
+    ///
+    /// # Errors
+    /// The trusted application's refusal.
+    pub async fn rotate_paymaster_key(&self, command: RotatePaymasterKey, caller: &Caller) -> Result<(), GatewayError> {
+        self.administer(Action::RotatePaymasterKey, Some(command.next), command, caller).await
+    }
+
     async fn administer<R>(
         &self,
         action: Action,
@@ -76,7 +98,7 @@ impl Gateway {
             self.inner.count(action, &refused);
             return refused;
         }
-        let counters = Some(Counters { from: command.counter(), to: command.counter() });
+        let counters = command.admin_counter().map(|counter| Counters { from: counter, to: counter });
         let case = Case { signer, counters, is_authorised: true, ..Case::new(action, caller) };
         let inner = Arc::clone(&self.inner);
         detached(async move { inner.administer(case, &command).await }).await
@@ -87,22 +109,14 @@ impl Inner {
     /// Whether a command is worth the TEE's time: signed by whom it has to be, for a counter that is yet to come.
     async fn admit(&self, command: &impl AdminProof) -> Result<(), GatewayError> {
         let kept = self.known.commanded(&self.tee).await?;
-        let state = match command.check(kept.provisioned.as_ref()) {
+        match command.check(&kept) {
             // Another process may have commanded the same TEE since.
-            Err(Status::SignerNotAuthorised) => {
+            Err(Status::SignerNotAuthorised | Status::SignerRecordMismatch) => {
                 let recent = self.known.recent_security_state(&self.tee).await?;
-                command.check(recent.provisioned.as_ref())?;
-                recent
+                Ok(command.check(&recent)?)
             }
-            checked => {
-                checked?;
-                kept
-            }
-        };
-        if command.counter() <= state.counter {
-            return Err(GatewayError::Refused(Status::CounterMismatch));
+            checked => Ok(checked?),
         }
-        Ok(())
     }
 
     /// One at a time: between the effect of one and its row, the TEE's counter is ahead of the audit.

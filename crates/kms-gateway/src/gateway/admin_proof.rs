@@ -1,50 +1,64 @@
 //! Whose signatures a command of the admin needs. The trusted application checks the same; here it is for those who ask
 //! without any.
 
-use proto::command::{AdminRequest, AuthorizeSigner, Provision, Provisioned, RevokeSigner, RotateSigner, SetCeilings};
+use proto::command::{
+    AdminRequest, AuthorizeSigner, PreparePaymasterKey, Provision, Provisioned, RevokeSigner, RotatePaymasterKey,
+    RotateSigner, SecurityState, SetCeilings, SignedCommand,
+};
 use proto::{Address, Permissions, Signature, Status};
 
 use crate::bootstrap::signer_of;
 
 /// A command that carries its own proof.
-pub(super) trait AdminProof: AdminRequest<Reply = ()> {
-    /// Holds its signatures against what the TEE was told before; `None`: it is not provisioned.
+pub(super) trait AdminProof: SignedCommand<Reply = ()> {
+    /// The admin's counter that it is signed for; `None` for a rotation, which counts on its relay key's record.
+    fn admin_counter(&self) -> Option<u64>;
+
+    /// Holds it against what the TEE told before: the TEE that it is for, its signatures, and that its count is yet to
+    /// come.
     ///
     /// # Errors
     /// The status by which the trusted application refuses it.
-    fn check(&self, provisioned: Option<&Provisioned>) -> Result<(), Status>;
+    fn check(&self, state: &SecurityState) -> Result<(), Status>;
 }
 
 impl AdminProof for Provision {
-    fn check(&self, provisioned: Option<&Provisioned>) -> Result<(), Status> {
-        match provisioned {
+    fn admin_counter(&self) -> Option<u64> {
+        Some(self.counter)
+    }
+
+    fn check(&self, state: &SecurityState) -> Result<(), Status> {
+        match state.provisioned {
             Some(_) => Err(Status::AlreadyProvisioned),
-            None => signed_by_admin(self, &self.signature, &self.admin),
+            None => check_admin_command(self, &self.admin, state),
         }
     }
 }
 
-impl AdminProof for AuthorizeSigner {
-    fn check(&self, provisioned: Option<&Provisioned>) -> Result<(), Status> {
-        signed_by_admin(self, &self.signature, &present(provisioned)?.admin)
-    }
+macro_rules! by_the_admin {
+    ($($command:ident),*) => {
+        $(impl AdminProof for $command {
+            fn admin_counter(&self) -> Option<u64> {
+                Some(self.counter)
+            }
+
+            fn check(&self, state: &SecurityState) -> Result<(), Status> {
+                check_admin_command(self, &present(state)?.admin, state)
+            }
+        })*
+    };
 }
 
-impl AdminProof for RevokeSigner {
-    fn check(&self, provisioned: Option<&Provisioned>) -> Result<(), Status> {
-        signed_by_admin(self, &self.signature, &present(provisioned)?.admin)
-    }
-}
-
-impl AdminProof for SetCeilings {
-    fn check(&self, provisioned: Option<&Provisioned>) -> Result<(), Status> {
-        signed_by_admin(self, &self.signature, &present(provisioned)?.admin)
-    }
-}
+by_the_admin!(AuthorizeSigner, RevokeSigner, SetCeilings, PreparePaymasterKey, RotatePaymasterKey);
 
 impl AdminProof for RotateSigner {
-    fn check(&self, provisioned: Option<&Provisioned>) -> Result<(), Status> {
-        let provisioned = present(provisioned)?;
+    fn admin_counter(&self) -> Option<u64> {
+        None
+    }
+
+    fn check(&self, state: &SecurityState) -> Result<(), Status> {
+        let provisioned = present(state)?;
+        check_tee(self, state)?;
         let both_signed = is_signed_by(self, &self.current_signature, &self.current)
             && is_signed_by(self, &self.next_signature, &self.next);
         if !both_signed {
@@ -53,22 +67,36 @@ impl AdminProof for RotateSigner {
         let leaving = provisioned.signers.iter().find(|signer| signer.address == self.current);
         let leaving = leaving.ok_or(Status::SignerNotAuthorised)?;
         match &self.admin_signature {
-            Some(signature) => signed_by_admin(self, signature, &provisioned.admin),
-            None if leaving.permissions.contains(Permissions::ROTATE) => Ok(()),
-            None => Err(Status::AdminSignatureInvalid),
+            Some(signature) => signed_by_admin(self, signature, &provisioned.admin)?,
+            None if leaving.permissions.contains(Permissions::ROTATE) => {}
+            None => return Err(Status::AdminSignatureInvalid),
         }
+        if leaving.record != self.record {
+            return Err(Status::SignerRecordMismatch);
+        }
+        (self.rotation > leaving.rotations).then_some(()).ok_or(Status::CounterMismatch)
     }
 }
 
-fn present(provisioned: Option<&Provisioned>) -> Result<&Provisioned, Status> {
-    provisioned.ok_or(Status::NotProvisioned)
+fn check_admin_command(command: &impl AdminRequest, admin: &Address, state: &SecurityState) -> Result<(), Status> {
+    check_tee(command, state)?;
+    signed_by_admin(command, &command.signature(), admin)?;
+    (command.counter() > state.counter).then_some(()).ok_or(Status::CounterMismatch)
 }
 
-fn signed_by_admin(command: &impl AdminRequest, signature: &Signature, admin: &Address) -> Result<(), Status> {
-    if is_signed_by(command, signature, admin) { Ok(()) } else { Err(Status::AdminSignatureInvalid) }
+fn check_tee(command: &impl SignedCommand, state: &SecurityState) -> Result<(), Status> {
+    (command.tee_id() == state.tee_id).then_some(()).ok_or(Status::TeeIdMismatch)
+}
+
+fn present(state: &SecurityState) -> Result<&Provisioned, Status> {
+    state.provisioned.as_ref().ok_or(Status::NotProvisioned)
+}
+
+fn signed_by_admin(command: &impl SignedCommand, signature: &Signature, admin: &Address) -> Result<(), Status> {
+    is_signed_by(command, signature, admin).then_some(()).ok_or(Status::AdminSignatureInvalid)
 }
 
 /// The one place that knows what an admin signs: [`signer_of`] recovers over the command's digest.
-fn is_signed_by(command: &impl AdminRequest, signature: &Signature, expected: &Address) -> bool {
+fn is_signed_by(command: &impl SignedCommand, signature: &Signature, expected: &Address) -> bool {
     signer_of(command, signature).as_ref() == Some(expected)
 }

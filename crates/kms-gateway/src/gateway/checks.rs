@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use proto::command::{PasskeyAssertion, Provisioned, RelayApproval, WalletInfo};
+use proto::command::{PasskeyAssertion, RelayApproval, WalletInfo};
 use proto::digest::personal_message_hash;
 use proto::{AccountId, Permissions, RequestDigest, Status};
 
@@ -26,7 +26,6 @@ pub(super) struct SigningRequest<'a> {
 
 /// What the reply is held against.
 pub(super) struct Expected {
-    pub provisioned: Arc<Provisioned>,
     /// The account's, when its passkey approved.
     pub wallet: Option<Arc<WalletInfo>>,
 }
@@ -62,7 +61,7 @@ impl Inner {
         match self.store.claim_nonce(claim).await? {
             Claim::Fresh => {
                 case.claimed_nonce = Some(claim);
-                Ok(Expected { provisioned, wallet })
+                Ok(Expected { wallet })
             }
             Claim::Replayed => Err(GatewayError::NonceReplayed),
         }

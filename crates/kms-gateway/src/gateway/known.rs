@@ -6,10 +6,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use proto::command::{GetWalletInfo, Provisioned, SecurityState, WalletInfo};
-use proto::{AccountId, Status};
+use proto::{AccountId, Address, Status};
 
 use super::GatewayError;
 use super::decision::detached;
+use super::paymaster_signers::PaymasterSigners;
 use crate::protection::RequiredProtection;
 use crate::store::Store;
 use crate::tee::{Tee, TeeError};
@@ -28,6 +29,7 @@ pub(super) struct Known {
     reported: Arc<tokio::sync::Mutex<Option<Reported>>>,
     state: RwLock<State>,
     wallets: RwLock<Wallets>,
+    paymaster_signers: PaymasterSigners,
 }
 
 /// What the TEE said of itself, or that it did not.
@@ -59,7 +61,14 @@ struct Wallets {
 impl Known {
     /// Nothing yet; what is asked for later must fulfil these requirements.
     pub(super) fn new(required: RequiredProtection, store: Arc<Store>) -> Self {
-        Self { required, store, reported: Arc::default(), state: RwLock::default(), wallets: RwLock::default() }
+        Self {
+            required,
+            store,
+            reported: Arc::default(),
+            state: RwLock::default(),
+            wallets: RwLock::default(),
+            paymaster_signers: PaymasterSigners::default(),
+        }
     }
 
     /// What the TEE says of itself now. The first that is provisioned is the one that is served from then on, by this
@@ -71,6 +80,7 @@ impl Known {
             self.store.remember_tee(state.tee_id, provisioned.paymaster_signer).await?;
             tee.served().keep_to(TeeName::Id(state.tee_id));
         }
+        self.paymaster_signers.learn(&state);
         Ok(state)
     }
 
@@ -142,6 +152,16 @@ impl Known {
             state.commanded = Some((lost, Arc::clone(&reported)));
         }
         Ok(reported)
+    }
+
+    /// Whether the TEE signs for the paymasters by that key, or did a moment ago. One that is new here is asked about:
+    /// another process may have had the key rotated.
+    pub(super) async fn is_paymaster_signer(&self, tee: &Tee, address: Address) -> Result<bool, GatewayError> {
+        if !self.paymaster_signers.contains(address) {
+            self.forget_provisioned();
+            self.provisioned(tee).await?;
+        }
+        Ok(self.paymaster_signers.contains(address))
     }
 
     /// After an admin command, whatever became of it.

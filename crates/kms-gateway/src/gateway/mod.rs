@@ -12,6 +12,7 @@ mod error;
 mod forget;
 mod known;
 mod operations;
+mod paymaster_signers;
 mod permits;
 mod replies;
 

@@ -64,7 +64,10 @@ impl Inner {
         };
         let expected = self.check(&request, case).await?;
         let reply = self.asked(self.tee.call(&command).await)?;
-        replies::check_sponsored(&command, &reply, &expected)?;
+        if !self.known.is_paymaster_signer(&self.tee, reply.paymaster_signer).await? {
+            return Err(GatewayError::TeeReplyInvalid);
+        }
+        replies::check_sponsored(&command, &reply, expected.wallet.as_deref())?;
         case.user_op_hash = Some(reply.user_op_hash);
         Ok(reply)
     }

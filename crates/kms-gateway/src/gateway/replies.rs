@@ -6,22 +6,19 @@ use proto::paymaster::paymaster_digest;
 use proto::{Address, Hash, Signature, UserOpHash};
 
 use super::GatewayError;
-use super::checks::Expected;
 use crate::recover::recover;
 
-/// The paymaster's signature is the provisioned key's over this operation, the hash is that of the final operation, and
+/// The paymaster's signature is by the key that the reply names, over this operation, the hash is that of the final operation, and
 /// the account's signature, which there is exactly when a passkey approved, is its owner's over that hash.
 pub(super) fn check_sponsored(
     command: &Sponsor,
     reply: &SponsorReply,
-    expected: &Expected,
+    wallet: Option<&WalletInfo>,
 ) -> Result<(), GatewayError> {
     let Sponsor { entry_point, op, terms, .. } = command;
     let digest = paymaster_digest(op, entry_point, terms);
-    let paymaster_signer = expected.provisioned.paymaster_signer;
-    let signed_by_the_paymaster = reply.paymaster_signer == paymaster_signer
-        && recover(&Hash(digest.0), &reply.paymaster_signature) == Some(paymaster_signer);
-    let signed_by_the_account = match (&expected.wallet, &reply.account_signature) {
+    let signed_by_the_paymaster = recover(&Hash(digest.0), &reply.paymaster_signature) == Some(reply.paymaster_signer);
+    let signed_by_the_account = match (wallet, &reply.account_signature) {
         (Some(wallet), Some(signature)) => is_signed_by(wallet, &reply.user_op_hash, signature),
         (None, None) => true,
         _ => false,

@@ -31,6 +31,7 @@ pub(super) async fn show(
     let attestation = gateway.attest(nonce).await?;
     let statement = &attestation.reply.statement;
     let quote = attestation.reply.quote.as_ref();
+    let standby = statement.provisioned.and_then(|keys| keys.standby_paymaster_signer);
     let quote_status = if quote.is_some() { "present" } else { "unavailable: this platform has no attestation" };
     Ok(Json(json!({
         "nonce": hex_bytes(&nonce),
@@ -41,6 +42,7 @@ pub(super) async fn show(
         "counter": statement.counter,
         "admin": statement.provisioned.map(|keys| keys.admin.to_string()),
         "paymasterSigner": statement.provisioned.map(|keys| keys.paymaster_signer.to_string()),
+        "standbyPaymasterSigner": standby.map(|standby| standby.to_string()),
         "challenge": attestation.challenge.to_string(),
         "quote": quote.map(|quote| hex_bytes(quote)),
         "quoteStatus": quote_status,

@@ -198,6 +198,7 @@ fn status_of_refusal(status: Status) -> StatusCode {
         | Status::SignCountRepeated => StatusCode::UNAUTHORIZED,
 
         Status::AdminSignatureInvalid
+        | Status::TeeIdMismatch
         | Status::RotationProofInvalid
         | Status::SignerNotAuthorised
         | Status::PermissionMissing
@@ -209,6 +210,9 @@ fn status_of_refusal(status: Status) -> StatusCode {
 
         Status::AlreadyProvisioned
         | Status::CounterMismatch
+        | Status::StandbyKeyMismatch
+        | Status::SignerRecordMismatch
+        | Status::TooManyAccounts
         | Status::SignerAlreadyAuthorised
         | Status::TooManySigners
         | Status::AccountExists

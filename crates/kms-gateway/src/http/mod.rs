@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use error::status_of;
 pub use setup::TeeSetup;
-pub use wire::{permission_names, permissions};
+pub use wire::permissions;
 
 use crate::gateway::Gateway;
 use error::ApiError;
@@ -71,6 +71,8 @@ fn servers() -> Router<Gateway> {
         .route("/admin/revoke-signer", post(admin::revoke_signer))
         .route("/admin/rotate-signer", post(admin::rotate_signer))
         .route("/admin/set-ceilings", post(admin::set_ceilings))
+        .route("/admin/prepare-paymaster-key", post(admin::prepare_paymaster_key))
+        .route("/admin/rotate-paymaster-key", post(admin::rotate_paymaster_key))
 }
 
 /// Before a layer is put around the routes: a fallback that comes later would be outside of it, and preflights with it.

@@ -44,6 +44,7 @@ pub(super) struct CeilingsBody {
     deployments: Vec<DeploymentBody>,
     max_cost: Quantity<u128>,
     max_window: u32,
+    max_accounts: u32,
 }
 
 #[derive(Deserialize)]
@@ -104,6 +105,7 @@ impl CeilingsBody {
             deployments: list("ceilings.deployments", self.deployments, |body| Ok(body.into()))?,
             max_cost: Wei(self.max_cost.0),
             max_window: self.max_window,
+            max_accounts: self.max_accounts,
         })
     }
 }

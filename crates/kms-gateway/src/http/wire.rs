@@ -7,7 +7,7 @@ use axum::http::HeaderMap;
 use proto::command::PasskeyPublicKey;
 use proto::json::invitation::SignedInvitation;
 use proto::json::{address, bytes, hex_bytes, quantity};
-use proto::{Address, Permissions, Signature};
+use proto::{Address, Permissions, Signature, TeeId};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 use super::error::ApiError;
@@ -70,6 +70,14 @@ impl FromText for SignedInvitation {
     }
 }
 
+impl FromText for TeeId {
+    fn from_text(text: &str) -> Result<Self, String> {
+        let bytes = bytes::<32>(text)?;
+        let id = <[u8; 32]>::try_from(bytes.as_slice());
+        id.map(Self).map_err(|_| format!("expected 32 bytes in hex, not {}", bytes.len()))
+    }
+}
+
 /// r ‖ s ‖ v in hex.
 impl FromText for Signature {
     fn from_text(text: &str) -> Result<Self, String> {
@@ -103,19 +111,6 @@ pub(super) fn header<T: FromText>(headers: &HeaderMap, name: &str) -> Result<T, 
     T::from_text(text).map_err(|problem| ApiError::invalid_field(name, problem))
 }
 
-const PERMISSION_NAMES: [(Permissions, &str); 4] = [
-    (Permissions::SPONSOR, "sponsor"),
-    (Permissions::SIGN_USER_OPERATION, "sign_user_operation"),
-    (Permissions::SPONSOR_WITHOUT_PASSKEY, "sponsor_without_passkey"),
-    (Permissions::ROTATE, "rotate"),
-];
-
-/// The names of the permissions in a set.
-#[must_use]
-pub fn permission_names(permissions: Permissions) -> Vec<&'static str> {
-    PERMISSION_NAMES.iter().filter(|(permission, _)| permissions.contains(*permission)).map(|(_, name)| *name).collect()
-}
-
 /// The set that names stand for, as `permissions` of `POST /admin/authorize-signer`.
 ///
 /// # Errors
@@ -126,8 +121,8 @@ pub fn permissions<T: AsRef<str>>(names: &[T]) -> Result<Permissions, String> {
 
 impl FromText for Permissions {
     fn from_text(text: &str) -> Result<Self, String> {
-        PERMISSION_NAMES.iter().find(|(_, name)| *name == text).map(|(permission, _)| *permission).ok_or_else(|| {
-            let names: Vec<_> = PERMISSION_NAMES.iter().map(|(_, name)| *name).collect();
+        Self::named(text).ok_or_else(|| {
+            let names: Vec<_> = Self::ALL.names().collect();
             format!("expected one of {}", names.join(", "))
         })
     }

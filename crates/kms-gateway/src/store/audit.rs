@@ -31,6 +31,10 @@ pub enum Action {
     RotateSigner,
     /// Other ceilings.
     SetCeilings,
+    /// A standby for the paymaster key.
+    PreparePaymasterKey,
+    /// The standby in place of the paymaster key.
+    RotatePaymasterKey,
     /// Nothing: the TEE's admin counter was found elsewhere than the audit had left it.
     AdminCounter,
     /// The operator had this gateway forget the TEE that it had served.
@@ -51,6 +55,8 @@ impl Action {
             Self::RevokeSigner => "revoke_signer",
             Self::RotateSigner => "rotate_signer",
             Self::SetCeilings => "set_ceilings",
+            Self::PreparePaymasterKey => "prepare_paymaster_key",
+            Self::RotatePaymasterKey => "rotate_paymaster_key",
             Self::AdminCounter => "admin_counter",
             Self::ForgetTee => "forget_tee",
         }

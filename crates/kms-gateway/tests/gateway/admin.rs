@@ -3,10 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use kms_gateway::Caller;
 use kms_gateway::bootstrap::{AdminKey, BootstrapError, Wanted, bootstrap};
-use proto::command::{AuthorizeSigner, RevokeSigner, RotateSigner, SetCeilings};
+use kms_gateway::transport::TeeTransport as _;
+use proto::command::{
+    AdminRequest, AuthorizeSigner, PreparePaymasterKey, RevokeSigner, RotatePaymasterKey, RotateSigner, SetCeilings,
+    VerifySecurityState,
+};
+use proto::frame::{decode_reply, encode_request};
 use proto::json::hex_bytes;
-use proto::{Permissions, Signature, Wei};
+use proto::signers::AuthorisedSigner;
+use proto::{Permissions, Signature, TeeId, Wei};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, CHAIN_ID, Gate, GatedTee, Kms, PAYMASTER, RelayKey, ceilings};
@@ -32,13 +39,53 @@ impl Kms {
         self.post("/admin/revoke-signer", &self.revocation(key).await).await
     }
 
+    /// The record of a relay key.
+    pub async fn record_of(&self, key: &RelayKey) -> AuthorisedSigner {
+        let state = self.gateway.security_state().await.unwrap();
+        let signers = state.provisioned.unwrap().signers;
+        *signers.iter().find(|signer| signer.address == key.address()).unwrap()
+    }
+
+    pub async fn tee_id(&self) -> TeeId {
+        self.gateway.security_state().await.unwrap().tee_id
+    }
+
     async fn revocation(&self, key: &RelayKey) -> Value {
-        let counter = self.counter().await + 1;
-        let command = RevokeSigner { signer: key.address(), counter, signature: UNSIGNED };
+        let (tee_id, counter) = (self.tee_id().await, self.counter().await + 1);
+        let AuthorisedSigner { record, authorised_as, .. } = self.record_of(key).await;
+        let command = RevokeSigner { tee_id, record, authorised_as, counter, signature: UNSIGNED };
         json!({
-            "signer": key.address().to_string(),
+            "teeId": tee_id.to_string(),
+            "record": record,
+            "authorisedAs": authorised_as.to_string(),
             "counter": counter,
             "signature": hex(&self.admin.sign(&command)),
+        })
+    }
+
+    /// The next rotation of the current key's record, signed by both keys.
+    async fn rotation(&self, current: &RelayKey, next: &RelayKey) -> Value {
+        let record = self.record_of(current).await;
+        let mut command = RotateSigner {
+            tee_id: self.tee_id().await,
+            record: record.record,
+            rotation: record.rotations + 1,
+            current: current.address(),
+            next: next.address(),
+            current_signature: UNSIGNED,
+            next_signature: UNSIGNED,
+            admin_signature: None,
+        };
+        command.current_signature = current.sign_command(&command);
+        command.next_signature = next.sign_command(&command);
+        json!({
+            "teeId": command.tee_id.to_string(),
+            "record": command.record,
+            "rotation": command.rotation,
+            "current": command.current.to_string(),
+            "next": command.next.to_string(),
+            "currentSignature": hex(&command.current_signature),
+            "nextSignature": hex(&command.next_signature),
         })
     }
 
@@ -53,8 +100,10 @@ impl Kms {
             }
         });
         let counter = self.counter().await + 1;
-        let command = AuthorizeSigner { signer: key.address(), permissions: set, counter, signature: UNSIGNED };
+        let (tee_id, signer) = (self.tee_id().await, key.address());
+        let command = AuthorizeSigner { tee_id, signer, permissions: set, counter, signature: UNSIGNED };
         json!({
+            "teeId": tee_id.to_string(),
             "signer": key.address().to_string(),
             "permissions": permissions,
             "counter": counter,
@@ -87,22 +136,30 @@ async fn forged(kms: &Kms) -> Vec<(&'static str, Value, u16, &'static str)> {
     let stranger = RelayKey::random();
     let signer = stranger.address().to_string();
     let signature = hex(&stranger.personal_sign(&[7; 32]));
-    let counter = kms.counter().await + 1;
-    let provisioning = json!({
-        "admin": signer, "relyingParties": [], "ceilings": { "deployments": [], "maxCost": 1, "maxWindow": 1 },
-        "counter": counter, "signature": signature,
-    });
-    let rotation = json!({
-        "current": kms.relay.address().to_string(), "next": signer, "counter": counter,
-        "currentSignature": signature, "nextSignature": signature,
-    });
-    let revocation = json!({ "signer": kms.relay.address().to_string(), "counter": counter, "signature": signature });
-    let authorisation =
-        json!({ "signer": signer, "permissions": ["sponsor"], "counter": counter, "signature": signature });
-    let ceilings = json!({
-        "ceilings": { "deployments": [], "maxCost": 1, "maxWindow": 1 }, "counter": counter, "signature": signature,
-    });
+    let (tee_id, counter) = (kms.tee_id().await, kms.counter().await + 1);
+    let none = json!({ "deployments": [], "maxCost": 1, "maxWindow": 1, "maxAccounts": 1 });
+    let with = |mut fields: Value| {
+        fields["teeId"] = tee_id.to_string().into();
+        fields["counter"] = counter.into();
+        fields["signature"] = signature.clone().into();
+        fields
+    };
+    let provisioning = with(json!({ "admin": signer, "relyingParties": [], "ceilings": none }));
+    let mut rotation = kms.rotation(&kms.relay, &stranger).await;
+    rotation["currentSignature"] = signature.clone().into();
+    let mut elsewhere = kms.rotation(&kms.relay, &stranger).await;
+    elsewhere["teeId"] = TeeId([1; 32]).to_string().into();
+    let mut revocation = kms.revocation(&kms.relay).await;
+    revocation["signature"] = signature.clone().into();
+    let authorisation = with(json!({ "signer": signer, "permissions": ["sponsor"] }));
+    let ceilings = with(json!({ "ceilings": none }));
+    let mut for_another = ceilings.clone();
+    for_another["teeId"] = TeeId([1; 32]).to_string().into();
     vec![
+        ("prepare-paymaster-key", with(json!({})), 403, "admin_signature_invalid"),
+        ("rotate-paymaster-key", with(json!({ "next": signer })), 403, "admin_signature_invalid"),
+        ("set-ceilings", for_another, 403, "tee_id_mismatch"),
+        ("rotate-signer", elsewhere, 403, "tee_id_mismatch"),
         ("provision", provisioning, 409, "already_provisioned"),
         ("authorize-signer", authorisation, 403, "admin_signature_invalid"),
         ("revoke-signer", revocation, 403, "admin_signature_invalid"),
@@ -174,7 +231,14 @@ async fn a_signer_is_listed_with_its_permissions_by_name() {
     assert_eq!(listed["phase"], "ready");
     assert_eq!(listed["admin"], kms.admin.address().to_string());
     assert_eq!(listed["counter"], kms.counter().await);
-    let expected = json!({ "address": key.address().to_string(), "permissions": ["sponsor", "rotate"] });
+    let address = key.address().to_string();
+    let expected = json!({
+        "record": kms.counter().await,
+        "authorisedAs": address,
+        "address": address,
+        "permissions": ["sponsor", "rotate"],
+        "rotations": 0,
+    });
     assert!(listed["signers"].as_array().unwrap().contains(&expected), "{listed}");
 }
 
@@ -192,26 +256,13 @@ async fn a_rotation_signed_by_both_keys_puts_the_new_one_in_place() {
     let kms = Kms::start().await;
     let request = kms.honest_request().await;
     let next = RelayKey::random();
-    let mut command = RotateSigner {
-        current: kms.relay.address(),
-        next: next.address(),
-        counter: kms.counter().await + 1,
-        current_signature: UNSIGNED,
-        next_signature: UNSIGNED,
-        admin_signature: None,
-    };
-    command.current_signature = kms.relay.sign_command(&command);
-    command.next_signature = next.sign_command(&command);
-    let mut rotation = json!({
-        "current": command.current.to_string(),
-        "next": command.next.to_string(),
-        "counter": command.counter,
-        "currentSignature": hex(&command.current_signature),
-        "nextSignature": hex(&command.current_signature),
-    });
+    let mut rotation = kms.rotation(&kms.relay, &next).await;
+    let signature = rotation["nextSignature"].take();
+    rotation["nextSignature"] = rotation["currentSignature"].clone();
     kms.post("/admin/rotate-signer", &rotation).await.refused(403, "rotation_proof_invalid");
-    rotation["nextSignature"] = hex(&command.next_signature).into();
+    rotation["nextSignature"] = signature;
     kms.post("/admin/rotate-signer", &rotation).await.ok();
+    kms.post("/admin/rotate-signer", &rotation).await.refused(403, "signer_not_authorised");
 
     kms.sponsor(&request).await.refused(403, "signer_not_authorised");
     kms.sponsor(&request.next(&next)).await.ok();
@@ -235,9 +286,11 @@ async fn new_ceilings_hold_at_once() {
             })
         })
         .collect();
-    let command = SetCeilings { ceilings: lower, counter, signature: UNSIGNED };
+    let tee_id = kms.tee_id().await;
+    let command = SetCeilings { tee_id, ceilings: lower, counter, signature: UNSIGNED };
     let body = json!({
-        "ceilings": { "deployments": deployments, "maxCost": "0x1", "maxWindow": 3600 },
+        "teeId": tee_id.to_string(),
+        "ceilings": { "deployments": deployments, "maxCost": "0x1", "maxWindow": 3600, "maxAccounts": 1000 },
         "counter": format!("{counter:#x}"),
         "signature": hex(&kms.admin.sign(&command)),
     });
@@ -249,9 +302,10 @@ async fn new_ceilings_hold_at_once() {
 async fn a_tee_is_provisioned_once() {
     let kms = Kms::start().await;
     let body = json!({
+        "teeId": kms.tee_id().await.to_string(),
         "admin": kms.admin.address().to_string(),
         "relyingParties": [{ "id": "localhost", "origins": ["http://localhost:5173"] }],
-        "ceilings": { "deployments": [], "maxCost": 1, "maxWindow": 1 },
+        "ceilings": { "deployments": [], "maxCost": 1, "maxWindow": 1, "maxAccounts": 1 },
         "counter": 1,
         "signature": hex(&UNSIGNED),
     });
@@ -283,4 +337,94 @@ async fn bootstrapping_again_changes_nothing_and_another_admin_changes_nothing_e
     assert!(matches!(refused, Err(BootstrapError::OtherAdmin { actual }) if actual == kms.admin.address()));
     assert_eq!(kms.get("/admin/signers").await.ok(), before);
     assert!(matches!(AdminKey::new(&vec![0; 32].into()), Err(BootstrapError::InvalidKey)));
+}
+
+impl Kms {
+    /// Signed by the admin for the next counter, over HTTP.
+    async fn command<C: AdminRequest>(&self, route: &str, command: &C, fields: Value) -> Answer {
+        let mut body = fields;
+        body["teeId"] = command.tee_id().to_string().into();
+        body["counter"] = command.counter().into();
+        body["signature"] = hex(&self.admin.sign(command)).into();
+        self.post(&format!("/admin/{route}"), &body).await
+    }
+
+    pub async fn prepare_paymaster_key(&self) -> proto::Address {
+        let (tee_id, counter) = (self.tee_id().await, self.counter().await + 1);
+        let command = PreparePaymasterKey { tee_id, counter, signature: UNSIGNED };
+        self.command("prepare-paymaster-key", &command, json!({})).await.ok();
+        self.gateway.security_state().await.unwrap().provisioned.unwrap().standby_paymaster_signer.unwrap()
+    }
+
+    pub async fn rotate_paymaster_key(&self, next: proto::Address) -> Answer {
+        let (tee_id, counter) = (self.tee_id().await, self.counter().await + 1);
+        let command = RotatePaymasterKey { tee_id, next, counter, signature: UNSIGNED };
+        self.command("rotate-paymaster-key", &command, json!({ "next": next.to_string() })).await
+    }
+}
+
+#[tokio::test]
+async fn the_paymaster_key_is_rotated_to_a_standby_that_was_attested_before() {
+    let kms = Kms::start().await;
+    let request = kms.honest_request().await;
+    let first = kms.sponsor(&request).await.ok()["paymasterSigner"].clone();
+    let standby = kms.prepare_paymaster_key().await;
+    let question = format!("/attestation?nonce={}", hex_bytes(&[0x17; 32]));
+    let attested = kms.get(&question).await.ok();
+    assert_eq!(attested["standbyPaymasterSigner"], standby.to_string());
+    assert_eq!(attested["paymasterSigner"], first);
+    let request = request.next(&kms.relay);
+    assert_eq!(kms.sponsor(&request).await.ok()["paymasterSigner"], first);
+
+    kms.rotate_paymaster_key(proto::Address([9; 20])).await.refused(409, "standby_key_mismatch");
+    kms.rotate_paymaster_key(standby).await.ok();
+    let request = request.next(&kms.relay);
+    assert_eq!(kms.sponsor(&request).await.ok()["paymasterSigner"], standby.to_string());
+    let listed = kms.get("/admin/signers").await.ok();
+    assert_eq!(listed["paymasterSigner"], standby.to_string());
+    assert_eq!(listed["standbyPaymasterSigner"], Value::Null);
+
+    // It is the same TEE all the same: the gateway starts over it again.
+    let kms = kms.restart().await;
+    assert_eq!(kms.sponsor(&request.next(&kms.relay)).await.ok()["paymasterSigner"], standby.to_string());
+}
+
+#[tokio::test]
+async fn a_paymaster_key_that_another_process_had_rotated_is_learnt_of_by_what_it_signs() {
+    let tee = Arc::new(GatedTee::start(8, Gate::default()));
+    let kms = Kms::over_tee(Arc::<GatedTee>::clone(&tee)).await;
+    let request = kms.honest_request().await;
+    let first = kms.sponsor(&request).await.ok()["paymasterSigner"].clone();
+    // Past the gateway, which keeps what it knew.
+    let (tee_id, counter) = (kms.tee_id().await, kms.counter().await + 1);
+    let mut prepare = PreparePaymasterKey { tee_id, counter, signature: UNSIGNED };
+    prepare.signature = kms.admin.sign(&prepare);
+    assert_eq!(tee.invoke(encode_request(&prepare).unwrap()).await.unwrap(), [0; 4]);
+    let state = tee.invoke(encode_request(&VerifySecurityState).unwrap()).await.unwrap();
+    let state = decode_reply::<VerifySecurityState>(&state).unwrap().unwrap();
+    let next = state.provisioned.unwrap().standby_paymaster_signer.unwrap();
+    let mut rotate = RotatePaymasterKey { tee_id, next, counter: counter + 1, signature: UNSIGNED };
+    rotate.signature = kms.admin.sign(&rotate);
+    assert_eq!(tee.invoke(encode_request(&rotate).unwrap()).await.unwrap(), [0; 4]);
+
+    let answer = kms.sponsor(&request.next(&kms.relay)).await.ok();
+    assert_eq!(answer["paymasterSigner"], next.to_string());
+    assert_ne!(answer["paymasterSigner"], first);
+}
+
+#[tokio::test]
+async fn beyond_the_ceiling_on_accounts_none_is_made() {
+    let kms = Kms::start().await;
+    let request = kms.honest_request().await;
+    let (tee_id, counter) = (kms.tee_id().await, kms.counter().await + 1);
+    let ceilings = proto::command::Ceilings { max_accounts: 1, ..ceilings() };
+    let mut command = SetCeilings { tee_id, ceilings, counter, signature: UNSIGNED };
+    command.signature = kms.admin.sign(&command);
+    kms.gateway.set_ceilings(command, &Caller::new("test")).await.unwrap();
+    let (_, registration_id) = kms.register().await;
+    let create = json!({ "registrationId": registration_id });
+    kms.post("/kms/create-deterministic-account", &create).await.refused(409, "too_many_accounts");
+    let listed = kms.get("/admin/signers").await.ok();
+    assert_eq!((&listed["accounts"], &listed["maxAccounts"]), (&json!(1), &json!(1)));
+    kms.sponsor(&request).await.ok();
 }

@@ -139,7 +139,11 @@ async fn an_attestation_binds_the_nonce_to_what_the_tee_states_and_says_that_the
     let kms = Kms::start().await;
     let shown = kms.get(&format!("/attestation?nonce={}", hex_bytes(&NONCE))).await.ok();
     let provisioned = kms.gateway.provisioned().await.unwrap();
-    let keys = ProvisionedKeys { admin: provisioned.admin, paymaster_signer: provisioned.paymaster_signer };
+    let keys = ProvisionedKeys {
+        admin: provisioned.admin,
+        paymaster_signer: provisioned.paymaster_signer,
+        standby_paymaster_signer: None,
+    };
     let state = kms.gateway.security_state().await.unwrap();
     let statement = Statement {
         tee_id: state.tee_id,
@@ -157,6 +161,7 @@ async fn an_attestation_binds_the_nonce_to_what_the_tee_states_and_says_that_the
         "counter": state.counter,
         "admin": kms.admin.address().to_string(),
         "paymasterSigner": provisioned.paymaster_signer.to_string(),
+        "standbyPaymasterSigner": null,
         "challenge": statement.challenge(&NONCE).to_string(),
         "quote": null,
         "quoteStatus": "unavailable: this platform has no attestation",

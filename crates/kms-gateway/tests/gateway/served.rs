@@ -85,6 +85,7 @@ async fn a_tee_is_the_one_that_is_served_as_soon_as_it_is_provisioned() {
     let gateway = open(own.path(), own.path()).await.unwrap();
     let admin = AdminKey::new(&vec![7; 32].into()).unwrap();
     let mut command = Provision {
+        tee_id: gateway.security_state().await.unwrap().tee_id,
         admin: admin.address(),
         relying_parties: BoundedList::new(vec![gateway.settings().relying_party().unwrap()]).unwrap(),
         ceilings: ceilings(),
@@ -214,9 +215,10 @@ async fn a_tee_that_comes_back_with_nothing_is_asked_nothing_more_and_served_aga
     let before = kms.sponsor(&request).await.ok();
     let wallet = kms.get(&account).await.ok();
     let provision = json!({
+        "teeId": kms.gateway.security_state().await.unwrap().tee_id.to_string(),
         "admin": "0x1111111111111111111111111111111111111111",
         "relyingParties": [{ "id": "localhost", "origins": ["http://localhost:5173"] }],
-        "ceilings": { "deployments": [], "maxCost": "0x1", "maxWindow": 60 },
+        "ceilings": { "deployments": [], "maxCost": "0x1", "maxWindow": 60, "maxAccounts": 1 },
         "counter": 1,
         "signature": format!("0x{}1b", "11".repeat(64)),
     });

@@ -9,7 +9,7 @@ use proto::bytes::{Bounded, BoundedList};
 use proto::command::{AuthorizeSigner, Ceilings, Deployment, Provision, RelyingParty, RevokeSigner};
 use proto::json::hex_bytes;
 use proto::json::passkey::to_base64url;
-use proto::{AccountId, EntryPointVersion, Permissions, Signature, Wei};
+use proto::{AccountId, EntryPointVersion, Permissions, Signature, TeeId, Wei};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -35,6 +35,7 @@ enum Change {
 }
 
 pub struct Ledger {
+    tee_id: TeeId,
     admin: AdminKey,
     pub relay: RelayKey,
     pub accounts: Vec<Account>,
@@ -53,10 +54,13 @@ impl Ledger {
     /// Provisions a new TEE and admits the relay's key.
     pub async fn begin(kms: &Kms) -> Self {
         let (admin, relay) = (AdminKey::new(&secret()).unwrap(), RelayKey::random());
-        let body = provision(&admin);
+        let state = kms.get("/admin/signers").await.unwrap();
+        let tee_id = tee_id_of(&state);
+        let body = provision(tee_id, &admin);
         kms.post("/admin/provision", &body).await.unwrap();
         let state = kms.get("/admin/signers").await.unwrap();
         let mut ledger = Self {
+            tee_id,
             admin,
             relay,
             accounts: Vec::new(),
@@ -86,8 +90,9 @@ impl Ledger {
     async fn authorize(&mut self, kms: &Kms, signer: proto::Address) -> Result<(), NoAnswer> {
         let counter = self.counter + 1;
         let permissions = Permissions::SPONSOR | Permissions::SIGN_USER_OPERATION;
-        let command = AuthorizeSigner { signer, permissions, counter, signature: UNSIGNED };
+        let command = AuthorizeSigner { tee_id: self.tee_id, signer, permissions, counter, signature: UNSIGNED };
         let body = json!({
+            "teeId": self.tee_id.to_string(),
             "signer": signer.to_string(),
             "permissions": PERMISSIONS,
             "counter": counter,
@@ -98,9 +103,16 @@ impl Ledger {
 
     async fn revoke(&mut self, kms: &Kms, signer: String) -> Result<(), NoAnswer> {
         let counter = self.counter + 1;
-        let command = RevokeSigner { signer: proto::json::address(&signer).unwrap(), counter, signature: UNSIGNED };
+        let state = kms.get("/admin/signers").await?;
+        let listed = state["signers"].as_array().unwrap();
+        let record = listed.iter().find(|listed| listed["address"] == signer).unwrap()["record"].as_u64().unwrap();
+        let authorised_as = proto::json::address(&signer).unwrap();
+        let tee_id = self.tee_id;
+        let command = RevokeSigner { tee_id, record, authorised_as, counter, signature: UNSIGNED };
         let body = json!({
-            "signer": signer,
+            "teeId": tee_id.to_string(),
+            "record": record,
+            "authorisedAs": signer,
             "counter": counter,
             "signature": hex_bytes(&self.admin.sign(&command).to_bytes()),
         });
@@ -213,15 +225,22 @@ pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
-fn provision(admin: &AdminKey) -> Value {
+fn tee_id_of(state: &Value) -> TeeId {
+    let id = proto::json::bytes::<32>(state["teeId"].as_str().unwrap()).unwrap();
+    TeeId(id.into_inner().try_into().unwrap())
+}
+
+fn provision(tee_id: TeeId, admin: &AdminKey) -> Value {
     let text = |text: &str| Bounded::new(text.to_owned()).unwrap();
     let entry_point = entry_point(EntryPointVersion::V07);
     let origins = BoundedList::new(vec![text("http://localhost:5173")]).unwrap();
     let relying_parties = BoundedList::new(vec![RelyingParty { id: text("localhost"), origins }]).unwrap();
     let deployments = BoundedList::new(vec![Deployment { entry_point, paymaster: PAYMASTER }]).unwrap();
-    let ceilings = Ceilings { deployments, max_cost: Wei(MAX_COST), max_window: 3600 };
-    let command = Provision { admin: admin.address(), relying_parties, ceilings, counter: 1, signature: UNSIGNED };
+    let ceilings = Ceilings { deployments, max_cost: Wei(MAX_COST), max_window: 3600, max_accounts: 10_000 };
+    let command =
+        Provision { tee_id, admin: admin.address(), relying_parties, ceilings, counter: 1, signature: UNSIGNED };
     json!({
+        "teeId": tee_id.to_string(),
         "admin": admin.address().to_string(),
         "relyingParties": [{ "id": "localhost", "origins": ["http://localhost:5173"] }],
         "ceilings": {
@@ -233,6 +252,7 @@ fn provision(admin: &AdminKey) -> Value {
             }],
             "maxCost": format!("{MAX_COST:#x}"),
             "maxWindow": 3600,
+            "maxAccounts": 10_000,
         },
         "counter": 1,
         "signature": hex_bytes(&admin.sign(&command).to_bytes()),

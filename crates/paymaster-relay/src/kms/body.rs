@@ -3,7 +3,7 @@
 use proto::command::{PasskeyAssertion, RotateSigner, Sponsor};
 use proto::json::passkey::to_base64url;
 use proto::json::{hex_bytes, hex_quantity};
-use proto::{EntryPointVersion, Init, Permissions, Signature, UserOperation};
+use proto::{EntryPointVersion, Init, Signature, UserOperation};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -33,9 +33,11 @@ pub(super) fn sponsor(command: &Sponsor) -> Value {
 /// `POST /admin/rotate-signer`.
 pub(super) fn rotate_signer(command: &RotateSigner) -> Value {
     json!({
+        "teeId": command.tee_id.to_string(),
+        "record": command.record,
+        "rotation": command.rotation,
         "current": command.current.to_string(),
         "next": command.next.to_string(),
-        "counter": command.counter,
         "currentSignature": signature(&command.current_signature),
         "nextSignature": signature(&command.next_signature),
         "adminSignature": command.admin_signature.as_ref().map(signature),
@@ -114,15 +116,20 @@ pub(super) struct SponsorAnswer {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct SignersAnswer {
-    pub counter: u64,
+    pub tee_id: String,
     pub paymaster_signer: Option<String>,
+    pub standby_paymaster_signer: Option<String>,
     pub signers: Vec<SignerAnswer>,
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct SignerAnswer {
+    pub record: u64,
+    pub authorised_as: String,
     pub address: String,
     pub permissions: Vec<String>,
+    pub rotations: u64,
 }
 
 /// `GET /kms/accounts/{accountId}`.
@@ -167,15 +174,4 @@ pub(super) struct ErrorBody {
     pub code: String,
     pub message: String,
     pub retryable: bool,
-}
-
-/// The permission of a name; `None` for one this version doesn't know.
-pub(super) fn permission(name: &str) -> Option<Permissions> {
-    match name {
-        "sponsor" => Some(Permissions::SPONSOR),
-        "sign_user_operation" => Some(Permissions::SIGN_USER_OPERATION),
-        "sponsor_without_passkey" => Some(Permissions::SPONSOR_WITHOUT_PASSKEY),
-        "rotate" => Some(Permissions::ROTATE),
-        _ => None,
-    }
 }

@@ -12,7 +12,7 @@ use proto::command::{PasskeyInfo, PasskeyPublicKey, RotateSigner, Sponsor, Spons
 use proto::json::passkey::base64url;
 use proto::json::{address, bytes};
 use proto::signers::AuthorisedSigner;
-use proto::{AccountId, Permissions, Signature, UserOpHash};
+use proto::{AccountId, Permissions, Signature, TeeId, UserOpHash};
 use reqwest::header::DATE;
 use reqwest::{Client, Method, Response, StatusCode};
 use serde::de::DeserializeOwned;
@@ -196,8 +196,14 @@ impl Kms for HttpKms {
         let paymaster_signer =
             answer.paymaster_signer.ok_or_else(|| unavailable("the trusted application is not provisioned"))?;
         Ok(KmsSigners {
-            counter: answer.counter,
+            tee_id: TeeId(fixed(&answer.tee_id)?),
             paymaster_signer: parse(address(&paymaster_signer))?,
+            standby_paymaster_signer: answer
+                .standby_paymaster_signer
+                .as_deref()
+                .map(address)
+                .transpose()
+                .map_err(|_| unreadable())?,
             signers: answer.signers.iter().map(signer).collect::<Result<_, _>>()?,
         })
     }
@@ -310,9 +316,12 @@ fn shown(gateway: &Url) -> String {
 
 fn signer(answer: &SignerAnswer) -> Result<AuthorisedSigner, KmsError> {
     // Permissions of a later version are left out: what we don't know we don't need.
-    let permissions = answer.permissions.iter().filter_map(|name| body::permission(name));
+    let permissions = answer.permissions.iter().filter_map(|name| Permissions::named(name));
     Ok(AuthorisedSigner {
+        record: answer.record,
+        authorised_as: parse(address(&answer.authorised_as))?,
         address: parse(address(&answer.address))?,
+        rotations: answer.rotations,
         permissions: permissions.fold(Permissions::default(), |all, one| all | one),
     })
 }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use proto::command::{RotateSigner, Sponsor, SponsorReply, WalletInfo};
 use proto::digest::personal_message_hash;
 use proto::signers::AuthorisedSigner;
-use proto::{AccountId, Address, Permissions};
+use proto::{AccountId, Address, Permissions, TeeId};
 use thiserror::Error;
 
 pub use http::HttpKms;
@@ -59,10 +59,12 @@ pub trait Kms: Send + Sync {
 /// What the trusted application says about signers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KmsSigners {
-    /// Admin commands so far; the next is signed for one more.
-    pub counter: u64,
+    /// Which TEE it is.
+    pub tee_id: TeeId,
     /// Address of the key that signs for the paymasters.
     pub paymaster_signer: Address,
+    /// Address of the key that is to sign after it, if one was prepared.
+    pub standby_paymaster_signer: Option<Address>,
     /// The relay keys.
     pub signers: Vec<AuthorisedSigner>,
 }
@@ -78,7 +80,13 @@ impl KmsSigners {
     /// Whether a relay key is authorised.
     #[must_use]
     pub fn authorises(&self, address: Address) -> bool {
-        self.signers.iter().any(|signer| signer.address == address)
+        self.record_of(address).is_some()
+    }
+
+    /// The record of a relay key.
+    #[must_use]
+    pub fn record_of(&self, address: Address) -> Option<&AuthorisedSigner> {
+        self.signers.iter().find(|signer| signer.address == address)
     }
 }
 

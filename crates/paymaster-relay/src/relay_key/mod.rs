@@ -143,12 +143,12 @@ impl Lease<'_> {
     /// Signs a request digest (EIP-191).
     #[must_use]
     pub fn approve(&self, digest: &RequestDigest) -> Signature {
-        self.0.personal_sign(&Hash(digest.0))
+        self.0.sign(&personal_message_hash(&digest.0))
     }
 }
 
 impl ActiveKey {
-    fn personal_sign(&self, hash: &Hash) -> Signature {
-        secp256k1::sign(&self.key, &personal_message_hash(&hash.0))
+    fn sign(&self, digest: &Hash) -> Signature {
+        secp256k1::sign(&self.key, digest)
     }
 }

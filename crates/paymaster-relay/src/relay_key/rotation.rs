@@ -5,8 +5,10 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use proto::command::{AdminRequest, RotateSigner};
-use proto::{Address, Signature, Status};
+use proto::command::RotateSigner;
+use proto::signers::AuthorisedSigner;
+use proto::typed_data::TypedData as _;
+use proto::{Address, Signature, Status, TeeId};
 use tokio::time::{interval, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -26,12 +28,13 @@ impl RelayKey {
     pub async fn rotate(&self) -> Result<Address, RelayKeyError> {
         let mut active = self.active.write().await;
         self.settle_next(&mut active).await?;
-        let counter = self.kms.signers().await.map_err(RelayKeyError::NotAccepted)?.counter.saturating_add(1);
+        let signers = self.kms.signers().await.map_err(RelayKeyError::NotAccepted)?;
+        let record = signers.record_of(active.address).ok_or_else(|| RelayKeyError::NotAccepted(not_authorised()))?;
 
         let (key, since) = self.keystore.create_next()?;
         self.unresolved.store(true, Ordering::Relaxed);
         let next = ActiveKey::new(key, since);
-        let command = proof(&active, &next, counter);
+        let command = proof(&active, &next, signers.tee_id, record);
         match self.kms.rotate_signer(&command).await {
             Ok(()) => {
                 self.keystore.promote_next()?;
@@ -70,7 +73,7 @@ impl RelayKey {
         } else if signers.authorises(active.address) {
             self.keystore.remove_next()?;
         } else {
-            return Err(RelayKeyError::Unresolved(KmsError::from_status(Status::SignerNotAuthorised)));
+            return Err(RelayKeyError::Unresolved(not_authorised()));
         }
         self.unresolved.store(false, Ordering::Relaxed);
         Ok(())
@@ -105,20 +108,22 @@ impl RelayKey {
     }
 }
 
-/// The command with both keys' signatures.
-fn proof(current: &ActiveKey, next: &ActiveKey, counter: u64) -> RotateSigner {
+fn not_authorised() -> KmsError {
+    KmsError::from_status(Status::SignerNotAuthorised)
+}
+
+/// The next rotation of the current key's record, with both keys' signatures of one digest.
+fn proof(current: &ActiveKey, next: &ActiveKey, tee_id: TeeId, record: &AuthorisedSigner) -> RotateSigner {
     let unsigned = RotateSigner {
+        tee_id,
+        record: record.record,
+        rotation: record.rotations.saturating_add(1),
         current: current.address,
         next: next.address,
-        counter,
         current_signature: NOT_SIGNED,
         next_signature: NOT_SIGNED,
         admin_signature: None,
     };
-    let challenge = unsigned.challenge();
-    RotateSigner {
-        current_signature: current.personal_sign(&challenge),
-        next_signature: next.personal_sign(&challenge),
-        ..unsigned
-    }
+    let digest = unsigned.digest();
+    RotateSigner { current_signature: current.sign(&digest), next_signature: next.sign(&digest), ..unsigned }
 }

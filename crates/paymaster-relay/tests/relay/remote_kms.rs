@@ -7,14 +7,16 @@ use std::time::Duration;
 
 use paymaster_relay::kms::{HttpKms, Kms, KmsError};
 use proto::command::RotateSigner;
-use proto::{Address, Permissions, Signature};
+use proto::{Address, Permissions, Signature, TeeId};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use url::Url;
 
-const SIGNERS: &str = r#"{"counter":4,"phase":"ready","admin":null,
+const SIGNERS: &str = r#"{"teeId":"0x000000000000000000000000000000000000000000000000000000000000001d",
+    "counter":4,"phase":"ready","admin":null,
     "paymasterSigner":"0x00000000000000000000000000000000000000aa",
-    "signers":[{"address":"0x00000000000000000000000000000000000000bb","permissions":["sponsor","rotate","later"]}]}"#;
+    "signers":[{"record":2,"authorisedAs":"0x00000000000000000000000000000000000000cc","rotations":3,
+    "address":"0x00000000000000000000000000000000000000bb","permissions":["sponsor","rotate","later"]}]}"#;
 const BUSY: &str = r#"{"error":{"code":"tee_busy","message":"busy","requestId":"1","retryable":true}}"#;
 const REFUSED: &str = r#"{"error":{"code":"signer_not_authorised","message":"no","requestId":"1","retryable":false}}"#;
 
@@ -53,9 +55,11 @@ fn kms(gateways: Vec<Url>) -> HttpKms {
 fn rotation() -> RotateSigner {
     let signature = Signature { r: [1; 32], s: [1; 32], v: 27 };
     RotateSigner {
+        tee_id: TeeId([9; 32]),
+        record: 2,
+        rotation: 1,
         current: Address([1; 20]),
         next: Address([2; 20]),
-        counter: 5,
         current_signature: signature,
         next_signature: signature,
         admin_signature: None,
@@ -69,7 +73,10 @@ async fn gateways_that_are_down_or_busy_are_passed_over_and_the_one_that_answers
     let kms = kms(vec![nowhere().await, busy, good]);
     for _ in 0..2 {
         let signers = kms.signers().await.unwrap();
-        assert_eq!((signers.counter, signers.paymaster_signer.0[19]), (4, 0xaa));
+        assert_eq!((signers.tee_id.0[31], signers.paymaster_signer.0[19]), (0x1d, 0xaa));
+        assert_eq!(signers.standby_paymaster_signer, None);
+        let signer = signers.signers[0];
+        assert_eq!((signer.record, signer.rotations, signer.authorised_as.0[19]), (2, 3, 0xcc));
         assert_eq!(signers.signers[0].permissions, Permissions::SPONSOR | Permissions::ROTATE);
     }
     assert_eq!((asked_busy.load(Ordering::SeqCst), asked_good.load(Ordering::SeqCst)), (1, 2));

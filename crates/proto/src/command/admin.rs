@@ -1,39 +1,41 @@
-//! Commands of the admin. Each is signed (EIP-191) over its typed challenge, which binds opcode, counter and every field.
+//! Commands of the admin, and the rotation of a relay key. Each is signed as EIP-712 typed data ([`crate::typed_data`])
+//! that names the TEE it is for and shows every field.
 
 use alloc::string::String;
-use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
 use super::Request;
-use crate::abi::hash_words;
 use crate::bytes::{Bounded, BoundedList};
-use crate::digest::typed_challenge;
 use crate::entry_point::EntryPoint;
 use crate::limits;
-use crate::primitives::{Address, Hash, Wei, keccak256};
+use crate::primitives::{Address, TeeId, Wei};
 use crate::signature::Signature;
 use crate::signers::Permissions;
+use crate::typed_data::TypedData;
 
-/// A command that an admin signs.
-pub trait AdminRequest: Request {
+/// A command that is signed as typed data, whoever signs it.
+pub trait SignedCommand: Request + TypedData {
+    /// The only TEE that takes it.
+    fn tee_id(&self) -> TeeId;
+}
+
+/// A command of the admin.
+pub trait AdminRequest: SignedCommand {
     /// The counter it is meant for: one more than `VerifySecurityState` tells. A command that takes effect moves the
     /// counter in the same write, so no signature has an effect twice. After `StorageFailed` or `CounterFailed` it may have
     /// taken effect or not: `VerifySecurityState` tells.
     fn counter(&self) -> u64;
 
-    /// `keccak256(abi.encode(...))` of the fields; a list stands as the hash of its items' hashes, as in EIP-712.
-    fn fields_hash(&self) -> Hash;
-
-    /// What is signed.
-    fn challenge(&self) -> Hash {
-        typed_challenge(Self::OPCODE, None, self.counter(), &self.fields_hash())
-    }
+    /// The admin's, over [`TypedData::digest`].
+    fn signature(&self) -> Signature;
 }
 
 /// The first command of a new trusted application.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Provision {
+    /// See [`SignedCommand::tee_id`].
+    pub tee_id: TeeId,
     /// Whose signature admin commands need from now on, this one included.
     pub admin: Address,
     /// Where passkeys may come from.
@@ -55,7 +57,7 @@ pub struct RelyingParty {
     pub origins: BoundedList<Bounded<String, { limits::MAX_NAME }>, { limits::MAX_RELYING_PARTIES }>,
 }
 
-/// Bounds on what the trusted application signs (property 11).
+/// Bounds on what the trusted application signs and keeps (property 11).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ceilings {
     /// The only places it signs for.
@@ -64,6 +66,8 @@ pub struct Ceilings {
     pub max_cost: Wei,
     /// Seconds from the relay's timestamp to `validUntil`.
     pub max_window: u32,
+    /// Accounts that may be made; 0 for none.
+    pub max_accounts: u32,
 }
 
 /// A paymaster of ours and the EntryPoint it serves.
@@ -75,9 +79,11 @@ pub struct Deployment {
     pub paymaster: Address,
 }
 
-/// Admits a relay key.
+/// Admits a relay key: makes a record of it, whose number is this command's counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuthorizeSigner {
+    /// See [`SignedCommand::tee_id`].
+    pub tee_id: TeeId,
     /// Its address.
     pub signer: Address,
     /// What it may do.
@@ -88,27 +94,36 @@ pub struct AuthorizeSigner {
     pub signature: Signature,
 }
 
-/// Turns a relay key away, for good and at once.
+/// Removes the record of a relay key, at once: the key that is in it by then, however often it was rotated since this was
+/// signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RevokeSigner {
-    /// Its address.
-    pub signer: Address,
+    /// See [`SignedCommand::tee_id`].
+    pub tee_id: TeeId,
+    /// The record's number.
+    pub record: u64,
+    /// The address that the record was made for. It says to the admin which one it is, and has to match.
+    pub authorised_as: Address,
     /// See [`AdminRequest::counter`].
     pub counter: u64,
     /// By the admin.
     pub signature: Signature,
 }
 
-/// Puts a new relay key in the place of another, which must be authorised. Both keys sign the challenge; unless the old
-/// key has the permission to rotate itself, the admin signs it too.
+/// Puts a new relay key in the place of another, in the same record. Both keys sign the digest; unless the record has the
+/// permission to rotate, the admin signs it too. It counts on the record and not on the admin's counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RotateSigner {
+    /// See [`SignedCommand::tee_id`].
+    pub tee_id: TeeId,
+    /// The record's number.
+    pub record: u64,
+    /// One more than the record's rotations so far.
+    pub rotation: u64,
     /// The key that leaves.
     pub current: Address,
     /// The key that takes its place, with the same permissions.
     pub next: Address,
-    /// See [`AdminRequest::counter`].
-    pub counter: u64,
     /// By `current`.
     pub current_signature: Signature,
     /// By `next`.
@@ -120,6 +135,8 @@ pub struct RotateSigner {
 /// Replaces the ceilings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SetCeilings {
+    /// See [`SignedCommand::tee_id`].
+    pub tee_id: TeeId,
     /// The new ones.
     pub ceilings: Ceilings,
     /// See [`AdminRequest::counter`].
@@ -128,79 +145,56 @@ pub struct SetCeilings {
     pub signature: Signature,
 }
 
-impl AdminRequest for Provision {
-    fn counter(&self) -> u64 {
-        self.counter
-    }
-
-    fn fields_hash(&self) -> Hash {
-        let relying_parties = hash_list(&self.relying_parties, RelyingParty::hash);
-        hash_words(&[&self.admin, &relying_parties, &self.ceilings.hash()])
-    }
+/// Makes a standby for the paymaster key, in place of an earlier standby. `VerifySecurityState` and `Attest` tell its
+/// address, for the contracts to admit before it signs anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreparePaymasterKey {
+    /// See [`SignedCommand::tee_id`].
+    pub tee_id: TeeId,
+    /// See [`AdminRequest::counter`].
+    pub counter: u64,
+    /// By the admin.
+    pub signature: Signature,
 }
 
-impl AdminRequest for AuthorizeSigner {
-    fn counter(&self) -> u64 {
-        self.counter
-    }
-
-    fn fields_hash(&self) -> Hash {
-        hash_words(&[&self.signer, &self.permissions.0])
-    }
+/// Has the standby sign for the paymasters from now on. The key before it is erased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RotatePaymasterKey {
+    /// See [`SignedCommand::tee_id`].
+    pub tee_id: TeeId,
+    /// The standby's address.
+    pub next: Address,
+    /// See [`AdminRequest::counter`].
+    pub counter: u64,
+    /// By the admin.
+    pub signature: Signature,
 }
 
-impl AdminRequest for RevokeSigner {
-    fn counter(&self) -> u64 {
-        self.counter
-    }
-
-    fn fields_hash(&self) -> Hash {
-        hash_words(&[&self.signer])
-    }
+macro_rules! signed_commands {
+    ($($command:ident),*) => {
+        $(impl SignedCommand for $command {
+            fn tee_id(&self) -> TeeId {
+                self.tee_id
+            }
+        })*
+    };
 }
 
-impl AdminRequest for RotateSigner {
-    fn counter(&self) -> u64 {
-        self.counter
-    }
+macro_rules! admin_requests {
+    ($($command:ident),*) => {
+        signed_commands!($($command),*);
 
-    fn fields_hash(&self) -> Hash {
-        hash_words(&[&self.current, &self.next])
-    }
+        $(impl AdminRequest for $command {
+            fn counter(&self) -> u64 {
+                self.counter
+            }
+
+            fn signature(&self) -> Signature {
+                self.signature
+            }
+        })*
+    };
 }
 
-impl AdminRequest for SetCeilings {
-    fn counter(&self) -> u64 {
-        self.counter
-    }
-
-    fn fields_hash(&self) -> Hash {
-        self.ceilings.hash()
-    }
-}
-
-impl Ceilings {
-    fn hash(&self) -> Hash {
-        let deployments = hash_list(&self.deployments, Deployment::hash);
-        hash_words(&[&deployments, &self.max_cost.0, &self.max_window])
-    }
-}
-
-impl Deployment {
-    fn hash(&self) -> Hash {
-        let EntryPoint { chain_id, address, version } = &self.entry_point;
-        hash_words(&[chain_id, address, &keccak256(version.as_str()), &self.paymaster])
-    }
-}
-
-impl RelyingParty {
-    fn hash(&self) -> Hash {
-        let origins = hash_list(&self.origins, |origin| keccak256(origin.as_bytes()));
-        hash_words(&[&keccak256(self.id.as_bytes()), &origins])
-    }
-}
-
-fn hash_list<T>(items: &[T], hash: impl Fn(&T) -> Hash) -> Hash {
-    let hashes: Vec<u8> = items.iter().flat_map(|item| hash(item).0).collect();
-    keccak256(hashes)
-}
+admin_requests!(Provision, AuthorizeSigner, RevokeSigner, SetCeilings, PreparePaymasterKey, RotatePaymasterKey);
+signed_commands!(RotateSigner);

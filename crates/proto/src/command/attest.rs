@@ -49,6 +49,8 @@ pub struct ProvisionedKeys {
     pub admin: Address,
     /// Address of the key that signs for the paymasters.
     pub paymaster_signer: Address,
+    /// Address of the key that is to sign after it, if one was prepared.
+    pub standby_paymaster_signer: Option<Address>,
 }
 
 impl Statement {

@@ -70,6 +70,8 @@ impl Opcode {
             | Self::RevokeSigner
             | Self::RotateSigner
             | Self::SetCeilings
+            | Self::PreparePaymasterKey
+            | Self::RotatePaymasterKey
             | Self::Batch
             | Self::Attest => return None,
         };

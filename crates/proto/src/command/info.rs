@@ -110,10 +110,15 @@ pub struct Provisioned {
     pub admin: Address,
     /// Address of the key that signs for the paymasters.
     pub paymaster_signer: Address,
+    /// Address of the key that is to sign after it, if one was prepared.
+    pub standby_paymaster_signer: Option<Address>,
     /// The relay keys.
     pub signers: BoundedList<AuthorisedSigner, { limits::MAX_SIGNERS }>,
     /// Where passkeys may come from.
     pub relying_parties: BoundedList<RelyingParty, { limits::MAX_RELYING_PARTIES }>,
     /// The bounds in force.
     pub ceilings: Ceilings,
+    /// Accounts made, against `ceilings.max_accounts`; those made before layout 3 of the sealed records are not counted.
+    /// An account whose making broke off may be counted without being there.
+    pub accounts: u32,
 }

@@ -6,14 +6,15 @@ mod attest;
 mod batch;
 mod info;
 mod sponsorship;
+mod typed;
 
 pub use account::{
     CreateHybridAccount, CredentialId, GetWalletInfo, PasskeyInfo, PasskeyPublicKey, Registration, SignatureScheme,
     WalletInfo,
 };
 pub use admin::{
-    AdminRequest, AuthorizeSigner, Ceilings, Deployment, Provision, RelyingParty, RevokeSigner, RotateSigner,
-    SetCeilings,
+    AdminRequest, AuthorizeSigner, Ceilings, Deployment, PreparePaymasterKey, Provision, RelyingParty, RevokeSigner,
+    RotatePaymasterKey, RotateSigner, SetCeilings, SignedCommand,
 };
 pub use attest::{Attest, AttestReply, ProvisionedKeys, Statement};
 pub use batch::{Batch, BatchReply};
@@ -72,12 +73,16 @@ opcodes! {
     40 Provision,
     /// A relay key and what it may do.
     41 AuthorizeSigner,
-    /// No longer that relay key.
+    /// No longer that record of a relay key.
     42 RevokeSigner,
     /// A new relay key in place of another.
     43 RotateSigner,
     /// Other ceilings.
     44 SetCeilings,
+    /// A standby for the paymaster key. 45 to 47 are kept for commands about accounts.
+    48 PreparePaymasterKey,
+    /// The standby in place of the paymaster key.
+    49 RotatePaymasterKey,
     /// Several frames, with a reply for each.
     50 Batch,
     /// What the platform vouches for: which keys live in which code.
@@ -115,6 +120,8 @@ requests! {
     RevokeSigner => (),
     RotateSigner => (),
     SetCeilings => (),
+    PreparePaymasterKey => (),
+    RotatePaymasterKey => (),
     Batch => BatchReply,
     Attest => AttestReply,
 }

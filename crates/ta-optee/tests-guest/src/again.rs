@@ -24,7 +24,7 @@ fn every_acknowledged_change_is_there(tee: &mut Tee) {
 }
 
 fn it_can_not_be_provisioned_again(tee: &mut Tee) {
-    let command = signed(provision(admin().address(), 1), &admin());
+    let command = signed(provision(state(tee).tee_id, admin().address(), 1), &admin());
     assert_eq!(tee.call(&command).unwrap_err(), Status::AlreadyProvisioned);
 }
 

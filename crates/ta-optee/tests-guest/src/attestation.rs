@@ -52,7 +52,8 @@ fn a_quote_is_over_the_nonce_and_the_statement(tee: &mut Tee) {
 }
 
 fn a_provisioned_one_names_its_admin_and_its_signer(tee: &mut Tee) {
-    tee.call(&signed(provision(admin().address(), 1), &admin())).unwrap();
+    let tee_id = attest(tee, [0xa0; 32]).statement.tee_id;
+    tee.call(&signed(provision(tee_id, admin().address(), 1), &admin())).unwrap();
     let reply = attest(tee, [0xa0; 32]);
     assert_eq!(reply.statement.provisioned.unwrap().admin, admin().address());
     show("provisioned", [0xa0; 32], &reply);
@@ -110,13 +111,13 @@ fn attest(tee: &mut Tee, nonce: [u8; 32]) -> AttestReply {
 
 fn show(name: &str, nonce: [u8; 32], reply: &AttestReply) {
     let statement = &reply.statement;
-    let [admin, signer] = match statement.provisioned {
-        Some(keys) => [keys.admin, keys.paymaster_signer].map(|address| format!("\"{address}\"")),
-        None => ["null", "null"].map(str::to_owned),
-    };
+    let text = |address: Option<proto::Address>| address.map_or("null".to_owned(), |address| format!("\"{address}\""));
+    let keys = statement.provisioned;
+    let (admin, signer) = (text(keys.map(|keys| keys.admin)), text(keys.map(|keys| keys.paymaster_signer)));
+    let standby = text(keys.and_then(|keys| keys.standby_paymaster_signer));
     println!(
         "attestation {name} {{\"nonce\":\"{}\",\"teeId\":\"{}\",\"version\":\"{}\",\"measurement\":\"{}\",\"counter\":{},\"admin\":{admin},\
-         \"paymasterSigner\":{signer},\"challenge\":\"{}\",\"quote\":\"{}\",\"quoteStatus\":\"present\"}}",
+         \"paymasterSigner\":{signer},\"standbyPaymasterSigner\":{standby},\"challenge\":\"{}\",\"quote\":\"{}\",\"quoteStatus\":\"present\"}}",
         hex(&nonce),
         statement.tee_id,
         *statement.version,

@@ -3,7 +3,7 @@
 use proto::Status;
 use proto::command::{GetWalletInfo, Phase, VerifySecurityState};
 
-use crate::first::{ACCOUNT, wallet};
+use crate::first::{ACCOUNT, state, wallet};
 use crate::rule;
 use crate::support::EthKey;
 use crate::support::world::{provision, signed};
@@ -53,7 +53,8 @@ fn the_account_is_whole_or_refused(tee: &mut Tee) {
 fn everything_is_gone(tee: &mut Tee, counter: u64) {
     println!("new");
     let other_admin = EthKey::numbered(0xbd);
-    tee.call(&signed(provision(other_admin.address(), counter + 1), &other_admin)).unwrap();
+    let tee_id = state(tee).tee_id;
+    tee.call(&signed(provision(tee_id, other_admin.address(), counter + 1), &other_admin)).unwrap();
     let command = GetWalletInfo { account_id: ACCOUNT.parse().unwrap() };
     assert_eq!(tee.call(&command).unwrap_err(), Status::AccountUnknown);
 }

@@ -6,14 +6,16 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::thread;
 
 use optee_teec::{Param, ParamType, raw};
-use proto::command::{AuthorizeSigner, CreateHybridAccount, Request, RevokeSigner, SignatureScheme, Sponsor};
-use proto::{EntryPointVersion, Permissions, Status, frame};
+use proto::command::{
+    AuthorizeSigner, CreateHybridAccount, Request, RevokeSigner, SecurityState, SignatureScheme, Sponsor,
+};
+use proto::{EntryPointVersion, Permissions, Status, TeeId, frame};
 
 use crate::first::{ACCOUNT, admin, passkey, relay, state};
 use crate::rules;
 use crate::support::EthKey;
 use crate::support::requests::{Draft, sponsor};
-use crate::support::world::{no_signature, provision, signed};
+use crate::support::world::{self, no_signature, provision, signed};
 use crate::tee::{HANDLE_FRAME, Tee};
 
 const READ_TWICE: u32 = 4;
@@ -32,8 +34,9 @@ pub fn run(tee: &mut Tee) {
 }
 
 fn set_up(tee: &mut Tee) {
-    tee.call(&signed(provision(admin().address(), 1), &admin())).unwrap();
-    tee.call(&authorize(&relay(), Permissions::SPONSOR, 2)).unwrap();
+    let tee_id = state(tee).tee_id;
+    tee.call(&signed(provision(tee_id, admin().address(), 1), &admin())).unwrap();
+    tee.call(&authorize(tee_id, &relay(), Permissions::SPONSOR, 2)).unwrap();
     let (account_id, signature_scheme) = (ACCOUNT.parse().unwrap(), SignatureScheme::Eip191);
     tee.call(&CreateHybridAccount { account_id, signature_scheme, registration: passkey().register() }).unwrap();
 }
@@ -86,8 +89,9 @@ fn two_approved_operations_that_take_turns_are_never_mixed(tee: &mut Tee) {
 fn an_admin_command_whose_permissions_change_grants_what_was_signed(tee: &mut Tee) {
     let (signer, mut granted, mut refused) = (EthKey::numbered(0x33), 0, 0);
     while granted < 10 || refused < 10 {
-        let counter = state(tee).counter + 1;
-        let honest = authorize(&signer, Permissions::SPONSOR, counter);
+        let SecurityState { tee_id, counter, .. } = state(tee);
+        let counter = counter + 1;
+        let honest = authorize(tee_id, &signer, Permissions::SPONSOR, counter);
         let more = AuthorizeSigner { permissions: Permissions::ALL, ..honest };
         let race = Race::new([encoded(&honest), encoded(&more)]);
         let reply = race.against(|shared| tee.invoke(HANDLE_FRAME, shared).unwrap());
@@ -96,7 +100,9 @@ fn an_admin_command_whose_permissions_change_grants_what_was_signed(tee: &mut Te
         if is_ok(&reply) {
             granted += 1;
             assert_eq!(now.unwrap().permissions, Permissions::SPONSOR);
-            let revoke = RevokeSigner { signer: signer.address(), counter: counter + 1, signature: no_signature() };
+            let (record, authorised_as) = (counter, signer.address());
+            let signature = no_signature();
+            let revoke = RevokeSigner { tee_id, record, authorised_as, counter: counter + 1, signature };
             tee.call(&signed(revoke, &admin())).unwrap();
         } else {
             refused += 1;
@@ -120,9 +126,8 @@ fn two_approved() -> [Vec<u8>; 2] {
     [first, second]
 }
 
-fn authorize(signer: &EthKey, permissions: Permissions, counter: u64) -> AuthorizeSigner {
-    let signer = signer.address();
-    signed(AuthorizeSigner { signer, permissions, counter, signature: no_signature() }, &admin())
+fn authorize(tee_id: TeeId, signer: &EthKey, permissions: Permissions, counter: u64) -> AuthorizeSigner {
+    signed(world::authorize(tee_id, signer.address(), permissions, counter), &admin())
 }
 
 fn encoded<R: Request>(request: &R) -> Vec<u8> {

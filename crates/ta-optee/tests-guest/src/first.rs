@@ -2,8 +2,8 @@
 
 use proto::bytes::BoundedBytes;
 use proto::command::{
-    AuthorizeSigner, CreateHybridAccount, Echo, GetVersion, GetWalletInfo, Hello, Phase, Protection, SecurityState,
-    SignatureScheme, VerifySecurityState, WalletInfo,
+    CreateHybridAccount, Echo, GetVersion, GetWalletInfo, Hello, Phase, Protection, SecurityState, SignatureScheme,
+    VerifySecurityState, WalletInfo,
 };
 use proto::digest::personal_message_hash;
 use proto::limits::{MAX_FRAME, MAX_REPLY};
@@ -13,7 +13,7 @@ use crate::entry::changes_nothing_without_room;
 use crate::rules;
 use crate::support::keys::recover;
 use crate::support::requests::{Draft, sponsor};
-use crate::support::world::{no_signature, provision, signed};
+use crate::support::world::{authorize, provision, signed};
 use crate::support::{EthKey, Passkey};
 use crate::tee::Tee;
 
@@ -88,7 +88,7 @@ fn nothing_but_provision_is_accepted_of_a_new_one(tee: &mut Tee) {
 
 fn it_is_provisioned_once(tee: &mut Tee) {
     let admin = admin();
-    let command = signed(provision(admin.address(), 1), &admin);
+    let command = signed(provision(state(tee).tee_id, admin.address(), 1), &admin);
     changes_nothing_without_room(tee, &command);
     tee.call(&command).unwrap();
     assert_eq!(tee.call(&command).unwrap_err(), Status::AlreadyProvisioned);
@@ -99,7 +99,7 @@ fn it_is_provisioned_once(tee: &mut Tee) {
 
 fn a_relay_key_is_authorised_by_the_admin(tee: &mut Tee) {
     let permissions = Permissions::SPONSOR | Permissions::SIGN_USER_OPERATION;
-    let command = AuthorizeSigner { signer: relay().address(), permissions, counter: 2, signature: no_signature() };
+    let command = authorize(state(tee).tee_id, relay().address(), permissions, 2);
     let forged = signed(command, &relay());
     assert_eq!(tee.call(&forged).unwrap_err(), Status::AdminSignatureInvalid);
     let command = signed(command, &admin());

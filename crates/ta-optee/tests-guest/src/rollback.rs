@@ -2,16 +2,15 @@
 
 use optee_teec::raw;
 use proto::command::{
-    AuthorizeSigner, CreateHybridAccount, Phase, Protection, RevokeSigner, SignatureScheme, Sponsor, SponsorReply,
-    VerifySecurityState,
+    CreateHybridAccount, Phase, Protection, RevokeSigner, SignatureScheme, Sponsor, SponsorReply, VerifySecurityState,
 };
-use proto::{EntryPointVersion, Permissions, Status};
+use proto::{EntryPointVersion, Permissions, Status, TeeId};
 
 use crate::first::{ACCOUNT, admin, passkey, relay, state};
 use crate::rules;
 use crate::support::Passkey;
 use crate::support::requests::{Draft, sponsor};
-use crate::support::world::{no_signature, provision, signed};
+use crate::support::world::{authorize, no_signature, provision, signed};
 use crate::tee::Tee;
 use crate::timings;
 
@@ -51,10 +50,10 @@ pub fn restored(tee: &mut Tee) {
 }
 
 fn a_relay_key_is_authorised_and_used(tee: &mut Tee) {
-    tee.call(&signed(provision(admin().address(), 1), &admin())).unwrap();
+    let tee_id = state(tee).tee_id;
+    tee.call(&signed(provision(tee_id, admin().address(), 1), &admin())).unwrap();
     let (signer, permissions) = (relay().address(), Permissions::SPONSOR | Permissions::SIGN_USER_OPERATION);
-    let command = AuthorizeSigner { signer, permissions, counter: 2, signature: no_signature() };
-    tee.call(&signed(command, &admin())).unwrap();
+    tee.call(&signed(authorize(tee_id, signer, permissions, 2), &admin())).unwrap();
     let (account_id, signature_scheme) = (ACCOUNT.parse().unwrap(), SignatureScheme::Eip191);
     let registration = passkey().register();
     tee.call(&CreateHybridAccount { account_id, signature_scheme, registration }).unwrap();
@@ -62,7 +61,8 @@ fn a_relay_key_is_authorised_and_used(tee: &mut Tee) {
 }
 
 fn the_relay_key_is_revoked_and_refused(tee: &mut Tee) {
-    let command = RevokeSigner { signer: relay().address(), counter: 3, signature: no_signature() };
+    let (tee_id, authorised_as) = (state(tee).tee_id, relay().address());
+    let command = RevokeSigner { tee_id, record: 2, authorised_as, counter: 3, signature: no_signature() };
     tee.call(&signed(command, &admin())).unwrap();
     assert_eq!(sponsored(tee).unwrap_err(), Status::SignerNotAuthorised);
 }
@@ -79,7 +79,6 @@ fn an_older_copy_is_taken_for_the_present_one_and_said_to_be_undetectable(tee: &
 /// signed by the older copy, nothing new is written over it, and after that nothing at all is served.
 fn no_instance_serves_another_copy(_: &mut ()) {
     let (signer, permissions) = (relay().address(), Permissions::SPONSOR);
-    let authorize = AuthorizeSigner { signer, permissions, counter: 4, signature: no_signature() };
     for round in 0..3 {
         // A new instance, if the one before was ended: then OP-TEE has to read its list of versions before it loads it.
         let mut tee = match Tee::open() {
@@ -98,9 +97,11 @@ fn no_instance_serves_another_copy(_: &mut ()) {
         let sponsored = tee.try_call(&sponsorship());
         assert!(!matches!(sponsored, Ok(Ok(_))), "a revoked relay key got a signature");
         println!("the revoked relay key: {}", refusal(&sponsored));
-        let provisioned = tee.try_call(&signed(provision(relay().address(), 1), &relay()));
+        // Where it does not even tell which TEE it is, it takes no command for any.
+        let tee_id = state.ok().and_then(Result::ok).map_or_else(TeeId::default, |state| state.tee_id);
+        let provisioned = tee.try_call(&signed(provision(tee_id, relay().address(), 1), &relay()));
         println!("another admin: {}", refusal(&provisioned));
-        let authorized = tee.try_call(&signed(authorize, &admin()));
+        let authorized = tee.try_call(&signed(authorize(tee_id, signer, permissions, 4), &admin()));
         println!("an admin command: {}", refusal(&authorized));
     }
 }

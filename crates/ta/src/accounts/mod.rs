@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use self::cache::Cache;
 use self::record::AccountRecord;
-use crate::ports::{Entropy, RecordName, SecureStore};
+use crate::ports::{RecordName, SecureStore};
 use crate::sealed::{self, Layouts};
 use crate::secret::Secret;
 use crate::webauthn::Gesture;
@@ -34,6 +34,16 @@ impl Layouts for CredentialRecord {
     type Older = Self;
 }
 
+/// How far the making of an account is.
+pub(crate) enum Progress {
+    /// Nothing is there.
+    New,
+    /// It was counted and broke off.
+    Begun,
+    /// It is there.
+    Made(WalletInfo),
+}
+
 impl Accounts {
     /// The account, if there is one.
     pub(crate) fn find(&mut self, store: &mut impl SecureStore, id: &AccountId) -> Result<Option<&Account>, Status> {
@@ -45,22 +55,41 @@ impl Accounts {
         Ok(self.cache.get(id))
     }
 
-    /// Makes the account with its first passkey. The same passkey again gives the same account, whose key stays as it is.
-    pub(crate) fn create(
+    /// How far the making of that account is. The same passkey again gives the same account, whose key stays as it is.
+    ///
+    /// # Errors
+    /// `CredentialConflict`, `AccountExists`: the passkey has another account, or the account another passkey.
+    pub(crate) fn progress(
         &mut self,
         store: &mut impl SecureStore,
-        entropy: &mut impl Entropy,
         command: &CreateHybridAccount,
-        passkey: Passkey,
-    ) -> Result<WalletInfo, Status> {
-        if let Some(account) = self.of_credential(store, &passkey.credential_id)? {
-            return account.if_same(&command.account_id, &passkey);
+        passkey: &Passkey,
+    ) -> Result<Progress, Status> {
+        let pointer: Option<CredentialRecord> =
+            sealed::read_and_update(store, &credential_name(&passkey.credential_id))?;
+        if let Some(CredentialRecord { account_id }) = &pointer {
+            let account = self.find(store, account_id)?;
+            if let Some(account) = account.filter(|account| account.passkey(&passkey.credential_id).is_some()) {
+                return account.if_same(&command.account_id, passkey).map(Progress::Made);
+            }
         }
         if self.find(store, &command.account_id)?.is_some() {
             return Err(Status::AccountExists);
         }
+        let is_begun = pointer.is_some_and(|pointer| pointer.account_id == command.account_id);
+        Ok(if is_begun { Progress::Begun } else { Progress::New })
+    }
+
+    /// Makes the account with its first passkey and this entropy, if [`Self::progress`] says that it is not there.
+    pub(crate) fn create(
+        &mut self,
+        store: &mut impl SecureStore,
+        command: &CreateHybridAccount,
+        passkey: Passkey,
+        entropy: Secret,
+    ) -> Result<WalletInfo, Status> {
         let credential_name = credential_name(&passkey.credential_id);
-        let account = Account::create(command, Secret::draw(entropy)?, passkey)?;
+        let account = Account::create(command, entropy, passkey)?;
         let info = account.info();
         let pointer = CredentialRecord { account_id: command.account_id.clone() };
         sealed::write(store, &credential_name, &pointer)?;
@@ -91,19 +120,6 @@ impl Accounts {
         sealed::write(store, &account_name(account.id()), account.record())?;
         self.cache.insert(account);
         Ok(())
-    }
-
-    fn of_credential(
-        &mut self,
-        store: &mut impl SecureStore,
-        credential_id: &CredentialId,
-    ) -> Result<Option<&Account>, Status> {
-        let name = credential_name(credential_id);
-        let Some(CredentialRecord { account_id }) = sealed::read_and_update(store, &name)? else {
-            return Ok(None);
-        };
-        let account = self.find(store, &account_id)?;
-        Ok(account.filter(|account| account.passkey(credential_id).is_some()))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The checks before an account signs an operation as given (protocol, section 5).
 
 use proto::command::SignWithHybridKey;
-use proto::{Permissions, Status};
+use proto::{Address, Permissions, Status};
 
 use super::CheckedOperation;
 use super::sponsor::approve;
@@ -18,7 +18,10 @@ impl<'a> CheckedOperation<'a> {
     ) -> Result<Self, Status> {
         let provisioned = system.provisioned();
         // Without a paymaster the operation would hash as the one a user approves for sponsoring, and the account would pay.
-        if command.op.paymaster.is_none() {
+        // An EntryPoint takes the zero address for none, whatever follows it.
+        let has_paymaster =
+            command.op.paymaster.as_ref().is_some_and(|paymaster| paymaster.address != Address::default());
+        if !has_paymaster {
             return Err(Status::PaymasterMissing);
         }
         let version = command.entry_point.version;

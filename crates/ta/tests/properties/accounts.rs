@@ -1,12 +1,14 @@
 //! Accounts: one for each credential, for good.
 
-use proto::command::{GetWalletInfo, SignatureScheme};
+use proto::command::{Ceilings, GetWalletInfo, SignatureScheme, WalletInfo};
 use proto::digest::personal_message_hash;
 use proto::{AccountId, EntryPointVersion, Status};
 
 use crate::support::keys::recover;
 use crate::support::requests::{sign, sponsor};
+use crate::support::world::ceilings;
 use crate::support::{Draft, Passkey, World};
+use ta::memory::Fault;
 
 #[test]
 pub fn the_same_registration_gives_the_same_account_and_writes_nothing() {
@@ -92,5 +94,53 @@ fn more_accounts_than_memory_holds_all_keep_signing() {
     for (id, passkey, wallet) in wallets {
         let command = sign(EntryPointVersion::V08, id.as_str(), 0).approved(&passkey, &relay);
         assert_eq!(world.call(&command).unwrap().owner, wallet.owner);
+    }
+}
+
+fn limited_to(max_accounts: u32) -> World {
+    let mut world = World::ready();
+    world.set_ceilings(Ceilings { max_accounts, ..ceilings() }).unwrap();
+    world
+}
+
+fn numbered(world: &mut World, number: u8) -> Result<WalletInfo, Status> {
+    world.create(&format!("account-{number}"), &Passkey::numbered(number), SignatureScheme::Raw)
+}
+
+#[test]
+pub fn no_more_accounts_are_made_than_the_ceiling_says() {
+    let mut world = limited_to(2);
+    let first = numbered(&mut world, 0x41).unwrap();
+    numbered(&mut world, 0x42).unwrap();
+    assert_eq!(numbered(&mut world, 0x43), Err(Status::TooManyAccounts));
+    assert_eq!(numbered(&mut world, 0x41), Ok(first), "one that is there is told all the same");
+    world.restart().unwrap();
+    assert_eq!(numbered(&mut world, 0x43), Err(Status::TooManyAccounts));
+    assert_eq!(world.state().provisioned.unwrap().accounts, 2);
+    world.set_ceilings(Ceilings { max_accounts: 3, ..ceilings() }).unwrap();
+    assert!(numbered(&mut world, 0x43).is_ok());
+    world.set_ceilings(Ceilings { max_accounts: 0, ..ceilings() }).unwrap();
+    assert_eq!(numbered(&mut world, 0x44), Err(Status::TooManyAccounts));
+    assert_eq!(world.state().provisioned.unwrap().accounts, 3);
+}
+
+#[test]
+pub fn a_making_that_broke_off_is_counted_and_never_makes_room_for_one_more() {
+    // The record of the count, the counter of its version, the pointer to the account, the account.
+    for at in 0..4 {
+        for fault in [Fault::Before, Fault::After, Fault::Refused] {
+            let mut world = limited_to(2);
+            world.fail_after(at, fault);
+            assert!(numbered(&mut world, 0x41).is_err());
+            world.restart().unwrap();
+            let counted = world.state().provisioned.unwrap().accounts;
+            assert!(numbered(&mut world, 0x41).is_ok(), "the same again is made in the end");
+            let spent = world.state().provisioned.unwrap().accounts;
+            // Once the pointer is there, the same again is not counted a second time.
+            let has_pointer = at == 3 || (at, fault) == (2, Fault::After);
+            assert_eq!(spent - counted, u32::from(!has_pointer), "write {at} {fault:?}");
+            let made = (0x42..0x46).filter(|number| numbered(&mut world, *number).is_ok()).count();
+            assert_eq!(made + usize::try_from(spent).unwrap(), 2, "write {at} {fault:?}");
+        }
     }
 }

@@ -1,13 +1,14 @@
 //! Phases, admin commands and relay keys.
 
-use proto::command::{
-    AdminRequest, Attest, AuthorizeSigner, Echo, GetVersion, Hello, Phase, RevokeSigner, SetCeilings, SignatureScheme,
-};
+use proto::command::{Attest, Echo, GetVersion, Hello, Phase, RotateSigner, SignatureScheme};
 use proto::limits::MAX_SIGNERS;
+use proto::typed_data::TypedData;
 use proto::{Bounded, EntryPointVersion, Permissions, Status, frame};
 
 use crate::support::requests::{sign, sponsor};
-use crate::support::world::{ceilings, no_signature, provision, rotation, signed};
+use crate::support::world::{
+    authorize, ceilings, countersigned, prepare_paymaster_key, provision, rotate_paymaster_key, set_ceilings, signed,
+};
 use crate::support::{Draft, EthKey, Passkey, World};
 
 const VERSION: EntryPointVersion = EntryPointVersion::V07;
@@ -24,7 +25,10 @@ pub fn before_provisioning_only_questions_and_provisioning_are_taken() {
     assert_eq!(world.authorize(relay.address(), Permissions::ALL), Err(not_provisioned));
     assert_eq!(world.revoke(relay.address()), Err(not_provisioned));
     assert_eq!(world.set_ceilings(ceilings()), Err(not_provisioned));
-    assert_eq!(world.call(&rotation(&relay, &EthKey::numbered(9), 1, None)), Err(not_provisioned));
+    assert_eq!(world.prepare_paymaster_key(), Err(not_provisioned));
+    assert_eq!(world.rotate_paymaster_key(relay.address()), Err(not_provisioned));
+    let rotation = world.rotation(&relay, &EthKey::numbered(9), None);
+    assert_eq!(world.call(&rotation), Err(not_provisioned));
 
     let state = world.state();
     assert_eq!((state.phase, state.counter, state.provisioned), (Phase::Uninitialised, 0, None));
@@ -39,15 +43,15 @@ pub fn before_provisioning_only_questions_and_provisioning_are_taken() {
 #[test]
 pub fn it_is_provisioned_once_by_the_admin_it_names() {
     let mut world = World::new();
-    let command = provision(world.admin.address(), 1);
+    let command = provision(world.tee_id, world.admin.address(), 1);
     assert_eq!(world.call(&signed(command.clone(), &EthKey::numbered(9))), Err(Status::AdminSignatureInvalid));
-    let early = provision(world.admin.address(), 2);
+    let early = provision(world.tee_id, world.admin.address(), 2);
     assert_eq!(world.call(&signed(early, &world.admin.clone())), Err(Status::CounterMismatch));
     let command = signed(command, &world.admin);
     assert_eq!(world.call(&command), Ok(()));
     assert_eq!(world.call(&command), Err(Status::AlreadyProvisioned));
     let stranger = EthKey::numbered(9);
-    let takeover = signed(provision(stranger.address(), 2), &stranger);
+    let takeover = signed(provision(world.tee_id, stranger.address(), 2), &stranger);
     assert_eq!(world.call(&takeover), Err(Status::AlreadyProvisioned));
     world.restart().unwrap();
     assert_eq!(world.call(&takeover), Err(Status::AlreadyProvisioned));
@@ -64,15 +68,19 @@ pub fn it_is_provisioned_once_by_the_admin_it_names() {
 pub fn only_the_admin_commands() {
     let mut world = World::ready();
     let counter = world.next_counter();
-    let signature = no_signature();
+    let standby = world.fork().prepare_paymaster_key().unwrap();
     let signer = EthKey::numbered(9).address();
     for key in [world.relay.clone(), EthKey::numbered(9)] {
-        let authorize = AuthorizeSigner { signer, permissions: Permissions::ALL, counter, signature };
+        let authorize = authorize(world.tee_id, signer, Permissions::ALL, counter);
         assert_eq!(world.call(&signed(authorize, &key)), Err(Status::AdminSignatureInvalid));
-        let revoke = RevokeSigner { signer: world.relay.address(), counter, signature };
+        let revoke = world.revocation(world.relay.address());
         assert_eq!(world.call(&signed(revoke, &key)), Err(Status::AdminSignatureInvalid));
-        let set_ceilings = SetCeilings { ceilings: ceilings(), counter, signature };
+        let set_ceilings = set_ceilings(world.tee_id, ceilings(), counter);
         assert_eq!(world.call(&signed(set_ceilings, &key)), Err(Status::AdminSignatureInvalid));
+        let prepare = prepare_paymaster_key(world.tee_id, counter);
+        assert_eq!(world.call(&signed(prepare, &key)), Err(Status::AdminSignatureInvalid));
+        let rotate = rotate_paymaster_key(world.tee_id, standby, counter);
+        assert_eq!(world.call(&signed(rotate, &key)), Err(Status::AdminSignatureInvalid));
     }
     assert_eq!(world.next_counter(), counter);
 }
@@ -85,7 +93,7 @@ pub fn a_relay_key_is_authorised_once_and_for_something() {
         assert_eq!(world.authorize(signer, Permissions(meaningless)), Err(Status::PermissionsMeaningless));
     }
     assert_eq!(world.authorize(world.relay.address(), Permissions::ALL), Err(Status::SignerAlreadyAuthorised));
-    assert_eq!(world.revoke(signer), Err(Status::SignerNotAuthorised));
+    assert_eq!(world.revoke(signer), Err(Status::SignerRecordMismatch));
 }
 
 #[test]
@@ -122,8 +130,8 @@ pub fn a_rotation_needs_both_keys_and_the_permission_or_the_admin() {
     let mut world = World::ready();
     let (admin, relay, next) = (world.admin.clone(), world.relay.clone(), EthKey::numbered(9));
     let counter = world.next_counter();
-    let honest = rotation(&relay, &next, counter, Some(&admin));
-    let other = EthKey::numbered(8).personal(&honest.challenge().0);
+    let honest = world.rotation(&relay, &next, Some(&admin));
+    let other = EthKey::numbered(8).sign(&honest.digest());
 
     let mut command = honest;
     command.current_signature = other;
@@ -137,16 +145,21 @@ pub fn a_rotation_needs_both_keys_and_the_permission_or_the_admin() {
     let mut command = honest;
     command.admin_signature = None;
     assert_eq!(world.call(&command), Err(Status::AdminSignatureInvalid));
-    let unknown = rotation(&EthKey::numbered(8), &next, counter, Some(&admin));
+    let unknown = world.rotation(&EthKey::numbered(8), &next, Some(&admin));
     assert_eq!(world.call(&unknown), Err(Status::SignerNotAuthorised));
-    let to_itself = rotation(&relay, &relay, counter, Some(&admin));
+    let to_itself = world.rotation(&relay, &relay, Some(&admin));
     assert_eq!(world.call(&to_itself), Err(Status::SignerAlreadyAuthorised));
-    let late = rotation(&relay, &next, counter + 1, Some(&admin));
-    assert_eq!(world.call(&late), Err(Status::CounterMismatch));
+    for rotation in [0, 2, u64::MAX] {
+        let late = countersigned(RotateSigner { rotation, ..honest }, &relay, &next, Some(&admin));
+        assert_eq!(world.call(&late), Err(Status::CounterMismatch));
+    }
+    let other_record = countersigned(RotateSigner { record: 77, ..honest }, &relay, &next, Some(&admin));
+    assert_eq!(world.call(&other_record), Err(Status::SignerRecordMismatch));
 
     let before = world.state().provisioned.unwrap().signers;
     assert_eq!(world.call(&honest), Ok(()));
-    assert_eq!(world.call(&honest), Err(Status::CounterMismatch));
+    assert_eq!(world.call(&honest), Err(Status::SignerNotAuthorised));
+    assert_eq!(world.next_counter(), counter, "it counts on the record");
     let after = world.state().provisioned.unwrap().signers;
     assert_eq!(after[0].address, next.address());
     assert_eq!((after.len(), after[0].permissions), (before.len(), before[0].permissions));
@@ -157,10 +170,10 @@ pub fn a_key_with_the_permission_rotates_itself_but_not_with_a_false_admin_signa
     let mut world = World::ready();
     let (relay, next) = (EthKey::numbered(8), EthKey::numbered(9));
     world.authorize(relay.address(), Permissions::ROTATE | Permissions::SPONSOR).unwrap();
-    let counter = world.next_counter();
-    let false_admin = rotation(&relay, &next, counter, Some(&EthKey::numbered(7)));
+    let false_admin = world.rotation(&relay, &next, Some(&EthKey::numbered(7)));
     assert_eq!(world.call(&false_admin), Err(Status::AdminSignatureInvalid));
-    assert_eq!(world.call(&rotation(&relay, &next, counter, None)), Ok(()));
+    let rotation = world.rotation(&relay, &next, None);
+    assert_eq!(world.call(&rotation), Ok(()));
     world.restart().unwrap();
     let addresses: Vec<_> = world.state().provisioned.unwrap().signers.iter().map(|signer| signer.address).collect();
     assert_eq!(addresses, [world.relay.address(), next.address()]);

@@ -1,34 +1,38 @@
 //! Properties 3 and 4: an approval is for one command, once, and one proof alone signs nothing.
 
 use proto::command::{
-    AdminRequest, AuthorizeSigner, CreateHybridAccount, Opcode, Registration, RevokeSigner, SetCeilings,
-    SignWithHybridKey, SignatureScheme, Sponsor,
+    AuthorizeSigner, CreateHybridAccount, Opcode, Registration, RevokeSigner, SignWithHybridKey, SignatureScheme,
+    Sponsor,
 };
-use proto::{EntryPointVersion, Permissions, Signature, Status, UserOperation, frame};
+use proto::typed_data::TypedData;
+use proto::{Address, EntryPointVersion, Hash, Permissions, Signature, Status, UserOperation, frame};
 
 use crate::support::requests::{no_assertion, sign, sponsor};
-use crate::support::world::{AdminSigned, ceilings, no_signature, provision, rotation, signed};
+use crate::support::world::{
+    AdminSigned, authorize, ceilings, prepare_paymaster_key, provision, rotate_paymaster_key, set_ceilings, signed,
+};
 use crate::support::{Draft, EthKey, World};
 
 const VERSION: EntryPointVersion = EntryPointVersion::V07;
 
-/// One command of each admin opcode, for that count, unsigned.
-fn challenges(world: &World, counter: u64) -> Vec<(Opcode, [u8; 32])> {
-    let signature = no_signature();
-    let signer = world.relay.address();
-    let revoke = RevokeSigner { signer, counter, signature };
-    let newcomer = EthKey::numbered(9).address();
-    let authorize = AuthorizeSigner { signer: newcomer, permissions: Permissions::SPONSOR, counter, signature };
-    let rotate = rotation(&world.relay, &EthKey::numbered(9), counter, None);
-    let set_ceilings = SetCeilings { ceilings: ceilings(), counter, signature };
-    let provision = provision(world.admin.address(), counter);
+/// What is signed for one command of each admin opcode, for that count.
+fn digests(world: &mut World, counter: u64) -> Vec<(Opcode, Hash)> {
+    let (id, newcomer) = (world.tee_id, EthKey::numbered(9));
+    let revoke = RevokeSigner { counter, ..world.revocation(world.relay.address()) };
+    let rotate = world.rotation(&world.relay.clone(), &newcomer, None);
     vec![
-        (Opcode::Provision, provision.challenge().0),
-        (Opcode::AuthorizeSigner, authorize.challenge().0),
-        (Opcode::RevokeSigner, revoke.challenge().0),
-        (Opcode::RotateSigner, rotate.challenge().0),
-        (Opcode::SetCeilings, set_ceilings.challenge().0),
+        (Opcode::Provision, provision(id, world.admin.address(), counter).digest()),
+        (Opcode::AuthorizeSigner, authorize(id, newcomer.address(), Permissions::SPONSOR, counter).digest()),
+        (Opcode::RevokeSigner, revoke.digest()),
+        (Opcode::RotateSigner, rotate.digest()),
+        (Opcode::SetCeilings, set_ceilings(id, ceilings(), counter).digest()),
+        (Opcode::PreparePaymasterKey, prepare_paymaster_key(id, counter).digest()),
+        (Opcode::RotatePaymasterKey, rotate_paymaster_key(id, standby(world), counter).digest()),
     ]
+}
+
+fn standby(world: &mut World) -> Address {
+    world.state().provisioned.and_then(|provisioned| provisioned.standby_paymaster_signer).unwrap_or_default()
 }
 
 /// A world where the honest command of that opcode is taken.
@@ -38,21 +42,27 @@ fn world_for(opcode: Opcode, ready: &World) -> World {
 
 /// Gives the command of that opcode, with that signature of the admin.
 fn give(world: &mut World, opcode: Opcode, signature: Signature) -> Result<(), Status> {
-    let counter = world.next_counter();
-    let signer = world.relay.address();
+    let (id, counter, newcomer) = (world.tee_id, world.next_counter(), EthKey::numbered(9));
     match opcode {
-        Opcode::Provision => world.call(&with(provision(world.admin.address(), counter), signature)),
+        Opcode::Provision => world.call(&with(provision(id, world.admin.address(), counter), signature)),
         Opcode::AuthorizeSigner => {
-            let signer = EthKey::numbered(9).address();
-            world.call(&AuthorizeSigner { signer, permissions: Permissions::SPONSOR, counter, signature })
+            world.call(&with(authorize(id, newcomer.address(), Permissions::SPONSOR, counter), signature))
         }
-        Opcode::RevokeSigner => world.call(&RevokeSigner { signer, counter, signature }),
+        Opcode::RevokeSigner => {
+            let command = world.revocation(world.relay.address());
+            world.call(&with(command, signature))
+        }
         Opcode::RotateSigner => {
-            let mut command = rotation(&world.relay, &EthKey::numbered(9), counter, None);
+            let mut command = world.rotation(&world.relay.clone(), &newcomer, None);
             command.admin_signature = Some(signature);
             world.call(&command)
         }
-        Opcode::SetCeilings => world.call(&SetCeilings { ceilings: ceilings(), counter, signature }),
+        Opcode::SetCeilings => world.call(&with(set_ceilings(id, ceilings(), counter), signature)),
+        Opcode::PreparePaymasterKey => world.call(&with(prepare_paymaster_key(id, counter), signature)),
+        Opcode::RotatePaymasterKey => {
+            let next = standby(world);
+            world.call(&with(rotate_paymaster_key(id, next, counter), signature))
+        }
         _ => unreachable!("not of the admin"),
     }
 }
@@ -64,12 +74,13 @@ fn with<R: AdminSigned>(mut command: R, signature: Signature) -> R {
 
 #[test]
 pub fn the_admin_s_signature_for_one_opcode_is_none_for_another() {
-    let ready = World::ready();
-    for (given_as, _) in challenges(&ready, 0) {
+    let mut ready = World::ready();
+    ready.prepare_paymaster_key().unwrap();
+    for (given_as, _) in digests(&mut ready, 0) {
         // Every command of every pair is for the same count: that of the one it is given as.
         let counter = world_for(given_as, &ready).next_counter();
-        for (signed_for, challenge) in challenges(&ready, counter) {
-            let signature = ready.admin.personal(&challenge);
+        for (signed_for, digest) in digests(&mut ready, counter) {
+            let signature = ready.admin.sign(&digest);
             let expected = if signed_for == given_as { Ok(()) } else { Err(Status::AdminSignatureInvalid) };
             let reply = give(&mut world_for(given_as, &ready), given_as, signature);
             assert_eq!(reply, expected, "{signed_for:?} as {given_as:?}");
@@ -83,8 +94,7 @@ pub fn an_admin_command_works_once() {
     let counter = world.next_counter();
     let signer = EthKey::numbered(9).address();
     let revoke_admin = world.admin.clone();
-    let command = AuthorizeSigner { signer, permissions: Permissions::SPONSOR, counter, signature: no_signature() };
-    let command = signed(command, &world.admin);
+    let command = signed(authorize(world.tee_id, signer, Permissions::SPONSOR, counter), &world.admin);
     assert_eq!(world.call(&command), Ok(()));
     assert_eq!(world.call(&command), Err(Status::CounterMismatch));
     world.revoke(signer).unwrap();
@@ -111,6 +121,17 @@ pub fn a_gesture_for_sponsoring_signs_no_self_paid_operation() {
         command.op.paymaster = None;
         let self_paid = command.relay_approves(&relay);
         assert_eq!(world.call(&self_paid), Err(Status::PaymasterMissing), "{version}");
+    }
+}
+
+#[test]
+pub fn for_the_zero_address_as_paymaster_the_account_would_pay_so_nothing_is_signed() {
+    let (mut world, passkey, _) = World::with_account(SignatureScheme::Eip191);
+    let relay = world.relay.clone();
+    for version in EntryPointVersion::ALL {
+        let mut command = sign(version, "alice", 0);
+        command.op.paymaster.as_mut().unwrap().address = Address::default();
+        assert_eq!(world.call(&command.approved(&passkey, &relay)), Err(Status::PaymasterMissing), "{version}");
     }
 }
 

@@ -1,14 +1,14 @@
 //! A batch gives the very replies that its frames get alone, or nothing is done at all.
 
 use proto::command::{
-    Attest, AuthorizeSigner, Batch, CreateHybridAccount, Echo, GetVersion, GetWalletInfo, Hello, Opcode, Request,
-    SignatureScheme, VerifySecurityState,
+    Attest, Batch, CreateHybridAccount, Echo, GetVersion, GetWalletInfo, Hello, Opcode, Request, SignatureScheme,
+    VerifySecurityState,
 };
 use proto::limits::{MAX_BATCH, MAX_ECHO, MAX_FRAME, MAX_REPLY};
 use proto::{Bounded, EntryPointVersion, Permissions, Status, frame};
 
 use crate::support::requests::{batch, sign, sponsor};
-use crate::support::world::{no_signature, signed};
+use crate::support::world::{authorize, signed};
 use crate::support::{Draft, EthKey, Passkey, World};
 
 fn encoded<R: Request>(request: &R) -> Vec<u8> {
@@ -73,7 +73,7 @@ pub fn what_changes_something_for_good_is_refused_and_the_rest_is_answered() {
     let mut world = World::with_account(SignatureScheme::Raw).0;
     let (counter, before) = (world.next_counter(), world.state());
     let signer = EthKey::numbered(9).address();
-    let authorize = AuthorizeSigner { signer, permissions: Permissions::ALL, counter, signature: no_signature() };
+    let authorize = authorize(world.tee_id, signer, Permissions::ALL, counter);
     let create = CreateHybridAccount {
         account_id: "bob".parse().unwrap(),
         signature_scheme: SignatureScheme::Raw,

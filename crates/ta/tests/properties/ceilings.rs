@@ -198,18 +198,22 @@ pub fn ceilings_that_allow_nothing_or_contradict_themselves_are_refused() {
     let one = deployment(EntryPointVersion::V07);
     let mut as_v08 = Deployment { paymaster: Address([0x58; 20]), ..one };
     as_v08.entry_point.version = EntryPointVersion::V08;
+    let mut nowhere = one;
+    nowhere.entry_point.address = Address::default();
     let refused = [
         deployments(vec![]),
         deployments(vec![one, one]),
         deployments(vec![one, as_v08]),
         Ceilings { max_cost: Wei(0), ..ceilings() },
         Ceilings { max_window: 0, ..ceilings() },
+        deployments(vec![Deployment { paymaster: Address::default(), ..one }]),
+        deployments(vec![nowhere]),
     ];
     let counter = world.state().counter;
     for ceilings in refused {
         assert_eq!(world.set_ceilings(ceilings.clone()), Err(Status::CeilingsInvalid), "{ceilings:?}");
         let mut fresh = World::new();
-        let mut command = provision(fresh.admin.address(), 1);
+        let mut command = provision(fresh.tee_id, fresh.admin.address(), 1);
         command.ceilings = ceilings;
         assert_eq!(fresh.call(&signed(command, &fresh.admin.clone())), Err(Status::CeilingsInvalid));
     }
@@ -235,7 +239,7 @@ pub fn relying_parties_that_no_passkey_could_come_from_are_refused() {
     ];
     for (parties, status) in cases {
         let mut world = World::new();
-        let mut command = provision(world.admin.address(), 1);
+        let mut command = provision(world.tee_id, world.admin.address(), 1);
         command.relying_parties = BoundedList::new(parties).unwrap();
         command.signature = no_signature();
         assert_eq!(world.call(&signed(command, &world.admin.clone())), Err(status));

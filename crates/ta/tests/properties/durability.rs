@@ -140,9 +140,8 @@ pub fn a_command_that_failed_has_its_effect_once_and_then_or_when_repeated() {
             let mut world = World::ready();
             let counter = world.next_counter();
             let signer = newcomer().address();
-            let signature = crate::support::world::no_signature();
             let permissions = Permissions::SPONSOR;
-            let command = proto::command::AuthorizeSigner { signer, permissions, counter, signature };
+            let command = crate::support::world::authorize(world.tee_id, signer, permissions, counter);
             let command = crate::support::world::signed(command, &world.admin);
             world.fail_after(at, fault);
             assert!(world.call(&command).is_err());
@@ -166,8 +165,8 @@ fn a_torn_record_is_refused_and_never_taken_for_an_absent_one() {
     world.provision().unwrap_err();
     assert_eq!(world.restart(), Err(Status::StorageCorrupt));
 
-    // The pointer of the credential, then the account it points to.
-    for at in 0..2 {
+    // The count and its version come first; then the pointer of the credential, then the account it points to.
+    for at in 2..4 {
         let mut world = World::ready();
         world.device.fail_after(at, Fault::Torn);
         world.create("alice", &alice(0), SignatureScheme::Raw).unwrap_err();

@@ -3,24 +3,34 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proto::command::{
-    Attest, AuthorizeSigner, CreateHybridAccount, Echo, GetVersion, GetWalletInfo, Hello, Opcode, RevokeSigner,
-    SetCeilings, SignatureScheme, VerifySecurityState,
+    Attest, CreateHybridAccount, Echo, GetVersion, GetWalletInfo, Hello, Opcode, SignatureScheme, VerifySecurityState,
 };
 use proto::limits::{MAX_FRAME, MAX_REPLY};
 use proto::{Bounded, EntryPointVersion, Permissions, Status, frame};
 
 use crate::cases::cases;
 use crate::support::requests::{batch, sign, sponsor};
-use crate::support::world::{ceilings, no_signature, provision, rotation, signed};
+use crate::support::world::{
+    authorize, ceilings, prepare_paymaster_key, provision, rotate_paymaster_key, set_ceilings, signed,
+};
 use crate::support::{Draft, EthKey, Passkey, World};
+
+/// With alice's account, a relay key and a standby paymaster key.
+fn with_standby() -> World {
+    let mut world = World::with_account(SignatureScheme::Raw).0;
+    world.prepare_paymaster_key().unwrap();
+    world
+}
 
 /// A frame of every opcode that is taken in [`world`], or was.
 fn seeds(world: &World) -> Vec<Vec<u8>> {
     let (admin, relay, passkey) = (&world.admin, &world.relay, Passkey::numbered(0x41));
-    let counter = 3;
-    let signature = no_signature();
+    let (id, counter) = (world.tee_id, 4);
     let signer = EthKey::numbered(9).address();
-    let authorize = AuthorizeSigner { signer, permissions: Permissions::ALL, counter, signature };
+    let authorize = authorize(id, signer, Permissions::ALL, counter);
+    let (revoke, rotation) =
+        (world.fork().revocation(relay.address()), world.fork().rotation(relay, &EthKey::numbered(9), Some(admin)));
+    let standby = world.fork().state().provisioned.unwrap().standby_paymaster_signer.unwrap();
     let create = CreateHybridAccount {
         account_id: "carol".parse().unwrap(),
         signature_scheme: SignatureScheme::Raw,
@@ -34,11 +44,13 @@ fn seeds(world: &World) -> Vec<Vec<u8>> {
         frame::encode_request(&Attest { nonce: [6; 32] }),
         frame::encode_request(&GetWalletInfo { account_id: "alice".parse().unwrap() }),
         frame::encode_request(&create),
-        frame::encode_request(&signed(provision(admin.address(), 1), admin)),
+        frame::encode_request(&signed(provision(id, admin.address(), 1), admin)),
         frame::encode_request(&signed(authorize, admin)),
-        frame::encode_request(&signed(RevokeSigner { signer: relay.address(), counter, signature }, admin)),
-        frame::encode_request(&rotation(relay, &EthKey::numbered(9), counter, Some(admin))),
-        frame::encode_request(&signed(SetCeilings { ceilings: ceilings(), counter, signature }, admin)),
+        frame::encode_request(&signed(revoke, admin)),
+        frame::encode_request(&rotation),
+        frame::encode_request(&signed(set_ceilings(id, ceilings(), counter), admin)),
+        frame::encode_request(&signed(prepare_paymaster_key(id, counter), admin)),
+        frame::encode_request(&signed(rotate_paymaster_key(id, standby, counter), admin)),
     ];
     for version in EntryPointVersion::ALL {
         frames.push(frame::encode_request(&sponsor(version, "alice", 2).approved(&passkey, relay)));
@@ -126,7 +138,7 @@ fn mutate(frame: &mut Vec<u8>, mutation: &Mutation, others: &[Vec<u8>]) {
 
 #[test]
 pub fn mutated_frames_of_every_opcode_get_a_reply() {
-    let world = World::with_account(SignatureScheme::Raw).0;
+    let world = with_standby();
     let seeds = seeds(&world);
     let taken = seeds.iter().filter(|frame| handle(&mut world.fork(), frame) == Status::Ok).count();
     assert_eq!(taken, seeds.len() - 1, "all but the second provisioning");
@@ -147,7 +159,7 @@ pub fn mutated_frames_of_every_opcode_get_a_reply() {
 
 #[test]
 pub fn mutated_frames_in_a_batch_get_the_replies_they_get_alone() {
-    let world = World::with_account(SignatureScheme::Raw).0;
+    let world = with_standby();
     let seeds: Vec<_> = seeds(&world).into_iter().filter(|frame| is_batchable(frame)).collect();
     assert!(seeds.len() > 10);
     proptest!(cases(600, 20), |(

@@ -46,8 +46,9 @@ fn check(world: &mut World) -> SecurityState {
     assert_eq!(state.counter, 6);
     assert_eq!(provisioned.paymaster_signer.to_string(), PAYMASTER_SIGNER);
     assert_eq!(provisioned.admin, world.admin.address());
-    let signers: Vec<_> = provisioned.signers.iter().map(|signer| signer.address).collect();
-    assert_eq!(signers, [world.relay.address(), EthKey::numbered(9).address()]);
+    let signers: Vec<_> = provisioned.signers.iter().map(|signer| (signer.record, signer.address)).collect();
+    assert_eq!(signers, [(1, world.relay.address()), (2, EthKey::numbered(9).address())]);
+    assert_eq!((provisioned.accounts, provisioned.ceilings.max_accounts), (0, 10_000));
     let relay = world.relay.clone();
     let alice = |count| Passkey { count, ..Passkey::numbered(0x41) };
     let earlier = sign(VERSION, "alice", 1).approved(&alice(4), &relay);

@@ -11,7 +11,8 @@ use ta::memory::{MemoryDevice, SeededEntropy};
 use crate::support::tape::{Chapter, Event, Recording, Tape, record};
 use crate::support::world::{TestCore, platform};
 use crate::{
-    accounts, admin, approvals, batch, binding, ceilings, durability, fuzz, hostile_host, rollback, secrets, webauthn,
+    accounts, admin, approvals, batch, binding, ceilings, durability, fuzz, hostile_host, paymaster_keys, rollback,
+    rotation, secrets, webauthn,
 };
 
 /// The file that the recording is written to, if any.
@@ -29,6 +30,8 @@ macro_rules! rules {
 const RULES: &[(&str, fn())] = rules! {
     accounts: the_same_registration_gives_the_same_account_and_writes_nothing,
         a_credential_has_one_account_and_one_key_and_an_account_id_one_credential,
+        no_more_accounts_are_made_than_the_ceiling_says,
+        a_making_that_broke_off_is_counted_and_never_makes_room_for_one_more,
         an_unknown_account_signs_nothing, an_account_signs_final_operations_in_its_own_scheme;
     admin: before_provisioning_only_questions_and_provisioning_are_taken, it_is_provisioned_once_by_the_admin_it_names,
         only_the_admin_commands, a_relay_key_is_authorised_once_and_for_something,
@@ -37,7 +40,8 @@ const RULES: &[(&str, fn())] = rules! {
         a_rotation_needs_both_keys_and_the_permission_or_the_admin,
         a_key_with_the_permission_rotates_itself_but_not_with_a_false_admin_signature;
     approvals: the_admin_s_signature_for_one_opcode_is_none_for_another, an_admin_command_works_once,
-        a_gesture_for_sponsoring_signs_no_self_paid_operation, a_gesture_for_another_s_paymaster_gets_no_sponsorship,
+        a_gesture_for_sponsoring_signs_no_self_paid_operation,
+        for_the_zero_address_as_paymaster_the_account_would_pay_so_nothing_is_signed, a_gesture_for_another_s_paymaster_gets_no_sponsorship,
         a_relay_s_approval_to_sponsor_is_none_to_sign, a_registration_is_no_approval,
         a_replay_gives_the_same_bytes_and_writes_nothing, the_relay_alone_signs_nothing, the_user_alone_signs_nothing,
         a_relay_key_may_do_what_the_admin_said_and_no_more, a_relay_signature_has_one_form;
@@ -58,7 +62,14 @@ const RULES: &[(&str, fn())] = rules! {
         a_command_that_failed_has_its_effect_once_and_then_or_when_repeated, without_the_count_sealed_no_signature_leaves;
     fuzz: random_frames_get_a_refusal, mutated_frames_of_every_opcode_get_a_reply,
         mutated_frames_in_a_batch_get_the_replies_they_get_alone, what_is_no_frame_is_told_so;
+    paymaster_keys: a_standby_is_attested_and_signs_nothing_before_it_takes_over,
+        only_the_standby_that_was_named_takes_over,
+        killed_at_any_write_there_is_one_paymaster_key_and_it_is_the_old_one_or_the_new_one;
     rollback: what_an_admin_signed_before_a_restart_holds_after_it;
+    rotation: a_stolen_key_cannot_outrun_its_revocation, what_admins_are_signing_stays_good_while_keys_rotate,
+        replicas_rotate_their_keys_at_the_same_time,
+        a_rotation_is_good_once_even_when_the_key_was_removed_and_is_back, a_record_s_number_is_never_used_again,
+        a_revocation_names_the_record_and_the_key_it_was_made_for;
     secrets: no_reply_carries_entropy_or_key_material, keys_come_from_the_platform_s_entropy_and_from_nothing_else,
         no_command_signs_a_digest_of_the_host_s_choosing;
     webauthn: flags_and_origins_that_do_not_show_the_user_here_are_refused,

@@ -1,12 +1,12 @@
 //! Property 5: an older store is refused as long as the counter did not go back with it, and nothing that was acknowledged
 //! can be undone, whatever of the store a host keeps and puts back.
 
-use proto::command::{AuthorizeSigner, Hello, Protection, RevokeSigner, SignatureScheme};
+use proto::command::{AuthorizeSigner, Hello, Protection, SignatureScheme};
 use proto::{Address, Permissions, Status};
 use ta::RecordName;
 use ta::memory::Fault;
 
-use crate::support::world::{no_signature, provision, signed};
+use crate::support::world::{self, provision, signed};
 use crate::support::{EthKey, Passkey, World};
 
 type Snapshot = Vec<(RecordName, Vec<u8>)>;
@@ -21,7 +21,7 @@ fn signers(world: &mut World) -> Vec<Address> {
 
 fn authorize(world: &World, counter: u64) -> AuthorizeSigner {
     let (signer, permissions) = (newcomer().address(), Permissions::SPONSOR);
-    signed(AuthorizeSigner { signer, permissions, counter, signature: no_signature() }, &world.admin)
+    signed(world::authorize(world.tee_id, signer, permissions, counter), &world.admin)
 }
 
 /// Dies between the record and the counter, and hands over the store as it lies there.
@@ -120,7 +120,8 @@ fn what_was_never_acknowledged_does_not_come_back_after_what_was() {
 fn a_provisioning_that_was_never_acknowledged_does_not_come_back_after_another() {
     let mut world = World::new();
     let (before, thief) = (world.device.records(), EthKey::numbered(9));
-    let kept = killed_between(&mut world, |world| world.call(&signed(provision(thief.address(), 1), &thief)));
+    let kept =
+        killed_between(&mut world, |world| world.call(&signed(provision(world.tee_id, thief.address(), 1), &thief)));
     world.device.restore(&before);
     world.restart().unwrap();
     world.provision().unwrap();
@@ -160,7 +161,7 @@ fn killed_while_it_opens_it_opens_the_next_time_with_everything_there() {
     for at in 0..2 {
         for fault in [Fault::Before, Fault::After, Fault::Refused] {
             world.device.fail_after(at, fault);
-            assert!(crate::support::world::open(&world.device, ta::memory::SeededEntropy::new([1; 32])).is_err());
+            assert!(world::open(&world.device, ta::memory::SeededEntropy::new([1; 32])).is_err());
             world.restart().unwrap();
             assert_eq!(world.state(), before);
         }
@@ -170,8 +171,8 @@ fn killed_while_it_opens_it_opens_the_next_time_with_everything_there() {
 #[test]
 pub fn what_an_admin_signed_before_a_restart_holds_after_it() {
     let mut world = World::ready();
-    let (signer, counter) = (world.relay.address(), world.next_counter());
-    let command = signed(RevokeSigner { signer, counter, signature: no_signature() }, &world.admin);
+    let command = world.revocation(world.relay.address());
+    let command = signed(command, &world.admin);
     world.restart().unwrap();
     world.restart().unwrap();
     assert_eq!(world.call(&command), Ok(()));

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use proto::command::{
-    Attest, AuthorizeSigner, CreateHybridAccount, Echo, GetVersion, GetWalletInfo, Hello, Opcode, Request, SetCeilings,
-    SignatureScheme, VerifySecurityState,
+    Attest, CreateHybridAccount, Echo, GetVersion, GetWalletInfo, Hello, Opcode, Request, SignatureScheme,
+    VerifySecurityState,
 };
 use proto::digest::personal_message_hash;
 use proto::{Address, Bounded, EntryPointVersion, Hash, Status, Uint256, frame};
@@ -13,15 +13,18 @@ use ta::{Entropy, RecordName};
 
 use crate::support::keys::recover;
 use crate::support::requests::{batch, sign, sponsor};
-use crate::support::world::{ceilings, no_signature, provision, signed};
+use crate::support::world::{
+    authorize, ceilings, prepare_paymaster_key, provision, rotate_paymaster_key, set_ceilings, signed,
+};
 use crate::support::{Draft, EthKey, Passkey, World};
 
 const VERSION: EntryPointVersion = EntryPointVersion::V07;
 
-/// The first draws of the entropy: the TEE's id, the paymaster's key, then each account's.
-fn draws(seed: [u8; 32]) -> [[u8; 32]; 4] {
+/// The first draws of the entropy: the TEE's id, the paymaster's key, each account's, then the
+/// paymaster's next key.
+fn draws(seed: [u8; 32]) -> [[u8; 32]; 5] {
     let mut entropy = SeededEntropy::new(seed);
-    [(); 4].map(|()| {
+    [(); 5].map(|()| {
         let mut bytes = [0; 32];
         entropy.fill(&mut bytes).unwrap();
         bytes
@@ -44,10 +47,11 @@ fn replies(world: &mut World) -> Vec<(Opcode, Vec<u8>)> {
     let (mut replies, passkey, relay) = (Vec::new(), Passkey::numbered(0x41), world.relay.clone());
     let admin = world.admin.clone();
     let r = &mut replies;
-    send(world, r, &signed(provision(admin.address(), 1), &admin));
+    let id = world.tee_id;
+    send(world, r, &signed(provision(id, admin.address(), 1), &admin));
     for (counter, permissions) in [(2, proto::Permissions::ALL), (3, proto::Permissions::ALL)] {
         let signer = relay.address();
-        send(world, r, &signed(AuthorizeSigner { signer, permissions, counter, signature: no_signature() }, &admin));
+        send(world, r, &signed(authorize(id, signer, permissions, counter), &admin));
     }
     send(world, r, &Hello);
     send(world, r, &Echo { bytes: Bounded::new(vec![5; 40]).unwrap() });
@@ -68,11 +72,14 @@ fn replies(world: &mut World) -> Vec<(Opcode, Vec<u8>)> {
     let look_up = frame::encode_request(&GetWalletInfo { account_id: "alice".parse().unwrap() }).unwrap();
     let sponsorship = frame::encode_request(&sponsor(VERSION, "bob", 0).approved(&Passkey::numbered(0x42), &relay));
     send(world, r, &batch(&[look_up, sponsorship.unwrap()]));
-    let set_ceilings = SetCeilings { ceilings: ceilings(), counter: 3, signature: no_signature() };
-    send(world, r, &signed(set_ceilings, &admin));
+    send(world, r, &signed(set_ceilings(id, ceilings(), 3), &admin));
     let next = EthKey::numbered(9);
-    send(world, r, &crate::support::world::rotation(&relay, &next, 4, None));
-    let revoke = proto::command::RevokeSigner { signer: next.address(), counter: 5, signature: no_signature() };
+    let rotation = world.rotation(&relay, &next, None);
+    send(world, r, &rotation);
+    send(world, r, &signed(prepare_paymaster_key(id, 4), &admin));
+    let standby = world.state().provisioned.unwrap().standby_paymaster_signer.unwrap();
+    send(world, r, &signed(rotate_paymaster_key(id, standby, 5), &admin));
+    let revoke = world.revocation(next.address());
     send(world, r, &signed(revoke, &admin));
     replies
 }
@@ -85,11 +92,12 @@ pub fn no_reply_carries_entropy_or_key_material() {
         replies.iter().filter(|(_, reply)| reply[..4] == [0; 4]).map(|(opcode, _)| *opcode).collect();
     assert_eq!(taken.len(), Opcode::ALL.len(), "every opcode must have answered: {taken:?}");
 
-    let [id, paymaster, alice, bob] = draws([7; 32]);
+    let [id, paymaster, alice, bob, standby] = draws([7; 32]);
     assert_eq!(world.state().tee_id.0, id, "which is no secret");
-    let secrets = [paymaster, alice, bob, account_secret(&alice), account_secret(&bob)];
+    let secrets = [standby, alice, bob, paymaster, account_secret(&alice), account_secret(&bob)];
     let sealed: Vec<u8> = world.device.records().into_iter().flat_map(|(_, bytes)| bytes).collect();
     assert!(secrets[..3].iter().all(|secret| contains(&sealed, secret)), "the draws must be foretold rightly");
+    assert!(!contains(&sealed, &paymaster), "the key that was rotated is gone");
     for secret in secrets {
         for window in secret.windows(8) {
             let text = hex::encode(window).into_bytes();
@@ -143,7 +151,7 @@ fn a_source_that_gives_nothing_makes_no_key() {
         assert_eq!(device.writes(), writes);
     };
     let world = World::new();
-    attempt(&world, frame::encode_request(&signed(provision(world.admin.address(), 1), &world.admin)));
+    attempt(&world, frame::encode_request(&signed(provision(world.tee_id, world.admin.address(), 1), &world.admin)));
     let create = CreateHybridAccount {
         account_id: "alice".parse().unwrap(),
         signature_scheme: SignatureScheme::Raw,

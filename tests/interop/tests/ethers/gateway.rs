@@ -52,6 +52,7 @@ impl TestGateway {
                     .unwrap(),
                 max_cost: Wei(u128::MAX),
                 max_window: 3600,
+                max_accounts: 1000,
             },
             relay_signer: relay,
             permissions: Permissions::SPONSOR,

@@ -102,7 +102,7 @@ pub fn address(key: &VerifyingKey) -> Address {
     Address::from_public_key(&coordinates)
 }
 
-fn sign(key: &SigningKey, hash: &Hash) -> Signature {
+pub fn sign(key: &SigningKey, hash: &Hash) -> Signature {
     let (signature, recovery) = key.sign_prehash_recoverable(&hash.0);
     let (r, s) = signature.split_bytes();
     Signature { r: r.into(), s: s.into(), v: 27 + recovery.to_byte() }

@@ -6,16 +6,17 @@ use devkit::SoftPasskey;
 use k256::ecdsa::SigningKey;
 use proto::bytes::{Bounded, BoundedList};
 use proto::command::{
-    AdminRequest, AuthorizeSigner, Ceilings, CreateHybridAccount, Deployment, PasskeyPublicKey, Protection, Provision,
+    AuthorizeSigner, Ceilings, CreateHybridAccount, Deployment, GetVersion, PasskeyPublicKey, Protection, Provision,
     Registration, RelayApproval, RelyingParty, Request, SignatureScheme, Sponsor, SponsorReply,
 };
 use proto::json::passkey::{base64url, parse_assertion};
-use proto::{AccountId, Address, EntryPoint, Hash, Permissions, Signature, Terms, Wei, frame};
+use proto::typed_data::TypedData as _;
+use proto::{AccountId, Address, EntryPoint, Hash, Permissions, Signature, TeeId, Terms, Wei, frame};
 use serde_json::{Value, json};
 use ta::memory::{MemoryCounter, MemoryDevice, MemoryStore, SeededEntropy};
 use ta::{Core, Platform};
 
-use super::cryptography::{address, personal_sign};
+use super::cryptography::{address, personal_sign, sign};
 use crate::Outcome;
 use crate::operation::{self, CHAIN_ID, ORIGIN, RP_ID};
 use crate::world::text;
@@ -40,8 +41,9 @@ impl TrustedCore {
         let (admin, relay) = (SigningKey::from_slice(&[0xad; 32])?, SigningKey::from_slice(&[0x01; 32])?);
         let device = MemoryDevice::default();
         let mut core = Core::open(device.store(), SeededEntropy::new([7; 32]), device.counter(), platform()?)?;
-        call(&mut core, &provision(&admin)?)?;
-        call(&mut core, &authorize(&admin, &relay))?;
+        let tee_id = call(&mut core, &GetVersion)?.tee_id;
+        call(&mut core, &provision(tee_id, &admin)?)?;
+        call(&mut core, &authorize(tee_id, &admin, &relay))?;
 
         let mut passkey = SoftPasskey::create(RP_ID, ORIGIN)?;
         let account_id: AccountId = "bench".parse()?;
@@ -83,29 +85,36 @@ fn entry_point() -> Outcome<EntryPoint> {
     Ok(EntryPoint { chain_id: CHAIN_ID, address: version.canonical_address(), version })
 }
 
-fn provision(admin: &SigningKey) -> Outcome<Provision> {
+fn provision(tee_id: TeeId, admin: &SigningKey) -> Outcome<Provision> {
     let origins = BoundedList::new(vec![Bounded::new(ORIGIN.to_owned())?])?;
     let relying_party = RelyingParty { id: Bounded::new(RP_ID.to_owned())?, origins };
     let deployments = BoundedList::new(vec![Deployment { entry_point: entry_point()?, paymaster: PAYMASTER }])?;
     let mut command = Provision {
+        tee_id,
         admin: address(admin.verifying_key()),
         relying_parties: BoundedList::new(vec![relying_party])?,
-        ceilings: Ceilings { deployments, max_cost: Wei(u128::MAX), max_window: WINDOW_SECONDS },
+        ceilings: Ceilings {
+            deployments,
+            max_cost: Wei(u128::MAX),
+            max_window: WINDOW_SECONDS,
+            max_accounts: u32::MAX,
+        },
         counter: 1,
         signature: UNSIGNED,
     };
-    command.signature = personal_sign(admin, &command.challenge().0);
+    command.signature = sign(admin, &command.digest());
     Ok(command)
 }
 
-fn authorize(admin: &SigningKey, relay: &SigningKey) -> AuthorizeSigner {
+fn authorize(tee_id: TeeId, admin: &SigningKey, relay: &SigningKey) -> AuthorizeSigner {
     let mut command = AuthorizeSigner {
+        tee_id,
         signer: address(relay.verifying_key()),
         permissions: Permissions::SPONSOR,
         counter: 2,
         signature: UNSIGNED,
     };
-    command.signature = personal_sign(admin, &command.challenge().0);
+    command.signature = sign(admin, &command.digest());
     command
 }
 

@@ -38,7 +38,14 @@ impl Gateway {
 async fn respond(State(gateway): State<Gateway>, method: Method, body: Bytes) -> Response {
     if method == Method::GET {
         let admin = Key::new(ADMIN).address().to_string();
-        let answer = json!({ "counter": 1, "admin": admin, "tee": { "measurement": "0x1\u{202e}\u{9b}" } });
+        let signer = json!({ "record": 1, "authorisedAs": RELAY, "address": RELAY, "permissions": [], "rotations": 0 });
+        let answer = json!({
+            "teeId": format!("0x{}", "1d".repeat(32)),
+            "counter": 1,
+            "admin": admin,
+            "signers": [signer],
+            "tee": { "measurement": "0x1\u{202e}\u{9b}" },
+        });
         return (StatusCode::OK, answer.to_string()).into_response();
     }
     gateway.posted.lock().unwrap().push(serde_json::from_slice(&body).unwrap_or_default());
@@ -91,10 +98,7 @@ async fn what_is_no_signature_of_the_command_by_its_admin_is_not_sent() {
     let file = folder.path().join("tee.json");
     std::fs::write(&file, setup().to_string()).unwrap();
     let (url, gateway) = Gateway::start(200, r#"{"success":true}"#).await;
-    let stranger = |challenge: &str| {
-        let challenge: [u8; 32] = hex::decode(challenge.strip_prefix("0x")?).ok()?.try_into().ok()?;
-        Some(Key::new(8).personal_sign(&challenge).to_string())
-    };
+    let stranger = |line: &str| Some(Key::new(8).sign_typed_data(line)?.to_string());
     let secret = |line: &str| (line == "The signature:").then(|| "abandon abandon about".to_owned());
     let key = |line: &str| (line == "The signature:").then(|| format!("0x{}", hex::encode([ADMIN; 32])));
     let zeros = |line: &str| (line == "The signature:").then(|| format!("0x{}", "00".repeat(65)));
@@ -123,10 +127,7 @@ async fn what_is_shown_is_what_is_signed_and_sent_whatever_form_the_file_has() {
     // The same as a list: fields by their places.
     std::fs::write(&file, json!([setup["relyingParties"], setup["ceilings"]]).to_string()).unwrap();
     let (url, gateway) = Gateway::start(200, r#"{"success":true}"#).await;
-    let wallet = |line: &str| {
-        let challenge: [u8; 32] = hex::decode(line.strip_prefix("0x")?).ok()?.try_into().ok()?;
-        Some(Key::new(ADMIN).personal_sign(&challenge).to_string())
-    };
+    let wallet = |line: &str| Some(Key::new(ADMIN).sign_typed_data(line)?.to_string());
     let arguments = ["admin", "--kms", &url, "set-ceilings", file.to_str().unwrap()];
     result(run_answering(&arguments, wallet).await).unwrap();
 

@@ -49,10 +49,7 @@ impl NewTee {
     /// The admin's key is in a wallet: whoever sits there signs what is shown.
     async fn ask_wallet(&self, wallet: &Key, arguments: &[&str]) -> Result<Value, String> {
         let url = self.kms.url("kms");
-        let sign = |line: &str| {
-            let challenge: [u8; 32] = hex::decode(line.strip_prefix("0x")?).ok()?.try_into().ok()?;
-            Some(wallet.personal_sign(&challenge).to_string())
-        };
+        let sign = |line: &str| Some(wallet.sign_typed_data(line)?.to_string());
         result(run_answering(&[&["admin", "--kms", &url], arguments].concat(), sign).await)
     }
 }
@@ -74,6 +71,7 @@ fn setup() -> Value {
             }],
             "maxCost": "0x11c37937e08000",
             "maxWindow": 3600,
+            "maxAccounts": 100,
         },
     })
 }
@@ -100,16 +98,24 @@ async fn a_new_tee_is_provisioned_and_commanded_with_a_key_in_a_file() {
     assert!(again.contains("already_provisioned"), "{again}");
 
     let authorised = tee.command(&["authorize", RELAY]).await.unwrap();
-    let relay = json!([{ "address": RELAY, "permissions": ["sponsor", "sign_user_operation", "rotate"] }]);
+    let relay = json!([{
+        "record": 2,
+        "authorisedAs": RELAY,
+        "address": RELAY,
+        "permissions": ["sponsor", "sign_user_operation", "rotate"],
+        "rotations": 0,
+    }]);
     assert_eq!(authorised["signers"]["signers"], relay);
     let revoked = tee.command(&["revoke", RELAY]).await.unwrap();
-    assert_eq!(revoked["command"], json!({ "signer": RELAY, "counter": 3 }));
+    let tee_id = &revoked["signers"]["teeId"];
+    let command = json!({ "teeId": tee_id, "record": 2, "authorisedAs": RELAY, "counter": 3 });
+    assert_eq!(revoked["command"], command);
     assert_eq!(revoked["signers"]["signers"], json!([]));
     assert_eq!(tee.command(&["set-ceilings", &setup]).await.unwrap()["signers"]["counter"], 4);
 }
 
 #[tokio::test]
-async fn a_wallet_elsewhere_is_shown_the_challenge_and_signs_it() {
+async fn a_wallet_elsewhere_is_shown_typed_data_and_signs_it() {
     let tee = NewTee::start().await;
     let (setup, wallet) = (tee.file("tee.json"), Key::new(9));
     let address = wallet.address().to_string();
@@ -124,7 +130,8 @@ async fn a_wallet_elsewhere_is_shown_the_challenge_and_signs_it() {
     assert!(stranger.contains("and not 0x"), "{stranger}");
     let arguments = ["authorize", RELAY, "--permissions", "sponsor"];
     let authorised = tee.ask_wallet(&wallet, &arguments).await.unwrap();
-    assert_eq!(authorised["signers"]["signers"], json!([{ "address": RELAY, "permissions": ["sponsor"] }]));
+    let signer = &authorised["signers"]["signers"][0];
+    assert_eq!((&signer["address"], &signer["permissions"]), (&json!(RELAY), &json!(["sponsor"])));
 }
 
 #[tokio::test]
@@ -177,6 +184,68 @@ async fn a_command_for_another_counter_than_the_next_has_no_effect() {
     }
     let done = tee.command(&["--counter", "2", "authorize", RELAY]).await.unwrap();
     assert_eq!((&done["command"]["counter"], &done["signers"]["counter"]), (&json!(2), &json!(2)));
+}
+
+#[tokio::test]
+async fn a_command_is_for_the_tee_that_it_names() {
+    let tee = NewTee::start().await;
+    let other = format!("0x{}", "22".repeat(32));
+    let file = tee.file("tee.json");
+    let refused = tee.command(&["--tee-id", &other, "provision", &file]).await.unwrap_err();
+    assert!(refused.contains("tee_id_mismatch"), "{refused}");
+    let provisioned = tee.command(&["provision", &file]).await.unwrap();
+    let id = provisioned["signers"]["teeId"].as_str().unwrap();
+    assert_eq!(provisioned["command"]["teeId"], id);
+    let refused = tee.command(&["--tee-id", &other, "authorize", RELAY]).await.unwrap_err();
+    assert!(refused.contains("tee_id_mismatch"), "{refused}");
+    tee.command(&["--tee-id", id, "authorize", RELAY]).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_id_of_a_new_tee_comes_from_a_quote_that_a_program_found_to_hold() {
+    let tee = NewTee::start().await;
+    let file = tee.file("tee.json");
+    let verifier = |name: &str, script: &str| {
+        let program = tee.folder.path().join(name);
+        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+        program.to_str().unwrap().to_owned()
+    };
+    let strict = verifier("strict", "cat >/dev/null; echo 'refused: no quote' >&2; exit 1");
+    let refused = tee.command(&["provision", "--quote-verifier", &strict, &file]).await.unwrap_err();
+    assert!(refused.contains("does not hold") && refused.contains("refused: no quote"), "{refused}");
+    // It is given its arguments, a nonce of 32 bytes, and the answer to that nonce.
+    let check = "[ \"$1 $2 $3\" = '--elf ta.elf --nonce' ] && [ ${#4} = 66 ] && grep -q \"nonce.:.$4\"";
+    let lenient = format!("{} --elf ta.elf", verifier("lenient", check));
+    tee.command(&["provision", "--quote-verifier", &lenient, &file]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_relay_key_is_revoked_by_its_address_and_its_record() {
+    let tee = NewTee::start().await;
+    tee.command(&["provision", &tee.file("tee.json")]).await.unwrap();
+    tee.command(&["authorize", RELAY]).await.unwrap();
+    let stranger = "0x2222222222222222222222222222222222222222";
+    let refused = tee.command(&["revoke", stranger]).await.unwrap_err();
+    assert!(refused.contains("no relay key has or had") && refused.contains("nothing was sent"), "{refused}");
+    let refused = tee.command(&["revoke", RELAY, "--record", "7"]).await.unwrap_err();
+    assert!(refused.contains("nothing was sent"), "{refused}");
+    let revoked = tee.command(&["revoke", RELAY, "--record", "2"]).await.unwrap();
+    assert_eq!(revoked["signers"]["signers"], json!([]));
+}
+
+#[tokio::test]
+async fn the_paymaster_key_is_prepared_and_rotated() {
+    let tee = NewTee::start().await;
+    let before = tee.command(&["provision", &tee.file("tee.json")]).await.unwrap()["signers"].clone();
+    let prepared = tee.command(&["prepare-paymaster-key"]).await.unwrap()["signers"].clone();
+    assert_eq!(prepared["paymasterSigner"], before["paymasterSigner"]);
+    let standby = prepared["standbyPaymasterSigner"].as_str().unwrap();
+    let refused = tee.command(&["rotate-paymaster-key", RELAY]).await.unwrap_err();
+    assert!(refused.contains("standby_key_mismatch"), "{refused}");
+    let rotated = tee.command(&["rotate-paymaster-key", standby]).await.unwrap()["signers"].clone();
+    assert_eq!(rotated["paymasterSigner"], standby);
+    assert_eq!((&rotated["standbyPaymasterSigner"], &rotated["teeId"]), (&Value::Null, &before["teeId"]));
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use alloy_eips::eip7702::{Authorization, SignedAuthorization};
 use alloy_primitives::Signature;
 use devkit::{Address, B256, Bytes, EntryPointVersion, U256};
+use ethers_core::types::transaction::eip712::{Eip712 as _, TypedData};
 use k256::ecdsa::SigningKey;
 use proto::digest::personal_message_hash;
 use proto::primitives::keccak256;
@@ -28,6 +29,12 @@ impl Key {
     pub fn sign(&self, hash: &[u8; 32]) -> Bytes {
         let (signature, recovery_id) = self.0.sign_prehash_recoverable(hash);
         [&signature.to_bytes()[..], &[27 + recovery_id.to_byte()]].concat().into()
+    }
+
+    /// As a wallet signs with `eth_signTypedData_v4`; `None` if the text is no typed data. The digest is ethers'.
+    pub fn sign_typed_data(&self, json: &str) -> Option<Bytes> {
+        let typed_data: TypedData = serde_json::from_str(json).ok()?;
+        Some(self.sign(&typed_data.encode_eip712().unwrap()))
     }
 
     /// EIP-191 over 32 bytes.

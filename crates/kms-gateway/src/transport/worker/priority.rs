@@ -31,7 +31,9 @@ impl Priority {
             | Opcode::AuthorizeSigner
             | Opcode::RevokeSigner
             | Opcode::RotateSigner
-            | Opcode::SetCeilings => Self::Admin,
+            | Opcode::SetCeilings
+            | Opcode::PreparePaymasterKey
+            | Opcode::RotatePaymasterKey => Self::Admin,
             Opcode::Hello
             | Opcode::Echo
             | Opcode::GetVersion

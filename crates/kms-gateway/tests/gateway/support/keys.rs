@@ -1,9 +1,9 @@
 //! Relay and admin keys of a test.
 
 use k256::ecdsa::SigningKey;
-use proto::command::AdminRequest;
 use proto::digest::personal_message_hash;
-use proto::{Address, Signature};
+use proto::typed_data::TypedData;
+use proto::{Address, Hash, Signature};
 use secrecy::SecretSlice;
 
 /// A key that approves requests.
@@ -30,13 +30,17 @@ impl RelayKey {
 
     /// `personal_sign` over 32 bytes.
     pub fn personal_sign(&self, message: &[u8; 32]) -> Signature {
-        let hash = personal_message_hash(message);
-        let (signature, recovery_id) = self.0.sign_prehash_recoverable(&hash.0);
+        self.sign(&personal_message_hash(message))
+    }
+
+    /// The digest as it is.
+    pub fn sign(&self, digest: &Hash) -> Signature {
+        let (signature, recovery_id) = self.0.sign_prehash_recoverable(&digest.0);
         let (r, s) = signature.split_bytes();
         Signature { r: r.into(), s: s.into(), v: 27 + recovery_id.to_byte() }
     }
 
-    pub fn sign_command(&self, command: &impl AdminRequest) -> Signature {
-        self.personal_sign(&command.challenge().0)
+    pub fn sign_command(&self, command: &impl TypedData) -> Signature {
+        self.sign(&command.digest())
     }
 }

@@ -112,7 +112,12 @@ pub fn entry_point(version: EntryPointVersion) -> EntryPoint {
 pub fn ceilings() -> Ceilings {
     let versions = [EntryPointVersion::V07, EntryPointVersion::V06, EntryPointVersion::V08, EntryPointVersion::V09];
     let deployments = versions.map(|version| Deployment { entry_point: entry_point(version), paymaster: PAYMASTER });
-    Ceilings { deployments: BoundedList::new(deployments.to_vec()).unwrap(), max_cost: MAX_COST, max_window: 3600 }
+    Ceilings {
+        deployments: BoundedList::new(deployments.to_vec()).unwrap(),
+        max_cost: MAX_COST,
+        max_window: 3600,
+        max_accounts: 1000,
+    }
 }
 
 impl Kms {

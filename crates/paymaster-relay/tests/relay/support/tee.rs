@@ -65,12 +65,14 @@ impl Tee {
         let name = |text: &str| Bounded::new(text.to_owned()).unwrap();
         let relying_party = RelyingParty { id: name(RP_ID), origins: BoundedList::new(vec![name(ORIGIN)]).unwrap() };
         let mut command = Provision {
+            tee_id: tee.state().tee_id,
             admin: address(&tee.admin),
             relying_parties: BoundedList::new(vec![relying_party]).unwrap(),
             ceilings: Ceilings {
                 deployments: BoundedList::new(deployments).unwrap(),
                 max_cost: Wei(10u128.pow(18)),
                 max_window: 3600,
+                max_accounts: 1000,
             },
             counter: 1,
             signature: UNSIGNED,
@@ -95,14 +97,18 @@ impl Tee {
     }
 
     pub fn authorise(&self, signer: Address, permissions: Permissions) {
-        let mut command =
-            AuthorizeSigner { signer, permissions, counter: self.state().counter + 1, signature: UNSIGNED };
+        let SecurityState { tee_id, counter, .. } = self.state();
+        let mut command = AuthorizeSigner { tee_id, signer, permissions, counter: counter + 1, signature: UNSIGNED };
         command.signature = self.admin_signature(&command);
         self.call(&command).unwrap();
     }
 
     pub fn revoke(&self, signer: Address) {
-        let mut command = RevokeSigner { signer, counter: self.state().counter + 1, signature: UNSIGNED };
+        let SecurityState { tee_id, counter, provisioned, .. } = self.state();
+        let signers = provisioned.unwrap().signers;
+        let record = signers.iter().find(|known| known.address == signer).unwrap();
+        let (record, authorised_as) = (record.record, record.authorised_as);
+        let mut command = RevokeSigner { tee_id, record, authorised_as, counter: counter + 1, signature: UNSIGNED };
         command.signature = self.admin_signature(&command);
         self.call(&command).unwrap();
     }
@@ -132,7 +138,7 @@ impl Tee {
     }
 
     fn admin_signature<R: AdminRequest>(&self, command: &R) -> Signature {
-        personal_sign(&self.admin, &command.challenge())
+        sign(&self.admin, &command.digest())
     }
 
     fn ask<R: Request>(&self, request: &R) -> Result<R::Reply, KmsError> {
@@ -165,8 +171,9 @@ impl Kms for Tee {
         let state = self.ask(&VerifySecurityState)?;
         let provisioned = state.provisioned.unwrap();
         Ok(KmsSigners {
-            counter: state.counter,
+            tee_id: state.tee_id,
             paymaster_signer: provisioned.paymaster_signer,
+            standby_paymaster_signer: provisioned.standby_paymaster_signer,
             signers: provisioned.signers.to_vec(),
         })
     }
@@ -182,8 +189,12 @@ impl Kms for Tee {
 
 /// EIP-191 over 32 bytes.
 pub fn personal_sign(key: &SigningKey, message: &Hash) -> Signature {
-    let hash = personal_message_hash(&message.0);
-    let (signature, recovery) = key.sign_prehash_recoverable(&hash.0);
+    sign(key, &personal_message_hash(&message.0))
+}
+
+/// The digest as it is.
+pub fn sign(key: &SigningKey, digest: &Hash) -> Signature {
+    let (signature, recovery) = key.sign_prehash_recoverable(&digest.0);
     let (r, s) = signature.split_bytes();
     Signature { r: r.into(), s: s.into(), v: 27 + recovery.to_byte() }
 }

@@ -1,20 +1,21 @@
 //! The host: takes its steps over the real core, by frames, and holds every reply against the model.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use proptest::sample::Index;
 use proto::command::{
-    AuthorizeSigner, CreateHybridAccount, Request, RevokeSigner, SetCeilings, SignWithHybridKey, SignatureScheme,
-    Sponsor, VerifySecurityState,
+    CreateHybridAccount, Request, RevokeSigner, SignWithHybridKey, SignatureScheme, Sponsor, VerifySecurityState,
 };
 use proto::{Address, EntryPointVersion, Permissions, frame};
 
-use super::model::Model;
+use super::model::{Model, Signers};
 use super::steps::{Operation, Step};
 use super::tally::Tally;
 use super::verdict::decode;
 use crate::support::requests::{batch, sign, sponsor};
-use crate::support::world::{MAX_WINDOW, ceilings, no_signature, rotation, signed};
+use crate::support::world::{
+    MAX_WINDOW, authorize, ceilings, prepare_paymaster_key, rotate_paymaster_key, set_ceilings, signed,
+};
 use crate::support::{Draft, EthKey, Passkey, World};
 
 const YEARS: u64 = 30 * 365 * 24 * 3600;
@@ -47,7 +48,9 @@ impl Host {
         for (number, permissions) in (1..).zip(&granted[1..]) {
             world.authorize(relay(number).address(), *permissions).unwrap();
         }
-        let signers = (0..).zip(granted).map(|(number, permissions)| (relay(number).address(), permissions)).collect();
+        world.prepare_paymaster_key().unwrap();
+        let state = world.state();
+        let signers = state.provisioned.unwrap().signers.iter().map(|signer| (signer.address, *signer)).collect();
         let schemes = [SignatureScheme::Eip191, SignatureScheme::Raw];
         let wallets = (0..).zip(schemes).map(|(number, scheme)| {
             let name = ACCOUNTS[usize::from(number)];
@@ -59,6 +62,7 @@ impl Host {
             ceilings: ceilings(),
             signers,
             in_doubt: Vec::new(),
+            paymaster_signers_in_doubt: Vec::new(),
             user_approved: HashSet::new(),
             relay_approved: HashSet::new(),
             wallets,
@@ -195,24 +199,29 @@ impl Host {
             return;
         };
         // A core in doubt tells no counter; its host remembers one.
-        let known = self.world.call(&VerifySecurityState).map_or(0, |state| state.counter);
-        let counter = known + 1 + ahead;
+        let known = self.world.call(&VerifySecurityState).ok();
+        let counter = known.as_ref().map_or(0, |state| state.counter) + 1 + ahead;
+        let standby = known.and_then(|state| state.provisioned?.standby_paymaster_signer).unwrap_or_default();
         let key = if *honest { self.world.admin.clone() } else { relay(*next) };
-        let (current, newcomer) = (relay(*signer), relay(*next));
-        let signature = no_signature();
-        let address = current.address();
+        let (id, current, newcomer) = (self.world.tee_id, relay(*signer), relay(*next));
         match kind {
-            0 => {
-                let permissions = Permissions(*permissions);
-                self.request(&signed(AuthorizeSigner { signer: address, permissions, counter, signature }, &key));
+            0 => self.request(&signed(authorize(id, current.address(), Permissions(*permissions), counter), &key)),
+            1 => {
+                let revoke = RevokeSigner { counter, ..self.world.revocation(current.address()) };
+                self.request(&signed(revoke, &key));
             }
-            1 => self.request(&signed(RevokeSigner { signer: address, counter, signature }, &key)),
-            2 => self.request(&rotation(&current, &newcomer, counter, honest.then_some(&key))),
-            _ => {
+            2 => {
+                let rotation = self.world.rotation(&current, &newcomer, honest.then_some(&key));
+                self.request(&rotation);
+            }
+            3 => {
                 let mut ceilings = ceilings();
                 ceilings.max_window = MAX_WINDOW + permissions;
-                self.request(&signed(SetCeilings { ceilings, counter, signature }, &key));
+                ceilings.max_accounts = *permissions;
+                self.request(&signed(set_ceilings(id, ceilings, counter), &key));
             }
+            4 => self.request(&signed(prepare_paymaster_key(id, counter), &key)),
+            _ => self.request(&signed(rotate_paymaster_key(id, standby, counter), &key)),
         }
     }
 
@@ -228,11 +237,18 @@ impl Host {
             return;
         };
         let provisioned = state.provisioned.unwrap();
-        let signers: BTreeMap<Address, Permissions> =
-            provisioned.signers.iter().map(|signer| (signer.address, signer.permissions)).collect();
+        let signers: Signers = provisioned.signers.iter().map(|signer| (signer.address, *signer)).collect();
         let doubts = std::mem::take(&mut self.model.in_doubt);
         assert!(signers == self.model.signers || doubts.contains(&signers), "signers nobody made");
         self.model.signers = signers;
+        let paymaster_signer = provisioned.paymaster_signer;
+        let doubts = std::mem::take(&mut self.model.paymaster_signers_in_doubt);
+        assert!(paymaster_signer == self.model.paymaster_signer || doubts.contains(&paymaster_signer));
+        self.model.paymaster_signer = paymaster_signer;
+        assert!(
+            self.model.wallets.len() <= usize::try_from(provisioned.accounts).unwrap(),
+            "an account is not counted"
+        );
         // Whatever the window is, an admin signed for it.
         self.model.ceilings = provisioned.ceilings;
     }

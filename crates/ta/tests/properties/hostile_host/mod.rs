@@ -46,6 +46,7 @@ pub fn nothing_is_signed_that_was_not_approved() {
     at_least(tally.signed, 150);
     at_least(tally.administered, 150);
     at_least(tally.created, 100);
+    at_least(tally.paymaster_keys, 10);
     at_least(tally.replayed, 75);
     at_least(tally.batched, 500);
     at_least(tally.refused, tally.frames * 250 / sequences);

@@ -6,22 +6,29 @@ use proto::command::{Ceilings, PasskeyPublicKey, RelayApproval, SignReply, SignW
 use proto::command::{CredentialId, PasskeyAssertion, Sponsor, SponsorReply, WalletInfo};
 use proto::digest::personal_message_hash;
 use proto::paymaster::{MAX_TIMESTAMP, WINDOW_SLACK, paymaster_digest};
+use proto::signers::AuthorisedSigner;
 use proto::{AccountId, Address, Permissions, RequestDigest, Signature, UserOpHash, worst_case_cost};
 
 use crate::support::keys::recover;
+
+/// The relay keys by their addresses.
+pub type Signers = BTreeMap<Address, AuthorisedSigner>;
 
 /// Every approval given so far, whether the core saw it or not.
 #[derive(Clone)]
 pub struct Model {
     pub paymaster_signer: Address,
+    /// The paymaster signers if a rotation that failed took effect all the same.
+    pub paymaster_signers_in_doubt: Vec<Address>,
     pub ceilings: Ceilings,
-    pub signers: BTreeMap<Address, Permissions>,
+    pub signers: Signers,
     /// The signers if a command that failed took effect all the same; settled when the core has opened its store again.
-    pub in_doubt: Vec<BTreeMap<Address, Permissions>>,
+    pub in_doubt: Vec<Signers>,
     pub user_approved: HashSet<(PasskeyPublicKey, [u8; 32])>,
     pub relay_approved: HashSet<(Address, RequestDigest)>,
     pub wallets: BTreeMap<AccountId, WalletInfo>,
-    pub replies: HashMap<Vec<u8>, Vec<u8>>,
+    /// By the paymaster signer of then and the frame.
+    pub replies: HashMap<(Address, Vec<u8>), Vec<u8>>,
     /// By credential: the highest count that approved something, and what.
     pub counts: HashMap<CredentialId, (u32, [u8; 32])>,
 }
@@ -67,7 +74,7 @@ impl Model {
     pub fn check_signing(&mut self, command: &SignWithHybridKey, reply: &SignReply) {
         let permissions = self.check_relay(&command.request_digest(), &command.approval);
         assert!(permissions.contains(Permissions::SIGN_USER_OPERATION));
-        assert!(command.op.paymaster.is_some());
+        assert_ne!(command.op.paymaster.as_ref().unwrap().address, Address::default());
         let deployments = &self.ceilings.deployments;
         assert!(deployments.iter().any(|deployment| deployment.entry_point == command.entry_point));
         self.check_user(&command.account_id, &command.passkey, command.intent_hash().0);
@@ -94,7 +101,7 @@ impl Model {
     fn check_relay(&self, digest: &RequestDigest, approval: &RelayApproval) -> Permissions {
         let signer = recover(&personal_message_hash(&digest.0).0, &approval.signature).unwrap();
         assert!(self.relay_approved.contains(&(signer, *digest)), "a relay never approved that");
-        *self.signers.get(&signer).unwrap()
+        self.signers.get(&signer).unwrap().permissions
     }
 
     fn check_user(&self, account: &AccountId, assertion: &PasskeyAssertion, challenge: [u8; 32]) {

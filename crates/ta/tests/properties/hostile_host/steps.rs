@@ -53,7 +53,7 @@ pub fn step() -> impl Strategy<Value = Step> {
         5 => (any::<Index>(), any::<Index>(), 0..6u8).prop_map(|(into, from, part)| Step::Mix { into, from, part }),
         2 => (0..4u8, 0..4u8, prop::bool::weighted(0.2), any::<bool>())
             .prop_map(|(account, passkey, thief, raw)| Step::Create { account, passkey, thief, raw }),
-        3 => (0..4u8, 0..5u8, 0..5u8, 1..20u32, prop::bool::weighted(0.7), prop_oneof![4 => Just(0u64), 1 => 1..3u64])
+        4 => (0..6u8, 0..5u8, 0..5u8, 1..20u32, prop::bool::weighted(0.7), prop_oneof![4 => Just(0u64), 1 => 1..3u64])
             .prop_map(|(kind, signer, next, permissions, honest, ahead)| {
                 Step::Admin { kind, signer, next, permissions, honest, ahead }
             }),

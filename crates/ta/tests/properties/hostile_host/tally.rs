@@ -10,6 +10,7 @@ pub struct Tally {
     pub signed: u32,
     pub created: u32,
     pub administered: u32,
+    pub paymaster_keys: u32,
     pub replayed: u32,
     pub batched: u32,
     pub restarts: u32,
@@ -25,6 +26,7 @@ impl Tally {
         self.signed += other.signed;
         self.created += other.created;
         self.administered += other.administered;
+        self.paymaster_keys += other.paymaster_keys;
         self.replayed += other.replayed;
         self.batched += other.batched;
         self.restarts += other.restarts;

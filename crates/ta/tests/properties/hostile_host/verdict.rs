@@ -1,14 +1,14 @@
 //! Every frame goes through here, and every reply is held against the model.
 
-use std::collections::BTreeMap;
-
 use proto::command::{
-    AuthorizeSigner, BatchReply, CreateHybridAccount, GetWalletInfo, Opcode, Request, RevokeSigner, RotateSigner,
-    SetCeilings, SignWithHybridKey, Sponsor,
+    AuthorizeSigner, BatchReply, CreateHybridAccount, GetWalletInfo, Opcode, PreparePaymasterKey, Request,
+    RevokeSigner, RotatePaymasterKey, RotateSigner, SetCeilings, SignWithHybridKey, Sponsor,
 };
-use proto::{AccountId, Address, Permissions, Status, frame};
+use proto::signers::AuthorisedSigner;
+use proto::{AccountId, Status, frame};
 
 use super::host::Host;
+use super::model::Signers;
 use crate::support::requests::batch;
 
 impl Host {
@@ -48,6 +48,9 @@ impl Host {
             self.tally.refused += 1;
             if status.is_retryable() {
                 self.model.in_doubt.extend(self.signers_after(&frame));
+                self.model
+                    .paymaster_signers_in_doubt
+                    .extend(decode(&frame).map(|RotatePaymasterKey { next, .. }| next));
             }
             return;
         }
@@ -76,13 +79,17 @@ impl Host {
                 self.tally.created += 1;
                 self.model.check_wallet(&answer::<CreateHybridAccount>(&reply));
             }
+            Opcode::RotatePaymasterKey => {
+                self.model.paymaster_signer = decode::<RotatePaymasterKey>(&frame).unwrap().next;
+                self.tally.paymaster_keys += 1;
+            }
             Opcode::SetCeilings => self.model.ceilings = decode::<SetCeilings>(&frame).unwrap().ceilings,
             _ => {}
         }
     }
 
     fn same_again(&mut self, frame: Vec<u8>, reply: Vec<u8>) {
-        if let Some(before) = self.model.replies.insert(frame, reply.clone()) {
+        if let Some(before) = self.model.replies.insert((self.model.paymaster_signer, frame), reply.clone()) {
             self.tally.replayed += 1;
             assert_eq!(before, reply, "a replay gave other bytes");
         }
@@ -95,18 +102,20 @@ impl Host {
         }
     }
 
-    /// The signers once the frame took effect, if it is one that changes them or the ceilings.
-    fn signers_after(&self, frame: &[u8]) -> Option<BTreeMap<Address, Permissions>> {
+    /// The signers once the frame took effect, if it is one that is signed and not `Provision`.
+    fn signers_after(&self, frame: &[u8]) -> Option<Signers> {
         let mut signers = self.model.signers.clone();
-        if let Some(command) = decode::<AuthorizeSigner>(frame) {
-            signers.insert(command.signer, command.permissions);
-        } else if let Some(command) = decode::<RevokeSigner>(frame) {
-            signers.remove(&command.signer);
-        } else if let Some(command) = decode::<RotateSigner>(frame) {
-            let permissions = signers.remove(&command.current)?;
-            signers.insert(command.next, permissions);
-        } else {
-            decode::<SetCeilings>(frame)?;
+        if let Some(AuthorizeSigner { signer, permissions, counter, .. }) = decode(frame) {
+            let record =
+                AuthorisedSigner { record: counter, authorised_as: signer, address: signer, permissions, rotations: 0 };
+            signers.insert(signer, record);
+        } else if let Some(RevokeSigner { record, .. }) = decode(frame) {
+            signers.retain(|_, signer| signer.record != record);
+        } else if let Some(RotateSigner { current, next, rotation: rotations, .. }) = decode(frame) {
+            let signer = signers.remove(&current)?;
+            signers.insert(next, AuthorisedSigner { address: next, rotations, ..signer });
+        } else if decode::<SetCeilings>(frame).is_none() && decode::<PreparePaymasterKey>(frame).is_none() {
+            decode::<RotatePaymasterKey>(frame)?;
         }
         Some(signers)
     }

@@ -2,7 +2,7 @@
 
 use k256::ecdsa::{RecoveryId, SigningKey, VerifyingKey};
 use proto::digest::personal_message_hash;
-use proto::{Address, Signature};
+use proto::{Address, Hash, Signature};
 
 #[derive(Clone)]
 pub struct EthKey(SigningKey);
@@ -19,7 +19,12 @@ impl EthKey {
 
     /// As `personal_sign` over 32 bytes.
     pub fn personal(&self, message: &[u8; 32]) -> Signature {
-        let (signature, recovery) = self.0.sign_prehash_recoverable(&personal_message_hash(message).0);
+        self.sign(&personal_message_hash(message))
+    }
+
+    /// The digest as it is.
+    pub fn sign(&self, digest: &Hash) -> Signature {
+        let (signature, recovery) = self.0.sign_prehash_recoverable(&digest.0);
         let (r, s) = signature.split_bytes();
         Signature { r: r.into(), s: s.into(), v: 27 + recovery.to_byte() }
     }

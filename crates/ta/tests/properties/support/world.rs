@@ -2,10 +2,13 @@
 
 use proto::bytes::BoundedList;
 use proto::command::{
-    AdminRequest, AuthorizeSigner, Ceilings, CreateHybridAccount, Protection, Provision, RelyingParty, Request,
-    RevokeSigner, RotateSigner, SecurityState, SetCeilings, SignatureScheme, VerifySecurityState, WalletInfo,
+    AdminRequest, AuthorizeSigner, Ceilings, CreateHybridAccount, PreparePaymasterKey, Protection, Provision,
+    RelyingParty, Request, RevokeSigner, RotatePaymasterKey, RotateSigner, SecurityState, SetCeilings, SignatureScheme,
+    VerifySecurityState, WalletInfo,
 };
-use proto::{Address, Bounded, EntryPointVersion, Hash, Permissions, Signature, Status, Wei, frame};
+use proto::signers::AuthorisedSigner;
+use proto::typed_data::TypedData;
+use proto::{Address, Bounded, EntryPointVersion, Hash, Permissions, Signature, Status, TeeId, Wei, frame};
 use ta::memory::{Fault, MemoryCounter, MemoryDevice, MemoryStore, SeededEntropy};
 use ta::{Core, Platform};
 
@@ -17,6 +20,7 @@ pub type TestCore = Core<MemoryStore, SeededEntropy, MemoryCounter>;
 
 pub const MAX_COST: u128 = 2_000_000_000_000_000;
 pub const MAX_WINDOW: u32 = 600;
+pub const MAX_ACCOUNTS: u32 = 1000;
 
 /// A core whose frames and replies are written down where somebody records them.
 pub struct RecordedCore {
@@ -31,6 +35,12 @@ impl RecordedCore {
         Ok(Self { core: open(device, SeededEntropy::new(seed))?, track })
     }
 
+    /// Which TEE it is; the question is not written down.
+    fn tee_id(&mut self) -> TeeId {
+        let frame = frame::encode_request(&VerifySecurityState).unwrap();
+        frame::decode_reply::<VerifySecurityState>(&self.core.handle(&frame)).unwrap().unwrap().tee_id
+    }
+
     pub fn handle(&mut self, frame: &[u8]) -> Vec<u8> {
         let reply = self.core.handle(frame);
         self.track.note(|| Event::Frame { frame: frame.to_vec(), reply: reply.clone() });
@@ -41,6 +51,7 @@ impl RecordedCore {
 pub struct World {
     pub device: MemoryDevice,
     pub core: RecordedCore,
+    pub tee_id: TeeId,
     pub admin: EthKey,
     /// May sponsor and have operations signed.
     pub relay: EthKey,
@@ -76,8 +87,10 @@ impl World {
 
     pub fn with_entropy(seed: [u8; 32]) -> Self {
         let (device, entropy) = (MemoryDevice::default(), SeededEntropy::new(seed));
+        let mut core = RecordedCore::open(&device, seed, Track::new()).unwrap();
         Self {
-            core: RecordedCore::open(&device, seed, Track::new()).unwrap(),
+            tee_id: core.tee_id(),
+            core,
             device,
             admin: EthKey::numbered(0xad),
             relay: EthKey::numbered(0x01),
@@ -88,8 +101,15 @@ impl World {
     /// Over a device that was used before.
     pub fn over(device: MemoryDevice) -> Result<Self, Status> {
         let mut entropy = SeededEntropy::new([8; 32]);
-        let core = RecordedCore::open(&device, reseed(&mut entropy), Track::new())?;
-        Ok(Self { core, device, admin: EthKey::numbered(0xad), relay: EthKey::numbered(0x01), entropy })
+        let mut core = RecordedCore::open(&device, reseed(&mut entropy), Track::new())?;
+        Ok(Self {
+            tee_id: core.tee_id(),
+            core,
+            device,
+            admin: EthKey::numbered(0xad),
+            relay: EthKey::numbered(0x01),
+            entropy,
+        })
     }
 
     /// Provisioned, with one relay key that may sponsor and sign.
@@ -111,7 +131,8 @@ impl World {
     pub fn fork(&self) -> Self {
         let (device, mut entropy) = (self.device.fork(), self.entropy.clone());
         let core = RecordedCore::open(&device, reseed(&mut entropy), self.core.track.branch()).unwrap();
-        Self { device, core, admin: self.admin.clone(), relay: self.relay.clone(), entropy }
+        let (tee_id, admin, relay) = (self.tee_id, self.admin.clone(), self.relay.clone());
+        Self { device, core, tee_id, admin, relay, entropy }
     }
 
     /// Power off and on again: all that is left is what was sealed.
@@ -142,26 +163,63 @@ impl World {
 
     pub fn provision(&mut self) -> Result<(), Status> {
         let counter = self.next_counter();
-        let command = signed(provision(self.admin.address(), counter), &self.admin);
+        let command = signed(provision(self.tee_id, self.admin.address(), counter), &self.admin);
         self.call(&command)
     }
 
     pub fn authorize(&mut self, signer: Address, permissions: Permissions) -> Result<(), Status> {
         let counter = self.next_counter();
-        let command = AuthorizeSigner { signer, permissions, counter, signature: no_signature() };
+        let command = authorize(self.tee_id, signer, permissions, counter);
         self.call(&signed(command, &self.admin.clone()))
     }
 
     pub fn revoke(&mut self, signer: Address) -> Result<(), Status> {
-        let counter = self.next_counter();
-        let command = RevokeSigner { signer, counter, signature: no_signature() };
+        let command = self.revocation(signer);
         self.call(&signed(command, &self.admin.clone()))
     }
 
     pub fn set_ceilings(&mut self, ceilings: Ceilings) -> Result<(), Status> {
         let counter = self.next_counter();
-        let command = SetCeilings { ceilings, counter, signature: no_signature() };
+        let command = set_ceilings(self.tee_id, ceilings, counter);
         self.call(&signed(command, &self.admin.clone()))
+    }
+
+    pub fn prepare_paymaster_key(&mut self) -> Result<Address, Status> {
+        let command = prepare_paymaster_key(self.tee_id, self.next_counter());
+        self.call(&signed(command, &self.admin.clone()))?;
+        Ok(self.state().provisioned.unwrap().standby_paymaster_signer.unwrap())
+    }
+
+    pub fn rotate_paymaster_key(&mut self, next: Address) -> Result<(), Status> {
+        let command = rotate_paymaster_key(self.tee_id, next, self.next_counter());
+        self.call(&signed(command, &self.admin.clone()))
+    }
+
+    /// The record that this key is in; one that there is not, if it is in none.
+    pub fn record_of(&mut self, address: Address) -> AuthorisedSigner {
+        let state = self.call(&VerifySecurityState).ok();
+        let signers = state.and_then(|state| state.provisioned).map(|provisioned| provisioned.signers);
+        let nobody = AuthorisedSigner {
+            record: 0,
+            authorised_as: address,
+            address,
+            permissions: Permissions::default(),
+            rotations: 0,
+        };
+        signers.iter().flat_map(|list| list.iter()).find(|signer| signer.address == address).copied().unwrap_or(nobody)
+    }
+
+    /// The revocation of the record that this key is in, not signed.
+    pub fn revocation(&mut self, signer: Address) -> RevokeSigner {
+        let AuthorisedSigner { record, authorised_as, .. } = self.record_of(signer);
+        let counter = self.call(&VerifySecurityState).map_or(0, |state| state.counter) + 1;
+        RevokeSigner { tee_id: self.tee_id, record, authorised_as, counter, signature: no_signature() }
+    }
+
+    /// A rotation signed by both keys, and by the admin if one is given.
+    pub fn rotation(&mut self, current: &EthKey, next: &EthKey, admin: Option<&EthKey>) -> RotateSigner {
+        let record = self.record_of(current.address());
+        rotation(self.tee_id, &record, current, next, admin)
     }
 
     pub fn create(
@@ -187,6 +245,7 @@ pub fn ceilings() -> Ceilings {
         deployments: BoundedList::new(EntryPointVersion::ALL.map(deployment).to_vec()).unwrap(),
         max_cost: Wei(MAX_COST),
         max_window: MAX_WINDOW,
+        max_accounts: MAX_ACCOUNTS,
     }
 }
 
@@ -198,18 +257,35 @@ pub fn relying_party(id: &str, origins: &[&str]) -> RelyingParty {
     }
 }
 
-pub fn provision(admin: Address, counter: u64) -> Provision {
+pub fn provision(tee_id: TeeId, admin: Address, counter: u64) -> Provision {
     let parties = vec![
         relying_party(RP_ID, &[ORIGIN, "https://app.wallet.example"]),
         relying_party("other.example", &["https://other.example"]),
     ];
     Provision {
+        tee_id,
         admin,
         relying_parties: BoundedList::new(parties).unwrap(),
         ceilings: ceilings(),
         counter,
         signature: no_signature(),
     }
+}
+
+pub fn authorize(tee_id: TeeId, signer: Address, permissions: Permissions, counter: u64) -> AuthorizeSigner {
+    AuthorizeSigner { tee_id, signer, permissions, counter, signature: no_signature() }
+}
+
+pub fn set_ceilings(tee_id: TeeId, ceilings: Ceilings, counter: u64) -> SetCeilings {
+    SetCeilings { tee_id, ceilings, counter, signature: no_signature() }
+}
+
+pub fn prepare_paymaster_key(tee_id: TeeId, counter: u64) -> PreparePaymasterKey {
+    PreparePaymasterKey { tee_id, counter, signature: no_signature() }
+}
+
+pub fn rotate_paymaster_key(tee_id: TeeId, next: Address, counter: u64) -> RotatePaymasterKey {
+    RotatePaymasterKey { tee_id, next, counter, signature: no_signature() }
 }
 
 /// Admin commands whose main signature can be put in.
@@ -227,26 +303,44 @@ macro_rules! admin_signed {
     };
 }
 
-admin_signed!(Provision, AuthorizeSigner, RevokeSigner, SetCeilings);
+admin_signed!(Provision, AuthorizeSigner, RevokeSigner, SetCeilings, PreparePaymasterKey, RotatePaymasterKey);
 
 pub fn signed<R: AdminSigned>(mut command: R, key: &EthKey) -> R {
-    command.set_signature(key.personal(&command.challenge().0));
+    command.set_signature(key.sign(&command.digest()));
     command
 }
 
-/// A rotation signed by both keys, and by the admin if one is given.
-pub fn rotation(current: &EthKey, next: &EthKey, counter: u64, admin: Option<&EthKey>) -> RotateSigner {
-    let mut command = RotateSigner {
+/// The next rotation of that record, signed by both keys, and by the admin if one is given.
+pub fn rotation(
+    tee_id: TeeId,
+    record: &AuthorisedSigner,
+    current: &EthKey,
+    next: &EthKey,
+    admin: Option<&EthKey>,
+) -> RotateSigner {
+    let command = RotateSigner {
+        tee_id,
+        record: record.record,
+        rotation: record.rotations + 1,
         current: current.address(),
         next: next.address(),
-        counter,
         current_signature: no_signature(),
         next_signature: no_signature(),
         admin_signature: None,
     };
-    let challenge = command.challenge().0;
-    command.current_signature = current.personal(&challenge);
-    command.next_signature = next.personal(&challenge);
-    command.admin_signature = admin.map(|admin| admin.personal(&challenge));
+    countersigned(command, current, next, admin)
+}
+
+/// The rotation as it is now, signed by these.
+pub fn countersigned(
+    mut command: RotateSigner,
+    current: &EthKey,
+    next: &EthKey,
+    admin: Option<&EthKey>,
+) -> RotateSigner {
+    let digest = command.digest();
+    command.current_signature = current.sign(&digest);
+    command.next_signature = next.sign(&digest);
+    command.admin_signature = admin.map(|admin| admin.sign(&digest));
     command
 }

@@ -1,0 +1,101 @@
+//! Which TEE a command is for, and on whose word.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use proto::TeeId;
+use proto::json::{bytes, hex_bytes};
+use serde_json::Value;
+
+use crate::client::{Json as _, Kms, printable};
+use crate::error::Error;
+
+/// The gateway's code for a quote that it doesn't ask the TEE for yet.
+const TOO_SOON: &str = "attestation_too_soon";
+const PAUSE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A TEE's id in JSON.
+pub fn parse(text: &str) -> Result<TeeId, Error> {
+    let unreadable = || failed("a TEE's id is 32 bytes in hex, starting with 0x");
+    let bytes = bytes::<32>(text).map_err(|_| unreadable())?;
+    <[u8; 32]>::try_from(bytes.as_slice()).map(TeeId).map_err(|_| unreadable())
+}
+
+/// The id of a new TEE: from a quote over a nonce of our own that `verifier` found to hold; where the platform does not
+/// attest, the gateway's word, which is said. `verifier` is a program and its arguments; it is given `--nonce` and the
+/// answer of `/attestation` on standard input, as scripts/optee/verify-quote takes them.
+#[expect(clippy::print_stderr, reason = "a warning to whoever runs the command")]
+pub async fn of_new_tee(kms: &Kms, verifier: Option<&str>) -> Result<TeeId, Error> {
+    let mut nonce = [0; 32];
+    getrandom::fill(&mut nonce).map_err(failed)?;
+    let nonce = hex_bytes(&nonce);
+    let answer = attestation(kms, &nonce).await?;
+    match verifier {
+        Some(verifier) => {
+            verify(verifier.to_owned(), nonce, answer.clone()).await?;
+            parse(answer.text("teeId")?)
+        }
+        None if !answer.object("quote")?.is_null() => Err(failed(
+            "this TEE attests: have its quote verified (--quote-verifier), or name the id that a verified quote told \
+             (--tee-id)",
+        )),
+        None => {
+            let id = parse(kms.get("/version").await?.object("tee")?.text("id")?)?;
+            eprintln!("TEE {id}: the gateway's word, since this platform does not attest");
+            Ok(id)
+        }
+    }
+}
+
+/// Quotes are rationed: whoever comes too soon comes again.
+async fn attestation(kms: &Kms, nonce: &str) -> Result<Value, Error> {
+    let began = Instant::now();
+    loop {
+        match kms.get_with("/attestation", &[("nonce", nonce)]).await {
+            Err(Error::Answer(problem)) if problem.contains(TOO_SOON) && began.elapsed() < PATIENCE => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+async fn verify(verifier: String, nonce: String, answer: Value) -> Result<(), Error> {
+    tokio::task::spawn_blocking(move || run(&verifier, &nonce, &answer)).await.map_err(failed)?
+}
+
+fn run(verifier: &str, nonce: &str, answer: &Value) -> Result<(), Error> {
+    let mut words = verifier.split_whitespace();
+    let program = words.next().ok_or_else(|| failed("--quote-verifier names no program"))?;
+    let problem = |problem: &dyn std::fmt::Display| failed(format!("{program}: {problem}"));
+    let mut child = Command::new(program)
+        .args(words)
+        .args(["--nonce", nonce])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| problem(&error))?;
+    // A program that refuses without reading closes its end: its own words are the better ones.
+    let written = child.stdin.take().map(|mut input| input.write_all(answer.to_string().as_bytes()));
+    let output = child.wait_with_output().map_err(|error| problem(&error))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        let said: Vec<String> = said.lines().map(printable).collect();
+        return Err(failed(format!(
+            "the quote does not hold ({}): {}; nothing was sent",
+            output.status,
+            said.join("; ")
+        )));
+    }
+    match written {
+        Some(Err(error)) => Err(problem(&error)),
+        _ => Ok(()),
+    }
+}
+
+fn failed(problem: impl std::fmt::Display) -> Error {
+    Error::Admin(problem.to_string())
+}
