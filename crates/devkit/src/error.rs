@@ -43,6 +43,9 @@ pub enum DevkitError {
         /// What was seen of it.
         detail: String,
     },
+    /// No key could be made: the system has no randomness.
+    #[error("no key could be made")]
+    NoKey,
     /// A version other than those of [`crate::EntryPointVersion`].
     #[error("no EntryPoint version {given:?}: use 0.6, 0.7, 0.8 or 0.9")]
     UnknownEntryPointVersion {

@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use alloy_primitives::Address;
-use paymaster_relay::settings::WeiAmount;
+use paymaster_relay::settings::{PolicySettings, WeiAmount};
 use proto::EntryPointVersion;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -161,9 +161,10 @@ pub struct Bootstrap {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub relay_signers: Vec<Address>,
-    /// Whether relay keys may have operations sponsored that no passkey approved.
+    /// Whether relay keys may have operations sponsored that no passkey approved. Without it: where a policy of this node
+    /// has `allow_without_passkey`.
     #[serde(default)]
-    pub sponsor_without_passkey: bool,
+    pub sponsor_without_passkey: Option<bool>,
     /// Wei: the most one operation may cost, whatever the relay says.
     #[serde(default = "Bootstrap::default_max_cost")]
     pub max_cost_wei: WeiAmount,
@@ -176,6 +177,12 @@ pub struct Bootstrap {
 }
 
 impl Bootstrap {
+    /// The same for a node with those policies.
+    pub fn beside(&self, policies: &[PolicySettings]) -> Self {
+        let wanted = policies.iter().any(|policy| policy.allow_without_passkey);
+        Self { sponsor_without_passkey: self.sponsor_without_passkey.or(Some(wanted)), ..self.clone() }
+    }
+
     const fn default_max_cost() -> WeiAmount {
         WeiAmount(100_000_000_000_000_000)
     }

@@ -1,5 +1,6 @@
 //! `super-relay demo`: one sponsored operation from nothing to the chain, every step shown.
 
+mod local;
 mod story;
 mod world;
 
@@ -33,6 +34,10 @@ pub struct DemoArgs {
     /// Use the KMS gateway at that URL instead of one in the same process. Its TEE must be new: the demo becomes its admin.
     #[arg(long, value_name = "URL")]
     kms: Option<Url>,
+    /// Sponsor an account that is owned by a local key, without a passkey. Sets what that takes: the policy's
+    /// allow_without_passkey, the TEE's permission, and half of the deposit for such requests.
+    #[arg(long)]
+    local_key: bool,
     /// Keep chain and node running afterwards, until interrupted.
     #[arg(long)]
     keep: bool,
@@ -46,8 +51,12 @@ fn version(text: &str) -> Result<EntryPointVersion, String> {
 pub async fn run(args: DemoArgs) -> Result<(), Error> {
     let story = Story::begin(args.entrypoint);
     let world = World::start(&args, &story).await?;
-    let account = create_account(&world, &story).await?;
-    let sponsored = sponsor(&world, account, &story).await?;
+    let sponsored = if args.local_key {
+        local::sponsor(&world, &story).await?
+    } else {
+        let account = create_account(&world, &story).await?;
+        sponsor(&world, account, &story).await?
+    };
     settle(&world, &sponsored, &story).await?;
     if args.keep {
         story.say("running", &format!("JSON-RPC at {}, KMS at {}", base(world.rpc_url()), base(world.kms_url())));

@@ -25,7 +25,16 @@ const ETHER: u128 = 1_000_000_000_000_000_000;
 /// Bundlers want a day (ERC-7562).
 const UNSTAKE_DELAY_SECONDS: u32 = 86_400;
 /// Anvil's own.
-const CHAIN_ID: u64 = 31_337;
+pub const CHAIN_ID: u64 = 31_337;
+
+/// What an account with its own signer takes. The first key belongs to the policy that stands last in the file; bootstrap
+/// gives the relay's key the TEE's permission with it.
+const WITHOUT_PASSKEY: &str = "
+        allow_without_passkey = true
+
+        [relay.reservations]
+        max_percent_unproven = 50
+        ";
 
 /// Everything that runs; what is dropped is stopped.
 pub struct World {
@@ -53,10 +62,10 @@ impl World {
         paymaster.stake(U256::from(ETHER), UNSTAKE_DELAY_SECONDS).await.map_err(failed)?;
         story.say("paymaster", &format!("{} with a deposit and a stake of 1 ether each", paymaster.address()));
 
-        let (data, config) = configure(&anvil, &deployment, &paymaster, args.kms.as_ref())?;
+        let (data, config) = configure(&anvil, &deployment, &paymaster, args)?;
         let (node, kms_url) = match &args.kms {
             None => start_with_kms(config, story).await?,
-            Some(url) => (start_beside(url, config, &deployment, &paymaster, story).await?, url.clone()),
+            Some(url) => (start_beside(url, config, args, &deployment, &paymaster, story).await?, url.clone()),
         };
         let kms = Kms::at(kms_url.clone());
         let (signers, version) = (kms.get("/admin/signers").await?, kms.get("/version").await?);
@@ -160,6 +169,7 @@ async fn start_with_kms(config: Config, story: &Story) -> Result<(Node, Url), Er
 async fn start_beside(
     kms_url: &Url,
     config: Config,
+    args: &DemoArgs,
     deployment: &Deployment,
     paymaster: &Paymaster,
     story: &Story,
@@ -184,7 +194,11 @@ async fn start_beside(
     story.say("admin", &format!("{address} provisioned the TEE over HTTP"));
     let node = Node::start(config).await?;
     story.say("node", &format!("JSON-RPC at {}", base(node.rpc_url())));
-    admin.authorize(node.relay_signer(), Permissions::SPONSOR | Permissions::SIGN_USER_OPERATION).await?;
+    let mut permissions = Permissions::SPONSOR | Permissions::SIGN_USER_OPERATION;
+    if args.local_key {
+        permissions = permissions | Permissions::SPONSOR_WITHOUT_PASSKEY;
+    }
+    admin.authorize(node.relay_signer(), permissions).await?;
     story.say("admin", &format!("authorised the relay's key {}", node.relay_signer()));
     Ok(node)
 }
@@ -214,13 +228,16 @@ fn configure(
     anvil: &Anvil,
     deployment: &Deployment,
     paymaster: &Paymaster,
-    kms: Option<&Url>,
+    args: &DemoArgs,
 ) -> Result<(TempDir, Config), Error> {
     let data = tempfile::tempdir().map_err(failed)?;
     let file = data.path().join("demo.toml");
     std::fs::write(data.path().join("relay-key.passphrase"), uuid::Uuid::new_v4().to_string()).map_err(failed)?;
-    let kms = kms.map_or_else(|| kms_here(anvil, deployment, &data), |url| format!("remote_kms.urls = [\"{url}\"]"));
-    std::fs::write(&file, kms + &relay(anvil, deployment, paymaster, &data)).map_err(failed)?;
+    let here = || kms_here(anvil, deployment, &data);
+    let kms = args.kms.as_ref().map_or_else(here, |url| format!("remote_kms.urls = [\"{url}\"]"));
+    let unproven = if args.local_key { WITHOUT_PASSKEY } else { "" };
+    let configuration = [kms.as_str(), &relay(anvil, deployment, paymaster, &data), unproven].concat();
+    std::fs::write(&file, configuration).map_err(failed)?;
     let config = Sources { file: Some(file), overrides: Vec::new() }.load()?;
     Ok((data, config))
 }

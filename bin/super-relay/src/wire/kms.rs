@@ -130,7 +130,7 @@ fn wanted(
         max_accounts: bootstrapping.max_accounts,
     };
     let mut permissions = Permissions::SPONSOR | Permissions::SIGN_USER_OPERATION | Permissions::ROTATE;
-    if bootstrapping.sponsor_without_passkey {
+    if bootstrapping.sponsor_without_passkey == Some(true) {
         permissions = permissions | Permissions::SPONSOR_WITHOUT_PASSKEY;
     }
     Ok(Wanted { relying_parties: vec![relying_party], ceilings, relay_signer, permissions })

@@ -54,7 +54,8 @@ impl Node {
         };
         let key = relay::open_key(settings, Arc::clone(&port))?;
         if let (Some(gateway), Some(bootstrap)) = (&gateway, &config.bootstrap) {
-            kms::provision(gateway, bootstrap, &kms::deployments(settings), &[key.address().await]).await?;
+            let bootstrap = bootstrap.beside(&settings.policies);
+            kms::provision(gateway, &bootstrap, &kms::deployments(settings), &[key.address().await]).await?;
         }
         settle_rotation(&key).await;
         let relay_signer = key.address().await;

@@ -81,6 +81,7 @@ async fn without_a_passkey_a_policy_that_wants_one_sponsors_nothing() {
 async fn without_a_passkey_a_relay_key_that_lacks_the_permission_gets_nothing_signed() {
     let lenient = |configuration: &mut Value| {
         configuration["relay"]["policies"][0]["allow_without_passkey"] = true.into();
+        configuration["bootstrap"]["sponsor_without_passkey"] = false.into();
     };
     let world = Setup::of(EntryPointVersion::V07).configure(lenient).start().await;
     let operation = OwnedAccount::new(&world, 1).await.operation(&world).await;

@@ -30,7 +30,8 @@ pub struct PolicySettings {
     pub factories: Vec<Address>,
     /// Wei. The most an operation may cost at worst: the prefund the EntryPoint takes.
     pub max_cost_per_operation: WeiAmount,
-    /// Sponsors without a passkey. The trusted application must have given the relay's key that permission too.
+    /// Sponsors without a passkey, as accounts with their own signer need it. The relay's key needs the permission
+    /// `sponsor_without_passkey` of the trusted application too, which only `bootstrap` gives by itself.
     #[serde(default)]
     pub allow_without_passkey: bool,
     /// Wei. The least balance of an account.

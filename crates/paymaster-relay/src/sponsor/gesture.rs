@@ -3,18 +3,14 @@
 //! The trusted application checks all of it again, and origin, relying party and counter besides. Here it is checked so that
 //! nobody is charged for what its account did not approve, and so that a new gesture of a known intent costs the TEE nothing.
 
-use std::borrow::Cow;
-
 use p256::Sec1Point;
 use p256::ecdsa::signature::hazmat::PrehashVerifier;
 use p256::ecdsa::{Signature, VerifyingKey};
+use proto::client_data::{Ceremony, ClientData};
 use proto::command::{PasskeyAssertion, PasskeyPublicKey};
-use proto::json::passkey::to_base64url;
 use proto::{IntentHash, Status};
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-const CEREMONY: &str = "webauthn.get";
 /// Bytes before the flags: the hash of the relying party's id.
 const FLAGS_AT: usize = 32;
 /// Hash, flags, counter.
@@ -22,27 +18,12 @@ const AUTHENTICATOR_DATA_LEAST: usize = 37;
 const USER_PRESENT: u8 = 1;
 const USER_VERIFIED: u8 = 1 << 2;
 
-#[derive(Deserialize)]
-struct ClientData<'a> {
-    #[serde(borrow, rename = "type")]
-    ceremony: Cow<'a, str>,
-    #[serde(borrow)]
-    challenge: Cow<'a, str>,
-}
-
 /// Checks that the holder of that key approved this intent, present and verified.
 ///
 /// # Errors
 /// The [`Status`] that the trusted application would refuse it with.
 pub(super) fn verify(assertion: &PasskeyAssertion, key: &PasskeyPublicKey, intent: &IntentHash) -> Result<(), Status> {
-    let client_data: ClientData<'_> =
-        serde_json::from_slice(&assertion.client_data_json).map_err(|_| Status::ClientDataMalformed)?;
-    if client_data.ceremony != CEREMONY {
-        return Err(Status::ClientDataTypeWrong);
-    }
-    if client_data.challenge != to_base64url(&intent.0) {
-        return Err(Status::ChallengeMismatch);
-    }
+    ClientData::parse(&assertion.client_data_json, Ceremony::Assertion)?.check_challenge(&intent.0)?;
     check_flags(&assertion.authenticator_data)?;
     check_signature(assertion, key)
 }
@@ -69,6 +50,6 @@ fn check_signature(assertion: &PasskeyAssertion, key: &PasskeyPublicKey) -> Resu
         .finalize();
     let point = Sec1Point::from_affine_coordinates(&key.x.into(), &key.y.into(), false);
     let key = VerifyingKey::from_sec1_point(&point).map_err(|_| Status::PublicKeyInvalid)?;
-    let signature = Signature::from_der(&assertion.signature).map_err(|_| Status::PasskeySignatureInvalid)?;
+    let signature = Signature::from_der(&assertion.signature).map_err(|_| Status::PasskeySignatureMalformed)?;
     key.verify_prehash(&signed, &signature).map_err(|_| Status::PasskeySignatureInvalid)
 }

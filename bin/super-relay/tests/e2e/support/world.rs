@@ -68,7 +68,6 @@ impl Setup {
     pub fn without_passkey(self) -> Self {
         self.configure(|configuration| {
             configuration["relay"]["policies"][0]["allow_without_passkey"] = true.into();
-            configuration["bootstrap"]["sponsor_without_passkey"] = true.into();
         })
     }
 

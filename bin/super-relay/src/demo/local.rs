@@ -1,0 +1,44 @@
+//! The demo with an account whose owner keeps the key: no passkey, no key in the TEE, ERC-7677 only.
+
+use devkit::user_operation::Draft;
+use devkit::{Call, LocalOwner, SimpleAccountFactory, U256, execute};
+use serde_json::{Value, json};
+
+use super::story::Story;
+use super::world::{CHAIN_ID, World};
+use super::{Sponsored, failed};
+use crate::client::Relay;
+use crate::error::Error;
+
+/// Has the first operation of a new account sponsored, as viem's paymaster client does.
+pub async fn sponsor(world: &World, story: &Story) -> Result<Sponsored, Error> {
+    let owner = LocalOwner::create().map_err(failed)?;
+    let sender = world.account_address(owner.address(), U256::ZERO).await?;
+    story.say("account", &format!("{sender} is owned by {}, a key of the client's own", owner.address()));
+
+    let relay = Relay::at(world.rpc_url().clone());
+    let nonce = world.entry_point().nonce(sender).await.map_err(failed)?;
+    let greeting = Call { target: world.greeted(), value: U256::ZERO, data: vec![0x12, 0x34].into() };
+    let mut draft = Draft::new(sender, nonce, execute(&greeting));
+    draft.deploy = Some((world.factory(), SimpleAccountFactory::factory_data(owner.address(), U256::ZERO)));
+    let mut operation = draft.to_json(world.version());
+
+    for method in ["pm_getPaymasterStubData", "pm_getPaymasterData"] {
+        let params = json!([operation, world.entry_point().address(), CHAIN_ID, null]);
+        spread(&mut operation, &relay.call(method, &params).await?);
+        story.say("relay", &format!("answered {method}"));
+    }
+    story.more("without a passkey: charged to nobody's account, within the share that all such requests have");
+
+    let hash = world.entry_point().user_op_hash(&operation).await.map_err(failed)?;
+    operation["signature"] = json!(owner.sign_operation(world.version(), hash));
+    story.say("account", &format!("signed userOpHash {hash} itself"));
+    Ok(Sponsored { sender, operation, user_op_hash: hash.to_string() })
+}
+
+/// Puts the paymaster fields of an answer into the operation, and nothing else of it.
+fn spread(operation: &mut Value, answer: &Value) {
+    for (name, value) in answer.as_object().into_iter().flatten().filter(|(name, _)| name.starts_with("paymaster")) {
+        operation[name] = value.clone();
+    }
+}
