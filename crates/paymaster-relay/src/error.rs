@@ -18,6 +18,9 @@ use crate::store::{Gwei, StoreError};
 const NONCE_REPLAYED: &str = "nonce_replayed";
 const TIMESTAMP_SKEWED: &str = "timestamp_skewed";
 
+/// The codes of [`Status`] that are about a passkey's assertion.
+const ABOUT_THE_PASSKEY: std::ops::RangeInclusive<u32> = 70..=89;
+
 /// A refusal, or a part that cannot answer now.
 #[derive(Debug, Error)]
 pub enum RelayError {
@@ -179,6 +182,14 @@ pub enum RelayError {
         "sponsoring without a passkey is not enabled: the relay's key lacks the TEE's permission sponsor_without_passkey"
     )]
     WithoutPasskeyNotPermitted,
+    /// The trusted application refused the account's approvals too often.
+    #[error("the TEE refused {limit} approvals of this account: ask again later")]
+    TooManyRefusals {
+        /// Refusals within the validity of a sponsorship.
+        limit: u32,
+        /// Unix seconds.
+        until: u64,
+    },
     /// The sponsorship was signed as often as it may be.
     #[error("this operation was signed {limit} times: ask again when its window is over")]
     TooManySignings {
@@ -277,6 +288,13 @@ impl RelayError {
             Self::KmsReplyInvalid { detail } => format!("{self}: {detail}"),
             _ => self.source().map_or_else(|| self.to_string(), |detail| format!("{self}: {detail}")),
         }
+    }
+
+    /// Whether the trusted application refused the passkey's approval.
+    #[must_use]
+    pub fn is_about_the_approval_by_passkey(&self) -> bool {
+        let Self::KmsRefused { reason, .. } = self else { return false };
+        Status::from_reason(reason).is_some_and(|status| ABOUT_THE_PASSKEY.contains(&status.code()))
     }
 
     /// Whether it is the trusted application's refusal for that reason.

@@ -22,7 +22,7 @@ use crate::ports::{Clock, Entropy};
 use crate::relay_key::RelayKey;
 use crate::settings::{RpcSettings, Settings, SettingsError};
 use crate::settlement::Strangers;
-use crate::sponsor::{Granted, Turns};
+use crate::sponsor::{Granted, Refusals, Turns};
 use crate::store::{Gwei, Store};
 
 const SWEEP: Duration = Duration::from_secs(5);
@@ -64,6 +64,7 @@ pub struct Relay {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) turns: Turns,
+    pub(crate) refusals: Refusals,
     pub(crate) granted: Granted,
     pub(crate) rpc: RpcSettings,
     pub(crate) api_keys: Arc<ApiKeys>,
@@ -85,6 +86,7 @@ impl Relay {
             chain_time: ChainTime::default(),
             confirmations: settings.chain.confirmations,
             turns: Turns::default(),
+            refusals: Refusals::new(settings.max_refusals, settings.validity_seconds),
             granted: Granted::default(),
             rpc: settings.rpc.clone(),
             allowed_origins: Arc::new(settings.rpc.origins()?),

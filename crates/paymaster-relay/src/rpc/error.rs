@@ -186,6 +186,7 @@ fn row(error: &RelayError) -> (i32, &str, bool) {
         RelayError::PasskeyRefused { status } => (kms_code(status.reason()), status.reason(), false),
         RelayError::AccountNeedsPasskey { .. } => (SIGNATURE, "account_needs_passkey", false),
         RelayError::WithoutPasskeyNotPermitted => (REJECTED_BY_PAYMASTER, "without_passkey_not_permitted", true),
+        RelayError::TooManyRefusals { .. } => (REJECTED_BY_PAYMASTER, "refusal_limit_reached", true),
         RelayError::TooManySignings { .. } => (REJECTED_BY_PAYMASTER, "signing_limit_reached", true),
         RelayError::TooMuchReserved { scope: Scope::Account, .. } => {
             (REJECTED_BY_PAYMASTER, "account_reservations_exceeded", true)
@@ -271,6 +272,9 @@ fn details(error: &RelayError) -> Map<String, Value> {
         // What the deposit is, and what is left of it, is not for clients.
         RelayError::DepositTooLow { cost, .. } => json!({ "required": cost.0.to_string() }),
         RelayError::AccountNeedsPasskey { account_id } => json!({ "accountId": account_id.as_str() }),
+        RelayError::TooManyRefusals { limit, until } => {
+            json!({ "rule": "max_refusals", "limit": limit.to_string(), "used": limit.to_string(), "until": until })
+        }
         RelayError::TooManySignings { limit } => {
             json!({ "rule": "max_signings", "limit": limit.to_string(), "used": limit.to_string() })
         }

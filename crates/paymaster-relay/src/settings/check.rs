@@ -33,6 +33,7 @@ impl Settings {
         let numbers = [
             ("chain.timeout_seconds", self.chain.timeout_seconds),
             ("max_signings", self.max_signings.into()),
+            ("max_refusals", self.max_refusals.into()),
             ("settlement_interval_seconds", self.settlement_interval_seconds),
             ("rpc.max_body_bytes", self.rpc.max_body_bytes.into()),
             ("rpc.max_connections", self.rpc.max_connections.into()),

@@ -53,6 +53,10 @@ pub struct Settings {
     /// the stored answer while its window is long enough; after that the window is renewed, which is another signing.
     #[serde(default = "defaults::max_signings")]
     pub max_signings: u32,
+    /// Approvals of one account that the trusted application may refuse within `validity_seconds`, before the account has to
+    /// wait: what is refused reserves nothing, so nothing else bounds that work. Counted by each process for itself.
+    #[serde(default = "defaults::max_refusals")]
+    pub max_refusals: u32,
     /// The accounts whose standing is known.
     #[serde(default)]
     pub accounts: Vec<AccountSettings>,
@@ -225,6 +229,9 @@ mod defaults {
     }
     pub(super) fn confirmations() -> u64 {
         12
+    }
+    pub(super) fn max_refusals() -> u32 {
+        20
     }
     pub(super) fn max_signings() -> u32 {
         10

@@ -46,6 +46,7 @@ pub(super) async fn attribute(relay: &Relay, request: SponsorRequest) -> Result<
                 .ok_or(Status::CredentialUnknown)
                 .and_then(|passkey| gesture::verify(assertion, &passkey.public_key, &request.intent))
                 .map_err(|status| RelayError::PasskeyRefused { status })?;
+            relay.refusals.check(&draft.account_id, relay.now())?;
             draft.principal(true)
         }
         None => {

@@ -155,7 +155,12 @@ impl Relay {
         let (command, reply) = match outcome {
             Ok(answer) => answer,
             Err(error @ RelayError::KmsUnavailable { in_doubt: true, .. }) => return Err(error),
-            Err(error) => return self.give_back(&approved, claim, error).await,
+            Err(error) => {
+                if error.is_about_the_approval_by_passkey() {
+                    self.refusals.note(&approved.request().draft.account_id, self.now());
+                }
+                return self.give_back(&approved, claim, error).await;
+            }
         };
         if let Err(error) = self.check(&command, &reply).await {
             return self.give_back(&approved, claim, error).await;

@@ -6,17 +6,10 @@
 use p256::Sec1Point;
 use p256::ecdsa::signature::hazmat::PrehashVerifier;
 use p256::ecdsa::{Signature, VerifyingKey};
-use proto::client_data::{Ceremony, ClientData};
 use proto::command::{PasskeyAssertion, PasskeyPublicKey};
+use proto::webauthn::{AuthenticatorData, Ceremony, ClientData};
 use proto::{IntentHash, Status};
 use sha2::{Digest, Sha256};
-
-/// Bytes before the flags: the hash of the relying party's id.
-const FLAGS_AT: usize = 32;
-/// Hash, flags, counter.
-const AUTHENTICATOR_DATA_LEAST: usize = 37;
-const USER_PRESENT: u8 = 1;
-const USER_VERIFIED: u8 = 1 << 2;
 
 /// Checks that the holder of that key approved this intent, present and verified.
 ///
@@ -24,22 +17,10 @@ const USER_VERIFIED: u8 = 1 << 2;
 /// The [`Status`] that the trusted application would refuse it with.
 pub(super) fn verify(assertion: &PasskeyAssertion, key: &PasskeyPublicKey, intent: &IntentHash) -> Result<(), Status> {
     ClientData::parse(&assertion.client_data_json, Ceremony::Assertion)?.check_challenge(&intent.0)?;
-    check_flags(&assertion.authenticator_data)?;
+    let data = AuthenticatorData::parse(&assertion.authenticator_data)?;
+    data.check_flags()?;
+    data.check_no_credential()?;
     check_signature(assertion, key)
-}
-
-fn check_flags(authenticator_data: &[u8]) -> Result<(), Status> {
-    let flags = match authenticator_data.get(FLAGS_AT) {
-        Some(flags) if authenticator_data.len() >= AUTHENTICATOR_DATA_LEAST => *flags,
-        _ => return Err(Status::AuthenticatorDataMalformed),
-    };
-    if flags & USER_PRESENT == 0 {
-        return Err(Status::UserNotPresent);
-    }
-    if flags & USER_VERIFIED == 0 {
-        return Err(Status::UserNotVerified);
-    }
-    Ok(())
 }
 
 /// Over authenticatorData ‖ SHA-256(clientDataJSON). Authenticators do not normalise s, so a high one is taken.

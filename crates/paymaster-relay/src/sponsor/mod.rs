@@ -8,6 +8,7 @@ mod gesture;
 mod intent;
 mod preview;
 mod quote;
+mod refusals;
 mod request;
 mod stub;
 mod turn;
@@ -21,4 +22,5 @@ pub use request::{DraftRequest, SponsorRequest};
 pub use stub::Stub;
 
 pub(crate) use preview::Granted;
+pub(crate) use refusals::Refusals;
 pub(crate) use turn::Turns;

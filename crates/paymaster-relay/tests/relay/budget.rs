@@ -99,9 +99,37 @@ async fn a_refusal_by_the_trusted_application_gives_the_accounts_room_back() {
     let world = with(json!({ "max_per_account": 1 })).await;
     let mut dapp = world.dapp(ACCOUNT).await;
     let op = dapp.first_op(0);
-    dapp.passkey.behaviour.user_verified = false;
-    world.sponsor(&mut dapp, &op).await.unwrap_err().assert_is(-32507, "user_not_verified", false);
-    dapp.passkey.behaviour.user_verified = true;
+    dapp.passkey.behaviour.origin = "https://evil.example".to_owned();
+    world.sponsor(&mut dapp, &op).await.unwrap_err().assert_is(-32507, "origin_not_allowed", false);
+    assert_eq!(world.sponsorships(), 1, "only the trusted application knows the origins");
+    dapp.passkey.behaviour.origin = "https://example.org".to_owned();
     let op = dapp.first_op(1);
     world.sponsor(&mut dapp, &op).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_account_whose_approvals_the_tee_keeps_refusing_has_to_wait_and_nobody_else_has() {
+    let world = World::with(V07, ETHER, |settings| settings["max_refusals"] = json!(3)).await;
+    let mut mallory = world.dapp("mallory").await;
+    mallory.passkey.behaviour.origin = "https://evil.example".to_owned();
+    for key in 0..3 {
+        let op = mallory.first_op(key);
+        world.sponsor(&mut mallory, &op).await.unwrap_err().assert_is(-32507, "origin_not_allowed", false);
+    }
+    let op = mallory.first_op(3);
+    for _ in 0..2 {
+        let refusal = world.sponsor(&mut mallory, &op).await.unwrap_err();
+        refusal.assert_is(-32501, "refusal_limit_reached", true);
+        assert_eq!((&refusal.data["rule"], &refusal.data["limit"]), (&json!("max_refusals"), &json!("3")));
+    }
+    assert_eq!((world.sponsorships(), world.reserved().await), (3, 0));
+
+    let mut honest = world.dapp(ACCOUNT).await;
+    let op = honest.first_op(0);
+    world.sponsor(&mut honest, &op).await.unwrap();
+
+    world.clock.advance(600);
+    mallory.passkey.behaviour.origin = "https://example.org".to_owned();
+    let op = mallory.first_op(3);
+    world.sponsor(&mut mallory, &op).await.unwrap();
 }

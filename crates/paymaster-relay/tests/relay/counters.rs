@@ -313,3 +313,28 @@ async fn a_connection_whose_transaction_failed_is_replaced() {
     reserve(&store, &second).await;
     assert_eq!(store.reserved(&deployment()).await.unwrap(), gwei(2 * COST));
 }
+
+#[tokio::test]
+async fn no_step_of_a_reservation_or_release_looks_at_more_sponsorships_than_its_own() {
+    let dir = TempDir::new().unwrap();
+    let store = SqliteStore::open(&dir.path().join("relay.db")).await.unwrap();
+    for statement in [
+        "SELECT scope, open, gwei FROM charges JOIN open_reservations USING (entry_point, paymaster, scope, subject)
+         WHERE id = 'x'",
+        "UPDATE open_reservations SET open = open - 1 WHERE (entry_point, paymaster, scope, subject)
+             IN (SELECT entry_point, paymaster, scope, subject FROM charges WHERE id = 'x')",
+        "UPDATE sponsorships SET state = 'released' WHERE state IN ('reserved', 'signed') AND valid_until < 1",
+        "UPDATE sponsorships SET state = 'settled' WHERE user_op_hash = x'00'
+             OR id IN (SELECT sponsorship_id FROM earlier_hashes WHERE user_op_hash = x'00')",
+    ] {
+        let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+        let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(explain).fetch_all(&store.pool()).await.unwrap();
+        let scans: Vec<_> = plan.iter().map(|(.., step)| step.as_str()).filter(|step| scans_a_table(step)).collect();
+        assert!(scans.is_empty(), "{statement}: {scans:?}");
+    }
+}
+
+/// `charges` and its alias are what the view yields for one sponsorship.
+fn scans_a_table(step: &str) -> bool {
+    step.starts_with("SCAN") && !step.starts_with("SCAN charges")
+}
