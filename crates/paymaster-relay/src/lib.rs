@@ -13,6 +13,7 @@ pub mod kms;
 pub mod metrics;
 pub mod nonce;
 mod outage;
+mod paymaster_signers;
 pub mod policy;
 pub mod ports;
 mod relay;

@@ -90,18 +90,23 @@ impl Relay {
     }
 
     /// The same approval gets the same answer, and so does another one of the same intent while the window is long enough:
-    /// what was signed depends on the operation and its terms alone. Then the window is renewed. What has no signature yet
-    /// is signed on its terms.
+    /// what was signed depends on the operation, its terms and the paymaster key alone. Then the window is renewed. What has
+    /// no signature yet, or one of a paymaster key that is retired, is signed on its terms.
     async fn go_on(&self, request: Attributed, record: Record) -> Result<Step, RelayError> {
         check_policy(&record, &request.request.draft)?;
         let Some(signed) = record.signed.clone() else {
             return Approved::resume(self, request, record).await.map(Step::ToSign);
         };
         let draft = &request.request.draft;
-        if !answers(&record, &request) {
-            if needs_renewal(self, &record, draft) {
-                return Approved::renew(self, request, record).await.map(Step::ToSign);
-            }
+        let is_answer = answers(&record, &request);
+        if !is_answer && needs_renewal(self, &record, draft) {
+            return Approved::renew(self, request, record).await.map(Step::ToSign);
+        }
+        // What was mined is over, whoever signed it.
+        if record.state != State::Settled && self.is_outdated(&draft.deployment, signed.paymaster_signer).await {
+            return Approved::resume(self, request, record).await.map(Step::ToSign);
+        }
+        if !is_answer {
             judge(self, draft, &record.terms, request.principal().is_proven())?;
         }
         Ok(Step::Answered(Box::new(build(draft.deployment.entry_point, record.terms, signed))))

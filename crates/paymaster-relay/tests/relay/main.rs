@@ -13,6 +13,7 @@ mod cors;
 mod counters;
 mod idempotency;
 mod outages;
+mod paymaster_keys;
 mod policy;
 mod preview;
 mod readiness;

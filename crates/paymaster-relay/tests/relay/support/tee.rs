@@ -12,9 +12,9 @@ use k256::ecdsa::SigningKey;
 use paymaster_relay::kms::{Kms, KmsError, KmsSigners};
 use proto::bytes::{Bounded, BoundedList};
 use proto::command::{
-    AdminRequest, AuthorizeSigner, Ceilings, CreateHybridAccount, Deployment, GetWalletInfo, Protection, Provision,
-    Registration, RelyingParty, Request, RevokeSigner, RotateSigner, SecurityState, SignatureScheme, Sponsor,
-    SponsorReply, VerifySecurityState, WalletInfo,
+    AdminRequest, AuthorizeSigner, Ceilings, CreateHybridAccount, Deployment, GetWalletInfo, PreparePaymasterKey,
+    Protection, Provision, Registration, RelyingParty, Request, RevokeSigner, RotatePaymasterKey, RotateSigner,
+    SecurityState, SignatureScheme, Sponsor, SponsorReply, VerifySecurityState, WalletInfo,
 };
 use proto::digest::personal_message_hash;
 use proto::{AccountId, Address, Hash, Permissions, Signature, Status, Wei, frame};
@@ -111,6 +111,19 @@ impl Tee {
         let mut command = RevokeSigner { tee_id, record, authorised_as, counter: counter + 1, signature: UNSIGNED };
         command.signature = self.admin_signature(&command);
         self.call(&command).unwrap();
+    }
+
+    /// Makes a standby and puts it in the place of the paymaster key; answers its address.
+    pub fn rotate_paymaster_key(&self) -> Address {
+        let SecurityState { tee_id, counter, .. } = self.state();
+        let mut prepare = PreparePaymasterKey { tee_id, counter: counter + 1, signature: UNSIGNED };
+        prepare.signature = self.admin_signature(&prepare);
+        self.call(&prepare).unwrap();
+        let next = self.state().provisioned.unwrap().standby_paymaster_signer.unwrap();
+        let mut rotate = RotatePaymasterKey { tee_id, next, counter: counter + 2, signature: UNSIGNED };
+        rotate.signature = self.admin_signature(&rotate);
+        self.call(&rotate).unwrap();
+        next
     }
 
     pub fn authorises(&self, signer: Address) -> bool {

@@ -1,0 +1,112 @@
+//! The TEE's paymaster key is rotated: what a retired key signed is signed again under the same reservation.
+
+use std::sync::atomic::Ordering;
+
+use devkit::EntryPointVersion::V07;
+use devkit::TeeSigner;
+use proto::Address;
+use serde_json::{Value, json};
+
+use crate::support::{ACCOUNT, World};
+
+/// Longer than what the KMS told of its keys will do.
+const STALE: u64 = 31;
+
+fn eth(address: Address) -> alloy_primitives::Address {
+    alloy_primitives::Address::new(address.0)
+}
+
+async fn admit(world: &World, signer: Address) {
+    let (measurement, tee_id) = ([1; 32].into(), [2; 32].into());
+    let signer = TeeSigner { address: eth(signer), measurement, tee_id };
+    world.paymaster.admit_signer(&signer).await.unwrap();
+}
+
+/// A request of an account, as it was sent, and its answer.
+async fn sponsored(world: &World, nonce_key: u64) -> (Value, Value) {
+    let mut dapp = world.dapp(&format!("{ACCOUNT}-{nonce_key}")).await;
+    let op = dapp.first_op(nonce_key);
+    let passkey = world.approval(&mut dapp, &op).await;
+    let params = json!([op, dapp.account_id, passkey]);
+    let answer = again(world, &params).await;
+    (params, answer)
+}
+
+async fn again(world: &World, params: &Value) -> Value {
+    world.client.call("pm_sponsor_with_tee", params.clone()).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_a_retired_key_signed_is_signed_again_under_the_same_reservation() {
+    let world = World::new(V07).await;
+    let (params, first) = sponsored(&world, 1).await;
+    let charged = world.reserved().await;
+    let next = world.tee.rotate_paymaster_key();
+    admit(&world, next).await;
+    // As long as nobody has told the relay, the same bytes are given.
+    assert_eq!(again(&world, &params).await["paymasterData"], first["paymasterData"]);
+
+    world.clock.advance(STALE);
+    let second = again(&world, &params).await;
+    assert_eq!(second["teeDeviceId"], next.to_string());
+    assert_ne!(second["paymasterData"], first["paymasterData"]);
+    assert_eq!((&second["validUntil"], &second["validAfter"]), (&first["validUntil"], &first["validAfter"]));
+    assert_eq!((world.reserved().await, world.reserved_rows().await.len()), (charged, 1));
+    assert_eq!(world.sponsorships(), 2);
+    assert_eq!(again(&world, &params).await["paymasterData"], second["paymasterData"], "within one key the same bytes");
+    assert_eq!(world.sponsorships(), 2);
+
+    // With the old signer removed, the new answer is the one that can be mined.
+    world.paymaster.remove_signer(first["teeDeviceId"].as_str().unwrap().parse().unwrap()).await.unwrap();
+    assert!(world.chain.entry_point.handle_ops(&second["userOperation"]).await.unwrap().success);
+}
+
+#[tokio::test]
+async fn a_key_that_signs_is_known_for_the_rotated_one_at_once() {
+    let world = World::new(V07).await;
+    let (params, first) = sponsored(&world, 1).await;
+    let next = world.tee.rotate_paymaster_key();
+    admit(&world, next).await;
+    // An answer by the new key tells that the old one is retired.
+    assert_eq!(sponsored(&world, 2).await.1["teeDeviceId"], next.to_string());
+    assert_ne!(again(&world, &params).await["paymasterData"], first["paymasterData"]);
+}
+
+#[tokio::test]
+async fn a_key_of_nobody_we_know_stands_as_long_as_the_contract_admits_it() {
+    let world = World::new(V07).await;
+    let (params, first) = sponsored(&world, 1).await;
+    let old = first["teeDeviceId"].as_str().unwrap().parse().unwrap();
+    let next = world.tee.rotate_paymaster_key();
+    admit(&world, next).await;
+    // A new process has not heard of the old key: for all it knows it is that of another TEE.
+    let world = world.restarted().await;
+    assert_eq!(again(&world, &params).await["paymasterData"], first["paymasterData"]);
+    world.paymaster.remove_signer(old).await.unwrap();
+    let second = again(&world, &params).await;
+    assert_eq!(second["teeDeviceId"], next.to_string());
+    assert_eq!(world.reserved_rows().await.len(), 1);
+}
+
+#[tokio::test]
+async fn what_was_signed_stands_while_the_kms_cannot_be_asked() {
+    let world = World::new(V07).await;
+    let (params, first) = sponsored(&world, 1).await;
+    world.tee.rotate_paymaster_key();
+    world.clock.advance(STALE);
+    world.tee.down.store(true, Ordering::SeqCst);
+    assert_eq!(again(&world, &params).await["paymasterData"], first["paymasterData"]);
+}
+
+#[tokio::test]
+async fn what_was_mined_is_not_signed_again() {
+    let world = World::new(V07).await;
+    world.relay.settle().await.unwrap();
+    let (params, first) = sponsored(&world, 1).await;
+    assert!(world.chain.entry_point.handle_ops(&first["userOperation"]).await.unwrap().success);
+    assert_eq!(world.relay.settle().await.unwrap(), 1);
+    world.tee.rotate_paymaster_key();
+    world.clock.advance(STALE);
+    assert_eq!(again(&world, &params).await["paymasterData"], first["paymasterData"]);
+    assert_eq!(world.sponsorships(), 1);
+}
