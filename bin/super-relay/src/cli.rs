@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use kms_gateway::transport::TeeName;
 
-use crate::config::{Config, Sources, reference};
+use crate::config::{Config, Log, LogFormat, Sources, reference};
 use crate::error::Error;
 use crate::{admin, api_key, demo, telemetry, wire};
 
@@ -55,8 +55,12 @@ enum Command {
 
 #[derive(Subcommand)]
 enum ConfigCommand {
-    /// Check the configuration as a start does, and say what is wrong with it or what it serves.
-    Check(ConfigArgs),
+    /// Start without serving: look at everything a start needs, change nothing, and say what is wrong or what it serves.
+    ///
+    /// Opens the relay's key with its passphrase, looks whether the databases can be opened and migrated, asks chain, Redis and
+    /// KMS gateways elsewhere, and names what a sponsorship still lacks. Does not take ports, open a TEE of this machine, or
+    /// make a key.
+    Check(CheckArgs),
     /// Print every key with its meaning, type and default.
     Reference,
 }
@@ -78,6 +82,15 @@ struct ApiKeyArgs {
     config: ConfigArgs,
     #[command(subcommand)]
     command: api_key::ApiKeyCommand,
+}
+
+#[derive(Args)]
+struct CheckArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Look at the values alone: open no file and ask nobody.
+    #[arg(long)]
+    offline: bool,
 }
 
 #[derive(Args)]
@@ -103,8 +116,25 @@ impl ForgetTeeArgs {
 }
 
 impl ConfigArgs {
+    /// For what runs until it is stopped: its log begins with what is wrong with the configuration.
+    fn load_and_log(&self) -> Result<Config, Error> {
+        match self.load() {
+            Ok(config) => telemetry::init(&config.log).map(|()| config),
+            Err(error) => {
+                if self.sources().wants_json_log() {
+                    telemetry::init(&Log { format: LogFormat::Json, ..Log::default() })?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn sources(&self) -> Sources {
+        Sources { file: self.config.clone(), overrides: self.set.clone() }
+    }
+
     fn load(&self) -> Result<Config, Error> {
-        Sources { file: self.config.clone(), overrides: self.set.clone() }.load().map_err(Error::from)
+        self.sources().load().map_err(Error::from)
     }
 }
 
@@ -113,13 +143,11 @@ impl Cli {
     pub async fn run(self) -> Result<(), Error> {
         match self.command {
             Command::Node(args) => {
-                let config = args.load()?;
-                telemetry::init(&config.log)?;
+                let config = args.load_and_log()?;
                 wire::Node::start(config).await?.run_until_stopped().await
             }
             Command::Kms(args) => {
-                let config = args.load()?;
-                telemetry::init(&config.log)?;
+                let config = args.load_and_log()?;
                 wire::KmsNode::start(config).await?.run_until_stopped().await
             }
             Command::Demo(args) => demo::run(args).await,
@@ -141,8 +169,12 @@ impl Cli {
                 print(&api_key::run(command, &config.load()?).await?);
                 Ok(())
             }
-            Command::Config(ConfigCommand::Check(args)) => {
-                print(&args.load()?.summary()?);
+            Command::Config(ConfigCommand::Check(CheckArgs { config, offline })) => {
+                let config = config.load()?;
+                let summary = config.summary()?;
+                let found = if offline { Vec::new() } else { wire::check(&config).await? };
+                print(&summary);
+                found.iter().for_each(|line| print(line));
                 Ok(())
             }
             Command::Config(ConfigCommand::Reference) => {

@@ -1,6 +1,7 @@
 //! What ends the program, said once to the person who started it.
 
 use crate::config::ConfigError;
+use crate::telemetry;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -26,9 +27,13 @@ pub enum Error {
 }
 
 impl Error {
-    /// Prints the error for people.
+    /// Says the error once more: as a line of the log where that is for machines, else for people.
     #[expect(clippy::print_stderr, reason = "the last word of a command that failed")]
     pub fn report(&self) {
-        eprintln!("super-relay: {self}");
+        if telemetry::is_json() {
+            tracing::error!("{self}");
+        } else {
+            eprintln!("super-relay: {self}");
+        }
     }
 }

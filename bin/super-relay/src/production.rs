@@ -69,7 +69,7 @@ mod tests {
                 "policies": [],
                 "relay_key": { "file": "relay-key.json", "passphrase_env": "RELAY_KEY_PASSPHRASE" },
                 "rp_id": "example.org",
-                "rpc": { "api_key_hashes": ["00".repeat(32)] },
+                "rpc": { "api_key_hashes": ["11".repeat(32)] },
             },
         })
     }

@@ -53,6 +53,9 @@ pub enum ConfigError {
     /// No passkey is of both.
     #[error("configuration: `relay.rp_id` and `kms.rp_id` are not the same")]
     RelyingParties,
+    /// Nothing says what to run with.
+    #[error("configuration: no file is given (--config FILE, or SUPER_RELAY_CONFIG), and `relay` or `kms` is missing")]
+    NoFile,
     /// A command needs that section.
     #[error("configuration: `{0}` is missing")]
     Missing(&'static str),
@@ -70,6 +73,23 @@ impl ConfigError {
 impl Sources {
     /// The configuration, checked key by key.
     pub fn load(&self) -> Result<Config, ConfigError> {
+        let merged = self.merged()?;
+        unknown::refuse(&merged.clone().try_deserialize::<Value>()?)?;
+        let mut config: Config = merged.try_deserialize()?;
+        config.open_to_pages();
+        config.check()?;
+        match (&self.file, &config.relay, &config.kms) {
+            (None, None, None) => Err(ConfigError::NoFile),
+            _ => Ok(config),
+        }
+    }
+
+    /// Whether the log is for machines, as far as that can be read of a configuration that may be wrong otherwise.
+    pub fn wants_json_log(&self) -> bool {
+        self.merged().is_ok_and(|merged| merged.get_string("log.format").is_ok_and(|format| format == "json"))
+    }
+
+    fn merged(&self) -> Result<config::Config, ConfigError> {
         let mut layers = config::Config::builder();
         if let Some(path) = &self.file {
             layers = layers.add_source(File::from(path.as_path()).format(FileFormat::Toml));
@@ -79,12 +99,7 @@ impl Sources {
             let (key, value) = pair.split_once('=').ok_or_else(|| ConfigError::Override(pair.clone()))?;
             layers = layers.set_override(key, value)?;
         }
-        let merged = layers.build()?;
-        unknown::refuse(&merged.clone().try_deserialize::<Value>()?)?;
-        let mut config: Config = merged.try_deserialize()?;
-        config.open_to_pages();
-        config.check()?;
-        Ok(config)
+        Ok(layers.build()?)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Refuses keys that nothing reads: a mistyped limit must not silently be no limit. And words that no key knows, naming
 //! those that it does.
 
+use alloy_primitives::Address;
 use serde_json::Value;
 
 use super::load::ConfigError;
@@ -30,10 +31,24 @@ fn check(given: &Value, path: &str, keys: &Keys) -> Result<(), ConfigError> {
                 let problem = format!("unknown value `{word}`, expected one of {}", known.join(", "));
                 Err(ConfigError::Value { key: path.to_owned(), problem })
             }
-            _ => Ok(()),
+            _ => check_address(word, path),
         },
         _ => Ok(()),
     }
+}
+
+/// Letters of both cases in an address are its checksum (EIP-55), and say whether it was mistyped.
+fn check_address(word: &str, path: &str) -> Result<(), ConfigError> {
+    let has = |is: fn(&u8) -> bool| word.bytes().skip(2).any(|byte| is(&byte));
+    let Ok(address) = word.parse::<Address>() else { return Ok(()) };
+    let is_mixed = has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase);
+    let written = address.to_checksum(None);
+    if is_mixed && written != word {
+        let problem =
+            format!("the checksum (EIP-55) of {word} does not match: if it is the right one, write {written}");
+        return Err(ConfigError::Value { key: path.to_owned(), problem });
+    }
+    Ok(())
 }
 
 fn nearest(key: &str, keys: &Keys) -> Option<String> {

@@ -137,7 +137,7 @@ fn wanted(
 }
 
 /// Reads the admin's key, or makes one where there is none.
-fn admin_key(file: &Path) -> Result<AdminKey, Error> {
+pub(super) fn admin_key(file: &Path) -> Result<AdminKey, Error> {
     let problem = start_error("bootstrap.admin_key_file");
     let text = match std::fs::read_to_string(file) {
         Ok(text) => text,

@@ -1,5 +1,6 @@
 //! The composition root: chooses the implementations, starts the servers, stops them in order.
 
+mod check;
 mod kms;
 mod node;
 mod ports;
@@ -7,6 +8,7 @@ mod relay;
 mod servers;
 mod stages;
 
+pub use check::check;
 pub use node::{KmsNode, Node};
 
 use std::fmt::Display;

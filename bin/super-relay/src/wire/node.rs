@@ -154,7 +154,7 @@ impl KmsNode {
 }
 
 /// The gateways elsewhere.
-fn remote_kms(remote: &RemoteKms) -> Result<HttpKms, Error> {
+pub(super) fn remote_kms(remote: &RemoteKms) -> Result<HttpKms, Error> {
     HttpKms::new(remote.urls.clone(), Duration::from_secs(remote.timeout_seconds)).map_err(start_error("remote_kms"))
 }
 

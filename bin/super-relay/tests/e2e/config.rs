@@ -5,13 +5,14 @@ use std::process::Output;
 use devkit::EntryPointVersion::V07;
 use serde_json::{Value, json};
 
-use crate::support::{Ground, PASSPHRASE, Setup, project, run, run_in, write_configuration};
+use crate::support::{Ground, PASSPHRASE, Setup, World, project, run, run_in, write_configuration};
 
 #[tokio::test]
 async fn of_a_good_configuration_is_said_what_it_serves() {
     let ground = Setup::of(V07).prepare().await;
     let says = async |change: fn(&mut Value)| {
-        let output = check(&ground, change).await;
+        let file = written(&ground, change);
+        let output = run(&["config", "check", "--offline", "--config", &file]).await;
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     };
@@ -32,10 +33,100 @@ async fn of_a_good_configuration_is_said_what_it_serves() {
 }
 
 #[tokio::test]
+async fn a_check_is_a_start_without_serving_and_changes_nothing() {
+    let mut world = World::start(V07).await;
+    let file = world.file("checked.toml");
+    write_configuration(&world.configuration, &file);
+    let check = async || run(&["config", "check", "--config", file.to_str().unwrap()]).await;
+    let output = check().await;
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("not looked at: whether the ports are free"), "beside a running node: {said}");
+    assert!(!said.contains("first start"), "{said}");
+
+    // A relay of which nothing is there yet.
+    let fresh = Setup::of(V07).prepare().await;
+    let before = std::fs::read_dir(fresh.data.path()).unwrap().count();
+    let output = self::check(&fresh, |_| ()).await;
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("relay.database: the first start makes a database"), "{said}");
+    assert!(said.contains("relay.relay_key.file: the first start makes "), "{said}");
+    assert_eq!(std::fs::read_dir(fresh.data.path()).unwrap().count(), before + 1, "the configuration alone");
+
+    // What a start would stumble over.
+    std::fs::write(world.file("relay-key.passphrase"), "wrong").unwrap();
+    refused(&check().await, &["relay key", "cannot be decrypted"]);
+    std::fs::write(world.file("relay-key.passphrase"), PASSPHRASE).unwrap();
+    world.node.kill().await;
+    for log in ["relay.sqlite-wal", "relay.sqlite-shm"] {
+        // They are there as SQLite likes.
+        let _ = std::fs::remove_file(world.file(log));
+    }
+    std::fs::write(world.file("relay.sqlite"), "no database, and more bytes than its header has, to be sure of it")
+        .unwrap();
+    refused(&check().await, &["relay.database", "not a database"]);
+}
+
+#[tokio::test]
+async fn a_check_asks_chain_and_kms_and_names_what_is_wrong() {
+    let ground = Setup::of(V07).prepare().await;
+    let says = async |change: fn(&mut Value)| check(&ground, change).await;
+    let of_another_chain = says(|all| all["relay"]["chain"]["chain_id"] = 1.into()).await;
+    refused(&of_another_chain, &["chain: ", "serves chain 31337, and relay.chain.chain_id is 1"]);
+    let nobody = says(|all| all["relay"]["chain"]["rpc_url"] = "http://127.0.0.1:1".into()).await;
+    refused(&nobody, &["chain: ", "cannot be reached"]);
+    let no_redis = says(|all| all["relay"]["redis"] = json!({ "url": "redis://127.0.0.1:1" })).await;
+    refused(&no_redis, &["claims: ", "Redis"]);
+    let no_kms = says(|all| {
+        all["remote_kms"] = json!({ "urls": ["http://127.0.0.1:1"] });
+        without(all, "kms");
+        without(all, "bootstrap");
+    });
+    refused(&no_kms.await, &["kms: ", "KMS gateway http://127.0.0.1:1/", "cannot be reached"]);
+    let nowhere = says(|all| all["relay"]["database"] = "/proc/nowhere/relay.sqlite".into()).await;
+    refused(&nowhere, &["relay.database", "there is no folder /proc/nowhere"]);
+}
+
+#[tokio::test]
+async fn an_address_that_was_mistyped_is_refused_by_its_checksum() {
+    let ground = Setup::of(V07).prepare().await;
+    let mistyped = check(&ground, |all| {
+        all["relay"]["deployments"][0]["paymaster"] = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAeD".into();
+        all["relay"]["deployments"][0]["entry_point"] = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1Beaed".into();
+    });
+    refused(&mistyped.await, &["relay.deployments", "EIP-55", "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"]);
+}
+
+#[tokio::test]
+async fn a_hash_that_is_a_placeholder_is_refused() {
+    let ground = Setup::of(V07).prepare().await;
+    let placeholder = check(&ground, |all| all["relay"]["rpc"] = json!({ "api_key_hashes": ["00".repeat(32)] }));
+    refused(&placeholder.await, &["relay.rpc.api_key_hashes", "placeholder"]);
+}
+
+#[tokio::test]
+async fn the_last_word_of_a_node_follows_the_format_of_its_log() {
+    let ground = Setup::of(V07).prepare().await;
+    let broken: [fn(&mut Value); 2] = [
+        |all| all["relay"]["relay_key"]["passphrase_file"] = "nowhere".into(),
+        |all| all["relay"]["validity_second"] = 300.into(),
+    ];
+    for change in broken {
+        let output = run(&["node", "--config", &written(&ground, change)]).await;
+        assert_eq!(output.status.code(), Some(1));
+        let said = String::from_utf8(output.stderr).unwrap();
+        let lines: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+        assert_eq!(lines.last().unwrap()["level"], "ERROR", "{said}");
+    }
+}
+
+#[tokio::test]
 async fn a_configuration_of_which_nothing_is_served_is_refused() {
     let ground = Setup::of(V07).prepare().await;
 
-    refused(&run(&["config", "check"]).await, &["`relay` or `kms` is missing"]);
+    refused(&run(&["config", "check"]).await, &["no file is given", "--config", "`relay` or `kms` is missing"]);
+    refused(&run(&["node"]).await, &["no file is given", "--config"]);
     let no_kms = check(&ground, |configuration| without(configuration, "kms"));
     refused(&no_kms.await, &["`kms` or `remote_kms.urls` is missing"]);
 }
@@ -96,7 +187,12 @@ async fn a_check_refuses_in_the_same_words_what_a_start_refuses() {
         let checked = run(&["config", "check", "--config", &file]).await;
         let started = run(&["node", "--config", &file]).await;
         refused(&checked, words);
-        assert_eq!(String::from_utf8_lossy(&checked.stderr), String::from_utf8_lossy(&started.stderr));
+        let logged: Value = serde_json::from_slice(&started.stderr).unwrap_or_default();
+        let started = logged["fields"]["message"].as_str().map_or_else(
+            || String::from_utf8_lossy(&started.stderr).trim_end().to_owned(),
+            |message| format!("super-relay: {message}"),
+        );
+        assert_eq!(String::from_utf8_lossy(&checked.stderr).trim_end(), started);
     }
 }
 
@@ -129,7 +225,7 @@ async fn the_production_profile_refuses_what_protects_nothing() {
     let production = |configuration: &mut Value| {
         configuration["profile"] = "production".into();
         configuration["remote_kms"] = json!({ "urls": ["https://kms.example"] });
-        configuration["relay"]["rpc"] = json!({ "api_key_hashes": ["00".repeat(32)] });
+        configuration["relay"]["rpc"] = json!({ "api_key_hashes": ["11".repeat(32)] });
         configuration["relay"]["rp_id"] = "example.org".into();
         configuration["kms"]["rp_id"] = "example.org".into();
         configuration["kms"]["origins"] = json!(["https://example.org"]);
@@ -153,7 +249,10 @@ async fn the_production_profile_refuses_what_protects_nothing() {
         without(configuration, "kms");
         without(configuration, "bootstrap");
     };
-    assert!(check(&ground, sound).await.status.success());
+    let offline = run(&["config", "check", "--offline", "--config", &written(&ground, sound)]).await;
+    assert!(offline.status.success(), "{}", String::from_utf8_lossy(&offline.stderr));
+    // The contract of these tests lets a signer in after seconds.
+    refused(&check(&ground, sound).await, &["relay.deployments.paymaster", "after its proposal", "86400"]);
     let of_this_machine = |configuration: &mut Value| {
         sound(configuration);
         configuration["relay"]["rp_id"] = "localhost".into();
@@ -196,7 +295,7 @@ async fn a_relay_key_opens_with_its_own_passphrase_only() {
 async fn the_environment_wins_over_the_file_and_a_flag_over_both() {
     let ground = Setup::of(V07).prepare().await;
     let file = written(&ground, |_| ());
-    let arguments = ["config", "check", "--config", &file];
+    let arguments = ["config", "check", "--offline", "--config", &file];
     let environment = [("SUPER_RELAY__LISTEN__RPC", "by the environment")];
 
     refused(&run_in(&environment, &arguments).await, &["listen.rpc"]);
@@ -211,7 +310,7 @@ async fn the_configurations_that_come_with_it_are_valid() {
     for entry in std::fs::read_dir(project().join("config")).unwrap() {
         let file = entry.unwrap().path();
         if file.extension().is_some_and(|extension| extension == "toml") {
-            let output = run(&["config", "check", "--config", file.to_str().unwrap()]).await;
+            let output = run(&["config", "check", "--offline", "--config", file.to_str().unwrap()]).await;
             // The last thing that is looked at: all else is right.
             if file.ends_with("production-kms.toml") && !cfg!(feature = "optee") {
                 refused(&output, &["`kms.tee`", "--features optee"]);

@@ -110,3 +110,27 @@ async fn nothing_secret_is_logged() {
         assert!(!log.contains(secret.trim_start_matches("0x")));
     }
 }
+
+#[tokio::test]
+async fn what_was_sponsored_is_logged_once_with_account_policy_cost_and_hash() {
+    let world = World::start(V07).await;
+    let mut account = TeeAccount::create(&world).await;
+    let operation = account.operation(&world).await;
+    let answer = account.sponsored(&world, &operation).await.unwrap();
+    let hash = answer["userOpHash"].as_str().unwrap().to_owned();
+
+    let logged = async || {
+        let lines = world.node.log();
+        let about: Vec<_> =
+            lines.into_iter().filter(|line| line.contains(&format!(r#""user_op_hash":"{hash}""#))).collect();
+        (!about.is_empty()).then_some(about)
+    };
+    let about = within_seconds(10, logged).await;
+    assert_eq!(about.len(), 1, "{about:?}");
+    let line: serde_json::Value = serde_json::from_str(&about[0]).unwrap();
+    let fields = &line["fields"];
+    assert_eq!((&fields["message"], &line["level"]), (&json!("answered"), &json!("INFO")));
+    assert_eq!((&fields["account"], &fields["policy"]), (&json!(account.id), &json!("default")));
+    // 770 000 gas at 4 gwei.
+    assert_eq!(fields["cost"], "3080000000000000");
+}

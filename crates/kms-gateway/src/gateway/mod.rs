@@ -16,6 +16,7 @@ mod paymaster_signers;
 mod permits;
 mod replies;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -102,6 +103,15 @@ pub struct Stats {
 }
 
 impl Gateway {
+    /// Looks whether the database of that folder can be opened and migrated, and changes nothing; how many migrations are due.
+    /// `None` when there is no database yet.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it is none of ours, or of a later version.
+    pub async fn look_at(data_dir: &Path) -> Result<Option<usize>, StoreError> {
+        Store::look_at(&data_dir.join(DATABASE)).await
+    }
+
     /// Opens the gateway over a TEE: the one that it has served, if it has served any.
     ///
     /// # Errors

@@ -15,8 +15,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use proto::{AccountId, Address, TeeId};
-use sqlx::SqlitePool;
+use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, SqlitePool};
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -42,7 +43,7 @@ pub enum StoreError {
     Database(#[from] sqlx::Error),
     /// A migration failed at start.
     #[error("the gateway's database can't be migrated: {0}")]
-    Migration(#[from] sqlx::migrate::MigrateError),
+    Migration(#[from] MigrateError),
     /// A write that stood in one transaction with this one failed, or the writer is closed.
     #[error("write to the gateway's database failed")]
     NotWritten,
@@ -75,6 +76,30 @@ impl Store {
             .connect_with(options.read_only(true).create_if_missing(false))
             .await?;
         Ok(Self { readers, writer: Writer::start(writing) })
+    }
+
+    /// Looks whether a file can be opened and migrated, and changes nothing; how many migrations are due. `None` when there is
+    /// no such file.
+    ///
+    /// # Errors
+    /// [`StoreError::Migration`] when it is of a later version, [`StoreError::Database`] when it is no database of ours.
+    pub(crate) async fn look_at(path: &Path) -> Result<Option<usize>, StoreError> {
+        if !path.exists() {
+            return Ok(None);
+        }
+        let options = SqliteConnectOptions::new().filename(path).read_only(true).create_if_missing(false);
+        let mut connection = options.connect().await?;
+        let applied: Vec<(i64, Vec<u8>)> =
+            sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations").fetch_all(&mut connection).await?;
+        let ours = sqlx::migrate!();
+        for (version, checksum) in &applied {
+            let known = ours.iter().find(|migration| migration.version == *version);
+            let known = known.ok_or(MigrateError::VersionMissing(*version))?;
+            if known.checksum.as_ref() != checksum.as_slice() {
+                return Err(MigrateError::VersionMismatch(*version).into());
+            }
+        }
+        Ok(Some(ours.iter().count() - applied.len()))
     }
 
     /// Claims a relay key's nonce, in one statement.

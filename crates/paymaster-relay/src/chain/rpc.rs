@@ -23,6 +23,7 @@ sol! {
     function balanceOf(address account) returns (uint256);
     function paused() returns (bool);
     function isActiveSigner(address signer) returns (bool);
+    function activationDelay() returns (uint32);
     event UserOperationEvent(
         bytes32 indexed userOpHash,
         address indexed sender,
@@ -60,6 +61,14 @@ impl RpcChain {
             async move { why_unanswered(&timeout(patience, provider.get_chain_id()).await).is_none() }
         });
         Ok(Self { provider, patience, breaker })
+    }
+
+    /// Seconds between the proposal of a signer and its activation, which the paymaster contract asks for.
+    ///
+    /// # Errors
+    /// [`ChainError`].
+    pub async fn activation_delay(&self, paymaster: Address) -> Result<u32, ChainError> {
+        self.call(paymaster, &activationDelayCall {}).await
     }
 
     /// Asks one question, or a batch of them. The inner error is the node's answer, or at least about it.

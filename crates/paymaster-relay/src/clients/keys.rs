@@ -248,6 +248,10 @@ pub(crate) fn check_hashes(texts: &[String]) -> Result<Vec<KeyHash>, SettingsErr
         let mut hash = [0; 32];
         hex::decode_to_slice(text.strip_prefix("0x").unwrap_or(text), &mut hash)
             .map_err(|_| SettingsError::Invalid { key: HASHES, problem: "a SHA-256 is 64 hex digits".to_owned() })?;
+        if hash == [0; 32] {
+            let problem = "64 zeros are a placeholder and the hash of no key: put the hash of a key in its place";
+            return Err(SettingsError::Invalid { key: HASHES, problem: problem.to_owned() });
+        }
         Ok(KeyHash(hash))
     };
     texts.iter().map(parse).collect()

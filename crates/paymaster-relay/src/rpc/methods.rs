@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jsonrpsee::RpcModule;
 use jsonrpsee::core::RegisterMethodError;
 use jsonrpsee::types::{ErrorObjectOwned, Extensions, Params};
+use proto::{AccountId, UserOpHash, Wei, worst_case_cost};
 use serde_json::Value;
 use tracing::Instrument;
 
@@ -110,10 +111,34 @@ async fn respond(
     let reason = outcome.as_ref().map_or_else(error::label, |_| "ok");
     relay.metrics.request(method.name(), reason);
     span.in_scope(|| match &outcome {
+        Ok(Answer { sponsorship: Some(Sponsorship { account, policy, cost, user_op_hash }), .. }) => {
+            tracing::info!(%account, policy, cost = %cost.0, %user_op_hash, "answered");
+        }
         Ok(_) => tracing::info!("answered"),
         Err(refusal) => tracing::info!(reason, error = ?refusal, "refused"),
     });
-    outcome.map_err(|refusal| error::to_object(&refusal, &request_id))
+    outcome.map(|answer| answer.json).map_err(|refusal| error::to_object(&refusal, &request_id))
+}
+
+/// What a method came to.
+struct Answer {
+    json: Value,
+    sponsorship: Option<Sponsorship>,
+}
+
+/// What the log says of a sponsorship, once.
+struct Sponsorship {
+    account: AccountId,
+    policy: String,
+    /// Wei, at worst.
+    cost: Wei,
+    user_op_hash: UserOpHash,
+}
+
+impl From<Value> for Answer {
+    fn from(json: Value) -> Self {
+        Self { json, sponsorship: None }
+    }
 }
 
 async fn run(
@@ -122,58 +147,67 @@ async fn run(
     relay: &Arc<Relay>,
     request_id: &RequestId,
     caller: &Caller,
-) -> Result<Value, RelayError> {
+) -> Result<Answer, RelayError> {
     let wire = wire::Wire { catalogue: relay.catalogue(), request_id, caller };
     let params = wire::list(params)?;
     match method {
         Method::SponsorWithTee | Method::SponsorWithPasskey => {
             let parsed = wire.sponsor(&params)?;
-            let sponsored = sponsor(relay, parsed.request).await?;
-            Ok(answer::sponsored(&sponsored, parsed.document, request_id))
+            let (sponsored, sponsorship) = sponsor(relay, parsed.request).await?;
+            let json = answer::sponsored(&sponsored, parsed.document, request_id);
+            Ok(Answer { json, sponsorship: Some(sponsorship) })
         }
         Method::GetSponsorshipIntent => {
             let (draft, idempotency_key) = wire.intent(&params)?;
             let intent = relay.intent(&draft, idempotency_key.as_deref()).await?;
-            Ok(answer::intent(&intent, &relay.catalogue().rp_id))
+            Ok(answer::intent(&intent, &relay.catalogue().rp_id).into())
         }
         Method::GetPaymasterStubData => {
             let stub = relay.stub(&wire.stub(&params)?).await?;
-            Ok(answer::stub(&stub, &relay.catalogue().sponsor_name))
+            Ok(answer::stub(&stub, &relay.catalogue().sponsor_name).into())
         }
         Method::GetPaymasterData => {
-            let sponsored = sponsor(relay, wire.data(&params)?).await?;
-            Ok(answer::data(&sponsored))
+            let (sponsored, sponsorship) = sponsor(relay, wire.data(&params)?).await?;
+            Ok(Answer { json: answer::data(&sponsored), sponsorship: Some(sponsorship) })
         }
         Method::SupportedEntryPoints => {
             wire::nothing(&params)?;
-            Ok(answer::entry_points(&relay.catalogue().entry_points()))
+            Ok(answer::entry_points(&relay.catalogue().entry_points()).into())
         }
         Method::ChainId | Method::EthChainId => {
             wire::nothing(&params)?;
-            Ok(answer::chain_id(relay.catalogue().chain_id))
+            Ok(answer::chain_id(relay.catalogue().chain_id).into())
         }
         Method::NetVersion => {
             wire::nothing(&params)?;
-            Ok(answer::net_version(relay.catalogue().chain_id))
+            Ok(answer::net_version(relay.catalogue().chain_id).into())
         }
         Method::ClientVersion => {
             wire::nothing(&params)?;
-            Ok(answer::client_version())
+            Ok(answer::client_version().into())
         }
         Method::GetAccountInfo => {
             let info = relay.account(&wire::account_info(&params)?).await?;
-            Ok(answer::account(&info, caller))
+            Ok(answer::account(&info, caller).into())
         }
     }
 }
 
 /// On a task of its own: a client that hangs up must not leave a reservation behind that nobody gives back.
-async fn sponsor(relay: &Arc<Relay>, request: SponsorRequest) -> Result<Sponsored, RelayError> {
-    let relay = Arc::clone(relay);
+async fn sponsor(relay: &Arc<Relay>, request: SponsorRequest) -> Result<(Sponsored, Sponsorship), RelayError> {
+    let (relay, draft) = (Arc::clone(relay), request.draft.clone());
     let task = tokio::spawn(async move { relay.sponsor(request).await }.in_current_span());
-    task.await.unwrap_or_else(|ended| match ended.try_into_panic() {
+    let sponsored = task.await.unwrap_or_else(|ended| match ended.try_into_panic() {
         Ok(panic) => std::panic::resume_unwind(panic),
         // The process is stopping; the same request goes on where this one ended.
         Err(_) => Err(RelayError::InFlight),
-    })
+    })?;
+    let version = draft.deployment.entry_point.version;
+    let sponsorship = Sponsorship {
+        cost: worst_case_cost(&draft.op, version, &sponsored.terms).unwrap_or(Wei(u128::MAX)),
+        account: draft.account_id,
+        policy: draft.policy.id().to_owned(),
+        user_op_hash: sponsored.signed.user_op_hash,
+    };
+    Ok((sponsored, sponsorship))
 }

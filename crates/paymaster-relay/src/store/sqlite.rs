@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use proto::{IntentHash, Terms, UserOpHash};
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection, SqlitePool};
+use sqlx::{AssertSqlSafe, ConnectOptions, Sqlite, SqliteConnection, SqlitePool};
 
 use super::rows::{COLUMNS, format_signed, record, signed, unsigned};
 use super::{
@@ -51,6 +51,32 @@ impl SqliteStore {
         let store = Self { writer: Arc::new(Writer::start(writing.clone())), writing, readers };
         store.reconcile().await?;
         Ok(store)
+    }
+
+    /// Looks whether a file can be opened and migrated, and changes nothing; how many migrations are due. `None` when there is
+    /// no such file.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it is no database of ours, or of a later version.
+    pub async fn look_at(file: &Path) -> Result<Option<usize>, StoreError> {
+        if !file.exists() {
+            return Ok(None);
+        }
+        let options = SqliteConnectOptions::new().filename(file).read_only(true).create_if_missing(false);
+        let mut connection = options.connect().await.map_err(StoreError::new)?;
+        let applied: Vec<(i64, Vec<u8>)> = sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations")
+            .fetch_all(&mut connection)
+            .await
+            .map_err(|error| StoreError::new(format!("not a database of super-relay: {error}")))?;
+        let ours = sqlx::migrate!();
+        for (version, checksum) in &applied {
+            match ours.iter().find(|migration| migration.version == *version) {
+                Some(migration) if migration.checksum.as_ref() == checksum.as_slice() => {}
+                Some(_) => return Err(StoreError::new(format!("migration {version} is not the one of this version"))),
+                None => return Err(StoreError::new("it was migrated by a later version of super-relay")),
+            }
+        }
+        Ok(Some(ours.iter().count() - applied.len()))
     }
 
     /// The connection that writes.
