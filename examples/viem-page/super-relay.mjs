@@ -2,8 +2,11 @@ import { createClient, hashTypedData, hexToBigInt, http, numberToHex } from "vie
 import { formatUserOperationRequest, getPaymasterStubData } from "viem/account-abstraction";
 import { toAccount } from "viem/accounts";
 
-/** Registers a passkey and makes its account. `signatureScheme`: "raw" from EntryPoint v0.8 on. */
-export async function createAccount(kms, userName, signatureScheme = "eip191") {
+/**
+ * Registers a passkey and makes its account. Options: `signatureScheme`, "eip191" for EntryPoint
+ * v0.6 and v0.7 (the default of the KMS), "raw" from v0.8 on; `invitation`, where the KMS wants one.
+ */
+export async function createAccount(kms, userName, options) {
   const post = async (path, body) => {
     const headers = { "content-type": "application/json" };
     const response = await fetch(kms + path, { method: "POST", headers, body: JSON.stringify(body) });
@@ -16,7 +19,7 @@ export async function createAccount(kms, userName, signatureScheme = "eip191") {
   const credential = (await navigator.credentials.create({ publicKey })).toJSON();
   const { registrationId } = begun;
   const finished = await post("/webauthn/register/finish", { registrationId, credential });
-  return post("/kms/create-deterministic-account", { registrationId: finished.registrationId, signatureScheme });
+  return post("/kms/create-deterministic-account", { registrationId: finished.registrationId, ...options });
 }
 
 /** Owner and paymaster of an account that `createAccount` gave, as viem wants them. */

@@ -7,7 +7,9 @@ import { promisify } from "node:util";
 import { FetchRequest, JsonRpcProvider, Network } from "ethers";
 import { createClient, http } from "viem";
 import { createPaymasterClient } from "viem/account-abstraction";
-import { entryPoint, urls } from "./support/world.mjs";
+import { recipe } from "./support/docs.mjs";
+import { browser } from "./support/passkey.mjs";
+import { entryPoint, origin, urls } from "./support/world.mjs";
 
 const KEY = process.env.API_KEY;
 const WRONG = "srk_0000000000000000000000000000000000000000000";
@@ -79,6 +81,13 @@ test("twenty calls at once of an ethers provider are one batch, and all pass", a
 
   assert.deepEqual(new Set(answers), new Set(["0x7a69"]));
   provider.destroy();
+});
+
+test("a page that has no invitation makes no account, and sees why", async () => {
+  browser(origin);
+  const { createAccount } = await recipe();
+
+  await assert.rejects(createAccount(urls.kms, "mallory"), /creation_unauthorised/);
 });
 
 test("an unknown method is refused with those that there are", async () => {

@@ -1,7 +1,7 @@
 // Accounts whose owners keep their keys: viem's own paymaster client, and nothing of ours in the page.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { toSimpleSmartAccount } from "permissionless/accounts";
+import { to7702SimpleSmartAccount, toSimpleSmartAccount } from "permissionless/accounts";
 import { http } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import {
@@ -54,7 +54,7 @@ test("viem's paymaster client sponsors a SimpleAccount with a local key", async 
 
 test("an account of the TEE can't be named without its passkey", async () => {
   browser(origin);
-  const { accountId } = await (await recipe()).createAccount(urls.kms, "alice", signatureScheme);
+  const { accountId } = await (await recipe()).createAccount(urls.kms, "alice", { signatureScheme });
   const account = await toSimpleSmartAccount({ client: chain, owner: owner(), entryPoint });
 
   const sending = bundlerOf(account, { paymasterContext: { accountId } }).sendUserOperation({ calls: [call] });
@@ -62,6 +62,17 @@ test("an account of the TEE can't be named without its passkey", async () => {
   await assert.rejects(sending, (error) => {
     assert.match(String(error), /passkey/);
     assert.equal(error.walk?.((cause) => cause.data?.reason)?.data.reason, "account_needs_passkey");
+    return true;
+  });
+});
+
+test("permissionless's EIP-7702 account is refused for its missing factory", { skip: entryPoint.version !== "0.8" }, async () => {
+  const account = await to7702SimpleSmartAccount({ client: chain, owner: owner() });
+
+  const sending = bundlerOf(account).sendUserOperation({ calls: [call] });
+
+  await assert.rejects(sending, (error) => {
+    assert.match(String(error), /0x7702/);
     return true;
   });
 });

@@ -70,7 +70,7 @@ test("permissionless's own client sends as viem's does", async () => {
 });
 
 test("the operation that pm_sponsor_with_tee answers is sent as it is", async () => {
-  const made = await docs.createAccount(urls.kms, "alice", signatureScheme);
+  const made = await docs.createAccount(urls.kms, "alice", { signatureScheme });
   const account = await accountOf(docs, made);
   const { factory, factoryData } = await account.getFactoryArgs();
   const deploy = entryPoint.version === "0.6" ? { initCode: concat([factory, factoryData]) } : { factory, factoryData };

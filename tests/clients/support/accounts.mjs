@@ -21,7 +21,7 @@ export async function accountOf(docs, made) {
 
 /** A bundler client for a new account; `docs` are the modules of the recipe. */
 export async function newAccount(docs) {
-  const { paymaster, ...account } = await accountOf(docs, await docs.createAccount(urls.kms, "alice", signatureScheme));
+  const { paymaster, ...account } = await accountOf(docs, await docs.createAccount(urls.kms, "alice", { signatureScheme }));
   return createBundlerClient({
     account,
     client: chain,

@@ -87,6 +87,7 @@ async fn world_for(page: &Bystander, rpc: Value) -> World {
 async fn viem_ethers_and_web3_py_carry_keys_and_show_refusals() {
     let require = |configuration: &mut Value| {
         configuration["relay"]["rpc"]["api_key_hashes"] = json!([hex::encode(Sha256::digest(API_KEY))]);
+        configuration["kms"]["account_creation"] = "authorised".into();
     };
     let world = Setup::of(EntryPointVersion::V07).configure(require).start().await;
 
