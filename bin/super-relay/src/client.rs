@@ -16,6 +16,8 @@ use crate::error::Error;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Bytes of the longest answer.
 const MAX_ANSWER: usize = 1 << 20;
+/// Characters of somebody else's line that are shown.
+const MAX_SHOWN: usize = 4000;
 
 /// The relay's JSON-RPC.
 pub struct Relay(Url);
@@ -105,12 +107,17 @@ fn words(error: &Value) -> String {
     }
 }
 
-/// A line of somebody else's words, without what a terminal would obey.
+/// A line of somebody else's words, of a bounded length and without what a terminal would obey.
 pub fn printable(line: &str) -> String {
     let obeyed = |c: char| {
         c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
-    line.chars().map(|c| if obeyed(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+    let mut shown: String =
+        line.chars().take(MAX_SHOWN).map(|c| if obeyed(c) { char::REPLACEMENT_CHARACTER } else { c }).collect();
+    if line.chars().nth(MAX_SHOWN).is_some() {
+        shown.push_str(&format!("… ({} bytes)", line.len()));
+    }
+    shown
 }
 
 /// Fields of an answer that must be there.

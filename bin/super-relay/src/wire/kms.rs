@@ -1,7 +1,6 @@
 //! Puts the KMS gateway together: TEE transport, account factory, and the bootstrap of a development TEE.
 
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -151,12 +150,7 @@ fn make_admin_key(file: &Path) -> Result<String, Error> {
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).map_err(start_error("randomness"))?;
     let text = hex::encode(secret);
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(file)
-        .map_err(start_error("bootstrap.admin_key_file"))?;
+    let mut file = private_files::create_new(file).map_err(start_error("bootstrap.admin_key_file"))?;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(start_error("bootstrap.admin_key_file"))?;
     Ok(text)
 }

@@ -52,7 +52,7 @@ pub async fn open(
         None => Arc::new(SqliteNonces::new(&store, Arc::clone(&clock))),
     };
     let entropy = Arc::new(OsEntropy);
-    let stored = Arc::new(SqliteApiKeys::new(store.pool()));
+    let stored = Arc::new(SqliteApiKeys::new(&store));
     let api_keys = ApiKeys::open(settings, stored, Arc::clone(&clock), Arc::<OsEntropy>::clone(&entropy))
         .await
         .map_err(start_error("relay.rpc"))?;

@@ -75,7 +75,7 @@ impl RefusingRelay {
         let relay_key =
             RelayKey::open(&settings.relay_key, passphrase(&settings.relay_key).unwrap(), Arc::new(Refusing));
         let store = SqliteStore::open(&settings.database).await.unwrap();
-        let keys = Arc::new(SqliteApiKeys::new(store.pool()));
+        let keys = Arc::new(SqliteApiKeys::new(&store));
         let api_keys = ApiKeys::open(&settings, keys, Arc::new(SystemClock), Arc::new(OsEntropy)).await.unwrap();
         let parts = Parts {
             nonces: Arc::new(SqliteNonces::new(&store, Arc::new(SystemClock))),

@@ -49,8 +49,18 @@ async fn a_key_is_made_used_listed_and_revoked_without_a_restart_and_stands_in_n
     let file = world.file("node.toml");
     let (path, rpc) = (file.to_str().unwrap(), world.node.url("rpc"));
 
-    let socket = world.file("admin.sock");
+    let (socket, mut databases) = (world.file("admin.sock"), Vec::new());
     assert_eq!(std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
+    for folder in [world.file("."), world.file("kms")] {
+        for file in std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()) {
+            let name = file.file_name().unwrap().to_string_lossy().into_owned();
+            if name.contains("sqlite") || name.contains(".db") {
+                assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600, "{name}");
+                databases.push(name);
+            }
+        }
+    }
+    assert!(databases.len() >= 4, "of the relay and of the KMS: {databases:?}");
     let refused = ask(&rpc, None).await;
     assert_eq!(refused["error"]["data"]["reason"], "unauthorised");
 

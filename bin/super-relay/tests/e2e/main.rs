@@ -17,6 +17,7 @@ mod config;
 mod connections;
 mod demo;
 mod dual_signature;
+mod echoes;
 mod eip7702;
 mod erc7677;
 mod hangs;

@@ -61,6 +61,7 @@ impl Store {
     /// # Errors
     /// When the file can't be opened, or was made by a newer version.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        private_files::prepare_database(path).map_err(sqlx::Error::Io)?;
         // FULL: what was answered as written is there after a power cut, audit and nonces alike.
         let options = SqliteConnectOptions::new()
             .filename(path)

@@ -1,79 +1,94 @@
 //! API keys in the embedded database.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
+use futures_util::FutureExt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqlitePool};
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{Row, Sqlite, SqlitePool};
 
 use super::ApiKeyStore;
 use super::key::{ApiKey, ApiKeyId, KeyHash, StoredKey};
 use super::usage::Usage;
-use crate::store::StoreError;
+use crate::store::{Changes, SqliteStore, StoreError, Writer};
 
 /// Keys in the `api_keys` table.
-#[derive(Clone, Debug)]
-pub struct SqliteApiKeys(SqlitePool);
+#[derive(Clone)]
+pub struct SqliteApiKeys {
+    writer: Arc<Writer>,
+    pool: SqlitePool,
+}
 
 impl SqliteApiKeys {
-    /// Over the pool of a [`crate::store::SqliteStore`], which brought the table.
+    /// In the file of a store, which brought the table.
     #[must_use]
-    pub const fn new(pool: SqlitePool) -> Self {
-        Self(pool)
+    pub fn new(store: &SqliteStore) -> Self {
+        Self { writer: store.writer(), pool: store.pool() }
+    }
+
+    /// Runs the statements in one transaction; how many rows they changed.
+    async fn change(&self, statements: Vec<Query<'static, Sqlite, SqliteArguments>>) -> Result<u64, StoreError> {
+        self.writer
+            .write(move |connection| {
+                async move {
+                    let mut changed = 0;
+                    for statement in statements {
+                        let done = statement.execute(&mut *connection).await.map_err(StoreError::new)?;
+                        changed += done.rows_affected();
+                    }
+                    Ok(Changes::Kept(changed))
+                }
+                .boxed()
+            })
+            .await
     }
 }
 
 #[async_trait]
 impl ApiKeyStore for SqliteApiKeys {
     async fn all(&self) -> Result<Vec<StoredKey>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM api_keys ORDER BY created_at, id").fetch_all(&self.0).await;
+        let rows = sqlx::query("SELECT * FROM api_keys ORDER BY created_at, id").fetch_all(&self.pool).await;
         rows.map_err(StoreError::new)?.iter().map(stored).collect()
     }
 
     async fn insert(&self, StoredKey { key, hash, created_at, .. }: &StoredKey) -> Result<(), StoreError> {
-        sqlx::query(
+        let row = sqlx::query(
             "INSERT INTO api_keys (id, hash, label, kind, scopes, policies, origins, daily_calls, created_at, expires_at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )
-        .bind(key.id.as_str())
-        .bind(&hash.0[..])
-        .bind(key.label.as_str())
+        .bind(key.id.to_string())
+        .bind(hash.0.to_vec())
+        .bind(key.label.clone())
         .bind(word(&key.kind)?)
         .bind(text(&key.scopes)?)
         .bind(text(&key.policies)?)
         .bind(text(&key.origins)?)
         .bind(key.quota.map(signed).transpose()?)
         .bind(signed(*created_at)?)
-        .bind(key.expires_at.map(signed).transpose()?)
-        .execute(&self.0)
-        .await
-        .map(|_| ())
-        .map_err(StoreError::new)
+        .bind(key.expires_at.map(signed).transpose()?);
+        self.change(vec![row]).await.map(|_| ())
     }
 
     async fn revoke(&self, id: &ApiKeyId, at: u64) -> Result<bool, StoreError> {
-        sqlx::query("UPDATE api_keys SET revoked_at = coalesce(revoked_at, ?2) WHERE id = ?1")
-            .bind(id.as_str())
-            .bind(signed(at)?)
-            .execute(&self.0)
-            .await
-            .map(|done| done.rows_affected() == 1)
-            .map_err(StoreError::new)
+        let row = sqlx::query("UPDATE api_keys SET revoked_at = coalesce(revoked_at, ?2) WHERE id = ?1")
+            .bind(id.to_string())
+            .bind(signed(at)?);
+        self.change(vec![row]).await.map(|changed| changed == 1)
     }
 
     async fn record_usage(&self, usage: &[(ApiKeyId, Usage)]) -> Result<(), StoreError> {
-        let mut transaction = self.0.begin().await.map_err(StoreError::new)?;
-        for (id, Usage { day, calls, last_used_at }) in usage {
-            sqlx::query("UPDATE api_keys SET used_day = ?2, used_calls = ?3, last_used_at = ?4 WHERE id = ?1")
-                .bind(id.as_str())
+        let row = |(id, Usage { day, calls, last_used_at }): &(ApiKeyId, Usage)| {
+            Ok(sqlx::query("UPDATE api_keys SET used_day = ?2, used_calls = ?3, last_used_at = ?4 WHERE id = ?1")
+                .bind(id.to_string())
                 .bind(signed(*day)?)
                 .bind(signed(*calls)?)
-                .bind(last_used_at.map(signed).transpose()?)
-                .execute(&mut *transaction)
-                .await
-                .map_err(StoreError::new)?;
-        }
-        transaction.commit().await.map_err(StoreError::new)
+                .bind(last_used_at.map(signed).transpose()?))
+        };
+        let rows = usage.iter().map(row).collect::<Result<_, StoreError>>()?;
+        self.change(rows).await.map(|_| ())
     }
 }
 
@@ -104,7 +119,7 @@ fn stored(row: &SqliteRow) -> Result<StoredKey, StoreError> {
 
 fn column<'r, T>(row: &'r SqliteRow, name: &str) -> Result<T, StoreError>
 where
-    T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
+    T: sqlx::Decode<'r, Sqlite> + sqlx::Type<Sqlite>,
 {
     row.try_get(name).map_err(StoreError::new)
 }

@@ -10,7 +10,7 @@ use breaker::Breaker;
 use proto::bytes::{Bounded, BoundedList};
 use proto::command::{PasskeyInfo, PasskeyPublicKey, RotateSigner, Sponsor, SponsorReply, WalletInfo};
 use proto::json::passkey::base64url;
-use proto::json::{address, bytes};
+use proto::json::{Excerpt, address, bytes};
 use proto::signers::AuthorisedSigner;
 use proto::{AccountId, Permissions, Signature, TeeId, UserOpHash};
 use reqwest::header::DATE;
@@ -25,6 +25,8 @@ use super::body::{
 };
 use super::{Kms, KmsError, KmsSigners};
 
+/// Characters of a gateway's refusal that are passed on.
+const MAX_WORDS: usize = 500;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// In the place of seconds.
 const UNKNOWN: i64 = i64::MIN;
@@ -274,16 +276,18 @@ fn refusal(status: StatusCode, body: &[u8]) -> Result<Result<Vec<u8>, KmsError>,
     if let Ok(UnhealthyAnswer { service, status }) = serde_json::from_slice(body)
         && service == SERVICE
     {
-        return Err(Attempt::Undecided(format!("it is not healthy: {status}")));
+        return Err(Attempt::Undecided(format!("it is not healthy: {}", Excerpt(&status))));
     }
     let Ok(ErrorAnswer { error }) = serde_json::from_slice(body) else {
         // Not the gateway's words: something between us answered in its place.
         return Err(Attempt::Silent(format!("HTTP status {}, and no word of a KMS gateway", status.as_u16())));
     };
     if error.retryable || status.is_server_error() {
-        return Err(Attempt::Undecided(format!("it cannot decide: {}", error.code)));
+        return Err(Attempt::Undecided(format!("it cannot decide: {}", Excerpt(&error.code))));
     }
-    Ok(Err(KmsError::Refused { reason: error.code, message: error.message }))
+    // A gateway is trusted with no more than the length of its words either: clients get them.
+    let message: String = error.message.chars().take(MAX_WORDS).collect();
+    Ok(Err(KmsError::Refused { reason: Excerpt(&error.code).to_string(), message }))
 }
 
 fn not_answered(error: &reqwest::Error) -> Attempt {

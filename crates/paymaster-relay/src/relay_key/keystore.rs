@@ -1,22 +1,18 @@
 //! The key's files: Ethereum keystores, version 3 (scrypt and AES-128-CTR). There is no plain-text form.
 
 use std::env;
-use std::fs::{self, File, Permissions};
-use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use alloy_signer_local::PrivateKeySigner;
 use k256::ecdsa::SigningKey;
-use rand_core::OsRng;
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
-use super::RelayKeyError;
+use super::{RelayKeyError, version3};
 use crate::settings::{PassphrasePlace, RelayKeySettings};
-
-const OWNER_ONLY: u32 = 0o600;
 
 /// Reads the passphrase from where the settings say.
 ///
@@ -90,6 +86,15 @@ impl Keystore {
             .map_err(|error| file_error(&self.next, &error))
     }
 
+    /// Takes the file of the key in use from everybody but its owner; whether guessing its passphrase costs as much as of a
+    /// new one.
+    pub(super) fn restrict(&self) -> Result<bool, RelayKeyError> {
+        private_files::restrict(&self.current)
+            .and_then(|()| fs::read(&self.current))
+            .map(|text| version3::is_of_standard_cost(&text))
+            .map_err(|error| file_error(&self.current, &error))
+    }
+
     fn decrypt(&self, file: &Path) -> Result<Option<(SigningKey, SystemTime)>, RelayKeyError> {
         let made = match fs::metadata(file).and_then(|metadata| metadata.modified()) {
             Ok(made) => made,
@@ -104,24 +109,30 @@ impl Keystore {
         Ok(Some((key, made)))
     }
 
-    /// Writes to a file beside it first, so that a crash leaves a whole keystore or none.
     fn encrypt_new(&self, file: &Path) -> Result<(SigningKey, SystemTime), RelayKeyError> {
         let key = new_key()?;
-        let scalar = Zeroizing::new(<[u8; 32]>::from(key.to_bytes()));
-        let draft = file.with_extension("draft");
-        let name = draft.file_name().and_then(|name| name.to_str()).ok_or(RelayKeyError::NotMade)?;
-        PrivateKeySigner::encrypt_keystore(
-            folder(file),
-            &mut OsRng,
-            scalar.as_slice(),
-            self.passphrase.expose_secret(),
-            Some(name),
-        )
-        .map_err(|error| RelayKeyError::File { file: draft.display().to_string(), problem: error.to_string() })?;
-        fs::set_permissions(&draft, Permissions::from_mode(OWNER_ONLY)).map_err(|error| file_error(&draft, &error))?;
-        replace(&draft, file)?;
+        self.encrypt(&key, file)?;
         Ok((key, SystemTime::now()))
     }
+
+    /// Writes to a file beside it first, so that a crash leaves a whole keystore or none.
+    fn encrypt(&self, key: &SigningKey, file: &Path) -> Result<(), RelayKeyError> {
+        let text = version3::encrypt(key, &self.passphrase)?;
+        let draft = file.with_extension("draft");
+        write(&draft, &text).map_err(|error| file_error(&draft, &error))?;
+        fs::rename(&draft, file).and_then(|()| sync(folder(file))).map_err(|error| file_error(file, &error))
+    }
+}
+
+/// Durable when it returns, and of its owner alone from the first byte.
+fn write(draft: &Path, text: &str) -> io::Result<()> {
+    match fs::remove_file(draft) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = private_files::create_new(draft)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
 }
 
 fn new_key() -> Result<SigningKey, RelayKeyError> {

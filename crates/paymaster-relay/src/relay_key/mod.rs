@@ -2,6 +2,7 @@
 
 mod keystore;
 mod rotation;
+mod version3;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,7 +24,7 @@ use keystore::Keystore;
 
 /// The key in use, and the files behind it.
 pub struct RelayKey {
-    keystore: Keystore,
+    keystore: Arc<Keystore>,
     kms: Arc<dyn Kms>,
     active: RwLock<ActiveKey>,
     /// Whether a next key is on disk whose fate is not known.
@@ -78,7 +79,7 @@ pub enum RelayKeyError {
 }
 
 impl RelayKey {
-    /// Opens the key's file; makes a key when there is none. Blocks for the tenth of a second that decryption takes.
+    /// Opens the key's file; makes a key when there is none. Blocks for the second that decryption takes.
     ///
     /// A next key that a rotation left behind is kept until [`Self::resolve`] has asked the KMS which is authorised.
     ///
@@ -91,8 +92,13 @@ impl RelayKey {
     ) -> Result<Self, RelayKeyError> {
         let keystore = Keystore::new(&settings.file, passphrase);
         let (key, since) = keystore.read_or_create()?;
+        if !keystore.restrict()? {
+            tracing::warn!(
+                "the passphrase of the relay key's file is cheaper to guess than a new one's: rotate the key"
+            );
+        }
         let unresolved = AtomicBool::new(keystore.has_next());
-        Ok(Self { keystore, kms, active: RwLock::new(ActiveKey::new(key, since)), unresolved })
+        Ok(Self { keystore: Arc::new(keystore), kms, active: RwLock::new(ActiveKey::new(key, since)), unresolved })
     }
 
     /// The address of the key in the file; makes a key when there is none. Asks nobody.

@@ -2,6 +2,7 @@
 //!
 //! Whatever breaks off in between, the key that the KMS authorises is on the disk, and [`RelayKey::resolve`] finds it.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -9,9 +10,11 @@ use proto::command::RotateSigner;
 use proto::signers::AuthorisedSigner;
 use proto::typed_data::TypedData as _;
 use proto::{Address, Signature, Status, TeeId};
+use tokio::task::spawn_blocking;
 use tokio::time::{interval, sleep};
 use tokio_util::sync::CancellationToken;
 
+use super::keystore::Keystore;
 use super::{ActiveKey, RelayKey, RelayKeyError};
 use crate::kms::KmsError;
 use crate::outage::Outage;
@@ -31,7 +34,7 @@ impl RelayKey {
         let signers = self.kms.signers().await.map_err(RelayKeyError::NotAccepted)?;
         let record = signers.record_of(active.address).ok_or_else(|| RelayKeyError::NotAccepted(not_authorised()))?;
 
-        let (key, since) = self.keystore.create_next()?;
+        let (key, since) = self.off_the_runtime(Keystore::create_next).await?;
         self.unresolved.store(true, Ordering::Relaxed);
         let next = ActiveKey::new(key, since);
         let command = proof(&active, &next, signers.tee_id, record);
@@ -61,7 +64,7 @@ impl RelayKey {
     }
 
     async fn settle_next(&self, active: &mut ActiveKey) -> Result<(), RelayKeyError> {
-        let Some((key, since)) = self.keystore.read_next()? else {
+        let Some((key, since)) = self.off_the_runtime(Keystore::read_next).await? else {
             self.unresolved.store(false, Ordering::Relaxed);
             return Ok(());
         };
@@ -77,6 +80,15 @@ impl RelayKey {
         }
         self.unresolved.store(false, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Deriving a key from the passphrase takes a second of a core.
+    async fn off_the_runtime<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Keystore) -> Result<T, RelayKeyError> + Send + 'static,
+    ) -> Result<T, RelayKeyError> {
+        let keystore = Arc::clone(&self.keystore);
+        spawn_blocking(move || work(&keystore)).await.map_err(|_| RelayKeyError::NotMade)?
     }
 
     /// Rotates whenever the key is older than `max_age` (never, for zero), and resolves what broke off, until told to stop.

@@ -38,6 +38,7 @@ impl SqliteStore {
     /// # Errors
     /// [`StoreError`].
     pub async fn open(file: &Path) -> Result<Self, StoreError> {
+        private_files::prepare_database(file).map_err(StoreError::new)?;
         let options = SqliteConnectOptions::new()
             .filename(file)
             .create_if_missing(true)

@@ -4,7 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
+use alloy_signer_local::PrivateKeySigner;
 use devkit::EntryPointVersion::V07;
 use paymaster_relay::relay_key::RelayKeyError;
 use proto::Permissions;
@@ -41,6 +43,54 @@ async fn the_key_file_cannot_be_read_without_the_passphrase_nor_by_others() {
     let mut none = world.settings.clone();
     none["relay_key"]["passphrase_file"] = Value::Null;
     assert!(matches!(open_key(&none, &world.tee), Err(RelayKeyError::PassphraseUnconfigured)));
+}
+
+/// N, r and p of scrypt.
+fn cost(file: &PathBuf) -> [u64; 3] {
+    let keystore: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+    ["n", "r", "p"].map(|name| keystore["crypto"]["kdfparams"][name].as_u64().unwrap())
+}
+
+/// What `geth account new` writes.
+const STANDARD: [u64; 3] = [1 << 18, 8, 1];
+
+#[tokio::test]
+async fn a_new_key_file_costs_as_much_as_geths_and_other_tools_open_it() {
+    let world = World::new(V07).await;
+    let file = world.dir.path().join("new-key.json");
+    let mut settings = world.settings.clone();
+    settings["relay_key"]["file"] = json!(file);
+    let made = open_key(&settings, &world.tee).unwrap().address().await;
+    assert_eq!(cost(&file), STANDARD);
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let opened = PrivateKeySigner::decrypt_keystore(&file, "a passphrase").unwrap();
+    assert_eq!(opened.address().into_array(), made.0);
+}
+
+/// Files of an earlier version, at the cost that alloy writes with: a thirty-second.
+#[tokio::test]
+async fn an_older_key_file_opens_and_the_next_rotation_writes_one_of_the_standard_cost() {
+    let world = World::new(V07).await;
+    assert_ne!(cost(&key_file(&world)), STANDARD);
+    let mode = || fs::metadata(key_file(&world)).unwrap().permissions().mode() & 0o777;
+    fs::set_permissions(key_file(&world), fs::Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(open_key(&world.settings, &world.tee).unwrap().address().await, world.relay_key.address().await);
+    assert_eq!(mode(), 0o600);
+
+    world.relay_key.rotate().await.unwrap();
+    assert_eq!((cost(&key_file(&world)), mode()), (STANDARD, 0o600));
+}
+
+#[tokio::test]
+async fn the_database_is_of_its_owner_alone_whatever_it_was_before() {
+    let mut world = World::new(V07).await;
+    let files = ["relay.db", "relay.db-wal", "relay.db-shm"].map(|name| world.dir.path().join(name));
+    let modes = || files.each_ref().map(|file| fs::metadata(file).unwrap().permissions().mode() & 0o777);
+    assert_eq!(modes(), [0o600; 3]);
+    world.stop().await;
+    fs::set_permissions(&files[0], fs::Permissions::from_mode(0o644)).unwrap();
+    let _world = world.started_again().await;
+    assert_eq!(modes(), [0o600; 3]);
 }
 
 #[tokio::test]
@@ -153,7 +203,7 @@ async fn a_rotation_waits_for_signatures_under_way_and_loses_none() {
     let lease = world.relay_key.lease().await;
     let (key, old) = (world.relay_key.clone(), lease.address());
     let rotation = tokio::spawn(async move { key.rotate().await });
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(!rotation.is_finished() && world.tee.authorises(old));
     drop(lease);
     assert_eq!(rotation.await.unwrap().unwrap(), world.relay_key.address().await);

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use alloy_signer_local::PrivateKeySigner;
 use devkit::{Anvil, AnvilOptions, Deployment, EntryPoint, EntryPointVersion, Paymaster, TeeSigner, Tools, U256};
+use rand_core::OsRng;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -82,6 +83,9 @@ impl Setup {
 
         let data = tempfile::tempdir().unwrap();
         std::fs::write(data.path().join("relay-key.passphrase"), PASSPHRASE).unwrap();
+        // A file of an earlier version: one at today's cost takes a second of a core.
+        let key = PrivateKeySigner::random().to_bytes();
+        PrivateKeySigner::encrypt_keystore(data.path(), &mut OsRng, key, PASSPHRASE, Some("relay-key.json")).unwrap();
         let mut configuration = configuration::node(&anvil, &deployment, &paymaster, data.path());
         self.changes.into_iter().for_each(|change| change(&mut configuration));
         Ground { anvil, deployment, paymaster, configuration, data }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use alloy_primitives::{B256, Bytes, U256};
+use alloy_signer_local::PrivateKeySigner;
 use devkit::user_operation::Draft;
 use devkit::{Anvil, AnvilOptions, Call, EntryPointVersion as DevVersion, SimpleAccountFactory, SoftPasskey, Tools};
 use k256::ecdsa::SigningKey;
@@ -23,6 +24,7 @@ use proto::digest::intent_hash;
 use proto::json::passkey::parse_assertion;
 use proto::json::{GasFields, hex_bytes, parse_user_operation};
 use proto::{AccountId, Address, EntryPoint, EntryPointVersion, Hash, Permissions};
+use rand_core::OsRng;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -108,6 +110,10 @@ impl World {
         change(&mut settings);
         let clock = Arc::new(TestClock::new());
 
+        // A file of an earlier version: one at today's cost takes a second of a core.
+        let scalar = PrivateKeySigner::random().to_bytes();
+        PrivateKeySigner::encrypt_keystore(dir.path(), &mut OsRng, scalar, "a passphrase", Some("relay-key.json"))
+            .unwrap();
         let relay_key = open_key(&settings, &tee).unwrap();
         tee.authorise(relay_key.address().await, admin());
         let (store, relay, registry, api_keys) = open(&settings, &tee, &clock, &relay_key).await;
@@ -342,7 +348,7 @@ async fn open(
     let clock = Arc::clone(clock);
     let nonces: Arc<dyn NonceStore> = Arc::new(SqliteNonces::new(&store, Arc::clone(&clock) as _));
     let registry = Registry::new();
-    let keys = Arc::new(SqliteApiKeys::new(store.pool()));
+    let keys = Arc::new(SqliteApiKeys::new(&store));
     let api_keys =
         Arc::new(ApiKeys::open(&settings, keys, Arc::clone(&clock) as _, Arc::new(OsEntropy)).await.unwrap());
     let parts = Parts {

@@ -1,0 +1,62 @@
+//! Ethereum keystores, version 3, at the cost that geth writes them with (scrypt, N = 2^18, r = 8, p = 1): alloy reads such
+//! files, but writes them at a thirty-second of it.
+
+use aes::Aes128;
+use aes::cipher::{KeyIvInit, StreamCipher};
+use alloy_primitives::Keccak256;
+use ctr::Ctr128BE;
+use k256::ecdsa::SigningKey;
+use scrypt::{Params, scrypt};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::RelayKeyError;
+
+const LOG_N: u8 = 18;
+const N: u64 = 1 << LOG_N;
+const R: u32 = 8;
+const P: u32 = 1;
+const DERIVED_BYTES: usize = 32;
+
+/// The text of a keystore. Takes 256 MiB and about a second.
+pub(super) fn encrypt(key: &SigningKey, passphrase: &SecretString) -> Result<String, RelayKeyError> {
+    let (mut salt, mut iv) = ([0; 32], [0; 16]);
+    getrandom::fill(&mut salt).and_then(|()| getrandom::fill(&mut iv)).map_err(|_| RelayKeyError::NotMade)?;
+
+    let mut derived = Zeroizing::new([0; DERIVED_BYTES]);
+    let params = Params::new(LOG_N, R, P).map_err(|_| RelayKeyError::NotMade)?;
+    scrypt(passphrase.expose_secret().as_bytes(), &salt, &params, derived.as_mut_slice())
+        .map_err(|_| RelayKeyError::NotMade)?;
+    let (cipher_key, mac_key) = derived.split_at(DERIVED_BYTES / 2);
+
+    // In place: what is left of the scalar is the ciphertext.
+    let mut ciphertext = Zeroizing::new(<[u8; 32]>::from(key.to_bytes()));
+    let mut cipher = Ctr128BE::<Aes128>::new_from_slices(cipher_key, &iv).map_err(|_| RelayKeyError::NotMade)?;
+    cipher.apply_keystream(ciphertext.as_mut_slice());
+    let mut mac = Keccak256::new();
+    mac.update(mac_key);
+    mac.update(ciphertext.as_slice());
+
+    let keystore = json!({
+        "version": 3,
+        "id": Uuid::new_v4().to_string(),
+        "crypto": {
+            "cipher": "aes-128-ctr",
+            "cipherparams": { "iv": hex::encode(iv) },
+            "ciphertext": hex::encode(ciphertext.as_slice()),
+            "kdf": "scrypt",
+            "kdfparams": { "dklen": DERIVED_BYTES, "n": N, "r": R, "p": P, "salt": hex::encode(salt) },
+            "mac": hex::encode(mac.finalize()),
+        },
+    });
+    Ok(keystore.to_string())
+}
+
+/// Whether guessing the passphrase of this keystore costs as much as of a new one.
+pub(super) fn is_of_standard_cost(text: &[u8]) -> bool {
+    let crypto = serde_json::from_slice::<Value>(text).unwrap_or_default()["crypto"].take();
+    let at_least = |name: &str, least: u64| crypto["kdfparams"][name].as_u64().is_some_and(|given| given >= least);
+    crypto["kdf"] == "scrypt" && at_least("n", N) && at_least("r", R.into()) && at_least("p", P.into())
+}
