@@ -1,23 +1,19 @@
 //! How a process ends: first not ready, then deaf, then done.
 
-use std::time::Duration;
-
 use devkit::EntryPointVersion::V07;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::sleep;
 
-use crate::support::{Setup, Signal, TeeAccount, World, freeze, within_seconds};
+use crate::support::{Setup, Signal, TeeAccount, World, within_seconds};
 
 /// No test waits for its end.
 const LONG: u64 = 3600;
-/// Longer than a request takes to reach its chain.
-const A_MOMENT: Duration = Duration::from_millis(300);
 
 fn draining(seconds: u64, finish: u64) -> impl FnOnce(&mut Value) {
     move |configuration| {
         configuration["shutdown"] = json!({ "drain_seconds": seconds, "finish_seconds": finish });
-        configuration["relay"]["chain"]["timeout_seconds"] = 600.into();
+        configuration["connections"] = json!({ "body_seconds": LONG });
     }
 }
 
@@ -61,31 +57,33 @@ async fn an_interrupt_of_a_person_does_not_wait_for_a_load_balancer() {
     assert!(world.node.ended().await.success());
 }
 
-/// A request that waits for its chain, which never answers.
-async fn waiting(world: &World) -> tokio::task::JoinHandle<()> {
-    let mut account = TeeAccount::create(world).await;
-    let operation = account.operation(world).await;
-    let assertion = account.approve(world, &operation).await;
-    let (client, url) = (reqwest::Client::new(), world.node.url("rpc"));
-    freeze(world.anvil.process_id()).await;
-    let params = json!([operation, account.id, assertion]);
-    let request = json!({ "jsonrpc": "2.0", "id": 1, "method": "pm_sponsor_with_tee", "params": params });
-    let waiting = tokio::spawn(async move {
-        // It is dropped, so there is no answer.
-        let _ = client.post(url).json(&request).send().await;
-    });
-    sleep(A_MOMENT).await;
-    assert!(!waiting.is_finished());
-    waiting
+/// A request in flight: its body is being read, as the server has said, and never ends.
+async fn in_flight(world: &World) -> TcpStream {
+    let mut stream = TcpStream::connect(world.node.address("rpc")).await.unwrap();
+    let head = "POST / HTTP/1.1\r\nhost: relay\r\ncontent-type: application/json\r\ncontent-length: 10000\r\n\
+                expect: 100-continue\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 100");
+    stream
+}
+
+/// Nobody is left to answer it.
+async fn dropped(mut stream: TcpStream) {
+    let mut rest = Vec::new();
+    // A reset is as good an end.
+    let _ = stream.read_to_end(&mut rest).await;
+    assert!(!String::from_utf8_lossy(&rest).contains("HTTP/1.1 2"));
 }
 
 #[tokio::test]
 async fn requests_in_flight_are_dropped_after_their_time() {
     let mut world = Setup::of(V07).configure(draining(0, 1)).start().await;
-    let waiting = waiting(&world).await;
+    let in_flight = in_flight(&world).await;
     world.node.signal(Signal::TERM);
     assert!(world.node.ended().await.success());
-    waiting.await.unwrap();
+    dropped(in_flight).await;
     let log = world.node.log().join("\n");
     assert!(log.contains("requests were still in flight after shutdown.finish_seconds (1 s)"), "{log}");
 }
@@ -93,11 +91,11 @@ async fn requests_in_flight_are_dropped_after_their_time() {
 #[tokio::test]
 async fn another_signal_drops_requests_in_flight() {
     let mut world = Setup::of(V07).configure(draining(0, LONG)).start().await;
-    let waiting = waiting(&world).await;
+    let in_flight = in_flight(&world).await;
     world.node.signal(Signal::TERM);
     let said = || world.node.log().join("\n").contains("stopping: requests in flight finish");
     within_seconds(30, async || said().then_some(())).await;
     world.node.signal(Signal::TERM);
     assert!(world.node.ended().await.success());
-    waiting.await.unwrap();
+    dropped(in_flight).await;
 }
