@@ -93,6 +93,9 @@ pub enum RelayError {
         /// Seconds.
         given: u64,
     },
+    /// Invitations are not for everybody.
+    #[error("invitations are given to a server's API key with the scope `invite` only: this request has none")]
+    InvitationNotAllowed,
     /// The idempotency key belongs to another request.
     #[error("this idempotencyKey was used for another request")]
     IdempotencyConflict,

@@ -9,6 +9,7 @@ pub mod catalogue;
 pub mod chain;
 pub mod clients;
 pub mod error;
+mod invitation;
 pub mod kms;
 pub mod metrics;
 pub mod nonce;
@@ -28,6 +29,7 @@ pub mod status;
 pub mod store;
 
 pub use error::RelayError;
+pub use invitation::InvitationRequest;
 pub use relay::{Parts, Relay};
 pub use server::serve;
 pub use settings::{Settings, SettingsError};

@@ -21,6 +21,7 @@ mod echoes;
 mod eip7702;
 mod erc7677;
 mod hangs;
+mod invitations;
 mod lifecycle;
 mod lost_tee;
 mod opening;

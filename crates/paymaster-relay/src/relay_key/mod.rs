@@ -10,6 +10,7 @@ use std::time::SystemTime;
 
 use k256::ecdsa::SigningKey;
 use proto::digest::personal_message_hash;
+use proto::json::invitation::Invitation;
 use proto::{Address, Hash, RequestDigest, Signature};
 use secrecy::SecretString;
 use thiserror::Error;
@@ -150,6 +151,12 @@ impl Lease<'_> {
     #[must_use]
     pub fn approve(&self, digest: &RequestDigest) -> Signature {
         self.0.sign(&personal_message_hash(&digest.0))
+    }
+
+    /// Signs an invitation (EIP-191 over its digest).
+    #[must_use]
+    pub fn invite(&self, invitation: &Invitation) -> Signature {
+        self.0.sign(&personal_message_hash(&invitation.digest().0))
     }
 }
 

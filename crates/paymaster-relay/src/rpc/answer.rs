@@ -2,6 +2,7 @@
 
 use alloy_primitives::Address as EthAddress;
 use proto::command::SignatureScheme;
+use proto::json::invitation::{Invitation, SignedInvitation};
 use proto::json::passkey::to_base64url;
 use proto::json::{hex_bytes, hex_quantity, paymaster_fields};
 use proto::{Address, EntryPointVersion, Signature};
@@ -132,6 +133,17 @@ pub(super) fn account(info: &AccountInfo, caller: &Caller) -> Value {
         "balance": standing.map(|standing| standing.balance.0.to_string()),
         "membership": standing.map(|standing| standing.membership.as_str()),
         "limits": policies.iter().filter(|policy| is_open(policy)).map(|policy| limit(policy)).collect::<Vec<_>>(),
+    })
+}
+
+/// The result of `pm_createAccountInvitation`.
+pub(super) fn invitation(signed: &SignedInvitation) -> Value {
+    let Invitation { tee_id, expires_at, max_uses, .. } = signed.invitation;
+    json!({
+        "invitation": signed.to_string(),
+        "teeId": tee_id.to_string(),
+        "expiresAt": expires_at,
+        "maxUses": max_uses,
     })
 }
 

@@ -162,6 +162,7 @@ fn row(error: &RelayError) -> (i32, &str, bool) {
         RelayError::PostOpGasNotNeeded { .. } => (INVALID_PARAMS, "post_op_gas_not_needed", false),
         RelayError::PaymasterGasOutOfRange { .. } => (INVALID_PARAMS, "paymaster_gas_out_of_range", false),
         RelayError::ValidityTooShort { .. } => (INVALID_PARAMS, "validity_too_short", false),
+        RelayError::InvitationNotAllowed => (KEY_REFUSED, "invitation_not_allowed", false),
         RelayError::IdempotencyConflict => (INVALID_PARAMS, "idempotency_conflict", false),
         RelayError::Policy { violation: Violation::PasskeyMissing, .. } => (SIGNATURE, "passkey_missing", false),
         RelayError::Policy { violation, .. } => (REJECTED_BY_PAYMASTER, violation.reason(), false),

@@ -26,13 +26,14 @@ pub(super) enum Method {
     SupportedEntryPoints,
     ChainId,
     GetAccountInfo,
+    CreateAccountInvitation,
     EthChainId,
     NetVersion,
     ClientVersion,
 }
 
 impl Method {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::SponsorWithTee,
         Self::SponsorWithPasskey,
         Self::GetSponsorshipIntent,
@@ -41,6 +42,7 @@ impl Method {
         Self::SupportedEntryPoints,
         Self::ChainId,
         Self::GetAccountInfo,
+        Self::CreateAccountInvitation,
         Self::EthChainId,
         Self::NetVersion,
         Self::ClientVersion,
@@ -56,6 +58,7 @@ impl Method {
             Self::SupportedEntryPoints => "pm_supportedEntryPoints",
             Self::ChainId => "pm_chainId",
             Self::GetAccountInfo => "pm_get_account_info",
+            Self::CreateAccountInvitation => "pm_createAccountInvitation",
             // What providers (ethers, web3.py) ask before anything else.
             Self::EthChainId => "eth_chainId",
             Self::NetVersion => "net_version",
@@ -80,6 +83,7 @@ impl Method {
             | Self::GetPaymasterStubData
             | Self::GetPaymasterData => Some(Scope::Sponsor),
             Self::GetAccountInfo => Some(Scope::Accounts),
+            Self::CreateAccountInvitation => Some(Scope::Invite),
             Self::SupportedEntryPoints | Self::ChainId | Self::EthChainId | Self::NetVersion | Self::ClientVersion => {
                 None
             }
@@ -185,6 +189,10 @@ async fn run(
         Method::ClientVersion => {
             wire::nothing(&params)?;
             Ok(answer::client_version().into())
+        }
+        Method::CreateAccountInvitation => {
+            let invitation = relay.invite(wire::invitation(&params)?, caller).await?;
+            Ok(answer::invitation(&invitation).into())
         }
         Method::GetAccountInfo => {
             let info = relay.account(&wire::account_info(&params)?).await?;

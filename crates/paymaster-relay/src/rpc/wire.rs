@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jsonrpsee::types::Params;
 use proto::AccountId;
 use proto::command::PasskeyAssertion;
+use proto::json::invitation::{MAX_SECONDS, MAX_USES};
 use proto::json::passkey::parse_assertion;
 use proto::json::{Excerpt, GasFields, InvalidField, address, parse_user_operation, quantity};
 use serde_json::error::Category;
@@ -15,6 +16,7 @@ use super::RequestId;
 use crate::catalogue::{Catalogue, Validity};
 use crate::clients::Caller;
 use crate::error::RelayError;
+use crate::invitation::InvitationRequest;
 use crate::policy::Policy;
 use crate::sponsor::{DraftRequest, SponsorRequest};
 
@@ -64,6 +66,30 @@ pub(super) fn nothing(params: &[Value]) -> Result<(), RelayError> {
 pub(super) fn account_info(params: &[Value]) -> Result<AccountId, RelayError> {
     let [id] = at_most(params)?;
     account_id("accountId", id)
+}
+
+/// `[options?]` with `validForSeconds` and `maxUses`.
+pub(super) fn invitation(params: &[Value]) -> Result<InvitationRequest, RelayError> {
+    const DEFAULT_SECONDS: u64 = 3600;
+    let [options] = at_most(params)?;
+    let mut request = InvitationRequest { valid_for_seconds: DEFAULT_SECONDS, max_uses: 1 };
+    for (key, value) in given("options", options)? {
+        match key {
+            "validForSeconds" => request.valid_for_seconds = up_to("options.validForSeconds", value, MAX_SECONDS)?,
+            "maxUses" => {
+                let uses = up_to("options.maxUses", value, MAX_USES.into())?;
+                request.max_uses = uses.try_into().map_err(|error| invalid("options.maxUses", error))?;
+            }
+            _ => return Err(unknown("options", key)),
+        }
+    }
+    Ok(request)
+}
+
+/// A whole number from 1 to this.
+fn up_to(name: &str, value: &Value, most: u64) -> Result<u64, RelayError> {
+    let fits = value.as_u64().filter(|number| (1..=most).contains(number));
+    fits.ok_or_else(|| invalid(name, format!("expected 1 to {most}, found {}", Excerpt(&value.to_string()))))
 }
 
 impl Wire<'_> {

@@ -25,7 +25,7 @@ fn gwei(wei: u128) -> Gwei {
     Gwei::at_least(Wei(wei)).unwrap()
 }
 
-fn limits(deposit: u128) -> Limits {
+pub fn limits(deposit: u128) -> Limits {
     let settings = ReservationSettings {
         max_percent_per_account: 100,
         max_percent_per_api_key: 100,
@@ -44,7 +44,7 @@ fn deployment() -> Deployment {
     }
 }
 
-fn sponsorship(number: u8, principal: Principal, api_key: Option<ApiKeyId>) -> NewSponsorship {
+pub fn sponsorship(number: u8, principal: Principal, api_key: Option<ApiKeyId>) -> NewSponsorship {
     NewSponsorship {
         id: SponsorshipId::new(),
         intent: IntentHash([number; 32]),

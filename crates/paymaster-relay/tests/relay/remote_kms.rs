@@ -111,7 +111,7 @@ async fn no_gateway_at_all_is_unavailable() {
 
 #[tokio::test]
 async fn an_answer_of_another_shape_is_unavailable_and_never_half_read() {
-    let (odd, _) = gateway("200 OK", r#"{"counter":4,"paymasterSigner":"0xaa","signers":[]}"#).await;
+    let (odd, _) = gateway("200 OK", r#"{"teeId":"0x1d","counter":4,"paymasterSigner":"0xaa","signers":[]}"#).await;
     assert!(matches!(kms(vec![odd]).signers().await, Err(KmsError::Unavailable { .. })));
 }
 

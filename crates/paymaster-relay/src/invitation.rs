@@ -1,0 +1,35 @@
+//! Invitations: leave to have accounts made at the KMS, signed by the relay's key.
+
+use proto::json::invitation::{Invitation, SignedInvitation};
+
+use crate::clients::{Caller, KeyKind};
+use crate::error::RelayError;
+use crate::relay::Relay;
+
+/// What an invitation shall be good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvitationRequest {
+    /// Seconds from now.
+    pub valid_for_seconds: u64,
+    /// Accounts.
+    pub max_uses: u32,
+}
+
+impl Relay {
+    /// Signs an invitation for the holder of a server's key. What is in a page is public, and would invite everybody.
+    ///
+    /// # Errors
+    /// [`RelayError::InvitationNotAllowed`]; [`RelayError::KmsUnavailable`]; [`RelayError::EntropyUnavailable`].
+    pub async fn invite(&self, request: InvitationRequest, caller: &Caller) -> Result<SignedInvitation, RelayError> {
+        if caller.key().is_none_or(|key| key.kind != KeyKind::Server) {
+            return Err(RelayError::InvitationNotAllowed);
+        }
+        let tee_id = self.kms.signers().await?.tee_id;
+        let mut nonce = [0; 32];
+        self.entropy.fill(&mut nonce)?;
+        let expires_at = self.clock.now().saturating_add(request.valid_for_seconds);
+        let invitation = Invitation { tee_id, expires_at, max_uses: request.max_uses, nonce };
+        let signature = self.relay_key.lease().await.invite(&invitation);
+        Ok(SignedInvitation { invitation, signature })
+    }
+}

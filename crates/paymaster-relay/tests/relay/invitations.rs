@@ -1,0 +1,92 @@
+//! Invitations to have accounts made: who is given one, and what it says.
+
+use devkit::EntryPointVersion::V07;
+use k256::ecdsa::{RecoveryId, VerifyingKey};
+use paymaster_relay::clients::{KeyKind, NewApiKey, Origins, Scope};
+use paymaster_relay::ports::Clock;
+use proto::digest::personal_message_hash;
+use proto::json::invitation::SignedInvitation;
+use proto::{Address, Signature};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+
+use crate::support::{Refusal, World};
+
+const METHOD: &str = "pm_createAccountInvitation";
+const KEY_REFUSED: i64 = -32050;
+
+async fn key(world: &World, kind: KeyKind, scopes: Vec<Scope>) -> String {
+    let new = NewApiKey {
+        label: format!("{kind:?}{}", scopes.len()),
+        kind,
+        scopes,
+        policies: vec![world.relay.catalogue().policies()[0].id().to_owned()],
+        origins: Origins::default(),
+        quota: None,
+        valid_for_seconds: None,
+    };
+    world.api_keys.generate(new).await.unwrap().1.expose_secret().to_owned()
+}
+
+/// The answer to a call with this key.
+async fn ask(world: &World, key: &str, params: Value) -> Value {
+    let call = json!({ "jsonrpc": "2.0", "id": 1, "method": METHOD, "params": params });
+    let request = reqwest::Client::new().post(world.client.url()).header("x-api-key", key).json(&call);
+    request.send().await.unwrap().json().await.unwrap()
+}
+
+#[tokio::test]
+async fn a_server_is_given_an_invitation_that_the_relays_key_signed_for_the_tee() {
+    let world = World::new(V07).await;
+    let key = key(&world, KeyKind::Server, vec![Scope::Invite]).await;
+    let answer = ask(&world, &key, json!([{ "validForSeconds": 60, "maxUses": 5 }])).await["result"].clone();
+    let signed: SignedInvitation = answer["invitation"].as_str().unwrap().parse().unwrap();
+    let expires_at = world.clock.now() + 60;
+    assert_eq!((signed.invitation.expires_at, signed.invitation.max_uses), (expires_at, 5));
+    assert_eq!((&answer["expiresAt"], &answer["maxUses"]), (&json!(expires_at), &json!(5)));
+    assert_eq!(answer["teeId"], signed.invitation.tee_id.to_string());
+    assert_eq!(signed.invitation.tee_id, world.tee.state().tee_id);
+    let hash = personal_message_hash(&signed.invitation.digest().0);
+    let Signature { r, s, v } = signed.signature;
+    let signature = k256::ecdsa::Signature::from_scalars(r, s).unwrap();
+    let recovery = RecoveryId::from_byte(v - 27).unwrap();
+    let key_found = VerifyingKey::recover_from_prehash(&hash.0, &signature, recovery).unwrap();
+    let point = key_found.to_sec1_point(false);
+    let signer = Address::from_public_key(point.as_bytes()[1..].try_into().unwrap());
+    assert_eq!(signer, world.relay_key.address().await);
+
+    let other = ask(&world, &key, json!([])).await["result"].clone();
+    let other: SignedInvitation = other["invitation"].as_str().unwrap().parse().unwrap();
+    assert_eq!((other.invitation.expires_at, other.invitation.max_uses), (world.clock.now() + 3600, 1));
+    assert_ne!(other.invitation.nonce, signed.invitation.nonce);
+}
+
+#[tokio::test]
+async fn nobody_else_is_given_one() {
+    let world = World::new(V07).await;
+    let anonymous = world.client.call(METHOD, json!([])).await.unwrap_err();
+    anonymous.assert_is(KEY_REFUSED, "invitation_not_allowed", false);
+    let page = key(&world, KeyKind::Publishable, vec![Scope::Invite]).await;
+    let refused = ask(&world, &page, json!([])).await;
+    Refusal::of(&refused["error"]).assert_is(KEY_REFUSED, "invitation_not_allowed", false);
+    let sponsor = key(&world, KeyKind::Server, vec![Scope::Sponsor]).await;
+    let refused = ask(&world, &sponsor, json!([])).await;
+    Refusal::of(&refused["error"]).assert_is(KEY_REFUSED, "scope_missing", false);
+}
+
+#[tokio::test]
+async fn what_is_over_a_limit_is_refused_with_the_limit() {
+    let world = World::new(V07).await;
+    let key = key(&world, KeyKind::Server, vec![Scope::Invite]).await;
+    for (options, words) in [
+        (json!({ "maxUses": 1001 }), "options.maxUses: expected 1 to 1000, found 1001"),
+        (json!({ "maxUses": 0 }), "options.maxUses: expected 1 to 1000, found 0"),
+        (json!({ "validForSeconds": 604_801 }), "options.validForSeconds: expected 1 to 604800, found 604801"),
+        (json!({ "validForSeconds": "60" }), "options.validForSeconds: expected 1 to 604800, found \"60\""),
+        (json!({ "uses": 1 }), "options.uses: no such key"),
+    ] {
+        let error = ask(&world, &key, json!([options])).await["error"].clone();
+        assert_eq!(error["data"]["reason"], "invalid_field");
+        assert_eq!(error["message"], words);
+    }
+}
