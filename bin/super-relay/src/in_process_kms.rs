@@ -28,6 +28,7 @@ impl Kms for InProcessKms {
             paymaster_signer: provisioned.paymaster_signer,
             standby_paymaster_signer: provisioned.standby_paymaster_signer,
             signers: provisioned.signers.to_vec(),
+            ceilings: Some(provisioned.ceilings),
         })
     }
 

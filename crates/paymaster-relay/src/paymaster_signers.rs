@@ -94,6 +94,7 @@ mod tests {
             paymaster_signer: key(current),
             standby_paymaster_signer: standby.map(key),
             signers: Vec::new(),
+            ceilings: None,
         }
     }
 

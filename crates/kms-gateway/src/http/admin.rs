@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::body::JsonBody;
 use super::error::ApiError;
 use super::request_id::RequestId;
-use super::setup::{CeilingsBody, RelyingParties};
+use super::setup::{self, CeilingsBody, RelyingParties};
 use super::wire::{Quantity, Text};
 use crate::gateway::{Caller, Gateway};
 
@@ -117,6 +117,7 @@ pub(super) async fn signers(State(gateway): State<Gateway>) -> Result<Json<Value
         "signers": signers,
         "accounts": provisioned.map(|provisioned| provisioned.accounts),
         "maxAccounts": provisioned.map(|provisioned| provisioned.ceilings.max_accounts),
+        "ceilings": provisioned.map(|provisioned| setup::ceilings(&provisioned.ceilings)),
     })))
 }
 

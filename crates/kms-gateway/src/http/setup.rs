@@ -2,10 +2,11 @@
 
 use proto::bytes::{Bounded, BoundedList};
 use proto::command::{Ceilings, Deployment, RelyingParty};
-use proto::json::InvalidField;
+use proto::json::{InvalidField, hex_quantity};
 use proto::limits::{MAX_NAME, MAX_RELYING_PARTIES};
 use proto::{Address, EntryPoint, EntryPointVersion, Wei};
 use serde::Deserialize;
+use serde_json::{Value, json};
 use url::Url;
 
 use super::wire::{Quantity, Text};
@@ -108,6 +109,28 @@ impl CeilingsBody {
             max_accounts: self.max_accounts,
         })
     }
+}
+
+/// Ceilings in the form of [`CeilingsBody`].
+pub(super) fn ceilings(ceilings: &Ceilings) -> Value {
+    let deployments: Vec<Value> = ceilings
+        .deployments
+        .iter()
+        .map(|Deployment { entry_point, paymaster }| {
+            json!({
+                "chainId": hex_quantity(entry_point.chain_id.into()),
+                "entryPoint": entry_point.address.to_string(),
+                "version": entry_point.version,
+                "paymaster": paymaster.to_string(),
+            })
+        })
+        .collect();
+    json!({
+        "deployments": deployments,
+        "maxCost": hex_quantity(ceilings.max_cost.0),
+        "maxWindow": ceilings.max_window,
+        "maxAccounts": ceilings.max_accounts,
+    })
 }
 
 impl From<DeploymentBody> for Deployment {

@@ -120,6 +120,27 @@ pub(super) struct SignersAnswer {
     pub paymaster_signer: Option<String>,
     pub standby_paymaster_signer: Option<String>,
     pub signers: Vec<SignerAnswer>,
+    #[serde(default)]
+    pub ceilings: Option<CeilingsAnswer>,
+}
+
+/// As in the body of `POST /admin/provision`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct CeilingsAnswer {
+    pub deployments: Vec<DeploymentAnswer>,
+    pub max_cost: String,
+    pub max_window: u32,
+    pub max_accounts: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct DeploymentAnswer {
+    pub chain_id: String,
+    pub entry_point: String,
+    pub version: EntryPointVersion,
+    pub paymaster: String,
 }
 
 #[derive(Deserialize)]

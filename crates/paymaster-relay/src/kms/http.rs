@@ -8,11 +8,13 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use breaker::Breaker;
 use proto::bytes::{Bounded, BoundedList};
-use proto::command::{PasskeyInfo, PasskeyPublicKey, RotateSigner, Sponsor, SponsorReply, WalletInfo};
+use proto::command::{
+    Ceilings, Deployment, PasskeyInfo, PasskeyPublicKey, RotateSigner, Sponsor, SponsorReply, WalletInfo,
+};
 use proto::json::passkey::base64url;
-use proto::json::{Excerpt, address, bytes};
+use proto::json::{Excerpt, address, bytes, quantity};
 use proto::signers::AuthorisedSigner;
-use proto::{AccountId, Permissions, Signature, TeeId, UserOpHash};
+use proto::{AccountId, EntryPoint, Permissions, Signature, TeeId, UserOpHash, Wei};
 use reqwest::header::DATE;
 use reqwest::{Client, Method, Response, StatusCode};
 use serde::de::DeserializeOwned;
@@ -20,8 +22,8 @@ use serde_json::Value;
 use url::Url;
 
 use super::body::{
-    self, AccountAnswer, ErrorAnswer, HealthAnswer, PasskeyAnswer, SignerAnswer, SignersAnswer, SponsorAnswer,
-    UnhealthyAnswer,
+    self, AccountAnswer, CeilingsAnswer, DeploymentAnswer, ErrorAnswer, HealthAnswer, PasskeyAnswer, SignerAnswer,
+    SignersAnswer, SponsorAnswer, UnhealthyAnswer,
 };
 use super::{Kms, KmsError, KmsSigners};
 
@@ -207,6 +209,7 @@ impl Kms for HttpKms {
                 .transpose()
                 .map_err(|_| unreadable())?,
             signers: answer.signers.iter().map(signer).collect::<Result<_, _>>()?,
+            ceilings: answer.ceilings.as_ref().map(ceilings).transpose()?,
         })
     }
 
@@ -316,6 +319,22 @@ fn of(gateway: &Url, message: &str) -> String {
 /// What of its address is no secret.
 fn shown(gateway: &Url) -> String {
     format!("{}{}", gateway.origin().ascii_serialization(), gateway.path())
+}
+
+fn ceilings(answer: &CeilingsAnswer) -> Result<Ceilings, KmsError> {
+    let deployment = |answer: &DeploymentAnswer| {
+        let chain_id = parse(quantity(&answer.chain_id))?.try_into().map_err(|_| unreadable())?;
+        let entry_point =
+            EntryPoint { chain_id, address: parse(address(&answer.entry_point))?, version: answer.version };
+        Ok(Deployment { entry_point, paymaster: parse(address(&answer.paymaster))? })
+    };
+    let deployments = answer.deployments.iter().map(deployment).collect::<Result<_, KmsError>>()?;
+    Ok(Ceilings {
+        deployments: BoundedList::new(deployments).map_err(|_| unreadable())?,
+        max_cost: Wei(parse(quantity(&answer.max_cost))?),
+        max_window: answer.max_window,
+        max_accounts: answer.max_accounts,
+    })
 }
 
 fn signer(answer: &SignerAnswer) -> Result<AuthorisedSigner, KmsError> {

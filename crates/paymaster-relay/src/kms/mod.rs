@@ -5,7 +5,7 @@ mod http;
 mod wallets;
 
 use async_trait::async_trait;
-use proto::command::{RotateSigner, Sponsor, SponsorReply, WalletInfo};
+use proto::command::{Ceilings, RotateSigner, Sponsor, SponsorReply, WalletInfo};
 use proto::digest::personal_message_hash;
 use proto::signers::AuthorisedSigner;
 use proto::{AccountId, Address, Permissions, TeeId};
@@ -67,6 +67,8 @@ pub struct KmsSigners {
     pub standby_paymaster_signer: Option<Address>,
     /// The relay keys.
     pub signers: Vec<AuthorisedSigner>,
+    /// The bounds of every sponsorship; `None` from a gateway that does not tell them.
+    pub ceilings: Option<Ceilings>,
 }
 
 impl KmsSigners {

@@ -5,6 +5,7 @@ mod approve;
 mod attribute;
 mod flow;
 mod gesture;
+mod grant;
 mod intent;
 mod preview;
 mod quote;
@@ -21,6 +22,6 @@ pub use intent::Intent;
 pub use request::{DraftRequest, SponsorRequest};
 pub use stub::Stub;
 
-pub(crate) use preview::Granted;
+pub(crate) use grant::Granted;
 pub(crate) use refusals::Refusals;
 pub(crate) use turn::Turns;

@@ -98,6 +98,28 @@ fn cases() -> Vec<Case> {
                 draft
             })
         }),
+        Case::op("cost_above_ceiling", |world, _, draft| {
+            Box::pin(async move {
+                world.tee.change_ceilings(|ceilings| ceilings.max_cost = proto::Wei(1_000_000));
+                draft
+            })
+        }),
+        Case::op("window_too_wide", |world, _, draft| {
+            Box::pin(async move {
+                world.tee.change_ceilings(|ceilings| ceilings.max_window = 300);
+                draft
+            })
+        }),
+        Case::op("deployment_not_allowed", |world, _, draft| {
+            Box::pin(async move {
+                world.tee.change_ceilings(|ceilings| {
+                    let mut deployments = ceilings.deployments.to_vec();
+                    deployments[0].paymaster = proto::Address([7; 20]);
+                    ceilings.deployments = proto::bytes::BoundedList::new(deployments).unwrap();
+                });
+                draft
+            })
+        }),
         Case::settings("paymaster_deposit_too_low", |settings| {
             settings["policies"][0]["max_cost_per_operation"] = json!((10u128.pow(19)).to_string());
             settings["reservations"] = json!({ "max_percent_per_account": 100 });

@@ -141,3 +141,18 @@ async fn what_is_wrong_with_a_gateway_is_told_with_its_address_and_without_the_s
     let both = kms(vec![nobody.clone(), lost.clone()]).ready().await.unwrap_err().to_string();
     assert!(both.contains(nobody.as_str()) && both.contains(lost.as_str()), "{both}");
 }
+
+#[tokio::test]
+async fn ceilings_are_read_where_a_gateway_tells_them() {
+    let told = r#"{"teeId":"0x000000000000000000000000000000000000000000000000000000000000001d","paymasterSigner":"0x00000000000000000000000000000000000000aa","signers":[],
+        "ceilings":{"deployments":[{"chainId":"0x7a69","entryPoint":"0x0000000071727De22E5E9d8BAf0edAc6f37da032",
+        "version":"0.7","paymaster":"0x00000000000000000000000000000000000000bb"}],"maxCost":"0x64","maxWindow":3600,"maxAccounts":9}}"#;
+    let (telling, _) = gateway("200 OK", told).await;
+    let ceilings = kms(vec![telling]).signers().await.unwrap().ceilings.unwrap();
+    assert_eq!((ceilings.max_cost.0, ceilings.max_window, ceilings.deployments.len()), (100, 3600, 1));
+    let deployment = ceilings.deployments[0];
+    assert_eq!((deployment.entry_point.chain_id, deployment.paymaster.0[19]), (31337, 0xbb));
+
+    let (silent, _) = gateway("200 OK", SIGNERS).await;
+    assert_eq!(kms(vec![silent]).signers().await.unwrap().ceilings, None);
+}

@@ -14,7 +14,7 @@ use proto::bytes::{Bounded, BoundedList};
 use proto::command::{
     AdminRequest, AuthorizeSigner, Ceilings, CreateHybridAccount, Deployment, GetWalletInfo, PreparePaymasterKey,
     Protection, Provision, Registration, RelyingParty, Request, RevokeSigner, RotatePaymasterKey, RotateSigner,
-    SecurityState, SignatureScheme, Sponsor, SponsorReply, VerifySecurityState, WalletInfo,
+    SecurityState, SetCeilings, SignatureScheme, Sponsor, SponsorReply, VerifySecurityState, WalletInfo,
 };
 use proto::digest::personal_message_hash;
 use proto::{AccountId, Address, Hash, Permissions, Signature, Status, Wei, frame};
@@ -126,6 +126,15 @@ impl Tee {
         next
     }
 
+    pub fn change_ceilings(&self, change: impl FnOnce(&mut Ceilings)) {
+        let SecurityState { tee_id, counter, provisioned, .. } = self.state();
+        let mut ceilings = provisioned.unwrap().ceilings;
+        change(&mut ceilings);
+        let mut command = SetCeilings { tee_id, ceilings, counter: counter + 1, signature: UNSIGNED };
+        command.signature = self.admin_signature(&command);
+        self.call(&command).unwrap();
+    }
+
     pub fn authorises(&self, signer: Address) -> bool {
         self.state().provisioned.unwrap().signers.iter().any(|known| known.address == signer)
     }
@@ -188,6 +197,7 @@ impl Kms for Tee {
             paymaster_signer: provisioned.paymaster_signer,
             standby_paymaster_signer: provisioned.standby_paymaster_signer,
             signers: provisioned.signers.to_vec(),
+            ceilings: Some(provisioned.ceilings),
         })
     }
 

@@ -1,0 +1,111 @@
+//! What the trusted application lets this relay sponsor, as the KMS said a short time ago.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use proto::command::{Ceilings, Deployment};
+use proto::paymaster::WINDOW_SLACK;
+use proto::{Address, Permissions, Status, Terms, worst_case_cost};
+
+use super::request::DraftRequest;
+use crate::error::RelayError;
+use crate::kms::{KmsError, KmsSigners};
+use crate::relay::Relay;
+
+/// How long it is believed; a refusal is never kept.
+const FRESH: Duration = Duration::from_secs(5);
+
+/// What the KMS said last.
+#[derive(Debug, Default)]
+pub(crate) struct Granted(Mutex<Option<(Arc<Grant>, Instant)>>);
+
+/// The relay key's permissions, and the bounds of every sponsorship.
+#[derive(Debug)]
+struct Grant {
+    relay_key: Address,
+    permissions: Permissions,
+    ceilings: Option<Ceilings>,
+}
+
+impl Relay {
+    /// Whether the trusted application would sign for a draft on these terms, as far as one can ask.
+    /// After a rotation whose end nobody heard it can't be told which key is in use.
+    ///
+    /// # Errors
+    /// What the trusted application would refuse with; [`RelayError::KmsUnavailable`].
+    pub(super) async fn check_grant(
+        &self,
+        draft: &DraftRequest,
+        terms: &Terms,
+        is_proven: bool,
+    ) -> Result<(), RelayError> {
+        if self.relay_key.is_unresolved() {
+            return Ok(());
+        }
+        // A rotation waits until both the key and its permissions are read.
+        let lease = self.relay_key.lease().await;
+        let now = self.clock.now();
+        if let Some(grant) = self.granted.of(lease.address())
+            && grant.check(draft, terms, is_proven, now).is_ok()
+        {
+            return Ok(());
+        }
+        let grant = Grant::of(self.kms.signers().await?, lease.address())?;
+        let outcome = grant.check(draft, terms, is_proven, now);
+        self.granted.note(grant);
+        outcome
+    }
+}
+
+impl Grant {
+    fn of(known: KmsSigners, relay_key: Address) -> Result<Self, RelayError> {
+        match known.signers.iter().find(|signer| signer.address == relay_key) {
+            None => Err(refused(Status::SignerNotAuthorised)),
+            Some(signer) if !signer.permissions.contains(Permissions::SPONSOR) => {
+                Err(refused(Status::PermissionMissing))
+            }
+            Some(signer) => Ok(Self { relay_key, permissions: signer.permissions, ceilings: known.ceilings }),
+        }
+    }
+
+    fn check(&self, draft: &DraftRequest, terms: &Terms, is_proven: bool, now: u64) -> Result<(), RelayError> {
+        if !is_proven && !self.permissions.contains(Permissions::SPONSOR_WITHOUT_PASSKEY) {
+            return Err(RelayError::WithoutPasskeyNotPermitted);
+        }
+        let ceilings = self.ceilings.as_ref();
+        ceilings.map_or(Ok(()), |ceilings| check_ceilings(ceilings, draft, terms, now)).map_err(refused)
+    }
+}
+
+/// In the order of the trusted application, which is the one that decides.
+fn check_ceilings(ceilings: &Ceilings, draft: &DraftRequest, terms: &Terms, now: u64) -> Result<(), Status> {
+    let entry_point = draft.deployment.entry_point;
+    if !ceilings.deployments.contains(&Deployment { entry_point, paymaster: terms.paymaster }) {
+        return Err(Status::DeploymentNotAllowed);
+    }
+    let max_window = u64::from(ceilings.max_window);
+    let latest = now.saturating_add(max_window).min(terms.valid_after.saturating_add(max_window + WINDOW_SLACK));
+    if terms.valid_until > latest {
+        return Err(Status::WindowTooWide);
+    }
+    match worst_case_cost(&draft.op, entry_point.version, terms) {
+        Some(cost) if cost <= ceilings.max_cost => Ok(()),
+        _ => Err(Status::CostAboveCeiling),
+    }
+}
+
+fn refused(status: Status) -> RelayError {
+    KmsError::from_status(status).into()
+}
+
+impl Granted {
+    fn of(&self, relay_key: Address) -> Option<Arc<Grant>> {
+        let granted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (grant, _) = granted.as_ref().filter(|(grant, at)| grant.relay_key == relay_key && at.elapsed() < FRESH)?;
+        Some(Arc::clone(grant))
+    }
+
+    fn note(&self, grant: Grant) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Arc::new(grant), Instant::now()));
+    }
+}
