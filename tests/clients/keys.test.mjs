@@ -83,11 +83,17 @@ test("twenty calls at once of an ethers provider are one batch, and all pass", a
   provider.destroy();
 });
 
-test("a page that has no invitation makes no account, and sees why", async () => {
+test("a page makes an account with an invitation that its server asked for", async () => {
   browser(origin);
   const { createAccount } = await recipe();
+  const server = createClient({ transport: transport(carriers["x-api-key"](KEY)) });
 
   await assert.rejects(createAccount(urls.kms, "mallory"), /creation_unauthorised/);
+  const { invitation } = await server.request({ method: "pm_createAccountInvitation", params: [] });
+  const made = await createAccount(urls.kms, "alice", { invitation });
+
+  assert.match(made.sender, /^0x/);
+  await assert.rejects(createAccount(urls.kms, "mallory", { invitation }), /invitation_used_up/);
 });
 
 test("an unknown method is refused with those that there are", async () => {
