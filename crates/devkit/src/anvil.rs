@@ -154,7 +154,7 @@ fn did_not_start(detail: String) -> DevkitError {
     DevkitError::AnvilDidNotStart { detail }
 }
 
-/// Reads until anvil names its address, and goes on emptying the pipe so that the node never blocks on it.
+/// Reads until anvil names its address, and keeps emptying the pipe so that the node never blocks on it.
 async fn listening_address(stdout: ChildStdout) -> Result<String, oneshot::error::RecvError> {
     let (sender, receiver) = oneshot::channel();
     thread::spawn(move || {

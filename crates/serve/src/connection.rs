@@ -3,10 +3,13 @@
 use std::future;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Duration, Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::bounds::Bounds;
+
+/// For the service to refuse a body that did not come in time.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// What is expected next, and of whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,10 +72,11 @@ impl Connection {
         });
     }
 
-    /// A header is complete and a body follows; answers when it has to be there.
+    /// A header is complete and a body follows; answers when it has to be there. The connection ends later: the service
+    /// that reads the body answers first.
     pub(crate) fn receiving_body(&self) -> Instant {
         let until = Instant::now() + self.bounds.body;
-        self.enter(Phase::Body, Some(until));
+        self.enter(Phase::Body, Some(until + ANSWER));
         until
     }
 

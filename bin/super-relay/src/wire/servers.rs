@@ -98,7 +98,7 @@ impl Servers {
         first.and(finished)
     }
 
-    /// Not ready any more, it goes on serving until whoever sends requests has noticed.
+    /// No longer ready; keeps serving until whoever sends requests has noticed.
     async fn drain(&mut self, endings: &mut Endings) -> Result<(), Error> {
         let longest = Duration::from_secs(self.shutdown.drain_seconds);
         tracing::info!("stopping: not ready; connections are accepted for {} s", longest.as_secs());

@@ -46,6 +46,7 @@ async fn a_check_is_a_start_without_serving_and_changes_nothing() {
 
     // A relay of which nothing is there yet.
     let fresh = Setup::of(V07).prepare().await;
+    std::fs::remove_file(fresh.data.path().join("relay-key.json")).unwrap();
     let before = std::fs::read_dir(fresh.data.path()).unwrap().count();
     let output = self::check(&fresh, |_| ()).await;
     let said = String::from_utf8(output.stdout).unwrap();

@@ -79,7 +79,8 @@ pub trait Store: Send + Sync {
     /// [`StoreError`].
     async fn record_signed(&self, id: &SponsorshipId, terms: &Terms, signed: &Signed) -> Result<bool, StoreError>;
 
-    /// Gives a reservation back that nothing was signed for. False when it is signed, or gone.
+    /// Takes back the signing that was begun last and came to nothing, and with it the reservation, unless another
+    /// signing of it had no answer: what that one came to may still be mined. Whether the reservation was given back.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -218,9 +218,19 @@ impl Store for SqliteStore {
     }
 
     async fn release(&self, id: &SponsorshipId) -> Result<bool, StoreError> {
-        let statement = sqlx::query("UPDATE sponsorships SET state = 'released' WHERE id = ?1 AND state = 'reserved'")
-            .bind(id.as_str());
-        Ok(self.change(statement).await? == 1)
+        let release = sqlx::query(
+            "UPDATE sponsorships SET state = 'released' WHERE id = ?1 AND state = 'reserved' AND signings <= 1",
+        )
+        .bind(id.as_str());
+        if self.change(release).await? == 1 {
+            return Ok(true);
+        }
+        let take_back = sqlx::query(
+            "UPDATE sponsorships SET signings = signings - 1 WHERE id = ?1 AND state = 'reserved' AND signings > 1",
+        )
+        .bind(id.as_str());
+        self.change(take_back).await?;
+        Ok(false)
     }
 
     async fn release_expired(&self, ended_before: u64) -> Result<u64, StoreError> {

@@ -32,6 +32,33 @@ async fn kms_down_is_retryable_and_reserves_nothing_until_it_is_up() {
 }
 
 #[tokio::test]
+async fn what_was_reserved_for_an_answer_that_got_lost_stays_reserved_through_later_outages() {
+    let world = World::new(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    // From here on the relay knows the account's passkeys, and asks the KMS for signatures only.
+    let op = dapp.first_op(0);
+    world.sponsor(&mut dapp, &op).await.unwrap();
+    let op = dapp.first_op(1);
+    let params = json!([op, ACCOUNT, world.approval(&mut dapp, &op).await]);
+    world.tee.loses_answers.store(true, Ordering::SeqCst);
+    let refusal = world.client.call("pm_sponsor_with_tee", params.clone()).await.unwrap_err();
+    refusal.assert_is(-32603, "kms_unavailable", true);
+    let reserved = world.reserved_rows().await;
+    assert_eq!(reserved.len(), 2);
+    world.tee.loses_answers.store(false, Ordering::SeqCst);
+    world.tee.down.store(true, Ordering::SeqCst);
+    // More often than one reservation may be signed for: what never reached the KMS is not counted.
+    for _ in 0..10 {
+        let refusal = world.client.call("pm_sponsor_with_tee", params.clone()).await.unwrap_err();
+        refusal.assert_is(-32603, "kms_unavailable", true);
+        assert_eq!(world.reserved_rows().await, reserved);
+    }
+    world.tee.down.store(false, Ordering::SeqCst);
+    world.client.call("pm_sponsor_with_tee", params).await.unwrap();
+    assert_eq!(world.reserved_rows().await, reserved);
+}
+
+#[tokio::test]
 async fn a_client_that_hangs_up_with_an_approval_worth_nothing_holds_none_of_the_deposit() {
     let world = World::new(V07).await;
     let mut dapp = world.dapp(ACCOUNT).await;
