@@ -29,7 +29,8 @@ fn listen(path: &Path) -> io::Result<UnixListener> {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let private = tempfile::Builder::new().prefix(".").rand_bytes(4).tempdir_in(folder)?;
+    let only_ours = Permissions::from_mode(0o700);
+    let private = tempfile::Builder::new().prefix(".").rand_bytes(4).permissions(only_ours).tempdir_in(folder)?;
     let draft = private.path().join("s");
     let listener = UnixListener::bind(&draft)?;
     fs::set_permissions(&draft, Permissions::from_mode(OWNER_ONLY))?;

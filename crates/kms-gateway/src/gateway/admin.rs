@@ -109,14 +109,20 @@ impl Inner {
     /// Whether a command is worth the TEE's time: signed by whom it has to be, for a counter that is yet to come.
     async fn admit(&self, command: &impl AdminProof) -> Result<(), GatewayError> {
         let kept = self.known.commanded(&self.tee).await?;
+        let is_rotation = command.admin_counter().is_none();
         match command.check(&kept) {
             // Another process may have commanded the same TEE since.
-            Err(Status::SignerNotAuthorised | Status::SignerRecordMismatch) => {
-                let recent = self.known.recent_security_state(&self.tee).await?;
-                Ok(command.check(&recent)?)
+            Err(Status::SignerNotAuthorised | Status::SignerAlreadyAuthorised | Status::SignerRecordMismatch) => {
+                self.admit_now(command).await
             }
+            Err(Status::CounterMismatch) if is_rotation => self.admit_now(command).await,
             checked => Ok(checked?),
         }
+    }
+
+    async fn admit_now(&self, command: &impl AdminProof) -> Result<(), GatewayError> {
+        let recent = self.known.recent_security_state(&self.tee).await?;
+        Ok(command.check(&recent)?)
     }
 
     /// One at a time: between the effect of one and its row, the TEE's counter is ahead of the audit.

@@ -66,15 +66,20 @@ impl AdminProof for RotateSigner {
         }
         let leaving = provisioned.signers.iter().find(|signer| signer.address == self.current);
         let leaving = leaving.ok_or(Status::SignerNotAuthorised)?;
+        if leaving.record != self.record {
+            return Err(Status::SignerRecordMismatch);
+        }
         match &self.admin_signature {
             Some(signature) => signed_by_admin(self, signature, &provisioned.admin)?,
             None if leaving.permissions.contains(Permissions::ROTATE) => {}
             None => return Err(Status::AdminSignatureInvalid),
         }
-        if leaving.record != self.record {
-            return Err(Status::SignerRecordMismatch);
+        if provisioned.signers.iter().any(|signer| signer.address == self.next) {
+            return Err(Status::SignerAlreadyAuthorised);
         }
-        (self.rotation > leaving.rotations).then_some(()).ok_or(Status::CounterMismatch)
+        // Exactly the next one: the trusted application refuses every other, which would leave it good for another try.
+        let is_next = leaving.rotations.checked_add(1) == Some(self.rotation);
+        is_next.then_some(()).ok_or(Status::CounterMismatch)
     }
 }
 

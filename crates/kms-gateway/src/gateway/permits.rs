@@ -3,6 +3,7 @@
 use proto::Permissions;
 use proto::digest::personal_message_hash;
 use proto::json::invitation::{Invitation, MAX_SECONDS, SignedInvitation};
+use proto::signers::AuthorisedSigner;
 
 use super::caller::CreationProof;
 use super::decision::Case;
@@ -21,8 +22,9 @@ impl Inner {
             }
             Some(CreationProof::Invitation(signed)) => {
                 let relay = self.inviter(&signed, now).await?;
-                case.signer = Some(relay);
-                (format!("relay:{relay}"), Some(signed.invitation))
+                case.signer = Some(relay.address);
+                // By its record, which a rotation keeps: a new key has no new ration.
+                (format!("relay:{}", relay.record), Some(signed.invitation))
             }
             None if self.settings.account_creation == AccountCreation::Open => ("open".to_owned(), None),
             None => return Err(GatewayError::CreationUnauthorised),
@@ -51,7 +53,7 @@ impl Inner {
     }
 
     /// The relay key that signed an invitation to this TEE, if it may have operations sponsored here.
-    async fn inviter(&self, signed: &SignedInvitation, now: u64) -> Result<proto::Address, GatewayError> {
+    async fn inviter(&self, signed: &SignedInvitation, now: u64) -> Result<AuthorisedSigner, GatewayError> {
         let invalid = |problem| GatewayError::InvitationInvalid { problem };
         let Invitation { tee_id, expires_at, max_uses, .. } = signed.invitation;
         if expires_at < now {
@@ -63,7 +65,8 @@ impl Inner {
         if max_uses == 0 {
             return Err(invalid("it is for no account"));
         }
-        let state = self.known.commanded(&self.tee).await?;
+        // The trusted application is shown no invitation, so a revocation through another gateway has to be seen here.
+        let state = self.known.recent_security_state(&self.tee).await?;
         if state.tee_id != tee_id {
             return Err(invalid("it is for another TEE"));
         }
@@ -71,9 +74,7 @@ impl Inner {
             .ok_or_else(|| invalid("its signature does not parse"))?;
         let signers = state.provisioned.iter().flat_map(|provisioned| provisioned.signers.iter());
         let mut signers = signers.filter(|signer| signer.permissions.contains(Permissions::SPONSOR));
-        match signers.any(|signer| signer.address == relay) {
-            true => Ok(relay),
-            false => Err(invalid("it is not signed by a relay key that the TEE has authorised to sponsor")),
-        }
+        let inviter = signers.find(|signer| signer.address == relay).copied();
+        inviter.ok_or_else(|| invalid("it is not signed by a relay key that the TEE has authorised to sponsor"))
     }
 }

@@ -65,11 +65,15 @@ impl Kms {
 
     /// The next rotation of the current key's record, signed by both keys.
     async fn rotation(&self, current: &RelayKey, next: &RelayKey) -> Value {
-        let record = self.record_of(current).await;
+        let rotations = self.record_of(current).await.rotations;
+        self.rotation_number(rotations + 1, current, next).await
+    }
+
+    async fn rotation_number(&self, rotation: u64, current: &RelayKey, next: &RelayKey) -> Value {
         let mut command = RotateSigner {
             tee_id: self.tee_id().await,
-            record: record.record,
-            rotation: record.rotations + 1,
+            record: self.record_of(current).await.record,
+            rotation,
             current: current.address(),
             next: next.address(),
             current_signature: UNSIGNED,
@@ -199,6 +203,25 @@ async fn forged_and_old_commands_are_refused_before_they_wait_cost_the_tee_a_cal
     let after = kms.gateway.verify_audit_chain().await.unwrap();
     assert_eq!(after.rows, before.rows + 1);
     assert!(kms.decided("authorize_signer", "admin_signature_invalid") >= 20.0);
+}
+
+#[tokio::test]
+async fn a_rotation_that_the_tee_would_refuse_every_time_it_is_sent_waits_for_nobody_and_gets_no_row() {
+    let kms = Kms::start().await;
+    let (next, other) = (RelayKey::random(), RelayKey::random());
+    kms.authorize(&other, &["sponsor"]).await.ok();
+    let never = [
+        (kms.rotation_number(1_000_000, &kms.relay, &next).await, "counter_mismatch"),
+        (kms.rotation(&kms.relay, &other).await, "signer_already_authorised"),
+    ];
+    let before = kms.gateway.verify_audit_chain().await.unwrap();
+    for _ in 0..20 {
+        for (rotation, code) in &never {
+            kms.post("/admin/rotate-signer", rotation).await.refused(409, code);
+        }
+    }
+    assert_eq!(kms.gateway.verify_audit_chain().await.unwrap(), before);
+    kms.post("/admin/rotate-signer", &kms.rotation(&kms.relay, &next).await).await.ok();
 }
 
 #[tokio::test]

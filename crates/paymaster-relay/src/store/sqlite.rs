@@ -226,7 +226,8 @@ impl Store for SqliteStore {
             return Ok(true);
         }
         let take_back = sqlx::query(
-            "UPDATE sponsorships SET signings = signings - 1 WHERE id = ?1 AND state = 'reserved' AND signings > 1",
+            "UPDATE sponsorships SET signings = signings - 1
+             WHERE id = ?1 AND state IN ('reserved', 'signed') AND signings > 1",
         )
         .bind(id.as_str());
         self.change(take_back).await?;
