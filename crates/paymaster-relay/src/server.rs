@@ -17,6 +17,8 @@ use crate::rpc::{CallsLayer, EdgeLayer, module, too_many_connections};
 const PINGS: u32 = 3;
 /// Calls in a batch that are read at all. One over `max_batch` is refused call by call up to here, in one answer above.
 const MOST_CALLS: u32 = 4096;
+/// Answers to a WebSocket that wait to be written.
+const MESSAGES: u32 = 64;
 /// Bytes that an answer may have beyond the request that it repeats.
 const PER_CALL: u32 = 8 * 1024;
 
@@ -40,6 +42,7 @@ pub async fn serve(listener: impl Into<Listener>, relay: Arc<Relay>, shutdown: C
         // The listener counts connections.
         .max_connections(u32::MAX)
         .set_batch_request_config(BatchRequestConfig::Limit(settings.max_batch.max(MOST_CALLS)))
+        .set_message_buffer_capacity(MESSAGES)
         .enable_ws_ping(ping)
         .build();
     let edge = EdgeLayer {

@@ -80,6 +80,11 @@ impl Connection {
         until
     }
 
+    /// How long a client may take nothing, or send nothing.
+    pub(crate) fn idle(&self) -> Duration {
+        self.bounds.idle
+    }
+
     /// A request is complete.
     pub(crate) fn serving(&self) {
         self.enter(Phase::Serving, None);

@@ -1,32 +1,61 @@
 //! A connection's bytes: ends when the connection is evicted, holds its place for as long as it is open, upgraded or not.
+//!
+//! While the client does not take what is written to it, nothing more is read from it: otherwise the answers to what it
+//! sends would pile up in memory. It has as long to go on as a connection may be idle.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use crate::table::Slot;
 
+type Evicted = Pin<Box<WaitForCancellationFutureOwned>>;
+
 pub(crate) struct Stream {
     tcp: TcpStream,
     slot: Slot,
-    evicted: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// One for each half: the halves of an upgraded connection belong to different tasks, and both have to hear of it.
+    evicted_reading: Evicted,
+    evicted_writing: Evicted,
+    /// Since the client takes nothing: when it has to.
+    untaken: Option<Pin<Box<Sleep>>>,
+    /// Who waits to read meanwhile.
+    reader: Option<Waker>,
 }
 
 impl Stream {
     pub(crate) fn new(tcp: TcpStream, slot: Slot) -> Self {
-        let evicted = Box::pin(slot.connection.evicted.clone().cancelled_owned());
-        Self { tcp, slot, evicted }
+        let evicted = || Box::pin(slot.connection.evicted.clone().cancelled_owned());
+        let (evicted_reading, evicted_writing) = (evicted(), evicted());
+        Self { tcp, slot, evicted_reading, evicted_writing, untaken: None, reader: None }
     }
 
-    fn still_admitted(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        match self.evicted.as_mut().poll(context) {
-            Poll::Ready(()) => Err(io::ErrorKind::ConnectionAborted.into()),
-            Poll::Pending => Ok(()),
+    fn written(&mut self, context: &mut Context<'_>, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if outcome.is_ready() {
+            self.untaken = None;
+            if let Some(reader) = self.reader.take() {
+                reader.wake();
+            }
+            return outcome;
         }
+        let patience = self.slot.connection.idle();
+        let untaken = self.untaken.get_or_insert_with(|| Box::pin(sleep(patience)));
+        ready!(untaken.as_mut().poll(context));
+        // The other half ends with it.
+        self.slot.connection.evicted.cancel();
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+fn still_admitted(evicted: &mut Evicted, context: &mut Context<'_>) -> io::Result<()> {
+    match evicted.as_mut().poll(context) {
+        Poll::Ready(()) => Err(io::ErrorKind::ConnectionAborted.into()),
+        Poll::Pending => Ok(()),
     }
 }
 
@@ -36,7 +65,11 @@ impl AsyncRead for Stream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.still_admitted(context)?;
+        still_admitted(&mut self.evicted_reading, context)?;
+        if self.untaken.is_some() {
+            self.reader = Some(context.waker().clone());
+            return Poll::Pending;
+        }
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.tcp).poll_read(context, buffer))?;
         if buffer.filled().len() > before {
@@ -48,8 +81,9 @@ impl AsyncRead for Stream {
 
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.still_admitted(context)?;
-        Pin::new(&mut self.tcp).poll_write(context, bytes)
+        still_admitted(&mut self.evicted_writing, context)?;
+        let outcome = Pin::new(&mut self.tcp).poll_write(context, bytes);
+        self.written(context, outcome)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -65,8 +99,9 @@ impl AsyncWrite for Stream {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.still_admitted(context)?;
-        Pin::new(&mut self.tcp).poll_write_vectored(context, slices)
+        still_admitted(&mut self.evicted_writing, context)?;
+        let outcome = Pin::new(&mut self.tcp).poll_write_vectored(context, slices);
+        self.written(context, outcome)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -2,17 +2,22 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests: what can't be done fails")]
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
+use axum::extract::Request;
+use axum::http::StatusCode;
 use axum::routing::{get, post};
+use hyper_util::rt::TokioIo;
 use serve::{Bounds, Listener};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// No test waits that long unless it fails.
@@ -100,13 +105,72 @@ async fn who_sends_no_header_is_hung_up_on() {
     let dribble = tokio::spawn(async move {
         let begun = Instant::now();
         while writing.write_all(b"G").await.is_ok() && begun.elapsed() < PATIENCE {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            sleep(Duration::from_millis(20)).await;
         }
     });
     let mut nothing = [0; 1];
     let ended = timeout(PATIENCE, reading.read(&mut nothing)).await.expect("it may go on for ever");
     assert!(matches!(ended, Ok(0) | Err(_)));
     dribble.await.unwrap();
+}
+
+/// What became of the two halves of a connection that is no longer HTTP.
+#[derive(Default)]
+struct Halves {
+    read: AtomicUsize,
+    ended: AtomicUsize,
+    changed: Notify,
+}
+
+impl Halves {
+    fn end(&self) {
+        self.ended.fetch_add(1, Ordering::SeqCst);
+        self.changed.notify_one();
+    }
+
+    /// Another protocol, which reads whatever comes and writes without end, each in a task of its own.
+    fn routes(self: Arc<Self>) -> Router {
+        let switch = async move |request: Request| {
+            tokio::spawn(async move {
+                let upgraded = TokioIo::new(hyper::upgrade::on(request).await.unwrap());
+                let (mut reading, mut writing) = tokio::io::split(upgraded);
+                let of_reader = Arc::clone(&self);
+                tokio::spawn(async move {
+                    let mut buffer = [0; 4096];
+                    while let Ok(count @ 1..) = reading.read(&mut buffer).await {
+                        of_reader.read.fetch_add(count, Ordering::SeqCst);
+                    }
+                    of_reader.end();
+                });
+                while writing.write_all(&[0; 4096]).await.is_ok() {}
+                self.end();
+            });
+            (StatusCode::SWITCHING_PROTOCOLS, [("connection", "upgrade"), ("upgrade", "test")])
+        };
+        Router::new().route("/", get(switch))
+    }
+}
+
+#[tokio::test]
+async fn who_takes_nothing_is_not_read_from_and_both_halves_of_an_upgraded_connection_end() {
+    const UPGRADE: &[u8] = b"GET / HTTP/1.1\r\nhost: test\r\nconnection: upgrade\r\nupgrade: test\r\n\r\n";
+    let halves = Arc::<Halves>::default();
+    let port = port(Bounds { idle: Duration::from_secs(2), ..patient() }, Arc::clone(&halves).routes()).await;
+    let mut stream = port.sending(UPGRADE).await;
+    let mut sent = 0;
+    let sending = async {
+        // Until it is hung up on: what is not read stays in the system's buffers.
+        while stream.write_all(&[1; 1024]).await.is_ok() {
+            sent += 1024;
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, sending).await.expect("the connection stays open");
+    while halves.ended.load(Ordering::SeqCst) < 2 {
+        timeout(PATIENCE, halves.changed.notified()).await.expect("a half goes on");
+    }
+    let read = halves.read.load(Ordering::SeqCst);
+    assert!(read < sent, "all {sent} bytes were read while nothing was taken");
 }
 
 #[tokio::test]
@@ -133,7 +197,7 @@ async fn a_connection_is_kept_for_the_next_request_and_no_longer_than_that() {
 
 #[tokio::test]
 async fn when_every_connection_is_being_served_another_is_told_the_limit() {
-    let (begun, go) = (std::sync::Arc::new(Notify::new()), std::sync::Arc::new(Notify::new()));
+    let (begun, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (in_handler, until) = (begun.clone(), go.clone());
     let slow = post(move |_: Bytes| async move {
         in_handler.notify_one();
@@ -154,7 +218,7 @@ async fn when_every_connection_is_being_served_another_is_told_the_limit() {
 
 #[tokio::test]
 async fn a_shutdown_lets_responses_finish_and_takes_no_more_connections() {
-    let (begun, go) = (std::sync::Arc::new(Notify::new()), std::sync::Arc::new(Notify::new()));
+    let (begun, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (in_handler, until) = (begun.clone(), go.clone());
     let slow = get(move || async move {
         in_handler.notify_one();

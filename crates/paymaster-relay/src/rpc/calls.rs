@@ -9,6 +9,7 @@ use jsonrpsee::core::server::BatchResponseBuilder;
 use jsonrpsee::types::error::OVERSIZED_RESPONSE_CODE;
 use jsonrpsee::types::{Extensions, Id, Request};
 use proto::json::Excerpt;
+use tokio::sync::Semaphore;
 use tower::Layer;
 
 use super::error::EdgeError;
@@ -27,18 +28,24 @@ pub(crate) struct CallsLayer {
     pub(crate) max_response: u32,
 }
 
-/// See [`CallsLayer`].
+const TOO_MANY_CALLS: EdgeError = EdgeError::TooManyCalls { limit: MAX_IN_FLIGHT };
+
+/// Calls and batches of one WebSocket that are being answered at once.
+const MAX_IN_FLIGHT: usize = 64;
+
+/// See [`CallsLayer`]. One for each HTTP request, and one for each WebSocket.
 #[derive(Clone)]
 pub(crate) struct Calls<S> {
     inner: S,
     around: CallsLayer,
+    in_flight: Arc<Semaphore>,
 }
 
 impl<S> Layer<S> for CallsLayer {
     type Service = Calls<S>;
 
     fn layer(&self, inner: S) -> Calls<S> {
-        Calls { inner, around: self.clone() }
+        Calls { inner, around: self.clone(), in_flight: Arc::new(Semaphore::new(MAX_IN_FLIGHT)) }
     }
 }
 
@@ -65,9 +72,8 @@ impl CallsLayer {
         made_here(MethodResponse::error(request.id, error.to_object(request_id)))
     }
 
-    /// Every call of a batch over the limit gets its own answer: clients wait for one by id.
-    fn refuse_batch(&self, batch: Batch<'_>, request_id: &RequestId) -> MethodResponse {
-        let error = EdgeError::BatchTooLarge { limit: self.max_batch, calls: batch.len() };
+    /// Every call of a batch that is refused gets its own answer: clients wait for one by id.
+    fn refuse_batch(&self, batch: Batch<'_>, error: &EdgeError, request_id: &RequestId) -> MethodResponse {
         tracing::info!(request_id = request_id.0, reason = error.reason(), %error, "refused");
         let error = error.to_object(request_id);
         let mut answers = BatchResponseBuilder::new_with_limit(self.max_response as usize);
@@ -77,6 +83,28 @@ impl CallsLayer {
             }
         }
         if answers.is_empty() { nothing() } else { made_here(MethodResponse::from_batch(answers.finish())) }
+    }
+}
+
+impl<S> Calls<S>
+where
+    S: RpcServiceT<MethodResponse = MethodResponse> + Send + Sync,
+{
+    async fn answer(&self, mut request: Request<'_>) -> MethodResponse {
+        let Self { inner, around, .. } = self;
+        let request_id = name(request.extensions_mut());
+        let caller = match around.admit(&request) {
+            Ok(caller) => caller,
+            Err(error) => return around.refuse(request, &error, &request_id),
+        };
+        request.extensions_mut().insert(caller);
+        let id = request.id.clone().into_owned();
+        let response = inner.call(request).await;
+        if response.as_error_code() == Some(OVERSIZED_RESPONSE_CODE) {
+            let error = EdgeError::ResponseTooLarge { limit: around.max_response };
+            return made_here(MethodResponse::error(id, error.to_object(&request_id)));
+        }
+        made_here(response)
     }
 }
 
@@ -96,21 +124,13 @@ where
     type BatchResponse = MethodResponse;
 
     fn call<'a>(&self, mut request: Request<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
-        let Self { inner, around } = self.clone();
+        let each = self.clone();
         async move {
-            let request_id = name(request.extensions_mut());
-            let caller = match around.admit(&request) {
-                Ok(caller) => caller,
-                Err(error) => return around.refuse(request, &error, &request_id),
+            let Ok(_place) = each.in_flight.try_acquire() else {
+                let request_id = name(request.extensions_mut());
+                return each.around.refuse(request, &TOO_MANY_CALLS, &request_id);
             };
-            request.extensions_mut().insert(caller);
-            let id = request.id.clone().into_owned();
-            let response = inner.call(request).await;
-            if response.as_error_code() == Some(OVERSIZED_RESPONSE_CODE) {
-                let error = EdgeError::ResponseTooLarge { limit: around.max_response };
-                return made_here(MethodResponse::error(id, error.to_object(&request_id)));
-            }
-            made_here(response)
+            each.answer(request).await
         }
     }
 
@@ -125,13 +145,17 @@ where
                 return refuse(EdgeError::InvalidRequest, Id::Null);
             }
             if batch.len() > around.max_batch as usize {
-                return around.refuse_batch(batch, &request_id);
+                let error = EdgeError::BatchTooLarge { limit: around.max_batch, calls: batch.len() };
+                return around.refuse_batch(batch, &error, &request_id);
             }
+            let Ok(_place) = each.in_flight.try_acquire() else {
+                return around.refuse_batch(batch, &TOO_MANY_CALLS, &request_id);
+            };
             let too_large = || EdgeError::ResponseTooLarge { limit: around.max_response };
             let mut answers = BatchResponseBuilder::new_with_limit(around.max_response as usize);
             for entry in batch {
                 let (id, answer) = match entry {
-                    Ok(BatchEntry::Call(request)) => (request.id.clone().into_owned(), each.call(request).await),
+                    Ok(BatchEntry::Call(request)) => (request.id.clone().into_owned(), each.answer(request).await),
                     Ok(BatchEntry::Notification(_)) => continue,
                     Err(error) => {
                         let id = error.into_parts().1.into_owned();

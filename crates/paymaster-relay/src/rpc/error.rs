@@ -62,6 +62,8 @@ pub(super) enum EdgeError {
     },
     #[error("{0}")]
     TooManyConnections(Full),
+    #[error("{limit} calls of this WebSocket are being answered, the most at once")]
+    TooManyCalls { limit: usize },
     #[error(
         "there is no such path; there are: /, /rpc, /rpc/<chain id>, /rpc/<key>, /rpc/<chain id>/<key>; keys start with srk_"
     )]
@@ -91,6 +93,7 @@ impl EdgeError {
             Self::ContentTypeNotJson => (-32600, "content_type_not_json", false),
             Self::ContentEncodingNotSupported { .. } => (-32600, "content_encoding_not_supported", false),
             Self::TooManyConnections(_) => (-32005, "too_many_connections", true),
+            Self::TooManyCalls { .. } => (-32005, "too_many_calls", true),
             Self::PathNotFound => (-32600, "path_not_found", false),
             Self::PathOfOtherChain { .. } => (INVALID_PARAMS, "wrong_chain", false),
             Self::PageNotAllowed => (KEY_REFUSED, "origin_not_allowed", false),
@@ -117,6 +120,7 @@ impl EdgeError {
             Self::TooManyConnections(Full::Port { limit } | Full::Address { limit }) => {
                 json!({ "limit": limit.to_string() })
             }
+            Self::TooManyCalls { limit } => json!({ "limit": limit.to_string() }),
             Self::BatchTooLarge { limit, calls } => json!({ "limit": limit.to_string(), "used": calls.to_string() }),
             Self::ContentEncodingNotSupported { .. } => json!({ "supported": ["identity"] }),
             Self::PathOfOtherChain { expected, .. } => json!({ "expected": expected.to_string() }),

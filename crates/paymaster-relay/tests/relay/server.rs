@@ -1,6 +1,7 @@
 //! The edge: sizes, keys, ids, batches, WebSocket, shutdown.
 
 use std::convert::Infallible;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use alloy_primitives::bytes::Bytes;
@@ -80,14 +81,18 @@ async fn over_a_web_socket<const COUNT: usize>(world: &World, messages: [&str; C
     let mut answers = [const { Value::Null }; COUNT];
     for (message, place) in messages.into_iter().zip(&mut answers) {
         sender.send(message.to_owned()).await.unwrap();
-        let answer = tokio::time::timeout(Duration::from_secs(5), receiver.receive()).await.expect("an answer");
-        *place = match answer.unwrap() {
-            ReceivedMessage::Text(answer) => serde_json::from_str(&answer).unwrap(),
-            ReceivedMessage::Bytes(answer) => serde_json::from_slice(&answer).unwrap(),
-            ReceivedMessage::Pong => Value::Null,
-        };
+        *place = received(&mut receiver).await;
     }
     answers
+}
+
+async fn received(receiver: &mut impl TransportReceiverT<Error: std::fmt::Debug>) -> Value {
+    let answer = tokio::time::timeout(Duration::from_secs(30), receiver.receive()).await.expect("an answer");
+    match answer.unwrap() {
+        ReceivedMessage::Text(answer) => serde_json::from_str(&answer).unwrap(),
+        ReceivedMessage::Bytes(answer) => serde_json::from_slice(&answer).unwrap(),
+        ReceivedMessage::Pong => Value::Null,
+    }
 }
 
 #[tokio::test]
@@ -117,6 +122,31 @@ async fn what_is_refused_over_a_web_socket_before_any_call_has_the_code_that_is_
     let unusable = r#"{"jsonrpc":"2.0","id":-1,"method":"pm_chainId"}"#;
     let [batch] = over_a_web_socket(&world, [&format!("[{unusable},{CHAIN_ID}]")]).await;
     assert_eq!(batch.as_array().unwrap().len(), 1, "the other is taken for a notification");
+}
+
+#[tokio::test]
+async fn over_a_web_socket_as_many_calls_are_answered_at_once_as_is_said() {
+    let world = World::new(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let params = json!([op, ACCOUNT, world.approval(&mut dapp, &op).await]);
+    // All wait for the first, which the TEE does not answer while this test lasts.
+    world.tee.delay_milliseconds.store(3_600_000, Ordering::SeqCst);
+    let url = world.client.url().replace("http", "ws").parse().unwrap();
+    let (mut sender, mut receiver) = WsTransportClientBuilder::default().build(url).await.unwrap();
+    for id in 0..67 {
+        let call = json!({ "jsonrpc": "2.0", "id": id, "method": "pm_sponsor_with_tee", "params": params });
+        sender.send(call.to_string()).await.unwrap();
+    }
+    let batch = json!([{ "jsonrpc": "2.0", "id": 67, "method": "pm_chainId", "params": [] }]);
+    sender.send(batch.to_string()).await.unwrap();
+    for _ in 0..4 {
+        let answer = received(&mut receiver).await;
+        let answer = answer.get(0).unwrap_or(&answer);
+        let refusal = Refusal::of(&answer["error"]);
+        refusal.assert_is(-32005, "too_many_calls", true);
+        assert_eq!(refusal.data["limit"], "64");
+    }
 }
 
 #[tokio::test]
