@@ -31,7 +31,7 @@ impl Approved {
         let request = &attributed.request;
         let (principal, key) = (attributed.principal().clone(), request.idempotency_key.as_deref());
         let proposal = propose(relay, &request.draft, principal, key, GasFields::Required).await?;
-        match relay.store.reserve(&proposal.sponsorship, &proposal.limits, relay.now()).await? {
+        match relay.store.reserve(&proposal.sponsorship, &proposal.limits).await? {
             Reserved::Recorded => {
                 let NewSponsorship { id: reservation, terms, .. } = proposal.sponsorship;
                 Ok(Approval::New(Box::new(Self { request: attributed.request, terms, reservation })))
@@ -88,9 +88,9 @@ pub(super) fn check_policy(record: &Record, draft: &DraftRequest) -> Result<(), 
     Err(RelayError::PolicyConflict { stored: record.policy_id.clone(), asked: asked.to_owned() })
 }
 
-/// Whether the window of what was signed is too short for another approval of it.
+/// Whether a window is too short for another approval of what was reserved.
 pub(super) fn needs_renewal(relay: &Relay, record: &Record, draft: &DraftRequest) -> bool {
-    record.signed.is_some() && record.terms.valid_until < draft.validity.needed(relay.now())
+    record.terms.valid_until < draft.validity.needed(relay.now())
 }
 
 /// What would be reserved for a request, and within which limits.

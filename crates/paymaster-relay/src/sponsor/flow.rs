@@ -94,14 +94,15 @@ impl Relay {
     /// no signature yet, or one of a paymaster key that is retired, is signed on its terms.
     async fn go_on(&self, request: Attributed, record: Record) -> Result<Step, RelayError> {
         check_policy(&record, &request.request.draft)?;
+        let draft = &request.request.draft;
+        let is_answer = answers(&record, &request);
+        let is_over = record.state != State::Settled && record.terms.valid_until < self.now();
+        if is_over || !is_answer && needs_renewal(self, &record, draft) {
+            return Approved::renew(self, request, record).await.map(Step::ToSign);
+        }
         let Some(signed) = record.signed.clone() else {
             return Approved::resume(self, request, record).await.map(Step::ToSign);
         };
-        let draft = &request.request.draft;
-        let is_answer = answers(&record, &request);
-        if !is_answer && needs_renewal(self, &record, draft) {
-            return Approved::renew(self, request, record).await.map(Step::ToSign);
-        }
         // What was mined is over, whoever signed it.
         if record.state != State::Settled && self.is_outdated(&draft.deployment, signed.paymaster_signer).await {
             return Approved::resume(self, request, record).await.map(Step::ToSign);

@@ -46,7 +46,7 @@ impl Relay {
             return Ok(terms);
         }
         let proposal = propose(self, draft, principal, idempotency_key, gas).await?;
-        match self.store.would_reserve(&proposal.sponsorship, &proposal.limits, self.now()).await? {
+        match self.store.would_reserve(&proposal.sponsorship, &proposal.limits).await? {
             Reserved::Recorded | Reserved::AlreadyRecorded => {}
             Reserved::KeyTaken => return Err(RelayError::IdempotencyConflict),
             Reserved::OverLimit(excess) => return Err(proposal.over(excess)),

@@ -24,30 +24,20 @@ use crate::catalogue::Deployment;
 /// open reservations. Times are Unix seconds.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// Reserves a worst-case cost and records the intent, if every limit holds with it. A sponsorship of the same intent
-    /// whose window ended before `ended_before` is released first.
+    /// Reserves a worst-case cost and records the intent, if every limit holds with it.
     ///
     /// # Errors
     /// [`StoreError`]: nobody knows whether it was recorded; asking again finds out.
-    async fn reserve(
-        &self,
-        sponsorship: &NewSponsorship,
-        limits: &Limits,
-        ended_before: u64,
-    ) -> Result<Reserved, StoreError>;
+    async fn reserve(&self, sponsorship: &NewSponsorship, limits: &Limits) -> Result<Reserved, StoreError>;
 
     /// What would come of [`Self::reserve`]; nothing is recorded.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn would_reserve(
-        &self,
-        sponsorship: &NewSponsorship,
-        limits: &Limits,
-        ended_before: u64,
-    ) -> Result<Reserved, StoreError>;
+    async fn would_reserve(&self, sponsorship: &NewSponsorship, limits: &Limits) -> Result<Reserved, StoreError>;
 
-    /// The principal's sponsorship of an intent that is reserved, signed or settled, and whose window is not over.
+    /// The principal's sponsorship of an intent: an open one, whether its window is over or not, since it is open for as
+    /// long as it may be mined; or one that is settled, and whose window was not over then.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -65,7 +55,7 @@ pub trait Store: Send + Sync {
     /// [`StoreError`].
     async fn begin_signing(&self, id: &SponsorshipId, most: u32) -> Result<bool, StoreError>;
 
-    /// Moves the window of a signed sponsorship to those terms and counts one more signing. What was signed before is no
+    /// Moves the window of an open sponsorship to those terms and counts one more signing. What was signed before is no
     /// answer any more, but is still settled if it is mined. False when it was signed `most` times, or is gone.
     ///
     /// # Errors

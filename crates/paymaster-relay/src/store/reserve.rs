@@ -4,7 +4,7 @@
 use proto::IntentHash;
 use sqlx::SqliteConnection;
 
-use super::rows::{fixed, signed};
+use super::rows::fixed;
 use super::writer::Changes;
 use super::{NewSponsorship, Principal, Reserved, StoreError, counters};
 use crate::budget::Limits;
@@ -15,11 +15,6 @@ const INSERT: &str = "
         api_key, proven)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 'reserved', ?14, ?15, ?16)";
 
-/// A window that has ended no longer keeps its intent from being sponsored anew.
-const RELEASE_ENDED: &str = "
-    UPDATE sponsorships SET state = 'released'
-    WHERE intent_hash = ?1 AND principal = ?2 AND state IN ('reserved', 'signed') AND valid_until < ?3";
-
 const INTENT_OF_KEY: &str = "
     SELECT intent_hash FROM sponsorships WHERE principal = ?1 AND idempotency_key = ?2 AND state <> 'released'";
 
@@ -27,9 +22,7 @@ pub(super) async fn reserve(
     connection: &mut SqliteConnection,
     sponsorship: NewSponsorship,
     limits: Limits,
-    ended_before: u64,
 ) -> Result<Changes<Reserved>, StoreError> {
-    release_ended(connection, &sponsorship, ended_before).await?;
     match insert(connection, &sponsorship).await {
         Ok(()) => {}
         Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
@@ -57,21 +50,6 @@ pub(super) async fn intent_of_key<'c>(
         .await
         .map_err(StoreError::new)?;
     intent.map(|bytes| fixed(&bytes).map(IntentHash)).transpose()
-}
-
-async fn release_ended(
-    connection: &mut SqliteConnection,
-    sponsorship: &NewSponsorship,
-    ended_before: u64,
-) -> Result<(), StoreError> {
-    sqlx::query(RELEASE_ENDED)
-        .bind(&sponsorship.intent.0[..])
-        .bind(sponsorship.principal.to_string())
-        .bind(signed(ended_before)?)
-        .execute(connection)
-        .await
-        .map(drop)
-        .map_err(StoreError::new)
 }
 
 async fn insert(connection: &mut SqliteConnection, sponsorship: &NewSponsorship) -> Result<(), sqlx::Error> {

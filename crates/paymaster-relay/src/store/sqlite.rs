@@ -129,30 +129,18 @@ impl SqliteStore {
 
 #[async_trait]
 impl Store for SqliteStore {
-    async fn reserve(
-        &self,
-        sponsorship: &NewSponsorship,
-        limits: &Limits,
-        ended_before: u64,
-    ) -> Result<Reserved, StoreError> {
+    async fn reserve(&self, sponsorship: &NewSponsorship, limits: &Limits) -> Result<Reserved, StoreError> {
         let (sponsorship, limits) = (sponsorship.clone(), *limits);
-        self.writer
-            .write(move |connection| reserve::reserve(connection, sponsorship, limits, ended_before).boxed())
-            .await
+        self.writer.write(move |connection| reserve::reserve(connection, sponsorship, limits).boxed()).await
     }
 
-    async fn would_reserve(
-        &self,
-        sponsorship: &NewSponsorship,
-        limits: &Limits,
-        ended_before: u64,
-    ) -> Result<Reserved, StoreError> {
+    async fn would_reserve(&self, sponsorship: &NewSponsorship, limits: &Limits) -> Result<Reserved, StoreError> {
         let (sponsorship, limits) = (sponsorship.clone(), *limits);
         self.writer
             .write(move |connection| {
                 async move {
                     let (Changes::Kept(outcome) | Changes::Undone(outcome)) =
-                        reserve::reserve(connection, sponsorship, limits, ended_before).await?;
+                        reserve::reserve(connection, sponsorship, limits).await?;
                     Ok(Changes::Undone(outcome))
                 }
                 .boxed()
@@ -163,8 +151,8 @@ impl Store for SqliteStore {
     async fn find(&self, intent: &IntentHash, principal: &Principal, now: u64) -> Result<Option<Record>, StoreError> {
         let query = format!(
             "SELECT {COLUMNS} FROM sponsorships
-             WHERE intent_hash = ?1 AND principal = ?2 AND valid_until >= ?3
-                 AND state IN ('reserved', 'signed', 'settled')
+             WHERE intent_hash = ?1 AND principal = ?2
+                 AND (state IN ('reserved', 'signed') OR state = 'settled' AND valid_until >= ?3)
              ORDER BY created_at DESC, rowid DESC LIMIT 1"
         );
         let row = sqlx::query(AssertSqlSafe(query))
@@ -194,7 +182,7 @@ impl Store for SqliteStore {
     async fn renew(&self, id: &SponsorshipId, terms: &Terms, most: u32) -> Result<bool, StoreError> {
         let statement = sqlx::query(
             "UPDATE sponsorships SET signings = signings + 1, valid_after = ?3, valid_until = ?4
-             WHERE id = ?1 AND state = 'signed' AND signings < ?2 AND valid_until < ?4",
+             WHERE id = ?1 AND state IN ('reserved', 'signed') AND signings < ?2 AND valid_until < ?4",
         )
         .bind(id.as_str())
         .bind(most)

@@ -106,7 +106,7 @@ fn row(scope: &str, subject: &str, open: i64) -> Row {
 }
 
 async fn reserve(store: &SqliteStore, sponsorship: &NewSponsorship) {
-    let outcome = store.reserve(sponsorship, &limits(PLENTY), 0).await.unwrap();
+    let outcome = store.reserve(sponsorship, &limits(PLENTY)).await.unwrap();
     assert_eq!(outcome, Reserved::Recorded);
 }
 
@@ -174,13 +174,13 @@ async fn what_is_over_a_limit_or_recorded_already_leaves_no_trace() {
 
     let again = NewSponsorship { id: SponsorshipId::new(), ..first };
     let second = sponsorship(2, proven(), None);
-    assert_eq!(store.reserve(&again, &limits(PLENTY), 0).await.unwrap(), Reserved::AlreadyRecorded);
-    let outcome = store.reserve(&second, &limits(2 * COST - GWEI), 0).await.unwrap();
+    assert_eq!(store.reserve(&again, &limits(PLENTY)).await.unwrap(), Reserved::AlreadyRecorded);
+    let outcome = store.reserve(&second, &limits(2 * COST - GWEI)).await.unwrap();
     assert_eq!(outcome, Reserved::OverLimit(Excess::Deposit { reserved: gwei(COST) }));
     assert_eq!(counters(&store).await, before);
     assert_eq!(store.find(&second.intent, &second.principal, 0).await.unwrap(), None);
 
-    assert_eq!(store.reserve(&second, &limits(2 * COST), 0).await.unwrap(), Reserved::Recorded);
+    assert_eq!(store.reserve(&second, &limits(2 * COST)).await.unwrap(), Reserved::Recorded);
 }
 
 #[tokio::test]
@@ -295,7 +295,7 @@ async fn one_job_that_fails_takes_no_other_of_its_transaction_with_it() {
         tokio::task::yield_now().await;
         drop(holding);
     };
-    let (bad, good, ()) = tokio::join!(store.reserve(&beyond, &limits, 0), store.reserve(&good, &limits, 0), release);
+    let (bad, good, ()) = tokio::join!(store.reserve(&beyond, &limits), store.reserve(&good, &limits), release);
     assert!(bad.is_err(), "{bad:?}");
     assert_eq!(good.unwrap(), Reserved::Recorded);
     assert_eq!(counters(&store).await.len(), 2);
@@ -309,7 +309,7 @@ async fn a_connection_whose_transaction_failed_is_replaced() {
     // A transaction that somebody left open: BEGIN fails on it, for as long as the connection is used.
     sqlx::raw_sql("BEGIN").execute(&store.pool()).await.unwrap();
     let second = sponsorship(2, proven(), None);
-    store.reserve(&second, &limits(PLENTY), 0).await.unwrap_err();
+    store.reserve(&second, &limits(PLENTY)).await.unwrap_err();
     reserve(&store, &second).await;
     assert_eq!(store.reserved(&deployment()).await.unwrap(), gwei(2 * COST));
 }

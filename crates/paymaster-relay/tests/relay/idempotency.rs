@@ -160,10 +160,54 @@ async fn one_sponsorship_is_signed_as_often_as_the_settings_say_and_no_more() {
     refusal.assert_is(-32501, "signing_limit_reached", true);
     assert_eq!(world.sponsorships(), 6);
 
-    // Its window over, the same request is a new one.
+    // By the host's clock its window is over, but on an idle chain what was signed may be mined yet.
     world.tee.loses_answers.store(false, Ordering::SeqCst);
     world.clock.advance(601);
+    let refusal = world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, passkey])).await.unwrap_err();
+    refusal.assert_is(-32501, "signing_limit_reached", true);
+
+    // A final block is past it: the same request is a new one.
+    world.anvil.increase_time(3000).await.unwrap();
+    world.anvil.mine(20).await.unwrap();
+    assert_eq!(world.relay.release_expired().await.unwrap(), 2);
     world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, passkey])).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_may_still_be_mined_stays_reserved_when_a_later_approval_of_it_is_refused() {
+    let world = World::new(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    world.sponsor(&mut dapp, &op).await.unwrap();
+    let reserved = world.reserved_rows().await;
+
+    // Only the host's clock says that the window is over. The relay takes this gesture, and the TEE does not.
+    world.clock.advance(700);
+    dapp.passkey.behaviour.origin = "https://evil.example".to_owned();
+    let elsewhere = world.approval(&mut dapp, &op).await;
+    let refusal = world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, elsewhere])).await.unwrap_err();
+    assert_eq!(refusal.reason(), "origin_not_allowed");
+    assert_eq!(world.reserved_rows().await, reserved);
+}
+
+#[tokio::test]
+async fn what_had_no_answer_is_signed_for_a_window_that_is_long_enough() {
+    let world = World::new(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let params = json!([op, ACCOUNT, world.approval(&mut dapp, &op).await]);
+    world.intent(&dapp, &op).await;
+    world.tee.loses_answers.store(true, Ordering::SeqCst);
+    let refusal = world.client.call("pm_sponsor_with_tee", params.clone()).await.unwrap_err();
+    refusal.assert_is(-32603, "kms_unavailable", true);
+    let reserved = world.reserved_rows().await;
+
+    world.tee.loses_answers.store(false, Ordering::SeqCst);
+    world.clock.advance(590);
+    let answer = world.client.call("pm_sponsor_with_tee", params).await.unwrap();
+    let (until, signed_at) = (answer["validUntil"].as_u64(), answer["verificationProof"]["timestamp"].as_u64());
+    assert_eq!(until.unwrap() - signed_at.unwrap(), 600);
+    assert_eq!((reserved.len(), world.reserved_rows().await), (1, reserved));
 }
 
 #[tokio::test]
