@@ -98,6 +98,10 @@ impl HttpKms {
             let index = (first + offset) % self.gateways.len();
             let gateway = &self.gateways[index];
             match self.attempt(gateway, &call).await {
+                Ok(Err(refusal)) if in_doubt => {
+                    // Another gateway may have had it signed, whatever this one says.
+                    why.push(of(&gateway.url, &refusal.to_string()));
+                }
                 Ok(answer) => {
                     self.preferred.store(index, Ordering::Relaxed);
                     let unreadable = |_| unavailable(of(&gateway.url, UNREADABLE));

@@ -27,6 +27,9 @@ impl Relay {
     pub(super) async fn preview(&self, preview: Preview<'_>) -> Result<Terms, RelayError> {
         let Preview { draft, principal, idempotency_key, gas } = preview;
         let is_proven = principal.is_proven();
+        if is_proven {
+            self.refusals.check(&draft.account_id, self.now())?;
+        }
         let intent = draft.intent();
         self.check_idempotency_key(&principal, idempotency_key, &intent).await?;
         let known = self.store.find(&intent, &principal, self.now()).await?;
