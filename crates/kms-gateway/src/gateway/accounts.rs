@@ -15,6 +15,9 @@ use crate::ceremony::{NewUser, Verified, VerifiedRegistration};
 use crate::store::{AccountEntry, Action, Creation, FoundCreation, Unfinished};
 use crate::tee::TeeError;
 
+/// How long a question about an unknown account waits for those before it.
+const STRANGERS_PATIENCE: Duration = Duration::from_secs(1);
+
 /// An account as `create_account` answers it.
 #[derive(Clone, Debug)]
 pub struct CreatedAccount {
@@ -129,10 +132,10 @@ impl Gateway {
 }
 
 impl Inner {
-    /// Waits for it as long as for the TEE.
+    /// Waits for it less long than a relay waits for its answer: a queue of strangers must not look like a gateway that
+    /// hangs.
     async fn strangers_turn(&self) -> Result<OwnedSemaphorePermit, GatewayError> {
-        let timeout = Duration::from_secs(self.settings.tee_timeout_seconds);
-        let turn = tokio::time::timeout(timeout, Arc::clone(&self.strangers).acquire_owned()).await;
+        let turn = tokio::time::timeout(STRANGERS_PATIENCE, Arc::clone(&self.strangers).acquire_owned()).await;
         turn.map_err(|_| GatewayError::TeeBusy)?.map_err(|_| GatewayError::Internal)
     }
 

@@ -46,6 +46,10 @@ pub(super) async fn read(chain: &RpcChain, deployment: &Deployment, op: &UserOpe
     key.copy_from_slice(&op.nonce.0[..24]);
     let get_nonce = getNonceCall { sender: eth(op.sender), key: U192::from_be_bytes(key) };
 
+    let _place = match &op.init {
+        Init::Factory { data, .. } if !data.is_empty() => Some(chain.simulation().await?),
+        Init::Factory { .. } | Init::Deployed | Init::Eip7702 { .. } => None,
+    };
     let mut batch = BatchRequest::new(chain.provider.client());
     let unsendable = |error: RpcError<TransportErrorKind>| describe(&error);
     let header = batch.add_call("eth_getBlockByNumber", &(LATEST, false)).map_err(unsendable)?;

@@ -11,6 +11,7 @@ use alloy_sol_types::{SolCall, SolEvent, sol};
 use async_trait::async_trait;
 use breaker::Breaker;
 use proto::{Address, UserOpHash, UserOperation, Wei};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
@@ -35,6 +36,8 @@ sol! {
     );
 }
 
+/// Factories that the node runs for us at once.
+const MOST_SIMULATIONS: usize = 8;
 const NO_ANSWER: &str = "the node did not answer in time";
 const UNREACHABLE: &str = "the node cannot be reached";
 
@@ -45,6 +48,8 @@ pub struct RpcChain {
     pub(super) provider: RootProvider,
     patience: Duration,
     breaker: Arc<Breaker>,
+    /// Places for questions that run a factory.
+    simulations: Arc<Semaphore>,
 }
 
 impl RpcChain {
@@ -60,7 +65,19 @@ impl RpcChain {
             let provider = probed.clone();
             async move { why_unanswered(&timeout(patience, provider.get_chain_id()).await).is_none() }
         });
-        Ok(Self { provider, patience, breaker })
+        Ok(Self { provider, patience, breaker, simulations: Arc::new(Semaphore::new(MOST_SIMULATIONS)) })
+    }
+
+    /// Leave to run a factory, which is a stranger's code. However many ask, the node runs a few at once and has time for
+    /// what needs none.
+    ///
+    /// # Errors
+    /// [`ChainError`] when there is no place in time. Says nothing about the node.
+    pub(super) async fn simulation(&self) -> Result<SemaphorePermit<'_>, ChainError> {
+        match timeout(self.patience, self.simulations.acquire()).await {
+            Ok(Ok(place)) => Ok(place),
+            _ => Err(ChainError::node("too many factories are being run")),
+        }
     }
 
     /// Seconds between the proposal of a signer and its activation, which the paymaster contract asks for.
