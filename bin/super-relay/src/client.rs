@@ -79,7 +79,7 @@ fn client() -> Result<Client, Error> {
     Client::builder().timeout(PATIENCE).redirect(Policy::none()).build().map_err(failed)
 }
 
-/// The JSON of an answer that is none of an error.
+/// The JSON of a successful answer.
 async fn ask(what: &str, request: RequestBuilder) -> Result<Value, Error> {
     let mut response = request.send().await.map_err(|error| not_asked(&error))?;
     let status = response.status();

@@ -35,7 +35,7 @@ pub(crate) struct ApiKeys(HashMap<ApiKeyHash, String>);
 
 impl ApiKeys {
     /// # Errors
-    /// A hash that is none, a label or key that is there twice.
+    /// An invalid hash, or a duplicate label or key.
     pub(crate) fn new(settings: &[ApiKeySettings]) -> Result<Self, InvalidSettings> {
         let mut labels = HashMap::new();
         for ApiKeySettings { label, hash } in settings {
