@@ -148,7 +148,7 @@ async fn a_check_refuses_in_the_same_words_what_a_start_refuses() {
         (|all| all["kms"]["tee_queue_length"] = 0.into(), &["kms.tee_queue_length"]),
         (|all| all["kms"]["tee_timeout_seconds"] = 0.into(), &["kms.tee_timeout_seconds"]),
         (|all| all["kms"]["tee_stuck_after_ms"] = 0.into(), &["kms.tee_stuck_after_ms", "above 0"]),
-        (|all| all["kms"]["tee_stuck_after_ms"] = 10_000.into(), &["kms.tee_stuck_after_ms", "tee_timeout_seconds"]),
+        (|all| all["kms"]["tee_stuck_after_ms"] = 30_000.into(), &["kms.tee_stuck_after_ms", "tee_timeout_seconds"]),
         (|all| all["kms"]["tee_hung_after_seconds"] = 2.into(), &["kms.tee_hung_after_seconds"]),
         (|all| all["kms"]["attestation_interval_ms"] = 0.into(), &["kms.attestation_interval_ms"]),
         (|all| all["kms"]["max_registrations"] = 0.into(), &["kms.max_registrations"]),

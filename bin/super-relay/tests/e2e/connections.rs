@@ -6,9 +6,9 @@ use devkit::EntryPointVersion::V07;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::{Duration, sleep};
+use tokio::time::{Duration, sleep, timeout};
 
-use crate::support::{Kms, Process, Rpc, Setup, TeeAccount, World, within_seconds, write_configuration};
+use crate::support::{Kms, PATIENCE, Process, Rpc, Setup, TeeAccount, World, write_configuration};
 
 /// A body of this request never ends.
 const SLOW_BODY: &[u8] =
@@ -38,14 +38,11 @@ async fn all_ports_answer(process: &Process) {
     }
 }
 
-async fn ended(stream: &mut TcpStream) -> bool {
+/// Reads until it is hung up on.
+async fn ended(mut stream: TcpStream) {
     let mut buffer = [0; 1024];
-    loop {
-        match stream.read(&mut buffer).await {
-            Ok(1..) => {}
-            Ok(0) | Err(_) => return true,
-        }
-    }
+    let reading = async { while let Ok(1..) = stream.read(&mut buffer).await {} };
+    timeout(PATIENCE, reading).await.expect("the connection stays open");
 }
 
 #[tokio::test]
@@ -93,22 +90,22 @@ async fn eleven_hundred_bodies_at_a_byte_per_second_lock_nobody_out() {
     account.sponsored(&world, &operation).await.unwrap();
 }
 
-fn hasty(configuration: &mut Value) {
-    configuration["connections"] = json!({ "header_seconds": 1, "body_seconds": 1, "idle_seconds": 2 });
-}
-
 #[tokio::test]
 async fn every_port_hangs_up_on_who_sends_no_request() {
-    let world = Setup::of(V07).configure(hasty).start().await;
+    let hasty =
+        |configuration: &mut Value| configuration["connections"] = json!({ "header_seconds": 1, "idle_seconds": 2 });
+    // Nobody else uses a node whose clients have to be so quick.
+    let ground = Setup::of(V07).configure(hasty).prepare().await;
+    let file = ground.data.path().join("hasty.toml");
+    write_configuration(&ground.configuration, &file);
+    let node = Process::start("node", &file).await;
     for port in ["rpc", "kms", "ops"] {
         for sent in [&b""[..], b"GET / HTTP/1.1\r\nhost:"] {
-            let mut stream = connections(world.node.address(port), 1, sent).await.remove(0);
-            within_seconds(30, async || ended(&mut stream).await.then_some(())).await;
+            ended(connections(node.address(port), 1, sent).await.remove(0)).await;
         }
     }
     // A slow handshake of a WebSocket is a slow header.
-    let mut handshake = connections(world.node.address("rpc"), 1, &UPGRADE[..100]).await.remove(0);
-    within_seconds(30, async || ended(&mut handshake).await.then_some(())).await;
+    ended(connections(node.address("rpc"), 1, &UPGRADE[..100]).await.remove(0)).await;
 }
 
 #[tokio::test]
@@ -136,12 +133,13 @@ async fn slow_body(world: &World, port: &str, path: &str) -> String {
 
 #[tokio::test]
 async fn a_web_socket_that_leaves_pings_unanswered_is_closed() {
-    let world = Setup::of(V07).configure(hasty).start().await;
+    let silent = |configuration: &mut Value| configuration["connections"] = json!({ "idle_seconds": 2 });
+    let world = Setup::of(V07).configure(silent).start().await;
     let mut socket = connections(world.node.address("rpc"), 1, UPGRADE).await.remove(0);
     let mut answer = [0; 12];
     socket.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"HTTP/1.1 101");
-    within_seconds(30, async || ended(&mut socket).await.then_some(())).await;
+    ended(socket).await;
 }
 
 #[tokio::test]

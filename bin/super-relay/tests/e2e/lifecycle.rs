@@ -1,40 +1,9 @@
 //! A process from start to stop: what operators see, and how it ends.
 
-use std::time::Duration;
-
 use devkit::EntryPointVersion::V07;
 use serde_json::json;
-use tokio::time::sleep;
 
-use crate::support::{
-    Process, Setup, Signal, TeeAccount, World, freeze, increment, thaw, within_seconds, write_configuration,
-};
-
-/// Longer than the way of a request to the relay, shorter than its patience with the chain.
-const A_MOMENT: Duration = Duration::from_millis(300);
-
-#[tokio::test]
-async fn told_to_stop_the_node_finishes_the_request_in_flight_and_exits_with_zero() {
-    let mut world = World::start(V07).await;
-    let mut account = TeeAccount::create(&world).await;
-    let operation = account.operation(&world).await;
-    let assertion = account.approve(&world, &operation).await;
-    let rpc = world.rpc();
-    let params = json!([operation, account.id, assertion]);
-
-    // The request waits for the chain while the node is told to stop.
-    freeze(world.anvil.process_id()).await;
-    let in_flight = tokio::spawn(async move { rpc.call("pm_sponsor_with_tee", params).await });
-    sleep(A_MOMENT).await;
-    world.node.signal(Signal::TERM);
-    sleep(A_MOMENT).await;
-    assert!(!in_flight.is_finished());
-    thaw(world.anvil.process_id());
-
-    let answer = in_flight.await.unwrap().unwrap();
-    assert!(world.node.ended().await.success());
-    assert!(world.entry_point().handle_ops(&answer["userOperation"]).await.unwrap().success);
-}
+use crate::support::{Process, Setup, Signal, TeeAccount, World, eventually, increment, write_configuration};
 
 #[tokio::test]
 async fn an_idle_node_stops_at_once_on_either_signal() {
@@ -86,7 +55,7 @@ async fn requests_and_reservations_are_counted() {
         "{text}"
     );
     // 770 000 gas at 4 gwei, once.
-    within_seconds(15, async || {
+    eventually(async || {
         let (_, text) = world.ops("/metrics").await;
         let gauge = text.lines().find(|line| line.starts_with("relay_reserved_gwei{"))?.to_owned();
         gauge.ends_with(" 3080000").then_some(())
@@ -125,7 +94,7 @@ async fn what_was_sponsored_is_logged_once_with_account_policy_cost_and_hash() {
             lines.into_iter().filter(|line| line.contains(&format!(r#""user_op_hash":"{hash}""#))).collect();
         (!about.is_empty()).then_some(about)
     };
-    let about = within_seconds(10, logged).await;
+    let about = eventually(logged).await;
     assert_eq!(about.len(), 1, "{about:?}");
     let line: serde_json::Value = serde_json::from_str(&about[0]).unwrap();
     let fields = &line["fields"];

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::support::{Process, within_seconds, write_configuration};
+use crate::support::{Process, eventually, write_configuration};
 
 #[tokio::test]
 async fn a_session_that_does_not_open_is_seen_in_log_and_probes_and_one_that_opens_late_is_served() {
@@ -17,7 +17,7 @@ async fn a_session_that_does_not_open_is_seen_in_log_and_probes_and_one_that_ope
     let configuration = json!({
         "listen": { "kms": "127.0.0.1:0", "ops": "127.0.0.1:0" },
         "log": { "format": "json" },
-        "kms": { "data_dir": folder.path(), "tee_stuck_after_ms": 500, "tee_hung_after_seconds": 4 },
+        "kms": { "data_dir": folder.path(), "tee_stuck_after_ms": 500, "tee_hung_after_seconds": 20 },
     });
     write_configuration(&configuration, &file);
     let process = Process::begin("kms", &file).await;
@@ -26,19 +26,18 @@ async fn a_session_that_does_not_open_is_seen_in_log_and_probes_and_one_that_ope
         (answer.status().as_u16(), answer.text().await.unwrap())
     };
 
-    within_seconds(3, async || ask("/readyz").await.1.contains("the TEE's session is being opened").then_some(()))
-        .await;
+    eventually(async || ask("/readyz").await.1.contains("the TEE's session is being opened").then_some(())).await;
     assert_eq!(ask("/readyz").await.0, 503);
     assert_eq!(ask("/livez").await.0, 200);
     let said = || process.log().join("\n").contains("the TEE session is still being opened");
-    within_seconds(3, async || said().then_some(())).await;
-    let reason = within_seconds(15, async || Some(ask("/livez").await).filter(|answer| answer.0 == 503)).await.1;
+    eventually(async || said().then_some(())).await;
+    let reason = eventually(async || Some(ask("/livez").await).filter(|answer| answer.0 == 503)).await.1;
     assert!(reason.contains("the TEE's session is being opened"), "{reason}");
 
     let mut bytes = [0x17; 33];
     bytes[32] = 0;
     std::fs::OpenOptions::new().write(true).open(&key).unwrap().write_all(&bytes).unwrap();
-    within_seconds(15, async || (ask("/readyz").await.0 == 200).then_some(())).await;
+    eventually(async || (ask("/readyz").await.0 == 200).then_some(())).await;
     assert_eq!(ask("/livez").await.0, 200);
     let log = process.log();
     let opened: Vec<_> = log.iter().filter(|line| line.contains("a TEE session is open")).collect();

@@ -1,26 +1,37 @@
 //! What a node says of its chain while something is wrong with it: what, once, and when it is over.
 
-use std::time::Duration;
-
 use devkit::EntryPointVersion::V07;
 use devkit::{Anvil, AnvilOptions, Tools};
 use serde_json::Value;
-use tokio::time::sleep;
 
 use crate::support::{
-    Process, Setup, TeeAccount, World, freeze, problem, project, thaw, within_seconds, write_configuration,
+    Process, Setup, TeeAccount, World, eventually, freeze, problem, project, thaw, write_configuration,
 };
 
-/// Longer than two sweeps, which come every five seconds.
-const TWO_SWEEPS: Duration = Duration::from_secs(12);
-
 fn impatient(configuration: &mut Value) {
-    configuration["relay"]["chain"]["timeout_seconds"] = 1.into();
+    configuration["relay"]["chain"]["timeout_seconds"] = 5.into();
     configuration["relay"]["settlement_interval_seconds"] = 1.into();
 }
 
 fn lines(process: &Process, word: &str) -> usize {
     process.log().iter().filter(|line| line.contains(word)).count()
+}
+
+async fn said(process: &Process, word: &str) {
+    eventually(async || (lines(process, word) > 0).then_some(())).await;
+}
+
+/// Waits for as many sweeps as it takes to see that one of them has ended: each begins with the age of the key.
+async fn two_sweeps(process: &Process) {
+    for _ in 0..3 {
+        let before = key_age(process).await;
+        eventually(async || (key_age(process).await != before).then_some(())).await;
+    }
+}
+
+async fn key_age(process: &Process) -> String {
+    let metrics = reqwest::get(format!("{}/metrics", process.url("ops"))).await.unwrap().text().await.unwrap();
+    metrics.lines().find(|line| line.starts_with("relay_key_age_seconds ")).unwrap().to_owned()
 }
 
 #[tokio::test]
@@ -41,8 +52,10 @@ async fn a_node_over_a_chain_without_its_contracts_names_what_is_missing_once() 
     assert!(answer.to_lowercase().contains(&missing), "{answer}");
     let log = process.log().join("\n").to_lowercase();
     assert!(log.contains(&format!("ready, but no sponsorship could succeed now: chain: {missing}")), "{log}");
-    sleep(TWO_SWEEPS).await;
-    let complaints: Vec<_> = process.log().into_iter().filter(|line| line.contains("the sweep is failing")).collect();
+    let failing = "the sweep is failing";
+    said(&process, failing).await;
+    two_sweeps(&process).await;
+    let complaints: Vec<_> = process.log().into_iter().filter(|line| line.contains(failing)).collect();
     assert_eq!(complaints.len(), 1, "{complaints:?}");
     assert!(complaints[0].to_lowercase().contains(&format!("the contract at {entry_point} ")), "{complaints:?}");
 }
@@ -51,14 +64,15 @@ async fn a_node_over_a_chain_without_its_contracts_names_what_is_missing_once() 
 async fn an_outage_of_the_chain_is_logged_when_it_begins_and_when_it_is_over() {
     let world = Setup::of(V07).configure(impatient).start().await;
     freeze(world.anvil.process_id()).await;
-    sleep(TWO_SWEEPS).await;
     let (begun, over) = ("the chain does not answer: the node did not answer in time", "the chain answers again after");
+    said(&world.node, begun).await;
+    two_sweeps(&world.node).await;
     assert_eq!((lines(&world.node, begun), lines(&world.node, over)), (1, 0));
 
     thaw(world.anvil.process_id());
 
-    within_seconds(30, async || (lines(&world.node, over) == 1).then_some(())).await;
-    sleep(TWO_SWEEPS).await;
+    said(&world.node, over).await;
+    two_sweeps(&world.node).await;
     assert_eq!(lines(&world.node, begun), 1);
     assert_eq!(lines(&world.node, "is failing"), 0, "the chain's outage is not told of again by those who need it");
 }
@@ -69,6 +83,9 @@ async fn an_operation_that_is_not_in_the_books_is_told_of_once() {
     let mut account = TeeAccount::create(&world).await;
     let operation = account.operation(&world).await;
     let answer = account.sponsored(&world, &operation).await.unwrap();
+    let mut another = TeeAccount::create(&world).await;
+    let operation = another.operation(&world).await;
+    let later = another.sponsored(&world, &operation).await.unwrap();
     world.node.kill().await;
     for file in ["relay.sqlite", "relay.sqlite-wal", "relay.sqlite-shm"] {
         // The last two are there as SQLite likes.
@@ -78,8 +95,9 @@ async fn an_operation_that_is_not_in_the_books_is_told_of_once() {
     assert!(world.entry_point().handle_ops(&answer["userOperation"]).await.unwrap().success);
 
     let stranger = "not in our books";
-    within_seconds(10, async || (lines(&world.node, stranger) > 0).then_some(())).await;
-    sleep(Duration::from_secs(3)).await;
-
-    assert_eq!(lines(&world.node, stranger), 1);
+    said(&world.node, stranger).await;
+    // Where the later one is found, the block of the first was read again.
+    assert!(world.entry_point().handle_ops(&later["userOperation"]).await.unwrap().success);
+    said(&world.node, later["userOpHash"].as_str().unwrap()).await;
+    assert_eq!(lines(&world.node, stranger), 2);
 }

@@ -4,7 +4,7 @@ use devkit::EntryPointVersion;
 use devkit::EntryPointVersion::V07;
 use serde_json::{Value, json};
 
-use crate::support::{Setup, Signal, TeeAccount, World, freeze, thaw, within_seconds};
+use crate::support::{Setup, Signal, TeeAccount, World, eventually, freeze, thaw};
 
 on_every_version! { a_node_has_operations_sponsored_by_a_kms_in_another_process }
 
@@ -45,7 +45,7 @@ async fn while_the_kms_is_down_requests_are_refused_as_retryable_and_pass_when_i
     assert_eq!(world.ops("/readyz").await.0, 200);
 
     world.restart_kms().await;
-    let answer = within_seconds(15, async || world.rpc().call("pm_sponsor_with_tee", request.clone()).await.ok()).await;
+    let answer = eventually(async || world.rpc().call("pm_sponsor_with_tee", request.clone()).await.ok()).await;
     assert!(world.entry_point().handle_ops(&answer["userOperation"]).await.unwrap().success);
 }
 
@@ -67,7 +67,7 @@ async fn a_node_starts_without_its_kms_and_says_so_until_it_is_there() {
     refusal.is_retryable(-32603, "kms_unavailable");
 
     world.restart_kms().await;
-    within_seconds(30, async || world.problem("kms").await.is_none().then_some(())).await;
+    eventually(async || world.problem("kms").await.is_none().then_some(())).await;
     assert!(world.rpc().call("pm_sponsor_with_tee", request).await.is_ok());
 }
 
@@ -88,7 +88,7 @@ async fn the_key_is_rotated_at_a_remote_kms_too() {
 
     world.node.signal(Signal::HUP);
 
-    within_seconds(10, async || (world.kms().relay_signers().await != before).then_some(())).await;
+    eventually(async || (world.kms().relay_signers().await != before).then_some(())).await;
     let request = request(&world).await;
     assert!(world.rpc().call("pm_sponsor_with_tee", request).await.is_ok());
 }
@@ -97,11 +97,14 @@ async fn the_key_is_rotated_at_a_remote_kms_too() {
 async fn a_request_the_kms_hangs_on_is_signed_once_it_goes_on() {
     let world = Setup::of(V07).start_apart().await;
     let request = request(&world).await;
+    // Then the relay knows the account: the next request needs the KMS for its signatures alone.
+    world.rpc().call("pm_getSponsorshipIntent", json!([request[0], request[1]])).await.unwrap();
     let kms = world.kms_process_id();
     freeze(kms).await;
     let rpc = world.rpc();
     let waiting = tokio::spawn(async move { rpc.call("pm_sponsor_with_tee", request).await });
-    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    let approved = r#"relay_stage_seconds_count{stage="approve"} 1"#;
+    eventually(async || world.ops("/metrics").await.1.contains(approved).then_some(())).await;
     assert!(!waiting.is_finished());
 
     thaw(kms);

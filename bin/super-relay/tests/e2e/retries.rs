@@ -6,7 +6,7 @@ use devkit::EntryPointVersion::V07;
 use devkit::passkey::ExtraKey;
 use serde_json::{Value, json};
 
-use crate::support::{Refusal, Rpc, Setup, TeeAccount, World, refused_on_chain, within_seconds};
+use crate::support::{Refusal, Rpc, Setup, TeeAccount, World, eventually, now, refused_on_chain};
 
 /// Wei. Covers the worst case of one operation of these tests and not of two.
 const ONE_OPERATION: u128 = 5_000_000_000_000_000;
@@ -135,20 +135,21 @@ async fn an_operation_that_was_mined_is_no_longer_reserved() {
 
     let mut other = TeeAccount::create(&world).await;
     let operation = other.operation(&world).await;
-    within_seconds(15, async || other.sponsored(&world, &operation).await.ok()).await;
+    eventually(async || other.sponsored(&world, &operation).await.ok()).await;
 }
 
 #[tokio::test]
 async fn a_window_that_has_passed_is_refused_by_the_chain_and_asked_for_anew_the_request_gets_another() {
     let brief = |configuration: &mut Value| {
-        configuration["relay"]["validity_seconds"] = 2.into();
-        configuration["relay"]["min_validity_seconds"] = 1.into();
+        configuration["relay"]["validity_seconds"] = 15.into();
+        configuration["relay"]["min_validity_seconds"] = 5.into();
         configuration["relay"]["chain"]["block_seconds"] = 0.into();
     };
     let world = Setup::of(V07).deposit(ONE_OPERATION).configure(brief).start().await;
     let (_account, request) = request(&world).await;
     let first = send(&world, &request).await.unwrap();
-    tokio::time::sleep(Duration::from_secs(4)).await;
+    let until = first["validUntil"].as_u64().unwrap();
+    eventually(async || (now() > until).then_some(())).await;
 
     let too_late = world.entry_point().handle_ops(&first["userOperation"]).await;
     let second = send(&world, &request).await.unwrap();

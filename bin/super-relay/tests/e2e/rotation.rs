@@ -2,7 +2,7 @@
 
 use devkit::EntryPointVersion::V07;
 
-use crate::support::{Approval, Key, Signal, TeeAccount, World, increment, within_seconds};
+use crate::support::{Approval, Key, Signal, TeeAccount, World, eventually, increment};
 
 #[tokio::test]
 async fn on_sighup_a_new_key_takes_over_and_the_old_one_is_turned_away() {
@@ -48,10 +48,9 @@ async fn no_request_fails_while_keys_are_rotated() {
 }
 
 async fn rotated(world: &World, old: &Key) -> Key {
-    within_seconds(10, async || (world.kms().relay_signers().await != [text(old)]).then_some(())).await;
+    eventually(async || (world.kms().relay_signers().await != [text(old)]).then_some(())).await;
     // The key's file follows the KMS's word.
-    within_seconds(10, async || Some(Key::from_bytes(&world.relay_key())).filter(|key| key.address() != old.address()))
-        .await
+    eventually(async || Some(Key::from_bytes(&world.relay_key())).filter(|key| key.address() != old.address())).await
 }
 
 fn text(key: &Key) -> String {

@@ -4,7 +4,7 @@
 use devkit::EntryPointVersion::V07;
 use serde_json::{Value, json};
 
-use crate::support::{Ground, Process, Setup, World, freeze, problem, thaw, within_seconds, write_configuration};
+use crate::support::{Ground, Process, Setup, World, eventually, freeze, problem, thaw, write_configuration};
 
 fn impatient(configuration: &mut Value) {
     configuration["relay"]["chain"]["timeout_seconds"] = 1.into();
@@ -118,5 +118,5 @@ async fn a_chain_that_hangs_keeps_the_replica_ready_and_is_named_until_it_answer
     }
 
     thaw(world.anvil.process_id());
-    within_seconds(30, async || (world.ops("/status").await.0 == 200).then_some(())).await;
+    eventually(async || (world.ops("/status").await.0 == 200).then_some(())).await;
 }

@@ -5,10 +5,12 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::support::{Setup, Signal, TeeAccount, World, within_seconds};
+use crate::support::{Setup, Signal, TeeAccount, World, eventually};
 
 /// No test waits for its end.
 const LONG: u64 = 3600;
+/// Bytes of a body that does not come.
+const NEVER_WHOLE: usize = 10_000;
 
 fn draining(seconds: u64, finish: u64) -> impl FnOnce(&mut Value) {
     move |configuration| {
@@ -26,7 +28,7 @@ async fn after_sigterm_it_is_not_ready_at_once_and_takes_requests_until_it_has_d
     let mut world = Setup::of(V07).configure(draining(LONG, 20)).start().await;
     world.node.signal(Signal::TERM);
 
-    within_seconds(30, async || (world.ops("/readyz").await.0 == 503).then_some(())).await;
+    eventually(async || (world.ops("/readyz").await.0 == 503).then_some(())).await;
     assert!(world.ops("/readyz").await.1.contains("it is stopping"));
     assert_eq!(world.problem("process").await.as_deref(), Some("it is stopping"));
     assert_eq!(world.ops("/livez").await.0, 200);
@@ -57,16 +59,47 @@ async fn an_interrupt_of_a_person_does_not_wait_for_a_load_balancer() {
     assert!(world.node.ended().await.success());
 }
 
-/// A request in flight: its body is being read, as the server has said, and never ends.
-async fn in_flight(world: &World) -> TcpStream {
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// A request in flight: its body of so many bytes is being read, as the server has said, and has not begun.
+async fn in_flight(world: &World, length: usize) -> TcpStream {
     let mut stream = TcpStream::connect(world.node.address("rpc")).await.unwrap();
-    let head = "POST / HTTP/1.1\r\nhost: relay\r\ncontent-type: application/json\r\ncontent-length: 10000\r\n\
-                expect: 100-continue\r\n\r\n";
+    let head = format!(
+        "POST / HTTP/1.1\r\nhost: relay\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\
+         expect: 100-continue\r\n\r\n"
+    );
     stream.write_all(head.as_bytes()).await.unwrap();
-    let mut answer = [0; 12];
+    let mut answer = [0; CONTINUE.len()];
     stream.read_exact(&mut answer).await.unwrap();
-    assert_eq!(&answer, b"HTTP/1.1 100");
+    assert_eq!(answer, CONTINUE);
     stream
+}
+
+/// Told to stop, it says that it lets requests in flight finish.
+async fn finishing(world: &World) {
+    let said = || world.node.log().join("\n").contains("stopping: requests in flight finish");
+    eventually(async || said().then_some(())).await;
+}
+
+#[tokio::test]
+async fn told_to_stop_it_finishes_the_request_in_flight_and_exits_with_zero() {
+    let mut world = Setup::of(V07).configure(draining(0, LONG)).start().await;
+    let mut account = TeeAccount::create(&world).await;
+    let operation = account.operation(&world).await;
+    let params = json!([operation, account.id, account.approve(&world, &operation).await]);
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "pm_sponsor_with_tee", "params": params }).to_string();
+    let mut stream = in_flight(&world, body.len()).await;
+    world.node.signal(Signal::TERM);
+    finishing(&world).await;
+    stream.write_all(body.as_bytes()).await.unwrap();
+
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, answer) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    let answer: Value = serde_json::from_str(answer).unwrap();
+    assert!(world.node.ended().await.success());
+    assert!(world.entry_point().handle_ops(&answer["result"]["userOperation"]).await.unwrap().success);
 }
 
 /// Nobody is left to answer it.
@@ -80,7 +113,7 @@ async fn dropped(mut stream: TcpStream) {
 #[tokio::test]
 async fn requests_in_flight_are_dropped_after_their_time() {
     let mut world = Setup::of(V07).configure(draining(0, 1)).start().await;
-    let in_flight = in_flight(&world).await;
+    let in_flight = in_flight(&world, NEVER_WHOLE).await;
     world.node.signal(Signal::TERM);
     assert!(world.node.ended().await.success());
     dropped(in_flight).await;
@@ -91,10 +124,9 @@ async fn requests_in_flight_are_dropped_after_their_time() {
 #[tokio::test]
 async fn another_signal_drops_requests_in_flight() {
     let mut world = Setup::of(V07).configure(draining(0, LONG)).start().await;
-    let in_flight = in_flight(&world).await;
+    let in_flight = in_flight(&world, NEVER_WHOLE).await;
     world.node.signal(Signal::TERM);
-    let said = || world.node.log().join("\n").contains("stopping: requests in flight finish");
-    within_seconds(30, async || said().then_some(())).await;
+    finishing(&world).await;
     world.node.signal(Signal::TERM);
     assert!(world.node.ended().await.success());
     dropped(in_flight).await;

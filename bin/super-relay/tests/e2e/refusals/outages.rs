@@ -3,7 +3,7 @@
 use devkit::EntryPointVersion::V07;
 use serde_json::{Value, json};
 
-use crate::support::{Setup, Signal, TeeAccount, World, freeze, signal_process, thaw, within_seconds};
+use crate::support::{Setup, Signal, TeeAccount, World, eventually, freeze, signal_process, thaw};
 
 #[tokio::test]
 async fn while_the_chain_is_down_requests_are_refused_as_retryable_and_nothing_is_signed() {
@@ -38,6 +38,6 @@ async fn a_chain_that_hangs_is_refused_within_its_timeout_and_the_same_request_p
     refusal.is_retryable(-32603, "chain_unavailable");
     thaw(world.anvil.process_id());
     let passes = async || world.rpc().call("pm_sponsor_with_tee", params.clone()).await.ok();
-    let answer = within_seconds(30, passes).await;
+    let answer = eventually(passes).await;
     assert!(world.entry_point().handle_ops(&answer["userOperation"]).await.unwrap().success);
 }

@@ -34,7 +34,7 @@ impl Setup {
         let url = kms.process.url("kms");
         admit_tee(&ground.paymaster, &Kms::at(url.clone())).await;
 
-        remote_kms(&mut ground).push(url.into());
+        know_gateway(&mut ground.configuration["remote_kms"], url);
         let node = start_node(ground.data.path(), &ground.configuration).await;
         World::on(ground, node, Some(kms))
     }
@@ -89,12 +89,14 @@ async fn take_kms(ground: &mut Ground) -> Value {
     })
 }
 
-fn remote_kms(ground: &mut Ground) -> &mut Vec<Value> {
-    let urls = &mut ground.configuration["remote_kms"]["urls"];
-    if urls.is_null() {
-        *urls = json!([]);
+/// Adds it to those in `remote_kms`.
+fn know_gateway(remote_kms: &mut Value, url: String) {
+    let mut urls = remote_kms["urls"].as_array().cloned().unwrap_or_default();
+    urls.push(url.into());
+    remote_kms["urls"] = urls.into();
+    if remote_kms["timeout_seconds"].is_null() {
+        remote_kms["timeout_seconds"] = configuration::TIMEOUT.into();
     }
-    urls.as_array_mut().unwrap()
 }
 
 async fn start_kms(file: &Path, configuration: &Value) -> Process {

@@ -2,15 +2,13 @@
 
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use super::project;
+use super::{PATIENCE, project};
 
-const PATIENCE: Duration = Duration::from_secs(120);
 const LISTENING: &str = " listening on ";
 
 /// A running script of tests/clients; killed when dropped.

@@ -1,11 +1,9 @@
 //! Those who call the node: JSON-RPC to the relay, HTTP to the KMS. Every refusal must carry what the protocol promises.
 
-use std::time::Duration;
-
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+use super::PATIENCE;
 
 /// A no, with everything a client needs: a stable reason, whether the same request may pass later, and the request's id.
 #[derive(Clone, Debug)]

@@ -10,6 +10,9 @@ pub const RP_ID: &str = "localhost";
 pub const ORIGIN: &str = "http://localhost:5173";
 pub const PASSPHRASE: &str = "correct horse battery staple";
 
+/// Seconds in which every part answers, though every core is busy with other tests: what is slow is no outage.
+pub(super) const TIMEOUT: u64 = 30;
+
 /// A development node with the KMS in the same process; ports are picked by the system.
 pub fn node(anvil: &Anvil, deployment: &Deployment, paymaster: &Paymaster, data: &Path) -> Value {
     let (chain, entry_point) = (anvil.url(), &deployment.entry_point);
@@ -22,7 +25,7 @@ pub fn node(anvil: &Anvil, deployment: &Deployment, paymaster: &Paymaster, data:
         "relay": {
             "database": data.join("relay.sqlite"),
             "rp_id": RP_ID,
-            "chain": { "chain_id": 31337, "rpc_url": chain },
+            "chain": { "chain_id": 31337, "rpc_url": chain, "timeout_seconds": TIMEOUT },
             "relay_key": { "file": data.join("relay-key.json"), "passphrase_file": data.join("relay-key.passphrase") },
             "default_account": { "active": true },
             "deployments": [self::deployment(deployment, paymaster)],
@@ -35,7 +38,13 @@ pub fn node(anvil: &Anvil, deployment: &Deployment, paymaster: &Paymaster, data:
             "rp_id": RP_ID,
             "origins": [ORIGIN],
             "signature_scheme": scheme,
-            "factory": { "address": deployment.account_factory.address(), "rpc_url": chain },
+            "tee_timeout_seconds": TIMEOUT,
+            "tee_stuck_after_ms": 20_000,
+            "factory": {
+                "address": deployment.account_factory.address(),
+                "rpc_url": chain,
+                "timeout_seconds": TIMEOUT,
+            },
         },
         "bootstrap": { "admin_key_file": data.join("admin.key") },
     })

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -12,9 +11,8 @@ use tokio::process::{Child, ChildStderr, Command};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::PATIENCE;
 use super::signals::{Signal, signal_process};
-
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running `super-relay node` or `super-relay kms`; killed when dropped.
 pub struct Process {

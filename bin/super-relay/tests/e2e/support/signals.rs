@@ -5,7 +5,7 @@ use std::fs;
 pub use rustix::process::Signal;
 use rustix::process::{Pid, kill_process};
 
-use super::within_seconds;
+use super::eventually;
 
 pub fn signal_process(id: u32, signal: Signal) {
     let pid = Pid::from_raw(id.try_into().unwrap()).unwrap();
@@ -15,7 +15,7 @@ pub fn signal_process(id: u32, signal: Signal) {
 /// Stops a process where it stands, and waits until each of its threads does.
 pub async fn freeze(id: u32) {
     signal_process(id, Signal::STOP);
-    within_seconds(5, async || stands_still(id).then_some(())).await;
+    eventually(async || stands_still(id).then_some(())).await;
 }
 
 /// Lets it go on.

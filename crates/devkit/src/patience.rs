@@ -1,0 +1,34 @@
+//! Waiting in tests for what happens by itself.
+
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+
+/// No test waits that long unless it fails: every core may be busy with other tests.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// Asks until there is an answer.
+///
+/// # Panics
+/// When there is none within [`PATIENCE`].
+#[expect(clippy::expect_used, reason = "a test fails by panicking")]
+pub async fn eventually<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let asking = async {
+        loop {
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+            sleep(LOOK_EVERY).await;
+        }
+    };
+    timeout(PATIENCE, asking).await.expect("it has not happened")
+}
+
+/// Waits until the condition holds.
+///
+/// # Panics
+/// When it does not within [`PATIENCE`].
+pub async fn until(condition: impl AsyncFn() -> bool) {
+    eventually(async || condition().await.then_some(())).await;
+}
