@@ -17,6 +17,9 @@ pub use check::InvalidSettings;
 use crate::protection::RequiredProtection;
 use crate::transport::WorkerOptions;
 
+/// What is queued for the TEE when the process is told to end has that long.
+const LONGEST_CLOSING: Duration = Duration::from_secs(10);
+
 /// The KMS gateway.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -189,6 +192,7 @@ impl Settings {
         WorkerOptions {
             queue_length: self.tee_queue_length,
             stuck_after: Duration::from_millis(self.tee_stuck_after_ms),
+            longest_closing: LONGEST_CLOSING,
             batch_length: if self.tee == TeeKind::Optee { self.tee_batch_length } else { 1 },
             required_protection: self.required_protection,
         }

@@ -1,7 +1,6 @@
 //! Commands of the admin over HTTP.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use kms_gateway::Caller;
 use kms_gateway::bootstrap::{AdminKey, BootstrapError, Wanted, bootstrap};
@@ -16,7 +15,7 @@ use proto::signers::AuthorisedSigner;
 use proto::{Permissions, Signature, TeeId, Wei};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, CHAIN_ID, Gate, GatedTee, Kms, PAYMASTER, RelayKey, ceilings};
+use crate::support::{Answer, CHAIN_ID, Gate, GatedTee, Kms, PAYMASTER, RelayKey, ceilings, until};
 
 const UNSIGNED: Signature = Signature { r: [0; 32], s: [0; 32], v: 0 };
 
@@ -187,9 +186,7 @@ async fn forged_and_old_commands_are_refused_before_they_wait_cost_the_tee_a_cal
     let real = kms.revocation(&key).await;
     gate.shut();
     let under_way = tokio::spawn(kms.client.post(format!("{}/admin/revoke-signer", kms.url)).json(&real).send());
-    while kms.gateway.queue_stats().depth == 0 {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    until(async || kms.gateway.queue_stats().depth == 1).await;
     for _ in 0..20 {
         for (route, body, status, code) in &forged {
             kms.post(&format!("/admin/{route}"), body).await.refused(*status, code);

@@ -2,12 +2,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use kms_gateway::Settings;
 use sqlx::{AssertSqlSafe, Row};
 
-use crate::support::{Gate, GatedTee, Kms, OPTIONS, RelayKey, settings};
+use crate::support::{Gate, GatedTee, Kms, OPTIONS, RelayKey, settings, until};
 
 /// Action, decision, reason, counters.
 type AdminRow = (String, String, String, i64, i64);
@@ -49,7 +48,7 @@ async fn the_rows_of_admin_commands_say_for_which_counter_they_were_signed() {
 #[tokio::test]
 async fn a_command_without_an_answer_is_recorded_as_unknown_and_then_as_what_it_was() {
     let gate = Gate::default();
-    let settings = |folder: &Path| Settings { tee_timeout_seconds: 1, ..settings(folder) };
+    let settings = |folder: &Path| Settings { tee_timeout_seconds: 5, ..settings(folder) };
     let kms = Kms::over_tee_with(settings, Arc::new(GatedTee::with_options(OPTIONS, gate.clone()))).await;
     let body = kms.authorization(&RelayKey::random(), &["sponsor"]).await;
     gate.shut();
@@ -100,9 +99,7 @@ async fn a_command_under_way_is_not_taken_for_one_that_nobody_heard_of() {
     sqlx::query("BEGIN IMMEDIATE").execute(&mut *holder).await.unwrap();
     let post = |body| kms.client.post(format!("{}/admin/authorize-signer", kms.url)).json(body).send();
     let first = tokio::spawn(post(&one));
-    while kms.counter().await != 3 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until(async || kms.counter().await == 3).await;
     let second = tokio::spawn(post(&other));
     kms.get("/health").await.ok();
     sqlx::query("ROLLBACK").execute(&mut *holder).await.unwrap();

@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use kms_gateway::GatewayError;
 use kms_gateway::protection::{InsufficientProtection, Level, RequiredProtection};
@@ -15,9 +14,8 @@ use serde_json::json;
 use ta::memory::{MemoryDevice, SeededEntropy};
 use ta::{Core, Platform};
 
-use crate::support::{ChangingTee, Gate, Kms, OPTIONS, platform, settings};
+use crate::support::{ChangingTee, Gate, Kms, OPTIONS, platform, settings, until};
 
-const SOON: Duration = Duration::from_millis(2);
 const REQUIRED: RequiredProtection =
     RequiredProtection { storage: Level(Protection::SecureWorld), ..OPTIONS.required_protection };
 const STRICT: WorkerOptions = WorkerOptions { required_protection: REQUIRED, ..OPTIONS };
@@ -103,9 +101,7 @@ async fn what_waits_for_the_next_session_is_not_sent_to_one_that_is_not_what_it_
         *with.lock().unwrap() = other;
         gate.shut();
         let waiting = async {
-            while worker.stats().depth < 2 {
-                tokio::time::sleep(SOON).await;
-            }
+            until(async || worker.stats().depth == 2).await;
             gate.open();
         };
         let (dying, behind, ()) = tokio::join!(worker.invoke(vec![0xff]), worker.invoke(vec![0, 1, 2]), waiting);
@@ -122,13 +118,7 @@ async fn what_waits_for_the_next_session_is_not_sent_to_one_that_is_not_what_it_
 }
 
 async fn until_told(worker: &Worker, expected: TransportError) {
-    for _ in 0..5000 {
-        if worker.invoke(vec![0, 1, 2]).await == Err(expected) {
-            return;
-        }
-        tokio::time::sleep(SOON).await;
-    }
-    panic!("nobody was told: {expected}");
+    until(async || worker.invoke(vec![0, 1, 2]).await == Err(expected)).await;
 }
 
 #[tokio::test]
@@ -148,14 +138,8 @@ async fn another_trusted_application_put_in_place_of_the_lost_one_signs_nothing_
     let request = request.next(&kms.relay);
     kms.sponsor(&request).await.refused(503, "tee_unavailable");
     // Retryable is what says only that there is no session.
-    let mut answer = kms.sponsor(&request).await;
-    for _ in 0..1000 {
-        if answer.body["error"]["code"] != "tee_unavailable" {
-            break;
-        }
-        tokio::time::sleep(SOON).await;
-        answer = kms.sponsor(&request).await;
-    }
+    until(async || kms.sponsor(&request).await.body["error"]["code"] != "tee_unavailable").await;
+    let answer = kms.sponsor(&request).await;
     assert_eq!(answer.refused(503, "tee_protection_insufficient")["retryable"], false);
     let health = kms.get("/health").await;
     assert_eq!((health.status.as_u16(), &health.body["status"]), (503, &json!("tee_protection_insufficient")));
@@ -163,9 +147,7 @@ async fn another_trusted_application_put_in_place_of_the_lost_one_signs_nothing_
     assert_eq!(kms.gateway.queue_stats().reopened, 0);
 
     *with.lock().unwrap() = With::Good;
-    while kms.gateway.queue_stats().reopened == 0 {
-        tokio::time::sleep(SOON).await;
-    }
+    until(async || kms.gateway.queue_stats().reopened > 0).await;
     kms.sponsor(&request.next(&kms.relay)).await.ok();
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use kms_gateway::Settings;
 use kms_gateway::transport::{Session, SessionError, TeeTransport, TransportError, Worker, WorkerOptions};
@@ -13,12 +13,9 @@ use proto::frame::encode_request;
 use ta::Core;
 use ta::memory::{MemoryCounter, MemoryDevice, MemoryStore, SeededEntropy};
 
-use crate::support::{Gate, GatedTee, Kms, OPTIONS, at_once, platform, settings};
+use crate::support::{Gate, GatedTee, Kms, OPTIONS, PATIENCE, at_once, platform, settings, until};
 
-const SOON: Duration = Duration::from_millis(2);
 const STUCK_AFTER: Duration = Duration::from_millis(200);
-/// Far less than the gateway waits for a reply.
-const QUICKLY: Duration = Duration::from_secs(3);
 
 /// A session that is told to die, waits at a gate in its calls, and at another when it is closed.
 struct SlowToClose {
@@ -52,10 +49,10 @@ struct Tee {
 }
 
 impl Tee {
-    fn start(&self) -> Worker {
+    fn start(&self, options: WorkerOptions) -> Worker {
         let (dying, calls, closing) = (Arc::clone(&self.dying), self.calls.clone(), self.closing.clone());
         let device = MemoryDevice::default();
-        let worker = Worker::start(WorkerOptions { stuck_after: STUCK_AFTER, ..OPTIONS }, move || {
+        let worker = Worker::start(options, move || {
             let platform = platform(Protection::None, "0.1.0");
             let core = Core::open(device.store(), SeededEntropy::new([7; 32]), device.counter(), platform)?;
             let (dying, calls, closing) = (Arc::clone(&dying), calls.clone(), closing.clone());
@@ -69,38 +66,30 @@ fn question() -> Vec<u8> {
     encode_request(&GetVersion).unwrap()
 }
 
-async fn until(condition: impl Fn() -> bool) {
-    let began = Instant::now();
-    while !condition() {
-        assert!(began.elapsed() < Duration::from_secs(30), "it never came to that");
-        tokio::time::sleep(SOON).await;
-    }
-}
-
 #[tokio::test]
 async fn while_a_lost_session_does_not_close_new_and_waiting_callers_are_refused_and_then_served_by_the_next() {
     let tee = Tee::default();
-    let worker = Arc::new(tee.start());
+    let worker = Arc::new(tee.start(WorkerOptions { stuck_after: STUCK_AFTER, ..OPTIONS }));
     tee.closing.shut();
     tee.calls.shut();
     let mut waiting = Vec::new();
     for depth in 1..=2 {
         let worker_of_caller = Arc::clone(&worker);
         waiting.push(tokio::spawn(async move { worker_of_caller.invoke(question()).await }));
-        until(|| worker.stats().depth == depth).await;
+        until(async || worker.stats().depth == depth).await;
     }
     tee.dying.store(true, Ordering::SeqCst);
     tee.calls.open();
     for caller in waiting {
-        let answer = tokio::time::timeout(QUICKLY, caller).await.unwrap().unwrap();
+        let answer = tokio::time::timeout(PATIENCE, caller).await.unwrap().unwrap();
         assert_eq!(answer, Err(TransportError::Unavailable));
     }
     assert_eq!(at_once(worker.invoke(question())), Err(TransportError::Unavailable));
     assert!(worker.stats().breaker_open);
 
     tee.closing.open();
-    until(|| worker.stats().reopened == 1).await;
-    until(|| worker.stats().depth == 0).await;
+    until(async || worker.stats().reopened == 1).await;
+    until(async || worker.stats().depth == 0).await;
     worker.invoke(question()).await.unwrap();
 }
 
@@ -108,28 +97,28 @@ async fn while_a_lost_session_does_not_close_new_and_waiting_callers_are_refused
 async fn a_lost_session_that_does_not_close_is_a_reason_to_end_the_process() {
     let tee = Tee::default();
     let settings = |folder: &Path| Settings { tee_hung_after_seconds: 1, ..settings(folder) };
-    let kms = Kms::over_tee_with(settings, Arc::new(GatedTee::from(tee.start()))).await;
+    let kms = Kms::over_tee_with(settings, Arc::new(GatedTee::from(tee.start(OPTIONS)))).await;
     assert_eq!(kms.gateway.alive(), Ok(()));
     tee.closing.shut();
     tee.dying.store(true, Ordering::SeqCst);
     kms.gateway.security_state().await.unwrap_err();
-    until(|| kms.gateway.alive().is_err()).await;
+    until(async || kms.gateway.alive().is_err()).await;
     assert!(kms.gateway.alive().unwrap_err() >= Duration::from_secs(1));
     tee.closing.open();
-    until(|| kms.gateway.alive().is_ok()).await;
+    until(async || kms.gateway.alive().is_ok()).await;
 }
 
 #[tokio::test]
 async fn the_process_ends_though_a_session_does_not_close() {
     for is_lost in [false, true] {
         let tee = Tee::default();
-        let transport = GatedTee::from(tee.start());
+        let transport = GatedTee::from(tee.start(WorkerOptions { stuck_after: STUCK_AFTER, ..OPTIONS }));
         tee.closing.shut();
         if is_lost {
             tee.dying.store(true, Ordering::SeqCst);
             assert_eq!(transport.invoke(question()).await, Err(TransportError::Unavailable));
         }
-        tokio::time::timeout(QUICKLY, transport.close()).await.unwrap();
+        tokio::time::timeout(PATIENCE, transport.close()).await.unwrap();
         assert!(transport.stats().closed);
         tee.closing.open();
     }
@@ -138,14 +127,15 @@ async fn the_process_ends_though_a_session_does_not_close() {
 #[tokio::test]
 async fn the_process_ends_though_the_tee_has_too_much_to_do_and_is_not_stuck() {
     let gate = Gate::default();
-    let transport = Arc::new(GatedTee::start(8, gate.clone()));
+    let options = WorkerOptions { longest_closing: STUCK_AFTER, ..OPTIONS };
+    let transport = Arc::new(GatedTee::with_options(options, gate.clone()));
     gate.shut();
     let slow = tokio::spawn({
         let transport = Arc::clone(&transport);
         async move { transport.invoke(question()).await }
     });
-    until(|| transport.stats().depth == 1).await;
-    tokio::time::timeout(Duration::from_secs(15), transport.close()).await.unwrap();
+    until(async || transport.stats().depth == 1).await;
+    tokio::time::timeout(PATIENCE, transport.close()).await.unwrap();
     gate.open();
     slow.await.unwrap().unwrap();
 }

@@ -9,19 +9,11 @@ use kms_gateway::Settings;
 use kms_gateway::transport::{TeeTransport, WorkerOptions};
 use proto::command::Opcode;
 
-use crate::support::{Gate, GatedTee, Kms, LyingTee, OPTIONS, RelayKey, settings};
-
-const SOON: Duration = Duration::from_millis(5);
+use crate::support::{Gate, GatedTee, Kms, LyingTee, OPTIONS, PATIENCE, RelayKey, settings, until};
 
 /// Waits until so many frames are in the queue or in the TEE.
 async fn queue_depth(kms: &Kms, depth: usize) {
-    for _ in 0..1000 {
-        if kms.gateway.queue_stats().depth == depth {
-            return;
-        }
-        tokio::time::sleep(SOON).await;
-    }
-    panic!("the queue never had {depth} frames: {:?}", kms.gateway.queue_stats());
+    until(async || kms.gateway.queue_stats().depth == depth).await;
 }
 
 #[tokio::test]
@@ -62,15 +54,15 @@ async fn a_shutdown_lets_requests_under_way_finish() {
     let under_way = tokio::spawn(request.over_http(&kms).send());
     queue_depth(&kms, 1).await;
     kms.shutdown.cancel();
-    tokio::time::sleep(SOON).await;
+    let taken = async || reqwest::get(format!("{}/health", kms.url)).await.is_ok();
+    until(async || !taken().await).await;
     assert!(!kms.server.is_finished());
-    assert!(reqwest::get(format!("{}/health", kms.url)).await.is_err(), "no new connection is taken");
 
     gate.open();
     let answer = under_way.await.unwrap().unwrap();
     assert_eq!(answer.status(), 200);
     drop(answer);
-    tokio::time::timeout(Duration::from_secs(10), kms.server).await.unwrap().unwrap().unwrap();
+    tokio::time::timeout(PATIENCE, kms.server).await.unwrap().unwrap().unwrap();
     kms.gateway.close().await;
     assert!(kms.gateway.queue_stats().closed);
 }
@@ -90,13 +82,7 @@ async fn a_decision_is_recorded_though_its_client_hangs_up() {
     client.abort();
     assert!(client.await.unwrap_err().is_cancelled());
     gate.open();
-    for _ in 0..1000 {
-        if kms.gateway.verify_audit_chain().await.unwrap().rows == before + 1 {
-            return;
-        }
-        tokio::time::sleep(SOON).await;
-    }
-    panic!("no audit row");
+    until(async || kms.gateway.verify_audit_chain().await.unwrap().rows == before + 1).await;
 }
 
 #[tokio::test]
@@ -168,13 +154,8 @@ async fn a_call_that_does_not_come_back_in_time_is_a_reason_to_end_the_process_a
     assert_eq!(kms.gateway.alive(), Ok(()));
     gate.shut();
     let waiting = tokio::spawn(request.over_http(&kms).send());
-    let took = loop {
-        tokio::time::sleep(SOON).await;
-        if let Err(took) = kms.gateway.alive() {
-            break took;
-        }
-    };
-    assert!(took >= Duration::from_secs(1));
+    until(async || kms.gateway.alive().is_err()).await;
+    assert!(kms.gateway.alive().unwrap_err() >= Duration::from_secs(1));
     gate.open();
     assert_eq!(waiting.await.unwrap().unwrap().status(), 200);
     assert_eq!(kms.gateway.alive(), Ok(()));
@@ -183,16 +164,15 @@ async fn a_call_that_does_not_come_back_in_time_is_a_reason_to_end_the_process_a
 #[tokio::test]
 async fn while_the_tee_is_stuck_a_request_is_refused_without_waiting_for_it_and_served_when_it_is_not() {
     let gate = Gate::default();
-    let options = WorkerOptions { stuck_after: Duration::from_millis(200), ..OPTIONS };
+    // Longer than any call takes before the gate shuts.
+    let options = WorkerOptions { stuck_after: Duration::from_secs(3), ..OPTIONS };
     let kms = Kms::over_tee(Arc::new(GatedTee::with_options(options, gate.clone()))).await;
     let request = kms.honest_request().await;
     kms.sponsor(&request).await.ok();
     gate.shut();
     let stuck = request.next(&kms.relay);
     let waiting = tokio::spawn(stuck.over_http(&kms).send());
-    while !kms.gateway.queue_stats().breaker_open {
-        tokio::time::sleep(SOON).await;
-    }
+    until(async || kms.gateway.queue_stats().breaker_open).await;
 
     let refused = stuck.next(&kms.relay);
     // The gate is still shut, and no time is up: this is an answer of the gateway alone. benches/busy.rs says how soon it comes.

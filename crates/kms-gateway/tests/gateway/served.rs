@@ -5,7 +5,6 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use kms_gateway::bootstrap::{AdminKey, UNSIGNED};
 use kms_gateway::clock::SystemClock;
@@ -25,7 +24,7 @@ use ta::Core;
 use ta::memory::{MemoryDevice, SeededEntropy};
 use tempfile::TempDir;
 
-use crate::support::{Answer, GatedTee, Kms, OPTIONS, ceilings, platform, settings};
+use crate::support::{Answer, GatedTee, Kms, OPTIONS, ceilings, platform, settings, until};
 
 /// A gateway with its data in one folder, over the simulator of another.
 async fn open(data: &Path, tee: &Path) -> Result<Gateway, OpenError> {
@@ -195,15 +194,10 @@ impl Forgetful {
     }
 }
 
+/// The answer when there is more to tell than that it is not available.
 async fn once_told(ask: impl AsyncFn() -> Answer) -> Answer {
-    for _ in 0..1000 {
-        let answer = ask().await;
-        if answer.body["error"]["code"] != "tee_unavailable" {
-            return answer;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    panic!("nobody is told more than that it is not available");
+    until(async || ask().await.body["error"]["code"] != "tee_unavailable").await;
+    ask().await
 }
 
 #[tokio::test]
@@ -242,9 +236,7 @@ async fn a_tee_that_comes_back_with_nothing_is_asked_nothing_more_and_served_aga
     assert_eq!(kms.gateway.queue_stats().reopened, 0);
 
     tee.emptied.store(false, Ordering::SeqCst);
-    while kms.gateway.queue_stats().reopened == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until(async || kms.gateway.queue_stats().reopened > 0).await;
     assert_eq!(kms.sponsor(&request.next(&kms.relay)).await.ok(), before);
     assert_eq!(kms.get(&account).await.ok(), wallet);
 }

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 
-use crate::support::{FailingTee, Kms, NOW};
+use crate::support::{FailingTee, Kms, NOW, until};
 
 impl Kms {
     /// Asks for an account of this registration. The TEE makes it; its row is never written, the process is over.
@@ -110,17 +109,6 @@ async fn a_creation_expires_with_its_registration_and_not_before_the_tee_was_ask
     let (_, last) = kms.register().await;
     kms.create(json!({ "registrationId": last })).await.ok();
     until(async || (kms.accounts().await, kms.creations().await) == (3, 2)).await;
-}
-
-/// Waits until it has come to that.
-async fn until(condition: impl AsyncFn() -> bool) {
-    for _ in 0..2000 {
-        if condition().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    panic!("it never came to that");
 }
 
 #[tokio::test]

@@ -12,9 +12,7 @@ use ta::Core;
 use ta::memory::{MemoryDevice, SeededEntropy};
 use tokio::task::JoinHandle;
 
-use crate::support::{Gate, OPTIONS, at_once, platform, showing};
-
-const SOON: Duration = Duration::from_millis(2);
+use crate::support::{Gate, OPTIONS, PATIENCE, at_once, platform, showing, until};
 
 /// What becomes of one call.
 #[derive(Clone, Copy)]
@@ -131,22 +129,12 @@ fn queue(worker: &Arc<Worker>, frame: Vec<u8>) -> JoinHandle<Result<Vec<u8>, Tra
 async fn under_way(script: &Script, worker: &Arc<Worker>) -> JoinHandle<Result<Vec<u8>, TransportError>> {
     let seen = script.frames_seen();
     let first = queue(worker, frame(&GetVersion));
-    until(|| script.frames_seen() == seen + 1).await;
+    until(async || script.frames_seen() == seen + 1).await;
     first
 }
 
 async fn depth(worker: &Worker, depth: usize) {
-    until(|| worker.stats().depth == depth).await;
-}
-
-async fn until(condition: impl Fn() -> bool) {
-    for _ in 0..5000 {
-        if condition() {
-            return;
-        }
-        tokio::time::sleep(SOON).await;
-    }
-    panic!("it never came to that");
+    until(async || worker.stats().depth == depth).await;
 }
 
 /// A frame of this command, for a session that gives every frame back.
@@ -230,13 +218,13 @@ async fn while_no_session_can_be_had_requests_are_refused_at_once_and_served_whe
     script.calls([Fate::Dead]);
     script.opens_fail(2);
     assert_eq!(worker.invoke(vec![1]).await, Err(TransportError::Unavailable));
-    until(|| script.opens() == 2).await;
+    until(async || script.opens() == 2).await;
     assert!(worker.stats().breaker_open);
     assert_eq!(at_once(worker.invoke(vec![2])), Err(TransportError::Unavailable));
     assert_eq!(script.times_seen(&[2]), 0);
 
-    until(|| script.opens() == 4).await;
-    until(|| worker.stats().reopened == 1).await;
+    until(async || script.opens() == 4).await;
+    until(async || worker.stats().reopened == 1).await;
     assert!(worker.stats().breaker_open, "nothing has been heard of the new session");
     assert_eq!(worker.invoke(vec![2]).await, Ok(vec![2]));
     assert!(!worker.stats().breaker_open);
@@ -249,7 +237,7 @@ async fn closing_does_not_wait_for_a_session_that_can_not_be_had() {
     script.calls([Fate::Dead]);
     script.opens_fail(usize::MAX);
     assert_eq!(worker.invoke(vec![1]).await, Err(TransportError::Unavailable));
-    tokio::time::timeout(Duration::from_secs(5), worker.close()).await.unwrap();
+    tokio::time::timeout(PATIENCE, worker.close()).await.unwrap();
     assert_eq!(worker.invoke(vec![2]).await, Err(TransportError::Unavailable));
 }
 
@@ -259,7 +247,7 @@ async fn a_session_that_panics_is_a_lost_one_and_takes_no_caller_with_it() {
     let worker = script.echo(OPTIONS, &Gate::default());
     script.calls([Fate::Panic]);
     assert_eq!(worker.invoke(vec![1]).await, Err(TransportError::Unavailable));
-    until(|| worker.stats().reopened == 1).await;
+    until(async || worker.stats().reopened == 1).await;
     assert_eq!(worker.invoke(vec![2]).await, Ok(vec![2]));
 }
 
@@ -278,8 +266,8 @@ async fn a_session_that_breaks_now_and_then_is_kept_and_one_that_only_breaks_is_
     for _ in 0..3 {
         assert_eq!(worker.invoke(vec![1]).await, Err(TransportError::Unavailable));
     }
-    until(|| script.opens() == 2).await;
-    until(|| worker.stats().reopened == 1).await;
+    until(async || script.opens() == 2).await;
+    until(async || worker.stats().reopened == 1).await;
     assert_eq!(worker.invoke(vec![1]).await, Ok(vec![1]));
 }
 
@@ -289,7 +277,7 @@ async fn a_stuck_call_opens_the_breaker_and_one_that_comes_back_in_time_closes_i
     let worker = script.echo(WorkerOptions { stuck_after: Duration::from_millis(50), ..OPTIONS }, &gate);
     gate.shut();
     let stuck = queue(&worker, vec![1]);
-    until(|| worker.stats().breaker_open).await;
+    until(async || worker.stats().breaker_open).await;
     assert_eq!(at_once(worker.invoke(vec![2])), Err(TransportError::Busy));
 
     gate.open();
@@ -313,7 +301,7 @@ async fn while_a_slow_quote_is_made_others_are_refused_at_once_and_when_it_is_ma
     let quote = frame(&Attest { nonce: [1; 32] });
     gate.shut();
     let slow = queue(&worker, quote.clone());
-    until(|| worker.stats().breaker_open).await;
+    until(async || worker.stats().breaker_open).await;
     assert_eq!(at_once(worker.invoke(vec![2])), Err(TransportError::Busy));
     gate.open();
     assert_eq!(slow.await.unwrap(), Ok(quote));
@@ -338,7 +326,7 @@ async fn closing_does_not_wait_for_a_stuck_call() {
     gate.shut();
     let stuck = queue(&worker, vec![1]);
     depth(&worker, 1).await;
-    tokio::time::timeout(Duration::from_secs(5), worker.close()).await.unwrap();
+    tokio::time::timeout(PATIENCE, worker.close()).await.unwrap();
     assert!(worker.stats().closed);
     gate.open();
     assert_eq!(stuck.await.unwrap(), Ok(vec![1]));
@@ -358,7 +346,7 @@ async fn closing_answers_what_is_queued() {
         let worker = Arc::clone(&worker);
         async move { worker.close().await }
     });
-    until(|| worker.stats().closed).await;
+    until(async || worker.stats().closed).await;
     gate.open();
     closing.await.unwrap();
     for (index, answer) in (0..).zip(queued) {
@@ -477,6 +465,6 @@ async fn a_session_lost_in_a_batch_refuses_all_of_it_and_sends_none_of_it_again(
         assert_eq!(answer.await.unwrap(), Err(TransportError::Unavailable));
     }
     assert_eq!(script.frames_seen(), 3);
-    until(|| worker.stats().reopened == 1).await;
+    until(async || worker.stats().reopened == 1).await;
     worker.invoke(frame(&GetVersion)).await.unwrap();
 }

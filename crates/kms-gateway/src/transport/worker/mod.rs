@@ -32,8 +32,6 @@ use priority::Priority;
 use thread::{Driver, OpenError};
 
 const LOOK_EVERY: Duration = Duration::from_millis(2);
-/// How long closing takes at most, however much is queued: then the process ends without it.
-const LONGEST_CLOSING: Duration = Duration::from_secs(10);
 
 /// How a worker runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +40,8 @@ pub struct WorkerOptions {
     pub queue_length: usize,
     /// How long a call may take before the TEE counts as stuck.
     pub stuck_after: Duration,
+    /// How long closing takes at most, however much is queued: then the process ends without it.
+    pub longest_closing: Duration,
     /// Frames that wait together and may go together, at most: worth it where entering the TEE costs much. All of them wait
     /// for the last one's reply. 1: each goes alone.
     pub batch_length: usize,
@@ -53,6 +53,7 @@ pub struct WorkerOptions {
 pub struct Worker {
     queue: Mutex<Option<Sender<Job>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    longest_closing: Duration,
     breaker: Arc<Breaker>,
     meter: Arc<Meter>,
     served: Arc<ServedTee>,
@@ -115,7 +116,14 @@ impl Worker {
             OpenError::NotAdmitted(error) => StartError::NotAdmitted(error),
             OpenError::Panicked => StartError::Ended,
         })?;
-        Ok(Self { queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)), breaker, meter, served })
+        Ok(Self {
+            queue: Mutex::new(Some(queue)),
+            thread: Mutex::new(Some(thread)),
+            longest_closing: options.longest_closing,
+            breaker,
+            meter,
+            served,
+        })
     }
 
     /// Queues a frame and waits for its reply.
@@ -180,13 +188,14 @@ impl Worker {
     }
 
     /// Takes no more frames, and returns when those already queued are answered and the session is closed. A call that is
-    /// stuck is not waited for: nothing can end it, and its thread ends with the process. Nor is anything after ten seconds.
+    /// stuck is not waited for: nothing can end it, and its thread ends with the process. Nor is anything after
+    /// `longest_closing`.
     pub async fn close(&self) {
         drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
         let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
         let began = Instant::now();
         while !thread.is_finished() {
-            if self.breaker.is_stuck() || began.elapsed() >= LONGEST_CLOSING {
+            if self.breaker.is_stuck() || began.elapsed() >= self.longest_closing {
                 tracing::warn!(queued = self.breaker.inside(), "the TEE takes too long: its session is left open");
                 return;
             }

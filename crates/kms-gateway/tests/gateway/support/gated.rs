@@ -36,9 +36,14 @@ impl Gate {
     }
 }
 
-/// Workers of a test: nothing is stuck that a busy machine may take.
-pub const OPTIONS: WorkerOptions =
-    WorkerOptions { queue_length: 8, stuck_after: Duration::from_secs(60), batch_length: 1, required_protection: NONE };
+/// Workers of a test: nothing is stuck that a busy machine may take, and no test waits for the longest closing.
+pub const OPTIONS: WorkerOptions = WorkerOptions {
+    queue_length: 8,
+    stuck_after: Duration::from_secs(60),
+    longest_closing: Duration::from_secs(3600),
+    batch_length: 1,
+    required_protection: NONE,
+};
 
 const NONE: RequiredProtection = RequiredProtection {
     storage: Level(Protection::None),

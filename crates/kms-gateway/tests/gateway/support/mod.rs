@@ -27,6 +27,7 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+pub use devkit::{PATIENCE, until};
 pub use gated::{ChangingTee, FailingTee, Gate, GatedTee, LyingTee, OPTIONS, platform, showing};
 pub use keys::RelayKey;
 pub use request::SponsorRequest;
@@ -44,6 +45,12 @@ pub fn at_once<T>(future: impl Future<Output = T>) -> T {
         Poll::Ready(output) => output,
         Poll::Pending => panic!("it waits for something"),
     }
+}
+
+/// Asks, and does not wait for the answer.
+pub fn hangs_up<T>(future: impl Future<Output = T>) {
+    let answer = pin!(future).poll(&mut Context::from_waker(Waker::noop()));
+    assert!(answer.is_pending(), "there was nothing to wait for");
 }
 
 /// A clock that a test sets.
@@ -101,8 +108,9 @@ impl Answer {
     }
 }
 
+/// Of a gateway whose TEE is neither slow nor stuck when the machine is busy.
 pub fn settings(folder: &Path) -> Settings {
-    Settings::new(folder.to_owned())
+    Settings { tee_timeout_seconds: 60, tee_stuck_after_ms: 20_000, ..Settings::new(folder.to_owned()) }
 }
 
 pub fn entry_point(version: EntryPointVersion) -> EntryPoint {
