@@ -1,15 +1,13 @@
 //! A part that cannot answer is a typed, retryable refusal, and nothing is signed in doubt.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use devkit::EntryPointVersion::V07;
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::time::sleep;
 
-use crate::support::{ACCOUNT, World};
+use crate::support::{ACCOUNT, World, until};
 
 #[tokio::test]
 async fn kms_down_is_retryable_and_reserves_nothing_until_it_is_up() {
@@ -65,7 +63,7 @@ async fn a_client_that_hangs_up_with_an_approval_worth_nothing_holds_none_of_the
     let op = dapp.first_op(1);
     dapp.passkey.behaviour.origin = "https://evil.example".to_owned();
     let elsewhere = world.approval(&mut dapp, &op).await;
-    world.tee.delay_milliseconds.store(200, Ordering::SeqCst);
+    world.tee.hold();
 
     let params = json!([op, ACCOUNT, elsewhere]);
     let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "pm_sponsor_with_tee", "params": params }).to_string();
@@ -74,19 +72,14 @@ async fn a_client_that_hangs_up_with_an_approval_worth_nothing_holds_none_of_the
     let mut socket = TcpStream::connect(host).await.unwrap();
     let request = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
     socket.write_all(request.as_bytes()).await.unwrap();
-    while world.sponsorships() == 0 {
-        sleep(Duration::from_millis(5)).await;
-    }
+    until(async || world.sponsorships() == 1).await;
     assert_eq!(world.reserved_rows().await.len(), 1);
     drop(socket);
+    // Whoever asks after that is answered after the hang-up was seen.
+    world.client.call("pm_chainId", json!([])).await.unwrap();
+    world.tee.release();
 
-    for _ in 0..100 {
-        sleep(Duration::from_millis(50)).await;
-        if world.reserved_rows().await.is_empty() {
-            return;
-        }
-    }
-    panic!("the reservation is still held");
+    until(async || world.reserved_rows().await.is_empty()).await;
 }
 
 #[tokio::test]

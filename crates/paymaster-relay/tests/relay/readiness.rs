@@ -1,7 +1,6 @@
 //! What a relay says of itself: whether it takes requests, and what a sponsorship lacks.
 
 use std::path::Path;
-use std::time::Duration;
 
 use alloy_primitives::Address;
 use devkit::EntryPointVersion::V07;
@@ -9,7 +8,7 @@ use devkit::{Anvil, AnvilOptions, Tools};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::World;
+use crate::support::{World, until};
 
 /// Where nobody has a contract.
 const NOBODY: Address = Address::repeat_byte(0x77);
@@ -79,11 +78,11 @@ async fn contracts_that_were_found_are_looked_for_again_once_the_sweep_misses_th
     assert_eq!(world.problem("chain").await, None, "what was found is not asked for at every probe");
 
     let stop = CancellationToken::new();
-    let sweep = async {
-        tokio::time::sleep(Duration::from_secs(1)).await;
+    let missed = async {
+        until(async || world.problem("chain").await.is_some()).await;
         stop.cancel();
     };
-    tokio::join!(world.relay.sweep(stop.clone()), sweep);
+    tokio::join!(world.relay.sweep(stop.clone()), missed);
 
     let reason = reason(&world).await.to_lowercase();
     assert!(reason.contains(&format!("{:#x}", world.paymaster.address())), "{reason}");

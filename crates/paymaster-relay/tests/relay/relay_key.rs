@@ -4,15 +4,15 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use alloy_signer_local::PrivateKeySigner;
 use devkit::EntryPointVersion::V07;
+use futures_util::FutureExt;
 use paymaster_relay::relay_key::RelayKeyError;
 use proto::Permissions;
 use serde_json::{Value, json};
 
-use crate::support::{ACCOUNT, World, open_key};
+use crate::support::{ACCOUNT, World, open_key, until};
 
 fn key_file(world: &World) -> PathBuf {
     world.dir.path().join("relay-key.json")
@@ -203,7 +203,8 @@ async fn a_rotation_waits_for_signatures_under_way_and_loses_none() {
     let lease = world.relay_key.lease().await;
     let (key, old) = (world.relay_key.clone(), lease.address());
     let rotation = tokio::spawn(async move { key.rotate().await });
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    // It waits: whoever would use the key now waits behind it.
+    until(async || world.relay_key.lease().now_or_never().is_none()).await;
     assert!(!rotation.is_finished() && world.tee.authorises(old));
     drop(lease);
     assert_eq!(rotation.await.unwrap().unwrap(), world.relay_key.address().await);

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use paymaster_relay::kms::{HttpKms, Kms, KmsError};
 use proto::command::RotateSigner;
@@ -11,6 +10,8 @@ use proto::{Address, Permissions, Signature, TeeId};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use url::Url;
+
+use crate::support::PATIENCE;
 
 const SIGNERS: &str = r#"{"teeId":"0x000000000000000000000000000000000000000000000000000000000000001d",
     "counter":4,"phase":"ready","admin":null,
@@ -49,7 +50,7 @@ async fn nowhere() -> Url {
 }
 
 fn kms(gateways: Vec<Url>) -> HttpKms {
-    HttpKms::new(gateways, Duration::from_secs(5)).unwrap()
+    HttpKms::new(gateways, PATIENCE).unwrap()
 }
 
 fn rotation() -> RotateSigner {
@@ -106,7 +107,7 @@ async fn a_rotation_that_may_have_happened_is_not_repeated_elsewhere() {
 async fn no_gateway_at_all_is_unavailable() {
     let error = kms(vec![nowhere().await, nowhere().await]).signers().await.unwrap_err();
     assert!(matches!(error, KmsError::Unavailable { .. }));
-    assert!(HttpKms::new(Vec::new(), Duration::from_secs(1)).is_err());
+    assert!(HttpKms::new(Vec::new(), PATIENCE).is_err());
 }
 
 #[tokio::test]

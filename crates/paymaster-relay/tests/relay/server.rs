@@ -1,8 +1,7 @@
 //! The edge: sizes, keys, ids, batches, WebSocket, shutdown.
 
 use std::convert::Infallible;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::sync::Arc;
 
 use alloy_primitives::bytes::Bytes;
 use devkit::EntryPointVersion::V07;
@@ -16,7 +15,7 @@ use jsonrpsee::ws_client::WsClientBuilder;
 use reqwest::Body;
 use serde_json::{Value, json};
 
-use crate::support::{ACCOUNT, Refusal, World};
+use crate::support::{ACCOUNT, PATIENCE, Refusal, World, until};
 
 const CHAIN_ID: &str = r#"{"jsonrpc":"2.0","id":1,"method":"pm_chainId","params":[]}"#;
 
@@ -87,7 +86,7 @@ async fn over_a_web_socket<const COUNT: usize>(world: &World, messages: [&str; C
 }
 
 async fn received(receiver: &mut impl TransportReceiverT<Error: std::fmt::Debug>) -> Value {
-    let answer = tokio::time::timeout(Duration::from_secs(30), receiver.receive()).await.expect("an answer");
+    let answer = tokio::time::timeout(PATIENCE, receiver.receive()).await.expect("an answer");
     match answer.unwrap() {
         ReceivedMessage::Text(answer) => serde_json::from_str(&answer).unwrap(),
         ReceivedMessage::Bytes(answer) => serde_json::from_slice(&answer).unwrap(),
@@ -131,7 +130,7 @@ async fn over_a_web_socket_as_many_calls_are_answered_at_once_as_is_said() {
     let op = dapp.first_op(0);
     let params = json!([op, ACCOUNT, world.approval(&mut dapp, &op).await]);
     // All wait for the first, which the TEE does not answer while this test lasts.
-    world.tee.delay_milliseconds.store(3_600_000, Ordering::SeqCst);
+    world.tee.hold();
     let url = world.client.url().replace("http", "ws").parse().unwrap();
     let (mut sender, mut receiver) = WsTransportClientBuilder::default().build(url).await.unwrap();
     for id in 0..67 {
@@ -268,23 +267,19 @@ async fn a_shutdown_lets_requests_in_flight_finish() {
     let mut dapp = world.dapp(ACCOUNT).await;
     let op = dapp.first_op(0);
     let passkey = world.approval(&mut dapp, &op).await;
-    // The only writer there can be holds the request up in the middle.
-    let mut holding = world.store.pool().begin_with("BEGIN IMMEDIATE").await.unwrap();
-    sqlx::query("DELETE FROM claims").execute(&mut *holding).await.unwrap();
+    world.tee.hold();
     let client = world.client.clone();
     let request = tokio::spawn(async move { client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, passkey])).await });
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    assert!(!request.is_finished());
+    until(async || world.sponsorships() == 1).await;
 
-    let client = world.client.clone();
+    let (url, tee) = (world.client.url().to_owned(), Arc::clone(&world.tee));
     let release = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        holding.commit().await.unwrap();
+        until(async || reqwest::Client::new().post(&url).body(CHAIN_ID).send().await.is_err()).await;
+        assert!(!request.is_finished(), "nobody listens any more");
+        tee.release();
     };
     let ((), ()) = tokio::join!(world.stop(), release);
     assert_eq!(request.await.unwrap().unwrap()["success"], true);
-    let refused = reqwest::Client::new().post(client.url()).body(CHAIN_ID).send().await;
-    assert!(refused.is_err(), "nobody listens any more");
 }
 
 #[tokio::test]

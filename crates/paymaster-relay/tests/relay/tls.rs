@@ -1,13 +1,13 @@
 //! Nodes and gateways elsewhere are reached over TLS: who listens gets a handshake, not an operation in the clear.
 
-use std::time::Duration;
-
 use paymaster_relay::chain::{EntryPointReader, RpcChain};
 use paymaster_relay::kms::{HttpKms, Kms};
 use serde_json::json;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+
+use crate::support::PATIENCE;
 
 /// The first byte of a TLS handshake (RFC 8446, section 5.1).
 const HANDSHAKE: u8 = 22;
@@ -33,7 +33,7 @@ async fn a_node_is_asked_over_tls() {
 #[tokio::test]
 async fn a_gateway_is_asked_over_tls() {
     let (url, first) = listener().await;
-    let kms = HttpKms::new(vec![url.parse().unwrap()], Duration::from_secs(5)).unwrap();
+    let kms = HttpKms::new(vec![url.parse().unwrap()], PATIENCE).unwrap();
 
     assert!(kms.ready().await.is_err());
 

@@ -6,4 +6,5 @@ mod tee;
 mod world;
 
 pub use client::Refusal;
+pub use devkit::{PATIENCE, until};
 pub use world::{ACCOUNT, Dapp, World, open_key};

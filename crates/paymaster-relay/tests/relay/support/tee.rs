@@ -2,7 +2,6 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use base64::Engine;
@@ -21,6 +20,7 @@ use proto::{AccountId, Address, Hash, Permissions, Signature, Status, Wei, frame
 use serde_json::{Value, json};
 use ta::memory::{MemoryCounter, MemoryDevice, MemoryStore, SeededEntropy};
 use ta::{Core, Platform};
+use tokio::sync::watch;
 
 use super::world::{ORIGIN, RP_ID};
 
@@ -36,8 +36,8 @@ pub struct Tee {
     pub loses_answers: AtomicBool,
     /// The gateway's clock is off: it refuses every approval as too old.
     pub clock_off: AtomicBool,
-    /// How long a sponsorship is on its way.
-    pub delay_milliseconds: AtomicU64,
+    /// Sponsorships that were asked for wait on their way.
+    held: watch::Sender<bool>,
     /// Sponsorships that were asked for.
     pub sponsorships: AtomicU64,
 }
@@ -59,7 +59,7 @@ impl Tee {
             down: AtomicBool::new(false),
             loses_answers: AtomicBool::new(false),
             clock_off: AtomicBool::new(false),
-            delay_milliseconds: AtomicU64::new(0),
+            held: watch::Sender::new(false),
             sponsorships: AtomicU64::new(0),
         };
         let name = |text: &str| Bounded::new(text.to_owned()).unwrap();
@@ -80,6 +80,15 @@ impl Tee {
         command.signature = tee.admin_signature(&command);
         tee.call(&command).unwrap();
         tee
+    }
+
+    /// From now on sponsorships do not arrive, until they are released.
+    pub fn hold(&self) {
+        self.held.send_replace(true);
+    }
+
+    pub fn release(&self) {
+        self.held.send_replace(false);
     }
 
     pub fn call<R: Request>(&self, request: &R) -> Result<R::Reply, Status> {
@@ -177,7 +186,8 @@ impl Tee {
 impl Kms for Tee {
     async fn sponsor(&self, command: &Sponsor, _request_id: &str) -> Result<SponsorReply, KmsError> {
         self.sponsorships.fetch_add(1, Ordering::SeqCst);
-        tokio::time::sleep(Duration::from_millis(self.delay_milliseconds.load(Ordering::SeqCst))).await;
+        // The sender is `self`: it is there as long as this is.
+        let _ = self.held.subscribe().wait_for(|held| !held).await;
         if self.clock_off.load(Ordering::SeqCst) {
             let message = "the timestamp is more than 300 s away".to_owned();
             return Err(KmsError::Refused { reason: "timestamp_skewed".to_owned(), message });

@@ -319,7 +319,7 @@ pub fn deployment_json(version: DevVersion, chain: &devkit::Deployment, paymaste
 
 fn settings(anvil: &Anvil, deployment: &Value, dir: &Path) -> Value {
     json!({
-        "chain": { "chain_id": 31337, "rpc_url": anvil.url(), "confirmations": CONFIRMATIONS },
+        "chain": { "chain_id": 31337, "rpc_url": anvil.url(), "confirmations": CONFIRMATIONS, "timeout_seconds": 30 },
         "deployments": [deployment],
         "database": dir.join("relay.db"),
         "policies": [{ "id": "default", "max_cost_per_operation": (ETHER / 10).to_string() }],
