@@ -99,12 +99,23 @@ impl Breaker {
 async fn probe_until_answered(breaker: Weak<Breaker>) {
     loop {
         sleep(PAUSE).await;
-        let Some(asked) = breaker.upgrade().map(|breaker| (breaker.probe)()) else { return };
-        if asked.await {
-            if let Some(breaker) = breaker.upgrade() {
-                breaker.close();
+        let asked = breaker.clone();
+        // A task of its own: one that panics did not get an answer, and the next is sent all the same.
+        let probe = tokio::spawn(async move {
+            let asked = asked.upgrade().map(|breaker| (breaker.probe)())?;
+            Some(asked.await)
+        });
+        match probe.await {
+            Ok(Some(false)) => {}
+            Ok(Some(true)) => {
+                if let Some(breaker) = breaker.upgrade() {
+                    breaker.close();
+                }
+                return;
             }
-            return;
+            Err(error) if error.is_panic() => tracing::error!(%error, "a probe panicked"),
+            // The breaker is gone, or the runtime.
+            Ok(None) | Err(_) => return,
         }
     }
 }
@@ -153,6 +164,23 @@ mod tests {
         let probes = dependency.probes.load(Ordering::SeqCst);
         sleep(PAUSE * 4).await;
         assert_eq!(dependency.probes.load(Ordering::SeqCst), probes, "it is not probed for nothing");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_probe_that_panics_is_followed_by_others() {
+        let probes = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&probes);
+        let breaker = Breaker::new("it", move || {
+            let probe = counted.fetch_add(1, Ordering::SeqCst);
+            assert!(probe > 0, "the first does not even begin");
+            async move {
+                assert!(probe > 1, "the second ends early");
+                true
+            }
+        });
+        breaker.failed(breaker.check().unwrap(), "no answer in time");
+        sleep(PAUSE * 8).await;
+        assert_eq!((breaker.check().is_ok(), probes.load(Ordering::SeqCst)), (true, 3));
     }
 
     #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceBuilder;
 
 use crate::relay::Relay;
-use crate::rpc::{CallsLayer, EdgeLayer, module, too_many_connections};
+use crate::rpc::{CallsLayer, EdgeLayer, module};
 
 /// Pings to a WebSocket within the time after which silence ends it.
 const PINGS: u32 = 3;
@@ -58,6 +58,7 @@ pub async fn serve(listener: impl Into<Listener>, relay: Arc<Relay>, shutdown: C
         max_batch: settings.max_batch,
         max_response,
     };
+    let no_room = edge.clone();
     let (stop, sessions) = stop_channel();
     let json_rpc = Server::builder()
         .set_config(config)
@@ -74,7 +75,7 @@ pub async fn serve(listener: impl Into<Listener>, relay: Arc<Relay>, shutdown: C
             tracing::debug!("no WebSocket is open");
         }
     };
-    let http = listener.refusing_with(too_many_connections).serve(service, shutdown.clone());
+    let http = listener.refusing_with(move |request| no_room.clone().no_room(request)).serve(service, shutdown.clone());
     let (served, ()) = tokio::join!(http, end_sessions);
     sessions.stopped().await;
     served

@@ -11,6 +11,10 @@ pub struct Bounds {
     pub total: usize,
     /// Connections at once from one IPv4 address, or from one /64 of IPv6, which is what one client is given.
     pub per_address: usize,
+    /// Of these, connections that are no longer HTTP, which are WebSockets: they stay for as long as the client likes.
+    pub upgraded: usize,
+    /// The same from one address.
+    pub upgraded_per_address: usize,
     /// For the header of a request, from its first byte on; for the first request from the connection on.
     pub header: Duration,
     /// For the body of a request, from the end of its header on.
@@ -24,6 +28,8 @@ impl Default for Bounds {
         Self {
             total: 1024,
             per_address: 256,
+            upgraded: 512,
+            upgraded_per_address: 128,
             header: Duration::from_secs(10),
             body: Duration::from_secs(20),
             idle: Duration::from_secs(60),
@@ -31,7 +37,8 @@ impl Default for Bounds {
     }
 }
 
-/// A connection was refused: every other one within the same limit is having a request served.
+/// A connection was refused: every other one within the same limit is having a request served. Or a WebSocket was, and there
+/// are as many as there may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Full {
     /// The limit of the port.
@@ -43,6 +50,18 @@ pub enum Full {
     /// The limit of the peer's address.
     #[error("too many connections: at most {limit} at once from one address")]
     Address {
+        /// Connections.
+        limit: usize,
+    },
+    /// The port's share of connections for WebSockets.
+    #[error("too many WebSockets: at most {limit} at once; HTTP is served")]
+    Upgrades {
+        /// Connections.
+        limit: usize,
+    },
+    /// That of the peer's address.
+    #[error("too many WebSockets: at most {limit} at once from one address; HTTP is served")]
+    UpgradesOfAddress {
         /// Connections.
         limit: usize,
     },

@@ -99,6 +99,10 @@ impl Connection {
         self.enter(Phase::Upgraded, None);
     }
 
+    pub(crate) fn is_upgraded(&self) -> bool {
+        self.state.borrow().phase == Phase::Upgraded
+    }
+
     fn enter(&self, phase: Phase, until: Option<Instant>) {
         self.state.send_replace(State { phase, since: Instant::now(), until });
     }

@@ -1,18 +1,21 @@
 //! Accepts connections within the bounds and serves them until told to stop.
 
 use std::error::Error as StdError;
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::{Request, Response};
+use bytes::Bytes;
+use http::header::UPGRADE;
+use http::{Request, Response, StatusCode};
+use http_body_util::{Either, Full as Whole};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::io::AsyncWriteExt as _;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{Instant, interval, sleep, timeout};
+use tokio::net::TcpListener;
+use tokio::time::{Instant, interval, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::{Service, ServiceExt as _};
@@ -20,6 +23,7 @@ use tower::{Service, ServiceExt as _};
 use crate::body::Body;
 use crate::bounds::{Bounds, Full};
 use crate::connection::Connection;
+use crate::refusal::Refusals;
 use crate::stream::Stream;
 use crate::table::Table;
 
@@ -28,10 +32,11 @@ const MAX_BUFFER: usize = 64 * 1024;
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Heartbeats without which the loop counts as stuck.
 const MISSED: u32 = 5;
+/// Heartbeats without a failed accept after which the last one is over: a failure may end the connection that it is about,
+/// and then the next one that shows anything may be long in coming.
+const CLEAN: u32 = 2;
 /// After a failed accept: others need the processor to end what they have open.
 const PAUSE: Duration = Duration::from_millis(50);
-/// To take the few bytes of a refusal.
-const REFUSAL_TIMEOUT: Duration = Duration::from_millis(500);
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 
@@ -43,7 +48,7 @@ pub struct Peer(pub SocketAddr);
 pub struct Listener {
     tcp: TcpListener,
     bounds: Bounds,
-    refusal: fn(Full) -> String,
+    refusals: Refusals,
     pulse: Pulse,
 }
 
@@ -54,20 +59,31 @@ pub struct Pulse(Arc<Mutex<Beat>>);
 #[derive(Debug)]
 struct Beat {
     at: Instant,
-    failure: Option<String>,
+    failure: Option<Failure>,
+}
+
+/// Why connections cannot be accepted, and when that was last seen.
+#[derive(Debug)]
+struct Failure {
+    why: String,
+    seen: Instant,
 }
 
 impl Listener {
     /// A listener with these bounds.
     #[must_use]
     pub fn new(tcp: TcpListener, bounds: Bounds) -> Self {
-        Self { tcp, bounds, refusal: plain, pulse: Pulse::new() }
+        Self { tcp, bounds, refusals: Refusals::default(), pulse: Pulse::new() }
     }
 
-    /// Answers a connection that is refused with this JSON, and status 503.
+    /// How a request is answered for which there is no room. Its body was not read; its headers neither, where they did not
+    /// come at once.
     #[must_use]
-    pub fn refusing_with(self, refusal: fn(Full) -> String) -> Self {
-        Self { refusal, ..self }
+    pub fn refusing_with<F>(self, refusal: impl Fn(Request<Full>) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Response<Bytes>> + Send + 'static,
+    {
+        Self { refusals: Refusals::new(refusal), ..self }
     }
 
     /// Its limits.
@@ -93,11 +109,10 @@ impl Listener {
         S: Service<Request<Body>, Response = Response<B>> + Clone + Send + 'static,
         S::Future: Send,
         S::Error: Into<BoxError>,
-        B: http_body::Body + Send + 'static,
-        B::Data: Send,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let Self { tcp, bounds, refusal, pulse } = self;
+        let Self { tcp, bounds, refusals, pulse } = self;
         let (table, tasks) = (Table::new(bounds), TaskTracker::new());
         let mut heartbeat = interval(HEARTBEAT);
         loop {
@@ -123,12 +138,17 @@ impl Listener {
             pulse.accepted();
             match table.admit(peer.ip()) {
                 Ok(slot) => {
-                    let connection = Arc::clone(&slot.connection);
+                    let admitted = Admitted {
+                        peer,
+                        connection: Arc::clone(&slot.connection),
+                        table: Arc::clone(&table),
+                        refusals: refusals.clone(),
+                    };
                     let stream = Stream::new(stream, slot);
-                    tasks.spawn(serve_connection(stream, peer, connection, service.clone(), shutdown.clone()));
+                    tasks.spawn(serve_connection(stream, admitted, service.clone(), shutdown.clone()));
                 }
                 Err(full) => {
-                    tasks.spawn(refuse(stream, refusal(full)));
+                    tasks.spawn(refusals.clone().connection(stream, full));
                 }
             }
         }
@@ -158,8 +178,8 @@ impl Pulse {
     /// Why not, for operators.
     pub fn check(&self) -> Result<(), String> {
         let beat = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(failure) = &beat.failure {
-            return Err(format!("connections cannot be accepted: {failure}"));
+        if let Some(Failure { why, .. }) = &beat.failure {
+            return Err(format!("connections cannot be accepted: {why}"));
         }
         match beat.at.elapsed() {
             silent if silent > HEARTBEAT * MISSED => {
@@ -174,24 +194,36 @@ impl Pulse {
     }
 
     fn beat(&self) {
-        self.with(|beat| beat.at = Instant::now());
+        self.with(|beat| {
+            beat.at = Instant::now();
+            if beat.failure.as_ref().is_some_and(|failure| failure.seen.elapsed() >= HEARTBEAT * CLEAN) {
+                beat.recover();
+            }
+        });
     }
 
     fn accepted(&self) {
         self.with(|beat| {
             beat.at = Instant::now();
-            if beat.failure.take().is_some() {
-                tracing::info!("connections are accepted again");
-            }
+            beat.recover();
         });
     }
 
     fn failed(&self, error: &io::Error) {
         self.with(|beat| {
-            if beat.failure.replace(error.to_string()).is_none() {
+            let failure = Failure { why: error.to_string(), seen: Instant::now() };
+            if beat.failure.replace(failure).is_none() {
                 tracing::warn!(%error, "connections cannot be accepted");
             }
         });
+    }
+}
+
+impl Beat {
+    fn recover(&mut self) {
+        if self.failure.take().is_some() {
+            tracing::warn!("connections are accepted again");
+        }
     }
 }
 
@@ -201,33 +233,27 @@ fn is_of_the_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-async fn serve_connection<S, B>(
-    stream: Stream,
+/// A connection that has a place, and what decides about its next step.
+#[derive(Clone)]
+struct Admitted {
     peer: SocketAddr,
     connection: Arc<Connection>,
-    service: S,
-    shutdown: CancellationToken,
-) where
+    table: Arc<Table>,
+    refusals: Refusals,
+}
+
+async fn serve_connection<S, B>(stream: Stream, admitted: Admitted, service: S, shutdown: CancellationToken)
+where
     S: Service<Request<Body>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send,
     S::Error: Into<BoxError>,
-    B: http_body::Body + Send + 'static,
-    B::Data: Send,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    let watched = Arc::clone(&connection);
+    let connection = Arc::clone(&admitted.connection);
     let service = service_fn(move |request: Request<hyper::body::Incoming>| {
-        let (service, connection) = (service.clone(), Arc::clone(&watched));
-        let mut request = request.map(|incoming| Body::new(incoming, Arc::clone(&connection)));
-        request.extensions_mut().insert(Peer(peer));
-        async move {
-            let response = service.oneshot(request).await;
-            match &response {
-                Ok(response) if response.status() == http::StatusCode::SWITCHING_PROTOCOLS => connection.upgraded(),
-                _ => connection.answered(),
-            }
-            response
-        }
+        let (service, admitted) = (service.clone(), admitted.clone());
+        async move { admitted.answer(request, service).await }
     });
     let mut http = http1::Builder::new();
     // The deadlines are ours: hyper's has none for a body or an idle connection.
@@ -251,21 +277,65 @@ async fn serve_connection<S, B>(
     }
 }
 
-/// Says why, as far as the client can still hear it, without reading anything.
-async fn refuse(mut stream: TcpStream, body: String) {
-    let response = format!(
-        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\nconnection: close\r\n\
-         content-length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    // A client that cannot be told is gone, or as good as.
-    let _ = timeout(REFUSAL_TIMEOUT, async {
-        stream.write_all(response.as_bytes()).await?;
-        stream.shutdown().await
-    })
-    .await;
+impl Admitted {
+    async fn answer<S, B>(
+        self,
+        request: Request<hyper::body::Incoming>,
+        service: S,
+    ) -> Result<Response<Either<B, Whole<Bytes>>>, S::Error>
+    where
+        S: Service<Request<Body>, Response = Response<B>>,
+        B: http_body::Body<Data = Bytes>,
+    {
+        let Self { peer, connection, table, refusals } = self;
+        if request.headers().contains_key(UPGRADE)
+            && let Err(full) = table.check_upgrade(peer.ip())
+        {
+            let response = refusals.answer(request.map(|_| full)).await;
+            connection.answered();
+            return Ok(response.map(Whole::new).map(Either::Right));
+        }
+        let mut request = request.map(|incoming| Body::new(incoming, Arc::clone(&connection)));
+        request.extensions_mut().insert(Peer(peer));
+        let response = service.oneshot(request).await;
+        match &response {
+            Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => connection.upgraded(),
+            _ => connection.answered(),
+        }
+        response.map(|response| response.map(Either::Left))
+    }
 }
 
-fn plain(full: Full) -> String {
-    format!("{{\"error\":\"{full}\"}}")
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failed_accept_is_over_after_clean_heartbeats() {
+        let pulse = Pulse::new();
+        pulse.failed(&io::Error::other("no buffer space"));
+        assert!(pulse.check().is_err());
+        for _ in 0..CLEAN {
+            pulse.beat();
+            assert!(pulse.check().is_err());
+            advance(HEARTBEAT).await;
+        }
+        pulse.beat();
+        assert_eq!(pulse.check(), Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn heartbeats_between_failed_accepts_do_not_hide_them() {
+        let pulse = Pulse::new();
+        for _ in 0..10 {
+            pulse.failed(&io::Error::other("too many open files"));
+            advance(HEARTBEAT).await;
+            pulse.beat();
+            assert_eq!(pulse.check(), Err("connections cannot be accepted: too many open files".to_owned()));
+        }
+        pulse.accepted();
+        assert_eq!(pulse.check(), Ok(()));
+    }
 }

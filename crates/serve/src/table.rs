@@ -37,14 +37,15 @@ impl Table {
     /// A place for a connection from there. Where a limit is reached, whoever has kept us waiting longest within that limit
     /// goes in its favour.
     pub(crate) fn admit(self: &Arc<Self>, peer: IpAddr) -> Result<Slot, Full> {
-        let Bounds { total, per_address, .. } = self.bounds;
+        let Bounds { total, per_address, upgraded, upgraded_per_address, .. } = self.bounds;
         let address = client(peer);
         let mut open = self.open();
         if open.per_address.get(&address).is_some_and(|count| *count >= per_address) {
-            open.evict(|other| other == address).then_some(()).ok_or(Full::Address { limit: per_address })?;
+            let is_evicted = open.evict(|other| other == address, upgraded_per_address);
+            is_evicted.then_some(()).ok_or(Full::Address { limit: per_address })?;
         }
         if open.connections.len() >= total {
-            open.evict(|_| true).then_some(()).ok_or(Full::Port { limit: total })?;
+            open.evict(|_| true, upgraded).then_some(()).ok_or(Full::Port { limit: total })?;
         }
         let (id, connection) = (open.next, Arc::new(Connection::new(self.bounds)));
         open.next += 1;
@@ -53,9 +54,24 @@ impl Table {
         Ok(Slot { table: Arc::clone(self), id, connection })
     }
 
+    /// Whether a connection from there may be upgraded. Those that were asked about at once may together be too many: they
+    /// are the first to go.
+    pub(crate) fn check_upgrade(&self, peer: IpAddr) -> Result<(), Full> {
+        let Bounds { upgraded, upgraded_per_address, .. } = self.bounds;
+        let address = client(peer);
+        let open = self.open();
+        if open.upgraded(|other| other == address) >= upgraded_per_address {
+            return Err(Full::UpgradesOfAddress { limit: upgraded_per_address });
+        }
+        if open.upgraded(|_| true) >= upgraded {
+            return Err(Full::Upgrades { limit: upgraded });
+        }
+        Ok(())
+    }
+
     /// Ends whoever has kept us waiting longest. For when the process has run out of descriptors.
     pub(crate) fn make_room(&self) {
-        self.open().evict(|_| true);
+        self.open().evict(|_| true, self.bounds.upgraded);
     }
 
     /// Nothing that is done under the lock can leave the table half changed.
@@ -65,14 +81,22 @@ impl Table {
 }
 
 impl Open {
-    fn evict(&mut self, among: impl Fn(IpAddr) -> bool) -> bool {
+    /// Upgraded connections go first while there are more than their share, and last otherwise.
+    fn evict(&mut self, among: impl Fn(IpAddr) -> bool, share: usize) -> bool {
+        let is_over = self.upgraded(&among) > share;
         let waiting = self.connections.iter().filter(|(_, (address, _))| among(*address));
-        let longest = waiting.filter_map(|(id, (_, connection))| Some((connection.patience()?, *id))).min();
+        let waiting = waiting.filter_map(|(id, (_, connection))| Some((connection.patience()?, *id)));
+        let longest = waiting.filter(|((is_upgraded, _), _)| !is_over || *is_upgraded).min();
         let Some((_, id)) = longest else { return false };
         if let Some(connection) = self.remove(id) {
             connection.evicted.cancel();
         }
         true
+    }
+
+    fn upgraded(&self, among: impl Fn(IpAddr) -> bool) -> usize {
+        let connections = self.connections.values().filter(|(address, _)| among(*address));
+        connections.filter(|(_, connection)| connection.is_upgraded()).count()
     }
 
     fn remove(&mut self, id: u64) -> Option<Arc<Connection>> {
@@ -156,6 +180,39 @@ mod tests {
         next.connection.serving();
         let _last = table.admit(address("192.0.2.4")).unwrap();
         assert!(session.connection.evicted.is_cancelled());
+    }
+
+    #[test]
+    fn web_sockets_above_their_share_go_before_clients_who_are_about_to_send_a_request() {
+        let table = Table::new(Bounds { total: 4, per_address: 4, upgraded: 1, ..Bounds::default() });
+        let http = table.admit(address("192.0.2.1")).unwrap();
+        let sessions: Vec<_> = (0..3).map(|_| table.admit(address("192.0.2.2")).unwrap()).collect();
+        sessions.iter().for_each(|session| session.connection.upgraded());
+        let _next: Vec<_> = (0..2).map(|_| table.admit(address("192.0.2.3")).unwrap()).collect();
+        let evicted: Vec<_> = sessions.iter().map(|session| session.connection.evicted.is_cancelled()).collect();
+        assert_eq!((evicted, http.connection.evicted.is_cancelled()), (vec![true, true, false], false));
+        let _last = table.admit(address("192.0.2.3")).unwrap();
+        assert!(http.connection.evicted.is_cancelled());
+    }
+
+    #[test]
+    fn web_sockets_have_a_share_of_the_port_and_of_the_address() {
+        let bounds = Bounds { upgraded: 3, upgraded_per_address: 2, ..Bounds::default() };
+        let table = Table::new(bounds);
+        let mut sessions = Vec::new();
+        let mut open = |from| {
+            table.check_upgrade(address(from))?;
+            let session = table.admit(address(from)).unwrap();
+            session.connection.upgraded();
+            sessions.push(session);
+            Ok(())
+        };
+        assert_eq!((open("192.0.2.1"), open("192.0.2.1")), (Ok(()), Ok(())));
+        assert_eq!(open("192.0.2.1"), Err(Full::UpgradesOfAddress { limit: 2 }));
+        assert_eq!(open("192.0.2.2"), Ok(()));
+        assert_eq!(open("192.0.2.2"), Err(Full::Upgrades { limit: 3 }));
+        sessions.pop();
+        assert_eq!(table.check_upgrade(address("192.0.2.2")), Ok(()));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What clients can't do to a port: keep others out by sending nothing, by sending slowly, or by being many.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests: what can't be done fails")]
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -10,11 +10,12 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::Request;
 use axum::http::StatusCode;
+use axum::http::header::ACCESS_CONTROL_ALLOW_ORIGIN;
 use axum::routing::{get, post};
 use hyper_util::rt::TokioIo;
 use serve::{Bounds, Listener};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
@@ -47,6 +48,15 @@ impl Port {
         TcpStream::connect(self.address).await.unwrap()
     }
 
+    /// From another local address.
+    async fn from(&self, address: IpAddr, bytes: &[u8]) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((address, 0).into()).unwrap();
+        let mut stream = socket.connect(self.address).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        stream
+    }
+
     async fn sending(&self, bytes: &[u8]) -> TcpStream {
         let mut stream = self.connect().await;
         stream.write_all(bytes).await.unwrap();
@@ -77,7 +87,7 @@ const SOON: Duration = Duration::from_millis(200);
 const NEVER: Duration = Duration::from_secs(3600);
 
 fn patient() -> Bounds {
-    Bounds { total: 8, per_address: 8, header: NEVER, body: NEVER, idle: NEVER }
+    Bounds { total: 8, per_address: 8, upgraded: 4, upgraded_per_address: 4, header: NEVER, body: NEVER, idle: NEVER }
 }
 
 #[tokio::test]
@@ -153,7 +163,6 @@ impl Halves {
 
 #[tokio::test]
 async fn who_takes_nothing_is_not_read_from_and_both_halves_of_an_upgraded_connection_end() {
-    const UPGRADE: &[u8] = b"GET / HTTP/1.1\r\nhost: test\r\nconnection: upgrade\r\nupgrade: test\r\n\r\n";
     let halves = Arc::<Halves>::default();
     let port = port(Bounds { idle: Duration::from_secs(2), ..patient() }, Arc::clone(&halves).routes()).await;
     let mut stream = port.sending(UPGRADE).await;
@@ -171,6 +180,98 @@ async fn who_takes_nothing_is_not_read_from_and_both_halves_of_an_upgraded_conne
     }
     let read = halves.read.load(Ordering::SeqCst);
     assert!(read < sent, "all {sent} bytes were read while nothing was taken");
+}
+
+const UPGRADE: &[u8] = b"GET / HTTP/1.1\r\nhost: test\r\nconnection: upgrade\r\nupgrade: test\r\n\r\n";
+
+/// Live sessions at `/`, which take what comes; anything else is answered.
+fn sessions() -> Router {
+    let switch = async |request: Request| {
+        tokio::spawn(async move {
+            let mut session = TokioIo::new(hyper::upgrade::on(request).await.unwrap());
+            let mut buffer = [0; 4096];
+            while let Ok(1..) = session.read(&mut buffer).await {}
+        });
+        (StatusCode::SWITCHING_PROTOCOLS, [("connection", "upgrade"), ("upgrade", "test")])
+    };
+    Router::new().route("/", get(switch)).route("/http", get(async || "here"))
+}
+
+#[tokio::test]
+async fn live_sessions_take_their_share_of_connections_and_http_has_the_rest() {
+    let bounds = Bounds { upgraded: 5, upgraded_per_address: 2, ..patient() };
+    let port = port(bounds, sessions()).await;
+    let (mut open, mut refused) = (Vec::new(), Vec::new());
+    for host in 1..=4 {
+        for _ in 0..4 {
+            let mut session = port.from([127, 0, 0, host].into(), UPGRADE).await;
+            let answer = answer(&mut session).await;
+            if answer.starts_with("HTTP/1.1 101") { open.push(session) } else { refused.push((session, answer)) }
+        }
+    }
+    assert_eq!((open.len(), refused.len()), (5, 11));
+    for (_, answer) in &refused {
+        assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("retry-after: 1"), "{answer}");
+        assert!(answer.contains("too many WebSockets: at most"), "{answer}");
+    }
+    assert!(refused[0].1.contains("at most 2 at once from one address"), "{}", refused[0].1);
+    assert!(refused[10].1.contains("at most 5 at once; HTTP is served"), "{}", refused[10].1);
+    for _ in 0..20 {
+        let mut http = port.sending(b"GET /http HTTP/1.1\r\nhost: test\r\n\r\n").await;
+        assert!(answer(&mut http).await.ends_with("here"));
+    }
+    for session in &mut open {
+        session.write_all(b"still there").await.unwrap();
+        assert_eq!(session.try_read(&mut [0; 1]).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    }
+    // Who ends a session makes room for another.
+    drop(open.pop());
+    let again = async {
+        loop {
+            let mut session = port.from([127, 0, 0, 3].into(), UPGRADE).await;
+            if answer(&mut session).await.starts_with("HTTP/1.1 101") {
+                return;
+            }
+        }
+    };
+    timeout(PATIENCE, again).await.expect("there is no room again");
+}
+
+#[tokio::test]
+async fn a_refused_client_is_answered_after_its_header_and_before_its_body() {
+    let (begun, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (in_handler, until) = (begun.clone(), go.clone());
+    let slow = get(move || async move {
+        in_handler.notify_one();
+        until.notified().await;
+    });
+    let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, stop) = (tcp.local_addr().unwrap(), CancellationToken::new());
+    let listener = Listener::new(tcp, Bounds { total: 1, ..patient() }).refusing_with(async |request| {
+        let origin = request.headers().get("origin").cloned();
+        let mut response = http::Response::new(Bytes::from(request.body().to_string()));
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        let allowed = origin.map(|origin| (ACCESS_CONTROL_ALLOW_ORIGIN, origin));
+        response.headers_mut().extend(allowed);
+        response
+    });
+    let serving = tokio::spawn(listener.serve(Router::new().route("/", slow), stop.clone()));
+    let port = Port { address, stop, serving };
+    let _served = port.sending(GET).await;
+    timeout(PATIENCE, begun.notified()).await.expect("it is not served");
+
+    let mut page = port.sending(b"POST / HTTP/1.1\r\nhost: test\r\norigin: https://dapp.example\r\n").await;
+    page.write_all(b"content-length: 100000\r\n\r\n").await.unwrap();
+    // More than the system's buffers would forgive.
+    let _ = page.write_all(&[b' '; 50_000]).await;
+    let answer = rest(&mut page).await;
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    assert!(answer.contains("access-control-allow-origin: https://dapp.example"), "{answer}");
+    assert!(answer.contains("retry-after: 1") && answer.ends_with("at most 1 at once"), "{answer}");
+
+    let silent = rest(&mut port.connect().await).await;
+    assert!(silent.starts_with("HTTP/1.1 503") && silent.ends_with("at most 1 at once"), "{silent}");
+    go.notify_one();
 }
 
 #[tokio::test]

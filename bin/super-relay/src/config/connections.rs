@@ -22,6 +22,9 @@ pub struct Connections {
     /// addresses: set it to the limit of the port there.
     #[schemars(range(min = 1))]
     pub per_address: usize,
+    /// Percent of a port's connections, and of those from one address, that may be WebSockets. The rest is kept for HTTP.
+    #[schemars(range(min = 1, max = 99))]
+    pub websocket_percent: u8,
     /// Seconds for the header of a request.
     #[schemars(range(min = 1))]
     pub header_seconds: u64,
@@ -35,11 +38,12 @@ pub struct Connections {
 
 impl Default for Connections {
     fn default() -> Self {
-        let Bounds { total, per_address, header, body, idle } = Bounds::default();
+        let Bounds { total, per_address, header, body, idle, .. } = Bounds::default();
         Self {
             kms: total,
             ops: 64,
             per_address,
+            websocket_percent: 50,
             header_seconds: header.as_secs(),
             body_seconds: body.as_secs(),
             idle_seconds: idle.as_secs(),
@@ -48,7 +52,7 @@ impl Default for Connections {
 }
 
 impl Connections {
-    /// None may be 0.
+    /// None may be 0, and some connections are kept for HTTP.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         let numbers = [
             ("connections.kms", self.kms > 0),
@@ -58,20 +62,31 @@ impl Connections {
             ("connections.body_seconds", self.body_seconds > 0),
             ("connections.idle_seconds", self.idle_seconds > 0),
         ];
-        match numbers.into_iter().find(|(_, holds)| !holds) {
-            Some((key, _)) => Err(ConfigError::value(key, "must be above 0")),
-            None => Ok(()),
+        if let Some((key, _)) = numbers.into_iter().find(|(_, holds)| !holds) {
+            return Err(ConfigError::value(key, "must be above 0"));
         }
+        if !(1..=99).contains(&self.websocket_percent) {
+            return Err(ConfigError::value("connections.websocket_percent", "must be from 1 to 99"));
+        }
+        Ok(())
     }
 
     /// The limits of a port that takes so many.
     pub fn bounds(&self, total: usize) -> Bounds {
+        let per_address = self.per_address.min(total);
         Bounds {
             total,
-            per_address: self.per_address.min(total),
+            per_address,
+            upgraded: self.web_sockets_of(total),
+            upgraded_per_address: self.web_sockets_of(per_address),
             header: Duration::from_secs(self.header_seconds),
             body: Duration::from_secs(self.body_seconds),
             idle: Duration::from_secs(self.idle_seconds),
         }
+    }
+
+    /// How many of so many connections may be WebSockets.
+    fn web_sockets_of(&self, connections: usize) -> usize {
+        (connections.saturating_mul(self.websocket_percent.into()) / 100).max(1)
     }
 }

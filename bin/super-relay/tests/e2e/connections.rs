@@ -1,11 +1,13 @@
 //! Clients who send nothing or send slowly keep nobody out, on any port.
 
 use std::fs;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
 
 use devkit::EntryPointVersion::V07;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Duration, sleep, timeout};
 
 use crate::support::{Kms, PATIENCE, Process, Rpc, Setup, TeeAccount, World, write_configuration};
@@ -140,6 +142,50 @@ async fn a_web_socket_that_leaves_pings_unanswered_is_closed() {
     socket.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"HTTP/1.1 101");
     ended(socket).await;
+}
+
+#[tokio::test]
+async fn live_web_sockets_from_many_addresses_leave_http_and_the_other_ports_their_connections() {
+    let few = |configuration: &mut Value| {
+        configuration["relay"]["rpc"]["max_connections"] = 40.into();
+        configuration["connections"]["per_address"] = 24.into();
+    };
+    let world = Setup::of(V07).configure(few).start().await;
+    let address: SocketAddr = world.node.address("rpc").parse().unwrap();
+    let (mut live, mut refused) = (Vec::new(), Vec::new());
+    for host in 1..=4 {
+        for _ in 0..16 {
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.bind(([127, 0, 0, host], 0).into()).unwrap();
+            let mut socket = socket.connect(address).await.unwrap();
+            socket.write_all(UPGRADE).await.unwrap();
+            let mut answer = [0; 12];
+            socket.read_exact(&mut answer).await.unwrap();
+            if &answer == b"HTTP/1.1 101" { live.push(socket) } else { refused.push((socket, answer)) }
+        }
+    }
+    // Half of an address's for each of the first, and half of the port's for all.
+    assert_eq!((live.len(), refused.len()), (20, 44));
+    for (mut socket, answer) in refused.drain(..) {
+        assert_eq!(&answer, b"HTTP/1.1 503");
+        let mut rest = [0; 1024];
+        let count = socket.read(&mut rest).await.unwrap();
+        let rest = String::from_utf8_lossy(&rest[..count]);
+        assert!(rest.contains(r#""reason":"too_many_websockets","retryable":true"#), "{rest}");
+    }
+    all_ports_answer(&world.node).await;
+    let mut account = TeeAccount::create(&world).await;
+    let operation = account.operation(&world).await;
+    account.sponsored(&world, &operation).await.unwrap();
+    for socket in &live {
+        let quiet = socket.try_read(&mut [0; 1]);
+        let is_open = match quiet {
+            // A ping.
+            Ok(count) => count > 0,
+            Err(error) => error.kind() == ErrorKind::WouldBlock,
+        };
+        assert!(is_open, "a session was closed for a request");
+    }
 }
 
 #[tokio::test]

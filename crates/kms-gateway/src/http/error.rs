@@ -7,7 +7,6 @@ use proto::Status;
 use proto::json::{Excerpt, InvalidField};
 use serde_json::{Value, json};
 use serve::Full;
-use uuid::Uuid;
 
 use crate::ceremony::CeremonyError;
 use crate::gateway::GatewayError;
@@ -54,7 +53,7 @@ impl ApiError {
         Self { retryable: true, ..Self::refusal(StatusCode::REQUEST_TIMEOUT, "body_not_received", message) }
     }
 
-    fn too_many_connections(full: Full) -> Self {
+    pub(super) fn too_many_connections(full: Full) -> Self {
         let message = full.to_string();
         Self { retryable: true, ..Self::refusal(StatusCode::SERVICE_UNAVAILABLE, "too_many_connections", message) }
     }
@@ -93,11 +92,6 @@ impl ApiError {
             "retryable": self.retryable,
         }})
     }
-}
-
-/// The body of the answer to a connection that was refused.
-pub(super) fn too_many_connections(full: Full) -> String {
-    ApiError::too_many_connections(full).body(&Uuid::new_v4().to_string()).to_string()
 }
 
 impl From<GatewayError> for ApiError {

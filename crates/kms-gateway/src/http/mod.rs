@@ -16,12 +16,15 @@ mod wire;
 
 use std::io;
 
-use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware;
+use axum::response::Response;
 use axum::routing::{get, post};
-use serve::Listener;
+use axum::{Extension, Router, http};
+use serve::{Full, Listener};
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
 
 pub use error::status_of;
 pub use setup::TeeSetup;
@@ -37,9 +40,10 @@ pub const MAX_BODY: usize = 256 * 1024;
 pub fn router(gateway: Gateway) -> Router {
     let cors = cors::layer(&gateway.settings().origins);
     named(browsers())
+        // A page that calls what does not exist gets to read that.
+        .fallback(|| async { ApiError::not_found() })
         .layer(cors)
         .merge(named(servers()))
-        .fallback(|| async { ApiError::not_found() })
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn(request_id::layer))
         .with_state(gateway)
@@ -80,10 +84,29 @@ fn named(routes: Router<Gateway>) -> Router<Gateway> {
     routes.method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
 }
 
+/// Answers what there is no room for; preflights as always, so that a page gets to read why the request itself is refused.
+fn no_room(gateway: &Gateway) -> Router {
+    Router::new()
+        .fallback(|Extension(full): Extension<Full>| async move { ApiError::too_many_connections(full) })
+        .layer(cors::layer(&gateway.settings().origins))
+        .layer(middleware::from_fn(request_id::layer))
+}
+
+/// Its body is in memory as a whole.
+async fn answer_no_room(no_room: Router, request: http::Request<Full>) -> http::Response<Bytes> {
+    let (mut parts, full) = request.into_parts();
+    parts.extensions.insert(full);
+    let Ok(response) = no_room.oneshot(Request::from_parts(parts, Body::empty())).await;
+    let (parts, body) = response.into_parts();
+    Response::from_parts(parts, to_bytes(body, MAX_BODY).await.unwrap_or_default())
+}
+
 /// Serves until `shutdown`, then takes no more connections and returns when the requests under way are answered.
 ///
 /// # Errors
 /// None: those of a connection end it alone.
 pub async fn serve(listener: impl Into<Listener>, gateway: Gateway, shutdown: CancellationToken) -> io::Result<()> {
-    listener.into().refusing_with(error::too_many_connections).serve(router(gateway), shutdown).await
+    let no_room = no_room(&gateway);
+    let listener = listener.into().refusing_with(move |request| answer_no_room(no_room.clone(), request));
+    listener.serve(router(gateway), shutdown).await
 }

@@ -3,6 +3,9 @@
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use serve::{Bounds, Listener};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use crate::support::{Kms, ORIGIN};
 
@@ -93,4 +96,30 @@ async fn a_page_reads_answers_and_refusals_and_their_request_id() {
     let refused = kms.client.delete(&url).header("origin", ORIGIN).send().await.unwrap();
     assert_eq!(refused.status(), 405);
     assert_eq!(text(refused.headers(), "access-control-allow-origin"), Some(ORIGIN));
+    // So is a path that does not exist.
+    let nowhere = kms.client.get(format!("{}/nowhere", kms.url)).header("origin", ORIGIN).send().await.unwrap();
+    assert_eq!(nowhere.status(), 404);
+    assert_eq!(text(nowhere.headers(), "access-control-allow-origin"), Some(ORIGIN));
+}
+
+#[tokio::test]
+async fn a_page_reads_that_there_is_no_room_and_its_preflight_is_answered() {
+    let mut kms = Kms::start().await;
+    let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    kms.url = format!("http://{}", tcp.local_addr().unwrap());
+    let full = Listener::new(tcp, Bounds { total: 0, ..Bounds::default() });
+    tokio::spawn(kms_gateway::serve(full, kms.gateway.clone(), CancellationToken::new()));
+
+    let (status, headers) = kms.preflight(ORIGIN, "POST", "/webauthn/register/begin").await;
+    assert_eq!((status, text(&headers, "access-control-allow-origin")), (StatusCode::OK, Some(ORIGIN)));
+    for (origin, allowed) in [(ORIGIN, Some(ORIGIN)), (STRANGER, None)] {
+        let url = format!("{}/webauthn/register/begin", kms.url);
+        let refused = kms.client.post(url).header("origin", origin).json(&json!({})).send().await.unwrap();
+        assert_eq!(refused.status(), 503);
+        assert_eq!(text(refused.headers(), "access-control-allow-origin"), allowed);
+        assert_eq!(text(refused.headers(), "retry-after"), Some("1"));
+        let id = text(refused.headers(), "x-request-id").unwrap().to_owned();
+        let body: Value = refused.json().await.unwrap();
+        assert_eq!((&body["error"]["code"], &body["error"]["requestId"]), (&json!("too_many_connections"), &json!(id)));
+    }
 }

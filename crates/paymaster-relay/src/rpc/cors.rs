@@ -51,7 +51,7 @@ impl Grant {
         headers.append(VARY, HeaderValue::from_static("origin"));
         if let Some(allowed) = self.allowed {
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
-            headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("x-request-id"));
+            headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("x-request-id, retry-after"));
         }
     }
 }

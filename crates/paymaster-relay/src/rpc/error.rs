@@ -92,7 +92,12 @@ impl EdgeError {
             Self::PostRequired => (-32600, "post_required", false),
             Self::ContentTypeNotJson => (-32600, "content_type_not_json", false),
             Self::ContentEncodingNotSupported { .. } => (-32600, "content_encoding_not_supported", false),
-            Self::TooManyConnections(_) => (-32005, "too_many_connections", true),
+            Self::TooManyConnections(Full::Port { .. } | Full::Address { .. }) => {
+                (-32005, "too_many_connections", true)
+            }
+            Self::TooManyConnections(Full::Upgrades { .. } | Full::UpgradesOfAddress { .. }) => {
+                (-32005, "too_many_websockets", true)
+            }
             Self::TooManyCalls { .. } => (-32005, "too_many_calls", true),
             Self::PathNotFound => (-32600, "path_not_found", false),
             Self::PathOfOtherChain { .. } => (INVALID_PARAMS, "wrong_chain", false),
@@ -117,9 +122,12 @@ impl EdgeError {
             Self::BodyTooLarge { limit } | Self::BatchFarTooLarge { limit } | Self::ResponseTooLarge { limit } => {
                 json!({ "limit": limit.to_string() })
             }
-            Self::TooManyConnections(Full::Port { limit } | Full::Address { limit }) => {
-                json!({ "limit": limit.to_string() })
-            }
+            Self::TooManyConnections(
+                Full::Port { limit }
+                | Full::Address { limit }
+                | Full::Upgrades { limit }
+                | Full::UpgradesOfAddress { limit },
+            ) => json!({ "limit": limit.to_string() }),
             Self::TooManyCalls { limit } => json!({ "limit": limit.to_string() }),
             Self::BatchTooLarge { limit, calls } => json!({ "limit": limit.to_string(), "used": calls.to_string() }),
             Self::ContentEncodingNotSupported { .. } => json!({ "supported": ["identity"] }),
@@ -145,12 +153,6 @@ const fn denied_row(denied: &Denied) -> (i32, &'static str, bool) {
         Denied::ScopeMissing { .. } => (KEY_REFUSED, "scope_missing", false),
         Denied::QuotaExhausted { .. } => (THROTTLED, "quota_exhausted", true),
     }
-}
-
-/// The body of the answer to a connection that was refused.
-pub(crate) fn too_many_connections(full: Full) -> String {
-    let error = EdgeError::TooManyConnections(full).to_object(&RequestId::new());
-    json!({ "jsonrpc": "2.0", "id": null, "error": error }).to_string()
 }
 
 /// The code, the stable reason, and whether the same request may pass later.

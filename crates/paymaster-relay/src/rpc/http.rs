@@ -5,11 +5,12 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use futures_util::stream;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, ORIGIN, UPGRADE};
 use http::{Request, Response, StatusCode, Uri};
 use http_body::Frame;
-use http_body_util::{BodyExt, LengthLimitError, Limited, StreamBody};
+use http_body_util::{BodyExt, Collected, LengthLimitError, Limited, StreamBody};
 use jsonrpsee::core::BoxError;
 use jsonrpsee::server::HttpBody;
 use jsonrpsee::types::error::TOO_BIG_BATCH_REQUEST_CODE;
@@ -17,7 +18,7 @@ use jsonrpsee::types::{ErrorCode, ErrorObjectOwned, Id, Response as RpcResponse,
 use proto::json::Excerpt;
 use serde::Deserialize;
 use serde_json::Value;
-use serve::BodyTimeout;
+use serve::{BodyTimeout, Full};
 use tower::{Layer, Service};
 
 use super::cors::{self, Grant};
@@ -68,8 +69,7 @@ where
     }
 
     fn call(&mut self, request: Request<HttpBody>) -> Self::Future {
-        let named = request.headers().get(X_REQUEST_ID).and_then(|value| value.to_str().ok());
-        let request_id = named.and_then(RequestId::of_caller).unwrap_or_else(RequestId::new);
+        let request_id = request_id(request.headers());
         let layer = self.layer.clone();
         let (grant, entered) = layer.enter(request, &request_id);
         let request = match entered {
@@ -110,17 +110,10 @@ impl EdgeLayer {
         // Nothing behind this line can log a key.
         *request.uri_mut() = Uri::from_static("/");
         let mut keys = auth::take_keys(request.headers_mut());
-        let in_path = route.and_then(|route| route.key);
-        keys.extend(in_path);
+        keys.extend(route.and_then(|route| route.key));
 
-        let live = in_path.map(|hash| self.api_keys.find(&hash));
-        let grant = Grant::of(request.headers(), &self.allowed_origins, live.as_ref().map(Option::as_deref));
-        if cors::is_preflight(&request) {
-            let response = if grant.is_refused() {
-                refuse(StatusCode::FORBIDDEN, &EdgeError::PageNotAllowed, request_id)
-            } else {
-                preflight()
-            };
+        let grant = self.grant(route, request.headers());
+        if let Some(response) = answered_preflight(&request, &grant, request_id) {
             return (grant, Err(response));
         }
         let Some(route) = route else {
@@ -149,6 +142,27 @@ impl EdgeLayer {
         }
         request.extensions_mut().insert(entrance);
         (grant, Ok(request))
+    }
+
+    /// Answers a request that the listener has no room for. Preflights are answered as always: after another answer the page
+    /// would not get to read why the request itself was refused.
+    pub(crate) async fn no_room(self, request: Request<Full>) -> Response<Bytes> {
+        let request_id = request_id(request.headers());
+        let grant = self.grant(Route::parse(request.uri().path()), request.headers());
+        let response = answered_preflight(&request, &grant, &request_id).unwrap_or_else(|| {
+            // Not logged: there may be any number of them.
+            let error = EdgeError::TooManyConnections(*request.body());
+            json(StatusCode::SERVICE_UNAVAILABLE, &error.to_object(&request_id), Id::Null)
+        });
+        let (parts, body) = finished(response, &request_id, grant).into_parts();
+        // It is in memory as a whole.
+        let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
+        Response::from_parts(parts, body)
+    }
+
+    fn grant(&self, route: Option<Route>, headers: &HeaderMap) -> Grant {
+        let live = route.and_then(|route| route.key).map(|hash| self.api_keys.find(&hash));
+        Grant::of(headers, &self.allowed_origins, live.as_ref().map(Option::as_deref))
     }
 
     fn entrance(&self, route: Route, keys: &[KeyHash], headers: &HeaderMap) -> Entrance {
@@ -208,6 +222,22 @@ fn refused_encoding(request: &Request<HttpBody>, request_id: &RequestId) -> Opti
     // RFC 9110, section 15.5.16.
     response.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     Some(response)
+}
+
+fn request_id(headers: &HeaderMap) -> RequestId {
+    let named = headers.get(X_REQUEST_ID).and_then(|value| value.to_str().ok());
+    named.and_then(RequestId::of_caller).unwrap_or_else(RequestId::new)
+}
+
+/// The answer to a preflight; `None` to any other request.
+fn answered_preflight<B>(request: &Request<B>, grant: &Grant, request_id: &RequestId) -> Option<Response<HttpBody>> {
+    cors::is_preflight(request).then(|| {
+        if grant.is_refused() {
+            refuse(StatusCode::FORBIDDEN, &EdgeError::PageNotAllowed, request_id)
+        } else {
+            preflight()
+        }
+    })
 }
 
 fn preflight() -> Response<HttpBody> {

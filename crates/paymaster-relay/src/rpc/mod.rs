@@ -12,7 +12,6 @@ mod route;
 mod wire;
 
 pub(crate) use calls::CallsLayer;
-pub(crate) use error::too_many_connections;
 pub(crate) use http::EdgeLayer;
 pub(crate) use methods::module;
 

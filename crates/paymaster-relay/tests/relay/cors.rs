@@ -1,12 +1,17 @@
 //! Pages on other origins: what a browser asks, and what it is told.
 
+use std::sync::Arc;
+
 use devkit::EntryPointVersion::V07;
 use paymaster_relay::clients::{KeyKind, NewApiKey, Origins};
 use reqwest::{Method, Response};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+use serve::{Bounds, Listener};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
-use crate::support::{Refusal, World};
+use crate::support::{Client, Refusal, World};
 
 const PAGE: &str = "https://dapp.example";
 const OTHER: &str = "https://evil.example";
@@ -91,7 +96,7 @@ async fn an_answer_can_be_read_by_the_page_with_its_request_id_whatever_it_says(
     let encoded = post(&world, "/", &[("origin", PAGE), ("content-encoding", "gzip")]).await;
     for response in [refused, unknown, encoded] {
         assert_eq!(allowed(&response), Some(PAGE));
-        assert_eq!(response.headers()["access-control-expose-headers"], "x-request-id");
+        assert_eq!(response.headers()["access-control-expose-headers"], "x-request-id, retry-after");
         assert_eq!(response.headers()["vary"], "origin");
     }
 }
@@ -192,4 +197,61 @@ async fn a_web_socket_of_another_page_is_refused() {
     assert_eq!(upgrade(None).await, 101);
     assert_eq!(upgrade(Some(OTHER)).await, 403);
     assert_eq!(upgrade(Some("null")).await, 403);
+}
+
+/// Another port of the same relay, with these bounds.
+async fn port(world: &World, bounds: Bounds) -> Client {
+    let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = Client::new(format!("http://{}", tcp.local_addr().unwrap()));
+    let listener = Listener::new(tcp, bounds);
+    tokio::spawn(paymaster_relay::serve(listener, Arc::clone(&world.relay), CancellationToken::new()));
+    client
+}
+
+#[tokio::test]
+async fn a_page_reads_that_there_is_no_room_and_its_preflight_is_answered() {
+    let world = world(json!([PAGE])).await;
+    let full = port(&world, Bounds { total: 0, ..Bounds::default() }).await;
+    let asked = reqwest::Client::new().request(Method::OPTIONS, full.url()).header("origin", PAGE);
+    let asked = asked.header("access-control-request-method", "POST").send().await.unwrap();
+    assert_eq!((asked.status().as_u16(), allowed(&asked)), (204, Some(PAGE)));
+
+    let refused = full.post(CHAIN_ID, &[("origin", PAGE), ("x-request-id", "mine")]).await;
+    assert_eq!((refused.status().as_u16(), allowed(&refused)), (503, Some(PAGE)));
+    assert_eq!(
+        (&refused.headers()["retry-after"], &refused.headers()["x-request-id"]),
+        (&"1".parse().unwrap(), &"mine".parse().unwrap())
+    );
+    let exposed = refused.headers()["access-control-expose-headers"].to_str().unwrap();
+    assert!(exposed.contains("retry-after"), "{exposed}");
+    let answer: Value = refused.json().await.unwrap();
+    let refusal = Refusal::of(&answer["error"]);
+    refusal.assert_is(-32005, "too_many_connections", true);
+    assert_eq!(refusal.data["requestId"], "mine");
+
+    let elsewhere = full.post(CHAIN_ID, &[("origin", OTHER)]).await;
+    assert_eq!((elsewhere.status().as_u16(), allowed(&elsewhere)), (503, None));
+}
+
+#[tokio::test]
+async fn a_web_socket_above_the_share_is_refused_with_a_reason_and_http_is_served() {
+    let world = world(json!(["*"])).await;
+    let port = port(&world, Bounds { upgraded: 0, ..Bounds::default() }).await;
+    let upgrade = [
+        ("connection", "upgrade"),
+        ("upgrade", "websocket"),
+        ("sec-websocket-version", "13"),
+        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    ];
+    let mut request = reqwest::Client::new().get(port.url());
+    for (name, value) in upgrade {
+        request = request.header(name, value);
+    }
+    let refused = request.send().await.unwrap();
+    assert_eq!((refused.status().as_u16(), refused.headers()["retry-after"].to_str().unwrap()), (503, "1"));
+    let answer: Value = refused.json().await.unwrap();
+    let refusal = Refusal::of(&answer["error"]);
+    refusal.assert_is(-32005, "too_many_websockets", true);
+    assert_eq!(refusal.data["limit"], "0");
+    assert_eq!(port.post(CHAIN_ID, &[]).await.status(), 200);
 }

@@ -5,6 +5,6 @@ mod clock;
 mod tee;
 mod world;
 
-pub use client::Refusal;
+pub use client::{Client, Refusal};
 pub use devkit::{PATIENCE, until};
 pub use world::{ACCOUNT, Dapp, World, open_key};
