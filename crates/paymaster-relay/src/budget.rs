@@ -11,8 +11,10 @@ use crate::store::Gwei;
 pub enum Scope {
     /// The API key that presented the request.
     ApiKey,
-    /// The account; without a passkey, the account under the API key that named it.
+    /// The account; without a passkey, the account under the server's API key that named it.
     Account,
+    /// What no passkey approved, of one API key, or of everybody without one.
+    UnprovenCaller,
     /// Everything that no passkey approved.
     Unproven,
     /// All of it.
@@ -20,7 +22,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    const ALL: [Self; 4] = [Self::ApiKey, Self::Account, Self::Unproven, Self::Deployment];
+    const ALL: [Self; 5] = [Self::ApiKey, Self::Account, Self::UnprovenCaller, Self::Unproven, Self::Deployment];
 
     /// Its name in the store.
     #[must_use]
@@ -28,6 +30,7 @@ impl Scope {
         match self {
             Self::ApiKey => "api_key",
             Self::Account => "account",
+            Self::UnprovenCaller => "unproven_caller",
             Self::Unproven => "unproven",
             Self::Deployment => "deployment",
         }
@@ -39,6 +42,7 @@ impl Scope {
         match self {
             Self::ApiKey => "this API key",
             Self::Account => "this account",
+            Self::UnprovenCaller => "this caller's requests without a passkey",
             Self::Unproven => "requests without a passkey",
             Self::Deployment => "everybody",
         }
@@ -80,7 +84,7 @@ struct Rules {
 
 /// The caps of a relay.
 #[derive(Clone, Copy, Debug)]
-pub struct Caps([Cap; 3]);
+pub struct Caps([Cap; 4]);
 
 /// The caps, and the deposit that they are shares of.
 #[derive(Clone, Copy, Debug)]
@@ -178,6 +182,17 @@ impl Caps {
                 settings.max_percent_per_account,
             ),
             cap(
+                Scope::UnprovenCaller,
+                Rules {
+                    open: "reservations.max_unproven_per_caller",
+                    wei: "reservations.max_wei_unproven_per_caller",
+                    percent: "reservations.max_percent_unproven_per_caller",
+                },
+                settings.unproven_per_caller(),
+                settings.wei_unproven_per_caller(Gwei::at_least(largest).map_or(largest, Gwei::to_wei)),
+                settings.percent_unproven_per_caller(),
+            ),
+            cap(
                 Scope::Unproven,
                 Rules {
                     open: "reservations.max_unproven",
@@ -246,7 +261,8 @@ impl Limits {
     /// Whether a reservation of that cost is within every limit; the totals have it in them.
     ///
     /// # Errors
-    /// The first [`Excess`]: the API key's, the account's, that of everything unproven, the deposit.
+    /// The first [`Excess`]: the API key's, the account's, that of the caller's unproven requests, that of everything
+    /// unproven, the deposit.
     pub fn check(&self, totals: &[(Scope, Totals)], cost: Gwei) -> Result<(), Excess> {
         let of = |wanted: Scope| totals.iter().find(|(scope, _)| *scope == wanted).map(|(_, totals)| *totals);
         for cap in &self.caps.0 {
@@ -295,6 +311,17 @@ mod tests {
             (Scope::ApiKey, r#"{"max_per_api_key": 3}"#, "max_per_api_key", 3),
             (Scope::ApiKey, r#"{"max_wei_per_api_key": "30000000000"}"#, "max_wei_per_api_key", 3),
             (Scope::ApiKey, r#"{"max_percent_per_api_key": 50}"#, "max_percent_per_api_key", 50),
+            (Scope::UnprovenCaller, r#"{"max_unproven_per_caller": 3}"#, "max_unproven_per_caller", 3),
+            (Scope::UnprovenCaller, r#"{"max_unproven": 9}"#, "max_unproven_per_caller", 3),
+            (
+                Scope::UnprovenCaller,
+                r#"{"max_wei_unproven_per_caller": "30000000000"}"#,
+                "max_wei_unproven_per_caller",
+                3,
+            ),
+            (Scope::UnprovenCaller, r#"{"max_wei_unproven": "120000000000"}"#, "max_wei_unproven_per_caller", 3),
+            (Scope::UnprovenCaller, r#"{"max_percent_unproven_per_caller": 2}"#, "max_percent_unproven_per_caller", 2),
+            (Scope::UnprovenCaller, "{}", "max_percent_unproven_per_caller", 3),
             (Scope::Unproven, r#"{"max_unproven": 3}"#, "max_unproven", 3),
             (Scope::Unproven, r#"{"max_wei_unproven": "30000000000"}"#, "max_wei_unproven", 3),
             (Scope::Unproven, r#"{"max_percent_unproven": 2}"#, "max_percent_unproven", 2),
@@ -309,11 +336,22 @@ mod tests {
     #[test]
     fn one_reservation_is_within_its_owners_share_but_not_within_that_of_nobody() {
         let totals = |scope| [(Scope::Deployment, 1), (scope, 1)];
-        for scope in [Scope::Account, Scope::ApiKey] {
+        for scope in [Scope::Account, Scope::ApiKey, Scope::UnprovenCaller] {
             assert_eq!(check("{}", COST, &totals(scope)), Ok(()));
         }
         assert_eq!(rule(check("{}", COST, &totals(Scope::Unproven))), "reservations.max_percent_unproven");
         assert_eq!(rule(check("{}", COST - 1, &totals(Scope::Account))), "deposit");
+    }
+
+    #[test]
+    fn the_quarter_of_an_amount_still_holds_the_largest_operation() {
+        let settings: ReservationSettings = serde_json::from_str(r#"{"max_wei_unproven": "20000000000"}"#).unwrap();
+        let caps = Caps::new(&settings, gwei(COST).to_wei()).unwrap().within(gwei(1000));
+        let totals = |open| {
+            [Scope::Deployment, Scope::UnprovenCaller].map(|scope| (scope, Totals { open, sum: gwei(open * COST) }))
+        };
+        assert_eq!(caps.check(&totals(1), gwei(COST)), Ok(()));
+        assert_eq!(rule(caps.check(&totals(2), gwei(COST))), "reservations.max_wei_unproven_per_caller");
     }
 
     #[test]
@@ -326,6 +364,10 @@ mod tests {
         for (json, key) in [
             (r#"{"max_per_account": 0}"#, "max_per_account"),
             (r#"{"max_percent_unproven": 0}"#, "max_percent_unproven"),
+            (r#"{"max_unproven": 0}"#, "max_unproven"),
+            (r#"{"max_unproven_per_caller": 0}"#, "max_unproven_per_caller"),
+            (r#"{"max_percent_unproven_per_caller": 101}"#, "max_percent_unproven_per_caller"),
+            (r#"{"max_wei_unproven_per_caller": "999999999"}"#, "max_wei_unproven_per_caller"),
             (r#"{"max_percent_per_api_key": 101}"#, "max_percent_per_api_key"),
             (r#"{"max_wei_per_account": "999999999"}"#, "max_wei_per_account"),
         ] {

@@ -51,6 +51,8 @@ pub struct Validity {
     pub least: u64,
     /// What is given, and the most a client may ask for.
     pub most: u64,
+    /// The same without a passkey.
+    pub most_unproven: u64,
     /// How long after the relay's approval a window may end: `maxWindow` of trusted application and
     /// contract.
     pub ceiling: u64,
@@ -59,6 +61,13 @@ pub struct Validity {
 }
 
 impl Validity {
+    /// That of a request which a passkey approved, or not.
+    #[must_use]
+    pub(crate) fn of(self, is_proven: bool) -> Self {
+        let most = if is_proven { self.most } else { self.most.min(self.most_unproven) };
+        Self { most, ..self }
+    }
+
     /// The least a client may ask for.
     #[must_use]
     pub fn shortest(&self) -> u64 {
@@ -81,6 +90,7 @@ impl Catalogue {
         let validity = Validity {
             least: settings.min_validity_seconds,
             most: settings.validity_seconds,
+            most_unproven: settings.reservations.unproven_validity_seconds.unwrap_or(settings.validity_seconds),
             ceiling: settings.max_window_seconds,
             next_block: settings.chain.block_seconds,
         };
@@ -97,6 +107,16 @@ impl Catalogue {
             return Err(SettingsError::Invalid {
                 key: "validity_seconds",
                 problem: format!("must not be above max_window_seconds ({})", validity.ceiling),
+            });
+        }
+        if !(validity.shortest()..=validity.most).contains(&validity.most_unproven) {
+            return Err(SettingsError::Invalid {
+                key: "reservations.unproven_validity_seconds",
+                problem: format!(
+                    "must be from min_validity_seconds and chain.block_seconds together ({}) to validity_seconds ({})",
+                    validity.shortest(),
+                    validity.most
+                ),
             });
         }
         let chain_id = settings.chain.chain_id;

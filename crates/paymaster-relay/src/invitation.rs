@@ -2,7 +2,7 @@
 
 use proto::json::invitation::{Invitation, SignedInvitation};
 
-use crate::clients::{Caller, KeyKind};
+use crate::clients::Caller;
 use crate::error::RelayError;
 use crate::relay::Relay;
 
@@ -21,7 +21,7 @@ impl Relay {
     /// # Errors
     /// [`RelayError::InvitationNotAllowed`]; [`RelayError::KmsUnavailable`]; [`RelayError::EntropyUnavailable`].
     pub async fn invite(&self, request: InvitationRequest, caller: &Caller) -> Result<SignedInvitation, RelayError> {
-        if caller.key().is_none_or(|key| key.kind != KeyKind::Server) {
+        if !caller.is_server() {
             return Err(RelayError::InvitationNotAllowed);
         }
         let tee_id = self.kms.signers().await?.tee_id;

@@ -49,6 +49,12 @@ impl Caller {
         }
     }
 
+    /// Whether the caller holds a secret: the key of a server.
+    #[must_use]
+    pub fn is_server(&self) -> bool {
+        self.key().is_some_and(|key| key.kind == KeyKind::Server)
+    }
+
     /// The policies the caller may choose, its default first; `None`: every policy of the relay.
     #[must_use]
     pub fn policies(&self) -> Option<&[String]> {

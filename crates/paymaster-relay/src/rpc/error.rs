@@ -201,7 +201,7 @@ fn row(error: &RelayError) -> (i32, &str, bool) {
         RelayError::TooMuchReserved { scope: Scope::ApiKey, .. } => {
             (REJECTED_BY_PAYMASTER, "api_key_reservations_exceeded", true)
         }
-        RelayError::TooMuchReserved { scope: Scope::Unproven | Scope::Deployment, .. } => {
+        RelayError::TooMuchReserved { scope: Scope::UnprovenCaller | Scope::Unproven | Scope::Deployment, .. } => {
             (REJECTED_BY_PAYMASTER, "unproven_reservations_exceeded", true)
         }
         RelayError::PaymasterPaused => (REJECTED_BY_PAYMASTER, "paymaster_paused", true),

@@ -1,16 +1,21 @@
 //! Limits on open reservations, as an operator writes them.
 
+use proto::Wei;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::amount::WeiAmount;
+
+/// Callers that share what is unproven, where nothing else is set: one of them has that part of it.
+const CALLERS: u8 = 4;
 
 /// Limits on open reservations, each within one deployment. A reservation is open from the request until its operation was
 /// mined or its window is over.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ReservationSettings {
-    /// Open reservations of one account. Accounts that no passkey proved are counted for each API key apart.
+    /// Open reservations of one account. Accounts that no passkey proved are counted for each server's API key apart, and
+    /// not at all under a publishable key or without one.
     pub max_per_account: u32,
     /// Wei. Worst-case costs of one account's open reservations together.
     pub max_wei_per_account: Option<WeiAmount>,
@@ -28,6 +33,18 @@ pub struct ReservationSettings {
     pub max_wei_unproven: Option<WeiAmount>,
     /// Percent of the deposit for all requests without a passkey together.
     pub max_percent_unproven: u8,
+    /// Open reservations of requests without a passkey, of one API key, or of everybody without a key together. Unset: a
+    /// quarter of `max_unproven`.
+    pub max_unproven_per_caller: Option<u32>,
+    /// Wei. Worst-case costs of those together. Unset: a quarter of `max_wei_unproven`, where that is set, but no less than
+    /// the largest `max_cost_per_operation` of the policies.
+    pub max_wei_unproven_per_caller: Option<WeiAmount>,
+    /// Percent of the deposit for those together. A single reservation may exceed it. Unset: a quarter of
+    /// `max_percent_unproven`, rounded up.
+    pub max_percent_unproven_per_caller: Option<u8>,
+    /// Seconds that a sponsorship without a passkey is valid for, at most; what it reserves is tied up for as long. Unset:
+    /// `relay.validity_seconds`.
+    pub unproven_validity_seconds: Option<u64>,
 }
 
 impl Default for ReservationSettings {
@@ -42,6 +59,26 @@ impl Default for ReservationSettings {
             max_unproven: 1_000,
             max_wei_unproven: None,
             max_percent_unproven: 10,
+            max_unproven_per_caller: None,
+            max_wei_unproven_per_caller: None,
+            max_percent_unproven_per_caller: None,
+            unproven_validity_seconds: None,
         }
+    }
+}
+
+impl ReservationSettings {
+    pub(crate) fn unproven_per_caller(&self) -> u32 {
+        self.max_unproven_per_caller.unwrap_or_else(|| self.max_unproven.div_ceil(CALLERS.into()).max(1))
+    }
+
+    /// At least the cost of the largest operation that a policy allows.
+    pub(crate) fn wei_unproven_per_caller(&self, largest: Wei) -> Option<WeiAmount> {
+        let part = |all: WeiAmount| WeiAmount((all.0 / u128::from(CALLERS)).max(largest.0));
+        self.max_wei_unproven_per_caller.or_else(|| self.max_wei_unproven.map(part))
+    }
+
+    pub(crate) fn percent_unproven_per_caller(&self) -> u8 {
+        self.max_percent_unproven_per_caller.unwrap_or_else(|| self.max_percent_unproven.div_ceil(CALLERS).max(1))
     }
 }

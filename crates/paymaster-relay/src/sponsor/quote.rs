@@ -6,6 +6,7 @@ use proto::{EntryPointVersion, Terms, Wei, worst_case_cost};
 use super::request::DraftRequest;
 use super::validation::{check_account, check_gas};
 use super::window::Window;
+use crate::catalogue::Validity;
 use crate::chain::Now;
 use crate::error::RelayError;
 use crate::policy::Case;
@@ -43,7 +44,7 @@ pub(super) async fn quote(
     if facts.paymaster.paused {
         return Err(RelayError::PaymasterPaused);
     }
-    Window { after: terms.valid_after, until: terms.valid_until } = window(draft, &now)?;
+    Window { after: terms.valid_after, until: terms.valid_until } = window(draft, &draft.validity.of(is_proven), &now)?;
     Ok(Quote { cost: cost(draft, &terms), terms, deposit: facts.paymaster.deposit })
 }
 
@@ -92,13 +93,13 @@ fn verification_gas(draft: &DraftRequest) -> Result<u128, RelayError> {
 
 /// On v0.9 the user may have signed already: the hash covers the window, not the paymaster's
 /// signature. A window of ours that a fresh request could still get is kept.
-fn window(draft: &DraftRequest, now: &Now) -> Result<Window, RelayError> {
+fn window(draft: &DraftRequest, validity: &Validity, now: &Now) -> Result<Window, RelayError> {
     let echoed = match (&draft.echo, draft.deployment.entry_point.version) {
         (Some(paymaster), EntryPointVersion::V09) => Terms::window_from(&paymaster.data),
         _ => None,
     };
     echoed
         .map(|(until, after)| Window { after, until })
-        .filter(|window| window.still_suits(&draft.validity, now))
-        .map_or_else(|| Window::of(&draft.validity, now), Ok)
+        .filter(|window| window.still_suits(validity, now))
+        .map_or_else(|| Window::of(validity, now), Ok)
 }

@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     const T: u64 = 1_800_000_000;
-    const VALIDITY: Validity = Validity { least: 60, most: 600, ceiling: 3600, next_block: 12 };
+    const VALIDITY: Validity = Validity { least: 60, most: 600, most_unproven: 600, ceiling: 3600, next_block: 12 };
 
     fn at(host: u64, block: u64) -> Now {
         Now { host, block, arrived_late: 0 }

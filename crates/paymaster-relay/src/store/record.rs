@@ -93,6 +93,9 @@ pub struct NewSponsorship {
     pub account_id: AccountId,
     /// Who stands behind it.
     pub principal: Principal,
+    /// Whether somebody answers for the account id: its passkey, or the server that holds the API key. Only then the
+    /// account has counters of its own; what anybody can name, anybody could fill for others.
+    pub is_vouched: bool,
     /// The API key that presented it.
     pub api_key: Option<ApiKeyId>,
     /// The client's own name for the request.

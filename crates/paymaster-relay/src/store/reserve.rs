@@ -12,8 +12,8 @@ use crate::budget::Limits;
 const INSERT: &str = "
     INSERT INTO sponsorships (id, intent_hash, account_id, idempotency_key, policy_id, entry_point, sender,
         account_nonce, paymaster, verification_gas_limit, valid_after, valid_until, max_cost_gwei, state, created_at,
-        api_key, proven)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 'reserved', ?14, ?15, ?16)";
+        api_key, proven, vouched)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 'reserved', ?14, ?15, ?16, ?17)";
 
 const INTENT_OF_KEY: &str = "
     SELECT intent_hash FROM sponsorships WHERE principal = ?1 AND idempotency_key = ?2 AND state <> 'released'";
@@ -72,6 +72,7 @@ async fn insert(connection: &mut SqliteConnection, sponsorship: &NewSponsorship)
         .bind(i64::try_from(sponsorship.created_at).map_err(encode)?)
         .bind(sponsorship.api_key.as_ref().map(ToString::to_string))
         .bind(sponsorship.principal.is_proven())
+        .bind(sponsorship.is_vouched)
         .execute(connection)
         .await
         .map(drop)

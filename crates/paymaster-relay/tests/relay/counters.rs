@@ -10,6 +10,7 @@ use paymaster_relay::store::{
     Gwei, NewSponsorship, Principal, Reserved, Settlement, Signed, SponsorshipId, SqliteStore, Store,
 };
 use proto::{Address, EntryPoint, EntryPointVersion, Hash, IntentHash, Signature, Terms, Uint256, UserOpHash, Wei};
+use sqlx::SqlitePool;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use tempfile::TempDir;
@@ -49,6 +50,7 @@ pub fn sponsorship(number: u8, principal: Principal, api_key: Option<ApiKeyId>) 
         id: SponsorshipId::new(),
         intent: IntentHash([number; 32]),
         account_id: "alice".parse().unwrap(),
+        is_vouched: principal != Principal::Anonymous,
         principal,
         api_key,
         idempotency_key: None,
@@ -123,14 +125,15 @@ async fn each_reservation_is_counted_where_it_belongs_and_no_longer_than_it_is_o
     for each in [&one, &two, &three, &four] {
         reserve(&store, each).await;
     }
-    let key_account = format!("key:{}/alice", key());
+    let (by_key, key_account) = (format!("key:{}", key()), format!("key:{}/alice", key()));
     let all = [
         row("account", "account:alice", 2),
-        row("account", "anonymous/alice", 1),
         row("account", &key_account, 1),
         row("api_key", key().as_str(), 2),
         row("deployment", "", 4),
         row("unproven", "", 2),
+        row("unproven_caller", "anonymous", 1),
+        row("unproven_caller", &by_key, 1),
     ];
     assert_eq!(counters(&store).await, all);
     assert_eq!(store.reserved(&deployment()).await.unwrap(), gwei(4 * COST));
@@ -146,11 +149,12 @@ async fn each_reservation_is_counted_where_it_belongs_and_no_longer_than_it_is_o
         assert!(store.settle(&signed(2).user_op_hash, &settlement).await.unwrap());
     }
     let left = [
-        row("account", "anonymous/alice", 1),
         row("account", &key_account, 1),
         row("api_key", key().as_str(), 1),
         row("deployment", "", 2),
         row("unproven", "", 2),
+        row("unproven_caller", "anonymous", 1),
+        row("unproven_caller", &by_key, 1),
     ];
     assert_eq!(counters(&store).await, left);
 
@@ -244,16 +248,69 @@ async fn a_database_without_counters_is_migrated_with_its_open_reservations_in_t
     assert_eq!(counters(&store).await, []);
 }
 
+#[tokio::test]
+async fn what_an_earlier_version_signed_without_a_passkey_is_counted_as_unproven() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("relay.db");
+    first_layout(&dir, &file).await;
+    let pool = migrated(&dir, &file, &["0001_sponsorships.sql"]).await;
+    for (number, account) in [(6, "carol"), (7, "dave")] {
+        insert_first(&pool, number, account, "signed", 100, "same-order", Some(&[0; 32])).await;
+    }
+    insert_first(&pool, 8, "alice", "signed", 1, "order-8", Some(&[7; 32])).await;
+    pool.close().await;
+    // The version between: it took all of these for proven, and sponsored one of them again for nobody.
+    let all = ["0001_sponsorships.sql", "0002_api_keys.sql", "0003_counters.sql"];
+    let pool = migrated(&dir, &file, &all).await;
+    let publishable = key();
+    sqlx::query(
+        "INSERT INTO api_keys (id, hash, label, kind, scopes, policies, origins, created_at)
+         VALUES (?1, zeroblob(32), 'page', 'publishable', '[\"sponsor\"]', '[\"default\"]', '[\"*\"]', 1)",
+    )
+    .bind(publishable.as_str())
+    .execute(&pool)
+    .await
+    .unwrap();
+    insert_first(&pool, 9, "erin", "signed", 1000, "order-9", Some(&[0; 32])).await;
+    insert_first(&pool, 10, "erin", "signed", 2000, "order-10", Some(&[0; 32])).await;
+    for (number, api_key) in [(7, None), (9, Some(&publishable)), (10, None)] {
+        let change = match number {
+            7 => {
+                "INSERT INTO sponsorships SELECT 'again', intent_hash, account_id, idempotency_key, policy_id,
+                     entry_point, sender, account_nonce, paymaster, verification_gas_limit, valid_after, valid_until,
+                     10000, state, created_at, NULL, user_op_hash, result, settled_block, settled_cost_gwei,
+                     succeeded, ?2, 0, 1 FROM sponsorships WHERE id = ?1"
+            }
+            _ => "UPDATE sponsorships SET api_key = ?2, proven = 0 WHERE id = ?1",
+        };
+        let api_key = api_key.map(ApiKeyId::as_str);
+        sqlx::query(change).bind(number.to_string()).bind(api_key).execute(&pool).await.unwrap();
+    }
+    pool.close().await;
+
+    let store = SqliteStore::open(&file).await.unwrap();
+    let by_key = format!("key:{publishable}");
+    let expected = [
+        ("account", "account:alice", 3, 31),
+        ("account", "account:bob", 1, 40),
+        ("account", "account:dave", 1, 100),
+        ("api_key", publishable.as_str(), 1, 1000),
+        ("deployment", "", 9, 13_271),
+        ("unproven", "", 4, 13_100),
+        ("unproven_caller", "anonymous", 3, 12_100),
+        ("unproven_caller", &by_key, 1, 1000),
+    ];
+    let expected = expected.map(|(scope, subject, open, gwei)| (scope.to_owned(), subject.to_owned(), open, gwei));
+    assert_eq!(counters(&store).await, expected);
+    assert_eq!(store.intent_of_key(&Principal::Anonymous, "order-10").await.unwrap(), Some(IntentHash([10; 32])));
+    let rate: (i64, i64) =
+        sqlx::query_as("SELECT calls_per_minute, burst FROM api_keys").fetch_one(&store.pool()).await.unwrap();
+    assert_eq!(rate, (600, 600), "what is public has a rate");
+}
+
 /// A database as it was before there were counters: sponsorships of every state.
 async fn first_layout(dir: &TempDir, file: &Path) {
-    const FIRST: &str = "0001_sponsorships.sql";
-    let migrations = dir.path().join("migrations");
-    std::fs::create_dir(&migrations).unwrap();
-    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(FIRST);
-    std::fs::copy(committed, migrations.join(FIRST)).unwrap();
-    let options = SqliteConnectOptions::new().filename(file).create_if_missing(true);
-    let pool = SqlitePoolOptions::new().connect_with(options).await.unwrap();
-    Migrator::new(migrations).await.unwrap().run(&pool).await.unwrap();
+    let pool = migrated(dir, file, &["0001_sponsorships.sql"]).await;
     for (number, account, state, cost) in [
         (1u8, "alice", "reserved", 10),
         (2, "alice", "signed", 20),
@@ -261,25 +318,53 @@ async fn first_layout(dir: &TempDir, file: &Path) {
         (4, "alice", "released", 1000),
         (5, "bob", "signed", 40),
     ] {
-        sqlx::query(
-            "INSERT INTO sponsorships (id, intent_hash, account_id, idempotency_key, policy_id, entry_point, sender,
-                 account_nonce, paymaster, verification_gas_limit, valid_after, valid_until, max_cost_gwei, state,
-                 created_at)
-             VALUES (?1, ?2, ?3, ?4, 'default', ?5, zeroblob(20), zeroblob(32), ?6, 1, 0, 600, ?7, ?8, 1)",
-        )
-        .bind(number.to_string())
-        .bind(&[number; 32][..])
-        .bind(account)
-        .bind(format!("order-{number}"))
-        .bind(&[1; 20][..])
-        .bind(&[2; 20][..])
-        .bind(cost)
-        .bind(state)
-        .execute(&pool)
-        .await
-        .unwrap();
+        insert_first(&pool, number, account, state, cost, &format!("order-{number}"), None).await;
     }
     pool.close().await;
+}
+
+/// A database with these migrations and no others.
+async fn migrated(dir: &TempDir, file: &Path, names: &[&str]) -> SqlitePool {
+    let migrations = dir.path().join("migrations");
+    std::fs::create_dir_all(&migrations).unwrap();
+    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+    for name in names {
+        std::fs::copy(committed.join(name), migrations.join(name)).unwrap();
+    }
+    let options = SqliteConnectOptions::new().filename(file).create_if_missing(true);
+    let pool = SqlitePoolOptions::new().connect_with(options).await.unwrap();
+    Migrator::new(migrations).await.unwrap().run(&pool).await.unwrap();
+    pool
+}
+
+/// A row with the columns of the first migration; one whose state is `signed` by an approval of that hash.
+async fn insert_first(
+    pool: &SqlitePool,
+    number: u8,
+    account: &str,
+    state: &str,
+    cost: i64,
+    idempotency_key: &str,
+    user_signature_hash: Option<&[u8]>,
+) {
+    sqlx::query(
+        "INSERT INTO sponsorships (id, intent_hash, account_id, idempotency_key, policy_id, entry_point, sender,
+             account_nonce, paymaster, verification_gas_limit, valid_after, valid_until, max_cost_gwei, state,
+             created_at, user_signature_hash)
+         VALUES (?1, ?2, ?3, ?4, 'default', ?5, zeroblob(20), zeroblob(32), ?6, 1, 0, 600, ?7, ?8, 1, ?9)",
+    )
+    .bind(number.to_string())
+    .bind(&[number; 32][..])
+    .bind(account)
+    .bind(idempotency_key)
+    .bind(&[1; 20][..])
+    .bind(&[2; 20][..])
+    .bind(cost)
+    .bind(state)
+    .bind(user_signature_hash)
+    .execute(pool)
+    .await
+    .unwrap();
 }
 
 #[tokio::test]

@@ -64,6 +64,11 @@ fn settings_that_contradict_each_other_are_refused_by_name() {
         let error = catalogue(|settings| settings["min_validity_seconds"] = json!(least)).unwrap_err();
         assert!(matches!(error, SettingsError::Invalid { key: "min_validity_seconds", .. }));
     }
+    for most in [71, 601] {
+        let unproven = json!({ "unproven_validity_seconds": most });
+        let error = catalogue(|settings| settings["reservations"] = unproven).unwrap_err();
+        assert!(matches!(error, SettingsError::Invalid { key: "reservations.unproven_validity_seconds", .. }));
+    }
 }
 
 #[test]

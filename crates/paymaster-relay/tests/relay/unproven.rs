@@ -3,6 +3,9 @@
 use std::sync::atomic::Ordering;
 
 use devkit::EntryPointVersion::V07;
+use paymaster_relay::clients::{KeyKind, NewApiKey, Origins};
+use paymaster_relay::ports::Clock;
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -15,7 +18,12 @@ const COST: u128 = 770_000 * 4_000_000_000;
 
 /// A relay whose policy and TEE allow it.
 async fn permitted(change: impl FnOnce(&mut Value)) -> World {
-    let world = World::with(V07, ETHER, |settings| {
+    permitted_with(ETHER, change).await
+}
+
+/// With a deposit in wei.
+async fn permitted_with(deposit: u128, change: impl FnOnce(&mut Value)) -> World {
+    let world = World::with(V07, deposit, |settings| {
         settings["policies"][0]["allow_without_passkey"] = json!(true);
         change(settings);
     })
@@ -27,6 +35,19 @@ async fn permitted(change: impl FnOnce(&mut Value)) -> World {
 fn with_keys(settings: &mut Value) {
     let hash = |key: &&str| hex::encode(Sha256::digest(key));
     settings["rpc"] = json!({ "api_key_hashes": KEYS.iter().map(hash).collect::<Vec<_>>() });
+}
+
+async fn publishable(world: &World) -> String {
+    let new = NewApiKey {
+        label: "page".to_owned(),
+        kind: KeyKind::Publishable,
+        scopes: Vec::new(),
+        policies: vec!["default".to_owned()],
+        origins: Origins::any(),
+        quota: None,
+        valid_for_seconds: None,
+    };
+    world.api_keys.generate(new).await.unwrap().1.expose_secret().to_owned()
 }
 
 /// Asks with an API key.
@@ -87,12 +108,11 @@ async fn an_approval_by_another_passkey_reserves_nothing_and_costs_the_tee_nothi
 
 #[tokio::test]
 async fn everything_unproven_shares_a_fraction_of_the_deposit_and_leaves_the_rest_to_passkeys() {
-    let world = World::with(V07, 40 * COST, |settings| {
-        settings["policies"][0]["allow_without_passkey"] = json!(true);
+    let world = permitted_with(40 * COST, |settings| {
+        settings["reservations"]["max_percent_unproven_per_caller"] = json!(100);
         with_keys(settings);
     })
     .await;
-    world.permit_without_passkey().await;
     let mut dapp = world.dapp(ACCOUNT).await;
     // 10 percent of 40, whichever key asks and whatever account it makes up.
     for key in 0..4 {
@@ -112,6 +132,52 @@ async fn everything_unproven_shares_a_fraction_of_the_deposit_and_leaves_the_res
     let intent = ask(&world, KEYS[0], "pm_getSponsorshipIntent", json!([op, ACCOUNT])).await.unwrap();
     let passkey = dapp.passkey.assert(&intent["webauthn"]).unwrap();
     ask(&world, KEYS[0], "pm_sponsor_with_tee", json!([op, ACCOUNT, passkey])).await.unwrap();
+}
+
+#[tokio::test]
+async fn one_api_key_has_a_quarter_of_what_is_unproven_and_leaves_the_others_theirs() {
+    let world = permitted_with(100 * COST, with_keys).await;
+    let dapp = world.dapp(ACCOUNT).await;
+    // A quarter of 10 percent of 100, rounded up.
+    for key in 0..3 {
+        let params = json!([dapp.first_op(key), format!("made-up-{key}"), null]);
+        ask(&world, KEYS[0], "pm_sponsor_with_tee", params).await.unwrap();
+    }
+    let params = json!([dapp.first_op(3), "another", null]);
+    let refusal = ask(&world, KEYS[0], "pm_sponsor_with_tee", params.clone()).await.unwrap_err();
+    refusal.assert_is(-32501, "unproven_reservations_exceeded", true);
+    assert_eq!(refusal.data["rule"], "reservations.max_percent_unproven_per_caller");
+    assert_eq!((&refusal.data["limit"], &refusal.data["used"]), (&json!("3"), &Value::Null));
+    ask(&world, KEYS[1], "pm_sponsor_with_tee", params).await.unwrap();
+}
+
+#[tokio::test]
+async fn everybody_without_an_api_key_is_one_caller() {
+    let world = permitted(|settings| settings["reservations"]["max_unproven_per_caller"] = json!(2)).await;
+    let key = publishable(&world).await;
+    let dapp = world.dapp(ACCOUNT).await;
+    let params = |key: u64| json!([dapp.first_op(key), format!("made-up-{key}"), null]);
+    for key in 0..2 {
+        world.client.call("pm_sponsor_with_tee", params(key)).await.unwrap();
+    }
+    let refusal = world.client.call("pm_sponsor_with_tee", params(2)).await.unwrap_err();
+    refusal.assert_is(-32501, "unproven_reservations_exceeded", true);
+    assert_eq!(refusal.data["rule"], "reservations.max_unproven_per_caller");
+    assert_eq!((&refusal.data["limit"], &refusal.data["used"]), (&json!("2"), &json!("2")));
+    ask(&world, &key, "pm_sponsor_with_tee", params(2)).await.unwrap();
+}
+
+#[tokio::test]
+async fn nobody_locks_a_sender_out_where_anybody_can_name_it() {
+    let world = permitted(|settings| settings["reservations"]["max_per_account"] = json!(1)).await;
+    let key = publishable(&world).await;
+    let dapp = world.dapp(ACCOUNT).await;
+    let sender = dapp.sender.to_string().to_lowercase();
+    let params = |key: u64| json!([dapp.first_op(key), sender, null]);
+    for op in 0..2 {
+        ask(&world, &key, "pm_sponsor_with_tee", params(op)).await.unwrap();
+        world.client.call("pm_sponsor_with_tee", params(op)).await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -172,6 +238,18 @@ async fn an_api_key_is_charged_for_whatever_it_presents() {
     assert_eq!(refusal.data["rule"], "reservations.max_per_api_key");
     assert_eq!((&refusal.data["limit"], &refusal.data["used"]), (&json!("2"), &json!("2")));
     ask(&world, KEYS[1], "pm_sponsor_with_tee", params).await.unwrap();
+}
+
+#[tokio::test]
+async fn without_a_passkey_the_window_can_be_shorter() {
+    let world = permitted(|settings| settings["reservations"]["unproven_validity_seconds"] = json!(120)).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let now = world.clock.now();
+    let params = json!([dapp.first_op(0), "somebody", null]);
+    let unproven = world.client.call("pm_sponsor_with_tee", params).await.unwrap();
+    let op = dapp.first_op(1);
+    let proven = world.sponsor(&mut dapp, &op).await.unwrap();
+    assert_eq!((&unproven["validUntil"], &proven["validUntil"]), (&json!(now + 120), &json!(now + 600)));
 }
 
 #[tokio::test]
