@@ -57,9 +57,9 @@ enum Command {
 enum ConfigCommand {
     /// Start without serving: look at everything a start needs, change nothing, and say what is wrong or what it serves.
     ///
-    /// Opens the relay's key with its passphrase, looks whether the databases can be opened and migrated, asks chain, Redis and
-    /// KMS gateways elsewhere, and names what a sponsorship still lacks. Does not take ports, open a TEE of this machine, or
-    /// make a key.
+    /// Opens the relay's key with its passphrase, looks whether databases, admin socket and keys can be read, written or made,
+    /// asks chain, account factory, Redis and KMS gateways elsewhere, and names what a sponsorship still lacks. Does not take
+    /// ports or open a TEE of this machine, and changes nothing on disk.
     Check(CheckArgs),
     /// Print every key with its meaning, type and default.
     Reference,

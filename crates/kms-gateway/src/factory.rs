@@ -69,6 +69,15 @@ impl ChainFactory {
         });
         Self { provider, address: Address(settings.address.into_array()), timeout, breaker }
     }
+
+    /// Whether the chain answers, and the factory tells addresses.
+    ///
+    /// # Errors
+    /// When the chain can't be asked or answers something else.
+    pub async fn look_at(&self) -> Result<(), FactoryError> {
+        // Any owner would do but nobody, whom a factory may refuse.
+        self.counterfactual_sender(&self.address, &Hash::default()).await.map(drop)
+    }
 }
 
 #[async_trait]

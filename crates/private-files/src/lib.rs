@@ -1,5 +1,9 @@
 //! Files that only their owner can open, whatever the umask: made with mode 0600, never changed to it after.
 
+mod look;
+
+pub use look::{Database, check_database, check_file, check_folder, check_folder_to_make};
+
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
@@ -24,7 +28,7 @@ pub fn create_new(path: &Path) -> io::Result<File> {
 /// [`io::Error`], [`io::ErrorKind::NotFound`] among them.
 pub fn restrict(path: &Path) -> io::Result<()> {
     let mode = fs::metadata(path)?.permissions().mode();
-    if mode & 0o777 & !OWNER_ONLY == 0 {
+    if is_restricted(mode) {
         return Ok(());
     }
     fs::set_permissions(path, Permissions::from_mode(OWNER_ONLY))
@@ -34,8 +38,9 @@ pub fn restrict(path: &Path) -> io::Result<()> {
 /// before the database is opened.
 ///
 /// # Errors
-/// [`io::Error`] of the first file.
+/// Those of [`check_database`], and [`io::Error`] of the first file.
 pub fn prepare_database(path: &Path) -> io::Result<()> {
+    check_database(path)?;
     match create_new(path) {
         Ok(_) => return Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -49,6 +54,10 @@ pub fn prepare_database(path: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+fn is_restricted(mode: u32) -> bool {
+    mode & 0o777 & !OWNER_ONLY == 0
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {

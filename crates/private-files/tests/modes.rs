@@ -6,7 +6,9 @@ use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use private_files::{create_new, prepare_database, restrict};
+use private_files::{
+    Database, check_database, check_file, check_folder, check_folder_to_make, create_new, prepare_database, restrict,
+};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -51,4 +53,34 @@ fn a_database_is_prepared_with_all_that_is_beside_it() {
     for file in files {
         assert_eq!((mode(&file), fs::read_to_string(&file).unwrap().as_str()), (0o600, "old"), "{file:?}");
     }
+}
+
+#[test]
+fn a_database_is_missing_closed_or_in_use_and_looking_makes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("relay.sqlite");
+    assert_eq!(check_database(&path).unwrap(), Database::Missing);
+    assert!(!path.exists());
+    open_to_all(&path);
+    assert_eq!((check_database(&path).unwrap(), mode(&path)), (Database::Closed, 0o666));
+    fs::write(folder.path().join("relay.sqlite-wal"), "log").unwrap();
+    assert_eq!(check_database(&path).unwrap(), Database::InUse);
+    fs::create_dir(folder.path().join("relay.sqlite-shm")).unwrap();
+    assert!(check_database(&path).unwrap_err().to_string().ends_with("relay.sqlite-shm: is no file"));
+    assert!(prepare_database(&path).is_err());
+}
+
+#[test]
+fn what_is_no_folder_and_what_is_missing_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, missing) = (folder.path().join("file"), folder.path().join("missing"));
+    assert!(!check_file(&file).unwrap());
+    open_to_all(&file);
+    assert!(check_file(&file).unwrap());
+    check_folder(folder.path()).unwrap();
+    assert_eq!(check_folder(&file).unwrap_err().kind(), ErrorKind::NotADirectory);
+    assert_eq!(check_folder(&missing).unwrap_err().to_string(), format!("there is no folder {}", missing.display()));
+    check_folder_to_make(&missing.join("deeper")).unwrap();
+    let refused = check_folder_to_make(&file.join("deeper")).unwrap_err().to_string();
+    assert!(refused.contains(file.to_str().unwrap()), "{refused}");
 }

@@ -7,7 +7,7 @@ mod server;
 mod socket;
 
 pub use server::serve;
-pub use socket::bind;
+pub use socket::{Place, bind, look_at};
 
 use clap::{Args, Subcommand};
 use paymaster_relay::clients::{KeyKind, NewApiKey, OriginRule, Origins, Scope};

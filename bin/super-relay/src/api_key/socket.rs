@@ -1,41 +1,85 @@
 //! The socket's file: mode 0600 from the first moment, in the place of one that a process left behind.
 
 use std::fs::{self, Permissions};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
-use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::os::unix::net::{SocketAddr, UnixStream};
+use std::path::{Path, PathBuf};
 
+use tempfile::Builder;
 use tokio::net::UnixListener;
 
 use crate::error::Error;
 
 const OWNER_ONLY: u32 = 0o600;
+/// The name of a socket that is not in its place yet, and how long a random part its folder's name has.
+const DRAFT: &str = "s";
+const RANDOM: usize = 4;
+
+/// What is where the socket is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Nothing, or a socket that nobody serves any more.
+    Free,
+    /// A socket that another process serves.
+    Served,
+}
+
+/// Looks whether a socket can be made at that path. Changes nothing.
+pub fn look_at(path: &Path) -> Result<Place, Error> {
+    let failed = |problem: String| failed(path, &problem);
+    for path in [path, &draft(folder(path))] {
+        SocketAddr::from_pathname(path).map_err(|_| failed("too long for the path of a socket".into()))?;
+    }
+    private_files::check_folder(folder(path)).map_err(|error| failed(error.to_string()))?;
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Place::Free),
+        Err(error) => return Err(failed(error.to_string())),
+        Ok(found) if !found.file_type().is_socket() => return Err(failed("there is a file that is no socket".into())),
+        Ok(_) => {}
+    }
+    match UnixStream::connect(path) {
+        // One that can't take a connection now is there too.
+        Ok(_) => Ok(Place::Served),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Place::Served),
+        Err(error) if matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound) => Ok(Place::Free),
+        Err(error) => Err(failed(format!("nobody can tell whether another process serves it: {error}"))),
+    }
+}
 
 /// Listens at that path.
 pub fn bind(path: &Path) -> Result<UnixListener, Error> {
-    let failed = |problem: String| Error::Start(format!("relay.admin_socket: {}: {problem}", path.display()));
-    match fs::symlink_metadata(path) {
-        Ok(found) if !found.file_type().is_socket() => return Err(failed("there is a file that is no socket".into())),
-        Ok(_) if UnixStream::connect(path).is_ok() => return Err(failed("another process serves it".into())),
-        _ => {}
+    match look_at(path)? {
+        Place::Served => Err(failed(path, "another process serves it")),
+        Place::Free => listen(path).map_err(|error| failed(path, &error.to_string())),
     }
-    listen(path).map_err(|error| failed(error.to_string()))
 }
 
 /// A new socket has the mode that the umask leaves it: it is made where nobody else can look, and moved.
 fn listen(path: &Path) -> io::Result<UnixListener> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
     let only_ours = Permissions::from_mode(0o700);
-    let private = tempfile::Builder::new().prefix(".").rand_bytes(4).permissions(only_ours).tempdir_in(folder)?;
-    let draft = private.path().join("s");
+    let private = Builder::new().prefix(".").rand_bytes(RANDOM).permissions(only_ours).tempdir_in(folder(path))?;
+    let draft = private.path().join(DRAFT);
     let listener = UnixListener::bind(&draft)?;
     fs::set_permissions(&draft, Permissions::from_mode(OWNER_ONLY))?;
     fs::rename(&draft, path)?;
     Ok(listener)
+}
+
+/// As long as the path that a socket is made at.
+fn draft(folder: &Path) -> PathBuf {
+    folder.join(".".to_owned() + &"x".repeat(RANDOM)).join(DRAFT)
+}
+
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+fn failed(path: &Path, problem: &str) -> Error {
+    Error::Start(format!("relay.admin_socket: {}: {problem}", path.display()))
 }
 
 #[cfg(test)]
@@ -60,6 +104,7 @@ mod tests {
         let path = folder.path().join("admin.sock");
         drop(bind(&path).unwrap());
         let _listener = bind(&path).unwrap();
+        assert_eq!(look_at(&path).unwrap(), Place::Served);
         assert!(bind(&path).unwrap_err().to_string().contains("another process"));
     }
 

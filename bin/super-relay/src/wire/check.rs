@@ -1,22 +1,19 @@
-//! A start without serving: looks at what a start needs, and changes nothing.
+//! A start without serving: looks at what a start needs, and changes nothing on disk.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use kms_gateway::Gateway;
+use kms_gateway::factory::ChainFactory;
 use kms_gateway::settings::TeeKind;
 use paymaster_relay::Settings;
 use paymaster_relay::chain::RpcChain;
 use paymaster_relay::kms::{Kms, KmsError, KmsSigners};
 use paymaster_relay::status::Check;
-use paymaster_relay::store::SqliteStore;
 use prometheus::Registry;
 use proto::command::{RotateSigner, Sponsor, SponsorReply, WalletInfo};
 use proto::{AccountId, Address};
-use rustix::fs::Access;
 
-use super::{kms, node, relay, start_error};
+use super::{kms, look, node, ports, relay, start_error};
 use crate::config::{Config, KmsOfNode, Profile};
 use crate::error::Error;
 
@@ -31,49 +28,47 @@ pub async fn check(config: &Config) -> Result<Vec<String>, Error> {
     let mut found = Vec::new();
     if config.relay.is_some() {
         let (settings, kms) = config.for_node()?;
+        [config.listen.rpc, config.listen.ops].into_iter().try_for_each(ports::look_at)?;
         found.extend(check_relay(config, settings, &kms).await?);
     }
     if let Some(settings) = &config.kms {
+        [config.listen.kms, config.listen.ops].into_iter().try_for_each(ports::look_at)?;
         found.extend(check_kms(settings).await?);
     }
-    if let Some(bootstrap) = &config.bootstrap
-        && bootstrap.admin_key_file.exists()
-    {
-        kms::admin_key(&bootstrap.admin_key_file)?;
+    if let (Some(settings), Some(bootstrap)) = (&config.kms, &config.bootstrap) {
+        let deployments = match &config.relay {
+            Some(relay) => kms::deployments(relay),
+            None => kms::bootstrap_deployments(bootstrap),
+        };
+        kms::wanted(settings, bootstrap, &deployments, Address::default())?;
+        found.extend(look::at_bootstrap(bootstrap)?);
     }
     found.push(NOT_LOOKED_AT.to_owned());
     Ok(found)
 }
 
 async fn check_relay(config: &Config, settings: &Settings, kms: &KmsOfNode<'_>) -> Result<Vec<String>, Error> {
-    let mut found = Vec::new();
-    // Unlike the others, this folder is not made by a start.
-    let folder = settings.database.parent().filter(|folder| !folder.as_os_str().is_empty());
-    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
-        return Err(Error::Start(format!("relay.database: there is no folder {}", folder.display())));
-    }
-    let database = SqliteStore::look_at(&settings.database).await.map_err(start_error("relay.database"))?;
-    found.extend(told(database, "relay.database", &settings.database)?);
-    let folder = settings.admin_socket();
-    writable(folder.parent(), "relay.admin_socket")?;
-
-    // The relay is put together over an empty database, and with a key of its own where there is none yet.
-    let scratch = tempfile::tempdir().map_err(start_error("a temporary folder"))?;
-    let mut looked_at = settings.clone();
-    looked_at.database = scratch.path().join("relay.sqlite");
-    let key_file = &settings.relay_key.file;
-    let has_key = key_file.exists();
-    if !has_key {
-        writable(key_file.parent(), "relay.relay_key.file")?;
-        looked_at.relay_key.file = scratch.path().join("relay-key.json");
-        found.push(format!("relay.relay_key.file: the first start makes {}", key_file.display()));
-    }
+    let mut found = look::at_relay(settings).await?;
     let port: Arc<dyn Kms> = match kms {
         KmsOfNode::Here(_) => Arc::new(NotAsked),
         KmsOfNode::Elsewhere(remote) => Arc::new(node::remote_kms(remote)?),
     };
-    let key = relay::open_key(&looked_at, Arc::clone(&port))?;
-    let open = relay::open(&looked_at, port, key, &Registry::new()).await?;
+    // The relay is put together over an empty database, and with a key of its own where there is none yet.
+    let scratch = tempfile::tempdir().map_err(start_error("a temporary folder"))?;
+    let mut elsewhere = settings.clone();
+    elsewhere.database = scratch.path().join("relay.sqlite");
+    let key = relay::look_at_key(settings, Arc::clone(&port))?;
+    let has_key = key.is_some();
+    let key = match key {
+        Some(key) => key,
+        None => {
+            let file = settings.relay_key.file.display();
+            found.push(format!("relay.relay_key.file: the first start makes {file}"));
+            elsewhere.relay_key.file = scratch.path().join("relay-key.json");
+            relay::open_key(&elsewhere, Arc::clone(&port))?
+        }
+    };
+    let open = relay::open(&elsewhere, port, key, &Registry::new()).await?;
     let status = open.relay.status().await;
     open.store.close().await;
     let chain_is_there = status.iter().any(|check| check.name == "chain" && check.problem.is_none());
@@ -110,33 +105,14 @@ async fn check_activation_delay(settings: &Settings) -> Result<(), Error> {
 }
 
 async fn check_kms(settings: &kms_gateway::Settings) -> Result<Vec<String>, Error> {
-    let problem = start_error("kms.data_dir");
-    writable(Some(&settings.data_dir), "kms.data_dir")?;
-    let database = Gateway::look_at(&settings.data_dir).await.map_err(problem)?;
-    let found = told(database, "kms.data_dir", &settings.data_dir)?;
-    Ok(match settings.tee {
-        TeeKind::Simulator => found.into_iter().chain(["kms.tee: the simulator protects nothing".to_owned()]).collect(),
-        TeeKind::Optee => found.into_iter().collect(),
-    })
-}
-
-fn told(migrations: Option<usize>, key: &str, place: &Path) -> Result<Option<String>, Error> {
-    match migrations {
-        Some(0) => Ok(None),
-        Some(due) => Ok(Some(format!("{key}: the next start makes {due} migrations"))),
-        None => {
-            writable(place.parent(), key)?;
-            Ok(Some(format!("{key}: the first start makes a database at {}", place.display())))
-        }
+    let mut found = look::at_kms(settings).await?;
+    if let Some(factory) = &settings.factory {
+        ChainFactory::new(factory).look_at().await.map_err(start_error("kms.factory"))?;
     }
-}
-
-/// Whether files can be made there, or the folder itself.
-fn writable(folder: Option<&Path>, key: &str) -> Result<(), Error> {
-    let folder = folder.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let there = folder.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
-    rustix::fs::access(there, Access::WRITE_OK | Access::EXEC_OK)
-        .map_err(|problem| Error::Start(format!("{key}: {} cannot be written: {problem}", there.display())))
+    if settings.tee == TeeKind::Simulator {
+        found.push("kms.tee: the simulator protects nothing".to_owned());
+    }
+    Ok(found)
 }
 
 /// In the place of a KMS in the same process, whose TEE is not opened.

@@ -19,7 +19,7 @@ use proto::{Address, EntryPoint, Permissions, Wei};
 use secrecy::SecretString;
 
 use super::stages::{Stages, Starting};
-use super::start_error;
+use super::{look, start_error};
 use crate::admin::key_of;
 use crate::config::Bootstrap;
 #[cfg(not(feature = "optee"))]
@@ -28,6 +28,7 @@ use crate::error::Error;
 
 /// Opens the gateway over the TEE of the settings. Fails when the TEE reports less protection than they require.
 pub async fn open(settings: Settings, registry: &Registry, stages: &Stages) -> Result<Gateway, Error> {
+    look::at_kms(&settings).await?;
     let longest = Duration::from_secs(settings.tee_hung_after_seconds);
     stages.reach(Starting::new("the TEE's session is being opened").at_most(longest));
     let (transport, settings) = open_transport(settings).await?;
@@ -110,7 +111,7 @@ pub fn deployments(relay: &paymaster_relay::Settings) -> Vec<Deployment> {
     deployments.collect()
 }
 
-fn wanted(
+pub(super) fn wanted(
     kms: &Settings,
     bootstrapping: &Bootstrap,
     deployments: &[Deployment],
@@ -136,13 +137,27 @@ fn wanted(
 }
 
 /// Reads the admin's key, or makes one where there is none.
-pub(super) fn admin_key(file: &Path) -> Result<AdminKey, Error> {
+fn admin_key(file: &Path) -> Result<AdminKey, Error> {
+    match look_at_admin_key(file)? {
+        Some(key) => Ok(key),
+        None => read_admin_key(make_admin_key(file)?),
+    }
+}
+
+/// Reads the admin's key; `None` where there is none, and one can be made. Changes nothing.
+pub(super) fn look_at_admin_key(file: &Path) -> Result<Option<AdminKey>, Error> {
     let problem = start_error("bootstrap.admin_key_file");
-    let text = match std::fs::read_to_string(file) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => make_admin_key(file)?,
-        Err(error) => return Err(problem(error)),
-    };
+    match std::fs::read_to_string(file) {
+        Ok(text) => read_admin_key(text).map(Some),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            private_files::check_folder(file.parent().unwrap_or(file)).map_err(problem)?;
+            Ok(None)
+        }
+        Err(error) => Err(problem(std::io::Error::new(error.kind(), format!("{}: {error}", file.display())))),
+    }
+}
+
+fn read_admin_key(text: String) -> Result<AdminKey, Error> {
     key_of(&SecretString::from(text)).map_err(start_error("bootstrap.admin_key_file"))
 }
 

@@ -2,6 +2,7 @@
 
 mod check;
 mod kms;
+mod look;
 mod node;
 mod ports;
 mod relay;

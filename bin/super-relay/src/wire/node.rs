@@ -18,7 +18,7 @@ use super::ports::{Ports, bind};
 use super::relay::OpenRelay;
 use super::servers::Servers;
 use super::stages::{GatewayReadiness, RelayReadiness, Stages};
-use super::{kms, relay, start_error};
+use super::{kms, look, relay, start_error};
 use crate::api_key;
 use crate::config::{Config, KmsOfNode, RemoteKms};
 use crate::error::Error;
@@ -45,6 +45,7 @@ impl Node {
         let hangups = signal(SignalKind::hangup()).map_err(start_error("signals"))?;
         let (mut servers, registry, ports) = (Servers::new(config.shutdown), Registry::new(), Ports::fit(&config)?);
         let (stages, ops) = serve_operations(&mut servers, &registry, &config, &ports).await?;
+        look::at_relay(settings).await?;
         let (gateway, port): (_, Arc<dyn Kms>) = match kms {
             KmsOfNode::Here(kms) => {
                 let gateway = kms::open(kms.clone(), &registry, &stages).await?;

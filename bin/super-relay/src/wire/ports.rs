@@ -1,6 +1,6 @@
 //! The ports of a process, each within its bounds, all within what the operating system grants.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 
 use serve::{Bounds, Listener};
 use tokio::net::TcpListener;
@@ -41,6 +41,11 @@ impl Ports {
         let ops = Bounds { per_address: connections.ops, ..connections.bounds(connections.ops) };
         Ok(Self { rpc: connections.bounds(fit_rpc), kms: connections.bounds(fit_kms), ops })
     }
+}
+
+/// Whether an address of the configuration is one of this machine. Takes no port that anybody listens on.
+pub fn look_at(address: SocketAddr) -> Result<(), Error> {
+    UdpSocket::bind((address.ip(), 0)).map(drop).map_err(start_error(&format!("listen on {address}")))
 }
 
 /// Takes an address of the configuration; answers which it is, port 0 resolved.

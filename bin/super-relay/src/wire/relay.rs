@@ -32,6 +32,13 @@ pub fn open_key(settings: &Settings, kms: Arc<dyn Kms>) -> Result<Arc<RelayKey>,
     Ok(Arc::new(key))
 }
 
+/// The same without a change on disk: `None` where there is no key yet.
+pub fn look_at_key(settings: &Settings, kms: Arc<dyn Kms>) -> Result<Option<Arc<RelayKey>>, Error> {
+    let passphrase = passphrase(&settings.relay_key).map_err(start_error("the relay key"))?;
+    let key = RelayKey::look_at(&settings.relay_key, passphrase, kms).map_err(start_error("the relay key"))?;
+    Ok(key.map(Arc::new))
+}
+
 /// The address of the relay's key, with nobody to ask.
 pub fn key_address(settings: &Settings) -> Result<Address, Error> {
     let passphrase = passphrase(&settings.relay_key).map_err(start_error("the relay key"))?;

@@ -1,5 +1,7 @@
 //! What the binary says about its configuration, and what the production profile does not start.
 
+mod files;
+
 use std::process::Output;
 
 use devkit::EntryPointVersion::V07;

@@ -103,13 +103,17 @@ pub struct Stats {
 }
 
 impl Gateway {
-    /// Looks whether the database of that folder can be opened and migrated, and changes nothing; how many migrations are due.
-    /// `None` when there is no database yet.
+    /// Looks whether the database of that folder can be opened, written and migrated, and changes nothing; how many migrations
+    /// are due. `None` when there is no database yet, and it can be made, with the folder.
     ///
     /// # Errors
-    /// [`StoreError`] when it is none of ours, or of a later version.
-    pub async fn look_at(data_dir: &Path) -> Result<Option<usize>, StoreError> {
-        Store::look_at(&data_dir.join(DATABASE)).await
+    /// [`OpenError::DataDir`]; [`OpenError::Store`] when it can't be written, is none of ours, or of a later version.
+    pub async fn look_at(data_dir: &Path) -> Result<Option<usize>, OpenError> {
+        private_files::check_folder_to_make(data_dir)?;
+        if !data_dir.exists() {
+            return Ok(None);
+        }
+        Ok(Store::look_at(&data_dir.join(DATABASE)).await?)
     }
 
     /// Opens the gateway over a TEE: the one that it has served, if it has served any.

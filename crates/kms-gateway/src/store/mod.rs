@@ -14,6 +14,7 @@ mod writer;
 use std::path::Path;
 use std::time::Duration;
 
+use private_files::Database;
 use proto::{AccountId, Address, TeeId};
 use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -52,6 +53,8 @@ pub enum StoreError {
 /// The database.
 pub struct Store {
     readers: SqlitePool,
+    /// One connection.
+    writing: SqlitePool,
     writer: Writer,
 }
 
@@ -76,19 +79,23 @@ impl Store {
             .max_connections(READERS)
             .connect_with(options.read_only(true).create_if_missing(false))
             .await?;
-        Ok(Self { readers, writer: Writer::start(writing) })
+        Ok(Self { readers, writer: Writer::start(writing.clone()), writing })
     }
 
-    /// Looks whether a file can be opened and migrated, and changes nothing; how many migrations are due. `None` when there is
-    /// no such file.
+    /// Looks whether a file can be opened, written and migrated, and changes nothing; how many migrations are due. `None` when
+    /// there is no such file, and one can be made.
     ///
     /// # Errors
-    /// [`StoreError::Migration`] when it is of a later version, [`StoreError::Database`] when it is no database of ours.
+    /// [`StoreError::Migration`] when it is of a later version, [`StoreError::Database`] when it can't be written, or is no
+    /// database of ours.
     pub(crate) async fn look_at(path: &Path) -> Result<Option<usize>, StoreError> {
-        if !path.exists() {
-            return Ok(None);
-        }
-        let options = SqliteConnectOptions::new().filename(path).read_only(true).create_if_missing(false);
+        let is_closed = match private_files::check_database(path).map_err(sqlx::Error::Io)? {
+            Database::Missing => return Ok(None),
+            Database::Closed => true,
+            Database::InUse => false,
+        };
+        // SQLite makes a log to read by, unless it is told that the file does not change.
+        let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(is_closed);
         let mut connection = options.connect().await?;
         let applied: Vec<(i64, Vec<u8>)> =
             sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations").fetch_all(&mut connection).await?;
@@ -224,5 +231,7 @@ impl Store {
     pub async fn close(&self) {
         self.writer.close().await;
         self.readers.close().await;
+        // The last to close takes what is in the log into the file, which readers can't.
+        self.writing.close().await;
     }
 }

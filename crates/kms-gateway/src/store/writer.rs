@@ -137,7 +137,6 @@ async fn run(pool: SqlitePool, mut jobs: mpsc::Receiver<Job>) {
         }
         batch.clear();
     }
-    pool.close().await;
 }
 
 async fn write_all(

@@ -19,13 +19,22 @@ use crate::settings::{PassphrasePlace, RelayKeySettings};
 /// # Errors
 /// [`RelayKeyError::PassphraseUnconfigured`], [`RelayKeyError::PassphraseMissing`].
 pub fn passphrase(settings: &RelayKeySettings) -> Result<SecretString, RelayKeyError> {
-    let (place, found) = match settings.passphrase_place().ok_or(RelayKeyError::PassphraseUnconfigured)? {
-        PassphrasePlace::Variable(name) => (name.to_owned(), env::var(name).ok()),
-        PassphrasePlace::File(file) => (file.display().to_string(), fs::read_to_string(file).ok()),
+    let place = settings.passphrase_place().ok_or(RelayKeyError::PassphraseUnconfigured)?;
+    let missing = |problem: &str| {
+        let place = match &place {
+            PassphrasePlace::Variable(name) => (*name).to_owned(),
+            PassphrasePlace::File(file) => file.display().to_string(),
+        };
+        RelayKeyError::PassphraseMissing { place, problem: problem.to_owned() }
     };
-    let found = Zeroizing::new(found.unwrap_or_default());
+    let found = match &place {
+        // What else there is in a variable is not repeated.
+        PassphrasePlace::Variable(name) => env::var(name).map_err(|_| missing("not set")),
+        PassphrasePlace::File(file) => fs::read_to_string(file).map_err(|error| missing(&error.to_string())),
+    };
+    let found = Zeroizing::new(found?);
     match found.trim_end_matches(['\r', '\n']) {
-        "" => Err(RelayKeyError::PassphraseMissing { place }),
+        "" => Err(missing("empty")),
         passphrase => Ok(SecretString::from(passphrase)),
     }
 }
@@ -40,6 +49,18 @@ pub(super) struct Keystore {
 impl Keystore {
     pub(super) fn new(file: &Path, passphrase: SecretString) -> Self {
         Self { current: file.to_owned(), next: file.with_extension("next.json"), passphrase }
+    }
+
+    /// Whether the files can be read and restricted, or made where there are none. Changes nothing.
+    pub(super) fn check(&self) -> Result<(), RelayKeyError> {
+        let check = || {
+            private_files::check_file(&self.next)?;
+            if private_files::check_file(&self.current)? {
+                return Ok(());
+            }
+            private_files::check_folder_to_make(folder(&self.current))
+        };
+        check().map_err(RelayKeyError::Inaccessible)
     }
 
     /// The key in use and since when; the first one when there is none yet.

@@ -4,6 +4,7 @@ mod keystore;
 mod rotation;
 mod version3;
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
@@ -49,11 +50,16 @@ pub enum RelayKeyError {
     #[error("relay_key: set one of passphrase_env and passphrase_file")]
     PassphraseUnconfigured,
     /// The passphrase is not where the settings say.
-    #[error("relay_key: no passphrase in {place}")]
+    #[error("relay_key: no passphrase in {place}: {problem}")]
     PassphraseMissing {
         /// The variable or the file.
         place: String,
+        /// What is wrong with it.
+        problem: String,
     },
+    /// A file of the key can't be read, restricted or made.
+    #[error("relay_key: {0}")]
+    Inaccessible(io::Error),
     /// The key's file can't be read or written.
     #[error("relay_key: {file}: {problem}")]
     File {
@@ -92,14 +98,34 @@ impl RelayKey {
         kms: Arc<dyn Kms>,
     ) -> Result<Self, RelayKeyError> {
         let keystore = Keystore::new(&settings.file, passphrase);
+        keystore.check()?;
         let (key, since) = keystore.read_or_create()?;
         if !keystore.restrict()? {
             tracing::warn!(
                 "the passphrase of the relay key's file is cheaper to guess than a new one's: rotate the key"
             );
         }
+        Ok(Self::over(keystore, (key, since), kms))
+    }
+
+    /// The same without a change on disk: `None` when there is no key yet, and one can be made.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`].
+    pub fn look_at(
+        settings: &RelayKeySettings,
+        passphrase: SecretString,
+        kms: Arc<dyn Kms>,
+    ) -> Result<Option<Self>, RelayKeyError> {
+        let keystore = Keystore::new(&settings.file, passphrase);
+        keystore.check()?;
+        let read = keystore.read()?;
+        Ok(read.map(|key| Self::over(keystore, key, kms)))
+    }
+
+    fn over(keystore: Keystore, (key, since): (SigningKey, SystemTime), kms: Arc<dyn Kms>) -> Self {
         let unresolved = AtomicBool::new(keystore.has_next());
-        Ok(Self { keystore: Arc::new(keystore), kms, active: RwLock::new(ActiveKey::new(key, since)), unresolved })
+        Self { keystore: Arc::new(keystore), kms, active: RwLock::new(ActiveKey::new(key, since)), unresolved }
     }
 
     /// The address of the key in the file; makes a key when there is none. Asks nobody.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
+use private_files::Database;
 use proto::{IntentHash, Terms, UserOpHash};
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -54,16 +55,19 @@ impl SqliteStore {
         Ok(store)
     }
 
-    /// Looks whether a file can be opened and migrated, and changes nothing; how many migrations are due. `None` when there is
-    /// no such file.
+    /// Looks whether a file can be opened, written and migrated, and changes nothing; how many migrations are due. `None` when
+    /// there is no such file, and one can be made.
     ///
     /// # Errors
-    /// [`StoreError`] when it is no database of ours, or of a later version.
+    /// [`StoreError`] when it can't be written, is no database of ours, or of a later version.
     pub async fn look_at(file: &Path) -> Result<Option<usize>, StoreError> {
-        if !file.exists() {
-            return Ok(None);
-        }
-        let options = SqliteConnectOptions::new().filename(file).read_only(true).create_if_missing(false);
+        let is_closed = match private_files::check_database(file).map_err(StoreError::new)? {
+            Database::Missing => return Ok(None),
+            Database::Closed => true,
+            Database::InUse => false,
+        };
+        // SQLite makes a log to read by, unless it is told that the file does not change.
+        let options = SqliteConnectOptions::new().filename(file).read_only(true).immutable(is_closed);
         let mut connection = options.connect().await.map_err(StoreError::new)?;
         let applied: Vec<(i64, Vec<u8>)> = sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations")
             .fetch_all(&mut connection)

@@ -111,6 +111,16 @@ pub async fn run_in(environment: &[(&str, &str)], arguments: &[&str]) -> Output 
     timeout(PATIENCE, running).await.expect("it does not end").unwrap()
 }
 
+/// The same, bound by the modes of files as any owner is, also where the tests run as root.
+pub async fn run_bound_by_modes(arguments: &[&str]) -> Output {
+    if !rustix::process::geteuid().is_root() {
+        return run(arguments).await;
+    }
+    let mut command = without_configuration(Command::new("setpriv"));
+    command.args(["--bounding-set=-dac_override,-dac_read_search", env!("CARGO_BIN_EXE_super-relay")]).args(arguments);
+    timeout(PATIENCE, command.kill_on_drop(true).output()).await.expect("it does not end").unwrap()
+}
+
 /// The same, where a line of its standard error may be answered, as a person would.
 pub async fn run_answering(arguments: &[&str], answer: impl Fn(&str) -> Option<String>) -> Output {
     let mut command = super_relay(arguments);

@@ -1,0 +1,51 @@
+//! Looks at the files and folders that a start needs, and changes none. A start looks before it changes anything, and a check
+//! looks at the same: what one refuses, the other does too.
+
+use std::path::Path;
+
+use kms_gateway::Gateway;
+use paymaster_relay::Settings;
+use paymaster_relay::store::SqliteStore;
+
+use super::{kms, start_error};
+use crate::api_key;
+use crate::config::Bootstrap;
+use crate::error::Error;
+
+/// Those of the relay, but for its key; what there is to say of them.
+pub async fn at_relay(settings: &Settings) -> Result<Vec<String>, Error> {
+    let database = &settings.database;
+    let migrations = SqliteStore::look_at(database).await.map_err(start_error("relay.database"))?;
+    let mut found = Vec::from_iter(told(migrations, "relay.database", database));
+    let socket = settings.admin_socket();
+    if api_key::look_at(&socket)? == api_key::Place::Served {
+        found.push(format!(
+            "relay.admin_socket: {}: another process serves it, and a start beside it fails",
+            socket.display()
+        ));
+    }
+    Ok(found)
+}
+
+/// Those of the KMS.
+pub async fn at_kms(settings: &kms_gateway::Settings) -> Result<Vec<String>, Error> {
+    let migrations = Gateway::look_at(&settings.data_dir).await.map_err(start_error("kms.data_dir"))?;
+    Ok(Vec::from_iter(told(migrations, "kms.data_dir", &settings.data_dir)))
+}
+
+/// The admin's key.
+pub fn at_bootstrap(settings: &Bootstrap) -> Result<Vec<String>, Error> {
+    let file = &settings.admin_key_file;
+    Ok(match kms::look_at_admin_key(file)? {
+        Some(_) => Vec::new(),
+        None => vec![format!("bootstrap.admin_key_file: the first start makes {}", file.display())],
+    })
+}
+
+fn told(migrations: Option<usize>, key: &str, place: &Path) -> Option<String> {
+    match migrations {
+        Some(0) => None,
+        Some(due) => Some(format!("{key}: the next start makes {due} migrations")),
+        None => Some(format!("{key}: the first start makes a database at {}", place.display())),
+    }
+}

@@ -1,0 +1,117 @@
+//! Whether what a start makes or changes could be made or changed. Nothing here changes anything.
+
+use std::fmt::Display;
+use std::fs::{self, Metadata};
+use std::io::{Error, ErrorKind, Result};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+use rustix::fs::{Access, AtFlags, CWD, accessat};
+use rustix::process::geteuid;
+
+use crate::{BESIDE, beside, is_restricted};
+
+/// Whether this process can make files in a folder that is there.
+///
+/// # Errors
+/// [`Error`] that names the folder.
+pub fn check_folder(folder: &Path) -> Result<()> {
+    let folder = match folder {
+        empty if empty.as_os_str().is_empty() => Path::new("."),
+        folder => folder,
+    };
+    match fs::metadata(folder) {
+        Ok(found) if found.is_dir() => access(folder, Access::WRITE_OK | Access::EXEC_OK, "written"),
+        Ok(_) => Err(problem(ErrorKind::NotADirectory, folder, "is no folder")),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            Err(Error::new(ErrorKind::NotFound, format!("there is no folder {}", folder.display())))
+        }
+        Err(error) => Err(problem(error.kind(), folder, &error)),
+    }
+}
+
+/// The same of a folder that is made, with those above it, where it is missing.
+///
+/// # Errors
+/// [`Error`] that names the nearest folder that is there.
+pub fn check_folder_to_make(folder: &Path) -> Result<()> {
+    let is_there = |folder: &&Path| !matches!(folder.try_exists(), Ok(false));
+    check_folder(folder.ancestors().find(is_there).unwrap_or(folder))
+}
+
+/// Whether this process can read a file, and restrict it to its owner; `false` when there is none.
+///
+/// # Errors
+/// [`Error`] that names the file.
+pub fn check_file(path: &Path) -> Result<bool> {
+    let Some(found) = file(path)? else { return Ok(false) };
+    access(path, Access::READ_OK, "read")?;
+    check_mode(path, &found)?;
+    Ok(true)
+}
+
+/// What is known of a SQLite database without opening it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Database {
+    /// There is no file.
+    Missing,
+    /// Nobody has it open: all of it is in its file.
+    Closed,
+    /// A process has it open, or ended without closing it: there is a write-ahead log.
+    InUse,
+}
+
+/// Whether [`crate::prepare_database`] succeeds, and SQLite can write then.
+///
+/// # Errors
+/// [`Error`] that names the file or its folder.
+pub fn check_database(path: &Path) -> Result<Database> {
+    // SQLite makes its log there.
+    check_folder(path.parent().unwrap_or(path))?;
+    let Some(found) = file(path)? else { return Ok(Database::Missing) };
+    check_writable(path, &found)?;
+    let mut state = Database::Closed;
+    for suffix in BESIDE {
+        let name = beside(path, suffix);
+        if let Some(found) = file(&name)? {
+            check_writable(&name, &found)?;
+            state = Database::InUse;
+        }
+    }
+    Ok(state)
+}
+
+fn check_writable(path: &Path, found: &Metadata) -> Result<()> {
+    access(path, Access::READ_OK | Access::WRITE_OK, "written")?;
+    check_mode(path, found)
+}
+
+/// Only its owner changes the mode of a file.
+fn check_mode(path: &Path, found: &Metadata) -> Result<()> {
+    let us = geteuid();
+    if is_restricted(found.permissions().mode()) || us.is_root() || us.as_raw() == found.uid() {
+        return Ok(());
+    }
+    let owner = format!("is open to others and belongs to user {}: only its owner can restrict it", found.uid());
+    Err(problem(ErrorKind::PermissionDenied, path, owner))
+}
+
+fn file(path: &Path) -> Result<Option<Metadata>> {
+    match fs::metadata(path) {
+        Ok(found) if found.is_file() => Ok(Some(found)),
+        Ok(_) => Err(problem(ErrorKind::InvalidInput, path, "is no file")),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(problem(error.kind(), path, &error)),
+    }
+}
+
+fn access(path: &Path, access: Access, what: &str) -> Result<()> {
+    accessat(CWD, path, access, AtFlags::EACCESS).map_err(|error| {
+        let error = Error::from(error);
+        problem(error.kind(), path, format!("cannot be {what}: {error}"))
+    })
+}
+
+fn problem(kind: ErrorKind, path: &Path, problem: impl Display) -> Error {
+    Error::new(kind, format!("{}: {problem}", path.display()))
+}
