@@ -134,6 +134,23 @@ impl Anvil {
         Ok(())
     }
 
+    /// Remembers the chain as it is, for [`Self::revert`].
+    ///
+    /// # Errors
+    /// The node's, when it does not answer.
+    pub async fn snapshot(&self) -> Result<U256, DevkitError> {
+        Ok(self.provider.raw_request("evm_snapshot".into(), ()).await?)
+    }
+
+    /// Takes the chain back to a snapshot, as a reorganisation does: the blocks since then are gone.
+    ///
+    /// # Errors
+    /// The node's, when it does not answer.
+    pub async fn revert(&self, snapshot: U256) -> Result<(), DevkitError> {
+        let _: bool = self.provider.raw_request("evm_revert".into(), (snapshot,)).await?;
+        Ok(())
+    }
+
     /// Unix seconds of the latest block.
     ///
     /// # Errors

@@ -146,18 +146,22 @@ impl Relay {
     }
 
     /// Releases what no block can contain any more: a final block is past the window. On a chain that
-    /// is idle nothing is released, since the next block may still be within it.
+    /// is idle nothing is released, since the next block may still be within it. Nor is anything while
+    /// blocks are from the future: whether a window is over is not for the node alone to say.
     ///
     /// # Errors
     /// [`RelayError::ChainUnavailable`], [`RelayError::StoreUnavailable`].
     pub async fn release_expired(&self) -> Result<u64, RelayError> {
         let latest = self.chain.latest_block().await?;
-        self.note(latest);
+        let now = self.note(latest);
+        if now.is_host_behind() {
+            return Ok(0);
+        }
         let Some(number) = latest.number.checked_sub(self.confirmations) else {
             return Ok(0);
         };
         let confirmed = if number == latest.number { latest } else { self.chain.block(number).await? };
-        Ok(self.store.release_expired(confirmed.timestamp).await?)
+        Ok(self.store.release_expired(confirmed.timestamp.min(now.bound())).await?)
     }
 
     /// Whether the clocks of host and chain agree within a minute, as far as the last look at the

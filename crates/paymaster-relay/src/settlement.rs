@@ -1,5 +1,5 @@
-//! Settlement: what was mined is no longer reserved. Reads the chain's own words, `UserOperationEvent`, and remembers how
-//! far it read, so that a restart misses nothing.
+//! Settlement: what was mined is no longer reserved, once its block is final. Reads the chain's own words,
+//! `UserOperationEvent`, and remembers how far it read, so that a restart misses nothing.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -14,12 +14,12 @@ use crate::chain::MinedOp;
 use crate::error::RelayError;
 use crate::outage::Outage;
 use crate::relay::Relay;
-use crate::store::{Gwei, Settlement};
+use crate::store::{BlocksRead, Gwei, Settled, Settlement};
 
 /// Blocks in one question; nodes refuse wide ones.
 const AT_ONCE: u64 = 1000;
 
-/// Operations that are not in our books and were said to be, each with its block, as long as that is read again.
+/// Unknown operations that were logged, each with its block, as long as that is read again.
 #[derive(Debug, Default)]
 pub(crate) struct Strangers(Mutex<HashMap<UserOpHash, u64>>);
 
@@ -65,27 +65,32 @@ impl Relay {
     async fn settle_deployment(&self, deployment: &Deployment, latest: u64) -> Result<u64, RelayError> {
         // The first time there is nothing of ours to find in older blocks.
         let next = self.store.next_block(deployment).await?.unwrap_or(latest);
-        // A reorganisation may have put other operations into blocks that are not final.
-        let mut from = next.saturating_sub(self.confirmations);
+        // A reorganisation may have put other operations into blocks that are not final, or made the chain shorter.
+        let mut from = next.min(latest + 1).saturating_sub(self.confirmations).min(latest);
         let mut settled = 0;
         while from <= latest {
             let to = latest.min(from + AT_ONCE - 1);
-            for op in self.chain.mined(deployment, from, to).await? {
-                settled += u64::from(self.settle_op(&op).await?);
+            let mined = self.chain.mined(deployment, from, to).await?.iter().map(settlement_of).collect();
+            let last_final = latest.checked_sub(self.confirmations);
+            let read = BlocksRead { from, to, latest, last_final, mined };
+            let Settled { ours, unknown, reorganised } = self.store.settle(deployment, &read).await?;
+            settled += ours;
+            for (user_op_hash, Settlement { block, .. }) in unknown {
+                if self.strangers.is_new(user_op_hash, block) {
+                    tracing::warn!(%user_op_hash, block, "the paymaster paid for an unknown operation");
+                }
             }
-            self.store.set_next_block(deployment, to + 1).await?;
+            if reorganised > 0 {
+                tracing::info!(reorganised, "mined operations were reorganised away and may be mined again");
+            }
             from = to + 1;
         }
         Ok(settled)
     }
+}
 
-    async fn settle_op(&self, op: &MinedOp) -> Result<bool, RelayError> {
-        let MinedOp { user_op_hash, block, cost, succeeded } = *op;
-        let cost = Gwei::at_least(cost).unwrap_or(Gwei::at_most(Wei(u128::MAX)));
-        let ours = self.store.settle(&user_op_hash, &Settlement { block, cost, succeeded }).await?;
-        if !ours && self.strangers.is_new(user_op_hash, block) {
-            tracing::warn!(%user_op_hash, block, "our paymaster paid for an operation that is not in our books");
-        }
-        Ok(ours)
-    }
+fn settlement_of(op: &MinedOp) -> (UserOpHash, Settlement) {
+    let MinedOp { user_op_hash, block, cost, succeeded } = *op;
+    let cost = Gwei::at_least(cost).unwrap_or(Gwei::at_most(Wei(u128::MAX)));
+    (user_op_hash, Settlement { block, cost, succeeded })
 }

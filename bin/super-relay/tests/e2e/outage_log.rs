@@ -78,7 +78,7 @@ async fn an_outage_of_the_chain_is_logged_when_it_begins_and_when_it_is_over() {
 }
 
 #[tokio::test]
-async fn an_operation_that_is_not_in_the_books_is_told_of_once() {
+async fn an_unknown_operation_is_logged_once() {
     let mut world: World = Setup::of(V07).configure(impatient).start().await;
     let mut account = TeeAccount::create(&world).await;
     let operation = account.operation(&world).await;
@@ -94,7 +94,7 @@ async fn an_operation_that_is_not_in_the_books_is_told_of_once() {
     world.restart().await;
     assert!(world.entry_point().handle_ops(&answer["userOperation"]).await.unwrap().success);
 
-    let stranger = "not in our books";
+    let stranger = "paid for an unknown operation";
     said(&world.node, stranger).await;
     // Where the later one is found, the block of the first was read again.
     assert!(world.entry_point().handle_ops(&later["userOperation"]).await.unwrap().success);

@@ -124,14 +124,18 @@ async fn an_idempotency_key_belongs_to_one_request() {
 }
 
 #[tokio::test]
-async fn an_operation_that_was_mined_is_no_longer_reserved() {
-    let often = |configuration: &mut Value| configuration["relay"]["settlement_interval_seconds"] = 1.into();
+async fn an_operation_that_was_mined_is_no_longer_reserved_once_its_block_is_final() {
+    let often = |configuration: &mut Value| {
+        configuration["relay"]["settlement_interval_seconds"] = 1.into();
+        configuration["relay"]["chain"]["confirmations"] = 3.into();
+    };
     let world = Setup::of(V07).deposit(ONE_OPERATION).configure(often).start().await;
     let (_account, request) = request(&world).await;
     let answer = send(&world, &request).await.unwrap();
     the_deposit_is_taken(&world).await;
 
     assert!(world.entry_point().handle_ops(&answer["userOperation"]).await.unwrap().success);
+    world.anvil.mine(3).await.unwrap();
 
     let mut other = TeeAccount::create(&world).await;
     let operation = other.operation(&world).await;

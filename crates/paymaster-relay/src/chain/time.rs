@@ -29,6 +29,11 @@ impl Now {
         self.host.max(self.block)
     }
 
+    /// The latest time that a block is believed to have.
+    pub(crate) fn bound(&self) -> u64 {
+        self.host.saturating_add(TOLERANCE)
+    }
+
     /// Seconds between the host's time and the latest block.
     pub(crate) fn apart(&self) -> u64 {
         self.host.abs_diff(self.block)
@@ -36,7 +41,7 @@ impl Now {
 
     /// Whether the chain's clock is ahead of the host's by more than two clocks may differ.
     pub(crate) fn is_host_behind(&self) -> bool {
-        self.block > self.host.saturating_add(TOLERANCE)
+        self.block > self.bound()
     }
 
     /// Whether new blocks are old already when they arrive: no idle chain, but a host whose clock is

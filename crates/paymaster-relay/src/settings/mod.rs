@@ -96,8 +96,9 @@ pub struct ChainSettings {
     /// Seconds within which the next block is expected: the interval between blocks.
     #[serde(default = "defaults::block_seconds")]
     pub block_seconds: u64,
-    /// Blocks on top of another that make it final. A reservation is released once a block of that depth is past its window;
-    /// settlement reads younger blocks again.
+    /// Blocks on top of another that make it final. A reservation ends once the block of its operation is final, or a final
+    /// block is past its window; settlement reads younger blocks again. With 0 a reorganisation leaves operations unreserved
+    /// that may be mined again.
     #[serde(default = "defaults::confirmations")]
     pub confirmations: u64,
 }

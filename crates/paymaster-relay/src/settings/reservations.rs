@@ -9,8 +9,8 @@ use super::amount::WeiAmount;
 /// Callers that share what is unproven, where nothing else is set: one of them has that part of it.
 const CALLERS: u8 = 4;
 
-/// Limits on open reservations, each within one deployment. A reservation is open from the request until its operation was
-/// mined or its window is over.
+/// Limits on open reservations, each within one deployment. A reservation is open from the request until the block that
+/// mined its operation is final (`chain.confirmations`), or its window is over.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ReservationSettings {

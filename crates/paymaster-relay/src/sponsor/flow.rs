@@ -20,7 +20,7 @@ use crate::nonce::Claim;
 use crate::relay::Relay;
 use crate::relay_key::Lease;
 use crate::secp256k1;
-use crate::store::{Principal, Record, Signed, State};
+use crate::store::{Principal, Record, Signed};
 
 /// Seconds a claim outlives the longest window, so that it never ends before the sponsorship does.
 const CLAIM_MARGIN: u64 = 60;
@@ -96,7 +96,7 @@ impl Relay {
         check_policy(&record, &request.request.draft)?;
         let draft = &request.request.draft;
         let is_answer = answers(&record, &request);
-        let is_over = record.state != State::Settled && record.terms.valid_until < self.now();
+        let is_over = !record.state.is_mined() && record.terms.valid_until < self.now();
         if is_over || !is_answer && needs_renewal(self, &record, draft) {
             return Approved::renew(self, request, record).await.map(Step::ToSign);
         }
@@ -104,7 +104,7 @@ impl Relay {
             return Approved::resume(self, request, record).await.map(Step::ToSign);
         };
         // What was mined is over, whoever signed it.
-        if record.state != State::Settled && self.is_outdated(&draft.deployment, signed.paymaster_signer).await {
+        if !record.state.is_mined() && self.is_outdated(&draft.deployment, signed.paymaster_signer).await {
             return Approved::resume(self, request, record).await.map(Step::ToSign);
         }
         if !is_answer {
@@ -117,7 +117,7 @@ impl Relay {
     /// approval it is as if there were none, and the account's nonce decides.
     async fn known(&self, request: &Attributed) -> Result<Option<Record>, RelayError> {
         let record = self.store.find(&request.request.intent, request.principal(), self.now()).await?;
-        Ok(record.filter(|record| record.state != State::Settled || answers(record, request)))
+        Ok(record.filter(|record| !record.state.is_mined() || answers(record, request)))
     }
 
     /// Whether an idempotency key of the principal stands for another request.

@@ -8,7 +8,7 @@ use super::quote::{judge, quote};
 use super::request::DraftRequest;
 use crate::error::RelayError;
 use crate::relay::Relay;
-use crate::store::{Principal, Reserved, State};
+use crate::store::{Principal, Reserved};
 
 /// A request without its approval.
 pub(super) struct Preview<'a> {
@@ -33,7 +33,7 @@ impl Relay {
         let intent = draft.intent();
         self.check_idempotency_key(&principal, idempotency_key, &intent).await?;
         let known = self.store.find(&intent, &principal, self.now()).await?;
-        if let Some(record) = known.filter(|record| record.state != State::Settled) {
+        if let Some(record) = known.filter(|record| !record.state.is_mined()) {
             check_policy(&record, draft)?;
             let renews = needs_renewal(self, &record, draft);
             let terms = if renews { quote(self, draft, gas, is_proven).await?.terms } else { record.terms };

@@ -5,15 +5,16 @@ mod gwei;
 mod record;
 mod reserve;
 mod rows;
+mod settle;
 mod sqlite;
 mod writer;
 
 use async_trait::async_trait;
-use proto::{IntentHash, Terms, UserOpHash};
+use proto::{IntentHash, Terms};
 use thiserror::Error;
 
 pub use gwei::Gwei;
-pub use record::{NewSponsorship, Principal, Record, Settlement, Signed, SponsorshipId, State};
+pub use record::{BlocksRead, NewSponsorship, Principal, Record, Settled, Settlement, Signed, SponsorshipId, State};
 pub use sqlite::SqliteStore;
 pub(crate) use writer::{Changes, Writer};
 
@@ -36,8 +37,8 @@ pub trait Store: Send + Sync {
     /// [`StoreError`].
     async fn would_reserve(&self, sponsorship: &NewSponsorship, limits: &Limits) -> Result<Reserved, StoreError>;
 
-    /// The principal's sponsorship of an intent: an open one, whether its window is over or not, since it is open for as
-    /// long as it may be mined; or one that is settled, and whose window was not over then.
+    /// The principal's sponsorship of an intent: one that may still be mined, whether its window is over or not; or one that
+    /// was mined, and whose window was not over then.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -76,7 +77,7 @@ pub trait Store: Send + Sync {
     /// [`StoreError`].
     async fn release(&self, id: &SponsorshipId) -> Result<bool, StoreError>;
 
-    /// Releases every reservation whose window ended before that time; how many.
+    /// Releases every reservation that was not mined and whose window ended before that time; how many.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -88,23 +89,21 @@ pub trait Store: Send + Sync {
     /// [`StoreError`].
     async fn reserved(&self, deployment: &Deployment) -> Result<Gwei, StoreError>;
 
-    /// Records that an operation was mined, and what it cost. False when the operation is not one of ours.
+    /// Takes in what was read of the chain for a deployment, and remembers the block to read next.
+    ///
+    /// What was mined is noted with its block and cost, and stays open: it is closed once its block is final. What was mined
+    /// in one of these blocks before, or in one beyond the latest, and was not read there now is open as if it had never
+    /// been mined.
     ///
     /// # Errors
-    /// [`StoreError`].
-    async fn settle(&self, hash: &UserOpHash, settlement: &Settlement) -> Result<bool, StoreError>;
+    /// [`StoreError`]: part of it may be recorded; the same blocks may be read and recorded again.
+    async fn settle(&self, deployment: &Deployment, read: &BlocksRead) -> Result<Settled, StoreError>;
 
     /// The block to read next for a deployment, once one was recorded.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn next_block(&self, deployment: &Deployment) -> Result<Option<u64>, StoreError>;
-
-    /// Records the block to read next.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    async fn set_next_block(&self, deployment: &Deployment, block: u64) -> Result<(), StoreError>;
 
     /// Whether the store can be written.
     ///

@@ -76,10 +76,20 @@ pub enum State {
     Reserved,
     /// The signatures left, or may have.
     Signed,
-    /// It was mined.
+    /// It was mined, in a block that is not final yet. It is still reserved: the block may be reorganised away.
+    Mined,
+    /// It was mined, and its block is final.
     Settled,
     /// Refused, or over.
     Released,
+}
+
+impl State {
+    /// Whether the chain has it, as far as it was read.
+    #[must_use]
+    pub const fn is_mined(self) -> bool {
+        matches!(self, Self::Mined | Self::Settled)
+    }
 }
 
 /// A sponsorship about to be reserved.
@@ -148,6 +158,32 @@ pub struct Signed {
     pub account_signature: Option<Signature>,
     /// Unix seconds of the relay's approval.
     pub timestamp: u64,
+}
+
+/// What was read of the chain for one deployment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlocksRead {
+    /// The first block that was read.
+    pub from: u64,
+    /// The last block that was read.
+    pub to: u64,
+    /// The latest block there was.
+    pub latest: u64,
+    /// The newest block that is final; `None` on a chain that is too young.
+    pub last_final: Option<u64>,
+    /// Every operation that the deployment's paymaster paid for in these blocks.
+    pub mined: Vec<(UserOpHash, Settlement)>,
+}
+
+/// What came of [`BlocksRead`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// Operations of ours among those that were read.
+    pub ours: u64,
+    /// Operations that no sponsorship is known for.
+    pub unknown: Vec<(UserOpHash, Settlement)>,
+    /// Sponsorships that were mined before, and are no more: their blocks were reorganised away.
+    pub reorganised: u64,
 }
 
 /// What the chain says about an operation that was mined.

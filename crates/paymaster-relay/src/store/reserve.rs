@@ -15,6 +15,12 @@ const INSERT: &str = "
         api_key, proven, vouched)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 'reserved', ?14, ?15, ?16, ?17)";
 
+/// A sponsorship that is settled has no more use for its key when its intent is sponsored once more, which happens only if
+/// the block that had it is gone after all.
+const TAKE_OVER_KEY: &str = "
+    UPDATE sponsorships SET idempotency_key = NULL
+    WHERE principal = ?1 AND idempotency_key = ?2 AND state = 'settled' AND intent_hash = ?3";
+
 const INTENT_OF_KEY: &str = "
     SELECT intent_hash FROM sponsorships WHERE principal = ?1 AND idempotency_key = ?2 AND state <> 'released'";
 
@@ -23,6 +29,15 @@ pub(super) async fn reserve(
     sponsorship: NewSponsorship,
     limits: Limits,
 ) -> Result<Changes<Reserved>, StoreError> {
+    if let Some(key) = &sponsorship.idempotency_key {
+        sqlx::query(TAKE_OVER_KEY)
+            .bind(sponsorship.principal.to_string())
+            .bind(key)
+            .bind(&sponsorship.intent.0[..])
+            .execute(&mut *connection)
+            .await
+            .map_err(StoreError::new)?;
+    }
     match insert(connection, &sponsorship).await {
         Ok(()) => {}
         Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {

@@ -9,8 +9,7 @@ use sqlx::sqlite::SqliteRow;
 use super::{Record, Signed, SponsorshipId, State, StoreError};
 
 /// The columns [`record`] reads.
-pub(super) const COLUMNS: &str =
-    "id, state, policy_id, paymaster, verification_gas_limit, valid_after, valid_until, result, signings";
+pub(super) const COLUMNS: &str = "id, state, settled_block, policy_id, paymaster, verification_gas_limit, valid_after, valid_until, result, signings";
 
 /// The `result` column: hex, so that an operator can read it.
 #[derive(Serialize, Deserialize)]
@@ -28,6 +27,7 @@ struct SignedRow {
 
 pub(super) fn record(row: &SqliteRow) -> Result<Record, StoreError> {
     let state: String = column(row, "state")?;
+    let block: Option<i64> = column(row, "settled_block")?;
     let result: Option<String> = column(row, "result")?;
     let paymaster: Vec<u8> = column(row, "paymaster")?;
     let terms = Terms {
@@ -39,7 +39,7 @@ pub(super) fn record(row: &SqliteRow) -> Result<Record, StoreError> {
     };
     Ok(Record {
         id: SponsorshipId(column(row, "id")?),
-        state: parse_state(&state)?,
+        state: parse_state(&state, block.is_some())?,
         policy_id: column(row, "policy_id")?,
         signed: result.as_deref().map(|text| parse_signed(text, &terms)).transpose()?.flatten(),
         terms,
@@ -83,8 +83,9 @@ fn window(terms: &Terms) -> (u64, u64) {
     (terms.valid_after, terms.valid_until)
 }
 
-fn parse_state(text: &str) -> Result<State, StoreError> {
+fn parse_state(text: &str, is_mined: bool) -> Result<State, StoreError> {
     match text {
+        "reserved" | "signed" if is_mined => Ok(State::Mined),
         "reserved" => Ok(State::Reserved),
         "signed" => Ok(State::Signed),
         "settled" => Ok(State::Settled),

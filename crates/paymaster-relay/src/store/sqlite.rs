@@ -7,15 +7,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use private_files::Database;
-use proto::{IntentHash, Terms, UserOpHash};
+use proto::{IntentHash, Terms};
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions, Sqlite, SqliteConnection, SqlitePool};
 
 use super::rows::{COLUMNS, format_signed, record, signed, unsigned};
 use super::{
-    Changes, Gwei, NewSponsorship, Principal, Record, Reserved, Settlement, Signed, SponsorshipId, Store, StoreError,
-    Writer, counters, reserve, rows,
+    BlocksRead, Changes, Gwei, NewSponsorship, Principal, Record, Reserved, Settled, Signed, SponsorshipId, Store,
+    StoreError, Writer, counters, reserve, rows, settle,
 };
 use crate::budget::{Limits, Scope};
 use crate::catalogue::Deployment;
@@ -156,7 +156,8 @@ impl Store for SqliteStore {
         let query = format!(
             "SELECT {COLUMNS} FROM sponsorships
              WHERE intent_hash = ?1 AND principal = ?2
-                 AND (state IN ('reserved', 'signed') OR state = 'settled' AND valid_until >= ?3)
+                 AND (state IN ('reserved', 'signed') AND settled_block IS NULL
+                     OR state IN ('reserved', 'signed', 'settled') AND valid_until >= ?3)
              ORDER BY created_at DESC, rowid DESC LIMIT 1"
         );
         let row = sqlx::query(AssertSqlSafe(query))
@@ -229,7 +230,7 @@ impl Store for SqliteStore {
     async fn release_expired(&self, ended_before: u64) -> Result<u64, StoreError> {
         let statement = sqlx::query(
             "UPDATE sponsorships SET state = 'released'
-             WHERE state IN ('reserved', 'signed') AND valid_until < ?1",
+             WHERE state IN ('reserved', 'signed') AND valid_until < ?1 AND settled_block IS NULL",
         )
         .bind(signed(ended_before)?);
         self.change(statement).await
@@ -249,19 +250,8 @@ impl Store for SqliteStore {
         count.map_or(Ok(Gwei::default()), counters::gwei)
     }
 
-    async fn settle(&self, hash: &UserOpHash, settlement: &Settlement) -> Result<bool, StoreError> {
-        let statement = sqlx::query(
-            // A key that was given back with its reservation may be another sponsorship's by now.
-            "UPDATE sponsorships SET state = 'settled', settled_block = ?2, settled_cost_gwei = ?3, succeeded = ?4,
-                 idempotency_key = CASE WHEN state = 'released' THEN NULL ELSE idempotency_key END
-             WHERE user_op_hash = ?1
-                 OR id IN (SELECT sponsorship_id FROM earlier_hashes WHERE user_op_hash = ?1)",
-        )
-        .bind(&hash.0[..])
-        .bind(signed(settlement.block)?)
-        .bind(settlement.cost.count())
-        .bind(settlement.succeeded);
-        Ok(self.change(statement).await? > 0)
+    async fn settle(&self, deployment: &Deployment, read: &BlocksRead) -> Result<Settled, StoreError> {
+        settle::settle(&self.writer, deployment, read).await
     }
 
     async fn next_block(&self, deployment: &Deployment) -> Result<Option<u64>, StoreError> {
@@ -273,17 +263,6 @@ impl Store for SqliteStore {
                 .await
                 .map_err(StoreError::new)?;
         block.map(unsigned).transpose()
-    }
-
-    async fn set_next_block(&self, deployment: &Deployment, block: u64) -> Result<(), StoreError> {
-        let statement = sqlx::query(
-            "INSERT INTO settlement_cursors (entry_point, paymaster, next_block) VALUES (?1, ?2, ?3)
-             ON CONFLICT (entry_point, paymaster) DO UPDATE SET next_block = excluded.next_block",
-        )
-        .bind(&deployment.entry_point.address.0[..])
-        .bind(&deployment.paymaster.0[..])
-        .bind(signed(block)?);
-        self.change(statement).await.map(drop)
     }
 
     async fn ready(&self) -> Result<(), StoreError> {

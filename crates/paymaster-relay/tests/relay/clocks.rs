@@ -115,3 +115,19 @@ async fn a_reservation_is_released_by_a_final_block_past_its_window_and_by_no_ot
     assert_eq!(world.relay.release_expired().await.unwrap(), 1);
     assert_eq!(world.reserved().await, 0);
 }
+
+#[tokio::test]
+async fn a_node_that_claims_a_time_far_ahead_releases_nothing() {
+    let (world, mut dapp, op) = ready().await;
+    world.sponsor(&mut dapp, &op).await.unwrap();
+    let reserved = world.reserved_rows().await;
+    world.anvil.increase_time(100_000).await.unwrap();
+    world.anvil.mine(3).await.unwrap();
+    assert_eq!(world.relay.release_expired().await.unwrap(), 0);
+    assert_eq!(world.reserved_rows().await, reserved);
+    world.relay.check_clocks().unwrap_err();
+
+    world.clock.advance(100_000);
+    assert_eq!(world.relay.release_expired().await.unwrap(), 1);
+    world.relay.check_clocks().unwrap();
+}

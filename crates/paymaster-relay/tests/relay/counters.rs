@@ -7,7 +7,8 @@ use paymaster_relay::catalogue::Deployment;
 use paymaster_relay::clients::{ApiKeyId, KeyHash};
 use paymaster_relay::settings::ReservationSettings;
 use paymaster_relay::store::{
-    Gwei, NewSponsorship, Principal, Reserved, Settlement, Signed, SponsorshipId, SqliteStore, Store,
+    BlocksRead, Gwei, NewSponsorship, Principal, Reserved, Settled, Settlement, Signed, SponsorshipId, SqliteStore,
+    State, Store,
 };
 use proto::{Address, EntryPoint, EntryPointVersion, Hash, IntentHash, Signature, Terms, Uint256, UserOpHash, Wei};
 use sqlx::SqlitePool;
@@ -112,6 +113,18 @@ async fn reserve(store: &SqliteStore, sponsorship: &NewSponsorship) {
     assert_eq!(outcome, Reserved::Recorded);
 }
 
+/// Blocks up to the latest one, all of which are final but the last `young`, with that one operation in them.
+fn read(latest: u64, young: u64, mined: Option<(UserOpHash, u64)>) -> BlocksRead {
+    let settlement = |block| Settlement { block, cost: gwei(GWEI), succeeded: true };
+    BlocksRead {
+        from: 1,
+        to: latest,
+        latest,
+        last_final: latest.checked_sub(young),
+        mined: mined.into_iter().map(|(hash, block)| (hash, settlement(block))).collect(),
+    }
+}
+
 #[tokio::test]
 async fn each_reservation_is_counted_where_it_belongs_and_no_longer_than_it_is_open() {
     let dir = TempDir::new().unwrap();
@@ -144,9 +157,9 @@ async fn each_reservation_is_counted_where_it_belongs_and_no_longer_than_it_is_o
     assert!(!store.release(&two.id).await.unwrap());
     assert!(store.release(&one.id).await.unwrap());
     assert!(!store.release(&one.id).await.unwrap());
-    let settlement = Settlement { block: 1, cost: gwei(GWEI), succeeded: true };
     for _ in 0..2 {
-        assert!(store.settle(&signed(2).user_op_hash, &settlement).await.unwrap());
+        let mined = read(1, 0, Some((signed(2).user_op_hash, 1)));
+        assert_eq!(store.settle(&deployment(), &mined).await.unwrap().ours, 1);
     }
     let left = [
         row("account", &key_account, 1),
@@ -163,9 +176,49 @@ async fn each_reservation_is_counted_where_it_belongs_and_no_longer_than_it_is_o
     assert_eq!(store.release_expired(u64::MAX / 2).await.unwrap(), 1);
     assert_eq!(counters(&store).await, []);
     // It was mined after all: what was released is not released again.
-    assert!(store.settle(&signed(4).user_op_hash, &settlement).await.unwrap());
+    let mined = read(2, 0, Some((signed(4).user_op_hash, 2)));
+    assert_eq!(store.settle(&deployment(), &mined).await.unwrap().ours, 1);
     assert_eq!(counters(&store).await, []);
     assert_eq!(store.reserved(&deployment()).await.unwrap(), gwei(0));
+}
+
+#[tokio::test]
+async fn what_is_mined_is_counted_until_its_block_is_final() {
+    let dir = TempDir::new().unwrap();
+    let store = SqliteStore::open(&dir.path().join("relay.db")).await.unwrap();
+    let first = sponsorship(1, proven(), None);
+    reserve(&store, &first).await;
+    assert!(store.record_signed(&first.id, &first.terms, &signed(1)).await.unwrap());
+    let open = counters(&store).await;
+    let state = async || store.find(&first.intent, &first.principal, 0).await.unwrap().map(|record| record.state);
+    let (hash, stranger) = (signed(1).user_op_hash, signed(9).user_op_hash);
+
+    let mut blocks = read(5, 2, Some((hash, 5)));
+    blocks.mined.push((stranger, Settlement { block: 4, cost: gwei(GWEI), succeeded: false }));
+    let settled = store.settle(&deployment(), &blocks).await.unwrap();
+    assert_eq!((settled.ours, settled.unknown[0].0, settled.reorganised), (1, stranger, 0));
+    assert_eq!((state().await, store.next_block(&deployment()).await.unwrap()), (Some(State::Mined), Some(6)));
+    assert_eq!(counters(&store).await, open);
+
+    // A request that read the deposit before the operation was mined finds it reserved still.
+    let second = sponsorship(2, proven(), None);
+    let outcome = store.reserve(&second, &limits(2 * COST - GWEI)).await.unwrap();
+    assert_eq!(outcome, Reserved::OverLimit(Excess::Deposit { reserved: gwei(COST) }));
+    assert_eq!(store.release_expired(u64::MAX / 2).await.unwrap(), 0, "it is mined, whatever its window is");
+
+    // Its block is gone, be it replaced by another or not; then it is mined in a later one.
+    for latest in [5, 3] {
+        store.settle(&deployment(), &read(5, 2, Some((hash, 5)))).await.unwrap();
+        let gone = store.settle(&deployment(), &read(latest, 2, None)).await.unwrap();
+        assert_eq!(gone, Settled { reorganised: 1, ..Settled::default() });
+        assert_eq!((state().await, counters(&store).await), (Some(State::Signed), open.clone()));
+    }
+    store.settle(&deployment(), &read(7, 2, Some((hash, 6)))).await.unwrap();
+    assert_eq!((state().await, counters(&store).await), (Some(State::Mined), open));
+    // Of blocks that are not read again nothing is taken back.
+    let later = BlocksRead { from: 7, ..read(8, 2, None) };
+    assert_eq!(store.settle(&deployment(), &later).await.unwrap(), Settled::default());
+    assert_eq!((state().await, counters(&store).await), (Some(State::Settled), Vec::new()));
 }
 
 #[tokio::test]
@@ -400,7 +453,7 @@ async fn a_connection_whose_transaction_failed_is_replaced() {
 }
 
 #[tokio::test]
-async fn no_step_of_a_reservation_or_release_looks_at_more_sponsorships_than_its_own() {
+async fn no_step_of_a_reservation_or_settlement_looks_at_more_sponsorships_than_its_own() {
     let dir = TempDir::new().unwrap();
     let store = SqliteStore::open(&dir.path().join("relay.db")).await.unwrap();
     for statement in [
@@ -408,9 +461,13 @@ async fn no_step_of_a_reservation_or_release_looks_at_more_sponsorships_than_its
          WHERE id = 'x'",
         "UPDATE open_reservations SET open = open - 1 WHERE (entry_point, paymaster, scope, subject)
              IN (SELECT entry_point, paymaster, scope, subject FROM charges WHERE id = 'x')",
-        "UPDATE sponsorships SET state = 'released' WHERE state IN ('reserved', 'signed') AND valid_until < 1",
-        "UPDATE sponsorships SET state = 'settled' WHERE user_op_hash = x'00'
+        "UPDATE sponsorships SET state = 'released' WHERE state IN ('reserved', 'signed') AND valid_until < 1
+             AND settled_block IS NULL",
+        "SELECT id FROM sponsorships WHERE user_op_hash = x'00'
              OR id IN (SELECT sponsorship_id FROM earlier_hashes WHERE user_op_hash = x'00')",
+        "SELECT id FROM sponsorships WHERE settled_block BETWEEN 1 AND 2 AND state <> 'settled' AND entry_point = x'00'",
+        "UPDATE sponsorships SET state = 'settled' WHERE settled_block <= 1 AND state <> 'settled'
+             AND entry_point = x'00'",
     ] {
         let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
         let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(explain).fetch_all(&store.pool()).await.unwrap();

@@ -107,6 +107,7 @@ async fn a_new_gesture_renews_a_window_that_is_nearly_over_and_is_charged_no_sec
 
     // Either of the two may be the one that is mined.
     assert!(world.chain.entry_point.handle_ops(&first["userOperation"]).await.unwrap().success);
+    world.anvil.mine(1).await.unwrap();
     assert_eq!(world.relay.settle().await.unwrap(), 1);
     assert_eq!(world.reserved().await, 0);
 }
@@ -167,6 +168,7 @@ async fn one_sponsorship_is_signed_as_often_as_the_settings_say_and_no_more() {
     refusal.assert_is(-32501, "signing_limit_reached", true);
 
     // A final block is past it: the same request is a new one.
+    world.clock.advance(750);
     world.anvil.increase_time(3000).await.unwrap();
     world.anvil.mine(20).await.unwrap();
     assert_eq!(world.relay.release_expired().await.unwrap(), 2);

@@ -1,0 +1,154 @@
+//! Settling: what was mined is noted at once, and closed when its block is final. In between it is still reserved, so a
+//! reorganisation takes nothing back that was given to somebody else.
+
+use std::collections::HashSet;
+
+use futures_util::FutureExt;
+use proto::UserOpHash;
+use sqlx::SqliteConnection;
+
+use super::rows::{column, signed};
+use super::{BlocksRead, Changes, Settled, Settlement, StoreError, Writer};
+use crate::catalogue::Deployment;
+
+/// Operations in one job of the writer, which others wait for.
+const AT_ONCE: usize = 256;
+/// The greatest block that the database can hold.
+const LAST_BLOCK: i64 = i64::MAX;
+
+const FIND: &str = "
+    SELECT id, settled_block IS ?2 AND settled_cost_gwei IS ?3 AND succeeded IS ?4 AS is_noted FROM sponsorships
+    WHERE user_op_hash = ?1 OR id IN (SELECT sponsorship_id FROM earlier_hashes WHERE user_op_hash = ?1)";
+const NOTE: &str = "UPDATE sponsorships SET settled_block = ?2, settled_cost_gwei = ?3, succeeded = ?4 WHERE id = ?1";
+const NOTED: &str = "
+    SELECT id FROM sponsorships
+    WHERE settled_block BETWEEN ?1 AND ?2 AND state <> 'settled' AND entry_point = ?3 AND paymaster = ?4";
+const TAKE_BACK: &str =
+    "UPDATE sponsorships SET settled_block = NULL, settled_cost_gwei = NULL, succeeded = NULL WHERE id = ?1";
+/// A key that was given back with its reservation may be another sponsorship's by now.
+const CLOSE: &str = "
+    UPDATE sponsorships SET state = 'settled',
+        idempotency_key = CASE WHEN state = 'released' THEN NULL ELSE idempotency_key END
+    WHERE settled_block <= ?1 AND state <> 'settled' AND entry_point = ?2 AND paymaster = ?3";
+const MOVE_ON: &str = "
+    INSERT INTO settlement_cursors (entry_point, paymaster, next_block) VALUES (?1, ?2, ?3)
+    ON CONFLICT (entry_point, paymaster) DO UPDATE SET next_block = excluded.next_block";
+
+type Mined = (UserOpHash, Settlement);
+
+/// What one part of the operations came to.
+#[derive(Default)]
+struct Noted {
+    ids: HashSet<String>,
+    ours: u64,
+    unknown: Vec<Mined>,
+}
+
+pub(super) async fn settle(writer: &Writer, deployment: &Deployment, read: &BlocksRead) -> Result<Settled, StoreError> {
+    let mut all = Noted::default();
+    for part in read.mined.chunks(AT_ONCE) {
+        let part = part.to_vec();
+        let noted = writer.write(move |connection| note(connection, part).boxed()).await?;
+        all.ids.extend(noted.ids);
+        all.ours += noted.ours;
+        all.unknown.extend(noted.unknown);
+    }
+    let (entry_point, paymaster) = (deployment.entry_point.address.0, deployment.paymaster.0);
+    let end = if read.to >= read.latest { LAST_BLOCK } else { signed(read.to)? };
+    let blocks = Blocks {
+        entry_point,
+        paymaster,
+        from: signed(read.from)?,
+        end,
+        last_final: read.last_final.map(|block| signed(block.min(read.to))).transpose()?,
+        next: signed(read.to.saturating_add(1))?,
+    };
+    let Noted { ids, ours, unknown } = all;
+    let reorganised = writer.write(move |connection| close(connection, blocks, ids).boxed()).await?;
+    Ok(Settled { ours, unknown, reorganised })
+}
+
+/// The blocks that were read, as the database holds them.
+struct Blocks {
+    entry_point: [u8; 20],
+    paymaster: [u8; 20],
+    from: i64,
+    /// Beyond the latest block there is none.
+    end: i64,
+    last_final: Option<i64>,
+    next: i64,
+}
+
+/// Notes block and cost of each operation that is ours.
+async fn note(connection: &mut SqliteConnection, mined: Vec<Mined>) -> Result<Changes<Noted>, StoreError> {
+    let mut noted = Noted::default();
+    for (hash, settlement) in mined {
+        let block = signed(settlement.block)?;
+        let rows = sqlx::query(FIND)
+            .bind(&hash.0[..])
+            .bind(block)
+            .bind(settlement.cost.count())
+            .bind(settlement.succeeded)
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(StoreError::new)?;
+        if rows.is_empty() {
+            noted.unknown.push((hash, settlement));
+            continue;
+        }
+        noted.ours += 1;
+        for row in &rows {
+            let (id, is_noted): (String, bool) = (column(row, "id")?, column(row, "is_noted")?);
+            if !is_noted {
+                sqlx::query(NOTE)
+                    .bind(id.as_str())
+                    .bind(block)
+                    .bind(settlement.cost.count())
+                    .bind(settlement.succeeded)
+                    .execute(&mut *connection)
+                    .await
+                    .map_err(StoreError::new)?;
+            }
+            noted.ids.insert(id);
+        }
+    }
+    Ok(Changes::Kept(noted))
+}
+
+/// Takes back what is no longer in these blocks, closes what is final, and moves on; how many were taken back.
+async fn close(
+    connection: &mut SqliteConnection,
+    blocks: Blocks,
+    still_there: HashSet<String>,
+) -> Result<Changes<u64>, StoreError> {
+    let noted: Vec<String> = sqlx::query_scalar(NOTED)
+        .bind(blocks.from)
+        .bind(blocks.end)
+        .bind(&blocks.entry_point[..])
+        .bind(&blocks.paymaster[..])
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(StoreError::new)?;
+    let mut reorganised = 0;
+    for id in noted.iter().filter(|id| !still_there.contains(*id)) {
+        sqlx::query(TAKE_BACK).bind(id.as_str()).execute(&mut *connection).await.map_err(StoreError::new)?;
+        reorganised += 1;
+    }
+    if let Some(last_final) = blocks.last_final {
+        sqlx::query(CLOSE)
+            .bind(last_final)
+            .bind(&blocks.entry_point[..])
+            .bind(&blocks.paymaster[..])
+            .execute(&mut *connection)
+            .await
+            .map_err(StoreError::new)?;
+    }
+    sqlx::query(MOVE_ON)
+        .bind(&blocks.entry_point[..])
+        .bind(&blocks.paymaster[..])
+        .bind(blocks.next)
+        .execute(connection)
+        .await
+        .map_err(StoreError::new)?;
+    Ok(Changes::Kept(reorganised))
+}
