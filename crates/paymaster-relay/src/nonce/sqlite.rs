@@ -25,7 +25,7 @@ const CLAIM: &str = "
 #[derive(Clone)]
 pub struct SqliteNonces {
     writer: Arc<Writer>,
-    pool: SqlitePool,
+    readers: SqlitePool,
     clock: Arc<dyn Clock>,
 }
 
@@ -33,7 +33,7 @@ impl SqliteNonces {
     /// In the file of a store, which brought the table.
     #[must_use]
     pub fn new(store: &SqliteStore, clock: Arc<dyn Clock>) -> Self {
-        Self { writer: store.writer(), pool: store.pool(), clock }
+        Self { writer: store.writer(), readers: store.readers(), clock }
     }
 
     async fn change(&self, statement: Query<'static, Sqlite, SqliteArguments>) -> Result<(), NonceStoreError> {
@@ -79,7 +79,7 @@ impl NonceStore for SqliteNonces {
 
     async fn ready(&self) -> Result<(), NonceStoreError> {
         sqlx::query("SELECT key FROM claims LIMIT 1")
-            .fetch_optional(&self.pool)
+            .fetch_optional(&self.readers)
             .await
             .map(|_| ())
             .map_err(NonceStoreError::new)

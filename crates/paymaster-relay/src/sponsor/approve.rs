@@ -26,7 +26,7 @@ pub(super) enum Approval {
 }
 
 impl Approved {
-    /// Quotes, judges and reserves. The intent is on the disk when this returns.
+    /// Quotes, judges and reserves, unless the TEE would refuse it. The intent is on the disk when this returns.
     pub(super) async fn decide(relay: &Relay, attributed: Attributed) -> Result<Approval, RelayError> {
         let request = &attributed.request;
         let (principal, key) = (attributed.principal().clone(), request.idempotency_key.as_deref());
@@ -44,7 +44,9 @@ impl Approved {
 
     /// Goes on with what was reserved for the same intent before: the same terms, and no second charge.
     pub(super) async fn resume(relay: &Relay, request: Attributed, record: Record) -> Result<Box<Self>, RelayError> {
-        judge(relay, &request.request.draft, &record.terms, request.principal().is_proven())?;
+        let (draft, is_proven) = (&request.request.draft, request.principal().is_proven());
+        judge(relay, draft, &record.terms, is_proven)?;
+        relay.check_grant(draft, &record.terms, is_proven).await?;
         let limit = relay.catalogue.max_signings;
         if !relay.store.begin_signing(&record.id, limit).await? {
             return Err(RelayError::TooManySignings { limit });
@@ -59,6 +61,7 @@ impl Approved {
         let Quote { terms, .. } = quote(relay, draft, GasFields::Required, is_proven).await?;
         let terms = Terms { valid_until: terms.valid_until, valid_after: terms.valid_after, ..record.terms };
         judge(relay, draft, &terms, is_proven)?;
+        relay.check_grant(draft, &terms, is_proven).await?;
         let limit = relay.catalogue.max_signings;
         if !relay.store.renew(&record.id, &terms, limit).await? {
             return Err(RelayError::TooManySignings { limit });
@@ -101,7 +104,7 @@ pub(super) struct Proposal {
     deposit: Wei,
 }
 
-/// Quotes a request and judges it. Charges nothing.
+/// Quotes a request, and holds it against its policy and what the TEE lets the relay sponsor. Charges nothing.
 pub(super) async fn propose(
     relay: &Relay,
     draft: &DraftRequest,
@@ -110,6 +113,7 @@ pub(super) async fn propose(
     gas: GasFields,
 ) -> Result<Proposal, RelayError> {
     let Quote { terms, cost, deposit } = quote(relay, draft, gas, principal.is_proven()).await?;
+    relay.check_grant(draft, &terms, principal.is_proven()).await?;
     let sponsorship = NewSponsorship {
         id: SponsorshipId::new(),
         intent: draft.intent(),

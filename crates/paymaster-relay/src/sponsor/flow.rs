@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::approve::{Approval, Approved, check_policy, needs_renewal};
 use super::attribute::{Attributed, attribute};
 use super::quote::judge;
-use super::request::SponsorRequest;
+use super::request::{DraftRequest, SponsorRequest};
 use crate::error::RelayError;
 use crate::metrics::Stage;
 use crate::nonce::Claim;
@@ -100,17 +100,24 @@ impl Relay {
         if is_over || !is_answer && needs_renewal(self, &record, draft) {
             return Approved::renew(self, request, record).await.map(Step::ToSign);
         }
-        let Some(signed) = record.signed.clone() else {
+        // What was mined is over, whoever signed it.
+        let stands = record.state.is_mined() || !self.needs_signing(&record, draft).await;
+        let Some(signed) = record.signed.clone().filter(|_| stands) else {
             return Approved::resume(self, request, record).await.map(Step::ToSign);
         };
-        // What was mined is over, whoever signed it.
-        if !record.state.is_mined() && self.is_outdated(&draft.deployment, signed.paymaster_signer).await {
-            return Approved::resume(self, request, record).await.map(Step::ToSign);
-        }
         if !is_answer {
             judge(self, draft, &record.terms, request.principal().is_proven())?;
         }
         Ok(Step::Answered(Box::new(build(draft.deployment.entry_point, record.terms, signed))))
+    }
+
+    /// Whether a sponsorship whose window is long enough is signed once more before it is an answer: what was signed is not
+    /// there, or by a key that is outdated.
+    pub(super) async fn needs_signing(&self, record: &Record, draft: &DraftRequest) -> bool {
+        match &record.signed {
+            Some(signed) => self.is_outdated(&draft.deployment, signed.paymaster_signer).await,
+            None => true,
+        }
     }
 
     /// The living sponsorship of the same intent. One that was mined only ever answers its own request: for another

@@ -32,19 +32,19 @@ impl Relay {
         }
         let intent = draft.intent();
         self.check_idempotency_key(&principal, idempotency_key, &intent).await?;
+        self.nonces.ready().await?;
         let known = self.store.find(&intent, &principal, self.now()).await?;
         if let Some(record) = known.filter(|record| !record.state.is_mined()) {
             check_policy(&record, draft)?;
             let renews = needs_renewal(self, &record, draft);
             let terms = if renews { quote(self, draft, gas, is_proven).await?.terms } else { record.terms };
             judge(self, draft, &terms, is_proven)?;
-            // What is signed already is answered from the store.
-            if renews || record.signed.is_none() {
+            if renews || self.needs_signing(&record, draft).await {
+                self.check_grant(draft, &terms, is_proven).await?;
                 let limit = self.catalogue.max_signings;
                 if record.signings >= limit {
                     return Err(RelayError::TooManySignings { limit });
                 }
-                self.check_grant(draft, &terms, is_proven).await?;
             }
             return Ok(terms);
         }
@@ -54,8 +54,6 @@ impl Relay {
             Reserved::KeyTaken => return Err(RelayError::IdempotencyConflict),
             Reserved::OverLimit(excess) => return Err(proposal.over(excess)),
         }
-        let terms = proposal.sponsorship.terms;
-        self.check_grant(draft, &terms, is_proven).await?;
-        Ok(terms)
+        Ok(proposal.sponsorship.terms)
     }
 }

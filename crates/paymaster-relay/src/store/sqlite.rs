@@ -90,6 +90,11 @@ impl SqliteStore {
         self.writing.clone()
     }
 
+    /// The connections that read.
+    pub(crate) fn readers(&self) -> SqlitePool {
+        self.readers.clone()
+    }
+
     /// The queue of the connection that writes, for [`crate::nonce::SqliteNonces`], which keeps its claims in the same
     /// file.
     pub(crate) fn writer(&self) -> Arc<Writer> {

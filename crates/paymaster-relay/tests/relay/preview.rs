@@ -124,7 +124,13 @@ fn cases() -> Vec<Case> {
             settings["policies"][0]["max_cost_per_operation"] = json!((10u128.pow(19)).to_string());
             settings["reservations"] = json!({ "max_percent_per_account": 100 });
         })
-        .with(|_, _, draft| Box::pin(async move { Draft { max_fee_per_gas: 2_000_000_000_000, ..draft } })),
+        .with(|world, _, draft| {
+            Box::pin(async move {
+                // What the TEE would refuse is refused first.
+                world.tee.change_ceilings(|ceilings| ceilings.max_cost = proto::Wei(10u128.pow(19)));
+                Draft { max_fee_per_gas: 2_000_000_000_000, ..draft }
+            })
+        }),
         Case::settings("account_inactive", |settings| settings["default_account"] = json!({ "active": false })),
         Case::settings("account_unlisted", |settings| settings["default_account"] = Value::Null),
         Case::settings("balance_too_low", |settings| settings["policies"][0]["min_balance"] = json!(1)),
@@ -250,4 +256,35 @@ async fn a_stub_may_leave_gas_and_fees_open() {
     let intent = json!([op, ACCOUNT]);
     let refusal = world.client.call("pm_getSponsorshipIntent", intent).await.unwrap_err();
     refusal.assert_is(-32602, "verification_gas_missing", false);
+}
+
+#[tokio::test]
+async fn what_would_have_to_be_signed_anew_is_held_against_the_limit_before_the_touch() {
+    let world = World::with(V07, 10u128.pow(18), |settings| settings["max_signings"] = json!(1)).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    world.sponsor(&mut dapp, &op).await.unwrap();
+    world.intent(&dapp, &op).await;
+    // What the retired key signed is no answer any more.
+    world.tee.rotate_paymaster_key();
+    world.clock.advance(31);
+    let before = world.client.call("pm_getSponsorshipIntent", json!([op, ACCOUNT])).await.unwrap_err();
+    let after = world.sponsor(&mut dapp, &op).await.unwrap_err();
+    for refusal in [before, after] {
+        refusal.assert_is(-32501, "signing_limit_reached", true);
+    }
+}
+
+#[tokio::test]
+async fn while_no_request_can_be_claimed_nobody_is_asked_to_approve_one() {
+    let world = World::new(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    sqlx::query("DROP TABLE claims").execute(&world.store.pool()).await.unwrap();
+    let stub = json!([op, world.entry_point(), "0x7a69", { "accountId": ACCOUNT }]);
+    for (method, params) in [("pm_getSponsorshipIntent", json!([op, ACCOUNT])), ("pm_getPaymasterStubData", stub)] {
+        let refusal = world.client.call(method, params).await.unwrap_err();
+        refusal.assert_is(-32603, "claims_unavailable", true);
+    }
+    world.sponsor(&mut dapp, &op).await.unwrap_err().assert_is(-32603, "claims_unavailable", true);
 }

@@ -121,6 +121,9 @@ async fn an_unauthorised_relay_key_signs_nothing() {
     world.tee.authorise(world.relay_key.address().await, Permissions::ROTATE);
     let refusal = refused(&world, json!([op, ACCOUNT, passkey])).await;
     refusal.assert_is(-32501, "permission_missing", false);
+    let recorded: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM sponsorships").fetch_one(&world.store.pool()).await.unwrap();
+    assert_eq!((recorded, world.sponsorships()), (0, 0), "nothing was reserved, and the TEE was not asked");
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ pub struct Tee {
     admin: SigningKey,
     /// Nothing gets through.
     pub down: AtomicBool,
-    /// Requests get through, answers don't.
+    /// What changes something gets through, and the answer to it doesn't.
     pub loses_answers: AtomicBool,
     /// The gateway's clock is off: it refuses every approval as too old.
     pub clock_off: AtomicBool,
@@ -173,13 +173,21 @@ impl Tee {
     }
 
     fn ask<R: Request>(&self, request: &R) -> Result<R::Reply, KmsError> {
-        let unavailable = |in_doubt| KmsError::Unavailable { message: "no connection".to_owned(), in_doubt };
         if self.down.load(Ordering::SeqCst) {
             return Err(unavailable(false));
         }
-        let reply = self.call(request).map_err(KmsError::from_status);
-        if self.loses_answers.load(Ordering::SeqCst) { Err(unavailable(true)) } else { reply }
+        self.call(request).map_err(KmsError::from_status)
     }
+
+    fn command<R: Request>(&self, request: &R) -> Result<R::Reply, KmsError> {
+        let reply = self.ask(request);
+        let is_lost = self.loses_answers.load(Ordering::SeqCst) && !self.down.load(Ordering::SeqCst);
+        if is_lost { Err(unavailable(true)) } else { reply }
+    }
+}
+
+fn unavailable(in_doubt: bool) -> KmsError {
+    KmsError::Unavailable { message: "no connection".to_owned(), in_doubt }
 }
 
 #[async_trait]
@@ -192,7 +200,7 @@ impl Kms for Tee {
             let message = "the timestamp is more than 300 s away".to_owned();
             return Err(KmsError::Refused { reason: "timestamp_skewed".to_owned(), message });
         }
-        self.ask(command)
+        self.command(command)
     }
 
     async fn wallet(&self, account_id: &AccountId) -> Result<WalletInfo, KmsError> {
@@ -212,7 +220,7 @@ impl Kms for Tee {
     }
 
     async fn rotate_signer(&self, command: &RotateSigner) -> Result<(), KmsError> {
-        self.ask(command)
+        self.command(command)
     }
 
     async fn ready(&self) -> Result<(), KmsError> {
