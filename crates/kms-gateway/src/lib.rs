@@ -13,6 +13,7 @@ pub mod factory;
 pub mod gateway;
 pub mod http;
 pub mod metrics;
+pub mod origin;
 pub mod protection;
 mod recover;
 pub mod settings;

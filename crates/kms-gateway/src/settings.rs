@@ -14,6 +14,7 @@ use url::Url;
 
 pub use check::InvalidSettings;
 
+use crate::origin::Origin;
 use crate::protection::RequiredProtection;
 use crate::transport::WorkerOptions;
 
@@ -33,11 +34,12 @@ pub struct Settings {
     /// The relying party's name, as authenticators show it to the user.
     #[serde(default = "default_rp_name")]
     pub rp_name: String,
-    /// Origins that passkey ceremonies may run at, and whose pages may call the KMS (CORS): scheme, host and port. Each must
-    /// belong to `rp_id`.
+    /// Origins that passkey ceremonies may run at: of pages, scheme, host and port, each of which must belong to `rp_id`
+    /// and may call the KMS (CORS); of Android apps, `android:apk-key-hash:` and the SHA-256 of the signing certificate in
+    /// base64url without padding.
     #[serde(default = "default_origins")]
     #[schemars(with = "Vec<String>")]
-    pub origins: Vec<Url>,
+    pub origins: Vec<Origin>,
     /// Which TEE: `simulator` protects nothing; `optee` needs a build with `--features optee`.
     #[serde(default)]
     pub tee: TeeKind,
@@ -203,8 +205,7 @@ impl Settings {
     /// # Errors
     /// When a name or the list is longer than the wire takes.
     pub fn relying_party(&self) -> Result<RelyingParty, TooLong> {
-        // As browsers write an origin in clientDataJSON: no path, no slash at the end.
-        let origins = self.origins.iter().map(|origin| Bounded::new(origin.origin().ascii_serialization()));
+        let origins = self.origins.iter().map(|origin| Bounded::new(origin.serialised()));
         Ok(RelyingParty {
             id: Bounded::new(self.rp_id.clone())?,
             origins: BoundedList::new(origins.collect::<Result<_, _>>()?)?,
@@ -220,9 +221,9 @@ fn default_rp_name() -> String {
     "super-relay".into()
 }
 
-fn default_origins() -> Vec<Url> {
-    // A constant that parses; a URL that didn't would leave no origin, which the WebAuthn setup refuses.
-    Url::parse("http://localhost:5173").into_iter().collect()
+fn default_origins() -> Vec<Origin> {
+    // A constant that parses; one that didn't would leave no origin, which the WebAuthn setup refuses.
+    "http://localhost:5173".parse().into_iter().collect()
 }
 
 const fn default_tee_queue_length() -> usize {

@@ -13,8 +13,8 @@ use kms_gateway::transport::TeeTransport;
 use kms_gateway::transport::simulator::Simulator;
 use kms_gateway::{Gateway, Settings};
 use prometheus::Registry;
-use proto::bytes::{Bounded, BoundedList};
-use proto::command::{Ceilings, Deployment, RelyingParty};
+use proto::bytes::BoundedList;
+use proto::command::{Ceilings, Deployment};
 use proto::{Address, EntryPoint, Permissions, Wei};
 use secrecy::SecretString;
 
@@ -117,12 +117,7 @@ pub(super) fn wanted(
     deployments: &[Deployment],
     relay_signer: Address,
 ) -> Result<Wanted, Error> {
-    let text = |text: &str| Bounded::new(text.to_string()).map_err(start_error("kms.origins"));
-    let origins = kms.origins.iter().map(|origin| text(&origin.origin().ascii_serialization()));
-    let relying_party = RelyingParty {
-        id: text(&kms.rp_id)?,
-        origins: BoundedList::new(origins.collect::<Result<_, _>>()?).map_err(start_error("kms.origins"))?,
-    };
+    let relying_party = kms.relying_party().map_err(start_error("kms.origins"))?;
     let ceilings = Ceilings {
         deployments: BoundedList::new(deployments.to_vec()).map_err(start_error("deployments"))?,
         max_cost: Wei::from(bootstrapping.max_cost_wei),

@@ -143,6 +143,7 @@ async fn a_check_refuses_in_the_same_words_what_a_start_refuses() {
     let mistakes: &[Mistake] = &[
         (|all| all["kms"]["origins"] = json!(["http://localhost:1", "https://evil.example"]), &["kms.origins", "evil"]),
         (|all| all["kms"]["origins"] = json!([]), &["kms.origins"]),
+        (|all| all["kms"]["origins"] = json!(["android:apk-key-hash:4E:B4"]), &["kms.origins", "expected the SHA-256"]),
         (|all| all["kms"]["rp_id"] = "example.org".into(), &["kms.origins"]),
         (|all| all["relay"]["rp_id"] = "example.org".into(), &["relay.rp_id", "kms.rp_id"]),
         (|all| all["kms"]["tee_batch_length"] = 33.into(), &["kms.tee_batch_length", "1 to 32"]),

@@ -11,6 +11,7 @@ use proto::{AccountId, Status};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use thiserror::Error;
+use url::Url;
 use uuid::Uuid;
 use webauthn_rs::prelude::{PasskeyRegistration, Webauthn, WebauthnBuilder};
 
@@ -19,6 +20,7 @@ pub use seal::SealingKey;
 
 use seal::{Purpose, Seal};
 
+use crate::origin::Origin;
 use crate::settings::{InvalidSettings, Settings};
 
 /// Seconds from begin to finish, and from finish to the account.
@@ -92,6 +94,7 @@ impl NewUser {
 /// Registrations of one relying party.
 pub struct Ceremonies {
     webauthn: Webauthn,
+    origins: Vec<Origin>,
     seal: Seal,
     /// For clients that name a verified registration by the id of its beginning: as many as there is room for.
     remembered: Mutex<HashMap<Uuid, Verified>>,
@@ -125,18 +128,19 @@ pub struct Verified {
 /// When there is no origin, or one that isn't the relying party's.
 pub(crate) fn webauthn(settings: &Settings) -> Result<Webauthn, InvalidSettings> {
     let invalid = |problem: String| InvalidSettings::new("origins", problem);
-    let (first, others) = settings.origins.split_first().ok_or_else(|| invalid("at least one is needed".into()))?;
-    // The builder checks only its first.
-    let builder = |origin| {
-        WebauthnBuilder::new(&settings.rp_id, origin)
-            .map_err(|_| invalid(format!("{origin} does not belong to the relying party {:?}", settings.rp_id)))
-    };
-    for origin in others {
-        builder(origin)?;
+    let Settings { rp_id, rp_name, origins, .. } = settings;
+    if origins.is_empty() {
+        return Err(invalid("at least one is needed".into()));
     }
-    let builder = builder(first)?.rp_name(&settings.rp_name);
-    let webauthn = others.iter().fold(builder, WebauthnBuilder::append_allowed_origin).build();
-    webauthn.map_err(|problem| invalid(problem.to_string()))
+    if let Some(stranger) = origins.iter().find(|origin| !origin.belongs_to(rp_id)) {
+        return Err(invalid(format!("{stranger} does not belong to the relying party {rp_id:?}")));
+    }
+    // The builder wants a page, and there may be apps only. Which origins count, `registration` says.
+    let page = Url::parse(&format!("https://{rp_id}")).map_err(|problem| invalid(problem.to_string()))?;
+    let builder = WebauthnBuilder::new(rp_id, &page).map_err(|problem| invalid(problem.to_string()))?;
+    let builder =
+        origins.iter().map(Origin::url).fold(builder.rp_name(rp_name), WebauthnBuilder::append_allowed_origin);
+    builder.build().map_err(|problem| invalid(problem.to_string()))
 }
 
 impl Ceremonies {
@@ -145,8 +149,13 @@ impl Ceremonies {
     /// # Errors
     /// When there is no origin, or one that isn't the relying party's.
     pub fn new(settings: &Settings, key: &SealingKey) -> Result<Self, InvalidSettings> {
-        let (webauthn, seal) = (webauthn(settings)?, Seal::new(key));
-        Ok(Self { webauthn, seal, remembered: Mutex::default(), capacity: settings.max_registrations })
+        Ok(Self {
+            webauthn: webauthn(settings)?,
+            origins: settings.origins.clone(),
+            seal: Seal::new(key),
+            remembered: Mutex::default(),
+            capacity: settings.max_registrations,
+        })
     }
 
     /// Begins a registration: its id, and PublicKeyCredentialCreationOptionsJSON for the browser. Nothing is kept here.
@@ -184,7 +193,7 @@ impl Ceremonies {
     ) -> Result<(String, VerifiedRegistration), CeremonyError> {
         let begun = self.begun(id, now)?;
         let state: PasskeyRegistration = serde_json::from_slice(&begun.state).map_err(invalid)?;
-        let registration = registration::verify(&self.webauthn, &state, credential, begun.account_id)?;
+        let registration = registration::verify(&self.webauthn, &self.origins, &state, credential, begun.account_id)?;
         let expires_at = now.saturating_add(LIFETIME_SECONDS);
         let verified = Verified { id: Uuid::new_v4(), expires_at, registration };
         let id = self.seal(Purpose::Verified, &verified)?;

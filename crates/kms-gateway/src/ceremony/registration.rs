@@ -8,10 +8,10 @@ use proto::webauthn::{AuthenticatorData, Ceremony, ClientData};
 use proto::{AccountId, Status};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use url::Url;
 use webauthn_rs::prelude::{PasskeyRegistration, RegisterPublicKeyCredential, Webauthn, WebauthnError};
 
 use super::{CeremonyError, invalid};
+use crate::origin::Origin;
 
 /// A passkey that its authenticator just made, with what proves it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -28,12 +28,13 @@ pub struct VerifiedRegistration {
 
 pub(super) fn verify(
     webauthn: &Webauthn,
+    origins: &[Origin],
     state: &PasskeyRegistration,
     credential: &Value,
     account_id: Option<AccountId>,
 ) -> Result<VerifiedRegistration, CeremonyError> {
     let response = parse_registration(credential).map_err(CeremonyError::InvalidField)?;
-    check_client_data(&response.client_data_json)?;
+    check_client_data(&response.client_data_json, origins)?;
     let credential = RegisterPublicKeyCredential::deserialize(credential).map_err(invalid)?;
     let authenticator_data =
         Bounded::new(authenticator_data(&credential.response.attestation_object)?).map_err(invalid)?;
@@ -50,12 +51,11 @@ pub(super) fn verify(
 
 /// As strict as the trusted application, whose parser it is. webauthn-rs decodes a padded challenge, compares origins as
 /// URLs, and takes `topOrigin` for an unknown key.
-fn check_client_data(client_data_json: &[u8]) -> Result<(), CeremonyError> {
+fn check_client_data(client_data_json: &[u8], origins: &[Origin]) -> Result<(), CeremonyError> {
     let client_data = ClientData::parse(client_data_json, Ceremony::Registration).map_err(CeremonyError::Refused)?;
     client_data.challenge().map_err(CeremonyError::Refused)?;
-    let is_serialised =
-        Url::parse(client_data.origin()).is_ok_and(|url| url.origin().ascii_serialization() == client_data.origin());
-    is_serialised.then_some(()).ok_or(CeremonyError::Refused(Status::OriginNotAllowed))
+    let is_allowed = origins.iter().any(|origin| origin.serialised() == client_data.origin());
+    is_allowed.then_some(()).ok_or(CeremonyError::Refused(Status::OriginNotAllowed))
 }
 
 /// The key that the trusted application will find too: webauthn-rs also takes encodings and flags that it refuses.

@@ -4,18 +4,17 @@ use std::time::Duration;
 
 use axum::http::{HeaderValue, Method, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
-use url::Url;
 
 use super::api_key::X_API_KEY;
 use super::request_id;
+use crate::origin::Origin;
 
 /// How long a browser may keep the answer to a preflight. Chromium takes no more than this.
 const MAX_AGE: Duration = Duration::from_secs(7200);
 
 /// Answers preflights itself, before anything else looks at them. Credentials of the browser are never asked for.
-pub(super) fn layer(origins: &[Url]) -> CorsLayer {
-    let origins = origins.iter().map(Url::origin).filter(url::Origin::is_tuple);
-    let values = origins.filter_map(|origin| HeaderValue::from_str(&origin.ascii_serialization()).ok());
+pub(super) fn layer(origins: &[Origin]) -> CorsLayer {
+    let values = origins.iter().filter_map(Origin::of_page).filter_map(|origin| HeaderValue::from_str(&origin).ok());
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(values))
         .allow_methods([Method::GET, Method::POST])

@@ -7,9 +7,9 @@ use proto::limits::{MAX_NAME, MAX_RELYING_PARTIES};
 use proto::{Address, EntryPoint, EntryPointVersion, Wei};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use url::Url;
 
 use super::wire::{Quantity, Text};
+use crate::origin::Origin;
 
 /// `{"relyingParties": [...], "ceilings": {...}}`, as in the body of `POST /admin/provision`.
 #[derive(Deserialize)]
@@ -72,32 +72,19 @@ impl RelyingPartyBody {
 }
 
 const ORIGINS: &str = "relyingParties.origins";
-/// How Android writes the origin of an app.
-const ANDROID: &str = "android:apk-key-hash:";
 
 /// Origins are compared as they are, and can't be changed later. One is refused that would never match: a browser writes
-/// it otherwise, or has no passkey of that relying party there (WebAuthn, 5.1.3).
+/// it otherwise, or has no passkey of that relying party there.
 fn read_origin(text: String, id: &str) -> Result<Bounded<String, MAX_NAME>, InvalidField> {
-    let problem = match Url::parse(&text) {
-        Ok(_) if text.starts_with(ANDROID) => None,
-        Ok(url) if matches!(url.scheme(), "http" | "https") => {
-            let host = url.host_str().unwrap_or_default();
-            let belongs = host == id || host.strip_suffix(id).is_some_and(|subdomain| subdomain.ends_with('.'));
-            let written = url.origin().ascii_serialization();
-            if !belongs {
-                Some(format!("{text} does not belong to {id}"))
-            } else if written != text {
-                Some(format!("browsers write {text} as {written}"))
-            } else {
-                None
-            }
-        }
-        _ => Some(format!("{text} is no origin: scheme, host and port, as https://example.org")),
-    };
-    match problem {
-        Some(problem) => Err(invalid(ORIGINS, &problem)),
-        None => Bounded::new(text).map_err(|problem| invalid(ORIGINS, &problem)),
+    let origin: Origin = text.parse().map_err(|problem| invalid(ORIGINS, &problem))?;
+    let written = origin.serialised();
+    if !origin.belongs_to(id) {
+        return Err(invalid(ORIGINS, &format!("{text} does not belong to {id}")));
     }
+    if written != text {
+        return Err(invalid(ORIGINS, &format!("browsers write {text} as {written}")));
+    }
+    Bounded::new(text).map_err(|problem| invalid(ORIGINS, &problem))
 }
 
 impl CeilingsBody {

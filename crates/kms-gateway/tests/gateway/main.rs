@@ -7,6 +7,7 @@ mod accounts;
 mod admin;
 mod admin_in_doubt;
 mod admission;
+mod android;
 mod audit;
 mod browsers;
 mod closing;

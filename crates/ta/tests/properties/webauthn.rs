@@ -1,10 +1,12 @@
 //! What counts as the user's approval (WebAuthn Level 3, sections 7.1 and 7.2).
 
+use proto::bytes::BoundedList;
 use proto::command::{PasskeyAssertion, SignatureScheme, Sponsor, SponsorReply};
-use proto::{Bounded, EntryPointVersion, Status};
+use proto::{Bounded, EntryPointVersion, Permissions, Status};
 
-use crate::support::passkey::{AT, BE, BS, ED, UP, UV, cose};
+use crate::support::passkey::{AT, BE, BS, ED, RP_ID, UP, UV, cose};
 use crate::support::requests::sponsor;
+use crate::support::world::{provision, relying_party, signed};
 use crate::support::{Draft, Passkey, World};
 
 const VERSION: EntryPointVersion = EntryPointVersion::V07;
@@ -63,6 +65,25 @@ pub fn extensions_and_every_origin_of_the_relying_party_are_fine() {
     passkey.extensions = vec![0xa1, 0x61, 0x78, 0xf5];
     passkey.origin = "https://app.wallet.example".into();
     assert!(attempt(&mut world, &passkey).is_ok());
+}
+
+#[test]
+pub fn an_android_app_registers_and_approves_where_the_admin_named_its_certificate() {
+    const APP: &str = "android:apk-key-hash:TrSIGtzCEFV8kGDTz3jFsNH2TKPWCXAMlVJ3KOpYGrk";
+    let mut world = World::new();
+    let mut command = provision(world.tee_id, world.admin.address(), 1);
+    command.relying_parties = BoundedList::new(vec![relying_party(RP_ID, &[APP])]).unwrap();
+    world.call(&signed(command, &world.admin.clone())).unwrap();
+    world.authorize(world.relay.address(), Permissions::SPONSOR).unwrap();
+    let mut passkey = Passkey::numbered(0x41);
+    passkey.origin = APP.into();
+    passkey.extra_client_data = r#","androidPackageName":"example.wallet""#.into();
+    world.create("alice", &passkey, SignatureScheme::Eip191).unwrap();
+    assert!(attempt(&mut world, &passkey).is_ok());
+    for other in [APP.to_lowercase(), format!("{APP}="), APP.replace("T", "U"), "https://wallet.example".into()] {
+        passkey.origin = other;
+        assert_eq!(attempt(&mut world, &passkey), Err(Status::OriginNotAllowed), "{}", passkey.origin);
+    }
 }
 
 #[test]

@@ -1,0 +1,110 @@
+//! Where passkey ceremonies run: pages of the relying party, and Android apps that its asset links name.
+
+use std::fmt;
+use std::str::FromStr;
+
+use proto::json::passkey::base64url;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use url::Url;
+
+/// Before the hash in the origin of an Android app.
+const APP: &str = "android:apk-key-hash:";
+/// Bytes of SHA-256.
+const HASH_LENGTH: usize = 32;
+
+/// An origin as clientDataJSON has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Origin {
+    /// Of a page: scheme, host and port. No path, and no slash at the end.
+    Page(Url),
+    /// Of an Android app: `android:apk-key-hash:` and the SHA-256 of its signing certificate.
+    App(Url),
+}
+
+/// No client would send such an origin.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum InvalidOrigin {
+    /// Neither a page's nor an app's.
+    #[error("{text} is no origin: scheme, host and port, as https://example.org, or {APP} and a hash")]
+    Unknown {
+        /// What was found.
+        text: String,
+    },
+    /// An app's without the hash of a certificate.
+    #[error(
+        "{text}: after {APP} expected the SHA-256 of the app's signing certificate, as 43 characters of base64url \
+         without padding"
+    )]
+    AppHash {
+        /// What was found.
+        text: String,
+    },
+}
+
+impl Origin {
+    /// As clients write it.
+    #[must_use]
+    pub fn serialised(&self) -> String {
+        match self {
+            Self::Page(url) => url.origin().ascii_serialization(),
+            Self::App(url) => url.as_str().to_owned(),
+        }
+    }
+
+    /// Whether passkeys of that relying party can be used there, as far as the origin tells (WebAuthn Level 3, section
+    /// 5.1.3). Which apps may, the domain's asset links say, and the app's platform checks.
+    #[must_use]
+    pub fn belongs_to(&self, rp_id: &str) -> bool {
+        let Self::Page(url) = self else { return true };
+        let host = url.domain().unwrap_or_default();
+        host == rp_id || host.strip_suffix(rp_id).is_some_and(|subdomain| subdomain.ends_with('.'))
+    }
+
+    /// The page's, which a browser may be told in CORS headers. An app sends no `Origin`.
+    pub(crate) fn of_page(&self) -> Option<String> {
+        matches!(self, Self::Page(_)).then(|| self.serialised())
+    }
+
+    pub(crate) const fn url(&self) -> &Url {
+        match self {
+            Self::Page(url) | Self::App(url) => url,
+        }
+    }
+}
+
+impl FromStr for Origin {
+    type Err = InvalidOrigin;
+
+    fn from_str(text: &str) -> Result<Self, InvalidOrigin> {
+        let found = || text.chars().take(128).collect::<String>();
+        let url = Url::parse(text).map_err(|_| InvalidOrigin::Unknown { text: found() })?;
+        if let Some(hash) = text.strip_prefix(APP) {
+            let is_hash = base64url::<HASH_LENGTH>(hash).is_ok_and(|hash| hash.len() == HASH_LENGTH);
+            return is_hash.then_some(Self::App(url)).ok_or_else(|| InvalidOrigin::AppHash { text: found() });
+        }
+        let is_page = matches!(url.scheme(), "http" | "https") && url.has_host();
+        is_page.then_some(Self::Page(url)).ok_or_else(|| InvalidOrigin::Unknown { text: found() })
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.serialised())
+    }
+}
+
+impl TryFrom<String> for Origin {
+    type Error = InvalidOrigin;
+
+    fn try_from(text: String) -> Result<Self, InvalidOrigin> {
+        text.parse()
+    }
+}
+
+impl From<Origin> for String {
+    fn from(origin: Origin) -> Self {
+        origin.serialised()
+    }
+}
