@@ -110,7 +110,7 @@ statuses! {
     80 UserNotVerified "user_not_verified" "the user was not verified",
     81 BackupStateInvalid "backup_state_invalid" "backed up but not eligible for it",
     82 PasskeySignatureInvalid "passkey_signature_invalid" "the passkey's signature does not match",
-    83 SignCountDecreased "sign_count_decreased" "the signature counter went back: the authenticator may be cloned",
+    83 SignCountDecreased "sign_count_decreased" "the signature counter is below one accepted before: the approval is older than the last one, or the authenticator is cloned",
     84 PublicKeyInvalid "public_key_invalid" "the public key is not an ES256 key on the curve in canonical COSE",
     85 PasskeySignatureMalformed "passkey_signature_malformed" "the passkey's signature is not an ECDSA signature in DER",
     86 BackupEligibilityChanged "backup_eligibility_changed" "the passkey's backup eligibility is not that of its registration",

@@ -70,7 +70,8 @@ fn check_signature(assertion: &PasskeyAssertion, passkey: &Passkey) -> Result<()
 }
 
 /// Synced passkeys do not count: 0, and 0 again. One that counts never goes back, and gives each count once: with another
-/// challenge it comes from a clone, with the same one it is a replay, which gives the same bytes.
+/// challenge it comes from a clone, with the same one it is a replay, which gives the same bytes. A lower count is one from
+/// before the last approval, whether that was accepted at its time or comes from a clone: the record does not say which.
 fn check_sign_count(passkey: &Passkey, gesture: Gesture) -> Result<(), Status> {
     match gesture.sign_count.cmp(&passkey.sign_count) {
         Ordering::Less => Err(Status::SignCountDecreased),

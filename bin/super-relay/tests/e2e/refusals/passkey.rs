@@ -149,6 +149,31 @@ async fn a_passkey_whose_counter_comes_again_is_refused_as_a_clone_and_a_repeate
     refusal.is_final(-32507, "sign_count_repeated");
 }
 
+#[tokio::test]
+async fn an_older_approval_sent_again_is_answered_from_the_books_and_without_them_refused_as_older() {
+    let mut world = World::start(V07).await;
+    let mut account = TeeAccount::create(&world).await;
+    account.passkey.behaviour.counter = SignCounter::Counting;
+    let operation = account.operation(&world).await;
+    let older = json!([operation, account.id, account.approve(&world, &operation).await]);
+    let first = world.rpc().call("pm_sponsor_with_tee", older.clone()).await.unwrap();
+    account.sponsored(&world, &increment(&operation, "callGasLimit")).await.unwrap();
+
+    let again = world.rpc().call("pm_sponsor_with_tee", older.clone()).await.unwrap();
+    assert_eq!(again["userOperation"], first["userOperation"]);
+
+    world.node.kill().await;
+    for file in ["relay.sqlite", "relay.sqlite-wal", "relay.sqlite-shm"] {
+        // The last two are there as SQLite likes.
+        let _ = std::fs::remove_file(world.file(file));
+    }
+    world.restart().await;
+    let refusal = world.rpc().call("pm_sponsor_with_tee", older).await.unwrap_err();
+    refusal.is_final(-32507, "sign_count_decreased");
+    assert!(refusal.message.contains("the approval is older than the last one"), "{refusal:?}");
+    account.sponsored(&world, &operation).await.unwrap();
+}
+
 /// A refusal by the trusted application, after which the honest approval of the same operation still passes.
 async fn refused(reason: &str, misbehave: impl FnOnce(&mut SoftPasskey)) {
     let world = World::start(V07).await;
