@@ -1,18 +1,23 @@
 //! A store of the layout before is read and brought up to date, whenever the power fails, and no other layout is guessed at.
 
 use proto::command::{GetWalletInfo, SecurityState, SignatureScheme};
-use proto::{EntryPointVersion, Hash, Status};
+use proto::{EntryPointVersion, Hash, Permissions, Status};
 use serde_json::Value;
-use ta::RecordName;
 use ta::memory::{Fault, MemoryDevice};
+use ta::{MonotonicCounter, RecordName};
 
 use crate::support::requests::sign;
+use crate::support::world::ceilings;
 use crate::support::{Draft, EthKey, Passkey, World};
 
 /// Written by the release before TEEs had an id: two accounts, of which alice's passkey has counted to 5, and a relay key
 /// that was rotated once.
-const STORE: &str = include_str!("../vectors/store-layout-2.json");
+const OLDER_STORE: &str = include_str!("../vectors/store-layout-2.json");
+/// Written in the layout of today: what [`in_use`] does. Whoever changes a byte of it changes the layout, and keeps this
+/// as the store of the layout before.
+const STORE: &str = include_str!("../vectors/store-layout-3.json");
 const PAYMASTER_SIGNER: &str = "0xAaC46263dF9719CC284e37Ce932D69767E212CED";
+const TEE_ID: &str = "0xf222a20b21927d88e72377031f01efe0de4396c67ea944d82dbf80126fe11e6d";
 const VERSION: EntryPointVersion = EntryPointVersion::V07;
 
 fn bytes(value: &Value) -> Vec<u8> {
@@ -30,7 +35,11 @@ fn name(bytes: &[u8]) -> RecordName {
 }
 
 fn older_device() -> MemoryDevice {
-    let store: Value = serde_json::from_str(STORE).unwrap();
+    device(OLDER_STORE)
+}
+
+fn device(store: &str) -> MemoryDevice {
+    let store: Value = serde_json::from_str(store).unwrap();
     let device = MemoryDevice::default();
     for record in store["records"].as_array().unwrap() {
         device.plant(name(&bytes(&record["name"])), bytes(&record["bytes"]));
@@ -68,6 +77,61 @@ fn layouts(device: &MemoryDevice) -> Vec<u8> {
     device.records().iter().map(|(_, bytes)| bytes[0]).collect()
 }
 
+/// Two accounts, of which alice's passkey has counted to 5; a relay key that was rotated once; a standby paymaster key.
+fn in_use() -> World {
+    let mut world = World::ready();
+    world.create("alice", &Passkey::numbered(0x41), SignatureScheme::Eip191).unwrap();
+    world.create("bob", &Passkey::numbered(0x42), SignatureScheme::Raw).unwrap();
+    let (relay, rotated, next) = (world.relay.clone(), EthKey::numbered(8), EthKey::numbered(9));
+    world.authorize(rotated.address(), Permissions::SPONSOR | Permissions::ROTATE).unwrap();
+    let rotation = world.rotation(&rotated, &next, None);
+    world.call(&rotation).unwrap();
+    world.prepare_paymaster_key().unwrap();
+    let alice = Passkey { count: 5, ..Passkey::numbered(0x41) };
+    world.call(&sign(VERSION, "alice", 0).approved(&alice, &relay)).unwrap();
+    world
+}
+
+#[test]
+fn what_is_written_is_the_layout_that_was_frozen() {
+    let (device, frozen) = (in_use().device, device(STORE));
+    assert_eq!(layouts(&frozen), [3; 5]);
+    assert_eq!(device.records(), frozen.records());
+    assert_eq!(device.counter().value(), frozen.counter().value());
+}
+
+#[test]
+fn a_store_of_the_layout_that_was_frozen_is_read() {
+    let frozen = device(STORE);
+    let before = frozen.records();
+    let mut world = World::over(frozen).unwrap();
+    let state = world.state();
+    assert_eq!((state.tee_id.to_string().as_str(), state.counter), (TEE_ID, 4));
+    let provisioned = state.provisioned.unwrap();
+    assert_eq!(provisioned.paymaster_signer.to_string(), "0x3c15AFEE7CF03188EDdD6c81d206e12c6599c2c1");
+    assert_eq!(provisioned.standby_paymaster_signer.unwrap().to_string(), "0xefd458f2054bfdb9555c15BDF9a43B0aD12F2d01");
+    assert_eq!((provisioned.accounts, &provisioned.ceilings), (2, &ceilings()));
+    let signers: Vec<_> = provisioned.signers.iter().map(|signer| (signer.record, signer.address)).collect();
+    assert_eq!(signers, [(2, world.relay.address()), (3, EthKey::numbered(9).address())]);
+    for (id, owner) in
+        [("alice", "0x44e13851fa164D384D962C7f1A6664Eed65D88De"), ("bob", "0xb9EdF4d77B8bce5DA1Ca1cce44BeBd3189003aE2")]
+    {
+        let wallet = world.call(&GetWalletInfo { account_id: id.parse().unwrap() }).unwrap();
+        assert_eq!(wallet.owner.to_string(), owner, "{id}");
+    }
+    let relay = world.relay.clone();
+    let alice = |count| Passkey { count, ..Passkey::numbered(0x41) };
+    let mut attempt =
+        |variant, count| world.call(&sign(VERSION, "alice", variant).approved(&alice(count), &relay)).err();
+    assert_eq!(attempt(1, 4), Some(Status::SignCountDecreased), "the count is kept");
+    assert_eq!(attempt(1, 5), Some(Status::SignCountRepeated), "and what it was given for");
+    assert_eq!(attempt(0, 5), None);
+    let of_accounts = |records: Vec<(RecordName, Vec<u8>)>| -> Vec<_> {
+        records.into_iter().filter(|(name, _)| *name != RecordName::System).collect()
+    };
+    assert_eq!(of_accounts(world.device.records()), of_accounts(before), "nothing had to be rewritten");
+}
+
 #[test]
 fn a_store_of_the_layout_before_is_read_and_brought_up_to_date() {
     let mut world = World::over(older_device()).unwrap();
@@ -78,7 +142,7 @@ fn a_store_of_the_layout_before_is_read_and_brought_up_to_date() {
 
     world.restart().unwrap();
     assert_eq!(check(&mut world), state, "the id is drawn once");
-    world.authorize(EthKey::numbered(11).address(), proto::Permissions::SPONSOR).unwrap();
+    world.authorize(EthKey::numbered(11).address(), Permissions::SPONSOR).unwrap();
 }
 
 #[test]
