@@ -38,7 +38,7 @@ struct State {
 pub(crate) struct Connection {
     state: watch::Sender<State>,
     bounds: Bounds,
-    /// Cancelled when another connection needs the place.
+    /// Cancelled when another connection needs the place, when the service wants it to end, and when it has ended.
     pub(crate) evicted: CancellationToken,
 }
 

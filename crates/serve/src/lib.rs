@@ -1,7 +1,7 @@
 //! Serves HTTP/1.1 on a port within bounds, so that clients who send nothing, or send slowly, cannot keep others out.
 //!
 //! `bounds` holds the limits, `table` the open connections, `connection` what each is doing, `stream` and `body` watch it
-//! read and write, `listener` accepts, `refusal` answers clients there is no room for, `descriptors` fits the limits to what
+//! read and write, `listener` accepts, `hangup` lets the service end one, `refusal` answers clients there is no room for, `descriptors` fits the limits to what
 //! the operating system grants the process.
 //! A leaf: the relay, the gateway and the operator's port all serve through it.
 
@@ -9,6 +9,7 @@ mod body;
 mod bounds;
 mod connection;
 mod descriptors;
+mod hangup;
 mod listener;
 mod refusal;
 mod stream;
@@ -17,4 +18,5 @@ mod table;
 pub use body::{Body, BodyTimeout};
 pub use bounds::{Bounds, Full};
 pub use descriptors::{raise_limit, share};
+pub use hangup::Hangup;
 pub use listener::{Listener, Peer, Pulse};

@@ -23,6 +23,7 @@ use tower::{Service, ServiceExt as _};
 use crate::body::Body;
 use crate::bounds::{Bounds, Full};
 use crate::connection::Connection;
+use crate::hangup::Hangup;
 use crate::refusal::Refusals;
 use crate::stream::Stream;
 use crate::table::Table;
@@ -297,6 +298,7 @@ impl Admitted {
         }
         let mut request = request.map(|incoming| Body::new(incoming, Arc::clone(&connection)));
         request.extensions_mut().insert(Peer(peer));
+        request.extensions_mut().insert(Hangup(connection.evicted.clone()));
         let response = service.oneshot(request).await;
         match &response {
             Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => connection.upgraded(),

@@ -114,6 +114,8 @@ impl Open {
 impl Drop for Slot {
     fn drop(&mut self) {
         self.table.open().remove(self.id);
+        // For those who wait for its end.
+        self.connection.evicted.cancel();
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use thiserror::Error;
+use tokio_util::sync::CancellationToken;
 
 use super::key::{ApiKey, Scope, StoredKey};
 use super::usage::Usage;
@@ -62,6 +63,7 @@ pub(crate) struct LiveKey {
     key: Arc<ApiKey>,
     created_at: Option<u64>,
     state: Mutex<State>,
+    revoked: CancellationToken,
 }
 
 #[derive(Debug)]
@@ -75,7 +77,7 @@ struct State {
 impl LiveKey {
     pub(super) fn new(key: ApiKey, created_at: Option<u64>, revoked_at: Option<u64>, usage: Usage) -> Self {
         let state = Mutex::new(State { revoked_at, usage, is_saved: true });
-        Self { key: Arc::new(key), created_at, state }
+        Self { key: Arc::new(key), created_at, state, revoked: CancellationToken::new() }
     }
 
     pub(crate) fn key(&self) -> &ApiKey {
@@ -84,6 +86,17 @@ impl LiveKey {
 
     pub(super) fn revoke(&self, at: u64) {
         self.state().revoked_at.get_or_insert(at);
+        self.revoked.cancel();
+    }
+
+    /// Returns when it is revoked by this process.
+    pub(super) async fn revoked(&self) {
+        self.revoked.cancelled().await;
+    }
+
+    /// Whether it may still be used.
+    pub(super) fn check(&self, now: u64) -> Result<(), Denied> {
+        self.usable(now).map(drop)
     }
 
     /// The usage that the store doesn't have yet.
@@ -105,14 +118,19 @@ impl LiveKey {
         Some(StoredKey { key, hash, created_at, revoked_at: state.revoked_at, usage: state.usage })
     }
 
-    fn call(&self, scope: Option<Scope>, now: u64) -> Result<(), Denied> {
-        let mut state = self.state();
+    fn usable(&self, now: u64) -> Result<MutexGuard<'_, State>, Denied> {
+        let state = self.state();
         if state.revoked_at.is_some() {
             return Err(Denied::KeyRevoked);
         }
-        if let Some(expired_at) = self.key.expires_at.filter(|expires_at| *expires_at <= now) {
-            return Err(Denied::KeyExpired { expired_at });
+        match self.key.expires_at.filter(|expires_at| *expires_at <= now) {
+            Some(expired_at) => Err(Denied::KeyExpired { expired_at }),
+            None => Ok(state),
         }
+    }
+
+    fn call(&self, scope: Option<Scope>, now: u64) -> Result<(), Denied> {
+        let mut state = self.usable(now)?;
         let Some(required) = scope else { return Ok(()) };
         if !self.key.scopes.contains(&required) {
             return Err(Denied::ScopeMissing { required, scopes: self.key.scopes.clone() });

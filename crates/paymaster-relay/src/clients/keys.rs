@@ -1,11 +1,15 @@
 //! Every API key, in memory: looked up without the store, changed in both at once.
 
 use std::collections::HashMap;
+use std::future;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
 
 use proto::json::Excerpt;
 use secrecy::{ExposeSecret, SecretString};
+use serve::Hangup;
 use thiserror::Error;
+use tokio::time::sleep;
 use zeroize::Zeroizing;
 
 use super::access::{Access, Denied, LiveKey};
@@ -18,6 +22,10 @@ use crate::store::StoreError;
 
 const HASHES: &str = "rpc.api_key_hashes";
 const MAX_LABEL: usize = 64;
+/// For the answers under way when a key ends.
+const LAST_ANSWERS: Duration = Duration::from_secs(5);
+/// Between two looks whether a key has expired: its time is the clock's, not the timer's.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// The API keys of the store and of the settings.
 pub struct ApiKeys {
@@ -111,10 +119,38 @@ impl ApiKeys {
             return Err(Denied::KeysDiffer);
         }
         let live = self.find(hash).ok_or(Denied::KeyUnknown)?;
+        live.check(self.clock.now())?;
         if live.key().kind == KeyKind::Publishable && !live.key().origins.allows(origin) {
             return Err(Denied::OriginNotAllowed { origin: origin.map(|origin| Excerpt(origin).to_string()) });
         }
         Ok(Access::Key(live))
+    }
+
+    /// Ends a WebSocket that was opened with this key once the key is revoked or expires. Its calls are refused at once; it
+    /// stays open for the answers that are under way.
+    pub(crate) async fn end_with(self: Arc<Self>, live: Arc<LiveKey>, session: Hangup) {
+        tokio::select! {
+            () = session.ended() => {}
+            () = self.until_over(&live) => {
+                sleep(LAST_ANSWERS).await;
+                session.hang_up();
+            }
+        }
+    }
+
+    async fn until_over(&self, live: &LiveKey) {
+        let expired = async {
+            if live.key().expires_at.is_none() {
+                future::pending::<()>().await;
+            }
+            while live.check(self.clock.now()).is_ok() {
+                sleep(LOOK).await;
+            }
+        };
+        tokio::select! {
+            () = live.revoked() => {}
+            () = expired => {}
+        }
     }
 
     /// Makes a key. The text is nowhere else.

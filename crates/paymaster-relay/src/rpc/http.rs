@@ -18,14 +18,14 @@ use jsonrpsee::types::{ErrorCode, ErrorObjectOwned, Id, Response as RpcResponse,
 use proto::json::Excerpt;
 use serde::Deserialize;
 use serde_json::Value;
-use serve::{BodyTimeout, Full};
+use serve::{BodyTimeout, Full, Hangup};
 use tower::{Layer, Service};
 
 use super::cors::{self, Grant};
 use super::error::EdgeError;
 use super::route::Route;
 use super::{Entrance, MadeHere, RequestId, auth, ids};
-use crate::clients::{ApiKeys, KeyHash, Origins};
+use crate::clients::{Access, ApiKeys, KeyHash, LiveKey, Origins};
 
 const X_REQUEST_ID: &str = "x-request-id";
 const IDENTITY: &[u8] = b"identity";
@@ -76,6 +76,7 @@ where
             Ok(request) => request,
             Err(response) => return Box::pin(async move { Ok(finished(response, &request_id, grant)) }),
         };
+        let session = session(&request);
         let limit = layer.max_body_bytes;
         let unread = Arc::<OnceLock<EdgeError>>::default();
         let answer = self.inner.call(request.map(|body| readable(body, limit, Arc::clone(&unread))));
@@ -84,7 +85,12 @@ where
             let response = match response.extensions().get() {
                 Some(MadeHere::Answer) => response,
                 Some(MadeHere::Nothing) => Response::new(HttpBody::empty()),
-                None if response.status() == StatusCode::SWITCHING_PROTOCOLS => response,
+                None if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                    if let Some((live, session)) = session {
+                        tokio::spawn(Arc::clone(&layer.api_keys).end_with(live, session));
+                    }
+                    response
+                }
                 None => match unread.get() {
                     Some(EdgeError::BodyNotReceived) => {
                         refuse(StatusCode::REQUEST_TIMEOUT, &EdgeError::BodyNotReceived, &request_id)
@@ -209,6 +215,12 @@ impl EdgeLayer {
         let id = Id::deserialize(&said["id"]).map_or(Id::Null, Id::into_owned);
         Ok(json(status, &error.to_object(request_id), id))
     }
+}
+
+/// The key that a request is admitted with, and its connection.
+fn session(request: &Request<HttpBody>) -> Option<(Arc<LiveKey>, Hangup)> {
+    let Entrance::Open(Access::Key(live)) = request.extensions().get()? else { return None };
+    Some((Arc::clone(live), request.extensions().get::<Hangup>()?.clone()))
 }
 
 /// No body is decoded: one that is small on the wire could be any size in memory.

@@ -1,9 +1,11 @@
 //! API keys: how they are carried, what they allow, and when they end.
 
+use std::time::Duration;
+
 use devkit::EntryPointVersion::V07;
 use jsonrpsee::core::client::ClientT;
 use jsonrpsee::rpc_params;
-use jsonrpsee::ws_client::WsClientBuilder;
+use jsonrpsee::ws_client::{WsClient, WsClientBuilder};
 use paymaster_relay::clients::{ApiKey, ApiKeyError, KeyKind, NewApiKey, Origins, Scope};
 use paymaster_relay::ports::Clock;
 use secrecy::ExposeSecret;
@@ -302,4 +304,48 @@ async fn the_store_holds_no_key_but_its_hash() {
         .unwrap();
     assert_eq!(rows[0].0, Sha256::digest(text.as_bytes()).to_vec());
     assert!(!rows[0].1.contains(&text[4..]));
+}
+
+async fn web_socket(world: &World, key: &str) -> Result<WsClient, jsonrpsee::core::ClientError> {
+    WsClientBuilder::default().build(format!("{}/rpc/{key}", world.client.url().replace("http", "ws"))).await
+}
+
+#[tokio::test]
+async fn a_key_that_is_revoked_or_expired_opens_no_web_socket() {
+    let world = closed().await;
+    let (key, revoked) = generate(&world, server()).await;
+    let (_, expired) = generate(&world, NewApiKey { valid_for_seconds: Some(60), ..server() }).await;
+    for text in [&revoked, &expired] {
+        assert!(web_socket(&world, text).await.is_ok());
+    }
+    world.api_keys.revoke(key.id.as_str()).await.unwrap();
+    world.clock.advance(60);
+    for text in [&revoked, &expired] {
+        let refused = web_socket(&world, text).await.unwrap_err();
+        assert!(format!("{refused:?}").contains("401"), "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_open_web_socket_ends_with_its_key_and_only_with_its_own() {
+    let world = closed().await;
+    let (key, revoked) = generate(&world, server()).await;
+    let (_, expired) = generate(&world, NewApiKey { valid_for_seconds: Some(60), ..server() }).await;
+    let (_, good) = generate(&world, server()).await;
+    let [revoked, expired, good] = [&revoked, &expired, &good].map(|text| web_socket(&world, text));
+    let (revoked, expired, good) = (revoked.await.unwrap(), expired.await.unwrap(), good.await.unwrap());
+    let chain_id = async |client: &WsClient| client.request::<Value, _>("eth_chainId", rpc_params![]).await;
+    for client in [&revoked, &expired, &good] {
+        chain_id(client).await.unwrap();
+    }
+    world.api_keys.revoke(key.id.as_str()).await.unwrap();
+    world.clock.advance(60);
+    for (client, word) in [(&revoked, "revoked"), (&expired, "expired")] {
+        let refused = chain_id(client).await.unwrap_err().to_string();
+        assert!(refused.contains(word), "{refused}");
+    }
+    for client in [revoked, expired] {
+        tokio::time::timeout(Duration::from_secs(60), client.on_disconnect()).await.expect("it stays open");
+    }
+    chain_id(&good).await.unwrap();
 }
