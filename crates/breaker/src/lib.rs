@@ -3,6 +3,8 @@
 //! The first call that gets no answer opens the breaker. From then on no call waits for the dependency; a probe asks in the
 //! background until it answers, and closes the breaker. A leaf: whoever asks something over the network uses it.
 
+mod outage_log;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -11,6 +13,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tokio::time::{Instant, sleep};
+
+pub use outage_log::OutageLog;
 
 /// Between two probes.
 const PAUSE: Duration = Duration::from_millis(500);

@@ -1,5 +1,7 @@
-//! A failure of recurring work in the log: a line when it begins or turns into another one, a line when it is over, and none
-//! in between.
+//! Failures of recurring work in the log: a line when one begins or turns into another one, a line when it is over, and none
+//! in between. What other work needs as well is told of once for all.
+
+use breaker::OutageLog;
 
 use crate::chain::ChainError;
 use crate::error::RelayError;
@@ -10,16 +12,32 @@ pub(crate) struct Outage {
     said: Option<String>,
 }
 
+/// Where outages of what the work needs are told of.
+#[derive(Clone, Copy)]
+pub(crate) struct Needs<'a> {
+    /// A node that answers, but not as it should.
+    pub(crate) chain: &'a OutageLog,
+    pub(crate) store: &'a OutageLog,
+}
+
 impl Outage {
     pub(crate) fn new(work: &'static str) -> Self {
         Self { work, said: None }
     }
 
-    /// After every turn of the work. A chain that does not answer is told of by itself.
-    pub(crate) fn note<T>(&mut self, outcome: Result<T, RelayError>) {
-        let error = outcome.err();
-        if !matches!(error, Some(RelayError::ChainUnavailable(ChainError::Unreachable { .. }))) {
-            self.note_problem(error.map(|error| error.in_full()));
+    /// After every turn of the work.
+    pub(crate) fn note<T>(&mut self, outcome: Result<T, RelayError>, needs: Needs<'_>) {
+        let Err(error) = outcome else {
+            needs.chain.worked(self.work);
+            needs.store.worked(self.work);
+            return self.note_problem(None);
+        };
+        match &error {
+            // A chain that does not answer is told of by itself, and so are claims: by Redis, or with the database.
+            RelayError::ChainUnavailable(ChainError::Unreachable { .. }) | RelayError::ClaimsUnavailable(_) => {}
+            RelayError::ChainUnavailable(_) => needs.chain.failed(self.work, error.in_full()),
+            RelayError::StoreUnavailable(_) => needs.store.failed(self.work, error.in_full()),
+            _ => self.note_problem(Some(error.in_full())),
         }
     }
 
@@ -30,7 +48,7 @@ impl Outage {
         }
         match &problem {
             Some(problem) => tracing::warn!("{} is failing: {problem}", self.work),
-            None => tracing::info!("{} recovered", self.work),
+            None => tracing::warn!("{} recovered", self.work),
         }
         self.said = problem;
     }

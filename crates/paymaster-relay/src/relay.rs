@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use breaker::OutageLog;
 use proto::Address;
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +17,7 @@ use crate::error::RelayError;
 use crate::kms::{Kms, Wallets};
 use crate::metrics::{Metrics, Stage};
 use crate::nonce::NonceStore;
-use crate::outage::Outage;
+use crate::outage::{Needs, Outage};
 use crate::paymaster_signers::{PaymasterSigners, Standing};
 use crate::ports::{Clock, Entropy};
 use crate::relay_key::RelayKey;
@@ -73,6 +74,7 @@ pub struct Relay {
     pub(crate) allowed_origins: Arc<Origins>,
     pub(crate) contracts_found: AtomicBool,
     pub(crate) strangers: Strangers,
+    chain_log: OutageLog,
     paymaster_signers: PaymasterSigners,
 }
 
@@ -95,6 +97,7 @@ impl Relay {
             api_keys,
             contracts_found: AtomicBool::default(),
             strangers: Strangers::default(),
+            chain_log: OutageLog::new("the chain"),
             paymaster_signers: PaymasterSigners::default(),
             store,
             nonces,
@@ -128,9 +131,14 @@ impl Relay {
                 // Another chain may be there after it.
                 self.contracts_found.store(false, Ordering::Relaxed);
             }
-            outage.note(outcome);
-            clocks.note(self.check_clocks());
+            outage.note(outcome, self.needs());
+            clocks.note(self.check_clocks(), self.needs());
         }
+    }
+
+    /// What recurring work needs, and where its outages are told of.
+    pub(crate) fn needs(&self) -> Needs<'_> {
+        Needs { chain: &self.chain_log, store: self.store.outages() }
     }
 
     async fn sweep_once(&self) -> Result<(), RelayError> {

@@ -42,7 +42,7 @@ impl Relay {
                 () = stop.cancelled() => return,
                 _ = ticks.tick() => {}
             }
-            outage.note(self.settle().await);
+            outage.note(self.settle().await, self.needs());
         }
     }
 

@@ -52,7 +52,7 @@ async fn a_node_over_a_chain_without_its_contracts_names_what_is_missing_once() 
     assert!(answer.to_lowercase().contains(&missing), "{answer}");
     let log = process.log().join("\n").to_lowercase();
     assert!(log.contains(&format!("ready, but no sponsorship could succeed now: chain: {missing}")), "{log}");
-    let failing = "the sweep is failing";
+    let failing = "the chain is failing";
     said(&process, failing).await;
     two_sweeps(&process).await;
     let complaints: Vec<_> = process.log().into_iter().filter(|line| line.contains(failing)).collect();

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
+use breaker::OutageLog;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use uuid::Uuid;
 
@@ -12,13 +13,25 @@ use super::decision::detached;
 use super::{Gateway, GatewayError, Inner};
 use crate::store::{Action, AuditRecord, Counters, Decision};
 
-/// Whether the audit is where the TEE's counter is. Held while an admin command is under way.
-#[derive(Default)]
-pub(super) struct AdminCounter(Arc<Mutex<Agreement>>);
+/// What notices outages here.
+const WATCH: &str = "whoever asked last";
+
+/// Whether the audit is where the TEE's counter is.
+pub(super) struct AdminCounter {
+    /// Held while an admin command is under way.
+    agreement: Arc<Mutex<Agreement>>,
+    log: OutageLog,
+}
 
 /// Sessions that were lost before the two were compared, if they were and no command has been in doubt since.
 #[derive(Default)]
 pub(super) struct Agreement(Option<u64>);
+
+impl Default for AdminCounter {
+    fn default() -> Self {
+        Self { agreement: Arc::default(), log: OutageLog::new("comparing the admin counter with the audit") }
+    }
+}
 
 impl Agreement {
     /// Until the command that begins now has its row, the two may differ.
@@ -31,14 +44,15 @@ impl Gateway {
     /// Compares the TEE's counter with the audit, if that is due. While a command is under way it is not.
     pub(super) async fn watch_admin_counter(&self) {
         let reopened = self.queue_stats().reopened;
-        let Ok(mut agreement) = Arc::clone(&self.inner.admin_counter.0).try_lock_owned() else { return };
+        let Ok(mut agreement) = Arc::clone(&self.inner.admin_counter.agreement).try_lock_owned() else { return };
         if agreement.0 == Some(reopened) {
             return;
         }
         let inner = Arc::clone(&self.inner);
         let compared = detached(async move { inner.compare_admin_counter(&mut agreement).await }).await;
-        if let Err(error) = compared {
-            tracing::warn!(%error, "the admin counter can't be compared with the audit");
+        match compared {
+            Ok(()) => self.inner.admin_counter.log.worked(WATCH),
+            Err(error) => self.inner.admin_counter.log.failed(WATCH, error),
         }
     }
 }
@@ -46,7 +60,7 @@ impl Gateway {
 impl Inner {
     /// Waits until no other admin command is under way, as long as for the TEE.
     pub(super) async fn admin_turn(&self) -> Result<OwnedMutexGuard<Agreement>, GatewayError> {
-        let agreement = &self.admin_counter.0;
+        let agreement = &self.admin_counter.agreement;
         match Arc::clone(agreement).try_lock_owned() {
             Ok(turn) => Ok(turn),
             // The one under way may be what the TEE is stuck with.

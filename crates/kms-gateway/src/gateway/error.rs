@@ -170,7 +170,10 @@ impl From<Status> for GatewayError {
 
 impl From<StoreError> for GatewayError {
     fn from(error: StoreError) -> Self {
-        tracing::error!(%error, "the store failed");
+        // The writer tells of its own failures, once.
+        if !matches!(error, StoreError::NotWritten) {
+            tracing::error!(%error, "the store failed");
+        }
         Self::StoreUnavailable
     }
 }
@@ -203,7 +206,8 @@ impl From<CeremonyError> for GatewayError {
 
 impl From<FactoryError> for GatewayError {
     fn from(error: FactoryError) -> Self {
-        tracing::warn!(%error, "the account factory failed");
+        // A node that does not answer is told of once.
+        tracing::debug!(%error, "the account factory failed");
         Self::FactoryUnavailable
     }
 }

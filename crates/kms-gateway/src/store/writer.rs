@@ -3,6 +3,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use breaker::OutageLog;
 use proto::{Address, TeeId};
 use sqlx::{Connection as _, SqliteConnection, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
@@ -19,6 +20,8 @@ use super::{probe, served_tee};
 
 const QUEUE: usize = 1024;
 const BATCH: usize = 128;
+/// What notices outages here.
+const WRITING: &str = "writing";
 
 type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
@@ -119,19 +122,20 @@ impl Writer {
 
 async fn run(pool: SqlitePool, mut jobs: mpsc::Receiver<Job>) {
     let mut batch = Vec::with_capacity(BATCH);
-    let mut sweeper = Sweeper::default();
+    let (mut sweeper, outages) = (Sweeper::default(), OutageLog::new("the gateway's database"));
     // Unknown at first, and after a failure, when the transaction may or may not have been committed.
     let mut head = None;
     while jobs.recv_many(&mut batch, BATCH).await > 0 {
         let mut due = Vec::with_capacity(batch.len());
         match write_all(&pool, head, &mut batch, &mut sweeper, &mut due).await {
             Ok(new_head) => {
+                outages.worked(WRITING);
                 head = Some(new_head);
                 due.into_iter().for_each(Due::send);
             }
             Err(error) => {
                 // The replies are dropped, which tells every caller of the batch that nothing is certain.
-                tracing::error!(%error, "write to the gateway's database failed");
+                outages.failed(WRITING, error);
                 head = None;
             }
         }

@@ -10,6 +10,7 @@ mod sqlite;
 mod writer;
 
 use async_trait::async_trait;
+use breaker::OutageLog;
 use proto::{IntentHash, Terms};
 use thiserror::Error;
 
@@ -25,6 +26,9 @@ use crate::catalogue::Deployment;
 /// open reservations. Times are Unix seconds.
 #[async_trait]
 pub trait Store: Send + Sync {
+    /// Where its outages are told of.
+    fn outages(&self) -> &OutageLog;
+
     /// Reserves a worst-case cost and records the intent, if every limit holds with it.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use breaker::OutageLog;
 use futures_util::FutureExt;
 use private_files::Database;
 use proto::{IntentHash, Terms};
@@ -138,6 +139,10 @@ impl SqliteStore {
 
 #[async_trait]
 impl Store for SqliteStore {
+    fn outages(&self) -> &OutageLog {
+        self.writer.outages()
+    }
+
     async fn reserve(&self, sponsorship: &NewSponsorship, limits: &Limits) -> Result<Reserved, StoreError> {
         let (sponsorship, limits) = (sponsorship.clone(), *limits);
         self.writer.write(move |connection| reserve::reserve(connection, sponsorship, limits).boxed()).await

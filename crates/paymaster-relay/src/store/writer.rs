@@ -1,8 +1,9 @@
 //! The one writer of the database. What waits while it is busy goes into one transaction, so that a busy relay shares each
 //! sync to disk between many requests.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use breaker::OutageLog;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use sqlx::{Connection, SqliteConnection, SqlitePool};
@@ -10,10 +11,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::StoreError;
-use crate::outage::Outage;
 
 const QUEUE: usize = 1024;
 const BATCH: usize = 128;
+/// What notices outages here.
+const WRITING: &str = "writing";
 
 /// What becomes of the changes that a job made.
 pub(crate) enum Changes<T> {
@@ -33,12 +35,19 @@ type Job = Box<dyn for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Res
 pub(crate) struct Writer {
     queue: Mutex<Option<mpsc::Sender<Job>>>,
     task: Mutex<Option<JoinHandle<()>>>,
+    outages: Arc<OutageLog>,
 }
 
 impl Writer {
     pub(super) fn start(pool: SqlitePool) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
-        Self { queue: Mutex::new(Some(queue)), task: Mutex::new(Some(tokio::spawn(run(pool, jobs)))) }
+        let outages = Arc::new(OutageLog::new("the relay's database"));
+        let task = tokio::spawn(run(pool, jobs, Arc::clone(&outages)));
+        Self { queue: Mutex::new(Some(queue)), task: Mutex::new(Some(task)), outages }
+    }
+
+    pub(super) fn outages(&self) -> &OutageLog {
+        &self.outages
     }
 
     /// Runs a job within a transaction and returns once it is on the disk. An error of the job undoes the job.
@@ -69,11 +78,13 @@ impl Writer {
     }
 }
 
-async fn run(pool: SqlitePool, mut jobs: mpsc::Receiver<Job>) {
-    let (mut batch, mut outage) = (Vec::with_capacity(BATCH), Outage::new("writing to the relay's database"));
+async fn run(pool: SqlitePool, mut jobs: mpsc::Receiver<Job>, outages: Arc<OutageLog>) {
+    let mut batch = Vec::with_capacity(BATCH);
     while jobs.recv_many(&mut batch, BATCH).await > 0 {
-        let outcome = write_all(&pool, batch.drain(..)).await;
-        outage.note(outcome.map_err(Into::into));
+        match write_all(&pool, batch.drain(..)).await {
+            Ok(()) => outages.worked(WRITING),
+            Err(error) => outages.failed(WRITING, error),
+        }
     }
 }
 
