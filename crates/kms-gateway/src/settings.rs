@@ -67,6 +67,11 @@ pub struct Settings {
     #[serde(default = "default_attestation_interval_ms")]
     #[schemars(range(min = 1))]
     pub attestation_interval_ms: u64,
+    /// Seconds between one rotation of a relay key and the next of the same record; what the admin signs is not rationed.
+    /// `relay.relay_key.rotation_interval_seconds` has to be longer.
+    #[serde(default = "default_rotation_interval_seconds")]
+    #[schemars(range(min = 1))]
+    pub rotation_interval_seconds: u64,
     /// Commands that wait together and cross into OP-TEE together, at most 32; 1: each alone. It saves them the crossing, and
     /// each waits for the last one's reply.
     #[serde(default = "default_tee_batch_length")]
@@ -176,6 +181,7 @@ impl Settings {
             tee_stuck_after_ms: default_tee_stuck_after_ms(),
             tee_hung_after_seconds: default_tee_hung_after_seconds(),
             attestation_interval_ms: default_attestation_interval_ms(),
+            rotation_interval_seconds: default_rotation_interval_seconds(),
             tee_batch_length: default_tee_batch_length(),
             required_protection: RequiredProtection::default(),
             max_registrations: default_max_registrations(),
@@ -244,6 +250,10 @@ const fn default_tee_hung_after_seconds() -> u64 {
 
 const fn default_attestation_interval_ms() -> u64 {
     5000
+}
+
+const fn default_rotation_interval_seconds() -> u64 {
+    60
 }
 
 const fn default_tee_batch_length() -> usize {

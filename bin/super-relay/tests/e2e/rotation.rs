@@ -1,8 +1,9 @@
 //! The relay's key is replaced while requests are served.
 
 use devkit::EntryPointVersion::V07;
+use serde_json::Value;
 
-use crate::support::{Approval, Key, Signal, TeeAccount, World, eventually, increment};
+use crate::support::{Approval, Key, Setup, Signal, TeeAccount, World, eventually, increment};
 
 #[tokio::test]
 async fn on_sighup_a_new_key_takes_over_and_the_old_one_is_turned_away() {
@@ -32,7 +33,8 @@ async fn on_sighup_a_new_key_takes_over_and_the_old_one_is_turned_away() {
 
 #[tokio::test]
 async fn no_request_fails_while_keys_are_rotated() {
-    let world = World::start(V07).await;
+    let often = |configuration: &mut Value| configuration["kms"]["rotation_interval_seconds"] = 1.into();
+    let world = Setup::of(V07).configure(often).start().await;
     let mut account = TeeAccount::create(&world).await;
     let mut operation = account.operation(&world).await;
 

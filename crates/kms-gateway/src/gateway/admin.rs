@@ -1,6 +1,6 @@
 //! Commands of the admin, passed on as they were signed. The trusted application alone can judge them. Anyone may send one:
 //! what the admin did not sign, or signed for a counter that has passed, is refused before it waits for its turn, costs the
-//! TEE a call or gets a row, so that a flood of it delays no revocation.
+//! TEE a call or gets a row, so that a flood of it delays no revocation. What a relay key signs alone is rationed.
 
 use std::sync::Arc;
 
@@ -11,6 +11,7 @@ use proto::{Address, Status};
 
 use super::admin_proof::AdminProof;
 use super::decision::{Case, detached};
+use super::rotations::RotationTurn;
 use super::{Caller, Gateway, GatewayError, Inner};
 use crate::store::{Action, Counters};
 use crate::tee::TeeError;
@@ -49,7 +50,7 @@ impl Gateway {
     /// Puts a new relay key in the place of another.
     ///
     /// # Errors
-    /// The trusted application's refusal.
+    /// `rotation_too_soon`, or the trusted application's refusal.
     pub async fn rotate_signer(&self, command: RotateSigner, caller: &Caller) -> Result<(), GatewayError> {
         self.administer(Action::RotateSigner, Some(command.next), command, caller).await
     }
@@ -92,50 +93,67 @@ impl Gateway {
     where
         R: AdminProof + Send + Sync + 'static,
     {
-        if let Err(refusal) = self.inner.admit(&command).await {
-            self.watch_admin_counter().await;
-            let refused = Err(refusal);
-            self.inner.count(action, &refused);
-            return refused;
-        }
+        let turn = match self.inner.admit(&command).await {
+            Ok(turn) => turn,
+            Err(refusal) => {
+                self.watch_admin_counter().await;
+                let refused = Err(refusal);
+                self.inner.count(action, &refused);
+                return refused;
+            }
+        };
         let counters = command.admin_counter().map(|counter| Counters { from: counter, to: counter });
         let case = Case { signer, counters, is_authorised: true, ..Case::new(action, caller) };
         let inner = Arc::clone(&self.inner);
-        detached(async move { inner.administer(case, &command).await }).await
+        detached(async move { inner.administer(case, &command, turn).await }).await
     }
 }
 
 impl Inner {
-    /// Whether a command is worth the TEE's time: signed by whom it has to be, for a counter that is yet to come.
-    async fn admit(&self, command: &impl AdminProof) -> Result<(), GatewayError> {
+    /// Whether a command is worth the TEE's time, and that of the commands behind it.
+    async fn admit(&self, command: &impl AdminProof) -> Result<Option<RotationTurn>, GatewayError> {
+        self.check_proof(command).await?;
+        match command.rationed_record() {
+            Some(record) => self.rotation_turn(record).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Signed by whom it has to be, for a counter that is yet to come.
+    async fn check_proof(&self, command: &impl AdminProof) -> Result<(), GatewayError> {
         let kept = self.known.commanded(&self.tee).await?;
         let is_rotation = command.admin_counter().is_none();
         match command.check(&kept) {
             // Another process may have commanded the same TEE since.
             Err(Status::SignerNotAuthorised | Status::SignerAlreadyAuthorised | Status::SignerRecordMismatch) => {
-                self.admit_now(command).await
+                self.check_proof_now(command).await
             }
-            Err(Status::CounterMismatch) if is_rotation => self.admit_now(command).await,
+            Err(Status::CounterMismatch) if is_rotation => self.check_proof_now(command).await,
             checked => Ok(checked?),
         }
     }
 
-    async fn admit_now(&self, command: &impl AdminProof) -> Result<(), GatewayError> {
+    async fn check_proof_now(&self, command: &impl AdminProof) -> Result<(), GatewayError> {
         let recent = self.known.recent_security_state(&self.tee).await?;
         Ok(command.check(&recent)?)
     }
 
     /// One at a time: between the effect of one and its row, the TEE's counter is ahead of the audit.
-    async fn administer<R>(&self, mut case: Case, command: &R) -> Result<(), GatewayError>
+    async fn administer<R>(
+        &self,
+        mut case: Case,
+        command: &R,
+        rotation: Option<RotationTurn>,
+    ) -> Result<(), GatewayError>
     where
         R: AdminProof + Sync,
     {
         let mut agreement = match self.admin_turn().await {
             Ok(agreement) => agreement,
-            Err(error) => return self.conclude(case, Err(error)).await,
+            Err(error) => return self.not_asked(case, error, rotation).await,
         };
         if let Err(error) = self.compare_admin_counter(&mut agreement).await {
-            return self.conclude(case, Err(error)).await;
+            return self.not_asked(case, error, rotation).await;
         }
         let before = agreement.suspend();
         let outcome = self.tee.call(command).await;
@@ -147,6 +165,21 @@ impl Inner {
         if concluded.is_ok() || had_no_effect {
             *agreement = before;
         }
+        if had_no_effect && let Some(rotation) = rotation {
+            rotation.give_back();
+        }
         concluded
+    }
+
+    async fn not_asked(
+        &self,
+        case: Case,
+        error: GatewayError,
+        rotation: Option<RotationTurn>,
+    ) -> Result<(), GatewayError> {
+        if let Some(rotation) = rotation {
+            rotation.give_back();
+        }
+        self.conclude(case, Err(error)).await
     }
 }

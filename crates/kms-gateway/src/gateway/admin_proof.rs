@@ -14,6 +14,11 @@ pub(super) trait AdminProof: SignedCommand<Reply = ()> {
     /// The admin's counter that it is signed for; `None` for a rotation, which counts on its relay key's record.
     fn admin_counter(&self) -> Option<u64>;
 
+    /// The record of the relay key that has this done by itself, without the admin.
+    fn rationed_record(&self) -> Option<u64> {
+        None
+    }
+
     /// Holds it against what the TEE told before: the TEE that it is for, its signatures, and that its count is yet to
     /// come.
     ///
@@ -54,6 +59,10 @@ by_the_admin!(AuthorizeSigner, RevokeSigner, SetCeilings, PreparePaymasterKey, R
 impl AdminProof for RotateSigner {
     fn admin_counter(&self) -> Option<u64> {
         None
+    }
+
+    fn rationed_record(&self) -> Option<u64> {
+        self.admin_signature.is_none().then_some(self.record)
     }
 
     fn check(&self, state: &SecurityState) -> Result<(), Status> {

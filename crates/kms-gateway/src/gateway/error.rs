@@ -93,6 +93,17 @@ pub enum GatewayError {
         /// Seconds, at least 1.
         retry_after_seconds: u64,
     },
+    /// The relay key was rotated a short time ago. Nothing was asked of the TEE.
+    #[error(
+        "a relay key is rotated once in {interval_seconds} s (kms.rotation_interval_seconds); the next rotation of this \
+         one can be in {retry_after_seconds} s"
+    )]
+    RotationTooSoon {
+        /// Seconds.
+        interval_seconds: u64,
+        /// At least 1.
+        retry_after_seconds: u64,
+    },
     /// The TEE does not answer.
     #[error("the TEE does not answer")]
     TeeUnavailable,
@@ -137,6 +148,7 @@ impl GatewayError {
             Self::StoreUnavailable => "store_unavailable",
             Self::TeeBusy => "tee_busy",
             Self::AttestationTooSoon { .. } => "attestation_too_soon",
+            Self::RotationTooSoon { .. } => "rotation_too_soon",
             Self::TeeUnavailable => "tee_unavailable",
             Self::TeeReplyInvalid => "tee_reply_invalid",
             Self::TeeProtectionInsufficient(_) => "tee_protection_insufficient",
@@ -155,6 +167,7 @@ impl GatewayError {
             | Self::TeeBusy
             | Self::AttestationTooSoon { .. }
             | Self::CreationRationed { .. }
+            | Self::RotationTooSoon { .. }
             | Self::TeeUnavailable
             | Self::FactoryUnavailable => true,
             _ => false,

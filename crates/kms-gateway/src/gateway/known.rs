@@ -19,6 +19,10 @@ use crate::transport::{QueueStats, TeeName};
 /// Wallets kept at most. When they are all there, they are all forgotten: rare, and simpler than choosing.
 const MAX_WALLETS: usize = 65_536;
 
+/// How long what the TEE said of itself is good enough to hold commands of the admin against: other gateways may have
+/// commanded it since.
+const COMMANDED: Duration = Duration::from_secs(2);
+
 /// How long what the TEE said of itself will do for whoever asks: anyone may.
 const RECENT: Duration = Duration::from_secs(1);
 
@@ -47,8 +51,15 @@ struct State {
     /// Sessions that were lost before it was asked: another one may be with another trusted application.
     lost: u64,
     provisioned: Option<Arc<Provisioned>>,
-    /// What commands of the admin are held against, and the sessions that were lost before it was asked for.
-    commanded: Option<(u64, Arc<SecurityState>)>,
+    /// What commands of the admin are held against.
+    commanded: Option<Commanded>,
+}
+
+struct Commanded {
+    at: Instant,
+    /// Sessions that were lost before it was asked for.
+    lost: u64,
+    state: Arc<SecurityState>,
 }
 
 #[derive(Default)]
@@ -135,21 +146,22 @@ impl Known {
         Ok(provisioned)
     }
 
-    /// Admin, relay keys and counter, as of after the last command that went through this gateway, whatever the TEE
-    /// protects. However many ask, the TEE is asked once.
+    /// Admin, relay keys and counter, as of a few seconds ago at most and of after the last command that went through this
+    /// gateway, whatever the TEE protects. However many ask, the TEE is asked once.
     pub(super) async fn commanded(&self, tee: &Tee) -> Result<Arc<SecurityState>, GatewayError> {
         let lost = tee.queue_stats().lost;
         let generation = {
             let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some((_, commanded)) = state.commanded.as_ref().filter(|(since, _)| *since == lost) {
-                return Ok(Arc::clone(commanded));
+            let is_good = |kept: &&Commanded| kept.lost == lost && kept.at.elapsed() < COMMANDED;
+            if let Some(Commanded { state, .. }) = state.commanded.as_ref().filter(is_good) {
+                return Ok(Arc::clone(state));
             }
             state.generation
         };
         let reported = self.recent_security_state(tee).await?;
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         if state.generation == generation && reported.provisioned.is_some() {
-            state.commanded = Some((lost, Arc::clone(&reported)));
+            state.commanded = Some(Commanded { at: Instant::now(), lost, state: Arc::clone(&reported) });
         }
         Ok(reported)
     }

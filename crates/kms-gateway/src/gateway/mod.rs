@@ -15,6 +15,7 @@ mod operations;
 mod paymaster_signers;
 mod permits;
 mod replies;
+mod rotations;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -44,6 +45,7 @@ use crate::transport::{QueueStats, TeeTransport};
 use admin_counter::AdminCounter;
 use attestation::Quotes;
 use known::Known;
+use rotations::Rotations;
 
 const DATABASE: &str = "gateway.sqlite";
 
@@ -64,6 +66,7 @@ struct Inner {
     metrics: Arc<Metrics>,
     known: Known,
     admin_counter: AdminCounter,
+    rotations: Rotations,
     quotes: Arc<Quotes>,
     /// One question at a time about accounts that nobody here knows.
     strangers: Arc<Semaphore>,
@@ -140,6 +143,7 @@ impl Gateway {
             known: Known::new(settings.required_protection, Arc::clone(&store)),
             store,
             admin_counter: AdminCounter::default(),
+            rotations: Rotations::new(settings.rotation_interval_seconds),
             quotes: Quotes::new(Duration::from_millis(settings.attestation_interval_ms)),
             strangers: Arc::new(Semaphore::new(1)),
             sweep: Arc::new(Semaphore::new(1)),

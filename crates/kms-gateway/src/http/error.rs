@@ -103,7 +103,8 @@ impl From<GatewayError> for ApiError {
             retryable: error.is_retryable(),
             retry_after: match error {
                 GatewayError::AttestationTooSoon { retry_after_seconds }
-                | GatewayError::CreationRationed { retry_after_seconds, .. } => Some(retry_after_seconds),
+                | GatewayError::CreationRationed { retry_after_seconds, .. }
+                | GatewayError::RotationTooSoon { retry_after_seconds, .. } => Some(retry_after_seconds),
                 _ => None,
             },
         }
@@ -147,9 +148,9 @@ pub fn status_of(error: &GatewayError) -> StatusCode {
             StatusCode::BAD_REQUEST
         }
         GatewayError::SignatureSchemeConflict => StatusCode::CONFLICT,
-        GatewayError::AttestationTooSoon { .. } | GatewayError::CreationRationed { .. } => {
-            StatusCode::TOO_MANY_REQUESTS
-        }
+        GatewayError::AttestationTooSoon { .. }
+        | GatewayError::CreationRationed { .. }
+        | GatewayError::RotationTooSoon { .. } => StatusCode::TOO_MANY_REQUESTS,
         GatewayError::StoreUnavailable
         | GatewayError::TeeBusy
         | GatewayError::TeeUnavailable

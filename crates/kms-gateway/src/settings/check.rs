@@ -41,6 +41,7 @@ impl Settings {
             ("tee_stuck_after_ms", stuck < timeout, "must be less than tee_timeout_seconds"),
             ("tee_hung_after_seconds", hung > stuck, "must be more than tee_stuck_after_ms"),
             ("attestation_interval_ms", self.attestation_interval_ms > 0, "must be above 0"),
+            ("rotation_interval_seconds", self.rotation_interval_seconds > 0, "must be above 0"),
             ("max_registrations", self.max_registrations > 0, "must be above 0"),
             ("accounts_per_hour", self.accounts_per_hour > 0, "must be above 0"),
             (

@@ -63,7 +63,7 @@ impl Kms {
     }
 
     /// The next rotation of the current key's record, signed by both keys.
-    async fn rotation(&self, current: &RelayKey, next: &RelayKey) -> Value {
+    pub async fn rotation(&self, current: &RelayKey, next: &RelayKey) -> Value {
         let rotations = self.record_of(current).await.rotations;
         self.rotation_number(rotations + 1, current, next).await
     }

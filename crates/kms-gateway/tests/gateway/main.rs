@@ -18,6 +18,7 @@ mod permits;
 mod protection;
 mod requests;
 mod restart;
+mod rotations;
 mod served;
 mod signing;
 mod simulator;

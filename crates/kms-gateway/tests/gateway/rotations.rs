@@ -1,0 +1,152 @@
+//! Rotations that relay keys have done by themselves: rationed, and in nobody's way.
+
+use std::sync::Arc;
+
+use kms_gateway::Caller;
+use kms_gateway::transport::TeeTransport as _;
+use proto::command::{AuthorizeSigner, RevokeSigner, RotateSigner};
+use proto::frame::encode_request;
+use proto::signers::AuthorisedSigner;
+use proto::{Permissions, Signature};
+use serde_json::Value;
+use tokio::task::yield_now;
+
+use crate::support::{Gate, GatedTee, Kms, NOW, RelayKey, until};
+
+const UNSIGNED: Signature = Signature { r: [0; 32], s: [0; 32], v: 0 };
+
+impl Kms {
+    async fn rotation_command(&self, current: &RelayKey, next: &RelayKey) -> RotateSigner {
+        let AuthorisedSigner { record, rotations, .. } = self.record_of(current).await;
+        let mut command = RotateSigner {
+            tee_id: self.tee_id().await,
+            record,
+            rotation: rotations + 1,
+            current: current.address(),
+            next: next.address(),
+            current_signature: UNSIGNED,
+            next_signature: UNSIGNED,
+            admin_signature: None,
+        };
+        command.current_signature = current.sign_command(&command);
+        command.next_signature = next.sign_command(&command);
+        command
+    }
+
+    async fn rotate(&self, current: &RelayKey, next: &RelayKey) -> Result<(), kms_gateway::GatewayError> {
+        self.gateway.rotate_signer(self.rotation_command(current, next).await, &Caller::new("test")).await
+    }
+
+    /// What was written down after that many rows.
+    async fn actions_after(&self, rows: i64) -> Vec<String> {
+        let file = self.folder.path().join("gateway.sqlite");
+        let database = sqlx::SqlitePool::connect(&format!("sqlite:{}", file.display())).await.unwrap();
+        let actions = sqlx::query_scalar("SELECT action FROM audit WHERE seq > ?1 ORDER BY seq")
+            .bind(rows)
+            .fetch_all(&database)
+            .await
+            .unwrap();
+        database.close().await;
+        actions
+    }
+}
+
+#[tokio::test]
+async fn a_record_is_rotated_once_in_an_interval_by_its_own_key_and_whenever_the_admin_says() {
+    let kms = Kms::start().await;
+    let [first, second, third] = [(); 3].map(|()| RelayKey::random());
+    let other = RelayKey::random();
+    kms.authorize(&other, &["rotate"]).await.ok();
+    kms.rotate(&kms.relay, &first).await.unwrap();
+
+    let before = kms.gateway.verify_audit_chain().await.unwrap();
+    let rotation = kms.rotation(&first, &second).await;
+    for _ in 0..20 {
+        let url = format!("{}/admin/rotate-signer", kms.url);
+        let refused = kms.client.post(url).json(&rotation).send().await.unwrap();
+        assert_eq!(refused.headers()["retry-after"], "60");
+        let body: Value = refused.json().await.unwrap();
+        assert_eq!(body["error"]["code"], "rotation_too_soon");
+        assert_eq!(body["error"]["retryable"], true);
+    }
+    assert_eq!(kms.gateway.verify_audit_chain().await.unwrap(), before, "a refusal costs no write");
+    assert!(kms.rotate(&other, &RelayKey::random()).await.is_ok(), "each record has its own interval");
+
+    let mut by_admin = kms.rotation_command(&first, &second).await;
+    by_admin.admin_signature = Some(kms.admin.sign(&by_admin));
+    kms.gateway.rotate_signer(by_admin, &Caller::new("test")).await.unwrap();
+    assert_eq!(kms.rotate(&second, &third).await.unwrap_err().code(), "rotation_too_soon");
+    kms.clock.set(NOW + 60);
+    kms.rotate(&second, &third).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_revocation_is_behind_one_rotation_however_many_keys_are_rotated() {
+    let gate = Gate::default();
+    let kms = Kms::over_tee(Arc::new(GatedTee::start(8, gate.clone()))).await;
+    let mut rotations = Vec::new();
+    for _ in 0..6 {
+        let key = RelayKey::random();
+        kms.authorize(&key, &["rotate"]).await.ok();
+        rotations.push(kms.rotation_command(&key, &RelayKey::random()).await);
+    }
+    let AuthorisedSigner { record, authorised_as, .. } = kms.record_of(&kms.relay).await;
+    let (tee_id, counter) = (kms.tee_id().await, kms.counter().await + 1);
+    let mut revoke = RevokeSigner { tee_id, record, authorised_as, counter, signature: UNSIGNED };
+    revoke.signature = kms.admin.sign(&revoke);
+    let before = kms.gateway.verify_audit_chain().await.unwrap().rows;
+    // From here on the gateway needs the TEE for the commands alone.
+    let forged = RevokeSigner { signature: UNSIGNED, ..revoke };
+    assert!(kms.gateway.revoke_signer(forged, &Caller::new("test")).await.is_err());
+
+    gate.shut();
+    let mut commands: Vec<_> = rotations
+        .into_iter()
+        .map(|rotation| {
+            let gateway = kms.gateway.clone();
+            tokio::spawn(async move { gateway.rotate_signer(rotation, &Caller::new("test")).await })
+        })
+        .collect();
+    until(async || kms.gateway.queue_stats().depth == 1).await;
+    for _ in 0..100 {
+        yield_now().await;
+    }
+    let gateway = kms.gateway.clone();
+    commands.push(tokio::spawn(async move { gateway.revoke_signer(revoke, &Caller::new("test")).await }));
+    for _ in 0..100 {
+        yield_now().await;
+    }
+    gate.open();
+    for command in commands {
+        command.await.unwrap().unwrap();
+    }
+    let actions = kms.actions_after(before).await;
+    let place = actions.iter().position(|action| action == "revoke_signer").unwrap();
+    assert!(place <= 1 && actions.len() == 7, "{actions:?}");
+}
+
+/// As other gateways of the same TEE may have commanded it since.
+#[tokio::test]
+async fn a_gateway_learns_of_commands_that_went_past_it() {
+    let tee = Arc::new(GatedTee::start(8, Gate::default()));
+    let kms = Kms::over_tee(Arc::<GatedTee>::clone(&tee)).await;
+    let (tee_id, counter) = (kms.tee_id().await, kms.counter().await + 1);
+    let authorization = |key: &RelayKey| {
+        let (signer, permissions) = (key.address(), Permissions::SPONSOR);
+        let mut command = AuthorizeSigner { tee_id, signer, permissions, counter, signature: UNSIGNED };
+        command.signature = kms.admin.sign(&command);
+        command
+    };
+    let (there, late) = (authorization(&RelayKey::random()), authorization(&RelayKey::random()));
+    let forged = AuthorizeSigner { signature: UNSIGNED, ..late };
+    assert!(kms.gateway.authorize_signer(forged, &Caller::new("test")).await.is_err());
+    assert_eq!(tee.invoke(encode_request(&there).unwrap()).await.unwrap(), [0; 4]);
+    // At first the TEE alone knows that this counter has passed, and each refusal takes a turn; then the gateway does.
+    until(async || {
+        let before = kms.gateway.verify_audit_chain().await.unwrap().rows;
+        let refused = kms.gateway.authorize_signer(late, &Caller::new("test")).await.unwrap_err();
+        assert_eq!(refused.code(), "counter_mismatch");
+        kms.gateway.verify_audit_chain().await.unwrap().rows == before
+    })
+    .await;
+}
