@@ -101,7 +101,7 @@ impl Relay {
             paymaster_signers: PaymasterSigners::default(),
             store,
             nonces,
-            wallets: Wallets::new(Arc::clone(&kms)),
+            wallets: Wallets::new(Arc::clone(&kms), Arc::clone(&clock)),
             kms,
             chain,
             relay_key,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proto::command::{CreateHybridAccount, SignatureScheme, WalletInfo};
 use proto::primitives::keccak256;
-use proto::{AccountId, Address, Hash};
+use proto::{AccountId, Address, Hash, Status};
 use serde_json::Value;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -107,7 +107,8 @@ impl Gateway {
     /// An account's public facts.
     ///
     /// The index may have been lost, so only the TEE can say that there is no such account. But anyone may ask for any:
-    /// those that the index does not know wait for each other, not the sponsorships for them.
+    /// those that the index does not know wait for each other, not the sponsorships for them, and one that the TEE does not
+    /// know either is asked for once in a few seconds.
     ///
     /// # Errors
     /// `account_unknown`, or when the TEE does not answer.
@@ -116,11 +117,11 @@ impl Gateway {
             return Ok(Arc::unwrap_or_clone(wallet));
         }
         let is_stranger = !self.inner.store.has_account(account_id).await.unwrap_or(false);
-        let turn = if is_stranger { Some(self.inner.strangers_turn().await?) } else { None };
+        let turn = if is_stranger { Some(self.inner.stranger(account_id).await?) } else { None };
         let (inner, account_id) = (Arc::clone(&self.inner), account_id.clone());
         detached(async move {
             let _turn = turn;
-            let wallet = inner.known.wallet(&inner.tee, &account_id).await?;
+            let wallet = inner.wallet_now(&account_id).await?;
             // It may be no stranger at all, but one whose making was cut short.
             if is_stranger && let Err(error) = inner.settle_creations(Unfinished::Named(account_id)).await {
                 tracing::warn!(%error, "an account is not in the index yet");
@@ -132,11 +133,29 @@ impl Gateway {
 }
 
 impl Inner {
-    /// Waits for it less long than a relay waits for its answer: a queue of strangers must not look like a gateway that
-    /// hangs.
-    async fn strangers_turn(&self) -> Result<OwnedSemaphorePermit, GatewayError> {
+    /// The turn to ask for an account that the index does not know. Waits for it less long than a relay waits for its
+    /// answer: a queue of strangers must not look like a gateway that hangs.
+    async fn stranger(&self, account_id: &AccountId) -> Result<OwnedSemaphorePermit, GatewayError> {
+        self.check_not_unknown(account_id)?;
         let turn = tokio::time::timeout(STRANGERS_PATIENCE, Arc::clone(&self.strangers).acquire_owned()).await;
-        turn.map_err(|_| GatewayError::TeeBusy)?.map_err(|_| GatewayError::Internal)
+        let turn = turn.map_err(|_| GatewayError::TeeBusy)?.map_err(|_| GatewayError::Internal)?;
+        // Whoever had the turn before may have asked for it.
+        self.check_not_unknown(account_id)?;
+        Ok(turn)
+    }
+
+    fn check_not_unknown(&self, account_id: &AccountId) -> Result<(), GatewayError> {
+        let is_unknown = self.unknown.contains(account_id, self.clock.now());
+        if is_unknown { Err(GatewayError::Refused(Status::AccountUnknown)) } else { Ok(()) }
+    }
+
+    async fn wallet_now(&self, account_id: &AccountId) -> Result<Arc<WalletInfo>, GatewayError> {
+        let generation = self.unknown.generation();
+        let wallet = self.known.wallet(&self.tee, account_id).await;
+        if let Err(GatewayError::Refused(Status::AccountUnknown)) = &wallet {
+            self.unknown.insert(account_id.clone(), generation, self.clock.now());
+        }
+        wallet
     }
 
     async fn try_create(
@@ -163,6 +182,7 @@ impl Inner {
                 registration: creation.registration.registration.clone(),
             })
             .await;
+        self.unknown.remove(&creation.account_id);
         case.is_in_doubt = made.as_ref().is_err_and(TeeError::is_in_doubt);
         let wallet = made?;
         if !creation.made(&wallet) {

@@ -16,6 +16,7 @@ mod paymaster_signers;
 mod permits;
 mod replies;
 mod rotations;
+mod unknown;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -46,6 +47,7 @@ use admin_counter::AdminCounter;
 use attestation::Quotes;
 use known::Known;
 use rotations::Rotations;
+use unknown::UnknownAccounts;
 
 const DATABASE: &str = "gateway.sqlite";
 
@@ -68,6 +70,7 @@ struct Inner {
     admin_counter: AdminCounter,
     rotations: Rotations,
     quotes: Arc<Quotes>,
+    unknown: UnknownAccounts,
     /// One question at a time about accounts that nobody here knows.
     strangers: Arc<Semaphore>,
     /// One sweep at a time over accounts whose making was cut short.
@@ -145,6 +148,7 @@ impl Gateway {
             admin_counter: AdminCounter::default(),
             rotations: Rotations::new(settings.rotation_interval_seconds),
             quotes: Quotes::new(Duration::from_millis(settings.attestation_interval_ms)),
+            unknown: UnknownAccounts::default(),
             strangers: Arc::new(Semaphore::new(1)),
             sweep: Arc::new(Semaphore::new(1)),
             clock,

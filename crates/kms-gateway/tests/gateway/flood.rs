@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::support::{Gate, GatedTee, Kms, RelayKey, hangs_up, until};
+use crate::support::{Gate, GatedTee, Kms, NOW, RelayKey, hangs_up, until};
 
 const OPEN_TO_ALL: [&str; 4] = ["/health", "/version", "/RollbackCounter", "/admin/signers"];
 
@@ -72,6 +72,24 @@ async fn after_a_command_of_the_admin_nobody_is_told_what_was_before() {
         let signers: Value = kms.get("/admin/signers").await.ok();
         assert_eq!(signers["signers"].as_array().unwrap().len() as u64, 1 + added);
     }
+}
+
+#[tokio::test]
+async fn an_account_that_does_not_exist_is_asked_for_once_in_a_few_seconds_and_at_once_when_it_is_made() {
+    let kms = Kms::start().await;
+    let (_, registration_id) = kms.register().await;
+    let before = calls(&kms, "GetWalletInfo");
+    for _ in 0..20 {
+        kms.get("/kms/accounts/alice").await.refused(404, "account_unknown");
+    }
+    assert_eq!(calls(&kms, "GetWalletInfo") - before, 1);
+    kms.clock.set(NOW + 5);
+    kms.get("/kms/accounts/alice").await.refused(404, "account_unknown");
+    assert_eq!(calls(&kms, "GetWalletInfo") - before, 2);
+
+    let create = json!({ "registrationId": registration_id, "accountId": "alice" });
+    kms.post("/kms/create-deterministic-account", &create).await.ok();
+    assert_eq!(kms.get("/kms/accounts/alice").await.ok()["accountId"], "alice");
 }
 
 #[tokio::test]

@@ -129,4 +129,9 @@ impl KmsError {
             Self::Refused { reason: status.reason().to_owned(), message: status.to_string() }
         }
     }
+
+    /// Whether it says that no such account exists.
+    fn is_about_no_account(&self) -> bool {
+        matches!(self, Self::Refused { reason, .. } if reason == proto::Status::AccountUnknown.reason())
+    }
 }

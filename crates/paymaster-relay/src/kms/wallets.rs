@@ -1,4 +1,5 @@
-//! Wallets that the KMS told of, kept for a minute: every approval is held against one.
+//! Wallets that the KMS told of, kept for a minute: every approval is held against one. That there is none of an id is kept
+//! for a moment, so that whoever asks for it again and again asks the KMS once.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,16 +9,22 @@ use proto::command::{CredentialId, PasskeyInfo, WalletInfo};
 use proto::{AccountId, Status};
 
 use super::{Kms, KmsError};
+use crate::ports::Clock;
 
 /// The trusted application decides by its own records, so an old copy can at worst refuse too late.
 const KEPT_FOR: Duration = Duration::from_secs(60);
 /// When they are all there, they are all forgotten: rare, and simpler than choosing.
 const MAX_KEPT: usize = 10_000;
+/// Seconds. The account may be made meanwhile, by a gateway that this relay does not hear of.
+const UNKNOWN_FOR: u64 = 2;
 
 /// The wallets of a KMS.
 pub(crate) struct Wallets {
     kms: Arc<dyn Kms>,
+    clock: Arc<dyn Clock>,
     kept: Mutex<HashMap<AccountId, Kept>>,
+    /// Accounts that do not exist: Unix seconds at which the KMS was asked.
+    unknown: Mutex<HashMap<AccountId, u64>>,
 }
 
 struct Kept {
@@ -26,8 +33,8 @@ struct Kept {
 }
 
 impl Wallets {
-    pub(crate) fn new(kms: Arc<dyn Kms>) -> Self {
-        Self { kms, kept: Mutex::default() }
+    pub(crate) fn new(kms: Arc<dyn Kms>, clock: Arc<dyn Clock>) -> Self {
+        Self { kms, clock, kept: Mutex::default(), unknown: Mutex::default() }
     }
 
     /// Whether the KMS has an account of that id.
@@ -37,7 +44,7 @@ impl Wallets {
     pub(crate) async fn holds(&self, account_id: &AccountId) -> Result<bool, KmsError> {
         match self.of(account_id).await {
             Ok(_) => Ok(true),
-            Err(KmsError::Refused { reason, .. }) if reason == Status::AccountUnknown.reason() => Ok(false),
+            Err(error) if error.is_about_no_account() => Ok(false),
             Err(error) => Err(error),
         }
     }
@@ -71,15 +78,33 @@ impl Wallets {
     /// The wallet as the KMS has it now.
     ///
     /// # Errors
-    /// [`KmsError`]; an account that does not exist is refused as `account_unknown`.
+    /// [`KmsError`]; an account that does not exist, or did not a moment ago, is refused as `account_unknown`.
     pub(crate) async fn ask(&self, account_id: &AccountId) -> Result<Arc<WalletInfo>, KmsError> {
-        let wallet = Arc::new(self.kms.wallet(account_id).await?);
+        let now = self.clock.now();
+        if self.is_unknown(account_id, now) {
+            return Err(KmsError::from_status(Status::AccountUnknown));
+        }
+        let asked = self.kms.wallet(account_id).await;
+        if asked.as_ref().is_err_and(KmsError::is_about_no_account) {
+            let mut unknown = self.unknown.lock().unwrap_or_else(PoisonError::into_inner);
+            if unknown.len() >= MAX_KEPT {
+                unknown.clear();
+            }
+            unknown.insert(account_id.clone(), now);
+        }
+        let wallet = Arc::new(asked?);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= MAX_KEPT {
             kept.clear();
         }
         kept.insert(account_id.clone(), Kept { since: Instant::now(), wallet: Arc::clone(&wallet) });
         Ok(wallet)
+    }
+
+    fn is_unknown(&self, account_id: &AccountId, now: u64) -> bool {
+        let unknown = self.unknown.lock().unwrap_or_else(PoisonError::into_inner);
+        // One in the future is of a clock that was set back since.
+        unknown.get(account_id).is_some_and(|asked_at| *asked_at <= now && now - *asked_at < UNKNOWN_FOR)
     }
 
     fn kept(&self, account_id: &AccountId) -> Option<Arc<WalletInfo>> {

@@ -13,7 +13,7 @@ use crate::relay::Relay;
 #[derive(Clone, Debug)]
 pub struct AccountInfo {
     /// From the TEE: owner address, scheme, passkeys.
-    pub wallet: WalletInfo,
+    pub wallet: Arc<WalletInfo>,
     /// From the operator; `None` when the account is not listed and would be refused.
     pub standing: Option<Standing>,
     /// What the policies allow.
@@ -27,7 +27,7 @@ impl Relay {
     /// [`RelayError::KmsRefused`] as `account_unknown`; [`RelayError::KmsUnavailable`].
     pub async fn account(&self, account_id: &AccountId) -> Result<AccountInfo, RelayError> {
         Ok(AccountInfo {
-            wallet: self.kms.wallet(account_id).await?,
+            wallet: self.wallets.ask(account_id).await?,
             standing: self.catalogue.standings.of(account_id),
             policies: self.catalogue.policies().to_vec(),
         })

@@ -26,6 +26,7 @@ mod server;
 mod settings;
 mod settlement;
 mod sponsoring;
+mod strangers;
 mod tls;
 mod unproven;
 mod validation;

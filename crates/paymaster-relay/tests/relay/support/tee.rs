@@ -40,6 +40,8 @@ pub struct Tee {
     held: watch::Sender<bool>,
     /// Sponsorships that were asked for.
     pub sponsorships: AtomicU64,
+    /// Accounts that were asked for.
+    pub lookups: AtomicU64,
 }
 
 impl Tee {
@@ -61,6 +63,7 @@ impl Tee {
             clock_off: AtomicBool::new(false),
             held: watch::Sender::new(false),
             sponsorships: AtomicU64::new(0),
+            lookups: AtomicU64::new(0),
         };
         let name = |text: &str| Bounded::new(text.to_owned()).unwrap();
         let relying_party = RelyingParty { id: name(RP_ID), origins: BoundedList::new(vec![name(ORIGIN)]).unwrap() };
@@ -204,6 +207,7 @@ impl Kms for Tee {
     }
 
     async fn wallet(&self, account_id: &AccountId) -> Result<WalletInfo, KmsError> {
+        self.lookups.fetch_add(1, Ordering::SeqCst);
         self.ask(&GetWalletInfo { account_id: account_id.clone() })
     }
 
