@@ -98,8 +98,9 @@ impl Driver {
         loop {
             let error = match self.open(open) {
                 Ok(session) => {
-                    self.meter.reopened();
+                    // Who sees that it was counted finds the door as it is.
                     self.breaker.session_is_back();
+                    self.meter.reopened();
                     tracing::info!("the TEE session was opened again");
                     return Some(session);
                 }
