@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::{Ground, Process, Setup, World, eventually, freeze, problem, thaw, write_configuration};
 
 fn impatient(configuration: &mut Value) {
-    configuration["relay"]["chain"]["timeout_seconds"] = 1.into();
+    configuration["relay"]["chain"]["timeout_seconds"] = 5.into();
 }
 
 /// A node on this ground whose paymaster nobody has told of its TEE.

@@ -24,7 +24,7 @@ async fn while_the_chain_is_down_requests_are_refused_as_retryable_and_nothing_i
 #[tokio::test]
 async fn a_chain_that_hangs_is_refused_within_its_timeout_and_the_same_request_passes_when_it_goes_on() {
     let impatient = |configuration: &mut Value| {
-        configuration["relay"]["chain"]["timeout_seconds"] = 1.into();
+        configuration["relay"]["chain"]["timeout_seconds"] = 5.into();
     };
     let world = Setup::of(V07).configure(impatient).start().await;
     let mut account = TeeAccount::create(&world).await;
