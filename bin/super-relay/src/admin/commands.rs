@@ -12,20 +12,12 @@ use super::signer::Signer;
 use crate::client::{Json as _, Kms};
 use crate::error::Error;
 
-/// An admin, and the gateway of the TEE that it commands. What a command gives is what was signed.
+/// An admin, the one TEE that it commands, and the gateway of that TEE. What a command gives is what was signed.
 pub struct Admin {
     kms: Kms,
     signer: Signer,
-    pinned: Pinned,
-}
-
-/// What commands are signed for, where the admin knows; otherwise the gateway is believed.
-#[derive(Clone, Copy, Default)]
-pub struct Pinned {
-    /// The TEE.
-    pub tee_id: Option<TeeId>,
-    /// The counter.
-    pub counter: Option<u64>,
+    tee_id: TeeId,
+    counter: Option<u64>,
 }
 
 /// What the next command is signed for, and by whom.
@@ -38,21 +30,17 @@ struct Turn {
 }
 
 impl Admin {
-    /// Whose commands go to that gateway.
-    pub fn new(kms: Kms, signer: Signer, pinned: Pinned) -> Self {
-        Self { kms, signer, pinned }
+    /// Whose commands go to that gateway and are signed for that TEE. Without a counter the gateway's next one is signed for.
+    pub fn new(kms: Kms, signer: Signer, tee_id: TeeId, counter: Option<u64>) -> Self {
+        Self { kms, signer, tee_id, counter }
     }
 
-    /// Makes itself the admin of a new TEE, and sets it up. The TEE's id comes from a quote that `quote_verifier` found to
-    /// hold, if it is not pinned.
-    pub async fn provision(&self, setup: TeeSetup, quote_verifier: Option<&str>) -> Result<Value, Error> {
+    /// Makes itself the admin of a new TEE, and sets it up.
+    pub async fn provision(&self, setup: TeeSetup) -> Result<Value, Error> {
         let (relying_parties, ceilings) = setup.read().map_err(failed)?;
         let admin = self.signer.address().ok_or_else(|| failed("whose command? Name the admin with --admin"))?;
-        let tee_id = match self.pinned.tee_id {
-            Some(id) => id,
-            None => identity::of_new_tee(&self.kms, quote_verifier).await?,
-        };
         let counter = self.next_counter(&self.signers().await?)?;
+        let tee_id = self.tee_id;
         self.send(&Provision { tee_id, admin, relying_parties, ceilings, counter, signature: UNSIGNED }, admin).await
     }
 
@@ -96,20 +84,22 @@ impl Admin {
             None if signers["admin"].is_null() => return Err(failed("the TEE has no admin yet: provision it first")),
             None => proto::json::address(signers.text("admin")?).map_err(failed)?,
         };
-        let tee_id = match self.pinned.tee_id {
-            Some(id) => id,
-            None => identity::parse(signers.text("teeId")?)?,
-        };
-        Ok(Turn { admin, tee_id, counter: self.next_counter(&signers)?, signers })
+        Ok(Turn { admin, tee_id: self.tee_id, counter: self.next_counter(&signers)?, signers })
     }
 
+    /// What the gateway tells of its TEE, if it is the one to command: of another, nothing is taken.
     async fn signers(&self) -> Result<Value, Error> {
-        self.kms.get("/admin/signers").await
+        let signers = self.kms.get("/admin/signers").await?;
+        let (served, commanded) = (identity::parse(signers.text("teeId")?)?, self.tee_id);
+        if served != commanded {
+            return Err(failed(format!("the gateway serves the TEE {served}, not {commanded}; nothing was signed")));
+        }
+        Ok(signers)
     }
 
     fn next_counter(&self, signers: &Value) -> Result<u64, Error> {
         let next = || signers["counter"].as_u64()?.checked_add(1);
-        self.pinned.counter.or_else(next).ok_or_else(|| failed("the gateway names no counter"))
+        self.counter.or_else(next).ok_or_else(|| failed("the gateway names no counter"))
     }
 
     async fn send<C: Body>(&self, command: &C, admin: Address) -> Result<Value, Error> {

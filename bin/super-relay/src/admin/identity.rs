@@ -23,41 +23,38 @@ pub fn parse(text: &str) -> Result<TeeId, Error> {
     <[u8; 32]>::try_from(bytes.as_slice()).map(TeeId).map_err(|_| unreadable())
 }
 
-/// The id of a new TEE: from a quote over a nonce of our own that `verifier` found to hold; where the platform does not
-/// attest, the gateway's word, which is said. `verifier` is a program and its arguments; it is given `--nonce` and the
-/// answer of `/attestation` on standard input, as scripts/optee/verify-quote takes them.
+/// The id in a quote over a nonce of our own that `verifier` found to hold: a program and its arguments, which is given
+/// `--nonce` and the answer of `/attestation` on standard input, as scripts/optee/verify-quote takes them.
+pub async fn quoted(kms: &Kms, verifier: &str) -> Result<TeeId, Error> {
+    let (nonce, answer) = attestation(kms).await?;
+    verify(verifier.to_owned(), nonce, answer.clone()).await?;
+    parse(answer.text("teeId")?)
+}
+
+/// The id that the gateway tells of a TEE on a platform that does not attest. Whoever has the gateway chooses the TEE.
 #[expect(clippy::print_stderr, reason = "a warning to whoever runs the command")]
-pub async fn of_new_tee(kms: &Kms, verifier: Option<&str>) -> Result<TeeId, Error> {
+pub async fn unattested(kms: &Kms) -> Result<TeeId, Error> {
+    let (_, answer) = attestation(kms).await?;
+    if !answer.object("quote")?.is_null() {
+        return Err(failed("this TEE attests: have its quote verified (--quote-verifier) instead of --unattested"));
+    }
+    let id = parse(kms.get("/version").await?.object("tee")?.text("id")?)?;
+    eprintln!("TEE {id}: the gateway's word, since this platform does not attest");
+    Ok(id)
+}
+
+/// A new nonce, and the answer to it. Quotes are rationed: whoever comes too soon comes again.
+async fn attestation(kms: &Kms) -> Result<(String, Value), Error> {
     let mut nonce = [0; 32];
     getrandom::fill(&mut nonce).map_err(failed)?;
     let nonce = hex_bytes(&nonce);
-    let answer = attestation(kms, &nonce).await?;
-    match verifier {
-        Some(verifier) => {
-            verify(verifier.to_owned(), nonce, answer.clone()).await?;
-            parse(answer.text("teeId")?)
-        }
-        None if !answer.object("quote")?.is_null() => Err(failed(
-            "this TEE attests: have its quote verified (--quote-verifier), or name the id that a verified quote told \
-             (--tee-id)",
-        )),
-        None => {
-            let id = parse(kms.get("/version").await?.object("tee")?.text("id")?)?;
-            eprintln!("TEE {id}: the gateway's word, since this platform does not attest");
-            Ok(id)
-        }
-    }
-}
-
-/// Quotes are rationed: whoever comes too soon comes again.
-async fn attestation(kms: &Kms, nonce: &str) -> Result<Value, Error> {
     let began = Instant::now();
     loop {
-        match kms.get_with("/attestation", &[("nonce", nonce)]).await {
+        match kms.get_with("/attestation", &[("nonce", &nonce)]).await {
             Err(Error::Answer(problem)) if problem.contains(TOO_SOON) && began.elapsed() < PATIENCE => {
                 tokio::time::sleep(PAUSE).await;
             }
-            outcome => return outcome,
+            outcome => return outcome.map(|answer| (nonce, answer)),
         }
     }
 }

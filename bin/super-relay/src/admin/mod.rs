@@ -10,14 +10,15 @@ use std::str::FromStr as _;
 
 use clap::{Args, Subcommand};
 use kms_gateway::http::TeeSetup;
-use proto::Permissions;
+use proto::{Permissions, TeeId};
 use serde_json::{Value, json};
 use url::Url;
 
 use crate::client::{Json as _, Kms, printable};
 use crate::error::Error;
 
-pub use commands::{Admin, Pinned};
+pub use commands::Admin;
+pub use identity::unattested;
 pub use signer::{Signer, key_of};
 
 /// Whose command, and to which TEE.
@@ -37,7 +38,8 @@ pub struct AdminArgs {
     /// that takes effect later.
     #[arg(long, value_name = "NUMBER")]
     counter: Option<u64>,
-    /// The id of the TEE to sign for: no other takes the command. Without it the gateway is believed, but for `provision`.
+    /// The id of the TEE to command, as `provision` printed it or a verified quote states it: no other takes the command, and
+    /// a gateway that serves another is told nothing. Every command needs it; `provision` can take it from a quote.
     #[arg(long, value_name = "ID")]
     tee_id: Option<alloy_primitives::B256>,
     #[command(subcommand)]
@@ -51,9 +53,13 @@ enum AdminCommand {
         /// JSON: `relyingParties` and `ceilings`.
         setup: PathBuf,
         /// The program, with its arguments, that verifies the TEE's quote: scripts/optee/verify-quote with --elf and --key. The
-        /// TEE's id is taken from the quote that it finds to hold. Needed where the platform attests, unless --tee-id is given.
+        /// TEE's id is taken from the quote that it finds to hold; with --tee-id it has to be that one.
         #[arg(long, value_name = "COMMAND")]
         quote_verifier: Option<String>,
+        /// Take the gateway's word for the TEE's id, where the platform does not attest: whoever has the gateway chooses the
+        /// TEE. Refused where it attests.
+        #[arg(long, conflicts_with = "quote_verifier")]
+        unattested: bool,
     },
     /// Replace the ceilings by those of such a file.
     SetCeilings {
@@ -96,12 +102,10 @@ pub async fn run(args: AdminArgs) -> Result<String, Error> {
         None => Signer::Wallet(args.admin.map(address)),
     };
     let kms = Kms::at(args.kms);
-    let pinned = Pinned { tee_id: args.tee_id.map(|id| proto::TeeId(id.0)), counter: args.counter };
-    let admin = Admin::new(kms.clone(), signer, pinned);
+    let tee_id = tee_id(&kms, args.tee_id.map(|id| TeeId(id.0)), &args.command).await?;
+    let admin = Admin::new(kms.clone(), signer, tee_id, args.counter);
     let command = match args.command {
-        AdminCommand::Provision { setup, quote_verifier } => {
-            admin.provision(read(&setup)?, quote_verifier.as_deref()).await?
-        }
+        AdminCommand::Provision { setup, .. } => admin.provision(read(&setup)?).await?,
         AdminCommand::SetCeilings { setup } => admin.set_ceilings(read(&setup)?).await?,
         AdminCommand::Authorize { signer, permissions } => {
             admin.authorize(address(signer), named(&permissions)?).await?
@@ -121,6 +125,30 @@ pub async fn run(args: AdminArgs) -> Result<String, Error> {
     }
     let lines: Vec<String> = format!("{outcome:#}").lines().map(printable).collect();
     Ok(lines.join("\n"))
+}
+
+/// Which TEE is commanded, and on whose word. Never on the gateway's, unless the admin says so.
+async fn tee_id(kms: &Kms, named: Option<TeeId>, command: &AdminCommand) -> Result<TeeId, Error> {
+    let which = |problem: &str| Err(Error::Admin(format!("which TEE? {problem}")));
+    match (named, command) {
+        (Some(named), AdminCommand::Provision { quote_verifier: Some(verifier), .. }) => {
+            match identity::quoted(kms, verifier).await? {
+                quoted if quoted == named => Ok(named),
+                quoted => which(&format!("the quote is of {quoted}, and --tee-id names {named}; nothing was signed")),
+            }
+        }
+        (Some(_), AdminCommand::Provision { unattested: true, .. }) => {
+            which("--unattested takes the gateway's word for its id: leave it out beside --tee-id")
+        }
+        (Some(named), _) => Ok(named),
+        (None, AdminCommand::Provision { quote_verifier: Some(verifier), .. }) => identity::quoted(kms, verifier).await,
+        (None, AdminCommand::Provision { unattested: true, .. }) => unattested(kms).await,
+        (None, AdminCommand::Provision { .. }) => which(
+            "Have its quote verified (--quote-verifier), name the id that you know (--tee-id), or, where the platform does \
+             not attest, take the gateway's word (--unattested)",
+        ),
+        (None, _) => which("Name it with --tee-id: `provision` printed its id, and a verified quote states it"),
+    }
 }
 
 async fn state(kms: &Kms) -> Result<(Value, Value), Error> {

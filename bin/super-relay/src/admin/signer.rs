@@ -31,15 +31,15 @@ impl Signer {
         }
     }
 
-    /// r ‖ s ‖ v in hex over the command's typed data (EIP-712). Whoever has a wallet is shown the command on standard
-    /// error, first for people and then as `eth_signTypedData_v4` takes it, in one line. The signature is read from standard
-    /// input; only one of `admin` leaves this machine.
+    /// r ‖ s ‖ v in hex over the command's typed data (EIP-712). The command is shown on standard error, TEE and counter among
+    /// its fields; to whoever has a wallet also as `eth_signTypedData_v4` takes it, in one line. Its signature is read from
+    /// standard input; only one of `admin` leaves this machine.
     #[expect(clippy::print_stderr, reason = "a question to whoever runs the command")]
     pub fn sign(&self, command: &impl Body, admin: Address) -> Result<String, Error> {
+        eprintln!("{:#}", command.body());
         let signature = match self {
             Self::Key(key) => key.sign(command),
             Self::Wallet(_) => {
-                eprintln!("{:#}", command.body());
                 eprintln!(
                     "Sign this as {admin} with eth_signTypedData_v4 (cast wallet sign --data, --ledger or other):"
                 );

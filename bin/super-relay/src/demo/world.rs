@@ -15,7 +15,7 @@ use url::Url;
 
 use super::story::Story;
 use super::{DemoArgs, ORIGIN, RP_ID, base, failed};
-use crate::admin::{Admin, Pinned, Signer};
+use crate::admin::{Admin, Signer, unattested};
 use crate::client::{Json as _, Kms};
 use crate::config::{Config, Sources};
 use crate::error::Error;
@@ -189,8 +189,9 @@ async fn start_beside(
     getrandom::fill(&mut secret).map_err(failed)?;
     let key = AdminKey::new(&SecretSlice::from(secret)).map_err(failed)?;
     let address = key.address();
-    let admin = Admin::new(kms, Signer::Key(key), Pinned::default());
-    admin.provision(setup(deployment, paymaster)?, None).await?;
+    let tee_id = unattested(&kms).await?;
+    let admin = Admin::new(kms, Signer::Key(key), tee_id, None);
+    admin.provision(setup(deployment, paymaster)?).await?;
     story.say("admin", &format!("{address} provisioned the TEE over HTTP"));
     let node = Node::start(config).await?;
     story.say("node", &format!("JSON-RPC at {}", base(node.rpc_url())));

@@ -40,7 +40,7 @@ async fn respond(State(gateway): State<Gateway>, method: Method, body: Bytes) ->
         let admin = Key::new(ADMIN).address().to_string();
         let signer = json!({ "record": 1, "authorisedAs": RELAY, "address": RELAY, "permissions": [], "rotations": 0 });
         let answer = json!({
-            "teeId": format!("0x{}", "1d".repeat(32)),
+            "teeId": tee_id(),
             "counter": 1,
             "admin": admin,
             "signers": [signer],
@@ -57,7 +57,67 @@ async fn revoke(url: &str) -> Result<Value, String> {
     let folder = TempDir::new().unwrap();
     let key = folder.path().join("admin.key");
     write_key(&key, 0o600);
-    result(run(&["admin", "--kms", url, "--key-file", key.to_str().unwrap(), "revoke", RELAY]).await)
+    let arguments =
+        ["admin", "--kms", url, "--tee-id", &tee_id(), "--key-file", key.to_str().unwrap(), "revoke", RELAY];
+    result(run(&arguments).await)
+}
+
+/// Of the TEE that the gateway says it serves.
+fn tee_id() -> String {
+    format!("0x{}", "1d".repeat(32))
+}
+
+#[tokio::test]
+async fn a_gateway_that_serves_another_tee_than_the_one_commanded_gets_nothing_signed() {
+    let folder = TempDir::new().unwrap();
+    let (file, key) = (folder.path().join("tee.json"), folder.path().join("admin.key"));
+    std::fs::write(&file, setup().to_string()).unwrap();
+    write_key(&key, 0o600);
+    let (file, key) = (file.to_str().unwrap(), key.to_str().unwrap());
+    let (url, gateway) = Gateway::start(200, r#"{"success":true}"#).await;
+    let other = format!("0x{}", "1e".repeat(32));
+    let commands: [&[&str]; 6] = [
+        &["provision", file],
+        &["set-ceilings", file],
+        &["authorize", RELAY],
+        &["revoke", RELAY],
+        &["prepare-paymaster-key"],
+        &["rotate-paymaster-key", RELAY],
+    ];
+    for command in commands {
+        let refused =
+            result(run(&[&["admin", "--kms", &url, "--tee-id", &other, "--key-file", key], command].concat()).await)
+                .unwrap_err();
+        assert!(refused.contains(&format!("serves the TEE {}, not {other}", tee_id())), "{refused}");
+        assert!(refused.contains("nothing was signed"), "{refused}");
+        let wallet = |line: &str| panic!("the wallet is asked: {line}");
+        let asks = |line: &str| if line.starts_with("super-relay: admin: ") { None } else { wallet(line) };
+        let admin = Key::new(ADMIN).address().to_string();
+        let arguments = [&["admin", "--kms", &url, "--tee-id", &other, "--admin", &admin], command].concat();
+        assert!(result(run_answering(&arguments, asks).await).unwrap_err().contains("nothing was signed"));
+
+        // Nor is it asked which TEE it serves.
+        let unnamed = result(run(&[&["admin", "--kms", &url, "--key-file", key], command].concat()).await).unwrap_err();
+        assert!(unnamed.contains("which TEE?") && unnamed.contains("--tee-id"), "{unnamed}");
+    }
+    assert_eq!(gateway.posted(), Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn what_is_signed_is_shown_with_its_tee_and_its_counter() {
+    let folder = TempDir::new().unwrap();
+    let key = folder.path().join("admin.key");
+    write_key(&key, 0o600);
+    let (url, gateway) = Gateway::start(200, r#"{"success":true}"#).await;
+    let tee_id = tee_id();
+    let command = ["--tee-id", &tee_id, "--key-file", key.to_str().unwrap(), "--counter", "7", "revoke", RELAY];
+    let output = run(&[&["admin", "--kms", &url], &command[..]].concat()).await;
+    assert!(output.status.success());
+    let shown: Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!((&shown["teeId"], &shown["counter"]), (&json!(tee_id), &json!(7)));
+    let mut sent = gateway.posted().remove(0);
+    sent.as_object_mut().unwrap().remove("signature");
+    assert_eq!(sent, shown);
 }
 
 #[tokio::test]
@@ -103,8 +163,9 @@ async fn what_is_no_signature_of_the_command_by_its_admin_is_not_sent() {
     let key = |line: &str| (line == "The signature:").then(|| format!("0x{}", hex::encode([ADMIN; 32])));
     let zeros = |line: &str| (line == "The signature:").then(|| format!("0x{}", "00".repeat(65)));
 
+    let tee_id = tee_id();
     for command in [["revoke", RELAY], ["set-ceilings", file.to_str().unwrap()]] {
-        let arguments = [&["admin", "--kms", &url][..], &command].concat();
+        let arguments = [&["admin", "--kms", &url, "--tee-id", &tee_id][..], &command].concat();
         let outputs = [
             run_answering(&arguments, stranger).await,
             run_answering(&arguments, secret).await,
@@ -128,7 +189,8 @@ async fn what_is_shown_is_what_is_signed_and_sent_whatever_form_the_file_has() {
     std::fs::write(&file, json!([setup["relyingParties"], setup["ceilings"]]).to_string()).unwrap();
     let (url, gateway) = Gateway::start(200, r#"{"success":true}"#).await;
     let wallet = |line: &str| Some(Key::new(ADMIN).sign_typed_data(line)?.to_string());
-    let arguments = ["admin", "--kms", &url, "set-ceilings", file.to_str().unwrap()];
+    let tee_id = tee_id();
+    let arguments = ["admin", "--kms", &url, "--tee-id", &tee_id, "set-ceilings", file.to_str().unwrap()];
     result(run_answering(&arguments, wallet).await).unwrap();
 
     assert_eq!(gateway.posted()[0]["ceilings"], setup["ceilings"]);

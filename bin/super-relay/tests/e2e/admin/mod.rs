@@ -10,7 +10,7 @@ use devkit::EntryPointVersion::V07;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Key, Process, Setup, TeeAccount, World, run, run_answering, write_configuration};
+use crate::support::{Key, Kms, Process, Setup, TeeAccount, World, run, run_answering, write_configuration};
 
 const RELAY: &str = "0x1111111111111111111111111111111111111111";
 const ADMIN: u8 = 7;
@@ -18,6 +18,8 @@ const ADMIN: u8 = 7;
 /// A KMS whose TEE is new, and the files of its admin.
 struct NewTee {
     kms: Process,
+    /// As it says itself: nobody else has had it.
+    tee_id: String,
     folder: TempDir,
 }
 
@@ -33,7 +35,9 @@ impl NewTee {
         write_configuration(&configuration, &file);
         write_key(&folder.path().join("admin.key"), 0o600);
         std::fs::write(folder.path().join("tee.json"), setup().to_string()).unwrap();
-        Self { kms: Process::start("kms", &file).await, folder }
+        let kms = Process::start("kms", &file).await;
+        let version = Kms::at(kms.url("kms")).get("/version").await.unwrap();
+        Self { kms, tee_id: version["tee"]["id"].as_str().unwrap().to_owned(), folder }
     }
 
     fn file(&self, name: &str) -> String {
@@ -42,6 +46,11 @@ impl NewTee {
 
     /// The admin's key is in its file.
     async fn command(&self, arguments: &[&str]) -> Result<Value, String> {
+        self.command_unnamed(&[&["--tee-id", &self.tee_id], arguments].concat()).await
+    }
+
+    /// The same without the TEE's id.
+    async fn command_unnamed(&self, arguments: &[&str]) -> Result<Value, String> {
         let (url, key) = (self.kms.url("kms"), self.file("admin.key"));
         result(run(&[&["admin", "--kms", &url, "--key-file", &key], arguments].concat()).await)
     }
@@ -50,7 +59,8 @@ impl NewTee {
     async fn ask_wallet(&self, wallet: &Key, arguments: &[&str]) -> Result<Value, String> {
         let url = self.kms.url("kms");
         let sign = |line: &str| Some(wallet.sign_typed_data(line)?.to_string());
-        result(run_answering(&[&["admin", "--kms", &url], arguments].concat(), sign).await)
+        let common = ["admin", "--kms", &url, "--tee-id", &self.tee_id];
+        result(run_answering(&[&common, arguments].concat(), sign).await)
     }
 }
 
@@ -138,7 +148,8 @@ async fn a_wallet_elsewhere_is_shown_typed_data_and_signs_it() {
 async fn nothing_is_sent_without_a_signature_or_for_a_permission_that_is_none() {
     let tee = NewTee::start().await;
     let (url, file) = (tee.kms.url("kms"), tee.file("tee.json"));
-    let unsigned = result(run(&["admin", "--kms", &url, "--admin", RELAY, "provision", &file]).await).unwrap_err();
+    let arguments = ["admin", "--kms", &url, "--tee-id", &tee.tee_id, "--admin", RELAY, "provision", &file];
+    let unsigned = result(run(&arguments).await).unwrap_err();
     assert!(unsigned.contains("no signature came"), "{unsigned}");
     tee.command(&["provision", &file]).await.unwrap();
 
@@ -188,18 +199,20 @@ async fn a_command_for_another_counter_than_the_next_has_no_effect() {
 }
 
 #[tokio::test]
-async fn a_command_is_for_the_tee_that_it_names() {
+async fn a_gateways_word_for_a_tee_is_taken_only_where_the_admin_says_so() {
     let tee = NewTee::start().await;
-    let other = format!("0x{}", "22".repeat(32));
     let file = tee.file("tee.json");
-    let refused = tee.command(&["--tee-id", &other, "provision", &file]).await.unwrap_err();
-    assert!(refused.contains("tee_id_mismatch"), "{refused}");
-    let provisioned = tee.command(&["provision", &file]).await.unwrap();
-    let id = provisioned["signers"]["teeId"].as_str().unwrap();
-    assert_eq!(provisioned["command"]["teeId"], id);
-    let refused = tee.command(&["--tee-id", &other, "authorize", RELAY]).await.unwrap_err();
-    assert!(refused.contains("tee_id_mismatch"), "{refused}");
-    tee.command(&["--tee-id", id, "authorize", RELAY]).await.unwrap();
+    let refused = tee.command_unnamed(&["provision", &file]).await.unwrap_err();
+    for way in ["--quote-verifier", "--tee-id", "--unattested"] {
+        assert!(refused.contains(way), "{refused}");
+    }
+    let refused = tee.command(&["provision", "--unattested", &file]).await.unwrap_err();
+    assert!(refused.contains("leave it out beside --tee-id"), "{refused}");
+    let provisioned = tee.command_unnamed(&["provision", "--unattested", &file]).await.unwrap();
+    assert_eq!(provisioned["command"]["teeId"], tee.tee_id);
+    let refused = tee.command_unnamed(&["authorize", RELAY]).await.unwrap_err();
+    assert!(refused.contains("--tee-id"), "{refused}");
+    tee.command(&["authorize", RELAY]).await.unwrap();
 }
 
 #[tokio::test]
@@ -213,12 +226,18 @@ async fn the_id_of_a_new_tee_comes_from_a_quote_that_a_program_found_to_hold() {
         program.to_str().unwrap().to_owned()
     };
     let strict = verifier("strict", "cat >/dev/null; echo 'refused: no quote' >&2; exit 1");
-    let refused = tee.command(&["provision", "--quote-verifier", &strict, &file]).await.unwrap_err();
+    let refused = tee.command_unnamed(&["provision", "--quote-verifier", &strict, &file]).await.unwrap_err();
     assert!(refused.contains("does not hold") && refused.contains("refused: no quote"), "{refused}");
     // It is given its arguments, a nonce of 32 bytes, and the answer to that nonce.
     let check = "[ \"$1 $2 $3\" = '--elf ta.elf --nonce' ] && [ ${#4} = 66 ] && grep -q \"nonce.:.$4\"";
     let lenient = format!("{} --elf ta.elf", verifier("lenient", check));
-    tee.command(&["provision", "--quote-verifier", &lenient, &file]).await.unwrap();
+    // A quote of another TEE than the one that is named.
+    let other = format!("0x{}", "22".repeat(32));
+    let named = ["--tee-id", &other, "provision", "--quote-verifier", &lenient, &file];
+    let refused = tee.command_unnamed(&named).await.unwrap_err();
+    assert!(refused.contains(&format!("the quote is of {}", tee.tee_id)), "{refused}");
+    let provisioned = tee.command_unnamed(&["provision", "--quote-verifier", &lenient, &file]).await.unwrap();
+    assert_eq!(provisioned["command"]["teeId"], tee.tee_id);
 }
 
 #[tokio::test]
@@ -264,7 +283,10 @@ async fn a_relay_key_sponsors_from_its_authorisation_to_its_revocation() {
 
 async fn command(world: &World, arguments: &[&str]) -> Result<Value, String> {
     let (url, key) = (world.kms().url().to_string(), world.file("admin.key"));
-    result(run(&[&["admin", "--kms", &url, "--key-file", path(&key)], arguments].concat()).await)
+    let version = world.kms().get("/version").await.unwrap();
+    let tee_id = version["tee"]["id"].as_str().unwrap();
+    let common = ["admin", "--kms", &url, "--tee-id", tee_id, "--key-file", path(&key)];
+    result(run(&[&common, arguments].concat()).await)
 }
 
 async fn sponsor(world: &World) -> Result<Value, crate::support::Refusal> {
