@@ -107,7 +107,9 @@ impl StructType {
         }
     }
 
-    fn encode_type(&'static self) -> String {
+    /// Its fields, and those of the structs that it refers to (EIP-712, "Definition of encodeType").
+    #[must_use]
+    pub fn encode_type(&'static self) -> String {
         let mut text = String::new();
         for each in self.with_referenced() {
             text.push_str(each.name);

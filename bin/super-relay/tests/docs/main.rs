@@ -12,6 +12,7 @@ mod markdown;
 mod node;
 mod paths;
 mod project;
+mod protocol;
 mod shape;
 mod source;
 mod stub_kms;

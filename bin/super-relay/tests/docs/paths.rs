@@ -19,8 +19,9 @@ fn every_path_that_architecture_and_request_cycle_name_exists() {
 
 #[test]
 fn every_link_leads_to_a_file() {
-    for page in ["docs/architecture.md", "docs/request-cycle.md", "docs/api.md", "docs/operations.md"] {
-        let text = project::read(page);
+    let pages = ["architecture", "request-cycle", "api", "operations", "protocol"];
+    for page in pages.map(|page| format!("docs/{page}.md")) {
+        let text = project::read(&page);
         let dead: Vec<_> = text.lines().flat_map(link_targets).filter(|target| !leads_somewhere(target)).collect();
         assert!(dead.is_empty(), "{page} links to what is not there: {dead:?}");
     }
