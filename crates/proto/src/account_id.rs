@@ -36,6 +36,25 @@ impl AccountId {
         Self("pk_".chars().chain(first_20_bytes).collect())
     }
 
+    /// Whether an account of this credential can be created under this id. Ids that mean something by their form can't be
+    /// chosen: an address belongs to the smart account there (an account with its own signer goes by its sender's address),
+    /// and `pk_` and 40 hex digits to the credential that it is derived from (protocol, section 5).
+    #[must_use]
+    pub fn can_name_account_of(&self, credential_id: &[u8]) -> bool {
+        !self.is_address() && (!self.has_prefix_and_20_bytes("pk_") || *self == Self::of_credential(credential_id))
+    }
+
+    /// Whether it has the form of an address: `0x` and 40 hex digits, in any case.
+    #[must_use]
+    pub fn is_address(&self) -> bool {
+        self.has_prefix_and_20_bytes("0x") || self.has_prefix_and_20_bytes("0X")
+    }
+
+    fn has_prefix_and_20_bytes(&self, prefix: &str) -> bool {
+        let digits = self.0.strip_prefix(prefix).map(str::as_bytes);
+        digits.is_some_and(|digits| digits.len() == 40 && digits.iter().all(u8::is_ascii_hexdigit))
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {

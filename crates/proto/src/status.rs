@@ -96,6 +96,7 @@ statuses! {
     61 AccountExists "account_exists" "the account id is taken by another credential",
     62 CredentialConflict "credential_conflict" "the credential is known with another key or account id",
     63 TooManyAccounts "too_many_accounts" "the ceiling on accounts is reached",
+    64 AccountIdReserved "account_id_reserved" "an account id can't be an address or another credential's pk_ id",
 
     70 PasskeyMissing "passkey_missing" "no passkey assertion",
     71 CredentialUnknown "credential_unknown" "the credential is not the account's",

@@ -161,8 +161,11 @@ impl Ceremonies {
     /// Begins a registration: its id, and PublicKeyCredentialCreationOptionsJSON for the browser. Nothing is kept here.
     ///
     /// # Errors
-    /// When the options can't be made.
+    /// `account_id_reserved`: an account can't be named like an address. When the options can't be made.
     pub fn begin(&self, user: NewUser, now: u64) -> Result<(String, Value), CeremonyError> {
+        if user.account_id.as_ref().is_some_and(AccountId::is_address) {
+            return Err(CeremonyError::Refused(Status::AccountIdReserved));
+        }
         let (options, state) = self
             .webauthn
             .start_passkey_registration(Uuid::new_v4(), &user.name, &user.display_name, None)

@@ -169,7 +169,19 @@ impl Inner {
         // Not in a TEE that protects less than it must.
         self.known.provisioned(&self.tee).await?;
         self.settle_creations(Unfinished::Of(registration_id)).await?;
-        let account_id = self.choose_account_id(case.account_id.take(), &registration).await?;
+        let asked_for = case.account_id.take().or_else(|| registration.account_id.clone());
+        if let Some(wallet) = self.made_before(asked_for.as_ref(), &registration).await? {
+            case.account_id = Some(wallet.account_id.clone());
+            case.is_repeated = true;
+            if scheme.is_some_and(|scheme| scheme != wallet.signature_scheme) {
+                return Err(GatewayError::SignatureSchemeConflict);
+            }
+            return Ok((wallet, registration));
+        }
+        let account_id = asked_for.unwrap_or_else(|| AccountId::of_credential(&registration.credential_id));
+        if !account_id.can_name_account_of(&registration.credential_id) {
+            return Err(GatewayError::Refused(Status::AccountIdReserved));
+        }
         case.account_id = Some(account_id.clone());
         let creation = Creation { registration_id, account_id, registration, asked_at: now, expires_at };
         // Before the TEE makes it: whoever is killed after that knows whose it is.
@@ -244,25 +256,47 @@ impl Inner {
         Ok(self.store.save_account(entry).await?)
     }
 
-    /// The id asked for, the one named when the registration began, the one the credential has already, or its own.
-    async fn choose_account_id(
+    /// The account that the credential has already, answered without a new call that creates one: whoever had one created
+    /// may ask again as often as they like.
+    ///
+    /// # Errors
+    /// `credential_conflict`: it has another account than the one asked for, or the account has another key.
+    async fn made_before(
         &self,
-        asked_for: Option<AccountId>,
+        asked_for: Option<&AccountId>,
         verified: &VerifiedRegistration,
-    ) -> Result<AccountId, GatewayError> {
-        if let Some(account_id) = asked_for.or_else(|| verified.account_id.clone()) {
-            return Ok(account_id);
+    ) -> Result<Option<WalletInfo>, GatewayError> {
+        let Some(account_id) = self.store.account_of_credential(&verified.credential_id).await? else {
+            return Ok(None);
+        };
+        let wallet = match self.known.wallet(&self.tee, &account_id).await {
+            Ok(wallet) => wallet,
+            // The index is of a TEE that lost its state.
+            Err(GatewayError::Refused(Status::AccountUnknown)) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let is_asked_for = asked_for.is_none_or(|asked_for| *asked_for == account_id);
+        if !is_asked_for || !verified.is_of(&wallet) {
+            return Err(GatewayError::Refused(Status::CredentialConflict));
         }
-        let known = self.store.account_of_credential(&verified.credential_id).await?;
-        Ok(known.unwrap_or_else(|| AccountId::of_credential(&verified.credential_id)))
+        Ok(Some(Arc::unwrap_or_clone(wallet)))
     }
 }
 
 impl Creation {
     /// Whether this wallet is what was asked for: of this id, and with this passkey and no other.
     fn made(&self, wallet: &WalletInfo) -> bool {
-        let VerifiedRegistration { credential_id, public_key, .. } = &self.registration;
-        wallet.account_id == self.account_id
-            && matches!(&wallet.passkeys[..], [only] if only.credential_id == *credential_id && only.public_key == *public_key)
+        wallet.account_id == self.account_id && wallet.passkeys.len() == 1 && self.registration.is_of(wallet)
+    }
+}
+
+impl VerifiedRegistration {
+    /// Whether its passkey is one of the wallet's.
+    fn is_of(&self, wallet: &WalletInfo) -> bool {
+        let Self { credential_id, public_key, .. } = self;
+        wallet
+            .passkeys
+            .iter()
+            .any(|passkey| passkey.credential_id == *credential_id && passkey.public_key == *public_key)
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Case {
     pub counters: Option<Counters>,
     /// Whether the caller has shown a key that may ask for it: the admin's, or an authorised relay's.
     pub is_authorised: bool,
+    /// Whether it repeats what was decided and recorded before.
+    pub is_repeated: bool,
     /// Whether it may have been done though there is no yes.
     pub is_in_doubt: bool,
 }
@@ -36,6 +38,7 @@ impl Case {
             claimed_nonce: None,
             counters: None,
             is_authorised: false,
+            is_repeated: false,
             is_in_doubt: false,
         }
     }
@@ -80,7 +83,7 @@ impl Inner {
 
     async fn record<T>(&self, case: Case, outcome: &Result<T, GatewayError>) -> Result<(), GatewayError> {
         let reason = self.count(case.action, outcome);
-        if outcome.is_err() && !case.is_authorised {
+        if case.is_repeated || outcome.is_err() && !case.is_authorised {
             return Ok(());
         }
         let decision = match outcome {

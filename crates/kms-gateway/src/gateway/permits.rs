@@ -38,10 +38,12 @@ impl Inner {
             now,
         };
         match self.store.permit(request).await? {
-            Permit::Given | Permit::GivenBefore => {
+            Permit::Given => {
                 case.is_authorised = true;
                 Ok(())
             }
+            // One leave is worth one row: who was given it can ask again as often as they like.
+            Permit::GivenBefore => Ok(()),
             Permit::UsedUp => {
                 let max_uses = invitation.map_or(0, |invitation| invitation.max_uses);
                 Err(GatewayError::InvitationUsedUp { max_uses })

@@ -170,6 +170,7 @@ fn status_of_refusal(status: Status) -> StatusCode {
         | Status::OperationInvalid
         | Status::PaymasterPresent
         | Status::PaymasterMissing
+        | Status::AccountIdReserved
         | Status::PublicKeyInvalid => StatusCode::BAD_REQUEST,
 
         Status::RelaySignatureInvalid

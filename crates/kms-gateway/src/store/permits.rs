@@ -2,7 +2,7 @@
 
 use proto::Hash;
 use proto::json::invitation::MAX_SECONDS;
-use sqlx::SqliteConnection;
+use sqlx::{SqliteConnection, SqliteExecutor};
 
 use super::StoreError;
 
@@ -41,6 +41,15 @@ pub(crate) enum Permit {
     },
 }
 
+/// Whether leave was given for the account of this credential.
+pub(super) async fn is_given<'e>(executor: impl SqliteExecutor<'e>, credential_id: &[u8]) -> Result<bool, StoreError> {
+    let given = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM creation_permits WHERE credential_id = ?1)")
+        .bind(credential_id)
+        .fetch_one(executor)
+        .await?;
+    Ok(given)
+}
+
 /// Counts and gives in one statement.
 pub(super) async fn give(connection: &mut SqliteConnection, request: &PermitRequest) -> Result<Permit, StoreError> {
     let PermitRequest { credential_id, authoriser, invitation, per_hour, now } = request;
@@ -69,11 +78,7 @@ pub(super) async fn give(connection: &mut SqliteConnection, request: &PermitRequ
     if given.rows_affected() == 1 {
         return Ok(Permit::Given);
     }
-    let before: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM creation_permits WHERE credential_id = ?1)")
-        .bind(credential_id.as_slice())
-        .fetch_one(&mut *connection)
-        .await?;
-    if before {
+    if is_given(&mut *connection, credential_id).await? {
         return Ok(Permit::GivenBefore);
     }
     let in_the_hour: (i64, Option<i64>) =

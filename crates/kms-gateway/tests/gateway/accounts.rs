@@ -86,6 +86,23 @@ async fn an_account_id_belongs_to_the_first_credential_that_took_it() {
 }
 
 #[tokio::test]
+async fn an_account_is_not_named_like_a_sender_or_another_passkeys_account() {
+    let kms = Kms::start().await;
+    let (_, registration_id) = kms.register().await;
+    let others = format!("pk_{}", "ab".repeat(20));
+    for id in ["0x00000000000000000000000000000000000000aA", &others] {
+        let body = json!({ "registrationId": registration_id, "accountId": id });
+        kms.create(body).await.refused(400, "account_id_reserved");
+    }
+    // Before the user touches anything, where it can be told.
+    let begin = json!({ "accountId": "0x00000000000000000000000000000000000000aa" });
+    kms.post("/webauthn/register/begin", &begin).await.refused(400, "account_id_reserved");
+    let account = kms.create(json!({ "registrationId": registration_id })).await.ok();
+    let own = json!({ "registrationId": registration_id, "accountId": account["accountId"] });
+    assert_eq!(kms.create(own).await.ok(), account);
+}
+
+#[tokio::test]
 async fn the_account_id_of_the_registration_is_the_accounts() {
     let kms = Kms::start().await;
     let mut passkey = SoftPasskey::create(RP_ID, ORIGIN).unwrap();

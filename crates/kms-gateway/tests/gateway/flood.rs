@@ -13,14 +13,6 @@ async fn behind(gate: &Gate) -> Kms {
     Kms::over_tee(Arc::new(GatedTee::start(8, gate.clone()))).await
 }
 
-/// Calls of this command so far.
-fn calls(kms: &Kms, command: &str) -> u64 {
-    let families = kms.registry.gather();
-    let calls = families.iter().find(|family| family.name() == "kms_tee_call_seconds").unwrap();
-    let of_command = calls.get_metric().iter().find(|metric| metric.get_label()[0].value() == command);
-    of_command.map_or(0, |metric| metric.get_histogram().get_sample_count())
-}
-
 async fn depth(kms: &Kms, depth: usize) {
     until(async || kms.gateway.queue_stats().depth == depth).await;
 }
@@ -28,14 +20,14 @@ async fn depth(kms: &Kms, depth: usize) {
 #[tokio::test]
 async fn a_flood_of_questions_costs_the_tee_one_call_a_second() {
     let kms = Kms::start().await;
-    let (before, began) = (calls(&kms, "VerifySecurityState"), Instant::now());
+    let (before, began) = (kms.calls_of("VerifySecurityState"), Instant::now());
     for _ in 0..25 {
         let asking = OPEN_TO_ALL.map(|path| tokio::spawn(kms.client.get(format!("{}{path}", kms.url)).send()));
         for answer in asking {
             assert_eq!(answer.await.unwrap().unwrap().status(), 200);
         }
     }
-    let calls = calls(&kms, "VerifySecurityState") - before;
+    let calls = kms.calls_of("VerifySecurityState") - before;
     assert!((1..=1 + began.elapsed().as_secs()).contains(&calls), "{calls} calls in {:?}", began.elapsed());
 }
 
@@ -43,7 +35,7 @@ async fn a_flood_of_questions_costs_the_tee_one_call_a_second() {
 async fn questioners_who_hang_up_cost_no_more() {
     let gate = Gate::default();
     let kms = behind(&gate).await;
-    let before = calls(&kms, "VerifySecurityState");
+    let before = kms.calls_of("VerifySecurityState");
     gate.shut();
     let asking = tokio::spawn(kms.client.get(format!("{}/health", kms.url)).send());
     depth(&kms, 1).await;
@@ -58,7 +50,7 @@ async fn questioners_who_hang_up_cost_no_more() {
     depth(&kms, 0).await;
     kms.get("/health").await.ok();
     // The answer that nobody waited for will do for a second.
-    let calls = calls(&kms, "VerifySecurityState") - before;
+    let calls = kms.calls_of("VerifySecurityState") - before;
     assert!((1..=1 + answered.elapsed().as_secs()).contains(&calls), "{calls} calls");
 }
 

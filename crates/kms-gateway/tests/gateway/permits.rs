@@ -111,6 +111,24 @@ async fn an_invitation_is_good_for_its_accounts_and_each_may_be_asked_for_again(
 }
 
 #[tokio::test]
+async fn who_had_an_account_made_adds_no_more_rows_and_costs_the_tee_nothing() {
+    let kms = start(authorised).await;
+    let invitation = kms.invitation(&kms.relay, 1).await;
+    let (mut passkey, first) = kms.register().await;
+    let account = kms.create_invited(&first, &invitation).await.ok();
+    let rows = kms.gateway.verify_audit_chain().await.unwrap();
+    let calls = kms.calls_of("CreateHybridAccount");
+    for id in ["bob", "carol", "dave"] {
+        let again = kms.register_passkey(&mut passkey).await;
+        let body = json!({ "registrationId": again, "accountId": id, "invitation": invitation.to_string() });
+        kms.create(body).await.refused(409, "credential_conflict");
+        assert_eq!(kms.create_invited(&again, &invitation).await.ok(), account);
+    }
+    assert_eq!(kms.gateway.verify_audit_chain().await.unwrap(), rows);
+    assert_eq!(kms.calls_of("CreateHybridAccount"), calls);
+}
+
+#[tokio::test]
 async fn accounts_asked_for_at_once_share_one_invitation() {
     let kms = start(authorised).await;
     let invitation = kms.invitation(&kms.relay, 1).await;

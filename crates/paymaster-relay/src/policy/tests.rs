@@ -6,8 +6,8 @@ use proto::bytes::Bounded;
 use proto::{AccountId, Init, Uint256, UserOperation, Wei};
 
 use super::calls::{BatchV06, BatchV07, BatchV08, InnerCall, executeCall, inner_calls};
-use super::{Case, Policy, Standing, Violation};
-use crate::settings::{Membership, PolicySettings};
+use super::{Case, Policy, Standing, Standings, Violation};
+use crate::settings::{AccountSettings, Membership, PolicySettings};
 
 const GOOD: Address = address!("00000000000000000000000000000000000000aa");
 const BAD: Address = address!("00000000000000000000000000000000000000bb");
@@ -217,5 +217,24 @@ fn a_factory_or_a_delegate_must_be_listed_where_targets_are() {
             assert_eq!(judge(&policy(LISTED), &op, |_| {}), listed);
             assert_eq!(judge(&policy(&format!("{TARGETS}{LISTED}")), &op, |_| {}), listed);
         }
+    }
+}
+
+#[test]
+fn an_address_lends_its_standing_to_its_own_operations_only() {
+    let listed: Vec<AccountSettings> = serde_json::from_value(serde_json::json!([
+        { "id": GOOD.to_string().to_lowercase(), "membership": "premium" },
+        { "id": "alice", "membership": "premium" },
+    ]))
+    .unwrap();
+    let standings = Standings::new(&listed, None).unwrap();
+    let has_standing = |id: &str, sender: Address, proven| {
+        standings.of_request(&id.parse().unwrap(), proto_address(sender), proven).is_some()
+    };
+    let address = GOOD.to_string().to_lowercase();
+    for proven in [true, false] {
+        assert!(has_standing(&address, GOOD, proven));
+        assert!(!has_standing(&address, BAD, proven), "{proven}");
+        assert_eq!(has_standing("alice", GOOD, proven), proven);
     }
 }

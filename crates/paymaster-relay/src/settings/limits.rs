@@ -89,7 +89,8 @@ pub struct StandingSettings {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AccountSettings {
-    /// The account id.
+    /// The account id. `pk_…` belongs to one passkey and a sender's address in lower case to that sender. Any other id
+    /// belongs to whoever registers it first: create the account before you list it.
     #[serde(deserialize_with = "account_id")]
     #[schemars(with = "String")]
     pub id: AccountId,

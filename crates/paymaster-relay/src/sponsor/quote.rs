@@ -53,11 +53,7 @@ pub(super) fn judge(relay: &Relay, draft: &DraftRequest, terms: &Terms, proven: 
     let standings = &relay.catalogue.standings;
     let case = Case {
         account_id: &draft.account_id,
-        standing: if proven {
-            standings.of(&draft.account_id)
-        } else {
-            standings.of_unproven(&draft.account_id, draft.op.sender)
-        },
+        standing: standings.of_request(&draft.account_id, draft.op.sender, proven),
         op: &draft.op,
         cost: cost(draft, terms),
         proven,

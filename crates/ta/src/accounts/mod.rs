@@ -59,6 +59,7 @@ impl Accounts {
     ///
     /// # Errors
     /// `CredentialConflict`, `AccountExists`: the passkey has another account, or the account another passkey.
+    /// `AccountIdReserved`: the id of a new account belongs to somebody else by its form.
     pub(crate) fn progress(
         &mut self,
         store: &mut impl SecureStore,
@@ -75,6 +76,9 @@ impl Accounts {
         }
         if self.find(store, &command.account_id)?.is_some() {
             return Err(Status::AccountExists);
+        }
+        if !command.account_id.can_name_account_of(&passkey.credential_id) {
+            return Err(Status::AccountIdReserved);
         }
         let is_begun = pointer.is_some_and(|pointer| pointer.account_id == command.account_id);
         Ok(if is_begun { Progress::Begun } else { Progress::New })

@@ -38,6 +38,29 @@ pub fn a_credential_has_one_account_and_one_key_and_an_account_id_one_credential
 }
 
 #[test]
+pub fn an_id_that_belongs_to_somebody_by_its_form_names_no_other_account() {
+    let (mut world, _, _) = World::with_account(SignatureScheme::Raw);
+    let scheme = SignatureScheme::Raw;
+    let (passkey, other) = (Passkey::numbered(0x42), Passkey::numbered(0x43));
+    let others = AccountId::of_credential(&other.credential_id).to_string();
+    let address = "0xAb5801a7D398351b8bE11C439e05C5B3259aeC9B";
+    for id in [
+        address,
+        &address.to_lowercase(),
+        &address.replace("0x", "0X"),
+        &others,
+        &others.to_uppercase().replace("PK", "pk"),
+    ] {
+        let writes = world.device.writes();
+        assert_eq!(world.create(id, &passkey, scheme), Err(Status::AccountIdReserved), "{id}");
+        assert_eq!(world.device.writes(), writes, "{id}");
+    }
+    for (id, passkey) in [(others.as_str(), &other), (&address[..41], &passkey)] {
+        assert!(world.create(id, passkey, scheme).is_ok(), "{id}");
+    }
+}
+
+#[test]
 pub fn an_unknown_account_signs_nothing() {
     let (mut world, passkey, _) = World::with_account(SignatureScheme::Raw);
     let relay = world.relay.clone();

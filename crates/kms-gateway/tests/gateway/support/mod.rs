@@ -234,12 +234,26 @@ impl Kms {
     /// Registers a new passkey and gives it with the registration's id.
     pub async fn register(&self) -> (SoftPasskey, Value) {
         let mut passkey = SoftPasskey::create(RP_ID, ORIGIN).unwrap();
+        let registration_id = self.register_passkey(&mut passkey).await;
+        (passkey, registration_id)
+    }
+
+    /// A verified registration of that passkey, which may be registered already.
+    pub async fn register_passkey(&self, passkey: &mut SoftPasskey) -> Value {
         let begun = self.post("/webauthn/register/begin", &json!({ "userName": "alice" })).await.ok();
         let credential = passkey.register(&begun["publicKey"]).unwrap();
         let finish = json!({ "registrationId": begun["registrationId"], "credential": credential });
         let finished = self.post("/webauthn/register/finish", &finish).await.ok();
         assert_eq!(finished["verified"], true);
-        (passkey, finished["registrationId"].clone())
+        finished["registrationId"].clone()
+    }
+
+    /// Calls of this command that the TEE answered so far.
+    pub fn calls_of(&self, command: &str) -> u64 {
+        let families = self.registry.gather();
+        let calls = families.iter().find(|family| family.name() == "kms_tee_call_seconds").unwrap();
+        let of_command = calls.get_metric().iter().find(|metric| metric.get_label()[0].value() == command);
+        of_command.map_or(0, |metric| metric.get_histogram().get_sample_count())
     }
 
     /// A new account and its passkey.
