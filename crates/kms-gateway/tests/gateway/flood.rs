@@ -70,14 +70,14 @@ async fn after_a_command_of_the_admin_nobody_is_told_what_was_before() {
 async fn an_account_that_does_not_exist_is_asked_for_once_in_a_few_seconds_and_at_once_when_it_is_made() {
     let kms = Kms::start().await;
     let (_, registration_id) = kms.register().await;
-    let before = calls(&kms, "GetWalletInfo");
+    let before = kms.calls_of("GetWalletInfo");
     for _ in 0..20 {
         kms.get("/kms/accounts/alice").await.refused(404, "account_unknown");
     }
-    assert_eq!(calls(&kms, "GetWalletInfo") - before, 1);
+    assert_eq!(kms.calls_of("GetWalletInfo") - before, 1);
     kms.clock.set(NOW + 5);
     kms.get("/kms/accounts/alice").await.refused(404, "account_unknown");
-    assert_eq!(calls(&kms, "GetWalletInfo") - before, 2);
+    assert_eq!(kms.calls_of("GetWalletInfo") - before, 2);
 
     let create = json!({ "registrationId": registration_id, "accountId": "alice" });
     kms.post("/kms/create-deterministic-account", &create).await.ok();
