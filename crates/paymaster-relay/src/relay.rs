@@ -142,8 +142,9 @@ impl Relay {
     }
 
     async fn sweep_once(&self) -> Result<(), RelayError> {
-        self.nonces.tidy().await?;
+        // First: it needs nothing but the store.
         self.api_keys.save_usage().await?;
+        self.nonces.tidy().await?;
         self.metrics.key_age(self.relay_key.age().await);
         self.release_expired().await?;
         for deployment in self.catalogue.deployments() {

@@ -99,6 +99,8 @@ fn configuration(anvil: &Anvil, deployment: &Deployment, paymaster: &Paymaster, 
         deployments = [{{ entry_point = "{entry_point}", version = "{VERSION}", paymaster = "{paymaster}" }}]
         # One account reserves everything here.
         reservations = {{ max_per_account = 1000000, max_percent_per_account = 100 }}
+        # What is measured is how much the node takes.
+        rpc = {{ anonymous_calls_per_minute = 0 }}
         policies = [{{ id = "bench", max_cost_per_operation = "20000000000000000" }}]
 
         [kms]

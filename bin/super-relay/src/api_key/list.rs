@@ -7,24 +7,24 @@ use paymaster_relay::clients::KeyKind;
 use super::api::KeyState;
 use crate::client::printable;
 
-const HEAD: [&str; 8] = ["ID", "KIND", "LABEL", "SCOPES", "POLICIES", "ORIGINS", "TODAY", "STATE"];
+const HEAD: [&str; 9] = ["ID", "KIND", "LABEL", "SCOPES", "POLICIES", "ORIGINS", "RATE", "TODAY", "STATE"];
 const SECONDS_A_DAY: u64 = 24 * 60 * 60;
 
 /// With a head, columns as wide as they have to be.
 pub fn table(keys: &[KeyState]) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let rows: Vec<[String; 8]> =
+    let rows: Vec<[String; 9]> =
         std::iter::once(HEAD.map(str::to_owned)).chain(keys.iter().map(|key| row(key, now))).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
-    let widths: [usize; 8] = std::array::from_fn(width);
-    let line = |row: &[String; 8]| {
+    let widths: [usize; 9] = std::array::from_fn(width);
+    let line = |row: &[String; 9]| {
         let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn row(KeyState { key, revoked_at, usage, .. }: &KeyState, now: u64) -> [String; 8] {
+fn row(KeyState { key, revoked_at, usage, .. }: &KeyState, now: u64) -> [String; 9] {
     let any = |list: Vec<String>| if list.is_empty() { "any".to_owned() } else { list.join(",") };
     let kind = match key.kind {
         KeyKind::Server => "server",
@@ -34,6 +34,7 @@ fn row(KeyState { key, revoked_at, usage, .. }: &KeyState, now: u64) -> [String;
         KeyKind::Server => "-".to_owned(),
         KeyKind::Publishable => Vec::from(key.origins.clone()).join(","),
     };
+    let rate = key.rate.map_or_else(|| "-".to_owned(), |rate| rate.to_string());
     let calls = if usage.day == now / SECONDS_A_DAY { usage.calls } else { 0 };
     let today = key.quota.map_or_else(|| calls.to_string(), |quota| format!("{calls}/{quota}"));
     let state = match (revoked_at, key.expires_at) {
@@ -46,7 +47,7 @@ fn row(KeyState { key, revoked_at, usage, .. }: &KeyState, now: u64) -> [String;
     };
     let scopes = key.scopes.iter().map(|scope| scope.as_str().to_owned()).collect::<Vec<_>>().join(",");
     let policies = any(key.policies.clone());
-    [key.id.to_string(), kind.to_owned(), printable(&key.label), scopes, policies, origins, today, state]
+    [key.id.to_string(), kind.to_owned(), printable(&key.label), scopes, policies, origins, rate, today, state]
 }
 
 fn ago(seconds: u64) -> String {

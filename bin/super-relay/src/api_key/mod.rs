@@ -10,7 +10,7 @@ pub use server::serve;
 pub use socket::{Place, bind, look_at};
 
 use clap::{Args, Subcommand};
-use paymaster_relay::clients::{KeyKind, NewApiKey, OriginRule, Origins, Scope};
+use paymaster_relay::clients::{KeyKind, NewApiKey, OriginRule, Origins, Rate, Scope};
 use secrecy::ExposeSecret as _;
 
 use crate::config::Config;
@@ -39,7 +39,7 @@ pub struct GenerateArgs {
     /// What to call it.
     #[arg(long)]
     label: String,
-    /// A key that stands in a page or an app, where anybody can read it: bounded by its policies and its quota.
+    /// A key that stands in a page or an app, where anybody can read it: bounded by its policies, its rate and its quota.
     #[arg(long, requires = "policy")]
     publishable: bool,
     /// `sponsor`, `accounts` or `invite`. May be repeated. Default: all; of a publishable key, `sponsor`.
@@ -52,6 +52,10 @@ pub struct GenerateArgs {
     /// Origin header: servers and apps) or `*`. May be repeated. Default: `*`.
     #[arg(long, value_name = "ORIGIN", requires = "publishable")]
     origin: Vec<OriginRule>,
+    /// Calls in a minute, as in `600/min`, and as many at once; with another burst, `600/min:50`. Default: any number; of a
+    /// publishable key, `600/min`.
+    #[arg(long, value_name = "CALLS/min")]
+    rate: Option<Rate>,
     /// Calls in one UTC day. Default: any number.
     #[arg(long, value_name = "CALLS")]
     quota: Option<u64>,
@@ -68,6 +72,7 @@ impl From<GenerateArgs> for NewApiKey {
             scopes: args.scope,
             policies: args.policy,
             origins: Origins(args.origin),
+            rate: args.rate,
             quota: args.quota,
             valid_for_seconds: args.valid_for_days.map(|days| days.saturating_mul(SECONDS_A_DAY)),
         }

@@ -116,6 +116,9 @@ impl Node {
     }
 
     async fn close(self) {
+        if let Err(error) = self.open.api_keys.save_usage().await {
+            tracing::warn!(%error, "the last use of API keys could not be recorded");
+        }
         self.open.store.close().await;
         if let Some(gateway) = self.gateway {
             gateway.close().await;

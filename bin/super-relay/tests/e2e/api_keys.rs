@@ -67,20 +67,42 @@ async fn a_key_is_made_used_listed_and_revoked_without_a_restart_and_stands_in_n
     let key = generate(path, &["--quota", "5"]).await;
     let public = generate(
         path,
-        &["--publishable", "--policy", "default", "--origin", "https://dapp.example", "--scope", "accounts"],
+        &[
+            "--publishable",
+            "--policy",
+            "default",
+            "--origin",
+            "https://dapp.example",
+            "--scope",
+            "accounts",
+            "--rate",
+            "1/min:2",
+        ],
     )
     .await;
     assert_ne!(key, public);
-    let in_path = format!("{}/rpc/31337/{key}", rpc);
+    let (in_path, public_path) = (format!("{rpc}/rpc/31337/{key}"), format!("{rpc}/rpc/{public}"));
     for answer in [
         ask(&in_path, None).await,
         ask(&rpc, Some(("x-api-key", &key))).await,
         ask(&rpc, Some(("authorization", &format!("Bearer {key}")))).await,
-        ask(&format!("{}/rpc/{public}", rpc), Some(("origin", "https://dapp.example"))).await,
+        ask(&public_path, Some(("origin", "https://dapp.example"))).await,
     ] {
         assert_eq!(answer["error"]["data"]["reason"], "account_unknown", "{answer}");
     }
-    let elsewhere = ask(&format!("{}/rpc/{public}", rpc), None).await;
+    // How fast time goes here, nobody knows: more than one a minute end in a refusal.
+    let too_fast = loop {
+        let answer = ask(&public_path, Some(("origin", "https://dapp.example"))).await;
+        if answer["error"]["data"]["reason"] != "account_unknown" {
+            break answer;
+        }
+    };
+    let data = &too_fast["error"]["data"];
+    assert_eq!(
+        (&data["reason"], &data["retryable"], &data["limit"]),
+        (&json!("rate_limited"), &json!(true), &json!("1"))
+    );
+    let elsewhere = ask(&public_path, None).await;
     assert_eq!(elsewhere["error"]["data"]["reason"], "origin_not_allowed");
     let wrong = format!("{}/rpc/{key}x", rpc);
     assert_eq!(ask(&wrong, None).await["error"]["data"]["reason"], "unauthorised");
@@ -98,7 +120,7 @@ async fn a_key_is_made_used_listed_and_revoked_without_a_restart_and_stands_in_n
     assert_eq!(lines.len(), 3, "{listed}");
     let server = lines.iter().find(|line| line.contains("server")).unwrap();
     assert!(server.contains("shop") && server.contains("3/5") && server.contains("active, used"), "{listed}");
-    assert!(listed.contains("https://dapp.example"), "{listed}");
+    assert!(listed.contains("https://dapp.example") && listed.contains("1/min:2"), "{listed}");
 
     let id = server.split_whitespace().next().unwrap();
     let (revoked, _) = words(&api_key(path, &["revoke", id]).await);
@@ -111,6 +133,8 @@ async fn a_key_is_made_used_listed_and_revoked_without_a_restart_and_stands_in_n
 
     let unknown = api_key(path, &["revoke", "0123456789abcdef"]).await;
     assert!(!unknown.status.success() && words(&unknown).1.contains("0123456789abcdef"));
+    let no_rate = api_key(path, &["generate", "--label", "x", "--rate", "fast"]).await;
+    assert!(!no_rate.status.success() && words(&no_rate).1.contains("600/min"), "{no_rate:?}");
     let senseless = api_key(path, &["generate", "--label", "x", "--policy", "nobody's"]).await;
     assert!(!senseless.status.success() && words(&senseless).1.contains("nobody's"));
 
@@ -123,4 +147,21 @@ async fn a_key_is_made_used_listed_and_revoked_without_a_restart_and_stands_in_n
     }
     let gone = api_key(path, &["list"]).await;
     assert!(!gone.status.success() && words(&gone).1.contains("is it running"), "{gone:?}");
+}
+
+#[tokio::test]
+async fn what_a_key_used_up_to_a_stop_is_used_after_it() {
+    let mut world = Setup::of(V07).start().await;
+    let file = world.file("node.toml");
+    let path = file.to_str().unwrap();
+    let key = generate(path, &["--quota", "100"]).await;
+    for _ in 0..7 {
+        let answer = ask(&world.node.url("rpc"), Some(("x-api-key", &key))).await;
+        assert_eq!(answer["error"]["data"]["reason"], "account_unknown");
+    }
+    world.node.signal(Signal::TERM);
+    assert!(world.node.ended().await.success());
+    world.restart().await;
+    let (listed, _) = words(&api_key(path, &["list"]).await);
+    assert!(listed.contains("7/100"), "{listed}");
 }

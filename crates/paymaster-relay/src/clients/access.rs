@@ -6,6 +6,7 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use super::key::{ApiKey, Scope, StoredKey};
+use super::rate::{Bucket, Rate};
 use super::usage::Usage;
 use super::{Caller, KeyHash};
 
@@ -47,6 +48,19 @@ pub enum Denied {
         /// What the key has.
         scopes: Vec<Scope>,
     },
+    /// It called faster than it may.
+    #[error(
+        "over the rate of {limit} calls a minute{}: try again in {retry_after} s",
+        if *is_anonymous { ", which is for all calls without an API key together" } else { "" }
+    )]
+    RateLimited {
+        /// Calls in a minute.
+        limit: u32,
+        /// Seconds until a call passes, if no other comes first.
+        retry_after: u64,
+        /// Whether the rate is that of everybody without a key.
+        is_anonymous: bool,
+    },
     /// The day's calls are used up.
     #[error("the API key's quota of {limit} calls a day is used up")]
     QuotaExhausted {
@@ -70,13 +84,15 @@ pub(crate) struct LiveKey {
 struct State {
     revoked_at: Option<u64>,
     usage: Usage,
+    bucket: Option<Bucket>,
     /// Whether the store has that usage.
     is_saved: bool,
 }
 
 impl LiveKey {
     pub(super) fn new(key: ApiKey, created_at: Option<u64>, revoked_at: Option<u64>, usage: Usage) -> Self {
-        let state = Mutex::new(State { revoked_at, usage, is_saved: true });
+        let bucket = key.rate.map(Bucket::full);
+        let state = Mutex::new(State { revoked_at, usage, bucket, is_saved: true });
         Self { key: Arc::new(key), created_at, state, revoked: CancellationToken::new() }
     }
 
@@ -135,6 +151,8 @@ impl LiveKey {
         if !self.key.scopes.contains(&required) {
             return Err(Denied::ScopeMissing { required, scopes: self.key.scopes.clone() });
         }
+        // What is too fast is not counted in the day.
+        take(state.bucket.as_mut(), now, false)?;
         let counted = state.usage.count(self.key.quota, now);
         counted.map_err(|reset_at| Denied::QuotaExhausted { limit: self.key.quota.unwrap_or_default(), reset_at })?;
         state.is_saved = false;
@@ -147,11 +165,35 @@ impl LiveKey {
     }
 }
 
+/// Everybody without a key: one caller, since nothing tells them apart.
+#[derive(Debug)]
+pub(crate) struct Anonymous(Mutex<Option<Bucket>>);
+
+impl Anonymous {
+    /// 0: as fast as they like.
+    pub(super) fn new(calls_per_minute: u32) -> Self {
+        Self(Mutex::new((calls_per_minute > 0).then(|| Bucket::full(Rate::per_minute(calls_per_minute)))))
+    }
+
+    fn call(&self, scope: Option<Scope>, now: u64) -> Result<(), Denied> {
+        match scope {
+            Some(_) => take(self.0.lock().unwrap_or_else(PoisonError::into_inner).as_mut(), now, true),
+            None => Ok(()),
+        }
+    }
+}
+
+fn take(bucket: Option<&mut Bucket>, now: u64, is_anonymous: bool) -> Result<(), Denied> {
+    let Some(bucket) = bucket else { return Ok(()) };
+    let limit = bucket.rate().per_minute;
+    bucket.take(now).map_err(|retry_after| Denied::RateLimited { limit, retry_after, is_anonymous })
+}
+
 /// A caller at the edge: what each of its calls is held against.
 #[derive(Clone, Debug)]
 pub(crate) enum Access {
     /// Without a key, where none is required.
-    Anonymous,
+    Anonymous(Arc<Anonymous>),
     /// With a key.
     Key(Arc<LiveKey>),
 }
@@ -160,7 +202,7 @@ impl Access {
     /// Admits one call, and counts it.
     pub(crate) fn call(&self, scope: Option<Scope>, now: u64) -> Result<Caller, Denied> {
         match self {
-            Self::Anonymous => Ok(Caller::Anonymous),
+            Self::Anonymous(anonymous) => anonymous.call(scope, now).map(|()| Caller::Anonymous),
             Self::Key(live) => live.call(scope, now).map(|()| Caller::Key(Arc::clone(&live.key))),
         }
     }

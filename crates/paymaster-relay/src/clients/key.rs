@@ -11,6 +11,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::origin::Origins;
+use super::rate::Rate;
 use super::usage::Usage;
 
 /// What every generated key starts with, so that scanners and paths can tell one.
@@ -68,7 +69,7 @@ impl fmt::Display for ApiKeyId {
 pub enum KeyKind {
     /// On a server: secret.
     Server,
-    /// In a page or an app: public, bounded by its policies, caps and quota.
+    /// In a page or an app: public, bounded by its policies, caps, rate and quota.
     Publishable,
 }
 
@@ -134,6 +135,8 @@ pub struct ApiKey {
     pub policies: Vec<String>,
     /// From where it may be used. Looked at for publishable keys only.
     pub origins: Origins,
+    /// How fast it may call, methods without a scope left out. `None`: as fast as it likes.
+    pub rate: Option<Rate>,
     /// Calls in one UTC day, methods without a scope left out.
     pub quota: Option<u64>,
     /// Unix seconds after which it is refused.
@@ -154,6 +157,9 @@ pub struct NewApiKey {
     pub policies: Vec<String>,
     /// From where it may be used.
     pub origins: Origins,
+    /// How fast it may call. `None`: a server's key as fast as it likes, a publishable one [`Rate::PUBLISHABLE`].
+    #[serde(default)]
+    pub rate: Option<Rate>,
     /// Calls in one UTC day.
     pub quota: Option<u64>,
     /// Seconds from now after which it is refused.

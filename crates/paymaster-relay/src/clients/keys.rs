@@ -12,8 +12,9 @@ use thiserror::Error;
 use tokio::time::sleep;
 use zeroize::Zeroizing;
 
-use super::access::{Access, Denied, LiveKey};
+use super::access::{Access, Anonymous, Denied, LiveKey};
 use super::key::{ApiKey, ApiKeyId, KeyHash, KeyKind, NewApiKey, Scope, StoredKey, text_of};
+use super::rate::Rate;
 use super::usage::Usage;
 use super::{ApiKeyStore, Origins};
 use crate::ports::{Clock, Entropy, EntropyUnavailable};
@@ -33,6 +34,7 @@ pub struct ApiKeys {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     is_required: bool,
+    anonymous: Arc<Anonymous>,
     policies: Vec<String>,
     live: RwLock<HashMap<KeyHash, Arc<LiveKey>>>,
 }
@@ -101,7 +103,8 @@ impl ApiKeys {
         for hash in of_settings {
             live.insert(hash, Arc::new(LiveKey::new(key_of_settings(&hash), None, None, Usage::default())));
         }
-        Ok(Self { store, clock, entropy, is_required, policies, live: RwLock::new(live) })
+        let anonymous = Arc::new(Anonymous::new(settings.rpc.anonymous_calls_per_minute));
+        Ok(Self { store, clock, entropy, is_required, anonymous, policies, live: RwLock::new(live) })
     }
 
     /// The key with that hash, whatever its state.
@@ -113,7 +116,11 @@ impl ApiKeys {
     /// key. `origin` is the header's value.
     pub(crate) fn admit(&self, presented: &[KeyHash], origin: Option<&str>) -> Result<Access, Denied> {
         let Some((hash, others)) = presented.split_first() else {
-            return if self.is_required { Err(Denied::KeyMissing) } else { Ok(Access::Anonymous) };
+            return if self.is_required {
+                Err(Denied::KeyMissing)
+            } else {
+                Ok(Access::Anonymous(Arc::clone(&self.anonymous)))
+            };
         };
         if others.iter().any(|other| other != hash) {
             return Err(Denied::KeysDiffer);
@@ -235,7 +242,7 @@ impl ApiKeys {
 
     fn checked(&self, new: NewApiKey, id: ApiKeyId, now: u64) -> Result<ApiKey, ApiKeyError> {
         let invalid = |field, problem: String| Err(ApiKeyError::Invalid { field, problem });
-        let NewApiKey { label, kind, mut scopes, policies, mut origins, quota, valid_for_seconds } = new;
+        let NewApiKey { label, kind, mut scopes, policies, mut origins, rate, quota, valid_for_seconds } = new;
         let is_label = !label.is_empty() && label.chars().count() <= MAX_LABEL && !label.chars().any(char::is_control);
         if !is_label {
             return invalid("label", format!("expected 1 to {MAX_LABEL} printable characters"));
@@ -256,6 +263,9 @@ impl ApiKeys {
                 "only publishable keys have origins; relay.rpc.allowed_origins is for the others".to_owned(),
             );
         }
+        if rate.is_some_and(|rate| rate.per_minute == 0 || rate.burst == 0) {
+            return invalid("rate", "must be above 0".to_owned());
+        }
         if quota == Some(0) {
             return invalid("quota", "must be above 0".to_owned());
         }
@@ -273,8 +283,9 @@ impl ApiKeys {
         if kind == KeyKind::Publishable && origins.0.is_empty() {
             origins = Origins::any();
         }
+        let rate = rate.or_else(|| (kind == KeyKind::Publishable).then_some(Rate::PUBLISHABLE));
         let expires_at = valid_for_seconds.map(|seconds| now.saturating_add(seconds));
-        Ok(ApiKey { id, label, kind, scopes, policies, origins, quota, expires_at })
+        Ok(ApiKey { id, label, kind, scopes, policies, origins, rate, quota, expires_at })
     }
 }
 
@@ -302,6 +313,7 @@ fn key_of_settings(hash: &KeyHash) -> ApiKey {
         scopes: Scope::ALL.to_vec(),
         policies: Vec::new(),
         origins: Origins::default(),
+        rate: None,
         quota: None,
         expires_at: None,
     }

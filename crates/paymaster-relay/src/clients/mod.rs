@@ -4,6 +4,7 @@ mod access;
 mod key;
 mod keys;
 mod origin;
+mod rate;
 mod sqlite;
 mod usage;
 
@@ -18,6 +19,7 @@ pub use key::{ApiKey, ApiKeyId, InvalidScope, KeyHash, KeyKind, NewApiKey, Scope
 pub(crate) use keys::check_hashes;
 pub use keys::{ApiKeyError, ApiKeys};
 pub use origin::{InvalidOrigin, OriginRule, Origins};
+pub use rate::{InvalidRate, Rate};
 pub use sqlite::SqliteApiKeys;
 pub use usage::Usage;
 

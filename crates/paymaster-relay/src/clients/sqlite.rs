@@ -12,6 +12,7 @@ use sqlx::{Row, Sqlite, SqlitePool};
 
 use super::ApiKeyStore;
 use super::key::{ApiKey, ApiKeyId, KeyHash, StoredKey};
+use super::rate::Rate;
 use super::usage::Usage;
 use crate::store::{Changes, SqliteStore, StoreError, Writer};
 
@@ -56,8 +57,9 @@ impl ApiKeyStore for SqliteApiKeys {
 
     async fn insert(&self, StoredKey { key, hash, created_at, .. }: &StoredKey) -> Result<(), StoreError> {
         let row = sqlx::query(
-            "INSERT INTO api_keys (id, hash, label, kind, scopes, policies, origins, daily_calls, created_at, expires_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            "INSERT INTO api_keys (id, hash, label, kind, scopes, policies, origins, daily_calls, created_at, expires_at,
+                 calls_per_minute, burst)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         )
         .bind(key.id.to_string())
         .bind(hash.0.to_vec())
@@ -68,7 +70,9 @@ impl ApiKeyStore for SqliteApiKeys {
         .bind(text(&key.origins)?)
         .bind(key.quota.map(signed).transpose()?)
         .bind(signed(*created_at)?)
-        .bind(key.expires_at.map(signed).transpose()?);
+        .bind(key.expires_at.map(signed).transpose()?)
+        .bind(key.rate.map(|rate| rate.per_minute))
+        .bind(key.rate.map(|rate| rate.burst));
         self.change(vec![row]).await.map(|_| ())
     }
 
@@ -103,6 +107,7 @@ fn stored(row: &SqliteRow) -> Result<StoredKey, StoreError> {
             scopes: list(row, "scopes")?,
             policies: list(row, "policies")?,
             origins: list(row, "origins")?,
+            rate: rate(column(row, "calls_per_minute")?, column(row, "burst")?)?,
             quota: optional(row, "daily_calls")?,
             expires_at: optional(row, "expires_at")?,
         },
@@ -115,6 +120,15 @@ fn stored(row: &SqliteRow) -> Result<StoredKey, StoreError> {
             last_used_at: optional(row, "last_used_at")?,
         },
     })
+}
+
+/// Both or neither, as they are written.
+fn rate(per_minute: Option<u32>, burst: Option<u32>) -> Result<Option<Rate>, StoreError> {
+    match (per_minute, burst) {
+        (Some(per_minute), Some(burst)) => Ok(Some(Rate { per_minute, burst })),
+        (None, None) => Ok(None),
+        _ => Err(StoreError::new("half a rate")),
+    }
 }
 
 fn column<'r, T>(row: &'r SqliteRow, name: &str) -> Result<T, StoreError>

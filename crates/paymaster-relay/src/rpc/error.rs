@@ -135,6 +135,9 @@ impl EdgeError {
             Self::Denied(Denied::ScopeMissing { required, scopes }) => {
                 json!({ "required": required, "supported": scopes })
             }
+            Self::Denied(Denied::RateLimited { limit, retry_after, .. }) => {
+                json!({ "limit": limit.to_string(), "retryAfter": retry_after })
+            }
             Self::Denied(Denied::QuotaExhausted { limit, reset_at }) => {
                 json!({ "limit": limit.to_string(), "used": limit.to_string(), "resetAt": reset_at })
             }
@@ -151,6 +154,7 @@ const fn denied_row(denied: &Denied) -> (i32, &'static str, bool) {
         Denied::KeyExpired { .. } => (KEY_REFUSED, "api_key_expired", false),
         Denied::OriginNotAllowed { .. } => (KEY_REFUSED, "origin_not_allowed", false),
         Denied::ScopeMissing { .. } => (KEY_REFUSED, "scope_missing", false),
+        Denied::RateLimited { .. } => (THROTTLED, "rate_limited", true),
         Denied::QuotaExhausted { .. } => (THROTTLED, "quota_exhausted", true),
     }
 }

@@ -167,6 +167,9 @@ pub struct RpcSettings {
     pub max_batch: u32,
     /// Refuses calls without an API key. Keys are made with `super-relay api-key generate`.
     pub require_api_key: bool,
+    /// Calls in a minute, and at once, of everybody without an API key together, methods that answer public facts left out;
+    /// 0 for any number. Counted by each process for itself.
+    pub anonymous_calls_per_minute: u32,
     /// SHA-256, in hex, of further API keys: of servers, without limits of their own. With any of them listed a key is
     /// required.
     pub api_key_hashes: Vec<String>,
@@ -182,6 +185,7 @@ impl Default for RpcSettings {
             max_connections: 1024,
             max_batch: 100,
             require_api_key: false,
+            anonymous_calls_per_minute: 6000,
             api_key_hashes: Vec::new(),
             allowed_origins: None,
         }

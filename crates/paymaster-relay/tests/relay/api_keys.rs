@@ -6,7 +6,7 @@ use devkit::EntryPointVersion::V07;
 use jsonrpsee::core::client::ClientT;
 use jsonrpsee::rpc_params;
 use jsonrpsee::ws_client::{WsClient, WsClientBuilder};
-use paymaster_relay::clients::{ApiKey, ApiKeyError, KeyKind, NewApiKey, Origins, Scope};
+use paymaster_relay::clients::{ApiKey, ApiKeyError, KeyKind, NewApiKey, Origins, Rate, Scope};
 use paymaster_relay::ports::Clock;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -21,6 +21,7 @@ fn server() -> NewApiKey {
         scopes: Vec::new(),
         policies: Vec::new(),
         origins: Origins::default(),
+        rate: None,
         quota: None,
         valid_for_seconds: None,
     }
@@ -271,6 +272,58 @@ async fn a_quota_is_counted_by_call_and_outlives_a_restart() {
 }
 
 #[tokio::test]
+async fn a_key_that_calls_too_fast_is_refused_call_by_call_until_the_second_it_is_told() {
+    let world = closed().await;
+    let rate = Some(Rate { per_minute: 30, burst: 3 });
+    let (key, text) = generate(&world, NewApiKey { rate, quota: Some(5), ..server() }).await;
+    let listed = |world: &World| world.api_keys.list().into_iter().find(|listed| listed.key.id == key.id).unwrap();
+    let (_, other) = generate(&world, server()).await;
+    let info = |id: u64| json!({ "jsonrpc": "2.0", "id": id, "method": "pm_get_account_info", "params": ["nobody"] });
+    let batch: Value = (0..5).map(info).collect();
+    let answers: Vec<Value> = world.client.post(batch.to_string(), &[("x-api-key", &text)]).await.json().await.unwrap();
+    assert_eq!(answers.iter().map(|answer| answer["id"].as_u64().unwrap()).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
+    let (served, too_fast) = answers.split_at(3);
+    assert!(served.iter().all(|answer| answer["error"]["data"]["reason"] == "account_unknown"), "{answers:?}");
+    for answer in too_fast {
+        let refusal = Refusal::of(&answer["error"]);
+        refusal.assert_is(-32504, "rate_limited", true);
+        assert_eq!((&refusal.data["limit"], &refusal.data["retryAfter"]), (&json!("30"), &json!(2)));
+        assert_eq!(refusal.message, "over the rate of 30 calls a minute: try again in 2 s");
+    }
+    assert_eq!(listed(&world).usage.calls, 3, "what is too fast is not counted in the day");
+    assert_eq!(chain_id(&world, &format!("/rpc/{text}"), &[]).await["result"], "0x7a69");
+    refused(&world, &other, "pm_get_account_info", json!(["nobody"])).await.assert_is(-32602, "account_unknown", false);
+
+    world.clock.advance(2);
+    for reason in ["account_unknown", "rate_limited"] {
+        assert_eq!(refused(&world, &text, "pm_get_account_info", json!(["nobody"])).await.reason(), reason);
+    }
+    world.api_keys.save_usage().await.unwrap();
+    let world = world.restarted().await;
+    assert_eq!(listed(&world).key.rate, rate);
+    for reason in ["account_unknown", "quota_exhausted"] {
+        assert_eq!(refused(&world, &text, "pm_get_account_info", json!(["nobody"])).await.reason(), reason);
+    }
+}
+
+#[tokio::test]
+async fn everybody_without_a_key_shares_one_rate_and_keys_have_their_own() {
+    let world = World::with(V07, 1, |settings| settings["rpc"] = json!({ "anonymous_calls_per_minute": 2 })).await;
+    let (_, text) = generate(&world, server()).await;
+    for reason in ["account_unknown", "account_unknown", "rate_limited"] {
+        let answer = ask(&world, "/", &[], "pm_get_account_info", json!(["nobody"])).await;
+        assert_eq!(answer["error"]["data"]["reason"], reason, "{answer}");
+        assert_eq!(chain_id(&world, "/", &[]).await["result"], "0x7a69", "public facts are not counted");
+    }
+    let answer = ask(&world, "/", &[], "pm_get_account_info", json!(["nobody"])).await;
+    let refusal = Refusal::of(&answer["error"]);
+    refusal.assert_is(-32504, "rate_limited", true);
+    assert_eq!((&refusal.data["limit"], &refusal.data["retryAfter"]), (&json!("2"), &json!(30)));
+    assert!(refusal.message.contains("all calls without an API key"), "{refusal:?}");
+    refused(&world, &text, "pm_get_account_info", json!(["nobody"])).await.assert_is(-32602, "account_unknown", false);
+}
+
+#[tokio::test]
 async fn a_key_that_makes_no_sense_is_not_made() {
     let world = closed().await;
     let publishable = || NewApiKey { kind: KeyKind::Publishable, policies: vec!["default".to_owned()], ..server() };
@@ -281,6 +334,8 @@ async fn a_key_that_makes_no_sense_is_not_made() {
         (NewApiKey { policies: vec!["nobody's".to_owned()], ..server() }, "policies"),
         (NewApiKey { policies: Vec::new(), ..publishable() }, "policies"),
         (NewApiKey { origins: Origins::any(), ..server() }, "origins"),
+        (NewApiKey { rate: Some(Rate { per_minute: 0, burst: 1 }), ..server() }, "rate"),
+        (NewApiKey { rate: Some(Rate { per_minute: 1, burst: 0 }), ..server() }, "rate"),
         (NewApiKey { quota: Some(0), ..server() }, "quota"),
         (NewApiKey { valid_for_seconds: Some(0), ..server() }, "validForSeconds"),
     ] {
@@ -292,6 +347,7 @@ async fn a_key_that_makes_no_sense_is_not_made() {
     assert!(world.api_keys.list().is_empty());
     let (key, _) = generate(&world, publishable()).await;
     assert_eq!((key.scopes, key.origins), (vec![Scope::Sponsor], Origins::any()));
+    assert_eq!(key.rate, Some(Rate::PUBLISHABLE), "what is public has a rate");
 }
 
 #[tokio::test]

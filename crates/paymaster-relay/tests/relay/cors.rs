@@ -47,6 +47,7 @@ async fn publishable(world: &World, origins: &[&str]) -> String {
         scopes: Vec::new(),
         policies: vec!["default".to_owned()],
         origins: Origins::parse(origins).unwrap(),
+        rate: None,
         quota: None,
         valid_for_seconds: None,
     };

@@ -22,6 +22,7 @@ async fn key(world: &World, kind: KeyKind, scopes: Vec<Scope>) -> String {
         scopes,
         policies: vec![world.relay.catalogue().policies()[0].id().to_owned()],
         origins: Origins::default(),
+        rate: None,
         quota: None,
         valid_for_seconds: None,
     };

@@ -44,6 +44,7 @@ async fn publishable(world: &World) -> String {
         scopes: Vec::new(),
         policies: vec!["default".to_owned()],
         origins: Origins::any(),
+        rate: None,
         quota: None,
         valid_for_seconds: None,
     };
