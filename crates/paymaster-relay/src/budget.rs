@@ -121,15 +121,15 @@ pub enum Limit {
     Open {
         /// At most.
         limit: u64,
-        /// Already.
-        used: u64,
+        /// Already; `None` for who may not know.
+        used: Option<u64>,
     },
     /// Worst-case costs together.
     Wei {
         /// At most.
         limit: Wei,
-        /// Already.
-        used: Wei,
+        /// Already; `None` for who may not know.
+        used: Option<Wei>,
     },
     /// Percent of the deposit.
     Percent {
@@ -138,11 +138,25 @@ pub enum Limit {
     },
 }
 
+impl Limit {
+    /// Without how much of it was used.
+    #[must_use]
+    pub fn alone(self) -> Self {
+        match self {
+            Self::Open { limit, .. } => Self::Open { limit, used: None },
+            Self::Wei { limit, .. } => Self::Wei { limit, used: None },
+            Self::Percent { .. } => self,
+        }
+    }
+}
+
 impl std::fmt::Display for Limit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Open { limit, used } => write!(f, "{used} of {limit} reservations are open"),
-            Self::Wei { limit, used } => write!(f, "{used} of {limit} are reserved"),
+            Self::Open { limit, used: Some(used) } => write!(f, "{used} of {limit} reservations are open"),
+            Self::Open { limit, used: None } => write!(f, "at most {limit} reservations may be open"),
+            Self::Wei { limit, used: Some(used) } => write!(f, "{used} of {limit} are reserved"),
+            Self::Wei { limit, used: None } => write!(f, "at most {limit} may be reserved"),
             Self::Percent { limit } => write!(f, "at most {limit} percent of the deposit"),
         }
     }
@@ -238,11 +252,11 @@ impl Cap {
         if totals.open > self.max_open {
             return exceeded(
                 self.rules.open,
-                Limit::Open { limit: self.max_open, used: totals.open.saturating_sub(1) },
+                Limit::Open { limit: self.max_open, used: Some(totals.open.saturating_sub(1)) },
             );
         }
         if let Some(max) = self.max_sum.filter(|max| totals.sum > *max) {
-            let used = totals.sum.less(cost).to_wei();
+            let used = Some(totals.sum.less(cost).to_wei());
             return exceeded(self.rules.wei, Limit::Wei { limit: max.to_wei(), used });
         }
         // A share may be smaller than one operation. A single reservation is let through then, or its owner would be

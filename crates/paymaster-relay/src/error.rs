@@ -56,10 +56,13 @@ pub enum RelayError {
         allowed: Vec<String>,
     },
     /// The operation is sponsored already, by another policy.
-    #[error("this operation is sponsored already under policy {stored:?}, not {asked:?}")]
+    #[error("this operation is sponsored already under {}, not {asked:?}", match stored {
+        Some(stored) => format!("policy {stored:?}"),
+        None => "another policy".to_owned(),
+    })]
     PolicyConflict {
-        /// The policy of the sponsorship.
-        stored: String,
+        /// The policy of the sponsorship; `None` for who may not know.
+        stored: Option<String>,
         /// The request's.
         asked: String,
     },
@@ -190,8 +193,8 @@ pub enum RelayError {
     TooManyRefusals {
         /// Refusals within the validity of a sponsorship.
         limit: u32,
-        /// Unix seconds.
-        until: u64,
+        /// Unix seconds; `None` for who may not know.
+        until: Option<u64>,
     },
     /// The sponsorship was signed as often as it may be.
     #[error("this operation was signed {limit} times: ask again when its window is over")]
@@ -276,6 +279,19 @@ impl From<InvalidField> for RelayError {
 }
 
 impl RelayError {
+    /// As it is told to who has not proven to be the account: the reason and the rule, but not how the account was used.
+    #[must_use]
+    pub(crate) fn before_proof(self) -> Self {
+        match self {
+            Self::TooMuchReserved { scope: scope @ Scope::Account, rule, limit } => {
+                Self::TooMuchReserved { scope, rule, limit: limit.alone() }
+            }
+            Self::PolicyConflict { asked, .. } => Self::PolicyConflict { stored: None, asked },
+            Self::TooManyRefusals { limit, .. } => Self::TooManyRefusals { limit, until: None },
+            other => other,
+        }
+    }
+
     /// With what a client is not told: for the log, and for operators.
     #[must_use]
     pub fn in_full(&self) -> String {

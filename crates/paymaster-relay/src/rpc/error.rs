@@ -5,6 +5,7 @@
 
 use jsonrpsee::types::ErrorObjectOwned;
 use proto::{Address, Status};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use serve::Full;
 use thiserror::Error;
@@ -257,7 +258,9 @@ fn details(error: &RelayError) -> Map<String, Value> {
         }
         RelayError::UnknownPolicy { policy_id } => json!({ "policyId": policy_id }),
         RelayError::PolicyNotAllowed { policy_id, allowed } => json!({ "policyId": policy_id, "supported": allowed }),
-        RelayError::PolicyConflict { stored, asked } => json!({ "policyId": asked, "expected": stored }),
+        RelayError::PolicyConflict { stored, asked } => {
+            known(json!({ "policyId": asked }), "expected", stored.as_ref())
+        }
         RelayError::PaymasterNotOurs { ours } => json!({ "paymaster": ours.to_string() }),
         RelayError::PostOpGasNotNeeded { given } => json!({ "limit": "0", "used": given.to_string() }),
         RelayError::PaymasterGasOutOfRange { least, most, given } => {
@@ -284,7 +287,8 @@ fn details(error: &RelayError) -> Map<String, Value> {
         RelayError::DepositTooLow { cost, .. } => json!({ "required": cost.0.to_string() }),
         RelayError::AccountNeedsPasskey { account_id } => json!({ "accountId": account_id.as_str() }),
         RelayError::TooManyRefusals { limit, until } => {
-            json!({ "rule": "max_refusals", "limit": limit.to_string(), "used": limit.to_string(), "until": until })
+            let details = json!({ "rule": "max_refusals", "limit": limit.to_string(), "used": limit.to_string() });
+            known(details, "until", until.as_ref())
         }
         RelayError::TooManySignings { limit } => {
             json!({ "rule": "max_signings", "limit": limit.to_string(), "used": limit.to_string() })
@@ -292,6 +296,14 @@ fn details(error: &RelayError) -> Map<String, Value> {
         RelayError::TooMuchReserved { rule, limit, .. } => limit_details(rule, *limit),
         _ => Value::Null,
     })
+}
+
+/// With one more detail, where the caller may know it.
+fn known(mut details: Value, name: &str, value: Option<impl Serialize>) -> Value {
+    if let Some(value) = value {
+        details[name] = json!(value);
+    }
+    details
 }
 
 fn map(details: Value) -> Map<String, Value> {
@@ -303,8 +315,12 @@ fn map(details: Value) -> Map<String, Value> {
 
 fn limit_details(rule: &str, limit: Limit) -> Value {
     match limit {
-        Limit::Open { limit, used } => json!({ "rule": rule, "limit": limit.to_string(), "used": used.to_string() }),
-        Limit::Wei { limit, used } => json!({ "rule": rule, "limit": limit.0.to_string(), "used": used.0.to_string() }),
+        Limit::Open { limit, used } => {
+            known(json!({ "rule": rule, "limit": limit.to_string() }), "used", used.map(|used| used.to_string()))
+        }
+        Limit::Wei { limit, used } => {
+            known(json!({ "rule": rule, "limit": limit.0.to_string() }), "used", used.map(|used| used.0.to_string()))
+        }
         // How much of a share is used would tell the deposit.
         Limit::Percent { limit } => json!({ "rule": rule, "limit": limit.to_string() }),
     }

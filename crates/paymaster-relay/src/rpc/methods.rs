@@ -162,8 +162,7 @@ async fn run(
             Ok(Answer { json, sponsorship: Some(sponsorship) })
         }
         Method::GetSponsorshipIntent => {
-            let (draft, idempotency_key) = wire.intent(&params)?;
-            let intent = relay.intent(&draft, idempotency_key.as_deref()).await?;
+            let intent = relay.intent(&wire.intent(&params)?).await?;
             Ok(answer::intent(&intent, &relay.catalogue().rp_id).into())
         }
         Method::GetPaymasterStubData => {

@@ -106,11 +106,10 @@ impl Wire<'_> {
     }
 
     /// `[op, accountId, options?]`
-    pub(super) fn intent(&self, params: &[Value]) -> Result<(DraftRequest, Option<String>), RelayError> {
+    pub(super) fn intent(&self, params: &[Value]) -> Result<DraftRequest, RelayError> {
         let [op, id, options] = at_most(params)?;
         let choices = options_of(options)?;
-        let draft = self.draft(op, GasFields::Required, account_id("accountId", id)?, &choices)?;
-        Ok((draft, choices.idempotency_key))
+        self.draft(op, GasFields::Required, account_id("accountId", id)?, &choices)
     }
 
     /// ERC-7677 `[op, entryPoint, chainId, context]`, gas and fees as far as they are known.

@@ -88,7 +88,7 @@ pub(super) fn check_policy(record: &Record, draft: &DraftRequest) -> Result<(), 
     if record.policy_id == asked {
         return Ok(());
     }
-    Err(RelayError::PolicyConflict { stored: record.policy_id.clone(), asked: asked.to_owned() })
+    Err(RelayError::PolicyConflict { stored: Some(record.policy_id.clone()), asked: asked.to_owned() })
 }
 
 /// Whether a window is too short for another approval of what was reserved.

@@ -128,7 +128,7 @@ impl Relay {
     }
 
     /// Whether an idempotency key of the principal stands for another request.
-    pub(super) async fn check_idempotency_key(
+    async fn check_idempotency_key(
         &self,
         principal: &Principal,
         key: Option<&str>,

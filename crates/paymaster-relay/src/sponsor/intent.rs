@@ -26,11 +26,11 @@ impl Relay {
     ///
     /// # Errors
     /// Whatever the approved request would be refused with, except for what is wrong with the
-    /// approval.
-    pub async fn intent(&self, draft: &DraftRequest, idempotency_key: Option<&str>) -> Result<Intent, RelayError> {
+    /// approval or its idempotency key.
+    pub async fn intent(&self, draft: &DraftRequest) -> Result<Intent, RelayError> {
         let wallet = self.wallets.ask(&draft.account_id).await?;
         let principal = draft.principal(true);
-        self.preview(Preview { draft, principal, idempotency_key, gas: GasFields::Required }).await?;
+        self.preview(Preview { draft, principal, gas: GasFields::Required }).await?;
         Ok(Intent {
             intent_hash: draft.intent(),
             user_op_hash: draft.bare_hash(),

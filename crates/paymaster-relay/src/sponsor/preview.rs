@@ -15,23 +15,26 @@ pub(super) struct Preview<'a> {
     pub(super) draft: &'a DraftRequest,
     /// Who will stand behind it.
     pub(super) principal: Principal,
-    pub(super) idempotency_key: Option<&'a str>,
     pub(super) gas: GasFields,
 }
 
 impl Relay {
-    /// The terms on which a request would be sponsored now. Charges nothing.
+    /// The terms on which a request would be sponsored now. Charges nothing. Anybody may ask for any account, so that nothing
+    /// is told of how the account itself was used but the reason of a refusal, and idempotency keys aren't looked at.
     ///
     /// # Errors
-    /// Whatever the request would be refused with, once it is approved.
+    /// Whatever the request would be refused with, once it is approved, but for an idempotency key.
     pub(super) async fn preview(&self, preview: Preview<'_>) -> Result<Terms, RelayError> {
-        let Preview { draft, principal, idempotency_key, gas } = preview;
+        self.terms_of(preview).await.map_err(RelayError::before_proof)
+    }
+
+    async fn terms_of(&self, preview: Preview<'_>) -> Result<Terms, RelayError> {
+        let Preview { draft, principal, gas } = preview;
         let is_proven = principal.is_proven();
         if is_proven {
             self.refusals.check(&draft.account_id, self.now())?;
         }
         let intent = draft.intent();
-        self.check_idempotency_key(&principal, idempotency_key, &intent).await?;
         self.nonces.ready().await?;
         let known = self.store.find(&intent, &principal, self.now()).await?;
         if let Some(record) = known.filter(|record| !record.state.is_mined()) {
@@ -48,10 +51,9 @@ impl Relay {
             }
             return Ok(terms);
         }
-        let proposal = propose(self, draft, principal, idempotency_key, gas).await?;
+        let proposal = propose(self, draft, principal, None, gas).await?;
         match self.store.would_reserve(&proposal.sponsorship, &proposal.limits).await? {
-            Reserved::Recorded | Reserved::AlreadyRecorded => {}
-            Reserved::KeyTaken => return Err(RelayError::IdempotencyConflict),
+            Reserved::Recorded | Reserved::AlreadyRecorded | Reserved::KeyTaken => {}
             Reserved::OverLimit(excess) => return Err(proposal.over(excess)),
         }
         Ok(proposal.sponsorship.terms)

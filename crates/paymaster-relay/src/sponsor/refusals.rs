@@ -40,7 +40,8 @@ impl Refusals {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         match seen.get(account_id) {
             Some(seen) if seen.count >= self.limit && now < seen.since.saturating_add(self.period) => {
-                Err(RelayError::TooManyRefusals { limit: self.limit, until: seen.since.saturating_add(self.period) })
+                let until = Some(seen.since.saturating_add(self.period));
+                Err(RelayError::TooManyRefusals { limit: self.limit, until })
             }
             _ => Ok(()),
         }

@@ -33,9 +33,8 @@ impl Relay {
         if !is_held && draft.names_an_account() && !draft.policy.allows_without_passkey() {
             return Err(KmsError::from_status(Status::AccountUnknown).into());
         }
-        // A key stands for the final operation, which has another intent while gas is missing.
         let principal = draft.principal(is_held);
-        let preview = Preview { draft, principal, idempotency_key: None, gas: GasFields::Optional };
+        let preview = Preview { draft, principal, gas: GasFields::Optional };
         let terms = self.preview(preview).await?;
         let version = draft.deployment.entry_point.version;
         Ok(Stub { paymaster: terms.signed(version, &INERT), version })

@@ -183,7 +183,7 @@ async fn the_intent_is_refused_for_whatever_the_approved_request_would_be_refuse
 }
 
 #[tokio::test]
-async fn the_intent_knows_what_is_reserved_and_whose_an_idempotency_key_is() {
+async fn the_intent_knows_what_is_reserved_and_tells_nobody_of_an_accounts_idempotency_keys() {
     let world = World::with(V07, 5 * 10u128.pow(15), |settings| {
         settings["reservations"] = json!({ "max_percent_per_account": 100 });
         let gold = json!({ "id": "gold", "max_cost_per_operation": "1000000000000000000" });
@@ -201,6 +201,10 @@ async fn the_intent_knows_what_is_reserved_and_whose_an_idempotency_key_is() {
     let refusal = world.client.call("pm_getSponsorshipIntent", json!([second, ACCOUNT])).await.unwrap_err();
     refusal.assert_is(-32508, "paymaster_deposit_too_low", true);
     let refusal = world.client.call("pm_getSponsorshipIntent", json!([second, ACCOUNT, options])).await.unwrap_err();
+    refusal.assert_is(-32508, "paymaster_deposit_too_low", true);
+    let passkey = world.approval(&mut dapp, &second).await;
+    let params = json!([second, ACCOUNT, passkey, options]);
+    let refusal = world.client.call("pm_sponsor_with_tee", params).await.unwrap_err();
     refusal.assert_is(-32602, "idempotency_conflict", false);
     assert_eq!(world.reserved_rows().await.len(), 1, "asking reserves nothing");
 
@@ -208,7 +212,47 @@ async fn the_intent_knows_what_is_reserved_and_whose_an_idempotency_key_is() {
     let gold = json!([first, ACCOUNT, { "policyId": "gold" }]);
     let refusal = world.client.call("pm_getSponsorshipIntent", gold).await.unwrap_err();
     refusal.assert_is(-32602, "policy_conflict", false);
+    assert_eq!((&refusal.data["expected"], &refusal.data["policyId"]), (&Value::Null, &json!("gold")));
+    assert!(!refusal.message.contains("default"), "{refusal:?}");
     world.client.call("pm_getSponsorshipIntent", json!([first, ACCOUNT, options])).await.unwrap();
+}
+
+#[tokio::test]
+async fn before_the_touch_nothing_is_told_of_how_an_account_was_used_but_the_reason() {
+    let world = World::with(V07, 10u128.pow(18), |settings| {
+        settings["reservations"] = json!({ "max_per_account": 2, "max_percent_per_account": 100 });
+        settings["max_refusals"] = json!(1);
+    })
+    .await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    for key in 0..2 {
+        let op = dapp.first_op(key);
+        world.sponsor(&mut dapp, &op).await.unwrap();
+    }
+    let op = dapp.first_op(2);
+    let context = json!({ "accountId": ACCOUNT });
+    let asked = [
+        ("pm_getSponsorshipIntent", json!([op, ACCOUNT])),
+        ("pm_getPaymasterStubData", json!([op, world.entry_point(), "0x7a69", context])),
+    ];
+    for (method, params) in &asked {
+        let refusal = world.client.call(method, params.clone()).await.unwrap_err();
+        refusal.assert_is(-32501, "account_reservations_exceeded", true);
+        assert_eq!((&refusal.data["limit"], &refusal.data["used"]), (&json!("2"), &Value::Null), "{method}");
+        assert!(refusal.message.ends_with("at most 2 reservations may be open"), "{refusal:?}");
+    }
+    let refusal = world.sponsor(&mut dapp, &op).await.unwrap_err();
+    assert_eq!(refusal.data["used"], "2", "who holds the passkey is told");
+
+    world.release_all().await;
+    dapp.passkey.behaviour.origin = "https://evil.example".to_owned();
+    world.sponsor(&mut dapp, &op).await.unwrap_err().assert_is(-32507, "origin_not_allowed", false);
+    for (method, params) in &asked {
+        let refusal = world.client.call(method, params.clone()).await.unwrap_err();
+        refusal.assert_is(-32501, "refusal_limit_reached", true);
+        assert_eq!(refusal.data["until"], Value::Null, "{method}");
+    }
+    assert!(world.sponsor(&mut dapp, &op).await.unwrap_err().data["until"].is_u64());
 }
 
 #[tokio::test]
