@@ -1,5 +1,6 @@
 //! The service behind the routes: what the KMS does, whoever asks, over HTTP or in process.
 
+mod account_count;
 mod accounts;
 mod admin;
 mod admin_counter;
@@ -43,6 +44,7 @@ use crate::settings::{InvalidSettings, Settings};
 use crate::store::{AuditError, AuditHead, Store, StoreError};
 use crate::tee::Tee;
 use crate::transport::{QueueStats, TeeTransport};
+use account_count::AccountCount;
 use admin_counter::AdminCounter;
 use attestation::Quotes;
 use known::Known;
@@ -66,6 +68,7 @@ struct Inner {
     settings: Settings,
     api_keys: ApiKeys,
     metrics: Arc<Metrics>,
+    account_count: AccountCount,
     known: Known,
     admin_counter: AdminCounter,
     rotations: Rotations,
@@ -100,7 +103,7 @@ pub enum OpenError {
 /// What is counted for `/stats`.
 #[derive(Clone, Copy, Debug)]
 pub struct Stats {
-    /// Accounts made through this gateway.
+    /// Accounts made through this gateway, as of a few seconds ago.
     pub accounts: u64,
     /// The newest audit row: kept elsewhere, it shows rows cut off at the end.
     pub audit: AuditHead,
@@ -145,6 +148,7 @@ impl Gateway {
             ceremonies: Ceremonies::new(&settings, &store.registration_key().await?)?,
             known: Known::new(settings.required_protection, Arc::clone(&store)),
             store,
+            account_count: AccountCount::default(),
             admin_counter: AdminCounter::default(),
             rotations: Rotations::new(settings.rotation_interval_seconds),
             quotes: Quotes::new(Duration::from_millis(settings.attestation_interval_ms)),
@@ -257,7 +261,7 @@ impl Gateway {
     /// `store_unavailable`.
     pub async fn stats(&self) -> Result<Stats, GatewayError> {
         Ok(Stats {
-            accounts: self.inner.store.count_accounts().await?,
+            accounts: self.inner.account_count.recent(&self.inner.store, self.inner.clock.now()).await?,
             audit: self.inner.store.audit_head().await?,
             queue: self.queue_stats(),
         })

@@ -3,7 +3,7 @@
 use proto::json::hex_bytes;
 use serde_json::{Value, json};
 
-use crate::support::Kms;
+use crate::support::{Kms, NOW};
 
 fn message(error: &Value) -> &str {
     error["message"].as_str().unwrap()
@@ -199,4 +199,17 @@ async fn the_queue_and_the_counts_can_be_looked_at() {
     assert_eq!(stats["accounts"], 1);
     // Provision, authorise, create, sponsor.
     assert_eq!(stats["audit"]["rows"], 4);
+}
+
+#[tokio::test]
+async fn accounts_are_counted_once_in_five_seconds_however_many_ask() {
+    let kms = Kms::start().await;
+    let count = async || kms.get("/stats").await.ok()["accounts"].as_u64().unwrap();
+    assert_eq!(count().await, 0);
+    kms.honest_request().await;
+    assert_eq!(count().await, 0);
+    kms.clock.set(NOW + 4);
+    assert_eq!(count().await, 0);
+    kms.clock.set(NOW + 5);
+    assert_eq!(count().await, 1);
 }
