@@ -137,6 +137,12 @@ pub enum RelayError {
         /// The operation's.
         factory: Address,
     },
+    /// The factory takes too long, or too many others are being run.
+    #[error("the factory {factory} was not run in time: ask again later")]
+    FactoryNotRun {
+        /// The operation's.
+        factory: Address,
+    },
     /// The factory makes another account (AA14).
     #[error("the factory makes the account {created}, and the operation's sender is {sender}")]
     SenderNotFromFactory {
@@ -257,7 +263,10 @@ pub enum RelayError {
     },
     /// The chain cannot answer now.
     #[error("the chain cannot answer now")]
-    ChainUnavailable(#[from] ChainError),
+    ChainUnavailable(#[source] ChainError),
+    /// A contract is not the one that the settings name.
+    #[error("a contract on chain is not the one that this relay is set up for")]
+    ContractMismatch(#[source] ChainError),
     /// The store cannot answer now.
     #[error("the store cannot answer now")]
     StoreUnavailable(#[from] StoreError),
@@ -270,6 +279,16 @@ pub enum RelayError {
     /// The same request is being decided elsewhere.
     #[error("the same request is being decided")]
     InFlight,
+}
+
+impl From<ChainError> for RelayError {
+    fn from(error: ChainError) -> Self {
+        match error {
+            ChainError::FactoryNotRun { factory } => Self::FactoryNotRun { factory },
+            error @ ChainError::Contract { .. } => Self::ContractMismatch(error),
+            error => Self::ChainUnavailable(error),
+        }
+    }
 }
 
 impl From<InvalidField> for RelayError {
@@ -296,8 +315,7 @@ impl RelayError {
     #[must_use]
     pub fn in_full(&self) -> String {
         match self {
-            // The chain answers; it is the contract that doesn't.
-            Self::ChainUnavailable(error @ ChainError::Contract { .. }) => error.to_string(),
+            Self::ContractMismatch(error) => error.to_string(),
             Self::DepositTooLow { deposit, reserved, .. } => {
                 format!("{self}: the deposit is {deposit}, of which {reserved} are reserved")
             }

@@ -10,13 +10,13 @@ use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalogue::Deployment;
-use crate::chain::MinedOp;
+use crate::chain::{ChainError, MinedOp};
 use crate::error::RelayError;
 use crate::outage::Outage;
 use crate::relay::Relay;
 use crate::store::{BlocksRead, Gwei, Settled, Settlement};
 
-/// Blocks in one question; nodes refuse wide ones.
+/// Blocks in one question; nodes refuse wide ones. Fewer where the answer is too long.
 const AT_ONCE: u64 = 1000;
 
 /// Unknown operations that were logged, each with its block, as long as that is read again.
@@ -67,10 +67,16 @@ impl Relay {
         let next = self.store.next_block(deployment).await?.unwrap_or(latest);
         // A reorganisation may have put other operations into blocks that are not final, or made the chain shorter.
         let mut from = next.min(latest + 1).saturating_sub(self.confirmations).min(latest);
-        let mut settled = 0;
+        let (mut settled, mut at_once) = (0, AT_ONCE);
         while from <= latest {
-            let to = latest.min(from + AT_ONCE - 1);
-            let mined = self.chain.mined(deployment, from, to).await?.iter().map(settlement_of).collect();
+            let to = latest.min(from + at_once - 1);
+            let mined = match self.chain.mined(deployment, from, to).await {
+                Err(ChainError::AnswerTooLarge { .. }) if to > from => {
+                    at_once = (to - from).div_ceil(2);
+                    continue;
+                }
+                mined => mined?.iter().map(settlement_of).collect(),
+            };
             let last_final = latest.checked_sub(self.confirmations);
             let read = BlocksRead { from, to, latest, last_final, mined };
             let Settled { ours, unknown, reorganised } = self.store.settle(deployment, &read).await?;

@@ -1,6 +1,8 @@
 //! What the relay reads from the chain: a port, and its implementation over a node's JSON-RPC.
 
+mod creation;
 mod facts;
+mod http;
 mod rpc;
 mod time;
 
@@ -16,7 +18,7 @@ use crate::catalogue::Deployment;
 /// The chain, as far as a paymaster needs it.
 #[async_trait]
 pub trait EntryPointReader: Send + Sync {
-    /// Everything that one operation is held against, in one request to the node.
+    /// Everything that one operation is held against.
     ///
     /// # Errors
     /// [`ChainError`].
@@ -75,8 +77,8 @@ pub struct Facts {
     pub nonce: Uint256,
     /// Whether the sender has code; an EIP-7702 delegation is code too.
     pub sender_has_code: bool,
-    /// What the operation's factory makes (`getSenderAddress`); `None` when it names no factory, or
-    /// calls it with nothing.
+    /// What the operation's factory makes (`getSenderAddress`); `None` when it names no factory, calls
+    /// it with nothing, or the sender has code.
     pub creation: Option<Creation>,
     /// Our paymaster.
     pub paymaster: PaymasterState,
@@ -136,6 +138,18 @@ pub enum ChainError {
     Unreachable {
         /// How.
         detail: String,
+    },
+    /// The answer is longer than any that is read.
+    #[error("the node's answer is over the limit of {limit} bytes")]
+    AnswerTooLarge {
+        /// Bytes.
+        limit: usize,
+    },
+    /// A factory was not run in time, which says nothing about the node.
+    #[error("the factory {factory} was not run in time")]
+    FactoryNotRun {
+        /// The operation's.
+        factory: Address,
     },
     /// A contract is not the one it should be.
     #[error("the contract at {contract} does not answer {function}: {detail}")]

@@ -3,19 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use alloy_json_rpc::ErrorPayload;
 use alloy_primitives::{Address as EthAddress, Bytes, U256};
 use alloy_provider::transport::{RpcError, TransportErrorKind, TransportResult};
 use alloy_provider::{Provider, RootProvider};
+use alloy_rpc_client::RpcClient;
 use alloy_rpc_types_eth::{Filter, Log, TransactionInput, TransactionRequest};
 use alloy_sol_types::{SolCall, SolEvent, sol};
 use async_trait::async_trait;
 use breaker::Breaker;
 use proto::{Address, UserOpHash, UserOperation, Wei};
+use reqwest::StatusCode;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::error::Elapsed;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::facts::{self, Header};
+use super::http::{BoundedHttp, NotJsonRpc, exceeded, is_failure};
 use super::{Block, ChainError, EntryPointReader, Facts, MinedOp, PaymasterState};
 use crate::catalogue::Deployment;
 use crate::settings::{ChainSettings, SettingsError};
@@ -58,7 +62,7 @@ impl RpcChain {
     /// # Errors
     /// [`SettingsError::Invalid`] when the address is no URL.
     pub fn new(settings: &ChainSettings) -> Result<Self, SettingsError> {
-        let provider = RootProvider::new_http(settings.url()?);
+        let provider = RootProvider::new(RpcClient::new(BoundedHttp::new(settings.url()?), false));
         let patience = Duration::from_secs(settings.timeout_seconds);
         let probed = provider.clone();
         let breaker = Breaker::new("the chain", move || {
@@ -69,15 +73,9 @@ impl RpcChain {
     }
 
     /// Leave to run a factory, which is a stranger's code. However many ask, the node runs a few at once and has time for
-    /// what needs none.
-    ///
-    /// # Errors
-    /// [`ChainError`] when there is no place in time. Says nothing about the node.
-    pub(super) async fn simulation(&self) -> Result<SemaphorePermit<'_>, ChainError> {
-        match timeout(self.patience, self.simulations.acquire()).await {
-            Ok(Ok(place)) => Ok(place),
-            _ => Err(ChainError::node("too many factories are being run")),
-        }
+    /// what needs none. `None` when there is no place in time, which says nothing about the node.
+    pub(super) async fn simulation(&self) -> Option<SemaphorePermit<'_>> {
+        timeout(self.patience, self.simulations.acquire()).await.ok()?.ok()
     }
 
     /// Seconds between the proposal of a signer and its activation, which the paymaster contract asks for.
@@ -93,15 +91,41 @@ impl RpcChain {
         &self,
         question: impl IntoFuture<Output = TransportResult<T>>,
     ) -> Result<TransportResult<T>, ChainError> {
-        let unreachable = |detail: &str| ChainError::Unreachable { detail: detail.to_owned() };
         let begun = self.breaker.check().map_err(|outage| unreachable(&outage.to_string()))?;
         let outcome = timeout(self.patience, question.into_future()).await;
+        self.note(begun, outcome)
+    }
+
+    /// The same for what may take long however well the node is: that there is no answer in time is that error then, and no
+    /// outage.
+    pub(super) async fn within_or<T>(
+        &self,
+        question: impl IntoFuture<Output = TransportResult<T>>,
+        too_slow: impl FnOnce() -> ChainError,
+    ) -> Result<TransportResult<T>, ChainError> {
+        let begun = self.breaker.check().map_err(|outage| unreachable(&outage.to_string()))?;
+        match timeout(self.patience, question.into_future()).await {
+            Err(_) => Err(too_slow()),
+            answered => self.note(begun, answered),
+        }
+    }
+
+    fn note<T>(
+        &self,
+        begun: Instant,
+        outcome: Result<TransportResult<T>, Elapsed>,
+    ) -> Result<TransportResult<T>, ChainError> {
         if let Some(why) = why_unanswered(&outcome) {
-            self.breaker.failed(begun, why);
-            return Err(unreachable(why));
+            self.breaker.failed(begun, &why);
+            return Err(unreachable(&why));
         }
         self.breaker.answered();
-        outcome.map_err(|_| unreachable(NO_ANSWER))
+        match outcome {
+            Ok(Err(RpcError::Transport(kind))) if let Some(limit) = exceeded(&kind) => {
+                Err(ChainError::AnswerTooLarge { limit })
+            }
+            outcome => outcome.map_err(|_| unreachable(NO_ANSWER)),
+        }
     }
 
     async fn call<C: SolCall>(&self, contract: Address, call: &C) -> Result<C::Return, ChainError> {
@@ -202,24 +226,46 @@ pub(super) fn decoded<C: SolCall>(contract: Address, answer: TransportResult<Byt
     })
 }
 
-/// A call that failed: the contract's fault when the node answered, else the node's.
+/// A call that failed: the contract's fault when it reverts, else the node's.
 pub(super) fn contract_error<C: SolCall>(contract: Address, error: &RpcError<TransportErrorKind>) -> ChainError {
     match error {
-        RpcError::ErrorResp(payload) => {
+        RpcError::ErrorResp(payload) if is_revert(payload) => {
             ChainError::Contract { contract, function: C::SIGNATURE, detail: answered(payload.code, &payload.message) }
         }
         _ => describe(error),
     }
 }
 
-/// `None` when the node answered, be it with an error.
-fn why_unanswered<T>(outcome: &Result<TransportResult<T>, Elapsed>) -> Option<&'static str> {
-    match outcome {
-        Err(_) => Some(NO_ANSWER),
-        Ok(Err(RpcError::Transport(TransportErrorKind::HttpError(_)))) => None,
-        Ok(Err(RpcError::Transport(_))) => Some(UNREACHABLE),
-        Ok(_) => None,
+/// Nodes have the code 3 for it, or others and the word.
+fn is_revert(payload: &ErrorPayload) -> bool {
+    payload.code == 3 || payload.message.to_ascii_lowercase().contains("revert")
+}
+
+/// `None` when the node answered, be it with an error or at too great a length. A status of the server's kind is no answer,
+/// nor is what is not JSON-RPC.
+fn why_unanswered<T>(outcome: &Result<TransportResult<T>, Elapsed>) -> Option<String> {
+    let kind = match outcome {
+        Err(_) => return Some(NO_ANSWER.to_owned()),
+        Ok(Err(RpcError::Transport(kind))) => kind,
+        Ok(_) => return None,
+    };
+    if let Some(http) = kind.as_http_error() {
+        let is_failure = StatusCode::from_u16(http.status).map_or(true, is_failure);
+        return is_failure.then(|| http_status(http.status));
     }
+    if exceeded(kind).is_some() {
+        return None;
+    }
+    let is_nonsense = matches!(kind.as_custom(), Some(error) if error.is::<NotJsonRpc>());
+    Some(if is_nonsense { NotJsonRpc.to_string() } else { UNREACHABLE.to_owned() })
+}
+
+fn unreachable(detail: &str) -> ChainError {
+    ChainError::Unreachable { detail: detail.to_owned() }
+}
+
+fn http_status(status: u16) -> String {
+    format!("the node answered HTTP status {status}")
 }
 
 fn answered(code: i64, message: &str) -> String {
@@ -230,9 +276,7 @@ fn answered(code: i64, message: &str) -> String {
 pub(super) fn describe(error: &RpcError<TransportErrorKind>) -> ChainError {
     match error {
         RpcError::ErrorResp(payload) => ChainError::node(answered(payload.code, &payload.message)),
-        RpcError::Transport(TransportErrorKind::HttpError(http)) => {
-            ChainError::node(format!("the node answered HTTP status {}", http.status))
-        }
+        RpcError::Transport(TransportErrorKind::HttpError(http)) => ChainError::node(http_status(http.status)),
         RpcError::Transport(_) => ChainError::node(UNREACHABLE),
         _ => ChainError::node("the node's answer does not parse"),
     }

@@ -26,9 +26,12 @@ use super::body::{
     SignersAnswer, SponsorAnswer, UnhealthyAnswer,
 };
 use super::{Kms, KmsError, KmsSigners};
+use crate::bounded_body::{self, BodyError};
 
 /// Characters of a gateway's refusal that are passed on.
 const MAX_WORDS: usize = 500;
+/// Bytes. Several times the longest answer of a gateway.
+const MAX_ANSWER: usize = 1 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// In the place of seconds.
 const UNKNOWN: i64 = i64::MIN;
@@ -254,7 +257,7 @@ impl Gateway {
 /// Whether the gateway answers, healthy or not.
 async fn is_there(gateway: &Url, client: &Client) -> bool {
     let Ok(url) = under(gateway, &["health"]) else { return false };
-    let asked = async { client.get(url).send().await?.bytes().await };
+    let asked = async { bounded_body::read(client.get(url).send().await?, MAX_ANSWER).await };
     asked.await.is_ok_and(|body| {
         serde_json::from_slice::<HealthAnswer>(&body).is_ok()
             || serde_json::from_slice::<UnhealthyAnswer>(&body).is_ok_and(|answer| answer.service == SERVICE)
@@ -275,7 +278,10 @@ fn get<'a>(path: &'a [&'a str]) -> Call<'a> {
 }
 
 async fn read(response: Response) -> Result<Vec<u8>, Attempt> {
-    response.bytes().await.map(|body| body.to_vec()).map_err(|error| not_answered(&error))
+    bounded_body::read(response, MAX_ANSWER).await.map_err(|error| match error {
+        BodyError::Broken(error) => not_answered(&error),
+        BodyError::TooLarge { .. } => Attempt::Silent(error.to_string()),
+    })
 }
 
 /// A decision of the gateway, or its word that it could not decide.

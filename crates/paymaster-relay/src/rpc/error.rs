@@ -184,6 +184,7 @@ fn row(error: &RelayError) -> (i32, &str, bool) {
         RelayError::AccountAlreadyDeployed { .. } => (REJECTED_BY_ENTRY_POINT, "account_already_deployed", false),
         // A factory may depend on the state of the chain, and may be deployed later itself.
         RelayError::AccountCreationFailed { .. } => (REJECTED_BY_ENTRY_POINT, "account_creation_failed", true),
+        RelayError::FactoryNotRun { .. } => (REJECTED_BY_ENTRY_POINT, "factory_not_run", true),
         RelayError::SenderNotFromFactory { .. } => (REJECTED_BY_ENTRY_POINT, "sender_not_from_factory", false),
         // A nonce that is used stays used; one that is ahead has its turn later.
         RelayError::AccountNonceInvalid { expected, given } if given < expected => {
@@ -214,6 +215,7 @@ fn row(error: &RelayError) -> (i32, &str, bool) {
         RelayError::KmsUnavailable { .. } => (OUTAGE, "kms_unavailable", true),
         RelayError::KmsReplyInvalid { .. } => (FAILED, "kms_reply_invalid", false),
         RelayError::ChainUnavailable(_) => (OUTAGE, "chain_unavailable", true),
+        RelayError::ContractMismatch(_) => (FAILED, "contract_mismatch", false),
         RelayError::StoreUnavailable(_) => (OUTAGE, "store_unavailable", true),
         RelayError::ClaimsUnavailable(_) => (OUTAGE, "claims_unavailable", true),
         RelayError::EntropyUnavailable(_) => (OUTAGE, "entropy_unavailable", true),

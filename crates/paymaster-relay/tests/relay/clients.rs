@@ -51,7 +51,7 @@ async fn every_request_of_viem_and_permissionless_is_understood_or_refused_by_na
     // What parses is held against a chain that has only v0.7 on it, none of these accounts, and no deposit.
     for method in ["pm_getPaymasterStubData", "pm_getPaymasterData"] {
         let parsed: usize =
-            ["ok", "chain_unavailable", "account_nonce_invalid", "account_not_deployed", "cost_above_policy"]
+            ["ok", "contract_mismatch", "account_nonce_invalid", "account_not_deployed", "cost_above_policy"]
                 .iter()
                 .map(|outcome| count(method, outcome))
                 .sum();

@@ -11,6 +11,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use url::Url;
 
+use crate::support::{Fault, Node};
+
 use crate::support::PATIENCE;
 
 const SIGNERS: &str = r#"{"teeId":"0x000000000000000000000000000000000000000000000000000000000000001d",
@@ -156,4 +158,14 @@ async fn ceilings_are_read_where_a_gateway_tells_them() {
 
     let (silent, _) = gateway("200 OK", SIGNERS).await;
     assert_eq!(kms(vec![silent]).signers().await.unwrap().ceilings, None);
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_refused_at_its_limit() {
+    let node = Node::before("http://127.0.0.1:9");
+    node.fail(Fault::Endless(|_| true));
+    let error = kms(vec![node.url().parse().unwrap()]).rotate_signer(&rotation()).await.unwrap_err();
+    assert!(matches!(&error, KmsError::Unavailable { in_doubt: true, .. }), "{error:?}");
+    assert!(error.to_string().contains("over the limit of 1048576 bytes"), "{error}");
+    assert!(node.sent() < 64 << 20, "{}", node.sent());
 }

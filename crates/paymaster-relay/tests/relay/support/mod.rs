@@ -2,9 +2,11 @@
 
 mod client;
 mod clock;
+mod node;
 mod tee;
 mod world;
 
 pub use client::{Client, Refusal};
 pub use devkit::{PATIENCE, until};
+pub use node::{Fault, Node};
 pub use world::{ACCOUNT, Dapp, World, open_key};

@@ -1,0 +1,33 @@
+//! The body of an answer, read no further than it may be long.
+
+use reqwest::Response;
+use thiserror::Error;
+
+/// Why there is no body.
+#[derive(Debug, Error)]
+pub(crate) enum BodyError {
+    /// It is longer.
+    #[error("the answer is over the limit of {limit} bytes")]
+    TooLarge {
+        /// Bytes.
+        limit: usize,
+    },
+    /// It did not arrive.
+    #[error(transparent)]
+    Broken(#[from] reqwest::Error),
+}
+
+/// Reads a body of `limit` bytes at most.
+///
+/// # Errors
+/// [`BodyError`].
+pub(crate) async fn read(mut response: Response, limit: usize) -> Result<Vec<u8>, BodyError> {
+    let mut body = Vec::new();
+    while let Some(part) = response.chunk().await? {
+        if part.len() > limit.saturating_sub(body.len()) {
+            return Err(BodyError::TooLarge { limit });
+        }
+        body.extend_from_slice(&part);
+    }
+    Ok(body)
+}

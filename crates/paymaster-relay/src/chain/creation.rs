@@ -1,0 +1,124 @@
+//! What an operation's factory makes. A factory is a stranger's code: it gets the gas that the operation has for it, places of
+//! its own at the node and its own time, so that it costs nobody else anything.
+
+use alloy_json_rpc::ErrorPayload;
+use alloy_primitives::{Bytes, hex};
+use alloy_provider::Provider;
+use alloy_provider::transport::{RpcError, TransportResult};
+use alloy_rpc_types_eth::{TransactionInput, TransactionRequest};
+use alloy_sol_types::{SolCall, SolError, sol};
+use proto::Address;
+
+use super::rpc::{RpcChain, contract_error, describe, eth};
+use super::{ChainError, Creation};
+
+sol! {
+    function getSenderAddress(bytes initCode);
+    error SenderAddressResult(address sender);
+}
+
+/// The most gas for a factory. Ten times what large accounts take, and little for a node.
+const MAX_GAS: u64 = 10_000_000;
+/// Gas of a call beside the factory's: the transaction, and the EntryPoint's part.
+const AROUND: u64 = 60_000;
+/// Gas for each byte of its data, at most (EIP-7623).
+const EACH_BYTE: u64 = 40;
+/// Bytes around the factory's own in the data of `getSenderAddress`.
+const ENVELOPE: u64 = 128;
+
+/// Calls a factory as the EntryPoint does.
+///
+/// # Errors
+/// [`ChainError::FactoryNotRun`] when there is no place for it, or it takes too long. Both say nothing about the node.
+pub(super) async fn made_by(
+    chain: &RpcChain,
+    entry_point: Address,
+    (factory, data): (Address, &[u8]),
+    verification_gas_limit: u128,
+) -> Result<Creation, ChainError> {
+    let not_run = || ChainError::FactoryNotRun { factory };
+    let _place = chain.simulation().await.ok_or_else(not_run)?;
+    let ask = getSenderAddressCall { initCode: [&factory.0[..], data].concat().into() };
+    let request = TransactionRequest {
+        gas: Some(gas(verification_gas_limit, data.len())),
+        ..TransactionRequest::default().to(eth(entry_point)).input(TransactionInput::new(ask.abi_encode().into()))
+    };
+    let answer = chain.within_or(chain.provider.call(request), not_run).await?;
+    created(entry_point, answer)
+}
+
+/// What the EntryPoint gives a factory, of which each call on the way keeps a 64th; zero is a limit that is not known yet.
+fn gas(verification_gas_limit: u128, length: usize) -> u64 {
+    let limit = match u64::try_from(verification_gas_limit) {
+        Ok(limit) if limit > 0 && limit < MAX_GAS => limit,
+        _ => return MAX_GAS,
+    };
+    let bytes = u64::try_from(length).unwrap_or(u64::MAX).saturating_add(ENVELOPE);
+    let around = AROUND.saturating_add(bytes.saturating_mul(EACH_BYTE));
+    (limit + limit / 31).saturating_add(around).min(MAX_GAS)
+}
+
+/// `getSenderAddress` answers by reverting, with the zero address when the factory failed.
+fn created(entry_point: Address, answer: TransportResult<Bytes>) -> Result<Creation, ChainError> {
+    let Err(error) = answer else {
+        let detail = "it returns, and should revert with SenderAddressResult".to_owned();
+        return Err(ChainError::Contract { contract: entry_point, function: getSenderAddressCall::SIGNATURE, detail });
+    };
+    let RpcError::ErrorResp(payload) = &error else {
+        return Err(describe(&error));
+    };
+    match payload.data.as_ref().and_then(|data| sender_address(data.get())) {
+        Some(zero) if zero == Address::default() => Ok(Creation::Nothing),
+        Some(account) => Ok(Creation::Account(account)),
+        None if is_out_of_gas(payload) => Ok(Creation::Nothing),
+        None => Err(contract_error::<getSenderAddressCall>(entry_point, &error)),
+    }
+}
+
+/// Nodes say so in words only.
+fn is_out_of_gas(payload: &ErrorPayload) -> bool {
+    let message = payload.message.to_ascii_lowercase();
+    ["out of gas", "intrinsic gas", "gas required exceeds"].iter().any(|words| message.contains(words))
+}
+
+/// Nodes put revert data as a string, within an object, or behind a word ("Reverted 0x…"), so it is
+/// looked for by its selector.
+fn sender_address(data: &str) -> Option<Address> {
+    let (_, argument) = data.split_once(&hex::encode(SenderAddressResult::SELECTOR))?;
+    let word = hex::decode(argument.get(..64)?).ok()?;
+    let (padding, address) = word.split_at(12);
+    let address = <[u8; 20]>::try_from(address).ok()?;
+    padding.iter().all(|byte| *byte == 0).then_some(Address(address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SENDER: &str = "000000000000000000000000aabbccddeeff00112233445566778899aabbccdd";
+
+    #[test]
+    fn revert_data_is_found_however_the_node_wraps_it() {
+        let expected = proto::json::address("0xaabbccddeeff00112233445566778899aabbccdd").ok();
+        for data in [
+            format!("\"0x6ca7b806{SENDER}\""),
+            format!("\"Reverted 0x6ca7b806{SENDER}\""),
+            format!("{{\"data\":\"0x6ca7b806{SENDER}\",\"message\":\"reverted\"}}"),
+        ] {
+            assert_eq!(sender_address(&data), expected, "{data}");
+        }
+        for data in ["null", "\"0x\"", "\"0x6ca7b806\"", "\"0x6ca7b80600\""] {
+            assert_eq!(sender_address(data), None, "{data}");
+        }
+        assert_eq!(sender_address(&format!("\"0x6ca7b806{}{}\"", "01".repeat(12), "00".repeat(20))), None);
+    }
+
+    #[test]
+    fn a_factory_gets_no_more_than_the_operation_has_for_it_and_never_more_than_the_bound() {
+        assert!((300_000..400_000).contains(&gas(300_000, 200)));
+        for unbounded in [0, u128::from(MAX_GAS), u128::MAX] {
+            assert_eq!(gas(unbounded, 200), MAX_GAS);
+        }
+        assert_eq!(gas(300_000, usize::MAX), MAX_GAS);
+    }
+}

@@ -1,0 +1,79 @@
+//! JSON-RPC over HTTP, with answers that are bounded, and told from what is none.
+
+use std::task::{Context, Poll};
+
+use alloy_json_rpc::{RequestPacket, ResponsePacket};
+use alloy_provider::transport::{TransportError, TransportErrorKind, TransportFut, TransportResult};
+use reqwest::{Client, StatusCode};
+use thiserror::Error;
+use tower::Service;
+use url::Url;
+
+use crate::bounded_body::{self, BodyError};
+
+/// Bytes. Far above any answer but that to a question for logs, which can be asked in parts.
+const MAX_ANSWER: usize = 16 << 20;
+
+/// An answer that is none.
+#[derive(Debug, Error)]
+#[error("the node's answer is not JSON-RPC")]
+pub(super) struct NotJsonRpc;
+
+/// The address of a node.
+#[derive(Clone, Debug)]
+pub(super) struct BoundedHttp {
+    client: Client,
+    url: Url,
+}
+
+impl BoundedHttp {
+    pub(super) fn new(url: Url) -> Self {
+        Self { client: Client::new(), url }
+    }
+
+    async fn ask(self, question: RequestPacket) -> TransportResult<ResponsePacket> {
+        let response = self.client.post(self.url).json(&question).send().await.map_err(TransportErrorKind::custom)?;
+        let status = response.status();
+        if is_failure(status) {
+            return Err(http_error(status));
+        }
+        let body = bounded_body::read(response, MAX_ANSWER).await.map_err(TransportErrorKind::custom)?;
+        match serde_json::from_slice(&body) {
+            Ok(answer) => Ok(answer),
+            Err(_) if !status.is_success() => Err(http_error(status)),
+            Err(_) => Err(TransportErrorKind::custom(NotJsonRpc)),
+        }
+    }
+}
+
+/// Whether a status says that the node, or what is before it, could not answer, whatever the body says.
+pub(super) fn is_failure(status: StatusCode) -> bool {
+    status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS
+}
+
+/// The limit that an answer was over.
+pub(super) fn exceeded(kind: &TransportErrorKind) -> Option<usize> {
+    match kind.as_custom()?.downcast_ref()? {
+        BodyError::TooLarge { limit } => Some(*limit),
+        BodyError::Broken(_) => None,
+    }
+}
+
+/// Without the body, which may be anything.
+fn http_error(status: StatusCode) -> TransportError {
+    TransportErrorKind::http_error(status.as_u16(), String::new())
+}
+
+impl Service<RequestPacket> for BoundedHttp {
+    type Response = ResponsePacket;
+    type Error = TransportError;
+    type Future = TransportFut<'static>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, question: RequestPacket) -> TransportFut<'static> {
+        Box::pin(self.clone().ask(question))
+    }
+}

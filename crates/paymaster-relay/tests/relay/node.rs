@@ -1,0 +1,162 @@
+//! A node that fails in its own ways, and what a stranger's factory may cost it.
+
+use std::time::Duration;
+
+use alloy_primitives::U256;
+use devkit::EntryPointVersion::{V07, V09};
+use devkit::user_operation::Draft;
+use paymaster_relay::chain::{ChainError, EntryPointReader, RpcChain};
+use paymaster_relay::settings::ChainSettings;
+use serde_json::{Value, json};
+
+use crate::support::{ACCOUNT, Fault, Node, World, until};
+
+const ETHER: u128 = 10u128.pow(18);
+/// The selector of `getSenderAddress`, which runs a factory.
+const RUNS_A_FACTORY: &str = "9b249f69";
+const LATEST: &str = "eth_getBlockByNumber";
+
+async fn behind_a_node(version: devkit::EntryPointVersion) -> (World, Node) {
+    let mut node = None;
+    let world = World::with(version, ETHER, |settings| {
+        node = Some(Node::within(settings));
+        settings["chain"]["timeout_seconds"] = json!(1);
+    })
+    .await;
+    (world, node.unwrap())
+}
+
+fn chain(node: &Node) -> RpcChain {
+    let settings: ChainSettings = serde_json::from_value(json!({
+        "chain_id": 31337, "rpc_url": node.url(), "timeout_seconds": 5,
+    }))
+    .unwrap();
+    RpcChain::new(&settings).unwrap()
+}
+
+#[tokio::test]
+async fn a_node_that_answers_with_a_servers_error_or_nonsense_is_not_asked_again_until_it_recovers() {
+    let (world, _) = behind_a_node(V07).await;
+    for (status, body) in [
+        ("503 Service Unavailable", ""),
+        ("429 Too Many Requests", "slow down"),
+        ("502 Bad Gateway", "<html>"),
+        ("200 OK", "<html>"),
+        ("200 OK", r#"{"status":"ok"}"#),
+    ] {
+        let node = Node::before(world.anvil.url().as_str());
+        let chain = chain(&node);
+        node.fail(Fault::Answers(status, body));
+        for _ in 0..3 {
+            let error = chain.latest_block().await.unwrap_err();
+            assert!(matches!(error, ChainError::Unreachable { .. }), "{status} {body}: {error:?}");
+        }
+        assert_eq!(node.asked(LATEST).len(), 1, "{status} {body}");
+        node.fail(Fault::None);
+        until(async || chain.latest_block().await.is_ok()).await;
+    }
+}
+
+#[tokio::test]
+async fn an_error_in_json_rpc_is_an_answer() {
+    let (world, _) = behind_a_node(V07).await;
+    let node = Node::before(world.anvil.url().as_str());
+    let chain = chain(&node);
+    // The status does not matter where the body is one: nodes behind proxies answer so.
+    let refusal = r#"{"jsonrpc":"2.0","id":0,"error":{"code":-32005,"message":"limit exceeded"}}"#;
+    for (count, status) in ["200 OK", "400 Bad Request"].iter().enumerate() {
+        node.fail(Fault::Answers(status, refusal));
+        let error = chain.latest_block().await.unwrap_err();
+        assert!(matches!(error, ChainError::Node { .. }), "{error:?}");
+        assert_eq!(node.asked(LATEST).len(), count + 1);
+    }
+    node.fail(Fault::None);
+    chain.latest_block().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_refused_at_its_limit() {
+    let (world, _) = behind_a_node(V07).await;
+    let node = Node::before(world.anvil.url().as_str());
+    let chain = chain(&node);
+    node.fail(Fault::Endless(|_| true));
+    let error = chain.latest_block().await.unwrap_err();
+    assert!(matches!(error, ChainError::AnswerTooLarge { limit } if limit > 1 << 20), "{error:?}");
+    let limit = 80 << 20;
+    assert!(node.sent() < limit, "{}", node.sent());
+}
+
+#[tokio::test]
+async fn no_factory_is_run_for_an_account_that_is_deployed() {
+    let (world, node) = behind_a_node(V09).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let first = world.sponsor(&mut dapp, &op).await.unwrap();
+    assert_eq!(node.asked(RUNS_A_FACTORY).len(), 1);
+    world.chain.entry_point.handle_ops(&first["userOperation"]).await.unwrap();
+
+    let call_data = dapp.call_data(alloy_primitives::Address::repeat_byte(1));
+    let draft = Draft { nonce: U256::from(1), ..dapp.draft(0, call_data) };
+    world.sponsor(&mut dapp, &draft.to_json(V09)).await.unwrap();
+    assert_eq!(node.asked(RUNS_A_FACTORY).len(), 1);
+}
+
+#[tokio::test]
+async fn a_factory_gets_little_more_gas_than_the_operation_has_for_it() {
+    let (world, node) = behind_a_node(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let mut draft = dapp.draft(0, dapp.call_data(alloy_primitives::Address::repeat_byte(1)));
+    let enough = draft.gas.verification;
+    world.sponsor(&mut dapp, &draft.to_json(V07)).await.unwrap();
+    let gas = gas_of_factory(&node.asked(RUNS_A_FACTORY)[0]);
+    assert!((enough..enough + 150_000).contains(&gas), "{gas}");
+
+    // What the EntryPoint could not make the account with is refused as that.
+    draft.gas.verification = 20_000;
+    draft.nonce = U256::from(1) << 64;
+    let refusal = world.sponsor(&mut dapp, &draft.to_json(V07)).await.unwrap_err();
+    refusal.assert_is(-32500, "account_creation_failed", true);
+}
+
+/// The gas of the call that runs a factory, in a request that may be a batch.
+fn gas_of_factory(body: &str) -> u64 {
+    let request: Value = serde_json::from_str(body).unwrap();
+    let calls = request.as_array().cloned().unwrap_or_else(|| vec![request]);
+    let call = calls.iter().map(|call| &call["params"][0]).find(|call| call.to_string().contains(RUNS_A_FACTORY));
+    let gas = call.unwrap()["gas"].as_str().unwrap();
+    u64::from_str_radix(gas.trim_start_matches("0x"), 16).unwrap()
+}
+
+#[tokio::test]
+async fn a_factory_that_takes_too_long_is_told_as_that_and_is_no_outage_of_the_chain() {
+    let (world, node) = behind_a_node(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    node.fail(Fault::Slow(RUNS_A_FACTORY, Duration::from_secs(30)));
+    let op = dapp.first_op(0);
+    let refusal = world.sponsor(&mut dapp, &op).await.unwrap_err();
+    refusal.assert_is(-32500, "factory_not_run", true);
+    assert_eq!(world.reserved().await, 0);
+    world.relay.release_expired().await.unwrap();
+    node.fail(Fault::None);
+    world.sponsor(&mut dapp, &op).await.unwrap();
+}
+
+#[tokio::test]
+async fn logs_that_are_over_the_limit_are_read_in_smaller_parts() {
+    let (world, node) = behind_a_node(V07).await;
+    world.relay.settle().await.unwrap();
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let answer = world.sponsor(&mut dapp, &op).await.unwrap();
+    world.chain.entry_point.handle_ops(&answer["userOperation"]).await.unwrap();
+    world.anvil.mine(5).await.unwrap();
+    node.fail(Fault::Endless(is_for_several_blocks));
+    world.relay.settle().await.unwrap();
+    assert_eq!(world.reserved().await, 0);
+}
+
+fn is_for_several_blocks(body: &str) -> bool {
+    let request: Value = serde_json::from_str(body).unwrap();
+    let filter = &request["params"][0];
+    request["method"] == "eth_getLogs" && filter["fromBlock"] != filter["toBlock"]
+}

@@ -1,0 +1,137 @@
+//! A node that can be told to fail: what it is asked goes on to a real one, and is remembered.
+
+use std::net::TcpListener as Listener;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::sleep;
+
+/// What goes wrong.
+#[derive(Clone, Copy)]
+pub enum Fault {
+    /// Nothing.
+    None,
+    /// It answers with this status line and body.
+    Answers(&'static str, &'static str),
+    /// To such a body it sends one without end.
+    Endless(fn(&str) -> bool),
+    /// What has this in it takes that long.
+    Slow(&'static str, Duration),
+}
+
+/// In front of a real node.
+pub struct Node(Arc<Inner>);
+
+struct Inner {
+    address: String,
+    behind: String,
+    fault: Mutex<Fault>,
+    asked: Mutex<Vec<String>>,
+    sent: AtomicU64,
+}
+
+impl Node {
+    /// Listens at a free port, within the runtime of the test.
+    pub fn before(url: &str) -> Self {
+        let listener = Listener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let inner = Arc::new(Inner {
+            address: format!("http://{}", listener.local_addr().unwrap()),
+            behind: url.to_owned(),
+            fault: Mutex::new(Fault::None),
+            asked: Mutex::default(),
+            sent: AtomicU64::new(0),
+        });
+        let serving = Arc::clone(&inner);
+        tokio::spawn(async move {
+            let listener = TcpListener::from_std(listener).unwrap();
+            while let Ok((socket, _)) = listener.accept().await {
+                tokio::spawn(Arc::clone(&serving).answer(socket));
+            }
+        });
+        Self(inner)
+    }
+
+    /// In the place of the node that the settings name.
+    pub fn within(settings: &mut Value) -> Self {
+        let node = Self::before(settings["chain"]["rpc_url"].as_str().unwrap());
+        settings["chain"]["rpc_url"] = node.url().into();
+        node
+    }
+
+    pub fn url(&self) -> &str {
+        &self.0.address
+    }
+
+    pub fn fail(&self, fault: Fault) {
+        *self.0.fault.lock().unwrap() = fault;
+    }
+
+    /// The bodies with this in them that it was sent.
+    pub fn asked(&self, what: &str) -> Vec<String> {
+        self.0.asked.lock().unwrap().iter().filter(|body| body.contains(what)).cloned().collect()
+    }
+
+    /// Bytes of endless bodies that were taken from it.
+    pub fn sent(&self) -> u64 {
+        self.0.sent.load(Ordering::SeqCst)
+    }
+}
+
+impl Inner {
+    async fn answer(self: Arc<Self>, mut socket: TcpStream) {
+        let Some(body) = read_body(&mut socket).await else { return };
+        self.asked.lock().unwrap().push(body.clone());
+        let fault = *self.fault.lock().unwrap();
+        let (status, answer) = match fault {
+            Fault::Answers(status, body) => (status.to_owned(), body.to_owned()),
+            Fault::Endless(to) if to(&body) => return self.send_without_end(socket).await,
+            Fault::Slow(what, how_long) if body.contains(what) => {
+                sleep(how_long).await;
+                self.forwarded(body).await
+            }
+            Fault::Endless(_) | Fault::Slow(..) | Fault::None => self.forwarded(body).await,
+        };
+        let length = answer.len();
+        let head = format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n");
+        let answer = format!("{head}connection: close\r\n\r\n{answer}");
+        // A client that is gone needs no answer.
+        let _ = socket.write_all(answer.as_bytes()).await;
+    }
+
+    async fn forwarded(&self, body: String) -> (String, String) {
+        let request = reqwest::Client::new().post(&self.behind).header("content-type", "application/json").body(body);
+        let answer = request.send().await.unwrap();
+        (format!("{} forwarded", answer.status().as_u16()), answer.text().await.unwrap())
+    }
+
+    async fn send_without_end(&self, mut socket: TcpStream) {
+        let part = vec![b' '; 1 << 16];
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n";
+        let mut sent = socket.write_all(head.as_bytes()).await;
+        while sent.is_ok() {
+            sent = socket.write_all(&part).await;
+            self.sent.fetch_add(1 << 16, Ordering::SeqCst);
+        }
+    }
+}
+
+/// The body of one request; `None` when the client hangs up.
+async fn read_body(socket: &mut TcpStream) -> Option<String> {
+    let mut bytes = Vec::new();
+    loop {
+        let mut part = [0; 4096];
+        let count = socket.read(&mut part).await.ok().filter(|count| *count > 0)?;
+        bytes.extend_from_slice(&part[..count]);
+        let text = String::from_utf8_lossy(&bytes);
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        let length = head.to_ascii_lowercase().split_once("content-length: ").unwrap().1.to_owned();
+        if body.len() >= length.lines().next().unwrap().parse().unwrap() {
+            return Some(body.to_owned());
+        }
+    }
+}
