@@ -19,4 +19,4 @@ pub use body::{Body, BodyTimeout};
 pub use bounds::{Bounds, Full};
 pub use descriptors::{raise_limit, share};
 pub use hangup::Hangup;
-pub use listener::{Listener, Peer, Pulse};
+pub use listener::{Listener, Peer, Pulse, asks_for_web_socket};

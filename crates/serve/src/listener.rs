@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::UPGRADE;
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{Either, Full as Whole};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -278,6 +278,14 @@ where
     }
 }
 
+/// Whether a request is the handshake of a WebSocket. Other upgrades are offers that a server may leave alone, as some clients
+/// (Java's) make with every request for HTTP/2.
+#[must_use]
+pub fn asks_for_web_socket(headers: &HeaderMap) -> bool {
+    let protocols = headers.get_all(UPGRADE).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    protocols.map(<[u8]>::trim_ascii).any(|protocol| protocol.eq_ignore_ascii_case(b"websocket"))
+}
+
 impl Admitted {
     async fn answer<S, B>(
         self,
@@ -289,7 +297,7 @@ impl Admitted {
         B: http_body::Body<Data = Bytes>,
     {
         let Self { peer, connection, table, refusals } = self;
-        if request.headers().contains_key(UPGRADE)
+        if asks_for_web_socket(request.headers())
             && let Err(full) = table.check_upgrade(peer.ip())
         {
             let response = refusals.answer(request.map(|_| full)).await;

@@ -155,7 +155,7 @@ impl Halves {
                 while writing.write_all(&[0; 4096]).await.is_ok() {}
                 self.end();
             });
-            (StatusCode::SWITCHING_PROTOCOLS, [("connection", "upgrade"), ("upgrade", "test")])
+            (StatusCode::SWITCHING_PROTOCOLS, [("connection", "upgrade"), ("upgrade", "websocket")])
         };
         Router::new().route("/", get(switch))
     }
@@ -182,7 +182,7 @@ async fn who_takes_nothing_is_not_read_from_and_both_halves_of_an_upgraded_conne
     assert!(read < sent, "all {sent} bytes were read while nothing was taken");
 }
 
-const UPGRADE: &[u8] = b"GET / HTTP/1.1\r\nhost: test\r\nconnection: upgrade\r\nupgrade: test\r\n\r\n";
+const UPGRADE: &[u8] = b"GET / HTTP/1.1\r\nhost: test\r\nconnection: upgrade\r\nupgrade: WebSocket\r\n\r\n";
 
 /// Live sessions at `/`, which take what comes; anything else is answered.
 fn sessions() -> Router {
@@ -192,7 +192,7 @@ fn sessions() -> Router {
             let mut buffer = [0; 4096];
             while let Ok(1..) = session.read(&mut buffer).await {}
         });
-        (StatusCode::SWITCHING_PROTOCOLS, [("connection", "upgrade"), ("upgrade", "test")])
+        (StatusCode::SWITCHING_PROTOCOLS, [("connection", "upgrade"), ("upgrade", "websocket")])
     };
     Router::new().route("/", get(switch)).route("/http", get(async || "here"))
 }

@@ -15,6 +15,8 @@ use crate::ceremony::{NewUser, Verified, VerifiedRegistration};
 use crate::store::{AccountEntry, Action, Creation, FoundCreation, Unfinished};
 use crate::tee::TeeError;
 
+/// What notices that accounts can't be settled.
+const SWEEP: &str = "the sweep";
 /// How long a question about an unknown account waits for those before it.
 const STRANGERS_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -213,8 +215,9 @@ impl Inner {
         let inner = Arc::clone(self);
         tokio::spawn(async move {
             let _turn = turn;
-            if let Err(error) = inner.settle_creations(Unfinished::Expired { now: inner.clock.now() }).await {
-                tracing::warn!(%error, "an account that was cut short could not be settled; it is tried again");
+            match inner.settle_creations(Unfinished::Expired { now: inner.clock.now() }).await {
+                Ok(()) => inner.creations_log.worked(SWEEP),
+                Err(error) => inner.creations_log.failed(SWEEP, error),
             }
         });
     }

@@ -23,6 +23,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use breaker::OutageLog;
 use prometheus::Registry;
 use proto::command::{Provisioned, SecurityState};
 use proto::{Address, EntryPoint};
@@ -78,6 +79,7 @@ struct Inner {
     strangers: Arc<Semaphore>,
     /// One sweep at a time over accounts whose making was cut short.
     sweep: Arc<Semaphore>,
+    creations_log: OutageLog,
 }
 
 /// The gateway can't be started.
@@ -155,6 +157,7 @@ impl Gateway {
             unknown: UnknownAccounts::default(),
             strangers: Arc::new(Semaphore::new(1)),
             sweep: Arc::new(Semaphore::new(1)),
+            creations_log: OutageLog::new("settling accounts whose making was cut short"),
             clock,
             factory,
             api_keys: ApiKeys::new(&settings.api_keys)?,

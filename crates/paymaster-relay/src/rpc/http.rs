@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::stream;
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, ORIGIN, UPGRADE};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, ORIGIN};
 use http::{Request, Response, StatusCode, Uri};
 use http_body::Frame;
 use http_body_util::{BodyExt, Collected, LengthLimitError, Limited, StreamBody};
@@ -18,7 +18,7 @@ use jsonrpsee::types::{ErrorCode, ErrorObjectOwned, Id, Response as RpcResponse,
 use proto::json::Excerpt;
 use serde::Deserialize;
 use serde_json::Value;
-use serve::{BodyTimeout, Full, Hangup};
+use serve::{BodyTimeout, Full, Hangup, asks_for_web_socket};
 use tower::{Layer, Service};
 
 use super::cors::{self, Grant};
@@ -130,7 +130,7 @@ impl EdgeLayer {
         }
 
         let entrance = self.entrance(route, &keys, request.headers());
-        if request.headers().contains_key(UPGRADE) {
+        if asks_for_web_socket(request.headers()) {
             // No preflight comes before a WebSocket, and nobody reads the answer to a call that was refused.
             match &entrance {
                 Entrance::Refused(error) => {

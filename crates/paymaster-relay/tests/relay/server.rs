@@ -112,6 +112,7 @@ async fn what_is_refused_over_a_web_socket_before_any_call_has_the_code_that_is_
         assert_eq!(answer["error"]["code"], code, "{answer}");
         assert_eq!(answer["error"]["data"]["reason"], Value::Null, "{answer}");
     }
+    assert!(answers[2]["error"]["data"].as_str().unwrap().contains("2000"), "{}", answers[2]);
     let each = answers[3].as_array().unwrap();
     assert_eq!(each.len(), 3);
     for answer in each {
