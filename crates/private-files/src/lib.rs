@@ -1,7 +1,9 @@
 //! Files that only their owner can open, whatever the umask: made with mode 0600, never changed to it after.
 
+mod lock;
 mod look;
 
+pub use lock::lock;
 pub use look::{Database, check_database, check_file, check_folder, check_folder_to_make};
 
 use std::ffi::OsString;

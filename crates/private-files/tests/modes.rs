@@ -7,7 +7,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use private_files::{
-    Database, check_database, check_file, check_folder, check_folder_to_make, create_new, prepare_database, restrict,
+    Database, check_database, check_file, check_folder, check_folder_to_make, create_new, lock, prepare_database,
+    restrict,
 };
 
 fn mode(path: &Path) -> u32 {
@@ -39,6 +40,17 @@ fn a_file_is_restricted_and_a_stricter_one_left_as_it_is() {
     restrict(&path).unwrap();
     assert_eq!(mode(&path), 0o400);
     assert_eq!(restrict(&folder.path().join("none")).unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn a_locked_file_is_refused_to_others_until_its_holder_lets_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lock");
+    let held = lock(&path).unwrap().unwrap();
+    assert_eq!(mode(&path), 0o600);
+    assert!(lock(&path).unwrap().is_none());
+    drop(held);
+    assert!(lock(&path).unwrap().is_some());
 }
 
 #[test]

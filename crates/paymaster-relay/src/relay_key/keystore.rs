@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use alloy_signer_local::PrivateKeySigner;
 use k256::ecdsa::SigningKey;
 use secrecy::{ExposeSecret, SecretString};
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::{RelayKeyError, version3};
@@ -43,18 +44,21 @@ pub fn passphrase(settings: &RelayKeySettings) -> Result<SecretString, RelayKeyE
 pub(super) struct Keystore {
     current: PathBuf,
     next: PathBuf,
+    lock: PathBuf,
     passphrase: SecretString,
 }
 
 impl Keystore {
     pub(super) fn new(file: &Path, passphrase: SecretString) -> Self {
-        Self { current: file.to_owned(), next: file.with_extension("next.json"), passphrase }
+        let (next, lock) = (file.with_extension("next.json"), file.with_extension("lock"));
+        Self { current: file.to_owned(), next, lock, passphrase }
     }
 
     /// Whether the files can be read and restricted, or made where there are none. Changes nothing.
     pub(super) fn check(&self) -> Result<(), RelayKeyError> {
         let check = || {
             private_files::check_file(&self.next)?;
+            private_files::check_file(&self.lock)?;
             if private_files::check_file(&self.current)? {
                 return Ok(());
             }
@@ -63,11 +67,29 @@ impl Keystore {
         check().map_err(RelayKeyError::Inaccessible)
     }
 
-    /// The key in use and since when; the first one when there is none yet.
+    /// Makes this process the only one that replaces the key, for as long as the lock is kept. `None` where nobody can
+    /// replace it: a folder that is mounted read-only.
+    pub(super) fn lock(&self) -> Result<Option<File>, RelayKeyError> {
+        let folder = folder(&self.current);
+        if self.current.exists() && private_files::check_folder(folder).is_err() {
+            return Ok(None);
+        }
+        make_folder(folder)?;
+        let lock = private_files::lock(&self.lock).map_err(|error| file_error(&self.lock, &error))?;
+        lock.map(Some).ok_or_else(|| RelayKeyError::InUse { file: self.current.display().to_string() })
+    }
+
+    /// The key in use and since when; the first one when there is none yet. Of several processes that make the first one
+    /// at the same time, all return the one that came into the file.
     pub(super) fn read_or_create(&self) -> Result<(SigningKey, SystemTime), RelayKeyError> {
-        match self.read()? {
-            Some(read) => Ok(read),
-            None => self.create(),
+        loop {
+            if let Some(read) = self.read()? {
+                return Ok(read);
+            }
+            make_folder(folder(&self.current))?;
+            if let Some(made) = self.encrypt_new(&self.current)? {
+                return Ok(made);
+            }
         }
     }
 
@@ -84,16 +106,10 @@ impl Keystore {
         self.next.exists()
     }
 
-    /// Makes the first key.
-    pub(super) fn create(&self) -> Result<(SigningKey, SystemTime), RelayKeyError> {
-        let folder = folder(&self.current);
-        fs::create_dir_all(folder).map_err(|error| file_error(folder, &error))?;
-        self.encrypt_new(&self.current)
-    }
-
     /// Makes a key that is on the disk before anybody hears of it.
     pub(super) fn create_next(&self) -> Result<(SigningKey, SystemTime), RelayKeyError> {
-        self.encrypt_new(&self.next)
+        let taken = || file_error(&self.next, &io::ErrorKind::AlreadyExists.into());
+        self.encrypt_new(&self.next)?.ok_or_else(taken)
     }
 
     /// Puts the next key in the place of the one in use, in one step.
@@ -130,27 +146,30 @@ impl Keystore {
         Ok(Some((key, made)))
     }
 
-    fn encrypt_new(&self, file: &Path) -> Result<(SigningKey, SystemTime), RelayKeyError> {
+    /// A new key and its file; `None` when there is such a file by now, which stays as it is.
+    fn encrypt_new(&self, file: &Path) -> Result<Option<(SigningKey, SystemTime)>, RelayKeyError> {
         let key = new_key()?;
-        self.encrypt(&key, file)?;
-        Ok((key, SystemTime::now()))
-    }
-
-    /// Writes to a file beside it first, so that a crash leaves a whole keystore or none.
-    fn encrypt(&self, key: &SigningKey, file: &Path) -> Result<(), RelayKeyError> {
-        let text = version3::encrypt(key, &self.passphrase)?;
-        let draft = file.with_extension("draft");
-        write(&draft, &text).map_err(|error| file_error(&draft, &error))?;
-        fs::rename(&draft, file).and_then(|()| sync(folder(file))).map_err(|error| file_error(file, &error))
+        let text = version3::encrypt(&key, &self.passphrase)?;
+        let is_ours = place(file, &text).map_err(|error| file_error(file, &error))?;
+        Ok(is_ours.then(|| (key, SystemTime::now())))
     }
 }
 
-/// Durable when it returns, and of its owner alone from the first byte.
-fn write(draft: &Path, text: &str) -> io::Result<()> {
-    match fs::remove_file(draft) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+/// Writes to a file beside it first, so that a crash leaves a whole keystore or none, and puts it in place without replacing
+/// another; whether there was none. Durable when it returns, and of its owner alone from the first byte.
+fn place(file: &Path, text: &str) -> io::Result<bool> {
+    // Another process that makes a key has a draft of its own.
+    let draft = file.with_extension(format!("{}.draft", Uuid::new_v4()));
+    let placed = write(&draft, text).and_then(|()| fs::hard_link(&draft, file));
+    let removed = fs::remove_file(&draft);
+    match placed {
+        Ok(()) => removed.and_then(|()| sync(folder(file))).map(|()| true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
     }
+}
+
+fn write(draft: &Path, text: &str) -> io::Result<()> {
     let mut file = private_files::create_new(draft)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
@@ -183,6 +202,10 @@ fn folder(file: &Path) -> &Path {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     }
+}
+
+fn make_folder(folder: &Path) -> Result<(), RelayKeyError> {
+    fs::create_dir_all(folder).map_err(|error| file_error(folder, &error))
 }
 
 fn file_error(file: &Path, error: &io::Error) -> RelayKeyError {

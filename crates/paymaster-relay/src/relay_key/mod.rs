@@ -4,6 +4,7 @@ mod keystore;
 mod rotation;
 mod version3;
 
+use std::fs::File;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,6 +32,8 @@ pub struct RelayKey {
     active: RwLock<ActiveKey>,
     /// Whether a next key is on disk whose fate is not known.
     unresolved: AtomicBool,
+    /// Kept from other nodes, whose rotations would replace this one's key.
+    _lock: Option<File>,
 }
 
 /// No `Debug`, no `Clone`; `SigningKey` wipes itself when dropped.
@@ -56,6 +59,12 @@ pub enum RelayKeyError {
         place: String,
         /// What is wrong with it.
         problem: String,
+    },
+    /// Another node has the key's file.
+    #[error("relay_key: another node uses {file}: give each node a key of its own")]
+    InUse {
+        /// The file.
+        file: String,
     },
     /// A file of the key can't be read, restricted or made.
     #[error("relay_key: {0}")]
@@ -86,7 +95,8 @@ pub enum RelayKeyError {
 }
 
 impl RelayKey {
-    /// Opens the key's file; makes a key when there is none. Blocks for the second that decryption takes.
+    /// Opens the key's file, which no other node can until this one is dropped; makes a key when there is none. Blocks for
+    /// the second that decryption takes.
     ///
     /// A next key that a rotation left behind is kept until [`Self::resolve`] has asked the KMS which is authorised.
     ///
@@ -99,13 +109,14 @@ impl RelayKey {
     ) -> Result<Self, RelayKeyError> {
         let keystore = Keystore::new(&settings.file, passphrase);
         keystore.check()?;
+        let lock = keystore.lock()?;
         let (key, since) = keystore.read_or_create()?;
         if !keystore.restrict()? {
             tracing::warn!(
                 "the passphrase of the relay key's file is cheaper to guess than a new one's: rotate the key"
             );
         }
-        Ok(Self::over(keystore, (key, since), kms))
+        Ok(Self::over(keystore, (key, since), kms, lock))
     }
 
     /// The same without a change on disk: `None` when there is no key yet, and one can be made.
@@ -120,12 +131,13 @@ impl RelayKey {
         let keystore = Keystore::new(&settings.file, passphrase);
         keystore.check()?;
         let read = keystore.read()?;
-        Ok(read.map(|key| Self::over(keystore, key, kms)))
+        Ok(read.map(|key| Self::over(keystore, key, kms, None)))
     }
 
-    fn over(keystore: Keystore, (key, since): (SigningKey, SystemTime), kms: Arc<dyn Kms>) -> Self {
+    fn over(keystore: Keystore, (key, since): (SigningKey, SystemTime), kms: Arc<dyn Kms>, lock: Option<File>) -> Self {
         let unresolved = AtomicBool::new(keystore.has_next());
-        Self { keystore: Arc::new(keystore), kms, active: RwLock::new(ActiveKey::new(key, since)), unresolved }
+        let active = RwLock::new(ActiveKey::new(key, since));
+        Self { keystore: Arc::new(keystore), kms, active, unresolved, _lock: lock }
     }
 
     /// The address of the key in the file; makes a key when there is none. Asks nobody.

@@ -128,7 +128,7 @@ pub struct DeploymentSettings {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RelayKeySettings {
-    /// The key's file, an encrypted Ethereum keystore (version 3); made at the first start.
+    /// The key's file, an encrypted Ethereum keystore (version 3); made at the first start. Of one node alone.
     #[schemars(with = "String")]
     pub file: PathBuf,
     /// The environment variable that holds the passphrase.

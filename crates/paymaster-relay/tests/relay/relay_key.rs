@@ -8,7 +8,8 @@ use std::sync::atomic::Ordering;
 use alloy_signer_local::PrivateKeySigner;
 use devkit::EntryPointVersion::V07;
 use futures_util::FutureExt;
-use paymaster_relay::relay_key::RelayKeyError;
+use paymaster_relay::relay_key::{RelayKey, RelayKeyError, passphrase};
+use paymaster_relay::settings::{RelayKeySettings, Settings};
 use proto::Permissions;
 use serde_json::{Value, json};
 
@@ -20,6 +21,15 @@ fn key_file(world: &World) -> PathBuf {
 
 fn next_file(world: &World) -> PathBuf {
     world.dir.path().join("relay-key.next.json")
+}
+
+/// Settings for a copy of the key's file, which no node has open.
+fn copied(world: &World) -> Value {
+    let copy = world.dir.path().join("copy.json");
+    fs::copy(key_file(world), &copy).unwrap();
+    let mut settings = world.settings.clone();
+    settings["relay_key"]["file"] = json!(copy);
+    settings
 }
 
 async fn sponsors(world: &World, nonce_key: u64) -> bool {
@@ -36,13 +46,42 @@ async fn the_key_file_cannot_be_read_without_the_passphrase_nor_by_others() {
     let keystore: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
     assert_eq!((&keystore["version"], &keystore["crypto"]["kdf"]), (&json!(3), &json!("scrypt")));
 
+    let copy = copied(&world);
     fs::write(world.passphrase_file(), "another passphrase").unwrap();
-    assert!(matches!(open_key(&world.settings, &world.tee), Err(RelayKeyError::Undecryptable { .. })));
+    assert!(matches!(open_key(&copy, &world.tee), Err(RelayKeyError::Undecryptable { .. })));
     fs::write(world.passphrase_file(), "\n").unwrap();
     assert!(matches!(open_key(&world.settings, &world.tee), Err(RelayKeyError::PassphraseMissing { .. })));
     let mut none = world.settings.clone();
     none["relay_key"]["passphrase_file"] = Value::Null;
     assert!(matches!(open_key(&none, &world.tee), Err(RelayKeyError::PassphraseUnconfigured)));
+}
+
+#[tokio::test]
+async fn of_several_first_keys_made_at_once_all_return_the_one_in_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, secret) = (dir.path().join("new/relay-key.json"), dir.path().join("passphrase"));
+    fs::write(&secret, "a passphrase").unwrap();
+    let settings = RelayKeySettings {
+        file: file.clone(),
+        passphrase_env: None,
+        passphrase_file: Some(secret),
+        rotation_interval_seconds: 0,
+    };
+    let address = || RelayKey::address_on_disk(&settings, passphrase(&settings).unwrap()).unwrap();
+    let made = std::thread::scope(|scope| [(); 3].map(|()| scope.spawn(address)).map(|one| one.join().unwrap()));
+    assert_eq!(made, [address(); 3]);
+    let left: Vec<_> = fs::read_dir(file.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(left, [file]);
+}
+
+#[tokio::test]
+async fn a_second_node_with_the_same_key_file_is_refused_until_the_first_has_stopped() {
+    let world = World::new(V07).await;
+    assert!(matches!(open_key(&world.settings, &world.tee), Err(RelayKeyError::InUse { .. })));
+    assert!(open_key(&copied(&world), &world.tee).is_ok());
+    let world = world.restarted().await;
+    world.relay_key.rotate().await.unwrap();
+    assert!(matches!(open_key(&world.settings, &world.tee), Err(RelayKeyError::InUse { .. })));
 }
 
 /// N, r and p of scrypt.
@@ -72,10 +111,12 @@ async fn a_new_key_file_costs_as_much_as_geths_and_other_tools_open_it() {
 async fn an_older_key_file_opens_and_the_next_rotation_writes_one_of_the_standard_cost() {
     let world = World::new(V07).await;
     assert_ne!(cost(&key_file(&world)), STANDARD);
-    let mode = || fs::metadata(key_file(&world)).unwrap().permissions().mode() & 0o777;
+    let file = key_file(&world);
+    let mode = || fs::metadata(&file).unwrap().permissions().mode() & 0o777;
     fs::set_permissions(key_file(&world), fs::Permissions::from_mode(0o644)).unwrap();
-    assert_eq!(open_key(&world.settings, &world.tee).unwrap().address().await, world.relay_key.address().await);
-    assert_eq!(mode(), 0o600);
+    let old = world.relay_key.address().await;
+    let world = world.restarted().await;
+    assert_eq!((world.relay_key.address().await, mode()), (old, 0o600));
 
     world.relay_key.rotate().await.unwrap();
     assert_eq!((cost(&key_file(&world)), mode()), (STANDARD, 0o600));
@@ -173,7 +214,8 @@ async fn a_crash_before_the_kms_heard_of_the_new_key_leaves_the_old_one() {
     // The next key is written before the KMS is told; here it never is.
     fs::copy(key_file(&world), next_file(&world)).unwrap();
     fs::remove_file(key_file(&world)).unwrap();
-    let stranger = open_key(&world.settings, &world.tee).unwrap().address().await;
+    let settings = serde_json::from_value::<Settings>(world.settings.clone()).unwrap().relay_key;
+    let stranger = RelayKey::address_on_disk(&settings, passphrase(&settings).unwrap()).unwrap();
     let (stranger_file, old_file) = (fs::read(key_file(&world)).unwrap(), fs::read(next_file(&world)).unwrap());
     fs::write(key_file(&world), old_file).unwrap();
     fs::write(next_file(&world), stranger_file).unwrap();

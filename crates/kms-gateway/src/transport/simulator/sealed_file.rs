@@ -1,11 +1,9 @@
 //! What the simulator keeps: one file, sealed as a whole, replaced as a whole, so that no crash leaves half a write.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use chacha20poly1305::aead::AeadInOut;
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
@@ -18,8 +16,6 @@ use super::key_file::KeyFile;
 
 const STATE: &str = "simulator.state";
 const LOCK: &str = "simulator.lock";
-/// A process that ends, or a child that has not begun, may hold the lock for a moment yet.
-const LOCKED_FOR: Duration = Duration::from_secs(1);
 /// Opens the file, and is authenticated with it.
 const MAGIC: &[u8; 16] = b"superrelay-sim-1";
 const NONCE_LENGTH: usize = 24;
@@ -80,7 +76,8 @@ impl SealedFile {
     /// A state that is missing or doesn't open is an error, never an empty state.
     pub fn open(folder: &Path) -> Result<Self, SealedFileError> {
         fs::create_dir_all(folder).map_err(SealedFileError::Io)?;
-        let lock = lock(folder)?;
+        let lock = private_files::lock(&folder.join(LOCK)).map_err(SealedFileError::Io)?;
+        let lock = lock.ok_or(SealedFileError::Locked)?;
         let sealed = read_if_there(&folder.join(STATE))?;
         if sealed.is_some() && !KeyFile::exists(folder) {
             return Err(SealedFileError::KeyMissing);
@@ -192,24 +189,6 @@ impl SealedFile {
         self.records =
             snapshot.records.into_iter().map(|(name, value)| (name.to_vec(), Zeroizing::new(value.to_vec()))).collect();
         Ok(())
-    }
-}
-
-fn lock(folder: &Path) -> Result<File, SealedFileError> {
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(folder.join(LOCK))
-        .map_err(SealedFileError::Io)?;
-    let began = Instant::now();
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if began.elapsed() < LOCKED_FOR => thread::sleep(LOCKED_FOR / 20),
-            Err(TryLockError::WouldBlock) => return Err(SealedFileError::Locked),
-            Err(TryLockError::Error(error)) => return Err(SealedFileError::Io(error)),
-        }
     }
 }
 

@@ -143,12 +143,29 @@ impl World {
     }
 
     /// Starts another relay over the files of one that was stopped.
-    pub async fn started_again(mut self) -> Self {
-        self.relay_key = open_key(&self.settings, &self.tee).unwrap();
-        (self.store, self.relay, self.registry, self.api_keys) =
-            open(&self.settings, &self.tee, &self.clock, &self.relay_key).await;
-        (self.client, self.running) = serve_at_a_free_port(&self.relay).await;
-        self
+    pub async fn started_again(self) -> Self {
+        let Self { anvil, chain, paymaster, tee, clock, dir, settings, relay, relay_key, .. } = self;
+        // The key's file is for one at a time.
+        drop((relay, relay_key));
+        let relay_key = open_key(&settings, &tee).unwrap();
+        let (store, relay, registry, api_keys) = open(&settings, &tee, &clock, &relay_key).await;
+        let (client, running) = serve_at_a_free_port(&relay).await;
+        Self {
+            anvil,
+            chain,
+            paymaster,
+            tee,
+            clock,
+            dir,
+            settings,
+            store,
+            relay,
+            relay_key,
+            api_keys,
+            registry,
+            client,
+            running,
+        }
     }
 
     pub async fn stop(&mut self) {
