@@ -239,6 +239,12 @@ pub enum RelayError {
     /// The paymaster's owner paused it: the chain would refuse the operation.
     #[error("the paymaster is paused")]
     PaymasterPaused,
+    /// The paymaster contract does not admit the TEE's key: the chain would refuse the operation (AA34).
+    #[error("the paymaster contract does not admit the key {signer}, which signs for it: its owner has to activate it")]
+    PaymasterSignerNotAdmitted {
+        /// The TEE's.
+        signer: Address,
+    },
     /// The KMS or its trusted application said no.
     #[error("{message}")]
     KmsRefused {

@@ -6,11 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use breaker::OutageLog;
-use proto::Address;
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 
-use crate::catalogue::{Catalogue, Deployment};
+use crate::catalogue::Catalogue;
 use crate::chain::{Block, ChainTime, EntryPointReader, Now};
 use crate::clients::{ApiKeys, Origins};
 use crate::error::RelayError;
@@ -18,7 +17,7 @@ use crate::kms::{Kms, Wallets};
 use crate::metrics::{Metrics, Stage};
 use crate::nonce::NonceStore;
 use crate::outage::{Needs, Outage};
-use crate::paymaster_signers::{PaymasterSigners, Standing};
+use crate::paymaster_signers::PaymasterSigners;
 use crate::ports::{Clock, Entropy};
 use crate::relay_key::RelayKey;
 use crate::settings::{RpcSettings, Settings, SettingsError};
@@ -27,8 +26,6 @@ use crate::sponsor::{Granted, Refusals, Turns};
 use crate::store::{Gwei, Store};
 
 const SWEEP: Duration = Duration::from_secs(5);
-/// Seconds that what the KMS told of its keys will do for an answer that was stored.
-const SIGNERS_FRESH: u64 = 30;
 
 /// What a relay is put together from; the composition root chooses the implementations.
 pub struct Parts {
@@ -75,7 +72,7 @@ pub struct Relay {
     pub(crate) contracts_found: AtomicBool,
     pub(crate) strangers: Strangers,
     chain_log: OutageLog,
-    paymaster_signers: PaymasterSigners,
+    pub(crate) paymaster_signers: PaymasterSigners,
 }
 
 impl Relay {
@@ -98,7 +95,7 @@ impl Relay {
             contracts_found: AtomicBool::default(),
             strangers: Strangers::default(),
             chain_log: OutageLog::new("the chain"),
-            paymaster_signers: PaymasterSigners::default(),
+            paymaster_signers: PaymasterSigners::new(Arc::clone(&kms), Arc::clone(&chain), Arc::clone(&clock)),
             store,
             nonces,
             wallets: Wallets::new(Arc::clone(&kms), Arc::clone(&clock)),
@@ -194,44 +191,6 @@ impl Relay {
     /// Unix seconds. The later of host and chain: a window that ended before is over on both.
     pub(crate) fn now(&self) -> u64 {
         self.clock.now().max(self.chain_time.last().map_or(0, |last| last.block))
-    }
-
-    /// Whether that key signs for our paymasters, or did a moment ago, as far as the KMS ever said. It is asked again about
-    /// one that is new to us or was a standby: another gateway may have another TEE behind it, and keys are rotated.
-    pub(crate) async fn is_paymaster_signer(&self, address: Address) -> Result<bool, RelayError> {
-        let standing = self.paymaster_signers.standing(address);
-        if matches!(standing, Some((Standing::Current | Standing::Retired, _))) {
-            return Ok(true);
-        }
-        self.learn_paymaster_signers().await?;
-        Ok(self.paymaster_signers.standing(address).is_some())
-    }
-
-    /// Whether what that key signed is to be signed again: the key is retired, or no TEE that we know has it and the
-    /// contract does not admit it. What the key in use signed stays, since it would sign the same again. Where neither KMS
-    /// nor chain can tell, what was signed stands.
-    pub(crate) async fn is_outdated(&self, deployment: &Deployment, signer: Address) -> bool {
-        let now = self.clock.now();
-        let known = match self.paymaster_signers.standing(signer) {
-            Some((Standing::Retired, _)) => return true,
-            Some((standing, learnt_at)) if now.saturating_sub(learnt_at) < SIGNERS_FRESH => Some(standing),
-            Some(_) | None => {
-                if let Err(error) = self.learn_paymaster_signers().await {
-                    tracing::debug!(%error, "the KMS does not tell its paymaster signers");
-                }
-                self.paymaster_signers.standing(signer).map(|(standing, _)| standing)
-            }
-        };
-        match known {
-            Some(standing) => standing == Standing::Retired,
-            None => matches!(self.chain.admits(deployment, signer).await, Ok(false)),
-        }
-    }
-
-    async fn learn_paymaster_signers(&self) -> Result<(), RelayError> {
-        let told = self.kms.signers().await?;
-        self.paymaster_signers.learn(&told, self.clock.now());
-        Ok(())
     }
 
     pub(crate) async fn timed<T>(&self, stage: Stage, work: impl Future<Output = T>) -> T {

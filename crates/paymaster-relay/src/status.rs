@@ -47,6 +47,16 @@ enum Missing {
     RelayKey { address: Address },
     #[error("the paymaster {paymaster} does not admit the TEE's signer {signer}: propose and activate it")]
     SignerNotAdmitted { paymaster: Address, signer: Address },
+    #[error(
+        "the paymaster {paymaster} takes windows of maxWindow = {found} s, and relay.max_window_seconds is {wanted}: lower it to \
+         {found}, or deploy the contract with {wanted}"
+    )]
+    ContractWindow { paymaster: Address, found: u32, wanted: u64 },
+    #[error(
+        "the TEE signs windows of {found} s (its ceiling maxWindow), and relay.max_window_seconds is {wanted}: lower it to \
+         {found}, or raise the ceiling (super-relay admin set-ceilings)"
+    )]
+    TeeWindow { found: u32, wanted: u64 },
     #[error("the paymaster {paymaster} is paused")]
     Paused { paymaster: Address },
     #[error("the paymaster {paymaster} has a deposit of {deposit} gwei, of which {reserved} gwei are reserved")]
@@ -79,15 +89,21 @@ impl Relay {
         let address = self.relay_key.address().await;
         let (clocks, relay_key) = (self.clocks(), relay_key(signers.as_ref().ok(), address));
         let (mut signer, mut deposit) = (Ok(()), Ok(()));
+        let mut window = self.tee_window(signers.as_ref().ok());
         for deployment in self.catalogue.deployments() {
             if chain.is_err() {
                 (signer, deposit) =
                     (Err(Missing::Unknown { of: "the chain" }), Err(Missing::Unknown { of: "the chain" }));
+                window = window.and(Err(Missing::Unknown { of: "the chain" }));
                 break;
             }
             // The first that is wrong is told of.
             signer = match signer {
                 Ok(()) => self.signer_admitted(deployment, signers.as_ref().ok()).await,
+                wrong => wrong,
+            };
+            window = match window {
+                Ok(()) => self.contract_window(deployment).await,
                 wrong => wrong,
             };
             deposit = match deposit {
@@ -105,6 +121,7 @@ impl Relay {
             Check::of("tee", signers.map(drop).map_err(in_full)),
             Check::of("relay_key", in_words(relay_key)),
             Check::of("signer", in_words(signer)),
+            Check::of("window", in_words(window)),
             Check::of("deposit", in_words(deposit)),
         ]
     }
@@ -150,6 +167,26 @@ impl Relay {
         match self.chain.admits(deployment, signer).await.map_err(RelayError::from)? {
             true => Ok(()),
             false => Err(Missing::SignerNotAdmitted { paymaster, signer }),
+        }
+    }
+
+    /// Whether the TEE signs every window that this relay may ask for.
+    fn tee_window(&self, signers: Option<&KmsSigners>) -> Result<(), Missing> {
+        let wanted = self.catalogue.validity.ceiling;
+        match signers.and_then(|signers| signers.ceilings.as_ref()) {
+            Some(ceilings) if u64::from(ceilings.max_window) < wanted => {
+                Err(Missing::TeeWindow { found: ceilings.max_window, wanted })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Whether the contract takes every window that this relay may ask for.
+    async fn contract_window(&self, deployment: &Deployment) -> Result<(), Missing> {
+        let (paymaster, wanted) = (deployment.paymaster, self.catalogue.validity.ceiling);
+        match self.chain.max_window(deployment).await.map_err(RelayError::from)? {
+            found if u64::from(found) < wanted => Err(Missing::ContractWindow { paymaster, found, wanted }),
+            _ => Ok(()),
         }
     }
 

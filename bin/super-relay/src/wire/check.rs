@@ -20,7 +20,7 @@ use crate::error::Error;
 /// Seconds that a signer has to be announced before it is let in, in production: time for the guardian to look.
 const LEAST_ACTIVATION_DELAY: u32 = 24 * 60 * 60;
 /// Not there yet when a relay is set up; a start serves without.
-const OF_A_SPONSORSHIP: [&str; 4] = ["tee", "relay_key", "signer", "deposit"];
+const OF_A_SPONSORSHIP: [&str; 5] = ["tee", "relay_key", "signer", "window", "deposit"];
 const NOT_LOOKED_AT: &str = "not looked at: whether the ports are free, and a TEE of this machine";
 
 /// What there is to say where nothing is wrong: what the first start makes, and what a sponsorship lacks.
@@ -41,6 +41,14 @@ pub async fn check(config: &Config) -> Result<Vec<String>, Error> {
             None => kms::bootstrap_deployments(bootstrap),
         };
         kms::wanted(settings, bootstrap, &deployments, Address::default())?;
+        if let Some(relay) = &config.relay
+            && u64::from(bootstrap.max_window_seconds) < relay.max_window_seconds
+        {
+            found.push(format!(
+                "missing for a sponsorship: window: bootstrap.max_window_seconds is {}, and relay.max_window_seconds is {}",
+                bootstrap.max_window_seconds, relay.max_window_seconds
+            ));
+        }
         found.extend(look::at_bootstrap(bootstrap)?);
     }
     found.push(NOT_LOOKED_AT.to_owned());

@@ -92,6 +92,17 @@ async fn a_check_asks_chain_and_kms_and_names_what_is_wrong() {
 }
 
 #[tokio::test]
+async fn a_check_names_a_contract_whose_windows_are_narrower_than_the_relays() {
+    let ground = Setup::of(V07).prepare().await;
+    let output = check(&ground, |all| all["relay"]["max_window_seconds"] = 7200.into()).await;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8(output.stdout).unwrap();
+    for words in ["window: the paymaster 0x", "maxWindow = 3600 s", "bootstrap.max_window_seconds is 3600", "is 7200"] {
+        assert!(said.contains(words), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn an_address_that_was_mistyped_is_refused_by_its_checksum() {
     let ground = Setup::of(V07).prepare().await;
     let mistyped = check(&ground, |all| {

@@ -7,11 +7,11 @@ use alloy_provider::transport::{RpcError, TransportErrorKind};
 use alloy_rpc_client::BatchRequest;
 use alloy_rpc_types_eth::{TransactionInput, TransactionRequest};
 use alloy_sol_types::{SolCall, sol};
-use proto::{Init, Uint256, UserOperation};
+use proto::{Address, Init, Uint256, UserOperation};
 use serde::Deserialize;
 
 use super::creation::made_by;
-use super::rpc::{RpcChain, balanceOfCall, decoded, describe, eth, pausedCall, wei};
+use super::rpc::{RpcChain, balanceOfCall, decoded, describe, eth, isActiveSignerCall, pausedCall, wei};
 use super::{Block, ChainError, Facts, PaymasterState};
 use crate::catalogue::Deployment;
 
@@ -37,7 +37,12 @@ impl Header {
 /// The block is asked for first: nodes answer a batch in order, so all else is as new as the block
 /// or newer. A newer nonce or code is only nearer to the truth, and no window begins too late. A
 /// factory is run for a sender without code only: the EntryPoint calls it for no other.
-pub(super) async fn read(chain: &RpcChain, deployment: &Deployment, op: &UserOperation) -> Result<Facts, ChainError> {
+pub(super) async fn read(
+    chain: &RpcChain,
+    deployment: &Deployment,
+    op: &UserOperation,
+    signer: Option<Address>,
+) -> Result<Facts, ChainError> {
     let entry_point = deployment.entry_point.address;
     let mut key = [0; 24];
     key.copy_from_slice(&op.nonce.0[..24]);
@@ -54,6 +59,10 @@ pub(super) async fn read(chain: &RpcChain, deployment: &Deployment, op: &UserOpe
     let nonce = call(entry_point, get_nonce.abi_encode())?;
     let deposit = call(entry_point, balanceOfCall { account: eth(deployment.paymaster) }.abi_encode())?;
     let paused = call(deployment.paymaster, pausedCall {}.abi_encode())?;
+    let admits = match signer {
+        Some(signer) => Some(call(deployment.paymaster, isActiveSignerCall { signer: eth(signer) }.abi_encode())?),
+        None => None,
+    };
     chain.within(batch.send()).await?.map_err(unsendable)?;
 
     let header: Option<Header> = header.await.map_err(unsendable)?;
@@ -61,6 +70,10 @@ pub(super) async fn read(chain: &RpcChain, deployment: &Deployment, op: &UserOpe
     let nonce = decoded::<getNonceCall>(entry_point, nonce.await)?;
     let deposit = decoded::<balanceOfCall>(entry_point, deposit.await)?;
     let paused = decoded::<pausedCall>(deployment.paymaster, paused.await)?;
+    let signer_admitted = match admits {
+        Some(answer) => Some(decoded::<isActiveSignerCall>(deployment.paymaster, answer.await)?),
+        None => None,
+    };
     let creation = match &op.init {
         Init::Factory { factory, data } if !data.is_empty() && code.is_empty() => {
             Some(made_by(chain, entry_point, (*factory, &data[..]), op.verification_gas_limit).await?)
@@ -73,5 +86,6 @@ pub(super) async fn read(chain: &RpcChain, deployment: &Deployment, op: &UserOpe
         sender_has_code: !code.is_empty(),
         creation,
         paymaster: PaymasterState { deposit: wei(deposit), paused },
+        signer_admitted,
     })
 }

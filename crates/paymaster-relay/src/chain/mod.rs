@@ -18,11 +18,16 @@ use crate::catalogue::Deployment;
 /// The chain, as far as a paymaster needs it.
 #[async_trait]
 pub trait EntryPointReader: Send + Sync {
-    /// Everything that one operation is held against.
+    /// Everything that one operation is held against; with a `signer`, also whether the paymaster admits it.
     ///
     /// # Errors
     /// [`ChainError`].
-    async fn facts(&self, deployment: &Deployment, op: &UserOperation) -> Result<Facts, ChainError>;
+    async fn facts(
+        &self,
+        deployment: &Deployment,
+        op: &UserOperation,
+        signer: Option<Address>,
+    ) -> Result<Facts, ChainError>;
 
     /// A paymaster's deposit (`balanceOf`), and whether its owner paused it (`paused`).
     ///
@@ -54,6 +59,12 @@ pub trait EntryPointReader: Send + Sync {
     /// [`ChainError`].
     async fn admits(&self, deployment: &Deployment, signer: Address) -> Result<bool, ChainError>;
 
+    /// Seconds that a window may span after its approval, as a paymaster contract has it (`maxWindow`).
+    ///
+    /// # Errors
+    /// [`ChainError`].
+    async fn max_window(&self, deployment: &Deployment) -> Result<u32, ChainError>;
+
     /// EIP-155 chain id of the node.
     ///
     /// # Errors
@@ -82,6 +93,8 @@ pub struct Facts {
     pub creation: Option<Creation>,
     /// Our paymaster.
     pub paymaster: PaymasterState,
+    /// Whether our paymaster admits the key that was asked about (`isActiveSigner`).
+    pub signer_admitted: Option<bool>,
 }
 
 /// What a factory makes when it is called as the EntryPoint calls it.

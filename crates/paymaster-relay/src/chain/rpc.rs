@@ -29,6 +29,7 @@ sol! {
     function paused() returns (bool);
     function isActiveSigner(address signer) returns (bool);
     function activationDelay() returns (uint32);
+    function maxWindow() returns (uint32);
     event UserOperationEvent(
         bytes32 indexed userOpHash,
         address indexed sender,
@@ -148,8 +149,13 @@ impl RpcChain {
 
 #[async_trait]
 impl EntryPointReader for RpcChain {
-    async fn facts(&self, deployment: &Deployment, op: &UserOperation) -> Result<Facts, ChainError> {
-        facts::read(self, deployment, op).await
+    async fn facts(
+        &self,
+        deployment: &Deployment,
+        op: &UserOperation,
+        signer: Option<Address>,
+    ) -> Result<Facts, ChainError> {
+        facts::read(self, deployment, op, signer).await
     }
 
     async fn paymaster(&self, deployment: &Deployment) -> Result<PaymasterState, ChainError> {
@@ -183,6 +189,10 @@ impl EntryPointReader for RpcChain {
 
     async fn admits(&self, deployment: &Deployment, signer: Address) -> Result<bool, ChainError> {
         self.call(deployment.paymaster, &isActiveSignerCall { signer: eth(signer) }).await
+    }
+
+    async fn max_window(&self, deployment: &Deployment) -> Result<u32, ChainError> {
+        self.call(deployment.paymaster, &maxWindowCall {}).await
     }
 
     async fn chain_id(&self) -> Result<u64, ChainError> {

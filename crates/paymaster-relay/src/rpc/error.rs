@@ -211,6 +211,7 @@ fn row(error: &RelayError) -> (i32, &str, bool) {
             (REJECTED_BY_PAYMASTER, "unproven_reservations_exceeded", true)
         }
         RelayError::PaymasterPaused => (REJECTED_BY_PAYMASTER, "paymaster_paused", true),
+        RelayError::PaymasterSignerNotAdmitted { .. } => (REJECTED_BY_PAYMASTER, "paymaster_signer_not_admitted", true),
         RelayError::KmsRefused { reason, .. } => (kms_code(reason), reason, false),
         RelayError::KmsUnavailable { .. } => (OUTAGE, "kms_unavailable", true),
         RelayError::KmsReplyInvalid { .. } => (FAILED, "kms_reply_invalid", false),
@@ -361,6 +362,7 @@ mod tests {
             RelayError::AccountCreationFailed { factory: Address::default() },
             RelayError::ChainIdle { seconds: 4000 },
             RelayError::PaymasterPaused,
+            RelayError::PaymasterSignerNotAdmitted { signer: Address::default() },
             RelayError::DepositTooLow { cost, deposit, reserved },
             RelayError::ChainUnavailable(ChainError::node("down")),
             RelayError::StoreUnavailable(StoreError::new("full")),

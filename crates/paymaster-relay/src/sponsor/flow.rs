@@ -14,6 +14,7 @@ use super::approve::{Approval, Approved, check_policy, needs_renewal};
 use super::attribute::{Attributed, attribute};
 use super::quote::judge;
 use super::request::{DraftRequest, SponsorRequest};
+use crate::catalogue::Deployment;
 use crate::error::RelayError;
 use crate::metrics::Stage;
 use crate::nonce::Claim;
@@ -101,7 +102,7 @@ impl Relay {
             return Approved::renew(self, request, record).await.map(Step::ToSign);
         }
         // What was mined is over, whoever signed it.
-        let stands = record.state.is_mined() || !self.needs_signing(&record, draft).await;
+        let stands = record.state.is_mined() || !self.needs_signing(&record, draft).await?;
         let Some(signed) = record.signed.clone().filter(|_| stands) else {
             return Approved::resume(self, request, record).await.map(Step::ToSign);
         };
@@ -113,10 +114,13 @@ impl Relay {
 
     /// Whether a sponsorship whose window is long enough is signed once more before it is an answer: what was signed is not
     /// there, or by a key that is outdated.
-    pub(super) async fn needs_signing(&self, record: &Record, draft: &DraftRequest) -> bool {
+    ///
+    /// # Errors
+    /// [`RelayError::PaymasterSignerNotAdmitted`]: signed once more, it would be no better.
+    pub(super) async fn needs_signing(&self, record: &Record, draft: &DraftRequest) -> Result<bool, RelayError> {
         match &record.signed {
-            Some(signed) => self.is_outdated(&draft.deployment, signed.paymaster_signer).await,
-            None => true,
+            Some(signed) => self.paymaster_signers.is_outdated(&draft.deployment, signed.paymaster_signer).await,
+            None => Ok(true),
         }
     }
 
@@ -175,7 +179,8 @@ impl Relay {
                 return self.give_back(&approved, claim, error).await;
             }
         };
-        if let Err(error) = self.check(&command, &reply).await {
+        let deployment = &approved.request().draft.deployment;
+        if let Err(error) = self.check(deployment, &command, &reply).await {
             return self.give_back(&approved, claim, error).await;
         }
 
@@ -250,13 +255,13 @@ impl Relay {
     }
 
     /// The gateway looked at the reply already; it may be a remote one, so we look again.
-    async fn check(&self, command: &Sponsor, reply: &SponsorReply) -> Result<(), RelayError> {
+    async fn check(&self, deployment: &Deployment, command: &Sponsor, reply: &SponsorReply) -> Result<(), RelayError> {
         let wrong = |detail| Err(RelayError::KmsReplyInvalid { detail });
         let digest = paymaster_digest(&command.op, &command.entry_point, &command.terms);
         if secp256k1::recover(&Hash(digest.0), &reply.paymaster_signature) != Some(reply.paymaster_signer) {
             return wrong("the paymaster's signature does not match");
         }
-        if !self.is_paymaster_signer(reply.paymaster_signer).await? {
+        if !self.paymaster_signers.is_ours(reply.paymaster_signer).await? {
             return wrong("another key signed for the paymaster");
         }
         if reply.user_op_hash != command.final_op(&reply.paymaster_signature).hash(&command.entry_point) {
@@ -265,7 +270,7 @@ impl Relay {
         if command.passkey.is_some() != reply.account_signature.is_some() {
             return wrong("the account's signature is missing, or there without a passkey");
         }
-        Ok(())
+        self.paymaster_signers.check(deployment, reply.paymaster_signer).await
     }
 }
 

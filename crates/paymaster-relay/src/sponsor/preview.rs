@@ -42,12 +42,13 @@ impl Relay {
             let renews = needs_renewal(self, &record, draft);
             let terms = if renews { quote(self, draft, gas, is_proven).await?.terms } else { record.terms };
             judge(self, draft, &terms, is_proven)?;
-            if renews || self.needs_signing(&record, draft).await {
+            if renews || self.needs_signing(&record, draft).await? {
                 self.check_grant(draft, &terms, is_proven).await?;
                 let limit = self.catalogue.max_signings;
                 if record.signings >= limit {
                     return Err(RelayError::TooManySignings { limit });
                 }
+                self.paymaster_signers.check_current(&draft.deployment).await?;
             }
             return Ok(terms);
         }

@@ -38,11 +38,18 @@ pub(super) async fn quote(
         valid_after: 0,
     };
     judge(relay, draft, &terms, is_proven)?;
-    let facts = relay.chain.facts(&draft.deployment, &draft.op).await?;
+    let signer = relay.paymaster_signers.current().await;
+    let facts = relay.chain.facts(&draft.deployment, &draft.op, signer).await?;
     let now = relay.note(facts.block);
     check_account(&draft.deployment, &draft.op, &facts)?;
     if facts.paymaster.paused {
         return Err(RelayError::PaymasterPaused);
+    }
+    if let (Some(signer), Some(admitted)) = (signer, facts.signer_admitted) {
+        relay.paymaster_signers.note(&draft.deployment, signer, admitted);
+        if !admitted {
+            relay.paymaster_signers.check_successor(&draft.deployment, signer).await?;
+        }
     }
     Window { after: terms.valid_after, until: terms.valid_until } = window(draft, &draft.validity.of(is_proven), &now)?;
     Ok(Quote { cost: cost(draft, &terms), terms, deposit: facts.paymaster.deposit })

@@ -83,6 +83,8 @@ async fn a_key_of_nobody_we_know_stands_as_long_as_the_contract_admits_it() {
     let world = world.restarted().await;
     assert_eq!(again(&world, &params).await["paymasterData"], first["paymasterData"]);
     world.paymaster.remove_signer(old).await.unwrap();
+    // The contract was asked a moment ago.
+    world.clock.advance(STALE);
     let second = again(&world, &params).await;
     assert_eq!(second["teeDeviceId"], next.to_string());
     assert_eq!(world.reserved_rows().await.len(), 1);
@@ -109,4 +111,66 @@ async fn what_was_mined_is_not_signed_again() {
     world.clock.advance(STALE);
     assert_eq!(again(&world, &params).await["paymasterData"], first["paymasterData"]);
     assert_eq!(world.sponsorships(), 1);
+}
+
+#[tokio::test]
+async fn what_a_key_signed_that_the_contract_no_longer_admits_is_refused_as_a_fresh_request_is() {
+    let world = World::new(V07).await;
+    let (params, first) = sponsored(&world, 1).await;
+    let charged = world.reserved().await;
+    let signer: alloy_primitives::Address = first["teeDeviceId"].as_str().unwrap().parse().unwrap();
+    world.paymaster.remove_signer(signer).await.unwrap();
+    // The contract was asked a moment ago.
+    assert_eq!(again(&world, &params).await["paymasterData"], first["paymasterData"]);
+
+    world.clock.advance(STALE);
+    let mut dapp = world.dapp("another").await;
+    let op = dapp.first_op(2);
+    let passkey = world.approval(&mut dapp, &op).await;
+    let fresh = json!([op, dapp.account_id, passkey]);
+    for (method, params) in [
+        ("pm_sponsor_with_tee", params.clone()),
+        ("pm_getSponsorshipIntent", json!([params[0], params[1]])),
+        ("pm_sponsor_with_tee", fresh.clone()),
+        ("pm_getSponsorshipIntent", json!([fresh[0], fresh[1]])),
+    ] {
+        let refused = world.client.call(method, params).await.unwrap_err();
+        refused.assert_is(-32501, "paymaster_signer_not_admitted", true);
+        assert!(refused.message.contains(&signer.to_string()), "{}", refused.message);
+    }
+    assert_eq!((world.sponsorships(), world.reserved().await), (1, charged), "nothing more was signed or reserved");
+
+    admit(&world, Address(signer.into_array())).await;
+    assert_eq!(again(&world, &params).await["paymasterData"], first["paymasterData"]);
+    let second = again(&world, &fresh).await;
+    assert!(world.chain.entry_point.handle_ops(&second["userOperation"]).await.unwrap().success);
+}
+
+#[tokio::test]
+async fn what_was_signed_stands_while_the_chain_cannot_be_asked() {
+    let mut world = World::new(V07).await;
+    let (params, first) = sponsored(&world, 1).await;
+    world.settings["chain"]["rpc_url"] = "http://127.0.0.1:1".into();
+    let world = world.restarted().await;
+    assert_eq!(again(&world, &params).await["paymasterData"], first["paymasterData"]);
+}
+
+#[tokio::test]
+async fn a_signature_of_a_key_that_the_contract_does_not_admit_is_not_given() {
+    let world = World::new(V07).await;
+    let (params, first) = sponsored(&world, 1).await;
+    // Rotated before the contract admits the next key, and nobody has told the relay.
+    let next = world.tee.rotate_paymaster_key();
+    let mut dapp = world.dapp("another").await;
+    let op = dapp.first_op(2);
+    let passkey = world.approval(&mut dapp, &op).await;
+    let fresh = json!([op, dapp.account_id, passkey]);
+    let charged = world.reserved().await;
+    let refused = world.client.call("pm_sponsor_with_tee", fresh.clone()).await.unwrap_err();
+    refused.assert_is(-32501, "paymaster_signer_not_admitted", true);
+    assert!(refused.message.contains(&next.to_string()), "{}", refused.message);
+    assert_eq!(world.reserved().await, charged, "what is not given is not charged");
+    admit(&world, next).await;
+    assert_eq!(again(&world, &fresh).await["teeDeviceId"], next.to_string());
+    assert_ne!(again(&world, &params).await["paymasterData"], first["paymasterData"]);
 }

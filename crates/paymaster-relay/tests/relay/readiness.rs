@@ -128,3 +128,18 @@ async fn a_relay_without_its_chain_or_kms_is_ready_and_says_what_it_lacks() {
     world.relay.ready().await.unwrap();
     assert_eq!(world.problem("deposit").await.unwrap(), "unknown: the chain does not answer");
 }
+
+#[tokio::test]
+async fn a_contract_or_a_tee_that_takes_narrower_windows_than_the_relay_asks_for_is_named() {
+    let mut world = World::new(V07).await;
+    assert_eq!(world.problem("window").await, None);
+    world.tee.change_ceilings(|ceilings| ceilings.max_window = 1800);
+    let problem = world.problem("window").await.unwrap();
+    assert!(problem.contains("the TEE signs windows of 1800 s") && problem.contains("is 3600"), "{problem}");
+    world.tee.change_ceilings(|ceilings| ceilings.max_window = 7200);
+    world.settings["max_window_seconds"] = 7200.into();
+    let world = world.restarted().await;
+    let problem = world.problem("window").await.unwrap().to_lowercase();
+    assert!(problem.contains(&format!("{:#x}", world.paymaster.address())), "{problem}");
+    assert!(problem.contains("maxwindow = 3600 s") && problem.contains("is 7200"), "{problem}");
+}

@@ -16,7 +16,7 @@ const MAX_TEES: usize = 64;
 
 /// How a key stands in its TEE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(super) enum Standing {
     /// It signs.
     Current,
     /// It is to sign next. Where it signs already, the KMS was asked before that.
@@ -27,7 +27,14 @@ pub(crate) enum Standing {
 
 /// What was learnt of them.
 #[derive(Default)]
-pub(crate) struct PaymasterSigners(RwLock<HashMap<TeeId, Keys>>);
+pub(super) struct KnownKeys(RwLock<Known>);
+
+#[derive(Default)]
+struct Known {
+    tees: HashMap<TeeId, Keys>,
+    /// The key in use of the TEE that was learnt of last, and when in Unix seconds.
+    latest: Option<(Address, u64)>,
+}
 
 struct Keys {
     current: Address,
@@ -38,10 +45,12 @@ struct Keys {
     learnt_at: u64,
 }
 
-impl PaymasterSigners {
+impl KnownKeys {
     /// Takes in what the KMS tells of one TEE now.
-    pub(crate) fn learn(&self, told: &KmsSigners, now: u64) {
-        let mut tees = self.0.write().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn learn(&self, told: &KmsSigners, now: u64) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        known.latest = Some((told.paymaster_signer, now));
+        let tees = &mut known.tees;
         if tees.len() >= MAX_TEES && !tees.contains_key(&told.tee_id) {
             tees.clear();
         }
@@ -63,9 +72,14 @@ impl PaymasterSigners {
     }
 
     /// How a key stands and since when that is known, in Unix seconds. `None`: no TEE that we know has it.
-    pub(crate) fn standing(&self, address: Address) -> Option<(Standing, u64)> {
-        let tees = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        tees.values().find_map(|keys| keys.standing(address).map(|standing| (standing, keys.learnt_at)))
+    pub(super) fn standing(&self, address: Address) -> Option<(Standing, u64)> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        known.tees.values().find_map(|keys| keys.standing(address).map(|standing| (standing, keys.learnt_at)))
+    }
+
+    /// The key that the KMS would sign with, as it said last, and when in Unix seconds.
+    pub(super) fn latest(&self) -> Option<(Address, u64)> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).latest
     }
 }
 
@@ -100,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_key_is_standby_then_current_then_retired() {
-        let signers = PaymasterSigners::default();
+        let signers = KnownKeys::default();
         assert_eq!(signers.standing(key(1)), None);
         signers.learn(&told(1, 1, Some(2)), 10);
         assert_eq!(signers.standing(key(2)), Some((Standing::Standby, 10)));
@@ -116,7 +130,7 @@ mod tests {
 
     #[test]
     fn the_keys_of_another_tee_are_no_retired_ones_of_this() {
-        let signers = PaymasterSigners::default();
+        let signers = KnownKeys::default();
         signers.learn(&told(1, 1, None), 10);
         signers.learn(&told(2, 2, None), 20);
         signers.learn(&told(1, 1, None), 30);
@@ -125,6 +139,6 @@ mod tests {
         for tee in 0..=u8::MAX {
             signers.learn(&told(tee, tee, None), 40);
         }
-        assert!(signers.0.read().unwrap().len() <= MAX_TEES);
+        assert!(signers.0.read().unwrap().tees.len() <= MAX_TEES);
     }
 }

@@ -1,0 +1,153 @@
+//! The keys that sign for the paymasters: which there are, as the KMS tells, and which the contracts admit.
+
+mod admitted;
+mod known;
+
+use std::sync::Arc;
+
+use proto::Address;
+
+use crate::catalogue::Deployment;
+use crate::chain::{ChainError, EntryPointReader};
+use crate::error::RelayError;
+use crate::kms::Kms;
+use crate::ports::Clock;
+use admitted::Admitted;
+use known::{KnownKeys, Standing};
+
+/// Seconds that what the KMS told of its keys will do.
+const FRESH: u64 = 30;
+
+/// What KMS and contracts say of the keys.
+pub(crate) struct PaymasterSigners {
+    kms: Arc<dyn Kms>,
+    chain: Arc<dyn EntryPointReader>,
+    clock: Arc<dyn Clock>,
+    known: KnownKeys,
+    admitted: Admitted,
+}
+
+impl PaymasterSigners {
+    /// Asks nobody anything yet.
+    pub(crate) fn new(kms: Arc<dyn Kms>, chain: Arc<dyn EntryPointReader>, clock: Arc<dyn Clock>) -> Self {
+        Self { kms, chain, clock, known: KnownKeys::default(), admitted: Admitted::default() }
+    }
+
+    /// Whether that key signs for our paymasters, or did a moment ago, as far as the KMS ever said. It is asked again about
+    /// one that is new to us or was a standby: another gateway may have another TEE behind it, and keys are rotated.
+    pub(crate) async fn is_ours(&self, signer: Address) -> Result<bool, RelayError> {
+        if matches!(self.known.standing(signer), Some((Standing::Current | Standing::Retired, _))) {
+            return Ok(true);
+        }
+        self.learn().await?;
+        Ok(self.known.standing(signer).is_some())
+    }
+
+    /// The key that would sign now, as far as the KMS said. `None`: it never did.
+    pub(crate) async fn current(&self) -> Option<Address> {
+        match self.known.latest() {
+            Some((current, learnt_at)) if self.is_fresh(learnt_at) => Some(current),
+            Some(_) | None => self.learn_if_possible().await,
+        }
+    }
+
+    /// Takes note of what a contract said of a key just now.
+    pub(crate) fn note(&self, deployment: &Deployment, signer: Address, admitted: bool) {
+        self.admitted.note(deployment.paymaster, signer, admitted, self.clock.now());
+    }
+
+    /// Refuses the key that would sign now if the contract would refuse its signature.
+    ///
+    /// # Errors
+    /// [`RelayError::PaymasterSignerNotAdmitted`].
+    pub(crate) async fn check_current(&self, deployment: &Deployment) -> Result<(), RelayError> {
+        let Some(signer) = self.current().await else { return Ok(()) };
+        if self.is_refused(deployment, signer).await { self.check_successor(deployment, signer).await } else { Ok(()) }
+    }
+
+    /// The same where the contract was just found not to admit `signer`: another key may sign by now.
+    ///
+    /// # Errors
+    /// [`RelayError::PaymasterSignerNotAdmitted`].
+    pub(crate) async fn check_successor(&self, deployment: &Deployment, signer: Address) -> Result<(), RelayError> {
+        match self.learn_if_possible().await {
+            Some(current) if current != signer => self.check(deployment, current).await,
+            Some(_) | None => Err(RelayError::PaymasterSignerNotAdmitted { signer }),
+        }
+    }
+
+    /// Refuses a signature that the contract would refuse. Where the chain can't tell, it stands.
+    ///
+    /// # Errors
+    /// [`RelayError::PaymasterSignerNotAdmitted`].
+    pub(crate) async fn check(&self, deployment: &Deployment, signer: Address) -> Result<(), RelayError> {
+        match self.is_refused(deployment, signer).await {
+            true => Err(RelayError::PaymasterSignerNotAdmitted { signer }),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether what that key signed is to be signed again: the key is retired, or the contract does not admit it and another
+    /// signs now. Where neither KMS nor chain can tell, what was signed stands.
+    ///
+    /// # Errors
+    /// [`RelayError::PaymasterSignerNotAdmitted`] where the key is the one in use: it would sign the same again.
+    pub(crate) async fn is_outdated(&self, deployment: &Deployment, signer: Address) -> Result<bool, RelayError> {
+        let standing = match self.known.standing(signer) {
+            Some((Standing::Retired, _)) => return Ok(true),
+            Some((standing, learnt_at)) if self.is_fresh(learnt_at) => Some(standing),
+            Some(_) | None => {
+                self.learn_if_possible().await;
+                self.known.standing(signer).map(|(standing, _)| standing)
+            }
+        };
+        if standing == Some(Standing::Retired) {
+            return Ok(true);
+        }
+        if !self.is_refused(deployment, signer).await {
+            return Ok(false);
+        }
+        match self.learn_if_possible().await {
+            Some(current) if current == signer => Err(RelayError::PaymasterSignerNotAdmitted { signer }),
+            Some(_) | None => Ok(true),
+        }
+    }
+
+    /// Whether the contract says no.
+    async fn is_refused(&self, deployment: &Deployment, signer: Address) -> bool {
+        match self.admits(deployment, signer).await {
+            Ok(admitted) => !admitted,
+            Err(error) => {
+                tracing::debug!(%error, %signer, "the chain does not tell whether the paymaster admits a signer");
+                false
+            }
+        }
+    }
+
+    async fn admits(&self, deployment: &Deployment, signer: Address) -> Result<bool, ChainError> {
+        if self.admitted.is_fresh(deployment.paymaster, signer, self.clock.now()) {
+            return Ok(true);
+        }
+        let admitted = self.chain.admits(deployment, signer).await?;
+        self.note(deployment, signer, admitted);
+        Ok(admitted)
+    }
+
+    fn is_fresh(&self, learnt_at: u64) -> bool {
+        self.clock.now().saturating_sub(learnt_at) < FRESH
+    }
+
+    /// Asks the KMS; the key that it would sign with now, or would as it said last.
+    async fn learn_if_possible(&self) -> Option<Address> {
+        if let Err(error) = self.learn().await {
+            tracing::debug!(%error, "the KMS does not tell its paymaster signers");
+        }
+        self.known.latest().map(|(current, _)| current)
+    }
+
+    async fn learn(&self) -> Result<(), RelayError> {
+        let told = self.kms.signers().await?;
+        self.known.learn(&told, self.clock.now());
+        Ok(())
+    }
+}
