@@ -1,29 +1,88 @@
-import { createClient, hashTypedData, hexToBigInt, http, numberToHex } from "viem";
-import { formatUserOperationRequest, getPaymasterStubData } from "viem/account-abstraction";
+import {
+  concat,
+  createClient,
+  getAddress,
+  hashTypedData,
+  hexToBigInt,
+  hexToBytes,
+  http,
+  keccak256,
+  numberToHex,
+  stringToHex,
+} from "viem";
+import {
+  entryPoint06Address,
+  entryPoint07Address,
+  entryPoint08Address,
+  formatUserOperationRequest,
+  getPaymasterStubData,
+  getUserOperationHash,
+} from "viem/account-abstraction";
 import { toAccount } from "viem/accounts";
+
+const ENTRY_POINT_VERSIONS = {
+  [entryPoint06Address]: "0.6",
+  [entryPoint07Address]: "0.7",
+  [entryPoint08Address]: "0.8",
+};
+const NO_PAYMASTER = {
+  paymaster: undefined,
+  paymasterData: undefined,
+  paymasterVerificationGasLimit: undefined,
+  paymasterPostOpGasLimit: undefined,
+  paymasterAndData: "0x",
+};
+
+async function ask(url, body) {
+  const post = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+  const answer = await (await fetch(url, body && post)).json();
+  if (answer.error) throw new Error(`${answer.error.code}: ${answer.error.message}`);
+  return answer;
+}
 
 /**
  * Registers a passkey and makes its account. Options: `signatureScheme`, "eip191" for EntryPoint
  * v0.6 and v0.7 (the default of the KMS), "raw" from v0.8 on; `invitation`, where the KMS wants one.
  */
 export async function createAccount(kms, userName, options) {
-  const post = async (path, body) => {
-    const headers = { "content-type": "application/json" };
-    const response = await fetch(kms + path, { method: "POST", headers, body: JSON.stringify(body) });
-    const answer = await response.json();
-    if (answer.error) throw new Error(`${answer.error.code}: ${answer.error.message}`);
-    return answer;
-  };
-  const begun = await post("/webauthn/register/begin", { userName });
+  const begun = await ask(`${kms}/webauthn/register/begin`, { userName });
   const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(begun.publicKey);
   const credential = (await navigator.credentials.create({ publicKey })).toJSON();
-  const { registrationId } = begun;
-  const finished = await post("/webauthn/register/finish", { registrationId, credential });
-  return post("/kms/create-deterministic-account", { registrationId: finished.registrationId, ...options });
+  const registration = { registrationId: begun.registrationId, credential };
+  const { registrationId } = await ask(`${kms}/webauthn/register/finish`, registration);
+  return ask(`${kms}/kms/create-deterministic-account`, { registrationId, ...options });
 }
 
-/** Owner and paymaster of an account that `createAccount` gave, as viem wants them. */
-export function superRelay(url, { accountId, ownerAddress }) {
+/** The account of a passkey that `createAccount` registered, for a page that doesn't remember it. One touch. */
+export async function findAccount(kms) {
+  const challenge = crypto.getRandomValues(new Uint8Array(32));
+  const { rawId } = await navigator.credentials.get({ publicKey: { challenge, userVerification: "required" } });
+  const accountId = `pk_${keccak256(new Uint8Array(rawId)).slice(2, 42)}`;
+  return ask(`${kms}/kms/accounts/${accountId}`);
+}
+
+/** What the passkey approves: the operation without any paymaster, for this account. */
+function intentOf({ chainId, entryPointAddress, context, ...operation }, accountId, entryPointVersion) {
+  const userOperation = { ...operation, ...NO_PAYMASTER, signature: "0x" };
+  const hash = getUserOperationHash({ chainId, entryPointAddress, entryPointVersion, userOperation });
+  return keccak256(concat([hash, stringToHex(accountId)]));
+}
+
+let touching = Promise.resolve(); // a browser asks its user one thing at a time
+
+/** An approval of `intent` and of nothing else, whatever the relay says. */
+function approve(intent, webauthn) {
+  const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(webauthn);
+  const get = () => navigator.credentials.get({ publicKey: { ...publicKey, challenge: hexToBytes(intent) } });
+  touching = touching.then(get, get);
+  return touching.then((credential) => credential.toJSON());
+}
+
+/**
+ * Owner and paymaster of an account that `createAccount` or `findAccount` gave, as viem wants them.
+ * An EntryPoint elsewhere than on public chains needs its version: "0.6", "0.7" or "0.8".
+ */
+export function superRelay(url, { accountId, ownerAddress }, entryPointVersion) {
   const relay = createClient({ transport: http(url) });
   const signatures = new Map(); // userOpHash => the owner's signature, made in the TEE
 
@@ -42,24 +101,27 @@ export function superRelay(url, { accountId, ownerAddress }) {
     getPaymasterStubData: (operation) =>
       getPaymasterStubData(relay, { ...operation, context: { accountId } }),
 
-    async getPaymasterData({ chainId, entryPointAddress, context, ...final }) {
-      const operation = formatUserOperationRequest(final);
+    async getPaymasterData(final) {
+      const { chainId, entryPointAddress, context, ...fields } = final;
+      const operation = formatUserOperationRequest(fields);
       const options = { entryPoint: entryPointAddress, chainId: numberToHex(chainId), ...context };
-      const ask = (method, ...params) => relay.request({ method, params });
+      const request = (method, ...params) => relay.request({ method, params });
 
-      const intent = await ask("pm_getSponsorshipIntent", operation, accountId, options);
-      const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(intent.webauthn);
-      const passkey = (await navigator.credentials.get({ publicKey })).toJSON();
-      const sponsored = await ask("pm_sponsor_with_tee", operation, accountId, passkey, options);
+      const version = entryPointVersion ?? ENTRY_POINT_VERSIONS[getAddress(entryPointAddress)];
+      const intent = intentOf(final, accountId, version);
+      const { intentHash, webauthn } = await request("pm_getSponsorshipIntent", operation, accountId, options);
+      if (intentHash !== intent) throw new Error("the relay wants another operation approved than this one");
+      const passkey = await approve(intent, webauthn);
+      const sponsored = await request("pm_sponsor_with_tee", operation, accountId, passkey, options);
       signatures.set(sponsored.userOpHash, sponsored.signature);
 
-      const { paymasterAndData, ...fields } = sponsored.userOperation;
+      const { paymasterAndData, ...paid } = sponsored.userOperation;
       if (paymasterAndData) return { paymasterAndData }; // EntryPoint v0.6
       return {
-        paymaster: fields.paymaster,
-        paymasterData: fields.paymasterData,
-        paymasterVerificationGasLimit: hexToBigInt(fields.paymasterVerificationGasLimit),
-        paymasterPostOpGasLimit: hexToBigInt(fields.paymasterPostOpGasLimit),
+        paymaster: paid.paymaster,
+        paymasterData: paid.paymasterData,
+        paymasterVerificationGasLimit: hexToBigInt(paid.paymasterVerificationGasLimit),
+        paymasterPostOpGasLimit: hexToBigInt(paid.paymasterPostOpGasLimit),
       };
     },
   };

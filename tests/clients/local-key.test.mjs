@@ -10,7 +10,7 @@ import {
   toSimple7702SmartAccount,
 } from "viem/account-abstraction";
 import { signAuthorization } from "viem/actions";
-import { recipe } from "./support/docs.mjs";
+import { localKeyRecipe, recipe } from "./support/docs.mjs";
 import { browser } from "./support/passkey.mjs";
 import {
   call,
@@ -50,6 +50,15 @@ async function sendsTwice(account, first) {
 
 test("viem's paymaster client sponsors a SimpleAccount with a local key", async () => {
   await sendsTwice(await toSimpleSmartAccount({ client: chain, owner: owner(), entryPoint }));
+});
+
+test("the code of the docs sponsors a local key", { skip: entryPoint.version !== "0.7" }, async () => {
+  const { sendSponsored } = await localKeyRecipe();
+
+  const receipt = await sendSponsored(urls, owner(), [call]);
+
+  assert.equal(receipt.success, true);
+  assert.equal(receipt.paymaster.toLowerCase(), paymasterAddress.toLowerCase());
 });
 
 test("an account of the TEE can't be named without its passkey", async () => {

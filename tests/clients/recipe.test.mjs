@@ -5,7 +5,8 @@ import { before, test } from "node:test";
 import { createSmartAccountClient } from "permissionless";
 import { concat, createClient, http } from "viem";
 import { createBundlerClient, formatUserOperationRequest } from "viem/account-abstraction";
-import { accountOf, mined, newAccount } from "./support/accounts.mjs";
+import { accountOf, bundlerOf, mined, newAccount } from "./support/accounts.mjs";
+import { honest, lyingRelay } from "./support/lying-relay.mjs";
 import { browser } from "./support/passkey.mjs";
 import { block, recipe } from "./support/docs.mjs";
 import {
@@ -50,6 +51,52 @@ test("one touch for each operation: the first deploys the account, later ones go
   assert.equal(new Set([first, ...later].map(({ nonce }) => nonce)).size, 3);
   assert.deepEqual(touches, ["get", "get", "get"]);
   assert.equal(await chain.getBalance({ address: bundler.account.address }), 0n);
+});
+
+test("a page that forgot its account finds it by the passkey", async () => {
+  const made = await docs.createAccount(urls.kms, "alice", { signatureScheme });
+
+  const found = await docs.findAccount(urls.kms);
+
+  for (const field of ["accountId", "ownerAddress", "signatureScheme", "factory", "salt"]) {
+    assert.equal(found[field], made[field], field);
+  }
+  const { paymaster, ...account } = await accountOf(docs, { ...found, sender: made.sender });
+  const bundler = bundlerOf(account, paymaster);
+  await mined(bundler, await bundler.sendUserOperation({ calls: [call] }));
+});
+
+test("a relay that wants another operation approved gets no touch", async () => {
+  const theft = (operation) => ({ ...operation, callData: "0x5afe5afe" });
+  const relay = await lyingRelay(({ params: [operation, ...rest], ...request }) =>
+    honest({ ...request, params: [request.method === "pm_getSponsorshipIntent" ? theft(operation) : operation, ...rest] }),
+  );
+  const bundler = await newAccount(docs, relay.url);
+  touches.length = 0;
+
+  const sending = bundler.sendUserOperation({ calls: [call] });
+
+  await assert.rejects(sending, /another operation approved/).finally(relay.stop);
+  assert.deepEqual(touches, []);
+});
+
+test("the passkey approves the page's operation whatever challenge the relay sends", async () => {
+  let challenge;
+  const relay = await lyingRelay(async (request) => {
+    const answer = await honest(request);
+    if (request.method === "pm_getSponsorshipIntent") answer.result.webauthn.challenge = "5afe".repeat(10) + "5af";
+    if (request.method === "pm_sponsor_with_tee") {
+      const clientData = Buffer.from(request.params[2].response.clientDataJSON, "base64url");
+      challenge = Buffer.from(JSON.parse(clientData).challenge, "base64url");
+    }
+    return answer;
+  });
+  const bundler = await newAccount(docs, relay.url);
+
+  const hash = await bundler.sendUserOperation({ calls: [call] }).finally(relay.stop);
+
+  assert.notEqual(challenge.toString("base64url"), "5afe".repeat(10) + "5af");
+  await mined(bundler, hash);
 });
 
 test("permissionless's own client sends as viem's does", async () => {

@@ -6,8 +6,8 @@ import { createBundlerClient } from "viem/account-abstraction";
 import { chain, entryPoint, paymasterAddress, signatureScheme, steadyFees, urls } from "./world.mjs";
 
 /** The SimpleAccount that `createAccount` made, with viem's paymaster for it in `paymaster`. */
-export async function accountOf(docs, made) {
-  const { owner, paymaster } = docs.superRelay(urls.rpc, made);
+export async function accountOf(docs, made, rpc = urls.rpc) {
+  const { owner, paymaster } = docs.superRelay(rpc, made);
   const account = await toSimpleSmartAccount({
     client: chain,
     owner,
@@ -19,9 +19,15 @@ export async function accountOf(docs, made) {
   return { ...account, paymaster };
 }
 
-/** A bundler client for a new account; `docs` are the modules of the recipe. */
-export async function newAccount(docs) {
-  const { paymaster, ...account } = await accountOf(docs, await docs.createAccount(urls.kms, "alice", { signatureScheme }));
+/** A bundler client for a new account, by that relay; `docs` are the modules of the recipe. */
+export async function newAccount(docs, rpc) {
+  const made = await docs.createAccount(urls.kms, "alice", { signatureScheme });
+  const { paymaster, ...account } = await accountOf(docs, made, rpc);
+  return bundlerOf(account, paymaster);
+}
+
+/** A bundler client for that account, sponsored by that paymaster. */
+export function bundlerOf(account, paymaster) {
   return createBundlerClient({
     account,
     client: chain,

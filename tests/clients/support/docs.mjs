@@ -22,11 +22,16 @@ async function write(page, names) {
   return folder;
 }
 
-/** The modules of docs/api.md, "With viem or permissionless.js". */
-export async function recipe() {
-  const names = ["super-relay.mjs", "send.mjs"];
+/** What those modules of docs/api.md export. */
+async function modules(names) {
   const folder = await write("docs/api.md", names);
-  const [superRelay, send] = await Promise.all(names.map((name) => import(pathToFileURL(join(folder, name)))));
+  const loaded = await Promise.all(names.map((name) => import(pathToFileURL(join(folder, name)))));
   await rm(folder, { recursive: true });
-  return { ...superRelay, ...send };
+  return Object.assign({}, ...loaded);
 }
+
+/** "With viem or permissionless.js". */
+export const recipe = () => modules(["super-relay.mjs", "send.mjs"]);
+
+/** "Accounts with their own signer". */
+export const localKeyRecipe = () => modules(["send-local.mjs"]);

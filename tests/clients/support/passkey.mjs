@@ -14,6 +14,7 @@ const sha256 = (data) => createHash("sha256").update(data).digest();
 export function browser(origin) {
   const credentials = [];
   const touches = [];
+  let pending = false; // as in Chromium: one request at a time
   globalThis.PublicKeyCredential = {
     parseCreationOptionsFromJSON: (options) => ({
       ...options,
@@ -36,12 +37,21 @@ export function browser(origin) {
         return { toJSON: () => attestation(credential, publicKey.challenge, origin) };
       },
       async get({ publicKey }) {
-        const allowed = publicKey.allowCredentials.map(({ id }) => base64url(id));
-        const credential = credentials.find(({ id, rpId }) => allowed.includes(base64url(id)) && rpId === publicKey.rpId);
-        if (!credential) throw new Error("NotAllowedError");
-        touches.push("get");
-        const answer = await assertion(credential, publicKey.challenge, origin);
-        return { toJSON: () => answer };
+        if (pending) throw new Error("OperationError: A request is already pending.");
+        pending = true;
+        try {
+          // Without a list any credential of the relying party will do: the user chooses, here the newest.
+          const allowed = publicKey.allowCredentials?.map(({ id }) => base64url(id));
+          const { rpId = new URL(origin).hostname } = publicKey;
+          const fits = (credential) => credential.rpId === rpId && (allowed?.includes(base64url(credential.id)) ?? true);
+          const credential = credentials.findLast(fits);
+          if (!credential) throw new Error("NotAllowedError");
+          touches.push("get");
+          const answer = await assertion(credential, publicKey.challenge, origin);
+          return { rawId: credential.id, toJSON: () => answer };
+        } finally {
+          pending = false;
+        }
       },
     },
   };

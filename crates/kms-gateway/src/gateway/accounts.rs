@@ -106,6 +106,12 @@ impl Gateway {
         Ok(CreatedAccount { wallet, registration, sender, salt })
     }
 
+    /// The factory of new accounts, when one is configured.
+    #[must_use]
+    pub fn factory(&self) -> Option<Address> {
+        self.inner.factory.as_ref().map(|factory| factory.address())
+    }
+
     /// An account's public facts.
     ///
     /// The index may have been lost, so only the TEE can say that there is no such account. But anyone may ask for any:

@@ -7,6 +7,7 @@ use proto::AccountId;
 use proto::command::SignatureScheme;
 use proto::json::invitation::SignedInvitation;
 use proto::json::passkey::to_base64url;
+use proto::primitives::keccak256;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -56,6 +57,7 @@ pub(super) async fn show(
 ) -> Result<Json<Value>, ApiError> {
     let account_id: AccountId = account_id.parse().map_err(|problem| ApiError::invalid_field("accountId", problem))?;
     let wallet = gateway.wallet(&account_id).await?;
+    let salt = wallet.passkeys.first().map(|first| keccak256(&*first.credential_id).to_string());
     let passkeys: Vec<Value> = wallet
         .passkeys
         .iter()
@@ -70,6 +72,8 @@ pub(super) async fn show(
         "accountId": wallet.account_id,
         "ownerAddress": wallet.owner.to_string(),
         "signatureScheme": wallet.signature_scheme,
+        "factory": gateway.factory().map(|factory| factory.to_string()),
+        "salt": salt,
         "passkeys": passkeys,
     })))
 }

@@ -57,7 +57,9 @@ async fn an_account_is_named_after_its_credential_and_is_the_same_when_made_agai
     assert_eq!(first, second);
 
     let shown = kms.get(&format!("/kms/accounts/{}", first["accountId"].as_str().unwrap())).await.ok();
-    assert_eq!(shown["ownerAddress"], first["ownerAddress"]);
+    for field in ["ownerAddress", "signatureScheme", "factory", "salt"] {
+        assert_eq!(shown[field], first[field], "{field}");
+    }
     let passkeys = json!([{ "credentialId": first["credentialId"], "publicKey": first["publicKey"] }]);
     assert_eq!(shown["passkeys"], passkeys);
 }
