@@ -18,8 +18,6 @@ use crate::error::Error;
 use story::Story;
 use world::World;
 
-/// The origin the software passkey says it is used at.
-const ORIGIN: &str = "http://localhost:5173";
 const RP_ID: &str = "localhost";
 
 /// What the demo shows.
@@ -38,6 +36,9 @@ pub struct DemoArgs {
     /// allow_without_passkey, the TEE's permission, and half of the deposit for such requests.
     #[arg(long)]
     local_key: bool,
+    /// Where pages use passkeys: an origin on localhost.
+    #[arg(long, value_name = "ORIGIN", default_value = "http://localhost:5173")]
+    origin: Url,
     /// Keep chain and node running afterwards, until interrupted.
     #[arg(long)]
     keep: bool,
@@ -60,11 +61,11 @@ pub async fn run(args: DemoArgs) -> Result<(), Error> {
     settle(&world, &sponsored, &story).await?;
     if args.keep {
         story.say("running", &format!("JSON-RPC at {}, KMS at {}", base(world.rpc_url()), base(world.kms_url())));
-        story.more(&format!("operations at {}, chain at {}", world.ops_url(), world.chain_url()));
+        story.more(&format!("status and metrics at {}, chain at {}", world.ops_url(), world.chain_url()));
         if args.entrypoint == EntryPointVersion::V07 {
             story.more(&format!("page of examples/viem-page: {}", page_url(&world)));
         }
-        story.more(&format!("configuration and keys in {}; Ctrl-C stops and removes them", world.folder().display()));
+        story.more(&format!("configuration {}; Ctrl-C stops and removes it", world.file().display()));
         return world.run_until_stopped().await;
     }
     world.stop().await
@@ -81,7 +82,7 @@ struct Account {
 
 async fn create_account(world: &World, story: &Story) -> Result<Account, Error> {
     let kms = Kms::at(world.kms_url().clone());
-    let mut passkey = SoftPasskey::create(RP_ID, ORIGIN).map_err(failed)?;
+    let mut passkey = SoftPasskey::create(RP_ID, world.origin()).map_err(failed)?;
 
     let begun = kms.post("/webauthn/register/begin", &json!({ "userName": "demo" })).await?;
     let credential = passkey.register(begun.object("publicKey")?).map_err(failed)?;
@@ -171,7 +172,7 @@ async fn settle(world: &World, sponsored: &Sponsored, story: &Story) -> Result<(
 /// The example's page, told where everything is. Its own defaults name the bundler.
 fn page_url(world: &World) -> String {
     let (rpc, kms, chain) = (base(world.rpc_url()), base(world.kms_url()), world.chain_url());
-    format!("{ORIGIN}/?rpc={rpc}&kms={kms}&chain={}", chain.trim_end_matches('/'))
+    format!("{}/?rpc={rpc}&kms={kms}&chain={}", world.origin(), chain.trim_end_matches('/'))
 }
 
 /// A server's address as one puts a path behind it.

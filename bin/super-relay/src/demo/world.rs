@@ -1,6 +1,6 @@
 //! The world of the demo: a chain with the real EntryPoint, our paymaster on it, and a node.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use devkit::{
     Address, Anvil, AnvilOptions, Deployment, EntryPoint, EntryPointVersion, Paymaster, TeeSigner, Tools, U256,
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use url::Url;
 
 use super::story::Story;
-use super::{DemoArgs, ORIGIN, RP_ID, base, failed};
+use super::{DemoArgs, RP_ID, base, failed};
 use crate::admin::{Admin, Signer, unattested};
 use crate::client::{Json as _, Kms};
 use crate::config::{Config, Sources};
@@ -24,6 +24,8 @@ use crate::wire::Node;
 const ETHER: u128 = 1_000_000_000_000_000_000;
 /// Bundlers want a day (ERC-7562).
 const UNSTAKE_DELAY_SECONDS: u32 = 86_400;
+/// The configuration, in the folder of the demo.
+const FILE: &str = "demo.toml";
 /// Anvil's own.
 pub const CHAIN_ID: u64 = 31_337;
 
@@ -45,6 +47,7 @@ pub struct World {
     kms_url: Url,
     paymaster_signer: Address,
     relay_signer: String,
+    origin: Url,
     data: TempDir,
 }
 
@@ -78,7 +81,8 @@ impl World {
         story.more(&format!("with the measurement of its code {measurement} and the TEE's id {tee_id}"));
 
         let relay_signer = node.relay_signer().to_string();
-        Ok(Self { anvil, deployment, paymaster, node, kms_url, paymaster_signer, relay_signer, data })
+        let origin = args.origin.clone();
+        Ok(Self { anvil, deployment, paymaster, node, kms_url, paymaster_signer, relay_signer, origin, data })
     }
 
     pub fn version(&self) -> EntryPointVersion {
@@ -120,9 +124,14 @@ impl World {
         self.anvil.url().to_string()
     }
 
-    /// Of the configuration, the databases and the keys.
-    pub fn folder(&self) -> &Path {
-        self.data.path()
+    /// The node's configuration, with databases and keys beside it.
+    pub fn file(&self) -> PathBuf {
+        self.data.path().join(FILE)
+    }
+
+    /// Where passkeys are used.
+    pub fn origin(&self) -> &str {
+        base(&self.origin)
     }
 
     pub fn kms_url(&self) -> &Url {
@@ -191,7 +200,7 @@ async fn start_beside(
     let address = key.address();
     let tee_id = unattested(&kms).await?;
     let admin = Admin::new(kms, Signer::Key(key), tee_id, None);
-    admin.provision(setup(deployment, paymaster)?).await?;
+    admin.provision(setup(args, deployment, paymaster)?).await?;
     story.say("admin", &format!("{address} provisioned the TEE over HTTP"));
     let node = Node::start(config).await?;
     story.say("node", &format!("JSON-RPC at {}", base(node.rpc_url())));
@@ -205,10 +214,10 @@ async fn start_beside(
 }
 
 /// What the TEE is set up with, as config/tee.json.
-fn setup(deployment: &Deployment, paymaster: &Paymaster) -> Result<TeeSetup, Error> {
+fn setup(args: &DemoArgs, deployment: &Deployment, paymaster: &Paymaster) -> Result<TeeSetup, Error> {
     let entry_point = &deployment.entry_point;
     let setup = json!({
-        "relyingParties": [{ "id": RP_ID, "origins": [ORIGIN] }],
+        "relyingParties": [{ "id": RP_ID, "origins": [base(&args.origin)] }],
         "ceilings": {
             "deployments": [{
                 "chainId": CHAIN_ID,
@@ -232,9 +241,9 @@ fn configure(
     args: &DemoArgs,
 ) -> Result<(TempDir, Config), Error> {
     let data = tempfile::tempdir().map_err(failed)?;
-    let file = data.path().join("demo.toml");
+    let file = data.path().join(FILE);
     std::fs::write(data.path().join("relay-key.passphrase"), uuid::Uuid::new_v4().to_string()).map_err(failed)?;
-    let here = || kms_here(anvil, deployment, &data);
+    let here = || kms_here(anvil, deployment, args, &data);
     let kms = args.kms.as_ref().map_or_else(here, |url| format!("remote_kms.urls = [\"{url}\"]"));
     let unproven = if args.local_key { WITHOUT_PASSKEY } else { "" };
     let configuration = [kms.as_str(), &relay(anvil, deployment, paymaster, &data), unproven].concat();
@@ -243,14 +252,15 @@ fn configure(
     Ok((data, config))
 }
 
-fn kms_here(anvil: &Anvil, deployment: &Deployment, data: &TempDir) -> String {
+fn kms_here(anvil: &Anvil, deployment: &Deployment, args: &DemoArgs, data: &TempDir) -> String {
     let (data, chain, factory) = (data.path().display(), anvil.url(), deployment.account_factory.address());
+    let origin = base(&args.origin);
     format!(
         r#"
         [kms]
         data_dir = "{data}/kms"
         rp_id = "{RP_ID}"
-        origins = ["{ORIGIN}"]
+        origins = ["{origin}"]
         factory = {{ address = "{factory}", rpc_url = "{chain}" }}
 
         [bootstrap]

@@ -35,9 +35,11 @@ impl Node {
             let rest = running.split_once(name).unwrap_or_else(|| panic!("no {name}: {running}")).1;
             rest.split([',', ';']).next().unwrap().trim_end_matches('/').to_owned()
         };
-        let (rpc, kms, operations) = (after("JSON-RPC at "), after("KMS at "), after("operations at "));
+        let (rpc, kms, operations) = (after("JSON-RPC at "), after("KMS at "), after("status and metrics at "));
+        let file = PathBuf::from(after("configuration "));
+        let folder = file.parent().unwrap();
         let page = after("page of examples/viem-page: ");
-        Self { process, rpc, kms, operations, page, folder: after("keys in ").into() }
+        Self { process, rpc, kms, operations, page, folder: folder.into() }
     }
 
     /// The key that `bootstrap.admin_key_file` holds, in hex.
