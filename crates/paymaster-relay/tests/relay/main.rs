@@ -14,6 +14,7 @@ mod counters;
 mod disk_full;
 mod idempotency;
 mod invitations;
+mod logged;
 mod node;
 mod outages;
 mod paymaster_keys;
