@@ -1,6 +1,6 @@
 //! Commands of the admin, passed on as they were signed. The trusted application alone can judge them. Anyone may send one:
-//! what the admin did not sign, or signed for a counter that has passed, is refused before it waits for its turn, costs the
-//! TEE a call or gets a row, so that a flood of it delays no revocation. What a relay key signs alone is rationed.
+//! what the admin did not sign, or signed for another counter than the next, is refused before it waits for its turn, costs
+//! the TEE a call or gets a row, so that a flood of it delays no revocation. What a relay key signs alone is rationed.
 
 use std::sync::Arc;
 
@@ -119,16 +119,16 @@ impl Inner {
         }
     }
 
-    /// Signed by whom it has to be, for a counter that is yet to come.
+    /// Signed by whom it has to be, for the next counter.
     async fn check_proof(&self, command: &impl AdminProof) -> Result<(), GatewayError> {
         let kept = self.known.commanded(&self.tee).await?;
-        let is_rotation = command.admin_counter().is_none();
+        let has_passed = command.admin_counter().is_some_and(|counter| counter <= kept.counter);
         match command.check(&kept) {
             // Another process may have commanded the same TEE since.
             Err(Status::SignerNotAuthorised | Status::SignerAlreadyAuthorised | Status::SignerRecordMismatch) => {
                 self.check_proof_now(command).await
             }
-            Err(Status::CounterMismatch) if is_rotation => self.check_proof_now(command).await,
+            Err(Status::CounterMismatch) if !has_passed => self.check_proof_now(command).await,
             checked => Ok(checked?),
         }
     }

@@ -19,8 +19,8 @@ pub(super) trait AdminProof: SignedCommand<Reply = ()> {
         None
     }
 
-    /// Holds it against what the TEE told before: the TEE that it is for, its signatures, and that its count is yet to
-    /// come.
+    /// Holds it against what the TEE told before: the TEE that it is for, its signatures, and that its count is the
+    /// next one.
     ///
     /// # Errors
     /// The status by which the trusted application refuses it.
@@ -86,16 +86,19 @@ impl AdminProof for RotateSigner {
         if provisioned.signers.iter().any(|signer| signer.address == self.next) {
             return Err(Status::SignerAlreadyAuthorised);
         }
-        // Exactly the next one: the trusted application refuses every other, which would leave it good for another try.
-        let is_next = leaving.rotations.checked_add(1) == Some(self.rotation);
-        is_next.then_some(()).ok_or(Status::CounterMismatch)
+        is_next(leaving.rotations, self.rotation)
     }
+}
+
+/// Exactly the next one: the trusted application refuses every other, which would leave it good for another try.
+fn is_next(last: u64, count: u64) -> Result<(), Status> {
+    (last.checked_add(1) == Some(count)).then_some(()).ok_or(Status::CounterMismatch)
 }
 
 fn check_admin_command(command: &impl AdminRequest, admin: &Address, state: &SecurityState) -> Result<(), Status> {
     check_tee(command, state)?;
     signed_by_admin(command, &command.signature(), admin)?;
-    (command.counter() > state.counter).then_some(()).ok_or(Status::CounterMismatch)
+    is_next(state.counter, command.counter())
 }
 
 fn check_tee(command: &impl SignedCommand, state: &SecurityState) -> Result<(), Status> {

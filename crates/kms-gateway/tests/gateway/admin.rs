@@ -93,6 +93,10 @@ impl Kms {
     }
 
     pub async fn authorization(&self, key: &RelayKey, permissions: &[&str]) -> Value {
+        self.authorization_for(self.counter().await + 1, key, permissions).await
+    }
+
+    async fn authorization_for(&self, counter: u64, key: &RelayKey, permissions: &[&str]) -> Value {
         let set = permissions.iter().fold(Permissions::default(), |set, name| {
             set | match *name {
                 "sponsor" => Permissions::SPONSOR,
@@ -102,7 +106,6 @@ impl Kms {
                 other => panic!("no permission {other}"),
             }
         });
-        let counter = self.counter().await + 1;
         let (tee_id, signer) = (self.tee_id().await, key.address());
         let command = AuthorizeSigner { tee_id, signer, permissions: set, counter, signature: UNSIGNED };
         json!({
@@ -219,6 +222,20 @@ async fn a_rotation_that_the_tee_would_refuse_every_time_it_is_sent_waits_for_no
     }
     assert_eq!(kms.gateway.verify_audit_chain().await.unwrap(), before);
     kms.post("/admin/rotate-signer", &kms.rotation(&kms.relay, &next).await).await.ok();
+}
+
+#[tokio::test]
+async fn a_command_signed_ahead_gets_no_row_until_the_counter_is_there() {
+    let kms = Kms::start().await;
+    let counter = kms.counter().await;
+    let ahead = kms.authorization_for(counter + 2, &RelayKey::random(), &["sponsor"]).await;
+    let before = kms.gateway.verify_audit_chain().await.unwrap();
+    for _ in 0..20 {
+        kms.post("/admin/authorize-signer", &ahead).await.refused(409, "counter_mismatch");
+    }
+    assert_eq!(kms.gateway.verify_audit_chain().await.unwrap(), before);
+    kms.authorize(&RelayKey::random(), &["sponsor"]).await.ok();
+    kms.post("/admin/authorize-signer", &ahead).await.ok();
 }
 
 #[tokio::test]

@@ -153,3 +153,21 @@ async fn a_gateway_learns_of_commands_that_went_past_it() {
     assert_eq!(refused.code(), "counter_mismatch");
     assert_eq!(kms.gateway.verify_audit_chain().await.unwrap().rows, rows, "the TEE was asked for it");
 }
+
+#[tokio::test]
+async fn a_command_after_one_that_went_past_the_gateway_is_taken_by_a_new_look_at_the_counter() {
+    let tee = Arc::new(GatedTee::start(8, Gate::default()));
+    let kms = Kms::over_tee(Arc::<GatedTee>::clone(&tee)).await;
+    let (tee_id, counter) = (kms.tee_id().await, kms.counter().await);
+    let [there, next] = [counter + 1, counter + 2].map(|counter| {
+        let (signer, permissions) = (RelayKey::random().address(), Permissions::SPONSOR);
+        let mut command = AuthorizeSigner { tee_id, signer, permissions, counter, signature: UNSIGNED };
+        command.signature = kms.admin.sign(&command);
+        command
+    });
+    // What the gateway keeps from here on is older than the command that goes past it.
+    let forged = AuthorizeSigner { signature: UNSIGNED, ..there };
+    assert!(kms.gateway.authorize_signer(forged, &Caller::new("test")).await.is_err());
+    assert_eq!(tee.invoke(encode_request(&there).unwrap()).await.unwrap(), [0; 4]);
+    until(async || kms.gateway.authorize_signer(next, &Caller::new("test")).await.is_ok()).await;
+}
