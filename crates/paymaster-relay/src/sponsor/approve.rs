@@ -118,7 +118,7 @@ pub(super) async fn propose(
         id: SponsorshipId::new(),
         intent: draft.intent(),
         account_id: draft.account_id.clone(),
-        is_vouched: principal.is_proven() || draft.caller.is_server(),
+        is_vouched: draft.is_vouched(&principal),
         principal,
         api_key: draft.caller.key_id().cloned(),
         idempotency_key: idempotency_key.map(str::to_owned),

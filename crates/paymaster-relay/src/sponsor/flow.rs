@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use proto::command::{RelayApproval, Sponsor, SponsorReply};
 use proto::paymaster::paymaster_digest;
-use proto::{EntryPoint, Hash, IntentHash, Paymaster, Signature, Status, Terms};
+use proto::{EntryPoint, Hash, Paymaster, Signature, Status, Terms};
 use uuid::Uuid;
 
 use super::approve::{Approval, Approved, check_policy, needs_renewal};
@@ -21,7 +21,7 @@ use crate::nonce::Claim;
 use crate::relay::Relay;
 use crate::relay_key::Lease;
 use crate::secp256k1;
-use crate::store::{Principal, Record, Signed};
+use crate::store::{KeySpace, Record, Signed};
 
 /// Seconds a claim outlives the longest window, so that it never ends before the sponsorship does.
 const CLAIM_MARGIN: u64 = 60;
@@ -61,8 +61,7 @@ impl Relay {
     pub async fn sponsor(&self, request: SponsorRequest) -> Result<Sponsored, RelayError> {
         let request = attribute(self, request).await?;
         let _turn = self.turns.take(request.key()).await;
-        let key = request.request.idempotency_key.as_deref();
-        self.check_idempotency_key(request.principal(), key, &request.request.intent).await?;
+        self.check_idempotency_key(&request).await?;
 
         let claim = self.timed(Stage::Claim, self.claim(&request)).await?;
         let known = if claim.is_fresh { None } else { self.known(&request).await? };
@@ -131,18 +130,15 @@ impl Relay {
         Ok(record.filter(|record| !record.state.is_mined() || answers(record, request)))
     }
 
-    /// Whether an idempotency key of the principal stands for another request.
-    async fn check_idempotency_key(
-        &self,
-        principal: &Principal,
-        key: Option<&str>,
-        intent: &IntentHash,
-    ) -> Result<(), RelayError> {
-        let Some(key) = key else {
+    /// Whether the idempotency key stands for another request.
+    async fn check_idempotency_key(&self, attributed: &Attributed) -> Result<(), RelayError> {
+        let (request, principal) = (&attributed.request, attributed.principal());
+        let Some(key) = &request.idempotency_key else {
             return Ok(());
         };
-        match self.store.intent_of_key(principal, key).await? {
-            Some(of_key) if of_key != *intent => Err(RelayError::IdempotencyConflict),
+        let space = KeySpace::of(principal, request.draft.is_vouched(principal), &request.draft.op.sender);
+        match self.store.intent_of_key(&space, key).await? {
+            Some(of_key) if of_key != request.intent => Err(RelayError::IdempotencyConflict),
             _ => Ok(()),
         }
     }

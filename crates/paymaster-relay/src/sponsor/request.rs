@@ -65,6 +65,12 @@ impl DraftRequest {
         }
     }
 
+    /// Whether somebody answers for the account id: its passkey, or the server that holds the API key.
+    #[must_use]
+    pub fn is_vouched(&self, principal: &Principal) -> bool {
+        principal.is_proven() || self.caller.is_server()
+    }
+
     /// Whether the client named an account; otherwise the sender stands for itself.
     #[must_use]
     pub fn names_an_account(&self) -> bool {

@@ -15,7 +15,9 @@ use proto::{IntentHash, Terms};
 use thiserror::Error;
 
 pub use gwei::Gwei;
-pub use record::{BlocksRead, NewSponsorship, Principal, Record, Settled, Settlement, Signed, SponsorshipId, State};
+pub use record::{
+    BlocksRead, KeySpace, NewSponsorship, Principal, Record, Settled, Settlement, Signed, SponsorshipId, State,
+};
 pub use sqlite::SqliteStore;
 pub(crate) use writer::{Changes, Writer};
 
@@ -48,11 +50,11 @@ pub trait Store: Send + Sync {
     /// [`StoreError`].
     async fn find(&self, intent: &IntentHash, principal: &Principal, now: u64) -> Result<Option<Record>, StoreError>;
 
-    /// The intent that an idempotency key of a principal stands for.
+    /// The intent that an idempotency key stands for in its space.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn intent_of_key(&self, principal: &Principal, key: &str) -> Result<Option<IntentHash>, StoreError>;
+    async fn intent_of_key(&self, space: &KeySpace, key: &str) -> Result<Option<IntentHash>, StoreError>;
 
     /// Counts one more signing of an open sponsorship. False when it was signed `most` times, or is gone.
     ///
@@ -123,7 +125,7 @@ pub enum Reserved {
     Recorded,
     /// The principal's intent has an open sponsorship already.
     AlreadyRecorded,
-    /// The principal's idempotency key stands for another intent.
+    /// The idempotency key stands for another intent in its space.
     KeyTaken,
     /// A limit would be exceeded.
     OverLimit(Excess),

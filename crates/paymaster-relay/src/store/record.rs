@@ -39,7 +39,7 @@ impl fmt::Display for SponsorshipId {
     }
 }
 
-/// Who stands behind a request. Intents and idempotency keys of one never meet those of another.
+/// Who stands behind a request. Intents of one never meet those of another; idempotency keys neither, see [`KeySpace`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Principal {
     /// The account, proven by its passkey.
@@ -66,6 +66,25 @@ impl fmt::Display for Principal {
             Self::ApiKey(id) => write!(f, "key:{id}"),
             Self::Anonymous => f.write_str("anonymous"),
         }
+    }
+}
+
+/// Where an idempotency key is unique.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct KeySpace(String);
+
+impl KeySpace {
+    /// The principal's, where somebody answers for the account id. Otherwise the principal may be anybody (a publishable
+    /// key, or nobody), and each sender has a space of its own: one caller can't take the keys of another.
+    #[must_use]
+    pub fn of(principal: &Principal, is_vouched: bool, sender: &Address) -> Self {
+        Self(if is_vouched { principal.to_string() } else { format!("{principal}/{}", hex::encode(sender.0)) })
+    }
+
+    /// As the column `key_space` spells it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
@@ -124,6 +143,14 @@ pub struct NewSponsorship {
     pub max_cost: Gwei,
     /// Unix seconds.
     pub created_at: u64,
+}
+
+impl NewSponsorship {
+    /// Where its idempotency key is unique.
+    #[must_use]
+    pub fn key_space(&self) -> KeySpace {
+        KeySpace::of(&self.principal, self.is_vouched, &self.sender)
+    }
 }
 
 /// A sponsorship as remembered.

@@ -6,7 +6,7 @@ use sqlx::SqliteConnection;
 
 use super::rows::fixed;
 use super::writer::Changes;
-use super::{NewSponsorship, Principal, Reserved, StoreError, counters};
+use super::{KeySpace, NewSponsorship, Reserved, StoreError, counters};
 use crate::budget::Limits;
 
 const INSERT: &str = "
@@ -19,10 +19,10 @@ const INSERT: &str = "
 /// the block that had it is gone after all.
 const TAKE_OVER_KEY: &str = "
     UPDATE sponsorships SET idempotency_key = NULL
-    WHERE principal = ?1 AND idempotency_key = ?2 AND state = 'settled' AND intent_hash = ?3";
+    WHERE key_space = ?1 AND idempotency_key = ?2 AND state = 'settled' AND intent_hash = ?3";
 
 const INTENT_OF_KEY: &str = "
-    SELECT intent_hash FROM sponsorships WHERE principal = ?1 AND idempotency_key = ?2 AND state <> 'released'";
+    SELECT intent_hash FROM sponsorships WHERE key_space = ?1 AND idempotency_key = ?2 AND state <> 'released'";
 
 pub(super) async fn reserve(
     connection: &mut SqliteConnection,
@@ -31,7 +31,7 @@ pub(super) async fn reserve(
 ) -> Result<Changes<Reserved>, StoreError> {
     if let Some(key) = &sponsorship.idempotency_key {
         sqlx::query(TAKE_OVER_KEY)
-            .bind(sponsorship.principal.to_string())
+            .bind(sponsorship.key_space().as_str().to_owned())
             .bind(key)
             .bind(&sponsorship.intent.0[..])
             .execute(&mut *connection)
@@ -55,11 +55,11 @@ pub(super) async fn reserve(
 /// The intent that an idempotency key stands for.
 pub(super) async fn intent_of_key<'c>(
     executor: impl sqlx::Executor<'c, Database = sqlx::Sqlite>,
-    principal: &Principal,
+    space: &KeySpace,
     key: &str,
 ) -> Result<Option<IntentHash>, StoreError> {
     let intent: Option<Vec<u8>> = sqlx::query_scalar(INTENT_OF_KEY)
-        .bind(principal.to_string())
+        .bind(space.as_str())
         .bind(key)
         .fetch_optional(executor)
         .await
@@ -101,7 +101,7 @@ async fn why_not(connection: &mut SqliteConnection, sponsorship: &NewSponsorship
     let Some(key) = &sponsorship.idempotency_key else {
         return Ok(Reserved::AlreadyRecorded);
     };
-    let owner = intent_of_key(connection, &sponsorship.principal, key).await?;
+    let owner = intent_of_key(connection, &sponsorship.key_space(), key).await?;
     Ok(match owner {
         Some(intent) if intent != sponsorship.intent => Reserved::KeyTaken,
         _ => Reserved::AlreadyRecorded,

@@ -7,8 +7,8 @@ use paymaster_relay::catalogue::Deployment;
 use paymaster_relay::clients::{ApiKeyId, KeyHash};
 use paymaster_relay::settings::ReservationSettings;
 use paymaster_relay::store::{
-    BlocksRead, Gwei, NewSponsorship, Principal, Reserved, Settled, Settlement, Signed, SponsorshipId, SqliteStore,
-    State, Store,
+    BlocksRead, Gwei, KeySpace, NewSponsorship, Principal, Reserved, Settled, Settlement, Signed, SponsorshipId,
+    SqliteStore, State, Store,
 };
 use proto::{Address, EntryPoint, EntryPointVersion, Hash, IntentHash, Signature, Terms, Uint256, UserOpHash, Wei};
 use sqlx::SqlitePool;
@@ -255,7 +255,8 @@ async fn nobody_takes_anothers_intent_or_idempotency_key() {
         reserve(&store, &each).await;
         let found = store.find(&each.intent, principal, 0).await.unwrap().unwrap();
         assert_eq!(found.id, each.id, "the column spells {principal} as the program does");
-        assert_eq!(store.intent_of_key(principal, "order-1").await.unwrap(), Some(each.intent));
+        let of_key = store.intent_of_key(&each.key_space(), "order-1").await.unwrap();
+        assert_eq!(of_key, Some(each.intent), "the column spells {:?} as the program does", each.key_space());
     }
     assert_eq!(counters(&store).await.iter().find(|row| row.0 == "deployment").unwrap().2, 4);
 }
@@ -296,7 +297,8 @@ async fn a_database_without_counters_is_migrated_with_its_open_reservations_in_t
     let alice = proven();
     let record = store.find(&IntentHash([1; 32]), &alice, 0).await.unwrap().unwrap();
     assert_eq!(record.terms.valid_until, 600);
-    assert_eq!(store.intent_of_key(&alice, "order-1").await.unwrap(), Some(IntentHash([1; 32])));
+    let space = KeySpace::of(&alice, true, &Address([0; 20]));
+    assert_eq!(store.intent_of_key(&space, "order-1").await.unwrap(), Some(IntentHash([1; 32])));
     assert_eq!(store.release_expired(601).await.unwrap(), 3);
     assert_eq!(counters(&store).await, []);
 }
@@ -355,7 +357,8 @@ async fn what_an_earlier_version_signed_without_a_passkey_is_counted_as_unproven
     ];
     let expected = expected.map(|(scope, subject, open, gwei)| (scope.to_owned(), subject.to_owned(), open, gwei));
     assert_eq!(counters(&store).await, expected);
-    assert_eq!(store.intent_of_key(&Principal::Anonymous, "order-10").await.unwrap(), Some(IntentHash([10; 32])));
+    let space = KeySpace::of(&Principal::Anonymous, false, &Address([0; 20]));
+    assert_eq!(store.intent_of_key(&space, "order-10").await.unwrap(), Some(IntentHash([10; 32])));
     let rate: (i64, i64) =
         sqlx::query_as("SELECT calls_per_minute, burst FROM api_keys").fetch_one(&store.pool()).await.unwrap();
     assert_eq!(rate, (600, 600), "what is public has a rate");
@@ -468,6 +471,7 @@ async fn no_step_of_a_reservation_or_settlement_looks_at_more_sponsorships_than_
         "SELECT id FROM sponsorships WHERE settled_block BETWEEN 1 AND 2 AND state <> 'settled' AND entry_point = x'00'",
         "UPDATE sponsorships SET state = 'settled' WHERE settled_block <= 1 AND state <> 'settled'
              AND entry_point = x'00'",
+        "SELECT intent_hash FROM sponsorships WHERE key_space = 'x' AND idempotency_key = 'y' AND state <> 'released'",
     ] {
         let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
         let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(explain).fetch_all(&store.pool()).await.unwrap();

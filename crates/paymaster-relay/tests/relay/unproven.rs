@@ -220,6 +220,41 @@ async fn nobody_fills_the_caps_or_takes_the_idempotency_keys_of_an_account_witho
 }
 
 #[tokio::test]
+async fn where_anybody_asks_an_idempotency_key_is_its_senders_and_where_a_server_asks_the_servers() {
+    let world = permitted(|settings| {
+        settings["reservations"] = json!({ "max_percent_unproven": 100 });
+        with_keys(settings);
+    })
+    .await;
+    let page = publishable(&world).await;
+    let (mallory, alice) = (world.dapp("mallory").await, world.dapp("alice").await);
+    let params = |op: &Value| json!([op, "shop-customer", null, { "idempotencyKey": "order-1" }]);
+
+    for op in [mallory.first_op(0), alice.first_op(0)] {
+        ask(&world, &page, "pm_sponsor_with_tee", params(&op)).await.unwrap();
+    }
+    let again = ask(&world, &page, "pm_sponsor_with_tee", params(&alice.first_op(1))).await.unwrap_err();
+    again.assert_is(-32602, "idempotency_conflict", false);
+
+    ask(&world, KEYS[0], "pm_sponsor_with_tee", params(&mallory.first_op(0))).await.unwrap();
+    let refusal = ask(&world, KEYS[0], "pm_sponsor_with_tee", params(&alice.first_op(0))).await.unwrap_err();
+    refusal.assert_is(-32602, "idempotency_conflict", false);
+}
+
+#[tokio::test]
+async fn without_an_api_key_an_idempotency_key_is_its_senders() {
+    let world = permitted(|settings| settings["reservations"] = json!({ "max_percent_unproven": 100 })).await;
+    let (mallory, alice) = (world.dapp("mallory").await, world.dapp("alice").await);
+    let context = json!({ "idempotencyKey": "order-1" });
+    let params = |op: Value| json!([op, world.entry_point(), "0x7a69", context]);
+    for op in [mallory.first_op(0), alice.first_op(0)] {
+        world.client.call("pm_getPaymasterData", params(op)).await.unwrap();
+    }
+    let again = world.client.call("pm_getPaymasterData", params(alice.first_op(1))).await.unwrap_err();
+    again.assert_is(-32602, "idempotency_conflict", false);
+}
+
+#[tokio::test]
 async fn an_api_key_is_charged_for_whatever_it_presents() {
     let world = permitted(|settings| {
         settings["reservations"] = json!({ "max_per_api_key": 2, "max_percent_unproven": 100 });
