@@ -1,8 +1,8 @@
 //! Serves HTTP/1.1 on a port within bounds, so that clients who send nothing, or send slowly, cannot keep others out.
 //!
 //! `bounds` holds the limits, `table` the open connections, `connection` what each is doing, `stream` and `body` watch it
-//! read and write, `listener` accepts, `hangup` lets the service end one, `refusal` answers clients there is no room for, `descriptors` fits the limits to what
-//! the operating system grants the process.
+//! read and write, `listener` accepts, `hangup` lets the service end one, `refusal` answers clients there is no room for,
+//! `descriptors` fits the limits to what the operating system grants the process.
 //! A leaf: the relay, the gateway and the operator's port all serve through it.
 
 mod body;
