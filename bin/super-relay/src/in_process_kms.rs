@@ -1,6 +1,7 @@
 //! The relay's port to the KMS, with the gateway in the same process. The other implementation speaks HTTP.
 
 use async_trait::async_trait;
+use axum::http::StatusCode;
 use kms_gateway::http::status_of;
 use kms_gateway::{Caller, Gateway, GatewayError};
 use paymaster_relay::kms::{Kms, KmsError, KmsSigners};
@@ -44,7 +45,8 @@ impl Kms for InProcessKms {
 /// As over HTTP: what is wrong with the gateway or its TEE says nothing about the request.
 fn refusal(error: GatewayError) -> KmsError {
     let message = error.to_string();
-    if error.is_retryable() || status_of(&error).is_server_error() {
+    let status = status_of(&error);
+    if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
         // The gateway's word: whatever was signed did not leave it.
         KmsError::Unavailable { message, in_doubt: false }
     } else {

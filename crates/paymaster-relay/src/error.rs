@@ -63,6 +63,8 @@ pub enum RelayError {
     PolicyConflict {
         /// The policy of the sponsorship; `None` for who may not know.
         stored: Option<String>,
+        /// Whether it was mined, so that the operation can't be sponsored again.
+        is_mined: bool,
         /// The request's.
         asked: String,
     },
@@ -101,7 +103,10 @@ pub enum RelayError {
     InvitationNotAllowed,
     /// The idempotency key belongs to another request.
     #[error("this idempotencyKey was used for another request")]
-    IdempotencyConflict,
+    IdempotencyConflict {
+        /// Whether the other one is mined for good, so that the key never gets free.
+        is_settled: bool,
+    },
     /// A rule of the policy does not hold.
     #[error("{violation}")]
     Policy {
@@ -311,7 +316,7 @@ impl RelayError {
             Self::TooMuchReserved { scope: scope @ Scope::Account, rule, limit } => {
                 Self::TooMuchReserved { scope, rule, limit: limit.alone() }
             }
-            Self::PolicyConflict { asked, .. } => Self::PolicyConflict { stored: None, asked },
+            Self::PolicyConflict { is_mined, asked, .. } => Self::PolicyConflict { stored: None, is_mined, asked },
             Self::TooManyRefusals { limit, .. } => Self::TooManyRefusals { limit, until: None },
             other => other,
         }

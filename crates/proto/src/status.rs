@@ -128,10 +128,17 @@ statuses! {
 }
 
 impl Status {
-    /// Whether the same frame may succeed later without any change. An admin command that failed may have taken effect all
-    /// the same; then its repetition is refused with `CounterMismatch`.
+    /// Whether the same request may succeed later though nobody changes a key, a permission or a ceiling. An admin command
+    /// that failed may have taken effect all the same; then its repetition is refused with `CounterMismatch`.
     #[must_use]
     pub const fn is_retryable(self) -> bool {
+        // Its user may have the account made.
+        self.is_failure() || matches!(self, Self::AccountUnknown)
+    }
+
+    /// Whether the platform failed, so that nothing was decided.
+    #[must_use]
+    pub const fn is_failure(self) -> bool {
         matches!(self, Self::StorageFailed | Self::EntropyFailed | Self::CounterFailed | Self::AttestationFailed)
     }
 }

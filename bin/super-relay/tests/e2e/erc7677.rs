@@ -88,7 +88,7 @@ async fn without_a_passkey_a_relay_key_that_lacks_the_permission_gets_nothing_si
 
     let refusal = request(&world, "pm_getPaymasterData", &operation, Value::Null).await.unwrap_err();
 
-    refusal.is_retryable(-32501, "without_passkey_not_permitted");
+    refusal.is_final(-32501, "without_passkey_not_permitted");
 }
 
 /// What a wallet puts into the operation: every field of the answer but those about the sponsor.

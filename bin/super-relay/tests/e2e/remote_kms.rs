@@ -31,7 +31,7 @@ async fn a_refusal_of_the_remote_kms_reaches_the_caller_in_its_own_words() {
 
     account.sponsored(&world, &operation).await.unwrap_err().is_final(-32507, "user_not_verified");
     let unknown = world.rpc().call("pm_get_account_info", json!(["nobody"])).await;
-    unknown.unwrap_err().is_final(-32602, "account_unknown");
+    unknown.unwrap_err().is_retryable(-32602, "account_unknown");
 }
 
 #[tokio::test]

@@ -120,7 +120,7 @@ async fn an_idempotency_key_belongs_to_one_request() {
     let assertion = account.approve(&world, &operation).await;
     let refusal = send(&world, &with_key(&json!([operation, account.id, assertion]))).await.unwrap_err();
 
-    refusal.is_final(-32602, "idempotency_conflict");
+    refusal.is_retryable(-32602, "idempotency_conflict");
 }
 
 #[tokio::test]

@@ -33,7 +33,7 @@ async fn every_call_of_a_connection_is_refused_under_its_own_request_id() {
 
         let Err(Error::Call(error)) = refusal else { panic!("{refusal:?}") };
         let data: Value = serde_json::from_str(error.data().unwrap().get()).unwrap();
-        assert_eq!((&data["reason"], &data["retryable"]), (&json!("account_unknown"), &json!(false)));
+        assert_eq!((&data["reason"], &data["retryable"]), (&json!("account_unknown"), &json!(true)));
         ids.push(data["requestId"].as_str().unwrap().to_owned());
     }
     assert_ne!(ids[0], ids[1]);

@@ -250,7 +250,10 @@ impl Inner {
     async fn settle(&self, creation: &Creation, is_over: bool) -> Result<(), GatewayError> {
         match self.known.wallet(&self.tee, &creation.account_id).await {
             Ok(wallet) if creation.made(&wallet) => self.index(creation, &wallet).await,
-            Err(error) if error.is_retryable() => Err(error),
+            // That it is not there is an answer, whether or not it may be made later.
+            Err(error) if error.is_retryable() && !matches!(error, GatewayError::Refused(Status::AccountUnknown)) => {
+                Err(error)
+            }
             Ok(_) | Err(_) if is_over => Ok(self.store.forget_creation(creation.registration_id).await?),
             Ok(_) | Err(_) => Ok(()),
         }

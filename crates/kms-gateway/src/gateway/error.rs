@@ -158,12 +158,16 @@ impl GatewayError {
         }
     }
 
-    /// Whether the same request may succeed later without any change.
+    /// Whether the same request may succeed later though nobody changes a setting, a key or a permission.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
         match self {
             Self::Refused(status) => status.is_retryable(),
-            Self::StoreUnavailable
+            // A time that is ahead comes.
+            Self::TimestampSkewed { timestamp, now, .. } => *timestamp > *now,
+            // The registration may still be finished.
+            Self::Registration(CeremonyError::NotVerified)
+            | Self::StoreUnavailable
             | Self::TeeBusy
             | Self::AttestationTooSoon { .. }
             | Self::CreationRationed { .. }
@@ -198,7 +202,7 @@ impl From<TeeError> for GatewayError {
             TeeError::Busy => Self::TeeBusy,
             TeeError::Unavailable | TeeError::NotAdmitted(NotAdmitted::Silent) => Self::TeeUnavailable,
             // What passes is no word about the request, which was not sent.
-            TeeError::NotAdmitted(NotAdmitted::Refused(status)) if status.is_retryable() => Self::TeeUnavailable,
+            TeeError::NotAdmitted(NotAdmitted::Refused(status)) if status.is_failure() => Self::TeeUnavailable,
             TeeError::NotAdmitted(NotAdmitted::Refused(status)) => Self::Refused(status),
             TeeError::NotAdmitted(NotAdmitted::WireVersion { .. }) => Self::Refused(Status::UnsupportedVersion),
             TeeError::NotAdmitted(NotAdmitted::Protection(missing)) => Self::TeeProtectionInsufficient(missing),

@@ -17,7 +17,8 @@ async fn a_timestamp_more_than_300_seconds_off_is_refused_either_way() {
             answer.ok();
         } else {
             let error = answer.refused(401, "timestamp_skewed");
-            assert_eq!(error["retryable"], false);
+            // A time that is ahead comes.
+            assert_eq!(error["retryable"], now < NOW);
         }
     }
 }

@@ -194,5 +194,4 @@ pub(super) struct ErrorAnswer {
 pub(super) struct ErrorBody {
     pub code: String,
     pub message: String,
-    pub retryable: bool,
 }

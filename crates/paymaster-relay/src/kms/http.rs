@@ -295,12 +295,17 @@ fn refusal(status: StatusCode, body: &[u8]) -> Result<Result<Vec<u8>, KmsError>,
         // Not the gateway's words: something between us answered in its place.
         return Err(Attempt::Silent(format!("HTTP status {}, and no word of a KMS gateway", status.as_u16())));
     };
-    if error.retryable || status.is_server_error() {
+    if is_undecided(status) {
         return Err(Attempt::Undecided(format!("it cannot decide: {}", Excerpt(&error.code))));
     }
     // A gateway is trusted with no more than the length of its words either: clients get them.
     let message: String = error.message.chars().take(MAX_WORDS).collect();
     Ok(Err(KmsError::Refused { reason: Excerpt(&error.code).to_string(), message }))
+}
+
+/// Whether the gateway could not decide, or not yet. That a refusal may pass later is no such word.
+fn is_undecided(status: StatusCode) -> bool {
+    status.is_server_error() || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT)
 }
 
 fn not_answered(error: &reqwest::Error) -> Attempt {

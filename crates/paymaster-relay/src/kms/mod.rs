@@ -95,7 +95,7 @@ impl KmsSigners {
 /// Why the KMS did not do it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum KmsError {
-    /// It decided against it; the same request fails again.
+    /// It decided against it.
     #[error("refused: {reason}")]
     Refused {
         /// Stable, snake case: [`proto::Status::reason`], or the gateway's own.
@@ -120,10 +120,10 @@ fn approver(command: &Sponsor) -> Option<Address> {
 }
 
 impl KmsError {
-    /// A refusal in the words of a trusted application's status; one that may pass later counts as unavailable.
+    /// A refusal in the words of a trusted application's status; a failure of its platform counts as unavailable.
     #[must_use]
     pub fn from_status(status: proto::Status) -> Self {
-        if status.is_retryable() {
+        if status.is_failure() {
             Self::Unavailable { message: status.to_string(), in_doubt: false }
         } else {
             Self::Refused { reason: status.reason().to_owned(), message: status.to_string() }

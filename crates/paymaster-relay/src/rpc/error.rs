@@ -160,7 +160,8 @@ const fn denied_row(denied: &Denied) -> (i32, &'static str, bool) {
     }
 }
 
-/// The code, the stable reason, and whether the same request may pass later.
+/// The code, the stable reason, and whether the same request may pass later, byte for byte, though nobody changes a setting, a
+/// key, a permission or a clock: by time, by other requests, by what is done on chain, or because an outage is over.
 fn row(error: &RelayError) -> (i32, &str, bool) {
     match error {
         RelayError::InvalidField(_) => (INVALID_PARAMS, "invalid_field", false),
@@ -168,13 +169,17 @@ fn row(error: &RelayError) -> (i32, &str, bool) {
         RelayError::EntryPointNotSupported { .. } => (INVALID_PARAMS, "entry_point_not_supported", false),
         RelayError::UnknownPolicy { .. } => (INVALID_PARAMS, "unknown_policy", false),
         RelayError::PolicyNotAllowed { .. } => (KEY_REFUSED, "policy_not_allowed", false),
-        RelayError::PolicyConflict { .. } => (INVALID_PARAMS, "policy_conflict", false),
+        // It ends with its window, unless it was mined.
+        RelayError::PolicyConflict { is_mined: true, .. } => (INVALID_PARAMS, "policy_conflict", false),
+        RelayError::PolicyConflict { .. } => (INVALID_PARAMS, "policy_conflict", true),
         RelayError::PaymasterNotOurs { .. } => (INVALID_PARAMS, "paymaster_not_ours", false),
         RelayError::PostOpGasNotNeeded { .. } => (INVALID_PARAMS, "post_op_gas_not_needed", false),
         RelayError::PaymasterGasOutOfRange { .. } => (INVALID_PARAMS, "paymaster_gas_out_of_range", false),
         RelayError::ValidityTooShort { .. } => (INVALID_PARAMS, "validity_too_short", false),
         RelayError::InvitationNotAllowed => (KEY_REFUSED, "invitation_not_allowed", false),
-        RelayError::IdempotencyConflict => (INVALID_PARAMS, "idempotency_conflict", false),
+        // So does the key's use.
+        RelayError::IdempotencyConflict { is_settled: true } => (INVALID_PARAMS, "idempotency_conflict", false),
+        RelayError::IdempotencyConflict { .. } => (INVALID_PARAMS, "idempotency_conflict", true),
         RelayError::Policy { violation: Violation::PasskeyMissing, .. } => (SIGNATURE, "passkey_missing", false),
         RelayError::Policy { violation, .. } => (REJECTED_BY_PAYMASTER, violation.reason(), false),
         RelayError::VerificationGasMissing => (INVALID_PARAMS, "verification_gas_missing", false),
@@ -198,7 +203,7 @@ fn row(error: &RelayError) -> (i32, &str, bool) {
         RelayError::DepositTooLow { .. } => (DEPOSIT, "paymaster_deposit_too_low", true),
         RelayError::PasskeyRefused { status } => (kms_code(status.reason()), status.reason(), false),
         RelayError::AccountNeedsPasskey { .. } => (SIGNATURE, "account_needs_passkey", false),
-        RelayError::WithoutPasskeyNotPermitted => (REJECTED_BY_PAYMASTER, "without_passkey_not_permitted", true),
+        RelayError::WithoutPasskeyNotPermitted => (REJECTED_BY_PAYMASTER, "without_passkey_not_permitted", false),
         RelayError::TooManyRefusals { .. } => (REJECTED_BY_PAYMASTER, "refusal_limit_reached", true),
         RelayError::TooManySignings { .. } => (REJECTED_BY_PAYMASTER, "signing_limit_reached", true),
         RelayError::TooMuchReserved { scope: Scope::Account, .. } => {
@@ -212,7 +217,9 @@ fn row(error: &RelayError) -> (i32, &str, bool) {
         }
         RelayError::PaymasterPaused => (REJECTED_BY_PAYMASTER, "paymaster_paused", true),
         RelayError::PaymasterSignerNotAdmitted { .. } => (REJECTED_BY_PAYMASTER, "paymaster_signer_not_admitted", true),
-        RelayError::KmsRefused { reason, .. } => (kms_code(reason), reason, false),
+        RelayError::KmsRefused { reason, .. } => {
+            (kms_code(reason), reason, Status::from_reason(reason).is_some_and(Status::is_retryable))
+        }
         RelayError::KmsUnavailable { .. } => (OUTAGE, "kms_unavailable", true),
         RelayError::KmsReplyInvalid { .. } => (FAILED, "kms_reply_invalid", false),
         RelayError::ChainUnavailable(_) => (OUTAGE, "chain_unavailable", true),
@@ -261,7 +268,7 @@ fn details(error: &RelayError) -> Map<String, Value> {
         }
         RelayError::UnknownPolicy { policy_id } => json!({ "policyId": policy_id }),
         RelayError::PolicyNotAllowed { policy_id, allowed } => json!({ "policyId": policy_id, "supported": allowed }),
-        RelayError::PolicyConflict { stored, asked } => {
+        RelayError::PolicyConflict { stored, asked, .. } => {
             known(json!({ "policyId": asked }), "expected", stored.as_ref())
         }
         RelayError::PaymasterNotOurs { ours } => json!({ "paymaster": ours.to_string() }),
@@ -345,39 +352,71 @@ fn object(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use proto::json::InvalidField;
     use proto::{Uint256, Wei};
 
     use super::*;
     use crate::chain::ChainError;
     use crate::kms::KmsError;
+    use crate::nonce::NonceStoreError;
+    use crate::ports::EntropyUnavailable;
     use crate::store::{Gwei, StoreError};
 
-    /// What may pass later, by itself or by what others do on chain.
+    /// What may pass later, by itself or by what others do.
     fn passing() -> Vec<RelayError> {
         let (expected, given) = (Uint256::from(1u128), Uint256::from(2u128));
         let (cost, deposit, reserved) = (Wei(2), Wei(1), Gwei::default());
-        vec![
+        let (rule, limit) = ("", Limit::Percent { limit: 1 });
+        let scopes = [Scope::Account, Scope::ApiKey, Scope::UnprovenCaller, Scope::Unproven, Scope::Deployment];
+        let mut passing = vec![
             RelayError::AccountNonceInvalid { expected, given },
             RelayError::AccountNotDeployed { sender: Address::default() },
             RelayError::AccountCreationFailed { factory: Address::default() },
+            RelayError::FactoryNotRun { factory: Address::default() },
             RelayError::ChainIdle { seconds: 4000 },
             RelayError::PaymasterPaused,
             RelayError::PaymasterSignerNotAdmitted { signer: Address::default() },
             RelayError::DepositTooLow { cost, deposit, reserved },
+            RelayError::TooManyRefusals { limit: 1, until: None },
+            RelayError::TooManySignings { limit: 1 },
+            RelayError::IdempotencyConflict { is_settled: false },
+            RelayError::PolicyConflict { stored: None, is_mined: false, asked: String::new() },
             RelayError::ChainUnavailable(ChainError::node("down")),
             RelayError::StoreUnavailable(StoreError::new("full")),
+            RelayError::ClaimsUnavailable(NonceStoreError::new("down")),
+            RelayError::EntropyUnavailable(EntropyUnavailable),
             RelayError::KmsUnavailable { detail: String::new(), in_doubt: true },
+            KmsError::from_status(Status::AccountUnknown).into(),
             KmsError::from_status(Status::StorageFailed).into(),
             KmsError::Refused { reason: "nonce_replayed".to_owned(), message: String::new() }.into(),
             RelayError::InFlight,
-        ]
+        ];
+        passing.extend(scopes.map(|scope| RelayError::TooMuchReserved { scope, rule, limit }));
+        passing
     }
 
     /// What the same bytes are refused for again, or until an operator acts.
     fn lasting() -> Vec<RelayError> {
         let (expected, given) = (Uint256::from(2u128), Uint256::from(1u128));
         let factory = Address::default();
+        let (name, function) = (String::new, "balanceOf(address)");
+        let of_policy = |violation| RelayError::Policy { policy_id: String::new(), violation };
         let mut lasting = vec![
+            RelayError::InvalidField(InvalidField { field: name(), problem: name() }),
+            RelayError::WrongChain { expected: 1, given: 2 },
+            RelayError::EntryPointNotSupported { supported: Vec::new() },
+            RelayError::UnknownPolicy { policy_id: name() },
+            RelayError::PolicyNotAllowed { policy_id: name(), allowed: Vec::new() },
+            RelayError::PolicyConflict { stored: None, is_mined: true, asked: name() },
+            RelayError::PaymasterNotOurs { ours: factory },
+            RelayError::PostOpGasNotNeeded { given: 1 },
+            RelayError::PaymasterGasOutOfRange { least: 1, most: 2, given: 3 },
+            RelayError::ValidityTooShort { least: 72, given: 1 },
+            RelayError::InvitationNotAllowed,
+            RelayError::IdempotencyConflict { is_settled: true },
+            of_policy(Violation::PasskeyMissing),
             RelayError::AccountNonceInvalid { expected, given },
             RelayError::AccountAlreadyDeployed { sender: factory },
             RelayError::FactoryDataMissing { factory },
@@ -386,14 +425,31 @@ mod tests {
             RelayError::ChainClockAhead { seconds: 700 },
             RelayError::ChainClockBehind { seconds: 700 },
             KmsError::Refused { reason: "timestamp_skewed".to_owned(), message: String::new() }.into(),
-            RelayError::PostOpGasNotNeeded { given: 1 },
-            RelayError::ValidityTooShort { least: 72, given: 1 },
-            RelayError::IdempotencyConflict,
+            RelayError::PasskeyRefused { status: Status::ChallengeMismatch },
+            RelayError::AccountNeedsPasskey { account_id: "alice".parse().unwrap() },
+            RelayError::WithoutPasskeyNotPermitted,
             RelayError::KmsReplyInvalid { detail: "" },
+            ChainError::Contract { contract: factory, function, detail: String::new() }.into(),
         ];
         let refusals = Status::ALL.iter().filter(|status| !status.is_retryable());
         lasting.extend(refusals.map(|status| KmsError::from_status(*status).into()));
         lasting
+    }
+
+    /// The rows of the table as its source has them: every quoted reason, and whether it may pass later.
+    fn rows_of_the_source() -> BTreeSet<(String, bool)> {
+        let table = include_str!("error.rs").split_once("\nfn row(").unwrap().1.split_once("\n}\n").unwrap().0;
+        let rows = table.split(", \"").skip(1).filter_map(|rest| rest.split_once("\", "));
+        rows.map(|(reason, rest)| (reason.to_owned(), rest.starts_with("true"))).collect()
+    }
+
+    #[test]
+    fn every_row_of_the_table_is_held_against_the_rule() {
+        let samples = passing().into_iter().map(|error| (error, true));
+        let samples = samples.chain(lasting().into_iter().map(|error| (error, false)));
+        let said: BTreeSet<_> = samples.map(|(error, passes)| (row(&error).1.to_owned(), passes)).collect();
+        let missing: Vec<_> = rows_of_the_source().into_iter().filter(|row| !said.contains(row)).collect();
+        assert!(missing.is_empty(), "{missing:?}");
     }
 
     #[test]

@@ -37,7 +37,7 @@ impl Approved {
                 Ok(Approval::New(Box::new(Self { request: attributed.request, terms, reservation })))
             }
             Reserved::AlreadyRecorded => Ok(Approval::Known(Box::new(attributed))),
-            Reserved::KeyTaken => Err(RelayError::IdempotencyConflict),
+            Reserved::KeyTaken { is_settled } => Err(RelayError::IdempotencyConflict { is_settled }),
             Reserved::OverLimit(excess) => Err(proposal.over(excess)),
         }
     }
@@ -88,7 +88,8 @@ pub(super) fn check_policy(record: &Record, draft: &DraftRequest) -> Result<(), 
     if record.policy_id == asked {
         return Ok(());
     }
-    Err(RelayError::PolicyConflict { stored: Some(record.policy_id.clone()), asked: asked.to_owned() })
+    let is_mined = record.state.is_mined();
+    Err(RelayError::PolicyConflict { stored: Some(record.policy_id.clone()), is_mined, asked: asked.to_owned() })
 }
 
 /// Whether a window is too short for another approval of what was reserved.

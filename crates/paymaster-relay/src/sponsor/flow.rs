@@ -21,7 +21,7 @@ use crate::nonce::Claim;
 use crate::relay::Relay;
 use crate::relay_key::Lease;
 use crate::secp256k1;
-use crate::store::{KeySpace, Record, Signed};
+use crate::store::{KeySpace, KeyUse, Record, Signed};
 
 /// Seconds a claim outlives the longest window, so that it never ends before the sponsorship does.
 const CLAIM_MARGIN: u64 = 60;
@@ -137,8 +137,10 @@ impl Relay {
             return Ok(());
         };
         let space = KeySpace::of(principal, request.draft.is_vouched(principal), &request.draft.op.sender);
-        match self.store.intent_of_key(&space, key).await? {
-            Some(of_key) if of_key != request.intent => Err(RelayError::IdempotencyConflict),
+        match self.store.use_of_key(&space, key).await? {
+            Some(KeyUse { intent, is_settled }) if intent != request.intent => {
+                Err(RelayError::IdempotencyConflict { is_settled })
+            }
             _ => Ok(()),
         }
     }

@@ -54,7 +54,7 @@ impl Relay {
         }
         let proposal = propose(self, draft, principal, None, gas).await?;
         match self.store.would_reserve(&proposal.sponsorship, &proposal.limits).await? {
-            Reserved::Recorded | Reserved::AlreadyRecorded | Reserved::KeyTaken => {}
+            Reserved::Recorded | Reserved::AlreadyRecorded | Reserved::KeyTaken { .. } => {}
             Reserved::OverLimit(excess) => return Err(proposal.over(excess)),
         }
         Ok(proposal.sponsorship.terms)

@@ -16,7 +16,7 @@ use thiserror::Error;
 
 pub use gwei::Gwei;
 pub use record::{
-    BlocksRead, KeySpace, NewSponsorship, Principal, Record, Settled, Settlement, Signed, SponsorshipId, State,
+    BlocksRead, KeySpace, KeyUse, NewSponsorship, Principal, Record, Settled, Settlement, Signed, SponsorshipId, State,
 };
 pub use sqlite::SqliteStore;
 pub(crate) use writer::{Changes, Writer};
@@ -50,11 +50,11 @@ pub trait Store: Send + Sync {
     /// [`StoreError`].
     async fn find(&self, intent: &IntentHash, principal: &Principal, now: u64) -> Result<Option<Record>, StoreError>;
 
-    /// The intent that an idempotency key stands for in its space.
+    /// What an idempotency key stands for in its space.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn intent_of_key(&self, space: &KeySpace, key: &str) -> Result<Option<IntentHash>, StoreError>;
+    async fn use_of_key(&self, space: &KeySpace, key: &str) -> Result<Option<KeyUse>, StoreError>;
 
     /// Counts one more signing of an open sponsorship. False when it was signed `most` times, or is gone.
     ///
@@ -126,7 +126,10 @@ pub enum Reserved {
     /// The principal's intent has an open sponsorship already.
     AlreadyRecorded,
     /// The idempotency key stands for another intent in its space.
-    KeyTaken,
+    KeyTaken {
+        /// Whether that one is mined for good.
+        is_settled: bool,
+    },
     /// A limit would be exceeded.
     OverLimit(Excess),
 }

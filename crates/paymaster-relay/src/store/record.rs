@@ -153,6 +153,15 @@ impl NewSponsorship {
     }
 }
 
+/// What an idempotency key stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyUse {
+    /// Which request.
+    pub intent: IntentHash,
+    /// Whether it is mined for good; otherwise the key gets free when its window is over.
+    pub is_settled: bool,
+}
+
 /// A sponsorship as remembered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {

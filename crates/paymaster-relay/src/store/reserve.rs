@@ -6,7 +6,7 @@ use sqlx::SqliteConnection;
 
 use super::rows::fixed;
 use super::writer::Changes;
-use super::{KeySpace, NewSponsorship, Reserved, StoreError, counters};
+use super::{KeySpace, KeyUse, NewSponsorship, Reserved, StoreError, counters};
 use crate::budget::Limits;
 
 const INSERT: &str = "
@@ -21,8 +21,8 @@ const TAKE_OVER_KEY: &str = "
     UPDATE sponsorships SET idempotency_key = NULL
     WHERE key_space = ?1 AND idempotency_key = ?2 AND state = 'settled' AND intent_hash = ?3";
 
-const INTENT_OF_KEY: &str = "
-    SELECT intent_hash FROM sponsorships WHERE key_space = ?1 AND idempotency_key = ?2 AND state <> 'released'";
+const USE_OF_KEY: &str = "
+    SELECT intent_hash, state = 'settled' FROM sponsorships WHERE key_space = ?1 AND idempotency_key = ?2 AND state <> 'released'";
 
 pub(super) async fn reserve(
     connection: &mut SqliteConnection,
@@ -52,19 +52,21 @@ pub(super) async fn reserve(
     })
 }
 
-/// The intent that an idempotency key stands for.
-pub(super) async fn intent_of_key<'c>(
+/// What an idempotency key stands for.
+pub(super) async fn use_of_key<'c>(
     executor: impl sqlx::Executor<'c, Database = sqlx::Sqlite>,
     space: &KeySpace,
     key: &str,
-) -> Result<Option<IntentHash>, StoreError> {
-    let intent: Option<Vec<u8>> = sqlx::query_scalar(INTENT_OF_KEY)
+) -> Result<Option<KeyUse>, StoreError> {
+    let row: Option<(Vec<u8>, bool)> = sqlx::query_as(USE_OF_KEY)
         .bind(space.as_str())
         .bind(key)
         .fetch_optional(executor)
         .await
         .map_err(StoreError::new)?;
-    intent.map(|bytes| fixed(&bytes).map(IntentHash)).transpose()
+    let key_use =
+        |(intent, is_settled): (Vec<u8>, bool)| Ok(KeyUse { intent: fixed(&intent).map(IntentHash)?, is_settled });
+    row.map(key_use).transpose()
 }
 
 async fn insert(connection: &mut SqliteConnection, sponsorship: &NewSponsorship) -> Result<(), sqlx::Error> {
@@ -101,9 +103,9 @@ async fn why_not(connection: &mut SqliteConnection, sponsorship: &NewSponsorship
     let Some(key) = &sponsorship.idempotency_key else {
         return Ok(Reserved::AlreadyRecorded);
     };
-    let owner = intent_of_key(connection, &sponsorship.key_space(), key).await?;
+    let owner = use_of_key(connection, &sponsorship.key_space(), key).await?;
     Ok(match owner {
-        Some(intent) if intent != sponsorship.intent => Reserved::KeyTaken,
+        Some(KeyUse { intent, is_settled }) if intent != sponsorship.intent => Reserved::KeyTaken { is_settled },
         _ => Reserved::AlreadyRecorded,
     })
 }

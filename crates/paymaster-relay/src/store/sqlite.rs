@@ -15,8 +15,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Sqlite, SqliteConnection, SqlitePool};
 
 use super::rows::{COLUMNS, format_signed, record, signed, unsigned};
 use super::{
-    BlocksRead, Changes, Gwei, KeySpace, NewSponsorship, Principal, Record, Reserved, Settled, Signed, SponsorshipId,
-    Store, StoreError, Writer, counters, reserve, rows, settle,
+    BlocksRead, Changes, Gwei, KeySpace, KeyUse, NewSponsorship, Principal, Record, Reserved, Settled, Signed,
+    SponsorshipId, Store, StoreError, Writer, counters, reserve, rows, settle,
 };
 use crate::budget::{Limits, Scope};
 use crate::catalogue::Deployment;
@@ -180,8 +180,8 @@ impl Store for SqliteStore {
         row.as_ref().map(record).transpose()
     }
 
-    async fn intent_of_key(&self, space: &KeySpace, key: &str) -> Result<Option<IntentHash>, StoreError> {
-        reserve::intent_of_key(&self.readers, space, key).await
+    async fn use_of_key(&self, space: &KeySpace, key: &str) -> Result<Option<KeyUse>, StoreError> {
+        reserve::use_of_key(&self.readers, space, key).await
     }
 
     async fn begin_signing(&self, id: &SponsorshipId, most: u32) -> Result<bool, StoreError> {

@@ -257,7 +257,7 @@ async fn a_quota_is_counted_by_call_and_outlives_a_restart() {
         (world.api_keys.list()[0].usage.calls, world.api_keys.list()[0].usage.last_used_at),
         (2, Some(world.clock.now()))
     );
-    refused(&world, &text, "pm_get_account_info", json!(["nobody"])).await.assert_is(-32602, "account_unknown", false);
+    refused(&world, &text, "pm_get_account_info", json!(["nobody"])).await.assert_is(-32602, "account_unknown", true);
     let refusal = refused(&world, &text, "pm_get_account_info", json!(["nobody"])).await;
     refusal.assert_is(-32504, "quota_exhausted", true);
     let reset_at = refusal.data["resetAt"].as_u64().unwrap();
@@ -268,7 +268,7 @@ async fn a_quota_is_counted_by_call_and_outlives_a_restart() {
         "public facts are not counted"
     );
     world.clock.advance(reset_at - world.clock.now());
-    refused(&world, &text, "pm_get_account_info", json!(["nobody"])).await.assert_is(-32602, "account_unknown", false);
+    refused(&world, &text, "pm_get_account_info", json!(["nobody"])).await.assert_is(-32602, "account_unknown", true);
 }
 
 #[tokio::test]
@@ -292,7 +292,7 @@ async fn a_key_that_calls_too_fast_is_refused_call_by_call_until_the_second_it_i
     }
     assert_eq!(listed(&world).usage.calls, 3, "what is too fast is not counted in the day");
     assert_eq!(chain_id(&world, &format!("/rpc/{text}"), &[]).await["result"], "0x7a69");
-    refused(&world, &other, "pm_get_account_info", json!(["nobody"])).await.assert_is(-32602, "account_unknown", false);
+    refused(&world, &other, "pm_get_account_info", json!(["nobody"])).await.assert_is(-32602, "account_unknown", true);
 
     world.clock.advance(2);
     for reason in ["account_unknown", "rate_limited"] {
@@ -320,7 +320,7 @@ async fn everybody_without_a_key_shares_one_rate_and_keys_have_their_own() {
     refusal.assert_is(-32504, "rate_limited", true);
     assert_eq!((&refusal.data["limit"], &refusal.data["retryAfter"]), (&json!("2"), &json!(30)));
     assert!(refusal.message.contains("all calls without an API key"), "{refusal:?}");
-    refused(&world, &text, "pm_get_account_info", json!(["nobody"])).await.assert_is(-32602, "account_unknown", false);
+    refused(&world, &text, "pm_get_account_info", json!(["nobody"])).await.assert_is(-32602, "account_unknown", true);
 }
 
 #[tokio::test]

@@ -255,7 +255,7 @@ async fn nobody_takes_anothers_intent_or_idempotency_key() {
         reserve(&store, &each).await;
         let found = store.find(&each.intent, principal, 0).await.unwrap().unwrap();
         assert_eq!(found.id, each.id, "the column spells {principal} as the program does");
-        let of_key = store.intent_of_key(&each.key_space(), "order-1").await.unwrap();
+        let of_key = store.use_of_key(&each.key_space(), "order-1").await.unwrap().map(|found| found.intent);
         assert_eq!(of_key, Some(each.intent), "the column spells {:?} as the program does", each.key_space());
     }
     assert_eq!(counters(&store).await.iter().find(|row| row.0 == "deployment").unwrap().2, 4);
@@ -298,7 +298,7 @@ async fn a_database_without_counters_is_migrated_with_its_open_reservations_in_t
     let record = store.find(&IntentHash([1; 32]), &alice, 0).await.unwrap().unwrap();
     assert_eq!(record.terms.valid_until, 600);
     let space = KeySpace::of(&alice, true, &Address([0; 20]));
-    assert_eq!(store.intent_of_key(&space, "order-1").await.unwrap(), Some(IntentHash([1; 32])));
+    assert_eq!(store.use_of_key(&space, "order-1").await.unwrap().map(|found| found.intent), Some(IntentHash([1; 32])));
     assert_eq!(store.release_expired(601).await.unwrap(), 3);
     assert_eq!(counters(&store).await, []);
 }
@@ -358,7 +358,10 @@ async fn what_an_earlier_version_signed_without_a_passkey_is_counted_as_unproven
     let expected = expected.map(|(scope, subject, open, gwei)| (scope.to_owned(), subject.to_owned(), open, gwei));
     assert_eq!(counters(&store).await, expected);
     let space = KeySpace::of(&Principal::Anonymous, false, &Address([0; 20]));
-    assert_eq!(store.intent_of_key(&space, "order-10").await.unwrap(), Some(IntentHash([10; 32])));
+    assert_eq!(
+        store.use_of_key(&space, "order-10").await.unwrap().map(|found| found.intent),
+        Some(IntentHash([10; 32]))
+    );
     let rate: (i64, i64) =
         sqlx::query_as("SELECT calls_per_minute, burst FROM api_keys").fetch_one(&store.pool()).await.unwrap();
     assert_eq!(rate, (600, 600), "what is public has a rate");

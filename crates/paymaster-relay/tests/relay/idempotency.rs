@@ -309,7 +309,7 @@ async fn an_idempotency_key_stands_for_one_request() {
     let passkey = world.approval(&mut dapp, &other).await;
     let params = json!([other, ACCOUNT, passkey, options]);
     let refusal = world.client.call("pm_sponsor_with_tee", params).await.unwrap_err();
-    refusal.assert_is(-32602, "idempotency_conflict", false);
+    refusal.assert_is(-32602, "idempotency_conflict", true);
 
     // Keys are the account's own.
     let mut bob = world.dapp("bob").await;
@@ -333,7 +333,7 @@ async fn one_idempotency_key_for_different_requests_at_once_serves_one_of_them()
     let answers = calls.join_all().await;
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
     for refusal in answers.into_iter().filter_map(Result::err) {
-        refusal.assert_is(-32602, "idempotency_conflict", false);
+        refusal.assert_is(-32602, "idempotency_conflict", true);
     }
 }
 
@@ -403,7 +403,7 @@ async fn a_retry_under_another_policy_is_a_conflict_with_or_without_the_same_ges
     let again = world.approval(&mut dapp, &op).await;
     for (passkey, policy) in [(&passkey, "one"), (&again, "one")] {
         let refusal = world.client.call("pm_sponsor_with_tee", under(passkey, policy)).await.unwrap_err();
-        refusal.assert_is(-32602, "policy_conflict", false);
+        refusal.assert_is(-32602, "policy_conflict", true);
         assert_eq!((&refusal.data["policyId"], &refusal.data["expected"]), (&json!("one"), &json!("other")));
     }
     let same = world.client.call("pm_sponsor_with_tee", under(&passkey, "other")).await.unwrap();

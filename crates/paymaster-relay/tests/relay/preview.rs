@@ -205,13 +205,13 @@ async fn the_intent_knows_what_is_reserved_and_tells_nobody_of_an_accounts_idemp
     let passkey = world.approval(&mut dapp, &second).await;
     let params = json!([second, ACCOUNT, passkey, options]);
     let refusal = world.client.call("pm_sponsor_with_tee", params).await.unwrap_err();
-    refusal.assert_is(-32602, "idempotency_conflict", false);
+    refusal.assert_is(-32602, "idempotency_conflict", true);
     assert_eq!(world.reserved_rows().await.len(), 1, "asking reserves nothing");
 
     // What is sponsored already can be approved anew, under its own policy.
     let gold = json!([first, ACCOUNT, { "policyId": "gold" }]);
     let refusal = world.client.call("pm_getSponsorshipIntent", gold).await.unwrap_err();
-    refusal.assert_is(-32602, "policy_conflict", false);
+    refusal.assert_is(-32602, "policy_conflict", true);
     assert_eq!((&refusal.data["expected"], &refusal.data["policyId"]), (&Value::Null, &json!("gold")));
     assert!(!refusal.message.contains("default"), "{refusal:?}");
     world.client.call("pm_getSponsorshipIntent", json!([first, ACCOUNT, options])).await.unwrap();
@@ -265,7 +265,7 @@ async fn a_stub_for_what_nobody_can_approve_is_refused_where_the_policy_wants_a_
         world.client.call("pm_getPaymasterStubData", params).await
     };
     stub(Value::Null).await.unwrap_err().assert_is(-32507, "passkey_missing", false);
-    stub(json!({ "accountId": "nobody" })).await.unwrap_err().assert_is(-32602, "account_unknown", false);
+    stub(json!({ "accountId": "nobody" })).await.unwrap_err().assert_is(-32602, "account_unknown", true);
     stub(json!({ "accountId": ACCOUNT })).await.unwrap();
 }
 
@@ -279,7 +279,7 @@ async fn a_stub_without_a_passkey_needs_the_relays_permission_as_the_data_does()
     let params = json!([dapp.first_op(0), world.entry_point(), "0x7a69", null]);
     for method in ["pm_getPaymasterStubData", "pm_getPaymasterData"] {
         let refusal = world.client.call(method, params.clone()).await.unwrap_err();
-        refusal.assert_is(-32501, "without_passkey_not_permitted", true);
+        refusal.assert_is(-32501, "without_passkey_not_permitted", false);
     }
     world.permit_without_passkey().await;
     for method in ["pm_getPaymasterStubData", "pm_getPaymasterData"] {

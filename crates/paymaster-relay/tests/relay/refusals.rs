@@ -101,7 +101,7 @@ async fn a_policy_without_passkey_still_needs_the_relays_permission_from_the_adm
     let params = json!([dapp.first_op(0), world.entry_point(), "0x7a69", null]);
     for method in ["pm_getPaymasterStubData", "pm_getPaymasterData"] {
         let refusal = world.client.call(method, params.clone()).await.unwrap_err();
-        refusal.assert_is(-32501, "without_passkey_not_permitted", true);
+        refusal.assert_is(-32501, "without_passkey_not_permitted", false);
     }
     assert_eq!(world.reserved().await, 0);
     world.permit_without_passkey().await;
@@ -130,12 +130,12 @@ async fn an_unauthorised_relay_key_signs_nothing() {
 async fn an_unknown_account_is_refused_everywhere() {
     let (world, mut dapp, op) = ready().await;
     let passkey = world.approval(&mut dapp, &op).await;
-    refused(&world, json!([op, "nobody", passkey])).await.assert_is(-32602, "account_unknown", false);
+    refused(&world, json!([op, "nobody", passkey])).await.assert_is(-32602, "account_unknown", true);
     for (method, params) in
         [("pm_get_account_info", json!(["nobody"])), ("pm_getSponsorshipIntent", json!([op, "nobody"]))]
     {
         let refusal = world.client.call(method, params).await.unwrap_err();
-        refusal.assert_is(-32602, "account_unknown", false);
+        refusal.assert_is(-32602, "account_unknown", true);
     }
 }
 

@@ -207,7 +207,7 @@ async fn nobody_fills_the_caps_or_takes_the_idempotency_keys_of_an_account_witho
     }
     let params = json!([dapp.first_op(5), "somebody-else", null, options("order-0".to_owned())]);
     let refusal = ask(&world, KEYS[1], "pm_sponsor_with_tee", params).await.unwrap_err();
-    refusal.assert_is(-32602, "idempotency_conflict", false);
+    refusal.assert_is(-32602, "idempotency_conflict", true);
 
     // And so has the account itself.
     for key in 0..2 {

@@ -121,7 +121,7 @@ pub fn killed_at_any_write_it_keeps_what_it_acknowledged_and_goes_on() {
             let (mut world, mut done) = (World::new(), Acknowledged::default());
             world.fail_after(at, fault);
             let status = run(&mut world, &mut done).unwrap_err();
-            assert!(status.is_retryable(), "write {at}, {fault:?}: {status}");
+            assert!(status.is_failure(), "write {at}, {fault:?}: {status}");
             if fault != Fault::Refused {
                 world.restart().unwrap();
             }

@@ -141,8 +141,8 @@ fn after_a_write_that_failed_nothing_is_served_until_the_store_tells_what_is_the
             assert_eq!(world.call(&command), Err(failed));
             if fault != Fault::Refused {
                 // The platform is still dead: not a word, not even of the kind that needs no record.
-                assert!(world.call(&Hello).unwrap_err().is_retryable());
-                assert!(world.call(&command).unwrap_err().is_retryable());
+                assert!(world.call(&Hello).unwrap_err().is_failure());
+                assert!(world.call(&command).unwrap_err().is_failure());
                 world.device.revive();
             }
             let took_effect = signers(&mut world).contains(&newcomer().address());

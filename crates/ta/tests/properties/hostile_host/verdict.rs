@@ -46,7 +46,7 @@ impl Host {
         let status = Status::from_code(u32::from_be_bytes(reply[..4].try_into().unwrap())).unwrap();
         if status != Status::Ok {
             self.tally.refused += 1;
-            if status.is_retryable() {
+            if status.is_failure() {
                 self.model.in_doubt.extend(self.signers_after(&frame));
                 self.model
                     .paymaster_signers_in_doubt
