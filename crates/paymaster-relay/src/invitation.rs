@@ -6,6 +6,9 @@ use crate::clients::Caller;
 use crate::error::RelayError;
 use crate::relay::Relay;
 
+/// Seconds that an invitation is given though the key that signs it is due to be replaced.
+const LEAST: u64 = 60;
+
 /// What an invitation shall be good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvitationRequest {
@@ -16,7 +19,8 @@ pub struct InvitationRequest {
 }
 
 impl Relay {
-    /// Signs an invitation for the holder of a server's key. What is in a page is public, and would invite everybody.
+    /// Signs an invitation for the holder of a server's key. What is in a page is public, and would invite everybody. It
+    /// ends with the key that signs it, so it is given no longer than until that is due to be replaced.
     ///
     /// # Errors
     /// [`RelayError::InvitationNotAllowed`]; [`RelayError::KmsUnavailable`]; [`RelayError::EntropyUnavailable`].
@@ -27,9 +31,11 @@ impl Relay {
         let tee_id = self.kms.signers().await?.tee_id;
         let mut nonce = [0; 32];
         self.entropy.fill(&mut nonce)?;
-        let expires_at = self.clock.now().saturating_add(request.valid_for_seconds);
+        let lease = self.relay_key.lease().await;
+        let most = lease.seconds_to_rotation().map_or(u64::MAX, |left| left.max(LEAST));
+        let expires_at = self.clock.now().saturating_add(request.valid_for_seconds.min(most));
         let invitation = Invitation { tee_id, expires_at, max_uses: request.max_uses, nonce };
-        let signature = self.relay_key.lease().await.invite(&invitation);
+        let signature = lease.invite(&invitation);
         Ok(SignedInvitation { invitation, signature })
     }
 }

@@ -207,9 +207,8 @@ fn in_the_background(servers: &mut Servers, settings: &Settings, open: &OpenRela
     servers.work("settlement", async move { relay.settle_regularly(every, stop).await });
 
     // Without an interval it still settles a rotation that broke off.
-    let max_age = Duration::from_secs(settings.relay_key.rotation_interval_seconds);
     let (fresh, stop) = (Arc::clone(&key), servers.stop());
-    servers.work("rotation", async move { fresh.keep_fresh(max_age, stop).await });
+    servers.work("rotation", async move { fresh.keep_fresh(stop).await });
 
     let stop = servers.stop();
     servers.work("rotation by command", async move {

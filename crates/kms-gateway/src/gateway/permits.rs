@@ -77,6 +77,6 @@ impl Inner {
         let signers = state.provisioned.iter().flat_map(|provisioned| provisioned.signers.iter());
         let mut signers = signers.filter(|signer| signer.permissions.contains(Permissions::SPONSOR));
         let inviter = signers.find(|signer| signer.address == relay).copied();
-        inviter.ok_or_else(|| invalid("it is not signed by a relay key that the TEE has authorised to sponsor"))
+        inviter.ok_or_else(|| invalid("it is not signed by a relay key that is authorised to sponsor: it ends when that key is rotated or revoked"))
     }
 }

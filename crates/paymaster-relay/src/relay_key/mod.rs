@@ -30,6 +30,8 @@ pub struct RelayKey {
     keystore: Arc<Keystore>,
     kms: Arc<dyn Kms>,
     active: RwLock<ActiveKey>,
+    /// Seconds after which a key is replaced; zero for never.
+    max_age: u64,
     /// Whether a next key is on disk whose fate is not known.
     unresolved: AtomicBool,
     /// Kept from other nodes, whose rotations would replace this one's key.
@@ -44,7 +46,10 @@ struct ActiveKey {
 }
 
 /// The key, held for one approval: a rotation waits until every lease is back.
-pub struct Lease<'a>(RwLockReadGuard<'a, ActiveKey>);
+pub struct Lease<'a> {
+    active: RwLockReadGuard<'a, ActiveKey>,
+    max_age: u64,
+}
 
 /// Why the key can't be opened or replaced.
 #[derive(Debug, Error)]
@@ -116,7 +121,7 @@ impl RelayKey {
                 "the passphrase of the relay key's file is cheaper to guess than a new one's: rotate the key"
             );
         }
-        Ok(Self::over(keystore, (key, since), kms, lock))
+        Ok(Self::over(settings, keystore, (key, since), kms, lock))
     }
 
     /// The same without a change on disk: `None` when there is no key yet, and one can be made.
@@ -131,13 +136,20 @@ impl RelayKey {
         let keystore = Keystore::new(&settings.file, passphrase);
         keystore.check()?;
         let read = keystore.read()?;
-        Ok(read.map(|key| Self::over(keystore, key, kms, None)))
+        Ok(read.map(|key| Self::over(settings, keystore, key, kms, None)))
     }
 
-    fn over(keystore: Keystore, (key, since): (SigningKey, SystemTime), kms: Arc<dyn Kms>, lock: Option<File>) -> Self {
+    fn over(
+        settings: &RelayKeySettings,
+        keystore: Keystore,
+        (key, since): (SigningKey, SystemTime),
+        kms: Arc<dyn Kms>,
+        lock: Option<File>,
+    ) -> Self {
         let unresolved = AtomicBool::new(keystore.has_next());
         let active = RwLock::new(ActiveKey::new(key, since));
-        Self { keystore: Arc::new(keystore), kms, active, unresolved, _lock: lock }
+        let max_age = settings.rotation_interval_seconds;
+        Self { keystore: Arc::new(keystore), kms, active, max_age, unresolved, _lock: lock }
     }
 
     /// The address of the key in the file; makes a key when there is none. Asks nobody.
@@ -151,7 +163,7 @@ impl RelayKey {
 
     /// Holds the key for one approval.
     pub async fn lease(&self) -> Lease<'_> {
-        Lease(self.active.read().await)
+        Lease { active: self.active.read().await, max_age: self.max_age }
     }
 
     /// The address of the key in use.
@@ -161,7 +173,7 @@ impl RelayKey {
 
     /// Seconds since the key was made.
     pub async fn age(&self) -> u64 {
-        self.active.read().await.since.elapsed().map_or(0, |age| age.as_secs())
+        self.active.read().await.age()
     }
 
     /// Whether a rotation broke off and the KMS has not been asked yet how it ended.
@@ -176,25 +188,35 @@ impl ActiveKey {
         let address = secp256k1::address(key.verifying_key());
         Self { key, address, since }
     }
+
+    fn age(&self) -> u64 {
+        self.since.elapsed().map_or(0, |age| age.as_secs())
+    }
 }
 
 impl Lease<'_> {
     /// The key's address.
     #[must_use]
     pub fn address(&self) -> Address {
-        self.0.address
+        self.active.address
+    }
+
+    /// Seconds until the key is due to be replaced; `None` for never.
+    #[must_use]
+    pub fn seconds_to_rotation(&self) -> Option<u64> {
+        (self.max_age > 0).then(|| self.max_age.saturating_sub(self.active.age()))
     }
 
     /// Signs a request digest (EIP-191).
     #[must_use]
     pub fn approve(&self, digest: &RequestDigest) -> Signature {
-        self.0.sign(&personal_message_hash(&digest.0))
+        self.active.sign(&personal_message_hash(&digest.0))
     }
 
     /// Signs an invitation (EIP-191 over its digest).
     #[must_use]
     pub fn invite(&self, invitation: &Invitation) -> Signature {
-        self.0.sign(&personal_message_hash(&invitation.digest().0))
+        self.active.sign(&personal_message_hash(&invitation.digest().0))
     }
 }
 

@@ -91,16 +91,16 @@ impl RelayKey {
         spawn_blocking(move || work(&keystore)).await.map_err(|_| RelayKeyError::NotMade)?
     }
 
-    /// Rotates whenever the key is older than `max_age` (never, for zero), and resolves what broke off, until told to stop.
-    pub async fn keep_fresh(&self, max_age: Duration, stop: CancellationToken) {
+    /// Rotates whenever the key is due, and resolves what broke off, until told to stop.
+    pub async fn keep_fresh(&self, stop: CancellationToken) {
         let (mut ticks, mut outage) = (interval(LOOK), Outage::new("rotation of the relay key"));
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 _ = ticks.tick() => {}
             }
-            let due = !max_age.is_zero() && self.age().await >= max_age.as_secs();
-            let outcome = if due {
+            let is_due = self.lease().await.seconds_to_rotation() == Some(0);
+            let outcome = if is_due {
                 self.rotate().await.map(|address| tracing::info!(%address, "the relay key was rotated"))
             } else if self.is_unresolved() {
                 self.resolve().await

@@ -1,5 +1,8 @@
 //! Invitations to have accounts made: who is given one, and what it says.
 
+use std::fs::File;
+use std::time::{Duration, SystemTime};
+
 use devkit::EntryPointVersion::V07;
 use k256::ecdsa::{RecoveryId, VerifyingKey};
 use paymaster_relay::clients::{KeyKind, NewApiKey, Origins, Scope};
@@ -60,6 +63,27 @@ async fn a_server_is_given_an_invitation_that_the_relays_key_signed_for_the_tee(
     let other: SignedInvitation = other["invitation"].as_str().unwrap().parse().unwrap();
     assert_eq!((other.invitation.expires_at, other.invitation.max_uses), (world.clock.now() + 3600, 1));
     assert_ne!(other.invitation.nonce, signed.invitation.nonce);
+}
+
+#[tokio::test]
+async fn an_invitation_ends_no_later_than_the_key_that_signs_it_is_due_to_be_replaced() {
+    const WEEK: u64 = 7 * 86_400;
+    // Seconds for which keys are kept, those that this one has left, and those for which invitations are given.
+    let cases =
+        [(0, 0, WEEK..=WEEK), (86_400, 86_400, 80_000..=86_400), (86_400, 1000, 60..=1000), (86_400, 0, 60..=60)];
+    for (interval, left, given) in cases {
+        let set = |settings: &mut Value| settings["relay_key"]["rotation_interval_seconds"] = interval.into();
+        let mut world = World::with(V07, 10u128.pow(18), set).await;
+        world.stop().await;
+        let age = Duration::from_secs(interval - left);
+        let file = File::options().write(true).open(world.dir.path().join("relay-key.json")).unwrap();
+        file.set_modified(SystemTime::now() - age).unwrap();
+        let world = world.started_again().await;
+        let key = key(&world, KeyKind::Server, vec![Scope::Invite]).await;
+        let answer = ask(&world, &key, json!([{ "validForSeconds": WEEK }])).await["result"].clone();
+        let seconds = answer["expiresAt"].as_u64().unwrap() - world.clock.now();
+        assert!(given.contains(&seconds), "{seconds} s, of a key that has {left} of {interval} s left");
+    }
 }
 
 #[tokio::test]
