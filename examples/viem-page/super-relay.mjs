@@ -45,7 +45,8 @@ async function ask(url, body) {
  * v0.6 and v0.7 (the default of the KMS), "raw" from v0.8 on; `invitation`, where the KMS wants one.
  */
 export async function createAccount(kms, userName, options) {
-  const begun = await ask(`${kms}/webauthn/register/begin`, { userName });
+  const { invitation } = options ?? {}; // one that is used up is refused before there is a passkey
+  const begun = await ask(`${kms}/webauthn/register/begin`, { userName, invitation });
   const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(begun.publicKey);
   const credential = (await navigator.credentials.create({ publicKey })).toJSON();
   const registration = { registrationId: begun.registrationId, credential };

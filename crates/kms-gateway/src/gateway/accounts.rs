@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::command::{CreateHybridAccount, SignatureScheme, WalletInfo};
+use proto::json::invitation::SignedInvitation;
 use proto::primitives::keccak256;
 use proto::{AccountId, Address, Hash, Status};
 use serde_json::Value;
@@ -43,11 +44,19 @@ pub struct CounterfactualSender {
 }
 
 impl Gateway {
-    /// Begins a passkey registration: its id, and PublicKeyCredentialCreationOptionsJSON for the browser.
+    /// Begins a passkey registration: its id, and PublicKeyCredentialCreationOptionsJSON for the browser. An invitation
+    /// that could not be used is refused here, before the user has made a passkey for nothing.
     ///
     /// # Errors
-    /// `registration_invalid`.
-    pub fn begin_registration(&self, user: NewUser) -> Result<(String, Value), GatewayError> {
+    /// `registration_invalid`, `account_id_reserved`, `invitation_invalid`, `invitation_expired`, `invitation_used_up`.
+    pub async fn begin_registration(
+        &self,
+        user: NewUser,
+        invitation: Option<SignedInvitation>,
+    ) -> Result<(String, Value), GatewayError> {
+        if let Some(invitation) = invitation {
+            self.inner.check_invitation(&invitation, self.inner.clock.now()).await?;
+        }
         Ok(self.inner.ceremonies.begin(user, self.inner.clock.now())?)
     }
 

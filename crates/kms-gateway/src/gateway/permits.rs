@@ -54,6 +54,16 @@ impl Inner {
         }
     }
 
+    /// Whether an account could be made by this invitation now.
+    pub(super) async fn check_invitation(&self, signed: &SignedInvitation, now: u64) -> Result<(), GatewayError> {
+        self.inviter(signed, now).await?;
+        let Invitation { max_uses, .. } = signed.invitation;
+        if self.store.uses_of_invitation(&signed.invitation.digest()).await? >= max_uses {
+            return Err(GatewayError::InvitationUsedUp { max_uses });
+        }
+        Ok(())
+    }
+
     /// The relay key that signed an invitation to this TEE, if it may have operations sponsored here.
     async fn inviter(&self, signed: &SignedInvitation, now: u64) -> Result<AuthorisedSigner, GatewayError> {
         let invalid = |problem| GatewayError::InvitationInvalid { problem };

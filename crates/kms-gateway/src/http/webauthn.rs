@@ -3,12 +3,14 @@
 use axum::Json;
 use axum::extract::State;
 use proto::AccountId;
+use proto::json::invitation::SignedInvitation;
 use proto::json::passkey::to_base64url;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::body::JsonBody;
 use super::error::ApiError;
+use super::wire::Text;
 use crate::ceremony::NewUser;
 use crate::gateway::Gateway;
 
@@ -18,6 +20,7 @@ pub(super) struct Begin {
     account_id: Option<AccountId>,
     user_name: Option<String>,
     display_name: Option<String>,
+    invitation: Option<Text<SignedInvitation>>,
 }
 
 #[derive(Deserialize)]
@@ -35,7 +38,8 @@ pub(super) async fn begin(
     let name = name.ok_or_else(|| ApiError::invalid_field("userName", "missing, and no accountId either"))?;
     let user = NewUser::new(name, body.display_name, body.account_id)
         .map_err(|problem| ApiError::invalid_field("userName, displayName", problem))?;
-    let (registration_id, public_key) = gateway.begin_registration(user)?;
+    let invitation = body.invitation.map(|Text(invitation)| invitation);
+    let (registration_id, public_key) = gateway.begin_registration(user, invitation).await?;
     Ok(Json(json!({ "registrationId": registration_id, "publicKey": public_key })))
 }
 

@@ -15,7 +15,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use private_files::Database;
-use proto::{AccountId, Address, TeeId};
+use proto::{AccountId, Address, Hash, TeeId};
 use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, SqlitePool};
@@ -146,6 +146,11 @@ impl Store {
             return Ok(Permit::GivenBefore);
         }
         self.writer.permit(request).await
+    }
+
+    /// Accounts that were made by an invitation, or may be by now.
+    pub(crate) async fn uses_of_invitation(&self, digest: &Hash) -> Result<u32, StoreError> {
+        permits::uses_of_invitation(&self.readers, digest).await
     }
 
     /// Forgets a creation that led to nothing.

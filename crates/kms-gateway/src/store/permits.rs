@@ -2,7 +2,7 @@
 
 use proto::Hash;
 use proto::json::invitation::MAX_SECONDS;
-use sqlx::{SqliteConnection, SqliteExecutor};
+use sqlx::{SqliteConnection, SqliteExecutor, SqlitePool};
 
 use super::StoreError;
 
@@ -48,6 +48,15 @@ pub(super) async fn is_given<'e>(executor: impl SqliteExecutor<'e>, credential_i
         .fetch_one(executor)
         .await?;
     Ok(given)
+}
+
+/// For how many credentials an invitation was used.
+pub(super) async fn uses_of_invitation(readers: &SqlitePool, digest: &Hash) -> Result<u32, StoreError> {
+    let uses = sqlx::query_scalar("SELECT count(*) FROM creation_permits WHERE invitation = ?1")
+        .bind(&digest.0[..])
+        .fetch_one(readers)
+        .await?;
+    Ok(uses)
 }
 
 /// Counts and gives in one statement.

@@ -99,6 +99,9 @@ async fn an_invitation_is_good_for_its_accounts_and_each_may_be_asked_for_again(
         first.get_or_insert(registration_id);
     }
     let (_, third) = kms.register().await;
+    // Where it is shown at the beginning, before there is a passkey for nothing.
+    let begin = json!({ "userName": "alice", "invitation": invitation.to_string() });
+    kms.post("/webauthn/register/begin", &begin).await.refused(403, "invitation_used_up");
     let error = kms.create_invited(&third, &invitation).await.refused(403, "invitation_used_up");
     assert!(error["message"].as_str().unwrap().contains("2 accounts"), "{error}");
     // After a restart too.
@@ -170,6 +173,8 @@ async fn an_invitation_that_is_not_the_relays_or_not_for_here_and_now_is_refused
     ];
     let (_, registration_id) = kms.register().await;
     for (invitation, code, words) in refused {
+        let begin = json!({ "userName": "alice", "invitation": invitation.to_string() });
+        kms.post("/webauthn/register/begin", &begin).await.refused(403, code);
         let error = kms.create_invited(&registration_id, &invitation).await.refused(403, code);
         assert!(error["message"].as_str().unwrap().contains(words), "{error}");
     }

@@ -22,8 +22,8 @@ impl Kms {
         self.restart().await
     }
 
-    async fn accounts(&self) -> u64 {
-        self.get("/stats").await.ok()["accounts"].as_u64().unwrap()
+    async fn accounts(&self) -> i64 {
+        sqlx::query_scalar("SELECT count(*) FROM accounts").fetch_one(&self.database().await).await.unwrap()
     }
 
     async fn has_in_index(&self, account_id: &str) -> bool {
