@@ -234,11 +234,11 @@ async fn where_anybody_asks_an_idempotency_key_is_its_senders_and_where_a_server
         ask(&world, &page, "pm_sponsor_with_tee", params(&op)).await.unwrap();
     }
     let again = ask(&world, &page, "pm_sponsor_with_tee", params(&alice.first_op(1))).await.unwrap_err();
-    again.assert_is(-32602, "idempotency_conflict", false);
+    again.assert_is(-32602, "idempotency_conflict", true);
 
     ask(&world, KEYS[0], "pm_sponsor_with_tee", params(&mallory.first_op(0))).await.unwrap();
     let refusal = ask(&world, KEYS[0], "pm_sponsor_with_tee", params(&alice.first_op(0))).await.unwrap_err();
-    refusal.assert_is(-32602, "idempotency_conflict", false);
+    refusal.assert_is(-32602, "idempotency_conflict", true);
 }
 
 #[tokio::test]
@@ -251,7 +251,7 @@ async fn without_an_api_key_an_idempotency_key_is_its_senders() {
         world.client.call("pm_getPaymasterData", params(op)).await.unwrap();
     }
     let again = world.client.call("pm_getPaymasterData", params(alice.first_op(1))).await.unwrap_err();
-    again.assert_is(-32602, "idempotency_conflict", false);
+    again.assert_is(-32602, "idempotency_conflict", true);
 }
 
 #[tokio::test]
