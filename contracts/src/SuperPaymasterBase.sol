@@ -50,7 +50,7 @@ abstract contract SuperPaymasterBase is Ownable2Step, Pausable, EIP712 {
     /// @notice Seconds by which a signed window may be wider than `maxWindow`.
     uint48 public constant WINDOW_SLACK = 60;
 
-    /// @notice May pause and remove signers, and nothing else.
+    /// @notice May pause and remove signers, and nothing else. Where it was the owner too, it changes with the owner.
     address public guardian;
 
     mapping(address signer => SignerRecord record) private _signers;
@@ -212,6 +212,14 @@ abstract contract SuperPaymasterBase is Ownable2Step, Pausable, EIP712 {
     /// @notice Always reverts: without an owner the deposit, the stake and the signers could never be managed again.
     function renounceOwnership() public view override onlyOwner {
         revert OwnershipCannotBeRenounced();
+    }
+
+    /// @dev A former owner who was the guardian as well keeps no power: that part goes to the new owner, who may name another.
+    function _transferOwnership(address newOwner) internal override {
+        address previousOwner = owner();
+        super._transferOwnership(newOwner);
+        // The constructor names the guardian itself.
+        if (previousOwner != address(0) && guardian == previousOwner) _setGuardian(newOwner);
     }
 
     /// @dev ERC-4337 validation data. A bad signature is reported, not reverted, so that bundlers can simulate with stubs.

@@ -319,6 +319,32 @@ abstract contract AdministrationTest is Harness {
         paymaster.pause();
     }
 
+    function test_a_former_owner_who_was_the_guardian_keeps_no_power() public {
+        vm.startPrank(OWNER);
+        paymaster.setGuardian(OWNER);
+        paymaster.transferOwnership(NEW_OWNER);
+        vm.stopPrank();
+        vm.assertEq(paymaster.guardian(), OWNER, "the first step moves nothing");
+
+        vm.expectEmit(address(paymaster));
+        emit SuperPaymasterBase.GuardianChanged(OWNER, NEW_OWNER);
+        vm.prank(NEW_OWNER);
+        paymaster.acceptOwnership();
+        vm.assertEq(paymaster.guardian(), NEW_OWNER, "guardian");
+        bytes memory refusal =
+            abi.encodeWithSelector(SuperPaymasterBase.CallerIsNeitherOwnerNorGuardian.selector, OWNER);
+        _assertRefused(OWNER, abi.encodeCall(paymaster.pause, ()), refusal);
+        _assertRefused(OWNER, abi.encodeCall(paymaster.removeSigner, (vm.addr(SIGNER_KEY))), refusal);
+    }
+
+    function test_a_guardian_who_is_not_the_owner_stays_with_another_owner() public {
+        vm.prank(OWNER);
+        paymaster.transferOwnership(NEW_OWNER);
+        vm.prank(NEW_OWNER);
+        paymaster.acceptOwnership();
+        vm.assertEq(paymaster.guardian(), GUARDIAN, "guardian");
+    }
+
     function test_ownership_cannot_be_renounced() public {
         vm.prank(OWNER);
         vm.expectRevert(SuperPaymasterBase.OwnershipCannotBeRenounced.selector);
