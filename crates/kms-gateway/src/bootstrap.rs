@@ -2,7 +2,7 @@
 //! is elsewhere, and its signed commands come over `/admin`.
 
 use k256::ecdsa::SigningKey;
-use proto::command::{AuthorizeSigner, Ceilings, Provision, RelyingParty, SetCeilings};
+use proto::command::{AuthorizeSigner, Ceilings, Provision, RelyingParty, RevokeSigner, SetCeilings};
 use proto::typed_data::TypedData;
 use proto::{Address, Hash, Permissions, Signature, Status};
 use secrecy::{ExposeSecret, SecretSlice};
@@ -83,8 +83,8 @@ pub struct Wanted {
     pub permissions: Permissions,
 }
 
-/// Provisions the TEE if it is new, sets the ceilings if they differ, and admits the relay key if it isn't. Does nothing
-/// where nothing is to be done.
+/// Provisions the TEE if it is new, sets the ceilings if they differ, and admits the relay key if it isn't, or has other
+/// permissions. Does nothing where nothing is to be done.
 ///
 /// # Errors
 /// When the TEE has another admin, or refuses a command.
@@ -106,7 +106,16 @@ pub async fn bootstrap(gateway: &Gateway, admin: &AdminKey, wanted: Wanted) -> R
         command.signature = admin.sign(&command);
         gateway.set_ceilings(command, &caller).await?;
     }
-    if !provisioned.signers.iter().any(|signer| signer.address == wanted.relay_signer) {
+    let known = provisioned.signers.iter().find(|signer| signer.address == wanted.relay_signer);
+    // Permissions can't be changed in place.
+    if let Some(known) = known.filter(|known| known.permissions != wanted.permissions) {
+        counter += 1;
+        let (record, authorised_as) = (known.record, known.authorised_as);
+        let mut command = RevokeSigner { tee_id, record, authorised_as, counter, signature: UNSIGNED };
+        command.signature = admin.sign(&command);
+        gateway.revoke_signer(command, &caller).await?;
+    }
+    if known.is_none_or(|known| known.permissions != wanted.permissions) {
         counter += 1;
         let Wanted { relay_signer: signer, permissions, .. } = wanted;
         let mut command = AuthorizeSigner { tee_id, signer, permissions, counter, signature: UNSIGNED };

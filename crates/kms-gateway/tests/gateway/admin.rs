@@ -23,6 +23,23 @@ fn hex(signature: &Signature) -> String {
     hex_bytes(&signature.to_bytes())
 }
 
+#[tokio::test]
+async fn bootstrapping_with_other_permissions_gives_a_known_relay_key_those() {
+    let kms = Kms::start().await;
+    let wanted = Wanted {
+        relying_parties: vec![kms.gateway.settings().relying_party().unwrap()],
+        ceilings: ceilings(),
+        relay_signer: kms.relay.address(),
+        permissions: Permissions::SPONSOR,
+    };
+    bootstrap(&kms.gateway, &kms.admin, wanted.clone()).await.unwrap();
+    let listed = kms.get("/admin/signers").await.ok();
+    assert_eq!(listed["signers"].as_array().unwrap().len(), 1);
+    assert_eq!(listed["signers"][0]["permissions"], json!(["sponsor"]));
+    bootstrap(&kms.gateway, &kms.admin, wanted).await.unwrap();
+    assert_eq!(kms.get("/admin/signers").await.ok(), listed);
+}
+
 impl Kms {
     pub async fn counter(&self) -> u64 {
         self.get("/RollbackCounter").await.ok()["counter"].as_u64().unwrap()
@@ -366,7 +383,7 @@ async fn bootstrapping_again_changes_nothing_and_another_admin_changes_nothing_e
         relying_parties: vec![kms.gateway.settings().relying_party().unwrap()],
         ceilings: ceilings(),
         relay_signer: kms.relay.address(),
-        permissions: Permissions::ALL,
+        permissions: Permissions::SPONSOR | Permissions::SIGN_USER_OPERATION | Permissions::ROTATE,
     };
     bootstrap(&kms.gateway, &kms.admin, wanted()).await.unwrap();
     let stranger = AdminKey::new(&vec![7; 32].into()).unwrap();
