@@ -35,7 +35,9 @@ impl Outage {
         match &error {
             // A chain that does not answer is told of by itself, and so are claims: by Redis, or with the database.
             RelayError::ChainUnavailable(ChainError::Unreachable { .. }) | RelayError::ClaimsUnavailable(_) => {}
-            RelayError::ChainUnavailable(_) => needs.chain.failed(self.work, error.in_full()),
+            RelayError::ChainUnavailable(_) | RelayError::ContractMismatch(_) => {
+                needs.chain.failed(self.work, error.in_full());
+            }
             RelayError::StoreUnavailable(_) => needs.store.failed(self.work, error.in_full()),
             _ => self.note_problem(Some(error.in_full())),
         }
