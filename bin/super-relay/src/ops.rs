@@ -70,7 +70,7 @@ struct Format {
     format: Option<String>,
 }
 
-/// 200 when a sponsorship could succeed now.
+/// 200 when any sponsorship that a policy allows could succeed now.
 async fn status(State(ops): State<Ops>, Query(wanted): Query<Format>, headers: HeaderMap) -> Response {
     let checks = ops.readiness.status().await;
     let ok = checks.iter().all(|check| check.problem.is_none());
@@ -93,7 +93,7 @@ fn status_json(ok: bool, checks: &[Check]) -> Value {
 }
 
 fn status_text(ok: bool, checks: &[Check]) -> String {
-    let mut text = String::from(if ok { "ok\n" } else { "no sponsorship could succeed now\n" });
+    let mut text = String::from(if ok { "ok\n" } else { "not every sponsorship could succeed now\n" });
     for Check { name, problem } in checks {
         text.push_str(&match problem {
             None => format!("{name}: ok\n"),

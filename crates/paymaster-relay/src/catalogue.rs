@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use proto::json::Excerpt;
-use proto::{Address, EntryPoint, EntryPointVersion};
+use proto::{Address, EntryPoint, EntryPointVersion, Wei};
 
 use crate::budget::Caps;
 use crate::error::RelayError;
@@ -40,6 +40,8 @@ pub struct Catalogue {
     pub max_signings: u32,
     /// How much may be reserved, and by whom.
     pub caps: Caps,
+    /// The largest `max_cost_per_operation` of the policies.
+    pub largest_cost: Wei,
     deployments: Vec<Deployment>,
     policies: Vec<Arc<Policy>>,
 }
@@ -125,11 +127,12 @@ impl Catalogue {
         unique("deployments", deployments.iter().map(|d| d.entry_point.address))?;
         let policies: Vec<_> = settings.policies.iter().map(|policy| Arc::new(Policy::from(policy))).collect();
         unique("policies", policies.iter().map(|policy| policy.id()))?;
-        let largest = policies.iter().map(|policy| policy.max_cost()).max().unwrap_or_default();
+        let largest_cost = policies.iter().map(|policy| policy.max_cost()).max().unwrap_or_default();
         Ok(Self {
             chain_id,
             max_signings: settings.max_signings,
-            caps: Caps::new(&settings.reservations, largest)?,
+            caps: Caps::new(&settings.reservations, largest_cost)?,
+            largest_cost,
             sponsor_name: settings.sponsor_name.clone(),
             rp_id: settings.rp_id.clone(),
             standings: Standings::new(&settings.accounts, settings.default_account)?,

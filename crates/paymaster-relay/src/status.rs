@@ -1,9 +1,9 @@
-//! Whether requests can be taken, and whether a sponsorship could succeed now; what is in the way is told in words for
+//! Whether requests can be taken, and whether every sponsorship could succeed now; what is in the way is told in words for
 //! operators: no client gets them.
 
 use std::sync::atomic::Ordering;
 
-use proto::Address;
+use proto::{Address, Wei};
 use thiserror::Error;
 
 use crate::catalogue::Deployment;
@@ -61,6 +61,11 @@ enum Missing {
     Paused { paymaster: Address },
     #[error("the paymaster {paymaster} has a deposit of {deposit} gwei, of which {reserved} gwei are reserved")]
     NoDeposit { paymaster: Address, deposit: i64, reserved: i64 },
+    #[error(
+        "the paymaster {paymaster} has a deposit of {deposit} gwei, of which {reserved} gwei are reserved: the rest does \
+         not cover the largest max_cost_per_operation of the policies, {largest}"
+    )]
+    DepositLow { paymaster: Address, deposit: i64, reserved: i64, largest: Wei },
     #[error("unknown: {of} does not answer")]
     Unknown { of: &'static str },
 }
@@ -197,9 +202,13 @@ impl Relay {
             return Err(Missing::Paused { paymaster });
         }
         let reserved = self.store.reserved(deployment).await.map_err(RelayError::from)?.count();
-        match Gwei::at_most(state.deposit).count() {
-            deposit if deposit <= reserved => Err(Missing::NoDeposit { paymaster, deposit, reserved }),
-            _ => Ok(()),
+        let (deposit, largest) = (Gwei::at_most(state.deposit).count(), self.catalogue.largest_cost);
+        if deposit <= reserved {
+            return Err(Missing::NoDeposit { paymaster, deposit, reserved });
+        }
+        match Gwei::at_least(largest) {
+            Some(cost) if cost.count() <= deposit - reserved => Ok(()),
+            _ => Err(Missing::DepositLow { paymaster, deposit, reserved, largest }),
         }
     }
 }

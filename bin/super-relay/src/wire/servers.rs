@@ -159,7 +159,9 @@ async fn say_whether_it_is_ready(stages: &Stages) {
     match missing {
         None => tracing::info!("ready"),
         Some((name, problem)) => {
-            tracing::warn!("ready, but no sponsorship could succeed now: {name}: {problem} (/status has the rest)");
+            tracing::warn!(
+                "ready, but not every sponsorship could succeed now: {name}: {problem} (/status has the rest)"
+            );
         }
     }
 }

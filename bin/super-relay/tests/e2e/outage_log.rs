@@ -51,7 +51,7 @@ async fn a_node_over_a_chain_without_its_contracts_names_what_is_missing_once() 
     let answer = problem(&process, "chain").await.unwrap();
     assert!(answer.to_lowercase().contains(&missing), "{answer}");
     let log = process.log().join("\n").to_lowercase();
-    assert!(log.contains(&format!("ready, but no sponsorship could succeed now: chain: {missing}")), "{log}");
+    assert!(log.contains(&format!("ready, but not every sponsorship could succeed now: chain: {missing}")), "{log}");
     let failing = "the chain is failing";
     said(&process, failing).await;
     two_sweeps(&process).await;

@@ -103,7 +103,7 @@ async fn a_signer_that_the_contract_does_not_admit_and_a_deposit_that_is_not_the
     assert!(signer.contains("does not admit the TEE's signer 0x"), "{signer}");
     let deposit = problem(&node, "deposit").await.unwrap();
     assert!(deposit.contains("has a deposit of 0 gwei"), "{deposit}");
-    let said = "ready, but no sponsorship could succeed now: ";
+    let said = "ready, but not every sponsorship could succeed now: ";
     assert_eq!(node.log().iter().filter(|line| line.contains(said)).count(), 1);
 }
 

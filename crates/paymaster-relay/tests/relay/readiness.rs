@@ -8,7 +8,7 @@ use devkit::{Anvil, AnvilOptions, Tools};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{World, until};
+use crate::support::{ACCOUNT, World, until};
 
 /// Where nobody has a contract.
 const NOBODY: Address = Address::repeat_byte(0x77);
@@ -94,6 +94,26 @@ async fn nothing_is_missing_where_everything_is_there() {
     for check in world.relay.status().await {
         assert_eq!(check.problem, None, "{}", check.name);
     }
+}
+
+#[tokio::test]
+async fn a_deposit_that_what_is_left_of_does_not_cover_the_dearest_operation_is_named_until_it_does() {
+    // The policy allows an operation of 0.1 ether.
+    let world = World::with(V07, 10u128.pow(17), |_| {}).await;
+    assert_eq!(world.problem("deposit").await, None);
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    world.sponsor(&mut dapp, &op).await.unwrap();
+    let problem = world.problem("deposit").await.expect("less is left than the policy allows").to_lowercase();
+    let paymaster = format!("{:#x}", world.paymaster.address());
+    for word in [paymaster.as_str(), "100000000 gwei", "3080000 gwei are reserved", "max_cost_per_operation"] {
+        assert!(problem.contains(word), "{problem}");
+    }
+    let op = dapp.first_op(1);
+    world.sponsor(&mut dapp, &op).await.expect("what costs less is sponsored");
+
+    world.release_all().await;
+    assert_eq!(world.problem("deposit").await, None);
 }
 
 #[tokio::test]
