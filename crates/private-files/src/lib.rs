@@ -1,8 +1,10 @@
 //! Files that only their owner can open, whatever the umask: made with mode 0600, never changed to it after.
 
+mod in_place;
 mod lock;
 mod look;
 
+pub use in_place::InPlace;
 pub use lock::lock;
 pub use look::{Database, check_database, check_file, check_folder, check_folder_to_make};
 

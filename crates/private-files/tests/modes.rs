@@ -7,8 +7,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use private_files::{
-    Database, check_database, check_file, check_folder, check_folder_to_make, create_new, lock, prepare_database,
-    restrict,
+    Database, InPlace, check_database, check_file, check_folder, check_folder_to_make, create_new, lock,
+    prepare_database, restrict,
 };
 
 fn mode(path: &Path) -> u32 {
@@ -40,6 +40,22 @@ fn a_file_is_restricted_and_a_stricter_one_left_as_it_is() {
     restrict(&path).unwrap();
     assert_eq!(mode(&path), 0o400);
     assert_eq!(restrict(&folder.path().join("none")).unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn a_file_that_was_moved_or_replaced_is_not_in_place_until_it_is_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, away) = (folder.path().join("relay.sqlite"), folder.path().join("away"));
+    fs::write(&path, "rows").unwrap();
+    let file = InPlace::note(&path).unwrap();
+    file.check().unwrap();
+    fs::rename(&path, &away).unwrap();
+    assert!(file.check().unwrap_err().to_string().ends_with("relay.sqlite: the open file was moved or removed"));
+    fs::copy(&away, &path).unwrap();
+    assert!(file.check().unwrap_err().to_string().ends_with("another file is in the place of the open one"));
+    fs::rename(&away, &path).unwrap();
+    file.check().unwrap();
+    assert_eq!(InPlace::note(&away).unwrap_err().kind(), ErrorKind::NotFound);
 }
 
 #[test]

@@ -14,7 +14,7 @@ mod writer;
 use std::path::Path;
 use std::time::Duration;
 
-use private_files::Database;
+use private_files::{Database, InPlace};
 use proto::{AccountId, Address, Hash, TeeId};
 use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -68,18 +68,15 @@ impl Store {
         // FULL: what was answered as written is there after a power cut, audit and nonces alike.
         let options = SqliteConnectOptions::new()
             .filename(path)
-            .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT);
         let writing = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
         sqlx::migrate!().run(&writing).await?;
         registration_key::make(&writing).await?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .connect_with(options.read_only(true).create_if_missing(false))
-            .await?;
-        Ok(Self { readers, writer: Writer::start(writing.clone()), writing })
+        let readers = SqlitePoolOptions::new().max_connections(READERS).connect_with(options.read_only(true)).await?;
+        let file = InPlace::note(path).map_err(sqlx::Error::Io)?;
+        Ok(Self { readers, writer: Writer::start(writing.clone(), file), writing })
     }
 
     /// Looks whether a file can be opened, written and migrated, and changes nothing; how many migrations are due. `None` when
@@ -212,7 +209,7 @@ impl Store {
     /// Writes some pages.
     ///
     /// # Errors
-    /// [`StoreError::NotWritten`]: the disk is full or read-only, or the database is locked.
+    /// [`StoreError::NotWritten`]: the disk is full or read-only, the database is locked, or its file is no longer there.
     pub(crate) async fn probe(&self) -> Result<(), StoreError> {
         self.writer.probe().await
     }

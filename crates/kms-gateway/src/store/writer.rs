@@ -4,6 +4,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use breaker::OutageLog;
+use private_files::InPlace;
 use proto::{Address, TeeId};
 use sqlx::{Connection as _, SqliteConnection, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
@@ -53,9 +54,9 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(pool: SqlitePool) -> Self {
+    pub(super) fn start(pool: SqlitePool, file: InPlace) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
-        Self { queue: Mutex::new(Some(queue)), task: Mutex::new(Some(tokio::spawn(run(pool, jobs)))) }
+        Self { queue: Mutex::new(Some(queue)), task: Mutex::new(Some(tokio::spawn(run(pool, file, jobs)))) }
     }
 
     pub(super) async fn claim_nonce(&self, claim: NonceClaim) -> Result<Claim, StoreError> {
@@ -120,14 +121,14 @@ impl Writer {
     }
 }
 
-async fn run(pool: SqlitePool, mut jobs: mpsc::Receiver<Job>) {
+async fn run(pool: SqlitePool, file: InPlace, mut jobs: mpsc::Receiver<Job>) {
     let mut batch = Vec::with_capacity(BATCH);
     let (mut sweeper, outages) = (Sweeper::default(), OutageLog::new("the gateway's database"));
     // Unknown at first, and after a failure, when the transaction may or may not have been committed.
     let mut head = None;
     while jobs.recv_many(&mut batch, BATCH).await > 0 {
         let mut due = Vec::with_capacity(batch.len());
-        match write_all(&pool, head, &mut batch, &mut sweeper, &mut due).await {
+        match write_all(&pool, &file, head, &mut batch, &mut sweeper, &mut due).await {
             Ok(new_head) => {
                 outages.worked(WRITING);
                 head = Some(new_head);
@@ -145,11 +146,14 @@ async fn run(pool: SqlitePool, mut jobs: mpsc::Receiver<Job>) {
 
 async fn write_all(
     pool: &SqlitePool,
+    file: &InPlace,
     head: Option<AuditHead>,
     batch: &mut Vec<Job>,
     sweeper: &mut Sweeper,
     due: &mut Vec<Due>,
 ) -> Result<AuditHead, StoreError> {
+    // What is committed to a file that is no longer there is gone at the next start.
+    file.check().map_err(sqlx::Error::Io)?;
     let mut connection = pool.acquire().await?;
     let written = write_in_one_transaction(&mut connection, head, batch, sweeper, due).await;
     if written.is_err() {

@@ -14,6 +14,7 @@ mod closing;
 mod disk_full;
 mod failures;
 mod flood;
+mod moved_database;
 mod permits;
 mod protection;
 mod requests;

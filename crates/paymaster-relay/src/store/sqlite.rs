@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use breaker::OutageLog;
 use futures_util::FutureExt;
-use private_files::Database;
+use private_files::{Database, InPlace};
 use proto::{IntentHash, Terms};
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -31,6 +31,7 @@ pub struct SqliteStore {
     /// One connection: SQLite has one writer at a time, and waiting in line here is fair where its own retries are not.
     writing: SqlitePool,
     readers: SqlitePool,
+    file: InPlace,
 }
 
 impl SqliteStore {
@@ -43,7 +44,6 @@ impl SqliteStore {
         private_files::prepare_database(file).map_err(StoreError::new)?;
         let options = SqliteConnectOptions::new()
             .filename(file)
-            .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY);
@@ -51,7 +51,8 @@ impl SqliteStore {
         let writing = pool(1).connect_with(options.clone()).await.map_err(StoreError::new)?;
         sqlx::migrate!().run(&writing).await.map_err(StoreError::new)?;
         let readers = pool(READERS).connect_with(options.read_only(true)).await.map_err(StoreError::new)?;
-        let store = Self { writer: Arc::new(Writer::start(writing.clone())), writing, readers };
+        let file = InPlace::note(file).map_err(StoreError::new)?;
+        let store = Self { writer: Arc::new(Writer::start(writing.clone(), file.clone())), writing, readers, file };
         store.reconcile().await?;
         Ok(store)
     }
@@ -276,6 +277,8 @@ impl Store for SqliteStore {
     }
 
     async fn ready(&self) -> Result<(), StoreError> {
+        // The writer looks too. Its callers hear that the transaction failed; whoever asks this hears why.
+        self.file.check().map_err(StoreError::new)?;
         self.writer.write(|connection| probe(connection).boxed()).await
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use breaker::OutageLog;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use private_files::InPlace;
 use sqlx::{Connection, SqliteConnection, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -39,10 +40,10 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(pool: SqlitePool) -> Self {
+    pub(super) fn start(pool: SqlitePool, file: InPlace) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let outages = Arc::new(OutageLog::new("the relay's database"));
-        let task = tokio::spawn(run(pool, jobs, Arc::clone(&outages)));
+        let task = tokio::spawn(run(pool, file, jobs, Arc::clone(&outages)));
         Self { queue: Mutex::new(Some(queue)), task: Mutex::new(Some(task)), outages }
     }
 
@@ -78,10 +79,10 @@ impl Writer {
     }
 }
 
-async fn run(pool: SqlitePool, mut jobs: mpsc::Receiver<Job>, outages: Arc<OutageLog>) {
+async fn run(pool: SqlitePool, file: InPlace, mut jobs: mpsc::Receiver<Job>, outages: Arc<OutageLog>) {
     let mut batch = Vec::with_capacity(BATCH);
     while jobs.recv_many(&mut batch, BATCH).await > 0 {
-        match write_all(&pool, batch.drain(..)).await {
+        match write_all(&pool, &file, batch.drain(..)).await {
             Ok(()) => outages.worked(WRITING),
             Err(error) => outages.failed(WRITING, error),
         }
@@ -89,7 +90,9 @@ async fn run(pool: SqlitePool, mut jobs: mpsc::Receiver<Job>, outages: Arc<Outag
 }
 
 /// The replies of a failed transaction are dropped, which tells every caller that nothing is certain.
-async fn write_all(pool: &SqlitePool, batch: impl Iterator<Item = Job>) -> Result<(), StoreError> {
+async fn write_all(pool: &SqlitePool, file: &InPlace, batch: impl Iterator<Item = Job>) -> Result<(), StoreError> {
+    // What is committed to a file that is no longer there is gone at the next start.
+    file.check().map_err(StoreError::new)?;
     let mut connection = pool.acquire().await.map_err(StoreError::new)?;
     match transaction(&mut connection, batch).await {
         Ok(replies) => {

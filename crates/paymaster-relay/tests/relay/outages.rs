@@ -1,5 +1,6 @@
 //! A part that cannot answer is a typed, retryable refusal, and nothing is signed in doubt.
 
+use std::fs;
 use std::sync::atomic::Ordering;
 
 use devkit::EntryPointVersion::V07;
@@ -137,6 +138,28 @@ async fn rows(world: &World, condition: &str) -> u64 {
 async fn limit_pages(world: &World, pages: u32) {
     let pragma = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
     sqlx::query(pragma).execute(&world.store.pool()).await.unwrap();
+}
+
+#[tokio::test]
+async fn while_another_file_or_none_is_in_the_place_of_the_database_nothing_is_signed() {
+    let world = World::new(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let params = json!([op, ACCOUNT, world.approval(&mut dapp, &op).await]);
+    let (file, away) = (world.dir.path().join("relay.db"), world.dir.path().join("away"));
+    fs::rename(&file, &away).unwrap();
+    for reason in ["moved or removed", "another file"] {
+        let refusal = world.client.call("pm_sponsor_with_tee", params.clone()).await.unwrap_err();
+        refusal.assert_is(-32603, "claims_unavailable", true);
+        let problem = world.relay.ready().await.unwrap_err().to_string();
+        assert!(problem.contains(reason) && problem.contains("relay.db"), "{problem}");
+        assert!(world.problem("store").await.unwrap().contains(reason));
+        fs::copy(&away, &file).unwrap();
+    }
+    assert_eq!(world.sponsorships(), 0);
+    fs::rename(&away, &file).unwrap();
+    world.relay.ready().await.unwrap();
+    world.client.call("pm_sponsor_with_tee", params).await.unwrap();
 }
 
 #[tokio::test]

@@ -1,0 +1,34 @@
+//! A database whose file is moved away under the gateway, as by a restore or a volume that was mounted anew.
+
+use std::fs;
+
+use kms_gateway::GatewayError;
+use serde_json::json;
+
+use crate::support::Kms;
+
+#[tokio::test]
+async fn while_another_file_or_none_is_in_the_place_of_the_database_nothing_is_signed_or_made() {
+    let kms = Kms::start().await;
+    let request = kms.honest_request().await;
+    let (_, registration_id) = kms.register().await;
+    let create = json!({ "registrationId": registration_id });
+    let (file, away) = (kms.folder.path().join("gateway.sqlite"), kms.folder.path().join("away"));
+    let calls = || ["Sponsor", "CreateHybridAccount"].map(|command| kms.calls_of(command));
+    let before = calls();
+    fs::rename(&file, &away).unwrap();
+    for _ in 0..2 {
+        let error = kms.sponsor(&request).await.refused(503, "store_unavailable");
+        assert_eq!(error["retryable"], true);
+        kms.post("/kms/create-deterministic-account", &create).await.refused(503, "store_unavailable");
+        assert!(matches!(kms.gateway.ready().await, Err(GatewayError::StoreUnavailable)));
+        assert_eq!(calls(), before);
+        fs::copy(&away, &file).unwrap();
+    }
+    fs::rename(&away, &file).unwrap();
+    kms.gateway.ready().await.unwrap();
+    kms.sponsor(&request).await.ok();
+    kms.post("/kms/create-deterministic-account", &create).await.ok();
+    assert_eq!(calls(), before.map(|count| count + 1));
+    kms.gateway.verify_audit_chain().await.unwrap();
+}
