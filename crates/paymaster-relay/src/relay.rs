@@ -20,6 +20,7 @@ use crate::outage::{Needs, Outage};
 use crate::paymaster_signers::PaymasterSigners;
 use crate::ports::{Clock, Entropy};
 use crate::relay_key::RelayKey;
+use crate::rpc::CallLog;
 use crate::settings::{RpcSettings, Settings, SettingsError};
 use crate::settlement::Strangers;
 use crate::sponsor::{Granted, Refusals, Turns};
@@ -72,6 +73,7 @@ pub struct Relay {
     pub(crate) contracts_found: AtomicBool,
     pub(crate) strangers: Strangers,
     chain_log: OutageLog,
+    pub(crate) call_log: Arc<CallLog>,
     pub(crate) paymaster_signers: PaymasterSigners,
 }
 
@@ -95,6 +97,7 @@ impl Relay {
             contracts_found: AtomicBool::default(),
             strangers: Strangers::default(),
             chain_log: OutageLog::new("the chain"),
+            call_log: Arc::default(),
             paymaster_signers: PaymasterSigners::new(Arc::clone(&kms), Arc::clone(&chain), Arc::clone(&clock)),
             store,
             nonces,

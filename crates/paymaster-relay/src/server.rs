@@ -51,10 +51,12 @@ pub async fn serve(listener: impl Into<Listener>, relay: Arc<Relay>, shutdown: C
         chain_id: relay.catalogue().chain_id,
         max_body_bytes: settings.max_body_bytes,
         max_batch: settings.max_batch,
+        log: Arc::clone(&relay.call_log),
     };
     let calls = CallsLayer {
         clock: Arc::clone(&relay.clock),
         metrics: Arc::clone(&relay.metrics),
+        log: Arc::clone(&relay.call_log),
         max_batch: settings.max_batch,
         max_response,
     };

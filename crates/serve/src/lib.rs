@@ -2,7 +2,7 @@
 //!
 //! `bounds` holds the limits, `table` the open connections, `connection` what each is doing, `stream` and `body` watch it
 //! read and write, `listener` accepts, `hangup` lets the service end one, `refusal` answers clients there is no room for,
-//! `descriptors` fits the limits to what the operating system grants the process.
+//! `line_ration` bounds what the log says of it all, `descriptors` fits the limits to what the operating system grants the process.
 //! A leaf: the relay, the gateway and the operator's port all serve through it.
 
 mod body;
@@ -10,6 +10,7 @@ mod bounds;
 mod connection;
 mod descriptors;
 mod hangup;
+mod line_ration;
 mod listener;
 mod refusal;
 mod stream;
@@ -19,4 +20,5 @@ pub use body::{Body, BodyTimeout};
 pub use bounds::{Bounds, Full};
 pub use descriptors::{raise_limit, share};
 pub use hangup::Hangup;
+pub use line_ration::LineRation;
 pub use listener::{Listener, Peer, Pulse, asks_for_web_socket};

@@ -98,7 +98,7 @@ impl Gateway {
             Err(refusal) => {
                 self.watch_admin_counter().await;
                 let refused = Err(refusal);
-                self.inner.count(action, &refused);
+                self.inner.count(action, false, &refused);
                 return refused;
             }
         };

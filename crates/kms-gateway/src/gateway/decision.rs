@@ -53,11 +53,18 @@ pub(super) async fn detached<T: Send + 'static>(
 }
 
 impl Inner {
-    /// Counts and logs what was decided.
-    pub(super) fn count<T>(&self, action: Action, outcome: &Result<T, GatewayError>) -> &'static str {
+    /// Counts and logs what was decided. A refusal of what anyone may send has a line within a ration.
+    pub(super) fn count<T>(
+        &self,
+        action: Action,
+        is_authorised: bool,
+        outcome: &Result<T, GatewayError>,
+    ) -> &'static str {
         let reason = outcome.as_ref().map_or_else(GatewayError::code, |_| "ok");
         self.metrics.decided(action.as_str(), reason);
-        if let Err(error) = outcome {
+        if let Err(error) = outcome
+            && (is_authorised || self.refusals_log.admits_line())
+        {
             // As a debug string: what the caller made up must not break out of its line.
             tracing::info!(action = action.as_str(), reason, error = ?shortened(error.to_string()), "refused");
         }
@@ -82,7 +89,7 @@ impl Inner {
     }
 
     async fn record<T>(&self, case: Case, outcome: &Result<T, GatewayError>) -> Result<(), GatewayError> {
-        let reason = self.count(case.action, outcome);
+        let reason = self.count(case.action, case.is_authorised, outcome);
         if case.is_repeated || outcome.is_err() && !case.is_authorised {
             return Ok(());
         }

@@ -27,6 +27,7 @@ use breaker::OutageLog;
 use prometheus::Registry;
 use proto::command::{Provisioned, SecurityState};
 use proto::{Address, EntryPoint};
+use serve::LineRation;
 use thiserror::Error;
 use tokio::sync::Semaphore;
 
@@ -80,6 +81,8 @@ struct Inner {
     /// One sweep at a time over accounts whose making was cut short.
     sweep: Arc<Semaphore>,
     creations_log: OutageLog,
+    /// Lines about what anyone may send.
+    refusals_log: LineRation,
 }
 
 /// The gateway can't be started.
@@ -158,6 +161,7 @@ impl Gateway {
             strangers: Arc::new(Semaphore::new(1)),
             sweep: Arc::new(Semaphore::new(1)),
             creations_log: OutageLog::new("settling accounts whose making was cut short"),
+            refusals_log: LineRation::new("refused requests"),
             clock,
             factory,
             api_keys: ApiKeys::new(&settings.api_keys)?,

@@ -14,8 +14,8 @@ use tower::Layer;
 
 use super::error::EdgeError;
 use super::methods::Method;
-use super::{Entrance, MadeHere, RequestId};
-use crate::clients::Caller;
+use super::{CallLog, Entrance, MadeHere, RequestId};
+use crate::clients::{Access, ApiKeyId, Caller};
 use crate::metrics::Metrics;
 use crate::ports::Clock;
 
@@ -24,6 +24,7 @@ use crate::ports::Clock;
 pub(crate) struct CallsLayer {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) log: Arc<CallLog>,
     pub(crate) max_batch: u32,
     pub(crate) max_response: u32,
 }
@@ -68,13 +69,17 @@ impl CallsLayer {
         let method = Method::named(&request.method).map_or("unknown", Method::name);
         let reason = error.reason();
         self.metrics.request(method, reason);
-        tracing::info!(method, request_id = request_id.0, reason, %error, "refused");
+        if self.log.admits_line(key_of(request.extensions())) {
+            tracing::info!(method, request_id = request_id.0, reason, error = error.for_log(), "refused");
+        }
         made_here(MethodResponse::error(request.id, error.to_object(request_id)))
     }
 
     /// Every call of a batch that is refused gets its own answer: clients wait for one by id.
-    fn refuse_batch(&self, batch: Batch<'_>, error: &EdgeError, request_id: &RequestId) -> MethodResponse {
-        tracing::info!(request_id = request_id.0, reason = error.reason(), %error, "refused");
+    fn refuse_batch(&self, mut batch: Batch<'_>, error: &EdgeError, request_id: &RequestId) -> MethodResponse {
+        if self.log.admits_line(key_of(batch.extensions())) {
+            tracing::info!(request_id = request_id.0, reason = error.reason(), error = error.for_log(), "refused");
+        }
         let error = error.to_object(request_id);
         let mut answers = BatchResponseBuilder::new_with_limit(self.max_response as usize);
         for id in batch.into_iter().filter_map(id_of) {
@@ -186,6 +191,14 @@ fn id_of<'a>(entry: Result<BatchEntry<'a>, BatchEntryErr<'a>>) -> Option<Id<'a>>
         Ok(BatchEntry::Call(request)) => Some(request.id),
         Ok(BatchEntry::Notification(_)) => None,
         Err(error) => Some(error.into_parts().1),
+    }
+}
+
+/// The valid key that the call came with.
+fn key_of(extensions: &Extensions) -> Option<&ApiKeyId> {
+    match extensions.get()? {
+        Entrance::Open(Access::Key(live)) => Some(&live.key().id),
+        Entrance::Open(Access::Anonymous(_)) | Entrance::Refused(_) => None,
     }
 }
 

@@ -112,6 +112,14 @@ impl EdgeError {
         self.row().1
     }
 
+    /// The message, without what the log would say again for each unknown method.
+    pub(super) fn for_log(&self) -> String {
+        match self {
+            Self::MethodNotFound { method } => format!("there is no method {method:?}"),
+            error => error.to_string(),
+        }
+    }
+
     pub(super) fn to_object(&self, request_id: &RequestId) -> ErrorObjectOwned {
         let (code, reason, retryable) = self.row();
         object(code, reason, retryable, &self.to_string(), self.details(), request_id)

@@ -24,7 +24,7 @@ use tower::{Layer, Service};
 use super::cors::{self, Grant};
 use super::error::EdgeError;
 use super::route::Route;
-use super::{Entrance, MadeHere, RequestId, auth, ids};
+use super::{CallLog, Entrance, MadeHere, RequestId, auth, ids};
 use crate::clients::{Access, ApiKeys, KeyHash, LiveKey, Origins};
 
 const X_REQUEST_ID: &str = "x-request-id";
@@ -38,6 +38,7 @@ pub(crate) struct EdgeLayer {
     pub(crate) chain_id: u64,
     pub(crate) max_body_bytes: u32,
     pub(crate) max_batch: u32,
+    pub(crate) log: Arc<CallLog>,
 }
 
 /// See [`EdgeLayer`].
@@ -93,9 +94,9 @@ where
                 }
                 None => match unread.get() {
                     Some(EdgeError::BodyNotReceived) => {
-                        refuse(StatusCode::REQUEST_TIMEOUT, &EdgeError::BodyNotReceived, &request_id)
+                        layer.refuse(StatusCode::REQUEST_TIMEOUT, &EdgeError::BodyNotReceived, &request_id)
                     }
-                    Some(why) => refuse(StatusCode::PAYLOAD_TOO_LARGE, why, &request_id),
+                    Some(why) => layer.refuse(StatusCode::PAYLOAD_TOO_LARGE, why, &request_id),
                     None => layer.reword(response, &request_id).await?,
                 },
             };
@@ -119,13 +120,13 @@ impl EdgeLayer {
         keys.extend(route.and_then(|route| route.key));
 
         let grant = self.grant(route, request.headers());
-        if let Some(response) = answered_preflight(&request, &grant, request_id) {
+        if let Some(response) = self.answered_preflight(&request, &grant, request_id) {
             return (grant, Err(response));
         }
         let Some(route) = route else {
-            return (grant, Err(refuse(StatusCode::NOT_FOUND, &EdgeError::PathNotFound, request_id)));
+            return (grant, Err(self.refuse(StatusCode::NOT_FOUND, &EdgeError::PathNotFound, request_id)));
         };
-        if let Some(response) = refused_encoding(&request, request_id) {
+        if let Some(response) = self.refused_encoding(&request, request_id) {
             return (grant, Err(response));
         }
 
@@ -134,11 +135,11 @@ impl EdgeLayer {
             // No preflight comes before a WebSocket, and nobody reads the answer to a call that was refused.
             match &entrance {
                 Entrance::Refused(error) => {
-                    let response = refuse(StatusCode::UNAUTHORIZED, error, request_id);
+                    let response = self.refuse(StatusCode::UNAUTHORIZED, error, request_id);
                     return (grant, Err(response));
                 }
                 Entrance::Open(_) if grant.is_refused() => {
-                    return (grant, Err(refuse(StatusCode::FORBIDDEN, &EdgeError::PageNotAllowed, request_id)));
+                    return (grant, Err(self.refuse(StatusCode::FORBIDDEN, &EdgeError::PageNotAllowed, request_id)));
                 }
                 Entrance::Open(_) => {}
             }
@@ -155,7 +156,7 @@ impl EdgeLayer {
     pub(crate) async fn no_room(self, request: Request<Full>) -> Response<Bytes> {
         let request_id = request_id(request.headers());
         let grant = self.grant(Route::parse(request.uri().path()), request.headers());
-        let response = answered_preflight(&request, &grant, &request_id).unwrap_or_else(|| {
+        let response = self.answered_preflight(&request, &grant, &request_id).unwrap_or_else(|| {
             // Not logged: there may be any number of them.
             let error = EdgeError::TooManyConnections(*request.body());
             json(StatusCode::SERVICE_UNAVAILABLE, &error.to_object(&request_id), Id::Null)
@@ -183,6 +184,43 @@ impl EdgeLayer {
             Ok(access) => Entrance::Open(access),
             Err(denied) => Entrance::Refused(denied.into()),
         }
+    }
+
+    /// The answer to a preflight; `None` to any other request.
+    fn answered_preflight<B>(
+        &self,
+        request: &Request<B>,
+        grant: &Grant,
+        request_id: &RequestId,
+    ) -> Option<Response<HttpBody>> {
+        cors::is_preflight(request).then(|| {
+            if grant.is_refused() {
+                self.refuse(StatusCode::FORBIDDEN, &EdgeError::PageNotAllowed, request_id)
+            } else {
+                preflight()
+            }
+        })
+    }
+
+    /// No body is decoded: one that is small on the wire could be any size in memory.
+    fn refused_encoding(&self, request: &Request<HttpBody>, request_id: &RequestId) -> Option<Response<HttpBody>> {
+        let encodings = request.headers().get_all(CONTENT_ENCODING).iter();
+        let found =
+            encodings.map(HeaderValue::as_bytes).find(|value| !value.trim_ascii().eq_ignore_ascii_case(IDENTITY))?;
+        let found = Excerpt(&String::from_utf8_lossy(found)).to_string();
+        let error = EdgeError::ContentEncodingNotSupported { found };
+        let mut response = self.refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, &error, request_id);
+        // RFC 9110, section 15.5.16.
+        response.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        Some(response)
+    }
+
+    fn refuse(&self, status: StatusCode, error: &EdgeError, request_id: &RequestId) -> Response<HttpBody> {
+        // The key, if there is one, is not looked at yet, or was not good enough.
+        if self.log.admits_line(None) {
+            tracing::info!(request_id = request_id.0, reason = error.reason(), %error, "refused");
+        }
+        json(status, &error.to_object(request_id), Id::Null)
     }
 
     const fn body_too_large(&self) -> EdgeError {
@@ -223,33 +261,9 @@ fn session(request: &Request<HttpBody>) -> Option<(Arc<LiveKey>, Hangup)> {
     Some((Arc::clone(live), request.extensions().get::<Hangup>()?.clone()))
 }
 
-/// No body is decoded: one that is small on the wire could be any size in memory.
-fn refused_encoding(request: &Request<HttpBody>, request_id: &RequestId) -> Option<Response<HttpBody>> {
-    let encodings = request.headers().get_all(CONTENT_ENCODING).iter();
-    let found =
-        encodings.map(HeaderValue::as_bytes).find(|value| !value.trim_ascii().eq_ignore_ascii_case(IDENTITY))?;
-    let found = Excerpt(&String::from_utf8_lossy(found)).to_string();
-    let error = EdgeError::ContentEncodingNotSupported { found };
-    let mut response = refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, &error, request_id);
-    // RFC 9110, section 15.5.16.
-    response.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    Some(response)
-}
-
 fn request_id(headers: &HeaderMap) -> RequestId {
     let named = headers.get(X_REQUEST_ID).and_then(|value| value.to_str().ok());
     named.and_then(RequestId::of_caller).unwrap_or_else(RequestId::new)
-}
-
-/// The answer to a preflight; `None` to any other request.
-fn answered_preflight<B>(request: &Request<B>, grant: &Grant, request_id: &RequestId) -> Option<Response<HttpBody>> {
-    cors::is_preflight(request).then(|| {
-        if grant.is_refused() {
-            refuse(StatusCode::FORBIDDEN, &EdgeError::PageNotAllowed, request_id)
-        } else {
-            preflight()
-        }
-    })
 }
 
 fn preflight() -> Response<HttpBody> {
@@ -283,11 +297,6 @@ fn why_unread(error: &(dyn std::error::Error + 'static), limit: u32) -> Option<E
     } else {
         None
     }
-}
-
-fn refuse(status: StatusCode, error: &EdgeError, request_id: &RequestId) -> Response<HttpBody> {
-    tracing::info!(request_id = request_id.0, reason = error.reason(), %error, "refused");
-    json(status, &error.to_object(request_id), Id::Null)
 }
 
 fn json(status: StatusCode, error: &ErrorObjectOwned, id: Id<'static>) -> Response<HttpBody> {

@@ -118,6 +118,7 @@ async fn respond(
         Ok(Answer { sponsorship: Some(Sponsorship { account, policy, cost, user_op_hash }), .. }) => {
             tracing::info!(%account, policy, cost = %cost.0, %user_op_hash, "answered");
         }
+        _ if !relay.call_log.admits_line(caller.key_id()) => {}
         Ok(_) => tracing::info!("answered"),
         Err(refusal) => tracing::info!(reason, error = ?refusal, "refused"),
     });

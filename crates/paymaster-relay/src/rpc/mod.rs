@@ -2,6 +2,7 @@
 
 mod answer;
 mod auth;
+mod call_log;
 mod calls;
 mod cors;
 mod error;
@@ -11,6 +12,7 @@ mod methods;
 mod route;
 mod wire;
 
+pub(crate) use call_log::CallLog;
 pub(crate) use calls::CallsLayer;
 pub(crate) use http::EdgeLayer;
 pub(crate) use methods::module;

@@ -1,10 +1,13 @@
-//! What the log says of an outage: once when it begins, once when it ends, however many tasks notice it.
+//! What the log says of an outage: once when it begins, once when it ends, however many tasks notice it. And how much of it
+//! callers can fill.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use devkit::EntryPointVersion::V07;
+use paymaster_relay::clients::{KeyKind, NewApiKey, Origins};
+use secrecy::ExposeSecret;
 use serde_json::json;
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -41,6 +44,48 @@ impl<'a> MakeWriter<'a> for Log {
     fn make_writer(&'a self) -> Self {
         self.clone()
     }
+}
+
+fn batch_of_unknown_methods() -> String {
+    json!(vec![json!({ "jsonrpc": "2.0", "id": 1, "method": "x" }); 100]).to_string()
+}
+
+#[tokio::test]
+async fn a_flood_of_calls_fills_neither_the_log_nor_the_place_of_calls_with_a_key() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(log.clone()).finish();
+    let _logging = tracing::subscriber::set_default(subscriber);
+    let world = World::new(V07).await;
+    let shop = NewApiKey {
+        label: "shop".to_owned(),
+        kind: KeyKind::Server,
+        scopes: Vec::new(),
+        policies: Vec::new(),
+        origins: Origins::default(),
+        rate: None,
+        quota: None,
+        valid_for_seconds: None,
+    };
+    let (_, key) = world.api_keys.generate(shop).await.unwrap();
+    let began = Instant::now();
+    for _ in 0..20 {
+        world.client.post(batch_of_unknown_methods(), &[]).await;
+        let chain_ids = json!(vec![json!({ "jsonrpc": "2.0", "id": 1, "method": "eth_chainId" }); 100]);
+        world.client.post(chain_ids.to_string(), &[]).await;
+    }
+    let written = log.lines("answered").len() + log.lines("refused").len();
+    let seconds = usize::try_from(began.elapsed().as_secs()).unwrap();
+    assert!((1..=101 + 10 * (seconds + 1)).contains(&written), "{written} lines in {seconds} s");
+    assert_eq!(log.lines("pm_getPaymasterData"), Vec::<String>::new(), "the methods are listed in the answer");
+
+    let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "x" });
+    world.client.post(call.to_string(), &[("x-api-key", key.expose_secret()), ("x-request-id", "with-a-key")]).await;
+    assert_eq!(log.lines("with-a-key").len(), 1);
+    until(async || {
+        world.client.post(call.to_string(), &[]).await;
+        !log.lines("left out").is_empty()
+    })
+    .await;
 }
 
 #[tokio::test]
