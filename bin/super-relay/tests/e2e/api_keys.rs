@@ -77,6 +77,8 @@ async fn a_key_is_made_used_listed_and_revoked_without_a_restart_and_stands_in_n
             "accounts",
             "--rate",
             "1/min:2",
+            "--valid-for-days",
+            "90",
         ],
     )
     .await;
@@ -121,6 +123,11 @@ async fn a_key_is_made_used_listed_and_revoked_without_a_restart_and_stands_in_n
     let server = lines.iter().find(|line| line.contains("server")).unwrap();
     assert!(server.contains("shop") && server.contains("3/5") && server.contains("active, used"), "{listed}");
     assert!(listed.contains("https://dapp.example") && listed.contains("1/min:2"), "{listed}");
+    let of_page = lines.iter().find(|line| line.contains("publishable")).unwrap();
+    assert!(
+        of_page.contains("active until 2") && of_page.contains(" UTC, used") && !server.contains("until"),
+        "{listed}"
+    );
 
     let id = server.split_whitespace().next().unwrap();
     let (revoked, _) = words(&api_key(path, &["revoke", id]).await);
