@@ -21,7 +21,7 @@ pub use keys::{ApiKeyError, ApiKeys};
 pub use origin::{InvalidOrigin, OriginRule, Origins};
 pub use rate::{InvalidRate, Rate};
 pub use sqlite::SqliteApiKeys;
-pub use usage::Usage;
+pub use usage::{DayCalls, Usage};
 
 use crate::store::StoreError;
 

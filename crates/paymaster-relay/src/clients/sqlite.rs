@@ -13,7 +13,7 @@ use sqlx::{Row, Sqlite, SqlitePool};
 use super::ApiKeyStore;
 use super::key::{ApiKey, ApiKeyId, KeyHash, StoredKey};
 use super::rate::Rate;
-use super::usage::Usage;
+use super::usage::{DayCalls, Usage};
 use crate::store::{Changes, SqliteStore, StoreError, Writer};
 
 /// Keys in the `api_keys` table.
@@ -84,12 +84,16 @@ impl ApiKeyStore for SqliteApiKeys {
     }
 
     async fn record_usage(&self, usage: &[(ApiKeyId, Usage)]) -> Result<(), StoreError> {
-        let row = |(id, Usage { day, calls, last_used_at }): &(ApiKeyId, Usage)| {
-            Ok(sqlx::query("UPDATE api_keys SET used_day = ?2, used_calls = ?3, last_used_at = ?4 WHERE id = ?1")
+        let row = |(id, Usage { day, calls, last_used_at, left }): &(ApiKeyId, Usage)| {
+            let statement = "UPDATE api_keys SET used_day = ?2, used_calls = ?3, last_used_at = ?4, left_day = ?5,
+                 left_calls = ?6 WHERE id = ?1";
+            Ok(sqlx::query(statement)
                 .bind(id.to_string())
                 .bind(signed(*day)?)
                 .bind(signed(*calls)?)
-                .bind(last_used_at.map(signed).transpose()?))
+                .bind(last_used_at.map(signed).transpose()?)
+                .bind(signed(left.day)?)
+                .bind(signed(left.calls)?))
         };
         let rows = usage.iter().map(row).collect::<Result<_, StoreError>>()?;
         self.change(rows).await.map(|_| ())
@@ -118,6 +122,7 @@ fn stored(row: &SqliteRow) -> Result<StoredKey, StoreError> {
             day: unsigned(column(row, "used_day")?)?,
             calls: unsigned(column(row, "used_calls")?)?,
             last_used_at: optional(row, "last_used_at")?,
+            left: DayCalls { day: unsigned(column(row, "left_day")?)?, calls: unsigned(column(row, "left_calls")?)? },
         },
     })
 }

@@ -1,4 +1,5 @@
-//! How much a key was used: its calls of one UTC day.
+//! How much a key was used: its calls of one UTC day. The day before it is remembered too: a clock that jumps over midnight and
+//! back gives no quota twice, and one that jumps years ahead and back takes no day's quota away.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,18 @@ pub struct Usage {
     pub calls: u64,
     /// Unix seconds.
     pub last_used_at: Option<u64>,
+    /// The day that the clock left for this one.
+    #[serde(default)]
+    pub left: DayCalls,
+}
+
+/// The calls of another day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DayCalls {
+    /// Days since 1970.
+    pub day: u64,
+    /// Calls in that day.
+    pub calls: u64,
 }
 
 impl Usage {
@@ -23,12 +36,28 @@ impl Usage {
     /// Unix seconds at which the next day begins.
     pub(super) fn count(&mut self, quota: Option<u64>, now: u64) -> Result<(), u64> {
         let today = now / DAY;
-        let calls = if today == self.day { self.calls } else { 0 };
+        let (calls, left) = self.at(today);
         if quota.is_some_and(|quota| calls >= quota) {
             return Err((today + 1) * DAY);
         }
-        *self = Self { day: today, calls: calls + 1, last_used_at: Some(now) };
+        *self = Self { day: today, calls: calls + 1, last_used_at: Some(now), left };
         Ok(())
+    }
+
+    /// The calls of a day, and the other day to remember.
+    fn at(&self, today: u64) -> (u64, DayCalls) {
+        let current = DayCalls { day: self.day, calls: self.calls };
+        if today == current.day {
+            return (current.calls, self.left);
+        }
+        let earlier = if self.left.day < current.day { self.left } else { current };
+        let calls = match today {
+            _ if today == self.left.day => self.left.calls,
+            // Before everything that is known: it may have been used up.
+            _ if today < earlier.day => earlier.calls,
+            _ => 0,
+        };
+        (calls, current)
     }
 }
 
@@ -45,6 +74,27 @@ mod tests {
         assert_eq!(usage.last_used_at, Some(noon + 1), "a refused call is no use");
         assert_eq!(usage.count(Some(2), 20_001 * DAY), Ok(()));
         assert_eq!(usage.calls, 1);
+    }
+
+    #[test]
+    fn a_clock_that_jumps_over_midnight_and_back_gives_no_quota_twice() {
+        let mut usage = Usage::default();
+        let today = 20_000 * DAY + DAY / 2;
+        for (now, expected) in [
+            (today, Ok(())),
+            (today, Ok(())),
+            (today + DAY, Ok(())),
+            (today, Err(20_001 * DAY)),
+            (today + DAY, Ok(())),
+            (today + DAY, Err(20_002 * DAY)),
+            (today, Err(20_001 * DAY)),
+        ] {
+            assert_eq!(usage.count(Some(2), now), expected, "{usage:?}");
+        }
+        // Years ahead and back is no loss of the days between.
+        assert_eq!(usage.count(Some(2), today + 4000 * DAY), Ok(()));
+        assert_eq!(usage.count(Some(2), today + DAY), Err(20_002 * DAY));
+        assert_eq!(usage.count(Some(2), today + 2 * DAY), Ok(()));
     }
 
     #[test]

@@ -272,6 +272,23 @@ async fn a_quota_is_counted_by_call_and_outlives_a_restart() {
 }
 
 #[tokio::test]
+async fn a_clock_that_jumps_a_day_ahead_and_back_gives_a_quota_once_also_over_a_restart() {
+    let world = closed().await;
+    let (_, text) = generate(&world, NewApiKey { quota: Some(2), ..server() }).await;
+    let today = world.clock.now();
+    let ask = async |world: &World| refused(world, &text, "pm_get_account_info", json!(["nobody"])).await;
+    assert_eq!(ask(&world).await.reason(), "account_unknown");
+    world.clock.set(today + 86_400);
+    assert_eq!(ask(&world).await.reason(), "account_unknown");
+    world.api_keys.save_usage().await.unwrap();
+    let world = world.restarted().await;
+    world.clock.set(today);
+    for reason in ["account_unknown", "quota_exhausted"] {
+        assert_eq!(ask(&world).await.reason(), reason);
+    }
+}
+
+#[tokio::test]
 async fn a_key_that_calls_too_fast_is_refused_call_by_call_until_the_second_it_is_told() {
     let world = closed().await;
     let rate = Some(Rate { per_minute: 30, burst: 3 });

@@ -14,6 +14,10 @@ impl TestClock {
         Self(AtomicU64::new(now))
     }
 
+    pub fn set(&self, now: u64) {
+        self.0.store(now, Ordering::SeqCst);
+    }
+
     pub fn advance(&self, seconds: u64) {
         self.0.fetch_add(seconds, Ordering::SeqCst);
     }
