@@ -309,7 +309,8 @@ impl From<InvalidField> for RelayError {
 }
 
 impl RelayError {
-    /// As it is told to who has not proven to be the account: the reason and the rule, but not how the account was used.
+    /// As it is told to who has not proven to be the account: the reason and the rule, but neither how the account was
+    /// used nor how it stands.
     #[must_use]
     pub(crate) fn before_proof(self) -> Self {
         match self {
@@ -318,6 +319,7 @@ impl RelayError {
             }
             Self::PolicyConflict { is_mined, asked, .. } => Self::PolicyConflict { stored: None, is_mined, asked },
             Self::TooManyRefusals { limit, .. } => Self::TooManyRefusals { limit, until: None },
+            Self::Policy { policy_id, violation } => Self::Policy { policy_id, violation: violation.alone() },
             other => other,
         }
     }

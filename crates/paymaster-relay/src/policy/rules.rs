@@ -46,20 +46,24 @@ pub enum Violation {
     #[error("the account is not active")]
     AccountInactive,
     /// `min_balance`.
-    #[error("the account's balance is {balance}, below {required}")]
+    #[error("the account's balance is {}below {required}", balance.map(|balance| format!("{balance}, ")).unwrap_or_default())]
     BalanceTooLow {
         /// The least.
         required: Wei,
-        /// The account's.
-        balance: Wei,
+        /// The account's; `None` for who may not know.
+        balance: Option<Wei>,
     },
     /// `min_membership`.
-    #[error("the account's membership is {}, below {}", membership.as_str(), required.as_str())]
+    #[error(
+        "the account's membership is {}below {}",
+        membership.map(|membership| format!("{}, ", membership.as_str())).unwrap_or_default(),
+        required.as_str()
+    )]
     MembershipTooLow {
         /// The lowest.
         required: Membership,
-        /// The account's.
-        membership: Membership,
+        /// The account's; `None` for who may not know.
+        membership: Option<Membership>,
     },
     /// `allow_without_passkey`.
     #[error("this policy sponsors nothing without a passkey")]
@@ -165,10 +169,13 @@ impl Policy {
             return Err(Violation::AccountInactive);
         }
         if standing.balance < self.min_balance {
-            return Err(Violation::BalanceTooLow { required: self.min_balance, balance: standing.balance });
+            return Err(Violation::BalanceTooLow { required: self.min_balance, balance: Some(standing.balance) });
         }
         if standing.membership < self.min_membership {
-            return Err(Violation::MembershipTooLow { required: self.min_membership, membership: standing.membership });
+            return Err(Violation::MembershipTooLow {
+                required: self.min_membership,
+                membership: Some(standing.membership),
+            });
         }
         if !case.proven && !self.allow_without_passkey {
             return Err(Violation::PasskeyMissing);
@@ -253,15 +260,27 @@ impl Violation {
         }
     }
 
-    /// The bound and what was met, for the caller to compare.
+    /// Without how the account stands, for who has not proven to be it.
     #[must_use]
-    pub fn bounds(&self) -> Option<(String, String)> {
+    pub fn alone(self) -> Self {
         match self {
-            Self::BalanceTooLow { required, balance } => Some((required.0.to_string(), balance.0.to_string())),
-            Self::MembershipTooLow { required, membership } => {
-                Some((required.as_str().to_owned(), membership.as_str().to_owned()))
+            Self::BalanceTooLow { required, .. } => Self::BalanceTooLow { required, balance: None },
+            Self::MembershipTooLow { required, .. } => Self::MembershipTooLow { required, membership: None },
+            other => other,
+        }
+    }
+
+    /// The bound and, where the caller may know it, what was met.
+    #[must_use]
+    pub fn bounds(&self) -> Option<(String, Option<String>)> {
+        match self {
+            Self::BalanceTooLow { required, balance } => {
+                Some((required.0.to_string(), balance.map(|balance| balance.0.to_string())))
             }
-            Self::CostAboveLimit { limit, cost } => Some((limit.0.to_string(), cost.0.to_string())),
+            Self::MembershipTooLow { required, membership } => {
+                Some((required.as_str().to_owned(), membership.map(|membership| membership.as_str().to_owned())))
+            }
+            Self::CostAboveLimit { limit, cost } => Some((limit.0.to_string(), Some(cost.0.to_string()))),
             _ => None,
         }
     }

@@ -291,7 +291,7 @@ fn details(error: &RelayError) -> Map<String, Value> {
             let mut details = json!({ "policyId": policy_id, "rule": violation.rule() });
             if let Some((limit, used)) = violation.bounds() {
                 details["limit"] = limit.into();
-                details["used"] = used.into();
+                details = known(details, "used", used);
             }
             details
         }

@@ -65,10 +65,11 @@ pub(super) fn judge(relay: &Relay, draft: &DraftRequest, terms: &Terms, proven: 
         cost: cost(draft, terms),
         proven,
     };
-    draft
-        .policy
-        .judge(&case)
-        .map_err(|violation| RelayError::Policy { policy_id: draft.policy.id().to_owned(), violation })
+    draft.policy.judge(&case).map_err(|violation| {
+        // Anybody can name a sender.
+        let violation = if proven { violation } else { violation.alone() };
+        RelayError::Policy { policy_id: draft.policy.id().to_owned(), violation }
+    })
 }
 
 /// Worst case under these terms; what is beyond 128 bits counts as all there is, which no policy allows.

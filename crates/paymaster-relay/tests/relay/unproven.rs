@@ -301,6 +301,17 @@ async fn a_listed_account_lends_its_standing_to_nobody_without_a_passkey_but_its
     refusal.assert_is(-32501, "account_unlisted", false);
     let params = json!([dapp.first_op(0), world.entry_point(), "0x7a69", null]);
     world.client.call("pm_getPaymasterData", params).await.unwrap();
+
+    // Anybody can name a sender: its balance is not told.
+    let mut world = world;
+    world.settings["policies"][0]["min_balance"] = json!("5000");
+    world.settings["accounts"] = json!([{ "id": dapp.sender.to_string().to_lowercase(), "balance": "4321" }]);
+    let world = world.restarted().await;
+    let params = json!([dapp.first_op(1), world.entry_point(), "0x7a69", null]);
+    let refusal = world.client.call("pm_getPaymasterData", params).await.unwrap_err();
+    refusal.assert_is(-32501, "balance_too_low", false);
+    assert_eq!((&refusal.data["limit"], &refusal.data["used"]), (&json!("5000"), &Value::Null));
+    assert!(!refusal.message.contains("4321"), "{refusal:?}");
 }
 
 #[tokio::test]
