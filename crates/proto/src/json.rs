@@ -18,7 +18,7 @@ use crate::limits;
 use crate::primitives::{Address, Uint256};
 use crate::user_operation::{Init, Paymaster, UserOperation};
 
-pub use excerpt::Excerpt;
+pub use excerpt::{Excerpt, LongExcerpt};
 
 const EIP7702_FACTORY: &str = "0x7702";
 

@@ -1,7 +1,7 @@
 //! What a caller wrote, as errors and logs show it.
 
 use proto::EntryPointVersion::V07;
-use proto::json::{Excerpt, GasFields, parse_user_operation};
+use proto::json::{Excerpt, GasFields, LongExcerpt, parse_user_operation};
 use serde_json::json;
 
 #[test]
@@ -15,6 +15,12 @@ fn a_short_text_is_shown_as_it_is() {
 fn a_long_text_is_cut_and_its_length_is_told() {
     let shown = Excerpt(&"ä".repeat(100_000)).to_string();
     assert_eq!(shown, format!("{}… (200000 bytes)", "ä".repeat(Excerpt::MAX_CHARS)));
+}
+
+#[test]
+fn a_message_is_shown_at_greater_length() {
+    let shown = LongExcerpt(&format!("a\n{}", "b".repeat(1000))).to_string();
+    assert_eq!(shown, format!(r"a\n{}… (1002 bytes)", "b".repeat(LongExcerpt::MAX_CHARS - 2)));
 }
 
 #[test]

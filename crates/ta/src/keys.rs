@@ -2,8 +2,6 @@
 
 use bip32::{DerivationPath, XPrv};
 use k256::ecdsa::SigningKey;
-use proto::command::SignatureScheme;
-use proto::digest::personal_message_hash;
 use proto::{Address, Hash, PaymasterDigest, Signature, Status};
 use zeroize::Zeroizing;
 
@@ -36,11 +34,7 @@ impl AccountKey {
     pub(crate) fn sign_user_operation(operation: &CheckedOperation<'_>) -> Result<Signature, Status> {
         let account = operation.account();
         let hash = operation.hash();
-        let digest = match account.signature_scheme() {
-            SignatureScheme::Eip191 => personal_message_hash(&hash.0),
-            SignatureScheme::Raw => Hash(hash.0),
-        };
-        sign(&account.key().0, &digest)
+        sign(&account.key().0, &account.signature_scheme().digest(&hash))
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use paymaster_relay::clients::{ApiKeyId, NewApiKey};
+use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder};
 use serde::de::DeserializeOwned;
 
@@ -22,7 +23,7 @@ pub struct Node {
 impl Node {
     /// Connects to nothing yet.
     pub fn at(socket: PathBuf) -> Result<Self, Error> {
-        let client = Client::builder().unix_socket(socket.clone()).timeout(PATIENCE).build();
+        let client = Client::builder().unix_socket(socket.clone()).timeout(PATIENCE).redirect(Policy::none()).build();
         Ok(Self { socket, client: client.map_err(|error| Error::Answer(error.to_string()))? })
     }
 

@@ -1,9 +1,8 @@
 //! What the TEE answered is held against what was asked. A reply that doesn't fit stays here.
 
-use proto::command::{SignReply, SignWithHybridKey, SignatureScheme, Sponsor, SponsorReply, WalletInfo};
-use proto::digest::personal_message_hash;
+use proto::command::{SignReply, SignWithHybridKey, Sponsor, SponsorReply, WalletInfo};
 use proto::paymaster::paymaster_digest;
-use proto::{Address, Hash, Signature, UserOpHash};
+use proto::{Hash, Signature, UserOpHash};
 
 use super::GatewayError;
 use crate::recover::recover;
@@ -38,12 +37,7 @@ pub(super) fn check_signed(
 }
 
 fn is_signed_by(wallet: &WalletInfo, hash: &UserOpHash, signature: &Signature) -> bool {
-    let signed = match wallet.signature_scheme {
-        SignatureScheme::Eip191 => personal_message_hash(&hash.0),
-        SignatureScheme::Raw => Hash(hash.0),
-    };
-    let signer: Option<Address> = recover(&signed, signature);
-    signer == Some(wallet.owner)
+    recover(&wallet.signature_scheme.digest(hash), signature) == Some(wallet.owner)
 }
 
 fn fits(fits: bool) -> Result<(), GatewayError> {

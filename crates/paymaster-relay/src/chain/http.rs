@@ -4,6 +4,7 @@ use std::task::{Context, Poll};
 
 use alloy_json_rpc::{RequestPacket, ResponsePacket};
 use alloy_provider::transport::{TransportError, TransportErrorKind, TransportFut, TransportResult};
+use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode};
 use thiserror::Error;
 use tower::Service;
@@ -27,8 +28,11 @@ pub(super) struct BoundedHttp {
 }
 
 impl BoundedHttp {
+    #[expect(clippy::expect_used, reason = "fails when Client::new would panic: no TLS backend")]
     pub(super) fn new(url: Url) -> Self {
-        Self { client: Client::new(), url }
+        // A node has no reason to redirect, and its address may carry a key.
+        let client = Client::builder().redirect(Policy::none()).build().expect("TLS backend");
+        Self { client, url }
     }
 
     async fn ask(self, question: RequestPacket) -> TransportResult<ResponsePacket> {
@@ -48,7 +52,7 @@ impl BoundedHttp {
 
 /// Whether a status says that the node, or what is before it, could not answer, whatever the body says.
 pub(super) fn is_failure(status: StatusCode) -> bool {
-    status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS
+    status.is_server_error() || status.is_redirection() || status == StatusCode::TOO_MANY_REQUESTS
 }
 
 /// The limit that an answer was over.

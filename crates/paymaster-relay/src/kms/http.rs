@@ -12,10 +12,11 @@ use proto::command::{
     Ceilings, Deployment, PasskeyInfo, PasskeyPublicKey, RotateSigner, Sponsor, SponsorReply, WalletInfo,
 };
 use proto::json::passkey::base64url;
-use proto::json::{Excerpt, address, bytes, quantity};
+use proto::json::{Excerpt, LongExcerpt, address, bytes, quantity};
 use proto::signers::AuthorisedSigner;
 use proto::{AccountId, EntryPoint, Permissions, Signature, TeeId, UserOpHash, Wei};
 use reqwest::header::DATE;
+use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -28,8 +29,6 @@ use super::body::{
 use super::{Kms, KmsError, KmsSigners};
 use crate::bounded_body::{self, BodyError};
 
-/// Characters of a gateway's refusal that are passed on.
-const MAX_WORDS: usize = 500;
 /// Bytes. Several times the longest answer of a gateway.
 const MAX_ANSWER: usize = 1 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -87,6 +86,8 @@ impl HttpKms {
         }
         let client = Client::builder()
             .timeout(timeout)
+            // A gateway has no reason to, and an approval goes nowhere else.
+            .redirect(Policy::none())
             .connect_timeout(CONNECT_TIMEOUT.min(timeout))
             .build()
             .map_err(|_| unavailable("no HTTP client can be made"))?;
@@ -298,8 +299,8 @@ fn refusal(status: StatusCode, body: &[u8]) -> Result<Result<Vec<u8>, KmsError>,
     if is_undecided(status) {
         return Err(Attempt::Undecided(format!("it cannot decide: {}", Excerpt(&error.code))));
     }
-    // A gateway is trusted with no more than the length of its words either: clients get them.
-    let message: String = error.message.chars().take(MAX_WORDS).collect();
+    // Clients get a gateway's words, and logs have them.
+    let message = LongExcerpt(&error.message).to_string();
     Ok(Err(KmsError::Refused { reason: Excerpt(&error.code).to_string(), message }))
 }
 

@@ -68,7 +68,11 @@ impl Wallets {
         Ok(find(&*self.ask(account_id).await?))
     }
 
-    async fn of(&self, account_id: &AccountId) -> Result<Arc<WalletInfo>, KmsError> {
+    /// The wallet as the KMS has it, or had it a minute ago at most.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub(crate) async fn of(&self, account_id: &AccountId) -> Result<Arc<WalletInfo>, KmsError> {
         match self.kept(account_id) {
             Some(wallet) => Ok(wallet),
             None => self.ask(account_id).await,

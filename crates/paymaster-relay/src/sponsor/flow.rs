@@ -265,8 +265,16 @@ impl Relay {
         if reply.user_op_hash != command.final_op(&reply.paymaster_signature).hash(&command.entry_point) {
             return wrong("userOpHash does not match");
         }
-        if command.passkey.is_some() != reply.account_signature.is_some() {
-            return wrong("the account's signature is missing, or there without a passkey");
+        match (&command.passkey, &reply.account_signature) {
+            (Some(_), Some(signature)) => {
+                let wallet = self.wallets.of(&command.account_id).await?;
+                let digest = wallet.signature_scheme.digest(&reply.user_op_hash);
+                if secp256k1::recover(&digest, signature) != Some(wallet.owner) {
+                    return wrong("the account's signature is not its owner's");
+                }
+            }
+            (None, None) => {}
+            _ => return wrong("the account's signature is missing, or there without a passkey"),
         }
         self.paymaster_signers.check(deployment, reply.paymaster_signer).await
     }

@@ -87,6 +87,18 @@ async fn an_answer_without_end_is_refused_at_its_limit() {
 }
 
 #[tokio::test]
+async fn a_node_that_redirects_is_no_node() {
+    let (world, elsewhere) = behind_a_node(V07).await;
+    let node = Node::before(world.anvil.url().as_str());
+    let moved = format!("307 Temporary Redirect\r\nlocation: {}", elsewhere.url());
+    node.fail(Fault::Answers(moved.leak(), ""));
+    let (chain, asked_before) = (chain(&node), elsewhere.asked(LATEST).len());
+    let error = chain.latest_block().await.unwrap_err();
+    assert!(matches!(error, ChainError::Unreachable { .. }), "{error:?}");
+    assert_eq!(elsewhere.asked(LATEST).len(), asked_before);
+}
+
+#[tokio::test]
 async fn no_factory_is_run_for_an_account_that_is_deployed() {
     let (world, node) = behind_a_node(V09).await;
     let mut dapp = world.dapp(ACCOUNT).await;

@@ -169,3 +169,25 @@ async fn an_answer_without_end_is_refused_at_its_limit() {
     assert!(error.to_string().contains("over the limit of 1048576 bytes"), "{error}");
     assert!(node.sent() < 64 << 20, "{}", node.sent());
 }
+
+#[tokio::test]
+async fn an_approval_does_not_follow_a_redirect_to_another_host() {
+    let (elsewhere, asked) = gateway("200 OK", "{}").await;
+    let moved: &'static str = format!("307 Temporary Redirect\r\nlocation: {elsewhere}admin").leak();
+    let (redirecting, _) = gateway(moved, "").await;
+    let error = kms(vec![redirecting]).rotate_signer(&rotation()).await.unwrap_err();
+    assert!(error.to_string().contains("HTTP status 307, and no word of a KMS gateway"), "{error}");
+    assert_eq!(asked.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn the_words_of_a_refusal_are_cut_and_escaped() {
+    let words = format!("\\u001b[31m\\r\\n2026 ERROR forged {}", "A".repeat(3000));
+    let body = format!(
+        r#"{{"error":{{"code":"signer_not_authorised","message":"{words}","requestId":"1","retryable":false}}}}"#
+    );
+    let (forging, _) = gateway("403 Forbidden", body.leak()).await;
+    let Err(KmsError::Refused { message, .. }) = kms(vec![forging]).signers().await else { panic!("not refused") };
+    assert!(message.starts_with(r"\u{1b}[31m\r\n2026 ERROR forged AAA"), "{message}");
+    assert!(message.chars().count() < 600 && message.ends_with("bytes)"), "{message}");
+}

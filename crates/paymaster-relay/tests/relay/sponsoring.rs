@@ -1,5 +1,7 @@
 //! A sponsored operation is one that the real EntryPoint takes.
 
+use std::sync::atomic::Ordering;
+
 use alloy_primitives::{Bytes, U256};
 use devkit::EntryPointVersion;
 use devkit::user_operation::Draft;
@@ -198,4 +200,20 @@ async fn every_answer_has_the_paymaster_fields_of_its_version_and_no_others() {
         let stub = world.client.call("pm_getPaymasterStubData", stub).await.unwrap();
         assert_eq!(fields(&stub), of_operation, "{version:?}");
     }
+}
+
+#[tokio::test]
+async fn an_answer_in_which_another_key_signed_for_the_account_is_refused_and_not_kept() {
+    let world = World::new(EntryPointVersion::V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let params = json!([op, ACCOUNT, world.approval(&mut dapp, &op).await]);
+    world.tee.forges_account_signature.store(true, Ordering::SeqCst);
+    let refusal = world.client.call("pm_sponsor_with_tee", params.clone()).await.unwrap_err();
+    refusal.assert_is(-32000, "kms_reply_invalid", false);
+    assert_eq!(world.reserved().await, 0);
+
+    world.tee.forges_account_signature.store(false, Ordering::SeqCst);
+    let answer = world.client.call("pm_sponsor_with_tee", params).await.unwrap();
+    assert!(world.chain.entry_point.handle_ops(&answer["userOperation"]).await.unwrap().success);
 }

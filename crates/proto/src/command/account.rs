@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::account_id::AccountId;
 use crate::bytes::{BoundedBytes, BoundedList};
+use crate::digest::personal_message_hash;
 use crate::limits;
-use crate::primitives::Address;
+use crate::primitives::{Address, Hash, UserOpHash};
 
 /// A WebAuthn credential id.
 pub type CredentialId = BoundedBytes<{ limits::MAX_CREDENTIAL_ID }>;
@@ -39,6 +40,17 @@ pub enum SignatureScheme {
     /// `userOpHash` as it is, an EIP-712 digest: SimpleAccount of v0.8 and later.
     #[serde(rename = "raw")]
     Raw,
+}
+
+impl SignatureScheme {
+    /// What the account's key signs to sign an operation.
+    #[must_use]
+    pub fn digest(self, hash: &UserOpHash) -> Hash {
+        match self {
+            Self::Eip191 => personal_message_hash(&hash.0),
+            Self::Raw => Hash(hash.0),
+        }
+    }
 }
 
 /// Asks for an account's public facts.

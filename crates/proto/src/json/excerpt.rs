@@ -11,16 +11,35 @@ impl Excerpt<'_> {
     pub const MAX_CHARS: usize = 80;
 }
 
+/// The same of a message in words, of which [`LongExcerpt::MAX_CHARS`] are shown.
+#[derive(Clone, Copy, Debug)]
+pub struct LongExcerpt<'a>(pub &'a str);
+
+impl LongExcerpt<'_> {
+    /// Characters that are shown. The longest message of our own fits.
+    pub const MAX_CHARS: usize = 500;
+}
+
 impl fmt::Display for Excerpt<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut chars = self.0.chars();
-        for shown in chars.by_ref().take(Self::MAX_CHARS) {
-            match shown {
-                // Quotes are no danger to a line, and escaped ones are hard to read.
-                '"' | '\'' => f.write_char(shown)?,
-                _ => write!(f, "{}", shown.escape_debug())?,
-            }
-        }
-        if chars.as_str().is_empty() { Ok(()) } else { write!(f, "… ({} bytes)", self.0.len()) }
+        show(self.0, Self::MAX_CHARS, f)
     }
+}
+
+impl fmt::Display for LongExcerpt<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        show(self.0, Self::MAX_CHARS, f)
+    }
+}
+
+fn show(text: &str, max_chars: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut chars = text.chars();
+    for shown in chars.by_ref().take(max_chars) {
+        match shown {
+            // Quotes are no danger to a line, and escaped ones are hard to read.
+            '"' | '\'' => f.write_char(shown)?,
+            _ => write!(f, "{}", shown.escape_debug())?,
+        }
+    }
+    if chars.as_str().is_empty() { Ok(()) } else { write!(f, "… ({} bytes)", text.len()) }
 }

@@ -34,6 +34,8 @@ pub struct Tee {
     pub down: AtomicBool,
     /// What changes something gets through, and the answer to it doesn't.
     pub loses_answers: AtomicBool,
+    /// Who forwards the answers puts another signature in the place of the account's.
+    pub forges_account_signature: AtomicBool,
     /// The gateway's clock is off: it refuses every approval as too old.
     pub clock_off: AtomicBool,
     /// Sponsorships that were asked for wait on their way.
@@ -60,6 +62,7 @@ impl Tee {
             admin: SigningKey::from_slice(&[3; 32]).unwrap(),
             down: AtomicBool::new(false),
             loses_answers: AtomicBool::new(false),
+            forges_account_signature: AtomicBool::new(false),
             clock_off: AtomicBool::new(false),
             held: watch::Sender::new(false),
             sponsorships: AtomicU64::new(0),
@@ -203,7 +206,11 @@ impl Kms for Tee {
             let message = "the timestamp is more than 300 s away".to_owned();
             return Err(KmsError::Refused { reason: "timestamp_skewed".to_owned(), message });
         }
-        self.command(command)
+        let mut reply = self.command(command)?;
+        if self.forges_account_signature.load(Ordering::SeqCst) {
+            reply.account_signature = Some(personal_sign(&self.admin, &Hash(reply.user_op_hash.0)));
+        }
+        Ok(reply)
     }
 
     async fn wallet(&self, account_id: &AccountId) -> Result<WalletInfo, KmsError> {
