@@ -7,7 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use breaker::Breaker;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, ErrorKind, RedisError, RedisResult, Script, ServerErrorKind, cmd};
+use proto::json::Excerpt;
+use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult, Script, cmd};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
@@ -18,13 +19,22 @@ const PREFIX: &str = "super-relay:claim:";
 const RELEASE: &str =
     "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) else return 0 end";
 
+/// Claimed and given back to see whether claims can be made; every relay has it for a moment, all as one holder.
+const PROBE: &str = "super-relay:claim:probe";
+const PROBE_HOLDER: &str = "probe";
+const PROBE_SECONDS: u64 = 5;
+
+/// Codes of errors that say that no claim can be made now, whatever its key. A server that was the primary before a
+/// failover answers `READONLY`.
+const OUTAGES: [&str; 9] =
+    ["LOADING", "READONLY", "OOM", "MISCONF", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "NOAUTH", "NOPERM"];
+
 /// Claims as keys of a Redis server. A server that does not answer in time is an error, never a `Fresh`; so is one that
-/// still reads its data. While it does not answer, claims fail at once.
+/// takes no write. While it does not, claims fail at once.
 #[derive(Clone)]
 pub struct RedisNonces {
     server: Server,
     breaker: Arc<Breaker>,
-    release: Script,
 }
 
 /// One connection, made when it is needed, and made anew after it failed.
@@ -33,6 +43,7 @@ struct Server {
     client: Client,
     connection: Arc<Mutex<Option<MultiplexedConnection>>>,
     patience: Duration,
+    release: Script,
 }
 
 impl RedisNonces {
@@ -45,21 +56,19 @@ impl RedisNonces {
             client: settings.client().map_err(NonceStoreError::new)?,
             connection: Arc::default(),
             patience: Duration::from_millis(settings.timeout_milliseconds),
+            release: Script::new(RELEASE),
         };
         let probed = server.clone();
         let breaker = Breaker::new("Redis", move || {
             let server = probed.clone();
-            async move { server.ping().await.is_ok() }
+            async move { server.probe().await.is_ok() }
         });
-        Ok(Self { server, breaker, release: Script::new(RELEASE) })
+        Ok(Self { server, breaker })
     }
 
-    async fn ask<T, F: Future<Output = RedisResult<T>>>(
-        &self,
-        question: impl FnOnce(MultiplexedConnection) -> F,
-    ) -> Result<T, NonceStoreError> {
+    async fn guarded<T>(&self, answer: impl Future<Output = Result<T, Problem>>) -> Result<T, NonceStoreError> {
         let begun = self.breaker.check().map_err(NonceStoreError::new)?;
-        match self.server.ask(question).await {
+        match answer.await {
             Ok(answer) => {
                 self.breaker.answered();
                 Ok(answer)
@@ -111,19 +120,9 @@ impl Server {
         Ok(connection.insert(made).clone())
     }
 
-    async fn ping(&self) -> Result<(), Problem> {
-        let pong: String =
-            self.ask(|mut connection| async move { cmd("PING").query_async(&mut connection).await }).await?;
-        drop(pong);
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl NonceStore for RedisNonces {
-    async fn claim(&self, key: &[u8; 32], holder: &str, ttl: Duration) -> Result<Claim, NonceStoreError> {
+    async fn claim(&self, name: &str, holder: &str, seconds: u64) -> Result<Claim, Problem> {
         let mut set = cmd("SET");
-        set.arg(name(key)).arg(holder).arg("NX").arg("GET").arg("EX").arg(ttl.as_secs().max(1));
+        set.arg(name).arg(holder).arg("NX").arg("GET").arg("EX").arg(seconds);
         let before: Option<String> =
             self.ask(|mut connection| async move { set.query_async(&mut connection).await }).await?;
         Ok(match before {
@@ -132,17 +131,32 @@ impl NonceStore for RedisNonces {
         })
     }
 
-    async fn release(&self, key: &[u8; 32], holder: &str) -> Result<(), NonceStoreError> {
+    async fn release(&self, name: &str, holder: &str) -> Result<(), Problem> {
         let mut invocation = self.release.prepare_invoke();
-        invocation.key(name(key)).arg(holder);
+        invocation.key(name).arg(holder);
         let _: i64 = self.ask(|mut connection| async move { invocation.invoke_async(&mut connection).await }).await?;
         Ok(())
     }
 
+    /// Claims, and gives back: a server that answers may still take no write.
+    async fn probe(&self) -> Result<(), Problem> {
+        self.claim(PROBE, PROBE_HOLDER, PROBE_SECONDS).await?;
+        self.release(PROBE, PROBE_HOLDER).await
+    }
+}
+
+#[async_trait]
+impl NonceStore for RedisNonces {
+    async fn claim(&self, key: &[u8; 32], holder: &str, ttl: Duration) -> Result<Claim, NonceStoreError> {
+        self.guarded(self.server.claim(&name(key), holder, ttl.as_secs().max(1))).await
+    }
+
+    async fn release(&self, key: &[u8; 32], holder: &str) -> Result<(), NonceStoreError> {
+        self.guarded(self.server.release(&name(key), holder)).await
+    }
+
     async fn ready(&self) -> Result<(), NonceStoreError> {
-        let _: String =
-            self.ask(|mut connection| async move { cmd("PING").query_async(&mut connection).await }).await?;
-        Ok(())
+        self.guarded(self.server.probe()).await
     }
 }
 
@@ -150,15 +164,19 @@ fn name(key: &[u8; 32]) -> String {
     format!("{PREFIX}{}", hex::encode(key))
 }
 
-/// Whether nothing can be asked of the server now. While it reads its data it listens, and answers nothing.
+/// Whether no claim can be made now, of this key or another. Then the connection is made anew, too: behind its name may be
+/// another server by now.
 fn is_outage(error: &RedisError) -> bool {
     error.is_io_error()
         || error.is_timeout()
         || error.is_unrecoverable_error()
-        || error.kind() == ErrorKind::Server(ServerErrorKind::BusyLoading)
+        || error.code().is_some_and(|code| OUTAGES.contains(&code))
 }
 
-/// The error's kind alone: its text may carry the address with the password in it.
+/// The error's kind and code: the rest of its text may carry the address with the password in it.
 fn category(error: &RedisError) -> String {
-    format!("Redis: {}", error.category())
+    match error.code() {
+        Some(code) => format!("Redis: {} ({})", error.category(), Excerpt(code)),
+        None => format!("Redis: {}", error.category()),
+    }
 }

@@ -11,7 +11,7 @@ use paymaster_relay::settings::RedisSettings;
 use paymaster_relay::store::SqliteStore;
 use serde_json::json;
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -123,8 +123,92 @@ async fn a_redis_that_is_reading_its_data_is_not_ready_and_claims_nothing_until_
     assert!(error.to_string().contains("loading"), "{error}");
     assert!(claims.ready().await.is_err());
 
-    redis.answer(b"+PONG\r\n");
+    redis.answer(b":1\r\n");
     claims_again(&claims).await;
+}
+
+#[tokio::test]
+async fn a_redis_that_is_full_is_an_outage_and_claims_again_once_there_is_room() {
+    let server = RedisServer::start(None).await.unwrap();
+    let claims = RedisNonces::new(&settings(&server)).unwrap();
+    claims.ready().await.unwrap();
+    tell(&server, &["CONFIG", "SET", "maxmemory", "1"]).await;
+    let error = claims.ready().await.expect_err("no claim can be made");
+    assert!(error.to_string().contains("OOM"), "{error}");
+
+    // From here on it is not asked by those who want a claim.
+    tell(&server, &["CONFIG", "RESETSTAT"]).await;
+    for _ in 0..5 {
+        claims.claim(&[1; 32], "a", HOUR).await.unwrap_err();
+    }
+    let commands = tell(&server, &["INFO", "commandstats"]).await;
+    let sets = commands.split("cmdstat_set:calls=").nth(1).and_then(|count| count.split(',').next());
+    assert!(sets.is_none_or(|count| count.parse::<u32>().unwrap() < 5), "{commands}");
+    tell(&server, &["CONFIG", "SET", "maxmemory", "0"]).await;
+    claims_again(&claims).await;
+}
+
+#[tokio::test]
+async fn a_relay_moves_to_the_new_primary_when_the_old_one_becomes_a_replica() {
+    let (old, new) = (RedisServer::start(None).await.unwrap(), RedisServer::start(None).await.unwrap());
+    let name = Name::of(&old).await;
+    let claims = RedisNonces::new(&of_busy_machine(name.url())).unwrap();
+    claims.ready().await.unwrap();
+    tell(&old, &["REPLICAOF", "127.0.0.1", "1"]).await;
+    let error = claims.ready().await.expect_err("no claim can be made");
+    assert!(error.to_string().contains("READONLY"), "{error}");
+    name.points_to(&new);
+    claims_again(&claims).await;
+    assert_eq!(claims.claim(&[1; 32], "a", HOUR).await.unwrap(), Claim::Fresh);
+}
+
+#[tokio::test]
+async fn a_look_at_redis_leaves_nothing_there() {
+    let server = RedisServer::start(None).await.unwrap();
+    let claims = RedisNonces::new(&settings(&server)).unwrap();
+    claims.ready().await.unwrap();
+    assert_eq!(tell(&server, &["INFO", "keyspace"]).await.trim(), "# Keyspace");
+}
+
+async fn tell(server: &RedisServer, words: &[&str]) -> String {
+    let client = redis::Client::open(server.url()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let (command, words) = words.split_first().unwrap();
+    redis::cmd(command).arg(words).query_async(&mut connection).await.unwrap()
+}
+
+/// A name whose server may change: each connection goes where it points when it is made.
+struct Name {
+    port: u16,
+    server: watch::Sender<String>,
+}
+
+impl Name {
+    async fn of(server: &RedisServer) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (sender, servers) = watch::channel(address(server));
+        tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let address = servers.borrow().clone();
+                let mut server = TcpStream::connect(address).await.unwrap();
+                tokio::spawn(async move { copy_bidirectional(&mut client, &mut server).await });
+            }
+        });
+        Self { port, server: sender }
+    }
+
+    fn points_to(&self, server: &RedisServer) {
+        self.server.send_replace(address(server));
+    }
+
+    fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+}
+
+fn address(server: &RedisServer) -> String {
+    server.url().trim_start_matches("redis://").to_owned()
 }
 
 #[tokio::test]
