@@ -10,6 +10,7 @@ use alloy_rpc_types_eth::{TransactionInput, TransactionRequest};
 use alloy_sol_types::{SolCall, sol};
 use async_trait::async_trait;
 use breaker::Breaker;
+use proto::json::Excerpt;
 use proto::{Address, Hash};
 use thiserror::Error;
 
@@ -106,7 +107,9 @@ impl AccountFactory for ChainFactory {
         }
         // What the transport says may carry the node's address, and a key in it.
         let answer = answer.map_err(|error| match error {
-            RpcError::ErrorResp(payload) => FactoryError::Chain(payload.to_string()),
+            RpcError::ErrorResp(payload) => {
+                FactoryError::Chain(format!("the node answered {}: {}", payload.code, Excerpt(&payload.message)))
+            }
             RpcError::Transport(TransportErrorKind::HttpError(http)) => {
                 FactoryError::Chain(format!("the node answered HTTP status {}", http.status))
             }

@@ -329,6 +329,9 @@ impl RelayError {
     pub fn in_full(&self) -> String {
         match self {
             Self::ContractMismatch(error) => error.to_string(),
+            Self::ChainIdle { .. } => {
+                format!("{self}: the chain is idle, its node is behind, or this host's clock is ahead")
+            }
             Self::DepositTooLow { deposit, reserved, .. } => {
                 format!("{self}: the deposit is {deposit}, of which {reserved} are reserved")
             }

@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use breaker::OutageLog;
@@ -10,7 +9,7 @@ use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalogue::Catalogue;
-use crate::chain::{Block, ChainTime, EntryPointReader, Now};
+use crate::chain::{Block, ChainTime, EntryPointReader, Now, operation_of_nobody};
 use crate::clients::{ApiKeys, Origins};
 use crate::error::RelayError;
 use crate::kms::{Kms, Wallets};
@@ -70,7 +69,6 @@ pub struct Relay {
     pub(crate) rpc: RpcSettings,
     pub(crate) api_keys: Arc<ApiKeys>,
     pub(crate) allowed_origins: Arc<Origins>,
-    pub(crate) contracts_found: AtomicBool,
     pub(crate) strangers: Strangers,
     chain_log: OutageLog,
     pub(crate) call_log: Arc<CallLog>,
@@ -94,7 +92,6 @@ impl Relay {
             rpc: settings.rpc.clone(),
             allowed_origins: Arc::new(settings.rpc.origins()?),
             api_keys,
-            contracts_found: AtomicBool::default(),
             strangers: Strangers::default(),
             chain_log: OutageLog::new("the chain"),
             call_log: Arc::default(),
@@ -126,12 +123,7 @@ impl Relay {
                 () = stop.cancelled() => return,
                 _ = ticks.tick() => {}
             }
-            let outcome = self.sweep_once().await;
-            if outcome.is_err() {
-                // Another chain may be there after it.
-                self.contracts_found.store(false, Ordering::Relaxed);
-            }
-            outage.note(outcome, self.needs());
+            outage.note(self.sweep_once().await, self.needs());
             clocks.note(self.check_clocks(), self.needs());
         }
     }
@@ -149,7 +141,9 @@ impl Relay {
         self.release_expired().await?;
         for deployment in self.catalogue.deployments() {
             self.metrics.reserved(deployment, self.store.reserved(deployment).await?);
-            self.metrics.deposit(deployment, Gwei::at_most(self.chain.paymaster(deployment).await?.deposit));
+            // As a sponsorship reads them: what stands in its way is noticed here.
+            let facts = self.chain.facts(deployment, &operation_of_nobody(), None).await?;
+            self.metrics.deposit(deployment, Gwei::at_most(facts.paymaster.deposit));
         }
         Ok(())
     }

@@ -1,15 +1,15 @@
 //! Whether requests can be taken, and whether every sponsorship could succeed now; what is in the way is told in words for
 //! operators: no client gets them.
 
-use std::sync::atomic::Ordering;
-
 use proto::{Address, Wei};
 use thiserror::Error;
 
 use crate::catalogue::Deployment;
+use crate::chain::{Facts, PaymasterState, operation_of_nobody};
 use crate::error::RelayError;
 use crate::kms::KmsSigners;
 use crate::relay::Relay;
+use crate::sponsor::Window;
 use crate::store::{Gwei, StoreError};
 
 /// Seconds that clocks may differ without being named. The KMS refuses at 300.
@@ -79,40 +79,32 @@ impl Relay {
         self.store.ready().await
     }
 
-    /// Everything a sponsorship needs, each looked at now. Contracts that were found are looked for again after the chain
-    /// could not answer.
+    /// Everything a sponsorship needs, each looked at now. The chain is asked as a sponsorship asks it.
     pub async fn status(&self) -> Vec<Check> {
-        let (store, claims, chain, kms, signers) = tokio::join!(
-            self.store.ready(),
-            self.nonces.ready(),
-            self.chain_status(),
-            self.kms.ready(),
-            self.kms.signers(),
-        );
-        let chain = chain.inspect_err(|_| self.contracts_found.store(false, Ordering::Relaxed));
-        let signers = signers.map_err(RelayError::from);
+        let kms_and_chain = async {
+            let signers = self.kms.signers().await.map_err(RelayError::from);
+            let chain = self.chain_status(signers.as_ref().ok().map(|signers| signers.paymaster_signer)).await;
+            (signers, chain)
+        };
+        let (store, claims, kms, (signers, chain)) =
+            tokio::join!(self.store.ready(), self.nonces.ready(), self.kms.ready(), kms_and_chain);
         let address = self.relay_key.address().await;
-        let (clocks, relay_key) = (self.clocks(), relay_key(signers.as_ref().ok(), address));
+        let (clocks, relay_key) = (self.clocks(chain.is_ok()), relay_key(signers.as_ref().ok(), address));
         let (mut signer, mut deposit) = (Ok(()), Ok(()));
         let mut window = self.tee_window(signers.as_ref().ok());
-        for deployment in self.catalogue.deployments() {
-            if chain.is_err() {
-                (signer, deposit) =
-                    (Err(Missing::Unknown { of: "the chain" }), Err(Missing::Unknown { of: "the chain" }));
-                window = window.and(Err(Missing::Unknown { of: "the chain" }));
-                break;
-            }
+        if chain.is_err() {
+            let unknown = || Err(Missing::Unknown { of: "the chain" });
+            (signer, deposit, window) = (unknown(), unknown(), window.and(unknown()));
+        }
+        for (deployment, facts) in self.catalogue.deployments().iter().zip(chain.iter().flatten()) {
             // The first that is wrong is told of.
-            signer = match signer {
-                Ok(()) => self.signer_admitted(deployment, signers.as_ref().ok()).await,
-                wrong => wrong,
-            };
+            signer = signer.and_then(|()| signer_admitted(deployment, facts, signers.as_ref().ok()));
             window = match window {
                 Ok(()) => self.contract_window(deployment).await,
                 wrong => wrong,
             };
             deposit = match deposit {
-                Ok(()) => self.deposit_there(deployment).await,
+                Ok(()) => self.deposit_there(deployment, facts.paymaster).await,
                 wrong => wrong,
             };
         }
@@ -120,7 +112,7 @@ impl Relay {
         vec![
             Check::of("store", store.map_err(|error| in_full(error.into()))),
             Check::of("claims", claims.map_err(|error| in_full(error.into()))),
-            Check::of("chain", in_words(chain)),
+            Check::of("chain", in_words(chain.map(drop))),
             Check::of("clocks", in_words(clocks)),
             Check::of("kms", kms.map_err(|error| in_full(error.into()))),
             Check::of("tee", signers.map(drop).map_err(in_full)),
@@ -131,48 +123,55 @@ impl Relay {
         ]
     }
 
-    async fn chain_status(&self) -> Result<(), Missing> {
+    /// What each deployment's sponsorships would be held against now.
+    async fn chain_status(&self, signer: Option<Address>) -> Result<Vec<Facts>, Missing> {
         let configured = self.catalogue.chain_id;
         let served = self.chain.chain_id().await.map_err(RelayError::from)?;
         if served != configured {
             return Err(Missing::OtherChain { served, configured });
         }
-        self.note(self.chain.latest_block().await.map_err(RelayError::from)?);
-        if self.contracts_found.load(Ordering::Relaxed) {
-            return Ok(());
-        }
+        let mut all = Vec::new();
         for deployment in self.catalogue.deployments() {
-            for (role, address) in
-                [("entry_point", deployment.entry_point.address), ("paymaster", deployment.paymaster)]
-            {
-                if !self.chain.has_code(address).await.map_err(RelayError::from)? {
-                    return Err(Missing::NoContract { chain_id: configured, address, role });
+            match self.chain.facts(deployment, &operation_of_nobody(), signer).await {
+                Ok(facts) => {
+                    self.note(facts.block);
+                    all.push(facts);
+                }
+                Err(error) => {
+                    self.contracts_there(deployment).await?;
+                    return Err(RelayError::from(error).into());
                 }
             }
-            self.chain.paymaster(deployment).await.map_err(RelayError::from)?;
         }
-        self.contracts_found.store(true, Ordering::Relaxed);
+        Ok(all)
+    }
+
+    async fn contracts_there(&self, deployment: &Deployment) -> Result<(), Missing> {
+        let chain_id = self.catalogue.chain_id;
+        let contracts = [("entry_point", deployment.entry_point.address), ("paymaster", deployment.paymaster)];
+        for (role, address) in contracts {
+            if !self.chain.has_code(address).await.map_err(RelayError::from)? {
+                return Err(Missing::NoContract { chain_id, address, role });
+            }
+        }
         Ok(())
     }
 
-    fn clocks(&self) -> Result<(), Missing> {
-        self.check_clocks()?;
+    /// Whether the clocks agree, and there is a window for a sponsorship now.
+    fn clocks(&self, is_chain_known: bool) -> Result<(), Missing> {
         match self.kms.clock_ahead() {
-            Some(ahead) if ahead.unsigned_abs() > CLOCKS_APART => Err(Missing::KmsClock {
-                seconds: ahead.unsigned_abs(),
-                direction: if ahead > 0 { "ahead of" } else { "behind" },
-            }),
-            _ => Ok(()),
+            Some(ahead) if ahead.unsigned_abs() > CLOCKS_APART => {
+                return Err(Missing::KmsClock {
+                    seconds: ahead.unsigned_abs(),
+                    direction: if ahead > 0 { "ahead of" } else { "behind" },
+                });
+            }
+            Some(_) | None => {}
         }
-    }
-
-    async fn signer_admitted(&self, deployment: &Deployment, signers: Option<&KmsSigners>) -> Result<(), Missing> {
-        let signer = signers.ok_or(Missing::Unknown { of: "the TEE" })?.paymaster_signer;
-        let paymaster = deployment.paymaster;
-        match self.chain.admits(deployment, signer).await.map_err(RelayError::from)? {
-            true => Ok(()),
-            false => Err(Missing::SignerNotAdmitted { paymaster, signer }),
-        }
+        let now = self.chain_time.last().filter(|_| is_chain_known).ok_or(Missing::Unknown { of: "the chain" })?;
+        self.check_clocks()?;
+        Window::of(&self.catalogue.validity, &now)?;
+        Ok(())
     }
 
     /// Whether the TEE signs every window that this relay may ask for.
@@ -195,9 +194,8 @@ impl Relay {
         }
     }
 
-    async fn deposit_there(&self, deployment: &Deployment) -> Result<(), Missing> {
+    async fn deposit_there(&self, deployment: &Deployment, state: PaymasterState) -> Result<(), Missing> {
         let paymaster = deployment.paymaster;
-        let state = self.chain.paymaster(deployment).await.map_err(RelayError::from)?;
         if state.paused {
             return Err(Missing::Paused { paymaster });
         }
@@ -210,6 +208,14 @@ impl Relay {
             Some(cost) if cost.count() <= deposit - reserved => Ok(()),
             _ => Err(Missing::DepositLow { paymaster, deposit, reserved, largest }),
         }
+    }
+}
+
+fn signer_admitted(deployment: &Deployment, facts: &Facts, signers: Option<&KmsSigners>) -> Result<(), Missing> {
+    let signer = signers.ok_or(Missing::Unknown { of: "the TEE" })?.paymaster_signer;
+    match facts.signer_admitted {
+        Some(false) => Err(Missing::SignerNotAdmitted { paymaster: deployment.paymaster, signer }),
+        Some(true) | None => Ok(()),
     }
 }
 

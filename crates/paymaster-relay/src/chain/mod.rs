@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use proto::{Address, Uint256, UserOpHash, UserOperation, Wei};
 use thiserror::Error;
 
+pub(crate) use facts::operation_of_nobody;
 pub use rpc::RpcChain;
 pub(crate) use time::{ChainTime, Now};
 
@@ -28,12 +29,6 @@ pub trait EntryPointReader: Send + Sync {
         op: &UserOperation,
         signer: Option<Address>,
     ) -> Result<Facts, ChainError>;
-
-    /// A paymaster's deposit (`balanceOf`), and whether its owner paused it (`paused`).
-    ///
-    /// # Errors
-    /// [`ChainError`].
-    async fn paymaster(&self, deployment: &Deployment) -> Result<PaymasterState, ChainError>;
 
     /// The latest block.
     ///

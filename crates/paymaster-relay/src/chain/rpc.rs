@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alloy_json_rpc::ErrorPayload;
-use alloy_primitives::{Address as EthAddress, Bytes, U256};
+use alloy_primitives::{Address as EthAddress, Bytes, U64, U256};
 use alloy_provider::transport::{RpcError, TransportErrorKind, TransportResult};
 use alloy_provider::{Provider, RootProvider};
-use alloy_rpc_client::RpcClient;
+use alloy_rpc_client::{BatchRequest, RpcClient};
 use alloy_rpc_types_eth::{Filter, Log, TransactionInput, TransactionRequest};
 use alloy_sol_types::{SolCall, SolEvent, sol};
 use async_trait::async_trait;
 use breaker::Breaker;
+use proto::json::Excerpt;
 use proto::{Address, UserOpHash, UserOperation, Wei};
 use reqwest::StatusCode;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -20,7 +21,7 @@ use tokio::time::{Instant, timeout};
 
 use super::facts::{self, Header};
 use super::http::{BoundedHttp, NotJsonRpc, exceeded, is_failure};
-use super::{Block, ChainError, EntryPointReader, Facts, MinedOp, PaymasterState};
+use super::{Block, ChainError, EntryPointReader, Facts, MinedOp};
 use crate::catalogue::Deployment;
 use crate::settings::{ChainSettings, SettingsError};
 
@@ -44,6 +45,8 @@ sol! {
 /// Factories that the node runs for us at once.
 const MOST_SIMULATIONS: usize = 8;
 const NO_ANSWER: &str = "the node did not answer in time";
+const NO_BATCH: &str = "the node leaves calls of a JSON-RPC batch unanswered, and every sponsorship asks by one: use a node that \
+                        takes batches";
 const UNREACHABLE: &str = "the node cannot be reached";
 
 /// A node. Every question ends within the configured time, answered or not; once one was not, the others end at once until
@@ -68,7 +71,7 @@ impl RpcChain {
         let probed = provider.clone();
         let breaker = Breaker::new("the chain", move || {
             let provider = probed.clone();
-            async move { why_unanswered(&timeout(patience, provider.get_chain_id()).await).is_none() }
+            async move { why_unanswered(&timeout(patience, probe(&provider)).await).is_none() }
         });
         Ok(Self { provider, patience, breaker, simulations: Arc::new(Semaphore::new(MOST_SIMULATIONS)) })
     }
@@ -158,16 +161,6 @@ impl EntryPointReader for RpcChain {
         facts::read(self, deployment, op, signer).await
     }
 
-    async fn paymaster(&self, deployment: &Deployment) -> Result<PaymasterState, ChainError> {
-        let balance_of = balanceOfCall { account: eth(deployment.paymaster) };
-        // Of two that fail, always the same one is told of.
-        let (deposit, paused) = tokio::join!(
-            self.call(deployment.entry_point.address, &balance_of),
-            self.call(deployment.paymaster, &pausedCall {}),
-        );
-        Ok(PaymasterState { deposit: wei(deposit?), paused: paused? })
-    }
-
     async fn latest_block(&self) -> Result<Block, ChainError> {
         self.header("latest").await
     }
@@ -203,6 +196,13 @@ impl EntryPointReader for RpcChain {
         let code = self.ask(self.provider.get_code_at(eth(address))).await?;
         Ok(!code.is_empty())
     }
+}
+
+/// Asks by a batch, as sponsorships do: there are nodes that answer single calls only.
+async fn probe(provider: &RootProvider) -> TransportResult<()> {
+    let mut batch = BatchRequest::new(provider.client());
+    let _chain_id = batch.add_call::<_, U64>("eth_chainId", &())?;
+    batch.send().await
 }
 
 fn mined_op(log: &Log) -> Result<MinedOp, ChainError> {
@@ -279,7 +279,7 @@ fn http_status(status: u16) -> String {
 }
 
 fn answered(code: i64, message: &str) -> String {
-    format!("the node answered {code}: {message}")
+    format!("the node answered {code}: {}", Excerpt(message))
 }
 
 /// Leaves out what may carry the node's address, and the key in it.
@@ -287,6 +287,7 @@ pub(super) fn describe(error: &RpcError<TransportErrorKind>) -> ChainError {
     match error {
         RpcError::ErrorResp(payload) => ChainError::node(answered(payload.code, &payload.message)),
         RpcError::Transport(TransportErrorKind::HttpError(http)) => ChainError::node(http_status(http.status)),
+        RpcError::Transport(TransportErrorKind::MissingBatchResponse(_)) => ChainError::node(NO_BATCH),
         RpcError::Transport(_) => ChainError::node(UNREACHABLE),
         _ => ChainError::node("the node's answer does not parse"),
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use breaker::Breaker;
-use redis::aio::MultiplexedConnection;
 use proto::json::Excerpt;
+use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult, Script, cmd};
 use tokio::sync::Mutex;
 use tokio::time::timeout;

@@ -25,3 +25,4 @@ pub use stub::Stub;
 pub(crate) use grant::Granted;
 pub(crate) use refusals::Refusals;
 pub(crate) use turn::Turns;
+pub(crate) use window::Window;

@@ -15,7 +15,7 @@ const LEAD: u64 = 60;
 
 /// Unix seconds, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Window {
+pub(crate) struct Window {
     pub(super) after: u64,
     pub(super) until: u64,
 }
@@ -23,7 +23,7 @@ pub(super) struct Window {
 impl Window {
     /// As long as was asked for, counted from the host's time; longer where the next block needs
     /// it, and shorter where the ceilings do.
-    pub(super) fn of(validity: &Validity, now: &Now) -> Result<Self, RelayError> {
+    pub(crate) fn of(validity: &Validity, now: &Now) -> Result<Self, RelayError> {
         let (earliest, latest) = (now.earliest(), now.latest());
         let widest = validity.ceiling.saturating_add(WINDOW_SLACK);
         // No later than the trusted application signs, and no wider.

@@ -57,14 +57,25 @@ async fn on_a_chain_whose_clock_is_ahead_a_sponsored_operation_is_mined() {
 async fn a_chain_that_is_idle_for_too_long_is_refused_as_that_until_it_has_a_block() {
     let (world, mut dapp, op) = ready().await;
     let params = json!([op, ACCOUNT, world.approval(&mut dapp, &op).await]);
+    assert_eq!(world.problem("clocks").await, None);
     world.clock.advance(3700);
     refused(&world, &params).await.assert_is(-32503, "chain_idle", true);
     world.relay.check_clocks().unwrap();
+    let problem = world.problem("clocks").await.expect("no sponsorship could succeed now");
+    assert!(problem.contains("the latest block is 37") && problem.contains("no window"), "{problem}");
 
     world.anvil.increase_time(3700).await.unwrap();
     world.anvil.mine(1).await.unwrap();
     let answer = world.client.call("pm_sponsor_with_tee", params).await.unwrap();
     suits_the_chain(&world, &answer).await;
+    assert_eq!(world.problem("clocks").await, None);
+}
+
+#[tokio::test]
+async fn a_host_ten_years_ahead_is_named_in_the_status() {
+    let world = World::new(V07).await;
+    world.clock.advance(10 * 365 * 86_400);
+    assert!(world.problem("clocks").await.expect("no sponsorship could succeed now").contains("clock"));
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::support::{ACCOUNT, World, until};
+use crate::support::{ACCOUNT, Fault, Node, World, until};
 
 /// What the runtime of this test logs, which has one thread.
 #[derive(Clone, Default)]
@@ -44,6 +44,27 @@ impl<'a> MakeWriter<'a> for Log {
     fn make_writer(&'a self) -> Self {
         self.clone()
     }
+}
+
+#[tokio::test]
+async fn a_node_that_takes_no_batches_is_told_of_once() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(log.clone()).finish();
+    let _logging = tracing::subscriber::set_default(subscriber);
+    let mut node = None;
+    let world = World::with(V07, 10u128.pow(18), |settings| node = Some(Node::within(settings))).await;
+    let node = node.unwrap();
+    node.fail(Fault::AnswersTo(|body| body.starts_with('['), "[]"));
+    let stop = CancellationToken::new();
+    let told = async {
+        until(async || !log.lines("the chain is failing").is_empty()).await;
+        node.fail(Fault::None);
+        until(async || !log.lines("the chain recovered").is_empty()).await;
+        stop.cancel();
+    };
+    tokio::join!(world.relay.sweep(stop.clone()), told);
+    let lines = log.lines("the chain is failing");
+    assert!(lines.len() == 1 && lines[0].contains("JSON-RPC batch"), "{lines:?}");
 }
 
 fn batch_of_unknown_methods() -> String {

@@ -75,6 +75,46 @@ async fn an_error_in_json_rpc_is_an_answer() {
 }
 
 #[tokio::test]
+async fn what_a_node_says_in_an_error_is_told_on_one_line_and_cut() {
+    let (world, _) = behind_a_node(V07).await;
+    let node = Node::before(world.anvil.url().as_str());
+    let chain = chain(&node);
+    let message = format!("\u{1b}[31m\r\n2026 ERROR forged {}", "A".repeat(5000));
+    let refusal = json!({ "jsonrpc": "2.0", "id": 0, "error": { "code": -32000, "message": message } });
+    node.fail(Fault::Answers("200 OK", refusal.to_string().leak()));
+    let error = chain.latest_block().await.unwrap_err().to_string();
+    assert!(error.contains("the node answered -32000") && error.contains("forged AAA"), "{error}");
+    assert!(!error.contains(char::is_control) && error.len() < 200, "{error:?}");
+}
+
+/// What nodes that take no batches answer to one.
+const NO_BATCHES: [&str; 3] = [
+    "[]",
+    r#"[{"jsonrpc":"2.0","id":1000000,"result":"0x0"}]"#,
+    r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"batches are not supported"}}"#,
+];
+
+fn is_batch(body: &str) -> bool {
+    body.starts_with('[')
+}
+
+#[tokio::test]
+async fn a_node_that_takes_no_batches_is_named_in_the_status() {
+    let (world, node) = behind_a_node(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    for answer in NO_BATCHES {
+        node.fail(Fault::AnswersTo(is_batch, answer));
+        world.sponsor(&mut dapp, &op).await.unwrap_err().assert_is(-32603, "chain_unavailable", true);
+        let problem = world.problem("chain").await.expect(answer);
+        assert!(problem.contains("JSON-RPC batch"), "{answer}: {problem}");
+        node.fail(Fault::None);
+        assert_eq!(world.problem("chain").await, None);
+    }
+    world.sponsor(&mut dapp, &op).await.unwrap();
+}
+
+#[tokio::test]
 async fn an_answer_without_end_is_refused_at_its_limit() {
     let (world, _) = behind_a_node(V07).await;
     let node = Node::before(world.anvil.url().as_str());

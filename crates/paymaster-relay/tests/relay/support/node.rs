@@ -17,6 +17,8 @@ pub enum Fault {
     None,
     /// It answers with this status line and body.
     Answers(&'static str, &'static str),
+    /// To such a body it answers this.
+    AnswersTo(fn(&str) -> bool, &'static str),
     /// To such a body it sends one without end.
     Endless(fn(&str) -> bool),
     /// What has this in it takes that long.
@@ -89,12 +91,13 @@ impl Inner {
         let fault = *self.fault.lock().unwrap();
         let (status, answer) = match fault {
             Fault::Answers(status, body) => (status.to_owned(), body.to_owned()),
+            Fault::AnswersTo(to, answer) if to(&body) => ("200 OK".to_owned(), answer.to_owned()),
             Fault::Endless(to) if to(&body) => return self.send_without_end(socket).await,
             Fault::Slow(what, how_long) if body.contains(what) => {
                 sleep(how_long).await;
                 self.forwarded(body).await
             }
-            Fault::Endless(_) | Fault::Slow(..) | Fault::None => self.forwarded(body).await,
+            Fault::AnswersTo(..) | Fault::Endless(_) | Fault::Slow(..) | Fault::None => self.forwarded(body).await,
         };
         let length = answer.len();
         let head = format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n");
