@@ -172,7 +172,10 @@ impl Cli {
             Command::Config(ConfigCommand::Check(CheckArgs { config, offline })) => {
                 let config = config.load()?;
                 let summary = config.summary()?;
-                let found = if offline { Vec::new() } else { wire::check(&config).await? };
+                let mut found = config.warnings();
+                if !offline {
+                    found.extend(wire::check(&config).await?);
+                }
                 print(&summary);
                 found.iter().for_each(|line| print(line));
                 Ok(())

@@ -89,6 +89,21 @@ impl Config {
         self.relay.as_ref().ok_or(ConfigError::Missing("relay"))
     }
 
+    /// What makes sense and may still not be what the operator means.
+    pub fn warnings(&self) -> Vec<String> {
+        let policies = self.relay.iter().flat_map(|relay| &relay.policies);
+        policies
+            .filter(|policy| !policy.targets.is_empty() && policy.senders.is_empty())
+            .map(|policy| {
+                format!(
+                    "warning: relay.policies: {:?} lists targets and no senders: a sender whose execute ignores its \
+                     arguments passes, and does anything at the paymaster's expense",
+                    policy.id
+                )
+            })
+            .collect()
+    }
+
     /// One line about what it is good for; an error if for nothing.
     pub fn summary(&self) -> Result<String, ConfigError> {
         let mut commands = Vec::new();

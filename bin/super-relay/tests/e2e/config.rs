@@ -35,6 +35,30 @@ async fn of_a_good_configuration_is_said_what_it_serves() {
 }
 
 #[tokio::test]
+async fn a_check_warns_of_targets_that_any_sender_may_name() {
+    let ground = Setup::of(V07).prepare().await;
+    let said = async |change: fn(&mut Value)| {
+        let file = written(&ground, change);
+        let output = run(&["config", "check", "--offline", "--config", &file]).await;
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let of_any_sender = said(|all| {
+        all["relay"]["policies"][0]["targets"] = json!([{ "address": format!("0x{}", "11".repeat(20)) }]);
+    });
+    let of_any_sender = of_any_sender.await;
+    assert!(
+        of_any_sender.contains("warning: relay.policies: \"default\" lists targets and no senders"),
+        "{of_any_sender}"
+    );
+    let of_one_sender = said(|all| {
+        all["relay"]["policies"][0]["targets"] = json!([{ "address": format!("0x{}", "11".repeat(20)) }]);
+        all["relay"]["policies"][0]["senders"] = json!([format!("0x{}", "22".repeat(20))]);
+    });
+    assert!(!of_one_sender.await.contains("warning"));
+}
+
+#[tokio::test]
 async fn a_check_is_a_start_without_serving_and_changes_nothing() {
     let mut world = World::start(V07).await;
     let file = world.file("checked.toml");
