@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::Request;
 use jsonrpsee::core::middleware::RpcServiceBuilder;
 use jsonrpsee::server::{BatchRequestConfig, HttpBody, PingConfig, Server, ServerConfig, stop_channel};
-use serve::{Body, Listener};
+use serve::{Body, Bounds, Listener};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceBuilder;
 
@@ -30,7 +30,7 @@ pub async fn serve(listener: impl Into<Listener>, relay: Arc<Relay>, shutdown: C
     let listener: Listener = listener.into();
     let settings = &relay.rpc;
     // A WebSocket that answers pings may be silent; one that doesn't is gone.
-    let idle = listener.bounds().idle;
+    let Bounds { idle, serving, .. } = listener.bounds();
     let ping = PingConfig::new().ping_interval(idle / PINGS).inactive_limit(idle).max_failures(1);
     // An answer repeats the client's operation, and hex in its place may double it: within this nothing that was charged
     // for is left out.
@@ -59,6 +59,7 @@ pub async fn serve(listener: impl Into<Listener>, relay: Arc<Relay>, shutdown: C
         log: Arc::clone(&relay.call_log),
         max_batch: settings.max_batch,
         max_response,
+        within: serving,
     };
     let no_room = edge.clone();
     let (stop, sessions) = stop_channel();

@@ -19,6 +19,8 @@ pub struct Bounds {
     pub header: Duration,
     /// For the body of a request, from the end of its header on.
     pub body: Duration,
+    /// For the service to answer a request, from the end of its body on.
+    pub serving: Duration,
     /// Between a response and the first byte of the next request.
     pub idle: Duration,
 }
@@ -32,26 +34,39 @@ impl Default for Bounds {
             upgraded_per_address: 128,
             header: Duration::from_secs(10),
             body: Duration::from_secs(20),
+            serving: Duration::from_secs(30),
             idle: Duration::from_secs(60),
         }
     }
 }
 
-/// A connection was refused: every other one within the same limit is having a request served. Or a WebSocket was, and there
-/// are as many as there may be.
+/// Why a request is not served: there is no room for its connection, or no longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Full {
-    /// The limit of the port.
+    /// The limit of the port: every other connection is having a request served.
     #[error("too many connections: at most {limit} at once")]
     Port {
         /// Connections.
         limit: usize,
     },
-    /// The limit of the peer's address.
+    /// The limit of the peer's address: every other connection within it is having a request served.
     #[error("too many connections: at most {limit} at once from one address")]
     Address {
         /// Connections.
         limit: usize,
+    },
+    /// The limit of the port, and the peer's address has most of the requests that are being served. This one was ended for a
+    /// client that has fewer.
+    #[error("too many connections: at most {limit} at once, and this address had most of them")]
+    Share {
+        /// Connections.
+        limit: usize,
+    },
+    /// The service did not answer.
+    #[error("no answer within {seconds} s")]
+    Late {
+        /// Of [`Bounds::serving`], and the time for the service to say so itself.
+        seconds: u64,
     },
     /// The port's share of connections for WebSockets.
     #[error("too many WebSockets: at most {limit} at once; HTTP is served")]

@@ -6,9 +6,9 @@ use tokio::sync::watch;
 use tokio::time::{Duration, Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::bounds::Bounds;
+use crate::bounds::{Bounds, Full};
 
-/// For the service to refuse a body that did not come in time.
+/// For the service to refuse a body that did not come in time, or to say what it could not do in time.
 const ANSWER: Duration = Duration::from_secs(5);
 
 /// What is expected next, and of whom.
@@ -40,6 +40,8 @@ pub(crate) struct Connection {
     bounds: Bounds,
     /// Cancelled when another connection needs the place, when the service wants it to end, and when it has ended.
     pub(crate) evicted: CancellationToken,
+    /// Cancelled when the request that is being served has to go for a client who has fewer of them.
+    pub(crate) outranked: CancellationToken,
 }
 
 /// Who has to go first: clients who keep us waiting for a request, then sessions that have been silent longest.
@@ -49,7 +51,8 @@ impl Connection {
     pub(crate) fn new(bounds: Bounds) -> Self {
         let now = Instant::now();
         let state = State { phase: Phase::Header, since: now, until: Some(now + bounds.header) };
-        Self { state: watch::Sender::new(state), bounds, evicted: CancellationToken::new() }
+        let (evicted, outranked) = (CancellationToken::new(), CancellationToken::new());
+        Self { state: watch::Sender::new(state), bounds, evicted, outranked }
     }
 
     /// Bytes arrived.
@@ -87,7 +90,7 @@ impl Connection {
 
     /// A request is complete.
     pub(crate) fn serving(&self) {
-        self.enter(Phase::Serving, None);
+        self.enter(Phase::Serving, Some(Instant::now() + self.bounds.serving + ANSWER));
     }
 
     /// The response is there; it has as long to be taken as the next request has to begin.
@@ -101,6 +104,12 @@ impl Connection {
 
     pub(crate) fn is_upgraded(&self) -> bool {
         self.state.borrow().phase == Phase::Upgraded
+    }
+
+    /// Since when a request is being served; `None` while none is.
+    pub(crate) fn serving_since(&self) -> Option<Instant> {
+        let State { phase, since, .. } = *self.state.borrow();
+        (phase == Phase::Serving).then_some(since)
     }
 
     fn enter(&self, phase: Phase, until: Option<Instant>) {
@@ -119,9 +128,25 @@ impl Connection {
 
     /// Returns when the client has kept us waiting for too long.
     pub(crate) async fn expired(&self) {
+        self.late(|phase| phase != Phase::Serving).await;
+    }
+
+    /// Returns when a request has been served for too long, or has to go for another; why.
+    pub(crate) async fn cut_off(&self) -> Full {
+        tokio::select! {
+            () = self.late(|phase| phase == Phase::Serving) => {
+                Full::Late { seconds: (self.bounds.serving + ANSWER).as_secs() }
+            }
+            () = self.outranked.cancelled() => Full::Share { limit: self.bounds.total },
+        }
+    }
+
+    /// Returns when a phase of these has lasted for too long.
+    async fn late(&self, counts: impl Fn(Phase) -> bool) {
         let mut changes = self.state.subscribe();
         loop {
-            let until = changes.borrow_and_update().until;
+            let State { phase, until, .. } = *changes.borrow_and_update();
+            let until = until.filter(|_| counts(phase));
             let deadline = async {
                 match until {
                     Some(until) => sleep_until(until).await,

@@ -2,7 +2,8 @@
 //!
 //! `bounds` holds the limits, `table` the open connections, `connection` what each is doing, `stream` and `body` watch it
 //! read and write, `listener` accepts, `hangup` lets the service end one, `refusal` answers clients there is no room for,
-//! `line_ration` bounds what the log says of it all, `descriptors` fits the limits to what the operating system grants the process.
+//! `occupancy` counts, `line_ration` bounds what the log says of it all, `descriptors` fits the limits to what the operating
+//! system grants the process.
 //! A leaf: the relay, the gateway and the operator's port all serve through it.
 
 mod body;
@@ -12,6 +13,7 @@ mod descriptors;
 mod hangup;
 mod line_ration;
 mod listener;
+mod occupancy;
 mod refusal;
 mod stream;
 mod table;
@@ -22,3 +24,4 @@ pub use descriptors::{raise_limit, share};
 pub use hangup::Hangup;
 pub use line_ration::LineRation;
 pub use listener::{Listener, Peer, Pulse, asks_for_web_socket};
+pub use occupancy::{Occupancy, Occupied};

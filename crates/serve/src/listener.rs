@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::UPGRADE;
+use http::header::{CONNECTION, HeaderValue, UPGRADE};
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{Either, Full as Whole};
 use hyper::server::conn::http1;
@@ -24,6 +24,7 @@ use crate::body::Body;
 use crate::bounds::{Bounds, Full};
 use crate::connection::Connection;
 use crate::hangup::Hangup;
+use crate::occupancy::Occupancy;
 use crate::refusal::Refusals;
 use crate::stream::Stream;
 use crate::table::Table;
@@ -51,6 +52,7 @@ pub struct Listener {
     bounds: Bounds,
     refusals: Refusals,
     pulse: Pulse,
+    table: Arc<Table>,
 }
 
 /// Whether a port accepts connections.
@@ -74,7 +76,7 @@ impl Listener {
     /// A listener with these bounds.
     #[must_use]
     pub fn new(tcp: TcpListener, bounds: Bounds) -> Self {
-        Self { tcp, bounds, refusals: Refusals::default(), pulse: Pulse::new() }
+        Self { tcp, bounds, refusals: Refusals::default(), pulse: Pulse::new(), table: Table::new(bounds) }
     }
 
     /// How a request is answered for which there is no room. Its body was not read; its headers neither, where they did not
@@ -99,6 +101,12 @@ impl Listener {
         self.pulse.clone()
     }
 
+    /// Tells how many connections are open.
+    #[must_use]
+    pub fn occupancy(&self) -> Occupancy {
+        Occupancy(Arc::clone(&self.table))
+    }
+
     /// Serves until `shutdown`, then accepts no more connections, and returns when the last response is sent.
     ///
     /// Does not wait for connections that were upgraded: they are the service's.
@@ -113,8 +121,8 @@ impl Listener {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let Self { tcp, bounds, refusals, pulse } = self;
-        let (table, tasks) = (Table::new(bounds), TaskTracker::new());
+        let Self { tcp, refusals, pulse, table, .. } = self;
+        let tasks = TaskTracker::new();
         let mut heartbeat = interval(HEARTBEAT);
         loop {
             let accepted = tokio::select! {
@@ -260,11 +268,17 @@ where
     // The deadlines are ours: hyper's has none for a body or an idle connection.
     http.header_read_timeout(None).max_buf_size(MAX_BUFFER);
     let mut serving = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service).with_upgrades());
+    let last_request = async {
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = connection.outranked.cancelled() => {}
+        }
+    };
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,
         () = connection.evicted.cancelled() => return,
         () = connection.expired() => return,
-        () = shutdown.cancelled() => {
+        () = last_request => {
             serving.as_mut().graceful_shutdown();
             tokio::select! {
                 ended = serving => ended,
@@ -304,16 +318,35 @@ impl Admitted {
             connection.answered();
             return Ok(response.map(Whole::new).map(Either::Right));
         }
+        let unanswered = head(&request);
         let mut request = request.map(|incoming| Body::new(incoming, Arc::clone(&connection)));
         request.extensions_mut().insert(Peer(peer));
         request.extensions_mut().insert(Hangup(connection.evicted.clone()));
-        let response = service.oneshot(request).await;
+        let cut_off = async {
+            let full = connection.cut_off().await;
+            let mut response = refusals.answer(unanswered.map(|()| full)).await;
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            response
+        };
+        let response = tokio::select! {
+            response = service.oneshot(request) => response.map(|response| response.map(Either::Left)),
+            response = cut_off => Ok(response.map(Whole::new).map(Either::Right)),
+        };
         match &response {
             Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => connection.upgraded(),
             _ => connection.answered(),
         }
-        response.map(|response| response.map(Either::Left))
+        response
     }
+}
+
+/// What a refusal may depend on.
+fn head<B>(request: &Request<B>) -> Request<()> {
+    let mut head = Request::new(());
+    *head.method_mut() = request.method().clone();
+    *head.uri_mut() = request.uri().clone();
+    *head.headers_mut() = request.headers().clone();
+    head
 }
 
 #[cfg(test)]

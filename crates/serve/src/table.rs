@@ -1,11 +1,15 @@
 //! The open connections of one port, and who has to go when there are too many.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::time::Instant;
+
 use crate::bounds::{Bounds, Full};
 use crate::connection::Connection;
+use crate::occupancy::Occupied;
 
 /// The host bits of what one client of IPv6 is given.
 const HOST_BITS: u32 = 64;
@@ -35,7 +39,7 @@ impl Table {
     }
 
     /// A place for a connection from there. Where a limit is reached, whoever has kept us waiting longest within that limit
-    /// goes in its favour.
+    /// goes in its favour; where all are being served, one of the address that has most of the port does.
     pub(crate) fn admit(self: &Arc<Self>, peer: IpAddr) -> Result<Slot, Full> {
         let Bounds { total, per_address, upgraded, upgraded_per_address, .. } = self.bounds;
         let address = client(peer);
@@ -45,7 +49,8 @@ impl Table {
             is_evicted.then_some(()).ok_or(Full::Address { limit: per_address })?;
         }
         if open.connections.len() >= total {
-            open.evict(|_| true, upgraded).then_some(()).ok_or(Full::Port { limit: total })?;
+            let has_room = open.evict(|_| true, upgraded) || open.outrank(address);
+            has_room.then_some(()).ok_or(Full::Port { limit: total })?;
         }
         let (id, connection) = (open.next, Arc::new(Connection::new(self.bounds)));
         open.next += 1;
@@ -74,6 +79,20 @@ impl Table {
         self.open().evict(|_| true, self.bounds.upgraded);
     }
 
+    /// How many connections are doing what.
+    pub(crate) fn occupied(&self) -> Occupied {
+        let mut occupied = Occupied::default();
+        for (_, connection) in self.open().connections.values() {
+            let count = match (connection.is_upgraded(), connection.serving_since()) {
+                (true, _) => &mut occupied.upgraded,
+                (false, Some(_)) => &mut occupied.serving,
+                (false, None) => &mut occupied.waiting,
+            };
+            *count += 1;
+        }
+        occupied
+    }
+
     /// Nothing that is done under the lock can leave the table half changed.
     fn open(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
@@ -90,6 +109,27 @@ impl Open {
         let Some((_, id)) = longest else { return false };
         if let Some(connection) = self.remove(id) {
             connection.evicted.cancel();
+        }
+        true
+    }
+
+    /// Ends the request that has been served longest of the address that has most of them being served, in favour of one from
+    /// an address that has fewer connections even then.
+    fn outrank(&mut self, newcomer: IpAddr) -> bool {
+        let mut serving = HashMap::<IpAddr, (usize, Instant, u64)>::new();
+        for (id, (address, connection)) in &self.connections {
+            let Some(since) = connection.serving_since() else { continue };
+            let (count, longest, of) = serving.entry(*address).or_insert((0, since, *id));
+            *count += 1;
+            if since < *longest {
+                (*longest, *of) = (since, *id);
+            }
+        }
+        let fewer = self.per_address.get(&newcomer).copied().unwrap_or_default() + 1;
+        let most = serving.into_values().max_by_key(|(count, longest, id)| (*count, Reverse((*longest, *id))));
+        let Some((_, _, id)) = most.filter(|(count, ..)| *count > fewer) else { return false };
+        if let Some(connection) = self.remove(id) {
+            connection.outranked.cancel();
         }
         true
     }
@@ -160,6 +200,26 @@ mod tests {
         assert!(!serving.connection.evicted.is_cancelled());
         drop(serving);
         assert!(table.admit(address("192.0.2.2")).is_ok());
+    }
+
+    #[test]
+    fn a_port_that_is_all_being_served_has_room_for_an_address_with_less_of_it() {
+        let table = table(4, 4);
+        let serve = |from| {
+            let slot = table.admit(address(from))?;
+            slot.connection.serving();
+            Ok(slot)
+        };
+        let many: Vec<_> = (0..4).map(|_| serve("192.0.2.1").unwrap()).collect();
+        let outranked = || many.iter().filter(|slot| slot.connection.outranked.is_cancelled()).count();
+        let _others = [serve("192.0.2.2").unwrap(), serve("192.0.2.2").unwrap()];
+        assert_eq!(outranked(), 2);
+        assert!(many[0].connection.outranked.is_cancelled(), "who was served longest goes first");
+        // Each has half of it now.
+        assert_eq!(serve("192.0.2.1").err(), Some(Full::Port { limit: 4 }));
+        assert_eq!(serve("192.0.2.2").err(), Some(Full::Port { limit: 4 }));
+        assert_eq!(outranked(), 2);
+        assert_eq!(table.occupied(), Occupied { serving: 4, ..Occupied::default() });
     }
 
     #[test]

@@ -87,7 +87,16 @@ const SOON: Duration = Duration::from_millis(200);
 const NEVER: Duration = Duration::from_secs(3600);
 
 fn patient() -> Bounds {
-    Bounds { total: 8, per_address: 8, upgraded: 4, upgraded_per_address: 4, header: NEVER, body: NEVER, idle: NEVER }
+    Bounds {
+        total: 8,
+        per_address: 8,
+        upgraded: 4,
+        upgraded_per_address: 4,
+        header: NEVER,
+        body: NEVER,
+        serving: NEVER,
+        idle: NEVER,
+    }
 }
 
 #[tokio::test]
@@ -315,6 +324,44 @@ async fn when_every_connection_is_being_served_another_is_told_the_limit() {
     assert!(refused.contains("at most 1 at once from one address"), "{refused}");
     go.notify_one();
     assert!(answer(&mut served).await.ends_with("done"));
+}
+
+#[tokio::test]
+async fn requests_of_few_addresses_that_take_long_keep_no_other_address_out() {
+    let slow = Router::new().route("/", get(std::future::pending::<()>)).route("/http", get(async || "here"));
+    let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, stop) = (tcp.local_addr().unwrap(), CancellationToken::new());
+    let listener = Listener::new(tcp, Bounds { total: 6, ..patient() });
+    let occupancy = listener.occupancy();
+    let port = Port { address, stop: stop.clone(), serving: tokio::spawn(listener.serve(slow, stop)) };
+    let mut floods = Vec::new();
+    for host in [1, 2] {
+        for _ in 0..3 {
+            floods.push(port.from([127, 0, 0, host].into(), GET).await);
+        }
+    }
+    let all_served = async {
+        while occupancy.now().serving < 6 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, all_served).await.expect("they are not served");
+    let mut honest = port.from([127, 0, 0, 3].into(), b"GET /http HTTP/1.1\r\nhost: test\r\n\r\n").await;
+    assert!(answer(&mut honest).await.ends_with("here"));
+    // Whoever went was told why, and its connection is closed.
+    let ended = rest(&mut floods[0]).await;
+    assert!(ended.starts_with("HTTP/1.1 503") && ended.contains("retry-after: 1"), "{ended}");
+    assert!(ended.contains("at most 6 at once, and this address had most of them"), "{ended}");
+    assert_eq!(occupancy.now().serving, 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_not_answered_in_time_is_refused_and_its_connection_closed() {
+    let pending = Router::new().route("/", get(std::future::pending::<()>));
+    let port = port(Bounds { serving: SOON, ..patient() }, pending).await;
+    let answer = rest(&mut port.sending(GET).await).await;
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("connection: close"), "{answer}");
+    assert!(answer.contains("no answer within 5 s"), "{answer}");
 }
 
 #[tokio::test]

@@ -31,6 +31,9 @@ pub struct Connections {
     /// Seconds for the body of a request, from the end of its header on.
     #[schemars(range(min = 1))]
     pub body_seconds: u64,
+    /// Seconds for the answer to a request, from the end of its body on; for all calls of a batch together.
+    #[schemars(range(min = 1))]
+    pub serving_seconds: u64,
     /// Seconds a connection may be idle between two requests, and a WebSocket may leave pings unanswered.
     #[schemars(range(min = 1))]
     pub idle_seconds: u64,
@@ -38,7 +41,7 @@ pub struct Connections {
 
 impl Default for Connections {
     fn default() -> Self {
-        let Bounds { total, per_address, header, body, idle, .. } = Bounds::default();
+        let Bounds { total, per_address, header, body, serving, idle, .. } = Bounds::default();
         Self {
             kms: total,
             ops: 64,
@@ -46,6 +49,7 @@ impl Default for Connections {
             websocket_percent: 50,
             header_seconds: header.as_secs(),
             body_seconds: body.as_secs(),
+            serving_seconds: serving.as_secs(),
             idle_seconds: idle.as_secs(),
         }
     }
@@ -60,6 +64,7 @@ impl Connections {
             ("connections.per_address", self.per_address > 0),
             ("connections.header_seconds", self.header_seconds > 0),
             ("connections.body_seconds", self.body_seconds > 0),
+            ("connections.serving_seconds", self.serving_seconds > 0),
             ("connections.idle_seconds", self.idle_seconds > 0),
         ];
         if let Some((key, _)) = numbers.into_iter().find(|(_, holds)| !holds) {
@@ -81,6 +86,7 @@ impl Connections {
             upgraded_per_address: self.web_sockets_of(per_address),
             header: Duration::from_secs(self.header_seconds),
             body: Duration::from_secs(self.body_seconds),
+            serving: Duration::from_secs(self.serving_seconds),
             idle: Duration::from_secs(self.idle_seconds),
         }
     }

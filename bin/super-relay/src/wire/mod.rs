@@ -4,6 +4,7 @@ mod check;
 mod kms;
 mod look;
 mod node;
+mod occupancy;
 mod ports;
 mod relay;
 mod servers;

@@ -62,7 +62,7 @@ impl Node {
         let relay_signer = key.address().await;
         let open = relay::open(settings, port, key, &registry).await?;
 
-        let (rpc, rpc_address) = bind(config.listen.rpc, ports.rpc).await?;
+        let (rpc, rpc_address) = bind("rpc", config.listen.rpc, ports.rpc, &registry).await?;
         let mut pulses = vec![("listen.rpc", rpc.pulse())];
         tracing::info!(rpc = %rpc_address, %relay_signer, "the relay serves");
         servers.serve("JSON-RPC", paymaster_relay::serve(rpc, Arc::clone(&open.relay), servers.stop()));
@@ -70,7 +70,7 @@ impl Node {
         servers.serve("admin socket", api_key::serve(socket, Arc::clone(&open.api_keys), servers.stop()));
         let kms = match &gateway {
             Some(gateway) => {
-                let (address, pulse) = serve_kms(&mut servers, gateway, &config, &ports).await?;
+                let (address, pulse) = serve_kms(&mut servers, gateway, &registry, &config, &ports).await?;
                 pulses.push(("listen.kms", pulse));
                 Some(url(address)?)
             }
@@ -144,7 +144,7 @@ impl KmsNode {
         if let Some(bootstrap) = &config.bootstrap {
             kms::provision(&gateway, bootstrap, &kms::bootstrap_deployments(bootstrap), &[]).await?;
         }
-        let (_, pulse) = serve_kms(&mut servers, &gateway, &config, &ports).await?;
+        let (_, pulse) = serve_kms(&mut servers, &gateway, &registry, &config, &ports).await?;
         stages.reach(GatewayReadiness { gateway: gateway.clone(), ports: vec![("listen.kms", pulse)] });
         Ok(Self { servers, stages, gateway })
     }
@@ -170,7 +170,7 @@ async fn serve_operations(
     ports: &Ports,
 ) -> Result<(Arc<Stages>, SocketAddr), Error> {
     let stages = Arc::new(Stages::new());
-    let (listener, address) = bind(config.listen.ops, ports.ops).await?;
+    let (listener, address) = bind("ops", config.listen.ops, ports.ops, registry).await?;
     tracing::info!(ops = %address, "operations are served");
     let readiness: Arc<dyn Readiness> = Arc::<Stages>::clone(&stages);
     servers.serve_operations(ops::serve(listener, registry.clone(), readiness, servers.stop_operations()));
@@ -180,10 +180,11 @@ async fn serve_operations(
 async fn serve_kms(
     servers: &mut Servers,
     gateway: &Gateway,
+    registry: &Registry,
     config: &Config,
     ports: &Ports,
 ) -> Result<(SocketAddr, Pulse), Error> {
-    let (listener, address) = bind(config.listen.kms, ports.kms).await?;
+    let (listener, address) = bind("kms", config.listen.kms, ports.kms, registry).await?;
     let pulse = listener.pulse();
     tracing::info!(kms = %address, "the KMS serves");
     servers.serve("KMS", kms_gateway::serve(listener, gateway.clone(), servers.stop()));

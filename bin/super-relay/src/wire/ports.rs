@@ -2,10 +2,11 @@
 
 use std::net::{SocketAddr, UdpSocket};
 
+use prometheus::Registry;
 use serve::{Bounds, Listener};
 use tokio::net::TcpListener;
 
-use super::start_error;
+use super::{occupancy, start_error};
 use crate::config::Config;
 use crate::error::Error;
 
@@ -48,9 +49,16 @@ pub fn look_at(address: SocketAddr) -> Result<(), Error> {
     UdpSocket::bind((address.ip(), 0)).map(drop).map_err(start_error(&format!("listen on {address}")))
 }
 
-/// Takes an address of the configuration; answers which it is, port 0 resolved.
-pub async fn bind(address: SocketAddr, bounds: Bounds) -> Result<(Listener, SocketAddr), Error> {
+/// Takes the address that `listen` has under this name; answers which it is, port 0 resolved.
+pub async fn bind(
+    name: &str,
+    address: SocketAddr,
+    bounds: Bounds,
+    registry: &Registry,
+) -> Result<(Listener, SocketAddr), Error> {
     let listener = TcpListener::bind(address).await.map_err(start_error(&format!("listen on {address}")))?;
     let address = listener.local_addr().map_err(start_error("listen"))?;
-    Ok((Listener::new(listener, bounds), address))
+    let listener = Listener::new(listener, bounds);
+    occupancy::register(registry, name, listener.occupancy()).map_err(start_error("metrics"))?;
+    Ok((listener, address))
 }

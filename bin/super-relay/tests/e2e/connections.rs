@@ -38,6 +38,12 @@ async fn all_ports_answer(process: &Process) {
         let answer = reqwest::get(format!("{}{path}", process.url("ops"))).await.unwrap();
         assert_eq!(answer.status(), 200, "{path}");
     }
+    let metrics = reqwest::get(format!("{}/metrics", process.url("ops"))).await.unwrap().text().await.unwrap();
+    for line in
+        [r#"connections_open{port="ops",state="serving"} 1"#, r#"connections_open{port="rpc",state="upgraded"} "#]
+    {
+        assert!(metrics.contains(line), "{metrics}");
+    }
 }
 
 /// Reads until it is hung up on.

@@ -53,9 +53,17 @@ impl ApiError {
         Self { retryable: true, ..Self::refusal(StatusCode::REQUEST_TIMEOUT, "body_not_received", message) }
     }
 
-    pub(super) fn too_many_connections(full: Full) -> Self {
+    pub(super) fn no_room(full: Full) -> Self {
         let message = full.to_string();
-        Self { retryable: true, ..Self::refusal(StatusCode::SERVICE_UNAVAILABLE, "too_many_connections", message) }
+        match full {
+            Full::Late { .. } => {
+                Self { retryable: true, ..Self::refusal(StatusCode::SERVICE_UNAVAILABLE, "request_timeout", message) }
+            }
+            _ => Self {
+                retryable: true,
+                ..Self::refusal(StatusCode::SERVICE_UNAVAILABLE, "too_many_connections", message)
+            },
+        }
     }
 
     pub(super) fn not_found() -> Self {

@@ -87,7 +87,7 @@ fn named(routes: Router<Gateway>) -> Router<Gateway> {
 /// Answers what there is no room for; preflights as always, so that a page gets to read why the request itself is refused.
 fn no_room(gateway: &Gateway) -> Router {
     Router::new()
-        .fallback(|Extension(full): Extension<Full>| async move { ApiError::too_many_connections(full) })
+        .fallback(|Extension(full): Extension<Full>| async move { ApiError::no_room(full) })
         .layer(cors::layer(&gateway.settings().origins))
         .layer(middleware::from_fn(request_id::layer))
 }

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jsonrpsee::MethodResponse;
 use jsonrpsee::core::middleware::{Batch, BatchEntry, BatchEntryErr, Notification, RpcServiceT};
@@ -10,6 +11,7 @@ use jsonrpsee::types::error::OVERSIZED_RESPONSE_CODE;
 use jsonrpsee::types::{Extensions, Id, Request};
 use proto::json::Excerpt;
 use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
 use tower::Layer;
 
 use super::error::EdgeError;
@@ -27,6 +29,8 @@ pub(crate) struct CallsLayer {
     pub(crate) log: Arc<CallLog>,
     pub(crate) max_batch: u32,
     pub(crate) max_response: u32,
+    /// For a call, or a whole batch.
+    pub(crate) within: Duration,
 }
 
 const TOO_MANY_CALLS: EdgeError = EdgeError::TooManyCalls { limit: MAX_IN_FLIGHT };
@@ -50,7 +54,28 @@ impl<S> Layer<S> for CallsLayer {
     }
 }
 
+/// What the refusal of a call needs of it.
+struct Refusable {
+    id: Id<'static>,
+    method: Option<Method>,
+    key: Option<ApiKeyId>,
+}
+
+impl Refusable {
+    fn of(request: &Request<'_>) -> Self {
+        Self {
+            id: request.id.clone().into_owned(),
+            method: Method::named(&request.method),
+            key: key_of(request.extensions()).cloned(),
+        }
+    }
+}
+
 impl CallsLayer {
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.within
+    }
+
     /// Whether the call may be made, and by whom; counted against the caller's key.
     fn admit(&self, request: &Request<'_>) -> Result<Caller, EdgeError> {
         let entrance = request.extensions().get::<Entrance>();
@@ -64,15 +89,15 @@ impl CallsLayer {
         access.call(method.scope(), self.clock.now()).map_err(EdgeError::from)
     }
 
-    fn refuse(&self, request: Request<'_>, error: &EdgeError, request_id: &RequestId) -> MethodResponse {
+    fn refuse(&self, call: Refusable, error: &EdgeError, request_id: &RequestId) -> MethodResponse {
         // Only names of ours become labels and log fields.
-        let method = Method::named(&request.method).map_or("unknown", Method::name);
+        let method = call.method.map_or("unknown", Method::name);
         let reason = error.reason();
         self.metrics.request(method, reason);
-        if self.log.admits_line(key_of(request.extensions())) {
+        if self.log.admits_line(call.key.as_ref()) {
             tracing::info!(method, request_id = request_id.0, reason, error = error.for_log(), "refused");
         }
-        made_here(MethodResponse::error(request.id, error.to_object(request_id)))
+        made_here(MethodResponse::error(call.id, error.to_object(request_id)))
     }
 
     /// Every call of a batch that is refused gets its own answer: clients wait for one by id.
@@ -95,19 +120,26 @@ impl<S> Calls<S>
 where
     S: RpcServiceT<MethodResponse = MethodResponse> + Send + Sync,
 {
-    async fn answer(&self, mut request: Request<'_>) -> MethodResponse {
+    /// A sponsorship that is not there in time is seen through all the same: the same request gets it.
+    async fn answer(&self, mut request: Request<'_>, until: Instant) -> MethodResponse {
         let Self { inner, around, .. } = self;
         let request_id = name(request.extensions_mut());
+        let refusable = Refusable::of(&request);
+        let late = EdgeError::OutOfTime { seconds: around.within.as_secs() };
+        if Instant::now() >= until {
+            return around.refuse(refusable, &late, &request_id);
+        }
         let caller = match around.admit(&request) {
             Ok(caller) => caller,
-            Err(error) => return around.refuse(request, &error, &request_id),
+            Err(error) => return around.refuse(refusable, &error, &request_id),
         };
         request.extensions_mut().insert(caller);
-        let id = request.id.clone().into_owned();
-        let response = inner.call(request).await;
+        let Ok(response) = timeout_at(until, inner.call(request)).await else {
+            return around.refuse(refusable, &late, &request_id);
+        };
         if response.as_error_code() == Some(OVERSIZED_RESPONSE_CODE) {
             let error = EdgeError::ResponseTooLarge { limit: around.max_response };
-            return made_here(MethodResponse::error(id, error.to_object(&request_id)));
+            return made_here(MethodResponse::error(refusable.id, error.to_object(&request_id)));
         }
         made_here(response)
     }
@@ -133,9 +165,9 @@ where
         async move {
             let Ok(_place) = each.in_flight.try_acquire() else {
                 let request_id = name(request.extensions_mut());
-                return each.around.refuse(request, &TOO_MANY_CALLS, &request_id);
+                return each.around.refuse(Refusable::of(&request), &TOO_MANY_CALLS, &request_id);
             };
-            each.answer(request).await
+            each.answer(request, each.around.deadline()).await
         }
     }
 
@@ -156,11 +188,14 @@ where
             let Ok(_place) = each.in_flight.try_acquire() else {
                 return around.refuse_batch(batch, &TOO_MANY_CALLS, &request_id);
             };
+            let until = around.deadline();
             let too_large = || EdgeError::ResponseTooLarge { limit: around.max_response };
             let mut answers = BatchResponseBuilder::new_with_limit(around.max_response as usize);
             for entry in batch {
                 let (id, answer) = match entry {
-                    Ok(BatchEntry::Call(request)) => (request.id.clone().into_owned(), each.answer(request).await),
+                    Ok(BatchEntry::Call(request)) => {
+                        (request.id.clone().into_owned(), each.answer(request, until).await)
+                    }
                     Ok(BatchEntry::Notification(_)) => continue,
                     Err(error) => {
                         let id = error.into_parts().1.into_owned();

@@ -63,6 +63,8 @@ pub(super) enum EdgeError {
     },
     #[error("{0}")]
     TooManyConnections(Full),
+    #[error("no answer within {seconds} s, the time for a request or a whole batch")]
+    OutOfTime { seconds: u64 },
     #[error("{limit} calls of this WebSocket are being answered, the most at once")]
     TooManyCalls { limit: usize },
     #[error(
@@ -93,12 +95,13 @@ impl EdgeError {
             Self::PostRequired => (-32600, "post_required", false),
             Self::ContentTypeNotJson => (-32600, "content_type_not_json", false),
             Self::ContentEncodingNotSupported { .. } => (-32600, "content_encoding_not_supported", false),
-            Self::TooManyConnections(Full::Port { .. } | Full::Address { .. }) => {
+            Self::TooManyConnections(Full::Port { .. } | Full::Address { .. } | Full::Share { .. }) => {
                 (-32005, "too_many_connections", true)
             }
             Self::TooManyConnections(Full::Upgrades { .. } | Full::UpgradesOfAddress { .. }) => {
                 (-32005, "too_many_websockets", true)
             }
+            Self::OutOfTime { .. } | Self::TooManyConnections(Full::Late { .. }) => (OUTAGE, "request_timeout", true),
             Self::TooManyCalls { .. } => (-32005, "too_many_calls", true),
             Self::PathNotFound => (-32600, "path_not_found", false),
             Self::PathOfOtherChain { .. } => (INVALID_PARAMS, "wrong_chain", false),
@@ -134,9 +137,13 @@ impl EdgeError {
             Self::TooManyConnections(
                 Full::Port { limit }
                 | Full::Address { limit }
+                | Full::Share { limit }
                 | Full::Upgrades { limit }
                 | Full::UpgradesOfAddress { limit },
             ) => json!({ "limit": limit.to_string() }),
+            Self::OutOfTime { seconds } | Self::TooManyConnections(Full::Late { seconds }) => {
+                json!({ "limit": seconds.to_string() })
+            }
             Self::TooManyCalls { limit } => json!({ "limit": limit.to_string() }),
             Self::BatchTooLarge { limit, calls } => json!({ "limit": limit.to_string(), "used": calls.to_string() }),
             Self::ContentEncodingNotSupported { .. } => json!({ "supported": ["identity"] }),

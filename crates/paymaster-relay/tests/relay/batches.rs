@@ -1,9 +1,16 @@
 //! Batches as ethers sends them, and what providers ask before anything else.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
 use devkit::EntryPointVersion::V07;
 use serde_json::{Value, json};
+use serve::{Bounds, Listener};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
-use crate::support::{ACCOUNT, Refusal, World};
+use crate::support::{ACCOUNT, Client, Refusal, World};
 
 fn call(id: usize) -> Value {
     json!({ "jsonrpc": "2.0", "id": id, "method": "eth_chainId", "params": [] })
@@ -117,4 +124,35 @@ async fn a_body_in_any_encoding_is_refused_as_that() {
         let response = world.client.post(body.clone(), &[("content-encoding", encoding)]).await;
         assert_eq!(response.json::<Value>().await.unwrap()["result"], "0x7a69");
     }
+}
+
+#[tokio::test]
+async fn what_a_batch_has_no_time_for_is_refused_by_its_id_and_the_same_call_passes_later() {
+    let world = World::new(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", tcp.local_addr().unwrap());
+    let listener = Listener::new(tcp, Bounds { serving: Duration::from_secs(2), ..Bounds::default() });
+    tokio::spawn(paymaster_relay::serve(listener, Arc::clone(&world.relay), CancellationToken::new()));
+
+    let op = dapp.first_op(0);
+    let approval = world.approval(&mut dapp, &op).await;
+    let params = json!([op, ACCOUNT, approval]);
+    let sponsor = json!({ "jsonrpc": "2.0", "id": 1, "method": "pm_sponsor_with_tee", "params": params });
+    world.tee.hold();
+    let batch = json!([call(0), sponsor, call(2), call(3)]).to_string();
+    let response = Client::new(url).post(batch, &[]).await;
+    assert_eq!(response.status(), 200);
+    let answers: Vec<Value> = response.json().await.unwrap();
+    let ids: Vec<_> = answers.iter().map(|answer| answer["id"].clone()).collect();
+    assert_eq!(ids, [0, 1, 2, 3]);
+    assert_eq!(answers[0]["result"], "0x7a69");
+    for answer in &answers[1..] {
+        let refusal = Refusal::of(&answer["error"]);
+        refusal.assert_is(-32603, "request_timeout", true);
+        assert!(refusal.message.contains("within 2 s"), "{refusal:?}");
+    }
+    world.tee.release();
+    world.client.call("pm_sponsor_with_tee", params).await.unwrap();
+    assert_eq!(world.tee.sponsorships.load(Ordering::SeqCst), 1, "it was seen through, and charged once");
 }
