@@ -56,14 +56,17 @@ impl ApiError {
     pub(super) fn no_room(full: Full) -> Self {
         let message = full.to_string();
         match full {
-            Full::Late { .. } => {
-                Self { retryable: true, ..Self::refusal(StatusCode::SERVICE_UNAVAILABLE, "request_timeout", message) }
-            }
-            _ => Self {
-                retryable: true,
-                ..Self::refusal(StatusCode::SERVICE_UNAVAILABLE, "too_many_connections", message)
-            },
+            Full::Late { .. } => Self::request_timeout(message),
+            _ => Self::too_many_connections(message),
         }
+    }
+
+    fn request_timeout(message: String) -> Self {
+        Self { retryable: true, ..Self::refusal(StatusCode::SERVICE_UNAVAILABLE, "request_timeout", message) }
+    }
+
+    fn too_many_connections(message: String) -> Self {
+        Self { retryable: true, ..Self::refusal(StatusCode::SERVICE_UNAVAILABLE, "too_many_connections", message) }
     }
 
     pub(super) fn not_found() -> Self {
