@@ -6,15 +6,17 @@ use std::time::Duration;
 use alloy_primitives::{Bytes, U256};
 use alloy_provider::transport::{RpcError, TransportErrorKind, TransportResult};
 use alloy_provider::{Provider, RootProvider};
+use alloy_rpc_client::RpcClient;
 use alloy_rpc_types_eth::{TransactionInput, TransactionRequest};
 use alloy_sol_types::{SolCall, sol};
 use async_trait::async_trait;
+use bounded_http::JsonRpc;
 use breaker::Breaker;
 use proto::json::Excerpt;
 use proto::{Address, Hash};
 use thiserror::Error;
 
-use crate::settings::FactorySettings;
+use crate::settings::{FactorySettings, InvalidSettings};
 
 sol! {
     function getAddress(address owner, uint256 salt) external view returns (address);
@@ -57,9 +59,11 @@ pub struct ChainFactory {
 
 impl ChainFactory {
     /// A client of the configured factory; nothing is asked yet.
-    #[must_use]
-    pub fn new(settings: &FactorySettings) -> Self {
-        let provider = RootProvider::new_http(settings.rpc_url.clone());
+    ///
+    /// # Errors
+    /// [`InvalidSettings`] when the address of the node is no URL.
+    pub fn new(settings: &FactorySettings) -> Result<Self, InvalidSettings> {
+        let provider = RootProvider::new(RpcClient::new(JsonRpc::new(settings.url()?), false));
         let timeout = Duration::from_secs(settings.timeout_seconds);
         let probed = provider.clone();
         let breaker = Breaker::new("the chain of the account factory", move || {
@@ -68,7 +72,7 @@ impl ChainFactory {
                 tokio::time::timeout(timeout, provider.get_chain_id()).await.is_ok_and(|answer| is_answer(&answer))
             }
         });
-        Self { provider, address: Address(settings.address.into_array()), timeout, breaker }
+        Ok(Self { provider, address: Address(settings.address.into_array()), timeout, breaker })
     }
 
     /// Whether the chain answers, and the factory tells addresses.

@@ -9,8 +9,8 @@ use alloy_primitives::Address;
 use proto::bytes::{Bounded, BoundedList, TooLong};
 use proto::command::{RelyingParty, SignatureScheme};
 use schemars::JsonSchema;
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use url::Url;
 
 pub use check::InvalidSettings;
 
@@ -22,7 +22,7 @@ use crate::transport::WorkerOptions;
 const LONGEST_CLOSING: Duration = Duration::from_secs(10);
 
 /// The KMS gateway.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// Folder of the gateway's database (nonces, account index, audit chain) and, with the simulator, of its sealed
@@ -140,15 +140,15 @@ pub struct ApiKeySettings {
 }
 
 /// An account factory with `getAddress(address owner, uint256 salt)`, as SimpleAccountFactory has it.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FactorySettings {
     /// The factory contract.
     #[schemars(with = "String")]
     pub address: Address,
-    /// JSON-RPC of the chain it is on.
+    /// JSON-RPC of the chain it is on. Never logged: such addresses often carry a key.
     #[schemars(with = "String")]
-    pub rpc_url: Url,
+    pub rpc_url: SecretString,
     /// Seconds to wait for the chain.
     #[serde(default = "default_factory_timeout_seconds")]
     #[schemars(range(min = 1))]

@@ -4,7 +4,6 @@
 //! approves, `kms` has it signed, `chain` reads paymasters and nonces, `settlement` closes the books. Ports are traits;
 //! what implements them is chosen by whoever builds [`Parts`].
 
-mod bounded_body;
 pub mod budget;
 pub mod catalogue;
 pub mod chain;

@@ -8,6 +8,9 @@ use serve::Bounds;
 
 use super::ConfigError;
 
+/// A day: more would be no limit, and far more can't be added to a time.
+const LONGEST_SECONDS: u64 = 24 * 60 * 60;
+
 /// Limits of the servers, so that no client keeps others out.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -25,17 +28,17 @@ pub struct Connections {
     /// Percent of a port's connections, and of those from one address, that may be WebSockets. The rest is kept for HTTP.
     #[schemars(range(min = 1, max = 99))]
     pub websocket_percent: u8,
-    /// Seconds for the header of a request.
-    #[schemars(range(min = 1))]
+    /// Seconds for the header of a request, at most a day.
+    #[schemars(range(min = 1, max = 86_400))]
     pub header_seconds: u64,
-    /// Seconds for the body of a request, from the end of its header on.
-    #[schemars(range(min = 1))]
+    /// Seconds for the body of a request, from the end of its header on; at most a day.
+    #[schemars(range(min = 1, max = 86_400))]
     pub body_seconds: u64,
-    /// Seconds for the answer to a request, from the end of its body on; for all calls of a batch together.
-    #[schemars(range(min = 1))]
+    /// Seconds for the answer to a request, from the end of its body on; for all calls of a batch together. At most a day.
+    #[schemars(range(min = 1, max = 86_400))]
     pub serving_seconds: u64,
-    /// Seconds a connection may be idle between two requests, and a WebSocket may leave pings unanswered.
-    #[schemars(range(min = 1))]
+    /// Seconds a connection may be idle between two requests, and a WebSocket may leave pings unanswered; at most a day.
+    #[schemars(range(min = 1, max = 86_400))]
     pub idle_seconds: u64,
 }
 
@@ -62,13 +65,18 @@ impl Connections {
             ("connections.kms", self.kms > 0),
             ("connections.ops", self.ops > 0),
             ("connections.per_address", self.per_address > 0),
-            ("connections.header_seconds", self.header_seconds > 0),
-            ("connections.body_seconds", self.body_seconds > 0),
-            ("connections.serving_seconds", self.serving_seconds > 0),
-            ("connections.idle_seconds", self.idle_seconds > 0),
         ];
         if let Some((key, _)) = numbers.into_iter().find(|(_, holds)| !holds) {
             return Err(ConfigError::value(key, "must be above 0"));
+        }
+        let times = [
+            ("connections.header_seconds", self.header_seconds),
+            ("connections.body_seconds", self.body_seconds),
+            ("connections.serving_seconds", self.serving_seconds),
+            ("connections.idle_seconds", self.idle_seconds),
+        ];
+        if let Some((key, _)) = times.into_iter().find(|(_, seconds)| !(1..=LONGEST_SECONDS).contains(seconds)) {
+            return Err(ConfigError::value(key, format!("must be from 1 to {LONGEST_SECONDS} (a day)")));
         }
         if !(1..=99).contains(&self.websocket_percent) {
             return Err(ConfigError::value("connections.websocket_percent", "must be from 1 to 99"));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use config::{Environment, File, FileFormat};
 use serde_json::Value;
 
-use super::{Config, unknown};
+use super::{Config, redacted, unknown, variables};
 
 /// The layers above the defaults.
 #[derive(Clone, Debug, Default)]
@@ -19,9 +19,9 @@ pub struct Sources {
 /// Why the configuration can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// The file, or a value in any layer.
+    /// The file, or a value in any layer. No value is repeated: it may be a secret.
     #[error("configuration: {0}")]
-    Invalid(#[from] config::ConfigError),
+    Invalid(String),
     /// A key that nothing reads.
     #[error("configuration: unknown key `{key}`{}", nearest.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
     UnknownKey {
@@ -30,9 +30,20 @@ pub enum ConfigError {
         /// The known key most like it.
         nearest: Option<String>,
     },
+    /// A variable of the environment that nothing reads, though it looks like a key.
+    #[error("configuration: unknown variable `{name}`{}", nearest.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
+    UnknownVariable {
+        /// As it is.
+        name: String,
+        /// The variable of the known key most like it.
+        nearest: Option<String>,
+    },
     /// An override that is no `key=value`.
     #[error("configuration: `--set {0}` is not of the form key=value")]
-    Override(String),
+    Override(
+        /// As far as it can be a key.
+        String,
+    ),
     /// A value that makes no sense.
     #[error("configuration: {key}: {problem}")]
     Value {
@@ -64,6 +75,12 @@ pub enum ConfigError {
     Production(String),
 }
 
+impl From<config::ConfigError> for ConfigError {
+    fn from(error: config::ConfigError) -> Self {
+        Self::Invalid(redacted::text(&error))
+    }
+}
+
 impl ConfigError {
     pub(super) fn value(key: &str, problem: impl Into<String>) -> Self {
         Self::Value { key: key.to_owned(), problem: problem.into() }
@@ -73,6 +90,7 @@ impl ConfigError {
 impl Sources {
     /// The configuration, checked key by key.
     pub fn load(&self) -> Result<Config, ConfigError> {
+        variables::refuse(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))?;
         let merged = self.merged()?;
         unknown::refuse(&merged.clone().try_deserialize::<Value>()?)?;
         let mut config: Config = merged.try_deserialize()?;
@@ -96,7 +114,7 @@ impl Sources {
         }
         layers = layers.add_source(Environment::with_prefix("SUPER_RELAY").prefix_separator("__").separator("__"));
         for pair in &self.overrides {
-            let (key, value) = pair.split_once('=').ok_or_else(|| ConfigError::Override(pair.clone()))?;
+            let (key, value) = pair.split_once('=').ok_or_else(|| ConfigError::Override(redacted::key_in(pair)))?;
             layers = layers.set_override(key, value)?;
         }
         Ok(layers.build()?)
@@ -146,5 +164,30 @@ mod tests {
     #[test]
     fn an_override_without_a_value_is_refused() {
         assert!(matches!(load("", &["log.filter"]), Err(ConfigError::Override(_))));
+    }
+    #[test]
+    fn no_error_repeats_a_value_that_may_carry_a_key() {
+        const URL: &str = "http://user:hunter2@node.example/v2/hunter2";
+        let broken = format!("\n[relay]\nchain = {{ chain_id = 1, rpc_url = \"{URL}\" oops }}");
+        let error = load(&broken, &[]).unwrap_err().to_string();
+        assert!(error.contains("line 3") && !error.contains("hunter2"), "{error}");
+        let error = load(&format!("[relay]\nchain = \"{URL}\""), &[]).unwrap_err().to_string();
+        assert!(error.contains("relay.chain") && !error.contains("hunter2"), "{error}");
+        let error = load("", &[&format!("relay.chain.chain_id={URL}")]).unwrap_err().to_string();
+        assert!(error.contains("chain_id") && !error.contains("hunter2"), "{error}");
+        let factory = "kms.factory = { address = \"0x0000000000000000000000000000000000000001\"";
+        let no_url = format!("kms.data_dir = \"x\"\n{factory}, rpc_url = \"http://user:hunter2@:no:port/\" }}");
+        let error = load(&no_url, &[]).unwrap_err().to_string();
+        assert!(error.contains("kms.factory.rpc_url: not a URL") && !error.contains("hunter2"), "{error}");
+        let error = load("", &[&format!("relay.chain.rpc_url:{URL}")]).unwrap_err().to_string();
+        assert!(error.contains("relay.chain.rpc_url") && !error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn a_time_of_a_connection_is_a_day_at_most() {
+        for key in ["header_seconds", "body_seconds", "serving_seconds", "idle_seconds"] {
+            let error = load("", &[&format!("connections.{key}=18446744073709551615")]).unwrap_err().to_string();
+            assert!(error.contains(&format!("connections.{key}: must be from 1 to 86400")), "{error}");
+        }
     }
 }

@@ -3,8 +3,10 @@
 mod check;
 mod connections;
 mod load;
+mod redacted;
 pub mod reference;
 mod unknown;
+mod variables;
 
 pub use check::KmsOfNode;
 pub use connections::Connections;

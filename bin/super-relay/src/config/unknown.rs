@@ -51,7 +51,8 @@ fn check_address(word: &str, path: &str) -> Result<(), ConfigError> {
     Ok(())
 }
 
-fn nearest(key: &str, keys: &Keys) -> Option<String> {
+/// The known key most like this one.
+pub(super) fn nearest(key: &str, keys: &Keys) -> Option<String> {
     keys.iter()
         .map(|known| (strsim::jaro_winkler(key, known), known))
         .filter(|(likeness, _)| *likeness > LIKENESS)

@@ -115,7 +115,8 @@ async fn check_activation_delay(settings: &Settings) -> Result<(), Error> {
 async fn check_kms(settings: &kms_gateway::Settings) -> Result<Vec<String>, Error> {
     let mut found = look::at_kms(settings).await?;
     if let Some(factory) = &settings.factory {
-        ChainFactory::new(factory).look_at().await.map_err(start_error("kms.factory"))?;
+        let factory = ChainFactory::new(factory).map_err(start_error("kms"))?;
+        factory.look_at().await.map_err(start_error("kms.factory"))?;
     }
     if settings.tee == TeeKind::Simulator {
         found.push("kms.tee: the simulator protects nothing".to_owned());

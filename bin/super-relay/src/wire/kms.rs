@@ -33,8 +33,8 @@ pub async fn open(settings: Settings, registry: &Registry, stages: &Stages) -> R
     stages.reach(Starting::new("the TEE's session is being opened").at_most(longest));
     let (transport, settings) = open_transport(settings).await?;
     stages.reach(Starting::new("it is starting"));
-    let factory =
-        settings.factory.as_ref().map(|factory| Arc::new(ChainFactory::new(factory)) as Arc<dyn AccountFactory>);
+    let factory = settings.factory.as_ref().map(ChainFactory::new).transpose().map_err(start_error("kms"))?;
+    let factory = factory.map(|factory| Arc::new(factory) as Arc<dyn AccountFactory>);
     let gateway = Gateway::open(settings, transport, Arc::new(SystemClock), factory, registry)
         .await
         .map_err(start_error("the KMS gateway"))?;

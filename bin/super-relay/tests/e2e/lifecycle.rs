@@ -1,7 +1,7 @@
 //! A process from start to stop: what operators see, and how it ends.
 
 use devkit::EntryPointVersion::V07;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{Process, Setup, Signal, TeeAccount, World, eventually, increment, write_configuration};
 
@@ -18,7 +18,7 @@ async fn an_idle_node_stops_at_once_on_either_signal() {
 #[tokio::test]
 async fn a_node_without_its_chain_serves_and_says_once_what_is_missing() {
     let nobody = "http://127.0.0.1:1";
-    let no_chain = |configuration: &mut serde_json::Value| configuration["relay"]["chain"]["rpc_url"] = nobody.into();
+    let no_chain = |configuration: &mut Value| configuration["relay"]["chain"]["rpc_url"] = nobody.into();
     let ground = Setup::of(V07).configure(no_chain).prepare().await;
     let file = ground.data.path().join("no-chain.toml");
     write_configuration(&ground.configuration, &file);
@@ -64,12 +64,25 @@ async fn requests_and_reservations_are_counted() {
 
 #[tokio::test]
 async fn nothing_secret_is_logged() {
-    let world = Setup::of(V07).configure(|configuration| configuration["log"]["filter"] = "debug".into()).start().await;
+    const KEYS: [&str; 2] = ["key-in-userinfo", "key-in-query"];
+    let configure = |configuration: &mut Value| {
+        configuration["log"]["filter"] = "trace".into();
+        for node in ["/relay/chain/rpc_url", "/kms/factory/rpc_url"] {
+            let url = configuration.pointer_mut(node).unwrap();
+            let [user, query] = KEYS;
+            let address = url.as_str().unwrap().trim_start_matches("http://").trim_end_matches('/');
+            *url = format!("http://user:{user}@{address}/?key={query}").into();
+        }
+    };
+    let world = Setup::of(V07).configure(configure).start().await;
     let mut account = TeeAccount::create(&world).await;
     let operation = account.operation(&world).await;
     account.sponsored(&world, &operation).await.unwrap();
 
     let log = world.node.log().join("\n").to_lowercase();
+    for key in KEYS {
+        assert!(!log.contains(key), "{:?}", log.lines().find(|line| line.contains(key)));
+    }
 
     assert!(log.contains("pm_sponsor_with_tee"), "the log says what happened");
     let admin = std::fs::read_to_string(world.file("admin.key")).unwrap();
@@ -95,7 +108,7 @@ async fn what_was_sponsored_is_logged_once_with_account_policy_cost_and_hash() {
     };
     let about = eventually(logged).await;
     assert_eq!(about.len(), 1, "{about:?}");
-    let line: serde_json::Value = serde_json::from_str(&about[0]).unwrap();
+    let line: Value = serde_json::from_str(&about[0]).unwrap();
     let fields = &line["fields"];
     assert_eq!((&fields["message"], &line["level"]), (&json!("answered"), &json!("INFO")));
     assert_eq!((&fields["account"], &fields["policy"]), (&json!(account.id), &json!("default")));

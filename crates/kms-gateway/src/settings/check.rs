@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use proto::limits::MAX_BATCH;
+use secrecy::ExposeSecret;
 use thiserror::Error;
+use url::Url;
 
-use super::Settings;
+use super::{FactorySettings, Settings};
 use crate::api_keys::ApiKeys;
 use crate::ceremony;
 
@@ -49,11 +51,6 @@ impl Settings {
                 self.factory.as_ref().is_none_or(|factory| factory.timeout_seconds > 0),
                 "must be above 0",
             ),
-            (
-                "factory.rpc_url",
-                self.factory.as_ref().is_none_or(|factory| matches!(factory.rpc_url.scheme(), "http" | "https")),
-                "must be http: or https:",
-            ),
         ];
         if let Some((key, _, problem)) = rules.into_iter().find(|(_, holds, _)| !holds) {
             return Err(InvalidSettings::new(key, problem));
@@ -61,9 +58,21 @@ impl Settings {
         if !(1..=MAX_BATCH).contains(&self.tee_batch_length) {
             return Err(InvalidSettings::new("tee_batch_length", format!("must be from 1 to {MAX_BATCH}")));
         }
+        self.factory.as_ref().map(FactorySettings::url).transpose()?;
         ApiKeys::new(&self.api_keys)?;
         ceremony::webauthn(self)?;
         self.relying_party().map_err(|problem| InvalidSettings::new("origins", problem))?;
         Ok(())
+    }
+}
+
+impl FactorySettings {
+    pub(crate) fn url(&self) -> Result<Url, InvalidSettings> {
+        let invalid = |problem: &str| InvalidSettings::new("factory.rpc_url", problem);
+        let url: Url = self.rpc_url.expose_secret().parse().map_err(|_| invalid("not a URL"))?;
+        match url.scheme() {
+            "http" | "https" => Ok(url),
+            _ => Err(invalid("must be http: or https:")),
+        }
     }
 }

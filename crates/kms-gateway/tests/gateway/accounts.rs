@@ -371,10 +371,10 @@ async fn the_counterfactual_sender_is_the_one_the_factory_contract_gives() {
     let deployed = devkit::deploy(&anvil, &tools, version).await.unwrap();
     let factory = FactorySettings {
         address: deployed.account_factory.address(),
-        rpc_url: anvil.url().clone(),
+        rpc_url: anvil.url().to_string().into(),
         timeout_seconds: 5,
     };
-    let kms = Kms::with_factory(Arc::new(ChainFactory::new(&factory))).await;
+    let kms = Kms::with_factory(Arc::new(ChainFactory::new(&factory).unwrap())).await;
     let (passkey, account) = kms.account().await;
 
     let owner = account["ownerAddress"].as_str().unwrap().parse().unwrap();
@@ -389,10 +389,10 @@ async fn the_counterfactual_sender_is_the_one_the_factory_contract_gives() {
 async fn while_the_chain_is_down_the_account_is_made_and_the_sender_can_be_asked_again() {
     let factory = FactorySettings {
         address: devkit::Address::ZERO,
-        rpc_url: "http://127.0.0.1:1".parse().unwrap(),
+        rpc_url: "http://127.0.0.1:1".to_owned().into(),
         timeout_seconds: 1,
     };
-    let kms = Kms::with_factory(Arc::new(ChainFactory::new(&factory))).await;
+    let kms = Kms::with_factory(Arc::new(ChainFactory::new(&factory).unwrap())).await;
     let (passkey, registration_id) = kms.register().await;
     let error = kms.create(json!({ "registrationId": registration_id })).await.refused(503, "factory_unavailable");
     assert_eq!(error["retryable"], true);

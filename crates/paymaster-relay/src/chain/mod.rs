@@ -2,7 +2,6 @@
 
 mod creation;
 mod facts;
-mod http;
 mod rpc;
 mod time;
 

@@ -11,6 +11,7 @@ use alloy_rpc_client::{BatchRequest, RpcClient};
 use alloy_rpc_types_eth::{Filter, Log, TransactionInput, TransactionRequest};
 use alloy_sol_types::{SolCall, SolEvent, sol};
 use async_trait::async_trait;
+use bounded_http::{JsonRpc, NotJsonRpc, exceeded, is_failure};
 use breaker::Breaker;
 use proto::json::Excerpt;
 use proto::{Address, UserOpHash, UserOperation, Wei};
@@ -20,7 +21,6 @@ use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout};
 
 use super::facts::{self, Header};
-use super::http::{BoundedHttp, NotJsonRpc, exceeded, is_failure};
 use super::{Block, ChainError, EntryPointReader, Facts, MinedOp};
 use crate::catalogue::Deployment;
 use crate::settings::{ChainSettings, SettingsError};
@@ -66,7 +66,7 @@ impl RpcChain {
     /// # Errors
     /// [`SettingsError::Invalid`] when the address is no URL.
     pub fn new(settings: &ChainSettings) -> Result<Self, SettingsError> {
-        let provider = RootProvider::new(RpcClient::new(BoundedHttp::new(settings.url()?), false));
+        let provider = RootProvider::new(RpcClient::new(JsonRpc::new(settings.url()?), false));
         let patience = Duration::from_secs(settings.timeout_seconds);
         let probed = provider.clone();
         let breaker = Breaker::new("the chain", move || {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use bounded_http::BodyError;
 use breaker::Breaker;
 use proto::bytes::{Bounded, BoundedList};
 use proto::command::{
@@ -27,7 +28,6 @@ use super::body::{
     SignersAnswer, SponsorAnswer, UnhealthyAnswer,
 };
 use super::{Kms, KmsError, KmsSigners};
-use crate::bounded_body::{self, BodyError};
 
 /// Bytes. Several times the longest answer of a gateway.
 const MAX_ANSWER: usize = 1 << 20;
@@ -258,7 +258,7 @@ impl Gateway {
 /// Whether the gateway answers, healthy or not.
 async fn is_there(gateway: &Url, client: &Client) -> bool {
     let Ok(url) = under(gateway, &["health"]) else { return false };
-    let asked = async { bounded_body::read(client.get(url).send().await?, MAX_ANSWER).await };
+    let asked = async { bounded_http::read(client.get(url).send().await?, MAX_ANSWER).await };
     asked.await.is_ok_and(|body| {
         serde_json::from_slice::<HealthAnswer>(&body).is_ok()
             || serde_json::from_slice::<UnhealthyAnswer>(&body).is_ok_and(|answer| answer.service == SERVICE)
@@ -279,7 +279,7 @@ fn get<'a>(path: &'a [&'a str]) -> Call<'a> {
 }
 
 async fn read(response: Response) -> Result<Vec<u8>, Attempt> {
-    bounded_body::read(response, MAX_ANSWER).await.map_err(|error| match error {
+    bounded_http::read(response, MAX_ANSWER).await.map_err(|error| match error {
         BodyError::Broken(error) => not_answered(&error),
         BodyError::TooLarge { .. } => Attempt::Silent(error.to_string()),
     })

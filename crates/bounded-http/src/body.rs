@@ -5,7 +5,7 @@ use thiserror::Error;
 
 /// Why there is no body.
 #[derive(Debug, Error)]
-pub(crate) enum BodyError {
+pub enum BodyError {
     /// It is longer.
     #[error("the answer is over the limit of {limit} bytes")]
     TooLarge {
@@ -21,7 +21,7 @@ pub(crate) enum BodyError {
 ///
 /// # Errors
 /// [`BodyError`].
-pub(crate) async fn read(mut response: Response, limit: usize) -> Result<Vec<u8>, BodyError> {
+pub async fn read(mut response: Response, limit: usize) -> Result<Vec<u8>, BodyError> {
     let mut body = Vec::new();
     while let Some(part) = response.chunk().await? {
         if part.len() > limit.saturating_sub(body.len()) {

@@ -1,5 +1,6 @@
 //! JSON-RPC over HTTP, with answers that are bounded, and told from what is none.
 
+use std::fmt;
 use std::task::{Context, Poll};
 
 use alloy_json_rpc::{RequestPacket, ResponsePacket};
@@ -10,7 +11,7 @@ use thiserror::Error;
 use tower::Service;
 use url::Url;
 
-use crate::bounded_body::{self, BodyError};
+use crate::body::{self, BodyError};
 
 /// Bytes. Far above any answer but that to a question for logs, which can be asked in parts.
 const MAX_ANSWER: usize = 16 << 20;
@@ -18,18 +19,29 @@ const MAX_ANSWER: usize = 16 << 20;
 /// An answer that is none.
 #[derive(Debug, Error)]
 #[error("the node's answer is not JSON-RPC")]
-pub(super) struct NotJsonRpc;
+pub struct NotJsonRpc;
 
-/// The address of a node.
-#[derive(Clone, Debug)]
-pub(super) struct BoundedHttp {
+/// A node. Its address may carry a key, so it is not printed.
+#[derive(Clone)]
+pub struct JsonRpc {
     client: Client,
     url: Url,
 }
 
-impl BoundedHttp {
+impl fmt::Debug for JsonRpc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JsonRpc").finish_non_exhaustive()
+    }
+}
+
+impl JsonRpc {
+    /// Nothing is asked yet.
+    ///
+    /// # Panics
+    /// Where [`Client::new`] would.
     #[expect(clippy::expect_used, reason = "fails when Client::new would panic: no TLS backend")]
-    pub(super) fn new(url: Url) -> Self {
+    #[must_use]
+    pub fn new(url: Url) -> Self {
         // A node has no reason to redirect, and its address may carry a key.
         let client = Client::builder().redirect(Policy::none()).build().expect("TLS backend");
         Self { client, url }
@@ -41,7 +53,7 @@ impl BoundedHttp {
         if is_failure(status) {
             return Err(http_error(status));
         }
-        let body = bounded_body::read(response, MAX_ANSWER).await.map_err(TransportErrorKind::custom)?;
+        let body = body::read(response, MAX_ANSWER).await.map_err(TransportErrorKind::custom)?;
         match serde_json::from_slice(&body) {
             Ok(answer) => Ok(answer),
             Err(_) if !status.is_success() => Err(http_error(status)),
@@ -51,12 +63,14 @@ impl BoundedHttp {
 }
 
 /// Whether a status says that the node, or what is before it, could not answer, whatever the body says.
-pub(super) fn is_failure(status: StatusCode) -> bool {
+#[must_use]
+pub fn is_failure(status: StatusCode) -> bool {
     status.is_server_error() || status.is_redirection() || status == StatusCode::TOO_MANY_REQUESTS
 }
 
 /// The limit that an answer was over.
-pub(super) fn exceeded(kind: &TransportErrorKind) -> Option<usize> {
+#[must_use]
+pub fn exceeded(kind: &TransportErrorKind) -> Option<usize> {
     match kind.as_custom()?.downcast_ref()? {
         BodyError::TooLarge { limit } => Some(*limit),
         BodyError::Broken(_) => None,
@@ -68,7 +82,7 @@ fn http_error(status: StatusCode) -> TransportError {
     TransportErrorKind::http_error(status.as_u16(), String::new())
 }
 
-impl Service<RequestPacket> for BoundedHttp {
+impl Service<RequestPacket> for JsonRpc {
     type Response = ResponsePacket;
     type Error = TransportError;
     type Future = TransportFut<'static>;

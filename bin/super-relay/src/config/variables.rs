@@ -1,0 +1,64 @@
+//! Refuses variables of the environment that look like keys and are read by nothing, as `SUPER_RELAY_RELAY__RPC__REQUIRE_API_KEY`
+//! with one underscore too few: a mistyped limit must not silently be no limit. Others of that prefix are not ours: Kubernetes
+//! sets some for a service of that name.
+
+use super::load::ConfigError;
+use super::reference::Keys;
+use super::unknown::nearest;
+
+const PREFIX: &str = "SUPER_RELAY_";
+const SEPARATOR: &str = "__";
+
+/// Refuses the first variable that is meant as a key and is none.
+pub fn refuse(names: impl IntoIterator<Item = String>) -> Result<(), ConfigError> {
+    let keys = Keys::known();
+    names.into_iter().try_for_each(|name| check(name, &keys))
+}
+
+fn check(name: String, keys: &Keys) -> Result<(), ConfigError> {
+    let upper = name.to_ascii_uppercase();
+    let Some(rest) = upper.strip_prefix(PREFIX).filter(|rest| !rest.starts_with('_')) else { return Ok(()) };
+    let squeezed = rest.replace(SEPARATOR, "_");
+    let meant = keys.iter().find(|key| key.replace('.', "_").eq_ignore_ascii_case(&squeezed)).map(str::to_owned);
+    if meant.is_none() && !rest.contains(SEPARATOR) {
+        return Ok(());
+    }
+    let meant = meant.or_else(|| nearest(&rest.to_ascii_lowercase().replace(SEPARATOR, "."), keys));
+    Err(ConfigError::UnknownVariable { name, nearest: meant.as_deref().map(variable) })
+}
+
+fn variable(key: &str) -> String {
+    format!("{PREFIX}_{}", key.to_ascii_uppercase().replace('.', SEPARATOR))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(name: &str) -> Option<String> {
+        refuse([name.to_owned()]).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_variable_with_a_wrong_prefix_is_refused_and_the_right_one_named() {
+        let meant = "did you mean `SUPER_RELAY__RELAY__RPC__REQUIRE_API_KEY`?";
+        for name in [
+            "SUPER_RELAY_RELAY__RPC__REQUIRE_API_KEY",
+            "SUPER_RELAY_RELAY_RPC_REQUIRE_API_KEY",
+            "super_relay_relay__rpc__require_api_key",
+            "SUPER_RELAY_RELAY__RPC__REQUIRE_API_KEYS",
+        ] {
+            let error = refusal(name).unwrap();
+            assert!(error.contains(name) && error.contains(meant), "{error}");
+        }
+    }
+
+    #[test]
+    fn variables_that_are_not_meant_as_keys_are_nobodys_business() {
+        for name in
+            ["SUPER_RELAY_CONFIG", "SUPER_RELAY_PORT", "SUPER_RELAY_SERVICE_HOST", "SUPER_RELAY__LOG__FILTER", "HOME"]
+        {
+            assert_eq!(refusal(name), None, "{name}");
+        }
+    }
+}
