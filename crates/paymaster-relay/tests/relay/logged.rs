@@ -1,8 +1,7 @@
 //! What the log says of an outage: once when it begins, once when it ends, however many tasks notice it. And how much of it
 //! callers can fill.
 
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use devkit::EntryPointVersion::V07;
@@ -12,45 +11,12 @@ use serde_json::json;
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::fmt::MakeWriter;
 
-use crate::support::{ACCOUNT, Fault, Node, World, until};
-
-/// What the runtime of this test logs, which has one thread.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn lines(&self, word: &str) -> Vec<String> {
-        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        text.lines().filter(|line| line.contains(word)).map(str::to_owned).collect()
-    }
-}
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
+use crate::support::{ACCOUNT, Fault, Log, Node, World, until};
 
 #[tokio::test]
 async fn a_node_that_takes_no_batches_is_told_of_once() {
-    let log = Log::default();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(log.clone()).finish();
-    let _logging = tracing::subscriber::set_default(subscriber);
+    let log = Log::start();
     let mut node = None;
     let world = World::with(V07, 10u128.pow(18), |settings| node = Some(Node::within(settings))).await;
     let node = node.unwrap();
@@ -73,9 +39,7 @@ fn batch_of_unknown_methods() -> String {
 
 #[tokio::test]
 async fn a_flood_of_calls_fills_neither_the_log_nor_the_place_of_calls_with_a_key() {
-    let log = Log::default();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(log.clone()).finish();
-    let _logging = tracing::subscriber::set_default(subscriber);
+    let log = Log::start();
     let world = World::new(V07).await;
     let shop = NewApiKey {
         label: "shop".to_owned(),
@@ -111,9 +75,7 @@ async fn a_flood_of_calls_fills_neither_the_log_nor_the_place_of_calls_with_a_ke
 
 #[tokio::test]
 async fn an_outage_of_the_database_is_logged_once_however_many_tasks_need_it() {
-    let log = Log::default();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(log.clone()).finish();
-    let _logging = tracing::subscriber::set_default(subscriber);
+    let log = Log::start();
     let world = World::new(V07).await;
     let mut dapp = world.dapp(ACCOUNT).await;
     let op = dapp.first_op(0);

@@ -27,7 +27,7 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub use devkit::{PATIENCE, until};
+pub use devkit::{Log, PATIENCE, until};
 pub use gated::{ChangingTee, FailingTee, Gate, GatedTee, LyingTee, OPTIONS, platform, showing};
 pub use keys::RelayKey;
 pub use request::SponsorRequest;

@@ -7,6 +7,6 @@ mod tee;
 mod world;
 
 pub use client::{Client, Refusal};
-pub use devkit::{PATIENCE, until};
+pub use devkit::{Log, PATIENCE, until};
 pub use node::{Fault, Node};
 pub use world::{ACCOUNT, Dapp, World, open_key};
