@@ -47,16 +47,17 @@ async fn a_relay_key_that_is_not_authorised_is_refused() {
 }
 
 #[tokio::test]
-async fn a_request_of_another_time_is_refused() {
+async fn a_request_of_another_time_is_refused_for_good_or_until_its_time_comes() {
     let world = with_a_relay_of_our_own().await;
     let mut account = TeeAccount::create(&world).await;
     let mut approval = Approval::of(&world, &mut account, 1).await;
     let now = approval.timestamp;
 
-    for timestamp in [now - 310, now + 310] {
-        approval.timestamp = timestamp;
-        approval.send(&world, &Key::new(RELAY)).await.unwrap_err().is_final(401, "timestamp_skewed");
-    }
+    approval.timestamp = now - 310;
+    approval.send(&world, &Key::new(RELAY)).await.unwrap_err().is_final(401, "timestamp_skewed");
+    // An hour, since a busy machine takes its time to send it.
+    approval.timestamp = now + 3600;
+    approval.send(&world, &Key::new(RELAY)).await.unwrap_err().is_retryable(401, "timestamp_skewed");
 }
 
 #[tokio::test]

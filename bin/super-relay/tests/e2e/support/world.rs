@@ -1,5 +1,6 @@
 //! A chain with one EntryPoint, our paymaster on it, and a node that serves both.
 
+use std::iter;
 use std::path::{Path, PathBuf};
 
 use alloy_signer_local::PrivateKeySigner;
@@ -41,6 +42,8 @@ pub struct Ground {
     pub anvil: Anvil,
     pub deployment: Deployment,
     pub paymaster: Paymaster,
+    /// Those of other EntryPoints.
+    others: Vec<Paymaster>,
     pub configuration: Value,
     pub data: TempDir,
 }
@@ -88,7 +91,7 @@ impl Setup {
         PrivateKeySigner::encrypt_keystore(data.path(), &mut OsRng, key, PASSPHRASE, Some("relay-key.json")).unwrap();
         let mut configuration = configuration::node(&anvil, &deployment, &paymaster, data.path());
         self.changes.into_iter().for_each(|change| change(&mut configuration));
-        Ground { anvil, deployment, paymaster, configuration, data }
+        Ground { anvil, deployment, paymaster, others: Vec::new(), configuration, data }
     }
 
     pub async fn start(self) -> World {
@@ -100,7 +103,10 @@ impl Ground {
     /// Starts a node on it.
     pub async fn start(self) -> World {
         let node = start_node(self.data.path(), &self.configuration).await;
-        admit_tee(&self.paymaster, &Kms::at(node.url("kms"))).await;
+        let kms = Kms::at(node.url("kms"));
+        for paymaster in iter::once(&self.paymaster).chain(&self.others) {
+            admit_tee(paymaster, &kms).await;
+        }
         World::on(self, node, None)
     }
 
@@ -111,6 +117,7 @@ impl Ground {
         paymaster.deposit(U256::from(ETHER)).await.unwrap();
         let deployments = self.configuration["relay"]["deployments"].as_array_mut().unwrap();
         deployments.push(configuration::deployment(&deployment, &paymaster));
+        self.others.push(paymaster);
         deployment.entry_point
     }
 }
@@ -121,7 +128,7 @@ impl World {
     }
 
     pub(super) fn on(ground: Ground, node: Process, apart: Option<KmsApart>) -> Self {
-        let Ground { anvil, deployment, paymaster, configuration, data } = ground;
+        let Ground { anvil, deployment, paymaster, configuration, data, .. } = ground;
         Self { anvil, deployment, paymaster, node, configuration, apart, data }
     }
 
