@@ -18,7 +18,7 @@ use proto::signers::AuthorisedSigner;
 use proto::{AccountId, EntryPoint, Permissions, Signature, TeeId, UserOpHash, Wei};
 use reqwest::header::DATE;
 use reqwest::redirect::Policy;
-use reqwest::{Client, Method, Response, StatusCode};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
@@ -71,6 +71,8 @@ enum Attempt {
     NotReached(String),
     /// The gateway's word that it could not decide; it may have begun.
     Undecided(String),
+    /// It refused a request that was repeated; the one before may have been granted, and nobody knows.
+    Repeated(String),
     /// Nobody knows: there was no word of a gateway.
     Silent(String),
 }
@@ -115,9 +117,11 @@ impl HttpKms {
                     return Err(KmsError::Unavailable { message: of(&gateway.url, &message), in_doubt: true });
                 }
                 Err(attempt) => {
-                    in_doubt |= matches!(attempt, Attempt::Silent(_));
-                    let (Attempt::NotReached(message) | Attempt::Undecided(message) | Attempt::Silent(message)) =
-                        attempt;
+                    in_doubt |= matches!(attempt, Attempt::Silent(_) | Attempt::Repeated(_));
+                    let (Attempt::NotReached(message)
+                    | Attempt::Undecided(message)
+                    | Attempt::Repeated(message)
+                    | Attempt::Silent(message)) = attempt;
                     why.push(of(&gateway.url, &message));
                 }
             }
@@ -130,7 +134,7 @@ impl HttpKms {
         let begun = gateway.breaker.check().map_err(|outage| Attempt::NotReached(outage.to_string()))?;
         let outcome = self.send(&gateway.url, call).await;
         match &outcome {
-            Ok(_) | Err(Attempt::Undecided(_)) => gateway.breaker.answered(),
+            Ok(_) | Err(Attempt::Undecided(_) | Attempt::Repeated(_)) => gateway.breaker.answered(),
             Err(Attempt::NotReached(why) | Attempt::Silent(why)) => gateway.breaker.failed(begun, why),
         }
         outcome
@@ -147,7 +151,29 @@ impl HttpKms {
         self.clock_ahead.store(ahead.unwrap_or(UNKNOWN), Ordering::Relaxed);
     }
 
+    /// A connection that was kept may be closed by the other end at the moment it is used again: that is no outage yet, and
+    /// the request goes out once more on another.
     async fn send(&self, gateway: &Url, call: &Call<'_>) -> Result<Result<Vec<u8>, KmsError>, Attempt> {
+        let (response, is_repeated) = match self.request(gateway, call)?.send().await {
+            Err(error) if call.repeatable && is_closed(&error) => (self.request(gateway, call)?.send().await, true),
+            response => (response, false),
+        };
+        let response = response.map_err(|error| not_answered(&error))?;
+        self.note_time(&response);
+        let status = response.status();
+        let body = read(response).await?;
+        if status.is_success() {
+            return Ok(Ok(body));
+        }
+        match refusal(status, &body) {
+            Ok(Err(refused)) if is_repeated && call.method != Method::GET => {
+                Err(Attempt::Repeated(refused.to_string()))
+            }
+            decided => decided,
+        }
+    }
+
+    fn request(&self, gateway: &Url, call: &Call<'_>) -> Result<RequestBuilder, Attempt> {
         let url = under(gateway, call.path)?;
         let mut request = self.client.request(call.method.clone(), url);
         for (name, value) in &call.headers {
@@ -156,14 +182,7 @@ impl HttpKms {
         if let Some(body) = &call.body {
             request = request.json(body);
         }
-        let response = request.send().await.map_err(|error| not_answered(&error))?;
-        self.note_time(&response);
-        let status = response.status();
-        let body = read(response).await?;
-        if status.is_success() {
-            return Ok(Ok(body));
-        }
-        refusal(status, &body)
+        Ok(request)
     }
 }
 
@@ -307,6 +326,11 @@ fn refusal(status: StatusCode, body: &[u8]) -> Result<Result<Vec<u8>, KmsError>,
 /// Whether the gateway could not decide, or not yet. That a refusal may pass later is no such word.
 fn is_undecided(status: StatusCode) -> bool {
     status.is_server_error() || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT)
+}
+
+/// The connection was there, and ended before any answer.
+fn is_closed(error: &reqwest::Error) -> bool {
+    error.is_request() && !error.is_timeout() && !error.is_connect()
 }
 
 fn not_answered(error: &reqwest::Error) -> Attempt {

@@ -191,3 +191,37 @@ async fn the_words_of_a_refusal_are_cut_and_escaped() {
     assert!(message.starts_with(r"\u{1b}[31m\r\n2026 ERROR forged AAA"), "{message}");
     assert!(message.chars().count() < 600 && message.ends_with("bytes)"), "{message}");
 }
+
+/// Answers the first request of each connection, and closes it at the second.
+async fn closing_gateway() -> (Url, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let closed = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&closed);
+    tokio::spawn(async move {
+        loop {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let counter = Arc::clone(&counter);
+            tokio::spawn(async move {
+                let mut request = vec![0; 4096];
+                let _ = socket.read(&mut request).await.unwrap();
+                let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{SIGNERS}", SIGNERS.len());
+                socket.write_all(answer.as_bytes()).await.unwrap();
+                if socket.read(&mut request).await.is_ok_and(|count| count > 0) {
+                    counter.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+        }
+    });
+    (url, closed)
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_is_closed_before_any_answer_is_no_outage() {
+    let (url, closed) = closing_gateway().await;
+    let kms = kms(vec![url]);
+    for _ in 0..6 {
+        kms.signers().await.unwrap();
+    }
+    assert!(closed.load(Ordering::SeqCst) > 0, "no connection was kept");
+}
