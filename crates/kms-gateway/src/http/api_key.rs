@@ -12,17 +12,15 @@ const SCHEME: &[u8] = b"Bearer ";
 
 /// `None`: the request has none.
 pub(super) fn of(headers: &HeaderMap) -> Result<Option<ApiKeyHash>, ApiError> {
-    let bearer = match headers.get(header::AUTHORIZATION) {
-        Some(value) => Some(bearer(value.as_bytes())?),
-        None => None,
-    };
-    let named = headers.get(X_API_KEY).map(|value| ApiKeyHash::of(value.as_bytes()));
-    match (bearer, named) {
-        (Some(one), Some(other)) if one != other => {
-            Err(ApiError::invalid_field("x-api-key", "differs from the key in Authorization: send one"))
-        }
-        (bearer, named) => Ok(bearer.or(named)),
+    let bearers = headers.get_all(header::AUTHORIZATION).iter().map(|value| bearer(value.as_bytes()));
+    let mut keys = bearers.collect::<Result<Vec<_>, _>>()?;
+    keys.extend(headers.get_all(X_API_KEY).iter().map(|value| ApiKeyHash::of(value.as_bytes())));
+    let mut keys = keys.into_iter();
+    let Some(first) = keys.next() else { return Ok(None) };
+    if keys.any(|other| other != first) {
+        return Err(ApiError::invalid_field("x-api-key", "differs from another key of the request: send one"));
     }
+    Ok(Some(first))
 }
 
 fn bearer(value: &[u8]) -> Result<ApiKeyHash, ApiError> {
