@@ -136,6 +136,12 @@ pub enum RelayError {
         /// The operation's.
         sender: Address,
     },
+    /// The sender of an EIP-7702 operation is a contract: its authorisation has no effect.
+    #[error("the sender {sender} is a contract, which can't delegate: leave factory 0x7702 and eip7702Auth out")]
+    SenderCannotDelegate {
+        /// The operation's.
+        sender: Address,
+    },
     /// The factory reverts, or has no code (AA13).
     #[error("the factory {factory} makes no account when it is called with this data")]
     AccountCreationFailed {

@@ -312,7 +312,12 @@ fn is_eip7702_factory(text: &str) -> bool {
 /// what is there has to be in its form.
 fn delegate(auth: &Value, chain_id: u64) -> Result<Address, InvalidField> {
     let mut fields = Within::of("eip7702Auth", auth)?;
-    let delegate = fields.required("address", address)?;
+    let delegate = fields.required("address", |text| match address(text)? {
+        zero if zero == Address::default() => {
+            Err("the zero address takes a delegation away: no account is left".to_string())
+        }
+        delegate => Ok(delegate),
+    })?;
     // Zero means any chain, this one included (EIP-7702). That is for the account to decide: the delegate is bound by the
     // hashes, which name this chain.
     fields.optional("chainId", |text| match quantity(text)? {

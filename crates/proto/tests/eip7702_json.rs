@@ -62,6 +62,11 @@ fn what_is_not_in_its_form_is_refused_by_its_name() {
         ("chainId", json!("0x"), "expected a quantity in hex"),
         ("address", Value::Null, "missing"),
         ("address", json!("0xe6"), "expected 20 bytes in hex"),
+        (
+            "address",
+            json!(format!("0x{}", "0".repeat(40))),
+            "the zero address takes a delegation away: no account is left",
+        ),
         ("address", json!(["0xe6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6"]), "expected a string"),
         ("nonce", json!(0), "expected a string"),
         ("yParity", json!(true), "expected a string"),

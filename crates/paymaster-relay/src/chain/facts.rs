@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::creation::made_by;
 use super::rpc::{RpcChain, balanceOfCall, decoded, describe, eth, isActiveSignerCall, pausedCall, wei};
-use super::{Block, ChainError, Facts, PaymasterState};
+use super::{Block, ChainError, Facts, PaymasterState, SenderCode};
 use crate::catalogue::Deployment;
 
 sol! {
@@ -20,6 +20,8 @@ sol! {
 }
 
 const LATEST: &str = "latest";
+/// How the code of a delegated account begins (EIP-7702); the delegate's address follows.
+const DELEGATION: [u8; 3] = [0xef, 0x01, 0x00];
 
 /// The fields of a block that are looked at.
 #[derive(Debug, Deserialize)]
@@ -99,9 +101,17 @@ pub(super) async fn read(
     Ok(Facts {
         block: header.ok_or_else(|| ChainError::node("the node has no latest block"))?.block(),
         nonce: Uint256(nonce.to_be_bytes()),
-        sender_has_code: !code.is_empty(),
+        sender_code: sender_code(&code),
         creation,
         paymaster: PaymasterState { deposit: wei(deposit), paused },
         signer_admitted,
     })
+}
+
+fn sender_code(code: &[u8]) -> SenderCode {
+    match code {
+        [] => SenderCode::Absent,
+        code if code.starts_with(&DELEGATION) => SenderCode::Delegation,
+        _ => SenderCode::Contract,
+    }
 }

@@ -80,8 +80,8 @@ pub struct Facts {
     pub block: Block,
     /// The account's next nonce for the operation's key (`getNonce`): key 24 bytes, sequence 8.
     pub nonce: Uint256,
-    /// Whether the sender has code; an EIP-7702 delegation is code too.
-    pub sender_has_code: bool,
+    /// What is at the sender's address.
+    pub sender_code: SenderCode,
     /// What the operation's factory makes (`getSenderAddress`); `None` when it names no factory, calls
     /// it with nothing, or the sender has code.
     pub creation: Option<Creation>,
@@ -89,6 +89,17 @@ pub struct Facts {
     pub paymaster: PaymasterState,
     /// Whether our paymaster admits the key that was asked about (`isActiveSigner`).
     pub signer_admitted: Option<bool>,
+}
+
+/// What is at an account's address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SenderCode {
+    /// Nothing.
+    Absent,
+    /// A delegation to a contract (EIP-7702).
+    Delegation,
+    /// A contract, which can delegate to none.
+    Contract,
 }
 
 /// What a factory makes when it is called as the EntryPoint calls it.

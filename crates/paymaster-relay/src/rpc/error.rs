@@ -202,6 +202,7 @@ fn row(error: &RelayError) -> (i32, &str, bool) {
         // Another operation, or anybody, may deploy it.
         RelayError::AccountNotDeployed { .. } => (REJECTED_BY_ENTRY_POINT, "account_not_deployed", true),
         RelayError::AccountAlreadyDeployed { .. } => (REJECTED_BY_ENTRY_POINT, "account_already_deployed", false),
+        RelayError::SenderCannotDelegate { .. } => (REJECTED_BY_ENTRY_POINT, "sender_cannot_delegate", false),
         // A factory may depend on the state of the chain, and may be deployed later itself.
         RelayError::AccountCreationFailed { .. } => (REJECTED_BY_ENTRY_POINT, "account_creation_failed", true),
         RelayError::FactoryNotRun { .. } => (REJECTED_BY_ENTRY_POINT, "factory_not_run", true),
@@ -434,6 +435,7 @@ mod tests {
             of_policy(Violation::PasskeyMissing),
             RelayError::AccountNonceInvalid { expected, given },
             RelayError::AccountAlreadyDeployed { sender: factory },
+            RelayError::SenderCannotDelegate { sender: factory },
             RelayError::FactoryDataMissing { factory },
             RelayError::SenderNotFromFactory { sender: factory, created: factory },
             RelayError::VerificationGasMissing,

@@ -4,7 +4,7 @@ use proto::json::GasFields;
 use proto::{Init, UserOperation};
 
 use crate::catalogue::Deployment;
-use crate::chain::{Creation, Facts};
+use crate::chain::{Creation, Facts, SenderCode};
 use crate::error::RelayError;
 
 /// What can be told from the operation alone. Where gas may still be missing, it isn't judged.
@@ -22,14 +22,16 @@ pub(super) fn check_account(deployment: &Deployment, op: &UserOperation, facts: 
         return Err(RelayError::AccountNonceInvalid { expected: facts.nonce, given: op.nonce });
     }
     let sender = op.sender;
+    let has_code = facts.sender_code != SenderCode::Absent;
     match &op.init {
-        Init::Eip7702 { .. } => Ok(()),
-        Init::Deployed if facts.sender_has_code => Ok(()),
-        Init::Deployed => Err(RelayError::AccountNotDeployed { sender }),
-        Init::Factory { .. } if facts.sender_has_code && deployment.entry_point.version.ignores_spare_factory() => {
-            Ok(())
+        Init::Eip7702 { .. } if facts.sender_code == SenderCode::Contract => {
+            Err(RelayError::SenderCannotDelegate { sender })
         }
-        Init::Factory { .. } if facts.sender_has_code => Err(RelayError::AccountAlreadyDeployed { sender }),
+        Init::Eip7702 { .. } => Ok(()),
+        Init::Deployed if has_code => Ok(()),
+        Init::Deployed => Err(RelayError::AccountNotDeployed { sender }),
+        Init::Factory { .. } if has_code && deployment.entry_point.version.ignores_spare_factory() => Ok(()),
+        Init::Factory { .. } if has_code => Err(RelayError::AccountAlreadyDeployed { sender }),
         Init::Factory { factory, data } if data.is_empty() => Err(RelayError::FactoryDataMissing { factory: *factory }),
         Init::Factory { factory, .. } => match facts.creation {
             Some(Creation::Account(created)) if created == sender => Ok(()),

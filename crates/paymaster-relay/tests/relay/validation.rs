@@ -1,6 +1,7 @@
 //! What the EntryPoint is certain to refuse is refused by name, before anything is reserved.
 
 use alloy_primitives::{Address, Bytes, U256};
+use devkit::Call;
 use devkit::EntryPointVersion::{V06, V07, V08, V09};
 use devkit::user_operation::Draft;
 use serde_json::{Value, json};
@@ -9,6 +10,9 @@ use crate::support::{ACCOUNT, Dapp, Refusal, World};
 
 /// Where nobody has a contract.
 const NOBODY: Address = Address::repeat_byte(0xab);
+
+/// Bytes of callData, and of factoryData.
+const LARGEST: usize = 48 * 1024;
 
 fn draft(dapp: &Dapp) -> Draft {
     dapp.draft(0, dapp.call_data(Address::repeat_byte(1)))
@@ -110,6 +114,41 @@ async fn an_eip7702_operation_brings_its_code_along_and_a_delegated_sender_has_c
     let set = json!({ "jsonrpc": "2.0", "id": 1, "method": "anvil_setCode", "params": [NOBODY, designator] });
     let answer = reqwest::Client::new().post(world.anvil.url().clone()).json(&set).send().await.unwrap();
     assert!(answer.json::<Value>().await.unwrap().get("error").is_none());
-    let op = Draft { sender: NOBODY, deploy: None, nonce: U256::from(1) << 64, ..draft(&dapp) };
-    world.sponsor(&mut dapp, &op.to_json(V08)).await.unwrap();
+    let other = Draft { sender: NOBODY, deploy: None, nonce: U256::from(1) << 64, ..draft(&dapp) };
+    world.sponsor(&mut dapp, &other.to_json(V08)).await.unwrap();
+
+    // The delegation may be changed, while an account with a contract of its own can have none.
+    op["nonce"] = json!(U256::from(2) << 64);
+    world.sponsor(&mut dapp, &op).await.unwrap();
+    op["sender"] = json!(world.chain.entry_point.address());
+    let refusal = world.sponsor(&mut dapp, &op).await.unwrap_err();
+    refusal.assert_is(-32500, "sender_cannot_delegate", false);
+}
+
+#[tokio::test]
+async fn an_operation_as_large_as_it_may_be_is_sponsored_with_gas_enough_to_be_mined() {
+    for version in [V06, V07, V08, V09] {
+        let world = World::new(version).await;
+        let mut dapp = world.dapp(ACCOUNT).await;
+        let data = Bytes::from(vec![0; LARGEST - 200]);
+        let call = Call { target: Address::repeat_byte(1), value: U256::ZERO, data };
+        let mut large = dapp.draft(0, devkit::execute(&call));
+        let (factory, data) = large.deploy.unwrap();
+        let padded = [data.to_vec(), vec![0; LARGEST - data.len()]].concat();
+        large.deploy = Some((factory, padded.into()));
+        (large.gas.call, large.gas.verification, large.gas.pre_verification) = (3_000_000, 3_000_000, 3_000_000);
+        let op = large.to_json(version);
+
+        let stub = world.client.call("pm_getPaymasterStubData", stub_of(&world, &op)).await.unwrap();
+        let answer = world.sponsor(&mut dapp, &op).await.unwrap();
+        if version != V06 {
+            let gas = |answer: &Value| answer["paymasterVerificationGasLimit"].as_str().unwrap().to_owned();
+            assert_eq!(gas(&stub), gas(&answer["userOperation"]), "{version:?}");
+        }
+        assert!(world.chain.entry_point.handle_ops(&answer["userOperation"]).await.unwrap().success, "{version:?}");
+    }
+}
+
+fn stub_of(world: &World, op: &Value) -> Value {
+    json!([op, world.entry_point(), "0x7a69", { "accountId": ACCOUNT }])
 }
