@@ -4,6 +4,7 @@ mod excerpt;
 pub mod invitation;
 pub mod passkey;
 pub mod typed_data;
+mod unique_keys;
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -19,6 +20,7 @@ use crate::primitives::{Address, Uint256};
 use crate::user_operation::{Init, Paymaster, UserOperation};
 
 pub use excerpt::{Excerpt, LongExcerpt};
+pub use unique_keys::check_unique_keys;
 
 const EIP7702_FACTORY: &str = "0x7702";
 

@@ -4,7 +4,9 @@ use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderValue, StatusCode, header};
+use proto::json::check_unique_keys;
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 
 use super::error::ApiError;
 
@@ -43,12 +45,17 @@ fn not_read(error: &BytesRejection) -> ApiError {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    // Those inside of what is read as any JSON, an operation for one, as well.
+    check_unique_keys(bytes).map_err(|error| match error.classify() {
+        Category::Data => ApiError::invalid_field("body", error),
+        _ => ApiError::malformed_json(error),
+    })?;
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
         match error.inner().classify() {
-            serde_json::error::Category::Data if path == "." => ApiError::invalid_field("body", error.inner()),
-            serde_json::error::Category::Data => ApiError::invalid_field(&path, error.inner()),
+            Category::Data if path == "." => ApiError::invalid_field("body", error.inner()),
+            Category::Data => ApiError::invalid_field(&path, error.inner()),
             _ => ApiError::malformed_json(error.inner()),
         }
     })?;

@@ -213,3 +213,14 @@ async fn accounts_are_counted_once_in_five_seconds_however_many_ask() {
     kms.clock.set(NOW + 5);
     assert_eq!(count().await, 1);
 }
+
+#[tokio::test]
+async fn a_duplicate_key_inside_an_operation_is_refused_by_name() {
+    let kms = Kms::start().await;
+    let request = kms.honest_request().await;
+    let body = request.body().to_string().replace(r#""callData":"#, r#""callData":"0x","callData":"#);
+    let sponsor = kms.client.post(format!("{}/kms/sponsor-user-operation", kms.url));
+    let error = kms.send(sponsor.header("content-type", "application/json").body(body)).await;
+    let error = error.refused(400, "invalid_field");
+    assert!(message(&error).contains("duplicate key `callData`"), "{error}");
+}

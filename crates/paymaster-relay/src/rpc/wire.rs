@@ -8,9 +8,9 @@ use proto::AccountId;
 use proto::command::PasskeyAssertion;
 use proto::json::invitation::{MAX_SECONDS, MAX_USES};
 use proto::json::passkey::parse_assertion;
-use proto::json::{Excerpt, GasFields, InvalidField, address, parse_user_operation, quantity};
+use proto::json::{Excerpt, GasFields, InvalidField, address, check_unique_keys, parse_user_operation, quantity};
 use serde_json::error::Category;
-use serde_json::{Map, Value};
+use serde_json::{Error, Map, Value};
 
 use super::RequestId;
 use crate::catalogue::{Catalogue, Validity};
@@ -51,10 +51,14 @@ struct Choices<'a> {
 pub(super) fn list(params: &Params<'_>) -> Result<Vec<Value>, RelayError> {
     match params.as_str() {
         None => Ok(Vec::new()),
-        Some(text) => serde_json::from_str(text).map_err(|problem| match problem.classify() {
-            Category::Data => invalid("params", "expected a list"),
-            _ => invalid("params", format!("JSON that can't be read: {problem}")),
-        }),
+        Some(text) => {
+            let unreadable = |problem: Error| match problem.classify() {
+                Category::Data => invalid("params", problem),
+                _ => invalid("params", format!("JSON that can't be read: {problem}")),
+            };
+            check_unique_keys(text.as_bytes()).map_err(unreadable)?;
+            serde_json::from_str(text).map_err(|_| invalid("params", "expected a list"))
+        }
     }
 }
 

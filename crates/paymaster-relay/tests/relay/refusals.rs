@@ -263,3 +263,24 @@ async fn an_operation_out_of_turn_is_refused_with_the_nonce_that_is_expected() {
     let refusal = world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, passkey])).await.unwrap_err();
     refusal.assert_is(-32500, "account_nonce_invalid", false);
 }
+
+/// Which of the two counts is for nobody to guess: a filter before the relay may read the other one.
+#[tokio::test]
+async fn a_duplicate_key_is_refused_by_name_wherever_it_is() {
+    let world = World::new(V07).await;
+    for (params, key) in [
+        (r#"[{"callGasLimit":"0x1","callGasLimit":"0x249f0"}]"#, "callGasLimit"),
+        (r#"[{},"0x","0x1",{"policyId":"a","policyId":"b"}]"#, "policyId"),
+        (r#"[{},"0x","0x1",{"passkey":{"type":"a","type":"a"}}]"#, "type"),
+        (r#"[{"call\u0044ata":"0x","callData":"0x"}]"#, "callData"),
+    ] {
+        let call = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"pm_getPaymasterStubData","params":{params}}}"#);
+        let answer: Value = world.client.post(call, &[]).await.json().await.unwrap();
+        let refusal = Refusal::of(&answer["error"]);
+        assert!(refusal.message.contains(&format!("duplicate key `{key}`")), "{refusal:?}");
+        assert_eq!((refusal.code, &refusal.data["field"]), (-32602, &json!("params")), "{refusal:?}");
+    }
+    let call = r#"{"jsonrpc":"2.0","id":1,"method":"eth_chainId","method":"net_version"}"#;
+    let answer: Value = world.client.post(call, &[]).await.json().await.unwrap();
+    Refusal::of(&answer["error"]).assert_is(-32600, "invalid_request", false);
+}
