@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::approve::{Approval, Approved, check_policy, needs_renewal};
 use super::attribute::{Attributed, attribute};
-use super::quote::judge;
+use super::quote::{judge, verification_gas};
 use super::request::{DraftRequest, SponsorRequest};
 use crate::catalogue::Deployment;
 use crate::error::RelayError;
@@ -60,6 +60,8 @@ impl Relay {
     /// [`RelayError`].
     pub async fn sponsor(&self, request: SponsorRequest) -> Result<Sponsored, RelayError> {
         let request = attribute(self, request).await?;
+        // A stored answer has other fields than those, and must not hide that they are wrong.
+        verification_gas(&request.request.draft)?;
         let _turn = self.turns.take(request.key()).await;
         self.check_idempotency_key(&request).await?;
 

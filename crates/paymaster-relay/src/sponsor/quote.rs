@@ -79,7 +79,10 @@ fn cost(draft: &DraftRequest, terms: &Terms) -> Wei {
 
 /// What the client echoes has gone into the bundler's estimate, and on v0.9 into the user's signature; zero means that
 /// it left the choice to us.
-fn verification_gas(draft: &DraftRequest) -> Result<u128, RelayError> {
+///
+/// # Errors
+/// [`RelayError::PostOpGasNotNeeded`], [`RelayError::PaymasterGasOutOfRange`].
+pub(super) fn verification_gas(draft: &DraftRequest) -> Result<u128, RelayError> {
     let deployment = &draft.deployment;
     let (least, most) = (deployment.min_verification_gas_limit, deployment.verification_gas_limit);
     let most = match deployment.entry_point.version {

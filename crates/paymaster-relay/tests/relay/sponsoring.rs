@@ -217,3 +217,25 @@ async fn an_answer_in_which_another_key_signed_for_the_account_is_refused_and_no
     let answer = world.client.call("pm_sponsor_with_tee", params).await.unwrap();
     assert!(world.chain.entry_point.handle_ops(&answer["userOperation"]).await.unwrap().success);
 }
+
+#[tokio::test]
+async fn wrong_paymaster_fields_are_refused_also_where_there_is_a_stored_answer() {
+    let world = World::new(EntryPointVersion::V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let passkey = world.approval(&mut dapp, &op).await;
+    let answer = world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, passkey])).await.unwrap();
+    for (field, value, reason) in [
+        ("paymasterPostOpGasLimit", "0x1", "post_op_gas_not_needed"),
+        ("paymasterVerificationGasLimit", "0xffffff", "paymaster_gas_out_of_range"),
+    ] {
+        let mut with_ours = answer["userOperation"].clone();
+        with_ours[field] = json!(value);
+        let params = json!([with_ours, ACCOUNT, passkey]);
+        let refusal = world.client.call("pm_sponsor_with_tee", params).await.unwrap_err();
+        refusal.assert_is(-32602, reason, false);
+    }
+    let params = json!([answer["userOperation"], ACCOUNT, passkey]);
+    let again = world.client.call("pm_sponsor_with_tee", params).await.unwrap();
+    assert_eq!(again["userOperation"], answer["userOperation"]);
+}
