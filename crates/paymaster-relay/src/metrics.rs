@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use prometheus::{
-    GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, core::Collector,
+    GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    core::Collector,
 };
 
 use crate::catalogue::Deployment;
@@ -19,6 +20,7 @@ pub struct Metrics {
     reserved: GaugeVec,
     deposit: GaugeVec,
     key_age: IntGauge,
+    settlement_behind: IntGaugeVec,
 }
 
 /// A part of the cycle.
@@ -80,6 +82,16 @@ impl Metrics {
                 registry,
                 IntGauge::new("relay_key_age_seconds", "Seconds since the relay's key was made.")?,
             )?,
+            settlement_behind: register(
+                registry,
+                IntGaugeVec::new(
+                    Opts::new(
+                        "relay_settlement_behind_blocks",
+                        "Blocks of the chain that are still to be read for mined operations.",
+                    ),
+                    &deployment,
+                )?,
+            )?,
         })
     }
 
@@ -101,6 +113,13 @@ impl Metrics {
         set(&self.deposit, deployment, gwei);
     }
 
+    /// The latest block, and the one to read next.
+    pub(crate) fn settlement_behind(&self, deployment: &Deployment, latest: u64, next: u64) {
+        let blocks = latest.saturating_add(1).saturating_sub(next);
+        let gauge = self.settlement_behind.with_label_values(&labels(deployment));
+        gauge.set(i64::try_from(blocks).unwrap_or(i64::MAX));
+    }
+
     pub(crate) fn key_age(&self, seconds: u64) {
         self.key_age.set(i64::try_from(seconds).unwrap_or(i64::MAX));
     }
@@ -108,9 +127,11 @@ impl Metrics {
 
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a double; the books are kept in integers")]
 fn set(gauge: &GaugeVec, deployment: &Deployment, gwei: Gwei) {
-    let entry_point = deployment.entry_point.address.to_string();
-    let paymaster = deployment.paymaster.to_string();
-    gauge.with_label_values(&[&entry_point, &paymaster]).set(gwei.count() as f64);
+    gauge.with_label_values(&labels(deployment)).set(gwei.count() as f64);
+}
+
+fn labels(deployment: &Deployment) -> [String; 2] {
+    [deployment.entry_point.address.to_string(), deployment.paymaster.to_string()]
 }
 
 fn register<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> Result<C, prometheus::Error> {

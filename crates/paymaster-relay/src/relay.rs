@@ -21,7 +21,7 @@ use crate::ports::{Clock, Entropy};
 use crate::relay_key::RelayKey;
 use crate::rpc::CallLog;
 use crate::settings::{RpcSettings, Settings, SettingsError};
-use crate::settlement::Strangers;
+use crate::settlement::Settling;
 use crate::sponsor::{Granted, Refusals, Turns};
 use crate::store::{Gwei, Store};
 
@@ -69,7 +69,7 @@ pub struct Relay {
     pub(crate) rpc: RpcSettings,
     pub(crate) api_keys: Arc<ApiKeys>,
     pub(crate) allowed_origins: Arc<Origins>,
-    pub(crate) strangers: Strangers,
+    pub(crate) settling: Settling,
     chain_log: OutageLog,
     pub(crate) call_log: Arc<CallLog>,
     pub(crate) paymaster_signers: PaymasterSigners,
@@ -92,7 +92,7 @@ impl Relay {
             rpc: settings.rpc.clone(),
             allowed_origins: Arc::new(settings.rpc.origins()?),
             api_keys,
-            strangers: Strangers::default(),
+            settling: Settling::default(),
             chain_log: OutageLog::new("the chain"),
             call_log: Arc::default(),
             paymaster_signers: PaymasterSigners::new(Arc::clone(&kms), Arc::clone(&chain), Arc::clone(&clock)),

@@ -2,6 +2,7 @@
 //! `UserOperationEvent`, and remembers how far it read, so that a restart misses nothing.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,20 +17,60 @@ use crate::outage::Outage;
 use crate::relay::Relay;
 use crate::store::{BlocksRead, Gwei, Settled, Settlement};
 
-/// Blocks in one question; nodes refuse wide ones. Fewer where the answer is too long.
-const AT_ONCE: u64 = 1000;
+/// Blocks in one question, at most. Fewer where the node refuses that many, or its answer is too long.
+const MOST_AT_ONCE: u64 = 1000;
+/// Questions in one round for a deployment, at most: what is left is for the next. More only where the blocks that are read
+/// again need them.
+const MOST_QUESTIONS: usize = 16;
+/// Blocks that are read again, at least, after the chain turned out to be lower than what was read.
+const READ_AGAIN: u64 = 1000;
 
-/// Unknown operations that were logged, each with its block, as long as that is read again.
-#[derive(Debug, Default)]
-pub(crate) struct Strangers(Mutex<HashMap<UserOpHash, u64>>);
+/// What settlement knows from one round to the next.
+#[derive(Debug)]
+pub(crate) struct Settling {
+    /// Unknown operations that were logged, each with its block, as long as that is read again.
+    strangers: Mutex<HashMap<UserOpHash, u64>>,
+    /// Blocks in one question that the node is thought to take.
+    at_once: AtomicU64,
+    /// What was wrong with the last round.
+    problem: Mutex<Option<String>>,
+}
 
-impl Strangers {
+/// What a round, or one deployment's part of it, came to.
+#[derive(Default)]
+struct Round {
+    settled: u64,
+    /// Blocks that are left for the next.
+    left: u64,
+}
+
+impl Default for Settling {
+    fn default() -> Self {
+        Self { strangers: Mutex::default(), at_once: AtomicU64::new(MOST_AT_ONCE), problem: Mutex::default() }
+    }
+}
+
+impl Settling {
+    /// What was wrong with the last round, for operators.
+    pub(crate) fn problem(&self) -> Option<String> {
+        self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, outcome: &Result<Round, RelayError>) {
+        let problem = match outcome {
+            Ok(Round { left: 0, .. }) => None,
+            Ok(Round { left, .. }) => Some(format!("{left} blocks are still to be read for mined operations")),
+            Err(error) => Some(error.in_full()),
+        };
+        *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
+    }
+
     fn is_new(&self, hash: UserOpHash, block: u64) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(hash, block).is_none()
+        self.strangers.lock().unwrap_or_else(PoisonError::into_inner).insert(hash, block).is_none()
     }
 
     fn forget_before(&self, block: u64) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, mined_in| *mined_in >= block);
+        self.strangers.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, mined_in| *mined_in >= block);
     }
 }
 
@@ -51,47 +92,87 @@ impl Relay {
     /// # Errors
     /// [`RelayError::ChainUnavailable`], [`RelayError::StoreUnavailable`]; asking again goes on from there.
     pub async fn settle(&self) -> Result<u64, RelayError> {
+        let outcome = self.settle_all().await;
+        self.settling.note(&outcome);
+        outcome.map(|round| round.settled)
+    }
+
+    async fn settle_all(&self) -> Result<Round, RelayError> {
         let block = self.chain.latest_block().await?;
         self.note(block);
         let latest = block.number;
-        let mut settled = 0;
+        let mut all = Round::default();
         for deployment in self.catalogue.deployments() {
-            settled += self.settle_deployment(deployment, latest).await?;
+            let Round { settled, left } = self.settle_deployment(deployment, latest).await?;
+            all = Round { settled: all.settled + settled, left: all.left.max(left) };
         }
-        self.strangers.forget_before((latest + 1).saturating_sub(self.confirmations));
-        Ok(settled)
+        self.settling.forget_before(latest.saturating_add(1).saturating_sub(self.confirmations));
+        Ok(all)
     }
 
-    async fn settle_deployment(&self, deployment: &Deployment, latest: u64) -> Result<u64, RelayError> {
-        // The first time there is nothing of ours to find in older blocks.
-        let next = self.store.next_block(deployment).await?.unwrap_or(latest);
-        // A reorganisation may have put other operations into blocks that are not final, or made the chain shorter.
-        let mut from = next.min(latest + 1).saturating_sub(self.confirmations).min(latest);
-        let (mut settled, mut at_once) = (0, AT_ONCE);
-        while from <= latest {
-            let to = latest.min(from + at_once - 1);
+    async fn settle_deployment(&self, deployment: &Deployment, latest: u64) -> Result<Round, RelayError> {
+        let begun_at = self.next_to_read(deployment, latest).await?;
+        let mut next = begun_at;
+        self.metrics.settlement_behind(deployment, latest, next);
+        // A reorganisation may have put other operations into blocks that are not final.
+        let mut from = next.saturating_sub(self.confirmations).min(latest);
+        let (mut settled, mut questions, mut is_refused) = (0, 0, false);
+        while from <= latest && (questions < MOST_QUESTIONS || from <= begun_at) {
+            questions += 1;
+            let at_once = self.settling.at_once.load(Ordering::Relaxed);
+            let to = latest.min(from.saturating_add(at_once - 1));
             let mined = match self.chain.mined(deployment, from, to).await {
-                Err(ChainError::AnswerTooLarge { .. }) if to > from => {
-                    at_once = (to - from).div_ceil(2);
+                // Nodes refuse a range that is too wide in many ways, none of which says so for certain.
+                Err(ChainError::AnswerTooLarge { .. } | ChainError::Node { .. }) if to > from => {
+                    self.settling.at_once.store((to - from).div_ceil(2), Ordering::Relaxed);
+                    is_refused = true;
                     continue;
                 }
                 mined => mined?.iter().map(settlement_of).collect(),
             };
+            next = next.max(to.saturating_add(1));
             let last_final = latest.checked_sub(self.confirmations);
-            let read = BlocksRead { from, to, latest, last_final, mined };
+            let read = BlocksRead { from, to, latest, last_final, mined, next };
             let Settled { ours, unknown, reorganised } = self.store.settle(deployment, &read).await?;
+            self.metrics.settlement_behind(deployment, latest, next);
             settled += ours;
             for (user_op_hash, Settlement { block, .. }) in unknown {
-                if self.strangers.is_new(user_op_hash, block) {
+                if self.settling.is_new(user_op_hash, block) {
                     tracing::warn!(%user_op_hash, block, "the paymaster paid for an unknown operation");
                 }
             }
             if reorganised > 0 {
                 tracing::info!(reorganised, "mined operations were reorganised away and may be mined again");
             }
+            if to == u64::MAX {
+                break;
+            }
             from = to + 1;
         }
-        Ok(settled)
+        if !is_refused {
+            let at_once = self.settling.at_once.load(Ordering::Relaxed);
+            self.settling.at_once.store(MOST_AT_ONCE.min(at_once * 2), Ordering::Relaxed);
+        }
+        Ok(Round { settled, left: latest.saturating_add(1).saturating_sub(next) })
+    }
+
+    /// The block from which on nothing was read yet, on this chain. The chain may be shorter than what was read: by a
+    /// reorganisation, since the node told of blocks that do not exist, or since it is another chain. Blocks that were
+    /// mined meanwhile are then read again.
+    async fn next_to_read(&self, deployment: &Deployment, latest: u64) -> Result<u64, RelayError> {
+        let head = latest.saturating_add(1);
+        // The first time there is nothing of ours to find in older blocks.
+        let next = self.store.next_block(deployment).await?.unwrap_or(latest);
+        if next.saturating_sub(head) <= self.confirmations {
+            return Ok(next.min(head));
+        }
+        tracing::warn!(
+            next,
+            latest,
+            "settlement had read beyond the latest block: was the chain reset, or did the node tell of blocks that do not \
+             exist? the last {READ_AGAIN} blocks are read again"
+        );
+        Ok(head.saturating_sub(READ_AGAIN))
     }
 }
 

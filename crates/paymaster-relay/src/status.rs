@@ -120,6 +120,7 @@ impl Relay {
             Check::of("signer", in_words(signer)),
             Check::of("window", in_words(window)),
             Check::of("deposit", in_words(deposit)),
+            Check::of("settlement", self.settling.problem().map_or(Ok(()), Err)),
         ]
     }
 

@@ -46,7 +46,8 @@ async fn where_nothing_is_missing_the_status_says_so_as_text_and_as_json() {
         "relay_key",
         "signer",
         "window",
-        "deposit"
+        "deposit",
+        "settlement"
     ]);
     assert_eq!(json!(names), all);
     assert_eq!(world.ops("/status?format=xml").await.0, 400);

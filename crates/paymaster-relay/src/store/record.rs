@@ -209,6 +209,8 @@ pub struct BlocksRead {
     pub last_final: Option<u64>,
     /// Every operation that the deployment's paymaster paid for in these blocks.
     pub mined: Vec<(UserOpHash, Settlement)>,
+    /// The block to read next: not before one that was read already, unless the chain turned out to be shorter.
+    pub next: u64,
 }
 
 /// What came of [`BlocksRead`].

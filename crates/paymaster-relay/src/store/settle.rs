@@ -61,7 +61,7 @@ pub(super) async fn settle(writer: &Writer, deployment: &Deployment, read: &Bloc
         from: signed(read.from)?,
         end,
         last_final: read.last_final.map(|block| signed(block.min(read.to))).transpose()?,
-        next: signed(read.to.saturating_add(1))?,
+        next: signed(read.next)?,
     };
     let Noted { ids, ours, unknown } = all;
     let reorganised = writer.write(move |connection| close(connection, blocks, ids).boxed()).await?;

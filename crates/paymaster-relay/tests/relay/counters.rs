@@ -122,6 +122,7 @@ fn read(latest: u64, young: u64, mined: Option<(UserOpHash, u64)>) -> BlocksRead
         latest,
         last_final: latest.checked_sub(young),
         mined: mined.into_iter().map(|(hash, block)| (hash, settlement(block))).collect(),
+        next: latest + 1,
     }
 }
 

@@ -5,7 +5,7 @@ use devkit::passkey::SignCounter;
 use devkit::user_operation::Draft;
 use serde_json::{Value, json};
 
-use crate::support::{ACCOUNT, World};
+use crate::support::{ACCOUNT, Fault, Node, World};
 
 async fn states(world: &World) -> Vec<(String, Option<i64>)> {
     sqlx::query_as("SELECT state, settled_cost_gwei FROM sponsorships ORDER BY created_at, rowid")
@@ -129,4 +129,136 @@ async fn the_idempotency_key_of_a_reorganised_operation_still_stands_for_it() {
         assert_eq!(world.reserved_rows().await.len(), 1);
         mine(&world, &again).await;
     }
+}
+
+const LOGS: &str = "eth_getLogs";
+
+async fn behind_a_node() -> (World, Node) {
+    let mut node = None;
+    let world = World::with(V07, 10u128.pow(18), |settings| node = Some(Node::within(settings))).await;
+    (world, node.unwrap())
+}
+
+fn tells_of_blocks_that_do_not_exist(question: &Value, answer: &mut Value) {
+    if question["method"] == "eth_getBlockByNumber" {
+        answer["result"]["number"] = json!("0xffffffffffffffff");
+    }
+    if question["method"] == LOGS {
+        *answer = json!({ "jsonrpc": "2.0", "id": question["id"], "result": [] });
+    }
+}
+
+fn allows_ten_blocks(question: &Value, answer: &mut Value) {
+    let block = |name: &str| {
+        let number = question["params"][0][name].as_str().unwrap();
+        u64::from_str_radix(number.trim_start_matches("0x"), 16).unwrap()
+    };
+    if question["method"] == LOGS && block("toBlock") - block("fromBlock") >= 10 {
+        let error = json!({ "code": -32600, "message": "up to a 10 block range is allowed" });
+        *answer = json!({ "jsonrpc": "2.0", "id": question["id"], "error": error });
+    }
+}
+
+fn has_no_logs(question: &Value, answer: &mut Value) {
+    if question["method"] == LOGS {
+        let error = json!({ "code": -32601, "message": "the method is disabled" });
+        *answer = json!({ "jsonrpc": "2.0", "id": question["id"], "error": error });
+    }
+}
+
+fn blocks_behind(world: &World) -> f64 {
+    let families = world.registry.gather();
+    let family = families.iter().find(|family| family.name() == "relay_settlement_behind_blocks").unwrap();
+    family.get_metric()[0].get_gauge().get_value()
+}
+
+#[tokio::test]
+async fn what_was_mined_while_the_node_told_of_blocks_that_do_not_exist_is_settled_once_it_is_honest() {
+    let (world, node) = behind_a_node().await;
+    world.relay.settle().await.unwrap();
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let answer = world.sponsor(&mut dapp, &op).await.unwrap();
+    let asked_before = node.asked(LOGS).len();
+    node.fail(Fault::Rewrites(tells_of_blocks_that_do_not_exist));
+    world.relay.settle().await.unwrap();
+    assert!(node.asked(LOGS).len() - asked_before <= 16, "a round is bounded");
+    let problem = world.problem("settlement").await.unwrap();
+    assert!(problem.contains("blocks are still to be read"), "{problem}");
+
+    mine(&world, &answer).await;
+    world.anvil.mine(20).await.unwrap();
+    node.fail(Fault::None);
+    assert_eq!(world.relay.settle().await.unwrap(), 1);
+    assert_eq!(states(&world).await[0].0, "settled");
+    assert_eq!(world.problem("settlement").await, None);
+}
+
+#[tokio::test]
+async fn a_database_that_was_read_on_a_longer_chain_is_settled_on_this_one() {
+    let world = World::new(V07).await;
+    world.relay.settle().await.unwrap();
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let answer = world.sponsor(&mut dapp, &op).await.unwrap();
+    sqlx::query("UPDATE settlement_cursors SET next_block = 849046").execute(&world.store.pool()).await.unwrap();
+    mine(&world, &answer).await;
+    world.anvil.mine(20).await.unwrap();
+    assert_eq!(world.relay.settle().await.unwrap(), 1);
+    assert_eq!(states(&world).await[0].0, "settled");
+}
+
+#[tokio::test]
+async fn a_node_that_allows_few_blocks_in_one_question_is_asked_for_few() {
+    let (world, node) = behind_a_node().await;
+    world.relay.settle().await.unwrap();
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let answer = world.sponsor(&mut dapp, &op).await.unwrap();
+    mine(&world, &answer).await;
+    world.anvil.mine(40).await.unwrap();
+    node.fail(Fault::Rewrites(allows_ten_blocks));
+    assert_eq!(world.relay.settle().await.unwrap(), 1);
+    assert_eq!(states(&world).await[0].0, "settled");
+    assert_eq!((world.problem("settlement").await, blocks_behind(&world)), (None, 0.0));
+}
+
+#[tokio::test]
+async fn settlement_that_fails_is_named_and_measured_until_it_works() {
+    let (world, node) = behind_a_node().await;
+    world.relay.settle().await.unwrap();
+    assert_eq!(world.problem("settlement").await, None);
+    world.anvil.mine(7).await.unwrap();
+    node.fail(Fault::Rewrites(has_no_logs));
+    world.relay.settle().await.unwrap_err();
+    let problem = world.problem("settlement").await.unwrap();
+    assert!(problem.contains("-32601") && problem.contains("the method is disabled"), "{problem}");
+    assert_eq!(blocks_behind(&world), 7.0);
+    node.fail(Fault::None);
+    world.relay.settle().await.unwrap();
+    assert_eq!((world.problem("settlement").await, blocks_behind(&world)), (None, 0.0));
+}
+
+#[tokio::test]
+async fn blocks_of_a_long_absence_are_read_in_several_rounds_and_none_is_left_out() {
+    let (world, node) = behind_a_node().await;
+    world.relay.settle().await.unwrap();
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let answer = world.sponsor(&mut dapp, &op).await.unwrap();
+    world.anvil.mine(200).await.unwrap();
+    mine(&world, &answer).await;
+    world.anvil.mine(1).await.unwrap();
+    node.fail(Fault::Rewrites(allows_ten_blocks));
+
+    let (mut settled, mut rounds) = (0, 0);
+    while settled == 0 {
+        let asked_before = node.asked(LOGS).len();
+        settled = world.relay.settle().await.unwrap();
+        rounds += 1;
+        assert!(node.asked(LOGS).len() - asked_before <= 16 && rounds < 20);
+        assert_eq!(world.problem("settlement").await.is_some(), settled == 0);
+    }
+    assert!(rounds > 1);
+    assert_eq!(states(&world).await[0].0, "settled");
 }

@@ -21,6 +21,8 @@ pub enum Fault {
     AnswersTo(fn(&str) -> bool, &'static str),
     /// To such a body it sends one without end.
     Endless(fn(&str) -> bool),
+    /// It forwards, and changes the answers to single questions.
+    Rewrites(fn(&Value, &mut Value)),
     /// What has this in it takes that long.
     Slow(&'static str, Duration),
 }
@@ -96,6 +98,13 @@ impl Inner {
             Fault::Slow(what, how_long) if body.contains(what) => {
                 sleep(how_long).await;
                 self.forwarded(body).await
+            }
+            Fault::Rewrites(rewrite) => {
+                let (status, answer) = self.forwarded(body.clone()).await;
+                let question = serde_json::from_str(&body).unwrap();
+                let mut answer = serde_json::from_str(&answer).unwrap();
+                rewrite(&question, &mut answer);
+                (status, answer.to_string())
             }
             Fault::AnswersTo(..) | Fault::Endless(_) | Fault::Slow(..) | Fault::None => self.forwarded(body).await,
         };
