@@ -12,6 +12,8 @@ use proto::AccountId;
 use proto::json::passkey::{base64url, to_base64url};
 use proto::primitives::keccak256;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 use crate::support::{Answer, Kms, NOW, ORIGIN, RP_ID, settings};
 
@@ -397,4 +399,30 @@ async fn while_the_chain_is_down_the_account_is_made_and_the_sender_can_be_asked
     let error = kms.create(json!({ "registrationId": registration_id })).await.refused(503, "factory_unavailable");
     assert_eq!(error["retryable"], true);
     kms.get(&format!("/kms/accounts/{}", AccountId::of_credential(passkey.credential_id()))).await.ok();
+}
+
+/// Listens at a free port and answers the first request with this head, and then without end.
+async fn node_without_end(head: &'static str) -> (String, tokio::task::JoinHandle<usize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let sent = tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let _ = socket.read(&mut [0; 4096]).await.unwrap();
+        socket.write_all(head.as_bytes()).await.unwrap();
+        let (part, mut sent) = (vec![b' '; 1 << 16], 0);
+        while socket.write_all(&part).await.is_ok() {
+            sent += part.len();
+        }
+        sent
+    });
+    (url, sent)
+}
+
+#[tokio::test]
+async fn a_node_that_answers_about_the_factory_without_end_is_not_read_to_the_end() {
+    let (url, sent) = node_without_end("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n").await;
+    let settings = FactorySettings { address: devkit::Address::ZERO, rpc_url: url.into(), timeout_seconds: 600 };
+    ChainFactory::new(&settings).unwrap().look_at().await.unwrap_err();
+    let sent = sent.await.unwrap();
+    assert!(sent < 64 << 20, "{sent}");
 }
