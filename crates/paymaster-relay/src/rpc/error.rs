@@ -44,7 +44,7 @@ pub(super) enum EdgeError {
     },
     #[error("the body is over the limit of {limit} bytes")]
     BodyTooLarge { limit: u32 },
-    #[error("the body was not received in time")]
+    #[error("the body did not arrive in time, or not as HTTP says")]
     BodyNotReceived,
     #[error("the batch has {calls} calls; the limit is {limit}")]
     BatchTooLarge { limit: u32, calls: usize },

@@ -18,7 +18,7 @@ use jsonrpsee::types::{ErrorCode, ErrorObjectOwned, Id, Response as RpcResponse,
 use proto::json::Excerpt;
 use serde::Deserialize;
 use serde_json::Value;
-use serve::{BodyTimeout, Full, Hangup, asks_for_web_socket};
+use serve::{Full, Hangup, asks_for_web_socket};
 use tower::{Layer, Service};
 
 use super::cors::{self, Grant};
@@ -280,23 +280,16 @@ fn readable(body: HttpBody, max_bytes: u32, unread: Arc<OnceLock<EdgeError>>) ->
     HttpBody::new(StreamBody::new(stream::once(async move {
         let collected = Limited::new(body, limit).collect().await;
         let body = collected.inspect_err(|error| {
-            if let Some(why) = why_unread(&**error, max_bytes) {
-                unread.get_or_init(|| why);
-            }
+            unread.get_or_init(|| why_unread(&**error, max_bytes));
         })?;
         let body = body.to_bytes();
         Ok::<_, BoxError>(Frame::data(ids::in_place_of(&body).map_or(body, Into::into)))
     })))
 }
 
-fn why_unread(error: &(dyn std::error::Error + 'static), limit: u32) -> Option<EdgeError> {
-    if error.is::<LengthLimitError>() {
-        Some(EdgeError::BodyTooLarge { limit })
-    } else if BodyTimeout::is_cause_of(error) {
-        Some(EdgeError::BodyNotReceived)
-    } else {
-        None
-    }
+/// It was too long, too slow, or not sent as HTTP says: the client's doing in any case.
+fn why_unread(error: &(dyn std::error::Error + 'static), limit: u32) -> EdgeError {
+    if error.is::<LengthLimitError>() { EdgeError::BodyTooLarge { limit } } else { EdgeError::BodyNotReceived }
 }
 
 fn json(status: StatusCode, error: &ErrorObjectOwned, id: Id<'static>) -> Response<HttpBody> {

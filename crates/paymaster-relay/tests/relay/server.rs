@@ -14,6 +14,8 @@ use jsonrpsee::rpc_params;
 use jsonrpsee::ws_client::WsClientBuilder;
 use reqwest::Body;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::support::{ACCOUNT, PATIENCE, Refusal, World, until};
 
@@ -44,6 +46,20 @@ async fn what_jsonrpsee_refuses_by_itself_is_refused_in_our_words() {
     let response = reqwest::get(client.url()).await.unwrap();
     assert_eq!(response.status(), 405);
     refusal(response).await.assert_is(-32600, "post_required", false);
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_sent_as_http_says_is_the_clients_fault() {
+    let world = World::new(V07).await;
+    let address = world.client.url().trim_start_matches("http://").trim_end_matches('/');
+    let mut connection = TcpStream::connect(address).await.unwrap();
+    let head =
+        "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
+    connection.write_all(format!("{head}FFFFFFFFFFFFFFFFF\r\n").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(answer.contains(r#""reason":"body_not_received""#), "{answer}");
 }
 
 #[tokio::test]
