@@ -71,9 +71,10 @@ enum Attempt {
     NotReached(String),
     /// The gateway's word that it could not decide; it may have begun.
     Undecided(String),
-    /// It refused a request that was repeated; the one before may have been granted, and nobody knows.
+    /// It refused a request that was repeated, or could not decide it; the one before may have been granted, and nobody
+    /// knows.
     Repeated(String),
-    /// Nobody knows: there was no word of a gateway.
+    /// Nobody knows: there was no word of a gateway about a request that it may have had.
     Silent(String),
 }
 
@@ -154,23 +155,21 @@ impl HttpKms {
     /// A connection that was kept may be closed by the other end at the moment it is used again: that is no outage yet, and
     /// the request goes out once more on another.
     async fn send(&self, gateway: &Url, call: &Call<'_>) -> Result<Result<Vec<u8>, KmsError>, Attempt> {
-        let (response, is_repeated) = match self.request(gateway, call)?.send().await {
-            Err(error) if call.repeatable && is_closed(&error) => (self.request(gateway, call)?.send().await, true),
-            response => (response, false),
-        };
+        match self.request(gateway, call)?.send().await {
+            Err(error) if call.repeatable && is_closed(&error) => {
+                let outcome = self.outcome(self.request(gateway, call)?.send().await).await;
+                if call.method == Method::GET { outcome } else { repeated(outcome) }
+            }
+            response => self.outcome(response).await,
+        }
+    }
+
+    async fn outcome(&self, response: Result<Response, reqwest::Error>) -> Result<Result<Vec<u8>, KmsError>, Attempt> {
         let response = response.map_err(|error| not_answered(&error))?;
         self.note_time(&response);
         let status = response.status();
         let body = read(response).await?;
-        if status.is_success() {
-            return Ok(Ok(body));
-        }
-        match refusal(status, &body) {
-            Ok(Err(refused)) if is_repeated && call.method != Method::GET => {
-                Err(Attempt::Repeated(refused.to_string()))
-            }
-            decided => decided,
-        }
+        if status.is_success() { Ok(Ok(body)) } else { refusal(status, &body) }
     }
 
     fn request(&self, gateway: &Url, call: &Call<'_>) -> Result<RequestBuilder, Attempt> {
@@ -302,6 +301,16 @@ async fn read(response: Response) -> Result<Vec<u8>, Attempt> {
         BodyError::Broken(error) => not_answered(&error),
         BodyError::TooLarge { .. } => Attempt::Silent(error.to_string()),
     })
+}
+
+/// The outcome of a request that the gateway may have had once before: only a grant says what became of that.
+fn repeated(outcome: Result<Result<Vec<u8>, KmsError>, Attempt>) -> Result<Result<Vec<u8>, KmsError>, Attempt> {
+    match outcome {
+        Ok(Err(refused)) => Err(Attempt::Repeated(refused.to_string())),
+        Err(Attempt::Undecided(message)) => Err(Attempt::Repeated(message)),
+        Err(Attempt::NotReached(message)) => Err(Attempt::Silent(message)),
+        outcome => outcome,
+    }
 }
 
 /// A decision of the gateway, or its word that it could not decide.

@@ -4,16 +4,19 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use alloy_primitives::{Bytes, U256};
+use devkit::EntryPointVersion::V07;
+use devkit::user_operation::Draft;
+use k256::ecdsa::SigningKey;
 use paymaster_relay::kms::{HttpKms, Kms, KmsError};
-use proto::command::RotateSigner;
-use proto::{Address, Permissions, Signature, TeeId};
+use proto::command::{RelayApproval, RotateSigner, Sponsor};
+use proto::json::{GasFields, parse_user_operation};
+use proto::{Address, EntryPoint, EntryPointVersion, Hash, Permissions, Signature, TeeId, Terms};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use url::Url;
 
-use crate::support::{Fault, Node};
-
-use crate::support::PATIENCE;
+use crate::support::{ACCOUNT, Fault, Node, PATIENCE, UNSIGNED, personal_sign, read_body};
 
 const SIGNERS: &str = r#"{"teeId":"0x000000000000000000000000000000000000000000000000000000000000001d",
     "counter":4,"phase":"ready","admin":null,
@@ -224,4 +227,79 @@ async fn a_kept_connection_that_is_closed_before_any_answer_is_no_outage() {
         kms.signers().await.unwrap();
     }
     assert!(closed.load(Ordering::SeqCst) > 0, "no connection was kept");
+}
+
+/// What the relay asks for, approved by a key of its own.
+fn sponsorship() -> Sponsor {
+    let entry_point = EntryPoint { chain_id: 31337, address: Address([7; 20]), version: EntryPointVersion::V07 };
+    let draft = Draft::new(alloy_primitives::Address::repeat_byte(1), U256::ZERO, Bytes::new()).to_json(V07);
+    let terms = Terms {
+        paymaster: Address([8; 20]),
+        verification_gas_limit: 50_000,
+        post_op_gas_limit: 0,
+        valid_until: 2_000_000_600,
+        valid_after: 0,
+    };
+    let mut command = Sponsor {
+        entry_point,
+        account_id: ACCOUNT.parse().unwrap(),
+        op: parse_user_operation(&draft, EntryPointVersion::V07, 31337, GasFields::Required).unwrap().op,
+        terms,
+        passkey: None,
+        approval: RelayApproval { nonce: 1, timestamp: 2_000_000_000, signature: UNSIGNED },
+    };
+    let key = SigningKey::from_slice(&[5; 32]).unwrap();
+    command.approval.signature = personal_sign(&key, &Hash(command.request_digest().0));
+    command
+}
+
+/// Reads one request whole, and ends without an answer to it. At its address there is what comes `after` from then on: an
+/// answer to every request, or nobody.
+async fn dying_gateway(after: Option<(&'static str, &'static str)>) -> Url {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        read_body(&mut socket).await.unwrap();
+        let Some((status, body)) = after else {
+            drop(listener);
+            return;
+        };
+        drop(socket);
+        loop {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            read_body(&mut socket).await.unwrap();
+            let length = body.len();
+            let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
+            socket.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn a_sponsorship_that_a_gateway_took_before_it_went_away_is_in_doubt() {
+    let dying = dying_gateway(None).await;
+    let error = kms(vec![dying]).sponsor(&sponsorship(), "1").await.unwrap_err();
+    assert!(error.to_string().contains("it cannot be reached"), "{error}");
+    assert!(matches!(&error, KmsError::Unavailable { in_doubt: true, .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_sponsorship_that_was_sent_once_more_is_in_doubt_whatever_but_a_grant_is_answered() {
+    for (status, body) in [
+        ("503 Service Unavailable", BUSY),
+        ("503 Service Unavailable", UNHEALTHY),
+        ("502 Bad Gateway", "<html>"),
+        ("403 Forbidden", REFUSED),
+    ] {
+        let dying = dying_gateway(Some((status, body))).await;
+        let error = kms(vec![dying]).sponsor(&sponsorship(), "1").await.unwrap_err();
+        assert!(matches!(&error, KmsError::Unavailable { in_doubt: true, .. }), "{status} {body}: {error:?}");
+        // Another gateway's word does not end the doubt either.
+        let dying = dying_gateway(Some((status, body))).await;
+        let (strict, _) = gateway("403 Forbidden", REFUSED).await;
+        let error = kms(vec![dying, strict]).sponsor(&sponsorship(), "1").await.unwrap_err();
+        assert!(matches!(&error, KmsError::Unavailable { in_doubt: true, .. }), "{status} {body}: {error:?}");
+    }
 }

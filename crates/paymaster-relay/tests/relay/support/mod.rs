@@ -8,5 +8,6 @@ mod world;
 
 pub use client::{Client, Refusal};
 pub use devkit::{Log, PATIENCE, until};
-pub use node::{Fault, Node};
+pub use node::{Fault, Node, read_body};
+pub use tee::{UNSIGNED, personal_sign};
 pub use world::{ACCOUNT, Dapp, World, open_key};

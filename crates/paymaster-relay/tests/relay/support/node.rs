@@ -133,7 +133,7 @@ impl Inner {
 }
 
 /// The body of one request; `None` when the client hangs up.
-async fn read_body(socket: &mut TcpStream) -> Option<String> {
+pub async fn read_body(socket: &mut TcpStream) -> Option<String> {
     let mut bytes = Vec::new();
     loop {
         let mut part = [0; 4096];
