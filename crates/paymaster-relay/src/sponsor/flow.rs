@@ -14,7 +14,6 @@ use super::approve::{Approval, Approved, check_policy, needs_renewal};
 use super::attribute::{Attributed, attribute};
 use super::quote::{judge, verification_gas};
 use super::request::{DraftRequest, SponsorRequest};
-use crate::catalogue::Deployment;
 use crate::error::RelayError;
 use crate::metrics::Stage;
 use crate::nonce::Claim;
@@ -179,8 +178,14 @@ impl Relay {
                 return self.give_back(&approved, claim, error).await;
             }
         };
+        if let Err(error) = self.check_paymaster(&command, &reply).await {
+            return self.give_back(&approved, claim, error).await;
+        }
+        // The paymaster signed, and whoever forwarded the reply can have that mined: it stays reserved whatever else is wrong.
+        self.check_account(&command, &reply).await?;
+        // What the contract refuses cannot be mined.
         let deployment = &approved.request().draft.deployment;
-        if let Err(error) = self.check(deployment, &command, &reply).await {
+        if let Err(error) = self.paymaster_signers.check(deployment, reply.paymaster_signer).await {
             return self.give_back(&approved, claim, error).await;
         }
 
@@ -200,7 +205,7 @@ impl Relay {
         Ok(build(command.entry_point, *approved.terms(), signed))
     }
 
-    /// Nothing was signed, or what was signed stays here: such a request must not hold the deposit, or anyone could tie it
+    /// Nothing was signed, or nothing that the contract takes: such a request must not hold the deposit, or anyone could tie it
     /// up with approvals that are worth nothing. What was signed before stays reserved.
     async fn give_back<T>(&self, approved: &Approved, claim: &Claimed, error: RelayError) -> Result<T, RelayError> {
         if self.store.release(approved.reservation()).await? {
@@ -254,9 +259,8 @@ impl Relay {
         Ok(command)
     }
 
-    /// The gateway looked at the reply already; it may be a remote one, so we look again.
-    async fn check(&self, deployment: &Deployment, command: &Sponsor, reply: &SponsorReply) -> Result<(), RelayError> {
-        let wrong = |detail| Err(RelayError::KmsReplyInvalid { detail });
+    /// The gateway looked at the reply already; it may be a remote one, so we look again: whether the paymaster signed this.
+    async fn check_paymaster(&self, command: &Sponsor, reply: &SponsorReply) -> Result<(), RelayError> {
         let digest = paymaster_digest(&command.op, &command.entry_point, &command.terms);
         if secp256k1::recover(&Hash(digest.0), &reply.paymaster_signature) != Some(reply.paymaster_signer) {
             return wrong("the paymaster's signature does not match");
@@ -264,6 +268,11 @@ impl Relay {
         if !self.paymaster_signers.is_ours(reply.paymaster_signer).await? {
             return wrong("another key signed for the paymaster");
         }
+        Ok(())
+    }
+
+    /// The rest of the reply: what was signed, and the account's signature over it.
+    async fn check_account(&self, command: &Sponsor, reply: &SponsorReply) -> Result<(), RelayError> {
         if reply.user_op_hash != command.final_op(&reply.paymaster_signature).hash(&command.entry_point) {
             return wrong("userOpHash does not match");
         }
@@ -274,12 +283,16 @@ impl Relay {
                 if secp256k1::recover(&digest, signature) != Some(wallet.owner) {
                     return wrong("the account's signature is not its owner's");
                 }
+                Ok(())
             }
-            (None, None) => {}
-            _ => return wrong("the account's signature is missing, or there without a passkey"),
+            (None, None) => Ok(()),
+            _ => wrong("the account's signature is missing, or there without a passkey"),
         }
-        self.paymaster_signers.check(deployment, reply.paymaster_signer).await
     }
+}
+
+fn wrong(detail: &'static str) -> Result<(), RelayError> {
+    Err(RelayError::KmsReplyInvalid { detail })
 }
 
 /// Whether a record is the whole answer to a request: the same approval of the same intent.

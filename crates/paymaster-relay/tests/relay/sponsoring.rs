@@ -203,7 +203,8 @@ async fn every_answer_has_the_paymaster_fields_of_its_version_and_no_others() {
 }
 
 #[tokio::test]
-async fn an_answer_in_which_another_key_signed_for_the_account_is_refused_and_not_kept() {
+async fn an_answer_in_which_another_key_signed_for_the_account_is_refused_and_what_the_paymaster_signed_stays_reserved()
+{
     let world = World::new(EntryPointVersion::V07).await;
     let mut dapp = world.dapp(ACCOUNT).await;
     let op = dapp.first_op(0);
@@ -211,10 +212,13 @@ async fn an_answer_in_which_another_key_signed_for_the_account_is_refused_and_no
     world.tee.forges_account_signature.store(true, Ordering::SeqCst);
     let refusal = world.client.call("pm_sponsor_with_tee", params.clone()).await.unwrap_err();
     refusal.assert_is(-32000, "kms_reply_invalid", false);
-    assert_eq!(world.reserved().await, 0);
+    // The paymaster signed: whoever forwarded the answer can have the operation mined.
+    let reserved = world.reserved_rows().await;
+    assert_eq!(reserved.len(), 1);
 
     world.tee.forges_account_signature.store(false, Ordering::SeqCst);
     let answer = world.client.call("pm_sponsor_with_tee", params).await.unwrap();
+    assert_eq!(world.reserved_rows().await, reserved);
     assert!(world.chain.entry_point.handle_ops(&answer["userOperation"]).await.unwrap().success);
 }
 
