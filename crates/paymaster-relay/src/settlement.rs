@@ -17,7 +17,7 @@ use crate::outage::Outage;
 use crate::relay::Relay;
 use crate::store::{BlocksRead, Gwei, Settled, Settlement};
 
-/// Blocks in one question, at most. Fewer where the node refuses that many, or its answer is too long.
+/// Blocks in one question, at most. Fewer where the node refuses that many, takes too long, or its answer is too long.
 const MOST_AT_ONCE: u64 = 1000;
 /// Questions in one round for a deployment, at most: what is left is for the next. More only where the blocks that are read
 /// again need them.
@@ -63,6 +63,11 @@ impl Settling {
             Err(error) => Some(error.in_full()),
         };
         *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
+    }
+
+    /// Fewer blocks in one question from now on than those.
+    fn narrow(&self, from: u64, to: u64) {
+        self.at_once.store((to - from).div_ceil(2), Ordering::Relaxed);
     }
 
     fn is_new(&self, hash: UserOpHash, block: u64) -> bool {
@@ -124,9 +129,14 @@ impl Relay {
             let mined = match self.chain.mined(deployment, from, to).await {
                 // Nodes refuse a range that is too wide in many ways, none of which says so for certain.
                 Err(ChainError::AnswerTooLarge { .. } | ChainError::Node { .. }) if to > from => {
-                    self.settling.at_once.store((to - from).div_ceil(2), Ordering::Relaxed);
+                    self.settling.narrow(from, to);
                     is_refused = true;
                     continue;
+                }
+                // As refused, but each one costs the node, or us, a long time: the next round asks for fewer.
+                Err(error @ (ChainError::LogsNotRead { .. } | ChainError::Unreachable { .. })) if to > from => {
+                    self.settling.narrow(from, to);
+                    return Err(error.into());
                 }
                 mined => mined?.iter().map(settlement_of).collect(),
             };

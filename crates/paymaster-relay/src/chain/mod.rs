@@ -163,6 +163,14 @@ pub enum ChainError {
         /// Bytes.
         limit: usize,
     },
+    /// The logs of several blocks were not read in time, which says nothing about the node.
+    #[error("the logs of the blocks {from} to {to} were not read in time")]
+    LogsNotRead {
+        /// The first block.
+        from: u64,
+        /// The last one.
+        to: u64,
+    },
     /// A factory was not run in time, which says nothing about the node.
     #[error("the factory {factory} was not run in time")]
     FactoryNotRun {

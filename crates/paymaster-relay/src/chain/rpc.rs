@@ -176,7 +176,9 @@ impl EntryPointReader for RpcChain {
             .topic3(eth(deployment.paymaster))
             .from_block(from)
             .to_block(to);
-        let logs = self.ask(self.provider.get_logs(&filter)).await?;
+        let question = self.provider.get_logs(&filter);
+        let too_slow = || ChainError::LogsNotRead { from, to };
+        let logs = self.within_or(question, too_slow).await?.map_err(|error| describe(&error))?;
         logs.iter().map(mined_op).collect()
     }
 

@@ -15,6 +15,7 @@ const ETHER: u128 = 10u128.pow(18);
 /// The selector of `getSenderAddress`, which runs a factory.
 const RUNS_A_FACTORY: &str = "9b249f69";
 const LATEST: &str = "eth_getBlockByNumber";
+const LOGS: &str = "eth_getLogs";
 
 async fn behind_a_node(version: devkit::EntryPointVersion) -> (World, Node) {
     let mut node = None;
@@ -211,4 +212,54 @@ fn is_for_several_blocks(body: &str) -> bool {
     let request: Value = serde_json::from_str(body).unwrap();
     let filter = &request["params"][0];
     request["method"] == "eth_getLogs" && filter["fromBlock"] != filter["toBlock"]
+}
+
+#[tokio::test]
+async fn logs_that_are_not_read_in_time_are_no_outage_of_the_chain_and_fewer_blocks_are_asked_for_next() {
+    let (world, node) = behind_a_node(V07).await;
+    world.relay.settle().await.unwrap();
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let answer = world.sponsor(&mut dapp, &op).await.unwrap();
+    world.chain.entry_point.handle_ops(&answer["userOperation"]).await.unwrap();
+    world.anvil.mine(40).await.unwrap();
+    let asked_before = node.asked(LOGS).len();
+    node.fail(Fault::Slow(LOGS, Duration::from_secs(300)));
+    let mut dapp = world.dapp("another").await;
+    for nonce_key in 0..2 {
+        world.relay.settle().await.unwrap_err();
+        let problem = world.problem("settlement").await.unwrap();
+        assert!(problem.contains("were not read in time"), "{problem}");
+        let op = dapp.first_op(nonce_key);
+        world.sponsor(&mut dapp, &op).await.unwrap();
+    }
+    let widths: Vec<u64> = node.asked(LOGS)[asked_before..].iter().map(|body| blocks_asked_for(body)).collect();
+    assert!(widths.len() == 2 && widths[1] <= widths[0].div_ceil(2), "{widths:?}");
+
+    node.fail(Fault::None);
+    assert_eq!(world.relay.settle().await.unwrap(), 1);
+    assert_eq!(world.problem("settlement").await, None);
+}
+
+#[tokio::test]
+async fn a_node_that_does_not_answer_wide_questions_for_logs_is_asked_for_fewer_blocks() {
+    let (world, node) = behind_a_node(V07).await;
+    world.relay.settle().await.unwrap();
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let answer = world.sponsor(&mut dapp, &op).await.unwrap();
+    world.chain.entry_point.handle_ops(&answer["userOperation"]).await.unwrap();
+    world.anvil.mine(5).await.unwrap();
+    node.fail(Fault::AnswersTo(is_for_several_blocks, "<html>"));
+    until(async || world.relay.settle().await.is_ok()).await;
+    assert_eq!(world.reserved().await, 0);
+}
+
+fn blocks_asked_for(body: &str) -> u64 {
+    let request: Value = serde_json::from_str(body).unwrap();
+    let block = |name: &str| {
+        let number = request["params"][0][name].as_str().unwrap();
+        u64::from_str_radix(number.trim_start_matches("0x"), 16).unwrap()
+    };
+    block("toBlock") - block("fromBlock") + 1
 }
