@@ -17,6 +17,7 @@ mod outage;
 mod paymaster_signers;
 pub mod policy;
 pub mod ports;
+mod recent;
 mod relay;
 pub mod relay_key;
 mod rpc;

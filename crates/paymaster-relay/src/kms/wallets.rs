@@ -10,6 +10,7 @@ use proto::{AccountId, Status};
 
 use super::{Kms, KmsError};
 use crate::ports::Clock;
+use crate::recent::is_recent;
 
 /// The trusted application decides by its own records, so an old copy can at worst refuse too late.
 const KEPT_FOR: Duration = Duration::from_secs(60);
@@ -107,8 +108,7 @@ impl Wallets {
 
     fn is_unknown(&self, account_id: &AccountId, now: u64) -> bool {
         let unknown = self.unknown.lock().unwrap_or_else(PoisonError::into_inner);
-        // One in the future is of a clock that was set back since.
-        unknown.get(account_id).is_some_and(|asked_at| *asked_at <= now && now - *asked_at < UNKNOWN_FOR)
+        unknown.get(account_id).is_some_and(|asked_at| is_recent(*asked_at, now, UNKNOWN_FOR))
     }
 
     fn kept(&self, account_id: &AccountId) -> Option<Arc<WalletInfo>> {

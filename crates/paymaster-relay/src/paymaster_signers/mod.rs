@@ -12,6 +12,7 @@ use crate::chain::{ChainError, EntryPointReader};
 use crate::error::RelayError;
 use crate::kms::Kms;
 use crate::ports::Clock;
+use crate::recent::is_recent;
 use admitted::Admitted;
 use known::{KnownKeys, Standing};
 
@@ -134,7 +135,7 @@ impl PaymasterSigners {
     }
 
     fn is_fresh(&self, learnt_at: u64) -> bool {
-        self.clock.now().saturating_sub(learnt_at) < FRESH
+        is_recent(learnt_at, self.clock.now(), FRESH)
     }
 
     /// Asks the KMS; the key that it would sign with now, or would as it said last.

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use proto::AccountId;
 
 use crate::error::RelayError;
+use crate::recent::is_recent;
 
 /// Accounts remembered at most. When they are all there, they are all forgotten: rare, and simpler than choosing.
 const MAX_ACCOUNTS: usize = 10_000;
@@ -39,7 +40,7 @@ impl Refusals {
     pub(crate) fn check(&self, account_id: &AccountId, now: u64) -> Result<(), RelayError> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         match seen.get(account_id) {
-            Some(seen) if seen.count >= self.limit && now < seen.since.saturating_add(self.period) => {
+            Some(seen) if seen.count >= self.limit && is_recent(seen.since, now, self.period) => {
                 let until = Some(seen.since.saturating_add(self.period));
                 Err(RelayError::TooManyRefusals { limit: self.limit, until })
             }
@@ -54,9 +55,32 @@ impl Refusals {
             seen.clear();
         }
         let entry = seen.entry(account_id.clone()).or_insert(Seen { since: now, count: 0 });
-        if now >= entry.since.saturating_add(self.period) {
+        if !is_recent(entry.since, now, self.period) {
             *entry = Seen { since: now, count: 0 };
         }
         entry.count = entry.count.saturating_add(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_period_that_began_while_the_clock_was_ahead_ends_when_the_clock_is_set_back() {
+        let account_id: AccountId = "alice".parse().unwrap();
+        let refusals = Refusals::new(2, 60);
+        for _ in 0..2 {
+            refusals.note(&account_id, 5000);
+        }
+        assert!(refusals.check(&account_id, 5059).is_err());
+        assert!(refusals.check(&account_id, 5060).is_ok());
+        assert!(refusals.check(&account_id, 1000).is_ok());
+
+        refusals.note(&account_id, 1000);
+        assert!(refusals.check(&account_id, 1001).is_ok(), "one refusal of the new period");
+        refusals.note(&account_id, 1001);
+        assert!(refusals.check(&account_id, 1002).is_err());
+        assert!(refusals.check(&account_id, 1060).is_ok());
     }
 }

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 
 use devkit::EntryPointVersion::V07;
 use devkit::TeeSigner;
+use paymaster_relay::ports::Clock as _;
 use proto::Address;
 use serde_json::{Value, json};
 
@@ -34,6 +35,18 @@ async fn sponsored(world: &World, nonce_key: u64) -> (Value, Value) {
 
 async fn again(world: &World, params: &Value) -> Value {
     world.client.call("pm_sponsor_with_tee", params.clone()).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_the_kms_told_while_the_clock_was_ahead_is_asked_again_once_it_is_set_back() {
+    let world = World::new(V07).await;
+    let right = world.clock.now();
+    world.clock.advance(100);
+    let (params, _) = sponsored(&world, 1).await;
+    let next = world.tee.rotate_paymaster_key();
+    admit(&world, next).await;
+    world.clock.set(right);
+    assert_eq!(again(&world, &params).await["teeDeviceId"], next.to_string());
 }
 
 #[tokio::test]
