@@ -82,15 +82,19 @@ impl Keystore {
     /// The key in use and since when; the first one when there is none yet. Of several processes that make the first one
     /// at the same time, all return the one that came into the file.
     pub(super) fn read_or_create(&self) -> Result<(SigningKey, SystemTime), RelayKeyError> {
-        loop {
-            if let Some(read) = self.read()? {
-                return Ok(read);
-            }
-            make_folder(folder(&self.current))?;
-            if let Some(made) = self.encrypt_new(&self.current)? {
-                return Ok(made);
-            }
+        if let Some(read) = self.read()? {
+            return Ok(read);
         }
+        make_folder(folder(&self.current))?;
+        if let Some(made) = self.encrypt_new(&self.current)? {
+            return Ok(made);
+        }
+        // What came first is another process's key, which is complete from the first moment, or has no file behind it.
+        let taken = || {
+            let problem = "a symbolic link is in its place, to a file that does not exist";
+            file_error(&self.current, &io::Error::new(io::ErrorKind::AlreadyExists, problem))
+        };
+        self.read()?.ok_or_else(taken)
     }
 
     /// The key in use and since when; `None` when there is no file yet.

@@ -75,6 +75,26 @@ async fn of_several_first_keys_made_at_once_all_return_the_one_in_the_file() {
 }
 
 #[tokio::test]
+async fn a_key_file_that_is_a_link_to_nothing_is_refused_and_left_alone() {
+    let world = World::new(V07).await;
+    let copy = copied(&world);
+    let (file, nothing) =
+        (PathBuf::from(copy["relay_key"]["file"].as_str().unwrap()), world.dir.path().join("nothing"));
+    fs::remove_file(&file).unwrap();
+    std::os::unix::fs::symlink(&nothing, &file).unwrap();
+    let settings: RelayKeySettings = serde_json::from_value(copy["relay_key"].clone()).unwrap();
+    for refused in [
+        open_key(&copy, &world.tee).map(drop),
+        RelayKey::address_on_disk(&settings, passphrase(&settings).unwrap()).map(drop),
+    ] {
+        let problem = refused.unwrap_err();
+        assert!(matches!(problem, RelayKeyError::File { .. }), "{problem}");
+        assert!(problem.to_string().contains("symbolic link"), "{problem}");
+    }
+    assert!(!nothing.exists() && fs::read_link(&file).unwrap() == nothing);
+}
+
+#[tokio::test]
 async fn a_second_node_with_the_same_key_file_is_refused_until_the_first_has_stopped() {
     let world = World::new(V07).await;
     assert!(matches!(open_key(&world.settings, &world.tee), Err(RelayKeyError::InUse { .. })));
