@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
+use sqlx::Sqlite;
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
-use sqlx::{Sqlite, SqlitePool};
 
 use super::{Claim, NonceStore, NonceStoreError};
 use crate::ports::Clock;
@@ -25,7 +25,6 @@ const CLAIM: &str = "
 #[derive(Clone)]
 pub struct SqliteNonces {
     writer: Arc<Writer>,
-    readers: SqlitePool,
     clock: Arc<dyn Clock>,
 }
 
@@ -33,7 +32,7 @@ impl SqliteNonces {
     /// In the file of a store, which brought the table.
     #[must_use]
     pub fn new(store: &SqliteStore, clock: Arc<dyn Clock>) -> Self {
-        Self { writer: store.writer(), readers: store.readers(), clock }
+        Self { writer: store.writer(), clock }
     }
 
     async fn change(&self, statement: Query<'static, Sqlite, SqliteArguments>) -> Result<(), NonceStoreError> {
@@ -78,10 +77,6 @@ impl NonceStore for SqliteNonces {
     }
 
     async fn ready(&self) -> Result<(), NonceStoreError> {
-        sqlx::query("SELECT key FROM claims LIMIT 1")
-            .fetch_optional(&self.readers)
-            .await
-            .map(|_| ())
-            .map_err(NonceStoreError::new)
+        self.writer.probe().await.map_err(NonceStoreError::new)
     }
 }

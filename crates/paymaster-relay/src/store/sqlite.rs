@@ -11,7 +11,7 @@ use private_files::{Database, InPlace};
 use proto::{IntentHash, Terms};
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, ConnectOptions, Sqlite, SqliteConnection, SqlitePool};
+use sqlx::{AssertSqlSafe, ConnectOptions, Sqlite, SqlitePool};
 
 use super::rows::{COLUMNS, format_signed, record, signed, unsigned};
 use super::{
@@ -31,7 +31,6 @@ pub struct SqliteStore {
     /// One connection: SQLite has one writer at a time, and waiting in line here is fair where its own retries are not.
     writing: SqlitePool,
     readers: SqlitePool,
-    file: InPlace,
 }
 
 impl SqliteStore {
@@ -52,7 +51,7 @@ impl SqliteStore {
         sqlx::migrate!().run(&writing).await.map_err(StoreError::new)?;
         let readers = pool(READERS).connect_with(options.read_only(true)).await.map_err(StoreError::new)?;
         let file = InPlace::note(file).map_err(StoreError::new)?;
-        let store = Self { writer: Arc::new(Writer::start(writing.clone(), file.clone())), writing, readers, file };
+        let store = Self { writer: Arc::new(Writer::start(writing.clone(), file)), writing, readers };
         store.reconcile().await?;
         Ok(store)
     }
@@ -90,11 +89,6 @@ impl SqliteStore {
     #[must_use]
     pub fn pool(&self) -> SqlitePool {
         self.writing.clone()
-    }
-
-    /// The connections that read.
-    pub(crate) fn readers(&self) -> SqlitePool {
-        self.readers.clone()
     }
 
     /// The queue of the connection that writes, for [`crate::nonce::SqliteNonces`], which keeps its claims in the same
@@ -277,24 +271,6 @@ impl Store for SqliteStore {
     }
 
     async fn ready(&self) -> Result<(), StoreError> {
-        // The writer looks too. Its callers hear that the transaction failed; whoever asks this hears why.
-        self.file.check().map_err(StoreError::new)?;
-        self.writer.write(|connection| probe(connection).boxed()).await
+        self.writer.probe().await
     }
-}
-
-/// Bytes: some pages, so that a disk with room for a few bytes only does not pass.
-const FILLER: i64 = 16 * 1024;
-
-/// Writes some pages and frees them again. Under a key that no request has: those are digests.
-async fn probe(connection: &mut SqliteConnection) -> Result<Changes<()>, StoreError> {
-    sqlx::query(
-        "INSERT OR REPLACE INTO claims (key, holder, expires_at) VALUES (zeroblob(32), hex(randomblob(?1)), 0)",
-    )
-    .bind(FILLER / 2)
-    .execute(&mut *connection)
-    .await
-    .map_err(StoreError::new)?;
-    sqlx::query("DELETE FROM claims WHERE key = zeroblob(32)").execute(connection).await.map_err(StoreError::new)?;
-    Ok(Changes::Kept(()))
 }

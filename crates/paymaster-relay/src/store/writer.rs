@@ -17,6 +17,8 @@ const QUEUE: usize = 1024;
 const BATCH: usize = 128;
 /// What notices outages here.
 const WRITING: &str = "writing";
+/// Bytes: some pages, so that a disk with room for a few bytes only does not pass.
+const FILLER: i64 = 16 * 1024;
 
 /// What becomes of the changes that a job made.
 pub(crate) enum Changes<T> {
@@ -37,14 +39,15 @@ pub(crate) struct Writer {
     queue: Mutex<Option<mpsc::Sender<Job>>>,
     task: Mutex<Option<JoinHandle<()>>>,
     outages: Arc<OutageLog>,
+    file: InPlace,
 }
 
 impl Writer {
     pub(super) fn start(pool: SqlitePool, file: InPlace) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let outages = Arc::new(OutageLog::new("the relay's database"));
-        let task = tokio::spawn(run(pool, file, jobs, Arc::clone(&outages)));
-        Self { queue: Mutex::new(Some(queue)), task: Mutex::new(Some(task)), outages }
+        let task = tokio::spawn(run(pool, file.clone(), jobs, Arc::clone(&outages)));
+        Self { queue: Mutex::new(Some(queue)), task: Mutex::new(Some(task)), outages, file }
     }
 
     pub(super) fn outages(&self) -> &OutageLog {
@@ -65,6 +68,16 @@ impl Writer {
         let job: Job = Box::new(move |connection| in_savepoint(connection, work, reply).boxed());
         queue.ok_or_else(closed)?.send(job).await.map_err(|_| closed())?;
         written.await.unwrap_or_else(|_| Err(StoreError::new("the transaction failed")))
+    }
+
+    /// Whether the file is in its place and takes a write.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) async fn probe(&self) -> Result<(), StoreError> {
+        // Each transaction looks too. Its callers hear that it failed; whoever asks this hears why.
+        self.file.check().map_err(StoreError::new)?;
+        self.write(|connection| probe(connection).boxed()).await
     }
 
     /// Takes no more jobs and returns when those that are queued are done.
@@ -148,6 +161,19 @@ where
 
 async fn execute(connection: &mut SqliteConnection, statement: &'static str) -> Result<(), StoreError> {
     sqlx::raw_sql(statement).execute(connection).await.map(drop).map_err(StoreError::new)
+}
+
+/// Writes some pages and frees them again. Under a key that no request has: those are digests.
+async fn probe(connection: &mut SqliteConnection) -> Result<Changes<()>, StoreError> {
+    sqlx::query(
+        "INSERT OR REPLACE INTO claims (key, holder, expires_at) VALUES (zeroblob(32), hex(randomblob(?1)), 0)",
+    )
+    .bind(FILLER / 2)
+    .execute(&mut *connection)
+    .await
+    .map_err(StoreError::new)?;
+    sqlx::query("DELETE FROM claims WHERE key = zeroblob(32)").execute(connection).await.map_err(StoreError::new)?;
+    Ok(Changes::Kept(()))
 }
 
 fn closed() -> StoreError {

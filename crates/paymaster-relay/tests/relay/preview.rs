@@ -359,12 +359,20 @@ async fn what_would_have_to_be_signed_anew_is_held_against_the_limit_before_the_
 async fn while_no_request_can_be_claimed_nobody_is_asked_to_approve_one() {
     let world = World::new(V07).await;
     let mut dapp = world.dapp(ACCOUNT).await;
-    let op = dapp.first_op(0);
-    sqlx::query("DROP TABLE claims").execute(&world.store.pool()).await.unwrap();
-    let stub = json!([op, world.entry_point(), "0x7a69", { "accountId": ACCOUNT }]);
-    for (method, params) in [("pm_getSponsorshipIntent", json!([op, ACCOUNT])), ("pm_getPaymasterStubData", stub)] {
-        let refusal = world.client.call(method, params).await.unwrap_err();
-        refusal.assert_is(-32603, "claims_unavailable", true);
+    let (sponsored, new) = (dapp.first_op(0), dapp.first_op(1));
+    world.sponsor(&mut dapp, &sponsored).await.unwrap();
+    let (file, away) = (world.dir.path().join("relay.db"), world.dir.path().join("away"));
+    std::fs::rename(&file, &away).unwrap();
+    for op in [&sponsored, &new] {
+        let stub = json!([op, world.entry_point(), "0x7a69", { "accountId": ACCOUNT }]);
+        for (method, params) in [("pm_getSponsorshipIntent", json!([op, ACCOUNT])), ("pm_getPaymasterStubData", stub)] {
+            let refusal = world.client.call(method, params).await.unwrap_err();
+            refusal.assert_is(-32603, "claims_unavailable", true);
+        }
     }
-    world.sponsor(&mut dapp, &op).await.unwrap_err().assert_is(-32603, "claims_unavailable", true);
+    assert!(world.problem("claims").await.unwrap().contains("moved or removed"));
+    std::fs::rename(&away, &file).unwrap();
+    for op in [&sponsored, &new] {
+        world.intent(&dapp, op).await;
+    }
 }
