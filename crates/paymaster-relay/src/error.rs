@@ -104,8 +104,8 @@ pub enum RelayError {
     /// The idempotency key belongs to another request.
     #[error("this idempotencyKey was used for another request")]
     IdempotencyConflict {
-        /// Whether the other one is mined for good, so that the key never gets free.
-        is_settled: bool,
+        /// Whether the other one was mined: the key gets free only if its block is reorganised away.
+        is_mined: bool,
     },
     /// A rule of the policy does not hold.
     #[error("{violation}")]

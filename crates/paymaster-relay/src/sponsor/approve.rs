@@ -37,7 +37,7 @@ impl Approved {
                 Ok(Approval::New(Box::new(Self { request: attributed.request, terms, reservation })))
             }
             Reserved::AlreadyRecorded => Ok(Approval::Known(Box::new(attributed))),
-            Reserved::KeyTaken { is_settled } => Err(RelayError::IdempotencyConflict { is_settled }),
+            Reserved::KeyTaken { is_mined } => Err(RelayError::IdempotencyConflict { is_mined }),
             Reserved::OverLimit(excess) => Err(proposal.over(excess)),
         }
     }

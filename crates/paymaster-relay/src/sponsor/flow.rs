@@ -139,8 +139,8 @@ impl Relay {
         };
         let space = KeySpace::of(principal, request.draft.is_vouched(principal), &request.draft.op.sender);
         match self.store.use_of_key(&space, key).await? {
-            Some(KeyUse { intent, is_settled }) if intent != request.intent => {
-                Err(RelayError::IdempotencyConflict { is_settled })
+            Some(KeyUse { intent, is_mined }) if intent != request.intent => {
+                Err(RelayError::IdempotencyConflict { is_mined })
             }
             _ => Ok(()),
         }

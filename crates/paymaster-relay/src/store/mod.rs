@@ -127,8 +127,8 @@ pub enum Reserved {
     AlreadyRecorded,
     /// The idempotency key stands for another intent in its space.
     KeyTaken {
-        /// Whether that one is mined for good.
-        is_settled: bool,
+        /// Whether that one was mined, in a block that may not be final yet.
+        is_mined: bool,
     },
     /// A limit would be exceeded.
     OverLimit(Excess),

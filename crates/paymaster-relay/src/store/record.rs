@@ -158,8 +158,8 @@ impl NewSponsorship {
 pub struct KeyUse {
     /// Which request.
     pub intent: IntentHash,
-    /// Whether it is mined for good; otherwise the key gets free when its window is over.
-    pub is_settled: bool,
+    /// Whether it was mined, in a block that may not be final yet; otherwise the key gets free when its window is over.
+    pub is_mined: bool,
 }
 
 /// A sponsorship as remembered.

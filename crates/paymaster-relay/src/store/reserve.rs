@@ -22,7 +22,8 @@ const TAKE_OVER_KEY: &str = "
     WHERE key_space = ?1 AND idempotency_key = ?2 AND state = 'settled' AND intent_hash = ?3";
 
 const USE_OF_KEY: &str = "
-    SELECT intent_hash, state = 'settled' FROM sponsorships WHERE key_space = ?1 AND idempotency_key = ?2 AND state <> 'released'";
+    SELECT intent_hash, state = 'settled' OR settled_block IS NOT NULL FROM sponsorships
+    WHERE key_space = ?1 AND idempotency_key = ?2 AND state <> 'released'";
 
 pub(super) async fn reserve(
     connection: &mut SqliteConnection,
@@ -65,7 +66,7 @@ pub(super) async fn use_of_key<'c>(
         .await
         .map_err(StoreError::new)?;
     let key_use =
-        |(intent, is_settled): (Vec<u8>, bool)| Ok(KeyUse { intent: fixed(&intent).map(IntentHash)?, is_settled });
+        |(intent, is_mined): (Vec<u8>, bool)| Ok(KeyUse { intent: fixed(&intent).map(IntentHash)?, is_mined });
     row.map(key_use).transpose()
 }
 
@@ -105,7 +106,7 @@ async fn why_not(connection: &mut SqliteConnection, sponsorship: &NewSponsorship
     };
     let owner = use_of_key(connection, &sponsorship.key_space(), key).await?;
     Ok(match owner {
-        Some(KeyUse { intent, is_settled }) if intent != sponsorship.intent => Reserved::KeyTaken { is_settled },
+        Some(KeyUse { intent, is_mined }) if intent != sponsorship.intent => Reserved::KeyTaken { is_mined },
         _ => Reserved::AlreadyRecorded,
     })
 }

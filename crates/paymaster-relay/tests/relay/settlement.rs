@@ -104,6 +104,38 @@ async fn an_operation_whose_block_is_reorganised_away_was_never_given_up() {
 }
 
 #[tokio::test]
+async fn whoever_uses_the_key_of_a_mined_operation_is_not_told_to_try_again_while_it_is_mined() {
+    let world = World::new(V07).await;
+    world.relay.settle().await.unwrap();
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let (op, other) = (dapp.first_op(0), dapp.first_op(1));
+    let options = json!({ "idempotencyKey": "order-1" });
+    let passkey = world.approval(&mut dapp, &op).await;
+    let answer = world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, passkey, options])).await.unwrap();
+    let passkey = world.approval(&mut dapp, &other).await;
+    let conflict = async |retryable| {
+        let params = json!([other, ACCOUNT, passkey, options]);
+        let refusal = world.client.call("pm_sponsor_with_tee", params).await.unwrap_err();
+        refusal.assert_is(-32602, "idempotency_conflict", retryable);
+    };
+    conflict(true).await;
+    let before = world.anvil.snapshot().await.unwrap();
+    mine(&world, &answer).await;
+    assert_eq!(world.relay.settle().await.unwrap(), 1);
+    assert_eq!(states(&world).await[0].0, "signed", "its block is not final");
+    conflict(false).await;
+
+    world.anvil.revert(before).await.unwrap();
+    world.relay.settle().await.unwrap();
+    conflict(true).await;
+    mine(&world, &answer).await;
+    world.anvil.mine(1).await.unwrap();
+    world.relay.settle().await.unwrap();
+    assert_eq!(states(&world).await[0].0, "settled");
+    conflict(false).await;
+}
+
+#[tokio::test]
 async fn the_idempotency_key_of_a_reorganised_operation_still_stands_for_it() {
     // With one confirmation the block was not final; with none it was, and is gone all the same.
     for confirmations in [1, 0] {
