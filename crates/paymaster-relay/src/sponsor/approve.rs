@@ -58,8 +58,7 @@ impl Approved {
     pub(super) async fn renew(relay: &Relay, request: Attributed, record: Record) -> Result<Box<Self>, RelayError> {
         let draft = &request.request.draft;
         let is_proven = request.principal().is_proven();
-        let Quote { terms, .. } = quote(relay, draft, GasFields::Required, is_proven).await?;
-        let terms = Terms { valid_until: terms.valid_until, valid_after: terms.valid_after, ..record.terms };
+        let terms = renewed_terms(relay, draft, &record, GasFields::Required, is_proven).await?;
         judge(relay, draft, &terms, is_proven)?;
         relay.check_grant(draft, &terms, is_proven).await?;
         let limit = relay.catalogue.max_signings;
@@ -95,6 +94,18 @@ pub(super) fn check_policy(record: &Record, draft: &DraftRequest) -> Result<(), 
 /// Whether a window is too short for another approval of what was reserved.
 pub(super) fn needs_renewal(relay: &Relay, record: &Record, draft: &DraftRequest) -> bool {
     record.terms.valid_until < draft.validity.needed(relay.now())
+}
+
+/// What was reserved, with a window of now.
+pub(super) async fn renewed_terms(
+    relay: &Relay,
+    draft: &DraftRequest,
+    record: &Record,
+    gas: GasFields,
+    is_proven: bool,
+) -> Result<Terms, RelayError> {
+    let Terms { valid_until, valid_after, .. } = quote(relay, draft, gas, is_proven).await?.terms;
+    Ok(Terms { valid_until, valid_after, ..record.terms })
 }
 
 /// What would be reserved for a request, and within which limits.

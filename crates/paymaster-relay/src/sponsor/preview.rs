@@ -3,8 +3,8 @@
 use proto::Terms;
 use proto::json::GasFields;
 
-use super::approve::{check_policy, needs_renewal, propose};
-use super::quote::{judge, quote};
+use super::approve::{check_policy, needs_renewal, propose, renewed_terms};
+use super::quote::judge;
 use super::request::DraftRequest;
 use crate::error::RelayError;
 use crate::relay::Relay;
@@ -40,7 +40,10 @@ impl Relay {
         if let Some(record) = known.filter(|record| !record.state.is_mined()) {
             check_policy(&record, draft)?;
             let renews = needs_renewal(self, &record, draft);
-            let terms = if renews { quote(self, draft, gas, is_proven).await?.terms } else { record.terms };
+            let terms = match renews {
+                true => renewed_terms(self, draft, &record, gas, is_proven).await?,
+                false => record.terms,
+            };
             judge(self, draft, &terms, is_proven)?;
             if renews || self.needs_signing(&record, draft).await? {
                 self.check_grant(draft, &terms, is_proven).await?;

@@ -376,3 +376,21 @@ async fn while_no_request_can_be_claimed_nobody_is_asked_to_approve_one() {
         world.intent(&dapp, op).await;
     }
 }
+
+#[tokio::test]
+async fn a_window_that_is_to_be_renewed_is_judged_with_the_gas_of_the_first_approval() {
+    let world = World::new(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let mut echo = op.clone();
+    echo["paymaster"] = json!(world.paymaster.address().to_string());
+    echo["paymasterVerificationGasLimit"] = json!("0x7530");
+    echo["paymasterPostOpGasLimit"] = json!("0x0");
+    world.sponsor(&mut dapp, &echo).await.unwrap();
+    world.clock.advance(601);
+    let stub = json!([op, world.entry_point(), "0x7a69", { "accountId": ACCOUNT }]);
+    let before = world.client.call("pm_getPaymasterStubData", stub).await.unwrap();
+    let after = world.sponsor(&mut dapp, &op).await.unwrap();
+    assert_eq!(after["paymasterVerificationGasLimit"], "0x7530");
+    assert_eq!(before["paymasterVerificationGasLimit"], after["paymasterVerificationGasLimit"]);
+}
