@@ -27,9 +27,12 @@ impl Outage {
 
     /// After every turn of the work.
     pub(crate) fn note<T>(&mut self, outcome: Result<T, RelayError>, needs: Needs<'_>) {
+        // Claims may be in the same database.
+        if !matches!(outcome, Err(RelayError::StoreUnavailable(_) | RelayError::ClaimsUnavailable(_))) {
+            needs.store.worked(self.work);
+        }
         let Err(error) = outcome else {
             needs.chain.worked(self.work);
-            needs.store.worked(self.work);
             return self.note_problem(None);
         };
         match &error {
@@ -53,5 +56,30 @@ impl Outage {
             None => tracing::warn!("{} recovered", self.work),
         }
         self.said = problem;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use devkit::Log;
+
+    use super::*;
+    use crate::nonce::NonceStoreError;
+    use crate::store::StoreError;
+
+    #[test]
+    fn a_store_that_recovered_is_told_of_though_the_chain_fails_by_now() {
+        let log = Log::start();
+        let (chain, store) = (OutageLog::new("the chain"), OutageLog::new("the database"));
+        let needs = Needs { chain: &chain, store: &store };
+        let mut outage = Outage::new("settlement");
+        outage.note(Err::<(), _>(RelayError::StoreUnavailable(StoreError::new("full"))), needs);
+        assert_eq!(log.lines("the database is failing").len(), 1);
+        // The claims may be in the same database.
+        outage.note(Err::<(), _>(RelayError::ClaimsUnavailable(NonceStoreError::new("full"))), needs);
+        assert_eq!(log.lines("the database recovered"), Vec::<String>::new());
+        let unreachable = ChainError::Unreachable { detail: "refused".to_owned() };
+        outage.note(Err::<(), _>(RelayError::ChainUnavailable(unreachable)), needs);
+        assert_eq!(log.lines("the database recovered").len(), 1);
     }
 }
