@@ -62,6 +62,9 @@ impl Keystore {
             if private_files::check_file(&self.current)? {
                 return Ok(());
             }
+            if fs::read_link(&self.current).is_ok() {
+                return Err(self.link_to_nothing());
+            }
             private_files::check_folder_to_make(folder(&self.current))
         };
         check().map_err(RelayKeyError::Inaccessible)
@@ -90,11 +93,13 @@ impl Keystore {
             return Ok(made);
         }
         // What came first is another process's key, which is complete from the first moment, or has no file behind it.
-        let taken = || {
-            let problem = "a symbolic link is in its place, to a file that does not exist";
-            file_error(&self.current, &io::Error::new(io::ErrorKind::AlreadyExists, problem))
-        };
-        self.read()?.ok_or_else(taken)
+        self.read()?.ok_or_else(|| RelayKeyError::Inaccessible(self.link_to_nothing()))
+    }
+
+    /// A name that is taken, though no file can be read there.
+    fn link_to_nothing(&self) -> io::Error {
+        let file = self.current.display();
+        io::Error::new(io::ErrorKind::AlreadyExists, format!("{file}: a symbolic link to a file that does not exist"))
     }
 
     /// The key in use and since when; `None` when there is no file yet.

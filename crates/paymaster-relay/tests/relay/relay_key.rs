@@ -83,13 +83,16 @@ async fn a_key_file_that_is_a_link_to_nothing_is_refused_and_left_alone() {
     fs::remove_file(&file).unwrap();
     std::os::unix::fs::symlink(&nothing, &file).unwrap();
     let settings: RelayKeySettings = serde_json::from_value(copy["relay_key"].clone()).unwrap();
+    let secret = || passphrase(&settings).unwrap();
     for refused in [
         open_key(&copy, &world.tee).map(drop),
-        RelayKey::address_on_disk(&settings, passphrase(&settings).unwrap()).map(drop),
+        RelayKey::address_on_disk(&settings, secret()).map(drop),
+        RelayKey::look_at(&settings, secret(), world.tee.clone()).map(drop),
     ] {
         let problem = refused.unwrap_err();
-        assert!(matches!(problem, RelayKeyError::File { .. }), "{problem}");
-        assert!(problem.to_string().contains("symbolic link"), "{problem}");
+        assert!(matches!(problem, RelayKeyError::Inaccessible(_)), "{problem}");
+        let words = problem.to_string();
+        assert!(words.contains("copy.json") && words.contains("symbolic link"), "{words}");
     }
     assert!(!nothing.exists() && fs::read_link(&file).unwrap() == nothing);
 }
