@@ -54,10 +54,13 @@ export async function createAccount(kms, userName, options) {
   return ask(`${kms}/kms/create-deterministic-account`, { registrationId, ...options });
 }
 
-/** The account of a passkey that `createAccount` registered, for a page that doesn't remember it. One touch. */
-export async function findAccount(kms) {
+/**
+ * The account of a passkey that `createAccount` registered, for a page that doesn't remember it. One
+ * touch. `rpId` is the `rp_id` of the KMS, where that is not the page's own host.
+ */
+export async function findAccount(kms, rpId = location.hostname) {
   const challenge = crypto.getRandomValues(new Uint8Array(32));
-  const { rawId } = await navigator.credentials.get({ publicKey: { challenge, userVerification: "required" } });
+  const { rawId } = await navigator.credentials.get({ publicKey: { challenge, rpId, userVerification: "required" } });
   const accountId = `pk_${keccak256(new Uint8Array(rawId)).slice(2, 42)}`;
   return ask(`${kms}/kms/accounts/${accountId}`);
 }

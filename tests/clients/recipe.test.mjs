@@ -57,6 +57,9 @@ test("a page that forgot its account finds it by the passkey", async () => {
   const made = await docs.createAccount(urls.kms, "alice", { signatureScheme });
 
   const found = await docs.findAccount(urls.kms);
+  location.hostname = `app.${location.hostname}`; // where the relying party is the page's parent domain
+  await assert.rejects(docs.findAccount(urls.kms), /NotAllowedError/);
+  assert.deepEqual(await docs.findAccount(urls.kms, new URL(origin).hostname), found);
 
   for (const field of ["accountId", "ownerAddress", "signatureScheme", "factory", "salt"]) {
     assert.equal(found[field], made[field], field);

@@ -101,6 +101,7 @@ impl Breaker {
 
 /// Ends with the breaker, too.
 async fn probe_until_answered(breaker: Weak<Breaker>) {
+    let mut has_panicked = false;
     loop {
         sleep(PAUSE).await;
         let asked = breaker.clone();
@@ -117,7 +118,12 @@ async fn probe_until_answered(breaker: Weak<Breaker>) {
                 }
                 return;
             }
-            Err(error) if error.is_panic() => tracing::error!(%error, "a probe panicked"),
+            Err(error) if error.is_panic() => {
+                // Once in an outage: a probe may panic each time.
+                if !std::mem::replace(&mut has_panicked, true) {
+                    tracing::error!(%error, "a probe panicked");
+                }
+            }
             // The breaker is gone, or the runtime.
             Ok(None) | Err(_) => return,
         }

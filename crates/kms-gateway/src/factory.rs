@@ -10,8 +10,9 @@ use alloy_rpc_client::RpcClient;
 use alloy_rpc_types_eth::{TransactionInput, TransactionRequest};
 use alloy_sol_types::{SolCall, sol};
 use async_trait::async_trait;
+use axum::http::StatusCode;
 use bounded_http::JsonRpc;
-use breaker::Breaker;
+use breaker::{Breaker, OutageLog};
 use proto::json::Excerpt;
 use proto::{Address, Hash};
 use thiserror::Error;
@@ -47,6 +48,8 @@ pub enum FactoryError {
 }
 
 const NO_ANSWER: &str = "the node did not answer in time";
+/// Who needs the factory, as the log names it.
+const CREATION: &str = "creating an account";
 const UNREACHABLE: &str = "the node cannot be reached";
 
 /// The factory contract, over JSON-RPC.
@@ -55,6 +58,8 @@ pub struct ChainFactory {
     address: Address,
     timeout: Duration,
     breaker: Arc<Breaker>,
+    /// What the breaker does not know of: a node that answers, and not with an address.
+    log: OutageLog,
 }
 
 impl ChainFactory {
@@ -72,7 +77,8 @@ impl ChainFactory {
                 tokio::time::timeout(timeout, provider.get_chain_id()).await.is_ok_and(|answer| is_answer(&answer))
             }
         });
-        Ok(Self { provider, address: Address(settings.address.into_array()), timeout, breaker })
+        let log = OutageLog::new("the account factory");
+        Ok(Self { provider, address: Address(settings.address.into_array()), timeout, breaker, log })
     }
 
     /// Whether the chain answers, and the factory tells addresses.
@@ -104,30 +110,49 @@ impl AccountFactory for ChainFactory {
             self.breaker.failed(begun, NO_ANSWER);
             FactoryError::Chain(NO_ANSWER.into())
         })?;
-        if is_answer(&answer) {
-            self.breaker.answered();
-        } else {
+        if let Err(error) = &answer
+            && !is_answer(&answer)
+        {
             self.breaker.failed(begun, UNREACHABLE);
+            return Err(described(error));
         }
-        // What the transport says may carry the node's address, and a key in it.
-        let answer = answer.map_err(|error| match error {
-            RpcError::ErrorResp(payload) => {
-                FactoryError::Chain(format!("the node answered {}: {}", payload.code, Excerpt(&payload.message)))
-            }
-            RpcError::Transport(TransportErrorKind::HttpError(http)) => {
-                FactoryError::Chain(format!("the node answered HTTP status {}", http.status))
-            }
-            _ => FactoryError::Chain(UNREACHABLE.into()),
-        })?;
-        let sender = getAddressCall::abi_decode_returns(&answer).map_err(|_| FactoryError::NoFactory)?;
-        Ok(Address(sender.into_array()))
+        self.breaker.answered();
+        let sender = address_in(answer);
+        match &sender {
+            Ok(_) => self.log.worked(CREATION),
+            Err(error) => self.log.failed(CREATION, error),
+        }
+        sender
     }
+}
+
+/// The address that the factory told.
+fn address_in(answer: TransportResult<Bytes>) -> Result<Address, FactoryError> {
+    let answer = answer.map_err(|error| described(&error))?;
+    let sender = getAddressCall::abi_decode_returns(&answer).map_err(|_| FactoryError::NoFactory)?;
+    Ok(Address(sender.into_array()))
+}
+
+/// What the transport says may carry the node's address, and a key in it.
+fn described(error: &RpcError<TransportErrorKind>) -> FactoryError {
+    FactoryError::Chain(match error {
+        RpcError::ErrorResp(payload) => {
+            format!("the node answered {}: {}", payload.code, Excerpt(&payload.message))
+        }
+        RpcError::Transport(TransportErrorKind::HttpError(http)) => {
+            format!("the node answered HTTP status {}", http.status)
+        }
+        _ => UNREACHABLE.into(),
+    })
 }
 
 /// Whether the node answered, be it with an error.
 fn is_answer<T>(answer: &TransportResult<T>) -> bool {
     match answer {
-        Err(RpcError::Transport(problem)) => matches!(problem, TransportErrorKind::HttpError(_)),
+        Err(RpcError::Transport(TransportErrorKind::HttpError(http))) => {
+            !StatusCode::from_u16(http.status).is_ok_and(bounded_http::is_failure)
+        }
+        Err(RpcError::Transport(_)) => false,
         _ => true,
     }
 }

@@ -1,4 +1,4 @@
-//! What the user, the relay and the platform sign (protocol, sections 2.1, 2.2 and 6). What the admin signs is in
+//! What the user, the relay and the platform sign (protocol, sections 2.1, 2.2 and 2.7). What the admin signs is in
 //! [`crate::typed_data`].
 
 use crate::abi::{Argument, encode};

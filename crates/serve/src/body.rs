@@ -18,6 +18,21 @@ use crate::connection::Connection;
 #[error("the body was not received in time")]
 pub struct BodyTimeout;
 
+impl BodyTimeout {
+    /// Whether an error of reading a body comes down to this one.
+    #[must_use]
+    pub fn is_cause_of(error: &(dyn StdError + 'static)) -> bool {
+        let mut cause = Some(error);
+        while let Some(error) = cause {
+            if error.is::<Self>() {
+                return true;
+            }
+            cause = error.source();
+        }
+        false
+    }
+}
+
 /// A request's body as it arrives. Fails with [`BodyTimeout`] when it is not there in time.
 pub struct Body {
     incoming: Incoming,

@@ -34,7 +34,7 @@ impl Default for Bounds {
             upgraded_per_address: 128,
             header: Duration::from_secs(10),
             body: Duration::from_secs(20),
-            serving: Duration::from_secs(30),
+            serving: Duration::from_secs(45),
             idle: Duration::from_secs(60),
         }
     }

@@ -42,7 +42,7 @@ export function browser(origin) {
         try {
           // Without a list any credential of the relying party will do: the user chooses, here the newest.
           const allowed = publicKey.allowCredentials?.map(({ id }) => base64url(id));
-          const { rpId = new URL(origin).hostname } = publicKey;
+          const { rpId } = publicKey;
           const fits = (credential) => credential.rpId === rpId && (allowed?.includes(base64url(credential.id)) ?? true);
           const credential = credentials.findLast(fits);
           if (!credential) throw new Error("NotAllowedError");
@@ -55,6 +55,7 @@ export function browser(origin) {
       },
     },
   };
+  globalThis.location = new URL(origin);
   Object.defineProperty(globalThis, "navigator", { value: navigator, configurable: true });
   return touches;
 }

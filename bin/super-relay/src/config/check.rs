@@ -74,6 +74,10 @@ impl Config {
         match &self.kms {
             _ if !self.remote_kms.urls.is_empty() => Ok((relay, KmsOfNode::Elsewhere(&self.remote_kms))),
             Some(kms) if kms.rp_id != relay.rp_id => Err(ConfigError::RelyingParties),
+            Some(kms) if (1..=kms.rotation_interval_seconds).contains(&relay.relay_key.rotation_interval_seconds) => {
+                let problem = "must be longer than kms.rotation_interval_seconds";
+                Err(ConfigError::value("relay.relay_key.rotation_interval_seconds", problem))
+            }
             Some(kms) => Ok((relay, KmsOfNode::Here(kms))),
             None => Err(ConfigError::Missing("kms` or `remote_kms.urls")),
         }

@@ -185,6 +185,10 @@ async fn a_check_refuses_in_the_same_words_what_a_start_refuses() {
         (|all| all["kms"]["tee_batch_length"] = 0.into(), &["kms.tee_batch_length", "1 to 32"]),
         (|all| all["kms"]["tee_queue_length"] = 0.into(), &["kms.tee_queue_length"]),
         (|all| all["kms"]["tee_timeout_seconds"] = 0.into(), &["kms.tee_timeout_seconds"]),
+        (
+            |all| all["relay"]["relay_key"]["rotation_interval_seconds"] = 60.into(),
+            &["relay.relay_key.rotation_interval_seconds", "kms.rotation_interval_seconds"],
+        ),
         (|all| all["kms"]["tee_stuck_after_ms"] = 0.into(), &["kms.tee_stuck_after_ms", "above 0"]),
         (|all| all["kms"]["tee_stuck_after_ms"] = 30_000.into(), &["kms.tee_stuck_after_ms", "tee_timeout_seconds"]),
         (|all| all["kms"]["tee_hung_after_seconds"] = 2.into(), &["kms.tee_hung_after_seconds"]),

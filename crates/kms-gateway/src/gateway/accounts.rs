@@ -200,6 +200,9 @@ impl Inner {
             return Err(GatewayError::Refused(Status::AccountIdReserved));
         }
         case.account_id = Some(account_id.clone());
+        if self.store.has_account(&account_id).await? && self.wallet_in_index(&account_id).await?.is_some() {
+            return Err(GatewayError::Refused(Status::AccountExists));
+        }
         let creation = Creation { registration_id, account_id, registration, asked_at: now, expires_at };
         // Before the TEE makes it: whoever is killed after that knows whose it is.
         self.store.save_creation(creation.clone()).await?;
@@ -277,6 +280,15 @@ impl Inner {
         Ok(self.store.save_account(entry).await?)
     }
 
+    /// The wallet of an account that the index knows; `None` where the index is of a TEE that lost its state.
+    async fn wallet_in_index(&self, account_id: &AccountId) -> Result<Option<Arc<WalletInfo>>, GatewayError> {
+        match self.known.wallet(&self.tee, account_id).await {
+            Ok(wallet) => Ok(Some(wallet)),
+            Err(GatewayError::Refused(Status::AccountUnknown)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The account that the credential has already, answered without a new call that creates one: whoever had one created
     /// may ask again as often as they like.
     ///
@@ -290,12 +302,7 @@ impl Inner {
         let Some(account_id) = self.store.account_of_credential(&verified.credential_id).await? else {
             return Ok(None);
         };
-        let wallet = match self.known.wallet(&self.tee, &account_id).await {
-            Ok(wallet) => wallet,
-            // The index is of a TEE that lost its state.
-            Err(GatewayError::Refused(Status::AccountUnknown)) => return Ok(None),
-            Err(error) => return Err(error),
-        };
+        let Some(wallet) = self.wallet_in_index(&account_id).await? else { return Ok(None) };
         let is_asked_for = asked_for.is_none_or(|asked_for| *asked_for == account_id);
         if !is_asked_for || !verified.is_of(&wallet) {
             return Err(GatewayError::Refused(Status::CredentialConflict));

@@ -46,6 +46,8 @@ impl Gateway {
         let reopened = self.queue_stats().reopened;
         let Ok(mut agreement) = Arc::clone(&self.inner.admin_counter.agreement).try_lock_owned() else { return };
         if agreement.0 == Some(reopened) {
+            // A command has compared them meanwhile.
+            self.inner.admin_counter.log.worked(WATCH);
             return;
         }
         let inner = Arc::clone(&self.inner);

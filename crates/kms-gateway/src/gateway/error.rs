@@ -223,7 +223,7 @@ impl From<CeremonyError> for GatewayError {
 
 impl From<FactoryError> for GatewayError {
     fn from(error: FactoryError) -> Self {
-        // A node that does not answer is told of once.
+        // The factory logs an outage once.
         tracing::debug!(%error, "the account factory failed");
         Self::FactoryUnavailable
     }

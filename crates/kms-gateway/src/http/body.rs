@@ -7,6 +7,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use proto::json::check_unique_keys;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
+use serve::BodyTimeout;
 
 use super::error::ApiError;
 
@@ -39,8 +40,10 @@ fn is_identity(encoding: &HeaderValue) -> bool {
 fn not_read(error: &BytesRejection) -> ApiError {
     if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
         ApiError::body_too_large()
-    } else {
+    } else if BodyTimeout::is_cause_of(error) {
         ApiError::body_not_received()
+    } else {
+        ApiError::body_malformed()
     }
 }
 

@@ -53,6 +53,10 @@ impl ApiError {
         Self { retryable: true, ..Self::refusal(StatusCode::REQUEST_TIMEOUT, "body_not_received", message) }
     }
 
+    pub(super) fn body_malformed() -> Self {
+        Self::refusal(StatusCode::BAD_REQUEST, "body_malformed", "the body is not sent as HTTP/1.1 says".into())
+    }
+
     pub(super) fn no_room(full: Full) -> Self {
         let message = full.to_string();
         match full {

@@ -86,7 +86,11 @@ async fn an_account_id_belongs_to_the_first_credential_that_took_it() {
     let (_, first) = kms.register().await;
     let (_, second) = kms.register().await;
     kms.create(json!({ "registrationId": first, "accountId": "alice" })).await.ok();
-    kms.create(json!({ "registrationId": second, "accountId": "alice" })).await.refused(409, "account_exists");
+    let calls = kms.calls_of("CreateHybridAccount");
+    for _ in 0..3 {
+        kms.create(json!({ "registrationId": second, "accountId": "alice" })).await.refused(409, "account_exists");
+    }
+    assert_eq!(kms.calls_of("CreateHybridAccount"), calls, "the index knows");
 }
 
 #[tokio::test]

@@ -44,8 +44,10 @@ pub(super) enum EdgeError {
     },
     #[error("the body is over the limit of {limit} bytes")]
     BodyTooLarge { limit: u32 },
-    #[error("the body did not arrive in time, or not as HTTP says")]
+    #[error("the body did not arrive in time")]
     BodyNotReceived,
+    #[error("the body is not sent as HTTP/1.1 says")]
+    BodyMalformed,
     #[error("the batch has {calls} calls; the limit is {limit}")]
     BatchTooLarge { limit: u32, calls: usize },
     #[error("the batch is far over the limit of {limit} calls")]
@@ -89,6 +91,7 @@ impl EdgeError {
             Self::MethodNotFound { .. } => (-32601, "method_not_found", false),
             Self::BodyTooLarge { .. } => (-32600, "body_too_large", false),
             Self::BodyNotReceived => (-32600, "body_not_received", true),
+            Self::BodyMalformed => (-32600, "body_malformed", false),
             Self::BatchTooLarge { .. } => (-32600, "batch_too_large", false),
             Self::BatchFarTooLarge { .. } => (-32600, "batch_too_large", false),
             Self::ResponseTooLarge { .. } => (-32600, "response_too_large", false),

@@ -18,7 +18,7 @@ use jsonrpsee::types::{ErrorCode, ErrorObjectOwned, Id, Response as RpcResponse,
 use proto::json::Excerpt;
 use serde::Deserialize;
 use serde_json::Value;
-use serve::{Full, Hangup, asks_for_web_socket};
+use serve::{BodyTimeout, Full, Hangup, asks_for_web_socket};
 use tower::{Layer, Service};
 
 use super::cors::{self, Grant};
@@ -79,7 +79,7 @@ where
         };
         let session = session(&request);
         let limit = layer.max_body_bytes;
-        let unread = Arc::<OnceLock<EdgeError>>::default();
+        let unread = Arc::<OnceLock<(StatusCode, EdgeError)>>::default();
         let answer = self.inner.call(request.map(|body| readable(body, limit, Arc::clone(&unread))));
         Box::pin(async move {
             let response = answer.await?;
@@ -93,10 +93,7 @@ where
                     response
                 }
                 None => match unread.get() {
-                    Some(EdgeError::BodyNotReceived) => {
-                        layer.refuse(StatusCode::REQUEST_TIMEOUT, &EdgeError::BodyNotReceived, &request_id)
-                    }
-                    Some(why) => layer.refuse(StatusCode::PAYLOAD_TOO_LARGE, why, &request_id),
+                    Some((status, why)) => layer.refuse(*status, why, &request_id),
                     None => layer.reword(response, &request_id).await?,
                 },
             };
@@ -275,7 +272,7 @@ fn preflight() -> Response<HttpBody> {
 
 /// The body as jsonrpsee gets to read it, when it does: by then the request is counted as one of the connections. One that
 /// did not tell its length beforehand may turn out to be overlong, or not arrive; jsonrpsee would only know that it broke off.
-fn readable(body: HttpBody, max_bytes: u32, unread: Arc<OnceLock<EdgeError>>) -> HttpBody {
+fn readable(body: HttpBody, max_bytes: u32, unread: Arc<OnceLock<(StatusCode, EdgeError)>>) -> HttpBody {
     let limit = usize::try_from(max_bytes).unwrap_or(usize::MAX);
     HttpBody::new(StreamBody::new(stream::once(async move {
         let collected = Limited::new(body, limit).collect().await;
@@ -288,8 +285,14 @@ fn readable(body: HttpBody, max_bytes: u32, unread: Arc<OnceLock<EdgeError>>) ->
 }
 
 /// It was too long, too slow, or not sent as HTTP says: the client's doing in any case.
-fn why_unread(error: &(dyn std::error::Error + 'static), limit: u32) -> EdgeError {
-    if error.is::<LengthLimitError>() { EdgeError::BodyTooLarge { limit } } else { EdgeError::BodyNotReceived }
+fn why_unread(error: &(dyn std::error::Error + 'static), limit: u32) -> (StatusCode, EdgeError) {
+    if error.is::<LengthLimitError>() {
+        (StatusCode::PAYLOAD_TOO_LARGE, EdgeError::BodyTooLarge { limit })
+    } else if BodyTimeout::is_cause_of(error) {
+        (StatusCode::REQUEST_TIMEOUT, EdgeError::BodyNotReceived)
+    } else {
+        (StatusCode::BAD_REQUEST, EdgeError::BodyMalformed)
+    }
 }
 
 fn json(status: StatusCode, error: &ErrorObjectOwned, id: Id<'static>) -> Response<HttpBody> {

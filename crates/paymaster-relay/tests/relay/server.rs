@@ -58,8 +58,8 @@ async fn a_body_that_is_not_sent_as_http_says_is_the_clients_fault() {
     connection.write_all(format!("{head}FFFFFFFFFFFFFFFFF\r\n").as_bytes()).await.unwrap();
     let mut answer = String::new();
     connection.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
-    assert!(answer.contains(r#""reason":"body_not_received""#), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    assert!(answer.contains(r#""reason":"body_malformed","retryable":false"#), "{answer}");
 }
 
 #[tokio::test]
