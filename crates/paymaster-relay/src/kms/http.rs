@@ -111,7 +111,11 @@ impl HttpKms {
                 }
                 Ok(answer) => {
                     self.preferred.store(index, Ordering::Relaxed);
-                    let unreadable = |_| unavailable(of(&gateway.url, UNREADABLE));
+                    // A yes that can't be read is a yes: something was done.
+                    let unreadable = |_| KmsError::Unavailable {
+                        message: of(&gateway.url, UNREADABLE),
+                        in_doubt: call.method != Method::GET,
+                    };
                     return answer.and_then(|body| serde_json::from_slice(&body).map_err(unreadable));
                 }
                 Err(Attempt::Undecided(message) | Attempt::Silent(message)) if !call.repeatable => {
@@ -202,11 +206,9 @@ impl Kms for HttpKms {
                 repeatable: true,
             })
             .await?;
-        Ok(SponsorReply {
-            user_op_hash: UserOpHash(fixed(&answer.user_op_hash)?),
-            paymaster_signer: parse(address(&answer.paymaster_signer))?,
-            paymaster_signature: signature(&answer.paymaster_signature)?,
-            account_signature: answer.signature.as_deref().map(signature).transpose()?,
+        sponsor_reply(&answer).map_err(|error| match error {
+            KmsError::Unavailable { message, .. } => KmsError::Unavailable { message, in_doubt: true },
+            other => other,
         })
     }
 
@@ -260,6 +262,15 @@ impl Kms for HttpKms {
     fn clock_ahead(&self) -> Option<i64> {
         Some(self.clock_ahead.load(Ordering::Relaxed)).filter(|ahead| *ahead != UNKNOWN)
     }
+}
+
+fn sponsor_reply(answer: &SponsorAnswer) -> Result<SponsorReply, KmsError> {
+    Ok(SponsorReply {
+        user_op_hash: UserOpHash(fixed(&answer.user_op_hash)?),
+        paymaster_signer: parse(address(&answer.paymaster_signer))?,
+        paymaster_signature: signature(&answer.paymaster_signature)?,
+        account_signature: answer.signature.as_deref().map(signature).transpose()?,
+    })
 }
 
 impl Gateway {

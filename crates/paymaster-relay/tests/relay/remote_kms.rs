@@ -303,3 +303,16 @@ async fn a_sponsorship_that_was_sent_once_more_is_in_doubt_whatever_but_a_grant_
         assert!(matches!(&error, KmsError::Unavailable { in_doubt: true, .. }), "{status} {body}: {error:?}");
     }
 }
+
+#[tokio::test]
+async fn a_grant_that_cannot_be_read_is_in_doubt() {
+    for body in [
+        "<html>",
+        "{}",
+        r#"{ "success": true, "userOpHash": "0x00", "paymasterSigner": "0x", "paymasterSignature": "0x" }"#,
+    ] {
+        let (gateway, _) = gateway("200 OK", body).await;
+        let error = kms(vec![gateway]).sponsor(&sponsorship(), "1").await.unwrap_err();
+        assert!(matches!(&error, KmsError::Unavailable { in_doubt: true, .. }), "{body}: {error:?}");
+    }
+}
