@@ -8,11 +8,10 @@ use std::time::{Duration, Instant};
 
 use tokio::task::spawn_blocking;
 
-use crate::DevkitError;
+use crate::{DevkitError, PATIENCE};
 
 /// Ports below those that the system gives to connections of others: nobody else's connection can take one meanwhile.
 const PORTS: std::ops::Range<u16> = 12_000..32_000;
-const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// A running `redis-server`.
@@ -60,7 +59,17 @@ impl RedisServer {
     /// [`DevkitError::RedisDidNotStart`].
     pub async fn start_again(&mut self) -> Result<(), DevkitError> {
         let (port, folder) = (self.port, self.folder.clone());
-        self.process = blocking(move || Self::serving(port, folder.as_deref(), Instant::now() + PATIENCE)).await?;
+        let serving = move || {
+            let until = Instant::now() + PATIENCE;
+            loop {
+                match Self::serving(port, folder.as_deref(), until) {
+                    // Somebody may have the port for a moment.
+                    Err(_) if Instant::now() < until => std::thread::sleep(PAUSE),
+                    outcome => return outcome,
+                }
+            }
+        };
+        self.process = blocking(serving).await?;
         Ok(())
     }
 
