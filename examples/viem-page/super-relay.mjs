@@ -76,8 +76,9 @@ let touching = Promise.resolve(); // a browser asks its user one thing at a time
 
 /** An approval of `intent` and of nothing else, whatever the relay says. */
 function approve(intent, webauthn) {
-  const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(webauthn);
-  const get = () => navigator.credentials.get({ publicKey: { ...publicKey, challenge: hexToBytes(intent) } });
+  const { rpId, allowCredentials } = PublicKeyCredential.parseRequestOptionsFromJSON(webauthn);
+  const publicKey = { challenge: hexToBytes(intent), rpId, allowCredentials, userVerification: "required" };
+  const get = () => navigator.credentials.get({ publicKey }); // with no extension that the relay might ask for
   touching = touching.then(get, get);
   return touching.then((credential) => credential.toJSON());
 }
