@@ -1,4 +1,4 @@
-//! JSON-RPC over HTTP, with answers that are bounded, and told from what is none.
+//! JSON-RPC over HTTP: answers are bounded, and invalid ones are an error of their own.
 
 use std::fmt;
 use std::task::{Context, Poll};
@@ -16,7 +16,7 @@ use crate::body::{self, BodyError};
 /// Bytes. Far above any answer but that to a question for logs, which can be asked in parts.
 const MAX_ANSWER: usize = 16 << 20;
 
-/// An answer that is none.
+/// The answer is not JSON-RPC.
 #[derive(Debug, Error)]
 #[error("the node's answer is not JSON-RPC")]
 pub struct NotJsonRpc;

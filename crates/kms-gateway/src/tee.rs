@@ -18,7 +18,7 @@ pub enum TeeError {
     #[error("{0}")]
     Refused(Status),
     /// The queue is full or the TEE stuck; nothing was done.
-    #[error("the TEE has too much to do")]
+    #[error("TEE queue full, or a call is stuck")]
     Busy,
     /// No answer. Whether the command was carried out is not known.
     #[error("the TEE does not answer")]

@@ -92,7 +92,7 @@ async fn a_key_is_made_used_listed_and_revoked_without_a_restart_and_stands_in_n
     ] {
         assert_eq!(answer["error"]["data"]["reason"], "account_unknown", "{answer}");
     }
-    // How fast time goes here, nobody knows: more than one a minute end in a refusal.
+    // The clock is the real one, so the calls go on until they are faster than the rate.
     let too_fast = loop {
         let answer = ask(&public_path, Some(("origin", "https://dapp.example"))).await;
         if answer["error"]["data"]["reason"] != "account_unknown" {

@@ -76,7 +76,7 @@ struct Inner {
     rotations: Rotations,
     quotes: Arc<Quotes>,
     unknown: UnknownAccounts,
-    /// One question at a time about accounts that nobody here knows.
+    /// Held while the TEE is asked about an account that is not in the index: one at a time.
     strangers: Arc<Semaphore>,
     /// One sweep at a time over accounts whose making was cut short.
     sweep: Arc<Semaphore>,

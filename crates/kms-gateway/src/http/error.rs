@@ -237,7 +237,7 @@ fn status_of_refusal(status: Status) -> StatusCode {
         | Status::CounterFailed
         | Status::AttestationFailed => StatusCode::SERVICE_UNAVAILABLE,
 
-        // The gateway and the trusted application disagree about the wire, or its records are damaged or of another day.
+        // The gateway and the trusted application disagree about the wire, or its records are corrupt or outdated.
         Status::Ok
         | Status::UnsupportedVersion
         | Status::UnknownCommand

@@ -47,7 +47,7 @@ pub trait TeeTransport: Send + Sync {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum TransportError {
     /// The queue is full, or the TEE is stuck. The frame was not sent.
-    #[error("the TEE has too much to do")]
+    #[error("TEE queue full, or a call is stuck")]
     Busy,
     /// The session is gone, was closed, or did not answer. Whether the frame had an effect is not known.
     #[error("the TEE does not answer")]

@@ -194,15 +194,20 @@ async fn a_factory_that_takes_too_long_is_told_as_that_and_is_no_outage_of_the_c
     world.sponsor(&mut dapp, &op).await.unwrap();
 }
 
-#[tokio::test]
-async fn logs_that_are_over_the_limit_are_read_in_smaller_parts() {
-    let (world, node) = behind_a_node(V07).await;
+/// An operation of ours was mined after the last settlement, and that many blocks more.
+async fn mined_before(world: &World, blocks: u64) {
     world.relay.settle().await.unwrap();
     let mut dapp = world.dapp(ACCOUNT).await;
     let op = dapp.first_op(0);
     let answer = world.sponsor(&mut dapp, &op).await.unwrap();
     world.chain.entry_point.handle_ops(&answer["userOperation"]).await.unwrap();
-    world.anvil.mine(5).await.unwrap();
+    world.anvil.mine(blocks).await.unwrap();
+}
+
+#[tokio::test]
+async fn logs_that_are_over_the_limit_are_read_in_smaller_parts() {
+    let (world, node) = behind_a_node(V07).await;
+    mined_before(&world, 5).await;
     node.fail(Fault::Endless(is_for_several_blocks));
     world.relay.settle().await.unwrap();
     assert_eq!(world.reserved().await, 0);
@@ -217,12 +222,7 @@ fn is_for_several_blocks(body: &str) -> bool {
 #[tokio::test]
 async fn logs_that_are_not_read_in_time_are_no_outage_of_the_chain_and_fewer_blocks_are_asked_for_next() {
     let (world, node) = behind_a_node(V07).await;
-    world.relay.settle().await.unwrap();
-    let mut dapp = world.dapp(ACCOUNT).await;
-    let op = dapp.first_op(0);
-    let answer = world.sponsor(&mut dapp, &op).await.unwrap();
-    world.chain.entry_point.handle_ops(&answer["userOperation"]).await.unwrap();
-    world.anvil.mine(40).await.unwrap();
+    mined_before(&world, 40).await;
     let asked_before = node.asked(LOGS).len();
     node.fail(Fault::Slow(LOGS, Duration::from_secs(300)));
     let mut dapp = world.dapp("another").await;
@@ -244,12 +244,7 @@ async fn logs_that_are_not_read_in_time_are_no_outage_of_the_chain_and_fewer_blo
 #[tokio::test]
 async fn a_node_that_does_not_answer_wide_questions_for_logs_is_asked_for_fewer_blocks() {
     let (world, node) = behind_a_node(V07).await;
-    world.relay.settle().await.unwrap();
-    let mut dapp = world.dapp(ACCOUNT).await;
-    let op = dapp.first_op(0);
-    let answer = world.sponsor(&mut dapp, &op).await.unwrap();
-    world.chain.entry_point.handle_ops(&answer["userOperation"]).await.unwrap();
-    world.anvil.mine(5).await.unwrap();
+    mined_before(&world, 5).await;
     node.fail(Fault::AnswersTo(is_for_several_blocks, "<html>"));
     until(async || world.relay.settle().await.is_ok()).await;
     assert_eq!(world.reserved().await, 0);
