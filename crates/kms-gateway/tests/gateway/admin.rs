@@ -80,12 +80,12 @@ impl Kms {
     }
 
     /// The next rotation of the current key's record, signed by both keys.
-    pub async fn rotation(&self, current: &RelayKey, next: &RelayKey) -> Value {
+    pub async fn next_rotation(&self, current: &RelayKey, next: &RelayKey) -> RotateSigner {
         let rotations = self.record_of(current).await.rotations;
-        self.rotation_number(rotations + 1, current, next).await
+        self.rotation_command(rotations + 1, current, next).await
     }
 
-    async fn rotation_number(&self, rotation: u64, current: &RelayKey, next: &RelayKey) -> Value {
+    async fn rotation_command(&self, rotation: u64, current: &RelayKey, next: &RelayKey) -> RotateSigner {
         let mut command = RotateSigner {
             tee_id: self.tee_id().await,
             record: self.record_of(current).await.record,
@@ -98,6 +98,17 @@ impl Kms {
         };
         command.current_signature = current.sign_command(&command);
         command.next_signature = next.sign_command(&command);
+        command
+    }
+
+    /// The same as its route takes it.
+    pub async fn rotation(&self, current: &RelayKey, next: &RelayKey) -> Value {
+        let rotations = self.record_of(current).await.rotations;
+        self.rotation_number(rotations + 1, current, next).await
+    }
+
+    async fn rotation_number(&self, rotation: u64, current: &RelayKey, next: &RelayKey) -> Value {
+        let command = self.rotation_command(rotation, current, next).await;
         json!({
             "teeId": command.tee_id.to_string(),
             "record": command.record,

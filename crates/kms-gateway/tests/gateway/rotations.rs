@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kms_gateway::Caller;
 use kms_gateway::transport::TeeTransport as _;
-use proto::command::{AuthorizeSigner, RevokeSigner, RotateSigner};
+use proto::command::{AuthorizeSigner, RevokeSigner};
 use proto::frame::encode_request;
 use proto::signers::AuthorisedSigner;
 use proto::{Permissions, Signature};
@@ -16,25 +16,8 @@ use crate::support::{Gate, GatedTee, Kms, NOW, RelayKey, until};
 const UNSIGNED: Signature = Signature { r: [0; 32], s: [0; 32], v: 0 };
 
 impl Kms {
-    async fn rotation_command(&self, current: &RelayKey, next: &RelayKey) -> RotateSigner {
-        let AuthorisedSigner { record, rotations, .. } = self.record_of(current).await;
-        let mut command = RotateSigner {
-            tee_id: self.tee_id().await,
-            record,
-            rotation: rotations + 1,
-            current: current.address(),
-            next: next.address(),
-            current_signature: UNSIGNED,
-            next_signature: UNSIGNED,
-            admin_signature: None,
-        };
-        command.current_signature = current.sign_command(&command);
-        command.next_signature = next.sign_command(&command);
-        command
-    }
-
     async fn rotate(&self, current: &RelayKey, next: &RelayKey) -> Result<(), kms_gateway::GatewayError> {
-        self.gateway.rotate_signer(self.rotation_command(current, next).await, &Caller::new("test")).await
+        self.gateway.rotate_signer(self.next_rotation(current, next).await, &Caller::new("test")).await
     }
 
     /// What was written down after that many rows.
@@ -72,7 +55,7 @@ async fn a_record_is_rotated_once_in_an_interval_by_its_own_key_and_whenever_the
     assert_eq!(kms.gateway.verify_audit_chain().await.unwrap(), before, "a refusal costs no write");
     assert!(kms.rotate(&other, &RelayKey::random()).await.is_ok(), "each record has its own interval");
 
-    let mut by_admin = kms.rotation_command(&first, &second).await;
+    let mut by_admin = kms.next_rotation(&first, &second).await;
     by_admin.admin_signature = Some(kms.admin.sign(&by_admin));
     kms.gateway.rotate_signer(by_admin, &Caller::new("test")).await.unwrap();
     assert_eq!(kms.rotate(&second, &third).await.unwrap_err().code(), "rotation_too_soon");
@@ -88,7 +71,7 @@ async fn a_revocation_is_behind_one_rotation_however_many_keys_are_rotated() {
     for _ in 0..6 {
         let key = RelayKey::random();
         kms.authorize(&key, &["rotate"]).await.ok();
-        rotations.push(kms.rotation_command(&key, &RelayKey::random()).await);
+        rotations.push(kms.next_rotation(&key, &RelayKey::random()).await);
     }
     let AuthorisedSigner { record, authorised_as, .. } = kms.record_of(&kms.relay).await;
     let (tee_id, counter) = (kms.tee_id().await, kms.counter().await + 1);

@@ -12,20 +12,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::support::{ACCOUNT, Refusal, World};
-
-fn server() -> NewApiKey {
-    NewApiKey {
-        label: "shop".to_owned(),
-        kind: KeyKind::Server,
-        scopes: Vec::new(),
-        policies: Vec::new(),
-        origins: Origins::default(),
-        rate: None,
-        quota: None,
-        valid_for_seconds: None,
-    }
-}
+use crate::support::{ACCOUNT, Refusal, World, server};
 
 async fn closed() -> World {
     World::with(V07, 10u128.pow(18), |settings| settings["rpc"] = json!({ "require_api_key": true })).await

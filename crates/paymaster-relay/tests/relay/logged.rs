@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use devkit::EntryPointVersion::V07;
-use paymaster_relay::clients::{KeyKind, NewApiKey, Origins};
 use secrecy::ExposeSecret;
 use serde_json::json;
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{ACCOUNT, Fault, Log, Node, World, until};
+use crate::support::{ACCOUNT, Fault, Log, Node, World, server, until};
 
 #[tokio::test]
 async fn a_node_that_takes_no_batches_is_told_of_once() {
@@ -41,17 +40,7 @@ fn batch_of_unknown_methods() -> String {
 async fn a_flood_of_calls_fills_neither_the_log_nor_the_place_of_calls_with_a_key() {
     let log = Log::start();
     let world = World::new(V07).await;
-    let shop = NewApiKey {
-        label: "shop".to_owned(),
-        kind: KeyKind::Server,
-        scopes: Vec::new(),
-        policies: Vec::new(),
-        origins: Origins::default(),
-        rate: None,
-        quota: None,
-        valid_for_seconds: None,
-    };
-    let (_, key) = world.api_keys.generate(shop).await.unwrap();
+    let (_, key) = world.api_keys.generate(server()).await.unwrap();
     let began = Instant::now();
     for _ in 0..20 {
         world.client.post(batch_of_unknown_methods(), &[]).await;

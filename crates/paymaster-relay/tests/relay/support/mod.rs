@@ -2,12 +2,14 @@
 
 mod client;
 mod clock;
+mod keys;
 mod node;
 mod tee;
 mod world;
 
 pub use client::{Client, Refusal};
 pub use devkit::{Log, PATIENCE, until};
+pub use keys::server;
 pub use node::{Fault, Node, read_body};
 pub use tee::{UNSIGNED, personal_sign};
 pub use world::{ACCOUNT, Dapp, World, open_key};
