@@ -6,6 +6,7 @@
     reason = "helpers of tests: what can't be done fails"
 )]
 
+mod circles;
 mod errors;
 mod examples;
 mod markdown;
