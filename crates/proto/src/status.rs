@@ -80,6 +80,7 @@ statuses! {
     35 PermissionsMeaningless "permissions_meaningless" "the permissions are empty or unknown",
     36 RotationProofInvalid "rotation_proof_invalid" "the rotation is not signed by both keys",
     37 SignerRecordMismatch "signer_record_mismatch" "no relay key has that record and that address",
+    38 SignerReserved "signer_reserved" "a relay key is the zero address, the admin's or a paymaster key of this TEE",
 
     40 DeploymentNotAllowed "deployment_not_allowed" "chain, EntryPoint and paymaster are not within the ceilings",
     41 CostAboveCeiling "cost_above_ceiling" "the worst case costs more than the ceiling",

@@ -1,4 +1,5 @@
-//! Signed commands: who may give them, and the state each one makes. Nothing is changed here.
+//! Signed commands: who may give them, and the state each one makes. Nothing is changed here. What depends on a command's
+//! content alone is public: a host can ask it first, and spare the TEE a command that would be refused.
 
 use alloc::vec::Vec;
 
@@ -40,16 +41,23 @@ pub(crate) fn provision(command: Provision, paymaster_signer: Address) -> Provis
 }
 
 /// Whether a new trusted application can be provisioned like that.
-pub(crate) fn check_provision(command: &Provision) -> Result<(), Status> {
+///
+/// # Errors
+/// `CeilingsInvalid`, `TooLarge`.
+pub fn check_provision(command: &Provision) -> Result<(), Status> {
     ceilings::validate_relying_parties(&command.relying_parties)?;
     ceilings::validate(&command.ceilings)
 }
 
 /// One record of a relay key more.
-pub(crate) fn authorize(current: &Provisioned, command: &AuthorizeSigner) -> Result<Provisioned, Status> {
+///
+/// # Errors
+/// `PermissionsMeaningless`, `SignerReserved`, `SignerAlreadyAuthorised`, `TooManySigners`.
+pub fn authorize(current: &Provisioned, command: &AuthorizeSigner) -> Result<Provisioned, Status> {
     if command.permissions.is_meaningless() {
         return Err(Status::PermissionsMeaningless);
     }
+    check_relay_key(current, &command.signer)?;
     if find(current, &command.signer).is_some() {
         return Err(Status::SignerAlreadyAuthorised);
     }
@@ -67,7 +75,10 @@ pub(crate) fn authorize(current: &Provisioned, command: &AuthorizeSigner) -> Res
 }
 
 /// One record of a relay key less, whichever key is in it by now.
-pub(crate) fn revoke(current: &Provisioned, command: &RevokeSigner) -> Result<Provisioned, Status> {
+///
+/// # Errors
+/// `SignerRecordMismatch`.
+pub fn revoke(current: &Provisioned, command: &RevokeSigner) -> Result<Provisioned, Status> {
     let is_meant =
         |signer: &AuthorisedSigner| signer.record == command.record && signer.authorised_as == command.authorised_as;
     if !current.signers.iter().any(is_meant) {
@@ -88,6 +99,7 @@ pub(crate) fn rotate(current: &Provisioned, command: &RotateSigner, tee_id: TeeI
     if command.rotation != rotations {
         return Err(Status::CounterMismatch);
     }
+    check_relay_key(current, &command.next)?;
     if find(current, &command.next).is_some() {
         return Err(Status::SignerAlreadyAuthorised);
     }
@@ -112,14 +124,33 @@ pub(crate) fn rotate(current: &Provisioned, command: &RotateSigner, tee_id: TeeI
 }
 
 /// Other ceilings.
-pub(crate) fn set_ceilings(current: &Provisioned, command: &SetCeilings) -> Result<Provisioned, Status> {
+///
+/// # Errors
+/// `CeilingsInvalid`.
+pub fn set_ceilings(current: &Provisioned, command: &SetCeilings) -> Result<Provisioned, Status> {
     ceilings::validate(&command.ceilings)?;
     Ok(Provisioned { ceilings: command.ceilings.clone(), ..current.clone() })
 }
 
 /// Whether the standby that the command names is the one there is.
-pub(crate) fn check_standby(current: &Provisioned, command: &RotatePaymasterKey) -> Result<(), Status> {
+///
+/// # Errors
+/// `StandbyKeyMismatch`.
+pub fn check_standby(current: &Provisioned, command: &RotatePaymasterKey) -> Result<(), Status> {
     (current.standby_paymaster_signer == Some(command.next)).then_some(()).ok_or(Status::StandbyKeyMismatch)
+}
+
+/// Refuses as a relay key what has another role: one key in two would give each role's signatures to the other. Nobody has
+/// the key of the zero address.
+///
+/// # Errors
+/// `SignerReserved`.
+pub fn check_relay_key(current: &Provisioned, key: &Address) -> Result<(), Status> {
+    let is_reserved = *key == Address::default()
+        || *key == current.admin
+        || *key == current.paymaster_signer
+        || Some(*key) == current.standby_paymaster_signer;
+    if is_reserved { Err(Status::SignerReserved) } else { Ok(()) }
 }
 
 fn check_tee(command: &impl SignedCommand, tee_id: TeeId) -> Result<(), Status> {

@@ -23,7 +23,7 @@ extern crate alloc;
 extern crate std;
 
 mod accounts;
-mod admin;
+pub mod admin;
 mod batch;
 mod ceilings;
 mod checks;

@@ -225,6 +225,7 @@ fn status_of_refusal(status: Status) -> StatusCode {
         | Status::SignerRecordMismatch
         | Status::TooManyAccounts
         | Status::SignerAlreadyAuthorised
+        | Status::SignerReserved
         | Status::TooManySigners
         | Status::AccountExists
         | Status::CredentialConflict => StatusCode::CONFLICT,

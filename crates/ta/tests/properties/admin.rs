@@ -3,7 +3,7 @@
 use proto::command::{Attest, Echo, GetVersion, Hello, Phase, RotateSigner, SignatureScheme};
 use proto::limits::MAX_SIGNERS;
 use proto::typed_data::TypedData;
-use proto::{Bounded, EntryPointVersion, Permissions, Status, frame};
+use proto::{Address, Bounded, EntryPointVersion, Permissions, Status, frame};
 
 use crate::support::requests::{sign, sponsor};
 use crate::support::world::{
@@ -97,15 +97,28 @@ pub fn a_relay_key_is_authorised_once_and_for_something() {
 }
 
 #[test]
+pub fn a_relay_key_has_no_other_role() {
+    let mut world = World::ready();
+    let admin = world.admin.clone();
+    let standby = world.prepare_paymaster_key().unwrap();
+    let paymaster_signer = world.state().provisioned.unwrap().paymaster_signer;
+    for reserved in [Address::default(), admin.address(), paymaster_signer, standby] {
+        assert_eq!(world.authorize(reserved, Permissions::SPONSOR), Err(Status::SignerReserved));
+    }
+    let rotation = world.rotation(&world.relay.clone(), &admin, Some(&admin));
+    assert_eq!(world.call(&rotation), Err(Status::SignerReserved));
+}
+
+#[test]
 pub fn there_is_room_for_so_many_relay_keys_and_all_are_listed() {
     let mut world = World::ready();
     for number in 0..u8::try_from(MAX_SIGNERS).unwrap() - 1 {
-        world.authorize(EthKey::numbered(number + 0x70).address(), Permissions::SPONSOR).unwrap();
+        world.authorize(EthKey::numbered(number + 0x30).address(), Permissions::SPONSOR).unwrap();
     }
     let one_more = EthKey::numbered(2).address();
     assert_eq!(world.authorize(one_more, Permissions::SPONSOR), Err(Status::TooManySigners));
     assert_eq!(world.state().provisioned.unwrap().signers.len(), MAX_SIGNERS);
-    world.revoke(EthKey::numbered(0x70).address()).unwrap();
+    world.revoke(EthKey::numbered(0x30).address()).unwrap();
     assert_eq!(world.authorize(one_more, Permissions::SPONSOR), Ok(()));
 }
 

@@ -35,6 +35,7 @@ const RULES: &[(&str, fn())] = rules! {
         an_unknown_account_signs_nothing, an_account_signs_final_operations_in_its_own_scheme;
     admin: before_provisioning_only_questions_and_provisioning_are_taken, it_is_provisioned_once_by_the_admin_it_names,
         only_the_admin_commands, a_relay_key_is_authorised_once_and_for_something,
+        a_relay_key_has_no_other_role,
         there_is_room_for_so_many_relay_keys_and_all_are_listed,
         a_revoked_key_approves_nothing_from_then_on_restarts_included,
         a_rotation_needs_both_keys_and_the_permission_or_the_admin,
