@@ -1,6 +1,7 @@
 //! Commands of the admin, passed on as they were signed. The trusted application alone can judge them. Anyone may send one:
 //! what the admin did not sign, or signed for another counter than the next, is refused before it waits for its turn, costs
-//! the TEE a call or gets a row, so that a flood of it delays no revocation. What a relay key signs alone is rationed.
+//! the TEE a call or gets a row, so that a flood of it delays no revocation. What the admin signed for the next counter and the
+//! TEE would refuse costs it no call either. What a relay key signs alone is rationed.
 
 use std::sync::Arc;
 
@@ -93,30 +94,67 @@ impl Gateway {
     where
         R: AdminProof + Send + Sync + 'static,
     {
-        let turn = match self.inner.admit(&command).await {
-            Ok(turn) => turn,
-            Err(refusal) => {
-                self.watch_admin_counter().await;
-                let refused = Err(refusal);
-                self.inner.count(action, false, &refused);
-                return refused;
-            }
-        };
         let counters = command.admin_counter().map(|counter| Counters { from: counter, to: counter });
-        let case = Case { signer, counters, is_authorised: true, ..Case::new(action, caller) };
+        let case = Case { signer, counters, ..Case::new(action, caller) };
+        let admitted = self.inner.admit(&command).await;
+        if admitted.is_err() {
+            self.watch_admin_counter().await;
+        }
         let inner = Arc::clone(&self.inner);
-        detached(async move { inner.administer(case, &command, turn).await }).await
+        match admitted {
+            Ok(turn) => {
+                let case = Case { is_authorised: true, ..case };
+                detached(async move { inner.administer(case, &command, turn).await }).await
+            }
+            Err(NotAdmitted::Proof(refusal)) => {
+                let refused = Err(refusal);
+                inner.count(action, false, &refused);
+                refused
+            }
+            Err(NotAdmitted::Content(status)) => {
+                let has_row = command
+                    .admin_counter()
+                    .is_some_and(|counter| inner.refused_content.gets_row(counter, command.digest()));
+                let case = Case { is_authorised: has_row, ..case };
+                detached(async move { inner.conclude(case, Err(status.into())).await }).await
+            }
+        }
+    }
+}
+
+/// Why a command does not go to the TEE.
+enum NotAdmitted {
+    /// Anyone may have sent it.
+    Proof(GatewayError),
+    /// Whoever may signed it for the next count, and it can't take effect.
+    Content(Status),
+}
+
+impl<E: Into<GatewayError>> From<E> for NotAdmitted {
+    fn from(error: E) -> Self {
+        Self::Proof(error.into())
     }
 }
 
 impl Inner {
     /// Whether a command is worth the TEE's time, and that of the commands behind it.
-    async fn admit(&self, command: &impl AdminProof) -> Result<Option<RotationTurn>, GatewayError> {
+    async fn admit(&self, command: &impl AdminProof) -> Result<Option<RotationTurn>, NotAdmitted> {
         self.check_proof(command).await?;
+        self.check_content(command).await?;
         match command.rationed_record() {
-            Some(record) => self.rotation_turn(record).await.map(Some),
+            Some(record) => Ok(Some(self.rotation_turn(record).await?)),
             None => Ok(None),
         }
+    }
+
+    /// As the TEE would: what depends on its state is held against a newer copy before it is refused.
+    async fn check_content(&self, command: &impl AdminProof) -> Result<(), NotAdmitted> {
+        if command.check_content(&*self.known.commanded(&self.tee).await?).is_ok() {
+            return Ok(());
+        }
+        let recent = self.known.recent_security_state(&self.tee).await?;
+        command.check(&recent)?;
+        command.check_content(&recent).map_err(NotAdmitted::Content)
     }
 
     /// Signed by whom it has to be, for the next counter.

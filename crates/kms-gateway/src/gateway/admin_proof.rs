@@ -6,6 +6,7 @@ use proto::command::{
     RotateSigner, SecurityState, SetCeilings, SignedCommand,
 };
 use proto::{Address, Permissions, Signature, Status};
+use ta::admin;
 
 use crate::bootstrap::signer_of;
 
@@ -25,6 +26,12 @@ pub(super) trait AdminProof: SignedCommand<Reply = ()> {
     /// # Errors
     /// The status by which the trusted application refuses it.
     fn check(&self, state: &SecurityState) -> Result<(), Status>;
+
+    /// Whether it could take effect on what the TEE told before.
+    ///
+    /// # Errors
+    /// The status by which the trusted application refuses it, whoever signed it.
+    fn check_content(&self, state: &SecurityState) -> Result<(), Status>;
 }
 
 impl AdminProof for Provision {
@@ -38,10 +45,14 @@ impl AdminProof for Provision {
             None => check_admin_command(self, &self.admin, state),
         }
     }
+
+    fn check_content(&self, _: &SecurityState) -> Result<(), Status> {
+        admin::check_provision(self)
+    }
 }
 
 macro_rules! by_the_admin {
-    ($($command:ident),*) => {
+    ($($command:ident by $effect:expr),* $(,)?) => {
         $(impl AdminProof for $command {
             fn admin_counter(&self) -> Option<u64> {
                 Some(self.counter)
@@ -50,11 +61,21 @@ macro_rules! by_the_admin {
             fn check(&self, state: &SecurityState) -> Result<(), Status> {
                 check_admin_command(self, &present(state)?.admin, state)
             }
+
+            fn check_content(&self, state: &SecurityState) -> Result<(), Status> {
+                $effect(present(state)?, self).map(drop)
+            }
         })*
     };
 }
 
-by_the_admin!(AuthorizeSigner, RevokeSigner, SetCeilings, PreparePaymasterKey, RotatePaymasterKey);
+by_the_admin!(
+    AuthorizeSigner by admin::authorize,
+    RevokeSigner by admin::revoke,
+    SetCeilings by admin::set_ceilings,
+    PreparePaymasterKey by |_, _| Ok(()),
+    RotatePaymasterKey by admin::check_standby,
+);
 
 impl AdminProof for RotateSigner {
     fn admin_counter(&self) -> Option<u64> {
@@ -86,7 +107,13 @@ impl AdminProof for RotateSigner {
         if provisioned.signers.iter().any(|signer| signer.address == self.next) {
             return Err(Status::SignerAlreadyAuthorised);
         }
+        admin::check_relay_key(provisioned, &self.next)?;
         is_next(leaving.rotations, self.rotation)
+    }
+
+    /// What it depends on is checked with whose record it is.
+    fn check_content(&self, _: &SecurityState) -> Result<(), Status> {
+        Ok(())
     }
 }
 

@@ -15,6 +15,7 @@ mod known;
 mod operations;
 mod paymaster_signers;
 mod permits;
+mod refused_content;
 mod replies;
 mod rotations;
 mod unknown;
@@ -50,6 +51,7 @@ use account_count::AccountCount;
 use admin_counter::AdminCounter;
 use attestation::Quotes;
 use known::Known;
+use refused_content::RefusedContent;
 use rotations::Rotations;
 use unknown::UnknownAccounts;
 
@@ -74,6 +76,7 @@ struct Inner {
     known: Known,
     admin_counter: AdminCounter,
     rotations: Rotations,
+    refused_content: RefusedContent,
     quotes: Arc<Quotes>,
     unknown: UnknownAccounts,
     /// Held while the TEE is asked about an account that is not in the index: one at a time.
@@ -156,6 +159,7 @@ impl Gateway {
             account_count: AccountCount::default(),
             admin_counter: AdminCounter::default(),
             rotations: Rotations::new(settings.rotation_interval_seconds),
+            refused_content: RefusedContent::default(),
             quotes: Quotes::new(Duration::from_millis(settings.attestation_interval_ms)),
             unknown: UnknownAccounts::default(),
             strangers: Arc::new(Semaphore::new(1)),

@@ -253,6 +253,57 @@ async fn a_rotation_that_the_tee_would_refuse_every_time_it_is_sent_waits_for_no
 }
 
 #[tokio::test]
+async fn a_command_that_can_have_no_effect_costs_the_tee_no_call_and_has_one_row() {
+    let kms = Kms::start().await;
+    let key = RelayKey::random();
+    kms.authorize(&key, &["sponsor"]).await.ok();
+    let (rows, calls) = (kms.gateway.verify_audit_chain().await.unwrap().rows, kms.calls_of("AuthorizeSigner"));
+    let rows_since = async || kms.gateway.verify_audit_chain().await.unwrap().rows - rows;
+    let again = kms.authorization(&key, &["sponsor"]).await;
+    for _ in 0..20 {
+        kms.post("/admin/authorize-signer", &again).await.refused(409, "signer_already_authorised");
+    }
+    assert_eq!(rows_since().await, 1);
+    // Others for the same counter, all signed by the admin.
+    let (tee_id, counter) = (kms.tee_id().await, kms.counter().await + 1);
+    for number in 0..40 {
+        let next = proto::Address([number; 20]);
+        let command = RotatePaymasterKey { tee_id, next, counter, signature: UNSIGNED };
+        let answer = kms.command("rotate-paymaster-key", &command, json!({ "next": next.to_string() })).await;
+        answer.refused(409, "standby_key_mismatch");
+    }
+    assert_eq!(rows_since().await, 16);
+    assert_eq!((kms.calls_of("AuthorizeSigner"), kms.calls_of("RotatePaymasterKey")), (calls, 0));
+    kms.authorize(&RelayKey::random(), &["sponsor"]).await.ok();
+    assert_eq!(rows_since().await, 17);
+}
+
+#[tokio::test]
+async fn an_authorisation_that_can_have_an_effect_again_is_taken() {
+    let kms = Kms::start().await;
+    let [key, next] = [(); 2].map(|()| RelayKey::random());
+    kms.authorize(&key, &["sponsor", "rotate"]).await.ok();
+    let again = kms.authorization(&key, &["sponsor"]).await;
+    kms.post("/admin/authorize-signer", &again).await.refused(409, "signer_already_authorised");
+    // The counter stays where it is.
+    kms.rotate(&key, &next).await.unwrap();
+    kms.post("/admin/authorize-signer", &again).await.ok();
+}
+
+#[tokio::test]
+async fn keys_with_another_role_are_refused_as_relay_keys() {
+    let kms = Kms::start().await;
+    let standby = kms.prepare_paymaster_key().await;
+    let paymaster_signer = kms.gateway.provisioned().await.unwrap().paymaster_signer;
+    for signer in [proto::Address::default(), kms.admin.address(), paymaster_signer, standby] {
+        let (tee_id, counter, permissions) = (kms.tee_id().await, kms.counter().await + 1, Permissions::SPONSOR);
+        let command = AuthorizeSigner { tee_id, signer, permissions, counter, signature: UNSIGNED };
+        let fields = json!({ "signer": signer.to_string(), "permissions": ["sponsor"] });
+        kms.command("authorize-signer", &command, fields).await.refused(409, "signer_reserved");
+    }
+}
+
+#[tokio::test]
 async fn a_command_signed_ahead_gets_no_row_until_the_counter_is_there() {
     let kms = Kms::start().await;
     let counter = kms.counter().await;

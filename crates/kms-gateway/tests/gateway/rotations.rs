@@ -16,7 +16,7 @@ use crate::support::{Gate, GatedTee, Kms, NOW, RelayKey, until};
 const UNSIGNED: Signature = Signature { r: [0; 32], s: [0; 32], v: 0 };
 
 impl Kms {
-    async fn rotate(&self, current: &RelayKey, next: &RelayKey) -> Result<(), kms_gateway::GatewayError> {
+    pub async fn rotate(&self, current: &RelayKey, next: &RelayKey) -> Result<(), kms_gateway::GatewayError> {
         self.gateway.rotate_signer(self.next_rotation(current, next).await, &Caller::new("test")).await
     }
 
