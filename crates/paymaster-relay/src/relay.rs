@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::catalogue::Catalogue;
 use crate::chain::{Block, ChainTime, EntryPointReader, Now, operation_of_nobody};
-use crate::clients::{ApiKeys, Origins};
+use crate::clients::{ApiKeys, Origins, TrustedProxies};
 use crate::error::RelayError;
 use crate::kms::{Kms, Wallets};
 use crate::metrics::{Metrics, Stage};
@@ -69,6 +69,7 @@ pub struct Relay {
     pub(crate) rpc: RpcSettings,
     pub(crate) api_keys: Arc<ApiKeys>,
     pub(crate) allowed_origins: Arc<Origins>,
+    pub(crate) trusted_proxies: Arc<TrustedProxies>,
     pub(crate) settling: Settling,
     chain_log: OutageLog,
     pub(crate) call_log: Arc<CallLog>,
@@ -91,6 +92,7 @@ impl Relay {
             granted: Granted::default(),
             rpc: settings.rpc.clone(),
             allowed_origins: Arc::new(settings.rpc.origins()?),
+            trusted_proxies: Arc::new(settings.rpc.proxies()?),
             api_keys,
             settling: Settling::default(),
             chain_log: OutageLog::new("the chain"),

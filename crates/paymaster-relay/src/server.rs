@@ -48,6 +48,7 @@ pub async fn serve(listener: impl Into<Listener>, relay: Arc<Relay>, shutdown: C
     let edge = EdgeLayer {
         api_keys: Arc::clone(&relay.api_keys),
         allowed_origins: Arc::clone(&relay.allowed_origins),
+        trusted_proxies: Arc::clone(&relay.trusted_proxies),
         chain_id: relay.catalogue().chain_id,
         max_body_bytes: settings.max_body_bytes,
         max_batch: settings.max_batch,

@@ -25,3 +25,4 @@ pub use hangup::Hangup;
 pub use line_ration::LineRation;
 pub use listener::{Listener, Peer, Pulse, asks_for_web_socket};
 pub use occupancy::{Occupancy, Occupied};
+pub use table::client;

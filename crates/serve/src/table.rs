@@ -160,7 +160,8 @@ impl Drop for Slot {
 }
 
 /// The address that counts as one client's.
-fn client(peer: IpAddr) -> IpAddr {
+#[must_use]
+pub fn client(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> HOST_BITS << HOST_BITS)),
         v4 @ IpAddr::V4(_) => v4,

@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
-use super::key::{ApiKey, Scope, StoredKey};
+use super::client::Client;
+use super::key::{ApiKey, KeyKind, Scope, StoredKey};
 use super::rate::{Bucket, Rate};
+use super::shares::{Exceeded, Shares};
 use super::usage::Usage;
 use super::{Caller, KeyHash};
 
@@ -50,7 +52,8 @@ pub enum Denied {
     },
     /// It called faster than it may.
     #[error(
-        "over the rate of {limit} calls a minute{}: try again in {retry_after} s",
+        "over {}the rate of {limit} calls a minute{}: try again in {retry_after} s",
+        if *is_own_share { "what one client address may use of " } else { "" },
         if *is_anonymous { ", which is for all calls without an API key together" } else { "" }
     )]
     RateLimited {
@@ -60,6 +63,8 @@ pub enum Denied {
         retry_after: u64,
         /// Whether the rate is that of everybody without a key.
         is_anonymous: bool,
+        /// Whether the caller's address alone is over its part of the rate.
+        is_own_share: bool,
     },
     /// The day's calls are used up.
     #[error("the API key's quota of {limit} calls a day is used up")]
@@ -84,15 +89,15 @@ pub(crate) struct LiveKey {
 struct State {
     revoked_at: Option<u64>,
     usage: Usage,
-    bucket: Option<Bucket>,
+    allowance: Option<Allowance>,
     /// Whether the store has that usage.
     is_saved: bool,
 }
 
 impl LiveKey {
     pub(super) fn new(key: ApiKey, created_at: Option<u64>, revoked_at: Option<u64>, usage: Usage) -> Self {
-        let bucket = key.rate.map(Bucket::full);
-        let state = Mutex::new(State { revoked_at, usage, bucket, is_saved: true });
+        let allowance = key.rate.map(|rate| Allowance::full(key.kind, rate));
+        let state = Mutex::new(State { revoked_at, usage, allowance, is_saved: true });
         Self { key: Arc::new(key), created_at, state, revoked: CancellationToken::new() }
     }
 
@@ -145,14 +150,16 @@ impl LiveKey {
         }
     }
 
-    fn call(&self, scope: Option<Scope>, now: u64) -> Result<(), Denied> {
+    fn call(&self, scope: Option<Scope>, client: Client, now: u64) -> Result<(), Denied> {
         let mut state = self.usable(now)?;
         let Some(required) = scope else { return Ok(()) };
         if !self.key.scopes.contains(&required) {
             return Err(Denied::ScopeMissing { required, scopes: self.key.scopes.clone() });
         }
         // What is too fast is not counted in the day.
-        take(state.bucket.as_mut(), now, false)?;
+        if let Some(allowance) = &mut state.allowance {
+            allowance.take(client, now)?;
+        }
         let counted = state.usage.count(self.key.quota, now);
         counted.map_err(|reset_at| Denied::QuotaExhausted { limit: self.key.quota.unwrap_or_default(), reset_at })?;
         state.is_saved = false;
@@ -165,28 +172,66 @@ impl LiveKey {
     }
 }
 
-/// Everybody without a key: one caller, since nothing tells them apart.
+/// What is left of a key's rate.
 #[derive(Debug)]
-pub(crate) struct Anonymous(Mutex<Option<Bucket>>);
+enum Allowance {
+    /// Of one server.
+    Own(Bucket),
+    /// Of a key that anybody can read.
+    Shared(Shares),
+}
 
-impl Anonymous {
-    /// 0: as fast as they like.
-    pub(super) fn new(calls_per_minute: u32) -> Self {
-        Self(Mutex::new((calls_per_minute > 0).then(|| Bucket::full(Rate::per_minute(calls_per_minute)))))
+impl Allowance {
+    fn full(kind: KeyKind, rate: Rate) -> Self {
+        match kind {
+            KeyKind::Server => Self::Own(Bucket::full(rate)),
+            KeyKind::Publishable => Self::Shared(Shares::full(rate)),
+        }
     }
 
-    fn call(&self, scope: Option<Scope>, now: u64) -> Result<(), Denied> {
-        match scope {
-            Some(_) => take(self.0.lock().unwrap_or_else(PoisonError::into_inner).as_mut(), now, true),
-            None => Ok(()),
+    fn take(&mut self, client: Client, now: u64) -> Result<(), Denied> {
+        match self {
+            Self::Own(bucket) => {
+                let limit = bucket.rate().per_minute;
+                bucket.take(now).map_err(|retry_after| Denied::RateLimited {
+                    limit,
+                    retry_after,
+                    is_anonymous: false,
+                    is_own_share: false,
+                })
+            }
+            Self::Shared(shares) => take(shares, client, now, false),
         }
     }
 }
 
-fn take(bucket: Option<&mut Bucket>, now: u64, is_anonymous: bool) -> Result<(), Denied> {
-    let Some(bucket) = bucket else { return Ok(()) };
-    let limit = bucket.rate().per_minute;
-    bucket.take(now).map_err(|retry_after| Denied::RateLimited { limit, retry_after, is_anonymous })
+/// Everybody without a key: one rate, shared by client address.
+#[derive(Debug)]
+pub(crate) struct Anonymous(Mutex<Option<Shares>>);
+
+impl Anonymous {
+    /// 0: as fast as they like.
+    pub(super) fn new(calls_per_minute: u32) -> Self {
+        Self(Mutex::new((calls_per_minute > 0).then(|| Shares::full(Rate::per_minute(calls_per_minute)))))
+    }
+
+    fn call(&self, scope: Option<Scope>, client: Client, now: u64) -> Result<(), Denied> {
+        let mut shares = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match (scope, shares.as_mut()) {
+            (Some(_), Some(shares)) => take(shares, client, now, true),
+            (None, _) | (_, None) => Ok(()),
+        }
+    }
+}
+
+fn take(shares: &mut Shares, client: Client, now: u64, is_anonymous: bool) -> Result<(), Denied> {
+    let limit = shares.rate().per_minute;
+    shares.take(client, now).map_err(|Exceeded { retry_after, is_own_share }| Denied::RateLimited {
+        limit,
+        retry_after,
+        is_anonymous,
+        is_own_share,
+    })
 }
 
 /// A caller at the edge: what each of its calls is held against.
@@ -199,11 +244,11 @@ pub(crate) enum Access {
 }
 
 impl Access {
-    /// Admits one call, and counts it.
-    pub(crate) fn call(&self, scope: Option<Scope>, now: u64) -> Result<Caller, Denied> {
+    /// Admits one call from there, and counts it.
+    pub(crate) fn call(&self, scope: Option<Scope>, client: Client, now: u64) -> Result<Caller, Denied> {
         match self {
-            Self::Anonymous(anonymous) => anonymous.call(scope, now).map(|()| Caller::Anonymous),
-            Self::Key(live) => live.call(scope, now).map(|()| Caller::Key(Arc::clone(&live.key))),
+            Self::Anonymous(anonymous) => anonymous.call(scope, client, now).map(|()| Caller::Anonymous),
+            Self::Key(live) => live.call(scope, client, now).map(|()| Caller::Key(Arc::clone(&live.key))),
         }
     }
 }

@@ -1,10 +1,12 @@
 //! Who calls: nobody in particular, or the holder of an API key.
 
 mod access;
+mod client;
 mod key;
 mod keys;
 mod origin;
 mod rate;
+mod shares;
 mod sqlite;
 mod usage;
 
@@ -14,6 +16,7 @@ use async_trait::async_trait;
 
 pub use access::Denied;
 pub(crate) use access::{Access, LiveKey};
+pub use client::{Client, InvalidProxy, TrustedProxies};
 pub(crate) use key::PREFIX as KEY_PREFIX;
 pub use key::{ApiKey, ApiKeyId, InvalidScope, KeyHash, KeyKind, NewApiKey, Scope, StoredKey};
 pub(crate) use keys::check_hashes;

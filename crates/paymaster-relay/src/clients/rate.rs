@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// A bucket holds this many parts for each call, so that a second's share of a minute is a whole number.
-const PARTS: u64 = 60;
+pub(super) const PARTS: u64 = 60;
 
 /// Calls in a minute, and how many of them at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,23 +81,46 @@ impl Bucket {
         self.rate
     }
 
+    /// Parts that are left.
+    pub(super) const fn left(&self) -> u64 {
+        self.parts
+    }
+
+    /// Parts that were taken out and are not filled up again.
+    pub(super) const fn used(&self) -> u64 {
+        self.rate.capacity() - self.parts
+    }
+
+    /// Fills in what the time since the last call is worth.
+    pub(super) fn fill(&mut self, now: u64) {
+        // A clock that was set back fills nothing, and counts from there on.
+        let filled = now.saturating_sub(self.filled_at).saturating_mul(self.per_second());
+        self.parts = self.parts.saturating_add(filled).min(self.rate.capacity());
+        self.filled_at = now;
+    }
+
     /// Takes one call out.
     ///
     /// # Errors
     /// Seconds until there is one again.
     pub(super) fn take(&mut self, now: u64) -> Result<(), u64> {
-        let per_second = u64::from(self.rate.per_minute);
-        // A clock that was set back fills nothing, and counts from there on.
-        let filled = now.saturating_sub(self.filled_at).saturating_mul(per_second);
-        self.parts = self.parts.saturating_add(filled).min(self.rate.capacity());
-        self.filled_at = now;
+        self.fill(now);
         match self.parts.checked_sub(PARTS) {
             Some(left) => {
                 self.parts = left;
                 Ok(())
             }
-            None => Err((PARTS - self.parts).div_ceil(per_second)),
+            None => Err(self.seconds_for(PARTS - self.parts)),
         }
+    }
+
+    /// Seconds until so many more parts are filled in.
+    pub(super) const fn seconds_for(&self, parts: u64) -> u64 {
+        parts.div_ceil(self.per_second())
+    }
+
+    const fn per_second(&self) -> u64 {
+        self.rate.per_minute as u64
     }
 }
 

@@ -79,14 +79,14 @@ impl CallsLayer {
     /// Whether the call may be made, and by whom; counted against the caller's key.
     fn admit(&self, request: &Request<'_>) -> Result<Caller, EdgeError> {
         let entrance = request.extensions().get::<Entrance>();
-        let access = match entrance {
-            Some(Entrance::Open(access)) => access,
+        let (access, client) = match entrance {
+            Some(Entrance::Open { access, client }) => (access, *client),
             Some(Entrance::Refused(error)) => return Err(error.clone()),
             None => return Err(EdgeError::Failed),
         };
         let method = Method::named(&request.method)
             .ok_or_else(|| EdgeError::MethodNotFound { method: Excerpt(&request.method).to_string() })?;
-        access.call(method.scope(), self.clock.now()).map_err(EdgeError::from)
+        access.call(method.scope(), client, self.clock.now()).map_err(EdgeError::from)
     }
 
     fn refuse(&self, call: Refusable, error: &EdgeError, request_id: &RequestId) -> MethodResponse {
@@ -232,8 +232,8 @@ fn id_of<'a>(entry: Result<BatchEntry<'a>, BatchEntryErr<'a>>) -> Option<Id<'a>>
 /// The valid key that the call came with.
 fn key_of(extensions: &Extensions) -> Option<&ApiKeyId> {
     match extensions.get()? {
-        Entrance::Open(Access::Key(live)) => Some(&live.key().id),
-        Entrance::Open(Access::Anonymous(_)) | Entrance::Refused(_) => None,
+        Entrance::Open { access: Access::Key(live), .. } => Some(&live.key().id),
+        Entrance::Open { access: Access::Anonymous(_), .. } | Entrance::Refused(_) => None,
     }
 }
 

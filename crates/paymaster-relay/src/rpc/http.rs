@@ -18,14 +18,14 @@ use jsonrpsee::types::{ErrorCode, ErrorObjectOwned, Id, Response as RpcResponse,
 use proto::json::Excerpt;
 use serde::Deserialize;
 use serde_json::Value;
-use serve::{BodyTimeout, Full, Hangup, asks_for_web_socket};
+use serve::{BodyTimeout, Full, Hangup, Peer, asks_for_web_socket};
 use tower::{Layer, Service};
 
 use super::cors::{self, Grant};
 use super::error::EdgeError;
 use super::route::Route;
 use super::{CallLog, Entrance, MadeHere, RequestId, auth, ids};
-use crate::clients::{Access, ApiKeys, KeyHash, LiveKey, Origins};
+use crate::clients::{Access, ApiKeys, Client, KeyHash, LiveKey, Origins, TrustedProxies};
 
 const X_REQUEST_ID: &str = "x-request-id";
 const IDENTITY: &[u8] = b"identity";
@@ -35,6 +35,7 @@ const IDENTITY: &[u8] = b"identity";
 pub(crate) struct EdgeLayer {
     pub(crate) api_keys: Arc<ApiKeys>,
     pub(crate) allowed_origins: Arc<Origins>,
+    pub(crate) trusted_proxies: Arc<TrustedProxies>,
     pub(crate) chain_id: u64,
     pub(crate) max_body_bytes: u32,
     pub(crate) max_batch: u32,
@@ -127,7 +128,7 @@ impl EdgeLayer {
             return (grant, Err(response));
         }
 
-        let entrance = self.entrance(route, &keys, request.headers());
+        let entrance = self.entrance(route, &keys, &request);
         if asks_for_web_socket(request.headers()) {
             // No preflight comes before a WebSocket, and nobody reads the answer to a call that was refused.
             match &entrance {
@@ -135,10 +136,10 @@ impl EdgeLayer {
                     let response = self.refuse(StatusCode::UNAUTHORIZED, error, request_id);
                     return (grant, Err(response));
                 }
-                Entrance::Open(_) if grant.is_refused() => {
+                Entrance::Open { .. } if grant.is_refused() => {
                     return (grant, Err(self.refuse(StatusCode::FORBIDDEN, &EdgeError::PageNotAllowed, request_id)));
                 }
-                Entrance::Open(_) => {}
+                Entrance::Open { .. } => {}
             }
         } else {
             // The calls of a WebSocket are named one by one.
@@ -169,18 +170,25 @@ impl EdgeLayer {
         Grant::of(headers, &self.allowed_origins, live.as_ref().map(Option::as_deref))
     }
 
-    fn entrance(&self, route: Route, keys: &[KeyHash], headers: &HeaderMap) -> Entrance {
+    fn entrance(&self, route: Route, keys: &[KeyHash], request: &Request<HttpBody>) -> Entrance {
         match route.chain_id {
             Some(given) if given != u128::from(self.chain_id) => {
                 return Entrance::Refused(EdgeError::PathOfOtherChain { expected: self.chain_id, given });
             }
             _ => {}
         }
-        let origin = headers.get(ORIGIN).map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let Some(client) = self.client(request) else { return Entrance::Refused(EdgeError::Failed) };
+        let origin = request.headers().get(ORIGIN).map(|value| String::from_utf8_lossy(value.as_bytes()));
         match self.api_keys.admit(keys, origin.as_deref()) {
-            Ok(access) => Entrance::Open(access),
+            Ok(access) => Entrance::Open { access, client },
             Err(denied) => Entrance::Refused(denied.into()),
         }
+    }
+
+    /// `None` for a request that came through no listener.
+    fn client(&self, request: &Request<HttpBody>) -> Option<Client> {
+        let Peer(peer) = request.extensions().get()?;
+        Some(self.trusted_proxies.client(peer.ip(), request.headers()))
     }
 
     /// The answer to a preflight; `None` to any other request.
@@ -254,7 +262,7 @@ impl EdgeLayer {
 
 /// The key that a request is admitted with, and its connection.
 fn session(request: &Request<HttpBody>) -> Option<(Arc<LiveKey>, Hangup)> {
-    let Entrance::Open(Access::Key(live)) = request.extensions().get()? else { return None };
+    let Entrance::Open { access: Access::Key(live), .. } = request.extensions().get()? else { return None };
     Some((Arc::clone(live), request.extensions().get::<Hangup>()?.clone()))
 }
 

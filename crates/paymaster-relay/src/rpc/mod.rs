@@ -19,7 +19,7 @@ pub(crate) use methods::module;
 
 use uuid::Uuid;
 
-use crate::clients::Access;
+use crate::clients::{Access, Client};
 use error::EdgeError;
 
 /// The name of one request, in the answer, the log and the gateway's log.
@@ -45,7 +45,7 @@ impl RequestId {
 /// refusal is an answer to the call, with its id and status 200: clients read no other.
 #[derive(Clone, Debug)]
 enum Entrance {
-    Open(Access),
+    Open { access: Access, client: Client },
     Refused(EdgeError),
 }
 

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::{ChainSettings, RedisSettings, RelayKeySettings, RpcSettings, Settings, SettingsError};
 use crate::catalogue::Catalogue;
-use crate::clients::{Origins, check_hashes};
+use crate::clients::{Origins, TrustedProxies, check_hashes};
 
 /// Where a passphrase is.
 pub(crate) enum PassphrasePlace<'a> {
@@ -52,6 +52,7 @@ impl Settings {
         }
         check_hashes(&self.rpc.api_key_hashes)?;
         self.rpc.origins()?;
+        self.rpc.proxies()?;
         Catalogue::new(self)?;
         Ok(())
     }
@@ -67,6 +68,12 @@ impl RpcSettings {
             return Err(invalid("\"missing\" is for publishable keys: who is no page is not asked here".to_owned()));
         }
         Origins::parse(texts).map_err(|problem| invalid(problem.to_string()))
+    }
+
+    /// The proxies whose `X-Forwarded-For` is believed.
+    pub(crate) fn proxies(&self) -> Result<TrustedProxies, SettingsError> {
+        let invalid = |problem: String| SettingsError::Invalid { key: "rpc.trusted_proxies", problem };
+        TrustedProxies::parse(&self.trusted_proxies).map_err(|problem| invalid(problem.to_string()))
     }
 }
 

@@ -312,7 +312,7 @@ async fn a_key_that_calls_too_fast_is_refused_call_by_call_until_the_second_it_i
 
 #[tokio::test]
 async fn everybody_without_a_key_shares_one_rate_and_keys_have_their_own() {
-    let world = World::with(V07, 1, |settings| settings["rpc"] = json!({ "anonymous_calls_per_minute": 2 })).await;
+    let world = World::with(V07, 1, |settings| settings["rpc"] = json!({ "anonymous_calls_per_minute": 4 })).await;
     let (_, text) = generate(&world, server()).await;
     for reason in ["account_unknown", "account_unknown", "rate_limited"] {
         let answer = ask(&world, "/", &[], "pm_get_account_info", json!(["nobody"])).await;
@@ -322,7 +322,7 @@ async fn everybody_without_a_key_shares_one_rate_and_keys_have_their_own() {
     let answer = ask(&world, "/", &[], "pm_get_account_info", json!(["nobody"])).await;
     let refusal = Refusal::of(&answer["error"]);
     refusal.assert_is(-32504, "rate_limited", true);
-    assert_eq!((&refusal.data["limit"], &refusal.data["retryAfter"]), (&json!("2"), &json!(30)));
+    assert_eq!((&refusal.data["limit"], &refusal.data["retryAfter"]), (&json!("4"), &json!(8)));
     assert!(refusal.message.contains("all calls without an API key"), "{refusal:?}");
     refused(&world, &text, "pm_get_account_info", json!(["nobody"])).await.assert_is(-32602, "account_unknown", true);
 }

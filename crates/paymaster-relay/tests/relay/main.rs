@@ -27,6 +27,7 @@ mod remote_kms;
 mod server;
 mod settings;
 mod settlement;
+mod shares;
 mod sponsoring;
 mod strangers;
 mod tls;

@@ -88,3 +88,16 @@ fn addresses_that_may_carry_a_key_are_not_printed() {
     let settings: Settings = serde_json::from_value(settings).unwrap();
     assert!(!format!("{settings:?}").contains("secret@"));
 }
+
+#[test]
+fn a_proxy_that_is_no_address_is_refused_by_the_name_of_its_list() {
+    for (proxies, is_valid) in [(json!(["10.0.0.0/8", "::1"]), true), (json!(["10.0.0.1", "ingress"]), false)] {
+        let mut settings = settings();
+        settings["rpc"] = json!({ "trusted_proxies": proxies });
+        let checked = serde_json::from_value::<Settings>(settings).unwrap().check();
+        assert_eq!(checked.is_ok(), is_valid, "{checked:?}");
+        if let Err(error) = checked {
+            assert!(error.to_string().starts_with("rpc.trusted_proxies: \"ingress\""), "{error}");
+        }
+    }
+}

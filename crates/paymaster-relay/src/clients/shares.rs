@@ -1,0 +1,204 @@
+//! A rate that strangers share: no client address uses more of it than it leaves to the others.
+//!
+//! A call passes if its client's use was no more than what the call leaves. So of a full burst the first client gets half,
+//! and each further one half of what is left. What time fills in is taken off everybody's use in proportion: a client that is
+//! alone calls as fast as the rate says, busy ones come to share it evenly, and `k` of them come to leave a `k+1`th of the burst
+//! to whoever calls less.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use super::client::Client;
+use super::rate::{Bucket, PARTS, Rate};
+
+/// Addresses whose use is known, in a rate. Beyond these the one that used least is forgotten.
+const MOST_ADDRESSES: usize = 4096;
+
+/// What is left of a rate, and who used the rest.
+#[derive(Clone, Debug)]
+pub(super) struct Shares {
+    bucket: Bucket,
+    /// Parts; together no more than the bucket's use.
+    used: HashMap<IpAddr, u64>,
+}
+
+/// The call is over the rate, or over what its client may use of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Exceeded {
+    /// Seconds until a call of that client passes, if no other comes first.
+    pub(super) retry_after: u64,
+    /// Whether others would be served now.
+    pub(super) is_own_share: bool,
+}
+
+impl Shares {
+    pub(super) fn full(rate: Rate) -> Self {
+        Self { bucket: Bucket::full(rate), used: HashMap::new() }
+    }
+
+    pub(super) const fn rate(&self) -> Rate {
+        self.bucket.rate()
+    }
+
+    /// Takes one call out, for that client.
+    pub(super) fn take(&mut self, client: Client, now: u64) -> Result<(), Exceeded> {
+        self.fill(now);
+        // It has the whole rate: nothing tells its clients apart.
+        let Client::Address(address) = client else {
+            return self.bucket.take(now).map_err(|retry_after| Exceeded { retry_after, is_own_share: false });
+        };
+        let own = self.used.get(&address).copied().unwrap_or_default();
+        let missing = self.missing(own);
+        if missing > 0 {
+            let is_own_share = self.bucket.left() >= PARTS;
+            return Err(Exceeded { retry_after: self.bucket.seconds_for(missing), is_own_share });
+        }
+        self.bucket.take(now).map_err(|retry_after| Exceeded { retry_after, is_own_share: false })?;
+        self.note(address, own + PARTS);
+        Ok(())
+    }
+
+    fn fill(&mut self, now: u64) {
+        let before = self.bucket.used();
+        self.bucket.fill(now);
+        let after = self.bucket.used();
+        if after < before {
+            self.used.retain(|_, used| {
+                *used = scaled(*used, after, before);
+                *used > 0
+            });
+        }
+    }
+
+    /// Parts that have to be filled in before a client that used `own` of them may call.
+    fn missing(&self, own: u64) -> u64 {
+        let (left, used) = (self.bucket.left(), self.bucket.used());
+        let of_rate = PARTS.saturating_sub(left);
+        let over = (own + PARTS).saturating_sub(left);
+        // Each part that is filled in adds one to what is left, and takes `own / used` off what the client used.
+        let of_share = if over == 0 { 0 } else { scaled_up(over, used, used + own) };
+        of_rate.max(of_share)
+    }
+
+    fn note(&mut self, address: IpAddr, used: u64) {
+        if self.used.len() >= MOST_ADDRESSES && !self.used.contains_key(&address) {
+            let least = self.used.iter().min_by_key(|(_, used)| **used).map(|(address, _)| *address);
+            least.and_then(|least| self.used.remove(&least));
+        }
+        self.used.insert(address, used);
+    }
+}
+
+/// `value * by / of`, which is no more than the value.
+fn scaled(value: u64, by: u64, of: u64) -> u64 {
+    let scaled = u128::from(value) * u128::from(by) / u128::from(of);
+    u64::try_from(scaled).unwrap_or(value)
+}
+
+/// The same, rounded up.
+fn scaled_up(value: u64, by: u64, of: u64) -> u64 {
+    let scaled = (u128::from(value) * u128::from(by)).div_ceil(u128::from(of));
+    u64::try_from(scaled).unwrap_or(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOON: u64 = 1_800_000_000;
+
+    fn client(number: u32) -> Client {
+        Client::Address(IpAddr::from(number.to_be_bytes()))
+    }
+
+    /// Of so many calls that one client makes, how many pass.
+    fn taken(shares: &mut Shares, who: Client, now: u64, calls: usize) -> usize {
+        (0..calls).filter(|_| shares.take(who, now).is_ok()).count()
+    }
+
+    #[test]
+    fn of_a_burst_one_address_gets_half_and_each_further_one_half_of_what_is_left() {
+        let mut shares = Shares::full(Rate::per_minute(600));
+        assert_eq!(taken(&mut shares, client(1), NOON, 700), 300);
+        assert_eq!(taken(&mut shares, client(2), NOON, 700), 150);
+        assert_eq!(taken(&mut shares, client(3), NOON, 700), 75);
+        assert_eq!(shares.take(client(1), NOON).map_err(|over| over.is_own_share), Err(true));
+    }
+
+    #[test]
+    fn whatever_busy_addresses_do_another_one_is_served() {
+        for attackers in [1, 2, 5, 20] {
+            let mut shares = Shares::full(Rate::per_minute(600));
+            let (mut passed, mut honest) = (0, 0);
+            for second in 0..600 {
+                for attacker in 1..=attackers {
+                    passed += taken(&mut shares, client(attacker), NOON + second, 100);
+                }
+                if second % 30 == 29 {
+                    honest += taken(&mut shares, client(0), NOON + second, 3);
+                }
+            }
+            assert_eq!(honest, 60, "three calls every 30 s beside {attackers}");
+            assert!(passed > 5_500, "{passed} calls of {attackers} busy addresses: the rest of the rate is theirs");
+        }
+    }
+
+    #[test]
+    fn busy_addresses_share_the_rate_evenly() {
+        let mut shares = Shares::full(Rate::per_minute(600));
+        let mut passed = [0; 4];
+        for second in 0..3_600 {
+            for (number, passed) in (0..).zip(&mut passed) {
+                *passed += taken(&mut shares, client(number), NOON + second, 50);
+            }
+        }
+        let (least, most) = (passed.iter().min().unwrap(), passed.iter().max().unwrap());
+        assert!(*least > 8_000 && *most < 10_500, "{passed:?}");
+    }
+
+    #[test]
+    fn an_address_alone_calls_as_fast_as_the_rate_says() {
+        for rate in [Rate::per_minute(600), Rate { per_minute: 60, burst: 1 }, Rate { per_minute: 7, burst: 2 }] {
+            let mut shares = Shares::full(rate);
+            let passed: usize = (0..6_000).map(|second| taken(&mut shares, client(1), NOON + second, 20)).sum();
+            let whole = 5_999 * usize::try_from(rate.per_minute).unwrap() / 60;
+            assert!((whole..=whole + 301).contains(&passed), "{rate}: {passed} of {whole}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_after_how_many_seconds_a_call_passes() {
+        for rate in [Rate::per_minute(600), Rate::per_minute(7), Rate { per_minute: 60, burst: 1 }] {
+            for others in 0..3 {
+                let mut shares = Shares::full(rate);
+                for other in 0..others {
+                    taken(&mut shares, client(100 + other), NOON, 1_000);
+                }
+                taken(&mut shares, client(1), NOON, 1_000);
+                let wait = shares.take(client(1), NOON).unwrap_err().retry_after;
+                assert!(shares.clone().take(client(1), NOON + wait - 1).is_err(), "{rate} {others}");
+                assert_eq!(shares.take(client(1), NOON + wait), Ok(()), "{rate} {others}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_proxy_that_names_nobody_may_use_the_whole_rate() {
+        let mut shares = Shares::full(Rate::per_minute(60));
+        assert_eq!(taken(&mut shares, Client::Untold, NOON, 100), 60);
+        assert_eq!(shares.take(client(1), NOON), Err(Exceeded { retry_after: 1, is_own_share: false }));
+    }
+
+    #[test]
+    fn however_many_addresses_call_few_are_remembered() {
+        let mut shares = Shares::full(Rate::per_minute(1_000_000));
+        let busy = taken(&mut shares, client(0), NOON, 1_000);
+        for number in 1..10_000 {
+            assert_eq!(shares.take(client(number), NOON), Ok(()));
+        }
+        assert_eq!((busy, shares.used.len()), (1_000, MOST_ADDRESSES));
+        assert_eq!(shares.used.get(&IpAddr::from([0; 4])), Some(&(1_000 * PARTS)), "who used most is not forgotten");
+        shares.fill(NOON + 60);
+        assert!(shares.used.is_empty());
+    }
+}
