@@ -1,5 +1,7 @@
 // Two buttons: one registers a passkey and makes its account, the other sends a sponsored operation of it.
-// The addresses of relay, KMS, chain and bundler are in the page's own: ?rpc=…&kms=…&chain=…&bundler=…
+// The URLs of relay, KMS, chain and bundler belong to the build: `npm start -- '--define:URLS={"rpc":"http://…"}'`.
+// A page that took them from its own address would work for whoever sent its user the link.
+/* global URLS */
 import { toSimpleSmartAccount } from "permissionless/accounts";
 import { createPublicClient, http } from "viem";
 import { createBundlerClient, entryPoint07Address } from "viem/account-abstraction";
@@ -11,7 +13,7 @@ const urls = {
   kms: "http://127.0.0.1:3002",
   chain: "http://127.0.0.1:8545",
   bundler: "http://127.0.0.1:4337",
-  ...Object.fromEntries(new URLSearchParams(location.search)),
+  ...(typeof URLS === "undefined" ? {} : URLS),
 };
 const ACCOUNT = "super-relay account";
 const element = (id) => document.getElementById(id);

@@ -40,6 +40,16 @@ async function ask(url, body) {
   return answer;
 }
 
+/** The id of an account that was made without one. */
+const accountIdOf = ({ rawId }) => `pk_${keccak256(new Uint8Array(rawId)).slice(2, 42)}`;
+
+/** What the KMS answered, unless it is about another account or another's passkey. */
+function accountOf(passkey, answer, passkeys, accountId = accountIdOf(passkey)) {
+  const own = answer.accountId === accountId && passkeys.some(({ credentialId }) => credentialId === passkey.id);
+  if (!own) throw new Error(`the KMS answered with another account than ${accountId} of this passkey`);
+  return answer;
+}
+
 /**
  * Registers a passkey and makes its account. Options: `signatureScheme`, "eip191" for EntryPoint
  * v0.6 and v0.7 (the default of the KMS), "raw" from v0.8 on; `invitation`, where the KMS wants one.
@@ -48,10 +58,11 @@ export async function createAccount(kms, userName, options) {
   const { invitation } = options ?? {}; // one that is used up is refused before there is a passkey
   const begun = await ask(`${kms}/webauthn/register/begin`, { userName, invitation });
   const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(begun.publicKey);
-  const credential = (await navigator.credentials.create({ publicKey })).toJSON();
-  const registration = { registrationId: begun.registrationId, credential };
+  const passkey = await navigator.credentials.create({ publicKey });
+  const registration = { registrationId: begun.registrationId, credential: passkey.toJSON() };
   const { registrationId } = await ask(`${kms}/webauthn/register/finish`, registration);
-  return ask(`${kms}/kms/create-deterministic-account`, { registrationId, ...options });
+  const made = await ask(`${kms}/kms/create-deterministic-account`, { registrationId, ...options });
+  return accountOf(passkey, made, [made], options?.accountId);
 }
 
 /**
@@ -60,9 +71,9 @@ export async function createAccount(kms, userName, options) {
  */
 export async function findAccount(kms, rpId = location.hostname) {
   const challenge = crypto.getRandomValues(new Uint8Array(32));
-  const { rawId } = await navigator.credentials.get({ publicKey: { challenge, rpId, userVerification: "required" } });
-  const accountId = `pk_${keccak256(new Uint8Array(rawId)).slice(2, 42)}`;
-  return ask(`${kms}/kms/accounts/${accountId}`);
+  const passkey = await navigator.credentials.get({ publicKey: { challenge, rpId, userVerification: "required" } });
+  const found = await ask(`${kms}/kms/accounts/${accountIdOf(passkey)}`);
+  return accountOf(passkey, found, found.passkeys);
 }
 
 /** What the passkey approves: the operation without any paymaster, for this account. */

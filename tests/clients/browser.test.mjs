@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
+import { bundle } from "./support/bundle.mjs";
 import { chain, origin, paymasterAddress, urls } from "./support/world.mjs";
 
 // Milliseconds. No test waits that long unless it fails: every core may be busy with other tests.
@@ -19,9 +20,10 @@ const AUTHENTICATOR = {
   automaticPresenceSimulation: true,
 };
 
-let browser, profile;
+let browser, profile, script;
 
 before(async () => {
+  script = await bundle(urls);
   profile = await mkdtemp(join(tmpdir(), "super-relay-chromium-"));
   browser = await chromium.launchPersistentContext(profile, {
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
@@ -37,14 +39,15 @@ after(async () => {
 });
 
 /** The example's page with an authenticator whose user touches it at once. */
-async function open(from) {
+async function open(from, query = "") {
   const page = await browser.newPage();
+  await page.route("**/build/page.js", (route) => route.fulfill({ contentType: "text/javascript", body: script }));
   page.errors = [];
   page.on("pageerror", ({ message }) => page.errors.push(message));
   const session = await browser.newCDPSession(page);
   await session.send("WebAuthn.enable");
   await session.send("WebAuthn.addVirtualAuthenticator", { options: AUTHENTICATOR });
-  await page.goto(`${from}/?${new URLSearchParams(urls)}`);
+  await page.goto(`${from}/${query}`);
   return page;
 }
 
@@ -71,6 +74,18 @@ test("a page on another origin registers, approves and sends twice", async () =>
     assert.equal(receipt.status, "success");
     assert.ok(receipt.logs.some(({ topics }) => topics.at(-1)?.endsWith(paymasterAddress.slice(2).toLowerCase())));
   }
+});
+
+test("a link sends the page to no other relay, KMS, chain or bundler than its build names", async () => {
+  const elsewhere = Object.keys(urls).map((name) => [name, `${origin}/elsewhere`]);
+  const page = await open(origin, `?${new URLSearchParams(elsewhere)}`);
+  const asked = [];
+  page.on("request", (request) => asked.push(request.url()));
+
+  await click(page, "#create", /account (0x\w{40})/);
+
+  assert.ok(asked.some((url) => url.startsWith(urls.kms)));
+  assert.deepEqual(asked.filter((url) => url.includes("elsewhere")), []);
 });
 
 test("what the relay refuses is shown to the page, with the request's id to read", async () => {

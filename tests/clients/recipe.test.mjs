@@ -6,7 +6,7 @@ import { createSmartAccountClient } from "permissionless";
 import { concat, createClient, http } from "viem";
 import { createBundlerClient, formatUserOperationRequest } from "viem/account-abstraction";
 import { accountOf, bundlerOf, mined, newAccount } from "./support/accounts.mjs";
-import { honest, lyingRelay } from "./support/lying-relay.mjs";
+import { honest, lyingKms, lyingRelay } from "./support/lying-relay.mjs";
 import { browser } from "./support/passkey.mjs";
 import { block, recipe } from "./support/docs.mjs";
 import {
@@ -67,6 +67,38 @@ test("a page that forgot its account finds it by the passkey", async () => {
   const { paymaster, ...account } = await accountOf(docs, { ...found, sender: made.sender });
   const bundler = bundlerOf(account, paymaster);
   await mined(bundler, await bundler.sendUserOperation({ calls: [call] }));
+});
+
+/** What the error says, or an answer in its place. */
+const refusalOf = (asked) => asked.then(JSON.stringify, ({ message }) => message);
+
+test("a page takes no other account from the KMS than its passkey's", async () => {
+  const others = await docs.createAccount(urls.kms, "mallory", { signatureScheme });
+  const otherPasskey = { credentialId: others.credentialId, passkeys: [others] };
+  const lies = {
+    "another account": (answer) => ({ ...answer, ...otherPasskey, accountId: others.accountId, ownerAddress: others.ownerAddress }),
+    "another id": (answer) => ({ ...answer, accountId: others.accountId }),
+    "another's passkey": (answer) => ({ ...answer, ...otherPasskey }),
+  };
+  for (const [name, lie] of Object.entries(lies)) {
+    const kms = await lyingKms((path, answer) => (path.startsWith("/kms/") ? lie(answer) : answer));
+
+    const answers = [
+      await refusalOf(docs.createAccount(kms.url, "alice", { signatureScheme })),
+      await refusalOf(docs.findAccount(kms.url, new URL(origin).hostname)),
+    ];
+
+    kms.stop();
+    for (const message of answers) assert.match(message, /another account than pk_\w{40} of this passkey/, name);
+  }
+});
+
+test("an account that was made with an id of its own is the one that was asked for", async () => {
+  const accountId = `alice-${Date.now()}`;
+
+  const made = await docs.createAccount(urls.kms, "alice", { signatureScheme, accountId });
+
+  assert.equal(made.accountId, accountId);
 });
 
 test("a relay that wants another operation approved gets no touch", async () => {

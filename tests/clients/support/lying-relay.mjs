@@ -1,6 +1,6 @@
-// A relay's host that lies: it changes what it likes in requests and answers on their way to a real relay.
+// Hosts that lie: they change what they like in requests and answers on their way to a real relay or KMS.
 import { createServer } from "node:http";
-import { json } from "node:stream/consumers";
+import { json, text } from "node:stream/consumers";
 import { urls } from "./world.mjs";
 
 /** Asks the real relay. */
@@ -10,9 +10,20 @@ export async function honest(request) {
 }
 
 /** A URL whose requests `answer` answers; `stop` ends it. */
-export async function lyingRelay(answer) {
+export const lyingRelay = (answer) => lyingHost(async (request) => answer(await json(request)));
+
+/** A URL of the real KMS that has each answer changed: `change(path, answer)`. */
+export const lyingKms = (change) =>
+  lyingHost(async (request) => {
+    const { method, url } = request;
+    const body = (await text(request)) || undefined;
+    const asked = fetch(urls.kms + url, { method, headers: { "content-type": "application/json" }, body });
+    return change(url, await (await asked).json());
+  });
+
+async function lyingHost(answer) {
   const server = createServer(async (request, response) => {
-    const said = await answer(await json(request));
+    const said = await answer(request);
     response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(said));
   });
   await new Promise((listening) => server.listen(0, "127.0.0.1", listening));

@@ -34,7 +34,7 @@ export function browser(origin) {
         const credential = await newCredential(publicKey);
         credentials.push(credential);
         touches.push("create");
-        return { toJSON: () => attestation(credential, publicKey.challenge, origin) };
+        return publicKeyCredential(credential, attestation(credential, publicKey.challenge, origin));
       },
       async get({ publicKey }) {
         if (pending) throw new Error("OperationError: A request is already pending.");
@@ -48,7 +48,7 @@ export function browser(origin) {
           if (!credential) throw new Error("NotAllowedError");
           touches.push("get");
           const answer = await assertion(credential, publicKey.challenge, origin);
-          return { rawId: credential.id, toJSON: () => answer };
+          return publicKeyCredential(credential, answer);
         } finally {
           pending = false;
         }
@@ -59,6 +59,9 @@ export function browser(origin) {
   Object.defineProperty(globalThis, "navigator", { value: navigator, configurable: true });
   return touches;
 }
+
+/** A PublicKeyCredential, whose `toJSON` is that. */
+const publicKeyCredential = ({ id }, json) => ({ id: base64url(id), rawId: id, toJSON: () => json });
 
 async function newCredential({ rp, user }) {
   const keys = await subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, true, ["sign"]);

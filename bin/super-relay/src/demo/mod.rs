@@ -63,7 +63,11 @@ pub async fn run(args: DemoArgs) -> Result<(), Error> {
         story.say("running", &format!("JSON-RPC at {}, KMS at {}", base(world.rpc_url()), base(world.kms_url())));
         story.more(&format!("status and metrics at {}, chain at {}", world.ops_url(), world.chain_url()));
         if args.entrypoint == EntryPointVersion::V07 {
-            story.more(&format!("page of examples/viem-page: {}", page_url(&world)));
+            story.more(&format!(
+                "page at {}, once started: (cd examples/viem-page && {})",
+                world.origin(),
+                start_page(&world)
+            ));
         }
         story.more(&format!("configuration {}; Ctrl-C stops and removes it", world.file().display()));
         return world.run_until_stopped().await;
@@ -169,10 +173,13 @@ async fn settle(world: &World, sponsored: &Sponsored, story: &Story) -> Result<(
     Ok(())
 }
 
-/// The example's page, told where everything is. Its own defaults name the bundler.
-fn page_url(world: &World) -> String {
-    let (rpc, kms, chain) = (base(world.rpc_url()), base(world.kms_url()), world.chain_url());
-    format!("{}/?rpc={rpc}&kms={kms}&chain={}", world.origin(), chain.trim_end_matches('/'))
+/// Starts the example's page with this demo's URLs in its build. The page's own default names the bundler.
+fn start_page(world: &World) -> String {
+    let chain = world.chain_url();
+    let urls = json!({
+        "rpc": base(world.rpc_url()), "kms": base(world.kms_url()), "chain": chain.trim_end_matches('/'),
+    });
+    format!("npm start -- '--define:URLS={urls}'")
 }
 
 /// A server's address as one puts a path behind it.

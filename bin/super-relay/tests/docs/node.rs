@@ -29,16 +29,16 @@ impl Node {
         // The process ends when the demo fails, and its output with it.
         let mut running = said.find(|line| line.contains(" running ")).expect("the demo failed");
         while !running.contains("Ctrl-C") {
-            running = format!("{running},{}", said.next().expect("the demo failed"));
+            running = format!("{running}\n{}", said.next().expect("the demo failed"));
         }
         let after = |name: &str| {
             let rest = running.split_once(name).unwrap_or_else(|| panic!("no {name}: {running}")).1;
-            rest.split([',', ';']).next().unwrap().trim_end_matches('/').to_owned()
+            rest.split([',', ';', '\n']).next().unwrap().trim_end_matches('/').to_owned()
         };
         let (rpc, kms, operations) = (after("JSON-RPC at "), after("KMS at "), after("status and metrics at "));
         let file = PathBuf::from(after("configuration "));
         let folder = file.parent().unwrap();
-        let page = after("page of examples/viem-page: ");
+        let page = running.lines().find(|line| line.contains("examples/viem-page")).unwrap().trim().to_owned();
         Self { process, rpc, kms, operations, page, folder: folder.into() }
     }
 
@@ -65,5 +65,9 @@ async fn a_kept_demo_says_where_its_operations_its_page_and_its_configuration_ar
     let configuration = std::fs::read_to_string(node.folder.join("demo.toml")).unwrap();
     assert!(configuration.contains("relay-key.json"), "{configuration}");
     let Node { page, rpc, kms, .. } = &node;
-    assert!(page.starts_with(&format!("http://localhost:5173/?rpc={rpc}&kms={kms}&chain=http://127.0.0.1:")), "{page}");
+    let start = "page at http://localhost:5173, once started: (cd examples/viem-page && npm start -- '--define:URLS=";
+    let urls = page.strip_prefix(start).and_then(|rest| rest.strip_suffix("')")).expect(page);
+    let urls: serde_json::Value = serde_json::from_str(urls).unwrap();
+    assert_eq!((&urls["rpc"], &urls["kms"]), (&rpc.as_str().into(), &kms.as_str().into()));
+    assert!(urls["chain"].as_str().unwrap().starts_with("http://127.0.0.1:"), "{page}");
 }
