@@ -61,8 +61,8 @@ pub struct Settings {
     #[serde(default = "default_tee_hung_after_seconds")]
     #[schemars(range(min = 1))]
     pub tee_hung_after_seconds: u64,
-    /// Milliseconds between one quote of `/attestation` and the next; who asks sooner is told when to come back. Anyone may ask,
-    /// and a quote takes the TEE's only thread for as long as hundreds of sponsorships. One that takes longer than
+    /// Milliseconds between one quote of `/attestation` and the next. Clients take turns; who can't have one within 8 seconds is
+    /// told when to come back. Anyone may ask, and a quote takes the TEE's only thread for as long as hundreds of sponsorships. One that takes longer than
     /// `tee_stuck_after_ms` has everything else refused meanwhile, and is given `tee_hung_after_seconds`.
     #[serde(default = "default_attestation_interval_ms")]
     #[schemars(range(min = 1))]

@@ -87,9 +87,11 @@ pub enum GatewayError {
     /// The queue to the TEE is full, or the TEE is stuck. Nothing was asked of it.
     #[error("the TEE's queue is full, or a call of it is stuck")]
     TeeBusy,
-    /// Another quote is under way, or was a short time ago. Nothing was asked of the TEE.
-    #[error("the next quote can be had in {retry_after_seconds} s")]
+    /// Another quote is under way, or was a short time ago, or is for another client. Nothing was asked of the TEE.
+    #[error("{problem}; the next quote can be had in {retry_after_seconds} s")]
     AttestationTooSoon {
+        /// For people.
+        problem: &'static str,
         /// Seconds, at least 1.
         retry_after_seconds: u64,
     },

@@ -15,6 +15,7 @@ mod known;
 mod operations;
 mod paymaster_signers;
 mod permits;
+mod quotes;
 mod refused_content;
 mod replies;
 mod rotations;
@@ -37,6 +38,7 @@ pub use attestation::Attestation;
 pub use caller::{Caller, Claims, CreationProof};
 pub use error::GatewayError;
 pub use forget::ForgetError;
+pub use quotes::QuoteTurn;
 
 use crate::api_keys::ApiKeys;
 use crate::ceremony::Ceremonies;
@@ -49,8 +51,8 @@ use crate::tee::Tee;
 use crate::transport::{QueueStats, TeeTransport};
 use account_count::AccountCount;
 use admin_counter::AdminCounter;
-use attestation::Quotes;
 use known::Known;
+use quotes::Quotes;
 use refused_content::RefusedContent;
 use rotations::Rotations;
 use unknown::UnknownAccounts;
@@ -160,7 +162,10 @@ impl Gateway {
             admin_counter: AdminCounter::default(),
             rotations: Rotations::new(settings.rotation_interval_seconds),
             refused_content: RefusedContent::default(),
-            quotes: Quotes::new(Duration::from_millis(settings.attestation_interval_ms)),
+            quotes: Quotes::new(
+                Duration::from_millis(settings.attestation_interval_ms),
+                Duration::from_secs(settings.tee_hung_after_seconds),
+            ),
             unknown: UnknownAccounts::default(),
             strangers: Arc::new(Semaphore::new(1)),
             sweep: Arc::new(Semaphore::new(1)),

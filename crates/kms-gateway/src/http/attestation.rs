@@ -1,11 +1,14 @@
 //! `/attestation`: which keys live in which trusted application, for whoever asks with a nonce of their own.
 
-use axum::Json;
+use std::net::{IpAddr, Ipv4Addr};
+
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
+use axum::{Extension, Json};
 use proto::json::{bytes, hex_bytes};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use serve::Peer;
 
 use super::error::ApiError;
 use super::status::protection;
@@ -20,15 +23,17 @@ pub(super) struct Question {
 /// The protection levels are the TEE's own report, which no quote covers.
 pub(super) async fn show(
     State(gateway): State<Gateway>,
+    peer: Option<Extension<Peer>>,
     question: Result<Query<Question>, QueryRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let Query(Question { nonce }) =
         question.map_err(|problem| ApiError::invalid_field("nonce", problem.body_text()))?;
     let nonce = parse(&nonce).map_err(|problem| ApiError::invalid_field("nonce", problem))?;
-    gateway.may_attest()?;
+    let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Extension(Peer(peer))| peer.ip());
+    let turn = gateway.quote_turn(serve::client(address)).await?;
     // Before the quote: those are rationed, and none must be lost to a question that finds the TEE busy.
     let state = gateway.recent_security_state().await?;
-    let attestation = gateway.attest(nonce).await?;
+    let attestation = gateway.attest(nonce, turn).await?;
     let statement = &attestation.reply.statement;
     let quote = attestation.reply.quote.as_ref();
     let standby = statement.provisioned.and_then(|keys| keys.standby_paymaster_signer);

@@ -117,7 +117,7 @@ impl From<GatewayError> for ApiError {
             message: shortened(error.to_string()),
             retryable: error.is_retryable(),
             retry_after: match error {
-                GatewayError::AttestationTooSoon { retry_after_seconds }
+                GatewayError::AttestationTooSoon { retry_after_seconds, .. }
                 | GatewayError::CreationRationed { retry_after_seconds, .. }
                 | GatewayError::RotationTooSoon { retry_after_seconds, .. } => Some(retry_after_seconds),
                 _ => None,

@@ -1,5 +1,6 @@
 //! What the TEE must report before anything is signed with it, and what it tells to whoever asks.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,8 +12,9 @@ use proto::command::{Phase, Protection, ProvisionedKeys, SecurityState, Statemen
 use proto::json::hex_bytes;
 use proto::{Bounded, Hash, TeeId};
 use serde_json::json;
+use tokio::task::yield_now;
 
-use crate::support::{ChangingTee, Gate, GatedTee, Kms, platform, settings, until};
+use crate::support::{ChangingTee, Gate, GatedTee, Kms, hangs_up, platform, settings, until};
 
 const SECURE_STORAGE: RequiredProtection = RequiredProtection {
     storage: Level(Protection::SecureWorld),
@@ -21,6 +23,7 @@ const SECURE_STORAGE: RequiredProtection = RequiredProtection {
     own_ta_key: false,
 };
 const NONCE: [u8; 32] = [0x17; 32];
+const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 fn tee(storage: Protection, version: &str) -> Arc<dyn TeeTransport> {
     Arc::new(ChangingTee::start([platform(storage, version)], Arc::default()))
@@ -184,15 +187,34 @@ async fn only_one_attestation_is_made_at_a_time_though_its_caller_hangs_up() {
     gate.shut();
     let first = tokio::spawn({
         let gateway = kms.gateway.clone();
-        async move { gateway.attest(NONCE).await }
+        async move { gateway.attest(NONCE, gateway.quote_turn(CLIENT).await?).await }
     });
     until(async || kms.gateway.queue_stats().depth == 1).await;
     first.abort();
     assert!(first.await.unwrap_err().is_cancelled());
-    assert_eq!(kms.gateway.attest(NONCE).await.unwrap_err().code(), "attestation_too_soon");
+    hangs_up(kms.gateway.quote_turn(CLIENT));
     assert_eq!(kms.gateway.queue_stats().depth, 1);
     gate.open();
-    until(async || kms.gateway.attest(NONCE).await.is_ok()).await;
+    let turn = kms.gateway.quote_turn(CLIENT).await.unwrap();
+    kms.gateway.attest(NONCE, turn).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_asks_all_the_time_does_not_get_the_quotes_of_others() {
+    let settings = |folder: &Path| Settings { attestation_interval_ms: 3000, ..settings(folder) };
+    let kms = Kms::over_tee_with(settings, Arc::new(GatedTee::start(8, Gate::default()))).await;
+    let path = format!("{}/attestation?nonce={}", kms.url, hex_bytes(&NONCE));
+    let from = |address: IpAddr| reqwest::Client::builder().local_address(address).build().unwrap();
+    let poller = from(CLIENT);
+    assert_eq!(poller.get(&path).send().await.unwrap().status(), 200);
+    let gateway = kms.gateway.clone();
+    let waiting = tokio::spawn(async move { gateway.quote_turn(CLIENT).await.map(drop) });
+    yield_now().await;
+    assert_eq!(poller.get(&path).send().await.unwrap().status(), 429, "it waits with one request");
+    // The poller's came first, and is not next.
+    let honest = from([127, 0, 0, 2].into()).get(&path).send().await.unwrap();
+    assert_eq!((honest.status().as_u16(), waiting.is_finished()), (200, false));
+    waiting.await.unwrap().unwrap();
 }
 
 #[tokio::test]
