@@ -9,7 +9,7 @@ use thiserror::Error;
 pub struct Bounds {
     /// Connections at once, WebSockets included.
     pub total: usize,
-    /// Connections at once from one IPv4 address, or from one /64 of IPv6, which is what one client is given.
+    /// Connections at once from one IPv4 address, or from one /48 of IPv6, which is the most that one client is given.
     pub per_address: usize,
     /// Of these, connections that are no longer HTTP, which are WebSockets: they stay for as long as the client likes.
     pub upgraded: usize,
@@ -43,7 +43,7 @@ impl Default for Bounds {
 /// Why a request is not served: there is no room for its connection, or no longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Full {
-    /// The limit of the port: every other connection is having a request served.
+    /// The limit of the port: nobody has to go for this connection.
     #[error("too many connections: at most {limit} at once")]
     Port {
         /// Connections.
@@ -68,7 +68,7 @@ pub enum Full {
         /// Of [`Bounds::serving`], and the time for the service to say so itself.
         seconds: u64,
     },
-    /// The port's share of connections for WebSockets.
+    /// The port's share of connections for WebSockets, and no address has more of them than the peer's would have.
     #[error("too many WebSockets: at most {limit} at once; HTTP is served")]
     Upgrades {
         /// Connections.

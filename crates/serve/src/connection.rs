@@ -1,6 +1,7 @@
 //! What a connection is doing, and how long it may.
 
 use std::future;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::watch;
 use tokio::time::{Duration, Instant, sleep_until};
@@ -42,6 +43,9 @@ pub(crate) struct Connection {
     pub(crate) evicted: CancellationToken,
     /// Cancelled when the request that is being served has to go for a client who has fewer of them.
     pub(crate) outranked: CancellationToken,
+    /// A WebSocket, or about to be one.
+    web_socket: AtomicBool,
+    prioritised: AtomicBool,
 }
 
 /// Who has to go first: clients who keep us waiting for a request, then sessions that have been silent longest.
@@ -52,7 +56,8 @@ impl Connection {
         let now = Instant::now();
         let state = State { phase: Phase::Header, since: now, until: Some(now + bounds.header) };
         let (evicted, outranked) = (CancellationToken::new(), CancellationToken::new());
-        Self { state: watch::Sender::new(state), bounds, evicted, outranked }
+        let (web_socket, prioritised) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { state: watch::Sender::new(state), bounds, evicted, outranked, web_socket, prioritised }
     }
 
     /// Bytes arrived.
@@ -95,15 +100,41 @@ impl Connection {
 
     /// The response is there; it has as long to be taken as the next request has to begin.
     pub(crate) fn answered(&self) {
+        self.web_socket.store(false, Ordering::Relaxed);
         self.enter(Phase::Idle, Some(Instant::now() + self.bounds.idle));
     }
 
+    /// It may become a WebSocket, and counts as one; what the service answers is still to come.
+    pub(crate) fn upgrading(&self) {
+        self.web_socket.store(true, Ordering::Relaxed);
+    }
+
     pub(crate) fn upgraded(&self) {
+        self.upgrading();
         self.enter(Phase::Upgraded, None);
     }
 
     pub(crate) fn is_upgraded(&self) -> bool {
         self.state.borrow().phase == Phase::Upgraded
+    }
+
+    /// Whether it counts as a WebSocket: it is one or is about to be.
+    pub(crate) fn has_web_socket(&self) -> bool {
+        self.web_socket.load(Ordering::Relaxed)
+    }
+
+    /// From now on it goes last of all.
+    pub(crate) fn prioritise(&self) {
+        self.prioritised.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_prioritised(&self) -> bool {
+        self.prioritised.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is between two requests.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.state.borrow().phase == Phase::Idle
     }
 
     /// Since when a request is being served; `None` while none is.

@@ -1,9 +1,9 @@
 //! Serves HTTP/1.1 on a port within bounds, so that clients who send nothing, or send slowly, cannot keep others out.
 //!
 //! `bounds` holds the limits, `table` the open connections, `connection` what each is doing, `stream` and `body` watch it
-//! read and write, `listener` accepts, `hangup` lets the service end one, `refusal` answers clients there is no room for,
-//! `occupancy` counts, `line_ration` bounds what the log says of it all, `descriptors` fits the limits to what the operating
-//! system grants the process.
+//! read and write, `listener` accepts, `hangup` lets the service end one, `priority` lets it keep one, `refusal` answers
+//! clients there is no room for, `occupancy` counts, `line_ration` bounds what the log says of it all, `descriptors` fits the
+//! limits to what the operating system grants the process.
 //! A leaf: the relay, the gateway and the operator's port all serve through it.
 
 mod body;
@@ -14,6 +14,7 @@ mod hangup;
 mod line_ration;
 mod listener;
 mod occupancy;
+mod priority;
 mod refusal;
 mod stream;
 mod table;
@@ -24,5 +25,6 @@ pub use descriptors::{raise_limit, share};
 pub use hangup::Hangup;
 pub use line_ration::LineRation;
 pub use listener::{Listener, Peer, Pulse, asks_for_web_socket};
-pub use occupancy::{Occupancy, Occupied};
+pub use occupancy::{Ended, Occupancy, Occupied, Refused, Tally};
+pub use priority::Priority;
 pub use table::client;

@@ -25,6 +25,7 @@ use crate::bounds::{Bounds, Full};
 use crate::connection::Connection;
 use crate::hangup::Hangup;
 use crate::occupancy::Occupancy;
+use crate::priority::Priority;
 use crate::refusal::Refusals;
 use crate::stream::Stream;
 use crate::table::Table;
@@ -259,7 +260,14 @@ where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    let connection = Arc::clone(&admitted.connection);
+    let (connection, table) = (Arc::clone(&admitted.connection), Arc::clone(&admitted.table));
+    let expired = async {
+        connection.expired().await;
+        if !connection.is_idle() {
+            table.count_ended(|ended| &mut ended.slow);
+        }
+    };
+    let mut expired = std::pin::pin!(expired);
     let service = service_fn(move |request: Request<hyper::body::Incoming>| {
         let (service, admitted) = (service.clone(), admitted.clone());
         async move { admitted.answer(request, service).await }
@@ -277,13 +285,13 @@ where
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,
         () = connection.evicted.cancelled() => return,
-        () = connection.expired() => return,
+        () = &mut expired => return,
         () = last_request => {
             serving.as_mut().graceful_shutdown();
             tokio::select! {
                 ended = serving => ended,
                 () = connection.evicted.cancelled() => return,
-                () = connection.expired() => return,
+                () = expired => return,
             }
         }
     };
@@ -312,7 +320,7 @@ impl Admitted {
     {
         let Self { peer, connection, table, refusals } = self;
         if asks_for_web_socket(request.headers())
-            && let Err(full) = table.check_upgrade(peer.ip())
+            && let Err(full) = table.admit_upgrade(peer.ip(), &connection)
         {
             let response = refusals.answer(request.map(|_| full)).await;
             connection.answered();
@@ -322,8 +330,12 @@ impl Admitted {
         let mut request = request.map(|incoming| Body::new(incoming, Arc::clone(&connection)));
         request.extensions_mut().insert(Peer(peer));
         request.extensions_mut().insert(Hangup(connection.evicted.clone()));
+        request.extensions_mut().insert(Priority(Arc::clone(&connection)));
         let cut_off = async {
             let full = connection.cut_off().await;
+            if matches!(full, Full::Late { .. }) {
+                table.count_ended(|ended| &mut ended.late);
+            }
             let mut response = refusals.answer(unanswered.map(|()| full)).await;
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             response

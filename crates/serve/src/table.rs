@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
 
 use crate::bounds::{Bounds, Full};
-use crate::connection::Connection;
-use crate::occupancy::Occupied;
+use crate::connection::{Connection, Patience};
+use crate::occupancy::{Ended, Occupied, Tally};
 
-/// The host bits of what one client of IPv6 is given.
-const HOST_BITS: u32 = 64;
+/// Bits of an IPv6 address that are the client's own: a site, or a free tunnel, is given a /48.
+const CLIENT_BITS: u32 = 80;
 
 pub(crate) struct Table {
     bounds: Bounds,
@@ -24,6 +24,7 @@ struct Open {
     next: u64,
     connections: HashMap<u64, (IpAddr, Arc<Connection>)>,
     per_address: HashMap<IpAddr, usize>,
+    tally: Tally,
 }
 
 /// A connection's place, given back when dropped.
@@ -33,25 +34,41 @@ pub(crate) struct Slot {
     pub(crate) connection: Arc<Connection>,
 }
 
+/// A connection that keeps the port waiting.
+struct Waiting<'a> {
+    address: IpAddr,
+    /// Connections of its address.
+    held: usize,
+    connection: &'a Connection,
+    patience: Patience,
+}
+
 impl Table {
     pub(crate) fn new(bounds: Bounds) -> Arc<Self> {
         Arc::new(Self { bounds, open: Mutex::default() })
     }
 
-    /// A place for a connection from there. Where a limit is reached, whoever has kept us waiting longest within that limit
-    /// goes in its favour; where all are being served, one of the address that has most of the port does.
+    /// A place for a connection from there. At the limit of its address it takes the place of the one of that address which
+    /// has kept the port waiting longest. At the limit of the port it takes the place of, in this order:
+    ///
+    /// 1. a client whose request is not complete, of the address with most connections, if that has more than the newcomer's
+    ///    address will have;
+    /// 2. a connection of its own address that is between two requests;
+    /// 3. the request served longest of the address that has most of them being served, if these are more than the
+    ///    connections the newcomer's address will have;
+    /// 4. a client whose request is not complete, of its own address or of one with as many connections as that will have;
+    /// 5. a WebSocket, by the rules of 1 and 4: they have a share of their own, so they go last.
+    ///
+    /// Within one step and address, who has waited or been silent longest goes first. So no address loses a connection to
+    /// one that has more, and one that holds many cannot keep out one that holds few. A prioritised connection is only ever
+    /// ended for one of its own address, last of all.
+    ///
+    /// # Errors
+    /// [`Full::Address`] or [`Full::Port`] when the limit is reached and nobody has to go.
     pub(crate) fn admit(self: &Arc<Self>, peer: IpAddr) -> Result<Slot, Full> {
-        let Bounds { total, per_address, upgraded, upgraded_per_address, .. } = self.bounds;
         let address = client(peer);
         let mut open = self.open();
-        if open.per_address.get(&address).is_some_and(|count| *count >= per_address) {
-            let is_evicted = open.evict(|other| other == address, upgraded_per_address);
-            is_evicted.then_some(()).ok_or(Full::Address { limit: per_address })?;
-        }
-        if open.connections.len() >= total {
-            let has_room = open.evict(|_| true, upgraded) || open.outrank(address);
-            has_room.then_some(()).ok_or(Full::Port { limit: total })?;
-        }
+        open.make_place(address, self.bounds).inspect_err(|full| open.tally.refused.count(*full))?;
         let (id, connection) = (open.next, Arc::new(Connection::new(self.bounds)));
         open.next += 1;
         open.connections.insert(id, (address, Arc::clone(&connection)));
@@ -59,24 +76,34 @@ impl Table {
         Ok(Slot { table: Arc::clone(self), id, connection })
     }
 
-    /// Whether a connection from there may be upgraded. Those that were asked about at once may together be too many: they
-    /// are the first to go.
-    pub(crate) fn check_upgrade(&self, peer: IpAddr) -> Result<(), Full> {
-        let Bounds { upgraded, upgraded_per_address, .. } = self.bounds;
-        let address = client(peer);
-        let open = self.open();
-        if open.upgraded(|other| other == address) >= upgraded_per_address {
-            return Err(Full::UpgradesOfAddress { limit: upgraded_per_address });
-        }
-        if open.upgraded(|_| true) >= upgraded {
-            return Err(Full::Upgrades { limit: upgraded });
-        }
+    /// Lets a connection from there become a WebSocket. From then on it counts as one; [`Connection::answered`] takes that
+    /// back. At the port's share for WebSockets, the address with most of them loses the one that has been silent longest,
+    /// if it has more than the newcomer's address will have.
+    ///
+    /// # Errors
+    /// [`Full::UpgradesOfAddress`] or [`Full::Upgrades`] when a share is used up and nobody has to go.
+    pub(crate) fn admit_upgrade(&self, peer: IpAddr, connection: &Connection) -> Result<(), Full> {
+        let mut open = self.open();
+        open.make_place_for_web_socket(client(peer), self.bounds)
+            .inspect_err(|full| open.tally.refused.count(*full))?;
+        connection.upgrading();
         Ok(())
     }
 
-    /// Ends whoever has kept us waiting longest. For when the process has run out of descriptors.
+    /// Ends the waiting connection of the address with most connections that has waited longest. For when the process has
+    /// run out of descriptors.
     pub(crate) fn make_room(&self) {
-        self.open().evict(|_| true, self.bounds.upgraded);
+        self.open().evict(|waiting| Some((waiting.connection.is_prioritised(), waiting.in_turn())));
+    }
+
+    /// Counts a connection that ended since the port waited for its client, or the client for the service, too long.
+    pub(crate) fn count_ended(&self, count: impl FnOnce(&mut Ended) -> &mut u64) {
+        *count(&mut self.open().tally.ended) += 1;
+    }
+
+    /// How many were refused or ended by this port, and why.
+    pub(crate) fn tally(&self) -> Tally {
+        self.open().tally
     }
 
     /// How many connections are doing what.
@@ -99,44 +126,109 @@ impl Table {
     }
 }
 
+impl Waiting<'_> {
+    /// The address with most connections first, and of these who has waited longest.
+    fn in_turn(&self) -> (Reverse<usize>, Patience) {
+        (Reverse(self.held), self.patience)
+    }
+}
+
 impl Open {
-    /// Upgraded connections go first while there are more than their share, and last otherwise.
-    fn evict(&mut self, among: impl Fn(IpAddr) -> bool, share: usize) -> bool {
-        let is_over = self.upgraded(&among) > share;
-        let waiting = self.connections.iter().filter(|(_, (address, _))| among(*address));
-        let waiting = waiting.filter_map(|(id, (_, connection))| Some((connection.patience()?, *id)));
-        let longest = waiting.filter(|((is_upgraded, _), _)| !is_over || *is_upgraded).min();
-        let Some((_, id)) = longest else { return false };
+    fn make_place(&mut self, newcomer: IpAddr, bounds: Bounds) -> Result<(), Full> {
+        let Bounds { total, per_address, .. } = bounds;
+        let last_of_all = |waiting: &Waiting<'_>| (waiting.connection.is_prioritised(), waiting.patience);
+        if self.held(newcomer) >= per_address {
+            let is_evicted = self.evict(|waiting| (waiting.address == newcomer).then(|| last_of_all(waiting)));
+            is_evicted.then_some(()).ok_or(Full::Address { limit: per_address })?;
+        }
+        if self.connections.len() < total {
+            return Ok(());
+        }
+        let held = self.held(newcomer) + 1;
+        let may_go = |waiting: &Waiting<'_>, at_least: usize| {
+            waiting.address == newcomer || (waiting.held >= at_least && !waiting.connection.is_prioritised())
+        };
+        let has_more = |waiting: &Waiting<'_>| {
+            let is_request = !waiting.connection.is_upgraded() && waiting.address != newcomer;
+            (is_request && may_go(waiting, held + 1)).then(|| waiting.in_turn())
+        };
+        let between_requests = |waiting: &Waiting<'_>| {
+            (waiting.address == newcomer && waiting.connection.is_idle()).then(|| last_of_all(waiting))
+        };
+        let has_as_many = |waiting: &Waiting<'_>| {
+            (!waiting.connection.is_upgraded() && may_go(waiting, held)).then(|| last_of_all(waiting))
+        };
+        let is_session = |waiting: &Waiting<'_>| {
+            (waiting.connection.is_upgraded() && may_go(waiting, held)).then(|| waiting.in_turn())
+        };
+        let has_room = self.evict(has_more)
+            || self.evict(between_requests)
+            || self.outrank(held)
+            || self.evict(has_as_many)
+            || self.evict(is_session);
+        has_room.then_some(()).ok_or(Full::Port { limit: total })
+    }
+
+    fn make_place_for_web_socket(&mut self, newcomer: IpAddr, bounds: Bounds) -> Result<(), Full> {
+        let Bounds { upgraded, upgraded_per_address, .. } = bounds;
+        let mut per_address = HashMap::<IpAddr, usize>::new();
+        for (address, _) in self.connections.values().filter(|(_, connection)| connection.has_web_socket()) {
+            *per_address.entry(*address).or_default() += 1;
+        }
+        let of = |address| per_address.get(&address).copied().unwrap_or_default();
+        if of(newcomer) >= upgraded_per_address {
+            return Err(Full::UpgradesOfAddress { limit: upgraded_per_address });
+        }
+        if per_address.values().sum::<usize>() < upgraded {
+            return Ok(());
+        }
+        let has_room = self.evict(|waiting| {
+            let sockets = of(waiting.address);
+            let is_over = waiting.connection.is_upgraded() && sockets > of(newcomer) + 1;
+            is_over.then_some((Reverse(sockets), waiting.patience))
+        });
+        has_room.then_some(()).ok_or(Full::Upgrades { limit: upgraded })
+    }
+
+    /// Ends the waiting connection that ranks lowest; `None` ranks none.
+    fn evict<R: Ord>(&mut self, rank: impl Fn(&Waiting<'_>) -> Option<R>) -> bool {
+        let waiting = self.connections.iter().filter_map(|(id, (address, connection))| {
+            let patience = connection.patience()?;
+            let waiting = Waiting { address: *address, held: self.held(*address), connection, patience };
+            Some((rank(&waiting)?, *id))
+        });
+        let Some((_, id)) = waiting.min() else { return false };
         if let Some(connection) = self.remove(id) {
+            self.tally.ended.evicted += 1;
             connection.evicted.cancel();
         }
         true
     }
 
-    /// Ends the request that has been served longest of the address that has most of them being served, in favour of one from
-    /// an address that has fewer connections even then.
-    fn outrank(&mut self, newcomer: IpAddr) -> bool {
+    /// Ends the request that has been served longest of the address that has most of them being served, if these are more
+    /// than `held`.
+    fn outrank(&mut self, held: usize) -> bool {
         let mut serving = HashMap::<IpAddr, (usize, Instant, u64)>::new();
         for (id, (address, connection)) in &self.connections {
-            let Some(since) = connection.serving_since() else { continue };
+            let Some(since) = connection.serving_since().filter(|_| !connection.is_prioritised()) else { continue };
             let (count, longest, of) = serving.entry(*address).or_insert((0, since, *id));
             *count += 1;
             if since < *longest {
                 (*longest, *of) = (since, *id);
             }
         }
-        let fewer = self.per_address.get(&newcomer).copied().unwrap_or_default() + 1;
         let most = serving.into_values().max_by_key(|(count, longest, id)| (*count, Reverse((*longest, *id))));
-        let Some((_, _, id)) = most.filter(|(count, ..)| *count > fewer) else { return false };
+        let Some((_, _, id)) = most.filter(|(count, ..)| *count > held) else { return false };
         if let Some(connection) = self.remove(id) {
+            self.tally.ended.outranked += 1;
             connection.outranked.cancel();
         }
         true
     }
 
-    fn upgraded(&self, among: impl Fn(IpAddr) -> bool) -> usize {
-        let connections = self.connections.values().filter(|(address, _)| among(*address));
-        connections.filter(|(_, connection)| connection.is_upgraded()).count()
+    /// Connections of an address.
+    fn held(&self, address: IpAddr) -> usize {
+        self.per_address.get(&address).copied().unwrap_or_default()
     }
 
     fn remove(&mut self, id: u64) -> Option<Arc<Connection>> {
@@ -159,11 +251,11 @@ impl Drop for Slot {
     }
 }
 
-/// The address that counts as one client's.
+/// The address that counts as one client's: an IPv4 address, or the /48 of an IPv6 address with its other bits 0.
 #[must_use]
 pub fn client(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> HOST_BITS << HOST_BITS)),
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> CLIENT_BITS << CLIENT_BITS)),
         v4 @ IpAddr::V4(_) => v4,
     }
 }
@@ -171,6 +263,7 @@ pub fn client(peer: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::occupancy::Refused;
 
     fn table(total: usize, per_address: usize) -> Arc<Table> {
         Table::new(Bounds { total, per_address, ..Bounds::default() })
@@ -224,6 +317,67 @@ mod tests {
     }
 
     #[test]
+    fn a_reconnecting_flood_ends_only_connections_of_its_own_addresses() {
+        let table = table(40, 16);
+        let honest: Vec<_> = (0..6).map(|_| table.admit(address("192.0.2.1")).unwrap()).collect();
+        let mut flood = Vec::new();
+        for turn in 0..400 {
+            flood.push(table.admit(address(&format!("198.51.100.{}", turn % 4))).unwrap());
+        }
+        let newcomer = table.admit(address("192.0.2.2")).unwrap();
+        let evicted = |slots: &[Slot]| slots.iter().filter(|slot| slot.connection.evicted.is_cancelled()).count();
+        assert_eq!((evicted(&honest), evicted(&[newcomer])), (0, 0));
+        assert_eq!(evicted(&flood), 400 - 33);
+        assert_eq!(table.tally().ended, Ended { evicted: 400 - 33, ..Ended::default() });
+    }
+
+    #[test]
+    fn an_address_that_has_more_gets_no_place_of_one_that_has_less() {
+        let table = table(4, 4);
+        let few = table.admit(address("192.0.2.1")).unwrap();
+        let many: Vec<_> = (0..3).map(|_| table.admit(address("192.0.2.2")).unwrap()).collect();
+        many.iter().for_each(|slot| slot.connection.serving());
+        assert_eq!(table.admit(address("192.0.2.2")).err(), Some(Full::Port { limit: 4 }));
+        assert!(!few.connection.evicted.is_cancelled());
+        assert_eq!(table.tally().refused, Refused { port: 1, ..Refused::default() });
+    }
+
+    #[test]
+    fn one_slow_connection_of_each_of_many_addresses_does_not_lock_the_port() {
+        let table = table(8, 8);
+        let slow: Vec<_> = (0..8).map(|host| table.admit(address(&format!("198.51.100.{host}"))).unwrap()).collect();
+        let _honest = table.admit(address("192.0.2.1")).unwrap();
+        assert!(slow[0].connection.evicted.is_cancelled());
+    }
+
+    #[test]
+    fn requests_that_arrive_together_are_not_ended_for_each_other_while_another_address_has_more_served() {
+        let table = table(8, 8);
+        let flood: Vec<_> = (0..7).map(|_| table.admit(address("198.51.100.1")).unwrap()).collect();
+        flood.iter().for_each(|slot| slot.connection.serving());
+        let kept = table.admit(address("192.0.2.1")).unwrap();
+        kept.connection.answered();
+        let arriving: Vec<_> = (0..3).map(|_| table.admit(address("192.0.2.1")).unwrap()).collect();
+        assert!(kept.connection.evicted.is_cancelled(), "its own kept connection goes before a request of anybody");
+        assert!(arriving.iter().all(|slot| !slot.connection.evicted.is_cancelled()));
+        assert_eq!(table.tally().ended, Ended { evicted: 1, outranked: 2, ..Ended::default() });
+    }
+
+    #[test]
+    fn a_prioritised_connection_is_ended_only_for_one_of_its_own_address() {
+        let table = table(4, 2);
+        let relay: Vec<_> = (0..2).map(|_| table.admit(address("192.0.2.1")).unwrap()).collect();
+        relay.iter().for_each(|slot| slot.connection.prioritise());
+        let admit = |host: u8| table.admit(address(&format!("198.51.100.{host}")));
+        let flood: Vec<_> = (0..100).map(|host| admit(host).unwrap()).collect();
+        flood.iter().for_each(|slot| slot.connection.serving());
+        assert_eq!(admit(100).err(), Some(Full::Port { limit: 4 }));
+        assert!(relay.iter().all(|slot| !slot.connection.evicted.is_cancelled()));
+        let _own = table.admit(address("192.0.2.1")).unwrap();
+        assert!(relay[0].connection.evicted.is_cancelled());
+    }
+
+    #[test]
     fn an_address_at_its_limit_costs_nobody_else_a_connection() {
         let table = table(10, 1);
         let honest = table.admit(address("192.0.2.1")).unwrap();
@@ -246,16 +400,28 @@ mod tests {
     }
 
     #[test]
-    fn web_sockets_above_their_share_go_before_clients_who_are_about_to_send_a_request() {
-        let table = Table::new(Bounds { total: 4, per_address: 4, upgraded: 1, ..Bounds::default() });
-        let http = table.admit(address("192.0.2.1")).unwrap();
-        let sessions: Vec<_> = (0..3).map(|_| table.admit(address("192.0.2.2")).unwrap()).collect();
+    fn sessions_of_one_address_go_after_a_flood_from_many() {
+        let table = table(8, 8);
+        let sessions: Vec<_> = (0..4).map(|_| table.admit(address("192.0.2.1")).unwrap()).collect();
         sessions.iter().for_each(|session| session.connection.upgraded());
-        let _next: Vec<_> = (0..2).map(|_| table.admit(address("192.0.2.3")).unwrap()).collect();
-        let evicted: Vec<_> = sessions.iter().map(|session| session.connection.evicted.is_cancelled()).collect();
-        assert_eq!((evicted, http.connection.evicted.is_cancelled()), (vec![true, true, false], false));
-        let _last = table.admit(address("192.0.2.3")).unwrap();
-        assert!(http.connection.evicted.is_cancelled());
+        let flood: Vec<_> = (0..50).map(|host| table.admit(address(&format!("198.51.100.{host}"))).unwrap()).collect();
+        assert!(sessions.iter().all(|session| !session.connection.evicted.is_cancelled()));
+        // When all else is being served, the most silent of the address with most connections goes.
+        flood.iter().for_each(|slot| slot.connection.serving());
+        let _next = table.admit(address("192.0.2.2")).unwrap();
+        assert!(sessions[0].connection.evicted.is_cancelled());
+    }
+
+    #[test]
+    fn handshakes_at_once_take_no_more_than_the_share() {
+        let table = Table::new(Bounds { upgraded: 2, ..Bounds::default() });
+        let slots: Vec<_> = (1..=3).map(|host| table.admit(address(&format!("192.0.2.{host}"))).unwrap()).collect();
+        let ask = |slot: usize| table.admit_upgrade(address(&format!("192.0.2.{}", slot + 1)), &slots[slot].connection);
+        assert_eq!((ask(0), ask(1), ask(2)), (Ok(()), Ok(()), Err(Full::Upgrades { limit: 2 })));
+        assert_eq!(table.tally().refused, Refused { web_sockets: 1, ..Refused::default() });
+        // The service answered otherwise.
+        slots[0].connection.answered();
+        assert_eq!(ask(2), Ok(()));
     }
 
     #[test]
@@ -264,8 +430,8 @@ mod tests {
         let table = Table::new(bounds);
         let mut sessions = Vec::new();
         let mut open = |from| {
-            table.check_upgrade(address(from))?;
             let session = table.admit(address(from)).unwrap();
+            table.admit_upgrade(address(from), &session.connection)?;
             session.connection.upgraded();
             sessions.push(session);
             Ok(())
@@ -273,16 +439,37 @@ mod tests {
         assert_eq!((open("192.0.2.1"), open("192.0.2.1")), (Ok(()), Ok(())));
         assert_eq!(open("192.0.2.1"), Err(Full::UpgradesOfAddress { limit: 2 }));
         assert_eq!(open("192.0.2.2"), Ok(()));
+        // Both addresses have as many then.
         assert_eq!(open("192.0.2.2"), Err(Full::Upgrades { limit: 3 }));
         sessions.pop();
-        assert_eq!(table.check_upgrade(address("192.0.2.2")), Ok(()));
+        let next = table.admit(address("192.0.2.2")).unwrap();
+        assert_eq!(table.admit_upgrade(address("192.0.2.2"), &next.connection), Ok(()));
     }
 
     #[test]
-    fn a_client_is_an_ipv4_address_or_a_64_of_ipv6() {
+    fn idle_web_sockets_of_few_addresses_keep_no_other_address_from_having_one() {
+        let table = Table::new(Bounds { upgraded: 6, upgraded_per_address: 3, ..Bounds::default() });
+        let open = |from| {
+            let session = table.admit(address(from)).unwrap();
+            table.admit_upgrade(address(from), &session.connection).map(|()| {
+                session.connection.upgraded();
+                session
+            })
+        };
+        let many: Vec<_> = (0..6).map(|turn| open(["192.0.2.1", "192.0.2.2"][turn / 3]).unwrap()).collect();
+        let ended = || many.iter().map(|slot| slot.connection.evicted.is_cancelled()).collect::<Vec<_>>();
+        let _others = [open("192.0.2.3").unwrap(), open("192.0.2.3").unwrap()];
+        assert_eq!(ended(), [true, false, false, true, false, false], "the most silent of each goes");
+        // Three addresses have two each.
+        assert_eq!(open("192.0.2.3").err(), Some(Full::Upgrades { limit: 6 }));
+        assert_eq!(open("192.0.2.4").map(drop), Ok(()));
+    }
+
+    #[test]
+    fn a_client_is_an_ipv4_address_or_a_48_of_ipv6() {
         assert_eq!(client(address("::ffff:192.0.2.1")), address("192.0.2.1"));
-        assert_eq!(client(address("2001:db8::1")), client(address("2001:db8::ffff:1")));
-        assert_ne!(client(address("2001:db8::1")), client(address("2001:db8:0:1::1")));
+        assert_eq!(client(address("2001:db8::1")), client(address("2001:db8:0:ffff::1")));
+        assert_ne!(client(address("2001:db8::1")), client(address("2001:db8:1::1")));
     }
 
     #[test]

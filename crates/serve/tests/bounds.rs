@@ -13,7 +13,7 @@ use axum::http::StatusCode;
 use axum::http::header::ACCESS_CONTROL_ALLOW_ORIGIN;
 use axum::routing::{get, post};
 use hyper_util::rt::TokioIo;
-use serve::{Bounds, Listener};
+use serve::{Bounds, Ended, Listener, Occupancy, Priority};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Notify;
@@ -33,10 +33,17 @@ struct Port {
 }
 
 async fn port(bounds: Bounds, routes: Router) -> Port {
+    watched_port(bounds, routes).await.0
+}
+
+/// With what it tells operators.
+async fn watched_port(bounds: Bounds, routes: Router) -> (Port, Occupancy) {
     let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, stop) = (tcp.local_addr().unwrap(), CancellationToken::new());
-    let serving = tokio::spawn(Listener::new(tcp, bounds).serve(routes, stop.clone()));
-    Port { address, stop, serving }
+    let listener = Listener::new(tcp, bounds);
+    let occupancy = listener.occupancy();
+    let serving = tokio::spawn(listener.serve(routes, stop.clone()));
+    (Port { address, stop, serving }, occupancy)
 }
 
 fn echo() -> Router {
@@ -114,8 +121,61 @@ async fn idle_connections_and_slow_bodies_keep_nobody_out() {
 }
 
 #[tokio::test]
+async fn a_reconnecting_flood_ends_no_request_of_an_address_with_fewer_connections() {
+    let (port, occupancy) = watched_port(Bounds { total: 24, ..patient() }, echo()).await;
+    let mut honest = Vec::new();
+    for _ in 0..4 {
+        honest.push(port.from([127, 0, 0, 9].into(), POST_HEAD).await);
+    }
+    let mut flood = Vec::new();
+    for turn in 0..200 {
+        flood.push(port.from([127, 0, 0, 20 + turn % 4].into(), b"GET / HT").await);
+    }
+    let all_came = async {
+        while occupancy.tally().ended.evicted < 180 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, all_came).await.expect("the port is not full");
+    for stream in &mut honest {
+        stream.write_all(b"1234567890").await.unwrap();
+        assert!(answer(stream).await.ends_with("1234567890"));
+    }
+    // A newcomer gets in too.
+    let mut newcomer = port.from([127, 0, 0, 10].into(), GET).await;
+    assert!(answer(&mut newcomer).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn a_connection_that_the_service_prioritises_outlasts_a_flood_from_many_addresses() {
+    let known = async |request: Request| request.extensions().get::<Priority>().unwrap().raise();
+    let routes = echo().route("/known", get(known));
+    let (port, occupancy) = watched_port(Bounds { total: 4, ..patient() }, routes).await;
+    let mut relay = Vec::new();
+    for _ in 0..3 {
+        let mut stream = port.sending(b"GET /known HTTP/1.1\r\nhost: test\r\n\r\n").await;
+        assert!(answer(&mut stream).await.starts_with("HTTP/1.1 200"));
+        relay.push(stream);
+    }
+    let mut flood = Vec::new();
+    for host in 20..60 {
+        flood.push(port.from([127, 0, 0, host].into(), b"").await);
+    }
+    let all_came = async {
+        while occupancy.tally().ended.evicted < 39 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, all_came).await.expect("the port is not full");
+    for stream in &mut relay {
+        stream.write_all(GET).await.unwrap();
+        assert!(answer(stream).await.starts_with("HTTP/1.1 200"));
+    }
+}
+
+#[tokio::test]
 async fn who_sends_no_header_is_hung_up_on() {
-    let port = port(Bounds { header: SOON, ..patient() }, echo()).await;
+    let (port, occupancy) = watched_port(Bounds { header: SOON, ..patient() }, echo()).await;
     for sent in [&b""[..], b"G", b"GET / HTTP/1.1\r\nhost: test\r\n"] {
         assert_eq!(rest(&mut port.sending(sent).await).await, "");
     }
@@ -131,6 +191,7 @@ async fn who_sends_no_header_is_hung_up_on() {
     let ended = timeout(PATIENCE, reading.read(&mut nothing)).await.expect("it may go on for ever");
     assert!(matches!(ended, Ok(0) | Err(_)));
     dribble.await.unwrap();
+    assert_eq!(occupancy.tally().ended, Ended { slow: 4, ..Ended::default() });
 }
 
 /// What became of the two halves of a connection that is no longer HTTP.
@@ -218,13 +279,15 @@ async fn live_sessions_take_their_share_of_connections_and_http_has_the_rest() {
             if answer.starts_with("HTTP/1.1 101") { open.push(session) } else { refused.push((session, answer)) }
         }
     }
-    assert_eq!((open.len(), refused.len()), (5, 11));
+    // The fourth address got its one from the first, which had two.
+    assert_eq!((open.len(), refused.len()), (6, 10));
+    assert_eq!(rest(&mut open.remove(0)).await, "", "the most silent one has gone");
     for (_, answer) in &refused {
         assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("retry-after: 1"), "{answer}");
         assert!(answer.contains("too many WebSockets: at most"), "{answer}");
     }
     assert!(refused[0].1.contains("at most 2 at once from one address"), "{}", refused[0].1);
-    assert!(refused[10].1.contains("at most 5 at once; HTTP is served"), "{}", refused[10].1);
+    assert!(refused[9].1.contains("at most 5 at once; HTTP is served"), "{}", refused[9].1);
     for _ in 0..20 {
         let mut http = port.sending(b"GET /http HTTP/1.1\r\nhost: test\r\n\r\n").await;
         assert!(answer(&mut http).await.ends_with("here"));
@@ -329,11 +392,7 @@ async fn when_every_connection_is_being_served_another_is_told_the_limit() {
 #[tokio::test]
 async fn requests_of_few_addresses_that_take_long_keep_no_other_address_out() {
     let slow = Router::new().route("/", get(std::future::pending::<()>)).route("/http", get(async || "here"));
-    let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (address, stop) = (tcp.local_addr().unwrap(), CancellationToken::new());
-    let listener = Listener::new(tcp, Bounds { total: 6, ..patient() });
-    let occupancy = listener.occupancy();
-    let port = Port { address, stop: stop.clone(), serving: tokio::spawn(listener.serve(slow, stop)) };
+    let (port, occupancy) = watched_port(Bounds { total: 6, ..patient() }, slow).await;
     let mut floods = Vec::new();
     for host in [1, 2] {
         for _ in 0..3 {
@@ -358,8 +417,9 @@ async fn requests_of_few_addresses_that_take_long_keep_no_other_address_out() {
 #[tokio::test(start_paused = true)]
 async fn a_request_that_is_not_answered_in_time_is_refused_and_its_connection_closed() {
     let pending = Router::new().route("/", get(std::future::pending::<()>));
-    let port = port(Bounds { serving: SOON, ..patient() }, pending).await;
+    let (port, occupancy) = watched_port(Bounds { serving: SOON, ..patient() }, pending).await;
     let answer = rest(&mut port.sending(GET).await).await;
+    assert_eq!(occupancy.tally().ended, Ended { late: 1, ..Ended::default() });
     assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("connection: close"), "{answer}");
     assert!(answer.contains("no answer within 5 s"), "{answer}");
 }

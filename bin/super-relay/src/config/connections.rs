@@ -21,7 +21,7 @@ pub struct Connections {
     /// Connections to `listen.ops` at once. Kept for it: no other port can take them.
     #[schemars(range(min = 1))]
     pub ops: usize,
-    /// Connections to one port at once from one IPv4 address or one /64 of IPv6. Behind an ingress they all come from its
+    /// Connections to one port at once from one IPv4 address or one /48 of IPv6. Behind an ingress they all come from its
     /// addresses: set it to the limit of the port there.
     #[schemars(range(min = 1))]
     pub per_address: usize,

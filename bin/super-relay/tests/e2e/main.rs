@@ -15,6 +15,7 @@ mod bindings;
 mod clients;
 mod config;
 mod connections;
+mod connections_flood;
 mod demo;
 mod dual_signature;
 mod echoes;

@@ -62,6 +62,12 @@ impl World {
         self.apart.as_ref().unwrap().process.id()
     }
 
+    /// What the KMS tells Prometheus.
+    pub async fn kms_metrics(&self) -> String {
+        let url = self.apart.as_ref().unwrap().process.url("ops");
+        reqwest::get(format!("{url}/metrics")).await.unwrap().text().await.unwrap()
+    }
+
     fn kms_apart(&mut self) -> &mut KmsApart {
         self.apart.as_mut().unwrap()
     }
@@ -80,13 +86,17 @@ async fn take_kms(ground: &mut Ground) -> Value {
     bootstrap["relay_signers"] = json!([relay_signer.trim()]);
     bootstrap["deployments"] = configuration["relay"]["deployments"].clone();
     bootstrap["deployments"][0]["chain_id"] = configuration["relay"]["chain"]["chain_id"].clone();
-    json!({
+    let mut kms = json!({
         "listen": configuration["listen"],
         "log": configuration["log"],
         "shutdown": configuration["shutdown"],
         "kms": configuration.remove("kms"),
         "bootstrap": bootstrap,
-    })
+    });
+    if let Some(connections) = configuration.get("connections") {
+        kms["connections"] = connections.clone();
+    }
+    kms
 }
 
 /// Adds it to those in `remote_kms`.
