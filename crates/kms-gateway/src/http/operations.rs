@@ -10,6 +10,7 @@ use proto::primitives::keccak256;
 use proto::{AccountId, Address, EntryPoint, Status, Terms, UserOperation};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use serve::Priority;
 
 use super::body::JsonBody;
 use super::error::ApiError;
@@ -74,6 +75,7 @@ struct TermsBody {
 pub(super) async fn sponsor(
     State(gateway): State<Gateway>,
     Extension(RequestId(request_id)): Extension<RequestId>,
+    priority: Option<Extension<Priority>>,
     headers: HeaderMap,
     JsonBody(body): JsonBody<SponsorBody>,
 ) -> Result<Json<Value>, ApiError> {
@@ -93,6 +95,7 @@ pub(super) async fn sponsor(
     };
     let with_passkey = command.passkey.is_some();
     let reply = gateway.sponsor(command, &caller).await?;
+    keep(priority);
 
     let paymaster = terms.signed(entry_point.version, &reply.paymaster_signature);
     let mut answer = paymaster_fields(&paymaster, entry_point.version);
@@ -112,6 +115,7 @@ pub(super) async fn sponsor(
 pub(super) async fn sign(
     State(gateway): State<Gateway>,
     Extension(RequestId(request_id)): Extension<RequestId>,
+    priority: Option<Extension<Priority>>,
     headers: HeaderMap,
     JsonBody(body): JsonBody<SignBody>,
 ) -> Result<Json<Value>, ApiError> {
@@ -128,6 +132,7 @@ pub(super) async fn sign(
         approval,
     };
     let reply = gateway.sign_user_operation(command, &caller).await?;
+    keep(priority);
     Ok(Json(json!({
         "success": true,
         "signature": hex_bytes(&reply.signature.to_bytes()),
@@ -135,6 +140,13 @@ pub(super) async fn sign(
         "teeDeviceId": gateway.tee_device_id().await?,
         "verificationProof": proof(true, &approval),
     })))
+}
+
+/// The TEE answered to the approval of a relay that it knows: at a full port the relay's connection goes last of all.
+fn keep(priority: Option<Extension<Priority>>) {
+    if let Some(Extension(priority)) = priority {
+        priority.raise();
+    }
 }
 
 fn caller(

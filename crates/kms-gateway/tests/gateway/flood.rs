@@ -4,8 +4,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::{Value, json};
+use serve::{Bounds, Listener, Occupancy};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio_util::sync::CancellationToken;
 
-use crate::support::{Gate, GatedTee, Kms, Log, NOW, RelayKey, hangs_up, until};
+use crate::support::{Gate, GatedTee, Kms, Log, NOW, RelayKey, SponsorRequest, hangs_up, until};
 
 const OPEN_TO_ALL: [&str; 4] = ["/health", "/version", "/RollbackCounter", "/admin/signers"];
 
@@ -123,4 +127,56 @@ async fn a_flood_of_refused_requests_does_not_fill_the_log() {
     let lines = log.lines("refused").iter().filter(|line| !line.contains("were left out")).count();
     let seconds = usize::try_from(began.elapsed().as_secs()).unwrap();
     assert!((1..=101 + 10 * (seconds + 1)).contains(&lines), "{lines} lines in {seconds} s");
+}
+
+/// Another port of the gateway, with few places.
+async fn narrow_port(kms: &mut Kms) -> Occupancy {
+    let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    kms.url = format!("http://{}", tcp.local_addr().unwrap());
+    let listener = Listener::new(tcp, Bounds { total: 4, ..Bounds::default() });
+    let occupancy = listener.occupancy();
+    tokio::spawn(kms_gateway::serve(listener, kms.gateway.clone(), CancellationToken::new()));
+    occupancy
+}
+
+/// Asks over this connection alone; the status line, or nothing when it was hung up on.
+async fn ask(stream: &mut TcpStream, request: &reqwest::Request) -> String {
+    let body = request.body().and_then(|body| body.as_bytes()).unwrap_or_default();
+    let mut bytes = format!("{} {} HTTP/1.1\r\nhost: kms\r\n", request.method(), request.url().path()).into_bytes();
+    for (name, value) in request.headers() {
+        bytes.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+    }
+    bytes.extend([format!("content-length: {}\r\n\r\n", body.len()).as_bytes(), body].concat());
+    // It may be closed.
+    let _ = stream.write_all(&bytes).await;
+    let mut answer = vec![0; 64 * 1024];
+    let count = stream.read(&mut answer).await.unwrap_or_default();
+    String::from_utf8_lossy(&answer[..count]).lines().next().unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn the_connection_of_a_relay_outlasts_a_flood_from_many_addresses_and_a_strangers_does_not() {
+    let mut kms = Kms::start().await;
+    let (passkey, account) = kms.account().await;
+    let request = SponsorRequest::new(passkey, &account).signed(&kms.relay);
+    let occupancy = narrow_port(&mut kms).await;
+    let address = kms.url.trim_start_matches("http://").to_owned();
+    let health = kms.client.get(format!("{}/health", kms.url)).build().unwrap();
+    let mut relay = TcpStream::connect(&address).await.unwrap();
+    let asked = ask(&mut relay, &request.over_http(&kms).build().unwrap()).await;
+    assert_eq!(asked, "HTTP/1.1 200 OK");
+    let mut stranger = TcpStream::connect(&address).await.unwrap();
+    let unknown = request.next(&RelayKey::random());
+    let asked = ask(&mut stranger, &unknown.over_http(&kms).build().unwrap()).await;
+    assert_eq!(asked, "HTTP/1.1 403 Forbidden");
+
+    let mut flood = Vec::new();
+    for host in 20..60 {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, host], 0).into()).unwrap();
+        flood.push(socket.connect(address.parse().unwrap()).await.unwrap());
+    }
+    until(async || occupancy.tally().ended.evicted == 42 - 4).await;
+    assert_eq!(ask(&mut stranger, &health).await, "");
+    assert_eq!(ask(&mut relay, &health).await, "HTTP/1.1 200 OK");
 }

@@ -305,6 +305,14 @@ async fn a_sponsorship_that_was_sent_once_more_is_in_doubt_whatever_but_a_grant_
 }
 
 #[tokio::test]
+async fn a_sponsorship_that_a_full_port_refused_is_not_in_doubt() {
+    let full = r#"{ "error": { "code": "too_many_connections", "message": "at most 1024 at once" } }"#;
+    let (gateway, _) = gateway("503 Service Unavailable", full).await;
+    let error = kms(vec![gateway]).sponsor(&sponsorship(), "1").await.unwrap_err();
+    assert!(matches!(&error, KmsError::Unavailable { in_doubt: false, .. }), "{error:?}");
+}
+
+#[tokio::test]
 async fn a_grant_that_cannot_be_read_is_in_doubt() {
     for body in [
         "<html>",
