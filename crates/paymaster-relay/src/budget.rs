@@ -15,6 +15,8 @@ pub enum Scope {
     Account,
     /// What no passkey approved, of one API key, or of everybody without one.
     UnprovenCaller,
+    /// What no passkey approved, of all publishable API keys and of everybody without one: what anybody can fill.
+    UnprovenPublic,
     /// Everything that no passkey approved.
     Unproven,
     /// All of it.
@@ -22,7 +24,9 @@ pub enum Scope {
 }
 
 impl Scope {
-    const ALL: [Self; 5] = [Self::ApiKey, Self::Account, Self::UnprovenCaller, Self::Unproven, Self::Deployment];
+    /// Every scope, from the narrowest to the widest.
+    pub const ALL: [Self; 6] =
+        [Self::ApiKey, Self::Account, Self::UnprovenCaller, Self::UnprovenPublic, Self::Unproven, Self::Deployment];
 
     /// Its name in the store.
     #[must_use]
@@ -31,6 +35,7 @@ impl Scope {
             Self::ApiKey => "api_key",
             Self::Account => "account",
             Self::UnprovenCaller => "unproven_caller",
+            Self::UnprovenPublic => "unproven_public",
             Self::Unproven => "unproven",
             Self::Deployment => "deployment",
         }
@@ -43,6 +48,7 @@ impl Scope {
             Self::ApiKey => "this API key",
             Self::Account => "this account",
             Self::UnprovenCaller => "this caller's requests without a passkey",
+            Self::UnprovenPublic => "requests without a passkey by publishable API keys, or without a key",
             Self::Unproven => "requests without a passkey",
             Self::Deployment => "everybody",
         }
@@ -84,7 +90,7 @@ struct Rules {
 
 /// The caps of a relay.
 #[derive(Clone, Copy, Debug)]
-pub struct Caps([Cap; 4]);
+pub struct Caps([Cap; 5]);
 
 /// The caps, and the deposit that they are shares of.
 #[derive(Clone, Copy, Debug)]
@@ -172,6 +178,7 @@ impl Caps {
             let max_sum = max_wei.map(|amount| Gwei::at_most(amount.into()));
             Cap { scope, rules, max_open: max_open.into(), max_sum, max_percent }
         };
+        let largest_in_gwei = Gwei::at_least(largest).map_or(largest, Gwei::to_wei);
         let caps = [
             cap(
                 Scope::ApiKey,
@@ -203,8 +210,19 @@ impl Caps {
                     percent: "reservations.max_percent_unproven_per_caller",
                 },
                 settings.unproven_per_caller(),
-                settings.wei_unproven_per_caller(Gwei::at_least(largest).map_or(largest, Gwei::to_wei)),
+                settings.wei_unproven_per_caller(largest_in_gwei),
                 settings.percent_unproven_per_caller(),
+            ),
+            cap(
+                Scope::UnprovenPublic,
+                Rules {
+                    open: "reservations.max_unproven_public",
+                    wei: "reservations.max_wei_unproven_public",
+                    percent: "reservations.max_percent_unproven_public",
+                },
+                settings.unproven_public(),
+                settings.wei_unproven_public(largest_in_gwei),
+                settings.percent_unproven_public(),
             ),
             cap(
                 Scope::Unproven,
@@ -275,8 +293,8 @@ impl Limits {
     /// Whether a reservation of that cost is within every limit; the totals have it in them.
     ///
     /// # Errors
-    /// The first [`Excess`]: the API key's, the account's, that of the caller's unproven requests, that of everything
-    /// unproven, the deposit.
+    /// The first [`Excess`]: the API key's, the account's, that of the caller's unproven requests, that of what anybody can
+    /// ask for, that of everything unproven, the deposit.
     pub fn check(&self, totals: &[(Scope, Totals)], cost: Gwei) -> Result<(), Excess> {
         let of = |wanted: Scope| totals.iter().find(|(scope, _)| *scope == wanted).map(|(_, totals)| *totals);
         for cap in &self.caps.0 {
@@ -336,6 +354,10 @@ mod tests {
             (Scope::UnprovenCaller, r#"{"max_wei_unproven": "120000000000"}"#, "max_wei_unproven_per_caller", 3),
             (Scope::UnprovenCaller, r#"{"max_percent_unproven_per_caller": 2}"#, "max_percent_unproven_per_caller", 2),
             (Scope::UnprovenCaller, "{}", "max_percent_unproven_per_caller", 3),
+            (Scope::UnprovenPublic, r#"{"max_unproven_public": 3}"#, "max_unproven_public", 3),
+            (Scope::UnprovenPublic, r#"{"max_unproven": 9}"#, "max_unproven_public", 5),
+            (Scope::UnprovenPublic, r#"{"max_wei_unproven": "80000000000"}"#, "max_wei_unproven_public", 4),
+            (Scope::UnprovenPublic, "{}", "max_percent_unproven_public", 5),
             (Scope::Unproven, r#"{"max_unproven": 3}"#, "max_unproven", 3),
             (Scope::Unproven, r#"{"max_wei_unproven": "30000000000"}"#, "max_wei_unproven", 3),
             (Scope::Unproven, r#"{"max_percent_unproven": 2}"#, "max_percent_unproven", 2),
@@ -350,7 +372,7 @@ mod tests {
     #[test]
     fn one_reservation_is_within_its_owners_share_but_not_within_that_of_nobody() {
         let totals = |scope| [(Scope::Deployment, 1), (scope, 1)];
-        for scope in [Scope::Account, Scope::ApiKey, Scope::UnprovenCaller] {
+        for scope in [Scope::Account, Scope::ApiKey, Scope::UnprovenCaller, Scope::UnprovenPublic] {
             assert_eq!(check("{}", COST, &totals(scope)), Ok(()));
         }
         assert_eq!(rule(check("{}", COST, &totals(Scope::Unproven))), "reservations.max_percent_unproven");
@@ -380,6 +402,7 @@ mod tests {
             (r#"{"max_percent_unproven": 0}"#, "max_percent_unproven"),
             (r#"{"max_unproven": 0}"#, "max_unproven"),
             (r#"{"max_unproven_per_caller": 0}"#, "max_unproven_per_caller"),
+            (r#"{"max_unproven_public": 0}"#, "max_unproven_public"),
             (r#"{"max_percent_unproven_per_caller": 101}"#, "max_percent_unproven_per_caller"),
             (r#"{"max_wei_unproven_per_caller": "999999999"}"#, "max_wei_unproven_per_caller"),
             (r#"{"max_percent_per_api_key": 101}"#, "max_percent_per_api_key"),

@@ -209,7 +209,7 @@ fn row(error: &RelayError) -> (i32, &str, bool) {
         // A factory may depend on the state of the chain, and may be deployed later itself.
         RelayError::AccountCreationFailed { .. } => (REJECTED_BY_ENTRY_POINT, "account_creation_failed", true),
         RelayError::FactoryNotRun { .. } => (REJECTED_BY_ENTRY_POINT, "factory_not_run", true),
-        RelayError::SenderNotFromFactory { .. } => (REJECTED_BY_ENTRY_POINT, "sender_not_from_factory", false),
+        RelayError::SenderNotFromFactory { .. } => (REJECTED_BY_ENTRY_POINT, "sender_not_from_factory", true),
         // A nonce that is used stays used; one that is ahead has its turn later.
         RelayError::AccountNonceInvalid { expected, given } if given < expected => {
             (REJECTED_BY_ENTRY_POINT, "account_nonce_invalid", false)
@@ -231,9 +231,10 @@ fn row(error: &RelayError) -> (i32, &str, bool) {
         RelayError::TooMuchReserved { scope: Scope::ApiKey, .. } => {
             (REJECTED_BY_PAYMASTER, "api_key_reservations_exceeded", true)
         }
-        RelayError::TooMuchReserved { scope: Scope::UnprovenCaller | Scope::Unproven | Scope::Deployment, .. } => {
-            (REJECTED_BY_PAYMASTER, "unproven_reservations_exceeded", true)
-        }
+        RelayError::TooMuchReserved {
+            scope: Scope::UnprovenCaller | Scope::UnprovenPublic | Scope::Unproven | Scope::Deployment,
+            ..
+        } => (REJECTED_BY_PAYMASTER, "unproven_reservations_exceeded", true),
         RelayError::PaymasterPaused => (REJECTED_BY_PAYMASTER, "paymaster_paused", true),
         RelayError::PaymasterSignerNotAdmitted { .. } => (REJECTED_BY_PAYMASTER, "paymaster_signer_not_admitted", true),
         RelayError::KmsRefused { reason, .. } => {
@@ -388,12 +389,13 @@ mod tests {
         let (expected, given) = (Uint256::from(1u128), Uint256::from(2u128));
         let (cost, deposit, reserved) = (Wei(2), Wei(1), Gwei::default());
         let (rule, limit) = ("", Limit::Percent { limit: 1 });
-        let scopes = [Scope::Account, Scope::ApiKey, Scope::UnprovenCaller, Scope::Unproven, Scope::Deployment];
         let mut passing = vec![
             RelayError::AccountNonceInvalid { expected, given },
             RelayError::AccountNotDeployed { sender: Address::default() },
             RelayError::AccountCreationFailed { factory: Address::default() },
             RelayError::FactoryNotRun { factory: Address::default() },
+            // A factory may make other accounts as the chain goes on, as one that deploys with CREATE does.
+            RelayError::SenderNotFromFactory { sender: Address::default(), created: Address::default() },
             RelayError::ChainIdle { seconds: 4000 },
             RelayError::PaymasterPaused,
             RelayError::PaymasterSignerNotAdmitted { signer: Address::default() },
@@ -412,7 +414,7 @@ mod tests {
             KmsError::Refused { reason: "nonce_replayed".to_owned(), message: String::new() }.into(),
             RelayError::InFlight,
         ];
-        passing.extend(scopes.map(|scope| RelayError::TooMuchReserved { scope, rule, limit }));
+        passing.extend(Scope::ALL.map(|scope| RelayError::TooMuchReserved { scope, rule, limit }));
         passing
     }
 
@@ -440,7 +442,6 @@ mod tests {
             RelayError::AccountAlreadyDeployed { sender: factory },
             RelayError::SenderCannotDelegate { sender: factory },
             RelayError::FactoryDataMissing { factory },
-            RelayError::SenderNotFromFactory { sender: factory, created: factory },
             RelayError::VerificationGasMissing,
             RelayError::ChainClockAhead { seconds: 700 },
             RelayError::ChainClockBehind { seconds: 700 },

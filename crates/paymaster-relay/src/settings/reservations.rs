@@ -9,6 +9,9 @@ use super::amount::WeiAmount;
 /// Callers that share what is unproven, where nothing else is set: one of them has that part of it.
 const CALLERS: u8 = 4;
 
+/// The part that publishable API keys and callers without a key have together: the other half is for servers' keys.
+const PUBLIC: u8 = 2;
+
 /// Limits on open reservations, each within one deployment. A reservation is open from the request until the block that
 /// mined its operation is final (`chain.confirmations`), or its window is over.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -42,6 +45,15 @@ pub struct ReservationSettings {
     /// Percent of the deposit for those together. A single reservation may exceed it. Unset: a quarter of
     /// `max_percent_unproven`, rounded up.
     pub max_percent_unproven_per_caller: Option<u8>,
+    /// Open reservations of requests without a passkey that anybody can make: with publishable API keys, or without a key,
+    /// all together. The rest is left to servers' keys. Unset: half of `max_unproven`.
+    pub max_unproven_public: Option<u32>,
+    /// Wei. Worst-case costs of those together. Unset: half of `max_wei_unproven`, where that is set, but no less than the
+    /// largest `max_cost_per_operation` of the policies.
+    pub max_wei_unproven_public: Option<WeiAmount>,
+    /// Percent of the deposit for those together. A single reservation may exceed it. Unset: half of
+    /// `max_percent_unproven`, rounded up.
+    pub max_percent_unproven_public: Option<u8>,
     /// Seconds that a sponsorship without a passkey is valid for, at most; what it reserves is tied up for as long. Unset:
     /// `relay.validity_seconds`.
     pub unproven_validity_seconds: Option<u64>,
@@ -62,6 +74,9 @@ impl Default for ReservationSettings {
             max_unproven_per_caller: None,
             max_wei_unproven_per_caller: None,
             max_percent_unproven_per_caller: None,
+            max_unproven_public: None,
+            max_wei_unproven_public: None,
+            max_percent_unproven_public: None,
             unproven_validity_seconds: None,
         }
     }
@@ -69,16 +84,40 @@ impl Default for ReservationSettings {
 
 impl ReservationSettings {
     pub(crate) fn unproven_per_caller(&self) -> u32 {
-        self.max_unproven_per_caller.unwrap_or_else(|| self.max_unproven.div_ceil(CALLERS.into()).max(1))
+        self.max_unproven_per_caller.unwrap_or_else(|| self.unproven_part(CALLERS))
     }
 
     /// At least the cost of the largest operation that a policy allows.
     pub(crate) fn wei_unproven_per_caller(&self, largest: Wei) -> Option<WeiAmount> {
-        let part = |all: WeiAmount| WeiAmount((all.0 / u128::from(CALLERS)).max(largest.0));
-        self.max_wei_unproven_per_caller.or_else(|| self.max_wei_unproven.map(part))
+        self.max_wei_unproven_per_caller.or_else(|| self.wei_unproven_part(CALLERS, largest))
     }
 
     pub(crate) fn percent_unproven_per_caller(&self) -> u8 {
-        self.max_percent_unproven_per_caller.unwrap_or_else(|| self.max_percent_unproven.div_ceil(CALLERS).max(1))
+        self.max_percent_unproven_per_caller.unwrap_or_else(|| self.percent_unproven_part(CALLERS))
+    }
+
+    pub(crate) fn unproven_public(&self) -> u32 {
+        self.max_unproven_public.unwrap_or_else(|| self.unproven_part(PUBLIC))
+    }
+
+    /// At least the cost of the largest operation that a policy allows.
+    pub(crate) fn wei_unproven_public(&self, largest: Wei) -> Option<WeiAmount> {
+        self.max_wei_unproven_public.or_else(|| self.wei_unproven_part(PUBLIC, largest))
+    }
+
+    pub(crate) fn percent_unproven_public(&self) -> u8 {
+        self.max_percent_unproven_public.unwrap_or_else(|| self.percent_unproven_part(PUBLIC))
+    }
+
+    fn unproven_part(&self, parts: u8) -> u32 {
+        self.max_unproven.div_ceil(parts.into()).max(1)
+    }
+
+    fn wei_unproven_part(&self, parts: u8, largest: Wei) -> Option<WeiAmount> {
+        self.max_wei_unproven.map(|all| WeiAmount((all.0 / u128::from(parts)).max(largest.0)))
+    }
+
+    fn percent_unproven_part(&self, parts: u8) -> u8 {
+        self.max_percent_unproven.div_ceil(parts).max(1)
     }
 }

@@ -148,6 +148,7 @@ async fn each_reservation_is_counted_where_it_belongs_and_no_longer_than_it_is_o
         row("unproven", "", 2),
         row("unproven_caller", "anonymous", 1),
         row("unproven_caller", &by_key, 1),
+        row("unproven_public", "", 1),
     ];
     assert_eq!(counters(&store).await, all);
     assert_eq!(store.reserved(&deployment()).await.unwrap(), gwei(4 * COST));
@@ -169,6 +170,7 @@ async fn each_reservation_is_counted_where_it_belongs_and_no_longer_than_it_is_o
         row("unproven", "", 2),
         row("unproven_caller", "anonymous", 1),
         row("unproven_caller", &by_key, 1),
+        row("unproven_public", "", 1),
     ];
     assert_eq!(counters(&store).await, left);
 
@@ -355,6 +357,7 @@ async fn what_an_earlier_version_signed_without_a_passkey_is_counted_as_unproven
         ("unproven", "", 4, 13_100),
         ("unproven_caller", "anonymous", 3, 12_100),
         ("unproven_caller", &by_key, 1, 1000),
+        ("unproven_public", "", 4, 13_100),
     ];
     let expected = expected.map(|(scope, subject, open, gwei)| (scope.to_owned(), subject.to_owned(), open, gwei));
     assert_eq!(counters(&store).await, expected);

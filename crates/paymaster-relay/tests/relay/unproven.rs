@@ -38,12 +38,16 @@ fn with_keys(settings: &mut Value) {
 }
 
 async fn publishable(world: &World) -> String {
+    generated(world, KeyKind::Publishable, Origins::any()).await
+}
+
+async fn generated(world: &World, kind: KeyKind, origins: Origins) -> String {
     let new = NewApiKey {
-        label: "page".to_owned(),
-        kind: KeyKind::Publishable,
+        label: "dapp".to_owned(),
+        kind,
         scopes: Vec::new(),
         policies: vec!["default".to_owned()],
-        origins: Origins::any(),
+        origins,
         rate: None,
         quota: None,
         valid_for_seconds: None,
@@ -166,6 +170,31 @@ async fn everybody_without_an_api_key_is_one_caller() {
     assert_eq!(refusal.data["rule"], "reservations.max_unproven_per_caller");
     assert_eq!((&refusal.data["limit"], &refusal.data["used"]), (&json!("2"), &json!("2")));
     ask(&world, &key, "pm_sponsor_with_tee", params(2)).await.unwrap();
+}
+
+#[tokio::test]
+async fn publishable_keys_and_nobody_leave_half_of_what_is_unproven_to_servers() {
+    let world = permitted(|settings| {
+        settings["reservations"] = json!({ "max_unproven": 4, "max_unproven_per_caller": 4 });
+    })
+    .await;
+    let pages = [publishable(&world).await, publishable(&world).await];
+    let server = generated(&world, KeyKind::Server, Origins::default()).await;
+    let dapp = world.dapp(ACCOUNT).await;
+    let params = |key: u64| json!([dapp.first_op(key), format!("made-up-{key}"), null]);
+    ask(&world, &pages[0], "pm_sponsor_with_tee", params(0)).await.unwrap();
+    world.client.call("pm_sponsor_with_tee", params(1)).await.unwrap();
+    let by_page = ask(&world, &pages[1], "pm_sponsor_with_tee", params(2)).await;
+    let by_nobody = world.client.call("pm_sponsor_with_tee", params(2)).await;
+    for refusal in [by_page.unwrap_err(), by_nobody.unwrap_err()] {
+        refusal.assert_is(-32501, "unproven_reservations_exceeded", true);
+        assert_eq!(refusal.data["rule"], "reservations.max_unproven_public");
+    }
+    for key in 2..4 {
+        ask(&world, &server, "pm_sponsor_with_tee", params(key)).await.unwrap();
+    }
+    let refusal = ask(&world, &server, "pm_sponsor_with_tee", params(4)).await.unwrap_err();
+    assert_eq!(refusal.data["rule"], "reservations.max_unproven");
 }
 
 #[tokio::test]

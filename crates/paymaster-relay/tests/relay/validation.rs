@@ -47,7 +47,7 @@ async fn operations_that_cannot_validate_are_refused_by_name_and_reserve_nothing
 
         let op = Draft { sender: NOBODY, ..good.clone() };
         let refusal = refused(&world, &mut dapp, &op).await;
-        refusal.assert_is(-32500, "sender_not_from_factory", false);
+        refusal.assert_is(-32500, "sender_not_from_factory", true);
         assert_eq!(refusal.data["expected"], dapp.sender.to_string());
 
         // A factory that reverts, and one that isn't there.
