@@ -39,6 +39,7 @@ pub(crate) struct Settling {
 /// What a round, or one deployment's part of it, came to.
 #[derive(Default)]
 struct Round {
+    /// Operations of ours, as [`Relay::settle`] counts them.
     settled: u64,
     /// Blocks that are left for the next.
     left: u64,
@@ -92,10 +93,12 @@ impl Relay {
         }
     }
 
-    /// Reads what was mined since the last time, for every deployment; how many operations of ours there were.
+    /// Reads what was mined, for every deployment: blocks that were not final the last time, and as many newer ones as a
+    /// round takes. How many operations of ours are in them, those included that an earlier round found in the same blocks.
     ///
     /// # Errors
-    /// [`RelayError::ChainUnavailable`], [`RelayError::StoreUnavailable`]; asking again goes on from there.
+    /// [`RelayError::ChainUnavailable`], [`RelayError::StoreUnavailable`] at the first deployment that fails. Blocks that
+    /// were read before that stay recorded, and the next call continues after them.
     pub async fn settle(&self) -> Result<u64, RelayError> {
         let outcome = self.settle_all().await;
         self.settling.note(&outcome);

@@ -53,6 +53,7 @@ pub async fn open(
     registry: &Registry,
 ) -> Result<OpenRelay, Error> {
     let store = SqliteStore::open(&settings.database).await.map_err(start_error("relay.database"))?;
+    store.belongs_to(settings.chain.chain_id).await.map_err(start_error("relay.database"))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let nonces: Arc<dyn NonceStore> = match &settings.redis {
         Some(redis) => Arc::new(RedisNonces::new(redis).map_err(start_error("relay.redis"))?),

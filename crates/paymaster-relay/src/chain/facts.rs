@@ -20,6 +20,8 @@ sol! {
 }
 
 const LATEST: &str = "latest";
+/// The greatest number and time that a block may have: the database holds 63 bits, and one more is the block to read next.
+const LAST: u64 = (1 << 63) - 2;
 /// How the code of a delegated account begins (EIP-7702); the delegate's address follows.
 const DELEGATION: [u8; 3] = [0xef, 0x01, 0x00];
 
@@ -31,8 +33,16 @@ pub(super) struct Header {
 }
 
 impl Header {
-    pub(super) fn block(&self) -> Block {
-        Block { number: self.number.to(), timestamp: self.timestamp.to() }
+    /// # Errors
+    /// [`ChainError::Node`] where number or time are such as no chain reaches: the database could not hold them.
+    pub(super) fn block(&self) -> Result<Block, ChainError> {
+        let (number, timestamp) = (self.number.to(), self.timestamp.to());
+        for (value, name) in [(number, "number"), (timestamp, "timestamp")] {
+            if value > LAST {
+                return Err(ChainError::node(format!("the node has a block whose {name} is {value}, over {LAST}")));
+            }
+        }
+        Ok(Block { number, timestamp })
     }
 }
 
@@ -99,7 +109,7 @@ pub(super) async fn read(
         Init::Factory { .. } | Init::Deployed | Init::Eip7702 { .. } => None,
     };
     Ok(Facts {
-        block: header.ok_or_else(|| ChainError::node("the node has no latest block"))?.block(),
+        block: header.ok_or_else(|| ChainError::node("the node has no latest block"))?.block()?,
         nonce: Uint256(nonce.to_be_bytes()),
         sender_code: sender_code(&code),
         creation,

@@ -146,7 +146,7 @@ impl RpcChain {
     async fn header(&self, tag: &str) -> Result<Block, ChainError> {
         let question = self.provider.raw_request("eth_getBlockByNumber".into(), (tag, false));
         let header: Option<Header> = self.ask(question).await?;
-        header.as_ref().map(Header::block).ok_or_else(|| ChainError::node(format!("the node has no block {tag}")))
+        header.ok_or_else(|| ChainError::node(format!("the node has no block {tag}")))?.block()
     }
 }
 

@@ -18,7 +18,7 @@ pub enum Claim {
     Fresh,
     /// The key is somebody else's.
     Held {
-        /// Whose.
+        /// As the first claim named it.
         holder: String,
     },
 }
@@ -45,6 +45,15 @@ pub trait NonceStore: Send + Sync {
     /// [`NonceStoreError`].
     async fn tidy(&self) -> Result<(), NonceStoreError> {
         Ok(())
+    }
+
+    /// Whether a claim is likely to be made now. Anybody may have this asked, so it costs the disk nothing while claims
+    /// work.
+    ///
+    /// # Errors
+    /// [`NonceStoreError`].
+    async fn takes_claims(&self) -> Result<(), NonceStoreError> {
+        self.ready().await
     }
 
     /// Whether claims can be made.

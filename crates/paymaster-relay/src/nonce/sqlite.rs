@@ -76,6 +76,10 @@ impl NonceStore for SqliteNonces {
         self.change(sqlx::query("DELETE FROM claims WHERE expires_at <= ?1").bind(now)).await
     }
 
+    async fn takes_claims(&self) -> Result<(), NonceStoreError> {
+        self.writer.try_out().await.map_err(NonceStoreError::new)
+    }
+
     async fn ready(&self) -> Result<(), NonceStoreError> {
         self.writer.probe().await.map_err(NonceStoreError::new)
     }

@@ -13,7 +13,7 @@ use crate::clients::ApiKeyId;
 #[derive(Debug)]
 pub(crate) struct CallLog {
     without_key: LineRation,
-    /// As many as there are keys at most.
+    /// One for each key that was valid at a call since the start: revoked keys keep theirs.
     by_key: Mutex<HashMap<ApiKeyId, Arc<LineRation>>>,
 }
 

@@ -208,7 +208,7 @@ pub enum SettingsError {
         key: &'static str,
     },
     /// Two entries share what must be unique.
-    #[error("{key}: {value} is there twice")]
+    #[error("{key}: duplicate {value}")]
     Duplicate {
         /// The key.
         key: &'static str,

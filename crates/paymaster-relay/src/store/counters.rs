@@ -6,7 +6,7 @@ use super::rows::{column, unsigned};
 use super::{Gwei, SponsorshipId, StoreError};
 use crate::budget::{Scope, Totals};
 
-const OF_SPONSORSHIP: &str = "
+pub(super) const OF_SPONSORSHIP: &str = "
     SELECT scope, open, gwei FROM charges JOIN open_reservations USING (entry_point, paymaster, scope, subject)
     WHERE id = ?1";
 

@@ -2,6 +2,8 @@
 
 mod counters;
 mod gwei;
+#[cfg(test)]
+mod plans;
 mod record;
 mod reserve;
 mod rows;

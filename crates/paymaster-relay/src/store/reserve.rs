@@ -9,7 +9,7 @@ use super::writer::Changes;
 use super::{KeySpace, KeyUse, NewSponsorship, Reserved, StoreError, counters};
 use crate::budget::Limits;
 
-const INSERT: &str = "
+pub(super) const INSERT: &str = "
     INSERT INTO sponsorships (id, intent_hash, account_id, idempotency_key, policy_id, entry_point, sender,
         account_nonce, paymaster, verification_gas_limit, valid_after, valid_until, max_cost_gwei, state, created_at,
         api_key, proven, vouched)
@@ -17,11 +17,11 @@ const INSERT: &str = "
 
 /// A sponsorship that is settled has no more use for its key when its intent is sponsored once more, which happens only if
 /// the block that had it is gone after all.
-const TAKE_OVER_KEY: &str = "
+pub(super) const TAKE_OVER_KEY: &str = "
     UPDATE sponsorships SET idempotency_key = NULL
     WHERE key_space = ?1 AND idempotency_key = ?2 AND state = 'settled' AND intent_hash = ?3";
 
-const USE_OF_KEY: &str = "
+pub(super) const USE_OF_KEY: &str = "
     SELECT intent_hash, state = 'settled' OR settled_block IS NOT NULL FROM sponsorships
     WHERE key_space = ?1 AND idempotency_key = ?2 AND state <> 'released'";
 

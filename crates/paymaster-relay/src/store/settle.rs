@@ -16,21 +16,22 @@ const AT_ONCE: usize = 256;
 /// The greatest block that the database can hold.
 const LAST_BLOCK: i64 = i64::MAX;
 
-const FIND: &str = "
+pub(super) const FIND: &str = "
     SELECT id, settled_block IS ?2 AND settled_cost_gwei IS ?3 AND succeeded IS ?4 AS is_noted FROM sponsorships
     WHERE user_op_hash = ?1 OR id IN (SELECT sponsorship_id FROM earlier_hashes WHERE user_op_hash = ?1)";
-const NOTE: &str = "UPDATE sponsorships SET settled_block = ?2, settled_cost_gwei = ?3, succeeded = ?4 WHERE id = ?1";
-const NOTED: &str = "
+pub(super) const NOTE: &str =
+    "UPDATE sponsorships SET settled_block = ?2, settled_cost_gwei = ?3, succeeded = ?4 WHERE id = ?1";
+pub(super) const NOTED: &str = "
     SELECT id FROM sponsorships
     WHERE settled_block BETWEEN ?1 AND ?2 AND state <> 'settled' AND entry_point = ?3 AND paymaster = ?4";
-const TAKE_BACK: &str =
+pub(super) const TAKE_BACK: &str =
     "UPDATE sponsorships SET settled_block = NULL, settled_cost_gwei = NULL, succeeded = NULL WHERE id = ?1";
 /// A key that was given back with its reservation may be another sponsorship's by now.
-const CLOSE: &str = "
+pub(super) const CLOSE: &str = "
     UPDATE sponsorships SET state = 'settled',
         idempotency_key = CASE WHEN state = 'released' THEN NULL ELSE idempotency_key END
     WHERE settled_block <= ?1 AND state <> 'settled' AND entry_point = ?2 AND paymaster = ?3";
-const MOVE_ON: &str = "
+pub(super) const MOVE_ON: &str = "
     INSERT INTO settlement_cursors (entry_point, paymaster, next_block) VALUES (?1, ?2, ?3)
     ON CONFLICT (entry_point, paymaster) DO UPDATE SET next_block = excluded.next_block";
 

@@ -24,6 +24,51 @@ use crate::catalogue::Deployment;
 const BUSY: Duration = Duration::from_secs(5);
 const READERS: u32 = 4;
 
+pub(super) const BEGIN_SIGNING: &str = "
+    UPDATE sponsorships SET signings = signings + 1
+    WHERE id = ?1 AND state IN ('reserved', 'signed') AND signings < ?2";
+pub(super) const RENEW: &str = "
+    UPDATE sponsorships SET signings = signings + 1, valid_after = ?3, valid_until = ?4
+    WHERE id = ?1 AND state IN ('reserved', 'signed') AND signings < ?2 AND valid_until < ?4";
+pub(super) const RECORD_SIGNED: &str = "
+    UPDATE sponsorships SET state = 'signed', user_signature_hash = ?2, user_op_hash = ?3, result = ?4
+    WHERE id = ?1 AND state IN ('reserved', 'signed') AND valid_after = ?5 AND valid_until = ?6";
+pub(super) const RELEASE: &str = "
+    UPDATE sponsorships SET state = 'released' WHERE id = ?1 AND state = 'reserved' AND signings <= 1";
+pub(super) const TAKE_BACK_SIGNING: &str = "
+    UPDATE sponsorships SET signings = signings - 1
+    WHERE id = ?1 AND state IN ('reserved', 'signed') AND signings > 1";
+pub(super) const RELEASE_EXPIRED: &str = "
+    UPDATE sponsorships SET state = 'released'
+    WHERE state IN ('reserved', 'signed') AND valid_until < ?1 AND settled_block IS NULL";
+pub(super) const RESERVED: &str = "
+    SELECT gwei FROM open_reservations
+    WHERE entry_point = ?1 AND paymaster = ?2 AND scope = ?3 AND subject = ''";
+pub(super) const NEXT_BLOCK: &str = "
+    SELECT next_block FROM settlement_cursors WHERE entry_point = ?1 AND paymaster = ?2";
+
+/// The principal's newest sponsorship of an intent that may be mined, or whose window is not over.
+pub(super) fn find_by_intent() -> String {
+    format!(
+        "SELECT {COLUMNS} FROM sponsorships
+         WHERE intent_hash = ?1 AND principal = ?2
+             AND (state IN ('reserved', 'signed') AND settled_block IS NULL
+                 OR state IN ('reserved', 'signed', 'settled') AND valid_until >= ?3)
+         ORDER BY created_at DESC, rowid DESC LIMIT 1"
+    )
+}
+
+const NOTE_CHAIN: &str = "INSERT INTO chain (only, id) VALUES (1, ?1) ON CONFLICT DO NOTHING";
+const CHAIN: &str = "SELECT id FROM chain";
+
+fn is_of(noted: String, chain_id: u64) -> Result<(), StoreError> {
+    if noted == chain_id.to_string() {
+        return Ok(());
+    }
+    let problem = format!("it belongs to chain {noted}, not {chain_id}: name another file for each chain");
+    Err(StoreError::new(problem))
+}
+
 /// Sponsorships in a SQLite file.
 #[derive(Clone, Debug)]
 pub struct SqliteStore {
@@ -56,12 +101,23 @@ impl SqliteStore {
         Ok(store)
     }
 
+    /// Notes the chain that this database belongs to, once; rows have no chain id, and settlement cursors of one chain mean
+    /// nothing on another.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it belongs to another chain.
+    pub async fn belongs_to(&self, chain_id: u64) -> Result<(), StoreError> {
+        self.change(sqlx::query(NOTE_CHAIN).bind(chain_id.to_string())).await?;
+        let noted = sqlx::query_scalar(CHAIN).fetch_one(&self.readers).await.map_err(StoreError::new)?;
+        is_of(noted, chain_id)
+    }
+
     /// Looks whether a file can be opened, written and migrated, and changes nothing; how many migrations are due. `None` when
     /// there is no such file, and one can be made.
     ///
     /// # Errors
-    /// [`StoreError`] when it can't be written, is no database of ours, or of a later version.
-    pub async fn look_at(file: &Path) -> Result<Option<usize>, StoreError> {
+    /// [`StoreError`] when it can't be written, is no database of ours, of another chain, or of a later version.
+    pub async fn look_at(file: &Path, chain_id: u64) -> Result<Option<usize>, StoreError> {
         let is_closed = match private_files::check_database(file).map_err(StoreError::new)? {
             Database::Missing => return Ok(None),
             Database::Closed => true,
@@ -82,7 +138,12 @@ impl SqliteStore {
                 None => return Err(StoreError::new("it was migrated by a later version of super-relay")),
             }
         }
-        Ok(Some(ours.iter().count() - applied.len()))
+        let due = ours.iter().count() - applied.len();
+        if due == 0 {
+            let noted = sqlx::query_scalar(CHAIN).fetch_optional(&mut connection).await.map_err(StoreError::new)?;
+            noted.map_or(Ok(()), |noted| is_of(noted, chain_id))?;
+        }
+        Ok(Some(due))
     }
 
     /// The connection that writes.
@@ -158,14 +219,7 @@ impl Store for SqliteStore {
     }
 
     async fn find(&self, intent: &IntentHash, principal: &Principal, now: u64) -> Result<Option<Record>, StoreError> {
-        let query = format!(
-            "SELECT {COLUMNS} FROM sponsorships
-             WHERE intent_hash = ?1 AND principal = ?2
-                 AND (state IN ('reserved', 'signed') AND settled_block IS NULL
-                     OR state IN ('reserved', 'signed', 'settled') AND valid_until >= ?3)
-             ORDER BY created_at DESC, rowid DESC LIMIT 1"
-        );
-        let row = sqlx::query(AssertSqlSafe(query))
+        let row = sqlx::query(AssertSqlSafe(find_by_intent()))
             .bind(&intent.0[..])
             .bind(principal.to_string())
             .bind(signed(now)?)
@@ -180,78 +234,53 @@ impl Store for SqliteStore {
     }
 
     async fn begin_signing(&self, id: &SponsorshipId, most: u32) -> Result<bool, StoreError> {
-        let statement = sqlx::query(
-            "UPDATE sponsorships SET signings = signings + 1
-             WHERE id = ?1 AND state IN ('reserved', 'signed') AND signings < ?2",
-        )
-        .bind(id.as_str())
-        .bind(most);
+        let statement = sqlx::query(BEGIN_SIGNING).bind(id.as_str()).bind(most);
         Ok(self.change(statement).await? == 1)
     }
 
     async fn renew(&self, id: &SponsorshipId, terms: &Terms, most: u32) -> Result<bool, StoreError> {
-        let statement = sqlx::query(
-            "UPDATE sponsorships SET signings = signings + 1, valid_after = ?3, valid_until = ?4
-             WHERE id = ?1 AND state IN ('reserved', 'signed') AND signings < ?2 AND valid_until < ?4",
-        )
-        .bind(id.as_str())
-        .bind(most)
-        .bind(signed(terms.valid_after)?)
-        .bind(signed(terms.valid_until)?);
+        let statement = sqlx::query(RENEW)
+            .bind(id.as_str())
+            .bind(most)
+            .bind(signed(terms.valid_after)?)
+            .bind(signed(terms.valid_until)?);
         Ok(self.change(statement).await? == 1)
     }
 
     async fn record_signed(&self, id: &SponsorshipId, terms: &Terms, signed: &Signed) -> Result<bool, StoreError> {
-        let statement = sqlx::query(
-            "UPDATE sponsorships SET state = 'signed', user_signature_hash = ?2, user_op_hash = ?3, result = ?4
-             WHERE id = ?1 AND state IN ('reserved', 'signed') AND valid_after = ?5 AND valid_until = ?6",
-        )
-        .bind(id.as_str())
-        .bind(&signed.user_signature_hash.0[..])
-        .bind(&signed.user_op_hash.0[..])
-        .bind(format_signed(signed, terms)?)
-        .bind(rows::signed(terms.valid_after)?)
-        .bind(rows::signed(terms.valid_until)?);
+        let statement = sqlx::query(RECORD_SIGNED)
+            .bind(id.as_str())
+            .bind(&signed.user_signature_hash.0[..])
+            .bind(&signed.user_op_hash.0[..])
+            .bind(format_signed(signed, terms)?)
+            .bind(rows::signed(terms.valid_after)?)
+            .bind(rows::signed(terms.valid_until)?);
         Ok(self.change(statement).await? == 1)
     }
 
     async fn release(&self, id: &SponsorshipId) -> Result<bool, StoreError> {
-        let release = sqlx::query(
-            "UPDATE sponsorships SET state = 'released' WHERE id = ?1 AND state = 'reserved' AND signings <= 1",
-        )
-        .bind(id.as_str());
+        let release = sqlx::query(RELEASE).bind(id.as_str());
         if self.change(release).await? == 1 {
             return Ok(true);
         }
-        let take_back = sqlx::query(
-            "UPDATE sponsorships SET signings = signings - 1
-             WHERE id = ?1 AND state IN ('reserved', 'signed') AND signings > 1",
-        )
-        .bind(id.as_str());
+        let take_back = sqlx::query(TAKE_BACK_SIGNING).bind(id.as_str());
         self.change(take_back).await?;
         Ok(false)
     }
 
     async fn release_expired(&self, ended_before: u64) -> Result<u64, StoreError> {
-        let statement = sqlx::query(
-            "UPDATE sponsorships SET state = 'released'
-             WHERE state IN ('reserved', 'signed') AND valid_until < ?1 AND settled_block IS NULL",
-        )
-        .bind(signed(ended_before)?);
+        let statement = sqlx::query(RELEASE_EXPIRED).bind(signed(ended_before)?);
         self.change(statement).await
     }
 
     async fn reserved(&self, deployment: &Deployment) -> Result<Gwei, StoreError> {
-        let count: Option<i64> = sqlx::query_scalar(
-            "SELECT gwei FROM open_reservations
-             WHERE entry_point = ?1 AND paymaster = ?2 AND scope = ?3 AND subject = ''",
-        )
-        .bind(&deployment.entry_point.address.0[..])
-        .bind(&deployment.paymaster.0[..])
-        .bind(Scope::Deployment.name())
-        .fetch_optional(&self.readers)
-        .await
-        .map_err(StoreError::new)?;
+        let count: Option<i64> = sqlx::query_scalar(RESERVED)
+            .bind(&deployment.entry_point.address.0[..])
+            .bind(&deployment.paymaster.0[..])
+            .bind(Scope::Deployment.name())
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(StoreError::new)?;
         count.map_or(Ok(Gwei::default()), counters::gwei)
     }
 
@@ -260,13 +289,12 @@ impl Store for SqliteStore {
     }
 
     async fn next_block(&self, deployment: &Deployment) -> Result<Option<u64>, StoreError> {
-        let block: Option<i64> =
-            sqlx::query_scalar("SELECT next_block FROM settlement_cursors WHERE entry_point = ?1 AND paymaster = ?2")
-                .bind(&deployment.entry_point.address.0[..])
-                .bind(&deployment.paymaster.0[..])
-                .fetch_optional(&self.readers)
-                .await
-                .map_err(StoreError::new)?;
+        let block: Option<i64> = sqlx::query_scalar(NEXT_BLOCK)
+            .bind(&deployment.entry_point.address.0[..])
+            .bind(&deployment.paymaster.0[..])
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(StoreError::new)?;
         block.map(unsigned).transpose()
     }
 

@@ -1,6 +1,7 @@
 //! The one writer of the database. What waits while it is busy goes into one transaction, so that a busy relay shares each
 //! sync to disk between many requests.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use breaker::OutageLog;
@@ -31,7 +32,19 @@ pub(crate) enum Changes<T> {
 /// Answers the caller of a job; called after the commit.
 type Reply = Box<dyn FnOnce() + Send>;
 /// A job in a savepoint of its own. It fails only when the transaction around it can no longer be trusted.
-type Job = Box<dyn for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<Reply, StoreError>> + Send>;
+type Job = Box<dyn for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<Done, StoreError>> + Send>;
+
+/// A job within a transaction that is not committed yet.
+struct Done {
+    reply: Reply,
+    came_to: CameTo,
+}
+
+enum CameTo {
+    Kept,
+    Undone,
+    Failed,
+}
 
 /// The queue and its task.
 #[derive(Debug)]
@@ -39,6 +52,8 @@ pub(crate) struct Writer {
     queue: Mutex<Option<mpsc::Sender<Job>>>,
     task: Mutex<Option<JoinHandle<()>>>,
     outages: Arc<OutageLog>,
+    /// Whether a write failed and none was committed since.
+    has_failed: Arc<AtomicBool>,
     file: InPlace,
 }
 
@@ -46,8 +61,9 @@ impl Writer {
     pub(super) fn start(pool: SqlitePool, file: InPlace) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let outages = Arc::new(OutageLog::new("the relay's database"));
-        let task = tokio::spawn(run(pool, file.clone(), jobs, Arc::clone(&outages)));
-        Self { queue: Mutex::new(Some(queue)), task: Mutex::new(Some(task)), outages, file }
+        let has_failed = Arc::<AtomicBool>::default();
+        let task = tokio::spawn(run(pool, file.clone(), jobs, Arc::clone(&outages), Arc::clone(&has_failed)));
+        Self { queue: Mutex::new(Some(queue)), task: Mutex::new(Some(task)), outages, has_failed, file }
     }
 
     pub(super) fn outages(&self) -> &OutageLog {
@@ -80,6 +96,19 @@ impl Writer {
         self.write(|connection| probe(connection).boxed()).await
     }
 
+    /// As [`Self::probe`], but writes nothing to the disk while writes work: a transaction without changes needs the file in its
+    /// place and the lock. After a write that failed it probes.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) async fn try_out(&self) -> Result<(), StoreError> {
+        self.file.check().map_err(StoreError::new)?;
+        if self.has_failed.load(Ordering::Relaxed) {
+            return self.probe().await;
+        }
+        self.write(|_| async { Ok(Changes::Undone(())) }.boxed()).await
+    }
+
     /// Takes no more jobs and returns when those that are queued are done.
     pub(super) async fn close(&self) {
         drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
@@ -92,71 +121,97 @@ impl Writer {
     }
 }
 
-async fn run(pool: SqlitePool, file: InPlace, mut jobs: mpsc::Receiver<Job>, outages: Arc<OutageLog>) {
+async fn run(
+    pool: SqlitePool,
+    file: InPlace,
+    mut jobs: mpsc::Receiver<Job>,
+    outages: Arc<OutageLog>,
+    has_failed: Arc<AtomicBool>,
+) {
     let mut batch = Vec::with_capacity(BATCH);
     while jobs.recv_many(&mut batch, BATCH).await > 0 {
-        match write_all(&pool, &file, batch.drain(..)).await {
+        match write_all(&pool, &file, batch.drain(..), &has_failed).await {
             Ok(()) => outages.worked(WRITING),
             Err(error) => outages.failed(WRITING, error),
         }
     }
 }
 
-/// The replies of a failed transaction are dropped, which tells every caller that nothing is certain.
-async fn write_all(pool: &SqlitePool, file: &InPlace, batch: impl Iterator<Item = Job>) -> Result<(), StoreError> {
+/// The replies of a failed transaction are dropped, which tells every caller that nothing is certain. `has_failed` is up to
+/// date before any caller hears of it.
+async fn write_all(
+    pool: &SqlitePool,
+    file: &InPlace,
+    mut batch: impl Iterator<Item = Job>,
+    has_failed: &AtomicBool,
+) -> Result<(), StoreError> {
+    let mut done = Vec::with_capacity(BATCH);
+    let outcome = commit_all(pool, file, &mut batch, &mut done).await;
+    let is_failed = |job: &Done| matches!(job.came_to, CameTo::Failed);
+    if outcome.is_err() || done.iter().any(is_failed) {
+        has_failed.store(true, Ordering::Relaxed);
+    } else if done.iter().any(|job| matches!(job.came_to, CameTo::Kept)) {
+        has_failed.store(false, Ordering::Relaxed);
+    }
+    outcome?;
+    done.into_iter().for_each(|job| (job.reply)());
+    Ok(())
+}
+
+async fn commit_all(
+    pool: &SqlitePool,
+    file: &InPlace,
+    batch: &mut impl Iterator<Item = Job>,
+    done: &mut Vec<Done>,
+) -> Result<(), StoreError> {
     // What is committed to a file that is no longer there is gone at the next start.
     file.check().map_err(StoreError::new)?;
     let mut connection = pool.acquire().await.map_err(StoreError::new)?;
-    match transaction(&mut connection, batch).await {
-        Ok(replies) => {
-            drop(connection);
-            replies.into_iter().for_each(|reply| reply());
-            Ok(())
-        }
-        Err(error) => {
-            // It may still be within the transaction, or not: SQLite rolls back what is open when it is closed.
-            if let Err(error) = connection.detach().close_hard().await {
-                tracing::warn!(%error, "a connection to the relay's database could not be closed");
-            }
-            Err(error)
+    let outcome = transaction(&mut connection, batch, done).await;
+    if outcome.is_err() {
+        // It may still be within the transaction, or not: SQLite rolls back what is open when it is closed.
+        if let Err(error) = connection.detach().close_hard().await {
+            tracing::warn!(%error, "a connection to the relay's database could not be closed");
         }
     }
+    outcome
 }
 
 async fn transaction(
     connection: &mut SqliteConnection,
-    batch: impl Iterator<Item = Job>,
-) -> Result<Vec<Reply>, StoreError> {
+    batch: &mut impl Iterator<Item = Job>,
+    done: &mut Vec<Done>,
+) -> Result<(), StoreError> {
     execute(connection, "BEGIN IMMEDIATE").await?;
-    let mut replies = Vec::with_capacity(BATCH);
     for job in batch {
-        replies.push(job(connection).await?);
+        done.push(job(connection).await?);
     }
-    execute(connection, "COMMIT").await?;
-    Ok(replies)
+    // A savepoint that was rolled back leaves its pages to be written, and a commit would write them.
+    let is_kept = done.iter().any(|job| matches!(job.came_to, CameTo::Kept));
+    execute(connection, if is_kept { "COMMIT" } else { "ROLLBACK" }).await
 }
 
 async fn in_savepoint<T, W>(
     connection: &mut SqliteConnection,
     work: W,
     reply: oneshot::Sender<Result<T, StoreError>>,
-) -> Result<Reply, StoreError>
+) -> Result<Done, StoreError>
 where
     T: Send + 'static,
     W: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<Changes<T>, StoreError>> + Send,
 {
     execute(connection, "SAVEPOINT job").await?;
-    let (outcome, keep) = match work(connection).await {
-        Ok(Changes::Kept(value)) => (Ok(value), true),
-        Ok(Changes::Undone(value)) => (Ok(value), false),
-        Err(error) => (Err(error), false),
+    let (outcome, came_to) = match work(connection).await {
+        Ok(Changes::Kept(value)) => (Ok(value), CameTo::Kept),
+        Ok(Changes::Undone(value)) => (Ok(value), CameTo::Undone),
+        Err(error) => (Err(error), CameTo::Failed),
     };
-    if !keep {
+    if !matches!(came_to, CameTo::Kept) {
         execute(connection, "ROLLBACK TO job").await?;
     }
     execute(connection, "RELEASE job").await?;
     // A caller that went away needs no answer.
-    Ok(Box::new(move || drop(reply.send(outcome))))
+    Ok(Done { reply: Box::new(move || drop(reply.send(outcome))), came_to })
 }
 
 async fn execute(connection: &mut SqliteConnection, statement: &'static str) -> Result<(), StoreError> {

@@ -463,31 +463,17 @@ async fn a_connection_whose_transaction_failed_is_replaced() {
 }
 
 #[tokio::test]
-async fn no_step_of_a_reservation_or_settlement_looks_at_more_sponsorships_than_its_own() {
+async fn a_database_belongs_to_one_chain() {
     let dir = TempDir::new().unwrap();
-    let store = SqliteStore::open(&dir.path().join("relay.db")).await.unwrap();
-    for statement in [
-        "SELECT scope, open, gwei FROM charges JOIN open_reservations USING (entry_point, paymaster, scope, subject)
-         WHERE id = 'x'",
-        "UPDATE open_reservations SET open = open - 1 WHERE (entry_point, paymaster, scope, subject)
-             IN (SELECT entry_point, paymaster, scope, subject FROM charges WHERE id = 'x')",
-        "UPDATE sponsorships SET state = 'released' WHERE state IN ('reserved', 'signed') AND valid_until < 1
-             AND settled_block IS NULL",
-        "SELECT id FROM sponsorships WHERE user_op_hash = x'00'
-             OR id IN (SELECT sponsorship_id FROM earlier_hashes WHERE user_op_hash = x'00')",
-        "SELECT id FROM sponsorships WHERE settled_block BETWEEN 1 AND 2 AND state <> 'settled' AND entry_point = x'00'",
-        "UPDATE sponsorships SET state = 'settled' WHERE settled_block <= 1 AND state <> 'settled'
-             AND entry_point = x'00'",
-        "SELECT intent_hash FROM sponsorships WHERE key_space = 'x' AND idempotency_key = 'y' AND state <> 'released'",
-    ] {
-        let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
-        let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(explain).fetch_all(&store.pool()).await.unwrap();
-        let scans: Vec<_> = plan.iter().map(|(.., step)| step.as_str()).filter(|step| scans_a_table(step)).collect();
-        assert!(scans.is_empty(), "{statement}: {scans:?}");
+    let file = dir.path().join("relay.db");
+    let store = SqliteStore::open(&file).await.unwrap();
+    assert_eq!(SqliteStore::look_at(&file, 2).await.unwrap(), Some(0), "none is noted yet");
+    for _ in 0..2 {
+        store.belongs_to(1).await.unwrap();
     }
-}
-
-/// `charges` and its alias are what the view yields for one sponsorship.
-fn scans_a_table(step: &str) -> bool {
-    step.starts_with("SCAN") && !step.starts_with("SCAN charges")
+    let error = store.belongs_to(2).await.unwrap_err().to_string();
+    assert_eq!(error, "it belongs to chain 1, not 2: name another file for each chain");
+    store.close().await;
+    assert_eq!(SqliteStore::look_at(&file, 2).await.unwrap_err().to_string(), error);
+    assert_eq!(SqliteStore::look_at(&file, 1).await.unwrap(), Some(0));
 }

@@ -1,6 +1,10 @@
 //! A relay whose disk is full for a while.
 
+use std::sync::Arc;
+
 use devkit::{SmallDisk, run_on_small_disk};
+use paymaster_relay::nonce::{NonceStore as _, SqliteNonces};
+use paymaster_relay::ports::SystemClock;
 use paymaster_relay::store::{Principal, Reserved, SqliteStore, Store};
 use tempfile::TempDir;
 
@@ -26,6 +30,7 @@ async fn the_store_on_a_small_disk() {
     };
     assert_eq!(reserve(0).await.unwrap(), Reserved::Recorded);
     store.ready().await.unwrap();
+    let claims = SqliteNonces::new(&store, Arc::new(SystemClock));
     disk.fill().unwrap();
     let mut reserved = 1;
     while let Ok(outcome) = reserve(reserved).await {
@@ -35,10 +40,12 @@ async fn the_store_on_a_small_disk() {
     }
     for number in 0..3 {
         assert!(reserve(reserved + number).await.is_err());
+        assert!(claims.takes_claims().await.is_err());
         assert!(store.ready().await.is_err());
     }
 
     disk.make_room().unwrap();
+    claims.takes_claims().await.unwrap();
     store.ready().await.unwrap();
     assert_eq!(reserve(reserved).await.unwrap(), Reserved::Recorded);
     store.close().await;

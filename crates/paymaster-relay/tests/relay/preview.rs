@@ -394,3 +394,20 @@ async fn a_window_that_is_to_be_renewed_is_judged_with_the_gas_of_the_first_appr
     assert_eq!(after["paymasterVerificationGasLimit"], "0x7530");
     assert_eq!(before["paymasterVerificationGasLimit"], after["paymasterVerificationGasLimit"]);
 }
+
+#[tokio::test]
+async fn a_preview_writes_nothing_to_the_disk() {
+    let world = World::new(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    world.sponsor(&mut dapp, &op).await.unwrap();
+    let log = world.dir.path().join("relay.db-wal");
+    let written = || std::fs::metadata(&log).unwrap().modified().unwrap();
+    let before = written();
+    for op in [&op, &dapp.first_op(1)] {
+        world.intent(&dapp, op).await;
+        let stub = json!([op, world.entry_point(), "0x7a69", { "accountId": ACCOUNT }]);
+        world.client.call("pm_getPaymasterStubData", stub).await.unwrap();
+    }
+    assert_eq!(written(), before);
+}

@@ -3,6 +3,7 @@
 use devkit::EntryPointVersion::V07;
 use devkit::passkey::SignCounter;
 use devkit::user_operation::Draft;
+use paymaster_relay::RelayError;
 use serde_json::{Value, json};
 
 use crate::support::{ACCOUNT, Fault, Node, World};
@@ -171,10 +172,14 @@ async fn behind_a_node() -> (World, Node) {
     (world, node.unwrap())
 }
 
-fn tells_of_blocks_that_do_not_exist(question: &Value, answer: &mut Value) {
+fn tells(question: &Value, answer: &mut Value, field: &str, value: &str) {
     if question["method"] == "eth_getBlockByNumber" {
-        answer["result"]["number"] = json!("0xffffffffffffffff");
+        answer["result"][field] = json!(value);
     }
+}
+
+fn tells_of_blocks_that_do_not_exist(question: &Value, answer: &mut Value) {
+    tells(question, answer, "number", "0x7ffffffffffffffe");
     if question["method"] == LOGS {
         *answer = json!({ "jsonrpc": "2.0", "id": question["id"], "result": [] });
     }
@@ -224,6 +229,23 @@ async fn what_was_mined_while_the_node_told_of_blocks_that_do_not_exist_is_settl
     assert_eq!(world.relay.settle().await.unwrap(), 1);
     assert_eq!(states(&world).await[0].0, "settled");
     assert_eq!(world.problem("settlement").await, None);
+}
+
+#[tokio::test]
+async fn a_first_block_whose_number_or_time_no_chain_reaches_is_the_nodes_fault() {
+    let over: [fn(&Value, &mut Value); 2] = [
+        |question, answer| tells(question, answer, "number", "0x7fffffffffffffff"),
+        |question, answer| tells(question, answer, "timestamp", "0x8000000000000000"),
+    ];
+    for (rewrite, name) in over.into_iter().zip(["number", "timestamp"]) {
+        let (world, node) = behind_a_node().await;
+        node.fail(Fault::Rewrites(rewrite));
+        let error = world.relay.settle().await.unwrap_err();
+        assert!(matches!(error, RelayError::ChainUnavailable { .. }), "{error:?}");
+        assert!(world.problem("settlement").await.unwrap().contains(&format!("a block whose {name} is ")));
+        node.fail(Fault::None);
+        world.relay.settle().await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,65 @@
+//! The query plans of the store's own statements: how long a request takes depends on no other request's row.
+
+use sqlx::{AssertSqlSafe, SqlitePool};
+use tempfile::TempDir;
+
+use super::{SqliteStore, counters, reserve, settle, sqlite};
+
+/// All that runs while the store is open, but for the probe and the comparison at its start.
+fn statements() -> Vec<String> {
+    let fixed = [
+        reserve::INSERT,
+        reserve::TAKE_OVER_KEY,
+        reserve::USE_OF_KEY,
+        counters::OF_SPONSORSHIP,
+        settle::FIND,
+        settle::NOTE,
+        settle::NOTED,
+        settle::TAKE_BACK,
+        settle::CLOSE,
+        settle::MOVE_ON,
+        sqlite::BEGIN_SIGNING,
+        sqlite::RENEW,
+        sqlite::RECORD_SIGNED,
+        sqlite::RELEASE,
+        sqlite::TAKE_BACK_SIGNING,
+        sqlite::RELEASE_EXPIRED,
+        sqlite::RESERVED,
+        sqlite::NEXT_BLOCK,
+    ];
+    fixed.iter().map(ToString::to_string).chain([sqlite::find_by_intent()]).collect()
+}
+
+/// What the triggers run, as the database has it; the columns of their row are parameters here.
+async fn of_triggers(pool: &SqlitePool) -> Vec<String> {
+    let triggers: Vec<String> =
+        sqlx::query_scalar("SELECT sql FROM sqlite_master WHERE type = 'trigger'").fetch_all(pool).await.unwrap();
+    let body = |sql: &str| sql.split_once("BEGIN").unwrap().1.trim_end().trim_end_matches("END").to_owned();
+    let parameters = |statement: &str| {
+        let is_column = |letter: char| letter.is_ascii_lowercase() || letter == '_';
+        let mut parts = statement.split("OLD.").flat_map(|part| part.split("NEW."));
+        let first = parts.next().unwrap_or_default().to_owned();
+        parts.fold(first, |sql, part| format!("{sql}?{}", part.trim_start_matches(is_column)))
+    };
+    let statements = triggers.iter().flat_map(|sql| body(sql).split(';').map(parameters).collect::<Vec<_>>());
+    statements.filter(|statement| !statement.trim().is_empty()).collect()
+}
+
+/// `charges` and its alias are what the view yields for one sponsorship.
+fn scans_a_table(step: &str) -> bool {
+    step.starts_with("SCAN") && !step.starts_with("SCAN charges")
+}
+
+#[tokio::test]
+async fn no_step_of_a_reservation_or_settlement_looks_at_more_sponsorships_than_its_own() {
+    let dir = TempDir::new().unwrap();
+    let store = SqliteStore::open(&dir.path().join("relay.db")).await.unwrap();
+    let of_triggers = of_triggers(&store.pool()).await;
+    assert_eq!(of_triggers.len(), 4, "{of_triggers:?}");
+    for statement in statements().into_iter().chain(of_triggers) {
+        let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+        let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(explain).fetch_all(&store.pool()).await.unwrap();
+        let scans: Vec<_> = plan.iter().map(|(.., step)| step.as_str()).filter(|step| scans_a_table(step)).collect();
+        assert!(scans.is_empty(), "{statement}: {scans:?}");
+    }
+}
