@@ -71,7 +71,7 @@ impl Gateway {
         credential: &Value,
     ) -> Result<(String, VerifiedRegistration), GatewayError> {
         let outcome = self.inner.ceremonies.finish(id, credential, self.inner.clock.now()).map_err(GatewayError::from);
-        self.inner.count(Action::RegisterPasskey, false, &outcome);
+        self.inner.count(Action::RegisterPasskey, &outcome);
         outcome
     }
 

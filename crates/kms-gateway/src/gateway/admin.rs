@@ -11,7 +11,7 @@ use proto::command::{
 use proto::{Address, Status};
 
 use super::admin_proof::AdminProof;
-use super::decision::{Case, detached};
+use super::decision::{Authority, Case, detached};
 use super::rotations::RotationTurn;
 use super::{Caller, Gateway, GatewayError, Inner};
 use crate::store::{Action, Counters};
@@ -103,19 +103,24 @@ impl Gateway {
         let inner = Arc::clone(&self.inner);
         match admitted {
             Ok(turn) => {
-                let case = Case { is_authorised: true, ..case };
+                let authority = match command.rationed_record() {
+                    Some(record) => Authority::RelayKey { record },
+                    None => Authority::Counted,
+                };
+                let case = Case { authority, ..case };
                 detached(async move { inner.administer(case, &command, turn).await }).await
             }
             Err(NotAdmitted::Proof(refusal)) => {
                 let refused = Err(refusal);
-                inner.count(action, false, &refused);
+                inner.count(action, &refused);
                 refused
             }
             Err(NotAdmitted::Content(status)) => {
                 let has_row = command
                     .admin_counter()
                     .is_some_and(|counter| inner.refused_content.gets_row(counter, command.digest()));
-                let case = Case { is_authorised: has_row, ..case };
+                let authority = if has_row { Authority::Counted } else { Authority::Anyone };
+                let case = Case { authority, ..case };
                 detached(async move { inner.conclude(case, Err(status.into())).await }).await
             }
         }

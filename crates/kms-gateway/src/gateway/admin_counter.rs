@@ -102,6 +102,7 @@ impl Inner {
                 user_op_hash: None,
                 context_hash: None,
                 counters: Some(Counters { from, to: seen }),
+                left_out: 0,
                 decision: Decision::Observed,
                 reason,
             };

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use proto::command::{PasskeyAssertion, RelayApproval, WalletInfo};
 use proto::digest::personal_message_hash;
+use proto::signers::AuthorisedSigner;
 use proto::{AccountId, Permissions, RequestDigest, Status};
 
-use super::decision::Case;
+use super::decision::{Authority, Case};
 use super::{GatewayError, Inner};
 use crate::recover::recover;
 use crate::store::{Claim, NonceClaim};
@@ -45,13 +46,12 @@ impl Inner {
             return Err(GatewayError::SignerMismatch);
         }
         case.signer = Some(signer);
-        let permissions = provisioned
+        let AuthorisedSigner { record, permissions, .. } = *provisioned
             .signers
             .iter()
             .find(|known| known.address == signer)
-            .map(|known| known.permissions)
             .ok_or(GatewayError::Refused(Status::SignerNotAuthorised))?;
-        case.is_authorised = true;
+        case.authority = Authority::RelayKey { record };
         check_permissions(permissions, request)?;
         let wallet = match request.passkey {
             Some(passkey) => Some(self.check_passkey(request.account_id, passkey, case).await?),

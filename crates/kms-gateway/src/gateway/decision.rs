@@ -1,5 +1,6 @@
 //! A decision and its audit row: there is no yes without a row, and a caller who hangs up stops neither. A refusal has a row
-//! once somebody is known who asked with authority; what anyone may send is counted, so that a flood does not fill the disk.
+//! once somebody is known who asked with authority; what anyone may send is counted, and what an authorised relay key may send
+//! is rationed, so that a flood does not fill the disk.
 
 use std::future::Future;
 
@@ -10,6 +11,20 @@ use super::{Caller, GatewayError, Inner};
 use crate::store::{Action, AuditRecord, Counters, Decision, NonceClaim};
 use crate::text::shortened;
 
+/// With whose authority something was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Authority {
+    /// Nobody's that is known: anyone may have sent it. A refusal has no row.
+    Anyone,
+    /// That of an authorised relay key. Its refusals are rationed.
+    RelayKey {
+        /// What names the key, also after a rotation.
+        record: u64,
+    },
+    /// The admin's, or that of a leave to make an account: what it can ask for is counted already.
+    Counted,
+}
+
 /// What is known of a decision while it is made.
 pub(super) struct Case {
     pub action: Action,
@@ -19,8 +34,8 @@ pub(super) struct Case {
     pub user_op_hash: Option<UserOpHash>,
     pub claimed_nonce: Option<NonceClaim>,
     pub counters: Option<Counters>,
-    /// Whether the caller has shown a key that may ask for it: the admin's, or an authorised relay's.
-    pub is_authorised: bool,
+    /// What the caller has shown so far.
+    pub authority: Authority,
     /// Whether it repeats what was decided and recorded before.
     pub is_repeated: bool,
     /// Whether it may have been done though there is no yes.
@@ -37,7 +52,7 @@ impl Case {
             user_op_hash: None,
             claimed_nonce: None,
             counters: None,
-            is_authorised: false,
+            authority: Authority::Anyone,
             is_repeated: false,
             is_in_doubt: false,
         }
@@ -53,21 +68,19 @@ pub(super) async fn detached<T: Send + 'static>(
 }
 
 impl Inner {
-    /// Counts and logs what was decided. A refusal of what anyone may send has a line within a ration.
-    pub(super) fn count<T>(
-        &self,
-        action: Action,
-        is_authorised: bool,
-        outcome: &Result<T, GatewayError>,
-    ) -> &'static str {
+    /// Counts what was decided of something that anyone may have sent. A refusal has a line within a ration.
+    pub(super) fn count<T>(&self, action: Action, outcome: &Result<T, GatewayError>) {
+        let reason = self.counted(action, outcome);
+        if let Err(error) = outcome
+            && self.refusals_log.admits_line()
+        {
+            log(action, reason, error);
+        }
+    }
+
+    fn counted<T>(&self, action: Action, outcome: &Result<T, GatewayError>) -> &'static str {
         let reason = outcome.as_ref().map_or_else(GatewayError::code, |_| "ok");
         self.metrics.decided(action.as_str(), reason);
-        if let Err(error) = outcome
-            && (is_authorised || self.refusals_log.admits_line())
-        {
-            // As a debug string: what the caller made up must not break out of its line.
-            tracing::info!(action = action.as_str(), reason, error = ?shortened(error.to_string()), "refused");
-        }
         reason
     }
 
@@ -89,17 +102,34 @@ impl Inner {
     }
 
     async fn record<T>(&self, case: Case, outcome: &Result<T, GatewayError>) -> Result<(), GatewayError> {
-        let reason = self.count(case.action, case.is_authorised, outcome);
-        if case.is_repeated || outcome.is_err() && !case.is_authorised {
+        if case.authority == Authority::Anyone && outcome.is_err() {
+            self.count(case.action, outcome);
             return Ok(());
         }
+        let reason = self.counted(case.action, outcome);
         let decision = match outcome {
             Ok(_) => Decision::Allowed,
             Err(_) if case.is_in_doubt => Decision::Unknown,
             Err(_) => Decision::Refused,
         };
+        let now = self.clock.now();
+        let left_out = match (case.authority, decision) {
+            (Authority::RelayKey { record }, Decision::Refused) => self.refusal_ration.take(record, now),
+            (Authority::RelayKey { record }, _) => Some(self.refusal_ration.left_out(record)),
+            _ => Some(0),
+        };
+        let Some(left_out) = left_out else { return Ok(()) };
+        if left_out > 0 {
+            tracing::info!(left_out, signer = ?case.signer, "refusals of this relay key have no row and no line");
+        }
+        if let Err(error) = outcome {
+            log(case.action, reason, error);
+        }
+        if case.is_repeated {
+            return Ok(());
+        }
         let record = AuditRecord {
-            at: self.clock.now(),
+            at: now,
             request_id: case.caller.request_id,
             action: case.action,
             account_id: case.account_id,
@@ -107,9 +137,19 @@ impl Inner {
             user_op_hash: case.user_op_hash,
             context_hash: case.caller.context_hash,
             counters: case.counters,
+            left_out,
             decision,
             reason,
         };
-        Ok(self.store.append_audit(record).await?)
+        let written = self.store.append_audit(record).await;
+        if let (Err(_), Authority::RelayKey { record }) = (&written, case.authority) {
+            self.refusal_ration.not_told(record, left_out);
+        }
+        Ok(written?)
     }
+}
+
+fn log(action: Action, reason: &str, error: &GatewayError) {
+    // As a debug string: what the caller made up must not break out of its line.
+    tracing::info!(action = action.as_str(), reason, error = ?shortened(error.to_string()), "refused");
 }

@@ -62,6 +62,7 @@ async fn forget(store: &Store, name: TeeName) -> Result<(), ForgetError> {
         user_op_hash: None,
         context_hash: None,
         counters: None,
+        left_out: 0,
         decision: Decision::Allowed,
         reason: "ok",
     };

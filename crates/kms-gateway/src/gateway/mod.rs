@@ -16,6 +16,7 @@ mod operations;
 mod paymaster_signers;
 mod permits;
 mod quotes;
+mod refusal_ration;
 mod refused_content;
 mod replies;
 mod rotations;
@@ -53,6 +54,7 @@ use account_count::AccountCount;
 use admin_counter::AdminCounter;
 use known::Known;
 use quotes::Quotes;
+use refusal_ration::RefusalRation;
 use refused_content::RefusedContent;
 use rotations::Rotations;
 use unknown::UnknownAccounts;
@@ -79,6 +81,7 @@ struct Inner {
     admin_counter: AdminCounter,
     rotations: Rotations,
     refused_content: RefusedContent,
+    refusal_ration: RefusalRation,
     quotes: Arc<Quotes>,
     unknown: UnknownAccounts,
     /// Held while the TEE is asked about an account that is not in the index: one at a time.
@@ -166,6 +169,7 @@ impl Gateway {
                 Duration::from_millis(settings.attestation_interval_ms),
                 Duration::from_secs(settings.tee_hung_after_seconds),
             ),
+            refusal_ration: RefusalRation::default(),
             unknown: UnknownAccounts::default(),
             strangers: Arc::new(Semaphore::new(1)),
             sweep: Arc::new(Semaphore::new(1)),

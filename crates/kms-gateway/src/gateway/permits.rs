@@ -6,7 +6,7 @@ use proto::json::invitation::{Invitation, MAX_SECONDS, SignedInvitation};
 use proto::signers::AuthorisedSigner;
 
 use super::caller::CreationProof;
-use super::decision::Case;
+use super::decision::{Authority, Case};
 use super::{GatewayError, Inner};
 use crate::recover::recover;
 use crate::settings::AccountCreation;
@@ -39,7 +39,7 @@ impl Inner {
         };
         match self.store.permit(request).await? {
             Permit::Given => {
-                case.is_authorised = true;
+                case.authority = Authority::Counted;
                 Ok(())
             }
             // One leave is worth one row: who was given it can ask again as often as they like.

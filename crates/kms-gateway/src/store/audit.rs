@@ -116,6 +116,8 @@ pub struct AuditRecord {
     pub context_hash: Option<Hash>,
     /// Of an admin command.
     pub counters: Option<Counters>,
+    /// Refusals of the same relay key since its last row that have none.
+    pub left_out: u64,
     /// What became of it.
     pub decision: Decision,
     /// `ok`, or the stable reason why not.
@@ -162,6 +164,7 @@ struct Columns {
     texts: [Option<String>; 8],
     /// counter_from, counter_to.
     counters: Option<[i64; 2]>,
+    left_out: Option<i64>,
 }
 
 impl Columns {
@@ -180,6 +183,7 @@ impl Columns {
                 Some(record.reason.into()),
             ],
             counters: record.counters.map(|Counters { from, to }| [from.cast_signed(), to.cast_signed()]),
+            left_out: (record.left_out > 0).then_some(record.left_out.cast_signed()),
         }
     }
 
@@ -194,11 +198,11 @@ impl Columns {
             [Some(from), Some(to)] => Some([from, to]),
             _ => return Err(sqlx::Error::ColumnDecode { index: "counter_to".into(), source: "one alone".into() }),
         };
-        Ok(Self { seq: row.try_get(0)?, at: row.try_get(1)?, texts, counters })
+        Ok(Self { seq: row.try_get(0)?, at: row.try_get(1)?, texts, counters, left_out: row.try_get("left_out")? })
     }
 
-    /// keccak256(prev ‖ seq ‖ at ‖ for each text its presence, length and bytes ‖ the counters where there are any); integers
-    /// big-endian, 8 bytes.
+    /// keccak256(prev ‖ seq ‖ at ‖ for each text its presence, length and bytes ‖ the counters where there are any ‖ how many
+    /// were left out where there are any); integers big-endian, 8 bytes. The counters are two, so the end is unambiguous.
     fn hash(&self, previous: &Hash) -> Hash {
         let mut bytes = previous.0.to_vec();
         bytes.extend(self.seq.to_be_bytes());
@@ -209,8 +213,8 @@ impl Columns {
             bytes.extend((text.len() as u64).to_be_bytes());
             bytes.extend(text.as_bytes());
         }
-        for counter in self.counters.iter().flatten() {
-            bytes.extend(counter.to_be_bytes());
+        for number in self.counters.iter().flatten().chain(&self.left_out) {
+            bytes.extend(number.to_be_bytes());
         }
         keccak256(bytes)
     }
@@ -226,8 +230,8 @@ pub(super) async fn append(
     let hash = columns.hash(&head.hash);
     let mut insert = sqlx::query(
         "INSERT INTO audit (seq, at, request_id, action, account_id, signer, user_op_hash, context_hash, decision,
-                            reason, counter_from, counter_to, prev_hash, hash)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                            reason, counter_from, counter_to, left_out, prev_hash, hash)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(columns.seq)
     .bind(columns.at);
@@ -237,7 +241,7 @@ pub(super) async fn append(
     for index in 0..2 {
         insert = insert.bind(columns.counters.map(|counters| counters[index]));
     }
-    insert.bind(head.hash.0.to_vec()).bind(hash.0.to_vec()).execute(connection).await?;
+    insert.bind(columns.left_out).bind(head.hash.0.to_vec()).bind(hash.0.to_vec()).execute(connection).await?;
     Ok(AuditHead { rows: columns.seq, hash })
 }
 
@@ -257,7 +261,7 @@ pub(super) async fn verify(pool: &SqlitePool) -> Result<AuditHead, AuditError> {
     loop {
         let page = sqlx::query(
             "SELECT seq, at, request_id, action, account_id, signer, user_op_hash, context_hash, decision, reason,
-                    counter_from, counter_to, prev_hash, hash
+                    counter_from, counter_to, left_out, prev_hash, hash
              FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2",
         )
         .bind(head.rows)

@@ -17,6 +17,7 @@ mod flood;
 mod moved_database;
 mod permits;
 mod protection;
+mod rationed_refusals;
 mod requests;
 mod restart;
 mod rotations;
