@@ -9,7 +9,7 @@ use proto::frame::{InvalidReply, decode_reply, encode_request};
 use thiserror::Error;
 
 use crate::metrics::Metrics;
-use crate::transport::{NotAdmitted, QueueStats, ServedTee, TeeTransport, TransportError};
+use crate::transport::{Asker, NotAdmitted, QueueStats, ServedTee, TeeTransport, TransportError};
 
 /// Why a command has no reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -17,7 +17,7 @@ pub enum TeeError {
     /// The trusted application refused, and said why.
     #[error("{0}")]
     Refused(Status),
-    /// The queue is full or the TEE stuck; nothing was done.
+    /// The queue or the asker's part of it is full, or the TEE stuck; nothing was done.
     #[error("TEE queue full, or a call is stuck")]
     Busy,
     /// No answer. Whether the command was carried out is not known.
@@ -56,22 +56,34 @@ impl Tee {
         Self { transport, timeout, metrics }
     }
 
-    /// Sends a command and reads its reply.
+    /// Sends a command on nobody's behalf and reads its reply.
     ///
     /// # Errors
     /// [`TeeError::Refused`] with the trusted application's own status, or why there is none.
     pub async fn call<R: Request>(&self, request: &R) -> Result<R::Reply, TeeError> {
-        self.call_within(self.timeout, request).await
+        self.call_for(Asker::Anyone, request).await
     }
 
-    /// The same for a command that has its own time for the reply.
+    /// The same on behalf of `asker`.
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub async fn call_for<R: Request>(&self, asker: Asker, request: &R) -> Result<R::Reply, TeeError> {
+        self.ask(asker, self.timeout, request).await
+    }
+
+    /// The same as [`Self::call`] for a command that has its own time for the reply.
     ///
     /// # Errors
     /// As [`Self::call`].
     pub async fn call_within<R: Request>(&self, timeout: Duration, request: &R) -> Result<R::Reply, TeeError> {
+        self.ask(Asker::Anyone, timeout, request).await
+    }
+
+    async fn ask<R: Request>(&self, asker: Asker, timeout: Duration, request: &R) -> Result<R::Reply, TeeError> {
         let frame = encode_request(request).map_err(TeeError::Refused)?;
         let started = Instant::now();
-        let answer = tokio::time::timeout(timeout, self.transport.invoke(frame)).await;
+        let answer = tokio::time::timeout(timeout, self.transport.invoke(frame, asker)).await;
         self.metrics.tee_called(R::OPCODE, started.elapsed());
         let reply = answer.map_err(|_| TeeError::Unavailable)?.map_err(|error| match error {
             TransportError::Busy => TeeError::Busy,

@@ -15,6 +15,7 @@ use super::{Caller, Gateway, GatewayError, Inner};
 use crate::ceremony::{NewUser, Verified, VerifiedRegistration};
 use crate::store::{AccountEntry, Action, Creation, FoundCreation, Unfinished};
 use crate::tee::TeeError;
+use crate::transport::Asker;
 
 /// What notices that accounts can't be settled.
 const SWEEP: &str = "the sweep";
@@ -168,7 +169,7 @@ impl Inner {
 
     async fn wallet_now(&self, account_id: &AccountId) -> Result<Arc<WalletInfo>, GatewayError> {
         let generation = self.unknown.generation();
-        let wallet = self.known.wallet(&self.tee, account_id).await;
+        let wallet = self.known.wallet(&self.tee, account_id, Asker::Anyone).await;
         if let Err(GatewayError::Refused(Status::AccountUnknown)) = &wallet {
             self.unknown.insert(account_id.clone(), generation, self.clock.now());
         }
@@ -260,7 +261,7 @@ impl Inner {
     }
 
     async fn settle(&self, creation: &Creation, is_over: bool) -> Result<(), GatewayError> {
-        match self.known.wallet(&self.tee, &creation.account_id).await {
+        match self.known.wallet(&self.tee, &creation.account_id, Asker::Anyone).await {
             Ok(wallet) if creation.made(&wallet) => self.index(creation, &wallet).await,
             // That it is not there is an answer, whether or not it may be made later.
             Err(error) if error.is_retryable() && !matches!(error, GatewayError::Refused(Status::AccountUnknown)) => {
@@ -282,7 +283,7 @@ impl Inner {
 
     /// The wallet of an account that the index knows; `None` where the index is of a TEE that lost its state.
     async fn wallet_in_index(&self, account_id: &AccountId) -> Result<Option<Arc<WalletInfo>>, GatewayError> {
-        match self.known.wallet(&self.tee, account_id).await {
+        match self.known.wallet(&self.tee, account_id, Asker::Anyone).await {
             Ok(wallet) => Ok(Some(wallet)),
             Err(GatewayError::Refused(Status::AccountUnknown)) => Ok(None),
             Err(error) => Err(error),

@@ -12,6 +12,7 @@ use super::decision::{Authority, Case};
 use super::{GatewayError, Inner};
 use crate::recover::recover;
 use crate::store::{Claim, NonceClaim};
+use crate::transport::Asker;
 
 /// Seconds a request's timestamp may be off, either way (protocol, section 5).
 pub const ALLOWED_SKEW: u64 = 300;
@@ -29,6 +30,8 @@ pub(super) struct SigningRequest<'a> {
 pub(super) struct Expected {
     /// The account's, when its passkey approved.
     pub wallet: Option<Arc<WalletInfo>>,
+    /// On whose behalf the TEE is asked.
+    pub asker: Asker,
 }
 
 impl Inner {
@@ -53,15 +56,16 @@ impl Inner {
             .ok_or(GatewayError::Refused(Status::SignerNotAuthorised))?;
         case.authority = Authority::RelayKey { record };
         check_permissions(permissions, request)?;
+        let asker = Asker::RelayKey { record };
         let wallet = match request.passkey {
-            Some(passkey) => Some(self.check_passkey(request.account_id, passkey, case).await?),
+            Some(passkey) => Some(self.check_passkey(request.account_id, passkey, case, asker).await?),
             None => None,
         };
         let claim = NonceClaim { signer, nonce: request.approval.nonce, now };
         match self.store.claim_nonce(claim).await? {
             Claim::Fresh => {
                 case.claimed_nonce = Some(claim);
-                Ok(Expected { wallet })
+                Ok(Expected { wallet, asker })
             }
             Claim::Replayed => Err(GatewayError::NonceReplayed),
         }
@@ -73,8 +77,9 @@ impl Inner {
         account_id: &AccountId,
         passkey: &PasskeyAssertion,
         case: &Case,
+        asker: Asker,
     ) -> Result<Arc<WalletInfo>, GatewayError> {
-        let wallet = self.known.wallet(&self.tee, account_id).await?;
+        let wallet = self.known.wallet(&self.tee, account_id, asker).await?;
         let known = wallet
             .passkeys
             .iter()

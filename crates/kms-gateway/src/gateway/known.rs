@@ -14,7 +14,7 @@ use super::paymaster_signers::PaymasterSigners;
 use crate::protection::RequiredProtection;
 use crate::store::Store;
 use crate::tee::{Tee, TeeError};
-use crate::transport::{QueueStats, TeeName};
+use crate::transport::{Asker, QueueStats, TeeName};
 
 /// Wallets kept at most. When they are all there, they are all forgotten: rare, and simpler than choosing.
 const MAX_WALLETS: usize = 65_536;
@@ -191,13 +191,19 @@ impl Known {
         if wallets.lost == lost { wallets.kept.get(account_id).cloned() } else { None }
     }
 
-    pub(super) async fn wallet(&self, tee: &Tee, account_id: &AccountId) -> Result<Arc<WalletInfo>, GatewayError> {
+    /// A wallet; the TEE is asked for it on behalf of `asker` when it is not kept.
+    pub(super) async fn wallet(
+        &self,
+        tee: &Tee,
+        account_id: &AccountId,
+        asker: Asker,
+    ) -> Result<Arc<WalletInfo>, GatewayError> {
         if let Some(wallet) = self.kept_wallet(tee, account_id) {
             return Ok(wallet);
         }
         let lost = tee.queue_stats().lost;
         let request = GetWalletInfo { account_id: account_id.clone() };
-        let wallet = Arc::new(tee.call(&request).await?);
+        let wallet = Arc::new(tee.call_for(asker, &request).await?);
         if wallet.account_id != *account_id {
             return Err(GatewayError::TeeReplyInvalid);
         }

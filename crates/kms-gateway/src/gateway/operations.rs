@@ -63,7 +63,7 @@ impl Inner {
             permission: Permissions::SPONSOR,
         };
         let expected = self.check(&request, case).await?;
-        let reply = self.asked(self.tee.call(&command).await)?;
+        let reply = self.asked(self.tee.call_for(expected.asker, &command).await)?;
         if !self.known.is_paymaster_signer(&self.tee, reply.paymaster_signer).await? {
             return Err(GatewayError::TeeReplyInvalid);
         }
@@ -84,7 +84,7 @@ impl Inner {
         };
         let expected = self.check(&request, case).await?;
         let wallet = expected.wallet.ok_or(GatewayError::Internal)?;
-        let reply = self.asked(self.tee.call(&command).await)?;
+        let reply = self.asked(self.tee.call_for(expected.asker, &command).await)?;
         replies::check_signed(&command, &reply, &wallet)?;
         Ok(reply)
     }

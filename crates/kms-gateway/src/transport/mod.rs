@@ -1,5 +1,6 @@
 //! The way to the trusted application: bytes in, bytes out. What the bytes mean is no business of a transport.
 
+mod asker;
 #[cfg(feature = "optee")]
 pub mod optee;
 #[cfg(any(feature = "optee", test))]
@@ -14,18 +15,20 @@ use async_trait::async_trait;
 use prometheus::core::Collector;
 use thiserror::Error;
 
+pub use asker::Asker;
 pub use served::{ServedTee, TeeName, TeeStateLost};
 pub use worker::{NotAdmitted, Session, SessionError, StartError, Worker, WorkerOptions};
 
 /// A trusted application somewhere, and the queue in front of it.
 #[async_trait]
 pub trait TeeTransport: Send + Sync {
-    /// Sends a request frame and waits for the reply frame. Dropping the future does not stop a frame already sent.
+    /// Sends a request frame on behalf of `asker` and waits for the reply frame. Dropping the future does not stop a frame
+    /// already sent.
     ///
     /// # Errors
-    /// [`TransportError::Busy`] at once when the queue is full or the TEE is stuck, [`TransportError::Unavailable`] when
+    /// [`TransportError::Busy`] at once when the queue or the asker's share of it is full or the TEE is stuck, [`TransportError::Unavailable`] when
     /// nobody answers, [`TransportError::NotAdmitted`] when what could answer is not used.
-    async fn invoke(&self, frame: Vec<u8>) -> Result<Vec<u8>, TransportError>;
+    async fn invoke(&self, frame: Vec<u8>, asker: Asker) -> Result<Vec<u8>, TransportError>;
 
     /// How the queue is doing.
     fn stats(&self) -> QueueStats;
@@ -46,7 +49,7 @@ pub trait TeeTransport: Send + Sync {
 /// Why there is no reply. The trusted application's own refusals are replies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum TransportError {
-    /// The queue is full, or the TEE is stuck. The frame was not sent.
+    /// The queue or the asker's share of it is full, or the TEE is stuck. The frame was not sent.
     #[error("TEE queue full, or a call is stuck")]
     Busy,
     /// The session is gone, was closed, or did not answer. Whether the frame had an effect is not known.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kms_gateway::Caller;
 use kms_gateway::bootstrap::{AdminKey, BootstrapError, Wanted, bootstrap};
-use kms_gateway::transport::TeeTransport as _;
+use kms_gateway::transport::{Asker, TeeTransport as _};
 use proto::command::{
     AdminRequest, AuthorizeSigner, PreparePaymasterKey, RevokeSigner, RotatePaymasterKey, RotateSigner, SetCeilings,
     VerifySecurityState,
@@ -515,13 +515,13 @@ async fn a_paymaster_key_that_another_process_had_rotated_is_learnt_of_by_what_i
     let (tee_id, counter) = (kms.tee_id().await, kms.counter().await + 1);
     let mut prepare = PreparePaymasterKey { tee_id, counter, signature: UNSIGNED };
     prepare.signature = kms.admin.sign(&prepare);
-    assert_eq!(tee.invoke(encode_request(&prepare).unwrap()).await.unwrap(), [0; 4]);
-    let state = tee.invoke(encode_request(&VerifySecurityState).unwrap()).await.unwrap();
+    assert_eq!(tee.invoke(encode_request(&prepare).unwrap(), Asker::Anyone).await.unwrap(), [0; 4]);
+    let state = tee.invoke(encode_request(&VerifySecurityState).unwrap(), Asker::Anyone).await.unwrap();
     let state = decode_reply::<VerifySecurityState>(&state).unwrap().unwrap();
     let next = state.provisioned.unwrap().standby_paymaster_signer.unwrap();
     let mut rotate = RotatePaymasterKey { tee_id, next, counter: counter + 1, signature: UNSIGNED };
     rotate.signature = kms.admin.sign(&rotate);
-    assert_eq!(tee.invoke(encode_request(&rotate).unwrap()).await.unwrap(), [0; 4]);
+    assert_eq!(tee.invoke(encode_request(&rotate).unwrap(), Asker::Anyone).await.unwrap(), [0; 4]);
 
     let answer = kms.sponsor(&request.next(&kms.relay)).await.ok();
     assert_eq!(answer["paymasterSigner"], next.to_string());

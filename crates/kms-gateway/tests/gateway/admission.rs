@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use kms_gateway::GatewayError;
 use kms_gateway::protection::{InsufficientProtection, Level, RequiredProtection};
 use kms_gateway::tee::TeeError;
-use kms_gateway::transport::{NotAdmitted, SessionError, StartError, TransportError, Worker, WorkerOptions};
+use kms_gateway::transport::{Asker, NotAdmitted, SessionError, StartError, TransportError, Worker, WorkerOptions};
 use proto::Status;
 use proto::command::{Hello, Opcode, Protection, TaHello};
 use proto::frame::{VERSION, encode_refusal, encode_reply, split_request};
@@ -104,7 +104,11 @@ async fn what_waits_for_the_next_session_is_not_sent_to_one_that_is_not_what_it_
             until(async || worker.stats().depth == 2).await;
             gate.open();
         };
-        let (dying, behind, ()) = tokio::join!(worker.invoke(vec![0xff]), worker.invoke(vec![0, 1, 2]), waiting);
+        let (dying, behind, ()) = tokio::join!(
+            worker.invoke(vec![0xff], Asker::Anyone),
+            worker.invoke(vec![0, 1, 2], Asker::Anyone),
+            waiting
+        );
         assert_eq!(dying, Err(TransportError::Unavailable));
         assert_eq!(behind, Err(TransportError::NotAdmitted(expected)));
         until_told(&worker, TransportError::NotAdmitted(expected)).await;
@@ -118,7 +122,7 @@ async fn what_waits_for_the_next_session_is_not_sent_to_one_that_is_not_what_it_
 }
 
 async fn until_told(worker: &Worker, expected: TransportError) {
-    until(async || worker.invoke(vec![0, 1, 2]).await == Err(expected)).await;
+    until(async || worker.invoke(vec![0, 1, 2], Asker::Anyone).await == Err(expected)).await;
 }
 
 #[tokio::test]

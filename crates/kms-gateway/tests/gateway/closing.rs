@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use kms_gateway::Settings;
-use kms_gateway::transport::{Session, SessionError, TeeTransport, TransportError, Worker, WorkerOptions};
+use kms_gateway::transport::{Asker, Session, SessionError, TeeTransport, TransportError, Worker, WorkerOptions};
 use proto::Status;
 use proto::command::{GetVersion, Protection};
 use proto::frame::encode_request;
@@ -76,7 +76,7 @@ async fn while_a_lost_session_does_not_close_new_and_waiting_callers_are_refused
     let mut waiting = Vec::new();
     for depth in 1..=2 {
         let worker_of_caller = Arc::clone(&worker);
-        waiting.push(tokio::spawn(async move { worker_of_caller.invoke(question()).await }));
+        waiting.push(tokio::spawn(async move { worker_of_caller.invoke(question(), Asker::Anyone).await }));
         until(async || worker.stats().depth == depth).await;
     }
     tee.dying.store(true, Ordering::SeqCst);
@@ -85,13 +85,13 @@ async fn while_a_lost_session_does_not_close_new_and_waiting_callers_are_refused
         let answer = tokio::time::timeout(PATIENCE, caller).await.unwrap().unwrap();
         assert_eq!(answer, Err(TransportError::Unavailable));
     }
-    assert_eq!(at_once(worker.invoke(question())), Err(TransportError::Unavailable));
+    assert_eq!(at_once(worker.invoke(question(), Asker::Anyone)), Err(TransportError::Unavailable));
     assert!(worker.stats().breaker_open);
 
     tee.closing.open();
     until(async || worker.stats().reopened == 1).await;
     until(async || worker.stats().depth == 0).await;
-    worker.invoke(question()).await.unwrap();
+    worker.invoke(question(), Asker::Anyone).await.unwrap();
 }
 
 #[tokio::test]
@@ -117,7 +117,7 @@ async fn the_process_ends_though_a_session_does_not_close() {
         tee.closing.shut();
         if is_lost {
             tee.dying.store(true, Ordering::SeqCst);
-            assert_eq!(transport.invoke(question()).await, Err(TransportError::Unavailable));
+            assert_eq!(transport.invoke(question(), Asker::Anyone).await, Err(TransportError::Unavailable));
         }
         tokio::time::timeout(PATIENCE, transport.close()).await.unwrap();
         assert!(transport.stats().closed);
@@ -133,7 +133,7 @@ async fn the_process_ends_though_the_tee_has_too_much_to_do_and_is_not_stuck() {
     gate.shut();
     let slow = tokio::spawn({
         let transport = Arc::clone(&transport);
-        async move { transport.invoke(question()).await }
+        async move { transport.invoke(question(), Asker::Anyone).await }
     });
     until(async || transport.stats().depth == 1).await;
     tokio::time::timeout(PATIENCE, transport.close()).await.unwrap();

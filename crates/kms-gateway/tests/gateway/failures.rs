@@ -20,7 +20,8 @@ async fn queue_depth(kms: &Kms, depth: usize) {
 #[tokio::test]
 async fn when_the_queue_to_the_tee_is_full_the_next_request_is_refused_at_once() {
     let gate = Gate::default();
-    let kms = Kms::over_tee(Arc::new(GatedTee::start(2, gate.clone()))).await;
+    // Of five places, three are for one relay key.
+    let kms = Kms::over_tee(Arc::new(GatedTee::start(4, gate.clone()))).await;
     // Known before the gate shuts, so that the requests cost one call each.
     let request = kms.honest_request().await;
     kms.sponsor(&request).await.ok();

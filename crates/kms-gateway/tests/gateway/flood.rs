@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 use serve::{Bounds, Listener, Occupancy};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Gate, GatedTee, Kms, Log, NOW, RelayKey, SponsorRequest, hangs_up, until};
+use crate::support::{Gate, GatedTee, Kms, Log, NOW, PATIENCE, RelayKey, SponsorRequest, hangs_up, until};
 
 const OPEN_TO_ALL: [&str; 4] = ["/health", "/version", "/RollbackCounter", "/admin/signers"];
 
@@ -114,6 +115,38 @@ async fn questions_about_accounts_that_nobody_knows_wait_a_moment_for_each_other
     assert_eq!(known.await.unwrap().unwrap().status(), 200);
     assert_eq!(first.await.unwrap().unwrap().status(), 404);
     kms.get("/kms/accounts/stranger-0").await.refused(404, "account_unknown");
+}
+
+#[tokio::test]
+async fn a_flood_by_one_relay_key_leaves_room_and_a_turn_for_the_others() {
+    let gate = Gate::default();
+    let kms = behind(&gate).await;
+    let stolen = RelayKey::random();
+    kms.authorize(&stolen, &["sponsor"]).await.ok();
+    let mut flood = kms.honest_request().await.signed(&stolen);
+    let honest = kms.honest_request().await;
+    kms.sponsor(&flood).await.ok();
+    kms.sponsor(&honest).await.ok();
+
+    gate.shut();
+    let mut answers = JoinSet::new();
+    for _ in 0..20 {
+        flood = flood.next(&stolen);
+        answers.spawn(flood.over_http(&kms).send());
+    }
+    // Of nine places, one of them in the TEE, five are the key's.
+    for _ in 5..20 {
+        let refused = tokio::time::timeout(PATIENCE, answers.join_next()).await.unwrap();
+        assert_eq!(refused.unwrap().unwrap().unwrap().status(), 503);
+    }
+    depth(&kms, 5).await;
+    let honest = tokio::spawn(honest.next(&kms.relay).over_http(&kms).send());
+    depth(&kms, 6).await;
+    gate.open();
+    assert_eq!(honest.await.unwrap().unwrap().status(), 200);
+    for answer in answers.join_all().await {
+        assert_eq!(answer.unwrap().status(), 200);
+    }
 }
 
 #[tokio::test]

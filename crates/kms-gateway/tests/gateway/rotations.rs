@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kms_gateway::Caller;
-use kms_gateway::transport::TeeTransport as _;
+use kms_gateway::transport::{Asker, TeeTransport as _};
 use proto::command::{AuthorizeSigner, RevokeSigner};
 use proto::frame::encode_request;
 use proto::signers::AuthorisedSigner;
@@ -123,7 +123,7 @@ async fn a_gateway_learns_of_commands_that_went_past_it() {
     let (there, late) = (authorization(&RelayKey::random()), authorization(&RelayKey::random()));
     let forged = AuthorizeSigner { signature: UNSIGNED, ..late };
     assert!(kms.gateway.authorize_signer(forged, &Caller::new("test")).await.is_err());
-    assert_eq!(tee.invoke(encode_request(&there).unwrap()).await.unwrap(), [0; 4]);
+    assert_eq!(tee.invoke(encode_request(&there).unwrap(), Asker::Anyone).await.unwrap(), [0; 4]);
     // Forged commands cost the TEE a call once in a while, by which the gateway learns that this counter has passed.
     let before = kms.calls_of("VerifySecurityState");
     until(async || {
@@ -151,6 +151,6 @@ async fn a_command_after_one_that_went_past_the_gateway_is_taken_by_a_new_look_a
     // What the gateway keeps from here on is older than the command that goes past it.
     let forged = AuthorizeSigner { signature: UNSIGNED, ..there };
     assert!(kms.gateway.authorize_signer(forged, &Caller::new("test")).await.is_err());
-    assert_eq!(tee.invoke(encode_request(&there).unwrap()).await.unwrap(), [0; 4]);
+    assert_eq!(tee.invoke(encode_request(&there).unwrap(), Asker::Anyone).await.unwrap(), [0; 4]);
     until(async || kms.gateway.authorize_signer(next, &Caller::new("test")).await.is_ok()).await;
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use kms_gateway::transport::{Session, SessionError, TransportError, Worker, WorkerOptions};
+use kms_gateway::transport::{Asker, Session, SessionError, TransportError, Worker, WorkerOptions};
 use proto::command::{Attest, Echo, GetVersion, Opcode, Protection, Request, VerifySecurityState};
 use proto::frame::{encode_refusal, encode_request, split_request};
 use proto::{Bounded, Status};
@@ -101,7 +101,7 @@ impl Script {
     /// A worker over the real core, which takes batches unless it is one from before them.
     fn core(&self, gate: &Gate, takes_batches: bool) -> Arc<Worker> {
         let (script, gate) = (self.clone(), gate.clone());
-        let worker = Worker::start(WorkerOptions { queue_length: 64, batch_length: 32, ..OPTIONS }, move || {
+        let worker = Worker::start(WorkerOptions { queue_length: 128, batch_length: 32, ..OPTIONS }, move || {
             script.open()?;
             let mut core = core();
             let session = script.session(gate.clone(), move |frame| match split_request(frame) {
@@ -122,7 +122,13 @@ fn core() -> Core<ta::memory::MemoryStore, SeededEntropy, ta::memory::MemoryCoun
 
 fn queue(worker: &Arc<Worker>, frame: Vec<u8>) -> JoinHandle<Result<Vec<u8>, TransportError>> {
     let worker = Arc::clone(worker);
-    tokio::spawn(async move { worker.invoke(frame).await })
+    tokio::spawn(async move { worker.invoke(frame, Asker::Anyone).await })
+}
+
+/// The same on behalf of this relay key.
+fn queue_for(worker: &Arc<Worker>, record: u64, frame: Vec<u8>) -> JoinHandle<Result<Vec<u8>, TransportError>> {
+    let worker = Arc::clone(worker);
+    tokio::spawn(async move { worker.invoke(frame, Asker::RelayKey { record }).await })
 }
 
 /// Queues a frame and returns when a session has it: what is queued after it can't go together with it.
@@ -167,6 +173,52 @@ async fn a_revocation_goes_before_sponsorships_and_an_account_behind_them() {
 }
 
 #[tokio::test]
+async fn relay_keys_take_turns_and_those_without_one_are_one_of_them() {
+    let (script, gate) = (Script::default(), Gate::default());
+    let worker = script.echo(WorkerOptions { queue_length: 20, ..OPTIONS }, &gate);
+    gate.shut();
+    let first = under_way(&script, &worker).await;
+    let mut waiting = Vec::new();
+    // A flood by one key, then two requests of another, a question, and the first of a third.
+    for (number, key) in (1..).zip([1, 1, 1, 1, 1, 2, 2, 0, 3]) {
+        let frame = frame_of(Opcode::Sponsor, number);
+        waiting.push(if key == 0 { queue(&worker, frame) } else { queue_for(&worker, key, frame) });
+        depth(&worker, 1 + usize::from(number)).await;
+    }
+    gate.open();
+    first.await.unwrap().unwrap();
+    for answer in waiting {
+        answer.await.unwrap().unwrap();
+    }
+    let seen: Vec<u8> = script.0.lock().unwrap().seen[1..].iter().map(|frame| frame[3]).collect();
+    assert_eq!(seen, [1, 6, 8, 9, 2, 7, 3, 4, 5]);
+}
+
+#[tokio::test]
+async fn each_relay_key_takes_half_of_what_the_others_leave_and_gets_it_back() {
+    let (script, gate) = (Script::default(), Gate::default());
+    let worker = script.echo(WorkerOptions { queue_length: 15, ..OPTIONS }, &gate);
+    let sponsor = |record| worker.invoke(frame_of(Opcode::Sponsor, 0), Asker::RelayKey { record });
+    for _ in 0..2 {
+        gate.shut();
+        let mut waiting = Vec::new();
+        // Of 16 places, then of 8, of 4, of 2, and the last.
+        for (key, places) in [(1, 8), (2, 4), (3, 2), (4, 1), (5, 1)] {
+            for _ in 0..places {
+                waiting.push(queue_for(&worker, key, frame_of(Opcode::Sponsor, 0)));
+                depth(&worker, waiting.len()).await;
+            }
+            assert_eq!(at_once(sponsor(key)), Err(TransportError::Busy), "{key}");
+        }
+        gate.open();
+        for answer in waiting {
+            answer.await.unwrap().unwrap();
+        }
+        assert_eq!(worker.stats().depth, 0);
+    }
+}
+
+#[tokio::test]
 async fn accounts_take_half_of_the_queue_and_the_admin_has_room_when_it_is_full() {
     let (script, gate) = (Script::default(), Gate::default());
     let worker = script.echo(WorkerOptions { queue_length: 3, ..OPTIONS }, &gate);
@@ -174,13 +226,14 @@ async fn accounts_take_half_of_the_queue_and_the_admin_has_room_when_it_is_full(
     let mut waiting = vec![under_way(&script, &worker).await];
     waiting.push(queue(&worker, frame_of(Opcode::CreateHybridAccount, 1)));
     depth(&worker, 2).await;
-    let refused = at_once(worker.invoke(frame_of(Opcode::CreateHybridAccount, 2)));
+    let refused = at_once(worker.invoke(frame_of(Opcode::CreateHybridAccount, 2), Asker::Anyone));
     assert_eq!(refused, Err(TransportError::Busy));
     for number in 3..5 {
-        waiting.push(queue(&worker, frame_of(Opcode::Sponsor, number)));
+        waiting.push(queue_for(&worker, number.into(), frame_of(Opcode::Sponsor, number)));
         depth(&worker, usize::from(number)).await;
     }
-    assert_eq!(at_once(worker.invoke(frame_of(Opcode::Sponsor, 5))), Err(TransportError::Busy));
+    let refused = at_once(worker.invoke(frame_of(Opcode::Sponsor, 5), Asker::RelayKey { record: 5 }));
+    assert_eq!(refused, Err(TransportError::Busy));
     waiting.push(queue(&worker, frame_of(Opcode::RevokeSigner, 6)));
     depth(&worker, 5).await;
     gate.open();
@@ -205,7 +258,7 @@ async fn a_lost_session_is_opened_again_and_what_was_under_way_is_refused_and_no
     // It was never sent, so it waits for the next session.
     assert_eq!(behind.await.unwrap(), Ok(vec![2]));
     assert_eq!(script.times_seen(&[1]), 1);
-    assert_eq!(worker.invoke(vec![1]).await, Ok(vec![1]));
+    assert_eq!(worker.invoke(vec![1], Asker::Anyone).await, Ok(vec![1]));
     let stats = worker.stats();
     assert_eq!((script.opens(), stats.reopened, stats.consecutive_failures), (2, 1, 0));
     assert!(!stats.breaker_open);
@@ -217,16 +270,16 @@ async fn while_no_session_can_be_had_requests_are_refused_at_once_and_served_whe
     let worker = script.echo(OPTIONS, &Gate::default());
     script.calls([Fate::Dead]);
     script.opens_fail(usize::MAX);
-    assert_eq!(worker.invoke(vec![1]).await, Err(TransportError::Unavailable));
+    assert_eq!(worker.invoke(vec![1], Asker::Anyone).await, Err(TransportError::Unavailable));
     until(async || script.opens() >= 3).await;
     assert!(worker.stats().breaker_open);
-    assert_eq!(at_once(worker.invoke(vec![2])), Err(TransportError::Unavailable));
+    assert_eq!(at_once(worker.invoke(vec![2], Asker::Anyone)), Err(TransportError::Unavailable));
     assert_eq!(script.times_seen(&[2]), 0);
 
     script.opens_fail(0);
     until(async || worker.stats().reopened == 1).await;
     assert!(worker.stats().breaker_open, "nothing has been heard of the new session");
-    assert_eq!(worker.invoke(vec![2]).await, Ok(vec![2]));
+    assert_eq!(worker.invoke(vec![2], Asker::Anyone).await, Ok(vec![2]));
     assert!(!worker.stats().breaker_open);
 }
 
@@ -236,9 +289,9 @@ async fn closing_does_not_wait_for_a_session_that_can_not_be_had() {
     let worker = script.echo(OPTIONS, &Gate::default());
     script.calls([Fate::Dead]);
     script.opens_fail(usize::MAX);
-    assert_eq!(worker.invoke(vec![1]).await, Err(TransportError::Unavailable));
+    assert_eq!(worker.invoke(vec![1], Asker::Anyone).await, Err(TransportError::Unavailable));
     tokio::time::timeout(PATIENCE, worker.close()).await.unwrap();
-    assert_eq!(worker.invoke(vec![2]).await, Err(TransportError::Unavailable));
+    assert_eq!(worker.invoke(vec![2], Asker::Anyone).await, Err(TransportError::Unavailable));
 }
 
 #[tokio::test]
@@ -246,9 +299,9 @@ async fn a_session_that_panics_is_a_lost_one_and_takes_no_caller_with_it() {
     let script = Script::default();
     let worker = script.echo(OPTIONS, &Gate::default());
     script.calls([Fate::Panic]);
-    assert_eq!(worker.invoke(vec![1]).await, Err(TransportError::Unavailable));
+    assert_eq!(worker.invoke(vec![1], Asker::Anyone).await, Err(TransportError::Unavailable));
     until(async || worker.stats().reopened == 1).await;
-    assert_eq!(worker.invoke(vec![2]).await, Ok(vec![2]));
+    assert_eq!(worker.invoke(vec![2], Asker::Anyone).await, Ok(vec![2]));
 }
 
 #[tokio::test]
@@ -257,18 +310,18 @@ async fn a_session_that_breaks_now_and_then_is_kept_and_one_that_only_breaks_is_
     let worker = script.echo(OPTIONS, &Gate::default());
     script.calls([Fate::Broken, Fate::Broken]);
     for _ in 0..2 {
-        assert_eq!(worker.invoke(vec![1]).await, Err(TransportError::Unavailable));
+        assert_eq!(worker.invoke(vec![1], Asker::Anyone).await, Err(TransportError::Unavailable));
     }
-    assert_eq!(worker.invoke(vec![1]).await, Ok(vec![1]));
+    assert_eq!(worker.invoke(vec![1], Asker::Anyone).await, Ok(vec![1]));
     assert_eq!(script.opens(), 1);
 
     script.calls([Fate::Broken; 3]);
     for _ in 0..3 {
-        assert_eq!(worker.invoke(vec![1]).await, Err(TransportError::Unavailable));
+        assert_eq!(worker.invoke(vec![1], Asker::Anyone).await, Err(TransportError::Unavailable));
     }
     until(async || script.opens() == 2).await;
     until(async || worker.stats().reopened == 1).await;
-    assert_eq!(worker.invoke(vec![1]).await, Ok(vec![1]));
+    assert_eq!(worker.invoke(vec![1], Asker::Anyone).await, Ok(vec![1]));
 }
 
 #[tokio::test]
@@ -278,7 +331,7 @@ async fn a_stuck_call_opens_the_breaker_and_one_that_comes_back_in_time_closes_i
     gate.shut();
     let stuck = queue(&worker, vec![1]);
     until(async || worker.stats().breaker_open).await;
-    assert_eq!(at_once(worker.invoke(vec![2])), Err(TransportError::Busy));
+    assert_eq!(at_once(worker.invoke(vec![2], Asker::Anyone)), Err(TransportError::Busy));
 
     gate.open();
     assert_eq!(stuck.await.unwrap(), Ok(vec![1]));
@@ -287,7 +340,7 @@ async fn a_stuck_call_opens_the_breaker_and_one_that_comes_back_in_time_closes_i
     gate.shut();
     let probe = queue(&worker, vec![3]);
     depth(&worker, 1).await;
-    assert_eq!(worker.invoke(vec![4]).await, Err(TransportError::Busy));
+    assert_eq!(worker.invoke(vec![4], Asker::Anyone).await, Err(TransportError::Busy));
     gate.open();
     assert_eq!(probe.await.unwrap(), Ok(vec![3]));
     until_closed(&worker).await;
@@ -302,7 +355,7 @@ async fn while_a_slow_quote_is_made_others_are_refused_at_once_and_when_it_is_ma
     gate.shut();
     let slow = queue(&worker, quote.clone());
     until(async || worker.stats().breaker_open).await;
-    assert_eq!(at_once(worker.invoke(vec![2])), Err(TransportError::Busy));
+    assert_eq!(at_once(worker.invoke(vec![2], Asker::Anyone)), Err(TransportError::Busy));
     gate.open();
     assert_eq!(slow.await.unwrap(), Ok(quote));
     assert!(!worker.stats().breaker_open);
@@ -314,7 +367,7 @@ async fn until_closed(worker: &Worker) {
         if !worker.stats().breaker_open {
             return;
         }
-        worker.invoke(vec![5]).await.unwrap();
+        worker.invoke(vec![5], Asker::Anyone).await.unwrap();
     }
     panic!("the breaker stays open");
 }
@@ -352,7 +405,7 @@ async fn closing_answers_what_is_queued() {
     for (index, answer) in (0..).zip(queued) {
         assert_eq!(answer.await.unwrap(), Ok(vec![index]));
     }
-    assert_eq!(worker.invoke(vec![9]).await, Err(TransportError::Unavailable));
+    assert_eq!(worker.invoke(vec![9], Asker::Anyone).await, Err(TransportError::Unavailable));
 }
 
 #[tokio::test]
@@ -368,7 +421,7 @@ async fn a_frame_that_nobody_waits_for_any_more_is_not_sent() {
     assert!(second.await.unwrap_err().is_cancelled());
     gate.open();
     assert_eq!(first.await.unwrap(), Ok(vec![1]));
-    assert_eq!(worker.invoke(vec![3]).await, Ok(vec![3]));
+    assert_eq!(worker.invoke(vec![3], Asker::Anyone).await, Ok(vec![3]));
     assert_eq!((script.times_seen(&[2]), worker.stats().depth), (0, 0));
 }
 
@@ -450,7 +503,7 @@ async fn a_session_lost_in_a_batch_refuses_all_of_it_and_sends_none_of_it_again(
     let (script, gate) = (Script::default(), Gate::default());
     let worker = script.core(&gate, true);
     // The first to wait behind is answered, and the batch after it dies.
-    worker.invoke(frame(&GetVersion)).await.unwrap();
+    worker.invoke(frame(&GetVersion), Asker::Anyone).await.unwrap();
     gate.shut();
     let first = under_way(&script, &worker).await;
     let mut queued = Vec::new();
@@ -466,5 +519,5 @@ async fn a_session_lost_in_a_batch_refuses_all_of_it_and_sends_none_of_it_again(
     }
     assert_eq!(script.frames_seen(), 3);
     until(async || worker.stats().reopened == 1).await;
-    worker.invoke(frame(&GetVersion)).await.unwrap();
+    worker.invoke(frame(&GetVersion), Asker::Anyone).await.unwrap();
 }

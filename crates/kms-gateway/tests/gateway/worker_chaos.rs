@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use kms_gateway::transport::{SessionError, TransportError, Worker, WorkerOptions};
+use kms_gateway::transport::{Asker, SessionError, TransportError, Worker, WorkerOptions};
 use proto::command::{Batch, Echo, Opcode, Protection};
 use proto::frame::{decode_payload, decode_reply, encode_request, split_request};
 use proto::{Bounded, Hash};
@@ -102,7 +102,7 @@ async fn persist(worker: &Worker, trouble: &Shared, client: u64, number: u64) {
     for attempt in 0_u64.. {
         let bytes = Bounded::new([client, number, attempt].map(u64::to_be_bytes).concat()).unwrap();
         let frame = encode_request(&Echo { bytes: bytes.clone() }).unwrap();
-        let answer = worker.invoke(frame.clone()).await;
+        let answer = worker.invoke(frame.clone(), Asker::Anyone).await;
         let sent = trouble.lock().unwrap().sent.get(&frame).copied().unwrap_or_default();
         match answer {
             Ok(reply) => {
@@ -175,7 +175,7 @@ async fn a_session_that_takes_forever_to_open_again_counts_as_a_call_under_way_a
     };
     let worker = worker.unwrap();
     gate.shut();
-    assert_eq!(worker.invoke(vec![1]).await, Err(TransportError::Unavailable));
+    assert_eq!(worker.invoke(vec![1], Asker::Anyone).await, Err(TransportError::Unavailable));
     until(async || worker.stats().in_call_for >= Some(options.stuck_after)).await;
     tokio::time::timeout(PATIENCE, worker.close()).await.expect("still waiting for a session");
     gate.open();

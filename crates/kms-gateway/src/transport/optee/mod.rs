@@ -7,7 +7,9 @@ use prometheus::core::Collector;
 use thiserror::Error;
 
 pub use super::optee_codes::OpteeError;
-use super::{NotAdmitted, QueueStats, ServedTee, StartError, TeeTransport, TransportError, Worker, WorkerOptions};
+use super::{
+    Asker, NotAdmitted, QueueStats, ServedTee, StartError, TeeTransport, TransportError, Worker, WorkerOptions,
+};
 use session::OpteeSession;
 
 /// A session with the trusted application, on a thread of its own.
@@ -51,8 +53,8 @@ impl Optee {
 
 #[async_trait]
 impl TeeTransport for Optee {
-    async fn invoke(&self, frame: Vec<u8>) -> Result<Vec<u8>, TransportError> {
-        self.worker.invoke(frame).await
+    async fn invoke(&self, frame: Vec<u8>, asker: Asker) -> Result<Vec<u8>, TransportError> {
+        self.worker.invoke(frame, asker).await
     }
 
     fn stats(&self) -> QueueStats {

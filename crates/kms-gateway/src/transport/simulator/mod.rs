@@ -20,7 +20,8 @@ use thiserror::Error;
 pub use sealed_file::{SealedFile, SealedFileError};
 
 use super::{
-    NotAdmitted, QueueStats, ServedTee, SessionError, StartError, TeeTransport, TransportError, Worker, WorkerOptions,
+    Asker, NotAdmitted, QueueStats, ServedTee, SessionError, StartError, TeeTransport, TransportError, Worker,
+    WorkerOptions,
 };
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -79,8 +80,8 @@ impl Simulator {
 
 #[async_trait]
 impl TeeTransport for Simulator {
-    async fn invoke(&self, frame: Vec<u8>) -> Result<Vec<u8>, TransportError> {
-        self.worker.invoke(frame).await
+    async fn invoke(&self, frame: Vec<u8>, asker: Asker) -> Result<Vec<u8>, TransportError> {
+        self.worker.invoke(frame, asker).await
     }
 
     fn stats(&self) -> QueueStats {

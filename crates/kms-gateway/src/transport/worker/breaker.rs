@@ -1,10 +1,11 @@
 //! The door in front of the queue: it counts who is inside, and shuts at once when waiting has no use.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::priority::Priority;
-use crate::transport::TransportError;
+use crate::transport::{Asker, TransportError};
 
 /// Places for commands of the admin when all others are taken.
 const ADMIN_PLACES: usize = 8;
@@ -19,6 +20,8 @@ pub(super) struct Breaker {
 
 struct State {
     inside: usize,
+    /// Of those inside, each asker's sponsorships and questions; without those who have none.
+    of_askers: HashMap<Asker, usize>,
     sessions_lost: u64,
     mode: Mode,
     call_began: Option<Instant>,
@@ -33,45 +36,75 @@ enum Mode {
 }
 
 /// One place inside; given back when dropped.
-pub(super) struct Place(Arc<Breaker>);
+pub(super) struct Place {
+    breaker: Arc<Breaker>,
+    /// Of whose part of the queue it is, if it is of one.
+    asker: Option<Asker>,
+}
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut state = self.0.state();
+        let mut state = self.breaker.state();
         state.inside = state.inside.saturating_sub(1);
+        if let Some(asker) = self.asker {
+            state.leave(asker);
+        }
+    }
+}
+
+impl State {
+    fn of(&self, asker: Asker) -> usize {
+        self.of_askers.get(&asker).copied().unwrap_or_default()
+    }
+
+    fn leave(&mut self, asker: Asker) {
+        match self.of(asker) {
+            0 | 1 => self.of_askers.remove(&asker),
+            several => self.of_askers.insert(asker, several - 1),
+        };
     }
 }
 
 impl Breaker {
     /// Closed, for so many waiting frames besides the one being answered.
     pub(super) fn new(capacity: usize, stuck_after: Duration) -> Self {
-        let state = State { inside: 0, sessions_lost: 0, mode: Mode::Closed, call_began: None };
+        let state =
+            State { inside: 0, of_askers: HashMap::new(), sessions_lost: 0, mode: Mode::Closed, call_began: None };
         Self { capacity, stuck_after, state: Mutex::new(state) }
     }
 
     /// Lets a caller in, or says at once why not.
-    pub(super) fn enter(self: &Arc<Self>, priority: Priority) -> Result<Place, TransportError> {
+    pub(super) fn enter(self: &Arc<Self>, priority: Priority, asker: Asker) -> Result<Place, TransportError> {
         let mut state = self.state();
-        let places = match state.mode {
+        let has_room = match state.mode {
             Mode::Open(why) => return Err(why),
-            _ if self.is_overdue(&state) => 0,
-            Mode::HalfOpen => 1,
-            Mode::Closed => self.places(priority),
+            _ if self.is_overdue(&state) => false,
+            Mode::HalfOpen => state.inside == 0,
+            Mode::Closed => self.has_room(&state, priority, asker),
         };
-        if state.inside >= places {
+        if !has_room {
             return Err(TransportError::Busy);
         }
         state.inside += 1;
-        Ok(Place(Arc::clone(self)))
+        let asker = (priority == Priority::Service).then_some(asker);
+        if let Some(asker) = asker {
+            *state.of_askers.entry(asker).or_default() += 1;
+        }
+        Ok(Place { breaker: Arc::clone(self), asker })
     }
 
-    /// How full the queue may be for one more of this priority to be let in.
-    const fn places(&self, priority: Priority) -> usize {
+    /// Whether one more of this priority is let in. Of the places that the others leave, an asker has half: however many
+    /// frames each sends, there is one for whoever comes next.
+    fn has_room(&self, state: &State, priority: Priority, asker: Asker) -> bool {
         let all = self.capacity.saturating_add(1);
         match priority {
-            Priority::Admin => all.saturating_add(ADMIN_PLACES),
-            Priority::Service => all,
-            Priority::Creation => all.div_ceil(2),
+            Priority::Admin => state.inside < all.saturating_add(ADMIN_PLACES),
+            Priority::Service => {
+                let own = state.of(asker);
+                let others = state.inside.saturating_sub(own);
+                own < all.saturating_sub(others).div_ceil(2)
+            }
+            Priority::Creation => state.inside < all.div_ceil(2),
         }
     }
 

@@ -1,6 +1,5 @@
 //! The frames that wait, in order, and which of them may cross into the TEE together.
 
-use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -10,7 +9,8 @@ use tokio::sync::oneshot;
 
 use super::breaker::Place;
 use super::priority::Priority;
-use crate::transport::TransportError;
+use super::turns::Turns;
+use crate::transport::{Asker, TransportError};
 
 /// Bytes that a frame or reply takes in a batch besides its own, and that the batch takes itself: more than the codec's.
 const OVERHEAD: usize = 8;
@@ -19,6 +19,7 @@ const OVERHEAD: usize = 8;
 pub(super) struct Job {
     pub(super) frame: Vec<u8>,
     pub(super) priority: Priority,
+    pub(super) asker: Asker,
     pub(super) queued: Instant,
     pub(super) reply: oneshot::Sender<Result<Vec<u8>, TransportError>>,
     pub(super) place: Place,
@@ -40,8 +41,8 @@ impl Job {
 /// The receiving end of the queue, and what was taken out of it and waits.
 pub(super) struct Line {
     jobs: Receiver<Job>,
-    /// One queue for each of [`Priority::ALL`].
-    waiting: [VecDeque<Job>; Priority::ALL.len()],
+    /// For each of [`Priority::ALL`].
+    waiting: [Turns<Job>; Priority::ALL.len()],
 }
 
 impl Line {
@@ -65,8 +66,8 @@ impl Line {
         while let Ok(job) = self.jobs.try_recv() {
             self.wait(job);
         }
-        self.waiting.iter_mut().find_map(|queue| {
-            while let Some(job) = queue.pop_front() {
+        self.waiting.iter_mut().find_map(|turns| {
+            while let Some(job) = turns.pop() {
                 if !job.is_abandoned() {
                     return Some(job);
                 }
@@ -76,15 +77,15 @@ impl Line {
     }
 
     fn wait(&mut self, job: Job) {
-        self.queue_of(&job).push_back(job);
+        self.turns_of(&job).push(job.asker, job);
     }
 
     /// It came too late for a batch, and is first in the next.
     fn put_back(&mut self, job: Job) {
-        self.queue_of(&job).push_front(job);
+        self.turns_of(&job).put_back(job.asker, job);
     }
 
-    fn queue_of(&mut self, job: &Job) -> &mut VecDeque<Job> {
+    fn turns_of(&mut self, job: &Job) -> &mut Turns<Job> {
         let [admin, service, creation] = &mut self.waiting;
         match job.priority {
             Priority::Admin => admin,
@@ -116,7 +117,7 @@ impl Line {
 
     /// Gives this answer to everything that waits, for this long. False when the queue is closed.
     pub(super) fn refuse_for(&mut self, time: Duration, why: TransportError) -> bool {
-        for job in self.waiting.iter_mut().flat_map(|queue| queue.drain(..)) {
+        for job in self.waiting.iter_mut().flat_map(Turns::drain) {
             job.answer(Err(why));
         }
         let until = Instant::now() + time;

@@ -9,6 +9,7 @@ mod meter;
 mod priority;
 mod session;
 mod thread;
+mod turns;
 
 use std::fmt::Display;
 use std::io;
@@ -23,7 +24,7 @@ use tokio::sync::oneshot;
 pub use admission::NotAdmitted;
 pub use session::{Session, SessionError};
 
-use super::{QueueStats, ServedTee, TransportError};
+use super::{Asker, QueueStats, ServedTee, TransportError};
 use crate::protection::RequiredProtection;
 use breaker::Breaker;
 use line::{Job, Line};
@@ -126,17 +127,18 @@ impl Worker {
         })
     }
 
-    /// Queues a frame and waits for its reply.
+    /// Queues a frame on behalf of `asker` and waits for its reply. Askers take turns; each, with what anyone may ask as one,
+    /// has half of the places that the others leave for sponsorships and questions, at most.
     ///
     /// # Errors
-    /// At once, [`TransportError::Busy`] when the queue is full or the TEE is stuck, and [`TransportError::Unavailable`]
+    /// At once, [`TransportError::Busy`] when the queue or the asker's part of it is full or the TEE is stuck, and [`TransportError::Unavailable`]
     /// while there is no session, or [`TransportError::NotAdmitted`] when the last that was opened is not used. [`TransportError::Unavailable`] too when the session gives no reply.
-    pub async fn invoke(&self, frame: Vec<u8>) -> Result<Vec<u8>, TransportError> {
+    pub async fn invoke(&self, frame: Vec<u8>, asker: Asker) -> Result<Vec<u8>, TransportError> {
         let queue = self.queue().ok_or(TransportError::Unavailable)?;
         let priority = Priority::of(&frame);
-        let place = self.breaker.enter(priority)?;
+        let place = self.breaker.enter(priority, asker)?;
         let (reply, answer) = oneshot::channel();
-        let job = Job { frame, priority, queued: Instant::now(), reply, place };
+        let job = Job { frame, priority, asker, queued: Instant::now(), reply, place };
         queue.send(job).map_err(|_| TransportError::Unavailable)?;
         drop(queue);
         self.wait_for(answer).await

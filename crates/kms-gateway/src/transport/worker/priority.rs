@@ -4,7 +4,7 @@
 use proto::command::Opcode;
 use proto::frame::split_request;
 
-/// The order in which waiting frames are sent; among equals, the one that came first.
+/// The order in which waiting frames are sent; among equals, those who have them sent take turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Priority {
     /// Commands of the admin, and the state that they are checked against. Some places in the queue are theirs alone.

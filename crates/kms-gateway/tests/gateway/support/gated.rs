@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use kms_gateway::protection::{Level, RequiredProtection};
 use kms_gateway::transport::{
-    QueueStats, ServedTee, Session, SessionError, TeeTransport, TransportError, Worker, WorkerOptions,
+    Asker, QueueStats, ServedTee, Session, SessionError, TeeTransport, TransportError, Worker, WorkerOptions,
 };
 use prometheus::core::Collector;
 use proto::Bounded;
@@ -109,8 +109,8 @@ impl GatedTee {
 
 #[async_trait]
 impl TeeTransport for GatedTee {
-    async fn invoke(&self, frame: Vec<u8>) -> Result<Vec<u8>, TransportError> {
-        self.0.invoke(frame).await
+    async fn invoke(&self, frame: Vec<u8>, asker: Asker) -> Result<Vec<u8>, TransportError> {
+        self.0.invoke(frame, asker).await
     }
 
     fn stats(&self) -> QueueStats {
