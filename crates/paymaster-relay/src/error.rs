@@ -118,6 +118,14 @@ pub enum RelayError {
     /// No validation passes without gas.
     #[error("verificationGasLimit is 0x0: the account's validation needs gas")]
     VerificationGasMissing,
+    /// Bundlers take no operation that pays less than the base fee.
+    #[error("maxFeePerGas is {given} wei, below the base fee of the latest block, {least} wei")]
+    FeeTooLow {
+        /// Wei per gas. The base fee.
+        least: u128,
+        /// Wei per gas. The operation's.
+        given: u128,
+    },
     /// A factory that is called with nothing makes no account (AA13).
     #[error("factory {factory} has no factoryData (initCode ends after the factory): it would make no account")]
     FactoryDataMissing {

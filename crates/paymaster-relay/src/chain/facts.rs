@@ -1,7 +1,7 @@
 //! Everything one operation is held against: one JSON-RPC batch, and then its factory where it has one to run.
 
 use alloy_primitives::aliases::U192;
-use alloy_primitives::{Bytes, U64};
+use alloy_primitives::{Bytes, U64, U256};
 use alloy_provider::Provider;
 use alloy_provider::transport::{RpcError, TransportErrorKind};
 use alloy_rpc_client::BatchRequest;
@@ -27,9 +27,12 @@ const DELEGATION: [u8; 3] = [0xef, 0x01, 0x00];
 
 /// The fields of a block that are looked at.
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Header {
     number: U64,
     timestamp: U64,
+    /// EIP-1559.
+    base_fee_per_gas: Option<U256>,
 }
 
 impl Header {
@@ -43,6 +46,10 @@ impl Header {
             }
         }
         Ok(Block { number, timestamp })
+    }
+
+    fn base_fee(&self) -> u128 {
+        self.base_fee_per_gas.unwrap_or_default().saturating_to()
     }
 }
 
@@ -94,6 +101,7 @@ pub(super) async fn read(
     chain.within(batch.send()).await?.map_err(unsendable)?;
 
     let header: Option<Header> = header.await.map_err(unsendable)?;
+    let header = header.ok_or_else(|| ChainError::node("the node has no latest block"))?;
     let code: Bytes = code.await.map_err(unsendable)?;
     let nonce = decoded::<getNonceCall>(entry_point, nonce.await)?;
     let deposit = decoded::<balanceOfCall>(entry_point, deposit.await)?;
@@ -109,7 +117,8 @@ pub(super) async fn read(
         Init::Factory { .. } | Init::Deployed | Init::Eip7702 { .. } => None,
     };
     Ok(Facts {
-        block: header.ok_or_else(|| ChainError::node("the node has no latest block"))?.block()?,
+        block: header.block()?,
+        base_fee: header.base_fee(),
         nonce: Uint256(nonce.to_be_bytes()),
         sender_code: sender_code(&code),
         creation,
@@ -123,5 +132,23 @@ fn sender_code(code: &[u8]) -> SenderCode {
         [] => SenderCode::Absent,
         code if code.starts_with(&DELEGATION) => SenderCode::Delegation,
         _ => SenderCode::Contract,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn a_block_without_a_base_fee_has_one_of_0() {
+        let base_fee = |header: Value| serde_json::from_value::<Header>(header).unwrap().base_fee();
+        assert_eq!(base_fee(json!({ "number": "0x1", "timestamp": "0x2" })), 0);
+        assert_eq!(base_fee(json!({ "number": "0x1", "timestamp": "0x2", "baseFeePerGas": null })), 0);
+        assert_eq!(
+            base_fee(json!({ "number": "0x1", "timestamp": "0x2", "baseFeePerGas": "0x3b9aca00" })),
+            1_000_000_000
+        );
     }
 }

@@ -78,6 +78,8 @@ pub trait EntryPointReader: Send + Sync {
 pub struct Facts {
     /// The latest block.
     pub block: Block,
+    /// Wei per gas. The base fee of that block; 0 on a chain that has none.
+    pub base_fee: u128,
     /// The account's next nonce for the operation's key (`getNonce`): key 24 bytes, sequence 8.
     pub nonce: Uint256,
     /// What is at the sender's address.

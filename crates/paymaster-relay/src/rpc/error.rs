@@ -201,6 +201,8 @@ fn row(error: &RelayError) -> (i32, &str, bool) {
         RelayError::Policy { violation: Violation::PasskeyMissing, .. } => (SIGNATURE, "passkey_missing", false),
         RelayError::Policy { violation, .. } => (REJECTED_BY_PAYMASTER, violation.reason(), false),
         RelayError::VerificationGasMissing => (INVALID_PARAMS, "verification_gas_missing", false),
+        // The base fee may fall.
+        RelayError::FeeTooLow { .. } => (INVALID_PARAMS, "fee_too_low", true),
         RelayError::FactoryDataMissing { .. } => (INVALID_PARAMS, "factory_data_missing", false),
         // Another operation, or anybody, may deploy it.
         RelayError::AccountNotDeployed { .. } => (REJECTED_BY_ENTRY_POINT, "account_not_deployed", true),
@@ -310,6 +312,9 @@ fn details(error: &RelayError) -> Map<String, Value> {
         RelayError::ChainClockAhead { .. } | RelayError::ChainClockBehind { .. } => json!({ "clock": "chain" }),
         RelayError::KmsClockSkewed { .. } => json!({ "clock": "kms" }),
         RelayError::VerificationGasMissing => json!({ "field": "verificationGasLimit" }),
+        RelayError::FeeTooLow { least, given } => {
+            json!({ "field": "maxFeePerGas", "least": least.to_string(), "used": given.to_string() })
+        }
         RelayError::FactoryDataMissing { .. } => json!({ "field": "factoryData" }),
         RelayError::SenderNotFromFactory { created, .. } => json!({ "expected": created.to_string() }),
         RelayError::AccountNonceInvalid { expected, .. } => json!({ "expected": expected.to_string() }),
@@ -396,6 +401,7 @@ mod tests {
             RelayError::FactoryNotRun { factory: Address::default() },
             // A factory may make other accounts as the chain goes on, as one that deploys with CREATE does.
             RelayError::SenderNotFromFactory { sender: Address::default(), created: Address::default() },
+            RelayError::FeeTooLow { least: 2, given: 1 },
             RelayError::ChainIdle { seconds: 4000 },
             RelayError::PaymasterPaused,
             RelayError::PaymasterSignerNotAdmitted { signer: Address::default() },

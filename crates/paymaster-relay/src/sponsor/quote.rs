@@ -4,7 +4,7 @@ use proto::json::GasFields;
 use proto::{EntryPointVersion, Init, Terms, UserOperation, Wei, worst_case_cost};
 
 use super::request::DraftRequest;
-use super::validation::{check_account, check_gas};
+use super::validation::{check_account, check_fee, check_gas};
 use super::window::Window;
 use crate::catalogue::Validity;
 use crate::chain::Now;
@@ -42,6 +42,7 @@ pub(super) async fn quote(
     let facts = relay.chain.facts(&draft.deployment, &draft.op, signer).await?;
     let now = relay.note(facts.block);
     check_account(&draft.deployment, &draft.op, &facts)?;
+    check_fee(&draft.op, gas, facts.base_fee)?;
     if facts.paymaster.paused {
         return Err(RelayError::PaymasterPaused);
     }

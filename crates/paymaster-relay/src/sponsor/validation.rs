@@ -15,6 +15,14 @@ pub(super) fn check_gas(op: &UserOperation, gas: GasFields) -> Result<(), RelayE
     }
 }
 
+/// An operation that pays less than the base fee is in no block until that falls, and would reserve next to nothing: any
+/// number of them would fit. Where fees may still be missing, none are given by 0.
+pub(super) fn check_fee(op: &UserOperation, gas: GasFields, base_fee: u128) -> Result<(), RelayError> {
+    let given = op.max_fee_per_gas;
+    let is_open = matches!(gas, GasFields::Optional) && given == 0;
+    if is_open || given >= base_fee { Ok(()) } else { Err(RelayError::FeeTooLow { least: base_fee, given }) }
+}
+
 /// What takes the chain: the account's nonce, its code, and what its factory makes. An EIP-7702
 /// operation brings its account's code along.
 pub(super) fn check_account(deployment: &Deployment, op: &UserOperation, facts: &Facts) -> Result<(), RelayError> {

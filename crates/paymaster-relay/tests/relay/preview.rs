@@ -56,6 +56,9 @@ fn cases() -> Vec<Case> {
             })
         }),
         Case::op("sender_not_from_factory", |_, _, draft| Box::pin(async move { Draft { sender: NOBODY, ..draft } })),
+        Case::op("fee_too_low", |_, _, draft| {
+            Box::pin(async move { Draft { max_fee_per_gas: 1, max_priority_fee_per_gas: 0, ..draft } })
+        }),
         Case::op("cost_above_policy", |_, _, draft| {
             Box::pin(async move { Draft { max_fee_per_gas: 1_000_000_000_000, ..draft } })
         }),
@@ -328,11 +331,14 @@ async fn a_stub_may_leave_gas_and_fees_open() {
     let world = World::new(V07).await;
     let dapp = world.dapp(ACCOUNT).await;
     let mut op = dapp.first_op(0);
-    for name in ["callGasLimit", "verificationGasLimit", "preVerificationGas"] {
+    let params = |op: &Value| json!([op, world.entry_point(), "0x7a69", { "accountId": ACCOUNT }]);
+    op["maxFeePerGas"] = json!("0x1");
+    let refusal = world.client.call("pm_getPaymasterStubData", params(&op)).await.unwrap_err();
+    refusal.assert_is(-32602, "fee_too_low", true);
+    for name in ["callGasLimit", "verificationGasLimit", "preVerificationGas", "maxFeePerGas", "maxPriorityFeePerGas"] {
         op[name] = json!("0x0");
     }
-    let params = json!([op, world.entry_point(), "0x7a69", { "accountId": ACCOUNT }]);
-    world.client.call("pm_getPaymasterStubData", params).await.unwrap();
+    world.client.call("pm_getPaymasterStubData", params(&op)).await.unwrap();
     let intent = json!([op, ACCOUNT]);
     let refusal = world.client.call("pm_getSponsorshipIntent", intent).await.unwrap_err();
     refusal.assert_is(-32602, "verification_gas_missing", false);

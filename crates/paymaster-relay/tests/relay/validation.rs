@@ -1,6 +1,7 @@
 //! What the EntryPoint is certain to refuse is refused by name, before anything is reserved.
 
 use alloy_primitives::{Address, Bytes, U256};
+use alloy_provider::Provider;
 use devkit::Call;
 use devkit::EntryPointVersion::{V06, V07, V08, V09};
 use devkit::user_operation::Draft;
@@ -151,4 +152,35 @@ async fn an_operation_as_large_as_it_may_be_is_sponsored_with_gas_enough_to_be_m
 
 fn stub_of(world: &World, op: &Value) -> Value {
     json!([op, world.entry_point(), "0x7a69", { "accountId": ACCOUNT }])
+}
+
+/// Wei per gas, of the latest block.
+async fn base_fee(world: &World) -> u128 {
+    let block: Value =
+        world.anvil.provider().raw_request("eth_getBlockByNumber".into(), ("latest", false)).await.unwrap();
+    u128::from_str_radix(block["baseFeePerGas"].as_str().unwrap().trim_start_matches("0x"), 16).unwrap()
+}
+
+#[tokio::test]
+async fn an_operation_below_the_base_fee_is_refused_and_holds_no_place_until_that_falls() {
+    for version in [V06, V07, V08, V09] {
+        let world = World::new(version).await;
+        let mut dapp = world.dapp(ACCOUNT).await;
+        let base_fee = base_fee(&world).await;
+        let paying = |max_fee_per_gas| Draft { max_fee_per_gas, max_priority_fee_per_gas: 0, ..draft(&dapp) };
+        let (below, exactly) = (paying(base_fee - 1), paying(base_fee));
+        for (op, used) in [(paying(0), 0), (below.clone(), base_fee - 1)] {
+            let refusal = refused(&world, &mut dapp, &op).await;
+            refusal.assert_is(-32602, "fee_too_low", true);
+            assert_eq!(refusal.data["field"], "maxFeePerGas");
+            assert_eq!(refusal.data["least"], base_fee.to_string());
+            assert_eq!(refusal.data["used"], used.to_string());
+        }
+        assert!(world.reserved_rows().await.is_empty(), "a sponsorship of no cost is one as well");
+        world.sponsor(&mut dapp, &exactly.to_json(version)).await.unwrap();
+
+        world.release_all().await;
+        world.anvil.mine(1).await.unwrap();
+        world.sponsor(&mut dapp, &below.to_json(version)).await.unwrap();
+    }
 }
