@@ -144,7 +144,7 @@ impl Relay {
         for deployment in self.catalogue.deployments() {
             self.metrics.reserved(deployment, self.store.reserved(deployment).await?);
             // As a sponsorship reads them: what stands in its way is noticed here.
-            let facts = self.chain.facts(deployment, &operation_of_nobody(), None).await?;
+            let facts = self.chain.facts(deployment, &operation_of_nobody(), None, None).await?;
             self.metrics.deposit(deployment, Gwei::at_most(facts.paymaster.deposit));
         }
         Ok(())

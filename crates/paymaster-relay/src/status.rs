@@ -133,7 +133,7 @@ impl Relay {
         }
         let mut all = Vec::new();
         for deployment in self.catalogue.deployments() {
-            match self.chain.facts(deployment, &operation_of_nobody(), signer).await {
+            match self.chain.facts(deployment, &operation_of_nobody(), signer, None).await {
                 Ok(facts) => {
                     self.note(facts.block);
                     all.push(facts);

@@ -10,7 +10,9 @@ use alloy_sol_types::{SolCall, SolError, sol};
 use proto::Address;
 
 use super::rpc::{RpcChain, contract_error, describe, eth};
+use super::simulations::SimulatedCall;
 use super::{ChainError, Creation};
+use crate::clients::Asker;
 
 sol! {
     function getSenderAddress(bytes initCode);
@@ -29,21 +31,27 @@ const ENVELOPE: u64 = 128;
 /// Calls a factory as the EntryPoint does.
 ///
 /// # Errors
-/// [`ChainError::FactoryNotRun`] when there is no place for it, or it takes too long. Both say nothing about the node.
+/// [`ChainError::FactoryNotRun`] when there is no place for it, or it takes too long, or did so a moment ago. All of that says nothing about the node.
 pub(super) async fn made_by(
     chain: &RpcChain,
     entry_point: Address,
     (factory, data): (Address, &[u8]),
     verification_gas_limit: u128,
+    asker: &Asker,
 ) -> Result<Creation, ChainError> {
     let not_run = || ChainError::FactoryNotRun { factory };
-    let _place = chain.simulation().await.ok_or_else(not_run)?;
+    let simulated = SimulatedCall::of(entry_point, factory, data);
+    let _place = chain.simulation(simulated, asker).await.ok_or_else(not_run)?;
     let ask = getSenderAddressCall { initCode: [&factory.0[..], data].concat().into() };
     let request = TransactionRequest {
         gas: Some(gas(verification_gas_limit, data.len())),
         ..TransactionRequest::default().to(eth(entry_point)).input(TransactionInput::new(ask.abi_encode().into()))
     };
-    let answer = chain.within_or(chain.provider.call(request), not_run).await?;
+    let too_slow = || {
+        chain.simulations.note_slow(simulated);
+        not_run()
+    };
+    let answer = chain.within_or(chain.provider.call(request), too_slow).await?;
     created(entry_point, answer)
 }
 

@@ -14,6 +14,7 @@ use super::creation::made_by;
 use super::rpc::{RpcChain, balanceOfCall, decoded, describe, eth, isActiveSignerCall, pausedCall, wei};
 use super::{Block, ChainError, Facts, PaymasterState, SenderCode};
 use crate::catalogue::Deployment;
+use crate::clients::Asker;
 
 sol! {
     function getNonce(address sender, uint192 key) returns (uint256);
@@ -77,6 +78,7 @@ pub(super) async fn read(
     deployment: &Deployment,
     op: &UserOperation,
     signer: Option<Address>,
+    asker: Option<&Asker>,
 ) -> Result<Facts, ChainError> {
     let entry_point = deployment.entry_point.address;
     let mut key = [0; 24];
@@ -110,11 +112,11 @@ pub(super) async fn read(
         Some(answer) => Some(decoded::<isActiveSignerCall>(deployment.paymaster, answer.await)?),
         None => None,
     };
-    let creation = match &op.init {
-        Init::Factory { factory, data } if !data.is_empty() && code.is_empty() => {
-            Some(made_by(chain, entry_point, (*factory, &data[..]), op.verification_gas_limit).await?)
+    let creation = match (&op.init, asker) {
+        (Init::Factory { factory, data }, Some(asker)) if !data.is_empty() && code.is_empty() => {
+            Some(made_by(chain, entry_point, (*factory, &data[..]), op.verification_gas_limit, asker).await?)
         }
-        Init::Factory { .. } | Init::Deployed | Init::Eip7702 { .. } => None,
+        (Init::Factory { .. } | Init::Deployed | Init::Eip7702 { .. }, _) => None,
     };
     Ok(Facts {
         block: header.block()?,

@@ -3,6 +3,7 @@
 mod creation;
 mod facts;
 mod rpc;
+mod simulations;
 mod time;
 
 use async_trait::async_trait;
@@ -14,11 +15,13 @@ pub use rpc::RpcChain;
 pub(crate) use time::{ChainTime, Now};
 
 use crate::catalogue::Deployment;
+use crate::clients::Asker;
 
 /// The chain, as far as a paymaster needs it.
 #[async_trait]
 pub trait EntryPointReader: Send + Sync {
-    /// Everything that one operation is held against; with a `signer`, also whether the paymaster admits it.
+    /// Everything that one operation is held against; with a `signer`, also whether the paymaster admits it. An asker runs a
+    /// few factories at once; without one, none is run.
     ///
     /// # Errors
     /// [`ChainError`].
@@ -27,6 +30,7 @@ pub trait EntryPointReader: Send + Sync {
         deployment: &Deployment,
         op: &UserOperation,
         signer: Option<Address>,
+        asker: Option<&Asker>,
     ) -> Result<Facts, ChainError>;
 
     /// The latest block.
@@ -85,7 +89,7 @@ pub struct Facts {
     /// What is at the sender's address.
     pub sender_code: SenderCode,
     /// What the operation's factory makes (`getSenderAddress`); `None` when it names no factory, calls
-    /// it with nothing, or the sender has code.
+    /// it with nothing, the sender has code, or nobody asked for it to be run.
     pub creation: Option<Creation>,
     /// Our paymaster.
     pub paymaster: PaymasterState,

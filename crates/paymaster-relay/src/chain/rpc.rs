@@ -16,13 +16,14 @@ use breaker::Breaker;
 use proto::json::Excerpt;
 use proto::{Address, UserOpHash, UserOperation, Wei};
 use reqwest::StatusCode;
-use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout};
 
 use super::facts::{self, Header};
+use super::simulations::{Place, SimulatedCall, Simulations};
 use super::{Block, ChainError, EntryPointReader, Facts, MinedOp};
 use crate::catalogue::Deployment;
+use crate::clients::Asker;
 use crate::settings::{ChainSettings, SettingsError};
 
 sol! {
@@ -42,8 +43,6 @@ sol! {
     );
 }
 
-/// Factories that the node runs for us at once.
-const MOST_SIMULATIONS: usize = 8;
 const NO_ANSWER: &str = "the node did not answer in time";
 const NO_BATCH: &str = "the node leaves calls of a JSON-RPC batch unanswered, and every sponsorship asks by one: use a node that \
                         takes batches";
@@ -57,7 +56,7 @@ pub struct RpcChain {
     patience: Duration,
     breaker: Arc<Breaker>,
     /// Places for questions that run a factory.
-    simulations: Arc<Semaphore>,
+    pub(super) simulations: Arc<Simulations>,
 }
 
 impl RpcChain {
@@ -73,13 +72,13 @@ impl RpcChain {
             let provider = probed.clone();
             async move { why_unanswered(&timeout(patience, probe(&provider)).await).is_none() }
         });
-        Ok(Self { provider, patience, breaker, simulations: Arc::new(Semaphore::new(MOST_SIMULATIONS)) })
+        Ok(Self { provider, patience, breaker, simulations: Arc::new(Simulations::new()) })
     }
 
     /// Leave to run a factory, which is a stranger's code. However many ask, the node runs a few at once and has time for
-    /// what needs none. `None` when there is no place in time, which says nothing about the node.
-    pub(super) async fn simulation(&self) -> Option<SemaphorePermit<'_>> {
-        timeout(self.patience, self.simulations.acquire()).await.ok()?.ok()
+    /// what needs none. `None` when there is no place in time, or the call took too long a moment ago, which says nothing about the node.
+    pub(super) async fn simulation(&self, call: SimulatedCall, asker: &Asker) -> Option<Place> {
+        self.simulations.place(call, asker, self.patience).await
     }
 
     /// Seconds between the proposal of a signer and its activation, which the paymaster contract asks for.
@@ -157,8 +156,9 @@ impl EntryPointReader for RpcChain {
         deployment: &Deployment,
         op: &UserOperation,
         signer: Option<Address>,
+        asker: Option<&Asker>,
     ) -> Result<Facts, ChainError> {
-        facts::read(self, deployment, op, signer).await
+        facts::read(self, deployment, op, signer, asker).await
     }
 
     async fn latest_block(&self) -> Result<Block, ChainError> {

@@ -247,8 +247,10 @@ impl Access {
     /// Admits one call from there, and counts it.
     pub(crate) fn call(&self, scope: Option<Scope>, client: Client, now: u64) -> Result<Caller, Denied> {
         match self {
-            Self::Anonymous(anonymous) => anonymous.call(scope, client, now).map(|()| Caller::Anonymous),
-            Self::Key(live) => live.call(scope, client, now).map(|()| Caller::Key(Arc::clone(&live.key))),
+            Self::Anonymous(anonymous) => anonymous.call(scope, client, now).map(|()| Caller { key: None, client }),
+            Self::Key(live) => {
+                live.call(scope, client, now).map(|()| Caller { key: Some(Arc::clone(&live.key)), client })
+            }
         }
     }
 }

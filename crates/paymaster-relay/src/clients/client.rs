@@ -10,11 +10,12 @@ use thiserror::Error;
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The client of a request, as far as it is told apart from others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Client {
     /// An IPv4 address, or the network of an IPv6 address that counts as one client's ([`serve::client`]).
     Address(IpAddr),
     /// A trusted proxy that does not say whose request it forwards.
+    #[default]
     Untold,
 }
 

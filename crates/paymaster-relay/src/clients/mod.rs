@@ -30,12 +30,19 @@ use crate::store::StoreError;
 
 /// The caller of a request, as far as the edge could tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Caller {
-    /// No API key was presented, and none is required.
-    #[default]
-    Anonymous,
-    /// The holder of this key.
-    Key(Arc<ApiKey>),
+pub struct Caller {
+    /// `None`: no API key was presented, and none is required.
+    key: Option<Arc<ApiKey>>,
+    client: Client,
+}
+
+/// Whose work something is, where nobody has proven to be an account: strangers are told apart by where they call from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Asker {
+    /// A server that holds this secret key.
+    Server(ApiKeyId),
+    /// Anybody, with a publishable key or without one.
+    Stranger(Client),
 }
 
 impl Caller {
@@ -48,9 +55,15 @@ impl Caller {
     /// The caller's key.
     #[must_use]
     pub fn key(&self) -> Option<&ApiKey> {
-        match self {
-            Self::Anonymous => None,
-            Self::Key(key) => Some(key),
+        self.key.as_deref()
+    }
+
+    /// Whose work the request is.
+    #[must_use]
+    pub fn asker(&self) -> Asker {
+        match self.key_id().filter(|_| self.is_server()) {
+            Some(id) => Asker::Server(id.clone()),
+            None => Asker::Stranger(self.client),
         }
     }
 

@@ -39,7 +39,7 @@ pub(super) async fn quote(
     };
     judge(relay, draft, &terms, is_proven)?;
     let signer = relay.paymaster_signers.current().await;
-    let facts = relay.chain.facts(&draft.deployment, &draft.op, signer).await?;
+    let facts = relay.chain.facts(&draft.deployment, &draft.op, signer, Some(&draft.caller.asker())).await?;
     let now = relay.note(facts.block);
     check_account(&draft.deployment, &draft.op, &facts)?;
     check_fee(&draft.op, gas, facts.base_fee)?;

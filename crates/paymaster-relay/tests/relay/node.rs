@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use alloy_primitives::U256;
+use alloy_primitives::{Address, U256};
 use devkit::EntryPointVersion::{V07, V09};
 use devkit::user_operation::Draft;
 use paymaster_relay::chain::{ChainError, EntryPointReader, RpcChain};
 use paymaster_relay::settings::ChainSettings;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use crate::support::{ACCOUNT, Fault, Node, World, until};
 
@@ -148,7 +149,7 @@ async fn no_factory_is_run_for_an_account_that_is_deployed() {
     assert_eq!(node.asked(RUNS_A_FACTORY).len(), 1);
     world.chain.entry_point.handle_ops(&first["userOperation"]).await.unwrap();
 
-    let call_data = dapp.call_data(alloy_primitives::Address::repeat_byte(1));
+    let call_data = dapp.call_data(Address::repeat_byte(1));
     let draft = Draft { nonce: U256::from(1), ..dapp.draft(0, call_data) };
     world.sponsor(&mut dapp, &draft.to_json(V09)).await.unwrap();
     assert_eq!(node.asked(RUNS_A_FACTORY).len(), 1);
@@ -158,7 +159,7 @@ async fn no_factory_is_run_for_an_account_that_is_deployed() {
 async fn a_factory_gets_little_more_gas_than_the_operation_has_for_it() {
     let (world, node) = behind_a_node(V07).await;
     let mut dapp = world.dapp(ACCOUNT).await;
-    let mut draft = dapp.draft(0, dapp.call_data(alloy_primitives::Address::repeat_byte(1)));
+    let mut draft = dapp.draft(0, dapp.call_data(Address::repeat_byte(1)));
     let enough = draft.gas.verification;
     world.sponsor(&mut dapp, &draft.to_json(V07)).await.unwrap();
     let gas = gas_of_factory(&node.asked(RUNS_A_FACTORY)[0]);
@@ -190,8 +191,41 @@ async fn a_factory_that_takes_too_long_is_told_as_that_and_is_no_outage_of_the_c
     refusal.assert_is(-32500, "factory_not_run", true);
     assert_eq!(world.reserved().await, 0);
     world.relay.release_expired().await.unwrap();
+    // Another nonce, and the same factory and data: it isn't run again for a moment.
+    let next = dapp.first_op(1);
+    let refusal = world.sponsor(&mut dapp, &next).await.unwrap_err();
+    refusal.assert_is(-32500, "factory_not_run", true);
+    assert_eq!(node.asked(RUNS_A_FACTORY).len(), 1);
     node.fail(Fault::None);
-    world.sponsor(&mut dapp, &op).await.unwrap();
+    let passkey = world.approval(&mut dapp, &op).await;
+    until(async || world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, passkey])).await.is_ok()).await;
+}
+
+#[tokio::test]
+async fn slow_factories_of_one_address_keep_nobody_elses_account_from_being_made() {
+    /// The attacker's factory.
+    const SLOW: Address = Address::repeat_byte(0xab);
+    const SLOW_IN_HEX: &str = "abababababababababababababababababababab";
+    let mut node = None;
+    let world = World::with(V07, ETHER, |settings| node = Some(Node::within(settings))).await;
+    let (node, mut dapp) = (node.unwrap(), world.dapp(ACCOUNT).await);
+    node.fail(Fault::Slow(SLOW_IN_HEX, Duration::from_secs(300)));
+    let from = std::net::IpAddr::from([127, 0, 0, 2]);
+    let attacker = reqwest::Client::builder().local_address(from).build().unwrap();
+    for number in 0..24_u8 {
+        let call_data = dapp.call_data(Address::repeat_byte(1));
+        let draft = Draft { deploy: Some((SLOW, vec![number].into())), ..dapp.draft(number.into(), call_data) };
+        let params = json!([draft.to_json(V07), world.entry_point(), "0x7a69", { "accountId": ACCOUNT }]);
+        let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "pm_getPaymasterStubData", "params": params });
+        tokio::spawn(attacker.post(world.client.url()).json(&call).send());
+    }
+    // Every one of them has asked for the account by now, and for a place right after.
+    until(async || node.asked(LATEST).len() >= 24 && node.asked(SLOW_IN_HEX).len() >= 2).await;
+
+    let op = dapp.first_op(100);
+    let answer = timeout(Duration::from_secs(15), world.sponsor(&mut dapp, &op)).await;
+    answer.expect("it waits for the attacker's factories").unwrap();
+    assert_eq!(node.asked(SLOW_IN_HEX).len(), 2, "a quarter of the places");
 }
 
 /// An operation of ours was mined after the last settlement, and that many blocks more.

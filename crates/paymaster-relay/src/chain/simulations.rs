@@ -1,0 +1,176 @@
+//! Leave to run a factory on the node. A factory is a stranger's code and may take any time: a few are run at once, of each
+//! asker fewer still, and none again that took too long a moment ago.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use alloy_primitives::{B256, Keccak256};
+use proto::Address;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout};
+
+use crate::clients::Asker;
+
+/// Factories that the node runs for us at once.
+const MOST: usize = 8;
+/// Of these, those that one asker's operations name.
+const MOST_OF_ONE: usize = MOST / 4;
+/// How long a call that took too long isn't made again.
+const SLOW_FOR: Duration = Duration::from_secs(5);
+/// Calls remembered at most. When they are all recent, they are all forgotten: rare, and simpler than choosing.
+const MOST_SLOW: usize = 1024;
+/// Below this many askers nothing is tidied up.
+const TIDY_ABOVE: usize = 1024;
+
+/// Places at the node, and who has them.
+#[derive(Debug)]
+pub(super) struct Simulations {
+    places: Arc<Semaphore>,
+    askers: Mutex<HashMap<Asker, Weak<Semaphore>>>,
+    slow: Mutex<HashMap<SimulatedCall, Instant>>,
+}
+
+/// A place, given back when dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    _of_asker: OwnedSemaphorePermit,
+    _of_all: OwnedSemaphorePermit,
+}
+
+/// Which factory is called with which data, through which EntryPoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct SimulatedCall(B256);
+
+impl SimulatedCall {
+    pub(super) fn of(entry_point: Address, factory: Address, data: &[u8]) -> Self {
+        let mut hash = Keccak256::new();
+        [&entry_point.0[..], &factory.0, data].iter().for_each(|part| hash.update(part));
+        Self(hash.finalize())
+    }
+}
+
+impl Simulations {
+    pub(super) fn new() -> Self {
+        Self { places: Arc::new(Semaphore::new(MOST)), askers: Mutex::default(), slow: Mutex::default() }
+    }
+
+    /// `None` when there is no place within that time, or the call took too long a moment ago.
+    pub(super) async fn place(&self, call: SimulatedCall, asker: &Asker, within: Duration) -> Option<Place> {
+        if self.is_slow(call, Instant::now()) {
+            return None;
+        }
+        let waiting = async {
+            let of_asker = self.of(asker).acquire_owned().await.ok()?;
+            let of_all = Arc::clone(&self.places).acquire_owned().await.ok()?;
+            Some(Place { _of_asker: of_asker, _of_all: of_all })
+        };
+        // It may have been run while this one waited.
+        timeout(within, waiting).await.ok()?.filter(|_| !self.is_slow(call, Instant::now()))
+    }
+
+    /// Takes note of a call that took too long.
+    pub(super) fn note_slow(&self, call: SimulatedCall) {
+        let mut slow = self.slow();
+        if slow.len() >= MOST_SLOW {
+            slow.retain(|_, since| since.elapsed() < SLOW_FOR);
+        }
+        if slow.len() >= MOST_SLOW {
+            slow.clear();
+        }
+        slow.insert(call, Instant::now());
+    }
+
+    fn is_slow(&self, call: SimulatedCall, now: Instant) -> bool {
+        self.slow().get(&call).is_some_and(|since| now.duration_since(*since) < SLOW_FOR)
+    }
+
+    fn of(&self, asker: &Asker) -> Arc<Semaphore> {
+        let mut askers = self.askers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(places) = askers.get(asker).and_then(Weak::upgrade) {
+            return places;
+        }
+        if askers.len() >= TIDY_ABOVE && askers.len().is_power_of_two() {
+            askers.retain(|_, places| places.strong_count() > 0);
+        }
+        let places = Arc::new(Semaphore::new(MOST_OF_ONE));
+        askers.insert(asker.clone(), Arc::downgrade(&places));
+        places
+    }
+
+    /// Nothing that is done under the lock can leave it half changed.
+    fn slow(&self) -> MutexGuard<'_, HashMap<SimulatedCall, Instant>> {
+        self.slow.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+    use crate::clients::Client;
+
+    const AT_ONCE: Duration = Duration::ZERO;
+
+    fn stranger(number: u8) -> Asker {
+        Asker::Stranger(Client::Address(IpAddr::from([192, 0, 2, number])))
+    }
+
+    fn call(data: &[u8]) -> SimulatedCall {
+        SimulatedCall::of(Address([1; 20]), Address([2; 20]), data)
+    }
+
+    #[tokio::test]
+    async fn one_asker_has_a_quarter_of_the_places_and_others_theirs() {
+        let simulations = Simulations::new();
+        let mut taken = Vec::new();
+        for number in 0..4 {
+            for (count, has_place) in [(0, true), (1, true), (2, false)] {
+                let place = simulations.place(call(&[number, count]), &stranger(number), AT_ONCE).await;
+                assert_eq!(place.is_some(), has_place, "{count} of {number}");
+                taken.extend(place);
+            }
+        }
+        assert!(simulations.place(call(b"none is left"), &stranger(9), AT_ONCE).await.is_none());
+        taken.pop();
+        assert!(simulations.place(call(b"given back"), &stranger(9), AT_ONCE).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_call_that_took_too_long_is_not_made_again_for_a_moment() {
+        let simulations = Simulations::new();
+        simulations.note_slow(call(b"slow"));
+        assert!(simulations.place(call(b"slow"), &stranger(1), AT_ONCE).await.is_none());
+        assert!(simulations.place(call(b"other"), &stranger(1), AT_ONCE).await.is_some());
+        assert!(!simulations.is_slow(call(b"slow"), Instant::now() + SLOW_FOR));
+    }
+
+    #[tokio::test]
+    async fn who_waited_while_the_same_call_took_too_long_does_not_make_it_either() {
+        let simulations = Arc::new(Simulations::new());
+        let (first, _second) = (
+            simulations.place(call(b"slow"), &stranger(1), AT_ONCE).await,
+            simulations.place(call(b"slow"), &stranger(1), AT_ONCE).await,
+        );
+        let asker = stranger(1);
+        let waiting = simulations.place(call(b"slow"), &asker, Duration::from_secs(60));
+        let noting = async {
+            simulations.note_slow(call(b"slow"));
+            drop(first);
+        };
+        assert!(tokio::join!(waiting, noting).0.is_none());
+    }
+
+    #[test]
+    fn however_many_ask_few_are_remembered() {
+        let simulations = Simulations::new();
+        for number in 0..5_000_u32 {
+            let address = Client::Address(IpAddr::from(number.to_be_bytes()));
+            simulations.of(&Asker::Stranger(address));
+            simulations.note_slow(call(&number.to_be_bytes()));
+        }
+        let askers = simulations.askers.lock().unwrap_or_else(PoisonError::into_inner).len();
+        assert!(askers <= TIDY_ABOVE && simulations.slow().len() <= MOST_SLOW, "{askers}");
+    }
+}
