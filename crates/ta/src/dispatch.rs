@@ -223,7 +223,7 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A: Attestor> Core<S, E, C,
             Progress::New => false,
         };
         let entropy = Secret::draw(&mut self.entropy)?;
-        // Before anything of the account is there: one that breaks off later is counted and not there, never the other way.
+        // Before anything of the account is there: an interrupted creation is counted without an account, never the reverse.
         if !is_counted {
             self.commit(|state| state.changed(System::with_account))?;
         }

@@ -191,7 +191,7 @@ async fn serve_kms(
     Ok((address, pulse))
 }
 
-/// A rotation that broke off is settled when the KMS answers; until then the old key stays.
+/// An interrupted rotation is settled when the KMS answers; until then the old key stays.
 async fn settle_rotation(key: &RelayKey) {
     if let Err(problem) = key.resolve().await {
         tracing::warn!(%problem, "a rotation of the relay's key is still open");
@@ -207,7 +207,7 @@ fn in_the_background(servers: &mut Servers, settings: &Settings, open: &OpenRela
     let every = Duration::from_secs(settings.settlement_interval_seconds);
     servers.work("settlement", async move { relay.settle_regularly(every, stop).await });
 
-    // Without an interval it still settles a rotation that broke off.
+    // Without an interval it still settles an interrupted rotation.
     let (fresh, stop) = (Arc::clone(&key), servers.stop());
     servers.work("rotation", async move { fresh.keep_fresh(stop).await });
 

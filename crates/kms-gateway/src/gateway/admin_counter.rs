@@ -14,7 +14,7 @@ use super::{Gateway, GatewayError, Inner};
 use crate::store::{Action, AuditRecord, Counters, Decision};
 
 /// What notices outages here.
-const WATCH: &str = "whoever asked last";
+const WATCH: &str = "the last request";
 
 /// Whether the audit is where the TEE's counter is.
 pub(super) struct AdminCounter {
@@ -87,8 +87,8 @@ impl Inner {
         let audited = self.store.audited_admin_counter().await?;
         let difference = match seen.cmp(&audited) {
             Ordering::Equal => None,
-            Ordering::Greater => Some(("took_effect_unheard", audited.saturating_add(1))),
-            Ordering::Less => Some(("went_back", audited)),
+            Ordering::Greater => Some(("applied_without_reply", audited.saturating_add(1))),
+            Ordering::Less => Some(("rolled_back", audited)),
         };
         if let Some((reason, from)) = difference {
             tracing::warn!(audited, seen, reason, "the TEE's admin counter is not where the audit left it");

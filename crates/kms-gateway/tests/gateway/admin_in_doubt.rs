@@ -58,7 +58,7 @@ async fn a_command_without_an_answer_is_recorded_as_unknown_and_then_as_what_it_
 
     gate.open();
     kms.post("/admin/authorize-signer", &body).await.refused(409, "counter_mismatch");
-    let observed = row("admin_counter", "observed", "took_effect_unheard", 3, 3);
+    let observed = row("admin_counter", "observed", "applied_without_reply", 3, 3);
     assert_eq!(kms.admin_rows(2).await, [unknown, observed]);
 }
 
@@ -79,7 +79,7 @@ async fn a_command_that_took_effect_before_a_crash_is_found_at_the_next_start() 
     let kms = kms.killed_before_it_writes_down_the_admission_of(&RelayKey::random()).await;
     assert_eq!(kms.admin_rows(2).await, []);
     kms.gateway.ready().await.unwrap();
-    let observed = row("admin_counter", "observed", "took_effect_unheard", 3, 3);
+    let observed = row("admin_counter", "observed", "applied_without_reply", 3, 3);
     assert_eq!(kms.admin_rows(2).await, std::slice::from_ref(&observed));
     // Once is enough.
     kms.gateway.ready().await.unwrap();
@@ -110,7 +110,7 @@ async fn a_command_under_way_is_not_taken_for_one_that_nobody_heard_of() {
 }
 
 #[tokio::test]
-async fn a_counter_that_went_back_is_recorded() {
+async fn a_counter_that_was_rolled_back_is_recorded() {
     let kms = Kms::start().await;
     let state = kms.folder.path().join("simulator.state");
     let older = std::fs::read(&state).unwrap();
@@ -119,7 +119,7 @@ async fn a_counter_that_went_back_is_recorded() {
     std::fs::write(&state, older).unwrap();
     let kms = kms.restart().await;
     kms.gateway.ready().await.unwrap();
-    assert_eq!(kms.admin_rows(3).await, [row("admin_counter", "observed", "went_back", 3, 2)]);
+    assert_eq!(kms.admin_rows(3).await, [row("admin_counter", "observed", "rolled_back", 3, 2)]);
     kms.authorize(&RelayKey::random(), &["sponsor"]).await.ok();
     assert_eq!(kms.admin_rows(4).await, [row("authorize_signer", "allowed", "ok", 3, 3)]);
 }

@@ -176,7 +176,7 @@ impl RelayKey {
         self.active.read().await.age()
     }
 
-    /// Whether a rotation broke off and the KMS has not been asked yet how it ended.
+    /// Whether a rotation was interrupted and the KMS has not been asked yet how it ended.
     #[must_use]
     pub fn is_unresolved(&self) -> bool {
         self.unresolved.load(Ordering::Relaxed)

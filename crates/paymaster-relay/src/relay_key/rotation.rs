@@ -1,6 +1,6 @@
 //! A new key in the place of the old: first on the disk, then at the KMS, then in use.
 //!
-//! Whatever breaks off in between, the key that the KMS authorises is on the disk, and [`RelayKey::resolve`] finds it.
+//! Wherever it is interrupted, the key that the KMS authorises is on the disk, and [`RelayKey::resolve`] finds it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -27,7 +27,7 @@ impl RelayKey {
     ///
     /// # Errors
     /// [`RelayKeyError`]; the old key is in use still, unless the error is about a file after the KMS took the new one,
-    /// which the next start or [`Self::resolve`] mends.
+    /// which the next start or [`Self::resolve`] repairs.
     pub async fn rotate(&self) -> Result<Address, RelayKeyError> {
         let mut active = self.active.write().await;
         self.settle_next(&mut active).await?;
@@ -54,7 +54,7 @@ impl RelayKey {
         }
     }
 
-    /// Asks the KMS how a rotation that broke off has ended, and goes on from there. Nothing to do otherwise.
+    /// Asks the KMS how an interrupted rotation ended, and continues from there. Does nothing otherwise.
     ///
     /// # Errors
     /// [`RelayKeyError::Unresolved`] while the KMS can't be asked, or authorises neither key.
@@ -91,7 +91,7 @@ impl RelayKey {
         spawn_blocking(move || work(&keystore)).await.map_err(|_| RelayKeyError::NotMade)?
     }
 
-    /// Rotates whenever the key is due, and resolves what broke off, until told to stop.
+    /// Rotates whenever the key is due, and resolves interrupted rotations, until told to stop.
     pub async fn keep_fresh(&self, stop: CancellationToken) {
         let (mut ticks, mut outage) = (interval(LOOK), Outage::new("rotation of the relay key"));
         loop {

@@ -279,7 +279,7 @@ fn preflight() -> Response<HttpBody> {
 }
 
 /// The body as jsonrpsee gets to read it, when it does: by then the request is counted as one of the connections. One that
-/// did not tell its length beforehand may turn out to be overlong, or not arrive; jsonrpsee would only know that it broke off.
+/// did not tell its length beforehand may turn out to be overlong, or not arrive; jsonrpsee would only know that it ended early.
 fn readable(body: HttpBody, max_bytes: u32, unread: Arc<OnceLock<(StatusCode, EdgeError)>>) -> HttpBody {
     let limit = usize::try_from(max_bytes).unwrap_or(usize::MAX);
     HttpBody::new(StreamBody::new(stream::once(async move {

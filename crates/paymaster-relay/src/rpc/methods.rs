@@ -207,7 +207,7 @@ async fn sponsor(relay: &Arc<Relay>, request: SponsorRequest) -> Result<(Sponsor
     let task = tokio::spawn(async move { relay.sponsor(request).await }.in_current_span());
     let sponsored = task.await.unwrap_or_else(|ended| match ended.try_into_panic() {
         Ok(panic) => std::panic::resume_unwind(panic),
-        // The process is stopping; the same request goes on where this one ended.
+        // The process is stopping; the same request continues where this one ended.
         Err(_) => Err(RelayError::InFlight),
     })?;
     let version = draft.deployment.entry_point.version;

@@ -1,7 +1,7 @@
 //! The whole cycle of a sponsorship: claim, quote, judge, reserve, sign, check, record, answer.
 //!
 //! The intent is on the disk before anything is signed and the signatures are before they leave, so a crash between any
-//! two steps repeats no charge: the same request again goes on where the last one ended.
+//! two steps repeats no charge: the same request again continues where the last one ended.
 
 use std::time::{Duration, Instant};
 

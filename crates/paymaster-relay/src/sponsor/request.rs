@@ -20,7 +20,7 @@ pub struct DraftRequest {
     pub op: UserOperation,
     /// Our own paymaster fields, as an earlier answer of ours put them into the operation.
     pub echo: Option<Paymaster>,
-    /// Whose.
+    /// The account that the sender belongs to.
     pub account_id: AccountId,
     /// By which policy.
     pub policy: Arc<Policy>,

@@ -119,6 +119,6 @@ pub struct Provisioned {
     /// The bounds in force.
     pub ceilings: Ceilings,
     /// Accounts made, against `ceilings.max_accounts`; those made before layout 3 of the sealed records are not counted.
-    /// An account whose making broke off may be counted without being there.
+    /// An account whose creation was interrupted may be counted without existing.
     pub accounts: u32,
 }

@@ -38,7 +38,7 @@ impl Layouts for CredentialRecord {
 pub(crate) enum Progress {
     /// Nothing is there.
     New,
-    /// It was counted and broke off.
+    /// It was counted, then interrupted.
     Begun,
     /// It is there.
     Made(WalletInfo),

@@ -1,4 +1,4 @@
-//! A node that can be told to fail: what it is asked goes on to a real one, and is remembered.
+//! A node that can be told to fail: it forwards requests to a real one, and records them.
 
 use std::net::TcpListener as Listener;
 use std::sync::atomic::{AtomicU64, Ordering};
