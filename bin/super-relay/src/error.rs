@@ -1,5 +1,7 @@
 //! What ends the program, said once to the person who started it.
 
+use std::io::Write as _;
+
 use crate::config::ConfigError;
 use crate::telemetry;
 
@@ -28,12 +30,12 @@ pub enum Error {
 
 impl Error {
     /// Says the error once more: as a line of the log where that is for machines, else for people.
-    #[expect(clippy::print_stderr, reason = "the last word of a command that failed")]
     pub fn report(&self) {
         if telemetry::is_json() {
             tracing::error!("{self}");
         } else {
-            eprintln!("super-relay: {self}");
+            // There is nobody else to tell where standard error is closed.
+            let _ = writeln!(std::io::stderr(), "super-relay: {self}");
         }
     }
 }

@@ -20,11 +20,13 @@ use clap::Parser;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match cli::Cli::parse().run().await {
+    let code = match cli::Cli::parse().run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error.report();
             ExitCode::FAILURE
         }
-    }
+    };
+    telemetry::finish();
+    code
 }

@@ -24,6 +24,7 @@ use crate::config::{Config, KmsOfNode, RemoteKms};
 use crate::error::Error;
 use crate::in_process_kms::InProcessKms;
 use crate::ops::{self, Readiness};
+use crate::telemetry;
 
 /// A running node: the relay, and the KMS with it unless gateways elsewhere are configured.
 pub struct Node {
@@ -169,6 +170,7 @@ async fn serve_operations(
     config: &Config,
     ports: &Ports,
 ) -> Result<(Arc<Stages>, SocketAddr), Error> {
+    telemetry::register(registry).map_err(start_error("metrics"))?;
     let stages = Arc::new(Stages::new());
     let (listener, address) = bind("ops", config.listen.ops, ports.ops, registry).await?;
     tracing::info!(ops = %address, "operations are served");

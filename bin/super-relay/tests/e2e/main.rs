@@ -24,6 +24,7 @@ mod erc7677;
 mod hangs;
 mod invitations;
 mod lifecycle;
+mod log_reader;
 mod lost_tee;
 mod opening;
 mod outage_log;

@@ -8,17 +8,28 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStderr, Command};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
 use super::PATIENCE;
 use super::signals::{Signal, signal_process};
+
+/// What the test does with the log.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    Read,
+    /// The pipe stays open, and nobody reads it.
+    Left,
+    /// The pipe is closed.
+    Closed,
+}
 
 /// A running `super-relay node` or `super-relay kms`; killed when dropped.
 pub struct Process {
     child: Child,
     addresses: BTreeMap<String, String>,
     log: Arc<Mutex<Vec<String>>>,
+    reading: watch::Sender<Reading>,
 }
 
 impl Process {
@@ -48,9 +59,9 @@ impl Process {
 
     async fn spawn_until(mut command: Command, is_there: fn(&Value) -> bool) -> Self {
         let mut child = command.stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
-        let log = Arc::default();
-        let there = follow(child.stderr.take().unwrap(), Arc::clone(&log), is_there);
-        let mut process = Self { child, addresses: BTreeMap::new(), log };
+        let (log, reading) = (Arc::default(), watch::Sender::new(Reading::Read));
+        let there = follow(child.stderr.take().unwrap(), Arc::clone(&log), reading.subscribe(), is_there);
+        let mut process = Self { child, addresses: BTreeMap::new(), log, reading };
         // When it stops before that, its log says why.
         process.addresses = timeout(PATIENCE, there).await.expect("it is not ready").expect("it stopped");
         process
@@ -82,6 +93,11 @@ impl Process {
     /// Ends it at once, as a power cut would.
     pub async fn kill(&mut self) {
         self.child.kill().await.unwrap();
+    }
+
+    /// From its next line on.
+    pub fn read_log(&self, reading: Reading) {
+        self.reading.send_replace(reading);
     }
 
     /// Every line it has logged.
@@ -163,6 +179,7 @@ fn without_configuration(mut command: Command) -> Command {
 fn follow(
     stderr: ChildStderr,
     log: Arc<Mutex<Vec<String>>>,
+    reading: watch::Receiver<Reading>,
     is_there: fn(&Value) -> bool,
 ) -> oneshot::Receiver<BTreeMap<String, String>> {
     let (sender, receiver) = oneshot::channel();
@@ -181,6 +198,12 @@ fn follow(
                 // Nobody waits any more where the test has ended.
                 let _ = there.send(addresses.clone());
             }
+            match *reading.borrow() {
+                Reading::Read => continue,
+                Reading::Left => {}
+                Reading::Closed => return,
+            }
+            std::future::pending::<()>().await;
         }
     });
     receiver
