@@ -40,6 +40,10 @@ impl Kms for InProcessKms {
     async fn ready(&self) -> Result<(), KmsError> {
         self.0.ready().await.map(drop).map_err(refusal)
     }
+
+    fn remembers_unknown_accounts(&self) -> bool {
+        true
+    }
 }
 
 /// As over HTTP: what is wrong with the gateway or its TEE says nothing about the request.

@@ -49,6 +49,12 @@ pub trait Kms: Send + Sync {
     /// [`KmsError`].
     async fn ready(&self) -> Result<(), KmsError>;
 
+    /// Whether it remembers by itself which accounts do not exist, and forgets it of one that is made: then the relay
+    /// remembers nothing of that, and an account is known at once.
+    fn remembers_unknown_accounts(&self) -> bool {
+        false
+    }
+
     /// Seconds that its clock was ahead of ours when it last answered, below zero when behind. `None` when nobody knows, or
     /// it is the same clock.
     fn clock_ahead(&self) -> Option<i64> {

@@ -90,7 +90,7 @@ impl Wallets {
             return Err(KmsError::from_status(Status::AccountUnknown));
         }
         let asked = self.kms.wallet(account_id).await;
-        if asked.as_ref().is_err_and(KmsError::is_about_no_account) {
+        if asked.as_ref().is_err_and(KmsError::is_about_no_account) && !self.kms.remembers_unknown_accounts() {
             let mut unknown = self.unknown.lock().unwrap_or_else(PoisonError::into_inner);
             if unknown.len() >= MAX_KEPT {
                 unknown.clear();

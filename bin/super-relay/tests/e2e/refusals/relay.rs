@@ -3,7 +3,7 @@
 use devkit::EntryPointVersion::{V06, V07};
 use serde_json::{Value, json};
 
-use crate::support::{Refusal, Setup, TeeAccount, World};
+use crate::support::{Refusal, Setup, TeeAccount, World, register};
 
 #[tokio::test]
 async fn another_chain_is_refused() {
@@ -76,6 +76,17 @@ async fn an_unknown_account_is_refused() {
     ] {
         world.rpc().call(method, params).await.unwrap_err().is_retryable(-32602, "account_unknown");
     }
+}
+
+#[tokio::test]
+async fn an_account_that_others_asked_for_before_it_was_made_is_known_at_once() {
+    let world = World::start(V07).await;
+    let info = async || world.rpc().call("pm_get_account_info", json!(["alice"])).await;
+    let (_, registration) = register(&world, |_| {}).await;
+    info().await.unwrap_err().is_retryable(-32602, "account_unknown");
+    let create = json!({ "registrationId": registration, "accountId": "alice" });
+    world.kms().post("/kms/create-deterministic-account", &create).await.unwrap();
+    info().await.unwrap();
 }
 
 #[tokio::test]

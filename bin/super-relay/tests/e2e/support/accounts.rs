@@ -30,6 +30,19 @@ pub struct OwnedAccount {
     salt: U256,
 }
 
+/// Registers a new passkey: it, and the id of its registration.
+pub async fn register(world: &World, change: impl FnOnce(&mut Behaviour)) -> (SoftPasskey, Value) {
+    let kms = world.kms();
+    let mut passkey = SoftPasskey::create(RP_ID, ORIGIN).unwrap();
+    change(&mut passkey.behaviour);
+    let begun = kms.post("/webauthn/register/begin", &json!({ "userName": "e2e" })).await.unwrap();
+    let registration = begun["registrationId"].clone();
+    let credential = passkey.register(&begun["publicKey"]).unwrap();
+    let finish = json!({ "registrationId": registration, "credential": credential });
+    kms.post("/webauthn/register/finish", &finish).await.unwrap();
+    (passkey, registration)
+}
+
 impl TeeAccount {
     /// Registers a new passkey and makes its account, as a dApp does.
     pub async fn create(world: &World) -> Self {
@@ -38,16 +51,9 @@ impl TeeAccount {
 
     /// The same in another browser.
     pub async fn create_with(world: &World, change: impl FnOnce(&mut Behaviour)) -> Self {
-        let kms = world.kms();
-        let mut passkey = SoftPasskey::create(RP_ID, ORIGIN).unwrap();
-        change(&mut passkey.behaviour);
-        let begun = kms.post("/webauthn/register/begin", &json!({ "userName": "e2e" })).await.unwrap();
-        let registration = &begun["registrationId"];
-        let credential = passkey.register(&begun["publicKey"]).unwrap();
-        let finish = json!({ "registrationId": registration, "credential": credential });
-        kms.post("/webauthn/register/finish", &finish).await.unwrap();
+        let (passkey, registration) = register(world, change).await;
         let create = json!({ "registrationId": registration });
-        let made = kms.post("/kms/create-deterministic-account", &create).await.unwrap();
+        let made = world.kms().post("/kms/create-deterministic-account", &create).await.unwrap();
         let text = |field: &str| made[field].as_str().unwrap_or_else(|| panic!("no {field}: {made}")).to_owned();
         Self {
             id: text("accountId"),

@@ -14,7 +14,7 @@ mod process;
 mod signals;
 mod world;
 
-pub use accounts::{OwnedAccount, TeeAccount};
+pub use accounts::{OwnedAccount, TeeAccount, register};
 pub use approval::{Approval, now};
 pub use bystander::{Bystander, client_tests};
 pub use clients::{Kms, Refusal, Rpc};
