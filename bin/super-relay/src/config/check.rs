@@ -28,6 +28,7 @@ impl Config {
         }
         self.check_listeners()?;
         self.connections.check()?;
+        self.kms.as_ref().map_or(Ok(()), |kms| self.connections.check_serving(kms))?;
         if self.remote_kms.urls.iter().any(|url| !matches!(url.scheme(), "http" | "https")) {
             return Err(ConfigError::value("remote_kms.urls", "must be http: or https:"));
         }

@@ -84,6 +84,18 @@ impl Connections {
         Ok(())
     }
 
+    /// The longest answer is a quote: what the TEE says of itself, and then the quote, which is given the time of a call that
+    /// hangs. Refused before that, it would be lost, and it is rationed.
+    pub(super) fn check_serving(&self, kms: &kms_gateway::Settings) -> Result<(), ConfigError> {
+        let longest = kms.tee_timeout_seconds.saturating_add(kms.tee_hung_after_seconds);
+        if self.serving_seconds < longest {
+            let problem =
+                format!("must be at least kms.tee_timeout_seconds and kms.tee_hung_after_seconds together ({longest})");
+            return Err(ConfigError::value("connections.serving_seconds", problem));
+        }
+        Ok(())
+    }
+
     /// The limits of a port that takes so many.
     pub fn bounds(&self, total: usize) -> Bounds {
         let per_address = self.per_address.min(total);

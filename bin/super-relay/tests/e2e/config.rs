@@ -192,6 +192,10 @@ async fn a_check_refuses_in_the_same_words_what_a_start_refuses() {
         (|all| all["kms"]["tee_stuck_after_ms"] = 0.into(), &["kms.tee_stuck_after_ms", "above 0"]),
         (|all| all["kms"]["tee_stuck_after_ms"] = 30_000.into(), &["kms.tee_stuck_after_ms", "tee_timeout_seconds"]),
         (|all| all["kms"]["tee_hung_after_seconds"] = 2.into(), &["kms.tee_hung_after_seconds"]),
+        (
+            |all| all["kms"]["tee_hung_after_seconds"] = 36.into(),
+            &["connections.serving_seconds", "kms.tee_timeout_seconds and kms.tee_hung_after_seconds together (60)"],
+        ),
         (|all| all["kms"]["attestation_interval_ms"] = 0.into(), &["kms.attestation_interval_ms"]),
         (|all| all["kms"]["max_registrations"] = 0.into(), &["kms.max_registrations"]),
         (|all| all["kms"]["factory"]["timeout_seconds"] = 0.into(), &["kms.factory.timeout_seconds"]),

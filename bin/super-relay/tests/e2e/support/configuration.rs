@@ -38,7 +38,8 @@ pub fn node(anvil: &Anvil, deployment: &Deployment, paymaster: &Paymaster, data:
             "rp_id": RP_ID,
             "origins": [ORIGIN],
             "signature_scheme": scheme,
-            "tee_timeout_seconds": TIMEOUT,
+            "tee_timeout_seconds": 24,
+            "tee_hung_after_seconds": 21,
             "tee_stuck_after_ms": 20_000,
             "factory": {
                 "address": deployment.account_factory.address(),
