@@ -4,6 +4,7 @@
 //! background until it answers, and closes the breaker. A leaf: whoever asks something over the network uses it.
 
 mod outage_log;
+mod shared_probe;
 
 use std::fmt;
 use std::future::Future;
@@ -15,6 +16,7 @@ use thiserror::Error;
 use tokio::time::{Instant, sleep};
 
 pub use outage_log::OutageLog;
+pub use shared_probe::{SharedProbe, Unproven};
 
 /// Between two probes.
 const PAUSE: Duration = Duration::from_millis(500);

@@ -11,7 +11,7 @@ use kms_gateway::factory::{AccountFactory, ChainFactory};
 use kms_gateway::settings::TeeKind;
 use kms_gateway::transport::TeeTransport;
 use kms_gateway::transport::simulator::Simulator;
-use kms_gateway::{Gateway, Settings};
+use kms_gateway::{Gateway, GatewayError, Settings};
 use prometheus::Registry;
 use proto::bytes::BoundedList;
 use proto::command::{Ceilings, Deployment};
@@ -38,8 +38,13 @@ pub async fn open(settings: Settings, registry: &Registry, stages: &Stages) -> R
     let gateway = Gateway::open(settings, transport, Arc::new(SystemClock), factory, registry)
         .await
         .map_err(start_error("the KMS gateway"))?;
-    gateway.ready().await.map_err(start_error("the TEE"))?;
-    Ok(gateway)
+    loop {
+        match gateway.ready().await {
+            // Another process may have locked the database for a moment; the write ends, one way or the other.
+            Err(GatewayError::StoreSilent { .. }) => {}
+            ready => return ready.map(|_| gateway).map_err(start_error("the TEE")),
+        }
+    }
 }
 
 /// Where it may block: a device's first session takes seconds, and one whose supplicant is gone is never there.

@@ -11,6 +11,7 @@ use paymaster_relay::status::Check;
 use proto::Permissions;
 use proto::command::SecurityState;
 use serve::Pulse;
+use tokio::time::timeout;
 
 use crate::ops::Readiness;
 
@@ -99,6 +100,15 @@ impl Readiness for Starting {
     }
 }
 
+/// Below the second that most supervisors wait for a probe. The database has its own, shorter time.
+const LONGEST: Duration = Duration::from_millis(900);
+
+async fn gateway_ready(gateway: &Gateway) -> Result<(), String> {
+    let ready = timeout(LONGEST, gateway.ready()).await;
+    let ready = ready.map_err(|_| format!("the TEE: no answer within {} ms", LONGEST.as_millis()))?;
+    ready.map(drop).map_err(|problem| problem.to_string())
+}
+
 /// A node that serves.
 pub struct RelayReadiness {
     pub relay: Arc<Relay>,
@@ -110,11 +120,16 @@ pub struct RelayReadiness {
 impl Readiness for RelayReadiness {
     async fn ready(&self) -> Result<(), String> {
         accepting(&self.ports)?;
-        self.relay.ready().await.map_err(|problem| format!("relay.database: {problem}"))?;
-        match &self.gateway {
-            Some(gateway) => gateway.ready().await.map(drop).map_err(|problem| problem.to_string()),
-            None => Ok(()),
-        }
+        let relay = async { self.relay.ready().await.map_err(|problem| format!("relay.database: {problem}")) };
+        let gateway = async {
+            match &self.gateway {
+                Some(gateway) => gateway_ready(gateway).await,
+                None => Ok(()),
+            }
+        };
+        // Side by side: whoever probes waits for a second only.
+        let (relay, gateway) = tokio::join!(relay, gateway);
+        relay.and(gateway)
     }
 
     async fn status(&self) -> Vec<Check> {
@@ -138,7 +153,7 @@ pub struct GatewayReadiness {
 impl Readiness for GatewayReadiness {
     async fn ready(&self) -> Result<(), String> {
         accepting(&self.ports)?;
-        self.gateway.ready().await.map(drop).map_err(|problem| problem.to_string())
+        gateway_ready(&self.gateway).await
     }
 
     async fn status(&self) -> Vec<Check> {

@@ -84,6 +84,12 @@ pub enum GatewayError {
     /// The database can't be written or read. Whatever was decided, it is not recorded, so it is a no.
     #[error("the gateway's database is not available")]
     StoreUnavailable,
+    /// The database is being written, as a probe, and takes long: another process may have locked it.
+    #[error("the gateway's database has taken no write for {seconds} s: locked by another process, or slow")]
+    StoreSilent {
+        /// Seconds.
+        seconds: u64,
+    },
     /// The queue to the TEE is full, or the TEE is stuck. Nothing was asked of it.
     #[error("the TEE's queue is full, or a call of it is stuck")]
     TeeBusy,
@@ -147,7 +153,7 @@ impl GatewayError {
             Self::InvitationUsedUp { .. } => "invitation_used_up",
             Self::CreationRationed { .. } => "creation_rationed",
             Self::SignatureSchemeConflict => "signature_scheme_conflict",
-            Self::StoreUnavailable => "store_unavailable",
+            Self::StoreUnavailable | Self::StoreSilent { .. } => "store_unavailable",
             Self::TeeBusy => "tee_busy",
             Self::AttestationTooSoon { .. } => "attestation_too_soon",
             Self::RotationTooSoon { .. } => "rotation_too_soon",
@@ -170,6 +176,7 @@ impl GatewayError {
             // The registration may still be finished.
             Self::Registration(CeremonyError::NotVerified)
             | Self::StoreUnavailable
+            | Self::StoreSilent { .. }
             | Self::TeeBusy
             | Self::AttestationTooSoon { .. }
             | Self::CreationRationed { .. }
@@ -189,11 +196,15 @@ impl From<Status> for GatewayError {
 
 impl From<StoreError> for GatewayError {
     fn from(error: StoreError) -> Self {
-        // The writer tells of its own failures, once.
-        if !matches!(error, StoreError::NotWritten) {
-            tracing::error!(%error, "the store failed");
+        match error {
+            StoreError::Silent { seconds } => Self::StoreSilent { seconds },
+            // The writer tells of its own failures, once.
+            StoreError::NotWritten => Self::StoreUnavailable,
+            StoreError::Database(_) | StoreError::Migration(_) => {
+                tracing::error!(%error, "the store failed");
+                Self::StoreUnavailable
+            }
         }
-        Self::StoreUnavailable
     }
 }
 

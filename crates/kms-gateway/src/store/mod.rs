@@ -48,6 +48,12 @@ pub enum StoreError {
     /// A write that stood in one transaction with this one failed, or the writer is closed.
     #[error("write to the gateway's database failed")]
     NotWritten,
+    /// A write is under way, and none has succeeded for so long.
+    #[error("the gateway's database has taken no write for {seconds} s")]
+    Silent {
+        /// Seconds.
+        seconds: u64,
+    },
 }
 
 /// The database.

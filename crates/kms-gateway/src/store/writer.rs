@@ -3,7 +3,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use breaker::OutageLog;
+use breaker::{OutageLog, SharedProbe, Unproven};
 use private_files::InPlace;
 use proto::{Address, TeeId};
 use sqlx::{Connection as _, SqliteConnection, SqlitePool};
@@ -51,12 +51,14 @@ enum Due {
 pub(super) struct Writer {
     queue: Mutex<Option<mpsc::Sender<Job>>>,
     task: Mutex<Option<JoinHandle<()>>>,
+    probe: SharedProbe,
 }
 
 impl Writer {
     pub(super) fn start(pool: SqlitePool, file: InPlace) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
-        Self { queue: Mutex::new(Some(queue)), task: Mutex::new(Some(tokio::spawn(run(pool, file, jobs)))) }
+        let task = tokio::spawn(run(pool, file, jobs));
+        Self { queue: Mutex::new(Some(queue)), task: Mutex::new(Some(task)), probe: SharedProbe::default() }
     }
 
     pub(super) async fn claim_nonce(&self, claim: NonceClaim) -> Result<Claim, StoreError> {
@@ -100,7 +102,11 @@ impl Writer {
     }
 
     pub(super) async fn probe(&self) -> Result<(), StoreError> {
-        self.write(Job::Probe).await
+        let queue = self.queue()?;
+        self.probe.outcome(|| write(queue, Job::Probe)).await.map_err(|unproven| match unproven {
+            Unproven::Failed(_) => StoreError::NotWritten,
+            Unproven::Silent(since) => StoreError::Silent { seconds: since.as_secs() },
+        })
     }
 
     /// Takes no more writes and returns when those already queued are done.
@@ -114,11 +120,21 @@ impl Writer {
     }
 
     async fn write<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, StoreError> {
-        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let (reply, written) = oneshot::channel();
-        queue.ok_or(StoreError::NotWritten)?.send(job(reply)).await.map_err(|_| StoreError::NotWritten)?;
-        written.await.unwrap_or(Err(StoreError::NotWritten))
+        write(self.queue()?, job).await
     }
+
+    fn queue(&self) -> Result<mpsc::Sender<Job>, StoreError> {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        queue.ok_or(StoreError::NotWritten)
+    }
+}
+
+async fn write<T>(queue: mpsc::Sender<Job>, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, StoreError> {
+    let (reply, written) = oneshot::channel();
+    queue.send(job(reply)).await.map_err(|_| StoreError::NotWritten)?;
+    // Who closes the writer need not wait for this one.
+    drop(queue);
+    written.await.unwrap_or(Err(StoreError::NotWritten))
 }
 
 async fn run(pool: SqlitePool, file: InPlace, mut jobs: mpsc::Receiver<Job>) {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kms_gateway::Settings;
 use kms_gateway::transport::{TeeTransport, WorkerOptions};
@@ -230,6 +230,23 @@ fn batch_sizes_over(kms: &Kms, bound: f64) -> u64 {
     let histogram = sizes.get_metric()[0].get_histogram();
     let up_to = histogram.get_bucket().iter().find(|bucket| bucket.upper_bound() >= bound).unwrap();
     histogram.get_sample_count() - up_to.cumulative_count()
+}
+
+#[tokio::test]
+async fn a_probe_is_answered_within_a_second_while_the_database_is_locked() {
+    let kms = Kms::start().await;
+    kms.gateway.ready().await.unwrap();
+    let database = kms.database().await;
+    let mut holder = database.acquire().await.unwrap();
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut *holder).await.unwrap();
+    for _ in 0..2 {
+        let asked = Instant::now();
+        let problem = kms.gateway.ready().await.unwrap_err();
+        assert!(problem.to_string().contains("has taken no write for"), "{problem}");
+        assert!(problem.is_retryable() && asked.elapsed().as_secs() < 2, "{:?}", asked.elapsed());
+    }
+    sqlx::query("ROLLBACK").execute(&mut *holder).await.unwrap();
+    until(async || kms.gateway.ready().await.is_ok()).await;
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use breaker::OutageLog;
+use breaker::{OutageLog, SharedProbe, Unproven};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use private_files::InPlace;
@@ -55,6 +55,7 @@ pub(crate) struct Writer {
     /// Whether a write failed and none was committed since.
     has_failed: Arc<AtomicBool>,
     file: InPlace,
+    probe: SharedProbe,
 }
 
 impl Writer {
@@ -63,7 +64,8 @@ impl Writer {
         let outages = Arc::new(OutageLog::new("the relay's database"));
         let has_failed = Arc::<AtomicBool>::default();
         let task = tokio::spawn(run(pool, file.clone(), jobs, Arc::clone(&outages), Arc::clone(&has_failed)));
-        Self { queue: Mutex::new(Some(queue)), task: Mutex::new(Some(task)), outages, has_failed, file }
+        let (queue, task) = (Mutex::new(Some(queue)), Mutex::new(Some(task)));
+        Self { queue, task, outages, has_failed, file, probe: SharedProbe::default() }
     }
 
     pub(super) fn outages(&self) -> &OutageLog {
@@ -79,21 +81,29 @@ impl Writer {
         T: Send + 'static,
         W: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<Changes<T>, StoreError>> + Send + 'static,
     {
-        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let (reply, written) = oneshot::channel();
-        let job: Job = Box::new(move |connection| in_savepoint(connection, work, reply).boxed());
-        queue.ok_or_else(closed)?.send(job).await.map_err(|_| closed())?;
-        written.await.unwrap_or_else(|_| Err(StoreError::new("the transaction failed")))
+        write(self.queue()?, work).await
     }
 
-    /// Whether the file is in its place and takes a write.
+    /// Whether the file is in its place and takes a write, within a moment.
     ///
     /// # Errors
     /// [`StoreError`].
     pub(crate) async fn probe(&self) -> Result<(), StoreError> {
         // Each transaction looks too. Its callers hear that it failed; whoever asks this hears why.
         self.file.check().map_err(StoreError::new)?;
-        self.write(|connection| probe(connection).boxed()).await
+        let queue = self.queue()?;
+        let outcome = self.probe.outcome(|| write(queue, |connection| probe(connection).boxed())).await;
+        outcome.map_err(|unproven| match unproven {
+            Unproven::Failed(problem) => StoreError::new(problem),
+            Unproven::Silent(since) => {
+                let seconds = since.as_secs();
+                StoreError::new(format_args!("no write for {seconds} s: locked by another process, or slow"))
+            }
+        })
+    }
+
+    fn queue(&self) -> Result<mpsc::Sender<Job>, StoreError> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(closed)
     }
 
     /// As [`Self::probe`], but writes nothing to the disk while writes work: a transaction without changes needs the file in its
@@ -119,6 +129,19 @@ impl Writer {
             tracing::error!(%error, "the writer of the relay's database panicked");
         }
     }
+}
+
+async fn write<T, W>(queue: mpsc::Sender<Job>, work: W) -> Result<T, StoreError>
+where
+    T: Send + 'static,
+    W: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<Changes<T>, StoreError>> + Send + 'static,
+{
+    let (reply, written) = oneshot::channel();
+    let job: Job = Box::new(move |connection| in_savepoint(connection, work, reply).boxed());
+    queue.send(job).await.map_err(|_| closed())?;
+    // Who closes the writer need not wait for this one.
+    drop(queue);
+    written.await.unwrap_or_else(|_| Err(StoreError::new("the transaction failed")))
 }
 
 async fn run(

@@ -1,13 +1,16 @@
 //! What a relay says of itself: whether it takes requests, and what a sponsorship lacks.
 
 use std::path::Path;
+use std::time::Instant;
 
 use alloy_primitives::Address;
 use devkit::EntryPointVersion::V07;
 use devkit::{Anvil, AnvilOptions, Tools};
 use serde_json::{Value, json};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection as _, SqliteConnection};
 
-use crate::support::{ACCOUNT, World};
+use crate::support::{ACCOUNT, World, until};
 
 /// Where nobody has a contract.
 const NOBODY: Address = Address::repeat_byte(0x77);
@@ -158,4 +161,24 @@ async fn a_contract_or_a_tee_that_takes_narrower_windows_than_the_relay_asks_for
     let problem = world.problem("window").await.unwrap().to_lowercase();
     assert!(problem.contains(&format!("{:#x}", world.paymaster.address())), "{problem}");
     assert!(problem.contains("maxwindow = 3600 s") && problem.contains("is 7200"), "{problem}");
+}
+
+#[tokio::test]
+async fn a_probe_is_answered_within_a_second_while_the_database_is_locked() {
+    let world = World::new(V07).await;
+    world.relay.ready().await.unwrap();
+    let options = SqliteConnectOptions::new().filename(world.settings["database"].as_str().unwrap());
+    let mut elsewhere = SqliteConnection::connect_with(&options).await.unwrap();
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut elsewhere).await.unwrap();
+    for _ in 0..2 {
+        let asked = Instant::now();
+        let problem = world.relay.ready().await.unwrap_err().to_string();
+        assert!(
+            problem.starts_with("no write for") && asked.elapsed().as_secs() < 2,
+            "{problem} {:?}",
+            asked.elapsed()
+        );
+    }
+    sqlx::query("ROLLBACK").execute(&mut elsewhere).await.unwrap();
+    until(async || world.relay.ready().await.is_ok()).await;
 }

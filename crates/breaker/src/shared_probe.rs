@@ -1,0 +1,126 @@
+//! A probe that may take long, for those who can't wait: one is under way at a time, whoever asks, and each is told within
+//! a moment what came of it, or since when nothing has.
+
+use std::fmt::Display;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
+
+/// Below the second that most supervisors wait for a probe.
+const PATIENCE: Duration = Duration::from_millis(700);
+
+/// Whether it worked, in words if not; `None` while it is under way.
+type Outcome = Option<Result<(), String>>;
+
+/// Has one probe at a time made, for all who ask.
+#[derive(Debug, Default)]
+pub struct SharedProbe(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    last: Option<watch::Receiver<Outcome>>,
+    /// When the first probe was begun of those after the last one that worked.
+    unproven_since: Option<Instant>,
+}
+
+/// Nobody can say that it works.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Unproven {
+    /// It failed.
+    #[error("{0}")]
+    Failed(String),
+    /// A probe is under way, and none has worked for so long.
+    #[error("no answer for {} s", .0.as_secs())]
+    Silent(Duration),
+}
+
+impl SharedProbe {
+    /// What came of the probe that is under way, or of this one. It goes on when nobody waits any more.
+    ///
+    /// # Errors
+    /// [`Unproven::Failed`]; [`Unproven::Silent`] after 700 ms.
+    pub async fn outcome<F, E>(&self, probe: impl FnOnce() -> F) -> Result<(), Unproven>
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Display,
+    {
+        let (mut answer, since) = self.join(probe);
+        match timeout(PATIENCE, answer.wait_for(Option::is_some)).await {
+            Ok(Ok(outcome)) => outcome.clone().unwrap_or(Ok(())).map_err(Unproven::Failed),
+            Ok(Err(_)) => Err(Unproven::Failed("the probe broke off".into())),
+            Err(_) => Err(Unproven::Silent(since.elapsed())),
+        }
+    }
+
+    fn join<F, E>(&self, probe: impl FnOnce() -> F) -> (watch::Receiver<Outcome>, Instant)
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Display,
+    {
+        let mut state = lock(&self.0);
+        let since = *state.unproven_since.get_or_insert_with(Instant::now);
+        // One whose sender is gone panicked.
+        let under_way = state.last.as_ref().filter(|last| last.borrow().is_none() && last.has_changed().is_ok());
+        if let Some(last) = under_way {
+            return (last.clone(), since);
+        }
+        let (told, answer) = watch::channel(None);
+        state.last = Some(answer.clone());
+        drop(state);
+        let (probe, shared) = (probe(), Arc::clone(&self.0));
+        tokio::spawn(async move {
+            let outcome = probe.await.map_err(|error| error.to_string());
+            if outcome.is_ok() {
+                lock(&shared).unproven_since = None;
+            }
+            told.send_replace(Some(outcome));
+        });
+        (answer, since)
+    }
+}
+
+/// Nothing that is done under the lock can leave it half changed.
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn those_who_ask_share_a_probe_and_are_told_since_when_it_is_silent() {
+        let probe = SharedProbe::default();
+        assert_eq!(probe.outcome(|| ready(Ok::<(), String>(()))).await, Ok(()));
+        let (answer, answered) = oneshot::channel::<Result<(), String>>();
+        let slow = || async move { answered.await.unwrap() };
+        assert_eq!(probe.outcome(slow).await, Err(Unproven::Silent(PATIENCE)));
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let again = || -> std::future::Pending<Result<(), String>> { panic!("one is under way") };
+        let silent = probe.outcome(again).await.unwrap_err();
+        assert_eq!(silent.to_string(), "no answer for 3 s");
+        answer.send(Err("database is locked".into())).unwrap();
+        tokio::task::yield_now().await;
+        // The next one is a new one, and silent for longer.
+        let silent = probe.outcome(pending::<Result<(), String>>).await.unwrap_err();
+        assert_eq!(silent.to_string(), "no answer for 4 s");
+    }
+
+    #[tokio::test]
+    async fn a_probe_that_fails_says_why_and_one_that_panics_is_made_again() {
+        let probe = SharedProbe::default();
+        let failed = probe.outcome(|| ready(Err("disk full"))).await;
+        assert_eq!(failed, Err(Unproven::Failed("disk full".into())));
+        let broken = || async { if true { panic!("a test's") } else { Ok::<(), String>(()) } };
+        assert_eq!(probe.outcome(broken).await, Err(Unproven::Failed("the probe broke off".into())));
+        assert_eq!(probe.outcome(|| ready(Ok::<(), String>(()))).await, Ok(()));
+    }
+}
