@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use axum::extract::{Query, State};
+use axum::extract::{Query, Request, State};
 use axum::http::header::ACCEPT;
 use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -13,7 +14,7 @@ use paymaster_relay::status::Check;
 use prometheus::{Encoder as _, Registry, TextEncoder};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use serve::Listener;
+use serve::{Listener, is_for_other_host, is_from_other_page};
 use tokio_util::sync::CancellationToken;
 
 /// What a process says of itself.
@@ -35,20 +36,36 @@ struct Ops {
     readiness: Arc<dyn Readiness>,
 }
 
-/// Serves until told to stop.
+/// Serves until told to stop. `hosts` are names with a dot by which operators may call it.
 pub async fn serve(
     listener: Listener,
     registry: Registry,
     readiness: Arc<dyn Readiness>,
+    hosts: Vec<String>,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
     let routes = Router::new()
-        .route("/livez", get(livez))
-        .route("/readyz", get(readyz))
         .route("/status", get(status))
         .route("/metrics", get(metrics))
+        .layer(middleware::from_fn_with_state(Arc::<[String]>::from(hosts), only_operators))
+        // Those of a supervisor, who may call the node by any name, and of which a page learns nothing.
+        .route("/livez", get(livez))
+        .route("/readyz", get(readyz))
         .with_state(Ops { registry, readiness });
     listener.serve(routes, shutdown).await
+}
+
+/// A page must not read how much is in the deposit, and could: see [`is_for_other_host`].
+async fn only_operators(State(hosts): State<Arc<[String]>>, request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let refused = if is_from_other_page(headers, []) {
+        "origin_not_allowed: a browser sent this for a page\n"
+    } else if is_for_other_host(headers, hosts.iter().map(String::as_str)) {
+        "host_not_allowed: the name in Host has to be in listen.ops_hosts; an IP address needs no setting\n"
+    } else {
+        return next.run(request).await;
+    };
+    (StatusCode::FORBIDDEN, refused).into_response()
 }
 
 async fn livez(State(ops): State<Ops>) -> (StatusCode, String) {

@@ -2,8 +2,8 @@
 //!
 //! `bounds` holds the limits, `table` the open connections, `connection` what each is doing, `stream` and `body` watch it
 //! read and write, `listener` accepts, `hangup` lets the service end one, `priority` lets it keep one, `refusal` answers
-//! clients there is no room for, `occupancy` counts, `line_ration` bounds what the log says of it all, `descriptors` fits the
-//! limits to what the operating system grants the process.
+//! clients there is no room for, `occupancy` counts, `line_ration` bounds what the log says of it all, `page` tells
+//! what a browser sends for a page, `descriptors` fits the limits to what the operating system grants the process.
 //! A leaf: the relay, the gateway and the operator's port all serve through it.
 
 mod body;
@@ -14,6 +14,7 @@ mod hangup;
 mod line_ration;
 mod listener;
 mod occupancy;
+mod page;
 mod priority;
 mod refusal;
 mod stream;
@@ -26,5 +27,6 @@ pub use hangup::Hangup;
 pub use line_ration::LineRation;
 pub use listener::{Listener, Peer, Pulse, asks_for_web_socket};
 pub use occupancy::{Ended, Occupancy, Occupied, Refused, Tally};
+pub use page::{is_for_other_host, is_from_other_page};
 pub use priority::Priority;
 pub use table::client;

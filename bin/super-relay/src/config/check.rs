@@ -54,7 +54,10 @@ impl Config {
 
     /// Whether what one process serves fits next to each other.
     fn check_listeners(&self) -> Result<(), ConfigError> {
-        let Listen { rpc, ops, kms } = self.listen;
+        let Listen { rpc, ops, kms, .. } = self.listen;
+        if self.listen.ops_hosts.iter().any(|host| host.is_empty() || host.contains([':', '/', '*'])) {
+            return Err(ConfigError::value("listen.ops_hosts", "names without scheme, port and wildcard"));
+        }
         let (relay, gateway) = (self.relay.is_some(), self.kms.is_some());
         let together = [
             (("listen.rpc", rpc), ("listen.ops", ops), relay),

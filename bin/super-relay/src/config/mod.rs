@@ -77,6 +77,9 @@ pub struct Listen {
     /// /livez, /readyz, /status and /metrics.
     #[schemars(with = "String")]
     pub ops: SocketAddr,
+    /// Names with a dot by which /status and /metrics may be asked for (`Host`, without port). Others may be a page's that has its
+    /// name lead here; IP addresses and names without a dot are always good.
+    pub ops_hosts: Vec<String>,
     /// The HTTP API of the KMS.
     #[schemars(with = "String")]
     pub kms: SocketAddr,
@@ -85,7 +88,7 @@ pub struct Listen {
 impl Default for Listen {
     fn default() -> Self {
         let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        Self { rpc: local(3000), ops: local(3001), kms: local(3002) }
+        Self { rpc: local(3000), ops: local(3001), ops_hosts: Vec::new(), kms: local(3002) }
     }
 }
 

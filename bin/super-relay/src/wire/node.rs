@@ -175,7 +175,8 @@ async fn serve_operations(
     let (listener, address) = bind("ops", config.listen.ops, ports.ops, registry).await?;
     tracing::info!(ops = %address, "operations are served");
     let readiness: Arc<dyn Readiness> = Arc::<Stages>::clone(&stages);
-    servers.serve_operations(ops::serve(listener, registry.clone(), readiness, servers.stop_operations()));
+    let hosts = config.listen.ops_hosts.clone();
+    servers.serve_operations(ops::serve(listener, registry.clone(), readiness, hosts, servers.stop_operations()));
     Ok((stages, address))
 }
 

@@ -53,6 +53,33 @@ async fn where_nothing_is_missing_the_status_says_so_as_text_and_as_json() {
     assert_eq!(world.ops("/status?format=xml").await.0, 400);
 }
 
+/// A browser takes the port for the page's own when the page's name leads here (DNS rebinding).
+#[tokio::test]
+async fn no_page_reads_status_or_metrics_and_a_person_with_a_browser_does() {
+    let ground = Setup::of(V07).configure(|all| all["listen"]["ops_hosts"] = json!(["ops.example"])).prepare().await;
+    let process = unadmitted(&ground).await;
+    let (client, url) = (reqwest::Client::new(), process.url("ops"));
+    let ask = async |path: &str, name: &str, value: &str| {
+        let request = client.get(format!("{url}{path}")).header(name, value);
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    for path in ["/status", "/metrics"] {
+        for (name, value, reason) in [
+            ("origin", "http://evil.example", "origin_not_allowed"),
+            ("sec-fetch-site", "same-origin", "origin_not_allowed"),
+            ("host", "evil.example:3001", "host_not_allowed"),
+        ] {
+            let (status, text) = ask(path, name, value).await;
+            assert_eq!((status, text.split(':').next()), (403, Some(reason)), "{path} {name}: {value}");
+        }
+        for (name, value) in [("sec-fetch-site", "none"), ("host", "ops.example:3001"), ("host", "localhost")] {
+            assert_ne!(ask(path, name, value).await.0, 403, "{path} {name}: {value}");
+        }
+    }
+    assert_eq!(ask("/livez", "host", "node.relay.example").await.0, 200);
+}
+
 /// Field case 06.
 #[tokio::test]
 async fn a_relay_key_that_the_tee_does_not_know_is_missing_and_the_relay_takes_requests() {

@@ -57,6 +57,12 @@ impl ApiError {
         Self::refusal(StatusCode::BAD_REQUEST, "body_malformed", "the body is not sent as HTTP/1.1 says".into())
     }
 
+    pub(super) fn page_not_allowed() -> Self {
+        let message =
+            "a browser sent this for a page at an origin that is not in kms.origins; this route is for servers";
+        Self::refusal(StatusCode::FORBIDDEN, "origin_not_allowed", message.into())
+    }
+
     pub(super) fn no_room(full: Full) -> Self {
         let message = full.to_string();
         match full {

@@ -8,6 +8,7 @@ mod body;
 mod cors;
 mod error;
 mod operations;
+mod pages;
 mod request_id;
 mod setup;
 mod status;
@@ -32,6 +33,7 @@ pub use wire::permissions;
 
 use crate::gateway::Gateway;
 use error::ApiError;
+use pages::Pages;
 
 /// Bytes of the largest request body. The largest operation takes 192 KiB in hex.
 pub const MAX_BODY: usize = 256 * 1024;
@@ -39,11 +41,12 @@ pub const MAX_BODY: usize = 256 * 1024;
 /// Every route over this gateway.
 pub fn router(gateway: Gateway) -> Router {
     let cors = cors::layer(&gateway.settings().origins);
+    let pages = Pages::at(&gateway.settings().origins);
     named(browsers())
         // A page that calls what does not exist gets to read that.
         .fallback(|| async { ApiError::not_found() })
         .layer(cors)
-        .merge(named(servers()))
+        .merge(named(servers()).layer(middleware::from_fn_with_state(pages, pages::layer)))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn(request_id::layer))
         .with_state(gateway)
@@ -64,7 +67,7 @@ fn browsers() -> Router<Gateway> {
         .route("/attestation", get(attestation::show))
 }
 
-/// What relays and admins call. No page has a relay's key, and none should see an admin's commands.
+/// What relays and admins call. No page has a relay's key, and none should send or see an admin's commands.
 fn servers() -> Router<Gateway> {
     Router::new()
         .route("/kms/sponsor-user-operation", post(operations::sponsor))

@@ -76,6 +76,30 @@ async fn no_page_is_let_in_where_relays_and_admins_call() {
     }
 }
 
+/// What a browser sends for a page at a name that leads to this port (DNS rebinding): to the browser, one origin.
+#[tokio::test]
+async fn a_page_at_another_origin_is_refused_where_relays_and_admins_call() {
+    let kms = Kms::start().await;
+    for (method, path) in FOR_SERVERS {
+        let ask = |name: &str, value: &str| {
+            let request = kms.client.request(method.parse().unwrap(), format!("{}{path}", kms.url));
+            kms.send(request.header("host", "evil.example").header(name, value).json(&json!({})))
+        };
+        for (name, value) in [
+            ("origin", STRANGER),
+            ("origin", "null"),
+            ("sec-fetch-site", "same-origin"),
+            ("sec-fetch-site", "cross-site"),
+        ] {
+            ask(name, value).await.refused(403, "origin_not_allowed");
+        }
+        for (name, value) in [("origin", ORIGIN), ("sec-fetch-site", "none"), ("accept", "*/*")] {
+            assert_ne!(ask(name, value).await.status, StatusCode::FORBIDDEN, "{name}: {value} {path}");
+        }
+    }
+    kms.send(kms.client.get(format!("{}/health", kms.url)).header("origin", STRANGER)).await.ok();
+}
+
 #[tokio::test]
 async fn a_page_reads_answers_and_refusals_and_their_request_id() {
     let kms = Kms::start().await;
