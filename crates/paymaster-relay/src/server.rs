@@ -16,9 +16,9 @@ use crate::rpc::{CallsLayer, EdgeLayer, module};
 /// Pings to a WebSocket within the time after which silence ends it.
 const PINGS: u32 = 3;
 /// Calls in a batch that are read at all. One over `max_batch` is refused call by call up to here, in one answer above.
-const MOST_CALLS: u32 = 4096;
+const MOST_CALLS: u32 = 1000;
 /// Answers to a WebSocket that wait to be written.
-const MESSAGES: u32 = 64;
+const MESSAGES: u32 = 16;
 /// Bytes that an answer may have beyond the request that it repeats.
 const PER_CALL: u32 = 8 * 1024;
 

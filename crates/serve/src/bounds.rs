@@ -23,6 +23,8 @@ pub struct Bounds {
     pub serving: Duration,
     /// Between a response and the first byte of the next request.
     pub idle: Duration,
+    /// Bytes of answers that clients have not taken yet, of all connections together.
+    pub untaken: usize,
 }
 
 impl Default for Bounds {
@@ -36,6 +38,7 @@ impl Default for Bounds {
             body: Duration::from_secs(20),
             serving: Duration::from_secs(45),
             idle: Duration::from_secs(60),
+            untaken: 64 << 20,
         }
     }
 }

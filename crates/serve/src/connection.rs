@@ -1,7 +1,7 @@
 //! What a connection is doing, and how long it may.
 
 use std::future;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::watch;
 use tokio::time::{Duration, Instant, sleep_until};
@@ -46,6 +46,8 @@ pub(crate) struct Connection {
     /// A WebSocket, or about to be one.
     web_socket: AtomicBool,
     prioritised: AtomicBool,
+    /// Bytes of answers that the client has not taken.
+    untaken: AtomicUsize,
 }
 
 /// Who has to go first: clients who keep us waiting for a request, then sessions that have been silent longest.
@@ -57,7 +59,8 @@ impl Connection {
         let state = State { phase: Phase::Header, since: now, until: Some(now + bounds.header) };
         let (evicted, outranked) = (CancellationToken::new(), CancellationToken::new());
         let (web_socket, prioritised) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { state: watch::Sender::new(state), bounds, evicted, outranked, web_socket, prioritised }
+        let (state, untaken) = (watch::Sender::new(state), AtomicUsize::new(0));
+        Self { state, bounds, evicted, outranked, web_socket, prioritised, untaken }
     }
 
     /// Bytes arrived.
@@ -124,6 +127,22 @@ impl Connection {
     }
 
     /// From now on it goes last of all.
+    /// Bytes of answers that the client has not taken.
+    pub(crate) fn untaken(&self) -> usize {
+        self.untaken.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn add_untaken(&self, bytes: usize) {
+        self.untaken.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// What is written has more bytes than the answers in it, so no more is taken off than there is; returns how many.
+    pub(crate) fn remove_untaken(&self, bytes: usize) -> usize {
+        let rest = |untaken: usize| Some(untaken.saturating_sub(bytes));
+        let before = self.untaken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, rest);
+        before.unwrap_or_default().min(bytes)
+    }
+
     pub(crate) fn prioritise(&self) {
         self.prioritised.store(true, Ordering::Relaxed);
     }

@@ -2,8 +2,9 @@
 //!
 //! `bounds` holds the limits, `table` the open connections, `connection` what each is doing, `stream` and `body` watch it
 //! read and write, `listener` accepts, `hangup` lets the service end one, `priority` lets it keep one, `refusal` answers
-//! clients there is no room for, `occupancy` counts, `line_ration` bounds what the log says of it all, `page` tells
-//! what a browser sends for a page, `descriptors` fits the limits to what the operating system grants the process.
+//! clients there is no room for, `untaken` counts what they do not read, `occupancy` what there is, `line_ration` bounds
+//! what the log says of it all, `page` tells what a browser sends for a page, `descriptors` fits the limits to what the
+//! operating system grants the process.
 //! A leaf: the relay, the gateway and the operator's port all serve through it.
 
 mod body;
@@ -19,6 +20,7 @@ mod priority;
 mod refusal;
 mod stream;
 mod table;
+mod untaken;
 
 pub use body::{Body, BodyTimeout};
 pub use bounds::{Bounds, Full};
@@ -30,3 +32,4 @@ pub use occupancy::{Ended, Occupancy, Occupied, Refused, Tally};
 pub use page::{is_for_other_host, is_from_other_page};
 pub use priority::Priority;
 pub use table::client;
+pub use untaken::Untaken;

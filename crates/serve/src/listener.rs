@@ -10,10 +10,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CONNECTION, HeaderValue, UPGRADE};
 use http::{HeaderMap, Request, Response, StatusCode};
+use http_body::Body as _;
 use http_body_util::{Either, Full as Whole};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_send_buffer_size};
 use tokio::net::TcpListener;
 use tokio::time::{Instant, interval, sleep};
 use tokio_util::sync::CancellationToken;
@@ -29,9 +31,13 @@ use crate::priority::Priority;
 use crate::refusal::Refusals;
 use crate::stream::Stream;
 use crate::table::Table;
+use crate::untaken::Untaken;
 
 /// Bytes of the largest header, and of what is buffered of a body.
 const MAX_BUFFER: usize = 64 * 1024;
+/// Bytes that the operating system keeps of what a connection reads, and of what it writes; it reserves twice as much. Left to
+/// itself it grows these to megabytes for a client that does not read.
+const SOCKET_BUFFER: usize = 64 * 1024;
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Heartbeats without which the loop counts as stuck.
 const MISSED: u32 = 5;
@@ -77,6 +83,12 @@ impl Listener {
     /// A listener with these bounds.
     #[must_use]
     pub fn new(tcp: TcpListener, bounds: Bounds) -> Self {
+        // Connections have what their listener has.
+        let sizes = set_socket_recv_buffer_size(&tcp, SOCKET_BUFFER)
+            .and_then(|()| set_socket_send_buffer_size(&tcp, SOCKET_BUFFER));
+        if let Err(error) = sizes {
+            tracing::warn!(%error, "the buffers of connections are the system's");
+        }
         Self { tcp, bounds, refusals: Refusals::default(), pulse: Pulse::new(), table: Table::new(bounds) }
     }
 
@@ -330,7 +342,9 @@ impl Admitted {
         let mut request = request.map(|incoming| Body::new(incoming, Arc::clone(&connection)));
         request.extensions_mut().insert(Peer(peer));
         request.extensions_mut().insert(Hangup(connection.evicted.clone()));
-        request.extensions_mut().insert(Priority(Arc::clone(&connection)));
+        let (table_of, connection_of) = (|| Arc::clone(&table), || Arc::clone(&connection));
+        request.extensions_mut().insert(Priority { table: table_of(), peer: peer.ip(), connection: connection_of() });
+        request.extensions_mut().insert(Untaken { table: table_of(), connection: connection_of() });
         let cut_off = async {
             let full = connection.cut_off().await;
             if matches!(full, Full::Late { .. }) {
@@ -346,7 +360,15 @@ impl Admitted {
         };
         match &response {
             Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => connection.upgraded(),
-            _ => connection.answered(),
+            Ok(response) => {
+                let length = match response.body() {
+                    Either::Left(body) => body.size_hint().lower(),
+                    Either::Right(body) => body.size_hint().lower(),
+                };
+                table.add_untaken(&connection, usize::try_from(length).unwrap_or(usize::MAX));
+                connection.answered();
+            }
+            Err(_) => connection.answered(),
         }
         response
     }

@@ -1,7 +1,7 @@
 //! A connection's bytes: ends when the connection is evicted, holds its place for as long as it is open, upgraded or not.
 //!
-//! While the client does not take what is written to it, nothing more is read from it: otherwise the answers to what it
-//! sends would pile up in memory. It has as long to go on as a connection may be idle.
+//! While the client does not take what is written to it, nothing more is read from it, nor while a WebSocket has more answers
+//! waiting than [`AHEAD`]: otherwise the answers to what it sends would pile up in memory. It has as long to go on as a connection may be idle.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -13,6 +13,9 @@ use tokio::time::{Sleep, sleep};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use crate::table::Slot;
+
+/// Bytes of answers that may wait to be written while a WebSocket is read from.
+const AHEAD: usize = 64 << 10;
 
 type Evicted = Pin<Box<WaitForCancellationFutureOwned>>;
 
@@ -36,11 +39,14 @@ impl Stream {
     }
 
     fn written(&mut self, context: &mut Context<'_>, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if outcome.is_ready() {
+        if let Poll::Ready(outcome) = &outcome {
+            self.slot.taken(*outcome.as_ref().unwrap_or(&0));
             self.untaken = None;
             if let Some(reader) = self.reader.take() {
                 reader.wake();
             }
+        }
+        if outcome.is_ready() {
             return outcome;
         }
         let patience = self.slot.connection.idle();
@@ -66,7 +72,8 @@ impl AsyncRead for Stream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         still_admitted(&mut self.evicted_reading, context)?;
-        if self.untaken.is_some() {
+        let connection = &self.slot.connection;
+        if self.untaken.is_some() || (connection.is_upgraded() && connection.untaken() > AHEAD) {
             self.reader = Some(context.waker().clone());
             return Poll::Pending;
         }

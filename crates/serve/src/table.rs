@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
@@ -14,9 +15,16 @@ use crate::occupancy::{Ended, Occupied, Tally};
 /// Bits of an IPv6 address that are the client's own: a site, or a free tunnel, is given a /48.
 const CLIENT_BITS: u32 = 80;
 
+/// Prioritised connections are at most this part of a port.
+const KEPT_OF_PORT: usize = 2;
+/// And at most this part of it, but one, from one address.
+const KEPT_OF_ADDRESS: usize = 8;
+
 pub(crate) struct Table {
     bounds: Bounds,
     open: Mutex<Open>,
+    /// Bytes of answers that clients have not taken, of all connections.
+    untaken: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -45,7 +53,7 @@ struct Waiting<'a> {
 
 impl Table {
     pub(crate) fn new(bounds: Bounds) -> Arc<Self> {
-        Arc::new(Self { bounds, open: Mutex::default() })
+        Arc::new(Self { bounds, open: Mutex::default(), untaken: AtomicUsize::new(0) })
     }
 
     /// A place for a connection from there. At the limit of its address it takes the place of the one of that address which
@@ -88,6 +96,43 @@ impl Table {
             .inspect_err(|full| open.tally.refused.count(*full))?;
         connection.upgrading();
         Ok(())
+    }
+
+    /// Keeps a connection that proved who it is, unless half of the port is kept, or an eighth of it for that address: the
+    /// rest goes by the other rules.
+    pub(crate) fn prioritise(&self, peer: IpAddr, connection: &Connection) {
+        let (address, open) = (client(peer), self.open());
+        let kept = open.connections.values().filter(|(_, other)| other.is_prioritised());
+        let (mut all, mut of_address) = (0, 0);
+        for (other, _) in kept {
+            all += 1;
+            of_address += usize::from(*other == address);
+        }
+        let total = self.bounds.total;
+        if all < total / KEPT_OF_PORT && of_address < (total / KEPT_OF_ADDRESS).max(1) {
+            connection.prioritise();
+        }
+    }
+
+    /// An answer was made for a connection, of that many bytes. Above the port's bound the address that has left most bytes
+    /// untaken loses the connection with most of them.
+    pub(crate) fn add_untaken(&self, connection: &Connection, bytes: usize) {
+        connection.add_untaken(bytes);
+        let mut untaken = self.untaken.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if connection.evicted.is_cancelled() {
+            self.remove_untaken(connection, usize::MAX);
+            return;
+        }
+        while untaken > self.bounds.untaken {
+            let Some(ended) = self.open().end_untaken() else { return };
+            ended.evicted.cancel();
+            self.remove_untaken(&ended, usize::MAX);
+            untaken = self.untaken.load(Ordering::Relaxed);
+        }
+    }
+
+    fn remove_untaken(&self, connection: &Connection, bytes: usize) {
+        self.untaken.fetch_sub(connection.remove_untaken(bytes), Ordering::Relaxed);
     }
 
     /// Ends the waiting connection of the address with most connections that has waited longest. For when the process has
@@ -226,6 +271,22 @@ impl Open {
         true
     }
 
+    /// Takes the connection with most untaken bytes of the address with most of them out of the table.
+    fn end_untaken(&mut self) -> Option<Arc<Connection>> {
+        let mut addresses = HashMap::<IpAddr, (usize, usize, u64)>::new();
+        for (id, (address, connection)) in &self.connections {
+            let untaken = connection.untaken();
+            let (sum, most, of) = addresses.entry(*address).or_insert((0, untaken, *id));
+            *sum += untaken;
+            if untaken > *most {
+                (*most, *of) = (untaken, *id);
+            }
+        }
+        let (_, _, id) = addresses.into_values().filter(|(sum, ..)| *sum > 0).max()?;
+        self.tally.ended.untaken += 1;
+        self.remove(id)
+    }
+
     /// Connections of an address.
     fn held(&self, address: IpAddr) -> usize {
         self.per_address.get(&address).copied().unwrap_or_default()
@@ -243,11 +304,19 @@ impl Open {
     }
 }
 
+impl Slot {
+    /// The client took that many bytes.
+    pub(crate) fn taken(&self, bytes: usize) {
+        self.table.remove_untaken(&self.connection, bytes);
+    }
+}
+
 impl Drop for Slot {
     fn drop(&mut self) {
         self.table.open().remove(self.id);
-        // For those who wait for its end.
+        // For those who wait for its end. An answer that is made from now on counts for nothing.
         self.connection.evicted.cancel();
+        self.table.remove_untaken(&self.connection, usize::MAX);
     }
 }
 
@@ -463,6 +532,42 @@ mod tests {
         // Three addresses have two each.
         assert_eq!(open("192.0.2.3").err(), Some(Full::Upgrades { limit: 6 }));
         assert_eq!(open("192.0.2.4").map(drop), Ok(()));
+    }
+
+    #[test]
+    fn the_address_that_leaves_most_untaken_loses_what_it_left_most_of() {
+        let table = Table::new(Bounds { untaken: 100, ..Bounds::default() });
+        let slots =
+            ["192.0.2.1", "192.0.2.2", "192.0.2.2", "192.0.2.2"].map(|from| table.admit(address(from)).unwrap());
+        for (slot, bytes) in slots.iter().zip([40, 10, 25, 20]) {
+            table.add_untaken(&slot.connection, bytes);
+        }
+        let ended = || slots.iter().map(|slot| slot.connection.evicted.is_cancelled()).collect::<Vec<_>>();
+        assert_eq!(ended(), [false; 4]);
+        slots[1].taken(4);
+        table.add_untaken(&slots[1].connection, 10);
+        assert_eq!(ended(), [false, false, true, false]);
+        assert_eq!((table.untaken.load(Ordering::Relaxed), table.tally().ended.untaken), (76, 1));
+        // What is written has more bytes than the answers, and what is made after the end counts for nothing.
+        slots[0].taken(1000);
+        table.add_untaken(&slots[2].connection, 1000);
+        assert_eq!((table.untaken.load(Ordering::Relaxed), ended()), (36, vec![false, false, true, false]));
+        drop(slots);
+        assert_eq!(table.untaken.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn half_of_a_port_is_kept_and_an_eighth_for_one_address() {
+        let table = table(16, 16);
+        let kept = |from, count: usize| {
+            let slots: Vec<_> = (0..count).map(|_| table.admit(address(from)).unwrap()).collect();
+            slots.iter().for_each(|slot| table.prioritise(address(from), &slot.connection));
+            let is_kept = slots.iter().filter(|slot| slot.connection.is_prioritised()).count();
+            (is_kept, slots)
+        };
+        let (of_one, _one) = kept("192.0.2.1", 4);
+        let others = ["192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5"].map(|from| kept(from, 2));
+        assert_eq!((of_one, others.map(|(count, _)| count)), (2, [2, 2, 2, 0]));
     }
 
     #[test]

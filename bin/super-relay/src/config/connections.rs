@@ -108,6 +108,7 @@ impl Connections {
             body: Duration::from_secs(self.body_seconds),
             serving: Duration::from_secs(self.serving_seconds),
             idle: Duration::from_secs(self.idle_seconds),
+            ..Bounds::default()
         }
     }
 

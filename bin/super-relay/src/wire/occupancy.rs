@@ -47,8 +47,11 @@ impl Collector for Connections {
         let Refused { port, address, web_sockets, web_sockets_of_address } = refused;
         let of_web_sockets = [("websockets", web_sockets), ("websockets_of_address", web_sockets_of_address)];
         count(&self.refused, [("port", port), ("address", address)].into_iter().chain(of_web_sockets));
-        let Ended { evicted, outranked, slow, late } = ended;
-        count(&self.ended, [("evicted", evicted), ("outranked", outranked), ("slow", slow), ("late", late)]);
+        let Ended { evicted, outranked, slow, late, untaken } = ended;
+        count(
+            &self.ended,
+            [("evicted", evicted), ("outranked", outranked), ("slow", slow), ("late", late), ("untaken", untaken)],
+        );
         [self.open.collect(), self.refused.collect(), self.ended.collect()].concat()
     }
 }

@@ -10,6 +10,7 @@ use jsonrpsee::core::server::BatchResponseBuilder;
 use jsonrpsee::types::error::OVERSIZED_RESPONSE_CODE;
 use jsonrpsee::types::{Extensions, Id, Request};
 use proto::json::Excerpt;
+use serve::Untaken;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 use tower::Layer;
@@ -100,14 +101,19 @@ impl CallsLayer {
         made_here(MethodResponse::error(call.id, error.to_object(request_id)))
     }
 
-    /// Every call of a batch that is refused gets its own answer: clients wait for one by id.
+    /// Every call of a batch that is refused gets its own answer: clients wait for one by id. Entries without an id have one
+    /// answer together.
     fn refuse_batch(&self, mut batch: Batch<'_>, error: &EdgeError, request_id: &RequestId) -> MethodResponse {
         if self.log.admits_line(key_of(batch.extensions())) {
             tracing::info!(request_id = request_id.0, reason = error.reason(), error = error.for_log(), "refused");
         }
         let error = error.to_object(request_id);
         let mut answers = BatchResponseBuilder::new_with_limit(self.max_response as usize);
+        let mut is_null_answered = false;
         for id in batch.into_iter().filter_map(id_of) {
+            if id == Id::Null && std::mem::replace(&mut is_null_answered, true) {
+                continue;
+            }
             if answers.append(MethodResponse::error(id, error.clone())).is_err() {
                 return made_here(MethodResponse::error(Id::Null, error));
             }
@@ -162,18 +168,18 @@ where
 
     fn call<'a>(&self, mut request: Request<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
         let each = self.clone();
-        async move {
+        counted(request.extensions().get().cloned(), async move {
             let Ok(_place) = each.in_flight.try_acquire() else {
                 let request_id = name(request.extensions_mut());
                 return each.around.refuse(Refusable::of(&request), &TOO_MANY_CALLS, &request_id);
             };
             each.answer(request, each.around.deadline()).await
-        }
+        })
     }
 
     fn batch<'a>(&self, mut batch: Batch<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
         let each = self.clone();
-        async move {
+        counted(batch.extensions().get().cloned(), async move {
             let around = &each.around;
             let request_id = batch.extensions().get::<RequestId>().cloned().unwrap_or_else(RequestId::new);
             let refuse = |error: EdgeError, id| MethodResponse::error(id, error.to_object(&request_id));
@@ -210,7 +216,7 @@ where
                 return nothing();
             }
             made_here(MethodResponse::from_batch(answers.finish()))
-        }
+        })
     }
 
     /// A notification wants no answer, so nothing is done for it.
@@ -218,6 +224,15 @@ where
         drop(notification);
         async { nothing() }
     }
+}
+
+/// Counts the answer among what the client of a WebSocket has not taken.
+async fn counted(untaken: Option<Untaken>, answer: impl Future<Output = MethodResponse>) -> MethodResponse {
+    let answer = answer.await;
+    if let Some(untaken) = untaken {
+        untaken.add(answer.as_json().get().len());
+    }
+    answer
 }
 
 /// The id that an entry of a batch is answered by; `None` for a notification.

@@ -36,15 +36,15 @@ async fn every_call_of_a_batch_over_the_limit_is_refused_by_its_id_with_the_limi
     let world = World::new(V07).await;
     let notification = json!({ "jsonrpc": "2.0", "method": "eth_chainId" });
     let mut batch: Vec<_> = (0..100).map(call).collect();
-    batch.extend([notification, json!(5)]);
+    batch.extend([notification, json!(5), json!(6)]);
     let answers = answers(&world, &batch).await;
     let ids: Vec<_> = answers.iter().map(|answer| answer["id"].clone()).collect();
     let expected: Vec<_> = (0..100).map(|id| json!(id)).chain([Value::Null]).collect();
-    assert_eq!(ids, expected, "a notification has no answer, and what is no request has no id");
+    assert_eq!(ids, expected, "a notification has no answer, and what has no id has one together");
     for answer in &answers {
         let refusal = Refusal::of(&answer["error"]);
         refusal.assert_is(-32600, "batch_too_large", false);
-        assert_eq!((&refusal.data["limit"], &refusal.data["used"]), (&json!("100"), &json!("102")));
+        assert_eq!((&refusal.data["limit"], &refusal.data["used"]), (&json!("100"), &json!("103")));
         assert!(refusal.message.contains("100"), "{refusal:?}");
     }
 }
