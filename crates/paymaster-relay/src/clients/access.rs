@@ -6,10 +6,11 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use super::client::Client;
+use super::day_shares::DayShares;
 use super::key::{ApiKey, KeyKind, Scope, StoredKey};
 use super::rate::{Bucket, Rate};
 use super::shares::{Exceeded, Shares};
-use super::usage::Usage;
+use super::usage::{DayCalls, Usage};
 use super::{Caller, KeyHash};
 
 /// Why a caller is not served.
@@ -67,12 +68,17 @@ pub enum Denied {
         is_own_share: bool,
     },
     /// The day's calls are used up.
-    #[error("the API key's quota of {limit} calls a day is used up")]
+    #[error(
+        "{}the API key's quota of {limit} calls a day is used up",
+        if *is_own_share { "what one client address may use of " } else { "" }
+    )]
     QuotaExhausted {
         /// Calls a day.
         limit: u64,
         /// Unix seconds at which the next day begins.
         reset_at: u64,
+        /// Whether the caller's address alone is over its part of the quota.
+        is_own_share: bool,
     },
 }
 
@@ -90,6 +96,7 @@ struct State {
     revoked_at: Option<u64>,
     usage: Usage,
     allowance: Option<Allowance>,
+    day_shares: DayShares,
     /// Whether the store has that usage.
     is_saved: bool,
 }
@@ -97,7 +104,8 @@ struct State {
 impl LiveKey {
     pub(super) fn new(key: ApiKey, created_at: Option<u64>, revoked_at: Option<u64>, usage: Usage) -> Self {
         let allowance = key.rate.map(|rate| Allowance::full(key.kind, rate));
-        let state = Mutex::new(State { revoked_at, usage, allowance, is_saved: true });
+        let state =
+            Mutex::new(State { revoked_at, usage, allowance, day_shares: DayShares::default(), is_saved: true });
         Self { key: Arc::new(key), created_at, state, revoked: CancellationToken::new() }
     }
 
@@ -160,9 +168,25 @@ impl LiveKey {
         if let Some(allowance) = &mut state.allowance {
             allowance.take(client, now)?;
         }
-        let counted = state.usage.count(self.key.quota, now);
-        counted.map_err(|reset_at| Denied::QuotaExhausted { limit: self.key.quota.unwrap_or_default(), reset_at })?;
+        self.count(&mut state, client, now)?;
         state.is_saved = false;
+        Ok(())
+    }
+
+    /// A quota that anybody can use is shared by client address.
+    fn count(&self, state: &mut State, client: Client, now: u64) -> Result<(), Denied> {
+        let limit = self.key.quota.unwrap_or(u64::MAX);
+        let exhausted = |is_own_share| move |reset_at| Denied::QuotaExhausted { limit, reset_at, is_own_share };
+        let DayCalls { day, calls } = state.usage.today(now);
+        let is_shared = self.key.kind == KeyKind::Publishable && self.key.quota.is_some();
+        let left = limit.saturating_sub(calls);
+        if is_shared && left > 0 && !state.day_shares.allows(client, day, left) {
+            return Err(exhausted(true)(Usage::end_of(day)));
+        }
+        state.usage.count(self.key.quota, now).map_err(exhausted(false))?;
+        if is_shared {
+            state.day_shares.count(client, day);
+        }
         Ok(())
     }
 

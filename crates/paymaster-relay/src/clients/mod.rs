@@ -2,6 +2,7 @@
 
 mod access;
 mod client;
+mod day_shares;
 mod key;
 mod keys;
 mod origin;

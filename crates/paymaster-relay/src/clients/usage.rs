@@ -38,10 +38,21 @@ impl Usage {
         let today = now / DAY;
         let (calls, left) = self.at(today);
         if quota.is_some_and(|quota| calls >= quota) {
-            return Err((today + 1) * DAY);
+            return Err(Self::end_of(today));
         }
         *self = Self { day: today, calls: calls + 1, last_used_at: Some(now), left };
         Ok(())
+    }
+
+    /// Unix seconds at which the next day begins.
+    pub(super) const fn end_of(day: u64) -> u64 {
+        (day + 1) * DAY
+    }
+
+    /// The day of that time, since 1970, and its calls.
+    pub(super) fn today(&self, now: u64) -> DayCalls {
+        let day = now / DAY;
+        DayCalls { day, calls: self.at(day).0 }
     }
 
     /// The calls of a day, and the other day to remember.

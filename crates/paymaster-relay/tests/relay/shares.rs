@@ -99,3 +99,24 @@ async fn behind_a_trusted_proxy_the_part_is_that_of_the_address_it_names() {
     );
     assert_eq!(proxy.passed(100, &[]).await, 8, "who names nobody may use all that is left");
 }
+
+#[tokio::test]
+async fn an_address_that_floods_leaves_others_half_of_a_publishable_keys_day() {
+    let world = World::new(V07).await;
+    let exhausted = async |kind, last, calls: usize| {
+        let new = NewApiKey { kind, policies: vec!["default".to_owned()], quota: Some(20), ..server() };
+        let path = format!("/rpc/{}", world.api_keys.generate(new).await.unwrap().1.expose_secret());
+        let mut refused = Vec::new();
+        for caller in [last, last + 1] {
+            let answers = Caller::at(&world, caller, &path).calls(calls, &[]).await;
+            refused.push(answers.into_iter().filter(|answer| answer.reason() == "quota_exhausted").collect::<Vec<_>>());
+        }
+        refused
+    };
+    let refused = exhausted(KeyKind::Publishable, 2, 15).await;
+    assert_eq!(refused.iter().map(Vec::len).collect::<Vec<_>>(), [5, 10]);
+    refused[0][0].assert_is(-32504, "quota_exhausted", true);
+    assert!(refused[0][0].message.starts_with("what one client address may use of the API key's quota"), "{refused:?}");
+    let of_server = exhausted(KeyKind::Server, 4, 15).await;
+    assert_eq!(of_server.iter().map(Vec::len).collect::<Vec<_>>(), [0, 10]);
+}

@@ -1,0 +1,87 @@
+//! A day's quota that strangers share: no client address uses more of it than it leaves to the others.
+//!
+//! As in [`super::shares`], with a day in place of a rate: the first client gets half, each further one half of what is left.
+//! Known to this process alone: after a start everybody's use is 0, and what is left of the quota is what it was.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use super::client::Client;
+
+/// Addresses whose use is known. Beyond these the one that used least is forgotten.
+const MOST_ADDRESSES: usize = 4096;
+
+/// The calls of one day by address.
+#[derive(Clone, Debug, Default)]
+pub(super) struct DayShares {
+    day: u64,
+    used: HashMap<IpAddr, u64>,
+}
+
+impl DayShares {
+    /// Whether a client may have one of so many calls that are left of that day. A proxy that does not say whose requests it
+    /// forwards may have all of them.
+    pub(super) fn allows(&self, client: Client, day: u64, left: u64) -> bool {
+        let Client::Address(address) = client else { return left > 0 };
+        let used = if day == self.day { self.used.get(&address).copied().unwrap_or_default() } else { 0 };
+        used < left
+    }
+
+    /// Counts a call.
+    pub(super) fn count(&mut self, client: Client, day: u64) {
+        let Client::Address(address) = client else { return };
+        if day != self.day {
+            *self = Self { day, used: HashMap::new() };
+        }
+        if self.used.len() >= MOST_ADDRESSES && !self.used.contains_key(&address) {
+            let least = self.used.iter().min_by_key(|(_, used)| **used).map(|(address, _)| *address);
+            least.and_then(|least| self.used.remove(&least));
+        }
+        *self.used.entry(address).or_default() += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUOTA: u64 = 100;
+
+    fn client(number: u32) -> Client {
+        Client::Address(IpAddr::from(number.to_be_bytes()))
+    }
+
+    fn taken(shares: &mut DayShares, client: Client, day: u64, calls: &mut u64) -> u64 {
+        let before = *calls;
+        while shares.allows(client, day, QUOTA - *calls) {
+            shares.count(client, day);
+            *calls += 1;
+        }
+        *calls - before
+    }
+
+    #[test]
+    fn an_address_gets_half_of_what_is_left_and_all_of_it_the_next_day() {
+        let (mut shares, mut calls) = (DayShares::default(), 0);
+        let got: Vec<_> = (0..4).map(|number| taken(&mut shares, client(number), 7, &mut calls)).collect();
+        assert_eq!(got, [50, 25, 13, 6]);
+        assert_eq!(taken(&mut shares, client(0), 7, &mut calls), 0);
+        assert_eq!(taken(&mut shares, client(0), 8, &mut 0), 50);
+    }
+
+    #[test]
+    fn a_proxy_that_names_nobody_may_have_all_of_it() {
+        assert_eq!(taken(&mut DayShares::default(), Client::Untold, 7, &mut 0), QUOTA);
+    }
+
+    #[test]
+    fn however_many_addresses_call_few_are_remembered() {
+        let mut shares = DayShares::default();
+        for number in 0..5000 {
+            shares.count(client(number), 7);
+            shares.count(client(0), 7);
+        }
+        assert_eq!(shares.used.len(), MOST_ADDRESSES);
+        assert!(!shares.allows(client(0), 7, 5000), "who used most is not forgotten");
+    }
+}
