@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use axum::http::StatusCode;
 use kms_gateway::http::status_of;
-use kms_gateway::{Caller, Gateway, GatewayError};
+use kms_gateway::{Caller, Gateway, GatewayError, Inquirer};
 use paymaster_relay::kms::{Kms, KmsError, KmsSigners};
 use proto::command::{RotateSigner, Sponsor, SponsorReply, WalletInfo};
 use proto::{AccountId, Status};
@@ -18,7 +18,7 @@ impl Kms for InProcessKms {
     }
 
     async fn wallet(&self, account_id: &AccountId) -> Result<WalletInfo, KmsError> {
-        self.0.wallet(account_id).await.map_err(refusal)
+        self.0.wallet(account_id, Inquirer::Relay).await.map_err(refusal)
     }
 
     async fn signers(&self) -> Result<KmsSigners, KmsError> {

@@ -22,6 +22,6 @@ pub mod tee;
 mod text;
 pub mod transport;
 
-pub use gateway::{Caller, Claims, CreatedAccount, Gateway, GatewayError};
+pub use gateway::{Caller, Claims, CreatedAccount, Gateway, GatewayError, Inquirer};
 pub use http::serve;
 pub use settings::Settings;

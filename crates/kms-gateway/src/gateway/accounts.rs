@@ -1,17 +1,16 @@
 //! Registering a passkey, and making its account.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use proto::command::{CreateHybridAccount, SignatureScheme, WalletInfo};
 use proto::json::invitation::SignedInvitation;
 use proto::primitives::keccak256;
 use proto::{AccountId, Address, Hash, Status};
 use serde_json::Value;
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::decision::{Case, detached};
-use super::{Caller, Gateway, GatewayError, Inner};
+use super::strangers::StrangersTurn;
+use super::{Caller, Gateway, GatewayError, Inner, Inquirer};
 use crate::ceremony::{NewUser, Verified, VerifiedRegistration};
 use crate::store::{AccountEntry, Action, Creation, FoundCreation, Unfinished};
 use crate::tee::TeeError;
@@ -19,8 +18,6 @@ use crate::transport::Asker;
 
 /// What notices that accounts can't be settled.
 const SWEEP: &str = "the sweep";
-/// How long a question about an unknown account waits for those before it.
-const STRANGERS_PATIENCE: Duration = Duration::from_secs(1);
 
 /// An account as `create_account` answers it.
 #[derive(Clone, Debug)]
@@ -130,12 +127,12 @@ impl Gateway {
     ///
     /// # Errors
     /// `account_unknown`, or when the TEE does not answer.
-    pub async fn wallet(&self, account_id: &AccountId) -> Result<WalletInfo, GatewayError> {
+    pub async fn wallet(&self, account_id: &AccountId, inquirer: Inquirer) -> Result<WalletInfo, GatewayError> {
         if let Some(wallet) = self.inner.known.kept_wallet(&self.inner.tee, account_id) {
             return Ok(Arc::unwrap_or_clone(wallet));
         }
         let is_stranger = !self.inner.store.has_account(account_id).await.unwrap_or(false);
-        let turn = if is_stranger { Some(self.inner.stranger(account_id).await?) } else { None };
+        let turn = if is_stranger { Some(self.inner.stranger(account_id, inquirer).await?) } else { None };
         let (inner, account_id) = (Arc::clone(&self.inner), account_id.clone());
         detached(async move {
             let _turn = turn;
@@ -151,12 +148,10 @@ impl Gateway {
 }
 
 impl Inner {
-    /// The turn to ask for an account that the index does not know. Waits for it less long than a relay waits for its
-    /// answer: a queue of strangers must not look like a gateway that hangs.
-    async fn stranger(&self, account_id: &AccountId) -> Result<OwnedSemaphorePermit, GatewayError> {
+    /// The turn to ask for an account that the index does not know.
+    async fn stranger(&self, account_id: &AccountId, inquirer: Inquirer) -> Result<StrangersTurn, GatewayError> {
         self.check_not_unknown(account_id)?;
-        let turn = tokio::time::timeout(STRANGERS_PATIENCE, Arc::clone(&self.strangers).acquire_owned()).await;
-        let turn = turn.map_err(|_| GatewayError::TeeBusy)?.map_err(|_| GatewayError::Internal)?;
+        let turn = self.strangers.turn(inquirer).await?;
         // Whoever had the turn before may have asked for it.
         self.check_not_unknown(account_id)?;
         Ok(turn)

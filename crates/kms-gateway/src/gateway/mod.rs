@@ -20,6 +20,7 @@ mod refusal_ration;
 mod refused_content;
 mod replies;
 mod rotations;
+mod strangers;
 mod unknown;
 
 use std::path::Path;
@@ -40,6 +41,7 @@ pub use caller::{Caller, Claims, CreationProof};
 pub use error::GatewayError;
 pub use forget::ForgetError;
 pub use quotes::QuoteTurn;
+pub use strangers::Inquirer;
 
 use crate::api_keys::ApiKeys;
 use crate::ceremony::Ceremonies;
@@ -57,6 +59,7 @@ use quotes::Quotes;
 use refusal_ration::RefusalRation;
 use refused_content::RefusedContent;
 use rotations::Rotations;
+use strangers::Strangers;
 use unknown::UnknownAccounts;
 
 const DATABASE: &str = "gateway.sqlite";
@@ -84,8 +87,7 @@ struct Inner {
     refusal_ration: RefusalRation,
     quotes: Arc<Quotes>,
     unknown: UnknownAccounts,
-    /// Held while the TEE is asked about an account that is not in the index: one at a time.
-    strangers: Arc<Semaphore>,
+    strangers: Strangers,
     /// One sweep at a time over accounts whose making was cut short.
     sweep: Arc<Semaphore>,
     creations_log: OutageLog,
@@ -171,7 +173,7 @@ impl Gateway {
             ),
             refusal_ration: RefusalRation::default(),
             unknown: UnknownAccounts::default(),
-            strangers: Arc::new(Semaphore::new(1)),
+            strangers: Strangers::default(),
             sweep: Arc::new(Semaphore::new(1)),
             creations_log: OutageLog::new("settling accounts whose making was cut short"),
             refusals_log: LineRation::new("refused requests"),

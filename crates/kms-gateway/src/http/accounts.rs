@@ -13,10 +13,11 @@ use serde_json::{Value, json};
 
 use super::api_key;
 use super::body::JsonBody;
+use super::client_address::ClientAddress;
 use super::error::ApiError;
 use super::request_id::RequestId;
 use super::wire::{Text, public_key_text};
-use crate::gateway::{Caller, CreatedAccount, CreationProof, Gateway};
+use crate::gateway::{Caller, CreatedAccount, CreationProof, Gateway, Inquirer};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -53,10 +54,11 @@ pub(super) async fn create(
 
 pub(super) async fn show(
     State(gateway): State<Gateway>,
+    ClientAddress(client): ClientAddress,
     Path(account_id): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
     let account_id: AccountId = account_id.parse().map_err(|problem| ApiError::invalid_field("accountId", problem))?;
-    let wallet = gateway.wallet(&account_id).await?;
+    let wallet = gateway.wallet(&account_id, Inquirer::Client(client)).await?;
     let salt = wallet.passkeys.first().map(|first| keccak256(&*first.credential_id).to_string());
     let passkeys: Vec<Value> = wallet
         .passkeys

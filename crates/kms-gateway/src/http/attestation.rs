@@ -1,15 +1,13 @@
 //! `/attestation`: which keys live in which trusted application, for whoever asks with a nonce of their own.
 
-use std::net::{IpAddr, Ipv4Addr};
-
+use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::{Extension, Json};
 use proto::json::{bytes, hex_bytes};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use serve::Peer;
 
+use super::client_address::ClientAddress;
 use super::error::ApiError;
 use super::status::protection;
 use crate::gateway::Gateway;
@@ -23,14 +21,13 @@ pub(super) struct Question {
 /// The protection levels are the TEE's own report, which no quote covers.
 pub(super) async fn show(
     State(gateway): State<Gateway>,
-    peer: Option<Extension<Peer>>,
+    ClientAddress(client): ClientAddress,
     question: Result<Query<Question>, QueryRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let Query(Question { nonce }) =
         question.map_err(|problem| ApiError::invalid_field("nonce", problem.body_text()))?;
     let nonce = parse(&nonce).map_err(|problem| ApiError::invalid_field("nonce", problem))?;
-    let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Extension(Peer(peer))| peer.ip());
-    let turn = gateway.quote_turn(serve::client(address)).await?;
+    let turn = gateway.quote_turn(client).await?;
     // Before the quote: those are rationed, and none must be lost to a question that finds the TEE busy.
     let state = gateway.recent_security_state().await?;
     let attestation = gateway.attest(nonce, turn).await?;

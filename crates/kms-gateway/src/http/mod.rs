@@ -5,6 +5,7 @@ mod admin;
 mod api_key;
 mod attestation;
 mod body;
+mod client_address;
 mod cors;
 mod error;
 mod operations;

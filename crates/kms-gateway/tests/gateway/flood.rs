@@ -1,5 +1,6 @@
 //! What anyone may ask, asked by very many: it costs the TEE next to nothing, and sponsorships do not wait for it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -90,7 +91,7 @@ async fn an_account_that_does_not_exist_is_asked_for_once_in_a_few_seconds_and_a
 }
 
 #[tokio::test]
-async fn questions_about_accounts_that_nobody_knows_wait_a_moment_for_each_other_and_nothing_else_does() {
+async fn questions_of_one_client_about_accounts_that_nobody_knows_wait_for_each_other_and_nothing_else_does() {
     let gate = Gate::default();
     let kms = behind(&gate).await;
     let (_, account) = kms.account().await;
@@ -110,7 +111,11 @@ async fn questions_about_accounts_that_nobody_knows_wait_a_moment_for_each_other
     depth(&kms, 2).await;
     let known = get(format!("/kms/accounts/{}", account["accountId"].as_str().unwrap()));
     depth(&kms, 3).await;
+    let elsewhere = reqwest::Client::builder().local_address(IpAddr::from([127, 0, 0, 2])).build().unwrap();
+    let of_another = tokio::spawn(elsewhere.get(format!("{}/kms/accounts/another", kms.url)).send());
+    depth(&kms, 4).await;
     gate.open();
+    assert_eq!(of_another.await.unwrap().unwrap().status(), 404);
     assert_eq!(sponsorship.await.unwrap().unwrap().status(), 200);
     assert_eq!(known.await.unwrap().unwrap().status(), 200);
     assert_eq!(first.await.unwrap().unwrap().status(), 404);

@@ -12,7 +12,7 @@ use kms_gateway::gateway::{ForgetError, OpenError};
 use kms_gateway::store::{AuditHead, Store};
 use kms_gateway::transport::simulator::Simulator;
 use kms_gateway::transport::{SessionError, TeeName, TeeStateLost, Worker};
-use kms_gateway::{Caller, Gateway, GatewayError};
+use kms_gateway::{Caller, Gateway, GatewayError, Inquirer};
 use prometheus::Registry;
 use proto::bytes::BoundedList;
 use proto::command::{Phase, Protection, Provision};
@@ -65,7 +65,7 @@ async fn a_gateway_does_not_start_over_a_tee_that_lost_its_state_or_is_another_a
     assert!(problem.to_string().contains(&found.to_string()), "{problem}");
 
     let gateway = open(own.path(), own.path()).await.unwrap();
-    gateway.wallet(&account_id).await.unwrap();
+    gateway.wallet(&account_id, Inquirer::Relay).await.unwrap();
 }
 
 #[tokio::test]
@@ -156,7 +156,7 @@ async fn the_simulator_opens_what_the_release_before_sealed() {
     let gateway = open(data.path(), data.path()).await.unwrap();
     let state = gateway.ready().await.unwrap();
     assert_eq!((state.phase, state.counter), (Phase::Ready, 6));
-    assert_eq!(gateway.wallet(&"alice".parse().unwrap()).await.unwrap().passkeys.len(), 1);
+    assert_eq!(gateway.wallet(&"alice".parse().unwrap(), Inquirer::Relay).await.unwrap().passkeys.len(), 1);
     gateway.close().await;
     let gateway = open(data.path(), data.path()).await.unwrap();
     assert_eq!(gateway.ready().await.unwrap().tee_id, state.tee_id);

@@ -1,0 +1,88 @@
+//! Whose turn it is to have the TEE asked about an account that the index does not know. Anyone may ask, so each client asks
+//! for one at a time: however many questions one has, another waits for its own and for one of each client's at most.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use super::GatewayError;
+
+/// How long a question waits for those before it: less than a relay waits for its answer. A queue of strangers must not look
+/// like a gateway that hangs.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Who asks for an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Inquirer {
+    /// The relay in the same process.
+    Relay,
+    /// Whoever has that address ([`serve::client`]).
+    Client(IpAddr),
+}
+
+/// Rations questions.
+#[derive(Debug, Default)]
+pub(super) struct Strangers(Mutex<HashMap<Inquirer, Arc<Semaphore>>>);
+
+/// The right to ask. Its inquirer's next question waits until it is dropped.
+#[derive(Debug)]
+pub(super) struct StrangersTurn(#[expect(dead_code, reason = "held")] OwnedSemaphorePermit);
+
+impl Strangers {
+    /// Waits for a turn, for a second at most.
+    ///
+    /// # Errors
+    /// `tee_busy`.
+    pub(super) async fn turn(&self, inquirer: Inquirer) -> Result<StrangersTurn, GatewayError> {
+        let own = {
+            let mut turns = self.turns();
+            // Who neither asks nor waits is forgotten.
+            turns.retain(|_, turns| Arc::strong_count(turns) > 1);
+            Arc::clone(turns.entry(inquirer).or_insert_with(|| Arc::new(Semaphore::new(1))))
+        };
+        let turn = timeout(PATIENCE, own.acquire_owned()).await.map_err(|_| GatewayError::TeeBusy)?;
+        turn.map(StrangersTurn).map_err(|_| GatewayError::Internal)
+    }
+
+    /// Nothing that is done under the lock can leave it half changed.
+    fn turns(&self) -> MutexGuard<'_, HashMap<Inquirer, Arc<Semaphore>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(last: u8) -> Inquirer {
+        Inquirer::Client(IpAddr::from([192, 0, 2, last]))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_waits_for_its_own_questions_alone() {
+        let strangers = Strangers::default();
+        let first = strangers.turn(client(1)).await.unwrap();
+        assert!(matches!(strangers.turn(client(1)).await, Err(GatewayError::TeeBusy)));
+        let others = [client(2), Inquirer::Relay];
+        for other in others {
+            strangers.turn(other).await.unwrap();
+        }
+        drop(first);
+        strangers.turn(client(1)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_neither_asks_nor_waits_is_forgotten() {
+        let strangers = Strangers::default();
+        let held = strangers.turn(client(0)).await.unwrap();
+        for last in 1..=255 {
+            strangers.turn(client(last)).await.unwrap();
+        }
+        assert_eq!(strangers.turns().len(), 2);
+        drop(held);
+    }
+}
