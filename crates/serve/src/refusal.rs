@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER, TRANSFER_ENCODING};
 use http::{Request, Response, StatusCode};
 use http_body_util::Full as Whole;
 use hyper::body::Incoming;
@@ -106,14 +106,18 @@ impl Refusals {
     async fn answer_unread(&self, mut stream: TcpStream, full: Full) -> io::Result<TcpStream> {
         let response = self.answer(Request::new(full)).await;
         let mut bytes = format!("HTTP/1.1 {}\r\n", response.status()).into_bytes();
-        let (parts, body) = response.into_parts();
+        let (mut parts, body) = response.into_parts();
+        // In place of the service's own: a header that is there twice makes the answer unreadable.
+        parts.headers.remove(TRANSFER_ENCODING);
+        parts.headers.insert(CONTENT_LENGTH, body.len().into());
+        parts.headers.insert(CONNECTION, HeaderValue::from_static("close"));
         for (name, value) in &parts.headers {
             bytes.extend_from_slice(name.as_str().as_bytes());
             bytes.extend_from_slice(b": ");
             bytes.extend_from_slice(value.as_bytes());
             bytes.extend_from_slice(b"\r\n");
         }
-        bytes.extend_from_slice(format!("{CONNECTION}: close\r\n{CONTENT_LENGTH}: {}\r\n\r\n", body.len()).as_bytes());
+        bytes.extend_from_slice(b"\r\n");
         bytes.extend_from_slice(&body);
         timeout(STEP, async {
             stream.write_all(&bytes).await?;

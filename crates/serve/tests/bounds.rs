@@ -10,7 +10,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::Request;
 use axum::http::StatusCode;
-use axum::http::header::ACCESS_CONTROL_ALLOW_ORIGIN;
+use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_LENGTH};
 use axum::routing::{get, post};
 use hyper_util::rt::TokioIo;
 use serve::{Bounds, Ended, Listener, Occupancy, Priority};
@@ -354,6 +354,9 @@ async fn a_refused_client_is_answered_after_its_header_and_before_its_body() {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
         let allowed = origin.map(|origin| (ACCESS_CONTROL_ALLOW_ORIGIN, origin));
         response.headers_mut().extend(allowed);
+        // As frameworks do.
+        let length = response.body().len();
+        response.headers_mut().insert(CONTENT_LENGTH, length.into());
         response
     });
     let serving = tokio::spawn(listener.serve(Router::new().route("/", slow), stop.clone()));
@@ -372,6 +375,9 @@ async fn a_refused_client_is_answered_after_its_header_and_before_its_body() {
 
     let silent = rest(&mut port.connect().await).await;
     assert!(silent.starts_with("HTTP/1.1 503") && silent.ends_with("at most 1 at once"), "{silent}");
+    for answer in [answer, silent] {
+        assert_eq!(answer.matches("content-length: ").count(), 1, "{answer}");
+    }
     go.notify_one();
 }
 
