@@ -1,6 +1,7 @@
 //! What a connection is doing, and how long it may.
 
 use std::future;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::watch;
@@ -48,19 +49,21 @@ pub(crate) struct Connection {
     prioritised: AtomicBool,
     /// Bytes of answers that the client has not taken.
     untaken: AtomicUsize,
+    /// The same of all connections of the port.
+    untaken_of_port: Arc<AtomicUsize>,
 }
 
 /// Who has to go first: clients who keep us waiting for a request, then sessions that have been silent longest.
 pub(crate) type Patience = (bool, Instant);
 
 impl Connection {
-    pub(crate) fn new(bounds: Bounds) -> Self {
+    pub(crate) fn new(bounds: Bounds, untaken_of_port: Arc<AtomicUsize>) -> Self {
         let now = Instant::now();
         let state = State { phase: Phase::Header, since: now, until: Some(now + bounds.header) };
         let (evicted, outranked) = (CancellationToken::new(), CancellationToken::new());
         let (web_socket, prioritised) = (AtomicBool::new(false), AtomicBool::new(false));
         let (state, untaken) = (watch::Sender::new(state), AtomicUsize::new(0));
-        Self { state, bounds, evicted, outranked, web_socket, prioritised, untaken }
+        Self { state, bounds, evicted, outranked, web_socket, prioritised, untaken, untaken_of_port }
     }
 
     /// Bytes arrived.
@@ -126,23 +129,37 @@ impl Connection {
         self.web_socket.load(Ordering::Relaxed)
     }
 
-    /// From now on it goes last of all.
     /// Bytes of answers that the client has not taken.
     pub(crate) fn untaken(&self) -> usize {
         self.untaken.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn add_untaken(&self, bytes: usize) {
-        self.untaken.fetch_add(bytes, Ordering::Relaxed);
+    /// An answer was made; returns what nobody has taken on the whole port. One that is made after the end counts for nothing.
+    pub(crate) fn add_untaken(&self, bytes: usize) -> usize {
+        // Of the port first: whoever takes bytes off the connection finds them there.
+        self.untaken_of_port.fetch_add(bytes, Ordering::SeqCst);
+        self.untaken.fetch_add(bytes, Ordering::SeqCst);
+        if self.evicted.is_cancelled() {
+            self.take(usize::MAX);
+        }
+        self.untaken_of_port.load(Ordering::SeqCst)
     }
 
-    /// What is written has more bytes than the answers in it, so no more is taken off than there is; returns how many.
-    pub(crate) fn remove_untaken(&self, bytes: usize) -> usize {
+    /// The client took that many bytes. What is written has more bytes than the answers in it, so no more is taken off than
+    /// there is.
+    pub(crate) fn take(&self, bytes: usize) {
         let rest = |untaken: usize| Some(untaken.saturating_sub(bytes));
-        let before = self.untaken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, rest);
-        before.unwrap_or_default().min(bytes)
+        let before = self.untaken.fetch_update(Ordering::SeqCst, Ordering::SeqCst, rest);
+        self.untaken_of_port.fetch_sub(before.unwrap_or_default().min(bytes), Ordering::SeqCst);
     }
 
+    /// Ends it. Nobody waits for its client to take anything more.
+    pub(crate) fn end(&self) {
+        self.evicted.cancel();
+        self.take(usize::MAX);
+    }
+
+    /// From now on it goes last, but for another of its own address.
     pub(crate) fn prioritise(&self) {
         self.prioritised.store(true, Ordering::Relaxed);
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, HeaderValue, UPGRADE};
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::{Either, Full as Whole};
 use hyper::server::conn::http1;
@@ -339,6 +339,7 @@ impl Admitted {
             return Ok(response.map(Whole::new).map(Either::Right));
         }
         let unanswered = head(&request);
+        let has_body = request.method() != Method::HEAD;
         let mut request = request.map(|incoming| Body::new(incoming, Arc::clone(&connection)));
         request.extensions_mut().insert(Peer(peer));
         request.extensions_mut().insert(Hangup(connection.evicted.clone()));
@@ -360,7 +361,7 @@ impl Admitted {
         };
         match &response {
             Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => connection.upgraded(),
-            Ok(response) => {
+            Ok(response) if has_body => {
                 let length = match response.body() {
                     Either::Left(body) => body.size_hint().lower(),
                     Either::Right(body) => body.size_hint().lower(),
@@ -368,7 +369,7 @@ impl Admitted {
                 table.add_untaken(&connection, usize::try_from(length).unwrap_or(usize::MAX));
                 connection.answered();
             }
-            Err(_) => connection.answered(),
+            Ok(_) | Err(_) => connection.answered(),
         }
         response
     }

@@ -40,7 +40,7 @@ impl Stream {
 
     fn written(&mut self, context: &mut Context<'_>, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let Poll::Ready(outcome) = &outcome {
-            self.slot.taken(*outcome.as_ref().unwrap_or(&0));
+            self.slot.connection.take(*outcome.as_ref().unwrap_or(&0));
             self.untaken = None;
             if let Some(reader) = self.reader.take() {
                 reader.wake();

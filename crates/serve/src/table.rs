@@ -24,7 +24,7 @@ pub(crate) struct Table {
     bounds: Bounds,
     open: Mutex<Open>,
     /// Bytes of answers that clients have not taken, of all connections.
-    untaken: AtomicUsize,
+    untaken: Arc<AtomicUsize>,
 }
 
 #[derive(Default)]
@@ -53,7 +53,7 @@ struct Waiting<'a> {
 
 impl Table {
     pub(crate) fn new(bounds: Bounds) -> Arc<Self> {
-        Arc::new(Self { bounds, open: Mutex::default(), untaken: AtomicUsize::new(0) })
+        Arc::new(Self { bounds, open: Mutex::default(), untaken: Arc::default() })
     }
 
     /// A place for a connection from there. At the limit of its address it takes the place of the one of that address which
@@ -77,7 +77,7 @@ impl Table {
         let address = client(peer);
         let mut open = self.open();
         open.make_place(address, self.bounds).inspect_err(|full| open.tally.refused.count(*full))?;
-        let (id, connection) = (open.next, Arc::new(Connection::new(self.bounds)));
+        let (id, connection) = (open.next, Arc::new(Connection::new(self.bounds, Arc::clone(&self.untaken))));
         open.next += 1;
         open.connections.insert(id, (address, Arc::clone(&connection)));
         *open.per_address.entry(address).or_default() += 1;
@@ -117,22 +117,11 @@ impl Table {
     /// An answer was made for a connection, of that many bytes. Above the port's bound the address that has left most bytes
     /// untaken loses the connection with most of them.
     pub(crate) fn add_untaken(&self, connection: &Connection, bytes: usize) {
-        connection.add_untaken(bytes);
-        let mut untaken = self.untaken.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        if connection.evicted.is_cancelled() {
-            self.remove_untaken(connection, usize::MAX);
+        if connection.add_untaken(bytes) <= self.bounds.untaken {
             return;
         }
-        while untaken > self.bounds.untaken {
-            let Some(ended) = self.open().end_untaken() else { return };
-            ended.evicted.cancel();
-            self.remove_untaken(&ended, usize::MAX);
-            untaken = self.untaken.load(Ordering::Relaxed);
-        }
-    }
-
-    fn remove_untaken(&self, connection: &Connection, bytes: usize) {
-        self.untaken.fetch_sub(connection.remove_untaken(bytes), Ordering::Relaxed);
+        let mut open = self.open();
+        while self.untaken.load(Ordering::SeqCst) > self.bounds.untaken && open.end_untaken() {}
     }
 
     /// Ends the waiting connection of the address with most connections that has waited longest. For when the process has
@@ -198,7 +187,8 @@ impl Open {
             (is_request && may_go(waiting, held + 1)).then(|| waiting.in_turn())
         };
         let between_requests = |waiting: &Waiting<'_>| {
-            (waiting.address == newcomer && waiting.connection.is_idle()).then(|| last_of_all(waiting))
+            let is_idle = waiting.connection.is_idle() && waiting.connection.untaken() == 0;
+            (waiting.address == newcomer && is_idle).then(|| last_of_all(waiting))
         };
         let has_as_many = |waiting: &Waiting<'_>| {
             (!waiting.connection.is_upgraded() && may_go(waiting, held)).then(|| last_of_all(waiting))
@@ -245,7 +235,7 @@ impl Open {
         let Some((_, id)) = waiting.min() else { return false };
         if let Some(connection) = self.remove(id) {
             self.tally.ended.evicted += 1;
-            connection.evicted.cancel();
+            connection.end();
         }
         true
     }
@@ -271,8 +261,8 @@ impl Open {
         true
     }
 
-    /// Takes the connection with most untaken bytes of the address with most of them out of the table.
-    fn end_untaken(&mut self) -> Option<Arc<Connection>> {
+    /// Ends the connection with most untaken bytes of the address with most of them.
+    fn end_untaken(&mut self) -> bool {
         let mut addresses = HashMap::<IpAddr, (usize, usize, u64)>::new();
         for (id, (address, connection)) in &self.connections {
             let untaken = connection.untaken();
@@ -282,9 +272,12 @@ impl Open {
                 (*most, *of) = (untaken, *id);
             }
         }
-        let (_, _, id) = addresses.into_values().filter(|(sum, ..)| *sum > 0).max()?;
-        self.tally.ended.untaken += 1;
-        self.remove(id)
+        let Some((_, _, id)) = addresses.into_values().filter(|(sum, ..)| *sum > 0).max() else { return false };
+        if let Some(connection) = self.remove(id) {
+            self.tally.ended.untaken += 1;
+            connection.end();
+        }
+        true
     }
 
     /// Connections of an address.
@@ -304,19 +297,11 @@ impl Open {
     }
 }
 
-impl Slot {
-    /// The client took that many bytes.
-    pub(crate) fn taken(&self, bytes: usize) {
-        self.table.remove_untaken(&self.connection, bytes);
-    }
-}
-
 impl Drop for Slot {
     fn drop(&mut self) {
         self.table.open().remove(self.id);
         // For those who wait for its end. An answer that is made from now on counts for nothing.
-        self.connection.evicted.cancel();
-        self.table.remove_untaken(&self.connection, usize::MAX);
+        self.connection.end();
     }
 }
 
@@ -544,16 +529,16 @@ mod tests {
         }
         let ended = || slots.iter().map(|slot| slot.connection.evicted.is_cancelled()).collect::<Vec<_>>();
         assert_eq!(ended(), [false; 4]);
-        slots[1].taken(4);
+        slots[1].connection.take(4);
         table.add_untaken(&slots[1].connection, 10);
         assert_eq!(ended(), [false, false, true, false]);
-        assert_eq!((table.untaken.load(Ordering::Relaxed), table.tally().ended.untaken), (76, 1));
+        assert_eq!((table.untaken.load(Ordering::SeqCst), table.tally().ended.untaken), (76, 1));
         // What is written has more bytes than the answers, and what is made after the end counts for nothing.
-        slots[0].taken(1000);
+        slots[0].connection.take(1000);
         table.add_untaken(&slots[2].connection, 1000);
-        assert_eq!((table.untaken.load(Ordering::Relaxed), ended()), (36, vec![false, false, true, false]));
+        assert_eq!((table.untaken.load(Ordering::SeqCst), ended()), (36, vec![false, false, true, false]));
         drop(slots);
-        assert_eq!(table.untaken.load(Ordering::Relaxed), 0);
+        assert_eq!(table.untaken.load(Ordering::SeqCst), 0);
     }
 
     #[test]
