@@ -51,7 +51,7 @@ impl SharedProbe {
         let (mut answer, since) = self.join(probe);
         match timeout(PATIENCE, answer.wait_for(Option::is_some)).await {
             Ok(Ok(outcome)) => outcome.clone().unwrap_or(Ok(())).map_err(Unproven::Failed),
-            Ok(Err(_)) => Err(Unproven::Failed("the probe broke off".into())),
+            Ok(Err(_)) => Err(Unproven::Failed("the probe ended without a result".into())),
             Err(_) => Err(Unproven::Silent(since.elapsed())),
         }
     }
@@ -120,7 +120,7 @@ mod tests {
         let failed = probe.outcome(|| ready(Err("disk full"))).await;
         assert_eq!(failed, Err(Unproven::Failed("disk full".into())));
         let broken = || async { if true { panic!("a test's") } else { Ok::<(), String>(()) } };
-        assert_eq!(probe.outcome(broken).await, Err(Unproven::Failed("the probe broke off".into())));
+        assert_eq!(probe.outcome(broken).await, Err(Unproven::Failed("the probe ended without a result".into())));
         assert_eq!(probe.outcome(|| ready(Ok::<(), String>(()))).await, Ok(()));
     }
 }

@@ -1,5 +1,5 @@
-//! Signed commands: who may give them, and the state each one makes. Nothing is changed here. What depends on a command's
-//! content alone is public: a host can ask it first, and spare the TEE a command that would be refused.
+//! Signed commands: who may give them, and the state each one makes. Nothing is changed here. What does
+//! not depend on who signed a command is public: a host can ask it first, and spare the TEE a command that would be refused.
 
 use alloc::vec::Vec;
 

@@ -127,7 +127,7 @@ pub enum GatewayError {
     /// The account factory could not be asked. The account is made; asking again answers the rest.
     #[error("the account factory can't be asked")]
     FactoryUnavailable,
-    /// The gateway broke off.
+    /// The gateway ended the work before it was done.
     #[error("the gateway failed")]
     Internal,
 }

@@ -13,7 +13,7 @@ const INTERVAL: u64 = 10;
 #[derive(Default)]
 pub(super) struct RefusalRation(Mutex<HashMap<u64, Ration>>);
 
-/// A restart begins anew: another burst, and what was left out before it is in the metrics alone.
+/// A restart begins anew: another burst, and what was left out and not told is forgotten.
 struct Ration {
     left: u64,
     /// Unix seconds.
@@ -52,7 +52,8 @@ impl RefusalRation {
         }
     }
 
-    /// A panic elsewhere leaves a whole map behind. It has as many entries as the admin has authorised keys.
+    /// A panic elsewhere leaves a whole map behind. It has as many entries as the admin has authorised keys, those
+    /// that were revoked since included.
     fn rations(&self) -> MutexGuard<'_, HashMap<u64, Ration>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,12 +1,13 @@
 //! Whose turn it is to have the TEE asked about an account that the index does not know. Anyone may ask, so each client asks
-//! for one at a time: however many questions one has, another waits for its own and for one of each client's at most.
+//! for one at a time, and few of all of them at once: however many questions one has, another waits for its own and for one of
+//! each client's at most.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::GatewayError;
@@ -14,6 +15,9 @@ use super::GatewayError;
 /// How long a question waits for those before it: less than a relay waits for its answer. A queue of strangers must not look
 /// like a gateway that hangs.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Questions of all inquirers at once. The queue of the TEE has room for others beside them.
+const AT_ONCE: usize = 4;
 
 /// Who asks for an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,12 +29,26 @@ pub enum Inquirer {
 }
 
 /// Rations questions.
-#[derive(Debug, Default)]
-pub(super) struct Strangers(Mutex<HashMap<Inquirer, Arc<Semaphore>>>);
+#[derive(Debug)]
+pub(super) struct Strangers {
+    /// One place for each who asks or waits.
+    of_inquirers: Mutex<HashMap<Inquirer, Arc<Semaphore>>>,
+    /// First come, first served: nobody has more than one question here.
+    all: Arc<Semaphore>,
+}
 
 /// The right to ask. Its inquirer's next question waits until it is dropped.
 #[derive(Debug)]
-pub(super) struct StrangersTurn(#[expect(dead_code, reason = "held")] OwnedSemaphorePermit);
+pub(super) struct StrangersTurn {
+    _own: OwnedSemaphorePermit,
+    _of_all: OwnedSemaphorePermit,
+}
+
+impl Default for Strangers {
+    fn default() -> Self {
+        Self { of_inquirers: Mutex::default(), all: Arc::new(Semaphore::new(AT_ONCE)) }
+    }
+}
 
 impl Strangers {
     /// Waits for a turn, for a second at most.
@@ -44,13 +62,16 @@ impl Strangers {
             turns.retain(|_, turns| Arc::strong_count(turns) > 1);
             Arc::clone(turns.entry(inquirer).or_insert_with(|| Arc::new(Semaphore::new(1))))
         };
-        let turn = timeout(PATIENCE, own.acquire_owned()).await.map_err(|_| GatewayError::TeeBusy)?;
-        turn.map(StrangersTurn).map_err(|_| GatewayError::Internal)
+        let turn = async {
+            let own = own.acquire_owned().await?;
+            Ok::<_, AcquireError>(StrangersTurn { _own: own, _of_all: Arc::clone(&self.all).acquire_owned().await? })
+        };
+        timeout(PATIENCE, turn).await.map_err(|_| GatewayError::TeeBusy)?.map_err(|_| GatewayError::Internal)
     }
 
     /// Nothing that is done under the lock can leave it half changed.
     fn turns(&self) -> MutexGuard<'_, HashMap<Inquirer, Arc<Semaphore>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.of_inquirers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

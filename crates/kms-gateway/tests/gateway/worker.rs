@@ -224,14 +224,14 @@ async fn accounts_take_half_of_the_queue_and_the_admin_has_room_when_it_is_full(
     let worker = script.echo(WorkerOptions { queue_length: 3, ..OPTIONS }, &gate);
     gate.shut();
     let mut waiting = vec![under_way(&script, &worker).await];
-    waiting.push(queue(&worker, frame_of(Opcode::CreateHybridAccount, 1)));
-    depth(&worker, 2).await;
-    let refused = at_once(worker.invoke(frame_of(Opcode::CreateHybridAccount, 2), Asker::Anyone));
-    assert_eq!(refused, Err(TransportError::Busy));
-    for number in 3..5 {
-        waiting.push(queue_for(&worker, number.into(), frame_of(Opcode::Sponsor, number)));
-        depth(&worker, usize::from(number)).await;
+    for number in 1..3 {
+        waiting.push(queue(&worker, frame_of(Opcode::CreateHybridAccount, number)));
+        depth(&worker, 1 + usize::from(number)).await;
     }
+    let refused = at_once(worker.invoke(frame_of(Opcode::CreateHybridAccount, 3), Asker::Anyone));
+    assert_eq!(refused, Err(TransportError::Busy));
+    waiting.push(queue_for(&worker, 4, frame_of(Opcode::Sponsor, 4)));
+    depth(&worker, 4).await;
     let refused = at_once(worker.invoke(frame_of(Opcode::Sponsor, 5), Asker::RelayKey { record: 5 }));
     assert_eq!(refused, Err(TransportError::Busy));
     waiting.push(queue(&worker, frame_of(Opcode::RevokeSigner, 6)));
@@ -240,6 +240,26 @@ async fn accounts_take_half_of_the_queue_and_the_admin_has_room_when_it_is_full(
     for answer in waiting {
         answer.await.unwrap().unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_flood_of_sponsorships_that_fills_its_half_delays_an_account_and_does_not_stop_it() {
+    let (script, gate) = (Script::default(), Gate::default());
+    let worker = script.echo(WorkerOptions { queue_length: 63, ..OPTIONS }, &gate);
+    gate.shut();
+    let mut waiting = vec![under_way(&script, &worker).await];
+    for number in 1..=32 {
+        waiting.push(queue_for(&worker, 1, frame_of(Opcode::Sponsor, number)));
+        depth(&worker, 1 + usize::from(number)).await;
+    }
+    waiting.push(queue(&worker, frame_of(Opcode::CreateHybridAccount, 100)));
+    depth(&worker, 34).await;
+    gate.open();
+    for answer in waiting {
+        answer.await.unwrap().unwrap();
+    }
+    let seen: Vec<u8> = script.0.lock().unwrap().seen[1..].iter().map(|frame| frame[3]).collect();
+    assert_eq!(seen.iter().position(|mark| *mark == 100), Some(15), "{seen:?}");
 }
 
 #[tokio::test]

@@ -229,7 +229,8 @@ where
 /// Counts the answer among what the client of a WebSocket has not taken.
 async fn counted(untaken: Option<Untaken>, answer: impl Future<Output = MethodResponse>) -> MethodResponse {
     let answer = answer.await;
-    if let Some(untaken) = untaken {
+    // A batch of notifications has none.
+    if let Some(untaken) = untaken.filter(|_| answer.is_method_call() || answer.is_batch()) {
         untaken.add(answer.as_json().get().len());
     }
     answer

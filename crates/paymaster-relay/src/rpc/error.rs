@@ -157,7 +157,10 @@ impl EdgeError {
             Self::Denied(Denied::RateLimited { limit, retry_after, .. }) => {
                 json!({ "limit": limit.to_string(), "retryAfter": retry_after })
             }
-            Self::Denied(Denied::QuotaExhausted { limit, reset_at, .. }) => {
+            Self::Denied(Denied::QuotaExhausted { limit, reset_at, is_own_share: true }) => {
+                json!({ "limit": limit.to_string(), "resetAt": reset_at })
+            }
+            Self::Denied(Denied::QuotaExhausted { limit, reset_at, is_own_share: false }) => {
                 json!({ "limit": limit.to_string(), "used": limit.to_string(), "resetAt": reset_at })
             }
             _ => Value::Null,

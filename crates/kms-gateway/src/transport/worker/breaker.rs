@@ -20,6 +20,8 @@ pub(super) struct Breaker {
 
 struct State {
     inside: usize,
+    /// Of those inside, new accounts.
+    creations: usize,
     /// Of those inside, each asker's sponsorships and questions; without those who have none.
     of_askers: HashMap<Asker, usize>,
     sessions_lost: u64,
@@ -38,16 +40,19 @@ enum Mode {
 /// One place inside; given back when dropped.
 pub(super) struct Place {
     breaker: Arc<Breaker>,
-    /// Of whose part of the queue it is, if it is of one.
-    asker: Option<Asker>,
+    priority: Priority,
+    /// Of whose part of the queue it is, where it is a sponsorship or a question.
+    asker: Asker,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         let mut state = self.breaker.state();
         state.inside = state.inside.saturating_sub(1);
-        if let Some(asker) = self.asker {
-            state.leave(asker);
+        match self.priority {
+            Priority::Admin => {}
+            Priority::Service => state.leave(self.asker),
+            Priority::Creation => state.creations = state.creations.saturating_sub(1),
         }
     }
 }
@@ -68,8 +73,14 @@ impl State {
 impl Breaker {
     /// Closed, for so many waiting frames besides the one being answered.
     pub(super) fn new(capacity: usize, stuck_after: Duration) -> Self {
-        let state =
-            State { inside: 0, of_askers: HashMap::new(), sessions_lost: 0, mode: Mode::Closed, call_began: None };
+        let state = State {
+            inside: 0,
+            creations: 0,
+            of_askers: HashMap::new(),
+            sessions_lost: 0,
+            mode: Mode::Closed,
+            call_began: None,
+        };
         Self { capacity, stuck_after, state: Mutex::new(state) }
     }
 
@@ -86,15 +97,17 @@ impl Breaker {
             return Err(TransportError::Busy);
         }
         state.inside += 1;
-        let asker = (priority == Priority::Service).then_some(asker);
-        if let Some(asker) = asker {
-            *state.of_askers.entry(asker).or_default() += 1;
+        match priority {
+            Priority::Admin => {}
+            Priority::Service => *state.of_askers.entry(asker).or_default() += 1,
+            Priority::Creation => state.creations += 1,
         }
-        Ok(Place { breaker: Arc::clone(self), asker })
+        Ok(Place { breaker: Arc::clone(self), priority, asker })
     }
 
-    /// Whether one more of this priority is let in. Of the places that the others leave, an asker has half: however many
-    /// frames each sends, there is one for whoever comes next.
+    /// Whether one more of this priority is let in. Of the places that the others leave, an asker has half, so that a few who
+    /// send as many frames as they can leave some for whoever comes next. New accounts have half of all places, if others
+    /// leave them.
     fn has_room(&self, state: &State, priority: Priority, asker: Asker) -> bool {
         let all = self.capacity.saturating_add(1);
         match priority {
@@ -104,7 +117,7 @@ impl Breaker {
                 let others = state.inside.saturating_sub(own);
                 own < all.saturating_sub(others).div_ceil(2)
             }
-            Priority::Creation => state.inside < all.div_ceil(2),
+            Priority::Creation => state.inside < all && state.creations < all.div_ceil(2),
         }
     }
 

@@ -15,6 +15,10 @@ use crate::transport::{Asker, TransportError};
 /// Bytes that a frame or reply takes in a batch besides its own, and that the batch takes itself: more than the codec's.
 const OVERHEAD: usize = 8;
 
+/// Sponsorships and questions after which a new account that waits is next, so that a flood of them delays accounts and does
+/// not stop them.
+const BEFORE_A_CREATION: usize = 16;
+
 /// A frame, and who waits for its reply.
 pub(super) struct Job {
     pub(super) frame: Vec<u8>,
@@ -43,11 +47,13 @@ pub(super) struct Line {
     jobs: Receiver<Job>,
     /// For each of [`Priority::ALL`].
     waiting: [Turns<Job>; Priority::ALL.len()],
+    /// Sponsorships and questions since the last new account.
+    since_creation: usize,
 }
 
 impl Line {
     pub(super) fn new(jobs: Receiver<Job>) -> Self {
-        Self { jobs, waiting: Default::default() }
+        Self { jobs, waiting: Default::default(), since_creation: 0 }
     }
 
     /// Waits for a job, and takes the first by priority. `None` when the queue is closed and empty.
@@ -66,14 +72,18 @@ impl Line {
         while let Ok(job) = self.jobs.try_recv() {
             self.wait(job);
         }
-        self.waiting.iter_mut().find_map(|turns| {
-            while let Some(job) = turns.pop() {
-                if !job.is_abandoned() {
-                    return Some(job);
-                }
-            }
-            None
-        })
+        let [admin, service, creation] = &mut self.waiting;
+        let order = match self.since_creation >= BEFORE_A_CREATION {
+            true => [admin, creation, service],
+            false => [admin, service, creation],
+        };
+        let job = order.into_iter().find_map(|turns| turns.pop(|job| !job.is_abandoned()))?;
+        match job.priority {
+            Priority::Admin => {}
+            Priority::Service => self.since_creation += 1,
+            Priority::Creation => self.since_creation = 0,
+        }
+        Some(job)
     }
 
     fn wait(&mut self, job: Job) {
@@ -82,6 +92,11 @@ impl Line {
 
     /// It came too late for a batch, and is first in the next.
     fn put_back(&mut self, job: Job) {
+        match job.priority {
+            Priority::Admin => {}
+            Priority::Service => self.since_creation = self.since_creation.saturating_sub(1),
+            Priority::Creation => self.since_creation = BEFORE_A_CREATION,
+        }
         self.turns_of(&job).put_back(job.asker, job);
     }
 

@@ -26,17 +26,22 @@ impl<T> Turns<T> {
         queue.push_back(item);
     }
 
-    /// The first of whose turn it is; then it is the others'.
-    pub(super) fn pop(&mut self) -> Option<T> {
-        let asker = self.order.pop_front()?;
-        let queue = self.waiting.get_mut(&asker)?;
-        let item = queue.pop_front();
-        if queue.is_empty() {
-            self.waiting.remove(&asker);
-        } else {
-            self.order.push_back(asker);
+    /// The first of whose turn it is; then it is the others'. What is not wanted any more is dropped, and costs its asker no
+    /// turn.
+    pub(super) fn pop(&mut self, is_wanted: impl Fn(&T) -> bool) -> Option<T> {
+        while let Some(asker) = self.order.pop_front() {
+            let Some(queue) = self.waiting.get_mut(&asker) else { continue };
+            let item = std::iter::from_fn(|| queue.pop_front()).find(&is_wanted);
+            if queue.is_empty() {
+                self.waiting.remove(&asker);
+            } else {
+                self.order.push_back(asker);
+            }
+            if item.is_some() {
+                return item;
+            }
         }
-        item
+        None
     }
 
     /// What was popped last is the next again.
@@ -69,7 +74,7 @@ mod tests {
         turns.push(HONEST, 10);
         turns.push(Asker::Anyone, 20);
         turns.push(HONEST, 11);
-        let served: Vec<_> = std::iter::from_fn(|| turns.pop()).collect();
+        let served: Vec<_> = std::iter::from_fn(|| turns.pop(|_| true)).collect();
         assert_eq!(served, [0, 10, 20, 1, 11, 2, 3]);
         assert!(turns.waiting.is_empty() && turns.order.is_empty());
     }
@@ -80,11 +85,27 @@ mod tests {
         turns.push(STOLEN, 0);
         turns.push(STOLEN, 1);
         turns.push(HONEST, 10);
-        let first = turns.pop().unwrap();
+        let first = turns.pop(|_| true).unwrap();
         turns.put_back(STOLEN, first);
-        assert_eq!((turns.pop(), turns.pop(), turns.pop(), turns.pop()), (Some(0), Some(10), Some(1), None));
+        assert_eq!(
+            (turns.pop(|_| true), turns.pop(|_| true), turns.pop(|_| true), turns.pop(|_| true)),
+            (Some(0), Some(10), Some(1), None)
+        );
         turns.put_back(HONEST, 11);
-        assert_eq!((turns.pop(), turns.pop()), (Some(11), None));
+        assert_eq!((turns.pop(|_| true), turns.pop(|_| true)), (Some(11), None));
+    }
+
+    #[test]
+    fn what_nobody_wants_any_more_costs_no_turn() {
+        let mut turns = Turns::default();
+        for number in 0..3 {
+            turns.push(STOLEN, number);
+            turns.push(HONEST, 10 + number);
+        }
+        let is_wanted = |number: &i32| *number > 10;
+        let served: Vec<_> = std::iter::from_fn(|| turns.pop(is_wanted)).collect();
+        assert_eq!(served, [11, 12]);
+        assert!(turns.waiting.is_empty() && turns.order.is_empty());
     }
 
     #[test]
@@ -92,6 +113,6 @@ mod tests {
         let mut turns = Turns::default();
         turns.push(STOLEN, 0);
         turns.push(HONEST, 10);
-        assert_eq!((turns.drain().count(), turns.pop()), (2, None));
+        assert_eq!((turns.drain().count(), turns.pop(|_| true)), (2, None));
     }
 }
