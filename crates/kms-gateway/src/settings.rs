@@ -43,7 +43,8 @@ pub struct Settings {
     /// Which TEE: `simulator` protects nothing; `optee` needs a build with `--features optee`.
     #[serde(default)]
     pub tee: TeeKind,
-    /// Commands that may wait for the TEE; one more is refused at once with `tee_busy`.
+    /// Commands that may wait for the TEE; one more is refused at once with `tee_busy`. One relay key, and all questions
+    /// together, have half of what the others leave.
     #[serde(default = "default_tee_queue_length")]
     #[schemars(range(min = 1))]
     pub tee_queue_length: usize,

@@ -1,7 +1,8 @@
 //! A connection's bytes: ends when the connection is evicted, holds its place for as long as it is open, upgraded or not.
 //!
 //! While the client does not take what is written to it, nothing more is read from it, nor while a WebSocket has more answers
-//! waiting than [`AHEAD`]: otherwise the answers to what it sends would pile up in memory. It has as long to go on as a connection may be idle.
+//! waiting than [`AHEAD`], but for one read after as many bytes of them: otherwise the answers to what it sends would pile up in
+//! memory, and without a read the pongs of a client that is slow and takes all of them would go unheard. It has as long to go on as a connection may be idle.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -29,18 +30,22 @@ pub(crate) struct Stream {
     untaken: Option<Pin<Box<Sleep>>>,
     /// Who waits to read meanwhile.
     reader: Option<Waker>,
+    /// Bytes that the client took since the last read.
+    taken: usize,
 }
 
 impl Stream {
     pub(crate) fn new(tcp: TcpStream, slot: Slot) -> Self {
         let evicted = || Box::pin(slot.connection.evicted.clone().cancelled_owned());
         let (evicted_reading, evicted_writing) = (evicted(), evicted());
-        Self { tcp, slot, evicted_reading, evicted_writing, untaken: None, reader: None }
+        Self { tcp, slot, evicted_reading, evicted_writing, untaken: None, reader: None, taken: 0 }
     }
 
     fn written(&mut self, context: &mut Context<'_>, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let Poll::Ready(outcome) = &outcome {
-            self.slot.connection.take(*outcome.as_ref().unwrap_or(&0));
+            let bytes = *outcome.as_ref().unwrap_or(&0);
+            self.slot.connection.take(bytes);
+            self.taken = self.taken.saturating_add(bytes);
             self.untaken = None;
             if let Some(reader) = self.reader.take() {
                 reader.wake();
@@ -73,7 +78,8 @@ impl AsyncRead for Stream {
     ) -> Poll<io::Result<()>> {
         still_admitted(&mut self.evicted_reading, context)?;
         let connection = &self.slot.connection;
-        if self.untaken.is_some() || (connection.is_upgraded() && connection.untaken() > AHEAD) {
+        let is_ahead = connection.is_upgraded() && connection.untaken() > AHEAD && self.taken <= AHEAD;
+        if self.untaken.is_some() || is_ahead {
             self.reader = Some(context.waker().clone());
             return Poll::Pending;
         }
@@ -81,6 +87,7 @@ impl AsyncRead for Stream {
         ready!(Pin::new(&mut self.tcp).poll_read(context, buffer))?;
         if buffer.filled().len() > before {
             self.slot.connection.received();
+            self.taken = 0;
         }
         Poll::Ready(Ok(()))
     }

@@ -101,6 +101,9 @@ impl Table {
     /// Keeps a connection that proved who it is, unless half of the port is kept, or an eighth of it for that address: the
     /// rest goes by the other rules.
     pub(crate) fn prioritise(&self, peer: IpAddr, connection: &Connection) {
+        if connection.is_prioritised() {
+            return;
+        }
         let (address, open) = (client(peer), self.open());
         let kept = open.connections.values().filter(|(_, other)| other.is_prioritised());
         let (mut all, mut of_address) = (0, 0);

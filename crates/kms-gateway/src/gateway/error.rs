@@ -91,7 +91,7 @@ pub enum GatewayError {
         seconds: u64,
     },
     /// The queue to the TEE is full, or the TEE is stuck. Nothing was asked of it.
-    #[error("the TEE's queue is full, or a call of it is stuck")]
+    #[error("the TEE is busy: its queue has no place for this request, or a call of it is stuck")]
     TeeBusy,
     /// Another quote is under way, or was a short time ago, or is for another client. Nothing was asked of the TEE.
     #[error("{problem}; the next quote can be had in {retry_after_seconds} s")]

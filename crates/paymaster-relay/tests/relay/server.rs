@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use alloy_primitives::bytes::Bytes;
 use devkit::EntryPointVersion::V07;
@@ -16,6 +17,7 @@ use reqwest::Body;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use crate::support::{ACCOUNT, PATIENCE, Refusal, World, until};
 
@@ -108,6 +110,72 @@ async fn received(receiver: &mut impl TransportReceiverT<Error: std::fmt::Debug>
         ReceivedMessage::Bytes(answer) => serde_json::from_slice(&answer).unwrap(),
         ReceivedMessage::Pong => Value::Null,
     }
+}
+
+/// The two halves of a WebSocket that answers no ping, so that it can be written to while nothing is read from it.
+async fn bare_web_socket(world: &World) -> (OwnedReadHalf, OwnedWriteHalf) {
+    let address = world.client.url().trim_start_matches("http://").trim_end_matches('/');
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let handshake = "GET / HTTP/1.1\r\nhost: test\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+                     sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
+    stream.write_all(handshake.as_bytes()).await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    assert!(head.starts_with(b"HTTP/1.1 101"));
+    stream.into_split()
+}
+
+/// A text frame of a client (RFC 6455, section 5.2), masked with zeros.
+fn text_frame(text: &str) -> Vec<u8> {
+    let length = u64::try_from(text.len()).unwrap().to_be_bytes();
+    [&[0x81, 0x80 | 127][..], &length, &[0; 4], text.as_bytes()].concat()
+}
+
+/// The next text frame of the server.
+async fn read_text(stream: &mut OwnedReadHalf) -> String {
+    loop {
+        let opcode = stream.read_u8().await.unwrap() & 0x0f;
+        let length = match stream.read_u8().await.unwrap() {
+            126 => usize::from(stream.read_u16().await.unwrap()),
+            127 => usize::try_from(stream.read_u64().await.unwrap()).unwrap(),
+            short => usize::from(short),
+        };
+        let mut payload = vec![0; length];
+        stream.read_exact(&mut payload).await.unwrap();
+        if opcode == 1 {
+            return String::from_utf8(payload).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_web_socket_that_reads_late_is_read_from_again_and_gets_every_answer() {
+    // All answers together are far more than the systems at both ends keep.
+    const BATCHES: usize = 200;
+    let world = World::new(V07).await;
+    let (mut reading, mut writing) = bare_web_socket(&world).await;
+    let call = |entry| json!({ "jsonrpc": "2.0", "id": entry, "method": "pm_chainId" });
+    let batch = format!("{}{}", Value::from_iter((0..500).map(call)), " ".repeat(200_000));
+    let notification = r#"[{"jsonrpc":"2.0","method":"pm_chainId"}]"#;
+    let sending = tokio::spawn(async move {
+        for _ in 0..BATCHES {
+            writing.write_all(&text_frame(notification)).await.unwrap();
+            writing.write_all(&text_frame(&batch)).await.unwrap();
+        }
+        writing
+    });
+    let is_all_read = tokio::time::timeout(Duration::from_secs(3), until(async || sending.is_finished())).await;
+    assert!(is_all_read.is_err(), "everything was read though nothing was taken");
+    for _ in 0..BATCHES {
+        let answer = tokio::time::timeout(PATIENCE, read_text(&mut reading)).await.expect("an answer");
+        assert_eq!(serde_json::from_str::<Value>(&answer).unwrap().as_array().map(Vec::len), Some(500));
+    }
+    let mut writing = sending.await.unwrap();
+    writing.write_all(&text_frame(CHAIN_ID)).await.unwrap();
+    let answer: Value = serde_json::from_str(&read_text(&mut reading).await).unwrap();
+    assert_eq!(answer["result"], "0x7a69");
 }
 
 #[tokio::test]
