@@ -1,5 +1,6 @@
 //! A probe that may take long, for those who can't wait: one is under way at a time, whoever asks, and each is told within
-//! a moment what came of it, or since when nothing has.
+//! a moment what came of it, or since when nothing has. A probe may queue behind real work: work that succeeds meanwhile
+//! proves as much.
 
 use std::fmt::Display;
 use std::future::Future;
@@ -16,14 +17,14 @@ const PATIENCE: Duration = Duration::from_millis(700);
 /// Whether it worked, in words if not; `None` while it is under way.
 type Outcome = Option<Result<(), String>>;
 
-/// Has one probe at a time made, for all who ask.
-#[derive(Debug, Default)]
+/// Has one probe at a time made, for all who ask. All clones are one.
+#[derive(Clone, Debug, Default)]
 pub struct SharedProbe(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
     last: Option<watch::Receiver<Outcome>>,
-    /// When the first probe was begun of those after the last one that worked.
+    /// When the first probe began after the last success; while one is under way, that success if it is later.
     unproven_since: Option<Instant>,
 }
 
@@ -33,8 +34,8 @@ pub enum Unproven {
     /// It failed.
     #[error("{0}")]
     Failed(String),
-    /// A probe is under way, and none has worked for so long.
-    #[error("no answer for {} s", .0.as_secs())]
+    /// A probe is under way, and neither a probe nor real work has succeeded for so long.
+    #[error("no success for {:.1} s", .0.as_secs_f64())]
     Silent(Duration),
 }
 
@@ -42,31 +43,38 @@ impl SharedProbe {
     /// What came of the probe that is under way, or of this one. It goes on when nobody waits any more.
     ///
     /// # Errors
-    /// [`Unproven::Failed`]; [`Unproven::Silent`] after 700 ms.
+    /// [`Unproven::Failed`]; [`Unproven::Silent`] after 700 ms in which nothing [succeeded](Self::succeeded).
     pub async fn outcome<F, E>(&self, probe: impl FnOnce() -> F) -> Result<(), Unproven>
     where
         F: Future<Output = Result<(), E>> + Send + 'static,
         E: Display,
     {
-        let (mut answer, since) = self.join(probe);
+        let mut answer = self.join(probe);
         match timeout(PATIENCE, answer.wait_for(Option::is_some)).await {
             Ok(Ok(outcome)) => outcome.clone().unwrap_or(Ok(())).map_err(Unproven::Failed),
             Ok(Err(_)) => Err(Unproven::Failed("the probe ended without a result".into())),
-            Err(_) => Err(Unproven::Silent(since.elapsed())),
+            Err(_) => match lock(&self.0).unproven_since.map(|since| since.elapsed()) {
+                Some(silence) if silence >= PATIENCE => Err(Unproven::Silent(silence)),
+                _ => Ok(()),
+            },
         }
     }
 
-    fn join<F, E>(&self, probe: impl FnOnce() -> F) -> (watch::Receiver<Outcome>, Instant)
+    /// Real work that does what the probe does has succeeded.
+    pub fn succeeded(&self) {
+        let mut state = lock(&self.0);
+        state.unproven_since = state.under_way().map(|_| Instant::now());
+    }
+
+    fn join<F, E>(&self, probe: impl FnOnce() -> F) -> watch::Receiver<Outcome>
     where
         F: Future<Output = Result<(), E>> + Send + 'static,
         E: Display,
     {
         let mut state = lock(&self.0);
-        let since = *state.unproven_since.get_or_insert_with(Instant::now);
-        // One whose sender is gone panicked.
-        let under_way = state.last.as_ref().filter(|last| last.borrow().is_none() && last.has_changed().is_ok());
-        if let Some(last) = under_way {
-            return (last.clone(), since);
+        state.unproven_since.get_or_insert_with(Instant::now);
+        if let Some(last) = state.under_way() {
+            return last.clone();
         }
         let (told, answer) = watch::channel(None);
         state.last = Some(answer.clone());
@@ -74,12 +82,21 @@ impl SharedProbe {
         let (probe, shared) = (probe(), Arc::clone(&self.0));
         tokio::spawn(async move {
             let outcome = probe.await.map_err(|error| error.to_string());
+            let mut state = lock(&shared);
             if outcome.is_ok() {
-                lock(&shared).unproven_since = None;
+                state.unproven_since = None;
             }
+            // Under the lock: what succeeds from here on finds no probe under way.
             told.send_replace(Some(outcome));
         });
-        (answer, since)
+        answer
+    }
+}
+
+impl State {
+    /// One whose sender is gone panicked.
+    fn under_way(&self) -> Option<&watch::Receiver<Outcome>> {
+        self.last.as_ref().filter(|last| last.borrow().is_none() && last.has_changed().is_ok())
     }
 }
 
@@ -106,12 +123,32 @@ mod tests {
         tokio::time::sleep(Duration::from_secs(2)).await;
         let again = || -> std::future::Pending<Result<(), String>> { panic!("one is under way") };
         let silent = probe.outcome(again).await.unwrap_err();
-        assert_eq!(silent.to_string(), "no answer for 3 s");
+        assert_eq!(silent.to_string(), "no success for 3.4 s");
         answer.send(Err("database is locked".into())).unwrap();
         tokio::task::yield_now().await;
         // The next one is a new one, and silent for longer.
         let silent = probe.outcome(pending::<Result<(), String>>).await.unwrap_err();
-        assert_eq!(silent.to_string(), "no answer for 4 s");
+        assert_eq!(silent.to_string(), "no success for 4.1 s");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_succeeds_while_the_probe_waits_proves_as_much() {
+        let probe = SharedProbe::default();
+        probe.succeeded();
+        assert_eq!(probe.outcome(pending::<Result<(), String>>).await, Err(Unproven::Silent(PATIENCE)), "before it");
+        let working = probe.clone();
+        let work = tokio::spawn(async move {
+            for _ in 0..10 {
+                tokio::time::sleep(PATIENCE / 2).await;
+                working.succeeded();
+            }
+        });
+        for _ in 0..4 {
+            assert_eq!(probe.outcome(pending::<Result<(), String>>).await, Ok(()));
+        }
+        work.await.unwrap();
+        // Since the last success, not since the probe began.
+        assert_eq!(probe.outcome(pending::<Result<(), String>>).await, Err(Unproven::Silent(PATIENCE)));
     }
 
     #[tokio::test]

@@ -1,5 +1,7 @@
 //! Why the gateway says no, each with one stable word.
 
+use std::time::Duration;
+
 use proto::Status;
 use thiserror::Error;
 
@@ -85,10 +87,13 @@ pub enum GatewayError {
     #[error("the gateway's database is not available")]
     StoreUnavailable,
     /// The database is being written, as a probe, and takes long: another process may have locked it.
-    #[error("the gateway's database has taken no write for {seconds} s: locked by another process, or slow")]
+    #[error(
+        "no write to the gateway's database has succeeded for {:.1} s: locked by another process, or slow",
+        .time.as_secs_f64()
+    )]
     StoreSilent {
-        /// Seconds.
-        seconds: u64,
+        /// For which none has succeeded, though one was queued.
+        time: Duration,
     },
     /// The queue to the TEE is full, or the TEE is stuck. Nothing was asked of it.
     #[error("the TEE is busy: its queue has no place for this request, or a call of it is stuck")]
@@ -197,7 +202,7 @@ impl From<Status> for GatewayError {
 impl From<StoreError> for GatewayError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Silent { seconds } => Self::StoreSilent { seconds },
+            StoreError::Silent { time } => Self::StoreSilent { time },
             // The writer tells of its own failures, once.
             StoreError::NotWritten => Self::StoreUnavailable,
             StoreError::Database(_) | StoreError::Migration(_) => {

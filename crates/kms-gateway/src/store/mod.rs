@@ -49,10 +49,10 @@ pub enum StoreError {
     #[error("write to the gateway's database failed")]
     NotWritten,
     /// A write is under way, and none has succeeded for so long.
-    #[error("the gateway's database has taken no write for {seconds} s")]
+    #[error("no write to the gateway's database has succeeded for {:.1} s", .time.as_secs_f64())]
     Silent {
-        /// Seconds.
-        seconds: u64,
+        /// For which none has succeeded, though one was queued.
+        time: Duration,
     },
 }
 

@@ -57,8 +57,9 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn start(pool: SqlitePool, file: InPlace) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
-        let task = tokio::spawn(run(pool, file, jobs));
-        Self { queue: Mutex::new(Some(queue)), task: Mutex::new(Some(task)), probe: SharedProbe::default() }
+        let probe = SharedProbe::default();
+        let task = tokio::spawn(run(pool, file, jobs, probe.clone()));
+        Self { queue: Mutex::new(Some(queue)), task: Mutex::new(Some(task)), probe }
     }
 
     pub(super) async fn claim_nonce(&self, claim: NonceClaim) -> Result<Claim, StoreError> {
@@ -105,7 +106,7 @@ impl Writer {
         let queue = self.queue()?;
         self.probe.outcome(|| write(queue, Job::Probe)).await.map_err(|unproven| match unproven {
             Unproven::Failed(_) => StoreError::NotWritten,
-            Unproven::Silent(since) => StoreError::Silent { seconds: since.as_secs() },
+            Unproven::Silent(since) => StoreError::Silent { time: since },
         })
     }
 
@@ -137,7 +138,7 @@ async fn write<T>(queue: mpsc::Sender<Job>, job: impl FnOnce(Reply<T>) -> Job) -
     written.await.unwrap_or(Err(StoreError::NotWritten))
 }
 
-async fn run(pool: SqlitePool, file: InPlace, mut jobs: mpsc::Receiver<Job>) {
+async fn run(pool: SqlitePool, file: InPlace, mut jobs: mpsc::Receiver<Job>, probe: SharedProbe) {
     let mut batch = Vec::with_capacity(BATCH);
     let (mut sweeper, outages) = (Sweeper::default(), OutageLog::new("the gateway's database"));
     // Unknown at first, and after a failure, when the transaction may or may not have been committed.
@@ -147,6 +148,7 @@ async fn run(pool: SqlitePool, file: InPlace, mut jobs: mpsc::Receiver<Job>) {
         match write_all(&pool, &file, head, &mut batch, &mut sweeper, &mut due).await {
             Ok(new_head) => {
                 outages.worked(WRITING);
+                probe.succeeded();
                 head = Some(new_head);
                 due.into_iter().for_each(Due::send);
             }

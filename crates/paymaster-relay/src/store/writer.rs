@@ -46,6 +46,12 @@ enum CameTo {
     Failed,
 }
 
+/// What the task tells to those who ask whether writes succeed.
+struct Progress {
+    has_failed: Arc<AtomicBool>,
+    probe: SharedProbe,
+}
+
 /// The queue and its task.
 #[derive(Debug)]
 pub(crate) struct Writer {
@@ -63,9 +69,11 @@ impl Writer {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let outages = Arc::new(OutageLog::new("the relay's database"));
         let has_failed = Arc::<AtomicBool>::default();
-        let task = tokio::spawn(run(pool, file.clone(), jobs, Arc::clone(&outages), Arc::clone(&has_failed)));
+        let probe = SharedProbe::default();
+        let progress = Progress { has_failed: Arc::clone(&has_failed), probe: probe.clone() };
+        let task = tokio::spawn(run(pool, file.clone(), jobs, Arc::clone(&outages), progress));
         let (queue, task) = (Mutex::new(Some(queue)), Mutex::new(Some(task)));
-        Self { queue, task, outages, has_failed, file, probe: SharedProbe::default() }
+        Self { queue, task, outages, has_failed, file, probe }
     }
 
     pub(super) fn outages(&self) -> &OutageLog {
@@ -84,7 +92,8 @@ impl Writer {
         write(self.queue()?, work).await
     }
 
-    /// Whether the file is in its place and takes a write, within a moment.
+    /// Whether the file is in its place and takes a write, within a moment: where the probe's own is queued for longer, whether
+    /// another was committed meanwhile.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -96,8 +105,10 @@ impl Writer {
         outcome.map_err(|unproven| match unproven {
             Unproven::Failed(problem) => StoreError::new(problem),
             Unproven::Silent(since) => {
-                let seconds = since.as_secs();
-                StoreError::new(format_args!("no write for {seconds} s: locked by another process, or slow"))
+                let seconds = since.as_secs_f64();
+                StoreError::new(format_args!(
+                    "no write has succeeded for {seconds:.1} s: locked by another process, or slow"
+                ))
             }
         })
     }
@@ -107,7 +118,8 @@ impl Writer {
     }
 
     /// As [`Self::probe`], but writes nothing to the disk while writes work: a transaction without changes needs the file in its
-    /// place and the lock. After a write that failed it probes.
+    /// place and the lock. After a write that failed, and until one succeeds, it probes, and so gives up within a moment: what is
+    /// known not to work holds no request up.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -149,32 +161,33 @@ async fn run(
     file: InPlace,
     mut jobs: mpsc::Receiver<Job>,
     outages: Arc<OutageLog>,
-    has_failed: Arc<AtomicBool>,
+    progress: Progress,
 ) {
     let mut batch = Vec::with_capacity(BATCH);
     while jobs.recv_many(&mut batch, BATCH).await > 0 {
-        match write_all(&pool, &file, batch.drain(..), &has_failed).await {
+        match write_all(&pool, &file, batch.drain(..), &progress).await {
             Ok(()) => outages.worked(WRITING),
             Err(error) => outages.failed(WRITING, error),
         }
     }
 }
 
-/// The replies of a failed transaction are dropped, which tells every caller that nothing is certain. `has_failed` is up to
+/// The replies of a failed transaction are dropped, which tells every caller that nothing is certain. `progress` is up to
 /// date before any caller hears of it.
 async fn write_all(
     pool: &SqlitePool,
     file: &InPlace,
     mut batch: impl Iterator<Item = Job>,
-    has_failed: &AtomicBool,
+    progress: &Progress,
 ) -> Result<(), StoreError> {
     let mut done = Vec::with_capacity(BATCH);
     let outcome = commit_all(pool, file, &mut batch, &mut done).await;
     let is_failed = |job: &Done| matches!(job.came_to, CameTo::Failed);
     if outcome.is_err() || done.iter().any(is_failed) {
-        has_failed.store(true, Ordering::Relaxed);
+        progress.has_failed.store(true, Ordering::Relaxed);
     } else if done.iter().any(|job| matches!(job.came_to, CameTo::Kept)) {
-        has_failed.store(false, Ordering::Relaxed);
+        progress.has_failed.store(false, Ordering::Relaxed);
+        progress.probe.succeeded();
     }
     outcome?;
     done.into_iter().for_each(|job| (job.reply)());
@@ -256,4 +269,46 @@ async fn probe(connection: &mut SqliteConnection) -> Result<Changes<()>, StoreEr
 
 fn closed() -> StoreError {
     StoreError::new("the database is closed")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::SqliteStore;
+
+    /// A write that is done when the test says so.
+    async fn held(writer: &Writer, until: oneshot::Receiver<()>) -> Result<(), StoreError> {
+        writer
+            .write(|_| {
+                async move {
+                    until.await.expect("the test lets it end");
+                    Ok(Changes::Kept(()))
+                }
+                .boxed()
+            })
+            .await
+    }
+
+    #[tokio::test]
+    async fn a_probe_that_queues_behind_writes_that_are_committed_finds_the_database_ready() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("relay.db")).await.unwrap();
+        let writer = store.writer();
+        let ((first_ends, first), (last_ends, last)) = (oneshot::channel(), oneshot::channel());
+        let first = held(&writer, first);
+        let quick = (0..BATCH).map(|_| writer.write(|_| async { Ok(Changes::Kept(())) }.boxed()));
+        let quick = futures_util::future::try_join_all(quick);
+        let last = held(&writer, last);
+        let probes = async {
+            let (probe, ()) = tokio::join!(writer.probe(), async { first_ends.send(()).unwrap() });
+            probe.unwrap();
+            // In the same transaction as the probe's own.
+            last_ends.send(()).unwrap();
+            writer.probe().await
+        };
+        let quick = async { quick.await.map(drop) };
+        // All are queued at once, in this order.
+        let all = async { tokio::try_join!(biased; first, quick, last, probes) };
+        tokio::task::unconstrained(all).await.unwrap();
+    }
 }

@@ -1,7 +1,6 @@
 //! What a relay says of itself: whether it takes requests, and what a sponsorship lacks.
 
 use std::path::Path;
-use std::time::Instant;
 
 use alloy_primitives::Address;
 use devkit::EntryPointVersion::V07;
@@ -164,20 +163,16 @@ async fn a_contract_or_a_tee_that_takes_narrower_windows_than_the_relay_asks_for
 }
 
 #[tokio::test]
-async fn a_probe_is_answered_within_a_second_while_the_database_is_locked() {
+async fn a_probe_is_answered_while_its_own_write_waits_for_the_lock_of_the_database() {
     let world = World::new(V07).await;
     world.relay.ready().await.unwrap();
     let options = SqliteConnectOptions::new().filename(world.settings["database"].as_str().unwrap());
     let mut elsewhere = SqliteConnection::connect_with(&options).await.unwrap();
     sqlx::query("BEGIN IMMEDIATE").execute(&mut elsewhere).await.unwrap();
     for _ in 0..2 {
-        let asked = Instant::now();
         let problem = world.relay.ready().await.unwrap_err().to_string();
-        assert!(
-            problem.starts_with("no write for") && asked.elapsed().as_secs() < 2,
-            "{problem} {:?}",
-            asked.elapsed()
-        );
+        // A write that has ended, without the lock, is another error.
+        assert!(problem.starts_with("no write has succeeded for"), "{problem}");
     }
     sqlx::query("ROLLBACK").execute(&mut elsewhere).await.unwrap();
     until(async || world.relay.ready().await.is_ok()).await;
