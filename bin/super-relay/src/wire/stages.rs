@@ -5,13 +5,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use kms_gateway::Gateway;
+use kms_gateway::{Gateway, GatewayError};
 use paymaster_relay::Relay;
 use paymaster_relay::status::Check;
 use proto::Permissions;
 use proto::command::SecurityState;
 use serve::Pulse;
-use tokio::time::timeout;
+use tokio::time::{Instant as Deadline, timeout_at};
 
 use crate::ops::Readiness;
 
@@ -104,9 +104,24 @@ impl Readiness for Starting {
 const LONGEST: Duration = Duration::from_millis(900);
 
 async fn gateway_ready(gateway: &Gateway) -> Result<(), String> {
-    let ready = timeout(LONGEST, gateway.ready()).await;
-    let ready = ready.map_err(|_| format!("the TEE: no answer within {} ms", LONGEST.as_millis()))?;
-    ready.map(drop).map_err(|problem| problem.to_string())
+    let deadline = Deadline::now() + LONGEST;
+    answers(deadline, gateway.database_ready(), gateway.tee_ready()).await?;
+    // Its failures don't count, so neither does its slowness.
+    let _ = timeout_at(deadline, gateway.watch_admin_counter()).await;
+    Ok(())
+}
+
+/// Side by side, so that the one does not use up the other's time.
+async fn answers<T>(
+    deadline: Deadline,
+    database: impl Future<Output = Result<(), GatewayError>>,
+    tee: impl Future<Output = Result<T, GatewayError>>,
+) -> Result<(), String> {
+    let (database, tee) = tokio::join!(timeout_at(deadline, database), timeout_at(deadline, tee));
+    let silent = |what| format!("{what}: no answer within {} ms", LONGEST.as_millis());
+    let database = database.map_err(|_| silent("the gateway's database"))?;
+    let tee = tee.map_err(|_| silent("the TEE"))?;
+    database.and(tee.map(drop)).map_err(|problem| problem.to_string())
 }
 
 /// A node that serves.
@@ -193,4 +208,22 @@ fn accepting(ports: &[(&'static str, Pulse)]) -> Result<(), String> {
 
 fn alive(gateway: &Gateway) -> Result<(), String> {
     gateway.alive().map_err(|took| format!("a call of the TEE has not come back for {} s", took.as_secs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_did_not_answer_in_time_is_named() {
+        let deadline = Deadline::now();
+        let database = answers(deadline, pending(), ready(Ok(()))).await.unwrap_err();
+        assert_eq!(database, "the gateway's database: no answer within 900 ms");
+        let tee = answers(deadline, ready(Ok(())), pending::<Result<(), _>>()).await.unwrap_err();
+        assert_eq!(tee, "the TEE: no answer within 900 ms");
+        let failed = answers(deadline, ready(Err(GatewayError::StoreUnavailable)), ready(Ok(()))).await.unwrap_err();
+        assert_eq!(failed, GatewayError::StoreUnavailable.to_string());
+    }
 }

@@ -41,8 +41,9 @@ impl Agreement {
 }
 
 impl Gateway {
-    /// Compares the TEE's counter with the audit, if that is due. While a command is under way it is not.
-    pub(super) async fn watch_admin_counter(&self) {
+    /// Compares the TEE's counter with the audit, if that is due. While a command is under way it is not. It goes on when nobody
+    /// waits for it any more; the log tells of a failure.
+    pub async fn watch_admin_counter(&self) {
         let reopened = self.queue_stats().reopened;
         let Ok(mut agreement) = Arc::clone(&self.inner.admin_counter.agreement).try_lock_owned() else { return };
         if agreement.0 == Some(reopened) {

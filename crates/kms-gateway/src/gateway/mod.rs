@@ -211,10 +211,27 @@ impl Gateway {
     /// # Errors
     /// `store_unavailable`, `tee_protection_insufficient`, `tee_state_lost`, or when the TEE does not answer.
     pub async fn ready(&self) -> Result<SecurityState, GatewayError> {
-        self.inner.store.probe().await?;
+        self.database_ready().await?;
+        let state = self.tee_ready().await?;
+        self.watch_admin_counter().await;
+        Ok(state)
+    }
+
+    /// Whether the database takes a write, within 700 ms.
+    ///
+    /// # Errors
+    /// `store_unavailable`.
+    pub async fn database_ready(&self) -> Result<(), GatewayError> {
+        Ok(self.inner.store.probe().await?)
+    }
+
+    /// Whether the TEE answers and protects what it must; provisioned or not.
+    ///
+    /// # Errors
+    /// `tee_protection_insufficient`, `tee_state_lost`, or when the TEE does not answer.
+    pub async fn tee_ready(&self) -> Result<SecurityState, GatewayError> {
         let state = self.security_state().await?;
         self.inner.settings.required_protection.check(&state)?;
-        self.watch_admin_counter().await;
         Ok(state)
     }
 
