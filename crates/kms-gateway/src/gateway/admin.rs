@@ -116,12 +116,20 @@ impl Gateway {
                 refused
             }
             Err(NotAdmitted::Content(status)) => {
-                let has_row = command
-                    .admin_counter()
-                    .is_some_and(|counter| inner.refused_content.gets_row(counter, command.digest()));
-                let authority = if has_row { Authority::Counted } else { Authority::Anyone };
+                let digest = command.digest();
+                let row_for =
+                    command.admin_counter().filter(|counter| inner.refused_content.gets_row(*counter, digest));
+                let authority = if row_for.is_some() { Authority::Counted } else { Authority::Anyone };
                 let case = Case { authority, ..case };
-                detached(async move { inner.conclude(case, Err(status.into())).await }).await
+                detached(async move {
+                    let concluded = inner.conclude(case, Err(status.into())).await;
+                    // Any other error is that of the row.
+                    if let (Some(counter), false) = (row_for, matches!(concluded, Err(GatewayError::Refused(_)))) {
+                        inner.refused_content.has_no_row(counter, &digest);
+                    }
+                    concluded
+                })
+                .await
             }
         }
     }

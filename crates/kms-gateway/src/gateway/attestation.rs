@@ -36,10 +36,15 @@ impl Gateway {
     /// `attestation_interval_ms` between two.
     ///
     /// # Errors
-    /// `attestation_failed`, or when the TEE does not answer.
+    /// `attestation_failed`, or when the TEE does not answer. `attestation_too_soon` when so much time has passed since the client
+    /// came that none is left for the quote: the turn is then the next client's.
     pub async fn attest(&self, nonce: [u8; 32], mut turn: QuoteTurn) -> Result<Attestation, GatewayError> {
         let tee = self.inner.tee.clone();
         let timeout = Duration::from_secs(self.settings().tee_hung_after_seconds).saturating_sub(turn.waited());
+        if timeout.is_zero() {
+            drop(turn);
+            return Err(self.inner.quotes.too_soon("waiting for it left no time for the quote"));
+        }
         let reply = detached(async move {
             turn.spend();
             let reply = tee.call_within(timeout, &Attest { nonce }).await;

@@ -119,15 +119,17 @@ impl Inner {
             _ => Some(0),
         };
         let Some(left_out) = left_out else { return Ok(()) };
-        if left_out > 0 {
-            tracing::info!(left_out, signer = ?case.signer, "refusals of this relay key have no row and no line");
-        }
         if let Err(error) = outcome {
             log(case.action, reason, error);
         }
         if case.is_repeated {
+            self.not_told(case.authority, left_out);
             return Ok(());
         }
+        if left_out > 0 {
+            tracing::info!(left_out, signer = ?case.signer, "refusals of this relay key have no row and no line");
+        }
+        let authority = case.authority;
         let record = AuditRecord {
             at: now,
             request_id: case.caller.request_id,
@@ -142,10 +144,17 @@ impl Inner {
             reason,
         };
         let written = self.store.append_audit(record).await;
-        if let (Err(_), Authority::RelayKey { record }) = (&written, case.authority) {
-            self.refusal_ration.not_told(record, left_out);
+        if written.is_err() {
+            // A refusal whose own row failed is one more without.
+            self.not_told(authority, left_out + u64::from(decision == Decision::Refused));
         }
         Ok(written?)
+    }
+
+    fn not_told(&self, authority: Authority, left_out: u64) {
+        if let Authority::RelayKey { record } = authority {
+            self.refusal_ration.not_told(record, left_out);
+        }
     }
 }
 

@@ -137,7 +137,7 @@ impl Quotes {
         Ok(Taken::Turn)
     }
 
-    fn too_soon(&self, problem: &'static str) -> GatewayError {
+    pub(super) fn too_soon(&self, problem: &'static str) -> GatewayError {
         let wait = match self.shared().next {
             Next::Now => Duration::ZERO,
             Next::WhenTheOneUnderWayEnds => self.interval,

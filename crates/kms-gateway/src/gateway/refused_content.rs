@@ -30,6 +30,14 @@ impl RefusedContent {
         }
         recorded.digests.len() < MAX_ROWS && recorded.digests.insert(digest)
     }
+
+    /// Its row could not be written.
+    pub(super) fn has_no_row(&self, counter: u64, digest: &Hash) {
+        let mut recorded = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if recorded.counter == counter {
+            recorded.digests.remove(digest);
+        }
+    }
 }
 
 #[cfg(test)]

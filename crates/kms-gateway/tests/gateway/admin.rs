@@ -15,7 +15,9 @@ use proto::signers::AuthorisedSigner;
 use proto::{Permissions, Signature, TeeId, Wei};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, CHAIN_ID, Gate, GatedTee, Kms, PAYMASTER, RelayKey, ceilings, until};
+use crate::support::{
+    Answer, CHAIN_ID, Gate, GatedTee, Kms, PAYMASTER, RelayKey, accept_audit_rows, ceilings, refuse_audit_rows, until,
+};
 
 const UNSIGNED: Signature = Signature { r: [0; 32], s: [0; 32], v: 0 };
 
@@ -276,6 +278,23 @@ async fn a_command_that_can_have_no_effect_costs_the_tee_no_call_and_has_one_row
     assert_eq!((kms.calls_of("AuthorizeSigner"), kms.calls_of("RotatePaymasterKey")), (calls, 0));
     kms.authorize(&RelayKey::random(), &["sponsor"]).await.ok();
     assert_eq!(rows_since().await, 17);
+}
+
+#[tokio::test]
+async fn a_command_whose_row_could_not_be_written_has_it_when_it_is_sent_again() {
+    let kms = Kms::start().await;
+    let key = RelayKey::random();
+    kms.authorize(&key, &["sponsor"]).await.ok();
+    let rows = kms.gateway.verify_audit_chain().await.unwrap().rows;
+    let again = kms.authorization(&key, &["sponsor"]).await;
+    let database = kms.database().await;
+    refuse_audit_rows(&database).await;
+    kms.post("/admin/authorize-signer", &again).await.refused(503, "store_unavailable");
+    accept_audit_rows(&database).await;
+    for _ in 0..2 {
+        kms.post("/admin/authorize-signer", &again).await.refused(409, "signer_already_authorised");
+    }
+    assert_eq!(kms.gateway.verify_audit_chain().await.unwrap().rows, rows + 1);
 }
 
 #[tokio::test]

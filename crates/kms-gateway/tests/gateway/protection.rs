@@ -14,7 +14,7 @@ use proto::{Bounded, Hash, TeeId};
 use serde_json::json;
 use tokio::task::yield_now;
 
-use crate::support::{ChangingTee, Gate, GatedTee, Kms, hangs_up, platform, settings, until};
+use crate::support::{ChangingTee, Gate, GatedTee, Kms, hangs_up, now_or_never, platform, settings, until};
 
 const SECURE_STORAGE: RequiredProtection = RequiredProtection {
     storage: Level(Protection::SecureWorld),
@@ -201,19 +201,30 @@ async fn only_one_attestation_is_made_at_a_time_though_its_caller_hangs_up() {
 
 #[tokio::test]
 async fn a_client_that_asks_all_the_time_does_not_get_the_quotes_of_others() {
-    let settings = |folder: &Path| Settings { attestation_interval_ms: 3000, ..settings(folder) };
-    let kms = Kms::over_tee_with(settings, Arc::new(GatedTee::start(8, Gate::default()))).await;
+    let gate = Gate::default();
+    let settings = |folder: &Path| Settings { attestation_interval_ms: 1, ..settings(folder) };
+    let kms = Kms::over_tee_with(settings, Arc::new(GatedTee::start(8, gate.clone()))).await;
     let path = format!("{}/attestation?nonce={}", kms.url, hex_bytes(&NONCE));
     let from = |address: IpAddr| reqwest::Client::builder().local_address(address).build().unwrap();
     let poller = from(CLIENT);
     assert_eq!(poller.get(&path).send().await.unwrap().status(), 200);
+    // Until this is dropped there is no quote for anybody.
+    let other = kms.gateway.quote_turn([127, 0, 0, 3].into()).await.unwrap();
     let gateway = kms.gateway.clone();
     let waiting = tokio::spawn(async move { gateway.quote_turn(CLIENT).await.map(drop) });
     yield_now().await;
     assert_eq!(poller.get(&path).send().await.unwrap().status(), 429, "it waits with one request");
+    let newcomer = IpAddr::from([127, 0, 0, 2]);
+    let honest = tokio::spawn(from(newcomer).get(&path).send());
+    // A client waits with one request.
+    until(async || matches!(now_or_never(kms.gateway.quote_turn(newcomer)), Some(Err(_)))).await;
     // The poller's came first, and is not next.
-    let honest = from([127, 0, 0, 2].into()).get(&path).send().await.unwrap();
-    assert_eq!((honest.status().as_u16(), waiting.is_finished()), (200, false));
+    gate.shut();
+    drop(other);
+    until(async || kms.gateway.queue_stats().depth == 1).await;
+    assert!(!waiting.is_finished());
+    gate.open();
+    assert_eq!(honest.await.unwrap().unwrap().status(), 200);
     waiting.await.unwrap().unwrap();
 }
 
@@ -234,6 +245,18 @@ async fn who_asks_for_the_next_quote_too_soon_is_told_when_to_come_back_and_noth
     let wait: u64 = refused.headers()["retry-after"].to_str().unwrap().parse().unwrap();
     assert!((1..=3601).contains(&wait), "{wait}");
     gate.open();
+}
+
+#[tokio::test]
+async fn a_turn_with_no_time_left_for_its_quote_is_not_spent() {
+    let no_time =
+        |folder: &Path| Settings { tee_hung_after_seconds: 0, attestation_interval_ms: 3_600_000, ..settings(folder) };
+    let kms = Kms::over_tee_with(no_time, Arc::new(GatedTee::start(8, Gate::default()))).await;
+    for _ in 0..2 {
+        let turn = kms.gateway.quote_turn(CLIENT).await.unwrap();
+        let refused = kms.gateway.attest(NONCE, turn).await.unwrap_err();
+        assert!(refused.to_string().contains("no time for the quote; the next quote can be had in 1 s"), "{refused}");
+    }
 }
 
 #[tokio::test]

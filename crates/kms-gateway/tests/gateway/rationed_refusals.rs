@@ -2,7 +2,7 @@
 
 use sqlx::Row as _;
 
-use crate::support::{Kms, Log, NOW, RelayKey, SponsorRequest};
+use crate::support::{Kms, Log, NOW, RelayKey, SponsorRequest, accept_audit_rows, refuse_audit_rows};
 
 /// Refusals of one relay key that have a row and a line at once.
 const BURST: i64 = 100;
@@ -80,4 +80,20 @@ async fn a_flood_by_one_relay_key_takes_no_row_of_another_and_none_of_the_admin(
     request.approve_as_relay(&stolen);
     kms.sponsor(&request).await.refused(403, "signer_not_authorised");
     assert_eq!(kms.gateway.verify_audit_chain().await.unwrap().rows, before + 2);
+}
+
+#[tokio::test]
+async fn a_refusal_whose_row_could_not_be_written_is_told_of_in_the_next_one() {
+    let kms = Kms::start().await;
+    let stolen = RelayKey::random();
+    kms.authorize(&stolen, &["sponsor"]).await.ok();
+    let mut request = kms.honest_request().await;
+    request.user_signature = None;
+    request.approve_as_relay(&stolen);
+    let database = kms.database().await;
+    refuse_audit_rows(&database).await;
+    kms.sponsor(&request).await.refused(503, "store_unavailable");
+    accept_audit_rows(&database).await;
+    kms.refused_without_passkey(&mut request, &stolen, 1).await;
+    assert_eq!(kms.sponsorships_of(&stolen).await, [("refused".to_owned(), Some(1))]);
 }

@@ -23,6 +23,7 @@ use proto::command::{Ceilings, Deployment};
 use proto::{Address, EntryPoint, EntryPointVersion, Permissions, Wei};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
+use sqlx::SqlitePool;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -41,16 +42,33 @@ pub const MAX_COST: Wei = Wei(10_u128.pow(18));
 
 /// What a future gives the first time it is asked: it waits for nothing.
 pub fn at_once<T>(future: impl Future<Output = T>) -> T {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => panic!("it waits for something"),
+    match now_or_never(future) {
+        Some(output) => output,
+        None => panic!("it waits for something"),
     }
 }
 
 /// Asks, and does not wait for the answer.
 pub fn hangs_up<T>(future: impl Future<Output = T>) {
-    let answer = pin!(future).poll(&mut Context::from_waker(Waker::noop()));
-    assert!(answer.is_pending(), "there was nothing to wait for");
+    assert!(now_or_never(future).is_none(), "there was nothing to wait for");
+}
+
+/// The answer, unless it has to be waited for.
+pub fn now_or_never<T>(future: impl Future<Output = T>) -> Option<T> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => Some(answer),
+        Poll::Pending => None,
+    }
+}
+
+/// From now on no row of the audit can be written.
+pub async fn refuse_audit_rows(database: &SqlitePool) {
+    let refuse = "CREATE TRIGGER no_row BEFORE INSERT ON audit BEGIN SELECT RAISE(FAIL, 'no row'); END";
+    sqlx::query(refuse).execute(database).await.unwrap();
+}
+
+pub async fn accept_audit_rows(database: &SqlitePool) {
+    sqlx::query("DROP TRIGGER no_row").execute(database).await.unwrap();
 }
 
 /// A clock that a test sets.
