@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use kms_gateway::settings::TeeKind;
+use proto::command::Protection;
 
 use super::{Bootstrap, Config, ConfigError, Listen, Profile, RemoteKms};
 use crate::{production, telemetry};
@@ -14,6 +15,19 @@ pub enum KmsOfNode<'a> {
     Here(&'a kms_gateway::Settings),
     /// At one of these gateways.
     Elsewhere(&'a RemoteKms),
+}
+
+/// What the simulator can't give is not required of it.
+fn check_simulator(kms: &kms_gateway::Settings) -> Result<(), ConfigError> {
+    let required = &kms.required_protection;
+    let levels = [Some(required.storage), required.rollback, Some(required.time)];
+    let is_some = levels.into_iter().flatten().any(|level| level.0 > Protection::None) || required.own_ta_key;
+    if kms.tee == TeeKind::Simulator && is_some {
+        let problem = "the simulator protects nothing: set storage, rollback and time to \"none\" and own_ta_key to false, or \
+                       another kms.tee";
+        return Err(ConfigError::value("kms.required_protection", problem));
+    }
+    Ok(())
 }
 
 impl Config {
@@ -39,6 +53,7 @@ impl Config {
             bootstrap.check()?;
         }
         production::check(self)?;
+        self.kms.as_ref().map_or(Ok(()), check_simulator)?;
         match &self.kms {
             Some(kms) if kms.tee == TeeKind::Optee && !cfg!(feature = "optee") => Err(ConfigError::WithoutOptee),
             _ => Ok(()),

@@ -22,6 +22,12 @@ pub enum ConfigError {
     /// The file, or a value in any layer. No value is repeated: it may be a secret.
     #[error("configuration: {0}")]
     Invalid(String),
+    /// There is no such file.
+    #[error("configuration: there is no file {}", .0.display())]
+    FileNotFound(
+        /// As it was given.
+        PathBuf,
+    ),
     /// A key that nothing reads.
     #[error("configuration: unknown key `{key}`{}", nearest.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
     UnknownKey {
@@ -110,6 +116,9 @@ impl Sources {
     fn merged(&self) -> Result<config::Config, ConfigError> {
         let mut layers = config::Config::builder();
         if let Some(path) = &self.file {
+            if !path.exists() {
+                return Err(ConfigError::FileNotFound(path.clone()));
+            }
             layers = layers.add_source(File::from(path.as_path()).format(FileFormat::Toml));
         }
         layers = layers.add_source(Environment::with_prefix("SUPER_RELAY").prefix_separator("__").separator("__"));

@@ -20,6 +20,7 @@ pub fn text(error: &ConfigError) -> String {
         ConfigError::At { error, origin, key } => {
             format!("{}{}", text(error), place(key.as_deref(), origin.as_deref()))
         }
+        ConfigError::NotFound(key) => format!("`{key}` is missing"),
         error => without_strings(&error.to_string()),
     }
 }

@@ -56,7 +56,7 @@ pub async fn bind(
     bounds: Bounds,
     registry: &Registry,
 ) -> Result<(Listener, SocketAddr), Error> {
-    let listener = TcpListener::bind(address).await.map_err(start_error(&format!("listen on {address}")))?;
+    let listener = TcpListener::bind(address).await.map_err(start_error(&format!("listen.{name}: {address}")))?;
     let address = listener.local_addr().map_err(start_error("listen"))?;
     let listener = Listener::new(listener, bounds);
     occupancy::register(registry, name, listener.occupancy()).map_err(start_error("metrics"))?;

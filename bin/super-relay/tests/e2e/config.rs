@@ -165,6 +165,7 @@ async fn a_configuration_of_which_nothing_is_served_is_refused() {
 
     refused(&run(&["config", "check"]).await, &["no file is given", "--config", "`relay` or `kms` is missing"]);
     refused(&run(&["node"]).await, &["no file is given", "--config"]);
+    refused(&run(&["config", "check", "--config", "nowhere.toml"]).await, &["there is no file nowhere.toml"]);
     let no_kms = check(&ground, |configuration| without(configuration, "kms"));
     refused(&no_kms.await, &["`kms` or `remote_kms.urls` is missing"]);
 }
@@ -214,6 +215,13 @@ async fn a_check_refuses_in_the_same_words_what_a_start_refuses() {
             |all| all["kms"]["required_protection"] = json!({ "rollback": "some" }),
             &["kms.required_protection.rollback", "`none`, `secureWorld`, `hardware`"],
         ),
+        (
+            |all| all["kms"]["required_protection"] = json!({ "own_ta_key": true }),
+            &["kms.required_protection: the simulator protects nothing"],
+        ),
+        (|all| without(&mut all["relay"], "database"), &["`relay.database` is missing"]),
+        (|all| without(&mut all["relay"]["relay_key"], "file"), &["`relay.relay_key.file` is missing"]),
+        (|all| without(&mut all["relay"]["deployments"][0], "paymaster"), &["`", "paymaster` is missing"]),
         (|all| all["relay"]["deployments"][0]["version"] = "0.5".into(), &["relay.deployments.version", "`0.9`"]),
         (|all| all["bootstrap"]["max_cost_wei"] = 0.into(), &["bootstrap.max_cost_wei", "above 0"]),
         (|all| all["bootstrap"]["max_window_seconds"] = 0.into(), &["bootstrap.max_window_seconds", "above 0"]),
