@@ -48,7 +48,7 @@ pub(super) async fn made_by(
         ..TransactionRequest::default().to(eth(entry_point)).input(TransactionInput::new(ask.abi_encode().into()))
     };
     let too_slow = || {
-        chain.simulations.note_slow(simulated);
+        chain.simulations.note_slow(simulated, asker);
         not_run()
     };
     let answer = chain.within_or(chain.provider.call(request), too_slow).await?;

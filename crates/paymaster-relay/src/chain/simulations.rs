@@ -1,7 +1,9 @@
 //! Leave to run a factory on the node. A factory is a stranger's code and may take any time: a few are run at once, of each
-//! asker fewer still, and none again that took too long a moment ago.
+//! asker fewer still, and none again that took too long a moment ago. Askers of whom one took too long share few places among
+//! themselves, and leave the rest to others.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -13,12 +15,18 @@ use tokio::time::{Instant, timeout};
 use crate::clients::Asker;
 
 /// Factories that the node runs for us at once.
-const MOST: usize = 8;
-/// Of these, those that one asker's operations name.
+const MOST: usize = MOST_OF_QUICK + MOST_OF_SLOW;
+/// Of these, those of askers none of whose calls took too long lately.
+const MOST_OF_QUICK: usize = 6;
+/// And those of all others.
+const MOST_OF_SLOW: usize = 2;
+/// Of either, those that one asker's operations name.
 const MOST_OF_ONE: usize = MOST / 4;
+/// How long an asker counts as one of the others after a call that took too long.
+const SLOW_ASKER_FOR: Duration = Duration::from_secs(60);
 /// How long a call that took too long isn't made again.
 const SLOW_FOR: Duration = Duration::from_secs(5);
-/// Calls remembered at most. When they are all recent, they are all forgotten: rare, and simpler than choosing.
+/// Calls, and askers, remembered at most. When they are all recent, they are all forgotten: rare, and simpler than choosing.
 const MOST_SLOW: usize = 1024;
 /// Below this many askers nothing is tidied up.
 const TIDY_ABOVE: usize = 1024;
@@ -26,9 +34,17 @@ const TIDY_ABOVE: usize = 1024;
 /// Places at the node, and who has them.
 #[derive(Debug)]
 pub(super) struct Simulations {
-    places: Arc<Semaphore>,
+    of_quick: Arc<Semaphore>,
+    of_slow: Arc<Semaphore>,
     askers: Mutex<HashMap<Asker, Weak<Semaphore>>>,
-    slow: Mutex<HashMap<SimulatedCall, Instant>>,
+    slow: Mutex<Slow>,
+}
+
+/// What took too long, and when.
+#[derive(Debug, Default)]
+struct Slow {
+    calls: HashMap<SimulatedCall, Instant>,
+    askers: HashMap<Asker, Instant>,
 }
 
 /// A place, given back when dropped.
@@ -52,7 +68,12 @@ impl SimulatedCall {
 
 impl Simulations {
     pub(super) fn new() -> Self {
-        Self { places: Arc::new(Semaphore::new(MOST)), askers: Mutex::default(), slow: Mutex::default() }
+        Self {
+            of_quick: Arc::new(Semaphore::new(MOST_OF_QUICK)),
+            of_slow: Arc::new(Semaphore::new(MOST_OF_SLOW)),
+            askers: Mutex::default(),
+            slow: Mutex::default(),
+        }
     }
 
     /// `None` when there is no place within that time, or the call took too long a moment ago.
@@ -62,27 +83,27 @@ impl Simulations {
         }
         let waiting = async {
             let of_asker = self.of(asker).acquire_owned().await.ok()?;
-            let of_all = Arc::clone(&self.places).acquire_owned().await.ok()?;
+            let places = if self.is_slow_asker(asker) { &self.of_slow } else { &self.of_quick };
+            let of_all = Arc::clone(places).acquire_owned().await.ok()?;
             Some(Place { _of_asker: of_asker, _of_all: of_all })
         };
         // It may have been run while this one waited.
         timeout(within, waiting).await.ok()?.filter(|_| !self.is_slow(call, Instant::now()))
     }
 
-    /// Takes note of a call that took too long.
-    pub(super) fn note_slow(&self, call: SimulatedCall) {
+    /// Takes note of a call that took too long, and of whom it was.
+    pub(super) fn note_slow(&self, call: SimulatedCall, asker: &Asker) {
         let mut slow = self.slow();
-        if slow.len() >= MOST_SLOW {
-            slow.retain(|_, since| since.elapsed() < SLOW_FOR);
-        }
-        if slow.len() >= MOST_SLOW {
-            slow.clear();
-        }
-        slow.insert(call, Instant::now());
+        note(&mut slow.calls, call, SLOW_FOR);
+        note(&mut slow.askers, asker.clone(), SLOW_ASKER_FOR);
     }
 
     fn is_slow(&self, call: SimulatedCall, now: Instant) -> bool {
-        self.slow().get(&call).is_some_and(|since| now.duration_since(*since) < SLOW_FOR)
+        self.slow().calls.get(&call).is_some_and(|since| now.duration_since(*since) < SLOW_FOR)
+    }
+
+    fn is_slow_asker(&self, asker: &Asker) -> bool {
+        self.slow().askers.get(asker).is_some_and(|since| since.elapsed() < SLOW_ASKER_FOR)
     }
 
     fn of(&self, asker: &Asker) -> Arc<Semaphore> {
@@ -99,9 +120,19 @@ impl Simulations {
     }
 
     /// Nothing that is done under the lock can leave it half changed.
-    fn slow(&self) -> MutexGuard<'_, HashMap<SimulatedCall, Instant>> {
+    fn slow(&self) -> MutexGuard<'_, Slow> {
         self.slow.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn note<K: Eq + Hash>(slow: &mut HashMap<K, Instant>, key: K, lasts: Duration) {
+    if slow.len() >= MOST_SLOW {
+        slow.retain(|_, since| since.elapsed() < lasts);
+    }
+    if slow.len() >= MOST_SLOW {
+        slow.clear();
+    }
+    slow.insert(key, Instant::now());
 }
 
 #[cfg(test)]
@@ -125,7 +156,7 @@ mod tests {
     async fn one_asker_has_a_quarter_of_the_places_and_others_theirs() {
         let simulations = Simulations::new();
         let mut taken = Vec::new();
-        for number in 0..4 {
+        for number in 0..3 {
             for (count, has_place) in [(0, true), (1, true), (2, false)] {
                 let place = simulations.place(call(&[number, count]), &stranger(number), AT_ONCE).await;
                 assert_eq!(place.is_some(), has_place, "{count} of {number}");
@@ -138,9 +169,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn askers_of_slow_calls_share_two_places_and_leave_the_others_to_the_rest() {
+        let simulations = Simulations::new();
+        for number in 0..20 {
+            simulations.note_slow(call(&[number]), &stranger(number));
+        }
+        let mut taken = Vec::new();
+        for number in 0..20 {
+            taken.extend(simulations.place(call(&[number, 1]), &stranger(number), AT_ONCE).await);
+        }
+        assert_eq!(taken.len(), MOST_OF_SLOW);
+        for number in 20..23 {
+            for count in 0..2 {
+                taken.extend(simulations.place(call(&[number, count]), &stranger(number), AT_ONCE).await);
+            }
+        }
+        assert_eq!(taken.len(), MOST);
+    }
+
+    #[tokio::test]
     async fn a_call_that_took_too_long_is_not_made_again_for_a_moment() {
         let simulations = Simulations::new();
-        simulations.note_slow(call(b"slow"));
+        simulations.note_slow(call(b"slow"), &stranger(9));
         assert!(simulations.place(call(b"slow"), &stranger(1), AT_ONCE).await.is_none());
         assert!(simulations.place(call(b"other"), &stranger(1), AT_ONCE).await.is_some());
         assert!(!simulations.is_slow(call(b"slow"), Instant::now() + SLOW_FOR));
@@ -156,7 +206,7 @@ mod tests {
         let asker = stranger(1);
         let waiting = simulations.place(call(b"slow"), &asker, Duration::from_secs(60));
         let noting = async {
-            simulations.note_slow(call(b"slow"));
+            simulations.note_slow(call(b"slow"), &stranger(9));
             drop(first);
         };
         assert!(tokio::join!(waiting, noting).0.is_none());
@@ -168,9 +218,9 @@ mod tests {
         for number in 0..5_000_u32 {
             let address = Client::Address(IpAddr::from(number.to_be_bytes()));
             simulations.of(&Asker::Stranger(address));
-            simulations.note_slow(call(&number.to_be_bytes()));
+            simulations.note_slow(call(&number.to_be_bytes()), &Asker::Stranger(address));
         }
         let askers = simulations.askers.lock().unwrap_or_else(PoisonError::into_inner).len();
-        assert!(askers <= TIDY_ABOVE && simulations.slow().len() <= MOST_SLOW, "{askers}");
+        assert!(askers <= TIDY_ABOVE && simulations.slow().askers.len() <= MOST_SLOW, "{askers}");
     }
 }
