@@ -26,6 +26,8 @@ struct State {
     last: Option<watch::Receiver<Outcome>>,
     /// When the first probe began after the last success; while one is under way, that success if it is later.
     unproven_since: Option<Instant>,
+    /// Of real work since the last success.
+    failure: Option<String>,
 }
 
 /// Nobody can say that it works.
@@ -64,6 +66,12 @@ impl SharedProbe {
     pub fn succeeded(&self) {
         let mut state = lock(&self.0);
         state.unproven_since = state.under_way().map(|_| Instant::now());
+        state.failure = None;
+    }
+
+    /// Real work has failed, perhaps that of the probe itself: why, in better words than the probe has.
+    pub fn failed(&self, why: impl Display) {
+        lock(&self.0).failure = Some(why.to_string());
     }
 
     fn join<F, E>(&self, probe: impl FnOnce() -> F) -> watch::Receiver<Outcome>
@@ -81,10 +89,11 @@ impl SharedProbe {
         drop(state);
         let (probe, shared) = (probe(), Arc::clone(&self.0));
         tokio::spawn(async move {
-            let outcome = probe.await.map_err(|error| error.to_string());
+            let outcome = probe.await;
             let mut state = lock(&shared);
+            let outcome = outcome.map_err(|error| state.failure.clone().unwrap_or_else(|| error.to_string()));
             if outcome.is_ok() {
-                state.unproven_since = None;
+                (state.unproven_since, state.failure) = (None, None);
             }
             // Under the lock: what succeeds from here on finds no probe under way.
             told.send_replace(Some(outcome));
@@ -156,6 +165,9 @@ mod tests {
         let probe = SharedProbe::default();
         let failed = probe.outcome(|| ready(Err("disk full"))).await;
         assert_eq!(failed, Err(Unproven::Failed("disk full".into())));
+        probe.failed("no room on the disk");
+        let failed = probe.outcome(|| ready(Err("the transaction failed"))).await;
+        assert_eq!(failed, Err(Unproven::Failed("no room on the disk".into())));
         let broken = || async { if true { panic!("a test's") } else { Ok::<(), String>(()) } };
         assert_eq!(probe.outcome(broken).await, Err(Unproven::Failed("the probe ended without a result".into())));
         assert_eq!(probe.outcome(|| ready(Ok::<(), String>(()))).await, Ok(()));

@@ -86,6 +86,12 @@ pub enum GatewayError {
     /// The database can't be written or read. Whatever was decided, it is not recorded, so it is a no.
     #[error("the gateway's database is not available")]
     StoreUnavailable,
+    /// The database was written, as a probe, and that failed.
+    #[error("{problem}")]
+    StoreFailing {
+        /// Why, for the operator.
+        problem: String,
+    },
     /// The database is being written, as a probe, and takes long: another process may have locked it.
     #[error(
         "no write to the gateway's database has succeeded for {:.1} s: locked by another process, or slow",
@@ -158,7 +164,7 @@ impl GatewayError {
             Self::InvitationUsedUp { .. } => "invitation_used_up",
             Self::CreationRationed { .. } => "creation_rationed",
             Self::SignatureSchemeConflict => "signature_scheme_conflict",
-            Self::StoreUnavailable | Self::StoreSilent { .. } => "store_unavailable",
+            Self::StoreUnavailable | Self::StoreFailing { .. } | Self::StoreSilent { .. } => "store_unavailable",
             Self::TeeBusy => "tee_busy",
             Self::AttestationTooSoon { .. } => "attestation_too_soon",
             Self::RotationTooSoon { .. } => "rotation_too_soon",
@@ -181,6 +187,7 @@ impl GatewayError {
             // The registration may still be finished.
             Self::Registration(CeremonyError::NotVerified)
             | Self::StoreUnavailable
+            | Self::StoreFailing { .. }
             | Self::StoreSilent { .. }
             | Self::TeeBusy
             | Self::AttestationTooSoon { .. }
@@ -202,6 +209,7 @@ impl From<Status> for GatewayError {
 impl From<StoreError> for GatewayError {
     fn from(error: StoreError) -> Self {
         match error {
+            StoreError::Failing { problem } => Self::StoreFailing { problem },
             StoreError::Silent { time } => Self::StoreSilent { time },
             // The writer tells of its own failures, once.
             StoreError::NotWritten => Self::StoreUnavailable,

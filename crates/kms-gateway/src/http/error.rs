@@ -173,6 +173,7 @@ pub fn status_of(error: &GatewayError) -> StatusCode {
         | GatewayError::CreationRationed { .. }
         | GatewayError::RotationTooSoon { .. } => StatusCode::TOO_MANY_REQUESTS,
         GatewayError::StoreUnavailable
+        | GatewayError::StoreFailing { .. }
         | GatewayError::StoreSilent { .. }
         | GatewayError::TeeBusy
         | GatewayError::TeeUnavailable

@@ -48,6 +48,12 @@ pub enum StoreError {
     /// A write that stood in one transaction with this one failed, or the writer is closed.
     #[error("write to the gateway's database failed")]
     NotWritten,
+    /// The last write failed.
+    #[error("{problem}")]
+    Failing {
+        /// Why, for people.
+        problem: String,
+    },
     /// A write is under way, and none has succeeded for so long.
     #[error("no write to the gateway's database has succeeded for {:.1} s", .time.as_secs_f64())]
     Silent {

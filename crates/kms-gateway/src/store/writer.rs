@@ -105,7 +105,7 @@ impl Writer {
     pub(super) async fn probe(&self) -> Result<(), StoreError> {
         let queue = self.queue()?;
         self.probe.outcome(|| write(queue, Job::Probe)).await.map_err(|unproven| match unproven {
-            Unproven::Failed(_) => StoreError::NotWritten,
+            Unproven::Failed(problem) => StoreError::Failing { problem },
             Unproven::Silent(since) => StoreError::Silent { time: since },
         })
     }
@@ -154,6 +154,7 @@ async fn run(pool: SqlitePool, file: InPlace, mut jobs: mpsc::Receiver<Job>, pro
             }
             Err(error) => {
                 // The replies are dropped, which tells every caller of the batch that nothing is certain.
+                probe.failed(&error);
                 outages.failed(WRITING, error);
                 head = None;
             }

@@ -81,7 +81,8 @@ async fn the_gateway_on_a_small_disk() {
     assert_eq!(error["retryable"], true);
     for _ in 0..3 {
         kms.sponsor(&request).await.refused(503, "store_unavailable");
-        assert!(matches!(kms.gateway.ready().await, Err(GatewayError::StoreUnavailable)));
+        let why = kms.gateway.ready().await.unwrap_err();
+        assert!(matches!(&why, GatewayError::StoreFailing { problem } if problem.contains("full")), "{why}");
     }
 
     disk.make_room().unwrap();

@@ -21,7 +21,9 @@ async fn while_another_file_or_none_is_in_the_place_of_the_database_nothing_is_s
         let error = kms.sponsor(&request).await.refused(503, "store_unavailable");
         assert_eq!(error["retryable"], true);
         kms.post("/kms/create-deterministic-account", &create).await.refused(503, "store_unavailable");
-        assert!(matches!(kms.gateway.ready().await, Err(GatewayError::StoreUnavailable)));
+        let why = kms.gateway.ready().await.unwrap_err();
+        let GatewayError::StoreFailing { problem } = &why else { panic!("{why}") };
+        assert!(problem.contains("gateway.sqlite"), "{why}");
         assert_eq!(calls(), before);
         fs::copy(&away, &file).unwrap();
     }

@@ -183,6 +183,9 @@ async fn write_all(
     let mut done = Vec::with_capacity(BATCH);
     let outcome = commit_all(pool, file, &mut batch, &mut done).await;
     let is_failed = |job: &Done| matches!(job.came_to, CameTo::Failed);
+    if let Err(error) = &outcome {
+        progress.probe.failed(error);
+    }
     if outcome.is_err() || done.iter().any(is_failed) {
         progress.has_failed.store(true, Ordering::Relaxed);
     } else if done.iter().any(|job| matches!(job.came_to, CameTo::Kept)) {

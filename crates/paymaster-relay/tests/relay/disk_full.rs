@@ -41,7 +41,8 @@ async fn the_store_on_a_small_disk() {
     for number in 0..3 {
         assert!(reserve(reserved + number).await.is_err());
         assert!(claims.takes_claims().await.is_err());
-        assert!(store.ready().await.is_err());
+        let why = store.ready().await.unwrap_err().to_string();
+        assert!(why.contains("full"), "{why}");
     }
 
     disk.make_room().unwrap();
