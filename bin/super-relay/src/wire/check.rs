@@ -11,16 +11,16 @@ use paymaster_relay::kms::{Kms, KmsError, KmsSigners};
 use paymaster_relay::status::Check;
 use prometheus::Registry;
 use proto::command::{RotateSigner, Sponsor, SponsorReply, WalletInfo};
-use proto::{AccountId, Address};
+use proto::{AccountId, Address, Wei};
 
 use super::{kms, look, node, ports, relay, start_error};
-use crate::config::{Config, KmsOfNode, Profile};
+use crate::config::{Bootstrap, Config, KmsOfNode, Profile};
 use crate::error::Error;
 
 /// Seconds that a signer has to be announced before it is let in, in production: time for the guardian to look.
 const LEAST_ACTIVATION_DELAY: u32 = 24 * 60 * 60;
 /// Not there yet when a relay is set up; a start serves without.
-const OF_A_SPONSORSHIP: [&str; 5] = ["tee", "relay_key", "signer", "window", "deposit"];
+const OF_A_SPONSORSHIP: [&str; 6] = ["tee", "relay_key", "signer", "ceilings", "window", "deposit"];
 const NOT_LOOKED_AT: &str = "not looked at: whether the ports are free, and a TEE of this machine";
 
 /// What there is to say where nothing is wrong: what the first start makes, and what a sponsorship lacks.
@@ -41,13 +41,9 @@ pub async fn check(config: &Config) -> Result<Vec<String>, Error> {
             None => kms::bootstrap_deployments(bootstrap),
         };
         kms::wanted(settings, bootstrap, &deployments, Address::default())?;
-        if let Some(relay) = &config.relay
-            && u64::from(bootstrap.max_window_seconds) < relay.max_window_seconds
-        {
-            found.push(format!(
-                "missing for a sponsorship: window: bootstrap.max_window_seconds is {}, and relay.max_window_seconds is {}",
-                bootstrap.max_window_seconds, relay.max_window_seconds
-            ));
+        if let Some(relay) = &config.relay {
+            let missing = narrower_than_the_relays(bootstrap, relay);
+            found.extend(missing.map(|problem| format!("missing for a sponsorship: {problem}")));
         }
         found.extend(look::at_bootstrap(bootstrap)?);
     }
@@ -84,7 +80,7 @@ async fn check_relay(config: &Config, settings: &Settings, kms: &KmsOfNode<'_>) 
         check_activation_delay(settings).await?;
     }
     for Check { name, problem } in status {
-        let of_the_kms = ["kms", "tee", "relay_key", "signer"].contains(&name);
+        let of_the_kms = ["kms", "tee", "relay_key", "signer", "ceilings"].contains(&name);
         let Some(problem) = problem else { continue };
         if (of_the_kms && matches!(kms, KmsOfNode::Here(_))) || (name == "relay_key" && !has_key) {
             continue;
@@ -95,6 +91,34 @@ async fn check_relay(config: &Config, settings: &Settings, kms: &KmsOfNode<'_>) 
         found.push(format!("missing for a sponsorship: {name}: {problem}"));
     }
     Ok(found)
+}
+
+/// What a TEE that is set up by `bootstrap` would not sign of what the relay sponsors.
+fn narrower_than_the_relays(bootstrap: &Bootstrap, relay: &Settings) -> impl Iterator<Item = String> {
+    let window = (u64::from(bootstrap.max_window_seconds) < relay.max_window_seconds).then(|| {
+        format!(
+            "window: bootstrap.max_window_seconds is {}, and relay.max_window_seconds is {}",
+            bootstrap.max_window_seconds, relay.max_window_seconds
+        )
+    });
+    let ceiling = Wei::from(bootstrap.max_cost_wei);
+    let policies = relay.policies.iter().flat_map(move |policy| {
+        let cost = Wei::from(policy.max_cost_per_operation);
+        let above = (cost > ceiling).then(|| {
+            format!(
+                "ceilings: bootstrap.max_cost_wei is {ceiling}, and max_cost_per_operation of policy {:?} is {cost}",
+                policy.id
+            )
+        });
+        let unproven = (policy.allow_without_passkey && bootstrap.sponsor_without_passkey == Some(false)).then(|| {
+            format!(
+                "relay_key: bootstrap.sponsor_without_passkey is false, and policy {:?} has allow_without_passkey",
+                policy.id
+            )
+        });
+        above.into_iter().chain(unproven)
+    });
+    window.into_iter().chain(policies)
 }
 
 async fn check_activation_delay(settings: &Settings) -> Result<(), Error> {

@@ -174,7 +174,7 @@ impl Readiness for GatewayReadiness {
     async fn status(&self) -> Vec<Check> {
         let ready = self.gateway.ready().await;
         let signers = match &ready {
-            Err(_) => Err("unknown: the TEE does not answer".to_owned()),
+            Err(_) => Err("unknown: see tee".to_owned()),
             Ok(state) => may_sponsor(state),
         };
         let provisioned = match &ready {

@@ -127,6 +127,32 @@ async fn a_check_names_a_contract_whose_windows_are_narrower_than_the_relays() {
 }
 
 #[tokio::test]
+async fn a_check_names_what_a_bootstrapped_tee_would_not_sign_of_each_policy() {
+    let ground = Setup::of(V07).prepare().await;
+    let output = check(&ground, |all| {
+        let fine = all["relay"]["policies"][0].clone();
+        let mut dear = fine.clone();
+        dear["id"] = "dear".into();
+        dear["max_cost_per_operation"] = "30000000000000000".into();
+        dear["allow_without_passkey"] = true.into();
+        all["relay"]["policies"] = json!([fine, dear]);
+        all["bootstrap"]["max_cost_wei"] = "20000000000000000".into();
+        all["bootstrap"]["sponsor_without_passkey"] = false.into();
+    });
+    let output = output.await;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8(output.stdout).unwrap();
+    let cost = "ceilings: bootstrap.max_cost_wei is 20000000000000000 wei, and max_cost_per_operation of policy \"dear\" is \
+                30000000000000000 wei";
+    let permission =
+        "relay_key: bootstrap.sponsor_without_passkey is false, and policy \"dear\" has allow_without_passkey";
+    for words in [cost, permission] {
+        assert!(said.contains(&format!("missing for a sponsorship: {words}")), "{said}");
+    }
+    assert!(!said.contains("policy \"default\""), "{said}");
+}
+
+#[tokio::test]
 async fn an_address_that_was_mistyped_is_refused_by_its_checksum() {
     let ground = Setup::of(V07).prepare().await;
     let mistyped = check(&ground, |all| {

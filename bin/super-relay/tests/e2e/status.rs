@@ -45,6 +45,7 @@ async fn where_nothing_is_missing_the_status_says_so_as_text_and_as_json() {
         "tee",
         "relay_key",
         "signer",
+        "ceilings",
         "window",
         "deposit",
         "settlement"
@@ -96,6 +97,32 @@ async fn a_relay_key_that_the_tee_does_not_know_is_missing_and_the_relay_takes_r
     assert_eq!(world.problem("tee").await, None);
 }
 
+/// The KMS is asked over HTTP.
+#[tokio::test]
+async fn what_a_tee_elsewhere_does_not_sign_of_what_the_settings_allow_is_missing() {
+    let lower = |all: &mut Value| all["bootstrap"]["max_cost_wei"] = "10000000000000000".into();
+    let mut world = Setup::of(V07).configure(lower).start_apart().await;
+    let cost = world.problem("ceilings").await.unwrap();
+    for words in ["policy \"default\" (20000000000000000 wei)", "10000000000000000 wei (its ceiling maxCost)"] {
+        assert!(cost.contains(words), "{cost}");
+    }
+    assert_eq!(world.problem("relay_key").await, None);
+
+    let relay = &mut world.configuration["relay"];
+    relay["policies"][0]["allow_without_passkey"] = true.into();
+    let other = format!("0x{}", "11".repeat(20));
+    let second = json!({ "entry_point": other, "version": "0.8", "paymaster": other });
+    relay["deployments"].as_array_mut().unwrap().push(second);
+    world.node.kill().await;
+    world.restart().await;
+    assert_eq!(world.ops("/status").await.0, 503);
+    let ceilings = world.problem("ceilings").await.unwrap();
+    let lacking = format!("lack chain 31337, EntryPoint {other} of version 0.8, paymaster {other}, which");
+    assert!(ceilings.contains(&lacking) && ceilings.ends_with(&cost), "{ceilings}");
+    let permission = world.problem("relay_key").await.unwrap();
+    assert!(permission.contains("allow_without_passkey of policy \"default\""), "{permission}");
+}
+
 /// Field case 06.
 #[tokio::test]
 async fn a_tee_that_is_not_provisioned_is_missing_in_the_relay_and_in_the_kms() {
@@ -120,6 +147,10 @@ async fn a_tee_that_is_not_provisioned_is_missing_in_the_relay_and_in_the_kms() 
         assert!(problem.contains("not provisioned"), "{problem}");
     }
     assert_eq!(problem(&node, "kms").await, None, "it answers");
+    for name in ["relay_key", "signer", "ceilings"] {
+        let unknown = "unknown: the TEE's signers and ceilings could not be read, see tee";
+        assert_eq!(problem(&node, name).await.unwrap(), unknown, "{name}");
+    }
 }
 
 #[tokio::test]

@@ -57,6 +57,13 @@ pub trait EntryPointReader: Send + Sync {
     /// [`ChainError`].
     async fn admits(&self, deployment: &Deployment, signer: Address) -> Result<bool, ChainError>;
 
+    /// Unix seconds from which on the owner can activate a key that is proposed (`signerOf`, `activationDelay`). `None` when
+    /// the paymaster does not know the key, or it is active.
+    ///
+    /// # Errors
+    /// [`ChainError`].
+    async fn activatable_at(&self, deployment: &Deployment, signer: Address) -> Result<Option<u64>, ChainError>;
+
     /// Seconds that a window may span after its approval, as a paymaster contract has it (`maxWindow`).
     ///
     /// # Errors

@@ -27,9 +27,17 @@ use crate::clients::Asker;
 use crate::settings::{ChainSettings, SettingsError};
 
 sol! {
+    struct SignerRecord {
+        uint48 proposedAt;
+        uint48 activatedAt;
+        bytes32 measurement;
+        bytes32 teeId;
+    }
+
     function balanceOf(address account) returns (uint256);
     function paused() returns (bool);
     function isActiveSigner(address signer) returns (bool);
+    function signerOf(address signer) returns (SignerRecord);
     function activationDelay() returns (uint32);
     function maxWindow() returns (uint32);
     event UserOperationEvent(
@@ -184,6 +192,16 @@ impl EntryPointReader for RpcChain {
 
     async fn admits(&self, deployment: &Deployment, signer: Address) -> Result<bool, ChainError> {
         self.call(deployment.paymaster, &isActiveSignerCall { signer: eth(signer) }).await
+    }
+
+    async fn activatable_at(&self, deployment: &Deployment, signer: Address) -> Result<Option<u64>, ChainError> {
+        let paymaster = deployment.paymaster;
+        let record = self.call(paymaster, &signerOfCall { signer: eth(signer) }).await?;
+        if record.proposedAt.is_zero() || !record.activatedAt.is_zero() {
+            return Ok(None);
+        }
+        let delay = self.activation_delay(paymaster).await?;
+        Ok(Some(record.proposedAt.to::<u64>().saturating_add(delay.into())))
     }
 
     async fn max_window(&self, deployment: &Deployment) -> Result<u32, ChainError> {

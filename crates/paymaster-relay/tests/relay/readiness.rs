@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, B256};
 use devkit::EntryPointVersion::V07;
-use devkit::{Anvil, AnvilOptions, Tools};
+use devkit::{Anvil, AnvilOptions, PaymasterOptions, Tools};
+use proto::Permissions;
 use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection as _, SqliteConnection};
@@ -134,7 +135,10 @@ async fn a_relay_without_its_chain_or_kms_is_ready_and_says_what_it_lacks() {
     world.tee.down.store(true, std::sync::atomic::Ordering::SeqCst);
     world.relay.ready().await.unwrap();
     assert!(world.problem("kms").await.is_some());
-    assert_eq!(world.problem("relay_key").await.unwrap(), "unknown: the TEE does not answer");
+    for check in ["relay_key", "signer", "ceilings"] {
+        let problem = world.problem(check).await.unwrap();
+        assert_eq!(problem, "unknown: the TEE's signers and ceilings could not be read, see tee", "{check}");
+    }
     world.tee.down.store(false, std::sync::atomic::Ordering::SeqCst);
 
     let nobody = json!({ "chain_id": 31337, "rpc_url": "http://127.0.0.1:1" });
@@ -160,6 +164,103 @@ async fn a_contract_or_a_tee_that_takes_narrower_windows_than_the_relay_asks_for
     let problem = world.problem("window").await.unwrap().to_lowercase();
     assert!(problem.contains(&format!("{:#x}", world.paymaster.address())), "{problem}");
     assert!(problem.contains("maxwindow = 3600 s") && problem.contains("is 7200"), "{problem}");
+}
+
+#[tokio::test]
+async fn a_deployment_that_the_ceilings_lack_is_named_beside_one_that_they_have() {
+    let mut world = World::new(V07).await;
+    assert_eq!(world.problem("ceilings").await, None);
+    let mut both = world.settings["deployments"].as_array().unwrap().clone();
+    both.push(json!({ "entry_point": NOBODY, "version": "0.8", "paymaster": NOBODY }));
+    world.settings["deployments"] = json!(both);
+    let world = world.restarted().await;
+    let problem = world.problem("ceilings").await.expect("the second is not in the ceilings").to_lowercase();
+    let lacking = format!("lack chain 31337, entrypoint {NOBODY:#x} of version 0.8, paymaster {NOBODY:#x}, which");
+    assert!(problem.contains(&lacking) && problem.contains("super-relay admin set-ceilings"), "{problem}");
+    assert!(!problem.contains(&format!("{:#x}", world.paymaster.address())), "{problem}");
+}
+
+#[tokio::test]
+async fn a_policy_that_allows_dearer_operations_than_the_ceilings_is_named() {
+    let world = World::with(V07, 10u128.pow(18), |settings| {
+        let dear = json!({ "id": "dear", "max_cost_per_operation": "200000000000000000" });
+        settings["policies"].as_array_mut().unwrap().push(dear);
+    })
+    .await;
+    assert_eq!(world.problem("ceilings").await, None);
+    let ceiling = 10u128.pow(17);
+    world.tee.change_ceilings(|ceilings| ceilings.max_cost = proto::Wei(ceiling));
+    let problem = world.problem("ceilings").await.expect("one policy allows more");
+    for words in ["policy \"dear\" (200000000000000000 wei)", "100000000000000000 wei (its ceiling maxCost)"] {
+        assert!(problem.contains(words), "{problem}");
+    }
+    assert!(!problem.contains("default") && problem.contains("super-relay admin set-ceilings"), "{problem}");
+    // Whatever has to be changed is changed by one command.
+    world.tee.change_ceilings(|ceilings| {
+        let mut deployments = ceilings.deployments.to_vec();
+        deployments[0].paymaster = proto::Address([7; 20]);
+        ceilings.deployments = proto::bytes::BoundedList::new(deployments).unwrap();
+    });
+    let both = world.problem("ceilings").await.unwrap();
+    assert!(both.contains("which relay.deployments names") && both.contains(&problem), "{both}");
+}
+
+#[tokio::test]
+async fn a_policy_without_passkeys_whose_permission_the_relay_key_lacks_is_named_until_it_is_given() {
+    let world = World::with(V07, 10u128.pow(18), |settings| {
+        let open = json!({ "id": "open", "max_cost_per_operation": "1", "allow_without_passkey": true });
+        settings["policies"].as_array_mut().unwrap().push(open);
+    })
+    .await;
+    let key = world.relay_key.address().await;
+    let problem = world.problem("relay_key").await.expect("the key lacks the permission");
+    let command = format!(
+        "super-relay admin revoke {key}, then authorize {key} --permissions sponsor,sponsor_without_passkey,rotate"
+    );
+    for words in ["allow_without_passkey of policy \"open\"", &command] {
+        assert!(problem.contains(words), "{problem}");
+    }
+    world.permit_without_passkey().await;
+    assert_eq!(world.problem("relay_key").await, None);
+}
+
+#[tokio::test]
+async fn a_relay_key_that_is_authorised_for_other_things_is_told_apart_from_an_unknown_one() {
+    let world = World::new(V07).await;
+    let key = world.relay_key.address().await;
+    world.tee.revoke(key);
+    let problem = world.problem("relay_key").await.unwrap();
+    assert!(problem.ends_with(&format!("super-relay admin authorize {key}")), "{problem}");
+    world.tee.authorise(key, Permissions::ROTATE);
+    let problem = world.problem("relay_key").await.unwrap();
+    let command = format!("super-relay admin revoke {key}, then authorize {key} --permissions sponsor,rotate");
+    assert!(problem.contains("without the permission sponsor") && problem.ends_with(&command), "{problem}");
+}
+
+#[tokio::test]
+async fn a_signer_that_is_proposed_is_told_with_the_time_from_which_it_can_be_activated() {
+    let world = World::new(V07).await;
+    let tools = Tools::locate(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")).unwrap();
+    let options = PaymasterOptions { activation_delay_seconds: 86_400, ..PaymasterOptions::default() };
+    let slow = devkit::Paymaster::deploy_with(&world.anvil, &tools, &world.chain.entry_point, &options).await.unwrap();
+    let mut world = world;
+    world.settings["deployments"][0]["paymaster"] = json!(slow.address());
+    let world = world.restarted().await;
+    let problem = world.problem("signer").await.unwrap();
+    assert!(problem.ends_with("propose and activate it"), "{problem}");
+
+    let address = Address::new(world.tee.paymaster_signer().0);
+    let signer = devkit::TeeSigner { address, measurement: B256::repeat_byte(1), tee_id: B256::repeat_byte(2) };
+    slow.propose_signer(&signer).await.unwrap();
+    let activatable_at = slow.signer(address).await.unwrap().unwrap().proposed_at + 86_400;
+    let problem = world.problem("signer").await.unwrap();
+    let when = format!("it is proposed and can be activated in 86400 s (at Unix time {activatable_at})");
+    assert!(problem.contains(&when), "{problem}");
+    world.pass(86_400).await;
+    let problem = world.problem("signer").await.unwrap();
+    assert!(problem.contains("can be activated now: activateSigner(0x"), "{problem}");
+    slow.activate_signer(address).await.unwrap();
+    assert_eq!(world.problem("signer").await, None);
 }
 
 #[tokio::test]

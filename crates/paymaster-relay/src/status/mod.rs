@@ -1,9 +1,13 @@
 //! Whether requests can be taken, and whether every sponsorship could succeed now; what is in the way is told in words for
 //! operators: no client gets them.
 
-use proto::{Address, Wei};
-use thiserror::Error;
+mod missing;
+mod tee;
 
+use proto::Address;
+use proto::command::Ceilings;
+
+use self::missing::Missing;
 use crate::catalogue::Deployment;
 use crate::chain::{Facts, PaymasterState, operation_of_nobody};
 use crate::error::RelayError;
@@ -32,44 +36,6 @@ impl Check {
     }
 }
 
-/// What is in the way of a sponsorship.
-#[derive(Debug, Error)]
-enum Missing {
-    #[error("{}", _0.in_full())]
-    Part(#[from] RelayError),
-    #[error("the node at relay.chain.rpc_url serves chain {served}, and relay.chain.chain_id is {configured}")]
-    OtherChain { served: u64, configured: u64 },
-    #[error("chain {chain_id} has no contract at {address}, which relay.deployments names as {role}")]
-    NoContract { chain_id: u64, address: Address, role: &'static str },
-    #[error("the KMS's clock is {seconds} s {direction} this host's")]
-    KmsClock { seconds: u64, direction: &'static str },
-    #[error("the TEE does not authorise the relay key {address} to sponsor: super-relay admin authorize {address}")]
-    RelayKey { address: Address },
-    #[error("the paymaster {paymaster} does not admit the TEE's signer {signer}: propose and activate it")]
-    SignerNotAdmitted { paymaster: Address, signer: Address },
-    #[error(
-        "the paymaster {paymaster} takes windows of maxWindow = {found} s, and relay.max_window_seconds is {wanted}: lower it to \
-         {found}, or deploy the contract with {wanted}"
-    )]
-    ContractWindow { paymaster: Address, found: u32, wanted: u64 },
-    #[error(
-        "the TEE signs windows of {found} s (its ceiling maxWindow), and relay.max_window_seconds is {wanted}: lower it to \
-         {found}, or raise the ceiling (super-relay admin set-ceilings)"
-    )]
-    TeeWindow { found: u32, wanted: u64 },
-    #[error("the paymaster {paymaster} is paused")]
-    Paused { paymaster: Address },
-    #[error("the paymaster {paymaster} has a deposit of {deposit} gwei, of which {reserved} gwei are reserved")]
-    NoDeposit { paymaster: Address, deposit: i64, reserved: i64 },
-    #[error(
-        "the paymaster {paymaster} has a deposit of {deposit} gwei, of which {reserved} gwei are reserved: the rest does \
-         not cover the largest max_cost_per_operation of the policies, {largest}"
-    )]
-    DepositLow { paymaster: Address, deposit: i64, reserved: i64, largest: Wei },
-    #[error("unknown: {of} does not answer")]
-    Unknown { of: &'static str },
-}
-
 impl Relay {
     /// Whether this process can take requests: its database takes a write. Nothing is said of what it shares with others.
     ///
@@ -89,16 +55,22 @@ impl Relay {
         let (store, claims, kms, (signers, chain)) =
             tokio::join!(self.store.ready(), self.nonces.ready(), self.kms.ready(), kms_and_chain);
         let address = self.relay_key.address().await;
-        let (clocks, relay_key) = (self.clocks(chain.is_ok()), relay_key(signers.as_ref().ok(), address));
+        let clocks = self.clocks(chain.is_ok());
+        let known = || signers.as_ref().map_err(|_| Missing::TeeUnknown);
+        let relay_key = known().and_then(|known| tee::relay_key(known, address, self.catalogue.policies()));
+        let ceilings = in_words(known().map(drop)).and_then(|()| tee::ceilings(told(&signers), &self.catalogue));
+        let mut window = tee::window(told(&signers), &self.catalogue);
         let (mut signer, mut deposit) = (Ok(()), Ok(()));
-        let mut window = self.tee_window(signers.as_ref().ok());
         if chain.is_err() {
-            let unknown = || Err(Missing::Unknown { of: "the chain" });
+            let unknown = || Err(Missing::ChainUnknown);
             (signer, deposit, window) = (unknown(), unknown(), window.and(unknown()));
         }
         for (deployment, facts) in self.catalogue.deployments().iter().zip(chain.iter().flatten()) {
             // The first that is wrong is told of.
-            signer = signer.and_then(|()| signer_admitted(deployment, facts, signers.as_ref().ok()));
+            signer = match signer.and_then(|()| known()) {
+                Ok(known) => self.signer_admitted(deployment, facts, known.paymaster_signer).await,
+                Err(wrong) => Err(wrong),
+            };
             window = match window {
                 Ok(()) => self.contract_window(deployment).await,
                 wrong => wrong,
@@ -118,6 +90,7 @@ impl Relay {
             Check::of("tee", signers.map(drop).map_err(in_full)),
             Check::of("relay_key", in_words(relay_key)),
             Check::of("signer", in_words(signer)),
+            Check::of("ceilings", ceilings),
             Check::of("window", in_words(window)),
             Check::of("deposit", in_words(deposit)),
             Check::of("settlement", self.settling.problem().map_or(Ok(()), Err)),
@@ -169,20 +142,23 @@ impl Relay {
             }
             Some(_) | None => {}
         }
-        let now = self.chain_time.last().filter(|_| is_chain_known).ok_or(Missing::Unknown { of: "the chain" })?;
+        let now = self.chain_time.last().filter(|_| is_chain_known).ok_or(Missing::ChainUnknown)?;
         self.check_clocks()?;
         Window::of(&self.catalogue.validity, &now)?;
         Ok(())
     }
 
-    /// Whether the TEE signs every window that this relay may ask for.
-    fn tee_window(&self, signers: Option<&KmsSigners>) -> Result<(), Missing> {
-        let wanted = self.catalogue.validity.ceiling;
-        match signers.and_then(|signers| signers.ceilings.as_ref()) {
-            Some(ceilings) if u64::from(ceilings.max_window) < wanted => {
-                Err(Missing::TeeWindow { found: ceilings.max_window, wanted })
+    async fn signer_admitted(&self, deployment: &Deployment, facts: &Facts, signer: Address) -> Result<(), Missing> {
+        if facts.signer_admitted != Some(false) {
+            return Ok(());
+        }
+        let paymaster = deployment.paymaster;
+        match self.chain.activatable_at(deployment, signer).await.map_err(RelayError::from)? {
+            Some(activatable_at) => {
+                let wait = activatable_at.saturating_sub(facts.block.timestamp);
+                Err(Missing::SignerProposed { paymaster, signer, activatable_at, wait })
             }
-            Some(_) | None => Ok(()),
+            None => Err(Missing::SignerNotAdmitted { paymaster, signer }),
         }
     }
 
@@ -212,20 +188,9 @@ impl Relay {
     }
 }
 
-fn signer_admitted(deployment: &Deployment, facts: &Facts, signers: Option<&KmsSigners>) -> Result<(), Missing> {
-    let signer = signers.ok_or(Missing::Unknown { of: "the TEE" })?.paymaster_signer;
-    match facts.signer_admitted {
-        Some(false) => Err(Missing::SignerNotAdmitted { paymaster: deployment.paymaster, signer }),
-        Some(true) | None => Ok(()),
-    }
-}
-
-fn relay_key(signers: Option<&KmsSigners>, address: Address) -> Result<(), Missing> {
-    match signers {
-        None => Err(Missing::Unknown { of: "the TEE" }),
-        Some(signers) if signers.may_sponsor(address) => Ok(()),
-        Some(_) => Err(Missing::RelayKey { address }),
-    }
+/// The ceilings, where the KMS tells them.
+fn told(signers: &Result<KmsSigners, RelayError>) -> Option<&Ceilings> {
+    signers.as_ref().ok()?.ceilings.as_ref()
 }
 
 fn in_words(outcome: Result<(), Missing>) -> Result<(), String> {

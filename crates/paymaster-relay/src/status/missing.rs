@@ -1,0 +1,83 @@
+//! What can be in the way of a sponsorship, in words for operators.
+
+use proto::{Address, Wei};
+use thiserror::Error;
+
+use crate::error::RelayError;
+
+/// What is in the way of a sponsorship.
+#[derive(Debug, Error)]
+pub(super) enum Missing {
+    #[error("{}", _0.in_full())]
+    Part(#[from] RelayError),
+    #[error("the node at relay.chain.rpc_url serves chain {served}, and relay.chain.chain_id is {configured}")]
+    OtherChain { served: u64, configured: u64 },
+    #[error("chain {chain_id} has no contract at {address}, which relay.deployments names as {role}")]
+    NoContract { chain_id: u64, address: Address, role: &'static str },
+    #[error("the KMS's clock is {seconds} s {direction} this host's")]
+    KmsClock { seconds: u64, direction: &'static str },
+    #[error("the TEE does not authorise the relay key {address} to sponsor: super-relay admin authorize {address}")]
+    RelayKey { address: Address },
+    #[error("the TEE authorises the relay key {address} without the permission sponsor: {}", anew(*address, wanted))]
+    MayNotSponsor { address: Address, wanted: String },
+    #[error(
+        "allow_without_passkey of {policies} needs the permission sponsor_without_passkey, which the TEE does not give the \
+         relay key {address}: take the setting out of the policy, or {}",
+        anew(*address, wanted)
+    )]
+    WithoutPasskey { policies: String, address: Address, wanted: String },
+    #[error(
+        "the deployments of the TEE's ceilings lack {deployments}, which relay.deployments names: add what is missing \
+         (super-relay admin set-ceilings)"
+    )]
+    Deployments { deployments: String },
+    #[error(
+        "max_cost_per_operation of {policies} is above what the TEE signs, {found} (its ceiling maxCost): lower it to {found}, \
+         or raise the ceiling (super-relay admin set-ceilings)"
+    )]
+    TeeCost { policies: String, found: Wei },
+    #[error("the paymaster {paymaster} does not admit the TEE's signer {signer}: propose and activate it")]
+    SignerNotAdmitted { paymaster: Address, signer: Address },
+    #[error(
+        "the paymaster {paymaster} does not admit the TEE's signer {signer} yet: it is proposed and can be activated {}: \
+         activateSigner({signer})",
+        when(*activatable_at, *wait)
+    )]
+    SignerProposed { paymaster: Address, signer: Address, activatable_at: u64, wait: u64 },
+    #[error(
+        "the paymaster {paymaster} takes windows of maxWindow = {found} s, and relay.max_window_seconds is {wanted}: lower it to \
+         {found}, or deploy the contract with {wanted}"
+    )]
+    ContractWindow { paymaster: Address, found: u32, wanted: u64 },
+    #[error(
+        "the TEE signs windows of {found} s (its ceiling maxWindow), and relay.max_window_seconds is {wanted}: lower it to \
+         {found}, or raise the ceiling (super-relay admin set-ceilings)"
+    )]
+    TeeWindow { found: u32, wanted: u64 },
+    #[error("the paymaster {paymaster} is paused")]
+    Paused { paymaster: Address },
+    #[error("the paymaster {paymaster} has a deposit of {deposit} gwei, of which {reserved} gwei are reserved")]
+    NoDeposit { paymaster: Address, deposit: i64, reserved: i64 },
+    #[error(
+        "the paymaster {paymaster} has a deposit of {deposit} gwei, of which {reserved} gwei are reserved: the rest does \
+         not cover the largest max_cost_per_operation of the policies, {largest}"
+    )]
+    DepositLow { paymaster: Address, deposit: i64, reserved: i64, largest: Wei },
+    #[error("unknown: the chain does not answer")]
+    ChainUnknown,
+    #[error("unknown: the TEE's signers and ceilings could not be read, see tee")]
+    TeeUnknown,
+}
+
+/// How the permissions of an authorised key are changed: it can't be authorised twice.
+fn anew(address: Address, permissions: &str) -> String {
+    format!("super-relay admin revoke {address}, then authorize {address} --permissions {permissions}")
+}
+
+/// Unix seconds; how far ahead of the chain they are.
+fn when(activatable_at: u64, wait: u64) -> String {
+    match wait {
+        0 => "now".to_owned(),
+        _ => format!("in {wait} s (at Unix time {activatable_at})"),
+    }
+}
