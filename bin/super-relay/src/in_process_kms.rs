@@ -50,7 +50,8 @@ impl Kms for InProcessKms {
 fn refusal(error: GatewayError) -> KmsError {
     let message = error.to_string();
     let status = status_of(&error);
-    if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+    let is_decided = matches!(error, GatewayError::RotationTooSoon { .. });
+    if !is_decided && (status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS) {
         // The gateway's word: whatever was signed did not leave it.
         KmsError::Unavailable { message, in_doubt: false }
     } else {

@@ -1,5 +1,7 @@
 //! Whose turn it is to have a quote. Anyone may ask, and they are made so rarely that whoever asks most often would have
-//! them all: clients wait for each other, each with one request, and the next is for whoever had one longest ago.
+//! them all: clients wait for each other, each with one request, and the next is for whoever has been without one for longest,
+//! since the last that it had or since it first asked. Whoever is refused keeps that place for its next request, and a client
+//! that nobody has seen comes behind those who are known.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -13,7 +15,8 @@ use super::GatewayError;
 
 /// Clients that wait at once.
 const MAX_WAITING: usize = 64;
-/// Clients of which it is known when they had a quote. One more, and the oldest counts as one that had none.
+/// Clients of which it is known since when they are without a quote. For one more, whoever is so for the shortest time and does
+/// not wait is forgotten.
 const MAX_REMEMBERED: usize = 4096;
 /// The longest that a request waits, where the default interval and a quote have room.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -34,8 +37,8 @@ struct Shared {
     events: u64,
     /// By client: when it came.
     waiting: HashMap<IpAddr, u64>,
-    /// By client: when it had its last quote.
-    last: HashMap<IpAddr, u64>,
+    /// By client: when it had its last quote, or first asked for one.
+    without: HashMap<IpAddr, u64>,
 }
 
 #[derive(Default)]
@@ -97,16 +100,18 @@ impl Quotes {
         }
     }
 
-    /// Where all places are taken, one whose client had a quote since the newcomer's last one is the newcomer's.
+    /// Where all places are taken, the newcomer has that of a client that is without a quote for a shorter time.
     fn place(&self, client: IpAddr) -> Result<Place<'_>, GatewayError> {
         let mut shared = self.shared();
         if shared.waiting.contains_key(&client) {
             drop(shared);
             return Err(self.too_soon("a request of this client waits for a quote already"));
         }
+        let number = shared.event();
+        shared.wants_one_since(client, number);
         if shared.waiting.len() >= MAX_WAITING {
             let last_of_all = shared.waiting.keys().copied().max_by_key(|other| shared.rank(other));
-            let outranked = last_of_all.filter(|other| shared.last.get(other) > shared.last.get(&client));
+            let outranked = last_of_all.filter(|other| shared.rank(other) > shared.rank(&client));
             let Some(outranked) = outranked else {
                 drop(shared);
                 return Err(self.too_soon("too many clients wait for a quote"));
@@ -114,7 +119,6 @@ impl Quotes {
             shared.waiting.remove(&outranked);
             self.changed.notify_waiters();
         }
-        let number = shared.event();
         shared.waiting.insert(client, number);
         Ok(Place { quotes: self, client, number })
     }
@@ -159,9 +163,22 @@ enum Taken {
 }
 
 impl Shared {
-    /// Who has the lowest is next: who had no quote yet, then who had one longest ago; of equals, who came first.
-    fn rank(&self, client: &IpAddr) -> (Option<u64>, Option<u64>) {
-        (self.last.get(client).copied(), self.waiting.get(client).copied())
+    /// Who has the lowest is next.
+    fn rank(&self, client: &IpAddr) -> u64 {
+        self.without.get(client).copied().unwrap_or(u64::MAX)
+    }
+
+    /// Unless it is known since when.
+    fn wants_one_since(&mut self, client: IpAddr, number: u64) {
+        if self.without.contains_key(&client) {
+            return;
+        }
+        if self.without.len() >= MAX_REMEMBERED {
+            let idle = self.without.iter().filter(|(other, _)| !self.waiting.contains_key(other));
+            let latest = idle.max_by_key(|(_, number)| **number).map(|(other, _)| *other);
+            latest.map(|latest| self.without.remove(&latest));
+        }
+        self.without.insert(client, number);
     }
 
     fn event(&mut self) -> u64 {
@@ -171,11 +188,8 @@ impl Shared {
 
     fn remember(&mut self, client: IpAddr) {
         let number = self.event();
-        self.last.insert(client, number);
-        if self.last.len() > MAX_REMEMBERED {
-            let oldest = self.last.iter().min_by_key(|(_, number)| **number).map(|(client, _)| *client);
-            oldest.map(|client| self.last.remove(&client));
-        }
+        self.without.remove(&client);
+        self.wants_one_since(client, number);
     }
 }
 
@@ -245,23 +259,35 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_next_quote_is_for_whoever_had_one_longest_ago() {
+    async fn the_next_quote_is_for_whoever_has_been_without_one_for_longest() {
         let quotes = quotes();
         quote(&quotes, 1).await.unwrap();
         quote(&quotes, 2).await.unwrap();
-        // The first came before all others, and polls without a pause.
-        let polls: Vec<_> = [1, 2, 3].map(|number| (number, waiting(&quotes, number))).into();
-        until_waiting(&quotes, 3).await;
-        let began = Instant::now();
-        let mut outcomes = Vec::new();
-        for (number, poll) in polls {
-            outcomes.push((number, poll.await.unwrap().is_ok()));
+        // All of them ask until they have one; the third has never had any.
+        for served in [1, 2, 3, 1, 2, 3] {
+            let polls = [3, 2, 1].map(|number| (number, waiting(&quotes, number)));
+            until_waiting(&quotes, 3).await;
+            for (number, poll) in polls {
+                assert_eq!(poll.await.unwrap().is_ok(), number == served, "{number} in place of {served}");
+            }
         }
-        assert_eq!(outcomes, [(1, false), (2, false), (3, true)]);
-        assert_eq!(began.elapsed(), INTERVAL);
-        let [second, first] = [2, 1].map(|number| waiting(&quotes, number));
-        first.await.unwrap().unwrap();
-        assert!(second.await.unwrap().is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn clients_that_nobody_has_seen_come_behind_those_who_are_known() {
+        let quotes = quotes();
+        quote(&quotes, 0).await.unwrap();
+        let mut had = 0;
+        for stranger in 1..=20 {
+            let polls = [stranger, 0].map(|number| waiting(&quotes, number));
+            until_waiting(&quotes, 2).await;
+            let [_, known] = polls;
+            had += usize::from(known.await.unwrap().is_ok());
+            while !quotes.shared().waiting.is_empty() {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+        assert!(had >= 10, "{had} of 20");
     }
 
     #[tokio::test(start_paused = true)]
@@ -276,21 +302,22 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn places_are_for_clients_that_had_no_quote_before_those_that_had_one() {
+    async fn a_place_goes_to_who_has_been_without_a_quote_for_longer() {
         let quotes = quotes();
-        quote(&quotes, 0).await.unwrap();
-        let pollers: Vec<_> = (0..64).map(|number| waiting(&quotes, number)).collect();
+        for known in [0, 100] {
+            quote(&quotes, known).await.unwrap();
+        }
+        let strangers: Vec<_> = (1..=64).map(|number| waiting(&quotes, number)).collect();
         until_waiting(&quotes, MAX_WAITING).await;
-        let newcomer = waiting(&quotes, 100);
+        let known = waiting(&quotes, 100);
         tokio::task::yield_now().await;
-        assert!(
-            quotes.shared().waiting.contains_key(&client(100)) && !quotes.shared().waiting.contains_key(&client(0))
-        );
+        let has_place = |number| quotes.shared().waiting.contains_key(&client(number));
+        assert_eq!((has_place(100), has_place(64)), (true, false));
         assert!(quote(&quotes, 101).await.unwrap_err().to_string().contains("too many clients"));
-        newcomer.abort();
-        assert!(newcomer.await.unwrap_err().is_cancelled());
+        known.abort();
+        assert!(known.await.unwrap_err().is_cancelled());
         assert_eq!(quotes.shared().waiting.len(), MAX_WAITING - 1, "who hangs up has no place");
-        drop(pollers);
+        drop(strangers);
     }
 
     #[tokio::test(start_paused = true)]

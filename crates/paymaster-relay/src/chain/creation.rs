@@ -8,6 +8,7 @@ use alloy_provider::transport::{RpcError, TransportResult};
 use alloy_rpc_types_eth::{TransactionInput, TransactionRequest};
 use alloy_sol_types::{SolCall, SolError, sol};
 use proto::Address;
+use tokio::time::Instant;
 
 use super::rpc::{RpcChain, contract_error, describe, eth};
 use super::simulations::SimulatedCall;
@@ -25,6 +26,8 @@ const MAX_GAS: u64 = 10_000_000;
 const AROUND: u64 = 60_000;
 /// Gas for each byte of its data, at most (EIP-7623).
 const EACH_BYTE: u64 = 40;
+/// The part of a node's time that a factory may take before whoever asks for it counts as slow.
+const SLOW: u32 = 4;
 /// Bytes around the factory's own in the data of `getSenderAddress`.
 const ENVELOPE: u64 = 128;
 
@@ -51,7 +54,11 @@ pub(super) async fn made_by(
         chain.simulations.note_slow(simulated, asker);
         not_run()
     };
+    let begun = Instant::now();
     let answer = chain.within_or(chain.provider.call(request), too_slow).await?;
+    if begun.elapsed() > chain.patience / SLOW {
+        chain.simulations.note_slow_asker(asker);
+    }
     created(entry_point, answer)
 }
 

@@ -61,7 +61,7 @@ const UNREACHABLE: &str = "the node cannot be reached";
 #[derive(Clone, Debug)]
 pub struct RpcChain {
     pub(super) provider: RootProvider,
-    patience: Duration,
+    pub(super) patience: Duration,
     breaker: Arc<Breaker>,
     /// Places for questions that run a factory.
     pub(super) simulations: Arc<Simulations>,

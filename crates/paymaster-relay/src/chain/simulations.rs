@@ -18,7 +18,7 @@ use crate::clients::Asker;
 const MOST: usize = MOST_OF_QUICK + MOST_OF_SLOW;
 /// Of these, those of askers none of whose calls took too long lately.
 const MOST_OF_QUICK: usize = 6;
-/// And those of all others.
+/// And those of all others, of whom one took long or too long.
 const MOST_OF_SLOW: usize = 2;
 /// Of either, those that one asker's operations name.
 const MOST_OF_ONE: usize = MOST / 4;
@@ -96,6 +96,11 @@ impl Simulations {
         let mut slow = self.slow();
         note(&mut slow.calls, call, SLOW_FOR);
         note(&mut slow.askers, asker.clone(), SLOW_ASKER_FOR);
+    }
+
+    /// Takes note of whose call took long, and was answered.
+    pub(super) fn note_slow_asker(&self, asker: &Asker) {
+        note(&mut self.slow().askers, asker.clone(), SLOW_ASKER_FOR);
     }
 
     fn is_slow(&self, call: SimulatedCall, now: Instant) -> bool {

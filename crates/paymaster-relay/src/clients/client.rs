@@ -48,9 +48,9 @@ impl TrustedProxies {
             return Client::Address(serve::client(peer));
         }
         for value in headers.get_all(X_FORWARDED_FOR).iter().rev() {
-            let Ok(value) = value.to_str() else { return Client::Untold };
-            for hop in value.rsplit(',') {
-                match address(hop.trim()) {
+            // What stands further left may be anything, and is not looked at.
+            for hop in value.as_bytes().rsplit(|byte| *byte == b',') {
+                match str::from_utf8(hop).ok().and_then(|hop| address(hop.trim())) {
                     Some(address) if self.trusts(address) => {}
                     Some(address) => return Client::Address(serve::client(address)),
                     None => return Client::Untold,
@@ -87,6 +87,8 @@ fn address(text: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     fn proxies(texts: &[&str]) -> Result<TrustedProxies, InvalidProxy> {
@@ -128,6 +130,15 @@ mod tests {
         let nobody = TrustedProxies::default();
         let headers = HeaderMap::from_iter([(X_FORWARDED_FOR, "192.0.2.7".parse().unwrap())]);
         assert_eq!(nobody.client("10.0.0.1".parse().unwrap(), &headers), at("10.0.0.1"));
+    }
+
+    #[test]
+    fn what_the_client_wrote_itself_hides_no_address_that_the_proxy_wrote() {
+        let trusted = proxies(&["10.0.0.0/8"]).unwrap();
+        for written in [&b"\xff, 192.0.2.7"[..], b"\xff\xfe,192.0.2.7", b"\x80,,\x80, 192.0.2.7"] {
+            let headers = HeaderMap::from_iter([(X_FORWARDED_FOR, HeaderValue::from_bytes(written).unwrap())]);
+            assert_eq!(trusted.client("10.0.0.1".parse().unwrap(), &headers), at("192.0.2.7"));
+        }
     }
 
     #[test]

@@ -324,6 +324,9 @@ fn repeated(outcome: Result<Result<Vec<u8>, KmsError>, Attempt>) -> Result<Resul
     }
 }
 
+/// It comes with status 429, and is a decision: the new key was not taken.
+const ROTATION_TOO_SOON: &str = "rotation_too_soon";
+
 /// A decision of the gateway, or its word that it could not decide.
 fn refusal(status: StatusCode, body: &[u8]) -> Result<Result<Vec<u8>, KmsError>, Attempt> {
     if let Ok(UnhealthyAnswer { service, status }) = serde_json::from_slice(body)
@@ -335,7 +338,7 @@ fn refusal(status: StatusCode, body: &[u8]) -> Result<Result<Vec<u8>, KmsError>,
         // Not the gateway's words: something between us answered in its place.
         return Err(Attempt::Silent(format!("HTTP status {}, and no word of a KMS gateway", status.as_u16())));
     };
-    if is_undecided(status) {
+    if is_undecided(status) && error.code != ROTATION_TOO_SOON {
         return Err(Attempt::Undecided(format!("it cannot decide: {}", Excerpt(&error.code))));
     }
     // Clients get a gateway's words, and logs have them.

@@ -95,7 +95,7 @@ pub enum RelayKeyError {
     #[error("relay_key: the KMS did not take the new key: {0}")]
     NotAccepted(KmsError),
     /// Nobody knows whether the KMS took the new key. The old one stays in use until it can be asked.
-    #[error("relay_key: nobody knows whether the KMS took the new key: {0}")]
+    #[error("relay_key: it is not known yet whether the KMS took the new key: {0}")]
     Unresolved(KmsError),
 }
 

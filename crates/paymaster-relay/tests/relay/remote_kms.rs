@@ -109,6 +109,14 @@ async fn a_rotation_that_may_have_happened_is_not_repeated_elsewhere() {
 }
 
 #[tokio::test]
+async fn a_rotation_that_comes_too_soon_is_refused_and_not_in_doubt() {
+    let too_soon = r#"{"error":{"code":"rotation_too_soon","message":"wait","requestId":"1","retryable":true}}"#;
+    let (gateway, _) = gateway("429 Too Many Requests", too_soon).await;
+    let error = kms(vec![gateway]).rotate_signer(&rotation()).await.unwrap_err();
+    assert_eq!(error, KmsError::Refused { reason: "rotation_too_soon".into(), message: "wait".into() });
+}
+
+#[tokio::test]
 async fn no_gateway_at_all_is_unavailable() {
     let error = kms(vec![nowhere().await, nowhere().await]).signers().await.unwrap_err();
     assert!(matches!(error, KmsError::Unavailable { .. }));
