@@ -172,7 +172,7 @@ impl Readiness for GatewayReadiness {
     }
 
     async fn status(&self) -> Vec<Check> {
-        let ready = self.gateway.ready().await;
+        let (database, ready) = tokio::join!(self.gateway.database_ready(), self.gateway.tee_ready());
         let signers = match &ready {
             Err(_) => Err("unknown: see tee".to_owned()),
             Ok(state) => may_sponsor(state),
@@ -184,6 +184,7 @@ impl Readiness for GatewayReadiness {
         };
         vec![
             Check::of("ports", accepting(&self.ports)),
+            Check::of("store", database.map_err(|problem| problem.to_string())),
             Check::of("tee", provisioned),
             Check::of("relay_keys", signers),
         ]
