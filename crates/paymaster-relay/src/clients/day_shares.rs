@@ -3,19 +3,14 @@
 //! As in [`super::shares`], with a day in place of a rate: the first client gets half, each further one half of what is left.
 //! Known to this process alone: after a start everybody's use is 0, and what is left of the quota is what it was.
 
-use std::collections::HashMap;
-use std::net::IpAddr;
-
+use super::address_use::AddressUse;
 use super::client::Client;
-
-/// Addresses whose use is known. Beyond these the one that used least is forgotten.
-const MOST_ADDRESSES: usize = 4096;
 
 /// The calls of one day by address.
 #[derive(Clone, Debug, Default)]
 pub(super) struct DayShares {
     day: u64,
-    used: HashMap<IpAddr, u64>,
+    used: AddressUse,
 }
 
 impl DayShares {
@@ -23,7 +18,7 @@ impl DayShares {
     /// forwards may have all of them.
     pub(super) fn allows(&self, client: Client, day: u64, left: u64) -> bool {
         let Client::Address(address) = client else { return left > 0 };
-        let used = if day == self.day { self.used.get(&address).copied().unwrap_or_default() } else { 0 };
+        let used = if day == self.day { self.used.of(address) } else { 0 };
         used < left
     }
 
@@ -31,18 +26,16 @@ impl DayShares {
     pub(super) fn count(&mut self, client: Client, day: u64) {
         let Client::Address(address) = client else { return };
         if day != self.day {
-            *self = Self { day, used: HashMap::new() };
+            *self = Self { day, used: AddressUse::default() };
         }
-        if self.used.len() >= MOST_ADDRESSES && !self.used.contains_key(&address) {
-            let least = self.used.iter().min_by_key(|(_, used)| **used).map(|(address, _)| *address);
-            least.and_then(|least| self.used.remove(&least));
-        }
-        *self.used.entry(address).or_default() += 1;
+        self.used.add(address, 1);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
 
     const QUOTA: u64 = 100;
@@ -72,16 +65,5 @@ mod tests {
     #[test]
     fn a_proxy_that_names_nobody_may_have_all_of_it() {
         assert_eq!(taken(&mut DayShares::default(), Client::Untold, 7, &mut 0), QUOTA);
-    }
-
-    #[test]
-    fn however_many_addresses_call_few_are_remembered() {
-        let mut shares = DayShares::default();
-        for number in 0..5000 {
-            shares.count(client(number), 7);
-            shares.count(client(0), 7);
-        }
-        assert_eq!(shares.used.len(), MOST_ADDRESSES);
-        assert!(!shares.allows(client(0), 7, 5000), "who used most is not forgotten");
     }
 }

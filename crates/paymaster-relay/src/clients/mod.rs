@@ -1,6 +1,7 @@
 //! Who calls: nobody in particular, or the holder of an API key.
 
 mod access;
+mod address_use;
 mod client;
 mod day_shares;
 mod key;

@@ -5,21 +5,16 @@
 //! alone calls as fast as the rate says, busy ones come to share it evenly, and `k` of them come to leave a `k+1`th of the burst
 //! to whoever calls less.
 
-use std::collections::HashMap;
-use std::net::IpAddr;
-
+use super::address_use::AddressUse;
 use super::client::Client;
 use super::rate::{Bucket, PARTS, Rate};
-
-/// Addresses whose use is known, in a rate. Beyond these the one that used least is forgotten.
-const MOST_ADDRESSES: usize = 4096;
 
 /// What is left of a rate, and who used the rest.
 #[derive(Clone, Debug)]
 pub(super) struct Shares {
     bucket: Bucket,
     /// Parts; together no more than the bucket's use.
-    used: HashMap<IpAddr, u64>,
+    used: AddressUse,
 }
 
 /// The call is over the rate, or over what its client may use of it.
@@ -33,7 +28,7 @@ pub(super) struct Exceeded {
 
 impl Shares {
     pub(super) fn full(rate: Rate) -> Self {
-        Self { bucket: Bucket::full(rate), used: HashMap::new() }
+        Self { bucket: Bucket::full(rate), used: AddressUse::default() }
     }
 
     pub(super) const fn rate(&self) -> Rate {
@@ -47,14 +42,14 @@ impl Shares {
         let Client::Address(address) = client else {
             return self.bucket.take(now).map_err(|retry_after| Exceeded { retry_after, is_own_share: false });
         };
-        let own = self.used.get(&address).copied().unwrap_or_default();
+        let own = self.used.of(address);
         let missing = self.missing(own);
         if missing > 0 {
             let is_own_share = self.bucket.left() >= PARTS;
             return Err(Exceeded { retry_after: self.bucket.seconds_for(missing), is_own_share });
         }
         self.bucket.take(now).map_err(|retry_after| Exceeded { retry_after, is_own_share: false })?;
-        self.note(address, own + PARTS);
+        self.used.add(address, PARTS);
         Ok(())
     }
 
@@ -63,10 +58,7 @@ impl Shares {
         self.bucket.fill(now);
         let after = self.bucket.used();
         if after < before {
-            self.used.retain(|_, used| {
-                *used = scaled(*used, after, before);
-                *used > 0
-            });
+            self.used.change(|used| scaled(used, after, before));
         }
     }
 
@@ -78,14 +70,6 @@ impl Shares {
         // Each part that is filled in adds one to what is left, and takes `own / used` off what the client used.
         let of_share = if over == 0 { 0 } else { scaled_up(over, used, used + own) };
         of_rate.max(of_share)
-    }
-
-    fn note(&mut self, address: IpAddr, used: u64) {
-        if self.used.len() >= MOST_ADDRESSES && !self.used.contains_key(&address) {
-            let least = self.used.iter().min_by_key(|(_, used)| **used).map(|(address, _)| *address);
-            least.and_then(|least| self.used.remove(&least));
-        }
-        self.used.insert(address, used);
     }
 }
 
@@ -103,6 +87,8 @@ fn scaled_up(value: u64, by: u64, of: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
 
     const NOON: u64 = 1_800_000_000;
@@ -187,18 +173,5 @@ mod tests {
         let mut shares = Shares::full(Rate::per_minute(60));
         assert_eq!(taken(&mut shares, Client::Untold, NOON, 100), 60);
         assert_eq!(shares.take(client(1), NOON), Err(Exceeded { retry_after: 1, is_own_share: false }));
-    }
-
-    #[test]
-    fn however_many_addresses_call_few_are_remembered() {
-        let mut shares = Shares::full(Rate::per_minute(1_000_000));
-        let busy = taken(&mut shares, client(0), NOON, 1_000);
-        for number in 1..10_000 {
-            assert_eq!(shares.take(client(number), NOON), Ok(()));
-        }
-        assert_eq!((busy, shares.used.len()), (1_000, MOST_ADDRESSES));
-        assert_eq!(shares.used.get(&IpAddr::from([0; 4])), Some(&(1_000 * PARTS)), "who used most is not forgotten");
-        shares.fill(NOON + 60);
-        assert!(shares.used.is_empty());
     }
 }
