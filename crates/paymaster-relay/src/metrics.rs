@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use prometheus::{
-    GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     core::Collector,
 };
 
@@ -19,6 +19,7 @@ pub struct Metrics {
     stages: HistogramVec,
     reserved: GaugeVec,
     deposit: GaugeVec,
+    reservations_expired: IntCounter,
     key_age: IntGauge,
     settlement_behind: IntGaugeVec,
 }
@@ -78,6 +79,13 @@ impl Metrics {
                 registry,
                 GaugeVec::new(Opts::new("relay_deposit_gwei", "A paymaster's deposit."), &deployment)?,
             )?,
+            reservations_expired: register(
+                registry,
+                IntCounter::new(
+                    "relay_reservations_expired_total",
+                    "Reservations whose window ended without a mined operation.",
+                )?,
+            )?,
             key_age: register(
                 registry,
                 IntGauge::new("relay_key_age_seconds", "Seconds since the relay's key was made.")?,
@@ -111,6 +119,10 @@ impl Metrics {
 
     pub(crate) fn deposit(&self, deployment: &Deployment, gwei: Gwei) {
         set(&self.deposit, deployment, gwei);
+    }
+
+    pub(crate) fn reservations_expired(&self, count: u64) {
+        self.reservations_expired.inc_by(count);
     }
 
     /// The latest block, and the one to read next.

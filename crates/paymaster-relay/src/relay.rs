@@ -166,7 +166,9 @@ impl Relay {
             return Ok(0);
         };
         let confirmed = if number == latest.number { latest } else { self.chain.block(number).await? };
-        Ok(self.store.release_expired(confirmed.timestamp.min(now.bound())).await?)
+        let released = self.store.release_expired(confirmed.timestamp.min(now.bound())).await?;
+        self.metrics.reservations_expired(released);
+        Ok(released)
     }
 
     /// Whether the clocks of host and chain agree within a minute, as far as the last look at the

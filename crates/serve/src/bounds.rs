@@ -23,7 +23,7 @@ pub struct Bounds {
     pub serving: Duration,
     /// Between a response and the first byte of the next request.
     pub idle: Duration,
-    /// Bytes of answers that clients have not taken yet, of all connections together.
+    /// Bytes of memory that answers cost which clients have not taken yet, of all connections together. A small one costs 8 KiB.
     pub untaken: usize,
 }
 

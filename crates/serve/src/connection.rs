@@ -1,8 +1,8 @@
 //! What a connection is doing, and how long it may.
 
 use std::future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 use tokio::time::{Duration, Instant, sleep_until};
@@ -47,10 +47,41 @@ pub(crate) struct Connection {
     /// A WebSocket, or about to be one.
     web_socket: AtomicBool,
     prioritised: AtomicBool,
-    /// Bytes of answers that the client has not taken.
-    untaken: AtomicUsize,
-    /// The same of all connections of the port.
+    untaken: Mutex<Answers>,
+    /// The cost of these, of all connections of the port.
     untaken_of_port: Arc<AtomicUsize>,
+}
+
+/// What an answer costs in memory besides its own bytes, about: a WebSocket has a task and a place in a queue for each.
+const EACH_ANSWER: usize = 8 << 10;
+
+/// Answers that the client has not taken.
+#[derive(Clone, Copy, Debug, Default)]
+struct Answers {
+    bytes: usize,
+    /// Bytes of memory, about.
+    cost: usize,
+}
+
+impl Answers {
+    fn add(&mut self, bytes: usize) -> usize {
+        let cost = bytes.saturating_add(EACH_ANSWER);
+        (self.bytes, self.cost) = (self.bytes.saturating_add(bytes), self.cost.saturating_add(cost));
+        cost
+    }
+
+    /// What is written has more bytes than the answers in it, so no more is taken off than there is. Of the cost the same part
+    /// as of the bytes; returns how much.
+    fn take(&mut self, bytes: usize) -> usize {
+        let left = self.bytes.saturating_sub(bytes);
+        let cost = match u128::try_from(left).unwrap_or(u128::MAX) {
+            0 => 0,
+            left => usize::try_from(self.cost as u128 * left / self.bytes as u128).unwrap_or(self.cost),
+        };
+        let taken = self.cost - cost;
+        *self = Self { bytes: left, cost };
+        taken
+    }
 }
 
 /// Who has to go first: clients who keep us waiting for a request, then sessions that have been silent longest.
@@ -62,7 +93,7 @@ impl Connection {
         let state = State { phase: Phase::Header, since: now, until: Some(now + bounds.header) };
         let (evicted, outranked) = (CancellationToken::new(), CancellationToken::new());
         let (web_socket, prioritised) = (AtomicBool::new(false), AtomicBool::new(false));
-        let (state, untaken) = (watch::Sender::new(state), AtomicUsize::new(0));
+        let (state, untaken) = (watch::Sender::new(state), Mutex::default());
         Self { state, bounds, evicted, outranked, web_socket, prioritised, untaken, untaken_of_port }
     }
 
@@ -129,28 +160,34 @@ impl Connection {
         self.web_socket.load(Ordering::Relaxed)
     }
 
-    /// Bytes of answers that the client has not taken.
+    /// What the answers that the client has not taken cost, in bytes of memory.
     pub(crate) fn untaken(&self) -> usize {
-        self.untaken.load(Ordering::Relaxed)
+        self.answers().cost
     }
 
     /// An answer was made; returns what nobody has taken on the whole port. One that is made after the end counts for nothing.
     pub(crate) fn add_untaken(&self, bytes: usize) -> usize {
-        // Of the port first: whoever takes bytes off the connection finds them there.
-        self.untaken_of_port.fetch_add(bytes, Ordering::SeqCst);
-        self.untaken.fetch_add(bytes, Ordering::SeqCst);
+        {
+            let mut answers = self.answers();
+            let cost = answers.add(bytes);
+            // Under the lock: whoever takes it off the connection finds it there.
+            self.untaken_of_port.fetch_add(cost, Ordering::SeqCst);
+        }
         if self.evicted.is_cancelled() {
             self.take(usize::MAX);
         }
         self.untaken_of_port.load(Ordering::SeqCst)
     }
 
-    /// The client took that many bytes. What is written has more bytes than the answers in it, so no more is taken off than
-    /// there is.
+    /// The client took that many bytes.
     pub(crate) fn take(&self, bytes: usize) {
-        let rest = |untaken: usize| Some(untaken.saturating_sub(bytes));
-        let before = self.untaken.fetch_update(Ordering::SeqCst, Ordering::SeqCst, rest);
-        self.untaken_of_port.fetch_sub(before.unwrap_or_default().min(bytes), Ordering::SeqCst);
+        let mut answers = self.answers();
+        self.untaken_of_port.fetch_sub(answers.take(bytes), Ordering::SeqCst);
+    }
+
+    /// Nothing that is done under the lock can leave it half changed.
+    fn answers(&self) -> MutexGuard<'_, Answers> {
+        self.untaken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends it. Nobody waits for its client to take anything more.

@@ -15,7 +15,7 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use crate::table::Slot;
 
-/// Bytes of answers that may wait to be written while a WebSocket is read from.
+/// Bytes of memory that answers which wait to be written may cost while a WebSocket is read from.
 const AHEAD: usize = 64 << 10;
 
 type Evicted = Pin<Box<WaitForCancellationFutureOwned>>;
@@ -32,13 +32,15 @@ pub(crate) struct Stream {
     reader: Option<Waker>,
     /// Bytes that the client took since the last read.
     taken: usize,
+    /// What was read goes to tasks: they come first, and with them the count of what they answer.
+    has_to_yield: bool,
 }
 
 impl Stream {
     pub(crate) fn new(tcp: TcpStream, slot: Slot) -> Self {
         let evicted = || Box::pin(slot.connection.evicted.clone().cancelled_owned());
         let (evicted_reading, evicted_writing) = (evicted(), evicted());
-        Self { tcp, slot, evicted_reading, evicted_writing, untaken: None, reader: None, taken: 0 }
+        Self { tcp, slot, evicted_reading, evicted_writing, untaken: None, reader: None, taken: 0, has_to_yield: false }
     }
 
     fn written(&mut self, context: &mut Context<'_>, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -77,6 +79,10 @@ impl AsyncRead for Stream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         still_admitted(&mut self.evicted_reading, context)?;
+        if std::mem::take(&mut self.has_to_yield) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let connection = &self.slot.connection;
         let is_ahead = connection.is_upgraded() && connection.untaken() > AHEAD && self.taken <= AHEAD;
         if self.untaken.is_some() || is_ahead {
@@ -88,6 +94,7 @@ impl AsyncRead for Stream {
         if buffer.filled().len() > before {
             self.slot.connection.received();
             self.taken = 0;
+            self.has_to_yield = self.slot.connection.is_upgraded();
         }
         Poll::Ready(Ok(()))
     }

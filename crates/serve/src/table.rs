@@ -524,24 +524,44 @@ mod tests {
 
     #[test]
     fn the_address_that_leaves_most_untaken_loses_what_it_left_most_of() {
-        let table = Table::new(Bounds { untaken: 100, ..Bounds::default() });
+        const MIB: usize = 1 << 20;
+        let table = Table::new(Bounds { untaken: 100 * MIB, ..Bounds::default() });
         let slots =
             ["192.0.2.1", "192.0.2.2", "192.0.2.2", "192.0.2.2"].map(|from| table.admit(address(from)).unwrap());
         for (slot, bytes) in slots.iter().zip([40, 10, 25, 20]) {
-            table.add_untaken(&slot.connection, bytes);
+            table.add_untaken(&slot.connection, bytes * MIB);
         }
         let ended = || slots.iter().map(|slot| slot.connection.evicted.is_cancelled()).collect::<Vec<_>>();
         assert_eq!(ended(), [false; 4]);
-        slots[1].connection.take(4);
-        table.add_untaken(&slots[1].connection, 10);
+        slots[1].connection.take(4 * MIB);
+        table.add_untaken(&slots[1].connection, 10 * MIB);
         assert_eq!(ended(), [false, false, true, false]);
-        assert_eq!((table.untaken.load(Ordering::SeqCst), table.tally().ended.untaken), (76, 1));
+        assert_eq!((table.untaken.load(Ordering::SeqCst) / MIB, table.tally().ended.untaken), (76, 1));
         // What is written has more bytes than the answers, and what is made after the end counts for nothing.
-        slots[0].connection.take(1000);
-        table.add_untaken(&slots[2].connection, 1000);
-        assert_eq!((table.untaken.load(Ordering::SeqCst), ended()), (36, vec![false, false, true, false]));
+        slots[0].connection.take(1000 * MIB);
+        table.add_untaken(&slots[2].connection, 1000 * MIB);
+        assert_eq!((table.untaken.load(Ordering::SeqCst) / MIB, ended()), (36, vec![false, false, true, false]));
         drop(slots);
         assert_eq!(table.untaken.load(Ordering::SeqCst), 0);
+    }
+
+    #[test]
+    fn many_small_answers_cost_more_than_their_bytes() {
+        let table = Table::new(Bounds { untaken: 1 << 20, ..Bounds::default() });
+        let slot = table.admit(address("192.0.2.1")).unwrap();
+        for _ in 0..100 {
+            table.add_untaken(&slot.connection, 41);
+        }
+        assert!(!slot.connection.evicted.is_cancelled());
+        // Half of the bytes are half of the cost, and nothing is left of it with the last.
+        slot.connection.take(2_050);
+        assert_eq!(table.untaken.load(Ordering::SeqCst), 50 * (8192 + 41));
+        slot.connection.take(2_050);
+        assert_eq!(table.untaken.load(Ordering::SeqCst), 0);
+        for _ in 0..200 {
+            table.add_untaken(&slot.connection, 41);
+        }
+        assert!(slot.connection.evicted.is_cancelled());
     }
 
     #[test]

@@ -122,9 +122,15 @@ async fn a_reservation_is_released_by_a_final_block_past_its_window_and_by_no_ot
     assert_eq!(world.relay.release_expired().await.unwrap(), 0);
     assert!(world.reserved().await > 0);
 
+    let expired = || {
+        let families = world.registry.gather();
+        let family = families.iter().find(|family| family.name() == "relay_reservations_expired_total").unwrap();
+        family.get_metric()[0].get_counter().get_value().to_string()
+    };
+    assert_eq!(expired(), "0");
     world.anvil.mine(1).await.unwrap();
     assert_eq!(world.relay.release_expired().await.unwrap(), 1);
-    assert_eq!(world.reserved().await, 0);
+    assert_eq!((world.reserved().await, expired()), (0, "1".to_owned()));
 }
 
 #[tokio::test]
