@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use breaker::OutageLog;
+use serve::TrustedProxies;
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalogue::Catalogue;
 use crate::chain::{Block, ChainTime, EntryPointReader, Now, operation_of_nobody};
-use crate::clients::{ApiKeys, Origins, TrustedProxies};
+use crate::clients::{ApiKeys, Origins};
 use crate::error::RelayError;
 use crate::kms::{Kms, Wallets};
 use crate::metrics::{Metrics, Stage};

@@ -3,8 +3,8 @@
 //! `bounds` holds the limits, `table` the open connections, `connection` what each is doing, `stream` and `body` watch it
 //! read and write, `listener` accepts, `hangup` lets the service end one, `priority` lets it keep one, `refusal` answers
 //! clients there is no room for, `untaken` counts what they do not read, `occupancy` what there is, `line_ration` bounds
-//! what the log says of it all, `page` tells what a browser sends for a page, `descriptors` fits the limits to what the
-//! operating system grants the process.
+//! what the log says of it all, `page` tells what a browser sends for a page, `trusted_proxies` which client a request is of,
+//! `descriptors` fits the limits to what the operating system grants the process.
 //! A leaf: the relay, the gateway and the operator's port all serve through it.
 
 mod body;
@@ -20,6 +20,7 @@ mod priority;
 mod refusal;
 mod stream;
 mod table;
+mod trusted_proxies;
 mod untaken;
 
 pub use body::{Body, BodyTimeout};
@@ -32,4 +33,5 @@ pub use occupancy::{Ended, Occupancy, Occupied, Refused, Tally};
 pub use page::{is_for_other_host, is_from_other_page};
 pub use priority::Priority;
 pub use table::client;
+pub use trusted_proxies::{Client, InvalidProxy, TrustedProxies};
 pub use untaken::Untaken;

@@ -144,8 +144,9 @@ fn note<K: Eq + Hash>(slow: &mut HashMap<K, Instant>, key: K, lasts: Duration) {
 mod tests {
     use std::net::IpAddr;
 
+    use serve::Client;
+
     use super::*;
-    use crate::clients::Client;
 
     const AT_ONCE: Duration = Duration::ZERO;
 

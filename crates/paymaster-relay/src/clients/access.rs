@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use serve::Client;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
-use super::client::Client;
 use super::day_shares::DayShares;
 use super::key::{ApiKey, KeyKind, Scope, StoredKey};
 use super::rate::{Bucket, Rate};

@@ -3,8 +3,9 @@
 //! As in [`super::shares`], with a day in place of a rate: the first client gets half, each further one half of what is left.
 //! Known to this process alone: after a start everybody's use is 0, and what is left of the quota is what it was.
 
+use serve::Client;
+
 use super::address_use::AddressUse;
-use super::client::Client;
 
 /// The calls of one day by address.
 #[derive(Clone, Debug, Default)]

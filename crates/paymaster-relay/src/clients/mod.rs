@@ -2,7 +2,6 @@
 
 mod access;
 mod address_use;
-mod client;
 mod day_shares;
 mod key;
 mod keys;
@@ -15,10 +14,10 @@ mod usage;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use serve::Client;
 
 pub use access::Denied;
 pub(crate) use access::{Access, LiveKey};
-pub use client::{Client, InvalidProxy, TrustedProxies};
 pub(crate) use key::PREFIX as KEY_PREFIX;
 pub use key::{ApiKey, ApiKeyId, InvalidScope, KeyHash, KeyKind, NewApiKey, Scope, StoredKey};
 pub(crate) use keys::check_hashes;

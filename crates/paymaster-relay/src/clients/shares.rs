@@ -5,8 +5,9 @@
 //! alone calls as fast as the rate says, busy ones come to share it evenly, and `k` of them come to leave a `k+1`th of the burst
 //! to whoever calls less.
 
+use serve::Client;
+
 use super::address_use::AddressUse;
-use super::client::Client;
 use super::rate::{Bucket, PARTS, Rate};
 
 /// What is left of a rate, and who used the rest.

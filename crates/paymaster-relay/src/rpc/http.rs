@@ -18,14 +18,14 @@ use jsonrpsee::types::{ErrorCode, ErrorObjectOwned, Id, Response as RpcResponse,
 use proto::json::Excerpt;
 use serde::Deserialize;
 use serde_json::Value;
-use serve::{BodyTimeout, Full, Hangup, Peer, asks_for_web_socket};
+use serve::{BodyTimeout, Client, Full, Hangup, Peer, TrustedProxies, asks_for_web_socket};
 use tower::{Layer, Service};
 
 use super::cors::{self, Grant};
 use super::error::EdgeError;
 use super::route::Route;
 use super::{CallLog, Entrance, MadeHere, RequestId, auth, ids};
-use crate::clients::{Access, ApiKeys, Client, KeyHash, LiveKey, Origins, TrustedProxies};
+use crate::clients::{Access, ApiKeys, KeyHash, LiveKey, Origins};
 
 const X_REQUEST_ID: &str = "x-request-id";
 const IDENTITY: &[u8] = b"identity";

@@ -17,9 +17,10 @@ pub(crate) use calls::CallsLayer;
 pub(crate) use http::EdgeLayer;
 pub(crate) use methods::module;
 
+use serve::Client;
 use uuid::Uuid;
 
-use crate::clients::{Access, Client};
+use crate::clients::Access;
 use error::EdgeError;
 
 /// The name of one request, in the answer, the log and the gateway's log.

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use redis::Client;
 use secrecy::ExposeSecret;
+use serve::TrustedProxies;
 use url::Url;
 
 use super::{ChainSettings, RedisSettings, RelayKeySettings, RpcSettings, Settings, SettingsError};
 use crate::catalogue::Catalogue;
-use crate::clients::{Origins, TrustedProxies, check_hashes};
+use crate::clients::{Origins, check_hashes};
 
 /// Where a passphrase is.
 pub(crate) enum PassphrasePlace<'a> {

@@ -7,12 +7,14 @@ use ipnet::IpNet;
 use proto::json::Excerpt;
 use thiserror::Error;
 
+use crate::table::client;
+
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The client of a request, as far as it is told apart from others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Client {
-    /// An IPv4 address, or the network of an IPv6 address that counts as one client's ([`serve::client`]).
+    /// An IPv4 address, or the network of an IPv6 address that counts as one client's ([`client()`]).
     Address(IpAddr),
     /// A trusted proxy that does not say whose request it forwards.
     #[default]
@@ -45,14 +47,14 @@ impl TrustedProxies {
     #[must_use]
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Client {
         if !self.trusts(peer) {
-            return Client::Address(serve::client(peer));
+            return Client::Address(client(peer));
         }
         for value in headers.get_all(X_FORWARDED_FOR).iter().rev() {
             // What stands further left may be anything, and is not looked at.
             for hop in value.as_bytes().rsplit(|byte| *byte == b',') {
                 match str::from_utf8(hop).ok().and_then(|hop| address(hop.trim())) {
                     Some(address) if self.trusts(address) => {}
-                    Some(address) => return Client::Address(serve::client(address)),
+                    Some(address) => return Client::Address(client(address)),
                     None => return Client::Untold,
                 }
             }
@@ -95,14 +97,14 @@ mod tests {
         TrustedProxies::parse(&texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>())
     }
 
-    fn client(peer: &str, forwarded: &[&str]) -> Client {
+    fn of(peer: &str, forwarded: &[&str]) -> Client {
         let trusted = proxies(&["10.0.0.0/8", "2001:db8:ffff::1"]).unwrap();
         let headers = forwarded.iter().map(|value| (X_FORWARDED_FOR, value.parse().unwrap())).collect();
         trusted.client(peer.parse().unwrap(), &headers)
     }
 
     fn at(text: &str) -> Client {
-        Client::Address(serve::client(text.parse().unwrap()))
+        Client::Address(client(text.parse().unwrap()))
     }
 
     #[test]
@@ -118,14 +120,14 @@ mod tests {
             ("10.0.0.1", &["[2001:db8::1]:5678"], "2001:db8::1"),
             ("10.0.0.1", &["[2001:db8::1]"], "2001:db8::1"),
         ] {
-            assert_eq!(client(peer, forwarded), at(expected), "{peer} {forwarded:?}");
+            assert_eq!(of(peer, forwarded), at(expected), "{peer} {forwarded:?}");
         }
     }
 
     #[test]
     fn of_anybody_else_it_is_the_address_of_the_connection() {
         for peer in ["192.0.2.1", "2001:db8::1", "11.0.0.1"] {
-            assert_eq!(client(peer, &["192.0.2.7"]), at(peer));
+            assert_eq!(of(peer, &["192.0.2.7"]), at(peer));
         }
         let nobody = TrustedProxies::default();
         let headers = HeaderMap::from_iter([(X_FORWARDED_FOR, "192.0.2.7".parse().unwrap())]);
@@ -144,7 +146,7 @@ mod tests {
     #[test]
     fn a_proxy_that_names_no_client_is_told_apart_from_none_of_its_clients() {
         for forwarded in [&[][..], &[""], &["10.0.0.2"], &["unknown"], &["192.0.2.7, unknown"], &["192.0.2.7,"]] {
-            assert_eq!(client("10.0.0.1", forwarded), Client::Untold, "{forwarded:?}");
+            assert_eq!(of("10.0.0.1", forwarded), Client::Untold, "{forwarded:?}");
         }
     }
 
