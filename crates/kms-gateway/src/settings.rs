@@ -40,6 +40,11 @@ pub struct Settings {
     #[serde(default = "default_origins")]
     #[schemars(with = "Vec<String>")]
     pub origins: Vec<Origin>,
+    /// The addresses of an ingress, or networks in CIDR notation, as in `10.0.0.0/8`. The client of a request from one of them
+    /// is the rightmost address in `X-Forwarded-For` that is none of them, and has its own turns at quotes and at questions about
+    /// unknown accounts. List nothing that passes the header on as it came: clients could choose their address.
+    #[serde(default)]
+    pub trusted_proxies: Vec<String>,
     /// Which TEE: `simulator` protects nothing; `optee` needs a build with `--features optee`.
     #[serde(default)]
     pub tee: TeeKind,
@@ -176,6 +181,7 @@ impl Settings {
             rp_id: default_rp_id(),
             rp_name: default_rp_name(),
             origins: default_origins(),
+            trusted_proxies: Vec::new(),
             tee: TeeKind::default(),
             tee_queue_length: default_tee_queue_length(),
             tee_timeout_seconds: default_tee_timeout_seconds(),

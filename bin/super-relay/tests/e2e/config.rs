@@ -208,6 +208,11 @@ async fn a_check_refuses_in_the_same_words_what_a_start_refuses() {
         (|all| all["kms"]["origins"] = json!(["android:apk-key-hash:4E:B4"]), &["kms.origins", "expected the SHA-256"]),
         (|all| all["kms"]["rp_id"] = "example.org".into(), &["kms.origins"]),
         (|all| all["relay"]["rp_id"] = "example.org".into(), &["relay.rp_id", "kms.rp_id"]),
+        (
+            |all| all["kms"]["trusted_proxies"] = json!(["10.0.0.1", "ingress"]),
+            &["kms.trusted_proxies", "ingress", "CIDR"],
+        ),
+        (|all| all["kms"]["trusted_proxies"] = json!(["0.0.0.0/0"]), &["kms.trusted_proxies", "all addresses"]),
         (|all| all["kms"]["tee_batch_length"] = 33.into(), &["kms.tee_batch_length", "1 to 32"]),
         (|all| all["kms"]["tee_batch_length"] = 0.into(), &["kms.tee_batch_length", "1 to 32"]),
         (|all| all["kms"]["tee_queue_length"] = 0.into(), &["kms.tee_queue_length"]),

@@ -1,10 +1,10 @@
 //! What the platform vouches for, as often as it may be asked.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use proto::command::{Attest, AttestReply};
 use proto::{Hash, Status};
+use serve::Client;
 
 use super::decision::detached;
 use super::{Gateway, GatewayError, QuoteTurn};
@@ -23,12 +23,12 @@ pub struct Attestation {
 }
 
 impl Gateway {
-    /// Waits for the turn of this client ([`serve::client`]) to have a quote, for 8 seconds at most. One of its requests
-    /// waits at a time. Asks nothing of the TEE.
+    /// Waits for the turn of this client to have a quote, for 8 seconds at most. Four of its requests wait at a time, and one
+    /// of them at random has the turn. Asks nothing of the TEE.
     ///
     /// # Errors
     /// `attestation_too_soon`.
-    pub async fn quote_turn(&self, client: IpAddr) -> Result<QuoteTurn, GatewayError> {
+    pub async fn quote_turn(&self, client: Client) -> Result<QuoteTurn, GatewayError> {
         self.inner.quotes.turn(client).await
     }
 
@@ -42,8 +42,7 @@ impl Gateway {
         let tee = self.inner.tee.clone();
         let timeout = Duration::from_secs(self.settings().tee_hung_after_seconds).saturating_sub(turn.waited());
         if timeout.is_zero() {
-            drop(turn);
-            return Err(self.inner.quotes.too_soon("waiting for it left no time for the quote"));
+            return Err(turn.give_back("waiting for it left no time for the quote"));
         }
         let reply = detached(async move {
             turn.spend();

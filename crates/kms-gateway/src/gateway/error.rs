@@ -105,7 +105,7 @@ pub enum GatewayError {
     #[error("the TEE is busy: its queue has no place for this request, or a call of it is stuck")]
     TeeBusy,
     /// Another quote is under way, or was a short time ago, or is for another client. Nothing was asked of the TEE.
-    #[error("{problem}; the next quote can be had in {retry_after_seconds} s")]
+    #[error("{problem}; try again in {retry_after_seconds} s")]
     AttestationTooSoon {
         /// For people.
         problem: &'static str,

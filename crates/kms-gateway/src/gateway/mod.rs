@@ -31,7 +31,7 @@ use breaker::OutageLog;
 use prometheus::Registry;
 use proto::command::{Provisioned, SecurityState};
 use proto::{Address, EntryPoint};
-use serve::LineRation;
+use serve::{LineRation, TrustedProxies};
 use thiserror::Error;
 use tokio::sync::Semaphore;
 
@@ -78,6 +78,7 @@ struct Inner {
     factory: Option<Arc<dyn AccountFactory>>,
     settings: Settings,
     api_keys: ApiKeys,
+    trusted_proxies: TrustedProxies,
     metrics: Arc<Metrics>,
     account_count: AccountCount,
     known: Known,
@@ -180,6 +181,7 @@ impl Gateway {
             clock,
             factory,
             api_keys: ApiKeys::new(&settings.api_keys)?,
+            trusted_proxies: settings.proxies()?,
             settings,
             metrics,
         };
@@ -312,6 +314,11 @@ impl Gateway {
     /// The first row that doesn't follow.
     pub async fn verify_audit_chain(&self) -> Result<AuditHead, AuditError> {
         self.inner.store.verify_audit_chain().await
+    }
+
+    /// The proxies whose word on a request's client is believed.
+    pub(crate) fn trusted_proxies(&self) -> &TrustedProxies {
+        &self.inner.trusted_proxies
     }
 
     /// The gateway's settings.

@@ -1,17 +1,20 @@
 //! Whose turn it is to have a quote. Anyone may ask, and they are made so rarely that whoever asks most often would have
-//! them all: clients wait for each other, each with one request, and the next is for whoever has been without one for longest,
-//! since the last that it had or since it first asked. Whoever is refused keeps that place for its next request, and a client
-//! that nobody has seen comes behind those who are known.
+//! them all: clients wait for each other, and the next is for whoever has been without one for longest, since the last that it
+//! had or since it first asked. Whoever is refused keeps that place for its next request, and a client that nobody has seen
+//! comes behind those who are known. Of the requests of one client, chance decides (`line`).
+
+mod line;
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serve::Client;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::GatewayError;
+use line::{Joined, Line};
 
 /// Clients that wait at once.
 const MAX_WAITING: usize = 64;
@@ -20,6 +23,9 @@ const MAX_WAITING: usize = 64;
 const MAX_REMEMBERED: usize = 4096;
 /// The longest that a request waits, where the default interval and a quote have room.
 const PATIENCE: Duration = Duration::from_secs(8);
+
+/// Why a request that waited has no quote.
+const OTHERS_FIRST: &str = "other requests come first";
 
 /// Rations quotes.
 pub(super) struct Quotes {
@@ -35,10 +41,10 @@ struct Shared {
     next: Next,
     /// Counts requests that wait and quotes that are made.
     events: u64,
-    /// By client: when it came.
-    waiting: HashMap<IpAddr, u64>,
+    /// None is empty.
+    waiting: HashMap<Client, Line>,
     /// By client: when it had its last quote, or first asked for one.
-    without: HashMap<IpAddr, u64>,
+    without: HashMap<Client, u64>,
 }
 
 #[derive(Default)]
@@ -52,15 +58,15 @@ enum Next {
 /// The right to one quote. To be dropped when it is made; dropped unspent, it is the next client's.
 pub struct QuoteTurn {
     quotes: Arc<Quotes>,
-    client: IpAddr,
+    client: Client,
     came: Instant,
     is_spent: bool,
 }
 
-/// A client's only place among those who wait.
+/// A request's place among those that wait.
 struct Place<'a> {
     quotes: &'a Quotes,
-    client: IpAddr,
+    client: Client,
     number: u64,
 }
 
@@ -75,7 +81,7 @@ impl Quotes {
     ///
     /// # Errors
     /// `attestation_too_soon`.
-    pub(super) async fn turn(self: &Arc<Self>, client: IpAddr) -> Result<QuoteTurn, GatewayError> {
+    pub(super) async fn turn(self: &Arc<Self>, client: Client) -> Result<QuoteTurn, GatewayError> {
         let came = Instant::now();
         let deadline = came + self.patience;
         let place = self.place(client)?;
@@ -86,7 +92,7 @@ impl Quotes {
             changed.as_mut().enable();
             let wake = match self.take(&place)? {
                 Taken::Turn => return Ok(QuoteTurn { quotes: Arc::clone(self), client, came, is_spent: false }),
-                Taken::DueAt(due) if due > deadline => return Err(self.too_soon("quotes are rationed")),
+                Taken::DueAt(due) if due > deadline => return Err(self.too_soon(client, "quotes are rationed")),
                 Taken::DueAt(due) => due,
                 Taken::OthersFirst => deadline,
             };
@@ -95,58 +101,73 @@ impl Quotes {
                 () = tokio::time::sleep_until(wake) => {}
             }
             if Instant::now() >= deadline {
-                return Err(self.too_soon("other clients come first"));
+                return Err(self.too_soon(client, OTHERS_FIRST));
             }
         }
     }
 
-    /// Where all places are taken, the newcomer has that of a client that is without a quote for a shorter time.
-    fn place(&self, client: IpAddr) -> Result<Place<'_>, GatewayError> {
+    /// Where as many clients wait as may, a new one has the place of one that is without a quote for a shorter time.
+    fn place(&self, client: Client) -> Result<Place<'_>, GatewayError> {
         let mut shared = self.shared();
-        if shared.waiting.contains_key(&client) {
-            drop(shared);
-            return Err(self.too_soon("a request of this client waits for a quote already"));
-        }
         let number = shared.event();
+        if let Some(line) = shared.waiting.get_mut(&client) {
+            match line.join(number)? {
+                Joined::FreePlace => {}
+                Joined::PlaceOfAnother => self.changed.notify_waiters(),
+                Joined::NoPlace => {
+                    drop(shared);
+                    return Err(self.too_soon(client, "too many requests from this address wait for a quote"));
+                }
+            }
+            return Ok(Place { quotes: self, client, number });
+        }
         shared.wants_one_since(client, number);
         if shared.waiting.len() >= MAX_WAITING {
             let last_of_all = shared.waiting.keys().copied().max_by_key(|other| shared.rank(other));
             let outranked = last_of_all.filter(|other| shared.rank(other) > shared.rank(&client));
             let Some(outranked) = outranked else {
                 drop(shared);
-                return Err(self.too_soon("too many clients wait for a quote"));
+                return Err(self.too_soon(client, "too many clients wait for a quote"));
             };
             shared.waiting.remove(&outranked);
             self.changed.notify_waiters();
         }
-        shared.waiting.insert(client, number);
+        let mut line = Line::default();
+        line.join(number)?;
+        shared.waiting.insert(client, line);
         Ok(Place { quotes: self, client, number })
     }
 
     fn take(&self, place: &Place<'_>) -> Result<Taken, GatewayError> {
         let mut shared = self.shared();
-        if shared.waiting.get(&place.client) != Some(&place.number) {
+        let Some(line) = shared.waiting.get(&place.client).filter(|line| line.holds(place.number)) else {
             drop(shared);
-            return Err(self.too_soon("other clients come first"));
-        }
+            return Err(self.too_soon(place.client, OTHERS_FIRST));
+        };
+        let is_next_of_client = line.is_next(place.number);
         match shared.next {
             Next::WhenTheOneUnderWayEnds => return Ok(Taken::OthersFirst),
             Next::At(due) if due > Instant::now() => return Ok(Taken::DueAt(due)),
             Next::Now | Next::At(_) => {}
         }
-        if shared.waiting.keys().min_by_key(|other| shared.rank(other)) != Some(&place.client) {
+        if !is_next_of_client || shared.clients_before(&place.client) > 0 {
             return Ok(Taken::OthersFirst);
         }
         shared.next = Next::WhenTheOneUnderWayEnds;
+        shared.change_line(&place.client, |line| line.take_turn(place.number));
         Ok(Taken::Turn)
     }
 
-    pub(super) fn too_soon(&self, problem: &'static str) -> GatewayError {
-        let wait = match self.shared().next {
+    /// Tells the client to come back when it has its turn, by those who wait now. Its line has a free place then.
+    fn too_soon(&self, client: Client, problem: &'static str) -> GatewayError {
+        let shared = self.shared();
+        let next = match shared.next {
             Next::Now => Duration::ZERO,
             Next::WhenTheOneUnderWayEnds => self.interval,
             Next::At(time) => time.saturating_duration_since(Instant::now()),
         };
+        let others = u32::try_from(shared.clients_before(&client)).unwrap_or(u32::MAX);
+        let wait = next.saturating_add(self.interval.saturating_mul(others));
         GatewayError::AttestationTooSoon { problem, retry_after_seconds: wait.as_secs().saturating_add(1) }
     }
 
@@ -164,12 +185,26 @@ enum Taken {
 
 impl Shared {
     /// Who has the lowest is next.
-    fn rank(&self, client: &IpAddr) -> u64 {
+    fn rank(&self, client: &Client) -> u64 {
         self.without.get(client).copied().unwrap_or(u64::MAX)
     }
 
+    /// How many of those that wait have a turn before it.
+    fn clients_before(&self, client: &Client) -> usize {
+        let rank = self.rank(client);
+        self.waiting.keys().filter(|other| self.rank(other) < rank).count()
+    }
+
+    fn change_line(&mut self, client: &Client, change: impl FnOnce(&mut Line)) {
+        let Some(line) = self.waiting.get_mut(client) else { return };
+        change(line);
+        if line.is_empty() {
+            self.waiting.remove(client);
+        }
+    }
+
     /// Unless it is known since when.
-    fn wants_one_since(&mut self, client: IpAddr, number: u64) {
+    fn wants_one_since(&mut self, client: Client, number: u64) {
         if self.without.contains_key(&client) {
             return;
         }
@@ -186,7 +221,7 @@ impl Shared {
         self.events
     }
 
-    fn remember(&mut self, client: IpAddr) {
+    fn remember(&mut self, client: Client) {
         let number = self.event();
         self.without.remove(&client);
         self.wants_one_since(client, number);
@@ -197,6 +232,14 @@ impl QuoteTurn {
     /// The quote is asked for from here on.
     pub(super) fn spend(&mut self) {
         self.is_spent = true;
+        self.quotes.shared().remember(self.client);
+    }
+
+    /// Unspent, for this reason.
+    pub(super) fn give_back(self, problem: &'static str) -> GatewayError {
+        let (quotes, client) = (Arc::clone(&self.quotes), self.client);
+        drop(self);
+        quotes.too_soon(client, problem)
     }
 
     /// Since its client came.
@@ -209,9 +252,6 @@ impl Drop for QuoteTurn {
     fn drop(&mut self) {
         let mut shared = self.quotes.shared();
         shared.next = if self.is_spent { Next::At(Instant::now() + self.quotes.interval) } else { Next::Now };
-        if self.is_spent {
-            shared.remember(self.client);
-        }
         drop(shared);
         self.quotes.changed.notify_waiters();
     }
@@ -220,9 +260,7 @@ impl Drop for QuoteTurn {
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         let mut shared = self.quotes.shared();
-        if shared.waiting.get(&self.client) == Some(&self.number) {
-            shared.waiting.remove(&self.client);
-        }
+        shared.change_line(&self.client, |line| line.leave(self.number));
         drop(shared);
         self.quotes.changed.notify_waiters();
     }
@@ -230,6 +268,9 @@ impl Drop for Place<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
+    use super::line::PLACES;
     use super::*;
 
     const INTERVAL: Duration = Duration::from_secs(5);
@@ -238,8 +279,8 @@ mod tests {
         Quotes::new(INTERVAL, Duration::from_secs(30))
     }
 
-    fn client(number: u8) -> IpAddr {
-        [192, 0, 2, number].into()
+    fn client(number: u8) -> Client {
+        Client::Address(IpAddr::from([192, 0, 2, number]))
     }
 
     async fn quote(quotes: &Arc<Quotes>, number: u8) -> Result<(), GatewayError> {
@@ -291,14 +332,54 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_waits_with_one_request() {
+    async fn who_shares_its_address_with_one_that_asks_all_the_time_has_its_part_of_the_quotes() {
         let quotes = quotes();
         quote(&quotes, 1).await.unwrap();
-        let first = waiting(&quotes, 1);
+        let pollers: Vec<_> = (0..2)
+            .map(|_| {
+                let quotes = Arc::clone(&quotes);
+                tokio::spawn(async move {
+                    loop {
+                        if quote(&quotes, 1).await.is_err() {
+                            tokio::time::sleep(Duration::from_millis(20)).await;
+                        }
+                    }
+                })
+            })
+            .collect();
+        let mut had = 0;
+        for _ in 0..60 {
+            had += usize::from(quote(&quotes, 1).await.is_ok());
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        for poller in pollers {
+            poller.abort();
+        }
+        // A third of the quotes at least, but for chance.
+        assert!(had >= 8, "{had} of 60");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_few_requests_of_one_client_wait_and_the_others_are_told_when_it_has_its_turn() {
+        let quotes = quotes();
+        for known in [2, 1] {
+            quote(&quotes, known).await.unwrap();
+        }
+        let other = waiting(&quotes, 2);
         until_waiting(&quotes, 1).await;
-        let Err(refused) = quote(&quotes, 1).await else { panic!("it has two places") };
-        assert!(refused.is_retryable() && refused.to_string().contains("waits for a quote already"), "{refused}");
-        first.await.unwrap().unwrap();
+        let requests: Vec<_> = (0..20).map(|_| waiting(&quotes, 1)).collect();
+        while requests.iter().filter(|request| request.is_finished()).count() < 20 - PLACES {
+            tokio::task::yield_now().await;
+        }
+        let (refused, waiting): (Vec<_>, Vec<_>) = requests.into_iter().partition(tokio::task::JoinHandle::is_finished);
+        assert_eq!(waiting.len(), PLACES);
+        for refused in refused {
+            let problem = refused.await.unwrap().unwrap_err();
+            let GatewayError::AttestationTooSoon { retry_after_seconds, .. } = problem else { panic!("{problem}") };
+            // The next quote is the other's, and an interval later it is this client's turn.
+            assert_eq!(retry_after_seconds, 2 * INTERVAL.as_secs() + 1, "{problem}");
+        }
+        other.await.unwrap().unwrap();
     }
 
     #[tokio::test(start_paused = true)]

@@ -3,10 +3,10 @@
 //! each client's at most.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serve::Client;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
@@ -24,8 +24,8 @@ const AT_ONCE: usize = 4;
 pub enum Inquirer {
     /// The relay in the same process.
     Relay,
-    /// Whoever has that address ([`serve::client`]).
-    Client(IpAddr),
+    /// Whoever that is; all that a trusted proxy does not name are one.
+    Client(Client),
 }
 
 /// Rations questions.
@@ -77,10 +77,12 @@ impl Strangers {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
 
     fn client(last: u8) -> Inquirer {
-        Inquirer::Client(IpAddr::from([192, 0, 2, last]))
+        Inquirer::Client(Client::Address(IpAddr::from([192, 0, 2, last])))
     }
 
     #[tokio::test(start_paused = true)]

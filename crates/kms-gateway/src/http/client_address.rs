@@ -5,17 +5,19 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use serve::Peer;
+use serve::{Client, Peer};
 
-/// The address of the connection, as far as it tells clients apart ([`serve::client`]). Without a port of ours, as where a
-/// router is called directly, it is unspecified.
-pub(super) struct ClientAddress(pub(super) IpAddr);
+use crate::gateway::Gateway;
 
-impl<S: Sync> FromRequestParts<S> for ClientAddress {
+/// The client of the request: behind a proxy of `kms.trusted_proxies` the one that it names, and all that it does not name
+/// together. Without a port of ours, as where a router is called directly, its address is unspecified.
+pub(super) struct ClientAddress(pub(super) Client);
+
+impl FromRequestParts<Gateway> for ClientAddress {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Infallible> {
         let peer = parts.extensions.get().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Peer(peer)| peer.ip());
-        Ok(Self(serve::client(peer)))
+        Ok(Self(gateway.trusted_proxies().client(peer, &parts.headers)))
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use proto::limits::MAX_BATCH;
 use secrecy::ExposeSecret;
+use serve::TrustedProxies;
 use thiserror::Error;
 use url::Url;
 
@@ -59,10 +60,17 @@ impl Settings {
             return Err(InvalidSettings::new("tee_batch_length", format!("must be from 1 to {MAX_BATCH}")));
         }
         self.factory.as_ref().map(FactorySettings::url).transpose()?;
+        self.proxies()?;
         ApiKeys::new(&self.api_keys)?;
         ceremony::webauthn(self)?;
         self.relying_party().map_err(|problem| InvalidSettings::new("origins", problem))?;
         Ok(())
+    }
+
+    /// The proxies whose `X-Forwarded-For` is believed.
+    pub(crate) fn proxies(&self) -> Result<TrustedProxies, InvalidSettings> {
+        let invalid = |problem| InvalidSettings::new("trusted_proxies", problem);
+        TrustedProxies::parse(&self.trusted_proxies).map_err(invalid)
     }
 }
 

@@ -1,9 +1,11 @@
 //! What anyone may ask, asked by very many: it costs the TEE next to nothing, and sponsorships do not wait for it.
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use kms_gateway::Settings;
 use serde_json::{Value, json};
 use serve::{Bounds, Listener, Occupancy};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -11,7 +13,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Gate, GatedTee, Kms, Log, NOW, PATIENCE, RelayKey, SponsorRequest, hangs_up, until};
+use crate::support::{Gate, GatedTee, Kms, Log, NOW, PATIENCE, RelayKey, SponsorRequest, hangs_up, settings, until};
 
 const OPEN_TO_ALL: [&str; 4] = ["/health", "/version", "/RollbackCounter", "/admin/signers"];
 
@@ -120,6 +122,27 @@ async fn questions_of_one_client_about_accounts_that_nobody_knows_wait_for_each_
     assert_eq!(known.await.unwrap().unwrap().status(), 200);
     assert_eq!(first.await.unwrap().unwrap().status(), 404);
     kms.get("/kms/accounts/stranger-0").await.refused(404, "account_unknown");
+}
+
+#[tokio::test]
+async fn questions_of_clients_that_a_trusted_proxy_names_do_not_wait_for_each_other() {
+    let gate = Gate::default();
+    let settings = |folder: &Path| Settings { trusted_proxies: vec!["127.0.0.1".to_owned()], ..settings(folder) };
+    let kms = Kms::over_tee_with(settings, Arc::new(GatedTee::start(8, gate.clone()))).await;
+    gate.shut();
+    let of = |client: &str| {
+        let question = kms.client.get(format!("{}/kms/accounts/of-{client}", kms.url));
+        tokio::spawn(question.header("x-forwarded-for", client).send())
+    };
+    let first = of("192.0.2.1");
+    depth(&kms, 1).await;
+    let other = of("192.0.2.2");
+    depth(&kms, 2).await;
+    assert_eq!(of("192.0.2.1").await.unwrap().unwrap().status(), 503);
+    gate.open();
+    for question in [first, other] {
+        assert_eq!(question.await.unwrap().unwrap().status(), 404);
+    }
 }
 
 #[tokio::test]

@@ -12,7 +12,8 @@ use proto::command::{Phase, Protection, ProvisionedKeys, SecurityState, Statemen
 use proto::json::hex_bytes;
 use proto::{Bounded, Hash, TeeId};
 use serde_json::json;
-use tokio::task::yield_now;
+use serve::Client;
+use tokio::task::JoinSet;
 
 use crate::support::{ChangingTee, Gate, GatedTee, Kms, hangs_up, platform, settings, until};
 
@@ -23,7 +24,8 @@ const SECURE_STORAGE: RequiredProtection = RequiredProtection {
     own_ta_key: false,
 };
 const NONCE: [u8; 32] = [0x17; 32];
-const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const CLIENT: Client = Client::Address(LOCALHOST);
 
 fn tee(storage: Protection, version: &str) -> Arc<dyn TeeTransport> {
     Arc::new(ChangingTee::start([platform(storage, version)], Arc::default()))
@@ -199,33 +201,68 @@ async fn only_one_attestation_is_made_at_a_time_though_its_caller_hangs_up() {
     kms.gateway.attest(NONCE, turn).await.unwrap();
 }
 
+/// A gateway that makes a quote as soon as the one before is made, behind these proxies.
+async fn quoting(trusted_proxies: &[&str]) -> Kms {
+    let trusted_proxies = trusted_proxies.iter().map(|&proxy| proxy.to_owned()).collect();
+    let settings = |folder: &Path| Settings { attestation_interval_ms: 1, trusted_proxies, ..settings(folder) };
+    Kms::over_tee_with(settings, Arc::new(GatedTee::start(8, Gate::default()))).await
+}
+
+/// A question for a quote from this address, with this `X-Forwarded-For`.
+fn question(kms: &Kms, from: IpAddr, forwarded: &str) -> reqwest::RequestBuilder {
+    let client = reqwest::Client::builder().local_address(from).build().unwrap();
+    let question = client.get(format!("{}/attestation?nonce={}", kms.url, hex_bytes(&NONCE)));
+    if forwarded.is_empty() { question } else { question.header("x-forwarded-for", forwarded) }
+}
+
+/// Asks again and again, so many times at once.
+fn polling(question: &reqwest::RequestBuilder, at_once: usize) -> JoinSet<()> {
+    let polls = (0..at_once).map(|_| question.try_clone().unwrap());
+    polls.map(async |poll| while poll.try_clone().unwrap().send().await.is_ok() {}).collect()
+}
+
 #[tokio::test]
 async fn a_client_that_asks_all_the_time_does_not_get_the_quotes_of_others() {
-    let settings = |folder: &Path| Settings { attestation_interval_ms: 1, ..settings(folder) };
-    let kms = Kms::over_tee_with(settings, Arc::new(GatedTee::start(8, Gate::default()))).await;
-    let path = format!("{}/attestation?nonce={}", kms.url, hex_bytes(&NONCE));
-    let from = |address: IpAddr| reqwest::Client::builder().local_address(address).build().unwrap();
-    let poller = from(CLIENT);
-    assert_eq!(poller.get(&path).send().await.unwrap().status(), 200);
-    let gateway = kms.gateway.clone();
-    let polling = tokio::spawn(async move {
-        loop {
-            if let Ok(turn) = gateway.quote_turn(CLIENT).await {
-                gateway.attest(NONCE, turn).await.unwrap();
-            }
+    let others_address = IpAddr::from([127, 0, 0, 2]);
+    for (proxies, poller, other) in [
+        (&[][..], (LOCALHOST, ""), (others_address, "")),
+        (&["127.0.0.1"], (LOCALHOST, "192.0.2.1"), (LOCALHOST, "192.0.2.2")),
+        (&["127.0.0.1"], (LOCALHOST, ""), (LOCALHOST, "192.0.2.2")),
+        (&["127.0.0.1"], (LOCALHOST, "192.0.2.1"), (LOCALHOST, "")),
+    ] {
+        let kms = quoting(proxies).await;
+        let _polling = polling(&question(&kms, poller.0, poller.1), 12);
+        for _ in 0..5 {
+            let answer = question(&kms, other.0, other.1).send().await.unwrap();
+            assert_eq!(answer.status(), 200, "{other:?} beside {poller:?} behind {proxies:?}");
         }
-    });
-    for _ in 0..5 {
-        assert_eq!(from([127, 0, 0, 2].into()).get(&path).send().await.unwrap().status(), 200);
     }
-    polling.abort();
-    // While it waits for one.
-    let _held = kms.gateway.quote_turn([127, 0, 0, 3].into()).await.unwrap();
-    let gateway = kms.gateway.clone();
-    let waiting = tokio::spawn(async move { gateway.quote_turn(CLIENT).await.map(drop) });
-    yield_now().await;
-    assert_eq!(poller.get(&path).send().await.unwrap().status(), 429, "it waits with one request");
-    waiting.abort();
+}
+
+#[tokio::test]
+async fn only_a_trusted_proxy_says_whose_request_it_is() {
+    let kms = quoting(&["127.0.0.2"]).await;
+    let held = kms.gateway.quote_turn(Client::Untold).await.unwrap();
+    let mut questions = JoinSet::new();
+    for number in 0..5 {
+        questions.spawn(question(&kms, LOCALHOST, &format!("192.0.2.{number}")).send());
+    }
+    let refused = questions.join_next().await.unwrap().unwrap().unwrap();
+    assert_eq!(refused.status(), 429, "four requests of a client wait");
+    drop(held);
+    while let Some(answer) = questions.join_next().await {
+        assert_eq!(answer.unwrap().unwrap().status(), 200);
+    }
+}
+
+#[tokio::test]
+async fn clients_that_are_not_told_apart_all_have_quotes() {
+    let kms = quoting(&[]).await;
+    let _polling = polling(&question(&kms, LOCALHOST, "192.0.2.1"), 2);
+    for _ in 0..5 {
+        let answer = question(&kms, LOCALHOST, "192.0.2.2").send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{:?}", answer.text().await);
+    }
 }
 
 #[tokio::test]
@@ -255,7 +292,7 @@ async fn a_turn_with_no_time_left_for_its_quote_is_not_spent() {
     for _ in 0..2 {
         let turn = kms.gateway.quote_turn(CLIENT).await.unwrap();
         let refused = kms.gateway.attest(NONCE, turn).await.unwrap_err();
-        assert!(refused.to_string().contains("no time for the quote; the next quote can be had in 1 s"), "{refused}");
+        assert!(refused.to_string().contains("no time for the quote; try again in 1 s"), "{refused}");
     }
 }
 

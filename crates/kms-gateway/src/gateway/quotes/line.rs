@@ -1,0 +1,109 @@
+//! The requests of one client that wait for a quote. They may be many people's: behind an ingress that is not listed, say. So
+//! every request that came since the client's last turn has the same chance of the next, however often the others ask.
+
+use super::super::GatewayError;
+
+/// Requests of one client that wait at once.
+pub(super) const PLACES: usize = 4;
+
+#[derive(Default)]
+pub(super) struct Line {
+    /// In random order: the first has the client's next turn.
+    requests: Vec<u64>,
+    /// Requests that came since the client's last turn, those without a place too.
+    came: usize,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Joined {
+    FreePlace,
+    /// Of another request, which is out.
+    PlaceOfAnother,
+    NoPlace,
+}
+
+impl Line {
+    /// Who has the places when more have come than there are is drawn as in Vitter's algorithm R (reservoir sampling).
+    pub(super) fn join(&mut self, request: u64) -> Result<Joined, GatewayError> {
+        self.came += 1;
+        let waiting = self.requests.len();
+        if waiting < PLACES {
+            let place = random_below(waiting + 1)?;
+            self.requests.push(request);
+            self.requests.swap(place, waiting);
+            return Ok(Joined::FreePlace);
+        }
+        let place = random_below(self.came)?;
+        Ok(match self.requests.get_mut(place) {
+            Some(other) => {
+                *other = request;
+                Joined::PlaceOfAnother
+            }
+            None => Joined::NoPlace,
+        })
+    }
+
+    pub(super) fn holds(&self, request: u64) -> bool {
+        self.requests.contains(&request)
+    }
+
+    pub(super) fn is_next(&self, request: u64) -> bool {
+        self.requests.first() == Some(&request)
+    }
+
+    pub(super) fn leave(&mut self, request: u64) {
+        self.requests.retain(|other| *other != request);
+    }
+
+    /// The client's turn is this request's.
+    pub(super) fn take_turn(&mut self, request: u64) {
+        self.leave(request);
+        self.came = self.requests.len();
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.requests.is_empty()
+    }
+}
+
+fn random_below(bound: usize) -> Result<usize, GatewayError> {
+    let random = getrandom::u64().map_err(|_| GatewayError::Internal)?;
+    usize::try_from(random % bound as u64).map_err(|_| GatewayError::Internal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_request_has_the_same_chance_whenever_it_came() {
+        const REQUESTS: usize = 20;
+        let mut turns = [0_u32; REQUESTS];
+        for _ in 0..4000 {
+            let mut line = Line::default();
+            for request in 0..REQUESTS as u64 {
+                line.join(request).unwrap();
+            }
+            for (request, turns) in turns.iter_mut().enumerate() {
+                *turns += u32::from(line.is_next(request as u64));
+            }
+        }
+        // 200 each; 100 is seven standard deviations off.
+        assert!(turns.iter().all(|turns| (100..300).contains(turns)), "{turns:?}");
+    }
+
+    #[test]
+    fn a_place_that_is_free_is_had_by_whoever_comes() {
+        let mut line = Line::default();
+        for request in 0..1000 {
+            line.join(request).unwrap();
+        }
+        let waiting = line.requests.clone();
+        assert_eq!(waiting.len(), PLACES);
+        line.leave(waiting[2]);
+        assert_eq!(line.join(1000).unwrap(), Joined::FreePlace);
+        line.take_turn(line.requests[0]);
+        assert!(!line.is_empty() && line.requests.len() == PLACES - 1);
+        assert_eq!(line.came, PLACES - 1);
+    }
+}
