@@ -3,8 +3,8 @@
 mod excerpt;
 pub mod invitation;
 pub mod passkey;
+mod shape;
 pub mod typed_data;
-mod unique_keys;
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -20,7 +20,7 @@ use crate::primitives::{Address, Uint256};
 use crate::user_operation::{Init, Paymaster, UserOperation};
 
 pub use excerpt::{Excerpt, LongExcerpt};
-pub use unique_keys::check_unique_keys;
+pub use shape::check_shape;
 
 const EIP7702_FACTORY: &str = "0x7702";
 

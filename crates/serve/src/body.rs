@@ -12,6 +12,7 @@ use thiserror::Error;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::connection::Connection;
+use crate::table::Table;
 
 /// The client did not send its body in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -37,12 +38,13 @@ impl BodyTimeout {
 pub struct Body {
     incoming: Incoming,
     connection: Arc<Connection>,
+    table: Arc<Table>,
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
 impl Body {
-    pub(crate) fn new(incoming: Incoming, connection: Arc<Connection>) -> Self {
-        let mut body = Self { incoming, connection, deadline: None };
+    pub(crate) fn new(incoming: Incoming, connection: Arc<Connection>, table: Arc<Table>) -> Self {
+        let mut body = Self { incoming, connection, table, deadline: None };
         if body.incoming.is_end_stream() {
             body.connection.serving();
         } else {
@@ -70,6 +72,9 @@ impl HttpBody for Body {
         let polled = Pin::new(&mut self.incoming).poll_frame(context);
         match polled {
             Poll::Ready(frame) => {
+                if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()) {
+                    self.table.hold(&self.connection, data.len());
+                }
                 if frame.is_none() || self.incoming.is_end_stream() {
                     self.received();
                 }

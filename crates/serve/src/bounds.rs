@@ -23,8 +23,9 @@ pub struct Bounds {
     pub serving: Duration,
     /// Between a response and the first byte of the next request.
     pub idle: Duration,
-    /// Bytes of memory that answers cost which clients have not taken yet, of all connections together. A small one costs 8 KiB.
-    pub untaken: usize,
+    /// Bytes that requests which are being served and answers which clients have not taken cost, of all connections together. A
+    /// request costs four times its length, and an answer 8 KiB besides its own.
+    pub memory: usize,
 }
 
 impl Default for Bounds {
@@ -38,7 +39,7 @@ impl Default for Bounds {
             body: Duration::from_secs(20),
             serving: Duration::from_secs(45),
             idle: Duration::from_secs(60),
-            untaken: 64 << 20,
+            memory: 128 << 20,
         }
     }
 }

@@ -47,23 +47,29 @@ pub(crate) struct Connection {
     /// A WebSocket, or about to be one.
     web_socket: AtomicBool,
     prioritised: AtomicBool,
-    untaken: Mutex<Answers>,
-    /// The cost of these, of all connections of the port.
-    untaken_of_port: Arc<AtomicUsize>,
+    kept: Mutex<Kept>,
+    /// The cost of that, of all connections of the port.
+    kept_by_port: Arc<AtomicUsize>,
 }
 
 /// What an answer costs in memory besides its own bytes, about: a WebSocket has a task and a place in a queue for each.
 const EACH_ANSWER: usize = 8 << 10;
 
-/// Answers that the client has not taken.
+/// What a request costs while it is served, about: as it came, as it was parsed, and as it is repeated in the answer.
+const EACH_BYTE: usize = 4;
+
+/// What the port keeps for a connection.
 #[derive(Clone, Copy, Debug, Default)]
-struct Answers {
+struct Kept {
+    /// Of answers that the client has not taken.
     bytes: usize,
-    /// Bytes of memory, about.
+    /// Bytes of memory that these cost, about.
     cost: usize,
+    /// Bytes of memory that the requests cost which are being served, about.
+    requests: usize,
 }
 
-impl Answers {
+impl Kept {
     fn add(&mut self, bytes: usize) -> usize {
         let cost = bytes.saturating_add(EACH_ANSWER);
         (self.bytes, self.cost) = (self.bytes.saturating_add(bytes), self.cost.saturating_add(cost));
@@ -79,7 +85,7 @@ impl Answers {
             left => usize::try_from(self.cost as u128 * left / self.bytes as u128).unwrap_or(self.cost),
         };
         let taken = self.cost - cost;
-        *self = Self { bytes: left, cost };
+        (self.bytes, self.cost) = (left, cost);
         taken
     }
 }
@@ -88,13 +94,13 @@ impl Answers {
 pub(crate) type Patience = (bool, Instant);
 
 impl Connection {
-    pub(crate) fn new(bounds: Bounds, untaken_of_port: Arc<AtomicUsize>) -> Self {
+    pub(crate) fn new(bounds: Bounds, kept_by_port: Arc<AtomicUsize>) -> Self {
         let now = Instant::now();
         let state = State { phase: Phase::Header, since: now, until: Some(now + bounds.header) };
         let (evicted, outranked) = (CancellationToken::new(), CancellationToken::new());
         let (web_socket, prioritised) = (AtomicBool::new(false), AtomicBool::new(false));
-        let (state, untaken) = (watch::Sender::new(state), Mutex::default());
-        Self { state, bounds, evicted, outranked, web_socket, prioritised, untaken, untaken_of_port }
+        let (state, kept) = (watch::Sender::new(state), Mutex::default());
+        Self { state, bounds, evicted, outranked, web_socket, prioritised, kept, kept_by_port }
     }
 
     /// Bytes arrived.
@@ -137,6 +143,7 @@ impl Connection {
 
     /// The response is there; it has as long to be taken as the next request has to begin.
     pub(crate) fn answered(&self) {
+        self.release(usize::MAX);
         self.web_socket.store(false, Ordering::Relaxed);
         self.enter(Phase::Idle, Some(Instant::now() + self.bounds.idle));
     }
@@ -162,38 +169,68 @@ impl Connection {
 
     /// What the answers that the client has not taken cost, in bytes of memory.
     pub(crate) fn untaken(&self) -> usize {
-        self.answers().cost
+        self.kept().cost
     }
 
-    /// An answer was made; returns what nobody has taken on the whole port. One that is made after the end counts for nothing.
+    /// What it costs altogether, in bytes of memory.
+    pub(crate) fn memory(&self) -> usize {
+        let kept = self.kept();
+        kept.cost.saturating_add(kept.requests)
+    }
+
+    /// A request of that many bytes is being served, or so much of it has come; returns what it costs, and what the whole port
+    /// keeps.
+    pub(crate) fn hold(&self, bytes: usize) -> (usize, usize) {
+        let cost = bytes.saturating_mul(EACH_BYTE);
+        {
+            let mut kept = self.kept();
+            kept.requests = kept.requests.saturating_add(cost);
+            self.kept_by_port.fetch_add(cost, Ordering::SeqCst);
+        }
+        if self.evicted.is_cancelled() {
+            self.release(usize::MAX);
+        }
+        (cost, self.kept_by_port.load(Ordering::SeqCst))
+    }
+
+    /// A request that cost that much was served.
+    pub(crate) fn release(&self, cost: usize) {
+        let mut kept = self.kept();
+        let released = kept.requests.min(cost);
+        kept.requests -= released;
+        self.kept_by_port.fetch_sub(released, Ordering::SeqCst);
+    }
+
+    /// An answer was made; returns what the whole port keeps. One that is made after the end counts for nothing.
     pub(crate) fn add_untaken(&self, bytes: usize) -> usize {
         {
-            let mut answers = self.answers();
-            let cost = answers.add(bytes);
+            let mut kept = self.kept();
+            let cost = kept.add(bytes);
             // Under the lock: whoever takes it off the connection finds it there.
-            self.untaken_of_port.fetch_add(cost, Ordering::SeqCst);
+            self.kept_by_port.fetch_add(cost, Ordering::SeqCst);
         }
         if self.evicted.is_cancelled() {
             self.take(usize::MAX);
         }
-        self.untaken_of_port.load(Ordering::SeqCst)
+        self.kept_by_port.load(Ordering::SeqCst)
     }
 
     /// The client took that many bytes.
     pub(crate) fn take(&self, bytes: usize) {
-        let mut answers = self.answers();
-        self.untaken_of_port.fetch_sub(answers.take(bytes), Ordering::SeqCst);
+        let mut kept = self.kept();
+        self.kept_by_port.fetch_sub(kept.take(bytes), Ordering::SeqCst);
     }
 
     /// Nothing that is done under the lock can leave it half changed.
-    fn answers(&self) -> MutexGuard<'_, Answers> {
-        self.untaken.lock().unwrap_or_else(PoisonError::into_inner)
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends it. Nobody waits for its client to take anything more.
     pub(crate) fn end(&self) {
         self.evicted.cancel();
         self.take(usize::MAX);
+        self.release(usize::MAX);
     }
 
     /// From now on it goes last, but for another of its own address.

@@ -26,12 +26,12 @@ use crate::body::Body;
 use crate::bounds::{Bounds, Full};
 use crate::connection::Connection;
 use crate::hangup::Hangup;
+use crate::memory::Memory;
 use crate::occupancy::Occupancy;
 use crate::priority::Priority;
 use crate::refusal::Refusals;
 use crate::stream::Stream;
 use crate::table::Table;
-use crate::untaken::Untaken;
 
 /// Bytes of the largest header, and of what is buffered of a body.
 const MAX_BUFFER: usize = 64 * 1024;
@@ -340,12 +340,12 @@ impl Admitted {
         }
         let unanswered = head(&request);
         let has_body = request.method() != Method::HEAD;
-        let mut request = request.map(|incoming| Body::new(incoming, Arc::clone(&connection)));
+        let mut request = request.map(|incoming| Body::new(incoming, Arc::clone(&connection), Arc::clone(&table)));
         request.extensions_mut().insert(Peer(peer));
         request.extensions_mut().insert(Hangup(connection.evicted.clone()));
         let (table_of, connection_of) = (|| Arc::clone(&table), || Arc::clone(&connection));
         request.extensions_mut().insert(Priority { table: table_of(), peer: peer.ip(), connection: connection_of() });
-        request.extensions_mut().insert(Untaken { table: table_of(), connection: connection_of() });
+        request.extensions_mut().insert(Memory { table: table_of(), connection: connection_of() });
         let cut_off = async {
             let full = connection.cut_off().await;
             if matches!(full, Full::Late { .. }) {

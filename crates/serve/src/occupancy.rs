@@ -54,8 +54,8 @@ pub struct Ended {
     pub slow: u64,
     /// The service did not answer in time.
     pub late: u64,
-    /// Its address left most of the answers untaken.
-    pub untaken: u64,
+    /// Its address cost most of the memory that the port may keep.
+    pub memory: u64,
 }
 
 impl Refused {

@@ -23,8 +23,8 @@ const KEPT_OF_ADDRESS: usize = 8;
 pub(crate) struct Table {
     bounds: Bounds,
     open: Mutex<Open>,
-    /// Bytes of answers that clients have not taken, of all connections.
-    untaken: Arc<AtomicUsize>,
+    /// Bytes of memory that are kept for all connections.
+    kept: Arc<AtomicUsize>,
 }
 
 #[derive(Default)]
@@ -53,7 +53,7 @@ struct Waiting<'a> {
 
 impl Table {
     pub(crate) fn new(bounds: Bounds) -> Arc<Self> {
-        Arc::new(Self { bounds, open: Mutex::default(), untaken: Arc::default() })
+        Arc::new(Self { bounds, open: Mutex::default(), kept: Arc::default() })
     }
 
     /// A place for a connection from there. At the limit of its address it takes the place of the one of that address which
@@ -77,7 +77,7 @@ impl Table {
         let address = client(peer);
         let mut open = self.open();
         open.make_place(address, self.bounds).inspect_err(|full| open.tally.refused.count(*full))?;
-        let (id, connection) = (open.next, Arc::new(Connection::new(self.bounds, Arc::clone(&self.untaken))));
+        let (id, connection) = (open.next, Arc::new(Connection::new(self.bounds, Arc::clone(&self.kept))));
         open.next += 1;
         open.connections.insert(id, (address, Arc::clone(&connection)));
         *open.per_address.entry(address).or_default() += 1;
@@ -117,14 +117,25 @@ impl Table {
         }
     }
 
-    /// An answer was made for a connection, of that many bytes. Above the port's bound the address that has left most bytes
-    /// untaken loses the connection with most of them.
+    /// An answer was made for a connection, of that many bytes. Above the port's bound the address that costs most loses the
+    /// connection that costs most.
     pub(crate) fn add_untaken(&self, connection: &Connection, bytes: usize) {
-        if connection.add_untaken(bytes) <= self.bounds.untaken {
+        self.keep_within(connection.add_untaken(bytes));
+    }
+
+    /// The same for a request of that many bytes that is being served, or for so much of it as has come; returns its cost.
+    pub(crate) fn hold(&self, connection: &Connection, bytes: usize) -> usize {
+        let (cost, kept) = connection.hold(bytes);
+        self.keep_within(kept);
+        cost
+    }
+
+    fn keep_within(&self, kept: usize) {
+        if kept <= self.bounds.memory {
             return;
         }
         let mut open = self.open();
-        while self.untaken.load(Ordering::SeqCst) > self.bounds.untaken && open.end_untaken() {}
+        while self.kept.load(Ordering::SeqCst) > self.bounds.memory && open.end_costliest() {}
     }
 
     /// Ends the waiting connection of the address with most connections that has waited longest. For when the process has
@@ -264,20 +275,20 @@ impl Open {
         true
     }
 
-    /// Ends the connection with most untaken bytes of the address with most of them.
-    fn end_untaken(&mut self) -> bool {
+    /// Ends the connection that costs most of the address that does.
+    fn end_costliest(&mut self) -> bool {
         let mut addresses = HashMap::<IpAddr, (usize, usize, u64)>::new();
         for (id, (address, connection)) in &self.connections {
-            let untaken = connection.untaken();
-            let (sum, most, of) = addresses.entry(*address).or_insert((0, untaken, *id));
-            *sum += untaken;
-            if untaken > *most {
-                (*most, *of) = (untaken, *id);
+            let memory = connection.memory();
+            let (sum, most, of) = addresses.entry(*address).or_insert((0, memory, *id));
+            *sum += memory;
+            if memory > *most {
+                (*most, *of) = (memory, *id);
             }
         }
         let Some((_, _, id)) = addresses.into_values().filter(|(sum, ..)| *sum > 0).max() else { return false };
         if let Some(connection) = self.remove(id) {
-            self.tally.ended.untaken += 1;
+            self.tally.ended.memory += 1;
             connection.end();
         }
         true
@@ -525,7 +536,7 @@ mod tests {
     #[test]
     fn the_address_that_leaves_most_untaken_loses_what_it_left_most_of() {
         const MIB: usize = 1 << 20;
-        let table = Table::new(Bounds { untaken: 100 * MIB, ..Bounds::default() });
+        let table = Table::new(Bounds { memory: 100 * MIB, ..Bounds::default() });
         let slots =
             ["192.0.2.1", "192.0.2.2", "192.0.2.2", "192.0.2.2"].map(|from| table.admit(address(from)).unwrap());
         for (slot, bytes) in slots.iter().zip([40, 10, 25, 20]) {
@@ -536,18 +547,18 @@ mod tests {
         slots[1].connection.take(4 * MIB);
         table.add_untaken(&slots[1].connection, 10 * MIB);
         assert_eq!(ended(), [false, false, true, false]);
-        assert_eq!((table.untaken.load(Ordering::SeqCst) / MIB, table.tally().ended.untaken), (76, 1));
+        assert_eq!((table.kept.load(Ordering::SeqCst) / MIB, table.tally().ended.memory), (76, 1));
         // What is written has more bytes than the answers, and what is made after the end counts for nothing.
         slots[0].connection.take(1000 * MIB);
         table.add_untaken(&slots[2].connection, 1000 * MIB);
-        assert_eq!((table.untaken.load(Ordering::SeqCst) / MIB, ended()), (36, vec![false, false, true, false]));
+        assert_eq!((table.kept.load(Ordering::SeqCst) / MIB, ended()), (36, vec![false, false, true, false]));
         drop(slots);
-        assert_eq!(table.untaken.load(Ordering::SeqCst), 0);
+        assert_eq!(table.kept.load(Ordering::SeqCst), 0);
     }
 
     #[test]
     fn many_small_answers_cost_more_than_their_bytes() {
-        let table = Table::new(Bounds { untaken: 1 << 20, ..Bounds::default() });
+        let table = Table::new(Bounds { memory: 1 << 20, ..Bounds::default() });
         let slot = table.admit(address("192.0.2.1")).unwrap();
         for _ in 0..100 {
             table.add_untaken(&slot.connection, 41);
@@ -555,13 +566,29 @@ mod tests {
         assert!(!slot.connection.evicted.is_cancelled());
         // Half of the bytes are half of the cost, and nothing is left of it with the last.
         slot.connection.take(2_050);
-        assert_eq!(table.untaken.load(Ordering::SeqCst), 50 * (8192 + 41));
+        assert_eq!(table.kept.load(Ordering::SeqCst), 50 * (8192 + 41));
         slot.connection.take(2_050);
-        assert_eq!(table.untaken.load(Ordering::SeqCst), 0);
+        assert_eq!(table.kept.load(Ordering::SeqCst), 0);
         for _ in 0..200 {
             table.add_untaken(&slot.connection, 41);
         }
         assert!(slot.connection.evicted.is_cancelled());
+    }
+
+    #[test]
+    fn requests_that_are_served_cost_four_times_their_length_until_they_are_answered() {
+        let table = Table::new(Bounds { memory: 1000, ..Bounds::default() });
+        let [large, small] = ["192.0.2.1", "192.0.2.2"].map(|from| table.admit(address(from)).unwrap());
+        assert_eq!((table.hold(&large.connection, 150), table.hold(&small.connection, 50)), (600, 200));
+        small.connection.release(200);
+        assert_eq!((table.kept.load(Ordering::SeqCst), small.connection.memory()), (600, 0));
+        table.hold(&small.connection, 110);
+        assert!(large.connection.evicted.is_cancelled() && !small.connection.evicted.is_cancelled());
+        // What was ended is not released again.
+        large.connection.release(600);
+        assert_eq!(table.kept.load(Ordering::SeqCst), 440);
+        small.connection.answered();
+        assert_eq!(table.kept.load(Ordering::SeqCst), 0);
     }
 
     #[test]

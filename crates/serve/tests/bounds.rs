@@ -103,7 +103,7 @@ fn patient() -> Bounds {
         body: NEVER,
         serving: NEVER,
         idle: NEVER,
-        untaken: 64 << 20,
+        memory: 64 << 20,
     }
 }
 
@@ -178,14 +178,14 @@ async fn a_connection_that_the_service_prioritises_outlasts_a_flood_from_many_ad
 async fn answers_that_nobody_takes_are_bounded_and_cost_the_address_that_leaves_most() {
     const LARGE: usize = 4 << 20;
     let large = get(|| async { vec![b'x'; LARGE] });
-    let bounds = Bounds { total: 64, per_address: 64, untaken: 4 * LARGE, ..patient() };
+    let bounds = Bounds { total: 64, per_address: 64, memory: 4 * LARGE, ..patient() };
     let (port, occupancy) = watched_port(bounds, echo().route("/large", large)).await;
     let asking = b"GET /large HTTP/1.1\r\nhost: test\r\n\r\n";
     let mut honest = port.from([127, 0, 0, 2].into(), asking).await;
     let mut begun = [0; 1];
     honest.read_exact(&mut begun).await.unwrap();
     let mut greedy = Vec::new();
-    while occupancy.tally().ended.untaken < 4 {
+    while occupancy.tally().ended.memory < 4 {
         greedy.push(port.sending(asking).await);
         assert!(greedy.len() < 60, "{:?}", occupancy.tally());
         sleep(Duration::from_millis(5)).await;

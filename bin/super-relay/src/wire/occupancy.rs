@@ -47,10 +47,10 @@ impl Collector for Connections {
         let Refused { port, address, web_sockets, web_sockets_of_address } = refused;
         let of_web_sockets = [("websockets", web_sockets), ("websockets_of_address", web_sockets_of_address)];
         count(&self.refused, [("port", port), ("address", address)].into_iter().chain(of_web_sockets));
-        let Ended { evicted, outranked, slow, late, untaken } = ended;
+        let Ended { evicted, outranked, slow, late, memory } = ended;
         count(
             &self.ended,
-            [("evicted", evicted), ("outranked", outranked), ("slow", slow), ("late", late), ("untaken", untaken)],
+            [("evicted", evicted), ("outranked", outranked), ("slow", slow), ("late", late), ("memory", memory)],
         );
         [self.open.collect(), self.refused.collect(), self.ended.collect()].concat()
     }

@@ -4,7 +4,7 @@ use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderValue, StatusCode, header};
-use proto::json::check_unique_keys;
+use proto::json::check_shape;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use serve::BodyTimeout;
@@ -47,9 +47,12 @@ fn not_read(error: &BytesRejection) -> ApiError {
     }
 }
 
+/// Of a body. A provisioning has several for each of its deployments and origins.
+const MOST_VALUES: usize = 4096;
+
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     // Those inside of what is read as any JSON, an operation for one, as well.
-    check_unique_keys(bytes).map_err(|error| match error.classify() {
+    check_shape(bytes, MOST_VALUES).map_err(|error| match error.classify() {
         Category::Data => ApiError::invalid_field("body", error),
         _ => ApiError::malformed_json(error),
     })?;

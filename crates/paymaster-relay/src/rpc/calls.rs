@@ -10,7 +10,7 @@ use jsonrpsee::core::server::BatchResponseBuilder;
 use jsonrpsee::types::error::OVERSIZED_RESPONSE_CODE;
 use jsonrpsee::types::{Extensions, Id, Request};
 use proto::json::Excerpt;
-use serve::Untaken;
+use serve::Memory;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 use tower::Layer;
@@ -168,7 +168,8 @@ where
 
     fn call<'a>(&self, mut request: Request<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
         let each = self.clone();
-        counted(request.extensions().get().cloned(), async move {
+        let length = request.params().as_str().map_or(0, str::len);
+        counted(request.extensions().get().cloned(), length, async move {
             let Ok(_place) = each.in_flight.try_acquire() else {
                 let request_id = name(request.extensions_mut());
                 return each.around.refuse(Refusable::of(&request), &TOO_MANY_CALLS, &request_id);
@@ -179,7 +180,8 @@ where
 
     fn batch<'a>(&self, mut batch: Batch<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
         let each = self.clone();
-        counted(batch.extensions().get().cloned(), async move {
+        let length = batch.iter().map(length_of).sum();
+        counted(batch.extensions().get().cloned(), length, async move {
             let around = &each.around;
             let request_id = batch.extensions().get::<RequestId>().cloned().unwrap_or_else(RequestId::new);
             let refuse = |error: EdgeError, id| MethodResponse::error(id, error.to_object(&request_id));
@@ -226,14 +228,27 @@ where
     }
 }
 
-/// Counts the answer among what the client of a WebSocket has not taken.
-async fn counted(untaken: Option<Untaken>, answer: impl Future<Output = MethodResponse>) -> MethodResponse {
+/// Counts what a WebSocket costs: calls while they are answered, with their length, and the answer until it is taken.
+async fn counted(
+    memory: Option<Memory>,
+    length: usize,
+    answer: impl Future<Output = MethodResponse>,
+) -> MethodResponse {
+    let held = memory.as_ref().map(|memory| memory.call(length));
     let answer = answer.await;
+    drop(held);
     // A batch of notifications has none.
-    if let Some(untaken) = untaken.filter(|_| answer.is_method_call() || answer.is_batch()) {
-        untaken.add(answer.as_json().get().len());
+    if let Some(memory) = memory.filter(|_| answer.is_method_call() || answer.is_batch()) {
+        memory.answer(answer.as_json().get().len());
     }
     answer
+}
+
+fn length_of(entry: &Result<BatchEntry<'_>, BatchEntryErr<'_>>) -> usize {
+    match entry {
+        Ok(BatchEntry::Call(call)) => call.params().as_str().map_or(0, str::len),
+        Ok(BatchEntry::Notification(_)) | Err(_) => 0,
+    }
 }
 
 /// The id that an entry of a batch is answered by; `None` for a notification.

@@ -8,7 +8,7 @@ use proto::AccountId;
 use proto::command::PasskeyAssertion;
 use proto::json::invitation::{MAX_SECONDS, MAX_USES};
 use proto::json::passkey::parse_assertion;
-use proto::json::{Excerpt, GasFields, InvalidField, address, check_unique_keys, parse_user_operation, quantity};
+use proto::json::{Excerpt, GasFields, InvalidField, address, check_shape, parse_user_operation, quantity};
 use serde_json::error::Category;
 use serde_json::{Error, Map, Value};
 
@@ -21,6 +21,8 @@ use crate::policy::Policy;
 use crate::sponsor::{DraftRequest, SponsorRequest};
 
 const MAX_IDEMPOTENCY_KEY: usize = 128;
+/// Of the parameters of one call. An operation with its approval has about fifty.
+const MOST_VALUES: usize = 512;
 
 /// What parsing needs to know.
 pub(super) struct Wire<'a> {
@@ -56,7 +58,7 @@ pub(super) fn list(params: &Params<'_>) -> Result<Vec<Value>, RelayError> {
                 Category::Data => invalid("params", problem),
                 _ => invalid("params", format!("JSON that can't be read: {problem}")),
             };
-            check_unique_keys(text.as_bytes()).map_err(unreadable)?;
+            check_shape(text.as_bytes(), MOST_VALUES).map_err(unreadable)?;
             serde_json::from_str(text).map_err(|_| invalid("params", "expected a list"))
         }
     }
