@@ -107,18 +107,19 @@ impl RpcChain {
         self.note(begun, outcome)
     }
 
-    /// The same for what may take long however well the node is: that there is no answer in time is that error then, and no
-    /// outage.
+    /// The same for what may be too much however well the node is: that there is no answer, or a server's error, is that error
+    /// then and no outage. A batch that needs nothing special notices one.
     pub(super) async fn within_or<T>(
         &self,
         question: impl IntoFuture<Output = TransportResult<T>>,
         too_slow: impl FnOnce() -> ChainError,
     ) -> Result<TransportResult<T>, ChainError> {
         let begun = self.breaker.check().map_err(|outage| unreachable(&outage.to_string()))?;
-        match timeout(self.patience, question.into_future()).await {
-            Err(_) => Err(too_slow()),
-            answered => self.note(begun, answered),
+        let outcome = timeout(self.patience, question.into_future()).await;
+        if why_unanswered(&outcome).is_some() {
+            return Err(too_slow());
         }
+        self.note(begun, outcome)
     }
 
     fn note<T>(

@@ -61,7 +61,7 @@ impl Relay {
         let request = attribute(self, request).await?;
         // A stored answer has other fields than those, and must not hide that they are wrong.
         verification_gas(&request.request.draft)?;
-        let _turn = self.turns.take(request.key()).await;
+        let _turn = self.turns.take(request.key()).await.ok_or(RelayError::InFlight)?;
         self.check_idempotency_key(&request).await?;
 
         let claim = self.timed(Stage::Claim, self.claim(&request)).await?;

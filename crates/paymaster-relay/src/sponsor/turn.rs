@@ -1,10 +1,17 @@
-//! One at a time for each intent, within this process: the second of two equal requests waits for the first's answer.
+//! One at a time for each intent, within this process: the second of two equal requests waits for the first's answer. A few
+//! wait, and not for long: who asks hangs up sooner, and what they left would go on.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
+use tokio::time::timeout;
 
+/// Requests of one intent that wait at once.
+const MOST_WAITING: usize = 64;
+/// Longer than a sponsorship takes.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Below this many entries nothing is tidied up.
 const TIDY_ABOVE: usize = 1024;
 
@@ -14,9 +21,16 @@ pub(crate) struct Turns {
 }
 
 impl Turns {
-    /// Waits for the turn; it lasts until the guard is dropped.
-    pub(crate) async fn take(&self, key: [u8; 32]) -> OwnedMutexGuard<()> {
-        self.of(key).lock_owned().await
+    /// Waits for the turn, for 10 s at most; it lasts until the guard is dropped. `None` when it did not come, or as many wait
+    /// already as may.
+    pub(crate) async fn take(&self, key: [u8; 32]) -> Option<OwnedMutexGuard<()>> {
+        let turn = self.of(key);
+        // This one, and whoever has the turn.
+        let waiting = Arc::strong_count(&turn).saturating_sub(2);
+        if waiting >= MOST_WAITING {
+            return None;
+        }
+        timeout(PATIENCE, turn.lock_owned()).await.ok()
     }
 
     fn of(&self, key: [u8; 32]) -> Arc<Turn<()>> {
@@ -30,5 +44,33 @@ impl Turns {
         let turn = Arc::new(Turn::new(()));
         waiting.insert(key, Arc::downgrade(&turn));
         turn
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::task::yield_now;
+
+    use super::*;
+
+    const KEY: [u8; 32] = [1; 32];
+
+    #[tokio::test(start_paused = true)]
+    async fn a_few_wait_and_not_for_long() {
+        let turns = Arc::new(Turns::default());
+        let held = turns.take(KEY).await.unwrap();
+        let take = || {
+            let turns = Arc::clone(&turns);
+            tokio::spawn(async move { turns.take(KEY).await.is_some() })
+        };
+        let waiting: Vec<_> = (0..MOST_WAITING).map(|_| take()).collect();
+        yield_now().await;
+        assert!(turns.take(KEY).await.is_none(), "one more");
+        assert!(turns.take([2; 32]).await.is_some(), "another intent");
+        for waiting in waiting {
+            assert!(!waiting.await.unwrap(), "longer than 10 s");
+        }
+        drop(held);
+        assert!(turns.take(KEY).await.is_some());
     }
 }
