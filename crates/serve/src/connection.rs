@@ -67,6 +67,8 @@ struct Kept {
     cost: usize,
     /// Bytes of memory that the requests cost which are being served, about.
     requests: usize,
+    /// Calls of a WebSocket that are being answered.
+    calls: usize,
 }
 
 impl Kept {
@@ -178,9 +180,8 @@ impl Connection {
         kept.cost.saturating_add(kept.requests)
     }
 
-    /// A request of that many bytes is being served, or so much of it has come; returns what it costs, and what the whole port
-    /// keeps.
-    pub(crate) fn hold(&self, bytes: usize) -> (usize, usize) {
+    /// So many bytes of requests have come; returns what the whole port keeps.
+    pub(crate) fn hold(&self, bytes: usize) -> usize {
         let cost = bytes.saturating_mul(EACH_BYTE);
         {
             let mut kept = self.kept();
@@ -190,15 +191,36 @@ impl Connection {
         if self.evicted.is_cancelled() {
             self.release(usize::MAX);
         }
-        (cost, self.kept_by_port.load(Ordering::SeqCst))
+        self.kept_by_port.load(Ordering::SeqCst)
     }
 
-    /// A request that cost that much was served.
+    /// A call of a WebSocket is being answered.
+    pub(crate) fn call_begins(&self) {
+        self.kept().calls += 1;
+    }
+
+    /// It was answered. Which bytes were its own nobody knows: of so many calls each has the same part of them.
+    pub(crate) fn call_ends(&self) {
+        let part = {
+            let mut kept = self.kept();
+            let calls = kept.calls.max(1);
+            kept.calls = calls - 1;
+            kept.requests.div_ceil(calls)
+        };
+        self.release(part);
+    }
+
+    /// Requests that cost that much were served.
     pub(crate) fn release(&self, cost: usize) {
         let mut kept = self.kept();
         let released = kept.requests.min(cost);
         kept.requests -= released;
         self.kept_by_port.fetch_sub(released, Ordering::SeqCst);
+    }
+
+    /// Whether its client is still sending what the port keeps.
+    pub(crate) fn is_receiving(&self) -> bool {
+        self.state.borrow().phase == Phase::Body
     }
 
     /// An answer was made; returns what the whole port keeps. One that is made after the end counts for nothing.

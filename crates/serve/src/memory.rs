@@ -21,10 +21,7 @@ pub struct Memory {
 
 /// A call that is being answered.
 #[derive(Debug)]
-pub struct Held {
-    memory: Memory,
-    cost: usize,
-}
+pub struct Held(Memory);
 
 impl Memory {
     /// The service made an answer of that many bytes, or is about to. Nothing is read from a client whose unread answers cost
@@ -35,17 +32,19 @@ impl Memory {
         }
     }
 
-    /// The service has a call of that many bytes, until this is dropped.
+    /// The service has a message, a call or a batch, until this is dropped. What was read of the connection is kept until then.
     #[must_use]
-    pub fn call(&self, bytes: usize) -> Held {
-        let cost = if self.connection.is_upgraded() { self.table.hold(&self.connection, bytes) } else { 0 };
-        Held { memory: self.clone(), cost }
+    pub fn call(&self) -> Held {
+        self.connection.call_begins();
+        Held(self.clone())
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.memory.connection.release(self.cost);
+        if self.0.connection.is_upgraded() {
+            self.0.connection.call_ends();
+        }
     }
 }
 

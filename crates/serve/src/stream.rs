@@ -94,7 +94,10 @@ impl AsyncRead for Stream {
         if buffer.filled().len() > before {
             self.slot.connection.received();
             self.taken = 0;
-            self.has_to_yield = self.slot.connection.is_upgraded();
+            if self.slot.connection.is_upgraded() {
+                self.has_to_yield = true;
+                self.slot.hold(buffer.filled().len() - before);
+            }
         }
         Poll::Ready(Ok(()))
     }

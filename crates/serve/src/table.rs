@@ -123,11 +123,9 @@ impl Table {
         self.keep_within(connection.add_untaken(bytes));
     }
 
-    /// The same for a request of that many bytes that is being served, or for so much of it as has come; returns its cost.
-    pub(crate) fn hold(&self, connection: &Connection, bytes: usize) -> usize {
-        let (cost, kept) = connection.hold(bytes);
-        self.keep_within(kept);
-        cost
+    /// The same for so many bytes of requests that have come.
+    pub(crate) fn hold(&self, connection: &Connection, bytes: usize) {
+        self.keep_within(connection.hold(bytes));
     }
 
     fn keep_within(&self, kept: usize) {
@@ -275,10 +273,15 @@ impl Open {
         true
     }
 
-    /// Ends the connection that costs most of the address that does.
+    /// Ends the connection that costs most of the address that does: of those first whose client is still sending a request, so
+    /// that nobody who is being served goes for them.
     fn end_costliest(&mut self) -> bool {
+        self.end_costliest_of(Connection::is_receiving) || self.end_costliest_of(|_| true)
+    }
+
+    fn end_costliest_of(&mut self, among: impl Fn(&Connection) -> bool) -> bool {
         let mut addresses = HashMap::<IpAddr, (usize, usize, u64)>::new();
-        for (id, (address, connection)) in &self.connections {
+        for (id, (address, connection)) in self.connections.iter().filter(|(_, (_, connection))| among(connection)) {
             let memory = connection.memory();
             let (sum, most, of) = addresses.entry(*address).or_insert((0, memory, *id));
             *sum += memory;
@@ -308,6 +311,13 @@ impl Open {
             }
         }
         Some(connection)
+    }
+}
+
+impl Slot {
+    /// So many bytes of a WebSocket were read.
+    pub(crate) fn hold(&self, bytes: usize) {
+        self.table.hold(&self.connection, bytes);
     }
 }
 
@@ -576,19 +586,49 @@ mod tests {
     }
 
     #[test]
-    fn requests_that_are_served_cost_four_times_their_length_until_they_are_answered() {
+    fn requests_cost_four_times_their_length_until_they_are_answered() {
         let table = Table::new(Bounds { memory: 1000, ..Bounds::default() });
         let [large, small] = ["192.0.2.1", "192.0.2.2"].map(|from| table.admit(address(from)).unwrap());
-        assert_eq!((table.hold(&large.connection, 150), table.hold(&small.connection, 50)), (600, 200));
-        small.connection.release(200);
-        assert_eq!((table.kept.load(Ordering::SeqCst), small.connection.memory()), (600, 0));
-        table.hold(&small.connection, 110);
+        table.hold(&large.connection, 150);
+        table.hold(&small.connection, 50);
+        assert_eq!(table.kept.load(Ordering::SeqCst), 800);
+        table.hold(&small.connection, 60);
         assert!(large.connection.evicted.is_cancelled() && !small.connection.evicted.is_cancelled());
         // What was ended is not released again.
         large.connection.release(600);
         assert_eq!(table.kept.load(Ordering::SeqCst), 440);
         small.connection.answered();
         assert_eq!(table.kept.load(Ordering::SeqCst), 0);
+    }
+
+    #[test]
+    fn what_a_web_socket_sent_is_kept_until_its_calls_are_answered_a_part_with_each() {
+        let table = table(1, 1);
+        let socket = table.admit(address("192.0.2.1")).unwrap();
+        table.hold(&socket.connection, 300);
+        (0..3).for_each(|_| socket.connection.call_begins());
+        let kept = [800, 400, 0].map(|_| {
+            socket.connection.call_ends();
+            table.kept.load(Ordering::SeqCst)
+        });
+        assert_eq!(kept, [800, 400, 0]);
+    }
+
+    #[tokio::test]
+    async fn who_is_still_sending_goes_before_who_is_served() {
+        let table = Table::new(Bounds { memory: 1000, ..Bounds::default() });
+        let busy = table.admit(address("192.0.2.1")).unwrap();
+        table.hold(&busy.connection, 200);
+        busy.connection.serving();
+        let slow = ["192.0.2.2", "192.0.2.3"].map(|from| table.admit(address(from)).unwrap());
+        for slow in &slow {
+            slow.connection.receiving_body();
+            table.hold(&slow.connection, 30);
+        }
+        assert!(slow.iter().any(|slow| slow.connection.evicted.is_cancelled()));
+        assert!(!busy.connection.evicted.is_cancelled());
+        table.hold(&busy.connection, 200);
+        assert!(slow.iter().all(|slow| slow.connection.evicted.is_cancelled()), "then the other");
     }
 
     #[test]

@@ -168,8 +168,7 @@ where
 
     fn call<'a>(&self, mut request: Request<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
         let each = self.clone();
-        let length = length_of(&request);
-        counted(request.extensions().get().cloned(), length, async move {
+        counted(request.extensions().get().cloned(), async move {
             let Ok(_place) = each.in_flight.try_acquire() else {
                 let request_id = name(request.extensions_mut());
                 return each.around.refuse(Refusable::of(&request), &TOO_MANY_CALLS, &request_id);
@@ -180,12 +179,7 @@ where
 
     fn batch<'a>(&self, mut batch: Batch<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
         let each = self.clone();
-        let calls = batch.iter().filter_map(|entry| match entry {
-            Ok(BatchEntry::Call(call)) => Some(call),
-            Ok(BatchEntry::Notification(_)) | Err(_) => None,
-        });
-        let length = calls.map(length_of).sum();
-        counted(batch.extensions().get().cloned(), length, async move {
+        counted(batch.extensions().get().cloned(), async move {
             let around = &each.around;
             let request_id = batch.extensions().get::<RequestId>().cloned().unwrap_or_else(RequestId::new);
             let refuse = |error: EdgeError, id| MethodResponse::error(id, error.to_object(&request_id));
@@ -232,13 +226,9 @@ where
     }
 }
 
-/// Counts what a WebSocket costs: calls while they are answered, with their length, and the answer until it is taken.
-async fn counted(
-    memory: Option<Memory>,
-    length: usize,
-    answer: impl Future<Output = MethodResponse>,
-) -> MethodResponse {
-    let held = memory.as_ref().map(|memory| memory.call(length));
+/// Counts what a WebSocket costs: what was read while it is answered, and the answer until it is taken.
+async fn counted(memory: Option<Memory>, answer: impl Future<Output = MethodResponse>) -> MethodResponse {
+    let held = memory.as_ref().map(Memory::call);
     let answer = answer.await;
     drop(held);
     // A batch of notifications has none.
@@ -246,15 +236,6 @@ async fn counted(
         memory.answer(answer.as_json().get().len());
     }
     answer
-}
-
-/// Bytes that a call has, about: of everything in it that its client chooses.
-fn length_of(call: &Request<'_>) -> usize {
-    let id = match &call.id {
-        Id::Str(id) => id.len(),
-        Id::Number(_) | Id::Null => 0,
-    };
-    id + call.method.len() + call.params().as_str().map_or(0, str::len)
 }
 
 /// The id that an entry of a batch is answered by; `None` for a notification.
@@ -287,23 +268,4 @@ fn nothing() -> MethodResponse {
     let mut response = MethodResponse::notification();
     response.extensions_mut().insert(MadeHere::Nothing);
     response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_call_is_as_long_as_whatever_its_client_makes_long() {
-        let long = "x".repeat(1000);
-        let calls = [
-            format!(r#"{{"jsonrpc":"2.0","id":"{long}","method":"a"}}"#),
-            format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{long}"}}"#),
-            format!(r#"{{"jsonrpc":"2.0","id":1,"method":"a","params":["{long}"]}}"#),
-        ];
-        for call in calls {
-            let length = length_of(&serde_json::from_str(&call).unwrap());
-            assert!((1000..1100).contains(&length), "{length}");
-        }
-    }
 }
