@@ -194,6 +194,14 @@ impl Connection {
         self.kept_by_port.load(Ordering::SeqCst)
     }
 
+    /// What was read of a WebSocket before was of no call, or of those that were answered, where none is being answered now.
+    pub(crate) fn forget_what_is_over(&self) {
+        let is_over = self.kept().calls == 0;
+        if is_over {
+            self.release(usize::MAX);
+        }
+    }
+
     /// A call of a WebSocket is being answered.
     pub(crate) fn call_begins(&self) {
         self.kept().calls += 1;

@@ -11,6 +11,7 @@ mod body;
 mod bounds;
 mod connection;
 mod descriptors;
+mod frames;
 mod hangup;
 mod line_ration;
 mod listener;

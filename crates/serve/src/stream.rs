@@ -7,16 +7,26 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
+use crate::frames::Frames;
 use crate::table::Slot;
 
 /// Bytes of memory that answers which wait to be written may cost while a WebSocket is read from.
 const AHEAD: usize = 64 << 10;
+
+/// Messages of a WebSocket that may wait for an answer while more is read: also those that the service's library answers by
+/// itself.
+const MESSAGES_AHEAD: usize = 64;
+/// Without a write for so long, none of them waits: a notification has no answer.
+const CALM: Duration = Duration::from_millis(50);
+/// Bytes of one read of a WebSocket, so that few messages come with it.
+const WEB_SOCKET_READ: usize = 1024;
 
 type Evicted = Pin<Box<WaitForCancellationFutureOwned>>;
 
@@ -34,13 +44,30 @@ pub(crate) struct Stream {
     taken: usize,
     /// What was read goes to tasks: they come first, and with them the count of what they answer.
     has_to_yield: bool,
+    frames: Frames,
+    /// Messages that were read and have no answer yet, about: each write has one.
+    messages: usize,
+    /// While these are too many: when none of them can wait any more.
+    calm: Option<Pin<Box<Sleep>>>,
 }
 
 impl Stream {
     pub(crate) fn new(tcp: TcpStream, slot: Slot) -> Self {
         let evicted = || Box::pin(slot.connection.evicted.clone().cancelled_owned());
         let (evicted_reading, evicted_writing) = (evicted(), evicted());
-        Self { tcp, slot, evicted_reading, evicted_writing, untaken: None, reader: None, taken: 0, has_to_yield: false }
+        Self {
+            tcp,
+            slot,
+            evicted_reading,
+            evicted_writing,
+            untaken: None,
+            reader: None,
+            taken: 0,
+            has_to_yield: false,
+            frames: Frames::default(),
+            messages: 0,
+            calm: None,
+        }
     }
 
     fn written(&mut self, context: &mut Context<'_>, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -48,6 +75,7 @@ impl Stream {
             let bytes = *outcome.as_ref().unwrap_or(&0);
             self.slot.connection.take(bytes);
             self.taken = self.taken.saturating_add(bytes);
+            (self.messages, self.calm) = (self.messages.saturating_sub(1), None);
             self.untaken = None;
             if let Some(reader) = self.reader.take() {
                 reader.wake();
@@ -89,8 +117,23 @@ impl AsyncRead for Stream {
             self.reader = Some(context.waker().clone());
             return Poll::Pending;
         }
+        if self.messages > MESSAGES_AHEAD {
+            self.reader = Some(context.waker().clone());
+            let calm = self.calm.get_or_insert_with(|| Box::pin(sleep(CALM)));
+            ready!(calm.as_mut().poll(context));
+            (self.messages, self.calm) = (0, None);
+        }
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.tcp).poll_read(context, buffer))?;
+        if self.slot.connection.is_upgraded() {
+            let mut few = [0; WEB_SOCKET_READ];
+            let most = buffer.remaining().min(few.len());
+            let mut few = ReadBuf::new(&mut few[..most]);
+            ready!(Pin::new(&mut self.tcp).poll_read(context, &mut few))?;
+            self.messages += self.frames.messages(few.filled());
+            buffer.put_slice(few.filled());
+        } else {
+            ready!(Pin::new(&mut self.tcp).poll_read(context, buffer))?;
+        }
         if buffer.filled().len() > before {
             self.slot.connection.received();
             self.taken = 0;

@@ -317,6 +317,7 @@ impl Open {
 impl Slot {
     /// So many bytes of a WebSocket were read.
     pub(crate) fn hold(&self, bytes: usize) {
+        self.connection.forget_what_is_over();
         self.table.hold(&self.connection, bytes);
     }
 }
@@ -612,6 +613,9 @@ mod tests {
             table.kept.load(Ordering::SeqCst)
         });
         assert_eq!(kept, [800, 400, 0]);
+        // Pongs, and notifications, are of no call.
+        (0..3).for_each(|_| socket.hold(10));
+        assert_eq!(table.kept.load(Ordering::SeqCst), 40);
     }
 
     #[tokio::test]
