@@ -42,7 +42,7 @@ pub enum Unproven {
 }
 
 impl SharedProbe {
-    /// What came of the probe that is under way, or of this one. It goes on when nobody waits any more.
+    /// What came of the probe that is under way, or of this one. It continues when no caller waits for it any longer.
     ///
     /// # Errors
     /// [`Unproven::Failed`]; [`Unproven::Silent`] after 700 ms in which nothing [succeeded](Self::succeeded).

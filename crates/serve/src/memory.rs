@@ -35,7 +35,9 @@ impl Memory {
     /// The service has a message, a call or a batch, until this is dropped. What was read of the connection is kept until then.
     #[must_use]
     pub fn call(&self) -> Held {
-        self.connection.call_begins();
+        if self.connection.is_upgraded() {
+            self.connection.call_begins();
+        }
         Held(self.clone())
     }
 }

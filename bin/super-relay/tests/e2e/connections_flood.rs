@@ -113,7 +113,7 @@ async fn a_reconnecting_flood_of_the_kms_ends_no_page_and_no_call_of_the_relay()
     assert!(evicted.parse::<u64>().unwrap() > PLACES, "{evicted}");
 }
 
-/// Has it sponsored while the flood goes on.
+/// Sponsors the operation, and waits until the flood has connected as many times more as the port has places.
 async fn sponsored(world: &World, flood: &Flood, account: &mut TeeAccount, operation: &Value) {
     account.sponsored(world, operation).await.unwrap();
     flood.turns_over().await;
