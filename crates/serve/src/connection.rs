@@ -9,6 +9,7 @@ use tokio::time::{Duration, Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::bounds::{Bounds, Full};
+use crate::handshake::Reads;
 
 /// For the service to refuse a body that did not come in time, or to say what it could not do in time.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -47,6 +48,7 @@ pub(crate) struct Connection {
     /// A WebSocket, or about to be one.
     web_socket: AtomicBool,
     prioritised: AtomicBool,
+    pub(crate) reads: Reads,
     kept: Mutex<Kept>,
     /// The cost of that, of all connections of the port.
     kept_by_port: Arc<AtomicUsize>,
@@ -67,6 +69,8 @@ struct Kept {
     cost: usize,
     /// Bytes of memory that the requests cost which are being served, about.
     requests: usize,
+    /// Of these, what the message of a WebSocket costs that is not complete.
+    incomplete: usize,
     /// Calls of a WebSocket that are being answered.
     calls: usize,
 }
@@ -101,8 +105,8 @@ impl Connection {
         let state = State { phase: Phase::Header, since: now, until: Some(now + bounds.header) };
         let (evicted, outranked) = (CancellationToken::new(), CancellationToken::new());
         let (web_socket, prioritised) = (AtomicBool::new(false), AtomicBool::new(false));
-        let (state, kept) = (watch::Sender::new(state), Mutex::default());
-        Self { state, bounds, evicted, outranked, web_socket, prioritised, kept, kept_by_port }
+        let (state, reads, kept) = (watch::Sender::new(state), Reads::default(), Mutex::default());
+        Self { state, bounds, evicted, outranked, web_socket, prioritised, reads, kept, kept_by_port }
     }
 
     /// Bytes arrived.
@@ -194,12 +198,19 @@ impl Connection {
         self.kept_by_port.load(Ordering::SeqCst)
     }
 
-    /// What was read of a WebSocket before was of no call, or of those that were answered, where none is being answered now.
+    /// More of a WebSocket is about to be read. What was read before is of no call, or of those that were answered, where none
+    /// is being answered now, but for the message that is not complete.
     pub(crate) fn forget_what_is_over(&self) {
-        let is_over = self.kept().calls == 0;
-        if is_over {
-            self.release(usize::MAX);
-        }
+        let over = {
+            let kept = self.kept();
+            if kept.calls == 0 { kept.requests.saturating_sub(kept.incomplete) } else { 0 }
+        };
+        self.release(over);
+    }
+
+    /// So many bytes of what was read of a WebSocket are of a message that is not complete.
+    pub(crate) fn incomplete(&self, bytes: usize) {
+        self.kept().incomplete = bytes.saturating_mul(EACH_BYTE);
     }
 
     /// A call of a WebSocket is being answered.
@@ -213,7 +224,7 @@ impl Connection {
             let mut kept = self.kept();
             let calls = kept.calls.max(1);
             kept.calls = calls - 1;
-            kept.requests.div_ceil(calls)
+            kept.requests.saturating_sub(kept.incomplete).div_ceil(calls)
         };
         self.release(part);
     }

@@ -18,6 +18,10 @@ pub(crate) struct Frames {
     header_length: usize,
     /// Bytes of the payload that are still to come.
     payload: u64,
+    /// Whether more frames of a message are to come.
+    is_fragmented: bool,
+    /// Bytes of the message that is not complete, and of what came between its frames.
+    incomplete: usize,
 }
 
 impl Frames {
@@ -27,18 +31,30 @@ impl Frames {
         loop {
             let skipped = usize::try_from(self.payload).map_or(bytes.len(), |payload| payload.min(bytes.len()));
             self.payload -= skipped as u64;
+            self.incomplete = self.incomplete.saturating_add(skipped);
+            if self.payload == 0 && self.header_length == 0 && !self.is_fragmented {
+                self.incomplete = 0;
+            }
             let Some((next, rest)) = bytes.get(skipped..).and_then(<[u8]>::split_first) else { return messages };
             bytes = rest;
             if let Some(place) = self.header.get_mut(self.header_length) {
                 *place = *next;
             }
-            self.header_length += 1;
+            (self.header_length, self.incomplete) = (self.header_length + 1, self.incomplete.saturating_add(1));
             if let Some(payload) = self.payload_of_header() {
                 let [first, ..] = self.header;
-                messages += usize::from(first & FINAL != 0 && first & OPCODE < CONTROL);
+                if first & OPCODE < CONTROL {
+                    self.is_fragmented = first & FINAL == 0;
+                    messages += usize::from(!self.is_fragmented);
+                }
                 (self.header_length, self.payload) = (0, payload);
             }
         }
+    }
+
+    /// Bytes of the message that is not complete.
+    pub(crate) fn incomplete(&self) -> usize {
+        self.incomplete
     }
 
     /// The length of the payload, once the header is complete.
@@ -80,6 +96,23 @@ mod tests {
             let mut frames = Frames::default();
             let counted: usize = all.chunks(part).map(|bytes| frames.messages(bytes)).sum();
             assert_eq!((counted, frames.payload, frames.header_length), (5, 0, 0), "in parts of {part}");
+            assert_eq!(frames.incomplete(), 0);
         }
+    }
+
+    #[test]
+    fn a_message_is_incomplete_until_the_last_byte_of_its_last_frame() {
+        let (first, ping, last) = (frame(0x01, 200), frame(0x89, 5), frame(0x80, 300));
+        let mut frames = Frames::default();
+        let mut sent = 0;
+        for part in [&first[..], &ping, &last[..last.len() - 1]] {
+            frames.messages(part);
+            sent += part.len();
+            assert_eq!(frames.incomplete(), sent);
+        }
+        frames.messages(&last[last.len() - 1..]);
+        assert_eq!(frames.incomplete(), 0);
+        frames.messages(&[&ping[..], &first[..3]].concat());
+        assert_eq!(frames.incomplete(), 3);
     }
 }

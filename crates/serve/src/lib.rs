@@ -12,6 +12,7 @@ mod bounds;
 mod connection;
 mod descriptors;
 mod frames;
+mod handshake;
 mod hangup;
 mod line_ration;
 mod listener;

@@ -15,6 +15,7 @@ use tokio::time::{Sleep, sleep};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use crate::frames::Frames;
+use crate::handshake::Headers;
 use crate::table::Slot;
 
 /// Bytes of memory that answers which wait to be written may cost while a WebSocket is read from.
@@ -44,6 +45,7 @@ pub(crate) struct Stream {
     taken: usize,
     /// What was read goes to tasks: they come first, and with them the count of what they answer.
     has_to_yield: bool,
+    headers: Headers,
     frames: Frames,
     /// Messages that were read and have no answer yet, about: each write has one.
     messages: usize,
@@ -64,9 +66,23 @@ impl Stream {
             reader: None,
             taken: 0,
             has_to_yield: false,
+            headers: Headers::default(),
             frames: Frames::default(),
             messages: 0,
             calm: None,
+        }
+    }
+
+    fn received(&mut self, bytes: &[u8]) {
+        let connection = &self.slot.connection;
+        connection.received();
+        self.taken = 0;
+        if connection.is_upgraded() {
+            self.messages += self.frames.messages(bytes);
+            self.has_to_yield = true;
+            self.slot.hold(bytes.len(), self.frames.incomplete());
+        } else {
+            connection.reads.add(self.headers.end_with(bytes));
         }
     }
 
@@ -129,18 +145,12 @@ impl AsyncRead for Stream {
             let most = buffer.remaining().min(few.len());
             let mut few = ReadBuf::new(&mut few[..most]);
             ready!(Pin::new(&mut self.tcp).poll_read(context, &mut few))?;
-            self.messages += self.frames.messages(few.filled());
             buffer.put_slice(few.filled());
         } else {
             ready!(Pin::new(&mut self.tcp).poll_read(context, buffer))?;
         }
-        if buffer.filled().len() > before {
-            self.slot.connection.received();
-            self.taken = 0;
-            if self.slot.connection.is_upgraded() {
-                self.has_to_yield = true;
-                self.slot.hold(buffer.filled().len() - before);
-            }
+        if let read @ [_, ..] = &buffer.filled()[before..] {
+            self.received(read);
         }
         Poll::Ready(Ok(()))
     }

@@ -315,9 +315,10 @@ impl Open {
 }
 
 impl Slot {
-    /// So many bytes of a WebSocket were read.
-    pub(crate) fn hold(&self, bytes: usize) {
+    /// So many bytes of a WebSocket were read, and so many, of these and those before, are of a message that is not complete.
+    pub(crate) fn hold(&self, bytes: usize, incomplete: usize) {
         self.connection.forget_what_is_over();
+        self.connection.incomplete(incomplete);
         self.table.hold(&self.connection, bytes);
     }
 }
@@ -614,7 +615,15 @@ mod tests {
         });
         assert_eq!(kept, [800, 400, 0]);
         // Pongs, and notifications, are of no call.
-        (0..3).for_each(|_| socket.hold(10));
+        (0..3).for_each(|_| socket.hold(10, 0));
+        assert_eq!(table.kept.load(Ordering::SeqCst), 40);
+        // A message that is not complete is of no call yet.
+        (1..=3).for_each(|reads| socket.hold(100, reads * 100));
+        socket.connection.call_begins();
+        socket.connection.call_ends();
+        assert_eq!(table.kept.load(Ordering::SeqCst), 1200);
+        socket.hold(10, 0);
+        socket.hold(10, 0);
         assert_eq!(table.kept.load(Ordering::SeqCst), 40);
     }
 
