@@ -53,7 +53,7 @@ pub struct GenerateArgs {
     #[arg(long, value_name = "ORIGIN", requires = "publishable")]
     origin: Vec<OriginRule>,
     /// Calls in a minute, as in `600/min`, and as many at once; with another burst, `600/min:50`. Default: any number; of a
-    /// publishable key, `600/min`.
+    /// publishable key, `600/min`, of which one client address has half at most: a wallet makes three calls for one operation.
     #[arg(long, value_name = "CALLS/min")]
     rate: Option<Rate>,
     /// Calls in one UTC day. Default: any number.

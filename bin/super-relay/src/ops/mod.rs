@@ -1,5 +1,7 @@
 //! For operators and their machines: /livez, /readyz, /status and /metrics.
 
+mod shared_look;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -16,6 +18,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use serve::{Listener, is_for_other_host, is_from_other_page};
 use tokio_util::sync::CancellationToken;
+
+use self::shared_look::SharedLook;
 
 /// What a process says of itself.
 #[async_trait]
@@ -34,6 +38,7 @@ pub trait Readiness: Send + Sync {
 struct Ops {
     registry: Registry,
     readiness: Arc<dyn Readiness>,
+    look: Arc<SharedLook>,
 }
 
 /// Serves until told to stop. `hosts` are names with a dot by which operators may call it.
@@ -51,7 +56,7 @@ pub async fn serve(
         // Those of a supervisor, who may call the node by any name, and of which a page learns nothing.
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
-        .with_state(Ops { registry, readiness });
+        .with_state(Ops { registry, readiness, look: Arc::default() });
     listener.serve(routes, shutdown).await
 }
 
@@ -89,7 +94,7 @@ struct Format {
 
 /// 200 when any sponsorship that a policy allows could succeed now.
 async fn status(State(ops): State<Ops>, Query(wanted): Query<Format>, headers: HeaderMap) -> Response {
-    let checks = ops.readiness.status().await;
+    let checks = ops.look.found(ops.readiness.status()).await;
     let ok = checks.iter().all(|check| check.problem.is_none());
     let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let accepts_json = headers.get(ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"application/json"));

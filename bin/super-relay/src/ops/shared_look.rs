@@ -1,0 +1,75 @@
+//! A look at everything asks the chain, the KMS and the databases. One is under way at a time: who comes meanwhile shares the
+//! next, so that many who ask cost no more than one does, and each is told what was so after it asked.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use paymaster_relay::status::Check;
+use tokio::sync::Mutex;
+
+#[derive(Debug, Default)]
+pub struct SharedLook {
+    begun: AtomicU64,
+    last: Mutex<Look>,
+}
+
+#[derive(Debug, Default)]
+struct Look {
+    /// Counted from 1.
+    number: u64,
+    found: Vec<Check>,
+}
+
+impl SharedLook {
+    /// What a look finds that begins now or later.
+    pub async fn found(&self, look: impl Future<Output = Vec<Check>>) -> Vec<Check> {
+        let before = self.begun.load(Ordering::SeqCst);
+        let mut last = self.last.lock().await;
+        if last.number <= before {
+            let number = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
+            *last = Look { number, found: look.await };
+        }
+        last.found.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::Semaphore;
+    use tokio::task::{JoinSet, yield_now};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_comes_during_a_look_shares_the_next_one() {
+        let (shared, looks, go) =
+            (Arc::<SharedLook>::default(), Arc::<AtomicU64>::default(), Arc::new(Semaphore::new(0)));
+        let mut asking = JoinSet::new();
+        for _ in 0..10 {
+            let (shared, looks, go) = (Arc::clone(&shared), Arc::clone(&looks), Arc::clone(&go));
+            asking.spawn(async move {
+                let look = async {
+                    go.acquire().await.unwrap().forget();
+                    let number = looks.fetch_add(1, Ordering::SeqCst) + 1;
+                    vec![Check::of("look", Err(number.to_string()))]
+                };
+                shared.found(look).await
+            });
+            // The first look is under way before the next one asks.
+            yield_now().await;
+        }
+        go.add_permits(2);
+        let mut found: Vec<_> =
+            asking.join_all().await.into_iter().filter_map(|checks| checks[0].problem.clone()).collect();
+        found.sort();
+        assert_eq!(found, [&["1"; 1][..], &["2"; 9]].concat());
+        // Given up on, it is nobody's answer.
+        let (unfinished, never) = (Arc::clone(&shared), std::future::pending());
+        let given_up = tokio::spawn(async move { unfinished.found(never).await });
+        yield_now().await;
+        given_up.abort();
+        assert_eq!(shared.found(async { vec![] }).await, []);
+    }
+}
