@@ -1,8 +1,7 @@
 //! The relay's port to the KMS, with the gateway in the same process. The other implementation speaks HTTP.
 
 use async_trait::async_trait;
-use axum::http::StatusCode;
-use kms_gateway::http::status_of;
+use kms_api::ReceivedReason;
 use kms_gateway::{Caller, Gateway, GatewayError, Inquirer};
 use paymaster_relay::kms::{Kms, KmsError, KmsSigners};
 use proto::command::{RotateSigner, Sponsor, SponsorReply, WalletInfo};
@@ -49,12 +48,11 @@ impl Kms for InProcessKms {
 /// As over HTTP: what is wrong with the gateway or its TEE says nothing about the request.
 fn refusal(error: GatewayError) -> KmsError {
     let message = error.to_string();
-    let status = status_of(&error);
-    let is_decided = matches!(error, GatewayError::RotationTooSoon { .. });
-    if !is_decided && (status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS) {
+    let reason = ReceivedReason::from(error.reason());
+    if reason.is_decision(error.reason().http_status()) {
+        KmsError::Refused { reason, message }
+    } else {
         // The gateway's word: whatever was signed did not leave it.
         KmsError::Unavailable { message, in_doubt: false }
-    } else {
-        KmsError::Refused { reason: error.code().into(), message }
     }
 }

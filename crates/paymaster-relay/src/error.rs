@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 
+use kms_api::{Reason, ReceivedReason};
 use proto::json::InvalidField;
 use proto::{AccountId, Address, Status, Uint256, Wei};
 use thiserror::Error;
@@ -13,10 +14,6 @@ use crate::nonce::NonceStoreError;
 use crate::policy::Violation;
 use crate::ports::EntropyUnavailable;
 use crate::store::{Gwei, StoreError};
-
-/// The gateway's words about the relay's approval; the rest of what it refuses is about the request.
-const NONCE_REPLAYED: &str = "nonce_replayed";
-const TIMESTAMP_SKEWED: &str = "timestamp_skewed";
 
 /// The codes of [`Status`] that are about a passkey's assertion.
 const ABOUT_THE_PASSKEY: std::ops::RangeInclusive<u32> = 70..=89;
@@ -267,8 +264,8 @@ pub enum RelayError {
     /// The KMS or its trusted application said no.
     #[error("{message}")]
     KmsRefused {
-        /// Stable word.
-        reason: String,
+        /// Stable.
+        reason: ReceivedReason,
         /// For people.
         message: String,
     },
@@ -361,27 +358,27 @@ impl RelayError {
     #[must_use]
     pub fn is_about_the_approval_by_passkey(&self) -> bool {
         let Self::KmsRefused { reason, .. } = self else { return false };
-        Status::from_reason(reason).is_some_and(|status| ABOUT_THE_PASSKEY.contains(&status.code()))
+        reason.status().is_some_and(|status| ABOUT_THE_PASSKEY.contains(&status.code()))
     }
 
     /// Whether it is the trusted application's refusal for that reason.
     #[must_use]
     pub fn is_kms_refusal(&self, status: Status) -> bool {
-        matches!(self, Self::KmsRefused { reason, .. } if reason == status.reason())
+        matches!(self, Self::KmsRefused { reason, .. } if reason.status() == Some(status))
     }
 }
 
 impl From<KmsError> for RelayError {
     fn from(error: KmsError) -> Self {
         match error {
-            // The next approval has another nonce.
-            KmsError::Refused { reason, message } if reason == NONCE_REPLAYED => {
-                Self::KmsUnavailable { detail: message, in_doubt: false }
-            }
-            KmsError::Refused { reason, message } if reason == TIMESTAMP_SKEWED => {
-                Self::KmsClockSkewed { detail: message }
-            }
-            KmsError::Refused { reason, message } => Self::KmsRefused { reason, message },
+            KmsError::Refused { reason, message } => match reason {
+                // About the relay's approval, not the request. The next approval has another nonce.
+                ReceivedReason::Known(Reason::NonceReplayed) => {
+                    Self::KmsUnavailable { detail: message, in_doubt: false }
+                }
+                ReceivedReason::Known(Reason::TimestampSkewed) => Self::KmsClockSkewed { detail: message },
+                reason => Self::KmsRefused { reason, message },
+            },
             KmsError::Unavailable { message, in_doubt } => Self::KmsUnavailable { detail: message, in_doubt },
         }
     }

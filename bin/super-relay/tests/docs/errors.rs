@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::http::StatusCode;
+use kms_api::Reason;
 use proto::Status;
 
 use super::markdown::table;
@@ -13,8 +13,6 @@ use super::stub_kms::RefusingRelay;
 const PAGE: &str = "docs/api.md";
 const RPC_ERRORS: &str = "crates/paymaster-relay/src/rpc/error.rs";
 const POLICY_RULES: &str = "crates/paymaster-relay/src/policy/rules.rs";
-const HTTP_ERRORS: &str = "crates/kms-gateway/src/http/error.rs";
-const GATEWAY_ERRORS: &str = "crates/kms-gateway/src/gateway/error.rs";
 
 /// By reason: code and whether to try again, as the page has them.
 type Rows = BTreeMap<String, (String, bool)>;
@@ -37,29 +35,16 @@ fn the_reasons_of_the_relay_are_those_of_its_table() {
 }
 
 #[test]
-fn the_codes_of_the_kms_are_those_of_its_tables() {
-    let (http, gateway) = (project::read(HTTP_ERRORS), project::read(GATEWAY_ERRORS));
-    let edge = triples(&http).into_iter().filter(|(first, ..)| first.starts_with("StatusCode::"));
-    let mut rows: Rows = edge
-        .map(|(first, code, _)| {
-            let again = http.contains(&format!("retryable: true, ..Self::refusal({first}, \"{code}\""));
-            (code.to_owned(), (status_code(first), again))
-        })
-        .collect();
-    let (statuses, retryable) = (arms(&http, "status_of"), arms(&gateway, "is_retryable"));
-    for (variant, code) in arms(&gateway, "code") {
-        if let Some(code) = code.strip_prefix('"') {
-            let again = retryable.get(variant) == Some(&"true");
-            rows.insert(code.trim_end_matches('"').to_owned(), (status_code(statuses[variant]), again));
-        }
-    }
-    assert_eq!(shown("### Codes of the KMS"), rows);
+fn the_codes_of_the_kms_are_those_of_its_table() {
+    let row = |reason: &Reason| {
+        let (name, status) = (reason.as_str().to_owned(), reason.http_status().to_string());
+        (name, (status, reason.is_retryable()))
+    };
+    assert_eq!(shown("### Codes of the KMS"), Reason::OWN.iter().map(row).collect());
 }
 
 #[tokio::test]
 async fn the_reasons_of_the_trusted_application_are_all_there_with_both_codes() {
-    let source = project::read(HTTP_ERRORS);
-    let statuses = arms(&source, "status_of_refusal");
     let relay = RefusingRelay::start().await;
     let mut rows = Vec::new();
     for status in Status::ALL.iter().filter(|status| **status != Status::Ok) {
@@ -67,7 +52,7 @@ async fn the_reasons_of_the_trusted_application_are_all_there_with_both_codes() 
         let (code, reason) = (&error["code"], error["data"]["reason"].as_str().unwrap());
         assert_eq!(error["data"]["retryable"], status.is_retryable(), "{status:?}");
         let over_rpc = if reason == status.reason() { code.to_string() } else { format!("{code} {reason}") };
-        let over_http = status_code(statuses[format!("{status:?}").as_str()]);
+        let over_http = Reason::Tee(*status).http_status().to_string();
         rows.push(vec![status.reason().to_owned(), over_http, over_rpc, status.to_string()]);
     }
     let wanted: Vec<_> = rows.iter().map(|row| format!("| `{}` | {} |", row[0], row[1..].join(" | "))).collect();
@@ -79,15 +64,4 @@ async fn the_reasons_of_the_trusted_application_are_all_there_with_both_codes() 
 fn shown(heading: &str) -> Rows {
     let rows = table(&project::read(PAGE), heading).into_iter();
     rows.map(|row| (row[0].clone(), (row[1].clone(), row[2] == "yes"))).collect()
-}
-
-/// The number of `StatusCode::BAD_REQUEST`.
-fn status_code(name: &str) -> String {
-    let name = name.trim_start_matches("StatusCode::");
-    let is_called_so = |code: &StatusCode| {
-        let reason = code.canonical_reason().unwrap_or_default();
-        reason.to_uppercase().replace([' ', '-'], "_") == name
-    };
-    let code = (100..600).filter_map(|code| StatusCode::from_u16(code).ok()).find(is_called_so);
-    code.unwrap_or_else(|| panic!("no HTTP status is called {name}")).as_u16().to_string()
 }

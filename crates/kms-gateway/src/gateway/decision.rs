@@ -79,7 +79,7 @@ impl Inner {
     }
 
     fn counted<T>(&self, action: Action, outcome: &Result<T, GatewayError>) -> &'static str {
-        let reason = outcome.as_ref().map_or_else(GatewayError::code, |_| "ok");
+        let reason = outcome.as_ref().map_or_else(|error| error.reason().as_str(), |_| "ok");
         self.metrics.decided(action.as_str(), reason);
         reason
     }

@@ -1,7 +1,8 @@
-//! Why the gateway says no, each with one stable word.
+//! Why the gateway refuses or fails. Each error has one reason of the API.
 
 use std::time::Duration;
 
+use kms_api::Reason;
 use proto::Status;
 use thiserror::Error;
 
@@ -144,36 +145,36 @@ pub enum GatewayError {
 }
 
 impl GatewayError {
-    /// The stable word for it in answers, audit rows and metrics.
+    /// The stable reason in answers, audit rows and metrics.
     #[must_use]
-    pub const fn code(&self) -> &'static str {
+    pub const fn reason(&self) -> Reason {
         match self {
-            Self::Refused(status) | Self::Registration(CeremonyError::Refused(status)) => status.reason(),
-            Self::TimestampSkewed { .. } => "timestamp_skewed",
-            Self::NonceReplayed => "nonce_replayed",
-            Self::SignerMismatch => "signer_mismatch",
-            Self::PublicKeyMismatch => "public_key_mismatch",
-            Self::Registration(CeremonyError::Unknown) => "registration_unknown",
-            Self::Registration(CeremonyError::NotVerified) => "registration_not_verified",
-            Self::Registration(CeremonyError::InvalidField(_)) => "invalid_field",
-            Self::Registration(CeremonyError::Invalid { .. }) => "registration_invalid",
-            Self::CreationUnauthorised => "creation_unauthorised",
-            Self::ApiKeyUnknown => "api_key_unknown",
-            Self::InvitationInvalid { .. } => "invitation_invalid",
-            Self::InvitationExpired { .. } => "invitation_expired",
-            Self::InvitationUsedUp { .. } => "invitation_used_up",
-            Self::CreationRationed { .. } => "creation_rationed",
-            Self::SignatureSchemeConflict => "signature_scheme_conflict",
-            Self::StoreUnavailable | Self::StoreFailing { .. } | Self::StoreSilent { .. } => "store_unavailable",
-            Self::TeeBusy => "tee_busy",
-            Self::AttestationTooSoon { .. } => "attestation_too_soon",
-            Self::RotationTooSoon { .. } => "rotation_too_soon",
-            Self::TeeUnavailable => "tee_unavailable",
-            Self::TeeReplyInvalid => "tee_reply_invalid",
-            Self::TeeProtectionInsufficient(_) => "tee_protection_insufficient",
-            Self::TeeStateLost(_) => "tee_state_lost",
-            Self::FactoryUnavailable => "factory_unavailable",
-            Self::Internal => "internal_error",
+            Self::Refused(status) | Self::Registration(CeremonyError::Refused(status)) => Reason::Tee(*status),
+            Self::TimestampSkewed { .. } => Reason::TimestampSkewed,
+            Self::NonceReplayed => Reason::NonceReplayed,
+            Self::SignerMismatch => Reason::SignerMismatch,
+            Self::PublicKeyMismatch => Reason::PublicKeyMismatch,
+            Self::Registration(CeremonyError::Unknown) => Reason::RegistrationUnknown,
+            Self::Registration(CeremonyError::NotVerified) => Reason::RegistrationNotVerified,
+            Self::Registration(CeremonyError::InvalidField(_)) => Reason::InvalidField,
+            Self::Registration(CeremonyError::Invalid { .. }) => Reason::RegistrationInvalid,
+            Self::CreationUnauthorised => Reason::CreationUnauthorised,
+            Self::ApiKeyUnknown => Reason::ApiKeyUnknown,
+            Self::InvitationInvalid { .. } => Reason::InvitationInvalid,
+            Self::InvitationExpired { .. } => Reason::InvitationExpired,
+            Self::InvitationUsedUp { .. } => Reason::InvitationUsedUp,
+            Self::CreationRationed { .. } => Reason::CreationRationed,
+            Self::SignatureSchemeConflict => Reason::SignatureSchemeConflict,
+            Self::StoreUnavailable | Self::StoreFailing { .. } | Self::StoreSilent { .. } => Reason::StoreUnavailable,
+            Self::TeeBusy => Reason::TeeBusy,
+            Self::AttestationTooSoon { .. } => Reason::AttestationTooSoon,
+            Self::RotationTooSoon { .. } => Reason::RotationTooSoon,
+            Self::TeeUnavailable => Reason::TeeUnavailable,
+            Self::TeeReplyInvalid => Reason::TeeReplyInvalid,
+            Self::TeeProtectionInsufficient(_) => Reason::TeeProtectionInsufficient,
+            Self::TeeStateLost(_) => Reason::TeeStateLost,
+            Self::FactoryUnavailable => Reason::FactoryUnavailable,
+            Self::Internal => Reason::InternalError,
         }
     }
 
@@ -181,21 +182,9 @@ impl GatewayError {
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
         match self {
-            Self::Refused(status) => status.is_retryable(),
             // A time that is ahead comes.
             Self::TimestampSkewed { timestamp, now, .. } => *timestamp > *now,
-            // The registration may still be finished.
-            Self::Registration(CeremonyError::NotVerified)
-            | Self::StoreUnavailable
-            | Self::StoreFailing { .. }
-            | Self::StoreSilent { .. }
-            | Self::TeeBusy
-            | Self::AttestationTooSoon { .. }
-            | Self::CreationRationed { .. }
-            | Self::RotationTooSoon { .. }
-            | Self::TeeUnavailable
-            | Self::FactoryUnavailable => true,
-            _ => false,
+            other => other.reason().is_retryable(),
         }
     }
 }

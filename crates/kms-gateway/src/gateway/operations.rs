@@ -46,7 +46,7 @@ impl Gateway {
     /// Refuses, and counts, a request that does not come as far as a command.
     pub(crate) fn refuse(&self, action: Action, status: Status) -> GatewayError {
         let refusal = GatewayError::Refused(status);
-        self.inner.metrics.decided(action.as_str(), refusal.code());
+        self.inner.metrics.decided(action.as_str(), refusal.reason().as_str());
         refusal
     }
 }

@@ -28,7 +28,6 @@ use serve::{Full, Listener};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-pub use error::status_of;
 pub use setup::TeeSetup;
 pub use wire::permissions;
 

@@ -22,7 +22,7 @@ pub(super) async fn health(State(gateway): State<Gateway>) -> (StatusCode, Json<
         Err(
             error
             @ (GatewayError::TeeBusy | GatewayError::TeeProtectionInsufficient(_) | GatewayError::TeeStateLost(_)),
-        ) => (StatusCode::SERVICE_UNAVAILABLE, error.code()),
+        ) => (StatusCode::SERVICE_UNAVAILABLE, error.reason().as_str()),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "tee_unavailable"),
         Ok(state) if requirements.check(state).is_err() => {
             (StatusCode::SERVICE_UNAVAILABLE, "tee_protection_insufficient")

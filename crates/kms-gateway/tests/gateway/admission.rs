@@ -167,6 +167,6 @@ fn a_caller_is_told_why_nothing_is_served_and_to_come_back_only_where_it_may_pas
         (NotAdmitted::Protection(TOO_LITTLE), "tee_protection_insufficient", false),
     ] {
         let told = GatewayError::from(TeeError::NotAdmitted(why));
-        assert_eq!((told.code(), told.is_retryable()), (code, retryable), "{why}");
+        assert_eq!((told.reason().as_str(), told.is_retryable()), (code, retryable), "{why}");
     }
 }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use kms_api::Reason;
 use kms_gateway::Caller;
 use kms_gateway::transport::{Asker, TeeTransport as _};
 use proto::command::{AuthorizeSigner, RevokeSigner};
 use proto::frame::encode_request;
 use proto::signers::AuthorisedSigner;
-use proto::{Permissions, Signature};
+use proto::{Permissions, Signature, Status};
 use serde_json::Value;
 use tokio::task::yield_now;
 
@@ -58,7 +59,7 @@ async fn a_record_is_rotated_once_in_an_interval_by_its_own_key_and_whenever_the
     let mut by_admin = kms.next_rotation(&first, &second).await;
     by_admin.admin_signature = Some(kms.admin.sign(&by_admin));
     kms.gateway.rotate_signer(by_admin, &Caller::new("test")).await.unwrap();
-    assert_eq!(kms.rotate(&second, &third).await.unwrap_err().code(), "rotation_too_soon");
+    assert_eq!(kms.rotate(&second, &third).await.unwrap_err().reason(), Reason::RotationTooSoon);
     kms.clock.set(NOW + 60);
     kms.rotate(&second, &third).await.unwrap();
 }
@@ -133,7 +134,7 @@ async fn a_gateway_learns_of_commands_that_went_past_it() {
     .await;
     let rows = kms.gateway.verify_audit_chain().await.unwrap().rows;
     let refused = kms.gateway.authorize_signer(late, &Caller::new("test")).await.unwrap_err();
-    assert_eq!(refused.code(), "counter_mismatch");
+    assert_eq!(refused.reason(), Status::CounterMismatch.into());
     assert_eq!(kms.gateway.verify_audit_chain().await.unwrap().rows, rows, "the TEE was asked for it");
 }
 

@@ -183,15 +183,3 @@ pub(super) struct UnhealthyAnswer {
     pub service: String,
     pub status: String,
 }
-
-/// An error of the gateway.
-#[derive(Deserialize)]
-pub(super) struct ErrorAnswer {
-    pub error: ErrorBody,
-}
-
-#[derive(Deserialize)]
-pub(super) struct ErrorBody {
-    pub code: String,
-    pub message: String,
-}

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use bounded_http::BodyError;
 use breaker::Breaker;
+use kms_api::{ErrorBody, ReceivedReason, Refusal};
 use proto::bytes::{Bounded, BoundedList};
 use proto::command::{
     Ceilings, Deployment, PasskeyInfo, PasskeyPublicKey, RotateSigner, Sponsor, SponsorReply, WalletInfo,
@@ -24,8 +25,8 @@ use serde_json::Value;
 use url::Url;
 
 use super::body::{
-    self, AccountAnswer, CeilingsAnswer, DeploymentAnswer, ErrorAnswer, HealthAnswer, PasskeyAnswer, SignerAnswer,
-    SignersAnswer, SponsorAnswer, UnhealthyAnswer,
+    self, AccountAnswer, CeilingsAnswer, DeploymentAnswer, HealthAnswer, PasskeyAnswer, SignerAnswer, SignersAnswer,
+    SponsorAnswer, UnhealthyAnswer,
 };
 use super::{Kms, KmsError, KmsSigners};
 
@@ -324,9 +325,6 @@ fn repeated(outcome: Result<Result<Vec<u8>, KmsError>, Attempt>) -> Result<Resul
     }
 }
 
-/// It comes with status 429, and is a decision: the new key was not taken.
-const ROTATION_TOO_SOON: &str = "rotation_too_soon";
-
 /// A decision of the gateway, or its word that it could not decide.
 fn refusal(status: StatusCode, body: &[u8]) -> Result<Result<Vec<u8>, KmsError>, Attempt> {
     if let Ok(UnhealthyAnswer { service, status }) = serde_json::from_slice(body)
@@ -334,21 +332,19 @@ fn refusal(status: StatusCode, body: &[u8]) -> Result<Result<Vec<u8>, KmsError>,
     {
         return Err(Attempt::Undecided(format!("it is not healthy: {}", Excerpt(&status))));
     }
-    let Ok(ErrorAnswer { error }) = serde_json::from_slice(body) else {
+    let Ok(ErrorBody { error: Refusal { reason, message, .. } }) = serde_json::from_slice(body) else {
         // Not the gateway's words: something between us answered in its place.
         return Err(Attempt::Silent(format!("HTTP status {}, and no word of a KMS gateway", status.as_u16())));
     };
-    if is_undecided(status) && error.code != ROTATION_TOO_SOON {
-        return Err(Attempt::Undecided(format!("it cannot decide: {}", Excerpt(&error.code))));
+    if !reason.is_decision(status.as_u16()) {
+        return Err(Attempt::Undecided(format!("it cannot decide: {}", Excerpt(reason.as_str()))));
     }
     // Clients get a gateway's words, and logs have them.
-    let message = LongExcerpt(&error.message).to_string();
-    Ok(Err(KmsError::Refused { reason: Excerpt(&error.code).to_string(), message }))
-}
-
-/// Whether the gateway could not decide, or not yet. That a refusal may pass later is no such word.
-fn is_undecided(status: StatusCode) -> bool {
-    status.is_server_error() || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT)
+    let reason = match reason {
+        ReceivedReason::Unknown(name) => ReceivedReason::Unknown(Excerpt(&name).to_string()),
+        known => known,
+    };
+    Ok(Err(KmsError::Refused { reason, message: LongExcerpt(&message).to_string() }))
 }
 
 /// The connection was there, and ended before any answer.

@@ -5,6 +5,7 @@ mod http;
 mod wallets;
 
 use async_trait::async_trait;
+use kms_api::ReceivedReason;
 use proto::command::{Ceilings, RotateSigner, Sponsor, SponsorReply, WalletInfo};
 use proto::digest::personal_message_hash;
 use proto::signers::AuthorisedSigner;
@@ -104,8 +105,8 @@ pub enum KmsError {
     /// It decided against it.
     #[error("refused: {reason}")]
     Refused {
-        /// Stable, snake case: [`proto::Status::reason`], or the gateway's own.
-        reason: String,
+        /// Stable. An unknown one is shortened and escaped.
+        reason: ReceivedReason,
         /// For people.
         message: String,
     },
@@ -132,12 +133,12 @@ impl KmsError {
         if status.is_failure() {
             Self::Unavailable { message: status.to_string(), in_doubt: false }
         } else {
-            Self::Refused { reason: status.reason().to_owned(), message: status.to_string() }
+            Self::Refused { reason: status.into(), message: status.to_string() }
         }
     }
 
     /// Whether it says that no such account exists.
     fn is_about_no_account(&self) -> bool {
-        matches!(self, Self::Refused { reason, .. } if reason == proto::Status::AccountUnknown.reason())
+        matches!(self, Self::Refused { reason, .. } if reason.status() == Some(proto::Status::AccountUnknown))
     }
 }

@@ -225,7 +225,7 @@ fn row(error: &RelayError) -> (i32, &str, bool) {
         RelayError::ChainClockBehind { .. } => (FAILED, "clock_skewed", false),
         RelayError::KmsClockSkewed { .. } => (FAILED, "clock_skewed", false),
         RelayError::DepositTooLow { .. } => (DEPOSIT, "paymaster_deposit_too_low", true),
-        RelayError::PasskeyRefused { status } => (kms_code(status.reason()), status.reason(), false),
+        RelayError::PasskeyRefused { status } => (kms_code(Some(*status)), status.reason(), false),
         RelayError::AccountNeedsPasskey { .. } => (SIGNATURE, "account_needs_passkey", false),
         RelayError::WithoutPasskeyNotPermitted => (REJECTED_BY_PAYMASTER, "without_passkey_not_permitted", false),
         RelayError::TooManyRefusals { .. } => (REJECTED_BY_PAYMASTER, "refusal_limit_reached", true),
@@ -243,7 +243,8 @@ fn row(error: &RelayError) -> (i32, &str, bool) {
         RelayError::PaymasterPaused => (REJECTED_BY_PAYMASTER, "paymaster_paused", true),
         RelayError::PaymasterSignerNotAdmitted { .. } => (REJECTED_BY_PAYMASTER, "paymaster_signer_not_admitted", true),
         RelayError::KmsRefused { reason, .. } => {
-            (kms_code(reason), reason, Status::from_reason(reason).is_some_and(Status::is_retryable))
+            let status = reason.status();
+            (kms_code(status), reason.as_str(), status.is_some_and(Status::is_retryable))
         }
         RelayError::KmsUnavailable { .. } => (OUTAGE, "kms_unavailable", true),
         RelayError::KmsReplyInvalid { .. } => (FAILED, "kms_reply_invalid", false),
@@ -256,9 +257,9 @@ fn row(error: &RelayError) -> (i32, &str, bool) {
     }
 }
 
-/// The code of a refusal by the KMS, in the trusted application's words or the gateway's own.
-fn kms_code(reason: &str) -> i32 {
-    let Some(status) = Status::from_reason(reason) else {
+/// The code of a refusal by the KMS: by the trusted application's status, or `None` where the gateway has its own reason.
+fn kms_code(status: Option<Status>) -> i32 {
+    let Some(status) = status else {
         return REJECTED_BY_PAYMASTER;
     };
     match status.code() {
@@ -274,7 +275,7 @@ fn kms_code(reason: &str) -> i32 {
 /// The reason as a metric's label: only words of ours, so that a remote KMS can't make up new ones.
 pub(super) fn label(error: &RelayError) -> &str {
     match error {
-        RelayError::KmsRefused { reason, .. } => Status::from_reason(reason).map_or("kms_refused", Status::reason),
+        RelayError::KmsRefused { reason, .. } => reason.status().map_or("kms_refused", Status::reason),
         other => row(other).1,
     }
 }
@@ -382,6 +383,7 @@ fn object(
 mod tests {
     use std::collections::BTreeSet;
 
+    use kms_api::Reason;
     use proto::json::InvalidField;
     use proto::{Uint256, Wei};
 
@@ -420,7 +422,7 @@ mod tests {
             RelayError::KmsUnavailable { detail: String::new(), in_doubt: true },
             KmsError::from_status(Status::AccountUnknown).into(),
             KmsError::from_status(Status::StorageFailed).into(),
-            KmsError::Refused { reason: "nonce_replayed".to_owned(), message: String::new() }.into(),
+            KmsError::Refused { reason: Reason::NonceReplayed.into(), message: String::new() }.into(),
             RelayError::InFlight,
         ];
         passing.extend(Scope::ALL.map(|scope| RelayError::TooMuchReserved { scope, rule, limit }));
@@ -454,7 +456,7 @@ mod tests {
             RelayError::VerificationGasMissing,
             RelayError::ChainClockAhead { seconds: 700 },
             RelayError::ChainClockBehind { seconds: 700 },
-            KmsError::Refused { reason: "timestamp_skewed".to_owned(), message: String::new() }.into(),
+            KmsError::Refused { reason: Reason::TimestampSkewed.into(), message: String::new() }.into(),
             RelayError::PasskeyRefused { status: Status::ChallengeMismatch },
             RelayError::AccountNeedsPasskey { account_id: "alice".parse().unwrap() },
             RelayError::WithoutPasskeyNotPermitted,

@@ -8,10 +8,11 @@ use alloy_primitives::{Bytes, U256};
 use devkit::EntryPointVersion::V07;
 use devkit::user_operation::Draft;
 use k256::ecdsa::SigningKey;
+use kms_api::Reason;
 use paymaster_relay::kms::{HttpKms, Kms, KmsError};
 use proto::command::{RelayApproval, RotateSigner, Sponsor};
 use proto::json::{GasFields, parse_user_operation};
-use proto::{Address, EntryPoint, EntryPointVersion, Hash, Permissions, Signature, TeeId, Terms};
+use proto::{Address, EntryPoint, EntryPointVersion, Hash, Permissions, Signature, Status, TeeId, Terms};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use url::Url;
@@ -93,7 +94,7 @@ async fn a_refusal_is_final_and_nobody_else_is_asked() {
     let (strict, _) = gateway("403 Forbidden", REFUSED).await;
     let (other, asked_other) = gateway("200 OK", SIGNERS).await;
     let error = kms(vec![strict, other]).signers().await.unwrap_err();
-    assert_eq!(error, KmsError::Refused { reason: "signer_not_authorised".into(), message: "no".into() });
+    assert_eq!(error, KmsError::Refused { reason: Status::SignerNotAuthorised.into(), message: "no".into() });
     assert_eq!(asked_other.load(Ordering::SeqCst), 0);
 }
 
@@ -113,7 +114,7 @@ async fn a_rotation_that_comes_too_soon_is_refused_and_not_in_doubt() {
     let too_soon = r#"{"error":{"code":"rotation_too_soon","message":"wait","requestId":"1","retryable":true}}"#;
     let (gateway, _) = gateway("429 Too Many Requests", too_soon).await;
     let error = kms(vec![gateway]).rotate_signer(&rotation()).await.unwrap_err();
-    assert_eq!(error, KmsError::Refused { reason: "rotation_too_soon".into(), message: "wait".into() });
+    assert_eq!(error, KmsError::Refused { reason: Reason::RotationTooSoon.into(), message: "wait".into() });
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use devkit::SoftPasskey;
 use k256::ecdsa::SigningKey;
+use kms_api::Reason;
 use paymaster_relay::kms::{Kms, KmsError, KmsSigners};
 use proto::bytes::{Bounded, BoundedList};
 use proto::command::{
@@ -204,7 +205,7 @@ impl Kms for Tee {
         let _ = self.held.subscribe().wait_for(|held| !held).await;
         if self.clock_off.load(Ordering::SeqCst) {
             let message = "the timestamp is more than 300 s away".to_owned();
-            return Err(KmsError::Refused { reason: "timestamp_skewed".to_owned(), message });
+            return Err(KmsError::Refused { reason: Reason::TimestampSkewed.into(), message });
         }
         let mut reply = self.command(command)?;
         if self.forges_account_signature.load(Ordering::SeqCst) {

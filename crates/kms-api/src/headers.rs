@@ -1,0 +1,11 @@
+//! Names of headers, in lower case as HTTP/2 and `http::HeaderName::from_static` have them.
+
+/// The id of a request: 1 to 64 characters of `[A-Za-z0-9-_.:]`, chosen by the client or else by the
+/// gateway, and in every answer.
+pub const REQUEST_ID: &str = "x-request-id";
+/// A key of `kms.api_keys`; `Authorization: Bearer` carries it too.
+pub const API_KEY: &str = "x-api-key";
+/// The relay key's signature over the request digest: r ‖ s ‖ v in hex.
+pub const PAYMASTER_SIGNATURE: &str = "x-paymaster-signature";
+/// The address of the relay key that signed.
+pub const PAYMASTER_ADDRESS: &str = "x-paymaster-address";
