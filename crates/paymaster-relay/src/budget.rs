@@ -3,8 +3,8 @@
 use proto::Wei;
 use thiserror::Error;
 
+use crate::gwei::Gwei;
 use crate::settings::{ReservationSettings, SettingsError, WeiAmount};
-use crate::store::Gwei;
 
 /// What open reservations are counted by, within one deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

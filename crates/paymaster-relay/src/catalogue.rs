@@ -3,25 +3,13 @@
 use std::sync::Arc;
 
 use proto::json::Excerpt;
-use proto::{Address, EntryPoint, EntryPointVersion, Wei};
+use proto::{Address, Wei};
 
 use crate::budget::Caps;
+use crate::deployment::Deployment;
 use crate::error::RelayError;
 use crate::policy::{Policy, Standings};
-use crate::settings::{DeploymentSettings, Settings, SettingsError};
-
-/// A paymaster of ours and the EntryPoint it serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Deployment {
-    /// Chain, contract and version.
-    pub entry_point: EntryPoint,
-    /// The paymaster contract.
-    pub paymaster: Address,
-    /// Gas for the paymaster's validation, and the most a client may echo; zero on v0.6.
-    pub verification_gas_limit: u128,
-    /// The least a client may echo; zero on v0.6.
-    pub min_verification_gas_limit: u128,
-}
+use crate::settings::{Settings, SettingsError};
 
 /// Everything a request is looked up in.
 #[derive(Clone, Debug)]
@@ -176,23 +164,6 @@ impl Catalogue {
             .find(|policy| id.is_none_or(|id| policy.id() == id))
             .cloned()
             .ok_or_else(|| RelayError::UnknownPolicy { policy_id: Excerpt(id.unwrap_or_default()).to_string() })
-    }
-}
-
-impl Deployment {
-    fn new(chain_id: u64, settings: &DeploymentSettings) -> Self {
-        let has_gas_limits = settings.version > EntryPointVersion::V06;
-        let limit = |gas: u64| if has_gas_limits { u128::from(gas) } else { 0 };
-        Self {
-            entry_point: EntryPoint {
-                chain_id,
-                address: Address(settings.entry_point.into_array()),
-                version: settings.version,
-            },
-            paymaster: Address(settings.paymaster.into_array()),
-            verification_gas_limit: limit(settings.paymaster_verification_gas_limit),
-            min_verification_gas_limit: limit(settings.min_paymaster_verification_gas_limit),
-        }
     }
 }
 

@@ -9,11 +9,12 @@ use thiserror::Error;
 
 use crate::budget::{Limit, Scope};
 use crate::chain::ChainError;
+use crate::claims::ClaimStoreError;
+use crate::gwei::Gwei;
 use crate::kms::KmsError;
-use crate::nonce::NonceStoreError;
 use crate::policy::Violation;
 use crate::ports::EntropyUnavailable;
-use crate::store::{Gwei, StoreError};
+use crate::store::StoreError;
 
 /// The codes of [`Status`] that are about a passkey's assertion.
 const ABOUT_THE_PASSKEY: std::ops::RangeInclusive<u32> = 70..=89;
@@ -294,7 +295,7 @@ pub enum RelayError {
     StoreUnavailable(#[from] StoreError),
     /// The claims of requests cannot be made now.
     #[error("requests cannot be claimed now")]
-    ClaimsUnavailable(#[from] NonceStoreError),
+    ClaimsUnavailable(#[from] ClaimStoreError),
     /// No randomness.
     #[error("the source of randomness failed")]
     EntropyUnavailable(#[from] EntropyUnavailable),

@@ -7,8 +7,8 @@ use prometheus::{
     core::Collector,
 };
 
-use crate::catalogue::Deployment;
-use crate::store::Gwei;
+use crate::deployment::Deployment;
+use crate::gwei::Gwei;
 
 const SECONDS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 

@@ -64,7 +64,7 @@ mod tests {
     use devkit::Log;
 
     use super::*;
-    use crate::nonce::NonceStoreError;
+    use crate::claims::ClaimStoreError;
     use crate::store::StoreError;
 
     #[test]
@@ -76,7 +76,7 @@ mod tests {
         outage.note(Err::<(), _>(RelayError::StoreUnavailable(StoreError::new("full"))), needs);
         assert_eq!(log.lines("the database is failing").len(), 1);
         // The claims may be in the same database.
-        outage.note(Err::<(), _>(RelayError::ClaimsUnavailable(NonceStoreError::new("full"))), needs);
+        outage.note(Err::<(), _>(RelayError::ClaimsUnavailable(ClaimStoreError::new("full"))), needs);
         assert_eq!(log.lines("the database recovered"), Vec::<String>::new());
         let unreachable = ChainError::Unreachable { detail: "refused".to_owned() };
         outage.note(Err::<(), _>(RelayError::ChainUnavailable(unreachable)), needs);

@@ -11,20 +11,21 @@ use tokio_util::sync::CancellationToken;
 
 use crate::catalogue::Catalogue;
 use crate::chain::{Block, ChainTime, EntryPointReader, Now, operation_of_nobody};
+use crate::claims::ClaimStore;
 use crate::clients::{ApiKeys, Origins};
 use crate::error::RelayError;
+use crate::gwei::Gwei;
 use crate::kms::{Kms, Wallets};
 use crate::metrics::{Metrics, Stage};
-use crate::nonce::NonceStore;
 use crate::outage::{Needs, Outage};
 use crate::paymaster_signers::PaymasterSigners;
 use crate::ports::{Clock, Entropy};
 use crate::relay_key::RelayKey;
-use crate::rpc::CallLog;
+use crate::rpc::{self, CallLog};
 use crate::settings::{RpcSettings, Settings, SettingsError};
 use crate::settlement::Settling;
 use crate::sponsor::{Granted, Refusals, Turns};
-use crate::store::{Gwei, Store};
+use crate::store::Store;
 
 const SWEEP: Duration = Duration::from_secs(5);
 
@@ -33,7 +34,7 @@ pub struct Parts {
     /// Sponsorships.
     pub store: Arc<dyn Store>,
     /// Claims of requests.
-    pub nonces: Arc<dyn NonceStore>,
+    pub claims: Arc<dyn ClaimStore>,
     /// The KMS.
     pub kms: Arc<dyn Kms>,
     /// The chain.
@@ -54,7 +55,7 @@ pub struct Parts {
 pub struct Relay {
     pub(crate) catalogue: Catalogue,
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) nonces: Arc<dyn NonceStore>,
+    pub(crate) claims: Arc<dyn ClaimStore>,
     pub(crate) kms: Arc<dyn Kms>,
     pub(crate) wallets: Wallets,
     pub(crate) chain: Arc<dyn EntryPointReader>,
@@ -83,7 +84,7 @@ impl Relay {
     /// # Errors
     /// [`SettingsError`] names the key.
     pub fn new(settings: &Settings, parts: Parts) -> Result<Self, SettingsError> {
-        let Parts { store, nonces, kms, chain, relay_key, clock, entropy, metrics, api_keys } = parts;
+        let Parts { store, claims, kms, chain, relay_key, clock, entropy, metrics, api_keys } = parts;
         Ok(Self {
             catalogue: Catalogue::new(settings)?,
             chain_time: ChainTime::default(),
@@ -92,15 +93,15 @@ impl Relay {
             refusals: Refusals::new(settings.max_refusals, settings.validity_seconds),
             granted: Granted::default(),
             rpc: settings.rpc.clone(),
-            allowed_origins: Arc::new(settings.rpc.origins()?),
-            trusted_proxies: Arc::new(settings.rpc.proxies()?),
+            allowed_origins: Arc::new(rpc::origins(&settings.rpc)?),
+            trusted_proxies: Arc::new(rpc::proxies(&settings.rpc)?),
             api_keys,
             settling: Settling::default(),
             chain_log: OutageLog::new("the chain"),
             call_log: Arc::default(),
             paymaster_signers: PaymasterSigners::new(Arc::clone(&kms), Arc::clone(&chain), Arc::clone(&clock)),
             store,
-            nonces,
+            claims,
             wallets: Wallets::new(Arc::clone(&kms), Arc::clone(&clock)),
             kms,
             chain,
@@ -139,7 +140,7 @@ impl Relay {
     async fn sweep_once(&self) -> Result<(), RelayError> {
         // First: it needs nothing but the store.
         self.api_keys.save_usage().await?;
-        self.nonces.tidy().await?;
+        self.claims.tidy().await?;
         self.metrics.key_age(self.relay_key.age().await);
         self.release_expired().await?;
         for deployment in self.catalogue.deployments() {

@@ -10,12 +10,13 @@ use proto::{UserOpHash, Wei};
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 
-use crate::catalogue::Deployment;
 use crate::chain::{ChainError, MinedOp};
+use crate::deployment::Deployment;
 use crate::error::RelayError;
+use crate::gwei::Gwei;
 use crate::outage::Outage;
 use crate::relay::Relay;
-use crate::store::{BlocksRead, Gwei, Settled, Settlement};
+use crate::store::{BlocksRead, Settled, Settlement};
 
 /// Blocks in one question, at most. Fewer where the node refuses that many, takes too long, or its answer is too long.
 const MOST_AT_ONCE: u64 = 1000;

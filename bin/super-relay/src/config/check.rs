@@ -35,7 +35,7 @@ impl Config {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         telemetry::filter(&self.log)?;
         if let Some(relay) = &self.relay {
-            relay.check()?;
+            paymaster_relay::check(relay)?;
         }
         if let Some(kms) = &self.kms {
             kms.check()?;

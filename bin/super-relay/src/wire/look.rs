@@ -5,7 +5,7 @@ use std::path::Path;
 
 use kms_gateway::Gateway;
 use paymaster_relay::Settings;
-use paymaster_relay::store::SqliteStore;
+use paymaster_relay::sqlite::Database;
 
 use super::{kms, start_error};
 use crate::api_key;
@@ -16,7 +16,7 @@ use crate::error::Error;
 pub async fn at_relay(settings: &Settings) -> Result<Vec<String>, Error> {
     let database = &settings.database;
     let migrations =
-        SqliteStore::look_at(database, settings.chain.chain_id).await.map_err(start_error("relay.database"))?;
+        Database::look_at(database, settings.chain.chain_id).await.map_err(start_error("relay.database"))?;
     let mut found = Vec::from_iter(told(migrations, "relay.database", database));
     let socket = settings.admin_socket();
     if api_key::look_at(&socket)? == api_key::Place::Served {

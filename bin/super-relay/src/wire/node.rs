@@ -120,7 +120,7 @@ impl Node {
         if let Err(error) = self.open.api_keys.save_usage().await {
             tracing::warn!(%error, "the last use of API keys could not be recorded");
         }
-        self.open.store.close().await;
+        self.open.store.database().close().await;
         if let Some(gateway) = self.gateway {
             gateway.close().await;
         }

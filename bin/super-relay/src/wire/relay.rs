@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use paymaster_relay::chain::RpcChain;
+use paymaster_relay::claims::{ClaimStore, RedisClaims, SqliteClaims};
 use paymaster_relay::clients::{ApiKeys, SqliteApiKeys};
 use paymaster_relay::kms::Kms;
 use paymaster_relay::metrics::Metrics;
-use paymaster_relay::nonce::{NonceStore, RedisNonces, SqliteNonces};
 use paymaster_relay::ports::{Clock, OsEntropy, SystemClock};
 use paymaster_relay::relay_key::{RelayKey, passphrase};
 use paymaster_relay::store::SqliteStore;
@@ -53,21 +53,21 @@ pub async fn open(
     registry: &Registry,
 ) -> Result<OpenRelay, Error> {
     let store = SqliteStore::open(&settings.database).await.map_err(start_error("relay.database"))?;
-    store.belongs_to(settings.chain.chain_id).await.map_err(start_error("relay.database"))?;
+    store.database().belongs_to(settings.chain.chain_id).await.map_err(start_error("relay.database"))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let nonces: Arc<dyn NonceStore> = match &settings.redis {
-        Some(redis) => Arc::new(RedisNonces::new(redis).map_err(start_error("relay.redis"))?),
-        None => Arc::new(SqliteNonces::new(&store, Arc::clone(&clock))),
+    let claims: Arc<dyn ClaimStore> = match &settings.redis {
+        Some(redis) => Arc::new(RedisClaims::new(redis).map_err(start_error("relay.redis"))?),
+        None => Arc::new(SqliteClaims::new(store.database(), Arc::clone(&clock))),
     };
     let entropy = Arc::new(OsEntropy);
-    let stored = Arc::new(SqliteApiKeys::new(&store));
+    let stored = Arc::new(SqliteApiKeys::new(store.database()));
     let api_keys = ApiKeys::open(settings, stored, Arc::clone(&clock), Arc::<OsEntropy>::clone(&entropy))
         .await
         .map_err(start_error("relay.rpc"))?;
     let api_keys = Arc::new(api_keys);
     let parts = Parts {
         store: Arc::new(store.clone()),
-        nonces,
+        claims,
         kms,
         chain: Arc::new(RpcChain::new(&settings.chain).map_err(start_error("relay.chain"))?),
         relay_key: Arc::clone(&key),

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use paymaster_relay::chain::RpcChain;
+use paymaster_relay::claims::SqliteClaims;
 use paymaster_relay::clients::{ApiKeys, SqliteApiKeys};
 use paymaster_relay::kms::{Kms, KmsError, KmsSigners};
 use paymaster_relay::metrics::Metrics;
-use paymaster_relay::nonce::SqliteNonces;
 use paymaster_relay::ports::{OsEntropy, SystemClock};
 use paymaster_relay::relay_key::{RelayKey, passphrase};
 use paymaster_relay::store::SqliteStore;
@@ -75,10 +75,10 @@ impl RefusingRelay {
         let relay_key =
             RelayKey::open(&settings.relay_key, passphrase(&settings.relay_key).unwrap(), Arc::new(Refusing));
         let store = SqliteStore::open(&settings.database).await.unwrap();
-        let keys = Arc::new(SqliteApiKeys::new(&store));
+        let keys = Arc::new(SqliteApiKeys::new(store.database()));
         let api_keys = ApiKeys::open(&settings, keys, Arc::new(SystemClock), Arc::new(OsEntropy)).await.unwrap();
         let parts = Parts {
-            nonces: Arc::new(SqliteNonces::new(&store, Arc::new(SystemClock))),
+            claims: Arc::new(SqliteClaims::new(store.database(), Arc::new(SystemClock))),
             store: Arc::new(store),
             kms: Arc::new(Refusing),
             chain: Arc::new(RpcChain::new(&settings.chain).unwrap()),

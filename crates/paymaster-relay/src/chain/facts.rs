@@ -13,8 +13,8 @@ use serde::Deserialize;
 use super::creation::made_by;
 use super::rpc::{RpcChain, balanceOfCall, decoded, describe, eth, isActiveSignerCall, pausedCall, wei};
 use super::{Block, ChainError, Facts, PaymasterState, SenderCode};
-use crate::catalogue::Deployment;
 use crate::clients::Asker;
+use crate::deployment::Deployment;
 
 sol! {
     function getNonce(address sender, uint192 key) returns (uint256);

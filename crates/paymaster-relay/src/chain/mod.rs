@@ -14,8 +14,8 @@ pub(crate) use facts::operation_of_nobody;
 pub use rpc::RpcChain;
 pub(crate) use time::{ChainTime, Now};
 
-use crate::catalogue::Deployment;
 use crate::clients::Asker;
+use crate::deployment::Deployment;
 
 /// The chain, as far as a paymaster needs it.
 #[async_trait]

@@ -22,8 +22,8 @@ use tokio::time::{Instant, timeout};
 use super::facts::{self, Header};
 use super::simulations::{Place, SimulatedCall, Simulations};
 use super::{Block, ChainError, EntryPointReader, Facts, MinedOp};
-use crate::catalogue::Deployment;
 use crate::clients::Asker;
+use crate::deployment::Deployment;
 use crate::settings::{ChainSettings, SettingsError};
 
 sol! {

@@ -19,7 +19,7 @@ use super::usage::Usage;
 use super::{ApiKeyStore, Origins};
 use crate::ports::{Clock, Entropy, EntropyUnavailable};
 use crate::settings::{Settings, SettingsError};
-use crate::store::StoreError;
+use crate::store_error::StoreError;
 
 const HASHES: &str = "rpc.api_key_hashes";
 const MAX_LABEL: usize = 64;

@@ -27,7 +27,7 @@ pub use rate::{InvalidRate, Rate};
 pub use sqlite::SqliteApiKeys;
 pub use usage::{DayCalls, Usage};
 
-use crate::store::StoreError;
+use crate::store_error::StoreError;
 
 /// The caller of a request, as far as the edge could tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

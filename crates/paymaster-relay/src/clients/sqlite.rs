@@ -1,38 +1,35 @@
 //! API keys in the embedded database.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sqlx::Sqlite;
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{Row, Sqlite, SqlitePool};
 
 use super::ApiKeyStore;
 use super::key::{ApiKey, ApiKeyId, KeyHash, StoredKey};
 use super::rate::Rate;
 use super::usage::{DayCalls, Usage};
-use crate::store::{Changes, SqliteStore, StoreError, Writer};
+use crate::sqlite::{Changes, Database, column, signed, unsigned};
+use crate::store_error::StoreError;
 
 /// Keys in the `api_keys` table.
 #[derive(Clone)]
-pub struct SqliteApiKeys {
-    writer: Arc<Writer>,
-    pool: SqlitePool,
-}
+pub struct SqliteApiKeys(Database);
 
 impl SqliteApiKeys {
-    /// In the file of a store, which brought the table.
+    /// In a file, which has the table.
     #[must_use]
-    pub fn new(store: &SqliteStore) -> Self {
-        Self { writer: store.writer(), pool: store.pool() }
+    pub fn new(database: &Database) -> Self {
+        Self(database.clone())
     }
 
     /// Runs the statements in one transaction; how many rows they changed.
     async fn change(&self, statements: Vec<Query<'static, Sqlite, SqliteArguments>>) -> Result<u64, StoreError> {
-        self.writer
+        self.0
+            .writer()
             .write(move |connection| {
                 async move {
                     let mut changed = 0;
@@ -51,7 +48,7 @@ impl SqliteApiKeys {
 #[async_trait]
 impl ApiKeyStore for SqliteApiKeys {
     async fn all(&self) -> Result<Vec<StoredKey>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM api_keys ORDER BY created_at, id").fetch_all(&self.pool).await;
+        let rows = sqlx::query("SELECT * FROM api_keys ORDER BY created_at, id").fetch_all(&self.0.pool()).await;
         rows.map_err(StoreError::new)?.iter().map(stored).collect()
     }
 
@@ -136,13 +133,6 @@ fn rate(per_minute: Option<u32>, burst: Option<u32>) -> Result<Option<Rate>, Sto
     }
 }
 
-fn column<'r, T>(row: &'r SqliteRow, name: &str) -> Result<T, StoreError>
-where
-    T: sqlx::Decode<'r, Sqlite> + sqlx::Type<Sqlite>,
-{
-    row.try_get(name).map_err(StoreError::new)
-}
-
 fn optional(row: &SqliteRow, name: &str) -> Result<Option<u64>, StoreError> {
     column::<Option<i64>>(row, name)?.map(unsigned).transpose()
 }
@@ -159,12 +149,4 @@ fn text(list: &impl Serialize) -> Result<String, StoreError> {
 fn word(value: &impl Serialize) -> Result<String, StoreError> {
     let value = serde_json::to_value(value).map_err(StoreError::new)?;
     value.as_str().map(str::to_owned).ok_or_else(|| StoreError::new("a word that is none"))
-}
-
-fn signed(value: u64) -> Result<i64, StoreError> {
-    i64::try_from(value).map_err(|_| StoreError::new("a number beyond 63 bits"))
-}
-
-fn unsigned(value: i64) -> Result<u64, StoreError> {
-    u64::try_from(value).map_err(|_| StoreError::new("a negative number"))
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use proto::Address;
 
-use crate::catalogue::Deployment;
 use crate::chain::{ChainError, EntryPointReader};
+use crate::deployment::Deployment;
 use crate::error::RelayError;
 use crate::kms::Kms;
 use crate::ports::Clock;

@@ -389,10 +389,11 @@ mod tests {
 
     use super::*;
     use crate::chain::ChainError;
+    use crate::claims::ClaimStoreError;
+    use crate::gwei::Gwei;
     use crate::kms::KmsError;
-    use crate::nonce::NonceStoreError;
     use crate::ports::EntropyUnavailable;
-    use crate::store::{Gwei, StoreError};
+    use crate::store::StoreError;
 
     /// What may pass later, by itself or by what others do.
     fn passing() -> Vec<RelayError> {
@@ -417,7 +418,7 @@ mod tests {
             RelayError::PolicyConflict { stored: None, is_mined: false, asked: String::new() },
             RelayError::ChainUnavailable(ChainError::node("down")),
             RelayError::StoreUnavailable(StoreError::new("full")),
-            RelayError::ClaimsUnavailable(NonceStoreError::new("down")),
+            RelayError::ClaimsUnavailable(ClaimStoreError::new("down")),
             RelayError::EntropyUnavailable(EntropyUnavailable),
             RelayError::KmsUnavailable { detail: String::new(), in_doubt: true },
             KmsError::from_status(Status::AccountUnknown).into(),

@@ -10,12 +10,14 @@ mod http;
 mod ids;
 mod methods;
 mod route;
+mod sources;
 mod wire;
 
 pub(crate) use call_log::CallLog;
 pub(crate) use calls::CallsLayer;
 pub(crate) use http::EdgeLayer;
 pub(crate) use methods::module;
+pub(crate) use sources::{origins, proxies};
 
 use serve::Client;
 use uuid::Uuid;

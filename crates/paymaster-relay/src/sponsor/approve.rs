@@ -8,8 +8,9 @@ use super::quote::{Quote, judge, quote};
 use super::request::{DraftRequest, SponsorRequest};
 use crate::budget::{Excess, Limits};
 use crate::error::RelayError;
+use crate::gwei::Gwei;
 use crate::relay::Relay;
-use crate::store::{Gwei, NewSponsorship, Principal, Record, Reserved, SponsorshipId};
+use crate::store::{NewSponsorship, Principal, Record, Reserved, SponsorshipId};
 
 /// A request that may be signed, once: it holds the reservation, can't be copied, and is used up by signing.
 pub(super) struct Approved {

@@ -14,9 +14,9 @@ use super::approve::{Approval, Approved, check_policy, needs_renewal};
 use super::attribute::{Attributed, attribute};
 use super::quote::{judge, verification_gas};
 use super::request::{DraftRequest, SponsorRequest};
+use crate::claims::Claim;
 use crate::error::RelayError;
 use crate::metrics::Stage;
-use crate::nonce::Claim;
 use crate::relay::Relay;
 use crate::relay_key::Lease;
 use crate::secp256k1;
@@ -150,7 +150,7 @@ impl Relay {
         let ttl = Duration::from_secs(self.catalogue.validity.most.saturating_add(CLAIM_MARGIN));
         let holder = Uuid::new_v4().to_string();
         let key = request.key();
-        Ok(match self.nonces.claim(&key, &holder, ttl).await? {
+        Ok(match self.claims.claim(&key, &holder, ttl).await? {
             Claim::Fresh => Claimed { key, holder, is_fresh: true },
             Claim::Held { holder } => Claimed { key, holder, is_fresh: false },
         })
@@ -158,7 +158,7 @@ impl Relay {
 
     async fn unclaim(&self, claim: &Claimed) {
         // A claim that stays only costs the next request a look into the store.
-        if let Err(error) = self.nonces.release(&claim.key, &claim.holder).await {
+        if let Err(error) = self.claims.release(&claim.key, &claim.holder).await {
             tracing::warn!(%error, "a claim could not be given back");
         }
     }

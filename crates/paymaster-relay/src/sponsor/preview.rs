@@ -35,7 +35,7 @@ impl Relay {
             self.refusals.check(&draft.account_id, self.now())?;
         }
         let intent = draft.intent();
-        self.nonces.takes_claims().await?;
+        self.claims.takes_claims().await?;
         let known = self.store.find(&intent, &principal, self.now()).await?;
         if let Some(record) = known.filter(|record| !record.state.is_mined()) {
             check_policy(&record, draft)?;

@@ -6,8 +6,9 @@ use proto::command::PasskeyAssertion;
 use proto::digest::{intent_hash, user_signature_hash};
 use proto::{AccountId, Hash, IntentHash, Paymaster, UserOpHash, UserOperation};
 
-use crate::catalogue::{Deployment, Validity};
+use crate::catalogue::Validity;
 use crate::clients::Caller;
+use crate::deployment::Deployment;
 use crate::policy::Policy;
 use crate::store::Principal;
 

@@ -3,8 +3,8 @@
 use proto::json::GasFields;
 use proto::{Init, UserOperation};
 
-use crate::catalogue::Deployment;
 use crate::chain::{Creation, Facts, SenderCode};
+use crate::deployment::Deployment;
 use crate::error::RelayError;
 
 /// What can be told from the operation alone. Where gas may still be missing, it isn't judged.

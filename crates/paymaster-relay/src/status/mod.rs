@@ -8,13 +8,14 @@ use proto::Address;
 use proto::command::Ceilings;
 
 use self::missing::Missing;
-use crate::catalogue::Deployment;
 use crate::chain::{Facts, PaymasterState, operation_of_nobody};
+use crate::deployment::Deployment;
 use crate::error::RelayError;
+use crate::gwei::Gwei;
 use crate::kms::KmsSigners;
 use crate::relay::Relay;
 use crate::sponsor::Window;
-use crate::store::{Gwei, StoreError};
+use crate::store::StoreError;
 
 /// Seconds that clocks may differ without being named. The KMS refuses at 300.
 const CLOCKS_APART: u64 = 60;
@@ -53,7 +54,7 @@ impl Relay {
             (signers, chain)
         };
         let (store, claims, kms, (signers, chain)) =
-            tokio::join!(self.store.ready(), self.nonces.ready(), self.kms.ready(), kms_and_chain);
+            tokio::join!(self.store.ready(), self.claims.ready(), self.kms.ready(), kms_and_chain);
         let address = self.relay_key.address().await;
         let clocks = self.clocks(chain.is_ok());
         let known = || signers.as_ref().map_err(|_| Missing::TeeUnknown);

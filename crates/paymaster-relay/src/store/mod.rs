@@ -1,7 +1,6 @@
 //! What is remembered: every sponsorship from its reservation to its settlement.
 
 mod counters;
-mod gwei;
 #[cfg(test)]
 mod plans;
 mod record;
@@ -9,22 +8,21 @@ mod reserve;
 mod rows;
 mod settle;
 mod sqlite;
-mod writer;
 
 use async_trait::async_trait;
 use breaker::OutageLog;
 use proto::{IntentHash, Terms};
-use thiserror::Error;
 
-pub use gwei::Gwei;
 pub use record::{
     BlocksRead, KeySpace, KeyUse, NewSponsorship, Principal, Record, Settled, Settlement, Signed, SponsorshipId, State,
 };
 pub use sqlite::SqliteStore;
-pub(crate) use writer::{Changes, Writer};
+
+pub use crate::store_error::StoreError;
 
 use crate::budget::{Excess, Limits};
-use crate::catalogue::Deployment;
+use crate::deployment::Deployment;
+use crate::gwei::Gwei;
 
 /// Sponsorships on durable storage. Every change checks and writes in one transaction, which also changes the counters of
 /// open reservations. Times are Unix seconds.
@@ -134,18 +132,4 @@ pub enum Reserved {
     },
     /// A limit would be exceeded.
     OverLimit(Excess),
-}
-
-/// The store cannot answer: gone, full, or holding what it never wrote.
-#[derive(Debug, Error)]
-#[error("{detail}")]
-pub struct StoreError {
-    /// For the log.
-    pub detail: String,
-}
-
-impl StoreError {
-    pub(crate) fn new(detail: impl ToString) -> Self {
-        Self { detail: detail.to_string() }
-    }
 }

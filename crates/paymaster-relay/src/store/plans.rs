@@ -54,11 +54,12 @@ fn scans_a_table(step: &str) -> bool {
 async fn no_step_of_a_reservation_or_settlement_looks_at_more_sponsorships_than_its_own() {
     let dir = TempDir::new().unwrap();
     let store = SqliteStore::open(&dir.path().join("relay.db")).await.unwrap();
-    let of_triggers = of_triggers(&store.pool()).await;
+    let of_triggers = of_triggers(&store.database().pool()).await;
     assert_eq!(of_triggers.len(), 4, "{of_triggers:?}");
     for statement in statements().into_iter().chain(of_triggers) {
         let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
-        let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(explain).fetch_all(&store.pool()).await.unwrap();
+        let plan: Vec<(i64, i64, i64, String)> =
+            sqlx::query_as(explain).fetch_all(&store.database().pool()).await.unwrap();
         let scans: Vec<_> = plan.iter().map(|(.., step)| step.as_str()).filter(|step| scans_a_table(step)).collect();
         assert!(scans.is_empty(), "{statement}: {scans:?}");
     }

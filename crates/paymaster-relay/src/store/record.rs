@@ -5,9 +5,9 @@ use std::fmt;
 use proto::{AccountId, Address, Hash, IntentHash, Signature, Terms, Uint256, UserOpHash};
 use uuid::Uuid;
 
-use super::gwei::Gwei;
-use crate::catalogue::Deployment;
 use crate::clients::ApiKeyId;
+use crate::deployment::Deployment;
+use crate::gwei::Gwei;
 
 /// The name of a row.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -4,10 +4,9 @@
 use proto::IntentHash;
 use sqlx::SqliteConnection;
 
-use super::rows::fixed;
-use super::writer::Changes;
 use super::{KeySpace, KeyUse, NewSponsorship, Reserved, StoreError, counters};
 use crate::budget::Limits;
+use crate::sqlite::{Changes, fixed};
 
 pub(super) const INSERT: &str = "
     INSERT INTO sponsorships (id, intent_hash, account_id, idempotency_key, policy_id, entry_point, sender,

@@ -3,10 +3,10 @@
 use proto::json::{bytes, hex_bytes};
 use proto::{Address, Hash, Signature, Terms, UserOpHash};
 use serde::{Deserialize, Serialize};
-use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::{Record, Signed, SponsorshipId, State, StoreError};
+use crate::sqlite::{column, fixed, unsigned};
 
 /// The columns [`record`] reads.
 pub(super) const COLUMNS: &str = "id, state, settled_block, policy_id, paymaster, verification_gas_limit, valid_after, valid_until, result, signings";
@@ -92,25 +92,6 @@ fn parse_state(text: &str, is_mined: bool) -> Result<State, StoreError> {
         "released" => Ok(State::Released),
         _ => Err(StoreError::new("a sponsorship of an unknown state")),
     }
-}
-
-pub(super) fn column<'r, T>(row: &'r SqliteRow, name: &str) -> Result<T, StoreError>
-where
-    T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
-{
-    row.try_get(name).map_err(StoreError::new)
-}
-
-pub(super) fn fixed<const LENGTH: usize>(bytes: &[u8]) -> Result<[u8; LENGTH], StoreError> {
-    bytes.try_into().map_err(|_| StoreError::new("a column of another length"))
-}
-
-pub(super) fn signed(value: u64) -> Result<i64, StoreError> {
-    i64::try_from(value).map_err(|_| StoreError::new("a number beyond 63 bits"))
-}
-
-pub(super) fn unsigned(value: i64) -> Result<u64, StoreError> {
-    u64::try_from(value).map_err(|_| StoreError::new("a negative number"))
 }
 
 fn hex<const LENGTH: usize>(text: &str) -> Result<[u8; LENGTH], StoreError> {

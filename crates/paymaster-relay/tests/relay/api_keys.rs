@@ -165,7 +165,7 @@ async fn a_revocation_is_heard_at_once_by_open_web_sockets_too_and_outlives_a_re
 async fn a_revocation_that_cannot_be_recorded_holds_at_once_and_says_so() {
     let world = closed().await;
     let (key, text) = generate(&world, server()).await;
-    world.store.close().await;
+    world.store.database().close().await;
     let error = world.api_keys.revoke(key.id.as_str()).await.unwrap_err();
     assert!(matches!(error, ApiKeyError::NotRecorded { .. }), "{error}");
     assert_eq!(chain_id(&world, &format!("/rpc/{text}"), &[]).await["error"]["message"], "the API key was revoked");
@@ -359,7 +359,7 @@ async fn the_store_holds_no_key_but_its_hash() {
     let world = closed().await;
     let (_, text) = generate(&world, server()).await;
     let rows: Vec<(Vec<u8>, String)> = sqlx::query_as("SELECT hash, label || scopes || policies || id FROM api_keys")
-        .fetch_all(&world.store.pool())
+        .fetch_all(&world.store.database().pool())
         .await
         .unwrap();
     assert_eq!(rows[0].0, Sha256::digest(text.as_bytes()).to_vec());

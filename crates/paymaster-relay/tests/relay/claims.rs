@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use devkit::RedisServer;
-use paymaster_relay::nonce::{Claim, NonceStore, RedisNonces, SqliteNonces};
+use paymaster_relay::claims::{Claim, ClaimStore, RedisClaims, SqliteClaims};
 use paymaster_relay::ports::SystemClock;
 use paymaster_relay::settings::RedisSettings;
 use paymaster_relay::store::SqliteStore;
@@ -22,7 +22,7 @@ use crate::support::{PATIENCE, until};
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// What any store of claims must do.
-async fn keeps_the_rules(claims: Arc<dyn NonceStore>) {
+async fn keeps_the_rules(claims: Arc<dyn ClaimStore>) {
     claims.ready().await.unwrap();
     let held = |holder: &str| Claim::Held { holder: holder.to_owned() };
 
@@ -51,9 +51,9 @@ async fn keeps_the_rules(claims: Arc<dyn NonceStore>) {
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == Claim::Fresh).count(), 1);
 }
 
-async fn sqlite(file: &Path) -> SqliteNonces {
+async fn sqlite(file: &Path) -> SqliteClaims {
     let store = SqliteStore::open(file).await.unwrap();
-    SqliteNonces::new(&store, Arc::new(SystemClock))
+    SqliteClaims::new(store.database(), Arc::new(SystemClock))
 }
 
 fn settings(server: &RedisServer) -> RedisSettings {
@@ -74,7 +74,7 @@ async fn the_embedded_database_keeps_the_rules_of_claims() {
 #[tokio::test]
 async fn redis_keeps_the_rules_of_claims() {
     let server = RedisServer::start(None).await.unwrap();
-    keeps_the_rules(Arc::new(RedisNonces::new(&settings(&server)).unwrap())).await;
+    keeps_the_rules(Arc::new(RedisClaims::new(&settings(&server)).unwrap())).await;
 }
 
 #[tokio::test]
@@ -90,18 +90,18 @@ async fn a_claim_in_the_embedded_database_survives_a_restart() {
 async fn a_claim_in_redis_survives_a_kill_of_the_server() {
     let dir = TempDir::new().unwrap();
     let mut server = RedisServer::start(Some(dir.path())).await.unwrap();
-    let claims = RedisNonces::new(&settings(&server)).unwrap();
+    let claims = RedisClaims::new(&settings(&server)).unwrap();
     assert_eq!(claims.claim(&[1; 32], "a", HOUR).await.unwrap(), Claim::Fresh);
     server.stop().unwrap();
     server.start_again().await.unwrap();
-    let claims = RedisNonces::new(&settings(&server)).unwrap();
+    let claims = RedisClaims::new(&settings(&server)).unwrap();
     assert_eq!(claims.claim(&[1; 32], "b", HOUR).await.unwrap(), Claim::Held { holder: "a".to_owned() });
 }
 
 #[tokio::test]
 async fn a_redis_that_does_not_answer_is_an_error_in_time_and_never_a_claim() {
     let mut server = RedisServer::start(None).await.unwrap();
-    let claims = RedisNonces::new(&settings(&server)).unwrap();
+    let claims = RedisClaims::new(&settings(&server)).unwrap();
     claims.ready().await.unwrap();
     server.stop().unwrap();
     for _ in 0..3 {
@@ -118,7 +118,7 @@ async fn a_redis_that_does_not_answer_is_an_error_in_time_and_never_a_claim() {
 #[tokio::test]
 async fn a_redis_that_is_reading_its_data_is_not_ready_and_claims_nothing_until_it_has() {
     let redis = StandIn::answering(b"-LOADING Redis is loading the dataset in memory\r\n").await;
-    let claims = RedisNonces::new(&redis.settings()).unwrap();
+    let claims = RedisClaims::new(&redis.settings()).unwrap();
     let error = claims.claim(&[1; 32], "a", HOUR).await.unwrap_err();
     assert!(error.to_string().contains("loading"), "{error}");
     assert!(claims.ready().await.is_err());
@@ -130,7 +130,7 @@ async fn a_redis_that_is_reading_its_data_is_not_ready_and_claims_nothing_until_
 #[tokio::test]
 async fn a_redis_that_is_full_is_an_outage_and_claims_again_once_there_is_room() {
     let server = RedisServer::start(None).await.unwrap();
-    let claims = RedisNonces::new(&settings(&server)).unwrap();
+    let claims = RedisClaims::new(&settings(&server)).unwrap();
     claims.ready().await.unwrap();
     tell(&server, &["CONFIG", "SET", "maxmemory", "1"]).await;
     let error = claims.ready().await.expect_err("no claim can be made");
@@ -152,7 +152,7 @@ async fn a_redis_that_is_full_is_an_outage_and_claims_again_once_there_is_room()
 async fn a_relay_moves_to_the_new_primary_when_the_old_one_becomes_a_replica() {
     let (old, new) = (RedisServer::start(None).await.unwrap(), RedisServer::start(None).await.unwrap());
     let name = Name::of(&old).await;
-    let claims = RedisNonces::new(&of_busy_machine(name.url())).unwrap();
+    let claims = RedisClaims::new(&of_busy_machine(name.url())).unwrap();
     claims.ready().await.unwrap();
     tell(&old, &["REPLICAOF", "127.0.0.1", "1"]).await;
     let error = claims.ready().await.expect_err("no claim can be made");
@@ -165,7 +165,7 @@ async fn a_relay_moves_to_the_new_primary_when_the_old_one_becomes_a_replica() {
 #[tokio::test]
 async fn a_look_at_redis_leaves_nothing_there() {
     let server = RedisServer::start(None).await.unwrap();
-    let claims = RedisNonces::new(&settings(&server)).unwrap();
+    let claims = RedisClaims::new(&settings(&server)).unwrap();
     claims.ready().await.unwrap();
     assert_eq!(tell(&server, &["INFO", "keyspace"]).await.trim(), "# Keyspace");
 }
@@ -215,14 +215,14 @@ fn address(server: &RedisServer) -> String {
 async fn a_relay_starts_without_its_redis_and_claims_once_it_is_there() {
     let mut server = RedisServer::start(None).await.unwrap();
     server.stop().unwrap();
-    let claims = RedisNonces::new(&settings(&server)).unwrap();
+    let claims = RedisClaims::new(&settings(&server)).unwrap();
     claims.claim(&[1; 32], "a", HOUR).await.unwrap_err();
 
     server.start_again().await.unwrap();
     claims_again(&claims).await;
 }
 
-async fn claims_again(claims: &RedisNonces) {
+async fn claims_again(claims: &RedisClaims) {
     until(async || claims.ready().await.is_ok()).await;
 }
 

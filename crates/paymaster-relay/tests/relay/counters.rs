@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
+use paymaster_relay::Deployment;
+use paymaster_relay::Gwei;
 use paymaster_relay::budget::{Caps, Excess, Limits};
-use paymaster_relay::catalogue::Deployment;
 use paymaster_relay::clients::{ApiKeyId, KeyHash};
 use paymaster_relay::settings::ReservationSettings;
+use paymaster_relay::sqlite::Database;
 use paymaster_relay::store::{
-    BlocksRead, Gwei, KeySpace, NewSponsorship, Principal, Reserved, Settled, Settlement, Signed, SponsorshipId,
-    SqliteStore, State, Store,
+    BlocksRead, KeySpace, NewSponsorship, Principal, Reserved, Settled, Settlement, Signed, SponsorshipId, SqliteStore,
+    State, Store,
 };
 use proto::{Address, EntryPoint, EntryPointVersion, Hash, IntentHash, Signature, Terms, Uint256, UserOpHash, Wei};
 use sqlx::SqlitePool;
@@ -93,11 +95,11 @@ fn signed(hash: u8) -> Signed {
 
 async fn counters(store: &SqliteStore) -> Vec<Row> {
     let rows: Vec<Row> = sqlx::query_as("SELECT scope, subject, open, gwei FROM open_reservations ORDER BY 1, 2")
-        .fetch_all(&store.pool())
+        .fetch_all(&store.database().pool())
         .await
         .unwrap();
     let sums: Vec<Row> = sqlx::query_as("SELECT scope, subject, open, gwei FROM open_charges ORDER BY 1, 2")
-        .fetch_all(&store.pool())
+        .fetch_all(&store.database().pool())
         .await
         .unwrap();
     assert_eq!(rows, sums, "the counters say what the rows do");
@@ -277,9 +279,9 @@ async fn counters_that_differ_from_their_rows_are_counted_again_at_the_next_star
         "DELETE FROM open_reservations WHERE scope = 'account'",
         "INSERT INTO open_reservations VALUES (zeroblob(20), zeroblob(20), 'unproven', '', 3, 3)",
     ] {
-        sqlx::query(damage).execute(&store.pool()).await.unwrap();
+        sqlx::query(damage).execute(&store.database().pool()).await.unwrap();
     }
-    store.close().await;
+    store.database().close().await;
     let store = SqliteStore::open(&file).await.unwrap();
     assert_eq!(counters(&store).await, right);
 }
@@ -366,8 +368,10 @@ async fn what_an_earlier_version_signed_without_a_passkey_is_counted_as_unproven
         store.use_of_key(&space, "order-10").await.unwrap().map(|found| found.intent),
         Some(IntentHash([10; 32]))
     );
-    let rate: (i64, i64) =
-        sqlx::query_as("SELECT calls_per_minute, burst FROM api_keys").fetch_one(&store.pool()).await.unwrap();
+    let rate: (i64, i64) = sqlx::query_as("SELECT calls_per_minute, burst FROM api_keys")
+        .fetch_one(&store.database().pool())
+        .await
+        .unwrap();
     assert_eq!(rate, (600, 600), "what is public has a rate");
 }
 
@@ -435,7 +439,7 @@ async fn one_job_that_fails_takes_no_other_of_its_transaction_with_it() {
     let dir = TempDir::new().unwrap();
     let store = SqliteStore::open(&dir.path().join("relay.db")).await.unwrap();
     // While this holds the connection, all of them wait for one transaction.
-    let holding = store.pool().acquire().await.unwrap();
+    let holding = store.database().pool().acquire().await.unwrap();
     let mut beyond = sponsorship(1, proven(), None);
     beyond.terms.valid_until = u64::MAX;
     let (good, limits) = (sponsorship(2, proven(), None), limits(PLENTY));
@@ -455,7 +459,7 @@ async fn a_connection_whose_transaction_failed_is_replaced() {
     let store = SqliteStore::open(&dir.path().join("relay.db")).await.unwrap();
     reserve(&store, &sponsorship(1, proven(), None)).await;
     // A transaction that somebody left open: BEGIN fails on it, for as long as the connection is used.
-    sqlx::raw_sql("BEGIN").execute(&store.pool()).await.unwrap();
+    sqlx::raw_sql("BEGIN").execute(&store.database().pool()).await.unwrap();
     let second = sponsorship(2, proven(), None);
     store.reserve(&second, &limits(PLENTY)).await.unwrap_err();
     reserve(&store, &second).await;
@@ -467,13 +471,13 @@ async fn a_database_belongs_to_one_chain() {
     let dir = TempDir::new().unwrap();
     let file = dir.path().join("relay.db");
     let store = SqliteStore::open(&file).await.unwrap();
-    assert_eq!(SqliteStore::look_at(&file, 2).await.unwrap(), Some(0), "none is noted yet");
+    assert_eq!(Database::look_at(&file, 2).await.unwrap(), Some(0), "none is noted yet");
     for _ in 0..2 {
-        store.belongs_to(1).await.unwrap();
+        store.database().belongs_to(1).await.unwrap();
     }
-    let error = store.belongs_to(2).await.unwrap_err().to_string();
+    let error = store.database().belongs_to(2).await.unwrap_err().to_string();
     assert_eq!(error, "it belongs to chain 1, not 2: name another file for each chain");
-    store.close().await;
-    assert_eq!(SqliteStore::look_at(&file, 2).await.unwrap_err().to_string(), error);
-    assert_eq!(SqliteStore::look_at(&file, 1).await.unwrap(), Some(0));
+    store.database().close().await;
+    assert_eq!(Database::look_at(&file, 2).await.unwrap_err().to_string(), error);
+    assert_eq!(Database::look_at(&file, 1).await.unwrap(), Some(0));
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use devkit::{SmallDisk, run_on_small_disk};
-use paymaster_relay::nonce::{NonceStore as _, SqliteNonces};
+use paymaster_relay::claims::{ClaimStore as _, SqliteClaims};
 use paymaster_relay::ports::SystemClock;
 use paymaster_relay::store::{Principal, Reserved, SqliteStore, Store};
 use tempfile::TempDir;
@@ -30,7 +30,7 @@ async fn the_store_on_a_small_disk() {
     };
     assert_eq!(reserve(0).await.unwrap(), Reserved::Recorded);
     store.ready().await.unwrap();
-    let claims = SqliteNonces::new(&store, Arc::new(SystemClock));
+    let claims = SqliteClaims::new(store.database(), Arc::new(SystemClock));
     disk.fill().unwrap();
     let mut reserved = 1;
     while let Ok(outcome) = reserve(reserved).await {
@@ -49,5 +49,5 @@ async fn the_store_on_a_small_disk() {
     claims.takes_claims().await.unwrap();
     store.ready().await.unwrap();
     assert_eq!(reserve(reserved).await.unwrap(), Reserved::Recorded);
-    store.close().await;
+    store.database().close().await;
 }

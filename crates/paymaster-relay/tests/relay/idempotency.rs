@@ -243,7 +243,7 @@ async fn a_claim_that_got_lost_changes_nothing_since_the_books_hold_the_intent()
     let passkey = world.approval(&mut dapp, &op).await;
     let params = json!([op, ACCOUNT, passkey]);
     let first = world.client.call("pm_sponsor_with_tee", params.clone()).await.unwrap();
-    sqlx::query("DELETE FROM claims").execute(&world.store.pool()).await.unwrap();
+    sqlx::query("DELETE FROM claims").execute(&world.store.database().pool()).await.unwrap();
     let again = world.client.call("pm_sponsor_with_tee", params).await.unwrap();
     assert_same(&first, &again);
     assert_eq!(world.reserved_rows().await.len(), 1);
@@ -266,7 +266,7 @@ async fn an_answer_that_got_lost_is_given_on_the_next_try_with_the_same_terms() 
     let charged = world.reserved().await;
     assert!(charged > 0, "a signature may be out there, so its cost stays reserved");
     let until: i64 = sqlx::query_scalar("SELECT valid_until FROM sponsorships WHERE state = 'reserved'")
-        .fetch_one(&world.store.pool())
+        .fetch_one(&world.store.database().pool())
         .await
         .unwrap();
 

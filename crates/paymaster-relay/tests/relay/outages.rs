@@ -130,14 +130,14 @@ async fn a_full_disk_is_retryable_and_no_signature_leaves_that_is_not_in_the_boo
 
 async fn rows(world: &World, condition: &str) -> u64 {
     let query = sqlx::AssertSqlSafe(format!("SELECT count(*) FROM sponsorships WHERE {condition}"));
-    let count: i64 = sqlx::query_scalar(query).fetch_one(&world.store.pool()).await.unwrap();
+    let count: i64 = sqlx::query_scalar(query).fetch_one(&world.store.database().pool()).await.unwrap();
     u64::try_from(count).unwrap()
 }
 
 /// Bounds the database file on the one connection that writes; SQLite never goes below the pages in use.
 async fn limit_pages(world: &World, pages: u32) {
     let pragma = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
-    sqlx::query(pragma).execute(&world.store.pool()).await.unwrap();
+    sqlx::query(pragma).execute(&world.store.database().pool()).await.unwrap();
 }
 
 #[tokio::test]
@@ -168,7 +168,7 @@ async fn a_store_that_is_gone_is_retryable_and_signs_nothing() {
     let mut dapp = world.dapp(ACCOUNT).await;
     let op = dapp.first_op(0);
     let passkey = world.approval(&mut dapp, &op).await;
-    world.store.close().await;
+    world.store.database().close().await;
     let refusal = world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, passkey])).await.unwrap_err();
     refusal.assert_is(-32603, "claims_unavailable", true);
     assert_eq!(world.sponsorships(), 0);

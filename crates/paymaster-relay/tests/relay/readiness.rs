@@ -119,10 +119,10 @@ async fn a_relay_whose_database_takes_no_write_is_not_ready_until_there_is_room(
     world.relay.ready().await.unwrap();
     let limit = async |pages: u32| {
         let pragma = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
-        sqlx::query(pragma).execute(&world.store.pool()).await.unwrap();
+        sqlx::query(pragma).execute(&world.store.database().pool()).await.unwrap();
     };
     // What is free within the file would do for a while.
-    sqlx::query("VACUUM").execute(&world.store.pool()).await.unwrap();
+    sqlx::query("VACUUM").execute(&world.store.database().pool()).await.unwrap();
     limit(1).await;
     world.relay.ready().await.unwrap_err();
     // The connection was made anew, without the limit.

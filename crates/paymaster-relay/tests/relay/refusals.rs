@@ -121,8 +121,10 @@ async fn an_unauthorised_relay_key_signs_nothing() {
     world.tee.authorise(world.relay_key.address().await, Permissions::ROTATE);
     let refusal = refused(&world, json!([op, ACCOUNT, passkey])).await;
     refusal.assert_is(-32501, "permission_missing", false);
-    let recorded: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM sponsorships").fetch_one(&world.store.pool()).await.unwrap();
+    let recorded: i64 = sqlx::query_scalar("SELECT count(*) FROM sponsorships")
+        .fetch_one(&world.store.database().pool())
+        .await
+        .unwrap();
     assert_eq!((recorded, world.sponsorships()), (0, 0), "nothing was reserved, and the TEE was not asked");
 }
 
@@ -231,7 +233,7 @@ async fn a_window_shorter_than_a_bundler_takes_is_refused_and_a_longer_one_cut()
     assert_eq!(refusal.data["least"], "72");
     world.client.call("pm_getPaymasterData", params(72)).await.unwrap();
     let validity: i64 = sqlx::query_scalar("SELECT valid_until - created_at FROM sponsorships")
-        .fetch_one(&world.store.pool())
+        .fetch_one(&world.store.database().pool())
         .await
         .unwrap();
     assert_eq!(validity, 72);

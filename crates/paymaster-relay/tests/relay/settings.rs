@@ -2,7 +2,7 @@
 
 use paymaster_relay::catalogue::Catalogue;
 use paymaster_relay::settings::WeiAmount;
-use paymaster_relay::{Settings, SettingsError};
+use paymaster_relay::{Settings, SettingsError, check};
 use serde_json::{Value, json};
 
 fn settings() -> Value {
@@ -94,7 +94,7 @@ fn a_proxy_that_is_no_address_is_refused_by_the_name_of_its_list() {
     for (proxies, is_valid) in [(json!(["10.0.0.0/8", "::1"]), true), (json!(["10.0.0.1", "ingress"]), false)] {
         let mut settings = settings();
         settings["rpc"] = json!({ "trusted_proxies": proxies });
-        let checked = serde_json::from_value::<Settings>(settings).unwrap().check();
+        let checked = check(&serde_json::from_value::<Settings>(settings).unwrap());
         assert_eq!(checked.is_ok(), is_valid, "{checked:?}");
         if let Err(error) = checked {
             assert!(error.to_string().starts_with("rpc.trusted_proxies: \"ingress\""), "{error}");

@@ -10,7 +10,7 @@ use crate::support::{ACCOUNT, Fault, Node, World};
 
 async fn states(world: &World) -> Vec<(String, Option<i64>)> {
     sqlx::query_as("SELECT state, settled_cost_gwei FROM sponsorships ORDER BY created_at, rowid")
-        .fetch_all(&world.store.pool())
+        .fetch_all(&world.store.database().pool())
         .await
         .unwrap()
 }
@@ -255,7 +255,10 @@ async fn a_database_that_was_read_on_a_longer_chain_is_settled_on_this_one() {
     let mut dapp = world.dapp(ACCOUNT).await;
     let op = dapp.first_op(0);
     let answer = world.sponsor(&mut dapp, &op).await.unwrap();
-    sqlx::query("UPDATE settlement_cursors SET next_block = 849046").execute(&world.store.pool()).await.unwrap();
+    sqlx::query("UPDATE settlement_cursors SET next_block = 849046")
+        .execute(&world.store.database().pool())
+        .await
+        .unwrap();
     mine(&world, &answer).await;
     world.anvil.mine(20).await.unwrap();
     assert_eq!(world.relay.settle().await.unwrap(), 1);

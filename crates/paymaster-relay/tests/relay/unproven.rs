@@ -105,8 +105,10 @@ async fn an_approval_by_another_passkey_reserves_nothing_and_costs_the_tee_nothi
         let refusal = world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, passkey])).await.unwrap_err();
         refusal.assert_is(-32507, reason, false);
     }
-    let counted: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM sponsorships").fetch_one(&world.store.pool()).await.unwrap();
+    let counted: i64 = sqlx::query_scalar("SELECT count(*) FROM sponsorships")
+        .fetch_one(&world.store.database().pool())
+        .await
+        .unwrap();
     assert_eq!((counted, world.sponsorships()), (0, 0));
     world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, by_alice])).await.unwrap();
 }

@@ -10,9 +10,9 @@ use devkit::user_operation::Draft;
 use devkit::{Anvil, AnvilOptions, Call, EntryPointVersion as DevVersion, SimpleAccountFactory, SoftPasskey, Tools};
 use k256::ecdsa::SigningKey;
 use paymaster_relay::chain::RpcChain;
+use paymaster_relay::claims::{ClaimStore, SqliteClaims};
 use paymaster_relay::clients::{ApiKeys, SqliteApiKeys};
 use paymaster_relay::metrics::Metrics;
-use paymaster_relay::nonce::{NonceStore, SqliteNonces};
 use paymaster_relay::ports::{Clock, OsEntropy};
 use paymaster_relay::relay_key::{RelayKey, passphrase};
 use paymaster_relay::settings::Settings;
@@ -171,7 +171,7 @@ impl World {
     pub async fn stop(&mut self) {
         self.running.stop.cancel();
         (&mut self.running.server).await.unwrap().unwrap();
-        self.store.close().await;
+        self.store.database().close().await;
     }
 
     /// An account in the TEE with a passkey.
@@ -217,7 +217,7 @@ impl World {
     /// Gwei of every living sponsorship.
     pub async fn reserved_rows(&self) -> Vec<i64> {
         sqlx::query_scalar("SELECT max_cost_gwei FROM sponsorships WHERE state IN ('reserved', 'signed')")
-            .fetch_all(&self.store.pool())
+            .fetch_all(&self.store.database().pool())
             .await
             .unwrap()
     }
@@ -363,14 +363,14 @@ async fn open(
     let settings: Settings = serde_json::from_value(settings.clone()).unwrap();
     let store = SqliteStore::open(&settings.database).await.unwrap();
     let clock = Arc::clone(clock);
-    let nonces: Arc<dyn NonceStore> = Arc::new(SqliteNonces::new(&store, Arc::clone(&clock) as _));
+    let claims: Arc<dyn ClaimStore> = Arc::new(SqliteClaims::new(store.database(), Arc::clone(&clock) as _));
     let registry = Registry::new();
-    let keys = Arc::new(SqliteApiKeys::new(&store));
+    let keys = Arc::new(SqliteApiKeys::new(store.database()));
     let api_keys =
         Arc::new(ApiKeys::open(&settings, keys, Arc::clone(&clock) as _, Arc::new(OsEntropy)).await.unwrap());
     let parts = Parts {
         store: Arc::new(store.clone()),
-        nonces,
+        claims,
         kms: Arc::clone(tee) as _,
         chain: Arc::new(RpcChain::new(&settings.chain).unwrap()),
         relay_key: Arc::clone(relay_key),

@@ -30,7 +30,7 @@ impl Gwei {
     }
 
     /// From a database integer; negative ones were never written.
-    pub(super) fn from_count(count: i64) -> Option<Self> {
+    pub(crate) fn from_count(count: i64) -> Option<Self> {
         (count >= 0).then_some(Self(count))
     }
 

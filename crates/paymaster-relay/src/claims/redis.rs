@@ -12,7 +12,7 @@ use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult, Script, cmd}
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use super::{Claim, NonceStore, NonceStoreError};
+use super::{Claim, ClaimStore, ClaimStoreError};
 use crate::settings::RedisSettings;
 
 const PREFIX: &str = "super-relay:claim:";
@@ -32,7 +32,7 @@ const OUTAGES: [&str; 9] =
 /// Claims as keys of a Redis server. A server that does not answer in time is an error, never a `Fresh`; so is one that
 /// takes no write. While it does not, claims fail at once.
 #[derive(Clone)]
-pub struct RedisNonces {
+pub struct RedisClaims {
     server: Server,
     breaker: Arc<Breaker>,
 }
@@ -46,14 +46,14 @@ struct Server {
     release: Script,
 }
 
-impl RedisNonces {
+impl RedisClaims {
     /// Connects to nothing yet.
     ///
     /// # Errors
-    /// [`NonceStoreError`] when the address is no Redis address.
-    pub fn new(settings: &RedisSettings) -> Result<Self, NonceStoreError> {
+    /// [`ClaimStoreError`] when the address is no Redis address.
+    pub fn new(settings: &RedisSettings) -> Result<Self, ClaimStoreError> {
         let server = Server {
-            client: settings.client().map_err(NonceStoreError::new)?,
+            client: settings.client().map_err(ClaimStoreError::new)?,
             connection: Arc::default(),
             patience: Duration::from_millis(settings.timeout_milliseconds),
             release: Script::new(RELEASE),
@@ -66,8 +66,8 @@ impl RedisNonces {
         Ok(Self { server, breaker })
     }
 
-    async fn guarded<T>(&self, answer: impl Future<Output = Result<T, Problem>>) -> Result<T, NonceStoreError> {
-        let begun = self.breaker.check().map_err(NonceStoreError::new)?;
+    async fn guarded<T>(&self, answer: impl Future<Output = Result<T, Problem>>) -> Result<T, ClaimStoreError> {
+        let begun = self.breaker.check().map_err(ClaimStoreError::new)?;
         match answer.await {
             Ok(answer) => {
                 self.breaker.answered();
@@ -79,7 +79,7 @@ impl RedisNonces {
                 } else {
                     self.breaker.answered();
                 }
-                Err(NonceStoreError { detail: problem.detail })
+                Err(ClaimStoreError { detail: problem.detail })
             }
         }
     }
@@ -146,16 +146,16 @@ impl Server {
 }
 
 #[async_trait]
-impl NonceStore for RedisNonces {
-    async fn claim(&self, key: &[u8; 32], holder: &str, ttl: Duration) -> Result<Claim, NonceStoreError> {
+impl ClaimStore for RedisClaims {
+    async fn claim(&self, key: &[u8; 32], holder: &str, ttl: Duration) -> Result<Claim, ClaimStoreError> {
         self.guarded(self.server.claim(&name(key), holder, ttl.as_secs().max(1))).await
     }
 
-    async fn release(&self, key: &[u8; 32], holder: &str) -> Result<(), NonceStoreError> {
+    async fn release(&self, key: &[u8; 32], holder: &str) -> Result<(), ClaimStoreError> {
         self.guarded(self.server.release(&name(key), holder)).await
     }
 
-    async fn ready(&self) -> Result<(), NonceStoreError> {
+    async fn ready(&self) -> Result<(), ClaimStoreError> {
         self.guarded(self.server.probe()).await
     }
 }

@@ -9,9 +9,10 @@ use sqlx::Sqlite;
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
 
-use super::{Claim, NonceStore, NonceStoreError};
+use super::{Claim, ClaimStore, ClaimStoreError};
 use crate::ports::Clock;
-use crate::store::{Changes, SqliteStore, StoreError, Writer};
+use crate::sqlite::{Changes, Database};
+use crate::store_error::StoreError;
 
 /// An expired claim is overwritten, a living one stays; either way the row tells whose it is.
 const CLAIM: &str = "
@@ -23,64 +24,59 @@ const CLAIM: &str = "
 
 /// Claims in the `claims` table.
 #[derive(Clone)]
-pub struct SqliteNonces {
-    writer: Arc<Writer>,
+pub struct SqliteClaims {
+    database: Database,
     clock: Arc<dyn Clock>,
 }
 
-impl SqliteNonces {
-    /// In the file of a store, which brought the table.
+impl SqliteClaims {
+    /// In a file, which has the table.
     #[must_use]
-    pub fn new(store: &SqliteStore, clock: Arc<dyn Clock>) -> Self {
-        Self { writer: store.writer(), clock }
+    pub fn new(database: &Database, clock: Arc<dyn Clock>) -> Self {
+        Self { database: database.clone(), clock }
     }
 
-    async fn change(&self, statement: Query<'static, Sqlite, SqliteArguments>) -> Result<(), NonceStoreError> {
-        self.writer
-            .write(move |connection| {
-                async move { statement.execute(connection).await.map(|_| Changes::Kept(())).map_err(StoreError::new) }
-                    .boxed()
-            })
-            .await
-            .map_err(NonceStoreError::new)
+    async fn change(&self, statement: Query<'static, Sqlite, SqliteArguments>) -> Result<(), ClaimStoreError> {
+        self.database.change(statement).await.map(drop).map_err(ClaimStoreError::new)
     }
 }
 
 #[async_trait]
-impl NonceStore for SqliteNonces {
-    async fn claim(&self, key: &[u8; 32], holder: &str, ttl: Duration) -> Result<Claim, NonceStoreError> {
+impl ClaimStore for SqliteClaims {
+    async fn claim(&self, key: &[u8; 32], holder: &str, ttl: Duration) -> Result<Claim, ClaimStoreError> {
         let now = self.clock.now();
-        let seconds = |value: u64| i64::try_from(value).map_err(NonceStoreError::new);
+        let seconds = |value: u64| i64::try_from(value).map_err(ClaimStoreError::new);
         let claim = sqlx::query_scalar(CLAIM)
             .bind(key.to_vec())
             .bind(holder.to_owned())
             .bind(seconds(now.saturating_add(ttl.as_secs().max(1)))?)
             .bind(seconds(now)?);
         let now_holding: String = self
-            .writer
+            .database
+            .writer()
             .write(move |connection| {
                 async move { claim.fetch_one(connection).await.map(Changes::Kept).map_err(StoreError::new) }.boxed()
             })
             .await
-            .map_err(NonceStoreError::new)?;
+            .map_err(ClaimStoreError::new)?;
         Ok(if now_holding == holder { Claim::Fresh } else { Claim::Held { holder: now_holding } })
     }
 
-    async fn release(&self, key: &[u8; 32], holder: &str) -> Result<(), NonceStoreError> {
+    async fn release(&self, key: &[u8; 32], holder: &str) -> Result<(), ClaimStoreError> {
         let statement = sqlx::query("DELETE FROM claims WHERE key = ?1 AND holder = ?2").bind(&key[..]).bind(holder);
         self.change(statement).await
     }
 
-    async fn tidy(&self) -> Result<(), NonceStoreError> {
-        let now = i64::try_from(self.clock.now()).map_err(NonceStoreError::new)?;
+    async fn tidy(&self) -> Result<(), ClaimStoreError> {
+        let now = i64::try_from(self.clock.now()).map_err(ClaimStoreError::new)?;
         self.change(sqlx::query("DELETE FROM claims WHERE expires_at <= ?1").bind(now)).await
     }
 
-    async fn takes_claims(&self) -> Result<(), NonceStoreError> {
-        self.writer.try_out().await.map_err(NonceStoreError::new)
+    async fn takes_claims(&self) -> Result<(), ClaimStoreError> {
+        self.database.writer().try_out().await.map_err(ClaimStoreError::new)
     }
 
-    async fn ready(&self) -> Result<(), NonceStoreError> {
-        self.writer.probe().await.map_err(NonceStoreError::new)
+    async fn ready(&self) -> Result<(), ClaimStoreError> {
+        self.database.writer().probe().await.map_err(ClaimStoreError::new)
     }
 }

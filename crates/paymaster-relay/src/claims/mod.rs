@@ -8,8 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use thiserror::Error;
 
-pub use redis::RedisNonces;
-pub use sqlite::SqliteNonces;
+pub use redis::RedisClaims;
+pub use sqlite::SqliteClaims;
 
 /// What came of a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,25 +25,25 @@ pub enum Claim {
 
 /// Keys that are claimed once, until they expire. Survives a restart.
 #[async_trait]
-pub trait NonceStore: Send + Sync {
+pub trait ClaimStore: Send + Sync {
     /// Claims a key in one step: no two holders get `Fresh` for it before `ttl` is over. `ttl` counts whole seconds,
     /// at least one.
     ///
     /// # Errors
-    /// [`NonceStoreError`]: nobody knows whether it was claimed; claiming again with the same holder is safe.
-    async fn claim(&self, key: &[u8; 32], holder: &str, ttl: Duration) -> Result<Claim, NonceStoreError>;
+    /// [`ClaimStoreError`]: nobody knows whether it was claimed; claiming again with the same holder is safe.
+    async fn claim(&self, key: &[u8; 32], holder: &str, ttl: Duration) -> Result<Claim, ClaimStoreError>;
 
     /// Gives a key back, if it is still that holder's.
     ///
     /// # Errors
-    /// [`NonceStoreError`]: the key stays claimed until it expires.
-    async fn release(&self, key: &[u8; 32], holder: &str) -> Result<(), NonceStoreError>;
+    /// [`ClaimStoreError`]: the key stays claimed until it expires.
+    async fn release(&self, key: &[u8; 32], holder: &str) -> Result<(), ClaimStoreError>;
 
     /// Forgets claims that have ended, where they don't vanish by themselves.
     ///
     /// # Errors
-    /// [`NonceStoreError`].
-    async fn tidy(&self) -> Result<(), NonceStoreError> {
+    /// [`ClaimStoreError`].
+    async fn tidy(&self) -> Result<(), ClaimStoreError> {
         Ok(())
     }
 
@@ -51,27 +51,27 @@ pub trait NonceStore: Send + Sync {
     /// work.
     ///
     /// # Errors
-    /// [`NonceStoreError`].
-    async fn takes_claims(&self) -> Result<(), NonceStoreError> {
+    /// [`ClaimStoreError`].
+    async fn takes_claims(&self) -> Result<(), ClaimStoreError> {
         self.ready().await
     }
 
     /// Whether claims can be made.
     ///
     /// # Errors
-    /// [`NonceStoreError`].
-    async fn ready(&self) -> Result<(), NonceStoreError>;
+    /// [`ClaimStoreError`].
+    async fn ready(&self) -> Result<(), ClaimStoreError>;
 }
 
 /// The claims cannot be reached.
 #[derive(Debug, Error)]
 #[error("{detail}")]
-pub struct NonceStoreError {
+pub struct ClaimStoreError {
     /// For the log.
     pub detail: String,
 }
 
-impl NonceStoreError {
+impl ClaimStoreError {
     pub(crate) fn new(detail: impl ToString) -> Self {
         Self { detail: detail.to_string() }
     }

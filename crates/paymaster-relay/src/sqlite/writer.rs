@@ -12,7 +12,7 @@ use sqlx::{Connection, SqliteConnection, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::StoreError;
+use crate::store_error::StoreError;
 
 const QUEUE: usize = 1024;
 const BATCH: usize = 128;
@@ -76,7 +76,7 @@ impl Writer {
         Self { queue, task, outages, has_failed, file, probe }
     }
 
-    pub(super) fn outages(&self) -> &OutageLog {
+    pub(crate) fn outages(&self) -> &OutageLog {
         &self.outages
     }
 
@@ -277,7 +277,7 @@ fn closed() -> StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::SqliteStore;
+    use crate::sqlite::Database;
 
     /// A write that is done when the test says so.
     async fn held(writer: &Writer, until: oneshot::Receiver<()>) -> Result<(), StoreError> {
@@ -295,13 +295,13 @@ mod tests {
     #[tokio::test]
     async fn a_probe_that_queues_behind_writes_that_are_committed_finds_the_database_ready() {
         let folder = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(&folder.path().join("relay.db")).await.unwrap();
-        let writer = store.writer();
+        let database = Database::open(&folder.path().join("relay.db")).await.unwrap();
+        let writer = database.writer();
         let ((first_ends, first), (last_ends, last)) = (oneshot::channel(), oneshot::channel());
-        let first = held(&writer, first);
+        let first = held(writer, first);
         let quick = (0..BATCH).map(|_| writer.write(|_| async { Ok(Changes::Kept(())) }.boxed()));
         let quick = futures_util::future::try_join_all(quick);
-        let last = held(&writer, last);
+        let last = held(writer, last);
         let probes = async {
             let (probe, ()) = tokio::join!(writer.probe(), async { first_ends.send(()).unwrap() });
             probe.unwrap();

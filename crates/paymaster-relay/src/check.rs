@@ -1,0 +1,38 @@
+//! Which settings make no sense: told when they are read, before anything is opened.
+
+use crate::catalogue::Catalogue;
+use crate::clients::check_hashes;
+use crate::rpc;
+use crate::settings::{Settings, SettingsError};
+
+/// Holds the settings against each other; asks nobody anything.
+///
+/// # Errors
+/// [`SettingsError`] names the key.
+pub fn check(settings: &Settings) -> Result<(), SettingsError> {
+    let numbers = [
+        ("chain.timeout_seconds", settings.chain.timeout_seconds),
+        ("max_signings", settings.max_signings.into()),
+        ("max_refusals", settings.max_refusals.into()),
+        ("settlement_interval_seconds", settings.settlement_interval_seconds),
+        ("rpc.max_body_bytes", settings.rpc.max_body_bytes.into()),
+        ("rpc.max_connections", settings.rpc.max_connections.into()),
+        ("redis.timeout_milliseconds", settings.redis.as_ref().map_or(1, |redis| redis.timeout_milliseconds)),
+    ];
+    if let Some((key, _)) = numbers.into_iter().find(|(_, number)| *number == 0) {
+        return Err(SettingsError::Invalid { key, problem: "must be above 0".to_owned() });
+    }
+    settings.chain.url()?;
+    if let Some(redis) = &settings.redis {
+        redis.client()?;
+    }
+    if settings.relay_key.passphrase_place().is_none() {
+        let problem = "one of passphrase_env and passphrase_file is needed".to_owned();
+        return Err(SettingsError::Invalid { key: "relay_key", problem });
+    }
+    check_hashes(&settings.rpc.api_key_hashes)?;
+    rpc::origins(&settings.rpc)?;
+    rpc::proxies(&settings.rpc)?;
+    Catalogue::new(settings)?;
+    Ok(())
+}

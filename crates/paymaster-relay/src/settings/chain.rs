@@ -1,0 +1,53 @@
+//! The chain's node, as an operator writes it.
+
+use schemars::JsonSchema;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use url::Url;
+
+use super::error::SettingsError;
+
+/// The chain.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChainSettings {
+    /// EIP-155 chain id.
+    pub chain_id: u64,
+    /// JSON-RPC endpoint of a node. Never logged: such addresses often carry a key.
+    #[schemars(with = "String")]
+    pub rpc_url: SecretString,
+    /// Seconds after which the node counts as down.
+    #[serde(default = "timeout_seconds")]
+    pub timeout_seconds: u64,
+    /// Seconds within which the next block is expected: the interval between blocks.
+    #[serde(default = "block_seconds")]
+    pub block_seconds: u64,
+    /// Blocks on top of another that make it final. A reservation ends once the block of its operation is final, or a final
+    /// block is past its window; settlement reads younger blocks again. With 0 a reorganisation leaves operations unreserved
+    /// that may be mined again.
+    #[serde(default = "confirmations")]
+    pub confirmations: u64,
+}
+
+impl ChainSettings {
+    pub(crate) fn url(&self) -> Result<Url, SettingsError> {
+        let invalid = |problem: &str| SettingsError::Invalid { key: "chain.rpc_url", problem: problem.to_owned() };
+        let url: Url = self.rpc_url.expose_secret().parse().map_err(|_| invalid("not a URL"))?;
+        match url.scheme() {
+            "http" | "https" => Ok(url),
+            _ => Err(invalid("must be http: or https:")),
+        }
+    }
+}
+
+fn timeout_seconds() -> u64 {
+    3
+}
+
+fn block_seconds() -> u64 {
+    12
+}
+
+fn confirmations() -> u64 {
+    12
+}

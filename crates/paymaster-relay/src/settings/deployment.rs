@@ -1,0 +1,36 @@
+//! Paymasters, as an operator writes them.
+
+use alloy_primitives::Address;
+use proto::EntryPointVersion;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// A paymaster and its EntryPoint.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeploymentSettings {
+    /// The EntryPoint contract.
+    #[schemars(with = "String")]
+    pub entry_point: Address,
+    /// Its version.
+    #[schemars(with = "String", extend("enum" = ["0.6", "0.7", "0.8", "0.9"]))]
+    pub version: EntryPointVersion,
+    /// The paymaster contract, with a deposit in that EntryPoint.
+    #[schemars(with = "String")]
+    pub paymaster: Address,
+    /// Gas for the paymaster's validation; also the most a client may echo. An operation with tens of thousands of bytes
+    /// gets more, as its hashing takes more. Ignored on v0.6.
+    #[serde(default = "paymaster_verification_gas_limit")]
+    pub paymaster_verification_gas_limit: u64,
+    /// The least gas for the paymaster's validation that a client may echo. Ignored on v0.6.
+    #[serde(default = "min_paymaster_verification_gas_limit")]
+    pub min_paymaster_verification_gas_limit: u64,
+}
+
+fn paymaster_verification_gas_limit() -> u64 {
+    60_000
+}
+
+fn min_paymaster_verification_gas_limit() -> u64 {
+    30_000
+}

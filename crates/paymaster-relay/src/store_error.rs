@@ -1,0 +1,17 @@
+//! Why a store gives no answer.
+
+use thiserror::Error;
+
+/// The store cannot answer: gone, full, or holding what it never wrote.
+#[derive(Debug, Error)]
+#[error("{detail}")]
+pub struct StoreError {
+    /// For the log.
+    pub detail: String,
+}
+
+impl StoreError {
+    pub(crate) fn new(detail: impl ToString) -> Self {
+        Self { detail: detail.to_string() }
+    }
+}
