@@ -1,6 +1,8 @@
 //! What an operation's factory makes. A factory is a stranger's code: it gets the gas that the operation has for it, places of
 //! its own at the node and its own time, so that it costs nobody else anything.
 
+use std::sync::Arc;
+
 use alloy_json_rpc::ErrorPayload;
 use alloy_primitives::{Bytes, hex};
 use alloy_provider::Provider;
@@ -10,8 +12,8 @@ use alloy_sol_types::{SolCall, SolError, sol};
 use proto::Address;
 use tokio::time::Instant;
 
-use super::rpc::{RpcChain, contract_error, describe, eth};
-use super::simulations::SimulatedCall;
+use super::node::{Node, contract_error, describe, eth};
+use super::simulations::{SimulatedCall, Simulations};
 use super::{ChainError, Creation};
 use crate::clients::Asker;
 
@@ -31,35 +33,52 @@ const SLOW: u32 = 4;
 /// Bytes around the factory's own in the data of `getSenderAddress`.
 const ENVELOPE: u64 = 128;
 
-/// Calls a factory as the EntryPoint does.
-///
-/// # Errors
-/// [`ChainError::FactoryNotRun`] when there is no place for it, or it takes too long, or did so a moment ago. All of that says nothing about the node.
-pub(super) async fn made_by(
-    chain: &RpcChain,
-    entry_point: Address,
-    (factory, data): (Address, &[u8]),
-    verification_gas_limit: u128,
-    asker: &Asker,
-) -> Result<Creation, ChainError> {
-    let not_run = || ChainError::FactoryNotRun { factory };
-    let simulated = SimulatedCall::of(entry_point, factory, data);
-    let _place = chain.simulation(simulated, asker).await.ok_or_else(not_run)?;
-    let ask = getSenderAddressCall { initCode: [&factory.0[..], data].concat().into() };
-    let request = TransactionRequest {
-        gas: Some(gas(verification_gas_limit, data.len())),
-        ..TransactionRequest::default().to(eth(entry_point)).input(TransactionInput::new(ask.abi_encode().into()))
-    };
-    let too_slow = || {
-        chain.simulations.note_slow(simulated, asker);
-        not_run()
-    };
-    let begun = Instant::now();
-    let answer = chain.within_or(chain.provider.call(request), too_slow).await?;
-    if begun.elapsed() > chain.patience / SLOW {
-        chain.simulations.note_slow_asker(asker);
+/// Runs factories on the node.
+#[derive(Clone, Debug)]
+pub(super) struct Factories {
+    node: Node,
+    /// Places for them. However many ask, the node runs a few at once and has time for what needs
+    /// none.
+    simulations: Arc<Simulations>,
+}
+
+impl Factories {
+    pub(super) fn of(node: Node) -> Self {
+        Self { node, simulations: Arc::new(Simulations::new()) }
     }
-    created(entry_point, answer)
+
+    /// Calls a factory as the EntryPoint does.
+    ///
+    /// # Errors
+    /// [`ChainError::FactoryNotRun`] when there is no place for it, or it takes too long, or did so a
+    /// moment ago. All of that says nothing about the node.
+    pub(super) async fn made_by(
+        &self,
+        entry_point: Address,
+        (factory, data): (Address, &[u8]),
+        verification_gas_limit: u128,
+        asker: &Asker,
+    ) -> Result<Creation, ChainError> {
+        let Self { node, simulations } = self;
+        let not_run = || ChainError::FactoryNotRun { factory };
+        let simulated = SimulatedCall::of(entry_point, factory, data);
+        let _place = simulations.place(simulated, asker, node.patience).await.ok_or_else(not_run)?;
+        let ask = getSenderAddressCall { initCode: [&factory.0[..], data].concat().into() };
+        let request = TransactionRequest {
+            gas: Some(gas(verification_gas_limit, data.len())),
+            ..TransactionRequest::default().to(eth(entry_point)).input(TransactionInput::new(ask.abi_encode().into()))
+        };
+        let too_slow = || {
+            simulations.note_slow(simulated, asker);
+            not_run()
+        };
+        let begun = Instant::now();
+        let answer = node.within_or(node.provider.call(request), too_slow).await?;
+        if begun.elapsed() > node.patience / SLOW {
+            simulations.note_slow_asker(asker);
+        }
+        created(entry_point, answer)
+    }
 }
 
 /// What the EntryPoint gives a factory, of which each call on the way keeps a 64th; zero is a limit that is not known yet.

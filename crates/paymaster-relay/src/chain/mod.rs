@@ -1,7 +1,10 @@
 //! What the relay reads from the chain: a port, and its implementation over a node's JSON-RPC.
 
+mod abi;
 mod creation;
 mod facts;
+mod header;
+mod node;
 mod rpc;
 mod simulations;
 mod time;

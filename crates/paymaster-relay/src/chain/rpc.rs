@@ -1,70 +1,26 @@
-//! The chain over a node's JSON-RPC.
+//! The port over a node's JSON-RPC.
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use alloy_json_rpc::ErrorPayload;
-use alloy_primitives::{Address as EthAddress, Bytes, U64, U256};
-use alloy_provider::transport::{RpcError, TransportErrorKind, TransportResult};
-use alloy_provider::{Provider, RootProvider};
-use alloy_rpc_client::{BatchRequest, RpcClient};
-use alloy_rpc_types_eth::{Filter, Log, TransactionInput, TransactionRequest};
-use alloy_sol_types::{SolCall, SolEvent, sol};
+use alloy_provider::Provider;
+use alloy_rpc_types_eth::{Filter, Log};
+use alloy_sol_types::SolEvent;
 use async_trait::async_trait;
-use bounded_http::{JsonRpc, NotJsonRpc, exceeded, is_failure};
-use breaker::Breaker;
-use proto::json::Excerpt;
-use proto::{Address, UserOpHash, UserOperation, Wei};
-use reqwest::StatusCode;
-use tokio::time::error::Elapsed;
-use tokio::time::{Instant, timeout};
+use proto::{Address, UserOpHash, UserOperation};
 
-use super::facts::{self, Header};
-use super::simulations::{Place, SimulatedCall, Simulations};
+use super::abi::{UserOperationEvent, activationDelayCall, isActiveSignerCall, maxWindowCall, signerOfCall};
+use super::creation::Factories;
+use super::facts;
+use super::header::Header;
+use super::node::{Node, describe, eth, wei};
 use super::{Block, ChainError, EntryPointReader, Facts, MinedOp};
 use crate::clients::Asker;
 use crate::deployment::Deployment;
 use crate::settings::{ChainSettings, SettingsError};
 
-sol! {
-    struct SignerRecord {
-        uint48 proposedAt;
-        uint48 activatedAt;
-        bytes32 measurement;
-        bytes32 teeId;
-    }
-
-    function balanceOf(address account) returns (uint256);
-    function paused() returns (bool);
-    function isActiveSigner(address signer) returns (bool);
-    function signerOf(address signer) returns (SignerRecord);
-    function activationDelay() returns (uint32);
-    function maxWindow() returns (uint32);
-    event UserOperationEvent(
-        bytes32 indexed userOpHash,
-        address indexed sender,
-        address indexed paymaster,
-        uint256 nonce,
-        bool success,
-        uint256 actualGasCost,
-        uint256 actualGasUsed
-    );
-}
-
-const NO_ANSWER: &str = "the node did not answer in time";
-const NO_BATCH: &str = "the node leaves calls of a JSON-RPC batch unanswered, and every sponsorship asks by one: use a node that \
-                        takes batches";
-const UNREACHABLE: &str = "the node cannot be reached";
-
-/// A node. Every question ends within the configured time, answered or not; once one was not, the others end at once until
-/// the node answers.
+/// The chain as a node tells it. Every question ends within the configured time, answered or not.
 #[derive(Clone, Debug)]
 pub struct RpcChain {
-    pub(super) provider: RootProvider,
-    pub(super) patience: Duration,
-    breaker: Arc<Breaker>,
-    /// Places for questions that run a factory.
-    pub(super) simulations: Arc<Simulations>,
+    node: Node,
+    factories: Factories,
 }
 
 impl RpcChain {
@@ -73,20 +29,8 @@ impl RpcChain {
     /// # Errors
     /// [`SettingsError::Invalid`] when the address is no URL.
     pub fn new(settings: &ChainSettings) -> Result<Self, SettingsError> {
-        let provider = RootProvider::new(RpcClient::new(JsonRpc::new(settings.url()?), false));
-        let patience = Duration::from_secs(settings.timeout_seconds);
-        let probed = provider.clone();
-        let breaker = Breaker::new("the chain", move || {
-            let provider = probed.clone();
-            async move { why_unanswered(&timeout(patience, probe(&provider)).await).is_none() }
-        });
-        Ok(Self { provider, patience, breaker, simulations: Arc::new(Simulations::new()) })
-    }
-
-    /// Leave to run a factory, which is a stranger's code. However many ask, the node runs a few at once and has time for
-    /// what needs none. `None` when there is no place in time, or the call took too long a moment ago, which says nothing about the node.
-    pub(super) async fn simulation(&self, call: SimulatedCall, asker: &Asker) -> Option<Place> {
-        self.simulations.place(call, asker, self.patience).await
+        let node = Node::new(settings)?;
+        Ok(Self { factories: Factories::of(node.clone()), node })
     }
 
     /// Seconds between the proposal of a signer and its activation, which the paymaster contract asks for.
@@ -94,66 +38,12 @@ impl RpcChain {
     /// # Errors
     /// [`ChainError`].
     pub async fn activation_delay(&self, paymaster: Address) -> Result<u32, ChainError> {
-        self.call(paymaster, &activationDelayCall {}).await
-    }
-
-    /// Asks one question, or a batch of them. The inner error is the node's answer, or at least about it.
-    pub(super) async fn within<T>(
-        &self,
-        question: impl IntoFuture<Output = TransportResult<T>>,
-    ) -> Result<TransportResult<T>, ChainError> {
-        let begun = self.breaker.check().map_err(|outage| unreachable(&outage.to_string()))?;
-        let outcome = timeout(self.patience, question.into_future()).await;
-        self.note(begun, outcome)
-    }
-
-    /// The same for what may be too much however well the node is: that there is no answer, or a server's error, is that error
-    /// then and no outage. A batch that needs nothing special notices one.
-    pub(super) async fn within_or<T>(
-        &self,
-        question: impl IntoFuture<Output = TransportResult<T>>,
-        too_slow: impl FnOnce() -> ChainError,
-    ) -> Result<TransportResult<T>, ChainError> {
-        let begun = self.breaker.check().map_err(|outage| unreachable(&outage.to_string()))?;
-        let outcome = timeout(self.patience, question.into_future()).await;
-        if why_unanswered(&outcome).is_some() {
-            return Err(too_slow());
-        }
-        self.note(begun, outcome)
-    }
-
-    fn note<T>(
-        &self,
-        begun: Instant,
-        outcome: Result<TransportResult<T>, Elapsed>,
-    ) -> Result<TransportResult<T>, ChainError> {
-        if let Some(why) = why_unanswered(&outcome) {
-            self.breaker.failed(begun, &why);
-            return Err(unreachable(&why));
-        }
-        self.breaker.answered();
-        match outcome {
-            Ok(Err(RpcError::Transport(kind))) if let Some(limit) = exceeded(&kind) => {
-                Err(ChainError::AnswerTooLarge { limit })
-            }
-            outcome => outcome.map_err(|_| unreachable(NO_ANSWER)),
-        }
-    }
-
-    async fn call<C: SolCall>(&self, contract: Address, call: &C) -> Result<C::Return, ChainError> {
-        let request =
-            TransactionRequest::default().to(eth(contract)).input(TransactionInput::new(call.abi_encode().into()));
-        let answer = self.within(self.provider.call(request)).await?;
-        decoded::<C>(contract, answer)
-    }
-
-    async fn ask<T>(&self, question: impl IntoFuture<Output = TransportResult<T>>) -> Result<T, ChainError> {
-        self.within(question).await?.map_err(|error| describe(&error))
+        self.node.call(paymaster, &activationDelayCall {}).await
     }
 
     async fn header(&self, tag: &str) -> Result<Block, ChainError> {
-        let question = self.provider.raw_request("eth_getBlockByNumber".into(), (tag, false));
-        let header: Option<Header> = self.ask(question).await?;
+        let question = self.node.provider.raw_request("eth_getBlockByNumber".into(), (tag, false));
+        let header: Option<Header> = self.node.ask(question).await?;
         header.ok_or_else(|| ChainError::node(format!("the node has no block {tag}")))?.block()
     }
 }
@@ -167,7 +57,7 @@ impl EntryPointReader for RpcChain {
         signer: Option<Address>,
         asker: Option<&Asker>,
     ) -> Result<Facts, ChainError> {
-        facts::read(self, deployment, op, signer, asker).await
+        facts::read(&self.node, &self.factories, deployment, op, signer, asker).await
     }
 
     async fn latest_block(&self) -> Result<Block, ChainError> {
@@ -185,19 +75,19 @@ impl EntryPointReader for RpcChain {
             .topic3(eth(deployment.paymaster))
             .from_block(from)
             .to_block(to);
-        let question = self.provider.get_logs(&filter);
+        let question = self.node.provider.get_logs(&filter);
         let too_slow = || ChainError::LogsNotRead { from, to };
-        let logs = self.within_or(question, too_slow).await?.map_err(|error| describe(&error))?;
+        let logs = self.node.within_or(question, too_slow).await?.map_err(|error| describe(&error))?;
         logs.iter().map(mined_op).collect()
     }
 
     async fn admits(&self, deployment: &Deployment, signer: Address) -> Result<bool, ChainError> {
-        self.call(deployment.paymaster, &isActiveSignerCall { signer: eth(signer) }).await
+        self.node.call(deployment.paymaster, &isActiveSignerCall { signer: eth(signer) }).await
     }
 
     async fn activatable_at(&self, deployment: &Deployment, signer: Address) -> Result<Option<u64>, ChainError> {
         let paymaster = deployment.paymaster;
-        let record = self.call(paymaster, &signerOfCall { signer: eth(signer) }).await?;
+        let record = self.node.call(paymaster, &signerOfCall { signer: eth(signer) }).await?;
         if record.proposedAt.is_zero() || !record.activatedAt.is_zero() {
             return Ok(None);
         }
@@ -206,24 +96,17 @@ impl EntryPointReader for RpcChain {
     }
 
     async fn max_window(&self, deployment: &Deployment) -> Result<u32, ChainError> {
-        self.call(deployment.paymaster, &maxWindowCall {}).await
+        self.node.call(deployment.paymaster, &maxWindowCall {}).await
     }
 
     async fn chain_id(&self) -> Result<u64, ChainError> {
-        self.ask(self.provider.get_chain_id()).await
+        self.node.ask(self.node.provider.get_chain_id()).await
     }
 
     async fn has_code(&self, address: Address) -> Result<bool, ChainError> {
-        let code = self.ask(self.provider.get_code_at(eth(address))).await?;
+        let code = self.node.ask(self.node.provider.get_code_at(eth(address))).await?;
         Ok(!code.is_empty())
     }
-}
-
-/// Asks by a batch, as sponsorships do: there are nodes that answer single calls only.
-async fn probe(provider: &RootProvider) -> TransportResult<()> {
-    let mut batch = BatchRequest::new(provider.client());
-    let _chain_id = batch.add_call::<_, U64>("eth_chainId", &())?;
-    batch.send().await
 }
 
 fn mined_op(log: &Log) -> Result<MinedOp, ChainError> {
@@ -236,80 +119,4 @@ fn mined_op(log: &Log) -> Result<MinedOp, ChainError> {
         cost: wei(event.actualGasCost),
         succeeded: event.success,
     })
-}
-
-pub(super) fn eth(address: Address) -> EthAddress {
-    EthAddress::new(address.0)
-}
-
-/// More than 128 bits of wei is more than there is; it counts as the most that fits.
-pub(super) fn wei(value: U256) -> Wei {
-    Wei(value.saturating_to())
-}
-
-/// What a contract answered to a call.
-pub(super) fn decoded<C: SolCall>(contract: Address, answer: TransportResult<Bytes>) -> Result<C::Return, ChainError> {
-    let answer = answer.map_err(|error| contract_error::<C>(contract, &error))?;
-    C::abi_decode_returns_validate(&answer).map_err(|_| ChainError::Contract {
-        contract,
-        function: C::SIGNATURE,
-        detail: "what it answers is something else; is it deployed?".to_owned(),
-    })
-}
-
-/// A call that failed: the contract's fault when it reverts, else the node's.
-pub(super) fn contract_error<C: SolCall>(contract: Address, error: &RpcError<TransportErrorKind>) -> ChainError {
-    match error {
-        RpcError::ErrorResp(payload) if is_revert(payload) => {
-            ChainError::Contract { contract, function: C::SIGNATURE, detail: answered(payload.code, &payload.message) }
-        }
-        _ => describe(error),
-    }
-}
-
-/// Nodes have the code 3 for it, or others and the word.
-fn is_revert(payload: &ErrorPayload) -> bool {
-    payload.code == 3 || payload.message.to_ascii_lowercase().contains("revert")
-}
-
-/// `None` when the node answered, be it with an error or at too great a length. A status of the server's kind is no answer,
-/// nor is what is not JSON-RPC.
-fn why_unanswered<T>(outcome: &Result<TransportResult<T>, Elapsed>) -> Option<String> {
-    let kind = match outcome {
-        Err(_) => return Some(NO_ANSWER.to_owned()),
-        Ok(Err(RpcError::Transport(kind))) => kind,
-        Ok(_) => return None,
-    };
-    if let Some(http) = kind.as_http_error() {
-        let is_failure = StatusCode::from_u16(http.status).map_or(true, is_failure);
-        return is_failure.then(|| http_status(http.status));
-    }
-    if exceeded(kind).is_some() {
-        return None;
-    }
-    let is_nonsense = matches!(kind.as_custom(), Some(error) if error.is::<NotJsonRpc>());
-    Some(if is_nonsense { NotJsonRpc.to_string() } else { UNREACHABLE.to_owned() })
-}
-
-fn unreachable(detail: &str) -> ChainError {
-    ChainError::Unreachable { detail: detail.to_owned() }
-}
-
-fn http_status(status: u16) -> String {
-    format!("the node answered HTTP status {status}")
-}
-
-fn answered(code: i64, message: &str) -> String {
-    format!("the node answered {code}: {}", Excerpt(message))
-}
-
-/// Leaves out what may carry the node's address, and the key in it.
-pub(super) fn describe(error: &RpcError<TransportErrorKind>) -> ChainError {
-    match error {
-        RpcError::ErrorResp(payload) => ChainError::node(answered(payload.code, &payload.message)),
-        RpcError::Transport(TransportErrorKind::HttpError(http)) => ChainError::node(http_status(http.status)),
-        RpcError::Transport(TransportErrorKind::MissingBatchResponse(_)) => ChainError::node(NO_BATCH),
-        RpcError::Transport(_) => ChainError::node(UNREACHABLE),
-        _ => ChainError::node("the node's answer does not parse"),
-    }
 }

@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout_at};
 use tower::Layer;
 
 use super::error::EdgeError;
-use super::methods::Method;
+use super::method::Method;
 use super::{CallLog, Entrance, MadeHere, RequestId};
 use crate::clients::{Access, ApiKeyId, Caller};
 use crate::metrics::Metrics;

@@ -11,7 +11,7 @@ use serve::Full;
 use thiserror::Error;
 
 use super::RequestId;
-use super::methods::Method;
+use super::method::Method;
 use crate::budget::{Limit, Scope};
 use crate::clients::Denied;
 use crate::error::RelayError;

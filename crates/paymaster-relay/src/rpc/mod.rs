@@ -8,6 +8,7 @@ mod cors;
 mod error;
 mod http;
 mod ids;
+mod method;
 mod methods;
 mod route;
 mod sources;

@@ -1,0 +1,190 @@
+//! A node, asked over JSON-RPC within a time, and what its answers mean.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use alloy_json_rpc::ErrorPayload;
+use alloy_primitives::{Address as EthAddress, Bytes, U64, U256};
+use alloy_provider::transport::{RpcError, TransportErrorKind, TransportResult};
+use alloy_provider::{Provider, RootProvider};
+use alloy_rpc_client::{BatchRequest, RpcClient};
+use alloy_rpc_types_eth::{TransactionInput, TransactionRequest};
+use alloy_sol_types::SolCall;
+use bounded_http::{JsonRpc, NotJsonRpc, exceeded, is_failure};
+use breaker::Breaker;
+use proto::json::Excerpt;
+use proto::{Address, Wei};
+use reqwest::StatusCode;
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, timeout};
+
+use super::ChainError;
+use crate::settings::{ChainSettings, SettingsError};
+
+const NO_ANSWER: &str = "the node did not answer in time";
+const NO_BATCH: &str = "the node leaves calls of a JSON-RPC batch unanswered, and every sponsorship asks by one: use a node that \
+                        takes batches";
+const UNREACHABLE: &str = "the node cannot be reached";
+
+/// A node. Every question ends within the configured time, answered or not; once one was not, the others end at once until
+/// the node answers.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub(super) provider: RootProvider,
+    pub(super) patience: Duration,
+    breaker: Arc<Breaker>,
+}
+
+impl Node {
+    /// Nothing is asked yet.
+    ///
+    /// # Errors
+    /// [`SettingsError::Invalid`] when the address is no URL.
+    pub(super) fn new(settings: &ChainSettings) -> Result<Self, SettingsError> {
+        let provider = RootProvider::new(RpcClient::new(JsonRpc::new(settings.url()?), false));
+        let patience = Duration::from_secs(settings.timeout_seconds);
+        let probed = provider.clone();
+        let breaker = Breaker::new("the chain", move || {
+            let provider = probed.clone();
+            async move { why_unanswered(&timeout(patience, probe(&provider)).await).is_none() }
+        });
+        Ok(Self { provider, patience, breaker })
+    }
+
+    /// Asks one question, or a batch of them. The inner error is the node's answer, or at least about it.
+    pub(super) async fn within<T>(
+        &self,
+        question: impl IntoFuture<Output = TransportResult<T>>,
+    ) -> Result<TransportResult<T>, ChainError> {
+        let begun = self.breaker.check().map_err(|outage| unreachable(&outage.to_string()))?;
+        let outcome = timeout(self.patience, question.into_future()).await;
+        self.note(begun, outcome)
+    }
+
+    /// The same for what may be too much however well the node is: that there is no answer, or a server's error, is that error
+    /// then and no outage. A batch that needs nothing special notices one.
+    pub(super) async fn within_or<T>(
+        &self,
+        question: impl IntoFuture<Output = TransportResult<T>>,
+        too_slow: impl FnOnce() -> ChainError,
+    ) -> Result<TransportResult<T>, ChainError> {
+        let begun = self.breaker.check().map_err(|outage| unreachable(&outage.to_string()))?;
+        let outcome = timeout(self.patience, question.into_future()).await;
+        if why_unanswered(&outcome).is_some() {
+            return Err(too_slow());
+        }
+        self.note(begun, outcome)
+    }
+
+    fn note<T>(
+        &self,
+        begun: Instant,
+        outcome: Result<TransportResult<T>, Elapsed>,
+    ) -> Result<TransportResult<T>, ChainError> {
+        if let Some(why) = why_unanswered(&outcome) {
+            self.breaker.failed(begun, &why);
+            return Err(unreachable(&why));
+        }
+        self.breaker.answered();
+        match outcome {
+            Ok(Err(RpcError::Transport(kind))) if let Some(limit) = exceeded(&kind) => {
+                Err(ChainError::AnswerTooLarge { limit })
+            }
+            outcome => outcome.map_err(|_| unreachable(NO_ANSWER)),
+        }
+    }
+
+    pub(super) async fn call<C: SolCall>(&self, contract: Address, call: &C) -> Result<C::Return, ChainError> {
+        let request =
+            TransactionRequest::default().to(eth(contract)).input(TransactionInput::new(call.abi_encode().into()));
+        let answer = self.within(self.provider.call(request)).await?;
+        decoded::<C>(contract, answer)
+    }
+
+    pub(super) async fn ask<T>(&self, question: impl IntoFuture<Output = TransportResult<T>>) -> Result<T, ChainError> {
+        self.within(question).await?.map_err(|error| describe(&error))
+    }
+}
+
+/// Asks by a batch, as sponsorships do: there are nodes that answer single calls only.
+async fn probe(provider: &RootProvider) -> TransportResult<()> {
+    let mut batch = BatchRequest::new(provider.client());
+    let _chain_id = batch.add_call::<_, U64>("eth_chainId", &())?;
+    batch.send().await
+}
+
+pub(super) fn eth(address: Address) -> EthAddress {
+    EthAddress::new(address.0)
+}
+
+/// More than 128 bits of wei is more than there is; it counts as the most that fits.
+pub(super) fn wei(value: U256) -> Wei {
+    Wei(value.saturating_to())
+}
+
+/// What a contract answered to a call.
+pub(super) fn decoded<C: SolCall>(contract: Address, answer: TransportResult<Bytes>) -> Result<C::Return, ChainError> {
+    let answer = answer.map_err(|error| contract_error::<C>(contract, &error))?;
+    C::abi_decode_returns_validate(&answer).map_err(|_| ChainError::Contract {
+        contract,
+        function: C::SIGNATURE,
+        detail: "what it answers is something else; is it deployed?".to_owned(),
+    })
+}
+
+/// A call that failed: the contract's fault when it reverts, else the node's.
+pub(super) fn contract_error<C: SolCall>(contract: Address, error: &RpcError<TransportErrorKind>) -> ChainError {
+    match error {
+        RpcError::ErrorResp(payload) if is_revert(payload) => {
+            ChainError::Contract { contract, function: C::SIGNATURE, detail: answered(payload.code, &payload.message) }
+        }
+        _ => describe(error),
+    }
+}
+
+/// Nodes have the code 3 for it, or others and the word.
+fn is_revert(payload: &ErrorPayload) -> bool {
+    payload.code == 3 || payload.message.to_ascii_lowercase().contains("revert")
+}
+
+/// `None` when the node answered, be it with an error or at too great a length. A status of the server's kind is no answer,
+/// nor is what is not JSON-RPC.
+fn why_unanswered<T>(outcome: &Result<TransportResult<T>, Elapsed>) -> Option<String> {
+    let kind = match outcome {
+        Err(_) => return Some(NO_ANSWER.to_owned()),
+        Ok(Err(RpcError::Transport(kind))) => kind,
+        Ok(_) => return None,
+    };
+    if let Some(http) = kind.as_http_error() {
+        let is_failure = StatusCode::from_u16(http.status).map_or(true, is_failure);
+        return is_failure.then(|| http_status(http.status));
+    }
+    if exceeded(kind).is_some() {
+        return None;
+    }
+    let is_nonsense = matches!(kind.as_custom(), Some(error) if error.is::<NotJsonRpc>());
+    Some(if is_nonsense { NotJsonRpc.to_string() } else { UNREACHABLE.to_owned() })
+}
+
+fn unreachable(detail: &str) -> ChainError {
+    ChainError::Unreachable { detail: detail.to_owned() }
+}
+
+fn http_status(status: u16) -> String {
+    format!("the node answered HTTP status {status}")
+}
+
+fn answered(code: i64, message: &str) -> String {
+    format!("the node answered {code}: {}", Excerpt(message))
+}
+
+/// Leaves out what may carry the node's address, and the key in it.
+pub(super) fn describe(error: &RpcError<TransportErrorKind>) -> ChainError {
+    match error {
+        RpcError::ErrorResp(payload) => ChainError::node(answered(payload.code, &payload.message)),
+        RpcError::Transport(TransportErrorKind::HttpError(http)) => ChainError::node(http_status(http.status)),
+        RpcError::Transport(TransportErrorKind::MissingBatchResponse(_)) => ChainError::node(NO_BATCH),
+        RpcError::Transport(_) => ChainError::node(UNREACHABLE),
+        _ => ChainError::node("the node's answer does not parse"),
+    }
+}
