@@ -2,7 +2,8 @@
 
 use alloc::vec::Vec;
 
-use crate::primitives::{Address, Hash, TeeId, Uint256, keccak256};
+use crate::number::Uint256;
+use crate::primitives::{Address, Hash, TeeId, keccak256};
 
 /// A value that fills exactly one 32-byte ABI word.
 pub trait Word {

@@ -8,23 +8,12 @@ use serde::de::{self, Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 
 use crate::limits::MAX_ACCOUNT_ID;
+use crate::parse_error::ParseError;
 use crate::primitives::keccak256;
 
 /// 1 to 128 characters of `[A-Za-z0-9_.:@-]` (protocol, section 1); not `.` or `..`, which no URL can carry.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccountId(String);
-
-/// The text is not an account id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InvalidAccountId;
-
-impl fmt::Display for InvalidAccountId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an account id has 1 to 128 characters of A-Z a-z 0-9 _ . : @ -")
-    }
-}
-
-impl core::error::Error for InvalidAccountId {}
 
 impl AccountId {
     /// The id given to an account that is made without one: `pk_` and the first 20 bytes, in hex, of
@@ -63,12 +52,12 @@ impl AccountId {
 }
 
 impl FromStr for AccountId {
-    type Err = InvalidAccountId;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, InvalidAccountId> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:@-".contains(&byte);
         if text.is_empty() || text.len() > MAX_ACCOUNT_ID || !text.bytes().all(allowed) || text == "." || text == ".." {
-            return Err(InvalidAccountId);
+            return Err(ParseError::NotAccountId);
         }
         Ok(Self(text.into()))
     }

@@ -5,11 +5,13 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
+use core::str::FromStr;
 
-use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
+use serde::de::{self, Deserialize, Deserializer, Error as _, SeqAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-use crate::limits;
+use crate::parse_error::ParseError;
+use crate::{hex, limits};
 
 /// The value is longer than its type allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +52,7 @@ impl Measured for String {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Bounded<T, const MAX: usize>(T);
 
-/// Bytes of at most `MAX`.
+/// Bytes of at most `MAX`. As text `0x` and two hex digits a byte.
 pub type BoundedBytes<const MAX: usize> = Bounded<Vec<u8>, MAX>;
 /// `callData` of an operation.
 pub type CallData = BoundedBytes<{ limits::MAX_CALL_DATA }>;
@@ -83,14 +85,31 @@ impl<T, const MAX: usize> Deref for Bounded<T, MAX> {
     }
 }
 
+impl<const MAX: usize> fmt::Display for Bounded<Vec<u8>, MAX> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        hex::show(&self.0, f)
+    }
+}
+
+impl<const MAX: usize> FromStr for Bounded<Vec<u8>, MAX> {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        hex::parse_at_most(text, MAX).map(Self)
+    }
+}
+
 impl<const MAX: usize> Serialize for Bounded<Vec<u8>, MAX> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(&self.0)
+        if serializer.is_human_readable() { serializer.collect_str(self) } else { serializer.serialize_bytes(&self.0) }
     }
 }
 
 impl<'de, const MAX: usize> Deserialize<'de> for Bounded<Vec<u8>, MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            return String::deserialize(deserializer)?.parse().map_err(D::Error::custom);
+        }
         // The codec hands out a slice of the frame, so the length is checked before anything is copied.
         let bytes: &[u8] = Deserialize::deserialize(deserializer)?;
         within::<D::Error>(bytes.len(), MAX)?;
@@ -106,6 +125,10 @@ impl<const MAX: usize> Serialize for Bounded<String, MAX> {
 
 impl<'de, const MAX: usize> Deserialize<'de> for Bounded<String, MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            // Texts with escapes can't be borrowed.
+            return Self::new(String::deserialize(deserializer)?).map_err(D::Error::custom);
+        }
         let text: &str = Deserialize::deserialize(deserializer)?;
         within::<D::Error>(text.len(), MAX)?;
         Ok(Self(text.into()))

@@ -1,8 +1,8 @@
 //! The most an operation can cost its paymaster.
 
 use crate::entry_point::EntryPointVersion;
+use crate::number::Wei;
 use crate::paymaster::Terms;
-use crate::primitives::Wei;
 use crate::user_operation::UserOperation;
 
 /// Wei. The prefund the EntryPoint takes when a paymaster pays, which no charge exceeds, the penalty for unused gas

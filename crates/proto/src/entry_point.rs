@@ -5,6 +5,7 @@ use core::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::parse_error::ParseError;
 use crate::primitives::Address;
 
 /// Which rules an EntryPoint follows.
@@ -70,23 +71,14 @@ impl fmt::Display for EntryPointVersion {
     }
 }
 
-/// The text names no EntryPoint version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UnknownVersion;
-
-impl fmt::Display for UnknownVersion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an EntryPoint version is one of 0.6, 0.7, 0.8, 0.9")
-    }
-}
-
-impl core::error::Error for UnknownVersion {}
-
 impl FromStr for EntryPointVersion {
-    type Err = UnknownVersion;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, UnknownVersion> {
-        Self::ALL.into_iter().find(|version| version.as_str() == text).ok_or(UnknownVersion)
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        Self::ALL
+            .into_iter()
+            .find(|version| version.as_str() == text)
+            .ok_or(ParseError::NotOneOf { expected: "0.6, 0.7, 0.8, 0.9" })
     }
 }
 

@@ -13,10 +13,12 @@ use core::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::bytes::{Bounded, BoundedBytes};
+use crate::bytes::{Bounded, BoundedBytes, FactoryData, PaymasterData};
 use crate::entry_point::EntryPointVersion;
 use crate::limits;
-use crate::primitives::{Address, Uint256};
+use crate::number::{Quantity, Uint256};
+use crate::parse_error::ParseError;
+use crate::primitives::Address;
 use crate::user_operation::{Init, Paymaster, UserOperation};
 
 pub use excerpt::{Excerpt, LongExcerpt};
@@ -73,10 +75,10 @@ pub fn parse_user_operation(
         (init_v07(&mut fields, chain_id)?, paymaster_v07(&mut fields)?)
     };
     let op = UserOperation {
-        sender: fields.required("sender", address)?,
-        nonce: fields.required("nonce", uint256)?,
+        sender: fields.required("sender", str::parse)?,
+        nonce: fields.required("nonce", str::parse)?,
         init,
-        call_data: fields.required("callData", bytes)?,
+        call_data: fields.required("callData", str::parse)?,
         call_gas_limit: fields.gas("callGasLimit", gas)?,
         verification_gas_limit: fields.gas("verificationGasLimit", gas)?,
         pre_verification_gas: fields.gas("preVerificationGas", gas)?,
@@ -84,7 +86,7 @@ pub fn parse_user_operation(
         max_priority_fee_per_gas: fields.gas("maxPriorityFeePerGas", gas)?,
         paymaster,
     };
-    let signature = fields.optional("signature", bytes)?.unwrap_or_default();
+    let signature = fields.optional("signature", str::parse)?.unwrap_or_default();
     fields.finish("no such field in this EntryPoint's operations")?;
     op.check(version).map_err(|problem| invalid("userOperation", problem))?;
     Ok(SignedUserOperation { op, signature })
@@ -112,56 +114,28 @@ pub fn paymaster_fields(paymaster: &Paymaster, version: EntryPointVersion) -> Ma
 /// `0x` and two digits a byte.
 #[must_use]
 pub fn hex_bytes(bytes: &[u8]) -> String {
-    format!("0x{}", hex::encode(bytes))
+    format!("0x{}", base16ct::lower::encode_string(bytes))
 }
 
 /// `0x` and no leading zeros.
 #[must_use]
 pub fn hex_quantity(value: u128) -> String {
-    format!("{value:#x}")
+    Quantity(value).to_string()
 }
 
 /// Parses a 20-byte address; checksums are not looked at, as nodes don't.
-pub fn address(text: &str) -> Result<Address, String> {
-    let digits = digits(text)?;
-    let mut bytes = [0; 20];
-    hex::decode_to_slice(digits, &mut bytes).map_err(|_| "expected 20 bytes in hex".to_string())?;
-    Ok(Address(bytes))
+pub fn address(text: &str) -> Result<Address, ParseError> {
+    text.parse()
 }
 
 /// Parses a quantity of at most 128 bits.
-pub fn quantity(text: &str) -> Result<u128, String> {
-    let digits = digits(text)?;
-    // `from_str_radix` would take a sign.
-    if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        return Err("expected a quantity in hex".into());
-    }
-    u128::from_str_radix(digits, 16).map_err(|_| "the quantity is over 128 bits".into())
-}
-
-/// Parses a quantity of at most 256 bits.
-pub fn uint256(text: &str) -> Result<Uint256, String> {
-    let digits = digits(text)?;
-    if digits.is_empty() || digits.len() > 64 {
-        return Err("expected a quantity of at most 256 bits in hex".into());
-    }
-    let mut bytes = [0; 32];
-    hex::decode_to_slice(format!("{digits:0>64}"), &mut bytes).map_err(|_| "expected a quantity in hex".to_string())?;
-    Ok(Uint256(bytes))
+pub fn quantity(text: &str) -> Result<u128, ParseError> {
+    text.parse().map(|Quantity(number)| number)
 }
 
 /// Parses bytes within a bound.
-pub fn bytes<const MAX: usize>(text: &str) -> Result<BoundedBytes<MAX>, String> {
-    let digits = digits(text)?;
-    if digits.len() > 2 * MAX {
-        return Err(format!("more than {MAX} bytes"));
-    }
-    let bytes = hex::decode(digits).map_err(|problem| problem.to_string())?;
-    Bounded::new(bytes).map_err(|problem| problem.to_string())
-}
-
-fn digits(text: &str) -> Result<&str, String> {
-    text.strip_prefix("0x").ok_or_else(|| "expected hex starting with 0x".into())
+pub fn bytes<const MAX: usize>(text: &str) -> Result<BoundedBytes<MAX>, ParseError> {
+    text.parse()
 }
 
 fn invalid(field: &str, problem: impl ToString) -> InvalidField {
@@ -186,10 +160,10 @@ impl<'a> Fields<'a> {
         Some(self.left.swap_remove(position).1)
     }
 
-    fn optional<T>(
+    fn optional<T, E: ToString>(
         &mut self,
         name: &str,
-        parse: impl Fn(&str) -> Result<T, String>,
+        parse: impl Fn(&str) -> Result<T, E>,
     ) -> Result<Option<T>, InvalidField> {
         let Some(value) = self.take(name) else {
             return Ok(None);
@@ -198,7 +172,11 @@ impl<'a> Fields<'a> {
         parse(text).map(Some).map_err(|problem| invalid(name, problem))
     }
 
-    fn required<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<T, InvalidField> {
+    fn required<T, E: ToString>(
+        &mut self,
+        name: &str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Result<T, InvalidField> {
         self.optional(name, parse)?.ok_or_else(|| invalid(name, "missing"))
     }
 
@@ -230,15 +208,19 @@ impl<'a> Within<'a> {
         Ok(Self { path, fields: Fields::of(path, json)? })
     }
 
-    fn optional<T>(
+    fn optional<T, E: ToString>(
         &mut self,
         name: &str,
-        parse: impl Fn(&str) -> Result<T, String>,
+        parse: impl Fn(&str) -> Result<T, E>,
     ) -> Result<Option<T>, InvalidField> {
         self.fields.optional(name, parse).map_err(|problem| at(self.path, problem))
     }
 
-    fn required<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<T, InvalidField> {
+    fn required<T, E: ToString>(
+        &mut self,
+        name: &str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Result<T, InvalidField> {
         self.fields.required(name, parse).map_err(|problem| at(self.path, problem))
     }
 
@@ -258,7 +240,7 @@ fn at(path: &str, InvalidField { field, problem }: InvalidField) -> InvalidField
 
 fn init_v06(fields: &mut Fields<'_>) -> Result<Init, InvalidField> {
     const MAX: usize = 20 + limits::MAX_FACTORY_DATA;
-    let init_code: BoundedBytes<MAX> = fields.required("initCode", bytes)?;
+    let init_code: BoundedBytes<MAX> = fields.required("initCode", str::parse)?;
     match init_code.split_first_chunk() {
         _ if init_code.is_empty() => Ok(Init::Deployed),
         Some((factory, data)) => Ok(Init::Factory {
@@ -271,7 +253,7 @@ fn init_v06(fields: &mut Fields<'_>) -> Result<Init, InvalidField> {
 
 fn paymaster_v06(fields: &mut Fields<'_>) -> Result<Option<Paymaster>, InvalidField> {
     const MAX: usize = 20 + limits::MAX_PAYMASTER_DATA;
-    let and_data: BoundedBytes<MAX> = fields.optional("paymasterAndData", bytes)?.unwrap_or_default();
+    let and_data: BoundedBytes<MAX> = fields.optional("paymasterAndData", str::parse)?.unwrap_or_default();
     match and_data.split_first_chunk() {
         _ if and_data.is_empty() => Ok(None),
         Some((paymaster, data)) => Ok(Some(Paymaster {
@@ -287,8 +269,8 @@ fn paymaster_v06(fields: &mut Fields<'_>) -> Result<Option<Paymaster>, InvalidFi
 
 fn init_v07(fields: &mut Fields<'_>, chain_id: u64) -> Result<Init, InvalidField> {
     let delegate = fields.take("eip7702Auth").map(|auth| delegate(auth, chain_id)).transpose()?;
-    let data = fields.optional("factoryData", bytes)?.unwrap_or_default();
-    let factory = fields.optional("factory", |text| Ok(text.to_string()))?;
+    let data = fields.optional("factoryData", str::parse::<FactoryData>)?.unwrap_or_default();
+    let factory = fields.optional("factory", str::parse::<String>)?;
     match (factory.as_deref(), delegate) {
         (None, None) if data.is_empty() => Ok(Init::Deployed),
         (None, None) => Err(invalid("factoryData", "needs a factory")),
@@ -299,7 +281,7 @@ fn init_v07(fields: &mut Fields<'_>, chain_id: u64) -> Result<Init, InvalidField
         }
         (Some(_), Some(_)) => Err(invalid("eip7702Auth", "needs factory 0x7702")),
         (Some(text), None) => {
-            let factory = address(text).map_err(|problem| invalid("factory", problem))?;
+            let factory = text.parse().map_err(|problem| invalid("factory", problem))?;
             Ok(Init::Factory { factory, data })
         }
     }
@@ -314,20 +296,20 @@ fn is_eip7702_factory(text: &str) -> bool {
 /// what is there has to be in its form.
 fn delegate(auth: &Value, chain_id: u64) -> Result<Address, InvalidField> {
     let mut fields = Within::of("eip7702Auth", auth)?;
-    let delegate = fields.required("address", |text| match address(text)? {
-        zero if zero == Address::default() => {
+    let delegate = fields.required("address", |text| match text.parse::<Address>() {
+        Ok(zero) if zero == Address::default() => {
             Err("the zero address takes a delegation away: no account is left".to_string())
         }
-        delegate => Ok(delegate),
+        delegate => delegate.map_err(|problem| problem.to_string()),
     })?;
     // Zero means any chain, this one included (EIP-7702). That is for the account to decide: the delegate is bound by the
     // hashes, which name this chain.
-    fields.optional("chainId", |text| match quantity(text)? {
+    fields.optional("chainId", |text| match quantity(text).map_err(|problem| problem.to_string())? {
         authorised if authorised == 0 || authorised == u128::from(chain_id) => Ok(()),
         other => Err(format!("{other:#x} is another chain: expected {chain_id:#x}, or 0x0 for any")),
     })?;
     for word in ["nonce", "r", "s", "yParity", "v"] {
-        fields.optional(word, uint256)?;
+        fields.optional(word, str::parse::<Uint256>)?;
     }
     fields.finish("no such field in an EIP-7702 authorisation")?;
     Ok(delegate)
@@ -336,9 +318,9 @@ fn delegate(auth: &Value, chain_id: u64) -> Result<Address, InvalidField> {
 fn paymaster_v07(fields: &mut Fields<'_>) -> Result<Option<Paymaster>, InvalidField> {
     let verification_gas_limit = fields.optional("paymasterVerificationGasLimit", quantity)?;
     let post_op_gas_limit = fields.optional("paymasterPostOpGasLimit", quantity)?;
-    let data = fields.optional("paymasterData", bytes)?;
-    let signature = fields.optional("paymasterSignature", bytes)?;
-    let Some(paymaster) = fields.optional("paymaster", address)? else {
+    let data = fields.optional("paymasterData", str::parse::<PaymasterData>)?;
+    let signature = fields.optional("paymasterSignature", str::parse)?;
+    let Some(paymaster) = fields.optional("paymaster", str::parse)? else {
         // Clients may leave gas limits of zero in an operation that has no paymaster.
         let stray = data.as_ref().is_some_and(|data| !data.is_empty()) || signature.is_some();
         return if stray { Err(invalid("paymaster", "missing: there is paymaster data")) } else { Ok(None) };

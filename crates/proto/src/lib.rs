@@ -8,20 +8,26 @@ extern crate alloc;
 
 mod abi;
 pub mod account_id;
+#[cfg(feature = "alloy")]
+mod alloy;
 pub mod bytes;
 pub mod command;
 pub mod cost;
 pub mod digest;
 pub mod entry_point;
 pub mod frame;
+mod hex;
 #[cfg(feature = "json")]
 pub mod json;
 pub mod limits;
+mod number;
+mod parse_error;
 pub mod paymaster;
 pub mod primitives;
 pub mod signature;
 pub mod signers;
 pub mod status;
+mod text_serde;
 pub mod typed_data;
 pub mod user_operation;
 pub mod webauthn;
@@ -30,8 +36,10 @@ pub use account_id::AccountId;
 pub use bytes::Bounded;
 pub use cost::worst_case_cost;
 pub use entry_point::{EntryPoint, EntryPointVersion};
+pub use number::{Quantity, Uint256, Wei};
+pub use parse_error::ParseError;
 pub use paymaster::Terms;
-pub use primitives::{Address, Hash, IntentHash, PaymasterDigest, RequestDigest, TeeId, Uint256, UserOpHash, Wei};
+pub use primitives::{Address, Hash, IntentHash, PaymasterDigest, RequestDigest, TeeId, UserOpHash};
 pub use signature::Signature;
 pub use signers::Permissions;
 pub use status::Status;

@@ -1,16 +1,20 @@
-//! Fixed-width values, each a type of its own so that none is taken for another.
+//! Fixed-width values, each a type of its own so that none is taken for another. As text, which
+//! JSON and TOML have too, `0x` and two hex digits a byte; on the wire their bytes.
 
 use core::fmt;
+use core::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Deserialize, Deserializer};
+use serde::ser::{Serialize, Serializer};
 use sha3::{Digest, Keccak256};
 
-const HEX: &[u8; 16] = b"0123456789abcdef";
+use crate::parse_error::ParseError;
+use crate::{hex, text_serde};
 
 macro_rules! fixed_bytes {
     ($(#[$doc:meta])* $name:ident, $len:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
         pub struct $name(pub [u8; $len]);
 
         impl fmt::Debug for $name {
@@ -24,6 +28,26 @@ macro_rules! fixed_bytes {
                 Self(bytes)
             }
         }
+
+        impl FromStr for $name {
+            type Err = ParseError;
+
+            fn from_str(text: &str) -> Result<Self, ParseError> {
+                hex::parse_fixed(text).map(Self)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                text_serde::serialize(serializer, self, &self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                text_serde::deserialize(deserializer, Self)
+            }
+        }
     };
 }
 
@@ -33,24 +57,20 @@ macro_rules! digest {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("0x")?;
-                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+                hex::show(&self.0, f)
             }
         }
     };
 }
 
 fixed_bytes!(
-    /// A 20-byte Ethereum address. Shown with its checksum (EIP-55).
+    /// A 20-byte Ethereum address. Shown with its checksum (EIP-55), which is not looked at where
+    /// it is read, as nodes don't.
     Address, 20
 );
 digest!(
     /// Any 32-byte Keccak-256 or SHA-256 digest that has no narrower type.
     Hash
-);
-digest!(
-    /// A 256-bit unsigned integer, big-endian. Only carried and hashed, never computed with.
-    Uint256
 );
 digest!(
     /// What `EntryPoint.getUserOpHash` returns for an operation (ERC-4337).
@@ -73,30 +93,10 @@ digest!(
     TeeId
 );
 
-/// An amount of native currency, in wei.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-pub struct Wei(pub u128);
-
-impl fmt::Display for Wei {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} wei", self.0)
-    }
-}
-
-impl From<u128> for Uint256 {
-    fn from(value: u128) -> Self {
-        let mut word = [0; 32];
-        word[16..].copy_from_slice(&value.to_be_bytes());
-        Self(word)
-    }
-}
-
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut digits = [0; 40];
-        for (pair, byte) in digits.chunks_exact_mut(2).zip(self.0) {
-            pair.copy_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
-        }
+        base16ct::lower::encode(&self.0, &mut digits).map_err(|_| fmt::Error)?;
         let Hash(checksum) = keccak256(digits);
         f.write_str("0x")?;
         digits.iter().enumerate().try_for_each(|(place, digit)| {

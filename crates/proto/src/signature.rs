@@ -1,9 +1,17 @@
 //! secp256k1 signatures as Ethereum carries them.
 
-use serde::{Deserialize, Serialize};
+use core::fmt;
+use core::str::FromStr;
 
-/// r ‖ s ‖ v, v being 27 or 28. Public data: it may be printed and compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+use serde::de::{Deserialize, Deserializer};
+use serde::ser::{Serialize, Serializer};
+
+use crate::parse_error::ParseError;
+use crate::{hex, text_serde};
+
+/// r ‖ s ‖ v, v being 27 or 28. Public data: it may be printed and compared. As text the 65 bytes
+/// in hex.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Signature {
     /// Big-endian.
     pub r: [u8; 32],
@@ -41,5 +49,31 @@ impl TryFrom<&[u8]> for Signature {
 
     fn try_from(bytes: &[u8]) -> Result<Self, Self::Error> {
         bytes.try_into().map(Self::from_bytes)
+    }
+}
+
+impl fmt::Display for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        hex::show(&self.to_bytes(), f)
+    }
+}
+
+impl FromStr for Signature {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        hex::parse_fixed(text).map(|bytes| Self::from_bytes(&bytes))
+    }
+}
+
+impl Serialize for Signature {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        text_serde::serialize(serializer, self, &(self.r, self.s, self.v))
+    }
+}
+
+impl<'de> Deserialize<'de> for Signature {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text_serde::deserialize(deserializer, |(r, s, v)| Self { r, s, v })
     }
 }

@@ -1,13 +1,21 @@
 //! What a relay key may do, as the admin granted it.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
 use core::ops::BitOr;
+use core::str::FromStr;
 
+use serde::de::{Deserializer, Error as _};
+use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
+use crate::parse_error::ParseError;
 use crate::primitives::Address;
 
-/// A set of permissions, one bit each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+/// A set of permissions, one bit each. As text their names with commas between, in JSON and TOML a
+/// list of the names. Bits without a name are not shown; the trusted application refuses them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Permissions(pub u32);
 
 impl Permissions {
@@ -29,6 +37,8 @@ impl Permissions {
         (Self::ROTATE, "rotate"),
     ];
 
+    const EXPECTED: &'static str = "sponsor, sign_user_operation, sponsor_without_passkey, rotate";
+
     /// Whether every permission of `other` is in this set.
     #[must_use]
     pub const fn contains(self, other: Self) -> bool {
@@ -46,10 +56,67 @@ impl Permissions {
         Self::NAMES.into_iter().filter(move |(permission, _)| self.contains(*permission)).map(|(_, name)| name)
     }
 
+    /// The set of the permissions that `names` stand for.
+    ///
+    /// # Errors
+    /// A name that there is not.
+    pub fn of_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, ParseError> {
+        names.into_iter().try_fold(Self::default(), |set, name| {
+            Self::named(name)
+                .map(|permission| set | permission)
+                .ok_or(ParseError::NotOneOf { expected: Self::EXPECTED })
+        })
+    }
+
     /// The permission of a name; `None` for a name that there is not.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::NAMES.into_iter().find(|(_, known)| *known == name).map(|(permission, _)| permission)
+    }
+}
+
+impl fmt::Display for Permissions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.names().enumerate().try_for_each(|(place, name)| {
+            f.write_str(if place == 0 { "" } else { ", " })?;
+            f.write_str(name)
+        })
+    }
+}
+
+/// At least one name.
+impl FromStr for Permissions {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        Self::of_names(text.split(',').map(str::trim))
+    }
+}
+
+impl Serialize for Permissions {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() { serializer.collect_seq(self.names()) } else { self.0.serialize(serializer) }
+    }
+}
+
+impl<'de> Deserialize<'de> for Permissions {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            let names = Vec::<Named>::deserialize(deserializer)?;
+            Ok(names.into_iter().fold(Self::default(), |set, Named(permission)| set | permission))
+        } else {
+            u32::deserialize(deserializer).map(Self)
+        }
+    }
+}
+
+/// One of a list, so that an error is at its place in the list.
+struct Named(Permissions);
+
+impl<'de> Deserialize<'de> for Named {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Permissions::of_names([name.as_str()]).map(Self).map_err(D::Error::custom)
     }
 }
 

@@ -9,8 +9,9 @@ use crate::abi::{Packed, domain_separator, hash_words, typed_data_hash};
 use crate::bytes::{BoundedBytes, CallData, FactoryData, PaymasterData};
 use crate::entry_point::{EntryPoint, EntryPointVersion};
 use crate::limits::{MAX_GAS_FIELD, MAX_PAYMASTER_SIGNATURE};
+use crate::number::Uint256;
 use crate::paymaster::{SIGNATURE_MAGIC, SIGNATURE_SUFFIX_LENGTH, split_signature_suffix};
-use crate::primitives::{Address, Hash, Uint256, UserOpHash, keccak256, keccak256_concat};
+use crate::primitives::{Address, Hash, UserOpHash, keccak256, keccak256_concat};
 
 /// The `initCode` that marks an EIP-7702 operation, padded to an address as EntryPoint v0.8 reads it.
 const EIP7702_MARKER: Address = Address([0x77, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);

@@ -163,7 +163,8 @@ fn read(file: &Path) -> Result<TeeSetup, Error> {
 }
 
 fn named(permissions: &[String]) -> Result<Permissions, Error> {
-    kms_gateway::http::permissions(permissions).map_err(|problem| Error::Admin(format!("permissions: {problem}")))
+    let names = permissions.iter().map(String::as_str);
+    Permissions::of_names(names).map_err(|problem| Error::Admin(format!("permissions: {problem}")))
 }
 
 /// An address as people write it: in mixed case its checksum has to hold (ERC-55).

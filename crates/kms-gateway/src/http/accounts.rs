@@ -16,7 +16,7 @@ use super::body::JsonBody;
 use super::client_address::ClientAddress;
 use super::error::ApiError;
 use super::request_id::RequestId;
-use super::wire::{Text, public_key_text};
+use super::wire::Text;
 use crate::gateway::{Caller, CreatedAccount, CreationProof, Gateway, Inquirer};
 
 #[derive(Deserialize)]
@@ -44,7 +44,7 @@ pub(super) async fn create(
         "accountId": wallet.account_id,
         "ownerAddress": wallet.owner.to_string(),
         "credentialId": to_base64url(&registration.credential_id),
-        "publicKey": public_key_text(&registration.public_key),
+        "publicKey": registration.public_key,
         "signatureScheme": wallet.signature_scheme,
         "sender": sender.map(|known| known.sender.to_string()),
         "factory": sender.map(|known| known.factory.to_string()),
@@ -66,7 +66,7 @@ pub(super) async fn show(
         .map(|passkey| {
             json!({
                 "credentialId": to_base64url(&passkey.credential_id),
-                "publicKey": public_key_text(&passkey.public_key),
+                "publicKey": passkey.public_key,
             })
         })
         .collect();

@@ -5,7 +5,7 @@ use axum::{Extension, Json};
 use proto::command::{
     AuthorizeSigner, PreparePaymasterKey, Provision, RevokeSigner, RotatePaymasterKey, RotateSigner, SetCeilings,
 };
-use proto::{Address, Permissions, Signature, TeeId};
+use proto::{Address, Permissions, Quantity, Signature, TeeId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ use super::body::JsonBody;
 use super::error::ApiError;
 use super::request_id::RequestId;
 use super::setup::{self, CeilingsBody, RelyingParties};
-use super::wire::{Quantity, Text};
+use super::wire::Text;
 use crate::gateway::{Caller, Gateway};
 
 #[derive(Deserialize)]
@@ -32,7 +32,7 @@ pub(super) struct ProvisionBody {
 pub(super) struct AuthorizeBody {
     tee_id: Text<TeeId>,
     signer: Text<Address>,
-    permissions: Vec<Text<Permissions>>,
+    permissions: Permissions,
     counter: Quantity<u64>,
     signature: Text<Signature>,
 }
@@ -144,7 +144,7 @@ pub(super) async fn authorize_signer(
     let command = AuthorizeSigner {
         tee_id: body.tee_id.0,
         signer: body.signer.0,
-        permissions: body.permissions.iter().fold(Permissions::default(), |set, Text(permission)| set | *permission),
+        permissions: body.permissions,
         counter: body.counter.0,
         signature: body.signature.0,
     };

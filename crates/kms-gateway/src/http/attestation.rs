@@ -54,6 +54,6 @@ pub(super) async fn show(
 }
 
 fn parse(nonce: &str) -> Result<[u8; 32], String> {
-    let nonce = bytes::<32>(nonce)?;
+    let nonce = bytes::<32>(nonce).map_err(|problem| problem.to_string())?;
     <[u8; 32]>::try_from(nonce.as_slice()).map_err(|_| format!("expected 32 bytes, not {}", nonce.len()))
 }

@@ -29,7 +29,6 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 pub use setup::TeeSetup;
-pub use wire::permissions;
 
 use crate::gateway::Gateway;
 use error::ApiError;

@@ -7,7 +7,7 @@ use proto::command::{PasskeyAssertion, PasskeyPublicKey, RelayApproval, SignWith
 use proto::json::passkey::parse_assertion;
 use proto::json::{GasFields, InvalidField, hex_bytes, parse_user_operation, paymaster_fields};
 use proto::primitives::keccak256;
-use proto::{AccountId, Address, EntryPoint, Status, Terms, UserOperation};
+use proto::{AccountId, Address, EntryPoint, Quantity, Status, Terms, UserOperation};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use serve::Priority;
@@ -15,7 +15,7 @@ use serve::Priority;
 use super::body::JsonBody;
 use super::error::ApiError;
 use super::request_id::RequestId;
-use super::wire::{Quantity, Text, header};
+use super::wire::{Text, header};
 use crate::gateway::{Caller, Claims, Gateway, GatewayError};
 use crate::store::Action;
 

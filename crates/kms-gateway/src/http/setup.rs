@@ -4,11 +4,11 @@ use proto::bytes::{Bounded, BoundedList};
 use proto::command::{Ceilings, Deployment, RelyingParty};
 use proto::json::{InvalidField, hex_quantity};
 use proto::limits::{MAX_NAME, MAX_RELYING_PARTIES};
-use proto::{Address, EntryPoint, EntryPointVersion, Wei};
+use proto::{Address, EntryPoint, EntryPointVersion, Quantity, Wei};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::wire::{Quantity, Text};
+use super::wire::Text;
 use crate::origin::Origin;
 
 /// `{"relyingParties": [...], "ceilings": {...}}`, as in the body of `POST /admin/provision`.

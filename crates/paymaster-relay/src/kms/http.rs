@@ -16,7 +16,7 @@ use proto::command::{
 use proto::json::passkey::base64url;
 use proto::json::{Excerpt, LongExcerpt, address, bytes, quantity};
 use proto::signers::AuthorisedSigner;
-use proto::{AccountId, EntryPoint, Permissions, Signature, TeeId, UserOpHash, Wei};
+use proto::{AccountId, EntryPoint, ParseError, Permissions, Signature, TeeId, UserOpHash, Wei};
 use reqwest::header::DATE;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
@@ -426,7 +426,7 @@ fn fixed<const LENGTH: usize>(text: &str) -> Result<[u8; LENGTH], KmsError> {
     parsed.into_inner().try_into().map_err(|_| unreadable())
 }
 
-fn parse<T>(parsed: Result<T, String>) -> Result<T, KmsError> {
+fn parse<T>(parsed: Result<T, ParseError>) -> Result<T, KmsError> {
     parsed.map_err(|_| unreadable())
 }
 

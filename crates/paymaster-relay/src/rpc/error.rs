@@ -4,7 +4,7 @@
 //! themselves; outages use -32603 for that very reason, since a request that is sent again is charged once.
 
 use jsonrpsee::types::ErrorObjectOwned;
-use proto::{Address, Status};
+use proto::{Address, Hash, Status};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use serve::Full;
@@ -321,7 +321,8 @@ fn details(error: &RelayError) -> Map<String, Value> {
         }
         RelayError::FactoryDataMissing { .. } => json!({ "field": "factoryData" }),
         RelayError::SenderNotFromFactory { created, .. } => json!({ "expected": created.to_string() }),
-        RelayError::AccountNonceInvalid { expected, .. } => json!({ "expected": expected.to_string() }),
+        // All 64 digits, as clients have always had it.
+        RelayError::AccountNonceInvalid { expected, .. } => json!({ "expected": Hash(expected.0).to_string() }),
         // What the deposit is, and what is left of it, is not for clients.
         RelayError::DepositTooLow { cost, .. } => json!({ "required": cost.0.to_string() }),
         RelayError::AccountNeedsPasskey { account_id } => json!({ "accountId": account_id.as_str() }),

@@ -1,12 +1,18 @@
 //! Accounts whose key lives in the TEE.
 
+use core::fmt;
+use core::str::FromStr;
+
+use serde::de::Deserializer;
+use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
 use crate::account_id::AccountId;
 use crate::bytes::{BoundedBytes, BoundedList};
 use crate::digest::personal_message_hash;
-use crate::limits;
+use crate::parse_error::ParseError;
 use crate::primitives::{Address, Hash, UserOpHash};
+use crate::{hex, limits, text_serde};
 
 /// A WebAuthn credential id.
 pub type CredentialId = BoundedBytes<{ limits::MAX_CREDENTIAL_ID }>;
@@ -43,6 +49,18 @@ pub enum SignatureScheme {
 }
 
 impl SignatureScheme {
+    /// Every scheme.
+    pub const ALL: [Self; 2] = [Self::Eip191, Self::Raw];
+
+    /// `eip191` or `raw`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Eip191 => "eip191",
+            Self::Raw => "raw",
+        }
+    }
+
     /// What the account's key signs to sign an operation.
     #[must_use]
     pub fn digest(self, hash: &UserOpHash) -> Hash {
@@ -50,6 +68,23 @@ impl SignatureScheme {
             Self::Eip191 => personal_message_hash(&hash.0),
             Self::Raw => Hash(hash.0),
         }
+    }
+}
+
+impl fmt::Display for SignatureScheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for SignatureScheme {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        Self::ALL
+            .into_iter()
+            .find(|scheme| scheme.as_str() == text)
+            .ok_or(ParseError::NotOneOf { expected: "eip191, raw" })
     }
 }
 
@@ -82,11 +117,53 @@ pub struct PasskeyInfo {
     pub public_key: PasskeyPublicKey,
 }
 
-/// A point on P-256, affine and big-endian.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// A point on P-256, affine and big-endian. As text uncompressed SEC1 in hex: 04 ‖ x ‖ y.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PasskeyPublicKey {
     /// Affine x.
     pub x: [u8; 32],
     /// Affine y.
     pub y: [u8; 32],
+}
+
+/// The first byte of an uncompressed point (SEC1, section 2.3.3).
+const UNCOMPRESSED: u8 = 4;
+
+impl fmt::Display for PasskeyPublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut point = [UNCOMPRESSED; 65];
+        point[1..33].copy_from_slice(&self.x);
+        point[33..].copy_from_slice(&self.y);
+        hex::show(&point, f)
+    }
+}
+
+impl FromStr for PasskeyPublicKey {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let point: [u8; 65] = hex::parse_fixed(text).map_err(|problem| match problem {
+            ParseError::NotBytes { .. } => ParseError::NotPublicKey,
+            other => other,
+        })?;
+        if point[0] != UNCOMPRESSED {
+            return Err(ParseError::NotPublicKey);
+        }
+        let (mut x, mut y) = ([0; 32], [0; 32]);
+        x.copy_from_slice(&point[1..33]);
+        y.copy_from_slice(&point[33..]);
+        Ok(Self { x, y })
+    }
+}
+
+impl Serialize for PasskeyPublicKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        text_serde::serialize(serializer, self, &(self.x, self.y))
+    }
+}
+
+impl<'de> Deserialize<'de> for PasskeyPublicKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text_serde::deserialize(deserializer, |(x, y)| Self { x, y })
+    }
 }

@@ -63,7 +63,7 @@ pub fn parse_registration(json: &Value) -> Result<RegistrationResponse, InvalidF
 /// The credential's id and the fields of the response, of the PublicKeyCredential that `what` is.
 fn envelope<'a>(what: &str, json: &'a Value) -> Result<(CredentialId, Within<'a>), InvalidField> {
     let mut fields = Fields::of(what, json)?;
-    if fields.required("type", |text| Ok(text.to_string()))? != "public-key" {
+    if fields.required("type", str::parse::<String>)? != "public-key" {
         return Err(invalid("type", "expected public-key"));
     }
     let credential_id: CredentialId = fields.required("id", base64url)?;
