@@ -4,8 +4,8 @@
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
-demo: contracts ## one sponsored operation on a chain of its own, step by step (ARGS="--entrypoint 0.6")
-	cargo run --release --locked --bin super-relay -- demo $(ARGS)
+demo: ## one sponsored operation on a local chain, step by step (ARGS="--entrypoint 0.6")
+	scripts/demo $(ARGS)
 
 optee: ## the demo with a real TEE: OP-TEE in QEMU (ARGS="--entrypoint 0.8", RPMB=1)
 	scripts/optee/demo $(ARGS)
@@ -25,7 +25,7 @@ test-optee: ## the trusted application inside OP-TEE on QEMU, and that its build
 check: ## formatting, lints, licences, documentation
 	scripts/check
 
-bench: contracts ## sponsorships per second and CPU per request, beside the floor of the cryptography
+bench: ## sponsorships per second and CPU per request, beside the floor of the cryptography
 	scripts/bench
 
 bench-optee: ## what OP-TEE costs in QEMU, beside the floor of the cryptography inside the trusted application

@@ -7,7 +7,7 @@ use kms_gateway::transport::TeeName;
 
 use crate::config::{Config, Log, LogFormat, Sources, reference};
 use crate::error::Error;
-use crate::{admin, api_key, demo, telemetry, wire};
+use crate::{admin, api_key, telemetry, wire};
 
 /// Paymaster relay for ERC-4337: a passkey approves, the relay approves, a TEE signs.
 #[derive(Parser)]
@@ -26,11 +26,6 @@ enum Command {
     Node(ConfigArgs),
     /// Run the KMS gateway alone, next to its TEE.
     Kms(ConfigArgs),
-    /// Sponsor one operation on a chain of its own and show every step.
-    ///
-    /// Starts anvil with the real EntryPoint, deploys the paymaster, starts a node, registers a passkey, has an operation
-    /// sponsored and sends it with handleOps as it came. Exits with 0 only if the operation succeeded on chain.
-    Demo(demo::DemoArgs),
     /// Print the address of the relay's current key, making the key if there is none yet.
     GetSignerAddress(ConfigArgs),
     /// Have the KMS gateway forget the TEE that it has served, so that it serves whichever it finds at its next start.
@@ -150,7 +145,6 @@ impl Cli {
                 let config = args.load_and_log()?;
                 wire::KmsNode::start(config).await?.run_until_stopped().await
             }
-            Command::Demo(args) => demo::run(args).await,
             Command::GetSignerAddress(args) => {
                 print(&wire::relay_signer_address(&args.load()?)?);
                 Ok(())

@@ -1,14 +1,12 @@
-//! What a client of this project needs: JSON-RPC to a relay, HTTP to a KMS gateway. Neither is trusted with more than its
-//! answer.
+//! HTTP to a KMS gateway, which is trusted with no more than its answer.
 
 use std::error::Error as _;
 use std::fmt::Display;
-use std::str::FromStr;
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder};
-use serde_json::{Value, json};
+use serde_json::Value;
 use url::Url;
 
 use crate::error::Error;
@@ -18,26 +16,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const MAX_ANSWER: usize = 1 << 20;
 /// Characters of somebody else's line that are shown.
 const MAX_SHOWN: usize = 4000;
-
-/// The relay's JSON-RPC.
-pub struct Relay(Url);
-
-impl Relay {
-    /// Talks to that URL.
-    pub fn at(url: Url) -> Self {
-        Self(url)
-    }
-
-    /// Calls a method; an error answer is an error here.
-    pub async fn call(&self, method: &str, params: &Value) -> Result<Value, Error> {
-        let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
-        let answer = ask(method, client()?.post(self.0.clone()).json(&request)).await?;
-        match answer.get("result") {
-            Some(result) => Ok(result.clone()),
-            None => Err(failed(format!("{method}: {answer}"))),
-        }
-    }
-}
 
 /// The HTTP API of the KMS.
 #[derive(Clone)]
@@ -126,14 +104,6 @@ pub trait Json {
     fn object(&self, field: &str) -> Result<&Value, Error>;
     /// A text.
     fn text(&self, field: &str) -> Result<&str, Error>;
-
-    /// A text that parses.
-    fn parse<T: FromStr>(&self, field: &str) -> Result<T, Error>
-    where
-        T::Err: Display,
-    {
-        self.text(field)?.parse().map_err(failed)
-    }
 }
 
 impl Json for Value {

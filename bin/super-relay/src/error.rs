@@ -23,9 +23,6 @@ pub enum Error {
     /// A command of the admin could not be made.
     #[error("admin: {0}")]
     Admin(String),
-    /// The demo did not end as it should.
-    #[error("demo: {0}")]
-    Demo(String),
 }
 
 impl Error {

@@ -1,11 +1,10 @@
-//! super-relay: one binary, started as `node`, `kms`, `demo`, or as a tool of its operator.
+//! super-relay: one binary, started as `node` or `kms`, or as a tool of its operator.
 
 mod admin;
 mod api_key;
 mod cli;
 mod client;
 mod config;
-mod demo;
 mod error;
 mod in_process_kms;
 mod ops;

@@ -43,6 +43,12 @@ pub enum DevkitError {
         /// What was seen of it.
         detail: String,
     },
+    /// super-relay could not be started, or stopped before it was ready.
+    #[error("super-relay did not start: {detail}")]
+    NodeDidNotStart {
+        /// The operating system's words, or the end of its log.
+        detail: String,
+    },
     /// No key could be made: the system has no randomness.
     #[error("no key could be made")]
     NoKey,

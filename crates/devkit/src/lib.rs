@@ -1,8 +1,8 @@
 //! What the demo and the end-to-end tests share: a local chain with the real EntryPoints, the paymaster on it,
-//! the client's half of a user operation, and a software passkey.
+//! the client's half of a user operation, a software passkey, and a node as a child process.
 //!
-//! Everything here plays the outside world: the node, the bundler, the dApp and the authenticator. Nothing in it is
-//! trusted by the relay, and nothing in it knows the relay's own types.
+//! Everything else plays the outside world: the chain, the bundler, the dApp and the authenticator. Nothing here is
+//! trusted by the relay, and nothing here knows the relay's own types.
 
 mod abi;
 mod anvil;
@@ -13,6 +13,7 @@ mod error;
 mod handle_ops;
 mod local_owner;
 mod log;
+mod node;
 pub mod passkey;
 mod paths;
 mod patience;
@@ -30,6 +31,7 @@ pub use error::{DevkitError, HandleOpsError};
 pub use handle_ops::HandledOp;
 pub use local_owner::LocalOwner;
 pub use log::Log;
+pub use node::{Node, unconfigured};
 pub use passkey::SoftPasskey;
 pub use paths::Tools;
 pub use patience::{PATIENCE, eventually, until};

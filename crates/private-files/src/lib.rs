@@ -3,10 +3,12 @@
 mod in_place;
 mod lock;
 mod look;
+mod temporary;
 
 pub use in_place::InPlace;
 pub use lock::lock;
 pub use look::{Database, check_database, check_file, check_folder, check_folder_to_make};
+pub use temporary::TemporaryFolder;
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, Permissions};

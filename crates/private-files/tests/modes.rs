@@ -7,8 +7,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use private_files::{
-    Database, InPlace, check_database, check_file, check_folder, check_folder_to_make, create_new, lock,
-    prepare_database, restrict,
+    Database, InPlace, TemporaryFolder, check_database, check_file, check_folder, check_folder_to_make, create_new,
+    lock, prepare_database, restrict,
 };
 
 fn mode(path: &Path) -> u32 {
@@ -111,4 +111,16 @@ fn what_is_no_folder_and_what_is_missing_is_named() {
     check_folder_to_make(&missing.join("deeper")).unwrap();
     let refused = check_folder_to_make(&file.join("deeper")).unwrap_err().to_string();
     assert!(refused.contains(file.to_str().unwrap()), "{refused}");
+}
+
+#[test]
+fn a_temporary_folder_is_private_and_gone_with_what_is_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let temporary = TemporaryFolder::make_in(folder.path()).unwrap();
+    let path = temporary.path().to_owned();
+    assert_eq!((mode(&path), path.file_name().unwrap().len()), (0o700, TemporaryFolder::NAME_LENGTH));
+    fs::write(path.join("file"), "").unwrap();
+    drop(temporary);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    assert_eq!(TemporaryFolder::make_in(&path).unwrap_err().kind(), ErrorKind::NotFound);
 }

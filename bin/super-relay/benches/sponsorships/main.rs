@@ -10,7 +10,6 @@ mod cpu;
 mod floor;
 mod load;
 mod metrics;
-mod node;
 mod operation;
 mod report;
 mod round;

@@ -42,7 +42,7 @@ struct Used {
 pub async fn run(world: &World, account: &mut Account, connections: usize, count: usize) -> Outcome<Round> {
     let (living, requests) = (account.sponsored(), account.requests(count)?);
     let before = Used::until_now(world).await?;
-    let sent = load::send(&world.node.url("rpc"), requests, connections).await?;
+    let sent = load::send(&world.url("rpc")?, requests, connections).await?;
     let after = Used::until_now(world).await?;
     handle(world, &sent.last).await?;
 
@@ -66,10 +66,10 @@ pub async fn run(world: &World, account: &mut Account, connections: usize, count
 impl Used {
     async fn until_now(world: &World) -> Outcome<Self> {
         Ok(Self {
-            node: Cpu::of(world.node.process_id())?,
+            node: Cpu::of(world.node.process_id().ok_or("the node has ended")?)?,
             chain: Cpu::of(world.anvil.process_id())?,
             load: Cpu::of(std::process::id())?,
-            metrics: Metrics::read(&world.node.url("ops")).await?,
+            metrics: Metrics::read(&world.url("ops")?).await?,
         })
     }
 }

@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
-use devkit::{Anvil, AnvilOptions, Deployment, EntryPoint, Paymaster, TeeSigner, Tools, U256};
+use devkit::{Anvil, AnvilOptions, Deployment, EntryPoint, Node, Paymaster, TeeSigner, Tools, U256, unconfigured};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::Outcome;
 use crate::cores::Cores;
-use crate::node::Node;
 use crate::operation::{CHAIN_ID, ORIGIN, RP_ID, VERSION};
 
 const ETHER: u128 = 1_000_000_000_000_000_000;
@@ -40,7 +39,9 @@ impl World {
         let file = data.path().join("node.toml");
         std::fs::write(data.path().join("relay-key.passphrase"), uuid::Uuid::new_v4().to_string())?;
         std::fs::write(&file, configuration(&anvil, &deployment, &paymaster, data.path()))?;
-        let node = Node::start(cores.node, &file, data.path().join("node.log")).await?;
+        let mut alone = unconfigured("taskset");
+        alone.args(["--cpu-list", &cores.node.to_string(), env!("CARGO_BIN_EXE_super-relay")]);
+        let node = Node::start(alone, &file, data.path().join("node.log")).await?;
 
         let world = Self { node, anvil, deployment, _data: data };
         let (signers, version) = (world.get("/admin/signers").await?, world.get("/version").await?);
@@ -57,21 +58,26 @@ impl World {
         &self.deployment.entry_point
     }
 
+    /// The base URL of a server: `rpc`, `ops` or `kms`.
+    pub fn url(&self, server: &str) -> Outcome<String> {
+        self.node.url(server).ok_or_else(|| format!("the node serves no {server}").into())
+    }
+
     /// Asks the KMS.
     pub async fn get(&self, path: &str) -> Outcome<Value> {
-        Ok(reqwest::get(format!("{}{path}", self.node.url("kms"))).await?.error_for_status()?.json().await?)
+        Ok(reqwest::get(format!("{}{path}", self.url("kms")?)).await?.error_for_status()?.json().await?)
     }
 
     /// Tells the KMS.
     pub async fn post(&self, path: &str, body: &Value) -> Outcome<Value> {
-        let sent = reqwest::Client::new().post(format!("{}{path}", self.node.url("kms"))).json(body).send().await?;
+        let sent = reqwest::Client::new().post(format!("{}{path}", self.url("kms")?)).json(body).send().await?;
         let (status, answer) = (sent.status(), sent.json::<Value>().await?);
         if status.is_success() { Ok(answer) } else { Err(format!("{path}: {status} {answer}").into()) }
     }
 
     /// An error with what the node said before it.
     pub fn explain(&self, error: impl std::fmt::Display) -> String {
-        format!("{error}\nthe node's log ends with\n{}", self.node.last_words())
+        format!("{error}\nthe node's log ends with\n{}", self.node.last_lines())
     }
 }
 
@@ -86,7 +92,6 @@ fn configuration(anvil: &Anvil, deployment: &Deployment, paymaster: &Paymaster, 
     let (data, paymaster, factory) = (data.display(), paymaster.address(), deployment.account_factory.address());
     format!(
         r#"
-        log = {{ format = "json" }}
         listen = {{ rpc = "127.0.0.1:0", ops = "127.0.0.1:0", kms = "127.0.0.1:0" }}
         bootstrap = {{ admin_key_file = "{data}/admin.key" }}
 

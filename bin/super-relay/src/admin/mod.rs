@@ -17,9 +17,11 @@ use url::Url;
 use crate::client::{Json as _, Kms, printable};
 use crate::error::Error;
 
-pub use commands::Admin;
-pub use identity::unattested;
-pub use signer::{Signer, key_of};
+pub use signer::key_of;
+
+use commands::Admin;
+use identity::unattested;
+use signer::Signer;
 
 /// Whose command, and to which TEE.
 #[derive(Args)]

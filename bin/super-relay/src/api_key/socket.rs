@@ -6,15 +6,14 @@ use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::{SocketAddr, UnixStream};
 use std::path::{Path, PathBuf};
 
-use tempfile::Builder;
+use private_files::TemporaryFolder;
 use tokio::net::UnixListener;
 
 use crate::error::Error;
 
 const OWNER_ONLY: u32 = 0o600;
-/// The name of a socket that is not in its place yet, and how long a random part its folder's name has.
+/// The name of a socket that is not in its place yet.
 const DRAFT: &str = "s";
-const RANDOM: usize = 4;
 
 /// What is where the socket is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +56,7 @@ pub fn bind(path: &Path) -> Result<UnixListener, Error> {
 
 /// A new socket has the mode that the umask leaves it: it is made where nobody else can look, and moved.
 fn listen(path: &Path) -> io::Result<UnixListener> {
-    let only_ours = Permissions::from_mode(0o700);
-    let private = Builder::new().prefix(".").rand_bytes(RANDOM).permissions(only_ours).tempdir_in(folder(path))?;
+    let private = TemporaryFolder::make_in(folder(path))?;
     let draft = private.path().join(DRAFT);
     let listener = UnixListener::bind(&draft)?;
     fs::set_permissions(&draft, Permissions::from_mode(OWNER_ONLY))?;
@@ -68,7 +66,7 @@ fn listen(path: &Path) -> io::Result<UnixListener> {
 
 /// As long as the path that a socket is made at.
 fn draft(folder: &Path) -> PathBuf {
-    folder.join(".".to_owned() + &"x".repeat(RANDOM)).join(DRAFT)
+    folder.join("x".repeat(TemporaryFolder::NAME_LENGTH)).join(DRAFT)
 }
 
 fn folder(path: &Path) -> &Path {

@@ -9,6 +9,7 @@ use paymaster_relay::Settings;
 use paymaster_relay::chain::RpcChain;
 use paymaster_relay::kms::{Kms, KmsError, KmsSigners};
 use paymaster_relay::status::Check;
+use private_files::TemporaryFolder;
 use prometheus::Registry;
 use proto::command::{RotateSigner, Sponsor, SponsorReply, WalletInfo};
 use proto::{AccountId, Address, Wei};
@@ -58,7 +59,7 @@ async fn check_relay(config: &Config, settings: &Settings, kms: &KmsOfNode<'_>) 
         KmsOfNode::Elsewhere(remote) => Arc::new(node::remote_kms(remote)?),
     };
     // The relay is put together over an empty database, and with a key of its own where there is none yet.
-    let scratch = tempfile::tempdir().map_err(start_error("a temporary folder"))?;
+    let scratch = TemporaryFolder::make_in(&std::env::temp_dir()).map_err(start_error("a temporary folder"))?;
     let mut elsewhere = settings.clone();
     elsewhere.database = scratch.path().join("relay.sqlite");
     let key = relay::look_at_key(settings, Arc::clone(&port))?;

@@ -1,6 +1,5 @@
 //! The two kinds of process: a node, and a KMS gateway alone.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,10 +8,8 @@ use paymaster_relay::Settings;
 use paymaster_relay::kms::{HttpKms, Kms};
 use paymaster_relay::relay_key::RelayKey;
 use prometheus::Registry;
-use proto::Address;
 use serve::Pulse;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use url::Url;
 
 use super::ports::{Ports, bind};
 use super::relay::OpenRelay;
@@ -32,10 +29,6 @@ pub struct Node {
     open: OpenRelay,
     gateway: Option<Gateway>,
     stages: Arc<Stages>,
-    rpc: Url,
-    ops: Url,
-    kms: Option<Url>,
-    relay_signer: Address,
 }
 
 impl Node {
@@ -45,7 +38,7 @@ impl Node {
         // From the first moment on: unheard, a hangup would end the process.
         let hangups = signal(SignalKind::hangup()).map_err(start_error("signals"))?;
         let (mut servers, registry, ports) = (Servers::new(config.shutdown), Registry::new(), Ports::fit(&config)?);
-        let (stages, ops) = serve_operations(&mut servers, &registry, &config, &ports).await?;
+        let stages = serve_operations(&mut servers, &registry, &config, &ports).await?;
         look::at_relay(settings).await?;
         let (gateway, port): (_, Arc<dyn Kms>) = match kms {
             KmsOfNode::Here(kms) => {
@@ -69,49 +62,17 @@ impl Node {
         servers.serve("JSON-RPC", paymaster_relay::serve(rpc, Arc::clone(&open.relay), servers.stop()));
         let socket = api_key::bind(&settings.admin_socket())?;
         servers.serve("admin socket", api_key::serve(socket, Arc::clone(&open.api_keys), servers.stop()));
-        let kms = match &gateway {
-            Some(gateway) => {
-                let (address, pulse) = serve_kms(&mut servers, gateway, &registry, &config, &ports).await?;
-                pulses.push(("listen.kms", pulse));
-                Some(url(address)?)
-            }
-            None => None,
-        };
+        if let Some(gateway) = &gateway {
+            pulses.push(("listen.kms", serve_kms(&mut servers, gateway, &registry, &config, &ports).await?));
+        }
         stages.reach(RelayReadiness { relay: Arc::clone(&open.relay), gateway: gateway.clone(), ports: pulses });
         in_the_background(&mut servers, settings, &open, hangups);
-        Ok(Self { servers, open, gateway, stages, rpc: url(rpc_address)?, ops: url(ops)?, kms, relay_signer })
-    }
-
-    /// Where JSON-RPC is served.
-    pub fn rpc_url(&self) -> &Url {
-        &self.rpc
-    }
-
-    /// Where operations are served.
-    pub fn ops_url(&self) -> &Url {
-        &self.ops
-    }
-
-    /// Where the KMS is served, if it is in this process.
-    pub fn kms_url(&self) -> Option<&Url> {
-        self.kms.as_ref()
-    }
-
-    /// Address of the relay's key at the start.
-    pub fn relay_signer(&self) -> Address {
-        self.relay_signer
+        Ok(Self { servers, open, gateway, stages })
     }
 
     /// Runs until the operating system says stop.
     pub async fn run_until_stopped(mut self) -> Result<(), Error> {
         let outcome = self.servers.run_until_stopped(&self.stages).await;
-        self.close().await;
-        outcome
-    }
-
-    /// Stops now; requests in flight finish.
-    pub async fn stop(mut self) -> Result<(), Error> {
-        let outcome = self.servers.finish().await;
         self.close().await;
         outcome
     }
@@ -140,12 +101,12 @@ impl KmsNode {
     pub async fn start(config: Config) -> Result<Self, Error> {
         let settings = config.for_kms()?.clone();
         let (mut servers, registry, ports) = (Servers::new(config.shutdown), Registry::new(), Ports::fit(&config)?);
-        let (stages, _) = serve_operations(&mut servers, &registry, &config, &ports).await?;
+        let stages = serve_operations(&mut servers, &registry, &config, &ports).await?;
         let gateway = kms::open(settings, &registry, &stages).await?;
         if let Some(bootstrap) = &config.bootstrap {
             kms::provision(&gateway, bootstrap, &kms::bootstrap_deployments(bootstrap), &[]).await?;
         }
-        let (_, pulse) = serve_kms(&mut servers, &gateway, &registry, &config, &ports).await?;
+        let pulse = serve_kms(&mut servers, &gateway, &registry, &config, &ports).await?;
         stages.reach(GatewayReadiness { gateway: gateway.clone(), ports: vec![("listen.kms", pulse)] });
         Ok(Self { servers, stages, gateway })
     }
@@ -169,7 +130,7 @@ async fn serve_operations(
     registry: &Registry,
     config: &Config,
     ports: &Ports,
-) -> Result<(Arc<Stages>, SocketAddr), Error> {
+) -> Result<Arc<Stages>, Error> {
     telemetry::register(registry).map_err(start_error("metrics"))?;
     let stages = Arc::new(Stages::new());
     let (listener, address) = bind("ops", config.listen.ops, ports.ops, registry).await?;
@@ -177,7 +138,7 @@ async fn serve_operations(
     let readiness: Arc<dyn Readiness> = Arc::<Stages>::clone(&stages);
     let hosts = config.listen.ops_hosts.clone();
     servers.serve_operations(ops::serve(listener, registry.clone(), readiness, hosts, servers.stop_operations()));
-    Ok((stages, address))
+    Ok(stages)
 }
 
 async fn serve_kms(
@@ -186,12 +147,12 @@ async fn serve_kms(
     registry: &Registry,
     config: &Config,
     ports: &Ports,
-) -> Result<(SocketAddr, Pulse), Error> {
+) -> Result<Pulse, Error> {
     let (listener, address) = bind("kms", config.listen.kms, ports.kms, registry).await?;
     let pulse = listener.pulse();
     tracing::info!(kms = %address, "the KMS serves");
     servers.serve("KMS", kms_gateway::serve(listener, gateway.clone(), servers.stop()));
-    Ok((address, pulse))
+    Ok(pulse)
 }
 
 /// An interrupted rotation is settled when the KMS answers; until then the old key stays.
@@ -223,8 +184,4 @@ fn in_the_background(servers: &mut Servers, settings: &Settings, open: &OpenRela
             }
         }
     });
-}
-
-fn url(address: SocketAddr) -> Result<Url, Error> {
-    Url::parse(&format!("http://{address}/")).map_err(start_error("listen"))
 }

@@ -7,6 +7,7 @@
 )]
 
 mod circles;
+mod dependencies;
 mod errors;
 mod examples;
 mod markdown;

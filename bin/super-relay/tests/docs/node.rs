@@ -1,7 +1,7 @@
-//! `super-relay demo --keep` as a child process: what the page tells its readers to start.
+//! `demo --keep` as a child process: what the page tells its readers to start.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use super::project;
@@ -18,8 +18,10 @@ pub struct Node {
 
 impl Node {
     pub fn start() -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_super-relay"))
-            .args(["demo", "--keep", "--project"])
+        let demo = Path::new(env!("CARGO_BIN_EXE_super-relay")).with_file_name("demo");
+        assert!(demo.is_file(), "{} is missing: add --test demo, which builds it", demo.display());
+        let mut process = Command::new(demo)
+            .args(["--keep", "--project"])
             .arg(project::root())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -48,7 +50,7 @@ impl Node {
     }
 }
 
-/// Asked to stop, it takes its chain along; killed, it would leave it behind.
+/// Asked to stop, it takes chain and node along; killed, it would leave both behind.
 impl Drop for Node {
     fn drop(&mut self) {
         let id = rustix::process::Pid::from_child(&self.process);
@@ -64,6 +66,7 @@ async fn a_kept_demo_says_where_its_operations_its_page_and_its_configuration_ar
     assert_eq!(reqwest::get(format!("{}/readyz", node.operations)).await.unwrap().status(), 200);
     let configuration = std::fs::read_to_string(node.folder.join("demo.toml")).unwrap();
     assert!(configuration.contains("relay-key.json"), "{configuration}");
+    assert!(node.folder.join("node.log").is_file());
     let Node { page, rpc, kms, .. } = &node;
     let start = "page at http://localhost:5173, once started: (cd examples/viem-page && npm start -- '--define:URLS=";
     let urls = page.strip_prefix(start).and_then(|rest| rest.strip_suffix("')")).expect(page);

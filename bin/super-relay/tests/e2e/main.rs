@@ -16,7 +16,6 @@ mod clients;
 mod config;
 mod connections;
 mod connections_flood;
-mod demo;
 mod dual_signature;
 mod echoes;
 mod eip7702;

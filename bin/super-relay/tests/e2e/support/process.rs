@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
+use devkit::unconfigured;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStderr, Command};
@@ -45,7 +46,7 @@ impl Process {
 
     /// The same after a shell has set limits, as in `ulimit -n 1024`.
     pub async fn start_limited(command: &str, file: &Path, limits: &str) -> Self {
-        let mut shell = without_configuration(Command::new("sh"));
+        let mut shell = unconfigured("sh");
         let script = format!("{limits} && exec \"$0\" \"$@\"");
         shell.args(["-c", &script, env!("CARGO_BIN_EXE_super-relay"), command, "--config"]).arg(file);
         Self::spawn_until(shell, says_whether_it_is_ready).await
@@ -132,7 +133,7 @@ pub async fn run_bound_by_modes(arguments: &[&str]) -> Output {
     if !rustix::process::geteuid().is_root() {
         return run(arguments).await;
     }
-    let mut command = without_configuration(Command::new("setpriv"));
+    let mut command = unconfigured("setpriv");
     command.args(["--bounding-set=-dac_override,-dac_read_search", env!("CARGO_BIN_EXE_super-relay")]).args(arguments);
     timeout(PATIENCE, command.kill_on_drop(true).output()).await.expect("it does not end").unwrap()
 }
@@ -161,17 +162,8 @@ fn says_whether_it_is_ready(fields: &Value) -> bool {
 }
 
 fn super_relay(arguments: &[&str]) -> Command {
-    let mut command = without_configuration(Command::new(env!("CARGO_BIN_EXE_super-relay")));
+    let mut command = unconfigured(env!("CARGO_BIN_EXE_super-relay"));
     command.args(arguments);
-    command
-}
-
-/// Nothing of the environment configures it.
-fn without_configuration(mut command: Command) -> Command {
-    command.stdin(Stdio::null());
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SUPER_RELAY")) {
-        command.env_remove(name);
-    }
     command
 }
 

@@ -4,20 +4,21 @@ use devkit::user_operation::Draft;
 use devkit::{Call, LocalOwner, SimpleAccountFactory, U256, execute};
 use serde_json::{Value, json};
 
-use super::story::Story;
-use super::world::{CHAIN_ID, World};
-use super::{Sponsored, failed};
+use crate::Outcome;
 use crate::client::Relay;
-use crate::error::Error;
+use crate::configuration::CHAIN_ID;
+use crate::settlement::Sponsored;
+use crate::story::Story;
+use crate::world::World;
 
 /// Has the first operation of a new account sponsored, as viem's paymaster client does.
-pub async fn sponsor(world: &World, story: &Story) -> Result<Sponsored, Error> {
-    let owner = LocalOwner::create().map_err(failed)?;
+pub async fn sponsor(world: &World, story: &Story) -> Outcome<Sponsored> {
+    let owner = LocalOwner::create()?;
     let sender = world.account_address(owner.address(), U256::ZERO).await?;
     story.say("account", &format!("{sender} is owned by {}, a key of the client's own", owner.address()));
 
-    let relay = Relay::at(world.rpc_url().clone());
-    let nonce = world.entry_point().nonce(sender).await.map_err(failed)?;
+    let relay = Relay::at(world.rpc_url());
+    let nonce = world.entry_point().nonce(sender).await?;
     let greeting = Call { target: world.greeted(), value: U256::ZERO, data: vec![0x12, 0x34].into() };
     let mut draft = Draft::new(sender, nonce, execute(&greeting));
     draft.deploy = Some((world.factory(), SimpleAccountFactory::factory_data(owner.address(), U256::ZERO)));
@@ -30,7 +31,7 @@ pub async fn sponsor(world: &World, story: &Story) -> Result<Sponsored, Error> {
     }
     story.more("without a passkey: charged to nobody's account, within the share that all such requests have");
 
-    let hash = world.entry_point().user_op_hash(&operation).await.map_err(failed)?;
+    let hash = world.entry_point().user_op_hash(&operation).await?;
     operation["signature"] = json!(owner.sign_operation(world.version(), hash));
     story.say("account", &format!("signed userOpHash {hash} itself"));
     Ok(Sponsored { sender, operation, user_op_hash: hash.to_string() })

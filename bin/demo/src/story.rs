@@ -32,3 +32,9 @@ impl Story {
         println!("{text}");
     }
 }
+
+/// Why the demo failed.
+#[expect(clippy::print_stderr, reason = "whoever runs the demo reads it")]
+pub fn failure(problem: &str) {
+    eprintln!("demo: {problem}");
+}

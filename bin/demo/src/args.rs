@@ -1,0 +1,49 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use devkit::{DevkitError, EntryPointVersion};
+use url::Url;
+
+/// Sponsor one operation on a local chain and show every step.
+///
+/// Starts anvil with the real EntryPoint, deploys the paymaster, starts a node, registers a passkey, has an operation
+/// sponsored and sends it with handleOps. Exits with 0 only if the operation succeeded on chain.
+#[derive(Parser)]
+#[command(version)]
+pub struct Args {
+    /// The EntryPoint version: 0.6, 0.7, 0.8 or 0.9.
+    #[arg(long, value_name = "VERSION", default_value = "0.7", value_parser = version)]
+    pub entrypoint: EntryPointVersion,
+    /// The checkout with contracts/node_modules and contracts/out; scripts/node-tools makes both.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub project: PathBuf,
+    /// The product's binary. Default: `super-relay` in the folder of this program.
+    #[arg(long, value_name = "FILE")]
+    pub super_relay: Option<PathBuf>,
+    /// Use the KMS gateway at that URL instead of one in the node's process. Its TEE must be new: the demo becomes its admin.
+    #[arg(long, value_name = "URL")]
+    pub kms: Option<Url>,
+    /// Sponsor an account that is owned by a local key, without a passkey. Sets what that takes: the policy's
+    /// allow_without_passkey, the TEE's permission, and half of the deposit for such requests.
+    #[arg(long)]
+    pub local_key: bool,
+    /// The origin on localhost of pages that use passkeys.
+    #[arg(long, value_name = "ORIGIN", default_value = "http://localhost:5173")]
+    pub origin: Url,
+    /// Keep chain and node running afterwards, until interrupted.
+    #[arg(long)]
+    pub keep: bool,
+}
+
+impl Args {
+    /// The origin as browsers write it, without a slash at its end.
+    pub fn origin(&self) -> &str {
+        self.origin.as_str().trim_end_matches('/')
+    }
+}
+
+fn version(text: &str) -> Result<EntryPointVersion, String> {
+    text.parse().map_err(|problem: DevkitError| problem.to_string())
+}

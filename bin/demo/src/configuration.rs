@@ -1,0 +1,124 @@
+//! The node's configuration, as an operator would write it, with databases and keys in the same folder.
+
+use std::path::{Path, PathBuf};
+
+use devkit::{Anvil, B256, Deployment, Paymaster};
+use serde_json::{Value, json};
+
+use crate::Outcome;
+use crate::args::Args;
+
+/// Anvil's own.
+pub const CHAIN_ID: u64 = 31_337;
+/// The relying party of the demo's passkeys.
+pub const RP_ID: &str = "localhost";
+const FILE: &str = "demo.toml";
+const ADMIN_KEY: &str = "admin.key";
+
+/// What an account with its own signer takes. The first key belongs to the policy that stands last in the file; bootstrap
+/// gives the relay's key the TEE's permission with it.
+const WITHOUT_PASSKEY: &str = "
+        allow_without_passkey = true
+
+        [relay.reservations]
+        max_percent_unproven = 50
+        ";
+
+/// What a configuration names of the chain.
+pub struct Ground<'a> {
+    pub anvil: &'a Anvil,
+    pub deployment: &'a Deployment,
+    pub paymaster: &'a Paymaster,
+}
+
+/// Writes the file and the passphrase that it names, and gives its path.
+pub fn write(folder: &Path, ground: &Ground<'_>, args: &Args) -> Outcome<PathBuf> {
+    std::fs::write(folder.join("relay-key.passphrase"), random()?.to_string())?;
+    let kms = match &args.kms {
+        Some(url) => format!("remote_kms.urls = [\"{url}\"]"),
+        None => kms(folder, ground, args),
+    };
+    let unproven = if args.local_key { WITHOUT_PASSKEY } else { "" };
+    let file = folder.join(FILE);
+    std::fs::write(&file, [kms.as_str(), &relay(folder, ground), unproven].concat())?;
+    Ok(file)
+}
+
+/// The admin's key of that folder.
+pub fn admin_key(folder: &Path) -> PathBuf {
+    folder.join(ADMIN_KEY)
+}
+
+/// What a TEE is provisioned with, as config/tee.json.
+pub fn tee_setup(ground: &Ground<'_>, args: &Args) -> Value {
+    let entry_point = &ground.deployment.entry_point;
+    json!({
+        "relyingParties": [{ "id": RP_ID, "origins": [args.origin()] }],
+        "ceilings": {
+            "deployments": [{
+                "chainId": CHAIN_ID,
+                "entryPoint": entry_point.address(),
+                "version": entry_point.version().to_string(),
+                "paymaster": ground.paymaster.address(),
+            }],
+            "maxCost": "0x16345785d8a0000",
+            "maxWindow": 3600,
+            "maxAccounts": 10_000,
+        },
+    })
+}
+
+/// Thirty-two random bytes.
+pub fn random() -> Outcome<B256> {
+    let mut bytes = B256::ZERO;
+    getrandom::fill(bytes.as_mut_slice())?;
+    Ok(bytes)
+}
+
+fn kms(folder: &Path, ground: &Ground<'_>, args: &Args) -> String {
+    let (data, chain, origin) = (folder.display(), ground.anvil.url(), args.origin());
+    let factory = ground.deployment.account_factory.address();
+    format!(
+        r#"
+        [kms]
+        data_dir = "{data}/kms"
+        rp_id = "{RP_ID}"
+        origins = ["{origin}"]
+        factory = {{ address = "{factory}", rpc_url = "{chain}" }}
+
+        [bootstrap]
+        admin_key_file = "{data}/{ADMIN_KEY}"
+        "#
+    )
+}
+
+fn relay(folder: &Path, ground: &Ground<'_>) -> String {
+    let (data, chain, entry_point) = (folder.display(), ground.anvil.url(), &ground.deployment.entry_point);
+    format!(
+        r#"
+        [listen]
+        rpc = "127.0.0.1:0"
+        ops = "127.0.0.1:0"
+        kms = "127.0.0.1:0"
+
+        [relay]
+        database = "{data}/relay.sqlite"
+        rp_id = "{RP_ID}"
+        chain = {{ chain_id = {CHAIN_ID}, rpc_url = "{chain}" }}
+        relay_key = {{ file = "{data}/relay-key.json", passphrase_file = "{data}/relay-key.passphrase" }}
+        default_account = {{ active = true }}
+
+        [[relay.deployments]]
+        entry_point = "{address}"
+        version = "{version}"
+        paymaster = "{paymaster}"
+
+        [[relay.policies]]
+        id = "demo"
+        max_cost_per_operation = "20000000000000000"
+        "#,
+        address = entry_point.address(),
+        version = entry_point.version(),
+        paymaster = ground.paymaster.address(),
+    )
+}

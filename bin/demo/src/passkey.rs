@@ -1,0 +1,78 @@
+//! The demo with an account whose key lives in the TEE, and the passkey that commands it.
+
+use std::time::Instant;
+
+use devkit::user_operation::Draft;
+use devkit::{Address, Call, SimpleAccountFactory, SoftPasskey, U256, execute};
+use serde_json::json;
+
+use crate::Outcome;
+use crate::client::{Kms, Relay, parse, text};
+use crate::configuration::RP_ID;
+use crate::settlement::Sponsored;
+use crate::story::Story;
+use crate::world::World;
+
+struct Account {
+    id: String,
+    sender: Address,
+    owner: Address,
+    salt: U256,
+    passkey: SoftPasskey,
+}
+
+/// Has the first operation of a new account sponsored, after one touch of its passkey.
+pub async fn sponsor(world: &World, story: &Story) -> Outcome<Sponsored> {
+    let mut account = create_account(world, story).await?;
+    let relay = Relay::at(world.rpc_url());
+    let nonce = world.entry_point().nonce(account.sender).await?;
+    let greeting = Call { target: world.greeted(), value: U256::ZERO, data: vec![0x12, 0x34].into() };
+    let mut draft = Draft::new(account.sender, nonce, execute(&greeting));
+    draft.deploy = Some((world.factory(), SimpleAccountFactory::factory_data(account.owner, account.salt)));
+    let operation = draft.to_json(world.version());
+
+    let intent = relay.call("pm_getSponsorshipIntent", &json!([operation, account.id])).await?;
+    story.say("intent", &format!("operation without paymaster (H0)   {}", text(&intent, "userOpHash")?));
+    story.more(&format!("passkey challenge (H0 and account)  {}", text(&intent, "intentHash")?));
+
+    let assertion = account.passkey.assert(&intent["webauthn"])?;
+    story.say("passkey", "one touch: the user approved exactly this operation for exactly this account");
+
+    let asked = Instant::now();
+    let answer = relay.call("pm_sponsor_with_tee", &json!([operation, account.id, assertion])).await?;
+    let took = asked.elapsed();
+    let sponsored = Sponsored {
+        sender: account.sender,
+        operation: answer["userOperation"].clone(),
+        user_op_hash: text(&answer, "userOpHash")?.into(),
+    };
+    let request = text(&answer, "requestId")?;
+    story.say("relay", &format!("approved by its key {} (request {request})", world.relay_signer()));
+    story.say("TEE", &format!("checked both proofs again and signed with {}", world.paymaster_signer()));
+    story.more(&format!("pm_sponsor_with_tee took {:.1} ms, all of it", took.as_secs_f64() * 1e3));
+    story.more(&format!("paymasterAndData                    {}", text(&answer, "paymasterAndData")?));
+    story.more(&format!("account signature (by the owner)    {}", text(&answer, "signature")?));
+    story.more(&format!("final userOpHash                    {}", sponsored.user_op_hash));
+    Ok(sponsored)
+}
+
+async fn create_account(world: &World, story: &Story) -> Outcome<Account> {
+    let kms = Kms::at(world.kms_url());
+    let mut passkey = SoftPasskey::create(RP_ID, world.origin())?;
+
+    let begun = kms.post("/webauthn/register/begin", &json!({ "userName": "demo" })).await?;
+    let credential = passkey.register(&begun["publicKey"])?;
+    let registration = text(&begun, "registrationId")?;
+    kms.post("/webauthn/register/finish", &json!({ "registrationId": registration, "credential": credential })).await?;
+    story.say("passkey", &format!("P-256 credential {} registered for {RP_ID}", text(&credential, "id")?));
+
+    let request = json!({ "registrationId": registration, "signatureScheme": world.signature_scheme() });
+    let made = kms.post("/kms/create-deterministic-account", &request).await?;
+    let (owner, salt) = (parse(&made, "ownerAddress")?, parse(&made, "salt")?);
+    let sender = world.account_address(owner, salt).await?;
+    let account = Account { id: text(&made, "accountId")?.into(), sender, owner, salt, passkey };
+    story.say("account", &format!("{} is owned by {}, a key that never leaves the TEE", account.id, account.owner));
+    let balance = world.balance(account.sender).await?;
+    story.more(&format!("its contract will be {} (not deployed yet, balance {balance})", account.sender));
+    Ok(account)
+}

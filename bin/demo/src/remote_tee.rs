@@ -1,0 +1,77 @@
+//! A new TEE behind a KMS gateway elsewhere: the demo becomes its admin, and authorises the node's relay key.
+
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use serde_json::Value;
+use url::Url;
+
+use crate::Outcome;
+use crate::args::Args;
+use crate::client::{Kms, text};
+use crate::configuration::{Ground, admin_key, random, tee_setup};
+use crate::product::Product;
+use crate::story::Story;
+
+const OWNER_ONLY: u32 = 0o600;
+
+/// A TEE that the demo commands.
+pub struct RemoteTee {
+    /// Arguments of `super-relay admin` that name gateway and key.
+    admin: Vec<String>,
+    id: String,
+}
+
+impl RemoteTee {
+    /// Says what the gateway says of its TEE, and provisions it.
+    pub async fn provision(
+        product: &Product,
+        url: &Url,
+        folder: &Path,
+        ground: &Ground<'_>,
+        args: &Args,
+        story: &Story,
+    ) -> Outcome<Self> {
+        let kms = Kms::at(url.as_str());
+        let (health, version) = (kms.get("/health").await?, kms.get("/version").await?);
+        introduce(url, &health, &version["tee"], story)?;
+        if !kms.get("/admin/signers").await?["admin"].is_null() {
+            return Err("the TEE has an admin already; the demo needs a new one".into());
+        }
+        let (key, setup) = (admin_key(folder), folder.join("tee.json"));
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(OWNER_ONLY).open(&key)?;
+        file.write_all(random()?.to_string().as_bytes())?;
+        std::fs::write(&setup, tee_setup(ground, args).to_string())?;
+
+        let admin = ["--kms", url.as_str(), "--key-file", &key.display().to_string()].map(str::to_owned);
+        let tee = Self { admin: admin.into(), id: text(&version["tee"], "id")?.to_owned() };
+        tee.command(product, &["provision", "--unattested", &setup.display().to_string()]).await?;
+        let signers = kms.get("/admin/signers").await?;
+        story.say("admin", &format!("{} provisioned the TEE over HTTP", text(&signers, "admin")?));
+        Ok(tee)
+    }
+
+    /// Lets a relay key have operations sponsored.
+    pub async fn authorise(&self, product: &Product, signer: &str, args: &Args, story: &Story) -> Outcome<()> {
+        let unproven = if args.local_key { ",sponsor_without_passkey" } else { "" };
+        let permissions = format!("sponsor,sign_user_operation{unproven}");
+        self.command(product, &["--tee-id", &self.id, "authorize", signer, "--permissions", &permissions]).await?;
+        story.say("admin", &format!("authorised the relay's key {signer}"));
+        Ok(())
+    }
+
+    async fn command(&self, product: &Product, command: &[&str]) -> Outcome<()> {
+        let arguments: Vec<&str> = self.admin.iter().map(String::as_str).chain(command.iter().copied()).collect();
+        product.admin(&arguments).await.map(drop)
+    }
+}
+
+fn introduce(url: &Url, health: &Value, tee: &Value, story: &Story) -> Outcome<()> {
+    let url = url.as_str().trim_end_matches('/');
+    story.say("KMS", &format!("at {url}, its TEE is {}", text(health, "teeMode")?));
+    story.more(&format!("trusted application {}, measurement {}", text(tee, "version")?, text(tee, "measurement")?));
+    story.more(&format!("signed with the {} key", health["taKey"].as_str().unwrap_or("unknown")));
+    story.more(&format!("it says it protects {}", tee["protection"]));
+    Ok(())
+}
