@@ -1,5 +1,6 @@
 //! What a TEE must say of itself before anything is signed with it.
 
+use kms_api::status::TaKey;
 use proto::command::{Protection, SecurityState};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -54,32 +55,6 @@ enum ProtectionName {
     SecureWorld,
     /// By hardware.
     Hardware,
-}
-
-/// Whose key the trusted application was signed with, as its build noted down in it.
-///
-/// A note and no proof: it keeps operators from mistakes. That nothing else is loaded is for the key that the secure
-/// world was built with, and who doubts it asks for an attestation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum TaKey {
-    /// The operator's.
-    Own,
-    /// The development kit's, which is public.
-    Development,
-}
-
-impl TaKey {
-    /// From the build metadata of a version (Semantic Versioning 2.0.0, item 10): `0.1.0+own-key`. `None` where nothing is
-    /// signed, as in the simulator.
-    #[must_use]
-    pub fn of_version(version: &str) -> Option<Self> {
-        match version.split_once('+')?.1 {
-            "own-key" => Some(Self::Own),
-            "development-key" => Some(Self::Development),
-            _ => None,
-        }
-    }
 }
 
 /// The TEE reports less than is required.

@@ -11,7 +11,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::bytes::{Bounded, BoundedBytes, FactoryData, PaymasterData};
 use crate::entry_point::EntryPointVersion;
@@ -90,6 +90,43 @@ pub fn parse_user_operation(
     fields.finish("no such field in this EntryPoint's operations")?;
     op.check(version).map_err(|problem| invalid("userOperation", problem))?;
     Ok(SignedUserOperation { op, signature })
+}
+
+/// An operation as [`parse_user_operation`] reads it, without a signature.
+#[must_use]
+pub fn user_operation_to_json(op: &UserOperation, version: EntryPointVersion) -> Map<String, Value> {
+    let mut fields = Map::new();
+    let mut put = |name: &str, value: String| fields.insert(name.into(), Value::String(value));
+    put("sender", op.sender.to_string());
+    put("nonce", op.nonce.to_string());
+    put("callData", op.call_data.to_string());
+    put("callGasLimit", hex_quantity(op.call_gas_limit));
+    put("verificationGasLimit", hex_quantity(op.verification_gas_limit));
+    put("preVerificationGas", hex_quantity(op.pre_verification_gas));
+    put("maxFeePerGas", hex_quantity(op.max_fee_per_gas));
+    put("maxPriorityFeePerGas", hex_quantity(op.max_priority_fee_per_gas));
+    match &op.init {
+        Init::Deployed if version == EntryPointVersion::V06 => {
+            put("initCode", "0x".into());
+        }
+        Init::Deployed => {}
+        Init::Factory { factory, data } if version == EntryPointVersion::V06 => {
+            put("initCode", hex_bytes(&[&factory.0[..], &data[..]].concat()));
+        }
+        Init::Factory { factory, data } => {
+            put("factory", factory.to_string());
+            put("factoryData", data.to_string());
+        }
+        Init::Eip7702 { delegate, data } => {
+            put("factory", EIP7702_FACTORY.into());
+            put("factoryData", data.to_string());
+            fields.insert("eip7702Auth".into(), json!({ "address": delegate.to_string() }));
+        }
+    }
+    if let Some(paymaster) = &op.paymaster {
+        fields.extend(paymaster_fields(paymaster, version));
+    }
+    fields
 }
 
 /// The paymaster fields in the JSON names of `version`.

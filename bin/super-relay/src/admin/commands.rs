@@ -1,7 +1,8 @@
 //! The admin's commands: signed for one TEE and its next counter, and sent to its gateway, which can't change them.
 
+use kms_api::admin::TeeSetup;
 use kms_gateway::bootstrap::UNSIGNED;
-use kms_gateway::http::TeeSetup;
+use kms_gateway::http::read_setup;
 use proto::command::{AuthorizeSigner, PreparePaymasterKey, Provision, RevokeSigner, RotatePaymasterKey, SetCeilings};
 use proto::{Address, Permissions, TeeId};
 use serde_json::Value;
@@ -37,7 +38,7 @@ impl Admin {
 
     /// Makes itself the admin of a new TEE, and sets it up.
     pub async fn provision(&self, setup: TeeSetup) -> Result<Value, Error> {
-        let (relying_parties, ceilings) = setup.read().map_err(failed)?;
+        let (relying_parties, ceilings) = read_setup(setup).map_err(failed)?;
         let admin = self.signer.address().ok_or_else(|| failed("whose command? Name the admin with --admin"))?;
         let counter = self.next_counter(&self.signers().await?)?;
         let tee_id = self.tee_id;
@@ -46,7 +47,7 @@ impl Admin {
 
     /// Replaces the ceilings by those of `setup`.
     pub async fn set_ceilings(&self, setup: TeeSetup) -> Result<Value, Error> {
-        let (_, ceilings) = setup.read().map_err(failed)?;
+        let (_, ceilings) = read_setup(setup).map_err(failed)?;
         let Turn { admin, tee_id, counter, .. } = self.turn().await?;
         self.send(&SetCeilings { tee_id, ceilings, counter, signature: UNSIGNED }, admin).await
     }

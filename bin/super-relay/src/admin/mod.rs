@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 
 use clap::{Args, Subcommand};
-use kms_gateway::http::TeeSetup;
+use kms_api::admin::TeeSetup;
 use proto::{Permissions, TeeId};
 use serde_json::{Value, json};
 use url::Url;
@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn the_setup_that_comes_with_it_is_valid() {
         let setup = read(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/tee.json"))).unwrap();
-        let (relying_parties, ceilings) = setup.read().unwrap();
+        let (relying_parties, ceilings) = kms_gateway::http::read_setup(setup).unwrap();
         assert_eq!((relying_parties.len(), ceilings.deployments.len()), (1, 1));
     }
 

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use kms_api::status::TaKey;
 use proto::command::{Attest, AttestReply};
 use proto::{Hash, Status};
 use serve::Client;
 
 use super::decision::detached;
 use super::{Gateway, GatewayError, QuoteTurn};
-use crate::protection::TaKey;
 use crate::tee::TeeError;
 
 /// A statement of the trusted application, and the platform's quote over it where it gives one.

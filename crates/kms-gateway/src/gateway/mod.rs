@@ -263,12 +263,12 @@ impl Gateway {
         }))
     }
 
-    /// What names this TEE in answers: the address of the paymaster key that it alone holds.
+    /// What names this TEE in answers: the paymaster key that it alone holds.
     ///
     /// # Errors
     /// `not_provisioned`, or when the TEE does not answer.
-    pub async fn tee_device_id(&self) -> Result<String, GatewayError> {
-        Ok(self.provisioned().await?.paymaster_signer.to_string())
+    pub async fn tee_device_id(&self) -> Result<Address, GatewayError> {
+        Ok(self.provisioned().await?.paymaster_signer)
     }
 
     /// What kind of TEE it is.

@@ -3,79 +3,55 @@
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::{Extension, Json};
+use kms_api::accounts::{self, Account, CreateAccount, GetAccount};
 use proto::AccountId;
-use proto::command::SignatureScheme;
-use proto::json::invitation::SignedInvitation;
-use proto::json::passkey::to_base64url;
 use proto::primitives::keccak256;
-use serde::Deserialize;
-use serde_json::{Value, json};
 
+use super::Answered;
 use super::api_key;
 use super::body::JsonBody;
 use super::client_address::ClientAddress;
 use super::error::ApiError;
 use super::request_id::RequestId;
-use super::wire::Text;
 use crate::gateway::{Caller, CreatedAccount, CreationProof, Gateway, Inquirer};
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct Create {
-    registration_id: String,
-    account_id: Option<AccountId>,
-    signature_scheme: Option<SignatureScheme>,
-    invitation: Option<Text<SignedInvitation>>,
-}
 
 pub(super) async fn create(
     State(gateway): State<Gateway>,
     Extension(RequestId(request_id)): Extension<RequestId>,
     headers: HeaderMap,
-    JsonBody(body): JsonBody<Create>,
-) -> Result<Json<Value>, ApiError> {
+    JsonBody(body): JsonBody<CreateAccount>,
+) -> Answered<CreateAccount> {
     let api_key = api_key::of(&headers)?.map(CreationProof::ApiKey);
-    let invitation = body.invitation.map(|Text(invitation)| CreationProof::Invitation(invitation));
+    let invitation = body.invitation.map(CreationProof::Invitation);
     let caller = Caller { proof: invitation.or(api_key), ..Caller::new(request_id) };
     let created =
         gateway.create_account(&body.registration_id, body.account_id, body.signature_scheme, &caller).await?;
     let CreatedAccount { wallet, registration, sender, salt } = created;
-    Ok(Json(json!({
-        "accountId": wallet.account_id,
-        "ownerAddress": wallet.owner.to_string(),
-        "credentialId": to_base64url(&registration.credential_id),
-        "publicKey": registration.public_key,
-        "signatureScheme": wallet.signature_scheme,
-        "sender": sender.map(|known| known.sender.to_string()),
-        "factory": sender.map(|known| known.factory.to_string()),
-        "salt": salt.to_string(),
-    })))
+    Ok(Json(accounts::CreatedAccount {
+        account_id: wallet.account_id,
+        owner_address: wallet.owner,
+        credential_id: registration.credential_id,
+        public_key: registration.public_key,
+        signature_scheme: wallet.signature_scheme,
+        sender: sender.map(|known| known.sender),
+        factory: sender.map(|known| known.factory),
+        salt,
+    }))
 }
 
 pub(super) async fn show(
     State(gateway): State<Gateway>,
     ClientAddress(client): ClientAddress,
     Path(account_id): Path<String>,
-) -> Result<Json<Value>, ApiError> {
+) -> Answered<GetAccount> {
     let account_id: AccountId = account_id.parse().map_err(|problem| ApiError::invalid_field("accountId", problem))?;
     let wallet = gateway.wallet(&account_id, Inquirer::Client(client)).await?;
-    let salt = wallet.passkeys.first().map(|first| keccak256(&*first.credential_id).to_string());
-    let passkeys: Vec<Value> = wallet
-        .passkeys
-        .iter()
-        .map(|passkey| {
-            json!({
-                "credentialId": to_base64url(&passkey.credential_id),
-                "publicKey": passkey.public_key,
-            })
-        })
-        .collect();
-    Ok(Json(json!({
-        "accountId": wallet.account_id,
-        "ownerAddress": wallet.owner.to_string(),
-        "signatureScheme": wallet.signature_scheme,
-        "factory": gateway.factory().map(|factory| factory.to_string()),
-        "salt": salt,
-        "passkeys": passkeys,
-    })))
+    Ok(Json(Account {
+        owner_address: wallet.owner,
+        signature_scheme: wallet.signature_scheme,
+        factory: gateway.factory(),
+        salt: wallet.passkeys.first().map(|first| keccak256(&*first.credential_id)),
+        passkeys: wallet.passkeys.iter().map(Into::into).collect(),
+        account_id: wallet.account_id,
+    }))
 }

@@ -2,11 +2,13 @@
 
 use axum::http::{HeaderMap, HeaderName, header};
 
+use kms_api::headers::API_KEY;
+
 use super::error::ApiError;
 use crate::api_keys::ApiKeyHash;
 
 /// `x-api-key`.
-pub(super) const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+pub(super) const X_API_KEY: HeaderName = HeaderName::from_static(API_KEY);
 /// The name of the scheme is case-insensitive (RFC 9110, section 11.1).
 const SCHEME: &[u8] = b"Bearer ";
 
@@ -18,7 +20,7 @@ pub(super) fn of(headers: &HeaderMap) -> Result<Option<ApiKeyHash>, ApiError> {
     let mut keys = keys.into_iter();
     let Some(first) = keys.next() else { return Ok(None) };
     if keys.any(|other| other != first) {
-        return Err(ApiError::invalid_field("x-api-key", "differs from another key of the request: send one"));
+        return Err(ApiError::invalid_field(API_KEY, "differs from another key of the request: send one"));
     }
     Ok(Some(first))
 }

@@ -3,54 +3,47 @@
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use proto::json::{bytes, hex_bytes};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use kms_api::attestation::{Attestation, GetAttestation};
+use proto::Hash;
+use proto::json::bytes;
 
+use super::Answered;
 use super::client_address::ClientAddress;
 use super::error::ApiError;
-use super::status::protection;
 use crate::gateway::Gateway;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Question {
-    nonce: String,
-}
 
 /// The protection levels are the TEE's own report, which no quote covers.
 pub(super) async fn show(
     State(gateway): State<Gateway>,
     ClientAddress(client): ClientAddress,
-    question: Result<Query<Question>, QueryRejection>,
-) -> Result<Json<Value>, ApiError> {
-    let Query(Question { nonce }) =
+    question: Result<Query<GetAttestation>, QueryRejection>,
+) -> Answered<GetAttestation> {
+    let Query(GetAttestation { nonce }) =
         question.map_err(|problem| ApiError::invalid_field("nonce", problem.body_text()))?;
     let nonce = parse(&nonce).map_err(|problem| ApiError::invalid_field("nonce", problem))?;
     let turn = gateway.quote_turn(client).await?;
     // Before the quote: those are rationed, and none must be lost to a question that finds the TEE busy.
     let state = gateway.recent_security_state().await?;
     let attestation = gateway.attest(nonce, turn).await?;
-    let statement = &attestation.reply.statement;
-    let quote = attestation.reply.quote.as_ref();
-    let standby = statement.provisioned.and_then(|keys| keys.standby_paymaster_signer);
+    let statement = attestation.reply.statement;
+    let quote = attestation.reply.quote;
     let quote_status = if quote.is_some() { "present" } else { "unavailable: this platform has no attestation" };
-    Ok(Json(json!({
-        "nonce": hex_bytes(&nonce),
-        "teeId": statement.tee_id.to_string(),
-        "teeMode": gateway.tee_mode(),
-        "version": *statement.version,
-        "measurement": statement.measurement.to_string(),
-        "counter": statement.counter,
-        "admin": statement.provisioned.map(|keys| keys.admin.to_string()),
-        "paymasterSigner": statement.provisioned.map(|keys| keys.paymaster_signer.to_string()),
-        "standbyPaymasterSigner": standby.map(|standby| standby.to_string()),
-        "challenge": attestation.challenge.to_string(),
-        "quote": quote.map(|quote| hex_bytes(quote)),
-        "quoteStatus": quote_status,
-        "taKey": attestation.ta_key,
-        "protection": protection(&state),
-    })))
+    Ok(Json(Attestation {
+        nonce: Hash(nonce),
+        tee_id: statement.tee_id,
+        tee_mode: gateway.tee_mode().to_owned(),
+        version: statement.version.into_inner(),
+        measurement: statement.measurement,
+        counter: statement.counter,
+        admin: statement.provisioned.map(|keys| keys.admin),
+        paymaster_signer: statement.provisioned.map(|keys| keys.paymaster_signer),
+        standby_paymaster_signer: statement.provisioned.and_then(|keys| keys.standby_paymaster_signer),
+        challenge: attestation.challenge,
+        quote,
+        quote_status: quote_status.to_owned(),
+        ta_key: attestation.ta_key,
+        protection: (&*state).into(),
+    }))
 }
 
 fn parse(nonce: &str) -> Result<[u8; 32], String> {

@@ -8,13 +8,13 @@ mod body;
 mod client_address;
 mod cors;
 mod error;
+mod header;
 mod operations;
 mod pages;
 mod request_id;
 mod setup;
 mod status;
 mod webauthn;
-mod wire;
 
 use std::io;
 
@@ -23,12 +23,22 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware;
 use axum::response::Response;
 use axum::routing::{get, post};
-use axum::{Extension, Router, http};
+use axum::{Extension, Json, Router, http};
+use kms_api::Route;
+use kms_api::accounts::{CreateAccount, GetAccount};
+use kms_api::admin::{
+    AuthorizeSigner, GetSigners, PreparePaymasterKey, Provision, RevokeSigner, RotatePaymasterKey, RotateSigner,
+    SetCeilings,
+};
+use kms_api::attestation::GetAttestation;
+use kms_api::operations::{SignOperation, SponsorOperation};
+use kms_api::status::{GetHealth, GetQueueStatus, GetRollbackCounter, GetStats, GetVersion};
+use kms_api::webauthn::{BeginRegistration, FinishRegistration};
 use serve::{Full, Listener};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-pub use setup::TeeSetup;
+pub use setup::read_setup;
 
 use crate::gateway::Gateway;
 use error::ApiError;
@@ -36,6 +46,9 @@ use pages::Pages;
 
 /// Bytes of the largest request body. The largest operation takes 192 KiB in hex.
 pub const MAX_BODY: usize = 256 * 1024;
+
+/// What a route answers to the request that is an `R`.
+type Answered<R> = Result<Json<<R as Route>::Answer>, ApiError>;
 
 /// Every route over this gateway.
 pub fn router(gateway: Gateway) -> Router {
@@ -54,31 +67,31 @@ pub fn router(gateway: Gateway) -> Router {
 /// What a page may call: registration, accounts, and what anyone may ask.
 fn browsers() -> Router<Gateway> {
     Router::new()
-        .route("/webauthn/register/begin", post(webauthn::begin))
-        .route("/webauthn/register/finish", post(webauthn::finish))
-        .route("/kms/create-deterministic-account", post(accounts::create))
-        .route("/kms/accounts/{account_id}", get(accounts::show))
-        .route("/health", get(status::health))
-        .route("/version", get(status::version))
-        .route("/stats", get(status::stats))
-        .route("/QueueStatus", get(status::queue_status))
-        .route("/RollbackCounter", get(status::rollback_counter))
-        .route("/attestation", get(attestation::show))
+        .route(BeginRegistration::PATH, post(webauthn::begin))
+        .route(FinishRegistration::PATH, post(webauthn::finish))
+        .route(CreateAccount::PATH, post(accounts::create))
+        .route(GetAccount::PATH, get(accounts::show))
+        .route(GetHealth::PATH, get(status::health))
+        .route(GetVersion::PATH, get(status::version))
+        .route(GetStats::PATH, get(status::stats))
+        .route(GetQueueStatus::PATH, get(status::queue_status))
+        .route(GetRollbackCounter::PATH, get(status::rollback_counter))
+        .route(GetAttestation::PATH, get(attestation::show))
 }
 
 /// What relays and admins call. No page has a relay's key, and none should send or see an admin's commands.
 fn servers() -> Router<Gateway> {
     Router::new()
-        .route("/kms/sponsor-user-operation", post(operations::sponsor))
-        .route("/kms/sign-user-operation", post(operations::sign))
-        .route("/admin/signers", get(admin::signers))
-        .route("/admin/provision", post(admin::provision))
-        .route("/admin/authorize-signer", post(admin::authorize_signer))
-        .route("/admin/revoke-signer", post(admin::revoke_signer))
-        .route("/admin/rotate-signer", post(admin::rotate_signer))
-        .route("/admin/set-ceilings", post(admin::set_ceilings))
-        .route("/admin/prepare-paymaster-key", post(admin::prepare_paymaster_key))
-        .route("/admin/rotate-paymaster-key", post(admin::rotate_paymaster_key))
+        .route(SponsorOperation::PATH, post(operations::sponsor))
+        .route(SignOperation::PATH, post(operations::sign))
+        .route(GetSigners::PATH, get(admin::signers))
+        .route(Provision::PATH, post(admin::provision))
+        .route(AuthorizeSigner::PATH, post(admin::authorize_signer))
+        .route(RevokeSigner::PATH, post(admin::revoke_signer))
+        .route(RotateSigner::PATH, post(admin::rotate_signer))
+        .route(SetCeilings::PATH, post(admin::set_ceilings))
+        .route(PreparePaymasterKey::PATH, post(admin::prepare_paymaster_key))
+        .route(RotatePaymasterKey::PATH, post(admin::rotate_paymaster_key))
 }
 
 /// Before a layer is put around the routes: a fallback that comes later would be outside of it, and preflights with it.

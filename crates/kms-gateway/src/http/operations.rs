@@ -3,88 +3,38 @@
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::{Extension, Json};
+use kms_api::headers::{PAYMASTER_ADDRESS, PAYMASTER_SIGNATURE};
+use kms_api::operations::{SignOperation, SignedOperation, SponsorOperation, SponsoredOperation, VerificationProof};
+use proto::bytes::Bounded;
 use proto::command::{PasskeyAssertion, PasskeyPublicKey, RelayApproval, SignWithHybridKey, Sponsor};
 use proto::json::passkey::parse_assertion;
-use proto::json::{GasFields, InvalidField, hex_bytes, parse_user_operation, paymaster_fields};
+use proto::json::{GasFields, InvalidField, parse_user_operation};
 use proto::primitives::keccak256;
-use proto::{AccountId, Address, EntryPoint, Quantity, Status, Terms, UserOperation};
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use proto::{Address, EntryPoint, EntryPointVersion, Quantity, Status, Terms, UserOperation};
+use serde_json::{Map, Value};
 use serve::Priority;
 
+use super::Answered;
 use super::body::JsonBody;
 use super::error::ApiError;
+use super::header::required;
 use super::request_id::RequestId;
-use super::wire::{Text, header};
 use crate::gateway::{Caller, Claims, Gateway, GatewayError};
 use crate::store::Action;
-
-const SIGNATURE_HEADER: &str = "X-Paymaster-Signature";
-const ADDRESS_HEADER: &str = "X-Paymaster-Address";
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct SignBody {
-    user_operation: Value,
-    account_id: AccountId,
-    #[expect(dead_code, reason = "parsed so that another format is refused")]
-    signature_format: Option<SignatureFormat>,
-    user_signature: Value,
-    user_public_key: Option<Text<PasskeyPublicKey>>,
-    business_validation: Option<Map<String, Value>>,
-    nonce: Quantity<u64>,
-    timestamp: Quantity<u64>,
-    entry_point: Option<Text<Address>>,
-    chain_id: Option<Quantity<u64>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct SponsorBody {
-    user_operation: Value,
-    account_id: AccountId,
-    #[expect(dead_code, reason = "parsed so that another format is refused")]
-    signature_format: Option<SignatureFormat>,
-    user_signature: Option<Value>,
-    user_public_key: Option<Text<PasskeyPublicKey>>,
-    business_validation: Option<Map<String, Value>>,
-    nonce: Quantity<u64>,
-    timestamp: Quantity<u64>,
-    entry_point: Option<Text<Address>>,
-    chain_id: Option<Quantity<u64>>,
-    terms: TermsBody,
-}
-
-/// The one format there is; naming it is optional.
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum SignatureFormat {
-    Erc4337,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct TermsBody {
-    paymaster: Text<Address>,
-    paymaster_verification_gas_limit: Quantity<u128>,
-    paymaster_post_op_gas_limit: Quantity<u128>,
-    valid_until: Quantity<u64>,
-    valid_after: Quantity<u64>,
-}
 
 pub(super) async fn sponsor(
     State(gateway): State<Gateway>,
     Extension(RequestId(request_id)): Extension<RequestId>,
     priority: Option<Extension<Priority>>,
     headers: HeaderMap,
-    JsonBody(body): JsonBody<SponsorBody>,
-) -> Result<Json<Value>, ApiError> {
+    JsonBody(body): JsonBody<SponsorOperation>,
+) -> Answered<SponsorOperation> {
     let caller = caller(request_id, &headers, body.user_public_key, body.business_validation)?;
     let approval = approval(&headers, body.nonce, body.timestamp)?;
     let passkey = body.user_signature.as_ref().map(assertion).transpose()?;
     let place = Place { chain_id: body.chain_id, entry_point: body.entry_point };
     let entry_point = place.resolve(&gateway, Action::Sponsor).await?;
-    let terms = body.terms.into_terms();
+    let terms = Terms::from(body.terms);
     let command = Sponsor {
         entry_point,
         account_id: body.account_id,
@@ -97,19 +47,24 @@ pub(super) async fn sponsor(
     let reply = gateway.sponsor(command, &caller).await?;
     keep(priority);
 
-    let paymaster = terms.signed(entry_point.version, &reply.paymaster_signature);
-    let mut answer = paymaster_fields(&paymaster, entry_point.version);
-    answer.extend([
-        ("success".to_owned(), true.into()),
-        ("userOpHash".to_owned(), reply.user_op_hash.to_string().into()),
-        ("paymasterSigner".to_owned(), reply.paymaster_signer.to_string().into()),
-        ("paymasterSignature".to_owned(), hex_bytes(&reply.paymaster_signature.to_bytes()).into()),
-        ("paymasterAndData".to_owned(), hex_bytes(&paymaster.and_data(entry_point.version)).into()),
-        ("signature".to_owned(), reply.account_signature.map(|signature| hex_bytes(&signature.to_bytes())).into()),
-        ("teeDeviceId".to_owned(), gateway.tee_device_id().await?.into()),
-        ("verificationProof".to_owned(), proof(with_passkey, &approval)),
-    ]);
-    Ok(Json(answer.into()))
+    let version = entry_point.version;
+    let paymaster = terms.signed(version, &reply.paymaster_signature);
+    let paymaster_and_data = Bounded::new(paymaster.and_data(version)).map_err(|_| GatewayError::Internal)?;
+    let with_fields = version > EntryPointVersion::V06;
+    Ok(Json(SponsoredOperation {
+        success: true,
+        paymaster: with_fields.then_some(paymaster.address),
+        paymaster_verification_gas_limit: with_fields.then_some(Quantity(paymaster.verification_gas_limit)),
+        paymaster_post_op_gas_limit: with_fields.then_some(Quantity(paymaster.post_op_gas_limit)),
+        paymaster_data: with_fields.then_some(paymaster.data),
+        paymaster_and_data,
+        paymaster_signer: reply.paymaster_signer,
+        paymaster_signature: reply.paymaster_signature,
+        signature: reply.account_signature,
+        user_op_hash: reply.user_op_hash,
+        tee_device_id: gateway.tee_device_id().await?,
+        verification_proof: VerificationProof::new(with_passkey, approval.timestamp),
+    }))
 }
 
 pub(super) async fn sign(
@@ -117,8 +72,8 @@ pub(super) async fn sign(
     Extension(RequestId(request_id)): Extension<RequestId>,
     priority: Option<Extension<Priority>>,
     headers: HeaderMap,
-    JsonBody(body): JsonBody<SignBody>,
-) -> Result<Json<Value>, ApiError> {
+    JsonBody(body): JsonBody<SignOperation>,
+) -> Answered<SignOperation> {
     let caller = caller(request_id, &headers, body.user_public_key, body.business_validation)?;
     let approval = approval(&headers, body.nonce, body.timestamp)?;
     let passkey = assertion(&body.user_signature)?;
@@ -133,13 +88,13 @@ pub(super) async fn sign(
     };
     let reply = gateway.sign_user_operation(command, &caller).await?;
     keep(priority);
-    Ok(Json(json!({
-        "success": true,
-        "signature": hex_bytes(&reply.signature.to_bytes()),
-        "userOpHash": reply.user_op_hash.to_string(),
-        "teeDeviceId": gateway.tee_device_id().await?,
-        "verificationProof": proof(true, &approval),
-    })))
+    Ok(Json(SignedOperation {
+        success: true,
+        signature: reply.signature,
+        user_op_hash: reply.user_op_hash,
+        tee_device_id: gateway.tee_device_id().await?,
+        verification_proof: VerificationProof::new(true, approval.timestamp),
+    }))
 }
 
 /// The TEE answered to the approval of a relay that it knows: at a full port the relay's connection goes last of all.
@@ -152,27 +107,20 @@ fn keep(priority: Option<Extension<Priority>>) {
 fn caller(
     request_id: String,
     headers: &HeaderMap,
-    public_key: Option<Text<PasskeyPublicKey>>,
+    public_key: Option<PasskeyPublicKey>,
     business_validation: Option<Map<String, Value>>,
 ) -> Result<Caller, ApiError> {
     let context = business_validation.map(Value::Object);
     Ok(Caller {
         request_id,
-        claims: Claims {
-            signer: Some(header(headers, ADDRESS_HEADER)?),
-            passkey_public_key: public_key.map(|Text(key)| key),
-        },
+        claims: Claims { signer: Some(required(headers, PAYMASTER_ADDRESS)?), passkey_public_key: public_key },
         context_hash: context.map(|context| keccak256(context.to_string())),
         proof: None,
     })
 }
 
-fn approval(
-    headers: &HeaderMap,
-    Quantity(nonce): Quantity<u64>,
-    Quantity(timestamp): Quantity<u64>,
-) -> Result<RelayApproval, ApiError> {
-    Ok(RelayApproval { nonce, timestamp, signature: header(headers, SIGNATURE_HEADER)? })
+fn approval(headers: &HeaderMap, Quantity(nonce): Quantity<u64>, timestamp: u64) -> Result<RelayApproval, ApiError> {
+    Ok(RelayApproval { nonce, timestamp, signature: required(headers, PAYMASTER_SIGNATURE)? })
 }
 
 fn assertion(json: &Value) -> Result<PasskeyAssertion, ApiError> {
@@ -193,40 +141,18 @@ fn within(object: &str, InvalidField { field, problem }: InvalidField) -> ApiErr
     }
 }
 
-fn proof(with_passkey: bool, approval: &RelayApproval) -> Value {
-    json!({
-        "dualSignatureMode": with_passkey,
-        "paymasterVerified": true,
-        "userPasskeyVerified": with_passkey,
-        "timestamp": approval.timestamp,
-    })
-}
-
 /// Where an operation goes, as far as the caller says.
 struct Place {
     chain_id: Option<Quantity<u64>>,
-    entry_point: Option<Text<Address>>,
+    entry_point: Option<Address>,
 }
 
 impl Place {
     async fn resolve(self, gateway: &Gateway, action: Action) -> Result<EntryPoint, GatewayError> {
         let chain_id = self.chain_id.map(|Quantity(chain_id)| chain_id);
-        let address = self.entry_point.map(|Text(address)| address);
-        match gateway.entry_point(chain_id, address).await? {
+        match gateway.entry_point(chain_id, self.entry_point).await? {
             Some(entry_point) => Ok(entry_point),
             None => Err(gateway.refuse(action, Status::DeploymentNotAllowed)),
-        }
-    }
-}
-
-impl TermsBody {
-    fn into_terms(self) -> Terms {
-        Terms {
-            paymaster: self.paymaster.0,
-            verification_gas_limit: self.paymaster_verification_gas_limit.0,
-            post_op_gas_limit: self.paymaster_post_op_gas_limit.0,
-            valid_until: self.valid_until.0,
-            valid_after: self.valid_after.0,
         }
     }
 }

@@ -4,6 +4,7 @@ use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use kms_api::headers::REQUEST_ID;
 use proto::json::Excerpt;
 use tracing::Instrument;
 use uuid::Uuid;
@@ -11,7 +12,7 @@ use uuid::Uuid;
 use super::error::ApiError;
 
 /// `X-Request-Id`.
-pub(super) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const HEADER: HeaderName = HeaderName::from_static(REQUEST_ID);
 const MAX_LENGTH: usize = 64;
 
 /// The id of the request under way.

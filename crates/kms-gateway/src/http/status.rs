@@ -3,92 +3,96 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use kms_api::Reason;
+use kms_api::status::{
+    AuditStats, GetQueueStatus, GetRollbackCounter, GetStats, GetVersion, Health, HealthStatus, QueueStatus,
+    RollbackCounter, SERVICE, ServiceStatus, Stats, TaKey, TeeVersion, Version,
+};
 use proto::command::{Phase, SecurityState};
-use serde_json::{Value, json};
 
-use super::error::ApiError;
+use super::Answered;
 use crate::gateway::{Gateway, GatewayError};
-use crate::protection::TaKey;
 use crate::transport::QueueStats;
 
-const SERVICE: &str = "super-relay-kms";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// 200 when the TEE answers and protects what it must, provisioned or not; 503 when not.
-pub(super) async fn health(State(gateway): State<Gateway>) -> (StatusCode, Json<Value>) {
+pub(super) async fn health(State(gateway): State<Gateway>) -> (StatusCode, Json<Health>) {
     let state = gateway.recent_security_state().await;
-    let requirements = gateway.settings().required_protection;
-    let (code, status) = match &state {
-        Err(
-            error
-            @ (GatewayError::TeeBusy | GatewayError::TeeProtectionInsufficient(_) | GatewayError::TeeStateLost(_)),
-        ) => (StatusCode::SERVICE_UNAVAILABLE, error.reason().as_str()),
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "tee_unavailable"),
-        Ok(state) if requirements.check(state).is_err() => {
-            (StatusCode::SERVICE_UNAVAILABLE, "tee_protection_insufficient")
+    let status = match state.as_deref() {
+        Ok(state) if gateway.settings().required_protection.check(state).is_err() => {
+            HealthStatus::Unhealthy(Reason::TeeProtectionInsufficient.into())
         }
-        Ok(state) if state.phase == Phase::Uninitialised => (StatusCode::OK, "uninitialised"),
-        Ok(_) => (StatusCode::OK, "healthy"),
+        Ok(SecurityState { phase: Phase::Uninitialised, .. }) => HealthStatus::Uninitialised,
+        Ok(_) => HealthStatus::Healthy,
+        Err(error) => HealthStatus::Unhealthy(unhealthy(error).into()),
     };
-    let state = state.ok();
-    let body = json!({
-        "status": status,
-        "service": SERVICE,
-        "teeId": state.as_ref().map(|state| state.tee_id.to_string()),
-        "teeMode": gateway.tee_mode(),
-        "taKey": state.as_ref().and_then(|state| TaKey::of_version(&state.version)),
-        "protection": state.as_ref().map(|state| protection(state)),
-        "phase": state.map(|state| state.phase),
-        "version": VERSION,
-    });
-    (code, Json(body))
+    let code = match status {
+        HealthStatus::Unhealthy(_) => StatusCode::SERVICE_UNAVAILABLE,
+        HealthStatus::Healthy | HealthStatus::Uninitialised => StatusCode::OK,
+    };
+    let state = state.as_deref().ok();
+    let health = Health {
+        service: ServiceStatus::new(status),
+        tee_id: state.map(|state| state.tee_id),
+        tee_mode: gateway.tee_mode().to_owned(),
+        ta_key: state.and_then(|state| TaKey::of_version(&state.version)),
+        protection: state.map(Into::into),
+        phase: state.map(|state| state.phase),
+        version: VERSION.to_owned(),
+    };
+    (code, Json(health))
 }
 
-pub(super) async fn version(State(gateway): State<Gateway>) -> Result<Json<Value>, ApiError> {
+fn unhealthy(error: &GatewayError) -> Reason {
+    match error {
+        GatewayError::TeeBusy | GatewayError::TeeProtectionInsufficient(_) | GatewayError::TeeStateLost(_) => {
+            error.reason()
+        }
+        _ => Reason::TeeUnavailable,
+    }
+}
+
+pub(super) async fn version(State(gateway): State<Gateway>) -> Answered<GetVersion> {
     let state = gateway.recent_security_state().await?;
-    Ok(Json(json!({
-        "service": SERVICE,
-        "version": VERSION,
-        "tee": {
-            "id": state.tee_id.to_string(),
-            "mode": gateway.tee_mode(),
-            "version": *state.version,
-            "measurement": state.measurement.to_string(),
-            "protection": protection(&state),
+    Ok(Json(Version {
+        service: SERVICE.to_owned(),
+        version: VERSION.to_owned(),
+        tee: TeeVersion {
+            id: state.tee_id,
+            mode: gateway.tee_mode().to_owned(),
+            version: (*state.version).clone(),
+            measurement: state.measurement,
+            protection: (&*state).into(),
         },
-    })))
+    }))
 }
 
-pub(super) async fn stats(State(gateway): State<Gateway>) -> Result<Json<Value>, ApiError> {
+pub(super) async fn stats(State(gateway): State<Gateway>) -> Answered<GetStats> {
     let stats = gateway.stats().await?;
-    Ok(Json(json!({
-        "accounts": stats.accounts,
-        "audit": { "rows": stats.audit.rows, "head": stats.audit.hash.to_string() },
-        "queue": queue(&stats.queue),
-    })))
+    Ok(Json(Stats {
+        accounts: stats.accounts,
+        audit: AuditStats { rows: stats.audit.rows.unsigned_abs(), head: stats.audit.hash },
+        queue: queue(&stats.queue),
+    }))
 }
 
-pub(super) async fn queue_status(State(gateway): State<Gateway>) -> Json<Value> {
-    Json(queue(&gateway.queue_stats()))
+pub(super) async fn queue_status(State(gateway): State<Gateway>) -> Answered<GetQueueStatus> {
+    Ok(Json(queue(&gateway.queue_stats())))
 }
 
-pub(super) async fn rollback_counter(State(gateway): State<Gateway>) -> Result<Json<Value>, ApiError> {
+pub(super) async fn rollback_counter(State(gateway): State<Gateway>) -> Answered<GetRollbackCounter> {
     let counter = gateway.recent_security_state().await?.counter;
-    Ok(Json(json!({ "counter": counter })))
+    Ok(Json(RollbackCounter { counter }))
 }
 
-/// What the TEE says that it protects, and how well.
-pub(super) fn protection(state: &SecurityState) -> Value {
-    json!({ "storage": state.storage, "rollback": state.rollback, "time": state.time })
-}
-
-fn queue(stats: &QueueStats) -> Value {
-    json!({
-        "queue_depth": stats.depth,
-        "estimated_wait_seconds": stats.estimated_wait().as_secs_f64(),
-        "average_wait_seconds": stats.average_wait.as_secs_f64(),
-        "circuit_breaker_open": stats.breaker_open,
-        "consecutive_failures": stats.consecutive_failures,
-        "reopened": stats.reopened,
-    })
+fn queue(stats: &QueueStats) -> QueueStatus {
+    QueueStatus {
+        queue_depth: stats.depth,
+        estimated_wait_seconds: stats.estimated_wait().as_secs_f64(),
+        average_wait_seconds: stats.average_wait.as_secs_f64(),
+        circuit_breaker_open: stats.breaker_open,
+        consecutive_failures: stats.consecutive_failures,
+        reopened: stats.reopened,
+    }
 }

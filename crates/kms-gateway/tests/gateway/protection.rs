@@ -5,8 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use kms_api::status::TaKey;
 use kms_gateway::Settings;
-use kms_gateway::protection::{InsufficientProtection, Level, RequiredProtection, TaKey};
+use kms_gateway::protection::{InsufficientProtection, Level, RequiredProtection};
 use kms_gateway::transport::TeeTransport;
 use proto::command::{Phase, Protection, ProvisionedKeys, SecurityState, Statement};
 use proto::json::hex_bytes;

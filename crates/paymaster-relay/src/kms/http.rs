@@ -1,6 +1,7 @@
 //! The KMS over the gateway's HTTP API: several gateways, the one that answered last asked first.
 
 use std::error::Error as _;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
@@ -8,26 +9,21 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use bounded_http::BodyError;
 use breaker::Breaker;
-use kms_api::{ErrorBody, ReceivedReason, Refusal};
-use proto::bytes::{Bounded, BoundedList};
-use proto::command::{
-    Ceilings, Deployment, PasskeyInfo, PasskeyPublicKey, RotateSigner, Sponsor, SponsorReply, WalletInfo,
-};
-use proto::json::passkey::base64url;
-use proto::json::{Excerpt, LongExcerpt, address, bytes, quantity};
-use proto::signers::AuthorisedSigner;
-use proto::{AccountId, EntryPoint, ParseError, Permissions, Signature, TeeId, UserOpHash, Wei};
-use reqwest::header::DATE;
+use kms_api::accounts::GetAccount;
+use kms_api::admin::{self, GetSigners};
+use kms_api::operations::SponsorOperation;
+use kms_api::status::{GetHealth, ServiceStatus};
+use kms_api::{ErrorBody, ReceivedReason, Refusal, Route, headers};
+use proto::AccountId;
+use proto::command::{RotateSigner, Sponsor, SponsorReply, WalletInfo};
+use proto::json::{Excerpt, LongExcerpt};
+use reqwest::header::{CONTENT_TYPE, DATE};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use url::Url;
 
-use super::body::{
-    self, AccountAnswer, CeilingsAnswer, DeploymentAnswer, HealthAnswer, PasskeyAnswer, SignerAnswer, SignersAnswer,
-    SponsorAnswer, UnhealthyAnswer,
-};
 use super::{Kms, KmsError, KmsSigners};
 
 /// Bytes. Several times the longest answer of a gateway.
@@ -35,8 +31,6 @@ const MAX_ANSWER: usize = 1 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// In the place of seconds.
 const UNKNOWN: i64 = i64::MIN;
-/// How a gateway names itself.
-const SERVICE: &str = "super-relay-kms";
 const UNREADABLE: &str = "this version cannot read what it answers; is it a KMS gateway?";
 
 /// Gateways of one KMS, all over the same trusted application or its equals.
@@ -57,14 +51,17 @@ struct Gateway {
     breaker: Arc<Breaker>,
 }
 
-/// One request to whichever gateway answers.
-struct Call<'a> {
+/// One request to whichever gateway answers an `A`.
+struct Call<A> {
     method: Method,
-    path: &'a [&'a str],
-    body: Option<Value>,
+    /// Segments.
+    path: Vec<String>,
+    /// JSON.
+    body: Option<Vec<u8>>,
     headers: Vec<(&'static str, String)>,
     /// Whether another gateway may be asked when nobody knows what became of it at the first.
     repeatable: bool,
+    answer: PhantomData<A>,
 }
 
 enum Attempt {
@@ -77,6 +74,22 @@ enum Attempt {
     Repeated(String),
     /// Nobody knows: there was no word of a gateway about a request that it may have had.
     Silent(String),
+}
+
+impl<A> Call<A> {
+    fn get<R: Route<Answer = A>>(request: &R) -> Self {
+        Self::new(Method::GET, request, None)
+    }
+
+    fn post<R: Route<Answer = A> + Serialize>(request: &R) -> Result<Self, KmsError> {
+        let body = serde_json::to_vec(request).map_err(|_| unavailable("the request cannot be written as JSON"))?;
+        Ok(Self::new(Method::POST, request, Some(body)))
+    }
+
+    fn new<R: Route<Answer = A>>(method: Method, request: &R, body: Option<Vec<u8>>) -> Self {
+        let path = request.segments().map(str::to_owned).collect();
+        Self { method, path, body, headers: Vec::new(), repeatable: true, answer: PhantomData }
+    }
 }
 
 impl HttpKms {
@@ -99,7 +112,7 @@ impl HttpKms {
         Ok(Self { client, gateways, preferred: AtomicUsize::new(0), clock_ahead: AtomicI64::new(UNKNOWN) })
     }
 
-    async fn ask<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, KmsError> {
+    async fn ask<A: DeserializeOwned>(&self, call: Call<A>) -> Result<A, KmsError> {
         let first = self.preferred.load(Ordering::Relaxed);
         let (mut why, mut in_doubt) = (Vec::new(), false);
         for offset in 0..self.gateways.len() {
@@ -136,7 +149,7 @@ impl HttpKms {
     }
 
     /// What one gateway decided; the outer error when it decided nothing, as far as we know.
-    async fn attempt(&self, gateway: &Gateway, call: &Call<'_>) -> Result<Result<Vec<u8>, KmsError>, Attempt> {
+    async fn attempt<A>(&self, gateway: &Gateway, call: &Call<A>) -> Result<Result<Vec<u8>, KmsError>, Attempt> {
         let begun = gateway.breaker.check().map_err(|outage| Attempt::NotReached(outage.to_string()))?;
         let outcome = self.send(&gateway.url, call).await;
         match &outcome {
@@ -159,7 +172,7 @@ impl HttpKms {
 
     /// A connection that was kept may be closed by the other end at the moment it is used again: that is no outage yet, and
     /// the request goes out once more on another.
-    async fn send(&self, gateway: &Url, call: &Call<'_>) -> Result<Result<Vec<u8>, KmsError>, Attempt> {
+    async fn send<A>(&self, gateway: &Url, call: &Call<A>) -> Result<Result<Vec<u8>, KmsError>, Attempt> {
         match self.request(gateway, call)?.send().await {
             Err(error) if call.repeatable && is_closed(&error) => {
                 let outcome = self.outcome(self.request(gateway, call)?.send().await).await;
@@ -177,14 +190,14 @@ impl HttpKms {
         if status.is_success() { Ok(Ok(body)) } else { refusal(status, &body) }
     }
 
-    fn request(&self, gateway: &Url, call: &Call<'_>) -> Result<RequestBuilder, Attempt> {
-        let url = under(gateway, call.path)?;
+    fn request<A>(&self, gateway: &Url, call: &Call<A>) -> Result<RequestBuilder, Attempt> {
+        let url = under(gateway, &call.path)?;
         let mut request = self.client.request(call.method.clone(), url);
         for (name, value) in &call.headers {
             request = request.header(*name, value);
         }
         if let Some(body) = &call.body {
-            request = request.json(body);
+            request = request.header(CONTENT_TYPE, "application/json").body(body.clone());
         }
         Ok(request)
     }
@@ -194,84 +207,45 @@ impl HttpKms {
 impl Kms for HttpKms {
     async fn sponsor(&self, command: &Sponsor, request_id: &str) -> Result<SponsorReply, KmsError> {
         let relay = super::approver(command).ok_or_else(|| unavailable("the approval has no signer"))?;
-        let answer: SponsorAnswer = self
-            .ask(Call {
-                method: Method::POST,
-                path: &["kms", "sponsor-user-operation"],
-                body: Some(body::sponsor(command)),
-                headers: vec![
-                    ("x-paymaster-signature", body::signature(&command.approval.signature)),
-                    ("x-paymaster-address", relay.to_string()),
-                    ("x-request-id", request_id.to_owned()),
-                ],
-                repeatable: true,
-            })
-            .await?;
-        sponsor_reply(&answer).map_err(|error| match error {
-            KmsError::Unavailable { message, .. } => KmsError::Unavailable { message, in_doubt: true },
-            other => other,
-        })
+        let headers = vec![
+            (headers::PAYMASTER_SIGNATURE, command.approval.signature.to_string()),
+            (headers::PAYMASTER_ADDRESS, relay.to_string()),
+            (headers::REQUEST_ID, request_id.to_owned()),
+        ];
+        let call = Call { headers, ..Call::post(&SponsorOperation::from(command))? };
+        Ok(self.ask(call).await?.into())
     }
 
     async fn wallet(&self, account_id: &AccountId) -> Result<WalletInfo, KmsError> {
-        let answer: AccountAnswer = self.ask(get(&["kms", "accounts", account_id.as_str()])).await?;
-        let passkeys = answer.passkeys.iter().map(passkey).collect::<Result<_, _>>()?;
-        Ok(WalletInfo {
-            account_id: answer.account_id.parse().map_err(|_| unreadable())?,
-            owner: parse(address(&answer.owner_address))?,
-            signature_scheme: answer.signature_scheme,
-            passkeys: BoundedList::new(passkeys).map_err(|_| unreadable())?,
-        })
+        let account = self.ask(Call::get(&GetAccount { account_id: account_id.clone() })).await?;
+        account.try_into().map_err(|_| unreadable())
     }
 
     async fn signers(&self) -> Result<KmsSigners, KmsError> {
-        let answer: SignersAnswer = self.ask(get(&["admin", "signers"])).await?;
-        let paymaster_signer =
-            answer.paymaster_signer.ok_or_else(|| unavailable("the trusted application is not provisioned"))?;
+        let told = self.ask(Call::get(&GetSigners)).await?;
         Ok(KmsSigners {
-            tee_id: TeeId(fixed(&answer.tee_id)?),
-            paymaster_signer: parse(address(&paymaster_signer))?,
-            standby_paymaster_signer: answer
-                .standby_paymaster_signer
-                .as_deref()
-                .map(address)
-                .transpose()
-                .map_err(|_| unreadable())?,
-            signers: answer.signers.iter().map(signer).collect::<Result<_, _>>()?,
-            ceilings: answer.ceilings.as_ref().map(ceilings).transpose()?,
+            tee_id: told.tee_id,
+            paymaster_signer: told
+                .paymaster_signer
+                .ok_or_else(|| unavailable("the trusted application is not provisioned"))?,
+            standby_paymaster_signer: told.standby_paymaster_signer,
+            signers: told.signers.iter().map(Into::into).collect(),
+            ceilings: told.ceilings.map(TryInto::try_into).transpose().map_err(|_| unreadable())?,
         })
     }
 
     async fn rotate_signer(&self, command: &RotateSigner) -> Result<(), KmsError> {
-        let _: Value = self
-            .ask(Call {
-                method: Method::POST,
-                path: &["admin", "rotate-signer"],
-                body: Some(body::rotate_signer(command)),
-                headers: Vec::new(),
-                repeatable: false,
-            })
-            .await?;
-        Ok(())
+        let call = Call::post(&admin::RotateSigner::from(command))?;
+        self.ask(Call { repeatable: false, ..call }).await.map(drop)
     }
 
     async fn ready(&self) -> Result<(), KmsError> {
-        let _: HealthAnswer = self.ask(get(&["health"])).await?;
-        Ok(())
+        self.ask(Call::get(&GetHealth)).await.map(drop)
     }
 
     fn clock_ahead(&self) -> Option<i64> {
         Some(self.clock_ahead.load(Ordering::Relaxed)).filter(|ahead| *ahead != UNKNOWN)
     }
-}
-
-fn sponsor_reply(answer: &SponsorAnswer) -> Result<SponsorReply, KmsError> {
-    Ok(SponsorReply {
-        user_op_hash: UserOpHash(fixed(&answer.user_op_hash)?),
-        paymaster_signer: parse(address(&answer.paymaster_signer))?,
-        paymaster_signature: signature(&answer.paymaster_signature)?,
-        account_signature: answer.signature.as_deref().map(signature).transpose()?,
-    })
 }
 
 impl Gateway {
@@ -289,23 +263,16 @@ impl Gateway {
 async fn is_there(gateway: &Url, client: &Client) -> bool {
     let Ok(url) = under(gateway, &["health"]) else { return false };
     let asked = async { bounded_http::read(client.get(url).send().await?, MAX_ANSWER).await };
-    asked.await.is_ok_and(|body| {
-        serde_json::from_slice::<HealthAnswer>(&body).is_ok()
-            || serde_json::from_slice::<UnhealthyAnswer>(&body).is_ok_and(|answer| answer.service == SERVICE)
-    })
+    asked.await.is_ok_and(|body| serde_json::from_slice::<ServiceStatus>(&body).is_ok_and(|answer| answer.is_of_kms()))
 }
 
-fn under(gateway: &Url, path: &[&str]) -> Result<Url, Attempt> {
+fn under(gateway: &Url, path: &[impl AsRef<str>]) -> Result<Url, Attempt> {
     let mut url = gateway.clone();
     url.path_segments_mut()
         .map_err(|()| Attempt::NotReached("such an address has no path".to_owned()))?
         .pop_if_empty()
         .extend(path);
     Ok(url)
-}
-
-fn get<'a>(path: &'a [&'a str]) -> Call<'a> {
-    Call { method: Method::GET, path, body: None, headers: Vec::new(), repeatable: true }
 }
 
 async fn read(response: Response) -> Result<Vec<u8>, Attempt> {
@@ -327,10 +294,10 @@ fn repeated(outcome: Result<Result<Vec<u8>, KmsError>, Attempt>) -> Result<Resul
 
 /// A decision of the gateway, or its word that it could not decide.
 fn refusal(status: StatusCode, body: &[u8]) -> Result<Result<Vec<u8>, KmsError>, Attempt> {
-    if let Ok(UnhealthyAnswer { service, status }) = serde_json::from_slice(body)
-        && service == SERVICE
+    if let Ok(answer) = serde_json::from_slice::<ServiceStatus>(body)
+        && answer.is_of_kms()
     {
-        return Err(Attempt::Undecided(format!("it is not healthy: {}", Excerpt(&status))));
+        return Err(Attempt::Undecided(format!("it is not healthy: {}", Excerpt(answer.status.as_str()))));
     }
     let Ok(ErrorBody { error: Refusal { reason, message, .. } }) = serde_json::from_slice(body) else {
         // Not the gateway's words: something between us answered in its place.
@@ -378,56 +345,6 @@ fn of(gateway: &Url, message: &str) -> String {
 /// What of its address is no secret.
 fn shown(gateway: &Url) -> String {
     format!("{}{}", gateway.origin().ascii_serialization(), gateway.path())
-}
-
-fn ceilings(answer: &CeilingsAnswer) -> Result<Ceilings, KmsError> {
-    let deployment = |answer: &DeploymentAnswer| {
-        let chain_id = parse(quantity(&answer.chain_id))?.try_into().map_err(|_| unreadable())?;
-        let entry_point =
-            EntryPoint { chain_id, address: parse(address(&answer.entry_point))?, version: answer.version };
-        Ok(Deployment { entry_point, paymaster: parse(address(&answer.paymaster))? })
-    };
-    let deployments = answer.deployments.iter().map(deployment).collect::<Result<_, KmsError>>()?;
-    Ok(Ceilings {
-        deployments: BoundedList::new(deployments).map_err(|_| unreadable())?,
-        max_cost: Wei(parse(quantity(&answer.max_cost))?),
-        max_window: answer.max_window,
-        max_accounts: answer.max_accounts,
-    })
-}
-
-fn signer(answer: &SignerAnswer) -> Result<AuthorisedSigner, KmsError> {
-    // Permissions of a later version are left out: what we don't know we don't need.
-    let permissions = answer.permissions.iter().filter_map(|name| Permissions::named(name));
-    Ok(AuthorisedSigner {
-        record: answer.record,
-        authorised_as: parse(address(&answer.authorised_as))?,
-        address: parse(address(&answer.address))?,
-        rotations: answer.rotations,
-        permissions: permissions.fold(Permissions::default(), |all, one| all | one),
-    })
-}
-
-fn passkey(answer: &PasskeyAnswer) -> Result<PasskeyInfo, KmsError> {
-    let point: [u8; 65] = fixed(&answer.public_key)?;
-    let (mut x, mut y) = ([0; 32], [0; 32]);
-    x.copy_from_slice(&point[1..33]);
-    y.copy_from_slice(&point[33..]);
-    let credential_id = base64url(&answer.credential_id).map_err(|_| unreadable())?;
-    Ok(PasskeyInfo { credential_id, public_key: PasskeyPublicKey { x, y } })
-}
-
-fn signature(text: &str) -> Result<Signature, KmsError> {
-    fixed(text).map(|bytes| Signature::from_bytes(&bytes))
-}
-
-fn fixed<const LENGTH: usize>(text: &str) -> Result<[u8; LENGTH], KmsError> {
-    let parsed: Bounded<Vec<u8>, LENGTH> = parse(bytes(text))?;
-    parsed.into_inner().try_into().map_err(|_| unreadable())
-}
-
-fn parse<T>(parsed: Result<T, ParseError>) -> Result<T, KmsError> {
-    parsed.map_err(|_| unreadable())
 }
 
 fn unreadable() -> KmsError {

@@ -1,6 +1,5 @@
 //! The KMS as the relay sees it: a port with one implementation in process and one over HTTP.
 
-mod body;
 mod http;
 mod wallets;
 

@@ -24,6 +24,7 @@ const SIGNERS: &str = r#"{"teeId":"0x0000000000000000000000000000000000000000000
     "paymasterSigner":"0x00000000000000000000000000000000000000aa",
     "signers":[{"record":2,"authorisedAs":"0x00000000000000000000000000000000000000cc","rotations":3,
     "address":"0x00000000000000000000000000000000000000bb","permissions":["sponsor","rotate","later"]}]}"#;
+const DONE: &str = r#"{"success":true}"#;
 const BUSY: &str = r#"{"error":{"code":"tee_busy","message":"busy","requestId":"1","retryable":true}}"#;
 const REFUSED: &str = r#"{"error":{"code":"signer_not_authorised","message":"no","requestId":"1","retryable":false}}"#;
 
@@ -101,7 +102,7 @@ async fn a_refusal_is_final_and_nobody_else_is_asked() {
 #[tokio::test]
 async fn a_rotation_that_may_have_happened_is_not_repeated_elsewhere() {
     let (unclear, _) = gateway("502 Bad Gateway", "<html>").await;
-    let (other, asked_other) = gateway("200 OK", "{}").await;
+    let (other, asked_other) = gateway("200 OK", DONE).await;
     let error = kms(vec![unclear, other.clone()]).rotate_signer(&rotation()).await.unwrap_err();
     assert!(matches!(error, KmsError::Unavailable { .. }));
     assert_eq!(asked_other.load(Ordering::SeqCst), 0);
@@ -159,7 +160,8 @@ async fn what_is_wrong_with_a_gateway_is_told_with_its_address_and_without_the_s
 
 #[tokio::test]
 async fn ceilings_are_read_where_a_gateway_tells_them() {
-    let told = r#"{"teeId":"0x000000000000000000000000000000000000000000000000000000000000001d","paymasterSigner":"0x00000000000000000000000000000000000000aa","signers":[],
+    let told = r#"{"teeId":"0x000000000000000000000000000000000000000000000000000000000000001d","counter":4,"phase":"ready",
+        "paymasterSigner":"0x00000000000000000000000000000000000000aa","signers":[],
         "ceilings":{"deployments":[{"chainId":"0x7a69","entryPoint":"0x0000000071727De22E5E9d8BAf0edAc6f37da032",
         "version":"0.7","paymaster":"0x00000000000000000000000000000000000000bb"}],"maxCost":"0x64","maxWindow":3600,"maxAccounts":9}}"#;
     let (telling, _) = gateway("200 OK", told).await;
@@ -184,7 +186,7 @@ async fn an_answer_without_end_is_refused_at_its_limit() {
 
 #[tokio::test]
 async fn an_approval_does_not_follow_a_redirect_to_another_host() {
-    let (elsewhere, asked) = gateway("200 OK", "{}").await;
+    let (elsewhere, asked) = gateway("200 OK", DONE).await;
     let moved: &'static str = format!("307 Temporary Redirect\r\nlocation: {elsewhere}admin").leak();
     let (redirecting, _) = gateway(moved, "").await;
     let error = kms(vec![redirecting]).rotate_signer(&rotation()).await.unwrap_err();

@@ -6,6 +6,9 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
+use serde::de::{Deserialize, Deserializer, Error as _};
+use serde::ser::{Serialize, Serializer};
+
 use super::passkey::{base64url, to_base64url};
 use crate::abi::hash_words;
 use crate::primitives::{Hash, TeeId, keccak256};
@@ -68,6 +71,18 @@ impl fmt::Display for SignedInvitation {
         bytes.extend(nonce);
         bytes.extend(self.signature.to_bytes());
         write!(f, "{PREFIX}{}", to_base64url(&bytes))
+    }
+}
+
+impl Serialize for SignedInvitation {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for SignedInvitation {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 

@@ -7,7 +7,7 @@ use alloc::string::{String, ToString};
 
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use base64::{DecodeError, Engine};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Fields, InvalidField, Within, invalid};
 use crate::bytes::{Bounded, BoundedBytes};
@@ -41,6 +41,22 @@ pub fn parse_assertion(json: &Value) -> Result<PasskeyAssertion, InvalidField> {
     response.leave_out(&["userHandle"]);
     response.finish("no such field in a passkey assertion")?;
     Ok(assertion)
+}
+
+/// An assertion as [`parse_assertion`] reads it.
+#[must_use]
+pub fn assertion_to_json(assertion: &PasskeyAssertion) -> Value {
+    let id = to_base64url(&assertion.credential_id);
+    json!({
+        "id": id,
+        "rawId": id,
+        "type": "public-key",
+        "response": {
+            "authenticatorData": to_base64url(&assertion.authenticator_data),
+            "clientDataJSON": to_base64url(&assertion.client_data_json),
+            "signature": to_base64url(&assertion.signature),
+        },
+    })
 }
 
 /// Parses what `navigator.credentials.create` answered. What repeats the attestation object, and what nobody reads

@@ -1,13 +1,14 @@
 //! What a new session must show before anything is served over it: whoever has the machine may have loaded another trusted
 //! application since the last one was opened.
 
+use kms_api::status::TaKey;
 use proto::command::{Hello, Request, SecurityState, VerifySecurityState};
 use proto::frame::{VERSION, decode_reply, encode_request};
 use proto::{Hash, Status};
 use thiserror::Error;
 
 use super::session::Session;
-use crate::protection::{InsufficientProtection, RequiredProtection, TaKey, name};
+use crate::protection::{InsufficientProtection, RequiredProtection, name};
 use crate::transport::{ServedTee, TeeStateLost};
 
 /// A session was opened with a trusted application that is not used.

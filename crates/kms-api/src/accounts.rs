@@ -1,0 +1,112 @@
+//! Accounts whose key lives in the TEE.
+
+use proto::bytes::{BoundedList, TooLong};
+use proto::command::{CredentialId, PasskeyInfo, PasskeyPublicKey, SignatureScheme, WalletInfo};
+use proto::json::invitation::SignedInvitation;
+use proto::{AccountId, Address, Hash};
+use serde::{Deserialize, Serialize};
+
+use crate::json;
+
+/// Makes the account of a verified registration. The same again gives the same account. Needs an API
+/// key in a header or an invitation where the gateway's settings say so.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CreateAccount {
+    /// As [`crate::webauthn::RegistrationFinished`] has it.
+    pub registration_id: String,
+    /// By default the one of the registration, or that of the credential.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account_id: Option<AccountId>,
+    /// By default the one in the gateway's settings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signature_scheme: Option<SignatureScheme>,
+    /// By a relay: `inv_...`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub invitation: Option<SignedInvitation>,
+}
+
+/// The account that was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CreatedAccount {
+    /// Its id.
+    pub account_id: AccountId,
+    /// The address of its key, the owner of its contract.
+    pub owner_address: Address,
+    /// Its passkey.
+    #[serde(with = "json::base64url")]
+    pub credential_id: CredentialId,
+    /// Its passkey's public key.
+    pub public_key: PasskeyPublicKey,
+    /// How it signs operations.
+    pub signature_scheme: SignatureScheme,
+    /// Its contract. `None` without a factory.
+    pub sender: Option<Address>,
+    /// What deploys its contract. `None` where none is configured.
+    pub factory: Option<Address>,
+    /// keccak256(credentialId): the factory's salt.
+    pub salt: Hash,
+}
+
+/// Asks for an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GetAccount {
+    /// Its id.
+    pub account_id: AccountId,
+}
+
+/// An account's public facts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Account {
+    /// Its id.
+    pub account_id: AccountId,
+    /// The address of its key, the owner of its contract.
+    pub owner_address: Address,
+    /// How it signs operations.
+    pub signature_scheme: SignatureScheme,
+    /// What deploys its contract. `None` where none is configured.
+    pub factory: Option<Address>,
+    /// keccak256 of the first passkey's credential id: the factory's salt.
+    pub salt: Option<Hash>,
+    /// Who may approve.
+    pub passkeys: Vec<Passkey>,
+}
+
+/// A passkey of an account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Passkey {
+    /// Its credential id.
+    #[serde(with = "json::base64url")]
+    pub credential_id: CredentialId,
+    /// Its public key.
+    pub public_key: PasskeyPublicKey,
+}
+
+impl From<&PasskeyInfo> for Passkey {
+    fn from(passkey: &PasskeyInfo) -> Self {
+        Self { credential_id: passkey.credential_id.clone(), public_key: passkey.public_key }
+    }
+}
+
+impl From<Passkey> for PasskeyInfo {
+    fn from(passkey: Passkey) -> Self {
+        Self { credential_id: passkey.credential_id, public_key: passkey.public_key }
+    }
+}
+
+/// Fails where there are more passkeys than an account can have.
+impl TryFrom<Account> for WalletInfo {
+    type Error = TooLong;
+
+    fn try_from(account: Account) -> Result<Self, TooLong> {
+        Ok(Self {
+            account_id: account.account_id,
+            owner: account.owner_address,
+            signature_scheme: account.signature_scheme,
+            passkeys: BoundedList::new(account.passkeys.into_iter().map(PasskeyInfo::from).collect())?,
+        })
+    }
+}

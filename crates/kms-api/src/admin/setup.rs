@@ -1,0 +1,110 @@
+//! What an admin sets up a TEE with: where passkeys may come from, and the ceilings.
+
+use proto::bytes::BoundedList;
+use proto::command;
+use proto::json::InvalidField;
+use proto::{Address, EntryPoint, EntryPointVersion, Quantity, Wei};
+use serde::{Deserialize, Serialize};
+
+/// The part of [`super::Provision`] that is kept in a file: config/tee.json.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TeeSetup {
+    /// Where passkeys may come from.
+    pub relying_parties: Vec<RelyingParty>,
+    /// What is never exceeded.
+    pub ceilings: Ceilings,
+}
+
+/// A relying party and the origins its ceremonies run at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RelyingParty {
+    /// The domain.
+    pub id: String,
+    /// As browsers and apps write them.
+    pub origins: Vec<String>,
+}
+
+/// Bounds on what the trusted application signs and keeps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Ceilings {
+    /// The only places it signs for.
+    pub deployments: Vec<Deployment>,
+    /// Wei. Worst case of one sponsored operation.
+    pub max_cost: Quantity<u128>,
+    /// Seconds from the relay's timestamp to `validUntil`.
+    pub max_window: u32,
+    /// Accounts that may be made; 0 for none.
+    pub max_accounts: u32,
+}
+
+/// A paymaster and the EntryPoint it serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Deployment {
+    /// EIP-155.
+    pub chain_id: Quantity<u64>,
+    /// The contract.
+    pub entry_point: Address,
+    /// The rules it follows.
+    pub version: EntryPointVersion,
+    /// The contract.
+    pub paymaster: Address,
+}
+
+impl From<&command::RelyingParty> for RelyingParty {
+    fn from(party: &command::RelyingParty) -> Self {
+        let origins = party.origins.iter().map(|origin| (**origin).clone());
+        Self { id: (*party.id).clone(), origins: origins.collect() }
+    }
+}
+
+impl From<&command::Ceilings> for Ceilings {
+    fn from(ceilings: &command::Ceilings) -> Self {
+        Self {
+            deployments: ceilings.deployments.iter().map(Deployment::from).collect(),
+            max_cost: Quantity(ceilings.max_cost.0),
+            max_window: ceilings.max_window,
+            max_accounts: ceilings.max_accounts,
+        }
+    }
+}
+
+/// Fails where there are more deployments than the trusted application takes.
+impl TryFrom<Ceilings> for command::Ceilings {
+    type Error = InvalidField;
+
+    fn try_from(ceilings: Ceilings) -> Result<Self, InvalidField> {
+        let deployments = ceilings.deployments.into_iter().map(command::Deployment::from).collect();
+        let invalid = |problem: proto::bytes::TooLong| InvalidField {
+            field: "ceilings.deployments".to_owned(),
+            problem: problem.to_string(),
+        };
+        Ok(Self {
+            deployments: BoundedList::new(deployments).map_err(invalid)?,
+            max_cost: Wei(ceilings.max_cost.0),
+            max_window: ceilings.max_window,
+            max_accounts: ceilings.max_accounts,
+        })
+    }
+}
+
+impl From<&command::Deployment> for Deployment {
+    fn from(command::Deployment { entry_point, paymaster }: &command::Deployment) -> Self {
+        Self {
+            chain_id: Quantity(entry_point.chain_id),
+            entry_point: entry_point.address,
+            version: entry_point.version,
+            paymaster: *paymaster,
+        }
+    }
+}
+
+impl From<Deployment> for command::Deployment {
+    fn from(deployment: Deployment) -> Self {
+        let Deployment { chain_id: Quantity(chain_id), entry_point: address, version, paymaster } = deployment;
+        Self { entry_point: EntryPoint { chain_id, address, version }, paymaster }
+    }
+}
