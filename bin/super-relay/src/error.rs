@@ -1,9 +1,6 @@
 //! What ends the program, said once to the person who started it.
 
-use std::io::Write as _;
-
 use crate::config::ConfigError;
-use crate::telemetry;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -23,16 +20,4 @@ pub enum Error {
     /// A command of the admin could not be made.
     #[error("admin: {0}")]
     Admin(String),
-}
-
-impl Error {
-    /// Says the error once more: as a line of the log where that is for machines, else for people.
-    pub fn report(&self) {
-        if telemetry::is_json() {
-            tracing::error!("{self}");
-        } else {
-            // There is nobody else to tell where standard error is closed.
-            let _ = writeln!(std::io::stderr(), "super-relay: {self}");
-        }
-    }
 }

@@ -8,7 +8,6 @@ mod config;
 mod error;
 mod in_process_kms;
 mod ops;
-mod production;
 mod shutdown;
 mod telemetry;
 mod wire;
@@ -22,7 +21,7 @@ async fn main() -> ExitCode {
     let code = match cli::Cli::parse().run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            error.report();
+            telemetry::report(&error);
             ExitCode::FAILURE
         }
     };

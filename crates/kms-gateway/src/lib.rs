@@ -5,6 +5,7 @@
 //! makes every check again, for real.
 #![forbid(unsafe_code)]
 
+pub mod admin_key;
 pub mod api_keys;
 pub mod bootstrap;
 pub mod ceremony;
@@ -17,6 +18,7 @@ pub mod origin;
 pub mod protection;
 mod recover;
 pub mod settings;
+mod settings_check;
 pub mod store;
 pub mod tee;
 mod text;

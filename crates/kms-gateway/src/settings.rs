@@ -1,6 +1,6 @@
 //! Every setting of the gateway. The comments become the configuration reference.
 
-mod check;
+mod invalid;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,10 +9,12 @@ use alloy_primitives::Address;
 use proto::bytes::{Bounded, BoundedList, TooLong};
 use proto::command::{RelyingParty, SignatureScheme};
 use schemars::JsonSchema;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
+use serve::TrustedProxies;
+use url::Url;
 
-pub use check::InvalidSettings;
+pub use invalid::InvalidSettings;
 
 use crate::origin::Origin;
 use crate::protection::RequiredProtection;
@@ -223,6 +225,23 @@ impl Settings {
             id: Bounded::new(self.rp_id.clone())?,
             origins: BoundedList::new(origins.collect::<Result<_, _>>()?)?,
         })
+    }
+
+    /// The proxies whose `X-Forwarded-For` is believed.
+    pub(crate) fn proxies(&self) -> Result<TrustedProxies, InvalidSettings> {
+        let invalid = |problem| InvalidSettings::new("trusted_proxies", problem);
+        TrustedProxies::parse(&self.trusted_proxies).map_err(invalid)
+    }
+}
+
+impl FactorySettings {
+    pub(crate) fn url(&self) -> Result<Url, InvalidSettings> {
+        let invalid = |problem: &str| InvalidSettings::new("factory.rpc_url", problem);
+        let url: Url = self.rpc_url.expose_secret().parse().map_err(|_| invalid("not a URL"))?;
+        match url.scheme() {
+            "http" | "https" => Ok(url),
+            _ => Err(invalid("must be http: or https:")),
+        }
     }
 }
 

@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::command::{Opcode, Request};
 use crate::limits::{MAX_FRAME, MAX_REPLY};
+use crate::request::{Opcode, Request};
 use crate::status::Status;
 
 /// The wire version this crate speaks.

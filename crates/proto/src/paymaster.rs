@@ -12,10 +12,6 @@ use crate::primitives::{Address, Hash, PaymasterDigest, keccak256};
 use crate::signature::Signature;
 use crate::user_operation::{Paymaster, UserOperation};
 
-/// Ends `paymasterAndData` when a signature outside the hash precedes it: keccak256("PaymasterSignature")\[..8\] (EntryPoint v0.9).
-pub const SIGNATURE_MAGIC: [u8; 8] = [0x22, 0xe3, 0x25, 0xa2, 0x97, 0x43, 0x96, 0x56];
-/// `uint16` length and magic.
-pub const SIGNATURE_SUFFIX_LENGTH: usize = 2 + SIGNATURE_MAGIC.len();
 /// The latest second a window may name. Both ends are `uint48`, and EntryPoint v0.9 reads them as block numbers when both
 /// have the top bit set.
 pub const MAX_TIMESTAMP: u64 = (1 << 47) - 1;
@@ -136,14 +132,4 @@ fn struct_hash_v07(op: &UserOperation, terms: &Terms) -> Hash {
         &terms.valid_until,
         &terms.valid_after,
     ])
-}
-
-/// Splits `paymasterAndData` at a v0.9 signature suffix, into what is hashed and the signature; `None` where there is none.
-pub(crate) fn split_signature_suffix(paymaster_and_data: &[u8]) -> Option<(&[u8], &[u8])> {
-    const FIXED_FIELDS: usize = 20 + 16 + 16;
-    let without_magic = paymaster_and_data.strip_suffix(&SIGNATURE_MAGIC)?;
-    let (rest, length) = without_magic.split_at_checked(without_magic.len().checked_sub(2)?)?;
-    let length = usize::from(u16::from_be_bytes(length.try_into().ok()?));
-    let signed = rest.len().checked_sub(length).filter(|signed| length > 0 && *signed >= FIXED_FIELDS)?;
-    rest.split_at_checked(signed)
 }

@@ -22,6 +22,8 @@ pub struct Signature {
 }
 
 impl Signature {
+    /// Stands in a command until it is signed.
+    pub const UNSIGNED: Self = Self { r: [0; 32], s: [0; 32], v: 0 };
     /// Bytes of a serialised signature.
     pub const LENGTH: usize = 65;
 

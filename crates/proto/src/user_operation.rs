@@ -10,8 +10,8 @@ use crate::bytes::{BoundedBytes, CallData, FactoryData, PaymasterData};
 use crate::entry_point::{EntryPoint, EntryPointVersion};
 use crate::limits::{MAX_GAS_FIELD, MAX_PAYMASTER_SIGNATURE};
 use crate::number::Uint256;
-use crate::paymaster::{SIGNATURE_MAGIC, SIGNATURE_SUFFIX_LENGTH, split_signature_suffix};
 use crate::primitives::{Address, Hash, UserOpHash, keccak256, keccak256_concat};
+use crate::signature_suffix;
 
 /// The `initCode` that marks an EIP-7702 operation, padded to an address as EntryPoint v0.8 reads it.
 const EIP7702_MARKER: Address = Address([0x77, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
@@ -175,8 +175,10 @@ impl UserOperation {
 
     fn paymaster_and_data_hash(&self, version: EntryPointVersion) -> Hash {
         let bytes = self.paymaster.as_ref().map_or_else(Vec::new, |paymaster| paymaster.and_data(version));
-        match split_signature_suffix(&bytes) {
-            Some((signed, _)) if version == EntryPointVersion::V09 => keccak256_concat(&[signed, &SIGNATURE_MAGIC]),
+        match signature_suffix::split(&bytes) {
+            Some((signed, _)) if version == EntryPointVersion::V09 => {
+                keccak256_concat(&[signed, &signature_suffix::MAGIC])
+            }
             _ => keccak256(&bytes),
         }
     }
@@ -242,7 +244,7 @@ impl Paymaster {
             bytes.extend_from_slice(signature);
             // The bound of the type is far below 2^16.
             bytes.extend_from_slice(&u16::try_from(signature.len()).unwrap_or(u16::MAX).to_be_bytes());
-            bytes.extend_from_slice(&SIGNATURE_MAGIC);
+            bytes.extend_from_slice(&signature_suffix::MAGIC);
         }
         bytes
     }
@@ -260,7 +262,8 @@ impl Paymaster {
         }
         // An empty signature makes a suffix of length zero, which v0.9 does not take for one.
         let empty = self.signature.as_ref().is_some_and(|signature| signature.is_empty());
-        let ends_like_a_suffix = self.data.ends_with(&SIGNATURE_MAGIC) && self.data.len() >= SIGNATURE_SUFFIX_LENGTH;
+        let ends_like_a_suffix =
+            self.data.ends_with(&signature_suffix::MAGIC) && self.data.len() >= signature_suffix::LENGTH;
         if version == EntryPointVersion::V09 && (empty || self.signature.is_none() && ends_like_a_suffix) {
             return Err(InvalidOperation::AmbiguousPaymasterData);
         }

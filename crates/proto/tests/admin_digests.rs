@@ -11,7 +11,7 @@ use proto::{Address, Bounded, EntryPoint, EntryPointVersion, Permissions, Signat
 use serde_json::Value;
 
 const ID: TeeId = TeeId([0x1d; 32]);
-const UNSIGNED: Signature = Signature { r: [0; 32], s: [0; 32], v: 0 };
+const UNSIGNED: Signature = Signature::UNSIGNED;
 
 fn vectors() -> Vec<Value> {
     serde_json::from_str(include_str!("../vectors/admin-digests.json")).unwrap()

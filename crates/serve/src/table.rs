@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::bounds::{Bounds, Full};
 use crate::connection::{Connection, Patience};
-use crate::occupancy::{Ended, Occupied, Tally};
+use crate::tally::{Ended, Occupied, Tally};
 
 /// Bits of an IPv6 address that are the client's own: a site, or a free tunnel, is given a /48.
 const CLIENT_BITS: u32 = 80;
@@ -343,7 +343,7 @@ pub fn client(peer: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::occupancy::Refused;
+    use crate::tally::Refused;
 
     fn table(total: usize, per_address: usize) -> Arc<Table> {
         Table::new(Bounds { total, per_address, ..Bounds::default() })

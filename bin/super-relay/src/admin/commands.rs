@@ -1,10 +1,9 @@
 //! The admin's commands: signed for one TEE and its next counter, and sent to its gateway, which can't change them.
 
 use kms_api::admin::TeeSetup;
-use kms_gateway::bootstrap::UNSIGNED;
 use kms_gateway::http::read_setup;
 use proto::command::{AuthorizeSigner, PreparePaymasterKey, Provision, RevokeSigner, RotatePaymasterKey, SetCeilings};
-use proto::{Address, Permissions, TeeId};
+use proto::{Address, Permissions, Signature, TeeId};
 use serde_json::Value;
 
 use super::body::Body;
@@ -42,20 +41,25 @@ impl Admin {
         let admin = self.signer.address().ok_or_else(|| failed("whose command? Name the admin with --admin"))?;
         let counter = self.next_counter(&self.signers().await?)?;
         let tee_id = self.tee_id;
-        self.send(&Provision { tee_id, admin, relying_parties, ceilings, counter, signature: UNSIGNED }, admin).await
+        self.send(
+            &Provision { tee_id, admin, relying_parties, ceilings, counter, signature: Signature::UNSIGNED },
+            admin,
+        )
+        .await
     }
 
     /// Replaces the ceilings by those of `setup`.
     pub async fn set_ceilings(&self, setup: TeeSetup) -> Result<Value, Error> {
         let (_, ceilings) = read_setup(setup).map_err(failed)?;
         let Turn { admin, tee_id, counter, .. } = self.turn().await?;
-        self.send(&SetCeilings { tee_id, ceilings, counter, signature: UNSIGNED }, admin).await
+        self.send(&SetCeilings { tee_id, ceilings, counter, signature: Signature::UNSIGNED }, admin).await
     }
 
     /// Lets a relay key do what the permissions allow.
     pub async fn authorize(&self, signer: Address, permissions: Permissions) -> Result<Value, Error> {
         let Turn { admin, tee_id, counter, .. } = self.turn().await?;
-        self.send(&AuthorizeSigner { tee_id, signer, permissions, counter, signature: UNSIGNED }, admin).await
+        self.send(&AuthorizeSigner { tee_id, signer, permissions, counter, signature: Signature::UNSIGNED }, admin)
+            .await
     }
 
     /// Removes the record of a relay key: that of this address now or when it was authorised, and of that number, if one
@@ -63,19 +67,19 @@ impl Admin {
     pub async fn revoke(&self, signer: Address, number: Option<u64>) -> Result<Value, Error> {
         let Turn { admin, tee_id, counter, signers } = self.turn().await?;
         let (record, authorised_as) = find_record(&signers, signer, number)?;
-        self.send(&RevokeSigner { tee_id, record, authorised_as, counter, signature: UNSIGNED }, admin).await
+        self.send(&RevokeSigner { tee_id, record, authorised_as, counter, signature: Signature::UNSIGNED }, admin).await
     }
 
     /// Makes a standby for the paymaster key.
     pub async fn prepare_paymaster_key(&self) -> Result<Value, Error> {
         let Turn { admin, tee_id, counter, .. } = self.turn().await?;
-        self.send(&PreparePaymasterKey { tee_id, counter, signature: UNSIGNED }, admin).await
+        self.send(&PreparePaymasterKey { tee_id, counter, signature: Signature::UNSIGNED }, admin).await
     }
 
     /// Puts the standby of that address in the place of the paymaster key.
     pub async fn rotate_paymaster_key(&self, next: Address) -> Result<Value, Error> {
         let Turn { admin, tee_id, counter, .. } = self.turn().await?;
-        self.send(&RotatePaymasterKey { tee_id, next, counter, signature: UNSIGNED }, admin).await
+        self.send(&RotatePaymasterKey { tee_id, next, counter, signature: Signature::UNSIGNED }, admin).await
     }
 
     async fn turn(&self) -> Result<Turn, Error> {

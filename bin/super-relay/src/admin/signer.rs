@@ -5,7 +5,7 @@ use std::io::{BufRead as _, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use kms_gateway::bootstrap::{AdminKey, signer_of};
+use kms_gateway::admin_key::{AdminKey, signer_of};
 use proto::json::typed_data::typed_data;
 use proto::json::{bytes, hex_bytes};
 use proto::{Address, Signature};

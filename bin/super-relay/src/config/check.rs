@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 
 use kms_gateway::settings::TeeKind;
 use proto::command::Protection;
+use tracing_subscriber::EnvFilter;
 
-use super::{Bootstrap, Config, ConfigError, Listen, Profile, RemoteKms};
-use crate::{production, telemetry};
+use super::{Bootstrap, Config, ConfigError, Listen, Log, Profile, RemoteKms, production};
 
 /// A KMS for a node.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ fn check_simulator(kms: &kms_gateway::Settings) -> Result<(), ConfigError> {
 impl Config {
     /// Whether its values make sense, each and together. Part of reading it, so that nothing starts with one that doesn't.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
-        telemetry::filter(&self.log)?;
+        self.log.directives()?;
         if let Some(relay) = &self.relay {
             paymaster_relay::check(relay)?;
         }
@@ -145,6 +145,13 @@ impl Config {
             return Err(ConfigError::Missing("relay` or `kms"));
         }
         Ok(format!("valid for the {} profile: {}", self.profile, commands.join("; ")))
+    }
+}
+
+impl Log {
+    /// The filter, as the subscriber takes it.
+    pub fn directives(&self) -> Result<EnvFilter, ConfigError> {
+        EnvFilter::try_new(&self.filter).map_err(|problem| ConfigError::value("log.filter", problem.to_string()))
     }
 }
 

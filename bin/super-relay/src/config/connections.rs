@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serve::Bounds;
 
-use super::ConfigError;
+use super::error::ConfigError;
 
 /// A day: more would be no limit, and far more can't be added to a time.
 const LONGEST_SECONDS: u64 = 24 * 60 * 60;

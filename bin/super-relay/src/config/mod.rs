@@ -2,7 +2,9 @@
 
 mod check;
 mod connections;
+mod error;
 mod load;
+mod production;
 mod redacted;
 pub mod reference;
 mod unknown;
@@ -10,7 +12,8 @@ mod variables;
 
 pub use check::KmsOfNode;
 pub use connections::Connections;
-pub use load::{ConfigError, Sources};
+pub use error::ConfigError;
+pub use load::Sources;
 
 use std::fmt;
 use std::net::SocketAddr;

@@ -4,7 +4,7 @@
 use alloy_primitives::Address;
 use serde_json::Value;
 
-use super::load::ConfigError;
+use super::error::ConfigError;
 use super::reference::Keys;
 
 /// How alike (0 to 1) a known key must be to be named.

@@ -2,7 +2,7 @@
 //! with one underscore too few: a mistyped limit must not silently be no limit. Others of that prefix are not ours: Kubernetes
 //! sets some for a service of that name.
 
-use super::load::ConfigError;
+use super::error::ConfigError;
 use super::reference::Keys;
 use super::unknown::nearest;
 

@@ -5,7 +5,7 @@
 
 mod lines;
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -13,9 +13,8 @@ use std::time::Duration;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{IntCounter, Registry};
-use tracing_subscriber::EnvFilter;
 
-use crate::config::{ConfigError, Log, LogFormat};
+use crate::config::{Log, LogFormat};
 use crate::error::Error;
 use lines::Lines;
 
@@ -32,6 +31,17 @@ pub fn is_json() -> bool {
     JSON.load(Ordering::Relaxed)
 }
 
+/// Says an error that ends the program once more: as a line of the log where that is for machines,
+/// else for people.
+pub fn report(error: &Error) {
+    if is_json() {
+        tracing::error!("{error}");
+    } else {
+        // There is nobody else to tell where standard error is closed.
+        let _ = writeln!(std::io::stderr(), "super-relay: {error}");
+    }
+}
+
 /// Starts logging to standard error.
 pub fn init(log: &Log) -> Result<(), Error> {
     JSON.store(log.format == LogFormat::Json, Ordering::Relaxed);
@@ -40,7 +50,7 @@ pub fn init(log: &Log) -> Result<(), Error> {
     let writer = LINES.get_or_init(|| started).clone();
     // By default what can't be written is said on standard error, in a way that panics where that fails too.
     let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter(log)?)
+        .with_env_filter(log.directives()?)
         .with_writer(move || writer.clone())
         .log_internal_errors(false);
     match log.format {
@@ -83,10 +93,4 @@ impl Collector for LostLines {
         self.total.inc_by(lost.saturating_sub(self.total.get()));
         self.total.collect()
     }
-}
-
-/// The directives of the settings.
-pub fn filter(log: &Log) -> Result<EnvFilter, ConfigError> {
-    let invalid = |problem| ConfigError::Value { key: "log.filter".into(), problem };
-    EnvFilter::try_new(&log.filter).map_err(|problem| invalid(problem.to_string()))
 }

@@ -1,11 +1,9 @@
 //! Puts the KMS gateway together: TEE transport, account factory, and the bootstrap of a development TEE.
 
-use std::io::Write as _;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kms_gateway::bootstrap::{AdminKey, Wanted, bootstrap};
+use kms_gateway::bootstrap::{Wanted, bootstrap};
 use kms_gateway::clock::SystemClock;
 use kms_gateway::factory::{AccountFactory, ChainFactory};
 use kms_gateway::settings::TeeKind;
@@ -16,11 +14,9 @@ use prometheus::Registry;
 use proto::bytes::BoundedList;
 use proto::command::{Ceilings, Deployment};
 use proto::{Address, EntryPoint, Permissions, Wei};
-use secrecy::SecretString;
 
 use super::stages::{Stages, Starting};
-use super::{look, start_error};
-use crate::admin::key_of;
+use super::{admin_key, look, start_error};
 use crate::config::Bootstrap;
 #[cfg(not(feature = "optee"))]
 use crate::config::ConfigError;
@@ -80,7 +76,7 @@ pub async fn provision(
     deployments: &[Deployment],
     relay_signers: &[Address],
 ) -> Result<(), Error> {
-    let admin = admin_key(&bootstrapping.admin_key_file)?;
+    let admin = admin_key::read_or_make(&bootstrapping.admin_key_file)?;
     let configured = bootstrapping.relay_signers.iter().map(|signer| Address(signer.into_array()));
     for relay_signer in relay_signers.iter().copied().chain(configured) {
         let wanted = wanted(gateway.settings(), bootstrapping, deployments, relay_signer)?;
@@ -134,38 +130,4 @@ pub(super) fn wanted(
         permissions = permissions | Permissions::SPONSOR_WITHOUT_PASSKEY;
     }
     Ok(Wanted { relying_parties: vec![relying_party], ceilings, relay_signer, permissions })
-}
-
-/// Reads the admin's key, or makes one where there is none.
-fn admin_key(file: &Path) -> Result<AdminKey, Error> {
-    match look_at_admin_key(file)? {
-        Some(key) => Ok(key),
-        None => read_admin_key(make_admin_key(file)?),
-    }
-}
-
-/// Reads the admin's key; `None` where there is none, and one can be made. Changes nothing.
-pub(super) fn look_at_admin_key(file: &Path) -> Result<Option<AdminKey>, Error> {
-    let problem = start_error("bootstrap.admin_key_file");
-    match std::fs::read_to_string(file) {
-        Ok(text) => read_admin_key(text).map(Some),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            private_files::check_folder(file.parent().unwrap_or(file)).map_err(problem)?;
-            Ok(None)
-        }
-        Err(error) => Err(problem(std::io::Error::new(error.kind(), format!("{}: {error}", file.display())))),
-    }
-}
-
-fn read_admin_key(text: String) -> Result<AdminKey, Error> {
-    key_of(&SecretString::from(text)).map_err(start_error("bootstrap.admin_key_file"))
-}
-
-fn make_admin_key(file: &Path) -> Result<String, Error> {
-    let mut secret = [0; 32];
-    getrandom::fill(&mut secret).map_err(start_error("randomness"))?;
-    let text = hex::encode(secret);
-    let mut file = private_files::create_new(file).map_err(start_error("bootstrap.admin_key_file"))?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(start_error("bootstrap.admin_key_file"))?;
-    Ok(text)
 }

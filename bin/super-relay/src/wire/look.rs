@@ -7,7 +7,7 @@ use kms_gateway::Gateway;
 use paymaster_relay::Settings;
 use paymaster_relay::sqlite::Database;
 
-use super::{kms, start_error};
+use super::{admin_key, start_error};
 use crate::api_key;
 use crate::config::Bootstrap;
 use crate::error::Error;
@@ -37,7 +37,7 @@ pub async fn at_kms(settings: &kms_gateway::Settings) -> Result<Vec<String>, Err
 /// The admin's key.
 pub fn at_bootstrap(settings: &Bootstrap) -> Result<Vec<String>, Error> {
     let file = &settings.admin_key_file;
-    Ok(match kms::look_at_admin_key(file)? {
+    Ok(match admin_key::look_at(file)? {
         Some(_) => Vec::new(),
         None => vec![format!("bootstrap.admin_key_file: the first start makes {}", file.display())],
     })

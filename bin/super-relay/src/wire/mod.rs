@@ -1,5 +1,6 @@
 //! The composition root: chooses the implementations, starts the servers, stops them in order.
 
+mod admin_key;
 mod check;
 mod kms;
 mod look;

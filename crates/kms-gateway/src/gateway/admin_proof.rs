@@ -8,7 +8,7 @@ use proto::command::{
 use proto::{Address, Permissions, Signature, Status};
 use ta::admin;
 
-use crate::bootstrap::signer_of;
+use crate::admin_key::signer_of;
 
 /// A command that carries its own proof.
 pub(super) trait AdminProof: SignedCommand<Reply = ()> {

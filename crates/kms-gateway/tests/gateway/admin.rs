@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use kms_gateway::Caller;
-use kms_gateway::bootstrap::{AdminKey, BootstrapError, Wanted, bootstrap};
+use kms_gateway::admin_key::{AdminKey, InvalidAdminKey};
+use kms_gateway::bootstrap::{BootstrapError, Wanted, bootstrap};
 use kms_gateway::transport::{Asker, TeeTransport as _};
 use proto::command::{
     AdminRequest, AuthorizeSigner, PreparePaymasterKey, RevokeSigner, RotatePaymasterKey, RotateSigner, SetCeilings,
@@ -19,7 +20,7 @@ use crate::support::{
     Answer, CHAIN_ID, Gate, GatedTee, Kms, PAYMASTER, RelayKey, accept_audit_rows, ceilings, refuse_audit_rows, until,
 };
 
-const UNSIGNED: Signature = Signature { r: [0; 32], s: [0; 32], v: 0 };
+const UNSIGNED: Signature = Signature::UNSIGNED;
 
 fn hex(signature: &Signature) -> String {
     hex_bytes(&signature.to_bytes())
@@ -471,7 +472,7 @@ async fn bootstrapping_again_changes_nothing_and_another_admin_changes_nothing_e
     let refused = bootstrap(&kms.gateway, &stranger, wanted()).await;
     assert!(matches!(refused, Err(BootstrapError::OtherAdmin { actual }) if actual == kms.admin.address()));
     assert_eq!(kms.get("/admin/signers").await.ok(), before);
-    assert!(matches!(AdminKey::new(&vec![0; 32].into()), Err(BootstrapError::InvalidKey)));
+    assert!(matches!(AdminKey::new(&vec![0; 32].into()), Err(InvalidAdminKey)));
 }
 
 impl Kms {

@@ -14,7 +14,7 @@ use tokio::task::yield_now;
 
 use crate::support::{Gate, GatedTee, Kms, NOW, RelayKey, until};
 
-const UNSIGNED: Signature = Signature { r: [0; 32], s: [0; 32], v: 0 };
+const UNSIGNED: Signature = Signature::UNSIGNED;
 
 impl Kms {
     pub async fn rotate(&self, current: &RelayKey, next: &RelayKey) -> Result<(), kms_gateway::GatewayError> {

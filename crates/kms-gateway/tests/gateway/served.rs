@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use kms_gateway::bootstrap::{AdminKey, UNSIGNED};
+use kms_gateway::admin_key::AdminKey;
 use kms_gateway::clock::SystemClock;
 use kms_gateway::gateway::{ForgetError, OpenError};
 use kms_gateway::store::{AuditHead, Store};
@@ -16,7 +16,7 @@ use kms_gateway::{Caller, Gateway, GatewayError, Inquirer};
 use prometheus::Registry;
 use proto::bytes::BoundedList;
 use proto::command::{Phase, Protection, Provision};
-use proto::{Address, Status, TeeId};
+use proto::{Address, Signature, Status, TeeId};
 use serde_json::json;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
@@ -89,7 +89,7 @@ async fn a_tee_is_the_one_that_is_served_as_soon_as_it_is_provisioned() {
         relying_parties: BoundedList::new(vec![gateway.settings().relying_party().unwrap()]).unwrap(),
         ceilings: ceilings(),
         counter: 1,
-        signature: UNSIGNED,
+        signature: Signature::UNSIGNED,
     };
     command.signature = admin.sign(&command);
     gateway.provision(command, &Caller::new("test")).await.unwrap();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use devkit::SoftPasskey;
-use kms_gateway::bootstrap::AdminKey;
+use kms_gateway::admin_key::AdminKey;
 use proto::bytes::{Bounded, BoundedList};
 use proto::command::{AuthorizeSigner, Ceilings, Deployment, Provision, RelyingParty, RevokeSigner};
 use proto::json::hex_bytes;
@@ -18,7 +18,7 @@ use crate::kms::{Kms, NoAnswer};
 use crate::request::SponsorRequest;
 use crate::support::{CHAIN_ID, PAYMASTER, entry_point};
 
-const UNSIGNED: Signature = Signature { r: [0; 32], s: [0; 32], v: 0 };
+const UNSIGNED: Signature = Signature::UNSIGNED;
 const MAX_COST: u128 = 10_u128.pow(18);
 const PERMISSIONS: [&str; 2] = ["sponsor", "sign_user_operation"];
 /// Besides the relay's own key.

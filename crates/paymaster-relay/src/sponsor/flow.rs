@@ -37,8 +37,6 @@ enum Step {
     ToSign(Box<Approved>),
 }
 
-const UNSIGNED: Signature = Signature { r: [0; 32], s: [0; 32], v: 0 };
-
 /// A sponsored operation, as the EntryPoint takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sponsored {
@@ -252,7 +250,7 @@ impl Relay {
             approval: RelayApproval {
                 nonce: u64::from_be_bytes(nonce),
                 timestamp: self.clock.now(),
-                signature: UNSIGNED,
+                signature: Signature::UNSIGNED,
             },
         };
         command.approval.signature = lease.approve(&command.request_digest());

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use proto::command::PasskeyAssertion;
-use proto::digest::{intent_hash, user_signature_hash};
+use proto::command::{PasskeyAssertion, user_signature_hash};
+use proto::digest::intent_hash;
 use proto::{AccountId, Hash, IntentHash, Paymaster, UserOpHash, UserOperation};
 
 use crate::catalogue::Validity;

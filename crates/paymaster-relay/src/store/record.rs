@@ -182,7 +182,7 @@ pub struct Record {
 /// What was signed, and for which approval of the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signed {
-    /// The user's approval ([`proto::digest::user_signature_hash`]).
+    /// The user's approval ([`proto::command::user_signature_hash`]).
     pub user_signature_hash: Hash,
     /// `getUserOpHash` of the final operation.
     pub user_op_hash: UserOpHash,

@@ -1,13 +1,18 @@
-//! Remote attestation: which keys live in which trusted application, vouched for by the platform where it can.
+//! Remote attestation (protocol, section 2.7): which keys live in which trusted application,
+//! vouched for by the platform where it can.
 
 use alloc::string::String;
 
 use serde::{Deserialize, Serialize};
 
+use crate::abi::{Argument, encode};
 use crate::bytes::{Bounded, BoundedBytes};
-use crate::digest::attestation_challenge;
 use crate::limits;
-use crate::primitives::{Address, Hash, TeeId};
+use crate::primitives::{Address, Hash, TeeId, keccak256};
+
+/// Separates what is attested from everything else that a platform may sign for a trusted
+/// application.
+pub const ATTESTATION_DOMAIN: &str = "SuperRelay attestation v2";
 
 /// Asks for a [`Statement`] and the platform's quote over it. Anyone may, in every phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,9 +59,24 @@ pub struct ProvisionedKeys {
 }
 
 impl Statement {
-    /// What the platform is asked to sign ([`attestation_challenge`]).
+    /// What the platform signs into a quote, so that it proves which keys live in which trusted
+    /// application, to whoever chose the nonce: `keccak256(abi.encode(bytes32 domain, bytes32
+    /// nonce, bytes32 teeId, bytes32 measurement, string version, uint64 counter, address admin,
+    /// address paymasterSigner, address standbyPaymasterSigner))`, where `domain` is the hash of
+    /// [`ATTESTATION_DOMAIN`], and an address is zero where there is none, as before provisioning.
     #[must_use]
     pub fn challenge(&self, nonce: &[u8; 32]) -> Hash {
-        attestation_challenge(nonce, self)
+        let keys = self.provisioned.as_ref();
+        keccak256(encode(&[
+            Argument::Static(&keccak256(ATTESTATION_DOMAIN)),
+            Argument::Static(&Hash(*nonce)),
+            Argument::Static(&self.tee_id),
+            Argument::Static(&self.measurement),
+            Argument::Dynamic(self.version.as_bytes()),
+            Argument::Static(&self.counter),
+            Argument::Static(&keys.map_or_else(Address::default, |keys| keys.admin)),
+            Argument::Static(&keys.map_or_else(Address::default, |keys| keys.paymaster_signer)),
+            Argument::Static(&keys.and_then(|keys| keys.standby_paymaster_signer).unwrap_or_default()),
+        ]))
     }
 }

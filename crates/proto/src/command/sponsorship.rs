@@ -3,13 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 use super::account::CredentialId;
+use crate::abi::{Argument, encode};
 use crate::account_id::AccountId;
 use crate::bytes::BoundedBytes;
-use crate::digest::{intent_hash, request_digest, user_signature_hash};
+use crate::digest::{intent_hash, request_digest};
 use crate::entry_point::EntryPoint;
 use crate::limits;
 use crate::paymaster::Terms;
-use crate::primitives::{Address, IntentHash, RequestDigest, UserOpHash};
+use crate::primitives::{Address, Hash, IntentHash, RequestDigest, UserOpHash, keccak256};
 use crate::signature::Signature;
 use crate::user_operation::UserOperation;
 
@@ -56,6 +57,19 @@ pub struct PasskeyAssertion {
     pub client_data_json: BoundedBytes<{ limits::MAX_CLIENT_DATA }>,
     /// DER, as the authenticator made it.
     pub signature: BoundedBytes<{ limits::MAX_DER_SIGNATURE }>,
+}
+
+/// `keccak256(abi.encode(bytes authenticatorData, bytes clientDataJSON, bytes signature))`; 32 zero
+/// bytes where there is no assertion, which only a relay key with that permission may leave out.
+#[must_use]
+pub fn user_signature_hash(assertion: Option<&PasskeyAssertion>) -> Hash {
+    assertion.map_or_else(Hash::default, |assertion| {
+        keccak256(encode(&[
+            Argument::Dynamic(&assertion.authenticator_data),
+            Argument::Dynamic(&assertion.client_data_json),
+            Argument::Dynamic(&assertion.signature),
+        ]))
+    })
 }
 
 /// The relay's signature over the request digest, EIP-191.

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use devkit::SoftPasskey;
-use kms_gateway::bootstrap::{AdminKey, Wanted, bootstrap};
+use kms_gateway::admin_key::AdminKey;
+use kms_gateway::bootstrap::{Wanted, bootstrap};
 use kms_gateway::clock::SystemClock;
 use kms_gateway::transport::simulator::Simulator;
 use kms_gateway::{Gateway, Settings};

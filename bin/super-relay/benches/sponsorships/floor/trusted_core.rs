@@ -24,7 +24,6 @@ use crate::world::text;
 const PAYMASTER: Address = Address([0x9a; 20]);
 const SENDER: devkit::Address = devkit::Address::repeat_byte(0x11);
 const WINDOW_SECONDS: u32 = 600;
-const UNSIGNED: Signature = Signature { r: [0; 32], s: [0; 32], v: 0 };
 
 /// The core, the frame, and what the frame was made of.
 pub struct TrustedCore {
@@ -100,7 +99,7 @@ fn provision(tee_id: TeeId, admin: &SigningKey) -> Outcome<Provision> {
             max_accounts: u32::MAX,
         },
         counter: 1,
-        signature: UNSIGNED,
+        signature: Signature::UNSIGNED,
     };
     command.signature = sign(admin, &command.digest());
     Ok(command)
@@ -112,7 +111,7 @@ fn authorize(tee_id: TeeId, admin: &SigningKey, relay: &SigningKey) -> Authorize
         signer: address(relay.verifying_key()),
         permissions: Permissions::SPONSOR,
         counter: 2,
-        signature: UNSIGNED,
+        signature: Signature::UNSIGNED,
     };
     command.signature = sign(admin, &command.digest());
     command
@@ -147,7 +146,7 @@ fn sponsor(account_id: AccountId, passkey: &mut SoftPasskey, relay: &SigningKey)
             valid_after: now - 60,
         },
         passkey: None,
-        approval: RelayApproval { nonce: 1, timestamp: now, signature: UNSIGNED },
+        approval: RelayApproval { nonce: 1, timestamp: now, signature: Signature::UNSIGNED },
     };
     command.passkey = Some(parse_assertion(&passkey.assert_challenge(&command.intent_hash().0)?)?);
     command.approval.signature = personal_sign(relay, &command.request_digest().0);

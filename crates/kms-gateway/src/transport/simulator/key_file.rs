@@ -9,7 +9,7 @@ use chacha20poly1305::{KeyInit, XChaCha20Poly1305};
 use zeroize::Zeroizing;
 
 use super::durable;
-use super::sealed_file::SealedFileError;
+use super::error::SealedFileError;
 
 const NAME: &str = "simulator.key";
 const KEY_LENGTH: usize = 32;

@@ -2,6 +2,7 @@
 //! host: the key of the file lies beside it. It is for development and tests, and production refuses it.
 
 mod durable;
+mod error;
 mod key_file;
 mod ports;
 mod sealed_file;
@@ -17,7 +18,8 @@ use proto::primitives::keccak256_concat;
 use ta::{Core, Platform};
 use thiserror::Error;
 
-pub use sealed_file::{SealedFile, SealedFileError};
+pub use error::SealedFileError;
+pub use sealed_file::SealedFile;
 
 use super::{
     Asker, NotAdmitted, QueueStats, ServedTee, SessionError, StartError, TeeTransport, TransportError, Worker,

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use chacha20poly1305::aead::AeadInOut;
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::durable;
+use super::error::SealedFileError;
 use super::key_file::KeyFile;
 
 const STATE: &str = "simulator.state";
@@ -19,38 +19,6 @@ const LOCK: &str = "simulator.lock";
 /// Opens the file, and is authenticated with it.
 const MAGIC: &[u8; 16] = b"superrelay-sim-1";
 const NONCE_LENGTH: usize = 24;
-
-/// Why the simulator's state can't be opened or written.
-#[derive(Debug, Error)]
-pub enum SealedFileError {
-    /// The operating system refused.
-    #[error("the simulator's files: {0}")]
-    Io(io::Error),
-    /// Another process has it open.
-    #[error("another process has the simulator's state open")]
-    Locked,
-    /// A state was sealed here once, and is gone. A fresh one would have other keys.
-    #[error("the simulator's state is missing, though its key file says there was one")]
-    StateMissing,
-    /// There is a state and no key to open it with.
-    #[error("the simulator's key file is missing, though there is a state sealed with it")]
-    KeyMissing,
-    /// The key file has another length or mark than it was written with.
-    #[error("the simulator's key file is damaged")]
-    KeyMalformed,
-    /// The key file's mode lets others read it.
-    #[error("the simulator's key file is readable by others: chmod 600 it")]
-    KeyReadableByOthers,
-    /// Cut off, changed, or sealed with another key.
-    #[error("the simulator's state is damaged, or sealed with another key")]
-    StateDamaged,
-    /// The counter can't go any higher.
-    #[error("the simulator's counter is exhausted")]
-    CounterExhausted,
-    /// The operating system gave no randomness.
-    #[error("the operating system gave no randomness")]
-    NoRandomness,
-}
 
 /// Named records and a counter, sealed with XChaCha20-Poly1305 under a key that lies beside them.
 pub struct SealedFile {

@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use devkit::SoftPasskey;
-use kms_gateway::bootstrap::{AdminKey, Wanted, bootstrap};
+use kms_gateway::admin_key::AdminKey;
+use kms_gateway::bootstrap::{Wanted, bootstrap};
 use kms_gateway::clock::Clock;
 use kms_gateway::factory::AccountFactory;
 use kms_gateway::protection::RequiredProtection;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Kms, NOW, PAYMASTER, RelayKey, entry_point};
 
-const UNSIGNED: Signature = Signature { r: [0; 32], s: [0; 32], v: 0 };
+const UNSIGNED: Signature = Signature::UNSIGNED;
 
 /// What goes over HTTP, and the passkey that approves it.
 pub struct SponsorRequest {

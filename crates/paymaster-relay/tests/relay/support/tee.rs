@@ -25,7 +25,7 @@ use tokio::sync::watch;
 
 use super::world::{ORIGIN, RP_ID};
 
-pub const UNSIGNED: Signature = Signature { r: [0; 32], s: [0; 32], v: 0 };
+pub const UNSIGNED: Signature = Signature::UNSIGNED;
 
 /// A provisioned trusted core behind a network that can fail.
 pub struct Tee {

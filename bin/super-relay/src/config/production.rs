@@ -3,7 +3,8 @@
 use kms_gateway::settings::{AccountCreation, TeeKind};
 use proto::command::Protection;
 
-use crate::config::{Config, ConfigError, Profile};
+use super::error::ConfigError;
+use super::{Config, Profile};
 
 /// Refuses whatever protects nothing, in the production profile only.
 pub fn check(config: &Config) -> Result<(), ConfigError> {

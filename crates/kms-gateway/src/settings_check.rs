@@ -3,30 +3,10 @@
 use std::time::Duration;
 
 use proto::limits::MAX_BATCH;
-use secrecy::ExposeSecret;
-use serve::TrustedProxies;
-use thiserror::Error;
-use url::Url;
 
-use super::{FactorySettings, Settings};
 use crate::api_keys::ApiKeys;
 use crate::ceremony;
-
-/// A setting that makes no sense.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{key}: {problem}")]
-pub struct InvalidSettings {
-    /// As in the configuration, under `kms`.
-    pub key: &'static str,
-    /// What is wrong, for people.
-    pub problem: String,
-}
-
-impl InvalidSettings {
-    pub(crate) fn new(key: &'static str, problem: impl ToString) -> Self {
-        Self { key, problem: problem.to_string() }
-    }
-}
+use crate::settings::{FactorySettings, InvalidSettings, Settings};
 
 impl Settings {
     /// Holds the settings against each other; asks nobody anything.
@@ -65,22 +45,5 @@ impl Settings {
         ceremony::webauthn(self)?;
         self.relying_party().map_err(|problem| InvalidSettings::new("origins", problem))?;
         Ok(())
-    }
-
-    /// The proxies whose `X-Forwarded-For` is believed.
-    pub(crate) fn proxies(&self) -> Result<TrustedProxies, InvalidSettings> {
-        let invalid = |problem| InvalidSettings::new("trusted_proxies", problem);
-        TrustedProxies::parse(&self.trusted_proxies).map_err(invalid)
-    }
-}
-
-impl FactorySettings {
-    pub(crate) fn url(&self) -> Result<Url, InvalidSettings> {
-        let invalid = |problem: &str| InvalidSettings::new("factory.rpc_url", problem);
-        let url: Url = self.rpc_url.expose_secret().parse().map_err(|_| invalid("not a URL"))?;
-        match url.scheme() {
-            "http" | "https" => Ok(url),
-            _ => Err(invalid("must be http: or https:")),
-        }
     }
 }
