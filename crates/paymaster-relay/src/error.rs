@@ -8,7 +8,7 @@ use proto::{AccountId, Address, Status, Uint256, Wei};
 use thiserror::Error;
 
 use crate::budget::{Limit, Scope};
-use crate::chain::ChainError;
+use crate::chain::{ChainError, ClockError};
 use crate::claims::ClaimStoreError;
 use crate::gwei::Gwei;
 use crate::kms::KmsError;
@@ -176,18 +176,9 @@ pub enum RelayError {
         /// Since the latest block.
         seconds: u64,
     },
-    /// Blocks are later than the host's clock by more than any window spans.
-    #[error("the latest block is {seconds} s ahead of this relay's clock: one of the two clocks is off")]
-    ChainClockAhead {
-        /// The difference.
-        seconds: u64,
-    },
-    /// New blocks are old when they arrive, by more than any window spans.
-    #[error("new blocks are {seconds} s behind this relay's clock: the clock is off, or the node is behind its chain")]
-    ChainClockBehind {
-        /// The difference.
-        seconds: u64,
-    },
+    /// The clocks of host and chain are too far apart.
+    #[error(transparent)]
+    ChainClock(#[from] ClockError),
     /// The KMS has another time than the relay.
     #[error("the clocks of this relay and its KMS differ by more than the KMS allows")]
     KmsClockSkewed {

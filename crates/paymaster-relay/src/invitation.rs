@@ -1,10 +1,15 @@
 //! Invitations: leave to have accounts made at the KMS, signed by the relay's key.
 
+use std::sync::Arc;
+
 use proto::json::invitation::{Invitation, SignedInvitation};
 
 use crate::clients::Caller;
 use crate::error::RelayError;
-use crate::relay::Relay;
+use crate::kms::Kms;
+use crate::parts::Parts;
+use crate::ports::{Clock, Entropy};
+use crate::relay_key::RelayKey;
 
 /// Seconds that an invitation is given though the key that signs it is due to be replaced.
 const LEAST: u64 = 60;
@@ -18,13 +23,30 @@ pub struct InvitationRequest {
     pub max_uses: u32,
 }
 
-impl Relay {
+/// Signs invitations.
+pub(crate) struct Inviter {
+    kms: Arc<dyn Kms>,
+    relay_key: Arc<RelayKey>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl Inviter {
+    pub(crate) fn new(parts: &Parts) -> Self {
+        let Parts { kms, relay_key, clock, entropy, .. } = parts.clone();
+        Self { kms, relay_key, clock, entropy }
+    }
+
     /// Signs an invitation for the holder of a server's key. What is in a page is public, and would invite everybody. It
     /// ends with the key that signs it, so it is given no longer than until that is due to be replaced.
     ///
     /// # Errors
     /// [`RelayError::InvitationNotAllowed`]; [`RelayError::KmsUnavailable`]; [`RelayError::EntropyUnavailable`].
-    pub async fn invite(&self, request: InvitationRequest, caller: &Caller) -> Result<SignedInvitation, RelayError> {
+    pub(crate) async fn invite(
+        &self,
+        request: InvitationRequest,
+        caller: &Caller,
+    ) -> Result<SignedInvitation, RelayError> {
         if !caller.is_server() {
             return Err(RelayError::InvitationNotAllowed);
         }

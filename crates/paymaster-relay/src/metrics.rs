@@ -1,6 +1,7 @@
 //! What is counted and measured. No label comes from a caller, so their number is bounded.
 
-use std::time::Duration;
+use std::future::Future;
+use std::time::{Duration, Instant};
 
 use prometheus::{
     GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
@@ -108,7 +109,15 @@ impl Metrics {
         self.requests.with_label_values(&[method, reason]).inc();
     }
 
-    pub(crate) fn stage(&self, stage: Stage, took: Duration) {
+    /// Notes how long the work takes.
+    pub(crate) async fn timed<T>(&self, stage: Stage, work: impl Future<Output = T>) -> T {
+        let begun = Instant::now();
+        let done = work.await;
+        self.stage(stage, begun.elapsed());
+        done
+    }
+
+    fn stage(&self, stage: Stage, took: Duration) {
         let stage: Histogram = self.stages.with_label_values(&[stage.as_str()]);
         stage.observe(took.as_secs_f64());
     }

@@ -74,7 +74,7 @@ async fn check_relay(config: &Config, settings: &Settings, kms: &KmsOfNode<'_>) 
         }
     };
     let open = relay::open(&elsewhere, port, key, &Registry::new()).await?;
-    let status = open.relay.status().await;
+    let status = open.readiness.status().await;
     open.store.database().close().await;
     let chain_is_there = status.iter().any(|check| check.name == "chain" && check.problem.is_none());
     if config.profile == Profile::Production && chain_is_there {

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kms_gateway::Gateway;
-use paymaster_relay::Settings;
+use paymaster_relay::clients::ApiKeys;
 use paymaster_relay::kms::{HttpKms, Kms};
 use paymaster_relay::relay_key::RelayKey;
+use paymaster_relay::store::SqliteStore;
+use paymaster_relay::{Settings, Settler, Sweeper};
 use prometheus::Registry;
 use serve::Pulse;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -26,7 +28,8 @@ use crate::telemetry;
 /// A running node: the relay, and the KMS with it unless gateways elsewhere are configured.
 pub struct Node {
     servers: Servers,
-    open: OpenRelay,
+    store: SqliteStore,
+    api_keys: Arc<ApiKeys>,
     gateway: Option<Gateway>,
     stages: Arc<Stages>,
 }
@@ -59,15 +62,16 @@ impl Node {
         let (rpc, rpc_address) = bind("rpc", config.listen.rpc, ports.rpc, &registry).await?;
         let mut pulses = vec![("listen.rpc", rpc.pulse())];
         tracing::info!(rpc = %rpc_address, %relay_signer, "the relay serves");
-        servers.serve("JSON-RPC", paymaster_relay::serve(rpc, Arc::clone(&open.relay), servers.stop()));
+        servers.serve("JSON-RPC", Arc::clone(&open.rpc).serve(rpc, servers.stop()));
         let socket = api_key::bind(&settings.admin_socket())?;
         servers.serve("admin socket", api_key::serve(socket, Arc::clone(&open.api_keys), servers.stop()));
         if let Some(gateway) = &gateway {
             pulses.push(("listen.kms", serve_kms(&mut servers, gateway, &registry, &config, &ports).await?));
         }
-        stages.reach(RelayReadiness { relay: Arc::clone(&open.relay), gateway: gateway.clone(), ports: pulses });
-        in_the_background(&mut servers, settings, &open, hangups);
-        Ok(Self { servers, open, gateway, stages })
+        stages.reach(RelayReadiness { relay: Arc::clone(&open.readiness), gateway: gateway.clone(), ports: pulses });
+        let OpenRelay { settler, sweeper, key, store, api_keys, .. } = open;
+        in_the_background(&mut servers, settings, settler, sweeper, key, hangups);
+        Ok(Self { servers, store, api_keys, gateway, stages })
     }
 
     /// Runs until the operating system says stop.
@@ -78,10 +82,10 @@ impl Node {
     }
 
     async fn close(self) {
-        if let Err(error) = self.open.api_keys.save_usage().await {
+        if let Err(error) = self.api_keys.save_usage().await {
             tracing::warn!(%error, "the last use of API keys could not be recorded");
         }
-        self.open.store.database().close().await;
+        self.store.database().close().await;
         if let Some(gateway) = self.gateway {
             gateway.close().await;
         }
@@ -162,14 +166,20 @@ async fn settle_rotation(key: &RelayKey) {
     }
 }
 
-fn in_the_background(servers: &mut Servers, settings: &Settings, open: &OpenRelay, mut hangups: Signal) {
+fn in_the_background(
+    servers: &mut Servers,
+    settings: &Settings,
+    settler: Arc<Settler>,
+    sweeper: Sweeper,
+    key: Arc<RelayKey>,
+    mut hangups: Signal,
+) {
     let stop = servers.stop();
-    let (relay, key) = (Arc::clone(&open.relay), Arc::clone(&open.key));
-    servers.work("sweep", async move { relay.sweep(stop).await });
+    servers.work("sweep", async move { sweeper.run(stop).await });
 
-    let (relay, stop) = (Arc::clone(&open.relay), servers.stop());
+    let stop = servers.stop();
     let every = Duration::from_secs(settings.settlement_interval_seconds);
-    servers.work("settlement", async move { relay.settle_regularly(every, stop).await });
+    servers.work("settlement", async move { settler.run(every, stop).await });
 
     // Without an interval it still settles an interrupted rotation.
     let (fresh, stop) = (Arc::clone(&key), servers.stop());

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use paymaster_relay::chain::RpcChain;
+use paymaster_relay::catalogue::Catalogue;
+use paymaster_relay::chain::{ChainTime, RpcChain};
 use paymaster_relay::claims::{ClaimStore, RedisClaims, SqliteClaims};
 use paymaster_relay::clients::{ApiKeys, SqliteApiKeys};
 use paymaster_relay::kms::Kms;
@@ -10,16 +11,19 @@ use paymaster_relay::metrics::Metrics;
 use paymaster_relay::ports::{Clock, OsEntropy, SystemClock};
 use paymaster_relay::relay_key::{RelayKey, passphrase};
 use paymaster_relay::store::SqliteStore;
-use paymaster_relay::{Parts, Relay, Settings};
+use paymaster_relay::{Parts, Readiness, RpcServer, Settings, Settler, Sponsor, Sweeper};
 use prometheus::Registry;
 use proto::Address;
 
 use super::start_error;
 use crate::error::Error;
 
-/// The relay, and what must be closed after it.
+/// The relay's services, and what must be closed after them.
 pub struct OpenRelay {
-    pub relay: Arc<Relay>,
+    pub rpc: Arc<RpcServer>,
+    pub settler: Arc<Settler>,
+    pub sweeper: Sweeper,
+    pub readiness: Arc<Readiness>,
     pub key: Arc<RelayKey>,
     pub store: SqliteStore,
     pub api_keys: Arc<ApiKeys>,
@@ -66,16 +70,27 @@ pub async fn open(
         .map_err(start_error("relay.rpc"))?;
     let api_keys = Arc::new(api_keys);
     let parts = Parts {
+        catalogue: Arc::new(Catalogue::new(settings).map_err(start_error("relay"))?),
         store: Arc::new(store.clone()),
         claims,
         kms,
         chain: Arc::new(RpcChain::new(&settings.chain).map_err(start_error("relay.chain"))?),
+        chain_time: Arc::new(ChainTime::new(Arc::clone(&clock))),
         relay_key: Arc::clone(&key),
         clock,
         entropy,
         metrics: Arc::new(Metrics::new(registry).map_err(start_error("metrics"))?),
         api_keys: Arc::clone(&api_keys),
     };
-    let relay = Relay::new(settings, parts).map_err(start_error("relay"))?;
-    Ok(OpenRelay { relay: Arc::new(relay), key, store, api_keys })
+    let sponsor = Arc::new(Sponsor::new(settings, &parts));
+    let settler = Arc::new(Settler::new(settings.chain.confirmations, &parts));
+    Ok(OpenRelay {
+        rpc: Arc::new(RpcServer::new(&settings.rpc, sponsor, &parts).map_err(start_error("relay"))?),
+        sweeper: Sweeper::new(Arc::clone(&settler), &parts),
+        readiness: Arc::new(Readiness::new(Arc::clone(&settler), &parts)),
+        settler,
+        key,
+        store,
+        api_keys,
+    })
 }

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use kms_gateway::{Gateway, GatewayError};
-use paymaster_relay::Relay;
 use paymaster_relay::status::Check;
 use proto::Permissions;
 use proto::command::SecurityState;
@@ -126,7 +125,7 @@ async fn answers<T>(
 
 /// A node that serves.
 pub struct RelayReadiness {
-    pub relay: Arc<Relay>,
+    pub relay: Arc<paymaster_relay::Readiness>,
     pub gateway: Option<Gateway>,
     pub ports: Vec<(&'static str, Pulse)>,
 }

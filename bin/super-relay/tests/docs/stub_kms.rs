@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use paymaster_relay::chain::RpcChain;
+use paymaster_relay::catalogue::Catalogue;
+use paymaster_relay::chain::{ChainTime, RpcChain};
 use paymaster_relay::claims::SqliteClaims;
 use paymaster_relay::clients::{ApiKeys, SqliteApiKeys};
 use paymaster_relay::kms::{Kms, KmsError, KmsSigners};
@@ -11,7 +12,7 @@ use paymaster_relay::metrics::Metrics;
 use paymaster_relay::ports::{OsEntropy, SystemClock};
 use paymaster_relay::relay_key::{RelayKey, passphrase};
 use paymaster_relay::store::SqliteStore;
-use paymaster_relay::{Parts, Relay, Settings, serve};
+use paymaster_relay::{Parts, RpcServer, Settings};
 use prometheus::Registry;
 use proto::command::{RotateSigner, Sponsor, SponsorReply, WalletInfo};
 use proto::{AccountId, Status};
@@ -78,21 +79,24 @@ impl RefusingRelay {
         let keys = Arc::new(SqliteApiKeys::new(store.database()));
         let api_keys = ApiKeys::open(&settings, keys, Arc::new(SystemClock), Arc::new(OsEntropy)).await.unwrap();
         let parts = Parts {
+            catalogue: Arc::new(Catalogue::new(&settings).unwrap()),
             claims: Arc::new(SqliteClaims::new(store.database(), Arc::new(SystemClock))),
             store: Arc::new(store),
             kms: Arc::new(Refusing),
             chain: Arc::new(RpcChain::new(&settings.chain).unwrap()),
             relay_key: Arc::new(relay_key.unwrap()),
+            chain_time: Arc::new(ChainTime::new(Arc::new(SystemClock))),
             clock: Arc::new(SystemClock),
             entropy: Arc::new(OsEntropy),
             metrics: Arc::new(Metrics::new(&Registry::new()).unwrap()),
             api_keys: Arc::new(api_keys),
         };
-        let relay = Arc::new(Relay::new(&settings, parts).unwrap());
+        let rpc =
+            RpcServer::new(&settings.rpc, Arc::new(paymaster_relay::Sponsor::new(&settings, &parts)), &parts).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
-        tokio::spawn(serve(listener, relay, stop.clone()));
+        tokio::spawn(Arc::new(rpc).serve(listener, stop.clone()));
         Self { url, _stop: stop.drop_guard(), _data: data }
     }
 

@@ -15,7 +15,8 @@ use thiserror::Error;
 
 pub(crate) use facts::operation_of_nobody;
 pub use rpc::RpcChain;
-pub(crate) use time::{ChainTime, Now};
+pub(crate) use time::Now;
+pub use time::{ChainTime, ClockError};
 
 use crate::clients::Asker;
 use crate::deployment::Deployment;

@@ -1,8 +1,11 @@
 //! The chain's time, as far as the relay has seen it.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use thiserror::Error;
 
 use super::Block;
+use crate::ports::Clock;
 
 /// Seconds by which a clock may be off before it is said to be.
 const TOLERANCE: u64 = 60;
@@ -51,9 +54,28 @@ impl Now {
     }
 }
 
-/// The newest block that was seen.
-#[derive(Debug, Default)]
-pub(crate) struct ChainTime(Mutex<Option<Seen>>);
+/// The clocks of host and chain differ by more than any window spans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum ClockError {
+    /// Blocks are later than the host's clock.
+    #[error("the latest block is {seconds} s ahead of this relay's clock: one of the two clocks is off")]
+    ChainAhead {
+        /// The difference.
+        seconds: u64,
+    },
+    /// New blocks are old when they arrive.
+    #[error("new blocks are {seconds} s behind this relay's clock: the clock is off, or the node is behind its chain")]
+    ChainBehind {
+        /// The difference.
+        seconds: u64,
+    },
+}
+
+/// The host's clock, and the newest block that was seen.
+pub struct ChainTime {
+    clock: Arc<dyn Clock>,
+    seen: Mutex<Option<Seen>>,
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Seen {
@@ -64,10 +86,20 @@ struct Seen {
 }
 
 impl ChainTime {
+    /// No block was seen yet.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, seen: Mutex::default() }
+    }
+
     /// Takes note of the latest block. One that was not there at the last look was made since then,
     /// so it carries a later time than that look, or one of the clocks is off.
-    pub(crate) fn note(&self, block: Block, host: u64) -> Now {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn note(&self, block: Block) -> Now {
+        self.note_at(block, self.clock.now())
+    }
+
+    fn note_at(&self, block: Block, host: u64) -> Now {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let arrived_late = match *seen {
             Some(before) if block.number > before.block.number => before.at.saturating_sub(block.timestamp),
             Some(before) => before.arrived_late,
@@ -80,14 +112,33 @@ impl ChainTime {
 
     /// The latest block that was seen, and the host's time then.
     pub(crate) fn last(&self) -> Option<Now> {
-        let seen = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.map(|Seen { block, at, arrived_late }| Now { host: at, block: block.timestamp, arrived_late })
+    }
+
+    /// Unix seconds. The later of host and chain: a window that ended before is over on both.
+    pub(crate) fn now(&self) -> u64 {
+        self.clock.now().max(self.last().map_or(0, |last| last.block))
+    }
+
+    /// Whether the clocks of host and chain agree within a minute, as far as the last look at the
+    /// chain tells. An idle chain is no fault.
+    ///
+    /// # Errors
+    /// [`ClockError`].
+    pub fn check(&self) -> Result<(), ClockError> {
+        match self.last() {
+            Some(last) if last.is_host_behind() => Err(ClockError::ChainAhead { seconds: last.apart() }),
+            Some(last) if last.is_host_ahead() => Err(ClockError::ChainBehind { seconds: last.arrived_late }),
+            Some(_) | None => Ok(()),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ports::SystemClock;
 
     fn block(number: u64, timestamp: u64) -> Block {
         Block { number, timestamp }
@@ -95,30 +146,30 @@ mod tests {
 
     #[test]
     fn an_idle_chain_is_not_taken_for_a_clock_that_is_ahead() {
-        let time = ChainTime::default();
+        let time = ChainTime::new(Arc::new(SystemClock));
         for host in [5000, 6000, 9000] {
-            assert!(!time.note(block(7, 1000), host).is_host_ahead());
+            assert!(!time.note_at(block(7, 1000), host).is_host_ahead());
         }
         // It is used again: the block is as old as the poll at most.
-        assert!(!time.note(block(8, 9001), 9002).is_host_ahead());
+        assert!(!time.note_at(block(8, 9001), 9002).is_host_ahead());
     }
 
     #[test]
     fn new_blocks_that_are_old_already_tell_of_a_clock_that_is_ahead() {
-        let time = ChainTime::default();
-        time.note(block(7, 1000), 5000);
-        let now = time.note(block(8, 1012), 5012);
+        let time = ChainTime::new(Arc::new(SystemClock));
+        time.note_at(block(7, 1000), 5000);
+        let now = time.note_at(block(8, 1012), 5012);
         assert!(now.is_host_ahead());
         assert_eq!(now.arrived_late, 3988);
-        assert!(time.note(block(8, 1012), 5020).is_host_ahead(), "until a block tells otherwise");
-        assert!(!time.note(block(9, 5021), 5022).is_host_ahead());
+        assert!(time.note_at(block(8, 1012), 5020).is_host_ahead(), "until a block tells otherwise");
+        assert!(!time.note_at(block(9, 5021), 5022).is_host_ahead());
     }
 
     #[test]
     fn a_block_from_the_future_tells_of_a_clock_that_is_behind() {
-        let time = ChainTime::default();
-        assert!(!time.note(block(7, 1060), 1000).is_host_behind());
-        assert!(time.note(block(8, 1061), 1000).is_host_behind());
+        let time = ChainTime::new(Arc::new(SystemClock));
+        assert!(!time.note_at(block(7, 1060), 1000).is_host_behind());
+        assert!(time.note_at(block(8, 1061), 1000).is_host_behind());
         assert_eq!(time.last(), Some(Now { host: 1000, block: 1061, arrived_late: 0 }));
     }
 }

@@ -15,9 +15,10 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 use tower::Layer;
 
+use super::call_log::CallLog;
 use super::error::EdgeError;
 use super::method::Method;
-use super::{CallLog, Entrance, MadeHere, RequestId};
+use super::{Entrance, MadeHere, RequestId};
 use crate::clients::{Access, ApiKeyId, Caller};
 use crate::metrics::Metrics;
 use crate::ports::Clock;

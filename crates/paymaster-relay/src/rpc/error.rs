@@ -221,8 +221,7 @@ fn row(error: &RelayError) -> (i32, &str, bool) {
         }
         RelayError::AccountNonceInvalid { .. } => (REJECTED_BY_ENTRY_POINT, "account_nonce_invalid", true),
         RelayError::ChainIdle { .. } => (TIME_RANGE, "chain_idle", true),
-        RelayError::ChainClockAhead { .. } => (FAILED, "clock_skewed", false),
-        RelayError::ChainClockBehind { .. } => (FAILED, "clock_skewed", false),
+        RelayError::ChainClock(_) => (FAILED, "clock_skewed", false),
         RelayError::KmsClockSkewed { .. } => (FAILED, "clock_skewed", false),
         RelayError::DepositTooLow { .. } => (DEPOSIT, "paymaster_deposit_too_low", true),
         RelayError::PasskeyRefused { status } => (kms_code(Some(*status)), status.reason(), false),
@@ -313,7 +312,7 @@ fn details(error: &RelayError) -> Map<String, Value> {
             }
             details
         }
-        RelayError::ChainClockAhead { .. } | RelayError::ChainClockBehind { .. } => json!({ "clock": "chain" }),
+        RelayError::ChainClock(_) => json!({ "clock": "chain" }),
         RelayError::KmsClockSkewed { .. } => json!({ "clock": "kms" }),
         RelayError::VerificationGasMissing => json!({ "field": "verificationGasLimit" }),
         RelayError::FeeTooLow { least, given } => {
@@ -389,7 +388,7 @@ mod tests {
     use proto::{Uint256, Wei};
 
     use super::*;
-    use crate::chain::ChainError;
+    use crate::chain::{ChainError, ClockError};
     use crate::claims::ClaimStoreError;
     use crate::gwei::Gwei;
     use crate::kms::KmsError;
@@ -456,8 +455,8 @@ mod tests {
             RelayError::SenderCannotDelegate { sender: factory },
             RelayError::FactoryDataMissing { factory },
             RelayError::VerificationGasMissing,
-            RelayError::ChainClockAhead { seconds: 700 },
-            RelayError::ChainClockBehind { seconds: 700 },
+            ClockError::ChainAhead { seconds: 700 }.into(),
+            ClockError::ChainBehind { seconds: 700 }.into(),
             KmsError::Refused { reason: Reason::TimestampSkewed.into(), message: String::new() }.into(),
             RelayError::PasskeyRefused { status: Status::ChallengeMismatch },
             RelayError::AccountNeedsPasskey { account_id: "alice".parse().unwrap() },

@@ -21,10 +21,11 @@ use serde_json::Value;
 use serve::{BodyTimeout, Client, Full, Hangup, Peer, TrustedProxies, asks_for_web_socket};
 use tower::{Layer, Service};
 
+use super::call_log::CallLog;
 use super::cors::{self, Grant};
 use super::error::EdgeError;
 use super::route::Route;
-use super::{CallLog, Entrance, MadeHere, RequestId, auth, ids};
+use super::{Entrance, MadeHere, RequestId, auth, ids};
 use crate::clients::{Access, ApiKeys, KeyHash, LiveKey, Origins};
 
 const X_REQUEST_ID: &str = "x-request-id";

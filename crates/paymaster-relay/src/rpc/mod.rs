@@ -11,13 +11,11 @@ mod ids;
 mod method;
 mod methods;
 mod route;
+mod server;
 mod sources;
 mod wire;
 
-pub(crate) use call_log::CallLog;
-pub(crate) use calls::CallsLayer;
-pub(crate) use http::EdgeLayer;
-pub(crate) use methods::module;
+pub use server::RpcServer;
 pub(crate) use sources::{origins, proxies};
 
 use serve::Client;

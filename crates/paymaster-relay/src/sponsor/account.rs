@@ -2,12 +2,9 @@
 
 use std::sync::Arc;
 
-use proto::AccountId;
 use proto::command::WalletInfo;
 
-use crate::error::RelayError;
 use crate::policy::{Policy, Standing};
-use crate::relay::Relay;
 
 /// An account as the TEE and the operator know it.
 #[derive(Clone, Debug)]
@@ -18,18 +15,4 @@ pub struct AccountInfo {
     pub standing: Option<Standing>,
     /// What the policies allow.
     pub policies: Vec<Arc<Policy>>,
-}
-
-impl Relay {
-    /// An account's public facts.
-    ///
-    /// # Errors
-    /// [`RelayError::KmsRefused`] as `account_unknown`; [`RelayError::KmsUnavailable`].
-    pub async fn account(&self, account_id: &AccountId) -> Result<AccountInfo, RelayError> {
-        Ok(AccountInfo {
-            wallet: self.wallets.ask(account_id).await?,
-            standing: self.catalogue.standings.of(account_id),
-            policies: self.catalogue.policies().to_vec(),
-        })
-    }
 }

@@ -1,16 +1,24 @@
 //! The relay's yes: the policy holds and the cost is reserved. Nothing else makes an [`Approved`].
 
+use std::sync::Arc;
+
 use proto::json::GasFields;
 use proto::{Terms, Wei};
 
 use super::attribute::Attributed;
-use super::quote::{Quote, judge, quote};
+use super::grant::Grants;
+use super::known::{check_policy, needs_renewal, needs_signing};
+use super::quote::{Quote, Quoter};
 use super::request::{DraftRequest, SponsorRequest};
 use crate::budget::{Excess, Limits};
+use crate::catalogue::Catalogue;
+use crate::chain::ChainTime;
 use crate::error::RelayError;
 use crate::gwei::Gwei;
-use crate::relay::Relay;
-use crate::store::{NewSponsorship, Principal, Record, Reserved, SponsorshipId};
+use crate::parts::Parts;
+use crate::paymaster_signers::PaymasterSigners;
+use crate::ports::Clock;
+use crate::store::{NewSponsorship, Principal, Record, Reserved, SponsorshipId, Store};
 
 /// A request that may be signed, once: it holds the reservation, can't be copied, and is used up by signing.
 pub(super) struct Approved {
@@ -26,16 +34,41 @@ pub(super) enum Approval {
     Known(Box<Attributed>),
 }
 
-impl Approved {
+/// Approves requests.
+pub(super) struct Approver {
+    catalogue: Arc<Catalogue>,
+    store: Arc<dyn Store>,
+    quoter: Arc<Quoter>,
+    grants: Grants,
+    paymaster_signers: Arc<PaymasterSigners>,
+    chain_time: Arc<ChainTime>,
+    clock: Arc<dyn Clock>,
+}
+
+/// What would be reserved for a request, and within which limits.
+struct Proposal {
+    sponsorship: NewSponsorship,
+    limits: Limits,
+    cost: Wei,
+    deposit: Wei,
+}
+
+impl Approver {
+    pub(super) fn new(quoter: Arc<Quoter>, paymaster_signers: Arc<PaymasterSigners>, parts: &Parts) -> Self {
+        let Parts { catalogue, store, kms, chain_time, relay_key, clock, .. } = parts.clone();
+        let grants = Grants::new(kms, relay_key, Arc::clone(&clock));
+        Self { catalogue, store, quoter, grants, paymaster_signers, chain_time, clock }
+    }
+
     /// Quotes, judges and reserves, unless the TEE would refuse it. The intent is on the disk when this returns.
-    pub(super) async fn decide(relay: &Relay, attributed: Attributed) -> Result<Approval, RelayError> {
+    pub(super) async fn decide(&self, attributed: Attributed) -> Result<Approval, RelayError> {
         let request = &attributed.request;
         let (principal, key) = (attributed.principal().clone(), request.idempotency_key.as_deref());
-        let proposal = propose(relay, &request.draft, principal, key, GasFields::Required).await?;
-        match relay.store.reserve(&proposal.sponsorship, &proposal.limits).await? {
+        let proposal = self.propose(&request.draft, principal, key, GasFields::Required).await?;
+        match self.store.reserve(&proposal.sponsorship, &proposal.limits).await? {
             Reserved::Recorded => {
                 let NewSponsorship { id: reservation, terms, .. } = proposal.sponsorship;
-                Ok(Approval::New(Box::new(Self { request: attributed.request, terms, reservation })))
+                Ok(Approval::New(Box::new(Approved { request: attributed.request, terms, reservation })))
             }
             Reserved::AlreadyRecorded => Ok(Approval::Known(Box::new(attributed))),
             Reserved::KeyTaken { is_mined } => Err(RelayError::IdempotencyConflict { is_mined }),
@@ -44,31 +77,116 @@ impl Approved {
     }
 
     /// Goes on with what was reserved for the same intent before: the same terms, and no second charge.
-    pub(super) async fn resume(relay: &Relay, request: Attributed, record: Record) -> Result<Box<Self>, RelayError> {
+    pub(super) async fn resume(&self, request: Attributed, record: Record) -> Result<Box<Approved>, RelayError> {
         let (draft, is_proven) = (&request.request.draft, request.principal().is_proven());
-        judge(relay, draft, &record.terms, is_proven)?;
-        relay.check_grant(draft, &record.terms, is_proven).await?;
-        let limit = relay.catalogue.max_signings;
-        if !relay.store.begin_signing(&record.id, limit).await? {
+        self.quoter.judge(draft, &record.terms, is_proven)?;
+        self.grants.check(draft, &record.terms, is_proven).await?;
+        let limit = self.catalogue.max_signings;
+        if !self.store.begin_signing(&record.id, limit).await? {
             return Err(RelayError::TooManySignings { limit });
         }
-        Ok(Box::new(Self { request: request.request, terms: record.terms, reservation: record.id }))
+        Ok(Box::new(Approved { request: request.request, terms: record.terms, reservation: record.id }))
     }
 
     /// Gives what was reserved before a window of now: the same cost, still charged once.
-    pub(super) async fn renew(relay: &Relay, request: Attributed, record: Record) -> Result<Box<Self>, RelayError> {
-        let draft = &request.request.draft;
-        let is_proven = request.principal().is_proven();
-        let terms = renewed_terms(relay, draft, &record, GasFields::Required, is_proven).await?;
-        judge(relay, draft, &terms, is_proven)?;
-        relay.check_grant(draft, &terms, is_proven).await?;
-        let limit = relay.catalogue.max_signings;
-        if !relay.store.renew(&record.id, &terms, limit).await? {
+    pub(super) async fn renew(&self, request: Attributed, record: Record) -> Result<Box<Approved>, RelayError> {
+        let (draft, is_proven) = (&request.request.draft, request.principal().is_proven());
+        let terms = self.renewed_terms(draft, &record, GasFields::Required, is_proven).await?;
+        self.quoter.judge(draft, &terms, is_proven)?;
+        self.grants.check(draft, &terms, is_proven).await?;
+        let limit = self.catalogue.max_signings;
+        if !self.store.renew(&record.id, &terms, limit).await? {
             return Err(RelayError::TooManySignings { limit });
         }
-        Ok(Box::new(Self { request: request.request, terms, reservation: record.id }))
+        Ok(Box::new(Approved { request: request.request, terms, reservation: record.id }))
     }
 
+    /// The terms that [`Self::decide`] would reserve. Charges nothing.
+    pub(super) async fn terms_of_new(
+        &self,
+        draft: &DraftRequest,
+        principal: Principal,
+        gas: GasFields,
+    ) -> Result<Terms, RelayError> {
+        let proposal = self.propose(draft, principal, None, gas).await?;
+        match self.store.would_reserve(&proposal.sponsorship, &proposal.limits).await? {
+            Reserved::Recorded | Reserved::AlreadyRecorded | Reserved::KeyTaken { .. } => {
+                Ok(proposal.sponsorship.terms)
+            }
+            Reserved::OverLimit(excess) => Err(proposal.over(excess)),
+        }
+    }
+
+    /// The terms on which another approval of what was reserved would be answered. Counts no signing.
+    pub(super) async fn terms_of_known(
+        &self,
+        draft: &DraftRequest,
+        record: &Record,
+        gas: GasFields,
+        is_proven: bool,
+    ) -> Result<Terms, RelayError> {
+        check_policy(record, draft)?;
+        let renews = needs_renewal(record, draft, self.chain_time.now());
+        let terms = match renews {
+            true => self.renewed_terms(draft, record, gas, is_proven).await?,
+            false => record.terms,
+        };
+        self.quoter.judge(draft, &terms, is_proven)?;
+        if renews || needs_signing(record, draft, &self.paymaster_signers).await? {
+            self.grants.check(draft, &terms, is_proven).await?;
+            let limit = self.catalogue.max_signings;
+            if record.signings >= limit {
+                return Err(RelayError::TooManySignings { limit });
+            }
+            self.paymaster_signers.check_current(&draft.deployment).await?;
+        }
+        Ok(terms)
+    }
+
+    /// What was reserved, with a window of now.
+    async fn renewed_terms(
+        &self,
+        draft: &DraftRequest,
+        record: &Record,
+        gas: GasFields,
+        is_proven: bool,
+    ) -> Result<Terms, RelayError> {
+        let Terms { valid_until, valid_after, .. } = self.quoter.quote(draft, gas, is_proven).await?.terms;
+        Ok(Terms { valid_until, valid_after, ..record.terms })
+    }
+
+    /// Quotes a request, and holds it against its policy and what the TEE lets the relay sponsor. Charges nothing.
+    async fn propose(
+        &self,
+        draft: &DraftRequest,
+        principal: Principal,
+        idempotency_key: Option<&str>,
+        gas: GasFields,
+    ) -> Result<Proposal, RelayError> {
+        let Quote { terms, cost, deposit } = self.quoter.quote(draft, gas, principal.is_proven()).await?;
+        self.grants.check(draft, &terms, principal.is_proven()).await?;
+        let too_low = || RelayError::DepositTooLow { cost, deposit, reserved: Gwei::default() };
+        let sponsorship = NewSponsorship {
+            id: SponsorshipId::new(),
+            intent: draft.intent(),
+            account_id: draft.account_id.clone(),
+            is_vouched: draft.is_vouched(&principal),
+            principal,
+            api_key: draft.caller.key_id().cloned(),
+            idempotency_key: idempotency_key.map(str::to_owned),
+            policy_id: draft.policy.id().to_owned(),
+            deployment: draft.deployment,
+            sender: draft.op.sender,
+            account_nonce: draft.op.nonce,
+            terms,
+            max_cost: Gwei::at_least(cost).ok_or_else(too_low)?,
+            created_at: self.clock.now(),
+        };
+        Ok(Proposal { sponsorship, limits: self.catalogue.caps.within(Gwei::at_most(deposit)), cost, deposit })
+    }
+}
+
+impl Approved {
     pub(super) fn request(&self) -> &SponsorRequest {
         &self.request
     }
@@ -82,73 +200,9 @@ impl Approved {
     }
 }
 
-/// Refuses to go on with a sponsorship under another policy than it was approved by.
-pub(super) fn check_policy(record: &Record, draft: &DraftRequest) -> Result<(), RelayError> {
-    let asked = draft.policy.id();
-    if record.policy_id == asked {
-        return Ok(());
-    }
-    let is_mined = record.state.is_mined();
-    Err(RelayError::PolicyConflict { stored: Some(record.policy_id.clone()), is_mined, asked: asked.to_owned() })
-}
-
-/// Whether a window is too short for another approval of what was reserved.
-pub(super) fn needs_renewal(relay: &Relay, record: &Record, draft: &DraftRequest) -> bool {
-    record.terms.valid_until < draft.validity.needed(relay.now())
-}
-
-/// What was reserved, with a window of now.
-pub(super) async fn renewed_terms(
-    relay: &Relay,
-    draft: &DraftRequest,
-    record: &Record,
-    gas: GasFields,
-    is_proven: bool,
-) -> Result<Terms, RelayError> {
-    let Terms { valid_until, valid_after, .. } = quote(relay, draft, gas, is_proven).await?.terms;
-    Ok(Terms { valid_until, valid_after, ..record.terms })
-}
-
-/// What would be reserved for a request, and within which limits.
-pub(super) struct Proposal {
-    pub(super) sponsorship: NewSponsorship,
-    pub(super) limits: Limits,
-    cost: Wei,
-    deposit: Wei,
-}
-
-/// Quotes a request, and holds it against its policy and what the TEE lets the relay sponsor. Charges nothing.
-pub(super) async fn propose(
-    relay: &Relay,
-    draft: &DraftRequest,
-    principal: Principal,
-    idempotency_key: Option<&str>,
-    gas: GasFields,
-) -> Result<Proposal, RelayError> {
-    let Quote { terms, cost, deposit } = quote(relay, draft, gas, principal.is_proven()).await?;
-    relay.check_grant(draft, &terms, principal.is_proven()).await?;
-    let sponsorship = NewSponsorship {
-        id: SponsorshipId::new(),
-        intent: draft.intent(),
-        account_id: draft.account_id.clone(),
-        is_vouched: draft.is_vouched(&principal),
-        principal,
-        api_key: draft.caller.key_id().cloned(),
-        idempotency_key: idempotency_key.map(str::to_owned),
-        policy_id: draft.policy.id().to_owned(),
-        deployment: draft.deployment,
-        sender: draft.op.sender,
-        account_nonce: draft.op.nonce,
-        terms,
-        max_cost: Gwei::at_least(cost).ok_or(RelayError::DepositTooLow { cost, deposit, reserved: Gwei::default() })?,
-        created_at: relay.clock.now(),
-    };
-    Ok(Proposal { sponsorship, limits: relay.catalogue.caps.within(Gwei::at_most(deposit)), cost, deposit })
-}
-
 impl Proposal {
     /// The refusal for a limit that it does not fit into.
-    pub(super) fn over(&self, excess: Excess) -> RelayError {
+    fn over(&self, excess: Excess) -> RelayError {
         let Self { cost, deposit, .. } = *self;
         match excess {
             Excess::Deposit { reserved } => RelayError::DepositTooLow { cost, deposit, reserved },

@@ -1,16 +1,20 @@
 //! Who stands behind a request: the account, if its passkey approved it; otherwise the caller's API key, or nobody.
 
+use std::sync::Arc;
+
 use proto::Status;
 use sha2::{Digest, Sha256};
 
 use super::gesture;
+use super::refusals::Refusals;
 use super::request::{DraftRequest, SponsorRequest};
+use crate::chain::ChainTime;
 use crate::error::RelayError;
+use crate::kms::Wallets;
 use crate::policy::Violation;
-use crate::relay::Relay;
 use crate::store::Principal;
 
-/// A request whose principal is known. Only [`attribute`] makes one.
+/// A request whose principal is known. Only [`Attribution`] makes one.
 pub(super) struct Attributed {
     pub(super) request: SponsorRequest,
     principal: Principal,
@@ -32,39 +36,52 @@ impl Attributed {
     }
 }
 
-/// Verifies the passkey's approval; without one, makes sure that no account is named that needs it.
-///
-/// # Errors
-/// [`RelayError::PasskeyRefused`], [`RelayError::AccountNeedsPasskey`], a [`Violation::PasskeyMissing`],
-/// [`RelayError::KmsRefused`] as `account_unknown`, [`RelayError::KmsUnavailable`].
-pub(super) async fn attribute(relay: &Relay, request: SponsorRequest) -> Result<Attributed, RelayError> {
-    let draft = &request.draft;
-    let principal = match &request.passkey {
-        Some(assertion) => {
-            let passkey = relay.wallets.passkey(&draft.account_id, &assertion.credential_id).await?;
-            passkey
-                .ok_or(Status::CredentialUnknown)
-                .and_then(|passkey| gesture::verify(assertion, &passkey.public_key, &request.intent))
-                .map_err(|status| RelayError::PasskeyRefused { status })?;
-            relay.refusals.check(&draft.account_id, relay.now())?;
-            draft.principal(true)
-        }
-        None => {
-            if relay.needs_passkey(draft).await? {
-                return Err(RelayError::AccountNeedsPasskey { account_id: draft.account_id.clone() });
-            }
-            draft.principal(false)
-        }
-    };
-    Ok(Attributed { request, principal })
+/// Finds out who stands behind a request.
+pub(super) struct Attribution {
+    wallets: Arc<Wallets>,
+    refusals: Arc<Refusals>,
+    chain_time: Arc<ChainTime>,
 }
 
-impl Relay {
+impl Attribution {
+    pub(super) const fn new(wallets: Arc<Wallets>, refusals: Arc<Refusals>, chain_time: Arc<ChainTime>) -> Self {
+        Self { wallets, refusals, chain_time }
+    }
+
+    /// Verifies the passkey's approval; without one, makes sure that no account is named that needs it.
+    ///
+    /// # Errors
+    /// [`RelayError::PasskeyRefused`], [`RelayError::AccountNeedsPasskey`], a
+    /// [`Violation::PasskeyMissing`], [`RelayError::KmsRefused`] as `account_unknown`,
+    /// [`RelayError::KmsUnavailable`].
+    pub(super) async fn attribute(&self, request: SponsorRequest) -> Result<Attributed, RelayError> {
+        let draft = &request.draft;
+        let principal = match &request.passkey {
+            Some(assertion) => {
+                let passkey = self.wallets.passkey(&draft.account_id, &assertion.credential_id).await?;
+                passkey
+                    .ok_or(Status::CredentialUnknown)
+                    .and_then(|passkey| gesture::verify(assertion, &passkey.public_key, &request.intent))
+                    .map_err(|status| RelayError::PasskeyRefused { status })?;
+                self.refusals.check(&draft.account_id, self.chain_time.now())?;
+                draft.principal(true)
+            }
+            None => {
+                if self.needs_passkey(draft).await? {
+                    return Err(RelayError::AccountNeedsPasskey { account_id: draft.account_id.clone() });
+                }
+                draft.principal(false)
+            }
+        };
+        Ok(Attributed { request, principal })
+    }
+
     /// Whether the account is one of the TEE's, which nobody can name without its passkey.
     ///
     /// # Errors
-    /// [`Violation::PasskeyMissing`] where the policy sponsors nothing without; [`RelayError::KmsUnavailable`].
-    pub(super) async fn needs_passkey(&self, draft: &DraftRequest) -> Result<bool, RelayError> {
+    /// [`Violation::PasskeyMissing`] where the policy sponsors nothing without;
+    /// [`RelayError::KmsUnavailable`].
+    async fn needs_passkey(&self, draft: &DraftRequest) -> Result<bool, RelayError> {
         if !draft.policy.allows_without_passkey() {
             let policy_id = draft.policy.id().to_owned();
             return Err(RelayError::Policy { policy_id, violation: Violation::PasskeyMissing });

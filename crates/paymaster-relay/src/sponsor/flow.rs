@@ -3,27 +3,38 @@
 //! The intent is on the disk before anything is signed and the signatures are before they leave, so a crash between any
 //! two steps repeats no charge: the same request again continues where the last one ended.
 
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
-use proto::command::{RelayApproval, Sponsor, SponsorReply};
-use proto::paymaster::paymaster_digest;
-use proto::{EntryPoint, Hash, Paymaster, Signature, Status, Terms};
+use proto::{AccountId, EntryPoint, Paymaster, Terms};
 use uuid::Uuid;
 
-use super::approve::{Approval, Approved, check_policy, needs_renewal};
-use super::attribute::{Attributed, attribute};
-use super::quote::{judge, verification_gas};
+use super::account::AccountInfo;
+use super::approve::{Approval, Approved, Approver};
+use super::attribute::{Attributed, Attribution};
+use super::intent::Intent;
+use super::known::{answers, check_policy, needs_renewal, needs_signing};
+use super::preview::Previews;
+use super::quote::{Quoter, verification_gas};
+use super::refusals::Refusals;
 use super::request::{DraftRequest, SponsorRequest};
-use crate::claims::Claim;
+use super::sign::Signing;
+use super::stub::Stub;
+use super::turn::Turns;
+use crate::catalogue::Catalogue;
+use crate::chain::ChainTime;
+use crate::claims::{Claim, ClaimStore};
 use crate::error::RelayError;
-use crate::metrics::Stage;
-use crate::relay::Relay;
-use crate::relay_key::Lease;
-use crate::secp256k1;
-use crate::store::{KeySpace, KeyUse, Record, Signed};
+use crate::kms::Wallets;
+use crate::metrics::{Metrics, Stage};
+use crate::parts::Parts;
+use crate::paymaster_signers::PaymasterSigners;
+use crate::settings::Settings;
+use crate::store::{KeySpace, KeyUse, Record, Signed, Store};
 
 /// Seconds a claim outlives the longest window, so that it never ends before the sponsorship does.
 const CLAIM_MARGIN: u64 = 60;
+
 /// Whose turn an intent is.
 struct Claimed {
     key: [u8; 32],
@@ -50,19 +61,95 @@ pub struct Sponsored {
     pub signed: Signed,
 }
 
-impl Relay {
+/// Sponsors operations.
+pub struct Sponsor {
+    catalogue: Arc<Catalogue>,
+    store: Arc<dyn Store>,
+    claims: Arc<dyn ClaimStore>,
+    chain_time: Arc<ChainTime>,
+    metrics: Arc<Metrics>,
+    wallets: Arc<Wallets>,
+    paymaster_signers: Arc<PaymasterSigners>,
+    refusals: Arc<Refusals>,
+    turns: Turns,
+    attribution: Attribution,
+    quoter: Arc<Quoter>,
+    approver: Arc<Approver>,
+    signing: Signing,
+    previews: Previews,
+}
+
+impl Sponsor {
+    /// Asks nobody anything yet.
+    #[must_use]
+    pub fn new(settings: &Settings, parts: &Parts) -> Self {
+        let Parts { catalogue, store, claims, kms, chain, chain_time, clock, metrics, .. } = parts.clone();
+        let signers = PaymasterSigners::new(Arc::clone(&kms), chain, Arc::clone(&clock));
+        let (signers, wallets) = (Arc::new(signers), Arc::new(Wallets::new(kms, clock)));
+        let refusals = Arc::new(Refusals::new(settings.max_refusals, settings.validity_seconds));
+        let quoter = Arc::new(Quoter::new(Arc::clone(&signers), parts));
+        let approver = Arc::new(Approver::new(Arc::clone(&quoter), Arc::clone(&signers), parts));
+        Self {
+            attribution: Attribution::new(Arc::clone(&wallets), Arc::clone(&refusals), Arc::clone(&chain_time)),
+            signing: Signing::new(Arc::clone(&wallets), Arc::clone(&signers), parts),
+            previews: Previews::new(Arc::clone(&approver), Arc::clone(&wallets), Arc::clone(&refusals), parts),
+            turns: Turns::default(),
+            paymaster_signers: signers,
+            catalogue,
+            store,
+            claims,
+            chain_time,
+            metrics,
+            wallets,
+            refusals,
+            quoter,
+            approver,
+        }
+    }
+
+    /// An account's public facts.
+    ///
+    /// # Errors
+    /// [`RelayError::KmsRefused`] as `account_unknown`; [`RelayError::KmsUnavailable`].
+    pub async fn account(&self, account_id: &AccountId) -> Result<AccountInfo, RelayError> {
+        Ok(AccountInfo {
+            wallet: self.wallets.ask(account_id).await?,
+            standing: self.catalogue.standings.of(account_id),
+            policies: self.catalogue.policies().to_vec(),
+        })
+    }
+
+    /// The intent of an operation that would be sponsored, once its user has approved it. Charges
+    /// nothing.
+    ///
+    /// # Errors
+    /// Whatever the approved request would be refused with, except for what is wrong with the
+    /// approval or its idempotency key.
+    pub async fn intent(&self, draft: &DraftRequest) -> Result<Intent, RelayError> {
+        self.previews.intent(draft).await
+    }
+
+    /// Stub data for an operation that would be sponsored as far as one can tell now. Charges nothing.
+    ///
+    /// # Errors
+    /// Whatever the final request would be refused with, except for what is not there yet: gas, fees
+    /// and approval.
+    pub async fn stub(&self, draft: &DraftRequest) -> Result<Stub, RelayError> {
+        self.previews.stub(draft).await
+    }
+
     /// Sponsors an operation, or says why not. The same request gives the same bytes and is charged once.
     ///
     /// # Errors
     /// [`RelayError`].
     pub async fn sponsor(&self, request: SponsorRequest) -> Result<Sponsored, RelayError> {
-        let request = attribute(self, request).await?;
+        let request = self.attribution.attribute(request).await?;
         // A stored answer has other fields than those, and must not hide that they are wrong.
         verification_gas(&request.request.draft)?;
         let _turn = self.turns.take(request.key()).await.ok_or(RelayError::InFlight)?;
         self.check_idempotency_key(&request).await?;
 
-        let claim = self.timed(Stage::Claim, self.claim(&request)).await?;
+        let claim = self.metrics.timed(Stage::Claim, self.claim(&request)).await?;
         let known = if claim.is_fresh { None } else { self.known(&request).await? };
         let step = match known {
             Some(record) => self.go_on(request, record).await?,
@@ -75,7 +162,7 @@ impl Relay {
     }
 
     async fn begin(&self, request: Attributed, claim: &Claimed) -> Result<Step, RelayError> {
-        match self.timed(Stage::Approve, Approved::decide(self, request)).await {
+        match self.metrics.timed(Stage::Approve, self.approver.decide(request)).await {
             Ok(Approval::New(approved)) => Ok(Step::ToSign(approved)),
             Ok(Approval::Known(request)) => {
                 let record = self.known(&request).await?.ok_or(RelayError::InFlight)?;
@@ -95,37 +182,25 @@ impl Relay {
         check_policy(&record, &request.request.draft)?;
         let draft = &request.request.draft;
         let is_answer = answers(&record, &request);
-        let is_over = !record.state.is_mined() && record.terms.valid_until < self.now();
-        if is_over || !is_answer && needs_renewal(self, &record, draft) {
-            return Approved::renew(self, request, record).await.map(Step::ToSign);
+        let is_over = !record.state.is_mined() && record.terms.valid_until < self.chain_time.now();
+        if is_over || !is_answer && needs_renewal(&record, draft, self.chain_time.now()) {
+            return self.approver.renew(request, record).await.map(Step::ToSign);
         }
         // What was mined is over, whoever signed it.
-        let stands = record.state.is_mined() || !self.needs_signing(&record, draft).await?;
+        let stands = record.state.is_mined() || !needs_signing(&record, draft, &self.paymaster_signers).await?;
         let Some(signed) = record.signed.clone().filter(|_| stands) else {
-            return Approved::resume(self, request, record).await.map(Step::ToSign);
+            return self.approver.resume(request, record).await.map(Step::ToSign);
         };
         if !is_answer {
-            judge(self, draft, &record.terms, request.principal().is_proven())?;
+            self.quoter.judge(draft, &record.terms, request.principal().is_proven())?;
         }
         Ok(Step::Answered(Box::new(build(draft.deployment.entry_point, record.terms, signed))))
-    }
-
-    /// Whether a sponsorship whose window is long enough is signed once more before it is an answer: what was signed is not
-    /// there, or by a key that is outdated.
-    ///
-    /// # Errors
-    /// [`RelayError::PaymasterSignerNotAdmitted`]: signed once more, it would be no better.
-    pub(super) async fn needs_signing(&self, record: &Record, draft: &DraftRequest) -> Result<bool, RelayError> {
-        match &record.signed {
-            Some(signed) => self.paymaster_signers.is_outdated(&draft.deployment, signed.paymaster_signer).await,
-            None => Ok(true),
-        }
     }
 
     /// The living sponsorship of the same intent. One that was mined only ever answers its own request: for another
     /// approval it is as if there were none, and the account's nonce decides.
     async fn known(&self, request: &Attributed) -> Result<Option<Record>, RelayError> {
-        let record = self.store.find(&request.request.intent, request.principal(), self.now()).await?;
+        let record = self.store.find(&request.request.intent, request.principal(), self.chain_time.now()).await?;
         Ok(record.filter(|record| !record.state.is_mined() || answers(record, request)))
     }
 
@@ -163,24 +238,22 @@ impl Relay {
 
     /// Uses the approval up: whatever comes of it, nothing is signed with it again.
     async fn sign(&self, approved: Box<Approved>, claim: &Claimed) -> Result<Sponsored, RelayError> {
-        let signing = Instant::now();
-        let outcome = self.ask_kms(&approved).await;
-        self.metrics.stage(Stage::Sign, signing.elapsed());
+        let outcome = self.metrics.timed(Stage::Sign, self.signing.ask_kms(&approved)).await;
         let (command, reply) = match outcome {
             Ok(answer) => answer,
             Err(error @ RelayError::KmsUnavailable { in_doubt: true, .. }) => return Err(error),
             Err(error) => {
                 if error.is_about_the_approval_by_passkey() {
-                    self.refusals.note(&approved.request().draft.account_id, self.now());
+                    self.refusals.note(&approved.request().draft.account_id, self.chain_time.now());
                 }
                 return self.give_back(&approved, claim, error).await;
             }
         };
-        if let Err(error) = self.check_paymaster(&command, &reply).await {
+        if let Err(error) = self.signing.check_paymaster(&command, &reply).await {
             return self.give_back(&approved, claim, error).await;
         }
         // The paymaster signed, and whoever forwarded the reply can have that mined: it stays reserved whatever else is wrong.
-        self.check_account(&command, &reply).await?;
+        self.signing.check_account(&command, &reply).await?;
         // What the contract refuses cannot be mined.
         let deployment = &approved.request().draft.deployment;
         if let Err(error) = self.paymaster_signers.check(deployment, reply.paymaster_signer).await {
@@ -196,7 +269,7 @@ impl Relay {
             timestamp: command.approval.timestamp,
         };
         let recording = self.store.record_signed(approved.reservation(), approved.terms(), &signed);
-        let recorded = self.timed(Stage::Record, recording).await?;
+        let recorded = self.metrics.timed(Stage::Record, recording).await?;
         if !recorded {
             return Err(RelayError::InFlight);
         }
@@ -211,92 +284,6 @@ impl Relay {
         }
         Err(error)
     }
-
-    async fn ask_kms(&self, approved: &Approved) -> Result<(Sponsor, SponsorReply), RelayError> {
-        match self.ask_kms_once(approved).await {
-            // A rotation whose end was not heard of may have put another key in the place of ours.
-            Err(error) if error.is_kms_refusal(Status::SignerNotAuthorised) && self.relay_key.is_unresolved() => {
-                if let Err(unresolved) = self.relay_key.resolve().await {
-                    tracing::warn!(error = %unresolved, "the relay key is unresolved");
-                }
-                self.ask_kms_once(approved).await
-            }
-            // The policy allows it, and the client did nothing wrong.
-            Err(error) if error.is_kms_refusal(Status::PasskeyMissing) && approved.request().passkey.is_none() => {
-                Err(RelayError::WithoutPasskeyNotPermitted)
-            }
-            outcome => outcome,
-        }
-    }
-
-    /// The lease lasts until the answer is there: a rotation waits for it.
-    async fn ask_kms_once(&self, approved: &Approved) -> Result<(Sponsor, SponsorReply), RelayError> {
-        let lease = self.relay_key.lease().await;
-        let command = self.command(approved, &lease)?;
-        let reply = self.kms.sponsor(&command, &approved.request().request_id).await?;
-        Ok((command, reply))
-    }
-
-    fn command(&self, approved: &Approved, lease: &Lease<'_>) -> Result<Sponsor, RelayError> {
-        let request = approved.request();
-        let mut nonce = [0; 8];
-        self.entropy.fill(&mut nonce)?;
-        let mut command = Sponsor {
-            entry_point: request.draft.deployment.entry_point,
-            account_id: request.draft.account_id.clone(),
-            op: request.draft.op.clone(),
-            terms: *approved.terms(),
-            passkey: request.passkey.clone(),
-            approval: RelayApproval {
-                nonce: u64::from_be_bytes(nonce),
-                timestamp: self.clock.now(),
-                signature: Signature::UNSIGNED,
-            },
-        };
-        command.approval.signature = lease.approve(&command.request_digest());
-        Ok(command)
-    }
-
-    /// The gateway looked at the reply already; it may be a remote one, so we look again: whether the paymaster signed this.
-    async fn check_paymaster(&self, command: &Sponsor, reply: &SponsorReply) -> Result<(), RelayError> {
-        let digest = paymaster_digest(&command.op, &command.entry_point, &command.terms);
-        if secp256k1::recover(&Hash(digest.0), &reply.paymaster_signature) != Some(reply.paymaster_signer) {
-            return wrong("the paymaster's signature does not match");
-        }
-        if !self.paymaster_signers.is_ours(reply.paymaster_signer).await? {
-            return wrong("another key signed for the paymaster");
-        }
-        Ok(())
-    }
-
-    /// The rest of the reply: what was signed, and the account's signature over it.
-    async fn check_account(&self, command: &Sponsor, reply: &SponsorReply) -> Result<(), RelayError> {
-        if reply.user_op_hash != command.final_op(&reply.paymaster_signature).hash(&command.entry_point) {
-            return wrong("userOpHash does not match");
-        }
-        match (&command.passkey, &reply.account_signature) {
-            (Some(_), Some(signature)) => {
-                let wallet = self.wallets.of(&command.account_id).await?;
-                let digest = wallet.signature_scheme.digest(&reply.user_op_hash);
-                if secp256k1::recover(&digest, signature) != Some(wallet.owner) {
-                    return wrong("the account's signature is not its owner's");
-                }
-                Ok(())
-            }
-            (None, None) => Ok(()),
-            _ => wrong("the account's signature is missing, or there without a passkey"),
-        }
-    }
-}
-
-fn wrong(detail: &'static str) -> Result<(), RelayError> {
-    Err(RelayError::KmsReplyInvalid { detail })
-}
-
-/// Whether a record is the whole answer to a request: the same approval of the same intent.
-fn answers(record: &Record, request: &Attributed) -> bool {
-    let approval = request.request.user_signature_hash;
-    record.signed.as_ref().is_some_and(|signed| signed.user_signature_hash == approval)
 }
 
 fn build(entry_point: EntryPoint, terms: Terms, signed: Signed) -> Sponsored {

@@ -9,15 +9,20 @@ use proto::{Address, Permissions, Status, Terms, worst_case_cost};
 
 use super::request::DraftRequest;
 use crate::error::RelayError;
-use crate::kms::{KmsError, KmsSigners};
-use crate::relay::Relay;
+use crate::kms::{Kms, KmsError, KmsSigners};
+use crate::ports::Clock;
+use crate::relay_key::RelayKey;
 
 /// How long it is believed; a refusal is never kept.
 const FRESH: Duration = Duration::from_secs(5);
 
-/// What the KMS said last.
-#[derive(Debug, Default)]
-pub(crate) struct Granted(Mutex<Option<(Arc<Grant>, Instant)>>);
+/// Asks the KMS, and keeps what it said last.
+pub(super) struct Grants {
+    kms: Arc<dyn Kms>,
+    relay_key: Arc<RelayKey>,
+    clock: Arc<dyn Clock>,
+    last: Mutex<Option<(Arc<Grant>, Instant)>>,
+}
 
 /// The relay key's permissions, and the bounds of every sponsorship.
 #[derive(Debug)]
@@ -27,33 +32,42 @@ struct Grant {
     ceilings: Option<Ceilings>,
 }
 
-impl Relay {
+impl Grants {
+    pub(super) fn new(kms: Arc<dyn Kms>, relay_key: Arc<RelayKey>, clock: Arc<dyn Clock>) -> Self {
+        Self { kms, relay_key, clock, last: Mutex::default() }
+    }
+
     /// Whether the trusted application would sign for a draft on these terms, as far as one can ask.
     /// After a rotation whose end nobody heard it can't be told which key is in use.
     ///
     /// # Errors
     /// What the trusted application would refuse with; [`RelayError::KmsUnavailable`].
-    pub(super) async fn check_grant(
-        &self,
-        draft: &DraftRequest,
-        terms: &Terms,
-        is_proven: bool,
-    ) -> Result<(), RelayError> {
+    pub(super) async fn check(&self, draft: &DraftRequest, terms: &Terms, is_proven: bool) -> Result<(), RelayError> {
         if self.relay_key.is_unresolved() {
             return Ok(());
         }
         // A rotation waits until both the key and its permissions are read.
         let lease = self.relay_key.lease().await;
         let now = self.clock.now();
-        if let Some(grant) = self.granted.of(lease.address())
+        if let Some(grant) = self.recent(lease.address())
             && grant.check(draft, terms, is_proven, now).is_ok()
         {
             return Ok(());
         }
         let grant = Grant::of(self.kms.signers().await?, lease.address())?;
         let outcome = grant.check(draft, terms, is_proven, now);
-        self.granted.note(grant);
+        self.note(grant);
         outcome
+    }
+
+    fn recent(&self, relay_key: Address) -> Option<Arc<Grant>> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let (grant, _) = last.as_ref().filter(|(grant, at)| grant.relay_key == relay_key && at.elapsed() < FRESH)?;
+        Some(Arc::clone(grant))
+    }
+
+    fn note(&self, grant: Grant) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((Arc::new(grant), Instant::now()));
     }
 }
 
@@ -96,16 +110,4 @@ fn check_ceilings(ceilings: &Ceilings, draft: &DraftRequest, terms: &Terms, now:
 
 fn refused(status: Status) -> RelayError {
     KmsError::from_status(status).into()
-}
-
-impl Granted {
-    fn of(&self, relay_key: Address) -> Option<Arc<Grant>> {
-        let granted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (grant, _) = granted.as_ref().filter(|(grant, at)| grant.relay_key == relay_key && at.elapsed() < FRESH)?;
-        Some(Arc::clone(grant))
-    }
-
-    fn note(&self, grant: Grant) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Arc::new(grant), Instant::now()));
-    }
 }

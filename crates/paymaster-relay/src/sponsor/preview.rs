@@ -1,30 +1,72 @@
 //! What can be refused before the user is asked: everything but what is about the approval itself.
 
-use proto::Terms;
+use std::sync::Arc;
+
 use proto::json::GasFields;
+use proto::{Status, Terms};
 
-use super::approve::{check_policy, needs_renewal, propose, renewed_terms};
-use super::quote::judge;
+use super::approve::Approver;
+use super::intent::Intent;
+use super::refusals::Refusals;
 use super::request::DraftRequest;
+use super::stub::Stub;
+use crate::chain::ChainTime;
+use crate::claims::ClaimStore;
 use crate::error::RelayError;
-use crate::relay::Relay;
-use crate::store::{Principal, Reserved};
+use crate::kms::{KmsError, Wallets};
+use crate::parts::Parts;
+use crate::store::{Principal, Store};
 
-/// A request without its approval.
-pub(super) struct Preview<'a> {
-    pub(super) draft: &'a DraftRequest,
-    /// Who will stand behind it.
-    pub(super) principal: Principal,
-    pub(super) gas: GasFields,
+/// Previews requests.
+pub(super) struct Previews {
+    approver: Arc<Approver>,
+    wallets: Arc<Wallets>,
+    refusals: Arc<Refusals>,
+    store: Arc<dyn Store>,
+    claims: Arc<dyn ClaimStore>,
+    chain_time: Arc<ChainTime>,
 }
 
-impl Relay {
+/// A request without its approval.
+struct Preview<'a> {
+    draft: &'a DraftRequest,
+    /// Who will stand behind it.
+    principal: Principal,
+    gas: GasFields,
+}
+
+impl Previews {
+    pub(super) fn new(approver: Arc<Approver>, wallets: Arc<Wallets>, refusals: Arc<Refusals>, parts: &Parts) -> Self {
+        let Parts { store, claims, chain_time, .. } = parts.clone();
+        Self { approver, wallets, refusals, store, claims, chain_time }
+    }
+
+    /// See [`super::Sponsor::intent`].
+    pub(super) async fn intent(&self, draft: &DraftRequest) -> Result<Intent, RelayError> {
+        let wallet = self.wallets.ask(&draft.account_id).await?;
+        let principal = draft.principal(true);
+        self.preview(Preview { draft, principal, gas: GasFields::Required }).await?;
+        Ok(Intent::of(draft, &wallet))
+    }
+
+    /// See [`super::Sponsor::stub`].
+    pub(super) async fn stub(&self, draft: &DraftRequest) -> Result<Stub, RelayError> {
+        // An account in the TEE will be approved for with its passkey; of another nobody has one.
+        let is_held = self.wallets.holds(&draft.account_id).await?;
+        if !is_held && draft.names_an_account() && !draft.policy.allows_without_passkey() {
+            return Err(KmsError::from_status(Status::AccountUnknown).into());
+        }
+        let principal = draft.principal(is_held);
+        let terms = self.preview(Preview { draft, principal, gas: GasFields::Optional }).await?;
+        Ok(Stub::of(&terms, draft.deployment.entry_point.version))
+    }
+
     /// The terms on which a request would be sponsored now. Charges nothing. Anybody may ask for any account, so that nothing
     /// is told of how the account itself was used but the reason of a refusal, and idempotency keys aren't looked at.
     ///
     /// # Errors
     /// Whatever the request would be refused with, once it is approved, but for an idempotency key.
-    pub(super) async fn preview(&self, preview: Preview<'_>) -> Result<Terms, RelayError> {
+    async fn preview(&self, preview: Preview<'_>) -> Result<Terms, RelayError> {
         self.terms_of(preview).await.map_err(RelayError::before_proof)
     }
 
@@ -32,34 +74,13 @@ impl Relay {
         let Preview { draft, principal, gas } = preview;
         let is_proven = principal.is_proven();
         if is_proven {
-            self.refusals.check(&draft.account_id, self.now())?;
+            self.refusals.check(&draft.account_id, self.chain_time.now())?;
         }
-        let intent = draft.intent();
         self.claims.takes_claims().await?;
-        let known = self.store.find(&intent, &principal, self.now()).await?;
-        if let Some(record) = known.filter(|record| !record.state.is_mined()) {
-            check_policy(&record, draft)?;
-            let renews = needs_renewal(self, &record, draft);
-            let terms = match renews {
-                true => renewed_terms(self, draft, &record, gas, is_proven).await?,
-                false => record.terms,
-            };
-            judge(self, draft, &terms, is_proven)?;
-            if renews || self.needs_signing(&record, draft).await? {
-                self.check_grant(draft, &terms, is_proven).await?;
-                let limit = self.catalogue.max_signings;
-                if record.signings >= limit {
-                    return Err(RelayError::TooManySignings { limit });
-                }
-                self.paymaster_signers.check_current(&draft.deployment).await?;
-            }
-            return Ok(terms);
+        let known = self.store.find(&draft.intent(), &principal, self.chain_time.now()).await?;
+        match known.filter(|record| !record.state.is_mined()) {
+            Some(record) => self.approver.terms_of_known(draft, &record, gas, is_proven).await,
+            None => self.approver.terms_of_new(draft, principal, gas).await,
         }
-        let proposal = propose(self, draft, principal, None, gas).await?;
-        match self.store.would_reserve(&proposal.sponsorship, &proposal.limits).await? {
-            Reserved::Recorded | Reserved::AlreadyRecorded | Reserved::KeyTaken { .. } => {}
-            Reserved::OverLimit(excess) => return Err(proposal.over(excess)),
-        }
-        Ok(proposal.sponsorship.terms)
     }
 }

@@ -1,16 +1,19 @@
 //! What an operation costs at worst and on what terms, held against the chain: the account and the deposit.
 
+use std::sync::Arc;
+
 use proto::json::GasFields;
 use proto::{EntryPointVersion, Init, Terms, UserOperation, Wei, worst_case_cost};
 
 use super::request::DraftRequest;
 use super::validation::{check_account, check_fee, check_gas};
 use super::window::Window;
-use crate::catalogue::Validity;
-use crate::chain::Now;
+use crate::catalogue::{Catalogue, Validity};
+use crate::chain::{ChainTime, EntryPointReader, Now};
 use crate::error::RelayError;
+use crate::parts::Parts;
+use crate::paymaster_signers::PaymasterSigners;
 use crate::policy::Case;
-use crate::relay::Relay;
 
 /// A request whose cost is known.
 pub(super) struct Quote {
@@ -21,56 +24,72 @@ pub(super) struct Quote {
     pub(super) deposit: Wei,
 }
 
-/// Policy, terms and chain. The policy is asked first: a factory that it does not list is not run on
-/// the node. Charges nothing.
-pub(super) async fn quote(
-    relay: &Relay,
-    draft: &DraftRequest,
-    gas: GasFields,
-    is_proven: bool,
-) -> Result<Quote, RelayError> {
-    check_gas(&draft.op, gas)?;
-    let mut terms = Terms {
-        paymaster: draft.deployment.paymaster,
-        verification_gas_limit: verification_gas(draft)?,
-        post_op_gas_limit: 0,
-        valid_until: 0,
-        valid_after: 0,
-    };
-    judge(relay, draft, &terms, is_proven)?;
-    let signer = relay.paymaster_signers.current().await;
-    let facts = relay.chain.facts(&draft.deployment, &draft.op, signer, Some(&draft.caller.asker())).await?;
-    let now = relay.note(facts.block);
-    check_account(&draft.deployment, &draft.op, &facts)?;
-    check_fee(&draft.op, gas, facts.base_fee)?;
-    if facts.paymaster.paused {
-        return Err(RelayError::PaymasterPaused);
-    }
-    if let (Some(signer), Some(admitted)) = (signer, facts.signer_admitted) {
-        relay.paymaster_signers.note(&draft.deployment, signer, admitted);
-        if !admitted {
-            relay.paymaster_signers.check_successor(&draft.deployment, signer).await?;
-        }
-    }
-    Window { after: terms.valid_after, until: terms.valid_until } = window(draft, &draft.validity.of(is_proven), &now)?;
-    Ok(Quote { cost: cost(draft, &terms), terms, deposit: facts.paymaster.deposit })
+/// Quotes requests.
+pub(super) struct Quoter {
+    catalogue: Arc<Catalogue>,
+    chain: Arc<dyn EntryPointReader>,
+    chain_time: Arc<ChainTime>,
+    paymaster_signers: Arc<PaymasterSigners>,
 }
 
-/// Holds a draft against its policy at the worst case of these terms.
-pub(super) fn judge(relay: &Relay, draft: &DraftRequest, terms: &Terms, proven: bool) -> Result<(), RelayError> {
-    let standings = &relay.catalogue.standings;
-    let case = Case {
-        account_id: &draft.account_id,
-        standing: standings.of_request(&draft.account_id, draft.op.sender, proven),
-        op: &draft.op,
-        cost: cost(draft, terms),
-        proven,
-    };
-    draft.policy.judge(&case).map_err(|violation| {
-        // Anybody can name a sender.
-        let violation = if proven { violation } else { violation.alone() };
-        RelayError::Policy { policy_id: draft.policy.id().to_owned(), violation }
-    })
+impl Quoter {
+    pub(super) fn new(paymaster_signers: Arc<PaymasterSigners>, parts: &Parts) -> Self {
+        let Parts { catalogue, chain, chain_time, .. } = parts.clone();
+        Self { catalogue, chain, chain_time, paymaster_signers }
+    }
+
+    /// Policy, terms and chain. The policy is asked first: a factory that it does not list is not run on
+    /// the node. Charges nothing.
+    pub(super) async fn quote(
+        &self,
+        draft: &DraftRequest,
+        gas: GasFields,
+        is_proven: bool,
+    ) -> Result<Quote, RelayError> {
+        check_gas(&draft.op, gas)?;
+        let mut terms = Terms {
+            paymaster: draft.deployment.paymaster,
+            verification_gas_limit: verification_gas(draft)?,
+            post_op_gas_limit: 0,
+            valid_until: 0,
+            valid_after: 0,
+        };
+        self.judge(draft, &terms, is_proven)?;
+        let signer = self.paymaster_signers.current().await;
+        let facts = self.chain.facts(&draft.deployment, &draft.op, signer, Some(&draft.caller.asker())).await?;
+        let now = self.chain_time.note(facts.block);
+        check_account(&draft.deployment, &draft.op, &facts)?;
+        check_fee(&draft.op, gas, facts.base_fee)?;
+        if facts.paymaster.paused {
+            return Err(RelayError::PaymasterPaused);
+        }
+        if let (Some(signer), Some(admitted)) = (signer, facts.signer_admitted) {
+            self.paymaster_signers.note(&draft.deployment, signer, admitted);
+            if !admitted {
+                self.paymaster_signers.check_successor(&draft.deployment, signer).await?;
+            }
+        }
+        let Window { after, until } = window(draft, &draft.validity.of(is_proven), &now)?;
+        (terms.valid_after, terms.valid_until) = (after, until);
+        Ok(Quote { cost: cost(draft, &terms), terms, deposit: facts.paymaster.deposit })
+    }
+
+    /// Holds a draft against its policy at the worst case of these terms.
+    pub(super) fn judge(&self, draft: &DraftRequest, terms: &Terms, proven: bool) -> Result<(), RelayError> {
+        let standings = &self.catalogue.standings;
+        let case = Case {
+            account_id: &draft.account_id,
+            standing: standings.of_request(&draft.account_id, draft.op.sender, proven),
+            op: &draft.op,
+            cost: cost(draft, terms),
+            proven,
+        };
+        draft.policy.judge(&case).map_err(|violation| {
+            // Anybody can name a sender.
+            let violation = if proven { violation } else { violation.alone() };
+            RelayError::Policy { policy_id: draft.policy.id().to_owned(), violation }
+        })
+    }
 }
 
 /// Worst case under these terms; what is beyond 128 bits counts as all there is, which no policy allows.

@@ -7,7 +7,7 @@
 use proto::paymaster::WINDOW_SLACK;
 
 use crate::catalogue::Validity;
-use crate::chain::Now;
+use crate::chain::{ClockError, Now};
 use crate::error::RelayError;
 
 /// Seconds by which a window begins before it has to: the bundler's node may be some blocks behind.
@@ -54,9 +54,9 @@ fn asked(validity: &Validity, now: &Now) -> u64 {
 fn impossible(now: &Now) -> RelayError {
     let apart = now.apart();
     if now.block > now.host {
-        RelayError::ChainClockAhead { seconds: apart }
+        ClockError::ChainAhead { seconds: apart }.into()
     } else if now.is_host_ahead() {
-        RelayError::ChainClockBehind { seconds: apart }
+        ClockError::ChainBehind { seconds: apart }.into()
     } else {
         RelayError::ChainIdle { seconds: apart }
     }
@@ -95,7 +95,9 @@ mod tests {
             let ahead = at(T, T + apart);
             match Window::of(&VALIDITY, &ahead) {
                 Ok(window) => assert_suits(window, &ahead),
-                Err(error) => assert!(matches!(error, RelayError::ChainClockAhead { seconds } if seconds == apart)),
+                Err(error) => assert!(
+                    matches!(error, RelayError::ChainClock(ClockError::ChainAhead { seconds }) if seconds == apart)
+                ),
             }
             assert_eq!(Window::of(&VALIDITY, &ahead).is_ok(), apart <= 3528);
         }
@@ -116,7 +118,10 @@ mod tests {
     #[test]
     fn blocks_that_arrive_old_are_a_clock_that_is_off_and_no_idle_chain() {
         let late = Now { arrived_late: 4000, ..at(T, T - 4000) };
-        assert!(matches!(Window::of(&VALIDITY, &late), Err(RelayError::ChainClockBehind { seconds: 4000 })));
+        assert!(matches!(
+            Window::of(&VALIDITY, &late),
+            Err(RelayError::ChainClock(ClockError::ChainBehind { seconds: 4000 }))
+        ));
     }
 
     #[test]

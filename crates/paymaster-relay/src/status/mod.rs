@@ -4,18 +4,24 @@
 mod missing;
 mod tee;
 
+use std::sync::Arc;
+
 use proto::Address;
 use proto::command::Ceilings;
 
 use self::missing::Missing;
-use crate::chain::{Facts, PaymasterState, operation_of_nobody};
+use crate::catalogue::Catalogue;
+use crate::chain::{ChainTime, EntryPointReader, Facts, PaymasterState, operation_of_nobody};
+use crate::claims::ClaimStore;
 use crate::deployment::Deployment;
 use crate::error::RelayError;
 use crate::gwei::Gwei;
-use crate::kms::KmsSigners;
-use crate::relay::Relay;
+use crate::kms::{Kms, KmsSigners};
+use crate::parts::Parts;
+use crate::relay_key::RelayKey;
+use crate::settle::Settler;
 use crate::sponsor::Window;
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 
 /// Seconds that clocks may differ without being named. The KMS refuses at 300.
 const CLOCKS_APART: u64 = 60;
@@ -37,7 +43,26 @@ impl Check {
     }
 }
 
-impl Relay {
+/// Tells whether requests can be taken, and sponsored.
+pub struct Readiness {
+    settler: Arc<Settler>,
+    catalogue: Arc<Catalogue>,
+    store: Arc<dyn Store>,
+    claims: Arc<dyn ClaimStore>,
+    kms: Arc<dyn Kms>,
+    chain: Arc<dyn EntryPointReader>,
+    chain_time: Arc<ChainTime>,
+    relay_key: Arc<RelayKey>,
+}
+
+impl Readiness {
+    /// Asks nobody anything yet.
+    #[must_use]
+    pub fn new(settler: Arc<Settler>, parts: &Parts) -> Self {
+        let Parts { catalogue, store, claims, kms, chain, chain_time, relay_key, .. } = parts.clone();
+        Self { settler, catalogue, store, claims, kms, chain, chain_time, relay_key }
+    }
+
     /// Whether this process can take requests: its database takes a write. Nothing is said of what it shares with others.
     ///
     /// # Errors
@@ -94,7 +119,7 @@ impl Relay {
             Check::of("ceilings", ceilings),
             Check::of("window", in_words(window)),
             Check::of("deposit", in_words(deposit)),
-            Check::of("settlement", self.settling.problem().map_or(Ok(()), Err)),
+            Check::of("settlement", self.settler.problem().map_or(Ok(()), Err)),
         ]
     }
 
@@ -109,7 +134,7 @@ impl Relay {
         for deployment in self.catalogue.deployments() {
             match self.chain.facts(deployment, &operation_of_nobody(), signer, None).await {
                 Ok(facts) => {
-                    self.note(facts.block);
+                    self.chain_time.note(facts.block);
                     all.push(facts);
                 }
                 Err(error) => {
@@ -144,7 +169,7 @@ impl Relay {
             Some(_) | None => {}
         }
         let now = self.chain_time.last().filter(|_| is_chain_known).ok_or(Missing::ChainUnknown)?;
-        self.check_clocks()?;
+        self.chain_time.check().map_err(RelayError::from)?;
         Window::of(&self.catalogue.validity, &now)?;
         Ok(())
     }

@@ -133,7 +133,7 @@ async fn what_a_batch_has_no_time_for_is_refused_by_its_id_and_the_same_call_pas
     let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", tcp.local_addr().unwrap());
     let listener = Listener::new(tcp, Bounds { serving: Duration::from_secs(2), ..Bounds::default() });
-    tokio::spawn(paymaster_relay::serve(listener, Arc::clone(&world.relay), CancellationToken::new()));
+    tokio::spawn(Arc::clone(&world.relay.rpc).serve(listener, CancellationToken::new()));
 
     let op = dapp.first_op(0);
     let approval = world.approval(&mut dapp, &op).await;

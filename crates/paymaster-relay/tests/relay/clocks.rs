@@ -49,7 +49,7 @@ async fn on_a_chain_whose_clock_is_ahead_a_sponsored_operation_is_mined() {
     world.anvil.mine(1).await.unwrap();
     let answer = world.sponsor(&mut dapp, &op).await.unwrap();
     suits_the_chain(&world, &answer).await;
-    let error = world.relay.check_clocks().unwrap_err().to_string();
+    let error = world.relay.parts.chain_time.check().unwrap_err().to_string();
     assert!(error.contains("ahead of this relay's clock"), "{error}");
 }
 
@@ -60,7 +60,7 @@ async fn a_chain_that_is_idle_for_too_long_is_refused_as_that_until_it_has_a_blo
     assert_eq!(world.problem("clocks").await, None);
     world.clock.advance(3700);
     refused(&world, &params).await.assert_is(-32503, "chain_idle", true);
-    world.relay.check_clocks().unwrap();
+    world.relay.parts.chain_time.check().unwrap();
     let problem = world.problem("clocks").await.expect("no sponsorship could succeed now");
     assert!(problem.contains("the latest block is 37") && problem.contains("no window"), "{problem}");
 
@@ -99,12 +99,12 @@ async fn a_clock_that_is_off_is_named_and_the_client_is_not_told_to_try_again() 
 
     // Now the host is: blocks are old when they arrive, so the chain is not idle.
     world.clock.advance(12_000);
-    world.relay.settle().await.unwrap();
+    world.relay.settler.settle().await.unwrap();
     world.anvil.mine(1).await.unwrap();
     let refusal = refused(&world, &params).await;
     refusal.assert_is(-32000, "clock_skewed", false);
     assert!(refusal.message.contains("behind this relay's clock"), "{refusal:?}");
-    world.relay.check_clocks().unwrap_err();
+    world.relay.parts.chain_time.check().unwrap_err();
 }
 
 #[tokio::test]
@@ -114,12 +114,12 @@ async fn a_reservation_is_released_by_a_final_block_past_its_window_and_by_no_ot
 
     // On an idle chain the operation may be mined yet.
     world.clock.advance(10_000);
-    assert_eq!(world.relay.release_expired().await.unwrap(), 0);
+    assert_eq!(world.relay.settler.release_expired().await.unwrap(), 0);
     // The chain's pending time does not count either, nor does a block that may be reorganised away.
     world.anvil.increase_time(700).await.unwrap();
-    assert_eq!(world.relay.release_expired().await.unwrap(), 0);
+    assert_eq!(world.relay.settler.release_expired().await.unwrap(), 0);
     world.anvil.mine(1).await.unwrap();
-    assert_eq!(world.relay.release_expired().await.unwrap(), 0);
+    assert_eq!(world.relay.settler.release_expired().await.unwrap(), 0);
     assert!(world.reserved().await > 0);
 
     let expired = || {
@@ -129,7 +129,7 @@ async fn a_reservation_is_released_by_a_final_block_past_its_window_and_by_no_ot
     };
     assert_eq!(expired(), "0");
     world.anvil.mine(1).await.unwrap();
-    assert_eq!(world.relay.release_expired().await.unwrap(), 1);
+    assert_eq!(world.relay.settler.release_expired().await.unwrap(), 1);
     assert_eq!((world.reserved().await, expired()), (0, "1".to_owned()));
 }
 
@@ -140,11 +140,11 @@ async fn a_node_that_claims_a_time_far_ahead_releases_nothing() {
     let reserved = world.reserved_rows().await;
     world.anvil.increase_time(100_000).await.unwrap();
     world.anvil.mine(3).await.unwrap();
-    assert_eq!(world.relay.release_expired().await.unwrap(), 0);
+    assert_eq!(world.relay.settler.release_expired().await.unwrap(), 0);
     assert_eq!(world.reserved_rows().await, reserved);
-    world.relay.check_clocks().unwrap_err();
+    world.relay.parts.chain_time.check().unwrap_err();
 
     world.clock.advance(100_000);
-    assert_eq!(world.relay.release_expired().await.unwrap(), 1);
-    world.relay.check_clocks().unwrap();
+    assert_eq!(world.relay.settler.release_expired().await.unwrap(), 1);
+    world.relay.parts.chain_time.check().unwrap();
 }

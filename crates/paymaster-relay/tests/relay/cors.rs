@@ -205,7 +205,7 @@ async fn port(world: &World, bounds: Bounds) -> Client {
     let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = Client::new(format!("http://{}", tcp.local_addr().unwrap()));
     let listener = Listener::new(tcp, bounds);
-    tokio::spawn(paymaster_relay::serve(listener, Arc::clone(&world.relay), CancellationToken::new()));
+    tokio::spawn(Arc::clone(&world.relay.rpc).serve(listener, CancellationToken::new()));
     client
 }
 

@@ -87,7 +87,7 @@ async fn new_gestures_of_the_same_intent_cost_the_tee_nothing_while_the_window_i
 #[tokio::test]
 async fn a_new_gesture_renews_a_window_that_is_nearly_over_and_is_charged_no_second_time() {
     let world = World::new(V07).await;
-    world.relay.settle().await.unwrap();
+    world.relay.settler.settle().await.unwrap();
     let mut dapp = world.dapp(ACCOUNT).await;
     dapp.passkey.behaviour.counter = SignCounter::Counting;
     let op = dapp.first_op(0);
@@ -108,7 +108,7 @@ async fn a_new_gesture_renews_a_window_that_is_nearly_over_and_is_charged_no_sec
     // Either of the two may be the one that is mined.
     assert!(world.chain.entry_point.handle_ops(&first["userOperation"]).await.unwrap().success);
     world.anvil.mine(1).await.unwrap();
-    assert_eq!(world.relay.settle().await.unwrap(), 1);
+    assert_eq!(world.relay.settler.settle().await.unwrap(), 1);
     assert_eq!(world.reserved().await, 0);
 }
 
@@ -171,7 +171,7 @@ async fn one_sponsorship_is_signed_as_often_as_the_settings_say_and_no_more() {
     world.clock.advance(750);
     world.anvil.increase_time(3000).await.unwrap();
     world.anvil.mine(20).await.unwrap();
-    assert_eq!(world.relay.release_expired().await.unwrap(), 2);
+    assert_eq!(world.relay.settler.release_expired().await.unwrap(), 2);
     world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, passkey])).await.unwrap();
 }
 

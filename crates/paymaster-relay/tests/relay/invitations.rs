@@ -23,7 +23,7 @@ async fn key(world: &World, kind: KeyKind, scopes: Vec<Scope>) -> String {
         label: format!("{kind:?}{}", scopes.len()),
         kind,
         scopes,
-        policies: vec![world.relay.catalogue().policies()[0].id().to_owned()],
+        policies: vec![world.relay.parts.catalogue.policies()[0].id().to_owned()],
         origins: Origins::default(),
         rate: None,
         quota: None,

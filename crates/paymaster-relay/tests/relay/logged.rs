@@ -27,7 +27,7 @@ async fn a_node_that_takes_no_batches_is_told_of_once() {
         until(async || !log.lines("the chain recovered").is_empty()).await;
         stop.cancel();
     };
-    tokio::join!(world.relay.sweep(stop.clone()), told);
+    tokio::join!(world.relay.sweeper.run(stop.clone()), told);
     let lines = log.lines("the chain is failing");
     assert!(lines.len() == 1 && lines[0].contains("JSON-RPC batch"), "{lines:?}");
 }
@@ -75,13 +75,13 @@ async fn an_outage_of_the_database_is_logged_once_however_many_tasks_need_it() {
     sqlx::query("BEGIN IMMEDIATE").execute(&mut elsewhere).await.unwrap();
     let stop = CancellationToken::new();
     let settling = {
-        let (relay, stop) = (Arc::clone(&world.relay), stop.clone());
-        tokio::spawn(async move { relay.settle_regularly(Duration::from_secs(1), stop).await })
+        let (settler, stop) = (Arc::clone(&world.relay.settler), stop.clone());
+        tokio::spawn(async move { settler.run(Duration::from_secs(1), stop).await })
     };
     until(async || !log.lines("is failing").is_empty()).await;
     let sweeping = {
-        let (relay, stop) = (Arc::clone(&world.relay), stop.clone());
-        tokio::spawn(async move { relay.sweep(stop).await })
+        let (sweeper, stop) = (Arc::clone(&world.relay.sweeper), stop.clone());
+        tokio::spawn(async move { sweeper.run(stop).await })
     };
     for _ in 0..2 {
         let refusal = world.client.call("pm_sponsor_with_tee", params.clone()).await.unwrap_err();

@@ -190,7 +190,7 @@ async fn a_factory_that_takes_too_long_is_told_as_that_and_is_no_outage_of_the_c
     let refusal = world.sponsor(&mut dapp, &op).await.unwrap_err();
     refusal.assert_is(-32500, "factory_not_run", true);
     assert_eq!(world.reserved().await, 0);
-    world.relay.release_expired().await.unwrap();
+    world.relay.settler.release_expired().await.unwrap();
     // Another nonce, and the same factory and data: it isn't run again for a moment.
     let next = dapp.first_op(1);
     let refusal = world.sponsor(&mut dapp, &next).await.unwrap_err();
@@ -230,7 +230,7 @@ async fn slow_factories_of_one_address_keep_nobody_elses_account_from_being_made
 
 /// An operation of ours was mined after the last settlement, and that many blocks more.
 async fn mined_before(world: &World, blocks: u64) {
-    world.relay.settle().await.unwrap();
+    world.relay.settler.settle().await.unwrap();
     let mut dapp = world.dapp(ACCOUNT).await;
     let op = dapp.first_op(0);
     let answer = world.sponsor(&mut dapp, &op).await.unwrap();
@@ -243,7 +243,7 @@ async fn logs_that_are_over_the_limit_are_read_in_smaller_parts() {
     let (world, node) = behind_a_node(V07).await;
     mined_before(&world, 5).await;
     node.fail(Fault::Endless(is_for_several_blocks));
-    world.relay.settle().await.unwrap();
+    world.relay.settler.settle().await.unwrap();
     assert_eq!(world.reserved().await, 0);
 }
 
@@ -261,7 +261,7 @@ async fn logs_that_are_not_read_in_time_are_no_outage_of_the_chain_and_fewer_blo
     node.fail(Fault::Slow(LOGS, Duration::from_secs(300)));
     let mut dapp = world.dapp("another").await;
     for nonce_key in 0..2 {
-        world.relay.settle().await.unwrap_err();
+        world.relay.settler.settle().await.unwrap_err();
         let problem = world.problem("settlement").await.unwrap();
         assert!(problem.contains("were not read in time"), "{problem}");
         let op = dapp.first_op(nonce_key);
@@ -271,7 +271,7 @@ async fn logs_that_are_not_read_in_time_are_no_outage_of_the_chain_and_fewer_blo
     assert!(widths.len() == 2 && widths[1] <= widths[0].div_ceil(2), "{widths:?}");
 
     node.fail(Fault::None);
-    assert_eq!(world.relay.settle().await.unwrap(), 1);
+    assert_eq!(world.relay.settler.settle().await.unwrap(), 1);
     assert_eq!(world.problem("settlement").await, None);
 }
 
@@ -280,7 +280,7 @@ async fn a_node_that_does_not_answer_wide_questions_for_logs_is_asked_for_fewer_
     let (world, node) = behind_a_node(V07).await;
     mined_before(&world, 5).await;
     node.fail(Fault::AnswersTo(is_for_several_blocks, "<html>"));
-    until(async || world.relay.settle().await.is_ok()).await;
+    until(async || world.relay.settler.settle().await.is_ok()).await;
     assert_eq!(world.reserved().await, 0);
 }
 

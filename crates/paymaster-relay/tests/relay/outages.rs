@@ -151,14 +151,14 @@ async fn while_another_file_or_none_is_in_the_place_of_the_database_nothing_is_s
     for reason in ["moved or removed", "another file"] {
         let refusal = world.client.call("pm_sponsor_with_tee", params.clone()).await.unwrap_err();
         refusal.assert_is(-32603, "claims_unavailable", true);
-        let problem = world.relay.ready().await.unwrap_err().to_string();
+        let problem = world.relay.readiness.ready().await.unwrap_err().to_string();
         assert!(problem.contains(reason) && problem.contains("relay.db"), "{problem}");
         assert!(world.problem("store").await.unwrap().contains(reason));
         fs::copy(&away, &file).unwrap();
     }
     assert_eq!(world.sponsorships(), 0);
     fs::rename(&away, &file).unwrap();
-    world.relay.ready().await.unwrap();
+    world.relay.readiness.ready().await.unwrap();
     world.client.call("pm_sponsor_with_tee", params).await.unwrap();
 }
 
@@ -172,5 +172,5 @@ async fn a_store_that_is_gone_is_retryable_and_signs_nothing() {
     let refusal = world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, passkey])).await.unwrap_err();
     refusal.assert_is(-32603, "claims_unavailable", true);
     assert_eq!(world.sponsorships(), 0);
-    assert!(world.relay.ready().await.is_err());
+    assert!(world.relay.readiness.ready().await.is_err());
 }

@@ -116,10 +116,10 @@ async fn what_was_signed_stands_while_the_kms_cannot_be_asked() {
 #[tokio::test]
 async fn what_was_mined_is_not_signed_again() {
     let world = World::new(V07).await;
-    world.relay.settle().await.unwrap();
+    world.relay.settler.settle().await.unwrap();
     let (params, first) = sponsored(&world, 1).await;
     assert!(world.chain.entry_point.handle_ops(&first["userOperation"]).await.unwrap().success);
-    assert_eq!(world.relay.settle().await.unwrap(), 1);
+    assert_eq!(world.relay.settler.settle().await.unwrap(), 1);
     world.tee.rotate_paymaster_key();
     world.clock.advance(STALE);
     assert_eq!(again(&world, &params).await["paymasterData"], first["paymasterData"]);

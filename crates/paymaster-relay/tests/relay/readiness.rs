@@ -88,7 +88,7 @@ async fn a_contract_that_was_there_and_is_gone_is_named() {
 #[tokio::test]
 async fn nothing_is_missing_where_everything_is_there() {
     let world = World::new(V07).await;
-    for check in world.relay.status().await {
+    for check in world.relay.readiness.status().await {
         assert_eq!(check.problem, None, "{}", check.name);
     }
 }
@@ -116,7 +116,7 @@ async fn a_deposit_that_what_is_left_of_does_not_cover_the_dearest_operation_is_
 #[tokio::test]
 async fn a_relay_whose_database_takes_no_write_is_not_ready_until_there_is_room() {
     let world = World::new(V07).await;
-    world.relay.ready().await.unwrap();
+    world.relay.readiness.ready().await.unwrap();
     let limit = async |pages: u32| {
         let pragma = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
         sqlx::query(pragma).execute(&world.store.database().pool()).await.unwrap();
@@ -124,16 +124,16 @@ async fn a_relay_whose_database_takes_no_write_is_not_ready_until_there_is_room(
     // What is free within the file would do for a while.
     sqlx::query("VACUUM").execute(&world.store.database().pool()).await.unwrap();
     limit(1).await;
-    world.relay.ready().await.unwrap_err();
+    world.relay.readiness.ready().await.unwrap_err();
     // The connection was made anew, without the limit.
-    world.relay.ready().await.unwrap();
+    world.relay.readiness.ready().await.unwrap();
 }
 
 #[tokio::test]
 async fn a_relay_without_its_chain_or_kms_is_ready_and_says_what_it_lacks() {
     let world = World::new(V07).await;
     world.tee.down.store(true, std::sync::atomic::Ordering::SeqCst);
-    world.relay.ready().await.unwrap();
+    world.relay.readiness.ready().await.unwrap();
     assert!(world.problem("kms").await.is_some());
     for check in ["relay_key", "signer", "ceilings"] {
         let problem = world.problem(check).await.unwrap();
@@ -145,7 +145,7 @@ async fn a_relay_without_its_chain_or_kms_is_ready_and_says_what_it_lacks() {
     let mut world = world;
     world.settings["chain"] = nobody;
     let world = world.restarted().await;
-    world.relay.ready().await.unwrap();
+    world.relay.readiness.ready().await.unwrap();
     for check in ["clocks", "deposit"] {
         assert_eq!(world.problem(check).await.unwrap(), "unknown: the chain does not answer", "{check}");
     }
@@ -266,15 +266,15 @@ async fn a_signer_that_is_proposed_is_told_with_the_time_from_which_it_can_be_ac
 #[tokio::test]
 async fn a_probe_is_answered_while_its_own_write_waits_for_the_lock_of_the_database() {
     let world = World::new(V07).await;
-    world.relay.ready().await.unwrap();
+    world.relay.readiness.ready().await.unwrap();
     let options = SqliteConnectOptions::new().filename(world.settings["database"].as_str().unwrap());
     let mut elsewhere = SqliteConnection::connect_with(&options).await.unwrap();
     sqlx::query("BEGIN IMMEDIATE").execute(&mut elsewhere).await.unwrap();
     for _ in 0..2 {
-        let problem = world.relay.ready().await.unwrap_err().to_string();
+        let problem = world.relay.readiness.ready().await.unwrap_err().to_string();
         // A write that has ended, without the lock, is another error.
         assert!(problem.starts_with("no write has succeeded for"), "{problem}");
     }
     sqlx::query("ROLLBACK").execute(&mut elsewhere).await.unwrap();
-    until(async || world.relay.ready().await.is_ok()).await;
+    until(async || world.relay.readiness.ready().await.is_ok()).await;
 }

@@ -24,19 +24,19 @@ async fn mine(world: &World, answer: &Value) -> i64 {
 #[tokio::test]
 async fn a_mined_operation_is_settled_at_its_real_cost_and_makes_room_for_others() {
     let world = World::new(V07).await;
-    world.relay.settle().await.unwrap();
+    world.relay.settler.settle().await.unwrap();
     let mut dapp = world.dapp(ACCOUNT).await;
     let op = dapp.first_op(0);
     let answer = world.sponsor(&mut dapp, &op).await.unwrap();
     assert!(world.reserved().await > 0);
-    assert_eq!(world.relay.settle().await.unwrap(), 0);
+    assert_eq!(world.relay.settler.settle().await.unwrap(), 0);
 
     let reserved = world.reserved().await;
     let cost = mine(&world, &answer).await;
-    assert_eq!(world.relay.settle().await.unwrap(), 1);
+    assert_eq!(world.relay.settler.settle().await.unwrap(), 1);
     assert_eq!(world.reserved().await, reserved, "its block may still be reorganised away");
     world.anvil.mine(1).await.unwrap();
-    assert_eq!(world.relay.settle().await.unwrap(), 1);
+    assert_eq!(world.relay.settler.settle().await.unwrap(), 1);
     assert_eq!(world.reserved().await, 0);
     let states = states(&world).await;
     assert_eq!(states[0].0, "settled");
@@ -46,7 +46,7 @@ async fn a_mined_operation_is_settled_at_its_real_cost_and_makes_room_for_others
 #[tokio::test]
 async fn what_was_mined_while_the_relay_was_down_is_settled_after_the_restart() {
     let mut world = World::new(V07).await;
-    world.relay.settle().await.unwrap();
+    world.relay.settler.settle().await.unwrap();
     let mut dapp = world.dapp(ACCOUNT).await;
     let op = dapp.first_op(0);
     let answer = world.sponsor(&mut dapp, &op).await.unwrap();
@@ -55,14 +55,14 @@ async fn what_was_mined_while_the_relay_was_down_is_settled_after_the_restart() 
     world.anvil.mine(1).await.unwrap();
 
     let world = world.started_again().await;
-    assert_eq!(world.relay.settle().await.unwrap(), 1);
+    assert_eq!(world.relay.settler.settle().await.unwrap(), 1);
     assert_eq!(states(&world).await[0].0, "settled");
 }
 
 #[tokio::test]
 async fn an_operation_mined_in_the_last_moment_is_settled_though_its_window_is_over() {
     let world = World::new(V07).await;
-    world.relay.settle().await.unwrap();
+    world.relay.settler.settle().await.unwrap();
     let mut dapp = world.dapp(ACCOUNT).await;
     let op = dapp.first_op(0);
     let answer = world.sponsor(&mut dapp, &op).await.unwrap();
@@ -71,7 +71,7 @@ async fn an_operation_mined_in_the_last_moment_is_settled_though_its_window_is_o
     let call_data = dapp.call_data(alloy_primitives::Address::repeat_byte(1));
     let second = Draft::new(dapp.sender, alloy_primitives::U256::from(1), call_data).to_json(V07);
     world.sponsor(&mut dapp, &second).await.unwrap();
-    assert_eq!(world.relay.settle().await.unwrap(), 1);
+    assert_eq!(world.relay.settler.settle().await.unwrap(), 1);
     let states: Vec<_> = states(&world).await.into_iter().map(|(state, _)| state).collect();
     assert_eq!(states, ["settled", "signed"]);
 }
@@ -79,7 +79,7 @@ async fn an_operation_mined_in_the_last_moment_is_settled_though_its_window_is_o
 #[tokio::test]
 async fn an_operation_whose_block_is_reorganised_away_was_never_given_up() {
     let world = World::new(V07).await;
-    world.relay.settle().await.unwrap();
+    world.relay.settler.settle().await.unwrap();
     let mut dapp = world.dapp(ACCOUNT).await;
     let op = dapp.first_op(0);
     let params = json!([op, ACCOUNT, world.approval(&mut dapp, &op).await]);
@@ -88,10 +88,10 @@ async fn an_operation_whose_block_is_reorganised_away_was_never_given_up() {
     let before = world.anvil.snapshot().await.unwrap();
 
     mine(&world, &answer).await;
-    assert_eq!(world.relay.settle().await.unwrap(), 1);
+    assert_eq!(world.relay.settler.settle().await.unwrap(), 1);
     assert_eq!(world.reserved_rows().await, reserved);
     world.anvil.revert(before).await.unwrap();
-    assert_eq!(world.relay.settle().await.unwrap(), 0);
+    assert_eq!(world.relay.settler.settle().await.unwrap(), 0);
     assert_eq!(world.reserved_rows().await, reserved);
     assert_eq!(states(&world).await, [("signed".to_owned(), None)]);
     let again = world.client.call("pm_sponsor_with_tee", params).await.unwrap();
@@ -99,7 +99,7 @@ async fn an_operation_whose_block_is_reorganised_away_was_never_given_up() {
 
     mine(&world, &answer).await;
     world.anvil.mine(1).await.unwrap();
-    assert_eq!(world.relay.settle().await.unwrap(), 1);
+    assert_eq!(world.relay.settler.settle().await.unwrap(), 1);
     assert_eq!(states(&world).await[0].0, "settled");
     assert_eq!(world.reserved().await, 0);
 }
@@ -107,7 +107,7 @@ async fn an_operation_whose_block_is_reorganised_away_was_never_given_up() {
 #[tokio::test]
 async fn whoever_uses_the_key_of_a_mined_operation_is_not_told_to_try_again_while_it_is_mined() {
     let world = World::new(V07).await;
-    world.relay.settle().await.unwrap();
+    world.relay.settler.settle().await.unwrap();
     let mut dapp = world.dapp(ACCOUNT).await;
     let (op, other) = (dapp.first_op(0), dapp.first_op(1));
     let options = json!({ "idempotencyKey": "order-1" });
@@ -122,16 +122,16 @@ async fn whoever_uses_the_key_of_a_mined_operation_is_not_told_to_try_again_whil
     conflict(true).await;
     let before = world.anvil.snapshot().await.unwrap();
     mine(&world, &answer).await;
-    assert_eq!(world.relay.settle().await.unwrap(), 1);
+    assert_eq!(world.relay.settler.settle().await.unwrap(), 1);
     assert_eq!(states(&world).await[0].0, "signed", "its block is not final");
     conflict(false).await;
 
     world.anvil.revert(before).await.unwrap();
-    world.relay.settle().await.unwrap();
+    world.relay.settler.settle().await.unwrap();
     conflict(true).await;
     mine(&world, &answer).await;
     world.anvil.mine(1).await.unwrap();
-    world.relay.settle().await.unwrap();
+    world.relay.settler.settle().await.unwrap();
     assert_eq!(states(&world).await[0].0, "settled");
     conflict(false).await;
 }
@@ -144,7 +144,7 @@ async fn the_idempotency_key_of_a_reorganised_operation_still_stands_for_it() {
             settings["chain"]["confirmations"] = json!(confirmations);
         })
         .await;
-        world.relay.settle().await.unwrap();
+        world.relay.settler.settle().await.unwrap();
         let mut dapp = world.dapp(ACCOUNT).await;
         dapp.passkey.behaviour.counter = SignCounter::Counting;
         let op = dapp.first_op(0);
@@ -153,9 +153,9 @@ async fn the_idempotency_key_of_a_reorganised_operation_still_stands_for_it() {
         let answer = world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, passkey, options])).await.unwrap();
         let before = world.anvil.snapshot().await.unwrap();
         mine(&world, &answer).await;
-        assert_eq!(world.relay.settle().await.unwrap(), 1);
+        assert_eq!(world.relay.settler.settle().await.unwrap(), 1);
         world.anvil.revert(before).await.unwrap();
-        world.relay.settle().await.unwrap();
+        world.relay.settler.settle().await.unwrap();
 
         let passkey = world.approval(&mut dapp, &op).await;
         let again = world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, passkey, options])).await.unwrap();
@@ -212,13 +212,13 @@ fn blocks_behind(world: &World) -> f64 {
 #[tokio::test]
 async fn what_was_mined_while_the_node_told_of_blocks_that_do_not_exist_is_settled_once_it_is_honest() {
     let (world, node) = behind_a_node().await;
-    world.relay.settle().await.unwrap();
+    world.relay.settler.settle().await.unwrap();
     let mut dapp = world.dapp(ACCOUNT).await;
     let op = dapp.first_op(0);
     let answer = world.sponsor(&mut dapp, &op).await.unwrap();
     let asked_before = node.asked(LOGS).len();
     node.fail(Fault::Rewrites(tells_of_blocks_that_do_not_exist));
-    world.relay.settle().await.unwrap();
+    world.relay.settler.settle().await.unwrap();
     assert!(node.asked(LOGS).len() - asked_before <= 16, "a round is bounded");
     let problem = world.problem("settlement").await.unwrap();
     assert!(problem.contains("blocks are still to be read"), "{problem}");
@@ -226,7 +226,7 @@ async fn what_was_mined_while_the_node_told_of_blocks_that_do_not_exist_is_settl
     mine(&world, &answer).await;
     world.anvil.mine(20).await.unwrap();
     node.fail(Fault::None);
-    assert_eq!(world.relay.settle().await.unwrap(), 1);
+    assert_eq!(world.relay.settler.settle().await.unwrap(), 1);
     assert_eq!(states(&world).await[0].0, "settled");
     assert_eq!(world.problem("settlement").await, None);
 }
@@ -240,18 +240,18 @@ async fn a_first_block_whose_number_or_time_no_chain_reaches_is_the_nodes_fault(
     for (rewrite, name) in over.into_iter().zip(["number", "timestamp"]) {
         let (world, node) = behind_a_node().await;
         node.fail(Fault::Rewrites(rewrite));
-        let error = world.relay.settle().await.unwrap_err();
+        let error = world.relay.settler.settle().await.unwrap_err();
         assert!(matches!(error, RelayError::ChainUnavailable { .. }), "{error:?}");
         assert!(world.problem("settlement").await.unwrap().contains(&format!("a block whose {name} is ")));
         node.fail(Fault::None);
-        world.relay.settle().await.unwrap();
+        world.relay.settler.settle().await.unwrap();
     }
 }
 
 #[tokio::test]
 async fn a_database_that_was_read_on_a_longer_chain_is_settled_on_this_one() {
     let world = World::new(V07).await;
-    world.relay.settle().await.unwrap();
+    world.relay.settler.settle().await.unwrap();
     let mut dapp = world.dapp(ACCOUNT).await;
     let op = dapp.first_op(0);
     let answer = world.sponsor(&mut dapp, &op).await.unwrap();
@@ -261,21 +261,21 @@ async fn a_database_that_was_read_on_a_longer_chain_is_settled_on_this_one() {
         .unwrap();
     mine(&world, &answer).await;
     world.anvil.mine(20).await.unwrap();
-    assert_eq!(world.relay.settle().await.unwrap(), 1);
+    assert_eq!(world.relay.settler.settle().await.unwrap(), 1);
     assert_eq!(states(&world).await[0].0, "settled");
 }
 
 #[tokio::test]
 async fn a_node_that_allows_few_blocks_in_one_question_is_asked_for_few() {
     let (world, node) = behind_a_node().await;
-    world.relay.settle().await.unwrap();
+    world.relay.settler.settle().await.unwrap();
     let mut dapp = world.dapp(ACCOUNT).await;
     let op = dapp.first_op(0);
     let answer = world.sponsor(&mut dapp, &op).await.unwrap();
     mine(&world, &answer).await;
     world.anvil.mine(40).await.unwrap();
     node.fail(Fault::Rewrites(allows_ten_blocks));
-    assert_eq!(world.relay.settle().await.unwrap(), 1);
+    assert_eq!(world.relay.settler.settle().await.unwrap(), 1);
     assert_eq!(states(&world).await[0].0, "settled");
     assert_eq!((world.problem("settlement").await, blocks_behind(&world)), (None, 0.0));
 }
@@ -283,23 +283,23 @@ async fn a_node_that_allows_few_blocks_in_one_question_is_asked_for_few() {
 #[tokio::test]
 async fn settlement_that_fails_is_named_and_measured_until_it_works() {
     let (world, node) = behind_a_node().await;
-    world.relay.settle().await.unwrap();
+    world.relay.settler.settle().await.unwrap();
     assert_eq!(world.problem("settlement").await, None);
     world.anvil.mine(7).await.unwrap();
     node.fail(Fault::Rewrites(has_no_logs));
-    world.relay.settle().await.unwrap_err();
+    world.relay.settler.settle().await.unwrap_err();
     let problem = world.problem("settlement").await.unwrap();
     assert!(problem.contains("-32601") && problem.contains("the method is disabled"), "{problem}");
     assert_eq!(blocks_behind(&world), 7.0);
     node.fail(Fault::None);
-    world.relay.settle().await.unwrap();
+    world.relay.settler.settle().await.unwrap();
     assert_eq!((world.problem("settlement").await, blocks_behind(&world)), (None, 0.0));
 }
 
 #[tokio::test]
 async fn blocks_of_a_long_absence_are_read_in_several_rounds_and_none_is_left_out() {
     let (world, node) = behind_a_node().await;
-    world.relay.settle().await.unwrap();
+    world.relay.settler.settle().await.unwrap();
     let mut dapp = world.dapp(ACCOUNT).await;
     let op = dapp.first_op(0);
     let answer = world.sponsor(&mut dapp, &op).await.unwrap();
@@ -311,7 +311,7 @@ async fn blocks_of_a_long_absence_are_read_in_several_rounds_and_none_is_left_ou
     let (mut settled, mut rounds) = (0, 0);
     while settled == 0 {
         let asked_before = node.asked(LOGS).len();
-        settled = world.relay.settle().await.unwrap();
+        settled = world.relay.settler.settle().await.unwrap();
         rounds += 1;
         assert!(node.asked(LOGS).len() - asked_before <= 16 && rounds < 20);
         assert_eq!(world.problem("settlement").await.is_some(), settled == 0);

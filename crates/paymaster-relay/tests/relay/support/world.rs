@@ -9,7 +9,8 @@ use alloy_signer_local::PrivateKeySigner;
 use devkit::user_operation::Draft;
 use devkit::{Anvil, AnvilOptions, Call, EntryPointVersion as DevVersion, SimpleAccountFactory, SoftPasskey, Tools};
 use k256::ecdsa::SigningKey;
-use paymaster_relay::chain::RpcChain;
+use paymaster_relay::catalogue::Catalogue;
+use paymaster_relay::chain::{ChainTime, RpcChain};
 use paymaster_relay::claims::{ClaimStore, SqliteClaims};
 use paymaster_relay::clients::{ApiKeys, SqliteApiKeys};
 use paymaster_relay::metrics::Metrics;
@@ -17,7 +18,7 @@ use paymaster_relay::ports::{Clock, OsEntropy};
 use paymaster_relay::relay_key::{RelayKey, passphrase};
 use paymaster_relay::settings::Settings;
 use paymaster_relay::store::{SqliteStore, Store};
-use paymaster_relay::{Parts, Relay, serve};
+use paymaster_relay::{Parts, Readiness, RpcServer, Settler, Sponsor, Sweeper};
 use prometheus::Registry;
 use proto::command::{Deployment, RelayApproval, SignWithHybridKey, SignatureScheme};
 use proto::digest::intent_hash;
@@ -52,12 +53,21 @@ pub struct World {
     pub dir: TempDir,
     pub settings: Value,
     pub store: SqliteStore,
-    pub relay: Arc<Relay>,
+    pub relay: Relay,
     pub relay_key: Arc<RelayKey>,
     pub api_keys: Arc<ApiKeys>,
     pub registry: Registry,
     pub client: Client,
     running: Running,
+}
+
+/// The services of a relay, and what they share.
+pub struct Relay {
+    pub rpc: Arc<RpcServer>,
+    pub settler: Arc<Settler>,
+    pub sweeper: Arc<Sweeper>,
+    pub readiness: Readiness,
+    pub parts: Parts,
 }
 
 struct Running {
@@ -117,7 +127,7 @@ impl World {
         let relay_key = open_key(&settings, &tee).unwrap();
         tee.authorise(relay_key.address().await, admin());
         let (store, relay, registry, api_keys) = open(&settings, &tee, &clock, &relay_key).await;
-        let (client, running) = serve_at_a_free_port(&relay).await;
+        let (client, running) = serve_at_a_free_port(&relay.rpc).await;
         Self {
             anvil,
             chain,
@@ -149,7 +159,7 @@ impl World {
         drop((relay, relay_key));
         let relay_key = open_key(&settings, &tee).unwrap();
         let (store, relay, registry, api_keys) = open(&settings, &tee, &clock, &relay_key).await;
-        let (client, running) = serve_at_a_free_port(&relay).await;
+        let (client, running) = serve_at_a_free_port(&relay.rpc).await;
         Self {
             anvil,
             chain,
@@ -271,7 +281,7 @@ impl World {
 
     /// What the relay's status says is wrong with a part of it.
     pub async fn problem(&self, name: &str) -> Option<String> {
-        let checks = self.relay.status().await;
+        let checks = self.relay.readiness.status().await;
         checks.into_iter().find(|check| check.name == name).expect("there is no such check").problem
     }
 
@@ -359,7 +369,7 @@ async fn open(
     tee: &Arc<Tee>,
     clock: &Arc<TestClock>,
     relay_key: &Arc<RelayKey>,
-) -> (SqliteStore, Arc<Relay>, Registry, Arc<ApiKeys>) {
+) -> (SqliteStore, Relay, Registry, Arc<ApiKeys>) {
     let settings: Settings = serde_json::from_value(settings.clone()).unwrap();
     let store = SqliteStore::open(&settings.database).await.unwrap();
     let clock = Arc::clone(clock);
@@ -369,24 +379,34 @@ async fn open(
     let api_keys =
         Arc::new(ApiKeys::open(&settings, keys, Arc::clone(&clock) as _, Arc::new(OsEntropy)).await.unwrap());
     let parts = Parts {
+        catalogue: Arc::new(Catalogue::new(&settings).unwrap()),
         store: Arc::new(store.clone()),
         claims,
         kms: Arc::clone(tee) as _,
         chain: Arc::new(RpcChain::new(&settings.chain).unwrap()),
+        chain_time: Arc::new(ChainTime::new(Arc::clone(&clock) as _)),
         relay_key: Arc::clone(relay_key),
         clock,
         entropy: Arc::new(OsEntropy),
         metrics: Arc::new(Metrics::new(&registry).unwrap()),
         api_keys: Arc::clone(&api_keys),
     };
-    let relay = Arc::new(Relay::new(&settings, parts).unwrap());
+    let sponsor = Arc::new(Sponsor::new(&settings, &parts));
+    let settler = Arc::new(Settler::new(settings.chain.confirmations, &parts));
+    let relay = Relay {
+        rpc: Arc::new(RpcServer::new(&settings.rpc, sponsor, &parts).unwrap()),
+        sweeper: Arc::new(Sweeper::new(Arc::clone(&settler), &parts)),
+        readiness: Readiness::new(Arc::clone(&settler), &parts),
+        settler,
+        parts,
+    };
     (store, relay, registry, api_keys)
 }
 
-async fn serve_at_a_free_port(relay: &Arc<Relay>) -> (Client, Running) {
+async fn serve_at_a_free_port(rpc: &Arc<RpcServer>) -> (Client, Running) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = Client::new(format!("http://{}", listener.local_addr().unwrap()));
     let stop = CancellationToken::new();
-    let server = tokio::spawn(serve(listener, Arc::clone(relay), stop.clone()));
+    let server = tokio::spawn(Arc::clone(rpc).serve(listener, stop.clone()));
     (client, Running { stop, server })
 }

@@ -1,89 +1,67 @@
 //! Settlement: what was mined is no longer reserved, once its block is final. Reads the chain's own words,
 //! `UserOperationEvent`, and remembers how far it read, so that a restart misses nothing.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+mod progress;
+
+use std::sync::Arc;
 use std::time::Duration;
 
+use breaker::OutageLog;
 use proto::{UserOpHash, Wei};
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 
-use crate::chain::{ChainError, MinedOp};
+use self::progress::{Progress, Round};
+use crate::catalogue::Catalogue;
+use crate::chain::{ChainError, ChainTime, EntryPointReader, MinedOp};
 use crate::deployment::Deployment;
 use crate::error::RelayError;
 use crate::gwei::Gwei;
-use crate::outage::Outage;
-use crate::relay::Relay;
-use crate::store::{BlocksRead, Settled, Settlement};
+use crate::metrics::Metrics;
+use crate::outage::{Needs, Outage};
+use crate::parts::Parts;
+use crate::store::{BlocksRead, Settled, Settlement, Store};
 
-/// Blocks in one question, at most. Fewer where the node refuses that many, takes too long, or its answer is too long.
-const MOST_AT_ONCE: u64 = 1000;
 /// Questions in one round for a deployment, at most: what is left is for the next. More only where the blocks that are read
 /// again need them.
 const MOST_QUESTIONS: usize = 16;
 /// Blocks that are read again, at least, after the chain turned out to be lower than what was read.
 const READ_AGAIN: u64 = 1000;
 
-/// What settlement knows from one round to the next.
-#[derive(Debug)]
-pub(crate) struct Settling {
-    /// Unknown operations that were logged, each with its block, as long as that is read again.
-    strangers: Mutex<HashMap<UserOpHash, u64>>,
-    /// Blocks in one question that the node is thought to take.
-    at_once: AtomicU64,
-    /// What was wrong with the last round.
-    problem: Mutex<Option<String>>,
+/// Settles what was mined and releases what no block can contain any more.
+pub struct Settler {
+    catalogue: Arc<Catalogue>,
+    store: Arc<dyn Store>,
+    chain: Arc<dyn EntryPointReader>,
+    chain_time: Arc<ChainTime>,
+    metrics: Arc<Metrics>,
+    /// Blocks on top of a final one.
+    confirmations: u64,
+    progress: Progress,
+    chain_log: OutageLog,
 }
 
-/// What a round, or one deployment's part of it, came to.
-#[derive(Default)]
-struct Round {
-    /// Operations of ours, as [`Relay::settle`] counts them.
-    settled: u64,
-    /// Blocks that are left for the next.
-    left: u64,
-}
-
-impl Default for Settling {
-    fn default() -> Self {
-        Self { strangers: Mutex::default(), at_once: AtomicU64::new(MOST_AT_ONCE), problem: Mutex::default() }
+impl Settler {
+    /// Asks nobody anything yet. A block with that many `confirmations` is final.
+    #[must_use]
+    pub fn new(confirmations: u64, parts: &Parts) -> Self {
+        let Parts { catalogue, store, chain, chain_time, metrics, .. } = parts.clone();
+        let (progress, chain_log) = (Progress::default(), OutageLog::new("the chain"));
+        Self { catalogue, store, chain, chain_time, metrics, confirmations, progress, chain_log }
     }
-}
 
-impl Settling {
+    /// What recurring work needs, and where its outages are told of.
+    pub(crate) fn needs(&self) -> Needs<'_> {
+        Needs { chain: &self.chain_log, store: self.store.outages() }
+    }
+
     /// What was wrong with the last round, for operators.
     pub(crate) fn problem(&self) -> Option<String> {
-        self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.progress.problem()
     }
 
-    fn note(&self, outcome: &Result<Round, RelayError>) {
-        let problem = match outcome {
-            Ok(Round { left: 0, .. }) => None,
-            Ok(Round { left, .. }) => Some(format!("{left} blocks are still to be read for mined operations")),
-            Err(error) => Some(error.in_full()),
-        };
-        *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
-    }
-
-    /// Fewer blocks in one question from now on than those.
-    fn narrow(&self, from: u64, to: u64) {
-        self.at_once.store((to - from).div_ceil(2), Ordering::Relaxed);
-    }
-
-    fn is_new(&self, hash: UserOpHash, block: u64) -> bool {
-        self.strangers.lock().unwrap_or_else(PoisonError::into_inner).insert(hash, block).is_none()
-    }
-
-    fn forget_before(&self, block: u64) {
-        self.strangers.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, mined_in| *mined_in >= block);
-    }
-}
-
-impl Relay {
     /// Settles every interval, until told to stop.
-    pub async fn settle_regularly(&self, every: Duration, stop: CancellationToken) {
+    pub async fn run(&self, every: Duration, stop: CancellationToken) {
         let (mut ticks, mut outage) = (interval(every.max(Duration::from_secs(1))), Outage::new("settlement"));
         loop {
             tokio::select! {
@@ -102,20 +80,41 @@ impl Relay {
     /// were read before that stay recorded, and the next call continues after them.
     pub async fn settle(&self) -> Result<u64, RelayError> {
         let outcome = self.settle_all().await;
-        self.settling.note(&outcome);
+        self.progress.note(&outcome);
         outcome.map(|round| round.settled)
+    }
+
+    /// Releases what no block can contain any more: a final block is past the window. On a chain that
+    /// is idle nothing is released, since the next block may still be within it. Nor is anything while
+    /// blocks are from the future: whether a window is over is not for the node alone to say.
+    ///
+    /// # Errors
+    /// [`RelayError::ChainUnavailable`], [`RelayError::StoreUnavailable`].
+    pub async fn release_expired(&self) -> Result<u64, RelayError> {
+        let latest = self.chain.latest_block().await?;
+        let now = self.chain_time.note(latest);
+        if now.is_host_behind() {
+            return Ok(0);
+        }
+        let Some(number) = latest.number.checked_sub(self.confirmations) else {
+            return Ok(0);
+        };
+        let confirmed = if number == latest.number { latest } else { self.chain.block(number).await? };
+        let released = self.store.release_expired(confirmed.timestamp.min(now.bound())).await?;
+        self.metrics.reservations_expired(released);
+        Ok(released)
     }
 
     async fn settle_all(&self) -> Result<Round, RelayError> {
         let block = self.chain.latest_block().await?;
-        self.note(block);
+        self.chain_time.note(block);
         let latest = block.number;
         let mut all = Round::default();
         for deployment in self.catalogue.deployments() {
             let Round { settled, left } = self.settle_deployment(deployment, latest).await?;
             all = Round { settled: all.settled + settled, left: all.left.max(left) };
         }
-        self.settling.forget_before(latest.saturating_add(1).saturating_sub(self.confirmations));
+        self.progress.forget_before(latest.saturating_add(1).saturating_sub(self.confirmations));
         Ok(all)
     }
 
@@ -128,18 +127,18 @@ impl Relay {
         let (mut settled, mut questions, mut is_refused) = (0, 0, false);
         while from <= latest && (questions < MOST_QUESTIONS || from <= begun_at) {
             questions += 1;
-            let at_once = self.settling.at_once.load(Ordering::Relaxed);
+            let at_once = self.progress.at_once();
             let to = latest.min(from.saturating_add(at_once - 1));
             let mined = match self.chain.mined(deployment, from, to).await {
                 // Nodes refuse a range that is too wide in many ways, none of which says so for certain.
                 Err(ChainError::AnswerTooLarge { .. } | ChainError::Node { .. }) if to > from => {
-                    self.settling.narrow(from, to);
+                    self.progress.narrow(from, to);
                     is_refused = true;
                     continue;
                 }
                 // As refused, but each one costs the node, or us, a long time: the next round asks for fewer.
                 Err(error @ (ChainError::LogsNotRead { .. } | ChainError::Unreachable { .. })) if to > from => {
-                    self.settling.narrow(from, to);
+                    self.progress.narrow(from, to);
                     return Err(error.into());
                 }
                 mined => mined?.iter().map(settlement_of).collect(),
@@ -151,7 +150,7 @@ impl Relay {
             self.metrics.settlement_behind(deployment, latest, next);
             settled += ours;
             for (user_op_hash, Settlement { block, .. }) in unknown {
-                if self.settling.is_new(user_op_hash, block) {
+                if self.progress.is_new(user_op_hash, block) {
                     tracing::warn!(%user_op_hash, block, "the paymaster paid for an unknown operation");
                 }
             }
@@ -164,8 +163,7 @@ impl Relay {
             from = to + 1;
         }
         if !is_refused {
-            let at_once = self.settling.at_once.load(Ordering::Relaxed);
-            self.settling.at_once.store(MOST_AT_ONCE.min(at_once * 2), Ordering::Relaxed);
+            self.progress.widen();
         }
         Ok(Round { settled, left: latest.saturating_add(1).saturating_sub(next) })
     }

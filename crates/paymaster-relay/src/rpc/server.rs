@@ -1,0 +1,132 @@
+//! The listening side: HTTP and WebSocket on one port, and a shutdown that lets requests in flight finish.
+
+use std::io;
+use std::sync::Arc;
+
+use http::Request;
+use jsonrpsee::core::middleware::RpcServiceBuilder;
+use jsonrpsee::server::{BatchRequestConfig, HttpBody, PingConfig, Server, ServerConfig, stop_channel};
+use serve::{Body, Bounds, Listener, TrustedProxies};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceBuilder;
+
+use super::call_log::CallLog;
+use super::calls::CallsLayer;
+use super::http::EdgeLayer;
+use super::methods::{Methods, module};
+use super::sources::{origins, proxies};
+use crate::clients::{ApiKeys, Origins};
+use crate::metrics::Metrics;
+use crate::parts::Parts;
+use crate::ports::Clock;
+use crate::settings::{RpcSettings, SettingsError};
+use crate::sponsor::Sponsor;
+
+/// Pings to a WebSocket within the time after which silence ends it.
+const PINGS: u32 = 3;
+/// Calls in a batch that are read at all. One over `max_batch` is refused call by call up to here, in one answer above.
+const MOST_CALLS: u32 = 1000;
+/// Answers to a WebSocket that wait to be written.
+const MESSAGES: u32 = 16;
+/// Bytes that an answer may have beyond the request that it repeats.
+const PER_CALL: u32 = 8 * 1024;
+
+/// Answers JSON-RPC: what may call, how much at once, and the methods.
+pub struct RpcServer {
+    settings: RpcSettings,
+    api_keys: Arc<ApiKeys>,
+    allowed_origins: Arc<Origins>,
+    trusted_proxies: Arc<TrustedProxies>,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    log: Arc<CallLog>,
+    chain_id: u64,
+    methods: Arc<Methods>,
+}
+
+impl RpcServer {
+    /// Serves nothing yet.
+    ///
+    /// # Errors
+    /// [`SettingsError`] names the key.
+    pub fn new(settings: &RpcSettings, sponsor: Arc<Sponsor>, parts: &Parts) -> Result<Self, SettingsError> {
+        let log = Arc::<CallLog>::default();
+        let methods = Arc::new(Methods::new(sponsor, Arc::clone(&log), parts));
+        let Parts { catalogue, clock, metrics, api_keys, .. } = parts.clone();
+        Ok(Self {
+            allowed_origins: Arc::new(origins(settings)?),
+            trusted_proxies: Arc::new(proxies(settings)?),
+            settings: settings.clone(),
+            chain_id: catalogue.chain_id,
+            api_keys,
+            clock,
+            metrics,
+            log,
+            methods,
+        })
+    }
+
+    /// Serves until told to stop, and then until the last request in flight is answered.
+    ///
+    /// # Errors
+    /// [`io::Error`] when the methods can't be registered.
+    pub async fn serve(self: Arc<Self>, listener: impl Into<Listener>, shutdown: CancellationToken) -> io::Result<()> {
+        let listener: Listener = listener.into();
+        let settings = &self.settings;
+        // A WebSocket that answers pings may be silent; one that doesn't is gone.
+        let Bounds { idle, serving, .. } = listener.bounds();
+        let ping = PingConfig::new().ping_interval(idle / PINGS).inactive_limit(idle).max_failures(1);
+        // An answer repeats the client's operation, and hex in its place may double it: within this nothing that was charged
+        // for is left out.
+        let max_response =
+            settings.max_body_bytes.saturating_mul(2).saturating_add(settings.max_batch.saturating_mul(PER_CALL));
+        let config = ServerConfig::builder()
+        .max_request_body_size(settings.max_body_bytes)
+        .max_response_body_size(max_response)
+        // The listener counts connections.
+        .max_connections(u32::MAX)
+        .set_batch_request_config(BatchRequestConfig::Limit(settings.max_batch.max(MOST_CALLS)))
+        .set_message_buffer_capacity(MESSAGES)
+        .enable_ws_ping(ping)
+        .build();
+        let edge = EdgeLayer {
+            api_keys: Arc::clone(&self.api_keys),
+            allowed_origins: Arc::clone(&self.allowed_origins),
+            trusted_proxies: Arc::clone(&self.trusted_proxies),
+            chain_id: self.chain_id,
+            max_body_bytes: settings.max_body_bytes,
+            max_batch: settings.max_batch,
+            log: Arc::clone(&self.log),
+        };
+        let calls = CallsLayer {
+            clock: Arc::clone(&self.clock),
+            metrics: Arc::clone(&self.metrics),
+            log: Arc::clone(&self.log),
+            max_batch: settings.max_batch,
+            max_response,
+            within: serving,
+        };
+        let no_room = edge.clone();
+        let (stop, sessions) = stop_channel();
+        let json_rpc = Server::builder()
+            .set_config(config)
+            .set_http_middleware(ServiceBuilder::new().layer(edge))
+            .set_rpc_middleware(RpcServiceBuilder::new().layer(calls))
+            .to_service_builder()
+            .build(module(Arc::clone(&self.methods)).map_err(io::Error::other)?, stop);
+        let service =
+            ServiceBuilder::new().map_request(|request: Request<Body>| request.map(HttpBody::new)).service(json_rpc);
+
+        let end_sessions = async {
+            shutdown.cancelled().await;
+            if sessions.stop().is_err() {
+                tracing::debug!("no WebSocket is open");
+            }
+        };
+        let http =
+            listener.refusing_with(move |request| no_room.clone().no_room(request)).serve(service, shutdown.clone());
+        let (served, ()) = tokio::join!(http, end_sessions);
+        sessions.stopped().await;
+        served
+    }
+}
