@@ -1,12 +1,14 @@
 //! HTTP to a KMS gateway, which is trusted with no more than its answer.
 
 use std::error::Error as _;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::time::Duration;
 
+use kms_api::{ErrorBody, Refusal, Route};
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder};
-use serde_json::Value;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::error::Error;
@@ -21,68 +23,78 @@ const MAX_SHOWN: usize = 4000;
 #[derive(Clone)]
 pub struct Kms(Url);
 
+/// Why a request has no answer of its route.
+#[derive(Debug)]
+pub enum NoAnswer {
+    /// The gateway's own refusal.
+    Refused {
+        /// The route.
+        path: &'static str,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// Anything else, for people.
+    Failed(String),
+}
+
+impl Display for NoAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused { path, refusal } => f.write_str(&printable(&format!("{path}: {refusal}"))),
+            Self::Failed(problem) => f.write_str(&printable(problem)),
+        }
+    }
+}
+
+impl From<NoAnswer> for Error {
+    fn from(why: NoAnswer) -> Self {
+        Self::Answer(why.to_string())
+    }
+}
+
 impl Kms {
     /// Talks to that URL.
     pub fn at(url: Url) -> Self {
         Self(url)
     }
 
-    /// Posts to a path; an error answer is an error here.
-    pub async fn post(&self, path: &str, body: &Value) -> Result<Value, Error> {
-        ask(path, client()?.post(self.url(path)?).json(body)).await
+    /// Posts a request as JSON.
+    pub async fn post<R: Route + Serialize>(&self, request: &R) -> Result<R::Answer, NoAnswer> {
+        ask(R::PATH, client()?.post(self.url(request)?).json(request)).await
     }
 
-    /// Gets a path.
-    pub async fn get(&self, path: &str) -> Result<Value, Error> {
-        ask(path, client()?.get(self.url(path)?)).await
+    /// Asks without a body.
+    pub async fn get<R: Route>(&self, request: &R) -> Result<R::Answer, NoAnswer> {
+        ask(R::PATH, client()?.get(self.url(request)?)).await
     }
 
-    /// Gets a path with a query.
-    pub async fn get_with(&self, path: &str, query: &[(&str, &str)]) -> Result<Value, Error> {
-        let mut url = self.url(path)?;
-        url.query_pairs_mut().extend_pairs(query);
-        ask(path, client()?.get(url)).await
-    }
-
-    fn url(&self, path: &str) -> Result<Url, Error> {
+    fn url<R: Route>(&self, request: &R) -> Result<Url, NoAnswer> {
         let mut url = self.0.clone();
         let mut segments = url.path_segments_mut().map_err(|()| failed("the address of the KMS has no path"))?;
-        segments.pop_if_empty().extend(path.split('/').skip(1));
+        segments.pop_if_empty().extend(request.segments());
         drop(segments);
+        if let Some(pair) = request.query() {
+            url.query_pairs_mut().extend_pairs([pair]);
+        }
         Ok(url)
     }
 }
 
-fn client() -> Result<Client, Error> {
+fn client() -> Result<Client, NoAnswer> {
     Client::builder().timeout(PATIENCE).redirect(Policy::none()).build().map_err(failed)
 }
 
-/// The JSON of a successful answer.
-async fn ask(what: &str, request: RequestBuilder) -> Result<Value, Error> {
-    let mut response = request.send().await.map_err(|error| not_asked(&error))?;
+async fn ask<A: DeserializeOwned>(path: &'static str, request: RequestBuilder) -> Result<A, NoAnswer> {
+    let response = request.send().await.map_err(|error| not_asked(&error))?;
     let status = response.status();
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(failed)? {
-        body.extend_from_slice(&chunk);
-        if body.len() > MAX_ANSWER {
-            return Err(failed(format!("{what}: the answer is over {MAX_ANSWER} bytes")));
-        }
+    let body = bounded_http::read(response, MAX_ANSWER).await.map_err(|error| failed(format!("{path}: {error}")))?;
+    if let Ok(ErrorBody { error: refusal }) = serde_json::from_slice(&body) {
+        return Err(NoAnswer::Refused { path, refusal });
     }
-    let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
-    match answer.get("error") {
-        Some(error) => Err(failed(format!("{what}: {}", words(error)))),
-        None if !status.is_success() => Err(failed(format!("{what}: HTTP status {status}"))),
-        None if answer.is_null() => Err(failed(format!("{what}: the answer is no JSON"))),
-        None => Ok(answer),
+    if !status.is_success() {
+        return Err(failed(format!("{path}: HTTP status {status}")));
     }
-}
-
-/// An error of the KMS as people read it; anything else as it came.
-fn words(error: &Value) -> String {
-    match (error["message"].as_str(), error["code"].as_str()) {
-        (Some(message), Some(code)) => format!("{message} ({code})"),
-        _ => error.to_string(),
-    }
+    serde_json::from_slice(&body).map_err(|problem| failed(format!("{path}: the answer cannot be read: {problem}")))
 }
 
 /// A line of somebody else's words, of a bounded length and without what a terminal would obey.
@@ -98,26 +110,8 @@ pub fn printable(line: &str) -> String {
     shown
 }
 
-/// Fields of an answer that must be there.
-pub trait Json {
-    /// A field.
-    fn object(&self, field: &str) -> Result<&Value, Error>;
-    /// A text.
-    fn text(&self, field: &str) -> Result<&str, Error>;
-}
-
-impl Json for Value {
-    fn object(&self, field: &str) -> Result<&Value, Error> {
-        self.get(field).ok_or_else(|| failed(format!("the answer has no {field}: {self}")))
-    }
-
-    fn text(&self, field: &str) -> Result<&str, Error> {
-        self.object(field)?.as_str().ok_or_else(|| failed(format!("{field} is no text: {self}")))
-    }
-}
-
 /// With its causes: refused, or not trusted, or no HTTP.
-fn not_asked(error: &reqwest::Error) -> Error {
+fn not_asked(error: &reqwest::Error) -> NoAnswer {
     let (mut said, mut cause) = (error.to_string(), error.source());
     while let Some(deeper) = cause {
         said = format!("{said}: {deeper}");
@@ -126,6 +120,6 @@ fn not_asked(error: &reqwest::Error) -> Error {
     failed(said)
 }
 
-fn failed(problem: impl Display) -> Error {
-    Error::Answer(printable(&problem.to_string()))
+fn failed(problem: impl Display) -> NoAnswer {
+    NoAnswer::Failed(problem.to_string())
 }

@@ -1,15 +1,15 @@
 //! The admin's commands: signed for one TEE and its next counter, and sent to its gateway, which can't change them.
 
-use kms_api::admin::TeeSetup;
+use kms_api::Route;
+use kms_api::admin::{Done, GetSigners, Signers, TeeSetup};
 use kms_gateway::http::read_setup;
 use proto::command::{AuthorizeSigner, PreparePaymasterKey, Provision, RevokeSigner, RotatePaymasterKey, SetCeilings};
 use proto::{Address, Permissions, Signature, TeeId};
 use serde_json::Value;
 
 use super::body::Body;
-use super::identity;
 use super::signer::Signer;
-use crate::client::{Json as _, Kms};
+use crate::client::Kms;
 use crate::error::Error;
 
 /// An admin, the one TEE that it commands, and the gateway of that TEE. What a command gives is what was signed.
@@ -26,7 +26,7 @@ struct Turn {
     tee_id: TeeId,
     counter: u64,
     /// As the gateway lists them.
-    signers: Value,
+    signers: Signers,
 }
 
 impl Admin {
@@ -42,7 +42,7 @@ impl Admin {
         let counter = self.next_counter(&self.signers().await?)?;
         let tee_id = self.tee_id;
         self.send(
-            &Provision { tee_id, admin, relying_parties, ceilings, counter, signature: Signature::UNSIGNED },
+            Provision { tee_id, admin, relying_parties, ceilings, counter, signature: Signature::UNSIGNED },
             admin,
         )
         .await
@@ -52,14 +52,13 @@ impl Admin {
     pub async fn set_ceilings(&self, setup: TeeSetup) -> Result<Value, Error> {
         let (_, ceilings) = read_setup(setup).map_err(failed)?;
         let Turn { admin, tee_id, counter, .. } = self.turn().await?;
-        self.send(&SetCeilings { tee_id, ceilings, counter, signature: Signature::UNSIGNED }, admin).await
+        self.send(SetCeilings { tee_id, ceilings, counter, signature: Signature::UNSIGNED }, admin).await
     }
 
     /// Lets a relay key do what the permissions allow.
     pub async fn authorize(&self, signer: Address, permissions: Permissions) -> Result<Value, Error> {
         let Turn { admin, tee_id, counter, .. } = self.turn().await?;
-        self.send(&AuthorizeSigner { tee_id, signer, permissions, counter, signature: Signature::UNSIGNED }, admin)
-            .await
+        self.send(AuthorizeSigner { tee_id, signer, permissions, counter, signature: Signature::UNSIGNED }, admin).await
     }
 
     /// Removes the record of a relay key: that of this address now or when it was authorised, and of that number, if one
@@ -67,74 +66,66 @@ impl Admin {
     pub async fn revoke(&self, signer: Address, number: Option<u64>) -> Result<Value, Error> {
         let Turn { admin, tee_id, counter, signers } = self.turn().await?;
         let (record, authorised_as) = find_record(&signers, signer, number)?;
-        self.send(&RevokeSigner { tee_id, record, authorised_as, counter, signature: Signature::UNSIGNED }, admin).await
+        self.send(RevokeSigner { tee_id, record, authorised_as, counter, signature: Signature::UNSIGNED }, admin).await
     }
 
     /// Makes a standby for the paymaster key.
     pub async fn prepare_paymaster_key(&self) -> Result<Value, Error> {
         let Turn { admin, tee_id, counter, .. } = self.turn().await?;
-        self.send(&PreparePaymasterKey { tee_id, counter, signature: Signature::UNSIGNED }, admin).await
+        self.send(PreparePaymasterKey { tee_id, counter, signature: Signature::UNSIGNED }, admin).await
     }
 
     /// Puts the standby of that address in the place of the paymaster key.
     pub async fn rotate_paymaster_key(&self, next: Address) -> Result<Value, Error> {
         let Turn { admin, tee_id, counter, .. } = self.turn().await?;
-        self.send(&RotatePaymasterKey { tee_id, next, counter, signature: Signature::UNSIGNED }, admin).await
+        self.send(RotatePaymasterKey { tee_id, next, counter, signature: Signature::UNSIGNED }, admin).await
     }
 
     async fn turn(&self) -> Result<Turn, Error> {
         let signers = self.signers().await?;
-        let admin = match self.signer.address() {
-            Some(admin) => admin,
-            None if signers["admin"].is_null() => return Err(failed("the TEE has no admin yet: provision it first")),
-            None => proto::json::address(signers.text("admin")?).map_err(failed)?,
-        };
+        let admin = self.signer.address().or(signers.admin);
+        let admin = admin.ok_or_else(|| failed("the TEE has no admin yet: provision it first"))?;
         Ok(Turn { admin, tee_id: self.tee_id, counter: self.next_counter(&signers)?, signers })
     }
 
     /// What the gateway tells of its TEE, if it is the one to command: of another, nothing is taken.
-    async fn signers(&self) -> Result<Value, Error> {
-        let signers = self.kms.get("/admin/signers").await?;
-        let (served, commanded) = (identity::parse(signers.text("teeId")?)?, self.tee_id);
+    async fn signers(&self) -> Result<Signers, Error> {
+        let signers = self.kms.get(&GetSigners).await?;
+        let (served, commanded) = (signers.tee_id, self.tee_id);
         if served != commanded {
             return Err(failed(format!("the gateway serves the TEE {served}, not {commanded}; nothing was signed")));
         }
         Ok(signers)
     }
 
-    fn next_counter(&self, signers: &Value) -> Result<u64, Error> {
-        let next = || signers["counter"].as_u64()?.checked_add(1);
+    fn next_counter(&self, signers: &Signers) -> Result<u64, Error> {
+        let next = || signers.counter.checked_add(1);
         self.counter.or_else(next).ok_or_else(|| failed("the gateway names no counter"))
     }
 
-    async fn send<C: Body>(&self, command: &C, admin: Address) -> Result<Value, Error> {
-        let fields = command.body();
-        let mut body = fields.clone();
-        body["signature"] = self.signer.sign(command, admin)?.into();
+    async fn send<C: Body>(&self, mut command: C, admin: Address) -> Result<Value, Error> {
+        command.set_signature(self.signer.sign(&command, admin)?);
         // Without a yes it may have been done all the same.
         let told =
             format!("it was signed for counter {}: /admin/signers tells whether it took effect", command.counter());
-        let answer = self.kms.post(C::PATH, &body).await.map_err(|error| failed(format!("{error}; {told}")))?;
-        if answer["success"] != Value::Bool(true) {
-            return Err(failed(format!("{}: the gateway does not say that it was done; {told}", C::PATH)));
+        let sent = self.kms.post(&C::Sent::from(&command)).await;
+        let Done { success } = sent.map_err(|error| failed(format!("{error}; {told}")))?;
+        if !success {
+            let path = <C::Sent as Route>::PATH;
+            return Err(failed(format!("{path}: the gateway does not say that it was done; {told}")));
         }
-        Ok(fields)
+        Ok(command.shown())
     }
 }
 
 /// Number and first address of the one record that is meant.
-fn find_record(signers: &Value, signer: Address, number: Option<u64>) -> Result<(u64, Address), Error> {
-    let list = signers["signers"].as_array().ok_or_else(|| failed("the gateway lists no relay keys"))?;
-    let mut found = Vec::new();
-    for listed in list {
-        let address = |field: &str| proto::json::address(listed.text(field)?).map_err(failed);
-        let record = listed["record"].as_u64().ok_or_else(|| failed("a relay key without a record's number"))?;
-        let authorised_as = address("authorisedAs")?;
-        let is_named = address("address")? == signer || authorised_as == signer;
-        if is_named && number.is_none_or(|number| number == record) {
-            found.push((record, authorised_as));
-        }
-    }
+fn find_record(signers: &Signers, signer: Address, number: Option<u64>) -> Result<(u64, Address), Error> {
+    let is_meant = |listed: &&kms_api::admin::Signer| {
+        let is_named = listed.address == signer || listed.authorised_as == signer;
+        is_named && number.is_none_or(|number| number == listed.record)
+    };
+    let found: Vec<_> =
+        signers.signers.iter().filter(is_meant).map(|listed| (listed.record, listed.authorised_as)).collect();
     match found[..] {
         [one] => Ok(one),
         [] => Err(failed(format!("no relay key has or had the address {signer}; nothing was sent"))),

@@ -4,66 +4,62 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use kms_api::Reason;
+use kms_api::attestation::{Attestation, GetAttestation};
+use kms_api::status::GetVersion;
 use proto::TeeId;
-use proto::json::{bytes, hex_bytes};
-use serde_json::Value;
+use proto::json::hex_bytes;
 
-use crate::client::{Json as _, Kms, printable};
+use crate::client::{Kms, NoAnswer, printable};
 use crate::error::Error;
 
-/// The gateway's code for a quote that it doesn't ask the TEE for yet.
-const TOO_SOON: &str = "attestation_too_soon";
 const PAUSE: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A TEE's id in JSON.
-pub fn parse(text: &str) -> Result<TeeId, Error> {
-    let unreadable = || failed("a TEE's id is 32 bytes in hex, starting with 0x");
-    let bytes = bytes::<32>(text).map_err(|_| unreadable())?;
-    <[u8; 32]>::try_from(bytes.as_slice()).map(TeeId).map_err(|_| unreadable())
-}
 
 /// The id in a quote over a nonce of our own that `verifier` found to hold: a program and its arguments, which is given
 /// `--nonce` and the answer of `/attestation` on standard input, as scripts/optee/verify-quote takes them.
 pub async fn quoted(kms: &Kms, verifier: &str) -> Result<TeeId, Error> {
     let (nonce, answer) = attestation(kms).await?;
-    verify(verifier.to_owned(), nonce, answer.clone()).await?;
-    parse(answer.text("teeId")?)
+    let json = serde_json::to_string(&answer).map_err(failed)?;
+    verify(verifier.to_owned(), nonce, json).await?;
+    Ok(answer.tee_id)
 }
 
 /// The id that the gateway tells of a TEE on a platform that does not attest. Whoever has the gateway chooses the TEE.
 #[expect(clippy::print_stderr, reason = "a warning to whoever runs the command")]
 pub async fn unattested(kms: &Kms) -> Result<TeeId, Error> {
     let (_, answer) = attestation(kms).await?;
-    if !answer.object("quote")?.is_null() {
+    if answer.quote.is_some() {
         return Err(failed("this TEE attests: have its quote verified (--quote-verifier) instead of --unattested"));
     }
-    let id = parse(kms.get("/version").await?.object("tee")?.text("id")?)?;
+    let id = kms.get(&GetVersion).await?.tee.id;
     eprintln!("TEE {id}: the gateway's word, since this platform does not attest");
     Ok(id)
 }
 
 /// A new nonce, and the answer to it. Quotes are rationed: whoever comes too soon comes again.
-async fn attestation(kms: &Kms) -> Result<(String, Value), Error> {
+async fn attestation(kms: &Kms) -> Result<(String, Attestation), Error> {
     let mut nonce = [0; 32];
     getrandom::fill(&mut nonce).map_err(failed)?;
-    let nonce = hex_bytes(&nonce);
+    let question = GetAttestation { nonce: hex_bytes(&nonce) };
     let began = Instant::now();
     loop {
-        match kms.get_with("/attestation", &[("nonce", &nonce)]).await {
-            Err(Error::Answer(problem)) if problem.contains(TOO_SOON) && began.elapsed() < PATIENCE => {
+        match kms.get(&question).await {
+            Err(NoAnswer::Refused { refusal, .. })
+                if refusal.reason == Reason::AttestationTooSoon.into() && began.elapsed() < PATIENCE =>
+            {
                 tokio::time::sleep(PAUSE).await;
             }
-            outcome => return outcome.map(|answer| (nonce, answer)),
+            outcome => return Ok((question.nonce, outcome?)),
         }
     }
 }
 
-async fn verify(verifier: String, nonce: String, answer: Value) -> Result<(), Error> {
+async fn verify(verifier: String, nonce: String, answer: String) -> Result<(), Error> {
     tokio::task::spawn_blocking(move || run(&verifier, &nonce, &answer)).await.map_err(failed)?
 }
 
-fn run(verifier: &str, nonce: &str, answer: &Value) -> Result<(), Error> {
+fn run(verifier: &str, nonce: &str, answer: &str) -> Result<(), Error> {
     let mut words = verifier.split_whitespace();
     let program = words.next().ok_or_else(|| failed("--quote-verifier names no program"))?;
     let problem = |problem: &dyn std::fmt::Display| failed(format!("{program}: {problem}"));
@@ -76,7 +72,7 @@ fn run(verifier: &str, nonce: &str, answer: &Value) -> Result<(), Error> {
         .spawn()
         .map_err(|error| problem(&error))?;
     // A program that refuses without reading closes its end: its own words are the better ones.
-    let written = child.stdin.take().map(|mut input| input.write_all(answer.to_string().as_bytes()));
+    let written = child.stdin.take().map(|mut input| input.write_all(answer.as_bytes()));
     let output = child.wait_with_output().map_err(|error| problem(&error))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);

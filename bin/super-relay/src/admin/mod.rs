@@ -9,12 +9,13 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 
 use clap::{Args, Subcommand};
-use kms_api::admin::TeeSetup;
-use proto::{Permissions, TeeId};
-use serde_json::{Value, json};
+use kms_api::admin::{GetSigners, Signers, TeeSetup};
+use kms_api::status::GetVersion;
+use proto::{Hash, Permissions, TeeId};
+use serde_json::json;
 use url::Url;
 
-use crate::client::{Json as _, Kms, printable};
+use crate::client::{Kms, NoAnswer, printable};
 use crate::error::Error;
 
 pub use signer::key_of;
@@ -120,8 +121,8 @@ pub async fn run(args: AdminArgs) -> Result<String, Error> {
     // It was done, whatever becomes of the questions after it.
     match state(&kms).await {
         Ok((signers, measurement)) => {
-            outcome["signers"] = signers;
-            outcome["measurement"] = measurement;
+            outcome["signers"] = json!(signers);
+            outcome["measurement"] = json!(measurement);
         }
         Err(problem) => outcome["problem"] = problem.to_string().into(),
     }
@@ -153,9 +154,8 @@ async fn tee_id(kms: &Kms, named: Option<TeeId>, command: &AdminCommand) -> Resu
     }
 }
 
-async fn state(kms: &Kms) -> Result<(Value, Value), Error> {
-    let (signers, version) = (kms.get("/admin/signers").await?, kms.get("/version").await?);
-    Ok((signers, version.object("tee")?.object("measurement")?.clone()))
+async fn state(kms: &Kms) -> Result<(Signers, Hash), NoAnswer> {
+    Ok((kms.get(&GetSigners).await?, kms.get(&GetVersion).await?.tee.measurement))
 }
 
 fn read(file: &Path) -> Result<TeeSetup, Error> {

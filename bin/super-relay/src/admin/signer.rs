@@ -7,7 +7,6 @@ use std::path::Path;
 
 use kms_gateway::admin_key::{AdminKey, signer_of};
 use proto::json::typed_data::typed_data;
-use proto::json::{bytes, hex_bytes};
 use proto::{Address, Signature};
 use secrecy::{SecretSlice, SecretString};
 
@@ -31,12 +30,12 @@ impl Signer {
         }
     }
 
-    /// r ‖ s ‖ v in hex over the command's typed data (EIP-712). The command is shown on standard error, TEE and counter among
+    /// Over the command's typed data (EIP-712). The command is shown on standard error, TEE and counter among
     /// its fields; to whoever has a wallet also as `eth_signTypedData_v4` takes it, in one line. Its signature is read from
     /// standard input; only one of `admin` leaves this machine.
     #[expect(clippy::print_stderr, reason = "a question to whoever runs the command")]
-    pub fn sign(&self, command: &impl Body, admin: Address) -> Result<String, Error> {
-        eprintln!("{:#}", command.body());
+    pub fn sign(&self, command: &impl Body, admin: Address) -> Result<Signature, Error> {
+        eprintln!("{:#}", command.shown());
         let signature = match self {
             Self::Key(key) => key.sign(command),
             Self::Wallet(_) => {
@@ -48,9 +47,7 @@ impl Signer {
             }
         };
         match signer_of(command, &signature) {
-            Some(signer) if signer == admin => {
-                Ok(hex_bytes(&[signature.r.as_slice(), &signature.s, &[signature.v]].concat()))
-            }
+            Some(signer) if signer == admin => Ok(signature),
             Some(signer) => Err(failed(format!("{signer} signed it, and not {admin}; nothing was sent"))),
             None => Err(failed("this is no signature of it; nothing was sent")),
         }
@@ -64,8 +61,7 @@ fn read_signature() -> Result<Signature, Error> {
     }
     // What it is instead is not repeated: it may be what must not be told.
     let unreadable = || failed("a signature is 65 bytes in hex, starting with 0x; nothing was sent");
-    let signature = bytes::<{ Signature::LENGTH }>(line.trim()).map_err(|_| unreadable())?;
-    Signature::try_from(&**signature).map_err(|_| unreadable())
+    line.trim().parse().map_err(|_| unreadable())
 }
 
 /// Reads a key that nobody else may read: 32 bytes in hex.

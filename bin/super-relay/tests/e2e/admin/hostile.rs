@@ -38,13 +38,26 @@ impl Gateway {
 async fn respond(State(gateway): State<Gateway>, method: Method, body: Bytes) -> Response {
     if method == Method::GET {
         let admin = Key::new(ADMIN).address().to_string();
-        let signer = json!({ "record": 1, "authorisedAs": RELAY, "address": RELAY, "permissions": [], "rotations": 0 });
+        let permissions = ["sponsor\u{202e}\u{9b}"];
+        let signer =
+            json!({ "record": 1, "authorisedAs": RELAY, "address": RELAY, "permissions": permissions, "rotations": 0 });
+        let protection = json!({ "storage": "none", "rollback": "none", "time": "none" });
+        // Every field of `/admin/signers` and of `/version`.
         let answer = json!({
             "teeId": tee_id(),
             "counter": 1,
+            "phase": "ready",
             "admin": admin,
             "signers": [signer],
-            "tee": { "measurement": "0x1\u{202e}\u{9b}" },
+            "service": "super-relay-kms",
+            "version": "0.1.0",
+            "tee": {
+                "id": tee_id(),
+                "mode": "simulator",
+                "version": "0.1.0",
+                "measurement": tee_id(),
+                "protection": protection,
+            },
         });
         return (StatusCode::OK, answer.to_string()).into_response();
     }
@@ -149,7 +162,8 @@ async fn its_words_are_shown_without_what_a_terminal_obeys() {
     assert!(refused.contains("\u{fffd}[2Jall\u{fffd}\u{fffd}done\u{fffd}\u{fffd} (a)"), "{refused:?}");
 
     let (url, _) = Gateway::start(200, r#"{"success":true}"#).await;
-    assert_eq!(revoke(&url).await.unwrap()["measurement"], "0x1\u{fffd}\u{fffd}");
+    let listed = &revoke(&url).await.unwrap()["signers"]["signers"][0];
+    assert_eq!(listed["permissions"], json!(["sponsor\u{fffd}\u{fffd}"]));
 }
 
 #[tokio::test]
@@ -193,5 +207,7 @@ async fn what_is_shown_is_what_is_signed_and_sent_whatever_form_the_file_has() {
     let arguments = ["admin", "--kms", &url, "--tee-id", &tee_id, "set-ceilings", file.to_str().unwrap()];
     result(run_answering(&arguments, wallet).await).unwrap();
 
-    assert_eq!(gateway.posted()[0]["ceilings"], setup["ceilings"]);
+    let mut ceilings = setup["ceilings"].clone();
+    ceilings["deployments"][0]["chainId"] = "0x7a69".into();
+    assert_eq!(gateway.posted()[0]["ceilings"], ceilings);
 }
