@@ -4,10 +4,7 @@
 
 use ta::{CounterError, MonotonicCounter};
 
-use crate::store;
-
-/// Unlike that of any record, which has 33 bytes.
-pub(crate) const OBJECT_ID: &[u8] = b"counter";
+use crate::objects::{self, COUNTER};
 
 /// The number last stored. Held in memory too: the host may damage the object, but not make a running instance count
 /// again from the start.
@@ -16,7 +13,7 @@ pub(crate) struct StoredCounter(u64);
 impl StoredCounter {
     /// Reads what is stored; 0 where nothing is. The core refuses a counter that is behind its records.
     pub(crate) fn open() -> Result<Self, CounterError> {
-        let Some(bytes) = store::read(OBJECT_ID).map_err(|_| CounterError)? else {
+        let Some(bytes) = objects::read(COUNTER).map_err(|_| CounterError)? else {
             return Ok(Self(0));
         };
         let bytes = bytes.as_slice().try_into().map_err(|_| CounterError)?;
@@ -31,7 +28,7 @@ impl MonotonicCounter for StoredCounter {
 
     fn advance(&mut self) -> Result<u64, CounterError> {
         let next = self.0.checked_add(1).ok_or(CounterError)?;
-        store::write(OBJECT_ID, &next.to_be_bytes()).map_err(|_| CounterError)?;
+        objects::write(COUNTER, &next.to_be_bytes()).map_err(|_| CounterError)?;
         self.0 = next;
         Ok(next)
     }

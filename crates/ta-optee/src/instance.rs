@@ -10,15 +10,15 @@ use ta::Core;
 use crate::attestation::OpteeAttestation;
 use crate::counter::StoredCounter;
 use crate::entropy::TeeEntropy;
-#[cfg(feature = "for-tests")]
-use crate::for_tests::Faulty;
 use crate::platform;
 use crate::store::ObjectStore;
+#[cfg(feature = "for-tests")]
+use crate::test_ports::{Faulty, Foretellable};
 
 #[cfg(not(feature = "for-tests"))]
 type TeeCore = Core<ObjectStore, TeeEntropy, StoredCounter, OpteeAttestation>;
 #[cfg(feature = "for-tests")]
-type TeeCore = Core<Faulty<ObjectStore>, TeeEntropy, Faulty<StoredCounter>, OpteeAttestation>;
+type TeeCore = Core<Faulty<ObjectStore>, Foretellable<TeeEntropy>, Faulty<StoredCounter>, OpteeAttestation>;
 
 struct Instance(RefCell<Option<TeeCore>>);
 
@@ -52,9 +52,9 @@ pub(crate) fn forget() -> Result<()> {
 }
 
 fn open() -> core::result::Result<TeeCore, Status> {
-    let (store, counter) = (ObjectStore, StoredCounter::open()?);
+    let (store, entropy, counter) = (ObjectStore, TeeEntropy, StoredCounter::open()?);
     #[cfg(feature = "for-tests")]
-    let (store, counter) = (Faulty(store), Faulty(counter));
-    let core = Core::open(store, TeeEntropy, counter, platform::describe())?;
+    let (store, entropy, counter) = (Faulty(store), Foretellable(entropy), Faulty(counter));
+    let core = Core::open(store, entropy, counter, platform::describe())?;
     Ok(core.attested_by(OpteeAttestation))
 }

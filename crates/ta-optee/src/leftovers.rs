@@ -14,7 +14,7 @@ use optee_utee::raw::{
 };
 use ta::StoreError;
 
-use crate::counter;
+use crate::objects::COUNTER;
 
 /// Bytes of the longest object id (`TEE_OBJECT_ID_MAX_LEN`).
 const MAX_ID: usize = 64;
@@ -25,7 +25,7 @@ pub(crate) fn any_record() -> Result<bool, StoreError> {
         return Ok(false);
     };
     while let Some((id, length)) = objects.next()? {
-        if id.get(..length) != Some(counter::OBJECT_ID) {
+        if id.get(..length) != Some(COUNTER) {
             return Ok(true);
         }
     }

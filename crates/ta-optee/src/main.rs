@@ -15,9 +15,12 @@ mod header;
 mod instance;
 mod invocation;
 mod leftovers;
+mod objects;
 mod panic;
 mod platform;
 mod store;
+#[cfg(feature = "for-tests")]
+mod test_ports;
 
 use optee_utee::{ErrorKind, ParametersNone, Result};
 use optee_utee::{ta_close_session, ta_create, ta_destroy, ta_invoke_command, ta_open_session};

@@ -38,6 +38,7 @@ mod relay;
 mod sealed;
 mod secret;
 mod state;
+mod state_record;
 mod system;
 mod webauthn;
 

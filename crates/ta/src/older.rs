@@ -8,7 +8,7 @@ use proto::{Address, Permissions, TeeId, Wei};
 use serde::Deserialize;
 
 use crate::secret::Secret;
-use crate::state::StateRecord;
+use crate::state_record::StateRecord;
 use crate::system::SystemRecord;
 
 /// The ceiling on accounts of a system that was provisioned when there was none. `SetCeilings` changes it.

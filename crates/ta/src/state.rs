@@ -6,12 +6,12 @@
 //! may keep, is older than everything that is acknowledged later.
 
 use proto::{Status, TeeId};
-use serde::{Deserialize, Serialize};
 
 use crate::older::OlderStateRecord;
 use crate::ports::{Entropy, MonotonicCounter, RecordName, SecureStore};
 use crate::sealed::{self, Layouts, Stored};
-use crate::system::{System, SystemRecord};
+use crate::state_record::StateRecord;
+use crate::system::System;
 
 /// What the newest record holds.
 pub(crate) struct State {
@@ -19,18 +19,6 @@ pub(crate) struct State {
     tee_id: TeeId,
     admin_counter: u64,
     system: Option<System>,
-}
-
-#[derive(Serialize, Deserialize)]
-pub(crate) struct StateRecord {
-    /// The monotonic counter while this record is the newest.
-    pub(crate) version: u64,
-    /// Drawn at the first start.
-    pub(crate) tee_id: TeeId,
-    /// Admin commands that took effect.
-    pub(crate) admin_counter: u64,
-    /// Absent before provisioning.
-    pub(crate) system: Option<SystemRecord>,
 }
 
 impl Layouts for StateRecord {

@@ -1,19 +1,17 @@
-//! What the shipped trusted application has not: a command that panics, randomness that a test foretells, writes that fail,
-//! and figures of what goes on in here.
+//! Commands that the shipped trusted application has not: one that panics, those that plan what its
+//! ports do, and those that tell figures of what goes on in here.
 
-mod faults;
 mod floor;
 mod room;
 
-use core::cell::RefCell;
 use core::hint::black_box;
 
 use optee_utee::{ErrorKind, Result};
 use sha2::{Digest, Sha256};
 
-pub(crate) use self::faults::Faulty;
 use crate::instance;
 use crate::invocation::Invocation;
+use crate::test_ports::{faults, foretold};
 
 const PANIC: u32 = 1;
 /// The frame is a seed of 32 bytes: the core is opened anew, and from here on, until the instance ends, randomness follows
@@ -27,19 +25,6 @@ const READ_TWICE: u32 = 4;
 const FLOOR: u32 = 5;
 /// The reply is how many bytes of memory are left, in eight bytes (big endian).
 const ROOM: u32 = 6;
-
-struct Stream {
-    seed: [u8; 32],
-    drawn: u64,
-}
-
-struct Foretold(RefCell<Option<Stream>>);
-
-#[expect(unsafe_code, reason = "state between commands can only live in a static")]
-// SAFETY: as for the core in `instance`.
-unsafe impl Sync for Foretold {}
-
-static FORETOLD: Foretold = Foretold(RefCell::new(None));
 
 /// `None` for a command that is no test's.
 #[expect(clippy::panic, reason = "that is what it is for")]
@@ -59,7 +44,7 @@ fn seed(invocation: &mut Invocation<'_>) -> Result<()> {
     let seed = invocation.copy_frame().ok().and_then(|frame| frame.try_into().ok()).ok_or(ErrorKind::BadParameters)?;
     instance::forget()?;
     faults::forget();
-    *FORETOLD.0.try_borrow_mut().map_err(|_| ErrorKind::Busy)? = Some(Stream { seed, drawn: 0 });
+    foretold::follow(seed).ok_or(ErrorKind::Busy)?;
     invocation.answer(&[])
 }
 
@@ -81,18 +66,4 @@ fn read_twice(invocation: &mut Invocation<'_>) -> Result<()> {
 fn floor(invocation: &mut Invocation<'_>) -> Result<()> {
     invocation.copy_frame().ok().and_then(|frame| floor::run(&frame)).ok_or(ErrorKind::BadParameters)?;
     invocation.answer(&[])
-}
-
-/// Whether these bytes were foretold.
-pub(crate) fn foretold(bytes: &mut [u8]) -> bool {
-    let Ok(mut foretold) = FORETOLD.0.try_borrow_mut() else { return false };
-    let Some(stream) = foretold.as_mut() else { return false };
-    for chunk in bytes.chunks_mut(32) {
-        stream.drawn = stream.drawn.saturating_add(1);
-        let block = Sha256::new().chain_update(stream.seed).chain_update(stream.drawn.to_be_bytes()).finalize();
-        for (to, from) in chunk.iter_mut().zip(block) {
-            *to = from;
-        }
-    }
-    true
 }

@@ -3,7 +3,7 @@
 use proto::command::Phase;
 use proto::{EntryPointVersion, Status};
 
-use crate::first::{ACCOUNT, admin, passkey, relay, state, wallet};
+use crate::fixtures::{ACCOUNT, admin, passkey, relay, state, wallet};
 use crate::rules;
 use crate::support::requests::{Draft, sponsor};
 use crate::support::world::{provision, signed};

@@ -4,7 +4,7 @@ use optee_teec::{Context, Operation, ParamNone, ParamTmpRef, Session, Uuid, raw}
 use proto::Hash;
 use proto::command::{Attest, AttestReply};
 
-use crate::first::admin;
+use crate::fixtures::admin;
 use crate::rules;
 use crate::support::world::{provision, signed};
 use crate::tee::Tee;

@@ -3,7 +3,7 @@
 use proto::Status;
 use proto::command::{GetWalletInfo, Phase, VerifySecurityState};
 
-use crate::first::{ACCOUNT, state, wallet};
+use crate::fixtures::{ACCOUNT, state, wallet};
 use crate::rule;
 use crate::support::EthKey;
 use crate::support::world::{provision, signed};

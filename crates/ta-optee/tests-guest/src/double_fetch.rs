@@ -11,7 +11,7 @@ use proto::command::{
 };
 use proto::{EntryPointVersion, Permissions, Status, TeeId, frame};
 
-use crate::first::{ACCOUNT, admin, passkey, relay, state};
+use crate::fixtures::{ACCOUNT, admin, passkey, relay, state};
 use crate::rules;
 use crate::support::EthKey;
 use crate::support::requests::{Draft, sponsor};

@@ -6,7 +6,7 @@ use proto::command::{GetWalletInfo, Request, VerifySecurityState};
 use proto::limits::{MAX_CALL_DATA, MAX_FACTORY_DATA, MAX_REPLY};
 use proto::{EntryPointVersion, Init, frame};
 
-use crate::first::{ACCOUNT, passkey, relay};
+use crate::fixtures::{ACCOUNT, passkey, relay};
 use crate::rules;
 use crate::support::requests::{Draft, sponsor};
 use crate::tee::{Kind, Tee};

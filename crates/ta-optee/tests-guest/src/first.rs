@@ -1,45 +1,21 @@
 //! A new trusted application, from its first word to signatures that hold.
 
 use proto::bytes::BoundedBytes;
-use proto::command::{
-    CreateHybridAccount, Echo, GetVersion, GetWalletInfo, Hello, Phase, Protection, SecurityState, SignatureScheme,
-    VerifySecurityState, WalletInfo,
-};
+use proto::command::{CreateHybridAccount, Echo, GetVersion, GetWalletInfo, Hello, Phase, Protection, SignatureScheme};
 use proto::digest::personal_message_hash;
 use proto::limits::{MAX_FRAME, MAX_REPLY};
 use proto::{EntryPointVersion, Hash, PaymasterDigest, Permissions, Status, frame, paymaster};
 
 use crate::entry::changes_nothing_without_room;
+use crate::fixtures::{ACCOUNT, admin, passkey, relay, state, wallet};
 use crate::rules;
 use crate::support::keys::recover;
 use crate::support::requests::{Draft, sponsor};
 use crate::support::world::{authorize, provision, signed};
-use crate::support::{EthKey, Passkey};
 use crate::tee::Tee;
 
-pub const ACCOUNT: &str = "alice";
 /// Printed by `scripts/optee/measure`.
 const MEASUREMENT_FILE: &str = "/guest/measurement";
-
-pub fn admin() -> EthKey {
-    EthKey::numbered(0xad)
-}
-
-pub fn relay() -> EthKey {
-    EthKey::numbered(0x01)
-}
-
-pub fn passkey() -> Passkey {
-    Passkey::numbered(0x41)
-}
-
-pub fn state(tee: &mut Tee) -> SecurityState {
-    tee.call(&VerifySecurityState).unwrap()
-}
-
-pub fn wallet(tee: &mut Tee) -> WalletInfo {
-    tee.call(&GetWalletInfo { account_id: ACCOUNT.parse().unwrap() }).unwrap()
-}
 
 pub fn run(tee: &mut Tee) {
     rules!(

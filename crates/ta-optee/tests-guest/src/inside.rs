@@ -6,7 +6,7 @@ use std::time::Instant;
 use optee_teec::ParamTmpRef;
 use proto::{EntryPointVersion, frame};
 
-use crate::first::{ACCOUNT, passkey, relay};
+use crate::fixtures::{ACCOUNT, passkey, relay};
 use crate::support::requests::{Draft, sponsor};
 use crate::tee::Tee;
 use crate::timings::tell;

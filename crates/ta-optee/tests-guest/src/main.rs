@@ -9,6 +9,7 @@ mod damaged;
 mod double_fetch;
 mod entry;
 mod first;
+mod fixtures;
 mod inside;
 mod rollback;
 mod shared;

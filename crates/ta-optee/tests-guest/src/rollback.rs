@@ -6,7 +6,7 @@ use proto::command::{
 };
 use proto::{EntryPointVersion, Permissions, Status, TeeId};
 
-use crate::first::{ACCOUNT, admin, passkey, relay, state};
+use crate::fixtures::{ACCOUNT, admin, passkey, relay, state};
 use crate::rules;
 use crate::support::Passkey;
 use crate::support::requests::{Draft, sponsor};

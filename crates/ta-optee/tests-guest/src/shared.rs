@@ -6,7 +6,7 @@ use proto::limits::{MAX_FRAME, MAX_REPLY};
 use proto::{Bounded, EntryPointVersion, bytes::BoundedList, frame};
 use uuid::Uuid;
 
-use crate::first::{ACCOUNT, passkey, relay, state};
+use crate::fixtures::{ACCOUNT, passkey, relay, state};
 use crate::rules;
 use crate::support::requests::{Draft, sponsor};
 use crate::tee::Tee;

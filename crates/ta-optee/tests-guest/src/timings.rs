@@ -5,7 +5,7 @@ use std::time::Instant;
 use proto::command::{CreateHybridAccount, Hello, SignatureScheme};
 use proto::{EntryPointVersion, frame};
 
-use crate::first::{ACCOUNT, passkey, relay};
+use crate::fixtures::{ACCOUNT, passkey, relay};
 use crate::support::Passkey;
 use crate::support::requests::{Draft, sponsor};
 use crate::tee::Tee;

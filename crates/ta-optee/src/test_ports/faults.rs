@@ -37,7 +37,7 @@ unsafe impl Sync for Planned {}
 static PLANNED: Planned = Planned(Cell::new(Plan::None));
 
 /// Plans a fault, from eight bytes of how many writes go before it and one of its kind; `None` for anything else.
-pub(super) fn plan(bytes: &[u8]) -> Option<()> {
+pub(crate) fn plan(bytes: &[u8]) -> Option<()> {
     let (writes, kind) = bytes.split_first_chunk()?;
     let fault = match kind {
         [0] => Fault::Before,
@@ -51,7 +51,7 @@ pub(super) fn plan(bytes: &[u8]) -> Option<()> {
     Some(())
 }
 
-pub(super) fn forget() {
+pub(crate) fn forget() {
     PLANNED.0.set(Plan::None);
 }
 

@@ -1,0 +1,19 @@
+//! The layout of the system record.
+
+use proto::TeeId;
+use serde::{Deserialize, Serialize};
+
+use crate::system::SystemRecord;
+
+/// The system record as it is sealed, in the layout of today.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct StateRecord {
+    /// The monotonic counter while this record is the newest.
+    pub(crate) version: u64,
+    /// Drawn at the first start.
+    pub(crate) tee_id: TeeId,
+    /// Admin commands that took effect.
+    pub(crate) admin_counter: u64,
+    /// Absent before provisioning.
+    pub(crate) system: Option<SystemRecord>,
+}
