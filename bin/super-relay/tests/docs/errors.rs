@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 
 use kms_api::Reason;
+use paymaster_relay::policy::Violation;
 use proto::Status;
 
 use super::markdown::table;
 use super::project;
-use super::source::{arms, triples};
+use super::source::triples;
 use super::stub_kms::RefusingRelay;
 
 const PAGE: &str = "docs/api.md";
 const RPC_ERRORS: &str = "crates/paymaster-relay/src/rpc/error.rs";
-const POLICY_RULES: &str = "crates/paymaster-relay/src/policy/rules.rs";
 
 /// By reason: code and whether to try again, as the page has them.
 type Rows = BTreeMap<String, (String, bool)>;
@@ -27,9 +27,9 @@ fn the_reasons_of_the_relay_are_those_of_its_table() {
     let own = triples(&source).into_iter().filter(|(_, _, again)| matches!(*again, "true" | "false"));
     let mut rows: Rows =
         own.map(|(first, reason, again)| (reason.to_owned(), (code(first), again == "true"))).collect();
-    for reason in arms(&project::read(POLICY_RULES), "reason").values() {
+    for reason in Violation::REASONS {
         let paymaster = (code("REJECTED_BY_PAYMASTER"), false);
-        rows.entry(reason.trim_matches('"').to_owned()).or_insert(paymaster);
+        rows.entry((*reason).to_owned()).or_insert(paymaster);
     }
     assert_eq!(shown("### Reasons of the relay"), rows);
 }

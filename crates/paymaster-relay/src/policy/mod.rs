@@ -1,11 +1,69 @@
 //! What is sponsored: pure rules over an operation, its worst-case cost and the account's standing.
+//!
+//! A new rule is a file in `rules/`, a row of the table in `rules/mod.rs`, and its setting in
+//! [`PolicySettings`].
 
 pub mod calls;
+mod case;
 mod rules;
 mod standing;
 
-pub use rules::{Case, Policy, Violation};
+use proto::Wei;
+
+pub use case::Case;
+pub use rules::Violation;
 pub use standing::{Standing, Standings};
+
+use crate::settings::PolicySettings;
+use rules::Rules;
+
+/// What is sponsored, and for whom.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    id: String,
+    max_cost: Wei,
+    allows_without_passkey: bool,
+    rules: Rules,
+}
+
+impl From<&PolicySettings> for Policy {
+    fn from(settings: &PolicySettings) -> Self {
+        Self {
+            id: settings.id.clone(),
+            max_cost: settings.max_cost_per_operation.into(),
+            allows_without_passkey: settings.allow_without_passkey,
+            rules: Rules::of(settings),
+        }
+    }
+}
+
+impl Policy {
+    /// The name requests choose it by.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Wei. The most an operation may cost at worst.
+    #[must_use]
+    pub fn max_cost(&self) -> Wei {
+        self.max_cost
+    }
+
+    /// Whether it sponsors what no passkey approved.
+    #[must_use]
+    pub fn allows_without_passkey(&self) -> bool {
+        self.allows_without_passkey
+    }
+
+    /// Whether every rule holds. Pure and sync: the same case always gets the same answer.
+    ///
+    /// # Errors
+    /// The first [`Violation`], the cheapest rules first.
+    pub fn judge(&self, case: &Case<'_>) -> Result<(), Violation> {
+        self.rules.judge(case)
+    }
+}
 
 #[cfg(test)]
 mod tests;
