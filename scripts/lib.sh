@@ -17,3 +17,19 @@ install() {
 
 # need COMMAND PACKAGE: installs the package unless its command is there.
 need() { command -v "$1" >/dev/null 2>&1 || install "$2"; }
+
+# A machine may have the version of rust-toolchain.toml under another name, as stable: nothing is downloaded then.
+pinned_rust() {
+  command -v rustup >/dev/null && [ -z "${RUSTUP_TOOLCHAIN:-}" ] || return 0
+  local pinned toolchain toolchains
+  pinned=$(sed -n 's/^channel = "\(.*\)"$/\1/p' "$PROJECT/rust-toolchain.toml")
+  toolchains=$(rustup toolchain list --quiet)
+  [[ $'\n'$toolchains != *$'\n'"$pinned"-* ]] || return 0
+  for toolchain in $toolchains; do
+    if [[ $(RUSTUP_TOOLCHAIN=$toolchain rustc --version 2>/dev/null) == "rustc $pinned "* ]]; then
+      export RUSTUP_TOOLCHAIN=$toolchain
+      return
+    fi
+  done
+}
+pinned_rust

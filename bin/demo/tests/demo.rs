@@ -1,8 +1,11 @@
 //! The demo, as somebody new runs it. `super-relay` has to be built beside it: test both packages, or the workspace.
 #![expect(clippy::unwrap_used, reason = "helpers of tests: what can't be done fails")]
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
 
 const VERSIONS: [&str; 4] = ["0.6", "0.7", "0.8", "0.9"];
 
@@ -36,6 +39,51 @@ fn the_demo_with_a_local_key_ends_with_an_operation_on_the_chain_of_every_versio
         let steps = ["a key of the client's own", "answered pm_getPaymasterData", "the operation succeeded on chain"];
         shows(&run(&["--local-key", "--entrypoint", version]), &steps);
     }
+}
+
+/// A KMS gateway with a new TEE, in a process of its own; killed when dropped.
+struct Gateway {
+    process: Child,
+    url: String,
+}
+
+impl Gateway {
+    fn start(data: &Path) -> Self {
+        let setting = |key: &str, value: &str| format!("--set={key}={value}");
+        let mut process = Command::new(Path::new(env!("CARGO_BIN_EXE_demo")).with_file_name("super-relay"))
+            .args(["kms", "--set=log.format=json", "--set=listen.kms=127.0.0.1:0", "--set=listen.ops=127.0.0.1:0"])
+            .arg(setting("kms.data_dir", data.to_str().unwrap()))
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map(Result::unwrap);
+        let address = lines.find_map(|line| {
+            let line: Value = serde_json::from_str(&line).unwrap_or_default();
+            line["fields"]["kms"].as_str().map(str::to_owned)
+        });
+        // Its log is read to the end, so that it never waits for a reader.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { process, url: format!("http://{}", address.unwrap()) }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn the_demo_becomes_the_admin_of_a_new_tee_elsewhere_and_of_no_other() {
+    let data = tempfile::tempdir().unwrap();
+    let gateway = Gateway::start(data.path());
+
+    let steps = ["provisioned the TEE over HTTP", "authorised the relay's key", "the operation succeeded on chain"];
+    shows(&run(&["--kms", &gateway.url, "--local-key"]), &steps);
+
+    let again = run(&["--kms", &gateway.url]);
+    assert!(String::from_utf8_lossy(&again.stderr).contains("the TEE has an admin already"));
 }
 
 #[test]

@@ -115,7 +115,7 @@ async fn a_key_is_made_used_listed_and_revoked_without_a_restart_and_stands_in_n
         assert!(!response.text().await.unwrap().contains(&key));
     }
     let socket_url = in_path.replace("http", "ws");
-    let web_socket = jsonrpsee::ws_client::WsClientBuilder::default().build(&socket_url).await.unwrap();
+    let web_socket = jsonrpsee_ws_client::WsClientBuilder::default().build(&socket_url).await.unwrap();
 
     let (listed, _) = words(&api_key(path, &["list"]).await);
     let lines: Vec<_> = listed.lines().collect();

@@ -3,7 +3,7 @@
 use devkit::EntryPointVersion::V07;
 use jsonrpsee::core::client::{ClientT, Error};
 use jsonrpsee::rpc_params;
-use jsonrpsee::ws_client::WsClientBuilder;
+use jsonrpsee_ws_client::WsClientBuilder;
 use serde_json::{Value, json};
 
 use crate::support::{TeeAccount, World};

@@ -4,6 +4,7 @@
 mod accounts;
 mod audit;
 mod creations;
+mod migrations;
 mod nonces;
 mod permits;
 mod probe;
@@ -26,6 +27,7 @@ pub use accounts::AccountEntry;
 pub use audit::{Action, AuditError, AuditHead, AuditRecord, Counters, Decision};
 pub use creations::Creation;
 pub(crate) use creations::{FoundCreation, Unfinished};
+use migrations::migrations;
 pub use nonces::{Claim, HOLD_SECONDS, NonceClaim};
 pub(crate) use permits::{Permit, PermitRequest};
 pub use served_tee::ServedTeeRow;
@@ -84,7 +86,7 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT);
         let writing = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
-        sqlx::migrate!().run(&writing).await?;
+        migrations().run(&writing).await?;
         registration_key::make(&writing).await?;
         let readers = SqlitePoolOptions::new().max_connections(READERS).connect_with(options.read_only(true)).await?;
         let file = InPlace::note(path).map_err(sqlx::Error::Io)?;
@@ -108,7 +110,7 @@ impl Store {
         let mut connection = options.connect().await?;
         let applied: Vec<(i64, Vec<u8>)> =
             sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations").fetch_all(&mut connection).await?;
-        let ours = sqlx::migrate!();
+        let ours = migrations();
         for (version, checksum) in &applied {
             let known = ours.iter().find(|migration| migration.version == *version);
             let known = known.ok_or(MigrateError::VersionMissing(*version))?;

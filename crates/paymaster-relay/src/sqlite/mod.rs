@@ -2,6 +2,7 @@
 //! Sponsorships, claims and API keys are tables of it; they share one writer.
 
 mod columns;
+mod migrations;
 mod writer;
 
 use std::path::Path;
@@ -18,6 +19,7 @@ pub(crate) use columns::{column, fixed, signed, unsigned};
 pub(crate) use writer::{Changes, Writer};
 
 use crate::store_error::StoreError;
+use migrations::migrations;
 
 const BUSY: Duration = Duration::from_secs(5);
 const READERS: u32 = 4;
@@ -49,7 +51,7 @@ impl Database {
             .busy_timeout(BUSY);
         let pool = |connections: u32| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(BUSY);
         let writing = pool(1).connect_with(options.clone()).await.map_err(StoreError::new)?;
-        sqlx::migrate!().run(&writing).await.map_err(StoreError::new)?;
+        migrations().run(&writing).await.map_err(StoreError::new)?;
         let readers = pool(READERS).connect_with(options.read_only(true)).await.map_err(StoreError::new)?;
         let file = InPlace::note(file).map_err(StoreError::new)?;
         Ok(Self { writer: Arc::new(Writer::start(writing.clone(), file)), writing, readers })
@@ -84,7 +86,7 @@ impl Database {
             .fetch_all(&mut connection)
             .await
             .map_err(|error| StoreError::new(format!("not a database of super-relay: {error}")))?;
-        let ours = sqlx::migrate!();
+        let ours = migrations();
         for (version, checksum) in &applied {
             match ours.iter().find(|migration| migration.version == *version) {
                 Some(migration) if migration.checksum.as_ref() == checksum.as_slice() => {}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use devkit::EntryPointVersion::V07;
 use jsonrpsee::core::client::ClientT;
 use jsonrpsee::rpc_params;
-use jsonrpsee::ws_client::{WsClient, WsClientBuilder};
+use jsonrpsee_ws_client::{WsClient, WsClientBuilder};
 use paymaster_relay::clients::{ApiKey, ApiKeyError, KeyKind, NewApiKey, Origins, Rate, Scope};
 use paymaster_relay::ports::Clock;
 use secrecy::ExposeSecret;

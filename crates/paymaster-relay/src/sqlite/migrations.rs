@@ -1,0 +1,41 @@
+//! The migrations of the relay's database. A released one never changes: databases keep its checksum.
+
+use sqlx::SqlStr;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+
+/// Number, description and SQL of every file in migrations/, in order.
+const FILES: [(i64, &str, &str); 9] = [
+    (1, "sponsorships", include_str!("../../migrations/0001_sponsorships.sql")),
+    (2, "api keys", include_str!("../../migrations/0002_api_keys.sql")),
+    (3, "counters", include_str!("../../migrations/0003_counters.sql")),
+    (4, "callers", include_str!("../../migrations/0004_callers.sql")),
+    (5, "mined", include_str!("../../migrations/0005_mined.sql")),
+    (6, "key spaces", include_str!("../../migrations/0006_key_spaces.sql")),
+    (7, "usage of two days", include_str!("../../migrations/0007_usage_of_two_days.sql")),
+    (8, "public share", include_str!("../../migrations/0008_public_share.sql")),
+    (9, "chain", include_str!("../../migrations/0009_chain.sql")),
+];
+
+/// All of them.
+pub(super) fn migrations() -> Migrator {
+    let migration = |(version, description, sql): (i64, &'static str, &'static str)| {
+        Migration::new(version, description.into(), MigrationType::Simple, SqlStr::from_static(sql), false)
+    };
+    Migrator::with_migrations(FILES.map(migration).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_is_listed_by_its_name() {
+        let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations")).unwrap();
+        let mut files: Vec<_> = folder.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        files.sort();
+        let name = |(version, description, _): (i64, &str, &str)| {
+            format!("{version:04}_{}.sql", description.replace(' ', "_"))
+        };
+        assert_eq!(files, FILES.map(name));
+    }
+}
