@@ -7,7 +7,7 @@ use proto::{Address, Wei};
 
 use crate::budget::Caps;
 use crate::deployment::Deployment;
-use crate::error::RelayError;
+use crate::error::RequestError;
 use crate::policy::{Policy, Standings};
 use crate::settings::{Settings, SettingsError};
 
@@ -149,21 +149,21 @@ impl Catalogue {
     }
 
     /// The deployment of an EntryPoint, or the default.
-    pub(crate) fn deployment(&self, entry_point: Option<Address>) -> Result<Deployment, RelayError> {
+    pub(crate) fn deployment(&self, entry_point: Option<Address>) -> Result<Deployment, RequestError> {
         self.deployments
             .iter()
             .find(|deployment| entry_point.is_none_or(|address| deployment.entry_point.address == address))
             .copied()
-            .ok_or_else(|| RelayError::EntryPointNotSupported { supported: self.entry_points() })
+            .ok_or_else(|| RequestError::EntryPointNotSupported { supported: self.entry_points() })
     }
 
     /// The policy of that name, or the default.
-    pub(crate) fn policy(&self, id: Option<&str>) -> Result<Arc<Policy>, RelayError> {
+    pub(crate) fn policy(&self, id: Option<&str>) -> Result<Arc<Policy>, RequestError> {
         self.policies
             .iter()
             .find(|policy| id.is_none_or(|id| policy.id() == id))
             .cloned()
-            .ok_or_else(|| RelayError::UnknownPolicy { policy_id: Excerpt(id.unwrap_or_default()).to_string() })
+            .ok_or_else(|| RequestError::UnknownPolicy { policy_id: Excerpt(id.unwrap_or_default()).to_string() })
     }
 }
 

@@ -14,7 +14,7 @@ use super::RequestId;
 use super::method::Method;
 use crate::budget::{Limit, Scope};
 use crate::clients::Denied;
-use crate::error::RelayError;
+use crate::error::{OperationError, RelayError, RequestError};
 use crate::policy::Violation;
 
 const INVALID_PARAMS: i32 = -32602;
@@ -185,41 +185,17 @@ const fn denied_row(denied: &Denied) -> (i32, &'static str, bool) {
 /// key, a permission or a clock: by time, by other requests, by what is done on chain, or because an outage is over.
 fn row(error: &RelayError) -> (i32, &str, bool) {
     match error {
-        RelayError::InvalidField(_) => (INVALID_PARAMS, "invalid_field", false),
-        RelayError::WrongChain { .. } => (INVALID_PARAMS, "wrong_chain", false),
-        RelayError::EntryPointNotSupported { .. } => (INVALID_PARAMS, "entry_point_not_supported", false),
-        RelayError::UnknownPolicy { .. } => (INVALID_PARAMS, "unknown_policy", false),
-        RelayError::PolicyNotAllowed { .. } => (KEY_REFUSED, "policy_not_allowed", false),
+        RelayError::Request(error) => request_row(error),
+        RelayError::Operation(error) => operation_row(error),
         // It ends with its window, unless it was mined.
         RelayError::PolicyConflict { is_mined: true, .. } => (INVALID_PARAMS, "policy_conflict", false),
         RelayError::PolicyConflict { .. } => (INVALID_PARAMS, "policy_conflict", true),
-        RelayError::PaymasterNotOurs { .. } => (INVALID_PARAMS, "paymaster_not_ours", false),
-        RelayError::PostOpGasNotNeeded { .. } => (INVALID_PARAMS, "post_op_gas_not_needed", false),
-        RelayError::PaymasterGasOutOfRange { .. } => (INVALID_PARAMS, "paymaster_gas_out_of_range", false),
-        RelayError::ValidityTooShort { .. } => (INVALID_PARAMS, "validity_too_short", false),
         RelayError::InvitationNotAllowed => (KEY_REFUSED, "invitation_not_allowed", false),
         // So does the key's use.
         RelayError::IdempotencyConflict { is_mined: true } => (INVALID_PARAMS, "idempotency_conflict", false),
         RelayError::IdempotencyConflict { .. } => (INVALID_PARAMS, "idempotency_conflict", true),
         RelayError::Policy { violation: Violation::PasskeyMissing, .. } => (SIGNATURE, "passkey_missing", false),
         RelayError::Policy { violation, .. } => (REJECTED_BY_PAYMASTER, violation.reason(), false),
-        RelayError::VerificationGasMissing => (INVALID_PARAMS, "verification_gas_missing", false),
-        // The base fee may fall.
-        RelayError::FeeTooLow { .. } => (INVALID_PARAMS, "fee_too_low", true),
-        RelayError::FactoryDataMissing { .. } => (INVALID_PARAMS, "factory_data_missing", false),
-        // Another operation, or anybody, may deploy it.
-        RelayError::AccountNotDeployed { .. } => (REJECTED_BY_ENTRY_POINT, "account_not_deployed", true),
-        RelayError::AccountAlreadyDeployed { .. } => (REJECTED_BY_ENTRY_POINT, "account_already_deployed", false),
-        RelayError::SenderCannotDelegate { .. } => (REJECTED_BY_ENTRY_POINT, "sender_cannot_delegate", false),
-        // A factory may depend on the state of the chain, and may be deployed later itself.
-        RelayError::AccountCreationFailed { .. } => (REJECTED_BY_ENTRY_POINT, "account_creation_failed", true),
-        RelayError::FactoryNotRun { .. } => (REJECTED_BY_ENTRY_POINT, "factory_not_run", true),
-        RelayError::SenderNotFromFactory { .. } => (REJECTED_BY_ENTRY_POINT, "sender_not_from_factory", true),
-        // A nonce that is used stays used; one that is ahead has its turn later.
-        RelayError::AccountNonceInvalid { expected, given } if given < expected => {
-            (REJECTED_BY_ENTRY_POINT, "account_nonce_invalid", false)
-        }
-        RelayError::AccountNonceInvalid { .. } => (REJECTED_BY_ENTRY_POINT, "account_nonce_invalid", true),
         RelayError::ChainIdle { .. } => (TIME_RANGE, "chain_idle", true),
         RelayError::ChainClock(_) => (FAILED, "clock_skewed", false),
         RelayError::KmsClockSkewed { .. } => (FAILED, "clock_skewed", false),
@@ -256,6 +232,42 @@ fn row(error: &RelayError) -> (i32, &str, bool) {
     }
 }
 
+const fn request_row(error: &RequestError) -> (i32, &'static str, bool) {
+    match error {
+        RequestError::InvalidField(_) => (INVALID_PARAMS, "invalid_field", false),
+        RequestError::WrongChain { .. } => (INVALID_PARAMS, "wrong_chain", false),
+        RequestError::EntryPointNotSupported { .. } => (INVALID_PARAMS, "entry_point_not_supported", false),
+        RequestError::UnknownPolicy { .. } => (INVALID_PARAMS, "unknown_policy", false),
+        RequestError::PolicyNotAllowed { .. } => (KEY_REFUSED, "policy_not_allowed", false),
+        RequestError::PaymasterNotOurs { .. } => (INVALID_PARAMS, "paymaster_not_ours", false),
+        RequestError::ValidityTooShort { .. } => (INVALID_PARAMS, "validity_too_short", false),
+    }
+}
+
+fn operation_row(error: &OperationError) -> (i32, &'static str, bool) {
+    match error {
+        OperationError::PostOpGasNotNeeded { .. } => (INVALID_PARAMS, "post_op_gas_not_needed", false),
+        OperationError::PaymasterGasOutOfRange { .. } => (INVALID_PARAMS, "paymaster_gas_out_of_range", false),
+        OperationError::VerificationGasMissing => (INVALID_PARAMS, "verification_gas_missing", false),
+        // The base fee may fall.
+        OperationError::FeeTooLow { .. } => (INVALID_PARAMS, "fee_too_low", true),
+        OperationError::FactoryDataMissing { .. } => (INVALID_PARAMS, "factory_data_missing", false),
+        // Another operation, or anybody, may deploy it.
+        OperationError::AccountNotDeployed { .. } => (REJECTED_BY_ENTRY_POINT, "account_not_deployed", true),
+        OperationError::AccountAlreadyDeployed { .. } => (REJECTED_BY_ENTRY_POINT, "account_already_deployed", false),
+        OperationError::SenderCannotDelegate { .. } => (REJECTED_BY_ENTRY_POINT, "sender_cannot_delegate", false),
+        // A factory may depend on the state of the chain, and may be deployed later itself.
+        OperationError::AccountCreationFailed { .. } => (REJECTED_BY_ENTRY_POINT, "account_creation_failed", true),
+        OperationError::FactoryNotRun { .. } => (REJECTED_BY_ENTRY_POINT, "factory_not_run", true),
+        OperationError::SenderNotFromFactory { .. } => (REJECTED_BY_ENTRY_POINT, "sender_not_from_factory", true),
+        // A nonce that is used stays used; one that is ahead has its turn later.
+        OperationError::AccountNonceInvalid { expected, given } if given < expected => {
+            (REJECTED_BY_ENTRY_POINT, "account_nonce_invalid", false)
+        }
+        OperationError::AccountNonceInvalid { .. } => (REJECTED_BY_ENTRY_POINT, "account_nonce_invalid", true),
+    }
+}
+
 /// The code of a refusal by the KMS: by the trusted application's status, or `None` where the gateway has its own reason.
 fn kms_code(status: Option<Status>) -> i32 {
     let Some(status) = status else {
@@ -287,22 +299,10 @@ pub(super) fn to_object(error: &RelayError, request_id: &RequestId) -> ErrorObje
 /// What else the caller can use: the bound, what was met, and by which rule.
 fn details(error: &RelayError) -> Map<String, Value> {
     map(match error {
-        RelayError::InvalidField(invalid) => json!({ "field": invalid.field }),
-        RelayError::EntryPointNotSupported { supported } => {
-            json!({ "supported": supported.iter().map(Address::to_string).collect::<Vec<_>>() })
-        }
-        RelayError::UnknownPolicy { policy_id } => json!({ "policyId": policy_id }),
-        RelayError::PolicyNotAllowed { policy_id, allowed } => json!({ "policyId": policy_id, "supported": allowed }),
+        RelayError::Request(error) => request_details(error),
+        RelayError::Operation(error) => operation_details(error),
         RelayError::PolicyConflict { stored, asked, .. } => {
             known(json!({ "policyId": asked }), "expected", stored.as_ref())
-        }
-        RelayError::PaymasterNotOurs { ours } => json!({ "paymaster": ours.to_string() }),
-        RelayError::PostOpGasNotNeeded { given } => json!({ "limit": "0", "used": given.to_string() }),
-        RelayError::PaymasterGasOutOfRange { least, most, given } => {
-            json!({ "least": least.to_string(), "limit": most.to_string(), "used": given.to_string() })
-        }
-        RelayError::ValidityTooShort { least, given } => {
-            json!({ "least": least.to_string(), "used": given.to_string() })
         }
         RelayError::Policy { policy_id, violation } => {
             let mut details = json!({ "policyId": policy_id, "rule": violation.rule() });
@@ -314,14 +314,6 @@ fn details(error: &RelayError) -> Map<String, Value> {
         }
         RelayError::ChainClock(_) => json!({ "clock": "chain" }),
         RelayError::KmsClockSkewed { .. } => json!({ "clock": "kms" }),
-        RelayError::VerificationGasMissing => json!({ "field": "verificationGasLimit" }),
-        RelayError::FeeTooLow { least, given } => {
-            json!({ "field": "maxFeePerGas", "least": least.to_string(), "used": given.to_string() })
-        }
-        RelayError::FactoryDataMissing { .. } => json!({ "field": "factoryData" }),
-        RelayError::SenderNotFromFactory { created, .. } => json!({ "expected": created.to_string() }),
-        // All 64 digits, as clients have always had it.
-        RelayError::AccountNonceInvalid { expected, .. } => json!({ "expected": Hash(expected.0).to_string() }),
         // What the deposit is, and what is left of it, is not for clients.
         RelayError::DepositTooLow { cost, .. } => json!({ "required": cost.0.to_string() }),
         RelayError::AccountNeedsPasskey { account_id } => json!({ "accountId": account_id.as_str() }),
@@ -335,6 +327,40 @@ fn details(error: &RelayError) -> Map<String, Value> {
         RelayError::TooMuchReserved { rule, limit, .. } => limit_details(rule, *limit),
         _ => Value::Null,
     })
+}
+
+fn request_details(error: &RequestError) -> Value {
+    match error {
+        RequestError::InvalidField(invalid) => json!({ "field": invalid.field }),
+        RequestError::EntryPointNotSupported { supported } => {
+            json!({ "supported": supported.iter().map(Address::to_string).collect::<Vec<_>>() })
+        }
+        RequestError::UnknownPolicy { policy_id } => json!({ "policyId": policy_id }),
+        RequestError::PolicyNotAllowed { policy_id, allowed } => json!({ "policyId": policy_id, "supported": allowed }),
+        RequestError::PaymasterNotOurs { ours } => json!({ "paymaster": ours.to_string() }),
+        RequestError::ValidityTooShort { least, given } => {
+            json!({ "least": least.to_string(), "used": given.to_string() })
+        }
+        RequestError::WrongChain { .. } => Value::Null,
+    }
+}
+
+fn operation_details(error: &OperationError) -> Value {
+    match error {
+        OperationError::PostOpGasNotNeeded { given } => json!({ "limit": "0", "used": given.to_string() }),
+        OperationError::PaymasterGasOutOfRange { least, most, given } => {
+            json!({ "least": least.to_string(), "limit": most.to_string(), "used": given.to_string() })
+        }
+        OperationError::VerificationGasMissing => json!({ "field": "verificationGasLimit" }),
+        OperationError::FeeTooLow { least, given } => {
+            json!({ "field": "maxFeePerGas", "least": least.to_string(), "used": given.to_string() })
+        }
+        OperationError::FactoryDataMissing { .. } => json!({ "field": "factoryData" }),
+        OperationError::SenderNotFromFactory { created, .. } => json!({ "expected": created.to_string() }),
+        // All 64 digits, as clients have always had it.
+        OperationError::AccountNonceInvalid { expected, .. } => json!({ "expected": Hash(expected.0).to_string() }),
+        _ => Value::Null,
+    }
 }
 
 /// With one more detail, where the caller may know it.
@@ -401,13 +427,13 @@ mod tests {
         let (cost, deposit, reserved) = (Wei(2), Wei(1), Gwei::default());
         let (rule, limit) = ("", Limit::Percent { limit: 1 });
         let mut passing = vec![
-            RelayError::AccountNonceInvalid { expected, given },
-            RelayError::AccountNotDeployed { sender: Address::default() },
-            RelayError::AccountCreationFailed { factory: Address::default() },
-            RelayError::FactoryNotRun { factory: Address::default() },
+            OperationError::AccountNonceInvalid { expected, given }.into(),
+            OperationError::AccountNotDeployed { sender: Address::default() }.into(),
+            OperationError::AccountCreationFailed { factory: Address::default() }.into(),
+            OperationError::FactoryNotRun { factory: Address::default() }.into(),
             // A factory may make other accounts as the chain goes on, as one that deploys with CREATE does.
-            RelayError::SenderNotFromFactory { sender: Address::default(), created: Address::default() },
-            RelayError::FeeTooLow { least: 2, given: 1 },
+            OperationError::SenderNotFromFactory { sender: Address::default(), created: Address::default() }.into(),
+            OperationError::FeeTooLow { least: 2, given: 1 }.into(),
             RelayError::ChainIdle { seconds: 4000 },
             RelayError::PaymasterPaused,
             RelayError::PaymasterSignerNotAdmitted { signer: Address::default() },
@@ -437,24 +463,24 @@ mod tests {
         let (name, function) = (String::new, "balanceOf(address)");
         let of_policy = |violation| RelayError::Policy { policy_id: String::new(), violation };
         let mut lasting = vec![
-            RelayError::InvalidField(InvalidField { field: name(), problem: name() }),
-            RelayError::WrongChain { expected: 1, given: 2 },
-            RelayError::EntryPointNotSupported { supported: Vec::new() },
-            RelayError::UnknownPolicy { policy_id: name() },
-            RelayError::PolicyNotAllowed { policy_id: name(), allowed: Vec::new() },
+            RequestError::InvalidField(InvalidField { field: name(), problem: name() }).into(),
+            RequestError::WrongChain { expected: 1, given: 2 }.into(),
+            RequestError::EntryPointNotSupported { supported: Vec::new() }.into(),
+            RequestError::UnknownPolicy { policy_id: name() }.into(),
+            RequestError::PolicyNotAllowed { policy_id: name(), allowed: Vec::new() }.into(),
             RelayError::PolicyConflict { stored: None, is_mined: true, asked: name() },
-            RelayError::PaymasterNotOurs { ours: factory },
-            RelayError::PostOpGasNotNeeded { given: 1 },
-            RelayError::PaymasterGasOutOfRange { least: 1, most: 2, given: 3 },
-            RelayError::ValidityTooShort { least: 72, given: 1 },
+            RequestError::PaymasterNotOurs { ours: factory }.into(),
+            OperationError::PostOpGasNotNeeded { given: 1 }.into(),
+            OperationError::PaymasterGasOutOfRange { least: 1, most: 2, given: 3 }.into(),
+            RequestError::ValidityTooShort { least: 72, given: 1 }.into(),
             RelayError::InvitationNotAllowed,
             RelayError::IdempotencyConflict { is_mined: true },
             of_policy(Violation::PasskeyMissing),
-            RelayError::AccountNonceInvalid { expected, given },
-            RelayError::AccountAlreadyDeployed { sender: factory },
-            RelayError::SenderCannotDelegate { sender: factory },
-            RelayError::FactoryDataMissing { factory },
-            RelayError::VerificationGasMissing,
+            OperationError::AccountNonceInvalid { expected, given }.into(),
+            OperationError::AccountAlreadyDeployed { sender: factory }.into(),
+            OperationError::SenderCannotDelegate { sender: factory }.into(),
+            OperationError::FactoryDataMissing { factory }.into(),
+            OperationError::VerificationGasMissing.into(),
             ClockError::ChainAhead { seconds: 700 }.into(),
             ClockError::ChainBehind { seconds: 700 }.into(),
             KmsError::Refused { reason: Reason::TimestampSkewed.into(), message: String::new() }.into(),
@@ -471,8 +497,9 @@ mod tests {
 
     /// The rows of the table as its source has them: every quoted reason, and whether it may pass later.
     fn rows_of_the_source() -> BTreeSet<(String, bool)> {
-        let table = include_str!("error.rs").split_once("\nfn row(").unwrap().1.split_once("\n}\n").unwrap().0;
-        let rows = table.split(", \"").skip(1).filter_map(|rest| rest.split_once("\", "));
+        let table = |name| include_str!("error.rs").split_once(name).unwrap().1.split_once("\n}\n").unwrap().0;
+        let tables = ["\nfn row(", "\nconst fn request_row(", "\nfn operation_row("].map(table).join(" ");
+        let rows = tables.split(", \"").skip(1).filter_map(|rest| rest.split_once("\", "));
         rows.map(|(reason, rest)| (reason.to_owned(), rest.starts_with("true"))).collect()
     }
 

@@ -15,7 +15,7 @@ use serde_json::{Error, Map, Value};
 use super::RequestId;
 use crate::catalogue::{Catalogue, Validity};
 use crate::clients::Caller;
-use crate::error::RelayError;
+use crate::error::RequestError;
 use crate::invitation::InvitationRequest;
 use crate::policy::Policy;
 use crate::sponsor::{DraftRequest, SponsorRequest};
@@ -50,7 +50,7 @@ struct Choices<'a> {
 }
 
 /// Parameters by position; absent ones are an empty list.
-pub(super) fn list(params: &Params<'_>) -> Result<Vec<Value>, RelayError> {
+pub(super) fn list(params: &Params<'_>) -> Result<Vec<Value>, RequestError> {
     match params.as_str() {
         None => Ok(Vec::new()),
         Some(text) => {
@@ -64,18 +64,18 @@ pub(super) fn list(params: &Params<'_>) -> Result<Vec<Value>, RelayError> {
     }
 }
 
-pub(super) fn nothing(params: &[Value]) -> Result<(), RelayError> {
+pub(super) fn nothing(params: &[Value]) -> Result<(), RequestError> {
     let [] = at_most(params)?;
     Ok(())
 }
 
-pub(super) fn account_info(params: &[Value]) -> Result<AccountId, RelayError> {
+pub(super) fn account_info(params: &[Value]) -> Result<AccountId, RequestError> {
     let [id] = at_most(params)?;
     account_id("accountId", id)
 }
 
 /// `[options?]` with `validForSeconds` and `maxUses`.
-pub(super) fn invitation(params: &[Value]) -> Result<InvitationRequest, RelayError> {
+pub(super) fn invitation(params: &[Value]) -> Result<InvitationRequest, RequestError> {
     const DEFAULT_SECONDS: u64 = 3600;
     let [options] = at_most(params)?;
     let mut request = InvitationRequest { valid_for_seconds: DEFAULT_SECONDS, max_uses: 1 };
@@ -93,14 +93,14 @@ pub(super) fn invitation(params: &[Value]) -> Result<InvitationRequest, RelayErr
 }
 
 /// A whole number from 1 to this.
-fn up_to(name: &str, value: &Value, most: u64) -> Result<u64, RelayError> {
+fn up_to(name: &str, value: &Value, most: u64) -> Result<u64, RequestError> {
     let fits = value.as_u64().filter(|number| (1..=most).contains(number));
     fits.ok_or_else(|| invalid(name, format!("expected 1 to {most}, found {}", Excerpt(&value.to_string()))))
 }
 
 impl Wire<'_> {
     /// `[op, accountId, passkey, options?]`
-    pub(super) fn sponsor(&self, params: &[Value]) -> Result<Parsed, RelayError> {
+    pub(super) fn sponsor(&self, params: &[Value]) -> Result<Parsed, RequestError> {
         let [op, id, passkey, options] = at_most(params)?;
         let choices = options_of(options)?;
         let document = object("userOperation", op)?.clone();
@@ -112,24 +112,24 @@ impl Wire<'_> {
     }
 
     /// `[op, accountId, options?]`
-    pub(super) fn intent(&self, params: &[Value]) -> Result<DraftRequest, RelayError> {
+    pub(super) fn intent(&self, params: &[Value]) -> Result<DraftRequest, RequestError> {
         let [op, id, options] = at_most(params)?;
         let choices = options_of(options)?;
         self.draft(op, GasFields::Required, account_id("accountId", id)?, &choices)
     }
 
     /// ERC-7677 `[op, entryPoint, chainId, context]`, gas and fees as far as they are known.
-    pub(super) fn stub(&self, params: &[Value]) -> Result<DraftRequest, RelayError> {
+    pub(super) fn stub(&self, params: &[Value]) -> Result<DraftRequest, RequestError> {
         self.erc7677(params, GasFields::Optional).map(|(draft, _)| draft)
     }
 
     /// ERC-7677 `[op, entryPoint, chainId, context]`
-    pub(super) fn data(&self, params: &[Value]) -> Result<SponsorRequest, RelayError> {
+    pub(super) fn data(&self, params: &[Value]) -> Result<SponsorRequest, RequestError> {
         let (draft, choices) = self.erc7677(params, GasFields::Required)?;
         Ok(SponsorRequest::new(draft, choices.passkey, choices.idempotency_key, self.request_id.0.clone()))
     }
 
-    fn erc7677<'p>(&self, params: &'p [Value], gas: GasFields) -> Result<(DraftRequest, Choices<'p>), RelayError> {
+    fn erc7677<'p>(&self, params: &'p [Value], gas: GasFields) -> Result<(DraftRequest, Choices<'p>), RequestError> {
         let [op, entry_point, chain_id, context] = at_most(params)?;
         for (name, value) in [("entryPoint", entry_point), ("chainId", chain_id)] {
             if value.is_null() {
@@ -150,10 +150,10 @@ impl Wire<'_> {
         gas: GasFields,
         account_id: AccountId,
         choices: &Choices<'_>,
-    ) -> Result<DraftRequest, RelayError> {
+    ) -> Result<DraftRequest, RequestError> {
         let expected = self.catalogue.chain_id;
         match choices.chain_id.map(chain_id).transpose()? {
-            Some(given) if given != u128::from(expected) => return Err(RelayError::WrongChain { expected, given }),
+            Some(given) if given != u128::from(expected) => return Err(RequestError::WrongChain { expected, given }),
             _ => {}
         }
         let entry_point = choices.entry_point.map(|value| text("entryPoint", value)).transpose()?;
@@ -163,7 +163,7 @@ impl Wire<'_> {
         let mut op = parse_user_operation(op, version, expected, gas)?.op;
         let echo = op.paymaster.take();
         if echo.as_ref().is_some_and(|paymaster| paymaster.address != deployment.paymaster) {
-            return Err(RelayError::PaymasterNotOurs { ours: deployment.paymaster });
+            return Err(RequestError::PaymasterNotOurs { ours: deployment.paymaster });
         }
         Ok(DraftRequest {
             deployment,
@@ -177,7 +177,7 @@ impl Wire<'_> {
     }
 
     /// The policy that was asked for or is the default, of those that the caller's key may choose.
-    fn policy(&self, asked: Option<&str>) -> Result<Arc<Policy>, RelayError> {
+    fn policy(&self, asked: Option<&str>) -> Result<Arc<Policy>, RequestError> {
         let Some(allowed) = self.caller.policies() else {
             return self.catalogue.policy(asked);
         };
@@ -185,17 +185,17 @@ impl Wire<'_> {
             None => self.catalogue.policy(allowed.first().map(String::as_str)),
             Some(id) if allowed.iter().any(|allowed| allowed == id) => self.catalogue.policy(asked),
             Some(id) => {
-                Err(RelayError::PolicyNotAllowed { policy_id: Excerpt(id).to_string(), allowed: allowed.to_vec() })
+                Err(RequestError::PolicyNotAllowed { policy_id: Excerpt(id).to_string(), allowed: allowed.to_vec() })
             }
         }
     }
 
     /// A client may ask for less time than it would get, never for more.
-    fn validity(&self, asked: Option<u64>) -> Result<Validity, RelayError> {
+    fn validity(&self, asked: Option<u64>) -> Result<Validity, RequestError> {
         let validity = self.catalogue.validity;
         match asked {
             Some(given) if given < validity.shortest() => {
-                Err(RelayError::ValidityTooShort { least: validity.shortest(), given })
+                Err(RequestError::ValidityTooShort { least: validity.shortest(), given })
             }
             asked => Ok(Validity { most: asked.map_or(validity.most, |asked| asked.min(validity.most)), ..validity }),
         }
@@ -203,14 +203,14 @@ impl Wire<'_> {
 }
 
 /// Where nobody named an account the sender stands for itself, in lower-case hex.
-fn sender_as_account(op: &Value) -> Result<AccountId, RelayError> {
+fn sender_as_account(op: &Value) -> Result<AccountId, RequestError> {
     const NAME: &str = "sender";
     let sender = address(text(NAME, &op[NAME])?).map_err(|problem| invalid(NAME, problem))?;
     sender.to_string().to_ascii_lowercase().parse().map_err(|problem| invalid(NAME, problem))
 }
 
 /// `{entryPoint?, chainId?, policyId?, idempotencyKey?}`
-fn options_of(options: &Value) -> Result<Choices<'_>, RelayError> {
+fn options_of(options: &Value) -> Result<Choices<'_>, RequestError> {
     let mut choices = Choices::default();
     for (key, value) in given("options", options)? {
         match key {
@@ -226,7 +226,7 @@ fn options_of(options: &Value) -> Result<Choices<'_>, RelayError> {
 
 /// `{accountId?, passkey?, policyId?, idempotencyKey?}`, with `sponsorshipPolicyId` for `policyId` and
 /// `validForSeconds`, as other services call them.
-fn context_of(context: &Value) -> Result<Choices<'_>, RelayError> {
+fn context_of(context: &Value) -> Result<Choices<'_>, RequestError> {
     let mut choices = Choices::default();
     for (key, value) in given("context", context)? {
         match key {
@@ -251,7 +251,7 @@ fn context_of(context: &Value) -> Result<Choices<'_>, RelayError> {
 }
 
 /// The keys of an object that have a value; clients send null for what they leave out.
-fn given<'v>(name: &str, value: &'v Value) -> Result<Vec<(&'v str, &'v Value)>, RelayError> {
+fn given<'v>(name: &str, value: &'v Value) -> Result<Vec<(&'v str, &'v Value)>, RequestError> {
     if value.is_null() {
         return Ok(Vec::new());
     }
@@ -259,7 +259,7 @@ fn given<'v>(name: &str, value: &'v Value) -> Result<Vec<(&'v str, &'v Value)>, 
     Ok(keys.filter(|(_, value)| !value.is_null()).collect())
 }
 
-fn assertion(name: &str, value: &Value) -> Result<Option<PasskeyAssertion>, RelayError> {
+fn assertion(name: &str, value: &Value) -> Result<Option<PasskeyAssertion>, RequestError> {
     if value.is_null() {
         return Ok(None);
     }
@@ -267,7 +267,7 @@ fn assertion(name: &str, value: &Value) -> Result<Option<PasskeyAssertion>, Rela
     parse_assertion(value).map(Some).map_err(within)
 }
 
-fn idempotency_key(value: &Value) -> Result<String, RelayError> {
+fn idempotency_key(value: &Value) -> Result<String, RequestError> {
     const NAME: &str = "idempotencyKey";
     let key = text(NAME, value)?;
     if key.is_empty() || key.len() > MAX_IDEMPOTENCY_KEY || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -276,40 +276,40 @@ fn idempotency_key(value: &Value) -> Result<String, RelayError> {
     Ok(key.to_owned())
 }
 
-fn account_id(name: &str, value: &Value) -> Result<AccountId, RelayError> {
+fn account_id(name: &str, value: &Value) -> Result<AccountId, RequestError> {
     text(name, value)?.parse().map_err(|problem| invalid(name, problem))
 }
 
-fn chain_id(value: &Value) -> Result<u128, RelayError> {
+fn chain_id(value: &Value) -> Result<u128, RequestError> {
     match value.as_u64() {
         Some(number) => Ok(number.into()),
         None => quantity(text("chainId", value)?).map_err(|problem| invalid("chainId", problem)),
     }
 }
 
-fn text<'v>(name: &str, value: &'v Value) -> Result<&'v str, RelayError> {
+fn text<'v>(name: &str, value: &'v Value) -> Result<&'v str, RequestError> {
     match value {
         Value::Null => Err(invalid(name, "missing")),
         value => value.as_str().ok_or_else(|| invalid(name, "expected a string")),
     }
 }
 
-fn object<'v>(name: &str, value: &'v Value) -> Result<&'v Map<String, Value>, RelayError> {
+fn object<'v>(name: &str, value: &'v Value) -> Result<&'v Map<String, Value>, RequestError> {
     value.as_object().ok_or_else(|| invalid(name, "expected an object"))
 }
 
 /// Positions that are not there read as null, which no required parameter may be.
-fn at_most<const COUNT: usize>(params: &[Value]) -> Result<[&Value; COUNT], RelayError> {
+fn at_most<const COUNT: usize>(params: &[Value]) -> Result<[&Value; COUNT], RequestError> {
     if params.len() > COUNT {
         return Err(invalid("params", format!("expected at most {COUNT} parameters")));
     }
     Ok(std::array::from_fn(|position| params.get(position).unwrap_or(&Value::Null)))
 }
 
-fn unknown(object: &str, key: &str) -> RelayError {
+fn unknown(object: &str, key: &str) -> RequestError {
     invalid(&format!("{object}.{}", Excerpt(key)), "no such key")
 }
 
-fn invalid(field: &str, problem: impl ToString) -> RelayError {
-    RelayError::InvalidField(InvalidField { field: field.to_owned(), problem: problem.to_string() })
+fn invalid(field: &str, problem: impl ToString) -> RequestError {
+    RequestError::InvalidField(InvalidField { field: field.to_owned(), problem: problem.to_string() })
 }

@@ -10,7 +10,7 @@ use super::validation::{check_account, check_fee, check_gas};
 use super::window::Window;
 use crate::catalogue::{Catalogue, Validity};
 use crate::chain::{ChainTime, EntryPointReader, Now};
-use crate::error::RelayError;
+use crate::error::{OperationError, RelayError};
 use crate::parts::Parts;
 use crate::paymaster_signers::PaymasterSigners;
 use crate::policy::Case;
@@ -101,8 +101,8 @@ fn cost(draft: &DraftRequest, terms: &Terms) -> Wei {
 /// it left the choice to us.
 ///
 /// # Errors
-/// [`RelayError::PostOpGasNotNeeded`], [`RelayError::PaymasterGasOutOfRange`].
-pub(super) fn verification_gas(draft: &DraftRequest) -> Result<u128, RelayError> {
+/// [`OperationError::PostOpGasNotNeeded`], [`OperationError::PaymasterGasOutOfRange`].
+pub(super) fn verification_gas(draft: &DraftRequest) -> Result<u128, OperationError> {
     let deployment = &draft.deployment;
     let (least, most) = (deployment.min_verification_gas_limit, deployment.verification_gas_limit);
     let most = match deployment.entry_point.version {
@@ -116,12 +116,12 @@ pub(super) fn verification_gas(draft: &DraftRequest) -> Result<u128, RelayError>
         return Ok(most);
     };
     if echo.post_op_gas_limit != 0 {
-        return Err(RelayError::PostOpGasNotNeeded { given: echo.post_op_gas_limit });
+        return Err(OperationError::PostOpGasNotNeeded { given: echo.post_op_gas_limit });
     }
     match echo.verification_gas_limit {
         0 => Ok(most),
         given if (least..=most).contains(&given) => Ok(given),
-        given => Err(RelayError::PaymasterGasOutOfRange { least, most, given }),
+        given => Err(OperationError::PaymasterGasOutOfRange { least, most, given }),
     }
 }
 

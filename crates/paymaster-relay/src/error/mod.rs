@@ -1,11 +1,16 @@
 //! Why a request is refused, in the relay's own words; `rpc/error` turns each into a code.
 
+mod operation;
+mod request;
+
 use std::error::Error as _;
 
 use kms_api::{Reason, ReceivedReason};
-use proto::json::InvalidField;
-use proto::{AccountId, Address, Status, Uint256, Wei};
+use proto::{AccountId, Address, Status, Wei};
 use thiserror::Error;
+
+pub use self::operation::OperationError;
+pub use self::request::RequestError;
 
 use crate::budget::{Limit, Scope};
 use crate::chain::{ChainError, ClockError};
@@ -22,37 +27,12 @@ const ABOUT_THE_PASSKEY: std::ops::RangeInclusive<u32> = 70..=89;
 /// A refusal, or a part that cannot answer now.
 #[derive(Debug, Error)]
 pub enum RelayError {
-    /// A parameter is not of its shape.
-    #[error("{0}")]
-    InvalidField(InvalidField),
-    /// The request is for another chain.
-    #[error("this relay serves chain {expected}, not {given}")]
-    WrongChain {
-        /// Ours.
-        expected: u64,
-        /// The request's.
-        given: u128,
-    },
-    /// No deployment serves that EntryPoint.
-    #[error("this EntryPoint is not supported; those that are: {}", supported.iter().map(Address::to_string).collect::<Vec<_>>().join(", "))]
-    EntryPointNotSupported {
-        /// Those that are.
-        supported: Vec<Address>,
-    },
-    /// No policy has that name.
-    #[error("there is no policy {policy_id:?}")]
-    UnknownPolicy {
-        /// The name.
-        policy_id: String,
-    },
-    /// The caller's key may not choose that policy.
-    #[error("the API key can't use policy {policy_id:?}; it can use: {}", allowed.join(", "))]
-    PolicyNotAllowed {
-        /// The name.
-        policy_id: String,
-        /// Those that it may choose.
-        allowed: Vec<String>,
-    },
+    /// The request asks for what is not offered, or not in a way that can be read.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// The EntryPoint would refuse the operation, or its paymaster gas is not ours.
+    #[error(transparent)]
+    Operation(#[from] OperationError),
     /// The operation is sponsored already, by another policy.
     #[error("this operation is sponsored already under {}, not {asked:?}", match stored {
         Some(stored) => format!("policy {stored:?}"),
@@ -65,36 +45,6 @@ pub enum RelayError {
         is_mined: bool,
         /// The request's.
         asked: String,
-    },
-    /// The operation names a paymaster that isn't ours.
-    #[error("the operation names a paymaster that is not ours, {ours}")]
-    PaymasterNotOurs {
-        /// Ours on that EntryPoint.
-        ours: Address,
-    },
-    /// The operation reserves gas for a postOp, which our paymaster has none of.
-    #[error("paymasterPostOpGasLimit must be 0x0: there is no postOp, and unused gas costs a penalty")]
-    PostOpGasNotNeeded {
-        /// Gas.
-        given: u128,
-    },
-    /// The operation's paymaster gas is not within what we sign.
-    #[error("paymasterVerificationGasLimit must be from {least} to {most}")]
-    PaymasterGasOutOfRange {
-        /// Gas.
-        least: u128,
-        /// Gas.
-        most: u128,
-        /// Gas.
-        given: u128,
-    },
-    /// The window asked for is too short for a bundler.
-    #[error("a sponsorship is valid for at least {least} seconds")]
-    ValidityTooShort {
-        /// Seconds.
-        least: u64,
-        /// Seconds.
-        given: u64,
     },
     /// Invitations are not for everybody.
     #[error("invitations are given to a server's API key with the scope `invite` only: this request has none")]
@@ -112,61 +62,6 @@ pub enum RelayError {
         policy_id: String,
         /// Which rule.
         violation: Violation,
-    },
-    /// No validation passes without gas.
-    #[error("verificationGasLimit is 0x0: the account's validation needs gas")]
-    VerificationGasMissing,
-    /// Bundlers take no operation that pays less than the base fee.
-    #[error("maxFeePerGas is {given} wei, below the base fee of the latest block, {least} wei")]
-    FeeTooLow {
-        /// Wei per gas. The base fee.
-        least: u128,
-        /// Wei per gas. The operation's.
-        given: u128,
-    },
-    /// A factory that is called with nothing makes no account (AA13).
-    #[error("factory {factory} has no factoryData (initCode ends after the factory): it would make no account")]
-    FactoryDataMissing {
-        /// The operation's.
-        factory: Address,
-    },
-    /// The sender has no code, and no factory makes it (AA20).
-    #[error("the sender {sender} has no code on chain, and the operation names no factory that makes it")]
-    AccountNotDeployed {
-        /// The operation's.
-        sender: Address,
-    },
-    /// The sender has code, and up to v0.8 the EntryPoint takes no factory then (AA10).
-    #[error("the sender {sender} is deployed already: leave factory and factoryData (initCode) out")]
-    AccountAlreadyDeployed {
-        /// The operation's.
-        sender: Address,
-    },
-    /// The sender of an EIP-7702 operation is a contract: its authorisation has no effect.
-    #[error("the sender {sender} is a contract, which can't delegate: leave factory 0x7702 and eip7702Auth out")]
-    SenderCannotDelegate {
-        /// The operation's.
-        sender: Address,
-    },
-    /// The factory reverts, or has no code (AA13).
-    #[error("the factory {factory} makes no account when it is called with this data")]
-    AccountCreationFailed {
-        /// The operation's.
-        factory: Address,
-    },
-    /// The factory takes too long, or too many others are being run.
-    #[error("the factory {factory} was not run in time: ask again later")]
-    FactoryNotRun {
-        /// The operation's.
-        factory: Address,
-    },
-    /// The factory makes another account (AA14).
-    #[error("the factory makes the account {created}, and the operation's sender is {sender}")]
-    SenderNotFromFactory {
-        /// The operation's.
-        sender: Address,
-        /// What the factory makes.
-        created: Address,
     },
     /// The chain has had no block for so long that no window suits the latest block and the next one.
     #[error(
@@ -215,14 +110,6 @@ pub enum RelayError {
     TooManySignings {
         /// Signings of one reservation.
         limit: u32,
-    },
-    /// The operation's nonce is not the account's next one.
-    #[error("the operation's nonce is {given}, and the account's next one for that key is {expected}")]
-    AccountNonceInvalid {
-        /// What the EntryPoint expects.
-        expected: Uint256,
-        /// The operation's.
-        given: Uint256,
     },
     /// The paymaster's deposit does not cover this operation beside those that are reserved.
     #[error("the paymaster's deposit does not cover {cost}")]
@@ -298,16 +185,10 @@ pub enum RelayError {
 impl From<ChainError> for RelayError {
     fn from(error: ChainError) -> Self {
         match error {
-            ChainError::FactoryNotRun { factory } => Self::FactoryNotRun { factory },
+            ChainError::FactoryNotRun { factory } => Self::Operation(OperationError::FactoryNotRun { factory }),
             error @ ChainError::Contract { .. } => Self::ContractMismatch(error),
             error => Self::ChainUnavailable(error),
         }
-    }
-}
-
-impl From<InvalidField> for RelayError {
-    fn from(field: InvalidField) -> Self {
-        Self::InvalidField(field)
     }
 }
 
