@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use kms_gateway::transport::TeeName;
+use proto::{Address, TeeId};
 
 use crate::config::{Config, Log, LogFormat, Sources, reference};
 use crate::error::Error;
@@ -94,18 +95,18 @@ struct ForgetTeeArgs {
     config: ConfigArgs,
     /// The id of the TEE to forget: the gateway names it where it refuses the one it finds.
     #[arg(long, value_name = "ID", required_unless_present = "paymaster_signer")]
-    tee_id: Option<alloy_primitives::B256>,
+    tee_id: Option<TeeId>,
     /// Its paymaster signer, where the gateway names that: it has not started since TEEs have ids.
     #[arg(long, value_name = "ADDRESS", conflicts_with = "tee_id")]
-    paymaster_signer: Option<alloy_primitives::Address>,
+    paymaster_signer: Option<Address>,
 }
 
 impl ForgetTeeArgs {
     /// One of the two is there: clap sees to it.
     fn name(&self) -> TeeName {
         match self.tee_id {
-            Some(id) => TeeName::Id(proto::TeeId(id.0)),
-            None => TeeName::PaymasterSigner(proto::Address(self.paymaster_signer.unwrap_or_default().into_array())),
+            Some(id) => TeeName::Id(id),
+            None => TeeName::PaymasterSigner(self.paymaster_signer.unwrap_or_default()),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use alloy_primitives::{Bytes, U256};
+use alloy_primitives::{Bytes, TxKind, U256};
 use alloy_provider::transport::{RpcError, TransportErrorKind, TransportResult};
 use alloy_provider::{Provider, RootProvider};
 use alloy_rpc_client::RpcClient;
@@ -78,7 +78,7 @@ impl ChainFactory {
             }
         });
         let log = OutageLog::new("the account factory");
-        Ok(Self { provider, address: Address(settings.address.into_array()), timeout, breaker, log })
+        Ok(Self { provider, address: settings.address, timeout, breaker, log })
     }
 
     /// Whether the chain answers, and the factory tells addresses.
@@ -98,9 +98,9 @@ impl AccountFactory for ChainFactory {
     }
 
     async fn counterfactual_sender(&self, owner: &Address, salt: &Hash) -> Result<Address, FactoryError> {
-        let call = getAddressCall { owner: owner.0.into(), salt: U256::from_be_bytes(salt.0) };
+        let call = getAddressCall { owner: (*owner).into(), salt: U256::from_be_bytes(salt.0) };
         let request = TransactionRequest {
-            to: Some(alloy_primitives::Address::from(self.address.0).into()),
+            to: Some(TxKind::Call(self.address.into())),
             input: TransactionInput::new(call.abi_encode().into()),
             ..TransactionRequest::default()
         };
@@ -130,7 +130,7 @@ impl AccountFactory for ChainFactory {
 fn address_in(answer: TransportResult<Bytes>) -> Result<Address, FactoryError> {
     let answer = answer.map_err(|error| described(&error))?;
     let sender = getAddressCall::abi_decode_returns(&answer).map_err(|_| FactoryError::NoFactory)?;
-    Ok(Address(sender.into_array()))
+    Ok(sender.into())
 }
 
 /// What the transport says may carry the node's address, and a key in it.

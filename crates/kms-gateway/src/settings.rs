@@ -5,7 +5,7 @@ mod invalid;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use alloy_primitives::Address;
+use proto::Address;
 use proto::bytes::{Bounded, BoundedList, TooLong};
 use proto::command::{RelyingParty, SignatureScheme};
 use schemars::JsonSchema;

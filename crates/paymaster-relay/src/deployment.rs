@@ -23,12 +23,8 @@ impl Deployment {
         let has_gas_limits = settings.version > EntryPointVersion::V06;
         let limit = |gas: u64| if has_gas_limits { u128::from(gas) } else { 0 };
         Self {
-            entry_point: EntryPoint {
-                chain_id,
-                address: Address(settings.entry_point.into_array()),
-                version: settings.version,
-            },
-            paymaster: Address(settings.paymaster.into_array()),
+            entry_point: EntryPoint { chain_id, address: settings.entry_point, version: settings.version },
+            paymaster: settings.paymaster,
             verification_gas_limit: limit(settings.paymaster_verification_gas_limit),
             min_verification_gas_limit: limit(settings.min_paymaster_verification_gas_limit),
         }

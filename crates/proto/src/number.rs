@@ -80,10 +80,8 @@ impl<'de> Deserialize<'de> for Uint256 {
     }
 }
 
-/// An amount of native currency, in wei.
-///
-/// Shown to people in decimal with its unit. In JSON and TOML a quantity in hex; read from a whole
-/// number or decimal digits too, since TOML's integers end at 2^63.
+/// An amount of native currency, in wei. Shown to people in decimal with its unit; as text that is
+/// read, and in JSON and TOML, a [`Quantity`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Wei(pub u128);
 
@@ -93,19 +91,11 @@ impl fmt::Display for Wei {
     }
 }
 
-/// Decimal digits, or a quantity in hex.
 impl FromStr for Wei {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        if text.starts_with("0x") {
-            return text.parse().map(|Quantity(wei)| Self(wei));
-        }
-        // `parse` would take a sign.
-        if text.is_empty() || !text.bytes().all(|digit| digit.is_ascii_digit()) {
-            return Err(ParseError::NotAmount);
-        }
-        text.parse().map(Self).map_err(|_| ParseError::QuantityTooLarge { bits: 128 })
+        text.parse().map(|Quantity(wei)| Self(wei))
     }
 }
 

@@ -33,8 +33,6 @@ pub enum ParseError {
         /// Bits of the type.
         bits: usize,
     },
-    /// No amount in wei.
-    NotAmount,
     /// No public key of a passkey.
     NotPublicKey,
     /// No account id.
@@ -58,7 +56,6 @@ impl fmt::Display for ParseError {
             Self::QuantityTooLarge { bits } => {
                 write!(f, "expected a quantity of at most {bits} bits in hex")
             }
-            Self::NotAmount => f.write_str("expected wei, as decimal digits or a quantity in hex"),
             Self::NotPublicKey => f.write_str("expected 65 bytes in hex, 04 and two coordinates"),
             Self::NotAccountId => f.write_str("an account id has 1 to 128 characters of A-Z a-z 0-9 _ . : @ -"),
             Self::NotOneOf { expected } => write!(f, "expected one of {expected}"),

@@ -102,9 +102,9 @@ fn a_text_in_another_form_is_refused_and_says_what_is_expected() {
         problem(format!("0x{zeros}0").parse::<Uint256>().map(drop)),
         "expected a quantity of at most 256 bits in hex"
     );
-    let over = "340282366920938463463374607431768211456";
+    let over = format!("0x1{}", "0".repeat(32));
     assert_eq!(problem(over.parse::<Wei>().map(drop)), "expected a quantity of at most 128 bits in hex");
-    assert_eq!(problem("1.5".parse::<Wei>().map(drop)), "expected wei, as decimal digits or a quantity in hex");
+    assert_eq!(problem("300".parse::<Wei>().map(drop)), "expected hex starting with 0x");
 
     let of = |text: &str| text.parse::<PasskeyPublicKey>().map(drop);
     for text in ["0x04".to_owned(), format!("0x02{zeros}{zeros}")] {
@@ -131,7 +131,6 @@ fn a_number_is_read_from_a_number_and_from_text() {
     }
     assert_eq!(serde_json::to_value(Quantity(300u64)).unwrap(), "0x12c");
     assert_eq!(serde_json::to_value(Wei(300)).unwrap(), "0x12c");
-    assert_eq!(serde_json::from_value(json!("300")).ok(), Some(Wei(300)));
     let refused = |json: Value| serde_json::from_value::<Quantity<u32>>(json).unwrap_err().to_string();
     assert_eq!(refused(json!(1u64 << 32)), "invalid value: integer `4294967296`, expected a number of at most 32 bits");
     assert!(refused(json!(-1)).contains("expected a whole number, or a hex quantity in a string"));

@@ -39,7 +39,7 @@ impl Account {
             passkey,
             entry_point: EntryPoint {
                 chain_id: CHAIN_ID,
-                address: proto::Address(world.entry_point().address().into_array()),
+                address: world.entry_point().address().into(),
                 version: operation::proto_version()?,
             },
             next_key: 0,

@@ -6,12 +6,11 @@ mod identity;
 mod signer;
 
 use std::path::{Path, PathBuf};
-use std::str::FromStr as _;
 
 use clap::{Args, Subcommand};
 use kms_api::admin::{GetSigners, Signers, TeeSetup};
 use kms_api::status::GetVersion;
-use proto::{Hash, Permissions, TeeId};
+use proto::{Address, Hash, ParseError, Permissions, TeeId};
 use serde_json::json;
 use url::Url;
 
@@ -36,7 +35,7 @@ pub struct AdminArgs {
     key_file: Option<PathBuf>,
     /// The admin's address, where a wallet elsewhere signs; `provision` needs it, the others else ask the gateway.
     #[arg(long, value_name = "ADDRESS", value_parser = parse_address, conflicts_with = "key_file")]
-    admin: Option<alloy_primitives::Address>,
+    admin: Option<Address>,
     /// The counter to sign for. Without it the gateway is believed: it can't change a command, but it can have one signed
     /// that takes effect later.
     #[arg(long, value_name = "NUMBER")]
@@ -44,7 +43,7 @@ pub struct AdminArgs {
     /// The id of the TEE to command, as `provision` printed it or a verified quote states it: no other takes the command, and
     /// a gateway that serves another is told nothing. Every command needs it; `provision` can take it from a quote.
     #[arg(long, value_name = "ID")]
-    tee_id: Option<alloy_primitives::B256>,
+    tee_id: Option<TeeId>,
     #[command(subcommand)]
     command: AdminCommand,
 }
@@ -73,7 +72,7 @@ enum AdminCommand {
     Authorize {
         /// The relay key's address.
         #[arg(value_parser = parse_address)]
-        signer: alloy_primitives::Address,
+        signer: Address,
         /// What it may do: sponsor, sign_user_operation (for accounts whose key is in the TEE), rotate (name its own
         /// successor, as `relay.relay_key.rotation_interval_seconds` has it do), sponsor_without_passkey.
         #[arg(long, value_delimiter = ',', default_value = "sponsor,sign_user_operation,rotate")]
@@ -83,7 +82,7 @@ enum AdminCommand {
     Revoke {
         /// The relay key's address, now or when it was authorised.
         #[arg(value_parser = parse_address)]
-        signer: alloy_primitives::Address,
+        signer: Address,
         /// The record's number, where several have that address.
         #[arg(long, value_name = "NUMBER")]
         record: Option<u64>,
@@ -94,7 +93,7 @@ enum AdminCommand {
     RotatePaymasterKey {
         /// The standby's address.
         #[arg(value_parser = parse_address)]
-        next: alloy_primitives::Address,
+        next: Address,
     },
 }
 
@@ -102,20 +101,18 @@ enum AdminCommand {
 pub async fn run(args: AdminArgs) -> Result<String, Error> {
     let signer = match &args.key_file {
         Some(file) => Signer::Key(signer::read_key(file)?),
-        None => Signer::Wallet(args.admin.map(address)),
+        None => Signer::Wallet(args.admin),
     };
     let kms = Kms::at(args.kms);
-    let tee_id = tee_id(&kms, args.tee_id.map(|id| TeeId(id.0)), &args.command).await?;
+    let tee_id = tee_id(&kms, args.tee_id, &args.command).await?;
     let admin = Admin::new(kms.clone(), signer, tee_id, args.counter);
     let command = match args.command {
         AdminCommand::Provision { setup, .. } => admin.provision(read(&setup)?).await?,
         AdminCommand::SetCeilings { setup } => admin.set_ceilings(read(&setup)?).await?,
-        AdminCommand::Authorize { signer, permissions } => {
-            admin.authorize(address(signer), named(&permissions)?).await?
-        }
-        AdminCommand::Revoke { signer, record } => admin.revoke(address(signer), record).await?,
+        AdminCommand::Authorize { signer, permissions } => admin.authorize(signer, named(&permissions)?).await?,
+        AdminCommand::Revoke { signer, record } => admin.revoke(signer, record).await?,
         AdminCommand::PreparePaymasterKey => admin.prepare_paymaster_key().await?,
-        AdminCommand::RotatePaymasterKey { next } => admin.rotate_paymaster_key(address(next)).await?,
+        AdminCommand::RotatePaymasterKey { next } => admin.rotate_paymaster_key(next).await?,
     };
     let mut outcome = json!({ "success": true, "command": command });
     // It was done, whatever becomes of the questions after it.
@@ -170,20 +167,15 @@ fn named(permissions: &[String]) -> Result<Permissions, Error> {
 }
 
 /// An address as people write it: in mixed case its checksum has to hold (ERC-55).
-fn parse_address(text: &str) -> Result<alloy_primitives::Address, String> {
-    let digits = text.strip_prefix("0x").unwrap_or(text);
-    let is_mixed =
-        digits.contains(|c: char| c.is_ascii_lowercase()) && digits.contains(|c: char| c.is_ascii_uppercase());
-    let address = alloy_primitives::Address::from_str(text).map_err(|error| error.to_string())?;
+fn parse_address(text: &str) -> Result<Address, String> {
+    let address: Address = text.parse().map_err(|problem: ParseError| problem.to_string())?;
+    let has = |is: fn(&u8) -> bool| text.bytes().skip(2).any(|digit| is(&digit));
+    let is_mixed = has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase);
     match address {
-        _ if is_mixed && address.to_checksum(None) != text => Err("its checksum (ERC-55) does not hold".into()),
-        address if address.is_zero() => Err("nobody has this address".into()),
+        _ if is_mixed && address.to_string() != text => Err("its checksum (ERC-55) does not hold".into()),
+        address if address == Address::default() => Err("nobody has this address".into()),
         address => Ok(address),
     }
-}
-
-fn address(address: alloy_primitives::Address) -> proto::Address {
-    proto::Address(address.into_array())
 }
 
 #[cfg(test)]

@@ -19,9 +19,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use alloy_primitives::Address;
 use paymaster_relay::settings::{PolicySettings, WeiAmount};
-use proto::EntryPointVersion;
+use proto::{Address, EntryPointVersion};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;

@@ -1,7 +1,7 @@
 //! Refuses keys that nothing reads: a mistyped limit must not silently be no limit. And words that no key knows, naming
 //! those that it does.
 
-use alloy_primitives::Address;
+use proto::Address;
 use serde_json::Value;
 
 use super::error::ConfigError;
@@ -42,7 +42,7 @@ fn check_address(word: &str, path: &str) -> Result<(), ConfigError> {
     let has = |is: fn(&u8) -> bool| word.bytes().skip(2).any(|byte| is(&byte));
     let Ok(address) = word.parse::<Address>() else { return Ok(()) };
     let is_mixed = has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase);
-    let written = address.to_checksum(None);
+    let written = address.to_string();
     if is_mixed && written != word {
         let problem =
             format!("the checksum (EIP-55) of {word} does not match: if it is the right one, write {written}");

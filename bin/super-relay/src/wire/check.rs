@@ -125,7 +125,7 @@ fn narrower_than_the_relays(bootstrap: &Bootstrap, relay: &Settings) -> impl Ite
 async fn check_activation_delay(settings: &Settings) -> Result<(), Error> {
     let chain = RpcChain::new(&settings.chain).map_err(start_error("relay.chain"))?;
     for deployment in &settings.deployments {
-        let paymaster = Address(deployment.paymaster.into_array());
+        let paymaster = deployment.paymaster;
         let delay = chain.activation_delay(paymaster).await.map_err(start_error("relay.deployments.paymaster"))?;
         if delay < LEAST_ACTIVATION_DELAY {
             return Err(Error::Start(format!(

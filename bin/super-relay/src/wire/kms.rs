@@ -77,7 +77,7 @@ pub async fn provision(
     relay_signers: &[Address],
 ) -> Result<(), Error> {
     let admin = admin_key::read_or_make(&bootstrapping.admin_key_file)?;
-    let configured = bootstrapping.relay_signers.iter().map(|signer| Address(signer.into_array()));
+    let configured = bootstrapping.relay_signers.iter().copied();
     for relay_signer in relay_signers.iter().copied().chain(configured) {
         let wanted = wanted(gateway.settings(), bootstrapping, deployments, relay_signer)?;
         bootstrap(gateway, &admin, wanted).await.map_err(start_error("bootstrap"))?;
@@ -91,10 +91,10 @@ pub fn bootstrap_deployments(bootstrapping: &Bootstrap) -> Vec<Deployment> {
     let deployments = bootstrapping.deployments.iter().map(|deployment| Deployment {
         entry_point: EntryPoint {
             chain_id: deployment.chain_id,
-            address: Address(deployment.entry_point.into_array()),
+            address: deployment.entry_point,
             version: deployment.version,
         },
-        paymaster: Address(deployment.paymaster.into_array()),
+        paymaster: deployment.paymaster,
     });
     deployments.collect()
 }
@@ -104,10 +104,10 @@ pub fn deployments(relay: &paymaster_relay::Settings) -> Vec<Deployment> {
     let deployments = relay.deployments.iter().map(|deployment| Deployment {
         entry_point: EntryPoint {
             chain_id: relay.chain.chain_id,
-            address: Address(deployment.entry_point.into_array()),
+            address: deployment.entry_point,
             version: deployment.version,
         },
-        paymaster: Address(deployment.paymaster.into_array()),
+        paymaster: deployment.paymaster,
     });
     deployments.collect()
 }

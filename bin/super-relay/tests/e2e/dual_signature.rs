@@ -5,7 +5,7 @@ use proto::command::{RelayApproval, SignWithHybridKey};
 use proto::digest::intent_hash;
 use proto::json::passkey::parse_assertion;
 use proto::json::{GasFields, parse_user_operation};
-use proto::{Address, EntryPoint, Signature, UserOpHash};
+use proto::{EntryPoint, Signature, UserOpHash};
 use serde_json::{Value, json};
 
 use crate::support::{Key, Refusal, Setup, TeeAccount, World, increment, now};
@@ -76,7 +76,7 @@ async fn sign(
     nonce: u64,
 ) -> Result<Value, Refusal> {
     let version = world.version().to_string().parse().unwrap();
-    let address = Address(world.entry_point().address().into_array());
+    let address = world.entry_point().address().into();
     let timestamp = now();
     let command = SignWithHybridKey {
         entry_point: EntryPoint { chain_id: 31337, address, version },

@@ -376,7 +376,7 @@ async fn the_counterfactual_sender_is_the_one_the_factory_contract_gives() {
     let version = devkit::EntryPointVersion::V07;
     let deployed = devkit::deploy(&anvil, &tools, version).await.unwrap();
     let factory = FactorySettings {
-        address: deployed.account_factory.address(),
+        address: deployed.account_factory.address().into(),
         rpc_url: anvil.url().to_string().into(),
         timeout_seconds: 5,
     };
@@ -385,7 +385,7 @@ async fn the_counterfactual_sender_is_the_one_the_factory_contract_gives() {
 
     let owner = account["ownerAddress"].as_str().unwrap().parse().unwrap();
     let salt = U256::from_be_bytes(keccak256(passkey.credential_id()).0);
-    let contract = SimpleAccountFactory::at(anvil.provider().clone(), factory.address);
+    let contract = SimpleAccountFactory::at(anvil.provider().clone(), factory.address.into());
     let expected = contract.account_address(owner, salt).await.unwrap();
     assert_eq!(account["sender"], expected.to_string());
     assert_eq!(account["factory"], factory.address.to_string());
@@ -394,7 +394,7 @@ async fn the_counterfactual_sender_is_the_one_the_factory_contract_gives() {
 #[tokio::test]
 async fn while_the_chain_is_down_the_account_is_made_and_the_sender_can_be_asked_again() {
     let factory = FactorySettings {
-        address: devkit::Address::ZERO,
+        address: proto::Address::default(),
         rpc_url: "http://127.0.0.1:1".to_owned().into(),
         timeout_seconds: 1,
     };
@@ -425,7 +425,7 @@ async fn node_without_end(head: &'static str) -> (String, tokio::task::JoinHandl
 #[tokio::test]
 async fn a_node_that_answers_about_the_factory_without_end_is_not_read_to_the_end() {
     let (url, sent) = node_without_end("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n").await;
-    let settings = FactorySettings { address: devkit::Address::ZERO, rpc_url: url.into(), timeout_seconds: 600 };
+    let settings = FactorySettings { address: proto::Address::default(), rpc_url: url.into(), timeout_seconds: 600 };
     ChainFactory::new(&settings).unwrap().look_at().await.unwrap_err();
     let sent = sent.await.unwrap();
     assert!(sent < 64 << 20, "{sent}");

@@ -12,7 +12,7 @@ use alloy_sol_types::{SolCall, SolError, sol};
 use proto::Address;
 use tokio::time::Instant;
 
-use super::node::{Node, contract_error, describe, eth};
+use super::node::{Node, contract_error, describe};
 use super::simulations::{SimulatedCall, Simulations};
 use super::{ChainError, Creation};
 use crate::clients::Asker;
@@ -66,7 +66,7 @@ impl Factories {
         let ask = getSenderAddressCall { initCode: [&factory.0[..], data].concat().into() };
         let request = TransactionRequest {
             gas: Some(gas(verification_gas_limit, data.len())),
-            ..TransactionRequest::default().to(eth(entry_point)).input(TransactionInput::new(ask.abi_encode().into()))
+            ..TransactionRequest::default().to(entry_point.into()).input(TransactionInput::new(ask.abi_encode().into()))
         };
         let too_slow = || {
             simulations.note_slow(simulated, asker);
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn revert_data_is_found_however_the_node_wraps_it() {
-        let expected = proto::json::address("0xaabbccddeeff00112233445566778899aabbccdd").ok();
+        let expected = "0xaabbccddeeff00112233445566778899aabbccdd".parse().ok();
         for data in [
             format!("\"0x6ca7b806{SENDER}\""),
             format!("\"Reverted 0x6ca7b806{SENDER}\""),

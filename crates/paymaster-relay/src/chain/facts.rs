@@ -1,7 +1,7 @@
 //! Everything one operation is held against: one JSON-RPC batch, and then its factory where it has one to run.
 
-use alloy_primitives::Bytes;
 use alloy_primitives::aliases::U192;
+use alloy_primitives::{Address as EthAddress, Bytes};
 use alloy_provider::Provider;
 use alloy_provider::transport::{RpcError, TransportErrorKind};
 use alloy_rpc_client::BatchRequest;
@@ -12,7 +12,7 @@ use proto::{Address, Init, Uint256, UserOperation};
 use super::abi::{balanceOfCall, isActiveSignerCall, pausedCall};
 use super::creation::Factories;
 use super::header::Header;
-use super::node::{Node, decoded, describe, eth, wei};
+use super::node::{Node, decoded, describe, wei};
 use super::{ChainError, Facts, PaymasterState, SenderCode};
 use crate::clients::Asker;
 use crate::deployment::Deployment;
@@ -55,21 +55,21 @@ pub(super) async fn read(
     let entry_point = deployment.entry_point.address;
     let mut key = [0; 24];
     key.copy_from_slice(&op.nonce.0[..24]);
-    let get_nonce = getNonceCall { sender: eth(op.sender), key: U192::from_be_bytes(key) };
+    let get_nonce = getNonceCall { sender: op.sender.into(), key: U192::from_be_bytes(key) };
 
     let mut batch = BatchRequest::new(node.provider.client());
     let unsendable = |error: RpcError<TransportErrorKind>| describe(&error);
     let header = batch.add_call("eth_getBlockByNumber", &(LATEST, false)).map_err(unsendable)?;
-    let code = batch.add_call("eth_getCode", &(eth(op.sender), LATEST)).map_err(unsendable)?;
-    let mut call = |contract, input: Vec<u8>| {
-        let request = TransactionRequest::default().to(eth(contract)).input(TransactionInput::new(input.into()));
+    let code = batch.add_call("eth_getCode", &(EthAddress::from(op.sender), LATEST)).map_err(unsendable)?;
+    let mut call = |contract: Address, input: Vec<u8>| {
+        let request = TransactionRequest::default().to(contract.into()).input(TransactionInput::new(input.into()));
         batch.add_call::<_, Bytes>("eth_call", &(request, LATEST)).map_err(unsendable)
     };
     let nonce = call(entry_point, get_nonce.abi_encode())?;
-    let deposit = call(entry_point, balanceOfCall { account: eth(deployment.paymaster) }.abi_encode())?;
+    let deposit = call(entry_point, balanceOfCall { account: deployment.paymaster.into() }.abi_encode())?;
     let paused = call(deployment.paymaster, pausedCall {}.abi_encode())?;
     let admits = match signer {
-        Some(signer) => Some(call(deployment.paymaster, isActiveSignerCall { signer: eth(signer) }.abi_encode())?),
+        Some(signer) => Some(call(deployment.paymaster, isActiveSignerCall { signer: signer.into() }.abi_encode())?),
         None => None,
     };
     node.within(batch.send()).await?.map_err(unsendable)?;

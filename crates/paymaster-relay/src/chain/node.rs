@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alloy_json_rpc::ErrorPayload;
-use alloy_primitives::{Address as EthAddress, Bytes, U64, U256};
+use alloy_primitives::{Bytes, U64, U256};
 use alloy_provider::transport::{RpcError, TransportErrorKind, TransportResult};
 use alloy_provider::{Provider, RootProvider};
 use alloy_rpc_client::{BatchRequest, RpcClient};
@@ -96,7 +96,7 @@ impl Node {
 
     pub(super) async fn call<C: SolCall>(&self, contract: Address, call: &C) -> Result<C::Return, ChainError> {
         let request =
-            TransactionRequest::default().to(eth(contract)).input(TransactionInput::new(call.abi_encode().into()));
+            TransactionRequest::default().to(contract.into()).input(TransactionInput::new(call.abi_encode().into()));
         let answer = self.within(self.provider.call(request)).await?;
         decoded::<C>(contract, answer)
     }
@@ -112,11 +112,6 @@ async fn probe(provider: &RootProvider) -> TransportResult<()> {
     let _chain_id = batch.add_call::<_, U64>("eth_chainId", &())?;
     batch.send().await
 }
-
-pub(super) fn eth(address: Address) -> EthAddress {
-    EthAddress::new(address.0)
-}
-
 /// More than 128 bits of wei is more than there is; it counts as the most that fits.
 pub(super) fn wei(value: U256) -> Wei {
     Wei(value.saturating_to())

@@ -1,5 +1,6 @@
 //! The port over a node's JSON-RPC.
 
+use alloy_primitives::Address as EthAddress;
 use alloy_provider::Provider;
 use alloy_rpc_types_eth::{Filter, Log};
 use alloy_sol_types::SolEvent;
@@ -10,7 +11,7 @@ use super::abi::{UserOperationEvent, activationDelayCall, isActiveSignerCall, ma
 use super::creation::Factories;
 use super::facts;
 use super::header::Header;
-use super::node::{Node, describe, eth, wei};
+use super::node::{Node, describe, wei};
 use super::{Block, ChainError, EntryPointReader, Facts, MinedOp};
 use crate::clients::Asker;
 use crate::deployment::Deployment;
@@ -70,9 +71,9 @@ impl EntryPointReader for RpcChain {
 
     async fn mined(&self, deployment: &Deployment, from: u64, to: u64) -> Result<Vec<MinedOp>, ChainError> {
         let filter = Filter::new()
-            .address(eth(deployment.entry_point.address))
+            .address(EthAddress::from(deployment.entry_point.address))
             .event_signature(UserOperationEvent::SIGNATURE_HASH)
-            .topic3(eth(deployment.paymaster))
+            .topic3(EthAddress::from(deployment.paymaster))
             .from_block(from)
             .to_block(to);
         let question = self.node.provider.get_logs(&filter);
@@ -82,12 +83,12 @@ impl EntryPointReader for RpcChain {
     }
 
     async fn admits(&self, deployment: &Deployment, signer: Address) -> Result<bool, ChainError> {
-        self.node.call(deployment.paymaster, &isActiveSignerCall { signer: eth(signer) }).await
+        self.node.call(deployment.paymaster, &isActiveSignerCall { signer: signer.into() }).await
     }
 
     async fn activatable_at(&self, deployment: &Deployment, signer: Address) -> Result<Option<u64>, ChainError> {
         let paymaster = deployment.paymaster;
-        let record = self.node.call(paymaster, &signerOfCall { signer: eth(signer) }).await?;
+        let record = self.node.call(paymaster, &signerOfCall { signer: signer.into() }).await?;
         if record.proposedAt.is_zero() || !record.activatedAt.is_zero() {
             return Ok(None);
         }
@@ -104,7 +105,7 @@ impl EntryPointReader for RpcChain {
     }
 
     async fn has_code(&self, address: Address) -> Result<bool, ChainError> {
-        let code = self.node.ask(self.node.provider.get_code_at(eth(address))).await?;
+        let code = self.node.ask(self.node.provider.get_code_at(address.into())).await?;
         Ok(!code.is_empty())
     }
 }

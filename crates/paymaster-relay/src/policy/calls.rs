@@ -92,5 +92,5 @@ fn paired(
 }
 
 fn inner_call(target: alloy_primitives::Address, data: &[u8]) -> InnerCall {
-    InnerCall { target: Address(target.into_array()), selector: data.first_chunk().copied() }
+    InnerCall { target: target.into(), selector: data.first_chunk().copied() }
 }

@@ -18,7 +18,7 @@ fn transfer() -> Bytes {
 }
 
 fn proto_address(address: Address) -> proto::Address {
-    proto::Address(address.into_array())
+    address.into()
 }
 
 fn policy(more: &str) -> Policy {

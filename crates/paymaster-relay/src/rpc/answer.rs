@@ -1,6 +1,5 @@
 //! From results to JSON. ERC-7677 answers carry their own keys and no others: clients spread them into the operation.
 
-use alloy_primitives::Address as EthAddress;
 use proto::command::SignatureScheme;
 use proto::json::invitation::{Invitation, SignedInvitation};
 use proto::json::passkey::to_base64url;
@@ -61,7 +60,7 @@ pub(super) fn sponsored(sponsored: &Sponsored, document: Map<String, Value>, req
         answer[name] = value;
     }
     if version != EntryPointVersion::V06 {
-        answer["paymaster"] = checksummed(terms.paymaster).into();
+        answer["paymaster"] = terms.paymaster.to_string().into();
     }
     answer
 }
@@ -97,7 +96,7 @@ pub(super) fn intent(intent: &Intent, rp_id: &str) -> Value {
 }
 
 pub(super) fn entry_points(addresses: &[Address]) -> Value {
-    addresses.iter().copied().map(checksummed).collect()
+    addresses.iter().map(ToString::to_string).collect()
 }
 
 pub(super) fn chain_id(chain_id: u64) -> Value {
@@ -123,7 +122,7 @@ pub(super) fn account(info: &AccountInfo, caller: &Caller) -> Value {
     let is_open = |policy: &Policy| caller.policies().is_none_or(|ids| ids.iter().any(|id| id == policy.id()));
     json!({
         "accountId": wallet.account_id.as_str(),
-        "address": checksummed(wallet.owner),
+        "address": wallet.owner,
         "signatureScheme": match wallet.signature_scheme {
             SignatureScheme::Eip191 => "eip191",
             SignatureScheme::Raw => "raw",
@@ -149,8 +148,4 @@ pub(super) fn invitation(signed: &SignedInvitation) -> Value {
 
 fn hex_signature(signature: &Signature) -> String {
     hex_bytes(&signature.to_bytes())
-}
-
-fn checksummed(address: Address) -> String {
-    EthAddress::new(address.0).to_checksum(None)
 }

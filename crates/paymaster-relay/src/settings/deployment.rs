@@ -1,7 +1,6 @@
 //! Paymasters, as an operator writes them.
 
-use alloy_primitives::Address;
-use proto::EntryPointVersion;
+use proto::{Address, EntryPointVersion};
 use schemars::JsonSchema;
 use serde::Deserialize;
 

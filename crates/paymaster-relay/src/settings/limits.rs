@@ -1,9 +1,6 @@
 //! Policies, and the standing of accounts, as an operator writes them.
 
-use std::str::FromStr;
-
-use alloy_primitives::Address;
-use proto::AccountId;
+use proto::{AccountId, Address};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
@@ -95,7 +92,6 @@ pub struct StandingSettings {
 pub struct AccountSettings {
     /// The account id. `pk_…` belongs to one passkey and a sender's address in lower case to that sender. Any other id
     /// belongs to whoever registers it first: create the account before you list it.
-    #[serde(deserialize_with = "account_id")]
     #[schemars(with = "String")]
     pub id: AccountId,
     /// Whether it is sponsored at all.
@@ -144,8 +140,4 @@ impl AccountSettings {
 
 fn yes() -> bool {
     true
-}
-
-fn account_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<AccountId, D::Error> {
-    AccountId::from_str(&String::deserialize(deserializer)?).map_err(de::Error::custom)
 }

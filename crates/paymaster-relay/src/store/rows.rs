@@ -1,6 +1,5 @@
 //! Rows to records and back; what doesn't fit was not written by us, and is an error.
 
-use proto::json::{bytes, hex_bytes};
 use proto::{Address, Hash, Signature, Terms, UserOpHash};
 use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteRow;
@@ -14,11 +13,11 @@ pub(super) const COLUMNS: &str = "id, state, settled_block, policy_id, paymaster
 /// The `result` column: hex, so that an operator can read it.
 #[derive(Serialize, Deserialize)]
 struct SignedRow {
-    user_signature_hash: String,
-    user_op_hash: String,
-    paymaster_signer: String,
-    paymaster_signature: String,
-    account_signature: Option<String>,
+    user_signature_hash: Hash,
+    user_op_hash: UserOpHash,
+    paymaster_signer: Address,
+    paymaster_signature: Signature,
+    account_signature: Option<Signature>,
     timestamp: u64,
     /// The window that was signed; rows of the first versions have none, and never changed theirs.
     #[serde(default)]
@@ -49,11 +48,11 @@ pub(super) fn record(row: &SqliteRow) -> Result<Record, StoreError> {
 
 pub(super) fn format_signed(signed: &Signed, terms: &Terms) -> Result<String, StoreError> {
     let row = SignedRow {
-        user_signature_hash: signed.user_signature_hash.to_string(),
-        user_op_hash: signed.user_op_hash.to_string(),
-        paymaster_signer: signed.paymaster_signer.to_string(),
-        paymaster_signature: hex_bytes(&signed.paymaster_signature.to_bytes()),
-        account_signature: signed.account_signature.map(|signature| hex_bytes(&signature.to_bytes())),
+        user_signature_hash: signed.user_signature_hash,
+        user_op_hash: signed.user_op_hash,
+        paymaster_signer: signed.paymaster_signer,
+        paymaster_signature: signed.paymaster_signature,
+        account_signature: signed.account_signature,
         timestamp: signed.timestamp,
         window: Some(window(terms)),
     };
@@ -67,14 +66,11 @@ fn parse_signed(text: &str, terms: &Terms) -> Result<Option<Signed>, StoreError>
         return Ok(None);
     }
     Ok(Some(Signed {
-        user_signature_hash: Hash(hex(&row.user_signature_hash)?),
-        user_op_hash: UserOpHash(hex(&row.user_op_hash)?),
-        paymaster_signer: Address(hex(&row.paymaster_signer)?),
-        paymaster_signature: Signature::from_bytes(&hex(&row.paymaster_signature)?),
-        account_signature: row
-            .account_signature
-            .map(|text| hex(&text).map(|bytes| Signature::from_bytes(&bytes)))
-            .transpose()?,
+        user_signature_hash: row.user_signature_hash,
+        user_op_hash: row.user_op_hash,
+        paymaster_signer: row.paymaster_signer,
+        paymaster_signature: row.paymaster_signature,
+        account_signature: row.account_signature,
         timestamp: row.timestamp,
     }))
 }
@@ -92,8 +88,4 @@ fn parse_state(text: &str, is_mined: bool) -> Result<State, StoreError> {
         "released" => Ok(State::Released),
         _ => Err(StoreError::new("a sponsorship of an unknown state")),
     }
-}
-
-fn hex<const LENGTH: usize>(text: &str) -> Result<[u8; LENGTH], StoreError> {
-    fixed(&bytes::<LENGTH>(text).map_err(StoreError::new)?)
 }

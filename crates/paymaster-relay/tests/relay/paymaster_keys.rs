@@ -153,7 +153,7 @@ async fn what_a_key_signed_that_the_contract_no_longer_admits_is_refused_as_a_fr
     }
     assert_eq!((world.sponsorships(), world.reserved().await), (1, charged), "nothing more was signed or reserved");
 
-    admit(&world, Address(signer.into_array())).await;
+    admit(&world, signer.into()).await;
     assert_eq!(again(&world, &params).await["paymasterData"], first["paymasterData"]);
     let second = again(&world, &fresh).await;
     assert!(world.chain.entry_point.handle_ops(&second["userOperation"]).await.unwrap().success);

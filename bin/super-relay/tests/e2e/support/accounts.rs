@@ -79,7 +79,7 @@ impl TeeAccount {
     /// Approves an operation for somebody else's account.
     pub async fn approve_as(&mut self, world: &World, operation: &Value, account_id: &str) -> Value {
         let version = world.version().to_string().parse().unwrap();
-        let address = proto::Address(world.entry_point().address().into_array());
+        let address = world.entry_point().address().into();
         let entry_point = EntryPoint { chain_id: 31337, address, version };
         let mut op = parse_user_operation(operation, version, 31337, GasFields::Required).unwrap().op;
         op.paymaster = None;

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use proto::command::{RelayApproval, Sponsor};
 use proto::json::passkey::parse_assertion;
 use proto::json::{GasFields, hex_quantity, parse_user_operation};
-use proto::{Address, EntryPoint, Signature, Terms};
+use proto::{EntryPoint, Signature, Terms};
 use serde_json::{Value, json};
 
 use super::{Key, Refusal, TeeAccount, World};
@@ -26,7 +26,7 @@ impl Approval {
         let assertion = account.approve(world, &operation).await;
         let timestamp = now();
         let version = world.version().to_string().parse().unwrap();
-        let address = Address(world.entry_point().address().into_array());
+        let address = world.entry_point().address().into();
         let entry_point = EntryPoint { chain_id: 31337, address, version };
         let parsed = parse_user_operation(&operation, version, 31337, GasFields::Required).unwrap();
         let command = Sponsor {
@@ -34,7 +34,7 @@ impl Approval {
             account_id: account.id.parse().unwrap(),
             op: parsed.op,
             terms: Terms {
-                paymaster: Address(world.paymaster.address().into_array()),
+                paymaster: world.paymaster.address().into(),
                 verification_gas_limit: 60_000,
                 post_op_gas_limit: 0,
                 valid_until: timestamp + 600,

@@ -17,7 +17,7 @@ pub(super) struct Rule {
 impl Rule {
     pub(super) fn of(settings: &PolicySettings) -> Self {
         Self {
-            listed: settings.factories.iter().map(|factory| Address(factory.into_array())).collect(),
+            listed: settings.factories.iter().copied().collect(),
             allows_any: settings.factories.is_empty() && settings.targets.is_empty(),
         }
     }

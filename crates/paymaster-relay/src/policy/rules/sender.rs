@@ -14,7 +14,7 @@ pub(super) struct Rule {
 
 impl Rule {
     pub(super) fn of(settings: &PolicySettings) -> Self {
-        Self { listed: settings.senders.iter().map(|sender| Address(sender.into_array())).collect() }
+        Self { listed: settings.senders.iter().copied().collect() }
     }
 
     pub(super) fn judge(&self, case: &Case<'_>) -> Result<(), Violation> {

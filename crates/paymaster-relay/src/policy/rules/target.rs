@@ -18,7 +18,7 @@ impl Rule {
     pub(super) fn of(settings: &PolicySettings) -> Self {
         let mut listed = HashMap::<Address, HashSet<[u8; 4]>>::new();
         for target in &settings.targets {
-            let selectors = listed.entry(Address(target.address.into_array())).or_default();
+            let selectors = listed.entry(target.address).or_default();
             selectors.extend(target.selectors.iter().map(|selector| selector.0));
         }
         Self { listed }

@@ -24,7 +24,7 @@ use proto::command::{Deployment, RelayApproval, SignWithHybridKey, SignatureSche
 use proto::digest::intent_hash;
 use proto::json::passkey::parse_assertion;
 use proto::json::{GasFields, hex_bytes, parse_user_operation};
-use proto::{AccountId, Address, EntryPoint, EntryPointVersion, Hash, Permissions};
+use proto::{AccountId, EntryPoint, EntryPointVersion, Hash, Permissions};
 use rand_core::OsRng;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -329,10 +329,10 @@ fn deployment(version: DevVersion, chain: &devkit::Deployment, paymaster: &devki
     Deployment {
         entry_point: EntryPoint {
             chain_id: 31337,
-            address: Address(chain.entry_point.address().into_array()),
+            address: chain.entry_point.address().into(),
             version: version_of(version),
         },
-        paymaster: Address(paymaster.address().into_array()),
+        paymaster: paymaster.address().into(),
     }
 }
 
