@@ -1,11 +1,11 @@
 //! JSON-RPC to the relay, HTTP to the KMS gateway.
 
 use std::error::Error;
-use std::fmt::Display;
-use std::str::FromStr;
 use std::time::Duration;
 
+use kms_api::Route;
 use reqwest::{Client, RequestBuilder};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::Outcome;
@@ -37,14 +37,20 @@ impl Kms {
         Self(url.trim_end_matches('/').to_owned())
     }
 
-    /// Posts to a path; an error answer is an error here.
-    pub async fn post(&self, path: &str, body: &Value) -> Outcome<Value> {
-        ask(path, client()?.post(format!("{}{path}", self.0)).json(body)).await
+    /// Posts a request as JSON; a refusal is an error here.
+    pub async fn post<R: Route + Serialize>(&self, request: &R) -> Outcome<R::Answer> {
+        let answer = ask(R::PATH, client()?.post(self.url::<R>()).json(request)).await?;
+        Ok(serde_json::from_value(answer)?)
     }
 
-    /// Gets a path.
-    pub async fn get(&self, path: &str) -> Outcome<Value> {
-        ask(path, client()?.get(format!("{}{path}", self.0))).await
+    /// Asks without a body; a refusal is an error here.
+    pub async fn get<R: Route>(&self, _: &R) -> Outcome<R::Answer> {
+        Ok(serde_json::from_value(ask(R::PATH, client()?.get(self.url::<R>())).await?)?)
+    }
+
+    /// No route that the demo asks has a parameter.
+    fn url<R: Route>(&self) -> String {
+        format!("{}{}", self.0, R::PATH)
     }
 }
 
@@ -64,11 +70,6 @@ async fn ask(what: &str, request: RequestBuilder) -> Outcome<Value> {
 /// A text that an answer must have.
 pub fn text<'a>(answer: &'a Value, field: &str) -> Outcome<&'a str> {
     answer[field].as_str().ok_or_else(|| format!("no {field} in {answer}").into())
-}
-
-/// A text that an answer must have, parsed.
-pub fn parse<T: FromStr<Err: Display>>(answer: &Value, field: &str) -> Outcome<T> {
-    text(answer, field)?.parse().map_err(|problem: T::Err| format!("{field}: {problem}").into())
 }
 
 /// An error with its causes: refused, not trusted, or no JSON.

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use devkit::{Anvil, B256, Deployment, Paymaster};
-use serde_json::{Value, json};
+use devkit::{Anvil, B256, Paymaster};
+use kms_api::admin::{Ceilings, Deployment, RelyingParty, TeeSetup};
+use proto::Quantity;
 
 use crate::Outcome;
 use crate::args::Args;
@@ -12,6 +13,8 @@ use crate::args::Args;
 pub const CHAIN_ID: u64 = 31_337;
 /// The relying party of the demo's passkeys.
 pub const RP_ID: &str = "localhost";
+/// Wei: 0.1 ether.
+const MAX_COST: u128 = 100_000_000_000_000_000;
 const FILE: &str = "demo.toml";
 const ADMIN_KEY: &str = "admin.key";
 
@@ -27,7 +30,7 @@ const WITHOUT_PASSKEY: &str = "
 /// What a configuration names of the chain.
 pub struct Ground<'a> {
     pub anvil: &'a Anvil,
-    pub deployment: &'a Deployment,
+    pub deployment: &'a devkit::Deployment,
     pub paymaster: &'a Paymaster,
 }
 
@@ -50,20 +53,21 @@ pub fn admin_key(folder: &Path) -> PathBuf {
 }
 
 /// What a TEE is provisioned with, as config/tee.json.
-pub fn tee_setup(ground: &Ground<'_>, args: &Args) -> Value {
+pub fn tee_setup(ground: &Ground<'_>, args: &Args) -> Outcome<TeeSetup> {
     let entry_point = &ground.deployment.entry_point;
-    json!({
-        "relyingParties": [{ "id": RP_ID, "origins": [args.origin()] }],
-        "ceilings": {
-            "deployments": [{
-                "chainId": CHAIN_ID,
-                "entryPoint": entry_point.address(),
-                "version": entry_point.version().to_string(),
-                "paymaster": ground.paymaster.address(),
-            }],
-            "maxCost": "0x16345785d8a0000",
-            "maxWindow": 3600,
-            "maxAccounts": 10_000,
+    let deployment = Deployment {
+        chain_id: Quantity(CHAIN_ID),
+        entry_point: entry_point.address().into(),
+        version: entry_point.version().to_string().parse()?,
+        paymaster: ground.paymaster.address().into(),
+    };
+    Ok(TeeSetup {
+        relying_parties: vec![RelyingParty { id: RP_ID.to_owned(), origins: vec![args.origin().to_owned()] }],
+        ceilings: Ceilings {
+            deployments: vec![deployment],
+            max_cost: Quantity(MAX_COST),
+            max_window: 3600,
+            max_accounts: 10_000,
         },
     })
 }

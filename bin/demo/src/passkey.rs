@@ -4,10 +4,12 @@ use std::time::Instant;
 
 use devkit::user_operation::Draft;
 use devkit::{Address, Call, SimpleAccountFactory, SoftPasskey, U256, execute};
+use kms_api::accounts::CreateAccount;
+use kms_api::webauthn::{BeginRegistration, FinishRegistration};
 use serde_json::json;
 
 use crate::Outcome;
-use crate::client::{Kms, Relay, parse, text};
+use crate::client::{Kms, Relay, text};
 use crate::configuration::RP_ID;
 use crate::settlement::Sponsored;
 use crate::story::Story;
@@ -60,17 +62,22 @@ async fn create_account(world: &World, story: &Story) -> Outcome<Account> {
     let kms = Kms::at(world.kms_url());
     let mut passkey = SoftPasskey::create(RP_ID, world.origin())?;
 
-    let begun = kms.post("/webauthn/register/begin", &json!({ "userName": "demo" })).await?;
-    let credential = passkey.register(&begun["publicKey"])?;
-    let registration = text(&begun, "registrationId")?;
-    kms.post("/webauthn/register/finish", &json!({ "registrationId": registration, "credential": credential })).await?;
-    story.say("passkey", &format!("P-256 credential {} registered for {RP_ID}", text(&credential, "id")?));
+    let begin = BeginRegistration { user_name: Some("demo".to_owned()), ..BeginRegistration::default() };
+    let begun = kms.post(&begin).await?;
+    let credential = passkey.register(&begun.public_key)?;
+    let id = text(&credential, "id")?.to_owned();
+    let finished = kms.post(&FinishRegistration { registration_id: begun.registration_id, credential }).await?;
+    story.say("passkey", &format!("P-256 credential {id} registered for {RP_ID}"));
 
-    let request = json!({ "registrationId": registration, "signatureScheme": world.signature_scheme() });
-    let made = kms.post("/kms/create-deterministic-account", &request).await?;
-    let (owner, salt) = (parse(&made, "ownerAddress")?, parse(&made, "salt")?);
+    let request = CreateAccount {
+        registration_id: finished.registration_id,
+        signature_scheme: Some(world.signature_scheme()),
+        ..CreateAccount::default()
+    };
+    let made = kms.post(&request).await?;
+    let (owner, salt) = (made.owner_address.into(), U256::from_be_bytes(made.salt.0));
     let sender = world.account_address(owner, salt).await?;
-    let account = Account { id: text(&made, "accountId")?.into(), sender, owner, salt, passkey };
+    let account = Account { id: made.account_id.to_string(), sender, owner, salt, passkey };
     story.say("account", &format!("{} is owned by {}, a key that never leaves the TEE", account.id, account.owner));
     let balance = world.balance(account.sender).await?;
     story.more(&format!("its contract will be {} (not deployed yet, balance {balance})", account.sender));

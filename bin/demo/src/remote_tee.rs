@@ -4,12 +4,14 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use serde_json::Value;
+use kms_api::admin::GetSigners;
+use kms_api::status::{GetHealth, GetVersion, Health, TaKey, TeeVersion};
+use serde_json::json;
 use url::Url;
 
 use crate::Outcome;
 use crate::args::Args;
-use crate::client::{Kms, text};
+use crate::client::Kms;
 use crate::configuration::{Ground, admin_key, random, tee_setup};
 use crate::product::Product;
 use crate::story::Story;
@@ -34,21 +36,21 @@ impl RemoteTee {
         story: &Story,
     ) -> Outcome<Self> {
         let kms = Kms::at(url.as_str());
-        let (health, version) = (kms.get("/health").await?, kms.get("/version").await?);
-        introduce(url, &health, &version["tee"], story)?;
-        if !kms.get("/admin/signers").await?["admin"].is_null() {
+        let (health, version) = (kms.get(&GetHealth).await?, kms.get(&GetVersion).await?);
+        introduce(url, &health, &version.tee, story);
+        if kms.get(&GetSigners).await?.admin.is_some() {
             return Err("the TEE has an admin already; the demo needs a new one".into());
         }
         let (key, setup) = (admin_key(folder), folder.join("tee.json"));
         let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(OWNER_ONLY).open(&key)?;
         file.write_all(random()?.to_string().as_bytes())?;
-        std::fs::write(&setup, tee_setup(ground, args).to_string())?;
+        std::fs::write(&setup, serde_json::to_string(&tee_setup(ground, args)?)?)?;
 
         let admin = ["--kms", url.as_str(), "--key-file", &key.display().to_string()].map(str::to_owned);
-        let tee = Self { admin: admin.into(), id: text(&version["tee"], "id")?.to_owned() };
+        let tee = Self { admin: admin.into(), id: version.tee.id.to_string() };
         tee.command(product, &["provision", "--unattested", &setup.display().to_string()]).await?;
-        let signers = kms.get("/admin/signers").await?;
-        story.say("admin", &format!("{} provisioned the TEE over HTTP", text(&signers, "admin")?));
+        let address = kms.get(&GetSigners).await?.admin.ok_or("the TEE has no admin")?;
+        story.say("admin", &format!("{address} provisioned the TEE over HTTP"));
         Ok(tee)
     }
 
@@ -67,11 +69,10 @@ impl RemoteTee {
     }
 }
 
-fn introduce(url: &Url, health: &Value, tee: &Value, story: &Story) -> Outcome<()> {
+fn introduce(url: &Url, health: &Health, tee: &TeeVersion, story: &Story) {
     let url = url.as_str().trim_end_matches('/');
-    story.say("KMS", &format!("at {url}, its TEE is {}", text(health, "teeMode")?));
-    story.more(&format!("trusted application {}, measurement {}", text(tee, "version")?, text(tee, "measurement")?));
-    story.more(&format!("signed with the {} key", health["taKey"].as_str().unwrap_or("unknown")));
-    story.more(&format!("it says it protects {}", tee["protection"]));
-    Ok(())
+    story.say("KMS", &format!("at {url}, its TEE is {}", health.tee_mode));
+    story.more(&format!("trusted application {}, measurement {}", tee.version, tee.measurement));
+    story.more(&format!("signed with the {} key", health.ta_key.map_or("unknown", TaKey::as_str)));
+    story.more(&format!("it says it protects {}", json!(tee.protection)));
 }

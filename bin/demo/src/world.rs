@@ -5,11 +5,14 @@ use std::path::PathBuf;
 use devkit::{
     Address, Anvil, AnvilOptions, Deployment, EntryPoint, EntryPointVersion, Node, Paymaster, TeeSigner, Tools, U256,
 };
+use kms_api::admin::GetSigners;
+use kms_api::status::GetVersion;
+use proto::command::SignatureScheme;
 use tempfile::TempDir;
 
 use crate::Outcome;
 use crate::args::Args;
-use crate::client::{Kms, parse};
+use crate::client::Kms;
 use crate::configuration::{self, Ground};
 use crate::product::Product;
 use crate::remote_tee::RemoteTee;
@@ -107,8 +110,8 @@ impl World {
     }
 
     /// What the accounts of this version sign: SimpleAccount signs the hash itself from 0.8 on, a personal message before.
-    pub fn signature_scheme(&self) -> &'static str {
-        if self.version() >= EntryPointVersion::V08 { "raw" } else { "eip191" }
+    pub fn signature_scheme(&self) -> SignatureScheme {
+        if self.version() >= EntryPointVersion::V08 { SignatureScheme::Raw } else { SignatureScheme::Eip191 }
     }
 
     /// Whom the account calls: someone who has nothing to do with the rest.
@@ -177,10 +180,9 @@ fn url(node: &Node, server: &str) -> Outcome<String> {
 
 /// The paymaster's owner admits the signer of the TEE, with the measurement of its code.
 async fn admit_tee(paymaster: &Paymaster, kms: &Kms, story: &Story) -> Outcome<Address> {
-    let (signers, version) = (kms.get("/admin/signers").await?, kms.get("/version").await?);
-    let tee = &version["tee"];
-    let (address, measurement, tee_id) =
-        (parse(&signers, "paymasterSigner")?, parse(tee, "measurement")?, parse(tee, "id")?);
+    let (signers, tee) = (kms.get(&GetSigners).await?, kms.get(&GetVersion).await?.tee);
+    let address = signers.paymaster_signer.ok_or("the TEE is not provisioned")?.into();
+    let (measurement, tee_id) = (tee.measurement.into(), tee.id.into());
     paymaster.admit_signer(&TeeSigner { address, measurement, tee_id }).await?;
     story.say("paymaster", &format!("admits the TEE's signer {address}"));
     story.more(&format!("with the measurement of its code {measurement} and the TEE's id {tee_id}"));
