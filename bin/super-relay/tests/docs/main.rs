@@ -15,6 +15,7 @@ mod node;
 mod paths;
 mod project;
 mod protocol;
+mod routes;
 mod shape;
 mod source;
 mod stub_kms;

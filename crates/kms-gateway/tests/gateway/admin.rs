@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use kms_api::{Route as _, admin};
 use kms_gateway::Caller;
 use kms_gateway::admin_key::{AdminKey, InvalidAdminKey};
 use kms_gateway::bootstrap::{BootstrapError, Wanted, bootstrap};
 use kms_gateway::transport::{Asker, TeeTransport as _};
 use proto::command::{
-    AdminRequest, AuthorizeSigner, PreparePaymasterKey, RevokeSigner, RotatePaymasterKey, RotateSigner, SetCeilings,
+    AuthorizeSigner, PreparePaymasterKey, RevokeSigner, RotatePaymasterKey, RotateSigner, SetCeilings,
     VerifySecurityState,
 };
 use proto::frame::{decode_reply, encode_request};
@@ -16,15 +17,9 @@ use proto::signers::AuthorisedSigner;
 use proto::{Permissions, Signature, TeeId, Wei};
 use serde_json::{Value, json};
 
-use crate::support::{
-    Answer, CHAIN_ID, Gate, GatedTee, Kms, PAYMASTER, RelayKey, accept_audit_rows, ceilings, refuse_audit_rows, until,
-};
+use crate::support::{Answer, Gate, GatedTee, Kms, RelayKey, accept_audit_rows, ceilings, refuse_audit_rows, until};
 
 const UNSIGNED: Signature = Signature::UNSIGNED;
-
-fn hex(signature: &Signature) -> String {
-    hex_bytes(&signature.to_bytes())
-}
 
 #[tokio::test]
 async fn bootstrapping_with_other_permissions_gives_a_known_relay_key_those() {
@@ -72,14 +67,9 @@ impl Kms {
     async fn revocation(&self, key: &RelayKey) -> Value {
         let (tee_id, counter) = (self.tee_id().await, self.counter().await + 1);
         let AuthorisedSigner { record, authorised_as, .. } = self.record_of(key).await;
-        let command = RevokeSigner { tee_id, record, authorised_as, counter, signature: UNSIGNED };
-        json!({
-            "teeId": tee_id.to_string(),
-            "record": record,
-            "authorisedAs": authorised_as.to_string(),
-            "counter": counter,
-            "signature": hex(&self.admin.sign(&command)),
-        })
+        let mut command = RevokeSigner { tee_id, record, authorised_as, counter, signature: UNSIGNED };
+        command.signature = self.admin.sign(&command);
+        json!(admin::RevokeSigner::from(&command))
     }
 
     /// The next rotation of the current key's record, signed by both keys.
@@ -112,15 +102,7 @@ impl Kms {
 
     async fn rotation_number(&self, rotation: u64, current: &RelayKey, next: &RelayKey) -> Value {
         let command = self.rotation_command(rotation, current, next).await;
-        json!({
-            "teeId": command.tee_id.to_string(),
-            "record": command.record,
-            "rotation": command.rotation,
-            "current": command.current.to_string(),
-            "next": command.next.to_string(),
-            "currentSignature": hex(&command.current_signature),
-            "nextSignature": hex(&command.next_signature),
-        })
+        json!(admin::RotateSigner::from(&command))
     }
 
     pub async fn authorization(&self, key: &RelayKey, permissions: &[&str]) -> Value {
@@ -128,24 +110,11 @@ impl Kms {
     }
 
     async fn authorization_for(&self, counter: u64, key: &RelayKey, permissions: &[&str]) -> Value {
-        let set = permissions.iter().fold(Permissions::default(), |set, name| {
-            set | match *name {
-                "sponsor" => Permissions::SPONSOR,
-                "sign_user_operation" => Permissions::SIGN_USER_OPERATION,
-                "sponsor_without_passkey" => Permissions::SPONSOR_WITHOUT_PASSKEY,
-                "rotate" => Permissions::ROTATE,
-                other => panic!("no permission {other}"),
-            }
-        });
+        let permissions = Permissions::of_names(permissions.iter().copied()).unwrap();
         let (tee_id, signer) = (self.tee_id().await, key.address());
-        let command = AuthorizeSigner { tee_id, signer, permissions: set, counter, signature: UNSIGNED };
-        json!({
-            "teeId": tee_id.to_string(),
-            "signer": key.address().to_string(),
-            "permissions": permissions,
-            "counter": counter,
-            "signature": hex(&self.admin.sign(&command)),
-        })
+        let mut command = AuthorizeSigner { tee_id, signer, permissions, counter, signature: UNSIGNED };
+        command.signature = self.admin.sign(&command);
+        json!(admin::AuthorizeSigner::from(&command))
     }
 }
 
@@ -172,7 +141,7 @@ async fn a_command_that_the_admin_did_not_sign_is_refused() {
 async fn forged(kms: &Kms) -> Vec<(&'static str, Value, u16, &'static str)> {
     let stranger = RelayKey::random();
     let signer = stranger.address().to_string();
-    let signature = hex(&stranger.personal_sign(&[7; 32]));
+    let signature = stranger.personal_sign(&[7; 32]).to_string();
     let (tee_id, counter) = (kms.tee_id().await, kms.counter().await + 1);
     let none = json!({ "deployments": [], "maxCost": 1, "maxWindow": 1, "maxAccounts": 1 });
     let with = |mut fields: Value| {
@@ -268,12 +237,8 @@ async fn a_command_that_can_have_no_effect_costs_the_tee_no_call_and_has_one_row
     }
     assert_eq!(rows_since().await, 1);
     // Others for the same counter, all signed by the admin.
-    let (tee_id, counter) = (kms.tee_id().await, kms.counter().await + 1);
     for number in 0..40 {
-        let next = proto::Address([number; 20]);
-        let command = RotatePaymasterKey { tee_id, next, counter, signature: UNSIGNED };
-        let answer = kms.command("rotate-paymaster-key", &command, json!({ "next": next.to_string() })).await;
-        answer.refused(409, "standby_key_mismatch");
+        kms.rotate_paymaster_key(proto::Address([number; 20])).await.refused(409, "standby_key_mismatch");
     }
     assert_eq!(rows_since().await, 16);
     assert_eq!((kms.calls_of("AuthorizeSigner"), kms.calls_of("RotatePaymasterKey")), (calls, 0));
@@ -317,9 +282,10 @@ async fn keys_with_another_role_are_refused_as_relay_keys() {
     let paymaster_signer = kms.gateway.provisioned().await.unwrap().paymaster_signer;
     for signer in [proto::Address::default(), kms.admin.address(), paymaster_signer, standby] {
         let (tee_id, counter, permissions) = (kms.tee_id().await, kms.counter().await + 1, Permissions::SPONSOR);
-        let command = AuthorizeSigner { tee_id, signer, permissions, counter, signature: UNSIGNED };
-        let fields = json!({ "signer": signer.to_string(), "permissions": ["sponsor"] });
-        kms.command("authorize-signer", &command, fields).await.refused(409, "signer_reserved");
+        let mut command = AuthorizeSigner { tee_id, signer, permissions, counter, signature: UNSIGNED };
+        command.signature = kms.admin.sign(&command);
+        let body = json!(admin::AuthorizeSigner::from(&command));
+        kms.post(admin::AuthorizeSigner::PATH, &body).await.refused(409, "signer_reserved");
     }
 }
 
@@ -410,26 +376,10 @@ async fn new_ceilings_hold_at_once() {
     let request = kms.honest_request().await;
     let counter = kms.counter().await + 1;
     let lower = proto::command::Ceilings { max_cost: Wei(1), ..ceilings() };
-    let deployments: Vec<Value> = lower
-        .deployments
-        .iter()
-        .map(|deployment| {
-            json!({
-                "chainId": CHAIN_ID,
-                "entryPoint": deployment.entry_point.address.to_string(),
-                "version": deployment.entry_point.version,
-                "paymaster": PAYMASTER.to_string(),
-            })
-        })
-        .collect();
     let tee_id = kms.tee_id().await;
-    let command = SetCeilings { tee_id, ceilings: lower, counter, signature: UNSIGNED };
-    let body = json!({
-        "teeId": tee_id.to_string(),
-        "ceilings": { "deployments": deployments, "maxCost": "0x1", "maxWindow": 3600, "maxAccounts": 1000 },
-        "counter": format!("{counter:#x}"),
-        "signature": hex(&kms.admin.sign(&command)),
-    });
+    let mut command = SetCeilings { tee_id, ceilings: lower, counter, signature: UNSIGNED };
+    command.signature = kms.admin.sign(&command);
+    let body = json!(admin::SetCeilings::from(&command));
     kms.post("/admin/set-ceilings", &body).await.ok();
     kms.sponsor(&request).await.refused(403, "cost_above_ceiling");
 }
@@ -443,7 +393,7 @@ async fn a_tee_is_provisioned_once() {
         "relyingParties": [{ "id": "localhost", "origins": ["http://localhost:5173"] }],
         "ceilings": { "deployments": [], "maxCost": 1, "maxWindow": 1, "maxAccounts": 1 },
         "counter": 1,
-        "signature": hex(&UNSIGNED),
+        "signature": UNSIGNED,
     });
     kms.post("/admin/provision", &body).await.refused(409, "already_provisioned");
 }
@@ -476,26 +426,20 @@ async fn bootstrapping_again_changes_nothing_and_another_admin_changes_nothing_e
 }
 
 impl Kms {
-    /// Signed by the admin for the next counter, over HTTP.
-    async fn command<C: AdminRequest>(&self, route: &str, command: &C, fields: Value) -> Answer {
-        let mut body = fields;
-        body["teeId"] = command.tee_id().to_string().into();
-        body["counter"] = command.counter().into();
-        body["signature"] = hex(&self.admin.sign(command)).into();
-        self.post(&format!("/admin/{route}"), &body).await
-    }
-
     pub async fn prepare_paymaster_key(&self) -> proto::Address {
         let (tee_id, counter) = (self.tee_id().await, self.counter().await + 1);
-        let command = PreparePaymasterKey { tee_id, counter, signature: UNSIGNED };
-        self.command("prepare-paymaster-key", &command, json!({})).await.ok();
+        let mut command = PreparePaymasterKey { tee_id, counter, signature: UNSIGNED };
+        command.signature = self.admin.sign(&command);
+        let body = json!(admin::PreparePaymasterKey::from(&command));
+        self.post(admin::PreparePaymasterKey::PATH, &body).await.ok();
         self.gateway.security_state().await.unwrap().provisioned.unwrap().standby_paymaster_signer.unwrap()
     }
 
     pub async fn rotate_paymaster_key(&self, next: proto::Address) -> Answer {
         let (tee_id, counter) = (self.tee_id().await, self.counter().await + 1);
-        let command = RotatePaymasterKey { tee_id, next, counter, signature: UNSIGNED };
-        self.command("rotate-paymaster-key", &command, json!({ "next": next.to_string() })).await
+        let mut command = RotatePaymasterKey { tee_id, next, counter, signature: UNSIGNED };
+        command.signature = self.admin.sign(&command);
+        self.post(admin::RotatePaymasterKey::PATH, &json!(admin::RotatePaymasterKey::from(&command))).await
     }
 }
 

@@ -133,6 +133,15 @@ async fn an_unknown_account_is_refused_on_every_route() {
 }
 
 #[tokio::test]
+async fn every_route_of_the_table_is_served() {
+    let kms = Kms::start().await;
+    for (_, path) in kms_api::routes::ALL {
+        let url = format!("{}{}", kms.url, path.replace(['{', '}'], ""));
+        kms.send(kms.client.delete(url)).await.refused(405, "method_not_allowed");
+    }
+}
+
+#[tokio::test]
 async fn an_unknown_route_or_method_answers_an_error_like_any_other() {
     let kms = Kms::start().await;
     kms.get("/kms/nothing").await.refused(404, "not_found");

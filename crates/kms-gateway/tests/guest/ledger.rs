@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use devkit::SoftPasskey;
+use kms_api::{Route as _, admin};
 use kms_gateway::admin_key::AdminKey;
 use proto::bytes::{Bounded, BoundedList};
 use proto::command::{AuthorizeSigner, Ceilings, Deployment, Provision, RelyingParty, RevokeSigner};
-use proto::json::hex_bytes;
 use proto::json::passkey::to_base64url;
 use proto::{AccountId, EntryPointVersion, Permissions, Signature, TeeId, Wei};
 use reqwest::StatusCode;
@@ -20,7 +20,6 @@ use crate::support::{CHAIN_ID, PAYMASTER, entry_point};
 
 const UNSIGNED: Signature = Signature::UNSIGNED;
 const MAX_COST: u128 = 10_u128.pow(18);
-const PERMISSIONS: [&str; 2] = ["sponsor", "sign_user_operation"];
 /// Besides the relay's own key.
 const SIGNERS: usize = 5;
 
@@ -57,7 +56,7 @@ impl Ledger {
         let state = kms.get("/admin/signers").await.unwrap();
         let tee_id = tee_id_of(&state);
         let body = provision(tee_id, &admin);
-        kms.post("/admin/provision", &body).await.unwrap();
+        kms.post(admin::Provision::PATH, &body).await.unwrap();
         let state = kms.get("/admin/signers").await.unwrap();
         let mut ledger = Self {
             tee_id,
@@ -69,7 +68,7 @@ impl Ledger {
             paymaster_signer: state["paymasterSigner"].as_str().unwrap().to_owned(),
             counter: 1,
             uncertain: None,
-            last: ("/admin/provision", body),
+            last: (admin::Provision::PATH, body),
         };
         let signer = ledger.relay.address();
         ledger.authorize(kms, signer).await.unwrap();
@@ -90,15 +89,11 @@ impl Ledger {
     async fn authorize(&mut self, kms: &Kms, signer: proto::Address) -> Result<(), NoAnswer> {
         let counter = self.counter + 1;
         let permissions = Permissions::SPONSOR | Permissions::SIGN_USER_OPERATION;
-        let command = AuthorizeSigner { tee_id: self.tee_id, signer, permissions, counter, signature: UNSIGNED };
-        let body = json!({
-            "teeId": self.tee_id.to_string(),
-            "signer": signer.to_string(),
-            "permissions": PERMISSIONS,
-            "counter": counter,
-            "signature": hex_bytes(&self.admin.sign(&command).to_bytes()),
-        });
-        self.send(kms, "/admin/authorize-signer", body, Change::Authorized(signer.to_string())).await
+        let tee_id = self.tee_id;
+        let mut command = AuthorizeSigner { tee_id, signer, permissions, counter, signature: UNSIGNED };
+        command.signature = self.admin.sign(&command);
+        let body = json!(admin::AuthorizeSigner::from(&command));
+        self.send(kms, admin::AuthorizeSigner::PATH, body, Change::Authorized(signer.to_string())).await
     }
 
     async fn revoke(&mut self, kms: &Kms, signer: String) -> Result<(), NoAnswer> {
@@ -108,15 +103,10 @@ impl Ledger {
         let record = listed.iter().find(|listed| listed["address"] == signer).unwrap()["record"].as_u64().unwrap();
         let authorised_as = proto::json::address(&signer).unwrap();
         let tee_id = self.tee_id;
-        let command = RevokeSigner { tee_id, record, authorised_as, counter, signature: UNSIGNED };
-        let body = json!({
-            "teeId": tee_id.to_string(),
-            "record": record,
-            "authorisedAs": signer,
-            "counter": counter,
-            "signature": hex_bytes(&self.admin.sign(&command).to_bytes()),
-        });
-        self.send(kms, "/admin/revoke-signer", body, Change::Revoked(signer)).await
+        let mut command = RevokeSigner { tee_id, record, authorised_as, counter, signature: UNSIGNED };
+        command.signature = self.admin.sign(&command);
+        let body = json!(admin::RevokeSigner::from(&command));
+        self.send(kms, admin::RevokeSigner::PATH, body, Change::Revoked(signer)).await
     }
 
     async fn send(&mut self, kms: &Kms, path: &'static str, body: Value, change: Change) -> Result<(), NoAnswer> {
@@ -226,8 +216,7 @@ pub fn now() -> u64 {
 }
 
 fn tee_id_of(state: &Value) -> TeeId {
-    let id = proto::json::bytes::<32>(state["teeId"].as_str().unwrap()).unwrap();
-    TeeId(id.into_inner().try_into().unwrap())
+    state["teeId"].as_str().unwrap().parse().unwrap()
 }
 
 fn provision(tee_id: TeeId, admin: &AdminKey) -> Value {
@@ -237,24 +226,8 @@ fn provision(tee_id: TeeId, admin: &AdminKey) -> Value {
     let relying_parties = BoundedList::new(vec![RelyingParty { id: text("localhost"), origins }]).unwrap();
     let deployments = BoundedList::new(vec![Deployment { entry_point, paymaster: PAYMASTER }]).unwrap();
     let ceilings = Ceilings { deployments, max_cost: Wei(MAX_COST), max_window: 3600, max_accounts: 10_000 };
-    let command =
+    let mut command =
         Provision { tee_id, admin: admin.address(), relying_parties, ceilings, counter: 1, signature: UNSIGNED };
-    json!({
-        "teeId": tee_id.to_string(),
-        "admin": admin.address().to_string(),
-        "relyingParties": [{ "id": "localhost", "origins": ["http://localhost:5173"] }],
-        "ceilings": {
-            "deployments": [{
-                "chainId": CHAIN_ID,
-                "entryPoint": entry_point.address.to_string(),
-                "version": entry_point.version,
-                "paymaster": PAYMASTER.to_string(),
-            }],
-            "maxCost": format!("{MAX_COST:#x}"),
-            "maxWindow": 3600,
-            "maxAccounts": 10_000,
-        },
-        "counter": 1,
-        "signature": hex_bytes(&admin.sign(&command).to_bytes()),
-    })
+    command.signature = admin.sign(&command);
+    json!(admin::Provision::from(&command))
 }

@@ -2,9 +2,12 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use kms_api::Route as _;
+use kms_api::headers::{PAYMASTER_ADDRESS, PAYMASTER_SIGNATURE};
+use kms_api::operations::SponsorOperation;
 use proto::command::{RelayApproval, Sponsor};
 use proto::json::passkey::parse_assertion;
-use proto::json::{GasFields, hex_quantity, parse_user_operation};
+use proto::json::{GasFields, parse_user_operation};
 use proto::{EntryPoint, Signature, Terms};
 use serde_json::{Value, json};
 
@@ -52,27 +55,14 @@ impl Approval {
         command.approval.nonce = self.nonce;
         command.approval.timestamp = self.timestamp;
         let signature = relay.personal_sign(&command.request_digest().0);
-        let headers =
-            [("X-Paymaster-Signature", signature.to_string()), ("X-Paymaster-Address", relay.address().to_string())];
-        let terms = &command.terms;
-        let body = json!({
-            "userOperation": self.operation,
-            "accountId": command.account_id.as_str(),
-            "signatureFormat": "erc4337",
-            "userSignature": self.assertion,
-            "nonce": self.nonce,
-            "timestamp": self.timestamp,
-            "entryPoint": command.entry_point.address.to_string(),
-            "chainId": hex_quantity(command.entry_point.chain_id.into()),
-            "terms": {
-                "paymaster": terms.paymaster.to_string(),
-                "paymasterVerificationGasLimit": hex_quantity(terms.verification_gas_limit),
-                "paymasterPostOpGasLimit": hex_quantity(terms.post_op_gas_limit),
-                "validUntil": terms.valid_until,
-                "validAfter": terms.valid_after,
-            },
-        });
-        world.kms().post_with("/kms/sponsor-user-operation", &headers, &body).await
+        let headers = [(PAYMASTER_SIGNATURE, signature.to_string()), (PAYMASTER_ADDRESS, relay.address().to_string())];
+        let body = SponsorOperation {
+            user_operation: self.operation.clone(),
+            user_signature: Some(self.assertion.clone()),
+            business_validation: None,
+            ..(&command).into()
+        };
+        world.kms().post_with(SponsorOperation::PATH, &headers, &json!(body)).await
     }
 }
 

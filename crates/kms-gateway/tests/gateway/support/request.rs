@@ -1,10 +1,13 @@
 //! One request to have an operation sponsored, or signed as given; each part can be changed before or after it is signed.
 
 use devkit::SoftPasskey;
+use kms_api::Route as _;
+use kms_api::headers::{PAYMASTER_ADDRESS, PAYMASTER_SIGNATURE};
+use kms_api::operations::{self, SignOperation, SignatureFormat, SponsorOperation};
 use proto::command::{RelayApproval, SignWithHybridKey, Sponsor};
 use proto::json::passkey::parse_assertion;
-use proto::json::{GasFields, hex_bytes, hex_quantity, parse_user_operation};
-use proto::{AccountId, Address, EntryPoint, EntryPointVersion, Signature, Terms, UserOperation};
+use proto::json::{GasFields, parse_user_operation};
+use proto::{AccountId, Address, EntryPoint, EntryPointVersion, Quantity, Signature, Terms, UserOperation};
 use serde_json::{Value, json};
 
 use crate::support::{Kms, NOW, PAYMASTER, RelayKey, entry_point};
@@ -108,20 +111,14 @@ impl SponsorRequest {
     }
 
     pub fn body(&self) -> Value {
-        let mut body = self.common_body();
-        body["terms"] = json!({
-            "paymaster": self.terms.paymaster.to_string(),
-            "paymasterVerificationGasLimit": hex_quantity(self.terms.verification_gas_limit),
-            "paymasterPostOpGasLimit": hex_quantity(self.terms.post_op_gas_limit),
-            "validUntil": self.terms.valid_until,
-            "validAfter": self.terms.valid_after,
-        });
+        let mut body = json!(self.to_sign());
+        body["terms"] = json!(operations::Terms::from(&self.terms));
         self.with_extra(body)
     }
 
     /// `POST /kms/sponsor-user-operation`.
     pub fn over_http(&self, kms: &Kms) -> reqwest::RequestBuilder {
-        self.with_headers(kms.client.post(format!("{}/kms/sponsor-user-operation", kms.url))).json(&self.body())
+        self.with_headers(kms.client.post(format!("{}{}", kms.url, SponsorOperation::PATH))).json(&self.body())
     }
 
     /// Approved for `POST /kms/sign-user-operation`: the operation as it is, its paymaster included.
@@ -146,22 +143,23 @@ impl SponsorRequest {
 
     /// `POST /kms/sign-user-operation`.
     pub fn to_be_signed(&self, kms: &Kms) -> reqwest::RequestBuilder {
-        let body = self.with_extra(self.common_body());
-        self.with_headers(kms.client.post(format!("{}/kms/sign-user-operation", kms.url))).json(&body)
+        let body = self.with_extra(json!(self.to_sign()));
+        self.with_headers(kms.client.post(format!("{}{}", kms.url, SignOperation::PATH))).json(&body)
     }
 
-    fn common_body(&self) -> Value {
-        json!({
-            "userOperation": self.op,
-            "accountId": self.account_id,
-            "signatureFormat": "erc4337",
-            "userSignature": self.user_signature,
-            "businessValidation": { "policy": "test" },
-            "nonce": format!("{:#x}", self.nonce),
-            "timestamp": self.timestamp,
-            "entryPoint": self.entry_point.address.to_string(),
-            "chainId": self.entry_point.chain_id,
-        })
+    fn to_sign(&self) -> SignOperation {
+        SignOperation {
+            user_operation: self.op.clone(),
+            account_id: self.account_id.clone(),
+            signature_format: Some(SignatureFormat::Erc4337),
+            user_signature: json!(self.user_signature),
+            user_public_key: None,
+            business_validation: Some([("policy".to_owned(), json!("test"))].into_iter().collect()),
+            nonce: Quantity(self.nonce),
+            timestamp: self.timestamp,
+            entry_point: Some(self.entry_point.address),
+            chain_id: Some(Quantity(self.entry_point.chain_id)),
+        }
     }
 
     fn with_extra(&self, mut body: Value) -> Value {
@@ -173,8 +171,8 @@ impl SponsorRequest {
 
     fn with_headers(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
         request
-            .header("X-Paymaster-Signature", hex_bytes(&self.relay_signature.to_bytes()))
-            .header("X-Paymaster-Address", self.claimed_signer.to_string())
+            .header(PAYMASTER_SIGNATURE, self.relay_signature.to_string())
+            .header(PAYMASTER_ADDRESS, self.claimed_signer.to_string())
     }
 }
 
