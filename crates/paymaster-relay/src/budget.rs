@@ -1,4 +1,5 @@
-//! How much of a deposit may be reserved at once, and by whom. Pure: the store counts, this says where the limits are.
+//! How much of a deposit may be reserved at once, and by whom. Pure: the store counts, this says
+//! where the limits are.
 
 use proto::Wei;
 use thiserror::Error;
@@ -15,7 +16,8 @@ pub enum Scope {
     Account,
     /// What no passkey approved, of one API key, or of everybody without one.
     UnprovenCaller,
-    /// What no passkey approved, of all publishable API keys and of everybody without one: what anybody can fill.
+    /// What no passkey approved, of all publishable API keys and of everybody without one: what
+    /// anybody can fill.
     UnprovenPublic,
     /// Everything that no passkey approved.
     Unproven,
@@ -172,7 +174,8 @@ impl Caps {
     /// From settings.
     ///
     /// # Errors
-    /// [`SettingsError::Invalid`] for a cap that no operation, or not the largest that a policy allows, fits into.
+    /// [`SettingsError::Invalid`] for a cap that no operation, or not the largest that a policy
+    /// allows, fits into.
     pub fn new(settings: &ReservationSettings, largest: Wei) -> Result<Self, SettingsError> {
         let cap = |scope, rules, max_open: u32, max_wei: Option<WeiAmount>, max_percent| {
             let max_sum = max_wei.map(|amount| Gwei::at_most(amount.into()));
@@ -277,8 +280,8 @@ impl Cap {
             let used = Some(totals.sum.less(cost).to_wei());
             return exceeded(self.rules.wei, Limit::Wei { limit: max.to_wei(), used });
         }
-        // A share may be smaller than one operation. A single reservation is let through then, or its owner would be
-        // shut out for good; what nobody proved to own has no such claim.
+        // A share may be smaller than one operation. A single reservation is let through then, or
+        // its owner would be shut out for good; what nobody proved to own has no such claim.
         let alone = totals.open == 1 && self.scope != Scope::Unproven;
         // All of the deposit is no share: whether it suffices is asked last.
         let is_share = self.max_percent < 100 && !alone;
@@ -293,8 +296,8 @@ impl Limits {
     /// Whether a reservation of that cost is within every limit; the totals have it in them.
     ///
     /// # Errors
-    /// The first [`Excess`]: the API key's, the account's, that of the caller's unproven requests, that of what anybody can
-    /// ask for, that of everything unproven, the deposit.
+    /// The first [`Excess`]: the API key's, the account's, that of the caller's unproven requests,
+    /// that of what anybody can ask for, that of everything unproven, the deposit.
     pub fn check(&self, totals: &[(Scope, Totals)], cost: Gwei) -> Result<(), Excess> {
         let of = |wanted: Scope| totals.iter().find(|(scope, _)| *scope == wanted).map(|(_, totals)| *totals);
         for cap in &self.caps.0 {

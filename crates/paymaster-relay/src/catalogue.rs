@@ -1,4 +1,5 @@
-//! What can be sponsored where: the chain, the deployments, the policies and the accounts' standings, checked once.
+//! What can be sponsored where: the chain, the deployments, the policies and the accounts'
+//! standings, checked once.
 
 use std::sync::Arc;
 

@@ -37,11 +37,13 @@ impl Inviter {
         Self { kms, relay_key, clock, entropy }
     }
 
-    /// Signs an invitation for the holder of a server's key. What is in a page is public, and would invite everybody. It
-    /// ends with the key that signs it, so it is given no longer than until that is due to be replaced.
+    /// Signs an invitation for the holder of a server's key. What is in a page is public, and would
+    /// invite everybody. It ends with the key that signs it, so it is given no longer than until
+    /// that is due to be replaced.
     ///
     /// # Errors
-    /// [`RelayError::InvitationNotAllowed`]; [`RelayError::KmsUnavailable`]; [`RelayError::EntropyUnavailable`].
+    /// [`RelayError::InvitationNotAllowed`]; [`RelayError::KmsUnavailable`];
+    /// [`RelayError::EntropyUnavailable`].
     pub(crate) async fn invite(
         &self,
         request: InvitationRequest,

@@ -1,9 +1,9 @@
 //! The paymaster relay: JSON-RPC in, a sponsored operation out, or a typed refusal.
 //!
-//! `rpc` parses and answers, `sponsor` runs the cycle, `policy` decides, `store` remembers, `claims`
-//! tells which request is the first of its kind, `relay_key` approves, `kms` has it signed, `chain`
-//! reads paymasters and nonces, `settle` closes the books, `status` tells what is in the way. Ports are
-//! traits; what implements them is chosen by whoever builds [`Parts`].
+//! `rpc` parses and answers, `sponsor` runs the cycle, `policy` decides, `store` remembers,
+//! `claims` tells which request is the first of its kind, `relay_key` approves, `kms` has it
+//! signed, `chain` reads paymasters and nonces, `settle` closes the books, `status` tells what is
+//! in the way. Ports are traits; what implements them is chosen by whoever builds [`Parts`].
 
 pub mod budget;
 pub mod catalogue;

@@ -1,5 +1,5 @@
-//! Failures of recurring work in the log: a line when one begins or turns into another one, a line when it is over, and none
-//! in between. What other work needs as well is told of once for all.
+//! Failures of recurring work in the log: a line when one begins or turns into another one, a line
+//! when it is over, and none in between. What other work needs as well is told of once for all.
 
 use breaker::OutageLog;
 
@@ -36,7 +36,8 @@ impl Outage {
             return self.note_problem(None);
         };
         match &error {
-            // A chain that does not answer is told of by itself, and so are claims: by Redis, or with the database.
+            // A chain that does not answer is told of by itself, and so are claims: by Redis, or
+            // with the database.
             RelayError::ChainUnavailable(ChainError::Unreachable { .. }) | RelayError::ClaimsUnavailable(_) => {}
             RelayError::ChainUnavailable(_) | RelayError::ContractMismatch(_) => {
                 needs.chain.failed(self.work, error.in_full());

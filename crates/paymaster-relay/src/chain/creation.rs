@@ -1,5 +1,6 @@
-//! What an operation's factory makes. A factory is a stranger's code: it gets the gas that the operation has for it, places of
-//! its own at the node and its own time, so that it costs nobody else anything.
+//! What an operation's factory makes. A factory is a stranger's code: it gets the gas that the
+//! operation has for it, places of its own at the node and its own time, so that it costs nobody
+//! else anything.
 
 use std::sync::Arc;
 
@@ -50,8 +51,8 @@ impl Factories {
     /// Calls a factory as the EntryPoint does.
     ///
     /// # Errors
-    /// [`ChainError::FactoryNotRun`] when there is no place for it, or it takes too long, or did so a
-    /// moment ago. All of that says nothing about the node.
+    /// [`ChainError::FactoryNotRun`] when there is no place for it, or it takes too long, or did so
+    /// a moment ago. All of that says nothing about the node.
     pub(super) async fn made_by(
         &self,
         entry_point: Address,
@@ -81,7 +82,8 @@ impl Factories {
     }
 }
 
-/// What the EntryPoint gives a factory, of which each call on the way keeps a 64th; zero is a limit that is not known yet.
+/// What the EntryPoint gives a factory, of which each call on the way keeps a 64th; zero is a limit
+/// that is not known yet.
 fn gas(verification_gas_limit: u128, length: usize) -> u64 {
     let limit = match u64::try_from(verification_gas_limit) {
         Ok(limit) if limit > 0 && limit < MAX_GAS => limit,

@@ -5,7 +5,8 @@ use serde::Deserialize;
 
 use super::{Block, ChainError};
 
-/// The greatest number and time that a block may have: the database holds 63 bits, and one more is the block to read next.
+/// The greatest number and time that a block may have: the database holds 63 bits, and one more is
+/// the block to read next.
 const LAST: u64 = (1 << 63) - 2;
 
 /// The fields of a block that are looked at.
@@ -20,7 +21,8 @@ pub(super) struct Header {
 
 impl Header {
     /// # Errors
-    /// [`ChainError::Node`] where number or time are such as no chain reaches: the database could not hold them.
+    /// [`ChainError::Node`] where number or time are such as no chain reaches: the database could
+    /// not hold them.
     pub(super) fn block(&self) -> Result<Block, ChainError> {
         let (number, timestamp) = (self.number.to(), self.timestamp.to());
         for (value, name) in [(number, "number"), (timestamp, "timestamp")] {

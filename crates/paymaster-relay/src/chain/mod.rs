@@ -24,8 +24,8 @@ use crate::deployment::Deployment;
 /// The chain, as far as a paymaster needs it.
 #[async_trait]
 pub trait EntryPointReader: Send + Sync {
-    /// Everything that one operation is held against; with a `signer`, also whether the paymaster admits it. An asker runs a
-    /// few factories at once; without one, none is run.
+    /// Everything that one operation is held against; with a `signer`, also whether the paymaster
+    /// admits it. An asker runs a few factories at once; without one, none is run.
     ///
     /// # Errors
     /// [`ChainError`].
@@ -49,7 +49,8 @@ pub trait EntryPointReader: Send + Sync {
     /// [`ChainError`].
     async fn block(&self, number: u64) -> Result<Block, ChainError>;
 
-    /// The operations a paymaster paid for in these blocks, both ends included (`UserOperationEvent`).
+    /// The operations a paymaster paid for in these blocks, both ends included
+    /// (`UserOperationEvent`).
     ///
     /// # Errors
     /// [`ChainError`].
@@ -61,14 +62,15 @@ pub trait EntryPointReader: Send + Sync {
     /// [`ChainError`].
     async fn admits(&self, deployment: &Deployment, signer: Address) -> Result<bool, ChainError>;
 
-    /// Unix seconds from which on the owner can activate a key that is proposed (`signerOf`, `activationDelay`). `None` when
-    /// the paymaster does not know the key, or it is active.
+    /// Unix seconds from which on the owner can activate a key that is proposed (`signerOf`,
+    /// `activationDelay`). `None` when the paymaster does not know the key, or it is active.
     ///
     /// # Errors
     /// [`ChainError`].
     async fn activatable_at(&self, deployment: &Deployment, signer: Address) -> Result<Option<u64>, ChainError>;
 
-    /// Seconds that a window may span after its approval, as a paymaster contract has it (`maxWindow`).
+    /// Seconds that a window may span after its approval, as a paymaster contract has it
+    /// (`maxWindow`).
     ///
     /// # Errors
     /// [`ChainError`].
@@ -99,8 +101,8 @@ pub struct Facts {
     pub nonce: Uint256,
     /// What is at the sender's address.
     pub sender_code: SenderCode,
-    /// What the operation's factory makes (`getSenderAddress`); `None` when it names no factory, calls
-    /// it with nothing, the sender has code, or nobody asked for it to be run.
+    /// What the operation's factory makes (`getSenderAddress`); `None` when it names no factory,
+    /// calls it with nothing, the sender has code, or nobody asked for it to be run.
     pub creation: Option<Creation>,
     /// Our paymaster.
     pub paymaster: PaymasterState,

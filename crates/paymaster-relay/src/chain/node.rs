@@ -26,8 +26,8 @@ const NO_BATCH: &str = "the node leaves calls of a JSON-RPC batch unanswered, an
                         takes batches";
 const UNREACHABLE: &str = "the node cannot be reached";
 
-/// A node. Every question ends within the configured time, answered or not; once one was not, the others end at once until
-/// the node answers.
+/// A node. Every question ends within the configured time, answered or not; once one was not, the
+/// others end at once until the node answers.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
     pub(super) provider: RootProvider,
@@ -51,7 +51,8 @@ impl Node {
         Ok(Self { provider, patience, breaker })
     }
 
-    /// Asks one question, or a batch of them. The inner error is the node's answer, or at least about it.
+    /// Asks one question, or a batch of them. The inner error is the node's answer, or at least
+    /// about it.
     pub(super) async fn within<T>(
         &self,
         question: impl IntoFuture<Output = TransportResult<T>>,
@@ -61,8 +62,9 @@ impl Node {
         self.note(begun, outcome)
     }
 
-    /// The same for what may be too much however well the node is: that there is no answer, or a server's error, is that error
-    /// then and no outage. A batch that needs nothing special notices one.
+    /// The same for what may be too much however well the node is: that there is no answer, or a
+    /// server's error, is that error then and no outage. A batch that needs nothing special notices
+    /// one.
     pub(super) async fn within_or<T>(
         &self,
         question: impl IntoFuture<Output = TransportResult<T>>,
@@ -142,8 +144,8 @@ fn is_revert(payload: &ErrorPayload) -> bool {
     payload.code == 3 || payload.message.to_ascii_lowercase().contains("revert")
 }
 
-/// `None` when the node answered, be it with an error or at too great a length. A status of the server's kind is no answer,
-/// nor is what is not JSON-RPC.
+/// `None` when the node answered, be it with an error or at too great a length. A status of the
+/// server's kind is no answer, nor is what is not JSON-RPC.
 fn why_unanswered<T>(outcome: &Result<TransportResult<T>, Elapsed>) -> Option<String> {
     let kind = match outcome {
         Err(_) => return Some(NO_ANSWER.to_owned()),

@@ -34,7 +34,8 @@ impl RpcChain {
         Ok(Self { factories: Factories::of(node.clone()), node })
     }
 
-    /// Seconds between the proposal of a signer and its activation, which the paymaster contract asks for.
+    /// Seconds between the proposal of a signer and its activation, which the paymaster contract
+    /// asks for.
     ///
     /// # Errors
     /// [`ChainError`].

@@ -1,6 +1,7 @@
-//! Leave to run a factory on the node. A factory is a stranger's code and may take any time: a few are run at once, of each
-//! asker fewer still, and none again that took too long a moment ago. Askers of whom one took too long share few places among
-//! themselves, and leave the rest to others.
+//! Leave to run a factory on the node. A factory is a stranger's code and may take any time: a few
+//! are run at once, of each asker fewer still, and none again that took too long a moment ago.
+//! Askers of whom one took too long share few places among themselves, and leave the rest to
+//! others.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -26,7 +27,8 @@ const MOST_OF_ONE: usize = MOST / 4;
 const SLOW_ASKER_FOR: Duration = Duration::from_secs(60);
 /// How long a call that took too long isn't made again.
 const SLOW_FOR: Duration = Duration::from_secs(5);
-/// Calls, and askers, remembered at most. When they are all recent, they are all forgotten: rare, and simpler than choosing.
+/// Calls, and askers, remembered at most. When they are all recent, they are all forgotten: rare,
+/// and simpler than choosing.
 const MOST_SLOW: usize = 1024;
 /// Below this many askers nothing is tidied up.
 const TIDY_ABOVE: usize = 1024;

@@ -47,8 +47,8 @@ impl Now {
         self.block > self.bound()
     }
 
-    /// Whether new blocks are old already when they arrive: no idle chain, but a host whose clock is
-    /// ahead, or a node that is behind.
+    /// Whether new blocks are old already when they arrive: no idle chain, but a host whose clock
+    /// is ahead, or a node that is behind.
     pub(crate) fn is_host_ahead(&self) -> bool {
         self.arrived_late > TOLERANCE
     }

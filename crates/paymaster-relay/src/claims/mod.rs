@@ -1,4 +1,5 @@
-//! Claims: which request is the first of its kind. One conformance suite holds every implementation to it.
+//! Claims: which request is the first of its kind. One conformance suite holds every implementation
+//! to it.
 
 mod redis;
 mod sqlite;
@@ -26,11 +27,12 @@ pub enum Claim {
 /// Keys that are claimed once, until they expire. Survives a restart.
 #[async_trait]
 pub trait ClaimStore: Send + Sync {
-    /// Claims a key in one step: no two holders get `Fresh` for it before `ttl` is over. `ttl` counts whole seconds,
-    /// at least one.
+    /// Claims a key in one step: no two holders get `Fresh` for it before `ttl` is over. `ttl`
+    /// counts whole seconds, at least one.
     ///
     /// # Errors
-    /// [`ClaimStoreError`]: nobody knows whether it was claimed; claiming again with the same holder is safe.
+    /// [`ClaimStoreError`]: nobody knows whether it was claimed; claiming again with the same
+    /// holder is safe.
     async fn claim(&self, key: &[u8; 32], holder: &str, ttl: Duration) -> Result<Claim, ClaimStoreError>;
 
     /// Gives a key back, if it is still that holder's.
@@ -47,8 +49,8 @@ pub trait ClaimStore: Send + Sync {
         Ok(())
     }
 
-    /// Whether a claim is likely to be made now. Anybody may have this asked, so it costs the disk nothing while claims
-    /// work.
+    /// Whether a claim is likely to be made now. Anybody may have this asked, so it costs the disk
+    /// nothing while claims work.
     ///
     /// # Errors
     /// [`ClaimStoreError`].

@@ -1,4 +1,5 @@
-//! Claims in Redis 7 or later: `SET key holder NX GET EX ttl`, which tells in one step whose the key is.
+//! Claims in Redis 7 or later: `SET key holder NX GET EX ttl`, which tells in one step whose the
+//! key is.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -19,18 +20,19 @@ const PREFIX: &str = "super-relay:claim:";
 const RELEASE: &str =
     "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) else return 0 end";
 
-/// Claimed and given back to see whether claims can be made; every relay has it for a moment, all as one holder.
+/// Claimed and given back to see whether claims can be made; every relay has it for a moment, all
+/// as one holder.
 const PROBE: &str = "super-relay:claim:probe";
 const PROBE_HOLDER: &str = "probe";
 const PROBE_SECONDS: u64 = 5;
 
-/// Codes of errors that say that no claim can be made now, whatever its key. A server that was the primary before a
-/// failover answers `READONLY`.
+/// Codes of errors that say that no claim can be made now, whatever its key. A server that was the
+/// primary before a failover answers `READONLY`.
 const OUTAGES: [&str; 9] =
     ["LOADING", "READONLY", "OOM", "MISCONF", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "NOAUTH", "NOPERM"];
 
-/// Claims as keys of a Redis server. A server that does not answer in time is an error, never a `Fresh`; so is one that
-/// takes no write. While it does not, claims fail at once.
+/// Claims as keys of a Redis server. A server that does not answer in time is an error, never a
+/// `Fresh`; so is one that takes no write. While it does not, claims fail at once.
 #[derive(Clone)]
 pub struct RedisClaims {
     server: Server,
@@ -164,8 +166,8 @@ fn name(key: &[u8; 32]) -> String {
     format!("{PREFIX}{}", hex::encode(key))
 }
 
-/// Whether no claim can be made now, of this key or another. Then the connection is made anew, too: behind its name may be
-/// another server by now.
+/// Whether no claim can be made now, of this key or another. Then the connection is made anew, too:
+/// behind its name may be another server by now.
 fn is_outage(error: &RedisError) -> bool {
     error.is_io_error()
         || error.is_timeout()

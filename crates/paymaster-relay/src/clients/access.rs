@@ -1,4 +1,5 @@
-//! What a caller may do. A key's state is looked at for every call, so that a revocation ends open WebSockets too.
+//! What a caller may do. A key's state is looked at for every call, so that a revocation ends open
+//! WebSockets too.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -1,7 +1,9 @@
-//! A day's quota that strangers share: no client address uses more of it than it leaves to the others.
+//! A day's quota that strangers share: no client address uses more of it than it leaves to the
+//! others.
 //!
-//! As in [`super::shares`], with a day in place of a rate: the first client gets half, each further one half of what is left.
-//! Known to this process alone: after a start everybody's use is 0, and what is left of the quota is what it was.
+//! As in [`super::shares`], with a day in place of a rate: the first client gets half, each further
+//! one half of what is left. Known to this process alone: after a start everybody's use is 0, and
+//! what is left of the quota is what it was.
 
 use serve::Client;
 
@@ -15,8 +17,8 @@ pub(super) struct DayShares {
 }
 
 impl DayShares {
-    /// Whether a client may have one of so many calls that are left of that day. A proxy that does not say whose requests it
-    /// forwards may have all of them.
+    /// Whether a client may have one of so many calls that are left of that day. A proxy that does
+    /// not say whose requests it forwards may have all of them.
     pub(super) fn allows(&self, client: Client, day: u64, left: u64) -> bool {
         let Client::Address(address) = client else { return left > 0 };
         let used = if day == self.day { self.used.of(address) } else { 0 };

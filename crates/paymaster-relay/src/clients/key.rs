@@ -157,7 +157,8 @@ pub struct NewApiKey {
     pub policies: Vec<String>,
     /// From where it may be used.
     pub origins: Origins,
-    /// How fast it may call. `None`: a server's key as fast as it likes, a publishable one [`Rate::PUBLISHABLE`].
+    /// How fast it may call. `None`: a server's key as fast as it likes, a publishable one
+    /// [`Rate::PUBLISHABLE`].
     #[serde(default)]
     pub rate: Option<Rate>,
     /// Calls in one UTC day.

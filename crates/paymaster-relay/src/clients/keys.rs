@@ -82,7 +82,8 @@ impl ApiKeys {
     /// Reads the keys of the store and of the settings.
     ///
     /// # Errors
-    /// [`ApiKeyError::Store`], and [`ApiKeyError::Invalid`] for a hash of the settings that is none.
+    /// [`ApiKeyError::Store`], and [`ApiKeyError::Invalid`] for a hash of the settings that is
+    /// none.
     pub async fn open(
         settings: &Settings,
         store: Arc<dyn ApiKeyStore>,
@@ -112,8 +113,8 @@ impl ApiKeys {
         self.live().get(hash).cloned()
     }
 
-    /// What a caller with these keys may do, before any call. Hashes are compared, so the timing tells nothing about a
-    /// key. `origin` is the header's value.
+    /// What a caller with these keys may do, before any call. Hashes are compared, so the timing
+    /// tells nothing about a key. `origin` is the header's value.
     pub(crate) fn admit(&self, presented: &[KeyHash], origin: Option<&str>) -> Result<Access, Denied> {
         let Some((hash, others)) = presented.split_first() else {
             return if self.is_required {
@@ -133,8 +134,8 @@ impl ApiKeys {
         Ok(Access::Key(live))
     }
 
-    /// Ends a WebSocket that was opened with this key once the key is revoked or expires. Its calls are refused at once; it
-    /// stays open for the answers that are under way.
+    /// Ends a WebSocket that was opened with this key once the key is revoked or expires. Its calls
+    /// are refused at once; it stays open for the answers that are under way.
     pub(crate) async fn end_with(self: Arc<Self>, live: Arc<LiveKey>, session: Hangup) {
         tokio::select! {
             () = session.ended() => {}

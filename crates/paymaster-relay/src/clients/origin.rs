@@ -57,7 +57,8 @@ impl FromStr for OriginRule {
         if !is_bare || has_extras || url.host_str().is_none_or(str::is_empty) {
             return Err(invalid());
         }
-        // Extensions and the like have an opaque origin to the URL standard; browsers send scheme and host all the same.
+        // Extensions and the like have an opaque origin to the URL standard; browsers send scheme
+        // and host all the same.
         let origin = if url.origin().is_tuple() {
             url.origin().ascii_serialization()
         } else {

@@ -1,5 +1,5 @@
-//! How fast a caller may call: a token bucket, in whole seconds of the clock. Each process has its own, and a full one after
-//! a start.
+//! How fast a caller may call: a token bucket, in whole seconds of the clock. Each process has its
+//! own, and a full one after a start.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// A bucket holds this many parts for each call, so that a second's share of a minute is a whole number.
+/// A bucket holds this many parts for each call, so that a second's share of a minute is a whole
+/// number.
 pub(super) const PARTS: u64 = 60;
 
 /// Calls in a minute, and how many of them at once.

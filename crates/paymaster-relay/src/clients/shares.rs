@@ -1,9 +1,10 @@
 //! A rate that strangers share: no client address uses more of it than it leaves to the others.
 //!
-//! A call passes if its client's use was no more than what the call leaves. So of a full burst the first client gets half,
-//! and each further one half of what is left. What time fills in is taken off everybody's use in proportion: a client that is
-//! alone calls as fast as the rate says, busy ones come to share it evenly, and `k` of them come to leave a `k+1`th of the burst
-//! to whoever calls less.
+//! A call passes if its client's use was no more than what the call leaves. So of a full burst the
+//! first client gets half, and each further one half of what is left. What time fills in is taken
+//! off everybody's use in proportion: a client that is alone calls as fast as the rate says, busy
+//! ones come to share it evenly, and `k` of them come to leave a `k+1`th of the burst to whoever
+//! calls less.
 
 use serve::Client;
 
@@ -68,7 +69,8 @@ impl Shares {
         let (left, used) = (self.bucket.left(), self.bucket.used());
         let of_rate = PARTS.saturating_sub(left);
         let over = (own + PARTS).saturating_sub(left);
-        // Each part that is filled in adds one to what is left, and takes `own / used` off what the client used.
+        // Each part that is filled in adds one to what is left, and takes `own / used` off what the
+        // client used.
         let of_share = if over == 0 { 0 } else { scaled_up(over, used, used + own) };
         of_rate.max(of_share)
     }

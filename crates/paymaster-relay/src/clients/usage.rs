@@ -1,5 +1,6 @@
-//! How much a key was used: its calls of one UTC day. The day before it is remembered too: a clock that jumps over midnight and
-//! back gives no quota twice, and one that jumps years ahead and back takes no day's quota away.
+//! How much a key was used: its calls of one UTC day. The day before it is remembered too: a clock
+//! that jumps over midnight and back gives no quota twice, and one that jumps years ahead and back
+//! takes no day's quota away.
 
 use serde::{Deserialize, Serialize};
 

@@ -52,7 +52,8 @@ pub enum RelayError {
     /// The idempotency key belongs to another request.
     #[error("this idempotencyKey was used for another request")]
     IdempotencyConflict {
-        /// Whether the other one was mined: the key gets free only if its block is reorganised away.
+        /// Whether the other one was mined: the key gets free only if its block is reorganised
+        /// away.
         is_mined: bool,
     },
     /// A rule of the policy does not hold.
@@ -63,7 +64,8 @@ pub enum RelayError {
         /// Which rule.
         violation: Violation,
     },
-    /// The chain has had no block for so long that no window suits the latest block and the next one.
+    /// The chain has had no block for so long that no window suits the latest block and the next
+    /// one.
     #[error(
         "the latest block is {seconds} s old: no window suits both that block, at which bundlers simulate, and the next one"
     )]
@@ -134,7 +136,8 @@ pub enum RelayError {
     /// The paymaster's owner paused it: the chain would refuse the operation.
     #[error("the paymaster is paused")]
     PaymasterPaused,
-    /// The paymaster contract does not admit the TEE's key: the chain would refuse the operation (AA34).
+    /// The paymaster contract does not admit the TEE's key: the chain would refuse the operation
+    /// (AA34).
     #[error("the paymaster contract does not admit the key {signer}, which signs for it: its owner has to activate it")]
     PaymasterSignerNotAdmitted {
         /// The TEE's.
@@ -193,8 +196,8 @@ impl From<ChainError> for RelayError {
 }
 
 impl RelayError {
-    /// As it is told to who has not proven to be the account: the reason and the rule, but neither how the account was
-    /// used nor how it stands.
+    /// As it is told to who has not proven to be the account: the reason and the rule, but neither
+    /// how the account was used nor how it stands.
     #[must_use]
     pub(crate) fn before_proof(self) -> Self {
         match self {

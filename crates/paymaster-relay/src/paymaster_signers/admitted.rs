@@ -7,7 +7,8 @@ use proto::Address;
 
 use crate::recent::is_recent;
 
-/// Seconds that a contract's yes will do. A no is asked again: the owner may have activated the key since.
+/// Seconds that a contract's yes will do. A no is asked again: the owner may have activated the key
+/// since.
 const FRESH: u64 = 30;
 /// Answers that are remembered. Beyond that all are forgotten, and asked for again.
 const MAX_ANSWERS: usize = 256;

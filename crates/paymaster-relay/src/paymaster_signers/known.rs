@@ -1,5 +1,5 @@
-//! The keys by which TEEs sign for the paymasters, as the KMS told: of each TEE the one in use, its standby, and those
-//! before it.
+//! The keys by which TEEs sign for the paymasters, as the KMS told: of each TEE the one in use, its
+//! standby, and those before it.
 
 use std::collections::{HashMap, VecDeque};
 use std::mem::replace;
@@ -71,7 +71,8 @@ impl KnownKeys {
         keys.learnt_at = now;
     }
 
-    /// How a key stands and since when that is known, in Unix seconds. `None`: no TEE that we know has it.
+    /// How a key stands and since when that is known, in Unix seconds. `None`: no TEE that we know
+    /// has it.
     pub(super) fn standing(&self, address: Address) -> Option<(Standing, u64)> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         known.tees.values().find_map(|keys| keys.standing(address).map(|standing| (standing, keys.learnt_at)))

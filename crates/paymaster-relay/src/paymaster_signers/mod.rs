@@ -1,4 +1,5 @@
-//! The keys that sign for the paymasters: which there are, as the KMS tells, and which the contracts admit.
+//! The keys that sign for the paymasters: which there are, as the KMS tells, and which the
+//! contracts admit.
 
 mod admitted;
 mod known;
@@ -34,8 +35,9 @@ impl PaymasterSigners {
         Self { kms, chain, clock, known: KnownKeys::default(), admitted: Admitted::default() }
     }
 
-    /// Whether that key signs for our paymasters, or did a moment ago, as far as the KMS ever said. It is asked again about
-    /// one that is new to us or was a standby: another gateway may have another TEE behind it, and keys are rotated.
+    /// Whether that key signs for our paymasters, or did a moment ago, as far as the KMS ever said.
+    /// It is asked again about one that is new to us or was a standby: another gateway may have
+    /// another TEE behind it, and keys are rotated.
     pub(crate) async fn is_ours(&self, signer: Address) -> Result<bool, RelayError> {
         if matches!(self.known.standing(signer), Some((Standing::Current | Standing::Retired, _))) {
             return Ok(true);
@@ -66,7 +68,8 @@ impl PaymasterSigners {
         if self.is_refused(deployment, signer).await { self.check_successor(deployment, signer).await } else { Ok(()) }
     }
 
-    /// The same where the contract was just found not to admit `signer`: another key may sign by now.
+    /// The same where the contract was just found not to admit `signer`: another key may sign by
+    /// now.
     ///
     /// # Errors
     /// [`RelayError::PaymasterSignerNotAdmitted`].
@@ -88,11 +91,13 @@ impl PaymasterSigners {
         }
     }
 
-    /// Whether what that key signed is to be signed again: the key is retired, or the contract does not admit it and another
-    /// signs now. Where neither KMS nor chain can tell, what was signed stands.
+    /// Whether what that key signed is to be signed again: the key is retired, or the contract does
+    /// not admit it and another signs now. Where neither KMS nor chain can tell, what was signed
+    /// stands.
     ///
     /// # Errors
-    /// [`RelayError::PaymasterSignerNotAdmitted`] where the key is the one in use: it would sign the same again.
+    /// [`RelayError::PaymasterSignerNotAdmitted`] where the key is the one in use: it would sign
+    /// the same again.
     pub(crate) async fn is_outdated(&self, deployment: &Deployment, signer: Address) -> Result<bool, RelayError> {
         let standing = match self.known.standing(signer) {
             Some((Standing::Retired, _)) => return Ok(true),

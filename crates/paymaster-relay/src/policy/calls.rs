@@ -1,7 +1,7 @@
 //! The calls inside an operation's `callData`, as SimpleAccount and Simple7702Account execute them.
 //!
-//! What an unknown account makes of its `callData` is its own affair, so a target list only means something together
-//! with accounts of these kinds; a sender list says which those are.
+//! What an unknown account makes of its `callData` is its own affair, so a target list only means
+//! something together with accounts of these kinds; a sender list says which those are.
 
 use alloy_sol_types::{SolCall, sol};
 use proto::Address;
@@ -37,11 +37,13 @@ pub struct InnerCall {
     pub selector: Option<[u8; 4]>,
 }
 
-/// The `callData` is none of the encodings above, or not the one canonical form of it, or the account would revert.
+/// The `callData` is none of the encodings above, or not the one canonical form of it, or the
+/// account would revert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotUnderstood;
 
-/// Every call, in order. Empty `callData` makes none: the EntryPoint does not call the account then.
+/// Every call, in order. Empty `callData` makes none: the EntryPoint does not call the account
+/// then.
 ///
 /// # Errors
 /// [`NotUnderstood`]; nothing is guessed.
@@ -74,7 +76,8 @@ pub fn inner_calls(call_data: &[u8]) -> Result<Vec<InnerCall>, NotUnderstood> {
     }
 }
 
-/// Decodes, and encodes again: only the canonical form comes back the same, so that nobody reads the bytes otherwise.
+/// Decodes, and encodes again: only the canonical form comes back the same, so that nobody reads
+/// the bytes otherwise.
 fn decode<C: SolCall>(call_data: &[u8]) -> Result<C, NotUnderstood> {
     let call = C::abi_decode_validate(call_data).map_err(|_| NotUnderstood)?;
     if call.abi_encode() == call_data { Ok(call) } else { Err(NotUnderstood) }

@@ -45,15 +45,17 @@ impl Standings {
         Ok(Self { known, others: others.map(Standing::from) })
     }
 
-    /// The standing that a request has. An id that is an address has its own standing only where it is the operation's
-    /// sender, which nobody but its owner gains by; any other id only where a passkey of the account approved.
+    /// The standing that a request has. An id that is an address has its own standing only where it
+    /// is the operation's sender, which nobody but its owner gains by; any other id only where a
+    /// passkey of the account approved.
     #[must_use]
     pub fn of_request(&self, account_id: &AccountId, sender: Address, proven: bool) -> Option<Standing> {
         let is_senders = account_id.as_str().eq_ignore_ascii_case(&sender.to_string());
         if is_senders || proven && !account_id.is_address() { self.of(account_id) } else { self.others }
     }
 
-    /// The standing that the operator gave to an account; `None` when it is not listed and there is no default.
+    /// The standing that the operator gave to an account; `None` when it is not listed and there is
+    /// no default.
     #[must_use]
     pub fn of(&self, account_id: &AccountId) -> Option<Standing> {
         self.known.get(account_id).copied().or(self.others)

@@ -1,4 +1,5 @@
-//! The key's files: Ethereum keystores, version 3 (scrypt and AES-128-CTR). There is no plain-text form.
+//! The key's files: Ethereum keystores, version 3 (scrypt and AES-128-CTR). There is no plain-text
+//! form.
 
 use std::env;
 use std::fs::{self, File};
@@ -70,8 +71,8 @@ impl Keystore {
         check().map_err(RelayKeyError::Inaccessible)
     }
 
-    /// Makes this process the only one that replaces the key, for as long as the lock is kept. `None` where nobody can
-    /// replace it: a folder that is mounted read-only.
+    /// Makes this process the only one that replaces the key, for as long as the lock is kept.
+    /// `None` where nobody can replace it: a folder that is mounted read-only.
     pub(super) fn lock(&self) -> Result<Option<File>, RelayKeyError> {
         let folder = folder(&self.current);
         if self.current.exists() && private_files::check_folder(folder).is_err() {
@@ -82,8 +83,8 @@ impl Keystore {
         lock.map(Some).ok_or_else(|| RelayKeyError::InUse { file: self.current.display().to_string() })
     }
 
-    /// The key in use and since when; the first one when there is none yet. Of several processes that make the first one
-    /// at the same time, all return the one that came into the file.
+    /// The key in use and since when; the first one when there is none yet. Of several processes
+    /// that make the first one at the same time, all return the one that came into the file.
     pub(super) fn read_or_create(&self) -> Result<(SigningKey, SystemTime), RelayKeyError> {
         if let Some(read) = self.read()? {
             return Ok(read);
@@ -92,7 +93,8 @@ impl Keystore {
         if let Some(made) = self.encrypt_new(&self.current)? {
             return Ok(made);
         }
-        // What came first is another process's key, which is complete from the first moment, or has no file behind it.
+        // What came first is another process's key, which is complete from the first moment, or has
+        // no file behind it.
         self.read()?.ok_or_else(|| RelayKeyError::Inaccessible(self.link_to_nothing()))
     }
 
@@ -132,8 +134,8 @@ impl Keystore {
             .map_err(|error| file_error(&self.next, &error))
     }
 
-    /// Takes the file of the key in use from everybody but its owner; whether guessing its passphrase costs as much as of a
-    /// new one.
+    /// Takes the file of the key in use from everybody but its owner; whether guessing its
+    /// passphrase costs as much as of a new one.
     pub(super) fn restrict(&self) -> Result<bool, RelayKeyError> {
         private_files::restrict(&self.current)
             .and_then(|()| fs::read(&self.current))
@@ -164,8 +166,9 @@ impl Keystore {
     }
 }
 
-/// Writes to a file beside it first, so that a crash leaves a whole keystore or none, and puts it in place without replacing
-/// another; whether there was none. Durable when it returns, and of its owner alone from the first byte.
+/// Writes to a file beside it first, so that a crash leaves a whole keystore or none, and puts it
+/// in place without replacing another; whether there was none. Durable when it returns, and of its
+/// owner alone from the first byte.
 fn place(file: &Path, text: &str) -> io::Result<bool> {
     // Another process that makes a key has a draft of its own.
     let draft = file.with_extension(format!("{}.draft", Uuid::new_v4()));

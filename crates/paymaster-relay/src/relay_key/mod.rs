@@ -1,4 +1,5 @@
-//! The relay's signing key: encrypted on disk, leased for every approval, replaced by a new one now and then.
+//! The relay's signing key: encrypted on disk, leased for every approval, replaced by a new one now
+//! and then.
 
 mod keystore;
 mod rotation;
@@ -94,16 +95,18 @@ pub enum RelayKeyError {
     /// The KMS did not take the new key. The old one stays in use.
     #[error("relay_key: the KMS did not take the new key: {0}")]
     NotAccepted(KmsError),
-    /// Nobody knows whether the KMS took the new key. The old one stays in use until it can be asked.
+    /// Nobody knows whether the KMS took the new key. The old one stays in use until it can be
+    /// asked.
     #[error("relay_key: it is not known yet whether the KMS took the new key: {0}")]
     Unresolved(KmsError),
 }
 
 impl RelayKey {
-    /// Opens the key's file, which no other node can until this one is dropped; makes a key when there is none. Blocks for
-    /// the second that decryption takes.
+    /// Opens the key's file, which no other node can until this one is dropped; makes a key when
+    /// there is none. Blocks for the second that decryption takes.
     ///
-    /// A next key that a rotation left behind is kept until [`Self::resolve`] has asked the KMS which is authorised.
+    /// A next key that a rotation left behind is kept until [`Self::resolve`] has asked the KMS
+    /// which is authorised.
     ///
     /// # Errors
     /// [`RelayKeyError`].

@@ -1,6 +1,7 @@
 //! A new key in the place of the old: first on the disk, then at the KMS, then in use.
 //!
-//! Wherever it is interrupted, the key that the KMS authorises is on the disk, and [`RelayKey::resolve`] finds it.
+//! Wherever it is interrupted, the key that the KMS authorises is on the disk, and
+//! [`RelayKey::resolve`] finds it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -26,8 +27,8 @@ impl RelayKey {
     /// Replaces the key, when every approval under way is done; answers the new key's address.
     ///
     /// # Errors
-    /// [`RelayKeyError`]; the old key is in use still, unless the error is about a file after the KMS took the new one,
-    /// which the next start or [`Self::resolve`] repairs.
+    /// [`RelayKeyError`]; the old key is in use still, unless the error is about a file after the
+    /// KMS took the new one, which the next start or [`Self::resolve`] repairs.
     pub async fn rotate(&self) -> Result<Address, RelayKeyError> {
         let mut active = self.active.write().await;
         self.settle_next(&mut active).await?;
@@ -54,7 +55,8 @@ impl RelayKey {
         }
     }
 
-    /// Asks the KMS how an interrupted rotation ended, and continues from there. Does nothing otherwise.
+    /// Asks the KMS how an interrupted rotation ended, and continues from there. Does nothing
+    /// otherwise.
     ///
     /// # Errors
     /// [`RelayKeyError::Unresolved`] while the KMS can't be asked, or authorises neither key.

@@ -1,5 +1,5 @@
-//! Ethereum keystores, version 3, at the cost that geth writes them with (scrypt, N = 2^18, r = 8, p = 1): alloy reads such
-//! files, but writes them at a thirty-second of it.
+//! Ethereum keystores, version 3, at the cost that geth writes them with (scrypt, N = 2^18, r = 8,
+//! p = 1): alloy reads such files, but writes them at a thirty-second of it.
 
 use aes::Aes128;
 use aes::cipher::{KeyIvInit, StreamCipher};

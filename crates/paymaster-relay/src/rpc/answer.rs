@@ -1,4 +1,5 @@
-//! From results to JSON. ERC-7677 answers carry their own keys and no others: clients spread them into the operation.
+//! From results to JSON. ERC-7677 answers carry their own keys and no others: clients spread them
+//! into the operation.
 
 use proto::command::SignatureScheme;
 use proto::json::invitation::{Invitation, SignedInvitation};
@@ -23,7 +24,8 @@ const PAYMASTER_FIELDS: [&str; 6] = [
     "paymasterSignature",
 ];
 
-/// The result of `pm_sponsor_with_tee`: the client's own operation, ready to send, and everything that is in it.
+/// The result of `pm_sponsor_with_tee`: the client's own operation, ready to send, and everything
+/// that is in it.
 pub(super) fn sponsored(sponsored: &Sponsored, document: Map<String, Value>, request_id: &RequestId) -> Value {
     let Sponsored { entry_point, terms, paymaster, signed } = sponsored;
     let version = entry_point.version;
@@ -113,7 +115,8 @@ pub(super) fn client_version() -> Value {
     concat!("super-relay/", env!("CARGO_PKG_VERSION")).into()
 }
 
-/// The result of `pm_get_account_info`; passkeys by id only, limits by the policies that the caller may choose.
+/// The result of `pm_get_account_info`; passkeys by id only, limits by the policies that the caller
+/// may choose.
 pub(super) fn account(info: &AccountInfo, caller: &Caller) -> Value {
     let AccountInfo { wallet, standing, policies } = info;
     let passkeys: Vec<_> = wallet.passkeys.iter().map(|passkey| to_base64url(&passkey.credential_id)).collect();

@@ -1,6 +1,6 @@
-//! Which calls get a line in the log. A sponsorship always does. The lines about all other calls are rationed, for each API
-//! key and for everybody else together: a request of 50 bytes may cost a line of 500, and anyone may send it. Metrics count
-//! every call.
+//! Which calls get a line in the log. A sponsorship always does. The lines about all other calls
+//! are rationed, for each API key and for everybody else together: a request of 50 bytes may cost a
+//! line of 500, and anyone may send it. Metrics count every call.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

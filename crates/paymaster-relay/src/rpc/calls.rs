@@ -1,4 +1,5 @@
-//! Around every call: its request id, whether the caller may make it, and our own words for a method that does not exist.
+//! Around every call: its request id, whether the caller may make it, and our own words for a
+//! method that does not exist.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -102,8 +103,8 @@ impl CallsLayer {
         made_here(MethodResponse::error(call.id, error.to_object(request_id)))
     }
 
-    /// Every call of a batch that is refused gets its own answer: clients wait for one by id. Entries without an id have one
-    /// answer together.
+    /// Every call of a batch that is refused gets its own answer: clients wait for one by id.
+    /// Entries without an id have one answer together.
     fn refuse_batch(&self, mut batch: Batch<'_>, error: &EdgeError, request_id: &RequestId) -> MethodResponse {
         if self.log.admits_line(key_of(batch.extensions())) {
             tracing::info!(request_id = request_id.0, reason = error.reason(), error = error.for_log(), "refused");
@@ -127,7 +128,8 @@ impl<S> Calls<S>
 where
     S: RpcServiceT<MethodResponse = MethodResponse> + Send + Sync,
 {
-    /// A sponsorship that is not there in time is seen through all the same: the same request gets it.
+    /// A sponsorship that is not there in time is seen through all the same: the same request gets
+    /// it.
     async fn answer(&self, mut request: Request<'_>, until: Instant) -> MethodResponse {
         let Self { inner, around, .. } = self;
         let request_id = name(request.extensions_mut());
@@ -227,7 +229,8 @@ where
     }
 }
 
-/// Counts what a WebSocket costs: what was read while it is answered, and the answer until it is taken.
+/// Counts what a WebSocket costs: what was read while it is answered, and the answer until it is
+/// taken.
 async fn counted(memory: Option<Memory>, answer: impl Future<Output = MethodResponse>) -> MethodResponse {
     let held = memory.as_ref().map(Memory::call);
     let answer = answer.await;

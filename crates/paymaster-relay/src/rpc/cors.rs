@@ -1,4 +1,5 @@
-//! Which pages may read an answer (CORS, Fetch standard section 3.2). No credentials: keys travel in headers and paths.
+//! Which pages may read an answer (CORS, Fetch standard section 3.2). No credentials: keys travel
+//! in headers and paths.
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -22,8 +23,8 @@ pub(super) struct Grant {
 }
 
 impl Grant {
-    /// By the rules of the publishable key in the path; of the settings for everything else. An unknown key in the path
-    /// gets every page to read why it is refused.
+    /// By the rules of the publishable key in the path; of the settings for everything else. An
+    /// unknown key in the path gets every page to read why it is refused.
     pub(super) fn of(headers: &HeaderMap, settings: &Origins, in_path: Option<Option<&LiveKey>>) -> Self {
         let every = Origins::any();
         let origins = match in_path {

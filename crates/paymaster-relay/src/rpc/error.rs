@@ -1,7 +1,9 @@
-//! The one table of errors: every refusal with its code, stable reason, and whether the same request may pass later.
+//! The one table of errors: every refusal with its code, stable reason, and whether the same
+//! request may pass later.
 //!
-//! Codes are those of JSON-RPC and ERC-7769. Refusals never use -32603 or -32005, which clients (viem) send again by
-//! themselves; outages use -32603 for that very reason, since a request that is sent again is charged once.
+//! Codes are those of JSON-RPC and ERC-7769. Refusals never use -32603 or -32005, which clients
+//! (viem) send again by themselves; outages use -32603 for that very reason, since a request that
+//! is sent again is charged once.
 
 use jsonrpsee::types::ErrorObjectOwned;
 use proto::{Address, Hash, Status};
@@ -20,8 +22,8 @@ use crate::policy::Violation;
 const INVALID_PARAMS: i32 = -32602;
 const OUTAGE: i32 = -32603;
 const FAILED: i32 = -32000;
-/// About the API key. Of the server's range, but none that EIP-1474 gives a meaning: clients (viem) show their own words
-/// for those, and our message for this.
+/// About the API key. Of the server's range, but none that EIP-1474 gives a meaning: clients (viem)
+/// show their own words for those, and our message for this.
 const KEY_REFUSED: i32 = -32050;
 const REJECTED_BY_ENTRY_POINT: i32 = -32500;
 const REJECTED_BY_PAYMASTER: i32 = -32501;
@@ -181,8 +183,9 @@ const fn denied_row(denied: &Denied) -> (i32, &'static str, bool) {
     }
 }
 
-/// The code, the stable reason, and whether the same request may pass later, byte for byte, though nobody changes a setting, a
-/// key, a permission or a clock: by time, by other requests, by what is done on chain, or because an outage is over.
+/// The code, the stable reason, and whether the same request may pass later, byte for byte, though
+/// nobody changes a setting, a key, a permission or a clock: by time, by other requests, by what is
+/// done on chain, or because an outage is over.
 fn row(error: &RelayError) -> (i32, &str, bool) {
     match error {
         RelayError::Request(error) => request_row(error),
@@ -268,7 +271,8 @@ fn operation_row(error: &OperationError) -> (i32, &'static str, bool) {
     }
 }
 
-/// The code of a refusal by the KMS: by the trusted application's status, or `None` where the gateway has its own reason.
+/// The code of a refusal by the KMS: by the trusted application's status, or `None` where the
+/// gateway has its own reason.
 fn kms_code(status: Option<Status>) -> i32 {
     let Some(status) = status else {
         return REJECTED_BY_PAYMASTER;
@@ -431,7 +435,8 @@ mod tests {
             OperationError::AccountNotDeployed { sender: Address::default() }.into(),
             OperationError::AccountCreationFailed { factory: Address::default() }.into(),
             OperationError::FactoryNotRun { factory: Address::default() }.into(),
-            // A factory may make other accounts as the chain goes on, as one that deploys with CREATE does.
+            // A factory may make other accounts as the chain goes on, as one that deploys with
+            // CREATE does.
             OperationError::SenderNotFromFactory { sender: Address::default(), created: Address::default() }.into(),
             OperationError::FeeTooLow { least: 2, given: 1 }.into(),
             RelayError::ChainIdle { seconds: 4000 },
@@ -495,7 +500,8 @@ mod tests {
         lasting
     }
 
-    /// The rows of the table as its source has them: every quoted reason, and whether it may pass later.
+    /// The rows of the table as its source has them: every quoted reason, and whether it may pass
+    /// later.
     fn rows_of_the_source() -> BTreeSet<(String, bool)> {
         let table = |name| include_str!("error.rs").split_once(name).unwrap().1.split_once("\n}\n").unwrap().0;
         let tables = ["\nfn row(", "\nconst fn request_row(", "\nfn operation_row("].map(table).join(" ");

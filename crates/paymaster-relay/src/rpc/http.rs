@@ -1,4 +1,5 @@
-//! The HTTP edge: request id, CORS, API keys, and our own words for what jsonrpsee refuses before any method is called.
+//! The HTTP edge: request id, CORS, API keys, and our own words for what jsonrpsee refuses before
+//! any method is called.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -105,8 +106,8 @@ where
 }
 
 impl EdgeLayer {
-    /// The request as it goes on, without path and keys; or what is answered at once. Browsers ask before they
-    /// authenticate, so that comes first.
+    /// The request as it goes on, without path and keys; or what is answered at once. Browsers ask
+    /// before they authenticate, so that comes first.
     fn enter(
         &self,
         mut request: Request<HttpBody>,
@@ -131,7 +132,8 @@ impl EdgeLayer {
 
         let entrance = self.entrance(route, &keys, &request);
         if asks_for_web_socket(request.headers()) {
-            // No preflight comes before a WebSocket, and nobody reads the answer to a call that was refused.
+            // No preflight comes before a WebSocket, and nobody reads the answer to a call that was
+            // refused.
             match &entrance {
                 Entrance::Refused(error) => {
                     let response = self.refuse(StatusCode::UNAUTHORIZED, error, request_id);
@@ -150,8 +152,8 @@ impl EdgeLayer {
         (grant, Ok(request))
     }
 
-    /// Answers a request that the listener has no room for. Preflights are answered as always: after another answer the page
-    /// would not get to read why the request itself was refused.
+    /// Answers a request that the listener has no room for. Preflights are answered as always:
+    /// after another answer the page would not get to read why the request itself was refused.
     pub(crate) async fn no_room(self, request: Request<Full>) -> Response<Bytes> {
         let request_id = request_id(request.headers());
         let grant = self.grant(Route::parse(request.uri().path()), request.headers());
@@ -233,8 +235,9 @@ impl EdgeLayer {
         EdgeError::BodyTooLarge { limit: self.max_body_bytes }
     }
 
-    /// jsonrpsee's refusal, in our words and with our data. What is refused in JSON-RPC's own terms is an answer like any
-    /// other, with status 200 as from nodes and bundlers: clients (ethers) don't read the error of another status.
+    /// jsonrpsee's refusal, in our words and with our data. What is refused in JSON-RPC's own terms
+    /// is an answer like any other, with status 200 as from nodes and bundlers: clients (ethers)
+    /// don't read the error of another status.
     async fn reword(
         &self,
         response: Response<HttpBody>,
@@ -279,8 +282,9 @@ fn preflight() -> Response<HttpBody> {
     response
 }
 
-/// The body as jsonrpsee gets to read it, when it does: by then the request is counted as one of the connections. One that
-/// did not tell its length beforehand may turn out to be overlong, or not arrive; jsonrpsee would only know that it ended early.
+/// The body as jsonrpsee gets to read it, when it does: by then the request is counted as one of
+/// the connections. One that did not tell its length beforehand may turn out to be overlong, or not
+/// arrive; jsonrpsee would only know that it ended early.
 fn readable(body: HttpBody, max_bytes: u32, unread: Arc<OnceLock<(StatusCode, EdgeError)>>) -> HttpBody {
     let limit = usize::try_from(max_bytes).unwrap_or(usize::MAX);
     HttpBody::new(StreamBody::new(stream::once(async move {

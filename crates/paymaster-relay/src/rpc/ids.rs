@@ -1,5 +1,5 @@
-//! Ids that no answer can carry. jsonrpsee takes a request with such an id for a notification, and answers nothing: over HTTP
-//! it gets to read something in its place that it refuses.
+//! Ids that no answer can carry. jsonrpsee takes a request with such an id for a notification, and
+//! answers nothing: over HTTP it gets to read something in its place that it refuses.
 
 use jsonrpsee::types::Id;
 use serde::Deserialize;
@@ -43,7 +43,8 @@ fn is_usable_entry(entry: &str) -> bool {
     entry.starts_with('{') && is_usable(entry)
 }
 
-/// Whether its id is one that jsonrpsee knows, or there is none. What is no JSON is left to jsonrpsee.
+/// Whether its id is one that jsonrpsee knows, or there is none. What is no JSON is left to
+/// jsonrpsee.
 fn is_usable(message: &str) -> bool {
     serde_json::from_str::<Message<'_>>(message).is_ok() || serde_json::from_str::<IgnoredAny>(message).is_err()
 }

@@ -146,7 +146,8 @@ async fn run(
     }
 }
 
-/// On a task of its own: a client that hangs up must not leave a reservation behind that nobody gives back.
+/// On a task of its own: a client that hangs up must not leave a reservation behind that nobody
+/// gives back.
 async fn sponsor(sponsor: &Arc<Sponsor>, request: SponsorRequest) -> Result<(Sponsored, Sponsorship), RelayError> {
     let (sponsor, draft) = (Arc::clone(sponsor), request.draft.clone());
     let task = tokio::spawn(async move { sponsor.sponsor(request).await }.in_current_span());

@@ -43,8 +43,9 @@ impl RequestId {
     }
 }
 
-/// On every request that came through the edge: what its calls are held against, or why each of them is refused. Such a
-/// refusal is an answer to the call, with its id and status 200: clients read no other.
+/// On every request that came through the edge: what its calls are held against, or why each of
+/// them is refused. Such a refusal is an answer to the call, with its id and status 200: clients
+/// read no other.
 #[derive(Clone, Debug)]
 enum Entrance {
     Open { access: Access, client: Client },

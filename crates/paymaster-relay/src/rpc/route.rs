@@ -1,4 +1,5 @@
-//! The paths that are served: `/`, and `/rpc[/<chain id>][/<key>]` for clients that can carry nothing but a URL.
+//! The paths that are served: `/`, and `/rpc[/<chain id>][/<key>]` for clients that can carry
+//! nothing but a URL.
 
 use crate::clients::{KEY_PREFIX, KeyHash};
 

@@ -1,4 +1,5 @@
-//! The listening side: HTTP and WebSocket on one port, and a shutdown that lets requests in flight finish.
+//! The listening side: HTTP and WebSocket on one port, and a shutdown that lets requests in flight
+//! finish.
 
 use std::io;
 use std::sync::Arc;
@@ -24,7 +25,8 @@ use crate::sponsor::Sponsor;
 
 /// Pings to a WebSocket within the time after which silence ends it.
 const PINGS: u32 = 3;
-/// Calls in a batch that are read at all. One over `max_batch` is refused call by call up to here, in one answer above.
+/// Calls in a batch that are read at all. One over `max_batch` is refused call by call up to here,
+/// in one answer above.
 const MOST_CALLS: u32 = 1000;
 /// Answers to a WebSocket that wait to be written.
 const MESSAGES: u32 = 16;
@@ -76,8 +78,8 @@ impl RpcServer {
         // A WebSocket that answers pings may be silent; one that doesn't is gone.
         let Bounds { idle, serving, .. } = listener.bounds();
         let ping = PingConfig::new().ping_interval(idle / PINGS).inactive_limit(idle).max_failures(1);
-        // An answer repeats the client's operation, and hex in its place may double it: within this nothing that was charged
-        // for is left out.
+        // An answer repeats the client's operation, and hex in its place may double it: within this
+        // nothing that was charged for is left out.
         let max_response =
             settings.max_body_bytes.saturating_mul(2).saturating_add(settings.max_batch.saturating_mul(PER_CALL));
         let config = ServerConfig::builder()

@@ -1,5 +1,6 @@
-//! From JSON parameters to requests: the only place that parses. Unknown keys are refused everywhere, in the ERC-7677
-//! context too: a key that nobody reads may be a limit that somebody relies on.
+//! From JSON parameters to requests: the only place that parses. Unknown keys are refused
+//! everywhere, in the ERC-7677 context too: a key that nobody reads may be a limit that somebody
+//! relies on.
 
 use std::sync::Arc;
 
@@ -224,8 +225,8 @@ fn options_of(options: &Value) -> Result<Choices<'_>, RequestError> {
     Ok(choices)
 }
 
-/// `{accountId?, passkey?, policyId?, idempotencyKey?}`, with `sponsorshipPolicyId` for `policyId` and
-/// `validForSeconds`, as other services call them.
+/// `{accountId?, passkey?, policyId?, idempotencyKey?}`, with `sponsorshipPolicyId` for `policyId`
+/// and `validForSeconds`, as other services call them.
 fn context_of(context: &Value) -> Result<Choices<'_>, RequestError> {
     let mut choices = Choices::default();
     for (key, value) in given("context", context)? {

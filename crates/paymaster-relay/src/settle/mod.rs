@@ -1,5 +1,5 @@
-//! Settlement: what was mined is no longer reserved, once its block is final. Reads the chain's own words,
-//! `UserOperationEvent`, and remembers how far it read, so that a restart misses nothing.
+//! Settlement: what was mined is no longer reserved, once its block is final. Reads the chain's own
+//! words, `UserOperationEvent`, and remembers how far it read, so that a restart misses nothing.
 
 mod progress;
 
@@ -22,8 +22,8 @@ use crate::outage::{Needs, Outage};
 use crate::parts::Parts;
 use crate::store::{BlocksRead, Settled, Settlement, Store};
 
-/// Questions in one round for a deployment, at most: what is left is for the next. More only where the blocks that are read
-/// again need them.
+/// Questions in one round for a deployment, at most: what is left is for the next. More only where
+/// the blocks that are read again need them.
 const MOST_QUESTIONS: usize = 16;
 /// Blocks that are read again, at least, after the chain turned out to be lower than what was read.
 const READ_AGAIN: u64 = 1000;
@@ -72,21 +72,24 @@ impl Settler {
         }
     }
 
-    /// Reads what was mined, for every deployment: blocks that were not final the last time, and as many newer ones as a
-    /// round takes. How many operations of ours are in them, those included that an earlier round found in the same blocks.
+    /// Reads what was mined, for every deployment: blocks that were not final the last time, and as
+    /// many newer ones as a round takes. How many operations of ours are in them, those included
+    /// that an earlier round found in the same blocks.
     ///
     /// # Errors
-    /// [`RelayError::ChainUnavailable`], [`RelayError::StoreUnavailable`] at the first deployment that fails. Blocks that
-    /// were read before that stay recorded, and the next call continues after them.
+    /// [`RelayError::ChainUnavailable`], [`RelayError::StoreUnavailable`] at the first deployment
+    /// that fails. Blocks that were read before that stay recorded, and the next call continues
+    /// after them.
     pub async fn settle(&self) -> Result<u64, RelayError> {
         let outcome = self.settle_all().await;
         self.progress.note(&outcome);
         outcome.map(|round| round.settled)
     }
 
-    /// Releases what no block can contain any more: a final block is past the window. On a chain that
-    /// is idle nothing is released, since the next block may still be within it. Nor is anything while
-    /// blocks are from the future: whether a window is over is not for the node alone to say.
+    /// Releases what no block can contain any more: a final block is past the window. On a chain
+    /// that is idle nothing is released, since the next block may still be within it. Nor is
+    /// anything while blocks are from the future: whether a window is over is not for the node
+    /// alone to say.
     ///
     /// # Errors
     /// [`RelayError::ChainUnavailable`], [`RelayError::StoreUnavailable`].
@@ -130,13 +133,15 @@ impl Settler {
             let at_once = self.progress.at_once();
             let to = latest.min(from.saturating_add(at_once - 1));
             let mined = match self.chain.mined(deployment, from, to).await {
-                // Nodes refuse a range that is too wide in many ways, none of which says so for certain.
+                // Nodes refuse a range that is too wide in many ways, none of which says so for
+                // certain.
                 Err(ChainError::AnswerTooLarge { .. } | ChainError::Node { .. }) if to > from => {
                     self.progress.narrow(from, to);
                     is_refused = true;
                     continue;
                 }
-                // As refused, but each one costs the node, or us, a long time: the next round asks for fewer.
+                // As refused, but each one costs the node, or us, a long time: the next round asks
+                // for fewer.
                 Err(error @ (ChainError::LogsNotRead { .. } | ChainError::Unreachable { .. })) if to > from => {
                     self.progress.narrow(from, to);
                     return Err(error.into());
@@ -168,9 +173,9 @@ impl Settler {
         Ok(Round { settled, left: latest.saturating_add(1).saturating_sub(next) })
     }
 
-    /// The block from which on nothing was read yet, on this chain. The chain may be shorter than what was read: by a
-    /// reorganisation, since the node told of blocks that do not exist, or since it is another chain. Blocks that were
-    /// mined meanwhile are then read again.
+    /// The block from which on nothing was read yet, on this chain. The chain may be shorter than
+    /// what was read: by a reorganisation, since the node told of blocks that do not exist, or
+    /// since it is another chain. Blocks that were mined meanwhile are then read again.
     async fn next_to_read(&self, deployment: &Deployment, latest: u64) -> Result<u64, RelayError> {
         let head = latest.saturating_add(1);
         // The first time there is nothing of ours to find in older blocks.

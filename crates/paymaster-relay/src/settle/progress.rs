@@ -8,7 +8,8 @@ use proto::UserOpHash;
 
 use crate::error::RelayError;
 
-/// Blocks in one question, at most. Fewer where the node refuses that many, takes too long, or its answer is too long.
+/// Blocks in one question, at most. Fewer where the node refuses that many, takes too long, or its
+/// answer is too long.
 const MOST_AT_ONCE: u64 = 1000;
 
 /// See the module.

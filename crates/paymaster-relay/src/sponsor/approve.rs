@@ -20,7 +20,8 @@ use crate::paymaster_signers::PaymasterSigners;
 use crate::ports::Clock;
 use crate::store::{NewSponsorship, Principal, Record, Reserved, SponsorshipId, Store};
 
-/// A request that may be signed, once: it holds the reservation, can't be copied, and is used up by signing.
+/// A request that may be signed, once: it holds the reservation, can't be copied, and is used up by
+/// signing.
 pub(super) struct Approved {
     request: SponsorRequest,
     terms: Terms,
@@ -60,7 +61,8 @@ impl Approver {
         Self { catalogue, store, quoter, grants, paymaster_signers, chain_time, clock }
     }
 
-    /// Quotes, judges and reserves, unless the TEE would refuse it. The intent is on the disk when this returns.
+    /// Quotes, judges and reserves, unless the TEE would refuse it. The intent is on the disk when
+    /// this returns.
     pub(super) async fn decide(&self, attributed: Attributed) -> Result<Approval, RelayError> {
         let request = &attributed.request;
         let (principal, key) = (attributed.principal().clone(), request.idempotency_key.as_deref());
@@ -76,7 +78,8 @@ impl Approver {
         }
     }
 
-    /// Goes on with what was reserved for the same intent before: the same terms, and no second charge.
+    /// Goes on with what was reserved for the same intent before: the same terms, and no second
+    /// charge.
     pub(super) async fn resume(&self, request: Attributed, record: Record) -> Result<Box<Approved>, RelayError> {
         let (draft, is_proven) = (&request.request.draft, request.principal().is_proven());
         self.quoter.judge(draft, &record.terms, is_proven)?;
@@ -117,7 +120,8 @@ impl Approver {
         }
     }
 
-    /// The terms on which another approval of what was reserved would be answered. Counts no signing.
+    /// The terms on which another approval of what was reserved would be answered. Counts no
+    /// signing.
     pub(super) async fn terms_of_known(
         &self,
         draft: &DraftRequest,
@@ -155,7 +159,8 @@ impl Approver {
         Ok(Terms { valid_until, valid_after, ..record.terms })
     }
 
-    /// Quotes a request, and holds it against its policy and what the TEE lets the relay sponsor. Charges nothing.
+    /// Quotes a request, and holds it against its policy and what the TEE lets the relay sponsor.
+    /// Charges nothing.
     async fn propose(
         &self,
         draft: &DraftRequest,

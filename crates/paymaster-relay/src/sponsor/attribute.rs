@@ -1,4 +1,5 @@
-//! Who stands behind a request: the account, if its passkey approved it; otherwise the caller's API key, or nobody.
+//! Who stands behind a request: the account, if its passkey approved it; otherwise the caller's API
+//! key, or nobody.
 
 use std::sync::Arc;
 
@@ -48,7 +49,8 @@ impl Attribution {
         Self { wallets, refusals, chain_time }
     }
 
-    /// Verifies the passkey's approval; without one, makes sure that no account is named that needs it.
+    /// Verifies the passkey's approval; without one, makes sure that no account is named that needs
+    /// it.
     ///
     /// # Errors
     /// [`RelayError::PasskeyRefused`], [`RelayError::AccountNeedsPasskey`], a

@@ -1,7 +1,8 @@
 //! The whole cycle of a sponsorship: claim, quote, judge, reserve, sign, check, record, answer.
 //!
-//! The intent is on the disk before anything is signed and the signatures are before they leave, so a crash between any
-//! two steps repeats no charge: the same request again continues where the last one ended.
+//! The intent is on the disk before anything is signed and the signatures are before they leave, so
+//! a crash between any two steps repeats no charge: the same request again continues where the last
+//! one ended.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -129,16 +130,18 @@ impl Sponsor {
         self.previews.intent(draft).await
     }
 
-    /// Stub data for an operation that would be sponsored as far as one can tell now. Charges nothing.
+    /// Stub data for an operation that would be sponsored as far as one can tell now. Charges
+    /// nothing.
     ///
     /// # Errors
-    /// Whatever the final request would be refused with, except for what is not there yet: gas, fees
-    /// and approval.
+    /// Whatever the final request would be refused with, except for what is not there yet: gas,
+    /// fees and approval.
     pub async fn stub(&self, draft: &DraftRequest) -> Result<Stub, RelayError> {
         self.previews.stub(draft).await
     }
 
-    /// Sponsors an operation, or says why not. The same request gives the same bytes and is charged once.
+    /// Sponsors an operation, or says why not. The same request gives the same bytes and is charged
+    /// once.
     ///
     /// # Errors
     /// [`RelayError`].
@@ -175,9 +178,10 @@ impl Sponsor {
         }
     }
 
-    /// The same approval gets the same answer, and so does another one of the same intent while the window is long enough:
-    /// what was signed depends on the operation, its terms and the paymaster key alone. Then the window is renewed. What has
-    /// no signature yet, or one of a paymaster key that is retired, is signed on its terms.
+    /// The same approval gets the same answer, and so does another one of the same intent while the
+    /// window is long enough: what was signed depends on the operation, its terms and the paymaster
+    /// key alone. Then the window is renewed. What has no signature yet, or one of a paymaster key
+    /// that is retired, is signed on its terms.
     async fn go_on(&self, request: Attributed, record: Record) -> Result<Step, RelayError> {
         check_policy(&record, &request.request.draft)?;
         let draft = &request.request.draft;
@@ -197,8 +201,8 @@ impl Sponsor {
         Ok(Step::Answered(Box::new(build(draft.deployment.entry_point, record.terms, signed))))
     }
 
-    /// The living sponsorship of the same intent. One that was mined only ever answers its own request: for another
-    /// approval it is as if there were none, and the account's nonce decides.
+    /// The living sponsorship of the same intent. One that was mined only ever answers its own
+    /// request: for another approval it is as if there were none, and the account's nonce decides.
     async fn known(&self, request: &Attributed) -> Result<Option<Record>, RelayError> {
         let record = self.store.find(&request.request.intent, request.principal(), self.chain_time.now()).await?;
         Ok(record.filter(|record| !record.state.is_mined() || answers(record, request)))
@@ -252,7 +256,8 @@ impl Sponsor {
         if let Err(error) = self.signing.check_paymaster(&command, &reply).await {
             return self.give_back(&approved, claim, error).await;
         }
-        // The paymaster signed, and whoever forwarded the reply can have that mined: it stays reserved whatever else is wrong.
+        // The paymaster signed, and whoever forwarded the reply can have that mined: it stays
+        // reserved whatever else is wrong.
         self.signing.check_account(&command, &reply).await?;
         // What the contract refuses cannot be mined.
         let deployment = &approved.request().draft.deployment;
@@ -276,8 +281,9 @@ impl Sponsor {
         Ok(build(command.entry_point, *approved.terms(), signed))
     }
 
-    /// Nothing was signed, or nothing that the contract takes: such a request must not hold the deposit, or anyone could tie it
-    /// up with approvals that are worth nothing. What was signed before stays reserved.
+    /// Nothing was signed, or nothing that the contract takes: such a request must not hold the
+    /// deposit, or anyone could tie it up with approvals that are worth nothing. What was signed
+    /// before stays reserved.
     async fn give_back<T>(&self, approved: &Approved, claim: &Claimed, error: RelayError) -> Result<T, RelayError> {
         if self.store.release(approved.reservation()).await? {
             self.unclaim(claim).await;

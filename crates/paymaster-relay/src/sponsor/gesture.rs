@@ -1,7 +1,9 @@
-//! Whether a passkey approved an intent: challenge, presence, verification and signature (WebAuthn Level 3, section 7.2).
+//! Whether a passkey approved an intent: challenge, presence, verification and signature (WebAuthn
+//! Level 3, section 7.2).
 //!
-//! The trusted application checks all of it again, and origin, relying party and counter besides. Here it is checked so that
-//! nobody is charged for what its account did not approve, and so that a new gesture of a known intent costs the TEE nothing.
+//! The trusted application checks all of it again, and origin, relying party and counter besides.
+//! Here it is checked so that nobody is charged for what its account did not approve, and so that a
+//! new gesture of a known intent costs the TEE nothing.
 
 use p256::Sec1Point;
 use p256::ecdsa::signature::hazmat::PrehashVerifier;
@@ -23,7 +25,8 @@ pub(super) fn verify(assertion: &PasskeyAssertion, key: &PasskeyPublicKey, inten
     check_signature(assertion, key)
 }
 
-/// Over authenticatorData ‖ SHA-256(clientDataJSON). Authenticators do not normalise s, so a high one is taken.
+/// Over authenticatorData ‖ SHA-256(clientDataJSON). Authenticators do not normalise s, so a high
+/// one is taken.
 fn check_signature(assertion: &PasskeyAssertion, key: &PasskeyPublicKey) -> Result<(), Status> {
     let signed = Sha256::new()
         .chain_update(&*assertion.authenticator_data)

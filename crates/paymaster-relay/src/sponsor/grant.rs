@@ -37,8 +37,8 @@ impl Grants {
         Self { kms, relay_key, clock, last: Mutex::default() }
     }
 
-    /// Whether the trusted application would sign for a draft on these terms, as far as one can ask.
-    /// After a rotation whose end nobody heard it can't be told which key is in use.
+    /// Whether the trusted application would sign for a draft on these terms, as far as one can
+    /// ask. After a rotation whose end nobody heard it can't be told which key is in use.
     ///
     /// # Errors
     /// What the trusted application would refuse with; [`RelayError::KmsUnavailable`].

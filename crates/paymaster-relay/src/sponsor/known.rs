@@ -27,8 +27,8 @@ pub(super) fn needs_renewal(record: &Record, draft: &DraftRequest, now: u64) -> 
     record.terms.valid_until < draft.validity.needed(now)
 }
 
-/// Whether a sponsorship whose window is long enough is signed once more before it is an answer: what
-/// was signed is not there, or by a key that is outdated.
+/// Whether a sponsorship whose window is long enough is signed once more before it is an answer:
+/// what was signed is not there, or by a key that is outdated.
 ///
 /// # Errors
 /// [`RelayError::PaymasterSignerNotAdmitted`]: signed once more, it would be no better.

@@ -61,8 +61,9 @@ impl Previews {
         Ok(Stub::of(&terms, draft.deployment.entry_point.version))
     }
 
-    /// The terms on which a request would be sponsored now. Charges nothing. Anybody may ask for any account, so that nothing
-    /// is told of how the account itself was used but the reason of a refusal, and idempotency keys aren't looked at.
+    /// The terms on which a request would be sponsored now. Charges nothing. Anybody may ask for
+    /// any account, so that nothing is told of how the account itself was used but the reason of a
+    /// refusal, and idempotency keys aren't looked at.
     ///
     /// # Errors
     /// Whatever the request would be refused with, once it is approved, but for an idempotency key.

@@ -1,4 +1,5 @@
-//! What an operation costs at worst and on what terms, held against the chain: the account and the deposit.
+//! What an operation costs at worst and on what terms, held against the chain: the account and the
+//! deposit.
 
 use std::sync::Arc;
 
@@ -38,8 +39,8 @@ impl Quoter {
         Self { catalogue, chain, chain_time, paymaster_signers }
     }
 
-    /// Policy, terms and chain. The policy is asked first: a factory that it does not list is not run on
-    /// the node. Charges nothing.
+    /// Policy, terms and chain. The policy is asked first: a factory that it does not list is not
+    /// run on the node. Charges nothing.
     pub(super) async fn quote(
         &self,
         draft: &DraftRequest,
@@ -92,13 +93,14 @@ impl Quoter {
     }
 }
 
-/// Worst case under these terms; what is beyond 128 bits counts as all there is, which no policy allows.
+/// Worst case under these terms; what is beyond 128 bits counts as all there is, which no policy
+/// allows.
 fn cost(draft: &DraftRequest, terms: &Terms) -> Wei {
     worst_case_cost(&draft.op, draft.deployment.entry_point.version, terms).unwrap_or(Wei(u128::MAX))
 }
 
-/// What the client echoes has gone into the bundler's estimate, and on v0.9 into the user's signature; zero means that
-/// it left the choice to us.
+/// What the client echoes has gone into the bundler's estimate, and on v0.9 into the user's
+/// signature; zero means that it left the choice to us.
 ///
 /// # Errors
 /// [`OperationError::PostOpGasNotNeeded`], [`OperationError::PaymasterGasOutOfRange`].
@@ -125,8 +127,9 @@ pub(super) fn verification_gas(draft: &DraftRequest) -> Result<u128, OperationEr
     }
 }
 
-/// What the paymaster's validation takes, and some more, where most of it is hashing: EntryPoint and paymaster copy callData
-/// and initCode, and the paymaster hashes them. Memory has a price that grows with its square (yellow paper, appendix H).
+/// What the paymaster's validation takes, and some more, where most of it is hashing: EntryPoint
+/// and paymaster copy callData and initCode, and the paymaster hashes them. Memory has a price that
+/// grows with its square (yellow paper, appendix H).
 fn gas_for_hashing(op: &UserOperation) -> u128 {
     const ALL_ELSE: u128 = 30_000;
     /// Copied twice, 3 each, into memory that was not used, 3 each; hashed, 6.

@@ -1,5 +1,6 @@
-//! How often the trusted application refused the approvals of an account. A passkey of one's own signs any nonsense, and what
-//! is refused reserves nothing, so no other limit bounds the work that it costs the TEE.
+//! How often the trusted application refused the approvals of an account. A passkey of one's own
+//! signs any nonsense, and what is refused reserves nothing, so no other limit bounds the work that
+//! it costs the TEE.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -9,7 +10,8 @@ use proto::AccountId;
 use crate::error::RelayError;
 use crate::recent::is_recent;
 
-/// Accounts remembered at most. When they are all there, they are all forgotten: rare, and simpler than choosing.
+/// Accounts remembered at most. When they are all there, they are all forgotten: rare, and simpler
+/// than choosing.
 const MAX_ACCOUNTS: usize = 10_000;
 
 /// Refusals of the recent past, in this process.

@@ -40,8 +40,8 @@ pub struct SponsorRequest {
     pub passkey: Option<PasskeyAssertion>,
     /// The client's own name for the request.
     pub idempotency_key: Option<String>,
-    /// Which request it is: what a passkey of the account signs. Never the signature, of which there are many for one
-    /// challenge.
+    /// Which request it is: what a passkey of the account signs. Never the signature, of which
+    /// there are many for one challenge.
     pub intent: IntentHash,
     /// Which approval of it (`userSignatureHash`).
     pub user_signature_hash: Hash,
@@ -66,7 +66,8 @@ impl DraftRequest {
         }
     }
 
-    /// Whether somebody answers for the account id: its passkey, or the server that holds the API key.
+    /// Whether somebody answers for the account id: its passkey, or the server that holds the API
+    /// key.
     #[must_use]
     pub fn is_vouched(&self, principal: &Principal) -> bool {
         principal.is_proven() || self.caller.is_server()

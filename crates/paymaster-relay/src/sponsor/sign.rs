@@ -77,7 +77,8 @@ impl Signing {
         Ok(command)
     }
 
-    /// The gateway looked at the reply already; it may be a remote one, so we look again: whether the paymaster signed this.
+    /// The gateway looked at the reply already; it may be a remote one, so we look again: whether
+    /// the paymaster signed this.
     pub(super) async fn check_paymaster(&self, command: &Sponsor, reply: &SponsorReply) -> Result<(), RelayError> {
         let digest = paymaster_digest(&command.op, &command.entry_point, &command.terms);
         if secp256k1::recover(&Hash(digest.0), &reply.paymaster_signature) != Some(reply.paymaster_signer) {

@@ -2,8 +2,8 @@
 
 use proto::{EntryPointVersion, Paymaster, Signature, Terms};
 
-/// As long as a real one and with no more zero bytes, so that calldata is estimated right; the contract recovers no
-/// signer from it, since r and s are beyond the order of the curve.
+/// As long as a real one and with no more zero bytes, so that calldata is estimated right; the
+/// contract recovers no signer from it, since r and s are beyond the order of the curve.
 const INERT: Signature = Signature { r: [0xff; 32], s: [0xff; 32], v: 28 };
 
 /// Paymaster fields for an estimate.

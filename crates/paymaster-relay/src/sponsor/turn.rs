@@ -1,5 +1,6 @@
-//! One at a time for each intent, within this process: the second of two equal requests waits for the first's answer. A few
-//! wait, and not for long: who asks hangs up sooner, and what they left would go on.
+//! One at a time for each intent, within this process: the second of two equal requests waits for
+//! the first's answer. A few wait, and not for long: who asks hangs up sooner, and what they left
+//! would go on.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -21,8 +22,8 @@ pub(crate) struct Turns {
 }
 
 impl Turns {
-    /// Waits for the turn, for 10 s at most; it lasts until the guard is dropped. `None` when it did not come, or as many wait
-    /// already as may.
+    /// Waits for the turn, for 10 s at most; it lasts until the guard is dropped. `None` when it
+    /// did not come, or as many wait already as may.
     pub(crate) async fn take(&self, key: [u8; 32]) -> Option<OwnedMutexGuard<()>> {
         let turn = self.of(key);
         // This one, and whoever has the turn.

@@ -15,8 +15,9 @@ pub(super) fn check_gas(op: &UserOperation, gas: GasFields) -> Result<(), Operat
     }
 }
 
-/// An operation that pays less than the base fee is in no block until that falls, and would reserve next to nothing: any
-/// number of them would fit. Where fees may still be missing, none are given by 0.
+/// An operation that pays less than the base fee is in no block until that falls, and would reserve
+/// next to nothing: any number of them would fit. Where fees may still be missing, none are given
+/// by 0.
 pub(super) fn check_fee(op: &UserOperation, gas: GasFields, base_fee: u128) -> Result<(), OperationError> {
     let given = op.max_fee_per_gas;
     let is_open = matches!(gas, GasFields::Optional) && given == 0;

@@ -1,8 +1,8 @@
 //! When a sponsorship is valid. Pure: the same times always give the same window.
 //!
 //! Bundlers simulate at the latest block, the chain validates at the next one, and the trusted
-//! application holds the window against the time that the relay signed. The three drift apart when a
-//! chain is idle or a clock is off, and one window has to suit them all.
+//! application holds the window against the time that the relay signed. The three drift apart when
+//! a chain is idle or a clock is off, and one window has to suit them all.
 
 use proto::paymaster::WINDOW_SLACK;
 

@@ -1,5 +1,5 @@
-//! The embedded database: one SQLite file, write-ahead log, every commit on the disk before it counts.
-//! Sponsorships, claims and API keys are tables of it; they share one writer.
+//! The embedded database: one SQLite file, write-ahead log, every commit on the disk before it
+//! counts. Sponsorships, claims and API keys are tables of it; they share one writer.
 
 mod columns;
 mod migrations;
@@ -57,8 +57,8 @@ impl Database {
         Ok(Self { writer: Arc::new(Writer::start(writing.clone(), file)), writing, readers })
     }
 
-    /// Notes the chain that this database belongs to, once; rows have no chain id, and settlement cursors of one chain mean
-    /// nothing on another.
+    /// Notes the chain that this database belongs to, once; rows have no chain id, and settlement
+    /// cursors of one chain mean nothing on another.
     ///
     /// # Errors
     /// [`StoreError`] when it belongs to another chain.
@@ -68,11 +68,12 @@ impl Database {
         is_of(noted, chain_id)
     }
 
-    /// Looks whether a file can be opened, written and migrated, and changes nothing; how many migrations are due. `None` when
-    /// there is no such file, and one can be made.
+    /// Looks whether a file can be opened, written and migrated, and changes nothing; how many
+    /// migrations are due. `None` when there is no such file, and one can be made.
     ///
     /// # Errors
-    /// [`StoreError`] when it can't be written, is no database of ours, of another chain, or of a later version.
+    /// [`StoreError`] when it can't be written, is no database of ours, of another chain, or of a
+    /// later version.
     pub async fn look_at(file: &Path, chain_id: u64) -> Result<Option<usize>, StoreError> {
         let is_closed = match private_files::check_database(file).map_err(StoreError::new)? {
             private_files::Database::Missing => return Ok(None),

@@ -1,5 +1,5 @@
-//! The one writer of the database. What waits while it is busy goes into one transaction, so that a busy relay shares each
-//! sync to disk between many requests.
+//! The one writer of the database. What waits while it is busy goes into one transaction, so that a
+//! busy relay shares each sync to disk between many requests.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,7 +31,8 @@ pub(crate) enum Changes<T> {
 
 /// Answers the caller of a job; called after the commit.
 type Reply = Box<dyn FnOnce() + Send>;
-/// A job in a savepoint of its own. It fails only when the transaction around it can no longer be trusted.
+/// A job in a savepoint of its own. It fails only when the transaction around it can no longer be
+/// trusted.
 type Job = Box<dyn for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<Done, StoreError>> + Send>;
 
 /// A job within a transaction that is not committed yet.
@@ -80,10 +81,12 @@ impl Writer {
         &self.outages
     }
 
-    /// Runs a job within a transaction and returns once it is on the disk. An error of the job undoes the job.
+    /// Runs a job within a transaction and returns once it is on the disk. An error of the job
+    /// undoes the job.
     ///
     /// # Errors
-    /// [`StoreError`]: the job's own, or the transaction's, when nobody knows whether it was committed.
+    /// [`StoreError`]: the job's own, or the transaction's, when nobody knows whether it was
+    /// committed.
     pub(crate) async fn write<T, W>(&self, work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -92,8 +95,8 @@ impl Writer {
         write(self.queue()?, work).await
     }
 
-    /// Whether the file is in its place and takes a write, within a moment: where the probe's own is queued for longer, whether
-    /// another was committed meanwhile.
+    /// Whether the file is in its place and takes a write, within a moment: where the probe's own
+    /// is queued for longer, whether another was committed meanwhile.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -117,9 +120,10 @@ impl Writer {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(closed)
     }
 
-    /// As [`Self::probe`], but writes nothing to the disk while writes work: a transaction without changes needs the file in its
-    /// place and the lock. After a write that failed, and until one succeeds, it probes, and so gives up within a moment: what is
-    /// known not to work holds no request up.
+    /// As [`Self::probe`], but writes nothing to the disk while writes work: a transaction without
+    /// changes needs the file in its place and the lock. After a write that failed, and until one
+    /// succeeds, it probes, and so gives up within a moment: what is known not to work holds no
+    /// request up.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -172,8 +176,8 @@ async fn run(
     }
 }
 
-/// The replies of a failed transaction are dropped, which tells every caller that nothing is certain. `progress` is up to
-/// date before any caller hears of it.
+/// The replies of a failed transaction are dropped, which tells every caller that nothing is
+/// certain. `progress` is up to date before any caller hears of it.
 async fn write_all(
     pool: &SqlitePool,
     file: &InPlace,
@@ -208,7 +212,8 @@ async fn commit_all(
     let mut connection = pool.acquire().await.map_err(StoreError::new)?;
     let outcome = transaction(&mut connection, batch, done).await;
     if outcome.is_err() {
-        // It may still be within the transaction, or not: SQLite rolls back what is open when it is closed.
+        // It may still be within the transaction, or not: SQLite rolls back what is open when it is
+        // closed.
         if let Err(error) = connection.detach().close_hard().await {
             tracing::warn!(%error, "a connection to the relay's database could not be closed");
         }
@@ -225,7 +230,8 @@ async fn transaction(
     for job in batch {
         done.push(job(connection).await?);
     }
-    // A savepoint that was rolled back leaves its pages to be written, and a commit would write them.
+    // A savepoint that was rolled back leaves its pages to be written, and a commit would write
+    // them.
     let is_kept = done.iter().any(|job| matches!(job.came_to, CameTo::Kept));
     execute(connection, if is_kept { "COMMIT" } else { "ROLLBACK" }).await
 }

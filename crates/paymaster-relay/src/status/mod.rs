@@ -1,5 +1,5 @@
-//! Whether requests can be taken, and whether every sponsorship could succeed now; what is in the way is told in words for
-//! operators: no client gets them.
+//! Whether requests can be taken, and whether every sponsorship could succeed now; what is in the
+//! way is told in words for operators: no client gets them.
 
 mod missing;
 mod tee;
@@ -63,7 +63,8 @@ impl Readiness {
         Self { settler, catalogue, store, claims, kms, chain, chain_time, relay_key }
     }
 
-    /// Whether this process can take requests: its database takes a write. Nothing is said of what it shares with others.
+    /// Whether this process can take requests: its database takes a write. Nothing is said of what
+    /// it shares with others.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -71,7 +72,8 @@ impl Readiness {
         self.store.ready().await
     }
 
-    /// Everything a sponsorship needs, each looked at now. The chain is asked as a sponsorship asks it.
+    /// Everything a sponsorship needs, each looked at now. The chain is asked as a sponsorship asks
+    /// it.
     pub async fn status(&self) -> Vec<Check> {
         let kms_and_chain = async {
             let signers = self.kms.signers().await.map_err(RelayError::from);

@@ -1,4 +1,5 @@
-//! Whether what the trusted application says of relay keys and ceilings suffices for all that the settings allow.
+//! Whether what the trusted application says of relay keys and ceilings suffices for all that the
+//! settings allow.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -30,9 +31,9 @@ pub(super) fn relay_key(signers: &KmsSigners, address: Address, policies: &[Arc<
     Ok(())
 }
 
-/// Whether the ceilings name every deployment, and the costs of every policy are within them. All that is not is told of:
-/// one command replaces all ceilings.
-/// Of a KMS that does not tell its ceilings nothing can be said.
+/// Whether the ceilings name every deployment, and the costs of every policy are within them. All
+/// that is not is told of: one command replaces all ceilings. Of a KMS that does not tell its
+/// ceilings nothing can be said.
 pub(super) fn ceilings(ceilings: Option<&Ceilings>, catalogue: &Catalogue) -> Result<(), String> {
     let Some(ceilings) = ceilings else { return Ok(()) };
     let problems: Vec<_> = [deployments(ceilings, catalogue), costs(ceilings, catalogue)]

@@ -1,4 +1,5 @@
-//! The counters of open reservations: what they say for one sponsorship, and whether they say what the rows do.
+//! The counters of open reservations: what they say for one sponsorship, and whether they say what
+//! the rows do.
 
 use sqlx::{Row, SqliteConnection};
 
@@ -39,7 +40,8 @@ pub(super) async fn totals(
     rows.iter().map(total).collect()
 }
 
-/// Holds the counters against the rows and counts again where they differ; how many counters differed.
+/// Holds the counters against the rows and counts again where they differ; how many counters
+/// differed.
 pub(super) async fn reconcile(connection: &mut SqliteConnection) -> Result<u64, StoreError> {
     let differences: i64 = sqlx::query(DIFFERENCES)
         .fetch_one(&mut *connection)

@@ -24,8 +24,8 @@ use crate::budget::{Excess, Limits};
 use crate::deployment::Deployment;
 use crate::gwei::Gwei;
 
-/// Sponsorships on durable storage. Every change checks and writes in one transaction, which also changes the counters of
-/// open reservations. Times are Unix seconds.
+/// Sponsorships on durable storage. Every change checks and writes in one transaction, which also
+/// changes the counters of open reservations. Times are Unix seconds.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Where its outages are told of.
@@ -43,8 +43,8 @@ pub trait Store: Send + Sync {
     /// [`StoreError`].
     async fn would_reserve(&self, sponsorship: &NewSponsorship, limits: &Limits) -> Result<Reserved, StoreError>;
 
-    /// The principal's sponsorship of an intent: one that may still be mined, whether its window is over or not; or one that
-    /// was mined, and whose window was not over then.
+    /// The principal's sponsorship of an intent: one that may still be mined, whether its window is
+    /// over or not; or one that was mined, and whose window was not over then.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -56,34 +56,38 @@ pub trait Store: Send + Sync {
     /// [`StoreError`].
     async fn use_of_key(&self, space: &KeySpace, key: &str) -> Result<Option<KeyUse>, StoreError>;
 
-    /// Counts one more signing of an open sponsorship. False when it was signed `most` times, or is gone.
+    /// Counts one more signing of an open sponsorship. False when it was signed `most` times, or is
+    /// gone.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn begin_signing(&self, id: &SponsorshipId, most: u32) -> Result<bool, StoreError>;
 
-    /// Moves the window of an open sponsorship to those terms and counts one more signing. What was signed before is no
-    /// answer any more, but is still settled if it is mined. False when it was signed `most` times, or is gone.
+    /// Moves the window of an open sponsorship to those terms and counts one more signing. What was
+    /// signed before is no answer any more, but is still settled if it is mined. False when it was
+    /// signed `most` times, or is gone.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn renew(&self, id: &SponsorshipId, terms: &Terms, most: u32) -> Result<bool, StoreError>;
 
-    /// Records the signatures made on those terms. False when the reservation is gone or has other terms by now: they must
-    /// not leave then.
+    /// Records the signatures made on those terms. False when the reservation is gone or has other
+    /// terms by now: they must not leave then.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn record_signed(&self, id: &SponsorshipId, terms: &Terms, signed: &Signed) -> Result<bool, StoreError>;
 
-    /// Takes back the signing that was begun last and came to nothing, and with it the reservation, unless another
-    /// signing of it had no answer: what that one came to may still be mined. Whether the reservation was given back.
+    /// Takes back the signing that was begun last and came to nothing, and with it the reservation,
+    /// unless another signing of it had no answer: what that one came to may still be mined.
+    /// Whether the reservation was given back.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn release(&self, id: &SponsorshipId) -> Result<bool, StoreError>;
 
-    /// Releases every reservation that was not mined and whose window ended before that time; how many.
+    /// Releases every reservation that was not mined and whose window ended before that time; how
+    /// many.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -97,9 +101,9 @@ pub trait Store: Send + Sync {
 
     /// Takes in what was read of the chain for a deployment, and remembers the block to read next.
     ///
-    /// What was mined is noted with its block and cost, and stays open: it is closed once its block is final. What was mined
-    /// in one of these blocks before, or in one beyond the latest, and was not read there now is open as if it had never
-    /// been mined.
+    /// What was mined is noted with its block and cost, and stays open: it is closed once its block
+    /// is final. What was mined in one of these blocks before, or in one beyond the latest, and was
+    /// not read there now is open as if it had never been mined.
     ///
     /// # Errors
     /// [`StoreError`]: part of it may be recorded; the same blocks may be read and recorded again.

@@ -1,4 +1,5 @@
-//! The query plans of the store's own statements: how long a request takes depends on no other request's row.
+//! The query plans of the store's own statements: how long a request takes depends on no other
+//! request's row.
 
 use sqlx::{AssertSqlSafe, SqlitePool};
 use tempfile::TempDir;

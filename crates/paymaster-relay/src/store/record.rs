@@ -39,7 +39,8 @@ impl fmt::Display for SponsorshipId {
     }
 }
 
-/// Who stands behind a request. Intents of one never meet those of another; idempotency keys neither, see [`KeySpace`].
+/// Who stands behind a request. Intents of one never meet those of another; idempotency keys
+/// neither, see [`KeySpace`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Principal {
     /// The account, proven by its passkey.
@@ -74,8 +75,9 @@ impl fmt::Display for Principal {
 pub struct KeySpace(String);
 
 impl KeySpace {
-    /// The principal's, where somebody answers for the account id. Otherwise the principal may be anybody (a publishable
-    /// key, or nobody), and each sender has a space of its own: one caller can't take the keys of another.
+    /// The principal's, where somebody answers for the account id. Otherwise the principal may be
+    /// anybody (a publishable key, or nobody), and each sender has a space of its own: one caller
+    /// can't take the keys of another.
     #[must_use]
     pub fn of(principal: &Principal, is_vouched: bool, sender: &Address) -> Self {
         Self(if is_vouched { principal.to_string() } else { format!("{principal}/{}", hex::encode(sender.0)) })
@@ -91,11 +93,13 @@ impl KeySpace {
 /// How far a sponsorship is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// The cost is reserved, the intent recorded; nothing is signed, as far as anybody outside knows.
+    /// The cost is reserved, the intent recorded; nothing is signed, as far as anybody outside
+    /// knows.
     Reserved,
     /// The signatures left, or may have.
     Signed,
-    /// It was mined, in a block that is not final yet. It is still reserved: the block may be reorganised away.
+    /// It was mined, in a block that is not final yet. It is still reserved: the block may be
+    /// reorganised away.
     Mined,
     /// It was mined, and its block is final.
     Settled,
@@ -122,8 +126,9 @@ pub struct NewSponsorship {
     pub account_id: AccountId,
     /// Who stands behind it.
     pub principal: Principal,
-    /// Whether somebody answers for the account id: its passkey, or the server that holds the API key. Only then the
-    /// account has counters of its own; what anybody can name, anybody could fill for others.
+    /// Whether somebody answers for the account id: its passkey, or the server that holds the API
+    /// key. Only then the account has counters of its own; what anybody can name, anybody could
+    /// fill for others.
     pub is_vouched: bool,
     /// The API key that presented it.
     pub api_key: Option<ApiKeyId>,
@@ -158,7 +163,8 @@ impl NewSponsorship {
 pub struct KeyUse {
     /// Which request.
     pub intent: IntentHash,
-    /// Whether it was mined, in a block that may not be final yet; otherwise the key gets free when its window is over.
+    /// Whether it was mined, in a block that may not be final yet; otherwise the key gets free when
+    /// its window is over.
     pub is_mined: bool,
 }
 
@@ -209,7 +215,8 @@ pub struct BlocksRead {
     pub last_final: Option<u64>,
     /// Every operation that the deployment's paymaster paid for in these blocks.
     pub mined: Vec<(UserOpHash, Settlement)>,
-    /// The block to read next: not before one that was read already, unless the chain turned out to be shorter.
+    /// The block to read next: not before one that was read already, unless the chain turned out to
+    /// be shorter.
     pub next: u64,
 }
 

@@ -1,5 +1,5 @@
-//! Reserving: insert, let the triggers count, and undo it all where a limit is exceeded. One transaction, so no two requests
-//! are promised the same part of a deposit.
+//! Reserving: insert, let the triggers count, and undo it all where a limit is exceeded. One
+//! transaction, so no two requests are promised the same part of a deposit.
 
 use proto::IntentHash;
 use sqlx::SqliteConnection;
@@ -14,8 +14,8 @@ pub(super) const INSERT: &str = "
         api_key, proven, vouched)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 'reserved', ?14, ?15, ?16, ?17)";
 
-/// A sponsorship that is settled has no more use for its key when its intent is sponsored once more, which happens only if
-/// the block that had it is gone after all.
+/// A sponsorship that is settled has no more use for its key when its intent is sponsored once
+/// more, which happens only if the block that had it is gone after all.
 pub(super) const TAKE_OVER_KEY: &str = "
     UPDATE sponsorships SET idempotency_key = NULL
     WHERE key_space = ?1 AND idempotency_key = ?2 AND state = 'settled' AND intent_hash = ?3";

@@ -1,5 +1,5 @@
-//! Settling: what was mined is noted at once, and closed when its block is final. In between it is still reserved, so a
-//! reorganisation takes nothing back that was given to somebody else.
+//! Settling: what was mined is noted at once, and closed when its block is final. In between it is
+//! still reserved, so a reorganisation takes nothing back that was given to somebody else.
 
 use std::collections::HashSet;
 
@@ -116,7 +116,8 @@ async fn note(connection: &mut SqliteConnection, mined: Vec<Mined>) -> Result<Ch
     Ok(Changes::Kept(noted))
 }
 
-/// Takes back what is no longer in these blocks, closes what is final, and moves on; how many were taken back.
+/// Takes back what is no longer in these blocks, closes what is final, and moves on; how many were
+/// taken back.
 async fn close(
     connection: &mut SqliteConnection,
     blocks: Blocks,

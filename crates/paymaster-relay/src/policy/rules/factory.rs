@@ -1,5 +1,5 @@
-//! The factory that makes the account, or the contract that it delegates to, is one of those listed. A
-//! factory may call anything, so a list of targets without one of factories allows none.
+//! The factory that makes the account, or the contract that it delegates to, is one of those
+//! listed. A factory may call anything, so a list of targets without one of factories allows none.
 
 use std::collections::HashSet;
 

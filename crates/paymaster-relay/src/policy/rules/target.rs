@@ -1,4 +1,5 @@
-//! Every inner call goes to a contract that is listed, and to a function of it that is, where any are.
+//! Every inner call goes to a contract that is listed, and to a function of it that is, where any
+//! are.
 
 use std::collections::{HashMap, HashSet};
 
