@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use proto::json::bytes;
+use proto::Hash;
 use sha2::{Digest as _, Sha256};
 
 use crate::settings::{ApiKeySettings, InvalidSettings};
@@ -22,7 +22,7 @@ impl ApiKeyHash {
 
     fn parse(text: &str) -> Result<Self, InvalidSettings> {
         let digits = text.strip_prefix("0x").unwrap_or(text);
-        let hash = bytes::<32>(&format!("0x{digits}")).ok().and_then(|bytes| <[u8; 32]>::try_from(&**bytes).ok());
+        let hash = format!("0x{digits}").parse().ok().map(|Hash(hash)| hash);
         let problem = "a SHA-256 is 64 hex digits, not all zero";
         let hash = hash.filter(|hash| *hash != [0; 32]).ok_or_else(|| InvalidSettings::new(KEYS, problem))?;
         Ok(Self(hash))

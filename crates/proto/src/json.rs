@@ -160,19 +160,8 @@ pub fn hex_quantity(value: u128) -> String {
     Quantity(value).to_string()
 }
 
-/// Parses a 20-byte address; checksums are not looked at, as nodes don't.
-pub fn address(text: &str) -> Result<Address, ParseError> {
-    text.parse()
-}
-
-/// Parses a quantity of at most 128 bits.
-pub fn quantity(text: &str) -> Result<u128, ParseError> {
+fn quantity(text: &str) -> Result<u128, ParseError> {
     text.parse().map(|Quantity(number)| number)
-}
-
-/// Parses bytes within a bound.
-pub fn bytes<const MAX: usize>(text: &str) -> Result<BoundedBytes<MAX>, ParseError> {
-    text.parse()
 }
 
 fn invalid(field: &str, problem: impl ToString) -> InvalidField {

@@ -5,7 +5,7 @@
 use proto::command::{ProvisionedKeys, Statement};
 use proto::json::{GasFields, parse_user_operation};
 use proto::paymaster::paymaster_digest;
-use proto::{Bounded, EntryPoint, EntryPointVersion, Hash, TeeId, Terms};
+use proto::{Address, Bounded, EntryPoint, EntryPointVersion, Hash, Quantity, TeeId, Terms};
 use serde_json::{Value, json};
 
 fn vectors(name: &str) -> Vec<Value> {
@@ -22,7 +22,7 @@ fn text<'a>(vector: &'a Value, field: &str) -> &'a str {
 fn entry_point(vector: &Value, address: &str) -> EntryPoint {
     EntryPoint {
         chain_id: vector["chainId"].as_u64().unwrap(),
-        address: proto::json::address(address).unwrap(),
+        address: address.parse().unwrap(),
         version: text(vector, "entryPointVersion").parse().unwrap(),
     }
 }
@@ -68,9 +68,9 @@ fn every_paymaster_digest_is_the_one_the_contract_checks() {
         let entry_point = entry_point(&vector, "0x0000000000000000000000000000000000000001");
         let op = operation(&vector, "delegate", entry_point.chain_id, entry_point.version);
         let quantity =
-            |field: &str| vector["terms"][field].as_str().map_or(0, |text| proto::json::quantity(text).unwrap());
+            |field: &str| vector["terms"][field].as_str().map_or(0, |text| text.parse::<Quantity<u128>>().unwrap().0);
         let terms = Terms {
-            paymaster: proto::json::address(text(&vector, "paymaster")).unwrap(),
+            paymaster: text(&vector, "paymaster").parse().unwrap(),
             verification_gas_limit: quantity("paymasterVerificationGasLimit"),
             post_op_gas_limit: quantity("paymasterPostOpGasLimit"),
             valid_until: vector["terms"]["validUntil"].as_u64().unwrap(),
@@ -85,7 +85,7 @@ fn every_paymaster_digest_is_the_one_the_contract_checks() {
 fn every_attestation_challenge_is_the_one_that_a_verifier_computes() {
     for vector in vectors("attestation-challenges") {
         let word = |field: &str| -> [u8; 32] { hex::decode(&text(&vector, field)[2..]).unwrap().try_into().unwrap() };
-        let address = |field: &str| vector[field].as_str().map(|text| proto::json::address(text).unwrap());
+        let address = |field: &str| vector[field].as_str().map(|text| text.parse().unwrap());
         let statement = Statement {
             tee_id: TeeId(word("teeId")),
             version: Bounded::new(text(&vector, "version").to_owned()).unwrap(),
@@ -108,6 +108,6 @@ fn an_address_is_shown_with_its_checksum() {
         "0xdbF03B407c01E7cD3CBea99509d93f8DDDC8C6FB",
         "0xD1220A0cf47c7B9Be7A2E6BA89F429762e7b9aDb",
     ] {
-        assert_eq!(proto::json::address(text).unwrap().to_string(), text);
+        assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
     }
 }

@@ -5,7 +5,6 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use kms_api::attestation::{Attestation, GetAttestation};
 use proto::Hash;
-use proto::json::bytes;
 
 use super::Answered;
 use super::client_address::ClientAddress;
@@ -20,16 +19,16 @@ pub(super) async fn show(
 ) -> Answered<GetAttestation> {
     let Query(GetAttestation { nonce }) =
         question.map_err(|problem| ApiError::invalid_field("nonce", problem.body_text()))?;
-    let nonce = parse(&nonce).map_err(|problem| ApiError::invalid_field("nonce", problem))?;
+    let nonce: Hash = nonce.parse().map_err(|problem| ApiError::invalid_field("nonce", problem))?;
     let turn = gateway.quote_turn(client).await?;
     // Before the quote: those are rationed, and none must be lost to a question that finds the TEE busy.
     let state = gateway.recent_security_state().await?;
-    let attestation = gateway.attest(nonce, turn).await?;
+    let attestation = gateway.attest(nonce.0, turn).await?;
     let statement = attestation.reply.statement;
     let quote = attestation.reply.quote;
     let quote_status = if quote.is_some() { "present" } else { "unavailable: this platform has no attestation" };
     Ok(Json(Attestation {
-        nonce: Hash(nonce),
+        nonce,
         tee_id: statement.tee_id,
         tee_mode: gateway.tee_mode().to_owned(),
         version: statement.version.into_inner(),
@@ -44,9 +43,4 @@ pub(super) async fn show(
         ta_key: attestation.ta_key,
         protection: (&*state).into(),
     }))
-}
-
-fn parse(nonce: &str) -> Result<[u8; 32], String> {
-    let nonce = bytes::<32>(nonce).map_err(|problem| problem.to_string())?;
-    <[u8; 32]>::try_from(nonce.as_slice()).map_err(|_| format!("expected 32 bytes, not {}", nonce.len()))
 }

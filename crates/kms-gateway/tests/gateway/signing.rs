@@ -9,8 +9,7 @@ use serde_json::{Value, json};
 use crate::support::{Kms, SponsorRequest};
 
 fn recover(hash: &Hash, signature: &Value) -> String {
-    let bytes = proto::json::bytes::<65>(signature.as_str().unwrap()).unwrap();
-    let Signature { r, s, v } = Signature::try_from(&**bytes).unwrap();
+    let Signature { r, s, v } = signature.as_str().unwrap().parse().unwrap();
     let ecdsa = EcdsaSignature::from_scalars(r, s).unwrap();
     let id = RecoveryId::from_byte(v - 27).unwrap();
     let key = VerifyingKey::recover_from_prehash(&hash.0, &ecdsa, id).unwrap();
@@ -36,8 +35,8 @@ async fn an_approved_operation_is_signed_by_paymaster_and_account_on_every_entry
         assert_eq!(recover(&Hash(digest.0), &answer["paymasterSignature"]), signers["paymasterSigner"]);
         assert_eq!(answer["teeDeviceId"], signers["paymasterSigner"]);
 
-        let paymaster_signature = proto::json::bytes::<65>(answer["paymasterSignature"].as_str().unwrap()).unwrap();
-        let final_op = command.final_op(&Signature::try_from(&**paymaster_signature).unwrap());
+        let paymaster_signature = answer["paymasterSignature"].as_str().unwrap().parse().unwrap();
+        let final_op = command.final_op(&paymaster_signature);
         let hash = final_op.hash(&command.entry_point);
         assert_eq!(answer["userOpHash"], hash.to_string());
         let signed = if scheme == "raw" { Hash(hash.0) } else { personal_message_hash(&hash.0) };

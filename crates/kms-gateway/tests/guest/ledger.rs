@@ -101,7 +101,7 @@ impl Ledger {
         let state = kms.get("/admin/signers").await?;
         let listed = state["signers"].as_array().unwrap();
         let record = listed.iter().find(|listed| listed["address"] == signer).unwrap()["record"].as_u64().unwrap();
-        let authorised_as = proto::json::address(&signer).unwrap();
+        let authorised_as = signer.parse().unwrap();
         let tee_id = self.tee_id;
         let mut command = RevokeSigner { tee_id, record, authorised_as, counter, signature: UNSIGNED };
         command.signature = self.admin.sign(&command);

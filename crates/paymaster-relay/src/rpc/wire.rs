@@ -5,11 +5,11 @@
 use std::sync::Arc;
 
 use jsonrpsee::types::Params;
-use proto::AccountId;
 use proto::command::PasskeyAssertion;
 use proto::json::invitation::{MAX_SECONDS, MAX_USES};
 use proto::json::passkey::parse_assertion;
-use proto::json::{Excerpt, GasFields, InvalidField, address, check_shape, parse_user_operation, quantity};
+use proto::json::{Excerpt, GasFields, InvalidField, check_shape, parse_user_operation};
+use proto::{AccountId, Address, ParseError, Quantity};
 use serde_json::error::Category;
 use serde_json::{Error, Map, Value};
 
@@ -158,7 +158,8 @@ impl Wire<'_> {
             _ => {}
         }
         let entry_point = choices.entry_point.map(|value| text("entryPoint", value)).transpose()?;
-        let entry_point = entry_point.map(|text| address(text).map_err(|problem| invalid("entryPoint", problem)));
+        let entry_point =
+            entry_point.map(|text| text.parse().map_err(|problem: ParseError| invalid("entryPoint", problem)));
         let deployment = self.catalogue.deployment(entry_point.transpose()?)?;
         let version = deployment.entry_point.version;
         let mut op = parse_user_operation(op, version, expected, gas)?.op;
@@ -206,7 +207,7 @@ impl Wire<'_> {
 /// Where nobody named an account the sender stands for itself, in lower-case hex.
 fn sender_as_account(op: &Value) -> Result<AccountId, RequestError> {
     const NAME: &str = "sender";
-    let sender = address(text(NAME, &op[NAME])?).map_err(|problem| invalid(NAME, problem))?;
+    let sender: Address = text(NAME, &op[NAME])?.parse().map_err(|problem: ParseError| invalid(NAME, problem))?;
     sender.to_string().to_ascii_lowercase().parse().map_err(|problem| invalid(NAME, problem))
 }
 
@@ -284,7 +285,10 @@ fn account_id(name: &str, value: &Value) -> Result<AccountId, RequestError> {
 fn chain_id(value: &Value) -> Result<u128, RequestError> {
     match value.as_u64() {
         Some(number) => Ok(number.into()),
-        None => quantity(text("chainId", value)?).map_err(|problem| invalid("chainId", problem)),
+        None => {
+            let parsed = text("chainId", value)?.parse();
+            parsed.map(|Quantity(number)| number).map_err(|problem: ParseError| invalid("chainId", problem))
+        }
     }
 }
 

@@ -79,7 +79,7 @@ impl TestGateway {
         let made = self.post("/kms/create-deterministic-account", &json!({ "registrationId": registration })).await;
         Account {
             id: made["accountId"].as_str().unwrap().to_owned(),
-            owner: proto::json::address(made["ownerAddress"].as_str().unwrap()).unwrap(),
+            owner: made["ownerAddress"].as_str().unwrap().parse().unwrap(),
             passkey,
         }
     }
