@@ -216,24 +216,6 @@ impl From<&command::Sponsor> for SponsorOperation {
     }
 }
 
-/// The same for an operation that is signed as it is.
-impl From<&command::SignWithHybridKey> for SignOperation {
-    fn from(command: &command::SignWithHybridKey) -> Self {
-        Self {
-            user_operation: user_operation_to_json(&command.op, command.entry_point.version).into(),
-            account_id: command.account_id.clone(),
-            signature_format: Some(SignatureFormat::Erc4337),
-            user_signature: assertion_to_json(&command.passkey),
-            user_public_key: None,
-            business_validation: Some(Map::new()),
-            nonce: Quantity(command.approval.nonce),
-            timestamp: command.approval.timestamp,
-            entry_point: Some(command.entry_point.address),
-            chain_id: Some(Quantity(command.entry_point.chain_id)),
-        }
-    }
-}
-
 /// The rest repeats the request.
 impl From<SponsoredOperation> for SponsorReply {
     fn from(sponsored: SponsoredOperation) -> Self {

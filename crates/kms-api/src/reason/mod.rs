@@ -7,13 +7,12 @@ mod tee;
 use core::fmt;
 
 use proto::Status;
-use serde::{Serialize, Serializer};
 
 pub use received::ReceivedReason;
 
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident $text:literal $status:literal $retry:ident,)*) => {
-        /// A reason of this version. Serialised as its name in snake case.
+        /// A reason of this version.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Reason {
             $($(#[$doc])* $name,)*
@@ -152,12 +151,6 @@ impl From<Status> for Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
-    }
-}
-
-impl Serialize for Reason {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
     }
 }
 

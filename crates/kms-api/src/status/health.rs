@@ -1,7 +1,6 @@
 //! How a gateway is, in one word.
 
 use core::convert::Infallible;
-use core::fmt;
 use core::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -32,12 +31,6 @@ impl HealthStatus {
             Self::Uninitialised => UNINITIALISED,
             Self::Unhealthy(reason) => reason.as_str(),
         }
-    }
-}
-
-impl fmt::Display for HealthStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 
