@@ -24,7 +24,7 @@ use crate::rpc::CallLog;
 use crate::settings::{RpcSettings, Settings, SettingsError};
 use crate::settlement::Settling;
 use crate::sponsor::{Granted, Refusals, Turns};
-use crate::store::{Gwei, Store};
+use crate::store::{Contracts, Gwei, Store};
 
 const SWEEP: Duration = Duration::from_secs(5);
 
@@ -151,9 +151,10 @@ impl Relay {
         Ok(())
     }
 
-    /// Releases what no block can contain any more: a final block is past the window. On a chain that
-    /// is idle nothing is released, since the next block may still be within it. Nor is anything while
-    /// blocks are from the future: whether a window is over is not for the node alone to say.
+    /// Releases what no block can contain any more: a final block is past the window, and settlement has
+    /// read all up to that one without finding it. On a chain that is idle nothing is released, since the
+    /// next block may still be within it. Nor is anything while blocks are from the future: whether a
+    /// window is over is not for the node alone to say.
     ///
     /// # Errors
     /// [`RelayError::ChainUnavailable`], [`RelayError::StoreUnavailable`].
@@ -163,13 +164,29 @@ impl Relay {
         if now.is_host_behind() {
             return Ok(0);
         }
-        let Some(number) = latest.number.checked_sub(self.confirmations) else {
+        let Some(last_final) = latest.number.checked_sub(self.confirmations) else {
             return Ok(0);
         };
-        let confirmed = if number == latest.number { latest } else { self.chain.block(number).await? };
-        let released = self.store.release_expired(confirmed.timestamp.min(now.bound())).await?;
+        let (mut block, mut released) = (latest, 0);
+        for (contracts, next) in self.store.next_blocks().await? {
+            let Some(number) = self.last_settled(contracts, next, last_final) else { continue };
+            if number != block.number {
+                block = self.chain.block(number).await?;
+            }
+            released += self.store.release_expired(contracts, block.timestamp.min(now.bound())).await?;
+        }
         self.metrics.reservations_expired(released);
         Ok(released)
+    }
+
+    /// The newest block up to which settlement has read only blocks that were final then. At contracts
+    /// that are no longer configured nothing is read: the last final block.
+    fn last_settled(&self, contracts: Contracts, next: u64, last_final: u64) -> Option<u64> {
+        let mut configured = self.catalogue.deployments().iter().map(Contracts::from);
+        if !configured.any(|deployment| deployment == contracts) {
+            return Some(last_final);
+        }
+        next.checked_sub(1)?.checked_sub(self.confirmations).map(|number| number.min(last_final))
     }
 
     /// Whether the clocks of host and chain agree within a minute, as far as the last look at the

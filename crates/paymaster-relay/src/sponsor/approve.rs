@@ -124,7 +124,7 @@ pub(super) async fn propose(
     idempotency_key: Option<&str>,
     gas: GasFields,
 ) -> Result<Proposal, RelayError> {
-    let Quote { terms, cost, deposit } = quote(relay, draft, gas, principal.is_proven()).await?;
+    let Quote { terms, cost, deposit, block } = quote(relay, draft, gas, principal.is_proven()).await?;
     relay.check_grant(draft, &terms, principal.is_proven()).await?;
     let sponsorship = NewSponsorship {
         id: SponsorshipId::new(),
@@ -136,6 +136,7 @@ pub(super) async fn propose(
         idempotency_key: idempotency_key.map(str::to_owned),
         policy_id: draft.policy.id().to_owned(),
         deployment: draft.deployment,
+        block,
         sender: draft.op.sender,
         account_nonce: draft.op.nonce,
         terms,

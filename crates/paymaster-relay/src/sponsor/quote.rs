@@ -19,6 +19,8 @@ pub(super) struct Quote {
     pub(super) cost: Wei,
     /// Wei. The paymaster's, in the EntryPoint.
     pub(super) deposit: Wei,
+    /// The latest block.
+    pub(super) block: u64,
 }
 
 /// Policy, terms and chain. The policy is asked first: a factory that it does not list is not run on
@@ -53,7 +55,7 @@ pub(super) async fn quote(
         }
     }
     Window { after: terms.valid_after, until: terms.valid_until } = window(draft, &draft.validity.of(is_proven), &now)?;
-    Ok(Quote { cost: cost(draft, &terms), terms, deposit: facts.paymaster.deposit })
+    Ok(Quote { cost: cost(draft, &terms), terms, deposit: facts.paymaster.deposit, block: facts.block.number })
 }
 
 /// Holds a draft against its policy at the worst case of these terms.

@@ -18,7 +18,8 @@ use thiserror::Error;
 
 pub use gwei::Gwei;
 pub use record::{
-    BlocksRead, KeySpace, KeyUse, NewSponsorship, Principal, Record, Settled, Settlement, Signed, SponsorshipId, State,
+    BlocksRead, Contracts, KeySpace, KeyUse, NewSponsorship, Principal, Record, Settled, Settlement, Signed,
+    SponsorshipId, State,
 };
 pub use sqlite::SqliteStore;
 pub(crate) use writer::{Changes, Writer};
@@ -85,11 +86,18 @@ pub trait Store: Send + Sync {
     /// [`StoreError`].
     async fn release(&self, id: &SponsorshipId) -> Result<bool, StoreError>;
 
-    /// Releases every reservation that was not mined and whose window ended before that time; how many.
+    /// Releases every reservation at these contracts that was not mined and whose window ended before that time (Unix
+    /// seconds); how many.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn release_expired(&self, ended_before: u64) -> Result<u64, StoreError>;
+    async fn release_expired(&self, contracts: Contracts, ended_before: u64) -> Result<u64, StoreError>;
+
+    /// The block to read next at all contracts that ever had a reservation, also at those that are no longer configured.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn next_blocks(&self) -> Result<Vec<(Contracts, u64)>, StoreError>;
 
     /// What is reserved of a deployment's deposit.
     ///

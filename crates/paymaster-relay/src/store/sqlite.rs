@@ -8,15 +8,15 @@ use async_trait::async_trait;
 use breaker::OutageLog;
 use futures_util::FutureExt;
 use private_files::{Database, InPlace};
-use proto::{IntentHash, Terms};
+use proto::{Address, IntentHash, Terms};
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions, Sqlite, SqlitePool};
 
-use super::rows::{COLUMNS, format_signed, record, signed, unsigned};
+use super::rows::{COLUMNS, fixed, format_signed, record, signed, unsigned};
 use super::{
-    BlocksRead, Changes, Gwei, KeySpace, KeyUse, NewSponsorship, Principal, Record, Reserved, Settled, Signed,
-    SponsorshipId, Store, StoreError, Writer, counters, reserve, rows, settle,
+    BlocksRead, Changes, Contracts, Gwei, KeySpace, KeyUse, NewSponsorship, Principal, Record, Reserved, Settled,
+    Signed, SponsorshipId, Store, StoreError, Writer, counters, reserve, rows, settle,
 };
 use crate::budget::{Limits, Scope};
 use crate::catalogue::Deployment;
@@ -40,7 +40,9 @@ pub(super) const TAKE_BACK_SIGNING: &str = "
     WHERE id = ?1 AND state IN ('reserved', 'signed') AND signings > 1";
 pub(super) const RELEASE_EXPIRED: &str = "
     UPDATE sponsorships SET state = 'released'
-    WHERE state IN ('reserved', 'signed') AND valid_until < ?1 AND settled_block IS NULL";
+    WHERE state IN ('reserved', 'signed') AND valid_until < ?1 AND settled_block IS NULL
+        AND entry_point = ?2 AND paymaster = ?3";
+pub(super) const NEXT_BLOCKS: &str = "SELECT entry_point, paymaster, next_block FROM settlement_cursors";
 pub(super) const RESERVED: &str = "
     SELECT gwei FROM open_reservations
     WHERE entry_point = ?1 AND paymaster = ?2 AND scope = ?3 AND subject = ''";
@@ -268,9 +270,20 @@ impl Store for SqliteStore {
         Ok(false)
     }
 
-    async fn release_expired(&self, ended_before: u64) -> Result<u64, StoreError> {
+    async fn release_expired(&self, contracts: Contracts, ended_before: u64) -> Result<u64, StoreError> {
+        let Contracts { entry_point, paymaster } = contracts;
         let statement = sqlx::query(RELEASE_EXPIRED).bind(signed(ended_before)?);
-        self.change(statement).await
+        self.change(statement.bind(entry_point.0.to_vec()).bind(paymaster.0.to_vec())).await
+    }
+
+    async fn next_blocks(&self) -> Result<Vec<(Contracts, u64)>, StoreError> {
+        let rows: Vec<(Vec<u8>, Vec<u8>, i64)> =
+            sqlx::query_as(NEXT_BLOCKS).fetch_all(&self.readers).await.map_err(StoreError::new)?;
+        let cursor = |(entry_point, paymaster, next): (Vec<u8>, Vec<u8>, i64)| {
+            let (entry_point, paymaster) = (Address(fixed(&entry_point)?), Address(fixed(&paymaster)?));
+            Ok((Contracts { entry_point, paymaster }, unsigned(next)?))
+        };
+        rows.into_iter().map(cursor).collect()
     }
 
     async fn reserved(&self, deployment: &Deployment) -> Result<Gwei, StoreError> {

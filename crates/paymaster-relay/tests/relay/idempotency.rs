@@ -171,7 +171,7 @@ async fn one_sponsorship_is_signed_as_often_as_the_settings_say_and_no_more() {
     world.clock.advance(750);
     world.anvil.increase_time(3000).await.unwrap();
     world.anvil.mine(20).await.unwrap();
-    assert_eq!(world.relay.release_expired().await.unwrap(), 2);
+    assert_eq!(world.release_expired().await, 2);
     world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, passkey])).await.unwrap();
 }
 

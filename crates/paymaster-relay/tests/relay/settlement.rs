@@ -6,7 +6,7 @@ use devkit::user_operation::Draft;
 use paymaster_relay::RelayError;
 use serde_json::{Value, json};
 
-use crate::support::{ACCOUNT, Fault, Node, World};
+use crate::support::{ACCOUNT, Dapp, Fault, Node, World};
 
 async fn states(world: &World) -> Vec<(String, Option<i64>)> {
     sqlx::query_as("SELECT state, settled_cost_gwei FROM sponsorships ORDER BY created_at, rowid")
@@ -315,4 +315,52 @@ async fn blocks_of_a_long_absence_are_read_in_several_rounds_and_none_is_left_ou
     }
     assert!(rounds > 1);
     assert_eq!(states(&world).await[0].0, "settled");
+}
+
+#[tokio::test]
+async fn what_settlement_has_not_read_is_not_released_and_its_key_stays_taken() {
+    let (world, node) = behind_a_node().await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let options = json!({ "idempotencyKey": "order-1" });
+    let sponsor = async |dapp: &mut Dapp, op: &Value| {
+        let passkey = world.approval(dapp, op).await;
+        world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, passkey, options])).await
+    };
+    let first = sponsor(&mut dapp, &op).await.unwrap();
+    // Settlement has read nothing yet when it is mined, and can't when its window is over.
+    node.fail(Fault::Rewrites(has_no_logs));
+    world.relay.settle().await.unwrap_err();
+    mine(&world, &first).await;
+    world.pass(700).await;
+    assert_eq!(world.relay.release_expired().await.unwrap(), 0);
+    let next = dapp.first_op(1);
+    let refusal = sponsor(&mut dapp, &next).await.unwrap_err();
+    refusal.assert_is(-32602, "idempotency_conflict", true);
+
+    // Nor after a restart, until it has read.
+    let mut world = world;
+    world.stop().await;
+    let world = world.started_again().await;
+    assert_eq!(world.relay.release_expired().await.unwrap(), 0);
+    node.fail(Fault::None);
+    assert_eq!(world.relay.settle().await.unwrap(), 1);
+    assert_eq!(world.relay.release_expired().await.unwrap(), 0);
+    assert_eq!(states(&world).await[0].0, "settled");
+    let passkey = world.approval(&mut dapp, &next).await;
+    let refusal = world.client.call("pm_sponsor_with_tee", json!([next, ACCOUNT, passkey, options])).await.unwrap_err();
+    refusal.assert_is(-32602, "idempotency_conflict", false);
+}
+
+#[tokio::test]
+async fn reservations_of_a_deployment_that_is_no_longer_configured_are_released_too() {
+    let mut world = World::new(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    world.sponsor(&mut dapp, &op).await.unwrap();
+    world.stop().await;
+    world.settings["deployments"][0]["paymaster"] = json!("0x00000000000000000000000000000000000000aa");
+    let world = world.started_again().await;
+    world.pass(700).await;
+    assert_eq!(world.relay.release_expired().await.unwrap(), 1);
 }
