@@ -237,9 +237,10 @@ impl Connection {
         self.kept_by_port.fetch_sub(released, Ordering::SeqCst);
     }
 
-    /// Whether its client is still sending what the port keeps.
+    /// Whether its client is still sending a request, or a message of a WebSocket.
     pub(crate) fn is_receiving(&self) -> bool {
-        self.state.borrow().phase == Phase::Body
+        let phase = self.state.borrow().phase;
+        phase == Phase::Body || (phase == Phase::Upgraded && self.kept().incomplete > 0)
     }
 
     /// An answer was made; returns what the whole port keeps. One that is made after the end counts for nothing.

@@ -273,20 +273,17 @@ impl Open {
         true
     }
 
-    /// Ends the connection that costs most of the address that does: of those first whose client is still sending a request, so
-    /// that nobody who is being served goes for them.
+    /// Of the address whose connections cost most together, ends the one that costs most; first those whose client is still
+    /// sending a request, so that nobody of that address who is being served goes for them.
     fn end_costliest(&mut self) -> bool {
-        self.end_costliest_of(Connection::is_receiving) || self.end_costliest_of(|_| true)
-    }
-
-    fn end_costliest_of(&mut self, among: impl Fn(&Connection) -> bool) -> bool {
-        let mut addresses = HashMap::<IpAddr, (usize, usize, u64)>::new();
-        for (id, (address, connection)) in self.connections.iter().filter(|(_, (_, connection))| among(connection)) {
+        let mut addresses = HashMap::<IpAddr, (usize, (bool, usize), u64)>::new();
+        for (id, (address, connection)) in &self.connections {
             let memory = connection.memory();
-            let (sum, most, of) = addresses.entry(*address).or_insert((0, memory, *id));
+            let rank = (connection.is_receiving() && memory > 0, memory);
+            let (sum, most, of) = addresses.entry(*address).or_insert((0, rank, *id));
             *sum += memory;
-            if memory > *most {
-                (*most, *of) = (memory, *id);
+            if rank > *most {
+                (*most, *of) = (rank, *id);
             }
         }
         let Some((_, _, id)) = addresses.into_values().filter(|(sum, ..)| *sum > 0).max() else { return false };
@@ -627,21 +624,35 @@ mod tests {
         assert_eq!(table.kept.load(Ordering::SeqCst), 40);
     }
 
-    #[tokio::test]
-    async fn who_is_still_sending_goes_before_who_is_served() {
+    #[test]
+    fn of_one_address_who_is_still_sending_goes_before_who_is_served() {
         let table = Table::new(Bounds { memory: 1000, ..Bounds::default() });
-        let busy = table.admit(address("192.0.2.1")).unwrap();
+        let [busy, body, message] = [(); 3].map(|()| table.admit(address("192.0.2.1")).unwrap());
         table.hold(&busy.connection, 200);
         busy.connection.serving();
-        let slow = ["192.0.2.2", "192.0.2.3"].map(|from| table.admit(address(from)).unwrap());
-        for slow in &slow {
-            slow.connection.receiving_body();
-            table.hold(&slow.connection, 30);
-        }
-        assert!(slow.iter().any(|slow| slow.connection.evicted.is_cancelled()));
+        body.connection.receiving_body();
+        table.hold(&body.connection, 30);
+        message.connection.upgraded();
+        message.hold(60, 60);
+        assert!(message.connection.evicted.is_cancelled() && !body.connection.evicted.is_cancelled());
+        table.hold(&busy.connection, 25);
+        assert!(body.connection.evicted.is_cancelled(), "then the other");
         assert!(!busy.connection.evicted.is_cancelled());
-        table.hold(&busy.connection, 200);
-        assert!(slow.iter().all(|slow| slow.connection.evicted.is_cancelled()), "then the other");
+    }
+
+    #[test]
+    fn no_address_loses_a_connection_to_one_that_costs_more() {
+        let table = Table::new(Bounds { memory: 1000, ..Bounds::default() });
+        let costly = [(); 3].map(|()| table.admit(address("192.0.2.1")).unwrap());
+        for slot in &costly {
+            slot.connection.upgraded();
+            slot.hold(82, 82);
+        }
+        let honest = table.admit(address("192.0.2.2")).unwrap();
+        honest.connection.receiving_body();
+        table.hold(&honest.connection, 60);
+        assert!(!honest.connection.evicted.is_cancelled());
+        assert_eq!(costly.iter().filter(|slot| slot.connection.evicted.is_cancelled()).count(), 1);
     }
 
     #[test]
