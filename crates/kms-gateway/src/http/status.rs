@@ -14,9 +14,9 @@ use crate::transport::QueueStats;
 const SERVICE: &str = "super-relay-kms";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// 200 when the TEE answers and protects what it must, provisioned or not; 503 when not.
+/// 200 when the TEE answers and protects what it must, provisioned or not, and the database takes a write; 503 when not.
 pub(super) async fn health(State(gateway): State<Gateway>) -> (StatusCode, Json<Value>) {
-    let state = gateway.recent_security_state().await;
+    let (state, database) = tokio::join!(gateway.recent_security_state(), gateway.recent_database_ready());
     let requirements = gateway.settings().required_protection;
     let (code, status) = match &state {
         Err(
@@ -27,6 +27,7 @@ pub(super) async fn health(State(gateway): State<Gateway>) -> (StatusCode, Json<
         Ok(state) if requirements.check(state).is_err() => {
             (StatusCode::SERVICE_UNAVAILABLE, "tee_protection_insufficient")
         }
+        Ok(_) if database.is_err() => (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable"),
         Ok(state) if state.phase == Phase::Uninitialised => (StatusCode::OK, "uninitialised"),
         Ok(_) => (StatusCode::OK, "healthy"),
     };

@@ -226,6 +226,11 @@ impl Store {
         self.writer.probe().await
     }
 
+    /// The same as of a second ago at most.
+    pub(crate) async fn recent_probe(&self) -> Result<(), StoreError> {
+        self.writer.recent_probe().await
+    }
+
     /// The newest row of the audit.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 //! sync to disk many times, and the audit chain has one owner.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use breaker::{OutageLog, SharedProbe, Unproven};
 use private_files::InPlace;
@@ -21,6 +22,8 @@ use super::{probe, served_tee};
 
 const QUEUE: usize = 1024;
 const BATCH: usize = 128;
+/// How long it will do for whoever asks that a write succeeded or failed: anyone may ask.
+const RECENT: Duration = Duration::from_secs(1);
 /// What notices outages here.
 const WRITING: &str = "writing";
 
@@ -104,10 +107,12 @@ impl Writer {
 
     pub(super) async fn probe(&self) -> Result<(), StoreError> {
         let queue = self.queue()?;
-        self.probe.outcome(|| write(queue, Job::Probe)).await.map_err(|unproven| match unproven {
-            Unproven::Failed(problem) => StoreError::Failing { problem },
-            Unproven::Silent(since) => StoreError::Silent { time: since },
-        })
+        self.probe.outcome(|| write(queue, Job::Probe)).await.map_err(unproven)
+    }
+
+    pub(super) async fn recent_probe(&self) -> Result<(), StoreError> {
+        let queue = self.queue()?;
+        self.probe.recent_outcome(RECENT, || write(queue, Job::Probe)).await.map_err(unproven)
     }
 
     /// Takes no more writes and returns when those already queued are done.
@@ -127,6 +132,13 @@ impl Writer {
     fn queue(&self) -> Result<mpsc::Sender<Job>, StoreError> {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
         queue.ok_or(StoreError::NotWritten)
+    }
+}
+
+fn unproven(unproven: Unproven) -> StoreError {
+    match unproven {
+        Unproven::Failed(problem) => StoreError::Failing { problem },
+        Unproven::Silent(since) => StoreError::Silent { time: since },
     }
 }
 
