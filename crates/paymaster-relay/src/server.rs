@@ -5,20 +5,16 @@ use std::sync::Arc;
 
 use http::Request;
 use jsonrpsee::core::middleware::RpcServiceBuilder;
-use jsonrpsee::server::{BatchRequestConfig, HttpBody, PingConfig, Server, ServerConfig, stop_channel};
+use jsonrpsee::server::{BatchRequestConfig, HttpBody, Server, ServerConfig, stop_channel};
 use serve::{Body, Bounds, Listener};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceBuilder;
 
 use crate::relay::Relay;
-use crate::rpc::{CallsLayer, EdgeLayer, module};
+use crate::rpc::{CallsLayer, EdgeLayer, WebSockets, module};
 
-/// Pings to a WebSocket within the time after which silence ends it.
-const PINGS: u32 = 3;
 /// Calls in a batch that are read at all. One over `max_batch` is refused call by call up to here, in one answer above.
 const MOST_CALLS: u32 = 1000;
-/// Answers to a WebSocket that wait to be written.
-const MESSAGES: u32 = 16;
 /// Bytes that an answer may have beyond the request that it repeats.
 const PER_CALL: u32 = 8 * 1024;
 
@@ -29,9 +25,7 @@ const PER_CALL: u32 = 8 * 1024;
 pub async fn serve(listener: impl Into<Listener>, relay: Arc<Relay>, shutdown: CancellationToken) -> io::Result<()> {
     let listener: Listener = listener.into();
     let settings = &relay.rpc;
-    // A WebSocket that answers pings may be silent; one that doesn't is gone.
-    let Bounds { idle, serving, .. } = listener.bounds();
-    let ping = PingConfig::new().ping_interval(idle / PINGS).inactive_limit(idle).max_failures(1);
+    let Bounds { serving, .. } = listener.bounds();
     // An answer repeats the client's operation, and hex in its place may double it: within this nothing that was charged
     // for is left out.
     let max_response =
@@ -42,9 +36,8 @@ pub async fn serve(listener: impl Into<Listener>, relay: Arc<Relay>, shutdown: C
         // The listener counts connections.
         .max_connections(u32::MAX)
         .set_batch_request_config(BatchRequestConfig::Limit(settings.max_batch.max(MOST_CALLS)))
-        .set_message_buffer_capacity(MESSAGES)
-        .enable_ws_ping(ping)
         .build();
+    let web_sockets = WebSockets::default();
     let edge = EdgeLayer {
         api_keys: Arc::clone(&relay.api_keys),
         allowed_origins: Arc::clone(&relay.allowed_origins),
@@ -53,6 +46,7 @@ pub async fn serve(listener: impl Into<Listener>, relay: Arc<Relay>, shutdown: C
         max_body_bytes: settings.max_body_bytes,
         max_batch: settings.max_batch,
         log: Arc::clone(&relay.call_log),
+        web_sockets: web_sockets.clone(),
     };
     let calls = CallsLayer {
         clock: Arc::clone(&relay.clock),
@@ -63,7 +57,7 @@ pub async fn serve(listener: impl Into<Listener>, relay: Arc<Relay>, shutdown: C
         within: serving,
     };
     let no_room = edge.clone();
-    let (stop, sessions) = stop_channel();
+    let (stop, _running) = stop_channel();
     let json_rpc = Server::builder()
         .set_config(config)
         .set_http_middleware(ServiceBuilder::new().layer(edge))
@@ -73,14 +67,11 @@ pub async fn serve(listener: impl Into<Listener>, relay: Arc<Relay>, shutdown: C
     let service =
         ServiceBuilder::new().map_request(|request: Request<Body>| request.map(HttpBody::new)).service(json_rpc);
 
-    let end_sessions = async {
+    let end_web_sockets = async {
         shutdown.cancelled().await;
-        if sessions.stop().is_err() {
-            tracing::debug!("no WebSocket is open");
-        }
+        web_sockets.close().await;
     };
     let http = listener.refusing_with(move |request| no_room.clone().no_room(request)).serve(service, shutdown.clone());
-    let (served, ()) = tokio::join!(http, end_sessions);
-    sessions.stopped().await;
+    let (served, ()) = tokio::join!(http, end_web_sockets);
     served
 }

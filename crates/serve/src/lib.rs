@@ -2,7 +2,7 @@
 //!
 //! `bounds` holds the limits, `table` the open connections, `connection` what each is doing, `stream` and `body` watch it
 //! read and write, `listener` accepts, `hangup` lets the service end one, `priority` lets it keep one, `refusal` answers
-//! clients there is no room for, `memory` counts what they make a port keep, `occupancy` what there is, `line_ration` bounds
+//! clients there is no room for, `web_socket` answers messages instead of requests, `memory` counts what they make a port keep, `occupancy` what there is, `line_ration` bounds
 //! what the log says of it all, `page` tells what a browser sends for a page, `trusted_proxies` which client a request is of,
 //! `descriptors` fits the limits to what the operating system grants the process.
 //! A leaf: the relay, the gateway and the operator's port all serve through it.
@@ -11,8 +11,6 @@ mod body;
 mod bounds;
 mod connection;
 mod descriptors;
-mod frames;
-mod handshake;
 mod hangup;
 mod line_ration;
 mod listener;
@@ -24,6 +22,7 @@ mod refusal;
 mod stream;
 mod table;
 mod trusted_proxies;
+mod web_socket;
 
 pub use body::{Body, BodyTimeout};
 pub use bounds::{Bounds, Full};
@@ -31,9 +30,9 @@ pub use descriptors::{raise_limit, share};
 pub use hangup::Hangup;
 pub use line_ration::LineRation;
 pub use listener::{Listener, Peer, Pulse, asks_for_web_socket};
-pub use memory::{Held, Memory};
 pub use occupancy::{Ended, Occupancy, Occupied, Refused, Tally};
 pub use page::{is_for_other_host, is_from_other_page};
 pub use priority::Priority;
 pub use table::client;
 pub use trusted_proxies::{Client, InvalidProxy, TrustedProxies};
+pub use web_socket::{Answer, InvalidHandshake, WebSocket};

@@ -123,9 +123,18 @@ impl Table {
         self.keep_within(connection.add_untaken(bytes));
     }
 
-    /// The same for so many bytes of requests that have come.
-    pub(crate) fn hold(&self, connection: &Connection, bytes: usize) {
-        self.keep_within(connection.hold(bytes));
+    /// The same for so many bytes of requests that have come; returns what they cost.
+    pub(crate) fn hold(&self, connection: &Connection, bytes: usize) -> usize {
+        let cost = Connection::cost_of_request(bytes);
+        self.keep_within(connection.hold(cost));
+        cost
+    }
+
+    /// The same for an answer that waits to be written to a WebSocket.
+    pub(crate) fn hold_answer(&self, connection: &Connection, bytes: usize) -> usize {
+        let cost = Connection::cost_of_answer(bytes);
+        self.keep_within(connection.hold(cost));
+        cost
     }
 
     fn keep_within(&self, kept: usize) {
@@ -312,11 +321,9 @@ impl Open {
 }
 
 impl Slot {
-    /// So many bytes of a WebSocket were read, and so many, of these and those before, are of a message that is not complete.
-    pub(crate) fn hold(&self, bytes: usize, incomplete: usize) {
-        self.connection.forget_what_is_over();
-        self.connection.incomplete(incomplete);
-        self.table.hold(&self.connection, bytes);
+    /// So many bytes of a WebSocket were read.
+    pub(crate) fn hold_incomplete(&self, bytes: usize) {
+        self.table.keep_within(self.connection.hold_incomplete(Connection::cost_of_request(bytes)));
     }
 }
 
@@ -340,6 +347,7 @@ pub fn client(peer: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::Memory;
     use crate::occupancy::Refused;
 
     fn table(total: usize, per_address: usize) -> Arc<Table> {
@@ -601,27 +609,24 @@ mod tests {
     }
 
     #[test]
-    fn what_a_web_socket_sent_is_kept_until_its_calls_are_answered_a_part_with_each() {
+    fn what_a_web_socket_sent_is_kept_until_it_is_answered() {
         let table = table(1, 1);
         let socket = table.admit(address("192.0.2.1")).unwrap();
-        table.hold(&socket.connection, 300);
-        (0..3).for_each(|_| socket.connection.call_begins());
-        let kept = [800, 400, 0].map(|_| {
-            socket.connection.call_ends();
-            table.kept.load(Ordering::SeqCst)
-        });
-        assert_eq!(kept, [800, 400, 0]);
-        // Pongs, and notifications, are of no call.
-        (0..3).for_each(|_| socket.hold(10, 0));
-        assert_eq!(table.kept.load(Ordering::SeqCst), 40);
-        // A message that is not complete is of no call yet.
-        (1..=3).for_each(|reads| socket.hold(100, reads * 100));
-        socket.connection.call_begins();
-        socket.connection.call_ends();
-        assert_eq!(table.kept.load(Ordering::SeqCst), 1200);
-        socket.hold(10, 0);
-        socket.hold(10, 0);
-        assert_eq!(table.kept.load(Ordering::SeqCst), 40);
+        let memory = Memory { table: Arc::clone(&table), connection: Arc::clone(&socket.connection) };
+        let kept = || table.kept.load(Ordering::SeqCst);
+        socket.hold_incomplete(100);
+        socket.hold_incomplete(200);
+        assert_eq!(kept(), 1200);
+        let mut message = memory.message(250);
+        assert_eq!(kept(), 1000);
+        socket.hold_incomplete(10);
+        message.answered(8);
+        assert_eq!(kept(), 1000 + 40 + 8200);
+        drop(message);
+        assert_eq!(kept(), 40);
+        socket.connection.end();
+        drop(memory.message(10));
+        assert_eq!(kept(), 0);
     }
 
     #[test]
@@ -633,7 +638,7 @@ mod tests {
         body.connection.receiving_body();
         table.hold(&body.connection, 30);
         message.connection.upgraded();
-        message.hold(60, 60);
+        message.hold_incomplete(60);
         assert!(message.connection.evicted.is_cancelled() && !body.connection.evicted.is_cancelled());
         table.hold(&busy.connection, 25);
         assert!(body.connection.evicted.is_cancelled(), "then the other");
@@ -646,7 +651,7 @@ mod tests {
         let costly = [(); 3].map(|()| table.admit(address("192.0.2.1")).unwrap());
         for slot in &costly {
             slot.connection.upgraded();
-            slot.hold(82, 82);
+            slot.hold_incomplete(82);
         }
         let honest = table.admit(address("192.0.2.2")).unwrap();
         honest.connection.receiving_body();

@@ -341,26 +341,6 @@ async fn live_sessions_take_their_share_of_connections_and_http_has_the_rest() {
 }
 
 #[tokio::test]
-async fn who_sends_more_than_a_handshake_before_its_response_has_no_web_socket() {
-    let port = port(patient(), sessions()).await;
-    // The second looks like another header; the last says that it will have a body.
-    let with_body = String::from_utf8_lossy(UPGRADE).replace("host: test", "host: test\r\ncontent-length: 10");
-    for early in [[UPGRADE, b"\x81"].concat(), [UPGRADE, b"\x81\xff\r\n\r\n"].concat(), with_body.into()] {
-        let mut stream = port.sending(&early).await;
-        let answer = rest(&mut stream).await;
-        assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("nothing may follow it"), "{answer}");
-    }
-    // Not the first request of its connection, as an ingress may send it, nor in one piece.
-    let mut stream = port.sending(b"GET /http HTTP/1.1\r\nhost: test\r\n\r\n").await;
-    assert!(answer(&mut stream).await.ends_with("here"));
-    for part in UPGRADE.chunks(UPGRADE.len() - 1) {
-        stream.write_all(part).await.unwrap();
-        sleep(SOON).await;
-    }
-    assert!(answer(&mut stream).await.starts_with("HTTP/1.1 101"));
-}
-
-#[tokio::test]
 async fn a_refused_client_is_answered_after_its_header_and_before_its_body() {
     let (begun, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (in_handler, until) = (begun.clone(), go.clone());

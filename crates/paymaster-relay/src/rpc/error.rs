@@ -67,8 +67,8 @@ pub(super) enum EdgeError {
     TooManyConnections(Full),
     #[error("no answer within {seconds} s, the time for a request or a whole batch")]
     OutOfTime { seconds: u64 },
-    #[error("{limit} calls of this WebSocket are being answered, the most at once")]
-    TooManyCalls { limit: usize },
+    #[error("not the handshake of a WebSocket: {why}")]
+    InvalidHandshake { why: String },
     #[error(
         "there is no such path; there are: /, /rpc, /rpc/<chain id>, /rpc/<key>, /rpc/<chain id>/<key>; keys start with srk_"
     )]
@@ -105,7 +105,7 @@ impl EdgeError {
                 (-32005, "too_many_websockets", true)
             }
             Self::OutOfTime { .. } | Self::TooManyConnections(Full::Late { .. }) => (OUTAGE, "request_timeout", true),
-            Self::TooManyCalls { .. } => (-32005, "too_many_calls", true),
+            Self::InvalidHandshake { .. } => (-32600, "invalid_handshake", false),
             Self::PathNotFound => (-32600, "path_not_found", false),
             Self::PathOfOtherChain { .. } => (INVALID_PARAMS, "wrong_chain", false),
             Self::PageNotAllowed => (KEY_REFUSED, "origin_not_allowed", false),
@@ -147,7 +147,6 @@ impl EdgeError {
             Self::OutOfTime { seconds } | Self::TooManyConnections(Full::Late { seconds }) => {
                 json!({ "limit": seconds.to_string() })
             }
-            Self::TooManyCalls { limit } => json!({ "limit": limit.to_string() }),
             Self::BatchTooLarge { limit, calls } => json!({ "limit": limit.to_string(), "used": calls.to_string() }),
             Self::ContentEncodingNotSupported { .. } => json!({ "supported": ["identity"] }),
             Self::PathOfOtherChain { expected, .. } => json!({ "expected": expected.to_string() }),

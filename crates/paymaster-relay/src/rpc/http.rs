@@ -19,11 +19,12 @@ use proto::json::Excerpt;
 use serde::Deserialize;
 use serde_json::Value;
 use serve::{BodyTimeout, Client, Full, Hangup, Peer, TrustedProxies, asks_for_web_socket};
-use tower::{Layer, Service};
+use tower::{Layer, Service, ServiceExt as _};
 
 use super::cors::{self, Grant};
 use super::error::EdgeError;
 use super::route::Route;
+use super::web_socket::{self, WebSockets};
 use super::{CallLog, Entrance, MadeHere, RequestId, auth, ids};
 use crate::clients::{Access, ApiKeys, KeyHash, LiveKey, Origins};
 
@@ -40,6 +41,7 @@ pub(crate) struct EdgeLayer {
     pub(crate) max_body_bytes: u32,
     pub(crate) max_batch: u32,
     pub(crate) log: Arc<CallLog>,
+    pub(crate) web_sockets: WebSockets,
 }
 
 /// See [`EdgeLayer`].
@@ -59,7 +61,7 @@ impl<S> Layer<S> for EdgeLayer {
 
 impl<S> Service<Request<HttpBody>> for Edge<S>
 where
-    S: Service<Request<HttpBody>, Response = Response<HttpBody>, Error = BoxError>,
+    S: Service<Request<HttpBody>, Response = Response<HttpBody>, Error = BoxError> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
 {
     type Response = Response<HttpBody>;
@@ -78,26 +80,13 @@ where
             Ok(request) => request,
             Err(response) => return Box::pin(async move { Ok(finished(response, &request_id, grant)) }),
         };
-        let session = session(&request);
-        let limit = layer.max_body_bytes;
-        let unread = Arc::<OnceLock<(StatusCode, EdgeError)>>::default();
-        let answer = self.inner.call(request.map(|body| readable(body, limit, Arc::clone(&unread))));
+        let inner = self.inner.clone();
+        if asks_for_web_socket(request.headers()) {
+            let response = layer.open_web_socket(inner, request, &request_id);
+            return Box::pin(async move { Ok(finished(response, &request_id, grant)) });
+        }
         Box::pin(async move {
-            let response = answer.await?;
-            let response = match response.extensions().get() {
-                Some(MadeHere::Answer) => response,
-                Some(MadeHere::Nothing) => Response::new(HttpBody::empty()),
-                None if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                    if let Some((live, session)) = session {
-                        tokio::spawn(Arc::clone(&layer.api_keys).end_with(live, session));
-                    }
-                    response
-                }
-                None => match unread.get() {
-                    Some((status, why)) => layer.refuse(*status, why, &request_id),
-                    None => layer.reword(response, &request_id).await?,
-                },
-            };
+            let response = layer.answer(inner, request, &request_id).await?;
             Ok(finished(response, &request_id, grant))
         })
     }
@@ -228,7 +217,48 @@ impl EdgeLayer {
         json(status, &error.to_object(request_id), Id::Null)
     }
 
-    const fn body_too_large(&self) -> EdgeError {
+    /// What jsonrpsee answers, in our words.
+    pub(super) async fn answer<S>(
+        &self,
+        inner: S,
+        request: Request<HttpBody>,
+        request_id: &RequestId,
+    ) -> Result<Response<HttpBody>, BoxError>
+    where
+        S: Service<Request<HttpBody>, Response = Response<HttpBody>, Error = BoxError>,
+    {
+        let unread = Arc::<OnceLock<(StatusCode, EdgeError)>>::default();
+        let request = request.map(|body| readable(body, self.max_body_bytes, Arc::clone(&unread)));
+        let response = inner.oneshot(request).await?;
+        Ok(match response.extensions().get() {
+            Some(MadeHere::Answer) => response,
+            Some(MadeHere::Nothing) => Response::new(HttpBody::empty()),
+            None => match unread.get() {
+                Some((status, why)) => self.refuse(*status, why, request_id),
+                None => self.reword(response, request_id).await?,
+            },
+        })
+    }
+
+    fn open_web_socket<S>(&self, inner: S, request: Request<HttpBody>, request_id: &RequestId) -> Response<HttpBody>
+    where
+        S: Service<Request<HttpBody>, Response = Response<HttpBody>, Error = BoxError> + Clone + Send + Sync + 'static,
+        S::Future: Send + 'static,
+    {
+        let session = session(&request);
+        let entrance = request.extensions().get().cloned().unwrap_or(Entrance::Refused(EdgeError::Failed));
+        match web_socket::open(self, inner, request, entrance) {
+            Ok(response) => {
+                if let Some((live, session)) = session {
+                    tokio::spawn(Arc::clone(&self.api_keys).end_with(live, session));
+                }
+                response
+            }
+            Err(error) => self.refuse(StatusCode::BAD_REQUEST, &error, request_id),
+        }
+    }
+
+    pub(super) const fn body_too_large(&self) -> EdgeError {
         EdgeError::BodyTooLarge { limit: self.max_body_bytes }
     }
 
@@ -303,10 +333,14 @@ fn why_unread(error: &(dyn std::error::Error + 'static), limit: u32) -> (StatusC
     }
 }
 
-fn json(status: StatusCode, error: &ErrorObjectOwned, id: Id<'static>) -> Response<HttpBody> {
+pub(super) fn refusal(error: &ErrorObjectOwned, id: Id<'static>) -> String {
     let body = RpcResponse::new(ResponsePayload::<()>::error_borrowed(error.clone()), id);
     // Nothing in it can fail to serialise; an empty body would be the answer if it did.
-    let mut response = Response::new(HttpBody::from(serde_json::to_string(&body).unwrap_or_default()));
+    serde_json::to_string(&body).unwrap_or_default()
+}
+
+pub(super) fn json(status: StatusCode, error: &ErrorObjectOwned, id: Id<'static>) -> Response<HttpBody> {
+    let mut response = Response::new(HttpBody::from(refusal(error, id)));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
     response
