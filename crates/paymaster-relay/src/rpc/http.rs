@@ -1,5 +1,9 @@
 //! The HTTP edge: request id, CORS, API keys, and our own words for what jsonrpsee refuses before any method is called.
 
+mod web_socket;
+
+pub(crate) use web_socket::WebSockets;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
@@ -24,7 +28,6 @@ use tower::{Layer, Service, ServiceExt as _};
 use super::cors::{self, Grant};
 use super::error::EdgeError;
 use super::route::Route;
-use super::web_socket::{self, WebSockets};
 use super::{CallLog, Entrance, MadeHere, RequestId, auth, ids};
 use crate::clients::{Access, ApiKeys, KeyHash, LiveKey, Origins};
 
@@ -218,7 +221,7 @@ impl EdgeLayer {
     }
 
     /// What jsonrpsee answers, in our words.
-    pub(super) async fn answer<S>(
+    async fn answer<S>(
         &self,
         inner: S,
         request: Request<HttpBody>,
@@ -258,7 +261,7 @@ impl EdgeLayer {
         }
     }
 
-    pub(super) const fn body_too_large(&self) -> EdgeError {
+    const fn body_too_large(&self) -> EdgeError {
         EdgeError::BodyTooLarge { limit: self.max_body_bytes }
     }
 
@@ -333,13 +336,13 @@ fn why_unread(error: &(dyn std::error::Error + 'static), limit: u32) -> (StatusC
     }
 }
 
-pub(super) fn refusal(error: &ErrorObjectOwned, id: Id<'static>) -> String {
+fn refusal(error: &ErrorObjectOwned, id: Id<'static>) -> String {
     let body = RpcResponse::new(ResponsePayload::<()>::error_borrowed(error.clone()), id);
     // Nothing in it can fail to serialise; an empty body would be the answer if it did.
     serde_json::to_string(&body).unwrap_or_default()
 }
 
-pub(super) fn json(status: StatusCode, error: &ErrorObjectOwned, id: Id<'static>) -> Response<HttpBody> {
+fn json(status: StatusCode, error: &ErrorObjectOwned, id: Id<'static>) -> Response<HttpBody> {
     let mut response = Response::new(HttpBody::from(refusal(error, id)));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));

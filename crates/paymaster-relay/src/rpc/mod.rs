@@ -10,14 +10,12 @@ mod http;
 mod ids;
 mod methods;
 mod route;
-mod web_socket;
 mod wire;
 
 pub(crate) use call_log::CallLog;
 pub(crate) use calls::CallsLayer;
-pub(crate) use http::EdgeLayer;
+pub(crate) use http::{EdgeLayer, WebSockets};
 pub(crate) use methods::module;
-pub(crate) use web_socket::WebSockets;
 
 use serve::Client;
 use uuid::Uuid;

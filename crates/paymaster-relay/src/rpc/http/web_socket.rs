@@ -12,9 +12,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
 
-use super::error::EdgeError;
-use super::http::{EdgeLayer, json, refusal};
-use super::{Entrance, RequestId};
+use super::{EdgeLayer, json, refusal};
+use crate::rpc::error::EdgeError;
+use crate::rpc::{Entrance, RequestId};
 
 /// The WebSockets that are open.
 #[derive(Clone, Debug, Default)]
