@@ -357,11 +357,11 @@ impl RelayError {
         }
     }
 
-    /// Whether the trusted application refused the passkey's approval.
+    /// Why the trusted application refused the passkey's approval, if that is what it refused.
     #[must_use]
-    pub fn is_about_the_approval_by_passkey(&self) -> bool {
-        let Self::KmsRefused { reason, .. } = self else { return false };
-        Status::from_reason(reason).is_some_and(|status| ABOUT_THE_PASSKEY.contains(&status.code()))
+    pub fn refusal_of_the_passkey(&self) -> Option<Status> {
+        let Self::KmsRefused { reason, .. } = self else { return None };
+        Status::from_reason(reason).filter(|status| ABOUT_THE_PASSKEY.contains(&status.code()))
     }
 
     /// Whether it is the trusted application's refusal for that reason.

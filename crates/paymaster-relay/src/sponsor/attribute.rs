@@ -46,7 +46,7 @@ pub(super) async fn attribute(relay: &Relay, request: SponsorRequest) -> Result<
                 .ok_or(Status::CredentialUnknown)
                 .and_then(|passkey| gesture::verify(assertion, &passkey.public_key, &request.intent))
                 .map_err(|status| RelayError::PasskeyRefused { status })?;
-            relay.refusals.check(&draft.account_id, relay.now())?;
+            relay.refusals.check_approval(&draft.account_id, &gesture::signed_hash(assertion), relay.now())?;
             draft.principal(true)
         }
         None => {

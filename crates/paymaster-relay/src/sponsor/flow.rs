@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::approve::{Approval, Approved, check_policy, needs_renewal};
 use super::attribute::{Attributed, attribute};
+use super::gesture;
 use super::quote::{judge, verification_gas};
 use super::request::{DraftRequest, SponsorRequest};
 use crate::error::RelayError;
@@ -172,8 +173,9 @@ impl Relay {
             Ok(answer) => answer,
             Err(error @ RelayError::KmsUnavailable { in_doubt: true, .. }) => return Err(error),
             Err(error) => {
-                if error.is_about_the_approval_by_passkey() {
-                    self.refusals.note(&approved.request().draft.account_id, self.now());
+                let request = approved.request();
+                if let (Some(passkey), Some(status)) = (&request.passkey, error.refusal_of_the_passkey()) {
+                    self.refusals.note(&request.draft.account_id, gesture::signed_hash(passkey), status, self.now());
                 }
                 return self.give_back(&approved, claim, error).await;
             }
