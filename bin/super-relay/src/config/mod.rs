@@ -115,7 +115,7 @@ impl Default for Shutdown {
 pub struct Log {
     /// `text` or `json`.
     pub format: LogFormat,
-    /// Directives of tracing-subscriber, as in `info,paymaster_relay=debug`.
+    /// Directives of tracing-subscriber, as in `info,paymaster_relay=debug`. Below it is `jsonrpsee-server=error`.
     pub filter: String,
 }
 

@@ -85,8 +85,12 @@ impl Collector for LostLines {
     }
 }
 
-/// The directives of the settings.
+/// Libraries that warn of whatever a client does wrong, past every ration: what is refused is logged by ourselves.
+const QUIET: &str = "jsonrpsee-server=error";
+
+/// The directives of the settings. One that names a library's target counts more than ours.
 pub fn filter(log: &Log) -> Result<EnvFilter, ConfigError> {
     let invalid = |problem| ConfigError::Value { key: "log.filter".into(), problem };
-    EnvFilter::try_new(&log.filter).map_err(|problem| invalid(problem.to_string()))
+    EnvFilter::try_new(&log.filter).map_err(|problem| invalid(problem.to_string()))?;
+    EnvFilter::try_new(format!("{QUIET},{}", log.filter)).map_err(|problem| invalid(problem.to_string()))
 }
