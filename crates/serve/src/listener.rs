@@ -5,10 +5,10 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, HeaderValue, UPGRADE};
+use http::header::{CONNECTION, DATE, HeaderValue, UPGRADE};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::{Either, Full as Whole};
@@ -282,7 +282,14 @@ where
     let mut expired = std::pin::pin!(expired);
     let service = service_fn(move |request: Request<hyper::body::Incoming>| {
         let (service, admitted) = (service.clone(), admitted.clone());
-        async move { admitted.answer(request, service).await }
+        async move {
+            let mut response = admitted.answer(request, service).await?;
+            // hyper's own stays where it is while a clock that was set back is behind it, and relays read it.
+            if let Ok(now) = HeaderValue::try_from(httpdate::fmt_http_date(SystemTime::now())) {
+                response.headers_mut().insert(DATE, now);
+            }
+            Ok::<_, S::Error>(response)
+        }
     });
     let mut http = http1::Builder::new();
     // The deadlines are ours: hyper's has none for a body or an idle connection.
