@@ -9,6 +9,7 @@ mod permits;
 mod probe;
 mod registration_key;
 mod served_tee;
+mod uptime;
 mod writer;
 
 use std::path::Path;

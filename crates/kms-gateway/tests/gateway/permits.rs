@@ -114,6 +114,29 @@ async fn an_invitation_is_good_for_its_accounts_and_each_may_be_asked_for_again(
 }
 
 #[tokio::test]
+async fn an_invitation_that_was_used_up_before_the_clock_was_ahead_for_a_moment_stays_so() {
+    let kms = start(authorised).await;
+    let invitation = kms.invitation(&kms.relay, 1).await;
+    let (_, first) = kms.register().await;
+    kms.create_invited(&first, &invitation).await.ok();
+    kms.clock.set(NOW + 9 * 86_400);
+    for _ in 0..2 {
+        kms.create_with(("x-api-key", KEY)).await.ok();
+    }
+    kms.clock.set(NOW + 10);
+    let (_, second) = kms.register().await;
+    kms.create_invited(&second, &invitation).await.refused(403, "invitation_used_up");
+
+    // What is over by the clock and by what has passed is not kept.
+    let database = kms.database().await;
+    sqlx::query("UPDATE uptime SET seconds = 10 * 86400").execute(&database).await.unwrap();
+    kms.clock.set(NOW + 8 * 86_400);
+    kms.create_with(("x-api-key", KEY)).await.ok();
+    let used = "SELECT count(*) FROM creation_permits WHERE invitation IS NOT NULL";
+    assert_eq!(sqlx::query_scalar::<_, i64>(used).fetch_one(&database).await.unwrap(), 0);
+}
+
+#[tokio::test]
 async fn who_had_an_account_made_adds_no_more_rows_and_costs_the_tee_nothing() {
     let kms = start(authorised).await;
     let invitation = kms.invitation(&kms.relay, 1).await;
