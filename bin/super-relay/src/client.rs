@@ -6,6 +6,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
+use proto::json::is_obeyed;
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
@@ -109,11 +110,8 @@ fn words(error: &Value) -> String {
 
 /// A line of somebody else's words, of a bounded length and without what a terminal would obey.
 pub fn printable(line: &str) -> String {
-    let obeyed = |c: char| {
-        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
     let mut shown: String =
-        line.chars().take(MAX_SHOWN).map(|c| if obeyed(c) { char::REPLACEMENT_CHARACTER } else { c }).collect();
+        line.chars().take(MAX_SHOWN).map(|c| if is_obeyed(c) { char::REPLACEMENT_CHARACTER } else { c }).collect();
     if line.chars().nth(MAX_SHOWN).is_some() {
         shown.push_str(&format!("… ({} bytes)", line.len()));
     }

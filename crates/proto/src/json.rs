@@ -19,7 +19,7 @@ use crate::limits;
 use crate::primitives::{Address, Uint256};
 use crate::user_operation::{Init, Paymaster, UserOperation};
 
-pub use excerpt::{Excerpt, LongExcerpt};
+pub use excerpt::{Excerpt, LongExcerpt, is_obeyed};
 pub use shape::check_shape;
 
 const EIP7702_FACTORY: &str = "0x7702";

@@ -17,7 +17,7 @@ use super::client_address::ClientAddress;
 use super::error::ApiError;
 use super::request_id::RequestId;
 use super::wire::{Text, public_key_text};
-use crate::gateway::{Caller, CreatedAccount, CreationProof, Gateway, Inquirer};
+use crate::gateway::{Caller, CreatedAccount, Gateway, Inquirer};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -34,9 +34,8 @@ pub(super) async fn create(
     headers: HeaderMap,
     JsonBody(body): JsonBody<Create>,
 ) -> Result<Json<Value>, ApiError> {
-    let api_key = api_key::of(&headers)?.map(CreationProof::ApiKey);
-    let invitation = body.invitation.map(|Text(invitation)| CreationProof::Invitation(invitation));
-    let caller = Caller { proof: invitation.or(api_key), ..Caller::new(request_id) };
+    let proof = api_key::proof(&headers, body.invitation.map(|Text(invitation)| invitation))?;
+    let caller = Caller { proof, ..Caller::new(request_id) };
     let created =
         gateway.create_account(&body.registration_id, body.account_id, body.signature_scheme, &caller).await?;
     let CreatedAccount { wallet, registration, sender, salt } = created;

@@ -117,6 +117,7 @@ pub(super) async fn signers(State(gateway): State<Gateway>) -> Result<Json<Value
         "signers": signers,
         "accounts": provisioned.map(|provisioned| provisioned.accounts),
         "maxAccounts": provisioned.map(|provisioned| provisioned.ceilings.max_accounts),
+        "rpId": gateway.settings().rp_id,
         "ceilings": provisioned.map(|provisioned| setup::ceilings(&provisioned.ceilings)),
     })))
 }

@@ -2,12 +2,14 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use proto::AccountId;
 use proto::json::invitation::SignedInvitation;
 use proto::json::passkey::to_base64url;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::api_key;
 use super::body::JsonBody;
 use super::error::ApiError;
 use super::wire::Text;
@@ -32,14 +34,15 @@ pub(super) struct Finish {
 
 pub(super) async fn begin(
     State(gateway): State<Gateway>,
+    headers: HeaderMap,
     JsonBody(body): JsonBody<Begin>,
 ) -> Result<Json<Value>, ApiError> {
     let name = body.user_name.or_else(|| body.account_id.as_ref().map(ToString::to_string));
     let name = name.ok_or_else(|| ApiError::invalid_field("userName", "missing, and no accountId either"))?;
     let user = NewUser::new(name, body.display_name, body.account_id)
         .map_err(|problem| ApiError::invalid_field("userName, displayName", problem))?;
-    let invitation = body.invitation.map(|Text(invitation)| invitation);
-    let (registration_id, public_key) = gateway.begin_registration(user, invitation).await?;
+    let proof = api_key::proof(&headers, body.invitation.map(|Text(invitation)| invitation))?;
+    let (registration_id, public_key) = gateway.begin_registration(user, proof).await?;
     Ok(Json(json!({ "registrationId": registration_id, "publicKey": public_key })))
 }
 

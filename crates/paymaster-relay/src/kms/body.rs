@@ -121,6 +121,8 @@ pub(super) struct SignersAnswer {
     pub standby_paymaster_signer: Option<String>,
     pub signers: Vec<SignerAnswer>,
     #[serde(default)]
+    pub rp_id: Option<String>,
+    #[serde(default)]
     pub ceilings: Option<CeilingsAnswer>,
 }
 

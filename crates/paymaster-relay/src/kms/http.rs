@@ -237,6 +237,7 @@ impl Kms for HttpKms {
                 .transpose()
                 .map_err(|_| unreadable())?,
             signers: answer.signers.iter().map(signer).collect::<Result<_, _>>()?,
+            rp_id: answer.rp_id.as_deref().map(|rp_id| Excerpt(rp_id).to_string()),
             ceilings: answer.ceilings.as_ref().map(ceilings).transpose()?,
         })
     }
@@ -257,6 +258,10 @@ impl Kms for HttpKms {
     async fn ready(&self) -> Result<(), KmsError> {
         let _: HealthAnswer = self.ask(get(&["health"])).await?;
         Ok(())
+    }
+
+    fn url(&self) -> Option<String> {
+        self.gateways.get(self.preferred.load(Ordering::Relaxed)).map(|gateway| shown(&gateway.url))
     }
 
     fn clock_ahead(&self) -> Option<i64> {

@@ -1,7 +1,7 @@
 //! The API keys that a request carries: hashed where they are read, and taken out of it.
 
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::clients::KeyHash;
 
@@ -9,14 +9,15 @@ use crate::clients::KeyHash;
 const SCHEME: &[u8] = b"Bearer ";
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
-/// Takes the keys out of the headers: nothing behind the edge can log them.
+/// Takes the keys out of the headers: nothing behind the edge can log them. An empty one, of a variable that was not set, is
+/// none.
 pub(super) fn take_keys(headers: &mut HeaderMap) -> Vec<KeyHash> {
     let bearer = headers.get_all(AUTHORIZATION).iter().filter_map(|value| {
         let (scheme, key) = value.as_bytes().split_at_checked(SCHEME.len())?;
-        scheme.eq_ignore_ascii_case(SCHEME).then(|| KeyHash::of(key))
+        scheme.eq_ignore_ascii_case(SCHEME).then_some(key)
     });
-    let plain = headers.get_all(X_API_KEY).iter().map(|value| KeyHash::of(value.as_bytes()));
-    let keys = bearer.chain(plain).collect();
+    let plain = headers.get_all(X_API_KEY).iter().map(HeaderValue::as_bytes);
+    let keys = bearer.chain(plain).filter(|key| !key.is_empty()).map(KeyHash::of).collect();
     headers.remove(AUTHORIZATION);
     headers.remove(X_API_KEY);
     keys
@@ -25,6 +26,14 @@ pub(super) fn take_keys(headers: &mut HeaderMap) -> Vec<KeyHash> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_empty_header_is_no_key() {
+        for (name, value) in [(X_API_KEY, ""), (AUTHORIZATION, "Bearer "), (AUTHORIZATION, "Bearer")] {
+            let mut headers = HeaderMap::from_iter([(name, value.parse().unwrap())]);
+            assert!(take_keys(&mut headers).is_empty(), "{value:?}");
+        }
+    }
 
     #[test]
     fn every_key_of_a_header_that_is_there_twice_counts_and_none_is_left() {

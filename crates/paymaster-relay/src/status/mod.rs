@@ -57,9 +57,11 @@ impl Relay {
         let address = self.relay_key.address().await;
         let clocks = self.clocks(chain.is_ok());
         let known = || signers.as_ref().map_err(|_| Missing::TeeUnknown);
-        let relay_key = known().and_then(|known| tee::relay_key(known, address, self.catalogue.policies()));
+        let relay_key =
+            known().and_then(|known| tee::relay_key(known, self.kms.url(), address, self.catalogue.policies()));
         let ceilings = in_words(known().map(drop)).and_then(|()| tee::ceilings(told(&signers), &self.catalogue));
         let mut window = tee::window(told(&signers), &self.catalogue);
+        let relying_party = signers.as_ref().map_or(Ok(()), |known| tee::relying_party(known, &self.catalogue));
         let (mut signer, mut deposit) = (Ok(()), Ok(()));
         if chain.is_err() {
             let unknown = || Err(Missing::ChainUnknown);
@@ -86,7 +88,7 @@ impl Relay {
             Check::of("claims", claims.map_err(|error| in_full(error.into()))),
             Check::of("chain", in_words(chain.map(drop))),
             Check::of("clocks", in_words(clocks)),
-            Check::of("kms", kms.map_err(|error| in_full(error.into()))),
+            Check::of("kms", kms.map_err(|error| in_full(error.into())).and(in_words(relying_party))),
             Check::of("tee", signers.map(drop).map_err(in_full)),
             Check::of("relay_key", in_words(relay_key)),
             Check::of("signer", in_words(signer)),

@@ -147,8 +147,21 @@ async fn a_relay_without_its_chain_or_kms_is_ready_and_says_what_it_lacks() {
     let world = world.restarted().await;
     world.relay.ready().await.unwrap();
     for check in ["clocks", "deposit"] {
-        assert_eq!(world.problem(check).await.unwrap(), "unknown: the chain does not answer", "{check}");
+        assert_eq!(
+            world.problem(check).await.unwrap(),
+            "unknown: it could not be read from the chain, see chain",
+            "{check}"
+        );
     }
+}
+
+#[tokio::test]
+async fn another_relying_party_than_that_of_the_kms_is_named() {
+    let mut world = World::new(V07).await;
+    assert_eq!(world.problem("kms").await, None);
+    world.settings["rp_id"] = "example.com".into();
+    let problem = world.restarted().await.problem("kms").await.unwrap();
+    assert!(problem.contains("\"example.org\" (kms.rp_id)") && problem.contains("\"example.com\""), "{problem}");
 }
 
 #[tokio::test]
@@ -214,8 +227,9 @@ async fn a_policy_without_passkeys_whose_permission_the_relay_key_lacks_is_named
     .await;
     let key = world.relay_key.address().await;
     let problem = world.problem("relay_key").await.expect("the key lacks the permission");
+    let admin = format!("super-relay admin --kms http://kms.test:3002 --tee-id {}", world.tee.state().tee_id);
     let command = format!(
-        "super-relay admin revoke {key}, then authorize {key} --permissions sponsor,sponsor_without_passkey,rotate"
+        "{admin} revoke {key}, then {admin} authorize {key} --permissions sponsor,sponsor_without_passkey,rotate"
     );
     for words in ["allow_without_passkey of policy \"open\"", &command] {
         assert!(problem.contains(words), "{problem}");
@@ -230,10 +244,11 @@ async fn a_relay_key_that_is_authorised_for_other_things_is_told_apart_from_an_u
     let key = world.relay_key.address().await;
     world.tee.revoke(key);
     let problem = world.problem("relay_key").await.unwrap();
-    assert!(problem.ends_with(&format!("super-relay admin authorize {key}")), "{problem}");
+    let admin = format!("super-relay admin --kms http://kms.test:3002 --tee-id {}", world.tee.state().tee_id);
+    assert!(problem.ends_with(&format!("{admin} authorize {key}")), "{problem}");
     world.tee.authorise(key, Permissions::ROTATE);
     let problem = world.problem("relay_key").await.unwrap();
-    let command = format!("super-relay admin revoke {key}, then authorize {key} --permissions sponsor,rotate");
+    let command = format!("{admin} revoke {key}, then {admin} authorize {key} --permissions sponsor,rotate");
     assert!(problem.contains("without the permission sponsor") && problem.ends_with(&command), "{problem}");
 }
 
