@@ -68,6 +68,14 @@ pub enum RelayError {
         /// The request's.
         asked: String,
     },
+    /// The operation is sponsored already, by a paymaster that the settings no longer name.
+    #[error(
+        "this operation was sponsored by the paymaster {stored}, which this relay no longer uses: ask again when its window is over"
+    )]
+    PaymasterReplaced {
+        /// The paymaster of the sponsorship.
+        stored: Address,
+    },
     /// The operation names a paymaster that isn't ours.
     #[error("the operation names a paymaster that is not ours, {ours}")]
     PaymasterNotOurs {

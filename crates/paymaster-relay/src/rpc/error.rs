@@ -75,7 +75,9 @@ pub(super) enum EdgeError {
     PathNotFound,
     #[error("the path is for chain {given}; this relay serves chain {expected}")]
     PathOfOtherChain { expected: u64, given: u128 },
-    #[error("pages of this origin are not allowed: see relay.rpc.allowed_origins")]
+    #[error(
+        "pages of this origin are not allowed: see relay.rpc.allowed_origins, and on the path of a key the key's --origin"
+    )]
     PageNotAllowed,
     #[error(transparent)]
     Denied(#[from] Denied),
@@ -192,6 +194,7 @@ fn row(error: &RelayError) -> (i32, &str, bool) {
         // It ends with its window, unless it was mined.
         RelayError::PolicyConflict { is_mined: true, .. } => (INVALID_PARAMS, "policy_conflict", false),
         RelayError::PolicyConflict { .. } => (INVALID_PARAMS, "policy_conflict", true),
+        RelayError::PaymasterReplaced { .. } => (INVALID_PARAMS, "paymaster_replaced", true),
         RelayError::PaymasterNotOurs { .. } => (INVALID_PARAMS, "paymaster_not_ours", false),
         RelayError::PostOpGasNotNeeded { .. } => (INVALID_PARAMS, "post_op_gas_not_needed", false),
         RelayError::PaymasterGasOutOfRange { .. } => (INVALID_PARAMS, "paymaster_gas_out_of_range", false),
@@ -220,9 +223,10 @@ fn row(error: &RelayError) -> (i32, &str, bool) {
         }
         RelayError::AccountNonceInvalid { .. } => (REJECTED_BY_ENTRY_POINT, "account_nonce_invalid", true),
         RelayError::ChainIdle { .. } => (TIME_RANGE, "chain_idle", true),
-        RelayError::ChainClockAhead { .. } => (FAILED, "clock_skewed", false),
-        RelayError::ChainClockBehind { .. } => (FAILED, "clock_skewed", false),
         RelayError::KmsClockSkewed { .. } => (FAILED, "clock_skewed", false),
+        // Time passes, blocks come, and a node that is behind catches up.
+        RelayError::ChainClockAhead { .. } => (FAILED, "clock_skewed", true),
+        RelayError::ChainClockBehind { .. } => (FAILED, "clock_skewed", true),
         RelayError::DepositTooLow { .. } => (DEPOSIT, "paymaster_deposit_too_low", true),
         RelayError::PasskeyRefused { status } => (kms_code(status.reason()), status.reason(), false),
         RelayError::AccountNeedsPasskey { .. } => (SIGNATURE, "account_needs_passkey", false),
@@ -295,6 +299,7 @@ fn details(error: &RelayError) -> Map<String, Value> {
         RelayError::PolicyConflict { stored, asked, .. } => {
             known(json!({ "policyId": asked }), "expected", stored.as_ref())
         }
+        RelayError::PaymasterReplaced { stored } => json!({ "paymaster": stored.to_string() }),
         RelayError::PaymasterNotOurs { ours } => json!({ "paymaster": ours.to_string() }),
         RelayError::PostOpGasNotNeeded { given } => json!({ "limit": "0", "used": given.to_string() }),
         RelayError::PaymasterGasOutOfRange { least, most, given } => {
@@ -405,6 +410,9 @@ mod tests {
             RelayError::SenderNotFromFactory { sender: Address::default(), created: Address::default() },
             RelayError::FeeTooLow { least: 2, given: 1 },
             RelayError::ChainIdle { seconds: 4000 },
+            RelayError::ChainClockAhead { seconds: 4000 },
+            RelayError::ChainClockBehind { seconds: 4000 },
+            RelayError::PaymasterReplaced { stored: Address::default() },
             RelayError::PaymasterPaused,
             RelayError::PaymasterSignerNotAdmitted { signer: Address::default() },
             RelayError::DepositTooLow { cost, deposit, reserved },
@@ -451,8 +459,6 @@ mod tests {
             RelayError::SenderCannotDelegate { sender: factory },
             RelayError::FactoryDataMissing { factory },
             RelayError::VerificationGasMissing,
-            RelayError::ChainClockAhead { seconds: 700 },
-            RelayError::ChainClockBehind { seconds: 700 },
             KmsError::Refused { reason: "timestamp_skewed".to_owned(), message: String::new() }.into(),
             RelayError::PasskeyRefused { status: Status::ChallengeMismatch },
             RelayError::AccountNeedsPasskey { account_id: "alice".parse().unwrap() },

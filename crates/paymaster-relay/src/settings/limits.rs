@@ -93,8 +93,9 @@ pub struct StandingSettings {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AccountSettings {
-    /// The account id. `pk_…` belongs to one passkey and a sender's address in lower case to that sender. Any other id
-    /// belongs to whoever registers it first: create the account before you list it.
+    /// The account id. `pk_…` belongs to one passkey and a sender's address, in any case, to that sender. Any other id
+    /// belongs to whoever registers it first: create the account before you list it. Without a passkey the entry of the
+    /// sender decides, whatever account is named; a sender that is listed as inactive is sponsored for no account.
     #[serde(deserialize_with = "account_id")]
     #[schemars(with = "String")]
     pub id: AccountId,
@@ -147,5 +148,6 @@ fn yes() -> bool {
 }
 
 fn account_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<AccountId, D::Error> {
-    AccountId::from_str(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+    let id = AccountId::from_str(&String::deserialize(deserializer)?).map_err(de::Error::custom)?;
+    Ok(id.with_address_in_lower_case())
 }

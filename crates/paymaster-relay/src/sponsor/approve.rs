@@ -45,6 +45,7 @@ impl Approved {
     /// Goes on with what was reserved for the same intent before: the same terms, and no second charge.
     pub(super) async fn resume(relay: &Relay, request: Attributed, record: Record) -> Result<Box<Self>, RelayError> {
         let (draft, is_proven) = (&request.request.draft, request.principal().is_proven());
+        check_paymaster(&record, draft)?;
         judge(relay, draft, &record.terms, is_proven)?;
         relay.check_grant(draft, &record.terms, is_proven).await?;
         let limit = relay.catalogue.max_signings;
@@ -91,6 +92,12 @@ pub(super) fn check_policy(record: &Record, draft: &DraftRequest) -> Result<(), 
     Err(RelayError::PolicyConflict { stored: Some(record.policy_id.clone()), is_mined, asked: asked.to_owned() })
 }
 
+/// Refuses to sign once more for a paymaster that the settings no longer name.
+pub(super) fn check_paymaster(record: &Record, draft: &DraftRequest) -> Result<(), RelayError> {
+    let stored = record.terms.paymaster;
+    if stored == draft.deployment.paymaster { Ok(()) } else { Err(RelayError::PaymasterReplaced { stored }) }
+}
+
 /// Whether a window is too short for another approval of what was reserved.
 pub(super) fn needs_renewal(relay: &Relay, record: &Record, draft: &DraftRequest) -> bool {
     record.terms.valid_until < draft.validity.needed(relay.now())
@@ -104,6 +111,7 @@ pub(super) async fn renewed_terms(
     gas: GasFields,
     is_proven: bool,
 ) -> Result<Terms, RelayError> {
+    check_paymaster(record, draft)?;
     let Terms { valid_until, valid_after, .. } = quote(relay, draft, gas, is_proven).await?.terms;
     Ok(Terms { valid_until, valid_after, ..record.terms })
 }

@@ -120,6 +120,8 @@ impl Relay {
     /// [`RelayError::PaymasterSignerNotAdmitted`]: signed once more, it would be no better.
     pub(super) async fn needs_signing(&self, record: &Record, draft: &DraftRequest) -> Result<bool, RelayError> {
         match &record.signed {
+            // Of a paymaster that was replaced nothing is signed again: what there is stands until its window is over.
+            Some(_) if record.terms.paymaster != draft.deployment.paymaster => Ok(false),
             Some(signed) => self.paymaster_signers.is_outdated(&draft.deployment, signed.paymaster_signer).await,
             None => Ok(true),
         }

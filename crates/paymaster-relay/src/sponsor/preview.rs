@@ -3,7 +3,7 @@
 use proto::Terms;
 use proto::json::GasFields;
 
-use super::approve::{check_policy, needs_renewal, propose, renewed_terms};
+use super::approve::{check_paymaster, check_policy, needs_renewal, propose, renewed_terms};
 use super::quote::judge;
 use super::request::DraftRequest;
 use crate::error::RelayError;
@@ -46,6 +46,7 @@ impl Relay {
             };
             judge(self, draft, &terms, is_proven)?;
             if renews || self.needs_signing(&record, draft).await? {
+                check_paymaster(&record, draft)?;
                 self.check_grant(draft, &terms, is_proven).await?;
                 let limit = self.catalogue.max_signings;
                 if record.signings >= limit {

@@ -388,6 +388,24 @@ async fn without_a_passkey_the_same_request_gives_the_same_bytes_and_no_signatur
 }
 
 #[tokio::test]
+async fn what_a_replaced_paymaster_signed_stands_until_its_window_is_over_and_is_not_renewed() {
+    let mut world = World::new(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let params = json!([op, ACCOUNT, world.approval(&mut dapp, &op).await]);
+    let first = world.client.call("pm_sponsor_with_tee", params.clone()).await.unwrap();
+    let replaced = world.settings["deployments"][0]["paymaster"].clone();
+    world.settings["deployments"][0]["paymaster"] = json!("0x00000000000000000000000000000000000000b0");
+    let world = world.restarted().await;
+    assert_same(&first, &world.client.call("pm_sponsor_with_tee", params.clone()).await.unwrap());
+
+    world.pass(601).await;
+    let refusal = world.client.call("pm_sponsor_with_tee", params).await.unwrap_err();
+    refusal.assert_is(-32602, "paymaster_replaced", true);
+    assert_eq!(refusal.data["paymaster"].as_str().map(str::to_lowercase), replaced.as_str().map(str::to_lowercase));
+}
+
+#[tokio::test]
 async fn a_retry_under_another_policy_is_a_conflict_with_or_without_the_same_gesture() {
     let world = World::with(V07, 10u128.pow(18), |settings| {
         let policy = |id: &str| json!({ "id": id, "max_cost_per_operation": "100000000000000000" });

@@ -325,10 +325,12 @@ async fn a_listed_account_lends_its_standing_to_nobody_without_a_passkey_but_its
     world.settings["accounts"] = json!([{ "id": "listed-and-not-in-the-tee" }, { "id": sender }]);
     let world = world.restarted().await;
 
-    let params = json!([dapp.first_op(0), "listed-and-not-in-the-tee", null]);
+    let other = world.dapp("carol").await;
+    let params = json!([other.first_op(0), "listed-and-not-in-the-tee", null]);
     let refusal = world.client.call("pm_sponsor_with_tee", params).await.unwrap_err();
     refusal.assert_is(-32501, "account_unlisted", false);
-    let params = json!([dapp.first_op(0), world.entry_point(), "0x7a69", null]);
+    let spelled = json!({ "accountId": format!("0x{}", dapp.sender.to_string()[2..].to_uppercase()) });
+    let params = json!([dapp.first_op(0), world.entry_point(), "0x7a69", spelled]);
     world.client.call("pm_getPaymasterData", params).await.unwrap();
 
     // Anybody can name a sender: its balance is not told.
