@@ -179,14 +179,15 @@ impl Relay {
         Ok(released)
     }
 
-    /// The newest block up to which settlement has read only blocks that were final then. At contracts
-    /// that are no longer configured nothing is read: the last final block.
+    /// The newest block up to which settlement has read only blocks that were final then; `None` while the
+    /// chain is shorter than that. At contracts that are no longer configured nothing is read: the last
+    /// final block.
     fn last_settled(&self, contracts: Contracts, next: u64, last_final: u64) -> Option<u64> {
         let mut configured = self.catalogue.deployments().iter().map(Contracts::from);
         if !configured.any(|deployment| deployment == contracts) {
             return Some(last_final);
         }
-        next.checked_sub(1)?.checked_sub(self.confirmations).map(|number| number.min(last_final))
+        next.checked_sub(1)?.checked_sub(self.confirmations).filter(|number| *number <= last_final)
     }
 
     /// Whether the clocks of host and chain agree within a minute, as far as the last look at the

@@ -1,13 +1,13 @@
 //! Everything one operation is held against: one JSON-RPC batch, and then its factory where it has one to run.
 
 use alloy_primitives::aliases::U192;
-use alloy_primitives::{Bytes, U64, U256};
+use alloy_primitives::{B256, Bytes, U64, U256};
 use alloy_provider::Provider;
 use alloy_provider::transport::{RpcError, TransportErrorKind};
 use alloy_rpc_client::BatchRequest;
 use alloy_rpc_types_eth::{TransactionInput, TransactionRequest};
 use alloy_sol_types::{SolCall, sol};
-use proto::{Address, Init, Uint256, UserOperation};
+use proto::{Address, Hash, Init, Uint256, UserOperation};
 use serde::Deserialize;
 
 use super::creation::made_by;
@@ -32,6 +32,7 @@ const DELEGATION: [u8; 3] = [0xef, 0x01, 0x00];
 pub(super) struct Header {
     number: U64,
     timestamp: U64,
+    hash: Option<B256>,
     /// EIP-1559.
     base_fee_per_gas: Option<U256>,
 }
@@ -47,6 +48,12 @@ impl Header {
             }
         }
         Ok(Block { number, timestamp })
+    }
+
+    /// # Errors
+    /// [`ChainError::Node`] where it has none, as a pending block.
+    pub(super) fn hash(&self) -> Result<Hash, ChainError> {
+        self.hash.map(|hash| Hash(hash.0)).ok_or_else(|| ChainError::node("the node has a block without a hash"))
     }
 
     fn base_fee(&self) -> u128 {

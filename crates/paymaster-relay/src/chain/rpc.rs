@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use bounded_http::{JsonRpc, NotJsonRpc, exceeded, is_failure};
 use breaker::Breaker;
 use proto::json::Excerpt;
-use proto::{Address, UserOpHash, UserOperation, Wei};
+use proto::{Address, Hash, UserOpHash, UserOperation, Wei};
 use reqwest::StatusCode;
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout};
@@ -151,10 +151,16 @@ impl RpcChain {
         self.within(question).await?.map_err(|error| describe(&error))
     }
 
-    async fn header(&self, tag: &str) -> Result<Block, ChainError> {
-        let question = self.provider.raw_request("eth_getBlockByNumber".into(), (tag, false));
-        let header: Option<Header> = self.ask(question).await?;
-        header.ok_or_else(|| ChainError::node(format!("the node has no block {tag}")))?.block()
+    async fn header(&self, tag: &str) -> Result<Option<Header>, ChainError> {
+        self.ask(self.provider.raw_request("eth_getBlockByNumber".into(), (tag, false))).await
+    }
+
+    async fn header_of(&self, number: u64) -> Result<Option<Header>, ChainError> {
+        let Some(header) = self.header(&format!("{number:#x}")).await? else { return Ok(None) };
+        match header.block()?.number {
+            told if told == number => Ok(Some(header)),
+            told => Err(ChainError::node(format!("the node was asked for block {number}, and answered {told}"))),
+        }
     }
 }
 
@@ -171,11 +177,17 @@ impl EntryPointReader for RpcChain {
     }
 
     async fn latest_block(&self) -> Result<Block, ChainError> {
-        self.header("latest").await
+        let header = self.header("latest").await?;
+        header.ok_or_else(|| ChainError::node("the node has no latest block"))?.block()
     }
 
     async fn block(&self, number: u64) -> Result<Block, ChainError> {
-        self.header(&format!("{number:#x}")).await
+        let header = self.header_of(number).await?;
+        header.ok_or_else(|| ChainError::node(format!("the node has no block {number}")))?.block()
+    }
+
+    async fn hash_of(&self, number: u64) -> Result<Option<Hash>, ChainError> {
+        self.header_of(number).await?.map(|header| header.hash()).transpose()
     }
 
     async fn mined(&self, deployment: &Deployment, from: u64, to: u64) -> Result<Vec<MinedOp>, ChainError> {

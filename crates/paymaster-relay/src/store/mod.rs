@@ -2,6 +2,7 @@
 
 mod counters;
 mod gwei;
+mod known_blocks;
 #[cfg(test)]
 mod plans;
 mod record;
@@ -13,7 +14,7 @@ mod writer;
 
 use async_trait::async_trait;
 use breaker::OutageLog;
-use proto::{IntentHash, Terms};
+use proto::{Hash, IntentHash, Terms};
 use thiserror::Error;
 
 pub use gwei::Gwei;
@@ -120,6 +121,30 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// [`StoreError`].
     async fn next_block(&self, deployment: &Deployment) -> Result<Option<u64>, StoreError>;
+
+    /// The highest block that was ever to be read next for any deployment.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn highest_block(&self) -> Result<Option<u64>, StoreError>;
+
+    /// The blocks of the chain that were noted, from the lowest on.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn known_blocks(&self) -> Result<Vec<(u64, Hash)>, StoreError>;
+
+    /// Notes a block of the chain.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn note_known_block(&self, number: u64, hash: Hash) -> Result<(), StoreError>;
+
+    /// On another chain every deployment is read from that block on, and the blocks that were noted are forgotten.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn read_anew_from(&self, block: u64) -> Result<(), StoreError>;
 
     /// Whether the store can be written.
     ///

@@ -3,7 +3,7 @@
 use sqlx::{AssertSqlSafe, SqlitePool};
 use tempfile::TempDir;
 
-use super::{SqliteStore, counters, reserve, settle, sqlite};
+use super::{SqliteStore, counters, known_blocks, reserve, settle, sqlite};
 
 /// All that runs while the store is open, but for the probe and the comparison at its start.
 fn statements() -> Vec<String> {
@@ -19,6 +19,8 @@ fn statements() -> Vec<String> {
         settle::TAKE_BACK,
         settle::CLOSE,
         settle::MOVE_ON,
+        known_blocks::HIGHEST,
+        known_blocks::NOTE,
         sqlite::BEGIN_SIGNING,
         sqlite::RENEW,
         sqlite::RECORD_SIGNED,

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use breaker::OutageLog;
 use futures_util::FutureExt;
 use private_files::{Database, InPlace};
-use proto::{Address, IntentHash, Terms};
+use proto::{Address, Hash, IntentHash, Terms};
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions, Sqlite, SqlitePool};
@@ -16,7 +16,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Sqlite, SqlitePool};
 use super::rows::{COLUMNS, fixed, format_signed, record, signed, unsigned};
 use super::{
     BlocksRead, Changes, Contracts, Gwei, KeySpace, KeyUse, NewSponsorship, Principal, Record, Reserved, Settled,
-    Signed, SponsorshipId, Store, StoreError, Writer, counters, reserve, rows, settle,
+    Signed, SponsorshipId, Store, StoreError, Writer, counters, known_blocks, reserve, rows, settle,
 };
 use crate::budget::{Limits, Scope};
 use crate::catalogue::Deployment;
@@ -309,6 +309,23 @@ impl Store for SqliteStore {
             .await
             .map_err(StoreError::new)?;
         block.map(unsigned).transpose()
+    }
+
+    async fn highest_block(&self) -> Result<Option<u64>, StoreError> {
+        known_blocks::highest(&self.readers).await
+    }
+
+    async fn known_blocks(&self) -> Result<Vec<(u64, Hash)>, StoreError> {
+        known_blocks::known(&self.readers).await
+    }
+
+    async fn note_known_block(&self, number: u64, hash: Hash) -> Result<(), StoreError> {
+        let statement = sqlx::query(known_blocks::NOTE).bind(signed(number)?).bind(hash.0.to_vec());
+        self.change(statement).await.map(drop)
+    }
+
+    async fn read_anew_from(&self, block: u64) -> Result<(), StoreError> {
+        self.writer.write(move |connection| known_blocks::read_anew(connection, block).boxed()).await
     }
 
     async fn ready(&self) -> Result<(), StoreError> {

@@ -1,6 +1,8 @@
 //! Settlement: what was mined is no longer reserved, once its block is final. Reads the chain's own words,
 //! `UserOperationEvent`, and remembers how far it read, so that a restart misses nothing.
 
+mod head;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -21,8 +23,11 @@ use crate::store::{BlocksRead, Gwei, Settled, Settlement};
 const MOST_AT_ONCE: u64 = 1000;
 /// Questions in one round for a deployment, at most: what is left is for the next. More only where the blocks that are read
 /// again need them.
-const MOST_QUESTIONS: usize = 16;
-/// Blocks that are read again, at least, after the chain turned out to be lower than what was read.
+const MOST_QUESTIONS: u64 = 16;
+/// Blocks of one round for a deployment, at most.
+const MOST_IN_ROUND: u64 = MOST_AT_ONCE * MOST_QUESTIONS;
+/// Blocks that are read again, at least, after the chain turned out to be lower than what was read; it is believed to be lower
+/// by as many at most.
 const READ_AGAIN: u64 = 1000;
 
 /// What settlement knows from one round to the next.
@@ -106,9 +111,7 @@ impl Relay {
     }
 
     async fn settle_all(&self) -> Result<Round, RelayError> {
-        let block = self.chain.latest_block().await?;
-        self.note(block);
-        let latest = block.number;
+        let latest = self.believed_head().await?.number;
         let mut all = Round::default();
         for deployment in self.catalogue.deployments() {
             let Round { settled, left } = self.settle_deployment(deployment, latest).await?;
@@ -169,9 +172,9 @@ impl Relay {
         Ok(Round { settled, left: latest.saturating_add(1).saturating_sub(next) })
     }
 
-    /// The block from which on nothing was read yet, on this chain. The chain may be shorter than what was read: by a
-    /// reorganisation, since the node told of blocks that do not exist, or since it is another chain. Blocks that were
-    /// mined meanwhile are then read again.
+    /// The block from which on nothing was read yet, on this chain. The chain may be a little shorter than what was read: by a
+    /// reorganisation, or since the node told of blocks that do not exist. Blocks that were mined meanwhile are then read
+    /// again.
     async fn next_to_read(&self, deployment: &Deployment, latest: u64) -> Result<u64, RelayError> {
         let head = latest.saturating_add(1);
         // The first time there is nothing of ours to find in older blocks.
@@ -182,8 +185,8 @@ impl Relay {
         tracing::warn!(
             next,
             latest,
-            "settlement had read beyond the latest block: was the chain reset, or did the node tell of blocks that do not \
-             exist? the last {READ_AGAIN} blocks are read again"
+            "settlement had read beyond the latest block: does the node lag, or did it tell of blocks that do not exist? \
+             the last {READ_AGAIN} blocks are read again"
         );
         Ok(head.saturating_sub(READ_AGAIN))
     }
