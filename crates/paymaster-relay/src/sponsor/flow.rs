@@ -93,13 +93,15 @@ impl Relay {
 
     /// The same approval gets the same answer, and so does another one of the same intent while the window is long enough:
     /// what was signed depends on the operation, its terms and the paymaster key alone. Then the window is renewed. What has
-    /// no signature yet, or one of a paymaster key that is retired, is signed on its terms.
+    /// no signature yet, or one of a paymaster key that is retired, is signed on its terms. What no passkey approved is approved
+    /// anew by each request: no gesture is spent by another window.
     async fn go_on(&self, request: Attributed, record: Record) -> Result<Step, RelayError> {
         check_policy(&record, &request.request.draft)?;
         let draft = &request.request.draft;
         let is_answer = answers(&record, &request);
         let is_over = !record.state.is_mined() && record.terms.valid_until < self.now();
-        if is_over || !is_answer && needs_renewal(self, &record, draft) {
+        let is_kept = is_answer && (record.state.is_mined() || request.principal().is_proven());
+        if is_over || !is_kept && needs_renewal(self, &record, draft) {
             return Approved::renew(self, request, record).await.map(Step::ToSign);
         }
         // What was mined is over, whoever signed it.

@@ -4,7 +4,7 @@ use proto::Terms;
 use proto::json::GasFields;
 
 use super::approve::{check_paymaster, check_policy, needs_renewal, propose, renewed_terms};
-use super::quote::judge;
+use super::quote::{check_minable, judge};
 use super::request::DraftRequest;
 use crate::error::RelayError;
 use crate::relay::Relay;
@@ -23,7 +23,8 @@ impl Relay {
     /// is told of how the account itself was used but the reason of a refusal, and idempotency keys aren't looked at.
     ///
     /// # Errors
-    /// Whatever the request would be refused with, once it is approved, but for an idempotency key.
+    /// Whatever the request would be refused with, once it is approved, but for an idempotency key. Also where it would get a
+    /// stored answer that can't be mined now: the paymaster is paused, or the account has used the nonce.
     pub(super) async fn preview(&self, preview: Preview<'_>) -> Result<Terms, RelayError> {
         self.terms_of(preview).await.map_err(RelayError::before_proof)
     }
@@ -42,7 +43,10 @@ impl Relay {
             let renews = needs_renewal(self, &record, draft);
             let terms = match renews {
                 true => renewed_terms(self, draft, &record, gas, is_proven).await?,
-                false => record.terms,
+                false => {
+                    check_minable(self, draft).await?;
+                    record.terms
+                }
             };
             judge(self, draft, &terms, is_proven)?;
             if renews || self.needs_signing(&record, draft).await? {

@@ -4,7 +4,7 @@ use proto::json::GasFields;
 use proto::{EntryPointVersion, Init, Terms, UserOperation, Wei, worst_case_cost};
 
 use super::request::DraftRequest;
-use super::validation::{check_account, check_fee, check_gas};
+use super::validation::{check_account, check_fee, check_gas, check_nonce, check_paused};
 use super::window::Window;
 use crate::catalogue::Validity;
 use crate::chain::Now;
@@ -45,9 +45,7 @@ pub(super) async fn quote(
     let now = relay.note(facts.block);
     check_account(&draft.deployment, &draft.op, &facts)?;
     check_fee(&draft.op, gas, facts.base_fee)?;
-    if facts.paymaster.paused {
-        return Err(RelayError::PaymasterPaused);
-    }
+    check_paused(&facts)?;
     if let (Some(signer), Some(admitted)) = (signer, facts.signer_admitted) {
         relay.paymaster_signers.note(&draft.deployment, signer, admitted);
         if !admitted {
@@ -56,6 +54,21 @@ pub(super) async fn quote(
     }
     Window { after: terms.valid_after, until: terms.valid_until } = window(draft, &draft.validity.of(is_proven), &now)?;
     Ok(Quote { cost: cost(draft, &terms), terms, deposit: facts.paymaster.deposit, block: facts.block.number })
+}
+
+/// Refuses what was sponsored before and can't be mined now, whoever approves it once more. Where the chain can't tell, it
+/// stands.
+pub(super) async fn check_minable(relay: &Relay, draft: &DraftRequest) -> Result<(), RelayError> {
+    let facts = match relay.chain.facts(&draft.deployment, &draft.op, None, None).await {
+        Ok(facts) => facts,
+        Err(error) => {
+            tracing::debug!(%error, "the chain does not tell whether an operation can still be mined");
+            return Ok(());
+        }
+    };
+    relay.note(facts.block);
+    check_nonce(&draft.op, &facts)?;
+    check_paused(&facts)
 }
 
 /// Holds a draft against its policy at the worst case of these terms.

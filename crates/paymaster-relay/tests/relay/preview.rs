@@ -403,6 +403,28 @@ async fn a_window_that_is_to_be_renewed_is_judged_with_the_gas_of_the_first_appr
 }
 
 #[tokio::test]
+async fn nobody_is_asked_to_approve_once_more_what_cannot_be_mined_now() {
+    let world = World::new(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let answer = world.sponsor(&mut dapp, &op).await.unwrap();
+    let refused = async |reason: &str| {
+        let stub = json!([op, world.entry_point(), "0x7a69", { "accountId": ACCOUNT }]);
+        for (method, params) in [("pm_getSponsorshipIntent", json!([op, ACCOUNT])), ("pm_getPaymasterStubData", stub)] {
+            let refusal = world.client.call(method, params).await.unwrap_err();
+            assert_eq!(refusal.reason(), reason, "{method}");
+        }
+    };
+    world.paymaster.pause().await.unwrap();
+    refused("paymaster_paused").await;
+    world.paymaster.unpause().await.unwrap();
+    world.intent(&dapp, &op).await;
+
+    assert!(world.chain.entry_point.handle_ops(&answer["userOperation"]).await.unwrap().success);
+    refused("account_nonce_invalid").await;
+}
+
+#[tokio::test]
 async fn a_preview_writes_nothing_to_the_disk() {
     let world = World::new(V07).await;
     let mut dapp = world.dapp(ACCOUNT).await;

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use devkit::EntryPointVersion::V07;
+use devkit::EntryPointVersion::{V07, V09};
 use paymaster_relay::clients::{KeyKind, NewApiKey, Origins};
 use paymaster_relay::ports::Clock;
 use secrecy::ExposeSecret;
@@ -315,6 +315,39 @@ async fn without_a_passkey_the_window_can_be_shorter() {
     let op = dapp.first_op(1);
     let proven = world.sponsor(&mut dapp, &op).await.unwrap();
     assert_eq!((&unproven["validUntil"], &proven["validUntil"]), (&json!(now + 120), &json!(now + 600)));
+}
+
+#[tokio::test]
+async fn without_a_passkey_the_same_request_gets_a_window_that_a_bundler_takes() {
+    for version in [V07, V09] {
+        let world =
+            World::with(version, ETHER, |settings| settings["policies"][0]["allow_without_passkey"] = json!(true))
+                .await;
+        world.permit_without_passkey().await;
+        let mut op = world.dapp(ACCOUNT).await.first_op(0);
+        let ask = async |method: &str, op: &Value| {
+            world.client.call(method, json!([op, world.entry_point(), "0x7a69", null])).await.unwrap()
+        };
+        let first = ask("pm_getPaymasterData", &op).await;
+        world.clock.advance(500);
+        assert_eq!(ask("pm_getPaymasterData", &op).await, first);
+        // Less than min_validity_seconds is left once the next block is there.
+        world.clock.advance(41);
+        let stub = ask("pm_getPaymasterStubData", &op).await;
+        if version == V09 {
+            // The account may sign what the stub promised.
+            for name in ["paymaster", "paymasterData", "paymasterVerificationGasLimit", "paymasterSignature"] {
+                op[name] = stub[name].clone();
+            }
+        }
+        let renewed = ask("pm_getPaymasterData", &op).await;
+        assert_ne!(renewed["paymasterData"], first["paymasterData"]);
+        if version == V09 {
+            assert_eq!(renewed["paymasterData"], stub["paymasterData"]);
+        }
+        assert_eq!(ask("pm_getPaymasterData", &op).await, renewed);
+        assert_eq!((world.sponsorships(), world.reserved_rows().await.len()), (2, 1));
+    }
 }
 
 #[tokio::test]
