@@ -2,15 +2,17 @@
 
 mod creation;
 mod facts;
+mod nobody;
 mod rpc;
 mod simulations;
 mod time;
+mod version;
 
 use async_trait::async_trait;
 use proto::{Address, Hash, Uint256, UserOpHash, UserOperation, Wei};
 use thiserror::Error;
 
-pub(crate) use facts::operation_of_nobody;
+pub(crate) use nobody::operation_of_nobody;
 pub use rpc::RpcChain;
 pub(crate) use time::{ChainTime, Now};
 
@@ -75,6 +77,12 @@ pub trait EntryPointReader: Send + Sync {
     /// # Errors
     /// [`ChainError`].
     async fn max_window(&self, deployment: &Deployment) -> Result<u32, ChainError>;
+
+    /// Whether an EntryPoint hashes operations as its configured version does (`getUserOpHash`).
+    ///
+    /// # Errors
+    /// [`ChainError`]; [`ChainError::Contract`] too where it knows no such function of that version.
+    async fn is_of_version(&self, deployment: &Deployment) -> Result<bool, ChainError>;
 
     /// EIP-155 chain id of the node.
     ///

@@ -14,14 +14,14 @@ use async_trait::async_trait;
 use bounded_http::{JsonRpc, NotJsonRpc, exceeded, is_failure};
 use breaker::Breaker;
 use proto::json::Excerpt;
-use proto::{Address, Hash, UserOpHash, UserOperation, Wei};
+use proto::{Address, EntryPointVersion, Hash, UserOpHash, UserOperation, Wei};
 use reqwest::StatusCode;
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout};
 
 use super::facts::{self, Header};
 use super::simulations::{Place, SimulatedCall, Simulations};
-use super::{Block, ChainError, EntryPointReader, Facts, MinedOp};
+use super::{Block, ChainError, EntryPointReader, Facts, MinedOp, version};
 use crate::catalogue::Deployment;
 use crate::clients::Asker;
 use crate::settings::{ChainSettings, SettingsError};
@@ -219,6 +219,20 @@ impl EntryPointReader for RpcChain {
 
     async fn max_window(&self, deployment: &Deployment) -> Result<u32, ChainError> {
         self.call(deployment.paymaster, &maxWindowCall {}).await
+    }
+
+    async fn is_of_version(&self, deployment: &Deployment) -> Result<bool, ChainError> {
+        let entry_point = deployment.entry_point;
+        let Some(op) = version::operation() else { return Ok(true) };
+        let and_data =
+            op.paymaster.as_ref().map(|paymaster| paymaster.and_data(entry_point.version)).unwrap_or_default();
+        let told = match entry_point.version {
+            EntryPointVersion::V06 => self.call(entry_point.address, &version::question_of_v06(and_data)).await?,
+            EntryPointVersion::V07 | EntryPointVersion::V08 | EntryPointVersion::V09 => {
+                self.call(entry_point.address, &version::question(and_data)).await?
+            }
+        };
+        Ok(op.hash(&entry_point) == UserOpHash(told.0))
     }
 
     async fn chain_id(&self) -> Result<u64, ChainError> {

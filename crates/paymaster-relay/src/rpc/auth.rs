@@ -1,6 +1,6 @@
 //! The API keys that a request carries: hashed where they are read, and taken out of it.
 
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::clients::KeyHash;
@@ -23,6 +23,11 @@ pub(super) fn take_keys(headers: &mut HeaderMap) -> Vec<KeyHash> {
     keys
 }
 
+/// Takes away every header but the one that is read behind the edge.
+pub(super) fn keep_content_type(headers: &mut HeaderMap) {
+    *headers = headers.get_all(CONTENT_TYPE).iter().map(|value| (CONTENT_TYPE, value.clone())).collect();
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,5 +47,15 @@ mod tests {
             assert!(take_keys(&mut headers) == [KeyHash::of(b"one"), KeyHash::of(b"other")]);
             assert!(headers.is_empty());
         }
+    }
+
+    #[test]
+    fn no_header_gets_further_but_the_content_type() {
+        let given =
+            [("referer", "http://x/srk_1"), ("content-type", "application/json"), ("x-original-uri", "/rpc/srk_1")];
+        let mut headers: HeaderMap =
+            given.iter().map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap())).collect();
+        keep_content_type(&mut headers);
+        assert_eq!(headers.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["content-type"]);
     }
 }

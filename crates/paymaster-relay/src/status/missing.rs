@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use proto::{Address, TeeId, Wei};
+use proto::{Address, EntryPointVersion, TeeId, Wei};
 use thiserror::Error;
 
 use crate::error::RelayError;
@@ -16,6 +16,11 @@ pub(super) enum Missing {
     OtherChain { served: u64, configured: u64 },
     #[error("chain {chain_id} has no contract at {address}, which relay.deployments names as {role}")]
     NoContract { chain_id: u64, address: Address, role: &'static str },
+    #[error(
+        "the EntryPoint {address} does not hash operations as version {version} does, which relay.deployments names for it: \
+         nothing that is signed for it would be valid"
+    )]
+    OtherVersion { address: Address, version: EntryPointVersion },
     #[error("the KMS's clock is {seconds} s {direction} this host's")]
     KmsClock { seconds: u64, direction: &'static str },
     #[error("the TEE does not authorise the relay key {address} to sponsor: {admin} authorize {address}{permissions}")]
@@ -70,6 +75,12 @@ pub(super) enum Missing {
     DepositLow { paymaster: Address, deposit: i64, reserved: i64, largest: Wei },
     #[error("passkeys of the KMS are of the relying party {found:?} (kms.rp_id), and relay.rp_id is {wanted:?}")]
     OtherRelyingParty { found: String, wanted: String },
+    #[error(
+        "the paymaster {paymaster} has a deposit of {deposit} gwei, and {percent} percent of it \
+         (relay.reservations.max_percent_unproven) do not cover the largest max_cost_per_operation of the policies with \
+         allow_without_passkey, {largest}"
+    )]
+    UnprovenShareLow { paymaster: Address, deposit: i64, percent: u8, largest: Wei },
     #[error("unknown: it could not be read from the chain, see chain")]
     ChainUnknown,
     #[error("unknown: the TEE's signers and ceilings could not be read, see tee")]

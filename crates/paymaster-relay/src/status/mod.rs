@@ -4,12 +4,12 @@
 mod missing;
 mod tee;
 
-use proto::Address;
 use proto::command::Ceilings;
+use proto::{Address, EntryPoint};
 
 use self::missing::Missing;
 use crate::catalogue::Deployment;
-use crate::chain::{Facts, PaymasterState, operation_of_nobody};
+use crate::chain::{ChainError, Facts, PaymasterState, operation_of_nobody};
 use crate::error::RelayError;
 use crate::kms::KmsSigners;
 use crate::relay::Relay;
@@ -111,6 +111,7 @@ impl Relay {
             match self.chain.facts(deployment, &operation_of_nobody(), signer, None).await {
                 Ok(facts) => {
                     self.note(facts.block);
+                    self.version_right(deployment).await?;
                     all.push(facts);
                 }
                 Err(error) => {
@@ -120,6 +121,15 @@ impl Relay {
             }
         }
         Ok(all)
+    }
+
+    async fn version_right(&self, deployment: &Deployment) -> Result<(), Missing> {
+        let EntryPoint { address, version, .. } = deployment.entry_point;
+        match self.chain.is_of_version(deployment).await {
+            Ok(true) => Ok(()),
+            Ok(false) | Err(ChainError::Contract { .. }) => Err(Missing::OtherVersion { address, version }),
+            Err(error) => Err(RelayError::from(error).into()),
+        }
     }
 
     async fn contracts_there(&self, deployment: &Deployment) -> Result<(), Missing> {
@@ -183,9 +193,16 @@ impl Relay {
         if deposit <= reserved {
             return Err(Missing::NoDeposit { paymaster, deposit, reserved });
         }
-        match Gwei::at_least(largest) {
-            Some(cost) if cost.count() <= deposit - reserved => Ok(()),
-            _ => Err(Missing::DepositLow { paymaster, deposit, reserved, largest }),
+        if Gwei::at_least(largest).is_none_or(|cost| cost.count() > deposit - reserved) {
+            return Err(Missing::DepositLow { paymaster, deposit, reserved, largest });
+        }
+        let percent = self.catalogue.caps.percent_unproven();
+        let share = Gwei::at_most(state.deposit).percent(percent);
+        match self.catalogue.largest_unproven {
+            Some(largest) if Gwei::at_least(largest).is_none_or(|cost| cost > share) => {
+                Err(Missing::UnprovenShareLow { paymaster, deposit, percent, largest })
+            }
+            Some(_) | None => Ok(()),
         }
     }
 }

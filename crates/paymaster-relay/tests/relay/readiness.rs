@@ -5,7 +5,9 @@ use std::path::Path;
 use alloy_primitives::{Address, B256};
 use devkit::EntryPointVersion::V07;
 use devkit::{Anvil, AnvilOptions, PaymasterOptions, Tools};
-use proto::Permissions;
+use paymaster_relay::catalogue::Deployment;
+use paymaster_relay::chain::{ChainError, EntryPointReader as _, RpcChain};
+use proto::{EntryPointVersion, Permissions};
 use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection as _, SqliteConnection};
@@ -61,6 +63,22 @@ async fn contracts_in_each_others_place_are_not_ready_and_the_one_that_does_not_
 }
 
 #[tokio::test]
+async fn an_entry_point_of_another_version_is_named() {
+    for version in devkit::EntryPointVersion::ALL {
+        let world = World::new(version).await;
+        assert_eq!(world.problem("chain").await, None);
+        let right = world.relay.catalogue().deployments()[0];
+        let settings = serde_json::from_value(world.settings["chain"].clone()).unwrap();
+        let chain = RpcChain::new(&settings).unwrap();
+        for other in EntryPointVersion::ALL.into_iter().filter(|other| *other != right.entry_point.version) {
+            let entry_point = proto::EntryPoint { version: other, ..right.entry_point };
+            let is_of_version = chain.is_of_version(&Deployment { entry_point, ..right }).await;
+            assert!(matches!(is_of_version, Ok(false) | Err(ChainError::Contract { .. })), "{version:?} for {other}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_node_of_another_chain_is_not_ready_and_both_chains_are_named() {
     let chain = |world: &World| json!({ "chain": { "chain_id": 1, "rpc_url": world.settings["chain"]["rpc_url"] } });
     let world = with(chain).await;
@@ -110,6 +128,25 @@ async fn a_deposit_that_what_is_left_of_does_not_cover_the_dearest_operation_is_
     world.sponsor(&mut dapp, &op).await.expect("what costs less is sponsored");
 
     world.release_all().await;
+    assert_eq!(world.problem("deposit").await, None);
+}
+
+#[tokio::test]
+async fn a_deposit_whose_unproven_share_does_not_cover_an_operation_without_a_passkey_is_named() {
+    let without_passkey = |percent: u8| {
+        move |settings: &mut Value| {
+            settings["reservations"] = json!({ "max_percent_unproven": percent });
+            let policy =
+                json!({ "id": "local", "max_cost_per_operation": "50000000000000000", "allow_without_passkey": true });
+            settings["policies"].as_array_mut().unwrap().push(policy);
+        }
+    };
+    let world = World::with(V07, 10u128.pow(18), without_passkey(4)).await;
+    let problem = world.problem("deposit").await.unwrap();
+    for words in ["1000000000 gwei", "4 percent", "max_percent_unproven", "allow_without_passkey, 50000000000000000"] {
+        assert!(problem.contains(words), "{problem}");
+    }
+    let world = World::with(V07, 10u128.pow(18), without_passkey(5)).await;
     assert_eq!(world.problem("deposit").await, None);
 }
 
