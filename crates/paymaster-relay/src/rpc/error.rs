@@ -223,10 +223,9 @@ fn row(error: &RelayError) -> (i32, &str, bool) {
         }
         RelayError::AccountNonceInvalid { .. } => (REJECTED_BY_ENTRY_POINT, "account_nonce_invalid", true),
         RelayError::ChainIdle { .. } => (TIME_RANGE, "chain_idle", true),
+        // An operator has to act. That an idle chain may be caught up with is nothing to wait for.
+        RelayError::ChainClockAhead { .. } | RelayError::ChainClockBehind { .. } => (FAILED, "clock_skewed", false),
         RelayError::KmsClockSkewed { .. } => (FAILED, "clock_skewed", false),
-        // Time passes, blocks come, and a node that is behind catches up.
-        RelayError::ChainClockAhead { .. } => (FAILED, "clock_skewed", true),
-        RelayError::ChainClockBehind { .. } => (FAILED, "clock_skewed", true),
         RelayError::DepositTooLow { .. } => (DEPOSIT, "paymaster_deposit_too_low", true),
         RelayError::PasskeyRefused { status } => (kms_code(status.reason()), status.reason(), false),
         RelayError::AccountNeedsPasskey { .. } => (SIGNATURE, "account_needs_passkey", false),
@@ -410,8 +409,6 @@ mod tests {
             RelayError::SenderNotFromFactory { sender: Address::default(), created: Address::default() },
             RelayError::FeeTooLow { least: 2, given: 1 },
             RelayError::ChainIdle { seconds: 4000 },
-            RelayError::ChainClockAhead { seconds: 4000 },
-            RelayError::ChainClockBehind { seconds: 4000 },
             RelayError::PaymasterReplaced { stored: Address::default() },
             RelayError::PaymasterPaused,
             RelayError::PaymasterSignerNotAdmitted { signer: Address::default() },
@@ -459,6 +456,8 @@ mod tests {
             RelayError::SenderCannotDelegate { sender: factory },
             RelayError::FactoryDataMissing { factory },
             RelayError::VerificationGasMissing,
+            RelayError::ChainClockAhead { seconds: 700 },
+            RelayError::ChainClockBehind { seconds: 700 },
             KmsError::Refused { reason: "timestamp_skewed".to_owned(), message: String::new() }.into(),
             RelayError::PasskeyRefused { status: Status::ChallengeMismatch },
             RelayError::AccountNeedsPasskey { account_id: "alice".parse().unwrap() },
