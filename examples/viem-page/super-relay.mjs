@@ -55,7 +55,7 @@ function accountOf(passkey, answer, passkeys, accountId = accountIdOf(passkey)) 
  * v0.6 and v0.7 (the default of the KMS), "raw" from v0.8 on; `invitation`, where the KMS wants one.
  */
 export async function createAccount(kms, userName, options) {
-  const { invitation } = options ?? {}; // one that is used up is refused before there is a passkey
+  const { invitation } = options ?? {}; // used up, or missing where it is needed: refused before there is a passkey
   const begun = await ask(`${kms}/webauthn/register/begin`, { userName, invitation });
   const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(begun.publicKey);
   const passkey = await navigator.credentials.create({ publicKey });

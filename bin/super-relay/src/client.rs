@@ -5,6 +5,7 @@ use std::fmt::{self, Display};
 use std::time::Duration;
 
 use kms_api::{ErrorBody, Refusal, Route};
+use proto::json::is_obeyed;
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder};
 use serde::Serialize;
@@ -99,11 +100,8 @@ async fn ask<A: DeserializeOwned>(path: &'static str, request: RequestBuilder) -
 
 /// A line of somebody else's words, of a bounded length and without what a terminal would obey.
 pub fn printable(line: &str) -> String {
-    let obeyed = |c: char| {
-        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
     let mut shown: String =
-        line.chars().take(MAX_SHOWN).map(|c| if obeyed(c) { char::REPLACEMENT_CHARACTER } else { c }).collect();
+        line.chars().take(MAX_SHOWN).map(|c| if is_obeyed(c) { char::REPLACEMENT_CHARACTER } else { c }).collect();
     if line.chars().nth(MAX_SHOWN).is_some() {
         shown.push_str(&format!("… ({} bytes)", line.len()));
     }

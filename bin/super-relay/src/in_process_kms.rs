@@ -8,36 +8,45 @@ use proto::command::{RotateSigner, Sponsor, SponsorReply, WalletInfo};
 use proto::{AccountId, Status};
 
 /// A gateway, as the relay sees it.
-pub struct InProcessKms(pub Gateway);
+pub struct InProcessKms {
+    pub gateway: Gateway,
+    /// Where it is served.
+    pub url: String,
+}
 
 #[async_trait]
 impl Kms for InProcessKms {
     async fn sponsor(&self, command: &Sponsor, request_id: &str) -> Result<SponsorReply, KmsError> {
-        self.0.sponsor(command.clone(), &Caller::new(request_id)).await.map_err(refusal)
+        self.gateway.sponsor(command.clone(), &Caller::new(request_id)).await.map_err(refusal)
     }
 
     async fn wallet(&self, account_id: &AccountId) -> Result<WalletInfo, KmsError> {
-        self.0.wallet(account_id, Inquirer::Relay).await.map_err(refusal)
+        self.gateway.wallet(account_id, Inquirer::Relay).await.map_err(refusal)
     }
 
     async fn signers(&self) -> Result<KmsSigners, KmsError> {
-        let state = self.0.security_state().await.map_err(refusal)?;
+        let state = self.gateway.security_state().await.map_err(refusal)?;
         let provisioned = state.provisioned.ok_or_else(|| refusal(GatewayError::Refused(Status::NotProvisioned)))?;
         Ok(KmsSigners {
             tee_id: state.tee_id,
             paymaster_signer: provisioned.paymaster_signer,
             standby_paymaster_signer: provisioned.standby_paymaster_signer,
             signers: provisioned.signers.to_vec(),
+            rp_id: Some(self.gateway.settings().rp_id.clone()),
             ceilings: Some(provisioned.ceilings),
         })
     }
 
     async fn rotate_signer(&self, command: &RotateSigner) -> Result<(), KmsError> {
-        self.0.rotate_signer(*command, &Caller::new("rotation")).await.map_err(refusal)
+        self.gateway.rotate_signer(*command, &Caller::new("rotation")).await.map_err(refusal)
     }
 
     async fn ready(&self) -> Result<(), KmsError> {
-        self.0.ready().await.map(drop).map_err(refusal)
+        self.gateway.ready().await.map(drop).map_err(refusal)
+    }
+
+    fn url(&self) -> Option<String> {
+        Some(self.url.clone())
     }
 
     fn remembers_unknown_accounts(&self) -> bool {

@@ -28,6 +28,8 @@ struct State {
     unproven_since: Option<Instant>,
     /// Of real work since the last success.
     failure: Option<String>,
+    /// What came of the last probe, or of real work since, and when.
+    concluded: Option<(Instant, Result<(), String>)>,
 }
 
 /// Nobody can say that it works.
@@ -62,16 +64,35 @@ impl SharedProbe {
         }
     }
 
+    /// The same for whoever asks, however often: what came of a probe or of real work no longer ago than that will do.
+    ///
+    /// # Errors
+    /// As of [`Self::outcome`].
+    pub async fn recent_outcome<F, E>(&self, age: Duration, probe: impl FnOnce() -> F) -> Result<(), Unproven>
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Display,
+    {
+        let concluded = lock(&self.0).concluded.clone();
+        match concluded.filter(|(at, _)| at.elapsed() < age) {
+            Some((_, outcome)) => outcome.map_err(Unproven::Failed),
+            None => self.outcome(probe).await,
+        }
+    }
+
     /// Real work that does what the probe does has succeeded.
     pub fn succeeded(&self) {
         let mut state = lock(&self.0);
+        state.concluded = Some((Instant::now(), Ok(())));
         state.unproven_since = state.under_way().map(|_| Instant::now());
         state.failure = None;
     }
 
     /// Real work has failed, perhaps that of the probe itself: why, in better words than the probe has.
     pub fn failed(&self, why: impl Display) {
-        lock(&self.0).failure = Some(why.to_string());
+        let (why, mut state) = (why.to_string(), lock(&self.0));
+        state.concluded = Some((Instant::now(), Err(why.clone())));
+        state.failure = Some(why);
     }
 
     fn join<F, E>(&self, probe: impl FnOnce() -> F) -> watch::Receiver<Outcome>
@@ -95,6 +116,7 @@ impl SharedProbe {
             if outcome.is_ok() {
                 (state.unproven_since, state.failure) = (None, None);
             }
+            state.concluded = Some((Instant::now(), outcome.clone()));
             // Under the lock: what succeeds from here on finds no probe under way.
             told.send_replace(Some(outcome));
         });
@@ -158,6 +180,19 @@ mod tests {
         work.await.unwrap();
         // Since the last success, not since the probe began.
         assert_eq!(probe.outcome(pending::<Result<(), String>>).await, Err(Unproven::Silent(PATIENCE)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_who_ask_cost_one_probe_in_each_period() {
+        let (probe, period) = (SharedProbe::default(), Duration::from_secs(1));
+        let never = || -> std::future::Pending<Result<(), String>> { panic!("the last outcome will do") };
+        let failed = probe.recent_outcome(period, || ready(Err("disk full"))).await;
+        assert_eq!(failed, Err(Unproven::Failed("disk full".into())));
+        assert_eq!(probe.recent_outcome(period, never).await, failed);
+        probe.succeeded();
+        assert_eq!(probe.recent_outcome(period, never).await, Ok(()));
+        tokio::time::sleep(period).await;
+        assert_eq!(probe.recent_outcome(period, || ready(Err("disk full"))).await, failed);
     }
 
     #[tokio::test]

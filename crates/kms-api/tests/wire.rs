@@ -375,6 +375,7 @@ fn signers() {
         signers: vec![signer],
         accounts: Some(3),
         max_accounts: Some(9),
+        rp_id: Some("example.org".into()),
         ceilings: Some(bounds),
     };
     let record = json!({ "record": 2, "authorisedAs": one(), "address": two(), "permissions": names, "rotations": 1 });
@@ -388,12 +389,14 @@ fn signers() {
         "signers": [record],
         "accounts": 3,
         "maxAccounts": 9,
+        "rpId": "example.org",
         "ceilings": bounds_json,
     });
     holds(&signers, &expected);
     // What a gateway of an earlier version does not tell is absent.
     let told = json!({ "teeId": tee(), "counter": 4, "phase": "ready", "signers": [] });
-    assert_eq!(serde_json::from_value::<Signers>(told).unwrap().ceilings, None);
+    let told: Signers = serde_json::from_value(told).unwrap();
+    assert_eq!((told.rp_id, told.ceilings), (None, None));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use proto::Hash;
+use proto::json::is_obeyed;
 use sha2::{Digest as _, Sha256};
 
 use crate::settings::{ApiKeySettings, InvalidSettings};
@@ -22,10 +23,14 @@ impl ApiKeyHash {
 
     fn parse(text: &str) -> Result<Self, InvalidSettings> {
         let digits = text.strip_prefix("0x").unwrap_or(text);
-        let hash = format!("0x{digits}").parse().ok().map(|Hash(hash)| hash);
-        let problem = "a SHA-256 is 64 hex digits, not all zero";
-        let hash = hash.filter(|hash| *hash != [0; 32]).ok_or_else(|| InvalidSettings::new(KEYS, problem))?;
-        Ok(Self(hash))
+        let hash = format!("0x{digits}").parse().map(|Hash(hash)| Self(hash));
+        let hash = hash.map_err(|_| InvalidSettings::new(KEYS, "a SHA-256 is 64 hex digits"))?;
+        if [Self([0; 32]), Self::of(b""), Self::of(b"\n")].contains(&hash) {
+            let problem =
+                "64 zeros, and the hashes of nothing and of an empty line, are the hash of no key: was the key set?";
+            return Err(InvalidSettings::new(KEYS, problem));
+        }
+        Ok(hash)
     }
 }
 
@@ -39,14 +44,19 @@ impl ApiKeys {
     pub(crate) fn new(settings: &[ApiKeySettings]) -> Result<Self, InvalidSettings> {
         let mut labels = HashMap::new();
         for ApiKeySettings { label, hash } in settings {
-            if label.is_empty() || labels.values().any(|known| known == label) {
-                return Err(InvalidSettings::new(KEYS, format!("empty or duplicate label {label:?}")));
+            if label.is_empty() || label.contains(is_obeyed) || labels.values().any(|known| known == label) {
+                return Err(InvalidSettings::new(KEYS, format!("empty, unprintable or duplicate label {label:?}")));
             }
             if labels.insert(ApiKeyHash::parse(hash)?, label.clone()).is_some() {
                 return Err(InvalidSettings::new(KEYS, format!("duplicate key {label:?}")));
             }
         }
         Ok(Self(labels))
+    }
+
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// What the settings call the key.

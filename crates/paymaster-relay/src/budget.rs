@@ -243,6 +243,13 @@ impl Caps {
         Ok(Self(caps))
     }
 
+    /// Percent of a deposit that no single operation without a passkey may exceed.
+    #[must_use]
+    pub fn percent_unproven(&self) -> u8 {
+        let unproven = self.0.iter().find(|cap| cap.scope == Scope::Unproven);
+        unproven.map_or(100, |cap| cap.max_percent)
+    }
+
     /// The caps beside a deposit.
     #[must_use]
     pub const fn within(self, deposit: Gwei) -> Limits {

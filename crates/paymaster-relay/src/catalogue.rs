@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use proto::json::Excerpt;
-use proto::{Address, Wei};
+use proto::{Address, EntryPoint, EntryPointVersion, Wei};
 
 use crate::budget::Caps;
 use crate::deployment::Deployment;
@@ -31,6 +31,8 @@ pub struct Catalogue {
     pub caps: Caps,
     /// The largest `max_cost_per_operation` of the policies.
     pub largest_cost: Wei,
+    /// Wei. The same of the policies that sponsor without a passkey; `None` where none does.
+    pub largest_unproven: Option<Wei>,
     deployments: Vec<Deployment>,
     policies: Vec<Arc<Policy>>,
 }
@@ -114,14 +116,18 @@ impl Catalogue {
         let deployments: Vec<_> =
             settings.deployments.iter().map(|deployment| Deployment::new(chain_id, deployment)).collect();
         unique("deployments", deployments.iter().map(|d| d.entry_point.address))?;
+        deployments.iter().try_for_each(|deployment| check_version(&deployment.entry_point))?;
         let policies: Vec<_> = settings.policies.iter().map(|policy| Arc::new(Policy::from(policy))).collect();
         unique("policies", policies.iter().map(|policy| policy.id()))?;
         let largest_cost = policies.iter().map(|policy| policy.max_cost()).max().unwrap_or_default();
+        let without_passkey = policies.iter().filter(|policy| policy.allows_without_passkey());
+        let largest_unproven = without_passkey.map(|policy| policy.max_cost()).max();
         Ok(Self {
             chain_id,
             max_signings: settings.max_signings,
             caps: Caps::new(&settings.reservations, largest_cost)?,
             largest_cost,
+            largest_unproven,
             sponsor_name: settings.sponsor_name.clone(),
             rp_id: settings.rp_id.clone(),
             standings: Standings::new(&settings.accounts, settings.default_account)?,
@@ -165,6 +171,18 @@ impl Catalogue {
             .find(|policy| id.is_none_or(|id| policy.id() == id))
             .cloned()
             .ok_or_else(|| RequestError::UnknownPolicy { policy_id: Excerpt(id.unwrap_or_default()).to_string() })
+    }
+}
+
+/// A version that is not the contract's hashes every operation to something else.
+fn check_version(entry_point: &EntryPoint) -> Result<(), SettingsError> {
+    let EntryPoint { address, version, .. } = *entry_point;
+    match EntryPointVersion::ALL.into_iter().find(|known| known.canonical_address() == address) {
+        Some(known) if known != version => Err(SettingsError::Invalid {
+            key: "deployments.version",
+            problem: format!("{address} is the EntryPoint of version {known}, not {version}"),
+        }),
+        Some(_) | None => Ok(()),
     }
 }
 

@@ -9,7 +9,7 @@ use serde::ser::{Serialize, Serializer};
 
 use crate::limits::MAX_ACCOUNT_ID;
 use crate::parse_error::ParseError;
-use crate::primitives::keccak256;
+use crate::primitives::{Address, keccak256};
 
 /// 1 to 128 characters of `[A-Za-z0-9_.:@-]` (protocol, section 1); not `.` or `..`, which no URL can carry.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,6 +31,18 @@ impl AccountId {
     #[must_use]
     pub fn can_name_account_of(&self, credential_id: &[u8]) -> bool {
         !self.is_address() && (!self.has_prefix_and_20_bytes("pk_") || *self == Self::of_credential(credential_id))
+    }
+
+    /// The id of an account that stands for itself: its address in lower case.
+    #[must_use]
+    pub fn of_address(address: &Address) -> Self {
+        Self(alloc::format!("{address}").to_ascii_lowercase())
+    }
+
+    /// The same id, in lower case where it is an address: the case of its digits says nothing.
+    #[must_use]
+    pub fn with_address_in_lower_case(self) -> Self {
+        if self.is_address() { Self(self.0.to_ascii_lowercase()) } else { self }
     }
 
     /// Whether it has the form of an address: `0x` and 40 hex digits, in any case.

@@ -21,7 +21,7 @@ use crate::parse_error::ParseError;
 use crate::primitives::Address;
 use crate::user_operation::{Init, Paymaster, UserOperation};
 
-pub use excerpt::{Excerpt, LongExcerpt};
+pub use excerpt::{Excerpt, LongExcerpt, is_obeyed};
 pub use shape::check_shape;
 
 const EIP7702_FACTORY: &str = "0x7702";

@@ -1,6 +1,7 @@
 //! The body of a request, with its deadline.
 
 use std::error::Error as StdError;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -34,9 +35,15 @@ impl BodyTimeout {
     }
 }
 
-/// A request's body as it arrives. Fails with [`BodyTimeout`] when it is not there in time.
+/// A frame is handed on at this length, in bytes, or at the end.
+const PART: usize = 16 << 10;
+
+/// A request's body as it arrives, without trailers. Fails with [`BodyTimeout`] when it is not there in time.
+///
+/// Its bytes are copied: what arrives in small pieces would keep a buffer of kilobytes for each of them.
 pub struct Body {
     incoming: Incoming,
+    gathered: Vec<u8>,
     connection: Arc<Connection>,
     table: Arc<Table>,
     deadline: Option<Pin<Box<Sleep>>>,
@@ -44,7 +51,7 @@ pub struct Body {
 
 impl Body {
     pub(crate) fn new(incoming: Incoming, connection: Arc<Connection>, table: Arc<Table>) -> Self {
-        let mut body = Self { incoming, connection, table, deadline: None };
+        let mut body = Self { incoming, gathered: Vec::new(), connection, table, deadline: None };
         if body.incoming.is_end_stream() {
             body.connection.serving();
         } else {
@@ -52,6 +59,11 @@ impl Body {
             body.deadline = Some(Box::pin(sleep_until(until)));
         }
         body
+    }
+
+    fn part(&mut self) -> Option<Result<Frame<Bytes>, <Self as HttpBody>::Error>> {
+        let part = mem::take(&mut self.gathered);
+        (!part.is_empty()).then(|| Ok(Frame::data(part.into())))
     }
 
     fn received(&mut self) {
@@ -69,29 +81,46 @@ impl HttpBody for Body {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let polled = Pin::new(&mut self.incoming).poll_frame(context);
-        match polled {
-            Poll::Ready(frame) => {
-                if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()) {
+        loop {
+            match Pin::new(&mut self.incoming).poll_frame(context) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    let Ok(data) = frame.into_data() else { continue };
                     self.table.hold(&self.connection, data.len());
+                    self.gathered.extend_from_slice(&data);
+                    let is_end = self.incoming.is_end_stream();
+                    if is_end {
+                        self.received();
+                    }
+                    if is_end || self.gathered.len() >= PART {
+                        return Poll::Ready(self.part());
+                    }
                 }
-                if frame.is_none() || self.incoming.is_end_stream() {
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error.into()))),
+                Poll::Ready(None) => {
                     self.received();
+                    return Poll::Ready(self.part());
                 }
-                Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+                Poll::Pending => {
+                    let deadline = self.deadline.as_mut().map(|deadline| deadline.as_mut().poll(context));
+                    return match deadline {
+                        Some(Poll::Ready(())) => Poll::Ready(Some(Err(BodyTimeout.into()))),
+                        _ => Poll::Pending,
+                    };
+                }
             }
-            Poll::Pending => match self.deadline.as_mut().map(|deadline| deadline.as_mut().poll(context)) {
-                Some(Poll::Ready(())) => Poll::Ready(Some(Err(BodyTimeout.into()))),
-                _ => Poll::Pending,
-            },
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.gathered.is_empty() && self.incoming.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        let (gathered, mut hint) = (self.gathered.len() as u64, self.incoming.size_hint());
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper.saturating_add(gathered));
+        }
+        hint.set_lower(hint.lower().saturating_add(gathered));
+        hint
     }
 }

@@ -9,7 +9,6 @@ use tokio::time::{Duration, Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::bounds::{Bounds, Full};
-use crate::handshake::Reads;
 
 /// For the service to refuse a body that did not come in time, or to say what it could not do in time.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -48,7 +47,6 @@ pub(crate) struct Connection {
     /// A WebSocket, or about to be one.
     web_socket: AtomicBool,
     prioritised: AtomicBool,
-    pub(crate) reads: Reads,
     kept: Mutex<Kept>,
     /// The cost of that, of all connections of the port.
     kept_by_port: Arc<AtomicUsize>,
@@ -69,15 +67,13 @@ struct Kept {
     cost: usize,
     /// Bytes of memory that the requests cost which are being served, about.
     requests: usize,
-    /// Of these, what the message of a WebSocket costs that is not complete.
+    /// Of these, what was read of a WebSocket since its last message.
     incomplete: usize,
-    /// Calls of a WebSocket that are being answered.
-    calls: usize,
 }
 
 impl Kept {
     fn add(&mut self, bytes: usize) -> usize {
-        let cost = bytes.saturating_add(EACH_ANSWER);
+        let cost = Connection::cost_of_answer(bytes);
         (self.bytes, self.cost) = (self.bytes.saturating_add(bytes), self.cost.saturating_add(cost));
         cost
     }
@@ -105,8 +101,8 @@ impl Connection {
         let state = State { phase: Phase::Header, since: now, until: Some(now + bounds.header) };
         let (evicted, outranked) = (CancellationToken::new(), CancellationToken::new());
         let (web_socket, prioritised) = (AtomicBool::new(false), AtomicBool::new(false));
-        let (state, reads, kept) = (watch::Sender::new(state), Reads::default(), Mutex::default());
-        Self { state, bounds, evicted, outranked, web_socket, prioritised, reads, kept, kept_by_port }
+        let (state, kept) = (watch::Sender::new(state), Mutex::default());
+        Self { state, bounds, evicted, outranked, web_socket, prioritised, kept, kept_by_port }
     }
 
     /// Bytes arrived.
@@ -184,9 +180,18 @@ impl Connection {
         kept.cost.saturating_add(kept.requests)
     }
 
-    /// So many bytes of requests have come; returns what the whole port keeps.
-    pub(crate) fn hold(&self, bytes: usize) -> usize {
-        let cost = bytes.saturating_mul(EACH_BYTE);
+    /// What is kept for a request of so many bytes, in bytes of memory, about.
+    pub(crate) fn cost_of_request(bytes: usize) -> usize {
+        bytes.saturating_mul(EACH_BYTE)
+    }
+
+    /// What is kept for an answer of so many bytes, in bytes of memory, about.
+    pub(crate) fn cost_of_answer(bytes: usize) -> usize {
+        bytes.saturating_add(EACH_ANSWER)
+    }
+
+    /// Requests or their answers cost so much more; returns what the whole port keeps.
+    pub(crate) fn hold(&self, cost: usize) -> usize {
         {
             let mut kept = self.kept();
             kept.requests = kept.requests.saturating_add(cost);
@@ -198,35 +203,16 @@ impl Connection {
         self.kept_by_port.load(Ordering::SeqCst)
     }
 
-    /// More of a WebSocket is about to be read. What was read before is of no call, or of those that were answered, where none
-    /// is being answered now, but for the message that is not complete.
-    pub(crate) fn forget_what_is_over(&self) {
-        let over = {
-            let kept = self.kept();
-            if kept.calls == 0 { kept.requests.saturating_sub(kept.incomplete) } else { 0 }
-        };
-        self.release(over);
+    /// The same for what was read of a WebSocket and is no message yet.
+    pub(crate) fn hold_incomplete(&self, cost: usize) -> usize {
+        self.kept().incomplete += cost;
+        self.hold(cost)
     }
 
-    /// So many bytes of what was read of a WebSocket are of a message that is not complete.
-    pub(crate) fn incomplete(&self, bytes: usize) {
-        self.kept().incomplete = bytes.saturating_mul(EACH_BYTE);
-    }
-
-    /// A call of a WebSocket is being answered.
-    pub(crate) fn call_begins(&self) {
-        self.kept().calls += 1;
-    }
-
-    /// It was answered. Which bytes were its own nobody knows: of so many calls each has the same part of them.
-    pub(crate) fn call_ends(&self) {
-        let part = {
-            let mut kept = self.kept();
-            let calls = kept.calls.max(1);
-            kept.calls = calls - 1;
-            kept.requests.saturating_sub(kept.incomplete).div_ceil(calls)
-        };
-        self.release(part);
+    /// There is a message: nothing is incomplete.
+    pub(crate) fn forget_incomplete(&self) {
+        let incomplete = std::mem::take(&mut self.kept().incomplete);
+        self.release(incomplete);
     }
 
     /// Requests that cost that much were served.
@@ -237,9 +223,10 @@ impl Connection {
         self.kept_by_port.fetch_sub(released, Ordering::SeqCst);
     }
 
-    /// Whether its client is still sending what the port keeps.
+    /// Whether its client is still sending a request, or a message of a WebSocket.
     pub(crate) fn is_receiving(&self) -> bool {
-        self.state.borrow().phase == Phase::Body
+        let phase = self.state.borrow().phase;
+        phase == Phase::Body || (phase == Phase::Upgraded && self.kept().incomplete > 0)
     }
 
     /// An answer was made; returns what the whole port keeps. One that is made after the end counts for nothing.

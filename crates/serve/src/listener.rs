@@ -5,10 +5,10 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue, UPGRADE};
+use http::header::{CONNECTION, DATE, HeaderValue, UPGRADE};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::{Either, Full as Whole};
@@ -25,7 +25,6 @@ use tower::{Service, ServiceExt as _};
 use crate::body::Body;
 use crate::bounds::{Bounds, Full};
 use crate::connection::Connection;
-use crate::handshake::LastRead;
 use crate::hangup::Hangup;
 use crate::memory::Memory;
 use crate::occupancy::Occupancy;
@@ -283,9 +282,14 @@ where
     let mut expired = std::pin::pin!(expired);
     let service = service_fn(move |request: Request<hyper::body::Incoming>| {
         let (service, admitted) = (service.clone(), admitted.clone());
-        // Now: what is read from here on came after the request.
-        let last_read = admitted.connection.reads.last();
-        async move { admitted.answer(request, last_read, service).await }
+        async move {
+            let mut response = admitted.answer(request, service).await?;
+            // hyper's own stays where it is while a clock that was set back is behind it, and relays read it.
+            if let Ok(now) = HeaderValue::try_from(httpdate::fmt_http_date(SystemTime::now())) {
+                response.headers_mut().insert(DATE, now);
+            }
+            Ok::<_, S::Error>(response)
+        }
     });
     let mut http = http1::Builder::new();
     // The deadlines are ours: hyper's has none for a body or an idle connection.
@@ -327,7 +331,6 @@ impl Admitted {
     async fn answer<S, B>(
         self,
         request: Request<hyper::body::Incoming>,
-        last_read: LastRead,
         service: S,
     ) -> Result<Response<Either<B, Whole<Bytes>>>, S::Error>
     where
@@ -335,13 +338,9 @@ impl Admitted {
         B: http_body::Body<Data = Bytes>,
     {
         let Self { peer, connection, table, refusals } = self;
-        let asks_for_web_socket = asks_for_web_socket(request.headers());
-        let is_all = request.body().is_end_stream() && connection.reads.is_still_a_header(last_read);
-        if asks_for_web_socket && !is_all {
-            connection.answered();
-            return Ok(sent_too_soon().map(Whole::new).map(Either::Right));
-        }
-        if asks_for_web_socket && let Err(full) = table.admit_upgrade(peer.ip(), &connection) {
+        if asks_for_web_socket(request.headers())
+            && let Err(full) = table.admit_upgrade(peer.ip(), &connection)
+        {
             let response = refusals.answer(request.map(|_| full)).await;
             connection.answered();
             return Ok(response.map(Whole::new).map(Either::Right));
@@ -368,13 +367,7 @@ impl Admitted {
             response = cut_off => Ok(response.map(Whole::new).map(Either::Right)),
         };
         match &response {
-            Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                if !connection.reads.is_still_a_header(last_read) {
-                    connection.answered();
-                    return Ok(sent_too_soon().map(Whole::new).map(Either::Right));
-                }
-                connection.upgraded();
-            }
+            Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => connection.upgraded(),
             Ok(response) if has_body => {
                 let length = match response.body() {
                     Either::Left(body) => body.size_hint().lower(),
@@ -387,16 +380,6 @@ impl Admitted {
         }
         response
     }
-}
-
-/// To a client that sends more than the handshake of a WebSocket before it has the response.
-fn sent_too_soon() -> Response<Bytes> {
-    let why = "the handshake of a WebSocket has no body, and nothing may follow it before its response (RFC 6455, section 4.1)\n";
-    let mut response = Response::new(Bytes::from_static(why.as_bytes()));
-    *response.status_mut() = StatusCode::BAD_REQUEST;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    response
 }
 
 /// What a refusal may depend on.

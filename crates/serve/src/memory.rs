@@ -1,57 +1,68 @@
-//! Counting what clients make a port keep, so that neither requests that take long nor answers that nobody reads fill its
-//! memory.
+//! Counting what a WebSocket makes its port keep, so that neither messages that take long to answer nor answers that nobody
+//! reads fill its memory. Requests and answers over HTTP are counted by the port itself.
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::connection::Connection;
 use crate::table::Table;
 
-/// What a port keeps for the calls of a WebSocket; an extension of each request. Requests and answers over HTTP are counted by
-/// the port itself, and are not counted here.
+/// What a port keeps for a connection; an extension of each request.
 ///
 /// Above [`Bounds::memory`] for the whole port, connections of the address that costs most are ended.
 ///
 /// [`Bounds::memory`]: crate::Bounds::memory
 #[derive(Clone)]
-pub struct Memory {
+pub(crate) struct Memory {
     pub(crate) table: Arc<Table>,
     pub(crate) connection: Arc<Connection>,
 }
 
-/// A call that is being answered.
-#[derive(Debug)]
-pub struct Held(Memory);
+/// What a message costs, and then its answer besides, until this is dropped.
+pub(crate) struct Held {
+    memory: Memory,
+    cost: usize,
+}
 
 impl Memory {
-    /// The service made an answer of that many bytes, or is about to. Nothing is read from a client whose unread answers cost
-    /// more than 64 KiB.
-    pub fn answer(&self, bytes: usize) {
-        if self.connection.is_upgraded() {
-            self.table.add_untaken(&self.connection, bytes);
-        }
+    /// A message of that many bytes is complete: what was read so far was of it.
+    pub(crate) fn message(&self, bytes: usize) -> Held {
+        self.connection.forget_incomplete();
+        Held { memory: self.clone(), cost: self.table.hold(&self.connection, bytes) }
     }
 
-    /// The service has a message, a call or a batch, until this is dropped. What was read of the connection is kept until then.
-    #[must_use]
-    pub fn call(&self) -> Held {
-        if self.connection.is_upgraded() {
-            self.connection.call_begins();
-        }
-        Held(self.clone())
+    /// Bytes of memory that the connection costs.
+    pub(crate) fn cost(&self) -> usize {
+        self.connection.memory()
+    }
+
+    /// How long a client may send nothing.
+    pub(crate) fn idle(&self) -> Duration {
+        self.connection.idle()
+    }
+
+    /// Returns when the connection has to end.
+    pub(crate) async fn ended(&self) {
+        self.connection.evicted.cancelled().await;
+    }
+}
+
+impl Held {
+    /// An answer of that many bytes was made.
+    pub(crate) fn answered(&mut self, bytes: usize) {
+        self.cost += self.memory.table.hold_answer(&self.memory.connection, bytes);
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        if self.0.connection.is_upgraded() {
-            self.0.connection.call_ends();
-        }
+        self.memory.connection.release(self.cost);
     }
 }
 
 impl fmt::Debug for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Memory").field(&self.connection.memory()).finish()
+        f.debug_tuple("Memory").field(&self.cost()).finish()
     }
 }

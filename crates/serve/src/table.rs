@@ -123,9 +123,18 @@ impl Table {
         self.keep_within(connection.add_untaken(bytes));
     }
 
-    /// The same for so many bytes of requests that have come.
-    pub(crate) fn hold(&self, connection: &Connection, bytes: usize) {
-        self.keep_within(connection.hold(bytes));
+    /// The same for so many bytes of requests that have come; returns what they cost.
+    pub(crate) fn hold(&self, connection: &Connection, bytes: usize) -> usize {
+        let cost = Connection::cost_of_request(bytes);
+        self.keep_within(connection.hold(cost));
+        cost
+    }
+
+    /// The same for an answer that waits to be written to a WebSocket.
+    pub(crate) fn hold_answer(&self, connection: &Connection, bytes: usize) -> usize {
+        let cost = Connection::cost_of_answer(bytes);
+        self.keep_within(connection.hold(cost));
+        cost
     }
 
     fn keep_within(&self, kept: usize) {
@@ -273,20 +282,17 @@ impl Open {
         true
     }
 
-    /// Ends the connection that costs most of the address that does: of those first whose client is still sending a request, so
-    /// that nobody who is being served goes for them.
+    /// Of the address whose connections cost most together, ends the one that costs most; first those whose client is still
+    /// sending a request, so that nobody of that address who is being served goes for them.
     fn end_costliest(&mut self) -> bool {
-        self.end_costliest_of(Connection::is_receiving) || self.end_costliest_of(|_| true)
-    }
-
-    fn end_costliest_of(&mut self, among: impl Fn(&Connection) -> bool) -> bool {
-        let mut addresses = HashMap::<IpAddr, (usize, usize, u64)>::new();
-        for (id, (address, connection)) in self.connections.iter().filter(|(_, (_, connection))| among(connection)) {
+        let mut addresses = HashMap::<IpAddr, (usize, (bool, usize), u64)>::new();
+        for (id, (address, connection)) in &self.connections {
             let memory = connection.memory();
-            let (sum, most, of) = addresses.entry(*address).or_insert((0, memory, *id));
+            let rank = (connection.is_receiving() && memory > 0, memory);
+            let (sum, most, of) = addresses.entry(*address).or_insert((0, rank, *id));
             *sum += memory;
-            if memory > *most {
-                (*most, *of) = (memory, *id);
+            if rank > *most {
+                (*most, *of) = (rank, *id);
             }
         }
         let Some((_, _, id)) = addresses.into_values().filter(|(sum, ..)| *sum > 0).max() else { return false };
@@ -315,11 +321,9 @@ impl Open {
 }
 
 impl Slot {
-    /// So many bytes of a WebSocket were read, and so many, of these and those before, are of a message that is not complete.
-    pub(crate) fn hold(&self, bytes: usize, incomplete: usize) {
-        self.connection.forget_what_is_over();
-        self.connection.incomplete(incomplete);
-        self.table.hold(&self.connection, bytes);
+    /// So many bytes of a WebSocket were read.
+    pub(crate) fn hold_incomplete(&self, bytes: usize) {
+        self.table.keep_within(self.connection.hold_incomplete(Connection::cost_of_request(bytes)));
     }
 }
 
@@ -343,6 +347,7 @@ pub fn client(peer: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::Memory;
     use crate::tally::Refused;
 
     fn table(total: usize, per_address: usize) -> Arc<Table> {
@@ -604,44 +609,55 @@ mod tests {
     }
 
     #[test]
-    fn what_a_web_socket_sent_is_kept_until_its_calls_are_answered_a_part_with_each() {
+    fn what_a_web_socket_sent_is_kept_until_it_is_answered() {
         let table = table(1, 1);
         let socket = table.admit(address("192.0.2.1")).unwrap();
-        table.hold(&socket.connection, 300);
-        (0..3).for_each(|_| socket.connection.call_begins());
-        let kept = [800, 400, 0].map(|_| {
-            socket.connection.call_ends();
-            table.kept.load(Ordering::SeqCst)
-        });
-        assert_eq!(kept, [800, 400, 0]);
-        // Pongs, and notifications, are of no call.
-        (0..3).for_each(|_| socket.hold(10, 0));
-        assert_eq!(table.kept.load(Ordering::SeqCst), 40);
-        // A message that is not complete is of no call yet.
-        (1..=3).for_each(|reads| socket.hold(100, reads * 100));
-        socket.connection.call_begins();
-        socket.connection.call_ends();
-        assert_eq!(table.kept.load(Ordering::SeqCst), 1200);
-        socket.hold(10, 0);
-        socket.hold(10, 0);
-        assert_eq!(table.kept.load(Ordering::SeqCst), 40);
+        let memory = Memory { table: Arc::clone(&table), connection: Arc::clone(&socket.connection) };
+        let kept = || table.kept.load(Ordering::SeqCst);
+        socket.hold_incomplete(100);
+        socket.hold_incomplete(200);
+        assert_eq!(kept(), 1200);
+        let mut message = memory.message(250);
+        assert_eq!(kept(), 1000);
+        socket.hold_incomplete(10);
+        message.answered(8);
+        assert_eq!(kept(), 1000 + 40 + 8200);
+        drop(message);
+        assert_eq!(kept(), 40);
+        socket.connection.end();
+        drop(memory.message(10));
+        assert_eq!(kept(), 0);
     }
 
-    #[tokio::test]
-    async fn who_is_still_sending_goes_before_who_is_served() {
+    #[test]
+    fn of_one_address_who_is_still_sending_goes_before_who_is_served() {
         let table = Table::new(Bounds { memory: 1000, ..Bounds::default() });
-        let busy = table.admit(address("192.0.2.1")).unwrap();
+        let [busy, body, message] = [(); 3].map(|()| table.admit(address("192.0.2.1")).unwrap());
         table.hold(&busy.connection, 200);
         busy.connection.serving();
-        let slow = ["192.0.2.2", "192.0.2.3"].map(|from| table.admit(address(from)).unwrap());
-        for slow in &slow {
-            slow.connection.receiving_body();
-            table.hold(&slow.connection, 30);
-        }
-        assert!(slow.iter().any(|slow| slow.connection.evicted.is_cancelled()));
+        body.connection.receiving_body();
+        table.hold(&body.connection, 30);
+        message.connection.upgraded();
+        message.hold_incomplete(60);
+        assert!(message.connection.evicted.is_cancelled() && !body.connection.evicted.is_cancelled());
+        table.hold(&busy.connection, 25);
+        assert!(body.connection.evicted.is_cancelled(), "then the other");
         assert!(!busy.connection.evicted.is_cancelled());
-        table.hold(&busy.connection, 200);
-        assert!(slow.iter().all(|slow| slow.connection.evicted.is_cancelled()), "then the other");
+    }
+
+    #[test]
+    fn no_address_loses_a_connection_to_one_that_costs_more() {
+        let table = Table::new(Bounds { memory: 1000, ..Bounds::default() });
+        let costly = [(); 3].map(|()| table.admit(address("192.0.2.1")).unwrap());
+        for slot in &costly {
+            slot.connection.upgraded();
+            slot.hold_incomplete(82);
+        }
+        let honest = table.admit(address("192.0.2.2")).unwrap();
+        honest.connection.receiving_body();
+        table.hold(&honest.connection, 60);
+        assert!(!honest.connection.evicted.is_cancelled());
+        assert_eq!(costly.iter().filter(|slot| slot.connection.evicted.is_cancelled()).count(), 1);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_LENGTH};
 use axum::routing::{get, post};
+use http_body_util::BodyExt as _;
 use hyper_util::rt::TokioIo;
 use serve::{Bounds, Ended, Listener, Occupancy, Priority};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -340,26 +341,6 @@ async fn live_sessions_take_their_share_of_connections_and_http_has_the_rest() {
 }
 
 #[tokio::test]
-async fn who_sends_more_than_a_handshake_before_its_response_has_no_web_socket() {
-    let port = port(patient(), sessions()).await;
-    // The second looks like another header; the last says that it will have a body.
-    let with_body = String::from_utf8_lossy(UPGRADE).replace("host: test", "host: test\r\ncontent-length: 10");
-    for early in [[UPGRADE, b"\x81"].concat(), [UPGRADE, b"\x81\xff\r\n\r\n"].concat(), with_body.into()] {
-        let mut stream = port.sending(&early).await;
-        let answer = rest(&mut stream).await;
-        assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("nothing may follow it"), "{answer}");
-    }
-    // Not the first request of its connection, as an ingress may send it, nor in one piece.
-    let mut stream = port.sending(b"GET /http HTTP/1.1\r\nhost: test\r\n\r\n").await;
-    assert!(answer(&mut stream).await.ends_with("here"));
-    for part in UPGRADE.chunks(UPGRADE.len() - 1) {
-        stream.write_all(part).await.unwrap();
-        sleep(SOON).await;
-    }
-    assert!(answer(&mut stream).await.starts_with("HTTP/1.1 101"));
-}
-
-#[tokio::test]
 async fn a_refused_client_is_answered_after_its_header_and_before_its_body() {
     let (begun, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (in_handler, until) = (begun.clone(), go.clone());
@@ -411,6 +392,32 @@ async fn a_body_that_does_not_come_fails_in_time() {
     assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
     let mut whole = port.sending(&[POST_HEAD, b"1234567890"].concat()).await;
     assert!(self::answer(&mut whole).await.ends_with("1234567890"));
+}
+
+#[tokio::test]
+async fn a_body_that_comes_in_many_pieces_is_handed_on_in_few() {
+    let frames = async |request: Request| {
+        let (mut body, mut sizes) = (request.into_body(), Vec::new());
+        while let Some(frame) = body.frame().await {
+            sizes.push(frame.unwrap().into_data().unwrap().len());
+        }
+        format!("{} in {}", sizes.iter().sum::<usize>(), sizes.len())
+    };
+    let port = port(patient(), Router::new().route("/", post(frames))).await;
+    let mut stream = port.sending(b"POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 40000\r\n\r\n").await;
+    stream.set_nodelay(true).unwrap();
+    for _ in 0..200 {
+        stream.write_all(b"x").await.unwrap();
+        sleep(Duration::from_millis(1)).await;
+    }
+    stream.write_all(&[b'x'; 39_800]).await.unwrap();
+    let all = answer(&mut stream).await;
+    assert!(["40000 in 1", "40000 in 2", "40000 in 3"].iter().any(|few| all.ends_with(few)), "{all}");
+
+    let mut stream = port.sending(b"POST / HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n").await;
+    stream.write_all(&b"1\r\nx\r\n".repeat(300)).await.unwrap();
+    stream.write_all(b"0\r\ntrailer: x\r\n\r\n").await.unwrap();
+    assert!(answer(&mut stream).await.ends_with("300 in 1"));
 }
 
 #[tokio::test]

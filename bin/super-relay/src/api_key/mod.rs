@@ -7,10 +7,10 @@ mod server;
 mod socket;
 
 pub use server::serve;
-pub use socket::{Place, bind, look_at};
+pub use socket::{Place, bind, check_free, look_at};
 
 use clap::{Args, Subcommand};
-use paymaster_relay::clients::{KeyKind, NewApiKey, OriginRule, Origins, Rate, Scope};
+use paymaster_relay::clients::{ApiKeyError, ApiKeyId, KeyKind, NewApiKey, OriginRule, Origins, Rate, Scope};
 use secrecy::ExposeSecret as _;
 
 use crate::config::Config;
@@ -60,7 +60,7 @@ pub struct GenerateArgs {
     #[arg(long, value_name = "CALLS")]
     quota: Option<u64>,
     /// Days after which it is refused. Default: never.
-    #[arg(long, value_name = "DAYS")]
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u64).range(1..=36_500))]
     valid_for_days: Option<u64>,
 }
 
@@ -89,6 +89,7 @@ pub async fn run(command: ApiKeyCommand, config: &Config) -> Result<String, Erro
             Ok(made.key.expose_secret().to_owned())
         }
         ApiKeyCommand::List => Ok(list::table(&node.list().await?)),
+        ApiKeyCommand::Revoke { id } if !ApiKeyId::may_be(&id) => Err(Error::Answer(ApiKeyError::NoId.to_string())),
         ApiKeyCommand::Revoke { id } => Ok(format!("revoked: {}", node.revoke(&id).await?)),
     }
 }

@@ -37,7 +37,7 @@ async fn revoke(State(keys): State<Arc<ApiKeys>>, Path(id): Path<String>) -> Res
 
 fn refused(error: ApiKeyError) -> Refused {
     let status = match error {
-        ApiKeyError::Invalid { .. } => StatusCode::BAD_REQUEST,
+        ApiKeyError::Invalid { .. } | ApiKeyError::NoId => StatusCode::BAD_REQUEST,
         ApiKeyError::Unknown { .. } => StatusCode::NOT_FOUND,
         ApiKeyError::OfSettings { .. } => StatusCode::CONFLICT,
         ApiKeyError::NotRecorded { .. } | ApiKeyError::Store(_) | ApiKeyError::Entropy(_) => {

@@ -46,12 +46,18 @@ pub fn look_at(path: &Path) -> Result<Place, Error> {
     }
 }
 
-/// Listens at that path.
-pub fn bind(path: &Path) -> Result<UnixListener, Error> {
+/// Whether nobody serves it.
+pub fn check_free(path: &Path) -> Result<(), Error> {
     match look_at(path)? {
         Place::Served => Err(failed(path, "another process serves it")),
-        Place::Free => listen(path).map_err(|error| failed(path, &error.to_string())),
+        Place::Free => Ok(()),
     }
+}
+
+/// Listens at that path.
+pub fn bind(path: &Path) -> Result<UnixListener, Error> {
+    check_free(path)?;
+    listen(path).map_err(|error| failed(path, &error.to_string()))
 }
 
 /// A new socket has the mode that the umask leaves it: it is made where nobody else can look, and moved.

@@ -148,10 +148,19 @@ impl Config {
     }
 }
 
+/// Libraries that warn of whatever a client does wrong, past every ration: what is refused is logged
+/// by ourselves.
+const QUIET: &str = "jsonrpsee-server=error";
+
 impl Log {
-    /// The filter, as the subscriber takes it.
+    /// The filter, as the subscriber takes it. A directive that names a library's target counts more
+    /// than ours.
     pub fn directives(&self) -> Result<EnvFilter, ConfigError> {
-        EnvFilter::try_new(&self.filter).map_err(|problem| ConfigError::value("log.filter", problem.to_string()))
+        let parsed = |directives: &str| {
+            EnvFilter::try_new(directives).map_err(|problem| ConfigError::value("log.filter", problem.to_string()))
+        };
+        parsed(&self.filter)?;
+        parsed(&format!("{QUIET},{}", self.filter))
     }
 }
 

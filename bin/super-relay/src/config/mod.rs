@@ -117,7 +117,7 @@ impl Default for Shutdown {
 pub struct Log {
     /// `text` or `json`.
     pub format: LogFormat,
-    /// Directives of tracing-subscriber, as in `info,paymaster_relay=debug`.
+    /// Directives of tracing-subscriber, as in `info,paymaster_relay=debug`. Below it is `jsonrpsee-server=error`.
     pub filter: String,
 }
 
@@ -141,7 +141,8 @@ pub enum LogFormat {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RemoteKms {
-    /// Base URLs, tried in order. Empty: the KMS runs in this process.
+    /// Base URLs of gateways over the same TEE. The one that answered last is asked first; when it fails the others are,
+    /// in order. Empty: the KMS runs in this process.
     #[schemars(with = "Vec<String>")]
     pub urls: Vec<Url>,
     /// Seconds after which a gateway counts as down and the next one is asked. A gateway waits for its TEE meanwhile.

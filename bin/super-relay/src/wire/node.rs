@@ -1,5 +1,6 @@
 //! The two kinds of process: a node, and a KMS gateway alone.
 
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,10 +44,12 @@ impl Node {
         let (mut servers, registry, ports) = (Servers::new(config.shutdown), Registry::new(), Ports::fit(&config)?);
         let stages = serve_operations(&mut servers, &registry, &config, &ports).await?;
         look::at_relay(settings).await?;
+        // A check may be made beside another node, a start may not.
+        api_key::check_free(&settings.admin_socket())?;
         let (gateway, port): (_, Arc<dyn Kms>) = match kms {
             KmsOfNode::Here(kms) => {
                 let gateway = kms::open(kms.clone(), &registry, &stages).await?;
-                (Some(gateway.clone()), Arc::new(InProcessKms(gateway)))
+                (Some(gateway.clone()), Arc::new(InProcessKms { gateway, url: local_url(config.listen.kms) }))
             }
             KmsOfNode::Elsewhere(remote) => (None, Arc::new(remote_kms(remote)?)),
         };
@@ -194,4 +197,12 @@ fn in_the_background(
             }
         }
     });
+}
+
+/// Where an admin on this machine finds what listens there.
+fn local_url(mut address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        address.set_ip(if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+    }
+    format!("http://{address}")
 }

@@ -165,8 +165,15 @@ async fn an_address_that_was_mistyped_is_refused_by_its_checksum() {
 #[tokio::test]
 async fn a_hash_that_is_a_placeholder_is_refused() {
     let ground = Setup::of(V07).prepare().await;
-    let placeholder = check(&ground, |all| all["relay"]["rpc"] = json!({ "api_key_hashes": ["00".repeat(32)] }));
-    refused(&placeholder.await, &["relay.rpc.api_key_hashes", "placeholder"]);
+    // Beside zeros, the hashes of nothing and of an empty line.
+    for hash in [
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        "01ba4719c80b6fe911b091a7c05124b64eeece964e09c058ef8f9805daca546b",
+    ] {
+        let placeholder = check(&ground, |all| all["relay"]["rpc"] = json!({ "api_key_hashes": [hash] }));
+        refused(&placeholder.await, &["relay.rpc.api_key_hashes", "placeholder"]);
+    }
 }
 
 #[tokio::test]

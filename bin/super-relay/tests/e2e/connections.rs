@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Duration, sleep, timeout};
 
-use crate::support::{Kms, PATIENCE, Process, Rpc, Setup, TeeAccount, World, write_configuration};
+use crate::support::{Kms, PATIENCE, Process, Rpc, Setup, TeeAccount, World, eventually, write_configuration};
 
 /// A body of this request never ends.
 const SLOW_BODY: &[u8] =
@@ -237,4 +237,20 @@ async fn the_limit_of_open_files_is_raised_as_far_as_it_goes() {
     let limits = fs::read_to_string(format!("/proc/{}/limits", process.id())).unwrap();
     let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
     assert_eq!(files.split_whitespace().collect::<Vec<_>>()[3..5], ["4096", "4096"], "{files}");
+}
+
+#[tokio::test]
+async fn no_library_logs_each_body_that_a_client_sends_wrongly() {
+    let world = World::start(V07).await;
+    let wrong =
+        b"POST / HTTP/1.1\r\nhost: relay\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\nZZ\r\n";
+    for mut stream in connections(world.node.address("rpc"), 5, wrong).await {
+        let mut answer = String::new();
+        timeout(PATIENCE, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+        assert!(answer.contains("body_malformed"), "{answer}");
+    }
+    let logged = || world.node.log().iter().any(|line| line.contains("body_malformed")).then_some(());
+    eventually(async || logged()).await;
+    let log = world.node.log();
+    assert!(!log.iter().any(|line| line.contains("jsonrpsee")), "{log:?}");
 }

@@ -12,10 +12,13 @@ const RP_ID: &str = "localhost";
 const HASH: &str = "8b6c50755245e33f499e80c98478ed2e4971d642fdc896bce208db0cb591395c";
 
 /// The registration of a new passkey, verified.
-async fn registered(world: &World) -> Value {
+async fn registered(world: &World, invitation: &Value) -> Value {
     let kms = world.kms();
     let mut passkey = SoftPasskey::create(RP_ID, ORIGIN).unwrap();
-    let begun = kms.post("/webauthn/register/begin", &json!({ "userName": "invited" })).await.unwrap();
+    let begun = kms
+        .post("/webauthn/register/begin", &json!({ "userName": "invited", "invitation": invitation }))
+        .await
+        .unwrap();
     let credential = passkey.register(&begun["publicKey"]).unwrap();
     let finish = json!({ "registrationId": begun["registrationId"], "credential": credential });
     kms.post("/webauthn/register/finish", &finish).await.unwrap()["registrationId"].clone()
@@ -28,9 +31,7 @@ async fn an_account_is_made_with_the_relays_invitation_and_not_without() {
         configuration["relay"]["rpc"] = json!({ "api_key_hashes": [HASH] });
     };
     let world = Setup::of(V07).configure(closed).start().await;
-    let (one, other) = (registered(&world).await, registered(&world).await);
-    let route = "/kms/create-deterministic-account";
-    let uninvited = world.kms().post(route, &json!({ "registrationId": one })).await;
+    let uninvited = world.kms().post("/webauthn/register/begin", &json!({ "userName": "uninvited" })).await;
     uninvited.unwrap_err().is_final(401, "creation_unauthorised");
 
     let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "pm_createAccountInvitation", "params": [] });
@@ -38,6 +39,10 @@ async fn an_account_is_made_with_the_relays_invitation_and_not_without() {
     let answer: Value = request.send().await.unwrap().json().await.unwrap();
     let invitation = &answer["result"]["invitation"];
     assert!(invitation.is_string(), "{answer}");
+    let (one, other) = (registered(&world, invitation).await, registered(&world, invitation).await);
+    let route = "/kms/create-deterministic-account";
+    let uninvited = world.kms().post(route, &json!({ "registrationId": one })).await;
+    uninvited.unwrap_err().is_final(401, "creation_unauthorised");
     let invited = json!({ "registrationId": one, "invitation": invitation });
     let account = world.kms().post(route, &invited).await.unwrap();
     assert_eq!(world.kms().post(route, &invited).await.unwrap(), account);

@@ -33,6 +33,8 @@ pub struct Signers {
     pub accounts: Option<u32>,
     /// Accounts that may be made.
     pub max_accounts: Option<u32>,
+    /// The relying party whose passkeys it registers; `None` from a gateway that does not tell it.
+    pub rp_id: Option<String>,
     /// The bounds in force.
     pub ceilings: Option<Ceilings>,
 }

@@ -17,8 +17,8 @@ pub enum HealthStatus {
     Healthy,
     /// It is not provisioned yet.
     Uninitialised,
-    /// Requests are refused: `tee_unavailable`, `tee_busy`, `tee_protection_insufficient` or
-    /// `tee_state_lost`.
+    /// Requests are refused: `tee_unavailable`, `tee_busy`, `tee_protection_insufficient`,
+    /// `tee_state_lost` or `store_unavailable`.
     Unhealthy(ReceivedReason),
 }
 

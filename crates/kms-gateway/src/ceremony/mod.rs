@@ -5,6 +5,7 @@ mod seal;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use proto::json::InvalidField;
 use proto::{AccountId, Status};
@@ -25,6 +26,7 @@ use crate::settings::{InvalidSettings, Settings};
 
 /// Seconds from begin to finish, and from finish to the account.
 pub const LIFETIME_SECONDS: u64 = 300;
+const LIFETIME: Duration = Duration::from_secs(LIFETIME_SECONDS);
 /// COSE algorithm ES256, the one the trusted application takes.
 const ES256: i64 = -7;
 const MAX_USER_NAME: usize = 128;
@@ -97,7 +99,7 @@ pub struct Ceremonies {
     origins: Vec<Origin>,
     seal: Seal,
     /// For clients that name a verified registration by the id of its beginning: as many as there is room for.
-    remembered: Mutex<HashMap<Uuid, Verified>>,
+    remembered: Mutex<HashMap<Uuid, Remembered>>,
     capacity: usize,
 }
 
@@ -120,6 +122,12 @@ pub struct Verified {
     pub expires_at: u64,
     /// The passkey, and what proves it.
     pub registration: VerifiedRegistration,
+}
+
+/// A verified registration, and since when it is remembered, whatever the clock says.
+struct Remembered {
+    since: Instant,
+    verified: Verified,
 }
 
 /// The ceremony of the relying party in the settings.
@@ -200,7 +208,7 @@ impl Ceremonies {
         let expires_at = now.saturating_add(LIFETIME_SECONDS);
         let verified = Verified { id: Uuid::new_v4(), expires_at, registration };
         let id = self.seal(Purpose::Verified, &verified)?;
-        self.remember(begun.id, verified.clone(), now);
+        self.remember(begun.id, verified.clone());
         Ok((id, verified.registration))
     }
 
@@ -214,8 +222,9 @@ impl Ceremonies {
             return if verified.expires_at >= now { Ok(verified) } else { Err(CeremonyError::Unknown) };
         }
         let begun = self.begun_ever(id)?;
-        match self.entries(now).get(&begun.id) {
-            Some(verified) => Ok(verified.clone()),
+        match self.entries().get(&begun.id).map(|entry| &entry.verified) {
+            Some(verified) if verified.expires_at >= now => Ok(verified.clone()),
+            Some(_) => Err(CeremonyError::Unknown),
             None if begun.expires_at >= now => Err(CeremonyError::NotVerified),
             None => Err(CeremonyError::Unknown),
         }
@@ -235,19 +244,19 @@ impl Ceremonies {
     }
 
     /// The oldest makes room. Its client has what `finish` answered, and loses nothing.
-    fn remember(&self, begun: Uuid, verified: Verified, now: u64) {
-        let mut entries = self.entries(now);
+    fn remember(&self, begun: Uuid, verified: Verified) {
+        let mut entries = self.entries();
         while entries.len() >= self.capacity.max(1) {
-            let oldest = entries.iter().min_by_key(|(_, entry)| entry.expires_at).map(|(id, _)| *id);
+            let oldest = entries.iter().min_by_key(|(_, entry)| entry.since).map(|(id, _)| *id);
             oldest.and_then(|oldest| entries.remove(&oldest));
         }
-        entries.insert(begun, verified);
+        entries.insert(begun, Remembered { since: Instant::now(), verified });
     }
 
-    /// What is remembered at this time.
-    fn entries(&self, now: u64) -> MutexGuard<'_, HashMap<Uuid, Verified>> {
+    /// What is remembered now.
+    fn entries(&self) -> MutexGuard<'_, HashMap<Uuid, Remembered>> {
         let mut entries = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.retain(|_, entry| entry.expires_at >= now);
+        entries.retain(|_, entry| entry.since.elapsed() <= LIFETIME);
         entries
     }
 }

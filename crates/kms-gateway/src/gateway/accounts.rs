@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use proto::command::{CreateHybridAccount, SignatureScheme, WalletInfo};
-use proto::json::invitation::SignedInvitation;
 use proto::primitives::keccak256;
 use proto::{AccountId, Address, Hash, Status};
 use serde_json::Value;
 
 use super::decision::{Case, detached};
 use super::strangers::StrangersTurn;
-use super::{Caller, Gateway, GatewayError, Inner, Inquirer};
+use super::{Caller, CreationProof, Gateway, GatewayError, Inner, Inquirer};
 use crate::ceremony::{NewUser, Verified, VerifiedRegistration};
 use crate::store::{AccountEntry, Action, Creation, FoundCreation, Unfinished};
 use crate::tee::TeeError;
@@ -42,19 +41,19 @@ pub struct CounterfactualSender {
 }
 
 impl Gateway {
-    /// Begins a passkey registration: its id, and PublicKeyCredentialCreationOptionsJSON for the browser. An invitation
-    /// that could not be used is refused here, before the user has made a passkey for nothing.
+    /// Begins a passkey registration: its id, and PublicKeyCredentialCreationOptionsJSON for the browser. Who could not have an
+    /// account made is refused here, before the user has made a passkey for nothing. Where the KMS knows API keys, its caller
+    /// may show nothing: a server may show its key when the account is made.
     ///
     /// # Errors
-    /// `registration_invalid`, `account_id_reserved`, `invitation_invalid`, `invitation_expired`, `invitation_used_up`.
+    /// `registration_invalid`, `account_id_reserved`, `creation_unauthorised`, `api_key_unknown`, `invitation_invalid`,
+    /// `invitation_expired`, `invitation_used_up`.
     pub async fn begin_registration(
         &self,
         user: NewUser,
-        invitation: Option<SignedInvitation>,
+        proof: Option<CreationProof>,
     ) -> Result<(String, Value), GatewayError> {
-        if let Some(invitation) = invitation {
-            self.inner.check_invitation(&invitation, self.inner.clock.now()).await?;
-        }
+        self.inner.check_proof_of_begin(proof, self.inner.clock.now()).await?;
         Ok(self.inner.ceremonies.begin(user, self.inner.clock.now())?)
     }
 

@@ -202,7 +202,7 @@ impl From<StoreError> for GatewayError {
             StoreError::Silent { time } => Self::StoreSilent { time },
             // The writer tells of its own failures, once.
             StoreError::NotWritten => Self::StoreUnavailable,
-            StoreError::Database(_) | StoreError::Migration(_) => {
+            StoreError::Database(_) | StoreError::Migration(_) | StoreError::InUse => {
                 tracing::error!(%error, "the store failed");
                 Self::StoreUnavailable
             }

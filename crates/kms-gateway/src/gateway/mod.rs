@@ -227,6 +227,14 @@ impl Gateway {
         Ok(self.inner.store.probe().await?)
     }
 
+    /// The same as of a second ago at most, for whoever asks: however many ask, the database is written once a second.
+    ///
+    /// # Errors
+    /// `store_unavailable`.
+    pub async fn recent_database_ready(&self) -> Result<(), GatewayError> {
+        Ok(self.inner.store.recent_probe().await?)
+    }
+
     /// Whether the TEE answers and protects what it must; provisioned or not.
     ///
     /// # Errors

@@ -54,8 +54,26 @@ impl Inner {
         }
     }
 
+    /// Whether an account could be made by what is shown as its registration begins.
+    pub(super) async fn check_proof_of_begin(
+        &self,
+        proof: Option<CreationProof>,
+        now: u64,
+    ) -> Result<(), GatewayError> {
+        match proof {
+            Some(CreationProof::Invitation(signed)) => self.check_invitation(&signed, now).await,
+            Some(CreationProof::ApiKey(hash)) => {
+                self.api_keys.label(&hash).map(drop).ok_or(GatewayError::ApiKeyUnknown)
+            }
+            None if self.settings.account_creation == AccountCreation::Authorised && self.api_keys.is_empty() => {
+                Err(GatewayError::CreationUnauthorised)
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Whether an account could be made by this invitation now.
-    pub(super) async fn check_invitation(&self, signed: &SignedInvitation, now: u64) -> Result<(), GatewayError> {
+    async fn check_invitation(&self, signed: &SignedInvitation, now: u64) -> Result<(), GatewayError> {
         self.inviter(signed, now).await?;
         let Invitation { max_uses, .. } = signed.invitation;
         if self.store.uses_of_invitation(&signed.invitation.digest()).await? >= max_uses {

@@ -13,7 +13,7 @@ use super::body::JsonBody;
 use super::client_address::ClientAddress;
 use super::error::ApiError;
 use super::request_id::RequestId;
-use crate::gateway::{Caller, CreatedAccount, CreationProof, Gateway, Inquirer};
+use crate::gateway::{Caller, CreatedAccount, Gateway, Inquirer};
 
 pub(super) async fn create(
     State(gateway): State<Gateway>,
@@ -21,9 +21,8 @@ pub(super) async fn create(
     headers: HeaderMap,
     JsonBody(body): JsonBody<CreateAccount>,
 ) -> Answered<CreateAccount> {
-    let api_key = api_key::of(&headers)?.map(CreationProof::ApiKey);
-    let invitation = body.invitation.map(CreationProof::Invitation);
-    let caller = Caller { proof: invitation.or(api_key), ..Caller::new(request_id) };
+    let proof = api_key::proof(&headers, body.invitation)?;
+    let caller = Caller { proof, ..Caller::new(request_id) };
     let created =
         gateway.create_account(&body.registration_id, body.account_id, body.signature_scheme, &caller).await?;
     let CreatedAccount { wallet, registration, sender, salt } = created;

@@ -30,6 +30,7 @@ pub(super) async fn signers(State(gateway): State<Gateway>) -> Answered<GetSigne
         signers: provisioned.iter().flat_map(|provisioned| provisioned.signers.iter()).map(Into::into).collect(),
         accounts: provisioned.map(|provisioned| provisioned.accounts),
         max_accounts: provisioned.map(|provisioned| provisioned.ceilings.max_accounts),
+        rp_id: Some(gateway.settings().rp_id.clone()),
         ceilings: provisioned.map(|provisioned| (&provisioned.ceilings).into()),
     }))
 }

@@ -16,13 +16,15 @@ use crate::transport::QueueStats;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// 200 when the TEE answers and protects what it must, provisioned or not; 503 when not.
+/// 200 when the TEE answers and protects what it must, provisioned or not, and the database takes a
+/// write; 503 when not.
 pub(super) async fn health(State(gateway): State<Gateway>) -> (StatusCode, Json<Health>) {
-    let state = gateway.recent_security_state().await;
+    let (state, database) = tokio::join!(gateway.recent_security_state(), gateway.recent_database_ready());
     let status = match state.as_deref() {
         Ok(state) if gateway.settings().required_protection.check(state).is_err() => {
             HealthStatus::Unhealthy(Reason::TeeProtectionInsufficient.into())
         }
+        Ok(_) if database.is_err() => HealthStatus::Unhealthy(Reason::StoreUnavailable.into()),
         Ok(SecurityState { phase: Phase::Uninitialised, .. }) => HealthStatus::Uninitialised,
         Ok(_) => HealthStatus::Healthy,
         Err(error) => HealthStatus::Unhealthy(unhealthy(error).into()),

@@ -7,12 +7,14 @@ use sqlx::{Row, SqliteConnection, SqlitePool};
 use uuid::Uuid;
 
 use super::StoreError;
-use crate::ceremony::VerifiedRegistration;
+use crate::ceremony::{LIFETIME_SECONDS, VerifiedRegistration};
 
 /// Of those without an end, this many are looked after at a time.
 const FEW: i64 = 4;
 /// Seconds after which the TEE need not be asked any more.
 const GIVEN_UP_AFTER: i64 = 86_400;
+/// Seconds of a registration, as SQLite takes them. One that ends later began while the clock was ahead.
+const LIFETIME: i64 = LIFETIME_SECONDS.cast_signed();
 
 const COLUMNS: &str = "registration_id, account_id, registration, asked_at, expires_at";
 
@@ -34,7 +36,7 @@ pub struct Creation {
 /// Which creations that led to no account in the index are looked for.
 #[derive(Clone, Debug)]
 pub(crate) enum Unfinished {
-    /// Those whose registrations are over.
+    /// Those whose registrations are over, or began while the clock was ahead.
     Expired {
         /// Unix seconds.
         now: u64,
@@ -55,27 +57,41 @@ pub(crate) struct FoundCreation {
 
 /// Writes it, in place of an earlier one of the same registration, and forgets those that came to a good end or
 /// to none.
-pub(super) async fn save(connection: &mut SqliteConnection, creation: &Creation) -> Result<(), StoreError> {
+pub(super) async fn save(
+    connection: &mut SqliteConnection,
+    creation: &Creation,
+    uptime: i64,
+) -> Result<(), StoreError> {
+    let now = creation.asked_at.cast_signed();
     sqlx::query(
         "DELETE FROM creations WHERE expires_at < ?1
-         AND (expires_at < ?1 - ?2 OR credential_id IN (SELECT credential_id FROM accounts))",
+         AND (expires_at < ?1 - ?2 AND uptime < ?3 - ?2 OR credential_id IN (SELECT credential_id FROM accounts))",
     )
-    .bind(creation.asked_at.cast_signed())
+    .bind(now)
     .bind(GIVEN_UP_AFTER)
+    .bind(uptime)
     .execute(&mut *connection)
     .await?;
+    // Tried while the clock was ahead: it would stay behind all others until the clock is there again.
+    sqlx::query("UPDATE creations SET tried_at = 0 WHERE tried_at > ?1 + ?2")
+        .bind(now)
+        .bind(LIFETIME)
+        .execute(&mut *connection)
+        .await?;
     let registration = postcard::to_allocvec(&creation.registration).map_err(encoding)?;
     sqlx::query(
-        "INSERT INTO creations (registration_id, account_id, credential_id, registration, asked_at, expires_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-         ON CONFLICT (registration_id) DO UPDATE SET account_id = excluded.account_id, asked_at = excluded.asked_at",
+        "INSERT INTO creations (registration_id, account_id, credential_id, registration, asked_at, expires_at, uptime)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         ON CONFLICT (registration_id) DO UPDATE SET
+             account_id = excluded.account_id, asked_at = excluded.asked_at, uptime = excluded.uptime",
     )
     .bind(creation.registration_id.to_string())
     .bind(creation.account_id.as_str())
     .bind(creation.registration.credential_id.to_vec())
     .bind(registration)
-    .bind(creation.asked_at.cast_signed())
+    .bind(now)
     .bind(creation.expires_at.cast_signed())
+    .bind(uptime)
     .execute(connection)
     .await?;
     Ok(())
@@ -102,7 +118,7 @@ pub(super) async fn tried(connection: &mut SqliteConnection, row: i64, now: u64)
 /// Those whose credential the index does not know, the one first that was not tried for the longest time, a few at once.
 pub(super) async fn unfinished(pool: &SqlitePool, which: &Unfinished) -> Result<Vec<FoundCreation>, StoreError> {
     let condition = match which {
-        Unfinished::Expired { .. } => "expires_at < ?1",
+        Unfinished::Expired { .. } => "(expires_at < ?1 OR expires_at > ?1 + ?2)",
         Unfinished::Of(_) => "registration_id = ?1",
         Unfinished::Named(_) => "account_id = ?1",
     };
@@ -111,7 +127,7 @@ pub(super) async fn unfinished(pool: &SqlitePool, which: &Unfinished) -> Result<
          ORDER BY tried_at, expires_at LIMIT {FEW}"
     ));
     let query = match which {
-        Unfinished::Expired { now } => sqlx::query(query).bind(now.cast_signed()),
+        Unfinished::Expired { now } => sqlx::query(query).bind(now.cast_signed()).bind(LIFETIME),
         Unfinished::Of(registration_id) => sqlx::query(query).bind(registration_id.to_string()),
         Unfinished::Named(account_id) => sqlx::query(query).bind(account_id.as_str()),
     };

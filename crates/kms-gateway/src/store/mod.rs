@@ -10,9 +10,12 @@ mod permits;
 mod probe;
 mod registration_key;
 mod served_tee;
+mod uptime;
 mod writer;
 
-use std::path::Path;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use private_files::{Database, InPlace};
@@ -37,6 +40,8 @@ use crate::ceremony::SealingKey;
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const READERS: u32 = 2;
+/// The extension of the file that is locked: SQLite's own locks on the database are let go with any handle of it.
+const LOCK: &str = "lock";
 
 /// The database can't be read or written: full, gone, locked or damaged. The same request may succeed later.
 #[derive(Debug, Error)]
@@ -50,6 +55,9 @@ pub enum StoreError {
     /// A write that stood in one transaction with this one failed, or the writer is closed.
     #[error("write to the gateway's database failed")]
     NotWritten,
+    /// Another process has it open.
+    #[error("another process uses the gateway's database: stop it before")]
+    InUse,
     /// The last write failed.
     #[error("{problem}")]
     Failing {
@@ -70,14 +78,17 @@ pub struct Store {
     /// One connection.
     writing: SqlitePool,
     writer: Writer,
+    /// Until it is closed, no other process has it.
+    lock: Mutex<Option<File>>,
 }
 
 impl Store {
     /// Opens the file, makes it if there is none, and migrates it.
     ///
     /// # Errors
-    /// When the file can't be opened, or was made by a newer version.
+    /// When the file can't be opened, was made by a newer version, or another process has it open.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        let lock = lock(path.with_extension(LOCK)).await?;
         private_files::prepare_database(path).map_err(sqlx::Error::Io)?;
         // FULL: what was answered as written is there after a power cut, audit and nonces alike.
         let options = SqliteConnectOptions::new()
@@ -90,7 +101,7 @@ impl Store {
         registration_key::make(&writing).await?;
         let readers = SqlitePoolOptions::new().max_connections(READERS).connect_with(options.read_only(true)).await?;
         let file = InPlace::note(path).map_err(sqlx::Error::Io)?;
-        Ok(Self { readers, writer: Writer::start(writing.clone(), file), writing })
+        Ok(Self { readers, writer: Writer::start(writing.clone(), file), writing, lock: Mutex::new(Some(lock)) })
     }
 
     /// Looks whether a file can be opened, written and migrated, and changes nothing; how many migrations are due. `None` when
@@ -228,6 +239,11 @@ impl Store {
         self.writer.probe().await
     }
 
+    /// The same as of a second ago at most.
+    pub(crate) async fn recent_probe(&self) -> Result<(), StoreError> {
+        self.writer.recent_probe().await
+    }
+
     /// The newest row of the audit.
     ///
     /// # Errors
@@ -252,5 +268,12 @@ impl Store {
         self.readers.close().await;
         // The last to close takes what is in the log into the file, which readers can't.
         self.writing.close().await;
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
+}
+
+async fn lock(path: PathBuf) -> Result<File, StoreError> {
+    let locking = tokio::task::spawn_blocking(move || private_files::lock(&path));
+    let lock = locking.await.map_err(|error| sqlx::Error::Io(error.into()))?.map_err(sqlx::Error::Io)?;
+    lock.ok_or(StoreError::InUse)
 }

@@ -2,6 +2,7 @@
 //! sync to disk many times, and the audit chain has one owner.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use breaker::{OutageLog, SharedProbe, Unproven};
 use private_files::InPlace;
@@ -17,10 +18,13 @@ use super::audit::{self, AuditHead, AuditRecord};
 use super::creations::{self, Creation};
 use super::nonces::{self, Claim, NonceClaim, Sweeper};
 use super::permits::{self, Permit, PermitRequest};
+use super::uptime::Uptime;
 use super::{probe, served_tee};
 
 const QUEUE: usize = 1024;
 const BATCH: usize = 128;
+/// How long it will do for whoever asks that a write succeeded or failed: anyone may ask.
+const RECENT: Duration = Duration::from_secs(1);
 /// What notices outages here.
 const WRITING: &str = "writing";
 
@@ -45,6 +49,12 @@ enum Due {
     Claim(Reply<Claim>, Claim),
     Permit(Reply<Permit>, Permit),
     Done(Reply<()>),
+}
+
+/// What has passed, as far as this process knows.
+struct Passed {
+    nonces: Sweeper,
+    uptime: Uptime,
 }
 
 /// The queue and its task.
@@ -104,10 +114,12 @@ impl Writer {
 
     pub(super) async fn probe(&self) -> Result<(), StoreError> {
         let queue = self.queue()?;
-        self.probe.outcome(|| write(queue, Job::Probe)).await.map_err(|unproven| match unproven {
-            Unproven::Failed(problem) => StoreError::Failing { problem },
-            Unproven::Silent(since) => StoreError::Silent { time: since },
-        })
+        self.probe.outcome(|| write(queue, Job::Probe)).await.map_err(unproven)
+    }
+
+    pub(super) async fn recent_probe(&self) -> Result<(), StoreError> {
+        let queue = self.queue()?;
+        self.probe.recent_outcome(RECENT, || write(queue, Job::Probe)).await.map_err(unproven)
     }
 
     /// Takes no more writes and returns when those already queued are done.
@@ -130,6 +142,13 @@ impl Writer {
     }
 }
 
+fn unproven(unproven: Unproven) -> StoreError {
+    match unproven {
+        Unproven::Failed(problem) => StoreError::Failing { problem },
+        Unproven::Silent(since) => StoreError::Silent { time: since },
+    }
+}
+
 async fn write<T>(queue: mpsc::Sender<Job>, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, StoreError> {
     let (reply, written) = oneshot::channel();
     queue.send(job(reply)).await.map_err(|_| StoreError::NotWritten)?;
@@ -140,12 +159,13 @@ async fn write<T>(queue: mpsc::Sender<Job>, job: impl FnOnce(Reply<T>) -> Job) -
 
 async fn run(pool: SqlitePool, file: InPlace, mut jobs: mpsc::Receiver<Job>, probe: SharedProbe) {
     let mut batch = Vec::with_capacity(BATCH);
-    let (mut sweeper, outages) = (Sweeper::default(), OutageLog::new("the gateway's database"));
+    let mut passed = Passed { nonces: Sweeper::default(), uptime: Uptime::start() };
+    let outages = OutageLog::new("the gateway's database");
     // Unknown at first, and after a failure, when the transaction may or may not have been committed.
     let mut head = None;
     while jobs.recv_many(&mut batch, BATCH).await > 0 {
         let mut due = Vec::with_capacity(batch.len());
-        match write_all(&pool, &file, head, &mut batch, &mut sweeper, &mut due).await {
+        match write_all(&pool, &file, head, &mut batch, &mut passed, &mut due).await {
             Ok(new_head) => {
                 outages.worked(WRITING);
                 probe.succeeded();
@@ -168,13 +188,13 @@ async fn write_all(
     file: &InPlace,
     head: Option<AuditHead>,
     batch: &mut Vec<Job>,
-    sweeper: &mut Sweeper,
+    passed: &mut Passed,
     due: &mut Vec<Due>,
 ) -> Result<AuditHead, StoreError> {
     // What is committed to a file that is no longer there is gone at the next start.
     file.check().map_err(sqlx::Error::Io)?;
     let mut connection = pool.acquire().await?;
-    let written = write_in_one_transaction(&mut connection, head, batch, sweeper, due).await;
+    let written = write_in_one_transaction(&mut connection, head, batch, passed, due).await;
     if written.is_err() {
         // SQLite may have rolled back by itself, as it does when the disk is full. The connection would then count a
         // transaction that is not there, and refuse to begin another for ever.
@@ -189,7 +209,7 @@ async fn write_in_one_transaction(
     connection: &mut SqliteConnection,
     head: Option<AuditHead>,
     batch: &mut Vec<Job>,
-    sweeper: &mut Sweeper,
+    passed: &mut Passed,
     due: &mut Vec<Due>,
 ) -> Result<AuditHead, StoreError> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
@@ -198,7 +218,7 @@ async fn write_in_one_transaction(
         None => AuditHead::read(&mut transaction).await?,
     };
     for job in batch.drain(..) {
-        due.push(write_one(&mut transaction, job, &mut head, sweeper).await?);
+        due.push(write_one(&mut transaction, job, &mut head, passed).await?);
     }
     transaction.commit().await?;
     Ok(head)
@@ -208,11 +228,11 @@ async fn write_one(
     connection: &mut SqliteConnection,
     job: Job,
     head: &mut AuditHead,
-    sweeper: &mut Sweeper,
+    passed: &mut Passed,
 ) -> Result<Due, StoreError> {
     Ok(match job {
         Job::Nonce(claim, reply) => {
-            sweeper.sweep(connection, claim.now).await?;
+            passed.nonces.sweep(connection, claim.now, Instant::now()).await?;
             Due::Claim(reply, nonces::claim(connection, &claim).await?)
         }
         Job::Release(claim, reply) => {
@@ -228,7 +248,8 @@ async fn write_one(
             Due::Done(reply)
         }
         Job::Creation(creation, reply) => {
-            creations::save(connection, &creation).await?;
+            let uptime = passed.uptime.count(connection).await?;
+            creations::save(connection, &creation, uptime).await?;
             Due::Done(reply)
         }
         Job::NoCreation(registration_id, reply) => {
@@ -239,7 +260,10 @@ async fn write_one(
             creations::tried(connection, row, now).await?;
             Due::Done(reply)
         }
-        Job::Permit(request, reply) => Due::Permit(reply, permits::give(connection, &request).await?),
+        Job::Permit(request, reply) => {
+            let uptime = passed.uptime.count(connection).await?;
+            Due::Permit(reply, permits::give(connection, &request, uptime).await?)
+        }
         Job::ServedTee(tee_id, paymaster_signer, reply) => {
             served_tee::remember(connection, tee_id, paymaster_signer).await?;
             Due::Done(reply)

@@ -506,5 +506,6 @@ async fn beyond_the_ceiling_on_accounts_none_is_made() {
     kms.post("/kms/create-deterministic-account", &create).await.refused(409, "too_many_accounts");
     let listed = kms.get("/admin/signers").await.ok();
     assert_eq!((&listed["accounts"], &listed["maxAccounts"]), (&json!(1), &json!(1)));
+    assert_eq!(listed["rpId"], "localhost");
     kms.sponsor(&request).await.ok();
 }

@@ -7,6 +7,8 @@ use kms_gateway::GatewayError;
 use kms_gateway::transport::simulator::{SealedFile, SealedFileError};
 use tempfile::TempDir;
 
+use serde_json::json;
+
 use crate::support::Kms;
 
 /// Blocks of 512 bytes: 256 KiB.
@@ -83,10 +85,14 @@ async fn the_gateway_on_a_small_disk() {
         kms.sponsor(&request).await.refused(503, "store_unavailable");
         let why = kms.gateway.ready().await.unwrap_err();
         assert!(matches!(&why, GatewayError::StoreFailing { problem } if problem.contains("full")), "{why}");
+        // Relays elsewhere go by this.
+        let health = kms.get("/health").await;
+        assert_eq!((health.status.as_u16(), &health.body["status"]), (503, &json!("store_unavailable")));
     }
 
     disk.make_room().unwrap();
     kms.gateway.ready().await.unwrap();
+    assert_eq!(kms.get("/health").await.ok()["status"], "healthy");
     kms.sponsor(&request.next(&kms.relay)).await.ok();
     // Every signature that left has its row, and the chain is whole.
     let sponsored: i64 = sqlx::query_scalar("SELECT count(*) FROM audit WHERE action = 'sponsor' AND reason = 'ok'")

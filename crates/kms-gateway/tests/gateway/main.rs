@@ -10,6 +10,7 @@ mod admission;
 mod android;
 mod audit;
 mod browsers;
+mod clock_set_right;
 mod closing;
 mod disk_full;
 mod failures;

@@ -60,12 +60,27 @@ async fn without_key_or_invitation_no_account_is_made_and_the_tee_is_not_asked()
     let (_, registration_id) = kms.register().await;
     let error = kms.create(json!({ "registrationId": registration_id })).await.refused(401, "creation_unauthorised");
     assert!(error["message"].as_str().unwrap().contains("pm_createAccountInvitation"), "{error}");
-    for header in [("authorization", "Bearer wrong"), ("x-api-key", "wrong"), ("x-api-key", "")] {
+    for header in [("authorization", "Bearer wrong"), ("x-api-key", "wrong")] {
         kms.create_with(header).await.refused(401, "api_key_unknown");
+        let begin = kms.client.post(format!("{}/webauthn/register/begin", kms.url)).header(header.0, header.1);
+        kms.send(begin.json(&json!({ "userName": "alice" }))).await.refused(401, "api_key_unknown");
+    }
+    for empty in [("authorization", "Bearer "), ("x-api-key", "")] {
+        kms.create_with(empty).await.refused(401, "creation_unauthorised");
     }
     kms.create_with(("authorization", "Basic a2V5")).await.refused(400, "invalid_field");
     assert_eq!(kms.gateway.verify_audit_chain().await.unwrap(), before);
     assert_eq!(kms.get("/stats").await.ok()["accounts"], 0);
+}
+
+#[tokio::test]
+async fn who_needs_an_invitation_is_told_before_there_is_a_passkey() {
+    let invited_only = |folder: &Path| Settings { api_keys: Vec::new(), ..authorised(folder) };
+    let kms = start(invited_only).await;
+    let mut begin = json!({ "userName": "alice" });
+    kms.post("/webauthn/register/begin", &begin).await.refused(401, "creation_unauthorised");
+    begin["invitation"] = kms.invitation(&kms.relay, 1).await.to_string().into();
+    kms.post("/webauthn/register/begin", &begin).await.ok();
 }
 
 #[tokio::test]
@@ -111,6 +126,29 @@ async fn an_invitation_is_good_for_its_accounts_and_each_may_be_asked_for_again(
         .await
         .unwrap();
     assert!(rows.iter().all(|signer| signer.as_deref() == Some(&kms.relay.address().to_string())), "{rows:?}");
+}
+
+#[tokio::test]
+async fn an_invitation_that_was_used_up_before_the_clock_was_ahead_for_a_moment_stays_so() {
+    let kms = start(authorised).await;
+    let invitation = kms.invitation(&kms.relay, 1).await;
+    let (_, first) = kms.register().await;
+    kms.create_invited(&first, &invitation).await.ok();
+    kms.clock.set(NOW + 9 * 86_400);
+    for _ in 0..2 {
+        kms.create_with(("x-api-key", KEY)).await.ok();
+    }
+    kms.clock.set(NOW + 10);
+    let (_, second) = kms.register().await;
+    kms.create_invited(&second, &invitation).await.refused(403, "invitation_used_up");
+
+    // What is over by the clock and by what has passed is not kept.
+    let database = kms.database().await;
+    sqlx::query("UPDATE uptime SET seconds = 10 * 86400").execute(&database).await.unwrap();
+    kms.clock.set(NOW + 8 * 86_400);
+    kms.create_with(("x-api-key", KEY)).await.ok();
+    let used = "SELECT count(*) FROM creation_permits WHERE invitation IS NOT NULL";
+    assert_eq!(sqlx::query_scalar::<_, i64>(used).fetch_one(&database).await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -208,6 +246,10 @@ fn api_keys_that_make_no_sense_are_refused_by_name() {
         vec![key("", HASH)],
         vec![key("shop", "00")],
         vec![key("shop", &"00".repeat(32))],
+        // Of nothing, and of an empty line.
+        vec![key("shop", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")],
+        vec![key("shop", "01ba4719c80b6fe911b091a7c05124b64eeece964e09c058ef8f9805daca546b")],
+        vec![key("sh\u{202e}op", HASH)],
         vec![key("shop", HASH), key("shop", &"11".repeat(32))],
         vec![key("shop", HASH), key("other", HASH)],
     ] {

@@ -114,6 +114,10 @@ async fn a_tee_is_forgotten_only_by_its_name_and_then_another_is_served() {
     assert_eq!(audit_head(own.path()).await.rows, before.rows + 1);
     let gateway = open(own.path(), emptied.path()).await.unwrap();
     assert_eq!(gateway.ready().await.unwrap().phase, Phase::Uninitialised);
+    // Beside a gateway that runs nothing is forgotten.
+    let beside = Gateway::forget_tee(own.path(), served).await.unwrap_err();
+    assert!(beside.to_string().contains("another process uses the gateway's database"), "{beside}");
+    gateway.close().await;
     assert!(matches!(Gateway::forget_tee(own.path(), served).await, Err(ForgetError::NoTee)));
     assert!(matches!(Gateway::forget_tee(emptied.path(), served).await, Err(ForgetError::NoDatabase)));
 }

@@ -10,7 +10,7 @@ use crate::support::{FailingTee, Kms, NOW, until};
 
 impl Kms {
     /// Asks for an account of this registration. The TEE makes it; its row is never written, the process is over.
-    async fn killed_before_it_writes_down_the_account_of(self, registration_id: &Value) -> Self {
+    pub async fn killed_before_it_writes_down_the_account_of(self, registration_id: &Value) -> Self {
         let database = self.database().await;
         let trigger = "CREATE TRIGGER killed BEFORE INSERT ON accounts BEGIN SELECT RAISE(ABORT, 'killed'); END";
         sqlx::query(AssertSqlSafe(trigger)).execute(&database).await.unwrap();
@@ -26,7 +26,7 @@ impl Kms {
         sqlx::query_scalar("SELECT count(*) FROM accounts").fetch_one(&self.database().await).await.unwrap()
     }
 
-    async fn has_in_index(&self, account_id: &str) -> bool {
+    pub async fn has_in_index(&self, account_id: &str) -> bool {
         let query = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM accounts WHERE account_id = ?1)").bind(account_id);
         query.fetch_one(&self.database().await).await.unwrap()
     }

@@ -26,22 +26,6 @@ const LATEST: &str = "latest";
 /// How the code of a delegated account begins (EIP-7702); the delegate's address follows.
 const DELEGATION: [u8; 3] = [0xef, 0x01, 0x00];
 
-/// The operation of an account that nobody has: it asks about everything but the account.
-pub(crate) fn operation_of_nobody() -> UserOperation {
-    UserOperation {
-        sender: Address::default(),
-        nonce: Uint256::default(),
-        init: Init::Deployed,
-        call_data: Default::default(),
-        call_gas_limit: 0,
-        verification_gas_limit: 0,
-        pre_verification_gas: 0,
-        max_fee_per_gas: 0,
-        max_priority_fee_per_gas: 0,
-        paymaster: None,
-    }
-}
-
 /// The block is asked for first: nodes answer a batch in order, so all else is as new as the block
 /// or newer. A newer nonce or code is only nearer to the truth, and no window begins too late. A
 /// factory is run for a sender without code only: the EntryPoint calls it for no other.

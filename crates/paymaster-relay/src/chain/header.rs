@@ -1,6 +1,7 @@
 //! The header of a block.
 
-use alloy_primitives::{U64, U256};
+use alloy_primitives::{B256, U64, U256};
+use proto::Hash;
 use serde::Deserialize;
 
 use super::{Block, ChainError};
@@ -15,6 +16,7 @@ const LAST: u64 = (1 << 63) - 2;
 pub(super) struct Header {
     number: U64,
     timestamp: U64,
+    hash: Option<B256>,
     /// EIP-1559.
     base_fee_per_gas: Option<U256>,
 }
@@ -31,6 +33,12 @@ impl Header {
             }
         }
         Ok(Block { number, timestamp })
+    }
+
+    /// # Errors
+    /// [`ChainError::Node`] where it has none, as a pending block.
+    pub(super) fn hash(&self) -> Result<Hash, ChainError> {
+        self.hash.map(|hash| Hash(hash.0)).ok_or_else(|| ChainError::node("the node has a block without a hash"))
     }
 
     /// Wei per gas; 0 where the chain has none.

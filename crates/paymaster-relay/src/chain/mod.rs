@@ -4,16 +4,18 @@ mod abi;
 mod creation;
 mod facts;
 mod header;
+mod nobody;
 mod node;
 mod rpc;
 mod simulations;
 mod time;
+mod version;
 
 use async_trait::async_trait;
-use proto::{Address, Uint256, UserOpHash, UserOperation, Wei};
+use proto::{Address, Hash, Uint256, UserOpHash, UserOperation, Wei};
 use thiserror::Error;
 
-pub(crate) use facts::operation_of_nobody;
+pub(crate) use nobody::operation_of_nobody;
 pub use rpc::RpcChain;
 pub(crate) use time::Now;
 pub use time::{ChainTime, ClockError};
@@ -49,6 +51,12 @@ pub trait EntryPointReader: Send + Sync {
     /// [`ChainError`].
     async fn block(&self, number: u64) -> Result<Block, ChainError>;
 
+    /// The hash of the block of a number; `None` where the node has no such block.
+    ///
+    /// # Errors
+    /// [`ChainError`].
+    async fn hash_of(&self, number: u64) -> Result<Option<Hash>, ChainError>;
+
     /// The operations a paymaster paid for in these blocks, both ends included
     /// (`UserOperationEvent`).
     ///
@@ -75,6 +83,12 @@ pub trait EntryPointReader: Send + Sync {
     /// # Errors
     /// [`ChainError`].
     async fn max_window(&self, deployment: &Deployment) -> Result<u32, ChainError>;
+
+    /// Whether an EntryPoint hashes operations as its configured version does (`getUserOpHash`).
+    ///
+    /// # Errors
+    /// [`ChainError`]; [`ChainError::Contract`] too where it knows no such function of that version.
+    async fn is_of_version(&self, deployment: &Deployment) -> Result<bool, ChainError>;
 
     /// EIP-155 chain id of the node.
     ///
@@ -189,6 +203,25 @@ pub enum ChainError {
         from: u64,
         /// The last one.
         to: u64,
+    },
+    /// The latest block is far below what was read before, on the same chain.
+    #[error(
+        "the node's latest block is {latest}, and mined operations were read up to {read}: the node lags, or the chain was set \
+         back; nothing is settled or released until it has those blocks"
+    )]
+    Lags {
+        /// The node's.
+        latest: u64,
+        /// The block to read next.
+        read: u64,
+    },
+    /// The node told of a latest block, and has none of that number or a lower one.
+    #[error("the node's latest block is {latest}, and it has no block {missing}")]
+    NoSuchBlock {
+        /// What it told.
+        latest: u64,
+        /// What it was asked for.
+        missing: u64,
     },
     /// A factory was not run in time, which says nothing about the node.
     #[error("the factory {factory} was not run in time")]

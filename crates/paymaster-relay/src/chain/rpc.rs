@@ -5,14 +5,14 @@ use alloy_provider::Provider;
 use alloy_rpc_types_eth::{Filter, Log};
 use alloy_sol_types::SolEvent;
 use async_trait::async_trait;
-use proto::{Address, UserOpHash, UserOperation};
+use proto::{Address, EntryPointVersion, Hash, UserOpHash, UserOperation};
 
 use super::abi::{UserOperationEvent, activationDelayCall, isActiveSignerCall, maxWindowCall, signerOfCall};
 use super::creation::Factories;
 use super::facts;
 use super::header::Header;
 use super::node::{Node, describe, wei};
-use super::{Block, ChainError, EntryPointReader, Facts, MinedOp};
+use super::{Block, ChainError, EntryPointReader, Facts, MinedOp, version};
 use crate::clients::Asker;
 use crate::deployment::Deployment;
 use crate::settings::{ChainSettings, SettingsError};
@@ -43,10 +43,16 @@ impl RpcChain {
         self.node.call(paymaster, &activationDelayCall {}).await
     }
 
-    async fn header(&self, tag: &str) -> Result<Block, ChainError> {
-        let question = self.node.provider.raw_request("eth_getBlockByNumber".into(), (tag, false));
-        let header: Option<Header> = self.node.ask(question).await?;
-        header.ok_or_else(|| ChainError::node(format!("the node has no block {tag}")))?.block()
+    async fn header(&self, tag: &str) -> Result<Option<Header>, ChainError> {
+        self.node.ask(self.node.provider.raw_request("eth_getBlockByNumber".into(), (tag, false))).await
+    }
+
+    async fn header_of(&self, number: u64) -> Result<Option<Header>, ChainError> {
+        let Some(header) = self.header(&format!("{number:#x}")).await? else { return Ok(None) };
+        match header.block()?.number {
+            told if told == number => Ok(Some(header)),
+            told => Err(ChainError::node(format!("the node was asked for block {number}, and answered {told}"))),
+        }
     }
 }
 
@@ -63,11 +69,17 @@ impl EntryPointReader for RpcChain {
     }
 
     async fn latest_block(&self) -> Result<Block, ChainError> {
-        self.header("latest").await
+        let header = self.header("latest").await?;
+        header.ok_or_else(|| ChainError::node("the node has no latest block"))?.block()
     }
 
     async fn block(&self, number: u64) -> Result<Block, ChainError> {
-        self.header(&format!("{number:#x}")).await
+        let header = self.header_of(number).await?;
+        header.ok_or_else(|| ChainError::node(format!("the node has no block {number}")))?.block()
+    }
+
+    async fn hash_of(&self, number: u64) -> Result<Option<Hash>, ChainError> {
+        self.header_of(number).await?.map(|header| header.hash()).transpose()
     }
 
     async fn mined(&self, deployment: &Deployment, from: u64, to: u64) -> Result<Vec<MinedOp>, ChainError> {
@@ -99,6 +111,20 @@ impl EntryPointReader for RpcChain {
 
     async fn max_window(&self, deployment: &Deployment) -> Result<u32, ChainError> {
         self.node.call(deployment.paymaster, &maxWindowCall {}).await
+    }
+
+    async fn is_of_version(&self, deployment: &Deployment) -> Result<bool, ChainError> {
+        let entry_point = deployment.entry_point;
+        let Some(op) = version::operation() else { return Ok(true) };
+        let and_data =
+            op.paymaster.as_ref().map(|paymaster| paymaster.and_data(entry_point.version)).unwrap_or_default();
+        let told = match entry_point.version {
+            EntryPointVersion::V06 => self.node.call(entry_point.address, &version::question_of_v06(and_data)).await?,
+            EntryPointVersion::V07 | EntryPointVersion::V08 | EntryPointVersion::V09 => {
+                self.node.call(entry_point.address, &version::question(and_data)).await?
+            }
+        };
+        Ok(op.hash(&entry_point) == UserOpHash(told.0))
     }
 
     async fn chain_id(&self) -> Result<u64, ChainError> {

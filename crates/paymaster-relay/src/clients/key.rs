@@ -44,6 +44,12 @@ impl ApiKeyId {
         Self(hex::encode(&hash.0[..Self::BYTES]))
     }
 
+    /// Whether a text may be an id. A key may not, nor the hash of one.
+    #[must_use]
+    pub fn may_be(text: &str) -> bool {
+        text.len() <= 2 * Self::BYTES && !text.starts_with(PREFIX)
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -5,7 +5,7 @@ use std::future;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
-use proto::json::Excerpt;
+use proto::json::{Excerpt, is_obeyed};
 use secrecy::{ExposeSecret, SecretString};
 use serve::Hangup;
 use thiserror::Error;
@@ -23,6 +23,8 @@ use crate::store_error::StoreError;
 
 const HASHES: &str = "rpc.api_key_hashes";
 const MAX_LABEL: usize = 64;
+/// Seconds: what is longer is meant to be for ever.
+const MAX_VALID_FOR: u64 = 36_500 * 24 * 60 * 60;
 /// For the answers under way when a key ends.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
 /// Between two looks whether a key has expired: its time is the clock's, not the timer's.
@@ -50,6 +52,9 @@ pub enum ApiKeyError {
         /// What is wrong, for people.
         problem: String,
     },
+    /// A key was named where its id is wanted. It is repeated nowhere.
+    #[error("that is a key, not an id: see `api-key list`")]
+    NoId,
     /// No key has that id.
     #[error("there is no API key {id}")]
     Unknown {
@@ -195,6 +200,9 @@ impl ApiKeys {
     /// # Errors
     /// [`ApiKeyError`].
     pub async fn revoke(&self, id: &str) -> Result<ApiKeyId, ApiKeyError> {
+        if !ApiKeyId::may_be(id) {
+            return Err(ApiKeyError::NoId);
+        }
         let found = {
             let live = self.live();
             live.iter().find(|(_, live)| live.key().id.as_str() == id).map(|(hash, live)| (*hash, Arc::clone(live)))
@@ -244,7 +252,7 @@ impl ApiKeys {
     fn checked(&self, new: NewApiKey, id: ApiKeyId, now: u64) -> Result<ApiKey, ApiKeyError> {
         let invalid = |field, problem: String| Err(ApiKeyError::Invalid { field, problem });
         let NewApiKey { label, kind, mut scopes, policies, mut origins, rate, quota, valid_for_seconds } = new;
-        let is_label = !label.is_empty() && label.chars().count() <= MAX_LABEL && !label.chars().any(char::is_control);
+        let is_label = !label.is_empty() && label.chars().count() <= MAX_LABEL && !label.contains(is_obeyed);
         if !is_label {
             return invalid("label", format!("expected 1 to {MAX_LABEL} printable characters"));
         }
@@ -285,6 +293,9 @@ impl ApiKeys {
             origins = Origins::any();
         }
         let rate = rate.or_else(|| (kind == KeyKind::Publishable).then_some(Rate::PUBLISHABLE));
+        if valid_for_seconds.is_some_and(|seconds| seconds > MAX_VALID_FOR) {
+            return invalid("validForSeconds", format!("expected {MAX_VALID_FOR} (100 years) at most, or none"));
+        }
         let expires_at = valid_for_seconds.map(|seconds| now.saturating_add(seconds));
         Ok(ApiKey { id, label, kind, scopes, policies, origins, rate, quota, expires_at })
     }
@@ -296,11 +307,13 @@ pub(crate) fn check_hashes(texts: &[String]) -> Result<Vec<KeyHash>, SettingsErr
         let mut hash = [0; 32];
         hex::decode_to_slice(text.strip_prefix("0x").unwrap_or(text), &mut hash)
             .map_err(|_| SettingsError::Invalid { key: HASHES, problem: "a SHA-256 is 64 hex digits".to_owned() })?;
-        if hash == [0; 32] {
-            let problem = "64 zeros are a placeholder and the hash of no key: put the hash of a key in its place";
+        let hash = KeyHash(hash);
+        if [KeyHash([0; 32]), KeyHash::of(b""), KeyHash::of(b"\n")].contains(&hash) {
+            let problem = "64 zeros are a placeholder and the hash of no key, and so are the hashes of nothing and of an empty \
+                           line: put the hash of a key in its place";
             return Err(SettingsError::Invalid { key: HASHES, problem: problem.to_owned() });
         }
-        Ok(KeyHash(hash))
+        Ok(hash)
     };
     texts.iter().map(parse).collect()
 }

@@ -36,12 +36,12 @@ impl Usage {
     /// # Errors
     /// Unix seconds at which the next day begins.
     pub(super) fn count(&mut self, quota: Option<u64>, now: u64) -> Result<(), u64> {
-        let today = now / DAY;
-        let (calls, left) = self.at(today);
+        let DayCalls { day, calls } = self.today(now);
         if quota.is_some_and(|quota| calls >= quota) {
-            return Err(Self::end_of(today));
+            return Err(Self::end_of(day));
         }
-        *self = Self { day: today, calls: calls + 1, last_used_at: Some(now), left };
+        let (_, left) = self.at(day);
+        *self = Self { day, calls: calls + 1, last_used_at: Some(now), left };
         Ok(())
     }
 
@@ -50,10 +50,15 @@ impl Usage {
         (day + 1) * DAY
     }
 
-    /// The day of that time, since 1970, and its calls.
-    pub(super) fn today(&self, now: u64) -> DayCalls {
+    /// The day of that time, since 1970, and its calls. One before everything that is known is remembered though none of its
+    /// calls passes: the days after it are not held against those of a clock that was ahead.
+    pub(super) fn today(&mut self, now: u64) -> DayCalls {
         let day = now / DAY;
-        DayCalls { day, calls: self.at(day).0 }
+        let (calls, left) = self.at(day);
+        if day < self.day.min(self.left.day) {
+            (self.day, self.calls, self.left) = (day, calls, left);
+        }
+        DayCalls { day, calls }
     }
 
     /// The calls of a day, and the other day to remember.
@@ -107,6 +112,20 @@ mod tests {
         assert_eq!(usage.count(Some(2), today + 4000 * DAY), Ok(()));
         assert_eq!(usage.count(Some(2), today + DAY), Err(20_002 * DAY));
         assert_eq!(usage.count(Some(2), today + 2 * DAY), Ok(()));
+    }
+
+    #[test]
+    fn a_quota_that_was_used_up_on_days_of_a_clock_that_was_ahead_lasts_until_the_next_utc_day() {
+        let mut usage = Usage::default();
+        let today = 20_000 * DAY + DAY / 2;
+        for ahead in [8, 9] {
+            while usage.count(Some(2), today + ahead * DAY).is_ok() {}
+        }
+        // It may have been used up today: nothing is known of the time before the clock was ahead.
+        assert_eq!(usage.count(Some(2), today), Err(20_001 * DAY));
+        for day in 1..12 {
+            assert_eq!(usage.count(Some(3), today + day * DAY), Ok(()), "day {day}");
+        }
     }
 
     #[test]

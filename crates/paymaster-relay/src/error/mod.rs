@@ -46,6 +46,14 @@ pub enum RelayError {
         /// The request's.
         asked: String,
     },
+    /// The operation is sponsored already, by a paymaster that the settings no longer name.
+    #[error(
+        "this operation was sponsored by the paymaster {stored}, which this relay no longer uses: ask again when its window is over"
+    )]
+    PaymasterReplaced {
+        /// The paymaster of the sponsorship.
+        stored: Address,
+    },
     /// Invitations are not for everybody.
     #[error("invitations are given to a server's API key with the scope `invite` only: this request has none")]
     InvitationNotAllowed,
@@ -230,11 +238,11 @@ impl RelayError {
         }
     }
 
-    /// Whether the trusted application refused the passkey's approval.
+    /// Why the trusted application refused the passkey's approval, if that is what it refused.
     #[must_use]
-    pub fn is_about_the_approval_by_passkey(&self) -> bool {
-        let Self::KmsRefused { reason, .. } = self else { return false };
-        reason.status().is_some_and(|status| ABOUT_THE_PASSKEY.contains(&status.code()))
+    pub fn refusal_of_the_passkey(&self) -> Option<Status> {
+        let Self::KmsRefused { reason, .. } = self else { return None };
+        reason.status().filter(|status| ABOUT_THE_PASSKEY.contains(&status.code()))
     }
 
     /// Whether it is the trusted application's refusal for that reason.

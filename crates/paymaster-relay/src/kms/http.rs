@@ -230,6 +230,7 @@ impl Kms for HttpKms {
                 .ok_or_else(|| unavailable("the trusted application is not provisioned"))?,
             standby_paymaster_signer: told.standby_paymaster_signer,
             signers: told.signers.iter().map(Into::into).collect(),
+            rp_id: told.rp_id.as_deref().map(|rp_id| Excerpt(rp_id).to_string()),
             ceilings: told.ceilings.map(TryInto::try_into).transpose().map_err(|_| unreadable())?,
         })
     }
@@ -241,6 +242,10 @@ impl Kms for HttpKms {
 
     async fn ready(&self) -> Result<(), KmsError> {
         self.ask(Call::get(&GetHealth)).await.map(drop)
+    }
+
+    fn url(&self) -> Option<String> {
+        self.gateways.get(self.preferred.load(Ordering::Relaxed)).map(|gateway| shown(&gateway.url))
     }
 
     fn clock_ahead(&self) -> Option<i64> {

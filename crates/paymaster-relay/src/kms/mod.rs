@@ -55,6 +55,11 @@ pub trait Kms: Send + Sync {
         false
     }
 
+    /// Where its admin commands go, as `super-relay admin --kms` takes it.
+    fn url(&self) -> Option<String> {
+        None
+    }
+
     /// Seconds that its clock was ahead of ours when it last answered, below zero when behind. `None` when nobody knows, or
     /// it is the same clock.
     fn clock_ahead(&self) -> Option<i64> {
@@ -73,6 +78,8 @@ pub struct KmsSigners {
     pub standby_paymaster_signer: Option<Address>,
     /// The relay keys.
     pub signers: Vec<AuthorisedSigner>,
+    /// The relying party whose passkeys it registers; `None` from a gateway that does not tell it.
+    pub rp_id: Option<String>,
     /// The bounds of every sponsorship; `None` from a gateway that does not tell them.
     pub ceilings: Option<Ceilings>,
 }

@@ -109,6 +109,7 @@ mod tests {
             paymaster_signer: key(current),
             standby_paymaster_signer: standby.map(key),
             signers: Vec::new(),
+            rp_id: None,
             ceilings: None,
         }
     }

@@ -45,13 +45,16 @@ impl Standings {
         Ok(Self { known, others: others.map(Standing::from) })
     }
 
-    /// The standing that a request has. An id that is an address has its own standing only where it
-    /// is the operation's sender, which nobody but its owner gains by; any other id only where a
-    /// passkey of the account approved.
+    /// The standing that a request has: the account's where a passkey of it approved, and otherwise
+    /// the sender's own, whatever account is named. A sender that is listed as inactive is so for
+    /// every account.
     #[must_use]
     pub fn of_request(&self, account_id: &AccountId, sender: Address, proven: bool) -> Option<Standing> {
-        let is_senders = account_id.as_str().eq_ignore_ascii_case(&sender.to_string());
-        if is_senders || proven && !account_id.is_address() { self.of(account_id) } else { self.others }
+        let senders = self.known.get(&AccountId::of_address(&sender)).copied();
+        let is_accounts = proven && !account_id.is_address();
+        let standing = if is_accounts { self.of(account_id) } else { senders.or(self.others) };
+        standing
+            .map(|standing| Standing { active: standing.active && senders.is_none_or(|own| own.active), ..standing })
     }
 
     /// The standing that the operator gave to an account; `None` when it is not listed and there is

@@ -11,8 +11,6 @@ use jsonrpsee::core::server::BatchResponseBuilder;
 use jsonrpsee::types::error::OVERSIZED_RESPONSE_CODE;
 use jsonrpsee::types::{Extensions, Id, Request};
 use proto::json::Excerpt;
-use serve::Memory;
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 use tower::Layer;
 
@@ -36,24 +34,18 @@ pub(crate) struct CallsLayer {
     pub(crate) within: Duration,
 }
 
-const TOO_MANY_CALLS: EdgeError = EdgeError::TooManyCalls { limit: MAX_IN_FLIGHT };
-
-/// Calls and batches of one WebSocket that are being answered at once.
-const MAX_IN_FLIGHT: usize = 64;
-
-/// See [`CallsLayer`]. One for each HTTP request, and one for each WebSocket.
+/// See [`CallsLayer`].
 #[derive(Clone)]
 pub(crate) struct Calls<S> {
     inner: S,
     around: CallsLayer,
-    in_flight: Arc<Semaphore>,
 }
 
 impl<S> Layer<S> for CallsLayer {
     type Service = Calls<S>;
 
     fn layer(&self, inner: S) -> Calls<S> {
-        Calls { inner, around: self.clone(), in_flight: Arc::new(Semaphore::new(MAX_IN_FLIGHT)) }
+        Calls { inner, around: self.clone() }
     }
 }
 
@@ -169,20 +161,17 @@ where
     type NotificationResponse = MethodResponse;
     type BatchResponse = MethodResponse;
 
-    fn call<'a>(&self, mut request: Request<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
+    fn call<'a>(&self, request: Request<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
         let each = self.clone();
-        counted(request.extensions().get().cloned(), async move {
-            let Ok(_place) = each.in_flight.try_acquire() else {
-                let request_id = name(request.extensions_mut());
-                return each.around.refuse(Refusable::of(&request), &TOO_MANY_CALLS, &request_id);
-            };
-            each.answer(request, each.around.deadline()).await
-        })
+        async move {
+            let until = each.around.deadline();
+            each.answer(request, until).await
+        }
     }
 
     fn batch<'a>(&self, mut batch: Batch<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
         let each = self.clone();
-        counted(batch.extensions().get().cloned(), async move {
+        async move {
             let around = &each.around;
             let request_id = batch.extensions().get::<RequestId>().cloned().unwrap_or_else(RequestId::new);
             let refuse = |error: EdgeError, id| MethodResponse::error(id, error.to_object(&request_id));
@@ -194,9 +183,6 @@ where
                 let error = EdgeError::BatchTooLarge { limit: around.max_batch, calls: batch.len() };
                 return around.refuse_batch(batch, &error, &request_id);
             }
-            let Ok(_place) = each.in_flight.try_acquire() else {
-                return around.refuse_batch(batch, &TOO_MANY_CALLS, &request_id);
-            };
             let until = around.deadline();
             let too_large = || EdgeError::ResponseTooLarge { limit: around.max_response };
             let mut answers = BatchResponseBuilder::new_with_limit(around.max_response as usize);
@@ -219,7 +205,7 @@ where
                 return nothing();
             }
             made_here(MethodResponse::from_batch(answers.finish()))
-        })
+        }
     }
 
     /// A notification wants no answer, so nothing is done for it.
@@ -227,19 +213,6 @@ where
         drop(notification);
         async { nothing() }
     }
-}
-
-/// Counts what a WebSocket costs: what was read while it is answered, and the answer until it is
-/// taken.
-async fn counted(memory: Option<Memory>, answer: impl Future<Output = MethodResponse>) -> MethodResponse {
-    let held = memory.as_ref().map(Memory::call);
-    let answer = answer.await;
-    drop(held);
-    // A batch of notifications has none.
-    if let Some(memory) = memory.filter(|_| answer.is_method_call() || answer.is_batch()) {
-        memory.answer(answer.as_json().get().len());
-    }
-    answer
 }
 
 /// The id that an entry of a batch is answered by; `None` for a notification.

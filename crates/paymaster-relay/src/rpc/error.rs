@@ -69,15 +69,17 @@ pub(super) enum EdgeError {
     TooManyConnections(Full),
     #[error("no answer within {seconds} s, the time for a request or a whole batch")]
     OutOfTime { seconds: u64 },
-    #[error("{limit} calls of this WebSocket are being answered, the most at once")]
-    TooManyCalls { limit: usize },
+    #[error("not the handshake of a WebSocket: {why}")]
+    InvalidHandshake { why: String },
     #[error(
         "there is no such path; there are: /, /rpc, /rpc/<chain id>, /rpc/<key>, /rpc/<chain id>/<key>; keys start with srk_"
     )]
     PathNotFound,
     #[error("the path is for chain {given}; this relay serves chain {expected}")]
     PathOfOtherChain { expected: u64, given: u128 },
-    #[error("pages of this origin are not allowed: see relay.rpc.allowed_origins")]
+    #[error(
+        "pages of this origin are not allowed: see relay.rpc.allowed_origins, and on the path of a key the key's --origin"
+    )]
     PageNotAllowed,
     #[error(transparent)]
     Denied(#[from] Denied),
@@ -107,7 +109,7 @@ impl EdgeError {
                 (-32005, "too_many_websockets", true)
             }
             Self::OutOfTime { .. } | Self::TooManyConnections(Full::Late { .. }) => (OUTAGE, "request_timeout", true),
-            Self::TooManyCalls { .. } => (-32005, "too_many_calls", true),
+            Self::InvalidHandshake { .. } => (-32600, "invalid_handshake", false),
             Self::PathNotFound => (-32600, "path_not_found", false),
             Self::PathOfOtherChain { .. } => (INVALID_PARAMS, "wrong_chain", false),
             Self::PageNotAllowed => (KEY_REFUSED, "origin_not_allowed", false),
@@ -149,7 +151,6 @@ impl EdgeError {
             Self::OutOfTime { seconds } | Self::TooManyConnections(Full::Late { seconds }) => {
                 json!({ "limit": seconds.to_string() })
             }
-            Self::TooManyCalls { limit } => json!({ "limit": limit.to_string() }),
             Self::BatchTooLarge { limit, calls } => json!({ "limit": limit.to_string(), "used": calls.to_string() }),
             Self::ContentEncodingNotSupported { .. } => json!({ "supported": ["identity"] }),
             Self::PathOfOtherChain { expected, .. } => json!({ "expected": expected.to_string() }),
@@ -193,6 +194,7 @@ fn row(error: &RelayError) -> (i32, &str, bool) {
         // It ends with its window, unless it was mined.
         RelayError::PolicyConflict { is_mined: true, .. } => (INVALID_PARAMS, "policy_conflict", false),
         RelayError::PolicyConflict { .. } => (INVALID_PARAMS, "policy_conflict", true),
+        RelayError::PaymasterReplaced { .. } => (INVALID_PARAMS, "paymaster_replaced", true),
         RelayError::InvitationNotAllowed => (KEY_REFUSED, "invitation_not_allowed", false),
         // So does the key's use.
         RelayError::IdempotencyConflict { is_mined: true } => (INVALID_PARAMS, "idempotency_conflict", false),
@@ -200,6 +202,7 @@ fn row(error: &RelayError) -> (i32, &str, bool) {
         RelayError::Policy { violation: Violation::PasskeyMissing, .. } => (SIGNATURE, "passkey_missing", false),
         RelayError::Policy { violation, .. } => (REJECTED_BY_PAYMASTER, violation.reason(), false),
         RelayError::ChainIdle { .. } => (TIME_RANGE, "chain_idle", true),
+        // An operator has to act. That an idle chain may be caught up with is nothing to wait for.
         RelayError::ChainClock(_) => (FAILED, "clock_skewed", false),
         RelayError::KmsClockSkewed { .. } => (FAILED, "clock_skewed", false),
         RelayError::DepositTooLow { .. } => (DEPOSIT, "paymaster_deposit_too_low", true),
@@ -308,6 +311,7 @@ fn details(error: &RelayError) -> Map<String, Value> {
         RelayError::PolicyConflict { stored, asked, .. } => {
             known(json!({ "policyId": asked }), "expected", stored.as_ref())
         }
+        RelayError::PaymasterReplaced { stored } => json!({ "paymaster": stored.to_string() }),
         RelayError::Policy { policy_id, violation } => {
             let mut details = json!({ "policyId": policy_id, "rule": violation.rule() });
             if let Some((limit, used)) = violation.bounds() {
@@ -440,6 +444,7 @@ mod tests {
             OperationError::SenderNotFromFactory { sender: Address::default(), created: Address::default() }.into(),
             OperationError::FeeTooLow { least: 2, given: 1 }.into(),
             RelayError::ChainIdle { seconds: 4000 },
+            RelayError::PaymasterReplaced { stored: Address::default() },
             RelayError::PaymasterPaused,
             RelayError::PaymasterSignerNotAdmitted { signer: Address::default() },
             RelayError::DepositTooLow { cost, deposit, reserved },

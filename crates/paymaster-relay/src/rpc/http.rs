@@ -1,6 +1,10 @@
 //! The HTTP edge: request id, CORS, API keys, and our own words for what jsonrpsee refuses before
 //! any method is called.
 
+mod web_socket;
+
+pub(crate) use web_socket::WebSockets;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
@@ -20,7 +24,7 @@ use proto::json::Excerpt;
 use serde::Deserialize;
 use serde_json::Value;
 use serve::{BodyTimeout, Client, Full, Hangup, Peer, TrustedProxies, asks_for_web_socket};
-use tower::{Layer, Service};
+use tower::{Layer, Service, ServiceExt as _};
 
 use super::call_log::CallLog;
 use super::cors::{self, Grant};
@@ -42,6 +46,7 @@ pub(crate) struct EdgeLayer {
     pub(crate) max_body_bytes: u32,
     pub(crate) max_batch: u32,
     pub(crate) log: Arc<CallLog>,
+    pub(crate) web_sockets: WebSockets,
 }
 
 /// See [`EdgeLayer`].
@@ -61,7 +66,7 @@ impl<S> Layer<S> for EdgeLayer {
 
 impl<S> Service<Request<HttpBody>> for Edge<S>
 where
-    S: Service<Request<HttpBody>, Response = Response<HttpBody>, Error = BoxError>,
+    S: Service<Request<HttpBody>, Response = Response<HttpBody>, Error = BoxError> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
 {
     type Response = Response<HttpBody>;
@@ -80,26 +85,13 @@ where
             Ok(request) => request,
             Err(response) => return Box::pin(async move { Ok(finished(response, &request_id, grant)) }),
         };
-        let session = session(&request);
-        let limit = layer.max_body_bytes;
-        let unread = Arc::<OnceLock<(StatusCode, EdgeError)>>::default();
-        let answer = self.inner.call(request.map(|body| readable(body, limit, Arc::clone(&unread))));
+        let inner = self.inner.clone();
+        if asks_for_web_socket(request.headers()) {
+            let response = layer.open_web_socket(inner, request, &request_id);
+            return Box::pin(async move { Ok(finished(response, &request_id, grant)) });
+        }
         Box::pin(async move {
-            let response = answer.await?;
-            let response = match response.extensions().get() {
-                Some(MadeHere::Answer) => response,
-                Some(MadeHere::Nothing) => Response::new(HttpBody::empty()),
-                None if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                    if let Some((live, session)) = session {
-                        tokio::spawn(Arc::clone(&layer.api_keys).end_with(live, session));
-                    }
-                    response
-                }
-                None => match unread.get() {
-                    Some((status, why)) => layer.refuse(*status, why, &request_id),
-                    None => layer.reword(response, &request_id).await?,
-                },
-            };
+            let response = layer.answer(inner, request, &request_id).await?;
             Ok(finished(response, &request_id, grant))
         })
     }
@@ -145,6 +137,8 @@ impl EdgeLayer {
                 Entrance::Open { .. } => {}
             }
         } else {
+            // An ingress repeats the path in headers of its own, and pages tell it: no key in them gets any further.
+            auth::keep_content_type(request.headers_mut());
             // The calls of a WebSocket are named one by one.
             request.extensions_mut().insert(request_id.clone());
         }
@@ -231,6 +225,47 @@ impl EdgeLayer {
         json(status, &error.to_object(request_id), Id::Null)
     }
 
+    /// What jsonrpsee answers, in our words.
+    async fn answer<S>(
+        &self,
+        inner: S,
+        request: Request<HttpBody>,
+        request_id: &RequestId,
+    ) -> Result<Response<HttpBody>, BoxError>
+    where
+        S: Service<Request<HttpBody>, Response = Response<HttpBody>, Error = BoxError>,
+    {
+        let unread = Arc::<OnceLock<(StatusCode, EdgeError)>>::default();
+        let request = request.map(|body| readable(body, self.max_body_bytes, Arc::clone(&unread)));
+        let response = inner.oneshot(request).await?;
+        Ok(match response.extensions().get() {
+            Some(MadeHere::Answer) => response,
+            Some(MadeHere::Nothing) => Response::new(HttpBody::empty()),
+            None => match unread.get() {
+                Some((status, why)) => self.refuse(*status, why, request_id),
+                None => self.reword(response, request_id).await?,
+            },
+        })
+    }
+
+    fn open_web_socket<S>(&self, inner: S, request: Request<HttpBody>, request_id: &RequestId) -> Response<HttpBody>
+    where
+        S: Service<Request<HttpBody>, Response = Response<HttpBody>, Error = BoxError> + Clone + Send + Sync + 'static,
+        S::Future: Send + 'static,
+    {
+        let session = session(&request);
+        let entrance = request.extensions().get().cloned().unwrap_or(Entrance::Refused(EdgeError::Failed));
+        match web_socket::open(self, inner, request, entrance) {
+            Ok(response) => {
+                if let Some((live, session)) = session {
+                    tokio::spawn(Arc::clone(&self.api_keys).end_with(live, session));
+                }
+                response
+            }
+            Err(error) => self.refuse(StatusCode::BAD_REQUEST, &error, request_id),
+        }
+    }
+
     const fn body_too_large(&self) -> EdgeError {
         EdgeError::BodyTooLarge { limit: self.max_body_bytes }
     }
@@ -308,10 +343,14 @@ fn why_unread(error: &(dyn std::error::Error + 'static), limit: u32) -> (StatusC
     }
 }
 
-fn json(status: StatusCode, error: &ErrorObjectOwned, id: Id<'static>) -> Response<HttpBody> {
+fn refusal(error: &ErrorObjectOwned, id: Id<'static>) -> String {
     let body = RpcResponse::new(ResponsePayload::<()>::error_borrowed(error.clone()), id);
     // Nothing in it can fail to serialise; an empty body would be the answer if it did.
-    let mut response = Response::new(HttpBody::from(serde_json::to_string(&body).unwrap_or_default()));
+    serde_json::to_string(&body).unwrap_or_default()
+}
+
+fn json(status: StatusCode, error: &ErrorObjectOwned, id: Id<'static>) -> Response<HttpBody> {
+    let mut response = Response::new(HttpBody::from(refusal(error, id)));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
     response

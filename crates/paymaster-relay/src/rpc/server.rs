@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use http::Request;
 use jsonrpsee::core::middleware::RpcServiceBuilder;
-use jsonrpsee::server::{BatchRequestConfig, HttpBody, PingConfig, Server, ServerConfig, stop_channel};
+use jsonrpsee::server::{BatchRequestConfig, HttpBody, Server, ServerConfig, stop_channel};
 use serve::{Body, Bounds, Listener, TrustedProxies};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceBuilder;
 
 use super::call_log::CallLog;
 use super::calls::CallsLayer;
-use super::http::EdgeLayer;
+use super::http::{EdgeLayer, WebSockets};
 use super::methods::{Methods, module};
 use super::sources::{origins, proxies};
 use crate::clients::{ApiKeys, Origins};
@@ -23,13 +23,9 @@ use crate::ports::Clock;
 use crate::settings::{RpcSettings, SettingsError};
 use crate::sponsor::Sponsor;
 
-/// Pings to a WebSocket within the time after which silence ends it.
-const PINGS: u32 = 3;
 /// Calls in a batch that are read at all. One over `max_batch` is refused call by call up to here,
 /// in one answer above.
 const MOST_CALLS: u32 = 1000;
-/// Answers to a WebSocket that wait to be written.
-const MESSAGES: u32 = 16;
 /// Bytes that an answer may have beyond the request that it repeats.
 const PER_CALL: u32 = 8 * 1024;
 
@@ -75,9 +71,7 @@ impl RpcServer {
     pub async fn serve(self: Arc<Self>, listener: impl Into<Listener>, shutdown: CancellationToken) -> io::Result<()> {
         let listener: Listener = listener.into();
         let settings = &self.settings;
-        // A WebSocket that answers pings may be silent; one that doesn't is gone.
-        let Bounds { idle, serving, .. } = listener.bounds();
-        let ping = PingConfig::new().ping_interval(idle / PINGS).inactive_limit(idle).max_failures(1);
+        let Bounds { serving, .. } = listener.bounds();
         // An answer repeats the client's operation, and hex in its place may double it: within this
         // nothing that was charged for is left out.
         let max_response =
@@ -88,9 +82,8 @@ impl RpcServer {
         // The listener counts connections.
         .max_connections(u32::MAX)
         .set_batch_request_config(BatchRequestConfig::Limit(settings.max_batch.max(MOST_CALLS)))
-        .set_message_buffer_capacity(MESSAGES)
-        .enable_ws_ping(ping)
         .build();
+        let web_sockets = WebSockets::default();
         let edge = EdgeLayer {
             api_keys: Arc::clone(&self.api_keys),
             allowed_origins: Arc::clone(&self.allowed_origins),
@@ -99,6 +92,7 @@ impl RpcServer {
             max_body_bytes: settings.max_body_bytes,
             max_batch: settings.max_batch,
             log: Arc::clone(&self.log),
+            web_sockets: web_sockets.clone(),
         };
         let calls = CallsLayer {
             clock: Arc::clone(&self.clock),
@@ -109,7 +103,7 @@ impl RpcServer {
             within: serving,
         };
         let no_room = edge.clone();
-        let (stop, sessions) = stop_channel();
+        let (stop, _running) = stop_channel();
         let json_rpc = Server::builder()
             .set_config(config)
             .set_http_middleware(ServiceBuilder::new().layer(edge))
@@ -119,16 +113,13 @@ impl RpcServer {
         let service =
             ServiceBuilder::new().map_request(|request: Request<Body>| request.map(HttpBody::new)).service(json_rpc);
 
-        let end_sessions = async {
+        let end_web_sockets = async {
             shutdown.cancelled().await;
-            if sessions.stop().is_err() {
-                tracing::debug!("no WebSocket is open");
-            }
+            web_sockets.close().await;
         };
         let http =
             listener.refusing_with(move |request| no_room.clone().no_room(request)).serve(service, shutdown.clone());
-        let (served, ()) = tokio::join!(http, end_sessions);
-        sessions.stopped().await;
+        let (served, ()) = tokio::join!(http, end_web_sockets);
         served
     }
 }

@@ -208,7 +208,7 @@ impl Wire<'_> {
 fn sender_as_account(op: &Value) -> Result<AccountId, RequestError> {
     const NAME: &str = "sender";
     let sender: Address = text(NAME, &op[NAME])?.parse().map_err(|problem: ParseError| invalid(NAME, problem))?;
-    sender.to_string().to_ascii_lowercase().parse().map_err(|problem| invalid(NAME, problem))
+    Ok(AccountId::of_address(&sender))
 }
 
 /// `{entryPoint?, chainId?, policyId?, idempotencyKey?}`
@@ -279,7 +279,8 @@ fn idempotency_key(value: &Value) -> Result<String, RequestError> {
 }
 
 fn account_id(name: &str, value: &Value) -> Result<AccountId, RequestError> {
-    text(name, value)?.parse().map_err(|problem| invalid(name, problem))
+    let id: AccountId = text(name, value)?.parse().map_err(|problem| invalid(name, problem))?;
+    Ok(id.with_address_in_lower_case())
 }
 
 fn chain_id(value: &Value) -> Result<u128, RequestError> {

@@ -90,8 +90,10 @@ pub struct StandingSettings {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AccountSettings {
-    /// The account id. `pk_…` belongs to one passkey and a sender's address in lower case to that sender. Any other id
-    /// belongs to whoever registers it first: create the account before you list it.
+    /// The account id. `pk_…` belongs to one passkey and a sender's address, in any case, to that sender. Any other id
+    /// belongs to whoever registers it first: create the account before you list it. Without a passkey the entry of the
+    /// sender decides, whatever account is named; a sender that is listed as inactive is sponsored for no account.
+    #[serde(deserialize_with = "account_id")]
     #[schemars(with = "String")]
     pub id: AccountId,
     /// Whether it is sponsored at all.
@@ -140,4 +142,8 @@ impl AccountSettings {
 
 fn yes() -> bool {
     true
+}
+
+fn account_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<AccountId, D::Error> {
+    AccountId::deserialize(deserializer).map(AccountId::with_address_in_lower_case)
 }

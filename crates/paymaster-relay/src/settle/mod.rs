@@ -1,6 +1,7 @@
 //! Settlement: what was mined is no longer reserved, once its block is final. Reads the chain's own
 //! words, `UserOperationEvent`, and remembers how far it read, so that a restart misses nothing.
 
+mod head;
 mod progress;
 
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use proto::{UserOpHash, Wei};
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 
-use self::progress::{Progress, Round};
+use self::progress::{MOST_QUESTIONS, Progress, Round};
 use crate::catalogue::Catalogue;
 use crate::chain::{ChainError, ChainTime, EntryPointReader, MinedOp};
 use crate::deployment::Deployment;
@@ -20,12 +21,10 @@ use crate::gwei::Gwei;
 use crate::metrics::Metrics;
 use crate::outage::{Needs, Outage};
 use crate::parts::Parts;
-use crate::store::{BlocksRead, Settled, Settlement, Store};
+use crate::store::{BlocksRead, Contracts, Settled, Settlement, Store};
 
-/// Questions in one round for a deployment, at most: what is left is for the next. More only where
-/// the blocks that are read again need them.
-const MOST_QUESTIONS: usize = 16;
-/// Blocks that are read again, at least, after the chain turned out to be lower than what was read.
+/// Blocks that are read again, at least, after the chain turned out to be lower than what was read;
+/// it is believed to be lower by as many at most.
 const READ_AGAIN: u64 = 1000;
 
 /// Settles what was mined and releases what no block can contain any more.
@@ -86,10 +85,10 @@ impl Settler {
         outcome.map(|round| round.settled)
     }
 
-    /// Releases what no block can contain any more: a final block is past the window. On a chain
-    /// that is idle nothing is released, since the next block may still be within it. Nor is
-    /// anything while blocks are from the future: whether a window is over is not for the node
-    /// alone to say.
+    /// Releases what no block can contain any more: a final block is past the window, and settlement
+    /// has read all up to that one without finding it. On a chain that is idle nothing is released,
+    /// since the next block may still be within it. Nor is anything while blocks are from the
+    /// future: whether a window is over is not for the node alone to say.
     ///
     /// # Errors
     /// [`RelayError::ChainUnavailable`], [`RelayError::StoreUnavailable`].
@@ -99,19 +98,34 @@ impl Settler {
         if now.is_host_behind() {
             return Ok(0);
         }
-        let Some(number) = latest.number.checked_sub(self.confirmations) else {
+        let Some(last_final) = latest.number.checked_sub(self.confirmations) else {
             return Ok(0);
         };
-        let confirmed = if number == latest.number { latest } else { self.chain.block(number).await? };
-        let released = self.store.release_expired(confirmed.timestamp.min(now.bound())).await?;
+        let (mut block, mut released) = (latest, 0);
+        for (contracts, next) in self.store.next_blocks().await? {
+            let Some(number) = self.last_settled(contracts, next, last_final) else { continue };
+            if number != block.number {
+                block = self.chain.block(number).await?;
+            }
+            released += self.store.release_expired(contracts, block.timestamp.min(now.bound())).await?;
+        }
         self.metrics.reservations_expired(released);
         Ok(released)
     }
 
+    /// The newest block up to which settlement has read only blocks that were final then; `None`
+    /// while the chain is shorter than that. At contracts that are no longer configured nothing is
+    /// read: the last final block.
+    fn last_settled(&self, contracts: Contracts, next: u64, last_final: u64) -> Option<u64> {
+        let mut configured = self.catalogue.deployments().iter().map(Contracts::from);
+        if !configured.any(|deployment| deployment == contracts) {
+            return Some(last_final);
+        }
+        next.checked_sub(1)?.checked_sub(self.confirmations).filter(|number| *number <= last_final)
+    }
+
     async fn settle_all(&self) -> Result<Round, RelayError> {
-        let block = self.chain.latest_block().await?;
-        self.chain_time.note(block);
-        let latest = block.number;
+        let latest = self.believed_head().await?.number;
         let mut all = Round::default();
         for deployment in self.catalogue.deployments() {
             let Round { settled, left } = self.settle_deployment(deployment, latest).await?;
@@ -173,9 +187,9 @@ impl Settler {
         Ok(Round { settled, left: latest.saturating_add(1).saturating_sub(next) })
     }
 
-    /// The block from which on nothing was read yet, on this chain. The chain may be shorter than
-    /// what was read: by a reorganisation, since the node told of blocks that do not exist, or
-    /// since it is another chain. Blocks that were mined meanwhile are then read again.
+    /// The block from which on nothing was read yet, on this chain. The chain may be a little shorter
+    /// than what was read: by a reorganisation, or since the node told of blocks that do not exist.
+    /// Blocks that were mined meanwhile are then read again.
     async fn next_to_read(&self, deployment: &Deployment, latest: u64) -> Result<u64, RelayError> {
         let head = latest.saturating_add(1);
         // The first time there is nothing of ours to find in older blocks.
@@ -186,8 +200,8 @@ impl Settler {
         tracing::warn!(
             next,
             latest,
-            "settlement had read beyond the latest block: was the chain reset, or did the node tell of blocks that do not \
-             exist? the last {READ_AGAIN} blocks are read again"
+            "settlement had read beyond the latest block: does the node lag, or did it tell of blocks that do not exist? \
+             the last {READ_AGAIN} blocks are read again"
         );
         Ok(head.saturating_sub(READ_AGAIN))
     }

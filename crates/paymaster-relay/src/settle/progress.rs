@@ -11,6 +11,11 @@ use crate::error::RelayError;
 /// Blocks in one question, at most. Fewer where the node refuses that many, takes too long, or its
 /// answer is too long.
 const MOST_AT_ONCE: u64 = 1000;
+/// Questions in one round for a deployment, at most: what is left is for the next. More only where
+/// the blocks that are read again need them.
+pub(super) const MOST_QUESTIONS: u64 = 16;
+/// Blocks of one round for a deployment, at most.
+pub(super) const MOST_IN_ROUND: u64 = MOST_AT_ONCE * MOST_QUESTIONS;
 
 /// See the module.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use proto::{Terms, Wei};
 
 use super::attribute::Attributed;
 use super::grant::Grants;
-use super::known::{check_policy, needs_renewal, needs_signing};
+use super::known::{check_paymaster, check_policy, needs_renewal, needs_signing};
 use super::quote::{Quote, Quoter};
 use super::request::{DraftRequest, SponsorRequest};
 use crate::budget::{Excess, Limits};
@@ -82,6 +82,7 @@ impl Approver {
     /// charge.
     pub(super) async fn resume(&self, request: Attributed, record: Record) -> Result<Box<Approved>, RelayError> {
         let (draft, is_proven) = (&request.request.draft, request.principal().is_proven());
+        check_paymaster(&record, draft)?;
         self.quoter.judge(draft, &record.terms, is_proven)?;
         self.grants.check(draft, &record.terms, is_proven).await?;
         let limit = self.catalogue.max_signings;
@@ -133,10 +134,14 @@ impl Approver {
         let renews = needs_renewal(record, draft, self.chain_time.now());
         let terms = match renews {
             true => self.renewed_terms(draft, record, gas, is_proven).await?,
-            false => record.terms,
+            false => {
+                self.quoter.check_minable(draft).await?;
+                record.terms
+            }
         };
         self.quoter.judge(draft, &terms, is_proven)?;
         if renews || needs_signing(record, draft, &self.paymaster_signers).await? {
+            check_paymaster(record, draft)?;
             self.grants.check(draft, &terms, is_proven).await?;
             let limit = self.catalogue.max_signings;
             if record.signings >= limit {
@@ -155,6 +160,7 @@ impl Approver {
         gas: GasFields,
         is_proven: bool,
     ) -> Result<Terms, RelayError> {
+        check_paymaster(record, draft)?;
         let Terms { valid_until, valid_after, .. } = self.quoter.quote(draft, gas, is_proven).await?.terms;
         Ok(Terms { valid_until, valid_after, ..record.terms })
     }
@@ -168,7 +174,7 @@ impl Approver {
         idempotency_key: Option<&str>,
         gas: GasFields,
     ) -> Result<Proposal, RelayError> {
-        let Quote { terms, cost, deposit } = self.quoter.quote(draft, gas, principal.is_proven()).await?;
+        let Quote { terms, cost, deposit, block } = self.quoter.quote(draft, gas, principal.is_proven()).await?;
         self.grants.check(draft, &terms, principal.is_proven()).await?;
         let too_low = || RelayError::DepositTooLow { cost, deposit, reserved: Gwei::default() };
         let sponsorship = NewSponsorship {
@@ -181,6 +187,7 @@ impl Approver {
             idempotency_key: idempotency_key.map(str::to_owned),
             policy_id: draft.policy.id().to_owned(),
             deployment: draft.deployment,
+            block,
             sender: draft.op.sender,
             account_nonce: draft.op.nonce,
             terms,

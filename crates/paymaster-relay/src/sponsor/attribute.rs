@@ -65,7 +65,8 @@ impl Attribution {
                     .ok_or(Status::CredentialUnknown)
                     .and_then(|passkey| gesture::verify(assertion, &passkey.public_key, &request.intent))
                     .map_err(|status| RelayError::PasskeyRefused { status })?;
-                self.refusals.check(&draft.account_id, self.chain_time.now())?;
+                let signed = gesture::signed_hash(assertion);
+                self.refusals.check_approval(&draft.account_id, &signed, self.chain_time.now())?;
                 draft.principal(true)
             }
             None => {

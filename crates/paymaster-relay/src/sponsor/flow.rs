@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::account::AccountInfo;
 use super::approve::{Approval, Approved, Approver};
 use super::attribute::{Attributed, Attribution};
+use super::gesture;
 use super::intent::Intent;
 use super::known::{answers, check_policy, needs_renewal, needs_signing};
 use super::preview::Previews;
@@ -181,13 +182,15 @@ impl Sponsor {
     /// The same approval gets the same answer, and so does another one of the same intent while the
     /// window is long enough: what was signed depends on the operation, its terms and the paymaster
     /// key alone. Then the window is renewed. What has no signature yet, or one of a paymaster key
-    /// that is retired, is signed on its terms.
+    /// that is retired, is signed on its terms. What no passkey approved is approved anew by each
+    /// request: no gesture is spent by another window.
     async fn go_on(&self, request: Attributed, record: Record) -> Result<Step, RelayError> {
         check_policy(&record, &request.request.draft)?;
         let draft = &request.request.draft;
         let is_answer = answers(&record, &request);
         let is_over = !record.state.is_mined() && record.terms.valid_until < self.chain_time.now();
-        if is_over || !is_answer && needs_renewal(&record, draft, self.chain_time.now()) {
+        let is_kept = is_answer && (record.state.is_mined() || request.principal().is_proven());
+        if is_over || !is_kept && needs_renewal(&record, draft, self.chain_time.now()) {
             return self.approver.renew(request, record).await.map(Step::ToSign);
         }
         // What was mined is over, whoever signed it.
@@ -247,8 +250,10 @@ impl Sponsor {
             Ok(answer) => answer,
             Err(error @ RelayError::KmsUnavailable { in_doubt: true, .. }) => return Err(error),
             Err(error) => {
-                if error.is_about_the_approval_by_passkey() {
-                    self.refusals.note(&approved.request().draft.account_id, self.chain_time.now());
+                let request = approved.request();
+                if let (Some(passkey), Some(status)) = (&request.passkey, error.refusal_of_the_passkey()) {
+                    let signed = gesture::signed_hash(passkey);
+                    self.refusals.note(&request.draft.account_id, signed, status, self.chain_time.now());
                 }
                 return self.give_back(&approved, claim, error).await;
             }

@@ -22,6 +22,12 @@ pub(super) fn check_policy(record: &Record, draft: &DraftRequest) -> Result<(), 
     Err(RelayError::PolicyConflict { stored: Some(record.policy_id.clone()), is_mined, asked: asked.to_owned() })
 }
 
+/// Refuses to sign once more for a paymaster that the settings no longer name.
+pub(super) fn check_paymaster(record: &Record, draft: &DraftRequest) -> Result<(), RelayError> {
+    let stored = record.terms.paymaster;
+    if stored == draft.deployment.paymaster { Ok(()) } else { Err(RelayError::PaymasterReplaced { stored }) }
+}
+
 /// Whether a window is too short, `now` (Unix seconds), for another approval of what was reserved.
 pub(super) fn needs_renewal(record: &Record, draft: &DraftRequest, now: u64) -> bool {
     record.terms.valid_until < draft.validity.needed(now)
@@ -38,6 +44,9 @@ pub(super) async fn needs_signing(
     signers: &PaymasterSigners,
 ) -> Result<bool, RelayError> {
     match &record.signed {
+        // Of a paymaster that was replaced nothing is signed again: what there is stands until its
+        // window is over.
+        Some(_) if record.terms.paymaster != draft.deployment.paymaster => Ok(false),
         Some(signed) => signers.is_outdated(&draft.deployment, signed.paymaster_signer).await,
         None => Ok(true),
     }

@@ -67,6 +67,8 @@ impl Previews {
     ///
     /// # Errors
     /// Whatever the request would be refused with, once it is approved, but for an idempotency key.
+    /// Also where it would get a stored answer that can't be mined now: the paymaster is paused, or
+    /// the account has used the nonce.
     async fn preview(&self, preview: Preview<'_>) -> Result<Terms, RelayError> {
         self.terms_of(preview).await.map_err(RelayError::before_proof)
     }

@@ -7,7 +7,7 @@ use proto::json::GasFields;
 use proto::{EntryPointVersion, Init, Terms, UserOperation, Wei, worst_case_cost};
 
 use super::request::DraftRequest;
-use super::validation::{check_account, check_fee, check_gas};
+use super::validation::{check_account, check_fee, check_gas, check_nonce, check_paused};
 use super::window::Window;
 use crate::catalogue::{Catalogue, Validity};
 use crate::chain::{ChainTime, EntryPointReader, Now};
@@ -23,6 +23,8 @@ pub(super) struct Quote {
     pub(super) cost: Wei,
     /// Wei. The paymaster's, in the EntryPoint.
     pub(super) deposit: Wei,
+    /// The latest block.
+    pub(super) block: u64,
 }
 
 /// Quotes requests.
@@ -61,9 +63,7 @@ impl Quoter {
         let now = self.chain_time.note(facts.block);
         check_account(&draft.deployment, &draft.op, &facts)?;
         check_fee(&draft.op, gas, facts.base_fee)?;
-        if facts.paymaster.paused {
-            return Err(RelayError::PaymasterPaused);
-        }
+        check_paused(&facts)?;
         if let (Some(signer), Some(admitted)) = (signer, facts.signer_admitted) {
             self.paymaster_signers.note(&draft.deployment, signer, admitted);
             if !admitted {
@@ -72,7 +72,22 @@ impl Quoter {
         }
         let Window { after, until } = window(draft, &draft.validity.of(is_proven), &now)?;
         (terms.valid_after, terms.valid_until) = (after, until);
-        Ok(Quote { cost: cost(draft, &terms), terms, deposit: facts.paymaster.deposit })
+        Ok(Quote { cost: cost(draft, &terms), terms, deposit: facts.paymaster.deposit, block: facts.block.number })
+    }
+
+    /// Refuses what was sponsored before and can't be mined now, whoever approves it once more.
+    /// Where the chain can't tell, it stands.
+    pub(super) async fn check_minable(&self, draft: &DraftRequest) -> Result<(), RelayError> {
+        let facts = match self.chain.facts(&draft.deployment, &draft.op, None, None).await {
+            Ok(facts) => facts,
+            Err(error) => {
+                tracing::debug!(%error, "the chain does not tell whether an operation can still be mined");
+                return Ok(());
+            }
+        };
+        self.chain_time.note(facts.block);
+        check_nonce(&draft.op, &facts)?;
+        check_paused(&facts)
     }
 
     /// Holds a draft against its policy at the worst case of these terms.

@@ -1,13 +1,15 @@
-//! How often the trusted application refused the approvals of an account. A passkey of one's own
-//! signs any nonsense, and what is refused reserves nothing, so no other limit bounds the work that
-//! it costs the TEE.
+//! What the trusted application refused of each account's approvals. A passkey of one's own signs
+//! any nonsense, and what is refused reserves nothing, so no other limit bounds the work that it
+//! costs the TEE. What was refused once is refused again from memory: whoever has one such approval,
+//! made on a page of another origin for example, could use up the account's limit with it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use proto::AccountId;
+use proto::{AccountId, Hash, Status};
 
 use crate::error::RelayError;
+use crate::kms::KmsError;
 use crate::recent::is_recent;
 
 /// Accounts remembered at most. When they are all there, they are all forgotten: rare, and simpler
@@ -23,10 +25,12 @@ pub(crate) struct Refusals {
     seen: Mutex<HashMap<AccountId, Seen>>,
 }
 
-#[derive(Clone, Copy, Debug)]
+/// At most `limit` refusals: beyond them nothing is shown to the trusted application.
+#[derive(Clone, Debug)]
 struct Seen {
     since: u64,
-    count: u32,
+    /// Why, by what the passkey signed.
+    refused: HashMap<Hash, Status>,
 }
 
 impl Refusals {
@@ -42,7 +46,7 @@ impl Refusals {
     pub(crate) fn check(&self, account_id: &AccountId, now: u64) -> Result<(), RelayError> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         match seen.get(account_id) {
-            Some(seen) if seen.count >= self.limit && is_recent(seen.since, now, self.period) => {
+            Some(seen) if self.is_used_up(seen) && is_recent(seen.since, now, self.period) => {
                 let until = Some(seen.since.saturating_add(self.period));
                 Err(RelayError::TooManyRefusals { limit: self.limit, until })
             }
@@ -50,17 +54,42 @@ impl Refusals {
         }
     }
 
-    /// Counts a refusal.
-    pub(crate) fn note(&self, account_id: &AccountId, now: u64) {
+    /// The same for this approval.
+    ///
+    /// # Errors
+    /// [`RelayError::KmsRefused`] as before where it was refused before, in this period;
+    /// [`RelayError::TooManyRefusals`].
+    pub(crate) fn check_approval(&self, account_id: &AccountId, signed: &Hash, now: u64) -> Result<(), RelayError> {
+        let before = {
+            let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let recent = seen.get(account_id).filter(|seen| is_recent(seen.since, now, self.period));
+            recent.and_then(|seen| seen.refused.get(signed).copied())
+        };
+        match before {
+            Some(status) => Err(KmsError::from_status(status).into()),
+            None => self.check(account_id, now),
+        }
+    }
+
+    /// Counts a refusal of what the passkey signed.
+    pub(crate) fn note(&self, account_id: &AccountId, signed: Hash, status: Status, now: u64) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.len() >= MAX_ACCOUNTS {
             seen.clear();
         }
-        let entry = seen.entry(account_id.clone()).or_insert(Seen { since: now, count: 0 });
+        let begun = || Seen { since: now, refused: HashMap::new() };
+        let entry = seen.entry(account_id.clone()).or_insert_with(begun);
         if !is_recent(entry.since, now, self.period) {
-            *entry = Seen { since: now, count: 0 };
+            *entry = begun();
         }
-        entry.count = entry.count.saturating_add(1);
+        // Requests that were under way together may be more than the limit.
+        if !self.is_used_up(entry) {
+            entry.refused.insert(signed, status);
+        }
+    }
+
+    fn is_used_up(&self, seen: &Seen) -> bool {
+        u32::try_from(seen.refused.len()).is_ok_and(|count| count >= self.limit)
     }
 }
 
@@ -68,21 +97,41 @@ impl Refusals {
 mod tests {
     use super::*;
 
+    const WHY: Status = Status::OriginNotAllowed;
+
     #[test]
     fn a_period_that_began_while_the_clock_was_ahead_ends_when_the_clock_is_set_back() {
         let account_id: AccountId = "alice".parse().unwrap();
         let refusals = Refusals::new(2, 60);
-        for _ in 0..2 {
-            refusals.note(&account_id, 5000);
+        for approval in 0..2 {
+            refusals.note(&account_id, Hash([approval; 32]), WHY, 5000);
         }
         assert!(refusals.check(&account_id, 5059).is_err());
         assert!(refusals.check(&account_id, 5060).is_ok());
         assert!(refusals.check(&account_id, 1000).is_ok());
 
-        refusals.note(&account_id, 1000);
+        refusals.note(&account_id, Hash([3; 32]), WHY, 1000);
         assert!(refusals.check(&account_id, 1001).is_ok(), "one refusal of the new period");
-        refusals.note(&account_id, 1001);
+        refusals.note(&account_id, Hash([4; 32]), WHY, 1001);
         assert!(refusals.check(&account_id, 1002).is_err());
         assert!(refusals.check(&account_id, 1060).is_ok());
+    }
+
+    #[test]
+    fn an_approval_that_was_refused_before_counts_once_and_is_refused_for_the_same_reason() {
+        let account_id: AccountId = "alice".parse().unwrap();
+        let refusals = Refusals::new(2, 60);
+        let (refused, other) = (Hash([1; 32]), Hash([2; 32]));
+        for _ in 0..3 {
+            refusals.note(&account_id, refused, WHY, 100);
+            let why = refusals.check_approval(&account_id, &refused, 101).unwrap_err();
+            assert!(why.is_kms_refusal(WHY), "{why:?}");
+        }
+        assert!(refusals.check_approval(&account_id, &other, 101).is_ok());
+        refusals.note(&account_id, other, WHY, 101);
+        let third = refusals.check_approval(&account_id, &Hash([3; 32]), 102).unwrap_err();
+        assert!(matches!(third, RelayError::TooManyRefusals { limit: 2, .. }), "{third:?}");
+        assert!(refusals.check_approval(&account_id, &refused, 102).unwrap_err().is_kms_refusal(WHY));
+        assert!(refusals.check_approval(&account_id, &refused, 160).is_ok(), "it is shown again in the next period");
     }
 }

@@ -76,7 +76,7 @@ impl DraftRequest {
     /// Whether the client named an account; otherwise the sender stands for itself.
     #[must_use]
     pub fn names_an_account(&self) -> bool {
-        self.account_id.as_str() != self.op.sender.to_string().to_ascii_lowercase()
+        self.account_id != AccountId::of_address(&self.op.sender)
     }
 
     /// The WebAuthn challenge by which the account's user approves the operation.

@@ -5,7 +5,7 @@ use proto::{Init, UserOperation};
 
 use crate::chain::{Creation, Facts, SenderCode};
 use crate::deployment::Deployment;
-use crate::error::OperationError;
+use crate::error::{OperationError, RelayError};
 
 /// What can be told from the operation alone. Where gas may still be missing, it isn't judged.
 pub(super) fn check_gas(op: &UserOperation, gas: GasFields) -> Result<(), OperationError> {
@@ -24,12 +24,24 @@ pub(super) fn check_fee(op: &UserOperation, gas: GasFields, base_fee: u128) -> R
     if is_open || given >= base_fee { Ok(()) } else { Err(OperationError::FeeTooLow { least: base_fee, given }) }
 }
 
+/// An operation is mined once, and no other with its nonce.
+pub(super) fn check_nonce(op: &UserOperation, facts: &Facts) -> Result<(), OperationError> {
+    if op.nonce == facts.nonce {
+        Ok(())
+    } else {
+        Err(OperationError::AccountNonceInvalid { expected: facts.nonce, given: op.nonce })
+    }
+}
+
+/// A contract that is paused refuses every operation.
+pub(super) fn check_paused(facts: &Facts) -> Result<(), RelayError> {
+    if facts.paymaster.paused { Err(RelayError::PaymasterPaused) } else { Ok(()) }
+}
+
 /// What takes the chain: the account's nonce, its code, and what its factory makes. An EIP-7702
 /// operation brings its account's code along.
 pub(super) fn check_account(deployment: &Deployment, op: &UserOperation, facts: &Facts) -> Result<(), OperationError> {
-    if op.nonce != facts.nonce {
-        return Err(OperationError::AccountNonceInvalid { expected: facts.nonce, given: op.nonce });
-    }
+    check_nonce(op, facts)?;
     let sender = op.sender;
     let has_code = facts.sender_code != SenderCode::Absent;
     match &op.init {

@@ -1,6 +1,8 @@
 //! What can be in the way of a sponsorship, in words for operators.
 
-use proto::{Address, Wei};
+use std::fmt;
+
+use proto::{Address, EntryPointVersion, TeeId, Wei};
 use thiserror::Error;
 
 use crate::error::RelayError;
@@ -14,18 +16,26 @@ pub(super) enum Missing {
     OtherChain { served: u64, configured: u64 },
     #[error("chain {chain_id} has no contract at {address}, which relay.deployments names as {role}")]
     NoContract { chain_id: u64, address: Address, role: &'static str },
+    #[error(
+        "the EntryPoint {address} does not hash operations as version {version} does, which relay.deployments names for it: \
+         nothing that is signed for it would be valid"
+    )]
+    OtherVersion { address: Address, version: EntryPointVersion },
     #[error("the KMS's clock is {seconds} s {direction} this host's")]
     KmsClock { seconds: u64, direction: &'static str },
-    #[error("the TEE does not authorise the relay key {address} to sponsor: super-relay admin authorize {address}")]
-    RelayKey { address: Address },
-    #[error("the TEE authorises the relay key {address} without the permission sponsor: {}", anew(*address, wanted))]
-    MayNotSponsor { address: Address, wanted: String },
+    #[error("the TEE does not authorise the relay key {address} to sponsor: {admin} authorize {address}{permissions}")]
+    RelayKey { address: Address, admin: AdminOf, permissions: &'static str },
+    #[error(
+        "the TEE authorises the relay key {address} without the permission sponsor: {}",
+        admin.anew(*address, wanted)
+    )]
+    MayNotSponsor { address: Address, admin: AdminOf, wanted: String },
     #[error(
         "allow_without_passkey of {policies} needs the permission sponsor_without_passkey, which the TEE does not give the \
          relay key {address}: take the setting out of the policy, or {}",
-        anew(*address, wanted)
+        admin.anew(*address, wanted)
     )]
-    WithoutPasskey { policies: String, address: Address, wanted: String },
+    WithoutPasskey { policies: String, address: Address, admin: AdminOf, wanted: String },
     #[error(
         "the deployments of the TEE's ceilings lack {deployments}, which relay.deployments names: add what is missing \
          (super-relay admin set-ceilings)"
@@ -63,15 +73,38 @@ pub(super) enum Missing {
          not cover the largest max_cost_per_operation of the policies, {largest}"
     )]
     DepositLow { paymaster: Address, deposit: i64, reserved: i64, largest: Wei },
-    #[error("unknown: the chain does not answer")]
+    #[error("passkeys of the KMS are of the relying party {found:?} (kms.rp_id), and relay.rp_id is {wanted:?}")]
+    OtherRelyingParty { found: String, wanted: String },
+    #[error(
+        "the paymaster {paymaster} has a deposit of {deposit} gwei, and {percent} percent of it \
+         (relay.reservations.max_percent_unproven) do not cover the largest max_cost_per_operation of the policies with \
+         allow_without_passkey, {largest}"
+    )]
+    UnprovenShareLow { paymaster: Address, deposit: i64, percent: u8, largest: Wei },
+    #[error("unknown: it could not be read from the chain, see chain")]
     ChainUnknown,
     #[error("unknown: the TEE's signers and ceilings could not be read, see tee")]
     TeeUnknown,
 }
 
-/// How the permissions of an authorised key are changed: it can't be authorised twice.
-fn anew(address: Address, permissions: &str) -> String {
-    format!("super-relay admin revoke {address}, then authorize {address} --permissions {permissions}")
+/// The beginning of an admin's command to one TEE.
+#[derive(Clone, Debug)]
+pub(super) struct AdminOf {
+    pub(super) kms: Option<String>,
+    pub(super) tee_id: TeeId,
+}
+
+impl AdminOf {
+    /// How the permissions of an authorised key are changed: it can't be authorised twice.
+    fn anew(&self, address: Address, permissions: &str) -> String {
+        format!("{self} revoke {address}, then {self} authorize {address} --permissions {permissions}")
+    }
+}
+
+impl fmt::Display for AdminOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "super-relay admin --kms {} --tee-id {}", self.kms.as_deref().unwrap_or("URL"), self.tee_id)
+    }
 }
 
 /// Unix seconds; how far ahead of the chain they are.

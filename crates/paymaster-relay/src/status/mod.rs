@@ -6,12 +6,12 @@ mod tee;
 
 use std::sync::Arc;
 
-use proto::Address;
 use proto::command::Ceilings;
+use proto::{Address, EntryPoint};
 
 use self::missing::Missing;
 use crate::catalogue::Catalogue;
-use crate::chain::{ChainTime, EntryPointReader, Facts, PaymasterState, operation_of_nobody};
+use crate::chain::{ChainError, ChainTime, EntryPointReader, Facts, PaymasterState, operation_of_nobody};
 use crate::claims::ClaimStore;
 use crate::deployment::Deployment;
 use crate::error::RelayError;
@@ -85,9 +85,11 @@ impl Readiness {
         let address = self.relay_key.address().await;
         let clocks = self.clocks(chain.is_ok());
         let known = || signers.as_ref().map_err(|_| Missing::TeeUnknown);
-        let relay_key = known().and_then(|known| tee::relay_key(known, address, self.catalogue.policies()));
+        let relay_key =
+            known().and_then(|known| tee::relay_key(known, self.kms.url(), address, self.catalogue.policies()));
         let ceilings = in_words(known().map(drop)).and_then(|()| tee::ceilings(told(&signers), &self.catalogue));
         let mut window = tee::window(told(&signers), &self.catalogue);
+        let relying_party = signers.as_ref().map_or(Ok(()), |known| tee::relying_party(known, &self.catalogue));
         let (mut signer, mut deposit) = (Ok(()), Ok(()));
         if chain.is_err() {
             let unknown = || Err(Missing::ChainUnknown);
@@ -114,7 +116,7 @@ impl Readiness {
             Check::of("claims", claims.map_err(|error| in_full(error.into()))),
             Check::of("chain", in_words(chain.map(drop))),
             Check::of("clocks", in_words(clocks)),
-            Check::of("kms", kms.map_err(|error| in_full(error.into()))),
+            Check::of("kms", kms.map_err(|error| in_full(error.into())).and(in_words(relying_party))),
             Check::of("tee", signers.map(drop).map_err(in_full)),
             Check::of("relay_key", in_words(relay_key)),
             Check::of("signer", in_words(signer)),
@@ -137,6 +139,7 @@ impl Readiness {
             match self.chain.facts(deployment, &operation_of_nobody(), signer, None).await {
                 Ok(facts) => {
                     self.chain_time.note(facts.block);
+                    self.version_right(deployment).await?;
                     all.push(facts);
                 }
                 Err(error) => {
@@ -146,6 +149,15 @@ impl Readiness {
             }
         }
         Ok(all)
+    }
+
+    async fn version_right(&self, deployment: &Deployment) -> Result<(), Missing> {
+        let EntryPoint { address, version, .. } = deployment.entry_point;
+        match self.chain.is_of_version(deployment).await {
+            Ok(true) => Ok(()),
+            Ok(false) | Err(ChainError::Contract { .. }) => Err(Missing::OtherVersion { address, version }),
+            Err(error) => Err(RelayError::from(error).into()),
+        }
     }
 
     async fn contracts_there(&self, deployment: &Deployment) -> Result<(), Missing> {
@@ -209,9 +221,16 @@ impl Readiness {
         if deposit <= reserved {
             return Err(Missing::NoDeposit { paymaster, deposit, reserved });
         }
-        match Gwei::at_least(largest) {
-            Some(cost) if cost.count() <= deposit - reserved => Ok(()),
-            _ => Err(Missing::DepositLow { paymaster, deposit, reserved, largest }),
+        if Gwei::at_least(largest).is_none_or(|cost| cost.count() > deposit - reserved) {
+            return Err(Missing::DepositLow { paymaster, deposit, reserved, largest });
+        }
+        let percent = self.catalogue.caps.percent_unproven();
+        let share = Gwei::at_most(state.deposit).percent(percent);
+        match self.catalogue.largest_unproven {
+            Some(largest) if Gwei::at_least(largest).is_none_or(|cost| cost > share) => {
+                Err(Missing::UnprovenShareLow { paymaster, deposit, percent, largest })
+            }
+            Some(_) | None => Ok(()),
         }
     }
 }

@@ -7,28 +7,51 @@ use std::sync::Arc;
 use proto::command::Ceilings;
 use proto::{Address, Permissions};
 
-use super::missing::Missing;
+use super::missing::{AdminOf, Missing};
 use crate::catalogue::Catalogue;
 use crate::kms::KmsSigners;
 use crate::policy::Policy;
 
+/// For `authorize`, whose default lacks the last.
+const WITH_ALL_PERMISSIONS: &str = " --permissions sponsor,sign_user_operation,rotate,sponsor_without_passkey";
+
 /// Whether the relay key may do all that the policies allow.
-pub(super) fn relay_key(signers: &KmsSigners, address: Address, policies: &[Arc<Policy>]) -> Result<(), Missing> {
-    let permissions = signers.record_of(address).ok_or(Missing::RelayKey { address })?.permissions;
+pub(super) fn relay_key(
+    signers: &KmsSigners,
+    kms: Option<String>,
+    address: Address,
+    policies: &[Arc<Policy>],
+) -> Result<(), Missing> {
     let without_passkey: Vec<_> = policies.iter().filter(|policy| policy.allows_without_passkey()).collect();
+    let admin = AdminOf { kms, tee_id: signers.tee_id };
+    let Some(record) = signers.record_of(address) else {
+        let permissions = if without_passkey.is_empty() { "" } else { WITH_ALL_PERMISSIONS };
+        return Err(Missing::RelayKey { address, admin, permissions });
+    };
+    let permissions = record.permissions;
     let mut needed = Permissions::SPONSOR;
     if !without_passkey.is_empty() {
         needed = needed | Permissions::SPONSOR_WITHOUT_PASSKEY;
     }
     let wanted = (permissions | needed).names().collect::<Vec<_>>().join(",");
     if !permissions.contains(Permissions::SPONSOR) {
-        return Err(Missing::MayNotSponsor { address, wanted });
+        return Err(Missing::MayNotSponsor { address, admin, wanted });
     }
     if !permissions.contains(needed) {
         let policies = listed(without_passkey.iter().map(|policy| format!("policy {:?}", policy.id())));
-        return Err(Missing::WithoutPasskey { policies, address, wanted });
+        return Err(Missing::WithoutPasskey { policies, address, admin, wanted });
     }
     Ok(())
+}
+
+/// Whether the passkeys that the KMS registers are those that the relay's pages ask for.
+pub(super) fn relying_party(signers: &KmsSigners, catalogue: &Catalogue) -> Result<(), Missing> {
+    match &signers.rp_id {
+        Some(found) if *found != catalogue.rp_id => {
+            Err(Missing::OtherRelyingParty { found: found.clone(), wanted: catalogue.rp_id.clone() })
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Whether the ceilings name every deployment, and the costs of every policy are within them. All

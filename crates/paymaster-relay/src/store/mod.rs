@@ -1,6 +1,7 @@
 //! What is remembered: every sponsorship from its reservation to its settlement.
 
 mod counters;
+mod known_blocks;
 #[cfg(test)]
 mod plans;
 mod record;
@@ -11,10 +12,11 @@ mod sqlite;
 
 use async_trait::async_trait;
 use breaker::OutageLog;
-use proto::{IntentHash, Terms};
+use proto::{Hash, IntentHash, Terms};
 
 pub use record::{
-    BlocksRead, KeySpace, KeyUse, NewSponsorship, Principal, Record, Settled, Settlement, Signed, SponsorshipId, State,
+    BlocksRead, Contracts, KeySpace, KeyUse, NewSponsorship, Principal, Record, Settled, Settlement, Signed,
+    SponsorshipId, State,
 };
 pub use sqlite::SqliteStore;
 
@@ -86,12 +88,19 @@ pub trait Store: Send + Sync {
     /// [`StoreError`].
     async fn release(&self, id: &SponsorshipId) -> Result<bool, StoreError>;
 
-    /// Releases every reservation that was not mined and whose window ended before that time; how
-    /// many.
+    /// Releases every reservation at these contracts that was not mined and whose window ended
+    /// before that time; how many.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn release_expired(&self, ended_before: u64) -> Result<u64, StoreError>;
+    async fn release_expired(&self, contracts: Contracts, ended_before: u64) -> Result<u64, StoreError>;
+
+    /// The block to read next at all contracts that ever had a reservation, also at those that are no
+    /// longer configured.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn next_blocks(&self) -> Result<Vec<(Contracts, u64)>, StoreError>;
 
     /// What is reserved of a deployment's deposit.
     ///
@@ -114,6 +123,30 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// [`StoreError`].
     async fn next_block(&self, deployment: &Deployment) -> Result<Option<u64>, StoreError>;
+
+    /// The highest block that was ever to be read next for any deployment.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn highest_block(&self) -> Result<Option<u64>, StoreError>;
+
+    /// The blocks of the chain that were noted, from the lowest on.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn known_blocks(&self) -> Result<Vec<(u64, Hash)>, StoreError>;
+
+    /// Notes a block of the chain.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn note_known_block(&self, number: u64, hash: Hash) -> Result<(), StoreError>;
+
+    /// On another chain every deployment is read from that block on, and the blocks that were noted are forgotten.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn read_anew_from(&self, block: u64) -> Result<(), StoreError>;
 
     /// Whether the store can be written.
     ///

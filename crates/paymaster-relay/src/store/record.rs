@@ -138,6 +138,8 @@ pub struct NewSponsorship {
     pub policy_id: String,
     /// By which paymaster.
     pub deployment: Deployment,
+    /// The latest block when it was judged. It can be in no older one, so settlement begins there at the latest.
+    pub block: u64,
     /// The account's contract.
     pub sender: Address,
     /// The operation's nonce.
@@ -155,6 +157,21 @@ impl NewSponsorship {
     #[must_use]
     pub fn key_space(&self) -> KeySpace {
         KeySpace::of(&self.principal, self.is_vouched, &self.sender)
+    }
+}
+
+/// The contracts of a deployment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Contracts {
+    /// The EntryPoint.
+    pub entry_point: Address,
+    /// The paymaster.
+    pub paymaster: Address,
+}
+
+impl From<&Deployment> for Contracts {
+    fn from(deployment: &Deployment) -> Self {
+        Self { entry_point: deployment.entry_point.address, paymaster: deployment.paymaster }
     }
 }
 

@@ -6,13 +6,17 @@ use sqlx::SqliteConnection;
 
 use super::{KeySpace, KeyUse, NewSponsorship, Reserved, StoreError, counters};
 use crate::budget::Limits;
-use crate::sqlite::{Changes, fixed};
+use crate::sqlite::{Changes, fixed, signed};
 
 pub(super) const INSERT: &str = "
     INSERT INTO sponsorships (id, intent_hash, account_id, idempotency_key, policy_id, entry_point, sender,
         account_nonce, paymaster, verification_gas_limit, valid_after, valid_until, max_cost_gwei, state, created_at,
         api_key, proven, vouched)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 'reserved', ?14, ?15, ?16, ?17)";
+
+pub(super) const BEGIN_SETTLEMENT: &str = "
+    INSERT INTO settlement_cursors (entry_point, paymaster, next_block) VALUES (?1, ?2, ?3)
+    ON CONFLICT (entry_point, paymaster) DO NOTHING";
 
 /// A sponsorship that is settled has no more use for its key when its intent is sponsored once
 /// more, which happens only if the block that had it is gone after all.
@@ -45,11 +49,25 @@ pub(super) async fn reserve(
         }
         Err(error) => return Err(StoreError::new(error)),
     }
+    begin_settlement(connection, &sponsorship).await?;
     let totals = counters::totals(connection, &sponsorship.id).await?;
     Ok(match limits.check(&totals, sponsorship.max_cost) {
         Ok(()) => Changes::Kept(Reserved::Recorded),
         Err(excess) => Changes::Undone(Reserved::OverLimit(excess)),
     })
+}
+
+/// Where settlement has read nothing yet it has to read from here on, whenever it comes to that.
+async fn begin_settlement(connection: &mut SqliteConnection, sponsorship: &NewSponsorship) -> Result<(), StoreError> {
+    let NewSponsorship { deployment, block, .. } = sponsorship;
+    sqlx::query(BEGIN_SETTLEMENT)
+        .bind(&deployment.entry_point.address.0[..])
+        .bind(&deployment.paymaster.0[..])
+        .bind(signed(*block)?)
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(StoreError::new)
 }
 
 /// What an idempotency key stands for.

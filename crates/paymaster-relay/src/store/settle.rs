@@ -32,8 +32,9 @@ pub(super) const CLOSE: &str = "
         idempotency_key = CASE WHEN state = 'released' THEN NULL ELSE idempotency_key END
     WHERE settled_block <= ?1 AND state <> 'settled' AND entry_point = ?2 AND paymaster = ?3";
 pub(super) const MOVE_ON: &str = "
-    INSERT INTO settlement_cursors (entry_point, paymaster, next_block) VALUES (?1, ?2, ?3)
-    ON CONFLICT (entry_point, paymaster) DO UPDATE SET next_block = excluded.next_block";
+    INSERT INTO settlement_cursors (entry_point, paymaster, next_block, highest_block) VALUES (?1, ?2, ?3, ?3)
+    ON CONFLICT (entry_point, paymaster) DO UPDATE SET
+        next_block = excluded.next_block, highest_block = max(highest_block, next_block, excluded.next_block)";
 
 type Mined = (UserOpHash, Settlement);
 

@@ -5,18 +5,18 @@ use std::path::Path;
 use async_trait::async_trait;
 use breaker::OutageLog;
 use futures_util::FutureExt;
-use proto::{IntentHash, Terms};
+use proto::{Address, Hash, IntentHash, Terms};
 use sqlx::AssertSqlSafe;
 
 use super::rows::{COLUMNS, format_signed, record};
 use super::{
-    BlocksRead, KeySpace, KeyUse, NewSponsorship, Principal, Record, Reserved, Settled, Signed, SponsorshipId, Store,
-    StoreError, counters, reserve, settle,
+    BlocksRead, Contracts, KeySpace, KeyUse, NewSponsorship, Principal, Record, Reserved, Settled, Signed,
+    SponsorshipId, Store, StoreError, counters, known_blocks, reserve, settle,
 };
 use crate::budget::{Limits, Scope};
 use crate::deployment::Deployment;
 use crate::gwei::Gwei;
-use crate::sqlite::{Changes, Database, signed as to_signed, unsigned};
+use crate::sqlite::{Changes, Database, fixed, signed as to_signed, unsigned};
 
 pub(super) const BEGIN_SIGNING: &str = "
     UPDATE sponsorships SET signings = signings + 1
@@ -34,7 +34,9 @@ pub(super) const TAKE_BACK_SIGNING: &str = "
     WHERE id = ?1 AND state IN ('reserved', 'signed') AND signings > 1";
 pub(super) const RELEASE_EXPIRED: &str = "
     UPDATE sponsorships SET state = 'released'
-    WHERE state IN ('reserved', 'signed') AND valid_until < ?1 AND settled_block IS NULL";
+    WHERE state IN ('reserved', 'signed') AND valid_until < ?1 AND settled_block IS NULL
+        AND entry_point = ?2 AND paymaster = ?3";
+pub(super) const NEXT_BLOCKS: &str = "SELECT entry_point, paymaster, next_block FROM settlement_cursors";
 pub(super) const RESERVED: &str = "
     SELECT gwei FROM open_reservations
     WHERE entry_point = ?1 AND paymaster = ?2 AND scope = ?3 AND subject = ''";
@@ -165,9 +167,20 @@ impl Store for SqliteStore {
         Ok(false)
     }
 
-    async fn release_expired(&self, ended_before: u64) -> Result<u64, StoreError> {
+    async fn release_expired(&self, contracts: Contracts, ended_before: u64) -> Result<u64, StoreError> {
+        let Contracts { entry_point, paymaster } = contracts;
         let statement = sqlx::query(RELEASE_EXPIRED).bind(to_signed(ended_before)?);
-        self.0.change(statement).await
+        self.0.change(statement.bind(entry_point.0.to_vec()).bind(paymaster.0.to_vec())).await
+    }
+
+    async fn next_blocks(&self) -> Result<Vec<(Contracts, u64)>, StoreError> {
+        let rows: Vec<(Vec<u8>, Vec<u8>, i64)> =
+            sqlx::query_as(NEXT_BLOCKS).fetch_all(self.0.readers()).await.map_err(StoreError::new)?;
+        let cursor = |(entry_point, paymaster, next): (Vec<u8>, Vec<u8>, i64)| {
+            let (entry_point, paymaster) = (Address(fixed(&entry_point)?), Address(fixed(&paymaster)?));
+            Ok((Contracts { entry_point, paymaster }, unsigned(next)?))
+        };
+        rows.into_iter().map(cursor).collect()
     }
 
     async fn reserved(&self, deployment: &Deployment) -> Result<Gwei, StoreError> {
@@ -193,6 +206,23 @@ impl Store for SqliteStore {
             .await
             .map_err(StoreError::new)?;
         block.map(unsigned).transpose()
+    }
+
+    async fn highest_block(&self) -> Result<Option<u64>, StoreError> {
+        known_blocks::highest(self.0.readers()).await
+    }
+
+    async fn known_blocks(&self) -> Result<Vec<(u64, Hash)>, StoreError> {
+        known_blocks::known(self.0.readers()).await
+    }
+
+    async fn note_known_block(&self, number: u64, hash: Hash) -> Result<(), StoreError> {
+        let statement = sqlx::query(known_blocks::NOTE).bind(to_signed(number)?).bind(hash.0.to_vec());
+        self.0.change(statement).await.map(drop)
+    }
+
+    async fn read_anew_from(&self, block: u64) -> Result<(), StoreError> {
+        self.0.writer().write(move |connection| known_blocks::read_anew(connection, block).boxed()).await
     }
 
     async fn ready(&self) -> Result<(), StoreError> {

@@ -157,6 +157,8 @@ async fn a_revocation_is_heard_at_once_by_open_web_sockets_too_and_outlives_a_re
     let world = world.restarted().await;
     assert_eq!(chain_id(&world, &path, &[]).await["error"]["message"], "the API key was revoked");
     assert!(world.api_keys.list()[0].revoked_at.is_some());
+    let pasted = world.api_keys.revoke(&text).await.unwrap_err();
+    assert_eq!(pasted.to_string(), "that is a key, not an id: see `api-key list`");
     let unknown = world.api_keys.revoke("nobody").await.unwrap_err();
     assert!(matches!(unknown, ApiKeyError::Unknown { .. }), "{unknown}");
 }
@@ -335,6 +337,8 @@ async fn a_key_that_makes_no_sense_is_not_made() {
         (NewApiKey { label: String::new(), ..server() }, "label"),
         (NewApiKey { label: "x".repeat(65), ..server() }, "label"),
         (NewApiKey { label: "a\nb".to_owned(), ..server() }, "label"),
+        (NewApiKey { label: "a\u{202e}b".to_owned(), ..server() }, "label"),
+        (NewApiKey { label: "a\u{2028}b".to_owned(), ..server() }, "label"),
         (NewApiKey { policies: vec!["nobody's".to_owned()], ..server() }, "policies"),
         (NewApiKey { policies: Vec::new(), ..publishable() }, "policies"),
         (NewApiKey { origins: Origins::any(), ..server() }, "origins"),
@@ -342,6 +346,7 @@ async fn a_key_that_makes_no_sense_is_not_made() {
         (NewApiKey { rate: Some(Rate { per_minute: 1, burst: 0 }), ..server() }, "rate"),
         (NewApiKey { quota: Some(0), ..server() }, "quota"),
         (NewApiKey { valid_for_seconds: Some(0), ..server() }, "validForSeconds"),
+        (NewApiKey { valid_for_seconds: Some(u64::MAX), ..server() }, "validForSeconds"),
     ] {
         match world.api_keys.generate(new).await {
             Err(ApiKeyError::Invalid { field: named, .. }) => assert_eq!(named, field),

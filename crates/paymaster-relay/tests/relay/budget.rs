@@ -108,6 +108,22 @@ async fn a_refusal_by_the_trusted_application_gives_the_accounts_room_back() {
 }
 
 #[tokio::test]
+async fn an_approval_that_the_tee_refused_costs_one_call_and_one_refusal_however_often_it_is_sent() {
+    let world = World::with(V07, ETHER, |settings| settings["max_refusals"] = json!(3)).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    dapp.passkey.behaviour.origin = "https://evil.example".to_owned();
+    let elsewhere = world.approval(&mut dapp, &op).await;
+    for _ in 0..5 {
+        let refusal = world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, elsewhere])).await.unwrap_err();
+        refusal.assert_is(-32507, "origin_not_allowed", false);
+    }
+    assert_eq!(world.sponsorships(), 1);
+    dapp.passkey.behaviour.origin = "https://example.org".to_owned();
+    world.sponsor(&mut dapp, &op).await.unwrap();
+}
+
+#[tokio::test]
 async fn an_account_whose_approvals_the_tee_keeps_refusing_has_to_wait_and_nobody_else_has() {
     let world = World::with(V07, ETHER, |settings| settings["max_refusals"] = json!(3)).await;
     let mut mallory = world.dapp("mallory").await;

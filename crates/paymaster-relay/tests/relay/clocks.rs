@@ -114,12 +114,12 @@ async fn a_reservation_is_released_by_a_final_block_past_its_window_and_by_no_ot
 
     // On an idle chain the operation may be mined yet.
     world.clock.advance(10_000);
-    assert_eq!(world.relay.settler.release_expired().await.unwrap(), 0);
+    assert_eq!(world.release_expired().await, 0);
     // The chain's pending time does not count either, nor does a block that may be reorganised away.
     world.anvil.increase_time(700).await.unwrap();
-    assert_eq!(world.relay.settler.release_expired().await.unwrap(), 0);
+    assert_eq!(world.release_expired().await, 0);
     world.anvil.mine(1).await.unwrap();
-    assert_eq!(world.relay.settler.release_expired().await.unwrap(), 0);
+    assert_eq!(world.release_expired().await, 0);
     assert!(world.reserved().await > 0);
 
     let expired = || {
@@ -129,7 +129,7 @@ async fn a_reservation_is_released_by_a_final_block_past_its_window_and_by_no_ot
     };
     assert_eq!(expired(), "0");
     world.anvil.mine(1).await.unwrap();
-    assert_eq!(world.relay.settler.release_expired().await.unwrap(), 1);
+    assert_eq!(world.release_expired().await, 1);
     assert_eq!((world.reserved().await, expired()), (0, "1".to_owned()));
 }
 
@@ -140,11 +140,11 @@ async fn a_node_that_claims_a_time_far_ahead_releases_nothing() {
     let reserved = world.reserved_rows().await;
     world.anvil.increase_time(100_000).await.unwrap();
     world.anvil.mine(3).await.unwrap();
-    assert_eq!(world.relay.settler.release_expired().await.unwrap(), 0);
+    assert_eq!(world.release_expired().await, 0);
     assert_eq!(world.reserved_rows().await, reserved);
     world.relay.parts.chain_time.check().unwrap_err();
 
     world.clock.advance(100_000);
-    assert_eq!(world.relay.settler.release_expired().await.unwrap(), 1);
+    assert_eq!(world.release_expired().await, 1);
     world.relay.parts.chain_time.check().unwrap();
 }

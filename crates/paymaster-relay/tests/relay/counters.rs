@@ -9,8 +9,8 @@ use paymaster_relay::clients::{ApiKeyId, KeyHash};
 use paymaster_relay::settings::ReservationSettings;
 use paymaster_relay::sqlite::Database;
 use paymaster_relay::store::{
-    BlocksRead, KeySpace, NewSponsorship, Principal, Reserved, Settled, Settlement, Signed, SponsorshipId, SqliteStore,
-    State, Store,
+    BlocksRead, Contracts, KeySpace, NewSponsorship, Principal, Reserved, Settled, Settlement, Signed, SponsorshipId,
+    SqliteStore, State, Store,
 };
 use proto::{Address, EntryPoint, EntryPointVersion, Hash, IntentHash, Signature, Terms, Uint256, UserOpHash, Wei};
 use sqlx::SqlitePool;
@@ -48,6 +48,10 @@ fn deployment() -> Deployment {
     }
 }
 
+fn contracts() -> Contracts {
+    Contracts::from(&deployment())
+}
+
 pub fn sponsorship(number: u8, principal: Principal, api_key: Option<ApiKeyId>) -> NewSponsorship {
     NewSponsorship {
         id: SponsorshipId::new(),
@@ -59,6 +63,7 @@ pub fn sponsorship(number: u8, principal: Principal, api_key: Option<ApiKeyId>) 
         idempotency_key: None,
         policy_id: "default".to_owned(),
         deployment: deployment(),
+        block: 1,
         sender: Address([3; 20]),
         account_nonce: Uint256::default(),
         terms: Terms {
@@ -176,9 +181,9 @@ async fn each_reservation_is_counted_where_it_belongs_and_no_longer_than_it_is_o
     ];
     assert_eq!(counters(&store).await, left);
 
-    assert_eq!(store.release_expired(103).await.unwrap(), 0, "a window lasts to its last second");
-    assert_eq!(store.release_expired(104).await.unwrap(), 1);
-    assert_eq!(store.release_expired(u64::MAX / 2).await.unwrap(), 1);
+    assert_eq!(store.release_expired(contracts(), 103).await.unwrap(), 0, "a window lasts to its last second");
+    assert_eq!(store.release_expired(contracts(), 104).await.unwrap(), 1);
+    assert_eq!(store.release_expired(contracts(), u64::MAX / 2).await.unwrap(), 1);
     assert_eq!(counters(&store).await, []);
     // It was mined after all: what was released is not released again.
     let mined = read(2, 0, Some((signed(4).user_op_hash, 2)));
@@ -209,7 +214,11 @@ async fn what_is_mined_is_counted_until_its_block_is_final() {
     let second = sponsorship(2, proven(), None);
     let outcome = store.reserve(&second, &limits(2 * COST - GWEI)).await.unwrap();
     assert_eq!(outcome, Reserved::OverLimit(Excess::Deposit { reserved: gwei(COST) }));
-    assert_eq!(store.release_expired(u64::MAX / 2).await.unwrap(), 0, "it is mined, whatever its window is");
+    assert_eq!(
+        store.release_expired(contracts(), u64::MAX / 2).await.unwrap(),
+        0,
+        "it is mined, whatever its window is"
+    );
 
     // Its block is gone, be it replaced by another or not; then it is mined in a later one.
     for latest in [5, 3] {
@@ -304,7 +313,7 @@ async fn a_database_without_counters_is_migrated_with_its_open_reservations_in_t
     assert_eq!(record.terms.valid_until, 600);
     let space = KeySpace::of(&alice, true, &Address([0; 20]));
     assert_eq!(store.use_of_key(&space, "order-1").await.unwrap().map(|found| found.intent), Some(IntentHash([1; 32])));
-    assert_eq!(store.release_expired(601).await.unwrap(), 3);
+    assert_eq!(store.release_expired(contracts(), 601).await.unwrap(), 3);
     assert_eq!(counters(&store).await, []);
 }
 

@@ -171,7 +171,7 @@ async fn one_sponsorship_is_signed_as_often_as_the_settings_say_and_no_more() {
     world.clock.advance(750);
     world.anvil.increase_time(3000).await.unwrap();
     world.anvil.mine(20).await.unwrap();
-    assert_eq!(world.relay.settler.release_expired().await.unwrap(), 2);
+    assert_eq!(world.release_expired().await, 2);
     world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, passkey])).await.unwrap();
 }
 
@@ -385,6 +385,24 @@ async fn without_a_passkey_the_same_request_gives_the_same_bytes_and_no_signatur
     assert_same(&first, &world.client.call("pm_sponsor_with_tee", params).await.unwrap());
     assert_eq!(world.reserved_rows().await.len(), 1);
     assert_eq!(world.sponsorships(), 1);
+}
+
+#[tokio::test]
+async fn what_a_replaced_paymaster_signed_stands_until_its_window_is_over_and_is_not_renewed() {
+    let mut world = World::new(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let params = json!([op, ACCOUNT, world.approval(&mut dapp, &op).await]);
+    let first = world.client.call("pm_sponsor_with_tee", params.clone()).await.unwrap();
+    let replaced = world.settings["deployments"][0]["paymaster"].clone();
+    world.settings["deployments"][0]["paymaster"] = json!("0x00000000000000000000000000000000000000b0");
+    let world = world.restarted().await;
+    assert_same(&first, &world.client.call("pm_sponsor_with_tee", params.clone()).await.unwrap());
+
+    world.pass(601).await;
+    let refusal = world.client.call("pm_sponsor_with_tee", params).await.unwrap_err();
+    refusal.assert_is(-32602, "paymaster_replaced", true);
+    assert_eq!(refusal.data["paymaster"].as_str().map(str::to_lowercase), replaced.as_str().map(str::to_lowercase));
 }
 
 #[tokio::test]

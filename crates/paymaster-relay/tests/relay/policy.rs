@@ -133,7 +133,7 @@ async fn the_deposit_is_never_promised_twice_however_many_ask_at_once() {
 
     // Once a final block is past the windows there is room again.
     world.pass(700).await;
-    assert_eq!(world.relay.settler.release_expired().await.unwrap(), 3);
+    assert_eq!(world.release_expired().await, 3);
     let op = dapp.first_op(99);
     world.sponsor(&mut dapp, &op).await.unwrap();
 }

@@ -257,7 +257,8 @@ async fn before_the_touch_nothing_is_told_of_how_an_account_was_used_but_the_rea
         refusal.assert_is(-32501, "refusal_limit_reached", true);
         assert_eq!(refusal.data["until"], Value::Null, "{method}");
     }
-    assert!(world.sponsor(&mut dapp, &op).await.unwrap_err().data["until"].is_u64());
+    let another = dapp.first_op(3);
+    assert!(world.sponsor(&mut dapp, &another).await.unwrap_err().data["until"].is_u64());
 }
 
 #[tokio::test]
@@ -399,6 +400,28 @@ async fn a_window_that_is_to_be_renewed_is_judged_with_the_gas_of_the_first_appr
     let after = world.sponsor(&mut dapp, &op).await.unwrap();
     assert_eq!(after["paymasterVerificationGasLimit"], "0x7530");
     assert_eq!(before["paymasterVerificationGasLimit"], after["paymasterVerificationGasLimit"]);
+}
+
+#[tokio::test]
+async fn nobody_is_asked_to_approve_once_more_what_cannot_be_mined_now() {
+    let world = World::new(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let answer = world.sponsor(&mut dapp, &op).await.unwrap();
+    let refused = async |reason: &str| {
+        let stub = json!([op, world.entry_point(), "0x7a69", { "accountId": ACCOUNT }]);
+        for (method, params) in [("pm_getSponsorshipIntent", json!([op, ACCOUNT])), ("pm_getPaymasterStubData", stub)] {
+            let refusal = world.client.call(method, params).await.unwrap_err();
+            assert_eq!(refusal.reason(), reason, "{method}");
+        }
+    };
+    world.paymaster.pause().await.unwrap();
+    refused("paymaster_paused").await;
+    world.paymaster.unpause().await.unwrap();
+    world.intent(&dapp, &op).await;
+
+    assert!(world.chain.entry_point.handle_ops(&answer["userOperation"]).await.unwrap().success);
+    refused("account_nonce_invalid").await;
 }
 
 #[tokio::test]

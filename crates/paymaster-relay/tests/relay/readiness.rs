@@ -5,7 +5,9 @@ use std::path::Path;
 use alloy_primitives::{Address, B256};
 use devkit::EntryPointVersion::V07;
 use devkit::{Anvil, AnvilOptions, PaymasterOptions, Tools};
-use proto::Permissions;
+use paymaster_relay::Deployment;
+use paymaster_relay::chain::{ChainError, EntryPointReader as _, RpcChain};
+use proto::{EntryPointVersion, Permissions};
 use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection as _, SqliteConnection};
@@ -58,6 +60,22 @@ async fn contracts_in_each_others_place_are_not_ready_and_the_one_that_does_not_
     let expected =
         format!("the contract at {:#x} does not answer getNonce(address,uint192): ", world.paymaster.address());
     assert!(reason.to_lowercase().starts_with(&expected.to_lowercase()), "{reason}");
+}
+
+#[tokio::test]
+async fn an_entry_point_of_another_version_is_named() {
+    for version in devkit::EntryPointVersion::ALL {
+        let world = World::new(version).await;
+        assert_eq!(world.problem("chain").await, None);
+        let right = world.relay.parts.catalogue.deployments()[0];
+        let settings = serde_json::from_value(world.settings["chain"].clone()).unwrap();
+        let chain = RpcChain::new(&settings).unwrap();
+        for other in EntryPointVersion::ALL.into_iter().filter(|other| *other != right.entry_point.version) {
+            let entry_point = proto::EntryPoint { version: other, ..right.entry_point };
+            let is_of_version = chain.is_of_version(&Deployment { entry_point, ..right }).await;
+            assert!(matches!(is_of_version, Ok(false) | Err(ChainError::Contract { .. })), "{version:?} for {other}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -114,6 +132,25 @@ async fn a_deposit_that_what_is_left_of_does_not_cover_the_dearest_operation_is_
 }
 
 #[tokio::test]
+async fn a_deposit_whose_unproven_share_does_not_cover_an_operation_without_a_passkey_is_named() {
+    let without_passkey = |percent: u8| {
+        move |settings: &mut Value| {
+            settings["reservations"] = json!({ "max_percent_unproven": percent });
+            let policy =
+                json!({ "id": "local", "max_cost_per_operation": "50000000000000000", "allow_without_passkey": true });
+            settings["policies"].as_array_mut().unwrap().push(policy);
+        }
+    };
+    let world = World::with(V07, 10u128.pow(18), without_passkey(4)).await;
+    let problem = world.problem("deposit").await.unwrap();
+    for words in ["1000000000 gwei", "4 percent", "max_percent_unproven", "allow_without_passkey, 50000000000000000"] {
+        assert!(problem.contains(words), "{problem}");
+    }
+    let world = World::with(V07, 10u128.pow(18), without_passkey(5)).await;
+    assert_eq!(world.problem("deposit").await, None);
+}
+
+#[tokio::test]
 async fn a_relay_whose_database_takes_no_write_is_not_ready_until_there_is_room() {
     let world = World::new(V07).await;
     world.relay.readiness.ready().await.unwrap();
@@ -147,8 +184,21 @@ async fn a_relay_without_its_chain_or_kms_is_ready_and_says_what_it_lacks() {
     let world = world.restarted().await;
     world.relay.readiness.ready().await.unwrap();
     for check in ["clocks", "deposit"] {
-        assert_eq!(world.problem(check).await.unwrap(), "unknown: the chain does not answer", "{check}");
+        assert_eq!(
+            world.problem(check).await.unwrap(),
+            "unknown: it could not be read from the chain, see chain",
+            "{check}"
+        );
     }
+}
+
+#[tokio::test]
+async fn another_relying_party_than_that_of_the_kms_is_named() {
+    let mut world = World::new(V07).await;
+    assert_eq!(world.problem("kms").await, None);
+    world.settings["rp_id"] = "example.com".into();
+    let problem = world.restarted().await.problem("kms").await.unwrap();
+    assert!(problem.contains("\"example.org\" (kms.rp_id)") && problem.contains("\"example.com\""), "{problem}");
 }
 
 #[tokio::test]
@@ -214,8 +264,9 @@ async fn a_policy_without_passkeys_whose_permission_the_relay_key_lacks_is_named
     .await;
     let key = world.relay_key.address().await;
     let problem = world.problem("relay_key").await.expect("the key lacks the permission");
+    let admin = format!("super-relay admin --kms http://kms.test:3002 --tee-id {}", world.tee.state().tee_id);
     let command = format!(
-        "super-relay admin revoke {key}, then authorize {key} --permissions sponsor,sponsor_without_passkey,rotate"
+        "{admin} revoke {key}, then {admin} authorize {key} --permissions sponsor,sponsor_without_passkey,rotate"
     );
     for words in ["allow_without_passkey of policy \"open\"", &command] {
         assert!(problem.contains(words), "{problem}");
@@ -230,10 +281,11 @@ async fn a_relay_key_that_is_authorised_for_other_things_is_told_apart_from_an_u
     let key = world.relay_key.address().await;
     world.tee.revoke(key);
     let problem = world.problem("relay_key").await.unwrap();
-    assert!(problem.ends_with(&format!("super-relay admin authorize {key}")), "{problem}");
+    let admin = format!("super-relay admin --kms http://kms.test:3002 --tee-id {}", world.tee.state().tee_id);
+    assert!(problem.ends_with(&format!("{admin} authorize {key}")), "{problem}");
     world.tee.authorise(key, Permissions::ROTATE);
     let problem = world.problem("relay_key").await.unwrap();
-    let command = format!("super-relay admin revoke {key}, then authorize {key} --permissions sponsor,rotate");
+    let command = format!("{admin} revoke {key}, then {admin} authorize {key} --permissions sponsor,rotate");
     assert!(problem.contains("without the permission sponsor") && problem.ends_with(&command), "{problem}");
 }
 

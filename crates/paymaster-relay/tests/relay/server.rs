@@ -186,51 +186,35 @@ async fn an_empty_batch_is_refused_with_a_reason_over_a_web_socket_too() {
 }
 
 #[tokio::test]
-async fn what_is_refused_over_a_web_socket_before_any_call_has_the_code_that_is_documented() {
+async fn what_is_refused_over_a_web_socket_before_any_call_has_the_reason_that_it_has_over_http() {
     let world =
         World::with(V07, 1, |settings| settings["rpc"] = json!({ "max_body_bytes": 2000, "max_batch": 2 })).await;
     let too_many = format!("[{CHAIN_ID},{CHAIN_ID},{CHAIN_ID}]");
     let too_long = CHAIN_ID.replace("[]", &format!("[{}]", "1".repeat(2000)));
-    let answers = over_a_web_socket(&world, ["nonsense", r#"{"id":1}"#, &too_long, &too_many]).await;
-    for (answer, code) in answers.iter().zip([-32700, -32600, -32007]) {
-        assert_eq!(answer["error"]["code"], code, "{answer}");
-        assert_eq!(answer["error"]["data"]["reason"], Value::Null, "{answer}");
-    }
-    assert!(answers[2]["error"]["data"].as_str().unwrap().contains("2000"), "{}", answers[2]);
+    let unusable = r#"{"jsonrpc":"2.0","id":-1,"method":"pm_chainId"}"#;
+    let answers =
+        over_a_web_socket(&world, ["nonsense", r#"{"id":1,"method":5}"#, unusable, &too_many, &too_long]).await;
+    Refusal::of(&answers[0]["error"]).assert_is(-32700, "malformed_json", false);
+    Refusal::of(&answers[1]["error"]).assert_is(-32600, "invalid_request", false);
+    assert_eq!(answers[1]["id"], 1);
+    Refusal::of(&answers[2]["error"]).assert_is(-32600, "invalid_request", false);
     let each = answers[3].as_array().unwrap();
     assert_eq!(each.len(), 3);
     for answer in each {
         assert_eq!(answer["id"], 1);
         Refusal::of(&answer["error"]).assert_is(-32600, "batch_too_large", false);
     }
-    let unusable = r#"{"jsonrpc":"2.0","id":-1,"method":"pm_chainId"}"#;
+    let too_large = Refusal::of(&answers[4]["error"]);
+    too_large.assert_is(-32600, "body_too_large", false);
+    assert_eq!(too_large.data["limit"], "2000");
     let [batch] = over_a_web_socket(&world, [&format!("[{unusable},{CHAIN_ID}]")]).await;
-    assert_eq!(batch.as_array().unwrap().len(), 1, "the other is taken for a notification");
-}
+    assert_eq!(batch.as_array().unwrap().len(), 2);
 
-#[tokio::test]
-async fn over_a_web_socket_as_many_calls_are_answered_at_once_as_is_said() {
-    let world = World::new(V07).await;
-    let mut dapp = world.dapp(ACCOUNT).await;
-    let op = dapp.first_op(0);
-    let params = json!([op, ACCOUNT, world.approval(&mut dapp, &op).await]);
-    // All wait for the first, which the TEE does not answer while this test lasts.
-    world.tee.hold();
-    let url = world.client.url().replace("http", "ws").parse().unwrap();
-    let (mut sender, mut receiver) = WsTransportClientBuilder::default().build(url).await.unwrap();
-    for id in 0..67 {
-        let call = json!({ "jsonrpc": "2.0", "id": id, "method": "pm_sponsor_with_tee", "params": params });
-        sender.send(call.to_string()).await.unwrap();
-    }
-    let batch = json!([{ "jsonrpc": "2.0", "id": 67, "method": "pm_chainId", "params": [] }]);
-    sender.send(batch.to_string()).await.unwrap();
-    for _ in 0..4 {
-        let answer = received(&mut receiver).await;
-        let answer = answer.get(0).unwrap_or(&answer);
-        let refusal = Refusal::of(&answer["error"]);
-        refusal.assert_is(-32005, "too_many_calls", true);
-        assert_eq!(refusal.data["limit"], "64");
-    }
+    // A handshake without a key.
+    let request = reqwest::Client::new().get(world.client.url());
+    let response = request.header("connection", "upgrade").header("upgrade", "websocket").send().await.unwrap();
+    assert_eq!(response.status(), 400);
+    refusal(response).await.assert_is(-32600, "invalid_handshake", false);
 }
 
 #[tokio::test]

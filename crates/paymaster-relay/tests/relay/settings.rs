@@ -101,3 +101,14 @@ fn a_proxy_that_is_no_address_is_refused_by_the_name_of_its_list() {
         }
     }
 }
+
+#[test]
+fn the_canonical_entry_point_of_another_version_is_refused_by_both_versions() {
+    for version in ["0.6", "0.8", "0.9"] {
+        let error = catalogue(|settings| settings["deployments"][0]["version"] = json!(version)).unwrap_err();
+        let text = error.to_string().to_lowercase();
+        let expected =
+            format!("0x0000000071727de22e5e9d8baf0edac6f37da032 is the entrypoint of version 0.7, not {version}");
+        assert!(text.contains(&expected), "{text}");
+    }
+}

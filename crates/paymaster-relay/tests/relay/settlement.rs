@@ -4,9 +4,10 @@ use devkit::EntryPointVersion::V07;
 use devkit::passkey::SignCounter;
 use devkit::user_operation::Draft;
 use paymaster_relay::RelayError;
+use paymaster_relay::store::Store;
 use serde_json::{Value, json};
 
-use crate::support::{ACCOUNT, Fault, Node, World};
+use crate::support::{ACCOUNT, Dapp, Fault, Node, World};
 
 async fn states(world: &World) -> Vec<(String, Option<i64>)> {
     sqlx::query_as("SELECT state, settled_cost_gwei FROM sponsorships ORDER BY created_at, rowid")
@@ -173,7 +174,7 @@ async fn behind_a_node() -> (World, Node) {
 }
 
 fn tells(question: &Value, answer: &mut Value, field: &str, value: &str) {
-    if question["method"] == "eth_getBlockByNumber" {
+    if question["method"] == "eth_getBlockByNumber" && answer["result"].is_object() {
         answer["result"][field] = json!(value);
     }
 }
@@ -183,6 +184,25 @@ fn tells_of_blocks_that_do_not_exist(question: &Value, answer: &mut Value) {
     if question["method"] == LOGS {
         *answer = json!({ "jsonrpc": "2.0", "id": question["id"], "result": [] });
     }
+}
+
+fn tells_of_a_latest_block_that_does_not_exist(question: &Value, answer: &mut Value) {
+    if question["params"][0] == "latest" {
+        tells(question, answer, "number", "0x7ffffffffffffffe");
+    }
+}
+
+fn lags_by_the_whole_chain(question: &Value, answer: &mut Value) {
+    if question["params"][0] == "latest" {
+        tells(question, answer, "number", "0x0");
+    }
+    if question["method"] == LOGS {
+        *answer = json!({ "jsonrpc": "2.0", "id": question["id"], "result": [] });
+    }
+}
+
+async fn next_block(world: &World) -> u64 {
+    world.store.next_blocks().await.unwrap()[0].1
 }
 
 fn allows_ten_blocks(question: &Value, answer: &mut Value) {
@@ -216,12 +236,14 @@ async fn what_was_mined_while_the_node_told_of_blocks_that_do_not_exist_is_settl
     let mut dapp = world.dapp(ACCOUNT).await;
     let op = dapp.first_op(0);
     let answer = world.sponsor(&mut dapp, &op).await.unwrap();
-    let asked_before = node.asked(LOGS).len();
-    node.fail(Fault::Rewrites(tells_of_blocks_that_do_not_exist));
-    world.relay.settler.settle().await.unwrap();
-    assert!(node.asked(LOGS).len() - asked_before <= 16, "a round is bounded");
-    let problem = world.problem("settlement").await.unwrap();
-    assert!(problem.contains("blocks are still to be read"), "{problem}");
+    let read = next_block(&world).await;
+    for lie in [tells_of_blocks_that_do_not_exist, tells_of_a_latest_block_that_does_not_exist] {
+        node.fail(Fault::Rewrites(lie));
+        world.relay.settler.settle().await.unwrap_err();
+        let problem = world.problem("settlement").await.unwrap();
+        assert!(problem.contains(&format!("block {}", read + 16_000)), "{problem}");
+        assert_eq!(next_block(&world).await, read);
+    }
 
     mine(&world, &answer).await;
     world.anvil.mine(20).await.unwrap();
@@ -261,8 +283,76 @@ async fn a_database_that_was_read_on_a_longer_chain_is_settled_on_this_one() {
         .unwrap();
     mine(&world, &answer).await;
     world.anvil.mine(20).await.unwrap();
+    // Its first block is this chain's.
+    world.relay.settler.settle().await.unwrap_err();
+    assert_eq!(world.relay.settler.release_expired().await.unwrap(), 0);
+    assert_eq!(next_block(&world).await, 849_046);
+    for earlier_version in [false, true] {
+        sqlx::query("UPDATE settlement_cursors SET next_block = 849046")
+            .execute(&world.store.database().pool())
+            .await
+            .unwrap();
+        let change =
+            if earlier_version { "DELETE FROM known_blocks" } else { "UPDATE known_blocks SET hash = zeroblob(32)" };
+        assert_ne!(sqlx::query(change).execute(&world.store.database().pool()).await.unwrap().rows_affected(), 0);
+        assert_eq!(world.relay.settler.settle().await.unwrap(), 1);
+        assert_eq!(states(&world).await[0].0, "settled");
+        let latest = world.store.known_blocks().await.unwrap();
+        assert!(latest.len() == 2 && latest.iter().all(|(_, hash)| hash.0 != [0; 32]), "{latest:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_latest_block_far_below_what_was_read_takes_nothing_back_and_sets_nothing_back() {
+    let (world, node) = behind_a_node().await;
+    world.anvil.mine(1100).await.unwrap();
+    world.relay.settler.settle().await.unwrap();
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let answer = world.sponsor(&mut dapp, &op).await.unwrap();
+    mine(&world, &answer).await;
+    assert_eq!(world.relay.settler.settle().await.unwrap(), 1);
+    let (read, noted) = (next_block(&world).await, states(&world).await);
+    assert!(noted[0].1.is_some());
+
+    node.fail(Fault::Rewrites(lags_by_the_whole_chain));
+    world.pass(700).await;
+    let mut world = world;
+    for _ in 0..2 {
+        world.relay.settler.settle().await.unwrap_err();
+        assert_eq!(world.relay.settler.release_expired().await.unwrap(), 0);
+        assert_eq!((next_block(&world).await, states(&world).await), (read, noted.clone()));
+        let problem = world.problem("settlement").await.unwrap();
+        assert!(
+            problem.contains(&format!("latest block is 0, and mined operations were read up to {read}")),
+            "{problem}"
+        );
+        world.stop().await;
+        world = world.started_again().await;
+    }
+
+    node.fail(Fault::None);
+    let asked_before = node.asked(LOGS).len();
     assert_eq!(world.relay.settler.settle().await.unwrap(), 1);
     assert_eq!(states(&world).await[0].0, "settled");
+    assert_eq!(node.asked(LOGS).len() - asked_before, 1);
+    assert_eq!(world.problem("settlement").await, None);
+}
+
+#[tokio::test]
+async fn a_deployment_that_is_new_is_not_read_from_the_block_of_a_node_that_lags() {
+    let (mut world, node) = behind_a_node().await;
+    world.anvil.mine(1100).await.unwrap();
+    world.relay.settler.settle().await.unwrap();
+    world.stop().await;
+    world.settings["deployments"][0]["paymaster"] = json!("0x00000000000000000000000000000000000000aa");
+    let world = world.started_again().await;
+    node.fail(Fault::Rewrites(lags_by_the_whole_chain));
+    world.relay.settler.settle().await.unwrap_err();
+    assert_eq!(world.store.next_blocks().await.unwrap().len(), 1);
+    node.fail(Fault::None);
+    world.relay.settler.settle().await.unwrap();
+    assert!(world.store.next_blocks().await.unwrap().iter().all(|(_, next)| *next > 1100));
 }
 
 #[tokio::test]
@@ -318,4 +408,52 @@ async fn blocks_of_a_long_absence_are_read_in_several_rounds_and_none_is_left_ou
     }
     assert!(rounds > 1);
     assert_eq!(states(&world).await[0].0, "settled");
+}
+
+#[tokio::test]
+async fn what_settlement_has_not_read_is_not_released_and_its_key_stays_taken() {
+    let (world, node) = behind_a_node().await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let options = json!({ "idempotencyKey": "order-1" });
+    let sponsor = async |dapp: &mut Dapp, op: &Value| {
+        let passkey = world.approval(dapp, op).await;
+        world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, passkey, options])).await
+    };
+    let first = sponsor(&mut dapp, &op).await.unwrap();
+    // Settlement has read nothing yet when it is mined, and can't when its window is over.
+    node.fail(Fault::Rewrites(has_no_logs));
+    world.relay.settler.settle().await.unwrap_err();
+    mine(&world, &first).await;
+    world.pass(700).await;
+    assert_eq!(world.relay.settler.release_expired().await.unwrap(), 0);
+    let next = dapp.first_op(1);
+    let refusal = sponsor(&mut dapp, &next).await.unwrap_err();
+    refusal.assert_is(-32602, "idempotency_conflict", true);
+
+    // Nor after a restart, until it has read.
+    let mut world = world;
+    world.stop().await;
+    let world = world.started_again().await;
+    assert_eq!(world.relay.settler.release_expired().await.unwrap(), 0);
+    node.fail(Fault::None);
+    assert_eq!(world.relay.settler.settle().await.unwrap(), 1);
+    assert_eq!(world.relay.settler.release_expired().await.unwrap(), 0);
+    assert_eq!(states(&world).await[0].0, "settled");
+    let passkey = world.approval(&mut dapp, &next).await;
+    let refusal = world.client.call("pm_sponsor_with_tee", json!([next, ACCOUNT, passkey, options])).await.unwrap_err();
+    refusal.assert_is(-32602, "idempotency_conflict", false);
+}
+
+#[tokio::test]
+async fn reservations_of_a_deployment_that_is_no_longer_configured_are_released_too() {
+    let mut world = World::new(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    world.sponsor(&mut dapp, &op).await.unwrap();
+    world.stop().await;
+    world.settings["deployments"][0]["paymaster"] = json!("0x00000000000000000000000000000000000000aa");
+    let world = world.started_again().await;
+    world.pass(700).await;
+    assert_eq!(world.relay.settler.release_expired().await.unwrap(), 1);
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use devkit::EntryPointVersion::V07;
+use devkit::EntryPointVersion::{V07, V09};
 use paymaster_relay::clients::{KeyKind, NewApiKey, Origins};
 use paymaster_relay::ports::Clock;
 use secrecy::ExposeSecret;
@@ -320,6 +320,39 @@ async fn without_a_passkey_the_window_can_be_shorter() {
 }
 
 #[tokio::test]
+async fn without_a_passkey_the_same_request_gets_a_window_that_a_bundler_takes() {
+    for version in [V07, V09] {
+        let world =
+            World::with(version, ETHER, |settings| settings["policies"][0]["allow_without_passkey"] = json!(true))
+                .await;
+        world.permit_without_passkey().await;
+        let mut op = world.dapp(ACCOUNT).await.first_op(0);
+        let ask = async |method: &str, op: &Value| {
+            world.client.call(method, json!([op, world.entry_point(), "0x7a69", null])).await.unwrap()
+        };
+        let first = ask("pm_getPaymasterData", &op).await;
+        world.clock.advance(500);
+        assert_eq!(ask("pm_getPaymasterData", &op).await, first);
+        // Less than min_validity_seconds is left once the next block is there.
+        world.clock.advance(41);
+        let stub = ask("pm_getPaymasterStubData", &op).await;
+        if version == V09 {
+            // The account may sign what the stub promised.
+            for name in ["paymaster", "paymasterData", "paymasterVerificationGasLimit", "paymasterSignature"] {
+                op[name] = stub[name].clone();
+            }
+        }
+        let renewed = ask("pm_getPaymasterData", &op).await;
+        assert_ne!(renewed["paymasterData"], first["paymasterData"]);
+        if version == V09 {
+            assert_eq!(renewed["paymasterData"], stub["paymasterData"]);
+        }
+        assert_eq!(ask("pm_getPaymasterData", &op).await, renewed);
+        assert_eq!((world.sponsorships(), world.reserved_rows().await.len()), (2, 1));
+    }
+}
+
+#[tokio::test]
 async fn a_listed_account_lends_its_standing_to_nobody_without_a_passkey_but_its_own_sender() {
     let mut world = permitted(|settings| settings["default_account"] = Value::Null).await;
     let dapp = world.dapp("bob").await;
@@ -327,10 +360,12 @@ async fn a_listed_account_lends_its_standing_to_nobody_without_a_passkey_but_its
     world.settings["accounts"] = json!([{ "id": "listed-and-not-in-the-tee" }, { "id": sender }]);
     let world = world.restarted().await;
 
-    let params = json!([dapp.first_op(0), "listed-and-not-in-the-tee", null]);
+    let other = world.dapp("carol").await;
+    let params = json!([other.first_op(0), "listed-and-not-in-the-tee", null]);
     let refusal = world.client.call("pm_sponsor_with_tee", params).await.unwrap_err();
     refusal.assert_is(-32501, "account_unlisted", false);
-    let params = json!([dapp.first_op(0), world.entry_point(), "0x7a69", null]);
+    let spelled = json!({ "accountId": format!("0x{}", dapp.sender.to_string()[2..].to_uppercase()) });
+    let params = json!([dapp.first_op(0), world.entry_point(), "0x7a69", spelled]);
     world.client.call("pm_getPaymasterData", params).await.unwrap();
 
     // Anybody can name a sender: its balance is not told.

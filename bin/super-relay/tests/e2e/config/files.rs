@@ -126,7 +126,9 @@ async fn an_admin_socket_that_cannot_be_made_is_refused_by_check_and_start() {
 
 #[tokio::test]
 async fn of_an_admin_socket_that_another_process_serves_a_check_tells_and_a_start_fails() {
-    let world = stopped().await;
+    let mut world = stopped().await;
+    let fresh = world.file("fresh.sqlite");
+    world.configuration["relay"]["database"] = fresh.to_str().unwrap().into();
     let socket = world.file("admin.sock");
     let _ = fs::remove_file(&socket);
     let _other = UnixListener::bind(&socket).unwrap();
@@ -135,6 +137,7 @@ async fn of_an_admin_socket_that_another_process_serves_a_check_tells_and_a_star
     let file = world.file("checked.toml");
     let started = run_bound_by_modes(&["node", "--config", file.to_str().unwrap()]).await;
     refused(&started, &["relay.admin_socket", "another process serves it"]);
+    assert!(!fresh.exists(), "a start looks before it changes anything");
 }
 
 #[tokio::test]

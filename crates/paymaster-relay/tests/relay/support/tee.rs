@@ -227,8 +227,13 @@ impl Kms for Tee {
             paymaster_signer: provisioned.paymaster_signer,
             standby_paymaster_signer: provisioned.standby_paymaster_signer,
             signers: provisioned.signers.to_vec(),
+            rp_id: Some(RP_ID.to_owned()),
             ceilings: Some(provisioned.ceilings),
         })
+    }
+
+    fn url(&self) -> Option<String> {
+        Some("http://kms.test:3002".to_owned())
     }
 
     async fn rotate_signer(&self, command: &RotateSigner) -> Result<(), KmsError> {

@@ -241,7 +241,15 @@ impl World {
 
     /// As when every window were over.
     pub async fn release_all(&self) {
-        self.store.release_expired(u64::MAX / 2).await.unwrap();
+        for (contracts, _) in self.store.next_blocks().await.unwrap() {
+            self.store.release_expired(contracts, u64::MAX / 2).await.unwrap();
+        }
+    }
+
+    /// What the relay does of itself: settles, then releases what is over. How many reservations it released.
+    pub async fn release_expired(&self) -> u64 {
+        self.relay.settler.settle().await.unwrap();
+        self.relay.settler.release_expired().await.unwrap()
     }
 
     pub async fn intent(&self, dapp: &Dapp, op: &Value) -> Value {

@@ -1,0 +1,87 @@
+//! JSON-RPC over WebSocket: a message is answered as the body of a POST would be.
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Collected};
+use jsonrpsee::core::BoxError;
+use jsonrpsee::server::HttpBody;
+use jsonrpsee::types::Id;
+use serve::{Answer, WebSocket};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::Service;
+
+use super::{EdgeLayer, json, refusal};
+use crate::rpc::error::EdgeError;
+use crate::rpc::{Entrance, RequestId};
+
+/// The WebSockets that are open.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct WebSockets {
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl WebSockets {
+    /// Ends them, once what was read of them is answered.
+    pub(crate) async fn close(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+/// What answers the messages of one WebSocket.
+#[derive(Clone)]
+struct Messages<S> {
+    inner: S,
+    layer: EdgeLayer,
+    /// Of the handshake.
+    entrance: Entrance,
+}
+
+/// The response to a handshake; from then on what the client sends is answered.
+pub(super) fn open<S>(
+    layer: &EdgeLayer,
+    inner: S,
+    mut request: Request<HttpBody>,
+    entrance: Entrance,
+) -> Result<Response<HttpBody>, EdgeError>
+where
+    S: Service<Request<HttpBody>, Response = Response<HttpBody>, Error = BoxError> + Clone + Send + Sync + 'static,
+    S::Future: Send + 'static,
+{
+    let (response, socket) =
+        WebSocket::of(&mut request).map_err(|error| EdgeError::InvalidHandshake { why: error.to_string() })?;
+    let WebSockets { tasks, stop } = layer.web_sockets.clone();
+    let most_bytes = usize::try_from(layer.max_body_bytes).unwrap_or(usize::MAX);
+    tasks.spawn(socket.serve(most_bytes, stop, Messages { inner, layer: layer.clone(), entrance }));
+    Ok(response.map(|()| HttpBody::empty()))
+}
+
+impl<S> Answer for Messages<S>
+where
+    S: Service<Request<HttpBody>, Response = Response<HttpBody>, Error = BoxError> + Clone + Send + Sync + 'static,
+    S::Future: Send + 'static,
+{
+    async fn answer(self, message: Bytes) -> Option<String> {
+        let request_id = RequestId::new();
+        let mut request = Request::new(HttpBody::from(message.to_vec()));
+        *request.method_mut() = http::Method::POST;
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        request.extensions_mut().insert(self.entrance);
+        request.extensions_mut().insert(request_id.clone());
+        let answered = self.layer.answer(self.inner, request, &request_id).await;
+        let response = answered.unwrap_or_else(|error| {
+            tracing::error!(%error, request_id = request_id.0, "a message of a WebSocket was not answered");
+            json(StatusCode::OK, &EdgeError::Failed.to_object(&request_id), Id::Null)
+        });
+        let text = response.into_body().collect().await.map(Collected::to_bytes).unwrap_or_default();
+        (!text.is_empty()).then(|| String::from_utf8_lossy(&text).into_owned())
+    }
+
+    fn too_long(&self) -> String {
+        refusal(&self.layer.body_too_large().to_object(&RequestId::new()), Id::Null)
+    }
+}

@@ -1,0 +1,186 @@
+//! WebSockets (RFC 6455) whose messages are requests, each with one answer at most.
+//!
+//! What a client sends is read no faster than it is answered and its answers are written: a bounded number of messages, and
+//! of bytes of memory that they cost, is between the two. A message that is being answered is a task of its own, so that one
+//! which takes long delays no other.
+
+use std::future::Future;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{SinkExt as _, StreamExt as _};
+use http::{Request, Response};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use thiserror::Error;
+use tokio::io::{AsyncReadExt as _, copy, sink};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, Interval, interval, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_util::sync::CancellationToken;
+
+use crate::memory::{Held, Memory};
+
+/// Messages that are being answered, or whose answers wait to be written.
+const AT_ONCE: usize = 64;
+/// Bytes of memory that these may cost while another message is read.
+const AHEAD: usize = 256 << 10;
+/// Bytes of one read.
+const READ: usize = 4 << 10;
+/// Pings within the time after which silence ends it.
+const PINGS: u32 = 3;
+
+/// For the client to close it too, and bytes that it may send until then.
+const CLOSING: Duration = Duration::from_secs(1);
+const MOST_IN_CLOSING: u64 = 1 << 20;
+
+/// Answers the messages of one WebSocket.
+pub trait Answer: Clone + Send + 'static {
+    /// The answer to a message, text or binary; `None` where none is due.
+    fn answer(self, message: Bytes) -> impl Future<Output = Option<String>> + Send;
+
+    /// The answer to a message that is over the limit, after which the WebSocket is closed.
+    fn too_long(&self) -> String;
+}
+
+/// The request is no handshake that a server may accept (RFC 6455, section 4.2.1).
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct InvalidHandshake(String);
+
+/// A connection that becomes a WebSocket once the response to its handshake is written.
+#[derive(Debug)]
+pub struct WebSocket {
+    upgrade: OnUpgrade,
+    memory: Memory,
+}
+
+/// Why no more is read.
+enum End {
+    /// The client closed it, or is gone.
+    Gone,
+    /// It has to be closed, for this reason (RFC 6455, section 7.4.1). What was read is answered first.
+    Close(CloseCode),
+}
+
+impl WebSocket {
+    /// Reads the handshake; the response has to be sent.
+    ///
+    /// # Errors
+    /// [`InvalidHandshake`], also for a request that came through no [`Listener`](crate::Listener).
+    pub fn of<B>(request: &mut Request<B>) -> Result<(Response<()>, Self), InvalidHandshake> {
+        let response =
+            create_response_with_body(request, || ()).map_err(|error| InvalidHandshake(error.to_string()))?;
+        let memory = request.extensions().get::<Memory>().cloned();
+        let memory = memory.ok_or_else(|| InvalidHandshake("not a connection of this server".to_owned()))?;
+        Ok((response, Self { upgrade: hyper::upgrade::on(request), memory }))
+    }
+
+    /// Answers its messages, of at most so many bytes, until the client closes it or it is told to stop; then what was read
+    /// is answered still.
+    pub async fn serve(self, most_bytes: usize, stop: CancellationToken, answer: impl Answer) {
+        let upgraded = match self.upgrade.await {
+            Ok(upgraded) => TokioIo::new(upgraded),
+            Err(error) => return tracing::debug!(%error, "a connection did not become a WebSocket"),
+        };
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ)
+            .write_buffer_size(0)
+            .max_message_size(Some(most_bytes))
+            .max_frame_size(Some(most_bytes));
+        let socket = WebSocketStream::from_raw_socket(upgraded, Role::Server, Some(config)).await;
+        let idle = self.memory.idle();
+        let session = Session {
+            socket,
+            memory: self.memory,
+            answers: JoinSet::new(),
+            pings: interval(idle / PINGS),
+            idle,
+            heard: Instant::now(),
+        };
+        if let Err(error) = session.run(stop, answer).await {
+            tracing::debug!(%error, "a WebSocket ended early");
+        }
+    }
+}
+
+struct Session {
+    socket: WebSocketStream<TokioIo<Upgraded>>,
+    memory: Memory,
+    answers: JoinSet<Option<(String, Held)>>,
+    pings: Interval,
+    /// After so long without anything from the client it is gone.
+    idle: Duration,
+    heard: Instant,
+}
+
+impl Session {
+    async fn run(mut self, stop: CancellationToken, answer: impl Answer) -> Result<(), Error> {
+        let End::Close(code) = self.read(&stop, &answer).await? else {
+            // In answer to the client's.
+            return self.socket.close(None).await;
+        };
+        while let Some(answered) = self.answers.join_next().await {
+            if let Ok(Some((text, _held))) = answered {
+                self.socket.send(Message::text(text)).await?;
+            }
+        }
+        if code == CloseCode::Size {
+            self.socket.send(Message::text(answer.too_long())).await?;
+        }
+        self.socket.close(Some(CloseFrame { code, reason: "".into() })).await?;
+        // Closed with bytes unread, the system would take back what was written last.
+        let mut rest = self.socket.get_mut().take(MOST_IN_CLOSING);
+        let _ = timeout(CLOSING, copy(&mut rest, &mut sink())).await;
+        Ok(())
+    }
+
+    async fn read(&mut self, stop: &CancellationToken, answer: &impl Answer) -> Result<End, Error> {
+        loop {
+            let may_read = self.answers.len() < AT_ONCE && (self.answers.is_empty() || self.memory.cost() < AHEAD);
+            tokio::select! {
+                Some(answered) = self.answers.join_next() => {
+                    // A task that panicked has no answer.
+                    if let Ok(Some((text, _held))) = answered {
+                        self.socket.send(Message::text(text)).await?;
+                    }
+                }
+                message = self.socket.next(), if may_read => {
+                    self.heard = Instant::now();
+                    let data = match message {
+                        Some(Ok(Message::Text(text))) => text.into(),
+                        Some(Ok(Message::Binary(data))) => data,
+                        Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => continue,
+                        Some(Ok(Message::Close(_))) | None => return Ok(End::Gone),
+                        Some(Err(Error::Capacity(_))) => return Ok(End::Close(CloseCode::Size)),
+                        Some(Err(Error::Utf8(_))) => return Ok(End::Close(CloseCode::Invalid)),
+                        Some(Err(Error::Protocol(_))) => return Ok(End::Close(CloseCode::Protocol)),
+                        Some(Err(error)) => return Err(error),
+                    };
+                    let (mut held, answer) = (self.memory.message(data.len()), answer.clone());
+                    self.answers.spawn(async move {
+                        let text = answer.answer(data).await?;
+                        held.answered(text.len());
+                        Some((text, held))
+                    });
+                }
+                _ = self.pings.tick() => {
+                    if !may_read {
+                        // Its pongs are not read.
+                        self.heard = Instant::now();
+                    }
+                    if self.heard.elapsed() > self.idle {
+                        return Ok(End::Gone);
+                    }
+                    self.socket.send(Message::Ping(Bytes::new())).await?;
+                }
+                () = stop.cancelled() => return Ok(End::Close(CloseCode::Away)),
+                () = self.memory.ended() => return Err(Error::ConnectionClosed),
+            }
+        }
+    }
+}

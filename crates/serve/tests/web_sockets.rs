@@ -1,0 +1,227 @@
+//! Messages over WebSockets: how many are read, and what ends one.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests: what can't be done fails"
+)]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::Request;
+use axum::response::Response;
+use axum::routing::get;
+use futures_util::{SinkExt as _, StreamExt as _};
+use serve::{Answer, Bounds, Listener, Occupancy, WebSocket};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{WebSocketStream, client_async};
+use tokio_util::sync::CancellationToken;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_millis(300);
+/// Bytes.
+const LIMIT: usize = 1000;
+
+/// Answers a message with `length` bytes, once there is a permit; `-` has no answer.
+#[derive(Clone)]
+struct Slow {
+    begun: Arc<AtomicUsize>,
+    permits: Arc<Semaphore>,
+    length: usize,
+}
+
+impl Slow {
+    fn of(permits: usize, length: usize) -> Self {
+        Self { begun: Arc::default(), permits: Arc::new(Semaphore::new(permits)), length }
+    }
+
+    fn begun(&self) -> usize {
+        self.begun.load(Ordering::SeqCst)
+    }
+}
+
+impl Answer for Slow {
+    async fn answer(self, message: Bytes) -> Option<String> {
+        self.begun.fetch_add(1, Ordering::SeqCst);
+        self.permits.acquire().await.unwrap().forget();
+        (message != "-").then(|| "x".repeat(self.length))
+    }
+
+    fn too_long(&self) -> String {
+        "too long".to_owned()
+    }
+}
+
+struct Port {
+    address: SocketAddr,
+    occupancy: Occupancy,
+    stop: CancellationToken,
+}
+
+async fn port(bounds: Bounds, answer: Slow) -> Port {
+    let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, listener, stop) = (tcp.local_addr().unwrap(), Listener::new(tcp, bounds), CancellationToken::new());
+    let (occupancy, stopped) = (listener.occupancy(), stop.clone());
+    let open = async move |mut request: Request| -> Response {
+        let (response, socket) = WebSocket::of(&mut request).unwrap();
+        tokio::spawn(socket.serve(LIMIT, stopped, answer));
+        response.map(|()| Body::empty())
+    };
+    tokio::spawn(listener.serve(Router::new().route("/", get(open)), CancellationToken::new()));
+    Port { address, occupancy, stop }
+}
+
+impl Port {
+    async fn connect(&self) -> WebSocketStream<TcpStream> {
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        client_async("ws://test/", stream).await.unwrap().0
+    }
+
+    /// After the handshake, for frames that no client sends.
+    async fn bare(&self) -> TcpStream {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let handshake = "GET / HTTP/1.1\r\nhost: test\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+                         sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
+        stream.write_all(handshake.as_bytes()).await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.unwrap());
+        }
+        stream
+    }
+}
+
+/// A frame of a client, masked with zeros.
+fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u64::try_from(payload.len()).unwrap().to_be_bytes();
+    match u8::try_from(payload.len()) {
+        Ok(short @ 0..126) => [&[first, 0x80 | short][..], &[0; 4], payload].concat(),
+        _ => [&[first, 0x80 | 127][..], &length, &[0; 4], payload].concat(),
+    }
+}
+
+async fn until(condition: impl Fn() -> bool) {
+    let waiting = async {
+        while !condition() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, waiting).await.unwrap();
+}
+
+async fn next(socket: &mut WebSocketStream<TcpStream>) -> Option<Result<Message, Error>> {
+    loop {
+        match timeout(PATIENCE, socket.next()).await.expect("nothing comes") {
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+            other => return other,
+        }
+    }
+}
+
+async fn close_code(socket: &mut WebSocketStream<TcpStream>) -> CloseCode {
+    match next(socket).await {
+        Some(Ok(Message::Close(Some(close)))) => close.code,
+        other => panic!("not closed: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn sixty_four_messages_are_answered_at_once_and_the_others_are_read_after_them() {
+    let answer = Slow::of(0, 1);
+    let port = port(Bounds::default(), answer.clone()).await;
+    let mut socket = port.connect().await;
+    for _ in 0..100 {
+        socket.send(Message::text("?")).await.unwrap();
+    }
+    until(|| answer.begun() == 64).await;
+    sleep(SOON).await;
+    assert_eq!(answer.begun(), 64);
+    answer.permits.add_permits(100);
+    for _ in 0..100 {
+        assert_eq!(next(&mut socket).await.unwrap().unwrap(), Message::text("x"));
+    }
+    // One that has no answer gives its place back as well.
+    answer.permits.add_permits(200);
+    for _ in 0..199 {
+        socket.send(Message::text("-")).await.unwrap();
+    }
+    socket.send(Message::binary(Bytes::from_static(b"?"))).await.unwrap();
+    assert_eq!(next(&mut socket).await.unwrap().unwrap(), Message::text("x"));
+}
+
+#[tokio::test]
+async fn little_is_read_from_a_client_that_takes_no_answers_whatever_it_sends_between() {
+    let answer = Slow::of(1_000_000, 60_000);
+    let port = port(Bounds::default(), answer.clone()).await;
+    let mut stream = port.bare().await;
+    let pinging = [frame(0x81, b"?"), frame(0x89, b""), frame(0x81, b"?"), frame(0x8a, b"")].concat();
+    let sending = async {
+        loop {
+            stream.write_all(&pinging).await.unwrap();
+        }
+    };
+    assert!(timeout(Duration::from_secs(2), sending).await.is_err(), "it is ended");
+    // What the systems at both ends keep, and 256 KiB.
+    assert!(answer.begun() < 200, "{} messages were read", answer.begun());
+}
+
+#[tokio::test]
+async fn a_message_over_the_limit_is_answered_and_closes_the_web_socket_however_it_is_cut() {
+    let answer = Slow::of(1000, 1);
+    let port = port(Bounds::default(), answer.clone()).await;
+    let mut socket = port.connect().await;
+    socket.send(Message::text("?")).await.unwrap();
+    socket.send(Message::text("?".repeat(LIMIT + 1))).await.unwrap();
+    assert_eq!(next(&mut socket).await.unwrap().unwrap(), Message::text("x"));
+    assert_eq!(next(&mut socket).await.unwrap().unwrap(), Message::text("too long"));
+    assert_eq!(close_code(&mut socket).await, CloseCode::Size);
+
+    // In fragments, each within the limit, and what follows looks like other frames to who loses count.
+    let mut stream = port.bare().await;
+    let many = frame(0x81, b"?").repeat(50);
+    let all = [frame(0x01, &[b'?'; LIMIT - 1]), frame(0x80, b"??"), frame(0x82, &many), many].concat();
+    stream.write_all(&all).await.unwrap();
+    let mut rest = Vec::new();
+    let _ = timeout(PATIENCE, stream.read_to_end(&mut rest)).await.expect("it is open");
+    assert_eq!(answer.begun(), 1);
+}
+
+#[tokio::test]
+async fn incomplete_messages_cost_memory_until_their_address_is_over_the_bound() {
+    let port = port(Bounds { memory: 40_000, ..Bounds::default() }, Slow::of(0, 1)).await;
+    let mut open = Vec::new();
+    for _ in 0..16 {
+        let mut stream = port.bare().await;
+        stream.write_all(&frame(0x01, &[b'?'; LIMIT - 1])).await.unwrap();
+        open.push(stream);
+    }
+    until(|| port.occupancy.tally().ended.memory > 0).await;
+}
+
+#[tokio::test]
+async fn who_answers_no_ping_is_gone_and_who_is_told_to_stop_answers_first() {
+    let answer = Slow::of(0, 1);
+    let port = port(Bounds { idle: Duration::from_millis(600), ..Bounds::default() }, answer.clone()).await;
+    let mut silent = port.bare().await;
+    let mut rest = Vec::new();
+    let _ = timeout(PATIENCE, silent.read_to_end(&mut rest)).await.expect("it is open");
+    assert!(rest.contains(&0x89), "there was no ping");
+
+    let mut socket = port.connect().await;
+    socket.send(Message::text("?")).await.unwrap();
+    until(|| answer.begun() == 1).await;
+    port.stop.cancel();
+    answer.permits.add_permits(1);
+    assert_eq!(next(&mut socket).await.unwrap().unwrap(), Message::text("x"));
+    assert_eq!(close_code(&mut socket).await, CloseCode::Away);
+}
