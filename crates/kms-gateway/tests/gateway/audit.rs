@@ -5,7 +5,7 @@ use serde_json::json;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use sqlx::{AssertSqlSafe, Row};
 
-use crate::support::{Kms, NOW, RelayKey};
+use crate::support::{Kms, RelayKey};
 
 impl Kms {
     /// The database, opened by somebody else.
@@ -171,19 +171,4 @@ async fn decisions_are_counted_by_action_and_reason() {
     ] {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }
-}
-
-#[tokio::test]
-async fn nonces_are_forgotten_when_they_are_held_no_longer() {
-    let kms = Kms::start().await;
-    let mut request = kms.honest_request().await;
-    kms.sponsor(&request).await.ok();
-    let later = NOW + 700;
-    kms.clock.set(later);
-    request.timestamp = later;
-    request.terms.valid_until = later + 600;
-    request.approve_as_relay(&kms.relay);
-    kms.sponsor(&request.next(&kms.relay)).await.ok();
-    let held: i64 = sqlx::query_scalar("SELECT count(*) FROM nonces").fetch_one(&kms.database().await).await.unwrap();
-    assert_eq!(held, 1);
 }
