@@ -42,7 +42,8 @@ sol! {
     function getUserOpHash(PackedUserOperation userOp) returns (bytes32);
 }
 
-/// An operation of nobody, with a paymaster's signature beside its data: v0.9 alone leaves that out of the hash.
+/// An operation of nobody, with a paymaster's signature beside its data: v0.9 alone leaves that out
+/// of the hash.
 pub(super) fn operation() -> Option<UserOperation> {
     let signature = Some(BoundedBytes::new(vec![1]).ok()?);
     let paymaster = Paymaster {

@@ -50,8 +50,9 @@ impl Usage {
         (day + 1) * DAY
     }
 
-    /// The day of that time, since 1970, and its calls. One before everything that is known is remembered though none of its
-    /// calls passes: the days after it are not held against those of a clock that was ahead.
+    /// The day of that time, since 1970, and its calls. One before everything that is known is
+    /// remembered though none of its calls passes: the days after it are not held against those of
+    /// a clock that was ahead.
     pub(super) fn today(&mut self, now: u64) -> DayCalls {
         let day = now / DAY;
         let (calls, left) = self.at(day);

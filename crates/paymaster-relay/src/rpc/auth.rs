@@ -9,8 +9,8 @@ use crate::clients::KeyHash;
 const SCHEME: &[u8] = b"Bearer ";
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
-/// Takes the keys out of the headers: nothing behind the edge can log them. An empty one, of a variable that was not set, is
-/// none.
+/// Takes the keys out of the headers: nothing behind the edge can log them. An empty one, of a
+/// variable that was not set, is none.
 pub(super) fn take_keys(headers: &mut HeaderMap) -> Vec<KeyHash> {
     let bearer = headers.get_all(AUTHORIZATION).iter().filter_map(|value| {
         let (scheme, key) = value.as_bytes().split_at_checked(SCHEME.len())?;

@@ -137,7 +137,8 @@ impl EdgeLayer {
                 Entrance::Open { .. } => {}
             }
         } else {
-            // An ingress repeats the path in headers of its own, and pages tell it: no key in them gets any further.
+            // An ingress repeats the path in headers of its own, and pages tell it: no key in them
+            // gets any further.
             auth::keep_content_type(request.headers_mut());
             // The calls of a WebSocket are named one by one.
             request.extensions_mut().insert(request_id.clone());

@@ -95,8 +95,8 @@ pub trait Store: Send + Sync {
     /// [`StoreError`].
     async fn release_expired(&self, contracts: Contracts, ended_before: u64) -> Result<u64, StoreError>;
 
-    /// The block to read next at all contracts that ever had a reservation, also at those that are no
-    /// longer configured.
+    /// The block to read next at all contracts that ever had a reservation, also at those that are
+    /// no longer configured.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -142,7 +142,8 @@ pub trait Store: Send + Sync {
     /// [`StoreError`].
     async fn note_known_block(&self, number: u64, hash: Hash) -> Result<(), StoreError>;
 
-    /// On another chain every deployment is read from that block on, and the blocks that were noted are forgotten.
+    /// On another chain every deployment is read from that block on, and the blocks that were noted
+    /// are forgotten.
     ///
     /// # Errors
     /// [`StoreError`].

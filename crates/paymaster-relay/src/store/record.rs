@@ -138,7 +138,8 @@ pub struct NewSponsorship {
     pub policy_id: String,
     /// By which paymaster.
     pub deployment: Deployment,
-    /// The latest block when it was judged. It can be in no older one, so settlement begins there at the latest.
+    /// The latest block when it was judged. It can be in no older one, so settlement begins there
+    /// at the latest.
     pub block: u64,
     /// The account's contract.
     pub sender: Address,
