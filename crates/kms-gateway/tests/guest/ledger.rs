@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::keys::{RelayKey, secret};
 use crate::kms::{Kms, NoAnswer};
 use crate::request::SponsorRequest;
-use crate::support::{CHAIN_ID, PAYMASTER, entry_point};
+use crate::support::{PAYMASTER, entry_point};
 
 const UNSIGNED: Signature = Signature::UNSIGNED;
 const MAX_COST: u128 = 10_u128.pow(18);
