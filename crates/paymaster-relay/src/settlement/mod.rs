@@ -4,7 +4,7 @@
 mod head;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -39,6 +39,8 @@ pub(crate) struct Settling {
     at_once: AtomicU64,
     /// What was wrong with the last round.
     problem: Mutex<Option<String>>,
+    /// Rounds in a row in which the node's chain was not the one that was read, and its latest block new.
+    doubtful_rounds: AtomicU32,
 }
 
 /// What a round, or one deployment's part of it, came to.
@@ -52,7 +54,8 @@ struct Round {
 
 impl Default for Settling {
     fn default() -> Self {
-        Self { strangers: Mutex::default(), at_once: AtomicU64::new(MOST_AT_ONCE), problem: Mutex::default() }
+        let (at_once, doubtful_rounds) = (AtomicU64::new(MOST_AT_ONCE), AtomicU32::new(0));
+        Self { strangers: Mutex::default(), at_once, problem: Mutex::default(), doubtful_rounds }
     }
 }
 
@@ -74,6 +77,13 @@ impl Settling {
     /// Fewer blocks in one question from now on than those.
     fn narrow(&self, from: u64, to: u64) {
         self.at_once.store((to - from).div_ceil(2), Ordering::Relaxed);
+    }
+
+    /// One more such round in a row, or none; how many there were.
+    fn doubtful_rounds(&self, is_one: bool) -> u32 {
+        let rounds = if is_one { self.doubtful_rounds.load(Ordering::Relaxed).saturating_add(1) } else { 0 };
+        self.doubtful_rounds.store(rounds, Ordering::Relaxed);
+        rounds
     }
 
     fn is_new(&self, hash: UserOpHash, block: u64) -> bool {
