@@ -215,6 +215,15 @@ pub enum ChainError {
         /// The block to read next.
         read: u64,
     },
+    /// The node's chain has another block of that number than the one that was noted.
+    #[error(
+        "block {number} has another hash than when it was read: nothing is settled or released until it has that one again, or \
+         until the other has stayed for some rounds of settlement"
+    )]
+    OtherBlock {
+        /// Which.
+        number: u64,
+    },
     /// The node told of a latest block, and has none of that number or a lower one.
     #[error("the node's latest block is {latest}, and it has no block {missing}")]
     NoSuchBlock {

@@ -1,79 +1,133 @@
 //! Which latest block settlement goes by. One answer of a node takes nothing back: a backend of a
-//! load balancer may lag by the whole chain, or tell of blocks that do not exist.
+//! load balancer may lag by the whole chain, or tell of blocks that do not exist. Some final blocks
+//! are noted with their hashes, so that what was read of blocks that are not this chain's can be
+//! read again.
+
+use std::collections::BTreeSet;
 
 use proto::Hash;
 
 use super::progress::MOST_IN_ROUND;
 use super::{READ_AGAIN, Settler};
-use crate::chain::{Block, ChainError};
+use crate::chain::{Block, ChainError, Now};
 use crate::error::RelayError;
+
+/// Rounds in a row in which the node's chain has to be another than what was read, with a new
+/// latest block, until it is believed.
+const DOUBTFUL_ROUNDS: u32 = 10;
+/// Seconds that a block may be old and still be the newest of a chain that is in use, rather than
+/// that of a node that lags.
+const NEW: u64 = 120;
+
+/// How far the blocks that were noted are those of the node.
+enum Footing {
+    /// All up to the latest block; the number of the highest.
+    Same(Option<u64>),
+    /// That one is not; the highest that is.
+    Other { number: u64, anchor: Option<u64> },
+}
 
 impl Settler {
     /// The latest block. One that is up to [`READ_AGAIN`] below what was read is a reorganisation,
-    /// or a node that lags a little. One that is lower still is believed only of a chain that was
-    /// reset, which then is read anew.
+    /// or a node that lags a little. One that is lower still, or of a chain with other blocks than
+    /// those that were noted, is believed when it stays so: the chain was reset, or what was read
+    /// is not of this chain. That is read again.
     ///
     /// # Errors
     /// [`RelayError::ChainUnavailable`] also where the latest block is not believed;
     /// [`RelayError::StoreUnavailable`].
     pub(super) async fn believed_head(&self) -> Result<Block, RelayError> {
         let latest = self.chain.latest_block().await?;
-        self.chain_time.note(latest);
+        let now = self.chain_time.note(latest);
+        let known = self.store.known_blocks().await?;
+        let footing = self.footing(&known, latest.number).await?;
         let read = self.store.highest_block().await?;
-        match read {
-            Some(read) if latest.number.saturating_add(READ_AGAIN) < read => {
-                self.read_anew(latest.number, read).await?;
+        let far_below = read.filter(|read| latest.number.saturating_add(READ_AGAIN) < *read);
+        match (footing, far_below) {
+            (Footing::Same(_), None) => {
+                self.progress.doubtful_rounds(false);
+                self.check_exists(latest.number, read).await?;
             }
-            Some(read) if latest.number <= read.saturating_add(READ_AGAIN) => {}
-            _ => {
-                let furthest = read.map_or(latest.number, |read| latest.number.min(read.saturating_add(MOST_IN_ROUND)));
-                if self.chain.hash_of(furthest).await?.is_none() {
-                    return Err(ChainError::NoSuchBlock { latest: latest.number, missing: furthest }.into());
-                }
+            // Nothing was noted yet: the database is of an earlier version.
+            (Footing::Same(_), Some(_)) if known.is_empty() => self.read_again(latest.number, None).await?,
+            (Footing::Same(anchor) | Footing::Other { anchor, .. }, _) if self.stays_so(&now) => {
+                self.read_again(latest.number, anchor).await?;
             }
+            (Footing::Other { number, .. }, _) => return Err(ChainError::OtherBlock { number }.into()),
+            (Footing::Same(_), Some(read)) => return Err(ChainError::Lags { latest: latest.number, read }.into()),
         }
         self.note_known(latest.number).await?;
         Ok(latest)
     }
 
-    /// Begins anew on another chain.
-    ///
-    /// # Errors
-    /// [`ChainError::Lags`] when it is the same one, or nobody can tell.
-    async fn read_anew(&self, latest: u64, read: u64) -> Result<(), RelayError> {
-        let known = self.store.known_blocks().await?;
-        let is_other_chain = match known.iter().rev().find(|(number, _)| *number <= latest) {
-            Some((number, hash)) => self.hash_if_told(*number).await?.is_some_and(|told| told != *hash),
-            // Nothing was noted yet: the database is of an earlier version.
-            None => known.is_empty(),
-        };
-        if !is_other_chain {
-            return Err(ChainError::Lags { latest, read }.into());
-        }
-        tracing::warn!(
-            read,
-            latest,
-            "the chain was reset: it is shorter than what settlement had read, and other blocks are in it; its last \
-             {READ_AGAIN} blocks are read"
-        );
-        Ok(self.store.read_anew_from(latest.saturating_sub(READ_AGAIN)).await?)
+    /// Whether the node's chain was not the one that was read for so long, and its latest block new
+    /// each time, that it is neither a node that lags nor one wrong answer.
+    fn stays_so(&self, now: &Now) -> bool {
+        let is_new = now.host.saturating_sub(now.block) <= NEW;
+        self.progress.doubtful_rounds(is_new) >= DOUBTFUL_ROUNDS
     }
 
-    /// Notes the first block, and the one that was final when settlement began: a development chain
-    /// may begin with the same block each time.
+    /// Asks for a block that would be read next, where the latest is far above what was read.
+    async fn check_exists(&self, latest: u64, read: Option<u64>) -> Result<(), RelayError> {
+        if read.is_some_and(|read| latest <= read.saturating_add(READ_AGAIN)) {
+            return Ok(());
+        }
+        let furthest = read.map_or(latest, |read| latest.min(read.saturating_add(MOST_IN_ROUND)));
+        match self.chain.hash_of(furthest).await? {
+            Some(_) => Ok(()),
+            None => Err(ChainError::NoSuchBlock { latest, missing: furthest }.into()),
+        }
+    }
+
+    /// Holds the blocks that were noted against the node's, the highest first.
+    async fn footing(&self, known: &[(u64, Hash)], latest: u64) -> Result<Footing, RelayError> {
+        let mut other = None;
+        for (number, hash) in known.iter().rev().filter(|(number, _)| *number <= latest) {
+            match self.chain.hash_of(*number).await {
+                Ok(Some(told)) if told == *hash => {
+                    let anchor = Some(*number);
+                    return Ok(other.map_or(Footing::Same(anchor), |number| Footing::Other { number, anchor }));
+                }
+                Ok(Some(_)) => other = other.or(Some(*number)),
+                Ok(None) => return Err(ChainError::NoSuchBlock { latest, missing: *number }.into()),
+                // Some nodes keep no old blocks.
+                Err(ChainError::Node { .. }) => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(other.map_or(Footing::Same(None), |number| Footing::Other { number, anchor: None }))
+    }
+
+    /// Reads again what comes after the `anchor`, the highest noted block that is this chain's;
+    /// without one, the last [`READ_AGAIN`] blocks.
+    async fn read_again(&self, latest: u64, anchor: Option<u64>) -> Result<(), RelayError> {
+        let from = anchor.unwrap_or_else(|| latest.saturating_sub(READ_AGAIN));
+        tracing::warn!(
+            latest,
+            from,
+            "settlement had read blocks that are not this chain's: was it reset, or did a node tell of another? all from \
+             there on are read again"
+        );
+        self.progress.doubtful_rounds(false);
+        Ok(self.store.read_again_from(from, anchor).await?)
+    }
+
+    /// Notes the first block and the last final one, and forgets some of those between: fewer, the
+    /// older they are.
     async fn note_known(&self, latest: u64) -> Result<(), RelayError> {
-        let known = self.store.known_blocks().await?;
+        let mut known: BTreeSet<_> = self.store.known_blocks().await?.into_iter().map(|(number, _)| number).collect();
         let last_final = latest.saturating_sub(self.confirmations);
-        let is_missing = |number: u64| match number {
-            0 => known.is_empty(),
-            _ => known.iter().all(|(known, _)| *known == 0),
-        };
         for number in [0, last_final] {
-            if is_missing(number)
+            if known.last().is_none_or(|last| number > *last)
                 && let Some(hash) = self.hash_if_told(number).await?
             {
                 self.store.note_known_block(number, hash).await?;
+                known.insert(number);
             }
+        }
+        let spare = spare(&known);
+        if !spare.is_empty() {
+            self.store.forget_known_blocks(spare).await?;
         }
         Ok(())
     }
@@ -84,5 +138,45 @@ impl Settler {
             Err(ChainError::Node { .. }) => Ok(None),
             told => Ok(told?),
         }
+    }
+}
+
+/// Of these numbers, those that are not needed: among those whose distance from the highest has as
+/// many binary digits, all but the lowest and the highest.
+fn spare(known: &BTreeSet<u64>) -> Vec<u64> {
+    let Some(highest) = known.last() else { return Vec::new() };
+    let digits = |number: &u64| (highest - number).checked_ilog2();
+    let mut middle = Vec::new();
+    let numbers: Vec<_> = known.iter().copied().collect();
+    for window in numbers.windows(3) {
+        if let [before, number, after] = window
+            && digits(before) == digits(number)
+            && digits(number) == digits(after)
+        {
+            middle.push(*number);
+        }
+    }
+    middle
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_blocks_are_noted_and_the_newest_before_a_jump_is_kept() {
+        let mut known = BTreeSet::from([0]);
+        let mut note = |number| {
+            known.insert(number);
+            for spare in spare(&known) {
+                known.remove(&spare);
+            }
+            known.clone()
+        };
+        for number in 1..10_000 {
+            assert!(note(number).len() < 32, "at {number}");
+        }
+        let jumped = (0..100).map(|round| note(20_000_000 + round * 16_000)).last().unwrap();
+        assert!(jumped.contains(&0) && jumped.contains(&9999) && jumped.len() < 64, "{jumped:?}");
     }
 }

@@ -1,7 +1,7 @@
 //! What settlement knows from one round to the next.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use proto::UserOpHash;
@@ -26,6 +26,9 @@ pub(super) struct Progress {
     at_once: AtomicU64,
     /// What was wrong with the last round.
     problem: Mutex<Option<String>>,
+    /// Rounds in a row in which the node's chain was not the one that was read, and its latest block
+    /// new.
+    doubtful_rounds: AtomicU32,
 }
 
 /// What a round, or one deployment's part of it, came to.
@@ -39,7 +42,8 @@ pub(super) struct Round {
 
 impl Default for Progress {
     fn default() -> Self {
-        Self { strangers: Mutex::default(), at_once: AtomicU64::new(MOST_AT_ONCE), problem: Mutex::default() }
+        let (at_once, doubtful_rounds) = (AtomicU64::new(MOST_AT_ONCE), AtomicU32::new(0));
+        Self { strangers: Mutex::default(), at_once, problem: Mutex::default(), doubtful_rounds }
     }
 }
 
@@ -71,6 +75,13 @@ impl Progress {
     /// More blocks in one question from now on: the node took as many as it was asked for.
     pub(super) fn widen(&self) {
         self.at_once.store(MOST_AT_ONCE.min(self.at_once() * 2), Ordering::Relaxed);
+    }
+
+    /// One more such round in a row, or none; how many there were.
+    pub(super) fn doubtful_rounds(&self, is_one: bool) -> u32 {
+        let rounds = if is_one { self.doubtful_rounds.load(Ordering::Relaxed).saturating_add(1) } else { 0 };
+        self.doubtful_rounds.store(rounds, Ordering::Relaxed);
+        rounds
     }
 
     pub(super) fn is_new(&self, hash: UserOpHash, block: u64) -> bool {

@@ -142,12 +142,18 @@ pub trait Store: Send + Sync {
     /// [`StoreError`].
     async fn note_known_block(&self, number: u64, hash: Hash) -> Result<(), StoreError>;
 
-    /// On another chain every deployment is read from that block on, and the blocks that were noted
-    /// are forgotten.
+    /// Forgets blocks that were noted.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn read_anew_from(&self, block: u64) -> Result<(), StoreError>;
+    async fn forget_known_blocks(&self, numbers: Vec<u64>) -> Result<(), StoreError>;
+
+    /// Every deployment is read again from that block on, if it was read as far; blocks that were
+    /// noted above the `anchor` are forgotten, and without one all.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn read_again_from(&self, block: u64, anchor: Option<u64>) -> Result<(), StoreError>;
 
     /// Whether the store can be written.
     ///

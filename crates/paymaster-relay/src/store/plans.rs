@@ -22,6 +22,7 @@ fn statements() -> Vec<String> {
         settle::MOVE_ON,
         known_blocks::HIGHEST,
         known_blocks::NOTE,
+        known_blocks::FORGET,
         sqlite::BEGIN_SIGNING,
         sqlite::RENEW,
         sqlite::RECORD_SIGNED,

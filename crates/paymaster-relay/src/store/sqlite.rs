@@ -221,8 +221,12 @@ impl Store for SqliteStore {
         self.0.change(statement).await.map(drop)
     }
 
-    async fn read_anew_from(&self, block: u64) -> Result<(), StoreError> {
-        self.0.writer().write(move |connection| known_blocks::read_anew(connection, block).boxed()).await
+    async fn forget_known_blocks(&self, numbers: Vec<u64>) -> Result<(), StoreError> {
+        self.0.writer().write(move |connection| known_blocks::forget(connection, numbers).boxed()).await
+    }
+
+    async fn read_again_from(&self, block: u64, anchor: Option<u64>) -> Result<(), StoreError> {
+        self.0.writer().write(move |connection| known_blocks::read_again(connection, block, anchor).boxed()).await
     }
 
     async fn ready(&self) -> Result<(), StoreError> {

@@ -201,6 +201,19 @@ fn lags_by_the_whole_chain(question: &Value, answer: &mut Value) {
     }
 }
 
+/// As a backend of another chain would: each block that it is asked for is there.
+fn has_many_more_blocks(question: &Value, answer: &mut Value) {
+    if question["params"][0] == "latest" {
+        tells(question, answer, "number", "0x4e20");
+    } else if question["method"] == "eth_getBlockByNumber" && answer["result"].is_null() {
+        let hash = format!("0x{}", "ab".repeat(32));
+        answer["result"] = json!({ "number": question["params"][0], "hash": hash, "timestamp": "0x1" });
+    }
+    if question["method"] == LOGS {
+        *answer = json!({ "jsonrpc": "2.0", "id": question["id"], "result": [] });
+    }
+}
+
 async fn next_block(world: &World) -> u64 {
     world.store.next_blocks().await.unwrap()[0].1
 }
@@ -283,23 +296,55 @@ async fn a_database_that_was_read_on_a_longer_chain_is_settled_on_this_one() {
         .unwrap();
     mine(&world, &answer).await;
     world.anvil.mine(20).await.unwrap();
-    // Its first block is this chain's.
     world.relay.settler.settle().await.unwrap_err();
     assert_eq!(world.relay.settler.release_expired().await.unwrap(), 0);
     assert_eq!(next_block(&world).await, 849_046);
-    for earlier_version in [false, true] {
+    // What is only low may be lagging, and what has other blocks may be another's answer: until it stays so, with new blocks.
+    let unchanged = "UPDATE known_blocks SET number = number";
+    for (change, refused) in [(unchanged, 8), ("UPDATE known_blocks SET hash = zeroblob(32)", 9)] {
         sqlx::query("UPDATE settlement_cursors SET next_block = 849046")
             .execute(&world.store.database().pool())
             .await
             .unwrap();
-        let change =
-            if earlier_version { "DELETE FROM known_blocks" } else { "UPDATE known_blocks SET hash = zeroblob(32)" };
         assert_ne!(sqlx::query(change).execute(&world.store.database().pool()).await.unwrap().rows_affected(), 0);
-        assert_eq!(world.relay.settler.settle().await.unwrap(), 1);
+        settle_until_believed(&world, refused).await;
         assert_eq!(states(&world).await[0].0, "settled");
-        let latest = world.store.known_blocks().await.unwrap();
-        assert!(latest.len() == 2 && latest.iter().all(|(_, hash)| hash.0 != [0; 32]), "{latest:?}");
+        let known = world.store.known_blocks().await.unwrap();
+        assert!(known.iter().all(|(_, hash)| hash.0 != [0; 32]), "{known:?}");
     }
+    // Nothing is noted by an earlier version.
+    sqlx::query("UPDATE settlement_cursors SET next_block = 849046")
+        .execute(&world.store.database().pool())
+        .await
+        .unwrap();
+    sqlx::query("DELETE FROM known_blocks").execute(&world.store.database().pool()).await.unwrap();
+    assert_eq!(world.relay.settler.settle().await.unwrap(), 1);
+}
+
+/// So many rounds are refused while nobody can tell which chain it is, and the next one is not.
+async fn settle_until_believed(world: &World, refused: u32) {
+    for _ in 0..refused {
+        world.relay.settler.settle().await.unwrap_err();
+    }
+    world.relay.settler.settle().await.unwrap();
+}
+
+#[tokio::test]
+async fn blocks_that_a_node_made_up_hold_settlement_up_for_some_rounds_only() {
+    let (world, node) = behind_a_node().await;
+    world.relay.settler.settle().await.unwrap();
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let answer = world.sponsor(&mut dapp, &op).await.unwrap();
+    node.fail(Fault::Rewrites(has_many_more_blocks));
+    world.relay.settler.settle().await.unwrap();
+    assert!(next_block(&world).await > 15_000);
+    node.fail(Fault::None);
+    mine(&world, &answer).await;
+    world.anvil.mine(1).await.unwrap();
+    world.relay.settler.settle().await.unwrap_err();
+    settle_until_believed(&world, 8).await;
+    assert_eq!(states(&world).await[0].0, "settled");
 }
 
 #[tokio::test]
