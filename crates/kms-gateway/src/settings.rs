@@ -43,7 +43,7 @@ pub struct Settings {
     #[schemars(with = "Vec<String>")]
     pub origins: Vec<Origin>,
     /// The addresses of an ingress, or networks in CIDR notation, as in `10.0.0.0/8`. The client of a request from one of them
-    /// is the rightmost address in `X-Forwarded-For` that is none of them, and has its own turns at quotes and at questions about
+    /// is the rightmost address in `X-Forwarded-For` that is not one of them, and has its own turns at quotes and at questions about
     /// unknown accounts. List nothing that passes the header on as it came: clients could choose their address.
     #[serde(default)]
     pub trusted_proxies: Vec<String>,

@@ -41,8 +41,8 @@ impl Agreement {
 }
 
 impl Gateway {
-    /// Compares the TEE's counter with the audit, if that is due. While a command is under way it is not. It goes on when nobody
-    /// waits for it any more; the log tells of a failure.
+    /// Compares the TEE's counter with the audit, if that is due, which it is not while a command is under way. The comparison
+    /// completes even if its caller is gone; failures are logged.
     pub async fn watch_admin_counter(&self) {
         let reopened = self.queue_stats().reopened;
         let Ok(mut agreement) = Arc::clone(&self.inner.admin_counter.agreement).try_lock_owned() else { return };

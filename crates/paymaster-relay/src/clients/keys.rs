@@ -87,8 +87,7 @@ impl ApiKeys {
     /// Reads the keys of the store and of the settings.
     ///
     /// # Errors
-    /// [`ApiKeyError::Store`], and [`ApiKeyError::Invalid`] for a hash of the settings that is
-    /// none.
+    /// [`ApiKeyError::Store`], and [`ApiKeyError::Invalid`] for an invalid hash in the settings.
     pub async fn open(
         settings: &Settings,
         store: Arc<dyn ApiKeyStore>,

@@ -120,7 +120,7 @@ impl Origins {
     /// From the texts of settings.
     ///
     /// # Errors
-    /// [`InvalidOrigin`] at the first that is none.
+    /// [`InvalidOrigin`] for the first invalid origin.
     pub fn parse<T: AsRef<str>>(texts: &[T]) -> Result<Self, InvalidOrigin> {
         texts.iter().map(|text| text.as_ref().parse()).collect::<Result<_, _>>().map(Self)
     }

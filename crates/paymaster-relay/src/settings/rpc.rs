@@ -25,7 +25,7 @@ pub struct RpcSettings {
     /// a whole scheme. Unset: all in the development profile, none in production. Publishable keys have their own.
     pub allowed_origins: Option<Vec<String>>,
     /// The addresses of an ingress, or networks in CIDR notation, as in `10.0.0.0/8`. The client of a request from one of them
-    /// is the rightmost address in `X-Forwarded-For` that is none of them, and has its own part of a rate. List nothing that
+    /// is the rightmost address in `X-Forwarded-For` that is not one of them, and has its own part of a rate. List nothing that
     /// passes the header on as it came: clients could choose their address.
     pub trusted_proxies: Vec<String>,
 }
