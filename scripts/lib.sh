@@ -18,7 +18,8 @@ install() {
 # need COMMAND PACKAGE: installs the package unless its command is there.
 need() { command -v "$1" >/dev/null 2>&1 || install "$2"; }
 
-# A machine may have the version of rust-toolchain.toml under another name, as stable: nothing is downloaded then.
+# A machine may have the version of rust-toolchain.toml under another name, as stable: nothing is
+# downloaded then.
 pinned_rust() {
   command -v rustup >/dev/null && [ -z "${RUSTUP_TOOLCHAIN:-}" ] || return 0
   local pinned toolchain toolchains

@@ -1,5 +1,6 @@
-// Makes crates/proto/vectors/paymaster-digests.json: the EIP-712 digests a paymaster signer signs, computed by ethers.
-// Rust and Solidity tests read the same file. Usage: node script/paymaster-digests.mjs [--check]
+// Makes crates/proto/vectors/paymaster-digests.json: the EIP-712 digests a paymaster signer signs,
+// computed by ethers. Rust and Solidity tests read the same file. Usage: node
+// script/paymaster-digests.mjs [--check]
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -121,7 +122,8 @@ function packed(op, terms, delegate) {
   };
 }
 
-// The bytes whose hash stands for initCode: for EIP-7702 the delegate takes the place of the 20-byte marker.
+// The bytes whose hash stands for initCode: for EIP-7702 the delegate takes the place of the
+// 20-byte marker.
 function boundInitCode({ factory, factoryData }, delegate) {
   if (!factory) return "0x";
   const initCode = factory === "0x7702" && factoryData !== "0x" ? concat([EIP7702_MARKER, factoryData]) : concat([factory, factoryData]);

@@ -11,7 +11,8 @@ import {IStakeManager} from "aa-v08/interfaces/IStakeManager.sol";
 /// @notice What the contract knows of a TEE key.
 /// @param proposedAt Unix seconds. When the key was proposed; zero when it is unknown.
 /// @param activatedAt Unix seconds. When the key became active; zero while it is only proposed.
-/// @param measurement The measurement of the TA that holds the key, as attested when it was proposed.
+/// @param measurement The measurement of the TA that holds the key, as attested when it was
+/// proposed.
 /// @param teeId The id of the TEE that holds the key, as attested when it was proposed.
 struct SignerRecord {
     uint48 proposedAt;
@@ -28,20 +29,26 @@ struct InitialSigner {
 }
 
 /// @title What the paymasters of every EntryPoint version share
-/// @notice Holds the TEE signers, the controls of owner and guardian, and the deposit and stake at the EntryPoint.
-/// @dev Validation reads two storage slots of the paymaster itself, so bundlers that enforce ERC-7562 want it staked. It never
-/// reads the clock, which ERC-7562 bans: whether a signer is active is decided in the transaction that activates it.
+/// @notice Holds the TEE signers, the controls of owner and guardian, and the deposit and stake at
+/// the EntryPoint.
+/// @dev Validation reads two storage slots of the paymaster itself, so bundlers that enforce
+/// ERC-7562 want it staked. It never
+/// reads the clock, which ERC-7562 bans: whether a signer is active is decided in the transaction
+/// that activates it.
 abstract contract SuperPaymasterBase is Ownable2Step, Pausable, EIP712 {
     // These getters are named as every paymaster's are, not in capitals.
     // forge-lint: disable-start(screaming-snake-case-immutable)
 
-    /// @notice The only caller of validation. Deposits and stakes work alike in every version of the EntryPoint.
+    /// @notice The only caller of validation. Deposits and stakes work alike in every version of
+    /// the EntryPoint.
     IStakeManager public immutable entryPoint;
 
-    /// @notice Seconds between the proposal of a signer and the earliest moment it can be activated.
+    /// @notice Seconds between the proposal of a signer and the earliest moment it can be
+    /// activated.
     uint32 public immutable activationDelay;
 
-    /// @notice Seconds a sponsorship may last after it was approved: the TA's ceiling of the same name. A signed window may
+    /// @notice Seconds a sponsorship may last after it was approved: the TA's ceiling of the same
+    /// name. A signed window may
     /// be `WINDOW_SLACK` seconds wider, because it begins before its approval.
     uint32 public immutable maxWindow;
 
@@ -50,7 +57,8 @@ abstract contract SuperPaymasterBase is Ownable2Step, Pausable, EIP712 {
     /// @notice Seconds by which a signed window may be wider than `maxWindow`.
     uint48 public constant WINDOW_SLACK = 60;
 
-    /// @notice May pause and remove signers, and nothing else. Where it was the owner too, it changes with the owner.
+    /// @notice May pause and remove signers, and nothing else. Where it was the owner too, it
+    /// changes with the owner.
     address public guardian;
 
     mapping(address signer => SignerRecord record) private _signers;
@@ -100,7 +108,8 @@ abstract contract SuperPaymasterBase is Ownable2Step, Pausable, EIP712 {
     /// @param entryPoint_ The EntryPoint; it must be deployed already.
     /// @param owner_ Proposes and activates signers, unpauses, stakes and withdraws.
     /// @param guardian_ May pause and remove signers. The owner itself, where there is no other.
-    /// @param activationDelay_ Seconds between proposal and activation of a signer. A day or more in production.
+    /// @param activationDelay_ Seconds between proposal and activation of a signer. A day or more
+    /// in production.
     /// @param maxWindow_ Seconds, not zero. The TA's ceiling of the same name.
     /// @param signers_ TEE keys that are active at once.
     constructor(
@@ -133,7 +142,8 @@ abstract contract SuperPaymasterBase is Ownable2Step, Pausable, EIP712 {
         _propose(signer, measurement, teeId, block.timestamp + activationDelay);
     }
 
-    /// @notice Lets a proposed TEE key sponsor operations from now on. Only after `activationDelay`.
+    /// @notice Lets a proposed TEE key sponsor operations from now on. Only after
+    /// `activationDelay`.
     function activateSigner(address signer) external onlyOwner {
         SignerRecord storage record = _signers[signer];
         if (record.proposedAt == 0) revert SignerNotProposed(signer);
@@ -145,7 +155,8 @@ abstract contract SuperPaymasterBase is Ownable2Step, Pausable, EIP712 {
         _activate(signer);
     }
 
-    /// @notice Takes effect at once. What an active signer signed and is not yet on chain becomes worthless; a proposal is
+    /// @notice Takes effect at once. What an active signer signed and is not yet on chain becomes
+    /// worthless; a proposal is
     /// cancelled.
     function removeSigner(address signer) external onlyOwnerOrGuardian {
         SignerRecord memory record = _signers[signer];
@@ -209,12 +220,14 @@ abstract contract SuperPaymasterBase is Ownable2Step, Pausable, EIP712 {
         return entryPoint.balanceOf(address(this));
     }
 
-    /// @notice Always reverts: without an owner the deposit, the stake and the signers could never be managed again.
+    /// @notice Always reverts: without an owner the deposit, the stake and the signers could never
+    /// be managed again.
     function renounceOwnership() public view override onlyOwner {
         revert OwnershipCannotBeRenounced();
     }
 
-    /// @dev A former owner who was the guardian as well keeps no power: that part goes to the new owner, who may name another.
+    /// @dev A former owner who was the guardian as well keeps no power: that part goes to the new
+    /// owner, who may name another.
     function _transferOwnership(address newOwner) internal override {
         address previousOwner = owner();
         super._transferOwnership(newOwner);
@@ -222,7 +235,8 @@ abstract contract SuperPaymasterBase is Ownable2Step, Pausable, EIP712 {
         if (previousOwner != address(0) && guardian == previousOwner) _setGuardian(newOwner);
     }
 
-    /// @dev ERC-4337 validation data. A bad signature is reported, not reverted, so that bundlers can simulate with stubs.
+    /// @dev ERC-4337 validation data. A bad signature is reported, not reverted, so that bundlers
+    /// can simulate with stubs.
     function _validationData(bytes32 digest, uint48 validUntil, uint48 validAfter, bytes calldata signature)
         internal
         view
@@ -232,13 +246,15 @@ abstract contract SuperPaymasterBase is Ownable2Step, Pausable, EIP712 {
         return signatureFailed | (uint256(validUntil) << 160) | (uint256(validAfter) << 208);
     }
 
-    /// @dev Refuses high s and every form but the 65-byte one. Recovery failure gives the zero address, which is never a signer.
+    /// @dev Refuses high s and every form but the 65-byte one. Recovery failure gives the zero
+    /// address, which is never a signer.
     function _isSignedByActiveSigner(bytes32 digest, bytes calldata signature) private view returns (bool) {
         (address signer,,) = ECDSA.tryRecoverCalldata(digest, signature);
         return isActiveSigner(signer);
     }
 
-    /// @dev `validUntil` 6 bytes, `validAfter` 6 bytes, signature 65 bytes, from `offset` on; the caller has checked the length.
+    /// @dev `validUntil` 6 bytes, `validAfter` 6 bytes, signature 65 bytes, from `offset` on; the
+    /// caller has checked the length.
     /// Reverts when the window is not one that a signer may have signed.
     function _sponsorship(bytes calldata paymasterAndData, uint256 offset)
         internal
@@ -251,7 +267,8 @@ abstract contract SuperPaymasterBase is Ownable2Step, Pausable, EIP712 {
         _requireBoundedWindow(validUntil, validAfter);
     }
 
-    /// @dev Bounds what a stolen relay key can obtain in advance: the width is bounded wherever the window lies on the time axis.
+    /// @dev Bounds what a stolen relay key can obtain in advance: the width is bounded wherever the
+    /// window lies on the time axis.
     function _requireBoundedWindow(uint48 validUntil, uint48 validAfter) private view {
         if (validUntil == 0) revert WindowNeverEnds();
         if ((validUntil | validAfter) & BLOCK_NUMBER_FLAG != 0) revert WindowInBlockNumbers(validUntil, validAfter);

@@ -5,8 +5,10 @@ import {InitialSigner, SuperPaymasterBase} from "./SuperPaymasterBase.sol";
 import {IPaymasterV06, UserOperationV06} from "./interfaces/IPaymasterV06.sol";
 
 /// @title Paymaster for EntryPoint v0.6
-/// @notice Pays for operations that an authorised TEE key has signed, with their terms, as EIP-712 typed data.
-/// @dev paymasterAndData is `paymaster 20 | validUntil 6 | validAfter 6 | signature 65`, exactly 97 bytes.
+/// @notice Pays for operations that an authorised TEE key has signed, with their terms, as EIP-712
+/// typed data.
+/// @dev paymasterAndData is `paymaster 20 | validUntil 6 | validAfter 6 | signature 65`, exactly 97
+/// bytes.
 contract SuperPaymasterV06 is SuperPaymasterBase, IPaymasterV06 {
     uint256 private constant SPONSORSHIP_OFFSET = 20;
     uint256 private constant PAYMASTER_DATA_LENGTH = 97;
@@ -25,7 +27,8 @@ contract SuperPaymasterV06 is SuperPaymasterBase, IPaymasterV06 {
     ) SuperPaymasterBase(entryPoint_, owner_, guardian_, activationDelay_, maxWindow_, signers_) {}
 
     /// @inheritdoc IPaymasterV06
-    /// @dev The context is always empty. Reverts when paused, when the data has another length, and when the window is out of bounds.
+    /// @dev The context is always empty. Reverts when paused, when the data has another length, and
+    /// when the window is out of bounds.
     function validatePaymasterUserOp(UserOperationV06 calldata userOp, bytes32, uint256)
         external
         view
@@ -45,7 +48,8 @@ contract SuperPaymasterV06 is SuperPaymasterBase, IPaymasterV06 {
         revert PostOpNotSupported();
     }
 
-    /// @notice The EIP-712 digest a signer signs to sponsor `userOp`. paymasterAndData and signature are not read.
+    /// @notice The EIP-712 digest a signer signs to sponsor `userOp`. paymasterAndData and
+    /// signature are not read.
     /// @param userOp The operation.
     /// @param validUntil Unix seconds. The last moment the sponsorship is valid.
     /// @param validAfter Unix seconds. The first moment the sponsorship is valid.

@@ -7,15 +7,19 @@ import {IPaymaster} from "aa-v08/interfaces/IPaymaster.sol";
 import {PackedUserOperation} from "aa-v08/interfaces/PackedUserOperation.sol";
 
 /// @title Paymaster for EntryPoint v0.7, v0.8 and v0.9
-/// @notice Pays for operations that an authorised TEE key has signed, with their terms, as EIP-712 typed data.
+/// @notice Pays for operations that an authorised TEE key has signed, with their terms, as EIP-712
+/// typed data.
 /// @dev paymasterAndData is one of
-/// - `paymaster 20 | verificationGasLimit 16 | postOpGasLimit 16 | validUntil 6 | validAfter 6 | signature 65`, 129 bytes;
-/// - the same followed by `uint16 65 | 0x22e325a297439656`, 139 bytes: EntryPoint v0.9 leaves the signature and this suffix
-///   out of `userOpHash`, so the account can sign before the paymaster does.
+/// - `paymaster 20 | verificationGasLimit 16 | postOpGasLimit 16 | validUntil 6 | validAfter 6 | signature 65`,
+///   129 bytes;
+/// - the same followed by `uint16 65 | 0x22e325a297439656`, 139 bytes: EntryPoint v0.9 leaves the
+///   signature and this suffix out of `userOpHash`, so the account can sign before the paymaster
+///   does.
 ///
-/// Every byte is either bound by the paymaster signature, or is that signature, or is the constant suffix. EntryPoint v0.9
-/// could also take the end of a 129-byte form for that suffix, but then the last byte of the signature, v, is 0x56, and
-/// no such signature is good. Reading the terms at fixed offsets never depends on what the EntryPoint left out of its hash.
+/// Every byte is either bound by the paymaster signature, or is that signature, or is the constant
+/// suffix. EntryPoint v0.9 could also take the end of a 129-byte form for that suffix, but then the
+/// last byte of the signature, v, is 0x56, and no such signature is good. Reading the terms at
+/// fixed offsets never depends on what the EntryPoint left out of its hash.
 contract SuperPaymasterV07 is SuperPaymasterBase, IPaymaster {
     using Eip7702Support for PackedUserOperation;
 
@@ -25,7 +29,8 @@ contract SuperPaymasterV07 is SuperPaymasterBase, IPaymaster {
     uint256 private constant PAYMASTER_DATA_LENGTH = 129;
     uint256 private constant PARALLEL_PAYMASTER_DATA_LENGTH = 139;
 
-    /// @dev `uint16` length of the signature, then ERC-4337's magic, keccak256("PaymasterSignature")[:8].
+    /// @dev `uint16` length of the signature, then ERC-4337's magic,
+    /// keccak256("PaymasterSignature")[:8].
     bytes10 private constant PARALLEL_SUFFIX = 0x004122e325a297439656;
 
     bytes32 private constant SPONSORED_USER_OPERATION_TYPEHASH = keccak256(
@@ -44,7 +49,8 @@ contract SuperPaymasterV07 is SuperPaymasterBase, IPaymaster {
     ) SuperPaymasterBase(entryPoint_, owner_, guardian_, activationDelay_, maxWindow_, signers_) {}
 
     /// @inheritdoc IPaymaster
-    /// @dev The context is always empty. Reverts when paused, when the data has another shape, and when the window is out of bounds.
+    /// @dev The context is always empty. Reverts when paused, when the data has another shape, and
+    /// when the window is out of bounds.
     function validatePaymasterUserOp(PackedUserOperation calldata userOp, bytes32, uint256)
         external
         view
@@ -65,9 +71,10 @@ contract SuperPaymasterV07 is SuperPaymasterBase, IPaymaster {
     }
 
     /// @notice The EIP-712 digest a signer signs to sponsor `userOp`.
-    /// @dev Of paymasterAndData only the two gas limits are read, so it must have at least its first 52 bytes. For an EIP-7702
-    /// operation the delegate that the sender's code names stands in for the marker in initCode, as it does in
-    /// `EntryPoint.getUserOpHash` since v0.8; reverts when the sender has no delegate.
+    /// @dev Of paymasterAndData only the two gas limits are read, so it must have at least its
+    /// first 52 bytes. For an EIP-7702
+    /// operation the delegate that the sender's code names stands in for the marker in initCode, as
+    /// it does in `EntryPoint.getUserOpHash` since v0.8; reverts when the sender has no delegate.
     /// @param userOp The operation.
     /// @param validUntil Unix seconds. The last moment the sponsorship is valid.
     /// @param validAfter Unix seconds. The first moment the sponsorship is valid.

@@ -11,7 +11,8 @@ import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 import {IStakeManager} from "aa-v08/interfaces/IStakeManager.sol";
 
-/// @dev What owner and guardian do: signers, ownership, pause, deposit and stake, against the real EntryPoint of each version.
+/// @dev What owner and guardian do: signers, ownership, pause, deposit and stake, against the real
+/// EntryPoint of each version.
 abstract contract AdministrationTest is Harness {
     address private constant NEW_OWNER = address(0x0e30);
     address payable private constant TREASURY = payable(address(0x7ea5));

@@ -10,7 +10,8 @@ import {vm} from "./support/Vm.sol";
 import {Eip7702Support} from "aa-v08/core/Eip7702Support.sol";
 import {IEntryPoint} from "aa-v08/interfaces/IEntryPoint.sol";
 
-/// @dev EIP-7702 operations with the published Simple7702Account: the delegate is part of what was sponsored.
+/// @dev EIP-7702 operations with the published Simple7702Account: the delegate is part of what was
+/// sponsored.
 abstract contract Eip7702Test is Harness {
     uint256 private constant ACCOUNT_KEY = uint256(keccak256("eip-7702 account"));
 

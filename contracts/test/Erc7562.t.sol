@@ -11,7 +11,8 @@ import {HarnessV07, HarnessV08, HarnessV09} from "./support/HarnessV07.sol";
 import {Vm, vm} from "./support/Vm.sol";
 import {Eip7702Support} from "aa-v08/core/Eip7702Support.sol";
 
-/// @dev The opcodes that run in the paymaster while a real EntryPoint handles an operation, held against ERC-7562.
+/// @dev The opcodes that run in the paymaster while a real EntryPoint handles an operation, held
+/// against ERC-7562.
 abstract contract Erc7562Test is AccountHarness {
     uint8 private constant EXTCODESIZE = 0x3b;
     uint8 private constant EXTCODECOPY = 0x3c;
@@ -86,10 +87,12 @@ abstract contract Erc7562Test is AccountHarness {
         vm.assertEq(reads, SLOADS, "storage reads, all of its own (STO-031)");
     }
 
-    /// @dev OP-011, OP-080 and what no opcode is assigned to (OP-013). GAS is judged by what follows it.
+    /// @dev OP-011, OP-080 and what no opcode is assigned to (OP-013). GAS is judged by what
+    /// follows it.
     function _isBanned(uint8 opcode) private pure returns (bool) {
         if (opcode == 0x31 || opcode == 0x32 || opcode == 0x3a) return true; // BALANCE, ORIGIN, GASPRICE
-        // BLOCKHASH, COINBASE, TIMESTAMP, NUMBER, PREVRANDAO, GASLIMIT, SELFBALANCE, BASEFEE, BLOBHASH, BLOBBASEFEE
+        // BLOCKHASH, COINBASE, TIMESTAMP, NUMBER, PREVRANDAO, GASLIMIT, SELFBALANCE, BASEFEE,
+        // BLOBHASH, BLOBBASEFEE
         if (opcode >= 0x40 && opcode <= 0x4a && opcode != 0x46) return true;
         if (opcode == 0xf0 || opcode == 0xf5 || opcode == 0xfe || opcode == 0xff) return true; // CREATE*, INVALID, SELFDESTRUCT
         return (opcode > 0x0b && opcode < 0x10) || opcode == 0x1e || opcode == 0x1f || (opcode > 0x20 && opcode < 0x30)

@@ -110,7 +110,8 @@ contract ParallelPaymasterDataTest is HarnessV09 {
         this.validateExternally(op);
     }
 
-    /// @dev With a length of 67 in the suffix EntryPoint v0.9 would hash the data up to byte 52 only, without the terms.
+    /// @dev With a length of 67 in the suffix EntryPoint v0.9 would hash the data up to byte 52
+    /// only, without the terms.
     function testFuzz_a_129_byte_form_that_ends_in_the_magic_never_validates(uint16 length, uint256 key) public {
         UserOperationV06 memory op = _op();
         key = 1 + key % (SECP256K1_ORDER - 1);

@@ -9,7 +9,8 @@ import {EntryPoints, Version} from "./support/EntryPoints.sol";
 import {vm} from "./support/Vm.sol";
 import {PackedUserOperation} from "aa-v08/interfaces/PackedUserOperation.sol";
 
-/// @dev The contracts give the digests that ethers gave (script/paymaster-digests.mjs) and that the Rust code is held to.
+/// @dev The contracts give the digests that ethers gave (script/paymaster-digests.mjs) and that the
+/// Rust code is held to.
 contract PaymasterDigestsTest {
     uint256 private constant VECTOR_COUNT = 13;
     bytes20 private constant EIP7702_MARKER = hex"7702";
@@ -50,7 +51,8 @@ contract PaymasterDigestsTest {
         vm.assertEq(digest, keccak256(abi.encodePacked(hex"1901", domainSeparator, structHash)), name);
     }
 
-    /// @dev Runs the constructor at the vector's address, so that its immutables are those of a real deployment there.
+    /// @dev Runs the constructor at the vector's address, so that its immutables are those of a
+    /// real deployment there.
     function _deployTo(uint256 i) private {
         address paymaster = vm.parseJsonAddress(json, _key(i, "paymaster"));
         bytes memory creationCode =

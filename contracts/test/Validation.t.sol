@@ -183,7 +183,8 @@ abstract contract ValidationTest is Harness {
         data[bit / 8] ^= bytes1(uint8(1 << (bit % 8)));
     }
 
-    /// @dev The digest of an EIP-7702 operation depends on the code of its sender: see Eip7702.t.sol.
+    /// @dev The digest of an EIP-7702 operation depends on the code of its sender: see
+    /// Eip7702.t.sol.
     function _isEip7702(bytes memory initCode) private pure returns (bool) {
         return initCode.length >= 2 && initCode[0] == 0x77 && initCode[1] == 0x02;
     }

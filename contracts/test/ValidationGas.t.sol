@@ -8,7 +8,8 @@ import {HarnessV06} from "./support/HarnessV06.sol";
 import {HarnessV07, HarnessV08, HarnessV09} from "./support/HarnessV07.sol";
 import {vm} from "./support/Vm.sol";
 
-/// @dev The gas of validation, which .gas-snapshot records and README.md quotes. Cold is the first operation of a bundle.
+/// @dev The gas of validation, which .gas-snapshot records and README.md quotes. Cold is the first
+/// operation of a bundle.
 abstract contract ValidationGasTest is AccountHarness {
     uint256 private constant COLD_BOUND = 14_000;
     uint256 private constant WARM_BOUND = 10_000;
@@ -21,7 +22,8 @@ abstract contract ValidationGasTest is AccountHarness {
         vm.assertLt(_validationGas(false), WARM_BOUND, "warm");
     }
 
-    /// @dev The limit has to cover the EntryPoint's own work around the call too, which grows with the operation.
+    /// @dev The limit has to cover the EntryPoint's own work around the call too, which grows with
+    /// the operation.
     function test_the_recommended_limit_suffices_for_four_kilobytes_of_call_data() public {
         UserOperationV06 memory op = _accountOp();
         op.callData = new bytes(4096);

@@ -8,7 +8,8 @@ import {HarnessV06} from "./support/HarnessV06.sol";
 import {HarnessV07, HarnessV08, HarnessV09} from "./support/HarnessV07.sol";
 import {vm} from "./support/Vm.sol";
 
-/// @dev A good signature is worth nothing under a window that is too wide, endless, reversed or in block numbers.
+/// @dev A good signature is worth nothing under a window that is too wide, endless, reversed or in
+/// block numbers.
 abstract contract WindowTest is Harness {
     uint48 private constant LIMIT = uint48(MAX_WINDOW) + WINDOW_SLACK;
     uint48 private constant BLOCK_NUMBER_FLAG = 1 << 47;

@@ -1,4 +1,5 @@
-//! Writes the header OP-TEE reads (UUID, flags, stack, heap, version) and hands the kit's linker script to the linker.
+//! Writes the header OP-TEE reads (UUID, flags, stack, heap, version) and hands the kit's linker
+//! script to the linker.
 
 use optee_utee_build::{Builder, Error, LinkerType, TaConfig};
 
@@ -11,7 +12,8 @@ const INSTANCE_KEEP_ALIVE: u32 = 1 << 4;
 
 /// Bytes. The curve's tables are built on the stack before they move to where they stay.
 const STACK: u32 = 256 * 1024;
-/// Bytes. The largest frame, its parsed form and its reply take less than one MiB, the account cache at most three.
+/// Bytes. The largest frame, its parsed form and its reply take less than one MiB, the account
+/// cache at most three.
 const HEAP: u32 = 4 * 1024 * 1024;
 /// Errors of the libraries under the trusted application, and no chatter.
 const TRACE_LEVEL: i32 = 1;

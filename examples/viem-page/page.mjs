@@ -1,6 +1,7 @@
-// Two buttons: one registers a passkey and makes its account, the other sends a sponsored operation of it.
-// The URLs of relay, KMS, chain and bundler belong to the build: `npm start -- '--define:URLS={"rpc":"http://…"}'`.
-// A page that took them from its own address would work for whoever sent its user the link.
+// Two buttons: one registers a passkey and makes its account, the other sends a sponsored operation
+// of it. The URLs of relay, KMS, chain and bundler belong to the build:
+// `npm start -- '--define:URLS={"rpc":"http://…"}'`. A page that took them from its own address
+// would work for whoever sent its user the link.
 /* global URLS */
 import { toSimpleSmartAccount } from "permissionless/accounts";
 import { createPublicClient, http } from "viem";

@@ -1,4 +1,5 @@
-//! Authenticator data: a credential that is taken stands where WebAuthn puts it, its key in canonical COSE.
+//! Authenticator data: a credential that is taken stands where WebAuthn puts it, its key in
+//! canonical COSE.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,5 +1,5 @@
-//! The bodies of RPC and HTTP requests are read for their shape before anything is made of them: what passes is JSON for
-//! serde_json too, with as many values as were counted and each key once.
+//! The bodies of RPC and HTTP requests are read for their shape before anything is made of them:
+//! what passes is JSON for serde_json too, with as many values as were counted and each key once.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,5 +1,5 @@
-//! A trusted core that has an id and nothing else answers every frame with a reply of a known status, and changes nothing
-//! but by a `Provision` that it accepted.
+//! A trusted core that has an id and nothing else answers every frame with a reply of a known
+//! status, and changes nothing but by a `Provision` that it accepted.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,5 @@
-//! User operations in JSON: what is parsed has a hash, and its paymaster fields are written as they are read.
+//! User operations in JSON: what is parsed has a hash, and its paymaster fields are written as they
+//! are read.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -6,15 +6,18 @@ CORES=$(nproc)
 
 TA_CRATE="$PROJECT/crates/ta-optee"
 TA_UUID=$(cat "$TA_CRATE/uuid.txt")
-# Debian has kits for real boards too: rockchip-rk3588, k3-am62x. TA_DEV_KIT=folder names one that you built.
+# Debian has kits for real boards too: rockchip-rk3588, k3-am62x. TA_DEV_KIT=folder names one that
+# you built.
 TA_DEV_KIT="${TA_DEV_KIT:-$UNPACKED/optee/usr/lib/optee-os-dev/${OPTEE_PLATFORM:-vexpress-qemu_armv8a}}"
-# The trusted application that guests run: never the one of `make ta`, which may be signed with a key of one's own.
+# The trusted application that guests run: never the one of `make ta`, which may be signed with a
+# key of one's own.
 GUEST_TA="$OPTEE/guest-ta"
 OPTEE_IMAGES="$UNPACKED/optee/usr/lib/optee/vexpress-qemu_armv8a"
 
 die() { say "$*"; exit 1; }
 
-# Whether the tested version of OP-TEE had moved, so that Debian stable's was unpacked (scripts/optee/packages).
+# Whether the tested version of OP-TEE had moved, so that Debian stable's was unpacked
+# (scripts/optee/packages).
 is_stable() {
   local stable
   stable=$(awk '$2 == "optee-os" { print $6 }' "$PROJECT/scripts/optee/packages.list")

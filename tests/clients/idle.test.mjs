@@ -1,4 +1,5 @@
-// The recipe on a chain whose latest block is 50 minutes old: a bundler simulates at the time of that block.
+// The recipe on a chain whose latest block is 50 minutes old: a bundler simulates at the time of
+// that block.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { mined, newAccount } from "./support/accounts.mjs";

@@ -58,7 +58,8 @@ for (const [carrier, carry] of Object.entries(carriers)) {
 
   test(`viem, ethers and web3.py show why a wrong key in ${carrier} is refused`, async () => {
     const viem = createClient({ transport: transport(carry(WRONG)) });
-    // Without a static network ethers asks for the chain first, again and again, and shows no error at all.
+    // Without a static network ethers asks for the chain first, again and again, and shows no error
+    // at all.
     const provider = ethers(carry(WRONG), { staticNetwork: Network.from(CHAIN_ID) });
 
     await assert.rejects(viem.request({ method: "pm_chainId" }), (error) => {

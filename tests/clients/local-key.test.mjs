@@ -1,4 +1,5 @@
-// Accounts whose owners keep their keys: viem's own paymaster client, and nothing of ours in the page.
+// Accounts whose owners keep their keys: viem's own paymaster client, and nothing of ours in the
+// page.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { to7702SimpleSmartAccount, toSimpleSmartAccount } from "permissionless/accounts";

@@ -1,4 +1,5 @@
-// docs/api.md, "With viem or permissionless.js": its code as it stands, with the packages as published.
+// docs/api.md, "With viem or permissionless.js": its code as it stands, with the packages as
+// published.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { before, test } from "node:test";

@@ -8,8 +8,9 @@ use url::Url;
 
 /// Sponsor one operation on a local chain and show every step.
 ///
-/// Starts anvil with the real EntryPoint, deploys the paymaster, starts a node, registers a passkey, has an operation
-/// sponsored and sends it with handleOps. Exits with 0 only if the operation succeeded on chain.
+/// Starts anvil with the real EntryPoint, deploys the paymaster, starts a node, registers a
+/// passkey, has an operation sponsored and sends it with handleOps. Exits with 0 only if the
+/// operation succeeded on chain.
 #[derive(Parser)]
 #[command(version)]
 pub struct Args {
@@ -22,11 +23,13 @@ pub struct Args {
     /// The product's binary. Default: `super-relay` in the folder of this program.
     #[arg(long, value_name = "FILE")]
     pub super_relay: Option<PathBuf>,
-    /// Use the KMS gateway at that URL instead of one in the node's process. Its TEE must be new: the demo becomes its admin.
+    /// Use the KMS gateway at that URL instead of one in the node's process. Its TEE must be new:
+    /// the demo becomes its admin.
     #[arg(long, value_name = "URL")]
     pub kms: Option<Url>,
-    /// Sponsor an account that is owned by a local key, without a passkey. Sets what that takes: the policy's
-    /// allow_without_passkey, the TEE's permission, and half of the deposit for such requests.
+    /// Sponsor an account that is owned by a local key, without a passkey. Sets what that takes:
+    /// the policy's allow_without_passkey, the TEE's permission, and half of the deposit for such
+    /// requests.
     #[arg(long)]
     pub local_key: bool,
     /// The origin on localhost of pages that use passkeys.

@@ -1,4 +1,5 @@
-//! The node's configuration, as an operator would write it, with databases and keys in the same folder.
+//! The node's configuration, as an operator would write it, with databases and keys in the same
+//! folder.
 
 use std::path::{Path, PathBuf};
 
@@ -18,8 +19,8 @@ const MAX_COST: u128 = 100_000_000_000_000_000;
 const FILE: &str = "demo.toml";
 const ADMIN_KEY: &str = "admin.key";
 
-/// What an account with its own signer takes. The first key belongs to the policy that stands last in the file; bootstrap
-/// gives the relay's key the TEE's permission with it.
+/// What an account with its own signer takes. The first key belongs to the policy that stands last
+/// in the file; bootstrap gives the relay's key the TEE's permission with it.
 const WITHOUT_PASSKEY: &str = "
         allow_without_passkey = true
 

@@ -43,7 +43,8 @@ pub async fn until_interrupted(world: &mut World, story: &Story) -> Outcome<()> 
     }
 }
 
-/// Starts the example's page with this demo's URLs in its build. The page's own default names the bundler.
+/// Starts the example's page with this demo's URLs in its build. The page's own default names the
+/// bundler.
 fn start_page(world: &World) -> String {
     let urls = json!({ "rpc": world.rpc_url(), "kms": world.kms_url(), "chain": world.chain_url() });
     format!("npm start -- '--define:URLS={urls}'")

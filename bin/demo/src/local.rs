@@ -1,4 +1,5 @@
-//! The demo with an account whose owner keeps the key: no passkey, no key in the TEE, ERC-7677 only.
+//! The demo with an account whose owner keeps the key: no passkey, no key in the TEE, ERC-7677
+//! only.
 
 use devkit::user_operation::Draft;
 use devkit::{Call, LocalOwner, SimpleAccountFactory, U256, execute};

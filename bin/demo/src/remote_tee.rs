@@ -1,4 +1,5 @@
-//! A new TEE behind a KMS gateway elsewhere: the demo becomes its admin, and authorises the node's relay key.
+//! A new TEE behind a KMS gateway elsewhere: the demo becomes its admin, and authorises the node's
+//! relay key.
 
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;

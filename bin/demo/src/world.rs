@@ -109,7 +109,8 @@ impl World {
         Ok(self.deployment.account_factory.account_address(owner, salt).await?)
     }
 
-    /// What the accounts of this version sign: SimpleAccount signs the hash itself from 0.8 on, a personal message before.
+    /// What the accounts of this version sign: SimpleAccount signs the hash itself from 0.8 on, a
+    /// personal message before.
     pub fn signature_scheme(&self) -> SignatureScheme {
         if self.version() >= EntryPointVersion::V08 { SignatureScheme::Raw } else { SignatureScheme::Eip191 }
     }

@@ -1,4 +1,5 @@
-//! The demo, as somebody new runs it. `super-relay` has to be built beside it: test both packages, or the workspace.
+//! The demo, as somebody new runs it. `super-relay` has to be built beside it: test both packages,
+//! or the workspace.
 #![expect(clippy::unwrap_used, reason = "helpers of tests: what can't be done fails")]
 
 use std::io::{BufRead, BufReader};

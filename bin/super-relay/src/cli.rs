@@ -22,27 +22,30 @@ pub struct Cli {
 enum Command {
     /// Run the relay, with the KMS in the same process unless remote gateways are configured.
     ///
-    /// Serves JSON-RPC (HTTP and WebSocket) on `listen.rpc`, the KMS API on `listen.kms`, and /livez, /readyz, /status and /metrics
-    /// on `listen.ops`. Stops on SIGINT or SIGTERM after the requests in flight have finished. SIGHUP rotates the relay key.
+    /// Serves JSON-RPC (HTTP and WebSocket) on `listen.rpc`, the KMS API on `listen.kms`, and
+    /// /livez, /readyz, /status and /metrics on `listen.ops`. Stops on SIGINT or SIGTERM after the
+    /// requests in flight have finished. SIGHUP rotates the relay key.
     Node(ConfigArgs),
     /// Run the KMS gateway alone, next to its TEE.
     Kms(ConfigArgs),
     /// Print the address of the relay's current key, making the key if there is none yet.
     GetSignerAddress(ConfigArgs),
-    /// Have the KMS gateway forget the TEE that it has served, so that it serves whichever it finds at its next start.
+    /// Have the KMS gateway forget the TEE that it has served, so that it serves whichever it finds
+    /// at its next start.
     ///
-    /// For when that TEE is gone for good: read "A TEE that lost its state" in docs/operations.md first. Stop the gateway
-    /// before.
+    /// For when that TEE is gone for good: read "A TEE that lost its state" in docs/operations.md
+    /// first. Stop the gateway before.
     ForgetTee(ForgetTeeArgs),
     /// Command a TEE: provision it, authorise and revoke relay keys, set its ceilings.
     ///
-    /// Signs as the admin and sends it to a KMS gateway. Prints what was signed, and what the gateway then says of its TEE.
-    /// Can be run anywhere; the admin's key is best kept where neither relay nor gateway are.
+    /// Signs as the admin and sends it to a KMS gateway. Prints what was signed, and what the
+    /// gateway then says of its TEE. Can be run anywhere; the admin's key is best kept where
+    /// neither relay nor gateway are.
     Admin(admin::AdminArgs),
     /// Make, list and revoke the API keys of a running node.
     ///
-    /// Asks the node through its admin socket (`relay.admin_socket`), a file that only the node's user can open; what it
-    /// changes holds at once.
+    /// Asks the node through its admin socket (`relay.admin_socket`), a file that only the node's
+    /// user can open; what it changes holds at once.
     ApiKey(ApiKeyArgs),
     /// Look at the configuration.
     #[command(subcommand)]
@@ -51,17 +54,20 @@ enum Command {
 
 #[derive(Subcommand)]
 enum ConfigCommand {
-    /// Start without serving: look at everything a start needs, change nothing, and say what is wrong or what it serves.
+    /// Start without serving: look at everything a start needs, change nothing, and say what is
+    /// wrong or what it serves.
     ///
-    /// Opens the relay's key with its passphrase, looks whether databases, admin socket and keys can be read, written or made,
-    /// asks chain, account factory, Redis and KMS gateways elsewhere, and names what a sponsorship still lacks. Does not take
-    /// ports or open a TEE of this machine, and changes nothing on disk.
+    /// Opens the relay's key with its passphrase, looks whether databases, admin socket and keys
+    /// can be read, written or made, asks chain, account factory, Redis and KMS gateways elsewhere,
+    /// and names what a sponsorship still lacks. Does not take ports or open a TEE of this machine,
+    /// and changes nothing on disk.
     Check(CheckArgs),
     /// Print every key with its meaning, type and default.
     Reference,
 }
 
-/// Where the configuration comes from. Later wins: file, then SUPER_RELAY__SECTION__KEY, then --set.
+/// Where the configuration comes from. Later wins: file, then SUPER_RELAY__SECTION__KEY, then
+/// --set.
 #[derive(Args, Clone, Default)]
 pub struct ConfigArgs {
     /// A TOML file; `super-relay config reference` lists every key.

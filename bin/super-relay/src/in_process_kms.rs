@@ -1,4 +1,5 @@
-//! The relay's port to the KMS, with the gateway in the same process. The other implementation speaks HTTP.
+//! The relay's port to the KMS, with the gateway in the same process. The other implementation
+//! speaks HTTP.
 
 use async_trait::async_trait;
 use kms_api::ReceivedReason;

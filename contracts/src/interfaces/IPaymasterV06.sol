@@ -30,7 +30,8 @@ interface IPaymasterV06 {
     /// @param userOpHash `EntryPoint.getUserOpHash(userOp)`.
     /// @param maxCost Wei. The most the operation can cost the paymaster.
     /// @return context What to hand to `postOp`; empty means no `postOp`.
-    /// @return validationData `validAfter` 6 bytes, `validUntil` 6 bytes, 0 for a good signature or 1 for a bad one 20 bytes.
+    /// @return validationData `validAfter` 6 bytes, `validUntil` 6 bytes, 0 for a good signature or
+    /// 1 for a bad one 20 bytes.
     function validatePaymasterUserOp(UserOperationV06 calldata userOp, bytes32 userOpHash, uint256 maxCost)
         external
         returns (bytes memory context, uint256 validationData);

@@ -15,7 +15,8 @@ interface ISimpleAccount {
     function execute(address target, uint256 value, bytes calldata data) external;
 }
 
-/// @dev Operations of a published SimpleAccount that the operation itself deploys and that owns no ether.
+/// @dev Operations of a published SimpleAccount that the operation itself deploys and that owns no
+/// ether.
 abstract contract AccountHarness is Harness {
     uint256 internal constant ACCOUNT_KEY = uint256(keccak256("account owner"));
 

@@ -10,13 +10,15 @@ enum Version {
     V09
 }
 
-/// @dev Deploys the EntryPoints and accounts that the account-abstraction packages publish, as bytecode, never recompiled.
+/// @dev Deploys the EntryPoints and accounts that the account-abstraction packages publish, as
+/// bytecode, never recompiled.
 library EntryPoints {
     address private constant CREATE2_DEPLOYER = 0x4e59b44847b379578588920cA78FbF26c0B4956C;
     bytes private constant CREATE2_DEPLOYER_CODE =
         hex"7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe03601600081602082378035828234f58015156039578182fd5b8082525050506014600cf3";
 
-    /// @dev v0.6 to v0.8 land on their canonical addresses. The package of v0.9 is a release candidate, so its address differs.
+    /// @dev v0.6 to v0.8 land on their canonical addresses. The package of v0.9 is a release
+    /// candidate, so its address differs.
     function deploy(Version version) internal returns (address) {
         return create2(salt(version), published(version, "EntryPoint"));
     }

@@ -14,7 +14,8 @@ struct Terms {
     uint48 validAfter;
 }
 
-/// @dev Lets one test speak to every EntryPoint version: operations have the fields of v0.6 and are packed where needed.
+/// @dev Lets one test speak to every EntryPoint version: operations have the fields of v0.6 and are
+/// packed where needed.
 abstract contract Harness {
     uint256 internal constant SIGNER_KEY = uint256(keccak256("tee signer"));
     uint256 internal constant OTHER_KEY = uint256(keccak256("not a signer"));
@@ -119,7 +120,8 @@ abstract contract Harness {
         vm.assertEq(address(uint160(data)), address(1), reason);
     }
 
-    /// @dev Reported as a bad signature, or reverted where the terms are none that anybody may sign.
+    /// @dev Reported as a bad signature, or reverted where the terms are none that anybody may
+    /// sign.
     function _assertNeverAccepted(UserOperationV06 memory op, string memory reason) internal {
         try this.tryValidate(op) returns (uint256 data) {
             vm.assertEq(address(uint160(data)), address(1), reason);

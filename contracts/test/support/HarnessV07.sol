@@ -76,7 +76,8 @@ abstract contract HarnessV08 is HarnessV07 {
 }
 
 abstract contract HarnessV09 is HarnessV07 {
-    /// @dev `uint16 65 | magic`, which EntryPoint v0.9 leaves out of userOpHash together with the signature before it.
+    /// @dev `uint16 65 | magic`, which EntryPoint v0.9 leaves out of userOpHash together with the
+    /// signature before it.
     bytes internal constant PARALLEL_SUFFIX = hex"004122e325a297439656";
 
     function _version() internal pure override returns (Version) {

@@ -11,7 +11,8 @@ interface Vm {
         uint64 gasRemaining;
     }
 
-    /// @dev One executed opcode; the top of the stack comes first, and only what the opcode takes from it.
+    /// @dev One executed opcode; the top of the stack comes first, and only what the opcode takes
+    /// from it.
     struct DebugStep {
         uint256[] stack;
         bytes memoryInput;

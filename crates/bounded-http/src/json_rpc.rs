@@ -62,7 +62,8 @@ impl JsonRpc {
     }
 }
 
-/// Whether a status says that the node, or what is before it, could not answer, whatever the body says.
+/// Whether a status says that the node, or what is before it, could not answer, whatever the body
+/// says.
 #[must_use]
 pub fn is_failure(status: StatusCode) -> bool {
     status.is_server_error() || status.is_redirection() || status == StatusCode::TOO_MANY_REQUESTS

@@ -1,5 +1,5 @@
-//! Answers over HTTP, read no further than they may be long, and JSON-RPC of a chain's node over them. A node's address may carry
-//! a key: nothing here logs it, and no error names it.
+//! Answers over HTTP, read no further than they may be long, and JSON-RPC of a chain's node over
+//! them. A node's address may carry a key: nothing here logs it, and no error names it.
 //!
 //! A leaf: relay and gateway ask through it.
 

@@ -1,7 +1,9 @@
-//! While a dependency does not answer, those who need it are told so at once, and the log says so once.
+//! While a dependency does not answer, those who need it are told so at once, and the log says so
+//! once.
 //!
-//! The first call that gets no answer opens the breaker. From then on no call waits for the dependency; a probe asks in the
-//! background until it answers, and closes the breaker. A leaf: whoever asks something over the network uses it.
+//! The first call that gets no answer opens the breaker. From then on no call waits for the
+//! dependency; a probe asks in the background until it answers, and closes the breaker. A leaf:
+//! whoever asks something over the network uses it.
 
 mod outage_log;
 mod shared_probe;
@@ -45,8 +47,8 @@ pub struct Outage {
 }
 
 impl Breaker {
-    /// For a dependency that is called `what` in the log. The probe asks it something cheap, within a timeout, and tells
-    /// whether it answered; it must not hold the breaker itself.
+    /// For a dependency that is called `what` in the log. The probe asks it something cheap, within
+    /// a timeout, and tells whether it answered; it must not hold the breaker itself.
     pub fn new<F: Future<Output = bool> + Send + 'static>(
         what: impl Into<String>,
         probe: impl Fn() -> F + Send + Sync + 'static,
@@ -71,8 +73,8 @@ impl Breaker {
         self.state().last_answer = Some(Instant::now());
     }
 
-    /// After a call that was not answered. Unless another one that began later was: then this one was slow, and the
-    /// dependency is there.
+    /// After a call that was not answered. Unless another one that began later was: then this one
+    /// was slow, and the dependency is there.
     ///
     /// `begun` is what [`Self::check`] gave.
     pub fn failed(self: &Arc<Self>, begun: Instant, why: &str) {
@@ -107,7 +109,8 @@ async fn probe_until_answered(breaker: Weak<Breaker>) {
     loop {
         sleep(PAUSE).await;
         let asked = breaker.clone();
-        // A task of its own: one that panics did not get an answer, and the next is sent all the same.
+        // A task of its own: one that panics did not get an answer, and the next is sent all the
+        // same.
         let probe = tokio::spawn(async move {
             let asked = asked.upgrade().map(|breaker| (breaker.probe)())?;
             Some(asked.await)

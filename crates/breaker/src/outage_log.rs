@@ -34,7 +34,8 @@ impl OutageLog {
         }
     }
 
-    /// After a task that needs this dependency was done. A line when it was the last that had failed.
+    /// After a task that needs this dependency was done. A line when it was the last that had
+    /// failed.
     pub fn worked(&self, task: &'static str) {
         if let Some(since) = self.note_success(task) {
             tracing::warn!("{} recovered after {} s", self.what, since.elapsed().as_secs());

@@ -1,6 +1,6 @@
-//! A probe that may take long, for those who can't wait: one is under way at a time, whoever asks, and each is told within
-//! a moment what came of it, or since when nothing has. A probe may queue behind real work: work that succeeds meanwhile
-//! proves as much.
+//! A probe that may take long, for those who can't wait: one is under way at a time, whoever asks,
+//! and each is told within a moment what came of it, or since when nothing has. A probe may queue
+//! behind real work: work that succeeds meanwhile proves as much.
 
 use std::fmt::Display;
 use std::future::Future;
@@ -24,7 +24,8 @@ pub struct SharedProbe(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     last: Option<watch::Receiver<Outcome>>,
-    /// When the first probe began after the last success; while one is under way, that success if it is later.
+    /// When the first probe began after the last success; while one is under way, that success if
+    /// it is later.
     unproven_since: Option<Instant>,
     /// Of real work since the last success.
     failure: Option<String>,
@@ -44,10 +45,12 @@ pub enum Unproven {
 }
 
 impl SharedProbe {
-    /// What came of the probe that is under way, or of this one. It continues when no caller waits for it any longer.
+    /// What came of the probe that is under way, or of this one. It continues when no caller waits
+    /// for it any longer.
     ///
     /// # Errors
-    /// [`Unproven::Failed`]; [`Unproven::Silent`] after 700 ms in which nothing [succeeded](Self::succeeded).
+    /// [`Unproven::Failed`]; [`Unproven::Silent`] after 700 ms in which nothing
+    /// [succeeded](Self::succeeded).
     pub async fn outcome<F, E>(&self, probe: impl FnOnce() -> F) -> Result<(), Unproven>
     where
         F: Future<Output = Result<(), E>> + Send + 'static,
@@ -64,7 +67,8 @@ impl SharedProbe {
         }
     }
 
-    /// The same for whoever asks, however often: what came of a probe or of real work no longer ago than that will do.
+    /// The same for whoever asks, however often: what came of a probe or of real work no longer ago
+    /// than that will do.
     ///
     /// # Errors
     /// As of [`Self::outcome`].
@@ -88,7 +92,8 @@ impl SharedProbe {
         state.failure = None;
     }
 
-    /// Real work has failed, perhaps that of the probe itself: why, in better words than the probe has.
+    /// Real work has failed, perhaps that of the probe itself: why, in better words than the probe
+    /// has.
     pub fn failed(&self, why: impl Display) {
         let (why, mut state) = (why.to_string(), lock(&self.0));
         state.concluded = Some((Instant::now(), Err(why.clone())));

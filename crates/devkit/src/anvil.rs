@@ -89,7 +89,8 @@ impl Anvil {
         &self.provider
     }
 
-    /// Unlocked accounts of 10 000 ETH each; the first two have the roles below, the others are free.
+    /// Unlocked accounts of 10 000 ETH each; the first two have the roles below, the others are
+    /// free.
     #[must_use]
     pub fn accounts(&self) -> &[Address; ACCOUNTS] {
         &self.accounts
@@ -142,7 +143,8 @@ impl Anvil {
         Ok(self.provider.raw_request("evm_snapshot".into(), ()).await?)
     }
 
-    /// Takes the chain back to a snapshot, as a reorganisation does: the blocks since then are gone.
+    /// Takes the chain back to a snapshot, as a reorganisation does: the blocks since then are
+    /// gone.
     ///
     /// # Errors
     /// The node's, when it does not answer.
@@ -171,13 +173,15 @@ fn did_not_start(detail: String) -> DevkitError {
     DevkitError::AnvilDidNotStart { detail }
 }
 
-/// Reads until anvil names its address, and keeps emptying the pipe so that the node never blocks on it.
+/// Reads until anvil names its address, and keeps emptying the pipe so that the node never blocks
+/// on it.
 async fn listening_address(stdout: ChildStdout) -> Result<String, oneshot::error::RecvError> {
     let (sender, receiver) = oneshot::channel();
     thread::spawn(move || {
         let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
         if let Some(address) = lines.find_map(|line| line.strip_prefix(READY).map(str::to_owned)) {
-            // The receiver is gone only when the caller gave up waiting; the pipe is emptied all the same.
+            // The receiver is gone only when the caller gave up waiting; the pipe is emptied all
+            // the same.
             let _ = sender.send(address);
         }
         lines.for_each(drop);

@@ -29,8 +29,8 @@ pub(crate) fn creation_code(path: &Path) -> Result<Bytes, DevkitError> {
     read(path).map(|(code, _)| code)
 }
 
-/// The same of a contract that forge compiled, if it has the functions of these selectors. After an update of the checkout
-/// the compiled contracts may still be those of before.
+/// The same of a contract that forge compiled, if it has the functions of these selectors. After an
+/// update of the checkout the compiled contracts may still be those of before.
 pub(crate) fn creation_code_with(path: &Path, selectors: &[[u8; 4]]) -> Result<Bytes, DevkitError> {
     let (code, methods) = read(path)?;
     let is_there = |selector: &[u8; 4]| methods.values().any(|method| *method == hex::encode(selector));

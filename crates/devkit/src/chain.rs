@@ -1,4 +1,5 @@
-//! The few things done to a chain: send and wait, call and decode, deploy through the CREATE2 deployer.
+//! The few things done to a chain: send and wait, call and decode, deploy through the CREATE2
+//! deployer.
 
 use std::time::Duration;
 
@@ -14,8 +15,8 @@ use crate::DevkitError;
 
 /// The deterministic deployer that anvil preloads; it takes `salt ‖ creation code`.
 const CREATE2_DEPLOYER: Address = address!("4e59b44847b379578588920ca78fbf26c0b4956c");
-/// Enough for the largest EntryPoint, and under the block's limit. A fixed limit keeps estimation, which would report
-/// a revert in the node's words, out of the way.
+/// Enough for the largest EntryPoint, and under the block's limit. A fixed limit keeps estimation,
+/// which would report a revert in the node's words, out of the way.
 pub(crate) const GAS_LIMIT: u64 = 15_000_000;
 const MINED_WITHIN_SECONDS: u64 = 30;
 const POLL: Duration = Duration::from_millis(10);

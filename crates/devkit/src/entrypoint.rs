@@ -1,4 +1,5 @@
-//! The real EntryPoints on a local chain: deployed as on public chains, and asked the few things a client asks.
+//! The real EntryPoints on a local chain: deployed as on public chains, and asked the few things a
+//! client asks.
 
 use alloy_primitives::{Address, B256, U256, address};
 use alloy_provider::RootProvider;
@@ -35,11 +36,12 @@ pub struct EntryPoint {
     provider: RootProvider,
 }
 
-/// Deploys the EntryPoint of that version with its SimpleAccountFactory and, from v0.8 on, Simple7702Account.
-/// Deploying twice changes nothing.
+/// Deploys the EntryPoint of that version with its SimpleAccountFactory and, from v0.8 on,
+/// Simple7702Account. Deploying twice changes nothing.
 ///
 /// # Errors
-/// [`DevkitError::WrongAddress`] when a contract would not land on its published address (v0.6 to v0.8).
+/// [`DevkitError::WrongAddress`] when a contract would not land on its published address (v0.6 to
+/// v0.8).
 pub async fn deploy(anvil: &Anvil, tools: &Tools, version: EntryPointVersion) -> Result<Deployment, DevkitError> {
     let deployer = Deployer { anvil, tools, version };
     let address = deployer.create("EntryPoint", version.salt(), None, version.canonical_address()).await?;
@@ -133,8 +135,8 @@ impl EntryPoint {
         chain::view(&self.provider, self.address, &AnyEntryPoint::balanceOfCall { account }).await
     }
 
-    /// The hash the chain itself gives a complete JSON operation. An EIP-7702 operation is hashed as if its
-    /// authorisation were in force already.
+    /// The hash the chain itself gives a complete JSON operation. An EIP-7702 operation is hashed
+    /// as if its authorisation were in force already.
     ///
     /// # Errors
     /// [`DevkitError::Wire`] when the operation is not of this version's shape.

@@ -1,4 +1,5 @@
-//! The bundler's part: takes an operation exactly as the relay returns it, and puts it on the chain.
+//! The bundler's part: takes an operation exactly as the relay returns it, and puts it on the
+//! chain.
 
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_rpc_types_eth::TransactionReceipt;
@@ -9,7 +10,8 @@ use crate::abi::AnyEntryPoint::{FailedOp, FailedOpWithRevert, UserOperationEvent
 use crate::user_operation::Packed;
 use crate::{DevkitError, EntryPoint, HandleOpsError, chain};
 
-/// What the chain tells of an operation it has taken (`UserOperationEvent` of ERC-4337, and the bundle around it).
+/// What the chain tells of an operation it has taken (`UserOperationEvent` of ERC-4337, and the
+/// bundle around it).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HandledOp {
     /// The bundle's transaction.
@@ -37,12 +39,12 @@ pub struct HandledOp {
 }
 
 impl EntryPoint {
-    /// Packs a complete JSON operation for this version and sends `handleOps([op], beneficiary)`, with the
-    /// operation's EIP-7702 authorisation when it has one.
+    /// Packs a complete JSON operation for this version and sends `handleOps([op], beneficiary)`,
+    /// with the operation's EIP-7702 authorisation when it has one.
     ///
     /// # Errors
-    /// The EntryPoint's refusal, decoded; or [`HandleOpsError::Devkit`] when the operation is not of this version's
-    /// shape or the node fails.
+    /// The EntryPoint's refusal, decoded; or [`HandleOpsError::Devkit`] when the operation is not
+    /// of this version's shape or the node fails.
     pub async fn handle_ops(&self, operation: &Value) -> Result<HandledOp, HandleOpsError> {
         let packed = Packed::parse(self.version(), operation).map_err(DevkitError::from)?;
         let bundler = self.bundler();

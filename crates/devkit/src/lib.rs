@@ -1,8 +1,9 @@
-//! What the demo and the end-to-end tests share: a local chain with the real EntryPoints, the paymaster on it,
-//! the client's half of a user operation, a software passkey, and a node as a child process.
+//! What the demo and the end-to-end tests share: a local chain with the real EntryPoints, the
+//! paymaster on it, the client's half of a user operation, a software passkey, and a node as a
+//! child process.
 //!
-//! Everything else plays the outside world: the chain, the bundler, the dApp and the authenticator. Nothing here is
-//! trusted by the relay, and nothing here knows the relay's own types.
+//! Everything else plays the outside world: the chain, the bundler, the dApp and the authenticator.
+//! Nothing here is trusted by the relay, and nothing here knows the relay's own types.
 
 mod abi;
 mod anvil;

@@ -27,8 +27,8 @@ impl LocalOwner {
         Address::from_slice(&keccak256(&point.as_bytes()[1..])[12..])
     }
 
-    /// r ‖ s ‖ v over an operation's hash, as the SimpleAccount of that version checks it: the hash itself from 0.8 on, a
-    /// personal message before.
+    /// r ‖ s ‖ v over an operation's hash, as the SimpleAccount of that version checks it: the hash
+    /// itself from 0.8 on, a personal message before.
     #[must_use]
     pub fn sign_operation(&self, version: EntryPointVersion, user_op_hash: B256) -> Bytes {
         let signed = if version >= EntryPointVersion::V08 { user_op_hash } else { eip191_hash_message(user_op_hash) };

@@ -16,8 +16,9 @@ pub struct Log(PhantomData<*const ()>);
 impl Log {
     /// Keeps what is logged from now on.
     ///
-    /// One subscriber serves all threads. With one for each test, `tracing` would ask that of the thread that comes to a line
-    /// first whether anybody wants it, and where that thread has none the line would be lost for every other.
+    /// One subscriber serves all threads. With one for each test, `tracing` would ask that of the
+    /// thread that comes to a line first whether anybody wants it, and where that thread has none
+    /// the line would be lost for every other.
     ///
     /// # Panics
     /// When another subscriber serves all threads.

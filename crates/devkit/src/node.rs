@@ -38,7 +38,8 @@ pub fn unconfigured(program: impl AsRef<OsStr>) -> Command {
 }
 
 impl Node {
-    /// Runs `<super_relay> node` with that configuration, and waits until its log says whether it is ready.
+    /// Runs `<super_relay> node` with that configuration, and waits until its log says whether it
+    /// is ready.
     ///
     /// # Errors
     /// [`DevkitError::NodeDidNotStart`] with the end of its log when it stops before that, or takes
@@ -64,13 +65,15 @@ impl Node {
         Err(did_not_start(node.last_lines()))
     }
 
-    /// The base URL of a server, `rpc`, `ops` or `kms`, without a slash at its end; `None` when the node has no such server.
+    /// The base URL of a server, `rpc`, `ops` or `kms`, without a slash at its end; `None` when the
+    /// node has no such server.
     #[must_use]
     pub fn url(&self, server: &str) -> Option<String> {
         self.fields.get(server).map(|address| format!("http://{address}"))
     }
 
-    /// A text that the log has told, by the name of its field; the last one where there are several.
+    /// A text that the log has told, by the name of its field; the last one where there are
+    /// several.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&str> {
         self.fields.get(name).map(String::as_str)
@@ -109,7 +112,8 @@ impl Node {
         lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
     }
 
-    /// Reads `{"fields": {"rpc": "127.0.0.1:1", ...}}` on every line. Whether one says that the node is ready, or is not.
+    /// Reads `{"fields": {"rpc": "127.0.0.1:1", ...}}` on every line. Whether one says that the
+    /// node is ready, or is not.
     fn read_log(&mut self) -> io::Result<bool> {
         let mut says_whether_it_is_ready = false;
         for line in String::from_utf8_lossy(&fs::read(&self.log)?).lines() {

@@ -63,7 +63,8 @@ pub struct Paymaster {
 }
 
 impl Paymaster {
-    /// Deploys the contract that serves that EntryPoint with the default options: without signers, deposit or stake.
+    /// Deploys the contract that serves that EntryPoint with the default options: without signers,
+    /// deposit or stake.
     ///
     /// # Errors
     /// As [`Self::deploy_with`].
@@ -74,8 +75,8 @@ impl Paymaster {
     /// Deploys the contract that serves that EntryPoint, without deposit or stake.
     ///
     /// # Errors
-    /// [`DevkitError::ToolMissing`] and [`DevkitError::ArtifactOutdated`] before the contracts are built; otherwise as any
-    /// transaction.
+    /// [`DevkitError::ToolMissing`] and [`DevkitError::ArtifactOutdated`] before the contracts are
+    /// built; otherwise as any transaction.
     pub async fn deploy_with(
         anvil: &Anvil,
         tools: &Tools,
@@ -224,7 +225,8 @@ impl Paymaster {
         self.as_owner(&SuperPaymaster::unpauseCall {}, U256::ZERO).await
     }
 
-    /// The EIP-712 digest the contract expects a signature over, for a complete JSON operation; times in Unix seconds.
+    /// The EIP-712 digest the contract expects a signature over, for a complete JSON operation;
+    /// times in Unix seconds.
     ///
     /// # Errors
     /// [`DevkitError::Wire`] when the operation is not of the EntryPoint's shape.

@@ -10,7 +10,8 @@ use tokio::task::spawn_blocking;
 
 use crate::{DevkitError, PATIENCE};
 
-/// Ports below those that the system gives to connections of others: nobody else's connection can take one meanwhile.
+/// Ports below those that the system gives to connections of others: nobody else's connection can
+/// take one meanwhile.
 const PORTS: std::ops::Range<u16> = 12_000..32_000;
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -23,7 +24,8 @@ pub struct RedisServer {
 }
 
 impl RedisServer {
-    /// Starts one and waits until it serves. With a folder it keeps every write there, and reads it when it starts again.
+    /// Starts one and waits until it serves. With a folder it keeps every write there, and reads it
+    /// when it starts again.
     ///
     /// # Errors
     /// [`DevkitError::RedisDidNotStart`].
@@ -117,7 +119,8 @@ impl Drop for RedisServer {
     }
 }
 
-/// Whether this very process answers commands. While it reads its data (`LOADING`) it listens and answers none.
+/// Whether this very process answers commands. While it reads its data (`LOADING`) it listens and
+/// answers none.
 fn serves(port: u16, process: u32) -> bool {
     let ask = || {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));

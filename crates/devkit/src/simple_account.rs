@@ -1,4 +1,5 @@
-//! The reference account of account-abstraction: what to call it with, and where its factory puts it.
+//! The reference account of account-abstraction: what to call it with, and where its factory puts
+//! it.
 
 use alloy_primitives::{Address, Bytes, U256};
 use alloy_provider::RootProvider;

@@ -1,5 +1,5 @@
-//! A disk that is full for a while: an ignored test of the running test program, once more in a process of its own, whose
-//! temporary folder has little room.
+//! A disk that is full for a while: an ignored test of the running test program, once more in a
+//! process of its own, whose temporary folder has little room.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -18,8 +18,8 @@ const FILLER: &str = "filler";
 
 /// A small tmpfs in a mount namespace of its own.
 const MOUNT: &str = "mount -t tmpfs -o size=4m tmpfs \"$TMPDIR\" || exit 97; exec \"$0\" \"$@\"";
-/// Where mounting is not allowed: no file grows beyond 512 KiB. Without the trap the first write too far would kill the
-/// process; ignored, it fails.
+/// Where mounting is not allowed: no file grows beyond 512 KiB. Without the trap the first write
+/// too far would kill the process; ignored, it fails.
 const LIMIT: &str = "trap '' XFSZ; ulimit -S -f 1024; exec \"$0\" \"$@\"";
 
 /// Runs an ignored test with little room in its temporary folder, for which `folder` is used.

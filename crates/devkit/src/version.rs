@@ -24,7 +24,8 @@ impl EntryPointVersion {
     /// Every version, oldest first.
     pub const ALL: [Self; 4] = [Self::V06, Self::V07, Self::V08, Self::V09];
 
-    /// The address the version has on public chains; none for v0.9, whose published bytecode is a candidate.
+    /// The address the version has on public chains; none for v0.9, whose published bytecode is a
+    /// candidate.
     #[must_use]
     pub fn canonical_address(self) -> Option<Address> {
         match self {

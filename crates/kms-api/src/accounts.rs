@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::json;
 
-/// Makes the account of a verified registration. The same again gives the same account. Needs an API
-/// key in a header or an invitation where the gateway's settings say so.
+/// Makes the account of a verified registration. The same again gives the same account. Needs an
+/// API key in a header or an invitation where the gateway's settings say so.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CreateAccount {

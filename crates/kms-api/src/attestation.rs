@@ -27,7 +27,8 @@ pub struct Attestation {
     pub tee_mode: String,
     /// Semantic version of the trusted application.
     pub version: String,
-    /// Of the code that runs, as the trusted application knows it. The quote has the platform's own.
+    /// Of the code that runs, as the trusted application knows it. The quote has the platform's
+    /// own.
     pub measurement: Hash,
     /// Admin commands that took effect.
     pub counter: u64,
@@ -39,8 +40,8 @@ pub struct Attestation {
     pub standby_paymaster_signer: Option<Address>,
     /// What the quote is over: the statement, bound to the nonce.
     pub challenge: Hash,
-    /// In the platform's format. `None` where the platform has no attestation: then the statement proves
-    /// nothing.
+    /// In the platform's format. `None` where the platform has no attestation: then the statement
+    /// proves nothing.
     pub quote: Option<BoundedBytes<MAX_QUOTE>>,
     /// For people: whether there is a quote.
     pub quote_status: String,

@@ -1,7 +1,7 @@
 //! Names of headers. In lower case are those that `http::HeaderName::from_static` is given.
 
-/// The id of a request: 1 to 64 characters of `[A-Za-z0-9-_.:]`, chosen by the client or else by the
-/// gateway, and in every answer.
+/// The id of a request: 1 to 64 characters of `[A-Za-z0-9-_.:]`, chosen by the client or else by
+/// the gateway, and in every answer.
 pub const REQUEST_ID: &str = "x-request-id";
 /// A key of `kms.api_keys`; `Authorization: Bearer` carries it too.
 pub const API_KEY: &str = "x-api-key";

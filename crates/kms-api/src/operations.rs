@@ -1,5 +1,5 @@
-//! What a relay asks signatures for. Headers carry its address and its signature over the request digest
-//! (protocol, section 5).
+//! What a relay asks signatures for. Headers carry its address and its signature over the request
+//! digest (protocol, section 5).
 
 use proto::bytes::BoundedBytes;
 use proto::command::{self, PasskeyPublicKey, SponsorReply};
@@ -22,8 +22,8 @@ pub struct SponsorOperation {
     pub account_id: AccountId,
     /// The one format there is.
     pub signature_format: Option<SignatureFormat>,
-    /// AuthenticationResponseJSON, read by [`proto::json::passkey::parse_assertion`]. `None` only with the
-    /// permission `sponsor_without_passkey`.
+    /// AuthenticationResponseJSON, read by [`proto::json::passkey::parse_assertion`]. `None` only
+    /// with the permission `sponsor_without_passkey`.
     pub user_signature: Option<Value>,
     /// Refused if it is not the passkey's.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -131,7 +131,8 @@ pub struct SponsoredOperation {
     pub verification_proof: VerificationProof,
 }
 
-/// Bytes of `paymasterAndData`: the fixed fields, the data, and the signature outside the hash (v0.9).
+/// Bytes of `paymasterAndData`: the fixed fields, the data, and the signature outside the hash
+/// (v0.9).
 pub const MAX_PAYMASTER_AND_DATA: usize = 20 + 32 + MAX_PAYMASTER_DATA + MAX_PAYMASTER_SIGNATURE + 10;
 
 /// The account's signature.

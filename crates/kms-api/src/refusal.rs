@@ -13,7 +13,8 @@ pub struct ErrorBody {
     pub error: Refusal,
 }
 
-/// A refusal or a failure. Its HTTP status is [`crate::Reason::http_status`]; `Retry-After` is a header.
+/// A refusal or a failure. Its HTTP status is [`crate::Reason::http_status`]; `Retry-After` is a
+/// header.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Refusal {

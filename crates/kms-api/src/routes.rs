@@ -27,8 +27,8 @@ pub enum Method {
 
 /// A route, by the type of its request.
 pub trait Route {
-    /// What is answered with HTTP status 200, as JSON. Everything else is a [`crate::ErrorBody`], but for
-    /// [`Health`] with 503.
+    /// What is answered with HTTP status 200, as JSON. Everything else is a [`crate::ErrorBody`],
+    /// but for [`Health`] with 503.
     type Answer: Serialize + DeserializeOwned;
 
     /// How it is sent.

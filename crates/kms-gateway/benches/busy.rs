@@ -1,4 +1,5 @@
-//! How long a caller waits for "busy" while the TEE is stuck, beside a sponsorship that is served: both over HTTP.
+//! How long a caller waits for "busy" while the TEE is stuck, beside a sponsorship that is served:
+//! both over HTTP.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

@@ -1,5 +1,5 @@
-//! For development: provisions a new TEE and admits a relay key, with an admin key at hand. In production the admin's key
-//! is elsewhere, and its signed commands come over `/admin`.
+//! For development: provisions a new TEE and admits a relay key, with an admin key at hand. In
+//! production the admin's key is elsewhere, and its signed commands come over `/admin`.
 
 use proto::command::{AuthorizeSigner, Ceilings, Provision, RelyingParty, RevokeSigner, SetCeilings};
 use proto::{Address, Permissions, Signature, Status};
@@ -35,8 +35,8 @@ pub struct Wanted {
     pub permissions: Permissions,
 }
 
-/// Provisions the TEE if it is new, sets the ceilings if they differ, and admits the relay key if it isn't, or has other
-/// permissions. Does nothing where nothing is to be done.
+/// Provisions the TEE if it is new, sets the ceilings if they differ, and admits the relay key if
+/// it isn't, or has other permissions. Does nothing where nothing is to be done.
 ///
 /// # Errors
 /// When the TEE has another admin, or refuses a command.

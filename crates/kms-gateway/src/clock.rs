@@ -2,7 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// A clock of the normal world: good for refusing early and for the audit, never for what the TEE decides.
+/// A clock of the normal world: good for refusing early and for the audit, never for what the TEE
+/// decides.
 pub trait Clock: Send + Sync {
     /// Unix seconds.
     fn now(&self) -> u64;

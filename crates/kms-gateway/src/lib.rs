@@ -1,8 +1,8 @@
-//! The KMS gateway: the HTTP API in front of the trusted application, WebAuthn registration, the account index, the
-//! audit chain and the transports to the TEE.
+//! The KMS gateway: the HTTP API in front of the trusted application, WebAuthn registration, the
+//! account index, the audit chain and the transports to the TEE.
 //!
-//! Everything here runs in the normal world. Its checks make refusals fast and explain them; the trusted application
-//! makes every check again, for real.
+//! Everything here runs in the normal world. Its checks make refusals fast and explain them; the
+//! trusted application makes every check again, for real.
 #![forbid(unsafe_code)]
 
 pub mod admin_key;

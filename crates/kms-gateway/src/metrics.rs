@@ -23,7 +23,8 @@ struct Queue {
     breaker_open: IntGauge,
 }
 
-/// Seconds: a sponsorship takes well under a millisecond in the simulator and tens of them in a TEE.
+/// Seconds: a sponsorship takes well under a millisecond in the simulator and tens of them in a
+/// TEE.
 const TEE_BUCKETS: [f64; 10] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5];
 
 impl Metrics {

@@ -1,4 +1,5 @@
-//! Where passkey ceremonies run: pages of the relying party, and Android apps that its asset links name.
+//! Where passkey ceremonies run: pages of the relying party, and Android apps that its asset links
+//! name.
 
 use std::fmt;
 use std::str::FromStr;
@@ -53,8 +54,9 @@ impl Origin {
         }
     }
 
-    /// Whether passkeys of that relying party can be used there, as far as the origin tells (WebAuthn Level 3, section
-    /// 5.1.3). Which apps may, the domain's asset links say, and the app's platform checks.
+    /// Whether passkeys of that relying party can be used there, as far as the origin tells
+    /// (WebAuthn Level 3, section 5.1.3). Which apps may, the domain's asset links say, and the
+    /// app's platform checks.
     #[must_use]
     pub fn belongs_to(&self, rp_id: &str) -> bool {
         let Self::Page(url) = self else { return true };

@@ -6,15 +6,17 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// The least that the TEE must report. A TEE that reports less is not used: the gateway doesn't start, and signs nothing.
+/// The least that the TEE must report. A TEE that reports less is not used: the gateway doesn't
+/// start, and signs nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RequiredProtection {
     /// Of what the TEE stores, against being read or changed: `none`, `secureWorld` or `hardware`.
     #[schemars(with = "ProtectionName")]
     pub storage: Level,
-    /// Against an older copy of it being put back; unset it is `none`. The production profile wants it set, be it to `none`:
-    /// without it an older copy revives revoked keys, and OP-TEE may lose all it has sealed when its supplicant is killed.
+    /// Against an older copy of it being put back; unset it is `none`. The production profile wants
+    /// it set, be it to `none`: without it an older copy revives revoked keys, and OP-TEE may lose
+    /// all it has sealed when its supplicant is killed.
     #[schemars(with = "Option<ProtectionName>")]
     pub rollback: Option<Level>,
     /// Of the TEE's clock, which nothing relies on.

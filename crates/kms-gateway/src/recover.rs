@@ -3,8 +3,8 @@
 use k256::ecdsa::{RecoveryId, Signature as EcdsaSignature, VerifyingKey};
 use proto::{Address, Hash, Signature};
 
-/// The address whose key signed `hash`. `None` when `v` is not 27 or 28, `s` is in the upper half of the order, or no
-/// point fits.
+/// The address whose key signed `hash`. `None` when `v` is not 27 or 28, `s` is in the upper half
+/// of the order, or no point fits.
 pub(crate) fn recover(hash: &Hash, signature: &Signature) -> Option<Address> {
     let recovery_id = RecoveryId::from_byte(signature.v.checked_sub(27)?).filter(|id| !id.is_x_reduced())?;
     let ecdsa = EcdsaSignature::from_scalars(signature.r, signature.s).ok()?;

@@ -27,8 +27,8 @@ const LONGEST_CLOSING: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// Folder of the gateway's database (nonces, account index, audit chain) and, with the simulator, of its sealed
-    /// state. Created when it is missing.
+    /// Folder of the gateway's database (nonces, account index, audit chain) and, with the
+    /// simulator, of its sealed state. Created when it is missing.
     pub data_dir: PathBuf,
     /// The WebAuthn relying party: a registrable domain, or `localhost`.
     #[serde(default = "default_rp_id")]
@@ -36,22 +36,23 @@ pub struct Settings {
     /// The relying party's name, as authenticators show it to the user.
     #[serde(default = "default_rp_name")]
     pub rp_name: String,
-    /// Origins that passkey ceremonies may run at: of pages, scheme, host and port, each of which must belong to `rp_id`
-    /// and may call the KMS (CORS); of Android apps, `android:apk-key-hash:` and the SHA-256 of the signing certificate in
-    /// base64url without padding.
+    /// Origins that passkey ceremonies may run at: of pages, scheme, host and port, each of which
+    /// must belong to `rp_id` and may call the KMS (CORS); of Android apps, `android:apk-key-hash:`
+    /// and the SHA-256 of the signing certificate in base64url without padding.
     #[serde(default = "default_origins")]
     #[schemars(with = "Vec<String>")]
     pub origins: Vec<Origin>,
-    /// The addresses of an ingress, or networks in CIDR notation, as in `10.0.0.0/8`. The client of a request from one of them
-    /// is the rightmost address in `X-Forwarded-For` that is not one of them, and has its own turns at quotes and at questions about
-    /// unknown accounts. List nothing that passes the header on as it came: clients could choose their address.
+    /// The addresses of an ingress, or networks in CIDR notation, as in `10.0.0.0/8`. The client of
+    /// a request from one of them is the rightmost address in `X-Forwarded-For` that is not one of
+    /// them, and has its own turns at quotes and at questions about unknown accounts. List nothing
+    /// that passes the header on as it came: clients could choose their address.
     #[serde(default)]
     pub trusted_proxies: Vec<String>,
     /// Which TEE: `simulator` protects nothing; `optee` needs a build with `--features optee`.
     #[serde(default)]
     pub tee: TeeKind,
-    /// Commands that may wait for the TEE; one more is refused at once with `tee_busy`. One relay key, and all questions
-    /// together, have half of what the others leave.
+    /// Commands that may wait for the TEE; one more is refused at once with `tee_busy`. One relay
+    /// key, and all questions together, have half of what the others leave.
     #[serde(default = "default_tee_queue_length")]
     #[schemars(range(min = 1))]
     pub tee_queue_length: usize,
@@ -59,58 +60,65 @@ pub struct Settings {
     #[serde(default = "default_tee_timeout_seconds")]
     #[schemars(range(min = 1))]
     pub tee_timeout_seconds: u64,
-    /// Milliseconds a call of the TEE may take before it counts as stuck: until it ends, everything else is refused at once
-    /// with `tee_busy`.
+    /// Milliseconds a call of the TEE may take before it counts as stuck: until it ends, everything
+    /// else is refused at once with `tee_busy`.
     #[serde(default = "default_tee_stuck_after_ms")]
     #[schemars(range(min = 1))]
     pub tee_stuck_after_ms: u64,
-    /// Seconds a call of the TEE, or opening its session, may take before `/livez` fails, so that this process is ended and started again: a call that
-    /// waits for a supplicant that died ends in no other way.
+    /// Seconds a call of the TEE, or opening its session, may take before `/livez` fails, so that
+    /// this process is ended and started again: a call that waits for a supplicant that died ends
+    /// in no other way.
     #[serde(default = "default_tee_hung_after_seconds")]
     #[schemars(range(min = 1))]
     pub tee_hung_after_seconds: u64,
-    /// Milliseconds between one quote of `/attestation` and the next. Clients take turns; who can't have one within 8 seconds is
-    /// told when to come back. Anyone may ask, and a quote takes the TEE's only thread for as long as hundreds of sponsorships. One that takes longer than
-    /// `tee_stuck_after_ms` has everything else refused meanwhile, and is given `tee_hung_after_seconds`.
+    /// Milliseconds between one quote of `/attestation` and the next. Clients take turns; who can't
+    /// have one within 8 seconds is told when to come back. Anyone may ask, and a quote takes the
+    /// TEE's only thread for as long as hundreds of sponsorships. One that takes longer than
+    /// `tee_stuck_after_ms` has everything else refused meanwhile, and is given
+    /// `tee_hung_after_seconds`.
     #[serde(default = "default_attestation_interval_ms")]
     #[schemars(range(min = 1))]
     pub attestation_interval_ms: u64,
-    /// Seconds between one rotation of a relay key and the next of the same record; what the admin signs is not rationed.
-    /// `relay.relay_key.rotation_interval_seconds` has to be longer.
+    /// Seconds between one rotation of a relay key and the next of the same record; what the admin
+    /// signs is not rationed. `relay.relay_key.rotation_interval_seconds` has to be longer.
     #[serde(default = "default_rotation_interval_seconds")]
     #[schemars(range(min = 1))]
     pub rotation_interval_seconds: u64,
-    /// Commands that wait together and cross into OP-TEE together, at most 32; 1: each alone. It saves them the crossing, and
-    /// each waits for the last one's reply.
+    /// Commands that wait together and cross into OP-TEE together, at most 32; 1: each alone. It
+    /// saves them the crossing, and each waits for the last one's reply.
     #[serde(default = "default_tee_batch_length")]
     #[schemars(range(min = 1, max = 32))]
     pub tee_batch_length: usize,
-    /// What the TEE must report of itself, or it is not used. The production profile requires `storage` and `own_ta_key`.
+    /// What the TEE must report of itself, or it is not used. The production profile requires
+    /// `storage` and `own_ta_key`.
     #[serde(default)]
     pub required_protection: RequiredProtection,
-    /// Verified passkeys that are remembered for clients which make the account by the id of the registration's beginning. One
-    /// more, and the oldest is forgotten; the id that `/webauthn/register/finish` answers is good all the same.
+    /// Verified passkeys that are remembered for clients which make the account by the id of the
+    /// registration's beginning. One more, and the oldest is forgotten; the id that
+    /// `/webauthn/register/finish` answers is good all the same.
     #[serde(default = "default_max_registrations")]
     #[schemars(range(min = 1))]
     pub max_registrations: usize,
-    /// Who may have accounts made. `open`: whoever asks; for development, the production profile refuses it. `authorised`:
-    /// holders of a key of `api_keys`, or of an invitation that an authorised relay key signed (`pm_createAccountInvitation`).
+    /// Who may have accounts made. `open`: whoever asks; for development, the production profile
+    /// refuses it. `authorised`: holders of a key of `api_keys`, or of an invitation that an
+    /// authorised relay key signed (`pm_createAccountInvitation`).
     #[serde(default)]
     pub account_creation: AccountCreation,
     /// Keys of servers that may have accounts made.
     #[serde(default)]
     pub api_keys: Vec<ApiKeySettings>,
-    /// Accounts that may be made in an hour for each API key, and by the invitations of each relay key; with `account_creation`
-    /// `open`, for all others together.
+    /// Accounts that may be made in an hour for each API key, and by the invitations of each relay
+    /// key; with `account_creation` `open`, for all others together.
     #[serde(default = "default_accounts_per_hour")]
     #[schemars(range(min = 1))]
     pub accounts_per_hour: u32,
-    /// How accounts made without a scheme of their own sign operations: `eip191` for the SimpleAccount of EntryPoint
-    /// v0.6 and v0.7, `raw` for that of v0.8 and later.
+    /// How accounts made without a scheme of their own sign operations: `eip191` for the
+    /// SimpleAccount of EntryPoint v0.6 and v0.7, `raw` for that of v0.8 and later.
     #[serde(default = "default_signature_scheme")]
     #[schemars(with = "SchemeName")]
     pub signature_scheme: SignatureScheme,
-    /// The account factory whose counterfactual address `create-deterministic-account` answers. Without it, no address.
+    /// The account factory whose counterfactual address `create-deterministic-account` answers.
+    /// Without it, no address.
     #[serde(default)]
     pub factory: Option<FactorySettings>,
 }
@@ -147,7 +155,8 @@ pub struct ApiKeySettings {
     pub hash: String,
 }
 
-/// An account factory with `getAddress(address owner, uint256 salt)`, as SimpleAccountFactory has it.
+/// An account factory with `getAddress(address owner, uint256 salt)`, as SimpleAccountFactory has
+/// it.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FactorySettings {
@@ -202,8 +211,8 @@ impl Settings {
         }
     }
 
-    /// How the TEE's queue and thread run. The simulator is in this process: frames that went together would only wait for
-    /// each other.
+    /// How the TEE's queue and thread run. The simulator is in this process: frames that went
+    /// together would only wait for each other.
     #[must_use]
     pub fn worker_options(&self) -> WorkerOptions {
         WorkerOptions {
@@ -254,7 +263,8 @@ fn default_rp_name() -> String {
 }
 
 fn default_origins() -> Vec<Origin> {
-    // A constant that parses; one that didn't would leave no origin, which the WebAuthn setup refuses.
+    // A constant that parses; one that didn't would leave no origin, which the WebAuthn setup
+    // refuses.
     "http://localhost:5173".parse().into_iter().collect()
 }
 

@@ -1,5 +1,5 @@
-//! Memory that this process and the secure world both see. It is written and read through a pointer alone: a reference
-//! would promise that nobody else changes what it refers to.
+//! Memory that this process and the secure world both see. It is written and read through a pointer
+//! alone: a reference would promise that nobody else changes what it refers to.
 
 use std::ptr;
 
@@ -8,7 +8,8 @@ use optee_teec_sys as teec;
 use crate::context::Context;
 use crate::error::{Error, codes};
 
-/// Allocated by libteec, registered with OP-TEE once, and released when dropped. In a box, since operations point to it.
+/// Allocated by libteec, registered with OP-TEE once, and released when dropped. In a box, since
+/// operations point to it.
 pub(crate) struct SharedMemory(Box<teec::TEEC_SharedMemory>);
 
 impl SharedMemory {

@@ -10,7 +10,8 @@ use crate::context::Context;
 use crate::error::{Error, codes};
 use crate::memory::SharedMemory;
 
-/// Room that requests and replies have, in bytes. The request's should be whole pages, so that the reply begins on one.
+/// Room that requests and replies have, in bytes. The request's should be whole pages, so that the
+/// reply begins on one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Room {
     /// Of the longest request.
@@ -47,8 +48,9 @@ impl Session {
         };
         let mut session = teec::TEEC_Session { imp: teec::TEEC_Session__Imp { ctx: ptr::null_mut(), session_id: 0 } };
         let mut origin = 0;
-        // SAFETY: the context is connected and lives, where it is, as long as the session; the other pointers are to locals
-        // that outlive the call; no connection data and no operation go with public login.
+        // SAFETY: the context is connected and lives, where it is, as long as the session; the
+        // other pointers are to locals that outlive the call; no connection data and no operation
+        // go with public login.
         let code = unsafe {
             teec::TEEC_OpenSession(
                 context.as_mut_ptr(),
@@ -67,8 +69,9 @@ impl Session {
     /// Sends a request under this command number and returns the reply.
     ///
     /// # Errors
-    /// `EXCESS_DATA`, with nothing sent, when the request is over its room; otherwise the code of OP-TEE or of the trusted
-    /// application. A reply whose length is said twice, and differently, is `BAD_FORMAT`.
+    /// `EXCESS_DATA`, with nothing sent, when the request is over its room; otherwise the code of
+    /// OP-TEE or of the trusted application. A reply whose length is said twice, and differently,
+    /// is `BAD_FORMAT`.
     pub fn call(&mut self, command: u32, request: &[u8]) -> Result<Vec<u8>, Error> {
         if request.len() > self.room.request {
             return Err(Error::api(codes::EXCESS_DATA));

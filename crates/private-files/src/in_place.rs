@@ -5,8 +5,8 @@ use std::io::{Error, ErrorKind, Result};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// The file that a path led to when it was opened. Holds nothing open: to close a second descriptor of a database would let
-/// go of SQLite's locks.
+/// The file that a path led to when it was opened. Holds nothing open: to close a second descriptor
+/// of a database would let go of SQLite's locks.
 #[derive(Clone, Debug)]
 pub struct InPlace {
     path: PathBuf,
@@ -24,8 +24,8 @@ impl InPlace {
         Ok(Self { path: path.to_owned(), device, inode })
     }
 
-    /// Looks whether it is still there. What is written to a file that was moved, removed or covered by a mount is gone at
-    /// the next start.
+    /// Looks whether it is still there. What is written to a file that was moved, removed or
+    /// covered by a mount is gone at the next start.
     ///
     /// # Errors
     /// [`Error`] that names the path: nothing is there, or another file.

@@ -1,4 +1,5 @@
-//! Files that only their owner can open, whatever the umask: made with mode 0600, never changed to it after.
+//! Files that only their owner can open, whatever the umask: made with mode 0600, never changed to
+//! it after.
 
 mod in_place;
 mod lock;
@@ -40,8 +41,8 @@ pub fn restrict(path: &Path) -> io::Result<()> {
     fs::set_permissions(path, Permissions::from_mode(OWNER_ONLY))
 }
 
-/// Makes the file of a SQLite database, or restricts the one that is there and what SQLite made beside it. To be called
-/// before the database is opened.
+/// Makes the file of a SQLite database, or restricts the one that is there and what SQLite made
+/// beside it. To be called before the database is opened.
 ///
 /// # Errors
 /// Those of [`check_database`], and [`io::Error`] of the first file.

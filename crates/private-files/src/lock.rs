@@ -12,8 +12,8 @@ use crate::OWNER_ONLY;
 /// A process that ends, or a child that has not begun, may hold the lock for a moment yet.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Locks a file, which is made where there is none, until what is returned is dropped or the process ends. `None` when
-/// another has it locked, also after a second.
+/// Locks a file, which is made where there is none, until what is returned is dropped or the
+/// process ends. `None` when another has it locked, also after a second.
 ///
 /// # Errors
 /// [`io::Error`].

@@ -19,7 +19,8 @@ impl TemporaryFolder {
     /// Makes one in another folder.
     ///
     /// # Errors
-    /// [`Error`] when there is no randomness, the other folder is missing, or nothing can be made there.
+    /// [`Error`] when there is no randomness, the other folder is missing, or nothing can be made
+    /// there.
     pub fn make_in(folder: &Path) -> Result<Self> {
         for _ in 0..TRIES {
             let mut random = [0; 2];

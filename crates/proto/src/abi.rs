@@ -1,4 +1,5 @@
-//! ABI words (Solidity ABI specification, "Formal Specification of the Encoding"), as far as our digests need them.
+//! ABI words (Solidity ABI specification, "Formal Specification of the Encoding"), as far as our
+//! digests need them.
 
 use alloc::vec::Vec;
 
@@ -61,7 +62,8 @@ impl Word for u16 {
     }
 }
 
-/// Two 128-bit values in one word, the first in the high half (`accountGasLimits` and `gasFees` of v0.7).
+/// Two 128-bit values in one word, the first in the high half (`accountGasLimits` and `gasFees` of
+/// v0.7).
 pub struct Packed(pub u128, pub u128);
 
 impl Word for Packed {
@@ -106,7 +108,8 @@ pub fn encode(arguments: &[Argument<'_>]) -> Vec<u8> {
     head
 }
 
-/// An EIP-712 domain with name, version, chain and contract (EIP-712, "Definition of domainSeparator").
+/// An EIP-712 domain with name, version, chain and contract (EIP-712, "Definition of
+/// domainSeparator").
 pub fn domain_separator(name: &str, version: &str, chain_id: u64, contract: &Address) -> Hash {
     hash_words(&[
         &keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),

@@ -11,13 +11,14 @@ use crate::limits::MAX_ACCOUNT_ID;
 use crate::parse_error::ParseError;
 use crate::primitives::{Address, keccak256};
 
-/// 1 to 128 characters of `[A-Za-z0-9_.:@-]` (protocol, section 1); not `.` or `..`, which no URL can carry.
+/// 1 to 128 characters of `[A-Za-z0-9_.:@-]` (protocol, section 1); not `.` or `..`, which no URL
+/// can carry.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccountId(String);
 
 impl AccountId {
-    /// The id given to an account that is made without one: `pk_` and the first 20 bytes, in hex, of
-    /// keccak256(credentialId) (protocol, section 1).
+    /// The id given to an account that is made without one: `pk_` and the first 20 bytes, in hex,
+    /// of keccak256(credentialId) (protocol, section 1).
     #[must_use]
     pub fn of_credential(credential_id: &[u8]) -> Self {
         let digest = alloc::format!("{}", keccak256(credential_id));
@@ -25,9 +26,10 @@ impl AccountId {
         Self("pk_".chars().chain(first_20_bytes).collect())
     }
 
-    /// Whether an account of this credential can be created under this id. Ids that mean something by their form can't be
-    /// chosen: an address belongs to the smart account there (an account with its own signer goes by its sender's address),
-    /// and `pk_` and 40 hex digits to the credential that it is derived from (protocol, section 1).
+    /// Whether an account of this credential can be created under this id. Ids that mean something
+    /// by their form can't be chosen: an address belongs to the smart account there (an account
+    /// with its own signer goes by its sender's address), and `pk_` and 40 hex digits to the
+    /// credential that it is derived from (protocol, section 1).
     #[must_use]
     pub fn can_name_account_of(&self, credential_id: &[u8]) -> bool {
         !self.is_address() && (!self.has_prefix_and_20_bytes("pk_") || *self == Self::of_credential(credential_id))

@@ -1,4 +1,5 @@
-//! Byte strings, lists and texts whose bound is part of their type, so that no length from the wire decides an allocation.
+//! Byte strings, lists and texts whose bound is part of their type, so that no length from the wire
+//! decides an allocation.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -110,7 +111,8 @@ impl<'de, const MAX: usize> Deserialize<'de> for Bounded<Vec<u8>, MAX> {
         if deserializer.is_human_readable() {
             return String::deserialize(deserializer)?.parse().map_err(D::Error::custom);
         }
-        // The codec hands out a slice of the frame, so the length is checked before anything is copied.
+        // The codec hands out a slice of the frame, so the length is checked before anything is
+        // copied.
         let bytes: &[u8] = Deserialize::deserialize(deserializer)?;
         within::<D::Error>(bytes.len(), MAX)?;
         Ok(Self(bytes.to_vec()))

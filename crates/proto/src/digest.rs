@@ -10,7 +10,8 @@ pub fn intent_hash(hash: &UserOpHash, account_id: &AccountId) -> IntentHash {
     IntentHash(keccak256_concat(&[&hash.0, account_id.as_str().as_bytes()]).0)
 }
 
-/// `keccak256(Ht ‖ accountId ‖ userSignatureHash ‖ uint64 nonce ‖ uint64 timestamp)`: what the relay approves.
+/// `keccak256(Ht ‖ accountId ‖ userSignatureHash ‖ uint64 nonce ‖ uint64 timestamp)`: what the
+/// relay approves.
 #[must_use]
 pub fn request_digest(
     hash: &UserOpHash,

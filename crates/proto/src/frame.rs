@@ -1,4 +1,5 @@
-//! Frames: `version u8 ‖ command u16 ‖ payload`, replies: `status u32 ‖ payload`; payloads are postcard (protocol, section 6).
+//! Frames: `version u8 ‖ command u16 ‖ payload`, replies: `status u32 ‖ payload`; payloads are
+//! postcard (protocol, section 6).
 
 use alloc::vec::Vec;
 
@@ -97,7 +98,8 @@ pub fn decode_record<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Status> {
 }
 
 fn encode<T: Serialize>(header: &[u8], value: &T) -> Result<Vec<u8>, Status> {
-    // The exact size first: a buffer that grows leaves copies of sealed secrets behind where nobody wipes them.
+    // The exact size first: a buffer that grows leaves copies of sealed secrets behind where nobody
+    // wipes them.
     let length = postcard::experimental::serialized_size(value).map_err(|_| Status::TooLarge)?;
     let mut bytes = Vec::with_capacity(header.len().saturating_add(length));
     bytes.extend_from_slice(header);

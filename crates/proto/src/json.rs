@@ -1,4 +1,5 @@
-//! The JSON form of a user operation (ERC-4337, ERC-7769): hex quantities, camelCase, parsed strictly and field by field.
+//! The JSON form of a user operation (ERC-4337, ERC-7769): hex quantities, camelCase, parsed
+//! strictly and field by field.
 
 mod excerpt;
 pub mod invitation;
@@ -43,7 +44,8 @@ impl fmt::Display for InvalidField {
 
 impl core::error::Error for InvalidField {}
 
-/// Whether gas fields may be missing, and count as zero then, as in a request for stub data (ERC-7677).
+/// Whether gas fields may be missing, and count as zero then, as in a request for stub data
+/// (ERC-7677).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GasFields {
     /// Each must be there.
@@ -61,7 +63,8 @@ pub struct SignedUserOperation {
     pub signature: BoundedBytes<{ limits::MAX_PAYMASTER_DATA }>,
 }
 
-/// Parses the JSON of an operation for an EntryPoint of `version` on chain `chain_id`. Unknown fields are refused.
+/// Parses the JSON of an operation for an EntryPoint of `version` on chain `chain_id`. Unknown
+/// fields are refused.
 pub fn parse_user_operation(
     json: &Value,
     version: EntryPointVersion,
@@ -318,8 +321,8 @@ fn is_eip7702_factory(text: &str) -> bool {
         .is_some_and(|rest| matches!(rest.len(), 0 | 36) && rest.bytes().all(|digit| digit == b'0'))
 }
 
-/// The delegate of an EIP-7702 authorisation. Only that and the chain are read, since the chain checks the rest; but
-/// what is there has to be in its form.
+/// The delegate of an EIP-7702 authorisation. Only that and the chain are read, since the chain
+/// checks the rest; but what is there has to be in its form.
 fn delegate(auth: &Value, chain_id: u64) -> Result<Address, InvalidField> {
     let mut fields = Within::of("eip7702Auth", auth)?;
     let delegate = fields.required("address", |text| match text.parse::<Address>() {
@@ -328,8 +331,8 @@ fn delegate(auth: &Value, chain_id: u64) -> Result<Address, InvalidField> {
         }
         delegate => delegate.map_err(|problem| problem.to_string()),
     })?;
-    // Zero means any chain, this one included (EIP-7702). That is for the account to decide: the delegate is bound by the
-    // hashes, which name this chain.
+    // Zero means any chain, this one included (EIP-7702). That is for the account to decide: the
+    // delegate is bound by the hashes, which name this chain.
     fields.optional("chainId", |text| match quantity(text).map_err(|problem| problem.to_string())? {
         authorised if authorised == 0 || authorised == u128::from(chain_id) => Ok(()),
         other => Err(format!("{other:#x} is another chain: expected {chain_id:#x}, or 0x0 for any")),

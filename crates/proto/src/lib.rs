@@ -1,6 +1,8 @@
-//! The wire and the hashes of super-relay: what every package, the trusted application included, agrees on.
+//! The wire and the hashes of super-relay: what every package, the trusted application included,
+//! agrees on.
 //!
-//! `no_std` with `alloc`, no I/O, no unsafe. Byte layouts are given in `docs/architecture.md` and in each module.
+//! `no_std` with `alloc`, no I/O, no unsafe. Byte layouts are given in `docs/architecture.md` and
+//! in each module.
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,5 @@
-//! Every bound of the wire, in bytes unless said otherwise. A frame beyond them is refused before it is parsed.
+//! Every bound of the wire, in bytes unless said otherwise. A frame beyond them is refused before
+//! it is parsed.
 
 /// A frame to the trusted application, header included.
 pub const MAX_FRAME: usize = 160 * 1024;

@@ -12,11 +12,11 @@ use crate::primitives::{Address, Hash, PaymasterDigest, keccak256};
 use crate::signature::Signature;
 use crate::user_operation::{Paymaster, UserOperation};
 
-/// The latest second a window may name. Both ends are `uint48`, and EntryPoint v0.9 reads them as block numbers when both
-/// have the top bit set.
+/// The latest second a window may name. Both ends are `uint48`, and EntryPoint v0.9 reads them as
+/// block numbers when both have the top bit set.
 pub const MAX_TIMESTAMP: u64 = (1 << 47) - 1;
-/// Seconds by which a signed window may be wider than the ceiling `max_window`, because it begins before its approval. The
-/// contract has the same constant.
+/// Seconds by which a signed window may be wider than the ceiling `max_window`, because it begins
+/// before its approval. The contract has the same constant.
 pub const WINDOW_SLACK: u64 = 60;
 
 /// On what terms the paymaster pays.
@@ -35,13 +35,15 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// The paymaster fields up to but not including the signature: what the relay approves (protocol, section 2.2).
+    /// The paymaster fields up to but not including the signature: what the relay approves
+    /// (protocol, section 2.2).
     #[must_use]
     pub fn unsigned(&self) -> Paymaster {
         self.fields(self.window().to_vec(), None)
     }
 
-    /// The paymaster fields of the final operation. On v0.9 the signature stands outside `userOpHash`.
+    /// The paymaster fields of the final operation. On v0.9 the signature stands outside
+    /// `userOpHash`.
     #[must_use]
     pub fn signed(&self, version: EntryPointVersion, signature: &Signature) -> Paymaster {
         let signature = signature.to_bytes();
@@ -80,8 +82,9 @@ impl Terms {
     }
 }
 
-/// The digest our paymaster contract recovers the TEE's signature from: EIP-712 over every field of the operation but the
-/// signatures, and the terms. `contracts/` has the same types; `vectors/paymaster-digests.json` holds both to it.
+/// The digest our paymaster contract recovers the TEE's signature from: EIP-712 over every field of
+/// the operation but the signatures, and the terms. `contracts/` has the same types;
+/// `vectors/paymaster-digests.json` holds both to it.
 #[must_use]
 pub fn paymaster_digest(op: &UserOperation, entry_point: &EntryPoint, terms: &Terms) -> PaymasterDigest {
     let domain = domain_separator("SuperPaymaster", "1", entry_point.chain_id, &terms.paymaster);

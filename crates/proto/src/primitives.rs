@@ -89,7 +89,8 @@ digest!(
     PaymasterDigest
 );
 digest!(
-    /// Names one trusted application on one device: 32 random bytes, drawn at its first start and never changed.
+    /// Names one trusted application on one device: 32 random bytes, drawn at its first start and
+    /// never changed.
     TeeId
 );
 
@@ -108,7 +109,8 @@ impl fmt::Display for Address {
 }
 
 impl Address {
-    /// The address of a secp256k1 public key: the last 20 bytes of the Keccak-256 of its 64-byte coordinates.
+    /// The address of a secp256k1 public key: the last 20 bytes of the Keccak-256 of its 64-byte
+    /// coordinates.
     #[must_use]
     pub fn from_public_key(coordinates: &[u8; 64]) -> Self {
         let Hash(digest) = keccak256(coordinates);

@@ -128,11 +128,12 @@ impl BitOr for Permissions {
     }
 }
 
-/// The record of a relay key that the trusted application accepts. Rotations replace the key; the record stays until the
-/// admin revokes it.
+/// The record of a relay key that the trusted application accepts. Rotations replace the key; the
+/// record stays until the admin revokes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuthorisedSigner {
-    /// The record's number: the counter of the admin command that made it, so no two records ever have the same.
+    /// The record's number: the counter of the admin command that made it, so no two records ever
+    /// have the same.
     pub record: u64,
     /// The address that the record was made for.
     pub authorised_as: Address,

@@ -129,8 +129,9 @@ statuses! {
 }
 
 impl Status {
-    /// Whether the same request may succeed later though nobody changes a key, a permission or a ceiling. An admin command
-    /// that failed may have taken effect all the same; then its repetition is refused with `CounterMismatch`.
+    /// Whether the same request may succeed later though nobody changes a key, a permission or a
+    /// ceiling. An admin command that failed may have taken effect all the same; then its
+    /// repetition is refused with `CounterMismatch`.
     #[must_use]
     pub const fn is_retryable(self) -> bool {
         // Its user may have the account made.

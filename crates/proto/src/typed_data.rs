@@ -1,4 +1,5 @@
-//! EIP-712 typed data: what a wallet shows to whoever signs with it, field by field, and the digest of that.
+//! EIP-712 typed data: what a wallet shows to whoever signs with it, field by field, and the digest
+//! of that.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -7,8 +8,8 @@ use core::fmt::Write as _;
 use crate::abi::{Word, hash_words, typed_data_hash};
 use crate::primitives::{Address, Hash, keccak256};
 
-/// The domain's name. There is no chain and no contract in the domain: a TEE serves several of both, and the id in every
-/// message names the TEE.
+/// The domain's name. There is no chain and no contract in the domain: a TEE serves several of
+/// both, and the id in every message names the TEE.
 pub const DOMAIN_NAME: &str = "SuperRelay TEE";
 /// The domain's version.
 pub const DOMAIN_VERSION: &str = "1";
@@ -107,7 +108,8 @@ impl StructType {
         }
     }
 
-    /// Its fields, and those of the structs that it refers to (EIP-712, "Definition of encodeType").
+    /// Its fields, and those of the structs that it refers to (EIP-712, "Definition of
+    /// encodeType").
     #[must_use]
     pub fn encode_type(&'static self) -> String {
         let mut text = String::new();

@@ -1,4 +1,5 @@
-//! User operations of ERC-4337, every version in one shape, and the hash each EntryPoint gives them.
+//! User operations of ERC-4337, every version in one shape, and the hash each EntryPoint gives
+//! them.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -13,11 +14,12 @@ use crate::number::Uint256;
 use crate::primitives::{Address, Hash, UserOpHash, keccak256, keccak256_concat};
 use crate::signature_suffix;
 
-/// The `initCode` that marks an EIP-7702 operation, padded to an address as EntryPoint v0.8 reads it.
+/// The `initCode` that marks an EIP-7702 operation, padded to an address as EntryPoint v0.8 reads
+/// it.
 const EIP7702_MARKER: Address = Address([0x77, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
 
-/// A user operation without its account signature. What differs between versions is only how the fields are laid out
-/// for hashing, so one type serves them all.
+/// A user operation without its account signature. What differs between versions is only how the
+/// fields are laid out for hashing, so one type serves them all.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserOperation {
     /// The account.
@@ -56,7 +58,8 @@ pub enum Init {
     },
     /// The sender's code is delegated (EIP-7702, EntryPoint v0.8 and later).
     Eip7702 {
-        /// The contract the sender delegates to; part of the hash, so it can't be swapped after signing.
+        /// The contract the sender delegates to; part of the hash, so it can't be swapped after
+        /// signing.
         delegate: Address,
         /// What the account is initialised with.
         data: FactoryData,
@@ -83,13 +86,15 @@ pub struct Paymaster {
 pub enum InvalidOperation {
     /// A gas or fee field is 2^120 or more ("AA94 gas values overflow").
     GasOverflow,
-    /// An EIP-7702 operation, or a factory that reads as one, on an EntryPoint that has no such thing.
+    /// An EIP-7702 operation, or a factory that reads as one, on an EntryPoint that has no such
+    /// thing.
     Eip7702NotSupported,
     /// Paymaster gas limits on v0.6.
     PaymasterGasNotSupported,
     /// A paymaster signature outside the hash, before v0.9.
     PaymasterSignatureNotSupported,
-    /// Paymaster data ends like a v0.9 signature suffix but isn't one; the EntryPoint would read it otherwise than meant.
+    /// Paymaster data ends like a v0.9 signature suffix but isn't one; the EntryPoint would read it
+    /// otherwise than meant.
     AmbiguousPaymasterData,
 }
 
@@ -108,7 +113,8 @@ impl fmt::Display for InvalidOperation {
 impl core::error::Error for InvalidOperation {}
 
 impl UserOperation {
-    /// The operation with all paymaster fields empty: what the user approves (protocol, section 2.1).
+    /// The operation with all paymaster fields empty: what the user approves (protocol, section
+    /// 2.1).
     #[must_use]
     pub fn without_paymaster(&self) -> Self {
         Self { paymaster: None, ..self.clone() }
@@ -154,7 +160,8 @@ impl UserOperation {
         UserOpHash(hash)
     }
 
-    /// Keccak-256 of `initCode`, with the delegate in place of the marker for EIP-7702 (`Eip7702Support` of v0.8).
+    /// Keccak-256 of `initCode`, with the delegate in place of the marker for EIP-7702
+    /// (`Eip7702Support` of v0.8).
     #[must_use]
     pub fn init_code_hash(&self) -> Hash {
         match &self.init {

@@ -63,7 +63,8 @@ fn a_challenge_in_another_encoding_is_called_that() {
         (format!("+{}", &CHALLENGE[1..]), Status::ChallengeEncodingInvalid),
         (format!("/{}", &CHALLENGE[1..]), Status::ChallengeEncodingInvalid),
         (format!(" {CHALLENGE}"), Status::ChallengeEncodingInvalid),
-        // The last character carries four bits; the two left over could be anything in a lax decoder.
+        // The last character carries four bits; the two left over could be anything in a lax
+        // decoder.
         (format!("{}9", &CHALLENGE[..last]), Status::ChallengeEncodingInvalid),
         (CHALLENGE[..40].to_owned(), Status::ChallengeMismatch),
         (format!("B{}", &CHALLENGE[1..]), Status::ChallengeMismatch),
@@ -75,7 +76,8 @@ fn a_challenge_in_another_encoding_is_called_that() {
     }
 }
 
-/// How a client may write a character: as it is where JSON allows that, as `\u` with its UTF-16 units, or short.
+/// How a client may write a character: as it is where JSON allows that, as `\u` with its UTF-16
+/// units, or short.
 fn spelled(character: char, how: u8) -> String {
     let short = match character {
         '"' => Some("\\\""),

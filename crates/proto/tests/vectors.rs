@@ -1,5 +1,5 @@
-//! The frozen vectors: hashes that real EntryPoints gave, paymaster digests that the contracts check too, and challenges of
-//! attestation that ethers made.
+//! The frozen vectors: hashes that real EntryPoints gave, paymaster digests that the contracts
+//! check too, and challenges of attestation that ethers made.
 #![expect(clippy::unwrap_used, reason = "a vector that does not parse must fail the test")]
 
 use proto::command::{ProvisionedKeys, Statement};
@@ -27,7 +27,8 @@ fn entry_point(vector: &Value, address: &str) -> EntryPoint {
     }
 }
 
-/// The vector's operation; the delegate that the chain knew stands in `eip7702Auth`, where clients put it.
+/// The vector's operation; the delegate that the chain knew stands in `eip7702Auth`, where clients
+/// put it.
 fn operation(vector: &Value, delegate: &str, chain_id: u64, version: EntryPointVersion) -> proto::UserOperation {
     let mut json = vector["userOp"].clone();
     if let Some(delegate) = vector[delegate].as_str() {

@@ -38,9 +38,11 @@ impl BodyTimeout {
 /// A frame is handed on at this length, in bytes, or at the end.
 const PART: usize = 16 << 10;
 
-/// A request's body as it arrives, without trailers. Fails with [`BodyTimeout`] when it is not there in time.
+/// A request's body as it arrives, without trailers. Fails with [`BodyTimeout`] when it is not
+/// there in time.
 ///
-/// Its bytes are copied: what arrives in small pieces would keep a buffer of kilobytes for each of them.
+/// Its bytes are copied: what arrives in small pieces would keep a buffer of kilobytes for each of
+/// them.
 pub struct Body {
     incoming: Incoming,
     gathered: Vec<u8>,

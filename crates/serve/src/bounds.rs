@@ -9,13 +9,16 @@ use thiserror::Error;
 pub struct Bounds {
     /// Connections at once, WebSockets included.
     pub total: usize,
-    /// Connections at once from one IPv4 address, or from one /48 of IPv6, which is the most that one client is given.
+    /// Connections at once from one IPv4 address, or from one /48 of IPv6, which is the most that
+    /// one client is given.
     pub per_address: usize,
-    /// Of these, connections that are no longer HTTP, which are WebSockets: they stay for as long as the client likes.
+    /// Of these, connections that are no longer HTTP, which are WebSockets: they stay for as long
+    /// as the client likes.
     pub upgraded: usize,
     /// The same from one address.
     pub upgraded_per_address: usize,
-    /// For the header of a request, from its first byte on; for the first request from the connection on.
+    /// For the header of a request, from its first byte on; for the first request from the
+    /// connection on.
     pub header: Duration,
     /// For the body of a request, from the end of its header on.
     pub body: Duration,
@@ -23,8 +26,9 @@ pub struct Bounds {
     pub serving: Duration,
     /// Between a response and the first byte of the next request.
     pub idle: Duration,
-    /// Bytes that requests which are being served and answers which clients have not taken cost, of all connections together. A
-    /// request costs four times its length, and an answer 8 KiB besides its own.
+    /// Bytes that requests which are being served and answers which clients have not taken cost, of
+    /// all connections together. A request costs four times its length, and an answer 8 KiB besides
+    /// its own.
     pub memory: usize,
 }
 
@@ -53,14 +57,15 @@ pub enum Full {
         /// Connections.
         limit: usize,
     },
-    /// The limit of the peer's address: every other connection within it is having a request served.
+    /// The limit of the peer's address: every other connection within it is having a request
+    /// served.
     #[error("too many connections: at most {limit} at once from one address")]
     Address {
         /// Connections.
         limit: usize,
     },
-    /// The limit of the port, and the peer's address has most of the requests that are being served. This one was ended for a
-    /// client that has fewer.
+    /// The limit of the port, and the peer's address has most of the requests that are being
+    /// served. This one was ended for a client that has fewer.
     #[error("too many connections: at most {limit} at once, and this address had most of them")]
     Share {
         /// Connections.
@@ -72,7 +77,8 @@ pub enum Full {
         /// Of [`Bounds::serving`], and the time for the service to say so itself.
         seconds: u64,
     },
-    /// The port's share of connections for WebSockets, and no address has more of them than the peer's would have.
+    /// The port's share of connections for WebSockets, and no address has more of them than the
+    /// peer's would have.
     #[error("too many WebSockets: at most {limit} at once; HTTP is served")]
     Upgrades {
         /// Connections.

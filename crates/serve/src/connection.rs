@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bounds::{Bounds, Full};
 
-/// For the service to refuse a body that did not come in time, or to say what it could not do in time.
+/// For the service to refuse a body that did not come in time, or to say what it could not do in
+/// time.
 const ANSWER: Duration = Duration::from_secs(5);
 
 /// What is expected next, and of whom.
@@ -40,9 +41,11 @@ struct State {
 pub(crate) struct Connection {
     state: watch::Sender<State>,
     bounds: Bounds,
-    /// Cancelled when another connection needs the place, when the service wants it to end, and when it has ended.
+    /// Cancelled when another connection needs the place, when the service wants it to end, and
+    /// when it has ended.
     pub(crate) evicted: CancellationToken,
-    /// Cancelled when the request that is being served has to go for a client who has fewer of them.
+    /// Cancelled when the request that is being served has to go for a client who has fewer of
+    /// them.
     pub(crate) outranked: CancellationToken,
     /// A WebSocket, or about to be one.
     web_socket: AtomicBool,
@@ -52,10 +55,12 @@ pub(crate) struct Connection {
     kept_by_port: Arc<AtomicUsize>,
 }
 
-/// What an answer costs in memory besides its own bytes, about: a WebSocket has a task and a place in a queue for each.
+/// What an answer costs in memory besides its own bytes, about: a WebSocket has a task and a place
+/// in a queue for each.
 const EACH_ANSWER: usize = 8 << 10;
 
-/// What a request costs while it is served, about: as it came, as it was parsed, and as it is repeated in the answer.
+/// What a request costs while it is served, about: as it came, as it was parsed, and as it is
+/// repeated in the answer.
 const EACH_BYTE: usize = 4;
 
 /// What the port keeps for a connection.
@@ -78,8 +83,8 @@ impl Kept {
         cost
     }
 
-    /// What is written has more bytes than the answers in it, so no more is taken off than there is. Of the cost the same part
-    /// as of the bytes; returns how much.
+    /// What is written has more bytes than the answers in it, so no more is taken off than there
+    /// is. Of the cost the same part as of the bytes; returns how much.
     fn take(&mut self, bytes: usize) -> usize {
         let left = self.bytes.saturating_sub(bytes);
         let cost = match u128::try_from(left).unwrap_or(u128::MAX) {
@@ -92,7 +97,8 @@ impl Kept {
     }
 }
 
-/// Who has to go first: clients who keep us waiting for a request, then sessions that have been silent longest.
+/// Who has to go first: clients who keep us waiting for a request, then sessions that have been
+/// silent longest.
 pub(crate) type Patience = (bool, Instant);
 
 impl Connection {
@@ -125,8 +131,8 @@ impl Connection {
         });
     }
 
-    /// A header is complete and a body follows; answers when it has to be there. The connection ends later: the service
-    /// that reads the body answers first.
+    /// A header is complete and a body follows; answers when it has to be there. The connection
+    /// ends later: the service that reads the body answers first.
     pub(crate) fn receiving_body(&self) -> Instant {
         let until = Instant::now() + self.bounds.body;
         self.enter(Phase::Body, Some(until + ANSWER));
@@ -229,7 +235,8 @@ impl Connection {
         phase == Phase::Body || (phase == Phase::Upgraded && self.kept().incomplete > 0)
     }
 
-    /// An answer was made; returns what the whole port keeps. One that is made after the end counts for nothing.
+    /// An answer was made; returns what the whole port keeps. One that is made after the end counts
+    /// for nothing.
     pub(crate) fn add_untaken(&self, bytes: usize) -> usize {
         {
             let mut kept = self.kept();

@@ -7,7 +7,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// What a process keeps for its databases, logs, signals and pools.
 const OWN: usize = 128;
 
-/// Raises the soft limit of open files to the hard one; answers the limit that holds. `None`: there is none.
+/// Raises the soft limit of open files to the hard one; answers the limit that holds. `None`: there
+/// is none.
 ///
 /// # Errors
 /// When the system refuses.
@@ -17,10 +18,12 @@ pub fn raise_limit() -> io::Result<Option<u64>> {
     Ok(maximum)
 }
 
-/// The most connections that each port can have of `limit` descriptors, when `reserved` are kept for another port.
+/// The most connections that each port can have of `limit` descriptors, when `reserved` are kept
+/// for another port.
 ///
-/// `wanted` pairs the connections of a port with the descriptors that each takes at most: its own, and those it has opened
-/// on behalf of its request. All are cut in proportion when there are too few; nobody gets less than one.
+/// `wanted` pairs the connections of a port with the descriptors that each takes at most: its own,
+/// and those it has opened on behalf of its request. All are cut in proportion when there are too
+/// few; nobody gets less than one.
 #[must_use]
 pub fn share<const PORTS: usize>(limit: u64, reserved: usize, wanted: [(usize, usize); PORTS]) -> [usize; PORTS] {
     let needed: usize = wanted.iter().map(|(connections, each)| connections.saturating_mul(*each)).sum();

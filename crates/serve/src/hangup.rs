@@ -2,7 +2,8 @@
 
 use tokio_util::sync::CancellationToken;
 
-/// The connection of a request; an extension of each. It stays the same when the connection is upgraded.
+/// The connection of a request; an extension of each. It stays the same when the connection is
+/// upgraded.
 #[derive(Clone, Debug)]
 pub struct Hangup(pub(crate) CancellationToken);
 

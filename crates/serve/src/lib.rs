@@ -1,13 +1,14 @@
-//! Serves HTTP/1.1 on a port within bounds, so that clients who send nothing, or send slowly, cannot keep others out.
+//! Serves HTTP/1.1 on a port within bounds, so that clients who send nothing, or send slowly,
+//! cannot keep others out.
 //!
 //! `bounds` holds the limits, `table` the open connections, `connection` what each is doing,
 //! `stream` and `body` watch it read and write, `listener` accepts, `hangup` lets the service end
 //! one, `priority` lets it keep one, `refusal` answers clients there is no room for, `web_socket`
 //! answers messages instead of requests, `memory` counts what they make a port keep, `tally` what
 //! there is and was, for which `occupancy` is the handle, `line_ration` bounds what the log says of
-//! it all, `page` tells what a browser sends for a page, `trusted_proxies` which client a request is
-//! of, `descriptors` fits the limits to what the operating system grants the process. A leaf: the
-//! relay, the gateway and the operator's port all serve through it.
+//! it all, `page` tells what a browser sends for a page, `trusted_proxies` which client a request
+//! is of, `descriptors` fits the limits to what the operating system grants the process. A leaf:
+//! the relay, the gateway and the operator's port all serve through it.
 
 mod body;
 mod bounds;

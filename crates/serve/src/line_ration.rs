@@ -32,8 +32,8 @@ impl LineRation {
         Self { what: what.into(), state: Mutex::new(state) }
     }
 
-    /// Whether the next line may be written. Those that may not are counted, and the log says how many there were before the
-    /// next one that may.
+    /// Whether the next line may be written. Those that may not are counted, and the log says how
+    /// many there were before the next one that may.
     pub fn admits_line(&self) -> bool {
         let left_out = self.state().take();
         match left_out {

@@ -35,14 +35,15 @@ use crate::table::Table;
 
 /// Bytes of the largest header, and of what is buffered of a body.
 const MAX_BUFFER: usize = 64 * 1024;
-/// Bytes that the operating system keeps of what a connection reads, and of what it writes; it reserves twice as much. Left to
-/// itself it grows these to megabytes for a client that does not read.
+/// Bytes that the operating system keeps of what a connection reads, and of what it writes; it
+/// reserves twice as much. Left to itself it grows these to megabytes for a client that does not
+/// read.
 const SOCKET_BUFFER: usize = 64 * 1024;
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Heartbeats without which the loop counts as stuck.
 const MISSED: u32 = 5;
-/// Heartbeats without a failed accept after which the last one is over: a failure may end the connection that it is about,
-/// and then the next one that shows anything may be long in coming.
+/// Heartbeats without a failed accept after which the last one is over: a failure may end the
+/// connection that it is about, and then the next one that shows anything may be long in coming.
 const CLEAN: u32 = 2;
 /// After a failed accept: others need the processor to end what they have open.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -92,8 +93,8 @@ impl Listener {
         Self { tcp, bounds, refusals: Refusals::default(), pulse: Pulse::new(), table: Table::new(bounds) }
     }
 
-    /// How a request is answered for which there is no room. Its body was not read; its headers neither, where they did not
-    /// come at once.
+    /// How a request is answered for which there is no room. Its body was not read; its headers
+    /// neither, where they did not come at once.
     #[must_use]
     pub fn refusing_with<F>(self, refusal: impl Fn(Request<Full>) -> F + Send + Sync + 'static) -> Self
     where
@@ -120,7 +121,8 @@ impl Listener {
         Occupancy(Arc::clone(&self.table))
     }
 
-    /// Serves until `shutdown`, then accepts no more connections, and returns when the last response is sent.
+    /// Serves until `shutdown`, then accepts no more connections, and returns when the last
+    /// response is sent.
     ///
     /// Does not wait for connections that were upgraded: they are the service's.
     ///
@@ -284,7 +286,8 @@ where
         let (service, admitted) = (service.clone(), admitted.clone());
         async move {
             let mut response = admitted.answer(request, service).await?;
-            // hyper's own stays where it is while a clock that was set back is behind it, and relays read it.
+            // hyper's own stays where it is while a clock that was set back is behind it, and
+            // relays read it.
             if let Ok(now) = HeaderValue::try_from(httpdate::fmt_http_date(SystemTime::now())) {
                 response.headers_mut().insert(DATE, now);
             }
@@ -319,8 +322,8 @@ where
     }
 }
 
-/// Whether a request is the handshake of a WebSocket. Other upgrades are offers that a server may leave alone, as some clients
-/// (Java's) make with every request for HTTP/2.
+/// Whether a request is the handshake of a WebSocket. Other upgrades are offers that a server may
+/// leave alone, as some clients (Java's) make with every request for HTTP/2.
 #[must_use]
 pub fn asks_for_web_socket(headers: &HeaderMap) -> bool {
     let protocols = headers.get_all(UPGRADE).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));

@@ -1,5 +1,6 @@
-//! Counting what a WebSocket makes its port keep, so that neither messages that take long to answer nor answers that nobody
-//! reads fill its memory. Requests and answers over HTTP are counted by the port itself.
+//! Counting what a WebSocket makes its port keep, so that neither messages that take long to answer
+//! nor answers that nobody reads fill its memory. Requests and answers over HTTP are counted by the
+//! port itself.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,7 +11,8 @@ use crate::table::Table;
 
 /// What a port keeps for a connection; an extension of each request.
 ///
-/// Above [`Bounds::memory`] for the whole port, connections of the address that costs most are ended.
+/// Above [`Bounds::memory`] for the whole port, connections of the address that costs most are
+/// ended.
 ///
 /// [`Bounds::memory`]: crate::Bounds::memory
 #[derive(Clone)]

@@ -16,8 +16,9 @@ pub struct Priority {
 }
 
 impl Priority {
-    /// From now on the connection is ended for no connection of another address. For clients that have proved who they are.
-    /// At most half of a port is kept that way, and an eighth of it for one address; more than that stays as it was.
+    /// From now on the connection is ended for no connection of another address. For clients that
+    /// have proved who they are. At most half of a port is kept that way, and an eighth of it for
+    /// one address; more than that stays as it was.
     pub fn raise(&self) {
         self.table.prioritise(self.peer, &self.connection);
     }

@@ -1,5 +1,5 @@
-//! Tells a client that there is no room for it. In the service's own words, which may depend on the header of the request:
-//! a page gets to read no answer that does not name its origin.
+//! Tells a client that there is no room for it. In the service's own words, which may depend on the
+//! header of the request: a page gets to read no answer that does not name its origin.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -25,7 +25,8 @@ use crate::bounds::Full;
 
 /// For each step of a refusal: its header, the answer, and the rest of what the client sends.
 const STEP: Duration = Duration::from_millis(500);
-/// Refused connections whose header is read at once. The others are answered unread: they are to cost nothing.
+/// Refused connections whose header is read at once. The others are answered unread: they are to
+/// cost nothing.
 const READ_AT_ONCE: usize = 64;
 /// Bytes of the largest header that is read.
 const MAX_HEADER: usize = 16 * 1024;

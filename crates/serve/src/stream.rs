@@ -1,7 +1,9 @@
-//! A connection's bytes: ends when the connection is evicted, holds its place for as long as it is open, upgraded or not.
+//! A connection's bytes: ends when the connection is evicted, holds its place for as long as it is
+//! open, upgraded or not.
 //!
-//! While the client does not take what is written to it, nothing more is read from it: otherwise the answers to what it sends
-//! would pile up in memory. It has as long to go on as a connection may be idle.
+//! While the client does not take what is written to it, nothing more is read from it: otherwise
+//! the answers to what it sends would pile up in memory. It has as long to go on as a connection
+//! may be idle.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -19,7 +21,8 @@ type Evicted = Pin<Box<WaitForCancellationFutureOwned>>;
 pub(crate) struct Stream {
     tcp: TcpStream,
     slot: Slot,
-    /// One for each half: the halves of an upgraded connection belong to different tasks, and both have to hear of it.
+    /// One for each half: the halves of an upgraded connection belong to different tasks, and both
+    /// have to hear of it.
     evicted_reading: Evicted,
     evicted_writing: Evicted,
     /// Since the client takes nothing: when it has to.

@@ -56,20 +56,23 @@ impl Table {
         Arc::new(Self { bounds, open: Mutex::default(), kept: Arc::default() })
     }
 
-    /// A place for a connection from there. At the limit of its address it takes the place of the one of that address which
-    /// has kept the port waiting longest. At the limit of the port it takes the place of, in this order:
+    /// A place for a connection from there. At the limit of its address it takes the place of the
+    /// one of that address which has kept the port waiting longest. At the limit of the port it
+    /// takes the place of, in this order:
     ///
-    /// 1. a client whose request is not complete, of the address with most connections, if that has more than the newcomer's
-    ///    address will have;
+    /// 1. a client whose request is not complete, of the address with most connections, if that has
+    ///    more than the newcomer's address will have;
     /// 2. a connection of its own address that is between two requests;
-    /// 3. the request served longest of the address that has most of them being served, if these are more than the
-    ///    connections the newcomer's address will have;
-    /// 4. a client whose request is not complete, of its own address or of one with as many connections as that will have;
+    /// 3. the request served longest of the address that has most of them being served, if these
+    ///    are more than the connections the newcomer's address will have;
+    /// 4. a client whose request is not complete, of its own address or of one with as many
+    ///    connections as that will have;
     /// 5. a WebSocket, by the rules of 1 and 4: they have a share of their own, so they go last.
     ///
-    /// Within one step and address, who has waited or been silent longest goes first. So no address loses a connection to
-    /// one that has more, and one that holds many cannot keep out one that holds few. A prioritised connection is only ever
-    /// ended for one of its own address, last of all.
+    /// Within one step and address, who has waited or been silent longest goes first. So no address
+    /// loses a connection to one that has more, and one that holds many cannot keep out one that
+    /// holds few. A prioritised connection is only ever ended for one of its own address, last of
+    /// all.
     ///
     /// # Errors
     /// [`Full::Address`] or [`Full::Port`] when the limit is reached and nobody has to go.
@@ -84,12 +87,14 @@ impl Table {
         Ok(Slot { table: Arc::clone(self), id, connection })
     }
 
-    /// Lets a connection from there become a WebSocket. From then on it counts as one; [`Connection::answered`] takes that
-    /// back. At the port's share for WebSockets, the address with most of them loses the one that has been silent longest,
-    /// if it has more than the newcomer's address will have.
+    /// Lets a connection from there become a WebSocket. From then on it counts as one;
+    /// [`Connection::answered`] takes that back. At the port's share for WebSockets, the address
+    /// with most of them loses the one that has been silent longest, if it has more than the
+    /// newcomer's address will have.
     ///
     /// # Errors
-    /// [`Full::UpgradesOfAddress`] or [`Full::Upgrades`] when a share is used up and nobody has to go.
+    /// [`Full::UpgradesOfAddress`] or [`Full::Upgrades`] when a share is used up and nobody has to
+    /// go.
     pub(crate) fn admit_upgrade(&self, peer: IpAddr, connection: &Connection) -> Result<(), Full> {
         let mut open = self.open();
         open.make_place_for_web_socket(client(peer), self.bounds)
@@ -98,8 +103,8 @@ impl Table {
         Ok(())
     }
 
-    /// Keeps a connection that proved who it is, unless half of the port is kept, or an eighth of it for that address: the
-    /// rest goes by the other rules.
+    /// Keeps a connection that proved who it is, unless half of the port is kept, or an eighth of
+    /// it for that address: the rest goes by the other rules.
     pub(crate) fn prioritise(&self, peer: IpAddr, connection: &Connection) {
         if connection.is_prioritised() {
             return;
@@ -117,8 +122,8 @@ impl Table {
         }
     }
 
-    /// An answer was made for a connection, of that many bytes. Above the port's bound the address that costs most loses the
-    /// connection that costs most.
+    /// An answer was made for a connection, of that many bytes. Above the port's bound the address
+    /// that costs most loses the connection that costs most.
     pub(crate) fn add_untaken(&self, connection: &Connection, bytes: usize) {
         self.keep_within(connection.add_untaken(bytes));
     }
@@ -145,13 +150,14 @@ impl Table {
         while self.kept.load(Ordering::SeqCst) > self.bounds.memory && open.end_costliest() {}
     }
 
-    /// Ends the waiting connection of the address with most connections that has waited longest. For when the process has
-    /// run out of descriptors.
+    /// Ends the waiting connection of the address with most connections that has waited longest.
+    /// For when the process has run out of descriptors.
     pub(crate) fn make_room(&self) {
         self.open().evict(|waiting| Some((waiting.connection.is_prioritised(), waiting.in_turn())));
     }
 
-    /// Counts a connection that ended since the port waited for its client, or the client for the service, too long.
+    /// Counts a connection that ended since the port waited for its client, or the client for the
+    /// service, too long.
     pub(crate) fn count_ended(&self, count: impl FnOnce(&mut Ended) -> &mut u64) {
         *count(&mut self.open().tally.ended) += 1;
     }
@@ -261,8 +267,8 @@ impl Open {
         true
     }
 
-    /// Ends the request that has been served longest of the address that has most of them being served, if these are more
-    /// than `held`.
+    /// Ends the request that has been served longest of the address that has most of them being
+    /// served, if these are more than `held`.
     fn outrank(&mut self, held: usize) -> bool {
         let mut serving = HashMap::<IpAddr, (usize, Instant, u64)>::new();
         for (id, (address, connection)) in &self.connections {
@@ -282,8 +288,9 @@ impl Open {
         true
     }
 
-    /// Of the address whose connections cost most together, ends the one that costs most; first those whose client is still
-    /// sending a request, so that nobody of that address who is being served goes for them.
+    /// Of the address whose connections cost most together, ends the one that costs most; first
+    /// those whose client is still sending a request, so that nobody of that address who is being
+    /// served goes for them.
     fn end_costliest(&mut self) -> bool {
         let mut addresses = HashMap::<IpAddr, (usize, (bool, usize), u64)>::new();
         for (id, (address, connection)) in &self.connections {
@@ -335,7 +342,8 @@ impl Drop for Slot {
     }
 }
 
-/// The address that counts as one client's: an IPv4 address, or the /48 of an IPv6 address with its other bits 0.
+/// The address that counts as one client's: an IPv4 address, or the /48 of an IPv6 address with its
+/// other bits 0.
 #[must_use]
 pub fn client(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
@@ -565,7 +573,8 @@ mod tests {
         table.add_untaken(&slots[1].connection, 10 * MIB);
         assert_eq!(ended(), [false, false, true, false]);
         assert_eq!((table.kept.load(Ordering::SeqCst) / MIB, table.tally().ended.memory), (76, 1));
-        // What is written has more bytes than the answers, and what is made after the end counts for nothing.
+        // What is written has more bytes than the answers, and what is made after the end counts
+        // for nothing.
         slots[0].connection.take(1000 * MIB);
         table.add_untaken(&slots[2].connection, 1000 * MIB);
         assert_eq!((table.kept.load(Ordering::SeqCst) / MIB, ended()), (36, vec![false, false, true, false]));

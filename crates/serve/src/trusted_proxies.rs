@@ -14,7 +14,8 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// The client of a request, as far as it is told apart from others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Client {
-    /// An IPv4 address, or the network of an IPv6 address that counts as one client's ([`client()`]).
+    /// An IPv4 address, or the network of an IPv6 address that counts as one client's
+    /// ([`client()`]).
     Address(IpAddr),
     /// A trusted proxy that does not say whose request it forwards.
     #[default]
@@ -36,14 +37,15 @@ pub struct InvalidProxy {
 
 impl TrustedProxies {
     /// # Errors
-    /// [`InvalidProxy`] for a text that is neither an address nor a network, for a network of all addresses, and for IPv4
-    /// written as IPv6.
+    /// [`InvalidProxy`] for a text that is neither an address nor a network, for a network of all
+    /// addresses, and for IPv4 written as IPv6.
     pub fn parse(texts: &[String]) -> Result<Self, InvalidProxy> {
         texts.iter().map(|text| network(text)).collect::<Result<_, _>>().map(Self)
     }
 
-    /// The client of a request from `peer`: of a trusted proxy's, the rightmost address of `X-Forwarded-For` that is none of
-    /// theirs. What stands further left was the client's own choice.
+    /// The client of a request from `peer`: of a trusted proxy's, the rightmost address of
+    /// `X-Forwarded-For` that is none of theirs. What stands further left was the client's own
+    /// choice.
     #[must_use]
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Client {
         if !self.trusts(peer) {

@@ -1,8 +1,8 @@
 //! WebSockets (RFC 6455) whose messages are requests, each with one answer at most.
 //!
-//! What a client sends is read no faster than it is answered and its answers are written: a bounded number of messages, and
-//! of bytes of memory that they cost, is between the two. A message that is being answered is a task of its own, so that one
-//! which takes long delays no other.
+//! What a client sends is read no faster than it is answered and its answers are written: a bounded
+//! number of messages, and of bytes of memory that they cost, is between the two. A message that is
+//! being answered is a task of its own, so that one which takes long delays no other.
 
 use std::future::Future;
 use std::time::Duration;
@@ -63,7 +63,8 @@ pub struct WebSocket {
 enum End {
     /// The client closed it, or is gone.
     Gone,
-    /// It has to be closed, for this reason (RFC 6455, section 7.4.1). What was read is answered first.
+    /// It has to be closed, for this reason (RFC 6455, section 7.4.1). What was read is answered
+    /// first.
     Close(CloseCode),
 }
 
@@ -80,8 +81,8 @@ impl WebSocket {
         Ok((response, Self { upgrade: hyper::upgrade::on(request), memory }))
     }
 
-    /// Answers its messages, of at most so many bytes, until the client closes it or it is told to stop; then what was read
-    /// is answered still.
+    /// Answers its messages, of at most so many bytes, until the client closes it or it is told to
+    /// stop; then what was read is answered still.
     pub async fn serve(self, most_bytes: usize, stop: CancellationToken, answer: impl Answer) {
         let upgraded = match self.upgrade.await {
             Ok(upgraded) => TokioIo::new(upgraded),

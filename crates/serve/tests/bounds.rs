@@ -1,4 +1,5 @@
-//! What clients can't do to a port: keep others out by sending nothing, by sending slowly, or by being many.
+//! What clients can't do to a port: keep others out by sending nothing, by sending slowly, or by
+//! being many.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests: what can't be done fails")]
 
 use std::net::{IpAddr, SocketAddr};
@@ -238,7 +239,8 @@ impl Halves {
         self.changed.notify_one();
     }
 
-    /// Another protocol, which reads whatever comes and writes without end, each in a task of its own.
+    /// Another protocol, which reads whatever comes and writes without end, each in a task of its
+    /// own.
     fn routes(self: Arc<Self>) -> Router {
         let switch = async move |request: Request| {
             tokio::spawn(async move {

@@ -186,7 +186,8 @@ async fn a_message_over_the_limit_is_answered_and_closes_the_web_socket_however_
     assert_eq!(next(&mut socket).await.unwrap().unwrap(), Message::text("too long"));
     assert_eq!(close_code(&mut socket).await, CloseCode::Size);
 
-    // In fragments, each within the limit, and what follows looks like other frames to who loses count.
+    // In fragments, each within the limit, and what follows looks like other frames to who loses
+    // count.
     let mut stream = port.bare().await;
     let many = frame(0x81, b"?").repeat(50);
     let all = [frame(0x01, &[b'?'; LIMIT - 1]), frame(0x80, b"??"), frame(0x82, &many), many].concat();

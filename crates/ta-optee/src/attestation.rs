@@ -1,12 +1,14 @@
-//! OP-TEE's attestation, where it is built with `CFG_ATTESTATION_PTA`: it measures the memory of the trusted application
-//! that asks, and signs the measurement with the challenge, under a key that it made for itself and keeps sealed.
+//! OP-TEE's attestation, where it is built with `CFG_ATTESTATION_PTA`: it measures the memory of
+//! the trusted application that asks, and signs the measurement with the challenge, under a key
+//! that it made for itself and keeps sealed.
 //!
-//! The quote: u16 length and public exponent, u16 length and modulus (all big endian), 32 bytes of SHA-256 over code and
-//! constants as they lie in memory, and the signature over challenge and measurement, as long as the modulus
-//! (RSASSA-PSS with SHA-256 and a salt of 32 bytes).
+//! The quote: u16 length and public exponent, u16 length and modulus (all big endian), 32 bytes of
+//! SHA-256 over code and constants as they lie in memory, and the signature over challenge and
+//! measurement, as long as the modulus (RSASSA-PSS with SHA-256 and a salt of 32 bytes).
 //!
-//! Only the measurement of the caller's own memory will do. The digest of a signed file OP-TEE gives to everyone, the
-//! normal world included, over whatever nonce they like: it would vouch for any statement.
+//! Only the measurement of the caller's own memory will do. The digest of a signed file OP-TEE
+//! gives to everyone, the normal world included, over whatever nonce they like: it would vouch for
+//! any statement.
 
 use alloc::vec::Vec;
 
@@ -14,7 +16,8 @@ use optee_utee::{ErrorKind, ParamIndex, TaSession, TaSessionBuilder, TeeParams, 
 use proto::Hash;
 use ta::{AttestError, Attestor};
 
-/// `PTA_ATTESTATION_UUID`, 39800861-182a-4720-9b67-2bcd622bc0b5; its commands are in `pta_attestation.h`.
+/// `PTA_ATTESTATION_UUID`, 39800861-182a-4720-9b67-2bcd622bc0b5; its commands are in
+/// `pta_attestation.h`.
 const PTA: [u8; 16] = 0x3980_0861_182a_4720_9b67_2bcd_622b_c0b5_u128.to_be_bytes();
 const GET_PUBKEY: u32 = 0;
 const HASH_TA_MEMORY: u32 = 2;
@@ -43,8 +46,9 @@ impl Attestor for OpteeAttestation {
     }
 }
 
-/// Has the key made if there is none yet, which takes seconds, once for a device: better while a session is opened than
-/// in the way of sponsorships. What fails here is told by the quote that is asked for.
+/// Has the key made if there is none yet, which takes seconds, once for a device: better while a
+/// session is opened than in the way of sponsorships. What fails here is told by the quote that is
+/// asked for.
 pub(crate) fn prepare() {
     if let Ok(Some(mut pta)) = open() {
         let _ = public_key(&mut pta);

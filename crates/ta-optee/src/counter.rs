@@ -6,12 +6,13 @@ use ta::{CounterError, MonotonicCounter};
 
 use crate::objects::{self, COUNTER};
 
-/// The number last stored. Held in memory too: the host may damage the object, but not make a running instance count
-/// again from the start.
+/// The number last stored. Held in memory too: the host may damage the object, but not make a
+/// running instance count again from the start.
 pub(crate) struct StoredCounter(u64);
 
 impl StoredCounter {
-    /// Reads what is stored; 0 where nothing is. The core refuses a counter that is behind its records.
+    /// Reads what is stored; 0 where nothing is. The core refuses a counter that is behind its
+    /// records.
     pub(crate) fn open() -> Result<Self, CounterError> {
         let Some(bytes) = objects::read(COUNTER).map_err(|_| CounterError)? else {
             return Ok(Self(0));

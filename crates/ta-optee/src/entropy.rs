@@ -1,4 +1,5 @@
-//! Randomness from OP-TEE's generator. There is no other in the trusted application: signatures need none (RFC 6979).
+//! Randomness from OP-TEE's generator. There is no other in the trusted application: signatures
+//! need none (RFC 6979).
 
 use optee_utee::Random;
 use ta::{Entropy, EntropyError};

@@ -1,4 +1,5 @@
-//! The one core of this instance, opened at the first command and kept until OP-TEE drops the instance.
+//! The one core of this instance, opened at the first command and kept until OP-TEE drops the
+//! instance.
 
 use alloc::vec::Vec;
 use core::cell::RefCell;
@@ -23,13 +24,14 @@ type TeeCore = Core<Faulty<ObjectStore>, Foretellable<TeeEntropy>, Faulty<Stored
 struct Instance(RefCell<Option<TeeCore>>);
 
 #[expect(unsafe_code, reason = "state between commands can only live in a static")]
-// SAFETY: OP-TEE never runs two entry points of one instance at once (GlobalPlatform TEE Internal Core API 1.3, section
-// 2.1.3) and a trusted application has one thread.
+// SAFETY: OP-TEE never runs two entry points of one instance at once (GlobalPlatform TEE Internal
+// Core API 1.3, section 2.1.3) and a trusted application has one thread.
 unsafe impl Sync for Instance {}
 
 static INSTANCE: Instance = Instance(RefCell::new(None));
 
-/// Answers one frame. A core that can't be opened is a refusal that says why, and is tried again at the next frame.
+/// Answers one frame. A core that can't be opened is a refusal that says why, and is tried again at
+/// the next frame.
 ///
 /// # Errors
 /// `BUSY` if a command comes in while another runs, which OP-TEE never does.

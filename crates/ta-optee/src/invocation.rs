@@ -1,4 +1,5 @@
-//! The parameters of a command: p0 the frame, p1 room for the reply, p2 the reply's length, p3 nothing.
+//! The parameters of a command: p0 the frame, p1 room for the reply, p2 the reply's length, p3
+//! nothing.
 
 use alloc::vec::Vec;
 
@@ -23,8 +24,9 @@ pub(crate) struct Invocation<'a> {
 }
 
 impl<'a> FromRawParameters<'a> for Invocation<'a> {
-    /// `BAD_PARAMETERS` for any other types. `SHORT_BUFFER`, with [`MAX_REPLY`] as the length needed, unless the largest
-    /// reply fits: a reply that didn't would be lost with what the command did already done.
+    /// `BAD_PARAMETERS` for any other types. `SHORT_BUFFER`, with [`MAX_REPLY`] as the length
+    /// needed, unless the largest reply fits: a reply that didn't would be lost with what the
+    /// command did already done.
     #[expect(unsafe_code, reason = "the parameters are unions, told apart by their types")]
     unsafe fn from_raw(types: RawParamTypes, params: &'a mut RawParams) -> Result<Self> {
         if types != expected_types() {
@@ -41,7 +43,8 @@ impl<'a> FromRawParameters<'a> for Invocation<'a> {
         let frame = if is_empty {
             None
         } else {
-            // SAFETY: OP-TEE mapped the memory of a memref of this type for the time of the command.
+            // SAFETY: OP-TEE mapped the memory of a memref of this type for the time of the
+            // command.
             Some(unsafe { ParameterMemrefInput::from_raw(TEE_PARAM_TYPE_MEMREF_INPUT, p0) }?)
         };
         // SAFETY: as for p0.
@@ -53,8 +56,8 @@ impl<'a> FromRawParameters<'a> for Invocation<'a> {
 }
 
 impl Invocation<'_> {
-    /// The frame, copied once: the host may change its own memory at any time. A length over the limit is refused before
-    /// any memory is taken for it.
+    /// The frame, copied once: the host may change its own memory at any time. A length over the
+    /// limit is refused before any memory is taken for it.
     pub(crate) fn copy_frame(&self) -> core::result::Result<Vec<u8>, Status> {
         match &self.frame {
             None => Ok(Vec::new()),

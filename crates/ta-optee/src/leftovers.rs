@@ -1,7 +1,8 @@
 //! Whether records lie in the storage at all.
 //!
-//! OP-TEE deletes an object that the host has damaged. Without its system record the trusted application would look new
-//! and take another admin, with the accounts of the first still there: that is damage too, and never a fresh start.
+//! OP-TEE deletes an object that the host has damaged. Without its system record the trusted
+//! application would look new and take another admin, with the accounts of the first still there:
+//! that is damage too, and never a fresh start.
 #![expect(unsafe_code, reason = "optee-utee has no enumerator of persistent objects")]
 
 use core::ffi::c_void;
@@ -56,8 +57,8 @@ impl Objects {
         let mut id = [0; MAX_ID];
         let mut length = 0;
         let id_start = id.as_mut_ptr().cast::<c_void>();
-        // SAFETY: the enumerator is started, no information on the object is asked for, and the id has all the room that
-        // an object id may take.
+        // SAFETY: the enumerator is started, no information on the object is asked for, and the id
+        // has all the room that an object id may take.
         match unsafe { TEE_GetNextPersistentObject(self.0, ptr::null_mut(), id_start, &raw mut length) } {
             TEE_SUCCESS => Ok(Some((id, length))),
             TEE_ERROR_ITEM_NOT_FOUND => Ok(None),

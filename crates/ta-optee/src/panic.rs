@@ -5,7 +5,8 @@ use core::panic::PanicInfo;
 use optee_utee::raw::{TEE_ERROR_TARGET_DEAD, TEE_Panic};
 use optee_utee::trace_println;
 
-/// OP-TEE answers `TARGET_DEAD` on every session; the next one opened gets a fresh instance over the same storage.
+/// OP-TEE answers `TARGET_DEAD` on every session; the next one opened gets a fresh instance over
+/// the same storage.
 #[panic_handler]
 #[expect(unsafe_code, reason = "the only way to end a trusted application")]
 fn panic(info: &PanicInfo<'_>) -> ! {

@@ -9,20 +9,21 @@ use proto::command::Protection;
 use proto::{Bounded, Hash};
 use ta::Platform;
 
-/// SHA-256 of the ELF as built, with these bytes as they stand here; `scripts/optee/ta` puts it in before it signs. It
-/// names the build to whoever trusts this trusted application already, and proves nothing to anyone else: for that the
-/// platform has to attest it.
+/// SHA-256 of the ELF as built, with these bytes as they stand here; `scripts/optee/ta` puts it in
+/// before it signs. It names the build to whoever trusts this trusted application already, and
+/// proves nothing to anyone else: for that the platform has to attest it.
 #[used]
 static MEASUREMENT: [u8; 32] = *b"super-relay measurement not set.";
 
-/// Whose key signs what is built here, as it stands in the version: `scripts/optee/ta` writes `own-key` there when it is not
-/// the kit's, which everybody has. A note for operators: it proves nothing, and OP-TEE loads by its own key.
+/// Whose key signs what is built here, as it stands in the version: `scripts/optee/ta` writes
+/// `own-key` there when it is not the kit's, which everybody has. A note for operators: it proves
+/// nothing, and OP-TEE loads by its own key.
 #[used]
 static KEY: [u8; 32] = *b"super-relay key: development-key";
 const KEY_PREFIX: &str = "super-relay key: ";
 
-/// Enforced by hardware that the trusted OS controls (GlobalPlatform TEE Internal Core API 1.3, section 4.7). The level
-/// below it, 100, is enforced by the normal world: by the attacker.
+/// Enforced by hardware that the trusted OS controls (GlobalPlatform TEE Internal Core API 1.3,
+/// section 4.7). The level below it, 100, is enforced by the normal world: by the attacker.
 const LEVEL_TEE_HARDWARE: u32 = 1000;
 
 /// What `VerifySecurityState` reports.
@@ -32,8 +33,8 @@ pub(crate) fn describe() -> Platform {
         version: Bounded::new(version()).unwrap_or_default(),
         // The script writes other bytes there than the compiler sees.
         measurement: Hash(*black_box(&MEASUREMENT)),
-        // OP-TEE seals under the device's key; the host can't read or forge it, but put all of it back where nothing
-        // keeps it from doing so.
+        // OP-TEE seals under the device's key; the host can't read or forge it, but put all of it
+        // back where nothing keeps it from doing so.
         storage: if rollback == Protection::Hardware { rollback } else { Protection::SecureWorld },
         rollback,
         time: hardware_or(Protection::None, TeeSystemTimeProtectionLevel.get().ok()),

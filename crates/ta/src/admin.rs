@@ -1,5 +1,6 @@
-//! Signed commands: who may give them, and the state each one makes. Nothing is changed here. What does
-//! not depend on who signed a command is public: a host can ask it first, and spare the TEE a command that would be refused.
+//! Signed commands: who may give them, and the state each one makes. Nothing is changed here. What
+//! does not depend on who signed a command is public: a host can ask it first, and spare the TEE a
+//! command that would be refused.
 
 use alloc::vec::Vec;
 
@@ -15,7 +16,8 @@ use proto::{Address, Permissions, Signature, Status, TeeId};
 use crate::ceilings;
 use crate::recover::signer_of;
 
-/// Refuses a command for another TEE, and one that is not for the next count: a replay, or one that others overtook.
+/// Refuses a command for another TEE, and one that is not for the next count: a replay, or one that
+/// others overtook.
 pub(crate) fn check_turn(command: &impl AdminRequest, tee_id: TeeId, counter: u64) -> Result<(), Status> {
     check_tee(command, tee_id)?;
     let next = counter.checked_add(1).ok_or(Status::CounterFailed)?;
@@ -87,8 +89,8 @@ pub fn revoke(current: &Provisioned, command: &RevokeSigner) -> Result<Provision
     with_signers(current, current.signers.iter().copied().filter(|signer| !is_meant(signer)))
 }
 
-/// One relay key in the place of another, in the same record. It counts on the record: the admin's counter stays, so what
-/// admins are signing meanwhile stays good.
+/// One relay key in the place of another, in the same record. It counts on the record: the admin's
+/// counter stays, so what admins are signing meanwhile stays good.
 pub(crate) fn rotate(current: &Provisioned, command: &RotateSigner, tee_id: TeeId) -> Result<Provisioned, Status> {
     check_tee(command, tee_id)?;
     let leaving = find(current, &command.current).ok_or(Status::SignerNotAuthorised)?;
@@ -140,8 +142,8 @@ pub fn check_standby(current: &Provisioned, command: &RotatePaymasterKey) -> Res
     (current.standby_paymaster_signer == Some(command.next)).then_some(()).ok_or(Status::StandbyKeyMismatch)
 }
 
-/// Refuses as a relay key what has another role: one key in two would give each role's signatures to the other. Nobody has
-/// the key of the zero address.
+/// Refuses as a relay key what has another role: one key in two would give each role's signatures
+/// to the other. Nobody has the key of the zero address.
 ///
 /// # Errors
 /// `SignerReserved`.

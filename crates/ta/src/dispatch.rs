@@ -21,26 +21,28 @@ use crate::system::System;
 use crate::webauthn::verify_registration;
 use crate::{admin, batch};
 
-/// The trusted core over its platform. What it holds in memory is a copy of the sealed records: it may be dropped at any
-/// moment.
+/// The trusted core over its platform. What it holds in memory is a copy of the sealed records: it
+/// may be dropped at any moment.
 pub struct Core<S, E, C, A = NoAttestation> {
     store: S,
     entropy: E,
     counter: C,
     attestor: A,
     platform: Platform,
-    /// `None` after a write that failed, until the store has told what is there: nothing is served in doubt.
+    /// `None` after a write that failed, until the store has told what is there: nothing is served
+    /// in doubt.
     state: Option<State>,
     accounts: Accounts,
 }
 
 impl<S: SecureStore, E: Entropy, C: MonotonicCounter> Core<S, E, C> {
-    /// Opens the core over what the store holds, which takes two writes: its version and the counter move on. At the first
-    /// start there are two more, for the TEE's id.
+    /// Opens the core over what the store holds, which takes two writes: its version and the
+    /// counter move on. At the first start there are two more, for the TEE's id.
     ///
     /// # Errors
-    /// `StorageFailed`, `StorageCorrupt`, `CounterFailed`: a store in doubt is never taken for an empty one.
-    /// `RollbackDetected`: what the store holds is older than the counter. `EntropyFailed`: no id could be drawn.
+    /// `StorageFailed`, `StorageCorrupt`, `CounterFailed`: a store in doubt is never taken for an
+    /// empty one. `RollbackDetected`: what the store holds is older than the counter.
+    /// `EntropyFailed`: no id could be drawn.
     pub fn open(mut store: S, mut entropy: E, mut counter: C, platform: Platform) -> Result<Self, Status> {
         let state = Some(State::open(&mut store, &mut counter, &mut entropy)?);
         let (attestor, accounts) = (NoAttestation, Accounts::default());
@@ -57,8 +59,9 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter> Core<S, E, C> {
 impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A: Attestor> Core<S, E, C, A> {
     /// Answers one frame. There is always a reply: a refusal is one too.
     ///
-    /// After an admin command that failed with `StorageFailed` or `CounterFailed`, its effect may be in place: the core
-    /// opens the store again before it answers anything else, and refuses every frame as long as it can't.
+    /// After an admin command that failed with `StorageFailed` or `CounterFailed`, its effect may
+    /// be in place: the core opens the store again before it answers anything else, and refuses
+    /// every frame as long as it can't.
     pub fn handle(&mut self, frame: &[u8]) -> Vec<u8> {
         self.settle().and_then(|()| self.dispatch(frame)).unwrap_or_else(frame::encode_refusal)
     }
@@ -194,7 +197,8 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A: Attestor> Core<S, E, C,
         Ok(now)
     }
 
-    /// Gone from memory until the next one is sealed: after a failed write only the store knows which one holds.
+    /// Gone from memory until the next one is sealed: after a failed write only the store knows
+    /// which one holds.
     fn commit(&mut self, change: impl FnOnce(State) -> State) -> Result<(), Status> {
         let state = self.state.take().ok_or(IN_DOUBT)?;
         self.state = Some(change(state).seal(&mut self.store, &mut self.counter)?);
@@ -223,7 +227,8 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A: Attestor> Core<S, E, C,
             Progress::New => false,
         };
         let entropy = Secret::draw(&mut self.entropy)?;
-        // Before anything of the account is there: an interrupted creation is counted without an account, never the reverse.
+        // Before anything of the account is there: an interrupted creation is counted without an
+        // account, never the reverse.
         if !is_counted {
             self.commit(|state| state.changed(System::with_account))?;
         }

@@ -1,4 +1,5 @@
-//! The two kinds of signing keys. Neither signs a digest it is handed: each takes an operation that passed its checks.
+//! The two kinds of signing keys. Neither signs a digest it is handed: each takes an operation that
+//! passed its checks.
 
 use bip32::{DerivationPath, XPrv};
 use k256::ecdsa::SigningKey;
@@ -44,7 +45,8 @@ impl PaymasterKey {
         Self::new(&Secret::draw(entropy)?).ok_or(Status::EntropyFailed)
     }
 
-    /// The key of these bytes; `None` if they are none, which happens to random bytes once in 2^127.
+    /// The key of these bytes; `None` if they are none, which happens to random bytes once in
+    /// 2^127.
     pub(crate) fn new(secret: &Secret) -> Option<Self> {
         SigningKey::from_slice(secret.as_ref()).ok().map(Self)
     }
@@ -91,8 +93,8 @@ mod tests {
 
     use super::*;
 
-    /// BIP-39 "test test test test test test test test test test test junk" without a passphrase: the first account of
-    /// every development chain.
+    /// BIP-39 "test test test test test test test test test test test junk" without a passphrase:
+    /// the first account of every development chain.
     const SEED: &str = "9dfc3c64c2f8bede1533b6a79f8570e5943e0b8fd1cf77107adf7b72cef42185\
                         d564a3aee24cab43f80e3c4538087d70fc824eabbad596a23c97b6ee8322ccc0";
 
@@ -103,7 +105,8 @@ mod tests {
         assert_eq!(address, "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266");
     }
 
-    /// secp256k1 with SHA-256, private key 1, "Satoshi Nakamoto": the vector every RFC 6979 implementation agrees on.
+    /// secp256k1 with SHA-256, private key 1, "Satoshi Nakamoto": the vector every RFC 6979
+    /// implementation agrees on.
     #[test]
     fn signatures_are_deterministic_as_rfc_6979_has_it() {
         use sha2::{Digest, Sha256};

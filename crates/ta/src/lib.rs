@@ -1,8 +1,9 @@
-//! The trusted core: takes frames from a host that may be hostile, checks everything for itself, and only then signs.
+//! The trusted core: takes frames from a host that may be hostile, checks everything for itself,
+//! and only then signs.
 //!
-//! The host owns the database, the clock and the network. So nothing here has a clock, a socket or a thread: a reply is a
-//! function of the frame, the sealed records and, for new keys alone, the platform's entropy. A replayed request gives the
-//! same bytes.
+//! The host owns the database, the clock and the network. So nothing here has a clock, a socket or
+//! a thread: a reply is a function of the frame, the sealed records and, for new keys alone, the
+//! platform's entropy. A replayed request gives the same bytes.
 //!
 //! [`Core::handle`] is all there is to call; the platform comes in through the ports of [`ports`].
 #![no_std]

@@ -1,4 +1,5 @@
-//! The ports in memory, for tests: a platform that can be killed at any write, and entropy that can be foretold.
+//! The ports in memory, for tests: a platform that can be killed at any write, and entropy that can
+//! be foretold.
 //!
 //! Nothing here changes a check of the core.
 
@@ -22,13 +23,15 @@ pub enum Fault {
     Before,
     /// After it, before the core hears of it.
     After,
-    /// In it: half a record is there. No real store may do that ([`SecureStore::write`]); the core has to notice.
+    /// In it: half a record is there. No real store may do that ([`SecureStore::write`]); the core
+    /// has to notice.
     Torn,
     /// This one write fails; the platform lives on.
     Refused,
 }
 
-/// A platform's durable memory: records and the counter. Clones share it, and it survives every core over it.
+/// A platform's durable memory: records and the counter. Clones share it, and it survives every
+/// core over it.
 #[derive(Clone, Default)]
 pub struct MemoryDevice(Arc<Mutex<State>>);
 
@@ -74,7 +77,8 @@ impl MemoryDevice {
         self.state().writes
     }
 
-    /// Plans the fault for the write after `writes` more. Once dead, everything fails until [`Self::revive`].
+    /// Plans the fault for the write after `writes` more. Once dead, everything fails until
+    /// [`Self::revive`].
     pub fn fail_after(&self, writes: u64, fault: Fault) {
         let mut state = self.state();
         state.plan = Some((state.writes.saturating_add(writes), fault));
@@ -94,7 +98,8 @@ impl MemoryDevice {
         state.records.iter().map(|(name, bytes)| (*name, bytes.clone())).collect()
     }
 
-    /// Puts the records of another day back, all of them, behind the core's back. The counter stays.
+    /// Puts the records of another day back, all of them, behind the core's back. The counter
+    /// stays.
     pub fn restore(&self, records: &[(RecordName, Vec<u8>)]) {
         self.state().records = records.iter().cloned().collect();
     }

@@ -11,7 +11,8 @@ use crate::secret::Secret;
 use crate::state_record::StateRecord;
 use crate::system::SystemRecord;
 
-/// The ceiling on accounts of a system that was provisioned when there was none. `SetCeilings` changes it.
+/// The ceiling on accounts of a system that was provisioned when there was none. `SetCeilings`
+/// changes it.
 const MAX_ACCOUNTS: u32 = 10_000;
 
 #[derive(Deserialize)]
@@ -60,8 +61,8 @@ impl OlderStateRecord {
 impl From<OlderSystemRecord> for SystemRecord {
     fn from(older: OlderSystemRecord) -> Self {
         let OlderSystemRecord { paymaster_secret, provisioned } = older;
-        // Each of them took an admin command of its own after `Provision`: their numbers are below the counter, and every
-        // record to come has a number above it.
+        // Each of them took an admin command of its own after `Provision`: their numbers are below
+        // the counter, and every record to come has a number above it.
         let mut record = 0_u64;
         let signers = provisioned.signers.map(|OlderSigner { address, permissions }| {
             record = record.saturating_add(1);

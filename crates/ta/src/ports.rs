@@ -21,7 +21,8 @@ pub enum RecordName {
 }
 
 impl RecordName {
-    /// 33 bytes, one kind byte and the digest, short enough for any store (GlobalPlatform: at most 64).
+    /// 33 bytes, one kind byte and the digest, short enough for any store (GlobalPlatform: at most
+    /// 64).
     #[must_use]
     pub fn to_bytes(&self) -> [u8; 33] {
         let (kind, Hash(digest)) = match self {
@@ -39,11 +40,12 @@ impl RecordName {
 
 /// Keeps records confidential and authentic, each under its own name.
 pub trait SecureStore {
-    /// The record, or `None` if there is none. Doubt is never `None`: a record that can't be read is an error.
+    /// The record, or `None` if there is none. Doubt is never `None`: a record that can't be read
+    /// is an error.
     fn read(&self, name: &RecordName) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError>;
 
-    /// Puts the record in place of the one before, whole or not at all, and durably once it returns.
-    /// After an error either of the two may be there.
+    /// Puts the record in place of the one before, whole or not at all, and durably once it
+    /// returns. After an error either of the two may be there.
     fn write(&mut self, name: &RecordName, value: &[u8]) -> Result<(), StoreError>;
 
     /// Removes the record, if it is there, durably once it returns.
@@ -69,13 +71,15 @@ pub trait Entropy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EntropyError;
 
-/// A number that only grows, whatever happens to the records. How well the platform keeps it from going back is what
-/// [`Platform::rollback`] tells: an older system record is refused as long as the counter did not go back with it.
+/// A number that only grows, whatever happens to the records. How well the platform keeps it from
+/// going back is what [`Platform::rollback`] tells: an older system record is refused as long as
+/// the counter did not go back with it.
 pub trait MonotonicCounter {
     /// The number; 0 on a new platform.
     fn value(&self) -> Result<u64, CounterError>;
 
-    /// Makes it one more and returns it, durably once it returns. After an error it may have moved or not.
+    /// Makes it one more and returns it, durably once it returns. After an error it may have moved
+    /// or not.
     fn advance(&mut self) -> Result<u64, CounterError>;
 }
 
@@ -85,8 +89,9 @@ pub struct CounterError;
 
 /// Vouches for the code that runs, where the platform can.
 pub trait Attestor {
-    /// The platform's signature over its measurement of the running code and the challenge, in its own format, at most
-    /// [`proto::limits::MAX_QUOTE`] bytes; `None` if the platform has no attestation at all.
+    /// The platform's signature over its measurement of the running code and the challenge, in its
+    /// own format, at most [`proto::limits::MAX_QUOTE`] bytes; `None` if the platform has no
+    /// attestation at all.
     fn quote(&mut self, challenge: &Hash) -> Result<Option<Vec<u8>>, AttestError>;
 }
 

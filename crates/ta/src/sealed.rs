@@ -1,5 +1,6 @@
-//! Sealed records: each carries its layout and its own name, so that none is taken for another. A record of the layout
-//! before is read and brought up to date (docs/adr/0012-sealed-layouts-and-the-tee-id.md).
+//! Sealed records: each carries its layout and its own name, so that none is taken for another. A
+//! record of the layout before is read and brought up to date
+//! (docs/adr/0012-sealed-layouts-and-the-tee-id.md).
 
 use alloc::vec::Vec;
 
@@ -44,8 +45,8 @@ pub(crate) fn read<T: Layouts>(store: &impl SecureStore, name: &RecordName) -> R
     }
 }
 
-/// Reads a record. One of the layout before is replaced by the same fields in today's, in one write: whether that write
-/// fails or not, the record says the same.
+/// Reads a record. One of the layout before is replaced by the same fields in today's, in one
+/// write: whether that write fails or not, the record says the same.
 ///
 /// # Errors
 /// As of [`read`], and `StorageFailed` if the record can't be replaced.

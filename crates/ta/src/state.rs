@@ -1,9 +1,11 @@
-//! The system record and its version, which tells it from every older one (docs/adr/0009-rollback.md).
+//! The system record and its version, which tells it from every older one
+//! (docs/adr/0009-rollback.md).
 //!
-//! A record is written with the next version first; then the monotonic counter moves there. So a record whose version is
-//! the counter's is the newest one, one step ahead means that the platform died between the two, and anything else is not
-//! what was written last. Opening writes a new version too: a record that was written and never acknowledged, which a host
-//! may keep, is older than everything that is acknowledged later.
+//! A record is written with the next version first; then the monotonic counter moves there. So a
+//! record whose version is the counter's is the newest one, one step ahead means that the platform
+//! died between the two, and anything else is not what was written last. Opening writes a new
+//! version too: a record that was written and never acknowledged, which a host may keep, is older
+//! than everything that is acknowledged later.
 
 use proto::{Status, TeeId};
 
@@ -29,9 +31,9 @@ impl State {
     /// What was sealed last, under a new version. A store without an id gets one.
     ///
     /// # Errors
-    /// `RollbackDetected`: the store is older than the counter. `CounterFailed`: the counter is older than the store, or
-    /// does not answer. `StorageFailed`, `StorageCorrupt`: the store does not answer, or not with what was written.
-    /// `EntropyFailed`: no id could be drawn.
+    /// `RollbackDetected`: the store is older than the counter. `CounterFailed`: the counter is
+    /// older than the store, or does not answer. `StorageFailed`, `StorageCorrupt`: the store does
+    /// not answer, or not with what was written. `EntropyFailed`: no id could be drawn.
     pub(crate) fn open(
         store: &mut impl SecureStore,
         counter: &mut impl MonotonicCounter,
@@ -50,8 +52,9 @@ impl State {
             Some(_) => return Err(Status::CounterFailed),
             None => return Err(Status::RollbackDetected),
         }
-        // A new id takes a version of its own before it is told to anyone. Otherwise a host could cut the power before the
-        // counter moved, keep that record, have another id drawn, and later put the first one back.
+        // A new id takes a version of its own before it is told to anyone. Otherwise a host could
+        // cut the power before the counter moved, keep that record, have another id drawn, and
+        // later put the first one back.
         let state = if is_named { state } else { state.seal(store, counter)? };
         state.seal(store, counter)
     }
@@ -86,7 +89,8 @@ impl State {
         Self { system: self.system.map(change), ..self }
     }
 
-    /// Seals the state as the newest. After an error only the store knows which one that is: open it again.
+    /// Seals the state as the newest. After an error only the store knows which one that is: open
+    /// it again.
     pub(crate) fn seal(
         self,
         store: &mut impl SecureStore,

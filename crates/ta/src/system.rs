@@ -1,4 +1,5 @@
-//! What provisioning made and admin commands change: admin, paymaster keys, relay keys, relying parties and ceilings.
+//! What provisioning made and admin commands change: admin, paymaster keys, relay keys, relying
+//! parties and ceilings.
 
 use proto::Status;
 use proto::command::Provisioned;

@@ -1,5 +1,5 @@
-# Shared by the scenarios of scripts/optee/tests: a folder for one run, and the client that holds the trusted application to
-# its rules. Sourced, not run.
+# Shared by the scenarios of scripts/optee/tests: a folder for one run, and the client that holds
+# the trusted application to its rules. Sourced, not run.
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 cd "$PROJECT"
 mkdir -p "$OPTEE"
@@ -14,10 +14,12 @@ build_tests() {
   (cd crates/ta-optee/tests-guest && "$PROJECT/scripts/optee/cargo-guest" build --release --quiet)
 }
 
-# pack_tests RUN [FILE:PLACE]...: packs $guest, which runs that script with the client at /guest/tests.
+# pack_tests RUN [FILE:PLACE]...: packs $guest, which runs that script with the client at
+# /guest/tests.
 pack_tests() { scripts/optee/guest "$guest" "$1" "$tests:/guest/tests" "${@:2}"; }
 
-# build_test_ta: the trusted application with what only tests may have, in the folder $test_ta: never where the real one is.
+# build_test_ta: the trusted application with what only tests may have, in the folder $test_ta:
+# never where the real one is.
 test_ta="$OPTEE/ta-for-tests"
 build_test_ta() {
   SUPER_RELAY_TEST_TA=1 TA_FEATURES=for-tests TA_OUT="$test_ta" CARGO_TARGET_DIR="$test_ta/target" scripts/optee/ta >/dev/null

@@ -1,4 +1,5 @@
-// The bundler alto on a local chain (anvil): `node start.mjs CHAIN_URL [PORT]`. Prints its address when it listens.
+// The bundler alto on a local chain (anvil): `node start.mjs CHAIN_URL [PORT]`. Prints its address
+// when it listens.
 import { randomBytes } from "node:crypto";
 import { Server } from "node:net";
 import { privateKeyToAddress } from "viem/accounts";

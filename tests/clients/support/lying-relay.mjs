@@ -1,4 +1,5 @@
-// Hosts that lie: they change what they like in requests and answers on their way to a real relay or KMS.
+// Hosts that lie: they change what they like in requests and answers on their way to a real relay
+// or KMS.
 import { createServer } from "node:http";
 import { json, text } from "node:stream/consumers";
 import { urls } from "./world.mjs";

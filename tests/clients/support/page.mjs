@@ -1,4 +1,5 @@
-// Serves the page of examples/viem-page on a free port: an origin of its own. Its script comes from bundle.mjs.
+// Serves the page of examples/viem-page on a free port: an origin of its own. Its script comes from
+// bundle.mjs.
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 

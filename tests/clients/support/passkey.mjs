@@ -1,5 +1,6 @@
-// A platform authenticator and the part of a browser that pages reach it by (WebAuthn Level 3), so that a page's own code
-// runs in node: `browser(origin)` puts `navigator.credentials` and `PublicKeyCredential` where pages find them.
+// A platform authenticator and the part of a browser that pages reach it by (WebAuthn Level 3), so
+// that a page's own code runs in node: `browser(origin)` puts `navigator.credentials` and
+// `PublicKeyCredential` where pages find them.
 import { createHash, randomBytes, subtle } from "node:crypto";
 
 const ES256 = -7;
@@ -40,7 +41,8 @@ export function browser(origin) {
         if (pending) throw new Error("OperationError: A request is already pending.");
         pending = true;
         try {
-          // Without a list any credential of the relying party will do: the user chooses, here the newest.
+          // Without a list any credential of the relying party will do: the user chooses, here the
+          // newest.
           const allowed = publicKey.allowCredentials?.map(({ id }) => base64url(id));
           const { rpId } = publicKey;
           const fits = (credential) => credential.rpId === rpId && (allowed?.includes(base64url(credential.id)) ?? true);

@@ -21,7 +21,8 @@ pub struct Account {
 }
 
 impl Account {
-    /// Registers the passkey and deploys the account with a first operation, sponsored like all others.
+    /// Registers the passkey and deploys the account with a first operation, sponsored like all
+    /// others.
     pub async fn create(world: &World) -> Outcome<Self> {
         let mut passkey = SoftPasskey::create(RP_ID, ORIGIN)?;
         let begun = world.post("/webauthn/register/begin", &json!({ "userName": "bench" })).await?;
@@ -57,7 +58,8 @@ impl Account {
         self.next_key
     }
 
-    /// So many requests, ready to send: operations that nobody has seen, each approved by the passkey.
+    /// So many requests, ready to send: operations that nobody has seen, each approved by the
+    /// passkey.
     pub fn requests(&mut self, count: usize) -> Outcome<Vec<String>> {
         (0..count).map(|_| self.request(None)).collect()
     }

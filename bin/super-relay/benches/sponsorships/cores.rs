@@ -13,7 +13,8 @@ pub struct Cores {
 }
 
 impl Cores {
-    /// Takes two of the cores that this process may use and moves itself, and what it starts from now on, to one of them.
+    /// Takes two of the cores that this process may use and moves itself, and what it starts from
+    /// now on, to one of them.
     pub fn divide() -> Outcome<Self> {
         let allowed = allowed()?;
         let (Some(&load), Some(&node)) = (allowed.first(), allowed.last()) else {

@@ -1,8 +1,10 @@
-//! Sponsorships per second and CPU per request through HTTP, beside the floor: what the cryptography alone costs.
+//! Sponsorships per second and CPU per request through HTTP, beside the floor: what the
+//! cryptography alone costs.
 //!
-//! The node is the release build in a process of its own, alone on one core; load, chain and this program share another.
-//! Nothing is left out: real anvil and EntryPoint, the TEE simulator, SQLite with every row on the disk, passkeys checked.
-//! No time is asserted, but every request must succeed and the last operation of every round must go through on chain.
+//! The node is the release build in a process of its own, alone on one core; load, chain and this
+//! program share another. Nothing is left out: real anvil and EntryPoint, the TEE simulator, SQLite
+//! with every row on the disk, passkeys checked. No time is asserted, but every request must
+//! succeed and the last operation of every round must go through on chain.
 
 mod account;
 mod cores;

@@ -1,4 +1,5 @@
-//! The operation that is sponsored again and again, each time under another nonce key, so that each is a new one.
+//! The operation that is sponsored again and again, each time under another nonce key, so that each
+//! is a new one.
 
 use devkit::user_operation::Draft;
 use devkit::{Address, Bytes, Call, EntryPointVersion, U256, execute};

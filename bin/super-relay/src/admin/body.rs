@@ -1,4 +1,5 @@
-//! The admin's commands as the gateway's API takes them. Made from what is signed: nothing else is shown or sent.
+//! The admin's commands as the gateway's API takes them. Made from what is signed: nothing else is
+//! shown or sent.
 
 use kms_api::Route;
 use kms_api::admin::{self, Done};

@@ -1,4 +1,5 @@
-//! The admin's commands: signed for one TEE and its next counter, and sent to its gateway, which can't change them.
+//! The admin's commands: signed for one TEE and its next counter, and sent to its gateway, which
+//! can't change them.
 
 use kms_api::Route;
 use kms_api::admin::{Done, GetSigners, Signers, TeeSetup};
@@ -12,7 +13,8 @@ use super::signer::Signer;
 use crate::client::Kms;
 use crate::error::Error;
 
-/// An admin, the one TEE that it commands, and the gateway of that TEE. What a command gives is what was signed.
+/// An admin, the one TEE that it commands, and the gateway of that TEE. What a command gives is
+/// what was signed.
 pub struct Admin {
     kms: Kms,
     signer: Signer,
@@ -30,7 +32,8 @@ struct Turn {
 }
 
 impl Admin {
-    /// Whose commands go to that gateway and are signed for that TEE. Without a counter the gateway's next one is signed for.
+    /// Whose commands go to that gateway and are signed for that TEE. Without a counter the
+    /// gateway's next one is signed for.
     pub fn new(kms: Kms, signer: Signer, tee_id: TeeId, counter: Option<u64>) -> Self {
         Self { kms, signer, tee_id, counter }
     }
@@ -61,8 +64,8 @@ impl Admin {
         self.send(AuthorizeSigner { tee_id, signer, permissions, counter, signature: Signature::UNSIGNED }, admin).await
     }
 
-    /// Removes the record of a relay key: that of this address now or when it was authorised, and of that number, if one
-    /// is given.
+    /// Removes the record of a relay key: that of this address now or when it was authorised, and
+    /// of that number, if one is given.
     pub async fn revoke(&self, signer: Address, number: Option<u64>) -> Result<Value, Error> {
         let Turn { admin, tee_id, counter, signers } = self.turn().await?;
         let (record, authorised_as) = find_record(&signers, signer, number)?;
@@ -88,7 +91,8 @@ impl Admin {
         Ok(Turn { admin, tee_id: self.tee_id, counter: self.next_counter(&signers)?, signers })
     }
 
-    /// What the gateway tells of its TEE, if it is the one to command: of another, nothing is taken.
+    /// What the gateway tells of its TEE, if it is the one to command: of another, nothing is
+    /// taken.
     async fn signers(&self) -> Result<Signers, Error> {
         let signers = self.kms.get(&GetSigners).await?;
         let (served, commanded) = (signers.tee_id, self.tee_id);

@@ -16,8 +16,9 @@ use crate::error::Error;
 const PAUSE: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The id in a quote over a nonce of our own that `verifier` found to hold: a program and its arguments, which is given
-/// `--nonce` and the answer of `/attestation` on standard input, as scripts/optee/verify-quote takes them.
+/// The id in a quote over a nonce of our own that `verifier` found to hold: a program and its
+/// arguments, which is given `--nonce` and the answer of `/attestation` on standard input, as
+/// scripts/optee/verify-quote takes them.
 pub async fn quoted(kms: &Kms, verifier: &str) -> Result<TeeId, Error> {
     let (nonce, answer) = attestation(kms).await?;
     let json = serde_json::to_string(&answer).map_err(failed)?;
@@ -25,7 +26,8 @@ pub async fn quoted(kms: &Kms, verifier: &str) -> Result<TeeId, Error> {
     Ok(answer.tee_id)
 }
 
-/// The id that the gateway tells of a TEE on a platform that does not attest. Whoever has the gateway chooses the TEE.
+/// The id that the gateway tells of a TEE on a platform that does not attest. Whoever has the
+/// gateway chooses the TEE.
 #[expect(clippy::print_stderr, reason = "a warning to whoever runs the command")]
 pub async fn unattested(kms: &Kms) -> Result<TeeId, Error> {
     let (_, answer) = attestation(kms).await?;

@@ -29,19 +29,22 @@ pub struct AdminArgs {
     /// The KMS gateway of the TEE.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:3002")]
     kms: Url,
-    /// A file with the admin's secp256k1 key, 32 bytes in hex, that nobody else may read. Without it the command is
-    /// shown, and a signature made by a wallet elsewhere (`eth_signTypedData_v4`) is read from standard input.
+    /// A file with the admin's secp256k1 key, 32 bytes in hex, that nobody else may read. Without
+    /// it the command is shown, and a signature made by a wallet elsewhere (`eth_signTypedData_v4`)
+    /// is read from standard input.
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
-    /// The admin's address, where a wallet elsewhere signs; `provision` needs it, the others else ask the gateway.
+    /// The admin's address, where a wallet elsewhere signs; `provision` needs it, the others else
+    /// ask the gateway.
     #[arg(long, value_name = "ADDRESS", value_parser = parse_address, conflicts_with = "key_file")]
     admin: Option<Address>,
-    /// The counter to sign for. Without it the gateway is believed: it can't change a command, but it can have one signed
-    /// that takes effect later.
+    /// The counter to sign for. Without it the gateway is believed: it can't change a command, but
+    /// it can have one signed that takes effect later.
     #[arg(long, value_name = "NUMBER")]
     counter: Option<u64>,
-    /// The id of the TEE to command, as `provision` printed it or a verified quote states it: no other takes the command, and
-    /// a gateway that serves another is told nothing. Every command needs it; `provision` can take it from a quote.
+    /// The id of the TEE to command, as `provision` printed it or a verified quote states it: no
+    /// other takes the command, and a gateway that serves another is told nothing. Every command
+    /// needs it; `provision` can take it from a quote.
     #[arg(long, value_name = "ID")]
     tee_id: Option<TeeId>,
     #[command(subcommand)]
@@ -50,16 +53,18 @@ pub struct AdminArgs {
 
 #[derive(Subcommand)]
 enum AdminCommand {
-    /// Become the admin of a new TEE, with the relying parties and ceilings of a file: see config/tee.json.
+    /// Become the admin of a new TEE, with the relying parties and ceilings of a file: see
+    /// config/tee.json.
     Provision {
         /// JSON: `relyingParties` and `ceilings`.
         setup: PathBuf,
-        /// The program, with its arguments, that verifies the TEE's quote: scripts/optee/verify-quote with --elf and --key. The
-        /// TEE's id is taken from the quote that it finds to hold; with --tee-id it has to be that one.
+        /// The program, with its arguments, that verifies the TEE's quote:
+        /// scripts/optee/verify-quote with --elf and --key. The TEE's id is taken from the quote
+        /// that it finds to hold; with --tee-id it has to be that one.
         #[arg(long, value_name = "COMMAND")]
         quote_verifier: Option<String>,
-        /// Take the gateway's word for the TEE's id, where the platform does not attest: whoever has the gateway chooses the
-        /// TEE. Refused where it attests.
+        /// Take the gateway's word for the TEE's id, where the platform does not attest: whoever
+        /// has the gateway chooses the TEE. Refused where it attests.
         #[arg(long, conflicts_with = "quote_verifier")]
         unattested: bool,
     },
@@ -68,13 +73,15 @@ enum AdminCommand {
         /// JSON: `relyingParties` and `ceilings`.
         setup: PathBuf,
     },
-    /// Let a relay key have operations sponsored; `super-relay get-signer-address` prints its address.
+    /// Let a relay key have operations sponsored; `super-relay get-signer-address` prints its
+    /// address.
     Authorize {
         /// The relay key's address.
         #[arg(value_parser = parse_address)]
         signer: Address,
-        /// What it may do: sponsor, sign_user_operation (for accounts whose key is in the TEE), rotate (name its own
-        /// successor, as `relay.relay_key.rotation_interval_seconds` has it do), sponsor_without_passkey.
+        /// What it may do: sponsor, sign_user_operation (for accounts whose key is in the TEE),
+        /// rotate (name its own successor, as `relay.relay_key.rotation_interval_seconds` has it
+        /// do), sponsor_without_passkey.
         #[arg(long, value_delimiter = ',', default_value = "sponsor,sign_user_operation,rotate")]
         permissions: Vec<String>,
     },
@@ -87,9 +94,11 @@ enum AdminCommand {
         #[arg(long, value_name = "NUMBER")]
         record: Option<u64>,
     },
-    /// Make a standby for the TEE's paymaster key, for the paymaster contracts to admit before it signs.
+    /// Make a standby for the TEE's paymaster key, for the paymaster contracts to admit before it
+    /// signs.
     PreparePaymasterKey,
-    /// Have the standby sign from now on. The key before it is erased: remove it from the contracts afterwards.
+    /// Have the standby sign from now on. The key before it is erased: remove it from the contracts
+    /// afterwards.
     RotatePaymasterKey {
         /// The standby's address.
         #[arg(value_parser = parse_address)]
@@ -97,7 +106,8 @@ enum AdminCommand {
     },
 }
 
-/// Sends the command, and gives in JSON what was signed and what the gateway says of its TEE afterwards.
+/// Sends the command, and gives in JSON what was signed and what the gateway says of its TEE
+/// afterwards.
 pub async fn run(args: AdminArgs) -> Result<String, Error> {
     let signer = match &args.key_file {
         Some(file) => Signer::Key(signer::read_key(file)?),

@@ -30,9 +30,10 @@ impl Signer {
         }
     }
 
-    /// Over the command's typed data (EIP-712). The command is shown on standard error, TEE and counter among
-    /// its fields; to whoever has a wallet also as `eth_signTypedData_v4` takes it, in one line. Its signature is read from
-    /// standard input; only one of `admin` leaves this machine.
+    /// Over the command's typed data (EIP-712). The command is shown on standard error, TEE and
+    /// counter among its fields; to whoever has a wallet also as `eth_signTypedData_v4` takes it,
+    /// in one line. Its signature is read from standard input; only one of `admin` leaves this
+    /// machine.
     #[expect(clippy::print_stderr, reason = "a question to whoever runs the command")]
     pub fn sign(&self, command: &impl Body, admin: Address) -> Result<Signature, Error> {
         eprintln!("{:#}", command.shown());

@@ -4,8 +4,8 @@ use paymaster_relay::clients::{ApiKey, ApiKeyId, StoredKey, Usage};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize, Serializer};
 
-/// POST makes a key from a [`paymaster_relay::clients::NewApiKey`] and answers [`Made`]; GET answers a list of
-/// [`KeyState`].
+/// POST makes a key from a [`paymaster_relay::clients::NewApiKey`] and answers [`Made`]; GET
+/// answers a list of [`KeyState`].
 pub const KEYS: &str = "/api-keys";
 /// POST refuses the key from now on, and answers [`Revoked`].
 pub const REVOCATION: &str = "/api-keys/{id}/revocation";

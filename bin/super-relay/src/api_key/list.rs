@@ -51,7 +51,8 @@ fn row(KeyState { key, revoked_at, usage, .. }: &KeyState, now: u64) -> [String;
     [key.id.to_string(), kind.to_owned(), printable(&key.label), scopes, policies, origins, rate, today, state]
 }
 
-/// To the minute. Howard Hinnant's `civil_from_days`: years of the Gregorian calendar that begin in March.
+/// To the minute. Howard Hinnant's `civil_from_days`: years of the Gregorian calendar that begin in
+/// March.
 fn utc(seconds: u64) -> String {
     let (days, minutes) = (seconds / SECONDS_A_DAY + 719_468, seconds % SECONDS_A_DAY / 60);
     let (era, of_era) = (days / 146_097, days % 146_097);

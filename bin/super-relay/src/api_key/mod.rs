@@ -1,4 +1,5 @@
-//! API keys, made and revoked through the node's admin socket: a file that only its owner opens, nothing on the network.
+//! API keys, made and revoked through the node's admin socket: a file that only its owner opens,
+//! nothing on the network.
 
 mod api;
 mod client;
@@ -39,21 +40,26 @@ pub struct GenerateArgs {
     /// What to call it.
     #[arg(long)]
     label: String,
-    /// A key that stands in a page or an app, where anybody can read it: bounded by its policies, its rate and its quota.
+    /// A key that stands in a page or an app, where anybody can read it: bounded by its policies,
+    /// its rate and its quota.
     #[arg(long, requires = "policy")]
     publishable: bool,
-    /// `sponsor`, `accounts` or `invite`. May be repeated. Default: all; of a publishable key, `sponsor`.
+    /// `sponsor`, `accounts` or `invite`. May be repeated. Default: all; of a publishable key,
+    /// `sponsor`.
     #[arg(long, value_name = "SCOPE")]
     scope: Vec<Scope>,
-    /// A policy it may choose; the first is its default. May be repeated. Default: all, with the relay's default.
+    /// A policy it may choose; the first is its default. May be repeated. Default: all, with the
+    /// relay's default.
     #[arg(long, value_name = "ID")]
     policy: Vec<String>,
-    /// From where a publishable key may be used: `https://dapp.example`, `chrome-extension://*`, `null`, `missing` (no
-    /// Origin header: servers and apps) or `*`. May be repeated. Default: `*`.
+    /// From where a publishable key may be used: `https://dapp.example`, `chrome-extension://*`,
+    /// `null`, `missing` (no Origin header: servers and apps) or `*`. May be repeated. Default:
+    /// `*`.
     #[arg(long, value_name = "ORIGIN", requires = "publishable")]
     origin: Vec<OriginRule>,
-    /// Calls in a minute, as in `600/min`, and as many at once; with another burst, `600/min:50`. Default: any number; of a
-    /// publishable key, `600/min`, of which one client address has half at most: a wallet makes three calls for one operation.
+    /// Calls in a minute, as in `600/min`, and as many at once; with another burst, `600/min:50`.
+    /// Default: any number; of a publishable key, `600/min`, of which one client address has half
+    /// at most: a wallet makes three calls for one operation.
     #[arg(long, value_name = "CALLS/min")]
     rate: Option<Rate>,
     /// Calls in one UTC day. Default: any number.

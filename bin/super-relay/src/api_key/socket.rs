@@ -1,4 +1,5 @@
-//! The socket's file: mode 0600 from the first moment, in the place of one that a process left behind.
+//! The socket's file: mode 0600 from the first moment, in the place of one that a process left
+//! behind.
 
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind};
@@ -60,7 +61,8 @@ pub fn bind(path: &Path) -> Result<UnixListener, Error> {
     listen(path).map_err(|error| failed(path, &error.to_string()))
 }
 
-/// A new socket has the mode that the umask leaves it: it is made where nobody else can look, and moved.
+/// A new socket has the mode that the umask leaves it: it is made where nobody else can look, and
+/// moved.
 fn listen(path: &Path) -> io::Result<UnixListener> {
     let private = TemporaryFolder::make_in(folder(path))?;
     let draft = private.path().join(DRAFT);

@@ -1,4 +1,5 @@
-//! What is known of a configuration before anything is started: whether it makes sense, and what it serves.
+//! What is known of a configuration before anything is started: whether it makes sense, and what it
+//! serves.
 
 use std::net::SocketAddr;
 
@@ -31,7 +32,8 @@ fn check_simulator(kms: &kms_gateway::Settings) -> Result<(), ConfigError> {
 }
 
 impl Config {
-    /// Whether its values make sense, each and together. Part of reading it, so that nothing starts with one that doesn't.
+    /// Whether its values make sense, each and together. Part of reading it, so that nothing starts
+    /// with one that doesn't.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         self.log.directives()?;
         if let Some(relay) = &self.relay {
@@ -148,13 +150,13 @@ impl Config {
     }
 }
 
-/// Libraries that warn of whatever a client does wrong, past every ration: what is refused is logged
-/// by ourselves.
+/// Libraries that warn of whatever a client does wrong, past every ration: what is refused is
+/// logged by ourselves.
 const QUIET: &str = "jsonrpsee-server=error";
 
 impl Log {
-    /// The filter, as the subscriber takes it. A directive that names a library's target counts more
-    /// than ours.
+    /// The filter, as the subscriber takes it. A directive that names a library's target counts
+    /// more than ours.
     pub fn directives(&self) -> Result<EnvFilter, ConfigError> {
         let parsed = |directives: &str| {
             EnvFilter::try_new(directives).map_err(|problem| ConfigError::value("log.filter", problem.to_string()))

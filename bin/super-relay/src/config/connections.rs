@@ -21,11 +21,12 @@ pub struct Connections {
     /// Connections to `listen.ops` at once. Kept for it: no other port can take them.
     #[schemars(range(min = 1))]
     pub ops: usize,
-    /// Connections to one port at once from one IPv4 address or one /48 of IPv6. Behind an ingress they all come from its
-    /// addresses: set it to the limit of the port there.
+    /// Connections to one port at once from one IPv4 address or one /48 of IPv6. Behind an ingress
+    /// they all come from its addresses: set it to the limit of the port there.
     #[schemars(range(min = 1))]
     pub per_address: usize,
-    /// Percent of a port's connections, and of those from one address, that may be WebSockets. The rest is kept for HTTP.
+    /// Percent of a port's connections, and of those from one address, that may be WebSockets. The
+    /// rest is kept for HTTP.
     #[schemars(range(min = 1, max = 99))]
     pub websocket_percent: u8,
     /// Seconds for the header of a request, at most a day.
@@ -34,10 +35,12 @@ pub struct Connections {
     /// Seconds for the body of a request, from the end of its header on; at most a day.
     #[schemars(range(min = 1, max = 86_400))]
     pub body_seconds: u64,
-    /// Seconds for the answer to a request, from the end of its body on; for all calls of a batch together. At most a day.
+    /// Seconds for the answer to a request, from the end of its body on; for all calls of a batch
+    /// together. At most a day.
     #[schemars(range(min = 1, max = 86_400))]
     pub serving_seconds: u64,
-    /// Seconds a connection may be idle between two requests, and a WebSocket may leave pings unanswered; at most a day.
+    /// Seconds a connection may be idle between two requests, and a WebSocket may leave pings
+    /// unanswered; at most a day.
     #[schemars(range(min = 1, max = 86_400))]
     pub idle_seconds: u64,
 }
@@ -84,8 +87,9 @@ impl Connections {
         Ok(())
     }
 
-    /// The longest answer is a quote: what the TEE says of itself, and then the quote, which is given the time of a call that
-    /// hangs. Refused before that, it would be lost, and it is rationed.
+    /// The longest answer is a quote: what the TEE says of itself, and then the quote, which is
+    /// given the time of a call that hangs. Refused before that, it would be lost, and it is
+    /// rationed.
     pub(super) fn check_serving(&self, kms: &kms_gateway::Settings) -> Result<(), ConfigError> {
         let longest = kms.tee_timeout_seconds.saturating_add(kms.tee_hung_after_seconds);
         if self.serving_seconds < longest {

@@ -32,7 +32,8 @@ impl Sources {
         }
     }
 
-    /// Whether the log is for machines, as far as that can be read of a configuration that may be wrong otherwise.
+    /// Whether the log is for machines, as far as that can be read of a configuration that may be
+    /// wrong otherwise.
     pub fn wants_json_log(&self) -> bool {
         self.merged().is_ok_and(|merged| merged.get_string("log.format").is_ok_and(|format| format == "json"))
     }

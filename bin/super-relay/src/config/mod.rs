@@ -1,4 +1,5 @@
-//! The configuration: one tree, made of the settings of each part, read from file, environment and flags.
+//! The configuration: one tree, made of the settings of each part, read from file, environment and
+//! flags.
 
 mod check;
 mod connections;
@@ -29,7 +30,8 @@ use url::Url;
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// `production` refuses what is only good for development: the simulator, a bootstrap key, an RPC without authentication.
+    /// `production` refuses what is only good for development: the simulator, a bootstrap key, an
+    /// RPC without authentication.
     pub profile: Profile,
     /// Where the servers listen.
     pub listen: Listen,
@@ -41,11 +43,13 @@ pub struct Config {
     pub log: Log,
     /// The relay; `node` needs it.
     pub relay: Option<paymaster_relay::Settings>,
-    /// The KMS gateway that runs in this process; `kms` needs it, and `node` unless `remote_kms.urls` names others.
+    /// The KMS gateway that runs in this process; `kms` needs it, and `node` unless
+    /// `remote_kms.urls` names others.
     pub kms: Option<kms_gateway::Settings>,
     /// KMS gateways elsewhere.
     pub remote_kms: RemoteKms,
-    /// Provisions the TEE at the first start. For development: in production the admin's key is not on this machine.
+    /// Provisions the TEE at the first start. For development: in production the admin's key is not
+    /// on this machine.
     pub bootstrap: Option<Bootstrap>,
 }
 
@@ -79,8 +83,9 @@ pub struct Listen {
     /// /livez, /readyz, /status and /metrics.
     #[schemars(with = "String")]
     pub ops: SocketAddr,
-    /// Names with a dot by which /status and /metrics may be asked for (`Host`, without port). Others may be a page's that has its
-    /// name lead here; IP addresses and names without a dot are always good.
+    /// Names with a dot by which /status and /metrics may be asked for (`Host`, without port).
+    /// Others may be a page's that has its name lead here; IP addresses and names without a dot are
+    /// always good.
     pub ops_hosts: Vec<String>,
     /// The HTTP API of the KMS.
     #[schemars(with = "String")]
@@ -98,10 +103,11 @@ impl Default for Listen {
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Shutdown {
-    /// Seconds after SIGTERM in which connections are still accepted while `/readyz` answers 503: longer than the load balancer
-    /// takes to notice. SIGINT skips them.
+    /// Seconds after SIGTERM in which connections are still accepted while `/readyz` answers 503:
+    /// longer than the load balancer takes to notice. SIGINT skips them.
     pub drain_seconds: u64,
-    /// Seconds that requests in flight have to finish, once no more connections are accepted; then they are dropped.
+    /// Seconds that requests in flight have to finish, once no more connections are accepted; then
+    /// they are dropped.
     pub finish_seconds: u64,
 }
 
@@ -117,7 +123,8 @@ impl Default for Shutdown {
 pub struct Log {
     /// `text` or `json`.
     pub format: LogFormat,
-    /// Directives of tracing-subscriber, as in `info,paymaster_relay=debug`. Below it is `jsonrpsee-server=error`.
+    /// Directives of tracing-subscriber, as in `info,paymaster_relay=debug`. Below it is
+    /// `jsonrpsee-server=error`.
     pub filter: String,
 }
 
@@ -141,11 +148,12 @@ pub enum LogFormat {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RemoteKms {
-    /// Base URLs of gateways over the same TEE. The one that answered last is asked first; when it fails the others are,
-    /// in order. Empty: the KMS runs in this process.
+    /// Base URLs of gateways over the same TEE. The one that answered last is asked first; when it
+    /// fails the others are, in order. Empty: the KMS runs in this process.
     #[schemars(with = "Vec<String>")]
     pub urls: Vec<Url>,
-    /// Seconds after which a gateway counts as down and the next one is asked. A gateway waits for its TEE meanwhile.
+    /// Seconds after which a gateway counts as down and the next one is asked. A gateway waits for
+    /// its TEE meanwhile.
     #[schemars(range(min = 1))]
     pub timeout_seconds: u64,
 }
@@ -169,8 +177,8 @@ pub struct Bootstrap {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub relay_signers: Vec<Address>,
-    /// Whether relay keys may have operations sponsored that no passkey approved. Without it: where a policy of this node
-    /// has `allow_without_passkey`.
+    /// Whether relay keys may have operations sponsored that no passkey approved. Without it: where
+    /// a policy of this node has `allow_without_passkey`.
     #[serde(default)]
     pub sponsor_without_passkey: Option<bool>,
     /// Wei: the most one operation may cost, whatever the relay says.

@@ -1,4 +1,5 @@
-//! What the production profile refuses. Checked when the configuration is read, before anything is started.
+//! What the production profile refuses. Checked when the configuration is read, before anything is
+//! started.
 
 use kms_gateway::settings::{AccountCreation, TeeKind};
 use proto::command::Protection;

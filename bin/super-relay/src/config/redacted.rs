@@ -1,5 +1,5 @@
-//! What is wrong with a configuration, without the values in it: the addresses of nodes and of Redis carry keys, and the logs of a
-//! start are kept.
+//! What is wrong with a configuration, without the values in it: the addresses of nodes and of
+//! Redis carry keys, and the logs of a start are kept.
 
 use std::fs::read_to_string;
 

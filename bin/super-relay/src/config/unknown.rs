@@ -1,5 +1,5 @@
-//! Refuses keys that nothing reads: a mistyped limit must not silently be no limit. And words that no key knows, naming
-//! those that it does.
+//! Refuses keys that nothing reads: a mistyped limit must not silently be no limit. And words that
+//! no key knows, naming those that it does.
 
 use proto::Address;
 use serde_json::Value;

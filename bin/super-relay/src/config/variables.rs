@@ -1,6 +1,7 @@
-//! Refuses variables of the environment that look like keys and are read by nothing, as `SUPER_RELAY_RELAY__RPC__REQUIRE_API_KEY`
-//! with one underscore too few: a mistyped limit must not silently be no limit. Others of that prefix are not ours: Kubernetes
-//! sets some for a service of that name.
+//! Refuses variables of the environment that look like keys and are read by nothing, as
+//! `SUPER_RELAY_RELAY__RPC__REQUIRE_API_KEY` with one underscore too few: a mistyped limit must not
+//! silently be no limit. Others of that prefix are not ours: Kubernetes sets some for a service of
+//! that name.
 
 use super::error::ConfigError;
 use super::reference::Keys;

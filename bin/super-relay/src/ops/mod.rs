@@ -24,7 +24,8 @@ use self::shared_look::SharedLook;
 /// What a process says of itself.
 #[async_trait]
 pub trait Readiness: Send + Sync {
-    /// Why this process can't take requests, if it can't. What it shares with others of its kind is no reason.
+    /// Why this process can't take requests, if it can't. What it shares with others of its kind is
+    /// no reason.
     async fn ready(&self) -> Result<(), String>;
 
     /// Everything that a sponsorship needs.
@@ -53,7 +54,8 @@ pub async fn serve(
         .route("/status", get(status))
         .route("/metrics", get(metrics))
         .layer(middleware::from_fn_with_state(Arc::<[String]>::from(hosts), only_operators))
-        // Those of a supervisor, who may call the node by any name, and of which a page learns nothing.
+        // Those of a supervisor, who may call the node by any name, and of which a page learns
+        // nothing.
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .with_state(Ops { registry, readiness, look: Arc::default() });

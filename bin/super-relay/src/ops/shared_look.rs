@@ -1,5 +1,6 @@
-//! A look at everything asks the chain, the KMS and the databases. One is under way at a time: who comes meanwhile shares the
-//! next, so that many who ask cost no more than one does, and each is told what was so after it asked.
+//! A look at everything asks the chain, the KMS and the databases. One is under way at a time: who
+//! comes meanwhile shares the next, so that many who ask cost no more than one does, and each is
+//! told what was so after it asked.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};

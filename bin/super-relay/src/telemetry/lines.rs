@@ -1,5 +1,5 @@
-//! Lines on their way to the log. Whoever logs never waits: a thread writes them, and one that finds no room or can't be
-//! written is lost, and counted.
+//! Lines on their way to the log. Whoever logs never waits: a thread writes them, and one that
+//! finds no room or can't be written is lost, and counted.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};

@@ -1,7 +1,8 @@
 //! Logging, set up once.
 //!
-//! A thread of its own writes the lines, so that no request waits for whoever reads them, and none fails because a disk is
-//! full. Lines that are not read in time, or can't be written, are lost; the metric `log_lines_lost_total` counts them.
+//! A thread of its own writes the lines, so that no request waits for whoever reads them, and none
+//! fails because a disk is full. Lines that are not read in time, or can't be written, are lost;
+//! the metric `log_lines_lost_total` counts them.
 
 mod lines;
 
@@ -48,7 +49,8 @@ pub fn init(log: &Log) -> Result<(), Error> {
     let started = Lines::to(std::io::stderr(), WAITING_LINES);
     let started = started.map_err(|problem| Error::Start(format!("logging: {problem}")))?;
     let writer = LINES.get_or_init(|| started).clone();
-    // By default what can't be written is said on standard error, in a way that panics where that fails too.
+    // By default what can't be written is said on standard error, in a way that panics where that
+    // fails too.
     let lines = tracing_subscriber::fmt()
         .with_env_filter(log.directives()?)
         .with_writer(move || writer.clone())

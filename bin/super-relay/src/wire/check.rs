@@ -18,13 +18,15 @@ use super::{kms, look, node, ports, relay, start_error};
 use crate::config::{Bootstrap, Config, KmsOfNode, Profile};
 use crate::error::Error;
 
-/// Seconds that a signer has to be announced before it is let in, in production: time for the guardian to look.
+/// Seconds that a signer has to be announced before it is let in, in production: time for the
+/// guardian to look.
 const LEAST_ACTIVATION_DELAY: u32 = 24 * 60 * 60;
 /// Not there yet when a relay is set up; a start serves without.
 const OF_A_SPONSORSHIP: [&str; 6] = ["tee", "relay_key", "signer", "ceilings", "window", "deposit"];
 const NOT_LOOKED_AT: &str = "not looked at: whether the ports are free, and a TEE of this machine";
 
-/// What there is to say where nothing is wrong: what the first start makes, and what a sponsorship lacks.
+/// What there is to say where nothing is wrong: what the first start makes, and what a sponsorship
+/// lacks.
 pub async fn check(config: &Config) -> Result<Vec<String>, Error> {
     let mut found = Vec::new();
     if config.relay.is_some() {
@@ -58,7 +60,8 @@ async fn check_relay(config: &Config, settings: &Settings, kms: &KmsOfNode<'_>) 
         KmsOfNode::Here(_) => Arc::new(NotAsked),
         KmsOfNode::Elsewhere(remote) => Arc::new(node::remote_kms(remote)?),
     };
-    // The relay is put together over an empty database, and with a key of its own where there is none yet.
+    // The relay is put together over an empty database, and with a key of its own where there is
+    // none yet.
     let scratch = TemporaryFolder::make_in(&std::env::temp_dir()).map_err(start_error("a temporary folder"))?;
     let mut elsewhere = settings.clone();
     elsewhere.database = scratch.path().join("relay.sqlite");

@@ -1,4 +1,5 @@
-//! Puts the KMS gateway together: TEE transport, account factory, and the bootstrap of a development TEE.
+//! Puts the KMS gateway together: TEE transport, account factory, and the bootstrap of a
+//! development TEE.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +23,8 @@ use crate::config::Bootstrap;
 use crate::config::ConfigError;
 use crate::error::Error;
 
-/// Opens the gateway over the TEE of the settings. Fails when the TEE reports less protection than they require.
+/// Opens the gateway over the TEE of the settings. Fails when the TEE reports less protection than
+/// they require.
 pub async fn open(settings: Settings, registry: &Registry, stages: &Stages) -> Result<Gateway, Error> {
     look::at_kms(&settings).await?;
     let longest = Duration::from_secs(settings.tee_hung_after_seconds);
@@ -36,14 +38,16 @@ pub async fn open(settings: Settings, registry: &Registry, stages: &Stages) -> R
         .map_err(start_error("the KMS gateway"))?;
     loop {
         match gateway.ready().await {
-            // Another process may have locked the database for a moment; the write ends, one way or the other.
+            // Another process may have locked the database for a moment; the write ends, one way or
+            // the other.
             Err(GatewayError::StoreSilent { .. }) => {}
             ready => return ready.map(|_| gateway).map_err(start_error("the TEE")),
         }
     }
 }
 
-/// Where it may block: a device's first session takes seconds, and one whose supplicant is gone is never there.
+/// Where it may block: a device's first session takes seconds, and one whose supplicant is gone is
+/// never there.
 async fn open_transport(settings: Settings) -> Result<(Arc<dyn TeeTransport>, Settings), Error> {
     let opening = tokio::task::spawn_blocking(move || transport(&settings).map(|transport| (transport, settings)));
     opening.await.map_err(start_error("the TEE"))?

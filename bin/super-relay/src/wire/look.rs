@@ -1,5 +1,5 @@
-//! Looks at the files and folders that a start needs, and changes none. A start looks before it changes anything, and a check
-//! looks at the same: what one refuses, the other does too.
+//! Looks at the files and folders that a start needs, and changes none. A start looks before it
+//! changes anything, and a check looks at the same: what one refuses, the other does too.
 
 use std::path::Path;
 

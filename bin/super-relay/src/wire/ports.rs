@@ -10,9 +10,11 @@ use super::{occupancy, start_error};
 use crate::config::Config;
 use crate::error::Error;
 
-/// Descriptors of one request to the relay: its own connection, one to the chain, one to a KMS elsewhere.
+/// Descriptors of one request to the relay: its own connection, one to the chain, one to a KMS
+/// elsewhere.
 const OF_RPC: usize = 3;
-/// Descriptors of one request to the KMS: its own connection, and one to the chain of the account factory.
+/// Descriptors of one request to the KMS: its own connection, and one to the chain of the account
+/// factory.
 const OF_KMS: usize = 2;
 
 /// The limits of each port.
@@ -44,7 +46,8 @@ impl Ports {
     }
 }
 
-/// Whether an address of the configuration is one of this machine. Takes no port that anybody listens on.
+/// Whether an address of the configuration is one of this machine. Takes no port that anybody
+/// listens on.
 pub fn look_at(address: SocketAddr) -> Result<(), Error> {
     UdpSocket::bind((address.ip(), 0)).map(drop).map_err(start_error(&format!("listen on {address}")))
 }

@@ -1,4 +1,5 @@
-//! The tasks of a process: all run until one ends by itself or the process is told to stop, then all end in order.
+//! The tasks of a process: all run until one ends by itself or the process is told to stop, then
+//! all end in order.
 
 use std::future::Future;
 use std::io;
@@ -68,7 +69,8 @@ impl Servers {
         });
     }
 
-    /// Says whether all is there, and runs until a signal comes, or a task ends that nobody told to.
+    /// Says whether all is there, and runs until a signal comes, or a task ends that nobody told
+    /// to.
     pub async fn run_until_stopped(&mut self, stages: &Stages) -> Result<(), Error> {
         let mut endings = Endings::listen()?;
         // What it asks may take its time to answer: a signal is heard meanwhile.
@@ -123,7 +125,8 @@ impl Servers {
         }
     }
 
-    /// Tells everything to stop, and waits until it has: requests in flight finish, those that never end are dropped.
+    /// Tells everything to stop, and waits until it has: requests in flight finish, those that
+    /// never end are dropped.
     pub async fn finish(&mut self) -> Result<(), Error> {
         tracing::info!("stopping: requests in flight finish");
         self.stop.cancel();

@@ -1,5 +1,5 @@
-//! Modules of a crate form a tree (docs/architecture.md): circles of imports between sibling modules are printed, and a new
-//! one fails.
+//! Modules of a crate form a tree (docs/architecture.md): circles of imports between sibling
+//! modules are printed, and a new one fails.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -82,7 +82,8 @@ fn module(file: &str) -> Vec<String> {
     path
 }
 
-/// Which module uses which, where the two have the same parent. A module may use its parents and is used by them.
+/// Which module uses which, where the two have the same parent. A module may use its parents and is
+/// used by them.
 fn graph(modules: &BTreeMap<Vec<String>, syn::File>) -> Graph {
     let mut graph = Graph::new();
     for (user, file) in modules {
@@ -110,7 +111,8 @@ struct Uses<'a> {
 }
 
 impl Uses<'_> {
-    /// Adds a path that begins with `crate`, `super` or `self`; others are of other crates, or relative to a `use`.
+    /// Adds a path that begins with `crate`, `super` or `self`; others are of other crates, or
+    /// relative to a `use`.
     fn add(&mut self, path: &[String]) {
         let mut path = path.iter();
         let mut resolved = match path.next().map(String::as_str) {

@@ -1,4 +1,5 @@
-//! What the product is linked with (docs/architecture.md): nothing that only the demo and the tests need.
+//! What the product is linked with (docs/architecture.md): nothing that only the demo and the tests
+//! need.
 
 use std::process::Command;
 

@@ -1,8 +1,8 @@
 //! The examples of docs/api.md, run in order against a running node.
 //!
-//! The word after a block's language says what it is for:
-//! `sh prelude` stands before every later `sh run`; `sh run` must succeed, and answer what the `json answer` after it shows;
-//! `js NAME.mjs` is a file; `js browser IN OUT` is what a page does with a passkey, done by a software passkey.
+//! The word after a block's language says what it is for: `sh prelude` stands before every later
+//! `sh run`; `sh run` must succeed, and answer what the `json answer` after it shows; `js NAME.mjs`
+//! is a file; `js browser IN OUT` is what a page does with a passkey, done by a software passkey.
 
 use std::path::Path;
 use std::process::{Command, Stdio};

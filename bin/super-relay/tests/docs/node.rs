@@ -6,7 +6,8 @@ use std::process::{Child, Command, Stdio};
 
 use super::project;
 
-/// A chain, a node and a KMS on free ports, with one operation sponsored already; stopped when dropped.
+/// A chain, a node and a KMS on free ports, with one operation sponsored already; stopped when
+/// dropped.
 pub struct Node {
     process: Child,
     pub rpc: String,

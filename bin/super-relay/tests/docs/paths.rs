@@ -54,7 +54,8 @@ fn defines(source: &str, function: &str) -> bool {
     source.contains(&format!("fn {function}(")) || source.contains(&format!("fn {function}<"))
 }
 
-/// What looks like a path, in backticks or in a tree; an address of an API begins with a slash and is none.
+/// What looks like a path, in backticks or in a tree; an address of an API begins with a slash and
+/// is none.
 fn named_paths(page: &str) -> Vec<String> {
     let is_of_a_path = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
     let trees = blocks(page).into_iter().filter(|block| block.info.is_empty()).map(|block| block.text);

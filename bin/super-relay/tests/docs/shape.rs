@@ -1,7 +1,7 @@
 //! Whether an answer is of the shape that a page shows.
 //!
-//! Keys, types, texts, truth values and nulls must be as shown. In a text `…` stands for whatever varies; of a number only
-//! that it is one is looked at.
+//! Keys, types, texts, truth values and nulls must be as shown. In a text `…` stands for whatever
+//! varies; of a number only that it is one is looked at.
 
 use serde_json::Value;
 

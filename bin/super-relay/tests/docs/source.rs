@@ -1,4 +1,5 @@
-//! Reads the tables of errors in the source. They are private to their crates, and small enough to be read as text.
+//! Reads the tables of errors in the source. They are private to their crates, and small enough to
+//! be read as text.
 
 /// Every `(first, "word", third` of a source.
 pub fn triples(source: &str) -> Vec<(&str, &str, &str)> {

@@ -1,4 +1,5 @@
-//! What has been signed can't be changed: the EntryPoint refuses the operation whichever field or byte is another.
+//! What has been signed can't be changed: the EntryPoint refuses the operation whichever field or
+//! byte is another.
 
 use std::ops::Range;
 
@@ -47,7 +48,8 @@ async fn after_the_tee_has_signed_no_field_can_be_changed(version: EntryPointVer
 async fn after_the_tee_has_signed_no_byte_of_paymaster_data_or_signature_can_be_changed(version: EntryPointVersion) {
     let (world, operation) = signed_by_the_tee(version).await;
 
-    // Up to v0.8 the account signed all of it; v0.9 leaves the paymaster's signature to the paymaster.
+    // Up to v0.8 the account signed all of it; v0.9 leaves the paymaster's signature to the
+    // paymaster.
     let parts = match version {
         EntryPointVersion::V06 => vec![("paymasterAndData", 20..97, "AA24")],
         EntryPointVersion::V07 | EntryPointVersion::V08 => vec![("paymasterData", 0..77, "AA24")],
@@ -69,7 +71,8 @@ async fn after_the_tee_has_signed_no_byte_of_paymaster_data_or_signature_can_be_
     assert!(world.entry_point().handle_ops(&operation).await.unwrap().success);
 }
 
-/// The account's owner signs every changed operation again, so that nothing but the paymaster's signature is in the way.
+/// The account's owner signs every changed operation again, so that nothing but the paymaster's
+/// signature is in the way.
 async fn the_paymasters_signature_alone_binds_every_field_and_the_terms(version: EntryPointVersion) {
     let world = Setup::of(version).without_passkey().start().await;
     let account = OwnedAccount::new(&world, 1).await;
@@ -130,7 +133,8 @@ fn in_another_nonce_lane(operation: &Value) -> Value {
     changed
 }
 
-/// Whether the contract compares the signature at all: it reverts (AA33) for windows that no signer may sign.
+/// Whether the contract compares the signature at all: it reverts (AA33) for windows that no signer
+/// may sign.
 fn is_window_bounded(operation: &Value) -> bool {
     let data = match operation.get("paymasterAndData") {
         Some(data) => bytes(data)[20..].to_vec(),

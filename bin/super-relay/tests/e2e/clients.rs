@@ -1,4 +1,5 @@
-//! Client libraries as published, against the node: the tests themselves are in tests/clients, in JavaScript.
+//! Client libraries as published, against the node: the tests themselves are in tests/clients, in
+//! JavaScript.
 
 use std::process::Stdio;
 use std::time::Duration;

@@ -118,7 +118,8 @@ async fn every_port_hangs_up_on_who_sends_no_request() {
 
 #[tokio::test]
 async fn a_body_that_does_not_come_is_refused_with_a_reason() {
-    // The header's deadline is not what is tested, and a machine under load takes its time to read one.
+    // The header's deadline is not what is tested, and a machine under load takes its time to read
+    // one.
     let hasty = |configuration: &mut Value| {
         configuration["connections"] = json!({ "header_seconds": 60, "body_seconds": 1, "idle_seconds": 60 });
     };
@@ -169,7 +170,8 @@ async fn live_web_sockets_from_many_addresses_leave_http_and_the_other_ports_the
             if header.starts_with("HTTP/1.1 101") { live.push(socket) } else { refused.push((socket, header)) }
         }
     }
-    // The first had half of an address's; each of the others took from those with most until they had as many.
+    // The first had half of an address's; each of the others took from those with most until they
+    // had as many.
     assert_eq!((live.len(), refused.len()), (12 + 10 + 6 + 5, 4 + 6 + 10 + 11));
     for (mut socket, header) in refused.drain(..) {
         assert!(header.starts_with("HTTP/1.1 503"), "{header}");

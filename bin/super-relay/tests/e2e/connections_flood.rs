@@ -1,4 +1,5 @@
-//! A flood from a few addresses, which connect again as soon as they are hung up on, costs nobody else a request.
+//! A flood from a few addresses, which connect again as soon as they are hung up on, costs nobody
+//! else a request.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -113,7 +114,8 @@ async fn a_reconnecting_flood_of_the_kms_ends_no_page_and_no_call_of_the_relay()
     assert!(evicted.parse::<u64>().unwrap() > PLACES, "{evicted}");
 }
 
-/// Sponsors the operation, and waits until the flood has connected as many times more as the port has places.
+/// Sponsors the operation, and waits until the flood has connected as many times more as the port
+/// has places.
 async fn sponsored(world: &World, flood: &Flood, account: &mut TeeAccount, operation: &Value) {
     account.sponsored(world, operation).await.unwrap();
     flood.turns_over().await;

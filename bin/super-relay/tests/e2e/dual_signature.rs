@@ -1,4 +1,5 @@
-//! The dual-signature call of the KMS: the account signs an operation as given when its passkey and a relay approve it.
+//! The dual-signature call of the KMS: the account signs an operation as given when its passkey and
+//! a relay approve it.
 
 use devkit::EntryPointVersion;
 use proto::command::{RelayApproval, SignWithHybridKey};

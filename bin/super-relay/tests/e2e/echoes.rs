@@ -1,4 +1,5 @@
-//! Text of callers, in answers and in the log: short and on one line, whatever they send and wherever.
+//! Text of callers, in answers and in the log: short and on one line, whatever they send and
+//! wherever.
 
 use devkit::EntryPointVersion::V07;
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! A dependency that hangs: the first request finds out within its timeout, the others are refused at once, and the log says
-//! so once when it begins and once when it is over.
+//! A dependency that hangs: the first request finds out within its timeout, the others are refused
+//! at once, and the log says so once when it begins and once when it is over.
 
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ use crate::support::{Process, Setup, TeeAccount, World, eventually, freeze, thaw
 /// Seconds that a call to what hangs takes; a machine under load answers in less.
 const HANGS_FOR: u64 = 5;
 const REQUESTS: u64 = 120;
-/// Far more than the requests take when none waits for what hangs, and far less than when each does.
+/// Far more than the requests take when none waits for what hangs, and far less than when each
+/// does.
 const AT_ONCE: Duration = Duration::from_secs(REQUESTS * HANGS_FOR / 2);
 
 fn impatient(configuration: &mut Value) {
@@ -32,7 +33,8 @@ fn warnings(process: &Process) -> Vec<String> {
     process.log().into_iter().filter(|line| line.contains(r#""level":"WARN""#)).collect()
 }
 
-/// Freezes the process, and holds the node to what it promises about dependencies; `name` is that in the log.
+/// Freezes the process, and holds the node to what it promises about dependencies; `name` is that
+/// in the log.
 async fn hang(world: &World, process: u32, reason: &str, name: &str) {
     let request = request(world).await;
     let before = warnings(&world.node).len();

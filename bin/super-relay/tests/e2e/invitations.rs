@@ -1,4 +1,5 @@
-//! A page makes its account with an invitation that a server had of the relay, and with nothing else.
+//! A page makes its account with an invitation that a server had of the relay, and with nothing
+//! else.
 
 use devkit::EntryPointVersion::V07;
 use devkit::SoftPasskey;

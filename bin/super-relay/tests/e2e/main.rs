@@ -1,4 +1,5 @@
-//! The real binary, end to end: a node as a child process, a real chain with the real EntryPoints, a software passkey.
+//! The real binary, end to end: a node as a child process, a real chain with the real EntryPoints,
+//! a software passkey.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

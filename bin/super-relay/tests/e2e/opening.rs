@@ -1,4 +1,5 @@
-//! A TEE session that takes its time to open, as a device's first, or as any whose supplicant is gone.
+//! A TEE session that takes its time to open, as a device's first, or as any whose supplicant is
+//! gone.
 
 use std::io::Write as _;
 use std::process::Command;

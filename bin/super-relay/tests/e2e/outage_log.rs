@@ -21,7 +21,8 @@ async fn said(process: &Process, word: &str) {
     eventually(async || (lines(process, word) > 0).then_some(())).await;
 }
 
-/// Waits for as many sweeps as it takes to see that one of them has ended: each begins with the age of the key.
+/// Waits for as many sweeps as it takes to see that one of them has ended: each begins with the age
+/// of the key.
 async fn two_sweeps(process: &Process) {
     for _ in 0..3 {
         let before = key_age(process).await;

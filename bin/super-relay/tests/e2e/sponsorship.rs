@@ -1,4 +1,5 @@
-//! The way through the whole house: a passkey approves, the relay approves, the TEE signs, the chain takes it.
+//! The way through the whole house: a passkey approves, the relay approves, the TEE signs, the
+//! chain takes it.
 
 use devkit::{Address, EntryPointVersion, U256};
 use serde_json::json;

@@ -1,5 +1,5 @@
-//! `/readyz` says whether this process can take requests, `/status` whether a sponsorship could succeed now and what is
-//! missing. A dependency that others share takes no replica out of service.
+//! `/readyz` says whether this process can take requests, `/status` whether a sponsorship could
+//! succeed now and what is missing. A dependency that others share takes no replica out of service.
 
 use devkit::EntryPointVersion::V07;
 use serde_json::{Value, json};

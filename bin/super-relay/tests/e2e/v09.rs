@@ -1,4 +1,5 @@
-//! EntryPoint v0.9: the user may sign before the paymaster does, for its signature is outside `userOpHash`.
+//! EntryPoint v0.9: the user may sign before the paymaster does, for its signature is outside
+//! `userOpHash`.
 
 use devkit::EntryPointVersion;
 use serde_json::{Value, json};

@@ -19,7 +19,8 @@ pub struct SoftPasskey {
 }
 
 impl SoftPasskey {
-    /// A new passkey for the page at `origin` (`https://example.org`) of the relying party `rp_id` (`example.org`).
+    /// A new passkey for the page at `origin` (`https://example.org`) of the relying party `rp_id`
+    /// (`example.org`).
     ///
     /// # Errors
     /// [`PasskeyError::NoRandomness`].
@@ -50,8 +51,8 @@ impl SoftPasskey {
         self.sign_count = count;
     }
 
-    /// `navigator.credentials.create`: from PublicKeyCredentialCreationOptionsJSON (what a server puts under
-    /// `publicKey`) to RegistrationResponseJSON, without attestation.
+    /// `navigator.credentials.create`: from PublicKeyCredentialCreationOptionsJSON (what a server
+    /// puts under `publicKey`) to RegistrationResponseJSON, without attestation.
     ///
     /// # Errors
     /// As a browser refuses: another relying party, no ES256, an excluded credential.
@@ -79,7 +80,8 @@ impl SoftPasskey {
         })))
     }
 
-    /// `navigator.credentials.get`: from PublicKeyCredentialRequestOptionsJSON to AuthenticationResponseJSON.
+    /// `navigator.credentials.get`: from PublicKeyCredentialRequestOptionsJSON to
+    /// AuthenticationResponseJSON.
     ///
     /// # Errors
     /// As a browser refuses: another relying party, other credentials asked for.
@@ -112,7 +114,8 @@ impl SoftPasskey {
         Ok(self.envelope(&response))
     }
 
-    /// rpIdHash ‖ flags ‖ signCount, up to where a new credential's data begins (section 6.1). Counts.
+    /// rpIdHash ‖ flags ‖ signCount, up to where a new credential's data begins (section 6.1).
+    /// Counts.
     fn authenticator_data(&mut self, attested_credential: bool) -> Vec<u8> {
         let count = match self.behaviour.counter {
             SignCounter::Synced => 0,

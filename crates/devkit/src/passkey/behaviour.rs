@@ -64,7 +64,8 @@ impl Behaviour {
     }
 }
 
-/// When clientDataJSON carries the key with which Chromium reminds servers not to compare it with a template.
+/// When clientDataJSON carries the key with which Chromium reminds servers not to compare it with a
+/// template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExtraKey {
     /// Never.

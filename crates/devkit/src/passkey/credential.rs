@@ -14,7 +14,8 @@ const SPKI_PREFIX: [u8; 26] = [
     0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
 ];
 
-/// A discoverable credential. No `Debug`, no `Clone`: the key stays here, and is wiped when dropped.
+/// A discoverable credential. No `Debug`, no `Clone`: the key stays here, and is wiped when
+/// dropped.
 pub(super) struct Credential {
     key: SigningKey,
     id: [u8; 32],

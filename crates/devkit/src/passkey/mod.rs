@@ -1,6 +1,8 @@
-//! A software passkey: the browser and the platform authenticator in one, speaking WebAuthn Level 3 JSON.
+//! A software passkey: the browser and the platform authenticator in one, speaking WebAuthn Level 3
+//! JSON.
 //!
-//! It also misbehaves on request ([`Behaviour`]): it is the tool that the relay's checks are attacked with.
+//! It also misbehaves on request ([`Behaviour`]): it is the tool that the relay's checks are
+//! attacked with.
 
 mod authenticator;
 mod behaviour;

@@ -1,4 +1,5 @@
-//! An operation as a dApp drafts it: unsigned, without a paymaster, in the JSON of its EntryPoint version.
+//! An operation as a dApp drafts it: unsigned, without a paymaster, in the JSON of its EntryPoint
+//! version.
 
 use alloy_primitives::{Address, Bytes, U256};
 use serde_json::{Map, Value, json};

@@ -1,4 +1,5 @@
-//! A client's half of a user operation: drafting it as EntryPoint JSON, and packing what comes back for the chain.
+//! A client's half of a user operation: drafting it as EntryPoint JSON, and packing what comes back
+//! for the chain.
 
 mod draft;
 mod pack;

@@ -13,7 +13,8 @@ use crate::abi::{
     EntryPointV06, EntryPointV07, PackedUserOperation, SuperPaymasterV06, SuperPaymasterV07, UserOperation,
 };
 
-/// `keccak("PaymasterSignature")[:8]`: ends paymasterAndData whose signature is outside the hash (EntryPoint v0.9).
+/// `keccak("PaymasterSignature")[:8]`: ends paymasterAndData whose signature is outside the hash
+/// (EntryPoint v0.9).
 const PAYMASTER_SIGNATURE_MAGIC: [u8; 8] = hex!("22e325a297439656");
 const EIP7702_MARKER: [u8; 2] = hex!("7702");
 
@@ -129,8 +130,8 @@ impl WireV07 {
         }
     }
 
-    /// ERC-4337: paymaster 20 ‖ verificationGasLimit 16 ‖ postOpGasLimit 16 ‖ data, then for v0.9's signature outside
-    /// the hash: signature ‖ uint16 length ‖ magic.
+    /// ERC-4337: paymaster 20 ‖ verificationGasLimit 16 ‖ postOpGasLimit 16 ‖ data, then for v0.9's
+    /// signature outside the hash: signature ‖ uint16 length ‖ magic.
     fn paymaster_and_data(&self) -> Result<Bytes, WireError> {
         let Some(paymaster) = self.paymaster else {
             return match self.paymaster_field_present() {

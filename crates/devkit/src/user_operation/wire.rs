@@ -1,7 +1,8 @@
-//! Parses a complete user operation as ERC-4337 and ERC-7769 write it: camelCase fields, hex values.
+//! Parses a complete user operation as ERC-4337 and ERC-7769 write it: camelCase fields, hex
+//! values.
 //!
-//! Strict on purpose: a field the EntryPoint version does not have, or a value too wide for its place, is an error
-//! and not something to drop silently.
+//! Strict on purpose: a field the EntryPoint version does not have, or a value too wide for its
+//! place, is an error and not something to drop silently.
 
 use alloy_eips::eip7702::SignedAuthorization;
 use alloy_primitives::{Address, Bytes, U128, U256};

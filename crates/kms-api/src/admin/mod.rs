@@ -1,4 +1,5 @@
-//! Commands of the admin, each signed elsewhere as EIP-712 typed data, and the rotation of a relay key.
+//! Commands of the admin, each signed elsewhere as EIP-712 typed data, and the rotation of a relay
+//! key.
 
 mod setup;
 mod signers;

@@ -1,5 +1,5 @@
-//! Why a request is refused: the one table of reasons, each with its HTTP status and whether the same
-//! request may succeed later.
+//! Why a request is refused: the one table of reasons, each with its HTTP status and whether the
+//! same request may succeed later.
 
 mod received;
 mod tee;
@@ -80,8 +80,8 @@ reasons! {
     NotFound "not_found" 404 final,
     /// The route has another method.
     MethodNotAllowed "method_not_allowed" 405 final,
-    /// A page called a route that is for servers. [`Status::OriginNotAllowed`] has the same name, so a
-    /// client that reads it gets that one.
+    /// A page called a route that is for servers. [`Status::OriginNotAllowed`] has the same name,
+    /// so a client that reads it gets that one.
     PageNotAllowed "origin_not_allowed" 403 final,
     /// The request's timestamp is too far from the gateway's time.
     TimestampSkewed "timestamp_skewed" 401 final,
@@ -134,7 +134,8 @@ reasons! {
 }
 
 impl Reason {
-    /// The reason of a name. A name of both the gateway and the trusted application is the latter's.
+    /// The reason of a name. A name of both the gateway and the trusted application is the
+    /// latter's.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         let own = || Self::OWN.iter().copied().find(|reason| reason.as_str() == name);

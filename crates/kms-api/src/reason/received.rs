@@ -1,4 +1,5 @@
-//! A reason as a client reads it: a later version of the gateway has reasons that this one does not know.
+//! A reason as a client reads it: a later version of the gateway has reasons that this one does not
+//! know.
 
 use core::convert::Infallible;
 use core::fmt;
@@ -38,7 +39,8 @@ impl ReceivedReason {
     }
 
     /// Whether an answer with this HTTP status decides the request. Otherwise the gateway could not
-    /// decide, or not yet, and another gateway may. That a refusal is retryable does not matter here.
+    /// decide, or not yet, and another gateway may. That a refusal is retryable does not matter
+    /// here.
     #[must_use]
     pub fn is_decision(&self, http_status: u16) -> bool {
         match http_status {

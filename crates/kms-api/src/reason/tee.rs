@@ -64,8 +64,8 @@ pub(super) const fn http_status(status: Status) -> u16 {
         | Status::CounterFailed
         | Status::AttestationFailed => 503,
 
-        // The gateway and the trusted application disagree about the wire, or its records are corrupt
-        // or outdated.
+        // The gateway and the trusted application disagree about the wire, or its records are
+        // corrupt or outdated.
         Status::Ok
         | Status::UnsupportedVersion
         | Status::UnknownCommand

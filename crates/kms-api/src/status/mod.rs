@@ -78,8 +78,8 @@ impl From<&SecurityState> for ProtectionReport {
 
 /// Whose key the trusted application was signed with, as its build noted down in it.
 ///
-/// A note and no proof: it keeps operators from mistakes. That nothing else is loaded is for the key that
-/// the secure world was built with, and who doubts it asks for an attestation.
+/// A note and no proof: it keeps operators from mistakes. That nothing else is loaded is for the
+/// key that the secure world was built with, and who doubts it asks for an attestation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum TaKey {
@@ -99,8 +99,8 @@ impl TaKey {
         }
     }
 
-    /// From the build metadata of a version (Semantic Versioning 2.0.0, item 10): `0.1.0+own-key`. `None`
-    /// where nothing is signed, as in the simulator.
+    /// From the build metadata of a version (Semantic Versioning 2.0.0, item 10): `0.1.0+own-key`.
+    /// `None` where nothing is signed, as in the simulator.
     #[must_use]
     pub fn of_version(version: &str) -> Option<Self> {
         match version.split_once('+')?.1 {
@@ -178,7 +178,8 @@ pub struct QueueStatus {
     pub estimated_wait_seconds: f64,
     /// How long one call waited, of late.
     pub average_wait_seconds: f64,
-    /// Whether calls are refused at once: the TEE is stuck or gone, or was and has not answered since.
+    /// Whether calls are refused at once: the TEE is stuck or gone, or was and has not answered
+    /// since.
     pub circuit_breaker_open: bool,
     /// Calls without a reply since the last one that had a reply.
     pub consecutive_failures: u64,

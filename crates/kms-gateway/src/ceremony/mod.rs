@@ -1,4 +1,5 @@
-//! Passkey registration, begin and finish (WebAuthn Level 3, section 7.1). The client carries what is under way, sealed.
+//! Passkey registration, begin and finish (WebAuthn Level 3, section 7.1). The client carries what
+//! is under way, sealed.
 
 mod registration;
 mod seal;
@@ -46,7 +47,8 @@ pub enum CeremonyError {
     /// What the authenticator or browser answered is refused, in the trusted application's words.
     #[error("{0}")]
     Refused(Status),
-    /// A field of the answer is missing, unknown, or in another form than `RegistrationResponseJSON` has it.
+    /// A field of the answer is missing, unknown, or in another form than
+    /// `RegistrationResponseJSON` has it.
     #[error("credential.{0}")]
     InvalidField(InvalidField),
     /// The answer is not a registration that can be verified.
@@ -98,7 +100,8 @@ pub struct Ceremonies {
     webauthn: Webauthn,
     origins: Vec<Origin>,
     seal: Seal,
-    /// For clients that name a verified registration by the id of its beginning: as many as there is room for.
+    /// For clients that name a verified registration by the id of its beginning: as many as there
+    /// is room for.
     remembered: Mutex<HashMap<Uuid, Remembered>>,
     capacity: usize,
 }
@@ -143,7 +146,8 @@ pub(crate) fn webauthn(settings: &Settings) -> Result<Webauthn, InvalidSettings>
     if let Some(stranger) = origins.iter().find(|origin| !origin.belongs_to(rp_id)) {
         return Err(invalid(format!("{stranger} does not belong to the relying party {rp_id:?}")));
     }
-    // The builder wants a page, and there may be apps only. Which origins count, `registration` says.
+    // The builder wants a page, and there may be apps only. Which origins count, `registration`
+    // says.
     let page = Url::parse(&format!("https://{rp_id}")).map_err(|problem| invalid(problem.to_string()))?;
     let builder = WebauthnBuilder::new(rp_id, &page).map_err(|problem| invalid(problem.to_string()))?;
     let builder =
@@ -166,10 +170,12 @@ impl Ceremonies {
         })
     }
 
-    /// Begins a registration: its id, and PublicKeyCredentialCreationOptionsJSON for the browser. Nothing is kept here.
+    /// Begins a registration: its id, and PublicKeyCredentialCreationOptionsJSON for the browser.
+    /// Nothing is kept here.
     ///
     /// # Errors
-    /// `account_id_reserved`: an account can't be named like an address. When the options can't be made.
+    /// `account_id_reserved`: an account can't be named like an address. When the options can't be
+    /// made.
     pub fn begin(&self, user: NewUser, now: u64) -> Result<(String, Value), CeremonyError> {
         if user.account_id.as_ref().is_some_and(AccountId::is_address) {
             return Err(CeremonyError::Refused(Status::AccountIdReserved));
@@ -191,8 +197,8 @@ impl Ceremonies {
         Ok((id, options))
     }
 
-    /// Verifies the browser's RegistrationResponseJSON: the id by which its account is made, and the passkey. A wrong answer
-    /// ends nothing: the right one may follow it.
+    /// Verifies the browser's RegistrationResponseJSON: the id by which its account is made, and
+    /// the passkey. A wrong answer ends nothing: the right one may follow it.
     ///
     /// # Errors
     /// Why it is refused.
@@ -212,8 +218,8 @@ impl Ceremonies {
         Ok((id, verified.registration))
     }
 
-    /// A registration that was verified: by what `finish` answered, or, as long as it is remembered here, by the id of its
-    /// beginning.
+    /// A registration that was verified: by what `finish` answered, or, as long as it is remembered
+    /// here, by the id of its beginning.
     ///
     /// # Errors
     /// [`CeremonyError::Unknown`], [`CeremonyError::NotVerified`].

@@ -49,8 +49,8 @@ pub(super) fn verify(
     })
 }
 
-/// As strict as the trusted application, whose parser it is. webauthn-rs decodes a padded challenge, compares origins as
-/// URLs, and takes `topOrigin` for an unknown key.
+/// As strict as the trusted application, whose parser it is. webauthn-rs decodes a padded
+/// challenge, compares origins as URLs, and takes `topOrigin` for an unknown key.
 fn check_client_data(client_data_json: &[u8], origins: &[Origin]) -> Result<(), CeremonyError> {
     let client_data = ClientData::parse(client_data_json, Ceremony::Registration).map_err(CeremonyError::Refused)?;
     client_data.challenge().map_err(CeremonyError::Refused)?;
@@ -58,7 +58,8 @@ fn check_client_data(client_data_json: &[u8], origins: &[Origin]) -> Result<(), 
     is_allowed.then_some(()).ok_or(CeremonyError::Refused(Status::OriginNotAllowed))
 }
 
-/// The key that the trusted application will find too: webauthn-rs also takes encodings and flags that it refuses.
+/// The key that the trusted application will find too: webauthn-rs also takes encodings and flags
+/// that it refuses.
 fn public_key(authenticator_data: &[u8], credential_id: &CredentialId) -> Result<PasskeyPublicKey, CeremonyError> {
     let data = AuthenticatorData::parse(authenticator_data).map_err(CeremonyError::Refused)?;
     data.check_flags().map_err(CeremonyError::Refused)?;

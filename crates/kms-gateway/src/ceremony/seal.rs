@@ -1,5 +1,6 @@
-//! What a client carries for us from one request to the next: sealed, so that nobody makes or changes it, and with an end, so
-//! that nothing has to be remembered here. Anyone may begin as many registrations as they like; they take no room.
+//! What a client carries for us from one request to the next: sealed, so that nobody makes or
+//! changes it, and with an end, so that nothing has to be remembered here. Anyone may begin as many
+//! registrations as they like; they take no room.
 
 use chacha20poly1305::aead::AeadInOut as _;
 use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305, XNonce};
@@ -12,7 +13,8 @@ const NONCE_LENGTH: usize = 24;
 /// Bytes. A credential id takes 1023 at most, client data 1024, authenticator data 1536.
 const MAX_TOKEN: usize = 8 * 1024;
 
-/// The key that registrations are sealed with. What is sealed is no secret: the key keeps others from making it.
+/// The key that registrations are sealed with. What is sealed is no secret: the key keeps others
+/// from making it.
 #[derive(Clone)]
 pub struct SealingKey(Zeroizing<[u8; 32]>);
 

@@ -1,4 +1,5 @@
-//! How many accounts there are, as of some seconds ago: anybody may ask, and counting reads every row.
+//! How many accounts there are, as of some seconds ago: anybody may ask, and counting reads every
+//! row.
 
 use std::sync::Arc;
 
@@ -11,7 +12,8 @@ use crate::store::Store;
 /// Seconds that a count will do for.
 const RECENT: u64 = 5;
 
-/// The last count, and when it was made. Locked while the rows are counted: the others wait for the same answer.
+/// The last count, and when it was made. Locked while the rows are counted: the others wait for the
+/// same answer.
 #[derive(Default)]
 pub(super) struct AccountCount(Arc<Mutex<Option<(u64, u64)>>>);
 

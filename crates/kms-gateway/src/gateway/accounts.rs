@@ -41,13 +41,14 @@ pub struct CounterfactualSender {
 }
 
 impl Gateway {
-    /// Begins a passkey registration: its id, and PublicKeyCredentialCreationOptionsJSON for the browser. Who could not have an
-    /// account made is refused here, before the user has made a passkey for nothing. Where the KMS knows API keys, its caller
-    /// may show nothing: a server may show its key when the account is made.
+    /// Begins a passkey registration: its id, and PublicKeyCredentialCreationOptionsJSON for the
+    /// browser. Who could not have an account made is refused here, before the user has made a
+    /// passkey for nothing. Where the KMS knows API keys, its caller may show nothing: a server may
+    /// show its key when the account is made.
     ///
     /// # Errors
-    /// `registration_invalid`, `account_id_reserved`, `creation_unauthorised`, `api_key_unknown`, `invitation_invalid`,
-    /// `invitation_expired`, `invitation_used_up`.
+    /// `registration_invalid`, `account_id_reserved`, `creation_unauthorised`, `api_key_unknown`,
+    /// `invitation_invalid`, `invitation_expired`, `invitation_used_up`.
     pub async fn begin_registration(
         &self,
         user: NewUser,
@@ -57,8 +58,8 @@ impl Gateway {
         Ok(self.inner.ceremonies.begin(user, self.inner.clock.now())?)
     }
 
-    /// Verifies the browser's RegistrationResponseJSON: the id by which its account is made, and the passkey. Nothing is made
-    /// or changed: it is counted, and has no audit row.
+    /// Verifies the browser's RegistrationResponseJSON: the id by which its account is made, and
+    /// the passkey. Nothing is made or changed: it is counted, and has no audit row.
     ///
     /// # Errors
     /// Why it is refused.
@@ -72,16 +73,18 @@ impl Gateway {
         outcome
     }
 
-    /// Makes the account of a verified registration. The same credential gives the same account, also after a restart in
-    /// the middle of it.
+    /// Makes the account of a verified registration. The same credential gives the same account,
+    /// also after a restart in the middle of it.
     ///
-    /// `account_id` is by default the one named when the registration began, or else that of the credential;
-    /// `scheme` by default the one in the settings.
+    /// `account_id` is by default the one named when the registration began, or else that of the
+    /// credential; `scheme` by default the one in the settings.
     ///
     /// # Errors
-    /// `registration_unknown`, `registration_not_verified`, a refusal of leave (`creation_unauthorised`, `api_key_unknown`,
-    /// `invitation_invalid`, `invitation_expired`, `invitation_used_up`, `creation_rationed`), `account_exists`, `credential_conflict`, `signature_scheme_conflict`,
-    /// `factory_unavailable` after the account is made, or the trusted application's refusal.
+    /// `registration_unknown`, `registration_not_verified`, a refusal of leave
+    /// (`creation_unauthorised`, `api_key_unknown`, `invitation_invalid`, `invitation_expired`,
+    /// `invitation_used_up`, `creation_rationed`), `account_exists`, `credential_conflict`,
+    /// `signature_scheme_conflict`, `factory_unavailable` after the account is made, or the trusted
+    /// application's refusal.
     pub async fn create_account(
         &self,
         registration_id: &str,
@@ -120,9 +123,10 @@ impl Gateway {
 
     /// An account's public facts.
     ///
-    /// The index may have been lost, so only the TEE can say that there is no such account. But anyone may ask for any:
-    /// those that the index does not know wait for each other, not the sponsorships for them, and one that the TEE does not
-    /// know either is asked for once in a few seconds.
+    /// The index may have been lost, so only the TEE can say that there is no such account. But
+    /// anyone may ask for any: those that the index does not know wait for each other, not the
+    /// sponsorships for them, and one that the TEE does not know either is asked for once in a few
+    /// seconds.
     ///
     /// # Errors
     /// `account_unknown`, or when the TEE does not answer.
@@ -222,7 +226,8 @@ impl Inner {
         Ok((wallet, creation.registration))
     }
 
-    /// Settles some that nobody will ask for again, in the background: who makes an account does not wait for others'.
+    /// Settles some that nobody will ask for again, in the background: who makes an account does
+    /// not wait for others'.
     fn sweep_creations(self: &Arc<Self>) {
         let Ok(turn) = Arc::clone(&self.sweep).try_acquire_owned() else { return };
         let inner = Arc::clone(self);
@@ -235,9 +240,10 @@ impl Inner {
         });
     }
 
-    /// Asks the TEE what became of accounts that it was asked for and that the index does not know. Those that are there
-    /// with their passkey go into the index; those that are not are forgotten, once nobody can finish them any more. One that
-    /// can't be settled goes behind the others, and keeps none of them waiting.
+    /// Asks the TEE what became of accounts that it was asked for and that the index does not know.
+    /// Those that are there with their passkey go into the index; those that are not are forgotten,
+    /// once nobody can finish them any more. One that can't be settled goes behind the others, and
+    /// keeps none of them waiting.
     async fn settle_creations(&self, which: Unfinished) -> Result<(), GatewayError> {
         let is_over = matches!(which, Unfinished::Expired { .. });
         let mut failure = None;
@@ -275,7 +281,8 @@ impl Inner {
         Ok(self.store.save_account(entry).await?)
     }
 
-    /// The wallet of an account that the index knows; `None` where the index is of a TEE that lost its state.
+    /// The wallet of an account that the index knows; `None` where the index is of a TEE that lost
+    /// its state.
     async fn wallet_in_index(&self, account_id: &AccountId) -> Result<Option<Arc<WalletInfo>>, GatewayError> {
         match self.known.wallet(&self.tee, account_id, Asker::Anyone).await {
             Ok(wallet) => Ok(Some(wallet)),
@@ -284,11 +291,12 @@ impl Inner {
         }
     }
 
-    /// The account that the credential has already, answered without a new call that creates one: whoever had one created
-    /// may ask again as often as they like.
+    /// The account that the credential has already, answered without a new call that creates one:
+    /// whoever had one created may ask again as often as they like.
     ///
     /// # Errors
-    /// `credential_conflict`: it has another account than the one asked for, or the account has another key.
+    /// `credential_conflict`: it has another account than the one asked for, or the account has
+    /// another key.
     async fn made_before(
         &self,
         asked_for: Option<&AccountId>,

@@ -1,7 +1,8 @@
-//! Commands of the admin, passed on as they were signed. The trusted application alone can judge them. Anyone may send one:
-//! what the admin did not sign, or signed for another counter than the next, is refused before it waits for its turn, costs
-//! the TEE a call or gets a row, so that a flood of it delays no revocation. What the admin signed for the next counter and the
-//! TEE would refuse costs it no call either. What a relay key signs alone is rationed.
+//! Commands of the admin, passed on as they were signed. The trusted application alone can judge
+//! them. Anyone may send one: what the admin did not sign, or signed for another counter than the
+//! next, is refused before it waits for its turn, costs the TEE a call or gets a row, so that a
+//! flood of it delays no revocation. What the admin signed for the next counter and the TEE would
+//! refuse costs it no call either. What a relay key signs alone is rationed.
 
 use std::sync::Arc;
 
@@ -25,7 +26,8 @@ impl Gateway {
     pub async fn provision(&self, command: Provision, caller: &Caller) -> Result<(), GatewayError> {
         let admin = command.admin;
         self.administer(Action::Provision, Some(admin), command, caller).await?;
-        // From now on no other TEE is served. Should it not work out now, it is done before anything is made or signed.
+        // From now on no other TEE is served. Should it not work out now, it is done before
+        // anything is made or signed.
         if let Err(error) = self.security_state().await {
             tracing::warn!(%error, "the TEE that was provisioned is not noted down yet");
         }
@@ -160,7 +162,8 @@ impl Inner {
         }
     }
 
-    /// As the TEE would: what depends on its state is held against a newer copy before it is refused.
+    /// As the TEE would: what depends on its state is held against a newer copy before it is
+    /// refused.
     async fn check_content(&self, command: &impl AdminProof) -> Result<(), NotAdmitted> {
         if command.check_content(&*self.known.commanded(&self.tee).await?).is_ok() {
             return Ok(());
@@ -189,7 +192,8 @@ impl Inner {
         Ok(command.check(&recent)?)
     }
 
-    /// One at a time: between the effect of one and its row, the TEE's counter is ahead of the audit.
+    /// One at a time: between the effect of one and its row, the TEE's counter is ahead of the
+    /// audit.
     async fn administer<R>(
         &self,
         mut case: Case,

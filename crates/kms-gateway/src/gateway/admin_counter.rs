@@ -1,5 +1,6 @@
-//! The TEE counts the admin commands that took effect, and the audit has a row for each that the gateway heard of. Where
-//! the two differ, because an answer was lost or the gateway was killed, the audit is told.
+//! The TEE counts the admin commands that took effect, and the audit has a row for each that the
+//! gateway heard of. Where the two differ, because an answer was lost or the gateway was killed,
+//! the audit is told.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -23,7 +24,8 @@ pub(super) struct AdminCounter {
     log: OutageLog,
 }
 
-/// Sessions that were lost before the two were compared, if they were and no command has been in doubt since.
+/// Sessions that were lost before the two were compared, if they were and no command has been in
+/// doubt since.
 #[derive(Default)]
 pub(super) struct Agreement(Option<u64>);
 
@@ -41,8 +43,8 @@ impl Agreement {
 }
 
 impl Gateway {
-    /// Compares the TEE's counter with the audit, if that is due, which it is not while a command is under way. The comparison
-    /// completes even if its caller is gone; failures are logged.
+    /// Compares the TEE's counter with the audit, if that is due, which it is not while a command
+    /// is under way. The comparison completes even if its caller is gone; failures are logged.
     pub async fn watch_admin_counter(&self) {
         let reopened = self.queue_stats().reopened;
         let Ok(mut agreement) = Arc::clone(&self.inner.admin_counter.agreement).try_lock_owned() else { return };
@@ -76,8 +78,8 @@ impl Inner {
         }
     }
 
-    /// Writes a row when the TEE's counter is not where the audit left it. Asks only after a start, after a session was
-    /// lost, and after a command of doubtful effect.
+    /// Writes a row when the TEE's counter is not where the audit left it. Asks only after a start,
+    /// after a session was lost, and after a command of doubtful effect.
     pub(super) async fn compare_admin_counter(&self, agreement: &mut Agreement) -> Result<(), GatewayError> {
         let reopened = self.tee.queue_stats().reopened;
         if agreement.0 == Some(reopened) {

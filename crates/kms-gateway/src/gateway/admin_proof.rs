@@ -1,5 +1,5 @@
-//! Whose signatures a command of the admin needs. The trusted application checks the same; here it is for those who ask
-//! without any.
+//! Whose signatures a command of the admin needs. The trusted application checks the same; here it
+//! is for those who ask without any.
 
 use proto::command::{
     AdminRequest, AuthorizeSigner, PreparePaymasterKey, Provision, Provisioned, RevokeSigner, RotatePaymasterKey,
@@ -12,7 +12,8 @@ use crate::admin_key::signer_of;
 
 /// A command that carries its own proof.
 pub(super) trait AdminProof: SignedCommand<Reply = ()> {
-    /// The admin's counter that it is signed for; `None` for a rotation, which counts on its relay key's record.
+    /// The admin's counter that it is signed for; `None` for a rotation, which counts on its relay
+    /// key's record.
     fn admin_counter(&self) -> Option<u64>;
 
     /// The record of the relay key that has this done by itself, without the admin.
@@ -20,8 +21,8 @@ pub(super) trait AdminProof: SignedCommand<Reply = ()> {
         None
     }
 
-    /// Holds it against what the TEE told before: the TEE that it is for, its signatures, and that its count is the
-    /// next one.
+    /// Holds it against what the TEE told before: the TEE that it is for, its signatures, and that
+    /// its count is the next one.
     ///
     /// # Errors
     /// The status by which the trusted application refuses it.
@@ -117,7 +118,8 @@ impl AdminProof for RotateSigner {
     }
 }
 
-/// Exactly the next one: the trusted application refuses every other, which would leave it good for another try.
+/// Exactly the next one: the trusted application refuses every other, which would leave it good for
+/// another try.
 fn is_next(last: u64, count: u64) -> Result<(), Status> {
     (last.checked_add(1) == Some(count)).then_some(()).ok_or(Status::CounterMismatch)
 }

@@ -23,8 +23,8 @@ pub struct Attestation {
 }
 
 impl Gateway {
-    /// Waits for the turn of this client to have a quote, for 8 seconds at most. Four of its requests wait at a time, and one
-    /// of them at random has the turn. Asks nothing of the TEE.
+    /// Waits for the turn of this client to have a quote, for 8 seconds at most. Four of its
+    /// requests wait at a time, and one of them at random has the turn. Asks nothing of the TEE.
     ///
     /// # Errors
     /// `attestation_too_soon`.
@@ -32,12 +32,13 @@ impl Gateway {
         self.inner.quotes.turn(client).await
     }
 
-    /// Has the TEE attested for this nonce. Whether whoever asks waits for it or not: one at a time, and
-    /// `attestation_interval_ms` between two.
+    /// Has the TEE attested for this nonce. Whether whoever asks waits for it or not: one at a
+    /// time, and `attestation_interval_ms` between two.
     ///
     /// # Errors
-    /// `attestation_failed`, or when the TEE does not answer. `attestation_too_soon` when so much time has passed since the client
-    /// came that none is left for the quote: the turn is then the next client's.
+    /// `attestation_failed`, or when the TEE does not answer. `attestation_too_soon` when so much
+    /// time has passed since the client came that none is left for the quote: the turn is then the
+    /// next client's.
     pub async fn attest(&self, nonce: [u8; 32], mut turn: QuoteTurn) -> Result<Attestation, GatewayError> {
         let tee = self.inner.tee.clone();
         let timeout = Duration::from_secs(self.settings().tee_hung_after_seconds).saturating_sub(turn.waited());
@@ -47,7 +48,8 @@ impl Gateway {
         let reply = detached(async move {
             turn.spend();
             let reply = tee.call_within(timeout, &Attest { nonce }).await;
-            // Given back when the TEE is done: a caller who hangs up does not make room for another.
+            // Given back when the TEE is done: a caller who hangs up does not make room for
+            // another.
             drop(turn);
             reply.map_err(|error| match error {
                 // Built before there was attestation.

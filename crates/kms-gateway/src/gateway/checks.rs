@@ -1,5 +1,5 @@
-//! The checks that refuse a request before it costs a call to the TEE. The trusted application makes them again, all but
-//! time and nonce, for which it has no clock.
+//! The checks that refuse a request before it costs a call to the TEE. The trusted application
+//! makes them again, all but time and nonce, for which it has no clock.
 
 use std::sync::Arc;
 

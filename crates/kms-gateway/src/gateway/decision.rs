@@ -1,6 +1,7 @@
-//! A decision and its audit row: there is no yes without a row, and a caller who hangs up stops neither. A refusal has a row
-//! once somebody is known who asked with authority; what anyone may send is counted, and what an authorised relay key may send
-//! is rationed, so that a flood does not fill the disk.
+//! A decision and its audit row: there is no yes without a row, and a caller who hangs up stops
+//! neither. A refusal has a row once somebody is known who asked with authority; what anyone may
+//! send is counted, and what an authorised relay key may send is rationed, so that a flood does not
+//! fill the disk.
 
 use std::future::Future;
 
@@ -59,8 +60,8 @@ impl Case {
     }
 }
 
-/// Runs a decision on a task of its own: a client that goes away after the TEE has signed does not take the audit row
-/// with it.
+/// Runs a decision on a task of its own: a client that goes away after the TEE has signed does not
+/// take the audit row with it.
 pub(super) async fn detached<T: Send + 'static>(
     decision: impl Future<Output = Result<T, GatewayError>> + Send + 'static,
 ) -> Result<T, GatewayError> {
@@ -68,7 +69,8 @@ pub(super) async fn detached<T: Send + 'static>(
 }
 
 impl Inner {
-    /// Counts what was decided of something that anyone may have sent. A refusal has a line within a ration.
+    /// Counts what was decided of something that anyone may have sent. A refusal has a line within
+    /// a ration.
     pub(super) fn count<T>(&self, action: Action, outcome: &Result<T, GatewayError>) {
         let reason = self.counted(action, outcome);
         if let Err(error) = outcome
@@ -84,8 +86,8 @@ impl Inner {
         reason
     }
 
-    /// Records the decision, and only then gives it. What may be tried again gets its nonce back: sent again as it is, it
-    /// must not look like a replay.
+    /// Records the decision, and only then gives it. What may be tried again gets its nonce back:
+    /// sent again as it is, it must not look like a replay.
     pub(super) async fn conclude<T>(&self, case: Case, outcome: Result<T, GatewayError>) -> Result<T, GatewayError> {
         let claimed_nonce = case.claimed_nonce;
         let recorded = match self.record(case, &outcome).await {

@@ -84,7 +84,8 @@ pub enum GatewayError {
     /// The account exists and signs otherwise than asked for.
     #[error("the account signs in another scheme than asked for")]
     SignatureSchemeConflict,
-    /// The database can't be written or read. Whatever was decided, it is not recorded, so it is a no.
+    /// The database can't be written or read. Whatever was decided, it is not recorded, so it is a
+    /// no.
     #[error("the gateway's database is not available")]
     StoreUnavailable,
     /// The database was written, as a probe, and that failed.
@@ -93,7 +94,8 @@ pub enum GatewayError {
         /// Why, for the operator.
         problem: String,
     },
-    /// The database is being written, as a probe, and takes long: another process may have locked it.
+    /// The database is being written, as a probe, and takes long: another process may have locked
+    /// it.
     #[error(
         "no write to the gateway's database has succeeded for {:.1} s: locked by another process, or slow",
         .time.as_secs_f64()
@@ -105,7 +107,8 @@ pub enum GatewayError {
     /// The queue to the TEE is full, or the TEE is stuck. Nothing was asked of it.
     #[error("the TEE is busy: its queue has no place for this request, or a call of it is stuck")]
     TeeBusy,
-    /// Another quote is under way, or was a short time ago, or is for another client. Nothing was asked of the TEE.
+    /// Another quote is under way, or was a short time ago, or is for another client. Nothing was
+    /// asked of the TEE.
     #[error("{problem}; try again in {retry_after_seconds} s")]
     AttestationTooSoon {
         /// For people.
@@ -178,7 +181,8 @@ impl GatewayError {
         }
     }
 
-    /// Whether the same request may succeed later though nobody changes a setting, a key or a permission.
+    /// Whether the same request may succeed later though nobody changes a setting, a key or a
+    /// permission.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
         match self {

@@ -31,8 +31,8 @@ pub enum ForgetError {
 }
 
 impl Gateway {
-    /// Has the gateway whose data is there forget the TEE that it served: from its next start on it serves whichever it
-    /// finds. Whoever wants that has to say which TEE is forgotten.
+    /// Has the gateway whose data is there forget the TEE that it served: from its next start on it
+    /// serves whichever it finds. Whoever wants that has to say which TEE is forgotten.
     ///
     /// # Errors
     /// When it served another one or none.

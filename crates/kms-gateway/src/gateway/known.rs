@@ -1,5 +1,6 @@
-//! What the TEE said before: the provisioned state and wallets, kept so that a request costs one call, not three. The
-//! trusted application decides by its own state, so an old copy can at worst refuse or explain wrongly.
+//! What the TEE said before: the provisioned state and wallets, kept so that a request costs one
+//! call, not three. The trusted application decides by its own state, so an old copy can at worst
+//! refuse or explain wrongly.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -16,11 +17,12 @@ use crate::store::Store;
 use crate::tee::{Tee, TeeError};
 use crate::transport::{Asker, QueueStats, TeeName};
 
-/// Wallets kept at most. When they are all there, they are all forgotten: rare, and simpler than choosing.
+/// Wallets kept at most. When they are all there, they are all forgotten: rare, and simpler than
+/// choosing.
 const MAX_WALLETS: usize = 65_536;
 
-/// How long what the TEE said of itself is good enough to hold commands of the admin against: other gateways may have
-/// commanded it since.
+/// How long what the TEE said of itself is good enough to hold commands of the admin against: other
+/// gateways may have commanded it since.
 const COMMANDED: Duration = Duration::from_secs(2);
 
 /// How long what the TEE said of itself will do for whoever asks: anyone may.
@@ -48,7 +50,8 @@ struct Reported {
 struct State {
     /// Goes up with every admin command, so that an answer from before one is not kept after it.
     generation: u64,
-    /// Sessions that were lost before it was asked: another one may be with another trusted application.
+    /// Sessions that were lost before it was asked: another one may be with another trusted
+    /// application.
     lost: u64,
     provisioned: Option<Arc<Provisioned>>,
     /// What commands of the admin are held against.
@@ -82,8 +85,8 @@ impl Known {
         }
     }
 
-    /// What the TEE says of itself now. The first that is provisioned is the one that is served from then on, by this
-    /// process and those after it.
+    /// What the TEE says of itself now. The first that is provisioned is the one that is served
+    /// from then on, by this process and those after it.
     pub(super) async fn security_state(&self, tee: &Tee) -> Result<SecurityState, GatewayError> {
         let state = tee.security_state().await?;
         let is_recorded = matches!(tee.served().name(), Some(TeeName::Id(_)));
@@ -95,8 +98,9 @@ impl Known {
         Ok(state)
     }
 
-    /// What the TEE says of itself, as of a second ago at most, and in no case as of before an admin command or of a session
-    /// that was lost. A second of questions costs one call, whether their callers wait for it or hang up.
+    /// What the TEE says of itself, as of a second ago at most, and in no case as of before an
+    /// admin command or of a session that was lost. A second of questions costs one call, whether
+    /// their callers wait for it or hang up.
     pub(super) async fn recent_security_state(&self, tee: &Tee) -> Result<Arc<SecurityState>, GatewayError> {
         let mut reported = match Arc::clone(&self.reported).try_lock_owned() {
             Ok(reported) => reported,
@@ -125,7 +129,8 @@ impl Known {
         .await
     }
 
-    /// Admin, paymaster signer, relay keys, relying parties and ceilings, of a TEE that protects as it must.
+    /// Admin, paymaster signer, relay keys, relying parties and ceilings, of a TEE that protects as
+    /// it must.
     pub(super) async fn provisioned(&self, tee: &Tee) -> Result<Arc<Provisioned>, GatewayError> {
         let lost = tee.queue_stats().lost;
         let generation = {
@@ -146,8 +151,9 @@ impl Known {
         Ok(provisioned)
     }
 
-    /// Admin, relay keys and counter, as of a few seconds ago at most and of after the last command that went through this
-    /// gateway, whatever the TEE protects. However many ask, the TEE is asked once.
+    /// Admin, relay keys and counter, as of a few seconds ago at most and of after the last command
+    /// that went through this gateway, whatever the TEE protects. However many ask, the TEE is
+    /// asked once.
     pub(super) async fn commanded(&self, tee: &Tee) -> Result<Arc<SecurityState>, GatewayError> {
         let lost = tee.queue_stats().lost;
         let generation = {
@@ -166,8 +172,8 @@ impl Known {
         Ok(reported)
     }
 
-    /// Whether the TEE signs for the paymasters by that key, or did a moment ago. One that is new here is asked about:
-    /// another process may have had the key rotated.
+    /// Whether the TEE signs for the paymasters by that key, or did a moment ago. One that is new
+    /// here is asked about: another process may have had the key rotated.
     pub(super) async fn is_paymaster_signer(&self, tee: &Tee, address: Address) -> Result<bool, GatewayError> {
         if !self.paymaster_signers.contains(address) {
             self.forget_provisioned();

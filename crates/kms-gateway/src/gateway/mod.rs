@@ -128,11 +128,13 @@ pub struct Stats {
 }
 
 impl Gateway {
-    /// Looks whether the database of that folder can be opened, written and migrated, and changes nothing; how many migrations
-    /// are due. `None` when there is no database yet, and it can be made, with the folder.
+    /// Looks whether the database of that folder can be opened, written and migrated, and changes
+    /// nothing; how many migrations are due. `None` when there is no database yet, and it can be
+    /// made, with the folder.
     ///
     /// # Errors
-    /// [`OpenError::DataDir`]; [`OpenError::Store`] when it can't be written, is none of ours, or of a later version.
+    /// [`OpenError::DataDir`]; [`OpenError::Store`] when it can't be written, is none of ours, or
+    /// of a later version.
     pub async fn look_at(data_dir: &Path) -> Result<Option<usize>, OpenError> {
         private_files::check_folder_to_make(data_dir)?;
         if !data_dir.exists() {
@@ -198,7 +200,8 @@ impl Gateway {
         self.inner.known.security_state(&self.inner.tee).await
     }
 
-    /// The same as of a second ago at most, for whoever asks: however many ask, the TEE is asked once a second.
+    /// The same as of a second ago at most, for whoever asks: however many ask, the TEE is asked
+    /// once a second.
     ///
     /// # Errors
     /// `tee_state_lost`, or when the TEE does not answer, or did not a second ago.
@@ -208,10 +211,12 @@ impl Gateway {
         Ok(state)
     }
 
-    /// Whether the database takes a write, and the TEE answers and protects what it must; provisioned or not.
+    /// Whether the database takes a write, and the TEE answers and protects what it must;
+    /// provisioned or not.
     ///
     /// # Errors
-    /// `store_unavailable`, `tee_protection_insufficient`, `tee_state_lost`, or when the TEE does not answer.
+    /// `store_unavailable`, `tee_protection_insufficient`, `tee_state_lost`, or when the TEE does
+    /// not answer.
     pub async fn ready(&self) -> Result<SecurityState, GatewayError> {
         self.database_ready().await?;
         let state = self.tee_ready().await?;
@@ -227,7 +232,8 @@ impl Gateway {
         Ok(self.inner.store.probe().await?)
     }
 
-    /// The same as of a second ago at most, for whoever asks: however many ask, the database is written once a second.
+    /// The same as of a second ago at most, for whoever asks: however many ask, the database is
+    /// written once a second.
     ///
     /// # Errors
     /// `store_unavailable`.
@@ -253,8 +259,8 @@ impl Gateway {
         self.inner.known.provisioned(&self.inner.tee).await
     }
 
-    /// The EntryPoint at this address on this chain, each by default that of the first deployment in the ceilings.
-    /// `None` when no deployment is there.
+    /// The EntryPoint at this address on this chain, each by default that of the first deployment
+    /// in the ceilings. `None` when no deployment is there.
     ///
     /// # Errors
     /// `not_provisioned`, or when the TEE does not answer.
@@ -294,8 +300,8 @@ impl Gateway {
     /// Whether there is any use in waiting for the TEE's reply.
     ///
     /// # Errors
-    /// How long the call under way has taken, when that is longer than `tee_hung_after_seconds`: only the end of this
-    /// process ends it.
+    /// How long the call under way has taken, when that is longer than `tee_hung_after_seconds`:
+    /// only the end of this process ends it.
     pub fn alive(&self) -> Result<(), Duration> {
         let longest = Duration::from_secs(self.settings().tee_hung_after_seconds);
         match self.queue_stats().in_call_for {

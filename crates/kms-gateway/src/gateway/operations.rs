@@ -12,8 +12,8 @@ use crate::store::Action;
 use crate::tee::TeeError;
 
 impl Gateway {
-    /// The paymaster's signature over an operation, and the account's when its passkey approved. The reply was held
-    /// against the request, and the decision is in the audit.
+    /// The paymaster's signature over an operation, and the account's when its passkey approved.
+    /// The reply was held against the request, and the decision is in the audit.
     ///
     /// # Errors
     /// Every refusal, the gateway's and the trusted application's.
@@ -89,7 +89,8 @@ impl Inner {
         Ok(reply)
     }
 
-    /// When the TEE refuses a key that the gateway let pass, the gateway's copy of the state is old.
+    /// When the TEE refuses a key that the gateway let pass, the gateway's copy of the state is
+    /// old.
     fn asked<T>(&self, reply: Result<T, TeeError>) -> Result<T, GatewayError> {
         reply.map_err(|error| {
             if let TeeError::Refused(Status::SignerNotAuthorised | Status::PermissionMissing) = error {

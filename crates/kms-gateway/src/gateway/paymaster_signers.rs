@@ -1,5 +1,5 @@
-//! The keys by which one TEE signs for the paymasters: the one in use, its standby, and those before it, whose signatures
-//! may still be on their way when they are retired.
+//! The keys by which one TEE signs for the paymasters: the one in use, its standby, and those
+//! before it, whose signatures may still be on their way when they are retired.
 
 use std::collections::VecDeque;
 use std::sync::{PoisonError, RwLock};

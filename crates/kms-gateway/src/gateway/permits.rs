@@ -1,4 +1,5 @@
-//! Who may have an account made, and how many. Making one costs the TEE more than a sponsorship, and its room for good.
+//! Who may have an account made, and how many. Making one costs the TEE more than a sponsorship,
+//! and its room for good.
 
 use proto::Permissions;
 use proto::digest::personal_message_hash;
@@ -13,7 +14,8 @@ use crate::settings::AccountCreation;
 use crate::store::{Permit, PermitRequest};
 
 impl Inner {
-    /// Leave to make the account of this credential, counted once. What it rests on goes into the case.
+    /// Leave to make the account of this credential, counted once. What it rests on goes into the
+    /// case.
     pub(super) async fn permit(&self, credential_id: &[u8], case: &mut Case, now: u64) -> Result<(), GatewayError> {
         let (authoriser, invitation) = match case.caller.proof {
             Some(CreationProof::ApiKey(hash)) => {
@@ -82,7 +84,8 @@ impl Inner {
         Ok(())
     }
 
-    /// The relay key that signed an invitation to this TEE, if it may have operations sponsored here.
+    /// The relay key that signed an invitation to this TEE, if it may have operations sponsored
+    /// here.
     async fn inviter(&self, signed: &SignedInvitation, now: u64) -> Result<AuthorisedSigner, GatewayError> {
         let invalid = |problem| GatewayError::InvitationInvalid { problem };
         let Invitation { tee_id, expires_at, max_uses, .. } = signed.invitation;
@@ -95,7 +98,8 @@ impl Inner {
         if max_uses == 0 {
             return Err(invalid("it is for no account"));
         }
-        // The trusted application is shown no invitation, so a revocation through another gateway has to be seen here.
+        // The trusted application is shown no invitation, so a revocation through another gateway
+        // has to be seen here.
         let state = self.known.recent_security_state(&self.tee).await?;
         if state.tee_id != tee_id {
             return Err(invalid("it is for another TEE"));

@@ -1,7 +1,8 @@
-//! Whose turn it is to have a quote. Anyone may ask, and they are made so rarely that whoever asks most often would have
-//! them all: clients wait for each other, and the next is for whoever has been without one for longest, since the last that it
-//! had or since it first asked. Whoever is refused keeps that place for its next request, and a client that nobody has seen
-//! comes behind those who are known. Of the requests of one client, chance decides (`line`).
+//! Whose turn it is to have a quote. Anyone may ask, and they are made so rarely that whoever asks
+//! most often would have them all: clients wait for each other, and the next is for whoever has
+//! been without one for longest, since the last that it had or since it first asked. Whoever is
+//! refused keeps that place for its next request, and a client that nobody has seen comes behind
+//! those who are known. Of the requests of one client, chance decides (`line`).
 
 mod line;
 
@@ -18,8 +19,8 @@ use line::{Joined, Line};
 
 /// Clients that wait at once.
 const MAX_WAITING: usize = 64;
-/// Clients of which it is known since when they are without a quote. For one more, whoever is so for the shortest time and does
-/// not wait is forgotten.
+/// Clients of which it is known since when they are without a quote. For one more, whoever is so
+/// for the shortest time and does not wait is forgotten.
 const MAX_REMEMBERED: usize = 4096;
 /// The longest that a request waits, where the default interval and a quote have room.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -106,7 +107,8 @@ impl Quotes {
         }
     }
 
-    /// Where as many clients wait as may, a new one has the place of one that is without a quote for a shorter time.
+    /// Where as many clients wait as may, a new one has the place of one that is without a quote
+    /// for a shorter time.
     fn place(&self, client: Client) -> Result<Place<'_>, GatewayError> {
         let mut shared = self.shared();
         let number = shared.event();
@@ -158,7 +160,8 @@ impl Quotes {
         Ok(Taken::Turn)
     }
 
-    /// Tells the client to come back when it has its turn, by those who wait now. Its line has a free place then.
+    /// Tells the client to come back when it has its turn, by those who wait now. Its line has a
+    /// free place then.
     fn too_soon(&self, client: Client, problem: &'static str) -> GatewayError {
         let shared = self.shared();
         let next = match shared.next {

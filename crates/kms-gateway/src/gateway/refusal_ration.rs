@@ -1,5 +1,5 @@
-//! Rations what the audit and the log have of an authorised relay key's refusals. Whoever holds a stolen key can be refused as
-//! often as they like; each would be a row that nothing removes.
+//! Rations what the audit and the log have of an authorised relay key's refusals. Whoever holds a
+//! stolen key can be refused as often as they like; each would be a row that nothing removes.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -52,8 +52,8 @@ impl RefusalRation {
         }
     }
 
-    /// A panic elsewhere leaves a whole map behind. It has as many entries as the admin has authorised keys, those
-    /// that were revoked since included.
+    /// A panic elsewhere leaves a whole map behind. It has as many entries as the admin has
+    /// authorised keys, those that were revoked since included.
     fn rations(&self) -> MutexGuard<'_, HashMap<u64, Ration>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,6 +1,6 @@
-//! Commands that the admin signed for the next counter and that can't take effect, such as the authorisation of a key that is
-//! authorised already. Whoever has one can send it again and again: it has one row in the audit, and so many others of the
-//! same counter.
+//! Commands that the admin signed for the next counter and that can't take effect, such as the
+//! authorisation of a key that is authorised already. Whoever has one can send it again and again:
+//! it has one row in the audit, and so many others of the same counter.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};

@@ -7,8 +7,9 @@ use proto::{Hash, Signature, UserOpHash};
 use super::GatewayError;
 use crate::recover::recover;
 
-/// The paymaster's signature is by the key that the reply names, over this operation, the hash is that of the final operation, and
-/// the account's signature, which there is exactly when a passkey approved, is its owner's over that hash.
+/// The paymaster's signature is by the key that the reply names, over this operation, the hash is
+/// that of the final operation, and the account's signature, which there is exactly when a passkey
+/// approved, is its owner's over that hash.
 pub(super) fn check_sponsored(
     command: &Sponsor,
     reply: &SponsorReply,

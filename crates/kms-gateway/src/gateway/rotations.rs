@@ -1,5 +1,6 @@
-//! Rations what a relay key may have done by itself: naming its successor. A stolen key could name one after another, and
-//! each takes a turn among the admin's commands and two durable writes; the revocation of it waits for one at most.
+//! Rations what a relay key may have done by itself: naming its successor. A stolen key could name
+//! one after another, and each takes a turn among the admin's commands and two durable writes; the
+//! revocation of it waits for one at most.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,7 +17,8 @@ pub(super) struct Rotations {
     last: Arc<Mutex<Last>>,
 }
 
-/// When each record was rotated, in Unix seconds; those of longer ago than the interval are left out.
+/// When each record was rotated, in Unix seconds; those of longer ago than the interval are left
+/// out.
 type Last = HashMap<u64, u64>;
 
 /// The only rotation under way, until it is dropped.
@@ -39,8 +41,8 @@ impl RotationTurn {
 }
 
 impl Inner {
-    /// Waits until no other rotation is under way, as long as for the TEE, and holds the record's last one against the
-    /// interval.
+    /// Waits until no other rotation is under way, as long as for the TEE, and holds the record's
+    /// last one against the interval.
     pub(super) async fn rotation_turn(&self, record: u64) -> Result<RotationTurn, GatewayError> {
         let Rotations { interval, last } = &self.rotations;
         let mut last = match Arc::clone(last).try_lock_owned() {

@@ -1,6 +1,6 @@
-//! Whose turn it is to have the TEE asked about an account that the index does not know. Anyone may ask, so each client asks
-//! for one at a time, and few of all of them at once: however many questions one has, another waits for its own and for one of
-//! each client's at most.
+//! Whose turn it is to have the TEE asked about an account that the index does not know. Anyone may
+//! ask, so each client asks for one at a time, and few of all of them at once: however many
+//! questions one has, another waits for its own and for one of each client's at most.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,8 +12,8 @@ use tokio::time::timeout;
 
 use super::GatewayError;
 
-/// How long a question waits for those before it: less than a relay waits for its answer. A queue of strangers must not look
-/// like a gateway that hangs.
+/// How long a question waits for those before it: less than a relay waits for its answer. A queue
+/// of strangers must not look like a gateway that hangs.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Questions of all inquirers at once. The queue of the TEE has room for others beside them.

@@ -1,5 +1,5 @@
-//! Accounts that the TEE said it does not have, for a few seconds: whoever asks for one again and again, or many, asks the
-//! TEE once.
+//! Accounts that the TEE said it does not have, for a few seconds: whoever asks for one again and
+//! again, or many, asks the TEE once.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,7 +17,8 @@ pub(super) struct UnknownAccounts(Mutex<Kept>);
 
 #[derive(Default)]
 struct Kept {
-    /// Goes up with every account that is made, so that an answer from before one is not kept after it.
+    /// Goes up with every account that is made, so that an answer from before one is not kept after
+    /// it.
     generation: u64,
     /// Unix seconds at which the TEE was asked.
     asked_at: HashMap<AccountId, u64>,

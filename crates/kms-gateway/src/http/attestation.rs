@@ -1,4 +1,5 @@
-//! `/attestation`: which keys live in which trusted application, for whoever asks with a nonce of their own.
+//! `/attestation`: which keys live in which trusted application, for whoever asks with a nonce of
+//! their own.
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
@@ -21,7 +22,8 @@ pub(super) async fn show(
         question.map_err(|problem| ApiError::invalid_field("nonce", problem.body_text()))?;
     let nonce: Hash = nonce.parse().map_err(|problem| ApiError::invalid_field("nonce", problem))?;
     let turn = gateway.quote_turn(client).await?;
-    // Before the quote: those are rationed, and none must be lost to a question that finds the TEE busy.
+    // Before the quote: those are rationed, and none must be lost to a question that finds the TEE
+    // busy.
     let state = gateway.recent_security_state().await?;
     let attestation = gateway.attest(nonce.0, turn).await?;
     let statement = attestation.reply.statement;

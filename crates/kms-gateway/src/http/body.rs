@@ -1,4 +1,5 @@
-//! JSON in: bounded in size, by the listener also in time; unknown fields refused, the field at fault named.
+//! JSON in: bounded in size, by the listener also in time; unknown fields refused, the field at
+//! fault named.
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;

@@ -9,8 +9,9 @@ use serve::{Client, Peer};
 
 use crate::gateway::Gateway;
 
-/// The client of the request: behind a proxy of `kms.trusted_proxies` the one that it names, and all that it does not name
-/// together. Without a port of ours, as where a router is called directly, its address is unspecified.
+/// The client of the request: behind a proxy of `kms.trusted_proxies` the one that it names, and
+/// all that it does not name together. Without a port of ours, as where a router is called
+/// directly, its address is unspecified.
 pub(super) struct ClientAddress(pub(super) Client);
 
 impl FromRequestParts<Gateway> for ClientAddress {

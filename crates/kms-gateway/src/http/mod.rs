@@ -79,7 +79,8 @@ fn browsers() -> Router<Gateway> {
         .route(GetAttestation::PATH, get(attestation::show))
 }
 
-/// What relays and admins call. No page has a relay's key, and none should send or see an admin's commands.
+/// What relays and admins call. No page has a relay's key, and none should send or see an admin's
+/// commands.
 fn servers() -> Router<Gateway> {
     Router::new()
         .route(SponsorOperation::PATH, post(operations::sponsor))
@@ -94,12 +95,14 @@ fn servers() -> Router<Gateway> {
         .route(RotatePaymasterKey::PATH, post(admin::rotate_paymaster_key))
 }
 
-/// Before a layer is put around the routes: a fallback that comes later would be outside of it, and preflights with it.
+/// Before a layer is put around the routes: a fallback that comes later would be outside of it, and
+/// preflights with it.
 fn named(routes: Router<Gateway>) -> Router<Gateway> {
     routes.method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
 }
 
-/// Answers what there is no room for; preflights as always, so that a page gets to read why the request itself is refused.
+/// Answers what there is no room for; preflights as always, so that a page gets to read why the
+/// request itself is refused.
 fn no_room(gateway: &Gateway) -> Router {
     Router::new()
         .fallback(|Extension(full): Extension<Full>| async move { ApiError::no_room(full) })
@@ -116,7 +119,8 @@ async fn answer_no_room(no_room: Router, request: http::Request<Full>) -> http::
     Response::from_parts(parts, to_bytes(body, MAX_BODY).await.unwrap_or_default())
 }
 
-/// Serves until `shutdown`, then takes no more connections and returns when the requests under way are answered.
+/// Serves until `shutdown`, then takes no more connections and returns when the requests under way
+/// are answered.
 ///
 /// # Errors
 /// None: those of a connection end it alone.

@@ -97,7 +97,8 @@ pub(super) async fn sign(
     }))
 }
 
-/// The TEE answered to the approval of a relay that it knows: at a full port the relay's connection goes last of all.
+/// The TEE answered to the approval of a relay that it knows: at a full port the relay's connection
+/// goes last of all.
 fn keep(priority: Option<Extension<Priority>>) {
     if let Some(Extension(priority)) = priority {
         priority.raise();

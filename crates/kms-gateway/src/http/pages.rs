@@ -1,5 +1,6 @@
-//! No page at an origin other than those of `kms.origins` calls what is for servers, whatever its browser takes this port for:
-//! whoever provisions a new TEE first is its admin, and any page could be.
+//! No page at an origin other than those of `kms.origins` calls what is for servers, whatever its
+//! browser takes this port for: whoever provisions a new TEE first is its admin, and any page could
+//! be.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! Every request has an id: the caller's if it is sane, else a new one. It is in every answer, log line and audit row.
+//! Every request has an id: the caller's if it is sane, else a new one. It is in every answer, log
+//! line and audit row.
 
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, header};

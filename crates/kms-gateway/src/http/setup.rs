@@ -30,8 +30,8 @@ fn relying_party(party: admin::RelyingParty) -> Result<RelyingParty, InvalidFiel
 
 const ORIGINS: &str = "relyingParties.origins";
 
-/// Origins are compared as they are, and can't be changed later. One is refused that would never match: a browser writes
-/// it otherwise, or has no passkey of that relying party there.
+/// Origins are compared as they are, and can't be changed later. One is refused that would never
+/// match: a browser writes it otherwise, or has no passkey of that relying party there.
 fn read_origin(text: String, id: &str) -> Result<Bounded<String, MAX_NAME>, InvalidField> {
     let origin: Origin = text.parse().map_err(|problem| invalid(ORIGINS, &problem))?;
     let written = origin.serialised();

@@ -90,8 +90,8 @@ impl Decision {
 /// Of the TEE's admin counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counters {
-    /// Of a command, the one it is signed for. Of commands that took effect unheard, the first of theirs. Of a counter that
-    /// went back, where it had been.
+    /// Of a command, the one it is signed for. Of commands that took effect unheard, the first of
+    /// theirs. Of a counter that went back, where it had been.
     pub from: u64,
     /// The same, the last of theirs, and where it is.
     pub to: u64,
@@ -201,8 +201,9 @@ impl Columns {
         Ok(Self { seq: row.try_get(0)?, at: row.try_get(1)?, texts, counters, left_out: row.try_get("left_out")? })
     }
 
-    /// keccak256(prev ‖ seq ‖ at ‖ for each text its presence, length and bytes ‖ the counters where there are any ‖ how many
-    /// were left out where there are any); integers big-endian, 8 bytes. The counters are two, so the end is unambiguous.
+    /// keccak256(prev ‖ seq ‖ at ‖ for each text its presence, length and bytes ‖ the counters
+    /// where there are any ‖ how many were left out where there are any); integers big-endian, 8
+    /// bytes. The counters are two, so the end is unambiguous.
     fn hash(&self, previous: &Hash) -> Hash {
         let mut bytes = previous.0.to_vec();
         bytes.extend(self.seq.to_be_bytes());

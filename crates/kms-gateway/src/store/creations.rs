@@ -1,5 +1,6 @@
-//! Accounts that the TEE was asked to make. Between its yes and the index the gateway may be killed: what is here finishes
-//! the account when its client asks again, and brings it into the index when nobody does.
+//! Accounts that the TEE was asked to make. Between its yes and the index the gateway may be
+//! killed: what is here finishes the account when its client asks again, and brings it into the
+//! index when nobody does.
 
 use proto::AccountId;
 use sqlx::sqlite::SqliteRow;
@@ -13,7 +14,8 @@ use crate::ceremony::{LIFETIME_SECONDS, VerifiedRegistration};
 const FEW: i64 = 4;
 /// Seconds after which the TEE need not be asked any more.
 const GIVEN_UP_AFTER: i64 = 86_400;
-/// Seconds of a registration, as SQLite takes them. One that ends later began while the clock was ahead.
+/// Seconds of a registration, as SQLite takes them. One that ends later began while the clock was
+/// ahead.
 const LIFETIME: i64 = LIFETIME_SECONDS.cast_signed();
 
 const COLUMNS: &str = "registration_id, account_id, registration, asked_at, expires_at";
@@ -55,8 +57,8 @@ pub(crate) struct FoundCreation {
     pub creation: Option<Creation>,
 }
 
-/// Writes it, in place of an earlier one of the same registration, and forgets those that came to a good end or
-/// to none.
+/// Writes it, in place of an earlier one of the same registration, and forgets those that came to a
+/// good end or to none.
 pub(super) async fn save(
     connection: &mut SqliteConnection,
     creation: &Creation,
@@ -72,7 +74,8 @@ pub(super) async fn save(
     .bind(uptime)
     .execute(&mut *connection)
     .await?;
-    // Tried while the clock was ahead: it would stay behind all others until the clock is there again.
+    // Tried while the clock was ahead: it would stay behind all others until the clock is there
+    // again.
     sqlx::query("UPDATE creations SET tried_at = 0 WHERE tried_at > ?1 + ?2")
         .bind(now)
         .bind(LIFETIME)
@@ -115,7 +118,8 @@ pub(super) async fn tried(connection: &mut SqliteConnection, row: i64, now: u64)
     Ok(())
 }
 
-/// Those whose credential the index does not know, the one first that was not tried for the longest time, a few at once.
+/// Those whose credential the index does not know, the one first that was not tried for the longest
+/// time, a few at once.
 pub(super) async fn unfinished(pool: &SqlitePool, which: &Unfinished) -> Result<Vec<FoundCreation>, StoreError> {
     let condition = match which {
         Unfinished::Expired { .. } => "(expires_at < ?1 OR expires_at > ?1 + ?2)",

@@ -1,4 +1,5 @@
-//! The migrations of the gateway's database. A released one never changes: databases keep its checksum.
+//! The migrations of the gateway's database. A released one never changes: databases keep its
+//! checksum.
 
 use sqlx::SqlStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};

@@ -1,5 +1,6 @@
-//! The gateway's own memory, one SQLite file: nonces, the account index, accounts being made, the TEE that is served,
-//! the audit chain. All writes go through one writer, which commits together what arrives together.
+//! The gateway's own memory, one SQLite file: nonces, the account index, accounts being made, the
+//! TEE that is served, the audit chain. All writes go through one writer, which commits together
+//! what arrives together.
 
 mod accounts;
 mod audit;
@@ -40,10 +41,12 @@ use crate::ceremony::SealingKey;
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const READERS: u32 = 2;
-/// The extension of the file that is locked: SQLite's own locks on the database are let go with any handle of it.
+/// The extension of the file that is locked: SQLite's own locks on the database are let go with any
+/// handle of it.
 const LOCK: &str = "lock";
 
-/// The database can't be read or written: full, gone, locked or damaged. The same request may succeed later.
+/// The database can't be read or written: full, gone, locked or damaged. The same request may
+/// succeed later.
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// What SQLite said.
@@ -104,12 +107,12 @@ impl Store {
         Ok(Self { readers, writer: Writer::start(writing.clone(), file), writing, lock: Mutex::new(Some(lock)) })
     }
 
-    /// Looks whether a file can be opened, written and migrated, and changes nothing; how many migrations are due. `None` when
-    /// there is no such file, and one can be made.
+    /// Looks whether a file can be opened, written and migrated, and changes nothing; how many
+    /// migrations are due. `None` when there is no such file, and one can be made.
     ///
     /// # Errors
-    /// [`StoreError::Migration`] when it is of a later version, [`StoreError::Database`] when it can't be written, or is no
-    /// database of ours.
+    /// [`StoreError::Migration`] when it is of a later version, [`StoreError::Database`] when it
+    /// can't be written, or is no database of ours.
     pub(crate) async fn look_at(path: &Path) -> Result<Option<usize>, StoreError> {
         let is_closed = match private_files::check_database(path).map_err(sqlx::Error::Io)? {
             Database::Missing => return Ok(None),
@@ -162,7 +165,8 @@ impl Store {
         self.writer.save_creation(creation).await
     }
 
-    /// Counts an account against its authoriser's ration and its invitation, and gives leave to make it.
+    /// Counts an account against its authoriser's ration and its invitation, and gives leave to
+    /// make it.
     pub(crate) async fn permit(&self, request: PermitRequest) -> Result<Permit, StoreError> {
         if permits::is_given(&self.readers, &request.credential_id).await? {
             return Ok(Permit::GivenBefore);
@@ -190,7 +194,8 @@ impl Store {
         registration_key::read(&self.readers).await
     }
 
-    /// Creations of which the index knows no account: a few, those first that were not tried for the longest time.
+    /// Creations of which the index knows no account: a few, those first that were not tried for
+    /// the longest time.
     pub(crate) async fn unfinished_creations(&self, which: &Unfinished) -> Result<Vec<FoundCreation>, StoreError> {
         creations::unfinished(&self.readers, which).await
     }
@@ -253,8 +258,8 @@ impl Store {
         AuditHead::read(&mut connection).await
     }
 
-    /// Reads the whole audit and checks that every row follows from the one before it. Rows cut off at the end are seen
-    /// only by comparing the head with one kept elsewhere.
+    /// Reads the whole audit and checks that every row follows from the one before it. Rows cut off
+    /// at the end are seen only by comparing the head with one kept elsewhere.
     ///
     /// # Errors
     /// [`AuditError::Broken`] names the first row that doesn't follow.

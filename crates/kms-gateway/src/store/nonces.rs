@@ -7,8 +7,8 @@ use sqlx::SqliteConnection;
 
 use super::StoreError;
 
-/// Seconds a nonce is held. A timestamp may be 300 s ahead at first and 300 s behind at last, so a request can come
-/// again for this long.
+/// Seconds a nonce is held. A timestamp may be 300 s ahead at first and 300 s behind at last, so a
+/// request can come again for this long.
 pub const HOLD_SECONDS: u64 = 600;
 /// The same, of what has passed.
 const HOLD: Duration = Duration::from_secs(HOLD_SECONDS);
@@ -60,8 +60,8 @@ pub(super) async fn release(connection: &mut SqliteConnection, claim: &NonceClai
     Ok(())
 }
 
-/// Forgets what is held no longer, by the clock and by what has passed: a clock that is ahead for a moment must not make what
-/// was seen good again.
+/// Forgets what is held no longer, by the clock and by what has passed: a clock that is ahead for a
+/// moment must not make what was seen good again.
 #[derive(Default)]
 pub(super) struct Sweeper {
     next: Option<Sweep>,
@@ -70,7 +70,8 @@ pub(super) struct Sweeper {
 /// What the next sweep takes, and since when that is known.
 struct Sweep {
     since: Instant,
-    /// Unix seconds, by the lowest reading of the clock since then: no nonce that was seen since then is before it.
+    /// Unix seconds, by the lowest reading of the clock since then: no nonce that was seen since
+    /// then is before it.
     seen_before: u64,
 }
 

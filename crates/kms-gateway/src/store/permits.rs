@@ -1,4 +1,5 @@
-//! By whose leave accounts are made: the rations and the uses of invitations are counted in the rows that are kept here.
+//! By whose leave accounts are made: the rations and the uses of invitations are counted in the
+//! rows that are kept here.
 
 use proto::Hash;
 use proto::json::invitation::MAX_SECONDS;
@@ -43,8 +44,8 @@ pub(crate) enum Permit {
     },
 }
 
-/// What a ration is counted in: the last hour, by the clock and by what has passed. One that was given while the clock was
-/// ahead is counted neither now nor when the clock is there again.
+/// What a ration is counted in: the last hour, by the clock and by what has passed. One that was
+/// given while the clock was ahead is counted neither now nor when the clock is there again.
 struct LastHour {
     begin: i64,
     end: i64,
@@ -80,8 +81,8 @@ pub(super) async fn uses_of_invitation(readers: &SqlitePool, digest: &Hash) -> R
     Ok(uses)
 }
 
-/// Counts and gives in one statement. What is over by the clock alone is kept: an invitation that was used up must not be good
-/// again when a clock that was ahead is set right.
+/// Counts and gives in one statement. What is over by the clock alone is kept: an invitation that
+/// was used up must not be good again when a clock that was ahead is set right.
 pub(super) async fn give(
     connection: &mut SqliteConnection,
     request: &PermitRequest,

@@ -1,4 +1,5 @@
-//! The key that registrations under way are sealed with: made at the first start, so that they survive the others.
+//! The key that registrations under way are sealed with: made at the first start, so that they
+//! survive the others.
 
 use sqlx::SqlitePool;
 use zeroize::Zeroizing;

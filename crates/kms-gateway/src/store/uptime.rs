@@ -1,5 +1,5 @@
-//! For how long gateways have served this database, whatever the host's clock said. A clock that is ahead for a moment must
-//! not end what is kept for days.
+//! For how long gateways have served this database, whatever the host's clock said. A clock that is
+//! ahead for a moment must not end what is kept for days.
 
 use std::time::{Duration, Instant};
 
@@ -7,8 +7,8 @@ use sqlx::SqliteConnection;
 
 use super::StoreError;
 
-/// Counts the time since it was counted last. What passes between the last count and the end of the process is not counted:
-/// the sum is never more than the time that has passed.
+/// Counts the time since it was counted last. What passes between the last count and the end of the
+/// process is not counted: the sum is never more than the time that has passed.
 pub(super) struct Uptime {
     counted: Instant,
 }

@@ -1,5 +1,5 @@
-//! The one writer of the database. What waits when it is free goes into one transaction, so a busy gateway pays for one
-//! sync to disk many times, and the audit chain has one owner.
+//! The one writer of the database. What waits when it is free goes into one transaction, so a busy
+//! gateway pays for one sync to disk many times, and the audit chain has one owner.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -161,7 +161,8 @@ async fn run(pool: SqlitePool, file: InPlace, mut jobs: mpsc::Receiver<Job>, pro
     let mut batch = Vec::with_capacity(BATCH);
     let mut passed = Passed { nonces: Sweeper::default(), uptime: Uptime::start() };
     let outages = OutageLog::new("the gateway's database");
-    // Unknown at first, and after a failure, when the transaction may or may not have been committed.
+    // Unknown at first, and after a failure, when the transaction may or may not have been
+    // committed.
     let mut head = None;
     while jobs.recv_many(&mut batch, BATCH).await > 0 {
         let mut due = Vec::with_capacity(batch.len());
@@ -173,7 +174,8 @@ async fn run(pool: SqlitePool, file: InPlace, mut jobs: mpsc::Receiver<Job>, pro
                 due.into_iter().for_each(Due::send);
             }
             Err(error) => {
-                // The replies are dropped, which tells every caller of the batch that nothing is certain.
+                // The replies are dropped, which tells every caller of the batch that nothing is
+                // certain.
                 probe.failed(&error);
                 outages.failed(WRITING, error);
                 head = None;
@@ -196,8 +198,8 @@ async fn write_all(
     let mut connection = pool.acquire().await?;
     let written = write_in_one_transaction(&mut connection, head, batch, passed, due).await;
     if written.is_err() {
-        // SQLite may have rolled back by itself, as it does when the disk is full. The connection would then count a
-        // transaction that is not there, and refuse to begin another for ever.
+        // SQLite may have rolled back by itself, as it does when the disk is full. The connection
+        // would then count a transaction that is not there, and refuse to begin another for ever.
         if let Err(error) = connection.close().await {
             tracing::debug!(%error, "a connection whose transaction failed was not closed cleanly");
         }

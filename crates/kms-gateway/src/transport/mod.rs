@@ -1,4 +1,5 @@
-//! The way to the trusted application: bytes in, bytes out. What the bytes mean is no business of a transport.
+//! The way to the trusted application: bytes in, bytes out. What the bytes mean is no business of a
+//! transport.
 
 mod asker;
 #[cfg(feature = "optee")]
@@ -22,12 +23,13 @@ pub use worker::{NotAdmitted, Session, SessionError, StartError, Worker, WorkerO
 /// A trusted application somewhere, and the queue in front of it.
 #[async_trait]
 pub trait TeeTransport: Send + Sync {
-    /// Sends a request frame on behalf of `asker` and waits for the reply frame. Dropping the future does not stop a frame
-    /// already sent.
+    /// Sends a request frame on behalf of `asker` and waits for the reply frame. Dropping the
+    /// future does not stop a frame already sent.
     ///
     /// # Errors
-    /// [`TransportError::Busy`] at once when the queue or the asker's share of it is full or the TEE is stuck, [`TransportError::Unavailable`] when
-    /// nobody answers, [`TransportError::NotAdmitted`] when what could answer is not used.
+    /// [`TransportError::Busy`] at once when the queue or the asker's share of it is full or the
+    /// TEE is stuck, [`TransportError::Unavailable`] when nobody answers,
+    /// [`TransportError::NotAdmitted`] when what could answer is not used.
     async fn invoke(&self, frame: Vec<u8>, asker: Asker) -> Result<Vec<u8>, TransportError>;
 
     /// How the queue is doing.
@@ -42,7 +44,8 @@ pub trait TeeTransport: Send + Sync {
     /// What kind of TEE it is, as `/health` names it: `simulator`, `optee`.
     fn mode(&self) -> &'static str;
 
-    /// Takes no more frames, and returns when those already queued are answered, or when the TEE is stuck.
+    /// Takes no more frames, and returns when those already queued are answered, or when the TEE is
+    /// stuck.
     async fn close(&self);
 }
 
@@ -52,10 +55,12 @@ pub enum TransportError {
     /// The queue or the asker's share of it is full, or the TEE is stuck. The frame was not sent.
     #[error("TEE queue full, or a call is stuck")]
     Busy,
-    /// The session is gone, was closed, or did not answer. Whether the frame had an effect is not known.
+    /// The session is gone, was closed, or did not answer. Whether the frame had an effect is not
+    /// known.
     #[error("the TEE does not answer")]
     Unavailable,
-    /// The session that was opened last is with a trusted application that is not used. The frame was not sent.
+    /// The session that was opened last is with a trusted application that is not used. The frame
+    /// was not sent.
     #[error(transparent)]
     NotAdmitted(NotAdmitted),
 }
@@ -77,7 +82,8 @@ pub struct QueueStats {
     pub lost: u64,
     /// Sessions opened in place of one that was lost.
     pub reopened: u64,
-    /// Whether calls are refused at once: the TEE is stuck or gone, or was and has not answered since.
+    /// Whether calls are refused at once: the TEE is stuck or gone, or was and has not answered
+    /// since.
     pub breaker_open: bool,
     /// How long the call under way has taken, if one is.
     pub in_call_for: Option<Duration>,

@@ -1,5 +1,5 @@
-//! What OP-TEE's codes mean: to an operator who can't get a session, and to a session whose call failed. No client library
-//! is needed to know.
+//! What OP-TEE's codes mean: to an operator who can't get a session, and to a session whose call
+//! failed. No client library is needed to know.
 
 use optee_session::{Error as Failure, Origin, codes};
 use thiserror::Error;
@@ -33,7 +33,8 @@ pub enum OpteeError {
         /// The code.
         failure: Failure,
     },
-    /// Not signed with the right key, changed since, or a file of another trusted application under this name.
+    /// Not signed with the right key, changed since, or a file of another trusted application under
+    /// this name.
     #[error(
         "OP-TEE refuses the trusted application {trusted_application} ({failure}): it is not signed with the key that this \
          OP-TEE was built for, was changed or cut off after it was signed, or is another trusted application under this \
@@ -118,7 +119,8 @@ impl OpteeError {
     }
 }
 
-/// A code that doesn't say that the session lives is taken for its end: another one costs less than a millisecond.
+/// A code that doesn't say that the session lives is taken for its end: another one costs less than
+/// a millisecond.
 pub(super) fn classify(error: Failure) -> SessionError {
     match error.code {
         codes::BUSY | codes::OUT_OF_MEMORY | codes::EXCESS_DATA | codes::SHORT_BUFFER | codes::BAD_PARAMETERS => {

@@ -1,4 +1,5 @@
-//! Which TEE is served. One that lost all it had looks like a new one, and would take whoever comes first for its admin.
+//! Which TEE is served. One that lost all it had looks like a new one, and would take whoever comes
+//! first for its admin.
 
 use std::fmt;
 use std::sync::{PoisonError, RwLock};
@@ -12,7 +13,8 @@ use thiserror::Error;
 pub enum TeeName {
     /// Its id, which never changes.
     Id(TeeId),
-    /// The paymaster signer it had before TEEs had ids. Only a gateway that has not started since then knows one by that.
+    /// The paymaster signer it had before TEEs had ids. Only a gateway that has not started since
+    /// then knows one by that.
     PaymasterSigner(Address),
 }
 

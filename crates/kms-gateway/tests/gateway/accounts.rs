@@ -267,8 +267,8 @@ async fn client_data_that_no_approval_could_have_is_refused_at_registration() {
     }
 }
 
-/// A key that the trusted application would refuse is refused by the gateway already: here `alg` is written in two bytes
-/// where one is enough.
+/// A key that the trusted application would refuse is refused by the gateway already: here `alg` is
+/// written in two bytes where one is enough.
 #[tokio::test]
 async fn a_key_in_another_encoding_is_refused_at_registration() {
     let kms = Kms::start().await;

@@ -93,7 +93,8 @@ async fn a_command_under_way_is_not_taken_for_one_that_nobody_heard_of() {
     let kms = Kms::start().await;
     let one = kms.authorization(&RelayKey::random(), &["sponsor"]).await;
     let other = kms.authorization(&RelayKey::random(), &["sponsor"]).await;
-    // While the database is held, the first is between its effect and its row; the next and whoever asks come then.
+    // While the database is held, the first is between its effect and its row; the next and whoever
+    // asks come then.
     let database = kms.database().await;
     let mut holder = database.acquire().await.unwrap();
     sqlx::query("BEGIN IMMEDIATE").execute(&mut *holder).await.unwrap();

@@ -1,4 +1,5 @@
-//! What a session must show when it is opened, the first and every one after it, before anything is served over it.
+//! What a session must show when it is opened, the first and every one after it, before anything is
+//! served over it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -42,8 +43,8 @@ fn platform_of(with: With) -> Platform {
     platform(if with == With::LessProtection { Protection::None } else { Protection::SecureWorld }, "0.1.0")
 }
 
-/// A worker whose sessions are with whoever `with` says when they are opened, and what each of them was sent. A good one
-/// dies at a frame that is no request.
+/// A worker whose sessions are with whoever `with` says when they are opened, and what each of them
+/// was sent. A good one dies at a frame that is no request.
 fn worker(with: &Shared<With>, gate: &Gate) -> (Result<Worker, StartError<Status>>, Shared<Sent>) {
     let (with, gate, sent) = (Arc::clone(with), gate.clone(), Shared::<Sent>::default());
     let noted = Arc::clone(&sent);

@@ -1,4 +1,5 @@
-//! Passkeys of an Android app: their origin is the hash of its signing certificate, and no browser is told of it.
+//! Passkeys of an Android app: their origin is the hash of its signing certificate, and no browser
+//! is told of it.
 
 use std::path::Path;
 use std::sync::Arc;

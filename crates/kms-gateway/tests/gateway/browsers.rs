@@ -76,7 +76,8 @@ async fn no_page_is_let_in_where_relays_and_admins_call() {
     }
 }
 
-/// What a browser sends for a page at a name that leads to this port (DNS rebinding): to the browser, one origin.
+/// What a browser sends for a page at a name that leads to this port (DNS rebinding): to the
+/// browser, one origin.
 #[tokio::test]
 async fn a_page_at_another_origin_is_refused_where_relays_and_admins_call() {
     let kms = Kms::start().await;

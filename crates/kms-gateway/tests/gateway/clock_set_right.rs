@@ -1,5 +1,5 @@
-//! The host's clock was ahead for a moment and is set right: nothing that was good once is good again, and nothing stays
-//! blocked for as long as the clock was ahead.
+//! The host's clock was ahead for a moment and is set right: nothing that was good once is good
+//! again, and nothing stays blocked for as long as the clock was ahead.
 
 use std::path::Path;
 use std::sync::Arc;

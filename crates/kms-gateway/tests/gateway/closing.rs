@@ -1,4 +1,5 @@
-//! A lost session whose closing does not come back: it is seen, nobody waits for it, and the process can still end.
+//! A lost session whose closing does not come back: it is seen, nobody waits for it, and the
+//! process can still end.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! Writes that really fail: child processes on a small disk, or whose files may not grow beyond a limit.
+//! Writes that really fail: child processes on a small disk, or whose files may not grow beyond a
+//! limit.
 
 use std::process::Command;
 
@@ -16,7 +17,8 @@ const LIMIT: u32 = 512;
 
 /// Runs an ignored test of this program with limited files, and requires that it ran and passed.
 fn run_limited(test: &str) {
-    // Without the trap the first write too far would kill the process; ignored, it fails as on a full disk.
+    // Without the trap the first write too far would kill the process; ignored, it fails as on a
+    // full disk.
     let script = format!("trap '' XFSZ; ulimit -f {LIMIT}; exec \"$0\" \"$@\"");
     let output = Command::new("sh")
         .args(["-c", &script])
@@ -70,7 +72,8 @@ async fn the_gateway_on_a_small_disk() {
     kms.gateway.ready().await.unwrap();
     disk.fill().unwrap();
     let mut signed = 0;
-    // Nonces and audit rows fill what the database's log has left; long before this many there is nothing left.
+    // Nonces and audit rows fill what the database's log has left; long before this many there is
+    // nothing left.
     let error = loop {
         assert!(signed < 10_000, "the disk never filled up");
         let answer = kms.sponsor(&request).await;

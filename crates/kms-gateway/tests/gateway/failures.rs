@@ -1,4 +1,5 @@
-//! Overload, a lying TEE, a hung-up client, a locked database, a shutdown: nothing leaves that shouldn't, and nothing is lost.
+//! Overload, a lying TEE, a hung-up client, a locked database, a shutdown: nothing leaves that
+//! shouldn't, and nothing is lost.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -88,8 +89,8 @@ async fn a_decision_is_recorded_though_its_client_hangs_up() {
 
 #[tokio::test]
 async fn a_reply_that_does_not_fit_the_request_never_leaves() {
-    // From the end of a sponsorship's reply: account signature v, s, r; its presence; paymaster signature v, s, r; the
-    // paymaster's address; the hash. One place in each.
+    // From the end of a sponsorship's reply: account signature v, s, r; its presence; paymaster
+    // signature v, s, r; the paymaster's address; the hash. One place in each.
     for position in [0, 10, 50, 65, 66, 80, 120, 135, 160] {
         let lying = Arc::new(AtomicBool::new(false));
         let kms = Kms::over_tee(Arc::new(LyingTee::start(Opcode::Sponsor, position, Arc::clone(&lying)))).await;
@@ -103,7 +104,8 @@ async fn a_reply_that_does_not_fit_the_request_never_leaves() {
 
 #[tokio::test]
 async fn without_an_account_signature_a_wrong_hash_or_paymaster_never_leaves_either() {
-    // From the end: the absent account signature; paymaster signature v, s, r; the paymaster's address; the hash.
+    // From the end: the absent account signature; paymaster signature v, s, r; the paymaster's
+    // address; the hash.
     for position in [0, 1, 10, 40, 70, 100] {
         let lying = Arc::new(AtomicBool::new(true));
         let kms = Kms::over_tee(Arc::new(LyingTee::start(Opcode::Sponsor, position, Arc::clone(&lying)))).await;
@@ -176,7 +178,8 @@ async fn while_the_tee_is_stuck_a_request_is_refused_without_waiting_for_it_and_
     until(async || kms.gateway.queue_stats().breaker_open).await;
 
     let refused = stuck.next(&kms.relay);
-    // The gate is still shut, and no time is up: this is an answer of the gateway alone. benches/busy.rs says how soon it comes.
+    // The gate is still shut, and no time is up: this is an answer of the gateway alone.
+    // benches/busy.rs says how soon it comes.
     let error = kms.sponsor(&refused).await.refused(503, "tee_busy");
     assert_eq!(error["retryable"], true);
     assert!(!waiting.is_finished());

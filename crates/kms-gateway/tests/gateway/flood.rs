@@ -1,4 +1,5 @@
-//! What anyone may ask, asked by very many: it costs the TEE next to nothing, and sponsorships do not wait for it.
+//! What anyone may ask, asked by very many: it costs the TEE next to nothing, and sponsorships do
+//! not wait for it.
 
 use std::net::IpAddr;
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! The gateway as its callers meet it: HTTP on a port, SQLite on disk, and behind the queue the real trusted core.
+//! The gateway as its callers meet it: HTTP on a port, SQLite on disk, and behind the queue the
+//! real trusted core.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod support;

@@ -1,4 +1,5 @@
-//! A database whose file is moved away under the gateway, as by a restore or a volume that was mounted anew.
+//! A database whose file is moved away under the gateway, as by a restore or a volume that was
+//! mounted anew.
 
 use std::fs;
 

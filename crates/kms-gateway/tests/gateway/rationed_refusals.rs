@@ -1,4 +1,5 @@
-//! A relay key that fell into strange hands is refused as often as they like, and fills neither the audit nor the log.
+//! A relay key that fell into strange hands is refused as often as they like, and fills neither the
+//! audit nor the log.
 
 use sqlx::Row as _;
 

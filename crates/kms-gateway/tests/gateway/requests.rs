@@ -216,7 +216,8 @@ async fn gas_changed_after_the_approvals_is_refused() {
     let kms = Kms::start().await;
     let mut request = kms.honest_request().await;
     request.op["callGasLimit"] = "0x186a1".into();
-    // The relay's signature is now another key's, and once the relay signs again, the user's approval is of something else.
+    // The relay's signature is now another key's, and once the relay signs again, the user's
+    // approval is of something else.
     kms.sponsor(&request).await.refused(401, "signer_mismatch");
     request.approve_as_relay(&kms.relay);
     kms.sponsor(&request).await.refused(401, "challenge_mismatch");

@@ -125,7 +125,8 @@ async fn a_gateway_learns_of_commands_that_went_past_it() {
     let forged = AuthorizeSigner { signature: UNSIGNED, ..late };
     assert!(kms.gateway.authorize_signer(forged, &Caller::new("test")).await.is_err());
     assert_eq!(tee.invoke(encode_request(&there).unwrap(), Asker::Anyone).await.unwrap(), [0; 4]);
-    // Forged commands cost the TEE a call once in a while, by which the gateway learns that this counter has passed.
+    // Forged commands cost the TEE a call once in a while, by which the gateway learns that this
+    // counter has passed.
     let before = kms.calls_of("VerifySecurityState");
     until(async || {
         assert!(kms.gateway.authorize_signer(forged, &Caller::new("test")).await.is_err());

@@ -174,7 +174,8 @@ async fn audit_head(data: &Path) -> AuditHead {
     head
 }
 
-/// A TEE that dies at the next call when it is told to, and comes back with nothing as long as it is emptied.
+/// A TEE that dies at the next call when it is told to, and comes back with nothing as long as it
+/// is emptied.
 #[derive(Clone, Default)]
 struct Forgetful {
     dying: Arc<AtomicBool>,

@@ -1,4 +1,5 @@
-//! What an approved request gives, and that both the paymaster's and the account's signature are what they should be.
+//! What an approved request gives, and that both the paymaster's and the account's signature are
+//! what they should be.
 
 use k256::ecdsa::{RecoveryId, Signature as EcdsaSignature, VerifyingKey};
 use proto::digest::personal_message_hash;

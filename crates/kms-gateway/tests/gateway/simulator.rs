@@ -125,7 +125,8 @@ fn killed_at_any_moment_every_acknowledged_write_is_there_whole_and_the_counter_
     assert!(known.lines > 500, "only {} writes were acknowledged", known.lines);
 }
 
-/// What the child said was durable: step `n` counts up to `n`, then writes `n` into record `n % RECORDS`.
+/// What the child said was durable: step `n` counts up to `n`, then writes `n` into record
+/// `n % RECORDS`.
 #[derive(Default)]
 struct Acknowledged {
     counter: u64,
@@ -148,7 +149,8 @@ impl Acknowledged {
         self.lines += 1;
     }
 
-    /// Holds the file against what is known, and learns of the one write that the kill kept from being acknowledged.
+    /// Holds the file against what is known, and learns of the one write that the kill kept from
+    /// being acknowledged.
     fn check(&mut self, file: &SealedFile) {
         let counter = file.counter();
         assert!((self.counter..=self.counter + 1).contains(&counter), "{} known, {counter} found", self.counter);

@@ -9,7 +9,8 @@ use sqlx::AssertSqlSafe;
 use crate::support::{FailingTee, Kms, NOW, until};
 
 impl Kms {
-    /// Asks for an account of this registration. The TEE makes it; its row is never written, the process is over.
+    /// Asks for an account of this registration. The TEE makes it; its row is never written, the
+    /// process is over.
     pub async fn killed_before_it_writes_down_the_account_of(self, registration_id: &Value) -> Self {
         let database = self.database().await;
         let trigger = "CREATE TRIGGER killed BEFORE INSERT ON accounts BEGIN SELECT RAISE(ABORT, 'killed'); END";
@@ -103,8 +104,8 @@ async fn a_creation_expires_with_its_registration_and_not_before_the_tee_was_ask
     kms.create(json!({ "registrationId": registration_id })).await.refused(404, "registration_unknown");
     let (_, next) = kms.register().await;
     kms.create(json!({ "registrationId": next })).await.ok();
-    // The first one's is found, the refused one's is not; theirs are over, the last one's is not. The next creation
-    // clears away what is settled.
+    // The first one's is found, the refused one's is not; theirs are over, the last one's is not.
+    // The next creation clears away what is settled.
     until(async || kms.accounts().await == 2 && kms.creations().await <= 2).await;
     let (_, last) = kms.register().await;
     kms.create(json!({ "registrationId": last })).await.ok();

@@ -1,4 +1,5 @@
-//! The shape of requests and answers: what is malformed is refused by name, and every error looks alike.
+//! The shape of requests and answers: what is malformed is refused by name, and every error looks
+//! alike.
 
 use proto::json::hex_bytes;
 use serde_json::{Value, json};

@@ -1,4 +1,5 @@
-//! The thread that owns a TEE session, over sessions that die, break, stick and come back as a script says.
+//! The thread that owns a TEE session, over sessions that die, break, stick and come back as a
+//! script says.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -131,7 +132,8 @@ fn queue_for(worker: &Arc<Worker>, record: u64, frame: Vec<u8>) -> JoinHandle<Re
     tokio::spawn(async move { worker.invoke(frame, Asker::RelayKey { record }).await })
 }
 
-/// Queues a frame and returns when a session has it: what is queued after it can't go together with it.
+/// Queues a frame and returns when a session has it: what is queued after it can't go together with
+/// it.
 async fn under_way(script: &Script, worker: &Arc<Worker>) -> JoinHandle<Result<Vec<u8>, TransportError>> {
     let seen = script.frames_seen();
     let first = queue(worker, frame(&GetVersion));
@@ -445,7 +447,8 @@ async fn a_frame_that_nobody_waits_for_any_more_is_not_sent() {
     assert_eq!((script.times_seen(&[2]), worker.stats().depth), (0, 0));
 }
 
-/// Frames of all sorts: echoes, some of which are long, a question that no batch takes, and one that is no frame.
+/// Frames of all sorts: echoes, some of which are long, a question that no batch takes, and one
+/// that is no frame.
 fn mixed_frames() -> Vec<Vec<u8>> {
     let echo = |index: u8, length| frame(&Echo { bytes: Bounded::new(vec![index; length]).unwrap() });
     let mut frames: Vec<_> = (0..12).map(|index| echo(index, usize::from(index) * 80)).collect();
@@ -490,7 +493,8 @@ async fn in_a_batch_every_frame_has_the_reply_that_it_has_alone() {
     let mut alone = core();
     let expected: Vec<_> = frames.iter().map(|frame| Ok(alone.handle(frame))).collect();
     assert_eq!(answers(&script, &worker, &gate, &frames).await, expected);
-    // The first; the state, which goes before the others; a batch and a rest, cut by the one that goes alone.
+    // The first; the state, which goes before the others; a batch and a rest, cut by the one that
+    // goes alone.
     assert_eq!(script.frames_seen(), 5);
 }
 

@@ -1,5 +1,6 @@
-//! The thread that owns a TEE session, under load over sessions that fail at random: every frame has one answer and is
-//! sent once at most, and when the trouble is over everything is as before. Behind the sessions is the real core.
+//! The thread that owns a TEE session, under load over sessions that fail at random: every frame
+//! has one answer and is sent once at most, and when the trouble is over everything is as before.
+//! Behind the sessions is the real core.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -97,7 +98,8 @@ fn note(trouble: &Shared, frame: &[u8]) {
     }
 }
 
-/// Tries until there is a reply, each time with another frame; what each attempt came to is held against what was sent.
+/// Tries until there is a reply, each time with another frame; what each attempt came to is held
+/// against what was sent.
 async fn persist(worker: &Worker, trouble: &Shared, client: u64, number: u64) {
     for attempt in 0_u64.. {
         let bytes = Bounded::new([client, number, attempt].map(u64::to_be_bytes).concat()).unwrap();

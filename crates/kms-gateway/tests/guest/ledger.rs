@@ -38,7 +38,8 @@ pub struct Ledger {
     admin: AdminKey,
     pub relay: RelayKey,
     pub accounts: Vec<Account>,
-    /// Of accounts that were asked for, and no answer came: each is there as a whole, or not at all.
+    /// Of accounts that were asked for, and no answer came: each is there as a whole, or not at
+    /// all.
     pub unanswered: Vec<SoftPasskey>,
     signers: BTreeSet<String>,
     paymaster_signer: String,

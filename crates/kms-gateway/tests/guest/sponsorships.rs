@@ -1,4 +1,5 @@
-//! Ten thousand sponsorships in a row: nothing is used up, and how long each takes for one client and for twenty.
+//! Ten thousand sponsorships in a row: nothing is used up, and how long each takes for one client
+//! and for twenty.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

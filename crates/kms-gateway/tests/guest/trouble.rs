@@ -1,5 +1,5 @@
-//! Accounts and signers are made while the gateway, the supplicant or the trusted application is killed, or the power is
-//! cut; afterwards everything that was acknowledged is there.
+//! Accounts and signers are made while the gateway, the supplicant or the trusted application is
+//! killed, or the power is cut; afterwards everything that was acknowledged is there.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -76,7 +76,8 @@ async fn under_trouble(machine: &Machine, word: &str, said: &str, ledger: &Arc<M
     say(&format!("  in which OP-TEE would have removed its directory {removals} times"));
 }
 
-/// Waits until it has happened often enough, with enough acknowledged meanwhile: what is never acknowledged is never lost.
+/// Waits until it has happened often enough, with enough acknowledged meanwhile: what is never
+/// acknowledged is never lost.
 async fn often_enough(times: impl Fn() -> usize, ledger: &Mutex<Ledger>) -> usize {
     let (began, before) = (Instant::now(), ledger.lock().await.acknowledged());
     loop {
@@ -105,7 +106,8 @@ struct Writers {
 }
 
 impl Writers {
-    /// Refusals with the expected codes, retryable ones and hang-ups are followed by another attempt; others are failures.
+    /// Refusals with the expected codes, retryable ones and hang-ups are followed by another
+    /// attempt; others are failures.
     fn start(url: &str, ledger: &Arc<Mutex<Ledger>>, expected: &'static [&'static str]) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let mut tasks = JoinSet::new();

@@ -87,7 +87,8 @@ pub trait EntryPointReader: Send + Sync {
     /// Whether an EntryPoint hashes operations as its configured version does (`getUserOpHash`).
     ///
     /// # Errors
-    /// [`ChainError`]; [`ChainError::Contract`] too where it knows no such function of that version.
+    /// [`ChainError`]; [`ChainError::Contract`] too where it knows no such function of that
+    /// version.
     async fn is_of_version(&self, deployment: &Deployment) -> Result<bool, ChainError>;
 
     /// EIP-155 chain id of the node.

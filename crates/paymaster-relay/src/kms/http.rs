@@ -69,8 +69,8 @@ enum Attempt {
     NotReached(String),
     /// The gateway's word that it could not decide; it may have begun.
     Undecided(String),
-    /// It refused a request that was repeated, or could not decide it; the one before may have been granted, and nobody
-    /// knows.
+    /// It refused a request that was repeated, or could not decide it; the one before may have been
+    /// granted, and nobody knows.
     Repeated(String),
     /// Nobody knows: there was no word of a gateway about a request that it may have had.
     Silent(String),
@@ -170,8 +170,8 @@ impl HttpKms {
         self.clock_ahead.store(ahead.unwrap_or(UNKNOWN), Ordering::Relaxed);
     }
 
-    /// A connection that was kept may be closed by the other end at the moment it is used again: that is no outage yet, and
-    /// the request goes out once more on another.
+    /// A connection that was kept may be closed by the other end at the moment it is used again:
+    /// that is no outage yet, and the request goes out once more on another.
     async fn send<A>(&self, gateway: &Url, call: &Call<A>) -> Result<Result<Vec<u8>, KmsError>, Attempt> {
         match self.request(gateway, call)?.send().await {
             Err(error) if call.repeatable && is_closed(&error) => {
@@ -287,7 +287,8 @@ async fn read(response: Response) -> Result<Vec<u8>, Attempt> {
     })
 }
 
-/// The outcome of a request that the gateway may have had once before: only a grant says what became of that.
+/// The outcome of a request that the gateway may have had once before: only a grant says what
+/// became of that.
 fn repeated(outcome: Result<Result<Vec<u8>, KmsError>, Attempt>) -> Result<Result<Vec<u8>, KmsError>, Attempt> {
     match outcome {
         Ok(Err(refused)) => Err(Attempt::Repeated(refused.to_string())),

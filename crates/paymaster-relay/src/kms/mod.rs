@@ -19,7 +19,8 @@ use crate::secp256k1;
 /// What the relay needs of a KMS gateway.
 #[async_trait]
 pub trait Kms: Send + Sync {
-    /// Has an operation sponsored. Deterministic: the same operation and terms give the same signatures.
+    /// Has an operation sponsored. Deterministic: the same operation and terms give the same
+    /// signatures.
     ///
     /// # Errors
     /// [`KmsError`].
@@ -49,8 +50,8 @@ pub trait Kms: Send + Sync {
     /// [`KmsError`].
     async fn ready(&self) -> Result<(), KmsError>;
 
-    /// Whether it remembers by itself which accounts do not exist, and forgets it of one that is made: then the relay
-    /// remembers nothing of that, and an account is known at once.
+    /// Whether it remembers by itself which accounts do not exist, and forgets it of one that is
+    /// made: then the relay remembers nothing of that, and an account is known at once.
     fn remembers_unknown_accounts(&self) -> bool {
         false
     }
@@ -60,8 +61,8 @@ pub trait Kms: Send + Sync {
         None
     }
 
-    /// Seconds that its clock was ahead of ours when it last answered, below zero when behind. `None` when nobody knows, or
-    /// it is the same clock.
+    /// Seconds that its clock was ahead of ours when it last answered, below zero when behind.
+    /// `None` when nobody knows, or it is the same clock.
     fn clock_ahead(&self) -> Option<i64> {
         None
     }
@@ -133,7 +134,8 @@ fn approver(command: &Sponsor) -> Option<Address> {
 }
 
 impl KmsError {
-    /// A refusal in the words of a trusted application's status; a failure of its platform counts as unavailable.
+    /// A refusal in the words of a trusted application's status; a failure of its platform counts
+    /// as unavailable.
     #[must_use]
     pub fn from_status(status: proto::Status) -> Self {
         if status.is_failure() {

@@ -1,5 +1,6 @@
-//! Wallets that the KMS told of, kept for a minute: every approval is held against one. That there is none of an id is kept
-//! for a moment, so that whoever asks for it again and again asks the KMS once.
+//! Wallets that the KMS told of, kept for a minute: every approval is held against one. That there
+//! is none of an id is kept for a moment, so that whoever asks for it again and again asks the KMS
+//! once.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -50,8 +51,8 @@ impl Wallets {
         }
     }
 
-    /// A passkey of an account; `None` when the account has another, or no such account exists. Asks again before it says
-    /// so, since the passkey may be new.
+    /// A passkey of an account; `None` when the account has another, or no such account exists.
+    /// Asks again before it says so, since the passkey may be new.
     ///
     /// # Errors
     /// [`KmsError`]; an account that does not exist is refused as `account_unknown`.
@@ -83,7 +84,8 @@ impl Wallets {
     /// The wallet as the KMS has it now.
     ///
     /// # Errors
-    /// [`KmsError`]; an account that does not exist, or did not a moment ago, is refused as `account_unknown`.
+    /// [`KmsError`]; an account that does not exist, or did not a moment ago, is refused as
+    /// `account_unknown`.
     pub(crate) async fn ask(&self, account_id: &AccountId) -> Result<Arc<WalletInfo>, KmsError> {
         let now = self.clock.now();
         if self.is_unknown(account_id, now) {

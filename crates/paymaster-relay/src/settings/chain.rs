@@ -22,9 +22,9 @@ pub struct ChainSettings {
     /// Seconds within which the next block is expected: the interval between blocks.
     #[serde(default = "block_seconds")]
     pub block_seconds: u64,
-    /// Blocks on top of another that make it final. A reservation ends once the block of its operation is final, or a final
-    /// block is past its window; settlement reads younger blocks again. With 0 a reorganisation leaves operations unreserved
-    /// that may be mined again.
+    /// Blocks on top of another that make it final. A reservation ends once the block of its
+    /// operation is final, or a final block is past its window; settlement reads younger blocks
+    /// again. With 0 a reorganisation leaves operations unreserved that may be mined again.
     #[serde(default = "confirmations")]
     pub confirmations: u64,
 }

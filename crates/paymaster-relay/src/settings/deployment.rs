@@ -17,8 +17,8 @@ pub struct DeploymentSettings {
     /// The paymaster contract, with a deposit in that EntryPoint.
     #[schemars(with = "String")]
     pub paymaster: Address,
-    /// Gas for the paymaster's validation; also the most a client may echo. An operation with tens of thousands of bytes
-    /// gets more, as its hashing takes more. Ignored on v0.6.
+    /// Gas for the paymaster's validation; also the most a client may echo. An operation with tens
+    /// of thousands of bytes gets more, as its hashing takes more. Ignored on v0.6.
     #[serde(default = "paymaster_verification_gas_limit")]
     pub paymaster_verification_gas_limit: u64,
     /// The least gas for the paymaster's validation that a client may echo. Ignored on v0.6.

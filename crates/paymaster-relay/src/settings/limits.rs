@@ -16,23 +16,25 @@ pub struct PolicySettings {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub senders: Vec<Address>,
-    /// The only contracts that the callData may name; every inner call of a batch is looked at, and an encoding that is
-    /// not understood is refused. What the sender does with its callData is its own code's choice: without `senders`, any
-    /// contract passes whose `execute` ignores its arguments. Empty: any.
+    /// The only contracts that the callData may name; every inner call of a batch is looked at, and
+    /// an encoding that is not understood is refused. What the sender does with its callData is its
+    /// own code's choice: without `senders`, any contract passes whose `execute` ignores its
+    /// arguments. Empty: any.
     #[serde(default)]
     pub targets: Vec<TargetSettings>,
-    /// The only factories that may make the account, and the only contracts it may delegate to (EIP-7702): what they do
-    /// is paid for as well. They say nothing of a sender that is there, or is delegated, already. Empty: any, but none
-    /// where `targets` are listed.
+    /// The only factories that may make the account, and the only contracts it may delegate to
+    /// (EIP-7702): what they do is paid for as well. They say nothing of a sender that is there, or
+    /// is delegated, already. Empty: any, but none where `targets` are listed.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub factories: Vec<Address>,
-    /// Wei. The most an operation may cost at worst: the prefund the EntryPoint takes. It bounds one operation, not what is
-    /// spent over time, and fees may be as high as it allows: with `default_account`, each account can take the whole
-    /// deposit, one operation after the other.
+    /// Wei. The most an operation may cost at worst: the prefund the EntryPoint takes. It bounds
+    /// one operation, not what is spent over time, and fees may be as high as it allows: with
+    /// `default_account`, each account can take the whole deposit, one operation after the other.
     pub max_cost_per_operation: WeiAmount,
-    /// Sponsors without a passkey, as accounts with their own signer need it. The relay's key needs the permission
-    /// `sponsor_without_passkey` of the trusted application too, which only `bootstrap` gives by itself.
+    /// Sponsors without a passkey, as accounts with their own signer need it. The relay's key needs
+    /// the permission `sponsor_without_passkey` of the trusted application too, which only
+    /// `bootstrap` gives by itself.
     #[serde(default)]
     pub allow_without_passkey: bool,
     /// Wei. The least balance of an account.
@@ -90,9 +92,10 @@ pub struct StandingSettings {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AccountSettings {
-    /// The account id. `pk_…` belongs to one passkey and a sender's address, in any case, to that sender. Any other id
-    /// belongs to whoever registers it first: create the account before you list it. Without a passkey the entry of the
-    /// sender decides, whatever account is named; a sender that is listed as inactive is sponsored for no account.
+    /// The account id. `pk_…` belongs to one passkey and a sender's address, in any case, to that
+    /// sender. Any other id belongs to whoever registers it first: create the account before you
+    /// list it. Without a passkey the entry of the sender decides, whatever account is named; a
+    /// sender that is listed as inactive is sponsored for no account.
     #[serde(deserialize_with = "account_id")]
     #[schemars(with = "String")]
     pub id: AccountId,

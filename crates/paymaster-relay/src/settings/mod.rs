@@ -32,24 +32,27 @@ pub use rpc::RpcSettings;
 pub struct Settings {
     /// The chain whose operations are sponsored.
     pub chain: ChainSettings,
-    /// The paymasters, each with the EntryPoint it serves. The first is used when a request names none.
+    /// The paymasters, each with the EntryPoint it serves. The first is used when a request names
+    /// none.
     pub deployments: Vec<DeploymentSettings>,
     /// The SQLite file that holds sponsorships and, without Redis, the claims of requests.
     #[schemars(with = "String")]
     pub database: PathBuf,
-    /// The unix socket of `super-relay api-key`, which only the node's user can open. Unset: `admin.sock` beside the
-    /// database.
+    /// The unix socket of `super-relay api-key`, which only the node's user can open. Unset:
+    /// `admin.sock` beside the database.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub admin_socket: Option<PathBuf>,
     /// Seconds a sponsorship is valid for.
     #[serde(default = "defaults::validity_seconds")]
     pub validity_seconds: u64,
-    /// Seconds of validity that must be left when the next block is expected: bundlers want 30 to include an operation.
+    /// Seconds of validity that must be left when the next block is expected: bundlers want 30 to
+    /// include an operation.
     #[serde(default = "defaults::min_validity_seconds")]
     pub min_validity_seconds: u64,
-    /// Seconds from the relay's approval to the end of a window, at most: no more than `maxWindow` of the trusted application
-    /// and of the paymaster contract. After so long without a block no window suits both the latest block and the next.
+    /// Seconds from the relay's approval to the end of a window, at most: no more than `maxWindow`
+    /// of the trusted application and of the paymaster contract. After so long without a block no
+    /// window suits both the latest block and the next.
     #[serde(default = "defaults::max_window_seconds")]
     pub max_window_seconds: u64,
     /// The sponsorship policies. The first applies to requests that name none.
@@ -57,12 +60,14 @@ pub struct Settings {
     /// How much of a deposit may be reserved at once, and by whom.
     #[serde(default)]
     pub reservations: ReservationSettings,
-    /// Times that one sponsorship is signed at most. The same request again, and a new approval of the same operation, get
-    /// the stored answer while its window is long enough; after that the window is renewed, which is another signing.
+    /// Times that one sponsorship is signed at most. The same request again, and a new approval of
+    /// the same operation, get the stored answer while its window is long enough; after that the
+    /// window is renewed, which is another signing.
     #[serde(default = "defaults::max_signings")]
     pub max_signings: u32,
-    /// Approvals of one account that the trusted application may refuse within `validity_seconds`, before the account has to
-    /// wait: what is refused reserves nothing, so nothing else bounds that work. Counted by each process for itself.
+    /// Approvals of one account that the trusted application may refuse within `validity_seconds`,
+    /// before the account has to wait: what is refused reserves nothing, so nothing else bounds
+    /// that work. Counted by each process for itself.
     #[serde(default = "defaults::max_refusals")]
     pub max_refusals: u32,
     /// The accounts whose standing is known.

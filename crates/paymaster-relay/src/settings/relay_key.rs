@@ -9,13 +9,15 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RelayKeySettings {
-    /// The key's file, an encrypted Ethereum keystore (version 3); made at the first start. Of one node alone.
+    /// The key's file, an encrypted Ethereum keystore (version 3); made at the first start. Of one
+    /// node alone.
     #[schemars(with = "String")]
     pub file: PathBuf,
     /// The environment variable that holds the passphrase.
     #[serde(default)]
     pub passphrase_env: Option<String>,
-    /// The file that holds the passphrase, as secret stores mount it. A trailing line break is left out.
+    /// The file that holds the passphrase, as secret stores mount it. A trailing line break is left
+    /// out.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub passphrase_file: Option<PathBuf>,

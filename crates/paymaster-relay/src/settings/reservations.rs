@@ -9,16 +9,18 @@ use super::amount::WeiAmount;
 /// Callers that share what is unproven, where nothing else is set: one of them has that part of it.
 const CALLERS: u8 = 4;
 
-/// The part that publishable API keys and callers without a key have together: the other half is for servers' keys.
+/// The part that publishable API keys and callers without a key have together: the other half is
+/// for servers' keys.
 const PUBLIC: u8 = 2;
 
-/// Limits on open reservations, each within one deployment. A reservation is open from the request until the block that
-/// mined its operation is final (`chain.confirmations`), or its window is over.
+/// Limits on open reservations, each within one deployment. A reservation is open from the request
+/// until the block that mined its operation is final (`chain.confirmations`), or its window is
+/// over.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ReservationSettings {
-    /// Open reservations of one account. Accounts that no passkey proved are counted for each server's API key apart, and
-    /// not at all under a publishable key or without one.
+    /// Open reservations of one account. Accounts that no passkey proved are counted for each
+    /// server's API key apart, and not at all under a publishable key or without one.
     pub max_per_account: u32,
     /// Wei. Worst-case costs of one account's open reservations together.
     pub max_wei_per_account: Option<WeiAmount>,
@@ -36,26 +38,27 @@ pub struct ReservationSettings {
     pub max_wei_unproven: Option<WeiAmount>,
     /// Percent of the deposit for all requests without a passkey together.
     pub max_percent_unproven: u8,
-    /// Open reservations of requests without a passkey, of one API key, or of everybody without a key together. Unset: a
-    /// quarter of `max_unproven`.
+    /// Open reservations of requests without a passkey, of one API key, or of everybody without a
+    /// key together. Unset: a quarter of `max_unproven`.
     pub max_unproven_per_caller: Option<u32>,
-    /// Wei. Worst-case costs of those together. Unset: a quarter of `max_wei_unproven`, where that is set, but no less than
-    /// the largest `max_cost_per_operation` of the policies.
+    /// Wei. Worst-case costs of those together. Unset: a quarter of `max_wei_unproven`, where that
+    /// is set, but no less than the largest `max_cost_per_operation` of the policies.
     pub max_wei_unproven_per_caller: Option<WeiAmount>,
-    /// Percent of the deposit for those together. A single reservation may exceed it. Unset: a quarter of
-    /// `max_percent_unproven`, rounded up.
+    /// Percent of the deposit for those together. A single reservation may exceed it. Unset: a
+    /// quarter of `max_percent_unproven`, rounded up.
     pub max_percent_unproven_per_caller: Option<u8>,
-    /// Open reservations of requests without a passkey that anybody can make: with publishable API keys, or without a key,
-    /// all together. The rest is left to servers' keys. Unset: half of `max_unproven`.
+    /// Open reservations of requests without a passkey that anybody can make: with publishable API
+    /// keys, or without a key, all together. The rest is left to servers' keys. Unset: half of
+    /// `max_unproven`.
     pub max_unproven_public: Option<u32>,
-    /// Wei. Worst-case costs of those together. Unset: half of `max_wei_unproven`, where that is set, but no less than the
-    /// largest `max_cost_per_operation` of the policies.
+    /// Wei. Worst-case costs of those together. Unset: half of `max_wei_unproven`, where that is
+    /// set, but no less than the largest `max_cost_per_operation` of the policies.
     pub max_wei_unproven_public: Option<WeiAmount>,
-    /// Percent of the deposit for those together. A single reservation may exceed it. Unset: half of
-    /// `max_percent_unproven`, rounded up.
+    /// Percent of the deposit for those together. A single reservation may exceed it. Unset: half
+    /// of `max_percent_unproven`, rounded up.
     pub max_percent_unproven_public: Option<u8>,
-    /// Seconds that a sponsorship without a passkey is valid for, at most; what it reserves is tied up for as long. Unset:
-    /// `relay.validity_seconds`.
+    /// Seconds that a sponsorship without a passkey is valid for, at most; what it reserves is tied
+    /// up for as long. Unset: `relay.validity_seconds`.
     pub unproven_validity_seconds: Option<u64>,
 }
 

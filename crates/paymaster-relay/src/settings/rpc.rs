@@ -15,18 +15,21 @@ pub struct RpcSettings {
     pub max_batch: u32,
     /// Refuses calls without an API key. Keys are made with `super-relay api-key generate`.
     pub require_api_key: bool,
-    /// Calls in a minute, and at once, of everybody without an API key together, methods that answer public facts left out;
-    /// 0 for any number. Counted by each process for itself. No client address uses more of it than it leaves to the others.
+    /// Calls in a minute, and at once, of everybody without an API key together, methods that
+    /// answer public facts left out; 0 for any number. Counted by each process for itself. No
+    /// client address uses more of it than it leaves to the others.
     pub anonymous_calls_per_minute: u32,
-    /// SHA-256, in hex, of further API keys: of servers, without limits of their own. With any of them listed a key is
-    /// required.
+    /// SHA-256, in hex, of further API keys: of servers, without limits of their own. With any of
+    /// them listed a key is required.
     pub api_key_hashes: Vec<String>,
-    /// The origins whose pages may call, as in `https://dapp.example`; `*` for all, `null`, and `chrome-extension://*` for
-    /// a whole scheme. Unset: all in the development profile, none in production. Publishable keys have their own.
+    /// The origins whose pages may call, as in `https://dapp.example`; `*` for all, `null`, and
+    /// `chrome-extension://*` for a whole scheme. Unset: all in the development profile, none in
+    /// production. Publishable keys have their own.
     pub allowed_origins: Option<Vec<String>>,
-    /// The addresses of an ingress, or networks in CIDR notation, as in `10.0.0.0/8`. The client of a request from one of them
-    /// is the rightmost address in `X-Forwarded-For` that is not one of them, and has its own part of a rate. List nothing that
-    /// passes the header on as it came: clients could choose their address.
+    /// The addresses of an ingress, or networks in CIDR notation, as in `10.0.0.0/8`. The client of
+    /// a request from one of them is the rightmost address in `X-Forwarded-For` that is not one of
+    /// them, and has its own part of a rate. List nothing that passes the header on as it came:
+    /// clients could choose their address.
     pub trusted_proxies: Vec<String>,
 }
 

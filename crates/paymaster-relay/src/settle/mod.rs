@@ -85,10 +85,10 @@ impl Settler {
         outcome.map(|round| round.settled)
     }
 
-    /// Releases what no block can contain any more: a final block is past the window, and settlement
-    /// has read all up to that one without finding it. On a chain that is idle nothing is released,
-    /// since the next block may still be within it. Nor is anything while blocks are from the
-    /// future: whether a window is over is not for the node alone to say.
+    /// Releases what no block can contain any more: a final block is past the window, and
+    /// settlement has read all up to that one without finding it. On a chain that is idle nothing
+    /// is released, since the next block may still be within it. Nor is anything while blocks are
+    /// from the future: whether a window is over is not for the node alone to say.
     ///
     /// # Errors
     /// [`RelayError::ChainUnavailable`], [`RelayError::StoreUnavailable`].
@@ -187,9 +187,9 @@ impl Settler {
         Ok(Round { settled, left: latest.saturating_add(1).saturating_sub(next) })
     }
 
-    /// The block from which on nothing was read yet, on this chain. The chain may be a little shorter
-    /// than what was read: by a reorganisation, or since the node told of blocks that do not exist.
-    /// Blocks that were mined meanwhile are then read again.
+    /// The block from which on nothing was read yet, on this chain. The chain may be a little
+    /// shorter than what was read: by a reorganisation, or since the node told of blocks that do
+    /// not exist. Blocks that were mined meanwhile are then read again.
     async fn next_to_read(&self, deployment: &Deployment, latest: u64) -> Result<u64, RelayError> {
         let head = latest.saturating_add(1);
         // The first time there is nothing of ours to find in older blocks.

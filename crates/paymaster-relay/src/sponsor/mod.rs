@@ -1,8 +1,9 @@
 //! One sponsorship, by type: `SponsorRequest`, `Attributed`, `Quote`, `Approved`, `Sponsored`.
 //!
-//! [`Sponsor`] runs the cycle, put together from: `attribute` finds out who stands behind a request,
-//! `quote` what it costs and on what terms, `grant` what the TEE lets the relay sponsor; `approve`
-//! decides and reserves, `sign` asks the KMS and looks at its reply, `preview` tells beforehand.
+//! [`Sponsor`] runs the cycle, put together from: `attribute` finds out who stands behind a
+//! request, `quote` what it costs and on what terms, `grant` what the TEE lets the relay sponsor;
+//! `approve` decides and reserves, `sign` asks the KMS and looks at its reply, `preview` tells
+//! beforehand.
 
 mod account;
 mod approve;

@@ -1,7 +1,8 @@
 //! What the trusted application refused of each account's approvals. A passkey of one's own signs
 //! any nonsense, and what is refused reserves nothing, so no other limit bounds the work that it
-//! costs the TEE. What was refused once is refused again from memory: whoever has one such approval,
-//! made on a page of another origin for example, could use up the account's limit with it.
+//! costs the TEE. What was refused once is refused again from memory: whoever has one such
+//! approval, made on a page of another origin for example, could use up the account's limit with
+//! it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

@@ -26,7 +26,8 @@ async fn keeps_the_rules(claims: Arc<dyn ClaimStore>) {
     claims.ready().await.unwrap();
     let held = |holder: &str| Claim::Held { holder: holder.to_owned() };
 
-    // The first is fresh, whoever comes later learns whose it is, and a retry of the first is still the first.
+    // The first is fresh, whoever comes later learns whose it is, and a retry of the first is still
+    // the first.
     assert_eq!(claims.claim(&[1; 32], "a", HOUR).await.unwrap(), Claim::Fresh);
     assert_eq!(claims.claim(&[1; 32], "b", HOUR).await.unwrap(), held("a"));
     assert_eq!(claims.claim(&[1; 32], "a", HOUR).await.unwrap(), Claim::Fresh);

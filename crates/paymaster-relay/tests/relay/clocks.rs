@@ -115,7 +115,8 @@ async fn a_reservation_is_released_by_a_final_block_past_its_window_and_by_no_ot
     // On an idle chain the operation may be mined yet.
     world.clock.advance(10_000);
     assert_eq!(world.release_expired().await, 0);
-    // The chain's pending time does not count either, nor does a block that may be reorganised away.
+    // The chain's pending time does not count either, nor does a block that may be reorganised
+    // away.
     world.anvil.increase_time(700).await.unwrap();
     assert_eq!(world.release_expired().await, 0);
     world.anvil.mine(1).await.unwrap();

@@ -120,7 +120,8 @@ async fn reserve(store: &SqliteStore, sponsorship: &NewSponsorship) {
     assert_eq!(outcome, Reserved::Recorded);
 }
 
-/// Blocks up to the latest one, all of which are final but the last `young`, with that one operation in them.
+/// Blocks up to the latest one, all of which are final but the last `young`, with that one
+/// operation in them.
 fn read(latest: u64, young: u64, mined: Option<(UserOpHash, u64)>) -> BlocksRead {
     let settlement = |block| Settlement { block, cost: gwei(GWEI), succeeded: true };
     BlocksRead {
@@ -328,7 +329,8 @@ async fn what_an_earlier_version_signed_without_a_passkey_is_counted_as_unproven
     }
     insert_first(&pool, 8, "alice", "signed", 1, "order-8", Some(&[7; 32])).await;
     pool.close().await;
-    // The version between: it took all of these for proven, and sponsored one of them again for nobody.
+    // The version between: it took all of these for proven, and sponsored one of them again for
+    // nobody.
     let all = ["0001_sponsorships.sql", "0002_api_keys.sql", "0003_counters.sql"];
     let pool = migrated(&dir, &file, &all).await;
     let publishable = key();
@@ -413,7 +415,8 @@ async fn migrated(dir: &TempDir, file: &Path, names: &[&str]) -> SqlitePool {
     pool
 }
 
-/// A row with the columns of the first migration; one whose state is `signed` by an approval of that hash.
+/// A row with the columns of the first migration; one whose state is `signed` by an approval of
+/// that hash.
 async fn insert_first(
     pool: &SqlitePool,
     number: u8,
@@ -467,7 +470,8 @@ async fn a_connection_whose_transaction_failed_is_replaced() {
     let dir = TempDir::new().unwrap();
     let store = SqliteStore::open(&dir.path().join("relay.db")).await.unwrap();
     reserve(&store, &sponsorship(1, proven(), None)).await;
-    // A transaction that somebody left open: BEGIN fails on it, for as long as the connection is used.
+    // A transaction that somebody left open: BEGIN fails on it, for as long as the connection is
+    // used.
     sqlx::raw_sql("BEGIN").execute(&store.database().pool()).await.unwrap();
     let second = sponsorship(2, proven(), None);
     store.reserve(&second, &limits(PLENTY)).await.unwrap_err();

@@ -161,7 +161,8 @@ async fn one_sponsorship_is_signed_as_often_as_the_settings_say_and_no_more() {
     refusal.assert_is(-32501, "signing_limit_reached", true);
     assert_eq!(world.sponsorships(), 6);
 
-    // By the host's clock its window is over, but on an idle chain what was signed may be mined yet.
+    // By the host's clock its window is over, but on an idle chain what was signed may be mined
+    // yet.
     world.tee.loses_answers.store(false, Ordering::SeqCst);
     world.clock.advance(601);
     let refusal = world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, passkey])).await.unwrap_err();
@@ -183,7 +184,8 @@ async fn what_may_still_be_mined_stays_reserved_when_a_later_approval_of_it_is_r
     world.sponsor(&mut dapp, &op).await.unwrap();
     let reserved = world.reserved_rows().await;
 
-    // Only the host's clock says that the window is over. The relay takes this gesture, and the TEE does not.
+    // Only the host's clock says that the window is over. The relay takes this gesture, and the TEE
+    // does not.
     world.clock.advance(700);
     dapp.passkey.behaviour.origin = "https://evil.example".to_owned();
     let elsewhere = world.approval(&mut dapp, &op).await;

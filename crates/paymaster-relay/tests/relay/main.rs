@@ -1,4 +1,5 @@
-//! The relay over real parts: the trusted core, anvil with the real EntryPoints, SQLite, Redis, HTTP.
+//! The relay over real parts: the trusted core, anvil with the real EntryPoints, SQLite, Redis,
+//! HTTP.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "what a test stands on either works or fails the test")]
 
 mod support;

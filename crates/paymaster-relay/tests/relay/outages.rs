@@ -104,7 +104,8 @@ async fn a_full_disk_is_retryable_and_no_signature_leaves_that_is_not_in_the_boo
     let world = World::new(V07).await;
     let mut dapp = world.dapp(ACCOUNT).await;
     limit_pages(&world, 1).await;
-    // A few may still pass, until the pages in use are full; then SQLite itself says "database or disk is full".
+    // A few may still pass, until the pages in use are full; then SQLite itself says "database or
+    // disk is full".
     let (mut answered, mut refused) = (0, None);
     for key in 0..40 {
         let op = dapp.first_op(key);
@@ -134,7 +135,8 @@ async fn rows(world: &World, condition: &str) -> u64 {
     u64::try_from(count).unwrap()
 }
 
-/// Bounds the database file on the one connection that writes; SQLite never goes below the pages in use.
+/// Bounds the database file on the one connection that writes; SQLite never goes below the pages in
+/// use.
 async fn limit_pages(world: &World, pages: u32) {
     let pragma = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
     sqlx::query(pragma).execute(&world.store.database().pool()).await.unwrap();

@@ -1,4 +1,5 @@
-//! The TEE's paymaster key is rotated: what a retired key signed is signed again under the same reservation.
+//! The TEE's paymaster key is rotated: what a retired key signed is signed again under the same
+//! reservation.
 
 use std::sync::atomic::Ordering;
 

@@ -266,7 +266,8 @@ async fn an_operation_out_of_turn_is_refused_with_the_nonce_that_is_expected() {
     refusal.assert_is(-32500, "account_nonce_invalid", false);
 }
 
-/// Which of the two counts is for nobody to guess: a filter before the relay may read the other one.
+/// Which of the two counts is for nobody to guess: a filter before the relay may read the other
+/// one.
 #[tokio::test]
 async fn a_duplicate_key_is_refused_by_name_wherever_it_is() {
     let world = World::new(V07).await;

@@ -198,7 +198,8 @@ async fn a_rotation_while_the_kms_is_down_changes_nothing() {
     assert!(sponsors(&world, 1).await);
 }
 
-/// Both keys at once in the hands of an interrupted rotation: the old file, and what the next one was.
+/// Both keys at once in the hands of an interrupted rotation: the old file, and what the next one
+/// was.
 async fn broken_off_after_the_kms_took_the_new_key() -> (World, Vec<u8>) {
     let world = World::new(V07).await;
     let old = fs::read(key_file(&world)).unwrap();

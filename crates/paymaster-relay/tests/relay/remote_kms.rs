@@ -1,5 +1,5 @@
-//! Several gateways of one KMS: who is asked next, and when nobody is. The network is played here; a real gateway over HTTP
-//! is part of the end-to-end tests.
+//! Several gateways of one KMS: who is asked next, and when nobody is. The network is played here;
+//! a real gateway over HTTP is part of the end-to-end tests.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -264,8 +264,8 @@ fn sponsorship() -> Sponsor {
     command
 }
 
-/// Reads one request whole, and ends without an answer to it. At its address there is what comes `after` from then on: an
-/// answer to every request, or nobody.
+/// Reads one request whole, and ends without an answer to it. At its address there is what comes
+/// `after` from then on: an answer to every request, or nobody.
 async fn dying_gateway(after: Option<(&'static str, &'static str)>) -> Url {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();

@@ -112,7 +112,8 @@ async fn received(receiver: &mut impl TransportReceiverT<Error: std::fmt::Debug>
     }
 }
 
-/// The two halves of a WebSocket that answers no ping, so that it can be written to while nothing is read from it.
+/// The two halves of a WebSocket that answers no ping, so that it can be written to while nothing
+/// is read from it.
 async fn bare_web_socket(world: &World) -> (OwnedReadHalf, OwnedWriteHalf) {
     let address = world.client.url().trim_start_matches("http://").trim_end_matches('/');
     let mut stream = TcpStream::connect(address).await.unwrap();

@@ -1,4 +1,5 @@
-//! What was mined is no longer reserved once its block is final, across restarts and reorganisations.
+//! What was mined is no longer reserved once its block is final, across restarts and
+//! reorganisations.
 
 use devkit::EntryPointVersion::V07;
 use devkit::passkey::SignCounter;
@@ -299,7 +300,8 @@ async fn a_database_that_was_read_on_a_longer_chain_is_settled_on_this_one() {
     world.relay.settler.settle().await.unwrap_err();
     assert_eq!(world.relay.settler.release_expired().await.unwrap(), 0);
     assert_eq!(next_block(&world).await, 849_046);
-    // What is only low may be lagging, and what has other blocks may be another's answer: until it stays so, with new blocks.
+    // What is only low may be lagging, and what has other blocks may be another's answer: until it
+    // stays so, with new blocks.
     let unchanged = "UPDATE known_blocks SET number = number";
     for (change, refused) in [(unchanged, 8), ("UPDATE known_blocks SET hash = zeroblob(32)", 9)] {
         sqlx::query("UPDATE settlement_cursors SET next_block = 849046")

@@ -171,7 +171,8 @@ async fn a_stub_charges_nothing_and_is_refused_for_what_the_final_request_would_
     assert_eq!(refusal.data["expected"], format!("0x{}", "0".repeat(64)));
 }
 
-/// Clients spread an answer into the operation: a field of another version would change its hash, or be refused.
+/// Clients spread an answer into the operation: a field of another version would change its hash,
+/// or be refused.
 #[tokio::test]
 async fn every_answer_has_the_paymaster_fields_of_its_version_and_no_others() {
     const ALL: [&str; 6] = [

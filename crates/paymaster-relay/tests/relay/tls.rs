@@ -1,4 +1,5 @@
-//! Nodes and gateways elsewhere are reached over TLS: who listens gets a handshake, not an operation in the clear.
+//! Nodes and gateways elsewhere are reached over TLS: who listens gets a handshake, not an
+//! operation in the clear.
 
 use paymaster_relay::chain::{EntryPointReader, RpcChain};
 use paymaster_relay::kms::{HttpKms, Kms};

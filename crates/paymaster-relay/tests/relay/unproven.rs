@@ -1,4 +1,5 @@
-//! What no passkey approved: sponsored where the policy says so, at nobody's expense but its API key's.
+//! What no passkey approved: sponsored where the policy says so, at nobody's expense but its API
+//! key's.
 
 use std::sync::atomic::Ordering;
 

@@ -17,7 +17,8 @@ use crate::{hex, limits, text_serde};
 /// A WebAuthn credential id.
 pub type CredentialId = BoundedBytes<{ limits::MAX_CREDENTIAL_ID }>;
 
-/// Makes a wallet from the TEE's own entropy and binds its first passkey. The same credential again gives the same account.
+/// Makes a wallet from the TEE's own entropy and binds its first passkey. The same credential again
+/// gives the same account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreateHybridAccount {
     /// The name of the record.

@@ -1,5 +1,5 @@
-//! Commands of the admin, and the rotation of a relay key. Each is signed as EIP-712 typed data ([`crate::typed_data`])
-//! that names the TEE it is for and shows every field.
+//! Commands of the admin, and the rotation of a relay key. Each is signed as EIP-712 typed data
+//! ([`crate::typed_data`]) that names the TEE it is for and shows every field.
 
 use alloc::string::String;
 
@@ -23,9 +23,10 @@ pub trait SignedCommand: Request + TypedData {
 
 /// A command of the admin.
 pub trait AdminRequest: SignedCommand {
-    /// The counter it is meant for: one more than `VerifySecurityState` tells. A command that takes effect moves the
-    /// counter in the same write, so no signature has an effect twice. After `StorageFailed` or `CounterFailed` it may have
-    /// taken effect or not: `VerifySecurityState` tells.
+    /// The counter it is meant for: one more than `VerifySecurityState` tells. A command that takes
+    /// effect moves the counter in the same write, so no signature has an effect twice. After
+    /// `StorageFailed` or `CounterFailed` it may have taken effect or not: `VerifySecurityState`
+    /// tells.
     fn counter(&self) -> u64;
 
     /// The admin's, over [`TypedData::digest`].
@@ -95,15 +96,16 @@ pub struct AuthorizeSigner {
     pub signature: Signature,
 }
 
-/// Removes the record of a relay key, at once: the key that is in it by then, however often it was rotated since this was
-/// signed.
+/// Removes the record of a relay key, at once: the key that is in it by then, however often it was
+/// rotated since this was signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RevokeSigner {
     /// See [`SignedCommand::tee_id`].
     pub tee_id: TeeId,
     /// The record's number.
     pub record: u64,
-    /// The address that the record was made for. It says to the admin which one it is, and has to match.
+    /// The address that the record was made for. It says to the admin which one it is, and has to
+    /// match.
     pub authorised_as: Address,
     /// See [`AdminRequest::counter`].
     pub counter: u64,
@@ -111,8 +113,9 @@ pub struct RevokeSigner {
     pub signature: Signature,
 }
 
-/// Puts a new relay key in the place of another, in the same record. Both keys sign the digest; unless the record has the
-/// permission to rotate, the admin signs it too. It counts on the record and not on the admin's counter.
+/// Puts a new relay key in the place of another, in the same record. Both keys sign the digest;
+/// unless the record has the permission to rotate, the admin signs it too. It counts on the record
+/// and not on the admin's counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RotateSigner {
     /// See [`SignedCommand::tee_id`].
@@ -146,8 +149,8 @@ pub struct SetCeilings {
     pub signature: Signature,
 }
 
-/// Makes a standby for the paymaster key, in place of an earlier standby. `VerifySecurityState` and `Attest` tell its
-/// address, for the contracts to admit before it signs anything.
+/// Makes a standby for the paymaster key, in place of an earlier standby. `VerifySecurityState` and
+/// `Attest` tell its address, for the contracts to admit before it signs anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PreparePaymasterKey {
     /// See [`SignedCommand::tee_id`].

@@ -26,8 +26,8 @@ pub struct Attest {
 pub struct AttestReply {
     /// What the trusted application says.
     pub statement: Statement,
-    /// The platform's signature over [`Statement::challenge`], in the platform's own format; `None` where the platform has
-    /// no attestation: then the statement proves nothing.
+    /// The platform's signature over [`Statement::challenge`], in the platform's own format; `None`
+    /// where the platform has no attestation: then the statement proves nothing.
     pub quote: Option<BoundedBytes<{ limits::MAX_QUOTE }>>,
 }
 
@@ -38,8 +38,8 @@ pub struct Statement {
     pub tee_id: TeeId,
     /// Semantic version.
     pub version: Bounded<String, 32>,
-    /// Of the code that runs, as the trusted application knows it. The quote carries the platform's own measurement of the
-    /// code: that one counts.
+    /// Of the code that runs, as the trusted application knows it. The quote carries the platform's
+    /// own measurement of the code: that one counts.
     pub measurement: Hash,
     /// Admin commands that took effect.
     pub counter: u64,

@@ -8,11 +8,11 @@ use crate::frame::split_request;
 use crate::limits::{MAX_ACCOUNT_ID, MAX_BATCH, MAX_CREDENTIAL_ID, MAX_ECHO, MAX_FRAME, MAX_PASSKEYS, MAX_REPLY};
 use crate::signature::Signature;
 
-/// Asks for a reply to each frame, in order and each as if it had come alone. Nothing is done at all, and the answer is
-/// `TooLarge`, if [`Self::reply_limit`] is over [`MAX_REPLY`].
+/// Asks for a reply to each frame, in order and each as if it had come alone. Nothing is done at
+/// all, and the answer is `TooLarge`, if [`Self::reply_limit`] is over [`MAX_REPLY`].
 ///
-/// Only commands that may be repeated are taken in a batch ([`Opcode::batched_reply_limit`]): a batch whose reply is lost
-/// can be sent again.
+/// Only commands that may be repeated are taken in a batch ([`Opcode::batched_reply_limit`]): a
+/// batch whose reply is lost can be sent again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Batch {
     /// Requests, each a whole frame; together they fit into one ([`MAX_FRAME`]).
@@ -22,7 +22,8 @@ pub struct Batch {
 /// The replies to a [`Batch`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BatchReply {
-    /// As many as there were frames, in the same order, each the very reply that the frame would have got alone.
+    /// As many as there were frames, in the same order, each the very reply that the frame would
+    /// have got alone.
     pub replies: BoundedList<BoundedBytes<MAX_REPLY>, MAX_BATCH>,
 }
 
@@ -49,9 +50,9 @@ impl Batch {
 }
 
 impl Opcode {
-    /// Bytes of the longest reply that the command has; `None` if it isn't taken in a batch. Those are the admin's commands
-    /// and the making of accounts, which change something for good, a batch within a batch, and questions about the trusted
-    /// application as a whole.
+    /// Bytes of the longest reply that the command has; `None` if it isn't taken in a batch. Those
+    /// are the admin's commands and the making of accounts, which change something for good, a
+    /// batch within a batch, and questions about the trusted application as a whole.
     #[must_use]
     pub const fn batched_reply_limit(self) -> Option<usize> {
         const PUBLIC_KEY: usize = 64;

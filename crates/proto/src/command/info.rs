@@ -74,7 +74,8 @@ pub enum Phase {
 pub enum Protection {
     /// Not at all.
     None,
-    /// By the secure world's software; an attacker who owns the normal world can't break it, but may undo it.
+    /// By the secure world's software; an attacker who owns the normal world can't break it, but
+    /// may undo it.
     SecureWorld,
     /// By hardware of its own, against replay too.
     Hardware,
@@ -118,7 +119,8 @@ pub struct Provisioned {
     pub relying_parties: BoundedList<RelyingParty, { limits::MAX_RELYING_PARTIES }>,
     /// The bounds in force.
     pub ceilings: Ceilings,
-    /// Accounts made, against `ceilings.max_accounts`; those made before layout 3 of the sealed records are not counted.
-    /// An account whose creation was interrupted may be counted without existing.
+    /// Accounts made, against `ceilings.max_accounts`; those made before layout 3 of the sealed
+    /// records are not counted. An account whose creation was interrupted may be counted without
+    /// existing.
     pub accounts: u32,
 }

@@ -31,7 +31,8 @@ pub struct Sponsor {
     pub approval: RelayApproval,
 }
 
-/// Asks for the account's signature over an operation as given, with its paymaster (protocol, section 5).
+/// Asks for the account's signature over an operation as given, with its paymaster (protocol,
+/// section 5).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignWithHybridKey {
     /// Where the operation goes.

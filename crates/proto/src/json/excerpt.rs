@@ -2,15 +2,16 @@
 
 use core::fmt::{self, Write as _};
 
-/// Whether a terminal or a browser would obey a character in place of showing it: what ends lines, and what turns the
-/// direction of the text around.
+/// Whether a terminal or a browser would obey a character in place of showing it: what ends lines,
+/// and what turns the direction of the text around.
 #[must_use]
 pub fn is_obeyed(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Text of a caller, shown as its first [`Excerpt::MAX_CHARS`] characters, escaped, and its length where that is more.
+/// Text of a caller, shown as its first [`Excerpt::MAX_CHARS`] characters, escaped, and its length
+/// where that is more.
 #[derive(Clone, Copy, Debug)]
 pub struct Excerpt<'a>(pub &'a str);
 

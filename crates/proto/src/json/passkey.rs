@@ -1,6 +1,7 @@
-//! The JSON forms of what a browser answers: RegistrationResponseJSON and AuthenticationResponseJSON (WebAuthn Level 3,
-//! section 5.1), bytes in base64url without padding. Unknown fields are refused. Both are read by the same code, so that no
-//! passkey is registered in an encoding that its approvals would be refused for.
+//! The JSON forms of what a browser answers: RegistrationResponseJSON and
+//! AuthenticationResponseJSON (WebAuthn Level 3, section 5.1), bytes in base64url without padding.
+//! Unknown fields are refused. Both are read by the same code, so that no passkey is registered in
+//! an encoding that its approvals would be refused for.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -25,8 +26,8 @@ pub struct RegistrationResponse {
     pub client_data_json: BoundedBytes<MAX_CLIENT_DATA>,
 }
 
-/// Parses what `navigator.credentials.get` answered. What nobody signs (attachment, extension results, user handle) is
-/// allowed and left out.
+/// Parses what `navigator.credentials.get` answered. What nobody signs (attachment, extension
+/// results, user handle) is allowed and left out.
 ///
 /// # Errors
 /// The first field that is missing, unknown, or not in its form.
@@ -59,8 +60,8 @@ pub fn assertion_to_json(assertion: &PasskeyAssertion) -> Value {
     })
 }
 
-/// Parses what `navigator.credentials.create` answered. What repeats the attestation object, and what nobody reads
-/// (attachment, extension results, transports), is allowed and left out.
+/// Parses what `navigator.credentials.create` answered. What repeats the attestation object, and
+/// what nobody reads (attachment, extension results, transports), is allowed and left out.
 ///
 /// # Errors
 /// The first field that is missing, unknown, or not in its form.

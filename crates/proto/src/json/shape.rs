@@ -1,6 +1,7 @@
-//! What a JSON document must be before anything is made of it: no key stands twice in an object, since readers differ in which
-//! one they take and what was checked by one may not be what another does; and it has few values, since each takes many times
-//! the memory of the byte or two that it is written with.
+//! What a JSON document must be before anything is made of it: no key stands twice in an object,
+//! since readers differ in which one they take and what was checked by one may not be what another
+//! does; and it has few values, since each takes many times the memory of the byte or two that it
+//! is written with.
 
 use alloc::collections::BTreeSet;
 use alloc::string::String;
@@ -11,11 +12,12 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 
 use super::Excerpt;
 
-/// Reads JSON for its keys and the number of its values, those in lists and objects included. Keeps nothing.
+/// Reads JSON for its keys and the number of its values, those in lists and objects included. Keeps
+/// nothing.
 ///
 /// # Errors
-/// Where it is no JSON; with [`serde_json::error::Category::Data`] where a key stands twice in one object, which is named, and
-/// where there are more values than that.
+/// Where it is no JSON; with [`serde_json::error::Category::Data`] where a key stands twice in one
+/// object, which is named, and where there are more values than that.
 pub fn check_shape(json: &[u8], most_values: usize) -> Result<(), serde_json::Error> {
     let left = Cell::new(most_values);
     let mut deserializer = serde_json::Deserializer::from_slice(json);

@@ -82,8 +82,8 @@ impl<'a> AuthenticatorData<'a> {
     /// The credential of a registration. Its key need not be a point of the curve.
     ///
     /// # Errors
-    /// `AuthenticatorDataMalformed` when there is none, or something else besides; `PublicKeyInvalid` when its key is no
-    /// ES256 key in canonical COSE.
+    /// `AuthenticatorDataMalformed` when there is none, or something else besides;
+    /// `PublicKeyInvalid` when its key is no ES256 key in canonical COSE.
     pub fn credential(&self) -> Result<AttestedCredential<'a>, Status> {
         if !self.has(ATTESTED_CREDENTIAL) {
             return Err(Status::AuthenticatorDataMalformed);
@@ -100,7 +100,8 @@ impl<'a> AuthenticatorData<'a> {
         Ok(AttestedCredential { id, public_key })
     }
 
-    /// Extensions are signed but mean nothing here: it is enough that they are there exactly when the flag says so.
+    /// Extensions are signed but mean nothing here: it is enough that they are there exactly when
+    /// the flag says so.
     fn check_extensions(&self, bytes: &[u8]) -> Result<(), Status> {
         (self.has(EXTENSIONS) != bytes.is_empty()).then_some(()).ok_or(Status::AuthenticatorDataMalformed)
     }

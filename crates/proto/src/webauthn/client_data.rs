@@ -1,8 +1,9 @@
 //! `clientDataJSON` (WebAuthn Level 3, section 5.8.1).
 //!
-//! The specification's own "limited verification" would need no parser, but it does not give the origin, and clients may
-//! add keys. `serde_json` is the JSON parser most looked at in Rust, needs no std, ignores what it is not asked for
-//! without recursion, and refuses a key given twice; a scanner of our own would be more to trust, not less.
+//! The specification's own "limited verification" would need no parser, but it does not give the
+//! origin, and clients may add keys. `serde_json` is the JSON parser most looked at in Rust, needs
+//! no std, ignores what it is not asked for without recursion, and refuses a key given twice; a
+//! scanner of our own would be more to trust, not less.
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -28,7 +29,8 @@ pub struct ClientData<'a> {
     origin: Cow<'a, str>,
 }
 
-/// Any of these may be written with escapes: Android's credential manager writes the slashes of the origin as `\/`.
+/// Any of these may be written with escapes: Android's credential manager writes the slashes of the
+/// origin as `\/`.
 #[derive(Deserialize)]
 struct Collected<'a> {
     #[serde(borrow, rename = "type")]
@@ -67,8 +69,9 @@ impl<'a> ClientData<'a> {
     /// Reads it, to the last byte.
     ///
     /// # Errors
-    /// `ClientDataMalformed` when it is no JSON object with `type`, `challenge` and `origin`, each once;
-    /// `ClientDataTypeWrong` when it is of the other ceremony; `CrossOrigin` when it was made in a frame of another origin.
+    /// `ClientDataMalformed` when it is no JSON object with `type`, `challenge` and `origin`, each
+    /// once; `ClientDataTypeWrong` when it is of the other ceremony; `CrossOrigin` when it was made
+    /// in a frame of another origin.
     pub fn parse(bytes: &'a [u8], ceremony: Ceremony) -> Result<Self, Status> {
         let text = core::str::from_utf8(bytes).map_err(|_| Status::ClientDataMalformed)?;
         // A list would also do for the parser, which takes its items in the order of the fields.
@@ -94,7 +97,8 @@ impl<'a> ClientData<'a> {
     /// The bytes of the challenge.
     ///
     /// # Errors
-    /// `ChallengeEncodingInvalid` unless it is base64url without padding, of which every challenge has one spelling.
+    /// `ChallengeEncodingInvalid` unless it is base64url without padding, of which every challenge
+    /// has one spelling.
     pub fn challenge(&self) -> Result<Vec<u8>, Status> {
         Base64UrlUnpadded::decode_vec(&self.challenge).map_err(|_| Status::ChallengeEncodingInvalid)
     }

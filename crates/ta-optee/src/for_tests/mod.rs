@@ -14,12 +14,13 @@ use crate::invocation::Invocation;
 use crate::test_ports::{faults, foretold};
 
 const PANIC: u32 = 1;
-/// The frame is a seed of 32 bytes: the core is opened anew, and from here on, until the instance ends, randomness follows
-/// from the seed as `ta::memory::SeededEntropy` has it.
+/// The frame is a seed of 32 bytes: the core is opened anew, and from here on, until the instance
+/// ends, randomness follows from the seed as `ta::memory::SeededEntropy` has it.
 const SEED: u32 = 2;
 /// The frame is a fault to come: eight bytes of how many writes go before it, and one of its kind.
 const FAIL: u32 = 3;
-/// Reads the frame twice, which nothing else does; the reply is one byte, 1 if it was another one the second time.
+/// Reads the frame twice, which nothing else does; the reply is one byte, 1 if it was another one
+/// the second time.
 const READ_TWICE: u32 = 4;
 /// The frame says what to do how often; see [`floor::run`].
 const FLOOR: u32 = 5;

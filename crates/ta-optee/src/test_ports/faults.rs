@@ -36,7 +36,8 @@ unsafe impl Sync for Planned {}
 
 static PLANNED: Planned = Planned(Cell::new(Plan::None));
 
-/// Plans a fault, from eight bytes of how many writes go before it and one of its kind; `None` for anything else.
+/// Plans a fault, from eight bytes of how many writes go before it and one of its kind; `None` for
+/// anything else.
 pub(crate) fn plan(bytes: &[u8]) -> Option<()> {
     let (writes, kind) = bytes.split_first_chunk()?;
     let fault = match kind {

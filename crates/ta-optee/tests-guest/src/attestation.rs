@@ -1,4 +1,5 @@
-//! OP-TEE's attestation. What it gives is printed as `GET /attestation` shows it, for the host to verify.
+//! OP-TEE's attestation. What it gives is printed as `GET /attestation` shows it, for the host to
+//! verify.
 
 use optee_teec::{Context, Operation, ParamNone, ParamTmpRef, Session, Uuid, raw};
 use proto::Hash;
@@ -67,15 +68,16 @@ fn the_normal_world_gets_no_measurement_of_memory(_: &mut Tee) {
     assert_eq!(refused.raw_code(), raw::TEEC_ERROR_ACCESS_DENIED);
 }
 
-/// A host that makes up a statement can have OP-TEE sign its challenge, with the digest of the signed file beside it. The
-/// host's verifier has to refuse that.
+/// A host that makes up a statement can have OP-TEE sign its challenge, with the digest of the
+/// signed file beside it. The host's verifier has to refuse that.
 fn the_normal_world_has_its_own_nonce_signed_over_another_digest(tee: &mut Tee) {
     let mut reply = attest(tee, [0xa0; 32]);
     reply.statement.provisioned.as_mut().unwrap().paymaster_signer = admin().address();
     let Hash(challenge) = reply.statement.challenge(&[0xa0; 32]);
     let (mut context, mut out) = (Context::new().unwrap(), [0; 1024]);
     let uuid = u128::from_str_radix(&TA.trim().replace('-', ""), 16).unwrap().to_be_bytes();
-    // The structure of OP-TEE, not the bytes of the text: its first three numbers are little endian.
+    // The structure of OP-TEE, not the bytes of the text: its first three numbers are little
+    // endian.
     let uuid = [&[uuid[3], uuid[2], uuid[1], uuid[0], uuid[5], uuid[4], uuid[7], uuid[6]], &uuid[8..]].concat();
     let mut operation = Operation::new(
         0,

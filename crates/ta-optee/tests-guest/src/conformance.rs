@@ -1,5 +1,6 @@
-//! The frames that the properties of the core were tested with, as they were recorded, with every reply: OP-TEE gives the
-//! same bytes. Only a trusted application for tests can be told its entropy and which of its writes fail.
+//! The frames that the properties of the core were tested with, as they were recorded, with every
+//! reply: OP-TEE gives the same bytes. Only a trusted application for tests can be told its entropy
+//! and which of its writes fail.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -107,8 +108,8 @@ impl Player {
         }
     }
 
-    /// A core that has opened its storage. One that is in use is ended, now and then with its whole instance, as a power-off
-    /// would; a new world only needs another core.
+    /// A core that has opened its storage. One that is in use is ended, now and then with its whole
+    /// instance, as a power-off would; a new world only needs another core.
     fn start(&mut self, seed: &[u8; 32], is_in_use: bool) {
         if is_in_use
             && self.tally.starts.is_multiple_of(4)

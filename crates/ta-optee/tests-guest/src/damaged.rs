@@ -13,7 +13,8 @@ pub fn run() {
     rule("damage_leaves_no_account_to_another_admin", damage_leaves_no_account_to_another_admin);
 }
 
-/// OP-TEE deletes what is damaged when it first meets it, so the later answers matter as much as the first.
+/// OP-TEE deletes what is damaged when it first meets it, so the later answers matter as much as
+/// the first.
 fn damage_leaves_no_account_to_another_admin() {
     for _ in 0..3 {
         // One of the files is OP-TEE's own, of the versions it has seen.
@@ -49,7 +50,8 @@ fn the_account_is_whole_or_refused(tee: &mut Tee) {
     }
 }
 
-/// The directory itself was damaged, and OP-TEE began a new one: as if the host had put in an empty disk.
+/// The directory itself was damaged, and OP-TEE began a new one: as if the host had put in an empty
+/// disk.
 fn everything_is_gone(tee: &mut Tee, counter: u64) {
     println!("new");
     let other_admin = EthKey::numbered(0xbd);

@@ -1,5 +1,6 @@
-//! A host that changes the frame while the trusted application reads it. The frame is copied once, so whatever was copied is
-//! what is checked, and what is checked is what is signed: every reply is one that a frame at rest could get.
+//! A host that changes the frame while the trusted application reads it. The frame is copied once,
+//! so whatever was copied is what is checked, and what is checked is what is signed: every reply is
+//! one that a frame at rest could get.
 
 use std::hint::spin_loop;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};

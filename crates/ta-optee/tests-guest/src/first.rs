@@ -52,7 +52,8 @@ fn it_reports_the_measurement_of_the_build(tee: &mut Tee) {
 fn it_claims_what_the_platform_claims_and_no_more(tee: &mut Tee) {
     let state = state(tee);
     assert_eq!((state.phase, state.counter), (Phase::Uninitialised, 0));
-    // Debian's OP-TEE for QEMU has no RPMB; its time is the Arm counter, which the normal world can't set.
+    // Debian's OP-TEE for QEMU has no RPMB; its time is the Arm counter, which the normal world
+    // can't set.
     assert_eq!((state.storage, state.rollback), (Protection::SecureWorld, Protection::None));
     assert_eq!(state.time, Protection::Hardware);
 }

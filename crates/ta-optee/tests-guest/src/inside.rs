@@ -1,5 +1,5 @@
-//! What goes on inside the trusted application: its cryptography with nothing around it, and the memory it has left. Only a
-//! build for tests tells.
+//! What goes on inside the trusted application: its cryptography with nothing around it, and the
+//! memory it has left. Only a build for tests tells.
 
 use std::time::Instant;
 

@@ -1,6 +1,7 @@
-//! What has to hold for the trusted application inside OP-TEE. Runs in the guest, in a mode: against one that is new
-//! (`first`), that was provisioned before the machine was switched off (`again`), whose files were `damaged` since, and so on.
-//! Fails by panicking; the last line says that all is well.
+//! What has to hold for the trusted application inside OP-TEE. Runs in the guest, in a mode:
+//! against one that is new (`first`), that was provisioned before the machine was switched off
+//! (`again`), whose files were `damaged` since, and so on. Fails by panicking; the last line says
+//! that all is well.
 
 mod again;
 mod attestation;

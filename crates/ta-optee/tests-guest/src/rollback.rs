@@ -1,4 +1,5 @@
-//! An older copy of the sealed files is put back, in which a relay key still stands that was revoked since.
+//! An older copy of the sealed files is put back, in which a relay key still stands that was
+//! revoked since.
 
 use optee_teec::raw;
 use proto::command::{
@@ -75,12 +76,14 @@ fn an_older_copy_is_taken_for_the_present_one_and_said_to_be_undetectable(tee: &
     println!("counter {}, rollback {:?}", state.counter, state.rollback);
 }
 
-/// The first instance that is met may still hold the newest state in memory: what it does with it is right. Nothing gets
-/// signed by the older copy, nothing new is written over it, and after that nothing at all is served.
+/// The first instance that is met may still hold the newest state in memory: what it does with it
+/// is right. Nothing gets signed by the older copy, nothing new is written over it, and after that
+/// nothing at all is served.
 fn no_instance_serves_another_copy(_: &mut ()) {
     let (signer, permissions) = (relay().address(), Permissions::SPONSOR);
     for round in 0..3 {
-        // A new instance, if the one before was ended: then OP-TEE has to read its list of versions before it loads it.
+        // A new instance, if the one before was ended: then OP-TEE has to read its list of versions
+        // before it loads it.
         let mut tee = match Tee::open() {
             Ok(tee) => tee,
             Err(error) => {

@@ -1,4 +1,5 @@
-//! The sealed files of the machine as the normal world has them: it may take them away and put them back.
+//! The sealed files of the machine as the normal world has them: it may take them away and put them
+//! back.
 
 use std::fs;
 use std::path::PathBuf;

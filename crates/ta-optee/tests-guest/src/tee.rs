@@ -86,7 +86,8 @@ impl Tee {
         (code, operation.parameters().1.updated_size())
     }
 
-    /// The code of a command with parameters of these types, each with memory behind it where it refers to some.
+    /// The code of a command with parameters of these types, each with memory behind it where it
+    /// refers to some.
     pub fn invoke_with_types(&mut self, command: u32, types: [Kind; 4]) -> u32 {
         let mut memory = [[0_u8; 64]; 4];
         let [m0, m1, m2, m3] = &mut memory;

@@ -1,4 +1,5 @@
-//! Accounts: sealed records, and the ones used lately in memory, so that a signature costs no read of the storage.
+//! Accounts: sealed records, and the ones used lately in memory, so that a signature costs no read
+//! of the storage.
 
 mod cache;
 mod record;
@@ -23,8 +24,8 @@ pub(crate) struct Accounts {
     cache: Cache,
 }
 
-/// Where to look for the account of a passkey. Written before the account, it may point at an account that a crash kept
-/// from coming into being: the account's own record decides.
+/// Where to look for the account of a passkey. Written before the account, it may point at an
+/// account that a crash kept from coming into being: the account's own record decides.
 #[derive(Serialize, Deserialize)]
 struct CredentialRecord {
     account_id: AccountId,
@@ -55,11 +56,13 @@ impl Accounts {
         Ok(self.cache.get(id))
     }
 
-    /// How far the making of that account is. The same passkey again gives the same account, whose key stays as it is.
+    /// How far the making of that account is. The same passkey again gives the same account, whose
+    /// key stays as it is.
     ///
     /// # Errors
-    /// `CredentialConflict`, `AccountExists`: the passkey has another account, or the account another passkey.
-    /// `AccountIdReserved`: the id of a new account belongs to somebody else by its form.
+    /// `CredentialConflict`, `AccountExists`: the passkey has another account, or the account
+    /// another passkey. `AccountIdReserved`: the id of a new account belongs to somebody else by
+    /// its form.
     pub(crate) fn progress(
         &mut self,
         store: &mut impl SecureStore,
@@ -84,7 +87,8 @@ impl Accounts {
         Ok(if is_begun { Progress::Begun } else { Progress::New })
     }
 
-    /// Makes the account with its first passkey and this entropy, if [`Self::progress`] says that it is not there.
+    /// Makes the account with its first passkey and this entropy, if [`Self::progress`] says that
+    /// it is not there.
     pub(crate) fn create(
         &mut self,
         store: &mut impl SecureStore,
@@ -101,7 +105,8 @@ impl Accounts {
         Ok(info)
     }
 
-    /// Remembers the count of the passkey that approved, and the challenge it came with, before anything that it approved leaves.
+    /// Remembers the count of the passkey that approved, and the challenge it came with, before
+    /// anything that it approved leaves.
     pub(crate) fn note_use(
         &mut self,
         store: &mut impl SecureStore,
@@ -114,7 +119,8 @@ impl Accounts {
         if passkey.knows(gesture) {
             return Ok(());
         }
-        // Out of the cache until it is sealed: after a failed write only the store knows which count holds.
+        // Out of the cache until it is sealed: after a failed write only the store knows which
+        // count holds.
         let mut account = self.cache.take(id).ok_or(Status::AccountUnknown)?;
         account.note(credential_id, gesture);
         self.seal(store, account)

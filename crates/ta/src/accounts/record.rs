@@ -72,12 +72,14 @@ pub(crate) struct Passkey {
     pub(crate) backup_eligible: bool,
     /// The highest count seen.
     pub(crate) sign_count: u32,
-    /// SHA-256 of the challenge that count came with. Absent after an update, until the passkey is used again.
+    /// SHA-256 of the challenge that count came with. Absent after an update, until the passkey is
+    /// used again.
     pub(crate) last_challenge: Option<Hash>,
 }
 
 impl Passkey {
-    /// Whether noting the gesture would change nothing: the passkey does not count, or it is the same gesture again.
+    /// Whether noting the gesture would change nothing: the passkey does not count, or it is the
+    /// same gesture again.
     pub(super) fn knows(&self, gesture: Gesture) -> bool {
         let is_counted = gesture.sign_count() > 0;
         self.sign_count == gesture.sign_count() && (!is_counted || self.last_challenge == Some(gesture.challenge()))
@@ -124,7 +126,8 @@ impl Account {
         &self.record.id
     }
 
-    /// Signs what was checked for this account, and nothing else ([`AccountKey::sign_user_operation`]).
+    /// Signs what was checked for this account, and nothing else
+    /// ([`AccountKey::sign_user_operation`]).
     pub(crate) fn key(&self) -> &AccountKey {
         &self.key
     }

@@ -1,5 +1,5 @@
-//! What passed every check. The fields are private to this folder, so nothing else can make one, and the keys take
-//! nothing else.
+//! What passed every check. The fields are private to this folder, so nothing else can make one,
+//! and the keys take nothing else.
 
 mod sign;
 mod sponsor;
@@ -10,7 +10,8 @@ use proto::command::Sponsor;
 use crate::accounts::Account;
 use crate::webauthn::Gesture;
 
-/// A sponsorship within the ceilings that the relay approved, and the user too unless the relay may do without.
+/// A sponsorship within the ceilings that the relay approved, and the user too unless the relay may
+/// do without.
 pub(crate) struct CheckedSponsorship<'a> {
     command: &'a Sponsor,
     user: Option<UserApproval<'a>>,

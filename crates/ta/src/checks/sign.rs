@@ -17,8 +17,9 @@ impl<'a> CheckedOperation<'a> {
         account: Option<&'a Account>,
     ) -> Result<Self, Status> {
         let provisioned = system.provisioned();
-        // Without a paymaster the operation would hash as the one a user approves for sponsoring, and the account would pay.
-        // An EntryPoint takes the zero address for none, whatever follows it.
+        // Without a paymaster the operation would hash as the one a user approves for sponsoring,
+        // and the account would pay. An EntryPoint takes the zero address for none, whatever
+        // follows it.
         let has_paymaster =
             command.op.paymaster.as_ref().is_some_and(|paymaster| paymaster.address != Address::default());
         if !has_paymaster {

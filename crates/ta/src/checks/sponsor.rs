@@ -39,7 +39,8 @@ impl<'a> CheckedSponsorship<'a> {
         paymaster_digest(&command.op, &command.entry_point, &command.terms)
     }
 
-    /// The hash of the operation with the paymaster's signature in it, and the operation to sign if the user approved it.
+    /// The hash of the operation with the paymaster's signature in it, and the operation to sign if
+    /// the user approved it.
     pub(crate) fn complete(&self, paymaster_signature: &Signature) -> (UserOpHash, Option<CheckedOperation<'a>>) {
         let final_op = self.command.final_op(paymaster_signature);
         let hash = final_op.hash(&self.command.entry_point);

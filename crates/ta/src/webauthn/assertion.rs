@@ -32,7 +32,8 @@ impl Gesture {
     }
 }
 
-/// Checks that `passkey` approved `challenge`, at one of its relying party's origins, with user verification.
+/// Checks that `passkey` approved `challenge`, at one of its relying party's origins, with user
+/// verification.
 pub(crate) fn verify_assertion(
     assertion: &PasskeyAssertion,
     passkey: &Passkey,
@@ -58,8 +59,8 @@ pub(crate) fn verify_assertion(
     Ok(gesture)
 }
 
-/// Over authenticatorData ‖ SHA-256(clientDataJSON). A high s is fine: authenticators do not normalise, and nothing here
-/// takes a second signature for a second approval.
+/// Over authenticatorData ‖ SHA-256(clientDataJSON). A high s is fine: authenticators do not
+/// normalise, and nothing here takes a second signature for a second approval.
 fn check_signature(assertion: &PasskeyAssertion, passkey: &Passkey) -> Result<(), Status> {
     let signed = Sha256::new()
         .chain_update(&*assertion.authenticator_data)
@@ -69,9 +70,10 @@ fn check_signature(assertion: &PasskeyAssertion, passkey: &Passkey) -> Result<()
     verifying_key(&passkey.public_key)?.verify_prehash(&signed, &signature).map_err(|_| Status::PasskeySignatureInvalid)
 }
 
-/// Synced passkeys do not count: 0, and 0 again. One that counts never goes back, and gives each count once: with another
-/// challenge it comes from a clone, with the same one it is a replay, which gives the same bytes. A lower count is one from
-/// before the last approval, whether that was accepted at its time or comes from a clone: the record does not say which.
+/// Synced passkeys do not count: 0, and 0 again. One that counts never goes back, and gives each
+/// count once: with another challenge it comes from a clone, with the same one it is a replay,
+/// which gives the same bytes. A lower count is one from before the last approval, whether that was
+/// accepted at its time or comes from a clone: the record does not say which.
 fn check_sign_count(passkey: &Passkey, gesture: Gesture) -> Result<(), Status> {
     match gesture.sign_count.cmp(&passkey.sign_count) {
         Ordering::Less => Err(Status::SignCountDecreased),

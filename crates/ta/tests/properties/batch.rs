@@ -39,7 +39,8 @@ fn frames(world: &World) -> Vec<Vec<u8>> {
         encoded(&Hello)[..2].to_vec(),
         [&encoded(&Hello)[..], &[0]].concat(),
     ];
-    // The second version signs with a count that was given for another challenge, the third sponsors with one that went back.
+    // The second version signs with a count that was given for another challenge, the third
+    // sponsors with one that went back.
     for (version, (first, second)) in EntryPointVersion::ALL.into_iter().zip([(3, 4), (5, 5), (2, 6), (9, 10)]) {
         let [passkey, next] = [first, second].map(|count| Passkey { count, ..alice.clone() });
         let stranger = EthKey::numbered(8);

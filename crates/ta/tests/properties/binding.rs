@@ -6,8 +6,8 @@ use proto::{Address, Bounded, EntryPointVersion, Init, Permissions, Status, Uint
 use crate::support::requests::{sign, sponsor};
 use crate::support::{Draft, EthKey, Passkey, World, entry_point, terms};
 
-/// Flips every bit of the frame, one at a time, in a world where the frame as it is gets its signatures. Tells how many
-/// flips changed nothing: the very same reply.
+/// Flips every bit of the frame, one at a time, in a world where the frame as it is gets its
+/// signatures. Tells how many flips changed nothing: the very same reply.
 fn flip_every_bit<R: Request>(world: &mut World, request: &R) -> usize {
     let approved = frame::encode_request(request).unwrap();
     let reply = world.core.handle(&approved);
@@ -54,7 +54,8 @@ fn an_operation_to_sign_with_any_bit_changed_is_refused() {
     for version in EntryPointVersion::ALL {
         let relay = world.relay.clone();
         let command = sign(version, "alice", 2).approved(&passkey, &relay);
-        // On v0.9 another paymaster's signature stands outside the hash: whoever changes it gets the same bytes.
+        // On v0.9 another paymaster's signature stands outside the hash: whoever changes it gets
+        // the same bytes.
         let outside = if version == EntryPointVersion::V09 { 8 * 65 } else { 0 };
         assert_eq!(flip_every_bit(&mut world, &command), outside, "{version}");
     }

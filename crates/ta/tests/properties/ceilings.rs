@@ -116,7 +116,8 @@ pub fn the_window_stands_around_the_relay_s_time_and_is_no_wider_than_the_ceilin
     }
 }
 
-/// Property 14: without the bound a relay key could have had windows of decades signed, to be used at any time in them.
+/// Property 14: without the bound a relay key could have had windows of decades signed, to be used
+/// at any time in them.
 #[test]
 pub fn no_window_is_wider_than_the_ceiling_wherever_it_lies_on_the_time_axis() {
     let mut world = world();

@@ -1,4 +1,5 @@
-//! Killed at any write: what was acknowledged is there, nothing is half there, and no count is spent twice.
+//! Killed at any write: what was acknowledged is there, nothing is half there, and no count is
+//! spent twice.
 
 use std::collections::BTreeMap;
 
@@ -64,7 +65,8 @@ fn check(world: &mut World, done: &Acknowledged) {
     assert!(state.provisioned.is_some() || !done.provisioned);
     let signers: Vec<Address> =
         state.provisioned.iter().flat_map(|state| state.signers.iter().map(|signer| signer.address)).collect();
-    // A command that was not acknowledged may have taken effect, so only acknowledged keys nothing came after count.
+    // A command that was not acknowledged may have taken effect, so only acknowledged keys nothing
+    // came after count.
     if done.signers.get(&world.relay.address()) == Some(&true) {
         assert!(signers.contains(&world.relay.address()));
     }
@@ -165,7 +167,8 @@ fn a_torn_record_is_refused_and_never_taken_for_an_absent_one() {
     world.provision().unwrap_err();
     assert_eq!(world.restart(), Err(Status::StorageCorrupt));
 
-    // The count and its version come first; then the pointer of the credential, then the account it points to.
+    // The count and its version come first; then the pointer of the credential, then the account it
+    // points to.
     for at in 2..4 {
         let mut world = World::ready();
         world.device.fail_after(at, Fault::Torn);

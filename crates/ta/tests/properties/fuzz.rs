@@ -90,7 +90,8 @@ pub fn random_frames_get_a_refusal() {
     }
 }
 
-/// What becomes of a frame: a cut, a byte, a run of bytes of another frame, in one or several places.
+/// What becomes of a frame: a cut, a byte, a run of bytes of another frame, in one or several
+/// places.
 #[derive(Clone, Debug)]
 enum Mutation {
     Cut(prop::sample::Index),

@@ -1,4 +1,5 @@
-//! A store of the layout before is read and brought up to date, whenever the power fails, and no other layout is guessed at.
+//! A store of the layout before is read and brought up to date, whenever the power fails, and no
+//! other layout is guessed at.
 
 use proto::command::{GetWalletInfo, SecurityState, SignatureScheme};
 use proto::{EntryPointVersion, Hash, Permissions, Status};
@@ -10,11 +11,11 @@ use crate::support::requests::sign;
 use crate::support::world::ceilings;
 use crate::support::{Draft, EthKey, Passkey, World};
 
-/// Written by the release before TEEs had an id: two accounts, of which alice's passkey has counted to 5, and a relay key
-/// that was rotated once.
+/// Written by the release before TEEs had an id: two accounts, of which alice's passkey has counted
+/// to 5, and a relay key that was rotated once.
 const OLDER_STORE: &str = include_str!("../vectors/store-layout-2.json");
-/// Written in the layout of today: what [`in_use`] does. Whoever changes a byte of it changes the layout, and keeps this
-/// as the store of the layout before.
+/// Written in the layout of today: what [`in_use`] does. Whoever changes a byte of it changes the
+/// layout, and keeps this as the store of the layout before.
 const STORE: &str = include_str!("../vectors/store-layout-3.json");
 const PAYMASTER_SIGNER: &str = "0xAaC46263dF9719CC284e37Ce932D69767E212CED";
 const TEE_ID: &str = "0xf222a20b21927d88e72377031f01efe0de4396c67ea944d82dbf80126fe11e6d";
@@ -62,7 +63,8 @@ fn check(world: &mut World) -> SecurityState {
     let alice = |count| Passkey { count, ..Passkey::numbered(0x41) };
     let earlier = sign(VERSION, "alice", 1).approved(&alice(4), &relay);
     assert_eq!(world.call(&earlier), Err(Status::SignCountDecreased), "the count is kept");
-    // What the count of 5 was given for was not kept: one approval is taken for it, and no other after that.
+    // What the count of 5 was given for was not kept: one approval is taken for it, and no other
+    // after that.
     let same = sign(VERSION, "alice", 0).approved(&alice(5), &relay);
     assert!(world.call(&same).is_ok());
     let other = sign(VERSION, "alice", 1).approved(&alice(5), &relay);
@@ -77,7 +79,8 @@ fn layouts(device: &MemoryDevice) -> Vec<u8> {
     device.records().iter().map(|(_, bytes)| bytes[0]).collect()
 }
 
-/// Two accounts, of which alice's passkey has counted to 5; a relay key that was rotated once; a standby paymaster key.
+/// Two accounts, of which alice's passkey has counted to 5; a relay key that was rotated once; a
+/// standby paymaster key.
 fn in_use() -> World {
     let mut world = World::ready();
     world.create("alice", &Passkey::numbered(0x41), SignatureScheme::Eip191).unwrap();

@@ -1,5 +1,6 @@
-//! Property 12: the same frames give the same bytes. What the properties below send is written down with every reply, and
-//! sent again to another core. `scripts/optee/tests/conformance` has the recording written to a file, and sends it to OP-TEE.
+//! Property 12: the same frames give the same bytes. What the properties below send is written down
+//! with every reply, and sent again to another core. `scripts/optee/tests/conformance` has the
+//! recording written to a file, and sends it to OP-TEE.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
-//! Property 5: an older store is refused as long as the counter did not go back with it, and nothing that was acknowledged
-//! can be undone, whatever of the store a host keeps and puts back.
+//! Property 5: an older store is refused as long as the counter did not go back with it, and
+//! nothing that was acknowledged can be undone, whatever of the store a host keeps and puts back.
 
 use proto::command::{AuthorizeSigner, Hello, Protection, SignatureScheme};
 use proto::{Address, Permissions, Status};
@@ -140,7 +140,8 @@ fn after_a_write_that_failed_nothing_is_served_until_the_store_tells_what_is_the
             let failed = [Status::StorageFailed, Status::CounterFailed][usize::try_from(at).unwrap()];
             assert_eq!(world.call(&command), Err(failed));
             if fault != Fault::Refused {
-                // The platform is still dead: not a word, not even of the kind that needs no record.
+                // The platform is still dead: not a word, not even of the kind that needs no
+                // record.
                 assert!(world.call(&Hello).unwrap_err().is_failure());
                 assert!(world.call(&command).unwrap_err().is_failure());
                 world.device.revive();

@@ -1,4 +1,5 @@
-//! A rotation counts on the record of the relay key: it disturbs nobody else, and outruns no revocation.
+//! A rotation counts on the record of the relay key: it disturbs nobody else, and outruns no
+//! revocation.
 
 use proto::command::{RotateSigner, SignatureScheme};
 use proto::{EntryPointVersion, Permissions, Status};
@@ -107,7 +108,8 @@ pub fn a_revocation_names_the_record_and_the_key_it_was_made_for() {
     rotate(&mut world, &key, &EthKey::numbered(0x51)).unwrap();
     let honest = world.revocation(EthKey::numbered(0x51).address());
     assert_eq!(honest.authorised_as, key.address());
-    // A host that shows another record's number has no other key removed than the one that the admin saw.
+    // A host that shows another record's number has no other key removed than the one that the
+    // admin saw.
     let mut other_record = honest;
     other_record.record = world.record_of(world.relay.address()).record;
     assert_eq!(world.call(&signed(other_record, &world.admin.clone())), Err(Status::SignerRecordMismatch));

@@ -1,4 +1,5 @@
-//! Properties 7 and 10: no reply carries key material, no host has a say in a key, and no key serves two purposes.
+//! Properties 7 and 10: no reply carries key material, no host has a say in a key, and no key
+//! serves two purposes.
 
 use std::collections::HashSet;
 

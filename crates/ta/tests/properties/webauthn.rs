@@ -201,7 +201,8 @@ pub fn escapes_in_client_data_are_read_as_json_reads_them() {
 pub fn a_challenge_has_one_spelling() {
     let (mut world, passkey) = world();
     for ending in 0..4 {
-        // The last of 43 characters carries four bits; the two left over could be anything in a lax decoder.
+        // The last of 43 characters carries four bits; the two left over could be anything in a lax
+        // decoder.
         let reply = attempt_with(&mut world, |challenge| {
             let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
             let mut data = passkey.client_data("webauthn.get", challenge);

@@ -1,4 +1,5 @@
-//! A relay whose key `ethers-signers` holds: the KMS takes its requests, and ethers verifies what comes back.
+//! A relay whose key `ethers-signers` holds: the KMS takes its requests, and ethers verifies what
+//! comes back.
 #![expect(clippy::unwrap_used, reason = "helpers of tests: what can't be made fails the test")]
 
 mod gateway;

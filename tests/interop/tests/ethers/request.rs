@@ -19,7 +19,8 @@ pub struct SponsorshipRequest {
     pub body: Value,
 }
 
-/// An operation of the account's, approved by its passkey; the relay's signature is still to be made.
+/// An operation of the account's, approved by its passkey; the relay's signature is still to be
+/// made.
 pub fn sponsorship(account: &mut Account) -> SponsorshipRequest {
     let timestamp = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let terms = Terms {

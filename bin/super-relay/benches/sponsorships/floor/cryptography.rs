@@ -1,5 +1,6 @@
-//! The cryptography of one sponsorship, with the crates and in the way the project does it: one P-256 verification, one
-//! recovery of the relay's key, three signatures, and every hash between them.
+//! The cryptography of one sponsorship, with the crates and in the way the project does it: one
+//! P-256 verification, one recovery of the relay's key, three signatures, and every hash between
+//! them.
 
 use k256::ecdsa::{RecoveryId, Signature as Secp256k1, SigningKey, VerifyingKey};
 use p256::Sec1Point;
@@ -74,8 +75,8 @@ impl Cryptography {
         sign(&self.relay, &self.approved)
     }
 
-    /// H0 and intent, what the passkey signed, Ht and request digest, paymaster digest, the final hash, and the two that
-    /// are signed as messages.
+    /// H0 and intent, what the passkey signed, Ht and request digest, paymaster digest, the final
+    /// hash, and the two that are signed as messages.
     pub fn hashes(&self) -> [[u8; 32]; 6] {
         let Sponsor { entry_point, op, terms, .. } = &self.command;
         let last = self.command.final_op(&self.reply.paymaster_signature).hash(entry_point);

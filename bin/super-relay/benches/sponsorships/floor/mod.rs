@@ -1,4 +1,5 @@
-//! The floor: what one sponsorship costs when there is nothing but its cryptography, and nothing but the trusted core.
+//! The floor: what one sponsorship costs when there is nothing but its cryptography, and nothing
+//! but the trusted core.
 
 mod cryptography;
 mod trusted_core;
@@ -31,7 +32,8 @@ pub struct Floor {
 impl Floor {
     /// Signatures of one sponsorship: relay, paymaster, account.
     pub const SIGNATURES: u32 = 3;
-    /// Recoveries that gateway and relay make on top: the gateway of all three signatures, the relay of the paymaster's.
+    /// Recoveries that gateway and relay make on top: the gateway of all three signatures, the
+    /// relay of the paymaster's.
     pub const MORE_RECOVERIES: u32 = 4;
 
     /// Measures on the core that this process is on.

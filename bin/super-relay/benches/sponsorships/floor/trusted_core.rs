@@ -1,4 +1,5 @@
-//! The trusted core alone: provisioned in memory, with one account, and a frame that asks it for a sponsorship.
+//! The trusted core alone: provisioned in memory, with one account, and a frame that asks it for a
+//! sponsorship.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -1,4 +1,5 @@
-//! A gateway that belongs to somebody else: it is told nothing but signed commands, and its word is taken for no more.
+//! A gateway that belongs to somebody else: it is told nothing but signed commands, and its word is
+//! taken for no more.
 
 use std::sync::{Arc, Mutex};
 

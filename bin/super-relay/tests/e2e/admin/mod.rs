@@ -1,4 +1,5 @@
-//! `super-relay admin`: a TEE is provisioned and commanded over HTTP, by a key in a file or a wallet elsewhere.
+//! `super-relay admin`: a TEE is provisioned and commanded over HTTP, by a key in a file or a
+//! wallet elsewhere.
 
 mod hostile;
 

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use super::{refused, without};
 use crate::support::{Setup, Signal, World, run_bound_by_modes, write_configuration};
 
-/// A world whose node has run and ended in order, so that its files are there and nobody has them open.
+/// A world whose node has run and ended in order, so that its files are there and nobody has them
+/// open.
 async fn stopped() -> World {
     let mut world = World::start(V07).await;
     world.node.signal(Signal::TERM);

@@ -1,4 +1,5 @@
-//! What the chain refuses although it is signed: a paused paymaster, a TEE that was removed, a window that has passed.
+//! What the chain refuses although it is signed: a paused paymaster, a TEE that was removed, a
+//! window that has passed.
 
 use devkit::{Address, EntryPointVersion};
 use serde_json::json;
@@ -11,7 +12,8 @@ on_every_version! {
     a_window_that_has_passed_by_the_chains_clock_is_refused,
 }
 
-/// What was signed before the pause is refused by the chain, what comes after by the relay, which looks once a second.
+/// What was signed before the pause is refused by the chain, what comes after by the relay, which
+/// looks once a second.
 async fn a_paused_paymaster_pays_for_nothing_until_it_goes_on(version: EntryPointVersion) {
     let world = World::start(version).await;
     let mut account = TeeAccount::create(&world).await;

@@ -1,4 +1,5 @@
-//! What the KMS refuses to a relay that calls it over HTTP: a strange key, a nonce used before, another time.
+//! What the KMS refuses to a relay that calls it over HTTP: a strange key, a nonce used before,
+//! another time.
 
 use devkit::EntryPointVersion::V07;
 use serde_json::{Value, json};

@@ -1,4 +1,5 @@
-//! Every no of the real node: typed, with reason, retryable and the request's id, and nothing signed.
+//! Every no of the real node: typed, with reason, retryable and the request's id, and nothing
+//! signed.
 
 mod chain;
 mod edge;

@@ -1,4 +1,5 @@
-//! Parts that can't answer: the refusal says so, nothing is signed, and the same request passes once they are back.
+//! Parts that can't answer: the refusal says so, nothing is signed, and the same request passes
+//! once they are back.
 
 use devkit::EntryPointVersion::V07;
 use serde_json::{Value, json};

@@ -1,4 +1,5 @@
-//! What the trusted application refuses: approvals of something else, by somebody else, or at another place.
+//! What the trusted application refuses: approvals of something else, by somebody else, or at
+//! another place.
 
 use devkit::EntryPointVersion::{self, V07};
 use devkit::SoftPasskey;
@@ -174,7 +175,8 @@ async fn an_older_approval_sent_again_is_answered_from_the_books_and_without_the
     account.sponsored(&world, &operation).await.unwrap();
 }
 
-/// A refusal by the trusted application, after which the honest approval of the same operation still passes.
+/// A refusal by the trusted application, after which the honest approval of the same operation
+/// still passes.
 async fn refused(reason: &str, misbehave: impl FnOnce(&mut SoftPasskey)) {
     let world = World::start(V07).await;
     let mut account = TeeAccount::create(&world).await;

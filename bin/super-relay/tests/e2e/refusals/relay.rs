@@ -1,4 +1,5 @@
-//! What the relay itself refuses: another chain, another EntryPoint, malformed fields, its own policy.
+//! What the relay itself refuses: another chain, another EntryPoint, malformed fields, its own
+//! policy.
 
 use devkit::EntryPointVersion::{V06, V07};
 use serde_json::{Value, json};

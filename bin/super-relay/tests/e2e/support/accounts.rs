@@ -1,4 +1,5 @@
-//! Those who have accounts: one whose key lives in the TEE and whose passkey commands it, and one who keeps her key.
+//! Those who have accounts: one whose key lives in the TEE and whose passkey commands it, and one
+//! who keeps her key.
 
 use devkit::passkey::Behaviour;
 use devkit::user_operation::Draft;

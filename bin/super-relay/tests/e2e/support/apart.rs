@@ -26,7 +26,8 @@ impl KmsApart {
 }
 
 impl Setup {
-    /// Starts the KMS first, then a node that finds it in `remote_kms.urls`, after those configured already.
+    /// Starts the KMS first, then a node that finds it in `remote_kms.urls`, after those configured
+    /// already.
     pub async fn start_apart(self) -> World {
         let mut ground = self.prepare().await;
         let kms = take_kms(&mut ground).await;
@@ -73,7 +74,8 @@ impl World {
     }
 }
 
-/// Takes what the KMS needs out of the node's configuration, and tells it which relay key it may trust.
+/// Takes what the KMS needs out of the node's configuration, and tells it which relay key it may
+/// trust.
 async fn take_kms(ground: &mut Ground) -> Value {
     let file = ground.data.path().join("node.toml");
     configuration::write(&ground.configuration, &file);

@@ -1,11 +1,13 @@
-//! Those who call the node: JSON-RPC to the relay, HTTP to the KMS. Every refusal must carry what the protocol promises.
+//! Those who call the node: JSON-RPC to the relay, HTTP to the KMS. Every refusal must carry what
+//! the protocol promises.
 
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
 
 use super::PATIENCE;
 
-/// A no, with everything a client needs: a stable reason, whether the same request may pass later, and the request's id.
+/// A no, with everything a client needs: a stable reason, whether the same request may pass later,
+/// and the request's id.
 #[derive(Clone, Debug)]
 pub struct Refusal {
     /// The JSON-RPC error code, or the HTTP status of the KMS.

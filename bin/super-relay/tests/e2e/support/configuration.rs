@@ -10,7 +10,8 @@ pub const RP_ID: &str = "localhost";
 pub const ORIGIN: &str = "http://localhost:5173";
 pub const PASSPHRASE: &str = "correct horse battery staple";
 
-/// Seconds in which every part answers, though every core is busy with other tests: what is slow is no outage.
+/// Seconds in which every part answers, though every core is busy with other tests: what is slow is
+/// no outage.
 pub(super) const TIMEOUT: u64 = 30;
 
 /// A development node with the KMS in the same process; ports are picked by the system.

@@ -31,7 +31,8 @@ impl Key {
         [&signature.to_bytes()[..], &[27 + recovery_id.to_byte()]].concat().into()
     }
 
-    /// As a wallet signs with `eth_signTypedData_v4`; `None` if the text is no typed data. The digest is ethers'.
+    /// As a wallet signs with `eth_signTypedData_v4`; `None` if the text is no typed data. The
+    /// digest is ethers'.
     pub fn sign_typed_data(&self, json: &str) -> Option<Bytes> {
         let typed_data: TypedData = serde_json::from_str(json).ok()?;
         Some(self.sign(&typed_data.encode_eip712().unwrap()))

@@ -1,4 +1,5 @@
-//! The world that every test sets up for itself: a chain, a paymaster, a node, and those who use them.
+//! The world that every test sets up for itself: a chain, a paymaster, a node, and those who use
+//! them.
 
 #[macro_use]
 mod versions;

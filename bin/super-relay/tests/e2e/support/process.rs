@@ -34,7 +34,8 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `super-relay <command> --config <file>` and waits until it says that it is ready, or what for it isn't.
+    /// Starts `super-relay <command> --config <file>` and waits until it says that it is ready, or
+    /// what for it isn't.
     pub async fn start(command: &str, file: &Path) -> Self {
         Self::start_until(command, file, says_whether_it_is_ready).await
     }
@@ -167,7 +168,8 @@ fn super_relay(arguments: &[&str]) -> Command {
     command
 }
 
-/// Keeps the lines, and gives the addresses in them (`{"fields": {"rpc": "127.0.0.1:1", ...}}`) when it is there.
+/// Keeps the lines, and gives the addresses in them (`{"fields": {"rpc": "127.0.0.1:1", ...}}`)
+/// when it is there.
 fn follow(
     stderr: ChildStderr,
     log: Arc<Mutex<Vec<String>>>,

@@ -68,7 +68,8 @@ impl Setup {
         self
     }
 
-    /// Sponsors without a passkey: the policy says so, and the trusted application lets the relay's key do it.
+    /// Sponsors without a passkey: the policy says so, and the trusted application lets the relay's
+    /// key do it.
     pub fn without_passkey(self) -> Self {
         self.configure(|configuration| {
             configuration["relay"]["policies"][0]["allow_without_passkey"] = true.into();

@@ -1,5 +1,6 @@
-//! The requests of one client that wait for a quote. They may be many people's: behind an ingress that is not listed, say. So
-//! every request that came since the client's last turn has the same chance of the next, however often the others ask.
+//! The requests of one client that wait for a quote. They may be many people's: behind an ingress
+//! that is not listed, say. So every request that came since the client's last turn has the same
+//! chance of the next, however often the others ask.
 
 use super::super::GatewayError;
 
@@ -23,7 +24,8 @@ pub(super) enum Joined {
 }
 
 impl Line {
-    /// Who has the places when more have come than there are is drawn as in Vitter's algorithm R (reservoir sampling).
+    /// Who has the places when more have come than there are is drawn as in Vitter's algorithm R
+    /// (reservoir sampling).
     pub(super) fn join(&mut self, request: u64) -> Result<Joined, GatewayError> {
         self.came += 1;
         let waiting = self.requests.len();

@@ -1,4 +1,5 @@
-//! OP-TEE on this machine: the trusted application `crates/ta-optee`, over the client library of OP-TEE.
+//! OP-TEE on this machine: the trusted application `crates/ta-optee`, over the client library of
+//! OP-TEE.
 
 mod session;
 

@@ -5,12 +5,14 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// Writes `bytes` to `name` in `folder`, for its owner alone. Durable when it returns; the old file stands until then.
+/// Writes `bytes` to `name` in `folder`, for its owner alone. Durable when it returns; the old file
+/// stands until then.
 pub(super) fn replace(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let temporary = folder.join(format!("{name}.tmp"));
     let written = write_through(&temporary, bytes).and_then(|()| fs::rename(&temporary, folder.join(name)));
     if written.is_err() {
-        // A full disk is not helped by half a file. It may be missing; the error to report is the first one.
+        // A full disk is not helped by half a file. It may be missing; the error to report is the
+        // first one.
         let _ = fs::remove_file(&temporary);
     }
     written?;

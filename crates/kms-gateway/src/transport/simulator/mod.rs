@@ -1,5 +1,6 @@
-//! The simulator: the same trusted core as in a TEE, in this process, over a sealed file. It protects nothing from the
-//! host: the key of the file lies beside it. It is for development and tests, and production refuses it.
+//! The simulator: the same trusted core as in a TEE, in this process, over a sealed file. It
+//! protects nothing from the host: the key of the file lies beside it. It is for development and
+//! tests, and production refuses it.
 
 mod durable;
 mod error;

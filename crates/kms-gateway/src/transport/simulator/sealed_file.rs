@@ -1,4 +1,5 @@
-//! What the simulator keeps: one file, sealed as a whole, replaced as a whole, so that no crash leaves half a write.
+//! What the simulator keeps: one file, sealed as a whole, replaced as a whole, so that no crash
+//! leaves half a write.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

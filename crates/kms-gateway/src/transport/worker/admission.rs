@@ -1,5 +1,5 @@
-//! What a new session must show before anything is served over it: whoever has the machine may have loaded another trusted
-//! application since the last one was opened.
+//! What a new session must show before anything is served over it: whoever has the machine may have
+//! loaded another trusted application since the last one was opened.
 
 use kms_api::status::TaKey;
 use proto::command::{Hello, Request, SecurityState, VerifySecurityState};

@@ -1,4 +1,5 @@
-//! The door in front of the queue: it counts who is inside, and shuts at once when waiting has no use.
+//! The door in front of the queue: it counts who is inside, and shuts at once when waiting has no
+//! use.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,8 +11,8 @@ use crate::transport::{Asker, TransportError};
 /// Places for commands of the admin when all others are taken.
 const ADMIN_PLACES: usize = 8;
 
-/// Counts the frames inside. Open (shut to callers) while there is no session or a call is stuck, half open (one caller
-/// at a time) until a call has come back as it should.
+/// Counts the frames inside. Open (shut to callers) while there is no session or a call is stuck,
+/// half open (one caller at a time) until a call has come back as it should.
 pub(super) struct Breaker {
     capacity: usize,
     stuck_after: Duration,
@@ -105,9 +106,9 @@ impl Breaker {
         Ok(Place { breaker: Arc::clone(self), priority, asker })
     }
 
-    /// Whether one more of this priority is let in. Of the places that the others leave, an asker has half, so that a few who
-    /// send as many frames as they can leave some for whoever comes next. New accounts have half of all places, if others
-    /// leave them.
+    /// Whether one more of this priority is let in. Of the places that the others leave, an asker
+    /// has half, so that a few who send as many frames as they can leave some for whoever comes
+    /// next. New accounts have half of all places, if others leave them.
     fn has_room(&self, state: &State, priority: Priority, asker: Asker) -> bool {
         let all = self.capacity.saturating_add(1);
         match priority {
@@ -125,8 +126,8 @@ impl Breaker {
         self.state().call_began = Some(Instant::now());
     }
 
-    /// How long the call took. A reply in good time closes the breaker; one that came late half opens it, unless it is one
-    /// that may take its time.
+    /// How long the call took. A reply in good time closes the breaker; one that came late half
+    /// opens it, unless it is one that may take its time.
     pub(super) fn call_ends(&self, replied: bool, may_be_late: bool) -> Duration {
         let mut state = self.state();
         let took = state.call_began.take().map(|began| began.elapsed()).unwrap_or_default();
@@ -164,7 +165,8 @@ impl Breaker {
         self.is_overdue(&self.state())
     }
 
-    /// Why waiting for a session has no use: closing the lost one, or opening another, takes longer than any call should.
+    /// Why waiting for a session has no use: closing the lost one, or opening another, takes longer
+    /// than any call should.
     pub(super) fn no_session_comes(&self) -> Option<TransportError> {
         let state = self.state();
         match state.mode {

@@ -12,11 +12,12 @@ use super::priority::Priority;
 use super::turns::Turns;
 use crate::transport::{Asker, TransportError};
 
-/// Bytes that a frame or reply takes in a batch besides its own, and that the batch takes itself: more than the codec's.
+/// Bytes that a frame or reply takes in a batch besides its own, and that the batch takes itself:
+/// more than the codec's.
 const OVERHEAD: usize = 8;
 
-/// Sponsorships and questions after which a new account that waits is next, so that a flood of them delays accounts and does
-/// not stop them.
+/// Sponsorships and questions after which a new account that waits is next, so that a flood of them
+/// delays accounts and does not stop them.
 const BEFORE_A_CREATION: usize = 16;
 
 /// A frame, and who waits for its reply.
@@ -109,8 +110,8 @@ impl Line {
         }
     }
 
-    /// A job and those behind it that may go together with it, so many at most. Waits for the first alone. `None` when the
-    /// queue is closed and empty.
+    /// A job and those behind it that may go together with it, so many at most. Waits for the first
+    /// alone. `None` when the queue is closed and empty.
     pub(super) fn next_together(&mut self, batch_length: usize) -> Option<Vec<Job>> {
         let first = self.next()?;
         let mut room = Room::new(batch_length);
@@ -146,8 +147,8 @@ impl Line {
     }
 }
 
-/// What a batch still has room for. Frames count with the longest reply they can have, so the trusted application never
-/// refuses a batch for its size.
+/// What a batch still has room for. Frames count with the longest reply they can have, so the
+/// trusted application never refuses a batch for its size.
 struct Room {
     frames: usize,
     request: usize,

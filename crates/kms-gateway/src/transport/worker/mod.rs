@@ -1,5 +1,6 @@
-//! One thread that owns a session, behind a bounded queue: a TEE session is neither shared nor opened for every call.
-//! A lost session is opened again; what was under way is answered with an error and never sent a second time.
+//! One thread that owns a session, behind a bounded queue: a TEE session is neither shared nor
+//! opened for every call. A lost session is opened again; what was under way is answered with an
+//! error and never sent a second time.
 
 mod admission;
 mod batch;
@@ -43,8 +44,8 @@ pub struct WorkerOptions {
     pub stuck_after: Duration,
     /// How long closing takes at most, however much is queued: then the process ends without it.
     pub longest_closing: Duration,
-    /// Frames that wait together and may go together, at most: worth it where entering the TEE costs much. All of them wait
-    /// for the last one's reply. 1: each goes alone.
+    /// Frames that wait together and may go together, at most: worth it where entering the TEE
+    /// costs much. All of them wait for the last one's reply. 1: each goes alone.
     pub batch_length: usize,
     /// What every session must report before anything is served over it.
     pub required_protection: RequiredProtection,
@@ -81,12 +82,14 @@ pub enum StartError<E> {
 }
 
 impl Worker {
-    /// Starts a thread, opens the session on it with `open`, and returns when the session is open and has shown that it may
-    /// be used. Blocks until then. `open` is called again, on that thread, whenever a session is lost; the lost one is gone
-    /// by then, and the new one has to show the same.
+    /// Starts a thread, opens the session on it with `open`, and returns when the session is open
+    /// and has shown that it may be used. Blocks until then. `open` is called again, on that
+    /// thread, whenever a session is lost; the lost one is gone by then, and the new one has to
+    /// show the same.
     ///
     /// # Errors
-    /// Those of the first `open`, [`StartError::NotAdmitted`], and [`StartError::Thread`] when the system has no thread to give.
+    /// Those of the first `open`, [`StartError::NotAdmitted`], and [`StartError::Thread`] when the
+    /// system has no thread to give.
     pub fn start<S, E>(
         options: WorkerOptions,
         open: impl FnMut() -> Result<S, E> + Send + 'static,
@@ -127,12 +130,15 @@ impl Worker {
         })
     }
 
-    /// Queues a frame on behalf of `asker` and waits for its reply. Askers take turns; each, with what anyone may ask as one,
-    /// has half of the places that the others leave for sponsorships and questions, at most.
+    /// Queues a frame on behalf of `asker` and waits for its reply. Askers take turns; each, with
+    /// what anyone may ask as one, has half of the places that the others leave for sponsorships
+    /// and questions, at most.
     ///
     /// # Errors
-    /// At once, [`TransportError::Busy`] when the queue or the asker's part of it is full or the TEE is stuck, and [`TransportError::Unavailable`]
-    /// while there is no session, or [`TransportError::NotAdmitted`] when the last that was opened is not used. [`TransportError::Unavailable`] too when the session gives no reply.
+    /// At once, [`TransportError::Busy`] when the queue or the asker's part of it is full or the
+    /// TEE is stuck, and [`TransportError::Unavailable`] while there is no session, or
+    /// [`TransportError::NotAdmitted`] when the last that was opened is not used.
+    /// [`TransportError::Unavailable`] too when the session gives no reply.
     pub async fn invoke(&self, frame: Vec<u8>, asker: Asker) -> Result<Vec<u8>, TransportError> {
         let queue = self.queue().ok_or(TransportError::Unavailable)?;
         let priority = Priority::of(&frame);
@@ -144,7 +150,8 @@ impl Worker {
         self.wait_for(answer).await
     }
 
-    /// Who waits while there is no session, and none comes, is told so. The frame is not sent later: nobody waits for it.
+    /// Who waits while there is no session, and none comes, is told so. The frame is not sent
+    /// later: nobody waits for it.
     async fn wait_for(
         &self,
         mut answer: oneshot::Receiver<Result<Vec<u8>, TransportError>>,
@@ -189,9 +196,9 @@ impl Worker {
         &self.served
     }
 
-    /// Takes no more frames, and returns when those already queued are answered and the session is closed. A call that is
-    /// stuck is not waited for: nothing can end it, and its thread ends with the process. Nor is anything after
-    /// `longest_closing`.
+    /// Takes no more frames, and returns when those already queued are answered and the session is
+    /// closed. A call that is stuck is not waited for: nothing can end it, and its thread ends with
+    /// the process. Nor is anything after `longest_closing`.
     pub async fn close(&self) {
         drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
         let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };

@@ -1,5 +1,5 @@
-//! Which frames go first: a revocation does not wait behind sponsorships, and sponsorships do not wait behind accounts that
-//! are being made.
+//! Which frames go first: a revocation does not wait behind sponsorships, and sponsorships do not
+//! wait behind accounts that are being made.
 
 use proto::command::Opcode;
 use proto::frame::split_request;
@@ -7,7 +7,8 @@ use proto::frame::split_request;
 /// The order in which waiting frames are sent; among equals, those who have them sent take turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Priority {
-    /// Commands of the admin, and the state that they are checked against. Some places in the queue are theirs alone.
+    /// Commands of the admin, and the state that they are checked against. Some places in the queue
+    /// are theirs alone.
     Admin,
     /// Everything that a sponsorship needs, and questions.
     Service,

@@ -92,7 +92,8 @@ impl Driver {
         }
     }
 
-    /// Tries until there is a session. Who waits meanwhile is told that there is none. `None` when the queue is closed.
+    /// Tries until there is a session. Who waits meanwhile is told that there is none. `None` when
+    /// the queue is closed.
     fn reopen<S: Session, E: Display>(&mut self, open: &mut impl FnMut() -> Result<S, E>) -> Option<S> {
         let mut pause = FIRST_PAUSE;
         loop {
@@ -115,7 +116,8 @@ impl Driver {
         }
     }
 
-    /// One attempt. It may get stuck like any call, and counts as one for whoever watches or closes.
+    /// One attempt. It may get stuck like any call, and counts as one for whoever watches or
+    /// closes.
     fn open<S: Session, E>(&self, open: &mut impl FnMut() -> Result<S, E>) -> Result<S, OpenError<E>> {
         self.breaker.call_begins();
         let opened = guarded(|| {
@@ -229,8 +231,8 @@ impl Driver {
     }
 }
 
-/// A quote that takes seconds is no sign of a TEE that is not well. The door is shut all the same until it is there: nobody
-/// waits for it longer than for anything else.
+/// A quote that takes seconds is no sign of a TEE that is not well. The door is shut all the same
+/// until it is there: nobody waits for it longer than for anything else.
 fn is_slow_by_nature(frame: &[u8]) -> bool {
     matches!(split_request(frame), Ok((Opcode::Attest, _)))
 }
@@ -246,7 +248,8 @@ fn refuse(jobs: impl IntoIterator<Item = Job>) {
     jobs.into_iter().for_each(|job| job.answer(Err(TransportError::Unavailable)));
 }
 
-/// `None` when it panics. What it was working on is dropped afterwards, so nobody sees it half done.
+/// `None` when it panics. What it was working on is dropped afterwards, so nobody sees it half
+/// done.
 fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(work)).ok()
 }

@@ -1,10 +1,12 @@
-//! Frames of one priority that wait, by who had them sent. Askers take turns, so that one who sends many waits for themselves.
+//! Frames of one priority that wait, by who had them sent. Askers take turns, so that one who sends
+//! many waits for themselves.
 
 use std::collections::{HashMap, VecDeque};
 
 use crate::transport::Asker;
 
-/// For each asker a queue, and the askers in the order of their turns: those of whom something waits, each once.
+/// For each asker a queue, and the askers in the order of their turns: those of whom something
+/// waits, each once.
 #[derive(Debug)]
 pub(super) struct Turns<T> {
     waiting: HashMap<Asker, VecDeque<T>>,
@@ -26,8 +28,8 @@ impl<T> Turns<T> {
         queue.push_back(item);
     }
 
-    /// The first of whose turn it is; then it is the others'. What is not wanted any more is dropped, and costs its asker no
-    /// turn.
+    /// The first of whose turn it is; then it is the others'. What is not wanted any more is
+    /// dropped, and costs its asker no turn.
     pub(super) fn pop(&mut self, is_wanted: impl Fn(&T) -> bool) -> Option<T> {
         while let Some(asker) = self.order.pop_front() {
             let Some(queue) = self.waiting.get_mut(&asker) else { continue };

@@ -1,4 +1,5 @@
-//! TEEs that misbehave as hardware may: one that is slow, one that lies. Behind both is the real trusted core.
+//! TEEs that misbehave as hardware may: one that is slow, one that lies. Behind both is the real
+//! trusted core.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -36,7 +37,8 @@ impl Gate {
     }
 }
 
-/// Workers of a test: nothing is stuck that a busy machine may take, and no test waits for the longest closing.
+/// Workers of a test: nothing is stuck that a busy machine may take, and no test waits for the
+/// longest closing.
 pub const OPTIONS: WorkerOptions = WorkerOptions {
     queue_length: 8,
     stuck_after: Duration::from_secs(60),
@@ -138,8 +140,8 @@ impl TeeTransport for GatedTee {
 pub struct ChangingTee;
 
 impl ChangingTee {
-    /// Its first session reports the first of these, and each that is opened later the next of them. The session is lost
-    /// at the call after `dying` was set.
+    /// Its first session reports the first of these, and each that is opened later the next of
+    /// them. The session is lost at the call after `dying` was set.
     pub fn start(
         reports: impl IntoIterator<Item = Platform, IntoIter: Send + 'static>,
         dying: Arc<AtomicBool>,

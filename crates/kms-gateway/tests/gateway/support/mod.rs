@@ -115,7 +115,8 @@ impl Answer {
         self.body
     }
 
-    /// Asserts a refusal: its status, its reason, and that it has all that an error has and nothing signed.
+    /// Asserts a refusal: its status, its reason, and that it has all that an error has and nothing
+    /// signed.
     pub fn refused(self, status: u16, code: &str) -> Value {
         assert_eq!((self.status.as_u16(), &self.body["error"]["code"]), (status, &json!(code)), "{}", self.body);
         let error = self.body["error"].clone();

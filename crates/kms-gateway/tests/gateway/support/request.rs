@@ -1,4 +1,5 @@
-//! One request to have an operation sponsored, or signed as given; each part can be changed before or after it is signed.
+//! One request to have an operation sponsored, or signed as given; each part can be changed before
+//! or after it is signed.
 
 use devkit::SoftPasskey;
 use kms_api::Route as _;
@@ -31,7 +32,8 @@ pub struct SponsorRequest {
 }
 
 impl SponsorRequest {
-    /// An unsigned request of the account that `create-deterministic-account` answered, on EntryPoint v0.7.
+    /// An unsigned request of the account that `create-deterministic-account` answered, on
+    /// EntryPoint v0.7.
     pub fn new(passkey: SoftPasskey, account: &Value) -> Self {
         Self {
             passkey,
@@ -121,7 +123,8 @@ impl SponsorRequest {
         self.with_headers(kms.client.post(format!("{}{}", kms.url, SponsorOperation::PATH))).json(&self.body())
     }
 
-    /// Approved for `POST /kms/sign-user-operation`: the operation as it is, its paymaster included.
+    /// Approved for `POST /kms/sign-user-operation`: the operation as it is, its paymaster
+    /// included.
     pub fn signed_as_given(mut self, relay: &RelayKey) -> Self {
         self.user_signature = Some(self.passkey.assert_challenge(&[0; 32]).unwrap());
         let intent = self.sign_command().intent_hash();

@@ -1,4 +1,5 @@
-//! The KMS of the tests: the real trusted core, spoken to in frames. The faults are the network's, never the core's.
+//! The KMS of the tests: the real trusted core, spoken to in frames. The faults are the network's,
+//! never the core's.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

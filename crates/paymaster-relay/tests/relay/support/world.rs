@@ -1,4 +1,5 @@
-//! Everything that a sponsorship needs, real and alone on its own ports: chain, contracts, trusted core, relay, dApp.
+//! Everything that a sponsorship needs, real and alone on its own ports: chain, contracts, trusted
+//! core, relay, dApp.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -246,7 +247,8 @@ impl World {
         }
     }
 
-    /// What the relay does of itself: settles, then releases what is over. How many reservations it released.
+    /// What the relay does of itself: settles, then releases what is over. How many reservations it
+    /// released.
     pub async fn release_expired(&self) -> u64 {
         self.relay.settler.settle().await.unwrap();
         self.relay.settler.release_expired().await.unwrap()
@@ -270,7 +272,8 @@ impl World {
         deployment(self.chain.entry_point.version(), &self.chain, &self.paymaster).entry_point
     }
 
-    /// The account's signature over an operation with whatever paymaster data it has, straight from the trusted core.
+    /// The account's signature over an operation with whatever paymaster data it has, straight from
+    /// the trusted core.
     pub async fn signed_as_it_is(&self, dapp: &mut Dapp, op: &Value) -> String {
         let key = SigningKey::from_slice(&[9; 32]).unwrap();
         self.tee.authorise(address(&key), Permissions::SIGN_USER_OPERATION);
@@ -301,7 +304,8 @@ impl World {
 }
 
 impl Dapp {
-    /// The first operation of the account, which deploys it; nonces of different keys are independent.
+    /// The first operation of the account, which deploys it; nonces of different keys are
+    /// independent.
     pub fn first_op(&self, nonce_key: u64) -> Value {
         self.op_calling(nonce_key, self.call_data(alloy_primitives::Address::repeat_byte(0xaa)))
     }

@@ -1,4 +1,5 @@
-//! The host: takes its steps over the real core, by frames, and holds every reply against the model.
+//! The host: takes its steps over the real core, by frames, and holds every reply against the
+//! model.
 
 use std::collections::{HashMap, HashSet};
 
@@ -128,7 +129,8 @@ impl Host {
         let version = EntryPointVersion::ALL[usize::from(operation.version)];
         let account = ACCOUNTS[usize::from(operation.account)];
         let (relay, mut passkey) = (relay(operation.relay), passkey(operation.passkey));
-        // Two passkeys count, of which each has a clone that gives the same counts again; two are synced.
+        // Two passkeys count, of which each has a clone that gives the same counts again; two are
+        // synced.
         passkey.count = if operation.passkey % 2 == 1 { self.count / 4 + 1 } else { 0 };
         if operation.sponsor {
             let mut command = sponsor(version, account, operation.variant);
@@ -156,7 +158,8 @@ impl Host {
         }
     }
 
-    /// A part of one recorded command in another; every second time a relay signs the result, for the host holds its key.
+    /// A part of one recorded command in another; every second time a relay signs the result, for
+    /// the host holds its key.
     fn mix(&mut self, into: &Index, from: &Index, part: u8) {
         let sponsorships: Vec<Sponsor> = self.decoded();
         let operations: Vec<SignWithHybridKey> = self.decoded();
@@ -278,7 +281,8 @@ fn bend(command: &mut Sponsor, how: u8) {
         5 => command.approval.timestamp += 1_000,
         6 => command.terms.valid_after = 0,
         7 => {
-            // A relay key used to sign for all of the coming years: its time is the end of the window.
+            // A relay key used to sign for all of the coming years: its time is the end of the
+            // window.
             command.terms.valid_until += YEARS;
             command.approval.timestamp = command.terms.valid_until;
         }

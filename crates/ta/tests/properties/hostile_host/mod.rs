@@ -1,6 +1,6 @@
-//! Property 1: a host that owns everything but the keys, over thousands of random sequences. It replays, mixes, mutates,
-//! batches, restarts, makes writes fail, and may have the relays sign what it likes. Every signature in every reply must be one
-//! that the model of what was approved allows.
+//! Property 1: a host that owns everything but the keys, over thousands of random sequences. It
+//! replays, mixes, mutates, batches, restarts, makes writes fail, and may have the relays sign what
+//! it likes. Every signature in every reply must be one that the model of what was approved allows.
 
 mod host;
 mod model;

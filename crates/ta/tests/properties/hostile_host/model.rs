@@ -22,7 +22,8 @@ pub struct Model {
     pub paymaster_signers_in_doubt: Vec<Address>,
     pub ceilings: Ceilings,
     pub signers: Signers,
-    /// The signers if a command that failed took effect all the same; settled when the core has opened its store again.
+    /// The signers if a command that failed took effect all the same; settled when the core has
+    /// opened its store again.
     pub in_doubt: Vec<Signers>,
     pub user_approved: HashSet<(PasskeyPublicKey, [u8; 32])>,
     pub relay_approved: HashSet<(Address, RequestDigest)>,

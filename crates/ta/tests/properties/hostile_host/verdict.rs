@@ -19,7 +19,8 @@ impl Host {
         self.judge(frame, reply);
     }
 
-    /// Sends frames in a batch and holds whatever comes back against the model, as if each had come alone.
+    /// Sends frames in a batch and holds whatever comes back against the model, as if each had come
+    /// alone.
     pub(super) fn send_together(&mut self, frames: &[Vec<u8>]) {
         self.settle_doubts();
         let Ok(BatchReply { replies }) = self.world.call(&batch(frames)) else {
@@ -32,7 +33,8 @@ impl Host {
         }
     }
 
-    /// One fault may stand in the way of opening the store again, but not a second one. What is in doubt then has no power.
+    /// One fault may stand in the way of opening the store again, but not a second one. What is in
+    /// doubt then has no power.
     fn settle_doubts(&mut self) {
         for _ in 0..2 {
             if !self.model.in_doubt.is_empty() {

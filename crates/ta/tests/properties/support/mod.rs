@@ -1,4 +1,5 @@
-//! What the tests drive the core with: frames, keys, a software authenticator, and a platform in memory.
+//! What the tests drive the core with: frames, keys, a software authenticator, and a platform in
+//! memory.
 
 pub mod keys;
 pub mod passkey;

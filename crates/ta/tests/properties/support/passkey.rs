@@ -1,4 +1,5 @@
-//! A software authenticator with a browser around it: its client data is shaped as Chromium writes it.
+//! A software authenticator with a browser around it: its client data is shaped as Chromium writes
+//! it.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use p256::ecdsa::signature::Signer;

@@ -1,4 +1,5 @@
-//! Operations and terms for every EntryPoint version, and commands in the making: approve in any order, bend anything.
+//! Operations and terms for every EntryPoint version, and commands in the making: approve in any
+//! order, bend anything.
 
 use proto::bytes::BoundedList;
 use proto::command::{Batch, Deployment, PasskeyAssertion, RelayApproval, SignWithHybridKey, Sponsor};

@@ -1,4 +1,5 @@
-//! What went into the worlds of a test and came out, written down, so that any other platform can be held to the same bytes.
+//! What went into the worlds of a test and came out, written down, so that any other platform can
+//! be held to the same bytes.
 
 use std::cell::RefCell;
 
