@@ -51,8 +51,9 @@ function accountOf(passkey, answer, passkeys, accountId = accountIdOf(passkey)) 
 }
 
 /**
- * Registers a passkey and makes its account. Options: `signatureScheme`, "eip191" for EntryPoint
- * v0.6 and v0.7 (the default of the KMS), "raw" from v0.8 on; `invitation`, where the KMS wants one.
+ * Registers a passkey and creates its account. Options: `signatureScheme`, "eip191" for EntryPoint
+ * v0.6 and v0.7 (the default of the KMS), "raw" for v0.8 and later; `invitation`, where the KMS
+ * requires one.
  */
 export async function createAccount(kms, userName, options) {
   const { invitation } = options ?? {}; // used up, or missing where it is needed: refused before there is a passkey
@@ -66,8 +67,8 @@ export async function createAccount(kms, userName, options) {
 }
 
 /**
- * The account of a passkey that `createAccount` registered, for a page that doesn't remember it. One
- * touch. `rpId` is the `rp_id` of the KMS, where that is not the page's own host.
+ * The account of a passkey that `createAccount` registered, for a page that doesn't remember it.
+ * Needs one touch. `rpId` is the `rp_id` of the KMS, where that is not the page's own host.
  */
 export async function findAccount(kms, rpId = location.hostname) {
   const challenge = crypto.getRandomValues(new Uint8Array(32));

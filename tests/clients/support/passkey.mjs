@@ -11,7 +11,10 @@ const base64url = (bytes) => Buffer.from(bytes).toString("base64url");
 const bytes = (text) => new Uint8Array(Buffer.from(text, "base64url"));
 const sha256 = (data) => createHash("sha256").update(data).digest();
 
-/** Makes this process a page at `origin` whose user touches the authenticator whenever asked. Gives the touches so far. */
+/**
+ * Makes this process a page at `origin` whose user touches the authenticator whenever asked.
+ * Returns the touches so far.
+ */
 export function browser(origin) {
   const credentials = [];
   const touches = [];

@@ -33,8 +33,8 @@ export const signatureScheme = version === "0.8" ? "raw" : "eip191";
 export const chain = createPublicClient({ chain: foundry, transport: http(urls.chain) });
 
 /**
- * For a bundler client's `userOperation`. viem takes twice the tip that anvil suggests, which is what the operation
- * before paid: without this the fees double with every operation.
+ * For a bundler client's `userOperation`. viem takes twice the tip that anvil suggests, which is
+ * what the previous operation paid: without this the fees double with every operation.
  */
 export const steadyFees = {
   estimateFeesPerGas: async () => ({ maxFeePerGas: 4_000_000_000n, maxPriorityFeePerGas: 1_000_000_000n }),

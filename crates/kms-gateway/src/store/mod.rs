@@ -239,7 +239,8 @@ impl Store {
     /// Writes some pages.
     ///
     /// # Errors
-    /// [`StoreError::NotWritten`]: the disk is full or read-only, the database is locked, or its file is no longer there.
+    /// [`StoreError::NotWritten`]: the disk is full or read-only, the database is locked, or its
+    /// file is no longer there.
     pub(crate) async fn probe(&self) -> Result<(), StoreError> {
         self.writer.probe().await
     }
