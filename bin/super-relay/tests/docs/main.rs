@@ -16,6 +16,7 @@ mod paths;
 mod payloads;
 mod project;
 mod protocol;
+mod reasons;
 mod routes;
 mod shape;
 mod source;

@@ -33,6 +33,25 @@ pub fn blocks(page: &str) -> Vec<Block> {
     blocks
 }
 
+/// The lines outside of fenced blocks, with their numbers from 1.
+pub fn outside_fences(page: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut in_fence = false;
+    page.lines().enumerate().filter_map(move |(index, line)| {
+        let is_fence = line.trim_start().starts_with("```");
+        in_fence ^= is_fence;
+        (!in_fence && !is_fence).then_some((index + 1, line))
+    })
+}
+
+/// The anchors of a page's headings, as GitHub makes them.
+pub fn anchors(page: &str) -> impl Iterator<Item = String> {
+    let headings = outside_fences(page).filter(|(_, line)| line.starts_with('#'));
+    headings.map(|(_, line)| {
+        let text = line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+        text.chars().filter(|c| c.is_alphanumeric() || "-_".contains(*c)).collect()
+    })
+}
+
 /// What stands in backticks in a line.
 pub fn code_spans(line: &str) -> impl Iterator<Item = &str> {
     line.split('`').skip(1).step_by(2)
@@ -43,11 +62,19 @@ pub fn link_targets(line: &str) -> impl Iterator<Item = &str> {
     line.split("](").skip(1).filter_map(|rest| rest.split(')').next())
 }
 
-/// The cells of every row of the first table under a heading, without its header.
+/// The cells of every row of the first table under a heading, without its header. A cell that is a
+/// link is its text.
 pub fn table(page: &str, heading: &str) -> Vec<Vec<String>> {
     let section = page.split_once(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no heading {heading:?}")).1;
     let rows = section.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
     rows.skip(2)
-        .map(|row| row.trim_matches('|').split('|').map(|cell| cell.trim().replace('`', "")).collect())
+        .map(|row| row.trim_matches('|').split('|').map(|cell| text_of(cell).replace('`', "")).collect())
         .collect()
+}
+
+fn text_of(cell: &str) -> &str {
+    let cell = cell.trim();
+    let is_link = cell.starts_with('[') && cell.ends_with(')');
+    let link = cell.trim_start_matches('[').split_once("](").filter(|_| is_link);
+    link.map_or(cell, |(text, _)| text)
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::markdown::{blocks, code_spans, link_targets};
+use super::markdown::{anchors, blocks, code_spans, link_targets, outside_fences};
 use super::project;
 
 #[test]
@@ -18,13 +18,16 @@ fn every_path_that_architecture_and_request_cycle_name_exists() {
 }
 
 #[test]
-fn every_link_leads_to_a_file() {
-    let pages = ["architecture", "request-cycle", "api", "operations", "protocol"];
-    for page in pages.map(|page| format!("docs/{page}.md")) {
-        let text = project::read(&page);
-        let dead: Vec<_> = text.lines().flat_map(link_targets).filter(|target| !leads_somewhere(target)).collect();
-        assert!(dead.is_empty(), "{page} links to what is not there: {dead:?}");
+fn every_link_of_every_page_leads_to_a_file_and_its_heading() {
+    let pages = project::paths().into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    let mut dead = Vec::new();
+    for page in pages {
+        let text = project::read(page.to_str().unwrap());
+        let targets = outside_fences(&text).flat_map(|(_, line)| link_targets(line));
+        let lost = targets.filter(|target| !leads_somewhere(&page, &text, target));
+        dead.extend(lost.map(|target| format!("{}: {target}", page.display())));
     }
+    assert!(dead.is_empty(), "links to what is not there:\n{}", dead.join("\n"));
 }
 
 /// In the request cycle a function stands after its file: `file.rs` `one()`, `another()`.
@@ -72,7 +75,16 @@ fn is_there(path: &str, there: &[PathBuf]) -> bool {
     there.iter().any(|known| known.ends_with(path))
 }
 
-fn leads_somewhere(target: &str) -> bool {
-    let file = target.split('#').next().unwrap_or_default();
-    target.starts_with("http") || file.is_empty() || project::root().join("docs").join(file).exists()
+fn leads_somewhere(page: &Path, text: &str, target: &str) -> bool {
+    if target.starts_with("http") {
+        return true;
+    }
+    let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+    let path = page.parent().unwrap().join(file);
+    let has = |text: &str| anchor.is_empty() || anchors(text).any(|known| known == anchor);
+    if file.is_empty() {
+        return has(text);
+    }
+    let is_page = path.extension().is_some_and(|extension| extension == "md");
+    project::root().join(&path).exists() && (!is_page || has(&project::read(path.to_str().unwrap())))
 }

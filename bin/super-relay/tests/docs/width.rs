@@ -1,6 +1,7 @@
 //! Comments and docs wrap at 100 columns. Left as they are: code, tables, and what has no space to
 //! break at, as a URL or a long token.
 
+use super::markdown::outside_fences;
 use super::project;
 
 const WIDTH: usize = 100;
@@ -25,17 +26,7 @@ fn comments_and_docs_wrap_at_100_columns() {
 
 /// Lines of a page with their numbers, without fenced code and tables.
 fn prose(page: &str) -> Vec<(usize, &str)> {
-    let mut in_fence = false;
-    let mut lines = Vec::new();
-    for (index, line) in page.lines().enumerate() {
-        let start = line.trim_start();
-        if start.starts_with("```") {
-            in_fence = !in_fence;
-        } else if !in_fence && !start.starts_with('|') {
-            lines.push((index + 1, line));
-        }
-    }
-    lines
+    outside_fences(page).filter(|(_, line)| !line.trim_start().starts_with('|')).collect()
 }
 
 /// Lines of a source that hold nothing but a comment, with their numbers.
