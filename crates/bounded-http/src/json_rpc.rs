@@ -12,6 +12,7 @@ use tower::Service;
 use url::Url;
 
 use crate::body::{self, BodyError};
+use crate::cause::cause;
 
 /// Bytes. Far above any answer but that to a question for logs, which can be asked in parts.
 const MAX_ANSWER: usize = 16 << 20;
@@ -76,6 +77,17 @@ pub fn exceeded(kind: &TransportErrorKind) -> Option<usize> {
         BodyError::TooLarge { limit } => Some(*limit),
         BodyError::Broken(_) => None,
     }
+}
+
+/// Why a question got no answer, where the request failed; without the node's address.
+#[must_use]
+pub fn unsent(kind: &TransportErrorKind) -> Option<String> {
+    let error = kind.as_custom()?;
+    let body = error.downcast_ref().and_then(|error| match error {
+        BodyError::Broken(error) => Some(error),
+        BodyError::TooLarge { .. } => None,
+    });
+    error.downcast_ref().or(body).map(cause)
 }
 
 /// Without the body, which may be anything.

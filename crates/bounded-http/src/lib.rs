@@ -4,7 +4,9 @@
 //! A leaf: relay and gateway ask through it.
 
 mod body;
+mod cause;
 mod json_rpc;
 
 pub use body::{BodyError, read};
-pub use json_rpc::{JsonRpc, NotJsonRpc, exceeded, is_failure};
+pub use cause::cause;
+pub use json_rpc::{JsonRpc, NotJsonRpc, exceeded, is_failure, unsent};

@@ -11,7 +11,7 @@ use alloy_rpc_types_eth::{TransactionInput, TransactionRequest};
 use alloy_sol_types::{SolCall, sol};
 use async_trait::async_trait;
 use axum::http::StatusCode;
-use bounded_http::JsonRpc;
+use bounded_http::{JsonRpc, NotJsonRpc};
 use breaker::{Breaker, OutageLog};
 use proto::json::Excerpt;
 use proto::{Address, Hash};
@@ -47,10 +47,10 @@ pub enum FactoryError {
     NoFactory,
 }
 
-const NO_ANSWER: &str = "the node did not answer in time";
+// They name the settings: what is said of the node goes to operators only.
+const NO_ANSWER: &str = "the node at kms.factory.rpc_url did not answer in time (kms.factory.timeout_seconds)";
 /// Who needs the factory, as the log names it.
 const CREATION: &str = "creating an account";
-const UNREACHABLE: &str = "the node cannot be reached";
 
 /// The factory contract, over JSON-RPC.
 pub struct ChainFactory {
@@ -113,8 +113,9 @@ impl AccountFactory for ChainFactory {
         if let Err(error) = &answer
             && !is_answer(&answer)
         {
-            self.breaker.failed(begun, UNREACHABLE);
-            return Err(described(error));
+            let why = why(error);
+            self.breaker.failed(begun, &why);
+            return Err(FactoryError::Chain(why));
         }
         self.breaker.answered();
         let sender = address_in(answer);
@@ -128,22 +129,29 @@ impl AccountFactory for ChainFactory {
 
 /// The address that the factory told.
 fn address_in(answer: TransportResult<Bytes>) -> Result<Address, FactoryError> {
-    let answer = answer.map_err(|error| described(&error))?;
+    let answer = answer.map_err(|error| FactoryError::Chain(why(&error)))?;
     let sender = getAddressCall::abi_decode_returns(&answer).map_err(|_| FactoryError::NoFactory)?;
     Ok(sender.into())
 }
 
 /// What the transport says may carry the node's address, and a key in it.
-fn described(error: &RpcError<TransportErrorKind>) -> FactoryError {
-    FactoryError::Chain(match error {
+fn why(error: &RpcError<TransportErrorKind>) -> String {
+    match error {
         RpcError::ErrorResp(payload) => {
             format!("the node answered {}: {}", payload.code, Excerpt(&payload.message))
         }
         RpcError::Transport(TransportErrorKind::HttpError(http)) => {
-            format!("the node answered HTTP status {}", http.status)
+            format!("the node at kms.factory.rpc_url answered HTTP status {}", http.status)
         }
-        _ => UNREACHABLE.into(),
-    })
+        RpcError::Transport(kind) if matches!(kind.as_custom(), Some(error) if error.is::<NotJsonRpc>()) => {
+            "what kms.factory.rpc_url answers is not JSON-RPC".to_owned()
+        }
+        RpcError::Transport(kind) => {
+            let why = bounded_http::unsent(kind).map(|why| format!(": {why}")).unwrap_or_default();
+            format!("the node at kms.factory.rpc_url cannot be reached{why}")
+        }
+        _ => "what kms.factory.rpc_url answers does not parse".to_owned(),
+    }
 }
 
 /// Whether the node answered, be it with an error.

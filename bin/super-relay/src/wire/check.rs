@@ -83,18 +83,20 @@ async fn check_relay(config: &Config, settings: &Settings, kms: &KmsOfNode<'_>) 
     if config.profile == Profile::Production && chain_is_there {
         check_activation_delay(settings).await?;
     }
+    let mut wrong = Vec::new();
     for Check { name, problem } in status {
         let of_the_kms = ["kms", "tee", "relay_key", "signer", "ceilings"].contains(&name);
         let Some(problem) = problem else { continue };
         if (of_the_kms && matches!(kms, KmsOfNode::Here(_))) || (name == "relay_key" && !has_key) {
             continue;
         }
-        if !OF_A_SPONSORSHIP.contains(&name) {
-            return Err(Error::Start(format!("{name}: {problem}")));
+        if OF_A_SPONSORSHIP.contains(&name) {
+            found.push(format!("missing for a sponsorship: {name}: {problem}"));
+        } else {
+            wrong.push(format!("{name}: {problem}"));
         }
-        found.push(format!("missing for a sponsorship: {name}: {problem}"));
     }
-    Ok(found)
+    if wrong.is_empty() { Ok(found) } else { Err(Error::Start(wrong.join("\n"))) }
 }
 
 /// What a TEE that is set up by `bootstrap` would not sign of what the relay sponsors.

@@ -102,15 +102,24 @@ async fn a_check_asks_chain_and_kms_and_names_what_is_wrong() {
     let of_another_chain = says(|all| all["relay"]["chain"]["chain_id"] = 1.into()).await;
     refused(&of_another_chain, &["chain: ", "serves chain 31337, and relay.chain.chain_id is 1"]);
     let nobody = says(|all| all["relay"]["chain"]["rpc_url"] = "http://127.0.0.1:1".into()).await;
-    refused(&nobody, &["chain: ", "cannot be reached"]);
+    refused(&nobody, &["chain: ", "the node at relay.chain.rpc_url cannot be reached: Connection refused"]);
+    let no_host = says(|all| all["relay"]["chain"]["rpc_url"] = "http://user:secret@node.invalid/secret".into()).await;
+    refused(&no_host, &["chain: ", "the node at relay.chain.rpc_url cannot be reached: DNS: "]);
+    assert!(!String::from_utf8_lossy(&no_host.stderr).contains("secret"), "{no_host:?}");
     let no_redis = says(|all| all["relay"]["redis"] = json!({ "url": "redis://127.0.0.1:1" })).await;
-    refused(&no_redis, &["claims: ", "Redis"]);
+    refused(&no_redis, &["claims: ", "Redis at relay.redis.url cannot be reached: Connection refused"]);
     let no_kms = says(|all| {
         all["remote_kms"] = json!({ "urls": ["http://127.0.0.1:1"] });
         without(all, "kms");
         without(all, "bootstrap");
     });
-    refused(&no_kms.await, &["kms: ", "KMS gateway http://127.0.0.1:1/", "cannot be reached"]);
+    let no_gateway = "remote_kms.urls: KMS gateway http://127.0.0.1:1/: it cannot be reached: Connection refused";
+    refused(&no_kms.await, &["kms: ", no_gateway]);
+    let nothing = says(|all| {
+        all["relay"]["chain"]["rpc_url"] = "http://127.0.0.1:1".into();
+        all["relay"]["redis"] = json!({ "url": "redis://127.0.0.1:1" });
+    });
+    refused(&nothing.await, &["chain: ", "relay.chain.rpc_url", "claims: ", "relay.redis.url"]);
     let nowhere = says(|all| all["relay"]["database"] = "/proc/nowhere/relay.sqlite".into()).await;
     refused(&nowhere, &["relay.database", "there is no folder /proc/nowhere"]);
 }
@@ -200,7 +209,8 @@ async fn a_configuration_of_which_nothing_is_served_is_refused() {
     refused(&run(&["node"]).await, &["no file is given", "--config"]);
     refused(&run(&["config", "check", "--config", "nowhere.toml"]).await, &["there is no file nowhere.toml"]);
     let no_kms = check(&ground, |configuration| without(configuration, "kms"));
-    refused(&no_kms.await, &["`kms` or `remote_kms.urls` is missing"]);
+    let no_gateway = "remote_kms.urls: KMS gateway http://127.0.0.1:1/: it cannot be reached: Connection refused";
+    refused(&no_kms.await, &["kms: ", no_gateway]);
 }
 
 /// A change of a good configuration, and what is said of it.

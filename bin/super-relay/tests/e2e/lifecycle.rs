@@ -25,7 +25,8 @@ async fn a_node_without_its_chain_serves_and_says_once_what_is_missing() {
 
     let process = Process::start("node", &file).await;
 
-    let reason = "ready, but not every sponsorship could succeed now: chain: the chain cannot answer now: the node cannot be reached";
+    let reason = "ready, but not every sponsorship could succeed now: chain: the chain cannot answer now: the node at \
+                  relay.chain.rpc_url cannot be reached: Connection refused";
     let log = process.log();
     assert_eq!(log.iter().filter(|line| line.contains(reason)).count(), 1, "{log:?}");
     assert!(!log.iter().any(|line| line.contains(r#""message":"ready""#)), "{log:?}");

@@ -65,7 +65,8 @@ async fn a_node_over_a_chain_without_its_contracts_names_what_is_missing_once() 
 async fn an_outage_of_the_chain_is_logged_when_it_begins_and_when_it_is_over() {
     let world = Setup::of(V07).configure(impatient).start().await;
     freeze(world.anvil.process_id()).await;
-    let (begun, over) = ("the chain does not answer: the node did not answer in time", "the chain answers again after");
+    let begun = "the chain does not answer: the node at relay.chain.rpc_url did not answer in time";
+    let over = "the chain answers again after";
     said(&world.node, begun).await;
     two_sweeps(&world.node).await;
     assert_eq!((lines(&world.node, begun), lines(&world.node, over)), (1, 0));

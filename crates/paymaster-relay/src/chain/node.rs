@@ -10,7 +10,7 @@ use alloy_provider::{Provider, RootProvider};
 use alloy_rpc_client::{BatchRequest, RpcClient};
 use alloy_rpc_types_eth::{TransactionInput, TransactionRequest};
 use alloy_sol_types::SolCall;
-use bounded_http::{JsonRpc, NotJsonRpc, exceeded, is_failure};
+use bounded_http::{JsonRpc, NotJsonRpc, exceeded, is_failure, unsent};
 use breaker::Breaker;
 use proto::json::Excerpt;
 use proto::{Address, Wei};
@@ -21,10 +21,11 @@ use tokio::time::{Instant, timeout};
 use super::ChainError;
 use crate::settings::{ChainSettings, SettingsError};
 
-const NO_ANSWER: &str = "the node did not answer in time";
-const NO_BATCH: &str = "the node leaves calls of a JSON-RPC batch unanswered, and every sponsorship asks by one: use a node that \
-                        takes batches";
-const UNREACHABLE: &str = "the node cannot be reached";
+// They name the settings: what is said of the node goes to operators only.
+const NO_ANSWER: &str = "the node at relay.chain.rpc_url did not answer in time (relay.chain.timeout_seconds)";
+const NO_BATCH: &str = "the node at relay.chain.rpc_url leaves calls of a JSON-RPC batch unanswered, and every sponsorship \
+                        asks by one: use a node that takes batches";
+const NOT_JSON_RPC: &str = "what relay.chain.rpc_url answers is not JSON-RPC";
 
 /// A node. Every question ends within the configured time, answered or not; once one was not, the
 /// others end at once until the node answers.
@@ -160,15 +161,20 @@ fn why_unanswered<T>(outcome: &Result<TransportResult<T>, Elapsed>) -> Option<St
         return None;
     }
     let is_nonsense = matches!(kind.as_custom(), Some(error) if error.is::<NotJsonRpc>());
-    Some(if is_nonsense { NotJsonRpc.to_string() } else { UNREACHABLE.to_owned() })
+    Some(if is_nonsense { NOT_JSON_RPC.to_owned() } else { not_reached(kind) })
 }
 
 fn unreachable(detail: &str) -> ChainError {
     ChainError::Unreachable { detail: detail.to_owned() }
 }
 
+fn not_reached(kind: &TransportErrorKind) -> String {
+    let why = unsent(kind).map(|why| format!(": {why}")).unwrap_or_default();
+    format!("the node at relay.chain.rpc_url cannot be reached{why}")
+}
+
 fn http_status(status: u16) -> String {
-    format!("the node answered HTTP status {status}")
+    format!("the node at relay.chain.rpc_url answered HTTP status {status}")
 }
 
 fn answered(code: i64, message: &str) -> String {
@@ -181,7 +187,7 @@ pub(super) fn describe(error: &RpcError<TransportErrorKind>) -> ChainError {
         RpcError::ErrorResp(payload) => ChainError::node(answered(payload.code, &payload.message)),
         RpcError::Transport(TransportErrorKind::HttpError(http)) => ChainError::node(http_status(http.status)),
         RpcError::Transport(TransportErrorKind::MissingBatchResponse(_)) => ChainError::node(NO_BATCH),
-        RpcError::Transport(_) => ChainError::node(UNREACHABLE),
+        RpcError::Transport(kind) => ChainError::node(not_reached(kind)),
         _ => ChainError::node("the node's answer does not parse"),
     }
 }

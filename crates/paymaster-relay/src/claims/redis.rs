@@ -1,6 +1,7 @@
 //! Claims in Redis 7 or later: `SET key holder NX GET EX ttl`, which tells in one step whose the
 //! key is.
 
+use std::error::Error as _;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,8 @@ use tokio::time::timeout;
 use super::{Claim, ClaimStore, ClaimStoreError};
 use crate::settings::RedisSettings;
 
+/// Names the settings: what is said of Redis goes to operators only.
+const NO_ANSWER: &str = "Redis at relay.redis.url did not answer in time (relay.redis.timeout_milliseconds)";
 const PREFIX: &str = "super-relay:claim:";
 const RELEASE: &str =
     "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) else return 0 end";
@@ -101,7 +104,7 @@ impl Server {
         let problem = match timeout(self.patience, asked).await {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error)) => Problem { is_outage: is_outage(&error), detail: category(&error) },
-            Err(_) => Problem { is_outage: true, detail: "Redis did not answer in time".to_owned() },
+            Err(_) => Problem { is_outage: true, detail: NO_ANSWER.to_owned() },
         };
         // Whatever it was, a new connection is the safe way on.
         if problem.is_outage {
@@ -175,10 +178,13 @@ fn is_outage(error: &RedisError) -> bool {
         || error.code().is_some_and(|code| OUTAGES.contains(&code))
 }
 
-/// The error's kind and code: the rest of its text may carry the address with the password in it.
+/// The error's kind, and its code or what the operating system said: the rest of its text may carry
+/// the address with the password in it.
 fn category(error: &RedisError) -> String {
-    match error.code() {
-        Some(code) => format!("Redis: {} ({})", error.category(), Excerpt(code)),
-        None => format!("Redis: {}", error.category()),
+    let category = error.category();
+    match (error.code(), error.source()) {
+        (Some(code), _) => format!("Redis at relay.redis.url: {category} ({})", Excerpt(code)),
+        (None, Some(why)) if error.is_io_error() => format!("Redis at relay.redis.url cannot be reached: {why}"),
+        (None, _) => format!("Redis at relay.redis.url: {category}"),
     }
 }

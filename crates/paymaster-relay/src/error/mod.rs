@@ -65,7 +65,7 @@ pub enum RelayError {
         is_mined: bool,
     },
     /// A rule of the policy does not hold.
-    #[error("{violation}")]
+    #[error("policy {policy_id:?}: {violation}")]
     Policy {
         /// Which policy.
         policy_id: String,

@@ -1,6 +1,5 @@
 //! The KMS over the gateway's HTTP API: several gateways, the one that answered last asked first.
 
-use std::error::Error as _;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
@@ -31,6 +30,8 @@ const MAX_ANSWER: usize = 1 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// In the place of seconds.
 const UNKNOWN: i64 = i64::MIN;
+/// Of the gateways' addresses.
+const SETTING: &str = "remote_kms.urls";
 const UNREADABLE: &str = "this version cannot read what it answers; is it a KMS gateway?";
 
 /// Gateways of one KMS, all over the same trusted application or its equals.
@@ -126,14 +127,11 @@ impl HttpKms {
                 Ok(answer) => {
                     self.preferred.store(index, Ordering::Relaxed);
                     // A yes that can't be read is a yes: something was done.
-                    let unreadable = |_| KmsError::Unavailable {
-                        message: of(&gateway.url, UNREADABLE),
-                        in_doubt: call.method != Method::GET,
-                    };
+                    let unreadable = |_| not_decided(&[of(&gateway.url, UNREADABLE)], call.method != Method::GET);
                     return answer.and_then(|body| serde_json::from_slice(&body).map_err(unreadable));
                 }
                 Err(Attempt::Undecided(message) | Attempt::Silent(message)) if !call.repeatable => {
-                    return Err(KmsError::Unavailable { message: of(&gateway.url, &message), in_doubt: true });
+                    return Err(not_decided(&[of(&gateway.url, &message)], true));
                 }
                 Err(attempt) => {
                     in_doubt |= matches!(attempt, Attempt::Silent(_) | Attempt::Repeated(_));
@@ -145,7 +143,7 @@ impl HttpKms {
                 }
             }
         }
-        Err(KmsError::Unavailable { message: why.join("; "), in_doubt })
+        Err(not_decided(&why, in_doubt))
     }
 
     /// What one gateway decided; the outer error when it decided nothing, as far as we know.
@@ -256,7 +254,7 @@ impl Kms for HttpKms {
 impl Gateway {
     fn new(url: Url, client: Client) -> Self {
         let probed = url.clone();
-        let breaker = Breaker::new(format!("KMS gateway {}", shown(&url)), move || {
+        let breaker = Breaker::new(format!("KMS gateway {} ({SETTING})", shown(&url)), move || {
             let (url, client) = (probed.clone(), client.clone());
             async move { is_there(&url, &client).await }
         });
@@ -326,7 +324,7 @@ fn is_closed(error: &reqwest::Error) -> bool {
 }
 
 fn not_answered(error: &reqwest::Error) -> Attempt {
-    let why = if error.is_timeout() { "no answer in time".to_owned() } else { root_of(error) };
+    let why = bounded_http::cause(error);
     if error.is_connect() {
         Attempt::NotReached(format!("it cannot be reached: {why}"))
     } else {
@@ -334,13 +332,9 @@ fn not_answered(error: &reqwest::Error) -> Attempt {
     }
 }
 
-/// What an error comes down to. The errors above it name the address, with all that is in it.
-fn root_of(error: &reqwest::Error) -> String {
-    let Some(mut root) = error.source() else { return "the request failed".to_owned() };
-    while let Some(source) = root.source() {
-        root = source;
-    }
-    root.to_string()
+/// What went wrong at gateways, and the setting that names them.
+fn not_decided(why: &[String], in_doubt: bool) -> KmsError {
+    KmsError::Unavailable { message: format!("{SETTING}: {}", why.join("; ")), in_doubt }
 }
 
 /// Names a gateway, with what went wrong.

@@ -96,7 +96,8 @@ async fn chain_down_is_retryable_and_signs_nothing() {
     let refusal = world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, passkey])).await.unwrap_err();
     refusal.assert_is(-32603, "chain_unavailable", true);
     assert_eq!(world.sponsorships(), 0);
-    assert!(world.problem("chain").await.is_some());
+    let told = |why: &str| Some(format!("the chain cannot answer now: the node at relay.chain.rpc_url {why}"));
+    assert_eq!(world.problem("chain").await, told("cannot be reached: Connection refused (os error 111)"));
 }
 
 #[tokio::test]

@@ -65,6 +65,11 @@ async fn the_cost_cap_counts_the_worst_case_to_the_wei() {
                 refusal.assert_is(-32501, "cost_above_policy", false);
                 assert_eq!(refusal.data["limit"], cap.to_string());
                 assert_eq!(refusal.data["used"], COST.to_string());
+                let told = format!(
+                    "policy \"default\": the operation may cost {COST} wei (all its gas limits at maxFeePerGas), above \
+                     max_cost_per_operation, {cap} wei"
+                );
+                assert_eq!(refusal.message, told);
             }
         }
     }
@@ -100,7 +105,13 @@ async fn an_account_without_the_standing_is_refused_by_rule() {
         let answer = world.client.call("pm_sponsor_with_tee", params).await;
         match reason {
             None => assert!(answer.is_ok()),
-            Some(reason) => answer.unwrap_err().assert_is(-32501, reason, false),
+            Some(reason) => {
+                let refusal = answer.unwrap_err();
+                refusal.assert_is(-32501, reason, false);
+                let rule = refusal.data["rule"].as_str().unwrap();
+                let names = |word: &str| refusal.message.contains(word);
+                assert!(names("policy \"members\": ") && (names(rule) || names("relay.accounts")), "{refusal:?}");
+            }
         }
     }
     let info = world.client.call("pm_get_account_info", json!(["alice"])).await.unwrap();

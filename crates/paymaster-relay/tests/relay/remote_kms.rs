@@ -138,6 +138,12 @@ async fn what_is_wrong_with_a_gateway_is_told_with_its_address_and_without_the_s
         let port = url.port().unwrap();
         format!("{scheme}://user:secret@127.0.0.1:{port}/kms?key=secret").parse().unwrap()
     };
+    let unknown = why("http://user:secret@kms.invalid/?key=secret".parse().unwrap()).await;
+    assert!(
+        unknown.contains("remote_kms.urls: KMS gateway http://kms.invalid/: it cannot be reached: DNS: "),
+        "{unknown}"
+    );
+    assert!(!unknown.contains("secret"), "{unknown}");
     let nobody = nowhere().await;
     let (other, _) = gateway("404 Not Found", "<html>").await;
     let (fine, _) = gateway("200 OK", r#"{"status":"ok"}"#).await;
@@ -150,7 +156,7 @@ async fn what_is_wrong_with_a_gateway_is_told_with_its_address_and_without_the_s
         (&lost, "http", "it is not healthy: tee_state_lost"),
     ] {
         let words = why(secret(url, scheme)).await;
-        let address = format!("KMS gateway {scheme}://127.0.0.1:{}/kms: ", url.port().unwrap());
+        let address = format!("remote_kms.urls: KMS gateway {scheme}://127.0.0.1:{}/kms: ", url.port().unwrap());
         assert!(words.contains(&format!("{address}{expected}")), "{words}");
         assert!(!words.contains("secret"), "{words}");
     }

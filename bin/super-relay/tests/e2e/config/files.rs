@@ -172,7 +172,7 @@ async fn a_check_asks_the_chain_of_the_account_factory() {
     };
     let mut factory = world.configuration["kms"]["factory"].clone();
     factory["rpc_url"] = "http://127.0.0.1:1".into();
-    refused(&says(factory).await, &["kms.factory", "cannot be reached"]);
+    refused(&says(factory).await, &["the node at kms.factory.rpc_url cannot be reached: Connection refused"]);
     let mut factory = world.configuration["kms"]["factory"].clone();
     factory["address"] = "0x7777777777777777777777777777777777777777".into();
     refused(&says(factory).await, &["kms.factory", "answered no address"]);

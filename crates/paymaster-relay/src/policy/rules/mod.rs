@@ -105,9 +105,9 @@ impl Violation {
 rules! {
     account {
         /// Not listed, and there is no default.
-        AccountUnlisted => "account_unlisted", "accounts", ("the account is not listed");
+        AccountUnlisted => "account_unlisted", "accounts", ("the account is not listed in relay.accounts");
         /// Listed, but not sponsored.
-        AccountInactive => "account_inactive", "active", ("the account is not active");
+        AccountInactive => "account_inactive", "active", ("the account is not active in relay.accounts");
     }
     balance {
         /// Its credit is too low.
@@ -117,7 +117,7 @@ rules! {
             /// The account's; `None` for who may not know.
             balance: Option<Wei>,
         } => "balance_too_low", "min_balance", (
-            "the account's balance is {}below {required}",
+            "the account's balance is {}below min_balance, {required}",
             balance.map(|balance| format!("{balance}, ")).unwrap_or_default()
         );
     }
@@ -129,7 +129,7 @@ rules! {
             /// The account's; `None` for who may not know.
             membership: Option<Membership>,
         } => "membership_too_low", "min_membership", (
-            "the account's membership is {}below {}",
+            "the account's membership is {}below min_membership, {}",
             membership.map(|membership| format!("{}, ", membership.as_str())).unwrap_or_default(),
             required.as_str()
         );
@@ -137,7 +137,7 @@ rules! {
     passkey {
         /// No passkey approved it.
         PasskeyMissing => "passkey_missing", "allow_without_passkey", (
-            "this policy sponsors nothing without a passkey"
+            "this policy sponsors nothing without a passkey (allow_without_passkey)"
         );
     }
     sender {
@@ -145,7 +145,7 @@ rules! {
         SenderNotAllowed {
             /// The operation's.
             sender: Address,
-        } => "sender_not_allowed", "senders", ("the sender {sender} is not on the list");
+        } => "sender_not_allowed", "senders", ("the sender {sender} is not one of senders");
     }
     cost {
         /// It may cost too much.
@@ -154,19 +154,21 @@ rules! {
             limit: Wei,
             /// The operation's worst case.
             cost: Wei,
-        } => "cost_above_policy", "max_cost_per_operation", ("the operation may cost {cost}, over {limit}");
+        } => "cost_above_policy", "max_cost_per_operation", (
+            "the operation may cost {cost} (all its gas limits at maxFeePerGas), above max_cost_per_operation, {limit}"
+        );
     }
     factory {
         /// Who makes the account, or what it delegates to, runs at our expense too.
         FactoryNotAllowed {
             /// The operation's factory, or its EIP-7702 delegate.
             factory: Address,
-        } => "factory_not_allowed", "factories", ("the account is made by {factory}, which is not on the list");
+        } => "factory_not_allowed", "factories", ("the account is made by {factory}, which is not one of factories");
     }
     target {
         /// The encoding is not one we can look into.
         CallNotUnderstood => "call_not_understood", "targets", (
-            "the callData is not understood, so its targets cannot be checked"
+            "the callData is not understood, so its calls cannot be held against targets"
         );
         /// The list of targets does not have it.
         TargetNotAllowed {
@@ -174,7 +176,7 @@ rules! {
             index: usize,
             /// Where it goes.
             target: Address,
-        } => "target_not_allowed", "targets", ("call {index} goes to {target}, which is not on the list");
+        } => "target_not_allowed", "targets", ("call {index} goes to {target}, which is not one of targets");
         /// The target's list of functions does not have it.
         FunctionNotAllowed {
             /// Which call of the batch, from 0.
@@ -182,7 +184,7 @@ rules! {
             /// Where it goes.
             target: Address,
         } => "function_not_allowed", "targets.selectors", (
-            "call {index} to {target} is of a function that is not on the list"
+            "call {index} to {target} is of a function that is not one of targets.selectors"
         );
     }
 }
