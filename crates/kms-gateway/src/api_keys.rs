@@ -54,11 +54,6 @@ impl ApiKeys {
         Ok(Self(labels))
     }
 
-    /// Whether there are none.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// What the settings call the key.
     pub(crate) fn label(&self, hash: &ApiKeyHash) -> Option<&str> {
         self.0.get(hash).map(String::as_str)

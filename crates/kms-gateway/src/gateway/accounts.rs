@@ -43,8 +43,7 @@ pub struct CounterfactualSender {
 impl Gateway {
     /// Begins a passkey registration: its id, and PublicKeyCredentialCreationOptionsJSON for the
     /// browser. Who could not have an account made is refused here, before the user has made a
-    /// passkey for nothing. Where the KMS knows API keys, its caller may show nothing: a server may
-    /// show its key when the account is made.
+    /// passkey for nothing.
     ///
     /// # Errors
     /// `registration_invalid`, `account_id_reserved`, `creation_unauthorised`, `api_key_unknown`,

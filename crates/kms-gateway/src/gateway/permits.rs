@@ -67,10 +67,8 @@ impl Inner {
             Some(CreationProof::ApiKey(hash)) => {
                 self.api_keys.label(&hash).map(drop).ok_or(GatewayError::ApiKeyUnknown)
             }
-            None if self.settings.account_creation == AccountCreation::Authorised && self.api_keys.is_empty() => {
-                Err(GatewayError::CreationUnauthorised)
-            }
-            None => Ok(()),
+            None if self.settings.account_creation == AccountCreation::Open => Ok(()),
+            None => Err(GatewayError::CreationUnauthorised),
         }
     }
 

@@ -3,13 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use devkit::SoftPasskey;
 use kms_gateway::Settings;
 use kms_gateway::settings::{AccountCreation, ApiKeySettings};
 use proto::TeeId;
 use proto::json::invitation::{Invitation, SignedInvitation};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Gate, GatedTee, Kms, NOW, RelayKey, settings};
+use crate::support::{Answer, Gate, GatedTee, Kms, NOW, ORIGIN, RP_ID, RelayKey, settings};
 
 const KEY: &str = "kms-key-of-a-server";
 /// `printf %s kms-key-of-a-server | sha256sum`.
@@ -42,8 +43,21 @@ impl Kms {
         self.create(json!({ "registrationId": registration_id, "invitation": invitation.to_string() })).await
     }
 
+    /// A verified registration of a new passkey, begun by the server that has the key.
+    async fn registered(&self) -> (SoftPasskey, Value) {
+        let mut passkey = SoftPasskey::create(RP_ID, ORIGIN).unwrap();
+        let registration_id = self.registered_again(&mut passkey).await;
+        (passkey, registration_id)
+    }
+
+    async fn registered_again(&self, passkey: &mut SoftPasskey) -> Value {
+        let begin = self.client.post(format!("{}/webauthn/register/begin", self.url)).header("x-api-key", KEY);
+        let begun = self.send(begin.json(&json!({ "userName": "alice" }))).await.ok();
+        self.finish_with(passkey, &begun).await
+    }
+
     async fn create_with(&self, header: (&str, &str)) -> Answer {
-        let (_, registration_id) = self.register().await;
+        let (_, registration_id) = self.registered().await;
         let request = self.client.post(format!("{}/kms/create-deterministic-account", self.url));
         self.send(request.header(header.0, header.1).json(&json!({ "registrationId": registration_id }))).await
     }
@@ -57,7 +71,7 @@ fn sign(key: &RelayKey, invitation: Invitation) -> SignedInvitation {
 async fn without_key_or_invitation_no_account_is_made_and_the_tee_is_not_asked() {
     let kms = start(authorised).await;
     let before = kms.gateway.verify_audit_chain().await.unwrap();
-    let (_, registration_id) = kms.register().await;
+    let (_, registration_id) = kms.registered().await;
     let error = kms.create(json!({ "registrationId": registration_id })).await.refused(401, "creation_unauthorised");
     assert!(error["message"].as_str().unwrap().contains("pm_createAccountInvitation"), "{error}");
     for header in [("authorization", "Bearer wrong"), ("x-api-key", "wrong")] {
@@ -74,13 +88,31 @@ async fn without_key_or_invitation_no_account_is_made_and_the_tee_is_not_asked()
 }
 
 #[tokio::test]
-async fn who_needs_an_invitation_is_told_before_there_is_a_passkey() {
-    let invited_only = |folder: &Path| Settings { api_keys: Vec::new(), ..authorised(folder) };
-    let kms = start(invited_only).await;
-    let mut begin = json!({ "userName": "alice" });
-    kms.post("/webauthn/register/begin", &begin).await.refused(401, "creation_unauthorised");
-    begin["invitation"] = kms.invitation(&kms.relay, 1).await.to_string().into();
-    kms.post("/webauthn/register/begin", &begin).await.ok();
+async fn who_may_have_no_account_made_is_told_before_there_is_a_passkey() {
+    let invited_only: fn(&Path) -> Settings = |folder| Settings { api_keys: Vec::new(), ..authorised(folder) };
+    for settings in [authorised, invited_only] {
+        let kms = start(settings).await;
+        for mut begin in [json!({ "userName": "alice" }), json!({ "accountId": "alice" })] {
+            let error = kms.post("/webauthn/register/begin", &begin).await.refused(401, "creation_unauthorised");
+            assert!(error["message"].as_str().unwrap().contains("pm_createAccountInvitation"), "{error}");
+            begin["invitation"] = kms.invitation(&kms.relay, 1).await.to_string().into();
+            kms.post("/webauthn/register/begin", &begin).await.ok();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_passkey_that_has_an_account_is_registered_again_by_key_or_invitation() {
+    let kms = start(authorised).await;
+    let (mut passkey, registration_id) = kms.registered().await;
+    let invitation = kms.invitation(&kms.relay, 2).await;
+    let account = kms.create_invited(&registration_id, &invitation).await.ok();
+    let again = kms.registered_again(&mut passkey).await;
+    assert_eq!(kms.create_invited(&again, &invitation).await.ok(), account);
+    let begin = json!({ "accountId": account["accountId"], "invitation": invitation.to_string() });
+    let begun = kms.post("/webauthn/register/begin", &begin).await.ok();
+    let again = kms.finish_with(&mut passkey, &begun).await;
+    assert_eq!(kms.create_invited(&again, &invitation).await.ok(), account);
 }
 
 #[tokio::test]
@@ -96,7 +128,7 @@ async fn an_api_key_has_accounts_made_as_far_as_its_ration_goes() {
     assert_eq!(error["retryable"], true);
     // Another's ration is another's.
     let invitation = kms.invitation(&kms.relay, 1).await;
-    let (_, registration_id) = kms.register().await;
+    let (_, registration_id) = kms.registered().await;
     kms.create_invited(&registration_id, &invitation).await.ok();
     kms.clock.set(NOW + 3600);
     kms.create_with(("x-api-key", KEY)).await.ok();
@@ -108,12 +140,12 @@ async fn an_invitation_is_good_for_its_accounts_and_each_may_be_asked_for_again(
     let invitation = kms.invitation(&kms.relay, 2).await;
     let mut first = None;
     for _ in 0..2 {
-        let (_, registration_id) = kms.register().await;
+        let (_, registration_id) = kms.registered().await;
         let account = kms.create_invited(&registration_id, &invitation).await.ok();
         assert_eq!(kms.create_invited(&registration_id, &invitation).await.ok(), account);
         first.get_or_insert(registration_id);
     }
-    let (_, third) = kms.register().await;
+    let (_, third) = kms.registered().await;
     // Where it is shown at the beginning, before there is a passkey for nothing.
     let begin = json!({ "userName": "alice", "invitation": invitation.to_string() });
     kms.post("/webauthn/register/begin", &begin).await.refused(403, "invitation_used_up");
@@ -132,14 +164,14 @@ async fn an_invitation_is_good_for_its_accounts_and_each_may_be_asked_for_again(
 async fn an_invitation_that_was_used_up_before_the_clock_was_ahead_for_a_moment_stays_so() {
     let kms = start(authorised).await;
     let invitation = kms.invitation(&kms.relay, 1).await;
-    let (_, first) = kms.register().await;
+    let (_, first) = kms.registered().await;
     kms.create_invited(&first, &invitation).await.ok();
     kms.clock.set(NOW + 9 * 86_400);
     for _ in 0..2 {
         kms.create_with(("x-api-key", KEY)).await.ok();
     }
     kms.clock.set(NOW + 10);
-    let (_, second) = kms.register().await;
+    let (_, second) = kms.registered().await;
     kms.create_invited(&second, &invitation).await.refused(403, "invitation_used_up");
 
     // What is over by the clock and by what has passed is not kept.
@@ -155,12 +187,12 @@ async fn an_invitation_that_was_used_up_before_the_clock_was_ahead_for_a_moment_
 async fn who_had_an_account_made_adds_no_more_rows_and_costs_the_tee_nothing() {
     let kms = start(authorised).await;
     let invitation = kms.invitation(&kms.relay, 1).await;
-    let (mut passkey, first) = kms.register().await;
+    let (mut passkey, first) = kms.registered().await;
     let account = kms.create_invited(&first, &invitation).await.ok();
     let rows = kms.gateway.verify_audit_chain().await.unwrap();
     let calls = kms.calls_of("CreateHybridAccount");
     for id in ["bob", "carol", "dave"] {
-        let again = kms.register_passkey(&mut passkey).await;
+        let again = kms.registered_again(&mut passkey).await;
         let body = json!({ "registrationId": again, "accountId": id, "invitation": invitation.to_string() });
         kms.create(body).await.refused(409, "credential_conflict");
         assert_eq!(kms.create_invited(&again, &invitation).await.ok(), account);
@@ -175,7 +207,7 @@ async fn accounts_asked_for_at_once_share_one_invitation() {
     let invitation = kms.invitation(&kms.relay, 1).await;
     let mut asking = Vec::new();
     for _ in 0..6 {
-        let (_, registration_id) = kms.register().await;
+        let (_, registration_id) = kms.registered().await;
         let body = json!({ "registrationId": registration_id, "invitation": invitation.to_string() });
         let request = kms.client.post(format!("{}/kms/create-deterministic-account", kms.url)).json(&body);
         asking.push(tokio::spawn(request.send()));
@@ -209,7 +241,7 @@ async fn an_invitation_that_is_not_the_relays_or_not_for_here_and_now_is_refused
         (sign(&rotator, honest.invitation), "invitation_invalid", "authorised to sponsor"),
         (SignedInvitation { invitation: more, ..honest }, "invitation_invalid", "authorised"),
     ];
-    let (_, registration_id) = kms.register().await;
+    let (_, registration_id) = kms.registered().await;
     for (invitation, code, words) in refused {
         let begin = json!({ "userName": "alice", "invitation": invitation.to_string() });
         kms.post("/webauthn/register/begin", &begin).await.refused(403, code);

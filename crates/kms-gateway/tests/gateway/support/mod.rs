@@ -261,6 +261,11 @@ impl Kms {
     /// A verified registration of that passkey, which may be registered already.
     pub async fn register_passkey(&self, passkey: &mut SoftPasskey) -> Value {
         let begun = self.post("/webauthn/register/begin", &json!({ "userName": "alice" })).await.ok();
+        self.finish_with(passkey, &begun).await
+    }
+
+    /// The registration of that passkey, verified.
+    pub async fn finish_with(&self, passkey: &mut SoftPasskey, begun: &Value) -> Value {
         let credential = passkey.register(&begun["publicKey"]).unwrap();
         let finish = json!({ "registrationId": begun["registrationId"], "credential": credential });
         let finished = self.post("/webauthn/register/finish", &finish).await.ok();
