@@ -7,6 +7,7 @@
 )]
 
 mod circles;
+mod contract_commands;
 mod dependencies;
 mod errors;
 mod examples;
