@@ -70,7 +70,7 @@ async fn a_chain_that_hangs_keeps_nobody_waiting() {
 async fn a_kms_that_hangs_keeps_nobody_waiting() {
     let world = Setup::of(V07).configure(impatient).start_apart().await;
     let address = world.configuration["remote_kms"]["urls"][0].as_str().unwrap().to_owned();
-    let name = format!("KMS gateway {}/", address.trim_end_matches('/'));
+    let name = format!("KMS gateway {}/ (remote_kms.urls)", address.trim_end_matches('/'));
     hang(&world, world.kms_process_id(), "kms_unavailable", &name).await;
 }
 

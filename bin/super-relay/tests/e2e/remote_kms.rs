@@ -4,7 +4,7 @@ use devkit::EntryPointVersion;
 use devkit::EntryPointVersion::V07;
 use serde_json::{Value, json};
 
-use crate::support::{Setup, Signal, TeeAccount, World, eventually, freeze, thaw};
+use crate::support::{Setup, Signal, TeeAccount, World, eventually, freeze, run, thaw, write_configuration};
 
 on_every_version! { a_node_has_operations_sponsored_by_a_kms_in_another_process }
 
@@ -79,6 +79,28 @@ async fn a_gateway_that_cannot_be_reached_is_passed_over_for_the_next() {
     let request = request(&world).await;
 
     assert!(world.rpc().call("pm_sponsor_with_tee", request).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_check_refuses_gateways_of_different_tees() {
+    let (world, other) = tokio::join!(Setup::of(V07).start_apart(), Setup::of(V07).start_apart());
+    let url = |world: &World| world.configuration["remote_kms"]["urls"][0].as_str().unwrap().to_owned();
+    let says = async |urls: [String; 2]| {
+        let mut configuration = world.configuration.clone();
+        configuration["remote_kms"]["urls"] = json!(urls);
+        let file = world.file("checked.toml");
+        write_configuration(&configuration, &file);
+        run(&["config", "check", "--config", file.to_str().unwrap()]).await
+    };
+    // The same gateway by another name.
+    let by_name = url(&world).replace("127.0.0.1", "localhost");
+    let one = says([url(&world), by_name]).await;
+    assert!(one.status.success(), "{}", String::from_utf8_lossy(&one.stderr));
+    let several = says([url(&world), url(&other)]).await;
+    assert_eq!(several.status.code(), Some(1));
+    let said = String::from_utf8(several.stderr).unwrap();
+    assert!(said.contains("kms: remote_kms.urls names gateways of different TEEs"), "{said}");
+    assert!(said.contains(&url(&world)) && said.contains(&url(&other)), "{said}");
 }
 
 #[tokio::test]

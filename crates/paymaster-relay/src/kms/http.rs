@@ -8,14 +8,15 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use bounded_http::BodyError;
 use breaker::Breaker;
+use futures_util::future::join_all;
 use kms_api::accounts::GetAccount;
 use kms_api::admin::{self, GetSigners};
 use kms_api::operations::SponsorOperation;
-use kms_api::status::{GetHealth, ServiceStatus};
+use kms_api::status::{GetHealth, Health, ServiceStatus};
 use kms_api::{ErrorBody, ReceivedReason, Refusal, Route, headers};
-use proto::AccountId;
 use proto::command::{RotateSigner, Sponsor, SponsorReply, WalletInfo};
 use proto::json::{Excerpt, LongExcerpt};
+use proto::{AccountId, TeeId};
 use reqwest::header::{CONTENT_TYPE, DATE};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
@@ -23,7 +24,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::{Kms, KmsError, KmsSigners};
+use super::{Kms, KmsError, KmsSigners, SeveralTees};
 
 /// Bytes. Several times the longest answer of a gateway.
 const MAX_ANSWER: usize = 1 << 20;
@@ -188,6 +189,23 @@ impl HttpKms {
         if status.is_success() { Ok(Ok(body)) } else { refusal(status, &body) }
     }
 
+    /// The TEE behind a gateway; `None` where neither it nor the gateway answers.
+    async fn tee_of(&self, gateway: &Gateway) -> Option<TeeId> {
+        let begun = gateway.breaker.check().ok()?;
+        let health = match health(&gateway.url, &self.client).await {
+            Ok(body) => {
+                gateway.breaker.answered();
+                serde_json::from_slice::<Health>(&body).ok()?
+            }
+            Err(Attempt::NotReached(why) | Attempt::Silent(why)) => {
+                gateway.breaker.failed(begun, &why);
+                return None;
+            }
+            Err(Attempt::Undecided(_) | Attempt::Repeated(_)) => return None,
+        };
+        health.tee_id.filter(|_| health.service.is_of_kms())
+    }
+
     fn request<A>(&self, gateway: &Url, call: &Call<A>) -> Result<RequestBuilder, Attempt> {
         let url = under(gateway, &call.path)?;
         let mut request = self.client.request(call.method.clone(), url);
@@ -242,6 +260,18 @@ impl Kms for HttpKms {
         self.ask(Call::get(&GetHealth)).await.map(drop)
     }
 
+    async fn is_one_tee(&self) -> Result<(), SeveralTees> {
+        if self.gateways.len() == 1 {
+            return Ok(());
+        }
+        let asked = self.gateways.iter().map(async |gateway| Some((shown(&gateway.url), self.tee_of(gateway).await?)));
+        let gateways: Vec<_> = join_all(asked).await.into_iter().flatten().collect();
+        match gateways.iter().any(|(_, tee_id)| *tee_id != gateways[0].1) {
+            true => Err(SeveralTees { gateways }),
+            false => Ok(()),
+        }
+    }
+
     fn url(&self) -> Option<String> {
         self.gateways.get(self.preferred.load(Ordering::Relaxed)).map(|gateway| shown(&gateway.url))
     }
@@ -264,9 +294,15 @@ impl Gateway {
 
 /// Whether the gateway answers, healthy or not.
 async fn is_there(gateway: &Url, client: &Client) -> bool {
-    let Ok(url) = under(gateway, &["health"]) else { return false };
-    let asked = async { bounded_http::read(client.get(url).send().await?, MAX_ANSWER).await };
-    asked.await.is_ok_and(|body| serde_json::from_slice::<ServiceStatus>(&body).is_ok_and(|answer| answer.is_of_kms()))
+    let body = health(gateway, client).await;
+    body.is_ok_and(|body| serde_json::from_slice::<ServiceStatus>(&body).is_ok_and(|answer| answer.is_of_kms()))
+}
+
+/// What it says of its health, whatever the status.
+async fn health(gateway: &Url, client: &Client) -> Result<Vec<u8>, Attempt> {
+    let url = under(gateway, &["health"])?;
+    let response = client.get(url).send().await.map_err(|error| not_answered(&error))?;
+    read(response).await
 }
 
 fn under(gateway: &Url, path: &[impl AsRef<str>]) -> Result<Url, Attempt> {

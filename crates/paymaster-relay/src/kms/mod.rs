@@ -50,6 +50,15 @@ pub trait Kms: Send + Sync {
     /// [`KmsError`].
     async fn ready(&self) -> Result<(), KmsError>;
 
+    /// Whether all gateways are over one TEE, as far as those that answer tell: accounts, relay keys
+    /// and invitations are a TEE's own.
+    ///
+    /// # Errors
+    /// [`SeveralTees`].
+    async fn is_one_tee(&self) -> Result<(), SeveralTees> {
+        Ok(())
+    }
+
     /// Whether it remembers by itself which accounts do not exist, and forgets it of one that is
     /// made: then the relay remembers nothing of that, and an account is known at once.
     fn remembers_unknown_accounts(&self) -> bool {
@@ -104,6 +113,17 @@ impl KmsSigners {
     pub fn record_of(&self, address: Address) -> Option<&AuthorisedSigner> {
         self.signers.iter().find(|signer| signer.address == address)
     }
+}
+
+/// Gateways of one relay are over different TEEs, each with its own accounts and relay keys.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error(
+    "remote_kms.urls names gateways of different TEEs, which share neither accounts nor relay keys: {}; leave those of one",
+    gateways.iter().map(|(url, tee_id)| format!("{url} of TEE {tee_id}")).collect::<Vec<_>>().join(", ")
+)]
+pub struct SeveralTees {
+    /// Each gateway that answered, by its address without secrets, and its TEE.
+    pub gateways: Vec<(String, TeeId)>,
 }
 
 /// Why the KMS did not do it.

@@ -75,13 +75,20 @@ impl Readiness {
     /// Everything a sponsorship needs, each looked at now. The chain is asked as a sponsorship asks
     /// it.
     pub async fn status(&self) -> Vec<Check> {
+        let in_full = |error: RelayError| error.in_full();
         let kms_and_chain = async {
             let signers = self.kms.signers().await.map_err(RelayError::from);
             let chain = self.chain_status(signers.as_ref().ok().map(|signers| signers.paymaster_signer)).await;
             (signers, chain)
         };
-        let (store, claims, kms, (signers, chain)) =
-            tokio::join!(self.store.ready(), self.claims.ready(), self.kms.ready(), kms_and_chain);
+        let (store, claims, kms, one_tee, (signers, chain)) = tokio::join!(
+            self.store.ready(),
+            self.claims.ready(),
+            self.kms.ready(),
+            self.kms.is_one_tee(),
+            kms_and_chain
+        );
+        let kms = kms.map_err(|error| in_full(error.into()));
         let address = self.relay_key.address().await;
         let clocks = self.clocks(chain.is_ok());
         let known = || signers.as_ref().map_err(|_| Missing::TeeUnknown);
@@ -110,13 +117,12 @@ impl Readiness {
                 wrong => wrong,
             };
         }
-        let in_full = |error: RelayError| error.in_full();
         vec![
             Check::of("store", store.map_err(|error| in_full(error.into()))),
             Check::of("claims", claims.map_err(|error| in_full(error.into()))),
             Check::of("chain", in_words(chain.map(drop))),
             Check::of("clocks", in_words(clocks)),
-            Check::of("kms", kms.map_err(|error| in_full(error.into())).and(in_words(relying_party))),
+            Check::of("kms", kms.and(one_tee.map_err(|several| several.to_string())).and(in_words(relying_party))),
             Check::of("tee", signers.map(drop).map_err(in_full)),
             Check::of("relay_key", in_words(relay_key)),
             Check::of("signer", in_words(signer)),

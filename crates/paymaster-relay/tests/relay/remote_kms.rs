@@ -164,6 +164,36 @@ async fn what_is_wrong_with_a_gateway_is_told_with_its_address_and_without_the_s
     assert!(both.contains(nobody.as_str()) && both.contains(lost.as_str()), "{both}");
 }
 
+/// What a gateway over the TEE of that id says of its health.
+fn health(tee_id: u8) -> &'static str {
+    let tee_id = TeeId([tee_id; 32]);
+    format!(
+        r#"{{"status":"healthy","service":"super-relay-kms","teeId":"{tee_id}","teeMode":"optee","taKey":"own",
+        "protection":null,"phase":"ready","version":"0.1.0"}}"#
+    )
+    .leak()
+}
+
+#[tokio::test]
+async fn gateways_of_different_tees_are_named_and_those_that_do_not_answer_are_passed_over() {
+    let (one, asked) = gateway("200 OK", health(1)).await;
+    kms(vec![one.clone()]).is_one_tee().await.unwrap();
+    assert_eq!(asked.load(Ordering::SeqCst), 0, "one gateway has one TEE");
+    let (same, _) = gateway("503 Service Unavailable", health(1)).await;
+    let (unhealthy, _) = gateway("503 Service Unavailable", UNHEALTHY).await;
+    kms(vec![nowhere().await, one.clone(), same.clone(), unhealthy.clone()]).is_one_tee().await.unwrap();
+
+    let (other, _) = gateway("200 OK", health(2)).await;
+    let secret = other.as_str().replace("http://", "http://user:secret@").parse().unwrap();
+    let several = kms(vec![one.clone(), nowhere().await, secret, same.clone()]).is_one_tee().await.unwrap_err();
+    let (first, second) = (TeeId([1; 32]), TeeId([2; 32]));
+    let told = format!(
+        "remote_kms.urls names gateways of different TEEs, which share neither accounts nor relay keys: {one} of TEE {first}, \
+         {other} of TEE {second}, {same} of TEE {first}; leave those of one"
+    );
+    assert_eq!(several.to_string(), told);
+}
+
 #[tokio::test]
 async fn ceilings_are_read_where_a_gateway_tells_them() {
     let told = r#"{"teeId":"0x000000000000000000000000000000000000000000000000000000000000001d","counter":4,"phase":"ready",
