@@ -1,13 +1,6 @@
 //! What is remembered: every sponsorship from its reservation to its settlement.
 
-mod counters;
-mod known_blocks;
-#[cfg(test)]
-mod plans;
 mod record;
-mod reserve;
-mod rows;
-mod settle;
 mod sqlite;
 
 use async_trait::async_trait;
@@ -26,14 +19,27 @@ use crate::budget::{Excess, Limits};
 use crate::deployment::Deployment;
 use crate::gwei::Gwei;
 
-/// Sponsorships on durable storage. Every change checks and writes in one transaction, which also
-/// changes the counters of open reservations. Times are Unix seconds.
+/// Sponsorships on durable storage. Times are Unix seconds.
+///
+/// Every change checks and writes in one transaction, which also changes the counters of open
+/// reservations; two at once come out as one after the other. What was answered is there after a
+/// restart. After an error of a write nobody knows whether it was made, but it was made as a whole
+/// or not at all, and no other write failed with it for a value of its own.
+///
+/// The tests in `tests/relay/store` hold every implementation to what is said here.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Where its outages are told of.
     fn outages(&self) -> &OutageLog;
 
-    /// Reserves a worst-case cost and records the intent, if every limit holds with it.
+    /// Reserves a worst-case cost and records the intent, if every limit holds with it. Otherwise
+    /// nothing is recorded or counted. It is counted until it is released, or settled in a block
+    /// that is final.
+    ///
+    /// A principal has one open sponsorship of an intent. An idempotency key stands for one intent
+    /// in its space, until the sponsorship is released.
+    ///
+    /// Settlement begins at its block, where it has not begun for that deployment.
     ///
     /// # Errors
     /// [`StoreError`]: nobody knows whether it was recorded; asking again finds out.
@@ -45,8 +51,8 @@ pub trait Store: Send + Sync {
     /// [`StoreError`].
     async fn would_reserve(&self, sponsorship: &NewSponsorship, limits: &Limits) -> Result<Reserved, StoreError>;
 
-    /// The principal's sponsorship of an intent: one that may still be mined, whether its window is
-    /// over or not; or one that was mined, and whose window was not over then.
+    /// The principal's newest sponsorship of an intent: one that may still be mined, whether its
+    /// window is over or not; or one that was mined, and whose window was not over then.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -67,22 +73,22 @@ pub trait Store: Send + Sync {
 
     /// Moves the window of an open sponsorship to those terms and counts one more signing. What was
     /// signed before is no answer any more, but is still settled if it is mined. False when it was
-    /// signed `most` times, or is gone.
+    /// signed `most` times, is gone, or has a window that ends no earlier.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn renew(&self, id: &SponsorshipId, terms: &Terms, most: u32) -> Result<bool, StoreError>;
 
-    /// Records the signatures made on those terms. False when the reservation is gone or has other
-    /// terms by now: they must not leave then.
+    /// Records the signatures made on those terms, in place of those made before on the same. False
+    /// when the reservation is gone or has other terms by now: they must not leave then.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn record_signed(&self, id: &SponsorshipId, terms: &Terms, signed: &Signed) -> Result<bool, StoreError>;
 
     /// Takes back the signing that was begun last and came to nothing, and with it the reservation,
-    /// unless another signing of it had no answer: what that one came to may still be mined.
-    /// Whether the reservation was given back.
+    /// unless something was signed or another signing of it had no answer: what that one came to
+    /// may still be mined. Whether the reservation was given back.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -112,7 +118,8 @@ pub trait Store: Send + Sync {
     ///
     /// What was mined is noted with its block and cost, and stays open: it is closed once its block
     /// is final. What was mined in one of these blocks before, or in one beyond the latest, and was
-    /// not read there now is open as if it had never been mined.
+    /// not read there now is open as if it had never been mined. The same blocks may be recorded
+    /// again; that changes nothing.
     ///
     /// # Errors
     /// [`StoreError`]: part of it may be recorded; the same blocks may be read and recorded again.
@@ -124,7 +131,8 @@ pub trait Store: Send + Sync {
     /// [`StoreError`].
     async fn next_block(&self, deployment: &Deployment) -> Result<Option<u64>, StoreError>;
 
-    /// The highest block that was ever to be read next for any deployment.
+    /// The highest block that was ever to be read next for any deployment; `None` before the first
+    /// reservation. Lower again only after [`Self::read_again_from`].
     ///
     /// # Errors
     /// [`StoreError`].
@@ -136,7 +144,7 @@ pub trait Store: Send + Sync {
     /// [`StoreError`].
     async fn known_blocks(&self) -> Result<Vec<(u64, Hash)>, StoreError>;
 
-    /// Notes a block of the chain.
+    /// Notes a block of the chain. One that was noted keeps its hash.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -11,7 +11,7 @@ use crate::gwei::Gwei;
 
 /// The name of a row.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct SponsorshipId(pub(super) String);
+pub struct SponsorshipId(pub(in crate::store) String);
 
 impl SponsorshipId {
     /// A new name that nobody guesses.

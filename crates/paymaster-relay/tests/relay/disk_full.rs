@@ -8,7 +8,7 @@ use paymaster_relay::ports::SystemClock;
 use paymaster_relay::store::{Principal, Reserved, SqliteStore, Store};
 use tempfile::TempDir;
 
-use crate::counters::{limits, sponsorship};
+use crate::store::samples::{limits, sponsorship};
 
 #[test]
 fn on_a_full_disk_the_store_refuses_and_serves_again_when_there_is_room() {

@@ -30,6 +30,7 @@ mod settings;
 mod settlement;
 mod shares;
 mod sponsoring;
+mod store;
 mod strangers;
 mod tls;
 mod unproven;

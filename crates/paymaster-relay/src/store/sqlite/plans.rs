@@ -4,7 +4,7 @@
 use sqlx::{AssertSqlSafe, SqlitePool};
 use tempfile::TempDir;
 
-use super::{SqliteStore, counters, known_blocks, reserve, settle, sqlite};
+use super::{SqliteStore, counters, known_blocks, reserve, settle};
 
 /// All that runs while the store is open, but for the probe and the comparison at its start.
 fn statements() -> Vec<String> {
@@ -23,17 +23,17 @@ fn statements() -> Vec<String> {
         known_blocks::HIGHEST,
         known_blocks::NOTE,
         known_blocks::FORGET,
-        sqlite::BEGIN_SIGNING,
-        sqlite::RENEW,
-        sqlite::RECORD_SIGNED,
-        sqlite::RELEASE,
-        sqlite::TAKE_BACK_SIGNING,
-        sqlite::RELEASE_EXPIRED,
-        sqlite::NEXT_BLOCKS,
-        sqlite::RESERVED,
-        sqlite::NEXT_BLOCK,
+        super::BEGIN_SIGNING,
+        super::RENEW,
+        super::RECORD_SIGNED,
+        super::RELEASE,
+        super::TAKE_BACK_SIGNING,
+        super::RELEASE_EXPIRED,
+        super::NEXT_BLOCKS,
+        super::RESERVED,
+        super::NEXT_BLOCK,
     ];
-    fixed.iter().map(ToString::to_string).chain([sqlite::find_by_intent()]).collect()
+    fixed.iter().map(ToString::to_string).chain([super::find_by_intent()]).collect()
 }
 
 /// What the triggers run, as the database has it; the columns of their row are parameters here.

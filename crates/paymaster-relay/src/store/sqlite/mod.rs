@@ -1,5 +1,13 @@
 //! Sponsorships in the embedded database.
 
+mod counters;
+mod known_blocks;
+#[cfg(test)]
+mod plans;
+mod reserve;
+mod rows;
+mod settle;
+
 use std::path::Path;
 
 use async_trait::async_trait;
@@ -8,43 +16,43 @@ use futures_util::FutureExt;
 use proto::{Address, Hash, IntentHash, Terms};
 use sqlx::AssertSqlSafe;
 
-use super::rows::{COLUMNS, format_signed, record};
 use super::{
     BlocksRead, Contracts, KeySpace, KeyUse, NewSponsorship, Principal, Record, Reserved, Settled, Signed,
-    SponsorshipId, Store, StoreError, counters, known_blocks, reserve, settle,
+    SponsorshipId, Store, StoreError,
 };
 use crate::budget::{Limits, Scope};
 use crate::deployment::Deployment;
 use crate::gwei::Gwei;
 use crate::sqlite::{Changes, Database, fixed, signed as to_signed, unsigned};
+use rows::{COLUMNS, format_signed, record};
 
-pub(super) const BEGIN_SIGNING: &str = "
+const BEGIN_SIGNING: &str = "
     UPDATE sponsorships SET signings = signings + 1
     WHERE id = ?1 AND state IN ('reserved', 'signed') AND signings < ?2";
-pub(super) const RENEW: &str = "
+const RENEW: &str = "
     UPDATE sponsorships SET signings = signings + 1, valid_after = ?3, valid_until = ?4
     WHERE id = ?1 AND state IN ('reserved', 'signed') AND signings < ?2 AND valid_until < ?4";
-pub(super) const RECORD_SIGNED: &str = "
+const RECORD_SIGNED: &str = "
     UPDATE sponsorships SET state = 'signed', user_signature_hash = ?2, user_op_hash = ?3, result = ?4
     WHERE id = ?1 AND state IN ('reserved', 'signed') AND valid_after = ?5 AND valid_until = ?6";
-pub(super) const RELEASE: &str = "
+const RELEASE: &str = "
     UPDATE sponsorships SET state = 'released' WHERE id = ?1 AND state = 'reserved' AND signings <= 1";
-pub(super) const TAKE_BACK_SIGNING: &str = "
+const TAKE_BACK_SIGNING: &str = "
     UPDATE sponsorships SET signings = signings - 1
     WHERE id = ?1 AND state IN ('reserved', 'signed') AND signings > 1";
-pub(super) const RELEASE_EXPIRED: &str = "
+const RELEASE_EXPIRED: &str = "
     UPDATE sponsorships SET state = 'released'
     WHERE state IN ('reserved', 'signed') AND valid_until < ?1 AND settled_block IS NULL
         AND entry_point = ?2 AND paymaster = ?3";
-pub(super) const NEXT_BLOCKS: &str = "SELECT entry_point, paymaster, next_block FROM settlement_cursors";
-pub(super) const RESERVED: &str = "
+const NEXT_BLOCKS: &str = "SELECT entry_point, paymaster, next_block FROM settlement_cursors";
+const RESERVED: &str = "
     SELECT gwei FROM open_reservations
     WHERE entry_point = ?1 AND paymaster = ?2 AND scope = ?3 AND subject = ''";
-pub(super) const NEXT_BLOCK: &str = "
+const NEXT_BLOCK: &str = "
     SELECT next_block FROM settlement_cursors WHERE entry_point = ?1 AND paymaster = ?2";
 
 /// The principal's newest sponsorship of an intent that may be mined, or whose window is not over.
-pub(super) fn find_by_intent() -> String {
+fn find_by_intent() -> String {
     format!(
         "SELECT {COLUMNS} FROM sponsorships
          WHERE intent_hash = ?1 AND principal = ?2

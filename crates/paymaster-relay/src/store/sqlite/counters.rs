@@ -3,10 +3,10 @@
 
 use sqlx::{Row, SqliteConnection};
 
-use super::{SponsorshipId, StoreError};
 use crate::budget::{Scope, Totals};
 use crate::gwei::Gwei;
 use crate::sqlite::{column, unsigned};
+use crate::store::{SponsorshipId, StoreError};
 
 pub(super) const OF_SPONSORSHIP: &str = "
     SELECT scope, open, gwei FROM charges JOIN open_reservations USING (entry_point, paymaster, scope, subject)

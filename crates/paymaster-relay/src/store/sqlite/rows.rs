@@ -4,8 +4,8 @@ use proto::{Address, Hash, Signature, Terms, UserOpHash};
 use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteRow;
 
-use super::{Record, Signed, SponsorshipId, State, StoreError};
 use crate::sqlite::{column, fixed, unsigned};
+use crate::store::{Record, Signed, SponsorshipId, State, StoreError};
 
 /// The columns [`record`] reads.
 pub(super) const COLUMNS: &str = "id, state, settled_block, policy_id, paymaster, verification_gas_limit, valid_after, valid_until, result, signings";

@@ -4,9 +4,10 @@
 use proto::IntentHash;
 use sqlx::SqliteConnection;
 
-use super::{KeySpace, KeyUse, NewSponsorship, Reserved, StoreError, counters};
+use super::counters;
 use crate::budget::Limits;
 use crate::sqlite::{Changes, fixed, signed};
+use crate::store::{KeySpace, KeyUse, NewSponsorship, Reserved, StoreError};
 
 pub(super) const INSERT: &str = "
     INSERT INTO sponsorships (id, intent_hash, account_id, idempotency_key, policy_id, entry_point, sender,

@@ -3,8 +3,8 @@
 use proto::Hash;
 use sqlx::{SqliteConnection, SqlitePool};
 
-use super::StoreError;
 use crate::sqlite::{Changes, fixed, signed, unsigned};
+use crate::store::StoreError;
 
 pub(super) const HIGHEST: &str = "SELECT max(max(next_block, highest_block)) FROM settlement_cursors";
 pub(super) const KNOWN: &str = "SELECT number, hash FROM known_blocks ORDER BY number";

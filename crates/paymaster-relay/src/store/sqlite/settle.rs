@@ -7,9 +7,9 @@ use futures_util::FutureExt;
 use proto::UserOpHash;
 use sqlx::SqliteConnection;
 
-use super::{BlocksRead, Settled, Settlement, StoreError};
 use crate::deployment::Deployment;
 use crate::sqlite::{Changes, Writer, column, signed};
+use crate::store::{BlocksRead, Settled, Settlement, StoreError};
 
 /// Operations in one job of the writer, which others wait for.
 const AT_ONCE: usize = 256;

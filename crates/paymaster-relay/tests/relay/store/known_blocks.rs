@@ -1,0 +1,48 @@
+//! What tells the chain that was read from another one.
+
+use paymaster_relay::store::NewSponsorship;
+use proto::Hash;
+
+use super::Storage;
+use super::samples::{deployment, deployment_of, proven, read, reserve, sponsorship};
+
+fn hash(byte: u8) -> Hash {
+    Hash([byte; 32])
+}
+
+pub async fn blocks_are_told_from_the_lowest_on_and_keep_their_hash(storage: &dyn Storage) {
+    let store = storage.open().await;
+    for (number, byte) in [(30, 3), (10, 1), (20, 2), (10, 9)] {
+        store.note_known_block(number, hash(byte)).await.unwrap();
+    }
+    let all = [(10, hash(1)), (20, hash(2)), (30, hash(3))];
+    assert_eq!(store.known_blocks().await.unwrap(), all);
+    drop(store);
+    let store = storage.open().await;
+    assert_eq!(store.known_blocks().await.unwrap(), all);
+    store.forget_known_blocks(vec![30, 10, 5]).await.unwrap();
+    assert_eq!(store.known_blocks().await.unwrap(), [(20, hash(2))]);
+}
+
+pub async fn what_was_read_of_another_chain_is_read_again(storage: &dyn Storage) {
+    let store = storage.open().await;
+    let elsewhere = NewSponsorship { deployment: deployment_of(8), block: 7, ..sponsorship(2, proven(), None) };
+    reserve(&*store, &sponsorship(1, proven(), None)).await;
+    reserve(&*store, &elsewhere).await;
+    store.settle(&deployment(), &read(50, 5, None)).await.unwrap();
+    let noted = async || {
+        for number in [10, 20, 30] {
+            store.note_known_block(number, hash(1)).await.unwrap();
+        }
+    };
+    noted().await;
+    store.read_again_from(20, Some(20)).await.unwrap();
+    assert_eq!(store.next_block(&deployment()).await.unwrap(), Some(20));
+    assert_eq!(store.next_block(&deployment_of(8)).await.unwrap(), Some(7), "it was not read as far");
+    assert_eq!(store.highest_block().await.unwrap(), Some(20));
+    assert_eq!(store.known_blocks().await.unwrap(), [(10, hash(1)), (20, hash(1))]);
+    noted().await;
+    store.read_again_from(0, None).await.unwrap();
+    assert_eq!(store.known_blocks().await.unwrap(), []);
+    assert_eq!(store.next_block(&deployment_of(8)).await.unwrap(), Some(0));
+}

@@ -1,0 +1,114 @@
+//! One suite for every place sponsorships are kept: a test for each promise of the port `Store`.
+//! Another implementation is a [`Storage`] and one more line of `promises!` at the end.
+
+mod known_blocks;
+mod reserving;
+pub mod samples;
+mod settling;
+mod signing;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use paymaster_relay::store::{SqliteStore, Store};
+use tempfile::TempDir;
+use tokio::sync::Mutex;
+
+/// Where one test keeps its sponsorships.
+#[async_trait]
+pub trait Storage: Sync {
+    /// A store over what is there, as after a restart: the one before is closed.
+    async fn open(&self) -> Arc<dyn Store>;
+
+    /// Checks, after each test, what the implementation keeps twice.
+    async fn check(&self);
+}
+
+struct SqliteFile {
+    dir: TempDir,
+    open: Mutex<Option<SqliteStore>>,
+}
+
+impl SqliteFile {
+    fn new() -> Self {
+        Self { dir: TempDir::new().unwrap(), open: Mutex::default() }
+    }
+}
+
+#[async_trait]
+impl Storage for SqliteFile {
+    async fn open(&self) -> Arc<dyn Store> {
+        let mut open = self.open.lock().await;
+        if let Some(before) = open.take() {
+            before.database().close().await;
+        }
+        let store = SqliteStore::open(&self.dir.path().join("relay.db")).await.unwrap();
+        Arc::new(open.insert(store).clone())
+    }
+
+    async fn check(&self) {
+        let store = self.open.lock().await.take().expect("the test opened it");
+        crate::counters::counters(&store).await;
+    }
+}
+
+/// The tests of one implementation: every promise, by the file that has it.
+macro_rules! promises {
+    ($implementation:ident, $storage:expr) => {
+        mod $implementation {
+            use super::{SqliteFile, Storage as _};
+
+            promises! { @tests $storage;
+                reserving:
+                    what_is_reserved_is_found_as_it_was_recorded,
+                    of_one_intent_a_principal_has_one_open_sponsorship,
+                    nobody_takes_the_intent_or_idempotency_key_of_another,
+                    a_key_stands_for_one_intent_until_its_sponsorship_is_released,
+                    a_key_is_told_to_be_mined_once_its_sponsorship_is,
+                    what_anybody_can_be_has_a_key_space_for_each_sender,
+                    a_key_goes_on_with_its_intent_when_that_is_sponsored_once_more,
+                    each_reservation_is_counted_where_it_belongs_and_no_longer_than_it_is_open,
+                    what_is_refused_leaves_no_trace,
+                    reservations_at_once_never_exceed_the_deposit,
+                    of_equal_requests_at_once_one_is_recorded,
+                    nothing_is_recorded_to_see_what_would_be,
+                    a_value_that_cannot_be_recorded_fails_alone,
+                    reservations_of_one_deployment_are_none_of_another,
+                    what_was_answered_is_there_after_a_restart;
+                signing:
+                    signings_begin_as_often_as_allowed_and_no_more,
+                    signings_that_begin_at_once_are_counted,
+                    what_was_signed_is_found_with_its_terms,
+                    what_is_renewed_has_another_window_and_no_answer,
+                    signatures_on_other_terms_are_not_recorded,
+                    a_signing_without_an_answer_keeps_the_reservation,
+                    what_is_gone_is_neither_signed_nor_renewed_nor_released;
+                settling:
+                    a_window_lasts_to_its_last_second,
+                    only_reservations_of_these_contracts_expire,
+                    what_is_mined_is_counted_until_its_block_is_final,
+                    what_was_signed_before_a_renewal_is_settled_too,
+                    what_was_released_is_settled_when_it_is_mined_after_all,
+                    the_same_blocks_may_be_recorded_again,
+                    settlement_begins_at_the_block_of_the_first_reservation_and_moves_on,
+                    a_settled_sponsorship_is_found_while_its_window_lasts;
+                known_blocks:
+                    blocks_are_told_from_the_lowest_on_and_keep_their_hash,
+                    what_was_read_of_another_chain_is_read_again;
+            }
+        }
+    };
+    (@tests $storage:expr; $($group:ident: $($promise:ident),+;)+) => {
+        $($(
+            #[tokio::test]
+            async fn $promise() {
+                let storage = $storage;
+                crate::store::$group::$promise(&storage).await;
+                storage.open().await.ready().await.unwrap();
+                storage.check().await;
+            }
+        )+)+
+    };
+}
+
+promises!(sqlite, SqliteFile::new());

@@ -1,0 +1,253 @@
+//! What is reserved, for whom, and what it is counted in.
+
+use std::sync::Arc;
+
+use paymaster_relay::budget::{Excess, Scope};
+use paymaster_relay::clients::{ApiKeyId, KeyHash};
+use paymaster_relay::store::{KeyUse, NewSponsorship, Principal, Record, Reserved, SponsorshipId, State, Store};
+use proto::Address;
+use tokio::task::JoinSet;
+
+use super::Storage;
+use super::samples::{
+    COST, GWEI, NEVER, PLENTY, again, contracts, counted, deployment, deployment_of, found, gwei, key, keyed, limits,
+    proven, read, reserve, reserve_signed, reserved, signed, sponsorship,
+};
+
+pub async fn what_is_reserved_is_found_as_it_was_recorded(storage: &dyn Storage) {
+    let store = storage.open().await;
+    let new = sponsorship(1, proven(), None);
+    assert_eq!(found(&store, &new).await, None);
+    reserve(&*store, &new).await;
+    let NewSponsorship { id, policy_id, terms, .. } = new.clone();
+    let record = Record { id, state: State::Reserved, policy_id, terms, signed: None, signings: 1 };
+    assert_eq!(found(&store, &new).await, Some(record.clone()));
+    let after_its_window = store.find(&new.intent, &new.principal, NEVER).await.unwrap();
+    assert_eq!(after_its_window, Some(record), "it may still be mined");
+}
+
+pub async fn of_one_intent_a_principal_has_one_open_sponsorship(storage: &dyn Storage) {
+    let store = storage.open().await;
+    let first = sponsorship(1, proven(), None);
+    reserve(&*store, &first).await;
+    let second = again(&first);
+    assert_eq!(store.reserve(&second, &limits(PLENTY)).await.unwrap(), Reserved::AlreadyRecorded);
+    assert_eq!(found(&store, &first).await.map(|record| record.id), Some(first.id.clone()));
+    assert_eq!(reserved(&store).await, COST);
+    assert!(store.release(&first.id).await.unwrap());
+    assert_eq!(found(&store, &first).await, None);
+    reserve(&*store, &second).await;
+    assert_eq!(found(&store, &first).await.map(|record| record.id), Some(second.id));
+}
+
+pub async fn nobody_takes_the_intent_or_idempotency_key_of_another(storage: &dyn Storage) {
+    let store = storage.open().await;
+    let other_key = ApiKeyId::of_hash(&KeyHash([0xcd; 32]));
+    let principals = [proven(), Principal::ApiKey(key()), Principal::ApiKey(other_key), Principal::Anonymous];
+    for principal in &principals {
+        let api_key = match principal {
+            Principal::ApiKey(id) => Some(id.clone()),
+            Principal::Account(_) | Principal::Anonymous => None,
+        };
+        let each = keyed("order-1", sponsorship(1, principal.clone(), api_key));
+        reserve(&*store, &each).await;
+        assert_eq!(found(&store, &each).await.map(|record| record.id), Some(each.id.clone()), "{principal}");
+        let of_key = store.use_of_key(&each.key_space(), "order-1").await.unwrap();
+        assert_eq!(of_key, Some(KeyUse { intent: each.intent, is_mined: false }), "{:?}", each.key_space());
+    }
+    assert_eq!(reserved(&store).await, 4 * COST);
+}
+
+pub async fn a_key_stands_for_one_intent_until_its_sponsorship_is_released(storage: &dyn Storage) {
+    let store = storage.open().await;
+    let [first, other] = [1, 2].map(|number| keyed("order", sponsorship(number, proven(), None)));
+    reserve(&*store, &first).await;
+    assert_eq!(store.reserve(&again(&first), &limits(PLENTY)).await.unwrap(), Reserved::AlreadyRecorded);
+    assert_eq!(store.reserve(&other, &limits(PLENTY)).await.unwrap(), Reserved::KeyTaken { is_mined: false });
+    assert_eq!(store.use_of_key(&first.key_space(), "another order").await.unwrap(), None);
+    assert_eq!((found(&store, &other).await, reserved(&store).await), (None, COST));
+    assert!(store.release(&first.id).await.unwrap());
+    assert_eq!(store.use_of_key(&first.key_space(), "order").await.unwrap(), None);
+    reserve(&*store, &other).await;
+}
+
+pub async fn a_key_is_told_to_be_mined_once_its_sponsorship_is(storage: &dyn Storage) {
+    let store = storage.open().await;
+    let [first, other] = [1, 2].map(|number| keyed("order", sponsorship(number, proven(), None)));
+    reserve_signed(&*store, 1, &first).await;
+    let mined = Some((signed(1).user_op_hash, 1));
+    for young in [1, 0] {
+        store.settle(&deployment(), &read(1, young, mined)).await.unwrap();
+        let of_key = store.use_of_key(&first.key_space(), "order").await.unwrap();
+        assert_eq!(of_key, Some(KeyUse { intent: first.intent, is_mined: true }), "{young}");
+        assert_eq!(store.reserve(&other, &limits(PLENTY)).await.unwrap(), Reserved::KeyTaken { is_mined: true });
+    }
+}
+
+pub async fn what_anybody_can_be_has_a_key_space_for_each_sender(storage: &dyn Storage) {
+    let store = storage.open().await;
+    let first = keyed("order", sponsorship(1, Principal::Anonymous, None));
+    let other = keyed("order", sponsorship(2, Principal::Anonymous, None));
+    let elsewhere = NewSponsorship { sender: Address([9; 20]), ..other.clone() };
+    reserve(&*store, &first).await;
+    assert_eq!(store.reserve(&other, &limits(PLENTY)).await.unwrap(), Reserved::KeyTaken { is_mined: false });
+    reserve(&*store, &elsewhere).await;
+}
+
+pub async fn a_key_goes_on_with_its_intent_when_that_is_sponsored_once_more(storage: &dyn Storage) {
+    let store = storage.open().await;
+    let first = keyed("order", sponsorship(1, proven(), None));
+    reserve_signed(&*store, 1, &first).await;
+    store.settle(&deployment(), &read(1, 0, Some((signed(1).user_op_hash, 1)))).await.unwrap();
+    let once_more = again(&first);
+    reserve(&*store, &once_more).await;
+    let of_key = store.use_of_key(&first.key_space(), "order").await.unwrap();
+    assert_eq!(of_key, Some(KeyUse { intent: first.intent, is_mined: false }));
+}
+
+pub async fn each_reservation_is_counted_where_it_belongs_and_no_longer_than_it_is_open(storage: &dyn Storage) {
+    let store = storage.open().await;
+    let [one, two, three, four] = [
+        sponsorship(1, proven(), None),
+        sponsorship(2, proven(), Some(key())),
+        sponsorship(3, Principal::ApiKey(key()), Some(key())),
+        sponsorship(4, Principal::Anonymous, None),
+    ];
+    for each in [&one, &two, &three, &four] {
+        reserve(&*store, each).await;
+    }
+    let all = [
+        vec![(Scope::Account, 2)],
+        vec![(Scope::ApiKey, 2), (Scope::Account, 2)],
+        vec![(Scope::ApiKey, 2), (Scope::Account, 1), (Scope::UnprovenCaller, 1), (Scope::Unproven, 2)],
+        vec![(Scope::UnprovenCaller, 1), (Scope::UnprovenPublic, 1), (Scope::Unproven, 2)],
+    ];
+    let counters = async || {
+        let mut counters = Vec::new();
+        for each in [&one, &two, &three, &four] {
+            counters.push(counted(&store, each).await);
+        }
+        counters
+    };
+    assert_eq!(counters().await, all);
+    assert_eq!(reserved(&store).await, 4 * COST);
+
+    assert!(store.record_signed(&two.id, &two.terms, &signed(2)).await.unwrap());
+    assert!(store.record_signed(&four.id, &four.terms, &signed(4)).await.unwrap());
+    assert_eq!(counters().await, all, "what is signed is still reserved");
+    assert!(!store.release(&two.id).await.unwrap());
+    assert!(store.release(&one.id).await.unwrap());
+    let mined = read(1, 0, Some((signed(2).user_op_hash, 1)));
+    assert_eq!(store.settle(&deployment(), &mined).await.unwrap().ours, 1);
+    let left = [
+        vec![(Scope::Account, 0)],
+        vec![(Scope::ApiKey, 1), (Scope::Account, 0)],
+        vec![(Scope::ApiKey, 1), (Scope::Account, 1), (Scope::UnprovenCaller, 1), (Scope::Unproven, 2)],
+        vec![(Scope::UnprovenCaller, 1), (Scope::UnprovenPublic, 1), (Scope::Unproven, 2)],
+    ];
+    assert_eq!(counters().await, left);
+    assert_eq!(store.release_expired(contracts(), NEVER).await.unwrap(), 2);
+    assert!(counters().await.iter().flatten().all(|(_, open)| *open == 0));
+    assert_eq!(reserved(&store).await, 0);
+}
+
+pub async fn what_is_refused_leaves_no_trace(storage: &dyn Storage) {
+    let store = storage.open().await;
+    let (first, second) = (sponsorship(1, proven(), None), keyed("order", sponsorship(2, proven(), None)));
+    reserve(&*store, &first).await;
+    let outcome = store.reserve(&second, &limits(2 * COST - GWEI)).await.unwrap();
+    assert_eq!(outcome, Reserved::OverLimit(Excess::Deposit { reserved: gwei(COST) }));
+    assert_eq!(found(&store, &second).await, None);
+    assert_eq!(store.use_of_key(&second.key_space(), "order").await.unwrap(), None);
+    assert_eq!((counted(&store, &first).await, reserved(&store).await), (vec![(Scope::Account, 1)], COST));
+    let elsewhere = NewSponsorship { deployment: deployment_of(8), ..second.clone() };
+    store.reserve(&elsewhere, &limits(0)).await.unwrap();
+    assert_eq!(store.next_block(&deployment_of(8)).await.unwrap(), None, "nothing to settle there");
+    assert_eq!(store.reserve(&second, &limits(2 * COST)).await.unwrap(), Reserved::Recorded);
+}
+
+pub async fn reservations_at_once_never_exceed_the_deposit(storage: &dyn Storage) {
+    let store = storage.open().await;
+    let mut contest = JoinSet::new();
+    for number in 0..24 {
+        let store = Arc::clone(&store);
+        contest.spawn(
+            async move { store.reserve(&sponsorship(number, proven(), None), &limits(8 * COST)).await.unwrap() },
+        );
+    }
+    let outcomes = contest.join_all().await;
+    let recorded = outcomes.iter().filter(|outcome| **outcome == Reserved::Recorded).count();
+    assert_eq!((recorded, reserved(&store).await), (8, 8 * COST), "{outcomes:?}");
+}
+
+pub async fn of_equal_requests_at_once_one_is_recorded(storage: &dyn Storage) {
+    let store = storage.open().await;
+    let mut contest = JoinSet::new();
+    for _ in 0..16 {
+        let store = Arc::clone(&store);
+        contest.spawn(async move {
+            let request = keyed("order", sponsorship(1, proven(), None));
+            store.reserve(&request, &limits(PLENTY)).await.unwrap()
+        });
+    }
+    let outcomes = contest.join_all().await;
+    let count = |wanted: Reserved| outcomes.iter().filter(|outcome| **outcome == wanted).count();
+    assert_eq!((count(Reserved::Recorded), count(Reserved::AlreadyRecorded)), (1, 15));
+    assert_eq!(reserved(&store).await, COST);
+}
+
+pub async fn nothing_is_recorded_to_see_what_would_be(storage: &dyn Storage) {
+    let store = storage.open().await;
+    let (new, other) = (keyed("order", sponsorship(1, proven(), None)), keyed("order", sponsorship(2, proven(), None)));
+    for _ in 0..2 {
+        assert_eq!(store.would_reserve(&new, &limits(COST)).await.unwrap(), Reserved::Recorded);
+    }
+    assert_eq!((found(&store, &new).await, reserved(&store).await), (None, 0));
+    assert_eq!(store.next_blocks().await.unwrap(), []);
+    reserve(&*store, &new).await;
+    assert_eq!(store.would_reserve(&again(&new), &limits(PLENTY)).await.unwrap(), Reserved::AlreadyRecorded);
+    assert_eq!(store.would_reserve(&other, &limits(PLENTY)).await.unwrap(), Reserved::KeyTaken { is_mined: false });
+    let unkeyed = sponsorship(2, proven(), None);
+    let over = Reserved::OverLimit(Excess::Deposit { reserved: gwei(COST) });
+    assert_eq!(store.would_reserve(&unkeyed, &limits(COST)).await.unwrap(), over);
+    assert_eq!(reserved(&store).await, COST);
+}
+
+pub async fn a_value_that_cannot_be_recorded_fails_alone(storage: &dyn Storage) {
+    let store = storage.open().await;
+    let mut beyond = sponsorship(1, proven(), None);
+    beyond.terms.valid_until = u64::MAX;
+    let good: Vec<_> = (2..10).map(|number| sponsorship(number, proven(), None)).collect();
+    let limits = limits(PLENTY);
+    let all = futures_util::future::join_all(good.iter().map(|each| store.reserve(each, &limits)));
+    let (bad, outcomes) = tokio::join!(store.reserve(&beyond, &limits), all);
+    assert!(bad.is_err(), "{bad:?}");
+    for outcome in outcomes {
+        assert_eq!(outcome.unwrap(), Reserved::Recorded);
+    }
+    assert_eq!((found(&store, &beyond).await, reserved(&store).await), (None, 8 * COST));
+}
+
+pub async fn reservations_of_one_deployment_are_none_of_another(storage: &dyn Storage) {
+    let store = storage.open().await;
+    reserve(&*store, &sponsorship(1, proven(), Some(key()))).await;
+    let elsewhere = NewSponsorship { deployment: deployment_of(8), ..sponsorship(2, proven(), Some(key())) };
+    assert_eq!(counted(&store, &elsewhere).await, [(Scope::ApiKey, 0), (Scope::Account, 0)]);
+    assert_eq!(store.reserve(&elsewhere, &limits(COST)).await.unwrap(), Reserved::Recorded);
+    assert_eq!(store.reserved(&deployment_of(8)).await.unwrap(), gwei(COST));
+    assert_eq!(reserved(&store).await, COST);
+}
+
+pub async fn what_was_answered_is_there_after_a_restart(storage: &dyn Storage) {
+    let store = storage.open().await;
+    let (first, second) = (keyed("order", sponsorship(1, proven(), None)), sponsorship(2, proven(), None));
+    reserve_signed(&*store, 1, &first).await;
+    reserve(&*store, &second).await;
+    let record = found(&store, &first).await;
+    drop(store);
+    let store: Arc<dyn Store> = storage.open().await;
+    assert_eq!(found(&store, &first).await, record);
+    assert_eq!((counted(&store, &second).await, reserved(&store).await), (vec![(Scope::Account, 2)], 2 * COST));
+    let twice = NewSponsorship { id: SponsorshipId::new(), ..second };
+    assert_eq!(store.reserve(&twice, &limits(PLENTY)).await.unwrap(), Reserved::AlreadyRecorded);
+}

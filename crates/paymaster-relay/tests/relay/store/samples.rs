@@ -1,0 +1,194 @@
+//! What the tests of stores put into them, and how they look at the counters of open reservations:
+//! through the port, by limits that one more reservation would exceed.
+
+use std::sync::Arc;
+
+use paymaster_relay::budget::{Caps, Excess, Limit, Limits, Scope};
+use paymaster_relay::clients::{ApiKeyId, KeyHash};
+use paymaster_relay::store::{
+    BlocksRead, Contracts, NewSponsorship, Principal, Record, Reserved, Settlement, Signed, SponsorshipId, Store,
+};
+use paymaster_relay::{Deployment, Gwei};
+use proto::{Address, EntryPoint, EntryPointVersion, Hash, IntentHash, Signature, Terms, Uint256, UserOpHash, Wei};
+use serde_json::{Value, json};
+
+pub const GWEI: u128 = 1_000_000_000;
+/// Wei that each sample reserves.
+pub const COST: u128 = 7 * GWEI;
+/// A deposit that all of them fit into.
+pub const PLENTY: u128 = 1_000_000 * GWEI;
+/// Later than every window.
+pub const NEVER: u64 = u64::MAX / 2;
+
+/// Each scope that has a cap, and how its settings are called.
+const CAPS: [(Scope, &str); 5] = [
+    (Scope::ApiKey, "per_api_key"),
+    (Scope::Account, "per_account"),
+    (Scope::UnprovenCaller, "unproven_per_caller"),
+    (Scope::UnprovenPublic, "unproven_public"),
+    (Scope::Unproven, "unproven"),
+];
+
+pub fn gwei(wei: u128) -> Gwei {
+    Gwei::at_least(Wei(wei)).unwrap()
+}
+
+/// A deposit in wei, and beside it no limit that matters.
+pub fn limits(deposit: u128) -> Limits {
+    limits_but(json!({}), deposit)
+}
+
+fn limits_but(settings: Value, deposit: u128) -> Limits {
+    let mut all = json!({});
+    let fields = all.as_object_mut().unwrap();
+    for (_, name) in CAPS {
+        fields.insert(format!("max_{name}"), json!(1_000_000));
+        fields.insert(format!("max_wei_{name}"), json!((PLENTY * PLENTY).to_string()));
+        fields.insert(format!("max_percent_{name}"), json!(100));
+    }
+    fields.extend(settings.as_object().unwrap().clone());
+    Caps::new(&serde_json::from_value(all).unwrap(), Wei(1)).unwrap().within(gwei(deposit))
+}
+
+/// Where one more reservation like that would be counted, and how many are open there.
+pub async fn counted(store: &Arc<dyn Store>, like: &NewSponsorship) -> Vec<(Scope, u64)> {
+    let next = NewSponsorship { id: SponsorshipId::new(), intent: IntentHash([0xee; 32]), ..like.clone() };
+    let mut counted = Vec::new();
+    for (scope, name) in CAPS {
+        let used = async |setting: String, most: Value| match store
+            .would_reserve(&next, &limits_but(json!({ setting: most }), PLENTY))
+            .await
+            .unwrap()
+        {
+            Reserved::Recorded => None,
+            Reserved::OverLimit(Excess::Cap { scope: over, limit, .. }) if over == scope => Some(limit),
+            other => panic!("{name}: {other:?}"),
+        };
+        let reserved = match used(format!("max_wei_{name}"), json!(GWEI.to_string())).await {
+            None => continue,
+            Some(Limit::Wei { used: Some(used), .. }) => used.0,
+            Some(other) => panic!("{other}"),
+        };
+        let open = match used(format!("max_{name}"), json!(1)).await {
+            None => 0,
+            Some(Limit::Open { used: Some(used), .. }) => used,
+            Some(other) => panic!("{other}"),
+        };
+        assert_eq!(reserved, u128::from(open) * COST, "{name}");
+        counted.push((scope, open));
+    }
+    counted
+}
+
+/// Wei of the deposit that are reserved, as the store says and as it reckons with them.
+pub async fn reserved(store: &Arc<dyn Store>) -> u128 {
+    let told = store.reserved(&deployment()).await.unwrap();
+    let next = NewSponsorship { intent: IntentHash([0xee; 32]), ..sponsorship(0, proven(), None) };
+    let outcome = store.would_reserve(&next, &limits(0)).await.unwrap();
+    assert_eq!(outcome, Reserved::OverLimit(Excess::Deposit { reserved: told }));
+    told.to_wei().0
+}
+
+pub fn deployment() -> Deployment {
+    deployment_of(1)
+}
+
+pub fn deployment_of(entry_point: u8) -> Deployment {
+    Deployment {
+        entry_point: EntryPoint { chain_id: 1, address: Address([entry_point; 20]), version: EntryPointVersion::V07 },
+        paymaster: Address([2; 20]),
+        verification_gas_limit: 60_000,
+        min_verification_gas_limit: 30_000,
+    }
+}
+
+pub fn contracts() -> Contracts {
+    Contracts::from(&deployment())
+}
+
+/// Its window ends 100 seconds and `number` after the beginning of time.
+pub fn sponsorship(number: u8, principal: Principal, api_key: Option<ApiKeyId>) -> NewSponsorship {
+    NewSponsorship {
+        id: SponsorshipId::new(),
+        intent: IntentHash([number; 32]),
+        account_id: "alice".parse().unwrap(),
+        is_vouched: principal != Principal::Anonymous,
+        principal,
+        api_key,
+        idempotency_key: None,
+        policy_id: "default".to_owned(),
+        deployment: deployment(),
+        block: 1,
+        sender: Address([3; 20]),
+        account_nonce: Uint256::default(),
+        terms: Terms {
+            paymaster: Address([2; 20]),
+            verification_gas_limit: 60_000,
+            post_op_gas_limit: 0,
+            valid_until: 100 + u64::from(number),
+            valid_after: 0,
+        },
+        max_cost: gwei(COST),
+        created_at: 1,
+    }
+}
+
+/// The same, under an idempotency key.
+pub fn keyed(key: &str, sponsorship: NewSponsorship) -> NewSponsorship {
+    NewSponsorship { idempotency_key: Some(key.to_owned()), ..sponsorship }
+}
+
+/// Another request for the same.
+pub fn again(sponsorship: &NewSponsorship) -> NewSponsorship {
+    NewSponsorship { id: SponsorshipId::new(), ..sponsorship.clone() }
+}
+
+pub fn proven() -> Principal {
+    Principal::Account("alice".parse().unwrap())
+}
+
+pub fn key() -> ApiKeyId {
+    ApiKeyId::of_hash(&KeyHash([0xab; 32]))
+}
+
+pub fn signed(hash: u8) -> Signed {
+    let signature = Signature { r: [1; 32], s: [1; 32], v: 27 };
+    Signed {
+        user_signature_hash: Hash([1; 32]),
+        user_op_hash: UserOpHash([hash; 32]),
+        paymaster_signer: Address([4; 20]),
+        paymaster_signature: signature,
+        account_signature: Some(signature),
+        timestamp: 1,
+    }
+}
+
+/// Blocks up to the latest one, all of which are final but the last `young`, with that one
+/// operation in them.
+pub fn read(latest: u64, young: u64, mined: Option<(UserOpHash, u64)>) -> BlocksRead {
+    let settlement = |block| Settlement { block, cost: gwei(GWEI), succeeded: true };
+    BlocksRead {
+        from: 1,
+        to: latest,
+        latest,
+        last_final: latest.checked_sub(young),
+        mined: mined.into_iter().map(|(hash, block)| (hash, settlement(block))).collect(),
+        next: latest + 1,
+    }
+}
+
+pub async fn reserve(store: &dyn Store, sponsorship: &NewSponsorship) {
+    let outcome = store.reserve(sponsorship, &limits(PLENTY)).await.unwrap();
+    assert_eq!(outcome, Reserved::Recorded);
+}
+
+/// Reserves and signs; the operation's hash is of its number.
+pub async fn reserve_signed(store: &dyn Store, number: u8, sponsorship: &NewSponsorship) {
+    reserve(store, sponsorship).await;
+    assert!(store.record_signed(&sponsorship.id, &sponsorship.terms, &signed(number)).await.unwrap());
+}
+
+/// As of a time when every window lasts.
+pub async fn found(store: &Arc<dyn Store>, sponsorship: &NewSponsorship) -> Option<Record> {
+    store.find(&sponsorship.intent, &sponsorship.principal, 0).await.unwrap()
+}

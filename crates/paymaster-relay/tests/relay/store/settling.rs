@@ -1,0 +1,149 @@
+//! What was mined, what is over, and which block is read next.
+
+use paymaster_relay::budget::{Excess, Scope};
+use paymaster_relay::store::{BlocksRead, Contracts, NewSponsorship, Reserved, Settled, Settlement, State};
+use proto::Terms;
+
+use super::Storage;
+use super::samples::{
+    COST, GWEI, NEVER, PLENTY, again, contracts, counted, deployment, deployment_of, found, gwei, key, keyed, limits,
+    proven, read, reserve, reserve_signed, reserved, signed, sponsorship,
+};
+
+pub async fn a_window_lasts_to_its_last_second(storage: &dyn Storage) {
+    let store = storage.open().await;
+    let (reserved_only, signed_too) = (sponsorship(3, proven(), None), sponsorship(4, proven(), None));
+    reserve(&*store, &reserved_only).await;
+    reserve_signed(&*store, 4, &signed_too).await;
+    assert_eq!(store.release_expired(contracts(), 103).await.unwrap(), 0);
+    assert_eq!(store.release_expired(contracts(), 104).await.unwrap(), 1);
+    assert_eq!((found(&store, &reserved_only).await, reserved(&store).await), (None, COST));
+    assert_eq!(store.release_expired(contracts(), 105).await.unwrap(), 1);
+    assert_eq!((store.release_expired(contracts(), NEVER).await.unwrap(), reserved(&store).await), (0, 0));
+}
+
+pub async fn only_reservations_of_these_contracts_expire(storage: &dyn Storage) {
+    let store = storage.open().await;
+    let elsewhere = NewSponsorship { deployment: deployment_of(8), ..sponsorship(2, proven(), None) };
+    reserve(&*store, &sponsorship(1, proven(), None)).await;
+    reserve(&*store, &elsewhere).await;
+    assert_eq!(store.release_expired(contracts(), NEVER).await.unwrap(), 1);
+    assert_eq!(store.reserved(&deployment_of(8)).await.unwrap(), gwei(COST));
+    assert_eq!(store.release_expired(Contracts::from(&deployment_of(8)), NEVER).await.unwrap(), 1);
+}
+
+pub async fn what_is_mined_is_counted_until_its_block_is_final(storage: &dyn Storage) {
+    let store = storage.open().await;
+    let first = sponsorship(1, proven(), Some(key()));
+    reserve_signed(&*store, 1, &first).await;
+    let open = [(Scope::ApiKey, 1), (Scope::Account, 1)];
+    let state = async || found(&store, &first).await.map(|record| record.state);
+    let (hash, stranger) = (signed(1).user_op_hash, signed(9).user_op_hash);
+
+    let mut blocks = read(5, 2, Some((hash, 5)));
+    blocks.mined.push((stranger, Settlement { block: 4, cost: gwei(GWEI), succeeded: false }));
+    let settled = store.settle(&deployment(), &blocks).await.unwrap();
+    assert_eq!((settled.ours, settled.unknown[0].0, settled.reorganised), (1, stranger, 0));
+    assert_eq!((state().await, counted(&store, &first).await), (Some(State::Mined), open.to_vec()));
+
+    // A request that read the deposit before the operation was mined finds it reserved still.
+    let outcome = store.reserve(&sponsorship(2, proven(), None), &limits(2 * COST - GWEI)).await.unwrap();
+    assert_eq!(outcome, Reserved::OverLimit(Excess::Deposit { reserved: gwei(COST) }));
+    assert_eq!(store.release_expired(contracts(), NEVER).await.unwrap(), 0, "it is mined, whatever its window is");
+
+    // Its block is gone, be it replaced by another or not; then it is mined in a later one.
+    for latest in [5, 3] {
+        store.settle(&deployment(), &read(5, 2, Some((hash, 5)))).await.unwrap();
+        let gone = store.settle(&deployment(), &read(latest, 2, None)).await.unwrap();
+        assert_eq!(gone, Settled { reorganised: 1, ..Settled::default() });
+        assert_eq!((state().await, counted(&store, &first).await), (Some(State::Signed), open.to_vec()));
+    }
+    store.settle(&deployment(), &read(7, 2, Some((hash, 6)))).await.unwrap();
+    assert_eq!((state().await, reserved(&store).await), (Some(State::Mined), COST));
+    // Of blocks that are not read again nothing is taken back.
+    let later = BlocksRead { from: 7, ..read(8, 2, None) };
+    assert_eq!(store.settle(&deployment(), &later).await.unwrap(), Settled::default());
+    assert_eq!((state().await, reserved(&store).await), (Some(State::Settled), 0));
+    assert_eq!(counted(&store, &first).await, [(Scope::ApiKey, 0), (Scope::Account, 0)]);
+}
+
+pub async fn what_was_signed_before_a_renewal_is_settled_too(storage: &dyn Storage) {
+    let store = storage.open().await;
+    let new = sponsorship(1, proven(), None);
+    reserve_signed(&*store, 1, &new).await;
+    let later = Terms { valid_until: 1000, ..new.terms };
+    assert!(store.renew(&new.id, &later, 9).await.unwrap());
+    assert!(store.record_signed(&new.id, &later, &signed(2)).await.unwrap());
+    for (block, hash) in [(5, 1), (6, 2)] {
+        let settled = store.settle(&deployment(), &read(block, 6, Some((signed(hash).user_op_hash, block)))).await;
+        assert_eq!(settled.unwrap().ours, 1, "{hash}");
+        assert_eq!(found(&store, &new).await.map(|record| record.state), Some(State::Mined));
+    }
+}
+
+pub async fn what_was_released_is_settled_when_it_is_mined_after_all(storage: &dyn Storage) {
+    let store = storage.open().await;
+    let new = keyed("order", sponsorship(1, proven(), None));
+    reserve_signed(&*store, 1, &new).await;
+    assert_eq!(store.release_expired(contracts(), NEVER).await.unwrap(), 1);
+    // Its key may be another's by now, and stays so.
+    let other = keyed("order", sponsorship(2, proven(), None));
+    reserve(&*store, &other).await;
+    let mined = read(2, 0, Some((signed(1).user_op_hash, 2)));
+    assert_eq!(store.settle(&deployment(), &mined).await.unwrap().ours, 1);
+    assert_eq!(found(&store, &new).await.map(|record| record.state), Some(State::Settled));
+    assert_eq!(reserved(&store).await, COST, "it is not released again");
+    let of_key = store.use_of_key(&other.key_space(), "order").await.unwrap();
+    assert_eq!(of_key.map(|of_key| of_key.intent), Some(other.intent));
+}
+
+pub async fn the_same_blocks_may_be_recorded_again(storage: &dyn Storage) {
+    let store = storage.open().await;
+    let new = sponsorship(1, proven(), None);
+    reserve_signed(&*store, 1, &new).await;
+    for young in [2, 0] {
+        let mined = read(2, young, Some((signed(1).user_op_hash, 1)));
+        for _ in 0..3 {
+            let settled = store.settle(&deployment(), &mined).await.unwrap();
+            assert_eq!(settled, Settled { ours: 1, ..Settled::default() });
+        }
+        assert_eq!(reserved(&store).await, if young == 0 { 0 } else { COST });
+        assert_eq!(store.next_block(&deployment()).await.unwrap(), Some(3));
+    }
+}
+
+pub async fn settlement_begins_at_the_block_of_the_first_reservation_and_moves_on(storage: &dyn Storage) {
+    let store = storage.open().await;
+    assert_eq!((store.next_block(&deployment()).await.unwrap(), store.highest_block().await.unwrap()), (None, None));
+    for (number, block) in [(1, 40), (2, 90)] {
+        reserve(&*store, &NewSponsorship { block, ..sponsorship(number, proven(), None) }).await;
+        assert_eq!(store.next_block(&deployment()).await.unwrap(), Some(40));
+    }
+    let elsewhere = NewSponsorship { deployment: deployment_of(8), block: 7, ..sponsorship(3, proven(), None) };
+    reserve(&*store, &elsewhere).await;
+    store.settle(&deployment(), &BlocksRead { from: 40, ..read(50, 5, None) }).await.unwrap();
+    let mut next = store.next_blocks().await.unwrap();
+    next.sort_by_key(|(_, block)| *block);
+    assert_eq!(next, [(Contracts::from(&deployment_of(8)), 7), (contracts(), 51)]);
+    assert_eq!(store.highest_block().await.unwrap(), Some(51));
+    // The chain turned out to be shorter.
+    store.settle(&deployment(), &BlocksRead { from: 40, ..read(45, 5, None) }).await.unwrap();
+    assert_eq!(store.next_block(&deployment()).await.unwrap(), Some(46));
+    assert_eq!(store.highest_block().await.unwrap(), Some(51));
+}
+
+pub async fn a_settled_sponsorship_is_found_while_its_window_lasts(storage: &dyn Storage) {
+    let store = storage.open().await;
+    let new = sponsorship(1, proven(), None);
+    reserve_signed(&*store, 1, &new).await;
+    for young in [1, 0] {
+        store.settle(&deployment(), &read(1, young, Some((signed(1).user_op_hash, 1)))).await.unwrap();
+        for (now, is_found) in [(101, true), (102, false)] {
+            let record = store.find(&new.intent, &new.principal, now).await.unwrap();
+            assert_eq!(record.map(|record| record.id), is_found.then(|| new.id.clone()), "{young} {now}");
+        }
+    }
+    let second = again(&new);
+    assert_eq!(store.reserve(&second, &limits(PLENTY)).await.unwrap(), Reserved::Recorded);
+    assert_eq!(found(&store, &new).await.map(|record| record.id), Some(second.id), "the newest");
+}
