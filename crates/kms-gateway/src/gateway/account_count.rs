@@ -22,7 +22,7 @@ impl AccountCount {
     ///
     /// # Errors
     /// [`GatewayError::StoreUnavailable`]; the next one counts.
-    pub(super) async fn recent(&self, store: &Arc<Store>, now: u64) -> Result<u64, GatewayError> {
+    pub(super) async fn recent(&self, store: &Arc<dyn Store>, now: u64) -> Result<u64, GatewayError> {
         let mut last = Arc::clone(&self.0).lock_owned().await;
         let kept = *last;
         match kept {

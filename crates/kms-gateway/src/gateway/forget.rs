@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{DATABASE, Gateway};
 use crate::clock::{Clock as _, SystemClock};
-use crate::store::{Action, AuditRecord, Decision, Store, StoreError};
+use crate::store::{Action, AuditRecord, Decision, SqliteStore, Store, StoreError};
 use crate::transport::TeeName;
 
 /// There is nothing to forget.
@@ -41,14 +41,14 @@ impl Gateway {
         if !database.is_file() {
             return Err(ForgetError::NoDatabase);
         }
-        let store = Store::open(&database).await?;
+        let store = SqliteStore::open(&database).await?;
         let outcome = forget(&store, name).await;
         store.close().await;
         outcome
     }
 }
 
-async fn forget(store: &Store, name: TeeName) -> Result<(), ForgetError> {
+async fn forget(store: &dyn Store, name: TeeName) -> Result<(), ForgetError> {
     let served = store.served_tee().await?.ok_or(ForgetError::NoTee)?;
     if served.name != name {
         return Err(ForgetError::Another { served: served.name });

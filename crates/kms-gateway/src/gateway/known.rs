@@ -13,7 +13,7 @@ use super::GatewayError;
 use super::decision::detached;
 use super::paymaster_signers::PaymasterSigners;
 use crate::protection::RequiredProtection;
-use crate::store::Store;
+use crate::store::ServedTees;
 use crate::tee::{Tee, TeeError};
 use crate::transport::{Asker, QueueStats, TeeName};
 
@@ -30,7 +30,7 @@ const RECENT: Duration = Duration::from_secs(1);
 
 pub(super) struct Known {
     required: RequiredProtection,
-    store: Arc<Store>,
+    store: Arc<dyn ServedTees>,
     /// Held while the TEE is asked: the others wait for the same answer.
     reported: Arc<tokio::sync::Mutex<Option<Reported>>>,
     state: RwLock<State>,
@@ -74,7 +74,7 @@ struct Wallets {
 
 impl Known {
     /// Nothing yet; what is asked for later must fulfil these requirements.
-    pub(super) fn new(required: RequiredProtection, store: Arc<Store>) -> Self {
+    pub(super) fn new(required: RequiredProtection, store: Arc<dyn ServedTees>) -> Self {
         Self {
             required,
             store,

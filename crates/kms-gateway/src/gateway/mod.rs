@@ -49,7 +49,7 @@ use crate::clock::Clock;
 use crate::factory::AccountFactory;
 use crate::metrics::Metrics;
 use crate::settings::{InvalidSettings, Settings};
-use crate::store::{AuditError, AuditHead, Store, StoreError};
+use crate::store::{AuditError, AuditHead, SqliteStore, Store, StoreError};
 use crate::tee::Tee;
 use crate::transport::{QueueStats, TeeTransport};
 use account_count::AccountCount;
@@ -72,7 +72,7 @@ pub struct Gateway {
 
 struct Inner {
     tee: Tee,
-    store: Arc<Store>,
+    store: Arc<dyn Store>,
     ceremonies: Ceremonies,
     clock: Arc<dyn Clock>,
     factory: Option<Arc<dyn AccountFactory>>,
@@ -140,7 +140,7 @@ impl Gateway {
         if !data_dir.exists() {
             return Ok(None);
         }
-        Ok(Store::look_at(&data_dir.join(DATABASE)).await?)
+        Ok(SqliteStore::look_at(&data_dir.join(DATABASE)).await?)
     }
 
     /// Opens the gateway over a TEE: the one that it has served, if it has served any.
@@ -157,14 +157,14 @@ impl Gateway {
         std::fs::create_dir_all(&settings.data_dir)?;
         let metrics = Arc::new(Metrics::register(registry, Arc::clone(&transport))?);
         let timeout = Duration::from_secs(settings.tee_timeout_seconds);
-        let store = Arc::new(Store::open(&settings.data_dir.join(DATABASE)).await?);
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&settings.data_dir.join(DATABASE)).await?);
         if let Some(served) = store.served_tee().await? {
             transport.served().keep_to(served.name);
         }
         let inner = Inner {
             tee: Tee::new(transport, timeout, Arc::clone(&metrics)),
             ceremonies: Ceremonies::new(&settings, &store.registration_key().await?)?,
-            known: Known::new(settings.required_protection, Arc::clone(&store)),
+            known: Known::new(settings.required_protection, Arc::clone(&store) as _),
             store,
             account_count: AccountCount::default(),
             admin_counter: AdminCounter::default(),

@@ -1,8 +1,8 @@
 //! The account index: for counting and for support. The TEE decides whose account it is.
 
+use async_trait::async_trait;
 use proto::AccountId;
-use proto::command::{SignatureScheme, WalletInfo};
-use sqlx::{SqliteConnection, SqlitePool};
+use proto::command::WalletInfo;
 
 use super::StoreError;
 
@@ -17,42 +17,30 @@ pub struct AccountEntry {
     pub created_at: u64,
 }
 
-pub(super) async fn save(connection: &mut SqliteConnection, account: &AccountEntry) -> Result<(), StoreError> {
-    let WalletInfo { account_id, owner, signature_scheme, .. } = &account.wallet;
-    sqlx::query(
-        "INSERT INTO accounts (account_id, credential_id, owner, signature_scheme, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
-    )
-    .bind(account_id.as_str())
-    .bind(account.credential_id.as_slice())
-    .bind(owner.to_string())
-    .bind(match signature_scheme {
-        SignatureScheme::Eip191 => "eip191",
-        SignatureScheme::Raw => "raw",
-    })
-    .bind(account.created_at.cast_signed())
-    .execute(connection)
-    .await?;
-    Ok(())
-}
+/// Accounts that were made here.
+#[async_trait]
+pub trait AccountIndex: Send + Sync {
+    /// Adds an account. Where its id or its credential is there already, all stays as it is.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nobody knows whether it is there; it may be added again.
+    async fn save_account(&self, account: AccountEntry) -> Result<(), StoreError>;
 
-pub(super) async fn of_credential(pool: &SqlitePool, credential_id: &[u8]) -> Result<Option<AccountId>, StoreError> {
-    let account_id: Option<String> = sqlx::query_scalar("SELECT account_id FROM accounts WHERE credential_id = ?1")
-        .bind(credential_id)
-        .fetch_optional(pool)
-        .await?;
-    Ok(account_id.and_then(|account_id| account_id.parse().ok()))
-}
+    /// The account made with this credential.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn account_of_credential(&self, credential_id: &[u8]) -> Result<Option<AccountId>, StoreError>;
 
-pub(super) async fn is_there(pool: &SqlitePool, account_id: &AccountId) -> Result<bool, StoreError> {
-    let found: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM accounts WHERE account_id = ?1)")
-        .bind(account_id.as_str())
-        .fetch_one(pool)
-        .await?;
-    Ok(found)
-}
+    /// Whether there is an account of this id.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn has_account(&self, account_id: &AccountId) -> Result<bool, StoreError>;
 
-pub(super) async fn count(pool: &SqlitePool) -> Result<u64, StoreError> {
-    let count: i64 = sqlx::query_scalar("SELECT count(*) FROM accounts").fetch_one(pool).await?;
-    Ok(count.cast_unsigned())
+    /// How many accounts there are.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn count_accounts(&self) -> Result<u64, StoreError>;
 }

@@ -2,23 +2,15 @@
 //! killed: what is here finishes the account when its client asks again, and brings it into the
 //! index when nobody does.
 
+use async_trait::async_trait;
 use proto::AccountId;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection, SqlitePool};
 use uuid::Uuid;
 
 use super::StoreError;
-use crate::ceremony::{LIFETIME_SECONDS, VerifiedRegistration};
+use crate::ceremony::VerifiedRegistration;
 
 /// Of those without an end, this many are looked after at a time.
-const FEW: i64 = 4;
-/// Seconds after which the TEE need not be asked any more.
-const GIVEN_UP_AFTER: i64 = 86_400;
-/// Seconds of a registration, as SQLite takes them. One that ends later began while the clock was
-/// ahead.
-const LIFETIME: i64 = LIFETIME_SECONDS.cast_signed();
-
-const COLUMNS: &str = "registration_id, account_id, registration, asked_at, expires_at";
+pub const UNFINISHED_AT_ONCE: u8 = 4;
 
 /// An account that the TEE was, or is about to be, asked to make.
 #[derive(Clone, Debug)]
@@ -37,7 +29,7 @@ pub struct Creation {
 
 /// Which creations that led to no account in the index are looked for.
 #[derive(Clone, Debug)]
-pub(crate) enum Unfinished {
+pub enum Unfinished {
     /// Those whose registrations are over, or began while the clock was ahead.
     Expired {
         /// Unix seconds.
@@ -50,117 +42,40 @@ pub(crate) enum Unfinished {
 }
 
 /// A row of such a creation.
-pub(crate) struct FoundCreation {
-    /// Of the table.
+pub struct FoundCreation {
+    /// What the store calls it.
     pub row: i64,
     /// `None`: the row can't be read.
     pub creation: Option<Creation>,
 }
 
-/// Writes it, in place of an earlier one of the same registration, and forgets those that came to a
-/// good end or to none.
-pub(super) async fn save(
-    connection: &mut SqliteConnection,
-    creation: &Creation,
-    uptime: i64,
-) -> Result<(), StoreError> {
-    let now = creation.asked_at.cast_signed();
-    sqlx::query(
-        "DELETE FROM creations WHERE expires_at < ?1
-         AND (expires_at < ?1 - ?2 AND uptime < ?3 - ?2 OR credential_id IN (SELECT credential_id FROM accounts))",
-    )
-    .bind(now)
-    .bind(GIVEN_UP_AFTER)
-    .bind(uptime)
-    .execute(&mut *connection)
-    .await?;
-    // Tried while the clock was ahead: it would stay behind all others until the clock is there
-    // again.
-    sqlx::query("UPDATE creations SET tried_at = 0 WHERE tried_at > ?1 + ?2")
-        .bind(now)
-        .bind(LIFETIME)
-        .execute(&mut *connection)
-        .await?;
-    let registration = postcard::to_allocvec(&creation.registration).map_err(encoding)?;
-    sqlx::query(
-        "INSERT INTO creations (registration_id, account_id, credential_id, registration, asked_at, expires_at, uptime)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-         ON CONFLICT (registration_id) DO UPDATE SET
-             account_id = excluded.account_id, asked_at = excluded.asked_at, uptime = excluded.uptime",
-    )
-    .bind(creation.registration_id.to_string())
-    .bind(creation.account_id.as_str())
-    .bind(creation.registration.credential_id.to_vec())
-    .bind(registration)
-    .bind(now)
-    .bind(creation.expires_at.cast_signed())
-    .bind(uptime)
-    .execute(connection)
-    .await?;
-    Ok(())
-}
+/// Accounts that are being made.
+#[async_trait]
+pub trait Creations: Send + Sync {
+    /// Notes that the TEE is about to be asked for an account, in place of what was noted of the
+    /// same registration. Forgets those whose registrations are over, once their accounts are in the
+    /// index, or a day later by the clock and by what has passed.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the TEE must not be asked.
+    async fn save_creation(&self, creation: Creation) -> Result<(), StoreError>;
 
-pub(super) async fn forget(connection: &mut SqliteConnection, registration_id: Uuid) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM creations WHERE registration_id = ?1")
-        .bind(registration_id.to_string())
-        .execute(connection)
-        .await?;
-    Ok(())
-}
+    /// Forgets a creation that led to nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`]: it may be found again.
+    async fn forget_creation(&self, registration_id: Uuid) -> Result<(), StoreError>;
 
-/// It could not be settled now: others come first.
-pub(super) async fn tried(connection: &mut SqliteConnection, row: i64, now: u64) -> Result<(), StoreError> {
-    sqlx::query("UPDATE creations SET tried_at = ?2 WHERE rowid = ?1")
-        .bind(row)
-        .bind(now.cast_signed())
-        .execute(connection)
-        .await?;
-    Ok(())
-}
+    /// Puts a creation that could not be settled behind the others.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn creation_was_tried(&self, row: i64, now: u64) -> Result<(), StoreError>;
 
-/// Those whose credential the index does not know, the one first that was not tried for the longest
-/// time, a few at once.
-pub(super) async fn unfinished(pool: &SqlitePool, which: &Unfinished) -> Result<Vec<FoundCreation>, StoreError> {
-    let condition = match which {
-        Unfinished::Expired { .. } => "(expires_at < ?1 OR expires_at > ?1 + ?2)",
-        Unfinished::Of(_) => "registration_id = ?1",
-        Unfinished::Named(_) => "account_id = ?1",
-    };
-    let query = sqlx::AssertSqlSafe(format!(
-        "SELECT rowid, {COLUMNS} FROM creations WHERE {condition} AND credential_id NOT IN (SELECT credential_id FROM accounts)
-         ORDER BY tried_at, expires_at LIMIT {FEW}"
-    ));
-    let query = match which {
-        Unfinished::Expired { now } => sqlx::query(query).bind(now.cast_signed()).bind(LIFETIME),
-        Unfinished::Of(registration_id) => sqlx::query(query).bind(registration_id.to_string()),
-        Unfinished::Named(account_id) => sqlx::query(query).bind(account_id.as_str()),
-    };
-    let rows = query.fetch_all(pool).await?;
-    rows.iter().map(|row| Ok(found(row)?)).collect()
-}
-
-fn found(row: &SqliteRow) -> Result<FoundCreation, sqlx::Error> {
-    let rowid = row.try_get("rowid")?;
-    // One that is damaged, or that another version wrote, keeps nobody else waiting.
-    let creation = read(row).inspect_err(|error| tracing::warn!(row = rowid, %error, "unreadable creation"));
-    Ok(FoundCreation { row: rowid, creation: creation.ok() })
-}
-
-fn read(row: &SqliteRow) -> Result<Creation, sqlx::Error> {
-    let damaged = |index: &str, source| sqlx::Error::ColumnDecode { index: index.into(), source };
-    let registration_id: String = row.try_get("registration_id")?;
-    let account_id: String = row.try_get("account_id")?;
-    let registration: Vec<u8> = row.try_get("registration")?;
-    let (asked_at, expires_at): (i64, i64) = (row.try_get("asked_at")?, row.try_get("expires_at")?);
-    Ok(Creation {
-        registration_id: registration_id.parse().map_err(|error| damaged("registration_id", Box::from(error)))?,
-        account_id: account_id.parse().map_err(|_| damaged("account_id", "not an account id".into()))?,
-        registration: postcard::from_bytes(&registration).map_err(|error| damaged("registration", error.into()))?,
-        asked_at: asked_at.cast_unsigned(),
-        expires_at: expires_at.cast_unsigned(),
-    })
-}
-
-fn encoding(error: postcard::Error) -> sqlx::Error {
-    sqlx::Error::Encode(error.into())
+    /// Creations whose credential the index does not know: [`UNFINISHED_AT_ONCE`] at most, those
+    /// first that were not tried for the longest time.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn unfinished_creations(&self, which: &Unfinished) -> Result<Vec<FoundCreation>, StoreError>;
 }

@@ -1,18 +1,13 @@
 //! Nonces of relay keys: each is good once in the time a request may be late or early.
 
-use std::time::{Duration, Instant};
-
+use async_trait::async_trait;
 use proto::Address;
-use sqlx::SqliteConnection;
 
 use super::StoreError;
 
 /// Seconds a nonce is held. A timestamp may be 300 s ahead at first and 300 s behind at last, so a
 /// request can come again for this long.
 pub const HOLD_SECONDS: u64 = 600;
-/// The same, of what has passed.
-const HOLD: Duration = Duration::from_secs(HOLD_SECONDS);
-
 /// A nonce as a request carries it.
 #[derive(Clone, Copy, Debug)]
 pub struct NonceClaim {
@@ -33,99 +28,21 @@ pub enum Claim {
     Replayed,
 }
 
-/// One statement decides and writes, so of two equal requests at once one is fresh.
-pub(super) async fn claim(connection: &mut SqliteConnection, claim: &NonceClaim) -> Result<Claim, StoreError> {
-    let written = sqlx::query(
-        "INSERT INTO nonces (signer, nonce, seen_at) VALUES (?1, ?2, ?3)
-         ON CONFLICT (signer, nonce) DO UPDATE SET seen_at = excluded.seen_at
-         WHERE nonces.seen_at < excluded.seen_at - ?4",
-    )
-    .bind(claim.signer.0.as_slice())
-    .bind(claim.nonce.to_be_bytes().to_vec())
-    .bind(claim.now.cast_signed())
-    .bind(HOLD_SECONDS.cast_signed())
-    .execute(connection)
-    .await?;
-    Ok(if written.rows_affected() == 1 { Claim::Fresh } else { Claim::Replayed })
-}
+/// Which nonces were used. What was answered is there after a restart.
+#[async_trait]
+pub trait Nonces: Send + Sync {
+    /// Claims a relay key's nonce in one step: of equal claims at once, one is fresh. It is held for
+    /// [`HOLD_SECONDS`] of the clock and of what has passed: a clock that is ahead for a moment does
+    /// not make it good again.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nobody knows whether it was claimed.
+    async fn claim_nonce(&self, claim: NonceClaim) -> Result<Claim, StoreError>;
 
-/// Gives a claim back: nothing came of its request, which may be sent again as it is.
-pub(super) async fn release(connection: &mut SqliteConnection, claim: &NonceClaim) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM nonces WHERE signer = ?1 AND nonce = ?2 AND seen_at = ?3")
-        .bind(claim.signer.0.as_slice())
-        .bind(claim.nonce.to_be_bytes().to_vec())
-        .bind(claim.now.cast_signed())
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
-/// Forgets what is held no longer, by the clock and by what has passed: a clock that is ahead for a
-/// moment must not make what was seen good again.
-#[derive(Default)]
-pub(super) struct Sweeper {
-    next: Option<Sweep>,
-}
-
-/// What the next sweep takes, and since when that is known.
-struct Sweep {
-    since: Instant,
-    /// Unix seconds, by the lowest reading of the clock since then: no nonce that was seen since
-    /// then is before it.
-    seen_before: u64,
-}
-
-impl Sweeper {
-    pub(super) async fn sweep(
-        &mut self,
-        connection: &mut SqliteConnection,
-        now: u64,
-        instant: Instant,
-    ) -> Result<(), StoreError> {
-        let seen_before = now.saturating_sub(HOLD_SECONDS);
-        let next = self.next.get_or_insert(Sweep { since: instant, seen_before });
-        next.seen_before = next.seen_before.min(seen_before);
-        if instant.saturating_duration_since(next.since) < HOLD {
-            return Ok(());
-        }
-        sqlx::query("DELETE FROM nonces WHERE seen_at < ?1")
-            .bind(next.seen_before.cast_signed())
-            .execute(connection)
-            .await?;
-        self.next = None;
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use sqlx::Connection as _;
-
-    use super::*;
-    use crate::store::migrations::migrations;
-
-    #[tokio::test]
-    async fn what_is_swept_is_over_by_the_clock_and_by_what_has_passed() {
-        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
-        migrations().run(&mut connection).await.unwrap();
-        let (begin, mut sweeper) = (Instant::now(), Sweeper::default());
-        let mut kept = Vec::new();
-        // Nonce 3 is seen while the clock is ahead, and is kept until it is there again.
-        for (nonce, passed, now) in
-            [(1, 0, 10_000), (2, 1, 10_001), (3, 2, 900_000), (4, 3, 10_003), (5, 601, 10_601), (6, 1202, 11_202)]
-        {
-            let instant = begin + Duration::from_secs(passed);
-            sweeper.sweep(&mut connection, now, instant).await.unwrap();
-            claim(&mut connection, &NonceClaim { signer: Address([1; 20]), nonce, now }).await.unwrap();
-            let count: i64 =
-                sqlx::query_scalar("SELECT count(*) FROM nonces").fetch_one(&mut connection).await.unwrap();
-            kept.push(count);
-        }
-        assert_eq!(kept, [1, 2, 3, 4, 5, 6]);
-        // Begun at 1202: what had been seen before 10602 by then is over.
-        sweeper.sweep(&mut connection, 11_802, begin + Duration::from_secs(1802)).await.unwrap();
-        let left: Vec<i64> =
-            sqlx::query_scalar("SELECT seen_at FROM nonces ORDER BY seen_at").fetch_all(&mut connection).await.unwrap();
-        assert_eq!(left, [11_202, 900_000]);
-    }
+    /// Gives a nonce back that this claim, and no later one, had got: nothing came of its request,
+    /// which may be sent again as it is.
+    ///
+    /// # Errors
+    /// [`StoreError`]: it may stay claimed.
+    async fn release_nonce(&self, claim: NonceClaim) -> Result<(), StoreError>;
 }

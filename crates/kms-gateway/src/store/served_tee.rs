@@ -1,7 +1,7 @@
-//! Which TEE is served.
+//! Which TEE is served: one that has lost its state must not be taken for a new one.
 
+use async_trait::async_trait;
 use proto::{Address, TeeId};
-use sqlx::{SqliteConnection, SqlitePool};
 
 use super::StoreError;
 use crate::transport::TeeName;
@@ -15,42 +15,25 @@ pub struct ServedTeeRow {
     pub paymaster_signer: Address,
 }
 
-/// The first one stays until it is forgotten. A row without an id gets it.
-pub(super) async fn remember(
-    connection: &mut SqliteConnection,
-    tee_id: TeeId,
-    paymaster_signer: Address,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO served_tee (id, paymaster_signer, tee_id) VALUES (1, ?1, ?2)
-         ON CONFLICT (id) DO UPDATE SET tee_id = excluded.tee_id WHERE served_tee.tee_id IS NULL",
-    )
-    .bind(paymaster_signer.0.as_slice())
-    .bind(tee_id.0.as_slice())
-    .execute(connection)
-    .await?;
-    Ok(())
-}
+/// The one TEE.
+#[async_trait]
+pub trait ServedTees: Send + Sync {
+    /// The TEE that was served.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn served_tee(&self) -> Result<Option<ServedTeeRow>, StoreError>;
 
-pub(super) async fn forget(connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM served_tee").execute(connection).await?;
-    Ok(())
-}
+    /// Records the TEE that is served, if none was, or its id, if that was not known. The first one
+    /// stays until it is forgotten.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn remember_tee(&self, tee_id: TeeId, paymaster_signer: Address) -> Result<(), StoreError>;
 
-pub(super) async fn read(pool: &SqlitePool) -> Result<Option<ServedTeeRow>, StoreError> {
-    let row: Option<(Vec<u8>, Option<Vec<u8>>)> =
-        sqlx::query_as("SELECT paymaster_signer, tee_id FROM served_tee").fetch_optional(pool).await?;
-    let Some((signer, tee_id)) = row else { return Ok(None) };
-    let paymaster_signer = Address(fixed(&signer)?);
-    let name = match tee_id {
-        Some(id) => TeeName::Id(TeeId(fixed(&id)?)),
-        None => TeeName::PaymasterSigner(paymaster_signer),
-    };
-    Ok(Some(ServedTeeRow { name, paymaster_signer }))
-}
-
-fn fixed<const LENGTH: usize>(bytes: &[u8]) -> Result<[u8; LENGTH], StoreError> {
-    bytes
-        .try_into()
-        .map_err(|problem: std::array::TryFromSliceError| StoreError::Database(sqlx::Error::Decode(problem.into())))
+    /// Forgets the TEE that was served.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn forget_tee(&self) -> Result<(), StoreError>;
 }

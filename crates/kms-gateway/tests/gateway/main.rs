@@ -26,6 +26,7 @@ mod rotations;
 mod served;
 mod signing;
 mod simulator;
+mod store;
 mod unfinished_accounts;
 mod wire;
 mod worker;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use kms_gateway::admin_key::AdminKey;
 use kms_gateway::clock::SystemClock;
 use kms_gateway::gateway::{ForgetError, OpenError};
-use kms_gateway::store::{AuditHead, Store};
+use kms_gateway::store::{Audit as _, AuditHead, SqliteStore, Store as _};
 use kms_gateway::transport::simulator::Simulator;
 use kms_gateway::transport::{SessionError, TeeName, TeeStateLost, Worker};
 use kms_gateway::{Caller, Gateway, GatewayError, Inquirer};
@@ -168,7 +168,7 @@ async fn the_simulator_opens_what_the_release_before_sealed() {
 
 /// The audit of a gateway that does not run, its chain followed from the first row on.
 async fn audit_head(data: &Path) -> AuditHead {
-    let store = Store::open(&data.join("gateway.sqlite")).await.unwrap();
+    let store = SqliteStore::open(&data.join("gateway.sqlite")).await.unwrap();
     let head = store.verify_audit_chain().await.unwrap();
     store.close().await;
     head

@@ -4,8 +4,8 @@
 use sqlx::SqlitePool;
 use zeroize::Zeroizing;
 
-use super::StoreError;
 use crate::ceremony::SealingKey;
+use crate::store::StoreError;
 
 /// Before the writer has its pool.
 pub(super) async fn make(pool: &SqlitePool) -> Result<(), StoreError> {

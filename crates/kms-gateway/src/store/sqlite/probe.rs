@@ -2,7 +2,7 @@
 
 use sqlx::SqliteConnection;
 
-use super::StoreError;
+use crate::store::StoreError;
 
 /// Bytes: some pages, so that a disk with room for a few bytes only does not pass.
 const FILLER: i64 = 16 * 1024;

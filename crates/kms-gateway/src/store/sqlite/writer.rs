@@ -12,14 +12,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use super::StoreError;
-use super::accounts::{self, AccountEntry};
-use super::audit::{self, AuditHead, AuditRecord};
-use super::creations::{self, Creation};
-use super::nonces::{self, Claim, NonceClaim, Sweeper};
-use super::permits::{self, Permit, PermitRequest};
+use super::nonces::Sweeper;
 use super::uptime::Uptime;
-use super::{probe, served_tee};
+use super::{accounts, audit, creations, nonces, permits, probe, served_tee};
+use crate::store::{
+    AccountEntry, AuditHead, AuditRecord, Claim, Creation, NonceClaim, Permit, PermitRequest, StoreError,
+};
 
 const QUEUE: usize = 1024;
 const BATCH: usize = 128;
@@ -217,7 +215,7 @@ async fn write_in_one_transaction(
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     let mut head = match head {
         Some(head) => head,
-        None => AuditHead::read(&mut transaction).await?,
+        None => audit::head(&mut transaction).await?,
     };
     for job in batch.drain(..) {
         due.push(write_one(&mut transaction, job, &mut head, passed).await?);

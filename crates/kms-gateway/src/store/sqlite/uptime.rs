@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::SqliteConnection;
 
-use super::StoreError;
+use crate::store::StoreError;
 
 /// Counts the time since it was counted last. What passes between the last count and the end of the
 /// process is not counted: the sum is never more than the time that has passed.

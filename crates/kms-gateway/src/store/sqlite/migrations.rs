@@ -6,14 +6,14 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 /// Number, description and SQL of every file in migrations/, in order.
 const FILES: [(i64, &str, &str); 8] = [
-    (1, "gateway", include_str!("../../migrations/0001_gateway.sql")),
-    (2, "creations", include_str!("../../migrations/0002_creations.sql")),
-    (3, "served tee", include_str!("../../migrations/0003_served_tee.sql")),
-    (4, "audit of admin commands", include_str!("../../migrations/0004_audit_of_admin_commands.sql")),
-    (5, "account creation", include_str!("../../migrations/0005_account_creation.sql")),
-    (6, "tee id", include_str!("../../migrations/0006_tee_id.sql")),
-    (7, "rationed refusals", include_str!("../../migrations/0007_rationed_refusals.sql")),
-    (8, "uptime", include_str!("../../migrations/0008_uptime.sql")),
+    (1, "gateway", include_str!("../../../migrations/0001_gateway.sql")),
+    (2, "creations", include_str!("../../../migrations/0002_creations.sql")),
+    (3, "served tee", include_str!("../../../migrations/0003_served_tee.sql")),
+    (4, "audit of admin commands", include_str!("../../../migrations/0004_audit_of_admin_commands.sql")),
+    (5, "account creation", include_str!("../../../migrations/0005_account_creation.sql")),
+    (6, "tee id", include_str!("../../../migrations/0006_tee_id.sql")),
+    (7, "rationed refusals", include_str!("../../../migrations/0007_rationed_refusals.sql")),
+    (8, "uptime", include_str!("../../../migrations/0008_uptime.sql")),
 ];
 
 /// All of them.
