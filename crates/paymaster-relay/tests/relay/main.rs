@@ -1,6 +1,11 @@
 //! The relay over real parts: the trusted core, anvil with the real EntryPoints, SQLite, Redis,
 //! HTTP.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "what a test stands on either works or fails the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "what a test stands on either works or fails the test"
+)]
 
 mod support;
 
