@@ -148,9 +148,9 @@ pub enum LogFormat {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RemoteKms {
-    /// Base URLs of gateways over the same TEE: `/status` and `config check` name those that are not.
-    /// The one that answered last is asked first; when it fails the others are, in order. Empty: the
-    /// KMS runs in this process.
+    /// Base URLs of gateways over the same TEE: `/status` and `config check` name those that are
+    /// not. The one that answered last is asked first; when it fails the others are, in order.
+    /// Empty: the KMS runs in this process.
     #[schemars(with = "Vec<String>")]
     pub urls: Vec<Url>,
     /// Seconds after which a gateway counts as down and the next one is asked. A gateway waits for

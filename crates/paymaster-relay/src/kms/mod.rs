@@ -50,8 +50,8 @@ pub trait Kms: Send + Sync {
     /// [`KmsError`].
     async fn ready(&self) -> Result<(), KmsError>;
 
-    /// Whether all gateways are over one TEE, as far as those that answer tell: accounts, relay keys
-    /// and invitations are a TEE's own.
+    /// Whether all gateways are over one TEE, as far as those that answer tell: accounts, relay
+    /// keys and invitations are a TEE's own.
     ///
     /// # Errors
     /// [`SeveralTees`].
