@@ -5,12 +5,17 @@ use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderMap;
+use http::header::EXPECT;
 use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use thiserror::Error;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::runtime::Handle;
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use crate::connection::Connection;
 use crate::table::Table;
@@ -38,13 +43,23 @@ impl BodyTimeout {
 /// A frame is handed on at this length, in bytes, or at the end.
 const PART: usize = 16 << 10;
 
+/// What is taken of a body that was not read, in bytes, and how long that may take.
+const MOST_OF_REST: usize = 1 << 20;
+const REST_WITHIN: Duration = Duration::from_secs(1);
+
 /// A request's body as it arrives, without trailers. Fails with [`BodyTimeout`] when it is not
 /// there in time.
 ///
 /// Its bytes are copied: what arrives in small pieces would keep a buffer of kilobytes for each of
 /// them.
+///
+/// Dropped early, the rest is still taken for a moment: clients read an answer when they have sent
+/// everything, and what is left unread when a connection is closed takes the answer with it.
 pub struct Body {
-    incoming: Incoming,
+    /// `None` when nothing more may be read.
+    incoming: Option<Incoming>,
+    /// Whether the client waits for a word before it sends the body (RFC 9110, section 10.1.1).
+    is_awaited: bool,
     gathered: Vec<u8>,
     connection: Arc<Connection>,
     table: Arc<Table>,
@@ -52,15 +67,21 @@ pub struct Body {
 }
 
 impl Body {
-    pub(crate) fn new(incoming: Incoming, connection: Arc<Connection>, table: Arc<Table>) -> Self {
-        let mut body = Self { incoming, gathered: Vec::new(), connection, table, deadline: None };
-        if body.incoming.is_end_stream() {
-            body.connection.serving();
+    /// The body of a request with these headers.
+    pub(crate) fn new(incoming: Incoming, headers: &HeaderMap, connection: Arc<Connection>, table: Arc<Table>) -> Self {
+        let deadline = if incoming.is_end_stream() {
+            connection.serving();
+            None
         } else {
-            let until: Instant = body.connection.receiving_body();
-            body.deadline = Some(Box::pin(sleep_until(until)));
-        }
-        body
+            let until: Instant = connection.receiving_body();
+            Some(Box::pin(sleep_until(until)))
+        };
+        let (incoming, is_awaited) = (Some(incoming), headers.contains_key(EXPECT));
+        Self { incoming, is_awaited, gathered: Vec::new(), connection, table, deadline }
+    }
+
+    fn is_read(&self) -> bool {
+        self.incoming.as_ref().is_none_or(HttpBody::is_end_stream)
     }
 
     fn part(&mut self) -> Option<Result<Frame<Bytes>, <Self as HttpBody>::Error>> {
@@ -84,12 +105,13 @@ impl HttpBody for Body {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         loop {
-            match Pin::new(&mut self.incoming).poll_frame(context) {
+            let Some(incoming) = &mut self.incoming else { return Poll::Ready(self.part()) };
+            match Pin::new(incoming).poll_frame(context) {
                 Poll::Ready(Some(Ok(frame))) => {
                     let Ok(data) = frame.into_data() else { continue };
                     self.table.hold(&self.connection, data.len());
                     self.gathered.extend_from_slice(&data);
-                    let is_end = self.incoming.is_end_stream();
+                    let is_end = self.is_read();
                     if is_end {
                         self.received();
                     }
@@ -114,15 +136,31 @@ impl HttpBody for Body {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.gathered.is_empty() && self.incoming.is_end_stream()
+        self.gathered.is_empty() && self.is_read()
     }
 
     fn size_hint(&self) -> SizeHint {
-        let (gathered, mut hint) = (self.gathered.len() as u64, self.incoming.size_hint());
+        let mut hint = self.incoming.as_ref().map(HttpBody::size_hint).unwrap_or_default();
+        let gathered = self.gathered.len() as u64;
         if let Some(upper) = hint.upper() {
             hint.set_upper(upper.saturating_add(gathered));
         }
         hint.set_lower(hint.lower().saturating_add(gathered));
         hint
     }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        if self.is_read() || self.is_awaited {
+            return;
+        }
+        if let (Some(incoming), Ok(runtime)) = (self.incoming.take(), Handle::try_current()) {
+            runtime.spawn(timeout(REST_WITHIN, discard(Limited::new(incoming, MOST_OF_REST))));
+        }
+    }
+}
+
+async fn discard(mut body: impl HttpBody + Unpin) {
+    while let Some(Ok(_)) = body.frame().await {}
 }

@@ -72,8 +72,10 @@ struct Kept {
     cost: usize,
     /// Bytes of memory that the requests cost which are being served, about.
     requests: usize,
-    /// Of these, what was read of a WebSocket since its last message.
+    /// Of these, what was read of a WebSocket since its last message, control frames left out.
     incomplete: usize,
+    /// Since when there is anything incomplete.
+    incomplete_since: Option<Instant>,
 }
 
 impl Kept {
@@ -211,14 +213,51 @@ impl Connection {
 
     /// The same for what was read of a WebSocket and is no message yet.
     pub(crate) fn hold_incomplete(&self, cost: usize) -> usize {
-        self.kept().incomplete += cost;
+        {
+            let mut kept = self.kept();
+            kept.incomplete += cost;
+            kept.incomplete_since.get_or_insert_with(Instant::now);
+        }
         self.hold(cost)
     }
 
     /// There is a message: nothing is incomplete.
     pub(crate) fn forget_incomplete(&self) {
-        let incomplete = std::mem::take(&mut self.kept().incomplete);
-        self.release(incomplete);
+        self.forget_of_incomplete(usize::MAX);
+    }
+
+    /// That much of what was read belongs to no message.
+    pub(crate) fn forget_of_incomplete(&self, cost: usize) {
+        let forgotten = {
+            let mut kept = self.kept();
+            let forgotten = kept.incomplete.min(cost);
+            kept.incomplete -= forgotten;
+            if kept.incomplete == 0 {
+                kept.incomplete_since = None;
+            }
+            forgotten
+        };
+        self.release(forgotten);
+    }
+
+    /// Since when a message of a WebSocket is arriving; `None` between two.
+    pub(crate) fn incomplete_since(&self) -> Option<Instant> {
+        self.kept().incomplete_since
+    }
+
+    /// When anything was last read of a WebSocket.
+    pub(crate) fn last_read(&self) -> Instant {
+        self.state.borrow().since
+    }
+
+    /// How long a body, or a message of a WebSocket, may take to arrive.
+    pub(crate) fn body(&self) -> Duration {
+        self.bounds.body
+    }
+
+    /// Whether a body was announced that is not read to its end.
+    pub(crate) fn has_unread_body(&self) -> bool {
+        self.state.borrow().phase == Phase::Body
     }
 
     /// Requests that cost that much were served.

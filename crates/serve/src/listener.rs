@@ -350,7 +350,9 @@ impl Admitted {
         }
         let unanswered = head(&request);
         let has_body = request.method() != Method::HEAD;
-        let mut request = request.map(|incoming| Body::new(incoming, Arc::clone(&connection), Arc::clone(&table)));
+        let (parts, incoming) = request.into_parts();
+        let body = Body::new(incoming, &parts.headers, Arc::clone(&connection), Arc::clone(&table));
+        let mut request = Request::from_parts(parts, body);
         request.extensions_mut().insert(Peer(peer));
         request.extensions_mut().insert(Hangup(connection.evicted.clone()));
         let (table_of, connection_of) = (|| Arc::clone(&table), || Arc::clone(&connection));
@@ -366,7 +368,14 @@ impl Admitted {
             response
         };
         let response = tokio::select! {
-            response = service.oneshot(request) => response.map(|response| response.map(Either::Left)),
+            response = service.oneshot(request) => response.map(|response| {
+                let mut response = response.map(Either::Left);
+                // hyper would close it too, without a word of it.
+                if connection.has_unread_body() {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                response
+            }),
             response = cut_off => Ok(response.map(Whole::new).map(Either::Right)),
         };
         match &response {

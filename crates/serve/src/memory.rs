@@ -6,8 +6,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::connection::Connection;
 use crate::table::Table;
+
+/// Bytes of a client's control frame besides its payload: its header and its mask (RFC 6455,
+/// section 5.2).
+const CONTROL_HEADER: usize = 6;
 
 /// What a port keeps for a connection; an extension of each request.
 ///
@@ -37,6 +43,26 @@ impl Memory {
     /// Bytes of memory that the connection costs.
     pub(crate) fn cost(&self) -> usize {
         self.connection.memory()
+    }
+
+    /// A control frame with a payload of that many bytes was read: these are of no message.
+    pub(crate) fn control_frame(&self, payload: usize) {
+        self.connection.forget_of_incomplete(Connection::cost_of_request(CONTROL_HEADER + payload));
+    }
+
+    /// Since when a message is arriving; `None` between two.
+    pub(crate) fn incomplete_since(&self) -> Option<Instant> {
+        self.connection.incomplete_since()
+    }
+
+    /// When anything was last read.
+    pub(crate) fn last_read(&self) -> Instant {
+        self.connection.last_read()
+    }
+
+    /// How long a message may take to arrive.
+    pub(crate) fn body(&self) -> Duration {
+        self.connection.body()
     }
 
     /// How long a client may send nothing.

@@ -33,6 +33,10 @@ const AHEAD: usize = 256 << 10;
 const READ: usize = 4 << 10;
 /// Pings within the time after which silence ends it.
 const PINGS: u32 = 3;
+/// Looks, within the time that a message may take to arrive, at how long one is taking.
+const LOOKS: u32 = 8;
+/// A write that takes longer waits for the client, and nothing is read meanwhile.
+const QUICK: Duration = Duration::from_secs(1);
 
 /// For the client to close it too, and bytes that it may send until then.
 const CLOSING: Duration = Duration::from_secs(1);
@@ -45,6 +49,10 @@ pub trait Answer: Clone + Send + 'static {
 
     /// The answer to a message that is over the limit, after which the WebSocket is closed.
     fn too_long(&self) -> String;
+
+    /// The answer to a message that did not arrive in time ([`Bounds::body`](crate::Bounds::body)),
+    /// after which the WebSocket is closed.
+    fn too_slow(&self) -> String;
 }
 
 /// The request is no handshake that a server may accept (RFC 6455, section 4.2.1).
@@ -94,14 +102,13 @@ impl WebSocket {
             .max_message_size(Some(most_bytes))
             .max_frame_size(Some(most_bytes));
         let socket = WebSocketStream::from_raw_socket(upgraded, Role::Server, Some(config)).await;
-        let idle = self.memory.idle();
         let session = Session {
             socket,
+            pings: interval(self.memory.idle() / PINGS),
+            looks: interval(self.memory.body() / LOOKS),
             memory: self.memory,
             answers: JoinSet::new(),
-            pings: interval(idle / PINGS),
-            idle,
-            heard: Instant::now(),
+            readable_since: Instant::now(),
         };
         if let Err(error) = session.run(stop, answer).await {
             tracing::debug!(%error, "a WebSocket ended early");
@@ -114,9 +121,9 @@ struct Session {
     memory: Memory,
     answers: JoinSet<Option<(String, Held)>>,
     pings: Interval,
-    /// After so long without anything from the client it is gone.
-    idle: Duration,
-    heard: Instant,
+    looks: Interval,
+    /// Since when what the client sends is read: before that it may have waited for us.
+    readable_since: Instant,
 }
 
 impl Session {
@@ -130,8 +137,10 @@ impl Session {
                 self.socket.send(Message::text(text)).await?;
             }
         }
-        if code == CloseCode::Size {
-            self.socket.send(Message::text(answer.too_long())).await?;
+        match code {
+            CloseCode::Size => self.socket.send(Message::text(answer.too_long())).await?,
+            CloseCode::Policy => self.socket.send(Message::text(answer.too_slow())).await?,
+            _ => {}
         }
         self.socket.close(Some(CloseFrame { code, reason: "".into() })).await?;
         // Closed with bytes unread, the system would take back what was written last.
@@ -145,17 +154,23 @@ impl Session {
             let may_read = self.answers.len() < AT_ONCE && (self.answers.is_empty() || self.memory.cost() < AHEAD);
             tokio::select! {
                 Some(answered) = self.answers.join_next() => {
+                    if !may_read {
+                        self.readable_since = Instant::now();
+                    }
                     // A task that panicked has no answer.
                     if let Ok(Some((text, _held))) = answered {
-                        self.socket.send(Message::text(text)).await?;
+                        self.send(Message::text(text)).await?;
                     }
                 }
                 message = self.socket.next(), if may_read => {
-                    self.heard = Instant::now();
                     let data = match message {
                         Some(Ok(Message::Text(text))) => text.into(),
                         Some(Ok(Message::Binary(data))) => data,
-                        Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => continue,
+                        Some(Ok(Message::Ping(payload) | Message::Pong(payload))) => {
+                            self.memory.control_frame(payload.len());
+                            continue;
+                        }
+                        Some(Ok(Message::Frame(_))) => continue,
                         Some(Ok(Message::Close(_))) | None => return Ok(End::Gone),
                         Some(Err(Error::Capacity(_))) => return Ok(End::Close(CloseCode::Size)),
                         Some(Err(Error::Utf8(_))) => return Ok(End::Close(CloseCode::Invalid)),
@@ -170,18 +185,35 @@ impl Session {
                     });
                 }
                 _ = self.pings.tick() => {
-                    if !may_read {
-                        // Its pongs are not read.
-                        self.heard = Instant::now();
-                    }
-                    if self.heard.elapsed() > self.idle {
+                    if may_read && self.waited_since(self.memory.last_read()) > self.memory.idle() {
                         return Ok(End::Gone);
                     }
-                    self.socket.send(Message::Ping(Bytes::new())).await?;
+                    self.send(Message::Ping(Bytes::new())).await?;
+                }
+                _ = self.looks.tick(), if may_read => {
+                    let since = self.memory.incomplete_since();
+                    if since.is_some_and(|since| self.waited_since(since) > self.memory.body()) {
+                        return Ok(End::Close(CloseCode::Policy));
+                    }
                 }
                 () = stop.cancelled() => return Ok(End::Close(CloseCode::Away)),
                 () = self.memory.ended() => return Err(Error::ConnectionClosed),
             }
         }
+    }
+
+    async fn send(&mut self, message: Message) -> Result<(), Error> {
+        let begun = Instant::now();
+        self.socket.send(message).await?;
+        if begun.elapsed() > QUICK {
+            self.readable_since = Instant::now();
+        }
+        Ok(())
+    }
+
+    /// How long the client has kept us waiting, if it began to at that time: only while what it
+    /// sends is read.
+    fn waited_since(&self, begun: Instant) -> Duration {
+        begun.max(self.readable_since).elapsed()
     }
 }

@@ -386,6 +386,25 @@ async fn a_refused_client_is_answered_after_its_header_and_before_its_body() {
 }
 
 #[tokio::test]
+async fn who_is_refused_before_the_body_is_read_gets_the_answer_and_is_told_that_the_connection_ends() {
+    let routes = Router::new().route("/", post(async || StatusCode::PAYLOAD_TOO_LARGE));
+    let port = port(patient(), routes).await;
+    for length in [20, 800_000] {
+        let head = format!("POST / HTTP/1.1\r\nhost: test\r\ncontent-length: {length}\r\n\r\n");
+        let mut client = port.sending(head.as_bytes()).await;
+        // As clients do: they read when they have sent everything.
+        client.write_all(&vec![b' '; length]).await.expect("it is closed while the body is sent");
+        let answer = rest(&mut client).await;
+        assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+        assert!(answer.contains("connection: close"), "{answer}");
+    }
+    // Whoever asks first is told before it sends anything.
+    let asking = b"POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 800000\r\nexpect: 100-continue\r\n\r\n";
+    let answer = rest(&mut port.sending(asking).await).await;
+    assert!(answer.starts_with("HTTP/1.1 413") && answer.contains("connection: close"), "{answer}");
+}
+
+#[tokio::test]
 async fn a_body_that_does_not_come_fails_in_time() {
     let port = port(Bounds { body: SOON, ..patient() }, echo()).await;
     let mut slow = port.sending(POST_HEAD).await;

@@ -60,6 +60,10 @@ impl Answer for Slow {
     fn too_long(&self) -> String {
         "too long".to_owned()
     }
+
+    fn too_slow(&self) -> String {
+        "too slow".to_owned()
+    }
 }
 
 struct Port {
@@ -98,6 +102,15 @@ impl Port {
             head.push(stream.read_u8().await.unwrap());
         }
         stream
+    }
+}
+
+/// Sends bytes evenly over that time.
+async fn slowly(stream: &mut TcpStream, bytes: &[u8], over: Duration) {
+    let pause = over / u32::try_from(bytes.len()).unwrap();
+    for byte in bytes {
+        let _ = stream.write_all(&[*byte]).await;
+        sleep(pause).await;
     }
 }
 
@@ -207,6 +220,40 @@ async fn incomplete_messages_cost_memory_until_their_address_is_over_the_bound()
         open.push(stream);
     }
     until(|| port.occupancy.tally().ended.memory > 0).await;
+}
+
+#[tokio::test]
+async fn a_message_that_does_not_arrive_in_time_is_answered_and_one_that_takes_longer_than_silence_may_is_read() {
+    let idle = Duration::from_millis(300);
+    let answer = Slow::of(1000, 1);
+    let patient = port(Bounds { idle, ..Bounds::default() }, answer.clone()).await;
+    let mut stream = patient.bare().await;
+    slowly(&mut stream, &frame(0x81, &[b'?'; 60]), idle * 3).await;
+    until(|| answer.begun() == 1).await;
+
+    let strict = port(Bounds { body: idle, ..Bounds::default() }, answer.clone()).await;
+    let mut stream = strict.bare().await;
+    // Control frames between the fragments give it no more time.
+    let fragments = [frame(0x01, b"?"), frame(0x89, b"ping"), frame(0x00, b"?")].concat().repeat(20);
+    let sending = slowly(&mut stream, &fragments, idle * 20);
+    let _ = timeout(idle * 10, sending).await.expect_err("all of it was sent");
+    let mut all = Vec::new();
+    let _ = timeout(PATIENCE, stream.read_to_end(&mut all)).await.expect("it is open");
+    assert!(all.windows(8).any(|window| window == b"too slow"), "{all:?}");
+    assert!(all.ends_with(&[0x88, 2, 0x03, 0xf0]), "not closed with 1008: {all:?}");
+    assert_eq!(answer.begun(), 1);
+}
+
+#[tokio::test]
+async fn control_frames_are_no_part_of_a_message() {
+    let strict = Bounds { body: Duration::from_millis(300), ..Bounds::default() };
+    let answer = Slow::of(1000, 1);
+    let port = port(strict, answer.clone()).await;
+    let mut stream = port.bare().await;
+    let pings = [frame(0x89, b""), frame(0x8a, b"four")].concat().repeat(40);
+    slowly(&mut stream, &pings, Duration::from_secs(1)).await;
+    stream.write_all(&frame(0x81, b"?")).await.unwrap();
+    until(|| answer.begun() == 1).await;
 }
 
 #[tokio::test]

@@ -29,6 +29,7 @@ use tower::{Layer, Service, ServiceExt as _};
 use super::call_log::CallLog;
 use super::cors::{self, Grant};
 use super::error::EdgeError;
+use super::reading::{Reading, ReadingTurns};
 use super::route::Route;
 use super::{Entrance, MadeHere, RequestId, auth, ids};
 use crate::clients::{Access, ApiKeys, KeyHash, LiveKey, Origins};
@@ -47,6 +48,7 @@ pub(crate) struct EdgeLayer {
     pub(crate) max_batch: u32,
     pub(crate) log: Arc<CallLog>,
     pub(crate) web_sockets: WebSockets,
+    pub(super) turns: ReadingTurns,
 }
 
 /// See [`EdgeLayer`].
@@ -122,7 +124,8 @@ impl EdgeLayer {
             return (grant, Err(response));
         }
 
-        let entrance = self.entrance(route, &keys, &request);
+        let client = self.client(&request);
+        let entrance = self.entrance(route, &keys, client, request.headers());
         if asks_for_web_socket(request.headers()) {
             // No preflight comes before a WebSocket, and nobody reads the answer to a call that was
             // refused.
@@ -143,6 +146,7 @@ impl EdgeLayer {
             // The calls of a WebSocket are named one by one.
             request.extensions_mut().insert(request_id.clone());
         }
+        request.extensions_mut().insert(client.unwrap_or_default());
         request.extensions_mut().insert(entrance);
         (grant, Ok(request))
     }
@@ -168,15 +172,15 @@ impl EdgeLayer {
         Grant::of(headers, &self.allowed_origins, live.as_ref().map(Option::as_deref))
     }
 
-    fn entrance(&self, route: Route, keys: &[KeyHash], request: &Request<HttpBody>) -> Entrance {
+    fn entrance(&self, route: Route, keys: &[KeyHash], client: Option<Client>, headers: &HeaderMap) -> Entrance {
         match route.chain_id {
             Some(given) if given != u128::from(self.chain_id) => {
                 return Entrance::Refused(EdgeError::PathOfOtherChain { expected: self.chain_id, given });
             }
             _ => {}
         }
-        let Some(client) = self.client(request) else { return Entrance::Refused(EdgeError::Failed) };
-        let origin = request.headers().get(ORIGIN).map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let Some(client) = client else { return Entrance::Refused(EdgeError::Failed) };
+        let origin = headers.get(ORIGIN).map(|value| String::from_utf8_lossy(value.as_bytes()));
         match self.api_keys.admit(keys, origin.as_deref()) {
             Ok(access) => Entrance::Open { access, client },
             Err(denied) => Entrance::Refused(denied.into()),
@@ -230,23 +234,27 @@ impl EdgeLayer {
     async fn answer<S>(
         &self,
         inner: S,
-        request: Request<HttpBody>,
+        mut request: Request<HttpBody>,
         request_id: &RequestId,
     ) -> Result<Response<HttpBody>, BoxError>
     where
         S: Service<Request<HttpBody>, Response = Response<HttpBody>, Error = BoxError>,
     {
         let unread = Arc::<OnceLock<(StatusCode, EdgeError)>>::default();
-        let request = request.map(|body| readable(body, self.max_body_bytes, Arc::clone(&unread)));
-        let response = inner.oneshot(request).await?;
-        Ok(match response.extensions().get() {
+        let reading = self.turns.of(request.extensions().get().copied().unwrap_or_default());
+        request.extensions_mut().insert(reading.clone());
+        let whole = |body| readable(body, self.max_body_bytes, reading.clone(), Arc::clone(&unread));
+        let response = inner.oneshot(request.map(whole)).await?;
+        let response = match response.extensions().get() {
             Some(MadeHere::Answer) => response,
             Some(MadeHere::Nothing) => Response::new(HttpBody::empty()),
             None => match unread.get() {
                 Some((status, why)) => self.refuse(*status, why, request_id),
                 None => self.reword(response, request_id).await?,
             },
-        })
+        };
+        reading.end();
+        Ok(response)
     }
 
     fn open_web_socket<S>(&self, inner: S, request: Request<HttpBody>, request_id: &RequestId) -> Response<HttpBody>
@@ -321,7 +329,12 @@ fn preflight() -> Response<HttpBody> {
 /// The body as jsonrpsee gets to read it, when it does: by then the request is counted as one of
 /// the connections. One that did not tell its length beforehand may turn out to be overlong, or not
 /// arrive; jsonrpsee would only know that it ended early.
-fn readable(body: HttpBody, max_bytes: u32, unread: Arc<OnceLock<(StatusCode, EdgeError)>>) -> HttpBody {
+fn readable(
+    body: HttpBody,
+    max_bytes: u32,
+    reading: Reading,
+    unread: Arc<OnceLock<(StatusCode, EdgeError)>>,
+) -> HttpBody {
     let limit = usize::try_from(max_bytes).unwrap_or(usize::MAX);
     HttpBody::new(StreamBody::new(stream::once(async move {
         let collected = Limited::new(body, limit).collect().await;
@@ -329,6 +342,7 @@ fn readable(body: HttpBody, max_bytes: u32, unread: Arc<OnceLock<(StatusCode, Ed
             unread.get_or_init(|| why_unread(&**error, max_bytes));
         })?;
         let body = body.to_bytes();
+        reading.begin().await;
         Ok::<_, BoxError>(Frame::data(ids::in_place_of(&body).map_or(body, Into::into)))
     })))
 }

@@ -10,6 +10,7 @@ mod http;
 mod ids;
 mod method;
 mod methods;
+mod reading;
 mod route;
 mod server;
 mod sources;

@@ -15,6 +15,7 @@ use super::call_log::CallLog;
 use super::calls::CallsLayer;
 use super::http::{EdgeLayer, WebSockets};
 use super::methods::{Methods, module};
+use super::reading::ReadingTurns;
 use super::sources::{origins, proxies};
 use crate::clients::{ApiKeys, Origins};
 use crate::metrics::Metrics;
@@ -93,6 +94,7 @@ impl RpcServer {
             max_batch: settings.max_batch,
             log: Arc::clone(&self.log),
             web_sockets: web_sockets.clone(),
+            turns: ReadingTurns::default(),
         };
         let calls = CallsLayer {
             clock: Arc::clone(&self.clock),

@@ -22,7 +22,7 @@ use super::refusals::Refusals;
 use super::request::{DraftRequest, SponsorRequest};
 use super::sign::Signing;
 use super::stub::Stub;
-use super::turn::Turns;
+use super::turn::IntentTurns;
 use crate::catalogue::Catalogue;
 use crate::chain::ChainTime;
 use crate::claims::{Claim, ClaimStore};
@@ -73,7 +73,7 @@ pub struct Sponsor {
     wallets: Arc<Wallets>,
     paymaster_signers: Arc<PaymasterSigners>,
     refusals: Arc<Refusals>,
-    turns: Turns,
+    turns: IntentTurns,
     attribution: Attribution,
     quoter: Arc<Quoter>,
     approver: Arc<Approver>,
@@ -95,7 +95,7 @@ impl Sponsor {
             attribution: Attribution::new(Arc::clone(&wallets), Arc::clone(&refusals), Arc::clone(&chain_time)),
             signing: Signing::new(Arc::clone(&wallets), Arc::clone(&signers), parts),
             previews: Previews::new(Arc::clone(&approver), Arc::clone(&wallets), Arc::clone(&refusals), parts),
-            turns: Turns::default(),
+            turns: IntentTurns::default(),
             paymaster_signers: signers,
             catalogue,
             store,

@@ -1,50 +1,33 @@
-//! One at a time for each intent, within this process: the second of two equal requests waits for
-//! the first's answer. A few wait, and not for long: who asks hangs up sooner, and what they left
-//! would go on.
+//! One at a time for each intent: the second of two equal requests waits for the first's answer. A
+//! few wait, and not for long: clients hang up sooner, and their requests would go on.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
+use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
+
+use crate::turns::Turns;
 
 /// Requests of one intent that wait at once.
 const MOST_WAITING: usize = 64;
 /// Longer than a sponsorship takes.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Below this many entries nothing is tidied up.
-const TIDY_ABOVE: usize = 1024;
-
+/// The turns of intents.
 #[derive(Default)]
-pub(crate) struct Turns {
-    waiting: Mutex<HashMap<[u8; 32], Weak<Turn<()>>>>,
-}
+pub(crate) struct IntentTurns(Turns<[u8; 32]>);
 
-impl Turns {
+impl IntentTurns {
     /// Waits for the turn, for 10 s at most; it lasts until the guard is dropped. `None` when it
     /// did not come, or as many wait already as may.
     pub(crate) async fn take(&self, key: [u8; 32]) -> Option<OwnedMutexGuard<()>> {
-        let turn = self.of(key);
+        let turn = self.0.of(key);
         // This one, and whoever has the turn.
         let waiting = Arc::strong_count(&turn).saturating_sub(2);
         if waiting >= MOST_WAITING {
             return None;
         }
         timeout(PATIENCE, turn.lock_owned()).await.ok()
-    }
-
-    fn of(&self, key: [u8; 32]) -> Arc<Turn<()>> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(turn) = waiting.get(&key).and_then(Weak::upgrade) {
-            return turn;
-        }
-        if waiting.len() >= TIDY_ABOVE && waiting.len().is_power_of_two() {
-            waiting.retain(|_, turn| turn.strong_count() > 0);
-        }
-        let turn = Arc::new(Turn::new(()));
-        waiting.insert(key, Arc::downgrade(&turn));
-        turn
     }
 }
 
@@ -58,7 +41,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_few_wait_and_not_for_long() {
-        let turns = Arc::new(Turns::default());
+        let turns = Arc::new(IntentTurns::default());
         let held = turns.take(KEY).await.unwrap();
         let take = || {
             let turns = Arc::clone(&turns);

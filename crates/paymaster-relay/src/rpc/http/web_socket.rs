@@ -7,7 +7,7 @@ use http_body_util::{BodyExt as _, Collected};
 use jsonrpsee::core::BoxError;
 use jsonrpsee::server::HttpBody;
 use jsonrpsee::types::Id;
-use serve::{Answer, WebSocket};
+use serve::{Answer, Client, WebSocket};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
@@ -39,6 +39,7 @@ struct Messages<S> {
     layer: EdgeLayer,
     /// Of the handshake.
     entrance: Entrance,
+    client: Client,
 }
 
 /// The response to a handshake; from then on what the client sends is answered.
@@ -56,7 +57,9 @@ where
         WebSocket::of(&mut request).map_err(|error| EdgeError::InvalidHandshake { why: error.to_string() })?;
     let WebSockets { tasks, stop } = layer.web_sockets.clone();
     let most_bytes = usize::try_from(layer.max_body_bytes).unwrap_or(usize::MAX);
-    tasks.spawn(socket.serve(most_bytes, stop, Messages { inner, layer: layer.clone(), entrance }));
+    let client = request.extensions().get().copied().unwrap_or_default();
+    let messages = Messages { inner, layer: layer.clone(), entrance, client };
+    tasks.spawn(socket.serve(most_bytes, stop, messages));
     Ok(response.map(|()| HttpBody::empty()))
 }
 
@@ -71,6 +74,7 @@ where
         *request.method_mut() = http::Method::POST;
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         request.extensions_mut().insert(self.entrance);
+        request.extensions_mut().insert(self.client);
         request.extensions_mut().insert(request_id.clone());
         let answered = self.layer.answer(self.inner, request, &request_id).await;
         let response = answered.unwrap_or_else(|error| {
@@ -83,5 +87,9 @@ where
 
     fn too_long(&self) -> String {
         refusal(&self.layer.body_too_large().to_object(&RequestId::new()), Id::Null)
+    }
+
+    fn too_slow(&self) -> String {
+        refusal(&EdgeError::BodyNotReceived.to_object(&RequestId::new()), Id::Null)
     }
 }
