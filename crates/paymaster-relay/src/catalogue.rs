@@ -1,5 +1,4 @@
-//! What can be sponsored where: the chain, the deployments, the policies and the accounts'
-//! standings, checked once.
+//! What can be sponsored where: the chain, the deployments and the policies, checked once.
 
 use std::sync::Arc;
 
@@ -9,7 +8,7 @@ use proto::{Address, EntryPoint, EntryPointVersion, Wei};
 use crate::budget::Caps;
 use crate::deployment::Deployment;
 use crate::error::RequestError;
-use crate::policy::{Policy, Standings};
+use crate::policy::Policy;
 use crate::settings::{Settings, SettingsError};
 
 /// Everything a request is looked up in.
@@ -21,8 +20,6 @@ pub struct Catalogue {
     pub sponsor_name: String,
     /// The WebAuthn relying party.
     pub rp_id: String,
-    /// The standing of accounts.
-    pub standings: Standings,
     /// How long sponsorships are valid.
     pub validity: Validity,
     /// Times that one sponsorship is signed at most.
@@ -130,7 +127,6 @@ impl Catalogue {
             largest_unproven,
             sponsor_name: settings.sponsor_name.clone(),
             rp_id: settings.rp_id.clone(),
-            standings: Standings::new(&settings.accounts, settings.default_account)?,
             validity,
             deployments,
             policies,

@@ -2,6 +2,7 @@
 
 use crate::catalogue::Catalogue;
 use crate::clients::check_hashes;
+use crate::policy::ListedStandings;
 use crate::rpc;
 use crate::settings::{Settings, SettingsError};
 
@@ -34,5 +35,6 @@ pub fn check(settings: &Settings) -> Result<(), SettingsError> {
     rpc::origins(&settings.rpc)?;
     rpc::proxies(&settings.rpc)?;
     Catalogue::new(settings)?;
+    ListedStandings::new(&settings.accounts, settings.default_account)?;
     Ok(())
 }

@@ -22,6 +22,7 @@ mod parts;
 mod paymaster_signers;
 pub mod policy;
 pub mod ports;
+mod principal;
 mod recent;
 pub mod relay_key;
 mod rpc;

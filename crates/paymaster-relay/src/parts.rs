@@ -8,6 +8,7 @@ use crate::claims::ClaimStore;
 use crate::clients::ApiKeys;
 use crate::kms::Kms;
 use crate::metrics::Metrics;
+use crate::policy::Standings;
 use crate::ports::{Clock, Entropy};
 use crate::relay_key::RelayKey;
 use crate::store::Store;
@@ -18,6 +19,8 @@ use crate::store::Store;
 pub struct Parts {
     /// The settings, checked.
     pub catalogue: Arc<Catalogue>,
+    /// How accounts stand with the operator.
+    pub standings: Arc<dyn Standings>,
     /// Sponsorships.
     pub store: Arc<dyn Store>,
     /// Which request is the first of its kind.

@@ -8,6 +8,7 @@ use paymaster_relay::claims::{ClaimStore, RedisClaims, SqliteClaims};
 use paymaster_relay::clients::{ApiKeys, SqliteApiKeys};
 use paymaster_relay::kms::Kms;
 use paymaster_relay::metrics::Metrics;
+use paymaster_relay::policy::ListedStandings;
 use paymaster_relay::ports::{Clock, OsEntropy, SystemClock};
 use paymaster_relay::relay_key::{RelayKey, passphrase};
 use paymaster_relay::store::SqliteStore;
@@ -71,6 +72,9 @@ pub async fn open(
     let api_keys = Arc::new(api_keys);
     let parts = Parts {
         catalogue: Arc::new(Catalogue::new(settings).map_err(start_error("relay"))?),
+        standings: Arc::new(
+            ListedStandings::new(&settings.accounts, settings.default_account).map_err(start_error("relay"))?,
+        ),
         store: Arc::new(store.clone()),
         claims,
         kms,

@@ -9,6 +9,7 @@ use paymaster_relay::claims::SqliteClaims;
 use paymaster_relay::clients::{ApiKeys, SqliteApiKeys};
 use paymaster_relay::kms::{Kms, KmsError, KmsSigners};
 use paymaster_relay::metrics::Metrics;
+use paymaster_relay::policy::ListedStandings;
 use paymaster_relay::ports::{OsEntropy, SystemClock};
 use paymaster_relay::relay_key::{RelayKey, passphrase};
 use paymaster_relay::store::SqliteStore;
@@ -80,6 +81,7 @@ impl RefusingRelay {
         let api_keys = ApiKeys::open(&settings, keys, Arc::new(SystemClock), Arc::new(OsEntropy)).await.unwrap();
         let parts = Parts {
             catalogue: Arc::new(Catalogue::new(&settings).unwrap()),
+            standings: Arc::new(ListedStandings::new(&settings.accounts, settings.default_account).unwrap()),
             claims: Arc::new(SqliteClaims::new(store.database(), Arc::new(SystemClock))),
             store: Arc::new(store),
             kms: Arc::new(Refusing),

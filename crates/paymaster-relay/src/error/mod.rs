@@ -12,7 +12,7 @@ use thiserror::Error;
 pub use self::operation::OperationError;
 pub use self::request::RequestError;
 
-use crate::budget::{Limit, Scope};
+use crate::budget::{Bound, Scope};
 use crate::chain::{ChainError, ClockError};
 use crate::claims::ClaimStoreError;
 use crate::gwei::Gwei;
@@ -139,7 +139,7 @@ pub enum RelayError {
         /// The setting.
         rule: &'static str,
         /// What it allows.
-        limit: Limit,
+        limit: Bound,
     },
     /// The paymaster's owner paused it: the chain would refuse the operation.
     #[error("the paymaster is paused")]

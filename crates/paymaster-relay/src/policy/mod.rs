@@ -12,7 +12,7 @@ use proto::Wei;
 
 pub use case::Case;
 pub use rules::Violation;
-pub use standing::{Standing, Standings};
+pub use standing::{ListedStandings, Standing, Standings};
 
 use crate::settings::PolicySettings;
 use rules::Rules;

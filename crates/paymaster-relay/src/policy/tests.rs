@@ -6,7 +6,7 @@ use proto::bytes::Bounded;
 use proto::{AccountId, Init, Uint256, UserOperation, Wei};
 
 use super::calls::{BatchV06, BatchV07, BatchV08, InnerCall, executeCall, inner_calls};
-use super::{Case, Policy, Standing, Standings, Violation};
+use super::{Case, ListedStandings, Policy, Standing, Standings, Violation};
 use crate::settings::{AccountSettings, Membership, PolicySettings};
 
 const GOOD: Address = address!("00000000000000000000000000000000000000aa");
@@ -220,38 +220,40 @@ fn a_factory_or_a_delegate_must_be_listed_where_targets_are() {
     }
 }
 
-#[test]
-fn an_address_lends_its_standing_to_its_own_operations_only() {
+#[tokio::test]
+async fn an_address_lends_its_standing_to_its_own_operations_only() {
     let listed: Vec<AccountSettings> = serde_json::from_value(serde_json::json!([
         // As tools print it.
         { "id": GOOD.to_checksum(None), "membership": "premium" },
         { "id": "alice", "membership": "premium" },
     ]))
     .unwrap();
-    let standings = Standings::new(&listed, None).unwrap();
-    let has_standing = |id: &str, sender: Address, proven| {
-        standings.of_request(&id.parse().unwrap(), proto_address(sender), proven).is_some()
+    let standings: &dyn Standings = &ListedStandings::new(&listed, None).unwrap();
+    let has_standing = async |id: &str, sender: Address, proven| {
+        standings.of_request(&id.parse().unwrap(), proto_address(sender), proven).await.unwrap().is_some()
     };
     let address = GOOD.to_string().to_lowercase();
     for proven in [true, false] {
-        assert!(!has_standing(&address, BAD, proven), "{proven}");
-        assert_eq!(has_standing("alice", BAD, proven), proven);
-        assert!(has_standing(&address, GOOD, proven));
-        assert_eq!(has_standing("zz", GOOD, proven), !proven);
+        assert!(!has_standing(&address, BAD, proven).await, "{proven}");
+        assert_eq!(has_standing("alice", BAD, proven).await, proven);
+        assert!(has_standing(&address, GOOD, proven).await);
+        assert_eq!(has_standing("zz", GOOD, proven).await, !proven);
     }
 }
 
-#[test]
-fn a_sender_that_is_listed_as_inactive_is_so_under_every_account_id() {
+#[tokio::test]
+async fn a_sender_that_is_listed_as_inactive_is_so_under_every_account_id() {
     let inactive: Vec<AccountSettings> =
         serde_json::from_value(serde_json::json!([{ "id": GOOD.to_checksum(None), "active": false }])).unwrap();
     let others = serde_json::from_str("{}").unwrap();
-    let standings = Standings::new(&inactive, Some(others)).unwrap();
+    let standings: &dyn Standings = &ListedStandings::new(&inactive, Some(others)).unwrap();
     for (id, proven) in [(GOOD.to_string(), false), ("zz".to_owned(), false), ("zz".to_owned(), true)] {
-        let is_active =
-            |sender| standings.of_request(&id.parse().unwrap(), proto_address(sender), proven).unwrap().active;
-        assert!(!is_active(GOOD), "{id} {proven}");
-        assert!(is_active(BAD), "{id} {proven}");
+        let is_active = async |sender| {
+            let standing = standings.of_request(&id.parse().unwrap(), proto_address(sender), proven).await;
+            standing.unwrap().unwrap().active
+        };
+        assert!(!is_active(GOOD).await, "{id} {proven}");
+        assert!(is_active(BAD).await, "{id} {proven}");
     }
 }
 
@@ -259,5 +261,5 @@ fn a_sender_that_is_listed_as_inactive_is_so_under_every_account_id() {
 fn an_address_in_two_spellings_is_listed_twice() {
     let twice = [GOOD.to_checksum(None), GOOD.to_string().to_uppercase()].map(|id| serde_json::json!({ "id": id }));
     let twice: Vec<AccountSettings> = twice.into_iter().map(|id| serde_json::from_value(id).unwrap()).collect();
-    Standings::new(&twice, None).unwrap_err();
+    ListedStandings::new(&twice, None).unwrap_err();
 }

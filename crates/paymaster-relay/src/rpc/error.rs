@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use super::RequestId;
 use super::method::Method;
-use crate::budget::{Limit, Scope};
+use crate::budget::{Bound, Scope};
 use crate::clients::Denied;
 use crate::error::{OperationError, RelayError, RequestError};
 use crate::policy::Violation;
@@ -386,16 +386,16 @@ fn map(details: Value) -> Map<String, Value> {
     }
 }
 
-fn limit_details(rule: &str, limit: Limit) -> Value {
+fn limit_details(rule: &str, limit: Bound) -> Value {
     match limit {
-        Limit::Open { limit, used } => {
+        Bound::Open { limit, used } => {
             known(json!({ "rule": rule, "limit": limit.to_string() }), "used", used.map(|used| used.to_string()))
         }
-        Limit::Wei { limit, used } => {
+        Bound::Wei { limit, used } => {
             known(json!({ "rule": rule, "limit": limit.0.to_string() }), "used", used.map(|used| used.0.to_string()))
         }
         // How much of a share is used would tell the deposit.
-        Limit::Percent { limit } => json!({ "rule": rule, "limit": limit.to_string() }),
+        Bound::Percent { limit } => json!({ "rule": rule, "limit": limit.to_string() }),
     }
 }
 
@@ -433,7 +433,7 @@ mod tests {
     fn passing() -> Vec<RelayError> {
         let (expected, given) = (Uint256::from(1u128), Uint256::from(2u128));
         let (cost, deposit, reserved) = (Wei(2), Wei(1), Gwei::default());
-        let (rule, limit) = ("", Limit::Percent { limit: 1 });
+        let (rule, limit) = ("", Bound::Percent { limit: 1 });
         let mut passing = vec![
             OperationError::AccountNonceInvalid { expected, given }.into(),
             OperationError::AccountNotDeployed { sender: Address::default() }.into(),
@@ -462,7 +462,7 @@ mod tests {
             KmsError::Refused { reason: Reason::NonceReplayed.into(), message: String::new() }.into(),
             RelayError::InFlight,
         ];
-        passing.extend(Scope::ALL.map(|scope| RelayError::TooMuchReserved { scope, rule, limit }));
+        passing.extend(Scope::ALL.iter().map(|&scope| RelayError::TooMuchReserved { scope, rule, limit }));
         passing
     }
 

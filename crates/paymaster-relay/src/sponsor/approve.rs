@@ -10,7 +10,7 @@ use super::grant::Grants;
 use super::known::{check_paymaster, check_policy, needs_renewal, needs_signing};
 use super::quote::{Quote, Quoter};
 use super::request::{DraftRequest, SponsorRequest};
-use crate::budget::{Excess, Limits};
+use crate::budget::{Excess, Limit};
 use crate::catalogue::Catalogue;
 use crate::chain::ChainTime;
 use crate::error::RelayError;
@@ -49,7 +49,7 @@ pub(super) struct Approver {
 /// What would be reserved for a request, and within which limits.
 struct Proposal {
     sponsorship: NewSponsorship,
-    limits: Limits,
+    limits: Vec<Limit>,
     cost: Wei,
     deposit: Wei,
 }
@@ -83,7 +83,7 @@ impl Approver {
     pub(super) async fn resume(&self, request: Attributed, record: Record) -> Result<Box<Approved>, RelayError> {
         let (draft, is_proven) = (&request.request.draft, request.principal().is_proven());
         check_paymaster(&record, draft)?;
-        self.quoter.judge(draft, &record.terms, is_proven)?;
+        self.quoter.judge(draft, &record.terms, is_proven).await?;
         self.grants.check(draft, &record.terms, is_proven).await?;
         let limit = self.catalogue.max_signings;
         if !self.store.begin_signing(&record.id, limit).await? {
@@ -96,7 +96,7 @@ impl Approver {
     pub(super) async fn renew(&self, request: Attributed, record: Record) -> Result<Box<Approved>, RelayError> {
         let (draft, is_proven) = (&request.request.draft, request.principal().is_proven());
         let terms = self.renewed_terms(draft, &record, GasFields::Required, is_proven).await?;
-        self.quoter.judge(draft, &terms, is_proven)?;
+        self.quoter.judge(draft, &terms, is_proven).await?;
         self.grants.check(draft, &terms, is_proven).await?;
         let limit = self.catalogue.max_signings;
         if !self.store.renew(&record.id, &terms, limit).await? {
@@ -139,7 +139,7 @@ impl Approver {
                 record.terms
             }
         };
-        self.quoter.judge(draft, &terms, is_proven)?;
+        self.quoter.judge(draft, &terms, is_proven).await?;
         if renews || needs_signing(record, draft, &self.paymaster_signers).await? {
             check_paymaster(record, draft)?;
             self.grants.check(draft, &terms, is_proven).await?;
@@ -194,7 +194,8 @@ impl Approver {
             max_cost: Gwei::at_least(cost).ok_or_else(too_low)?,
             created_at: self.clock.now(),
         };
-        Ok(Proposal { sponsorship, limits: self.catalogue.caps.within(Gwei::at_most(deposit)), cost, deposit })
+        let limits = self.catalogue.caps.limits(&sponsorship.charged(), Gwei::at_most(deposit));
+        Ok(Proposal { sponsorship, limits, cost, deposit })
     }
 }
 

@@ -31,6 +31,7 @@ use crate::kms::Wallets;
 use crate::metrics::{Metrics, Stage};
 use crate::parts::Parts;
 use crate::paymaster_signers::PaymasterSigners;
+use crate::policy::Standings;
 use crate::settings::Settings;
 use crate::store::{KeySpace, KeyUse, Record, Signed, Store};
 
@@ -66,6 +67,7 @@ pub struct Sponsored {
 /// Sponsors operations.
 pub struct Sponsor {
     catalogue: Arc<Catalogue>,
+    standings: Arc<dyn Standings>,
     store: Arc<dyn Store>,
     claims: Arc<dyn ClaimStore>,
     chain_time: Arc<ChainTime>,
@@ -85,7 +87,7 @@ impl Sponsor {
     /// Asks nobody anything yet.
     #[must_use]
     pub fn new(settings: &Settings, parts: &Parts) -> Self {
-        let Parts { catalogue, store, claims, kms, chain, chain_time, clock, metrics, .. } = parts.clone();
+        let Parts { catalogue, standings, store, claims, kms, chain, chain_time, clock, metrics, .. } = parts.clone();
         let signers = PaymasterSigners::new(Arc::clone(&kms), chain, Arc::clone(&clock));
         let (signers, wallets) = (Arc::new(signers), Arc::new(Wallets::new(kms, clock)));
         let refusals = Arc::new(Refusals::new(settings.max_refusals, settings.validity_seconds));
@@ -98,6 +100,7 @@ impl Sponsor {
             turns: IntentTurns::default(),
             paymaster_signers: signers,
             catalogue,
+            standings,
             store,
             claims,
             chain_time,
@@ -112,11 +115,12 @@ impl Sponsor {
     /// An account's public facts.
     ///
     /// # Errors
-    /// [`RelayError::KmsRefused`] as `account_unknown`; [`RelayError::KmsUnavailable`].
+    /// [`RelayError::KmsRefused`] as `account_unknown`; [`RelayError::KmsUnavailable`];
+    /// [`RelayError::StoreUnavailable`].
     pub async fn account(&self, account_id: &AccountId) -> Result<AccountInfo, RelayError> {
         Ok(AccountInfo {
             wallet: self.wallets.ask(account_id).await?,
-            standing: self.catalogue.standings.of(account_id),
+            standing: self.standings.of(account_id).await?,
             policies: self.catalogue.policies().to_vec(),
         })
     }
@@ -199,7 +203,7 @@ impl Sponsor {
             return self.approver.resume(request, record).await.map(Step::ToSign);
         };
         if !is_answer {
-            self.quoter.judge(draft, &record.terms, request.principal().is_proven())?;
+            self.quoter.judge(draft, &record.terms, request.principal().is_proven()).await?;
         }
         Ok(Step::Answered(Box::new(build(draft.deployment.entry_point, record.terms, signed))))
     }

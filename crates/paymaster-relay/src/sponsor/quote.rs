@@ -9,12 +9,12 @@ use proto::{EntryPointVersion, Init, Terms, UserOperation, Wei, worst_case_cost}
 use super::request::DraftRequest;
 use super::validation::{check_account, check_fee, check_gas, check_nonce, check_paused};
 use super::window::Window;
-use crate::catalogue::{Catalogue, Validity};
+use crate::catalogue::Validity;
 use crate::chain::{ChainTime, EntryPointReader, Now};
 use crate::error::{OperationError, RelayError};
 use crate::parts::Parts;
 use crate::paymaster_signers::PaymasterSigners;
-use crate::policy::Case;
+use crate::policy::{Case, Standings};
 
 /// A request whose cost is known.
 pub(super) struct Quote {
@@ -29,7 +29,7 @@ pub(super) struct Quote {
 
 /// Quotes requests.
 pub(super) struct Quoter {
-    catalogue: Arc<Catalogue>,
+    standings: Arc<dyn Standings>,
     chain: Arc<dyn EntryPointReader>,
     chain_time: Arc<ChainTime>,
     paymaster_signers: Arc<PaymasterSigners>,
@@ -37,8 +37,8 @@ pub(super) struct Quoter {
 
 impl Quoter {
     pub(super) fn new(paymaster_signers: Arc<PaymasterSigners>, parts: &Parts) -> Self {
-        let Parts { catalogue, chain, chain_time, .. } = parts.clone();
-        Self { catalogue, chain, chain_time, paymaster_signers }
+        let Parts { standings, chain, chain_time, .. } = parts.clone();
+        Self { standings, chain, chain_time, paymaster_signers }
     }
 
     /// Policy, terms and chain. The policy is asked first: a factory that it does not list is not
@@ -57,7 +57,7 @@ impl Quoter {
             valid_until: 0,
             valid_after: 0,
         };
-        self.judge(draft, &terms, is_proven)?;
+        self.judge(draft, &terms, is_proven).await?;
         let signer = self.paymaster_signers.current().await;
         let facts = self.chain.facts(&draft.deployment, &draft.op, signer, Some(&draft.caller.asker())).await?;
         let now = self.chain_time.note(facts.block);
@@ -91,11 +91,10 @@ impl Quoter {
     }
 
     /// Holds a draft against its policy at the worst case of these terms.
-    pub(super) fn judge(&self, draft: &DraftRequest, terms: &Terms, proven: bool) -> Result<(), RelayError> {
-        let standings = &self.catalogue.standings;
+    pub(super) async fn judge(&self, draft: &DraftRequest, terms: &Terms, proven: bool) -> Result<(), RelayError> {
         let case = Case {
             account_id: &draft.account_id,
-            standing: standings.of_request(&draft.account_id, draft.op.sender, proven),
+            standing: self.standings.of_request(&draft.account_id, draft.op.sender, proven).await?,
             op: &draft.op,
             cost: cost(draft, terms),
             proven,

@@ -5,7 +5,7 @@ use sqlx::SqlStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 /// Number, description and SQL of every file in migrations/, in order.
-const FILES: [(i64, &str, &str); 10] = [
+const FILES: [(i64, &str, &str); 11] = [
     (1, "sponsorships", include_str!("../../migrations/0001_sponsorships.sql")),
     (2, "api keys", include_str!("../../migrations/0002_api_keys.sql")),
     (3, "counters", include_str!("../../migrations/0003_counters.sql")),
@@ -16,6 +16,7 @@ const FILES: [(i64, &str, &str); 10] = [
     (8, "public share", include_str!("../../migrations/0008_public_share.sql")),
     (9, "chain", include_str!("../../migrations/0009_chain.sql")),
     (10, "known blocks", include_str!("../../migrations/0010_known_blocks.sql")),
+    (11, "counters of each row", include_str!("../../migrations/0011_counters_of_each_row.sql")),
 ];
 
 /// All of them.

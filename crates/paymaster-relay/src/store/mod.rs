@@ -8,14 +8,14 @@ use breaker::OutageLog;
 use proto::{Hash, IntentHash, Terms};
 
 pub use record::{
-    BlocksRead, Contracts, KeySpace, KeyUse, NewSponsorship, Principal, Record, Settled, Settlement, Signed,
-    SponsorshipId, State,
+    BlocksRead, Contracts, KeySpace, KeyUse, NewSponsorship, Record, Settled, Settlement, Signed, SponsorshipId, State,
 };
 pub use sqlite::SqliteStore;
 
+pub use crate::principal::Principal;
 pub use crate::store_error::StoreError;
 
-use crate::budget::{Excess, Limits};
+use crate::budget::{Excess, Limit};
 use crate::deployment::Deployment;
 use crate::gwei::Gwei;
 
@@ -33,8 +33,10 @@ pub trait Store: Send + Sync {
     fn outages(&self) -> &OutageLog;
 
     /// Reserves a worst-case cost and records the intent, if every limit holds with it. Otherwise
-    /// nothing is recorded or counted. It is counted until it is released, or settled in a block
-    /// that is final.
+    /// nothing is recorded or counted, and the first limit that does not hold is told.
+    ///
+    /// It is counted once in the counter of each limit, within its deployment, until it is released,
+    /// or settled in a block that is final. The store knows no counters of its own.
     ///
     /// A principal has one open sponsorship of an intent. An idempotency key stands for one intent
     /// in its space, until the sponsorship is released.
@@ -43,13 +45,13 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`]: nobody knows whether it was recorded; asking again finds out.
-    async fn reserve(&self, sponsorship: &NewSponsorship, limits: &Limits) -> Result<Reserved, StoreError>;
+    async fn reserve(&self, sponsorship: &NewSponsorship, limits: &[Limit]) -> Result<Reserved, StoreError>;
 
     /// What would come of [`Self::reserve`]; nothing is recorded.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn would_reserve(&self, sponsorship: &NewSponsorship, limits: &Limits) -> Result<Reserved, StoreError>;
+    async fn would_reserve(&self, sponsorship: &NewSponsorship, limits: &[Limit]) -> Result<Reserved, StoreError>;
 
     /// The principal's newest sponsorship of an intent: one that may still be mined, whether its
     /// window is over or not; or one that was mined, and whose window was not over then.
@@ -108,7 +110,9 @@ pub trait Store: Send + Sync {
     /// [`StoreError`].
     async fn next_blocks(&self) -> Result<Vec<(Contracts, u64)>, StoreError>;
 
-    /// What is reserved of a deployment's deposit.
+    /// What is reserved of a deployment's deposit: what its counter of [`Scope::Deployment`] says.
+    ///
+    /// [`Scope::Deployment`]: crate::budget::Scope::Deployment
     ///
     /// # Errors
     /// [`StoreError`].

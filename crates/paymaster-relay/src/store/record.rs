@@ -5,9 +5,11 @@ use std::fmt;
 use proto::{AccountId, Address, Hash, IntentHash, Signature, Terms, Uint256, UserOpHash};
 use uuid::Uuid;
 
+use crate::budget::Charged;
 use crate::clients::ApiKeyId;
 use crate::deployment::Deployment;
 use crate::gwei::Gwei;
+use crate::principal::Principal;
 
 /// The name of a row.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -36,37 +38,6 @@ impl Default for SponsorshipId {
 impl fmt::Display for SponsorshipId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
-    }
-}
-
-/// Who stands behind a request. Intents of one never meet those of another; idempotency keys
-/// neither, see [`KeySpace`].
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Principal {
-    /// The account, proven by its passkey.
-    Account(AccountId),
-    /// The holder of an API key, whatever account it names.
-    ApiKey(ApiKeyId),
-    /// Nobody: neither passkey nor API key.
-    Anonymous,
-}
-
-impl Principal {
-    /// Whether a passkey proved whose account it is.
-    #[must_use]
-    pub const fn is_proven(&self) -> bool {
-        matches!(self, Self::Account(_))
-    }
-}
-
-/// As the column `principal` spells it.
-impl fmt::Display for Principal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Account(account_id) => write!(f, "account:{account_id}"),
-            Self::ApiKey(id) => write!(f, "key:{id}"),
-            Self::Anonymous => f.write_str("anonymous"),
-        }
     }
 }
 
@@ -158,6 +129,17 @@ impl NewSponsorship {
     #[must_use]
     pub fn key_space(&self) -> KeySpace {
         KeySpace::of(&self.principal, self.is_vouched, &self.sender)
+    }
+
+    /// Whom it is counted for.
+    #[must_use]
+    pub fn charged(&self) -> Charged<'_> {
+        Charged {
+            principal: &self.principal,
+            account_id: &self.account_id,
+            is_vouched: self.is_vouched,
+            api_key: self.api_key.as_ref(),
+        }
     }
 }
 

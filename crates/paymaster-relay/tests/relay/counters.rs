@@ -209,7 +209,7 @@ async fn a_connection_whose_transaction_failed_is_replaced() {
     // used.
     sqlx::raw_sql("BEGIN").execute(&store.database().pool()).await.unwrap();
     let second = sponsorship(2, proven(), None);
-    store.reserve(&second, &limits(PLENTY)).await.unwrap_err();
+    store.reserve(&second, &limits(&second, PLENTY)).await.unwrap_err();
     reserve(&store, &second).await;
     assert_eq!(store.reserved(&deployment()).await.unwrap(), gwei(2 * COST));
 }

@@ -26,7 +26,7 @@ async fn the_store_on_a_small_disk() {
         let principal = Principal::Account(format!("account-{number}").parse().unwrap());
         let mut new = sponsorship(0, principal, None);
         new.intent.0[..4].copy_from_slice(&number.to_be_bytes());
-        store.reserve(&new, &limits(10_u128.pow(18))).await
+        store.reserve(&new, &limits(&new, 10_u128.pow(18))).await
     };
     assert_eq!(reserve(0).await.unwrap(), Reserved::Recorded);
     store.ready().await.unwrap();

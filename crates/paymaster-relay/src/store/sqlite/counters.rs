@@ -3,13 +3,13 @@
 
 use sqlx::{Row, SqliteConnection};
 
-use crate::budget::{Scope, Totals};
+use crate::budget::{Counter, Limit, Totals};
 use crate::gwei::Gwei;
 use crate::sqlite::{column, unsigned};
 use crate::store::{SponsorshipId, StoreError};
 
 pub(super) const OF_SPONSORSHIP: &str = "
-    SELECT scope, open, gwei FROM charges JOIN open_reservations USING (entry_point, paymaster, scope, subject)
+    SELECT scope, subject, open, gwei FROM charges JOIN open_reservations USING (entry_point, paymaster, scope, subject)
     WHERE id = ?1";
 
 const DIFFERENCES: &str = "
@@ -26,18 +26,36 @@ const COUNT_AGAIN: [&str; 2] = [
      SELECT entry_point, paymaster, scope, subject, open, gwei FROM open_charges",
 ];
 
-/// What the counters of a sponsorship say, itself included.
-pub(super) async fn totals(
-    connection: &mut SqliteConnection,
-    id: &SponsorshipId,
-) -> Result<Vec<(Scope, Totals)>, StoreError> {
+/// What the counters of one sponsorship say, itself included.
+pub(super) struct CountersOf(Vec<(String, String, Totals)>);
+
+impl CountersOf {
+    pub(super) fn of(&self, counter: &Counter) -> Result<Totals, StoreError> {
+        let said =
+            self.0.iter().find(|(scope, subject, _)| scope == counter.scope.name() && *subject == counter.subject);
+        said.map(|(.., totals)| *totals).ok_or_else(|| StoreError::new("a reservation was not counted"))
+    }
+}
+
+/// The column `counters`: what a sponsorship is counted in, each once, as `[[scope, subject], ...]`.
+pub(super) fn format(limits: &[Limit]) -> Result<String, StoreError> {
+    let mut counters: Vec<(&str, &str)> = Vec::with_capacity(limits.len());
+    for Limit { counter, .. } in limits {
+        let counter = (counter.scope.name(), counter.subject.as_str());
+        if !counters.contains(&counter) {
+            counters.push(counter);
+        }
+    }
+    serde_json::to_string(&counters).map_err(StoreError::new)
+}
+
+pub(super) async fn totals(connection: &mut SqliteConnection, id: &SponsorshipId) -> Result<CountersOf, StoreError> {
     let rows = sqlx::query(OF_SPONSORSHIP).bind(id.as_str()).fetch_all(connection).await.map_err(StoreError::new)?;
     let total = |row| {
-        let scope: String = column(row, "scope")?;
-        let scope = Scope::from_name(&scope).ok_or_else(|| StoreError::new("a counter of an unknown scope"))?;
-        Ok((scope, Totals { open: unsigned(column(row, "open")?)?, sum: gwei(column(row, "gwei")?)? }))
+        let totals = Totals { open: unsigned(column(row, "open")?)?, sum: gwei(column(row, "gwei")?)? };
+        Ok((column(row, "scope")?, column(row, "subject")?, totals))
     };
-    rows.iter().map(total).collect()
+    rows.iter().map(total).collect::<Result<_, _>>().map(CountersOf)
 }
 
 /// Holds the counters against the rows and counts again where they differ; how many counters

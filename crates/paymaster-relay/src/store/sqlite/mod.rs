@@ -20,7 +20,7 @@ use super::{
     BlocksRead, Contracts, KeySpace, KeyUse, NewSponsorship, Principal, Record, Reserved, Settled, Signed,
     SponsorshipId, Store, StoreError,
 };
-use crate::budget::{Limits, Scope};
+use crate::budget::{Limit, Scope};
 use crate::deployment::Deployment;
 use crate::gwei::Gwei;
 use crate::sqlite::{Changes, Database, fixed, signed as to_signed, unsigned};
@@ -105,13 +105,13 @@ impl Store for SqliteStore {
         self.0.writer().outages()
     }
 
-    async fn reserve(&self, sponsorship: &NewSponsorship, limits: &Limits) -> Result<Reserved, StoreError> {
-        let (sponsorship, limits) = (sponsorship.clone(), *limits);
+    async fn reserve(&self, sponsorship: &NewSponsorship, limits: &[Limit]) -> Result<Reserved, StoreError> {
+        let (sponsorship, limits) = (sponsorship.clone(), limits.to_vec());
         self.0.writer().write(move |connection| reserve::reserve(connection, sponsorship, limits).boxed()).await
     }
 
-    async fn would_reserve(&self, sponsorship: &NewSponsorship, limits: &Limits) -> Result<Reserved, StoreError> {
-        let (sponsorship, limits) = (sponsorship.clone(), *limits);
+    async fn would_reserve(&self, sponsorship: &NewSponsorship, limits: &[Limit]) -> Result<Reserved, StoreError> {
+        let (sponsorship, limits) = (sponsorship.clone(), limits.to_vec());
         self.0
             .writer()
             .write(move |connection| {

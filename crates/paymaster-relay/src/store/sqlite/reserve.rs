@@ -5,15 +5,15 @@ use proto::IntentHash;
 use sqlx::SqliteConnection;
 
 use super::counters;
-use crate::budget::Limits;
+use crate::budget::Limit;
 use crate::sqlite::{Changes, fixed, signed};
 use crate::store::{KeySpace, KeyUse, NewSponsorship, Reserved, StoreError};
 
 pub(super) const INSERT: &str = "
     INSERT INTO sponsorships (id, intent_hash, account_id, idempotency_key, policy_id, entry_point, sender,
         account_nonce, paymaster, verification_gas_limit, valid_after, valid_until, max_cost_gwei, state, created_at,
-        api_key, proven, vouched)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 'reserved', ?14, ?15, ?16, ?17)";
+        api_key, proven, vouched, counters)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 'reserved', ?14, ?15, ?16, ?17, ?18)";
 
 pub(super) const BEGIN_SETTLEMENT: &str = "
     INSERT INTO settlement_cursors (entry_point, paymaster, next_block) VALUES (?1, ?2, ?3)
@@ -32,7 +32,7 @@ pub(super) const USE_OF_KEY: &str = "
 pub(super) async fn reserve(
     connection: &mut SqliteConnection,
     sponsorship: NewSponsorship,
-    limits: Limits,
+    limits: Vec<Limit>,
 ) -> Result<Changes<Reserved>, StoreError> {
     if let Some(key) = &sponsorship.idempotency_key {
         sqlx::query(TAKE_OVER_KEY)
@@ -43,7 +43,7 @@ pub(super) async fn reserve(
             .await
             .map_err(StoreError::new)?;
     }
-    match insert(connection, &sponsorship).await {
+    match insert(connection, &sponsorship, counters::format(&limits)?).await {
         Ok(()) => {}
         Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
             return why_not(connection, &sponsorship).await.map(Changes::Undone);
@@ -52,10 +52,13 @@ pub(super) async fn reserve(
     }
     begin_settlement(connection, &sponsorship).await?;
     let totals = counters::totals(connection, &sponsorship.id).await?;
-    Ok(match limits.check(&totals, sponsorship.max_cost) {
-        Ok(()) => Changes::Kept(Reserved::Recorded),
-        Err(excess) => Changes::Undone(Reserved::OverLimit(excess)),
-    })
+    for limit in &limits {
+        let totals = totals.of(&limit.counter)?;
+        if let Err(excess) = limit.check(totals, sponsorship.max_cost) {
+            return Ok(Changes::Undone(Reserved::OverLimit(excess)));
+        }
+    }
+    Ok(Changes::Kept(Reserved::Recorded))
 }
 
 /// Where settlement has read nothing yet it has to read from here on, whenever it comes to that.
@@ -88,7 +91,11 @@ pub(super) async fn use_of_key<'c>(
     row.map(key_use).transpose()
 }
 
-async fn insert(connection: &mut SqliteConnection, sponsorship: &NewSponsorship) -> Result<(), sqlx::Error> {
+async fn insert(
+    connection: &mut SqliteConnection,
+    sponsorship: &NewSponsorship,
+    counters: String,
+) -> Result<(), sqlx::Error> {
     let terms = &sponsorship.terms;
     let gas = i64::try_from(terms.verification_gas_limit).map_err(encode)?;
     sqlx::query(INSERT)
@@ -109,6 +116,7 @@ async fn insert(connection: &mut SqliteConnection, sponsorship: &NewSponsorship)
         .bind(sponsorship.api_key.as_ref().map(ToString::to_string))
         .bind(sponsorship.principal.is_proven())
         .bind(sponsorship.is_vouched)
+        .bind(counters)
         .execute(connection)
         .await
         .map(drop)

@@ -68,6 +68,8 @@ macro_rules! promises {
                     what_anybody_can_be_has_a_key_space_for_each_sender,
                     a_key_goes_on_with_its_intent_when_that_is_sponsored_once_more,
                     each_reservation_is_counted_where_it_belongs_and_no_longer_than_it_is_open,
+                    a_reservation_is_counted_once_in_each_counter_that_its_limits_name,
+                    the_first_limit_that_does_not_hold_is_told,
                     what_is_refused_leaves_no_trace,
                     reservations_at_once_never_exceed_the_deposit,
                     of_equal_requests_at_once_one_is_recorded,

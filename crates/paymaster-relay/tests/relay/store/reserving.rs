@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use paymaster_relay::budget::{Excess, Scope};
+use paymaster_relay::budget::{Bound, Excess, Scope};
 use paymaster_relay::clients::{ApiKeyId, KeyHash};
 use paymaster_relay::store::{KeyUse, NewSponsorship, Principal, Record, Reserved, SponsorshipId, State, Store};
-use proto::Address;
+use proto::{Address, IntentHash};
+use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::Storage;
 use super::samples::{
     COST, GWEI, NEVER, PLENTY, again, contracts, counted, deployment, deployment_of, found, gwei, key, keyed, limits,
-    proven, read, reserve, reserve_signed, reserved, signed, sponsorship,
+    limits_but, proven, read, reserve, reserve_signed, reserved, signed, sponsorship,
 };
 
 pub async fn what_is_reserved_is_found_as_it_was_recorded(storage: &dyn Storage) {
@@ -31,7 +32,7 @@ pub async fn of_one_intent_a_principal_has_one_open_sponsorship(storage: &dyn St
     let first = sponsorship(1, proven(), None);
     reserve(&*store, &first).await;
     let second = again(&first);
-    assert_eq!(store.reserve(&second, &limits(PLENTY)).await.unwrap(), Reserved::AlreadyRecorded);
+    assert_eq!(store.reserve(&second, &limits(&second, PLENTY)).await.unwrap(), Reserved::AlreadyRecorded);
     assert_eq!(found(&store, &first).await.map(|record| record.id), Some(first.id.clone()));
     assert_eq!(reserved(&store).await, COST);
     assert!(store.release(&first.id).await.unwrap());
@@ -62,8 +63,8 @@ pub async fn a_key_stands_for_one_intent_until_its_sponsorship_is_released(stora
     let store = storage.open().await;
     let [first, other] = [1, 2].map(|number| keyed("order", sponsorship(number, proven(), None)));
     reserve(&*store, &first).await;
-    assert_eq!(store.reserve(&again(&first), &limits(PLENTY)).await.unwrap(), Reserved::AlreadyRecorded);
-    assert_eq!(store.reserve(&other, &limits(PLENTY)).await.unwrap(), Reserved::KeyTaken { is_mined: false });
+    assert_eq!(store.reserve(&again(&first), &limits(&first, PLENTY)).await.unwrap(), Reserved::AlreadyRecorded);
+    assert_eq!(store.reserve(&other, &limits(&other, PLENTY)).await.unwrap(), Reserved::KeyTaken { is_mined: false });
     assert_eq!(store.use_of_key(&first.key_space(), "another order").await.unwrap(), None);
     assert_eq!((found(&store, &other).await, reserved(&store).await), (None, COST));
     assert!(store.release(&first.id).await.unwrap());
@@ -80,7 +81,10 @@ pub async fn a_key_is_told_to_be_mined_once_its_sponsorship_is(storage: &dyn Sto
         store.settle(&deployment(), &read(1, young, mined)).await.unwrap();
         let of_key = store.use_of_key(&first.key_space(), "order").await.unwrap();
         assert_eq!(of_key, Some(KeyUse { intent: first.intent, is_mined: true }), "{young}");
-        assert_eq!(store.reserve(&other, &limits(PLENTY)).await.unwrap(), Reserved::KeyTaken { is_mined: true });
+        assert_eq!(
+            store.reserve(&other, &limits(&other, PLENTY)).await.unwrap(),
+            Reserved::KeyTaken { is_mined: true }
+        );
     }
 }
 
@@ -90,7 +94,7 @@ pub async fn what_anybody_can_be_has_a_key_space_for_each_sender(storage: &dyn S
     let other = keyed("order", sponsorship(2, Principal::Anonymous, None));
     let elsewhere = NewSponsorship { sender: Address([9; 20]), ..other.clone() };
     reserve(&*store, &first).await;
-    assert_eq!(store.reserve(&other, &limits(PLENTY)).await.unwrap(), Reserved::KeyTaken { is_mined: false });
+    assert_eq!(store.reserve(&other, &limits(&other, PLENTY)).await.unwrap(), Reserved::KeyTaken { is_mined: false });
     reserve(&*store, &elsewhere).await;
 }
 
@@ -151,19 +155,59 @@ pub async fn each_reservation_is_counted_where_it_belongs_and_no_longer_than_it_
     assert_eq!(reserved(&store).await, 0);
 }
 
+pub async fn a_reservation_is_counted_once_in_each_counter_that_its_limits_name(storage: &dyn Storage) {
+    let store = storage.open().await;
+    let [first, second, third] = [1, 2, 3].map(|number| sponsorship(number, proven(), None));
+    // A counter that no relay of today has, named by two limits, and one more that is another's.
+    let named = |new: &NewSponsorship, most| {
+        let mut limits = limits_but(new, json!({ "max_per_account": most }), PLENTY);
+        limits[0].counter.subject = "everybody who came on a Tuesday".to_owned();
+        let mut others = limits[0].clone();
+        others.counter.subject = format!("only {:?}", new.intent);
+        [limits[0].clone(), limits[0].clone(), others].into_iter().chain(limits.into_iter().skip(1)).collect::<Vec<_>>()
+    };
+    for new in [&first, &second] {
+        assert_eq!(store.reserve(new, &named(new, 2)).await.unwrap(), Reserved::Recorded);
+    }
+    let over = store.reserve(&third, &named(&third, 2)).await.unwrap();
+    let limit = Bound::Open { limit: 2, used: Some(2) };
+    let rule = "reservations.max_per_account";
+    assert_eq!(over, Reserved::OverLimit(Excess::Cap { scope: Scope::Account, rule, limit }));
+    assert_eq!((counted(&store, &first).await, reserved(&store).await), (vec![(Scope::Account, 0)], 2 * COST));
+    assert!(store.release(&first.id).await.unwrap());
+    assert_eq!(store.reserve(&third, &named(&third, 2)).await.unwrap(), Reserved::Recorded);
+}
+
+pub async fn the_first_limit_that_does_not_hold_is_told(storage: &dyn Storage) {
+    let store = storage.open().await;
+    let server = || sponsorship(1, Principal::ApiKey(key()), Some(key()));
+    reserve(&*store, &server()).await;
+    let next = NewSponsorship { intent: IntentHash([2; 32]), ..server() };
+    let settings = json!({ "max_per_api_key": 1, "max_unproven": 1 });
+    for from in [0, 1] {
+        let limits = limits_but(&next, settings.clone(), 0);
+        let scope = [Scope::ApiKey, Scope::Unproven][from];
+        let outcome = store.reserve(&next, &limits[from..]).await.unwrap();
+        assert!(
+            matches!(outcome, Reserved::OverLimit(Excess::Cap { scope: told, .. }) if told == scope),
+            "{outcome:?}"
+        );
+    }
+}
+
 pub async fn what_is_refused_leaves_no_trace(storage: &dyn Storage) {
     let store = storage.open().await;
     let (first, second) = (sponsorship(1, proven(), None), keyed("order", sponsorship(2, proven(), None)));
     reserve(&*store, &first).await;
-    let outcome = store.reserve(&second, &limits(2 * COST - GWEI)).await.unwrap();
+    let outcome = store.reserve(&second, &limits(&second, 2 * COST - GWEI)).await.unwrap();
     assert_eq!(outcome, Reserved::OverLimit(Excess::Deposit { reserved: gwei(COST) }));
     assert_eq!(found(&store, &second).await, None);
     assert_eq!(store.use_of_key(&second.key_space(), "order").await.unwrap(), None);
     assert_eq!((counted(&store, &first).await, reserved(&store).await), (vec![(Scope::Account, 1)], COST));
     let elsewhere = NewSponsorship { deployment: deployment_of(8), ..second.clone() };
-    store.reserve(&elsewhere, &limits(0)).await.unwrap();
+    store.reserve(&elsewhere, &limits(&elsewhere, 0)).await.unwrap();
     assert_eq!(store.next_block(&deployment_of(8)).await.unwrap(), None, "nothing to settle there");
-    assert_eq!(store.reserve(&second, &limits(2 * COST)).await.unwrap(), Reserved::Recorded);
+    assert_eq!(store.reserve(&second, &limits(&second, 2 * COST)).await.unwrap(), Reserved::Recorded);
 }
 
 pub async fn reservations_at_once_never_exceed_the_deposit(storage: &dyn Storage) {
@@ -171,9 +215,10 @@ pub async fn reservations_at_once_never_exceed_the_deposit(storage: &dyn Storage
     let mut contest = JoinSet::new();
     for number in 0..24 {
         let store = Arc::clone(&store);
-        contest.spawn(
-            async move { store.reserve(&sponsorship(number, proven(), None), &limits(8 * COST)).await.unwrap() },
-        );
+        contest.spawn(async move {
+            let new = sponsorship(number, proven(), None);
+            store.reserve(&new, &limits(&new, 8 * COST)).await.unwrap()
+        });
     }
     let outcomes = contest.join_all().await;
     let recorded = outcomes.iter().filter(|outcome| **outcome == Reserved::Recorded).count();
@@ -187,7 +232,7 @@ pub async fn of_equal_requests_at_once_one_is_recorded(storage: &dyn Storage) {
         let store = Arc::clone(&store);
         contest.spawn(async move {
             let request = keyed("order", sponsorship(1, proven(), None));
-            store.reserve(&request, &limits(PLENTY)).await.unwrap()
+            store.reserve(&request, &limits(&request, PLENTY)).await.unwrap()
         });
     }
     let outcomes = contest.join_all().await;
@@ -200,16 +245,19 @@ pub async fn nothing_is_recorded_to_see_what_would_be(storage: &dyn Storage) {
     let store = storage.open().await;
     let (new, other) = (keyed("order", sponsorship(1, proven(), None)), keyed("order", sponsorship(2, proven(), None)));
     for _ in 0..2 {
-        assert_eq!(store.would_reserve(&new, &limits(COST)).await.unwrap(), Reserved::Recorded);
+        assert_eq!(store.would_reserve(&new, &limits(&new, COST)).await.unwrap(), Reserved::Recorded);
     }
     assert_eq!((found(&store, &new).await, reserved(&store).await), (None, 0));
     assert_eq!(store.next_blocks().await.unwrap(), []);
     reserve(&*store, &new).await;
-    assert_eq!(store.would_reserve(&again(&new), &limits(PLENTY)).await.unwrap(), Reserved::AlreadyRecorded);
-    assert_eq!(store.would_reserve(&other, &limits(PLENTY)).await.unwrap(), Reserved::KeyTaken { is_mined: false });
+    assert_eq!(store.would_reserve(&again(&new), &limits(&new, PLENTY)).await.unwrap(), Reserved::AlreadyRecorded);
+    assert_eq!(
+        store.would_reserve(&other, &limits(&other, PLENTY)).await.unwrap(),
+        Reserved::KeyTaken { is_mined: false }
+    );
     let unkeyed = sponsorship(2, proven(), None);
     let over = Reserved::OverLimit(Excess::Deposit { reserved: gwei(COST) });
-    assert_eq!(store.would_reserve(&unkeyed, &limits(COST)).await.unwrap(), over);
+    assert_eq!(store.would_reserve(&unkeyed, &limits(&unkeyed, COST)).await.unwrap(), over);
     assert_eq!(reserved(&store).await, COST);
 }
 
@@ -218,7 +266,7 @@ pub async fn a_value_that_cannot_be_recorded_fails_alone(storage: &dyn Storage) 
     let mut beyond = sponsorship(1, proven(), None);
     beyond.terms.valid_until = u64::MAX;
     let good: Vec<_> = (2..10).map(|number| sponsorship(number, proven(), None)).collect();
-    let limits = limits(PLENTY);
+    let limits = limits(&beyond, PLENTY);
     let all = futures_util::future::join_all(good.iter().map(|each| store.reserve(each, &limits)));
     let (bad, outcomes) = tokio::join!(store.reserve(&beyond, &limits), all);
     assert!(bad.is_err(), "{bad:?}");
@@ -233,7 +281,7 @@ pub async fn reservations_of_one_deployment_are_none_of_another(storage: &dyn St
     reserve(&*store, &sponsorship(1, proven(), Some(key()))).await;
     let elsewhere = NewSponsorship { deployment: deployment_of(8), ..sponsorship(2, proven(), Some(key())) };
     assert_eq!(counted(&store, &elsewhere).await, [(Scope::ApiKey, 0), (Scope::Account, 0)]);
-    assert_eq!(store.reserve(&elsewhere, &limits(COST)).await.unwrap(), Reserved::Recorded);
+    assert_eq!(store.reserve(&elsewhere, &limits(&elsewhere, COST)).await.unwrap(), Reserved::Recorded);
     assert_eq!(store.reserved(&deployment_of(8)).await.unwrap(), gwei(COST));
     assert_eq!(reserved(&store).await, COST);
 }
@@ -249,5 +297,5 @@ pub async fn what_was_answered_is_there_after_a_restart(storage: &dyn Storage) {
     assert_eq!(found(&store, &first).await, record);
     assert_eq!((counted(&store, &second).await, reserved(&store).await), (vec![(Scope::Account, 2)], 2 * COST));
     let twice = NewSponsorship { id: SponsorshipId::new(), ..second };
-    assert_eq!(store.reserve(&twice, &limits(PLENTY)).await.unwrap(), Reserved::AlreadyRecorded);
+    assert_eq!(store.reserve(&twice, &limits(&twice, PLENTY)).await.unwrap(), Reserved::AlreadyRecorded);
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use paymaster_relay::budget::{Caps, Excess, Limit, Limits, Scope};
+use paymaster_relay::budget::{Bound, Caps, Excess, Limit, Scope};
 use paymaster_relay::clients::{ApiKeyId, KeyHash};
 use paymaster_relay::store::{
     BlocksRead, Contracts, NewSponsorship, Principal, Record, Reserved, Settlement, Signed, SponsorshipId, Store,
@@ -33,12 +33,13 @@ pub fn gwei(wei: u128) -> Gwei {
     Gwei::at_least(Wei(wei)).unwrap()
 }
 
-/// A deposit in wei, and beside it no limit that matters.
-pub fn limits(deposit: u128) -> Limits {
-    limits_but(json!({}), deposit)
+/// The limits of that reservation beside a deposit in wei, which alone matters.
+pub fn limits(of: &NewSponsorship, deposit: u128) -> Vec<Limit> {
+    limits_but(of, json!({}), deposit)
 }
 
-fn limits_but(settings: Value, deposit: u128) -> Limits {
+/// The same with some settings of `reservations`.
+pub fn limits_but(of: &NewSponsorship, settings: Value, deposit: u128) -> Vec<Limit> {
     let mut all = json!({});
     let fields = all.as_object_mut().unwrap();
     for (_, name) in CAPS {
@@ -47,7 +48,7 @@ fn limits_but(settings: Value, deposit: u128) -> Limits {
         fields.insert(format!("max_percent_{name}"), json!(100));
     }
     fields.extend(settings.as_object().unwrap().clone());
-    Caps::new(&serde_json::from_value(all).unwrap(), Wei(1)).unwrap().within(gwei(deposit))
+    Caps::new(&serde_json::from_value(all).unwrap(), Wei(1)).unwrap().limits(&of.charged(), gwei(deposit))
 }
 
 /// Where one more reservation like that would be counted, and how many are open there.
@@ -56,7 +57,7 @@ pub async fn counted(store: &Arc<dyn Store>, like: &NewSponsorship) -> Vec<(Scop
     let mut counted = Vec::new();
     for (scope, name) in CAPS {
         let used = async |setting: String, most: Value| match store
-            .would_reserve(&next, &limits_but(json!({ setting: most }), PLENTY))
+            .would_reserve(&next, &limits_but(&next, json!({ setting: most }), PLENTY))
             .await
             .unwrap()
         {
@@ -66,12 +67,12 @@ pub async fn counted(store: &Arc<dyn Store>, like: &NewSponsorship) -> Vec<(Scop
         };
         let reserved = match used(format!("max_wei_{name}"), json!(GWEI.to_string())).await {
             None => continue,
-            Some(Limit::Wei { used: Some(used), .. }) => used.0,
+            Some(Bound::Wei { used: Some(used), .. }) => used.0,
             Some(other) => panic!("{other}"),
         };
         let open = match used(format!("max_{name}"), json!(1)).await {
             None => 0,
-            Some(Limit::Open { used: Some(used), .. }) => used,
+            Some(Bound::Open { used: Some(used), .. }) => used,
             Some(other) => panic!("{other}"),
         };
         assert_eq!(reserved, u128::from(open) * COST, "{name}");
@@ -84,7 +85,7 @@ pub async fn counted(store: &Arc<dyn Store>, like: &NewSponsorship) -> Vec<(Scop
 pub async fn reserved(store: &Arc<dyn Store>) -> u128 {
     let told = store.reserved(&deployment()).await.unwrap();
     let next = NewSponsorship { intent: IntentHash([0xee; 32]), ..sponsorship(0, proven(), None) };
-    let outcome = store.would_reserve(&next, &limits(0)).await.unwrap();
+    let outcome = store.would_reserve(&next, &limits(&next, 0)).await.unwrap();
     assert_eq!(outcome, Reserved::OverLimit(Excess::Deposit { reserved: told }));
     told.to_wei().0
 }
@@ -178,7 +179,7 @@ pub fn read(latest: u64, young: u64, mined: Option<(UserOpHash, u64)>) -> Blocks
 }
 
 pub async fn reserve(store: &dyn Store, sponsorship: &NewSponsorship) {
-    let outcome = store.reserve(sponsorship, &limits(PLENTY)).await.unwrap();
+    let outcome = store.reserve(sponsorship, &limits(sponsorship, PLENTY)).await.unwrap();
     assert_eq!(outcome, Reserved::Recorded);
 }
 

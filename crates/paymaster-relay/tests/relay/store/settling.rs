@@ -47,7 +47,8 @@ pub async fn what_is_mined_is_counted_until_its_block_is_final(storage: &dyn Sto
     assert_eq!((state().await, counted(&store, &first).await), (Some(State::Mined), open.to_vec()));
 
     // A request that read the deposit before the operation was mined finds it reserved still.
-    let outcome = store.reserve(&sponsorship(2, proven(), None), &limits(2 * COST - GWEI)).await.unwrap();
+    let second = sponsorship(2, proven(), None);
+    let outcome = store.reserve(&second, &limits(&second, 2 * COST - GWEI)).await.unwrap();
     assert_eq!(outcome, Reserved::OverLimit(Excess::Deposit { reserved: gwei(COST) }));
     assert_eq!(store.release_expired(contracts(), NEVER).await.unwrap(), 0, "it is mined, whatever its window is");
 
@@ -144,6 +145,6 @@ pub async fn a_settled_sponsorship_is_found_while_its_window_lasts(storage: &dyn
         }
     }
     let second = again(&new);
-    assert_eq!(store.reserve(&second, &limits(PLENTY)).await.unwrap(), Reserved::Recorded);
+    assert_eq!(store.reserve(&second, &limits(&second, PLENTY)).await.unwrap(), Reserved::Recorded);
     assert_eq!(found(&store, &new).await.map(|record| record.id), Some(second.id), "the newest");
 }

@@ -15,6 +15,7 @@ use paymaster_relay::chain::{ChainTime, RpcChain};
 use paymaster_relay::claims::{ClaimStore, SqliteClaims};
 use paymaster_relay::clients::{ApiKeys, SqliteApiKeys};
 use paymaster_relay::metrics::Metrics;
+use paymaster_relay::policy::ListedStandings;
 use paymaster_relay::ports::{Clock, OsEntropy};
 use paymaster_relay::relay_key::{RelayKey, passphrase};
 use paymaster_relay::settings::Settings;
@@ -392,6 +393,7 @@ async fn open(
         Arc::new(ApiKeys::open(&settings, keys, Arc::clone(&clock) as _, Arc::new(OsEntropy)).await.unwrap());
     let parts = Parts {
         catalogue: Arc::new(Catalogue::new(&settings).unwrap()),
+        standings: Arc::new(ListedStandings::new(&settings.accounts, settings.default_account).unwrap()),
         store: Arc::new(store.clone()),
         claims,
         kms: Arc::clone(tee) as _,
