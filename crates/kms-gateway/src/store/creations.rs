@@ -53,8 +53,8 @@ pub struct FoundCreation {
 #[async_trait]
 pub trait Creations: Send + Sync {
     /// Notes that the TEE is about to be asked for an account, in place of what was noted of the
-    /// same registration. Forgets those whose registrations are over, once their accounts are in the
-    /// index, or a day later by the clock and by what has passed.
+    /// same registration. Forgets those whose registrations are over, once their accounts are in
+    /// the index, or a day later by the clock and by what has passed.
     ///
     /// # Errors
     /// [`StoreError`]: the TEE must not be asked.

@@ -31,7 +31,8 @@ pub enum Claim {
 /// Which nonces were used. What was answered is there after a restart.
 #[async_trait]
 pub trait Nonces: Send + Sync {
-    /// Claims a relay key's nonce in one step: of equal claims at once, one is fresh. It is held for
+    /// Claims a relay key's nonce in one step: of equal claims at once, one is fresh. It is held
+    /// for
     /// [`HOLD_SECONDS`] of the clock and of what has passed: a clock that is ahead for a moment does
     /// not make it good again.
     ///

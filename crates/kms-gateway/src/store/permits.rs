@@ -1,4 +1,5 @@
-//! By whose leave accounts are made, within the rations of who gives it and the uses of invitations.
+//! By whose leave accounts are made, within the rations of who gives it and the uses of
+//! invitations.
 
 use async_trait::async_trait;
 use proto::Hash;
@@ -40,8 +41,9 @@ pub enum Permit {
 #[async_trait]
 pub trait Permits: Send + Sync {
     /// Counts an account against its authoriser's ration and its invitation, and gives leave to
-    /// make it: in one step, so that neither is exceeded by requests at once. Leave for a credential
-    /// is given and counted once. An invitation that is used up stays so for as long as it is good.
+    /// make it: in one step, so that neither is exceeded by requests at once. Leave for a
+    /// credential is given and counted once. An invitation that is used up stays so for as long as
+    /// it is good.
     ///
     /// # Errors
     /// [`StoreError`]: nobody knows whether it was given; asking again counts nothing twice.

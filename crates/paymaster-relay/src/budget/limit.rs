@@ -81,7 +81,8 @@ pub enum Excess {
     },
 }
 
-/// What a cap allows, and how much of it was used before, where saying so tells nothing about the deposit.
+/// What a cap allows, and how much of it was used before, where saying so tells nothing about the
+/// deposit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bound {
     /// Open reservations.

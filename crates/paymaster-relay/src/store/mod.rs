@@ -35,8 +35,8 @@ pub trait Store: Send + Sync {
     /// Reserves a worst-case cost and records the intent, if every limit holds with it. Otherwise
     /// nothing is recorded or counted, and the first limit that does not hold is told.
     ///
-    /// It is counted once in the counter of each limit, within its deployment, until it is released,
-    /// or settled in a block that is final. The store knows no counters of its own.
+    /// It is counted once in the counter of each limit, within its deployment, until it is
+    /// released, or settled in a block that is final. The store knows no counters of its own.
     ///
     /// A principal has one open sponsorship of an intent. An idempotency key stands for one intent
     /// in its space, until the sponsorship is released.

@@ -53,9 +53,9 @@ fn settings_that_contradict_each_other_are_refused_by_name() {
         |key| move |error: SettingsError| matches!(error, SettingsError::Duplicate { key: k, .. } if k == key);
     assert!(duplicate("deployments")(catalogue(twice("deployments")).unwrap_err()));
     assert!(duplicate("policies")(catalogue(twice("policies")).unwrap_err()));
-    assert!(duplicate("accounts")(
-        catalogue(|settings| settings["accounts"] = json!([{ "id": "a" }, { "id": "a" }])).unwrap_err()
-    ));
+    let mut listed_twice = settings();
+    listed_twice["accounts"] = json!([{ "id": "a" }, { "id": "a" }]);
+    assert!(duplicate("accounts")(check(&serde_json::from_value(listed_twice).unwrap()).unwrap_err()));
     for list in ["deployments", "policies"] {
         let error = catalogue(|settings| settings[list] = json!([])).unwrap_err();
         assert!(matches!(error, SettingsError::Empty { key } if key == list));

@@ -1,5 +1,5 @@
-//! The gateway's memory in one SQLite file. All writes go through one writer, which commits together
-//! what arrives together.
+//! The gateway's memory in one SQLite file. All writes go through one writer, which commits
+//! together what arrives together.
 
 mod accounts;
 mod audit;

@@ -1,5 +1,5 @@
-//! The chain of decisions. That a changed row breaks it is tested in `crate::audit`, over a database
-//! that can be changed.
+//! The chain of decisions. That a changed row breaks it is tested in `crate::audit`, over a
+//! database that can be changed.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! One suite for every place the gateway keeps its memory: a test for each promise of the ports in
-//! `kms_gateway::store`. Another implementation is a [`Storage`] and one more line of `promises!` at
-//! the end.
+//! `kms_gateway::store`. Another implementation is a [`Storage`] and one more line of `promises!`
+//! at the end.
 
 mod accounts;
 mod all;

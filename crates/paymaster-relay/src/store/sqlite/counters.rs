@@ -37,7 +37,8 @@ impl CountersOf {
     }
 }
 
-/// The column `counters`: what a sponsorship is counted in, each once, as `[[scope, subject], ...]`.
+/// The column `counters`: what a sponsorship is counted in, each once, as `[[scope, subject],
+/// ...]`.
 pub(super) fn format(limits: &[Limit]) -> Result<String, StoreError> {
     let mut counters: Vec<(&str, &str)> = Vec::with_capacity(limits.len());
     for Limit { counter, .. } in limits {
