@@ -170,35 +170,38 @@ async fn run(
     let mut batch = Vec::with_capacity(BATCH);
     while jobs.recv_many(&mut batch, BATCH).await > 0 {
         match write_all(&pool, &file, batch.drain(..), &progress).await {
-            Ok(()) => outages.worked(WRITING),
+            Ok(true) => outages.worked(WRITING),
+            // What is undone needs no room on the disk.
+            Ok(false) => {}
             Err(error) => outages.failed(WRITING, error),
         }
     }
 }
 
-/// The replies of a failed transaction are dropped, which tells every caller that nothing is
-/// certain. `progress` is up to date before any caller hears of it.
+/// Whether something was committed. The replies of a failed transaction are dropped, which tells
+/// every caller that nothing is certain. `progress` is up to date before any caller hears of it.
 async fn write_all(
     pool: &SqlitePool,
     file: &InPlace,
     mut batch: impl Iterator<Item = Job>,
     progress: &Progress,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let mut done = Vec::with_capacity(BATCH);
     let outcome = commit_all(pool, file, &mut batch, &mut done).await;
     let is_failed = |job: &Done| matches!(job.came_to, CameTo::Failed);
+    let is_kept = done.iter().any(|job| matches!(job.came_to, CameTo::Kept));
     if let Err(error) = &outcome {
         progress.probe.failed(error);
     }
     if outcome.is_err() || done.iter().any(is_failed) {
         progress.has_failed.store(true, Ordering::Relaxed);
-    } else if done.iter().any(|job| matches!(job.came_to, CameTo::Kept)) {
+    } else if is_kept {
         progress.has_failed.store(false, Ordering::Relaxed);
         progress.probe.succeeded();
     }
     outcome?;
     done.into_iter().for_each(|job| (job.reply)());
-    Ok(())
+    Ok(is_kept)
 }
 
 async fn commit_all(
@@ -296,6 +299,23 @@ mod tests {
                 .boxed()
             })
             .await
+    }
+
+    #[tokio::test]
+    async fn only_what_is_written_ends_an_outage_in_the_log() {
+        let log = devkit::Log::start();
+        let folder = tempfile::tempdir().unwrap();
+        let (file, away) = (folder.path().join("relay.db"), folder.path().join("away"));
+        let database = Database::open(&file).await.unwrap();
+        let writer = database.writer();
+        std::fs::rename(&file, &away).unwrap();
+        writer.write(|_| async { Ok(Changes::Kept(())) }.boxed()).await.unwrap_err();
+        std::fs::rename(&away, &file).unwrap();
+        assert_eq!(log.lines("is failing").len(), 1);
+        writer.write(|_| async { Ok(Changes::Undone(())) }.boxed()).await.unwrap();
+        assert_eq!(log.lines("recovered"), Vec::<String>::new());
+        writer.probe().await.unwrap();
+        assert_eq!(log.lines("recovered").len(), 1);
     }
 
     #[tokio::test]
