@@ -149,6 +149,9 @@ impl Readiness for RelayReadiness {
     async fn status(&self) -> Vec<Check> {
         let mut checks = vec![Check::of("ports", accepting(&self.ports))];
         checks.extend(self.relay.status().await);
+        if let Some(gateway) = &self.gateway {
+            checks.push(relying_party(gateway, &gateway.tee_ready().await));
+        }
         checks
     }
 
@@ -186,12 +189,20 @@ impl Readiness for GatewayReadiness {
             Check::of("store", database.map_err(|problem| problem.to_string())),
             Check::of("tee", provisioned),
             Check::of("relay_keys", signers),
+            relying_party(&self.gateway, &ready),
         ]
     }
 
     fn alive(&self) -> Result<(), String> {
         alive(&self.gateway)
     }
+}
+
+/// Whether the TEE accepts the passkeys that the gateway registers; other checks report the rest.
+fn relying_party(gateway: &Gateway, state: &Result<SecurityState, GatewayError>) -> Check {
+    let provisioned = state.as_ref().ok().and_then(|state| state.provisioned.as_ref());
+    let outcome = provisioned.map_or(Ok(()), |provisioned| gateway.check_relying_party(provisioned));
+    Check::of("relying_party", outcome.map_err(|missing| missing.to_string()))
 }
 
 fn may_sponsor(state: &SecurityState) -> Result<(), String> {

@@ -48,7 +48,8 @@ async fn where_nothing_is_missing_the_status_says_so_as_text_and_as_json() {
         "ceilings",
         "window",
         "deposit",
-        "settlement"
+        "settlement",
+        "relying_party"
     ]);
     assert_eq!(json!(names), all);
     assert_eq!(world.ops("/status?format=xml").await.0, 400);
@@ -154,6 +155,33 @@ async fn a_tee_that_is_not_provisioned_is_missing_in_the_relay_and_in_the_kms() 
 }
 
 #[tokio::test]
+async fn an_origin_or_relying_party_that_the_tee_was_not_provisioned_with_is_missing() {
+    let mut world = Setup::of(V07).start().await;
+    assert_eq!(world.problem("relying_party").await, None);
+    let sealed = world.configuration["kms"]["origins"].as_array().unwrap().clone();
+    let later = "https://app.localhost";
+    world.configuration["kms"]["origins"].as_array_mut().unwrap().push(later.into());
+    world.node.kill().await;
+    world.restart().await;
+    let problem = world.problem("relying_party").await.unwrap();
+    let had = sealed.iter().map(|origin| origin.as_str().unwrap()).collect::<Vec<_>>().join(", ");
+    let told =
+        format!("the TEE was provisioned without {later} of kms.origins, and takes no passkeys there; it has: {had}");
+    assert_eq!(problem, told);
+
+    for section in ["kms", "relay"] {
+        world.configuration[section]["rp_id"] = "app.localhost".into();
+    }
+    world.configuration["kms"]["origins"] = json!([later]);
+    world.node.kill().await;
+    world.restart().await;
+    let problem = world.problem("relying_party").await.unwrap();
+    let told = "the TEE was provisioned without the relying party \"app.localhost\" (kms.rp_id), and takes none of its \
+                passkeys; it has: \"localhost\"";
+    assert_eq!(problem, told);
+}
+
+#[tokio::test]
 async fn a_signer_that_the_contract_does_not_admit_and_a_deposit_that_is_not_there_are_missing() {
     let ground = Setup::of(V07).deposit(0).prepare().await;
     let node = unadmitted(&ground).await;
@@ -161,7 +189,11 @@ async fn a_signer_that_the_contract_does_not_admit_and_a_deposit_that_is_not_the
     let signer = problem(&node, "signer").await.unwrap();
     assert!(signer.contains("does not admit the TEE's signer 0x"), "{signer}");
     let deposit = problem(&node, "deposit").await.unwrap();
-    assert!(deposit.contains("has a deposit of 0 gwei"), "{deposit}");
+    assert!(deposit.contains("has a deposit of 0 gwei, of which 0 gwei are reserved"), "{deposit}");
+    assert!(
+        deposit.ends_with("max_cost_per_operation of the policies, 20000000000000000 wei: deposit() more"),
+        "{deposit}"
+    );
     let said = "ready, but not every sponsorship could succeed now: ";
     assert_eq!(node.log().iter().filter(|line| line.contains(said)).count(), 1);
 }

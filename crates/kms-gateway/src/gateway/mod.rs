@@ -18,6 +18,7 @@ mod permits;
 mod quotes;
 mod refusal_ration;
 mod refused_content;
+mod relying_party;
 mod replies;
 mod rotations;
 mod strangers;
@@ -41,6 +42,7 @@ pub use caller::{Caller, Claims, CreationProof};
 pub use error::GatewayError;
 pub use forget::ForgetError;
 pub use quotes::QuoteTurn;
+pub use relying_party::NotSealed;
 pub use strangers::Inquirer;
 
 use crate::api_keys::ApiKeys;

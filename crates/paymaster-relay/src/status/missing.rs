@@ -64,13 +64,11 @@ pub(super) enum Missing {
          {found}, or raise the ceiling (super-relay admin set-ceilings)"
     )]
     TeeWindow { found: u32, wanted: u64 },
-    #[error("the paymaster {paymaster} is paused")]
+    #[error("the paymaster {paymaster} is paused: its owner can unpause() it")]
     Paused { paymaster: Address },
-    #[error("the paymaster {paymaster} has a deposit of {deposit} gwei, of which {reserved} gwei are reserved")]
-    NoDeposit { paymaster: Address, deposit: i64, reserved: i64 },
     #[error(
         "the paymaster {paymaster} has a deposit of {deposit} gwei, of which {reserved} gwei are reserved: the rest does \
-         not cover the largest max_cost_per_operation of the policies, {largest}"
+         not cover the largest max_cost_per_operation of the policies, {largest}: deposit() more"
     )]
     DepositLow { paymaster: Address, deposit: i64, reserved: i64, largest: Wei },
     #[error("passkeys of the KMS are of the relying party {found:?} (kms.rp_id), and relay.rp_id is {wanted:?}")]

@@ -224,10 +224,7 @@ impl Readiness {
         }
         let reserved = self.store.reserved(deployment).await.map_err(RelayError::from)?.count();
         let (deposit, largest) = (Gwei::at_most(state.deposit).count(), self.catalogue.largest_cost);
-        if deposit <= reserved {
-            return Err(Missing::NoDeposit { paymaster, deposit, reserved });
-        }
-        if Gwei::at_least(largest).is_none_or(|cost| cost.count() > deposit - reserved) {
+        if deposit <= reserved || Gwei::at_least(largest).is_none_or(|cost| cost.count() > deposit - reserved) {
             return Err(Missing::DepositLow { paymaster, deposit, reserved, largest });
         }
         let percent = self.catalogue.caps.percent_unproven();

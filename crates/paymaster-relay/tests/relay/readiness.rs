@@ -121,7 +121,8 @@ async fn a_deposit_that_what_is_left_of_does_not_cover_the_dearest_operation_is_
     world.sponsor(&mut dapp, &op).await.unwrap();
     let problem = world.problem("deposit").await.expect("less is left than the policy allows").to_lowercase();
     let paymaster = format!("{:#x}", world.paymaster.address());
-    for word in [paymaster.as_str(), "100000000 gwei", "3080000 gwei are reserved", "max_cost_per_operation"] {
+    let what = "the largest max_cost_per_operation of the policies, 100000000000000000 wei: deposit() more";
+    for word in [paymaster.as_str(), "100000000 gwei", "3080000 gwei are reserved", what] {
         assert!(problem.contains(word), "{problem}");
     }
     let op = dapp.first_op(1);
