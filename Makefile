@@ -13,7 +13,7 @@ optee: ## the demo with a real TEE: OP-TEE in QEMU (ARGS="--entrypoint 0.8", RPM
 run: ## the node with config/dev.toml for a chain and contracts of your own (make demo ARGS=--keep brings all)
 	scripts/run $(ARGS)
 
-bundler: ## an ERC-4337 bundler for a local chain (ARGS=CHAIN_URL), at http://127.0.0.1:4337
+bundler: ## an ERC-4337 bundler for a local chain (ARGS="CHAIN_URL [PORT]"), at http://127.0.0.1:4337
 	scripts/bundler $(ARGS)
 
 test: ## every test, with real parts

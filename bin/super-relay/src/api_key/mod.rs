@@ -18,6 +18,8 @@ use crate::config::Config;
 use crate::error::Error;
 use client::Node;
 
+/// Stub, intent and sponsorship.
+const CALLS_OF_AN_OPERATION: u64 = 3;
 const SECONDS_A_DAY: u64 = 24 * 60 * 60;
 
 /// What to do with the keys of a running node.
@@ -90,7 +92,9 @@ pub async fn run(command: ApiKeyCommand, config: &Config) -> Result<String, Erro
     let node = Node::at(config.for_relay()?.admin_socket())?;
     match command {
         ApiKeyCommand::Generate(args) => {
-            let made = node.generate(&args.into()).await?;
+            let new = NewApiKey::from(args);
+            let made = node.generate(&new).await?;
+            warnings(&new).iter().for_each(|warning| note(warning));
             note(&format!("API key {} ({}): keep it, it is shown only now", made.api_key.id, made.api_key.label));
             Ok(made.key.expose_secret().to_owned())
         }
@@ -98,6 +102,24 @@ pub async fn run(command: ApiKeyCommand, config: &Config) -> Result<String, Erro
         ApiKeyCommand::Revoke { id } if !ApiKeyId::may_be(&id) => Err(Error::Answer(ApiKeyError::NoId.to_string())),
         ApiKeyCommand::Revoke { id } => Ok(format!("revoked: {}", node.revoke(&id).await?)),
     }
+}
+
+/// What a key is too small for, though it may be meant so.
+fn warnings(new: &NewApiKey) -> Vec<String> {
+    let public = new.kind == KeyKind::Publishable;
+    let at_once = new.rate.map(|rate| ("--rate", u64::from(rate.burst), "at once"));
+    let a_day = new.quota.map(|quota| ("--quota", quota, "a day"));
+    let of_address = |calls| if public { calls / 2 } else { calls };
+    let small =
+        [at_once, a_day].into_iter().flatten().filter(|(_, calls, _)| of_address(*calls) < CALLS_OF_AN_OPERATION);
+    small
+        .map(|(option, calls, when)| {
+            let share = if public { format!(", of which one client address has {}", of_address(calls)) } else { String::new() };
+            format!(
+                "warning: {option} allows {calls} calls {when}{share}: an operation through viem takes {CALLS_OF_AN_OPERATION}"
+            )
+        })
+        .collect()
 }
 
 #[expect(clippy::print_stderr, reason = "standard output holds the key alone")]

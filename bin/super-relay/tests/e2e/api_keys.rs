@@ -172,3 +172,27 @@ async fn what_a_key_used_up_to_a_stop_is_used_after_it() {
     let (listed, _) = words(&api_key(path, &["list"]).await);
     assert!(listed.contains("7/100"), "{listed}");
 }
+
+#[tokio::test]
+async fn a_key_that_is_too_small_for_one_operation_is_made_with_a_warning() {
+    let world = Setup::of(V07).start().await;
+    let file = world.file("node.toml");
+    let noted = async |arguments: &[&str]| {
+        let arguments = [&["generate", "--label", "page"][..], arguments].concat();
+        let output = api_key(file.to_str().unwrap(), &arguments).await;
+        assert!(output.status.success());
+        words(&output).1
+    };
+    let public = ["--publishable", "--policy", "default"];
+    let small = noted(&[&public[..], &["--rate", "600/min:5", "--quota", "5"]].concat()).await;
+    for (option, when) in [("--rate", "at once"), ("--quota", "a day")] {
+        let warning = format!(
+            "warning: {option} allows 5 calls {when}, of which one client address has 2: an operation through viem takes 3"
+        );
+        assert!(small.contains(&warning), "{small}");
+    }
+    let fits = noted(&[&public[..], &["--rate", "6/min", "--quota", "6"]].concat()).await;
+    assert!(!fits.contains("warning"), "{fits}");
+    let server = noted(&["--rate", "2/min"]).await;
+    assert!(server.contains("warning: --rate allows 2 calls at once: an operation"), "{server}");
+}
