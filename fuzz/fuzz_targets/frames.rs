@@ -2,14 +2,23 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use proto::command::*;
+use proto::command::{Request, Visitor};
 use proto::frame;
 use proto::limits::{MAX_FRAME, MAX_REPLY};
 
-fn check<R: Request + PartialEq + std::fmt::Debug>(payload: &[u8])
-where
-    R::Reply: PartialEq + std::fmt::Debug,
-{
+struct Check<'a> {
+    payload: &'a [u8],
+}
+
+impl Visitor for Check<'_> {
+    type Output = ();
+
+    fn visit<R: Request>(self) {
+        check::<R>(self.payload);
+    }
+}
+
+fn check<R: Request>(payload: &[u8]) {
     if let Ok(request) = frame::decode_payload::<R>(payload) {
         let encoded = frame::encode_request(&request).expect("what fitted into a frame fits again");
         assert!(encoded.len() <= MAX_FRAME);
@@ -26,23 +35,5 @@ where
 
 fuzz_target!(|frame: &[u8]| {
     let Ok((opcode, payload)) = frame::split_request(frame) else { return };
-    match opcode {
-        Opcode::Hello => check::<Hello>(payload),
-        Opcode::Echo => check::<Echo>(payload),
-        Opcode::GetVersion => check::<GetVersion>(payload),
-        Opcode::GetWalletInfo => check::<GetWalletInfo>(payload),
-        Opcode::CreateHybridAccount => check::<CreateHybridAccount>(payload),
-        Opcode::SignWithHybridKey => check::<SignWithHybridKey>(payload),
-        Opcode::VerifySecurityState => check::<VerifySecurityState>(payload),
-        Opcode::Sponsor => check::<Sponsor>(payload),
-        Opcode::Provision => check::<Provision>(payload),
-        Opcode::AuthorizeSigner => check::<AuthorizeSigner>(payload),
-        Opcode::RevokeSigner => check::<RevokeSigner>(payload),
-        Opcode::RotateSigner => check::<RotateSigner>(payload),
-        Opcode::SetCeilings => check::<SetCeilings>(payload),
-        Opcode::PreparePaymasterKey => check::<PreparePaymasterKey>(payload),
-        Opcode::RotatePaymasterKey => check::<RotatePaymasterKey>(payload),
-        Opcode::Batch => check::<Batch>(payload),
-        Opcode::Attest => check::<Attest>(payload),
-    }
+    opcode.visit(Check { payload });
 });

@@ -39,7 +39,7 @@ impl Kms for InProcessKms {
     }
 
     async fn rotate_signer(&self, command: &RotateSigner) -> Result<(), KmsError> {
-        self.gateway.rotate_signer(*command, &Caller::new("rotation")).await.map_err(refusal)
+        self.gateway.administer(*command, &Caller::new("rotation")).await.map_err(refusal)
     }
 
     async fn ready(&self) -> Result<(), KmsError> {

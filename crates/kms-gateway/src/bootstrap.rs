@@ -56,7 +56,7 @@ pub async fn bootstrap(gateway: &Gateway, admin: &AdminKey, wanted: Wanted) -> R
         counter += 1;
         let mut command = SetCeilings { tee_id, ceilings: wanted.ceilings, counter, signature: Signature::UNSIGNED };
         command.signature = admin.sign(&command);
-        gateway.set_ceilings(command, &caller).await?;
+        gateway.administer(command, &caller).await?;
     }
     let known = provisioned.signers.iter().find(|signer| signer.address == wanted.relay_signer);
     // Permissions can't be changed in place.
@@ -65,14 +65,14 @@ pub async fn bootstrap(gateway: &Gateway, admin: &AdminKey, wanted: Wanted) -> R
         let (record, authorised_as) = (known.record, known.authorised_as);
         let mut command = RevokeSigner { tee_id, record, authorised_as, counter, signature: Signature::UNSIGNED };
         command.signature = admin.sign(&command);
-        gateway.revoke_signer(command, &caller).await?;
+        gateway.administer(command, &caller).await?;
     }
     if known.is_none_or(|known| known.permissions != wanted.permissions) {
         counter += 1;
         let Wanted { relay_signer: signer, permissions, .. } = wanted;
         let mut command = AuthorizeSigner { tee_id, signer, permissions, counter, signature: Signature::UNSIGNED };
         command.signature = admin.sign(&command);
-        gateway.authorize_signer(command, &caller).await?;
+        gateway.administer(command, &caller).await?;
     }
     Ok(())
 }
@@ -95,5 +95,5 @@ async fn provision(
         signature: Signature::UNSIGNED,
     };
     command.signature = admin.sign(&command);
-    Ok(gateway.provision(command, caller).await?)
+    Ok(gateway.administer(command, caller).await?)
 }

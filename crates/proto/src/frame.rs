@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::command::{Batch, Opcode, Request};
 use crate::limits::{MAX_FRAME, MAX_REPLY};
-use crate::request::{Opcode, Request};
 use crate::status::Status;
 
 /// The wire version this crate speaks.
@@ -59,6 +59,12 @@ pub fn split_request(frame: &[u8]) -> Result<(Opcode, &[u8]), Status> {
 /// Parses the payload of a request; every byte must be used.
 pub fn decode_payload<R: Request>(payload: &[u8]) -> Result<R, Status> {
     decode(payload).ok_or(Status::Malformed)
+}
+
+/// Bytes of the longest reply that the batch can have, whatever its frames hold.
+#[must_use]
+pub fn batch_reply_limit(batch: &Batch) -> usize {
+    Batch::reply_limit_of(batch.frames.iter().map(|frame| split_request(frame).ok().map(|(opcode, _)| opcode)))
 }
 
 /// The reply to a request.

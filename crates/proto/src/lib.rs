@@ -26,7 +26,6 @@ mod number;
 mod parse_error;
 pub mod paymaster;
 pub mod primitives;
-mod request;
 pub mod signature;
 mod signature_suffix;
 pub mod signers;

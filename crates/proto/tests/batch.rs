@@ -62,5 +62,5 @@ fn replies_within_their_limits_make_a_reply_within_the_batch_s() {
     let replies = [vec![wallet; most], vec![frame::encode_refusal(proto::Status::Malformed); refusals]].concat();
     let replies = replies.into_iter().map(|reply| Bounded::new(reply).unwrap()).collect();
     let reply = frame::encode_reply::<Batch>(&BatchReply { replies: BoundedList::new(replies).unwrap() }).unwrap();
-    assert!(reply.len() <= batch.reply_limit() && batch.reply_limit() <= MAX_REPLY);
+    assert!(reply.len() <= frame::batch_reply_limit(&batch) && frame::batch_reply_limit(&batch) <= MAX_REPLY);
 }

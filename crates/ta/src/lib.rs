@@ -24,11 +24,10 @@ extern crate alloc;
 extern crate std;
 
 mod accounts;
-pub mod admin;
-mod batch;
 mod ceilings;
 mod checks;
-mod dispatch;
+mod commands;
+mod core;
 mod keys;
 #[cfg(feature = "memory")]
 pub mod memory;
@@ -43,7 +42,8 @@ mod state_record;
 mod system;
 mod webauthn;
 
-pub use dispatch::Core;
+pub use commands::admin;
+pub use core::Core;
 pub use ports::{
     AttestError, Attestor, CounterError, Entropy, EntropyError, MonotonicCounter, NoAttestation, Platform, RecordName,
     SecureStore, StoreError,

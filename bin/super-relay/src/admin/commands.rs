@@ -2,14 +2,15 @@
 //! can't change them.
 
 use kms_api::Route;
-use kms_api::admin::{Done, GetSigners, Signers, TeeSetup};
+use kms_api::admin::{Done, GetSigners, Routed, Signers, TeeSetup};
 use kms_gateway::http::read_setup;
-use proto::command::{AuthorizeSigner, PreparePaymasterKey, Provision, RevokeSigner, RotatePaymasterKey, SetCeilings};
+use proto::command::{
+    AdminRequest, AuthorizeSigner, PreparePaymasterKey, Provision, RevokeSigner, RotatePaymasterKey, SetCeilings,
+};
 use proto::{Address, Permissions, Signature, TeeId};
 use serde_json::Value;
 
-use super::body::Body;
-use super::signer::Signer;
+use super::signer::{Signer, shown};
 use crate::client::Kms;
 use crate::error::Error;
 
@@ -107,18 +108,18 @@ impl Admin {
         self.counter.or_else(next).ok_or_else(|| failed("the gateway names no counter"))
     }
 
-    async fn send<C: Body>(&self, mut command: C, admin: Address) -> Result<Value, Error> {
+    async fn send<C: AdminRequest + Routed>(&self, mut command: C, admin: Address) -> Result<Value, Error> {
         command.set_signature(self.signer.sign(&command, admin)?);
         // Without a yes it may have been done all the same.
         let told =
             format!("it was signed for counter {}: /admin/signers tells whether it took effect", command.counter());
-        let sent = self.kms.post(&C::Sent::from(&command)).await;
+        let sent = self.kms.post(&C::Body::from(&command)).await;
         let Done { success } = sent.map_err(|error| failed(format!("{error}; {told}")))?;
         if !success {
-            let path = <C::Sent as Route>::PATH;
+            let path = <C::Body as Route>::PATH;
             return Err(failed(format!("{path}: the gateway does not say that it was done; {told}")));
         }
-        Ok(command.shown())
+        Ok(shown(&command))
     }
 }
 

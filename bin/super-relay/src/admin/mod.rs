@@ -1,6 +1,5 @@
 //! `super-relay admin`: whom a TEE trusts, and how far.
 
-mod body;
 mod commands;
 mod identity;
 mod signer;

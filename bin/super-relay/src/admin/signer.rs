@@ -5,12 +5,13 @@ use std::io::{BufRead as _, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use kms_api::admin::Routed;
 use kms_gateway::admin_key::{AdminKey, signer_of};
 use proto::json::typed_data::typed_data;
 use proto::{Address, Signature};
 use secrecy::{SecretSlice, SecretString};
+use serde_json::Value;
 
-use super::body::Body;
 use crate::error::Error;
 
 /// The admin's hand.
@@ -35,8 +36,8 @@ impl Signer {
     /// in one line. Its signature is read from standard input; only one of `admin` leaves this
     /// machine.
     #[expect(clippy::print_stderr, reason = "a question to whoever runs the command")]
-    pub fn sign(&self, command: &impl Body, admin: Address) -> Result<Signature, Error> {
-        eprintln!("{:#}", command.shown());
+    pub fn sign(&self, command: &impl Routed, admin: Address) -> Result<Signature, Error> {
+        eprintln!("{:#}", shown(command));
         let signature = match self {
             Self::Key(key) => key.sign(command),
             Self::Wallet(_) => {
@@ -53,6 +54,15 @@ impl Signer {
             None => Err(failed("this is no signature of it; nothing was sent")),
         }
     }
+}
+
+/// What is sent, without the signature.
+pub fn shown<C: Routed>(command: &C) -> Value {
+    let mut body = serde_json::to_value(C::Body::from(command)).unwrap_or_default();
+    if let Some(fields) = body.as_object_mut() {
+        fields.remove("signature");
+    }
+    body
 }
 
 fn read_signature() -> Result<Signature, Error> {

@@ -1,10 +1,6 @@
 //! docs/protocol.md agrees with the code: its sections, commands, limits and type strings.
 
-use proto::command::{
-    AuthorizeSigner, Opcode, PreparePaymasterKey, Provision, Request, RevokeSigner, RotatePaymasterKey, RotateSigner,
-    SetCeilings,
-};
-use proto::typed_data::TypedData;
+use proto::command::Opcode;
 use proto::{EntryPointVersion, limits};
 
 use super::markdown::table;
@@ -83,20 +79,12 @@ fn the_limits_are_those_of_the_wire() {
 
 #[test]
 fn the_types_of_admin_commands_are_those_that_are_signed() {
-    fn row<C: Request + TypedData>() -> (String, String) {
-        ((C::OPCODE as u16).to_string(), C::TYPE.encode_type())
-    }
     let page = project::read(PAGE);
     let shown = table(&page, "### 2.5. Admin commands");
-    let rows = [
-        row::<Provision>(),
-        row::<AuthorizeSigner>(),
-        row::<RevokeSigner>(),
-        row::<RotateSigner>(),
-        row::<SetCeilings>(),
-        row::<PreparePaymasterKey>(),
-        row::<RotatePaymasterKey>(),
-    ];
+    let rows: Vec<_> = Opcode::ALL
+        .iter()
+        .filter_map(|opcode| Some(((*opcode as u16).to_string(), opcode.typed_data()?.encode_type())))
+        .collect();
     assert_eq!(shown.len(), rows.len());
     for (shown, (opcode, types)) in shown.iter().zip(rows) {
         // The command's own type comes first, then those that it refers to.

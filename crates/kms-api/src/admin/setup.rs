@@ -3,10 +3,12 @@
 use proto::bytes::BoundedList;
 use proto::command;
 use proto::json::InvalidField;
-use proto::{Address, EntryPoint, EntryPointVersion, Quantity, Wei};
+use proto::{Address, EntryPoint, EntryPointVersion, Quantity, Signature, TeeId, Wei};
 use serde::{Deserialize, Serialize};
 
-/// The part of [`super::Provision`] that is kept in a file: config/tee.json.
+use crate::json;
+
+/// The part of [`Provision`] that is kept in a file: config/tee.json.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TeeSetup {
@@ -52,6 +54,40 @@ pub struct Deployment {
     pub version: EntryPointVersion,
     /// The contract.
     pub paymaster: Address,
+}
+
+/// The first command of a new TEE.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Provision {
+    /// The only TEE that takes it.
+    pub tee_id: TeeId,
+    /// Whose signature admin commands need from now on, this one included.
+    pub admin: Address,
+    /// Where passkeys may come from.
+    pub relying_parties: Vec<RelyingParty>,
+    /// What is never exceeded.
+    pub ceilings: Ceilings,
+    /// 1.
+    #[serde(deserialize_with = "json::number")]
+    pub counter: u64,
+    /// The admin's.
+    pub signature: Signature,
+}
+
+/// Replaces the ceilings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SetCeilings {
+    /// The only TEE that takes it.
+    pub tee_id: TeeId,
+    /// The new ones.
+    pub ceilings: Ceilings,
+    /// One more than [`super::Signers::counter`].
+    #[serde(deserialize_with = "json::number")]
+    pub counter: u64,
+    /// The admin's.
+    pub signature: Signature,
 }
 
 impl From<&command::RelyingParty> for RelyingParty {
@@ -106,5 +142,35 @@ impl From<Deployment> for command::Deployment {
     fn from(deployment: Deployment) -> Self {
         let Deployment { chain_id: Quantity(chain_id), entry_point: address, version, paymaster } = deployment;
         Self { entry_point: EntryPoint { chain_id, address, version }, paymaster }
+    }
+}
+
+impl From<&command::Provision> for Provision {
+    fn from(command: &command::Provision) -> Self {
+        Self {
+            tee_id: command.tee_id,
+            admin: command.admin,
+            relying_parties: command.relying_parties.iter().map(RelyingParty::from).collect(),
+            ceilings: (&command.ceilings).into(),
+            counter: command.counter,
+            signature: command.signature,
+        }
+    }
+}
+
+impl From<&command::SetCeilings> for SetCeilings {
+    fn from(command: &command::SetCeilings) -> Self {
+        let command::SetCeilings { tee_id, ceilings, counter, signature } = command;
+        Self { tee_id: *tee_id, ceilings: ceilings.into(), counter: *counter, signature: *signature }
+    }
+}
+
+/// Fails where there are more deployments than the trusted application takes.
+impl TryFrom<SetCeilings> for command::SetCeilings {
+    type Error = InvalidField;
+
+    fn try_from(body: SetCeilings) -> Result<Self, InvalidField> {
+        let SetCeilings { tee_id, ceilings, counter, signature } = body;
+        Ok(Self { tee_id, ceilings: ceilings.try_into()?, counter, signature })
     }
 }

@@ -1,11 +1,13 @@
-//! Who may sign, and within which ceilings.
+//! The relay keys: who may sign, and within which ceilings.
 
-use proto::command::Phase;
+use proto::command::{self, Phase};
 use proto::signers::AuthorisedSigner;
-use proto::{Address, Permissions, TeeId};
+use proto::{Address, Permissions, Signature, TeeId};
 use serde::{Deserialize, Serialize};
 
+use super::same_fields;
 use super::setup::Ceilings;
+use crate::json;
 
 /// Asks for [`Signers`].
 #[derive(Clone, Copy, Debug)]
@@ -79,4 +81,69 @@ impl From<&Signer> for AuthorisedSigner {
             rotations: signer.rotations,
         }
     }
+}
+
+/// Admits a relay key: makes a record of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AuthorizeSigner {
+    /// The only TEE that takes it.
+    pub tee_id: TeeId,
+    /// The relay key's address.
+    pub signer: Address,
+    /// What it may do: a list of names.
+    pub permissions: Permissions,
+    /// One more than [`Signers::counter`]. The number of the record.
+    #[serde(deserialize_with = "json::number")]
+    pub counter: u64,
+    /// The admin's.
+    pub signature: Signature,
+}
+
+/// Removes the record of a relay key, with whichever key is in it by then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RevokeSigner {
+    /// The only TEE that takes it.
+    pub tee_id: TeeId,
+    /// The record's number.
+    #[serde(deserialize_with = "json::number")]
+    pub record: u64,
+    /// The address that the record was made for.
+    pub authorised_as: Address,
+    /// One more than [`Signers::counter`].
+    #[serde(deserialize_with = "json::number")]
+    pub counter: u64,
+    /// The admin's.
+    pub signature: Signature,
+}
+
+/// Puts a new relay key in the place of another, in the same record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RotateSigner {
+    /// The only TEE that takes it.
+    pub tee_id: TeeId,
+    /// The record's number.
+    #[serde(deserialize_with = "json::number")]
+    pub record: u64,
+    /// One more than the record's rotations so far.
+    #[serde(deserialize_with = "json::number")]
+    pub rotation: u64,
+    /// The key that leaves.
+    pub current: Address,
+    /// The key that takes its place.
+    pub next: Address,
+    /// By `current`.
+    pub current_signature: Signature,
+    /// By `next`.
+    pub next_signature: Signature,
+    /// The admin's, unless the record has the permission to rotate.
+    pub admin_signature: Option<Signature>,
+}
+
+same_fields! {
+    AuthorizeSigner { tee_id, signer, permissions, counter, signature }
+    RevokeSigner { tee_id, record, authorised_as, counter, signature }
+    RotateSigner { tee_id, record, rotation, current, next, current_signature, next_signature, admin_signature }
 }

@@ -6,10 +6,8 @@
 
 use std::sync::Arc;
 
-use proto::command::{
-    AuthorizeSigner, PreparePaymasterKey, Provision, RevokeSigner, RotatePaymasterKey, RotateSigner, SetCeilings,
-};
-use proto::{Address, Status};
+use proto::Status;
+use proto::command::Opcode;
 
 use super::admin_proof::AdminProof;
 use super::decision::{Authority, Case, detached};
@@ -19,83 +17,24 @@ use crate::store::{Action, Counters};
 use crate::tee::TeeError;
 
 impl Gateway {
-    /// The first command of a new TEE.
+    /// Passes a signed command on to the TEE.
     ///
     /// # Errors
-    /// The trusted application's refusal.
-    pub async fn provision(&self, command: Provision, caller: &Caller) -> Result<(), GatewayError> {
-        let admin = command.admin;
-        self.administer(Action::Provision, Some(admin), command, caller).await?;
-        // From now on no other TEE is served. Should it not work out now, it is done before
-        // anything is made or signed.
-        if let Err(error) = self.security_state().await {
-            tracing::warn!(%error, "the TEE that was provisioned is not noted down yet");
+    /// `rotation_too_soon`, or the trusted application's refusal.
+    pub async fn administer<R: AdminProof>(&self, command: R, caller: &Caller) -> Result<(), GatewayError> {
+        self.pass_on(command, caller).await?;
+        if R::OPCODE == Opcode::Provision {
+            // From now on no other TEE is served. Should it not work out now, it is done before
+            // anything is made or signed.
+            if let Err(error) = self.security_state().await {
+                tracing::warn!(%error, "the TEE that was provisioned is not noted down yet");
+            }
         }
         Ok(())
     }
 
-    /// Admits a relay key.
-    ///
-    /// # Errors
-    /// The trusted application's refusal.
-    pub async fn authorize_signer(&self, command: AuthorizeSigner, caller: &Caller) -> Result<(), GatewayError> {
-        self.administer(Action::AuthorizeSigner, Some(command.signer), command, caller).await
-    }
-
-    /// Removes the record of a relay key.
-    ///
-    /// # Errors
-    /// The trusted application's refusal.
-    pub async fn revoke_signer(&self, command: RevokeSigner, caller: &Caller) -> Result<(), GatewayError> {
-        self.administer(Action::RevokeSigner, Some(command.authorised_as), command, caller).await
-    }
-
-    /// Puts a new relay key in the place of another.
-    ///
-    /// # Errors
-    /// `rotation_too_soon`, or the trusted application's refusal.
-    pub async fn rotate_signer(&self, command: RotateSigner, caller: &Caller) -> Result<(), GatewayError> {
-        self.administer(Action::RotateSigner, Some(command.next), command, caller).await
-    }
-
-    /// Replaces the ceilings.
-    ///
-    /// # Errors
-    /// The trusted application's refusal.
-    pub async fn set_ceilings(&self, command: SetCeilings, caller: &Caller) -> Result<(), GatewayError> {
-        self.administer(Action::SetCeilings, None, command, caller).await
-    }
-
-    /// Makes a standby for the paymaster key.
-    ///
-    /// # Errors
-    /// The trusted application's refusal.
-    pub async fn prepare_paymaster_key(
-        &self,
-        command: PreparePaymasterKey,
-        caller: &Caller,
-    ) -> Result<(), GatewayError> {
-        self.administer(Action::PreparePaymasterKey, None, command, caller).await
-    }
-
-    /// Puts the standby in the place of the paymaster key.
-    ///
-    /// # Errors
-    /// The trusted application's refusal.
-    pub async fn rotate_paymaster_key(&self, command: RotatePaymasterKey, caller: &Caller) -> Result<(), GatewayError> {
-        self.administer(Action::RotatePaymasterKey, Some(command.next), command, caller).await
-    }
-
-    async fn administer<R>(
-        &self,
-        action: Action,
-        signer: Option<Address>,
-        command: R,
-        caller: &Caller,
-    ) -> Result<(), GatewayError>
-    where
-        R: AdminProof + Send + Sync + 'static,
-    {
+    async fn pass_on<R: AdminProof>(&self, command: R, caller: &Caller) -> Result<(), GatewayError> {
+        let (action, signer) = (Action::Command(R::OPCODE), command.key());
         let counters = command.admin_counter().map(|counter| Counters { from: counter, to: counter });
         let case = Case { signer, counters, ..Case::new(action, caller) };
         let admitted = self.inner.admit(&command).await;
@@ -194,15 +133,12 @@ impl Inner {
 
     /// One at a time: between the effect of one and its row, the TEE's counter is ahead of the
     /// audit.
-    async fn administer<R>(
+    async fn administer<R: AdminProof>(
         &self,
         mut case: Case,
         command: &R,
         rotation: Option<RotationTurn>,
-    ) -> Result<(), GatewayError>
-    where
-        R: AdminProof + Sync,
-    {
+    ) -> Result<(), GatewayError> {
         let mut agreement = match self.admin_turn().await {
             Ok(agreement) => agreement,
             Err(error) => return self.not_asked(case, error, rotation).await,

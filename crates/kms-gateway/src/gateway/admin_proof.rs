@@ -6,12 +6,12 @@ use proto::command::{
     RotateSigner, SecurityState, SetCeilings, SignedCommand,
 };
 use proto::{Address, Permissions, Signature, Status};
-use ta::admin;
+use ta::admin::{self, AdminCommand as _};
 
 use crate::admin_key::signer_of;
 
 /// A command that carries its own proof.
-pub(super) trait AdminProof: SignedCommand<Reply = ()> {
+pub trait AdminProof: SignedCommand<Reply = ()> + Send + Sync + 'static {
     /// The admin's counter that it is signed for; `None` for a rotation, which counts on its relay
     /// key's record.
     fn admin_counter(&self) -> Option<u64>;
@@ -53,7 +53,7 @@ impl AdminProof for Provision {
 }
 
 macro_rules! by_the_admin {
-    ($($command:ident by $effect:expr),* $(,)?) => {
+    ($($command:ident),*) => {
         $(impl AdminProof for $command {
             fn admin_counter(&self) -> Option<u64> {
                 Some(self.counter)
@@ -64,19 +64,13 @@ macro_rules! by_the_admin {
             }
 
             fn check_content(&self, state: &SecurityState) -> Result<(), Status> {
-                $effect(present(state)?, self).map(drop)
+                self.change(present(state)?).map(drop)
             }
         })*
     };
 }
 
-by_the_admin!(
-    AuthorizeSigner by admin::authorize,
-    RevokeSigner by admin::revoke,
-    SetCeilings by admin::set_ceilings,
-    PreparePaymasterKey by |_, _| Ok(()),
-    RotatePaymasterKey by admin::check_standby,
-);
+proto::admin_commands!(by_the_admin);
 
 impl AdminProof for RotateSigner {
     fn admin_counter(&self) -> Option<u64> {

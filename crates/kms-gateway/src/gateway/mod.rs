@@ -37,6 +37,7 @@ use thiserror::Error;
 use tokio::sync::Semaphore;
 
 pub use accounts::CreatedAccount;
+pub use admin_proof::AdminProof;
 pub use attestation::Attestation;
 pub use caller::{Caller, Claims, CreationProof};
 pub use error::GatewayError;

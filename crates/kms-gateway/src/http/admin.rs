@@ -1,23 +1,37 @@
 //! `/admin/...`: who may sign, and the admin's signed commands.
 
 use axum::extract::State;
-use axum::{Extension, Json};
-use kms_api::admin::{
-    AuthorizeSigner, Done, GetSigners, PreparePaymasterKey, Provision, RevokeSigner, RotatePaymasterKey, RotateSigner,
-    SetCeilings, Signers,
-};
+use axum::routing::{get, post};
+use axum::{Extension, Json, Router};
+use kms_api::Route;
+use kms_api::admin::{Done, GetSigners, Provision, RotateSigner, Routed, Signers};
 use proto::command;
 
 use super::Answered;
 use super::body::JsonBody;
+use super::error::ApiError;
 use super::request_id::RequestId;
 use super::setup;
-use crate::gateway::{Caller, Gateway};
+use crate::gateway::{AdminProof, Caller, Gateway};
 
 /// The gateway and the caller, as every handler takes them.
 type Ctx = (State<Gateway>, Extension<RequestId>);
 
-pub(super) async fn signers(State(gateway): State<Gateway>) -> Answered<GetSigners> {
+/// Those of the admin's commands follow from the table of commands.
+pub(super) fn routes() -> Router<Gateway> {
+    let router = Router::new()
+        .route(GetSigners::PATH, get(signers))
+        .route(Provision::PATH, post(provision))
+        .route(RotateSigner::PATH, post(command::<command::RotateSigner>));
+    macro_rules! routed {
+        ($($command:ident),*) => {
+            router$(.route(<<command::$command as Routed>::Body as Route>::PATH, post(command::<command::$command>)))*
+        };
+    }
+    proto::admin_commands!(routed)
+}
+
+async fn signers(State(gateway): State<Gateway>) -> Answered<GetSigners> {
     let state = gateway.recent_security_state().await?;
     let provisioned = state.provisioned.as_ref();
     Ok(Json(Signers {
@@ -35,7 +49,7 @@ pub(super) async fn signers(State(gateway): State<Gateway>) -> Answered<GetSigne
     }))
 }
 
-pub(super) async fn provision(
+async fn provision(
     (State(gateway), Extension(RequestId(request_id))): Ctx,
     JsonBody(body): JsonBody<Provision>,
 ) -> Answered<Provision> {
@@ -47,60 +61,19 @@ pub(super) async fn provision(
         counter: body.counter,
         signature: body.signature,
     };
-    gateway.provision(command, &Caller::new(request_id)).await?;
-    done()
+    gateway.administer(command, &Caller::new(request_id)).await?;
+    Ok(Json(Done { success: true }))
 }
 
-pub(super) async fn authorize_signer(
+/// Every other command.
+async fn command<C>(
     (State(gateway), Extension(RequestId(request_id))): Ctx,
-    JsonBody(body): JsonBody<AuthorizeSigner>,
-) -> Answered<AuthorizeSigner> {
-    gateway.authorize_signer(body.into(), &Caller::new(request_id)).await?;
-    done()
-}
-
-pub(super) async fn revoke_signer(
-    (State(gateway), Extension(RequestId(request_id))): Ctx,
-    JsonBody(body): JsonBody<RevokeSigner>,
-) -> Answered<RevokeSigner> {
-    gateway.revoke_signer(body.into(), &Caller::new(request_id)).await?;
-    done()
-}
-
-pub(super) async fn rotate_signer(
-    (State(gateway), Extension(RequestId(request_id))): Ctx,
-    JsonBody(body): JsonBody<RotateSigner>,
-) -> Answered<RotateSigner> {
-    gateway.rotate_signer(body.into(), &Caller::new(request_id)).await?;
-    done()
-}
-
-pub(super) async fn set_ceilings(
-    (State(gateway), Extension(RequestId(request_id))): Ctx,
-    JsonBody(body): JsonBody<SetCeilings>,
-) -> Answered<SetCeilings> {
-    let SetCeilings { tee_id, ceilings, counter, signature } = body;
-    let command = command::SetCeilings { tee_id, ceilings: ceilings.try_into()?, counter, signature };
-    gateway.set_ceilings(command, &Caller::new(request_id)).await?;
-    done()
-}
-
-pub(super) async fn prepare_paymaster_key(
-    (State(gateway), Extension(RequestId(request_id))): Ctx,
-    JsonBody(body): JsonBody<PreparePaymasterKey>,
-) -> Answered<PreparePaymasterKey> {
-    gateway.prepare_paymaster_key(body.into(), &Caller::new(request_id)).await?;
-    done()
-}
-
-pub(super) async fn rotate_paymaster_key(
-    (State(gateway), Extension(RequestId(request_id))): Ctx,
-    JsonBody(body): JsonBody<RotatePaymasterKey>,
-) -> Answered<RotatePaymasterKey> {
-    gateway.rotate_paymaster_key(body.into(), &Caller::new(request_id)).await?;
-    done()
-}
-
-fn done<E>() -> Result<Json<Done>, E> {
+    JsonBody(body): JsonBody<C::Body>,
+) -> Answered<C::Body>
+where
+    C: Routed + AdminProof + TryFrom<C::Body>,
+    ApiError: From<<C as TryFrom<C::Body>>::Error>,
+{
+    gateway.administer(C::try_from(body)?, &Caller::new(request_id)).await?;
     Ok(Json(Done { success: true }))
 }

@@ -1,5 +1,7 @@
 //! Errors of the API as answers. The table of reasons is [`kms_api::Reason`].
 
+use std::convert::Infallible;
+
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -118,6 +120,12 @@ impl From<GatewayError> for ApiError {
 impl From<InvalidField> for ApiError {
     fn from(invalid: InvalidField) -> Self {
         Self::invalid_field(&invalid.field, invalid.problem)
+    }
+}
+
+impl From<Infallible> for ApiError {
+    fn from(never: Infallible) -> Self {
+        match never {}
     }
 }
 

@@ -26,10 +26,6 @@ use axum::routing::{get, post};
 use axum::{Extension, Json, Router, http};
 use kms_api::Route;
 use kms_api::accounts::{CreateAccount, GetAccount};
-use kms_api::admin::{
-    AuthorizeSigner, GetSigners, PreparePaymasterKey, Provision, RevokeSigner, RotatePaymasterKey, RotateSigner,
-    SetCeilings,
-};
 use kms_api::attestation::GetAttestation;
 use kms_api::operations::{SignOperation, SponsorOperation};
 use kms_api::status::{GetHealth, GetQueueStatus, GetRollbackCounter, GetStats, GetVersion};
@@ -85,14 +81,7 @@ fn servers() -> Router<Gateway> {
     Router::new()
         .route(SponsorOperation::PATH, post(operations::sponsor))
         .route(SignOperation::PATH, post(operations::sign))
-        .route(GetSigners::PATH, get(admin::signers))
-        .route(Provision::PATH, post(admin::provision))
-        .route(AuthorizeSigner::PATH, post(admin::authorize_signer))
-        .route(RevokeSigner::PATH, post(admin::revoke_signer))
-        .route(RotateSigner::PATH, post(admin::rotate_signer))
-        .route(SetCeilings::PATH, post(admin::set_ceilings))
-        .route(PreparePaymasterKey::PATH, post(admin::prepare_paymaster_key))
-        .route(RotatePaymasterKey::PATH, post(admin::rotate_paymaster_key))
+        .merge(admin::routes())
 }
 
 /// Before a layer is put around the routes: a fallback that comes later would be outside of it, and

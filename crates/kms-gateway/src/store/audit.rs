@@ -1,6 +1,7 @@
 //! The audit: one row for every decision, each holding the hash of the one before it.
 
 use async_trait::async_trait;
+use proto::command::Opcode;
 use proto::{AccountId, Address, Hash, UserOpHash};
 use thiserror::Error;
 
@@ -17,20 +18,8 @@ pub enum Action {
     RegisterPasskey,
     /// A new account.
     CreateAccount,
-    /// The first admin, relying parties and ceilings.
-    Provision,
-    /// A relay key admitted.
-    AuthorizeSigner,
-    /// A relay key turned away.
-    RevokeSigner,
-    /// A relay key replaced.
-    RotateSigner,
-    /// Other ceilings.
-    SetCeilings,
-    /// A standby for the paymaster key.
-    PreparePaymasterKey,
-    /// The standby in place of the paymaster key.
-    RotatePaymasterKey,
+    /// A signed command.
+    Command(Opcode),
     /// Nothing: the TEE's admin counter was found elsewhere than the audit had left it.
     AdminCounter,
     /// The operator had this gateway forget the TEE that it had served.
@@ -46,13 +35,7 @@ impl Action {
             Self::SignUserOperation => "sign_user_operation",
             Self::RegisterPasskey => "register_passkey",
             Self::CreateAccount => "create_account",
-            Self::Provision => "provision",
-            Self::AuthorizeSigner => "authorize_signer",
-            Self::RevokeSigner => "revoke_signer",
-            Self::RotateSigner => "rotate_signer",
-            Self::SetCeilings => "set_ceilings",
-            Self::PreparePaymasterKey => "prepare_paymaster_key",
-            Self::RotatePaymasterKey => "rotate_paymaster_key",
+            Self::Command(opcode) => opcode.name(),
             Self::AdminCounter => "admin_counter",
             Self::ForgetTee => "forget_tee",
         }

@@ -92,7 +92,7 @@ async fn a_tee_is_the_one_that_is_served_as_soon_as_it_is_provisioned() {
         signature: Signature::UNSIGNED,
     };
     command.signature = admin.sign(&command);
-    gateway.provision(command, &Caller::new("test")).await.unwrap();
+    gateway.administer(command, &Caller::new("test")).await.unwrap();
     gateway.close().await;
     assert!(!lost(own.path(), emptied.path()).await.is_provisioned);
 }

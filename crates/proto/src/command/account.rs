@@ -7,6 +7,7 @@ use serde::de::Deserializer;
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
+use super::reply_length::{ADDRESS, COUNT, LENGTH};
 use crate::account_id::AccountId;
 use crate::bytes::{BoundedBytes, BoundedList};
 use crate::digest::personal_message_hash;
@@ -107,6 +108,15 @@ pub struct WalletInfo {
     pub signature_scheme: SignatureScheme,
     /// Who may approve.
     pub passkeys: BoundedList<PasskeyInfo, { limits::MAX_PASSKEYS }>,
+}
+
+impl WalletInfo {
+    /// Bytes of the longest.
+    pub(super) const LONGEST: usize = {
+        const PUBLIC_KEY: usize = 64;
+        const PASSKEY: usize = LENGTH + limits::MAX_CREDENTIAL_ID + PUBLIC_KEY;
+        LENGTH + limits::MAX_ACCOUNT_ID + ADDRESS + 1 + COUNT + limits::MAX_PASSKEYS * PASSKEY
+    };
 }
 
 /// A passkey of an account.

@@ -1,12 +1,20 @@
-//! The commands of the trusted application: fields, never a bare hash (protocol, section 6).
+//! The commands of the trusted application: fields, never a bare hash (protocol, section 6). One
+//! table names them all; each stands in the file of its group.
 
 mod account;
 mod admin;
 mod attest;
 mod batch;
-mod info;
+mod reply_length;
 mod sponsorship;
-mod typed;
+mod system;
+
+use core::fmt::Debug;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::typed_data::{StructType, TypedData};
 
 pub use account::{
     CreateHybridAccount, CredentialId, GetWalletInfo, PasskeyInfo, PasskeyPublicKey, Registration, SignatureScheme,
@@ -18,41 +26,185 @@ pub use admin::{
 };
 pub use attest::{ATTESTATION_DOMAIN, Attest, AttestReply, ProvisionedKeys, Statement};
 pub use batch::{Batch, BatchReply};
-pub use info::{
-    Echo, Echoed, GetVersion, Hello, Phase, Protection, Provisioned, SecurityState, TaHello, TaVersion,
-    VerifySecurityState,
-};
 pub use sponsorship::{
     PasskeyAssertion, RelayApproval, SignReply, SignWithHybridKey, Sponsor, SponsorReply, user_signature_hash,
 };
+pub use system::{
+    Echo, Echoed, GetVersion, Hello, Phase, Protection, Provisioned, SecurityState, TaHello, TaVersion,
+    VerifySecurityState,
+};
 
-pub use crate::request::{Opcode, Request};
+/// A command with its fields, and the type of its reply.
+pub trait Request: Serialize + DeserializeOwned + PartialEq + Debug {
+    /// The number in the frame.
+    const OPCODE: Opcode;
+    /// What a reply of status `Ok` carries.
+    type Reply: Serialize + DeserializeOwned + PartialEq + Debug;
+}
 
-macro_rules! requests {
-    ($($request:ident => $reply:ty,)*) => {
-        $(impl Request for $request {
-            const OPCODE: Opcode = Opcode::$request;
+/// Something that is done with the type of a command, whichever it is ([`Opcode::visit`]).
+pub trait Visitor {
+    /// What comes of it.
+    type Output;
+
+    /// Called with the type of the command.
+    fn visit<R: Request>(self) -> Self::Output;
+}
+
+/// What a command is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// The trusted application as a whole.
+    System,
+    /// The records of accounts.
+    Account,
+    /// Signatures over user operations.
+    Operation,
+    /// Whom the trusted application trusts, and how far: signed commands.
+    Admin,
+}
+
+/// Number, type, name, group and reply of each command. `batched` is taken in a batch, where its
+/// reply has at most so many bytes after the status; a signed command says which trait has the type of what is signed.
+macro_rules! commands {
+    ($(
+        $(#[$doc:meta])*
+        $code:literal $command:ident $name:ident $group:ident => $reply:ty
+        $(, batched $limit:expr)? $(, signed as $signed:path)?;
+    )*) => {
+        /// Which command a frame carries.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u16)]
+        pub enum Opcode {
+            $($(#[$doc])* $command = $code,)*
+        }
+
+        impl Opcode {
+            /// Every opcode, in the order of its number.
+            pub const ALL: &'static [Self] = &[$(Self::$command),*];
+
+            /// The opcode of a number, if it has one.
+            #[must_use]
+            pub const fn from_code(code: u16) -> Option<Self> {
+                match code {
+                    $($code => Some(Self::$command),)*
+                    _ => None,
+                }
+            }
+
+            /// In lower case with underscores, for audit rows.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$command => stringify!($name),)*
+                }
+            }
+
+            /// What it is about.
+            #[must_use]
+            pub const fn group(self) -> Group {
+                match self {
+                    $(Self::$command => Group::$group,)*
+                }
+            }
+
+            /// Bytes of the longest reply that the command has; `None` if it isn't taken in a
+            /// batch. Those are signed commands and the making of accounts, which change something
+            /// for good, a batch within a batch, and questions about the trusted application as a
+            /// whole.
+            #[must_use]
+            pub const fn batched_reply_limit(self) -> Option<usize> {
+                match self {
+                    $(Self::$command => commands!(@limit $($limit)?),)*
+                }
+            }
+
+            /// The typed data that is signed for the command, if it is signed.
+            #[must_use]
+            pub const fn typed_data(self) -> Option<&'static StructType> {
+                match self {
+                    $(Self::$command => commands!(@typed $command $($signed)?),)*
+                }
+            }
+
+            /// Calls the visitor with the type of the command.
+            pub fn visit<V: Visitor>(self, visitor: V) -> V::Output {
+                match self {
+                    $(Self::$command => visitor.visit::<$command>(),)*
+                }
+            }
+        }
+
+        $(impl Request for $command {
+            const OPCODE: Opcode = Opcode::$command;
             type Reply = $reply;
         })*
     };
+    (@limit) => { None };
+    (@limit $limit:expr) => { Some(reply_length::STATUS + $limit) };
+    (@typed $command:ident) => { None };
+    (@typed $command:ident $signed:path) => { Some(<$command as $signed>::TYPE) };
 }
 
-requests! {
-    Hello => TaHello,
-    Echo => Echoed,
-    GetVersion => TaVersion,
-    GetWalletInfo => WalletInfo,
-    CreateHybridAccount => WalletInfo,
-    SignWithHybridKey => SignReply,
-    VerifySecurityState => SecurityState,
-    Sponsor => SponsorReply,
-    Provision => (),
-    AuthorizeSigner => (),
-    RevokeSigner => (),
-    RotateSigner => (),
-    SetCeilings => (),
-    PreparePaymasterKey => (),
-    RotatePaymasterKey => (),
-    Batch => BatchReply,
-    Attest => AttestReply,
+commands! {
+    /// The wire version and limits.
+    0 Hello hello System => TaHello, batched TaHello::LONGEST;
+    /// The bytes given, back again.
+    1 Echo echo System => Echoed, batched Echoed::LONGEST;
+    /// Id, version and measurement of the trusted application.
+    2 GetVersion get_version System => TaVersion, batched TaVersion::LONGEST;
+    /// Owner address and passkeys of an account.
+    14 GetWalletInfo get_wallet_info Account => WalletInfo, batched WalletInfo::LONGEST;
+    /// A wallet and its first passkey, in one step.
+    20 CreateHybridAccount create_hybrid_account Account => WalletInfo;
+    /// The account's signature over an operation as given.
+    21 SignWithHybridKey sign_with_hybrid_key Operation => SignReply, batched SignReply::LONGEST;
+    /// Phase, counters, signers, ceilings and the platform's protection levels.
+    22 VerifySecurityState verify_security_state System => SecurityState;
+    /// The paymaster's signature, and the account's with it.
+    30 Sponsor sponsor Operation => SponsorReply, batched SponsorReply::LONGEST;
+    /// The admin, the relying parties and the first ceilings.
+    40 Provision provision Admin => (), signed as TypedData;
+    /// A relay key and what it may do.
+    41 AuthorizeSigner authorize_signer Admin => (), signed as TypedData;
+    /// No longer that record of a relay key.
+    42 RevokeSigner revoke_signer Admin => (), signed as TypedData;
+    /// A new relay key in place of another.
+    43 RotateSigner rotate_signer Admin => (), signed as TypedData;
+    /// Other ceilings.
+    44 SetCeilings set_ceilings Admin => (), signed as TypedData;
+    /// A standby for the paymaster key. 45 to 47 are kept for commands about accounts.
+    48 PreparePaymasterKey prepare_paymaster_key Admin => (), signed as TypedData;
+    /// The standby in place of the paymaster key.
+    49 RotatePaymasterKey rotate_paymaster_key Admin => (), signed as TypedData;
+    /// Several frames, with a reply for each.
+    50 Batch batch System => BatchReply;
+    /// What the platform vouches for: which keys live in which code.
+    60 Attest attest System => AttestReply;
+}
+
+/// Calls the macro with the commands that the admin alone gives to a provisioned TEE, for what each
+/// of them needs of its host.
+#[macro_export]
+macro_rules! admin_commands {
+    ($callback:ident) => {
+        $callback! { AuthorizeSigner, RevokeSigner, SetCeilings, PreparePaymasterKey, RotatePaymasterKey }
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_of_the_admin_is_handed_to_hosts() {
+        macro_rules! opcodes {
+            ($($command:ident),*) => { [$(Opcode::$command),*] };
+        }
+        // One is the first of all, the other is signed by relay keys.
+        let others = [Opcode::Provision, Opcode::RotateSigner];
+        let signed = Opcode::ALL.iter().filter(|opcode| opcode.group() == Group::Admin && !others.contains(opcode));
+        assert!(signed.eq(&admin_commands!(opcodes)));
+        assert!(Opcode::ALL.iter().all(|opcode| opcode.typed_data().is_some() == (opcode.group() == Group::Admin)));
+    }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::account::CredentialId;
+use super::reply_length::{ADDRESS, HASH};
 use crate::abi::{Argument, encode};
 use crate::account_id::AccountId;
 use crate::bytes::BoundedBytes;
@@ -97,6 +98,11 @@ pub struct SponsorReply {
     pub account_signature: Option<Signature>,
 }
 
+impl SponsorReply {
+    /// Bytes of the longest.
+    pub(super) const LONGEST: usize = HASH + ADDRESS + Signature::LENGTH + 1 + Signature::LENGTH;
+}
+
 /// The account's signature.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignReply {
@@ -106,6 +112,11 @@ pub struct SignReply {
     pub owner: Address,
     /// Over `user_op_hash`.
     pub signature: Signature,
+}
+
+impl SignReply {
+    /// Bytes of the longest.
+    pub(super) const LONGEST: usize = HASH + ADDRESS + Signature::LENGTH;
 }
 
 impl Sponsor {

@@ -1,14 +1,13 @@
 //! Phases, admin commands and relay keys.
 
-use proto::command::{Attest, Echo, GetVersion, Hello, Phase, RotateSigner, SignatureScheme};
+use proto::command::{Attest, Echo, GetVersion, Hello, Opcode, Phase, RotateSigner, SignatureScheme};
 use proto::limits::MAX_SIGNERS;
 use proto::typed_data::TypedData;
 use proto::{Address, Bounded, EntryPointVersion, Permissions, Status, frame};
 
+use crate::admin_cases::admin_cases;
 use crate::support::requests::{sign, sponsor};
-use crate::support::world::{
-    authorize, ceilings, countersigned, prepare_paymaster_key, provision, rotate_paymaster_key, set_ceilings, signed,
-};
+use crate::support::world::{ceilings, countersigned, provision, signed};
 use crate::support::{Draft, EthKey, Passkey, World};
 
 const VERSION: EntryPointVersion = EntryPointVersion::V07;
@@ -22,13 +21,10 @@ pub fn before_provisioning_only_questions_and_provisioning_are_taken() {
     assert_eq!(world.create("alice", &passkey, SignatureScheme::Raw), Err(not_provisioned));
     assert_eq!(world.call(&sponsor(VERSION, "alice", 0).approved(&passkey, &relay)), Err(not_provisioned));
     assert_eq!(world.call(&sign(VERSION, "alice", 0).approved(&passkey, &relay)), Err(not_provisioned));
-    assert_eq!(world.authorize(relay.address(), Permissions::ALL), Err(not_provisioned));
-    assert_eq!(world.revoke(relay.address()), Err(not_provisioned));
-    assert_eq!(world.set_ceilings(ceilings()), Err(not_provisioned));
-    assert_eq!(world.prepare_paymaster_key(), Err(not_provisioned));
-    assert_eq!(world.rotate_paymaster_key(relay.address()), Err(not_provisioned));
-    let rotation = world.rotation(&relay, &EthKey::numbered(9), None);
-    assert_eq!(world.call(&rotation), Err(not_provisioned));
+    let admin = world.admin.clone();
+    for case in admin_cases(&mut world, 1).into_iter().filter(|case| case.opcode != Opcode::Provision) {
+        assert_eq!(world.status_of(&case.signed_by(&admin)), not_provisioned, "{:?}", case.opcode);
+    }
 
     let state = world.state();
     assert_eq!((state.phase, state.counter, state.provisioned), (Phase::Uninitialised, 0, None));
@@ -68,19 +64,10 @@ pub fn it_is_provisioned_once_by_the_admin_it_names() {
 pub fn only_the_admin_commands() {
     let mut world = World::ready();
     let counter = world.next_counter();
-    let standby = world.fork().prepare_paymaster_key().unwrap();
-    let signer = EthKey::numbered(9).address();
     for key in [world.relay.clone(), EthKey::numbered(9)] {
-        let authorize = authorize(world.tee_id, signer, Permissions::ALL, counter);
-        assert_eq!(world.call(&signed(authorize, &key)), Err(Status::AdminSignatureInvalid));
-        let revoke = world.revocation(world.relay.address());
-        assert_eq!(world.call(&signed(revoke, &key)), Err(Status::AdminSignatureInvalid));
-        let set_ceilings = set_ceilings(world.tee_id, ceilings(), counter);
-        assert_eq!(world.call(&signed(set_ceilings, &key)), Err(Status::AdminSignatureInvalid));
-        let prepare = prepare_paymaster_key(world.tee_id, counter);
-        assert_eq!(world.call(&signed(prepare, &key)), Err(Status::AdminSignatureInvalid));
-        let rotate = rotate_paymaster_key(world.tee_id, standby, counter);
-        assert_eq!(world.call(&signed(rotate, &key)), Err(Status::AdminSignatureInvalid));
+        for case in admin_cases(&mut world, counter).into_iter().filter(|case| case.opcode != Opcode::Provision) {
+            assert_eq!(world.status_of(&case.signed_by(&key)), Status::AdminSignatureInvalid, "{:?}", case.opcode);
+        }
     }
     assert_eq!(world.next_counter(), counter);
 }

@@ -1,89 +1,37 @@
 //! Properties 3 and 4: an approval is for one command, once, and one proof alone signs nothing.
 
 use proto::command::{
-    AuthorizeSigner, CreateHybridAccount, Opcode, Registration, RevokeSigner, SignWithHybridKey, SignatureScheme,
-    Sponsor,
+    AuthorizeSigner, CreateHybridAccount, Opcode, Registration, SignWithHybridKey, SignatureScheme, Sponsor,
 };
-use proto::typed_data::TypedData;
-use proto::{Address, EntryPointVersion, Hash, Permissions, Signature, Status, UserOperation, frame};
+use proto::{Address, EntryPointVersion, Permissions, Signature, Status, UserOperation, frame};
 
+use crate::admin_cases::admin_cases;
 use crate::support::requests::{no_assertion, sign, sponsor};
-use crate::support::world::{
-    AdminSigned, authorize, ceilings, prepare_paymaster_key, provision, rotate_paymaster_key, set_ceilings, signed,
-};
+use crate::support::world::{authorize, signed};
 use crate::support::{Draft, EthKey, World};
 
 const VERSION: EntryPointVersion = EntryPointVersion::V07;
-
-/// What is signed for one command of each admin opcode, for that count.
-fn digests(world: &mut World, counter: u64) -> Vec<(Opcode, Hash)> {
-    let (id, newcomer) = (world.tee_id, EthKey::numbered(9));
-    let revoke = RevokeSigner { counter, ..world.revocation(world.relay.address()) };
-    let rotate = world.rotation(&world.relay.clone(), &newcomer, None);
-    vec![
-        (Opcode::Provision, provision(id, world.admin.address(), counter).digest()),
-        (Opcode::AuthorizeSigner, authorize(id, newcomer.address(), Permissions::SPONSOR, counter).digest()),
-        (Opcode::RevokeSigner, revoke.digest()),
-        (Opcode::RotateSigner, rotate.digest()),
-        (Opcode::SetCeilings, set_ceilings(id, ceilings(), counter).digest()),
-        (Opcode::PreparePaymasterKey, prepare_paymaster_key(id, counter).digest()),
-        (Opcode::RotatePaymasterKey, rotate_paymaster_key(id, standby(world), counter).digest()),
-    ]
-}
-
-fn standby(world: &mut World) -> Address {
-    world.state().provisioned.and_then(|provisioned| provisioned.standby_paymaster_signer).unwrap_or_default()
-}
 
 /// A world where the honest command of that opcode is taken.
 fn world_for(opcode: Opcode, ready: &World) -> World {
     if opcode == Opcode::Provision { World::new() } else { ready.fork() }
 }
 
-/// Gives the command of that opcode, with that signature of the admin.
-fn give(world: &mut World, opcode: Opcode, signature: Signature) -> Result<(), Status> {
-    let (id, counter, newcomer) = (world.tee_id, world.next_counter(), EthKey::numbered(9));
-    match opcode {
-        Opcode::Provision => world.call(&with(provision(id, world.admin.address(), counter), signature)),
-        Opcode::AuthorizeSigner => {
-            world.call(&with(authorize(id, newcomer.address(), Permissions::SPONSOR, counter), signature))
-        }
-        Opcode::RevokeSigner => {
-            let command = world.revocation(world.relay.address());
-            world.call(&with(command, signature))
-        }
-        Opcode::RotateSigner => {
-            let mut command = world.rotation(&world.relay.clone(), &newcomer, None);
-            command.admin_signature = Some(signature);
-            world.call(&command)
-        }
-        Opcode::SetCeilings => world.call(&with(set_ceilings(id, ceilings(), counter), signature)),
-        Opcode::PreparePaymasterKey => world.call(&with(prepare_paymaster_key(id, counter), signature)),
-        Opcode::RotatePaymasterKey => {
-            let next = standby(world);
-            world.call(&with(rotate_paymaster_key(id, next, counter), signature))
-        }
-        _ => unreachable!("not of the admin"),
-    }
-}
-
-fn with<R: AdminSigned>(mut command: R, signature: Signature) -> R {
-    command.set_signature(signature);
-    command
-}
-
 #[test]
 pub fn the_admin_s_signature_for_one_opcode_is_none_for_another() {
     let mut ready = World::ready();
     ready.prepare_paymaster_key().unwrap();
-    for (given_as, _) in digests(&mut ready, 0) {
+    let opcodes: Vec<_> = admin_cases(&mut ready, 0).iter().map(|case| case.opcode).collect();
+    for (index, given_as) in opcodes.into_iter().enumerate() {
         // Every command of every pair is for the same count: that of the one it is given as.
         let counter = world_for(given_as, &ready).next_counter();
-        for (signed_for, digest) in digests(&mut ready, counter) {
-            let signature = ready.admin.sign(&digest);
-            let expected = if signed_for == given_as { Ok(()) } else { Err(Status::AdminSignatureInvalid) };
-            let reply = give(&mut world_for(given_as, &ready), given_as, signature);
-            assert_eq!(reply, expected, "{signed_for:?} as {given_as:?}");
+        for signed_for in admin_cases(&mut ready, counter) {
+            let signature = ready.admin.sign(&signed_for.digest);
+            let mut world = world_for(given_as, &ready);
+            let given = &admin_cases(&mut world, counter)[index];
+            let expected = if signed_for.opcode == given_as { Status::Ok } else { Status::AdminSignatureInvalid };
+            let status = world.status_of(&given.signed(signature));
+            assert_eq!(status, expected, "{:?} as {given_as:?}", signed_for.opcode);
         }
     }
 }

@@ -130,7 +130,7 @@ pub fn a_batch_whose_replies_might_not_fit_is_refused_before_anything_is_done() 
 
     // As many sponsorships as a batch takes always fit, beside the longest echoes that do.
     let full = vec![sponsorship; MAX_BATCH];
-    assert!(batch(&full).reply_limit() <= MAX_REPLY);
+    assert!(frame::batch_reply_limit(&batch(&full)) <= MAX_REPLY);
     let replies = in_a_batch(&mut world, &full).unwrap();
     assert_eq!(replies.len(), MAX_BATCH);
     let echo = encoded(&Echo { bytes: Bounded::new(vec![7; MAX_ECHO]).unwrap() });

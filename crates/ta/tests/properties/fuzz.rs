@@ -6,14 +6,12 @@ use proto::command::{
     Attest, CreateHybridAccount, Echo, GetVersion, GetWalletInfo, Hello, Opcode, SignatureScheme, VerifySecurityState,
 };
 use proto::limits::{MAX_FRAME, MAX_REPLY};
-use proto::{Bounded, EntryPointVersion, Permissions, Status, frame};
+use proto::{Bounded, EntryPointVersion, Status, frame};
 
+use crate::admin_cases::admin_cases;
 use crate::cases::cases;
 use crate::support::requests::{batch, sign, sponsor};
-use crate::support::world::{
-    authorize, ceilings, prepare_paymaster_key, provision, rotate_paymaster_key, set_ceilings, signed,
-};
-use crate::support::{Draft, EthKey, Passkey, World};
+use crate::support::{Draft, Passkey, World};
 
 /// With alice's account, a relay key and a standby paymaster key.
 fn with_standby() -> World {
@@ -25,12 +23,8 @@ fn with_standby() -> World {
 /// A frame of every opcode that is taken in [`world`], or was.
 fn seeds(world: &World) -> Vec<Vec<u8>> {
     let (admin, relay, passkey) = (&world.admin, &world.relay, Passkey::numbered(0x41));
-    let (id, counter) = (world.tee_id, 4);
-    let signer = EthKey::numbered(9).address();
-    let authorize = authorize(id, signer, Permissions::ALL, counter);
-    let (revoke, rotation) =
-        (world.fork().revocation(relay.address()), world.fork().rotation(relay, &EthKey::numbered(9), Some(admin)));
-    let standby = world.fork().state().provisioned.unwrap().standby_paymaster_signer.unwrap();
+    let administered = admin_cases(&mut World::new(), 1).into_iter().chain(admin_cases(&mut world.fork(), 4));
+    let administered = administered.map(|case| case.signed_by(admin));
     let create = CreateHybridAccount {
         account_id: "carol".parse().unwrap(),
         signature_scheme: SignatureScheme::Raw,
@@ -44,19 +38,12 @@ fn seeds(world: &World) -> Vec<Vec<u8>> {
         frame::encode_request(&Attest { nonce: [6; 32] }),
         frame::encode_request(&GetWalletInfo { account_id: "alice".parse().unwrap() }),
         frame::encode_request(&create),
-        frame::encode_request(&signed(provision(id, admin.address(), 1), admin)),
-        frame::encode_request(&signed(authorize, admin)),
-        frame::encode_request(&signed(revoke, admin)),
-        frame::encode_request(&rotation),
-        frame::encode_request(&signed(set_ceilings(id, ceilings(), counter), admin)),
-        frame::encode_request(&signed(prepare_paymaster_key(id, counter), admin)),
-        frame::encode_request(&signed(rotate_paymaster_key(id, standby, counter), admin)),
     ];
     for version in EntryPointVersion::ALL {
         frames.push(frame::encode_request(&sponsor(version, "alice", 2).approved(&passkey, relay)));
         frames.push(frame::encode_request(&sign(version, "alice", 2).approved(&passkey, relay)));
     }
-    let mut frames: Vec<_> = frames.into_iter().map(Result::unwrap).collect();
+    let mut frames: Vec<_> = frames.into_iter().map(Result::unwrap).chain(administered).collect();
     frames.push(frame::encode_request(&batch(&frames[..11])).unwrap());
     frames
 }
@@ -174,7 +161,7 @@ pub fn mutated_frames_in_a_batch_get_the_replies_they_get_alone() {
         let request = batch(&frames);
         let (mut alone, mut together) = (world.fork(), world.fork());
         let reply = together.call(&request);
-        prop_assert_eq!(reply.is_err(), request.reply_limit() > MAX_REPLY);
+        prop_assert_eq!(reply.is_err(), frame::batch_reply_limit(&request) > MAX_REPLY);
         // A mutation may make another command of a frame, which a batch refuses.
         for (frame, reply) in frames.iter().zip(reply.iter().flat_map(|reply| reply.replies.iter())) {
             let single = if is_batchable(frame) || frame::split_request(frame).is_err() {

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod admin;
+mod admin_cases;
 mod approvals;
 mod attest;
 mod batch;

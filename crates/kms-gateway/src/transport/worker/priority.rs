@@ -1,7 +1,7 @@
 //! Which frames go first: a revocation does not wait behind sponsorships, and sponsorships do not
 //! wait behind accounts that are being made.
 
-use proto::command::Opcode;
+use proto::command::{Group, Opcode};
 use proto::frame::split_request;
 
 /// The order in which waiting frames are sent; among equals, those who have them sent take turns.
@@ -26,24 +26,10 @@ impl Priority {
     }
 
     const fn of_opcode(opcode: Opcode) -> Self {
-        match opcode {
-            Opcode::VerifySecurityState
-            | Opcode::Provision
-            | Opcode::AuthorizeSigner
-            | Opcode::RevokeSigner
-            | Opcode::RotateSigner
-            | Opcode::SetCeilings
-            | Opcode::PreparePaymasterKey
-            | Opcode::RotatePaymasterKey => Self::Admin,
-            Opcode::Hello
-            | Opcode::Echo
-            | Opcode::GetVersion
-            | Opcode::GetWalletInfo
-            | Opcode::SignWithHybridKey
-            | Opcode::Sponsor
-            | Opcode::Batch
-            | Opcode::Attest => Self::Service,
-            Opcode::CreateHybridAccount => Self::Creation,
+        match (opcode, opcode.group()) {
+            (Opcode::VerifySecurityState, _) | (_, Group::Admin) => Self::Admin,
+            (Opcode::CreateHybridAccount, _) => Self::Creation,
+            (_, Group::System | Group::Account | Group::Operation) => Self::Service,
         }
     }
 }

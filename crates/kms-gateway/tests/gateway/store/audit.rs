@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use kms_gateway::store::{Action, AuditHead, AuditRecord, Decision};
+use proto::command::Opcode;
 use tokio::task::JoinSet;
 
 use super::Storage;
@@ -56,7 +57,7 @@ pub async fn the_admin_counter_is_where_the_last_effect_left_it(storage: &dyn St
         // It was found lower than it had been.
         (Decision::Observed, Some((4, 3)), 3),
     ] {
-        store.append_audit(decision(Action::SetCeilings, kind, counters)).await.unwrap();
+        store.append_audit(decision(Action::Command(Opcode::SetCeilings), kind, counters)).await.unwrap();
         assert_eq!(store.audited_admin_counter().await.unwrap(), expected, "{kind:?} {counters:?}");
     }
 }

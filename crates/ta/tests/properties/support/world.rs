@@ -153,6 +153,12 @@ impl World {
         frame::decode_reply::<R>(&self.core.handle(&frame)).unwrap()
     }
 
+    /// How it answers the frame.
+    pub fn status_of(&mut self, frame: &[u8]) -> Status {
+        let code = self.core.handle(frame)[..4].try_into().unwrap();
+        Status::from_code(u32::from_be_bytes(code)).unwrap()
+    }
+
     pub fn state(&mut self) -> SecurityState {
         self.call(&VerifySecurityState).unwrap()
     }
@@ -288,24 +294,7 @@ pub fn rotate_paymaster_key(tee_id: TeeId, next: Address, counter: u64) -> Rotat
     RotatePaymasterKey { tee_id, next, counter, signature: no_signature() }
 }
 
-/// Admin commands whose main signature can be put in.
-pub trait AdminSigned: AdminRequest {
-    fn set_signature(&mut self, signature: Signature);
-}
-
-macro_rules! admin_signed {
-    ($($command:ty),*) => {
-        $(impl AdminSigned for $command {
-            fn set_signature(&mut self, signature: Signature) {
-                self.signature = signature;
-            }
-        })*
-    };
-}
-
-admin_signed!(Provision, AuthorizeSigner, RevokeSigner, SetCeilings, PreparePaymasterKey, RotatePaymasterKey);
-
-pub fn signed<R: AdminSigned>(mut command: R, key: &EthKey) -> R {
+pub fn signed<R: AdminRequest>(mut command: R, key: &EthKey) -> R {
     command.set_signature(key.sign(&command.digest()));
     command
 }

@@ -1,10 +1,11 @@
-//! What anyone may ask.
+//! The trusted application as a whole: what anyone may ask.
 
 use alloc::string::String;
 
 use serde::{Deserialize, Serialize};
 
 use super::admin::{Ceilings, RelyingParty};
+use super::reply_length::{HASH, LENGTH};
 use crate::bytes::{Bounded, BoundedBytes, BoundedList};
 use crate::limits;
 use crate::primitives::{Address, Hash, TeeId};
@@ -25,6 +26,11 @@ pub struct TaHello {
     pub max_reply: u32,
 }
 
+impl TaHello {
+    /// Bytes of the longest.
+    pub(super) const LONGEST: usize = 1 + 5 + 5;
+}
+
 /// Asks for the same bytes back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Echo {
@@ -37,6 +43,11 @@ pub struct Echo {
 pub struct Echoed {
     /// As given.
     pub bytes: BoundedBytes<{ limits::MAX_ECHO }>,
+}
+
+impl Echoed {
+    /// Bytes of the longest.
+    pub(super) const LONGEST: usize = LENGTH + limits::MAX_ECHO;
 }
 
 /// Asks for id, version and measurement.
@@ -52,6 +63,11 @@ pub struct TaVersion {
     pub version: Bounded<String, 32>,
     /// Of the code that runs, as the platform measures it.
     pub measurement: Hash,
+}
+
+impl TaVersion {
+    /// Bytes of the longest.
+    pub(super) const LONGEST: usize = HASH + 1 + 32 + HASH;
 }
 
 /// Asks for the whole security state.

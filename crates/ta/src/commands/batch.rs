@@ -12,7 +12,7 @@ use proto::{Bounded, Status, frame};
 /// # Errors
 /// `TooLarge` before anything is done, if the replies might not fit.
 pub(crate) fn answer(batch: &Batch, mut handle: impl FnMut(&[u8]) -> Vec<u8>) -> Result<BatchReply, Status> {
-    if batch.reply_limit() > MAX_REPLY {
+    if frame::batch_reply_limit(batch) > MAX_REPLY {
         return Err(Status::TooLarge);
     }
     let replies = batch.frames.iter().map(|frame| match check(frame) {

@@ -1,0 +1,98 @@
+//! Commands of the admin, and the rotation of a relay key, in groups by what they change. Each is
+//! signed as EIP-712 typed data ([`crate::typed_data`]) that names the TEE it is for and shows every
+//! field.
+
+mod paymaster_key;
+mod setup;
+mod signers;
+
+use alloc::string::String;
+
+use super::Request;
+use crate::primitives::{Address, TeeId};
+use crate::signature::Signature;
+use crate::typed_data::{Field, Kind, TypedData, Value};
+
+pub use paymaster_key::{PreparePaymasterKey, RotatePaymasterKey};
+pub use setup::{Ceilings, Deployment, Provision, RelyingParty, SetCeilings};
+pub use signers::{AuthorizeSigner, RevokeSigner, RotateSigner};
+
+/// A command that is signed as typed data, whoever signs it.
+pub trait SignedCommand: Request + TypedData {
+    /// The only TEE that takes it.
+    fn tee_id(&self) -> TeeId;
+
+    /// The key that it is about, for logs and audit rows.
+    fn key(&self) -> Option<Address> {
+        None
+    }
+}
+
+/// A command of the admin.
+pub trait AdminRequest: SignedCommand {
+    /// The counter it is meant for: one more than `VerifySecurityState` tells. A command that takes
+    /// effect moves the counter in the same write, so no signature has an effect twice. After
+    /// `StorageFailed` or `CounterFailed` it may have taken effect or not: `VerifySecurityState`
+    /// tells.
+    fn counter(&self) -> u64;
+
+    /// The admin's, over [`TypedData::digest`].
+    fn signature(&self) -> Signature;
+
+    /// Puts the admin's signature in the place of another.
+    fn set_signature(&mut self, signature: Signature);
+}
+
+/// `signed_command!(Command, about field)`: the field with the key that the command is about, if it
+/// is about one.
+macro_rules! signed_command {
+    ($command:ident $(, about $key:ident)?) => {
+        impl super::SignedCommand for $command {
+            fn tee_id(&self) -> TeeId {
+                self.tee_id
+            }
+
+            $(fn key(&self) -> Option<primitives::Address> {
+                Some(self.$key)
+            })?
+        }
+    };
+}
+use signed_command;
+
+/// The same of a command of the admin.
+macro_rules! admin_request {
+    ($command:ident $(, about $key:ident)?) => {
+        super::signed_command!($command $(, about $key)?);
+
+        impl super::AdminRequest for $command {
+            fn counter(&self) -> u64 {
+                self.counter
+            }
+
+            fn signature(&self) -> Signature {
+                self.signature
+            }
+
+            fn set_signature(&mut self, signature: Signature) {
+                self.signature = signature;
+            }
+        }
+    };
+}
+use admin_request;
+
+const TEE_ID: Field = field("teeId", Kind::Bytes32);
+const COUNTER: Field = field("counter", Kind::Uint(64));
+
+const fn field(name: &'static str, kind: Kind) -> Field {
+    Field { name, kind }
+}
+
+fn text(text: &str) -> Value {
+    Value::Text(String::from(text))
+}
+
+fn number(number: impl Into<u128>) -> Value {
+    Value::Uint(number.into())
+}

@@ -1,0 +1,39 @@
+//! Accounts: their making, and what anyone may know of them.
+
+use proto::Status;
+use proto::command::{CreateHybridAccount, GetWalletInfo, WalletInfo};
+
+use crate::accounts::Progress;
+use crate::core::Core;
+use crate::ports::{Attestor, Entropy, MonotonicCounter, SecureStore};
+use crate::secret::Secret;
+use crate::system::System;
+use crate::webauthn::verify_registration;
+
+impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A: Attestor> Core<S, E, C, A> {
+    pub(super) fn wallet_info(&mut self, command: &GetWalletInfo) -> Result<WalletInfo, Status> {
+        let account = self.accounts.find(&mut self.store, &command.account_id)?;
+        Ok(account.ok_or(Status::AccountUnknown)?.info())
+    }
+
+    pub(super) fn create_account(&mut self, command: &CreateHybridAccount) -> Result<WalletInfo, Status> {
+        let (system, accounts, store) = self.signing()?;
+        let provisioned = system.provisioned();
+        let passkey = verify_registration(&command.registration, &provisioned.relying_parties)?;
+        let is_counted = match accounts.progress(store, command, &passkey)? {
+            Progress::Made(info) => return Ok(info),
+            Progress::Begun => true,
+            Progress::New if provisioned.accounts >= provisioned.ceilings.max_accounts => {
+                return Err(Status::TooManyAccounts);
+            }
+            Progress::New => false,
+        };
+        let entropy = Secret::draw(&mut self.entropy)?;
+        // Before anything of the account is there: an interrupted creation is counted without an
+        // account, never the reverse.
+        if !is_counted {
+            self.commit(|state| state.changed(System::with_account))?;
+        }
+        self.accounts.create(&mut self.store, command, passkey, entropy)
+    }
+}

@@ -1,0 +1,20 @@
+//! The key that signs for the paymasters, and the standby that takes its place.
+
+use proto::Status;
+use proto::command::{PreparePaymasterKey, Provisioned, RotatePaymasterKey};
+
+use super::{AdminCommand, Change};
+
+impl AdminCommand for PreparePaymasterKey {
+    fn change(&self, _: &Provisioned) -> Result<Change, Status> {
+        Ok(Change::NewStandby)
+    }
+}
+
+/// The standby that the command names has to be the one there is.
+impl AdminCommand for RotatePaymasterKey {
+    fn change(&self, current: &Provisioned) -> Result<Change, Status> {
+        let is_there = current.standby_paymaster_signer == Some(self.next);
+        is_there.then_some(Change::StandbyInUse).ok_or(Status::StandbyKeyMismatch)
+    }
+}

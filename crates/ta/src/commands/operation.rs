@@ -1,0 +1,48 @@
+//! Signatures over user operations. Only what [`crate::checks`] has checked reaches a key.
+
+use proto::Status;
+use proto::command::{SignReply, SignWithHybridKey, Sponsor, SponsorReply};
+
+use crate::checks::{CheckedOperation, CheckedSponsorship};
+use crate::core::Core;
+use crate::keys::AccountKey;
+use crate::ports::{Attestor, Entropy, MonotonicCounter, SecureStore};
+
+impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A: Attestor> Core<S, E, C, A> {
+    pub(super) fn sponsor(&mut self, command: &Sponsor) -> Result<SponsorReply, Status> {
+        let (system, accounts, store) = self.signing()?;
+        let account = match command.passkey {
+            Some(_) => accounts.find(store, &command.account_id)?,
+            None => None,
+        };
+        let sponsorship = CheckedSponsorship::new(command, system, account)?;
+        let paymaster_signature = system.paymaster_key().sign_sponsorship(&sponsorship)?;
+        let (user_op_hash, operation) = sponsorship.complete(&paymaster_signature);
+        let reply = SponsorReply {
+            user_op_hash,
+            paymaster_signer: system.provisioned().paymaster_signer,
+            paymaster_signature,
+            account_signature: operation.as_ref().map(AccountKey::sign_user_operation).transpose()?,
+        };
+        if let (Some(operation), Some(assertion)) = (operation, &command.passkey) {
+            let gesture = operation.gesture();
+            accounts.note_use(store, &command.account_id, &assertion.credential_id, gesture)?;
+        }
+        Ok(reply)
+    }
+
+    pub(super) fn sign(&mut self, command: &SignWithHybridKey) -> Result<SignReply, Status> {
+        let (system, accounts, store) = self.signing()?;
+        let account = accounts.find(store, &command.account_id)?;
+        let operation = CheckedOperation::new(command, system, account)?;
+        let reply = SignReply {
+            user_op_hash: operation.hash(),
+            owner: operation.account().owner(),
+            signature: AccountKey::sign_user_operation(&operation)?,
+        };
+        let gesture = operation.gesture();
+        let credential_id = &command.passkey.credential_id;
+        accounts.note_use(store, &command.account_id, credential_id, gesture)?;
+        Ok(reply)
+    }
+}
