@@ -11,8 +11,8 @@ use crate::secret::Secret;
 use crate::state_record::StateRecord;
 use crate::system::SystemRecord;
 
-/// The ceiling on accounts of a system that was provisioned when there was none. `SetCeilings`
-/// changes it.
+/// The ceiling on accounts of a system that was provisioned when there was none, until the admin
+/// sets another.
 const MAX_ACCOUNTS: u32 = 10_000;
 
 #[derive(Deserialize)]

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::routes::Route;
 
-pub use paymaster_key::{PreparePaymasterKey, RotatePaymasterKey};
-pub use setup::{Ceilings, Deployment, Provision, RelyingParty, SetCeilings, TeeSetup};
-pub use signers::{AuthorizeSigner, GetSigners, RevokeSigner, RotateSigner, Signer, Signers};
+pub use paymaster_key::*;
+pub use setup::*;
+pub use signers::*;
 
 /// The command took effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,10 +1,7 @@
 //! Whose signatures a command of the admin needs. The trusted application checks the same; here it
 //! is for those who ask without any.
 
-use proto::command::{
-    AdminRequest, AuthorizeSigner, PreparePaymasterKey, Provision, Provisioned, RevokeSigner, RotatePaymasterKey,
-    RotateSigner, SecurityState, SetCeilings, SignedCommand,
-};
+use proto::command::{self, AdminRequest, Provision, Provisioned, RotateSigner, SecurityState, SignedCommand};
 use proto::{Address, Permissions, Signature, Status};
 use ta::admin::{self, AdminCommand as _};
 
@@ -54,7 +51,7 @@ impl AdminProof for Provision {
 
 macro_rules! by_the_admin {
     ($($command:ident),*) => {
-        $(impl AdminProof for $command {
+        $(impl AdminProof for command::$command {
             fn admin_counter(&self) -> Option<u64> {
                 Some(self.counter)
             }

@@ -8,7 +8,7 @@ use proto::limits::{MAX_NAME, MAX_RELYING_PARTIES};
 
 use crate::origin::Origin;
 
-/// As `Provision` and `SetCeilings` take it.
+/// As the commands of the admin take it.
 ///
 /// # Errors
 /// The field that is too long for them, or an origin that no client would send.

@@ -20,10 +20,7 @@ pub use account::{
     CreateHybridAccount, CredentialId, GetWalletInfo, PasskeyInfo, PasskeyPublicKey, Registration, SignatureScheme,
     WalletInfo,
 };
-pub use admin::{
-    AdminRequest, AuthorizeSigner, Ceilings, Deployment, PreparePaymasterKey, Provision, RelyingParty, RevokeSigner,
-    RotatePaymasterKey, RotateSigner, SetCeilings, SignedCommand,
-};
+pub use admin::*;
 pub use attest::{ATTESTATION_DOMAIN, Attest, AttestReply, ProvisionedKeys, Statement};
 pub use batch::{Batch, BatchReply};
 pub use sponsorship::{

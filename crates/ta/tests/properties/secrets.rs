@@ -12,12 +12,11 @@ use proto::{Address, Bounded, EntryPointVersion, Hash, Status, Uint256, frame};
 use ta::memory::SeededEntropy;
 use ta::{Entropy, RecordName};
 
+use crate::admin_cases::admin_cases;
 use crate::support::keys::recover;
 use crate::support::requests::{batch, sign, sponsor};
-use crate::support::world::{
-    authorize, ceilings, prepare_paymaster_key, provision, rotate_paymaster_key, set_ceilings, signed,
-};
-use crate::support::{Draft, EthKey, Passkey, World};
+use crate::support::world::{authorize, prepare_paymaster_key, provision, rotate_paymaster_key, signed};
+use crate::support::{Draft, Passkey, World};
 
 const VERSION: EntryPointVersion = EntryPointVersion::V07;
 
@@ -40,9 +39,11 @@ fn account_secret(entropy: &[u8; 32]) -> [u8; 32] {
 /// A reply to a frame of every opcode, taken and refused.
 fn replies(world: &mut World) -> Vec<(Opcode, Vec<u8>)> {
     fn send<R: Request>(world: &mut World, replies: &mut Vec<(Opcode, Vec<u8>)>, request: &R) {
-        let frame = frame::encode_request(request).unwrap();
-        for frame in [&frame[..], &frame[..frame.len() - 1], &[&frame[..], &[0]].concat()] {
-            replies.push((R::OPCODE, world.core.handle(frame)));
+        send_frame(world, replies, R::OPCODE, &frame::encode_request(request).unwrap());
+    }
+    fn send_frame(world: &mut World, replies: &mut Vec<(Opcode, Vec<u8>)>, opcode: Opcode, frame: &[u8]) {
+        for frame in [frame, &frame[..frame.len() - 1], &[frame, &[0]].concat()] {
+            replies.push((opcode, world.core.handle(frame)));
         }
     }
     let (mut replies, passkey, relay) = (Vec::new(), Passkey::numbered(0x41), world.relay.clone());
@@ -73,15 +74,12 @@ fn replies(world: &mut World) -> Vec<(Opcode, Vec<u8>)> {
     let look_up = frame::encode_request(&GetWalletInfo { account_id: "alice".parse().unwrap() }).unwrap();
     let sponsorship = frame::encode_request(&sponsor(VERSION, "bob", 0).approved(&Passkey::numbered(0x42), &relay));
     send(world, r, &batch(&[look_up, sponsorship.unwrap()]));
-    send(world, r, &signed(set_ceilings(id, ceilings(), 3), &admin));
-    let next = EthKey::numbered(9);
-    let rotation = world.rotation(&relay, &next, None);
-    send(world, r, &rotation);
-    send(world, r, &signed(prepare_paymaster_key(id, 4), &admin));
+    send(world, r, &signed(prepare_paymaster_key(id, 3), &admin));
+    for case in admin_cases(world, 4) {
+        send_frame(&mut world.fork(), r, case.opcode, &case.signed_by(&admin));
+    }
     let standby = world.state().provisioned.unwrap().standby_paymaster_signer.unwrap();
-    send(world, r, &signed(rotate_paymaster_key(id, standby, 5), &admin));
-    let revoke = world.revocation(next.address());
-    send(world, r, &signed(revoke, &admin));
+    send(world, r, &signed(rotate_paymaster_key(id, standby, 4), &admin));
     replies
 }
 

@@ -13,9 +13,9 @@ use crate::primitives::{Address, TeeId};
 use crate::signature::Signature;
 use crate::typed_data::{Field, Kind, TypedData, Value};
 
-pub use paymaster_key::{PreparePaymasterKey, RotatePaymasterKey};
-pub use setup::{Ceilings, Deployment, Provision, RelyingParty, SetCeilings};
-pub use signers::{AuthorizeSigner, RevokeSigner, RotateSigner};
+pub use paymaster_key::*;
+pub use setup::*;
+pub use signers::*;
 
 /// A command that is signed as typed data, whoever signs it.
 pub trait SignedCommand: Request + TypedData {
