@@ -82,7 +82,45 @@ pub enum InsufficientProtection {
     Key,
 }
 
+/// The most that a kind of TEE can report of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AtMost {
+    /// Of what it stores, against being read or changed.
+    pub storage: Protection,
+    /// Against an older copy of it.
+    pub rollback: Protection,
+    /// Of its clock.
+    pub time: Protection,
+    /// Whether a key signs the trusted application, which may be the operator's own.
+    pub own_ta_key: bool,
+}
+
+impl AtMost {
+    /// Of a TEE from which nothing is kept.
+    pub const NOTHING: Self =
+        Self { storage: Protection::None, rollback: Protection::None, time: Protection::None, own_ta_key: false };
+    /// Of one that may run on hardware with all of it.
+    pub const HARDWARE: Self = Self {
+        storage: Protection::Hardware,
+        rollback: Protection::Hardware,
+        time: Protection::Hardware,
+        own_ta_key: true,
+    };
+}
+
 impl RequiredProtection {
+    /// Whether a TEE of which no more can be had may meet it.
+    #[must_use]
+    pub fn may_be_met_by(&self, at_most: &AtMost) -> bool {
+        let own_ta_key = !self.own_ta_key || at_most.own_ta_key;
+        let levels = [
+            (self.storage, at_most.storage),
+            (self.rollback.unwrap_or_default(), at_most.rollback),
+            (self.time, at_most.time),
+        ];
+        own_ta_key && levels.into_iter().all(|(Level(required), most)| required <= most)
+    }
+
     /// Holds the TEE's report against the requirements.
     ///
     /// # Errors

@@ -18,7 +18,7 @@ pub use invalid::InvalidSettings;
 
 use crate::origin::Origin;
 use crate::protection::RequiredProtection;
-use crate::transport::WorkerOptions;
+use crate::transport::{TeeKind, WorkerOptions};
 
 /// What is queued for the TEE when the process is told to end has that long.
 const LONGEST_CLOSING: Duration = Duration::from_secs(10);
@@ -123,17 +123,6 @@ pub struct Settings {
     pub factory: Option<FactorySettings>,
 }
 
-/// Where the trusted application runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum TeeKind {
-    /// In this process, protected from nothing.
-    #[default]
-    Simulator,
-    /// In OP-TEE, on this machine.
-    Optee,
-}
-
 /// Who may have accounts made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -211,7 +200,7 @@ impl Settings {
         }
     }
 
-    /// How the TEE's queue and thread run. The simulator is in this process: frames that went
+    /// How the TEE's queue and thread run. Where it costs little to enter the TEE, frames that went
     /// together would only wait for each other.
     #[must_use]
     pub fn worker_options(&self) -> WorkerOptions {
@@ -219,7 +208,7 @@ impl Settings {
             queue_length: self.tee_queue_length,
             stuck_after: Duration::from_millis(self.tee_stuck_after_ms),
             longest_closing: LONGEST_CLOSING,
-            batch_length: if self.tee == TeeKind::Optee { self.tee_batch_length } else { 1 },
+            batch_length: if self.tee.row().takes_batches { self.tee_batch_length } else { 1 },
             required_protection: self.required_protection,
         }
     }

@@ -3,8 +3,6 @@
 
 use std::net::SocketAddr;
 
-use kms_gateway::settings::TeeKind;
-use proto::command::Protection;
 use tracing_subscriber::EnvFilter;
 
 use super::{Bootstrap, Config, ConfigError, Listen, Log, Profile, RemoteKms, production};
@@ -18,17 +16,22 @@ pub enum KmsOfNode<'a> {
     Elsewhere(&'a RemoteKms),
 }
 
-/// What the simulator can't give is not required of it.
-fn check_simulator(kms: &kms_gateway::Settings) -> Result<(), ConfigError> {
-    let required = &kms.required_protection;
-    let levels = [Some(required.storage), required.rollback, Some(required.time)];
-    let is_some = levels.into_iter().flatten().any(|level| level.0 > Protection::None) || required.own_ta_key;
-    if kms.tee == TeeKind::Simulator && is_some {
-        let problem = "the simulator protects nothing: set storage, rollback and time to \"none\" and own_ta_key to false, or \
-                       another kms.tee";
-        return Err(ConfigError::value("kms.required_protection", problem));
+/// What no TEE of this kind can give is not required of it.
+fn check_protection(kms: &kms_gateway::Settings) -> Result<(), ConfigError> {
+    let (tee, required) = (kms.tee.row(), &kms.required_protection);
+    if required.may_be_met_by(&tee.at_most) {
+        return Ok(());
     }
-    Ok(())
+    let problem = if tee.protects_nothing() {
+        format!(
+            "the {} protects nothing: set storage, rollback and time to \"none\" and own_ta_key to false, or another \
+             kms.tee",
+            tee.name
+        )
+    } else {
+        format!("no {} can report as much: set less, or another kms.tee", tee.name)
+    };
+    Err(ConfigError::value("kms.required_protection", problem))
 }
 
 impl Config {
@@ -55,9 +58,9 @@ impl Config {
             bootstrap.check()?;
         }
         production::check(self)?;
-        self.kms.as_ref().map_or(Ok(()), check_simulator)?;
+        self.kms.as_ref().map_or(Ok(()), check_protection)?;
         match &self.kms {
-            Some(kms) if kms.tee == TeeKind::Optee && !cfg!(feature = "optee") => Err(ConfigError::WithoutOptee),
+            Some(kms) if !kms.tee.row().is_built_in() => Err(ConfigError::WithoutTee { name: kms.tee.row().name }),
             _ => Ok(()),
         }
     }

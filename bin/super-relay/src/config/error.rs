@@ -52,9 +52,12 @@ pub enum ConfigError {
     /// A value of the KMS gateway that makes no sense.
     #[error("configuration: kms.{0}")]
     Kms(#[from] kms_gateway::settings::InvalidSettings),
-    /// OP-TEE is wanted, and this build has none.
-    #[error("configuration: `kms.tee` is \"optee\", and this super-relay was built without it: --features optee")]
-    WithoutOptee,
+    /// The TEE that it names is not built in.
+    #[error("configuration: `kms.tee` is \"{name}\", and this super-relay was built without it: --features {name}")]
+    WithoutTee {
+        /// As the settings name it, and its Cargo feature.
+        name: &'static str,
+    },
     /// No passkey is of both.
     #[error("configuration: `relay.rp_id` and `kms.rp_id` are not the same")]
     RelyingParties,

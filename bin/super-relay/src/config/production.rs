@@ -1,7 +1,7 @@
 //! What the production profile refuses. Checked when the configuration is read, before anything is
 //! started.
 
-use kms_gateway::settings::{AccountCreation, TeeKind};
+use kms_gateway::settings::AccountCreation;
 use proto::command::Protection;
 
 use super::error::ConfigError;
@@ -18,7 +18,7 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
         return refuse("passkeys of every page on the user's own machine: set `rp_id`, which is \"localhost\"");
     }
     if let Some(kms) = &config.kms {
-        if kms.tee == TeeKind::Simulator {
+        if kms.tee.row().protects_nothing() {
             return refuse(
                 "the TEE simulator: set `kms.tee`, or leave `kms` out and name gateways in `remote_kms.urls`",
             );

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use kms_gateway::factory::ChainFactory;
-use kms_gateway::settings::TeeKind;
 use paymaster_relay::Settings;
 use paymaster_relay::chain::RpcChain;
 use paymaster_relay::kms::{Kms, KmsError, KmsSigners};
@@ -148,8 +147,9 @@ async fn check_kms(settings: &kms_gateway::Settings) -> Result<Vec<String>, Erro
         let factory = ChainFactory::new(factory).map_err(start_error("kms"))?;
         factory.look_at().await.map_err(start_error("kms.factory"))?;
     }
-    if settings.tee == TeeKind::Simulator {
-        found.push("kms.tee: the simulator protects nothing".to_owned());
+    let tee = settings.tee.row();
+    if tee.protects_nothing() {
+        found.push(format!("kms.tee: the {} protects nothing", tee.name));
     }
     Ok(found)
 }

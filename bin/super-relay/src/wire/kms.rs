@@ -7,9 +7,7 @@ use std::time::Duration;
 use kms_gateway::bootstrap::{Wanted, bootstrap};
 use kms_gateway::clock::SystemClock;
 use kms_gateway::factory::{AccountFactory, ChainFactory};
-use kms_gateway::settings::TeeKind;
 use kms_gateway::transport::TeeTransport;
-use kms_gateway::transport::simulator::Simulator;
 use kms_gateway::{Gateway, GatewayError, Settings};
 use prometheus::Registry;
 use proto::bytes::BoundedList;
@@ -19,8 +17,6 @@ use proto::{Address, EntryPoint, Permissions, Wei};
 use super::stages::{Stages, Starting};
 use super::{admin_key, look, start_error};
 use crate::config::Bootstrap;
-#[cfg(not(feature = "optee"))]
-use crate::config::ConfigError;
 use crate::error::Error;
 
 /// Opens the gateway over the TEE of the settings. Fails when the TEE reports less protection than
@@ -49,28 +45,11 @@ pub async fn open(settings: Settings, registry: &Registry, stages: &Stages) -> R
 /// Where it may block: a device's first session takes seconds, and one whose supplicant is gone is
 /// never there.
 async fn open_transport(settings: Settings) -> Result<(Arc<dyn TeeTransport>, Settings), Error> {
-    let opening = tokio::task::spawn_blocking(move || transport(&settings).map(|transport| (transport, settings)));
-    opening.await.map_err(start_error("the TEE"))?
-}
-
-fn transport(settings: &Settings) -> Result<Arc<dyn TeeTransport>, Error> {
-    match settings.tee {
-        TeeKind::Simulator => Simulator::open(&settings.data_dir, settings.worker_options())
-            .map(|simulator| Arc::new(simulator) as Arc<dyn TeeTransport>)
-            .map_err(start_error("the TEE")),
-        TeeKind::Optee => optee(settings),
-    }
-}
-
-#[cfg(feature = "optee")]
-fn optee(settings: &Settings) -> Result<Arc<dyn TeeTransport>, Error> {
-    let optee = kms_gateway::transport::optee::Optee::open(settings.worker_options());
-    Ok(Arc::new(optee.map_err(start_error("the TEE"))?))
-}
-
-#[cfg(not(feature = "optee"))]
-fn optee(_: &Settings) -> Result<Arc<dyn TeeTransport>, Error> {
-    Err(ConfigError::WithoutOptee.into())
+    let opening = tokio::task::spawn_blocking(move || {
+        let transport = settings.tee.row().open(&settings.data_dir, settings.worker_options());
+        transport.map(|transport| (transport, settings))
+    });
+    opening.await.map_err(start_error("the TEE"))?.map_err(start_error("the TEE"))
 }
 
 /// Brings a development TEE into the state that the configuration describes.

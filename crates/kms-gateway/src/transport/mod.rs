@@ -1,12 +1,13 @@
 //! The way to the trusted application: bytes in, bytes out. What the bytes mean is no business of a
-//! transport.
+//! transport. Each kind of TEE has a [`Session`] in a folder of its own, and a row in [`registry`];
+//! the queue in front of it is the same for all ([`Worker`]).
 
 mod asker;
-#[cfg(feature = "optee")]
-pub mod optee;
 #[cfg(any(feature = "optee", test))]
-pub mod optee_codes;
+pub mod optee;
+mod registry;
 mod served;
+mod session_transport;
 pub mod simulator;
 mod worker;
 
@@ -17,7 +18,9 @@ use prometheus::core::Collector;
 use thiserror::Error;
 
 pub use asker::Asker;
+pub use registry::{OpenError, Tee, TeeKind};
 pub use served::{ServedTee, TeeName, TeeStateLost};
+pub use session_transport::SessionTransport;
 pub use worker::{NotAdmitted, Session, SessionError, StartError, Worker, WorkerOptions};
 
 /// A trusted application somewhere, and the queue in front of it.
@@ -41,7 +44,7 @@ pub trait TeeTransport: Send + Sync {
     /// Which TEE is served: no session with another is used.
     fn served(&self) -> &ServedTee;
 
-    /// What kind of TEE it is, as `/health` names it: `simulator`, `optee`.
+    /// What kind of TEE it is, as `/health` names it: a name of `kms.tee`.
     fn mode(&self) -> &'static str;
 
     /// Takes no more frames, and returns when those already queued are answered, or when the TEE is

@@ -2,7 +2,7 @@
 
 use kms_gateway::transport::simulator::{SealedFileError, Simulator, SimulatorError};
 
-use crate::support::{Kms, RelayKey, settings};
+use crate::support::{Kms, RelayKey};
 
 #[tokio::test]
 async fn accounts_signers_nonces_and_audit_survive_a_restart() {
@@ -37,7 +37,7 @@ async fn a_revocation_survives_a_restart() {
 #[tokio::test]
 async fn two_processes_never_share_a_simulator() {
     let kms = Kms::start().await;
-    match Simulator::open(kms.folder.path(), settings(kms.folder.path()).worker_options()) {
+    match Simulator::open(kms.folder.path()) {
         Err(SimulatorError::State(SealedFileError::Locked)) => {}
         other => panic!("{:?}", other.err()),
     }

@@ -10,7 +10,6 @@ use kms_gateway::admin_key::AdminKey;
 use kms_gateway::clock::SystemClock;
 use kms_gateway::gateway::{ForgetError, OpenError};
 use kms_gateway::store::{Audit as _, AuditHead, SqliteStore, Store as _};
-use kms_gateway::transport::simulator::Simulator;
 use kms_gateway::transport::{SessionError, TeeName, TeeStateLost, Worker};
 use kms_gateway::{Caller, Gateway, GatewayError, Inquirer};
 use prometheus::Registry;
@@ -24,11 +23,11 @@ use ta::Core;
 use ta::memory::{MemoryDevice, SeededEntropy};
 use tempfile::TempDir;
 
-use crate::support::{Answer, GatedTee, Kms, OPTIONS, ceilings, platform, settings, until};
+use crate::support::{Answer, GatedTee, Kms, OPTIONS, ceilings, platform, settings, simulator, until};
 
 /// A gateway with its data in one folder, over the simulator of another.
 async fn open(data: &Path, tee: &Path) -> Result<Gateway, OpenError> {
-    let simulator = Arc::new(Simulator::open(tee, settings(tee).worker_options()).unwrap());
+    let simulator = simulator(tee);
     Gateway::open(settings(data), simulator, Arc::new(SystemClock), None, &Registry::new()).await
 }
 

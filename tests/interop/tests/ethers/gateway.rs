@@ -6,7 +6,6 @@ use devkit::SoftPasskey;
 use kms_gateway::admin_key::AdminKey;
 use kms_gateway::bootstrap::{Wanted, bootstrap};
 use kms_gateway::clock::SystemClock;
-use kms_gateway::transport::simulator::Simulator;
 use kms_gateway::{Gateway, Settings};
 use prometheus::Registry;
 use proto::bytes::BoundedList;
@@ -45,7 +44,7 @@ impl TestGateway {
     pub async fn start(relay: Address) -> Self {
         let data = tempfile::tempdir().unwrap();
         let settings = Settings::new(data.path().to_owned());
-        let simulator = Arc::new(Simulator::open(data.path(), settings.worker_options()).unwrap());
+        let simulator = settings.tee.row().open(data.path(), settings.worker_options()).unwrap();
         let wanted = Wanted {
             relying_parties: vec![settings.relying_party().unwrap()],
             ceilings: Ceilings {

@@ -4,7 +4,7 @@ use optee_session::Room;
 use proto::limits::{MAX_FRAME, MAX_REPLY};
 use uuid::Uuid;
 
-use crate::transport::optee_codes::{OpteeError, classify};
+use super::codes::{OpteeError, classify};
 use crate::transport::{Session, SessionError};
 
 const TRUSTED_APPLICATION: &str = include_str!("../../../../ta-optee/uuid.txt");
@@ -13,10 +13,15 @@ const HANDLE_FRAME: u32 = 0;
 /// Room for any reply, which the trusted application asks for before it does anything.
 const ROOM: Room = Room { request: MAX_FRAME, reply: MAX_REPLY };
 
-pub(super) struct OpteeSession(optee_session::Session);
+/// A session with the trusted application.
+pub struct OpteeSession(optee_session::Session);
 
 impl OpteeSession {
-    pub(super) fn open() -> Result<Self, OpteeError> {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// In words for the operator: what OP-TEE refused, and what to do.
+    pub fn open() -> Result<Self, OpteeError> {
         let trusted_application = Uuid::try_parse(TRUSTED_APPLICATION.trim()).map_err(OpteeError::Uuid)?;
         let session = optee_session::Session::open(trusted_application, ROOM)
             .map_err(|error| OpteeError::of_open(error, trusted_application))?;

@@ -10,8 +10,6 @@ mod sealed_file;
 
 use std::path::Path;
 
-use async_trait::async_trait;
-use prometheus::core::Collector;
 use proto::Status;
 use proto::bytes::Bounded;
 use proto::command::Protection;
@@ -22,17 +20,13 @@ use thiserror::Error;
 pub use error::SealedFileError;
 pub use sealed_file::SealedFile;
 
-use super::{
-    Asker, NotAdmitted, QueueStats, ServedTee, SessionError, StartError, TeeTransport, TransportError, Worker,
-    WorkerOptions,
-};
+use super::{Session, SessionError};
+use ports::{OsEntropy, SealedCounter, SealedStore};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The trusted core on a thread of its own.
-pub struct Simulator {
-    worker: Worker,
-}
+/// The trusted core over its sealed file.
+pub struct Simulator(Core<SealedStore, OsEntropy, SealedCounter>);
 
 /// The simulator can't be started.
 #[derive(Debug, Error)]
@@ -43,15 +37,6 @@ pub enum SimulatorError {
     /// The trusted core refuses what the state holds.
     #[error("the trusted core refuses its state: {0}")]
     Core(Status),
-    /// It protects nothing, and something is required.
-    #[error(transparent)]
-    NotAdmitted(NotAdmitted),
-    /// Its thread ended at once or never began.
-    #[error("the simulator's thread: {detail}")]
-    Thread {
-        /// What happened.
-        detail: String,
-    },
 }
 
 impl Simulator {
@@ -59,52 +44,19 @@ impl Simulator {
     ///
     /// # Errors
     /// A state that is damaged, missing or in use by another process is refused, never begun anew.
-    pub fn open(folder: &Path, options: WorkerOptions) -> Result<Self, SimulatorError> {
+    pub fn open(folder: &Path) -> Result<Self, SimulatorError> {
         tracing::warn!(
             folder = %folder.display(),
             "TEE SIMULATOR: keys are sealed with a key that lies beside them. It protects NOTHING from this host"
         );
-        let folder = folder.to_owned();
-        let worker = Worker::start(options, move || {
-            let (store, counter) = ports::over(SealedFile::open(&folder)?);
-            let mut core = Core::open(store, ports::OsEntropy, counter, platform()).map_err(SimulatorError::Core)?;
-            Ok(move |frame: &[u8]| Ok::<_, SessionError>(core.handle(frame)))
-        })
-        .map_err(|error| match error {
-            StartError::Session(error) => error,
-            StartError::NotAdmitted(error) => SimulatorError::NotAdmitted(error),
-            StartError::Thread(_) | StartError::Ended | StartError::Metrics(_) => {
-                SimulatorError::Thread { detail: error.to_string() }
-            }
-        })?;
-        Ok(Self { worker })
+        let (store, counter) = ports::over(SealedFile::open(folder)?);
+        Core::open(store, OsEntropy, counter, platform()).map(Self).map_err(SimulatorError::Core)
     }
 }
 
-#[async_trait]
-impl TeeTransport for Simulator {
-    async fn invoke(&self, frame: Vec<u8>, asker: Asker) -> Result<Vec<u8>, TransportError> {
-        self.worker.invoke(frame, asker).await
-    }
-
-    fn stats(&self) -> QueueStats {
-        self.worker.stats()
-    }
-
-    fn instruments(&self) -> Vec<Box<dyn Collector>> {
-        self.worker.instruments()
-    }
-
-    fn served(&self) -> &ServedTee {
-        self.worker.served()
-    }
-
-    fn mode(&self) -> &'static str {
-        "simulator"
-    }
-
-    async fn close(&self) {
-        self.worker.close().await;
+impl Session for Simulator {
+    fn call(&mut self, frame: &[u8]) -> Result<Vec<u8>, SessionError> {
+        Ok(self.0.handle(frame))
     }
 }
 

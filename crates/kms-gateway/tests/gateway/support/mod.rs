@@ -16,8 +16,7 @@ use kms_gateway::bootstrap::{Wanted, bootstrap};
 use kms_gateway::clock::Clock;
 use kms_gateway::factory::AccountFactory;
 use kms_gateway::protection::RequiredProtection;
-use kms_gateway::transport::TeeTransport;
-use kms_gateway::transport::simulator::Simulator;
+use kms_gateway::transport::{TeeKind, TeeTransport};
 use kms_gateway::{Gateway, Settings};
 use proto::bytes::BoundedList;
 use proto::command::{Ceilings, Deployment};
@@ -148,6 +147,11 @@ pub fn ceilings() -> Ceilings {
     }
 }
 
+/// The simulator whose state is in this folder.
+pub fn simulator(folder: &Path) -> Arc<dyn TeeTransport> {
+    TeeKind::Simulator.row().open(folder, settings(folder).worker_options()).unwrap()
+}
+
 impl Kms {
     /// A new gateway over a new simulator.
     pub async fn start() -> Self {
@@ -156,7 +160,7 @@ impl Kms {
     }
 
     async fn start_in(folder: Arc<TempDir>, relay: RelayKey, admin: AdminKey) -> Self {
-        let simulator = Arc::new(Simulator::open(folder.path(), settings(folder.path()).worker_options()).unwrap());
+        let simulator = simulator(folder.path());
         Self::over(folder, simulator, None, relay, admin).await
     }
 
@@ -177,7 +181,7 @@ impl Kms {
     /// A new gateway that asks this factory.
     pub async fn with_factory(factory: Arc<dyn AccountFactory>) -> Self {
         let folder = Arc::new(TempDir::new().unwrap());
-        let simulator = Arc::new(Simulator::open(folder.path(), settings(folder.path()).worker_options()).unwrap());
+        let simulator = simulator(folder.path());
         let admin = AdminKey::new(&keys::secret()).unwrap();
         Self::over(folder, simulator, Some(factory), RelayKey::random(), admin).await
     }

@@ -5,7 +5,7 @@ use optee_session::{Error as Failure, Origin, codes};
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::SessionError;
+use crate::transport::SessionError;
 
 /// GlobalPlatform TEE Internal Core API 1.3, table 3-2; the client's API has no name for it.
 const CORRUPT_OBJECT: u32 = 0xF010_0001;
