@@ -17,4 +17,4 @@ pub mod webauthn;
 
 pub use reason::{Reason, ReceivedReason};
 pub use refusal::{ErrorBody, Refusal};
-pub use routes::{Method, Route};
+pub use routes::{Method, Route, Routed};

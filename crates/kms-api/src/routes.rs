@@ -1,12 +1,13 @@
 //! The one table of routes: method, path, request and answer.
 
+use proto::command::{self, SignedCommand};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::accounts::{Account, CreateAccount, CreatedAccount, GetAccount};
 use crate::admin::{
-    AuthorizeSigner, Done, GetSigners, PreparePaymasterKey, Provision, RevokeSigner, RotatePaymasterKey, RotateSigner,
-    SetCeilings, Signers,
+    self, AuthorizeSigner, Done, GetSigners, PreparePaymasterKey, Provision, RevokeSigner, RotatePaymasterKey,
+    RotateSigner, SetCeilings, Signers,
 };
 use crate::attestation::{Attestation, GetAttestation};
 use crate::operations::{SignOperation, SignedOperation, SponsorOperation, SponsoredOperation};
@@ -99,6 +100,23 @@ routes! {
         }
     }
 }
+
+/// A signed command with a route of its own.
+pub trait Routed: SignedCommand {
+    /// As it is sent.
+    type Body: Route<Answer = Done> + Serialize + for<'a> From<&'a Self>;
+}
+
+macro_rules! routed {
+    ($($command:ident),*) => {
+        $(impl Routed for command::$command {
+            type Body = admin::$command;
+        })*
+    };
+}
+
+proto::admin_commands!(routed);
+routed!(Provision, RotateSigner);
 
 #[cfg(test)]
 mod tests {

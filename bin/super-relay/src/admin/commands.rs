@@ -1,8 +1,8 @@
 //! The admin's commands: signed for one TEE and its next counter, and sent to its gateway, which
 //! can't change them.
 
-use kms_api::Route;
-use kms_api::admin::{Done, GetSigners, Routed, Signers, TeeSetup};
+use kms_api::admin::{Done, GetSigners, Signers, TeeSetup};
+use kms_api::{Route, Routed};
 use kms_gateway::http::read_setup;
 use proto::command::{
     AdminRequest, AuthorizeSigner, PreparePaymasterKey, Provision, RevokeSigner, RotatePaymasterKey, SetCeilings,

@@ -5,7 +5,7 @@ use std::io::{BufRead as _, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use kms_api::admin::Routed;
+use kms_api::Routed;
 use kms_gateway::admin_key::{AdminKey, signer_of};
 use proto::json::typed_data::typed_data;
 use proto::{Address, Signature};

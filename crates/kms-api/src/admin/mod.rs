@@ -5,10 +5,7 @@ mod paymaster_key;
 mod setup;
 mod signers;
 
-use proto::command::{self, SignedCommand};
 use serde::{Deserialize, Serialize};
-
-use crate::routes::Route;
 
 pub use paymaster_key::*;
 pub use setup::*;
@@ -20,23 +17,6 @@ pub struct Done {
     /// True.
     pub success: bool,
 }
-
-/// A signed command with a route of its own.
-pub trait Routed: SignedCommand {
-    /// As it is sent.
-    type Body: Route<Answer = Done> + Serialize + for<'a> From<&'a Self>;
-}
-
-macro_rules! routed {
-    ($($command:ident),*) => {
-        $(impl Routed for command::$command {
-            type Body = $command;
-        })*
-    };
-}
-
-proto::admin_commands!(routed);
-routed!(Provision, RotateSigner);
 
 /// Commands whose fields are the same as the trusted application's, both ways.
 macro_rules! same_fields {

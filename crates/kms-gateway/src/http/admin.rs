@@ -3,8 +3,8 @@
 use axum::extract::State;
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
-use kms_api::Route;
-use kms_api::admin::{Done, GetSigners, Provision, RotateSigner, Routed, Signers};
+use kms_api::admin::{Done, GetSigners, Provision, RotateSigner, Signers};
+use kms_api::{Route, Routed};
 use proto::command;
 
 use super::Answered;
