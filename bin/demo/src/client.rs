@@ -6,6 +6,7 @@ use std::time::Duration;
 use kms_api::Route;
 use reqwest::{Client, RequestBuilder};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::Outcome;
@@ -22,9 +23,10 @@ impl Relay {
     }
 
     /// Calls a method; an error answer is an error here.
-    pub async fn call(&self, method: &str, params: &Value) -> Outcome<Value> {
+    pub async fn call<T: DeserializeOwned>(&self, method: &str, params: &Value) -> Outcome<T> {
         let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
-        Ok(ask(method, client()?.post(&self.0).json(&request)).await?["result"].take())
+        let result = ask(method, client()?.post(&self.0).json(&request)).await?["result"].take();
+        Ok(serde_json::from_value(result)?)
     }
 }
 

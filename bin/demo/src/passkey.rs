@@ -6,6 +6,7 @@ use devkit::user_operation::Draft;
 use devkit::{Address, Call, SimpleAccountFactory, SoftPasskey, U256, execute};
 use kms_api::accounts::CreateAccount;
 use kms_api::webauthn::{BeginRegistration, FinishRegistration};
+use relay_api::{Intent, SponsoredOperation};
 use serde_json::json;
 
 use crate::Outcome;
@@ -33,27 +34,27 @@ pub async fn sponsor(world: &World, story: &Story) -> Outcome<Sponsored> {
     draft.deploy = Some((world.factory(), SimpleAccountFactory::factory_data(account.owner, account.salt)));
     let operation = draft.to_json(world.version());
 
-    let intent = relay.call("pm_getSponsorshipIntent", &json!([operation, account.id])).await?;
-    story.say("intent", &format!("operation without paymaster (H0)   {}", text(&intent, "userOpHash")?));
-    story.more(&format!("passkey challenge (H0 and account)  {}", text(&intent, "intentHash")?));
+    let intent: Intent = relay.call("pm_getSponsorshipIntent", &json!([operation, account.id])).await?;
+    story.say("intent", &format!("operation without paymaster (H0)   {}", intent.user_op_hash));
+    story.more(&format!("passkey challenge (H0 and account)  {}", intent.intent_hash));
 
-    let assertion = account.passkey.assert(&intent["webauthn"])?;
+    let assertion = account.passkey.assert(&json!(intent.webauthn))?;
     story.say("passkey", "one touch: the user approved exactly this operation for exactly this account");
 
     let asked = Instant::now();
-    let answer = relay.call("pm_sponsor_with_tee", &json!([operation, account.id, assertion])).await?;
+    let params = json!([operation, account.id, assertion]);
+    let answer: SponsoredOperation = relay.call("pm_sponsor_with_tee", &params).await?;
     let took = asked.elapsed();
     let sponsored = Sponsored {
         sender: account.sender,
-        operation: answer["userOperation"].clone(),
-        user_op_hash: text(&answer, "userOpHash")?.into(),
+        operation: answer.user_operation.into(),
+        user_op_hash: answer.user_op_hash.to_string(),
     };
-    let request = text(&answer, "requestId")?;
-    story.say("relay", &format!("approved by its key {} (request {request})", world.relay_signer()));
+    story.say("relay", &format!("approved by its key {} (request {})", world.relay_signer(), answer.request_id));
     story.say("TEE", &format!("checked both proofs again and signed with {}", world.paymaster_signer()));
     story.more(&format!("pm_sponsor_with_tee took {:.1} ms, all of it", took.as_secs_f64() * 1e3));
-    story.more(&format!("paymasterAndData                    {}", text(&answer, "paymasterAndData")?));
-    story.more(&format!("account signature (by the owner)    {}", text(&answer, "signature")?));
+    story.more(&format!("paymasterAndData                    {}", answer.paymaster_and_data));
+    story.more(&format!("account signature (by the owner)    {}", answer.signature.ok_or("the account did not sign")?));
     story.more(&format!("final userOpHash                    {}", sponsored.user_op_hash));
     Ok(sponsored)
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use proto::json::invitation::{Invitation, SignedInvitation};
+use relay_api::InvitationOptions;
 
 use crate::clients::Caller;
 use crate::error::RelayError;
@@ -13,15 +14,6 @@ use crate::relay_key::RelayKey;
 
 /// Seconds that an invitation is given though the key that signs it is due to be replaced.
 const LEAST: u64 = 60;
-
-/// What an invitation shall be good for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InvitationRequest {
-    /// Seconds from now.
-    pub valid_for_seconds: u64,
-    /// Accounts.
-    pub max_uses: u32,
-}
 
 /// Signs invitations.
 pub(crate) struct Inviter {
@@ -46,7 +38,7 @@ impl Inviter {
     /// [`RelayError::EntropyUnavailable`].
     pub(crate) async fn invite(
         &self,
-        request: InvitationRequest,
+        request: InvitationOptions,
         caller: &Caller,
     ) -> Result<SignedInvitation, RelayError> {
         if !caller.is_server() {

@@ -41,7 +41,6 @@ pub use check::check;
 pub use deployment::Deployment;
 pub use error::RelayError;
 pub use gwei::Gwei;
-pub use invitation::InvitationRequest;
 pub use parts::Parts;
 pub use rpc::RpcServer;
 pub use settings::{Settings, SettingsError};

@@ -4,6 +4,7 @@ use devkit::EntryPointVersion::V07;
 use jsonrpsee::core::client::{ClientT, Error};
 use jsonrpsee::rpc_params;
 use jsonrpsee_ws_client::WsClientBuilder;
+use relay_api::{Param, RelayApiClient as _};
 use serde_json::{Value, json};
 
 use crate::support::{TeeAccount, World};
@@ -15,12 +16,12 @@ async fn one_connection_carries_a_sponsorship_from_intent_to_answer() {
     let mut account = TeeAccount::create(&world).await;
     let operation = account.operation(&world).await;
 
-    let intent: Value = client.request("pm_getSponsorshipIntent", rpc_params![&operation, &account.id]).await.unwrap();
-    let assertion = account.passkey.assert(&intent["webauthn"]).unwrap();
-    let answer: Value =
-        client.request("pm_sponsor_with_passkey", rpc_params![&operation, &account.id, &assertion]).await.unwrap();
+    let op = || operation.clone().into();
+    let intent = client.intent(op(), account.id.as_str().into(), Param::absent()).await.unwrap();
+    let assertion = account.passkey.assert(&json!(intent.webauthn)).unwrap();
+    let answer = client.sponsor(op(), account.id.as_str().into(), assertion.into(), Param::absent()).await.unwrap();
 
-    assert!(world.entry_point().handle_ops(&answer["userOperation"]).await.unwrap().success);
+    assert!(world.entry_point().handle_ops(&answer.user_operation.into()).await.unwrap().success);
 }
 
 #[tokio::test]

@@ -8,11 +8,11 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use super::day_shares::DayShares;
-use super::key::{ApiKey, KeyKind, Scope, StoredKey};
+use super::key::{ApiKey, KeyKind, StoredKey};
 use super::rate::{Bucket, Rate};
 use super::shares::{Exceeded, Shares};
 use super::usage::{DayCalls, Usage};
-use super::{Caller, KeyHash};
+use super::{Caller, KeyHash, Scope};
 
 /// Why a caller is not served.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -1,13 +1,12 @@
 //! What is known of an API key. The key itself is never kept, only its hash.
 
 use std::fmt;
-use std::str::FromStr;
 
 use proto::json::passkey::to_base64url;
+use relay_api::Scope;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::origin::Origins;
@@ -77,52 +76,6 @@ pub enum KeyKind {
     Server,
     /// In a page or an app: public, bounded by its policies, caps, rate and quota.
     Publishable,
-}
-
-/// A group of methods that a key may call. Methods that answer public facts need none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Scope {
-    /// Sponsorships: intents, stub data, paymaster data.
-    Sponsor,
-    /// Facts about accounts.
-    Accounts,
-    /// Invitations to create accounts.
-    Invite,
-}
-
-impl Scope {
-    /// Every scope.
-    pub const ALL: [Self; 3] = [Self::Sponsor, Self::Accounts, Self::Invite];
-
-    /// The word for it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Sponsor => "sponsor",
-            Self::Accounts => "accounts",
-            Self::Invite => "invite",
-        }
-    }
-}
-
-/// The text is no scope.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("expected sponsor, accounts or invite")]
-pub struct InvalidScope;
-
-impl FromStr for Scope {
-    type Err = InvalidScope;
-
-    fn from_str(text: &str) -> Result<Self, InvalidScope> {
-        Self::ALL.into_iter().find(|scope| scope.as_str() == text).ok_or(InvalidScope)
-    }
-}
-
-impl fmt::Display for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
 }
 
 /// An API key, without the key.

@@ -13,10 +13,10 @@ use tokio::time::sleep;
 use zeroize::Zeroizing;
 
 use super::access::{Access, Anonymous, Denied, LiveKey};
-use super::key::{ApiKey, ApiKeyId, KeyHash, KeyKind, NewApiKey, Scope, StoredKey, text_of};
+use super::key::{ApiKey, ApiKeyId, KeyHash, KeyKind, NewApiKey, StoredKey, text_of};
 use super::rate::Rate;
 use super::usage::Usage;
-use super::{ApiKeyStore, Origins};
+use super::{ApiKeyStore, Origins, Scope};
 use crate::ports::{Clock, Entropy, EntropyUnavailable};
 use crate::settings::{Settings, SettingsError};
 use crate::store_error::StoreError;

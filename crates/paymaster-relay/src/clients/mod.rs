@@ -19,11 +19,12 @@ use serve::Client;
 pub use access::Denied;
 pub(crate) use access::{Access, LiveKey};
 pub(crate) use key::PREFIX as KEY_PREFIX;
-pub use key::{ApiKey, ApiKeyId, InvalidScope, KeyHash, KeyKind, NewApiKey, Scope, StoredKey};
+pub use key::{ApiKey, ApiKeyId, KeyHash, KeyKind, NewApiKey, StoredKey};
 pub(crate) use keys::check_hashes;
 pub use keys::{ApiKeyError, ApiKeys};
 pub use origin::{InvalidOrigin, OriginRule, Origins};
 pub use rate::{InvalidRate, Rate};
+pub use relay_api::{InvalidScope, Scope};
 pub use sqlite::SqliteApiKeys;
 pub use usage::{DayCalls, Usage};
 

@@ -1,6 +1,7 @@
 //! Around every call: its request id, whether the caller may make it, and our own words for a
 //! method that does not exist.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +12,12 @@ use jsonrpsee::core::server::BatchResponseBuilder;
 use jsonrpsee::types::error::OVERSIZED_RESPONSE_CODE;
 use jsonrpsee::types::{Extensions, Id, Request};
 use proto::json::Excerpt;
+use relay_api::{Method, positions};
 use tokio::time::{Instant, timeout_at};
 use tower::Layer;
 
 use super::call_log::CallLog;
 use super::error::EdgeError;
-use super::method::Method;
 use super::reading::Reading;
 use super::{Entrance, MadeHere, RequestId};
 use crate::clients::{Access, ApiKeyId, Caller};
@@ -136,6 +137,13 @@ where
             Err(error) => return around.refuse(refusable, &error, &request_id),
         };
         request.extensions_mut().insert(caller);
+        if let Some(method) = refusable.method {
+            match positions(request.params.as_ref().map(|params| params.get()), method.positions()) {
+                Ok(params) => request.params = Some(Cow::Owned(params)),
+                Err(invalid) => return around.refuse(refusable, &EdgeError::Params(invalid), &request_id),
+            }
+            request.extensions_mut().insert(method);
+        }
         let Ok(response) = timeout_at(until, inner.call(request)).await else {
             return around.refuse(refusable, &late, &request_id);
         };

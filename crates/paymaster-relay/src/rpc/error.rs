@@ -6,31 +6,32 @@
 //! is sent again is charged once.
 
 use jsonrpsee::types::ErrorObjectOwned;
+use proto::json::InvalidField;
 use proto::{Address, Hash, Status};
+use relay_api::{Method, Reason};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use serve::Full;
 use thiserror::Error;
 
 use super::RequestId;
-use super::method::Method;
 use crate::budget::{Bound, Scope};
 use crate::clients::Denied;
 use crate::error::{OperationError, RelayError, RequestError};
 use crate::policy::Violation;
 
-const INVALID_PARAMS: i32 = -32602;
-const OUTAGE: i32 = -32603;
-const FAILED: i32 = -32000;
+pub(super) const INVALID_PARAMS: i32 = -32602;
+pub(super) const OUTAGE: i32 = -32603;
+pub(super) const FAILED: i32 = -32000;
 /// About the API key. Of the server's range, but none that EIP-1474 gives a meaning: clients (viem)
 /// show their own words for those, and our message for this.
-const KEY_REFUSED: i32 = -32050;
-const REJECTED_BY_ENTRY_POINT: i32 = -32500;
-const REJECTED_BY_PAYMASTER: i32 = -32501;
-const TIME_RANGE: i32 = -32503;
-const THROTTLED: i32 = -32504;
-const SIGNATURE: i32 = -32507;
-const DEPOSIT: i32 = -32508;
+pub(super) const KEY_REFUSED: i32 = -32050;
+pub(super) const REJECTED_BY_ENTRY_POINT: i32 = -32500;
+pub(super) const REJECTED_BY_PAYMASTER: i32 = -32501;
+pub(super) const TIME_RANGE: i32 = -32503;
+pub(super) const THROTTLED: i32 = -32504;
+pub(super) const SIGNATURE: i32 = -32507;
+pub(super) const DEPOSIT: i32 = -32508;
 
 /// What went wrong before any method was called.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -39,11 +40,13 @@ pub(super) enum EdgeError {
     MalformedJson,
     #[error("not a JSON-RPC 2.0 request")]
     InvalidRequest,
-    #[error("there is no method {method:?}; there are: {}", Method::names().join(", "))]
+    #[error("there is no method {method:?}; there are: {}", names().join(", "))]
     MethodNotFound {
         /// Cut.
         method: String,
     },
+    #[error(transparent)]
+    Params(InvalidField),
     #[error("the body is over the limit of {limit} bytes")]
     BodyTooLarge { limit: u32 },
     #[error("the body did not arrive in time")]
@@ -87,12 +90,17 @@ pub(super) enum EdgeError {
     Failed,
 }
 
+fn names() -> Vec<&'static str> {
+    Method::all().map(Method::name).collect()
+}
+
 impl EdgeError {
     const fn row(&self) -> (i32, &'static str, bool) {
         match self {
             Self::MalformedJson => (-32700, "malformed_json", false),
             Self::InvalidRequest => (-32600, "invalid_request", false),
             Self::MethodNotFound { .. } => (-32601, "method_not_found", false),
+            Self::Params(_) => (INVALID_PARAMS, "invalid_field", false),
             Self::BodyTooLarge { .. } => (-32600, "body_too_large", false),
             Self::BodyNotReceived => (-32600, "body_not_received", true),
             Self::BodyMalformed => (-32600, "body_malformed", false),
@@ -137,7 +145,8 @@ impl EdgeError {
 
     fn details(&self) -> Map<String, Value> {
         map(match self {
-            Self::MethodNotFound { .. } => json!({ "supported": Method::names() }),
+            Self::MethodNotFound { .. } => json!({ "supported": names() }),
+            Self::Params(invalid) => json!({ "field": invalid.field }),
             Self::BodyTooLarge { limit } | Self::BatchFarTooLarge { limit } | Self::ResponseTooLarge { limit } => {
                 json!({ "limit": limit.to_string() })
             }
@@ -290,6 +299,11 @@ fn kms_code(status: Option<Status>) -> i32 {
     }
 }
 
+/// A refusal by the trusted application, as callers see it.
+pub(super) fn of_status(status: Status) -> Reason {
+    Reason { code: kms_code(Some(status)), reason: status.reason() }
+}
+
 /// The reason as a metric's label: only words of ours, so that a remote KMS can't make up new ones.
 pub(super) fn label(error: &RelayError) -> &str {
     match error {
@@ -417,7 +431,7 @@ fn object(
 mod tests {
     use std::collections::BTreeSet;
 
-    use kms_api::Reason;
+    use kms_api::Reason as KmsReason;
     use proto::json::InvalidField;
     use proto::{Uint256, Wei};
 
@@ -459,7 +473,7 @@ mod tests {
             RelayError::KmsUnavailable { detail: String::new(), in_doubt: true },
             KmsError::from_status(Status::AccountUnknown).into(),
             KmsError::from_status(Status::StorageFailed).into(),
-            KmsError::Refused { reason: Reason::NonceReplayed.into(), message: String::new() }.into(),
+            KmsError::Refused { reason: KmsReason::NonceReplayed.into(), message: String::new() }.into(),
             RelayError::InFlight,
         ];
         passing.extend(Scope::ALL.iter().map(|&scope| RelayError::TooMuchReserved { scope, rule, limit }));
@@ -493,7 +507,7 @@ mod tests {
             OperationError::VerificationGasMissing.into(),
             ClockError::ChainAhead { seconds: 700 }.into(),
             ClockError::ChainBehind { seconds: 700 }.into(),
-            KmsError::Refused { reason: Reason::TimestampSkewed.into(), message: String::new() }.into(),
+            KmsError::Refused { reason: KmsReason::TimestampSkewed.into(), message: String::new() }.into(),
             RelayError::PasskeyRefused { status: Status::ChallengeMismatch },
             RelayError::AccountNeedsPasskey { account_id: "alice".parse().unwrap() },
             RelayError::WithoutPasskeyNotPermitted,

@@ -21,6 +21,7 @@ use jsonrpsee::server::HttpBody;
 use jsonrpsee::types::error::TOO_BIG_BATCH_REQUEST_CODE;
 use jsonrpsee::types::{ErrorCode, ErrorObjectOwned, Id, Response as RpcResponse, ResponsePayload};
 use proto::json::Excerpt;
+use relay_api::in_place_of;
 use serde::Deserialize;
 use serde_json::Value;
 use serve::{BodyTimeout, Client, Full, Hangup, Peer, TrustedProxies, asks_for_web_socket};
@@ -31,7 +32,7 @@ use super::cors::{self, Grant};
 use super::error::EdgeError;
 use super::reading::{Reading, ReadingTurns};
 use super::route::Route;
-use super::{Entrance, MadeHere, RequestId, auth, ids};
+use super::{Entrance, MadeHere, RequestId, auth};
 use crate::clients::{Access, ApiKeys, KeyHash, LiveKey, Origins};
 
 const X_REQUEST_ID: &str = "x-request-id";
@@ -343,7 +344,7 @@ fn readable(
         })?;
         let body = body.to_bytes();
         reading.begin().await;
-        Ok::<_, BoxError>(Frame::data(ids::in_place_of(&body).map_or(body, Into::into)))
+        Ok::<_, BoxError>(Frame::data(in_place_of(&body).map_or(body, Into::into)))
     })))
 }
 

@@ -2,147 +2,172 @@
 
 use std::sync::Arc;
 
-use jsonrpsee::RpcModule;
-use jsonrpsee::core::RegisterMethodError;
-use jsonrpsee::types::{ErrorObjectOwned, Extensions, Params};
-use proto::{AccountId, UserOpHash, Wei, worst_case_cost};
-use serde_json::Value;
+use jsonrpsee::core::async_trait;
+use jsonrpsee::types::{ErrorObjectOwned, Extensions};
+use proto::command::PasskeyAssertion;
+use proto::{AccountId, Address, Quantity, Wei, worst_case_cost};
+use relay_api::{
+    AccountInfo, ChainId, Context, Intent, Invitation, InvitationOptions, OpenRpc, Options, Param, PaymasterFields,
+    RelayApiServer, SponsoredOperation, StubData, UserOperation, document,
+};
 use tracing::Instrument;
 
 use super::call_log::CallLog;
-use super::method::Method;
-use super::{RequestId, answer, error, wire};
+use super::report::{Answer, Call, Reports, Sponsorship};
+use super::wire::{Erc7677, Wire};
+use super::{answer, reasons};
 use crate::catalogue::Catalogue;
-use crate::clients::Caller;
-use crate::error::RelayError;
+use crate::error::{RelayError, RequestError};
 use crate::invitation::Inviter;
-use crate::metrics::Metrics;
 use crate::parts::Parts;
 use crate::sponsor::{Sponsor, SponsorRequest, Sponsored};
 
 /// What the methods ask.
+#[derive(Clone)]
 pub(super) struct Methods {
     sponsor: Arc<Sponsor>,
-    inviter: Inviter,
+    inviter: Arc<Inviter>,
     catalogue: Arc<Catalogue>,
-    metrics: Arc<Metrics>,
-    log: Arc<CallLog>,
+    document: OpenRpc,
+    reports: Reports,
 }
+
+type Outcome<T> = Result<T, ErrorObjectOwned>;
 
 impl Methods {
     pub(super) fn new(sponsor: Arc<Sponsor>, log: Arc<CallLog>, parts: &Parts) -> Self {
         let Parts { catalogue, metrics, .. } = parts.clone();
-        Self { sponsor, inviter: Inviter::new(parts), catalogue, metrics, log }
+        let document = document(env!("CARGO_PKG_VERSION"), reasons::of, &reasons::before_any_method());
+        let reports = Reports { metrics, log };
+        Self { sponsor, inviter: Arc::new(Inviter::new(parts)), catalogue, document, reports }
+    }
+
+    fn wire<'a>(&'a self, call: &'a Call) -> Wire<'a> {
+        Wire { catalogue: &self.catalogue, request_id: &call.request_id, caller: &call.caller }
+    }
+
+    /// The answer to a call for a fact.
+    async fn fact<T>(&self, extensions: &Extensions, fact: T) -> Outcome<T> {
+        self.reports.answer(&Call::of(extensions), async { Ok(fact.into()) }).await
     }
 }
 
-/// All of them, registered.
-pub(super) fn module(methods: Arc<Methods>) -> Result<RpcModule<Methods>, RegisterMethodError> {
-    let mut module = RpcModule::from_arc(methods);
-    for method in Method::ALL {
-        module.register_async_method(method.name(), move |params, methods, extensions| {
-            respond(method, params, methods, extensions)
-        })?;
+#[async_trait]
+impl RelayApiServer for Methods {
+    async fn sponsor(
+        &self,
+        extensions: &Extensions,
+        user_operation: Param<UserOperation>,
+        account_id: Param<AccountId>,
+        passkey: Param<Option<PasskeyAssertion>>,
+        options: Param<Options>,
+    ) -> Outcome<SponsoredOperation> {
+        let call = Call::of(extensions);
+        let run = async {
+            let parsed = self.wire(&call).sponsor(&user_operation, &account_id, &passkey, &options)?;
+            let (sponsored, sponsorship) = sponsor(&self.sponsor, parsed.request).await?;
+            let result = answer::sponsored(&sponsored, parsed.document, &call.request_id);
+            Ok(Answer { result, sponsorship: Some(sponsorship) })
+        };
+        self.reports.answer(&call, run).await
     }
-    Ok(module)
-}
 
-async fn respond(
-    method: Method,
-    params: Params<'static>,
-    methods: Arc<Methods>,
-    extensions: Extensions,
-) -> Result<Value, ErrorObjectOwned> {
-    let request_id = extensions.get::<RequestId>().cloned().unwrap_or_else(RequestId::new);
-    let caller = extensions.get::<Caller>().cloned().unwrap_or_default();
-    let span = tracing::info_span!("rpc", method = method.name(), request_id = request_id.0.as_str());
-    let outcome = run(method, &params, &methods, &request_id, &caller).instrument(span.clone()).await;
-    let reason = outcome.as_ref().map_or_else(error::label, |_| "ok");
-    methods.metrics.request(method.name(), reason);
-    span.in_scope(|| match &outcome {
-        Ok(Answer { sponsorship: Some(Sponsorship { account, policy, cost, user_op_hash }), .. }) => {
-            tracing::info!(%account, policy, cost = %cost.0, %user_op_hash, "answered");
-        }
-        _ if !methods.log.admits_line(caller.key_id()) => {}
-        Ok(_) => tracing::info!("answered"),
-        Err(refusal) => tracing::info!(reason, error = ?refusal, "refused"),
-    });
-    outcome.map(|answer| answer.json).map_err(|refusal| error::to_object(&refusal, &request_id))
-}
-
-/// What a method came to.
-struct Answer {
-    json: Value,
-    sponsorship: Option<Sponsorship>,
-}
-
-/// What the log says of a sponsorship, once.
-struct Sponsorship {
-    account: AccountId,
-    policy: String,
-    /// Wei, at worst.
-    cost: Wei,
-    user_op_hash: UserOpHash,
-}
-
-impl From<Value> for Answer {
-    fn from(json: Value) -> Self {
-        Self { json, sponsorship: None }
+    async fn intent(
+        &self,
+        extensions: &Extensions,
+        user_operation: Param<UserOperation>,
+        account_id: Param<AccountId>,
+        options: Param<Options>,
+    ) -> Outcome<Intent> {
+        let call = Call::of(extensions);
+        let run = async {
+            let draft = self.wire(&call).intent(&user_operation, &account_id, &options)?;
+            let intent = self.sponsor.intent(&draft).await?;
+            Ok(answer::intent(&intent, &self.catalogue.rp_id).into())
+        };
+        self.reports.answer(&call, run).await
     }
-}
 
-async fn run(
-    method: Method,
-    params: &Params<'static>,
-    methods: &Methods,
-    request_id: &RequestId,
-    caller: &Caller,
-) -> Result<Answer, RelayError> {
-    let wire = wire::Wire { catalogue: &methods.catalogue, request_id, caller };
-    let params = wire::list(params)?;
-    match method {
-        Method::SponsorWithTee | Method::SponsorWithPasskey => {
-            let parsed = wire.sponsor(&params)?;
-            let (sponsored, sponsorship) = sponsor(&methods.sponsor, parsed.request).await?;
-            let json = answer::sponsored(&sponsored, parsed.document, request_id);
-            Ok(Answer { json, sponsorship: Some(sponsorship) })
-        }
-        Method::GetSponsorshipIntent => {
-            let intent = methods.sponsor.intent(&wire.intent(&params)?).await?;
-            Ok(answer::intent(&intent, &methods.catalogue.rp_id).into())
-        }
-        Method::GetPaymasterStubData => {
-            let stub = methods.sponsor.stub(&wire.stub(&params)?).await?;
-            Ok(answer::stub(&stub, &methods.catalogue.sponsor_name).into())
-        }
-        Method::GetPaymasterData => {
-            let (sponsored, sponsorship) = sponsor(&methods.sponsor, wire.data(&params)?).await?;
-            Ok(Answer { json: answer::data(&sponsored), sponsorship: Some(sponsorship) })
-        }
-        Method::SupportedEntryPoints => {
-            wire::nothing(&params)?;
-            Ok(answer::entry_points(&methods.catalogue.entry_points()).into())
-        }
-        Method::ChainId | Method::EthChainId => {
-            wire::nothing(&params)?;
-            Ok(answer::chain_id(methods.catalogue.chain_id).into())
-        }
-        Method::NetVersion => {
-            wire::nothing(&params)?;
-            Ok(answer::net_version(methods.catalogue.chain_id).into())
-        }
-        Method::ClientVersion => {
-            wire::nothing(&params)?;
-            Ok(answer::client_version().into())
-        }
-        Method::CreateAccountInvitation => {
-            let invitation = methods.inviter.invite(wire::invitation(&params)?, caller).await?;
+    async fn stub_data(
+        &self,
+        extensions: &Extensions,
+        op: Param<UserOperation>,
+        entry_point: Param<Address>,
+        chain_id: Param<ChainId>,
+        context: Param<Context>,
+    ) -> Outcome<StubData> {
+        let call = Call::of(extensions);
+        let run = async {
+            let draft = self.wire(&call).stub(Erc7677 { op, entry_point, chain_id, context })?;
+            let stub = self.sponsor.stub(&draft).await?;
+            Ok(answer::stub(&stub, &self.catalogue.sponsor_name).into())
+        };
+        self.reports.answer(&call, run).await
+    }
+
+    async fn paymaster_data(
+        &self,
+        extensions: &Extensions,
+        op: Param<UserOperation>,
+        entry_point: Param<Address>,
+        chain_id: Param<ChainId>,
+        context: Param<Context>,
+    ) -> Outcome<PaymasterFields> {
+        let call = Call::of(extensions);
+        let run = async {
+            let request = self.wire(&call).data(Erc7677 { op, entry_point, chain_id, context })?;
+            let (sponsored, sponsorship) = sponsor(&self.sponsor, request).await?;
+            Ok(Answer { result: answer::data(&sponsored), sponsorship: Some(sponsorship) })
+        };
+        self.reports.answer(&call, run).await
+    }
+
+    async fn supported_entry_points(&self, extensions: &Extensions) -> Outcome<Vec<Address>> {
+        self.fact(extensions, self.catalogue.entry_points()).await
+    }
+
+    async fn chain_id(&self, extensions: &Extensions) -> Outcome<Quantity<u64>> {
+        self.fact(extensions, Quantity(self.catalogue.chain_id)).await
+    }
+
+    async fn account_info(&self, extensions: &Extensions, account_id: Param<AccountId>) -> Outcome<AccountInfo> {
+        let call = Call::of(extensions);
+        let run = async {
+            let account_id = account_id.parse().map_err(RequestError::from)?;
+            let info = self.sponsor.account(&account_id).await?;
+            Ok(answer::account(&info, &call.caller).into())
+        };
+        self.reports.answer(&call, run).await
+    }
+
+    async fn create_invitation(
+        &self,
+        extensions: &Extensions,
+        options: Param<InvitationOptions>,
+    ) -> Outcome<Invitation> {
+        let call = Call::of(extensions);
+        let run = async {
+            let options = options.parse().map_err(RequestError::from)?;
+            let invitation = self.inviter.invite(options, &call.caller).await?;
             Ok(answer::invitation(&invitation).into())
-        }
-        Method::GetAccountInfo => {
-            let info = methods.sponsor.account(&wire::account_info(&params)?).await?;
-            Ok(answer::account(&info, caller).into())
-        }
+        };
+        self.reports.answer(&call, run).await
+    }
+
+    async fn eth_chain_id(&self, extensions: &Extensions) -> Outcome<Quantity<u64>> {
+        self.fact(extensions, Quantity(self.catalogue.chain_id)).await
+    }
+
+    async fn net_version(&self, extensions: &Extensions) -> Outcome<String> {
+        self.fact(extensions, self.catalogue.chain_id.to_string()).await
+    }
+
+    async fn client_version(&self, extensions: &Extensions) -> Outcome<String> {
+        self.fact(extensions, concat!("super-relay/", env!("CARGO_PKG_VERSION")).to_owned()).await
+    }
+
+    async fn discover(&self, extensions: &Extensions) -> Outcome<OpenRpc> {
+        self.fact(extensions, self.document.clone()).await
     }
 }
 

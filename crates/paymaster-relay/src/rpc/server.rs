@@ -7,6 +7,7 @@ use std::sync::Arc;
 use http::Request;
 use jsonrpsee::core::middleware::RpcServiceBuilder;
 use jsonrpsee::server::{BatchRequestConfig, HttpBody, Server, ServerConfig, stop_channel};
+use relay_api::RelayApiServer as _;
 use serve::{Body, Bounds, Listener, TrustedProxies};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceBuilder;
@@ -14,7 +15,7 @@ use tower::ServiceBuilder;
 use super::call_log::CallLog;
 use super::calls::CallsLayer;
 use super::http::{EdgeLayer, WebSockets};
-use super::methods::{Methods, module};
+use super::methods::Methods;
 use super::reading::ReadingTurns;
 use super::sources::{origins, proxies};
 use crate::clients::{ApiKeys, Origins};
@@ -40,7 +41,7 @@ pub struct RpcServer {
     metrics: Arc<Metrics>,
     log: Arc<CallLog>,
     chain_id: u64,
-    methods: Arc<Methods>,
+    methods: Methods,
 }
 
 impl RpcServer {
@@ -50,7 +51,7 @@ impl RpcServer {
     /// [`SettingsError`] names the key.
     pub fn new(settings: &RpcSettings, sponsor: Arc<Sponsor>, parts: &Parts) -> Result<Self, SettingsError> {
         let log = Arc::<CallLog>::default();
-        let methods = Arc::new(Methods::new(sponsor, Arc::clone(&log), parts));
+        let methods = Methods::new(sponsor, Arc::clone(&log), parts);
         let Parts { catalogue, clock, metrics, api_keys, .. } = parts.clone();
         Ok(Self {
             allowed_origins: Arc::new(origins(settings)?),
@@ -65,10 +66,15 @@ impl RpcServer {
         })
     }
 
+    /// The methods as they are registered, by every name.
+    pub fn method_names(&self) -> Vec<&'static str> {
+        self.methods.clone().into_rpc().method_names().collect()
+    }
+
     /// Serves until told to stop, and then until the last request in flight is answered.
     ///
     /// # Errors
-    /// [`io::Error`] when the methods can't be registered.
+    /// [`io::Error`] of the listener.
     pub async fn serve(self: Arc<Self>, listener: impl Into<Listener>, shutdown: CancellationToken) -> io::Result<()> {
         let listener: Listener = listener.into();
         let settings = &self.settings;
@@ -111,7 +117,7 @@ impl RpcServer {
             .set_http_middleware(ServiceBuilder::new().layer(edge))
             .set_rpc_middleware(RpcServiceBuilder::new().layer(calls))
             .to_service_builder()
-            .build(module(Arc::clone(&self.methods)).map_err(io::Error::other)?, stop);
+            .build(self.methods.clone().into_rpc(), stop);
         let service =
             ServiceBuilder::new().map_request(|request: Request<Body>| request.map(HttpBody::new)).service(json_rpc);
 

@@ -9,6 +9,7 @@
 
 mod support;
 
+mod answers;
 mod api_keys;
 mod batches;
 mod budget;
@@ -17,6 +18,7 @@ mod clients;
 mod clocks;
 mod cors;
 mod counters;
+mod discover;
 mod disk_full;
 mod idempotency;
 mod invitations;

@@ -17,7 +17,8 @@ struct Message<'a> {
 }
 
 /// What to read in place of a body; `None` where the body itself will do.
-pub(super) fn in_place_of(body: &[u8]) -> Option<String> {
+#[must_use]
+pub fn in_place_of(body: &[u8]) -> Option<String> {
     let Ok(text) = str::from_utf8(body) else {
         // No JSON: nothing at all is refused as that.
         return Some(String::new());

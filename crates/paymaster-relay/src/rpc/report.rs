@@ -1,0 +1,85 @@
+//! What is told of each call once it is answered: to the log, to the metrics, and to the caller
+//! where it is refused.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use jsonrpsee::types::{ErrorObjectOwned, Extensions};
+use proto::{AccountId, UserOpHash, Wei};
+use relay_api::Method;
+use tracing::Instrument;
+
+use super::call_log::CallLog;
+use super::{RequestId, error};
+use crate::clients::Caller;
+use crate::error::RelayError;
+use crate::metrics::Metrics;
+
+/// A call under way: its request, who calls, and the method by the name it was called by.
+pub(super) struct Call {
+    pub(super) request_id: RequestId,
+    pub(super) caller: Caller,
+    method: &'static str,
+}
+
+impl Call {
+    pub(super) fn of(extensions: &Extensions) -> Self {
+        Self {
+            request_id: extensions.get::<RequestId>().cloned().unwrap_or_else(RequestId::new),
+            caller: extensions.get::<Caller>().cloned().unwrap_or_default(),
+            method: extensions.get::<Method>().map_or("unknown", |method| method.name()),
+        }
+    }
+}
+
+/// What a call came to.
+pub(super) struct Answer<T> {
+    pub(super) result: T,
+    pub(super) sponsorship: Option<Sponsorship>,
+}
+
+/// What the log says of a sponsorship, once.
+pub(super) struct Sponsorship {
+    pub(super) account: AccountId,
+    pub(super) policy: String,
+    /// Wei, at worst.
+    pub(super) cost: Wei,
+    pub(super) user_op_hash: UserOpHash,
+}
+
+impl<T> From<T> for Answer<T> {
+    fn from(result: T) -> Self {
+        Self { result, sponsorship: None }
+    }
+}
+
+/// Tells what calls came to.
+#[derive(Clone)]
+pub(super) struct Reports {
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) log: Arc<CallLog>,
+}
+
+impl Reports {
+    /// Sees a call through and tells what it came to.
+    pub(super) async fn answer<T>(
+        &self,
+        call: &Call,
+        run: impl Future<Output = Result<Answer<T>, RelayError>>,
+    ) -> Result<T, ErrorObjectOwned> {
+        let Call { request_id, caller, method } = call;
+        let span = tracing::info_span!("rpc", method, request_id = request_id.0.as_str());
+        let outcome = run.instrument(span.clone()).await;
+        let reason = outcome.as_ref().map_or_else(error::label, |_| "ok");
+        self.metrics.request(method, reason);
+        span.in_scope(|| match &outcome {
+            Ok(Answer { sponsorship: Some(Sponsorship { account, policy, cost, user_op_hash }), .. }) => {
+                tracing::info!(%account, policy, cost = %cost.0, %user_op_hash, "answered");
+            }
+            _ if !self.log.admits_line(caller.key_id()) => {}
+            Ok(_) => tracing::info!("answered"),
+            Err(refusal) => tracing::info!(reason, error = ?refusal, "refused"),
+        });
+        outcome.map(|answer| answer.result).map_err(|refusal| error::to_object(&refusal, request_id))
+    }
+}

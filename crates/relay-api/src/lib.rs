@@ -1,0 +1,24 @@
+//! The JSON-RPC of the relay in types, for the relay and for its clients: the one table of methods,
+//! what they take, what they answer, and the OpenRPC document that says so.
+
+mod document;
+mod ids;
+mod methods;
+mod openrpc;
+mod parameter;
+mod parameters;
+mod results;
+mod schema;
+mod scope;
+
+pub use document::{Reason, document};
+pub use ids::in_place_of;
+pub use methods::{Method, RelayApiClient, RelayApiServer};
+pub use openrpc::OpenRpc;
+pub use parameter::{Param, Parameter, positions};
+pub use parameters::{ChainId, Context, InvitationOptions, Options, UserOperation};
+pub use results::{
+    AccountInfo, Credential, CredentialRequest, Intent, Invitation, LaterPaymasterFields, PaymasterFields, PolicyLimit,
+    SponsorName, SponsoredOperation, StubData, VerificationProof,
+};
+pub use scope::{InvalidScope, Scope};

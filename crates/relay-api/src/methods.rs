@@ -1,0 +1,167 @@
+//! The one table of methods: names, parameters, result, and what an API key needs.
+
+use jsonrpsee::proc_macros::rpc;
+use jsonrpsee::types::ErrorObjectOwned;
+use proto::command::PasskeyAssertion;
+use proto::{AccountId, Address, Quantity};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+use crate::openrpc::OpenRpc;
+use crate::parameter::{Described, Param};
+use crate::parameters::{ChainId, Context, InvitationOptions, Options, UserOperation};
+use crate::results::{AccountInfo, Intent, Invitation, PaymasterFields, SponsoredOperation, StubData};
+use crate::schema::{AddressText, QuantityText};
+use crate::scope::Scope;
+
+/// A method by one of its names.
+#[derive(Clone, Copy, Debug)]
+pub struct Method {
+    name: &'static str,
+    row: &'static Row,
+}
+
+#[derive(Debug)]
+struct Row {
+    names: &'static [&'static str],
+    doc: &'static [&'static str],
+    scope: Option<Scope>,
+    parameters: &'static [Described],
+    result: (&'static str, fn(&mut SchemaGenerator) -> Schema),
+}
+
+impl Method {
+    /// Every method under every name.
+    pub fn all() -> impl Iterator<Item = Self> {
+        ROWS.iter().flat_map(|row| row.names.iter().map(move |name| Self { name, row }))
+    }
+
+    /// The method of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::all().find(|method| method.name == name)
+    }
+
+    /// As it was called.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.name
+    }
+
+    /// What an API key needs for it; public facts need nothing.
+    #[must_use]
+    pub const fn scope(self) -> Option<Scope> {
+        self.row.scope
+    }
+
+    /// How many parameters it takes at most.
+    #[must_use]
+    pub const fn positions(self) -> usize {
+        self.row.parameters.len()
+    }
+
+    pub(crate) fn summary(self) -> String {
+        self.row.doc.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ")
+    }
+
+    pub(crate) const fn parameters(self) -> &'static [Described] {
+        self.row.parameters
+    }
+
+    /// Name and schema of what it answers.
+    pub(crate) fn result(self, generator: &mut SchemaGenerator) -> (&'static str, Schema) {
+        let (name, schema) = self.row.result;
+        (name, schema(generator))
+    }
+}
+
+fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<T>()
+}
+
+macro_rules! methods {
+    ($(
+        $(#[doc = $doc:literal])+
+        [$($scope:ident)?] $name:tt $(, $alias:tt)? =>
+        $function:ident($($argument:ident: $parameter:ty),*) -> $answer:literal $result:ty $(as $shown:ty)?;
+    )+) => {
+        /// The relay's methods. Whatever a parameter is, jsonrpsee takes it: what is wrong with one
+        /// is said in the refusal of the relay (docs/adr/0027).
+        #[rpc(server, client)]
+        pub trait RelayApi {
+            $(
+                $(#[doc = $doc])+
+                #[method(name = $name, aliases = [$($alias)?], with_extensions)]
+                async fn $function(&self $(, $argument: Param<$parameter>)*) -> Result<$result, ErrorObjectOwned>;
+            )+
+        }
+
+        static ROWS: &[Row] = &[$(Row {
+            names: &[$name $(, $alias)?],
+            doc: &[$($doc),+],
+            scope: methods!(@scope $($scope)?),
+            parameters: &[$(Described::of::<$parameter>()),*],
+            result: ($answer, schema_of::<methods!(@shown $result $(, $shown)?)>),
+        }),+];
+    };
+    (@scope) => { None };
+    (@scope $scope:ident) => { Some(Scope::$scope) };
+    (@shown $result:ty) => { $result };
+    (@shown $result:ty, $shown:ty) => { $shown };
+}
+
+methods! {
+    /// Sponsors a user operation, and has the account's key in the TEE sign it where a passkey
+    /// approved: the complete operation, ready to send.
+    [Sponsor] "pm_sponsor_with_tee", "pm_sponsor_with_passkey" =>
+    sponsor(
+        user_operation: UserOperation, account_id: AccountId, passkey: Option<PasskeyAssertion>, options: Options
+    ) -> "sponsoredOperation" SponsoredOperation;
+
+    /// What a passkey has to approve for a sponsorship, as WebAuthn request options.
+    [Sponsor] "pm_getSponsorshipIntent" =>
+    intent(user_operation: UserOperation, account_id: AccountId, options: Options) -> "intent" Intent;
+
+    /// ERC-7677: paymaster fields for an estimate, with a signature that never validates.
+    [Sponsor] "pm_getPaymasterStubData" =>
+    stub_data(
+        user_operation: UserOperation, entry_point: Address, chain_id: ChainId, context: Context
+    ) -> "stubData" StubData;
+
+    /// ERC-7677: the paymaster fields of a sponsored operation.
+    [Sponsor] "pm_getPaymasterData" =>
+    paymaster_data(
+        user_operation: UserOperation, entry_point: Address, chain_id: ChainId, context: Context
+    ) -> "paymasterFields" PaymasterFields;
+
+    /// The addresses of the EntryPoints, the default first.
+    [] "pm_supportedEntryPoints" =>
+    supported_entry_points() -> "entryPoints" Vec<Address> as Vec<AddressText>;
+
+    /// The chain id.
+    [] "pm_chainId" =>
+    chain_id() -> "chainId" Quantity<u64> as QuantityText;
+
+    /// What the TEE and the operator know of an account.
+    [Accounts] "pm_get_account_info" =>
+    account_info(account_id: AccountId) -> "account" AccountInfo;
+
+    /// Signs an invitation to make accounts at the KMS, for the holder of a server's API key.
+    [Invite] "pm_createAccountInvitation" =>
+    create_invitation(options: InvitationOptions) -> "invitation" Invitation;
+
+    /// The chain id, as providers (ethers, web3.py) ask for it before anything else.
+    [] "eth_chainId" =>
+    eth_chain_id() -> "chainId" Quantity<u64> as QuantityText;
+
+    /// The chain id in decimal.
+    [] "net_version" =>
+    net_version() -> "chainId" String;
+
+    /// `super-relay/` and the version.
+    [] "web3_clientVersion" =>
+    client_version() -> "clientVersion" String;
+
+    /// This document (OpenRPC 1.3).
+    [] "rpc.discover" =>
+    discover() -> "document" OpenRpc;
+}

@@ -1,0 +1,105 @@
+//! Parameters that are one value.
+
+use proto::command::PasskeyAssertion;
+use proto::json::InvalidField;
+use proto::json::passkey::parse_assertion;
+use proto::{AccountId, Address, ParseError, Quantity};
+use schemars::{Schema, SchemaGenerator};
+use serde_json::{Map, Value};
+
+use super::{object, text};
+use crate::parameter::{Parameter, invalid};
+use crate::schema::{AccountIdText, AddressText, AssertionObject, ChainIdForm, UserOperationObject};
+
+/// The JSON of an operation. Which fields it has is for the version of the EntryPoint to say: see
+/// [`proto::json::parse_user_operation`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserOperation(pub Map<String, Value>);
+
+/// Of the chain that the caller means, in hex or as a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChainId(pub u128);
+
+impl Parameter for UserOperation {
+    const NAME: &'static str = "userOperation";
+    const IS_REQUIRED: bool = true;
+
+    fn parse(sent: &Value) -> Result<Self, InvalidField> {
+        object(Self::NAME, sent).map(|fields| Self(fields.clone()))
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<UserOperationObject>()
+    }
+}
+
+impl Parameter for AccountId {
+    const NAME: &'static str = "accountId";
+    const IS_REQUIRED: bool = true;
+
+    fn parse(sent: &Value) -> Result<Self, InvalidField> {
+        account_id(Self::NAME, sent)
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<AccountIdText>()
+    }
+}
+
+impl Parameter for Option<PasskeyAssertion> {
+    const NAME: &'static str = "passkey";
+    const IS_REQUIRED: bool = false;
+
+    fn parse(sent: &Value) -> Result<Self, InvalidField> {
+        assertion(Self::NAME, sent)
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<Option<AssertionObject>>()
+    }
+}
+
+impl Parameter for Address {
+    const NAME: &'static str = "entryPoint";
+    const IS_REQUIRED: bool = true;
+
+    fn parse(sent: &Value) -> Result<Self, InvalidField> {
+        text(Self::NAME, sent)?.parse().map_err(|problem: ParseError| invalid(Self::NAME, problem))
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<AddressText>()
+    }
+}
+
+impl Parameter for ChainId {
+    const NAME: &'static str = "chainId";
+    const IS_REQUIRED: bool = true;
+
+    fn parse(sent: &Value) -> Result<Self, InvalidField> {
+        match sent.as_u64() {
+            Some(number) => Ok(Self(number.into())),
+            None => {
+                let parsed = text(Self::NAME, sent)?.parse();
+                parsed.map(|Quantity(number)| Self(number)).map_err(|problem: ParseError| invalid(Self::NAME, problem))
+            }
+        }
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<ChainIdForm>()
+    }
+}
+
+pub(super) fn account_id(name: &str, sent: &Value) -> Result<AccountId, InvalidField> {
+    let id: AccountId = text(name, sent)?.parse().map_err(|problem| invalid(name, problem))?;
+    Ok(id.with_address_in_lower_case())
+}
+
+pub(super) fn assertion(name: &str, sent: &Value) -> Result<Option<PasskeyAssertion>, InvalidField> {
+    if sent.is_null() {
+        return Ok(None);
+    }
+    let within = |InvalidField { field, problem }| invalid(&format!("{name}.{field}"), problem);
+    parse_assertion(sent).map(Some).map_err(within)
+}
