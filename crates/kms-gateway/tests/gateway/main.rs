@@ -9,6 +9,7 @@ mod admin;
 mod admin_in_doubt;
 mod admission;
 mod android;
+mod answers;
 mod audit;
 mod browsers;
 mod clock_set_right;
