@@ -1,5 +1,5 @@
 # The verbs of the project. Each is a script or a cargo command that also runs by itself.
-.PHONY: help demo optee run test test-optee check bench bundler contracts bench-optee ta ta-measurement
+.PHONY: help demo optee run test test-optee fuzz check bench bundler contracts bench-optee ta ta-measurement
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -21,6 +21,9 @@ test: ## every test, with real parts
 
 test-optee: ## the trusted application inside OP-TEE on QEMU, and that its build can be repeated
 	scripts/optee/test
+
+fuzz: ## every fuzz target for ten seconds (ARGS="600 frames")
+	scripts/fuzz $(ARGS)
 
 check: ## formatting, lints, licences, documentation
 	scripts/check

@@ -1,5 +1,9 @@
 //! Property 9: no frame makes the core panic, and a refused one changes nothing.
 
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::{env, fs};
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proto::command::{
@@ -47,6 +51,25 @@ fn seeds(world: &World) -> Vec<Vec<u8>> {
     let mut frames: Vec<_> = frames.into_iter().map(Result::unwrap).chain(administered).collect();
     frames.push(frame::encode_request(&batch(&frames[..11])).unwrap());
     frames
+}
+
+/// Where the fuzz targets begin. `UPDATE_CORPUS=1` writes them anew.
+#[test]
+fn the_corpora_of_the_fuzz_targets_have_a_frame_of_every_opcode() {
+    let opcode = |frame: &[u8]| format!("{:?}", frame::split_request(frame).unwrap().0);
+    for target in ["frames", "trusted_core"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
+        if env::var_os("UPDATE_CORPUS").is_some() {
+            fs::create_dir_all(&folder).unwrap();
+            for (number, frame) in seeds(&with_standby()).iter().enumerate() {
+                fs::write(folder.join(format!("{}-{number}", opcode(frame))), frame).unwrap();
+            }
+        }
+        let files = fs::read_dir(&folder).unwrap().map(|file| fs::read(file.unwrap().path()).unwrap());
+        let found: BTreeSet<_> = files.map(|frame| opcode(&frame)).collect();
+        let wanted: BTreeSet<_> = Opcode::ALL.iter().map(|opcode| format!("{opcode:?}")).collect();
+        assert_eq!(found, wanted, "{target}");
+    }
 }
 
 /// A reply of the known shape, and no write behind a refusal but of a count that was spent.
