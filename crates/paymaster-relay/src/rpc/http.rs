@@ -380,3 +380,24 @@ fn finished(mut response: Response<HttpBody>, request_id: &RequestId, grant: Gra
     grant.write(headers);
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_body_is_handed_on_once_the_last_of_its_client_is_parsed() {
+        let turns = ReadingTurns::default();
+        let [first, second] = [(); 2].map(|()| turns.of(Client::Untold));
+        let read = |reading: &Reading| {
+            Box::pin(readable(HttpBody::from("{}"), 100, reading.clone(), Arc::default()).collect())
+        };
+        let mut next = read(&second);
+        assert!(read(&first).now_or_never().is_some());
+        assert!(next.as_mut().now_or_never().is_none());
+        first.end();
+        assert!(next.now_or_never().is_some());
+    }
+}
