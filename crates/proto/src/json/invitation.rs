@@ -47,9 +47,9 @@ pub struct SignedInvitation {
 }
 
 impl Invitation {
-    /// `keccak256(abi.encode(bytes32 domain, bytes32 teeId, uint64 expiresAt, uint32 maxUses, bytes32 nonce))`,
-    /// where `domain` is the hash of [`INVITATION_DOMAIN`]. A relay key signs it as `personal_sign`
-    /// over the 32 bytes.
+    /// `keccak256(abi.encode(bytes32 domain, bytes32 teeId, uint64 expiresAt, uint32 maxUses,
+    /// bytes32 nonce))`, where `domain` is the hash of [`INVITATION_DOMAIN`]. A relay key signs it
+    /// as `personal_sign` over the 32 bytes.
     #[must_use]
     pub fn digest(&self) -> Hash {
         let domain = keccak256(INVITATION_DOMAIN);

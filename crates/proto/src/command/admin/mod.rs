@@ -1,6 +1,6 @@
 //! Commands of the admin, and the rotation of a relay key, in groups by what they change. Each is
-//! signed as EIP-712 typed data ([`crate::typed_data`]) that names the TEE it is for and shows every
-//! field.
+//! signed as EIP-712 typed data ([`crate::typed_data`]) that names the TEE it is for and shows
+//! every field.
 
 mod paymaster_key;
 mod setup;
