@@ -39,7 +39,8 @@ impl Gateway {
     /// with.
     ///
     /// # Errors
-    /// [`NotSealed`] where the TEE would refuse every passkey of the relying party, or of an origin.
+    /// [`NotSealed`] where the TEE would refuse every passkey of the relying party, or of an
+    /// origin.
     pub fn check_relying_party(&self, provisioned: &Provisioned) -> Result<(), NotSealed> {
         let settings = self.settings();
         let of_settings = |party: &&RelyingParty| *party.id == settings.rp_id;

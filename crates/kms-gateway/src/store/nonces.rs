@@ -32,9 +32,8 @@ pub enum Claim {
 #[async_trait]
 pub trait Nonces: Send + Sync {
     /// Claims a relay key's nonce in one step: of equal claims at once, one is fresh. It is held
-    /// for
-    /// [`HOLD_SECONDS`] of the clock and of what has passed: a clock that is ahead for a moment does
-    /// not make it good again.
+    /// for [`HOLD_SECONDS`] of the clock and of what has passed: a clock that is ahead for a moment
+    /// does not make it good again.
     ///
     /// # Errors
     /// [`StoreError`]: nobody knows whether it was claimed.
