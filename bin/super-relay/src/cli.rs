@@ -28,39 +28,37 @@ enum Command {
     Node(ConfigArgs),
     /// Run the KMS gateway alone, next to its TEE.
     Kms(ConfigArgs),
-    /// Print the address of the relay's current key, making the key if there is none yet.
+    /// Print the address of the relay's current key. Creates the key if there is none yet.
     GetSignerAddress(ConfigArgs),
-    /// Have the KMS gateway forget the TEE that it has served, so that it serves whichever it finds
-    /// at its next start.
+    /// Make the KMS gateway forget its TEE, so that it accepts another one at its next start.
     ///
-    /// For when that TEE is gone for good: read "A TEE that lost its state" in docs/operations.md
-    /// first. Stop the gateway before.
+    /// Use this only if that TEE is lost: first read "A TEE that lost its state" in
+    /// docs/operations.md, and stop the gateway.
     ForgetTee(ForgetTeeArgs),
     /// Command a TEE: provision it, authorise and revoke relay keys, set its ceilings.
     ///
-    /// Signs as the admin and sends it to a KMS gateway. Prints what was signed, and what the
-    /// gateway then says of its TEE. Can be run anywhere; the admin's key is best kept where
-    /// neither relay nor gateway are.
+    /// Signs the command as the admin and sends it to a KMS gateway. Prints what was signed, and
+    /// the state of the TEE that the gateway reports afterwards. Can be run anywhere; keep the
+    /// admin's key away from the hosts of relay and gateway.
     Admin(admin::AdminArgs),
-    /// Make, list and revoke the API keys of a running node.
+    /// Generate, list and revoke the API keys of a running node.
     ///
-    /// Asks the node through its admin socket (`relay.admin_socket`), a file that only the node's
-    /// user can open; what it changes holds at once.
+    /// Connects to the node's admin socket (`relay.admin_socket`), a file that only the node's user
+    /// can open. Changes apply at once.
     ApiKey(ApiKeyArgs),
-    /// Look at the configuration.
+    /// Check the configuration, or describe its keys.
     #[command(subcommand)]
     Config(ConfigCommand),
 }
 
 #[derive(Subcommand)]
 enum ConfigCommand {
-    /// Start without serving: look at everything a start needs, change nothing, and say what is
-    /// wrong or what it serves.
+    /// Check everything that a start needs, without serving or changing anything.
     ///
-    /// Opens the relay's key with its passphrase, looks whether databases, admin socket and keys
-    /// can be read, written or made, asks chain, account factory, Redis and KMS gateways elsewhere,
-    /// and names what a sponsorship still lacks. Does not take ports or open a TEE of this machine,
-    /// and changes nothing on disk.
+    /// Opens the relay's key with its passphrase, checks that databases, admin socket and keys can
+    /// be read, written or created, asks chain, account factory, Redis and remote KMS gateways, and
+    /// lists what a sponsorship still lacks. Opens no port and no TEE of this machine, and changes
+    /// nothing on disk.
     Check(CheckArgs),
     /// Print every key with its meaning, type and default.
     Reference,
@@ -90,7 +88,7 @@ struct ApiKeyArgs {
 struct CheckArgs {
     #[command(flatten)]
     config: ConfigArgs,
-    /// Look at the values alone: open no file and ask nobody.
+    /// Check the values only: open no file and no connection.
     #[arg(long)]
     offline: bool,
 }
@@ -99,10 +97,10 @@ struct CheckArgs {
 struct ForgetTeeArgs {
     #[command(flatten)]
     config: ConfigArgs,
-    /// The id of the TEE to forget: the gateway names it where it refuses the one it finds.
+    /// The id of the TEE to forget. The gateway's error at its start has it.
     #[arg(long, value_name = "ID", required_unless_present = "paymaster_signer")]
     tee_id: Option<TeeId>,
-    /// Its paymaster signer, where the gateway names that: it has not started since TEEs have ids.
+    /// The TEE's paymaster signer, if the error names that in place of an id.
     #[arg(long, value_name = "ADDRESS", conflicts_with = "tee_id")]
     paymaster_signer: Option<Address>,
 }

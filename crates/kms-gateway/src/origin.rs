@@ -28,7 +28,7 @@ pub enum Origin {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum InvalidOrigin {
     /// Neither a page's nor an app's.
-    #[error("{text} is no origin: scheme, host and port, as https://example.org, or {APP} and a hash")]
+    #[error("{text} is not an origin: expected scheme, host and port, as in https://example.org, or {APP} and a hash")]
     Unknown {
         /// What was found.
         text: String,

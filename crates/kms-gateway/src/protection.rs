@@ -1,4 +1,4 @@
-//! What a TEE must say of itself before anything is signed with it.
+//! What a TEE must report about itself before anything is signed with it.
 
 use kms_api::status::TaKey;
 use proto::command::{Protection, SecurityState};
@@ -11,15 +11,16 @@ use thiserror::Error;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RequiredProtection {
-    /// Of what the TEE stores, against being read or changed: `none`, `secureWorld` or `hardware`.
+    /// Protection of the TEE's storage against being read or changed: `none`, `secureWorld` or
+    /// `hardware`.
     #[schemars(with = "ProtectionName")]
     pub storage: Level,
-    /// Against an older copy of it being put back; unset it is `none`. The production profile wants
-    /// it set, be it to `none`: without it an older copy revives revoked keys, and OP-TEE may lose
-    /// all it has sealed when its supplicant is killed.
+    /// Protection against an older copy of the storage being restored; unset it is `none`. The
+    /// production profile requires it to be set, even if to `none`: without it an older copy
+    /// revives revoked keys, and OP-TEE may lose all it has sealed when its supplicant is killed.
     #[schemars(with = "Option<ProtectionName>")]
     pub rollback: Option<Level>,
-    /// Of the TEE's clock, which nothing relies on.
+    /// Protection of the TEE's clock, which nothing relies on.
     #[schemars(with = "ProtectionName")]
     pub time: Level,
     /// Refuse a trusted application signed with the development key, which everybody has.

@@ -52,7 +52,7 @@ pub struct Settings {
     #[serde(default)]
     pub tee: TeeKind,
     /// Commands that may wait for the TEE; one more is refused at once with `tee_busy`. One relay
-    /// key, and all questions together, have half of what the others leave.
+    /// key, and all lookups together, may use half of what the others leave.
     #[serde(default = "default_tee_queue_length")]
     #[schemars(range(min = 1))]
     pub tee_queue_length: usize,
@@ -71,49 +71,50 @@ pub struct Settings {
     #[serde(default = "default_tee_hung_after_seconds")]
     #[schemars(range(min = 1))]
     pub tee_hung_after_seconds: u64,
-    /// Milliseconds between one quote of `/attestation` and the next. Clients take turns; who can't
-    /// have one within 8 seconds is told when to come back. Anyone may ask, and a quote takes the
-    /// TEE's only thread for as long as hundreds of sponsorships. One that takes longer than
-    /// `tee_stuck_after_ms` has everything else refused meanwhile, and is given
+    /// Milliseconds between one quote of `/attestation` and the next. Clients take turns; a client
+    /// whose turn doesn't come within 8 seconds is told when to try again. Anyone may ask, and a
+    /// quote occupies the TEE's only thread for as long as hundreds of sponsorships. While one
+    /// takes longer than `tee_stuck_after_ms`, everything else is refused; it may take
     /// `tee_hung_after_seconds`.
     #[serde(default = "default_attestation_interval_ms")]
     #[schemars(range(min = 1))]
     pub attestation_interval_ms: u64,
-    /// Seconds between one rotation of a relay key and the next of the same record; what the admin
-    /// signs is not rationed. `relay.relay_key.rotation_interval_seconds` has to be longer.
+    /// Seconds between one rotation of a relay key and the next of the same record; rotations that
+    /// the admin signs are not limited. `relay.relay_key.rotation_interval_seconds` has to be
+    /// longer.
     #[serde(default = "default_rotation_interval_seconds")]
     #[schemars(range(min = 1))]
     pub rotation_interval_seconds: u64,
-    /// Commands that wait together and cross into OP-TEE together, at most 32; 1: each alone. It
-    /// saves them the crossing, and each waits for the last one's reply.
+    /// Commands that wait together and cross into OP-TEE in one call, at most 32; 1: each alone.
+    /// This saves world switches, but each command waits for the last one's reply.
     #[serde(default = "default_tee_batch_length")]
     #[schemars(range(min = 1, max = 32))]
     pub tee_batch_length: usize,
-    /// What the TEE must report of itself, or it is not used. The production profile requires
-    /// `storage` and `own_ta_key`.
+    /// What the TEE must report about itself; otherwise it is not used. The production profile
+    /// requires `storage` and `own_ta_key`.
     #[serde(default)]
     pub required_protection: RequiredProtection,
-    /// Verified passkeys that are remembered for clients which make the account by the id of the
-    /// registration's beginning. One more, and the oldest is forgotten; the id that
-    /// `/webauthn/register/finish` answers is good all the same.
+    /// Verified passkeys that are remembered for clients that create the account with the id from
+    /// the beginning of the registration. At the limit the oldest is forgotten; the id from
+    /// `/webauthn/register/finish` stays valid.
     #[serde(default = "default_max_registrations")]
     #[schemars(range(min = 1))]
     pub max_registrations: usize,
-    /// Who may have accounts made. `open`: whoever asks; for development, the production profile
-    /// refuses it. `authorised`: holders of a key of `api_keys`, or of an invitation that an
-    /// authorised relay key signed (`pm_createAccountInvitation`).
+    /// Who may create accounts. `open`: anybody; for development, the production profile refuses
+    /// it. `authorised`: holders of a key of `api_keys`, or of an invitation that an authorised
+    /// relay key signed (`pm_createAccountInvitation`).
     #[serde(default)]
     pub account_creation: AccountCreation,
-    /// Keys of servers that may have accounts made.
+    /// Keys of servers that may create accounts.
     #[serde(default)]
     pub api_keys: Vec<ApiKeySettings>,
-    /// Accounts that may be made in an hour for each API key, and by the invitations of each relay
-    /// key; with `account_creation` `open`, for all others together.
+    /// Accounts that may be created in an hour with each API key, and with the invitations of each
+    /// relay key; with `account_creation` `open`, by all others together.
     #[serde(default = "default_accounts_per_hour")]
     #[schemars(range(min = 1))]
     pub accounts_per_hour: u32,
-    /// How accounts made without a scheme of their own sign operations: `eip191` for the
-    /// SimpleAccount of EntryPoint v0.6 and v0.7, `raw` for that of v0.8 and later.
+    /// How accounts that are created without a scheme of their own sign operations: `eip191` for
+    /// the SimpleAccount of EntryPoint v0.6 and v0.7, `raw` for that of v0.8 and later.
     #[serde(default = "default_signature_scheme")]
     #[schemars(with = "SchemeName")]
     pub signature_scheme: SignatureScheme,
@@ -123,7 +124,7 @@ pub struct Settings {
     pub factory: Option<FactorySettings>,
 }
 
-/// Who may have accounts made.
+/// Who may create accounts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AccountCreation {

@@ -93,7 +93,7 @@ impl Tee {
         decode_reply::<R>(&reply).map_err(TeeError::InvalidReply)?.map_err(TeeError::Refused)
     }
 
-    /// What it says of itself, if it is the TEE that is served.
+    /// What it reports about itself, if it is the TEE that is served.
     ///
     /// # Errors
     /// As [`Self::call`], and [`NotAdmitted::StateLost`].

@@ -7,7 +7,7 @@ use core::fmt;
 pub enum ParseError {
     /// It does not start with `0x`.
     NoPrefix,
-    /// Not exactly so many bytes in hex.
+    /// Not exactly this many bytes in hex.
     NotBytes {
         /// Bytes of the type.
         expected: usize,

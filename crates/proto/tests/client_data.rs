@@ -1,4 +1,4 @@
-//! Client data as clients write it, held against `serde_json`'s reading of the same bytes.
+//! Client data as clients write it, checked against `serde_json`'s reading of the same bytes.
 #![expect(clippy::unwrap_used, reason = "what does not parse must fail the test")]
 
 use proptest::collection::vec;

@@ -188,12 +188,12 @@ impl Connection {
         kept.cost.saturating_add(kept.requests)
     }
 
-    /// What is kept for a request of so many bytes, in bytes of memory, about.
+    /// What is kept for a request of this many bytes, in bytes of memory, about.
     pub(crate) fn cost_of_request(bytes: usize) -> usize {
         bytes.saturating_mul(EACH_BYTE)
     }
 
-    /// What is kept for an answer of so many bytes, in bytes of memory, about.
+    /// What is kept for an answer of this many bytes, in bytes of memory, about.
     pub(crate) fn cost_of_answer(bytes: usize) -> usize {
         bytes.saturating_add(EACH_ANSWER)
     }

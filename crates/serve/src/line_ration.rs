@@ -1,4 +1,4 @@
-//! How many lines a log gets about what anyone may send: a burst, and then so many a second.
+//! How many lines a log gets about what anyone may send: a burst, and then this many a second.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

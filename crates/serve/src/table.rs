@@ -128,7 +128,7 @@ impl Table {
         self.keep_within(connection.add_untaken(bytes));
     }
 
-    /// The same for so many bytes of requests that have come; returns what they cost.
+    /// The same for this many bytes of requests that have come; returns what they cost.
     pub(crate) fn hold(&self, connection: &Connection, bytes: usize) -> usize {
         let cost = Connection::cost_of_request(bytes);
         self.keep_within(connection.hold(cost));

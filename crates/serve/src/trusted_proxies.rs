@@ -11,7 +11,7 @@ use crate::table::client;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The client of a request, as far as it is told apart from others.
+/// The client of a request, as far as it is distinguished from others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Client {
     /// An IPv4 address, or the network of an IPv6 address that counts as one client's
@@ -28,7 +28,7 @@ pub struct TrustedProxies(Vec<IpNet>);
 
 /// The text is no address and no network.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{found:?} is no proxy: expected an IP address or a network in CIDR notation, as in 10.0.0.0/8{}", why.unwrap_or_default())]
+#[error("{found:?} is not a proxy: expected an IP address or a network in CIDR notation, as in 10.0.0.0/8{}", why.unwrap_or_default())]
 pub struct InvalidProxy {
     /// What was found, cut.
     pub found: String,

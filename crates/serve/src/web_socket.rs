@@ -89,8 +89,8 @@ impl WebSocket {
         Ok((response, Self { upgrade: hyper::upgrade::on(request), memory }))
     }
 
-    /// Answers its messages, of at most so many bytes, until the client closes it or it is told to
-    /// stop; then what was read is answered still.
+    /// Answers its messages, of at most this many bytes, until the client closes it or it is told
+    /// to stop; then what was read is answered still.
     pub async fn serve(self, most_bytes: usize, stop: CancellationToken, answer: impl Answer) {
         let upgraded = match self.upgrade.await {
             Ok(upgraded) => TokioIo::new(upgraded),

@@ -7,7 +7,7 @@
 //! measurement, as long as the modulus (RSASSA-PSS with SHA-256 and a salt of 32 bytes).
 //!
 //! Only the measurement of the caller's own memory will do. The digest of a signed file OP-TEE
-//! gives to everyone, the normal world included, over whatever nonce they like: it would vouch for
+//! gives to everyone, the normal world included, over whatever nonce they like: it would attest to
 //! any statement.
 
 use alloc::vec::Vec;

@@ -78,9 +78,9 @@ fn check_terms(terms: &Terms, version: EntryPointVersion) -> Result<(), Status> 
     fits.then_some(()).ok_or(Status::TermsInvalid)
 }
 
-/// There is no clock here: the window is held against the time the relay signed. Since that may be
-/// any time, the width is bounded too, or who holds a relay key could obtain signatures for all of
-/// the coming years at once.
+/// There is no clock here: the window is checked against the time the relay signed. Since that may
+/// be any time, the width is bounded too, or who holds a relay key could obtain signatures for all
+/// of the coming years at once.
 fn check_window(terms: &Terms, timestamp: u64, max_window: u32) -> Result<(), Status> {
     // An EntryPoint reads a validUntil of 0 as forever.
     let in_order = terms.valid_until > 0

@@ -52,7 +52,7 @@ pub trait SecureStore {
     fn remove(&mut self, name: &RecordName) -> Result<(), StoreError>;
 }
 
-/// Why a record can't be had.
+/// Why a record is not available.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreError {
     /// The store did not answer, or is full.
@@ -109,7 +109,7 @@ impl Attestor for NoAttestation {
     }
 }
 
-/// What the platform says of itself: `VerifySecurityState` passes it on.
+/// What the platform reports about itself: `VerifySecurityState` passes it on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Platform {
     /// Semantic version of the trusted application.

@@ -1,4 +1,4 @@
-//! The load: so many connections, each with the next request as soon as it has an answer.
+//! The load: this many connections, each with the next request as soon as it has an answer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

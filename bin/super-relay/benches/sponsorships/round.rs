@@ -1,5 +1,5 @@
-//! A round: fresh requests over so many connections, and what the node, the chain and the load used
-//! for them.
+//! A round: fresh requests over this many connections, and what the node, the chain and the load
+//! used for them.
 
 use std::time::Duration;
 

@@ -25,11 +25,11 @@ const SECONDS_A_DAY: u64 = 24 * 60 * 60;
 /// What to do with the keys of a running node.
 #[derive(Subcommand)]
 pub enum ApiKeyCommand {
-    /// Make a key, and print it, alone, on standard output. It is shown only now.
+    /// Generate a key and print it, and nothing else, on standard output. It is shown only once.
     Generate(GenerateArgs),
-    /// Print every key with what it may do, its state and its use. The keys themselves are nowhere.
+    /// List the keys with permissions, state and use. The keys themselves are not stored.
     List,
-    /// Refuse a key from now on, also on WebSockets that are open.
+    /// Refuse a key from now on, also on open WebSockets.
     Revoke {
         /// Its id, as `list` has it.
         id: String,
@@ -39,35 +39,35 @@ pub enum ApiKeyCommand {
 /// What a new key may do.
 #[derive(Args)]
 pub struct GenerateArgs {
-    /// What to call it.
+    /// A name for the key.
     #[arg(long)]
     label: String,
-    /// A key that stands in a page or an app, where anybody can read it: bounded by its policies,
-    /// its rate and its quota.
+    /// A key for a page or an app, where anybody can read it: limited by its policies, its rate and
+    /// its quota.
     #[arg(long, requires = "policy")]
     publishable: bool,
     /// `sponsor`, `accounts` or `invite`. May be repeated. Default: all; of a publishable key,
     /// `sponsor`.
     #[arg(long, value_name = "SCOPE")]
     scope: Vec<Scope>,
-    /// A policy it may choose; the first is its default. May be repeated. Default: all, with the
+    /// A policy that it may use; the first is its default. May be repeated. Default: all, with the
     /// relay's default.
     #[arg(long, value_name = "ID")]
     policy: Vec<String>,
-    /// From where a publishable key may be used: `https://dapp.example`, `chrome-extension://*`,
-    /// `null`, `missing` (no Origin header: servers and apps) or `*`. May be repeated. Default:
-    /// `*`.
+    /// An origin whose pages may use a publishable key: `https://dapp.example`,
+    /// `chrome-extension://*`, `null`, `missing` (no Origin header: servers and apps) or `*`. May
+    /// be repeated. Default: `*`.
     #[arg(long, value_name = "ORIGIN", requires = "publishable")]
     origin: Vec<OriginRule>,
-    /// Calls in a minute, as in `600/min`, and as many at once; with another burst, `600/min:50`.
-    /// Default: any number; of a publishable key, `600/min`, of which one client address has half
-    /// at most: a wallet makes three calls for one operation.
+    /// Calls in a minute, and the size of a burst, as in `600/min`; with another burst,
+    /// `600/min:50`. Default: unlimited; for a publishable key `600/min`, of which one client
+    /// address may use half: a wallet makes three calls for one operation.
     #[arg(long, value_name = "CALLS/min")]
     rate: Option<Rate>,
-    /// Calls in one UTC day. Default: any number.
+    /// Calls in one UTC day. Default: unlimited.
     #[arg(long, value_name = "CALLS")]
     quota: Option<u64>,
-    /// Days after which it is refused. Default: never.
+    /// Days after which the key is refused. Default: never.
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u64).range(1..=36_500))]
     valid_for_days: Option<u64>,
 }

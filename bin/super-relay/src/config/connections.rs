@@ -87,8 +87,8 @@ impl Connections {
         Ok(())
     }
 
-    /// The longest answer is a quote: what the TEE says of itself, and then the quote, which is
-    /// given the time of a call that hangs. Refused before that, it would be lost, and it is
+    /// The longest answer is a quote: what the TEE reports about itself, and then the quote, which
+    /// is given the time of a call that hangs. Refused before that, it would be lost, and it is
     /// rationed.
     pub(super) fn check_serving(&self, kms: &kms_gateway::Settings) -> Result<(), ConfigError> {
         let longest = kms.tee_timeout_seconds.saturating_add(kms.tee_hung_after_seconds);
@@ -100,7 +100,7 @@ impl Connections {
         Ok(())
     }
 
-    /// The limits of a port that takes so many.
+    /// The limits of a port that takes this many.
     pub fn bounds(&self, total: usize) -> Bounds {
         let per_address = self.per_address.min(total);
         Bounds {
@@ -116,7 +116,7 @@ impl Connections {
         }
     }
 
-    /// How many of so many connections may be WebSockets.
+    /// How many of this many connections may be WebSockets.
     fn web_sockets_of(&self, connections: usize) -> usize {
         (connections.saturating_mul(self.websocket_percent.into()) / 100).max(1)
     }

@@ -46,7 +46,7 @@ pub struct Config {
     /// The KMS gateway that runs in this process; `kms` needs it, and `node` unless
     /// `remote_kms.urls` names others.
     pub kms: Option<kms_gateway::Settings>,
-    /// KMS gateways elsewhere.
+    /// Remote KMS gateways.
     pub remote_kms: RemoteKms,
     /// Provisions the TEE at the first start. For development: in production the admin's key is not
     /// on this machine.
@@ -83,9 +83,9 @@ pub struct Listen {
     /// /livez, /readyz, /status and /metrics.
     #[schemars(with = "String")]
     pub ops: SocketAddr,
-    /// Names with a dot by which /status and /metrics may be asked for (`Host`, without port).
-    /// Others may be a page's that has its name lead here; IP addresses and names without a dot are
-    /// always good.
+    /// Host names with a dot that may stand in `Host` (without port) for /status and /metrics.
+    /// Other such names are refused, since a page could have one resolve to this port (DNS
+    /// rebinding); IP addresses and names without a dot are always accepted.
     pub ops_hosts: Vec<String>,
     /// The HTTP API of the KMS.
     #[schemars(with = "String")]
@@ -144,7 +144,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// KMS gateways elsewhere.
+/// Remote KMS gateways.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RemoteKms {
@@ -171,7 +171,7 @@ impl Default for RemoteKms {
 pub struct Bootstrap {
     /// The admin's secp256k1 key, 32 bytes in hex; made with mode 0600 if the file is not there.
     pub admin_key_file: PathBuf,
-    /// Paymasters of ours, for a KMS alone; a node takes those of its relay.
+    /// The paymasters, for a KMS without a relay; a node uses those of its relay.
     #[serde(default)]
     pub deployments: Vec<BootstrapDeployment>,
     /// Relay keys to authorise besides that of this node.

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::shared_look::SharedLook;
 
-/// What a process says of itself.
+/// What a process reports about itself.
 #[async_trait]
 pub trait Readiness: Send + Sync {
     /// Why this process can't take requests, if it can't. What it shares with others of its kind is

@@ -92,7 +92,7 @@ impl Servers {
         let finished = tokio::select! {
             finished = self.finish() => finished,
             _ = endings.next() => {
-                tracing::warn!("told again to stop: requests in flight are dropped");
+                tracing::warn!("second signal to stop: requests in flight are dropped");
                 self.drop_all().await;
                 Ok(())
             }

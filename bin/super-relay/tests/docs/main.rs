@@ -1,4 +1,4 @@
-//! What docs/ says, held against the code and a running node.
+//! What docs/ says, checked against the code and a running node.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -201,7 +201,7 @@ async fn header(stream: &mut TcpStream) -> String {
     String::from_utf8(header).unwrap()
 }
 
-/// Those WebSockets that are left once so many at most answer.
+/// Those WebSockets that are left once at most this many answer.
 async fn until_so_many_answer(most: usize, mut open: Vec<TcpStream>) -> Vec<TcpStream> {
     while open.len() > most {
         let mut answering = Vec::new();

@@ -61,7 +61,7 @@ async fn an_interrupt_of_a_person_does_not_wait_for_a_load_balancer() {
 
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
-/// A request in flight: its body of so many bytes is being read, as the server has said, and has
+/// A request in flight: its body of this many bytes is being read, as the server has said, and has
 /// not begun.
 async fn in_flight(world: &World, length: usize) -> TcpStream {
     let mut stream = TcpStream::connect(world.node.address("rpc")).await.unwrap();

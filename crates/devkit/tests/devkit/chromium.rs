@@ -1,4 +1,4 @@
-//! The passkey held against what Chromium produced: the same keys, the same layout.
+//! The passkey checked against what Chromium produced: the same keys, the same layout.
 
 use alloy_primitives::hex;
 use base64::Engine;

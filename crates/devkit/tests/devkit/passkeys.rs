@@ -1,4 +1,4 @@
-//! The passkey held against verifiers: p256 and webauthn-rs; and its lies, which they must see.
+//! The passkey checked against verifiers: p256 and webauthn-rs; and its lies, which they must see.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -1,4 +1,4 @@
-//! The packing, held against the hashes that the published EntryPoints gave.
+//! The packing, checked against the hashes that the published EntryPoints gave.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! What gateway and TEE say of themselves.
+//! What gateway and TEE report about themselves.
 
 mod health;
 

@@ -101,7 +101,7 @@ impl Inner {
         }
     }
 
-    /// As the TEE would: what depends on its state is held against a newer copy before it is
+    /// As the TEE would: what depends on its state is checked against a newer copy before it is
     /// refused.
     async fn check_content(&self, command: &impl AdminProof) -> Result<(), NotAdmitted> {
         if command.check_content(&*self.known.commanded(&self.tee).await?).is_ok() {

@@ -1,4 +1,4 @@
-//! What the platform vouches for, as often as it may be asked.
+//! What the platform attests to, as often as it may be asked.
 
 use std::time::Duration;
 

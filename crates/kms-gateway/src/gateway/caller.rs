@@ -13,7 +13,7 @@ pub struct Caller {
     pub request_id: String,
     /// What the caller names beside the command; it must be true.
     pub claims: Claims,
-    /// Keccak-256 of whatever the caller wants to stand in the audit.
+    /// Keccak-256 of whatever the caller wants to be in the audit.
     pub context_hash: Option<Hash>,
     /// By whose leave the caller has an account made.
     pub proof: Option<CreationProof>,

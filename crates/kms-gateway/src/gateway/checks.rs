@@ -26,7 +26,7 @@ pub(super) struct SigningRequest<'a> {
     pub permission: Permissions,
 }
 
-/// What the reply is held against.
+/// What the reply is checked against.
 pub(super) struct Expected {
     /// The account's, when its passkey approved.
     pub wallet: Option<Arc<WalletInfo>>,

@@ -129,7 +129,7 @@ impl Inner {
             return Ok(());
         }
         if left_out > 0 {
-            tracing::info!(left_out, signer = ?case.signer, "refusals of this relay key have no row and no line");
+            tracing::info!(left_out, signer = ?case.signer, "refusals of this relay key were left out of audit and log");
         }
         let authority = case.authority;
         let record = AuditRecord {

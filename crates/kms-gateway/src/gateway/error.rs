@@ -16,7 +16,7 @@ use crate::transport::{NotAdmitted, TeeStateLost};
 /// A refusal or a failure. Nothing signed leaves the gateway with it.
 #[derive(Debug, Error)]
 pub enum GatewayError {
-    /// By the trusted application, or by the gateway in the same words before it came to that.
+    /// By the trusted application, or by the gateway with the same status before it asks.
     #[error("{0}")]
     Refused(Status),
     /// The request is too old, or from the future.
@@ -38,39 +38,39 @@ pub enum GatewayError {
     /// The public key the caller names is not the passkey's.
     #[error("the public key is not the account's passkey")]
     PublicKeyMismatch,
-    /// The registration went no further.
+    /// The registration was refused.
     #[error(transparent)]
     Registration(CeremonyError),
-    /// Accounts are not made for whoever asks.
+    /// Creating an account requires authorisation.
     #[error(
-        "making an account needs an API key of this KMS (Authorization: Bearer <key>, or x-api-key) or an `invitation` \
+        "creating an account requires an API key of this KMS (Authorization: Bearer <key>, or x-api-key) or an `invitation` \
          by its relay (pm_createAccountInvitation)"
     )]
     CreationUnauthorised,
-    /// No key of the settings.
+    /// Not a key of the settings.
     #[error("the API key is not one of this KMS")]
     ApiKeyUnknown,
-    /// The invitation is not one to this TEE by an authorised relay key.
+    /// The invitation is for another TEE, or not by an authorised relay key.
     #[error("the invitation is not valid: {problem}")]
     InvitationInvalid {
         /// For people.
         problem: &'static str,
     },
-    /// The invitation's time is over.
-    #[error("the invitation was good until {expires_at}, and it is {now}")]
+    /// The invitation has expired.
+    #[error("the invitation expired at {expires_at}; the time is {now} (Unix seconds)")]
     InvitationExpired {
         /// Unix seconds.
         expires_at: u64,
         /// Unix seconds, the gateway's.
         now: u64,
     },
-    /// All accounts of the invitation are made.
-    #[error("the invitation is for {max_uses} accounts, and they are made")]
+    /// All accounts that the invitation allows were created.
+    #[error("the invitation allows {max_uses} accounts, and all of them were created")]
     InvitationUsedUp {
         /// Accounts.
         max_uses: u32,
     },
-    /// The authoriser's accounts of this hour are made.
+    /// The authoriser has reached its limit of accounts for this hour.
     #[error(
         "the limit of {per_hour} accounts an hour (kms.accounts_per_hour) is reached; the next can be made in \
          {retry_after_seconds} s"
@@ -81,8 +81,8 @@ pub enum GatewayError {
         /// At least 1.
         retry_after_seconds: u64,
     },
-    /// The account exists and signs otherwise than asked for.
-    #[error("the account signs in another scheme than asked for")]
+    /// The account exists with another signature scheme than requested.
+    #[error("the account exists with another signature scheme than requested")]
     SignatureSchemeConflict,
     /// The database can't be written or read. Whatever was decided, it is not recorded, so it is a
     /// no.
@@ -131,7 +131,7 @@ pub enum GatewayError {
     #[error("the TEE does not answer")]
     TeeUnavailable,
     /// The TEE's reply is not the answer to the question; it stays here.
-    #[error("the TEE's reply does not fit the request")]
+    #[error("the TEE's reply does not match the request")]
     TeeReplyInvalid,
     /// The TEE reports less than the settings require. Nothing is signed with it.
     #[error(transparent)]
@@ -140,7 +140,7 @@ pub enum GatewayError {
     #[error(transparent)]
     TeeStateLost(#[from] TeeStateLost),
     /// The account factory could not be asked. The account is made; asking again answers the rest.
-    #[error("the account factory can't be asked")]
+    #[error("the account was created, but the account factory could not be asked for its address")]
     FactoryUnavailable,
     /// The gateway ended the work before it was done.
     #[error("the gateway failed")]

@@ -17,7 +17,7 @@ pub enum ForgetError {
     #[error("there is no gateway's database in that folder (kms.data_dir)")]
     NoDatabase,
     /// No TEE was served yet.
-    #[error("this gateway has served no TEE: whichever it finds is served")]
+    #[error("this gateway has served no TEE yet, so there is none to forget")]
     NoTee,
     /// Another TEE was served.
     #[error("this gateway has served {served}, not that one")]

@@ -21,11 +21,11 @@ use crate::transport::{Asker, QueueStats, TeeName};
 /// choosing.
 const MAX_WALLETS: usize = 65_536;
 
-/// How long what the TEE said of itself is good enough to hold commands of the admin against: other
-/// gateways may have commanded it since.
+/// How long what the TEE reported about itself is fresh enough to check commands of the admin
+/// against: other gateways may have commanded it since.
 const COMMANDED: Duration = Duration::from_secs(2);
 
-/// How long what the TEE said of itself will do for whoever asks: anyone may.
+/// How long what the TEE reported about itself will do for whoever asks: anyone may.
 const RECENT: Duration = Duration::from_secs(1);
 
 pub(super) struct Known {
@@ -38,7 +38,7 @@ pub(super) struct Known {
     paymaster_signers: PaymasterSigners,
 }
 
-/// What the TEE said of itself, or that it did not.
+/// What the TEE reported about itself, or that it did not.
 struct Reported {
     at: Instant,
     generation: u64,
@@ -54,7 +54,7 @@ struct State {
     /// application.
     lost: u64,
     provisioned: Option<Arc<Provisioned>>,
-    /// What commands of the admin are held against.
+    /// What commands of the admin are checked against.
     commanded: Option<Commanded>,
 }
 
@@ -85,8 +85,8 @@ impl Known {
         }
     }
 
-    /// What the TEE says of itself now. The first that is provisioned is the one that is served
-    /// from then on, by this process and those after it.
+    /// What the TEE reports about itself now. The first that is provisioned is the one that is
+    /// served from then on, by this process and those after it.
     pub(super) async fn security_state(&self, tee: &Tee) -> Result<SecurityState, GatewayError> {
         let state = tee.security_state().await?;
         let is_recorded = matches!(tee.served().name(), Some(TeeName::Id(_)));
@@ -98,9 +98,9 @@ impl Known {
         Ok(state)
     }
 
-    /// What the TEE says of itself, as of a second ago at most, and in no case as of before an
-    /// admin command or of a session that was lost. A second of questions costs one call, whether
-    /// their callers wait for it or hang up.
+    /// What the TEE reports about itself, as of a second ago at most, and in no case as of before
+    /// an admin command or of a session that was lost. A second of questions costs one call,
+    /// whether their callers wait for it or hang up.
     pub(super) async fn recent_security_state(&self, tee: &Tee) -> Result<Arc<SecurityState>, GatewayError> {
         let mut reported = match Arc::clone(&self.reported).try_lock_owned() {
             Ok(reported) => reported,

@@ -136,7 +136,7 @@ impl Gateway {
     /// made, with the folder.
     ///
     /// # Errors
-    /// [`OpenError::DataDir`]; [`OpenError::Store`] when it can't be written, is none of ours, or
+    /// [`OpenError::DataDir`]; [`OpenError::Store`] when it can't be written, is not ours, or
     /// of a later version.
     pub async fn look_at(data_dir: &Path) -> Result<Option<usize>, OpenError> {
         private_files::check_folder_to_make(data_dir)?;
@@ -195,7 +195,7 @@ impl Gateway {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// What the TEE says of itself, asked now.
+    /// What the TEE reports about itself, asked now.
     ///
     /// # Errors
     /// `tee_state_lost`, or when the TEE does not answer.
@@ -214,7 +214,7 @@ impl Gateway {
         Ok(state)
     }
 
-    /// Whether the database takes a write, and the TEE answers and protects what it must;
+    /// Whether the database accepts writes, and the TEE answers and protects what it must;
     /// provisioned or not.
     ///
     /// # Errors
@@ -227,7 +227,7 @@ impl Gateway {
         Ok(state)
     }
 
-    /// Whether the database takes a write, within 700 ms.
+    /// Whether the database accepts writes, within 700 ms.
     ///
     /// # Errors
     /// `store_unavailable`.

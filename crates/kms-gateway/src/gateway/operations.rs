@@ -13,7 +13,7 @@ use crate::tee::TeeError;
 
 impl Gateway {
     /// The paymaster's signature over an operation, and the account's when its passkey approved.
-    /// The reply was held against the request, and the decision is in the audit.
+    /// The reply was checked against the request, and the decision is in the audit.
     ///
     /// # Errors
     /// Every refusal, the gateway's and the trusted application's.

@@ -1,5 +1,5 @@
 //! Who may have an account made, and how many. Making one costs the TEE more than a sponsorship,
-//! and its room for good.
+//! and its room permanently.
 
 use proto::Permissions;
 use proto::digest::personal_message_hash;

@@ -6,7 +6,7 @@ use thiserror::Error;
 use super::Gateway;
 use crate::origin::Origin;
 
-/// The TEE was provisioned without what the settings name, and keeps its list for good.
+/// The TEE was provisioned without what the settings name, and keeps its list permanently.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum NotSealed {
     /// The relying party is not one of the TEE's.

@@ -1,4 +1,4 @@
-//! What the TEE answered is held against what was asked. A reply that doesn't fit stays here.
+//! What the TEE answered is checked against what was asked. A reply that doesn't fit stays here.
 
 use proto::command::{SignReply, SignWithHybridKey, Sponsor, SponsorReply, WalletInfo};
 use proto::paymaster::paymaster_digest;

@@ -49,7 +49,7 @@ impl ApiError {
     }
 
     pub(super) fn body_malformed() -> Self {
-        Self::new(Reason::BodyMalformed, "the body is not sent as HTTP/1.1 says")
+        Self::new(Reason::BodyMalformed, "the body violates HTTP/1.1: its chunks or its length are malformed")
     }
 
     pub(super) fn page_not_allowed() -> Self {

@@ -23,7 +23,7 @@ pub trait AccountIndex: Send + Sync {
     /// Adds an account. Where its id or its credential is there already, all stays as it is.
     ///
     /// # Errors
-    /// [`StoreError`]: nobody knows whether it is there; it may be added again.
+    /// [`StoreError`]: it is unknown whether it is there; it may be added again.
     async fn save_account(&self, account: AccountEntry) -> Result<(), StoreError>;
 
     /// The account made with this credential.

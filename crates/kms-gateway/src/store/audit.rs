@@ -27,7 +27,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// As it stands in the audit and in metrics.
+    /// As it is in the audit and in metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -69,8 +69,8 @@ impl Decision {
 /// Of the TEE's admin counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counters {
-    /// Of a command, the one it is signed for. Of commands that took effect unheard, the first of
-    /// theirs. Of a counter that went back, where it had been.
+    /// Of a command, the one it is signed for. Of commands that took effect without a reply, the
+    /// first of theirs. Of a counter that went back, where it had been.
     pub from: u64,
     /// The same, the last of theirs, and where it is.
     pub to: u64,
@@ -133,7 +133,7 @@ pub trait Audit: Send + Sync {
     /// chain.
     ///
     /// # Errors
-    /// [`StoreError`]: nobody knows whether it stands there. The chain is whole all the same.
+    /// [`StoreError`]: it is unknown whether it stands there. The chain is whole all the same.
     async fn append_audit(&self, record: AuditRecord) -> Result<(), StoreError>;
 
     /// Where the rows leave the TEE's admin counter: the last of those that were allowed or

@@ -58,8 +58,8 @@ pub enum StoreError {
 
 /// All that the gateway keeps.
 ///
-/// After an error of a write nobody knows whether it was made, but it was made as a whole or not at
-/// all.
+/// After an error of a write it is unknown whether it was made, but it was made as a whole or not
+/// at all.
 #[async_trait]
 pub trait Store: Nonces + AccountIndex + Creations + Permits + Audit + ServedTees + Keys {
     /// Whether a write is taken, within a moment.

@@ -36,7 +36,7 @@ pub trait Nonces: Send + Sync {
     /// does not make it good again.
     ///
     /// # Errors
-    /// [`StoreError`]: nobody knows whether it was claimed.
+    /// [`StoreError`]: it is unknown whether it was claimed.
     async fn claim_nonce(&self, claim: NonceClaim) -> Result<Claim, StoreError>;
 
     /// Gives a nonce back that this claim, and no later one, had got: nothing came of its request,

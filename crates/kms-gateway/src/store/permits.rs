@@ -46,7 +46,7 @@ pub trait Permits: Send + Sync {
     /// it is good.
     ///
     /// # Errors
-    /// [`StoreError`]: nobody knows whether it was given; asking again counts nothing twice.
+    /// [`StoreError`]: it is unknown whether it was given; asking again counts nothing twice.
     async fn permit(&self, request: PermitRequest) -> Result<Permit, StoreError>;
 
     /// Accounts that were made by an invitation, or may be by now.

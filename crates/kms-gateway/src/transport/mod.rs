@@ -90,7 +90,7 @@ pub struct QueueStats {
     pub breaker_open: bool,
     /// How long the call under way has taken, if one is.
     pub in_call_for: Option<Duration>,
-    /// Whether it was closed for good.
+    /// Whether it was closed permanently.
     pub closed: bool,
 }
 

@@ -91,7 +91,7 @@ impl Tee {
     }
 }
 
-/// The TEE can't be had.
+/// The TEE is not available.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// This build has no transport to it.

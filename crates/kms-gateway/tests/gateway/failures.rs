@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 
 use crate::support::{Gate, GatedTee, Kms, LyingTee, OPTIONS, PATIENCE, RelayKey, settings, until};
 
-/// Waits until so many frames are in the queue or in the TEE.
+/// Waits until this many frames are in the queue or in the TEE.
 async fn queue_depth(kms: &Kms, depth: usize) {
     until(async || kms.gateway.queue_stats().depth == depth).await;
 }

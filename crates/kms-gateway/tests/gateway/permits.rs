@@ -30,7 +30,7 @@ async fn start(settings: fn(&Path) -> Settings) -> Kms {
 }
 
 impl Kms {
-    /// An invitation for so many accounts, signed by this key.
+    /// An invitation for this many accounts, signed by this key.
     async fn invitation(&self, key: &RelayKey, max_uses: u32) -> SignedInvitation {
         let mut nonce = [0; 32];
         getrandom::fill(&mut nonce).unwrap();
@@ -236,7 +236,7 @@ async fn an_invitation_that_is_not_the_relays_or_not_for_here_and_now_is_refused
         (sign(&kms.relay, other), "invitation_invalid", "another TEE"),
         (sign(&kms.relay, never), "invitation_invalid", "7 days"),
         (sign(&kms.relay, none), "invitation_invalid", "no account"),
-        (sign(&kms.relay, over), "invitation_expired", "good until"),
+        (sign(&kms.relay, over), "invitation_expired", "expired at"),
         (sign(&stranger, honest.invitation), "invitation_invalid", "authorised"),
         (sign(&rotator, honest.invitation), "invitation_invalid", "authorised to sponsor"),
         (SignedInvitation { invitation: more, ..honest }, "invitation_invalid", "authorised"),

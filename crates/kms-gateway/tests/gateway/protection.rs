@@ -216,7 +216,7 @@ fn question(kms: &Kms, from: IpAddr, forwarded: &str) -> reqwest::RequestBuilder
     if forwarded.is_empty() { question } else { question.header("x-forwarded-for", forwarded) }
 }
 
-/// Asks again and again, so many times at once.
+/// Asks again and again, this many times at once.
 fn polling(question: &reqwest::RequestBuilder, at_once: usize) -> JoinSet<()> {
     let polls = (0..at_once).map(|_| question.try_clone().unwrap());
     polls.map(async |poll| while poll.try_clone().unwrap().send().await.is_ok() {}).collect()

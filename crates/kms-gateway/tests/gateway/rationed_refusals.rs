@@ -11,7 +11,7 @@ const BURST: i64 = 100;
 const FLOOD: i64 = 250;
 
 impl Kms {
-    /// Has so many sponsorships refused that this key asks for without a passkey.
+    /// Has this many sponsorships refused that this key asks for without a passkey.
     async fn refused_without_passkey(&self, request: &mut SponsorRequest, key: &RelayKey, times: i64) {
         request.user_signature = None;
         for _ in 0..times {

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::support::{Gate, OPTIONS, PATIENCE, at_once, platform, showing, until};
 
-/// What becomes of one call.
+/// What happens to one call.
 #[derive(Clone, Copy)]
 enum Fate {
     Dead,

@@ -1,4 +1,4 @@
-//! What the gateway acknowledged, to be held against what it has later.
+//! What the gateway acknowledged, to be checked against what it has later.
 
 use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -89,14 +89,14 @@ pub enum Bound {
     Open {
         /// At most.
         limit: u64,
-        /// Already; `None` for who may not know.
+        /// Already; `None` for callers who may not know it.
         used: Option<u64>,
     },
     /// Worst-case costs together.
     Wei {
         /// At most.
         limit: Wei,
-        /// Already; `None` for who may not know.
+        /// Already; `None` for callers who may not know it.
         used: Option<Wei>,
     },
     /// Percent of the deposit.
@@ -159,7 +159,7 @@ impl Cap {
             return exceeded(self.rules.wei, Bound::Wei { limit: max.to_wei(), used });
         }
         // A share may be smaller than one operation. A single reservation is let through then, or
-        // its owner would be shut out for good; what nobody proved to own has no such claim.
+        // its owner would be shut out permanently; what nobody proved to own has no such claim.
         let alone = totals.open == 1 && self.scope != Scope::Unproven;
         // All of the deposit is no share: whether it suffices is asked last.
         let is_share = self.max_percent < 100 && !alone;

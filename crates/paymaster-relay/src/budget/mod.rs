@@ -40,7 +40,7 @@ impl Charged<'_> {
     }
 }
 
-/// A cap: its settings, and whose counter it is held against.
+/// A cap: its settings, and whose counter it is checked against.
 struct Row {
     scope: Scope,
     rules: Rules,
@@ -146,7 +146,7 @@ impl Caps {
         unproven.map_or(100, |cap| cap.max_percent)
     }
 
-    /// What a reservation is counted in and held against, beside a deposit.
+    /// What a reservation is counted in and checked against, beside a deposit.
     #[must_use]
     pub fn limits(&self, charged: &Charged<'_>, deposit: Gwei) -> Vec<Limit> {
         let capped = ROWS.iter().zip(&self.0).filter_map(|(row, cap)| {

@@ -1,5 +1,5 @@
-//! Everything one operation is held against: one JSON-RPC batch, and then its factory where it has
-//! one to run.
+//! Everything one operation is checked against: one JSON-RPC batch, and then its factory where it
+//! has one to run.
 
 use alloy_primitives::aliases::U192;
 use alloy_primitives::{Address as EthAddress, Bytes};

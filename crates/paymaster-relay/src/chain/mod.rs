@@ -26,8 +26,8 @@ use crate::deployment::Deployment;
 /// The chain, as far as a paymaster needs it.
 #[async_trait]
 pub trait EntryPointReader: Send + Sync {
-    /// Everything that one operation is held against; with a `signer`, also whether the paymaster
-    /// admits it. An asker runs a few factories at once; without one, none is run.
+    /// Everything that one operation is checked against; with a `signer`, also whether the
+    /// paymaster admits it. An asker runs a few factories at once; without one, none is run.
     ///
     /// # Errors
     /// [`ChainError`].

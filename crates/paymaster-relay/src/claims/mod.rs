@@ -31,7 +31,7 @@ pub trait ClaimStore: Send + Sync {
     /// counts whole seconds, at least one.
     ///
     /// # Errors
-    /// [`ClaimStoreError`]: nobody knows whether it was claimed; claiming again with the same
+    /// [`ClaimStoreError`]: it is unknown whether it was claimed; claiming again with the same
     /// holder is safe.
     async fn claim(&self, key: &[u8; 32], holder: &str, ttl: Duration) -> Result<Claim, ClaimStoreError>;
 

@@ -35,7 +35,7 @@ const OUTAGES: [&str; 9] =
     ["LOADING", "READONLY", "OOM", "MISCONF", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "NOAUTH", "NOPERM"];
 
 /// Claims as keys of a Redis server. A server that does not answer in time is an error, never a
-/// `Fresh`; so is one that takes no write. While it does not, claims fail at once.
+/// `Fresh`; so is one that accepts no writes. While it does not, claims fail at once.
 #[derive(Clone)]
 pub struct RedisClaims {
     server: Server,
@@ -143,7 +143,7 @@ impl Server {
         Ok(())
     }
 
-    /// Claims, and gives back: a server that answers may still take no write.
+    /// Claims, and gives back: a server that answers may still accept no writes.
     async fn probe(&self) -> Result<(), Problem> {
         self.claim(PROBE, PROBE_HOLDER, PROBE_SECONDS).await?;
         self.release(PROBE, PROBE_HOLDER).await

@@ -259,7 +259,7 @@ fn take(shares: &mut Shares, client: Client, now: u64, is_anonymous: bool) -> Re
     })
 }
 
-/// A caller at the edge: what each of its calls is held against.
+/// A caller at the edge: what each of its calls is checked against.
 #[derive(Clone, Debug)]
 pub(crate) enum Access {
     /// Without a key, where none is required.

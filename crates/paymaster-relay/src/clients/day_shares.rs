@@ -17,8 +17,8 @@ pub(super) struct DayShares {
 }
 
 impl DayShares {
-    /// Whether a client may have one of so many calls that are left of that day. A proxy that does
-    /// not say whose requests it forwards may have all of them.
+    /// Whether a client may have one of this many calls that are left of that day. A proxy that
+    /// does not say whose requests it forwards may have all of them.
     pub(super) fn allows(&self, client: Client, day: u64, left: u64) -> bool {
         let Client::Address(address) = client else { return left > 0 };
         let used = if day == self.day { self.used.of(address) } else { 0 };

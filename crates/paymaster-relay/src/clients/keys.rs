@@ -61,7 +61,7 @@ pub enum ApiKeyError {
         /// What was asked for, cut.
         id: String,
     },
-    /// It stands in the settings.
+    /// It is in the settings.
     #[error("API key {id} stands in relay.rpc.api_key_hashes: remove it there and restart")]
     OfSettings {
         /// Its id.

@@ -38,8 +38,8 @@ pub struct Caller {
     client: Client,
 }
 
-/// Whose work something is, where nobody has proven to be an account: strangers are told apart by
-/// where they call from.
+/// Whose work something is, where nobody has proven to be an account: strangers are distinguished
+/// by where they call from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Asker {
     /// A server that holds this secret key.

@@ -23,9 +23,9 @@ pub enum OriginRule {
     Exact(String),
 }
 
-/// The text is no origin.
+/// The text is not an origin.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{found:?} is no origin: expected scheme://host[:port] without a path, scheme://*, null, missing or *")]
+#[error("{found:?} is not an origin: expected scheme://host[:port] without a path, scheme://*, null, missing or *")]
 pub struct InvalidOrigin {
     /// What was found, cut.
     pub found: String,

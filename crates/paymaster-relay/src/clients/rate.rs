@@ -115,7 +115,7 @@ impl Bucket {
         }
     }
 
-    /// Seconds until so many more parts are filled in.
+    /// Seconds until this many more parts are filled in.
     pub(super) const fn seconds_for(&self, parts: u64) -> u64 {
         parts.div_ceil(self.per_second())
     }

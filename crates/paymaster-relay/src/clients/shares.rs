@@ -100,7 +100,7 @@ mod tests {
         Client::Address(IpAddr::from(number.to_be_bytes()))
     }
 
-    /// Of so many calls that one client makes, how many pass.
+    /// Of this many calls that one client makes, how many pass.
     fn taken(shares: &mut Shares, who: Client, now: u64, calls: usize) -> usize {
         (0..calls).filter(|_| shares.take(who, now).is_ok()).count()
     }

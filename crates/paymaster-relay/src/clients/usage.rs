@@ -51,8 +51,8 @@ impl Usage {
     }
 
     /// The day of that time, since 1970, and its calls. One before everything that is known is
-    /// remembered though none of its calls passes: the days after it are not held against those of
-    /// a clock that was ahead.
+    /// remembered though none of its calls passes: the days after it are not checked against those
+    /// of a clock that was ahead.
     pub(super) fn today(&mut self, now: u64) -> DayCalls {
         let day = now / DAY;
         let (calls, left) = self.at(day);

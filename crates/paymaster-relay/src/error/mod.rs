@@ -1,4 +1,4 @@
-//! Why a request is refused, in the relay's own words; `rpc/error` turns each into a code.
+//! Why the relay refuses a request; `rpc/error` gives each error its code.
 
 mod operation;
 mod request;
@@ -24,7 +24,7 @@ use crate::store::StoreError;
 /// The codes of [`Status`] that are about a passkey's assertion.
 const ABOUT_THE_PASSKEY: std::ops::RangeInclusive<u32> = 70..=89;
 
-/// A refusal, or a part that cannot answer now.
+/// A refusal, or a dependency that cannot answer now.
 #[derive(Debug, Error)]
 pub enum RelayError {
     /// The request asks for what is not offered, or not in a way that can be read.
@@ -39,7 +39,7 @@ pub enum RelayError {
         None => "another policy".to_owned(),
     })]
     PolicyConflict {
-        /// The policy of the sponsorship; `None` for who may not know.
+        /// The policy of the sponsorship; `None` for callers who may not know it.
         stored: Option<String>,
         /// Whether it was mined, so that the operation can't be sponsored again.
         is_mined: bool,
@@ -54,8 +54,8 @@ pub enum RelayError {
         /// The paymaster of the sponsorship.
         stored: Address,
     },
-    /// Invitations are not for everybody.
-    #[error("invitations are given to a server's API key with the scope `invite` only: this request has none")]
+    /// Invitations require a server's API key with their scope.
+    #[error("an invitation requires a server's API key with the scope `invite`; this request has none")]
     InvitationNotAllowed,
     /// The idempotency key belongs to another request.
     #[error("this idempotencyKey was used for another request")]
@@ -84,7 +84,7 @@ pub enum RelayError {
     /// The clocks of host and chain are too far apart.
     #[error(transparent)]
     ChainClock(#[from] ClockError),
-    /// The KMS has another time than the relay.
+    /// The KMS's clock differs from the relay's.
     #[error("the clocks of this relay and its KMS differ by more than the KMS allows")]
     KmsClockSkewed {
         /// For the log.
@@ -93,16 +93,17 @@ pub enum RelayError {
     /// The passkey did not approve this operation for this account.
     #[error("{status}")]
     PasskeyRefused {
-        /// Why, in the words of the trusted application.
+        /// The trusted application's status.
         status: Status,
     },
     /// The account is one of the TEE's: nobody names it without its passkey.
-    #[error("the account {account_id} is approved by its passkey: send passkey, or leave accountId out")]
+    #[error("the account {account_id} requires its passkey: send passkey, or leave accountId out")]
     AccountNeedsPasskey {
         /// The account.
         account_id: AccountId,
     },
-    /// The TEE does not let this relay sponsor without a passkey, though the policy would.
+    /// The policy allows sponsoring without a passkey, but the TEE does not permit it to this
+    /// relay.
     #[error(
         "sponsoring without a passkey is not enabled: the relay's key lacks the TEE's permission sponsor_without_passkey"
     )]
@@ -112,7 +113,7 @@ pub enum RelayError {
     TooManyRefusals {
         /// Refusals within the validity of a sponsorship.
         limit: u32,
-        /// Unix seconds; `None` for who may not know.
+        /// Unix seconds; `None` for callers who may not know it.
         until: Option<u64>,
     },
     /// The sponsorship was signed as often as it may be.
@@ -151,7 +152,7 @@ pub enum RelayError {
         /// The TEE's.
         signer: Address,
     },
-    /// The KMS or its trusted application said no.
+    /// The KMS or its trusted application refused.
     #[error("{message}")]
     KmsRefused {
         /// Stable.
@@ -182,14 +183,14 @@ pub enum RelayError {
     /// The store cannot answer now.
     #[error("the store cannot answer now")]
     StoreUnavailable(#[from] StoreError),
-    /// The claims of requests cannot be made now.
-    #[error("requests cannot be claimed now")]
+    /// The store of claims cannot answer now.
+    #[error("the store of claims cannot answer now")]
     ClaimsUnavailable(#[from] ClaimStoreError),
     /// No randomness.
     #[error("the source of randomness failed")]
     EntropyUnavailable(#[from] EntropyUnavailable),
-    /// The same request is being decided elsewhere.
-    #[error("the same request is being decided")]
+    /// The same request is being processed.
+    #[error("the same request is being processed")]
     InFlight,
 }
 
@@ -204,8 +205,8 @@ impl From<ChainError> for RelayError {
 }
 
 impl RelayError {
-    /// As it is told to who has not proven to be the account: the reason and the rule, but neither
-    /// how the account was used nor how it stands.
+    /// The error for a caller that has not proven to own the account: reason and rule, without the
+    /// account's usage and standing.
     #[must_use]
     pub(crate) fn before_proof(self) -> Self {
         match self {
@@ -219,7 +220,7 @@ impl RelayError {
         }
     }
 
-    /// With what a client is not told: for the log, and for operators.
+    /// With details that clients don't get, for the log and for operators.
     #[must_use]
     pub fn in_full(&self) -> String {
         match self {

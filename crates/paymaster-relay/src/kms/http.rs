@@ -61,7 +61,7 @@ struct Call<A> {
     /// JSON.
     body: Option<Vec<u8>>,
     headers: Vec<(&'static str, String)>,
-    /// Whether another gateway may be asked when nobody knows what became of it at the first.
+    /// Whether another gateway may be asked when nobody knows what happened to it at the first.
     repeatable: bool,
     answer: PhantomData<A>,
 }

@@ -137,7 +137,7 @@ pub enum KmsError {
         /// For people.
         message: String,
     },
-    /// It could not decide, or nobody knows whether it did; the same request may be sent again.
+    /// It could not decide, or it is unknown whether it did; the same request may be sent again.
     #[error("unavailable: {message}")]
     Unavailable {
         /// For people who run it.

@@ -1,6 +1,6 @@
-//! Wallets that the KMS told of, kept for a minute: every approval is held against one. That there
-//! is none of an id is kept for a moment, so that whoever asks for it again and again asks the KMS
-//! once.
+//! Wallets that the KMS told of, kept for a minute: every approval is checked against one. That
+//! there is none of an id is kept for a moment, so that whoever asks for it again and again asks
+//! the KMS once.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -92,12 +92,12 @@ pub enum RelayKeyError {
     /// A new key could not be made.
     #[error("relay_key: no new key could be made")]
     NotMade,
-    /// The KMS did not take the new key. The old one stays in use.
-    #[error("relay_key: the KMS did not take the new key: {0}")]
+    /// The KMS did not accept the new key. The old one stays in use.
+    #[error("relay_key: the KMS did not accept the new key: {0}")]
     NotAccepted(KmsError),
-    /// Nobody knows whether the KMS took the new key. The old one stays in use until it can be
+    /// It is unknown whether the KMS accepted the new key. The old one stays in use until it can be
     /// asked.
-    #[error("relay_key: it is not known yet whether the KMS took the new key: {0}")]
+    #[error("relay_key: it is not known yet whether the KMS accepted the new key: {0}")]
     Unresolved(KmsError),
 }
 

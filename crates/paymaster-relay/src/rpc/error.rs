@@ -36,7 +36,7 @@ pub(super) const DEPOSIT: i32 = -32508;
 /// What went wrong before any method was called.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(super) enum EdgeError {
-    #[error("the body is no JSON that could be a request")]
+    #[error("the body is not a JSON request")]
     MalformedJson,
     #[error("not a JSON-RPC 2.0 request")]
     InvalidRequest,
@@ -51,7 +51,7 @@ pub(super) enum EdgeError {
     BodyTooLarge { limit: u32 },
     #[error("the body did not arrive in time")]
     BodyNotReceived,
-    #[error("the body is not sent as HTTP/1.1 says")]
+    #[error("the body violates HTTP/1.1: its chunks or its length are malformed")]
     BodyMalformed,
     #[error("the batch has {calls} calls; the limit is {limit}")]
     BatchTooLarge { limit: u32, calls: usize },
@@ -72,16 +72,16 @@ pub(super) enum EdgeError {
     TooManyConnections(Full),
     #[error("no answer within {seconds} s, the time for a request or a whole batch")]
     OutOfTime { seconds: u64 },
-    #[error("not the handshake of a WebSocket: {why}")]
+    #[error("invalid WebSocket handshake: {why}")]
     InvalidHandshake { why: String },
     #[error(
-        "there is no such path; there are: /, /rpc, /rpc/<chain id>, /rpc/<key>, /rpc/<chain id>/<key>; keys start with srk_"
+        "unknown path; the paths are /, /rpc, /rpc/<chain id>, /rpc/<key>, /rpc/<chain id>/<key>; keys start with srk_"
     )]
     PathNotFound,
     #[error("the path is for chain {given}; this relay serves chain {expected}")]
     PathOfOtherChain { expected: u64, given: u128 },
     #[error(
-        "pages of this origin are not allowed: see relay.rpc.allowed_origins, and on the path of a key the key's --origin"
+        "pages at this origin are not allowed: see relay.rpc.allowed_origins, and on the path of a key the key's --origin"
     )]
     PageNotAllowed,
     #[error(transparent)]

@@ -231,7 +231,7 @@ impl EdgeLayer {
         json(status, &error.to_object(request_id), Id::Null)
     }
 
-    /// What jsonrpsee answers, in our words.
+    /// What jsonrpsee answers, as our errors.
     async fn answer<S>(
         &self,
         inner: S,
@@ -280,9 +280,9 @@ impl EdgeLayer {
         EdgeError::BodyTooLarge { limit: self.max_body_bytes }
     }
 
-    /// jsonrpsee's refusal, in our words and with our data. What is refused in JSON-RPC's own terms
-    /// is an answer like any other, with status 200 as from nodes and bundlers: clients (ethers)
-    /// don't read the error of another status.
+    /// jsonrpsee's refusal, as our errors and with our data. What is refused in JSON-RPC's own
+    /// terms is an answer like any other, with status 200 as from nodes and bundlers: clients
+    /// (ethers) don't read the error of another status.
     async fn reword(
         &self,
         response: Response<HttpBody>,
@@ -328,7 +328,7 @@ fn preflight() -> Response<HttpBody> {
 }
 
 /// The body as jsonrpsee gets to read it, when it does: by then the request is counted as one of
-/// the connections. One that did not tell its length beforehand may turn out to be overlong, or not
+/// the connections. One that did not tell its length in advance may turn out to be overlong, or not
 /// arrive; jsonrpsee would only know that it ended early.
 fn readable(
     body: HttpBody,

@@ -44,7 +44,7 @@ impl RequestId {
     }
 }
 
-/// On every request that came through the edge: what its calls are held against, or why each of
+/// On every request that came through the edge: what its calls are checked against, or why each of
 /// them is refused. Such a refusal is an answer to the call, with its id and status 200: clients
 /// read no other.
 #[derive(Clone, Debug)]

@@ -22,9 +22,9 @@ pub struct PolicySettings {
     /// arguments. Empty: any.
     #[serde(default)]
     pub targets: Vec<TargetSettings>,
-    /// The only factories that may make the account, and the only contracts it may delegate to
-    /// (EIP-7702): what they do is paid for as well. They say nothing of a sender that is there, or
-    /// is delegated, already. Empty: any, but none where `targets` are listed.
+    /// The only factories that may create the account, and the only contracts it may delegate to
+    /// (EIP-7702): what they do is paid for as well. They don't restrict a sender that is already
+    /// deployed or delegated. Empty: any, but none where `targets` are listed.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub factories: Vec<Address>,

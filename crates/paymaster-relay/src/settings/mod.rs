@@ -65,15 +65,15 @@ pub struct Settings {
     /// window is renewed, which is another signing.
     #[serde(default = "defaults::max_signings")]
     pub max_signings: u32,
-    /// Approvals of one account that the trusted application may refuse within `validity_seconds`,
-    /// before the account has to wait: what is refused reserves nothing, so nothing else bounds
-    /// that work. Counted by each process for itself.
+    /// Approvals of one account that the trusted application may refuse within `validity_seconds`
+    /// before the account has to wait: a refused approval reserves nothing, so nothing else limits
+    /// this work. Counted by each process.
     #[serde(default = "defaults::max_refusals")]
     pub max_refusals: u32,
     /// The accounts whose standing is known.
     #[serde(default)]
     pub accounts: Vec<AccountSettings>,
-    /// The standing of every other account. Without it they are refused.
+    /// The standing of every other account. Without it these are refused.
     #[serde(default)]
     pub default_account: Option<StandingSettings>,
     /// The key that signs the relay's approvals.
@@ -89,7 +89,7 @@ pub struct Settings {
     /// Who sponsors, as wallets show it (ERC-7677, `sponsor.name`).
     #[serde(default = "defaults::sponsor_name")]
     pub sponsor_name: String,
-    /// Seconds between two looks at the chain for operations that were mined.
+    /// Seconds between two searches of the chain for mined operations.
     #[serde(default = "defaults::settlement_interval_seconds")]
     pub settlement_interval_seconds: u64,
 }

@@ -9,8 +9,8 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RelayKeySettings {
-    /// The key's file, an encrypted Ethereum keystore (version 3); made at the first start. Of one
-    /// node alone.
+    /// The key's file, an encrypted Ethereum keystore (version 3); created at the first start. Each
+    /// node needs its own.
     #[schemars(with = "String")]
     pub file: PathBuf,
     /// The environment variable that holds the passphrase.

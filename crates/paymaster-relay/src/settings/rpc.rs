@@ -13,11 +13,11 @@ pub struct RpcSettings {
     pub max_connections: u32,
     /// Calls in one batch.
     pub max_batch: u32,
-    /// Refuses calls without an API key. Keys are made with `super-relay api-key generate`.
+    /// Refuses calls without an API key. Keys are created with `super-relay api-key generate`.
     pub require_api_key: bool,
-    /// Calls in a minute, and at once, of everybody without an API key together, methods that
-    /// answer public facts left out; 0 for any number. Counted by each process for itself. No
-    /// client address uses more of it than it leaves to the others.
+    /// Calls in a minute, and the size of a burst, of all callers without an API key together, not
+    /// counting methods that answer public facts; 0 for unlimited. Counted by each process. One
+    /// client address may use at most as much of it as it leaves to the others.
     pub anonymous_calls_per_minute: u32,
     /// SHA-256, in hex, of further API keys: of servers, without limits of their own. With any of
     /// them listed a key is required.

@@ -243,7 +243,7 @@ impl Sponsor {
     async fn unclaim(&self, claim: &Claimed) {
         // A claim that stays only costs the next request a look into the store.
         if let Err(error) = self.claims.release(&claim.key, &claim.holder).await {
-            tracing::warn!(%error, "a claim could not be given back");
+            tracing::warn!(%error, "a claim could not be released");
         }
     }
 

@@ -3,7 +3,7 @@
 //! [`Sponsor`] runs the cycle, put together from: `attribute` finds out who stands behind a
 //! request, `quote` what it costs and on what terms, `grant` what the TEE lets the relay sponsor;
 //! `approve` decides and reserves, `sign` asks the KMS and looks at its reply, `preview` tells
-//! beforehand.
+//! in advance.
 
 mod account;
 mod approve;

@@ -1,5 +1,5 @@
-//! What an operation costs at worst and on what terms, held against the chain: the account and the
-//! deposit.
+//! What an operation costs at worst and on what terms, checked against the chain: the account and
+//! the deposit.
 
 use std::sync::Arc;
 

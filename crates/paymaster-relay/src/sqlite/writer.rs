@@ -21,7 +21,7 @@ const WRITING: &str = "writing";
 /// Bytes: some pages, so that a disk with room for a few bytes only does not pass.
 const FILLER: i64 = 16 * 1024;
 
-/// What becomes of the changes that a job made.
+/// What happens to the changes that a job made.
 pub(crate) enum Changes<T> {
     /// They are committed.
     Kept(T),
@@ -85,7 +85,7 @@ impl Writer {
     /// undoes the job.
     ///
     /// # Errors
-    /// [`StoreError`]: the job's own, or the transaction's, when nobody knows whether it was
+    /// [`StoreError`]: the job's own, or the transaction's, when it is unknown whether it was
     /// committed.
     pub(crate) async fn write<T, W>(&self, work: W) -> Result<T, StoreError>
     where
@@ -95,7 +95,7 @@ impl Writer {
         write(self.queue()?, work).await
     }
 
-    /// Whether the file is in its place and takes a write, within a moment: where the probe's own
+    /// Whether the file is in its place and accepts writes, within a moment: where the probe's own
     /// is queued for longer, whether another was committed meanwhile.
     ///
     /// # Errors

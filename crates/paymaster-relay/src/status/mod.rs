@@ -63,7 +63,7 @@ impl Readiness {
         Self { settler, catalogue, store, claims, kms, chain, chain_time, relay_key }
     }
 
-    /// Whether this process can take requests: its database takes a write. Nothing is said of what
+    /// Whether this process can take requests: its database accepts writes. Nothing is said of what
     /// it shares with others.
     ///
     /// # Errors
@@ -133,7 +133,7 @@ impl Readiness {
         ]
     }
 
-    /// What each deployment's sponsorships would be held against now.
+    /// What each deployment's sponsorships would be checked against now.
     async fn chain_status(&self, signer: Option<Address>) -> Result<Vec<Facts>, Missing> {
         let configured = self.catalogue.chain_id;
         let served = self.chain.chain_id().await.map_err(RelayError::from)?;

@@ -23,7 +23,7 @@ use crate::gwei::Gwei;
 ///
 /// Every change checks and writes in one transaction, which also changes the counters of open
 /// reservations; two at once come out as one after the other. What was answered is there after a
-/// restart. After an error of a write nobody knows whether it was made, but it was made as a whole
+/// restart. After an error of a write it is unknown whether it was made, but it was made as a whole
 /// or not at all, and no other write failed with it for a value of its own.
 ///
 /// The tests in `tests/relay/store` hold every implementation to what is said here.
@@ -44,7 +44,7 @@ pub trait Store: Send + Sync {
     /// Settlement begins at its block, where it has not begun for that deployment.
     ///
     /// # Errors
-    /// [`StoreError`]: nobody knows whether it was recorded; asking again finds out.
+    /// [`StoreError`]: it is unknown whether it was recorded; asking again finds out.
     async fn reserve(&self, sponsorship: &NewSponsorship, limits: &[Limit]) -> Result<Reserved, StoreError>;
 
     /// What would come of [`Self::reserve`]; nothing is recorded.
@@ -88,7 +88,7 @@ pub trait Store: Send + Sync {
     /// [`StoreError`].
     async fn record_signed(&self, id: &SponsorshipId, terms: &Terms, signed: &Signed) -> Result<bool, StoreError>;
 
-    /// Takes back the signing that was begun last and came to nothing, and with it the reservation,
+    /// Takes back the signing that was begun last and failed, and with it the reservation,
     /// unless something was signed or another signing of it had no answer: what that one came to
     /// may still be mined. Whether the reservation was given back.
     ///

@@ -49,8 +49,8 @@ async fn every_request_of_viem_and_permissionless_is_understood_or_refused_by_na
     let count =
         |method: &str, outcome: &str| outcomes.get(&(method.to_owned(), outcome.to_owned())).copied().unwrap_or(0);
     assert_eq!(outcomes.values().sum::<usize>(), 49, "{outcomes:?}");
-    // What parses is held against a chain that has only v0.7 on it, none of these accounts, and no
-    // deposit.
+    // What parses is checked against a chain that has only v0.7 on it, none of these accounts, and
+    // no deposit.
     for method in ["pm_getPaymasterStubData", "pm_getPaymasterData"] {
         let parsed: usize =
             ["ok", "contract_mismatch", "account_nonce_invalid", "account_not_deployed", "cost_above_policy"]

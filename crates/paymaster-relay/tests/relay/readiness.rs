@@ -1,4 +1,4 @@
-//! What a relay says of itself: whether it takes requests, and what a sponsorship lacks.
+//! What a relay reports about itself: whether it takes requests, and what a sponsorship lacks.
 
 use std::path::Path;
 

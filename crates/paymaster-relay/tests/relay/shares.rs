@@ -23,8 +23,8 @@ impl<'a> Caller<'a> {
         Self { http, world, path: path.to_owned() }
     }
 
-    /// The answers to so many calls at once, each of which counts: an empty one is refused after it
-    /// is counted.
+    /// The answers to this many calls at once, each of which counts: an empty one is refused after
+    /// it is counted.
     async fn calls(&self, calls: usize, headers: &[(&str, &str)]) -> Vec<Refusal> {
         let call = |id| json!({ "jsonrpc": "2.0", "id": id, "method": "pm_getPaymasterData", "params": [] });
         let batch: Value = (0..calls).map(call).collect();

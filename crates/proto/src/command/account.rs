@@ -24,7 +24,7 @@ pub type CredentialId = BoundedBytes<{ limits::MAX_CREDENTIAL_ID }>;
 pub struct CreateHybridAccount {
     /// The name of the record.
     pub account_id: AccountId,
-    /// How the account's contract wants its signatures, for good.
+    /// How the account's contract wants its signatures, permanently.
     pub signature_scheme: SignatureScheme,
     /// What the authenticator answered.
     pub registration: Registration,

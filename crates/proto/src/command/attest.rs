@@ -31,7 +31,7 @@ pub struct AttestReply {
     pub quote: Option<BoundedBytes<{ limits::MAX_QUOTE }>>,
 }
 
-/// What a trusted application says of itself; a quote binds every field.
+/// What a trusted application reports about itself; a quote binds every field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Statement {
     /// Which TEE it is.

@@ -108,8 +108,8 @@ macro_rules! commands {
 
             /// Bytes of the longest reply that the command has; `None` if it isn't taken in a
             /// batch. Those are signed commands and the making of accounts, which change something
-            /// for good, a batch within a batch, and questions about the trusted application as a
-            /// whole.
+            /// permanently, a batch within a batch, and questions about the trusted application as
+            /// a whole.
             #[must_use]
             pub const fn batched_reply_limit(self) -> Option<usize> {
                 match self {
@@ -177,7 +177,7 @@ commands! {
     49 RotatePaymasterKey rotate_paymaster_key Admin => (), signed as TypedData;
     /// Several frames, with a reply for each.
     50 Batch batch System => BatchReply;
-    /// What the platform vouches for: which keys live in which code.
+    /// What the platform attests to: which keys live in which code.
     60 Attest attest System => AttestReply;
 }
 

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use crate::counter::StoredCounter;
 use crate::store::ObjectStore;
 
-/// What becomes of a write.
+/// What happens to a write.
 #[derive(Clone, Copy)]
 enum Fault {
     /// Nothing is written, and nothing answers from then on.
@@ -23,7 +23,7 @@ enum Fault {
 #[derive(Clone, Copy)]
 enum Plan {
     None,
-    /// The write after so many more.
+    /// The write after this many more.
     Fail(u64, Fault),
     Dead,
 }

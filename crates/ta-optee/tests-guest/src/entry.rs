@@ -48,8 +48,8 @@ fn another_command_number_is_not_supported(tee: &mut Tee) {
     assert_eq!(tee.handle_as(0, &frame), TEEC_SUCCESS);
 }
 
-/// A command that changes something for good changes nothing when there is no room for its reply.
-/// What follows in the callers is the same command with room.
+/// A command that changes something permanently changes nothing when there is no room for its
+/// reply. What follows in the callers is the same command with room.
 pub fn changes_nothing_without_room<R: Request>(tee: &mut Tee, command: &R) {
     let (state, account) = (VerifySecurityState, GetWalletInfo { account_id: ACCOUNT.parse().unwrap() });
     let questions = [frame::encode_request(&state).unwrap(), frame::encode_request(&account).unwrap()];

@@ -1,4 +1,5 @@
-//! The account and the keys that every mode knows, and what the trusted application says of itself.
+//! The account and the keys that every mode knows, and what the trusted application reports about
+//! itself.
 
 use proto::command::{GetWalletInfo, SecurityState, VerifySecurityState, WalletInfo};
 

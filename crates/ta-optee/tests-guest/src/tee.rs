@@ -72,7 +72,7 @@ impl Tee {
         code(self.invoke(command, ParamTmpRef::new_input(frame)).map(drop))
     }
 
-    /// The code of a command with room for only so many bytes, and the length said to be needed.
+    /// The code of a command with room for only this many bytes, and the length said to be needed.
     pub fn handle_with_room(&mut self, frame: &[u8], room: usize) -> (u32, usize) {
         let mut reply = vec![0; room];
         let mut operation = Operation::new(

@@ -1,4 +1,4 @@
-//! Accounts: one for each credential, for good.
+//! Accounts: one for each credential, permanently.
 
 use proto::command::{Ceilings, GetWalletInfo, SignatureScheme, WalletInfo};
 use proto::digest::personal_message_hash;

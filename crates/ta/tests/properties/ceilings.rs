@@ -12,7 +12,7 @@ use crate::support::{Draft, World, deployment};
 
 const YEARS: u64 = 365 * 24 * 3600;
 
-/// What becomes of a sponsorship that both approve after it was bent.
+/// What happens to a sponsorship that both approve after it was bent.
 fn attempt(world: &mut World, version: EntryPointVersion, bend: impl FnOnce(&mut Sponsor)) -> Option<Status> {
     let passkey = crate::support::Passkey::numbered(0x41);
     let relay = world.relay.clone();

@@ -101,7 +101,7 @@ pub fn random_frames_get_a_refusal() {
     }
 }
 
-/// What becomes of a frame: a cut, a byte, a run of bytes of another frame, in one or several
+/// What happens to a frame: a cut, a byte, a run of bytes of another frame, in one or several
 /// places.
 #[derive(Clone, Debug)]
 enum Mutation {

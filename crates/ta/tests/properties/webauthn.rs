@@ -19,7 +19,7 @@ fn world() -> (World, Passkey) {
     (world, passkey)
 }
 
-/// What becomes of an operation that the passkey approves, as bent as it is.
+/// What happens to an operation that the passkey approves, as bent as it is.
 fn attempt(world: &mut World, passkey: &Passkey) -> Result<SponsorReply, Status> {
     let relay = world.relay.clone();
     world.call(&sponsor(VERSION, "alice", 0).approved(passkey, &relay))

@@ -166,9 +166,9 @@ async fn nothing_is_sent_without_a_signature_or_for_a_permission_that_is_none() 
         (origin("HTTPS://localhost"), "browsers write"),
         (origin("https://localhost:443"), "browsers write"),
         (origin("https://notlocalhost"), "does not belong"),
-        (origin("ftp://localhost"), "is no origin"),
+        (origin("ftp://localhost"), "is not an origin"),
         (origin("android:apk-key-hash:4E:B4:88"), "expected the SHA-256"),
-        (origin("localhost:5173"), "is no origin"),
+        (origin("localhost:5173"), "is not an origin"),
     ];
     for (text, words) in files {
         let file = tee.file("wrong.json");

@@ -137,7 +137,7 @@ impl SealedFile {
 
     fn snapshot(&self) -> Result<Zeroizing<Vec<u8>>, SealedFileError> {
         let records: Vec<_> = self.records.iter().map(|(name, value)| (name.as_slice(), value.as_slice())).collect();
-        // Sized beforehand, so that growing leaves no copies of secrets behind.
+        // Sized in advance, so that growing leaves no copies of secrets behind.
         let size: usize = records.iter().map(|(name, value)| name.len() + value.len() + 16).sum();
         let snapshot = Snapshot { counter: self.counter, records };
         postcard::to_extend(&snapshot, Vec::with_capacity(size + 64))

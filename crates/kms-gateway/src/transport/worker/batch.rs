@@ -22,7 +22,7 @@ pub(super) fn pack<'a>(frames: impl Iterator<Item = &'a [u8]>) -> Option<Vec<u8>
     encode_request(&Batch { frames: BoundedList::new(frames).ok()? }).ok()
 }
 
-/// The replies to so many frames.
+/// The replies to this many frames.
 pub(super) fn unpack(reply: &[u8], frames: usize) -> Outcome {
     match decode_reply::<Batch>(reply) {
         Ok(Ok(batch)) if batch.replies.len() == frames => {

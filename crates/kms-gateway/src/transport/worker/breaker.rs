@@ -72,7 +72,7 @@ impl State {
 }
 
 impl Breaker {
-    /// Closed, for so many waiting frames besides the one being answered.
+    /// Closed, for this many waiting frames besides the one being answered.
     pub(super) fn new(capacity: usize, stuck_after: Duration) -> Self {
         let state = State {
             inside: 0,

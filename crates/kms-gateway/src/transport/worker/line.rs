@@ -110,8 +110,8 @@ impl Line {
         }
     }
 
-    /// A job and those behind it that may go together with it, so many at most. Waits for the first
-    /// alone. `None` when the queue is closed and empty.
+    /// A job and those behind it that may go together with it, at most this many. Waits for the
+    /// first alone. `None` when the queue is closed and empty.
     pub(super) fn next_together(&mut self, batch_length: usize) -> Option<Vec<Job>> {
         let first = self.next()?;
         let mut room = Room::new(batch_length);

@@ -61,7 +61,7 @@ pub struct Worker {
     served: Arc<ServedTee>,
 }
 
-/// Why a session could not be had.
+/// Why a session could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError<E> {
     /// The thread could not be started.

@@ -114,7 +114,7 @@ rules! {
         BalanceTooLow {
             /// The least.
             required: Wei,
-            /// The account's; `None` for who may not know.
+            /// The account's; `None` for callers who may not know it.
             balance: Option<Wei>,
         } => "balance_too_low", "min_balance", (
             "the account's balance is {}below min_balance, {required}",
@@ -126,7 +126,7 @@ rules! {
         MembershipTooLow {
             /// The lowest.
             required: Membership,
-            /// The account's; `None` for who may not know.
+            /// The account's; `None` for callers who may not know it.
             membership: Option<Membership>,
         } => "membership_too_low", "min_membership", (
             "the account's membership is {}below min_membership, {}",

@@ -1,4 +1,4 @@
-//! How often a sponsorship is signed, on which terms, and what becomes of it.
+//! How often a sponsorship is signed, on which terms, and what happens to it.
 
 use std::sync::Arc;
 

@@ -24,7 +24,7 @@ pub enum Step {
     Admin { kind: u8, signer: u8, next: u8, permissions: u32, honest: bool, ahead: u64 },
     /// Power off and on.
     Restart,
-    /// The next write but so many fails.
+    /// The next write but this many fails.
     Fail { after: u64, fault: Fault },
 }
 

@@ -1,4 +1,4 @@
-//! Every frame goes through here, and every reply is held against the model.
+//! Every frame goes through here, and every reply is checked against the model.
 
 use proto::command::{
     AuthorizeSigner, BatchReply, CreateHybridAccount, GetWalletInfo, Opcode, PreparePaymasterKey, Request,

@@ -34,7 +34,7 @@ pub enum Event {
     Open {
         seed: [u8; 32],
     },
-    /// The write after so many more fails.
+    /// The write after this many more fails.
     Fail {
         after: u64,
         fault: Fault,

@@ -142,7 +142,7 @@ impl World {
         Ok(())
     }
 
-    /// The write after so many more fails.
+    /// The write after this many more fails.
     pub fn fail_after(&self, writes: u64, fault: Fault) {
         self.core.track.note(|| Event::Fail { after: writes, fault });
         self.device.fail_after(writes, fault);
