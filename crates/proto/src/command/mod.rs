@@ -62,8 +62,8 @@ pub enum Group {
 }
 
 /// Number, type, name, group and reply of each command. `batched` is taken in a batch, where its
-/// reply has at most so many bytes after the status; a signed command says which trait has the type
-/// of what is signed.
+/// reply has at most this many bytes after the status; a signed command says which trait has the
+/// type of what is signed.
 macro_rules! commands {
     ($(
         $(#[$doc:meta])*
