@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 use kms_api::ReceivedReason;
-use kms_gateway::{Caller, Gateway, GatewayError, Inquirer};
+use kms_gateway::{Caller, Gateway, GatewayError};
 use paymaster_relay::kms::{Kms, KmsError, KmsSigners};
 use proto::command::{RotateSigner, Sponsor, SponsorReply, WalletInfo};
 use proto::{AccountId, Status};
@@ -18,11 +18,11 @@ pub struct InProcessKms {
 #[async_trait]
 impl Kms for InProcessKms {
     async fn sponsor(&self, command: &Sponsor, request_id: &str) -> Result<SponsorReply, KmsError> {
-        self.gateway.sponsor(command.clone(), &Caller::new(request_id)).await.map_err(refusal)
+        self.gateway.sponsor(command.clone(), &Caller::internal(request_id)).await.map_err(refusal)
     }
 
     async fn wallet(&self, account_id: &AccountId) -> Result<WalletInfo, KmsError> {
-        self.gateway.wallet(account_id, Inquirer::Relay).await.map_err(refusal)
+        self.gateway.wallet(account_id, &Caller::internal("account")).await.map_err(refusal)
     }
 
     async fn signers(&self) -> Result<KmsSigners, KmsError> {
@@ -39,7 +39,7 @@ impl Kms for InProcessKms {
     }
 
     async fn rotate_signer(&self, command: &RotateSigner) -> Result<(), KmsError> {
-        self.gateway.administer(*command, &Caller::new("rotation")).await.map_err(refusal)
+        self.gateway.administer(*command, &Caller::internal("rotation")).await.map_err(refusal)
     }
 
     async fn ready(&self) -> Result<(), KmsError> {

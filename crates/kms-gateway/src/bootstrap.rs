@@ -41,7 +41,7 @@ pub struct Wanted {
 /// # Errors
 /// When the TEE has another admin, or refuses a command.
 pub async fn bootstrap(gateway: &Gateway, admin: &AdminKey, wanted: Wanted) -> Result<(), BootstrapError> {
-    let caller = Caller::new("bootstrap");
+    let caller = Caller::internal("bootstrap");
     if gateway.security_state().await?.provisioned.is_none() {
         provision(gateway, admin, &wanted, &caller).await?;
     }

@@ -24,6 +24,6 @@ pub mod tee;
 mod text;
 pub mod transport;
 
-pub use gateway::{Caller, Claims, CreatedAccount, Gateway, GatewayError, Inquirer, NotSealed};
+pub use gateway::{Caller, CreatedAccount, Gateway, GatewayError, NotSealed, Principal};
 pub use http::serve;
 pub use settings::Settings;

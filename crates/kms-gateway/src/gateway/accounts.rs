@@ -8,8 +8,9 @@ use proto::{AccountId, Address, Hash, Status};
 use serde_json::Value;
 
 use super::decision::{Case, detached};
+use super::strangers::Inquirer;
 use super::strangers::StrangersTurn;
-use super::{Caller, CreationProof, Gateway, GatewayError, Inner, Inquirer};
+use super::{Caller, Gateway, GatewayError, Inner};
 use crate::ceremony::{NewUser, Verified, VerifiedRegistration};
 use crate::store::{AccountEntry, Action, Creation, FoundCreation, Unfinished};
 use crate::tee::TeeError;
@@ -48,12 +49,8 @@ impl Gateway {
     /// # Errors
     /// `registration_invalid`, `account_id_reserved`, `creation_unauthorised`, `api_key_unknown`,
     /// `invitation_invalid`, `invitation_expired`, `invitation_used_up`.
-    pub async fn begin_registration(
-        &self,
-        user: NewUser,
-        proof: Option<CreationProof>,
-    ) -> Result<(String, Value), GatewayError> {
-        self.inner.check_proof_of_begin(proof, self.inner.clock.now()).await?;
+    pub async fn begin_registration(&self, user: NewUser, caller: &Caller) -> Result<(String, Value), GatewayError> {
+        self.inner.check_begin(caller.principal, self.inner.clock.now()).await?;
         Ok(self.inner.ceremonies.begin(user, self.inner.clock.now())?)
     }
 
@@ -129,12 +126,12 @@ impl Gateway {
     ///
     /// # Errors
     /// `account_unknown`, or when the TEE does not answer.
-    pub async fn wallet(&self, account_id: &AccountId, inquirer: Inquirer) -> Result<WalletInfo, GatewayError> {
+    pub async fn wallet(&self, account_id: &AccountId, caller: &Caller) -> Result<WalletInfo, GatewayError> {
         if let Some(wallet) = self.inner.known.kept_wallet(&self.inner.tee, account_id) {
             return Ok(Arc::unwrap_or_clone(wallet));
         }
         let is_stranger = !self.inner.store.has_account(account_id).await.unwrap_or(false);
-        let turn = if is_stranger { Some(self.inner.stranger(account_id, inquirer).await?) } else { None };
+        let turn = if is_stranger { Some(self.inner.stranger(account_id, Inquirer::of(caller)).await?) } else { None };
         let (inner, account_id) = (Arc::clone(&self.inner), account_id.clone());
         detached(async move {
             let _turn = turn;

@@ -8,6 +8,7 @@ use proto::digest::personal_message_hash;
 use proto::signers::AuthorisedSigner;
 use proto::{AccountId, Permissions, RequestDigest, Status};
 
+use super::caller::Principal;
 use super::decision::{Authority, Case};
 use super::{GatewayError, Inner};
 use crate::recover::recover;
@@ -45,8 +46,9 @@ impl Inner {
         let provisioned = self.known.provisioned(&self.tee).await?;
         let signer = recover(&personal_message_hash(&request.digest.0), &request.approval.signature)
             .ok_or(GatewayError::Refused(Status::RelaySignatureInvalid))?;
-        if case.caller.claims.signer.is_some_and(|claimed| claimed != signer) {
-            return Err(GatewayError::SignerMismatch);
+        match case.caller.principal {
+            Principal::RelaySigner(claimed) if claimed != signer => return Err(GatewayError::SignerMismatch),
+            _ => {}
         }
         case.signer = Some(signer);
         let AuthorisedSigner { record, permissions, .. } = *provisioned
@@ -85,7 +87,7 @@ impl Inner {
             .iter()
             .find(|known| known.credential_id == passkey.credential_id)
             .ok_or(GatewayError::Refused(Status::CredentialUnknown))?;
-        let claimed = case.caller.claims.passkey_public_key;
+        let claimed = case.caller.passkey_public_key;
         if claimed.is_some_and(|claimed| claimed != known.public_key) {
             return Err(GatewayError::PublicKeyMismatch);
         }

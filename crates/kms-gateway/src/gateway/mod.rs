@@ -39,12 +39,11 @@ use tokio::sync::Semaphore;
 pub use accounts::CreatedAccount;
 pub use admin_proof::AdminProof;
 pub use attestation::Attestation;
-pub use caller::{Caller, Claims, CreationProof};
+pub use caller::{Caller, Principal};
 pub use error::GatewayError;
 pub use forget::ForgetError;
 pub use quotes::QuoteTurn;
 pub use relying_party::NotSealed;
-pub use strangers::Inquirer;
 
 use crate::api_keys::ApiKeys;
 use crate::ceremony::Ceremonies;

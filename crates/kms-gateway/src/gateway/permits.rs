@@ -6,7 +6,7 @@ use proto::digest::personal_message_hash;
 use proto::json::invitation::{Invitation, MAX_SECONDS, SignedInvitation};
 use proto::signers::AuthorisedSigner;
 
-use super::caller::CreationProof;
+use super::caller::Principal;
 use super::decision::{Authority, Case};
 use super::{GatewayError, Inner};
 use crate::recover::recover;
@@ -17,19 +17,19 @@ impl Inner {
     /// Leave to make the account of this credential, counted once. What it rests on goes into the
     /// case.
     pub(super) async fn permit(&self, credential_id: &[u8], case: &mut Case, now: u64) -> Result<(), GatewayError> {
-        let (authoriser, invitation) = match case.caller.proof {
-            Some(CreationProof::ApiKey(hash)) => {
+        let (authoriser, invitation) = match case.caller.principal {
+            Principal::ApiKey(hash) => {
                 let label = self.api_keys.label(&hash).ok_or(GatewayError::ApiKeyUnknown)?;
                 (format!("key:{label}"), None)
             }
-            Some(CreationProof::Invitation(signed)) => {
+            Principal::Invited(signed) => {
                 let relay = self.inviter(&signed, now).await?;
                 case.signer = Some(relay.address);
                 // By its record, which a rotation keeps: a new key has no new ration.
                 (format!("relay:{}", relay.record), Some(signed.invitation))
             }
-            None if self.settings.account_creation == AccountCreation::Open => ("open".to_owned(), None),
-            None => return Err(GatewayError::CreationUnauthorised),
+            _ if self.settings.account_creation == AccountCreation::Open => ("open".to_owned(), None),
+            _ => return Err(GatewayError::CreationUnauthorised),
         };
         let per_hour = self.settings.accounts_per_hour;
         let request = PermitRequest {
@@ -57,18 +57,12 @@ impl Inner {
     }
 
     /// Whether an account could be made by what is shown as its registration begins.
-    pub(super) async fn check_proof_of_begin(
-        &self,
-        proof: Option<CreationProof>,
-        now: u64,
-    ) -> Result<(), GatewayError> {
-        match proof {
-            Some(CreationProof::Invitation(signed)) => self.check_invitation(&signed, now).await,
-            Some(CreationProof::ApiKey(hash)) => {
-                self.api_keys.label(&hash).map(drop).ok_or(GatewayError::ApiKeyUnknown)
-            }
-            None if self.settings.account_creation == AccountCreation::Open => Ok(()),
-            None => Err(GatewayError::CreationUnauthorised),
+    pub(super) async fn check_begin(&self, principal: Principal, now: u64) -> Result<(), GatewayError> {
+        match principal {
+            Principal::Invited(signed) => self.check_invitation(&signed, now).await,
+            Principal::ApiKey(hash) => self.api_keys.label(&hash).map(drop).ok_or(GatewayError::ApiKeyUnknown),
+            _ if self.settings.account_creation == AccountCreation::Open => Ok(()),
+            _ => Err(GatewayError::CreationUnauthorised),
         }
     }
 

@@ -11,6 +11,7 @@ use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::GatewayError;
+use super::caller::{Caller, Principal};
 
 /// How long a question waits for those before it: less than a relay waits for its answer. A queue
 /// of strangers must not look like a gateway that hangs.
@@ -21,11 +22,20 @@ const AT_ONCE: usize = 4;
 
 /// Who asks for an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Inquirer {
-    /// The relay in the same process.
-    Relay,
+pub(super) enum Inquirer {
+    /// This process, for the relay in it.
+    Internal,
     /// Whoever that is; all that a trusted proxy does not name are one.
     Client(Client),
+}
+
+impl Inquirer {
+    pub(super) fn of(caller: &Caller) -> Self {
+        match caller.principal {
+            Principal::Internal => Self::Internal,
+            _ => Self::Client(caller.client),
+        }
+    }
 }
 
 /// Rations questions.
@@ -90,7 +100,7 @@ mod tests {
         let strangers = Strangers::default();
         let first = strangers.turn(client(1)).await.unwrap();
         assert!(matches!(strangers.turn(client(1)).await, Err(GatewayError::TeeBusy)));
-        let others = [client(2), Inquirer::Relay];
+        let others = [client(2), Inquirer::Internal];
         for other in others {
             strangers.turn(other).await.unwrap();
         }

@@ -1,9 +1,7 @@
 //! From where a request comes.
 
-use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr};
 
-use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use serve::{Client, Peer};
 
@@ -12,13 +10,7 @@ use crate::gateway::Gateway;
 /// The client of the request: behind a proxy of `kms.trusted_proxies` the one that it names, and
 /// all that it does not name together. Without a port of ours, as where a router is called
 /// directly, its address is unspecified.
-pub(super) struct ClientAddress(pub(super) Client);
-
-impl FromRequestParts<Gateway> for ClientAddress {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Infallible> {
-        let peer = parts.extensions.get().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Peer(peer)| peer.ip());
-        Ok(Self(gateway.trusted_proxies().client(peer, &parts.headers)))
-    }
+pub(super) fn client(parts: &Parts, gateway: &Gateway) -> Client {
+    let peer = parts.extensions.get().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Peer(peer)| peer.ip());
+    gateway.trusted_proxies().client(peer, &parts.headers)
 }

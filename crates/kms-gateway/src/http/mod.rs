@@ -1,102 +1,41 @@
-//! The HTTP API of the KMS (axum), one file for each group of routes.
+//! The KMS over HTTP (axum). Each surface is a folder with its routes, its bodies, its table of
+//! errors and its way to carry credentials, of which it makes a [`crate::gateway::Caller`]. There
+//! is one, `native`.
 
-mod accounts;
-mod admin;
-mod api_key;
-mod attestation;
-mod body;
 mod client_address;
-mod cors;
-mod error;
-mod header;
-mod operations;
-mod pages;
-mod request_id;
-mod setup;
-mod status;
-mod webauthn;
+mod native;
 
 use std::io;
 
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{DefaultBodyLimit, Request};
-use axum::middleware;
+use axum::extract::Request;
 use axum::response::Response;
-use axum::routing::{get, post};
-use axum::{Extension, Json, Router, http};
-use kms_api::Route;
-use kms_api::accounts::{CreateAccount, GetAccount};
-use kms_api::attestation::GetAttestation;
-use kms_api::operations::{SignOperation, SponsorOperation};
-use kms_api::status::{GetHealth, GetQueueStatus, GetRollbackCounter, GetStats, GetVersion};
-use kms_api::webauthn::{BeginRegistration, FinishRegistration};
+use axum::{Router, http};
 use serve::{Full, Listener};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-pub use setup::read_setup;
+pub use native::read_setup;
 
 use crate::gateway::Gateway;
-use error::ApiError;
-use pages::Pages;
 
 /// Bytes of the largest request body. The largest operation takes 192 KiB in hex.
 pub const MAX_BODY: usize = 256 * 1024;
 
-/// What a route answers to the request that is an `R`.
-type Answered<R> = Result<Json<<R as Route>::Answer>, ApiError>;
-
 /// Every route over this gateway.
 pub fn router(gateway: Gateway) -> Router {
-    let cors = cors::layer(&gateway.settings().origins);
-    let pages = Pages::at(&gateway.settings().origins);
-    named(browsers())
-        // A page that calls what does not exist gets to read that.
-        .fallback(|| async { ApiError::not_found() })
-        .layer(cors)
-        .merge(named(servers()).layer(middleware::from_fn_with_state(pages, pages::layer)))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(middleware::from_fn(request_id::layer))
-        .with_state(gateway)
+    native::router(gateway)
 }
 
-/// What a page may call: registration, accounts, and what anyone may ask.
-fn browsers() -> Router<Gateway> {
-    Router::new()
-        .route(BeginRegistration::PATH, post(webauthn::begin))
-        .route(FinishRegistration::PATH, post(webauthn::finish))
-        .route(CreateAccount::PATH, post(accounts::create))
-        .route(GetAccount::PATH, get(accounts::show))
-        .route(GetHealth::PATH, get(status::health))
-        .route(GetVersion::PATH, get(status::version))
-        .route(GetStats::PATH, get(status::stats))
-        .route(GetQueueStatus::PATH, get(status::queue_status))
-        .route(GetRollbackCounter::PATH, get(status::rollback_counter))
-        .route(GetAttestation::PATH, get(attestation::show))
-}
-
-/// What relays and admins call. No page has a relay's key, and none should send or see an admin's
-/// commands.
-fn servers() -> Router<Gateway> {
-    Router::new()
-        .route(SponsorOperation::PATH, post(operations::sponsor))
-        .route(SignOperation::PATH, post(operations::sign))
-        .merge(admin::routes())
-}
-
-/// Before a layer is put around the routes: a fallback that comes later would be outside of it, and
-/// preflights with it.
-fn named(routes: Router<Gateway>) -> Router<Gateway> {
-    routes.method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
-}
-
-/// Answers what there is no room for; preflights as always, so that a page gets to read why the
-/// request itself is refused.
-fn no_room(gateway: &Gateway) -> Router {
-    Router::new()
-        .fallback(|Extension(full): Extension<Full>| async move { ApiError::no_room(full) })
-        .layer(cors::layer(&gateway.settings().origins))
-        .layer(middleware::from_fn(request_id::layer))
+/// Serves until `shutdown`, then takes no more connections and returns when the requests under way
+/// are answered.
+///
+/// # Errors
+/// None: those of a connection end it alone.
+pub async fn serve(listener: impl Into<Listener>, gateway: Gateway, shutdown: CancellationToken) -> io::Result<()> {
+    let no_room = native::no_room(&gateway);
+    let listener = listener.into().refusing_with(move |request| answer_no_room(no_room.clone(), request));
+    listener.serve(router(gateway), shutdown).await
 }
 
 /// Its body is in memory as a whole.
@@ -106,15 +45,4 @@ async fn answer_no_room(no_room: Router, request: http::Request<Full>) -> http::
     let Ok(response) = no_room.oneshot(Request::from_parts(parts, Body::empty())).await;
     let (parts, body) = response.into_parts();
     Response::from_parts(parts, to_bytes(body, MAX_BODY).await.unwrap_or_default())
-}
-
-/// Serves until `shutdown`, then takes no more connections and returns when the requests under way
-/// are answered.
-///
-/// # Errors
-/// None: those of a connection end it alone.
-pub async fn serve(listener: impl Into<Listener>, gateway: Gateway, shutdown: CancellationToken) -> io::Result<()> {
-    let no_room = no_room(&gateway);
-    let listener = listener.into().refusing_with(move |request| answer_no_room(no_room.clone(), request));
-    listener.serve(router(gateway), shutdown).await
 }

@@ -500,7 +500,7 @@ async fn beyond_the_ceiling_on_accounts_none_is_made() {
     let ceilings = proto::command::Ceilings { max_accounts: 1, ..ceilings() };
     let mut command = SetCeilings { tee_id, ceilings, counter, signature: UNSIGNED };
     command.signature = kms.admin.sign(&command);
-    kms.gateway.administer(command, &Caller::new("test")).await.unwrap();
+    kms.gateway.administer(command, &Caller::internal("test")).await.unwrap();
     let (_, registration_id) = kms.register().await;
     let create = json!({ "registrationId": registration_id });
     kms.post("/kms/create-deterministic-account", &create).await.refused(409, "too_many_accounts");

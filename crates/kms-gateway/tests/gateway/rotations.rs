@@ -18,7 +18,7 @@ const UNSIGNED: Signature = Signature::UNSIGNED;
 
 impl Kms {
     pub async fn rotate(&self, current: &RelayKey, next: &RelayKey) -> Result<(), kms_gateway::GatewayError> {
-        self.gateway.administer(self.next_rotation(current, next).await, &Caller::new("test")).await
+        self.gateway.administer(self.next_rotation(current, next).await, &Caller::internal("test")).await
     }
 
     /// What was written down after that many rows.
@@ -58,7 +58,7 @@ async fn a_record_is_rotated_once_in_an_interval_by_its_own_key_and_whenever_the
 
     let mut by_admin = kms.next_rotation(&first, &second).await;
     by_admin.admin_signature = Some(kms.admin.sign(&by_admin));
-    kms.gateway.administer(by_admin, &Caller::new("test")).await.unwrap();
+    kms.gateway.administer(by_admin, &Caller::internal("test")).await.unwrap();
     assert_eq!(kms.rotate(&second, &third).await.unwrap_err().reason(), Reason::RotationTooSoon);
     kms.clock.set(NOW + 60);
     kms.rotate(&second, &third).await.unwrap();
@@ -81,14 +81,14 @@ async fn a_revocation_is_behind_one_rotation_however_many_keys_are_rotated() {
     let before = kms.gateway.verify_audit_chain().await.unwrap().rows;
     // From here on the gateway needs the TEE for the commands alone.
     let forged = RevokeSigner { signature: UNSIGNED, ..revoke };
-    assert!(kms.gateway.administer(forged, &Caller::new("test")).await.is_err());
+    assert!(kms.gateway.administer(forged, &Caller::internal("test")).await.is_err());
 
     gate.shut();
     let mut commands: Vec<_> = rotations
         .into_iter()
         .map(|rotation| {
             let gateway = kms.gateway.clone();
-            tokio::spawn(async move { gateway.administer(rotation, &Caller::new("test")).await })
+            tokio::spawn(async move { gateway.administer(rotation, &Caller::internal("test")).await })
         })
         .collect();
     until(async || kms.gateway.queue_stats().depth == 1).await;
@@ -96,7 +96,7 @@ async fn a_revocation_is_behind_one_rotation_however_many_keys_are_rotated() {
         yield_now().await;
     }
     let gateway = kms.gateway.clone();
-    commands.push(tokio::spawn(async move { gateway.administer(revoke, &Caller::new("test")).await }));
+    commands.push(tokio::spawn(async move { gateway.administer(revoke, &Caller::internal("test")).await }));
     for _ in 0..100 {
         yield_now().await;
     }
@@ -123,18 +123,18 @@ async fn a_gateway_learns_of_commands_that_went_past_it() {
     };
     let (there, late) = (authorization(&RelayKey::random()), authorization(&RelayKey::random()));
     let forged = AuthorizeSigner { signature: UNSIGNED, ..late };
-    assert!(kms.gateway.administer(forged, &Caller::new("test")).await.is_err());
+    assert!(kms.gateway.administer(forged, &Caller::internal("test")).await.is_err());
     assert_eq!(tee.invoke(encode_request(&there).unwrap(), Asker::Anyone).await.unwrap(), [0; 4]);
     // Forged commands cost the TEE a call once in a while, by which the gateway learns that this
     // counter has passed.
     let before = kms.calls_of("VerifySecurityState");
     until(async || {
-        assert!(kms.gateway.administer(forged, &Caller::new("test")).await.is_err());
+        assert!(kms.gateway.administer(forged, &Caller::internal("test")).await.is_err());
         kms.calls_of("VerifySecurityState") > before
     })
     .await;
     let rows = kms.gateway.verify_audit_chain().await.unwrap().rows;
-    let refused = kms.gateway.administer(late, &Caller::new("test")).await.unwrap_err();
+    let refused = kms.gateway.administer(late, &Caller::internal("test")).await.unwrap_err();
     assert_eq!(refused.reason(), Status::CounterMismatch.into());
     assert_eq!(kms.gateway.verify_audit_chain().await.unwrap().rows, rows, "the TEE was asked for it");
 }
@@ -152,7 +152,7 @@ async fn a_command_after_one_that_went_past_the_gateway_is_taken_by_a_new_look_a
     });
     // What the gateway keeps from here on is older than the command that goes past it.
     let forged = AuthorizeSigner { signature: UNSIGNED, ..there };
-    assert!(kms.gateway.administer(forged, &Caller::new("test")).await.is_err());
+    assert!(kms.gateway.administer(forged, &Caller::internal("test")).await.is_err());
     assert_eq!(tee.invoke(encode_request(&there).unwrap(), Asker::Anyone).await.unwrap(), [0; 4]);
-    until(async || kms.gateway.administer(next, &Caller::new("test")).await.is_ok()).await;
+    until(async || kms.gateway.administer(next, &Caller::internal("test")).await.is_ok()).await;
 }

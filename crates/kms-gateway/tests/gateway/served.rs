@@ -11,7 +11,7 @@ use kms_gateway::clock::SystemClock;
 use kms_gateway::gateway::{ForgetError, OpenError};
 use kms_gateway::store::{Audit as _, AuditHead, SqliteStore, Store as _};
 use kms_gateway::transport::{SessionError, TeeName, TeeStateLost, Worker};
-use kms_gateway::{Caller, Gateway, GatewayError, Inquirer};
+use kms_gateway::{Caller, Gateway, GatewayError};
 use prometheus::Registry;
 use proto::bytes::BoundedList;
 use proto::command::{Phase, Protection, Provision};
@@ -64,7 +64,7 @@ async fn a_gateway_does_not_start_over_a_tee_that_lost_its_state_or_is_another_a
     assert!(problem.to_string().contains(&found.to_string()), "{problem}");
 
     let gateway = open(own.path(), own.path()).await.unwrap();
-    gateway.wallet(&account_id, Inquirer::Relay).await.unwrap();
+    gateway.wallet(&account_id, &Caller::internal("test")).await.unwrap();
 }
 
 #[tokio::test]
@@ -91,7 +91,7 @@ async fn a_tee_is_the_one_that_is_served_as_soon_as_it_is_provisioned() {
         signature: Signature::UNSIGNED,
     };
     command.signature = admin.sign(&command);
-    gateway.administer(command, &Caller::new("test")).await.unwrap();
+    gateway.administer(command, &Caller::internal("test")).await.unwrap();
     gateway.close().await;
     assert!(!lost(own.path(), emptied.path()).await.is_provisioned);
 }
@@ -159,7 +159,7 @@ async fn the_simulator_opens_what_the_release_before_sealed() {
     let gateway = open(data.path(), data.path()).await.unwrap();
     let state = gateway.ready().await.unwrap();
     assert_eq!((state.phase, state.counter), (Phase::Ready, 6));
-    assert_eq!(gateway.wallet(&"alice".parse().unwrap(), Inquirer::Relay).await.unwrap().passkeys.len(), 1);
+    assert_eq!(gateway.wallet(&"alice".parse().unwrap(), &Caller::internal("test")).await.unwrap().passkeys.len(), 1);
     gateway.close().await;
     let gateway = open(data.path(), data.path()).await.unwrap();
     assert_eq!(gateway.ready().await.unwrap().tee_id, state.tee_id);

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
+use api_keys::KeyHash;
 use proto::json::passkey::to_base64url;
 use relay_api::Scope;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::origin::Origins;
@@ -16,18 +16,6 @@ use super::usage::Usage;
 /// What every generated key starts with, so that scanners and paths can tell one.
 pub(crate) const PREFIX: &str = "srk_";
 const RANDOM_BYTES: usize = 32;
-
-/// The SHA-256 of an API key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct KeyHash(pub [u8; 32]);
-
-impl KeyHash {
-    /// Of a key as it was presented.
-    #[must_use]
-    pub fn of(key: &[u8]) -> Self {
-        Self(Sha256::digest(key).into())
-    }
-}
 
 /// The name of a key in lists, logs and counters: the first eight bytes of its hash, in hex.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

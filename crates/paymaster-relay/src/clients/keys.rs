@@ -5,6 +5,7 @@ use std::future;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
+use api_keys::InvalidKeyHash;
 use proto::json::{Excerpt, is_obeyed};
 use secrecy::{ExposeSecret, SecretString};
 use serve::Hangup;
@@ -12,8 +13,9 @@ use thiserror::Error;
 use tokio::time::sleep;
 use zeroize::Zeroizing;
 
+use super::KeyHash;
 use super::access::{Access, Anonymous, Denied, LiveKey};
-use super::key::{ApiKey, ApiKeyId, KeyHash, KeyKind, NewApiKey, StoredKey, text_of};
+use super::key::{ApiKey, ApiKeyId, KeyKind, NewApiKey, StoredKey, text_of};
 use super::rate::Rate;
 use super::usage::Usage;
 use super::{ApiKeyStore, Origins, Scope};
@@ -303,16 +305,8 @@ impl ApiKeys {
 /// The hashes of the settings.
 pub(crate) fn check_hashes(texts: &[String]) -> Result<Vec<KeyHash>, SettingsError> {
     let parse = |text: &String| {
-        let mut hash = [0; 32];
-        hex::decode_to_slice(text.strip_prefix("0x").unwrap_or(text), &mut hash)
-            .map_err(|_| SettingsError::Invalid { key: HASHES, problem: "a SHA-256 is 64 hex digits".to_owned() })?;
-        let hash = KeyHash(hash);
-        if [KeyHash([0; 32]), KeyHash::of(b""), KeyHash::of(b"\n")].contains(&hash) {
-            let problem = "64 zeros are a placeholder and the hash of no key, and so are the hashes of nothing and of an empty \
-                           line: put the hash of a key in its place";
-            return Err(SettingsError::Invalid { key: HASHES, problem: problem.to_owned() });
-        }
-        Ok(hash)
+        text.parse()
+            .map_err(|problem: InvalidKeyHash| SettingsError::Invalid { key: HASHES, problem: problem.to_string() })
     };
     texts.iter().map(parse).collect()
 }

@@ -18,8 +18,9 @@ use serve::Client;
 
 pub use access::Denied;
 pub(crate) use access::{Access, LiveKey};
+pub use api_keys::KeyHash;
 pub(crate) use key::PREFIX as KEY_PREFIX;
-pub use key::{ApiKey, ApiKeyId, KeyHash, KeyKind, NewApiKey, StoredKey};
+pub use key::{ApiKey, ApiKeyId, KeyKind, NewApiKey, StoredKey};
 pub(crate) use keys::check_hashes;
 pub use keys::{ApiKeyError, ApiKeys};
 pub use origin::{InvalidOrigin, OriginRule, Origins};

@@ -9,7 +9,8 @@ use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 
 use super::ApiKeyStore;
-use super::key::{ApiKey, ApiKeyId, KeyHash, StoredKey};
+use super::KeyHash;
+use super::key::{ApiKey, ApiKeyId, StoredKey};
 use super::rate::Rate;
 use super::usage::{DayCalls, Usage};
 use crate::sqlite::{Changes, Database, column, signed, unsigned};

@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
+use api_keys::Presented;
 use bytes::Bytes;
 use futures_util::stream;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, ORIGIN};
@@ -32,7 +33,7 @@ use super::cors::{self, Grant};
 use super::error::EdgeError;
 use super::reading::{Reading, ReadingTurns};
 use super::route::Route;
-use super::{Entrance, MadeHere, RequestId, auth};
+use super::{Entrance, MadeHere, RequestId, headers};
 use crate::clients::{Access, ApiKeys, KeyHash, LiveKey, Origins};
 
 const X_REQUEST_ID: &str = "x-request-id";
@@ -111,7 +112,7 @@ impl EdgeLayer {
         let route = Route::parse(request.uri().path());
         // Nothing behind this line can log a key.
         *request.uri_mut() = Uri::from_static("/");
-        let mut keys = auth::take_keys(request.headers_mut());
+        let mut keys = Presented::take(request.headers_mut()).keys;
         keys.extend(route.and_then(|route| route.key));
 
         let grant = self.grant(route, request.headers());
@@ -143,7 +144,7 @@ impl EdgeLayer {
         } else {
             // An ingress repeats the path in headers of its own, and pages tell it: no key in them
             // gets any further.
-            auth::keep_content_type(request.headers_mut());
+            headers::keep_content_type(request.headers_mut());
             // The calls of a WebSocket are named one by one.
             request.extensions_mut().insert(request_id.clone());
         }

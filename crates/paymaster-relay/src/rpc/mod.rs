@@ -1,11 +1,11 @@
 //! The JSON-RPC surface: parse once, answer in one shape, refuse from one table.
 
 mod answer;
-mod auth;
 mod call_log;
 mod calls;
 mod cors;
 mod error;
+mod headers;
 mod http;
 mod methods;
 mod reading;

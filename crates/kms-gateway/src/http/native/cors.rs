@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
+use api_keys::X_API_KEY;
 use axum::http::{HeaderValue, Method, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use super::api_key::X_API_KEY;
 use super::request_id;
 use crate::origin::Origin;
 

@@ -2,20 +2,17 @@
 
 use axum::extract::State;
 use axum::routing::{get, post};
-use axum::{Extension, Json, Router};
+use axum::{Json, Router};
 use kms_api::admin::{Done, GetSigners, Provision, RotateSigner, Signers};
 use kms_api::{Route, Routed};
 use proto::command;
 
 use super::Answered;
 use super::body::JsonBody;
+use super::caller::Admin;
 use super::error::ApiError;
-use super::request_id::RequestId;
 use super::setup;
-use crate::gateway::{AdminProof, Caller, Gateway};
-
-/// The gateway and the caller, as every handler takes them.
-type Ctx = (State<Gateway>, Extension<RequestId>);
+use crate::gateway::{AdminProof, Gateway};
 
 /// Those of the admin's commands follow from the table of commands.
 pub(super) fn routes() -> Router<Gateway> {
@@ -50,7 +47,8 @@ async fn signers(State(gateway): State<Gateway>) -> Answered<GetSigners> {
 }
 
 async fn provision(
-    (State(gateway), Extension(RequestId(request_id))): Ctx,
+    State(gateway): State<Gateway>,
+    Admin(caller): Admin,
     JsonBody(body): JsonBody<Provision>,
 ) -> Answered<Provision> {
     let command = command::Provision {
@@ -61,19 +59,20 @@ async fn provision(
         counter: body.counter,
         signature: body.signature,
     };
-    gateway.administer(command, &Caller::new(request_id)).await?;
+    gateway.administer(command, &caller).await?;
     Ok(Json(Done { success: true }))
 }
 
 /// Every other command.
 async fn command<C>(
-    (State(gateway), Extension(RequestId(request_id))): Ctx,
+    State(gateway): State<Gateway>,
+    Admin(caller): Admin,
     JsonBody(body): JsonBody<C::Body>,
 ) -> Answered<C::Body>
 where
     C: Routed + AdminProof + TryFrom<C::Body>,
     ApiError: From<<C as TryFrom<C::Body>>::Error>,
 {
-    gateway.administer(C::try_from(body)?, &Caller::new(request_id)).await?;
+    gateway.administer(C::try_from(body)?, &caller).await?;
     Ok(Json(Done { success: true }))
 }

@@ -2,27 +2,27 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::HeaderMap;
 use kms_api::webauthn::{BeginRegistration, FinishRegistration, RegistrationBegun, RegistrationFinished};
 
 use super::Answered;
-use super::api_key;
 use super::body::JsonBody;
+use super::caller::KeyHolder;
 use super::error::ApiError;
 use crate::ceremony::NewUser;
 use crate::gateway::Gateway;
 
 pub(super) async fn begin(
     State(gateway): State<Gateway>,
-    headers: HeaderMap,
+    caller: Result<KeyHolder, ApiError>,
     JsonBody(body): JsonBody<BeginRegistration>,
 ) -> Answered<BeginRegistration> {
     let name = body.user_name.or_else(|| body.account_id.as_ref().map(ToString::to_string));
     let name = name.ok_or_else(|| ApiError::invalid_field("userName", "missing, and no accountId either"))?;
     let user = NewUser::new(name, body.display_name, body.account_id)
         .map_err(|problem| ApiError::invalid_field("userName, displayName", problem))?;
-    let proof = api_key::proof(&headers, body.invitation)?;
-    let (registration_id, public_key) = gateway.begin_registration(user, proof).await?;
+    let KeyHolder(caller) = caller?;
+    let caller = caller.invited_by(body.invitation);
+    let (registration_id, public_key) = gateway.begin_registration(user, &caller).await?;
     Ok(Json(RegistrationBegun { registration_id, public_key }))
 }
 

@@ -41,7 +41,7 @@ impl ApiError {
     }
 
     pub(super) fn body_too_large() -> Self {
-        Self::new(Reason::BodyTooLarge, format!("the body is over {} bytes", super::MAX_BODY))
+        Self::new(Reason::BodyTooLarge, format!("the body is over {} bytes", crate::http::MAX_BODY))
     }
 
     pub(super) fn body_not_received() -> Self {

@@ -1,9 +1,7 @@
 //! `/kms/sponsor-user-operation` and `/kms/sign-user-operation` (protocol, section 5).
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::{Extension, Json};
-use kms_api::headers::{PAYMASTER_ADDRESS, PAYMASTER_SIGNATURE};
 use kms_api::operations::{SignOperation, SignedOperation, SponsorOperation, SponsoredOperation, VerificationProof};
 use proto::bytes::Bounded;
 use proto::command::{PasskeyAssertion, PasskeyPublicKey, RelayApproval, SignWithHybridKey, Sponsor};
@@ -16,21 +14,20 @@ use serve::Priority;
 
 use super::Answered;
 use super::body::JsonBody;
+use super::caller::Relay;
 use super::error::ApiError;
-use super::header::required;
-use super::request_id::RequestId;
-use crate::gateway::{Caller, Claims, Gateway, GatewayError};
+use crate::gateway::{Caller, Gateway, GatewayError};
 use crate::store::Action;
 
 pub(super) async fn sponsor(
     State(gateway): State<Gateway>,
-    Extension(RequestId(request_id)): Extension<RequestId>,
+    relay: Result<Relay, ApiError>,
     priority: Option<Extension<Priority>>,
-    headers: HeaderMap,
     JsonBody(body): JsonBody<SponsorOperation>,
 ) -> Answered<SponsorOperation> {
-    let caller = caller(request_id, &headers, body.user_public_key, body.business_validation)?;
-    let approval = approval(&headers, body.nonce, body.timestamp)?;
+    let Relay { caller, signature } = relay?;
+    let caller = beside(caller, body.user_public_key, body.business_validation);
+    let approval = RelayApproval { nonce: body.nonce.0, timestamp: body.timestamp, signature };
     let passkey = body.user_signature.as_ref().map(assertion).transpose()?;
     let place = Place { chain_id: body.chain_id, entry_point: body.entry_point };
     let entry_point = place.resolve(&gateway, Action::Sponsor).await?;
@@ -69,13 +66,13 @@ pub(super) async fn sponsor(
 
 pub(super) async fn sign(
     State(gateway): State<Gateway>,
-    Extension(RequestId(request_id)): Extension<RequestId>,
+    relay: Result<Relay, ApiError>,
     priority: Option<Extension<Priority>>,
-    headers: HeaderMap,
     JsonBody(body): JsonBody<SignOperation>,
 ) -> Answered<SignOperation> {
-    let caller = caller(request_id, &headers, body.user_public_key, body.business_validation)?;
-    let approval = approval(&headers, body.nonce, body.timestamp)?;
+    let Relay { caller, signature } = relay?;
+    let caller = beside(caller, body.user_public_key, body.business_validation);
+    let approval = RelayApproval { nonce: body.nonce.0, timestamp: body.timestamp, signature };
     let passkey = assertion(&body.user_signature)?;
     let place = Place { chain_id: body.chain_id, entry_point: body.entry_point };
     let entry_point = place.resolve(&gateway, Action::SignUserOperation).await?;
@@ -105,23 +102,14 @@ fn keep(priority: Option<Extension<Priority>>) {
     }
 }
 
-fn caller(
-    request_id: String,
-    headers: &HeaderMap,
-    public_key: Option<PasskeyPublicKey>,
+/// The caller, and what stands beside the command in the body.
+fn beside(
+    caller: Caller,
+    passkey_public_key: Option<PasskeyPublicKey>,
     business_validation: Option<Map<String, Value>>,
-) -> Result<Caller, ApiError> {
-    let context = business_validation.map(Value::Object);
-    Ok(Caller {
-        request_id,
-        claims: Claims { signer: Some(required(headers, PAYMASTER_ADDRESS)?), passkey_public_key: public_key },
-        context_hash: context.map(|context| keccak256(context.to_string())),
-        proof: None,
-    })
-}
-
-fn approval(headers: &HeaderMap, Quantity(nonce): Quantity<u64>, timestamp: u64) -> Result<RelayApproval, ApiError> {
-    Ok(RelayApproval { nonce, timestamp, signature: required(headers, PAYMASTER_SIGNATURE)? })
+) -> Caller {
+    let context_hash = business_validation.map(|context| keccak256(Value::Object(context).to_string()));
+    Caller { passkey_public_key, context_hash, ..caller }
 }
 
 fn assertion(json: &Value) -> Result<PasskeyAssertion, ApiError> {

@@ -1,28 +1,24 @@
 //! `/kms/create-deterministic-account` and `/kms/accounts/{accountId}`.
 
+use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
-use axum::{Extension, Json};
 use kms_api::accounts::{self, Account, CreateAccount, GetAccount};
 use proto::AccountId;
 use proto::primitives::keccak256;
 
 use super::Answered;
-use super::api_key;
 use super::body::JsonBody;
-use super::client_address::ClientAddress;
+use super::caller::{Anyone, KeyHolder};
 use super::error::ApiError;
-use super::request_id::RequestId;
-use crate::gateway::{Caller, CreatedAccount, Gateway, Inquirer};
+use crate::gateway::{CreatedAccount, Gateway};
 
 pub(super) async fn create(
     State(gateway): State<Gateway>,
-    Extension(RequestId(request_id)): Extension<RequestId>,
-    headers: HeaderMap,
+    caller: Result<KeyHolder, ApiError>,
     JsonBody(body): JsonBody<CreateAccount>,
 ) -> Answered<CreateAccount> {
-    let proof = api_key::proof(&headers, body.invitation)?;
-    let caller = Caller { proof, ..Caller::new(request_id) };
+    let KeyHolder(caller) = caller?;
+    let caller = caller.invited_by(body.invitation);
     let created =
         gateway.create_account(&body.registration_id, body.account_id, body.signature_scheme, &caller).await?;
     let CreatedAccount { wallet, registration, sender, salt } = created;
@@ -40,11 +36,11 @@ pub(super) async fn create(
 
 pub(super) async fn show(
     State(gateway): State<Gateway>,
-    ClientAddress(client): ClientAddress,
+    Anyone(caller): Anyone,
     Path(account_id): Path<String>,
 ) -> Answered<GetAccount> {
     let account_id: AccountId = account_id.parse().map_err(|problem| ApiError::invalid_field("accountId", problem))?;
-    let wallet = gateway.wallet(&account_id, Inquirer::Client(client)).await?;
+    let wallet = gateway.wallet(&account_id, &caller).await?;
     Ok(Json(Account {
         owner_address: wallet.owner,
         signature_scheme: wallet.signature_scheme,

@@ -8,20 +8,20 @@ use kms_api::attestation::{Attestation, GetAttestation};
 use proto::Hash;
 
 use super::Answered;
-use super::client_address::ClientAddress;
+use super::caller::Anyone;
 use super::error::ApiError;
 use crate::gateway::Gateway;
 
 /// The protection levels are the TEE's own report, which no quote covers.
 pub(super) async fn show(
     State(gateway): State<Gateway>,
-    ClientAddress(client): ClientAddress,
+    Anyone(caller): Anyone,
     question: Result<Query<GetAttestation>, QueryRejection>,
 ) -> Answered<GetAttestation> {
     let Query(GetAttestation { nonce }) =
         question.map_err(|problem| ApiError::invalid_field("nonce", problem.body_text()))?;
     let nonce: Hash = nonce.parse().map_err(|problem| ApiError::invalid_field("nonce", problem))?;
-    let turn = gateway.quote_turn(client).await?;
+    let turn = gateway.quote_turn(caller.client).await?;
     // Before the quote: those are rationed, and none must be lost to a question that finds the TEE
     // busy.
     let state = gateway.recent_security_state().await?;
