@@ -1,5 +1,6 @@
 //! Why a store gives no answer.
 
+use sqlite_writer::NotWritten;
 use thiserror::Error;
 
 /// The store cannot answer: gone, full, or holding what it never wrote.
@@ -13,5 +14,11 @@ pub struct StoreError {
 impl StoreError {
     pub(crate) fn new(detail: impl ToString) -> Self {
         Self { detail: detail.to_string() }
+    }
+}
+
+impl From<NotWritten> for StoreError {
+    fn from(not_written: NotWritten) -> Self {
+        Self::new(not_written)
     }
 }

@@ -36,7 +36,8 @@ pub enum StoreError {
     /// A migration failed at start.
     #[error("the gateway's database can't be migrated: {0}")]
     Migration(#[from] MigrateError),
-    /// A write that stood in one transaction with this one failed, or the writer is closed.
+    /// The write failed, or one that its transaction could not do without (the log says why); or the
+    /// store is closed.
     #[error("write to the gateway's database failed")]
     NotWritten,
     /// Another process has it open.
@@ -54,6 +55,12 @@ pub enum StoreError {
         /// For which none has succeeded, though one was queued.
         time: Duration,
     },
+}
+
+impl From<sqlite_writer::NotWritten> for StoreError {
+    fn from(_: sqlite_writer::NotWritten) -> Self {
+        Self::NotWritten
+    }
 }
 
 /// All that the gateway keeps.

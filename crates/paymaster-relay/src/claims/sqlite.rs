@@ -73,10 +73,10 @@ impl ClaimStore for SqliteClaims {
     }
 
     async fn takes_claims(&self) -> Result<(), ClaimStoreError> {
-        self.database.writer().try_out().await.map_err(ClaimStoreError::new)
+        self.database.try_out().await.map_err(ClaimStoreError::new)
     }
 
     async fn ready(&self) -> Result<(), ClaimStoreError> {
-        self.database.writer().probe().await.map_err(ClaimStoreError::new)
+        self.database.probe().await.map_err(ClaimStoreError::new)
     }
 }

@@ -49,7 +49,7 @@ impl SqliteApiKeys {
 #[async_trait]
 impl ApiKeyStore for SqliteApiKeys {
     async fn all(&self) -> Result<Vec<StoredKey>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM api_keys ORDER BY created_at, id").fetch_all(&self.0.pool()).await;
+        let rows = sqlx::query("SELECT * FROM api_keys ORDER BY created_at, id").fetch_all(self.0.readers()).await;
         rows.map_err(StoreError::new)?.iter().map(stored).collect()
     }
 

@@ -3,26 +3,28 @@
 
 mod columns;
 mod migrations;
-mod writer;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use breaker::Unproven;
 use futures_util::FutureExt;
 use private_files::InPlace;
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Sqlite, SqlitePool};
+use sqlx::{ConnectOptions, Connection as _, Sqlite, SqliteConnection, SqlitePool};
 
 pub(crate) use columns::{column, fixed, signed, unsigned};
-pub(crate) use writer::{Changes, Writer};
+pub(crate) use sqlite_writer::{Changes, Writer};
 
 use crate::store_error::StoreError;
 use migrations::migrations;
 
 const BUSY: Duration = Duration::from_secs(5);
 const READERS: u32 = 4;
+/// Bytes: some pages, so that a disk with room for a few bytes only does not pass.
+const FILLER: i64 = 16 * 1024;
 
 const NOTE_CHAIN: &str = "INSERT INTO chain (only, id) VALUES (1, ?1) ON CONFLICT DO NOTHING";
 const CHAIN: &str = "SELECT id FROM chain";
@@ -31,10 +33,8 @@ const CHAIN: &str = "SELECT id FROM chain";
 #[derive(Clone, Debug)]
 pub struct Database {
     writer: Arc<Writer>,
-    /// One connection: SQLite has one writer at a time, and its own retries are not fair to those
-    /// who wait.
-    writing: SqlitePool,
     readers: SqlitePool,
+    options: SqliteConnectOptions,
 }
 
 impl Database {
@@ -50,11 +50,16 @@ impl Database {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY);
         let pool = |connections: u32| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(BUSY);
-        let writing = pool(1).connect_with(options.clone()).await.map_err(StoreError::new)?;
-        migrations().run(&writing).await.map_err(StoreError::new)?;
-        let readers = pool(READERS).connect_with(options.read_only(true)).await.map_err(StoreError::new)?;
+        let migrated = pool(1).connect_with(options.clone()).await.map_err(StoreError::new)?;
+        migrations().run(&migrated).await.map_err(StoreError::new)?;
+        migrated.close().await;
         let file = InPlace::note(file).map_err(StoreError::new)?;
-        Ok(Self { writer: Arc::new(Writer::start(writing.clone(), file)), writing, readers })
+        let writer =
+            Writer::start(options.clone(), file, "the relay's database", |connection| write_some(connection).boxed());
+        let writer = Arc::new(writer.await.map_err(StoreError::new)?);
+        let read_only = options.clone().read_only(true);
+        let readers = pool(READERS).connect_with(read_only).await.map_err(StoreError::new)?;
+        Ok(Self { writer, readers, options })
     }
 
     /// Notes the chain that this database belongs to, once; rows have no chain id, and settlement
@@ -103,10 +108,11 @@ impl Database {
         Ok(Some(due))
     }
 
-    /// The connection that writes.
+    /// Another connection to the file, made when it is used: for whoever looks into it beside the
+    /// relay.
     #[must_use]
     pub fn pool(&self) -> SqlitePool {
-        self.writing.clone()
+        SqlitePoolOptions::new().max_connections(1).connect_lazy_with(self.options.clone())
     }
 
     /// Connections that read.
@@ -132,11 +138,48 @@ impl Database {
             .await
     }
 
+    /// Whether a write is taken, within a moment.
+    pub(crate) async fn probe(&self) -> Result<(), StoreError> {
+        self.writer.probe().await.map_err(unproven)
+    }
+
+    /// The same, at no cost for the disk while writes work.
+    pub(crate) async fn try_out(&self) -> Result<(), StoreError> {
+        self.writer.try_out().await.map_err(unproven)
+    }
+
     /// Finishes what is running and closes the file.
     pub async fn close(&self) {
-        self.writer.close().await;
+        let last = self.writer.close().await;
         self.readers.close().await;
-        self.writing.close().await;
+        if let Some(last) = last
+            && let Err(error) = last.close().await
+        {
+            tracing::warn!(%error, "the relay's database was not closed cleanly");
+        }
+    }
+}
+
+/// Under a key that no request has: those are digests.
+async fn write_some(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT OR REPLACE INTO claims (key, holder, expires_at) VALUES (zeroblob(32), hex(randomblob(?1)), 0)",
+    )
+    .bind(FILLER / 2)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query("DELETE FROM claims WHERE key = zeroblob(32)").execute(connection).await.map(drop)
+}
+
+fn unproven(unproven: Unproven) -> StoreError {
+    match unproven {
+        Unproven::Failed(problem) => StoreError::new(problem),
+        Unproven::Silent(since) => {
+            let seconds = since.as_secs_f64();
+            StoreError::new(format_args!(
+                "no write has succeeded for {seconds:.1} s: locked by another process, or slow"
+            ))
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use tempfile::TempDir;
 
-use crate::store::samples::{COST, PLENTY, contracts, deployment, gwei, key, limits, proven, reserve, sponsorship};
+use crate::store::samples::{contracts, key, proven, reserve, sponsorship};
 
 type Row = (String, String, i64, i64);
 
@@ -198,20 +198,6 @@ async fn insert_first(
     .execute(pool)
     .await
     .unwrap();
-}
-
-#[tokio::test]
-async fn a_connection_whose_transaction_failed_is_replaced() {
-    let dir = TempDir::new().unwrap();
-    let store = SqliteStore::open(&dir.path().join("relay.db")).await.unwrap();
-    reserve(&store, &sponsorship(1, proven(), None)).await;
-    // A transaction that somebody left open: BEGIN fails on it, for as long as the connection is
-    // used.
-    sqlx::raw_sql("BEGIN").execute(&store.database().pool()).await.unwrap();
-    let second = sponsorship(2, proven(), None);
-    store.reserve(&second, &limits(&second, PLENTY)).await.unwrap_err();
-    reserve(&store, &second).await;
-    assert_eq!(store.reserved(&deployment()).await.unwrap(), gwei(2 * COST));
 }
 
 #[tokio::test]

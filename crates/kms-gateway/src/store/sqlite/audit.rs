@@ -2,6 +2,7 @@
 
 use proto::Hash;
 use proto::primitives::keccak256;
+use sqlite_writer::Rollbacks;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection, SqlitePool};
 
@@ -82,8 +83,35 @@ impl Columns {
     }
 }
 
+/// The end of the chain, as of the last row that was appended here.
+pub(super) struct Chain {
+    rollbacks: Rollbacks,
+    /// And how often something had been undone by then: since then, it may have been that row.
+    last: Option<(u64, AuditHead)>,
+}
+
+impl Chain {
+    pub(super) const fn new(rollbacks: Rollbacks) -> Self {
+        Self { rollbacks, last: None }
+    }
+
+    pub(super) async fn append(
+        &mut self,
+        connection: &mut SqliteConnection,
+        record: &AuditRecord,
+    ) -> Result<(), StoreError> {
+        let rollbacks = self.rollbacks.count();
+        let head = match self.last {
+            Some((then, head)) if then == rollbacks => head,
+            Some(_) | None => head(connection).await?,
+        };
+        self.last = Some((rollbacks, append(connection, &head, record).await?));
+        Ok(())
+    }
+}
+
 /// Appends a row after `head` and gives the new head.
-pub(super) async fn append(
+async fn append(
     connection: &mut SqliteConnection,
     head: &AuditHead,
     record: &AuditRecord,

@@ -11,19 +11,23 @@ mod probe;
 mod registration_key;
 mod served_tee;
 mod uptime;
-mod writer;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use breaker::Unproven;
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, TryFutureExt as _};
 use private_files::{Database, InPlace};
 use proto::{AccountId, Address, Hash, TeeId};
+use sqlite_writer::{Changes, Writer};
 use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, SqlitePool};
+use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, SqlitePool};
+use tokio::sync::Mutex as AsyncMutex;
 use uuid::Uuid;
 
 use super::{
@@ -31,11 +35,15 @@ use super::{
     Keys, NonceClaim, Nonces, Permit, PermitRequest, Permits, ServedTeeRow, ServedTees, Store, StoreError, Unfinished,
 };
 use crate::ceremony::SealingKey;
+use audit::Chain;
 use migrations::migrations;
-use writer::Writer;
+use nonces::Sweeper;
+use uptime::Uptime;
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const READERS: u32 = 2;
+/// How long it will do for whoever asks that a write succeeded or failed: anyone may ask.
+const RECENT: Duration = Duration::from_secs(1);
 /// The extension of the file that is locked: SQLite's own locks on the database are let go with any
 /// handle of it.
 const LOCK: &str = "lock";
@@ -43,11 +51,17 @@ const LOCK: &str = "lock";
 /// The database.
 pub struct SqliteStore {
     readers: SqlitePool,
-    /// One connection.
-    writing: SqlitePool,
     writer: Writer,
+    remembered: Arc<AsyncMutex<Remembered>>,
     /// Until it is closed, no other process has it.
     lock: Mutex<Option<File>>,
+}
+
+/// What the jobs of the writer remember between them. They run one after the other.
+struct Remembered {
+    nonces: Sweeper,
+    uptime: Uptime,
+    audit: Chain,
 }
 
 impl SqliteStore {
@@ -64,12 +78,20 @@ impl SqliteStore {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT);
-        let writing = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
-        migrations().run(&writing).await?;
-        registration_key::make(&writing).await?;
-        let readers = SqlitePoolOptions::new().max_connections(READERS).connect_with(options.read_only(true)).await?;
+        let migrated = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+        migrations().run(&migrated).await?;
+        registration_key::make(&migrated).await?;
+        migrated.close().await;
         let file = InPlace::note(path).map_err(sqlx::Error::Io)?;
-        Ok(Self { readers, writer: Writer::start(writing.clone(), file), writing, lock: Mutex::new(Some(lock)) })
+        let writer = Writer::start(options.clone(), file, "the gateway's database", |connection| {
+            probe::write(connection).boxed()
+        });
+        let writer = writer.await?;
+        let readers = SqlitePoolOptions::new().max_connections(READERS).connect_with(options.read_only(true)).await?;
+        let audit = Chain::new(writer.rollbacks().clone());
+        let remembered = Remembered { nonces: Sweeper::default(), uptime: Uptime::start(), audit };
+        let (remembered, lock) = (Arc::new(AsyncMutex::new(remembered)), Mutex::new(Some(lock)));
+        Ok(Self { readers, writer, remembered, lock })
     }
 
     /// Looks whether a file can be opened, written and migrated, and changes nothing; how many
@@ -99,23 +121,45 @@ impl SqliteStore {
         }
         Ok(Some(ours.iter().count() - applied.len()))
     }
+
+    /// Runs a job of the writer. The writer tells why one failed.
+    async fn write<T, W>(&self, work: W) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StoreError>> + Send + 'static,
+    {
+        let written = self.writer.write(move |connection| work(connection).map_ok(Changes::Kept).boxed());
+        written.await.map_err(|_: StoreError| StoreError::NotWritten)
+    }
 }
 
 #[async_trait]
 impl Nonces for SqliteStore {
     async fn claim_nonce(&self, claim: NonceClaim) -> Result<Claim, StoreError> {
-        self.writer.claim_nonce(claim).await
+        let remembered = Arc::clone(&self.remembered);
+        self.write(move |connection| {
+            async move {
+                remembered.lock().await.nonces.sweep(connection, claim.now, Instant::now()).await?;
+                nonces::claim(connection, &claim).await
+            }
+            .boxed()
+        })
+        .await
     }
 
     async fn release_nonce(&self, claim: NonceClaim) -> Result<(), StoreError> {
-        self.writer.release_nonce(claim).await
+        self.write(move |connection| async move { nonces::release(connection, &claim).await }.boxed()).await
     }
 }
 
 #[async_trait]
 impl Audit for SqliteStore {
     async fn append_audit(&self, record: AuditRecord) -> Result<(), StoreError> {
-        self.writer.append_audit(record).await
+        let remembered = Arc::clone(&self.remembered);
+        self.write(move |connection| {
+            async move { remembered.lock().await.audit.append(connection, &record).await }.boxed()
+        })
+        .await
     }
 
     async fn audited_admin_counter(&self) -> Result<u64, StoreError> {
@@ -135,7 +179,7 @@ impl Audit for SqliteStore {
 #[async_trait]
 impl AccountIndex for SqliteStore {
     async fn save_account(&self, account: AccountEntry) -> Result<(), StoreError> {
-        self.writer.save_account(account).await
+        self.write(move |connection| async move { accounts::save(connection, &account).await }.boxed()).await
     }
 
     async fn account_of_credential(&self, credential_id: &[u8]) -> Result<Option<AccountId>, StoreError> {
@@ -154,15 +198,23 @@ impl AccountIndex for SqliteStore {
 #[async_trait]
 impl Creations for SqliteStore {
     async fn save_creation(&self, creation: Creation) -> Result<(), StoreError> {
-        self.writer.save_creation(creation).await
+        let remembered = Arc::clone(&self.remembered);
+        self.write(move |connection| {
+            async move {
+                let uptime = remembered.lock().await.uptime.count(connection).await?;
+                creations::save(connection, &creation, uptime).await
+            }
+            .boxed()
+        })
+        .await
     }
 
     async fn forget_creation(&self, registration_id: Uuid) -> Result<(), StoreError> {
-        self.writer.forget_creation(registration_id).await
+        self.write(move |connection| creations::forget(connection, registration_id).boxed()).await
     }
 
     async fn creation_was_tried(&self, row: i64, now: u64) -> Result<(), StoreError> {
-        self.writer.creation_was_tried(row, now).await
+        self.write(move |connection| creations::tried(connection, row, now).boxed()).await
     }
 
     async fn unfinished_creations(&self, which: &Unfinished) -> Result<Vec<FoundCreation>, StoreError> {
@@ -176,7 +228,15 @@ impl Permits for SqliteStore {
         if permits::is_given(&self.readers, &request.credential_id).await? {
             return Ok(Permit::GivenBefore);
         }
-        self.writer.permit(request).await
+        let remembered = Arc::clone(&self.remembered);
+        self.write(move |connection| {
+            async move {
+                let uptime = remembered.lock().await.uptime.count(connection).await?;
+                permits::give(connection, &request, uptime).await
+            }
+            .boxed()
+        })
+        .await
     }
 
     async fn uses_of_invitation(&self, digest: &Hash) -> Result<u32, StoreError> {
@@ -191,11 +251,11 @@ impl ServedTees for SqliteStore {
     }
 
     async fn remember_tee(&self, tee_id: TeeId, paymaster_signer: Address) -> Result<(), StoreError> {
-        self.writer.remember_tee(tee_id, paymaster_signer).await
+        self.write(move |connection| served_tee::remember(connection, tee_id, paymaster_signer).boxed()).await
     }
 
     async fn forget_tee(&self) -> Result<(), StoreError> {
-        self.writer.forget_tee().await
+        self.write(|connection| served_tee::forget(connection).boxed()).await
     }
 }
 
@@ -209,19 +269,29 @@ impl Keys for SqliteStore {
 #[async_trait]
 impl Store for SqliteStore {
     async fn probe(&self) -> Result<(), StoreError> {
-        self.writer.probe().await
+        self.writer.probe().await.map_err(unproven)
     }
 
     async fn recent_probe(&self) -> Result<(), StoreError> {
-        self.writer.recent_probe().await
+        self.writer.recent_probe(RECENT).await.map_err(unproven)
     }
 
     async fn close(&self) {
-        self.writer.close().await;
+        let last = self.writer.close().await;
         self.readers.close().await;
-        // The last to close takes what is in the log into the file, which readers can't.
-        self.writing.close().await;
+        if let Some(last) = last
+            && let Err(error) = last.close().await
+        {
+            tracing::warn!(%error, "the gateway's database was not closed cleanly");
+        }
         self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+fn unproven(unproven: Unproven) -> StoreError {
+    match unproven {
+        Unproven::Failed(problem) => StoreError::Failing { problem },
+        Unproven::Silent(since) => StoreError::Silent { time: since },
     }
 }
 

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use crate::ceremony::SealingKey;
 use crate::store::StoreError;
 
-/// Before the writer has its pool.
+/// Before there is a writer.
 pub(super) async fn make(pool: &SqlitePool) -> Result<(), StoreError> {
     let key = SealingKey::random().map_err(|error| sqlx::Error::Encode(error.to_string().into()))?;
     sqlx::query("INSERT INTO registration_key (id, key) VALUES (1, ?1) ON CONFLICT DO NOTHING")

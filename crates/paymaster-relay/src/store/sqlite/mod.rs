@@ -238,6 +238,6 @@ impl Store for SqliteStore {
     }
 
     async fn ready(&self) -> Result<(), StoreError> {
-        self.0.writer().probe().await
+        self.0.probe().await
     }
 }

@@ -1,0 +1,37 @@
+//! The connection that writes. After a transaction that failed nobody knows whether it is still
+//! within it: another takes its place.
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
+
+pub(crate) struct Reopened {
+    options: SqliteConnectOptions,
+    connection: Option<SqliteConnection>,
+}
+
+impl Reopened {
+    pub(crate) const fn new(options: SqliteConnectOptions, connection: SqliteConnection) -> Self {
+        Self { options, connection: Some(connection) }
+    }
+
+    pub(crate) async fn get(&mut self) -> Result<&mut SqliteConnection, sqlx::Error> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.options.connect().await?,
+        };
+        Ok(self.connection.insert(connection))
+    }
+
+    /// SQLite rolls back what is open when it is closed.
+    pub(crate) async fn give_up(&mut self) {
+        if let Some(connection) = self.connection.take()
+            && let Err(error) = connection.close_hard().await
+        {
+            tracing::warn!(%error, "a connection to a database could not be closed");
+        }
+    }
+
+    pub(crate) fn into_inner(self) -> Option<SqliteConnection> {
+        self.connection
+    }
+}

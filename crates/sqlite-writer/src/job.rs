@@ -1,0 +1,70 @@
+//! A job: what is written for one caller, and the answer to it.
+
+use std::fmt::Display;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use sqlx::SqliteConnection;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::NotWritten;
+
+/// What becomes of the changes that a job made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changes<T> {
+    /// They are committed.
+    Kept(T),
+    /// They are undone, and only they.
+    Undone(T),
+}
+
+/// Work that may leave changes behind which have to be undone.
+pub(crate) type Job = Box<dyn for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Done> + Send>;
+
+/// A job within a transaction that is not committed yet.
+pub(crate) struct Done {
+    /// Answers the caller; called after the commit. Dropped, it tells that nothing is certain.
+    pub(crate) reply: Box<dyn FnOnce() + Send>,
+    pub(crate) came_to: CameTo,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum CameTo {
+    Kept,
+    Undone,
+    /// Why.
+    Failed(String),
+}
+
+/// Queues a job and returns what it came to once its transaction is over.
+pub(crate) async fn queue<T, E, W>(queue: mpsc::Sender<Job>, work: W) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: From<NotWritten> + Display + Send + 'static,
+    W: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<Changes<T>, E>> + Send + 'static,
+{
+    let (reply, written) = oneshot::channel();
+    let job: Job = Box::new(move |connection| run(connection, work, reply).boxed());
+    queue.send(job).await.map_err(|_| NotWritten::Closed)?;
+    // Who closes the writer need not wait for this one.
+    drop(queue);
+    written.await.unwrap_or_else(|_| Err(NotWritten::Failed.into()))
+}
+
+async fn run<T, E, W>(connection: &mut SqliteConnection, work: W, reply: oneshot::Sender<Result<T, E>>) -> Done
+where
+    T: Send + 'static,
+    E: Display + Send + 'static,
+    W: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<Changes<T>, E>> + Send,
+{
+    let (outcome, came_to) = match work(connection).await {
+        Ok(Changes::Kept(value)) => (Ok(value), CameTo::Kept),
+        Ok(Changes::Undone(value)) => (Ok(value), CameTo::Undone),
+        Err(error) => {
+            let why = error.to_string();
+            (Err(error), CameTo::Failed(why))
+        }
+    };
+    // A caller that went away needs no answer.
+    Done { reply: Box::new(move || drop(reply.send(outcome))), came_to }
+}

@@ -1,0 +1,145 @@
+//! The task: what is queued goes into one transaction, and is answered once that is committed.
+
+use std::sync::atomic::Ordering;
+
+use private_files::InPlace;
+use sqlx::SqliteConnection;
+use thiserror::Error;
+use tokio::sync::mpsc;
+
+use crate::Shared;
+use crate::connection::Reopened;
+use crate::job::{CameTo, Done, Job};
+
+/// Jobs of one transaction, at most.
+pub(crate) const BATCH: usize = 128;
+/// What notices outages here.
+const WRITING: &str = "writing";
+
+pub(crate) struct Run {
+    connection: Reopened,
+    file: InPlace,
+    shared: Shared,
+}
+
+/// Why a transaction failed.
+#[derive(Debug, Error)]
+enum TransactionError {
+    #[error(transparent)]
+    File(#[from] std::io::Error),
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+    /// A job failed, and the transaction around it with it, as when the disk is full.
+    #[error("{0}")]
+    Job(String),
+}
+
+impl Run {
+    pub(crate) const fn new(connection: Reopened, file: InPlace, shared: Shared) -> Self {
+        Self { connection, file, shared }
+    }
+
+    /// Gives the connection back when the queue is closed and empty.
+    pub(crate) async fn until_closed(mut self, mut jobs: mpsc::Receiver<Job>) -> Option<SqliteConnection> {
+        let mut batch = Vec::with_capacity(BATCH);
+        while jobs.recv_many(&mut batch, BATCH).await > 0 {
+            let mut done = Vec::with_capacity(batch.len());
+            let outcome = self.commit_all(&mut batch, &mut done).await;
+            // The jobs that a failed transaction did not come to. Their callers and those of the
+            // others are told that nothing is certain: the replies are dropped.
+            batch.clear();
+            self.note(&outcome, &done);
+            if outcome.is_ok() {
+                done.into_iter().for_each(|job| (job.reply)());
+            }
+        }
+        self.connection.into_inner()
+    }
+
+    async fn commit_all(&mut self, batch: &mut Vec<Job>, done: &mut Vec<Done>) -> Result<(), TransactionError> {
+        // What is committed to a file that is no longer there is gone at the next start.
+        self.file.check()?;
+        let outcome = transaction(self.connection.get().await?, batch, done, &self.shared).await;
+        if outcome.is_err() {
+            self.shared.rollbacks.add();
+            self.connection.give_up().await;
+        }
+        outcome
+    }
+
+    /// Up to date before any caller hears of it.
+    fn note(&self, outcome: &Result<(), TransactionError>, done: &[Done]) {
+        let Shared { outages, probe, has_failed, .. } = &self.shared;
+        let failed = done.iter().find_map(|job| match &job.came_to {
+            CameTo::Failed(why) => Some(why.clone()),
+            CameTo::Kept | CameTo::Undone => None,
+        });
+        let why = outcome.as_ref().err().map(ToString::to_string).or(failed);
+        match why {
+            Some(why) => {
+                probe.failed(&why);
+                has_failed.store(true, Ordering::Relaxed);
+                outages.failed(WRITING, why);
+            }
+            None if is_any_kept(done) => {
+                has_failed.store(false, Ordering::Relaxed);
+                probe.succeeded();
+                outages.worked(WRITING);
+            }
+            None => outages.worked(WRITING),
+        }
+    }
+}
+
+async fn transaction(
+    connection: &mut SqliteConnection,
+    batch: &mut Vec<Job>,
+    done: &mut Vec<Done>,
+    shared: &Shared,
+) -> Result<(), TransactionError> {
+    execute(connection, "BEGIN IMMEDIATE").await?;
+    // A job alone has the transaction for itself: what is undone is all of it.
+    let is_alone = batch.len() == 1;
+    for job in batch.drain(..) {
+        if is_alone {
+            done.push(job(connection).await);
+        } else {
+            done.push(in_savepoint(connection, job).await?);
+        }
+        if done.last().is_some_and(|job| job.came_to != CameTo::Kept) {
+            shared.rollbacks.add();
+        }
+    }
+    // A savepoint that was rolled back leaves its pages to be written, and a commit would write
+    // them.
+    let end = if is_any_kept(done) { "COMMIT" } else { "ROLLBACK" };
+    execute(connection, end).await.map_err(|error| told_by_job(done, error))
+}
+
+async fn in_savepoint(connection: &mut SqliteConnection, job: Job) -> Result<Done, TransactionError> {
+    execute(connection, "SAVEPOINT job").await?;
+    let done = job(connection).await;
+    if done.came_to != CameTo::Kept {
+        // Where SQLite rolled back all of it there is no savepoint any more.
+        let undone = execute(connection, "ROLLBACK TO job").await;
+        undone.map_err(|error| told_by_job(std::slice::from_ref(&done), error))?;
+    }
+    execute(connection, "RELEASE job").await?;
+    Ok(done)
+}
+
+/// The job's own words for what SQLite then says of the transaction that it took with it.
+fn told_by_job(done: &[Done], error: sqlx::Error) -> TransactionError {
+    match done.last().map(|job| &job.came_to) {
+        Some(CameTo::Failed(why)) => TransactionError::Job(why.clone()),
+        Some(CameTo::Kept | CameTo::Undone) | None => TransactionError::Database(error),
+    }
+}
+
+fn is_any_kept(done: &[Done]) -> bool {
+    done.iter().any(|job| job.came_to == CameTo::Kept)
+}
+
+async fn execute(connection: &mut SqliteConnection, statement: &'static str) -> Result<(), sqlx::Error> {
+    sqlx::query(statement).execute(connection).await.map(drop)
+}

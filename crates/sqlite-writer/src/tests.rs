@@ -1,0 +1,175 @@
+//! What one writer promises to many callers.
+
+use sqlx::sqlite::SqliteJournalMode;
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+use super::*;
+use run::BATCH;
+
+#[derive(Debug, Error)]
+enum Problem {
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+    #[error(transparent)]
+    NotWritten(#[from] NotWritten),
+    #[error("out of order")]
+    OutOfOrder,
+}
+
+async fn open(folder: &TempDir) -> Writer {
+    let path = folder.path().join("database");
+    let options =
+        SqliteConnectOptions::new().filename(&path).create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
+    let mut connection = options.connect().await.unwrap();
+    sqlx::raw_sql("CREATE TABLE numbers (number INTEGER PRIMARY KEY, CHECK (number <> 13))")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    let file = InPlace::note(&path).unwrap();
+    Writer::start(options, file, "a database", |connection| some(connection).boxed()).await.unwrap()
+}
+
+async fn some(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    sqlx::query("INSERT OR REPLACE INTO numbers VALUES (-1)").execute(connection).await.map(drop)
+}
+
+async fn insert(connection: &mut SqliteConnection, number: i64) -> Result<(), Problem> {
+    sqlx::query("INSERT INTO numbers VALUES (?1)").bind(number).execute(connection).await?;
+    Ok(())
+}
+
+async fn put(writer: &Writer, number: i64) -> Result<(), Problem> {
+    writer.write(move |connection| async move { insert(connection, number).await.map(Changes::Kept) }.boxed()).await
+}
+
+async fn numbers(writer: &Writer) -> Vec<i64> {
+    let read = writer.write(|connection| {
+        async move {
+            let query = sqlx::query_scalar("SELECT number FROM numbers WHERE number > 0 ORDER BY number");
+            Ok::<_, Problem>(Changes::Undone(query.fetch_all(connection).await?))
+        }
+        .boxed()
+    });
+    read.await.unwrap()
+}
+
+/// A write that is done when the test says so.
+async fn held(writer: &Writer, until: oneshot::Receiver<()>) -> Result<(), Problem> {
+    writer
+        .write(|_| {
+            async move {
+                until.await.unwrap();
+                Ok(Changes::Kept(()))
+            }
+            .boxed()
+        })
+        .await
+}
+
+#[tokio::test]
+async fn a_job_that_fails_or_undoes_its_changes_takes_no_other_with_it() {
+    let folder = TempDir::new().unwrap();
+    let writer = open(&folder).await;
+    for alone in [true, false] {
+        let before = writer.rollbacks().count();
+        let fails = writer.write(|connection| {
+            async move {
+                insert(connection, 1).await?;
+                Err::<Changes<()>, _>(Problem::OutOfOrder)
+            }
+            .boxed()
+        });
+        let undoes = writer.write(|connection| {
+            async move {
+                insert(connection, 2).await?;
+                Ok::<_, Problem>(Changes::Undone("seen"))
+            }
+            .boxed()
+        });
+        if alone {
+            fails.await.unwrap_err();
+            assert_eq!(undoes.await.unwrap(), "seen");
+            put(&writer, 3).await.unwrap();
+        } else {
+            let (failed, undone, refused, kept) = tokio::join!(fails, undoes, put(&writer, 13), put(&writer, 4));
+            assert!(matches!(failed, Err(Problem::OutOfOrder)), "{failed:?}");
+            assert!(matches!(refused, Err(Problem::Database(_))), "{refused:?}");
+            assert_eq!(undone.unwrap(), "seen");
+            kept.unwrap();
+        }
+        assert!(writer.rollbacks().count() >= before + 2);
+    }
+    assert_eq!(numbers(&writer).await, [3, 4]);
+}
+
+#[tokio::test]
+async fn a_transaction_that_fails_fails_for_all_and_the_next_has_another_connection() {
+    let folder = TempDir::new().unwrap();
+    let writer = open(&folder).await;
+    // All stand in one transaction; one of them ends it from within.
+    let breaks = writer.write(|connection| {
+        async move {
+            sqlx::raw_sql("ROLLBACK").execute(connection).await?;
+            Ok::<_, Problem>(Changes::Kept(()))
+        }
+        .boxed()
+    });
+    let (before, broken, after) = tokio::join!(put(&writer, 1), breaks, put(&writer, 2));
+    for outcome in [before, broken, after] {
+        assert!(matches!(outcome, Err(Problem::NotWritten(NotWritten::Failed))), "{outcome:?}");
+    }
+    put(&writer, 3).await.unwrap();
+    assert_eq!(numbers(&writer).await, [3]);
+}
+
+#[tokio::test]
+async fn what_is_queued_is_done_before_the_writer_closes_and_nothing_after() {
+    let folder = TempDir::new().unwrap();
+    let writer = open(&folder).await;
+    let (written, closed) = tokio::join!(biased; put(&writer, 1), writer.close());
+    written.unwrap();
+    assert!(closed.is_some());
+    assert!(matches!(put(&writer, 2).await, Err(Problem::NotWritten(NotWritten::Closed))));
+    assert_eq!(writer.probe().await, Err(Unproven::Failed(NotWritten::Closed.to_string())));
+}
+
+#[tokio::test]
+async fn a_probe_says_why_the_last_write_failed_until_one_succeeds() {
+    let folder = TempDir::new().unwrap();
+    let writer = open(&folder).await;
+    let (path, away) = (folder.path().join("database"), folder.path().join("away"));
+    writer.try_out().await.unwrap();
+    std::fs::rename(&path, &away).unwrap();
+    put(&writer, 1).await.unwrap_err();
+    for outcome in [writer.probe().await, writer.try_out().await] {
+        let why = outcome.unwrap_err().to_string();
+        assert!(why.contains("moved or removed"), "{why}");
+    }
+    std::fs::rename(&away, &path).unwrap();
+    writer.try_out().await.unwrap();
+    writer.recent_probe(Duration::from_secs(60)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_probe_that_queues_behind_writes_that_are_committed_finds_the_database_ready() {
+    let folder = TempDir::new().unwrap();
+    let writer = &open(&folder).await;
+    let ((first_ends, first), (last_ends, last)) = (oneshot::channel(), oneshot::channel());
+    let first = held(writer, first);
+    let quick = (0..BATCH).map(|_| writer.write(|_| async { Ok::<_, Problem>(Changes::Kept(())) }.boxed()));
+    let quick = futures_util::future::try_join_all(quick);
+    let last = held(writer, last);
+    let probes = async {
+        let (probe, ()) = tokio::join!(writer.probe(), async { first_ends.send(()).unwrap() });
+        probe.unwrap();
+        // In the same transaction as the probe's own.
+        last_ends.send(()).unwrap();
+        writer.probe().await.unwrap();
+        Ok(())
+    };
+    let quick = async { quick.await.map(drop) };
+    // All are queued at once, in this order.
+    let all = async { tokio::try_join!(biased; first, quick, last, probes) };
+    tokio::task::unconstrained(all).await.unwrap();
+}
