@@ -161,7 +161,12 @@ async fn a_probe_that_queues_behind_writes_that_are_committed_finds_the_database
     let quick = futures_util::future::try_join_all(quick);
     let last = held(writer, last);
     let probes = async {
-        let (probe, ()) = tokio::join!(writer.probe(), async { first_ends.send(()).unwrap() });
+        // Well within the 700 ms for which a probe waits, and well before they are over.
+        let first_commit = async {
+            tokio::time::sleep(Duration::from_millis(350)).await;
+            first_ends.send(()).unwrap();
+        };
+        let (probe, ()) = tokio::join!(writer.probe(), first_commit);
         probe.unwrap();
         // In the same transaction as the probe's own.
         last_ends.send(()).unwrap();

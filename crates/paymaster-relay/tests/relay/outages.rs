@@ -104,9 +104,7 @@ async fn chain_down_is_retryable_and_signs_nothing() {
 async fn a_full_disk_is_retryable_and_no_signature_leaves_that_is_not_in_the_books() {
     let world = World::new(V07).await;
     let mut dapp = world.dapp(ACCOUNT).await;
-    limit_pages(&world, 1).await;
-    // A few may still pass, until the pages in use are full; then SQLite itself says "database or
-    // disk is full".
+    fill_up(&world, 3).await;
     let (mut answered, mut refused) = (0, None);
     for key in 0..40 {
         let op = dapp.first_op(key);
@@ -125,7 +123,7 @@ async fn a_full_disk_is_retryable_and_no_signature_leaves_that_is_not_in_the_boo
     assert_eq!(rows(&world, "state = 'signed'").await, answered);
     assert!(world.sponsorships() <= rows(&world, "TRUE").await, "nothing is signed without a reservation");
 
-    limit_pages(&world, 100_000).await;
+    make_room(&world).await;
     world.client.call("pm_sponsor_with_tee", params).await.unwrap();
     assert_eq!(rows(&world, "TRUE").await, answered + 1);
 }
@@ -136,11 +134,18 @@ async fn rows(world: &World, condition: &str) -> u64 {
     u64::try_from(count).unwrap()
 }
 
-/// Bounds the database file on the one connection that writes; SQLite never goes below the pages in
-/// use.
-async fn limit_pages(world: &World, pages: u32) {
-    let pragma = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
-    sqlx::query(pragma).execute(&world.store.database().pool()).await.unwrap();
+/// After so many signatures there is no room for another; `disk_full` fills a real disk.
+async fn fill_up(world: &World, signatures: u32) {
+    let trigger = sqlx::AssertSqlSafe(format!(
+        "CREATE TRIGGER full BEFORE UPDATE OF state ON sponsorships
+         WHEN NEW.state = 'signed' AND (SELECT count(*) FROM sponsorships WHERE state = 'signed') >= {signatures}
+         BEGIN SELECT RAISE(FAIL, 'database or disk is full'); END"
+    ));
+    sqlx::query(trigger).execute(&world.store.database().pool()).await.unwrap();
+}
+
+async fn make_room(world: &World) {
+    sqlx::query("DROP TRIGGER full").execute(&world.store.database().pool()).await.unwrap();
 }
 
 #[tokio::test]

@@ -155,15 +155,12 @@ async fn a_deposit_whose_unproven_share_does_not_cover_an_operation_without_a_pa
 async fn a_relay_whose_database_takes_no_write_is_not_ready_until_there_is_room() {
     let world = World::new(V07).await;
     world.relay.readiness.ready().await.unwrap();
-    let limit = async |pages: u32| {
-        let pragma = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
-        sqlx::query(pragma).execute(&world.store.database().pool()).await.unwrap();
-    };
-    // What is free within the file would do for a while.
-    sqlx::query("VACUUM").execute(&world.store.database().pool()).await.unwrap();
-    limit(1).await;
-    world.relay.readiness.ready().await.unwrap_err();
-    // The connection was made anew, without the limit.
+    let full = "CREATE TRIGGER full BEFORE INSERT ON claims
+                BEGIN SELECT RAISE(FAIL, 'database or disk is full'); END";
+    sqlx::query(full).execute(&world.store.database().pool()).await.unwrap();
+    let why = world.relay.readiness.ready().await.unwrap_err().to_string();
+    assert!(why.contains("full"), "{why}");
+    sqlx::query("DROP TRIGGER full").execute(&world.store.database().pool()).await.unwrap();
     world.relay.readiness.ready().await.unwrap();
 }
 
