@@ -36,8 +36,8 @@ pub enum StoreError {
     /// A migration failed at start.
     #[error("the gateway's database can't be migrated: {0}")]
     Migration(#[from] MigrateError),
-    /// The write failed, or one that its transaction could not do without (the log says why); or the
-    /// store is closed.
+    /// The write failed, or one that its transaction could not do without (the log says why); or
+    /// the store is closed.
     #[error("write to the gateway's database failed")]
     NotWritten,
     /// Another process has it open.
