@@ -152,6 +152,22 @@ async fn a_probe_says_why_the_last_write_failed_until_one_succeeds() {
 }
 
 #[tokio::test]
+async fn only_what_is_written_ends_an_outage_in_the_log() {
+    let log = devkit::Log::start();
+    let folder = TempDir::new().unwrap();
+    let writer = open(&folder).await;
+    let (path, away) = (folder.path().join("database"), folder.path().join("away"));
+    std::fs::rename(&path, &away).unwrap();
+    put(&writer, 1).await.unwrap_err();
+    std::fs::rename(&away, &path).unwrap();
+    assert_eq!(log.lines("is failing").len(), 1);
+    assert_eq!(numbers(&writer).await, Vec::<i64>::new());
+    assert_eq!(log.lines("recovered"), Vec::<String>::new());
+    writer.probe().await.unwrap();
+    assert_eq!(log.lines("recovered").len(), 1);
+}
+
+#[tokio::test]
 async fn a_probe_that_queues_behind_writes_that_are_committed_finds_the_database_ready() {
     let folder = TempDir::new().unwrap();
     let writer = &open(&folder).await;
