@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::NotWritten;
 
-/// What becomes of the changes that a job made.
+/// What happens to the changes that a job made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Changes<T> {
     /// They are committed.

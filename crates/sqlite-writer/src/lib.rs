@@ -40,7 +40,7 @@ pub enum NotWritten {
     /// It never began.
     #[error("the database is closed")]
     Closed,
-    /// Nobody knows whether it was committed.
+    /// It is unknown whether it was committed.
     #[error("the transaction failed")]
     Failed,
 }
@@ -133,7 +133,7 @@ impl Writer {
         job::queue(self.queue()?, work).await
     }
 
-    /// Whether the file is in its place and takes a write, within a moment: where the probe's own
+    /// Whether the file is in its place and accepts writes, within a moment: where the probe's own
     /// is queued for longer, whether another was committed meanwhile.
     ///
     /// # Errors
