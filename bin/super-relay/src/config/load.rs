@@ -117,6 +117,57 @@ mod tests {
         assert!(error.contains("relay.chain.rpc_url") && !error.contains("hunter2"), "{error}");
     }
 
+    /// A relay with these settings of its RPC.
+    fn relay(profile: &str, rpc: &str) -> String {
+        format!(
+            r#"
+            profile = "{profile}"
+            remote_kms.urls = ["https://kms.example"]
+            [relay]
+            rp_id = "example.org"
+            database = "relay.sqlite"
+            chain = {{ chain_id = 1, rpc_url = "https://node.example" }}
+            relay_key = {{ file = "relay-key.json", passphrase_env = "RELAY_KEY_PASSPHRASE" }}
+            policies = [{{ id = "default", max_cost_per_operation = 1 }}]
+            redis = {{ url = "redis://127.0.0.1" }}
+            rpc = {{ require_api_key = true, {rpc} }}
+            [[relay.deployments]]
+            entry_point = "0x0000000071727De22E5E9d8BAf0edAc6f37da032"
+            version = "0.7"
+            paymaster = "0x00000000000000000000000000000000000000aa"
+            "#
+        )
+    }
+
+    #[test]
+    fn every_page_may_call_in_development_and_none_in_production_unless_the_settings_say_which() {
+        let origins = |profile, rpc| load(&relay(profile, rpc), &[]).unwrap().relay.unwrap().rpc.allowed_origins;
+        assert_eq!(origins("development", ""), Some(vec!["*".to_owned()]));
+        assert_eq!(origins("production", ""), None);
+        let dapp = Some(vec!["https://dapp.example".to_owned()]);
+        for profile in ["development", "production"] {
+            assert_eq!(origins(profile, r#"allowed_origins = ["https://dapp.example"]"#), dapp, "{profile}");
+            assert_eq!(origins(profile, "allowed_origins = []"), Some(Vec::new()), "{profile}");
+        }
+    }
+
+    #[test]
+    fn whatever_may_hang_is_given_three_seconds_at_most_by_default() {
+        let of_relay = load(&relay("development", ""), &[]).unwrap();
+        let relay = of_relay.relay.unwrap();
+        let factory = "{ address = \"0x0000000000000000000000000000000000000001\", rpc_url = \"http://node.example\" }";
+        let of_kms = load(&format!("kms = {{ data_dir = \"data\", factory = {factory} }}"), &[]).unwrap();
+        let milliseconds = [
+            ("relay.chain", relay.chain.timeout_seconds * 1000),
+            ("relay.redis", relay.redis.unwrap().timeout_milliseconds),
+            ("remote_kms", of_relay.remote_kms.timeout_seconds * 1000),
+            ("kms.factory", of_kms.kms.unwrap().factory.unwrap().timeout_seconds * 1000),
+        ];
+        for (dependency, milliseconds) in milliseconds {
+            assert!((1..=3000).contains(&milliseconds), "{dependency}: {milliseconds} ms");
+        }
+    }
+
     #[test]
     fn a_time_of_a_connection_is_a_day_at_most() {
         for key in ["header_seconds", "body_seconds", "serving_seconds", "idle_seconds"] {
