@@ -156,6 +156,25 @@ async fn a_key_is_made_used_listed_and_revoked_without_a_restart_and_stands_in_n
     assert!(!gone.status.success() && words(&gone).1.contains("is it running"), "{gone:?}");
 }
 
+/// The admin socket's, which whoever may open its file is let use.
+#[tokio::test]
+async fn no_port_answers_the_routes_of_the_admin_socket() {
+    let world = Setup::of(V07).start().await;
+    let client = reqwest::Client::new();
+    for port in ["rpc", "kms", "ops"] {
+        for (method, path) in
+            [("GET", "/api-keys"), ("POST", "/api-keys"), ("POST", "/api-keys/0123456789abcdef/revocation")]
+        {
+            let url = format!("{}{path}", world.node.url(port));
+            let request = client.request(method.parse().unwrap(), url).json(&json!({ "label": "x", "kind": "server" }));
+            let answer = request.send().await.unwrap();
+            assert_eq!(answer.status(), 404, "{port}: {method} {path}");
+        }
+    }
+    let (listed, _) = words(&api_key(world.file("node.toml").to_str().unwrap(), &["list"]).await);
+    assert!(!listed.contains("server"), "a key was made: {listed}");
+}
+
 #[tokio::test]
 async fn what_a_key_used_up_to_a_stop_is_used_after_it() {
     let mut world = Setup::of(V07).start().await;

@@ -4,8 +4,10 @@ mod files;
 
 use std::process::Output;
 
+use axum::http::Uri;
 use devkit::EntryPointVersion::V07;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 use crate::support::{Ground, PASSPHRASE, Setup, World, project, run, run_in, write_configuration};
 
@@ -122,6 +124,43 @@ async fn a_check_asks_chain_and_kms_and_names_what_is_wrong() {
     refused(&nothing.await, &["chain: ", "relay.chain.rpc_url", "claims: ", "relay.redis.url"]);
     let nowhere = says(|all| all["relay"]["database"] = "/proc/nowhere/relay.sqlite".into()).await;
     refused(&nowhere, &["relay.database", "there is no folder /proc/nowhere"]);
+}
+
+#[tokio::test]
+async fn a_check_names_a_clock_that_is_off() {
+    let ground = Setup::of(V07).prepare().await;
+    assert!(check(&ground, |_| ()).await.status.success());
+    ground.anvil.increase_time(4000).await.unwrap();
+    ground.anvil.mine(1).await.unwrap();
+    refused(&check(&ground, |_| ()).await, &["clocks: the latest block is ", " s ahead of this relay's clock"]);
+
+    let world = Setup::of(V07).start_apart().await;
+    let file = world.file("checked.toml");
+    let of_gateway = async |url: &str| {
+        let mut configuration = world.configuration.clone();
+        configuration["remote_kms"]["urls"] = json!([url]);
+        write_configuration(&configuration, &file);
+        run(&["config", "check", "--config", file.to_str().unwrap()]).await
+    };
+    let url = world.kms().url().to_owned();
+    let right = of_gateway(&url).await;
+    assert!(right.status.success(), "{}", String::from_utf8_lossy(&right.stderr));
+    let behind = of_gateway(&in_the_year_2000(url).await).await;
+    refused(&behind, &["clocks: the KMS's clock is ", " s behind this host's"]);
+}
+
+/// The same KMS on a host whose clock is off: the answers carry another `Date`.
+async fn in_the_year_2000(kms: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let routes = axum::Router::new().fallback(async move |uri: Uri| {
+        let answer = reqwest::get(format!("{kms}{uri}")).await.unwrap();
+        let status = answer.status();
+        let headers = [("date", "Sat, 01 Jan 2000 00:00:00 GMT"), ("content-type", "application/json")];
+        (status, headers, answer.bytes().await.unwrap())
+    });
+    tokio::spawn(async { axum::serve(listener, routes).await });
+    url
 }
 
 #[tokio::test]
@@ -404,6 +443,17 @@ async fn the_environment_wins_over_the_file_and_a_flag_over_both() {
     let flag = ["--set", "listen.rpc=127.0.0.1:0"];
     let output = run_in(&environment, &[&arguments[..], &flag].concat()).await;
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[tokio::test]
+async fn a_development_node_without_allowed_origins_is_called_by_every_page() {
+    let world = World::start(V07).await;
+    assert!(world.configuration["relay"]["rpc"]["allowed_origins"].is_null());
+    let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "eth_chainId" });
+    let request = reqwest::Client::new().post(world.node.url("rpc")).header("origin", "https://dapp.example");
+    let answer = request.json(&call).send().await.unwrap();
+    assert_eq!(answer.headers()["access-control-allow-origin"], "*");
+    assert_eq!(answer.json::<Value>().await.unwrap()["result"], "0x7a69");
 }
 
 #[tokio::test]

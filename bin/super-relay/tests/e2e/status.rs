@@ -3,8 +3,11 @@
 
 use devkit::EntryPointVersion::V07;
 use serde_json::{Value, json};
+use tokio::net::TcpStream;
 
-use crate::support::{Ground, Process, Setup, World, eventually, freeze, problem, thaw, write_configuration};
+use crate::support::{
+    Ground, Process, Setup, World, eventually, freeze, limit_open_files, problem, thaw, write_configuration,
+};
 
 fn impatient(configuration: &mut Value) {
     configuration["relay"]["chain"]["timeout_seconds"] = 5.into();
@@ -211,4 +214,51 @@ async fn a_chain_that_hangs_keeps_the_replica_ready_and_is_named_until_it_answer
 
     thaw(world.anvil.process_id());
     eventually(async || (world.ops("/status").await.0 == 200).then_some(())).await;
+}
+
+/// As by a restore, or a volume that was mounted anew.
+#[tokio::test]
+async fn while_an_embedded_database_takes_no_write_the_replica_is_not_ready_and_names_it() {
+    let world = World::start(V07).await;
+    for (file, check) in [("relay.sqlite", "store"), ("kms/gateway.sqlite", "kms")] {
+        let (database, away) = (world.file(file), world.file("away"));
+        std::fs::rename(&database, &away).unwrap();
+        let (code, said) = world.ops("/readyz").await;
+        assert!(code == 503 && said.contains(file), "{code} {said}");
+        assert_eq!(world.ops("/status").await.0, 503);
+        let problem = world.problem(check).await.unwrap();
+        assert!(problem.contains(file), "{problem}");
+        assert_eq!(world.ops("/livez").await.0, 200, "a restart mends nothing");
+
+        std::fs::rename(&away, &database).unwrap();
+        let (code, said) = world.ops("/readyz").await;
+        assert_eq!(code, 200, "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_replica_of_which_a_port_accepts_no_connection_is_not_ready_and_names_the_port() {
+    let world = World::start(V07).await;
+    // The probe's connection is there before the files run out.
+    let (probe, ops) = (reqwest::Client::new(), world.node.url("ops"));
+    let ask = async |path: &str| {
+        let answer = probe.get(format!("{ops}{path}")).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    for port in ["rpc", "kms"] {
+        eventually(async || (ask("/readyz").await.0 == 200).then_some(())).await;
+        limit_open_files(world.node.id(), Some(0));
+        // The system takes it, and the node can't.
+        let _waiting = TcpStream::connect(world.node.address(port)).await.unwrap();
+        let refused = format!("listen.{port}: connections cannot be accepted: ");
+        for (path, begins) in [("/readyz", "not ready: "), ("/status", "ports: ")] {
+            eventually(async || {
+                let (code, said) = ask(path).await;
+                (code == 503 && said.contains(&format!("{begins}{refused}"))).then_some(())
+            })
+            .await;
+        }
+        limit_open_files(world.node.id(), None);
+    }
+    eventually(async || (ask("/status").await.0 == 200).then_some(())).await;
 }

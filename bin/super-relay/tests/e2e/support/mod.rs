@@ -24,7 +24,7 @@ pub use devkit::{PATIENCE, eventually};
 pub use key::Key;
 pub use operation::{bytes, flip, hex, increment, refused_on_chain};
 pub use process::{Process, Reading, run, run_answering, run_bound_by_modes, run_in};
-pub use signals::{Signal, freeze, signal_process, thaw};
+pub use signals::{Signal, freeze, limit_open_files, signal_process, thaw};
 pub use world::{Ground, Setup, World, problem, project};
 
 /// Wei.

@@ -3,13 +3,23 @@
 use std::fs;
 
 pub use rustix::process::Signal;
-use rustix::process::{Pid, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, kill_process, prlimit};
 
 use super::eventually;
 
 pub fn signal_process(id: u32, signal: Signal) {
-    let pid = Pid::from_raw(id.try_into().unwrap()).unwrap();
-    kill_process(pid, signal).unwrap();
+    kill_process(pid(id), signal).unwrap();
+}
+
+/// Bounds the files that a running process may open; `None` for the limit that it began with.
+pub fn limit_open_files(id: u32, most: Option<u64>) {
+    // It has the hard limit of whoever started it.
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    prlimit(Some(pid(id)), Resource::Nofile, Rlimit { current: most.or(maximum), maximum }).unwrap();
+}
+
+fn pid(id: u32) -> Pid {
+    Pid::from_raw(id.try_into().unwrap()).unwrap()
 }
 
 /// Stops a process where it stands, and waits until each of its threads does.
