@@ -117,6 +117,38 @@ async fn a_node_that_takes_no_batches_is_named_in_the_status() {
 }
 
 #[tokio::test]
+async fn all_that_an_operation_is_held_against_is_read_in_one_batch() {
+    /// The selectors of `getNonce` and `balanceOf`.
+    const CALLS: [&str; 2] = ["0x35567e1a", "0x70a08231"];
+    let (world, node) = behind_a_node(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let first = world.sponsor(&mut dapp, &op).await.unwrap();
+    world.chain.entry_point.handle_ops(&first["userOperation"]).await.unwrap();
+
+    let draft = dapp.draft(0, dapp.call_data(Address::repeat_byte(1)));
+    let op = Draft { nonce: U256::from(1), deploy: None, ..draft }.to_json(V07);
+    for method in ["pm_getPaymasterStubData", "pm_sponsor_with_tee"] {
+        let params = match method {
+            "pm_sponsor_with_tee" => json!([op, ACCOUNT, world.approval(&mut dapp, &op).await]),
+            _ => json!([op, world.entry_point(), "0x7a69", { "accountId": ACCOUNT }]),
+        };
+        let asked_before = node.asked("").len();
+        world.client.call(method, params).await.unwrap();
+        let asked = &node.asked("")[asked_before..];
+        let [batch] = asked else { panic!("{method}: {} requests: {asked:?}", asked.len()) };
+        let batch: Vec<Value> = serde_json::from_str(batch).unwrap();
+        let of = |name: &str| batch.iter().filter(|call| call["method"] == name).collect::<Vec<_>>();
+        assert_eq!((of(LATEST).len(), of("eth_getCode").len()), (1, 1), "{method}: {batch:?}");
+        assert_eq!(of(LATEST)[0]["params"][0], "latest");
+        for selector in CALLS {
+            let calls = of("eth_call").into_iter().filter(|call| call["params"][0].to_string().contains(selector));
+            assert_eq!(calls.count(), 1, "{method}, {selector}: {batch:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_answer_without_end_is_refused_at_its_limit() {
     let (world, _) = behind_a_node(V07).await;
     let node = Node::before(world.anvil.url().as_str());
