@@ -183,9 +183,12 @@ async fn every_answer_has_the_paymaster_fields_of_its_version_and_no_others() {
         "paymasterPostOpGasLimit",
         "paymasterSignature",
     ];
-    for (version, of_operation) in
-        [(EntryPointVersion::V06, &ALL[..1]), (EntryPointVersion::V07, &ALL[1..5]), (EntryPointVersion::V09, &ALL[1..])]
-    {
+    for (version, of_operation) in [
+        (EntryPointVersion::V06, &ALL[..1]),
+        (EntryPointVersion::V07, &ALL[1..5]),
+        (EntryPointVersion::V08, &ALL[1..5]),
+        (EntryPointVersion::V09, &ALL[1..]),
+    ] {
         let world = World::new(version).await;
         let mut dapp = world.dapp(ACCOUNT).await;
         let op = dapp.first_op(0);
@@ -196,10 +199,15 @@ async fn every_answer_has_the_paymaster_fields_of_its_version_and_no_others() {
         let of_answer = ALL.into_iter().filter(|name| *name == ALL[0] || of_operation.contains(name));
         assert_eq!(fields(&answer), of_answer.collect::<Vec<_>>(), "{version:?}");
 
-        let entry_point = world.entry_point();
-        let stub = json!([op, entry_point, "0x7a69", { "accountId": ACCOUNT }]);
-        let stub = world.client.call("pm_getPaymasterStubData", stub).await.unwrap();
-        assert_eq!(fields(&stub), of_operation, "{version:?}");
+        let (entry_point, other) = (world.entry_point(), dapp.first_op(1));
+        let passkey = world.approval(&mut dapp, &other).await;
+        for (method, context) in [
+            ("pm_getPaymasterStubData", json!({ "accountId": ACCOUNT })),
+            ("pm_getPaymasterData", json!({ "accountId": ACCOUNT, "passkey": passkey })),
+        ] {
+            let answer = world.client.call(method, json!([other, entry_point, "0x7a69", context])).await.unwrap();
+            assert_eq!(fields(&answer), of_operation, "{method} {version:?}");
+        }
     }
 }
 

@@ -305,7 +305,55 @@ async fn an_api_key_is_charged_for_whatever_it_presents() {
     refusal.assert_is(-32501, "api_key_reservations_exceeded", true);
     assert_eq!(refusal.data["rule"], "reservations.max_per_api_key");
     assert_eq!((&refusal.data["limit"], &refusal.data["used"]), (&json!("2"), &json!("2")));
+
+    // It is told before anybody signs or touches anything.
+    let op = dapp.first_op(2);
+    for (method, params) in [
+        ("pm_getSponsorshipIntent", json!([op, ACCOUNT])),
+        ("pm_getPaymasterStubData", json!([op, world.entry_point(), "0x7a69", { "accountId": ACCOUNT }])),
+        ("pm_getPaymasterStubData", json!([op, world.entry_point(), "0x7a69", null])),
+    ] {
+        let told = ask(&world, KEYS[0], method, params.clone()).await.unwrap_err();
+        told.assert_is(-32501, "api_key_reservations_exceeded", true);
+        assert_eq!((&told.data["rule"], told.message), (&refusal.data["rule"], refusal.message.clone()), "{method}");
+        ask(&world, KEYS[1], method, params).await.unwrap();
+    }
+    assert_eq!(world.reserved_rows().await.len(), 2, "nothing was reserved");
     ask(&world, KEYS[1], "pm_sponsor_with_tee", params).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stub_without_a_passkey_is_refused_over_each_limit_of_what_is_unproven() {
+    let world = permitted(|settings| {
+        settings["reservations"] = json!({ "max_unproven": 3, "max_unproven_per_caller": 2, "max_unproven_public": 1 });
+    })
+    .await;
+    let pages = [publishable(&world).await, publishable(&world).await];
+    let servers = [
+        generated(&world, KeyKind::Server, Origins::default()).await,
+        generated(&world, KeyKind::Server, Origins::default()).await,
+    ];
+    let dapp = world.dapp(ACCOUNT).await;
+    let params = |key: u64| json!([dapp.first_op(key), world.entry_point(), "0x7a69", null]);
+    let refused = async |key: &str, rule: &str, limit: &str| {
+        let open = world.reserved_rows().await.len();
+        for method in ["pm_getPaymasterStubData", "pm_getPaymasterData"] {
+            let refusal = ask(&world, key, method, params(9)).await.unwrap_err();
+            refusal.assert_is(-32501, "unproven_reservations_exceeded", true);
+            let told = (&refusal.data["rule"], &refusal.data["limit"]);
+            assert_eq!(told, (&json!(format!("reservations.{rule}")), &json!(limit)), "{method}");
+        }
+        assert_eq!(world.reserved_rows().await.len(), open, "nothing was reserved");
+    };
+    ask(&world, &pages[1], "pm_getPaymasterStubData", params(9)).await.unwrap();
+    ask(&world, &pages[0], "pm_getPaymasterData", params(0)).await.unwrap();
+    refused(&pages[1], "max_unproven_public", "1").await;
+    for key in 1..3 {
+        ask(&world, &servers[1], "pm_getPaymasterStubData", params(9)).await.unwrap();
+        ask(&world, &servers[0], "pm_getPaymasterData", params(key)).await.unwrap();
+    }
+    refused(&servers[0], "max_unproven_per_caller", "2").await;
+    refused(&servers[1], "max_unproven", "3").await;
 }
 
 #[tokio::test]
