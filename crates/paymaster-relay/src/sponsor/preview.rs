@@ -7,6 +7,7 @@ use proto::{Status, Terms};
 
 use super::approve::Approver;
 use super::intent::Intent;
+use super::quote::verification_gas;
 use super::refusals::Refusals;
 use super::request::DraftRequest;
 use super::stub::Stub;
@@ -79,6 +80,8 @@ impl Previews {
         if is_proven {
             self.refusals.check(&draft.account_id, self.chain_time.now())?;
         }
+        // An approved request is refused for them whatever is stored.
+        verification_gas(draft)?;
         self.claims.takes_claims().await?;
         let known = self.store.find(&draft.intent(), &principal, self.chain_time.now()).await?;
         match known.filter(|record| !record.state.is_mined()) {

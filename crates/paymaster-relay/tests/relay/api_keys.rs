@@ -220,10 +220,17 @@ async fn a_key_chooses_among_its_policies_and_the_first_is_its_default() {
         assert_eq!(refusal.data["policyId"], by);
     }
     for policy in ["dear", "nobody's", &"x".repeat(100_000)] {
-        let refusal = refused(&world, &text, "pm_sponsor_with_tee", params(json!(policy))).await;
-        refusal.assert_is(-32050, "policy_not_allowed", false);
-        assert_eq!(refusal.data["supported"], json!(["cheap", "free"]));
-        assert!(refusal.message.len() < 300, "{refusal:?}");
+        let context = json!({ "accountId": ACCOUNT, "policyId": policy });
+        for (method, params) in [
+            ("pm_sponsor_with_tee", params(json!(policy))),
+            ("pm_getSponsorshipIntent", json!([op, ACCOUNT, { "policyId": policy }])),
+            ("pm_getPaymasterStubData", json!([op, world.entry_point(), "0x7a69", context])),
+        ] {
+            let refusal = refused(&world, &text, method, params).await;
+            refusal.assert_is(-32050, "policy_not_allowed", false);
+            assert_eq!(refusal.data["supported"], json!(["cheap", "free"]), "{method}");
+            assert!(refusal.message.len() < 300, "{refusal:?}");
+        }
     }
     let info = ask(&world, &format!("/rpc/{text}"), &[], "pm_get_account_info", json!([ACCOUNT])).await;
     let limits = info["result"]["limits"].as_array().unwrap();

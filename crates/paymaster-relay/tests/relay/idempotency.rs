@@ -402,9 +402,16 @@ async fn what_a_replaced_paymaster_signed_stands_until_its_window_is_over_and_is
     assert_same(&first, &world.client.call("pm_sponsor_with_tee", params.clone()).await.unwrap());
 
     world.pass(601).await;
-    let refusal = world.client.call("pm_sponsor_with_tee", params).await.unwrap_err();
-    refusal.assert_is(-32602, "paymaster_replaced", true);
-    assert_eq!(refusal.data["paymaster"].as_str().map(str::to_lowercase), replaced.as_str().map(str::to_lowercase));
+    let stub = json!([op, world.entry_point(), "0x7a69", { "accountId": ACCOUNT }]);
+    for (method, params) in [
+        ("pm_getSponsorshipIntent", json!([op, ACCOUNT])),
+        ("pm_getPaymasterStubData", stub),
+        ("pm_sponsor_with_tee", params),
+    ] {
+        let refusal = world.client.call(method, params).await.unwrap_err();
+        refusal.assert_is(-32602, "paymaster_replaced", true);
+        assert_eq!(refusal.data["paymaster"].as_str().map(str::to_lowercase), replaced.as_str().map(str::to_lowercase));
+    }
 }
 
 #[tokio::test]

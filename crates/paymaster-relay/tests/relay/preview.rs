@@ -1,20 +1,78 @@
 //! What is known before the touch is refused before the touch: `pm_getSponsorshipIntent` and
 //! `pm_getPaymasterStubData` give the reason that the approved request would get.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use alloy_primitives::{Address, Bytes};
-use devkit::EntryPointVersion::V07;
+use alloy_provider::Provider as _;
+use devkit::EntryPointVersion::{self, V07, V08};
 use devkit::user_operation::Draft;
-use proto::Permissions;
+use proto::{Permissions, Status};
 use serde_json::{Value, json};
 
-use crate::support::{ACCOUNT, Dapp, World};
+use crate::discover::document;
+use crate::support::{ACCOUNT, Dapp, Fault, Node, World};
 
 /// Where nobody has a contract.
 const NOBODY: Address = Address::repeat_byte(0xab);
+/// The factory of accounts on every chain of these tests.
+const FACTORY: &str = "0x91E60e0613810449d098b0b5Ec8b51A0FE8c8985";
+
+/// Reasons that other tests of previews give, in the files that [`OTHER_TESTS`] has.
+const ELSEWHERE: [(&str, &str); 14] = [
+    ("account_reservations_exceeded", "before_the_touch_nothing_is_told_of_how_an_account_was_used_but_the_reason"),
+    ("account_unknown", "an_unknown_account_is_refused_everywhere"),
+    ("api_key_reservations_exceeded", "an_api_key_is_charged_for_whatever_it_presents"),
+    ("chain_unavailable", "what_the_chain_does_not_tell_in_time_is_refused_before_the_touch"),
+    ("claims_unavailable", "while_no_request_can_be_claimed_nobody_is_asked_to_approve_one"),
+    ("factory_not_run", "what_the_chain_does_not_tell_in_time_is_refused_before_the_touch"),
+    ("paymaster_replaced", "what_a_replaced_paymaster_signed_stands_until_its_window_is_over_and_is_not_renewed"),
+    ("policy_conflict", "the_intent_knows_what_is_reserved_and_tells_nobody_of_an_accounts_idempotency_keys"),
+    ("policy_not_allowed", "a_key_chooses_among_its_policies_and_the_first_is_its_default"),
+    ("refusal_limit_reached", "before_the_touch_nothing_is_told_of_how_an_account_was_used_but_the_reason"),
+    ("signing_limit_reached", "what_would_have_to_be_signed_anew_is_held_against_the_limit_before_the_touch"),
+    ("unproven_reservations_exceeded", "a_stub_without_a_passkey_is_refused_over_each_limit_of_what_is_unproven"),
+    ("verification_gas_missing", "a_stub_may_leave_gas_and_fees_open"),
+    ("without_passkey_not_permitted", "a_stub_without_a_passkey_needs_the_relays_permission_as_the_data_does"),
+];
+
+const OTHER_TESTS: [&str; 5] = [
+    include_str!("preview.rs"),
+    include_str!("refusals.rs"),
+    include_str!("unproven.rs"),
+    include_str!("idempotency.rs"),
+    include_str!("api_keys.rs"),
+];
+
+/// Reasons of the relay that no preview gives here, and why.
+const EXCEPTED: [(&str, &str); 8] = [
+    ("account_needs_passkey", "the passkey is what was left out"),
+    ("entropy_unavailable", "an approval's nonce is drawn when the TEE is asked to sign"),
+    ("idempotency_conflict", "anybody may ask for any account, and is not told of its keys (docs/api.md)"),
+    ("kms_reply_invalid", "the TEE is asked for no signature before"),
+    ("passkey_missing", "of the approval; a stub that nobody can approve is refused for it too"),
+    ("request_in_flight", "nothing is claimed before"),
+    ("store_unavailable", "the claims, which this database has too, are asked first: `claims_unavailable`"),
+    ("validity_too_short", "an intent has no window; every ERC-7677 method reads `validForSeconds` alike"),
+];
+
+/// Refusals of the port, which treats calls of every method alike.
+const OF_ANY_CALL: [&str; 10] = [
+    "api_key_expired",
+    "batch_too_large",
+    "internal",
+    "origin_not_allowed",
+    "quota_exhausted",
+    "rate_limited",
+    "request_timeout",
+    "response_too_large",
+    "scope_missing",
+    "unauthorised",
+];
 
 /// What is changed before the request; it may answer another operation.
 type Change = for<'a> fn(&'a World, &'a Dapp, Draft) -> Pin<Box<dyn Future<Output = Draft> + 'a>>;
@@ -22,19 +80,47 @@ type Change = for<'a> fn(&'a World, &'a Dapp, Draft) -> Pin<Box<dyn Future<Outpu
 /// A refusal that is known before the touch.
 struct Case {
     reason: &'static str,
+    version: EntryPointVersion,
     settings: fn(&mut Value),
     change: Change,
+    /// Of the operation as it is sent.
+    edit: fn(&World, &mut Value),
     options: Value,
 }
 
 impl Case {
+    fn new(reason: &'static str) -> Self {
+        let change: Change = |_, _, draft| Box::pin(async move { draft });
+        Self { reason, version: V07, settings: |_| {}, change, edit: |_, _| {}, options: Value::Null }
+    }
+
     fn op(reason: &'static str, change: Change) -> Self {
-        Self { reason, settings: |_| {}, change, options: Value::Null }
+        Self { change, ..Self::new(reason) }
     }
 
     fn settings(reason: &'static str, settings: fn(&mut Value)) -> Self {
-        Self { reason, settings, change: |_, _, draft| Box::pin(async move { draft }), options: Value::Null }
+        Self { settings, ..Self::new(reason) }
     }
+
+    fn edit(reason: &'static str, edit: fn(&World, &mut Value)) -> Self {
+        Self { edit, ..Self::new(reason) }
+    }
+
+    fn options(reason: &'static str, options: Value) -> Self {
+        Self { options, ..Self::new(reason) }
+    }
+}
+
+/// Puts code at an address.
+async fn set_code(world: &World, address: Address, code: &str) {
+    let _: Value = world.anvil.provider().raw_request("anvil_setCode".into(), (address, code)).await.unwrap();
+}
+
+/// Paymaster fields as a client echoes them.
+fn echo(op: &mut Value, paymaster: Address, verification: &str, post_op: &str) {
+    op["paymaster"] = json!(paymaster);
+    op["paymasterVerificationGasLimit"] = json!(verification);
+    op["paymasterPostOpGasLimit"] = json!(post_op);
 }
 
 fn cases() -> Vec<Case> {
@@ -142,10 +228,61 @@ fn cases() -> Vec<Case> {
         Case::settings("factory_not_allowed", |settings| settings["policies"][0]["factories"] = json!([NOBODY])),
         Case::settings("target_not_allowed", |settings| {
             settings["policies"][0]["targets"] = json!([{ "address": NOBODY }]);
-            settings["policies"][0]["factories"] = json!(["0x91E60e0613810449d098b0b5Ec8b51A0FE8c8985"]);
+            settings["policies"][0]["factories"] = json!([FACTORY]);
         }),
-        Case { options: json!({ "policyId": "gold" }), ..Case::settings("unknown_policy", |_| {}) },
-        Case { options: json!({ "chainId": "0x1" }), ..Case::settings("wrong_chain", |_| {}) },
+        Case::settings("function_not_allowed", |settings| {
+            let target = Address::repeat_byte(1);
+            settings["policies"][0]["targets"] = json!([{ "address": target, "selectors": ["0xa9059cbb"] }]);
+            settings["policies"][0]["factories"] = json!([FACTORY]);
+        }),
+        Case::settings("call_not_understood", |settings| {
+            settings["policies"][0]["targets"] = json!([{ "address": NOBODY }]);
+            settings["policies"][0]["factories"] = json!([FACTORY]);
+        })
+        .with(|_, _, draft| Box::pin(async move { Draft { call_data: Bytes::from_static(&[1, 2, 3, 4]), ..draft } })),
+        Case::op("account_already_deployed", |world, _, draft| {
+            Box::pin(async move {
+                set_code(world, draft.sender, "0x00").await;
+                draft
+            })
+        }),
+        Case {
+            version: V08,
+            edit: |world, op| {
+                op.as_object_mut().unwrap().remove("factoryData");
+                op["sender"] = json!(world.chain.entry_point.address());
+                op["factory"] = json!("0x7702");
+                op["eip7702Auth"] = json!({
+                    "address": world.chain.delegate.unwrap(),
+                    "chainId": "0x7a69",
+                    "nonce": "0x0",
+                    "r": format!("0x{}", "11".repeat(32)),
+                    "s": format!("0x{}", "22".repeat(32)),
+                    "yParity": "0x0",
+                });
+            },
+            ..Case::new("sender_cannot_delegate")
+        },
+        Case::edit("paymaster_not_ours", |_, op| echo(op, NOBODY, "0x0", "0x0")),
+        Case::edit("post_op_gas_not_needed", |world, op| echo(op, world.paymaster.address(), "0xea60", "0x1")),
+        Case::edit("paymaster_gas_out_of_range", |world, op| echo(op, world.paymaster.address(), "0x1", "0x0")),
+        Case::op("paymaster_signer_not_admitted", |world, _, draft| {
+            Box::pin(async move {
+                let signer = Address::new(world.tee.paymaster_signer().0);
+                world.paymaster.remove_signer(signer).await.unwrap();
+                draft
+            })
+        }),
+        Case::op("contract_mismatch", |world, _, draft| {
+            Box::pin(async move {
+                set_code(world, world.paymaster.address(), "0x00").await;
+                draft
+            })
+        }),
+        Case::options("entry_point_not_supported", json!({ "entryPoint": NOBODY })),
+        Case::options("invalid_field", json!({ "policyID": "x" })),
+        Case::options("unknown_policy", json!({ "policyId": "gold" })),
+        Case::options("wrong_chain", json!({ "chainId": "0x1" })),
     ]
 }
 
@@ -158,10 +295,11 @@ impl Case {
 #[tokio::test]
 async fn the_intent_is_refused_for_whatever_the_approved_request_would_be_refused_for() {
     for case in cases() {
-        let world = World::with(V07, 10u128.pow(18), case.settings).await;
+        let world = World::with(case.version, 10u128.pow(18), case.settings).await;
         let mut dapp = world.dapp(ACCOUNT).await;
         let draft = dapp.draft(0, dapp.call_data(Address::repeat_byte(1)));
-        let op = (case.change)(&world, &dapp, draft).await.to_json(V07);
+        let mut op = (case.change)(&world, &dapp, draft).await.to_json(case.version);
+        (case.edit)(&world, &mut op);
 
         let intent = json!([op, ACCOUNT, case.options]);
         let before = world.client.call("pm_getSponsorshipIntent", intent).await.unwrap_err();
@@ -184,6 +322,102 @@ async fn the_intent_is_refused_for_whatever_the_approved_request_would_be_refuse
             let stub = world.client.call("pm_getPaymasterStubData", params).await.unwrap_err();
             assert_eq!(stub.reason(), case.reason);
         }
+    }
+}
+
+/// Whatever the approved request may be refused with, by the relay's own list, is told before the
+/// touch, or there is a reason why it can't be.
+#[tokio::test]
+async fn every_reason_of_a_sponsorship_is_told_before_the_touch_or_about_what_comes_after() {
+    let world = World::new(V07).await;
+    let document = document(&world).await;
+    let methods = document["methods"].as_array().unwrap();
+    let sponsor = methods.iter().find(|method| method["name"] == "pm_sponsor_with_tee").unwrap();
+    let reason = |error: &Value| {
+        let error = document.pointer(&error["$ref"].as_str().unwrap()[1..]).unwrap();
+        error["data"]["reason"].as_str().unwrap().to_owned()
+    };
+    let all: BTreeSet<String> = sponsor["errors"].as_array().unwrap().iter().map(reason).collect();
+
+    let mut told: Vec<&str> = cases().iter().map(|case| case.reason).collect();
+    for (reason, test) in ELSEWHERE {
+        let name = format!("async fn {test}()");
+        assert!(OTHER_TESTS.iter().any(|file| file.contains(&name)), "{reason}: there is no test {test}");
+        told.push(reason);
+    }
+    told.extend(OF_ANY_CALL);
+    told.extend(EXCEPTED.map(|(reason, _)| reason));
+    for reason in &told {
+        assert!(all.contains(*reason), "{reason} is no reason of a sponsorship");
+        assert_eq!(told.iter().filter(|other| other == &reason).count(), 1, "{reason} is listed more than once");
+    }
+    let by_the_tee_later = |reason: &str| Status::from_reason(reason).is_some_and(is_decided_later);
+    let missing: Vec<_> =
+        all.iter().filter(|reason| !told.contains(&reason.as_str()) && !by_the_tee_later(reason)).collect();
+    assert!(missing.is_empty(), "neither told before the touch nor excepted: {missing:?}");
+}
+
+/// Refusals by the trusted application that come after the touch, or that no sponsorship meets.
+fn is_decided_later(status: Status) -> bool {
+    match status.code() {
+        // Of frames, which the gateway makes.
+        1..=5 => true,
+        // There are no accounts then.
+        10 => true,
+        // Of other commands: provisioning, administration, rotation, accounts.
+        11 | 20..=23 | 33..=38 | 44 | 61..=64 => true,
+        // Of what the relay makes itself, after the touch: its approval, and the fields of its terms
+        // and paymaster.
+        30 | 42 | 45 | 50..=52 => true,
+        // Of the passkey's assertion.
+        70..=88 => true,
+        // Of a TEE that fails, when it is asked to sign.
+        90..=96 => true,
+        _ => false,
+    }
+}
+
+#[tokio::test]
+async fn what_the_chain_does_not_tell_in_time_is_refused_before_the_touch() {
+    /// The selector of `getSenderAddress`, which runs a factory.
+    const RUNS_A_FACTORY: &str = "9b249f69";
+    for (fault, reason) in [
+        (Fault::Slow(RUNS_A_FACTORY, Duration::from_secs(300)), "factory_not_run"),
+        (Fault::Answers("503 Service Unavailable", ""), "chain_unavailable"),
+    ] {
+        let mut node = None;
+        let world = World::with(V07, 10u128.pow(18), |settings| {
+            node = Some(Node::within(settings));
+            settings["chain"]["timeout_seconds"] = json!(1);
+        })
+        .await;
+        let dapp = world.dapp(ACCOUNT).await;
+        let op = dapp.first_op(0);
+        node.unwrap().fail(fault);
+        let stub = json!([op, world.entry_point(), "0x7a69", { "accountId": ACCOUNT }]);
+        for (method, params) in [("pm_getSponsorshipIntent", json!([op, ACCOUNT])), ("pm_getPaymasterStubData", stub)] {
+            let refusal = world.client.call(method, params).await.unwrap_err();
+            assert_eq!(refusal.reason(), reason, "{method}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn wrong_paymaster_fields_of_what_is_sponsored_already_are_refused_before_the_touch() {
+    let world = World::new(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    world.sponsor(&mut dapp, &op).await.unwrap();
+    for (verification, post_op, reason) in
+        [("0xea60", "0x1", "post_op_gas_not_needed"), ("0x1", "0x0", "paymaster_gas_out_of_range")]
+    {
+        let mut op = op.clone();
+        echo(&mut op, world.paymaster.address(), verification, post_op);
+        let stub = json!([op, world.entry_point(), "0x7a69", { "accountId": ACCOUNT }]);
+        for (method, params) in [("pm_getSponsorshipIntent", json!([op, ACCOUNT])), ("pm_getPaymasterStubData", stub)] {
+            world.client.call(method, params).await.unwrap_err().assert_is(-32602, reason, false);
+        }
+        world.sponsor(&mut dapp, &op).await.unwrap_err().assert_is(-32602, reason, false);
     }
 }
 
