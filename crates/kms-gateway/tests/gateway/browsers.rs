@@ -1,5 +1,10 @@
 //! What a browser does for a page before and after it calls (Fetch, "CORS protocol").
 
+use std::path::Path;
+use std::sync::Arc;
+
+use kms_gateway::Settings;
+use kms_gateway::settings::{AccountCreation, ApiKeySettings};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -7,7 +12,7 @@ use serve::{Bounds, Listener};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Kms, ORIGIN};
+use crate::support::{Gate, GatedTee, Kms, ORIGIN, settings};
 
 const STRANGER: &str = "http://evil.example";
 const FOR_PAGES: [(&str, &str); 8] = [
@@ -65,6 +70,27 @@ async fn a_page_at_a_configured_origin_is_let_in_and_no_other_is() {
             assert_eq!(text(&headers, "access-control-allow-origin"), None, "{origin} {path}");
         }
     }
+}
+
+/// A browser sends no key with a preflight.
+#[tokio::test]
+async fn a_preflight_is_answered_before_authentication_where_a_key_is_needed() {
+    let authorised = |folder: &Path| Settings {
+        account_creation: AccountCreation::Authorised,
+        api_keys: vec![ApiKeySettings { label: "shop".into(), hash: "11".repeat(32) }],
+        ..settings(folder)
+    };
+    let kms = Kms::over_tee_with(authorised, Arc::new(GatedTee::start(8, Gate::default()))).await;
+    for (method, path) in FOR_PAGES {
+        let (status, headers) = kms.preflight(ORIGIN, method, path).await;
+        assert_eq!((status, text(&headers, "access-control-allow-origin")), (StatusCode::OK, Some(ORIGIN)), "{path}");
+    }
+    // The request after it needs one, and the page can read that.
+    let begin = kms.client.post(format!("{}/webauthn/register/begin", kms.url)).header("origin", ORIGIN);
+    let refused = begin.json(&json!({ "userName": "alice" })).send().await.unwrap();
+    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(text(refused.headers(), "access-control-allow-origin"), Some(ORIGIN));
+    assert_eq!(refused.json::<Value>().await.unwrap()["error"]["code"], "creation_unauthorised");
 }
 
 #[tokio::test]
