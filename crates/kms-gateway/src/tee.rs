@@ -9,7 +9,7 @@ use proto::frame::{InvalidReply, decode_reply, encode_request};
 use thiserror::Error;
 
 use crate::metrics::Metrics;
-use crate::transport::{Asker, NotAdmitted, QueueStats, ServedTee, TeeTransport, TransportError};
+use crate::transport::{Asker, Busy, NotAdmitted, QueueStats, ServedTee, TeeTransport, TransportError};
 
 /// Why a command has no reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -18,8 +18,8 @@ pub enum TeeError {
     #[error("{0}")]
     Refused(Status),
     /// The queue or the asker's part of it is full, or the TEE stuck; nothing was done.
-    #[error("TEE queue full, or a call is stuck")]
-    Busy,
+    #[error(transparent)]
+    Busy(Busy),
     /// No answer. Whether the command was carried out is not known.
     #[error("the TEE does not answer")]
     Unavailable,
@@ -38,7 +38,7 @@ impl TeeError {
         match self {
             Self::Unavailable | Self::InvalidReply(_) => true,
             Self::Refused(status) => matches!(status, Status::StorageFailed | Status::CounterFailed),
-            Self::Busy | Self::NotAdmitted(_) => false,
+            Self::Busy(_) | Self::NotAdmitted(_) => false,
         }
     }
 }
@@ -86,7 +86,7 @@ impl Tee {
         let answer = tokio::time::timeout(timeout, self.transport.invoke(frame, asker)).await;
         self.metrics.tee_called(R::OPCODE, started.elapsed());
         let reply = answer.map_err(|_| TeeError::Unavailable)?.map_err(|error| match error {
-            TransportError::Busy => TeeError::Busy,
+            TransportError::Busy(why) => TeeError::Busy(why),
             TransportError::Unavailable => TeeError::Unavailable,
             TransportError::NotAdmitted(why) => TeeError::NotAdmitted(why),
         })?;

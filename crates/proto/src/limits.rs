@@ -35,6 +35,8 @@ pub const MAX_SIGNERS: usize = 64;
 pub const MAX_DEPLOYMENTS: usize = 64;
 /// Relying parties, and origins of each (a count).
 pub const MAX_RELYING_PARTIES: usize = 16;
+/// All relying parties as a record, so that `VerifySecurityState` always has a reply.
+pub const MAX_RELYING_PARTIES_RECORD: usize = 32 * 1024;
 /// Passkeys of one account (a count).
 pub const MAX_PASSKEYS: usize = 16;
 /// Frames in a batch (a count).

@@ -61,7 +61,7 @@ statuses! {
     1 UnsupportedVersion "unsupported_version" "the frame has another wire version",
     2 UnknownCommand "unknown_command" "no such command",
     3 Malformed "malformed" "the frame does not parse",
-    4 TooLarge "too_large" "the frame or its reply is over the limit",
+    4 TooLarge "too_large" "over a limit: 163840 bytes for a frame, 65536 for its reply, 32768 for the relying parties",
     5 NotBatchable "not_batchable" "the command is not taken in a batch: send it alone",
 
     10 NotProvisioned "not_provisioned" "the trusted application is not provisioned yet",
@@ -76,7 +76,7 @@ statuses! {
     31 SignerNotAuthorised "signer_not_authorised" "the relay key is not authorised",
     32 PermissionMissing "permission_missing" "the relay key lacks the permission",
     33 SignerAlreadyAuthorised "signer_already_authorised" "the relay key is authorised already",
-    34 TooManySigners "too_many_signers" "no more relay keys can be authorised",
+    34 TooManySigners "too_many_signers" "64 relay keys are authorised, and no more can be",
     35 PermissionsMeaningless "permissions_meaningless" "the permissions are empty or unknown",
     36 RotationProofInvalid "rotation_proof_invalid" "the rotation is not signed by both keys",
     37 SignerRecordMismatch "signer_record_mismatch" "no relay key has that record and that address",

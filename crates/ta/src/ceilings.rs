@@ -1,12 +1,9 @@
 //! The bounds the admin set: they hold whatever the host and the relay say.
 
 use proto::command::{Ceilings, Deployment, RelyingParty};
-use proto::limits::MAX_GAS_FIELD;
+use proto::limits::{MAX_GAS_FIELD, MAX_RELYING_PARTIES_RECORD};
 use proto::paymaster::{MAX_TIMESTAMP, WINDOW_SLACK};
 use proto::{Address, EntryPoint, EntryPointVersion, Status, Terms, UserOperation, frame, worst_case_cost};
-
-/// Bytes of relying parties, so that `VerifySecurityState` always has a reply.
-const MAX_RELYING_PARTIES_RECORD: usize = 32 * 1024;
 
 /// Refuses ceilings that allow nothing or contradict themselves.
 pub(crate) fn validate(ceilings: &Ceilings) -> Result<(), Status> {

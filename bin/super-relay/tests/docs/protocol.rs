@@ -70,6 +70,7 @@ fn the_limits_are_those_of_the_wire() {
         limits::MAX_SIGNERS,
         limits::MAX_DEPLOYMENTS,
         limits::MAX_RELYING_PARTIES,
+        limits::MAX_RELYING_PARTIES_RECORD,
         limits::MAX_PASSKEYS,
         limits::MAX_BATCH,
         limits::MAX_QUOTE,

@@ -211,7 +211,10 @@ impl Inner {
             .await;
         self.unknown.remove(&creation.account_id);
         case.is_in_doubt = made.as_ref().is_err_and(TeeError::is_in_doubt);
-        let wallet = made?;
+        let wallet = match made {
+            Ok(wallet) => wallet,
+            Err(error) => return Err(self.with_ceiling(error.into()).await),
+        };
         if !creation.made(&wallet) {
             return Err(GatewayError::TeeReplyInvalid);
         }

@@ -69,11 +69,11 @@ impl Inner {
         match Arc::clone(agreement).try_lock_owned() {
             Ok(turn) => Ok(turn),
             // The one under way may be what the TEE is stuck with.
-            Err(_) if self.tee.queue_stats().breaker_open => Err(GatewayError::TeeBusy),
+            Err(_) if self.tee.queue_stats().breaker_open => Err(GatewayError::TeeBusyBefore),
             Err(_) => {
-                let timeout = Duration::from_secs(self.settings.tee_timeout_seconds);
-                let turn = tokio::time::timeout(timeout, Arc::clone(agreement).lock_owned()).await;
-                turn.map_err(|_| GatewayError::TeeBusy)
+                let waited = Duration::from_secs(self.settings.tee_timeout_seconds);
+                let turn = tokio::time::timeout(waited, Arc::clone(agreement).lock_owned()).await;
+                turn.map_err(|_| GatewayError::TeeBusyInTurn { limit: "1 admin command", waited })
             }
         }
     }

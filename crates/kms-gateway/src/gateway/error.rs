@@ -11,7 +11,7 @@ use crate::factory::FactoryError;
 use crate::protection::InsufficientProtection;
 use crate::store::StoreError;
 use crate::tee::TeeError;
-use crate::transport::{NotAdmitted, TeeStateLost};
+use crate::transport::{Busy, NotAdmitted, TeeStateLost};
 
 /// A refusal or a failure. Nothing signed leaves the gateway with it.
 #[derive(Debug, Error)]
@@ -104,9 +104,31 @@ pub enum GatewayError {
         /// For which none has succeeded, though one was queued.
         time: Duration,
     },
+    /// By the trusted application, whose ceiling the gateway knows.
+    #[error("{status}: {ceiling} is {limit}")]
+    AboveCeiling {
+        /// The refusal.
+        status: Status,
+        /// The field of the ceilings.
+        ceiling: &'static str,
+        /// With its unit.
+        limit: String,
+    },
     /// The queue to the TEE is full, or the TEE is stuck. Nothing was asked of it.
-    #[error("the TEE is busy: its queue has no place for this request, or a call of it is stuck")]
-    TeeBusy,
+    #[error("the TEE is busy: {0}")]
+    TeeBusy(Busy),
+    /// The TEE is stuck or gone, and a request of this kind waits for it already. Nothing was asked
+    /// of it.
+    #[error("the TEE is busy: it does not answer the request before this one")]
+    TeeBusyBefore,
+    /// Requests of this kind take turns. Nothing was asked of the TEE.
+    #[error("the TEE is busy: it is asked for {limit} at a time, and this one's turn did not come in {} s", .waited.as_secs())]
+    TeeBusyInTurn {
+        /// How many of what.
+        limit: &'static str,
+        /// How long this one waited.
+        waited: Duration,
+    },
     /// Another quote is under way, or was a short time ago, or is for another client. Nothing was
     /// asked of the TEE.
     #[error("{problem}; try again in {retry_after_seconds} s")]
@@ -152,7 +174,9 @@ impl GatewayError {
     #[must_use]
     pub const fn reason(&self) -> Reason {
         match self {
-            Self::Refused(status) | Self::Registration(CeremonyError::Refused(status)) => Reason::Tee(*status),
+            Self::Refused(status)
+            | Self::AboveCeiling { status, .. }
+            | Self::Registration(CeremonyError::Refused(status)) => Reason::Tee(*status),
             Self::TimestampSkewed { .. } => Reason::TimestampSkewed,
             Self::NonceReplayed => Reason::NonceReplayed,
             Self::SignerMismatch => Reason::SignerMismatch,
@@ -169,7 +193,7 @@ impl GatewayError {
             Self::CreationRationed { .. } => Reason::CreationRationed,
             Self::SignatureSchemeConflict => Reason::SignatureSchemeConflict,
             Self::StoreUnavailable | Self::StoreFailing { .. } | Self::StoreSilent { .. } => Reason::StoreUnavailable,
-            Self::TeeBusy => Reason::TeeBusy,
+            Self::TeeBusy(_) | Self::TeeBusyBefore | Self::TeeBusyInTurn { .. } => Reason::TeeBusy,
             Self::AttestationTooSoon { .. } => Reason::AttestationTooSoon,
             Self::RotationTooSoon { .. } => Reason::RotationTooSoon,
             Self::TeeUnavailable => Reason::TeeUnavailable,
@@ -218,7 +242,7 @@ impl From<TeeError> for GatewayError {
     fn from(error: TeeError) -> Self {
         match error {
             TeeError::Refused(status) => Self::Refused(status),
-            TeeError::Busy => Self::TeeBusy,
+            TeeError::Busy(why) => Self::TeeBusy(why),
             TeeError::Unavailable | TeeError::NotAdmitted(NotAdmitted::Silent) => Self::TeeUnavailable,
             // What passes is no word about the request, which was not sent.
             TeeError::NotAdmitted(NotAdmitted::Refused(status)) if status.is_failure() => Self::TeeUnavailable,

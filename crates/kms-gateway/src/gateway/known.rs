@@ -105,7 +105,7 @@ impl Known {
         let mut reported = match Arc::clone(&self.reported).try_lock_owned() {
             Ok(reported) => reported,
             // The one under way may be what the TEE is stuck with.
-            Err(_) if tee.queue_stats().breaker_open => return Err(GatewayError::TeeBusy),
+            Err(_) if tee.queue_stats().breaker_open => return Err(GatewayError::TeeBusyBefore),
             Err(_) => Arc::clone(&self.reported).lock_owned().await,
         };
         let QueueStats { lost, breaker_open, .. } = tee.queue_stats();
@@ -121,7 +121,7 @@ impl Known {
         detached(async move {
             let state = tee.security_state().await.map(Arc::new);
             // Who was turned away at the door cost nothing, and may knock again.
-            if !matches!(state, Err(TeeError::Busy)) {
+            if !matches!(state, Err(TeeError::Busy(_))) {
                 *reported = Some(Reported { at: Instant::now(), generation, lost, state: state.clone() });
             }
             state.map_err(GatewayError::from)

@@ -1,5 +1,6 @@
 //! The service behind the routes: what the KMS does, whoever asks, over HTTP or in process.
 
+mod above_ceiling;
 mod account_count;
 mod accounts;
 mod admin;

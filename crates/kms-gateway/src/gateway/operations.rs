@@ -63,7 +63,7 @@ impl Inner {
             permission: Permissions::SPONSOR,
         };
         let expected = self.check(&request, case).await?;
-        let reply = self.asked(self.tee.call_for(expected.asker, &command).await)?;
+        let reply = self.asked(self.tee.call_for(expected.asker, &command).await).await?;
         if !self.known.is_paymaster_signer(&self.tee, reply.paymaster_signer).await? {
             return Err(GatewayError::TeeReplyInvalid);
         }
@@ -84,19 +84,22 @@ impl Inner {
         };
         let expected = self.check(&request, case).await?;
         let wallet = expected.wallet.ok_or(GatewayError::Internal)?;
-        let reply = self.asked(self.tee.call_for(expected.asker, &command).await)?;
+        let reply = self.asked(self.tee.call_for(expected.asker, &command).await).await?;
         replies::check_signed(&command, &reply, &wallet)?;
         Ok(reply)
     }
 
     /// When the TEE refuses a key that the gateway let pass, the gateway's copy of the state is
     /// old.
-    fn asked<T>(&self, reply: Result<T, TeeError>) -> Result<T, GatewayError> {
-        reply.map_err(|error| {
-            if let TeeError::Refused(Status::SignerNotAuthorised | Status::PermissionMissing) = error {
-                self.known.forget_provisioned();
+    async fn asked<T>(&self, reply: Result<T, TeeError>) -> Result<T, GatewayError> {
+        match reply {
+            Ok(reply) => Ok(reply),
+            Err(error) => {
+                if let TeeError::Refused(Status::SignerNotAuthorised | Status::PermissionMissing) = error {
+                    self.known.forget_provisioned();
+                }
+                Err(self.with_ceiling(error.into()).await)
             }
-            error.into()
-        })
+        }
     }
 }

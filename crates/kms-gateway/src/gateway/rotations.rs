@@ -48,11 +48,11 @@ impl Inner {
         let mut last = match Arc::clone(last).try_lock_owned() {
             Ok(last) => last,
             // The one under way may be what the TEE is stuck with.
-            Err(_) if self.tee.queue_stats().breaker_open => return Err(GatewayError::TeeBusy),
+            Err(_) if self.tee.queue_stats().breaker_open => return Err(GatewayError::TeeBusyBefore),
             Err(_) => {
-                let timeout = Duration::from_secs(self.settings.tee_timeout_seconds);
-                let turn = tokio::time::timeout(timeout, Arc::clone(last).lock_owned()).await;
-                turn.map_err(|_| GatewayError::TeeBusy)?
+                let waited = Duration::from_secs(self.settings.tee_timeout_seconds);
+                let turn = tokio::time::timeout(waited, Arc::clone(last).lock_owned()).await;
+                turn.map_err(|_| GatewayError::TeeBusyInTurn { limit: "1 rotation", waited })?
             }
         };
         let now = self.clock.now();

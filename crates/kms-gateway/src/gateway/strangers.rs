@@ -20,6 +20,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Questions of all inquirers at once. The queue of the TEE has room for others beside them.
 const AT_ONCE: usize = 4;
 
+/// In words.
+const LIMIT: &str = "1 unknown account of a client, and 4 of all clients,";
+const _: () = assert!(AT_ONCE == 4, "LIMIT says it");
+
 /// Who asks for an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Inquirer {
@@ -76,7 +80,9 @@ impl Strangers {
             let own = own.acquire_owned().await?;
             Ok::<_, AcquireError>(StrangersTurn { _own: own, _of_all: Arc::clone(&self.all).acquire_owned().await? })
         };
-        timeout(PATIENCE, turn).await.map_err(|_| GatewayError::TeeBusy)?.map_err(|_| GatewayError::Internal)
+        let turn = timeout(PATIENCE, turn).await;
+        turn.map_err(|_| GatewayError::TeeBusyInTurn { limit: LIMIT, waited: PATIENCE })?
+            .map_err(|_| GatewayError::Internal)
     }
 
     /// Nothing that is done under the lock can leave it half changed.
@@ -99,7 +105,7 @@ mod tests {
     async fn a_client_waits_for_its_own_questions_alone() {
         let strangers = Strangers::default();
         let first = strangers.turn(client(1)).await.unwrap();
-        assert!(matches!(strangers.turn(client(1)).await, Err(GatewayError::TeeBusy)));
+        assert!(matches!(strangers.turn(client(1)).await, Err(GatewayError::TeeBusyInTurn { .. })));
         let others = [client(2), Inquirer::Internal];
         for other in others {
             strangers.turn(other).await.unwrap();

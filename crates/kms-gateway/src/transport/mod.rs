@@ -3,6 +3,7 @@
 //! the queue in front of it is the same for all ([`Worker`]).
 
 mod asker;
+mod busy;
 #[cfg(any(feature = "optee", test))]
 pub mod optee;
 mod registry;
@@ -18,6 +19,7 @@ use prometheus::core::Collector;
 use thiserror::Error;
 
 pub use asker::Asker;
+pub use busy::Busy;
 pub use registry::{OpenError, Tee, TeeKind};
 pub use served::{ServedTee, TeeName, TeeStateLost};
 pub use session_transport::SessionTransport;
@@ -56,8 +58,8 @@ pub trait TeeTransport: Send + Sync {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum TransportError {
     /// The queue or the asker's share of it is full, or the TEE is stuck. The frame was not sent.
-    #[error("TEE queue full, or a call is stuck")]
-    Busy,
+    #[error(transparent)]
+    Busy(Busy),
     /// The session is gone, was closed, or did not answer. Whether the frame had an effect is not
     /// known.
     #[error("the TEE does not answer")]

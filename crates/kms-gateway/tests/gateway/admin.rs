@@ -503,7 +503,8 @@ async fn beyond_the_ceiling_on_accounts_none_is_made() {
     kms.gateway.administer(command, &Caller::internal("test")).await.unwrap();
     let (_, registration_id) = kms.register().await;
     let create = json!({ "registrationId": registration_id });
-    kms.post("/kms/create-deterministic-account", &create).await.refused(409, "too_many_accounts");
+    let error = kms.post("/kms/create-deterministic-account", &create).await.refused(409, "too_many_accounts");
+    assert_eq!(error["message"], "the ceiling on accounts is reached: maxAccounts is 1");
     let listed = kms.get("/admin/signers").await.ok();
     assert_eq!((&listed["accounts"], &listed["maxAccounts"]), (&json!(1), &json!(1)));
     assert_eq!(listed["rpId"], "localhost");

@@ -38,6 +38,8 @@ async fn when_the_queue_to_the_tee_is_full_the_next_request_is_refused_at_once()
     request = request.next(&kms.relay);
     let error = kms.sponsor(&request).await.refused(503, "tee_busy");
     assert_eq!(error["retryable"], true);
+    let limit = "of a queue for 4 waiting requests (kms.tee_queue_length), 3 may be this caller's";
+    assert!(error["message"].as_str().unwrap().contains(limit), "{error}");
     assert_eq!(kms.get("/QueueStatus").await.ok()["queue_depth"], 3);
 
     gate.open();

@@ -1,9 +1,9 @@
 //! Requests that are refused: late, replayed, by the wrong key, or approved by nobody as they are.
 
 use proto::{Address, EntryPoint, EntryPointVersion};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::{Kms, NOW, RelayKey, SponsorRequest};
+use crate::support::{Kms, MAX_COST, NOW, RelayKey, SponsorRequest};
 
 #[tokio::test]
 async fn a_timestamp_more_than_300_seconds_off_is_refused_either_way() {
@@ -231,16 +231,22 @@ async fn terms_changed_after_the_relays_approval_are_refused() {
     kms.sponsor(&request).await.refused(401, "signer_mismatch");
 }
 
+fn message(error: &Value) -> &str {
+    error["message"].as_str().unwrap()
+}
+
 #[tokio::test]
 async fn ceilings_hold_whatever_the_relay_signs() {
     let kms = Kms::start().await;
     let mut dear = kms.honest_request().await;
     dear.op["maxFeePerGas"] = "0x3635c9adc5dea00000".into();
-    kms.sponsor(&dear.signed(&kms.relay)).await.refused(403, "cost_above_ceiling");
+    let error = kms.sponsor(&dear.signed(&kms.relay)).await.refused(403, "cost_above_ceiling");
+    assert!(message(&error).ends_with(&format!(": maxCost is {MAX_COST}")), "{error}");
     let mut long = kms.honest_request().await;
     long.nonce = 2;
     long.terms.valid_until = NOW + 3601;
-    kms.sponsor(&long.signed(&kms.relay)).await.refused(403, "window_too_wide");
+    let error = kms.sponsor(&long.signed(&kms.relay)).await.refused(403, "window_too_wide");
+    assert!(message(&error).ends_with(": maxWindow is 3600 s"), "{error}");
     let mut backwards = kms.honest_request().await;
     backwards.nonce = 3;
     backwards.terms.valid_until = NOW - 1;

@@ -79,7 +79,8 @@ async fn an_oversized_body_is_refused() {
     let kms = Kms::start().await;
     let mut request = kms.honest_request().await;
     request.extra = json!({ "businessValidation": { "padding": "x".repeat(256 * 1024) } });
-    kms.sponsor(&request).await.refused(413, "body_too_large");
+    let error = kms.sponsor(&request).await.refused(413, "body_too_large");
+    assert_eq!(message(&error), "the body is over 262144 bytes");
 }
 
 #[tokio::test]
@@ -188,6 +189,7 @@ async fn health_and_version_tell_that_it_is_a_simulator_that_protects_nothing() 
     assert_eq!(health["status"], "healthy");
     assert_eq!(health["teeMode"], "simulator");
     assert_eq!(health["phase"], "ready");
+    assert_eq!(health["teeId"], kms.tee_id().await.to_string());
     let version = kms.get("/version").await.ok();
     assert_eq!(version["tee"]["protection"], json!({ "storage": "none", "rollback": "none", "time": "none" }));
     let measurement =

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use kms_gateway::transport::{Asker, Session, SessionError, TransportError, Worker, WorkerOptions};
+use kms_gateway::transport::{Asker, Busy, Session, SessionError, TransportError, Worker, WorkerOptions};
 use proto::command::{Attest, Echo, GetVersion, Opcode, Protection, Request, VerifySecurityState};
 use proto::frame::{encode_refusal, encode_request, split_request};
 use proto::{Bounded, Status};
@@ -210,7 +210,8 @@ async fn each_relay_key_takes_half_of_what_the_others_leave_and_gets_it_back() {
                 waiting.push(queue_for(&worker, key, frame_of(Opcode::Sponsor, 0)));
                 depth(&worker, waiting.len()).await;
             }
-            assert_eq!(at_once(sponsor(key)), Err(TransportError::Busy), "{key}");
+            let full = Busy::Full { share: places, queue_length: 15 };
+            assert_eq!(at_once(sponsor(key)), Err(TransportError::Busy(full)), "{key}");
         }
         gate.open();
         for answer in waiting {
@@ -231,11 +232,11 @@ async fn accounts_take_half_of_the_queue_and_the_admin_has_room_when_it_is_full(
         depth(&worker, 1 + usize::from(number)).await;
     }
     let refused = at_once(worker.invoke(frame_of(Opcode::CreateHybridAccount, 3), Asker::Anyone));
-    assert_eq!(refused, Err(TransportError::Busy));
+    assert_eq!(refused, Err(TransportError::Busy(Busy::Full { share: 2, queue_length: 3 })));
     waiting.push(queue_for(&worker, 4, frame_of(Opcode::Sponsor, 4)));
     depth(&worker, 4).await;
     let refused = at_once(worker.invoke(frame_of(Opcode::Sponsor, 5), Asker::RelayKey { record: 5 }));
-    assert_eq!(refused, Err(TransportError::Busy));
+    assert_eq!(refused, Err(TransportError::Busy(Busy::Full { share: 0, queue_length: 3 })));
     waiting.push(queue(&worker, frame_of(Opcode::RevokeSigner, 6)));
     depth(&worker, 5).await;
     gate.open();
@@ -346,6 +347,9 @@ async fn a_session_that_breaks_now_and_then_is_kept_and_one_that_only_breaks_is_
     assert_eq!(worker.invoke(vec![1], Asker::Anyone).await, Ok(vec![1]));
 }
 
+/// With `stuck_after` of 50 ms.
+const STUCK: Busy = Busy::Stuck { after: Duration::from_millis(50) };
+
 #[tokio::test]
 async fn a_stuck_call_opens_the_breaker_and_one_that_comes_back_in_time_closes_it() {
     let (script, gate) = (Script::default(), Gate::default());
@@ -353,7 +357,7 @@ async fn a_stuck_call_opens_the_breaker_and_one_that_comes_back_in_time_closes_i
     gate.shut();
     let stuck = queue(&worker, vec![1]);
     until(async || worker.stats().breaker_open).await;
-    assert_eq!(at_once(worker.invoke(vec![2], Asker::Anyone)), Err(TransportError::Busy));
+    assert_eq!(at_once(worker.invoke(vec![2], Asker::Anyone)), Err(TransportError::Busy(STUCK)));
 
     gate.open();
     assert_eq!(stuck.await.unwrap(), Ok(vec![1]));
@@ -362,7 +366,7 @@ async fn a_stuck_call_opens_the_breaker_and_one_that_comes_back_in_time_closes_i
     gate.shut();
     let probe = queue(&worker, vec![3]);
     depth(&worker, 1).await;
-    assert_eq!(worker.invoke(vec![4], Asker::Anyone).await, Err(TransportError::Busy));
+    assert_eq!(worker.invoke(vec![4], Asker::Anyone).await, Err(TransportError::Busy(Busy::HalfOpen)));
     gate.open();
     assert_eq!(probe.await.unwrap(), Ok(vec![3]));
     until_closed(&worker).await;
@@ -377,7 +381,7 @@ async fn while_a_slow_quote_is_made_others_are_refused_at_once_and_when_it_is_ma
     gate.shut();
     let slow = queue(&worker, quote.clone());
     until(async || worker.stats().breaker_open).await;
-    assert_eq!(at_once(worker.invoke(vec![2], Asker::Anyone)), Err(TransportError::Busy));
+    assert_eq!(at_once(worker.invoke(vec![2], Asker::Anyone)), Err(TransportError::Busy(STUCK)));
     gate.open();
     assert_eq!(slow.await.unwrap(), Ok(quote));
     assert!(!worker.stats().breaker_open);

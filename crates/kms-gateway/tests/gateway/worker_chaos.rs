@@ -111,7 +111,7 @@ async fn persist(worker: &Worker, trouble: &Shared, client: u64, number: u64) {
                 assert_eq!(sent, 1);
                 return assert_eq!(decode_reply::<Echo>(&reply).unwrap().unwrap().bytes, bytes);
             }
-            Err(TransportError::Busy) => assert_eq!(sent, 0, "a frame that is refused as busy was not sent"),
+            Err(TransportError::Busy(_)) => assert_eq!(sent, 0, "a frame that is refused as busy was not sent"),
             Err(TransportError::Unavailable) => assert!(sent <= 1),
             Err(TransportError::NotAdmitted(why)) => panic!("{why}"),
         }

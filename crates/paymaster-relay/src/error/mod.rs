@@ -159,6 +159,8 @@ pub enum RelayError {
         reason: ReceivedReason,
         /// For people.
         message: String,
+        /// The ceiling that the request is above, where the relay knows it: wei or seconds.
+        limit: Option<u128>,
     },
     /// The KMS cannot answer now.
     #[error("the KMS cannot answer now")]
@@ -262,7 +264,7 @@ impl From<KmsError> for RelayError {
                     Self::KmsUnavailable { detail: message, in_doubt: false }
                 }
                 ReceivedReason::Known(Reason::TimestampSkewed) => Self::KmsClockSkewed { detail: message },
-                reason => Self::KmsRefused { reason, message },
+                reason => Self::KmsRefused { reason, message, limit: None },
             },
             KmsError::Unavailable { message, in_doubt } => Self::KmsUnavailable { detail: message, in_doubt },
         }

@@ -346,6 +346,7 @@ fn details(error: &RelayError) -> Map<String, Value> {
         RelayError::TooManySignings { limit } => {
             json!({ "rule": "max_signings", "limit": limit.to_string(), "used": limit.to_string() })
         }
+        RelayError::KmsRefused { limit: Some(limit), .. } => json!({ "limit": limit.to_string() }),
         RelayError::TooMuchReserved { rule, limit, .. } => limit_details(rule, *limit),
         _ => Value::Null,
     })

@@ -1,5 +1,6 @@
 //! What the trusted application lets this relay sponsor, as the KMS said a short time ago.
 
+use std::fmt::Display;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -87,25 +88,33 @@ impl Grant {
             return Err(RelayError::WithoutPasskeyNotPermitted);
         }
         let ceilings = self.ceilings.as_ref();
-        ceilings.map_or(Ok(()), |ceilings| check_ceilings(ceilings, draft, terms, now)).map_err(refused)
+        ceilings.map_or(Ok(()), |ceilings| check_ceilings(ceilings, draft, terms, now))
     }
 }
 
 /// In the order of the trusted application, which is the one that decides.
-fn check_ceilings(ceilings: &Ceilings, draft: &DraftRequest, terms: &Terms, now: u64) -> Result<(), Status> {
+fn check_ceilings(ceilings: &Ceilings, draft: &DraftRequest, terms: &Terms, now: u64) -> Result<(), RelayError> {
     let entry_point = draft.deployment.entry_point;
     if !ceilings.deployments.contains(&Deployment { entry_point, paymaster: terms.paymaster }) {
-        return Err(Status::DeploymentNotAllowed);
+        return Err(refused(Status::DeploymentNotAllowed));
     }
     let max_window = u64::from(ceilings.max_window);
     let latest = now.saturating_add(max_window).min(terms.valid_after.saturating_add(max_window + WINDOW_SLACK));
     if terms.valid_until > latest {
-        return Err(Status::WindowTooWide);
+        return Err(above(Status::WindowTooWide, format_args!("maxWindow is {max_window} s"), max_window.into()));
     }
     match worst_case_cost(&draft.op, entry_point.version, terms) {
         Some(cost) if cost <= ceilings.max_cost => Ok(()),
-        _ => Err(Status::CostAboveCeiling),
+        _ => {
+            let max_cost = ceilings.max_cost;
+            Err(above(Status::CostAboveCeiling, format_args!("maxCost is {max_cost}"), max_cost.0))
+        }
     }
+}
+
+/// The refusal with the ceiling, as the KMS gives it.
+fn above(status: Status, ceiling: impl Display, limit: u128) -> RelayError {
+    RelayError::KmsRefused { reason: status.into(), message: format!("{status}: {ceiling}"), limit: Some(limit) }
 }
 
 fn refused(status: Status) -> RelayError {

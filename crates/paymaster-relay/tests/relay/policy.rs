@@ -156,3 +156,21 @@ fn assert_tells_nothing_of_the_deposit(refusal: &Refusal) {
     assert_eq!(keys, ["reason", "requestId", "required", "retryable"]);
     assert_eq!(refusal.message, format!("the paymaster's deposit does not cover {COST} wei"));
 }
+
+#[tokio::test]
+async fn a_refusal_for_a_ceiling_of_the_tee_states_it() {
+    let world = World::new(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    world.tee.change_ceilings(|ceilings| ceilings.max_cost = proto::Wei(1_000_000));
+    let refusal = world.sponsor(&mut dapp, &op).await.unwrap_err();
+    refusal.assert_is(-32501, "cost_above_ceiling", false);
+    assert!(refusal.message.ends_with(": maxCost is 1000000 wei"), "{refusal:?}");
+    assert_eq!(refusal.data["limit"], "1000000");
+
+    world.tee.change_ceilings(|ceilings| (ceilings.max_cost, ceilings.max_window) = (proto::Wei(u128::MAX), 300));
+    let refusal = world.sponsor(&mut dapp, &op).await.unwrap_err();
+    refusal.assert_is(-32503, "window_too_wide", false);
+    assert!(refusal.message.ends_with(": maxWindow is 300 s"), "{refusal:?}");
+    assert_eq!(refusal.data["limit"], "300");
+}

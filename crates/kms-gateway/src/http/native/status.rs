@@ -48,9 +48,11 @@ pub(super) async fn health(State(gateway): State<Gateway>) -> (StatusCode, Json<
 
 fn unhealthy(error: &GatewayError) -> Reason {
     match error {
-        GatewayError::TeeBusy | GatewayError::TeeProtectionInsufficient(_) | GatewayError::TeeStateLost(_) => {
-            error.reason()
-        }
+        GatewayError::TeeBusy(_)
+        | GatewayError::TeeBusyBefore
+        | GatewayError::TeeBusyInTurn { .. }
+        | GatewayError::TeeProtectionInsufficient(_)
+        | GatewayError::TeeStateLost(_) => error.reason(),
         _ => Reason::TeeUnavailable,
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::priority::Priority;
-use crate::transport::{Asker, TransportError};
+use crate::transport::{Asker, Busy, TransportError};
 
 /// Places for commands of the admin when all others are taken.
 const ADMIN_PLACES: usize = 8;
@@ -88,15 +88,14 @@ impl Breaker {
     /// Lets a caller in, or says at once why not.
     pub(super) fn enter(self: &Arc<Self>, priority: Priority, asker: Asker) -> Result<Place, TransportError> {
         let mut state = self.state();
-        let has_room = match state.mode {
+        let room = match state.mode {
             Mode::Open(why) => return Err(why),
-            _ if self.is_overdue(&state) => false,
-            Mode::HalfOpen => state.inside == 0,
-            Mode::Closed => self.has_room(&state, priority, asker),
+            _ if self.is_overdue(&state) => Err(Busy::Stuck { after: self.stuck_after }),
+            Mode::HalfOpen if state.inside > 0 => Err(Busy::HalfOpen),
+            Mode::HalfOpen => Ok(()),
+            Mode::Closed => self.room(&state, priority, asker),
         };
-        if !has_room {
-            return Err(TransportError::Busy);
-        }
+        room.map_err(TransportError::Busy)?;
         state.inside += 1;
         match priority {
             Priority::Admin => {}
@@ -109,17 +108,20 @@ impl Breaker {
     /// Whether one more of this priority is let in. Of the places that the others leave, an asker
     /// has half, so that a few who send as many frames as they can leave some for whoever comes
     /// next. New accounts have half of all places, if others leave them.
-    fn has_room(&self, state: &State, priority: Priority, asker: Asker) -> bool {
+    fn room(&self, state: &State, priority: Priority, asker: Asker) -> Result<(), Busy> {
         let all = self.capacity.saturating_add(1);
-        match priority {
-            Priority::Admin => state.inside < all.saturating_add(ADMIN_PLACES),
-            Priority::Service => {
-                let own = state.of(asker);
-                let others = state.inside.saturating_sub(own);
-                own < all.saturating_sub(others).div_ceil(2)
-            }
-            Priority::Creation => state.inside < all && state.creations < all.div_ceil(2),
-        }
+        let own = match priority {
+            Priority::Admin => state.inside.saturating_sub(state.creations + state.of_askers.values().sum::<usize>()),
+            Priority::Service => state.of(asker),
+            Priority::Creation => state.creations,
+        };
+        let left = all.saturating_sub(state.inside.saturating_sub(own));
+        let share = match priority {
+            Priority::Admin => left.saturating_add(ADMIN_PLACES),
+            Priority::Service => left.div_ceil(2),
+            Priority::Creation => left.min(all.div_ceil(2)),
+        };
+        if own < share { Ok(()) } else { Err(Busy::Full { share, queue_length: self.capacity }) }
     }
 
     pub(super) fn call_begins(&self) {
