@@ -130,6 +130,9 @@ async fn a_body_that_does_not_come_is_refused_with_a_reason() {
     let kms = slow_body(&world, "kms", "/webauthn/register/begin").await;
     assert!(kms.starts_with("HTTP/1.1 408"), "{kms}");
     assert!(kms.contains(r#""code":"body_not_received""#), "{kms}");
+    // No route of this port reads a body: it answers, and hangs up.
+    let ops = slow_body(&world, "ops", "/status").await;
+    assert!(ops.starts_with("HTTP/1.1 405"), "{ops}");
 }
 
 async fn slow_body(world: &World, port: &str, path: &str) -> String {

@@ -8,7 +8,7 @@ use devkit::RedisServer;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::support::{Process, Setup, TeeAccount, World, eventually, freeze, thaw};
+use crate::support::{Process, Setup, TeeAccount, World, eventually, freeze, register, thaw};
 
 /// Seconds that a call to what hangs takes; a machine under load answers in less.
 const HANGS_FOR: u64 = 5;
@@ -72,6 +72,40 @@ async fn a_kms_that_hangs_keeps_nobody_waiting() {
     let address = world.configuration["remote_kms"]["urls"][0].as_str().unwrap().to_owned();
     let name = format!("KMS gateway {}/ (remote_kms.urls)", address.trim_end_matches('/'));
     hang(&world, world.kms_process_id(), "kms_unavailable", &name).await;
+}
+
+/// The account is made all the same; what is refused is its address.
+#[tokio::test]
+async fn a_chain_of_the_account_factory_that_hangs_keeps_no_account_waiting() {
+    let hasty = |configuration: &mut Value| configuration["kms"]["factory"]["timeout_seconds"] = HANGS_FOR.into();
+    let world = Setup::of(V07).configure(hasty).start().await;
+    let (_, registration) = register(&world, |_| {}).await;
+    let request = json!({ "registrationId": registration });
+    let create = async || world.kms().post("/kms/create-deterministic-account", &request).await;
+    // The relay says of its own chain, which is the same, what it has to say.
+    let said = || -> Vec<String> {
+        let mut lines = warnings(&world.node);
+        lines.retain(|line| line.contains("account factory"));
+        lines
+    };
+    freeze(world.anvil.process_id()).await;
+    create().await.unwrap_err().is_retryable(503, "factory_unavailable");
+    let many = async {
+        for _ in 0..REQUESTS {
+            create().await.unwrap_err().is_retryable(503, "factory_unavailable");
+        }
+    };
+    timeout(AT_ONCE, many).await.expect("accounts wait for a chain that hangs");
+    let lines = said();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains("the chain of the account factory does not answer: "), "{lines:?}");
+
+    thaw(world.anvil.process_id());
+    let made = eventually(async || create().await.ok()).await;
+    assert!(made["sender"].is_string(), "{made}");
+    let lines = said();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines[1].contains("the chain of the account factory answers again after "), "{lines:?}");
 }
 
 #[tokio::test]

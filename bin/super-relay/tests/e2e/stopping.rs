@@ -53,6 +53,21 @@ async fn the_draining_ends_by_itself() {
 }
 
 #[tokio::test]
+async fn a_kms_alone_is_not_ready_at_once_and_makes_accounts_until_it_has_drained() {
+    let mut world = Setup::of(V07).configure(draining(LONG, 20)).start_apart().await;
+    world.kms_process().signal(Signal::TERM);
+
+    let ready = format!("{}/readyz", world.kms_process().url("ops"));
+    eventually(async || (reqwest::get(&ready).await.unwrap().status() == 503).then_some(())).await;
+    assert!(reqwest::get(&ready).await.unwrap().text().await.unwrap().contains("it is stopping"));
+    TeeAccount::create(&world).await;
+
+    // Another signal ends the draining.
+    assert!(world.stop_kms().await.success());
+    assert!(TcpStream::connect(world.kms_process().address("kms")).await.is_err());
+}
+
+#[tokio::test]
 async fn an_interrupt_of_a_person_does_not_wait_for_a_load_balancer() {
     let mut world = Setup::of(V07).configure(draining(LONG, 20)).start().await;
     world.node.signal(Signal::INT);

@@ -11,7 +11,9 @@ use devkit::EntryPointVersion::V07;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Key, Kms, Process, Setup, TeeAccount, World, run, run_answering, write_configuration};
+use crate::support::{
+    Key, Kms, Process, Setup, TeeAccount, World, admit_key_of_tee, run, run_answering, write_configuration,
+};
 
 const RELAY: &str = "0x1111111111111111111111111111111111111111";
 const ADMIN: u8 = 7;
@@ -230,7 +232,7 @@ async fn the_id_of_a_new_tee_comes_from_a_quote_that_a_program_found_to_hold() {
     let refused = tee.command_unnamed(&["provision", "--quote-verifier", &strict, &file]).await.unwrap_err();
     assert!(refused.contains("does not hold") && refused.contains("refused: no quote"), "{refused}");
     // It is given its arguments, a nonce of 32 bytes, and the answer to that nonce.
-    let check = "[ \"$1 $2 $3\" = '--elf ta.elf --nonce' ] && [ ${#4} = 66 ] && grep -q \"nonce.:.$4\"";
+    let check = "echo \"$4\" >>\"$0.nonces\"; [ \"$1 $2 $3\" = '--elf ta.elf --nonce' ] && [ ${#4} = 66 ] && grep -q \"nonce.:.$4\"";
     let lenient = format!("{} --elf ta.elf", verifier("lenient", check));
     // A quote of another TEE than the one that is named.
     let other = format!("0x{}", "22".repeat(32));
@@ -239,6 +241,10 @@ async fn the_id_of_a_new_tee_comes_from_a_quote_that_a_program_found_to_hold() {
     assert!(refused.contains(&format!("the quote is of {}", tee.tee_id)), "{refused}");
     let provisioned = tee.command_unnamed(&["provision", "--quote-verifier", &lenient, &file]).await.unwrap();
     assert_eq!(provisioned["command"]["teeId"], tee.tee_id);
+    let nonces = std::fs::read_to_string(tee.folder.path().join("lenient.nonces")).unwrap();
+    let nonces: Vec<_> = nonces.lines().collect();
+    assert_eq!(nonces.len(), 2);
+    assert_ne!(nonces[0], nonces[1], "each run asks for a quote over a nonce of its own");
 }
 
 #[tokio::test]
@@ -280,6 +286,23 @@ async fn a_relay_key_sponsors_from_its_authorisation_to_its_revocation() {
     command(&world, &["authorize", &relay]).await.unwrap();
     let answer = sponsor(&world).await.unwrap();
     assert!(world.entry_point().handle_ops(&answer["userOperation"]).await.unwrap().success);
+}
+
+#[tokio::test]
+async fn a_paymaster_key_that_the_contract_admitted_in_advance_signs_what_is_mined() {
+    let world = Setup::of(V07).start_apart().await;
+    let prepared = command(&world, &["prepare-paymaster-key"]).await.unwrap()["signers"].clone();
+    let standby = prepared["standbyPaymasterSigner"].as_str().unwrap();
+    admit_key_of_tee(&world.paymaster, &world.kms(), standby).await;
+    let before = sponsor(&world).await.unwrap();
+    assert_eq!(before["teeDeviceId"], prepared["paymasterSigner"]);
+
+    command(&world, &["rotate-paymaster-key", standby]).await.unwrap();
+    let after = sponsor(&world).await.unwrap();
+    assert_eq!(after["teeDeviceId"], standby);
+    for answer in [after, before] {
+        assert!(world.entry_point().handle_ops(&answer["userOperation"]).await.unwrap().success);
+    }
 }
 
 async fn command(world: &World, arguments: &[&str]) -> Result<Value, String> {

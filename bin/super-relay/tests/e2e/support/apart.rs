@@ -59,6 +59,11 @@ impl World {
         process.ended().await
     }
 
+    /// The KMS that is in a process of its own.
+    pub fn kms_process(&mut self) -> &mut Process {
+        &mut self.kms_apart().process
+    }
+
     pub fn kms_process_id(&self) -> u32 {
         self.apart.as_ref().unwrap().process.id()
     }

@@ -198,9 +198,14 @@ pub(super) async fn start_node(data: &Path, configuration: &Value) -> Process {
 /// The paymaster's owner admits the key of the TEE, with the measurement of its code.
 pub(super) async fn admit_tee(paymaster: &Paymaster, kms: &Kms) {
     let signers = kms.get("/admin/signers").await.unwrap();
+    admit_key_of_tee(paymaster, kms, signers["paymasterSigner"].as_str().unwrap()).await;
+}
+
+/// Has the contract admit a paymaster key, as one of the TEE that the KMS serves.
+pub async fn admit_key_of_tee(paymaster: &Paymaster, kms: &Kms, signer: &str) {
     let version = kms.get("/version").await.unwrap();
     let signer = TeeSigner {
-        address: signers["paymasterSigner"].as_str().unwrap().parse().unwrap(),
+        address: signer.parse().unwrap(),
         measurement: version["tee"]["measurement"].as_str().unwrap().parse().unwrap(),
         tee_id: version["tee"]["id"].as_str().unwrap().parse().unwrap(),
     };
