@@ -61,7 +61,7 @@ pub trait EntryPointReader: Send + Sync {
     /// (`UserOperationEvent`).
     ///
     /// # Errors
-    /// [`ChainError`].
+    /// [`ChainError`]; [`ChainError::LogsLag`] where the backend that answers has no block `to`.
     async fn mined(&self, deployment: &Deployment, from: u64, to: u64) -> Result<Vec<MinedOp>, ChainError>;
 
     /// Whether a paymaster admits a key's signatures (`isActiveSigner`).
@@ -204,6 +204,15 @@ pub enum ChainError {
         from: u64,
         /// The last one.
         to: u64,
+    },
+    /// The backend that answers for the logs has fewer blocks than the one that told the latest.
+    #[error(
+        "the node's logs lag: what answers eth_getLogs has no block {missing}; nothing is settled or released until it has \
+         the blocks"
+    )]
+    LogsLag {
+        /// The lowest block that was asked for and that it does not have.
+        missing: u64,
     },
     /// The latest block is far below what was read before, on the same chain.
     #[error(

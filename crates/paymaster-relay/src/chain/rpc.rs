@@ -2,6 +2,7 @@
 
 use alloy_primitives::Address as EthAddress;
 use alloy_provider::Provider;
+use alloy_rpc_client::BatchRequest;
 use alloy_rpc_types_eth::{Filter, Log};
 use alloy_sol_types::SolEvent;
 use async_trait::async_trait;
@@ -48,11 +49,9 @@ impl RpcChain {
     }
 
     async fn header_of(&self, number: u64) -> Result<Option<Header>, ChainError> {
-        let Some(header) = self.header(&format!("{number:#x}")).await? else { return Ok(None) };
-        match header.block()?.number {
-            told if told == number => Ok(Some(header)),
-            told => Err(ChainError::node(format!("the node was asked for block {number}, and answered {told}"))),
-        }
+        let Some(header) = self.header(&tag_of(number)).await? else { return Ok(None) };
+        check_number(&header, number)?;
+        Ok(Some(header))
     }
 }
 
@@ -82,6 +81,8 @@ impl EntryPointReader for RpcChain {
         self.header_of(number).await?.map(|header| header.hash()).transpose()
     }
 
+    /// One batch, since a load balancer sends that to one backend: nodes answer `[]`, and no error,
+    /// for blocks that they don't have. The block is asked for first: nodes answer in order.
     async fn mined(&self, deployment: &Deployment, from: u64, to: u64) -> Result<Vec<MinedOp>, ChainError> {
         let filter = Filter::new()
             .address(EthAddress::from(deployment.entry_point.address))
@@ -89,9 +90,16 @@ impl EntryPointReader for RpcChain {
             .topic3(EthAddress::from(deployment.paymaster))
             .from_block(from)
             .to_block(to);
-        let question = self.node.provider.get_logs(&filter);
+        let mut batch = BatchRequest::new(self.node.provider.client());
+        let failed = |error| describe(&error);
+        let last = batch.add_call("eth_getBlockByNumber", &(tag_of(to), false)).map_err(failed)?;
+        let logs = batch.add_call("eth_getLogs", &(filter,)).map_err(failed)?;
         let too_slow = || ChainError::LogsNotRead { from, to };
-        let logs = self.node.within_or(question, too_slow).await?.map_err(|error| describe(&error))?;
+        self.node.within_or(batch.send(), too_slow).await?.map_err(failed)?;
+
+        let last: Option<Header> = last.await.map_err(failed)?;
+        check_number(&last.ok_or(ChainError::LogsLag { missing: to })?, to)?;
+        let logs: Vec<Log> = logs.await.map_err(failed)?;
         logs.iter().map(mined_op).collect()
     }
 
@@ -134,6 +142,19 @@ impl EntryPointReader for RpcChain {
     async fn has_code(&self, address: Address) -> Result<bool, ChainError> {
         let code = self.node.ask(self.node.provider.get_code_at(address.into())).await?;
         Ok(!code.is_empty())
+    }
+}
+
+fn tag_of(number: u64) -> String {
+    format!("{number:#x}")
+}
+
+/// # Errors
+/// [`ChainError::Node`] for the header of another block.
+fn check_number(header: &Header, number: u64) -> Result<(), ChainError> {
+    match header.block()?.number {
+        told if told == number => Ok(()),
+        told => Err(ChainError::node(format!("the node was asked for block {number}, and answered {told}"))),
     }
 }
 

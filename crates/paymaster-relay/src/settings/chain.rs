@@ -24,7 +24,9 @@ pub struct ChainSettings {
     pub block_seconds: u64,
     /// Blocks on top of another that make it final. A reservation ends once the block of its
     /// operation is final, or a final block is past its window; settlement reads younger blocks
-    /// again. With 0 a reorganisation leaves operations unreserved that may be mined again.
+    /// again. With 0 a reorganisation leaves operations unreserved that may be mined again. They
+    /// must take longer than the logs of the node, or of its slowest backend, lag behind its latest
+    /// block.
     #[serde(default = "confirmations")]
     pub confirmations: u64,
 }

@@ -142,10 +142,12 @@ impl Settler {
         // A reorganisation may have put other operations into blocks that are not final.
         let mut from = next.saturating_sub(self.confirmations).min(latest);
         let (mut settled, mut questions, mut is_refused) = (0, 0, false);
-        while from <= latest && (questions < MOST_QUESTIONS || from <= begun_at) {
+        // The last block to ask for: before the latest where the logs lag.
+        let (mut end, mut step, mut lag) = (latest, 1, None);
+        while from <= end && (questions < MOST_QUESTIONS || from <= begun_at) {
             questions += 1;
             let at_once = self.progress.at_once();
-            let to = latest.min(from.saturating_add(at_once - 1));
+            let to = end.min(from.saturating_add(at_once - 1));
             let mined = match self.chain.mined(deployment, from, to).await {
                 // Nodes refuse a range that is too wide in many ways, none of which says so for
                 // certain.
@@ -159,6 +161,13 @@ impl Settler {
                 Err(error @ (ChainError::LogsNotRead { .. } | ChainError::Unreachable { .. })) if to > from => {
                     self.progress.narrow(from, to);
                     return Err(error.into());
+                }
+                // Some of the blocks before that one may be there.
+                Err(ChainError::LogsLag { missing }) => {
+                    lag = Some(missing);
+                    let Some(before) = missing.checked_sub(step) else { break };
+                    (end, step) = (before, step * 2);
+                    continue;
                 }
                 mined => mined?.iter().map(settlement_of).collect(),
             };
@@ -184,7 +193,13 @@ impl Settler {
         if !is_refused {
             self.progress.widen();
         }
-        Ok(Round { settled, left: latest.saturating_add(1).saturating_sub(next) })
+        let left = latest.saturating_add(1).saturating_sub(next);
+        match lag {
+            // The backends of a load balancer are rarely at the same block.
+            Some(_) if left <= self.confirmations => Ok(Round { settled, left: 0 }),
+            Some(missing) => Err(ChainError::LogsLag { missing }.into()),
+            None => Ok(Round { settled, left }),
+        }
     }
 
     /// The block from which on nothing was read yet, on this chain. The chain may be a little
@@ -192,8 +207,14 @@ impl Settler {
     /// not exist. Blocks that were mined meanwhile are then read again.
     async fn next_to_read(&self, deployment: &Deployment, latest: u64) -> Result<u64, RelayError> {
         let head = latest.saturating_add(1);
-        // The first time there is nothing of ours to find in older blocks.
-        let next = self.store.next_block(deployment).await?.unwrap_or(latest);
+        let Some(next) = self.store.next_block(deployment).await? else {
+            // There is nothing of ours to find in older blocks. Recorded before anything is read,
+            // or what is mined while no logs can be read would be among the older blocks later.
+            let nothing =
+                BlocksRead { from: head, to: latest, latest, last_final: None, mined: Vec::new(), next: latest };
+            self.store.settle(deployment, &nothing).await?;
+            return Ok(latest);
+        };
         if next.saturating_sub(head) <= self.confirmations {
             return Ok(next.min(head));
         }

@@ -280,9 +280,7 @@ async fn logs_that_are_over_the_limit_are_read_in_smaller_parts() {
 }
 
 fn is_for_several_blocks(body: &str) -> bool {
-    let request: Value = serde_json::from_str(body).unwrap();
-    let filter = &request["params"][0];
-    request["method"] == "eth_getLogs" && filter["fromBlock"] != filter["toBlock"]
+    filter_of(body).is_some_and(|filter| filter["fromBlock"] != filter["toBlock"])
 }
 
 #[tokio::test]
@@ -316,10 +314,17 @@ async fn a_node_that_does_not_answer_wide_questions_for_logs_is_asked_for_fewer_
     assert_eq!(world.reserved().await, 0);
 }
 
-fn blocks_asked_for(body: &str) -> u64 {
+/// What logs a batch asks for; `None` where it asks for none.
+fn filter_of(body: &str) -> Option<Value> {
     let request: Value = serde_json::from_str(body).unwrap();
+    let logs = request.as_array()?.iter().find(|question| question["method"] == LOGS)?;
+    Some(logs["params"][0].clone())
+}
+
+fn blocks_asked_for(body: &str) -> u64 {
+    let filter = filter_of(body).unwrap();
     let block = |name: &str| {
-        let number = request["params"][0][name].as_str().unwrap();
+        let number = filter[name].as_str().unwrap();
         u64::from_str_radix(number.trim_start_matches("0x"), 16).unwrap()
     };
     block("toBlock") - block("fromBlock") + 1

@@ -493,6 +493,75 @@ async fn what_settlement_has_not_read_is_not_released_and_its_key_stays_taken() 
 }
 
 #[tokio::test]
+async fn blocks_whose_logs_the_node_does_not_have_yet_are_not_read_and_nothing_in_them_is_released() {
+    let (world, node) = behind_a_node().await;
+    world.relay.settler.settle().await.unwrap();
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let (op, other) = (dapp.first_op(0), dapp.first_op(1));
+    let options = json!({ "idempotencyKey": "order-1" });
+    let passkey = world.approval(&mut dapp, &op).await;
+    let answer = world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, passkey, options])).await.unwrap();
+    let has = next_block(&world).await - 1;
+    node.fail(Fault::LogsUpTo(has));
+    mine(&world, &answer).await;
+    world.anvil.mine(20).await.unwrap();
+    world.pass(700).await;
+    world.anvil.mine(20).await.unwrap();
+    for _ in 0..2 {
+        world.relay.settler.settle().await.unwrap_err();
+        assert_eq!(next_block(&world).await, has + 1);
+        assert_eq!(world.relay.settler.release_expired().await.unwrap(), 0);
+        let problem = world.problem("settlement").await.unwrap();
+        assert!(problem.contains("logs lag"), "{problem}");
+    }
+    let passkey = world.approval(&mut dapp, &other).await;
+    let params = json!([other, ACCOUNT, passkey, options]);
+    let refusal = world.client.call("pm_sponsor_with_tee", params).await.unwrap_err();
+    refusal.assert_is(-32602, "idempotency_conflict", true);
+
+    // The backend catches up in part: what it has is read.
+    node.fail(Fault::LogsUpTo(has + 15));
+    world.relay.settler.settle().await.unwrap_err();
+    assert_eq!(states(&world).await[0].0, "settled");
+    assert!((has + 2..=has + 16).contains(&next_block(&world).await));
+    node.fail(Fault::None);
+    world.relay.settler.settle().await.unwrap();
+    assert_eq!(world.problem("settlement").await, None);
+}
+
+#[tokio::test]
+async fn logs_that_lag_by_no_more_than_the_confirmations_are_no_problem() {
+    let (world, node) = behind_a_node().await;
+    world.relay.settler.settle().await.unwrap();
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let answer = world.sponsor(&mut dapp, &op).await.unwrap();
+    mine(&world, &answer).await;
+    world.anvil.mine(2).await.unwrap();
+    let has = next_block(&world).await + 1;
+    node.fail(Fault::LogsUpTo(has));
+    assert_eq!(world.relay.settler.settle().await.unwrap(), 1);
+    assert_eq!(next_block(&world).await, has + 1);
+    assert_eq!((world.problem("settlement").await, blocks_behind(&world)), (None, 1.0));
+}
+
+#[tokio::test]
+async fn what_is_mined_before_the_node_gave_any_logs_is_settled() {
+    let (world, node) = behind_a_node().await;
+    node.fail(Fault::Rewrites(has_no_logs));
+    world.relay.settler.settle().await.unwrap_err();
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let answer = world.sponsor(&mut dapp, &op).await.unwrap();
+    mine(&world, &answer).await;
+    world.anvil.mine(20).await.unwrap();
+    world.relay.settler.settle().await.unwrap_err();
+    node.fail(Fault::None);
+    assert_eq!(world.relay.settler.settle().await.unwrap(), 1);
+    assert_eq!(states(&world).await[0].0, "settled");
+}
+
+#[tokio::test]
 async fn reservations_of_a_deployment_that_is_no_longer_configured_are_released_too() {
     let mut world = World::new(V07).await;
     let mut dapp = world.dapp(ACCOUNT).await;

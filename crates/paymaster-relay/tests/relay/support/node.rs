@@ -21,10 +21,12 @@ pub enum Fault {
     AnswersTo(fn(&str) -> bool, &'static str),
     /// To such a body it sends one without end.
     Endless(fn(&str) -> bool),
-    /// It forwards, and changes the answers to single questions.
+    /// It forwards, and changes the answers, those within a batch one by one.
     Rewrites(fn(&Value, &mut Value)),
     /// What has this in it takes that long.
     Slow(&'static str, Duration),
+    /// What asks for logs goes to a backend that has blocks up to this one only.
+    LogsUpTo(u64),
 }
 
 /// In front of a real node.
@@ -101,12 +103,15 @@ impl Inner {
             }
             Fault::Rewrites(rewrite) => {
                 let (status, answer) = self.forwarded(body.clone()).await;
-                let question = serde_json::from_str(&body).unwrap();
-                let mut answer = serde_json::from_str(&answer).unwrap();
-                rewrite(&question, &mut answer);
-                (status, answer.to_string())
+                (status, rewritten(&body, &answer, rewrite))
             }
-            Fault::AnswersTo(..) | Fault::Endless(_) | Fault::Slow(..) | Fault::None => self.forwarded(body).await,
+            Fault::LogsUpTo(has) if body.contains("eth_getLogs") => {
+                let (status, answer) = self.forwarded(body.clone()).await;
+                (status, rewritten(&body, &answer, |question, answer| lag(question, answer, has)))
+            }
+            Fault::AnswersTo(..) | Fault::Endless(_) | Fault::Slow(..) | Fault::LogsUpTo(_) | Fault::None => {
+                self.forwarded(body).await
+            }
         };
         let length = answer.len();
         let head = format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n");
@@ -129,6 +134,34 @@ impl Inner {
             sent = socket.write_all(&part).await;
             self.sent.fetch_add(1 << 16, Ordering::SeqCst);
         }
+    }
+}
+
+fn rewritten(body: &str, answer: &str, rewrite: impl Fn(&Value, &mut Value)) -> String {
+    let (question, mut answer): (Value, Value) =
+        (serde_json::from_str(body).unwrap(), serde_json::from_str(answer).unwrap());
+    match (&question, &mut answer) {
+        (Value::Array(questions), Value::Array(answers)) => {
+            for answer in answers {
+                let question = questions.iter().find(|question| question["id"] == answer["id"]);
+                rewrite(question.unwrap(), answer);
+            }
+        }
+        (question, answer) => rewrite(question, answer),
+    }
+    answer.to_string()
+}
+
+/// Answers as geth does without the blocks after that one.
+fn lag(question: &Value, answer: &mut Value, has: u64) {
+    let is_missing = |number: &Value| {
+        let number = number.as_str().unwrap().trim_start_matches("0x");
+        u64::from_str_radix(number, 16).unwrap() > has
+    };
+    match question["method"].as_str().unwrap() {
+        "eth_getLogs" => answer["result"].as_array_mut().unwrap().retain(|log| !is_missing(&log["blockNumber"])),
+        "eth_getBlockByNumber" if is_missing(&question["params"][0]) => answer["result"] = Value::Null,
+        _ => {}
     }
 }
 
