@@ -27,6 +27,9 @@ const PATIENCE: Duration = Duration::from_secs(8);
 
 /// Why a request that waited has no quote.
 const OTHERS_FIRST: &str = "other requests come first";
+const ADDRESS_FULL: &str = "at most 4 requests from one address may wait for a quote";
+const CLIENTS_FULL: &str = "at most 64 clients may wait for a quote";
+const _: () = assert!(line::PLACES == 4 && MAX_WAITING == 64, "the texts say so");
 
 /// Rations quotes.
 pub(super) struct Quotes {
@@ -118,7 +121,7 @@ impl Quotes {
                 Joined::PlaceOfAnother => self.changed.notify_waiters(),
                 Joined::NoPlace => {
                     drop(shared);
-                    return Err(self.too_soon(client, "too many requests from this address wait for a quote"));
+                    return Err(self.too_soon(client, ADDRESS_FULL));
                 }
             }
             return Ok(Place { quotes: self, client, number });
@@ -129,7 +132,7 @@ impl Quotes {
             let outranked = last_of_all.filter(|other| shared.rank(other) > shared.rank(&client));
             let Some(outranked) = outranked else {
                 drop(shared);
-                return Err(self.too_soon(client, "too many clients wait for a quote"));
+                return Err(self.too_soon(client, CLIENTS_FULL));
             };
             shared.waiting.remove(&outranked);
             self.changed.notify_waiters();
@@ -397,7 +400,7 @@ mod tests {
         tokio::task::yield_now().await;
         let has_place = |number| quotes.shared().waiting.contains_key(&client(number));
         assert_eq!((has_place(100), has_place(64)), (true, false));
-        assert!(quote(&quotes, 101).await.unwrap_err().to_string().contains("too many clients"));
+        assert!(quote(&quotes, 101).await.unwrap_err().to_string().contains(&format!("{MAX_WAITING} clients")));
         known.abort();
         assert!(known.await.unwrap_err().is_cancelled());
         assert_eq!(quotes.shared().waiting.len(), MAX_WAITING - 1, "who hangs up has no place");
