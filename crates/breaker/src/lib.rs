@@ -1,9 +1,11 @@
 //! While a dependency does not answer, those who need it are told so at once, and the log says so
 //! once.
 //!
-//! The first call that gets no answer opens the breaker. From then on no call waits for the
-//! dependency; a probe asks in the background until it answers, and closes the breaker. A leaf:
-//! whoever asks something over the network uses it.
+//! The first call that waits for an answer in vain opens the breaker. From then on no call waits for
+//! the dependency; a probe asks in the background until it answers, and closes the breaker. A call
+//! that fails at once makes nobody wait: the breaker opens only if a probe fails as well, so that
+//! one error of a server refuses nobody else. A leaf: whoever asks something over the network uses
+//! it.
 
 mod outage_log;
 mod shared_probe;
@@ -15,6 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use thiserror::Error;
+use tokio::task::JoinError;
 use tokio::time::{Instant, sleep};
 
 pub use outage_log::OutageLog;
@@ -22,6 +25,8 @@ pub use shared_probe::{SharedProbe, Unproven};
 
 /// Between two probes.
 const PAUSE: Duration = Duration::from_millis(500);
+/// What fails within this time makes nobody wait.
+const AT_ONCE: Duration = Duration::from_millis(200);
 
 type Probe = Box<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
 
@@ -35,6 +40,8 @@ pub struct Breaker {
 struct State {
     last_answer: Option<Instant>,
     outage: Option<Outage>,
+    /// A call failed at once, and the probe that tells whether others do has not ended.
+    is_doubted: bool,
 }
 
 /// The dependency does not answer, and was not asked again.
@@ -53,7 +60,7 @@ impl Breaker {
         what: impl Into<String>,
         probe: impl Fn() -> F + Send + Sync + 'static,
     ) -> Arc<Self> {
-        let state = Mutex::new(State { last_answer: None, outage: None });
+        let state = Mutex::new(State { last_answer: None, outage: None, is_doubted: false });
         Arc::new(Self { what: what.into(), probe: Box::new(move || Box::pin(probe())), state })
     }
 
@@ -73,13 +80,29 @@ impl Breaker {
         self.state().last_answer = Some(Instant::now());
     }
 
-    /// After a call that was not answered. Unless another one that began later was: then this one
-    /// was slow, and the dependency is there.
+    /// After a call that was not answered. Opens the breaker, unless another one that began later
+    /// was answered: then this one was slow, and the dependency is there. For a call that failed at
+    /// once, a probe has to fail as well.
     ///
     /// `begun` is what [`Self::check`] gave.
     pub fn failed(self: &Arc<Self>, begun: Instant, why: &str) {
         let mut state = self.state();
         if state.outage.is_some() || state.last_answer.is_some_and(|answer| answer > begun) {
+            return;
+        }
+        if begun.elapsed() < AT_ONCE {
+            if !std::mem::replace(&mut state.is_doubted, true) {
+                tokio::spawn(confirm(Arc::downgrade(self), why.to_owned()));
+            }
+            return;
+        }
+        drop(state);
+        self.open(why);
+    }
+
+    fn open(self: &Arc<Self>, why: &str) {
+        let mut state = self.state();
+        if state.outage.is_some() {
             return;
         }
         state.outage = Some(Outage { why: why.to_owned(), since: Instant::now() });
@@ -103,19 +126,35 @@ impl Breaker {
     }
 }
 
+/// Opens the breaker for that reason if a probe fails now.
+async fn confirm(breaker: Weak<Breaker>, why: String) {
+    let answered = probe(&breaker).await;
+    let Some(breaker) = breaker.upgrade() else { return };
+    breaker.state().is_doubted = false;
+    if matches!(answered, Ok(Some(true))) {
+        breaker.answered();
+    } else {
+        breaker.open(&why);
+    }
+}
+
+/// A task of its own: one that panics did not get an answer, and the next is sent all the same.
+/// `None` when the breaker is gone.
+async fn probe(breaker: &Weak<Breaker>) -> Result<Option<bool>, JoinError> {
+    let asked = breaker.clone();
+    let probing = async move {
+        let asked = asked.upgrade().map(|breaker| (breaker.probe)())?;
+        Some(asked.await)
+    };
+    tokio::spawn(probing).await
+}
+
 /// Ends with the breaker, too.
 async fn probe_until_answered(breaker: Weak<Breaker>) {
     let mut has_panicked = false;
     loop {
         sleep(PAUSE).await;
-        let asked = breaker.clone();
-        // A task of its own: one that panics did not get an answer, and the next is sent all the
-        // same.
-        let probe = tokio::spawn(async move {
-            let asked = asked.upgrade().map(|breaker| (breaker.probe)())?;
-            Some(asked.await)
-        });
-        match probe.await {
+        match probe(&breaker).await {
             Ok(Some(false)) => {}
             Ok(Some(true)) => {
                 if let Some(breaker) = breaker.upgrade() {
@@ -167,6 +206,7 @@ mod tests {
     async fn nothing_waits_for_a_dependency_that_does_not_answer_and_a_probe_finds_out_when_it_does() {
         let (breaker, dependency) = breaker();
         let begun = breaker.check().unwrap();
+        sleep(AT_ONCE).await;
         breaker.failed(begun, "no answer in time");
         assert_eq!(breaker.check().unwrap_err().to_string(), "no answer in time");
 
@@ -193,9 +233,27 @@ mod tests {
                 true
             }
         });
-        breaker.failed(breaker.check().unwrap(), "no answer in time");
+        let begun = breaker.check().unwrap();
+        sleep(AT_ONCE).await;
+        breaker.failed(begun, "no answer in time");
         sleep(PAUSE * 8).await;
         assert_eq!((breaker.check().is_ok(), probes.load(Ordering::SeqCst)), (true, 3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_fails_at_once_opens_it_only_if_a_probe_fails_too() {
+        let (breaker, dependency) = breaker();
+        dependency.answers.store(true, Ordering::SeqCst);
+        for _ in 0..10 {
+            breaker.failed(breaker.check().unwrap(), "HTTP status 502");
+        }
+        sleep(Duration::from_millis(1)).await;
+        assert!(breaker.check().is_ok());
+        assert_eq!(dependency.probes.load(Ordering::SeqCst), 1, "one for all of them");
+        dependency.answers.store(false, Ordering::SeqCst);
+        breaker.failed(breaker.check().unwrap(), "connection refused");
+        sleep(Duration::from_millis(1)).await;
+        assert_eq!(breaker.check().unwrap_err().to_string(), "connection refused");
     }
 
     #[tokio::test(start_paused = true)]

@@ -35,7 +35,6 @@ pub mod status;
 pub mod store;
 mod store_error;
 mod sweep;
-mod turns;
 
 pub use check::check;
 pub use deployment::Deployment;

@@ -27,6 +27,9 @@ const NO_BATCH: &str = "the node at relay.chain.rpc_url leaves calls of a JSON-R
                         asks by one: use a node that takes batches";
 const NOT_JSON_RPC: &str = "what relay.chain.rpc_url answers is not JSON-RPC";
 
+/// What fails within this part of the time was not too much for the node.
+const QUICK: u32 = 4;
+
 /// A node. Every question ends within the configured time, answered or not; once one was not, the
 /// others end at once until the node answers.
 #[derive(Clone, Debug)]
@@ -63,9 +66,9 @@ impl Node {
         self.note(begun, outcome)
     }
 
-    /// The same for what may be too much however well the node is: that there is no answer, or a
-    /// server's error, is that error then and no outage. A batch that needs nothing special notices
-    /// one.
+    /// The same for what may be too much however well the node is: that there is no answer in a
+    /// quarter of the time, or a server's error after it, is that error then and no outage. A batch
+    /// that needs nothing special notices one.
     pub(super) async fn within_or<T>(
         &self,
         question: impl IntoFuture<Output = TransportResult<T>>,
@@ -73,7 +76,7 @@ impl Node {
     ) -> Result<TransportResult<T>, ChainError> {
         let begun = self.breaker.check().map_err(|outage| unreachable(&outage.to_string()))?;
         let outcome = timeout(self.patience, question.into_future()).await;
-        if why_unanswered(&outcome).is_some() {
+        if begun.elapsed() >= self.patience / QUICK && why_unanswered(&outcome).is_some() {
             return Err(too_slow());
         }
         self.note(begun, outcome)

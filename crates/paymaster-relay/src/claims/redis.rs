@@ -96,11 +96,19 @@ struct Problem {
 }
 
 impl Server {
-    async fn ask<T, F: Future<Output = RedisResult<T>>>(
-        &self,
-        question: impl FnOnce(MultiplexedConnection) -> F,
-    ) -> Result<T, Problem> {
-        let asked = async { question(self.connected().await?).await };
+    async fn ask<T>(&self, question: impl AsyncFn(MultiplexedConnection) -> RedisResult<T>) -> Result<T, Problem> {
+        let asked = async {
+            let (connection, is_kept) = self.connected().await?;
+            match question(connection).await {
+                // A connection that was kept may have been closed by the other end while it was
+                // idle: that is no outage, and every question may be asked twice.
+                Err(error) if is_kept && error.is_io_error() => {
+                    *self.connection.lock().await = None;
+                    question(self.connected().await?.0).await
+                }
+                answer => answer,
+            }
+        };
         let problem = match timeout(self.patience, asked).await {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error)) => Problem { is_outage: is_outage(&error), detail: category(&error) },
@@ -113,23 +121,23 @@ impl Server {
         Err(problem)
     }
 
-    async fn connected(&self) -> RedisResult<MultiplexedConnection> {
+    /// A connection, and whether it was there before.
+    async fn connected(&self) -> RedisResult<(MultiplexedConnection, bool)> {
         let mut connection = self.connection.lock().await;
         if let Some(connection) = &*connection {
-            return Ok(connection.clone());
+            return Ok((connection.clone(), true));
         }
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.patience))
             .set_response_timeout(Some(self.patience));
         let made = self.client.get_multiplexed_async_connection_with_config(&config).await?;
-        Ok(connection.insert(made).clone())
+        Ok((connection.insert(made).clone(), false))
     }
 
     async fn claim(&self, name: &str, holder: &str, seconds: u64) -> Result<Claim, Problem> {
         let mut set = cmd("SET");
         set.arg(name).arg(holder).arg("NX").arg("GET").arg("EX").arg(seconds);
-        let before: Option<String> =
-            self.ask(|mut connection| async move { set.query_async(&mut connection).await }).await?;
+        let before: Option<String> = self.ask(async |mut connection| set.query_async(&mut connection).await).await?;
         Ok(match before {
             Some(other) if other != holder => Claim::Held { holder: other },
             _ => Claim::Fresh,
@@ -139,7 +147,7 @@ impl Server {
     async fn release(&self, name: &str, holder: &str) -> Result<(), Problem> {
         let mut invocation = self.release.prepare_invoke();
         invocation.key(name).arg(holder);
-        let _: i64 = self.ask(|mut connection| async move { invocation.invoke_async(&mut connection).await }).await?;
+        let _: i64 = self.ask(async |mut connection| invocation.invoke_async(&mut connection).await).await?;
         Ok(())
     }
 

@@ -18,7 +18,6 @@ use tower::Layer;
 
 use super::call_log::CallLog;
 use super::error::EdgeError;
-use super::reading::Reading;
 use super::{Entrance, MadeHere, RequestId};
 use crate::clients::{Access, ApiKeyId, Caller};
 use crate::metrics::Metrics;
@@ -173,7 +172,6 @@ where
     fn call<'a>(&self, request: Request<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
         let each = self.clone();
         async move {
-            is_read(request.extensions());
             let until = each.around.deadline();
             each.answer(request, until).await
         }
@@ -193,7 +191,6 @@ where
                 let error = EdgeError::BatchTooLarge { limit: around.max_batch, calls: batch.len() };
                 return around.refuse_batch(batch, &error, &request_id);
             }
-            is_read(batch.extensions());
             let until = around.deadline();
             let too_large = || EdgeError::ResponseTooLarge { limit: around.max_response };
             let mut answers = BatchResponseBuilder::new_with_limit(around.max_response as usize);
@@ -240,14 +237,6 @@ fn key_of(extensions: &Extensions) -> Option<&ApiKeyId> {
     match extensions.get()? {
         Entrance::Open { access: Access::Key(live), .. } => Some(&live.key().id),
         Entrance::Open { access: Access::Anonymous(_), .. } | Entrance::Refused(_) => None,
-    }
-}
-
-/// The client's next request may be parsed. What is refused without being called has the turn until
-/// then.
-fn is_read(extensions: &Extensions) {
-    if let Some(reading) = extensions.get::<Reading>() {
-        reading.end();
     }
 }
 

@@ -25,13 +25,12 @@ use proto::json::Excerpt;
 use relay_api::in_place_of;
 use serde::Deserialize;
 use serde_json::Value;
-use serve::{BodyTimeout, Client, Full, Hangup, Peer, TrustedProxies, asks_for_web_socket};
+use serve::{BodyTimeout, Client, Full, Hangup, Peer, TrustedProxies, Turn, Turns, asks_for_web_socket};
 use tower::{Layer, Service, ServiceExt as _};
 
 use super::call_log::CallLog;
 use super::cors::{self, Grant};
 use super::error::EdgeError;
-use super::reading::{Reading, ReadingTurns};
 use super::route::Route;
 use super::{Entrance, MadeHere, RequestId, headers};
 use crate::clients::{Access, ApiKeys, KeyHash, LiveKey, Origins};
@@ -50,7 +49,7 @@ pub(crate) struct EdgeLayer {
     pub(crate) max_batch: u32,
     pub(crate) log: Arc<CallLog>,
     pub(crate) web_sockets: WebSockets,
-    pub(super) turns: ReadingTurns,
+    pub(super) turns: Turns,
 }
 
 /// See [`EdgeLayer`].
@@ -236,27 +235,24 @@ impl EdgeLayer {
     async fn answer<S>(
         &self,
         inner: S,
-        mut request: Request<HttpBody>,
+        request: Request<HttpBody>,
         request_id: &RequestId,
     ) -> Result<Response<HttpBody>, BoxError>
     where
         S: Service<Request<HttpBody>, Response = Response<HttpBody>, Error = BoxError>,
     {
         let unread = Arc::<OnceLock<(StatusCode, EdgeError)>>::default();
-        let reading = self.turns.of(request.extensions().get().copied().unwrap_or_default());
-        request.extensions_mut().insert(reading.clone());
-        let whole = |body| readable(body, self.max_body_bytes, reading.clone(), Arc::clone(&unread));
-        let response = inner.oneshot(request.map(whole)).await?;
-        let response = match response.extensions().get() {
+        let turn = self.turns.of(request.extensions().get().copied().unwrap_or_default());
+        let whole = |body| readable(body, self.max_body_bytes, turn.clone(), Arc::clone(&unread));
+        let response = turn.until_it_waits(inner.oneshot(request.map(whole))).await?;
+        Ok(match response.extensions().get() {
             Some(MadeHere::Answer) => response,
             Some(MadeHere::Nothing) => Response::new(HttpBody::empty()),
             None => match unread.get() {
                 Some((status, why)) => self.refuse(*status, why, request_id),
                 None => self.reword(response, request_id).await?,
             },
-        };
-        reading.end();
-        Ok(response)
+        })
     }
 
     fn open_web_socket<S>(&self, inner: S, request: Request<HttpBody>, request_id: &RequestId) -> Response<HttpBody>
@@ -331,12 +327,7 @@ fn preflight() -> Response<HttpBody> {
 /// The body as jsonrpsee gets to read it, when it does: by then the request is counted as one of
 /// the connections. One that did not tell its length in advance may turn out to be overlong, or not
 /// arrive; jsonrpsee would only know that it ended early.
-fn readable(
-    body: HttpBody,
-    max_bytes: u32,
-    reading: Reading,
-    unread: Arc<OnceLock<(StatusCode, EdgeError)>>,
-) -> HttpBody {
+fn readable(body: HttpBody, max_bytes: u32, turn: Turn, unread: Arc<OnceLock<(StatusCode, EdgeError)>>) -> HttpBody {
     let limit = usize::try_from(max_bytes).unwrap_or(usize::MAX);
     HttpBody::new(StreamBody::new(stream::once(async move {
         let collected = Limited::new(body, limit).collect().await;
@@ -344,7 +335,7 @@ fn readable(
             unread.get_or_init(|| why_unread(&**error, max_bytes));
         })?;
         let body = body.to_bytes();
-        reading.begin().await;
+        turn.begin().await;
         Ok::<_, BoxError>(Frame::data(in_place_of(&body).map_or(body, Into::into)))
     })))
 }
@@ -390,15 +381,13 @@ mod tests {
 
     #[test]
     fn a_body_is_handed_on_once_the_last_of_its_client_is_parsed() {
-        let turns = ReadingTurns::default();
+        let turns = Turns::default();
         let [first, second] = [(); 2].map(|()| turns.of(Client::Untold));
-        let read = |reading: &Reading| {
-            Box::pin(readable(HttpBody::from("{}"), 100, reading.clone(), Arc::default()).collect())
-        };
+        let read = |turn: &Turn| Box::pin(readable(HttpBody::from("{}"), 100, turn.clone(), Arc::default()).collect());
         let mut next = read(&second);
         assert!(read(&first).now_or_never().is_some());
         assert!(next.as_mut().now_or_never().is_none());
-        first.end();
+        assert!(first.until_it_waits(std::future::ready(())).now_or_never().is_some());
         assert!(next.now_or_never().is_some());
     }
 }

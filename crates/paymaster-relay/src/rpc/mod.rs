@@ -8,7 +8,6 @@ mod error;
 mod headers;
 mod http;
 mod methods;
-mod reading;
 mod reasons;
 mod report;
 mod route;

@@ -8,7 +8,7 @@ use http::Request;
 use jsonrpsee::core::middleware::RpcServiceBuilder;
 use jsonrpsee::server::{BatchRequestConfig, HttpBody, Server, ServerConfig, stop_channel};
 use relay_api::RelayApiServer as _;
-use serve::{Body, Bounds, Listener, TrustedProxies};
+use serve::{Body, Bounds, Listener, TrustedProxies, Turns};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceBuilder;
 
@@ -16,7 +16,6 @@ use super::call_log::CallLog;
 use super::calls::CallsLayer;
 use super::http::{EdgeLayer, WebSockets};
 use super::methods::Methods;
-use super::reading::ReadingTurns;
 use super::sources::{origins, proxies};
 use crate::clients::{ApiKeys, Origins};
 use crate::metrics::Metrics;
@@ -100,7 +99,7 @@ impl RpcServer {
             max_batch: settings.max_batch,
             log: Arc::clone(&self.log),
             web_sockets: web_sockets.clone(),
-            turns: ReadingTurns::default(),
+            turns: Turns::default(),
         };
         let calls = CallsLayer {
             clock: Arc::clone(&self.clock),

@@ -4,10 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serve::Locks;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
-
-use crate::turns::Turns;
 
 /// Requests of one intent that wait at once.
 const MOST_WAITING: usize = 64;
@@ -15,7 +14,7 @@ const MOST_WAITING: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The turns of intents.
 #[derive(Default)]
-pub(crate) struct IntentTurns(Turns<[u8; 32]>);
+pub(crate) struct IntentTurns(Locks<[u8; 32]>);
 
 impl IntentTurns {
     /// Waits for the turn, for 10 s at most; it lasts until the guard is dropped. `None` when it

@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use proto::json::check_shape;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
-use serve::BodyTimeout;
+use serve::{BodyTimeout, Turn};
 
 use super::error::ApiError;
 
@@ -29,7 +29,11 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
         {
             return Err(ApiError::encoded(&String::from_utf8_lossy(found.as_bytes())));
         }
+        let turn = request.extensions().get::<Turn>().cloned();
         let bytes = Bytes::from_request(request, state).await.map_err(|error| not_read(&error))?;
+        if let Some(turn) = turn {
+            turn.begin().await;
+        }
         parse(&bytes).map(Self)
     }
 }
@@ -68,4 +72,33 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     })?;
     deserializer.end().map_err(ApiError::malformed_json)?;
     Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use axum::body::Body;
+    use serde_json::Value;
+    use serve::{Client, Turns};
+    use tokio::time::{Duration, timeout};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_is_parsed_once_the_last_of_its_client_is() {
+        let turns = Turns::default();
+        let [first, second] = [(); 2].map(|()| turns.of(Client::Untold));
+        let read = |turn: &Turn| {
+            let mut request = Request::new(Body::from("{}"));
+            request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            request.extensions_mut().insert(turn.clone());
+            Box::pin(JsonBody::<Value>::from_request(request, &()))
+        };
+        let mut next = read(&second);
+        assert!(read(&first).await.is_ok());
+        assert!(timeout(Duration::from_secs(60), next.as_mut()).await.is_err());
+        first.until_it_waits(ready(())).await;
+        assert!(next.await.is_ok());
+    }
 }

@@ -12,6 +12,7 @@ mod pages;
 mod request_id;
 mod setup;
 mod status;
+mod turns;
 mod webauthn;
 
 use axum::extract::DefaultBodyLimit;
@@ -24,7 +25,7 @@ use kms_api::attestation::GetAttestation;
 use kms_api::operations::{SignOperation, SponsorOperation};
 use kms_api::status::{GetHealth, GetQueueStatus, GetRollbackCounter, GetStats, GetVersion};
 use kms_api::webauthn::{BeginRegistration, FinishRegistration};
-use serve::Full;
+use serve::{Full, Turns};
 
 pub use setup::read_setup;
 
@@ -46,6 +47,7 @@ pub(super) fn router(gateway: Gateway) -> Router {
         .layer(cors)
         .merge(named(servers()).layer(middleware::from_fn_with_state(pages, pages::layer)))
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn_with_state((Turns::default(), gateway.clone()), turns::layer))
         .layer(middleware::from_fn(request_id::layer))
         .with_state(gateway)
 }
