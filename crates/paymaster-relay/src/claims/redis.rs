@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use breaker::Breaker;
 use proto::json::Excerpt;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult, Script, cmd};
+use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, RedisError, RedisResult, cmd};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
@@ -48,7 +48,6 @@ struct Server {
     client: Client,
     connection: Arc<Mutex<Option<MultiplexedConnection>>>,
     patience: Duration,
-    release: Script,
 }
 
 impl RedisClaims {
@@ -61,7 +60,6 @@ impl RedisClaims {
             client: settings.client().map_err(ClaimStoreError::new)?,
             connection: Arc::default(),
             patience: Duration::from_millis(settings.timeout_milliseconds),
-            release: Script::new(RELEASE),
         };
         let probed = server.clone();
         let breaker = Breaker::new("Redis", move || {
@@ -96,15 +94,15 @@ struct Problem {
 }
 
 impl Server {
-    async fn ask<T>(&self, question: impl AsyncFn(MultiplexedConnection) -> RedisResult<T>) -> Result<T, Problem> {
+    async fn ask<T: FromRedisValue>(&self, question: &Cmd) -> Result<T, Problem> {
         let asked = async {
-            let (connection, is_kept) = self.connected().await?;
-            match question(connection).await {
+            let (mut connection, is_kept) = self.connected().await?;
+            match question.query_async(&mut connection).await {
                 // A connection that was kept may have been closed by the other end while it was
                 // idle: that is no outage, and every question may be asked twice.
                 Err(error) if is_kept && error.is_io_error() => {
                     *self.connection.lock().await = None;
-                    question(self.connected().await?.0).await
+                    question.query_async(&mut self.connected().await?.0).await
                 }
                 answer => answer,
             }
@@ -137,7 +135,7 @@ impl Server {
     async fn claim(&self, name: &str, holder: &str, seconds: u64) -> Result<Claim, Problem> {
         let mut set = cmd("SET");
         set.arg(name).arg(holder).arg("NX").arg("GET").arg("EX").arg(seconds);
-        let before: Option<String> = self.ask(async |mut connection| set.query_async(&mut connection).await).await?;
+        let before: Option<String> = self.ask(&set).await?;
         Ok(match before {
             Some(other) if other != holder => Claim::Held { holder: other },
             _ => Claim::Fresh,
@@ -145,9 +143,9 @@ impl Server {
     }
 
     async fn release(&self, name: &str, holder: &str) -> Result<(), Problem> {
-        let mut invocation = self.release.prepare_invoke();
-        invocation.key(name).arg(holder);
-        let _: i64 = self.ask(async |mut connection| invocation.invoke_async(&mut connection).await).await?;
+        let mut release = cmd("EVAL");
+        release.arg(RELEASE).arg(1).arg(name).arg(holder);
+        let _: i64 = self.ask(&release).await?;
         Ok(())
     }
 

@@ -153,14 +153,24 @@ async fn a_redis_that_is_full_is_an_outage_and_claims_again_once_there_is_room()
 
     // From here on it is not asked by those who want a claim.
     tell(&server, &["CONFIG", "RESETSTAT"]).await;
-    for _ in 0..5 {
+    for _ in 0..50 {
         claims.claim(&[1; 32], "a", HOUR).await.unwrap_err();
     }
     let commands = tell(&server, &["INFO", "commandstats"]).await;
     let sets = commands.split("cmdstat_set:calls=").nth(1).and_then(|count| count.split(',').next());
-    assert!(sets.is_none_or(|count| count.parse::<u32>().unwrap() < 5), "{commands}");
+    assert!(sets.is_none_or(|count| count.parse::<u32>().unwrap() < 50), "{commands}");
     tell(&server, &["CONFIG", "SET", "maxmemory", "0"]).await;
     claims_again(&claims).await;
+}
+
+#[tokio::test]
+async fn a_connection_that_redis_closed_while_it_was_idle_refuses_no_claim() {
+    let server = RedisServer::start(None).await.unwrap();
+    let claims = RedisClaims::new(&of_busy_machine(server.url())).unwrap();
+    for key in 0..5 {
+        tell(&server, &["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]).await;
+        assert_eq!(claims.claim(&[key; 32], "a", HOUR).await.unwrap(), Claim::Fresh);
+    }
 }
 
 #[tokio::test]
