@@ -13,6 +13,11 @@ use webauthn_rs::prelude::{PasskeyRegistration, RegisterPublicKeyCredential, Web
 use super::{CeremonyError, invalid};
 use crate::origin::Origin;
 
+/// Where the flags are in authenticator data, and the one that says that extensions follow (WebAuthn
+/// Level 3, section 6.1).
+const FLAGS: usize = 32;
+const EXTENSIONS: u8 = 1 << 7;
+
 /// A passkey that its authenticator just made, with what proves it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct VerifiedRegistration {
@@ -35,11 +40,12 @@ pub(super) fn verify(
 ) -> Result<VerifiedRegistration, CeremonyError> {
     let response = parse_registration(credential).map_err(CeremonyError::InvalidField)?;
     check_client_data(&response.client_data_json, origins)?;
-    let credential = RegisterPublicKeyCredential::deserialize(credential).map_err(invalid)?;
+    let mut credential = RegisterPublicKeyCredential::deserialize(credential).map_err(invalid)?;
     let authenticator_data =
         Bounded::new(authenticator_data(&credential.response.attestation_object)?).map_err(invalid)?;
     // Ours first: where webauthn-rs refuses the same, it has other words for it.
     let public_key = public_key(&authenticator_data, &response.credential_id)?;
+    credential.response.attestation_object = plain_attestation_object(&authenticator_data)?;
     webauthn.finish_passkey_registration(&credential, state).map_err(|error| refusal(&error))?;
     Ok(VerifiedRegistration {
         credential_id: response.credential_id,
@@ -79,6 +85,21 @@ fn authenticator_data(attestation_object: &[u8]) -> Result<Vec<u8>, CeremonyErro
         .and_then(|entries| entries.into_iter().find(|(key, _)| key.as_text() == Some("authData")))
         .and_then(|(_, value)| value.into_bytes().ok());
     auth_data.ok_or_else(|| invalid("the attestation object has no authData"))
+}
+
+/// The attestation object for webauthn-rs: no statement, which nobody asked for, and no extensions.
+/// Its CBOR library orders the keys of maps by encoding both again for each comparison: of a
+/// statement or extensions of the client's choice that takes milliseconds.
+fn plain_attestation_object(authenticator_data: &[u8]) -> Result<Vec<u8>, CeremonyError> {
+    let parsed = AuthenticatorData::parse(authenticator_data).map_err(CeremonyError::Refused)?;
+    let extensions = parsed.credential().map_err(CeremonyError::Refused)?.extensions.len();
+    let mut data = authenticator_data[..authenticator_data.len() - extensions].to_vec();
+    data[FLAGS] &= !EXTENSIONS;
+    let entries = [("fmt", Cbor::from("none")), ("attStmt", Cbor::Map(Vec::new())), ("authData", Cbor::Bytes(data))];
+    let object = Cbor::Map(entries.into_iter().map(|(key, value)| (key.into(), value)).collect());
+    let mut bytes = Vec::new();
+    ciborium::into_writer(&object, &mut bytes).map_err(invalid)?;
+    Ok(bytes)
 }
 
 /// The trusted application's word for it, where it has one.

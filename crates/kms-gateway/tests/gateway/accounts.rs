@@ -284,6 +284,27 @@ async fn a_key_in_another_encoding_is_refused_at_registration() {
     kms.finish(&begun, &credential).await.refused(400, "public_key_invalid");
 }
 
+/// Attestation is not asked for, and extensions mean nothing: neither is interpreted, however costly
+/// it would be.
+#[tokio::test]
+async fn an_attestation_statement_and_extensions_are_left_aside() {
+    let kms = Kms::start().await;
+    let begun = kms.begin().await;
+    let mut credential = SoftPasskey::create(RP_ID, ORIGIN).unwrap().register(&begun["publicKey"]).unwrap();
+    let object = &mut credential["response"]["attestationObject"];
+    let mut bytes = base64url::<4096>(object.as_str().unwrap()).unwrap().to_vec();
+    let auth_data = bytes.windows(3).position(|window| window == [0x58, 164, 0x49]).unwrap();
+    let extensions = [b"\xa1\x6bcredProtect".as_slice(), &[2]].concat();
+    bytes[auth_data + 1] += u8::try_from(extensions.len()).unwrap();
+    bytes[auth_data + 2 + 32] |= 0x80;
+    bytes.splice(auth_data + 2 + 164..auth_data + 2 + 164, extensions);
+    let statement = bytes.windows(8).position(|window| window == b"attStmt\xa0").unwrap() + 7;
+    // Two entries under floating-point keys.
+    bytes.splice(statement..=statement, [0xa2, 0xf9, 0x3e, 0, 1, 0xf9, 0x41, 0, 0x80]);
+    *object = to_base64url(&bytes).into();
+    kms.finish(&begun, &credential).await.ok();
+}
+
 #[tokio::test]
 async fn fields_in_another_encoding_are_named_with_the_encoding() {
     let kms = Kms::start().await;

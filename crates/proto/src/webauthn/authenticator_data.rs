@@ -30,6 +30,8 @@ pub struct AttestedCredential<'a> {
     pub id: &'a [u8],
     /// Its ES256 key.
     pub public_key: PasskeyPublicKey,
+    /// What follows it, as it came.
+    pub extensions: &'a [u8],
 }
 
 impl<'a> AuthenticatorData<'a> {
@@ -97,7 +99,7 @@ impl<'a> AuthenticatorData<'a> {
         }
         let (public_key, extensions) = split_cose(reader.0)?;
         self.check_extensions(extensions)?;
-        Ok(AttestedCredential { id, public_key })
+        Ok(AttestedCredential { id, public_key, extensions })
     }
 
     /// Extensions are signed but mean nothing here: it is enough that they are there exactly when
