@@ -13,6 +13,7 @@ use url::Url;
 
 use crate::body::{self, BodyError};
 use crate::cause::cause;
+use crate::connections::Connections;
 
 /// Bytes. Far above any answer but that to a question for logs, which can be asked in parts.
 const MAX_ANSWER: usize = 16 << 20;
@@ -25,7 +26,7 @@ pub struct NotJsonRpc;
 /// A node. Its address may carry a key, so it is not printed.
 #[derive(Clone)]
 pub struct JsonRpc {
-    client: Client,
+    connections: Connections,
     url: Url,
 }
 
@@ -44,12 +45,25 @@ impl JsonRpc {
     #[must_use]
     pub fn new(url: Url) -> Self {
         // A node has no reason to redirect, and its address may carry a key.
-        let client = Client::builder().redirect(Policy::none()).build().expect("TLS backend");
-        Self { client, url }
+        let connections = Connections::new(|| Client::builder().redirect(Policy::none()).build());
+        Self { connections: connections.expect("TLS backend"), url }
+    }
+
+    /// Its connections, shared by all clones.
+    #[must_use]
+    pub fn connections(&self) -> Connections {
+        self.connections.clone()
     }
 
     async fn ask(self, question: RequestPacket) -> TransportResult<ResponsePacket> {
-        let response = self.client.post(self.url).json(&question).send().await.map_err(TransportErrorKind::custom)?;
+        let response = self
+            .connections
+            .client()
+            .post(self.url)
+            .json(&question)
+            .send()
+            .await
+            .map_err(TransportErrorKind::custom)?;
         let status = response.status();
         if is_failure(status) {
             return Err(http_error(status));

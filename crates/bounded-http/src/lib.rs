@@ -5,8 +5,10 @@
 
 mod body;
 mod cause;
+mod connections;
 mod json_rpc;
 
 pub use body::{BodyError, read};
 pub use cause::cause;
+pub use connections::Connections;
 pub use json_rpc::{JsonRpc, NotJsonRpc, exceeded, is_failure, unsent};

@@ -68,10 +68,13 @@ impl ChainFactory {
     /// # Errors
     /// [`InvalidSettings`] when the address of the node is no URL.
     pub fn new(settings: &FactorySettings) -> Result<Self, InvalidSettings> {
-        let provider = RootProvider::new(RpcClient::new(JsonRpc::new(settings.url()?), false));
+        let node = JsonRpc::new(settings.url()?);
+        let connections = node.connections();
+        let provider = RootProvider::new(RpcClient::new(node, false));
         let timeout = Duration::from_secs(settings.timeout_seconds);
         let probed = provider.clone();
         let breaker = Breaker::new("the chain of the account factory", move || {
+            connections.renew();
             let provider = probed.clone();
             async move {
                 tokio::time::timeout(timeout, provider.get_chain_id()).await.is_ok_and(|answer| is_answer(&answer))

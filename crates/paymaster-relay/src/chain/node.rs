@@ -45,10 +45,13 @@ impl Node {
     /// # Errors
     /// [`SettingsError::Invalid`] when the address is no URL.
     pub(super) fn new(settings: &ChainSettings) -> Result<Self, SettingsError> {
-        let provider = RootProvider::new(RpcClient::new(JsonRpc::new(settings.url()?), false));
+        let node = JsonRpc::new(settings.url()?);
+        let connections = node.connections();
+        let provider = RootProvider::new(RpcClient::new(node, false));
         let patience = Duration::from_secs(settings.timeout_seconds);
         let probed = provider.clone();
         let breaker = Breaker::new("the chain", move || {
+            connections.renew();
             let provider = probed.clone();
             async move { why_unanswered(&timeout(patience, probe(&provider)).await).is_none() }
         });

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use bounded_http::BodyError;
+use bounded_http::{BodyError, Connections};
 use breaker::Breaker;
 use futures_util::future::join_all;
 use kms_api::accounts::GetAccount;
@@ -38,7 +38,6 @@ const UNREADABLE: &str = "this version cannot read what it answers; is it a KMS 
 /// Gateways of one KMS, all over the same trusted application or its equals.
 #[derive(Debug)]
 pub struct HttpKms {
-    client: Client,
     gateways: Vec<Gateway>,
     /// The index of the gateway that answered last.
     preferred: AtomicUsize,
@@ -50,6 +49,7 @@ pub struct HttpKms {
 #[derive(Debug)]
 struct Gateway {
     url: Url,
+    connections: Connections,
     breaker: Arc<Breaker>,
 }
 
@@ -103,15 +103,18 @@ impl HttpKms {
         if gateways.is_empty() {
             return Err(unavailable("no KMS gateway is configured"));
         }
-        let client = Client::builder()
-            .timeout(timeout)
-            // A gateway has no reason to, and an approval goes nowhere else.
-            .redirect(Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT.min(timeout))
-            .build()
-            .map_err(|_| unavailable("no HTTP client can be made"))?;
-        let gateways = gateways.into_iter().map(|url| Gateway::new(url, client.clone())).collect();
-        Ok(Self { client, gateways, preferred: AtomicUsize::new(0), clock_ahead: AtomicI64::new(UNKNOWN) })
+        let make = move || {
+            Client::builder()
+                .timeout(timeout)
+                // A gateway has no reason to, and an approval goes nowhere else.
+                .redirect(Policy::none())
+                .connect_timeout(CONNECT_TIMEOUT.min(timeout))
+                .build()
+        };
+        let gateways = gateways.into_iter().map(|url| Ok(Gateway::new(url, Connections::new(make)?)));
+        let gateways: reqwest::Result<Vec<_>> = gateways.collect();
+        let gateways = gateways.map_err(|_| unavailable("no HTTP client can be made"))?;
+        Ok(Self { gateways, preferred: AtomicUsize::new(0), clock_ahead: AtomicI64::new(UNKNOWN) })
     }
 
     async fn ask<A: DeserializeOwned>(&self, call: Call<A>) -> Result<A, KmsError> {
@@ -150,7 +153,7 @@ impl HttpKms {
     /// What one gateway decided; the outer error when it decided nothing, as far as we know.
     async fn attempt<A>(&self, gateway: &Gateway, call: &Call<A>) -> Result<Result<Vec<u8>, KmsError>, Attempt> {
         let begun = gateway.breaker.check().map_err(|outage| Attempt::NotReached(outage.to_string()))?;
-        let outcome = self.send(&gateway.url, call).await;
+        let outcome = self.send(gateway, call).await;
         match &outcome {
             Ok(_) | Err(Attempt::Undecided(_) | Attempt::Repeated(_)) => gateway.breaker.answered(),
             Err(Attempt::NotReached(why) | Attempt::Silent(why)) => gateway.breaker.failed(begun, why),
@@ -171,10 +174,10 @@ impl HttpKms {
 
     /// A connection that was kept may be closed by the other end at the moment it is used again:
     /// that is no outage yet, and the request goes out once more on another.
-    async fn send<A>(&self, gateway: &Url, call: &Call<A>) -> Result<Result<Vec<u8>, KmsError>, Attempt> {
-        match self.request(gateway, call)?.send().await {
+    async fn send<A>(&self, gateway: &Gateway, call: &Call<A>) -> Result<Result<Vec<u8>, KmsError>, Attempt> {
+        match gateway.request(call)?.send().await {
             Err(error) if call.repeatable && is_closed(&error) => {
-                let outcome = self.outcome(self.request(gateway, call)?.send().await).await;
+                let outcome = self.outcome(gateway.request(call)?.send().await).await;
                 if call.method == Method::GET { outcome } else { repeated(outcome) }
             }
             response => self.outcome(response).await,
@@ -192,7 +195,7 @@ impl HttpKms {
     /// The TEE behind a gateway; `None` where neither it nor the gateway answers.
     async fn tee_of(&self, gateway: &Gateway) -> Option<TeeId> {
         let begun = gateway.breaker.check().ok()?;
-        let health = match health(&gateway.url, &self.client).await {
+        let health = match health(&gateway.url, &gateway.connections.client()).await {
             Ok(body) => {
                 gateway.breaker.answered();
                 serde_json::from_slice::<Health>(&body).ok()?
@@ -204,18 +207,6 @@ impl HttpKms {
             Err(Attempt::Undecided(_) | Attempt::Repeated(_)) => return None,
         };
         health.tee_id.filter(|_| health.service.is_of_kms())
-    }
-
-    fn request<A>(&self, gateway: &Url, call: &Call<A>) -> Result<RequestBuilder, Attempt> {
-        let url = under(gateway, &call.path)?;
-        let mut request = self.client.request(call.method.clone(), url);
-        for (name, value) in &call.headers {
-            request = request.header(*name, value);
-        }
-        if let Some(body) = &call.body {
-            request = request.header(CONTENT_TYPE, "application/json").body(body.clone());
-        }
-        Ok(request)
     }
 }
 
@@ -282,13 +273,27 @@ impl Kms for HttpKms {
 }
 
 impl Gateway {
-    fn new(url: Url, client: Client) -> Self {
+    fn new(url: Url, connections: Connections) -> Self {
         let probed = url.clone();
+        let renewed = connections.clone();
         let breaker = Breaker::new(format!("KMS gateway {} ({SETTING})", shown(&url)), move || {
-            let (url, client) = (probed.clone(), client.clone());
+            renewed.renew();
+            let (url, client) = (probed.clone(), renewed.client());
             async move { is_there(&url, &client).await }
         });
-        Self { url, breaker }
+        Self { url, connections, breaker }
+    }
+
+    fn request<A>(&self, call: &Call<A>) -> Result<RequestBuilder, Attempt> {
+        let url = under(&self.url, &call.path)?;
+        let mut request = self.connections.client().request(call.method.clone(), url);
+        for (name, value) in &call.headers {
+            request = request.header(*name, value);
+        }
+        if let Some(body) = &call.body {
+            request = request.header(CONTENT_TYPE, "application/json").body(body.clone());
+        }
+        Ok(request)
     }
 }
 

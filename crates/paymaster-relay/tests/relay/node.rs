@@ -1,14 +1,21 @@
 //! A node that fails in its own ways, and what a stranger's factory may cost it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use alloy_primitives::{Address, U256};
 use devkit::EntryPointVersion::{V07, V09};
 use devkit::user_operation::Draft;
+use futures_util::future::join_all;
 use paymaster_relay::chain::{ChainError, EntryPointReader, RpcChain};
 use paymaster_relay::settings::ChainSettings;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::time::timeout;
+use url::Url;
 
 use crate::support::{ACCOUNT, Fault, Node, World, until};
 
@@ -331,4 +338,48 @@ fn blocks_asked_for(body: &str) -> u64 {
         u64::from_str_radix(number.trim_start_matches("0x"), 16).unwrap()
     };
     block("toBlock") - block("fromBlock") + 1
+}
+
+/// A host that is gone without a word, and one in its place: connections of before are silent, new
+/// ones are served. Counts what is asked over the silent ones.
+async fn moved_host(to: String) -> (Url, watch::Sender<bool>, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let (moved, unheard) = (watch::Sender::new(false), Arc::<AtomicUsize>::default());
+    let (moves, count) = (moved.clone(), Arc::clone(&unheard));
+    tokio::spawn(async move {
+        loop {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let mut server = TcpStream::connect(&to).await.unwrap();
+            let (is_new, mut moves, count) = (*moves.borrow(), moves.subscribe(), Arc::clone(&count));
+            tokio::spawn(async move {
+                if is_new {
+                    return drop(copy_bidirectional(&mut client, &mut server).await);
+                }
+                tokio::select! {
+                    _ = copy_bidirectional(&mut client, &mut server) => return,
+                    _ = moves.wait_for(|moved| *moved) => {}
+                }
+                if client.read_u8().await.is_ok() {
+                    count.fetch_add(1, Ordering::SeqCst);
+                }
+                std::future::pending::<()>().await;
+            });
+        }
+    });
+    (url, moved, unheard)
+}
+
+#[tokio::test]
+async fn connections_to_a_host_that_is_gone_are_given_up_together() {
+    let (world, _) = behind_a_node(V07).await;
+    let (url, moved, unheard) = moved_host(world.anvil.url().authority().to_owned()).await;
+    let settings = json!({ "chain_id": 31337, "rpc_url": url, "timeout_seconds": 2 });
+    let chain = RpcChain::new(&serde_json::from_value(settings).unwrap()).unwrap();
+    let asked = join_all((0..20).map(|_| chain.latest_block())).await;
+    assert!(asked.iter().all(Result::is_ok), "{asked:?}");
+    moved.send_replace(true);
+    chain.latest_block().await.unwrap_err();
+    until(async || chain.latest_block().await.is_ok()).await;
+    assert!(unheard.load(Ordering::SeqCst) <= 2, "{unheard:?} connections were tried one after the other");
 }
