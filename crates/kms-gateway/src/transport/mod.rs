@@ -1,5 +1,5 @@
 //! The way to the trusted application: bytes in, bytes out. What the bytes mean is no business of a
-//! transport. Each kind of TEE has a [`Session`] in a folder of its own, and a row in [`registry`];
+//! transport. Each kind of TEE has a [`Session`] in a folder of its own, and a row in `registry`;
 //! the queue in front of it is the same for all ([`Worker`]).
 
 mod asker;
