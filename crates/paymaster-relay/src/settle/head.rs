@@ -7,13 +7,13 @@ use std::collections::BTreeSet;
 
 use proto::Hash;
 
-use super::progress::MOST_IN_ROUND;
+use super::progress::{Chain, MOST_IN_ROUND};
 use super::{READ_AGAIN, Settler};
 use crate::chain::{Block, ChainError, Now};
 use crate::error::RelayError;
 
-/// Rounds in a row in which the node's chain has to be another than what was read, with a new
-/// latest block, until it is believed.
+/// Rounds in which the node's chain has to be another than what was read, with a new latest block,
+/// until it is believed; a round in which it is the same takes one back.
 const DOUBTFUL_ROUNDS: u32 = 10;
 /// Seconds that a block may be old and still be the newest of a chain that is in use, rather than
 /// that of a node that lags.
@@ -45,7 +45,7 @@ impl Settler {
         let far_below = read.filter(|read| latest.number.saturating_add(READ_AGAIN) < *read);
         match (footing, far_below) {
             (Footing::Same(_), None) => {
-                self.progress.doubtful_rounds(false);
+                self.progress.doubt(Chain::OfWhatWasRead);
                 self.check_exists(latest.number, read).await?;
             }
             // Nothing was noted yet: the database is of an earlier version.
@@ -60,11 +60,11 @@ impl Settler {
         Ok(latest)
     }
 
-    /// Whether the node's chain was not the one that was read for so long, and its latest block new
-    /// each time, that it is neither a node that lags nor one wrong answer.
+    /// Whether the node's chain was not the one that was read so often, with a new latest block, that
+    /// it is neither a node that lags nor one wrong answer.
     fn stays_so(&self, now: &Now) -> bool {
         let is_new = now.host.saturating_sub(now.block) <= NEW;
-        self.progress.doubtful_rounds(is_new) >= DOUBTFUL_ROUNDS
+        self.progress.doubt(if is_new { Chain::Other } else { Chain::OtherAndOld }) >= DOUBTFUL_ROUNDS
     }
 
     /// Asks for a block that would be read next, where the latest is far above what was read.
@@ -108,7 +108,7 @@ impl Settler {
             "settlement had read blocks that are not this chain's: was it reset, or did a node tell of another? all from \
              there on are read again"
         );
-        self.progress.doubtful_rounds(false);
+        self.progress.doubt(Chain::Believed);
         Ok(self.store.read_again_from(from, anchor).await?)
     }
 

@@ -26,9 +26,21 @@ pub(super) struct Progress {
     at_once: AtomicU64,
     /// What was wrong with the last round.
     problem: Mutex<Option<String>>,
-    /// Rounds in a row in which the node's chain was not the one that was read, and its latest
-    /// block new.
+    /// Rounds in which the node's chain was not the one that was read, and its latest block new, less
+    /// those in which it was the one.
     doubtful_rounds: AtomicU32,
+}
+
+/// Which chain the node told of in a round. One backend of several may tell of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Chain {
+    OfWhatWasRead,
+    /// Another, whose latest block is new.
+    Other,
+    /// Another, on which no block was mined for a while.
+    OtherAndOld,
+    /// Another, which is believed from now on.
+    Believed,
 }
 
 /// What a round, or one deployment's part of it, came to.
@@ -77,9 +89,15 @@ impl Progress {
         self.at_once.store(MOST_AT_ONCE.min(self.at_once() * 2), Ordering::Relaxed);
     }
 
-    /// One more such round in a row, or none; how many there were.
-    pub(super) fn doubtful_rounds(&self, is_one: bool) -> u32 {
-        let rounds = if is_one { self.doubtful_rounds.load(Ordering::Relaxed).saturating_add(1) } else { 0 };
+    /// Counts a round; how many doubtful ones there are now.
+    pub(super) fn doubt(&self, chain: Chain) -> u32 {
+        let rounds = self.doubtful_rounds.load(Ordering::Relaxed);
+        let rounds = match chain {
+            Chain::OfWhatWasRead => rounds.saturating_sub(1),
+            Chain::Other => rounds.saturating_add(1),
+            Chain::OtherAndOld => rounds,
+            Chain::Believed => 0,
+        };
         self.doubtful_rounds.store(rounds, Ordering::Relaxed);
         rounds
     }
@@ -90,5 +108,38 @@ impl Progress {
 
     pub(super) fn forget_before(&self, block: u64) {
         self.strangers.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, mined_in| *mined_in >= block);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backend_that_lies_now_and_then_does_not_hide_that_the_chain_is_another() {
+        let progress = Progress::default();
+        let mut most = 0;
+        for _ in 0..2 {
+            for _ in 0..2 {
+                progress.doubt(Chain::OfWhatWasRead);
+            }
+            for _ in 0..9 {
+                most = progress.doubt(Chain::Other);
+                progress.doubt(Chain::OtherAndOld);
+            }
+        }
+        assert_eq!(most, 16);
+        assert_eq!(progress.doubt(Chain::Believed), 0);
+    }
+
+    #[test]
+    fn a_backend_that_lies_now_and_then_is_not_believed() {
+        let progress = Progress::default();
+        for _ in 0..100 {
+            assert!(progress.doubt(Chain::Other) <= 2 && progress.doubt(Chain::Other) <= 2);
+            for _ in 0..2 {
+                progress.doubt(Chain::OfWhatWasRead);
+            }
+        }
     }
 }
