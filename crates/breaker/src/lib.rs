@@ -1,11 +1,11 @@
 //! While a dependency does not answer, those who need it are told so at once, and the log says so
 //! once.
 //!
-//! The first call that waits for an answer in vain opens the breaker. From then on no call waits for
-//! the dependency; a probe asks in the background until it answers, and closes the breaker. A call
-//! that fails at once makes nobody wait: the breaker opens only if a probe fails as well, so that
-//! one error of a server refuses nobody else. A leaf: whoever asks something over the network uses
-//! it.
+//! The first call that waits for an answer in vain opens the breaker. From then on no call waits
+//! for the dependency; a probe asks in the background until it answers, and closes the breaker. A
+//! call that fails at once makes nobody wait: the breaker opens only if a probe fails as well, so
+//! that one error of a server refuses nobody else. A leaf: whoever asks something over the network
+//! uses it.
 
 mod outage_log;
 mod shared_probe;

@@ -13,8 +13,8 @@ use webauthn_rs::prelude::{PasskeyRegistration, RegisterPublicKeyCredential, Web
 use super::{CeremonyError, invalid};
 use crate::origin::Origin;
 
-/// Where the flags are in authenticator data, and the one that says that extensions follow (WebAuthn
-/// Level 3, section 6.1).
+/// Where the flags are in authenticator data, and the one that says that extensions follow
+/// (WebAuthn Level 3, section 6.1).
 const FLAGS: usize = 32;
 const EXTENSIONS: u8 = 1 << 7;
 

@@ -284,8 +284,8 @@ async fn a_key_in_another_encoding_is_refused_at_registration() {
     kms.finish(&begun, &credential).await.refused(400, "public_key_invalid");
 }
 
-/// Attestation is not asked for, and extensions mean nothing: neither is interpreted, however costly
-/// it would be.
+/// Attestation is not asked for, and extensions mean nothing: neither is interpreted, however
+/// costly it would be.
 #[tokio::test]
 async fn an_attestation_statement_and_extensions_are_left_aside() {
     let kms = Kms::start().await;

@@ -60,8 +60,8 @@ impl Settler {
         Ok(latest)
     }
 
-    /// Whether the node's chain was not the one that was read so often, with a new latest block, that
-    /// it is neither a node that lags nor one wrong answer.
+    /// Whether the node's chain was not the one that was read so often, with a new latest block,
+    /// that it is neither a node that lags nor one wrong answer.
     fn stays_so(&self, now: &Now) -> bool {
         let is_new = now.host.saturating_sub(now.block) <= NEW;
         self.progress.doubt(if is_new { Chain::Other } else { Chain::OtherAndOld }) >= DOUBTFUL_ROUNDS

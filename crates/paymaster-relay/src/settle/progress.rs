@@ -26,8 +26,8 @@ pub(super) struct Progress {
     at_once: AtomicU64,
     /// What was wrong with the last round.
     problem: Mutex<Option<String>>,
-    /// Rounds in which the node's chain was not the one that was read, and its latest block new, less
-    /// those in which it was the one.
+    /// Rounds in which the node's chain was not the one that was read, and its latest block new,
+    /// less those in which it was the one.
     doubtful_rounds: AtomicU32,
 }
 

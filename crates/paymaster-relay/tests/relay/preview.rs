@@ -366,8 +366,8 @@ fn is_decided_later(status: Status) -> bool {
         10 => true,
         // Of other commands: provisioning, administration, rotation, accounts.
         11 | 20..=23 | 33..=38 | 44 | 61..=64 => true,
-        // Of what the relay makes itself, after the touch: its approval, and the fields of its terms
-        // and paymaster.
+        // Of what the relay makes itself, after the touch: its approval, and the fields of its
+        // terms and paymaster.
         30 | 42 | 45 | 50..=52 => true,
         // Of the passkey's assertion.
         70..=88 => true,
