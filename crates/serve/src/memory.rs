@@ -94,3 +94,30 @@ impl fmt::Debug for Memory {
         f.debug_tuple("Memory").field(&self.cost()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bounds::Bounds;
+
+    #[test]
+    fn what_a_web_socket_sent_is_kept_until_it_is_answered() {
+        let table = Table::new(Bounds { total: 1, ..Bounds::default() });
+        let socket = table.admit([192, 0, 2, 1].into()).unwrap();
+        let memory = Memory { table: Arc::clone(&table), connection: Arc::clone(&socket.connection) };
+        let kept = || table.kept();
+        socket.hold_incomplete(100);
+        socket.hold_incomplete(200);
+        assert_eq!(kept(), 1200);
+        let mut message = memory.message(250);
+        assert_eq!(kept(), 1000);
+        socket.hold_incomplete(10);
+        message.answered(8);
+        assert_eq!(kept(), 1000 + 40 + 8200);
+        drop(message);
+        assert_eq!(kept(), 40);
+        socket.connection.end();
+        drop(memory.message(10));
+        assert_eq!(kept(), 0);
+    }
+}
