@@ -4,6 +4,7 @@
 
 mod connection;
 mod job;
+mod migrations;
 mod run;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 pub use job::Changes;
+pub use migrations::Migrations;
 
 use connection::Reopened;
 use job::Job;

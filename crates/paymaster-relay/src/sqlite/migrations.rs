@@ -1,11 +1,10 @@
 //! The migrations of the relay's database. A released one never changes: databases keep its
 //! checksum.
 
-use sqlx::SqlStr;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlite_writer::Migrations;
 
 /// Number, description and SQL of every file in migrations/, in order.
-const FILES: [(i64, &str, &str); 11] = [
+pub(super) const MIGRATIONS: Migrations = Migrations(&[
     (1, "sponsorships", include_str!("../../migrations/0001_sponsorships.sql")),
     (2, "api keys", include_str!("../../migrations/0002_api_keys.sql")),
     (3, "counters", include_str!("../../migrations/0003_counters.sql")),
@@ -17,15 +16,7 @@ const FILES: [(i64, &str, &str); 11] = [
     (9, "chain", include_str!("../../migrations/0009_chain.sql")),
     (10, "known blocks", include_str!("../../migrations/0010_known_blocks.sql")),
     (11, "counters of each row", include_str!("../../migrations/0011_counters_of_each_row.sql")),
-];
-
-/// All of them.
-pub(super) fn migrations() -> Migrator {
-    let migration = |(version, description, sql): (i64, &'static str, &'static str)| {
-        Migration::new(version, description.into(), MigrationType::Simple, SqlStr::from_static(sql), false)
-    };
-    Migrator::with_migrations(FILES.map(migration).into())
-}
+]);
 
 #[cfg(test)]
 mod tests {
@@ -36,9 +27,6 @@ mod tests {
         let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations")).unwrap();
         let mut files: Vec<_> = folder.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
         files.sort();
-        let name = |(version, description, _): (i64, &str, &str)| {
-            format!("{version:04}_{}.sql", description.replace(' ', "_"))
-        };
-        assert_eq!(files, FILES.map(name));
+        assert_eq!(files, MIGRATIONS.file_names());
     }
 }

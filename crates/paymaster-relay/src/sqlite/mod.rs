@@ -19,7 +19,7 @@ pub(crate) use columns::{column, fixed, signed, unsigned};
 pub(crate) use sqlite_writer::{Changes, Writer};
 
 use crate::store_error::StoreError;
-use migrations::migrations;
+use migrations::MIGRATIONS;
 
 const BUSY: Duration = Duration::from_secs(5);
 const READERS: u32 = 4;
@@ -51,7 +51,7 @@ impl Database {
             .busy_timeout(BUSY);
         let pool = |connections: u32| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(BUSY);
         let migrated = pool(1).connect_with(options.clone()).await.map_err(StoreError::new)?;
-        migrations().run(&migrated).await.map_err(StoreError::new)?;
+        MIGRATIONS.migrator().run(&migrated).await.map_err(StoreError::new)?;
         migrated.close().await;
         let file = InPlace::note(file).map_err(StoreError::new)?;
         let writer =
@@ -92,7 +92,7 @@ impl Database {
             .fetch_all(&mut connection)
             .await
             .map_err(|error| StoreError::new(format!("not a database of super-relay: {error}")))?;
-        let ours = migrations();
+        let ours = MIGRATIONS.migrator();
         for (version, checksum) in &applied {
             match ours.iter().find(|migration| migration.version == *version) {
                 Some(migration) if migration.checksum.as_ref() == checksum.as_slice() => {}

@@ -1,11 +1,10 @@
 //! The migrations of the gateway's database. A released one never changes: databases keep its
 //! checksum.
 
-use sqlx::SqlStr;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlite_writer::Migrations;
 
 /// Number, description and SQL of every file in migrations/, in order.
-const FILES: [(i64, &str, &str); 8] = [
+pub(super) const MIGRATIONS: Migrations = Migrations(&[
     (1, "gateway", include_str!("../../../migrations/0001_gateway.sql")),
     (2, "creations", include_str!("../../../migrations/0002_creations.sql")),
     (3, "served tee", include_str!("../../../migrations/0003_served_tee.sql")),
@@ -14,15 +13,7 @@ const FILES: [(i64, &str, &str); 8] = [
     (6, "tee id", include_str!("../../../migrations/0006_tee_id.sql")),
     (7, "rationed refusals", include_str!("../../../migrations/0007_rationed_refusals.sql")),
     (8, "uptime", include_str!("../../../migrations/0008_uptime.sql")),
-];
-
-/// All of them.
-pub(super) fn migrations() -> Migrator {
-    let migration = |(version, description, sql): (i64, &'static str, &'static str)| {
-        Migration::new(version, description.into(), MigrationType::Simple, SqlStr::from_static(sql), false)
-    };
-    Migrator::with_migrations(FILES.map(migration).into())
-}
+]);
 
 #[cfg(test)]
 mod tests {
@@ -33,9 +24,6 @@ mod tests {
         let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations")).unwrap();
         let mut files: Vec<_> = folder.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
         files.sort();
-        let name = |(version, description, _): (i64, &str, &str)| {
-            format!("{version:04}_{}.sql", description.replace(' ', "_"))
-        };
-        assert_eq!(files, FILES.map(name));
+        assert_eq!(files, MIGRATIONS.file_names());
     }
 }

@@ -36,7 +36,7 @@ use super::{
 };
 use crate::ceremony::SealingKey;
 use audit::Chain;
-use migrations::migrations;
+use migrations::MIGRATIONS;
 use nonces::Sweeper;
 use uptime::Uptime;
 
@@ -79,7 +79,7 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT);
         let migrated = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
-        migrations().run(&migrated).await?;
+        MIGRATIONS.migrator().run(&migrated).await?;
         registration_key::make(&migrated).await?;
         migrated.close().await;
         let file = InPlace::note(path).map_err(sqlx::Error::Io)?;
@@ -111,7 +111,7 @@ impl SqliteStore {
         let mut connection = options.connect().await?;
         let applied: Vec<(i64, Vec<u8>)> =
             sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations").fetch_all(&mut connection).await?;
-        let ours = migrations();
+        let ours = MIGRATIONS.migrator();
         for (version, checksum) in &applied {
             let known = ours.iter().find(|migration| migration.version == *version);
             let known = known.ok_or(MigrateError::VersionMissing(*version))?;

@@ -77,13 +77,13 @@ mod tests {
     use proto::Address;
     use sqlx::Connection as _;
 
-    use super::super::migrations::migrations;
+    use super::super::migrations::MIGRATIONS;
     use super::*;
 
     #[tokio::test]
     async fn what_is_swept_is_over_by_the_clock_and_by_what_has_passed() {
         let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
-        migrations().run(&mut connection).await.unwrap();
+        MIGRATIONS.migrator().run(&mut connection).await.unwrap();
         let (begin, mut sweeper) = (Instant::now(), Sweeper::default());
         let mut kept = Vec::new();
         // Nonce 3 is seen while the clock is ahead, and is kept until it is there again.
