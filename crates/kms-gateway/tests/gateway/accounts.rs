@@ -267,6 +267,14 @@ async fn client_data_that_no_approval_could_have_is_refused_at_registration() {
     }
 }
 
+/// The attestation object, and where the header of its authenticator data is.
+fn attestation_object(credential: &Value) -> (Vec<u8>, usize) {
+    let object = credential["response"]["attestationObject"].as_str().unwrap();
+    let bytes = base64url::<4096>(object).unwrap().to_vec();
+    let auth_data = bytes.windows(3).position(|window| window == [0x58, 164, 0x49]).unwrap();
+    (bytes, auth_data)
+}
+
 /// A key that the trusted application would refuse is refused by the gateway already: here `alg` is
 /// written in two bytes where one is enough.
 #[tokio::test]
@@ -274,13 +282,11 @@ async fn a_key_in_another_encoding_is_refused_at_registration() {
     let kms = Kms::start().await;
     let begun = kms.begin().await;
     let mut credential = SoftPasskey::create(RP_ID, ORIGIN).unwrap().register(&begun["publicKey"]).unwrap();
-    let object = &mut credential["response"]["attestationObject"];
-    let mut bytes = base64url::<4096>(object.as_str().unwrap()).unwrap().to_vec();
-    let auth_data = bytes.windows(3).position(|window| window == [0x58, 164, 0x49]).unwrap();
+    let (mut bytes, auth_data) = attestation_object(&credential);
     bytes[auth_data + 1] += 1;
     let algorithm = bytes.windows(4).rposition(|window| window == [0x02, 0x03, 0x26, 0x20]).unwrap();
     bytes.splice(algorithm + 2..algorithm + 3, [0x38, 0x06]);
-    *object = to_base64url(&bytes).into();
+    credential["response"]["attestationObject"] = to_base64url(&bytes).into();
     kms.finish(&begun, &credential).await.refused(400, "public_key_invalid");
 }
 
@@ -291,9 +297,7 @@ async fn an_attestation_statement_and_extensions_are_left_aside() {
     let kms = Kms::start().await;
     let begun = kms.begin().await;
     let mut credential = SoftPasskey::create(RP_ID, ORIGIN).unwrap().register(&begun["publicKey"]).unwrap();
-    let object = &mut credential["response"]["attestationObject"];
-    let mut bytes = base64url::<4096>(object.as_str().unwrap()).unwrap().to_vec();
-    let auth_data = bytes.windows(3).position(|window| window == [0x58, 164, 0x49]).unwrap();
+    let (mut bytes, auth_data) = attestation_object(&credential);
     let extensions = [b"\xa1\x6bcredProtect".as_slice(), &[2]].concat();
     bytes[auth_data + 1] += u8::try_from(extensions.len()).unwrap();
     bytes[auth_data + 2 + 32] |= 0x80;
@@ -301,7 +305,7 @@ async fn an_attestation_statement_and_extensions_are_left_aside() {
     let statement = bytes.windows(8).position(|window| window == b"attStmt\xa0").unwrap() + 7;
     // Two entries under floating-point keys.
     bytes.splice(statement..=statement, [0xa2, 0xf9, 0x3e, 0, 1, 0xf9, 0x41, 0, 0x80]);
-    *object = to_base64url(&bytes).into();
+    credential["response"]["attestationObject"] = to_base64url(&bytes).into();
     kms.finish(&begun, &credential).await.ok();
 }
 

@@ -207,14 +207,8 @@ impl Settler {
     /// not exist. Blocks that were mined meanwhile are then read again.
     async fn next_to_read(&self, deployment: &Deployment, latest: u64) -> Result<u64, RelayError> {
         let head = latest.saturating_add(1);
-        let Some(next) = self.store.next_block(deployment).await? else {
-            // There is nothing of ours to find in older blocks. Recorded before anything is read,
-            // or what is mined while no logs can be read would be among the older blocks later.
-            let nothing =
-                BlocksRead { from: head, to: latest, latest, last_final: None, mined: Vec::new(), next: latest };
-            self.store.settle(deployment, &nothing).await?;
-            return Ok(latest);
-        };
+        // A reservation records where to begin: without one nothing of ours is in older blocks.
+        let next = self.store.next_block(deployment).await?.unwrap_or(latest);
         if next.saturating_sub(head) <= self.confirmations {
             return Ok(next.min(head));
         }

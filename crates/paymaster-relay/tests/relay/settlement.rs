@@ -17,6 +17,13 @@ async fn states(world: &World) -> Vec<(String, Option<i64>)> {
         .unwrap()
 }
 
+/// The answer for a first operation.
+async fn sponsored(world: &World) -> Value {
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    world.sponsor(&mut dapp, &op).await.unwrap()
+}
+
 async fn mine(world: &World, answer: &Value) -> i64 {
     let mined = world.chain.entry_point.handle_ops(&answer["userOperation"]).await.unwrap();
     let gwei: u64 = (mined.actual_gas_cost / alloy_primitives::U256::from(1_000_000_000u64)).to();
@@ -27,9 +34,7 @@ async fn mine(world: &World, answer: &Value) -> i64 {
 async fn a_mined_operation_is_settled_at_its_real_cost_and_makes_room_for_others() {
     let world = World::new(V07).await;
     world.relay.settler.settle().await.unwrap();
-    let mut dapp = world.dapp(ACCOUNT).await;
-    let op = dapp.first_op(0);
-    let answer = world.sponsor(&mut dapp, &op).await.unwrap();
+    let answer = sponsored(&world).await;
     assert!(world.reserved().await > 0);
     assert_eq!(world.relay.settler.settle().await.unwrap(), 0);
 
@@ -49,9 +54,7 @@ async fn a_mined_operation_is_settled_at_its_real_cost_and_makes_room_for_others
 async fn what_was_mined_while_the_relay_was_down_is_settled_after_the_restart() {
     let mut world = World::new(V07).await;
     world.relay.settler.settle().await.unwrap();
-    let mut dapp = world.dapp(ACCOUNT).await;
-    let op = dapp.first_op(0);
-    let answer = world.sponsor(&mut dapp, &op).await.unwrap();
+    let answer = sponsored(&world).await;
     world.stop().await;
     mine(&world, &answer).await;
     world.anvil.mine(1).await.unwrap();
@@ -247,9 +250,7 @@ fn blocks_behind(world: &World) -> f64 {
 async fn what_was_mined_while_the_node_told_of_blocks_that_do_not_exist_is_settled_once_it_is_honest() {
     let (world, node) = behind_a_node().await;
     world.relay.settler.settle().await.unwrap();
-    let mut dapp = world.dapp(ACCOUNT).await;
-    let op = dapp.first_op(0);
-    let answer = world.sponsor(&mut dapp, &op).await.unwrap();
+    let answer = sponsored(&world).await;
     let read = next_block(&world).await;
     for lie in [tells_of_blocks_that_do_not_exist, tells_of_a_latest_block_that_does_not_exist] {
         node.fail(Fault::Rewrites(lie));
@@ -288,9 +289,7 @@ async fn a_first_block_whose_number_or_time_no_chain_reaches_is_the_nodes_fault(
 async fn a_database_that_was_read_on_a_longer_chain_is_settled_on_this_one() {
     let world = World::new(V07).await;
     world.relay.settler.settle().await.unwrap();
-    let mut dapp = world.dapp(ACCOUNT).await;
-    let op = dapp.first_op(0);
-    let answer = world.sponsor(&mut dapp, &op).await.unwrap();
+    let answer = sponsored(&world).await;
     sqlx::query("UPDATE settlement_cursors SET next_block = 849046")
         .execute(&world.store.database().pool())
         .await
@@ -335,9 +334,7 @@ async fn settle_until_believed(world: &World, refused: u32) {
 async fn blocks_that_a_node_made_up_hold_settlement_up_for_some_rounds_only() {
     let (world, node) = behind_a_node().await;
     world.relay.settler.settle().await.unwrap();
-    let mut dapp = world.dapp(ACCOUNT).await;
-    let op = dapp.first_op(0);
-    let answer = world.sponsor(&mut dapp, &op).await.unwrap();
+    let answer = sponsored(&world).await;
     node.fail(Fault::Rewrites(has_many_more_blocks));
     world.relay.settler.settle().await.unwrap();
     assert!(next_block(&world).await > 15_000);
@@ -354,9 +351,7 @@ async fn a_latest_block_far_below_what_was_read_takes_nothing_back_and_sets_noth
     let (world, node) = behind_a_node().await;
     world.anvil.mine(1100).await.unwrap();
     world.relay.settler.settle().await.unwrap();
-    let mut dapp = world.dapp(ACCOUNT).await;
-    let op = dapp.first_op(0);
-    let answer = world.sponsor(&mut dapp, &op).await.unwrap();
+    let answer = sponsored(&world).await;
     mine(&world, &answer).await;
     assert_eq!(world.relay.settler.settle().await.unwrap(), 1);
     let (read, noted) = (next_block(&world).await, states(&world).await);
@@ -406,9 +401,7 @@ async fn a_deployment_that_is_new_is_not_read_from_the_block_of_a_node_that_lags
 async fn a_node_that_allows_few_blocks_in_one_question_is_asked_for_few() {
     let (world, node) = behind_a_node().await;
     world.relay.settler.settle().await.unwrap();
-    let mut dapp = world.dapp(ACCOUNT).await;
-    let op = dapp.first_op(0);
-    let answer = world.sponsor(&mut dapp, &op).await.unwrap();
+    let answer = sponsored(&world).await;
     mine(&world, &answer).await;
     world.anvil.mine(40).await.unwrap();
     node.fail(Fault::Rewrites(allows_ten_blocks));
@@ -437,9 +430,7 @@ async fn settlement_that_fails_is_named_and_measured_until_it_works() {
 async fn blocks_of_a_long_absence_are_read_in_several_rounds_and_none_is_left_out() {
     let (world, node) = behind_a_node().await;
     world.relay.settler.settle().await.unwrap();
-    let mut dapp = world.dapp(ACCOUNT).await;
-    let op = dapp.first_op(0);
-    let answer = world.sponsor(&mut dapp, &op).await.unwrap();
+    let answer = sponsored(&world).await;
     world.anvil.mine(200).await.unwrap();
     mine(&world, &answer).await;
     world.anvil.mine(1).await.unwrap();
@@ -533,9 +524,7 @@ async fn blocks_whose_logs_the_node_does_not_have_yet_are_not_read_and_nothing_i
 async fn logs_that_lag_by_no_more_than_the_confirmations_are_no_problem() {
     let (world, node) = behind_a_node().await;
     world.relay.settler.settle().await.unwrap();
-    let mut dapp = world.dapp(ACCOUNT).await;
-    let op = dapp.first_op(0);
-    let answer = world.sponsor(&mut dapp, &op).await.unwrap();
+    let answer = sponsored(&world).await;
     mine(&world, &answer).await;
     world.anvil.mine(2).await.unwrap();
     let has = next_block(&world).await + 1;
@@ -550,9 +539,7 @@ async fn what_is_mined_before_the_node_gave_any_logs_is_settled() {
     let (world, node) = behind_a_node().await;
     node.fail(Fault::Rewrites(has_no_logs));
     world.relay.settler.settle().await.unwrap_err();
-    let mut dapp = world.dapp(ACCOUNT).await;
-    let op = dapp.first_op(0);
-    let answer = world.sponsor(&mut dapp, &op).await.unwrap();
+    let answer = sponsored(&world).await;
     mine(&world, &answer).await;
     world.anvil.mine(20).await.unwrap();
     world.relay.settler.settle().await.unwrap_err();
