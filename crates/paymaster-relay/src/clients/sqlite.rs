@@ -146,8 +146,8 @@ fn text(list: &impl Serialize) -> Result<String, StoreError> {
     serde_json::to_string(list).map_err(StoreError::new)
 }
 
-/// A word without the quotes of JSON.
+/// A value that is written as JSON text, without the quotes.
 fn word(value: &impl Serialize) -> Result<String, StoreError> {
     let value = serde_json::to_value(value).map_err(StoreError::new)?;
-    value.as_str().map(str::to_owned).ok_or_else(|| StoreError::new("a word that is none"))
+    value.as_str().map(str::to_owned).ok_or_else(|| StoreError::new("a value that is not written as text"))
 }

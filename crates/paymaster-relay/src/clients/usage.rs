@@ -21,7 +21,7 @@ pub struct Usage {
     pub left: DayCalls,
 }
 
-/// The calls of another day.
+/// How many calls were made on a day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DayCalls {
     /// Days since 1970.

@@ -61,20 +61,20 @@ struct Call<A> {
     /// JSON.
     body: Option<Vec<u8>>,
     headers: Vec<(&'static str, String)>,
-    /// Whether another gateway may be asked when nobody knows what happened to it at the first.
+    /// Whether another gateway may be asked when the outcome at the first is unknown.
     repeatable: bool,
     answer: PhantomData<A>,
 }
 
 enum Attempt {
-    /// It surely was not decided there.
+    /// The request did not reach the gateway.
     NotReached(String),
-    /// The gateway's word that it could not decide; it may have begun.
+    /// The gateway answered that it could not decide; it may have begun.
     Undecided(String),
-    /// It refused a request that was repeated, or could not decide it; the one before may have been
-    /// granted, and nobody knows.
+    /// The gateway refused a repeated request, or could not decide it; whether the first one was
+    /// granted is unknown.
     Repeated(String),
-    /// Nobody knows: there was no word of a gateway about a request that it may have had.
+    /// No answer to a request that the gateway may have received: the outcome is unknown.
     Silent(String),
 }
 
