@@ -1,6 +1,8 @@
 //! What is asked of EntryPoints and of our paymasters, and what they log.
 
+use alloy_primitives::aliases::U192;
 use alloy_sol_types::sol;
+use proto::{Address, Uint256};
 
 sol! {
     struct SignerRecord {
@@ -10,6 +12,7 @@ sol! {
         bytes32 teeId;
     }
 
+    function getNonce(address sender, uint192 key) returns (uint256);
     function balanceOf(address account) returns (uint256);
     function paused() returns (bool);
     function isActiveSigner(address signer) returns (bool);
@@ -25,4 +28,11 @@ sol! {
         uint256 actualGasCost,
         uint256 actualGasUsed
     );
+}
+
+/// Asks for the sender's next nonce with the key of that one: its first 24 bytes.
+pub(super) fn next_nonce_of(sender: Address, nonce: &Uint256) -> getNonceCall {
+    let mut key = [0; 24];
+    key.copy_from_slice(&nonce.0[..24]);
+    getNonceCall { sender: sender.into(), key: U192::from_be_bytes(key) }
 }

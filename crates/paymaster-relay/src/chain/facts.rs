@@ -1,26 +1,21 @@
 //! Everything one operation is checked against: one JSON-RPC batch, and then its factory where it
 //! has one to run.
 
-use alloy_primitives::aliases::U192;
 use alloy_primitives::{Address as EthAddress, Bytes};
 use alloy_provider::Provider;
 use alloy_provider::transport::{RpcError, TransportErrorKind};
 use alloy_rpc_client::BatchRequest;
 use alloy_rpc_types_eth::{TransactionInput, TransactionRequest};
-use alloy_sol_types::{SolCall, sol};
+use alloy_sol_types::SolCall;
 use proto::{Address, Init, Uint256, UserOperation};
 
-use super::abi::{balanceOfCall, isActiveSignerCall, pausedCall};
+use super::abi::{balanceOfCall, getNonceCall, isActiveSignerCall, next_nonce_of, pausedCall};
 use super::creation::Factories;
 use super::header::Header;
 use super::node::{Node, decoded, describe, wei};
 use super::{ChainError, Facts, PaymasterState, SenderCode};
 use crate::clients::Asker;
 use crate::deployment::Deployment;
-
-sol! {
-    function getNonce(address sender, uint192 key) returns (uint256);
-}
 
 const LATEST: &str = "latest";
 /// How the code of a delegated account begins (EIP-7702); the delegate's address follows.
@@ -38,9 +33,7 @@ pub(super) async fn read(
     asker: Option<&Asker>,
 ) -> Result<Facts, ChainError> {
     let entry_point = deployment.entry_point.address;
-    let mut key = [0; 24];
-    key.copy_from_slice(&op.nonce.0[..24]);
-    let get_nonce = getNonceCall { sender: op.sender.into(), key: U192::from_be_bytes(key) };
+    let get_nonce = next_nonce_of(op.sender, &op.nonce);
 
     let mut batch = BatchRequest::new(node.provider.client());
     let unsendable = |error: RpcError<TransportErrorKind>| describe(&error);

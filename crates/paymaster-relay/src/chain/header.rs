@@ -36,6 +36,15 @@ impl Header {
     }
 
     /// # Errors
+    /// [`ChainError::Node`] for the header of another block.
+    pub(super) fn check_number(&self, asked: u64) -> Result<(), ChainError> {
+        match self.block()?.number {
+            told if told == asked => Ok(()),
+            told => Err(ChainError::node(format!("the node was asked for block {asked}, and answered {told}"))),
+        }
+    }
+
+    /// # Errors
     /// [`ChainError::Node`] where it has none, as a pending block.
     pub(super) fn hash(&self) -> Result<Hash, ChainError> {
         self.hash.map(|hash| Hash(hash.0)).ok_or_else(|| ChainError::node("the node has a block without a hash"))
@@ -45,6 +54,11 @@ impl Header {
     pub(super) fn base_fee(&self) -> u128 {
         self.base_fee_per_gas.unwrap_or_default().saturating_to()
     }
+}
+
+/// A block as parameters of JSON-RPC name it.
+pub(super) fn tag_of(number: u64) -> String {
+    format!("{number:#x}")
 }
 
 #[cfg(test)]

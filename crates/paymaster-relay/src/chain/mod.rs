@@ -4,6 +4,7 @@ mod abi;
 mod creation;
 mod facts;
 mod header;
+mod mined;
 mod nobody;
 mod node;
 mod rpc;
@@ -63,6 +64,31 @@ pub trait EntryPointReader: Send + Sync {
     /// # Errors
     /// [`ChainError`]; [`ChainError::LogsLag`] where the backend that answers has no block `to`.
     async fn mined(&self, deployment: &Deployment, from: u64, to: u64) -> Result<Vec<MinedOp>, ChainError>;
+
+    /// The operations of these senders in these blocks, both ends included (`UserOperationEvent`),
+    /// whoever paid for them.
+    ///
+    /// # Errors
+    /// As [`Self::mined`].
+    async fn mined_of(
+        &self,
+        entry_point: Address,
+        senders: &[Address],
+        from: u64,
+        to: u64,
+    ) -> Result<Vec<AccountOp>, ChainError>;
+
+    /// For each of these senders and nonces, the next nonce of the same key at that block
+    /// (`getNonce`), in the same order.
+    ///
+    /// # Errors
+    /// [`ChainError`].
+    async fn next_nonces(
+        &self,
+        entry_point: Address,
+        accounts: &[(Address, Uint256)],
+        at: u64,
+    ) -> Result<Vec<Uint256>, ChainError>;
 
     /// Whether a paymaster admits a key's signatures (`isActiveSigner`).
     ///
@@ -174,6 +200,21 @@ pub struct MinedOp {
     pub cost: Wei,
     /// Whether the account's call succeeded.
     pub succeeded: bool,
+}
+
+/// Which operation an account had mined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccountOp {
+    /// The account.
+    pub sender: Address,
+    /// The operation's nonce.
+    pub nonce: Uint256,
+    /// Who paid for it; 0 for the account itself.
+    pub paymaster: Address,
+    /// `getUserOpHash` of it.
+    pub user_op_hash: UserOpHash,
+    /// In which block.
+    pub block: u64,
 }
 
 /// The chain cannot answer. For the log and for operators; never with the node's address.

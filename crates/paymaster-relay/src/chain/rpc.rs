@@ -1,19 +1,20 @@
 //! The port over a node's JSON-RPC.
 
-use alloy_primitives::Address as EthAddress;
+use alloy_primitives::Bytes;
 use alloy_provider::Provider;
 use alloy_rpc_client::BatchRequest;
-use alloy_rpc_types_eth::{Filter, Log};
-use alloy_sol_types::SolEvent;
+use alloy_rpc_types_eth::{TransactionInput, TransactionRequest};
+use alloy_sol_types::SolCall;
 use async_trait::async_trait;
-use proto::{Address, EntryPointVersion, Hash, UserOpHash, UserOperation};
+use proto::{Address, EntryPointVersion, Hash, Uint256, UserOpHash, UserOperation};
 
-use super::abi::{UserOperationEvent, activationDelayCall, isActiveSignerCall, maxWindowCall, signerOfCall};
+use super::abi::{activationDelayCall, getNonceCall, isActiveSignerCall, maxWindowCall, next_nonce_of, signerOfCall};
 use super::creation::Factories;
 use super::facts;
-use super::header::Header;
-use super::node::{Node, describe, wei};
-use super::{Block, ChainError, EntryPointReader, Facts, MinedOp, version};
+use super::header::{Header, tag_of};
+use super::mined;
+use super::node::{Node, decoded, describe};
+use super::{AccountOp, Block, ChainError, EntryPointReader, Facts, MinedOp, version};
 use crate::clients::Asker;
 use crate::deployment::Deployment;
 use crate::settings::{ChainSettings, SettingsError};
@@ -50,7 +51,7 @@ impl RpcChain {
 
     async fn header_of(&self, number: u64) -> Result<Option<Header>, ChainError> {
         let Some(header) = self.header(&tag_of(number)).await? else { return Ok(None) };
-        check_number(&header, number)?;
+        header.check_number(number)?;
         Ok(Some(header))
     }
 }
@@ -81,26 +82,40 @@ impl EntryPointReader for RpcChain {
         self.header_of(number).await?.map(|header| header.hash()).transpose()
     }
 
-    /// One batch, since a load balancer sends that to one backend: nodes answer `[]`, and no error,
-    /// for blocks that they don't have. The block is asked for first: nodes answer in order.
     async fn mined(&self, deployment: &Deployment, from: u64, to: u64) -> Result<Vec<MinedOp>, ChainError> {
-        let filter = Filter::new()
-            .address(EthAddress::from(deployment.entry_point.address))
-            .event_signature(UserOperationEvent::SIGNATURE_HASH)
-            .topic3(EthAddress::from(deployment.paymaster))
-            .from_block(from)
-            .to_block(to);
-        let mut batch = BatchRequest::new(self.node.provider.client());
-        let failed = |error| describe(&error);
-        let last = batch.add_call("eth_getBlockByNumber", &(tag_of(to), false)).map_err(failed)?;
-        let logs = batch.add_call("eth_getLogs", &(filter,)).map_err(failed)?;
-        let too_slow = || ChainError::LogsNotRead { from, to };
-        self.node.within_or(batch.send(), too_slow).await?.map_err(failed)?;
+        mined::of_paymaster(&self.node, deployment, from, to).await
+    }
 
-        let last: Option<Header> = last.await.map_err(failed)?;
-        check_number(&last.ok_or(ChainError::LogsLag { missing: to })?, to)?;
-        let logs: Vec<Log> = logs.await.map_err(failed)?;
-        logs.iter().map(mined_op).collect()
+    async fn mined_of(
+        &self,
+        entry_point: Address,
+        senders: &[Address],
+        from: u64,
+        to: u64,
+    ) -> Result<Vec<AccountOp>, ChainError> {
+        mined::of_senders(&self.node, entry_point, senders, from, to).await
+    }
+
+    async fn next_nonces(
+        &self,
+        entry_point: Address,
+        accounts: &[(Address, Uint256)],
+        at: u64,
+    ) -> Result<Vec<Uint256>, ChainError> {
+        let mut batch = BatchRequest::new(self.node.provider.client());
+        let mut answers = Vec::new();
+        for (sender, nonce) in accounts {
+            let input = TransactionInput::new(next_nonce_of(*sender, nonce).abi_encode().into());
+            let request = TransactionRequest::default().to(entry_point.into()).input(input);
+            let answer = batch.add_call::<_, Bytes>("eth_call", &(request, tag_of(at)));
+            answers.push(answer.map_err(|error| describe(&error))?);
+        }
+        self.node.within(batch.send()).await?.map_err(|error| describe(&error))?;
+        let mut nonces = Vec::new();
+        for answer in answers {
+            nonces.push(Uint256(decoded::<getNonceCall>(entry_point, answer.await)?.to_be_bytes()));
+        }
+        Ok(nonces)
     }
 
     async fn admits(&self, deployment: &Deployment, signer: Address) -> Result<bool, ChainError> {
@@ -143,29 +158,4 @@ impl EntryPointReader for RpcChain {
         let code = self.node.ask(self.node.provider.get_code_at(address.into())).await?;
         Ok(!code.is_empty())
     }
-}
-
-fn tag_of(number: u64) -> String {
-    format!("{number:#x}")
-}
-
-/// # Errors
-/// [`ChainError::Node`] for the header of another block.
-fn check_number(header: &Header, number: u64) -> Result<(), ChainError> {
-    match header.block()?.number {
-        told if told == number => Ok(()),
-        told => Err(ChainError::node(format!("the node was asked for block {number}, and answered {told}"))),
-    }
-}
-
-fn mined_op(log: &Log) -> Result<MinedOp, ChainError> {
-    let event = UserOperationEvent::decode_log_validate(&log.inner)
-        .map_err(|_| ChainError::node("a UserOperationEvent of another shape"))?;
-    let block = log.block_number.ok_or_else(|| ChainError::node("a log without a block"))?;
-    Ok(MinedOp {
-        user_op_hash: UserOpHash(event.userOpHash.0),
-        block,
-        cost: wei(event.actualGasCost),
-        succeeded: event.success,
-    })
 }

@@ -1,8 +1,10 @@
 //! Settlement: what was mined is no longer reserved, once its block is final. Reads the chain's own
 //! words, `UserOperationEvent`, and remembers how far it read, so that a restart misses nothing.
 
+mod expired;
 mod head;
 mod progress;
+mod pruned;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +23,7 @@ use crate::gwei::Gwei;
 use crate::metrics::Metrics;
 use crate::outage::{Needs, Outage};
 use crate::parts::Parts;
-use crate::store::{BlocksRead, Contracts, Settled, Settlement, Store};
+use crate::store::{BlocksRead, Settled, Settlement, Store};
 
 /// Blocks that are read again, at least, after the chain turned out to be lower than what was read;
 /// it is believed to be lower by as many at most.
@@ -85,45 +87,6 @@ impl Settler {
         outcome.map(|round| round.settled)
     }
 
-    /// Releases what no block can contain any more: a final block is past the window, and
-    /// settlement has read all up to that one without finding it. On a chain that is idle nothing
-    /// is released, since the next block may still be within it. Nor is anything while blocks are
-    /// from the future: whether a window is over is not for the node alone to say.
-    ///
-    /// # Errors
-    /// [`RelayError::ChainUnavailable`], [`RelayError::StoreUnavailable`].
-    pub async fn release_expired(&self) -> Result<u64, RelayError> {
-        let latest = self.chain.latest_block().await?;
-        let now = self.chain_time.note(latest);
-        if now.is_host_behind() {
-            return Ok(0);
-        }
-        let Some(last_final) = latest.number.checked_sub(self.confirmations) else {
-            return Ok(0);
-        };
-        let (mut block, mut released) = (latest, 0);
-        for (contracts, next) in self.store.next_blocks().await? {
-            let Some(number) = self.last_settled(contracts, next, last_final) else { continue };
-            if number != block.number {
-                block = self.chain.block(number).await?;
-            }
-            released += self.store.release_expired(contracts, block.timestamp.min(now.bound())).await?;
-        }
-        self.metrics.reservations_expired(released);
-        Ok(released)
-    }
-
-    /// The newest block up to which settlement has read only blocks that were final then; `None`
-    /// while the chain is shorter than that. At contracts that are no longer configured nothing is
-    /// read: the last final block.
-    fn last_settled(&self, contracts: Contracts, next: u64, last_final: u64) -> Option<u64> {
-        let mut configured = self.catalogue.deployments().iter().map(Contracts::from);
-        if !configured.any(|deployment| deployment == contracts) {
-            return Some(last_final);
-        }
-        next.checked_sub(1)?.checked_sub(self.confirmations).filter(|number| *number <= last_final)
-    }
-
     async fn settle_all(&self) -> Result<Round, RelayError> {
         let latest = self.believed_head().await?.number;
         let mut all = Round::default();
@@ -161,6 +124,10 @@ impl Settler {
                 Err(error @ (ChainError::LogsNotRead { .. } | ChainError::Unreachable { .. })) if to > from => {
                     self.progress.narrow(from, to);
                     return Err(error.into());
+                }
+                Err(ChainError::Node { detail }) => {
+                    from = self.first_not_pruned(deployment, from, latest, detail).await?;
+                    continue;
                 }
                 // Some of the blocks before that one may be there.
                 Err(ChainError::LogsLag { missing }) => {

@@ -29,6 +29,8 @@ pub(super) struct Progress {
     /// Rounds in which the node's chain was not the one that was read, and its latest block new,
     /// less those in which it was the one.
     doubtful_rounds: AtomicU32,
+    /// The block whose logs were refused last, and in how many rounds.
+    refused: Mutex<(u64, u32)>,
 }
 
 /// Which chain the node told of in a round. One backend of several may tell of another.
@@ -55,7 +57,13 @@ pub(super) struct Round {
 impl Default for Progress {
     fn default() -> Self {
         let (at_once, doubtful_rounds) = (AtomicU64::new(MOST_AT_ONCE), AtomicU32::new(0));
-        Self { strangers: Mutex::default(), at_once, problem: Mutex::default(), doubtful_rounds }
+        Self {
+            strangers: Mutex::default(),
+            at_once,
+            problem: Mutex::default(),
+            doubtful_rounds,
+            refused: Mutex::default(),
+        }
     }
 }
 
@@ -87,6 +95,14 @@ impl Progress {
     /// More blocks in one question from now on: the node took as many as it was asked for.
     pub(super) fn widen(&self) {
         self.at_once.store(MOST_AT_ONCE.min(self.at_once() * 2), Ordering::Relaxed);
+    }
+
+    /// Counts a round in which the logs of a block were refused; how many there were.
+    pub(super) fn refused(&self, block: u64) -> u32 {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let (last, rounds) = *refused;
+        *refused = (block, if block == last { rounds.saturating_add(1) } else { 1 });
+        refused.1
     }
 
     /// Counts a round; how many doubtful ones there are now.

@@ -16,6 +16,7 @@ pub(super) const MIGRATIONS: Migrations = Migrations(&[
     (9, "chain", include_str!("../../migrations/0009_chain.sql")),
     (10, "known blocks", include_str!("../../migrations/0010_known_blocks.sql")),
     (11, "counters of each row", include_str!("../../migrations/0011_counters_of_each_row.sql")),
+    (12, "block of reservation", include_str!("../../migrations/0012_block_of_reservation.sql")),
 ]);
 
 #[cfg(test)]

@@ -5,10 +5,11 @@ mod sqlite;
 
 use async_trait::async_trait;
 use breaker::OutageLog;
-use proto::{Hash, IntentHash, Terms};
+use proto::{Hash, IntentHash, Terms, UserOpHash};
 
 pub use record::{
-    BlocksRead, Contracts, KeySpace, KeyUse, NewSponsorship, Record, Settled, Settlement, Signed, SponsorshipId, State,
+    BlocksRead, Contracts, Expired, KeySpace, KeyUse, NewSponsorship, Record, Settled, Settlement, Signed,
+    SponsorshipId, State,
 };
 pub use sqlite::SqliteStore;
 
@@ -96,12 +97,32 @@ pub trait Store: Send + Sync {
     /// [`StoreError`].
     async fn release(&self, id: &SponsorshipId) -> Result<bool, StoreError>;
 
-    /// Releases every reservation at these contracts that was not mined and whose window ended
-    /// before that time; how many.
+    /// Reservations at these contracts that were not mined and whose window ended before that time;
+    /// as many as `most`.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn release_expired(&self, contracts: Contracts, ended_before: u64) -> Result<u64, StoreError>;
+    async fn expired(&self, contracts: Contracts, ended_before: u64, most: u32) -> Result<Vec<Expired>, StoreError>;
+
+    /// Releases those of them that are still such as [`Self::expired`] lists; how many.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn release_expired(&self, ids: Vec<SponsorshipId>, ended_before: u64) -> Result<u64, StoreError>;
+
+    /// Settles one that is still such as [`Self::expired`] lists as if it had been mined in that
+    /// block, a final one, at its worst-case cost. Whether it was.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn settle_at_worst_case(&self, id: &SponsorshipId, ended_before: u64, block: u64)
+    -> Result<bool, StoreError>;
+
+    /// The sponsorships for which an operation was signed: now, or before a renewal.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn sponsorships_of(&self, hash: &UserOpHash) -> Result<Vec<SponsorshipId>, StoreError>;
 
     /// The block to read next at all contracts that ever had a reservation, also at those that are
     /// no longer configured.

@@ -185,6 +185,19 @@ pub struct Record {
     pub signings: u32,
 }
 
+/// A reservation whose window is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expired {
+    /// Its name.
+    pub id: SponsorshipId,
+    /// The account's contract.
+    pub sender: Address,
+    /// The operation's nonce.
+    pub nonce: Uint256,
+    /// The latest block when it was reserved; `None` where an earlier version has reserved it.
+    pub block: Option<u64>,
+}
+
 /// What was signed, and for which approval of the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signed {

@@ -560,3 +560,106 @@ async fn reservations_of_a_deployment_that_is_no_longer_configured_are_released_
     world.pass(700).await;
     assert_eq!(world.relay.settler.release_expired().await.unwrap(), 1);
 }
+
+fn tells_of_no_logs(question: &Value, answer: &mut Value) {
+    if question["method"] == LOGS {
+        *answer = json!({ "jsonrpc": "2.0", "id": question["id"], "result": [] });
+    }
+}
+
+fn keeps_logs_from_block_90(question: &Value, answer: &mut Value) {
+    let from = question["params"][0]["fromBlock"].as_str();
+    if question["method"] == LOGS && from.is_some_and(|from| u64::from_str_radix(&from[2..], 16).unwrap() < 90) {
+        let error = json!({ "code": 4444, "message": "pruned history unavailable" });
+        *answer = json!({ "jsonrpc": "2.0", "id": question["id"], "error": error });
+    }
+}
+
+/// Cost in gwei that settlement recorded of each sponsorship, and whether that is what it reserved.
+async fn costs(world: &World) -> Vec<(Option<i64>, bool)> {
+    sqlx::query_as(
+        "SELECT settled_cost_gwei, settled_cost_gwei IS max_cost_gwei FROM sponsorships ORDER BY created_at, rowid",
+    )
+    .fetch_all(&world.store.database().pool())
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn an_operation_that_the_logs_lack_is_not_released_and_its_key_stays_taken() {
+    let (world, node) = behind_a_node().await;
+    world.relay.settler.settle().await.unwrap();
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let (op, next) = (dapp.first_op(0), dapp.first_op(1));
+    let options = json!({ "idempotencyKey": "order-1" });
+    let passkey = world.approval(&mut dapp, &op).await;
+    let answer = world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, passkey, options])).await.unwrap();
+    node.fail(Fault::Rewrites(tells_of_no_logs));
+    mine(&world, &answer).await;
+    world.pass(700).await;
+    assert_eq!(world.release_expired().await, 0);
+    assert_eq!((states(&world).await[0].0.as_str(), costs(&world).await[0].1), ("settled", true));
+    assert_eq!(world.reserved().await, 0);
+
+    let passkey = world.approval(&mut dapp, &next).await;
+    let params = json!([next, ACCOUNT, passkey, options]);
+    let refusal = world.client.call("pm_sponsor_with_tee", params).await.unwrap_err();
+    refusal.assert_is(-32602, "idempotency_conflict", false);
+}
+
+#[tokio::test]
+async fn an_operation_that_the_logs_lacked_for_a_while_is_read_again_and_settled_at_its_real_cost() {
+    let (world, node) = behind_a_node().await;
+    world.relay.settler.settle().await.unwrap();
+    let answer = sponsored(&world).await;
+    node.fail(Fault::Rewrites(tells_of_no_logs));
+    mine(&world, &answer).await;
+    world.pass(700).await;
+    assert_eq!(world.relay.settler.settle().await.unwrap(), 0);
+    node.fail(Fault::None);
+    for settled in [1, 0] {
+        assert_eq!(world.relay.settler.release_expired().await.unwrap(), 0);
+        assert_eq!(world.relay.settler.settle().await.unwrap(), settled);
+    }
+    assert_eq!((states(&world).await[0].0.as_str(), costs(&world).await[0].1), ("settled", false));
+}
+
+#[tokio::test]
+async fn what_was_replaced_by_another_operation_of_its_nonce_is_released() {
+    let world = World::new(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let first = dapp.first_op(0);
+    let mut second = first.clone();
+    second["callGasLimit"] = json!("0x30000");
+    world.sponsor(&mut dapp, &first).await.unwrap();
+    let answer = world.sponsor(&mut dapp, &second).await.unwrap();
+    mine(&world, &answer).await;
+    world.pass(700).await;
+    assert_eq!(world.release_expired().await, 1);
+    let states: Vec<_> = states(&world).await.into_iter().map(|(state, _)| state).collect();
+    assert_eq!(states, ["released", "settled"]);
+}
+
+#[tokio::test]
+async fn a_node_that_keeps_no_old_logs_holds_settlement_up_for_some_rounds_only() {
+    let (world, node) = behind_a_node().await;
+    world.relay.settler.settle().await.unwrap();
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let (op, unsent) = (dapp.first_op(0), dapp.first_op(1));
+    let answer = world.sponsor(&mut dapp, &op).await.unwrap();
+    world.sponsor(&mut dapp, &unsent).await.unwrap();
+    mine(&world, &answer).await;
+    world.anvil.mine(90).await.unwrap();
+    world.pass(700).await;
+    node.fail(Fault::Rewrites(keeps_logs_from_block_90));
+    for _ in 0..9 {
+        world.relay.settler.settle().await.unwrap_err();
+        assert!(world.problem("settlement").await.unwrap().contains("4444"));
+        assert_eq!(world.relay.settler.release_expired().await.unwrap(), 0);
+    }
+    assert_eq!(world.relay.settler.settle().await.unwrap(), 0);
+    assert_eq!(world.problem("settlement").await, None);
+    assert_eq!(world.relay.settler.release_expired().await.unwrap(), 1);
+    let states: Vec<_> = states(&world).await.into_iter().map(|(state, _)| state).collect();
+    assert_eq!((states, costs(&world).await[0].1), (vec!["settled".to_owned(), "released".to_owned()], true));
+}

@@ -1,6 +1,7 @@
 //! Sponsorships in the embedded database.
 
 mod counters;
+mod expired;
 mod known_blocks;
 #[cfg(test)]
 mod plans;
@@ -13,11 +14,11 @@ use std::path::Path;
 use async_trait::async_trait;
 use breaker::OutageLog;
 use futures_util::FutureExt;
-use proto::{Address, Hash, IntentHash, Terms};
+use proto::{Address, Hash, IntentHash, Terms, UserOpHash};
 use sqlx::AssertSqlSafe;
 
 use super::{
-    BlocksRead, Contracts, KeySpace, KeyUse, NewSponsorship, Principal, Record, Reserved, Settled, Signed,
+    BlocksRead, Contracts, Expired, KeySpace, KeyUse, NewSponsorship, Principal, Record, Reserved, Settled, Signed,
     SponsorshipId, Store, StoreError,
 };
 use crate::budget::{Limit, Scope};
@@ -40,10 +41,6 @@ const RELEASE: &str = "
 const TAKE_BACK_SIGNING: &str = "
     UPDATE sponsorships SET signings = signings - 1
     WHERE id = ?1 AND state IN ('reserved', 'signed') AND signings > 1";
-const RELEASE_EXPIRED: &str = "
-    UPDATE sponsorships SET state = 'released'
-    WHERE state IN ('reserved', 'signed') AND valid_until < ?1 AND settled_block IS NULL
-        AND entry_point = ?2 AND paymaster = ?3";
 const NEXT_BLOCKS: &str = "SELECT entry_point, paymaster, next_block FROM settlement_cursors";
 const RESERVED: &str = "
     SELECT gwei FROM open_reservations
@@ -175,10 +172,35 @@ impl Store for SqliteStore {
         Ok(false)
     }
 
-    async fn release_expired(&self, contracts: Contracts, ended_before: u64) -> Result<u64, StoreError> {
-        let Contracts { entry_point, paymaster } = contracts;
-        let statement = sqlx::query(RELEASE_EXPIRED).bind(to_signed(ended_before)?);
-        self.0.change(statement.bind(entry_point.0.to_vec()).bind(paymaster.0.to_vec())).await
+    async fn expired(&self, contracts: Contracts, ended_before: u64, most: u32) -> Result<Vec<Expired>, StoreError> {
+        expired::list(self.0.readers(), contracts, ended_before, most).await
+    }
+
+    async fn release_expired(&self, ids: Vec<SponsorshipId>, ended_before: u64) -> Result<u64, StoreError> {
+        if ids.is_empty() {
+            return Ok(0);
+        }
+        let ended_before = to_signed(ended_before)?;
+        self.0.writer().write(move |connection| expired::release(connection, ids, ended_before).boxed()).await
+    }
+
+    async fn settle_at_worst_case(
+        &self,
+        id: &SponsorshipId,
+        ended_before: u64,
+        block: u64,
+    ) -> Result<bool, StoreError> {
+        let statement = sqlx::query(expired::SETTLE).bind(id.as_str()).bind(to_signed(ended_before)?);
+        Ok(self.0.change(statement.bind(to_signed(block)?)).await? == 1)
+    }
+
+    async fn sponsorships_of(&self, hash: &UserOpHash) -> Result<Vec<SponsorshipId>, StoreError> {
+        let ids = sqlx::query_scalar(expired::OF_OPERATION)
+            .bind(&hash.0[..])
+            .fetch_all(self.0.readers())
+            .await
+            .map_err(StoreError::new)?;
+        Ok(ids.into_iter().map(SponsorshipId).collect())
     }
 
     async fn next_blocks(&self) -> Result<Vec<(Contracts, u64)>, StoreError> {

@@ -4,7 +4,7 @@
 use sqlx::{AssertSqlSafe, SqlitePool};
 use tempfile::TempDir;
 
-use super::{SqliteStore, counters, known_blocks, reserve, settle};
+use super::{SqliteStore, counters, expired, known_blocks, reserve, settle};
 
 /// All that runs while the store is open, but for the probe and the comparison at its start.
 fn statements() -> Vec<String> {
@@ -28,7 +28,10 @@ fn statements() -> Vec<String> {
         super::RECORD_SIGNED,
         super::RELEASE,
         super::TAKE_BACK_SIGNING,
-        super::RELEASE_EXPIRED,
+        expired::LIST,
+        expired::RELEASE,
+        expired::SETTLE,
+        expired::OF_OPERATION,
         super::NEXT_BLOCKS,
         super::RESERVED,
         super::NEXT_BLOCK,

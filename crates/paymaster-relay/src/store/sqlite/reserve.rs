@@ -12,8 +12,8 @@ use crate::store::{KeySpace, KeyUse, NewSponsorship, Reserved, StoreError};
 pub(super) const INSERT: &str = "
     INSERT INTO sponsorships (id, intent_hash, account_id, idempotency_key, policy_id, entry_point, sender,
         account_nonce, paymaster, verification_gas_limit, valid_after, valid_until, max_cost_gwei, state, created_at,
-        api_key, proven, vouched, counters)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 'reserved', ?14, ?15, ?16, ?17, ?18)";
+        api_key, proven, vouched, counters, block)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 'reserved', ?14, ?15, ?16, ?17, ?18, ?19)";
 
 pub(super) const BEGIN_SETTLEMENT: &str = "
     INSERT INTO settlement_cursors (entry_point, paymaster, next_block) VALUES (?1, ?2, ?3)
@@ -117,6 +117,7 @@ async fn insert(
         .bind(sponsorship.principal.is_proven())
         .bind(sponsorship.is_vouched)
         .bind(counters)
+        .bind(i64::try_from(sponsorship.block).map_err(encode)?)
         .execute(connection)
         .await
         .map(drop)

@@ -88,6 +88,8 @@ macro_rules! promises {
                 settling:
                     a_window_lasts_to_its_last_second,
                     only_reservations_of_these_contracts_expire,
+                    what_is_over_is_listed_and_released_or_settled_once,
+                    an_operation_is_that_of_its_sponsorship_before_and_after_a_renewal,
                     what_is_mined_is_counted_until_its_block_is_final,
                     what_was_signed_before_a_renewal_is_settled_too,
                     what_was_released_is_settled_when_it_is_mined_after_all,

@@ -193,3 +193,10 @@ pub async fn reserve_signed(store: &dyn Store, number: u8, sponsorship: &NewSpon
 pub async fn found(store: &Arc<dyn Store>, sponsorship: &NewSponsorship) -> Option<Record> {
     store.find(&sponsorship.intent, &sponsorship.principal, 0).await.unwrap()
 }
+
+/// Releases all that is over at these contracts; how many.
+pub async fn release_expired(store: &dyn Store, contracts: Contracts, ended_before: u64) -> u64 {
+    let expired = store.expired(contracts, ended_before, 1000).await.unwrap();
+    let ids = expired.into_iter().map(|expired| expired.id).collect();
+    store.release_expired(ids, ended_before).await.unwrap()
+}

@@ -1,13 +1,13 @@
 //! What was mined, what is over, and which block is read next.
 
 use paymaster_relay::budget::{Excess, Scope};
-use paymaster_relay::store::{BlocksRead, Contracts, NewSponsorship, Reserved, Settled, Settlement, State};
+use paymaster_relay::store::{BlocksRead, Contracts, Expired, NewSponsorship, Reserved, Settled, Settlement, State};
 use proto::Terms;
 
 use super::Storage;
 use super::samples::{
     COST, GWEI, NEVER, PLENTY, again, contracts, counted, deployment, deployment_of, found, gwei, key, keyed, limits,
-    proven, read, reserve, reserve_signed, reserved, signed, sponsorship,
+    proven, read, release_expired, reserve, reserve_signed, reserved, signed, sponsorship,
 };
 
 pub async fn a_window_lasts_to_its_last_second(storage: &dyn Storage) {
@@ -15,11 +15,11 @@ pub async fn a_window_lasts_to_its_last_second(storage: &dyn Storage) {
     let (reserved_only, signed_too) = (sponsorship(3, proven(), None), sponsorship(4, proven(), None));
     reserve(&*store, &reserved_only).await;
     reserve_signed(&*store, 4, &signed_too).await;
-    assert_eq!(store.release_expired(contracts(), 103).await.unwrap(), 0);
-    assert_eq!(store.release_expired(contracts(), 104).await.unwrap(), 1);
+    assert_eq!(release_expired(&*store, contracts(), 103).await, 0);
+    assert_eq!(release_expired(&*store, contracts(), 104).await, 1);
     assert_eq!((found(&store, &reserved_only).await, reserved(&store).await), (None, COST));
-    assert_eq!(store.release_expired(contracts(), 105).await.unwrap(), 1);
-    assert_eq!((store.release_expired(contracts(), NEVER).await.unwrap(), reserved(&store).await), (0, 0));
+    assert_eq!(release_expired(&*store, contracts(), 105).await, 1);
+    assert_eq!((release_expired(&*store, contracts(), NEVER).await, reserved(&store).await), (0, 0));
 }
 
 pub async fn only_reservations_of_these_contracts_expire(storage: &dyn Storage) {
@@ -27,9 +27,58 @@ pub async fn only_reservations_of_these_contracts_expire(storage: &dyn Storage) 
     let elsewhere = NewSponsorship { deployment: deployment_of(8), ..sponsorship(2, proven(), None) };
     reserve(&*store, &sponsorship(1, proven(), None)).await;
     reserve(&*store, &elsewhere).await;
-    assert_eq!(store.release_expired(contracts(), NEVER).await.unwrap(), 1);
+    assert_eq!(release_expired(&*store, contracts(), NEVER).await, 1);
     assert_eq!(store.reserved(&deployment_of(8)).await.unwrap(), gwei(COST));
-    assert_eq!(store.release_expired(Contracts::from(&deployment_of(8)), NEVER).await.unwrap(), 1);
+    assert_eq!(release_expired(&*store, Contracts::from(&deployment_of(8)), NEVER).await, 1);
+}
+
+pub async fn what_is_over_is_listed_and_released_or_settled_once(storage: &dyn Storage) {
+    let store = storage.open().await;
+    let samples: Vec<_> = (1..=4).map(|number| sponsorship(number, proven(), None)).collect();
+    for (number, sample) in (1..).zip(&samples) {
+        reserve_signed(&*store, number, sample).await;
+    }
+    assert_eq!(store.expired(contracts(), NEVER, 3).await.unwrap().len(), 3);
+    assert_eq!(store.expired(Contracts::from(&deployment_of(8)), NEVER, 3).await.unwrap(), []);
+    let of = |sample: &NewSponsorship| Expired {
+        id: sample.id.clone(),
+        sender: sample.sender,
+        nonce: sample.account_nonce,
+        block: Some(sample.block),
+    };
+    let mut expired = store.expired(contracts(), 104, 9).await.unwrap();
+    expired.sort_by_key(|expired| samples.iter().position(|sample| sample.id == expired.id));
+    assert_eq!(expired, samples[..3].iter().map(of).collect::<Vec<_>>());
+
+    // One is renewed meanwhile, another mined.
+    let later = Terms { valid_until: 1000, ..samples[0].terms };
+    assert!(store.renew(&samples[0].id, &later, 9).await.unwrap());
+    store.settle(&deployment(), &read(5, 2, Some((signed(2).user_op_hash, 5)))).await.unwrap();
+    for sample in &samples[..2] {
+        assert!(!store.settle_at_worst_case(&sample.id, 104, 4).await.unwrap());
+    }
+    let ids = samples[..2].iter().map(|sample| sample.id.clone()).collect();
+    assert_eq!((store.release_expired(ids, 104).await.unwrap(), reserved(&store).await), (0, 4 * COST));
+
+    for is_settled in [true, false] {
+        assert_eq!(store.settle_at_worst_case(&samples[2].id, 104, 4).await.unwrap(), is_settled);
+    }
+    assert_eq!(store.release_expired(vec![samples[2].id.clone()], 104).await.unwrap(), 0);
+    assert_eq!(found(&store, &samples[2]).await.map(|record| record.state), Some(State::Settled));
+    assert_eq!(reserved(&store).await, 3 * COST);
+}
+
+pub async fn an_operation_is_that_of_its_sponsorship_before_and_after_a_renewal(storage: &dyn Storage) {
+    let store = storage.open().await;
+    let (new, other) = (sponsorship(1, proven(), None), sponsorship(2, proven(), None));
+    reserve_signed(&*store, 1, &new).await;
+    reserve_signed(&*store, 3, &other).await;
+    let later = Terms { valid_until: 1000, ..new.terms };
+    assert!(store.renew(&new.id, &later, 9).await.unwrap());
+    assert!(store.record_signed(&new.id, &later, &signed(2)).await.unwrap());
+    for (number, of) in [(1, vec![new.id.clone()]), (2, vec![new.id]), (3, vec![other.id]), (4, vec![])] {
+        assert_eq!(store.sponsorships_of(&signed(number).user_op_hash).await.unwrap(), of, "{number}");
+    }
 }
 
 pub async fn what_is_mined_is_counted_until_its_block_is_final(storage: &dyn Storage) {
@@ -50,7 +99,7 @@ pub async fn what_is_mined_is_counted_until_its_block_is_final(storage: &dyn Sto
     let second = sponsorship(2, proven(), None);
     let outcome = store.reserve(&second, &limits(&second, 2 * COST - GWEI)).await.unwrap();
     assert_eq!(outcome, Reserved::OverLimit(Excess::Deposit { reserved: gwei(COST) }));
-    assert_eq!(store.release_expired(contracts(), NEVER).await.unwrap(), 0, "it is mined, whatever its window is");
+    assert_eq!(release_expired(&*store, contracts(), NEVER).await, 0, "it is mined, whatever its window is");
 
     // Its block is gone, be it replaced by another or not; then it is mined in a later one.
     for latest in [5, 3] {
@@ -86,7 +135,7 @@ pub async fn what_was_released_is_settled_when_it_is_mined_after_all(storage: &d
     let store = storage.open().await;
     let new = keyed("order", sponsorship(1, proven(), None));
     reserve_signed(&*store, 1, &new).await;
-    assert_eq!(store.release_expired(contracts(), NEVER).await.unwrap(), 1);
+    assert_eq!(release_expired(&*store, contracts(), NEVER).await, 1);
     // Its key may be another's by now, and stays so.
     let other = keyed("order", sponsorship(2, proven(), None));
     reserve(&*store, &other).await;

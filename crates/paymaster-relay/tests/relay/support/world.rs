@@ -37,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 use super::client::{Client, Refusal};
 use super::clock::TestClock;
 use super::tee::{Tee, UNSIGNED, address, personal_sign};
+use crate::store::samples::{NEVER, release_expired};
 
 pub const RP_ID: &str = "example.org";
 pub const ORIGIN: &str = "https://example.org";
@@ -244,7 +245,7 @@ impl World {
     /// As when every window were over.
     pub async fn release_all(&self) {
         for (contracts, _) in self.store.next_blocks().await.unwrap() {
-            self.store.release_expired(contracts, u64::MAX / 2).await.unwrap();
+            release_expired(&self.store, contracts, NEVER).await;
         }
     }
 

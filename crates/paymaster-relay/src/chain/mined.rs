@@ -1,0 +1,78 @@
+//! The logs of mined operations (`UserOperationEvent`).
+
+use alloy_primitives::Address as EthAddress;
+use alloy_provider::Provider;
+use alloy_rpc_client::BatchRequest;
+use alloy_rpc_types_eth::{Filter, Log};
+use alloy_sol_types::SolEvent;
+use proto::{Address, Uint256, UserOpHash};
+
+use super::abi::UserOperationEvent;
+use super::header::{Header, tag_of};
+use super::node::{Node, describe, wei};
+use super::{AccountOp, ChainError, MinedOp};
+use crate::deployment::Deployment;
+
+/// The operations that a deployment's paymaster paid for in these blocks.
+pub(super) async fn of_paymaster(
+    node: &Node,
+    deployment: &Deployment,
+    from: u64,
+    to: u64,
+) -> Result<Vec<MinedOp>, ChainError> {
+    let filter = filter(deployment.entry_point.address).topic3(EthAddress::from(deployment.paymaster));
+    let mined = |(event, block): (UserOperationEvent, u64)| MinedOp {
+        user_op_hash: UserOpHash(event.userOpHash.0),
+        block,
+        cost: wei(event.actualGasCost),
+        succeeded: event.success,
+    };
+    Ok(events(node, filter, from, to).await?.into_iter().map(mined).collect())
+}
+
+/// The operations of these senders in these blocks.
+pub(super) async fn of_senders(
+    node: &Node,
+    entry_point: Address,
+    senders: &[Address],
+    from: u64,
+    to: u64,
+) -> Result<Vec<AccountOp>, ChainError> {
+    let senders: Vec<_> = senders.iter().map(|sender| EthAddress::from(*sender).into_word()).collect();
+    let mined = |(event, block): (UserOperationEvent, u64)| AccountOp {
+        sender: event.sender.into(),
+        nonce: Uint256(event.nonce.to_be_bytes()),
+        paymaster: event.paymaster.into(),
+        user_op_hash: UserOpHash(event.userOpHash.0),
+        block,
+    };
+    Ok(events(node, filter(entry_point).topic2(senders), from, to).await?.into_iter().map(mined).collect())
+}
+
+fn filter(entry_point: Address) -> Filter {
+    Filter::new().address(EthAddress::from(entry_point)).event_signature(UserOperationEvent::SIGNATURE_HASH)
+}
+
+/// One batch, since a load balancer sends that to one backend: nodes answer `[]`, and no error,
+/// for blocks that they don't have. The block is asked for first: nodes answer in order.
+async fn events(node: &Node, filter: Filter, from: u64, to: u64) -> Result<Vec<(UserOperationEvent, u64)>, ChainError> {
+    let mut batch = BatchRequest::new(node.provider.client());
+    let failed = |error| describe(&error);
+    let last = batch.add_call("eth_getBlockByNumber", &(tag_of(to), false)).map_err(failed)?;
+    let filter = filter.from_block(from).to_block(to);
+    let logs = batch.add_call("eth_getLogs", &(filter,)).map_err(failed)?;
+    let too_slow = || ChainError::LogsNotRead { from, to };
+    node.within_or(batch.send(), too_slow).await?.map_err(failed)?;
+
+    let last: Option<Header> = last.await.map_err(failed)?;
+    last.ok_or(ChainError::LogsLag { missing: to })?.check_number(to)?;
+    let logs: Vec<Log> = logs.await.map_err(failed)?;
+    logs.iter().map(event).collect()
+}
+
+fn event(log: &Log) -> Result<(UserOperationEvent, u64), ChainError> {
+    let event = UserOperationEvent::decode_log_validate(&log.inner)
+        .map_err(|_| ChainError::node("a UserOperationEvent of another shape"))?;
+    let block = log.block_number.ok_or_else(|| ChainError::node("a log without a block"))?;
+    Ok((event.data, block))
+}

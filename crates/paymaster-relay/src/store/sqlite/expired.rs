@@ -1,0 +1,62 @@
+//! Reservations whose window is over.
+
+use proto::{Address, Uint256};
+use sqlx::{SqliteConnection, SqlitePool};
+
+use crate::sqlite::{Changes, column, fixed, signed, unsigned};
+use crate::store::{Contracts, Expired, SponsorshipId, StoreError};
+
+pub(super) const LIST: &str = "
+    SELECT id, sender, account_nonce, block FROM sponsorships
+    WHERE state IN ('reserved', 'signed') AND valid_until < ?1 AND settled_block IS NULL
+        AND entry_point = ?2 AND paymaster = ?3
+    LIMIT ?4";
+pub(super) const RELEASE: &str = "
+    UPDATE sponsorships SET state = 'released'
+    WHERE id = ?1 AND state IN ('reserved', 'signed') AND valid_until < ?2 AND settled_block IS NULL";
+pub(super) const SETTLE: &str = "
+    UPDATE sponsorships SET state = 'settled', settled_block = ?3, settled_cost_gwei = max_cost_gwei
+    WHERE id = ?1 AND state IN ('reserved', 'signed') AND valid_until < ?2 AND settled_block IS NULL";
+pub(super) const OF_OPERATION: &str = "
+    SELECT id FROM sponsorships
+    WHERE user_op_hash = ?1 OR id IN (SELECT sponsorship_id FROM earlier_hashes WHERE user_op_hash = ?1)";
+
+pub(super) async fn list(
+    readers: &SqlitePool,
+    contracts: Contracts,
+    ended_before: u64,
+    most: u32,
+) -> Result<Vec<Expired>, StoreError> {
+    let rows = sqlx::query(LIST)
+        .bind(signed(ended_before)?)
+        .bind(&contracts.entry_point.0[..])
+        .bind(&contracts.paymaster.0[..])
+        .bind(most)
+        .fetch_all(readers)
+        .await
+        .map_err(StoreError::new)?;
+    let expired = |row| {
+        let (sender, nonce): (Vec<u8>, Vec<u8>) = (column(row, "sender")?, column(row, "account_nonce")?);
+        let block: Option<i64> = column(row, "block")?;
+        Ok(Expired {
+            id: SponsorshipId(column(row, "id")?),
+            sender: Address(fixed(&sender)?),
+            nonce: Uint256(fixed(&nonce)?),
+            block: block.map(unsigned).transpose()?,
+        })
+    };
+    rows.iter().map(expired).collect()
+}
+
+pub(super) async fn release(
+    connection: &mut SqliteConnection,
+    ids: Vec<SponsorshipId>,
+    ended_before: i64,
+) -> Result<Changes<u64>, StoreError> {
+    let mut released = 0;
+    for id in ids {
+        let statement = sqlx::query(RELEASE).bind(id.as_str()).bind(ended_before);
+        released += statement.execute(&mut *connection).await.map_err(StoreError::new)?.rows_affected();
+    }
+    Ok(Changes::Kept(released))
+}
