@@ -2,7 +2,6 @@
 //! types.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
@@ -38,7 +37,7 @@ pub fn document(version: &str, of: impl Fn(Method) -> Vec<Reason>, before_any_me
     for reason in before_any_method {
         error(&mut errors, *reason);
     }
-    OpenRpc(Arc::new(json!({
+    OpenRpc::from(&json!({
         "openrpc": VERSION,
         "info": {
             "title": "super-relay",
@@ -49,7 +48,7 @@ pub fn document(version: &str, of: impl Fn(Method) -> Vec<Reason>, before_any_me
         },
         "methods": methods,
         "components": { "schemas": generator.take_definitions(true), "errors": errors },
-    })))
+    }))
 }
 
 fn described(method: Method, errors: &[Value], generator: &mut SchemaGenerator) -> Value {

@@ -1,4 +1,5 @@
-//! The one table of methods: names, parameters, result, and what an API key needs.
+//! The one table of methods: names, parameters, result, and what an API key needs: a scope;
+//! `Nothing`, though its calls are counted; or not even that.
 
 use jsonrpsee::proc_macros::rpc;
 use jsonrpsee::types::ErrorObjectOwned;
@@ -25,6 +26,7 @@ struct Row {
     names: &'static [&'static str],
     doc: &'static [&'static str],
     scope: Option<Scope>,
+    is_counted: bool,
     parameters: &'static [Described],
     result: (&'static str, fn(&mut SchemaGenerator) -> Schema),
 }
@@ -51,6 +53,12 @@ impl Method {
     #[must_use]
     pub const fn scope(self) -> Option<Scope> {
         self.row.scope
+    }
+
+    /// Whether calls of it count against rates and quotas: all but those for a short fact.
+    #[must_use]
+    pub const fn is_counted(self) -> bool {
+        self.row.is_counted
     }
 
     /// How many parameters it takes at most.
@@ -81,7 +89,7 @@ fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
 macro_rules! methods {
     ($(
         $(#[doc = $doc:literal])+
-        [$($scope:ident)?] $name:tt $(, $alias:tt)? =>
+        [$($needs:ident)?] $name:tt $(, $alias:tt)? =>
         $function:ident($($argument:ident: $parameter:ty),*) -> $answer:literal $result:ty $(as $shown:ty)?;
     )+) => {
         /// The relay's methods. Whatever a parameter is, jsonrpsee takes it: what is wrong with one
@@ -98,13 +106,17 @@ macro_rules! methods {
         static ROWS: &[Row] = &[$(Row {
             names: &[$name $(, $alias)?],
             doc: &[$($doc),+],
-            scope: methods!(@scope $($scope)?),
+            scope: methods!(@scope $($needs)?),
+            is_counted: methods!(@is_counted $($needs)?),
             parameters: &[$(Described::of::<$parameter>()),*],
             result: ($answer, schema_of::<methods!(@shown $result $(, $shown)?)>),
         }),+];
     };
     (@scope) => { None };
+    (@scope Nothing) => { None };
     (@scope $scope:ident) => { Some(Scope::$scope) };
+    (@is_counted) => { false };
+    (@is_counted $needs:ident) => { true };
     (@shown $result:ty) => { $result };
     (@shown $result:ty, $shown:ty) => { $shown };
 }
@@ -162,6 +174,6 @@ methods! {
     client_version() -> "clientVersion" String;
 
     /// This document (OpenRPC 1.3).
-    [] "rpc.discover" =>
+    [Nothing] "rpc.discover" =>
     discover() -> "document" OpenRpc;
 }

@@ -5,17 +5,24 @@ use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::Value;
+use serde_json::value::{RawValue, Value};
 
-/// The document, written once.
+/// The document, as the text that is sent: it is long, and written once.
 #[derive(Clone, Debug)]
-pub struct OpenRpc(pub(crate) Arc<Value>);
+pub struct OpenRpc(Arc<RawValue>);
 
 impl OpenRpc {
     /// The document's JSON.
     #[must_use]
-    pub fn json(&self) -> &Value {
-        &self.0
+    pub fn json(&self) -> &str {
+        self.0.get()
+    }
+}
+
+impl From<&Value> for OpenRpc {
+    #[expect(clippy::expect_used, reason = "a JSON value has a text that is JSON")]
+    fn from(document: &Value) -> Self {
+        Self(RawValue::from_string(document.to_string()).expect("JSON").into())
     }
 }
 
@@ -27,7 +34,7 @@ impl Serialize for OpenRpc {
 
 impl<'de> Deserialize<'de> for OpenRpc {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Value::deserialize(deserializer).map(|json| Self(Arc::new(json)))
+        Ok(Self::from(&Value::deserialize(deserializer)?))
     }
 }
 

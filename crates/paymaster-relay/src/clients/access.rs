@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use relay_api::Method;
 use serve::Client;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
@@ -159,11 +160,15 @@ impl LiveKey {
         }
     }
 
-    fn call(&self, scope: Option<Scope>, client: Client, now: u64) -> Result<(), Denied> {
+    fn call(&self, method: Method, client: Client, now: u64) -> Result<(), Denied> {
         let mut state = self.usable(now)?;
-        let Some(required) = scope else { return Ok(()) };
-        if !self.key.scopes.contains(&required) {
+        if let Some(required) = method.scope()
+            && !self.key.scopes.contains(&required)
+        {
             return Err(Denied::ScopeMissing { required, scopes: self.key.scopes.clone() });
+        }
+        if !method.is_counted() {
+            return Ok(());
         }
         // What is too fast is not counted in the day.
         if let Some(allowance) = &mut state.allowance {
@@ -240,11 +245,11 @@ impl Anonymous {
         Self(Mutex::new((calls_per_minute > 0).then(|| Shares::full(Rate::per_minute(calls_per_minute)))))
     }
 
-    fn call(&self, scope: Option<Scope>, client: Client, now: u64) -> Result<(), Denied> {
+    fn call(&self, method: Method, client: Client, now: u64) -> Result<(), Denied> {
         let mut shares = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match (scope, shares.as_mut()) {
-            (Some(_), Some(shares)) => take(shares, client, now, true),
-            (None, _) | (_, None) => Ok(()),
+        match shares.as_mut() {
+            Some(shares) if method.is_counted() => take(shares, client, now, true),
+            Some(_) | None => Ok(()),
         }
     }
 }
@@ -270,11 +275,11 @@ pub(crate) enum Access {
 
 impl Access {
     /// Admits one call from there, and counts it.
-    pub(crate) fn call(&self, scope: Option<Scope>, client: Client, now: u64) -> Result<Caller, Denied> {
+    pub(crate) fn call(&self, method: Method, client: Client, now: u64) -> Result<Caller, Denied> {
         match self {
-            Self::Anonymous(anonymous) => anonymous.call(scope, client, now).map(|()| Caller { key: None, client }),
+            Self::Anonymous(anonymous) => anonymous.call(method, client, now).map(|()| Caller { key: None, client }),
             Self::Key(live) => {
-                live.call(scope, client, now).map(|()| Caller { key: Some(Arc::clone(&live.key)), client })
+                live.call(method, client, now).map(|()| Caller { key: Some(Arc::clone(&live.key)), client })
             }
         }
     }

@@ -23,6 +23,10 @@ use crate::clients::{Access, ApiKeyId, Caller};
 use crate::metrics::Metrics;
 use crate::ports::Clock;
 
+/// Bytes of the answer to a call of a batch whose answers are over the limit, without its id, which
+/// the body has too.
+const REFUSAL: usize = 1024;
+
 /// Wraps jsonrpsee's RPC service.
 #[derive(Clone)]
 pub(crate) struct CallsLayer {
@@ -82,7 +86,7 @@ impl CallsLayer {
         };
         let method = Method::named(&request.method)
             .ok_or_else(|| EdgeError::MethodNotFound { method: Excerpt(&request.method).to_string() })?;
-        access.call(method.scope(), client, self.clock.now()).map_err(EdgeError::from)
+        access.call(method, client, self.clock.now()).map_err(EdgeError::from)
     }
 
     fn refuse(&self, call: Refusable, error: &EdgeError, request_id: &RequestId) -> MethodResponse {
@@ -193,9 +197,16 @@ where
             }
             let until = around.deadline();
             let too_large = || EdgeError::ResponseTooLarge { limit: around.max_response };
-            let mut answers = BatchResponseBuilder::new_with_limit(around.max_response as usize);
+            let most = around.max_response as usize;
+            let mut answers = BatchResponseBuilder::new_with_limit(most + batch.len() * REFUSAL);
+            let (mut used, mut is_full) = (0, false);
             for entry in batch {
-                let (id, answer) = match entry {
+                let (id, mut answer) = match entry {
+                    // Its answer might not fit either, and would have been made for nothing.
+                    Ok(BatchEntry::Call(request)) if is_full => {
+                        let id = request.id.into_owned();
+                        (id.clone(), refuse(too_large(), id))
+                    }
                     Ok(BatchEntry::Call(request)) => {
                         (request.id.clone().into_owned(), each.answer(request, until).await)
                     }
@@ -205,7 +216,12 @@ where
                         (id.clone(), refuse(EdgeError::InvalidRequest, id))
                     }
                 };
-                if answers.append(answer).is_err() && answers.append(refuse(too_large(), id)).is_err() {
+                if !is_full && used + answer.as_json().get().len() > most {
+                    is_full = true;
+                    answer = refuse(too_large(), id);
+                }
+                used += answer.as_json().get().len();
+                if answers.append(answer).is_err() {
                     return made_here(refuse(too_large(), Id::Null));
                 }
             }

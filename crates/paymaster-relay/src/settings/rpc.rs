@@ -16,8 +16,8 @@ pub struct RpcSettings {
     /// Refuses calls without an API key. Keys are created with `super-relay api-key generate`.
     pub require_api_key: bool,
     /// Calls in a minute, and the size of a burst, of all callers without an API key together, not
-    /// counting methods that answer public facts; 0 for unlimited. Counted by each process. One
-    /// client address may use at most as much of it as it leaves to the others.
+    /// counting methods that answer short public facts; 0 for unlimited. Counted by each process.
+    /// One client address may use at most as much of it as it leaves to the others.
     pub anonymous_calls_per_minute: u32,
     /// SHA-256, in hex, of further API keys: of servers, without limits of their own. With any of
     /// them listed a key is required.

@@ -78,6 +78,38 @@ async fn a_batch_as_large_as_a_body_may_be_is_answered_in_full() {
     assert!(answers.iter().all(|answer| answer["result"]["success"] == true), "{answers:?}");
 }
 
+/// Only the long document of `rpc.discover` gets that far, since its calls are short.
+#[tokio::test]
+async fn once_the_answers_of_a_batch_are_over_the_limit_no_more_calls_of_it_are_made() {
+    let limits = json!({ "anonymous_calls_per_minute": 60 });
+    let world = World::with(V07, 1, |settings| settings["rpc"] = limits).await;
+    let discover = |id| json!({ "jsonrpc": "2.0", "id": id, "method": "rpc.discover" });
+    let mut batch: Vec<_> = (0..40).map(discover).collect();
+    batch.push(call(40));
+    let answers = answers(&world, &batch).await;
+    let made = answers.iter().take_while(|answer| answer["result"].is_object()).count();
+    assert!((10..30).contains(&made), "{made}");
+    for (id, answer) in answers.iter().enumerate().skip(made) {
+        assert_eq!(answer["id"], id);
+        Refusal::of(&answer["error"]).assert_is(-32600, "response_too_large", false);
+    }
+    let families = world.registry.gather();
+    let requests = families.iter().find(|family| family.name() == "relay_requests_total").unwrap();
+    let calls: f64 = requests.get_metric().iter().map(|metric| metric.get_counter().get_value()).sum();
+    assert_eq!((answers.len(), calls), (41, (made + 1) as f64), "the last one was over the limit");
+}
+
+#[tokio::test]
+async fn the_long_document_counts_against_the_rate_and_short_facts_do_not() {
+    let world = World::with(V07, 1, |settings| settings["rpc"] = json!({ "anonymous_calls_per_minute": 2 })).await;
+    for _ in 0..3 {
+        world.client.call("eth_chainId", json!([])).await.unwrap();
+    }
+    world.client.call("rpc.discover", json!([])).await.unwrap();
+    let refusal = world.client.call("rpc.discover", json!([])).await.unwrap_err();
+    refusal.assert_is(-32504, "rate_limited", true);
+}
+
 #[tokio::test]
 async fn what_providers_ask_first_is_answered() {
     let world = World::new(V07).await;
