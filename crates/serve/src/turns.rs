@@ -1,26 +1,48 @@
 //! Turns of clients at the processor: requests of one client are parsed one at a time, on however
 //! many connections they arrive. A client that sends much makes its own requests wait, and others
-//! wait for one of them at most.
+//! wait for one of them at most. Of all clients together as many requests are parsed at once as
+//! there are processors, in the order in which they arrived: what was parsed before them and waits
+//! for an answer of the chain or the TEE goes on after few of them, however many clients there are.
 
 use std::future::Future;
+use std::num::NonZero;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::available_parallelism;
 
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
 use crate::locks::Locks;
 use crate::trusted_proxies::Client;
 
 /// The turns of the clients of one port.
-#[derive(Clone, Debug, Default)]
-pub struct Turns(Arc<Locks<Client>>);
+#[derive(Clone, Debug)]
+pub struct Turns {
+    clients: Arc<Locks<Client>>,
+    processors: Arc<Semaphore>,
+}
 
 /// The turn of one request; an extension of it.
 #[derive(Clone, Debug)]
 pub struct Turn {
     turns: Turns,
     client: Client,
-    held: Arc<Mutex<Option<OwnedMutexGuard<()>>>>,
+    held: Arc<Mutex<Option<Held>>>,
+}
+
+/// A turn that has begun.
+#[derive(Debug)]
+struct Held {
+    _client: OwnedMutexGuard<()>,
+    /// `None` if there are none any more, which never happens.
+    _processor: Option<OwnedSemaphorePermit>,
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        let processors = available_parallelism().map_or(1, NonZero::get);
+        Self { clients: Arc::default(), processors: Arc::new(Semaphore::new(processors)) }
+    }
 }
 
 impl Turns {
@@ -32,11 +54,13 @@ impl Turns {
 }
 
 impl Turn {
-    /// Waits until no other request of the client has a turn: before costly work whose length the
-    /// client chooses. To be called within [`Self::until_it_waits`], which ends the turn.
+    /// Waits until no other request of the client has a turn, and a processor is free: before costly
+    /// work whose length the client chooses. To be called within [`Self::until_it_waits`], which
+    /// ends the turn.
     pub async fn begin(&self) {
-        let held = self.turns.0.of(self.client).lock_owned().await;
-        *self.held() = Some(held);
+        let client = self.turns.clients.of(self.client).lock_owned().await;
+        let processor = Arc::clone(&self.turns.processors).acquire_owned().await.ok();
+        *self.held() = Some(Held { _client: client, _processor: processor });
     }
 
     /// Does the work of the request. A turn that begins within ends when the work has to wait for
@@ -56,7 +80,7 @@ impl Turn {
         *self.held() = None;
     }
 
-    fn held(&self) -> MutexGuard<'_, Option<OwnedMutexGuard<()>>> {
+    fn held(&self) -> MutexGuard<'_, Option<Held>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -86,7 +110,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_waits_for_its_own_requests_and_for_nobody_elses() {
-        let turns = Turns::default();
+        let turns = Turns { processors: Arc::new(Semaphore::new(2)), ..Turns::default() };
         let first = turns.of(client(1));
         first.begin().await;
         let second = turns.of(client(1));
@@ -96,6 +120,19 @@ mod tests {
         assert!(other.until_it_waits(other.begin()).now_or_never().is_some());
         first.end();
         assert!(waiting.now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn of_many_clients_as_many_have_a_turn_as_there_are_processors() {
+        let turns = Turns { processors: Arc::new(Semaphore::new(2)), ..Turns::default() };
+        let [first, second, third] = [1, 2, 3].map(|last| turns.of(client(last)));
+        first.begin().await;
+        second.begin().await;
+        let mut waiting = Box::pin(third.until_it_waits(third.begin()));
+        assert!(waiting.as_mut().now_or_never().is_none());
+        second.end();
+        assert!(waiting.now_or_never().is_some());
+        assert_eq!(turns.processors.available_permits(), 1);
     }
 
     #[tokio::test]
