@@ -16,7 +16,7 @@ use crate::error::Error;
 pub async fn at_relay(settings: &Settings) -> Result<Vec<String>, Error> {
     let database = &settings.database;
     let migrations =
-        Database::look_at(database, settings.chain.chain_id).await.map_err(start_error("relay.database"))?;
+        Database::look_at(database, &[settings.chain.chain_id]).await.map_err(start_error("relay.database"))?;
     let mut found = Vec::from_iter(told(migrations, "relay.database", database));
     let socket = settings.admin_socket();
     if api_key::look_at(&socket)? == api_key::Place::Served {

@@ -58,7 +58,7 @@ pub async fn open(
     registry: &Registry,
 ) -> Result<OpenRelay, Error> {
     let store = SqliteStore::open(&settings.database).await.map_err(start_error("relay.database"))?;
-    store.database().belongs_to(settings.chain.chain_id).await.map_err(start_error("relay.database"))?;
+    store.database().take_over(&[settings.chain.chain_id]).await.map_err(start_error("relay.database"))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let claims: Arc<dyn ClaimStore> = match &settings.redis {
         Some(redis) => Arc::new(RedisClaims::new(redis).map_err(start_error("relay.redis"))?),

@@ -53,7 +53,7 @@ impl Settler {
             return Ok(0);
         };
         let (mut block, mut released) = (latest, 0);
-        for (contracts, next) in self.store.next_blocks().await? {
+        for (contracts, next) in self.store.next_blocks(self.catalogue.chain_id).await? {
             let Some(number) = self.last_settled(contracts, next, last_final) else { continue };
             if number != block.number {
                 block = self.chain.block(number).await?;
@@ -114,7 +114,7 @@ impl Settler {
                     block,
                     "the node's logs had missed an operation that was mined: they are read again from there on"
                 );
-                self.store.read_again_from(block, Some(latest.number)).await?;
+                self.store.read_again_from(self.catalogue.chain_id, block, Some(latest.number)).await?;
                 return Ok(released);
             }
             if is_all {
@@ -123,7 +123,7 @@ impl Settler {
         }
     }
 
-    /// At contracts that are no longer configured nobody is asked: the chain may be another.
+    /// At contracts that are no longer configured nobody is asked: nothing is known of them.
     async fn fates(
         &self,
         contracts: Contracts,

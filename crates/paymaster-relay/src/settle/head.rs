@@ -39,9 +39,9 @@ impl Settler {
     pub(super) async fn believed_head(&self) -> Result<Block, RelayError> {
         let latest = self.chain.latest_block().await?;
         let now = self.chain_time.note(latest);
-        let known = self.store.known_blocks().await?;
+        let known = self.store.known_blocks(self.catalogue.chain_id).await?;
         let footing = self.footing(&known, latest.number).await?;
-        let read = self.store.highest_block().await?;
+        let read = self.store.highest_block(self.catalogue.chain_id).await?;
         let far_below = read.filter(|read| latest.number.saturating_add(READ_AGAIN) < *read);
         match (footing, far_below) {
             (Footing::Same(_), None) => {
@@ -109,25 +109,26 @@ impl Settler {
              there on are read again"
         );
         self.progress.doubt(Chain::Believed);
-        Ok(self.store.read_again_from(from, anchor).await?)
+        Ok(self.store.read_again_from(self.catalogue.chain_id, from, anchor).await?)
     }
 
     /// Notes the first block and the last final one, and forgets some of those between: fewer, the
     /// older they are.
     async fn note_known(&self, latest: u64) -> Result<(), RelayError> {
-        let mut known: BTreeSet<_> = self.store.known_blocks().await?.into_iter().map(|(number, _)| number).collect();
+        let mut known: BTreeSet<_> =
+            self.store.known_blocks(self.catalogue.chain_id).await?.into_iter().map(|(number, _)| number).collect();
         let last_final = latest.saturating_sub(self.confirmations);
         for number in [0, last_final] {
             if known.last().is_none_or(|last| number > *last)
                 && let Some(hash) = self.hash_if_told(number).await?
             {
-                self.store.note_known_block(number, hash).await?;
+                self.store.note_known_block(self.catalogue.chain_id, number, hash).await?;
                 known.insert(number);
             }
         }
         let spare = spare(&known);
         if !spare.is_empty() {
-            self.store.forget_known_blocks(spare).await?;
+            self.store.forget_known_blocks(self.catalogue.chain_id, spare).await?;
         }
         Ok(())
     }

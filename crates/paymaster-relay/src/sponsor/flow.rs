@@ -33,7 +33,7 @@ use crate::parts::Parts;
 use crate::paymaster_signers::PaymasterSigners;
 use crate::policy::Standings;
 use crate::settings::Settings;
-use crate::store::{KeySpace, KeyUse, Record, Signed, Store};
+use crate::store::{KeyUse, Record, Signed, Store};
 
 /// Seconds a claim outlives the longest window, so that it never ends before the sponsorship does.
 const CLAIM_MARGIN: u64 = 60;
@@ -221,7 +221,7 @@ impl Sponsor {
         let Some(key) = &request.idempotency_key else {
             return Ok(());
         };
-        let space = KeySpace::of(principal, request.draft.is_vouched(principal), &request.draft.op.sender);
+        let space = request.draft.key_space(principal);
         match self.store.use_of_key(&space, key).await? {
             Some(KeyUse { intent, is_mined }) if intent != request.intent => {
                 Err(RelayError::IdempotencyConflict { is_mined })

@@ -10,7 +10,7 @@ use crate::catalogue::Validity;
 use crate::clients::Caller;
 use crate::deployment::Deployment;
 use crate::policy::Policy;
-use crate::store::Principal;
+use crate::store::{KeySpace, Principal};
 
 /// An operation somebody wants sponsored, for real or to see what it would take.
 #[derive(Clone, Debug)]
@@ -71,6 +71,12 @@ impl DraftRequest {
     #[must_use]
     pub fn is_vouched(&self, principal: &Principal) -> bool {
         principal.is_proven() || self.caller.is_server()
+    }
+
+    /// Where an idempotency key stands for it.
+    #[must_use]
+    pub fn key_space(&self, principal: &Principal) -> KeySpace {
+        KeySpace::of(self.deployment.entry_point.chain_id, principal, self.is_vouched(principal), &self.op.sender)
     }
 
     /// Whether the client named an account; otherwise the sender stands for itself.

@@ -17,6 +17,7 @@ pub(super) const MIGRATIONS: Migrations = Migrations(&[
     (10, "known blocks", include_str!("../../migrations/0010_known_blocks.sql")),
     (11, "counters of each row", include_str!("../../migrations/0011_counters_of_each_row.sql")),
     (12, "block of reservation", include_str!("../../migrations/0012_block_of_reservation.sql")),
+    (13, "chains", include_str!("../../migrations/0013_chains.sql")),
 ]);
 
 #[cfg(test)]

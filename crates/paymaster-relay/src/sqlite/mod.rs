@@ -26,8 +26,16 @@ const READERS: u32 = 4;
 /// Bytes: some pages, so that a disk with room for a few bytes only does not pass.
 const FILLER: i64 = 16 * 1024;
 
-const NOTE_CHAIN: &str = "INSERT INTO chain (only, id) VALUES (1, ?1) ON CONFLICT DO NOTHING";
-const CHAIN: &str = "SELECT id FROM chain";
+/// Rows of versions that noted no chain have the id 0, which no chain has.
+const HAS_ROWS_OF_NO_CHAIN: &str = "
+    SELECT EXISTS (SELECT chain_id FROM sponsorships WHERE chain_id = 0)
+        OR EXISTS (SELECT chain_id FROM settlement_cursors WHERE chain_id = 0)";
+const TAKE_OVER: [&str; 4] = [
+    "UPDATE sponsorships SET chain_id = ?1 WHERE chain_id = 0",
+    "UPDATE settlement_cursors SET chain_id = ?1 WHERE chain_id = 0",
+    "UPDATE known_blocks SET chain_id = ?1 WHERE chain_id = 0",
+    "UPDATE open_reservations SET chain_id = ?1 WHERE chain_id = 0",
+];
 
 /// A SQLite file with the tables of this version.
 #[derive(Clone, Debug)]
@@ -62,24 +70,26 @@ impl Database {
         Ok(Self { writer, readers, options })
     }
 
-    /// Notes the chain that this database belongs to, once; rows have no chain id, and settlement
-    /// cursors of one chain mean nothing on another.
+    /// Gives the rows of versions that noted no chain to the one that is served.
     ///
     /// # Errors
-    /// [`StoreError`] when it belongs to another chain.
-    pub async fn belongs_to(&self, chain_id: u64) -> Result<(), StoreError> {
-        self.change(sqlx::query(NOTE_CHAIN).bind(chain_id.to_string())).await?;
-        let noted = sqlx::query_scalar(CHAIN).fetch_one(&self.readers).await.map_err(StoreError::new)?;
-        is_of(noted, chain_id)
+    /// [`StoreError`] where there are such rows, and several chains are served.
+    pub async fn take_over(&self, chain_ids: &[u64]) -> Result<(), StoreError> {
+        let has_rows = sqlx::query_scalar(HAS_ROWS_OF_NO_CHAIN).fetch_one(&self.readers).await;
+        if !has_rows.map_err(StoreError::new)? {
+            return Ok(());
+        }
+        let chain_id = signed(only(chain_ids)?)?;
+        self.writer.write(move |connection| take_over(connection, chain_id).boxed()).await
     }
 
     /// Looks whether a file can be opened, written and migrated, and changes nothing; how many
     /// migrations are due. `None` when there is no such file, and one can be made.
     ///
     /// # Errors
-    /// [`StoreError`] when it can't be written, is no database of ours, of another chain, or of a
-    /// later version.
-    pub async fn look_at(file: &Path, chain_id: u64) -> Result<Option<usize>, StoreError> {
+    /// [`StoreError`] when it can't be written, is no database of ours, or of a later version; also
+    /// where [`Self::take_over`] would fail for these chains.
+    pub async fn look_at(file: &Path, chain_ids: &[u64]) -> Result<Option<usize>, StoreError> {
         let is_closed = match private_files::check_database(file).map_err(StoreError::new)? {
             private_files::Database::Missing => return Ok(None),
             private_files::Database::Closed => true,
@@ -102,8 +112,10 @@ impl Database {
         }
         let due = ours.iter().count() - applied.len();
         if due == 0 {
-            let noted = sqlx::query_scalar(CHAIN).fetch_optional(&mut connection).await.map_err(StoreError::new)?;
-            noted.map_or(Ok(()), |noted| is_of(noted, chain_id))?;
+            let has_rows = sqlx::query_scalar(HAS_ROWS_OF_NO_CHAIN).fetch_one(&mut connection).await;
+            if has_rows.map_err(StoreError::new)? {
+                only(chain_ids)?;
+            }
         }
         Ok(Some(due))
     }
@@ -183,10 +195,19 @@ fn unproven(unproven: Unproven) -> StoreError {
     }
 }
 
-fn is_of(noted: String, chain_id: u64) -> Result<(), StoreError> {
-    if noted == chain_id.to_string() {
-        return Ok(());
+/// The chain that rows without one belong to.
+fn only(chain_ids: &[u64]) -> Result<u64, StoreError> {
+    match chain_ids {
+        [chain_id] => Ok(*chain_id),
+        _ => Err(StoreError::new(
+            "its sponsorships are of a version that did not note their chain: start the node once with that chain alone",
+        )),
     }
-    let problem = format!("it belongs to chain {noted}, not {chain_id}: name another file for each chain");
-    Err(StoreError::new(problem))
+}
+
+async fn take_over(connection: &mut SqliteConnection, chain_id: i64) -> Result<Changes<()>, StoreError> {
+    for statement in TAKE_OVER {
+        sqlx::query(statement).bind(chain_id).execute(&mut *connection).await.map_err(StoreError::new)?;
+    }
+    Ok(Changes::Kept(()))
 }

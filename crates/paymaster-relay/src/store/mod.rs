@@ -37,7 +37,8 @@ pub trait Store: Send + Sync {
     /// nothing is recorded or counted, and the first limit that does not hold is told.
     ///
     /// It is counted once in the counter of each limit, within its deployment, until it is
-    /// released, or settled in a block that is final. The store knows no counters of its own.
+    /// released, or settled in a block that is final. The store knows no counters of its own. The
+    /// same contracts on another chain are another deployment.
     ///
     /// A principal has one open sponsorship of an intent. An idempotency key stands for one intent
     /// in its space, until the sponsorship is released.
@@ -124,12 +125,12 @@ pub trait Store: Send + Sync {
     /// [`StoreError`].
     async fn sponsorships_of(&self, hash: &UserOpHash) -> Result<Vec<SponsorshipId>, StoreError>;
 
-    /// The block to read next at all contracts that ever had a reservation, also at those that are
-    /// no longer configured.
+    /// The block to read next at all contracts of a chain that ever had a reservation, also at
+    /// those that are no longer configured.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn next_blocks(&self) -> Result<Vec<(Contracts, u64)>, StoreError>;
+    async fn next_blocks(&self, chain_id: u64) -> Result<Vec<(Contracts, u64)>, StoreError>;
 
     /// What is reserved of a deployment's deposit: what its counter of [`Scope::Deployment`] says.
     ///
@@ -144,7 +145,8 @@ pub trait Store: Send + Sync {
     /// What was mined is noted with its block and cost, and stays open: it is closed once its block
     /// is final. What was mined in one of these blocks before, or in one beyond the latest, and was
     /// not read there now is open as if it had never been mined. The same blocks may be recorded
-    /// again; that changes nothing.
+    /// again; that changes nothing. What the node of one chain tells changes no sponsorship on
+    /// another.
     ///
     /// # Errors
     /// [`StoreError`]: part of it may be recorded; the same blocks may be read and recorded again.
@@ -156,37 +158,37 @@ pub trait Store: Send + Sync {
     /// [`StoreError`].
     async fn next_block(&self, deployment: &Deployment) -> Result<Option<u64>, StoreError>;
 
-    /// The highest block that was ever to be read next for any deployment; `None` before the first
-    /// reservation. Lower again only after [`Self::read_again_from`].
+    /// The highest block that was ever to be read next for any deployment of a chain; `None` before
+    /// the first reservation. Lower again only after [`Self::read_again_from`].
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn highest_block(&self) -> Result<Option<u64>, StoreError>;
+    async fn highest_block(&self, chain_id: u64) -> Result<Option<u64>, StoreError>;
 
-    /// The blocks of the chain that were noted, from the lowest on.
+    /// The blocks of a chain that were noted, from the lowest on.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn known_blocks(&self) -> Result<Vec<(u64, Hash)>, StoreError>;
+    async fn known_blocks(&self, chain_id: u64) -> Result<Vec<(u64, Hash)>, StoreError>;
 
-    /// Notes a block of the chain. One that was noted keeps its hash.
+    /// Notes a block of a chain. One that was noted keeps its hash.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn note_known_block(&self, number: u64, hash: Hash) -> Result<(), StoreError>;
+    async fn note_known_block(&self, chain_id: u64, number: u64, hash: Hash) -> Result<(), StoreError>;
 
-    /// Forgets blocks that were noted.
+    /// Forgets blocks of a chain that were noted.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn forget_known_blocks(&self, numbers: Vec<u64>) -> Result<(), StoreError>;
+    async fn forget_known_blocks(&self, chain_id: u64, numbers: Vec<u64>) -> Result<(), StoreError>;
 
-    /// Every deployment is read again from that block on, if it was read as far; blocks that were
-    /// noted above the `anchor` are forgotten, and without one all.
+    /// Every deployment of a chain is read again from that block on, if it was read as far; blocks
+    /// of it that were noted above the `anchor` are forgotten, and without one all.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn read_again_from(&self, block: u64, anchor: Option<u64>) -> Result<(), StoreError>;
+    async fn read_again_from(&self, chain_id: u64, block: u64, anchor: Option<u64>) -> Result<(), StoreError>;
 
     /// Whether the store can be written.
     ///

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use proto::{AccountId, Address, Hash, IntentHash, Signature, Terms, Uint256, UserOpHash};
+use proto::{AccountId, Address, EntryPoint, Hash, IntentHash, Signature, Terms, Uint256, UserOpHash};
 use uuid::Uuid;
 
 use crate::budget::Charged;
@@ -43,21 +43,31 @@ impl fmt::Display for SponsorshipId {
 
 /// Where an idempotency key is unique.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct KeySpace(String);
+pub struct KeySpace {
+    chain_id: u64,
+    owner: String,
+}
 
 impl KeySpace {
-    /// The principal's, where somebody answers for the account id. Otherwise the principal may be
-    /// anybody (a publishable key, or nobody), and each sender has a space of its own: one caller
-    /// can't take the keys of another.
+    /// The principal's on that chain, where somebody answers for the account id. Otherwise the
+    /// principal may be anybody (a publishable key, or nobody), and each sender has a space of its
+    /// own: one caller can't take the keys of another.
     #[must_use]
-    pub fn of(principal: &Principal, is_vouched: bool, sender: &Address) -> Self {
-        Self(if is_vouched { principal.to_string() } else { format!("{principal}/{}", hex::encode(sender.0)) })
+    pub fn of(chain_id: u64, principal: &Principal, is_vouched: bool, sender: &Address) -> Self {
+        let owner = if is_vouched { principal.to_string() } else { format!("{principal}/{}", hex::encode(sender.0)) };
+        Self { chain_id, owner }
+    }
+
+    /// EIP-155.
+    #[must_use]
+    pub const fn chain_id(&self) -> u64 {
+        self.chain_id
     }
 
     /// As the column `key_space` spells it.
     #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
+    pub fn owner(&self) -> &str {
+        &self.owner
     }
 }
 
@@ -128,7 +138,7 @@ impl NewSponsorship {
     /// Where its idempotency key is unique.
     #[must_use]
     pub fn key_space(&self) -> KeySpace {
-        KeySpace::of(&self.principal, self.is_vouched, &self.sender)
+        KeySpace::of(self.deployment.entry_point.chain_id, &self.principal, self.is_vouched, &self.sender)
     }
 
     /// Whom it is counted for.
@@ -146,6 +156,8 @@ impl NewSponsorship {
 /// The contracts of a deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Contracts {
+    /// EIP-155 id of their chain.
+    pub chain_id: u64,
     /// The EntryPoint.
     pub entry_point: Address,
     /// The paymaster.
@@ -154,7 +166,8 @@ pub struct Contracts {
 
 impl From<&Deployment> for Contracts {
     fn from(deployment: &Deployment) -> Self {
-        Self { entry_point: deployment.entry_point.address, paymaster: deployment.paymaster }
+        let EntryPoint { chain_id, address, .. } = deployment.entry_point;
+        Self { chain_id, entry_point: address, paymaster: deployment.paymaster }
     }
 }
 

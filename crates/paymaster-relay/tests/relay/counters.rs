@@ -1,5 +1,5 @@
 //! What only the embedded database does: it holds its counters of open reservations against its
-//! rows, migrates what earlier versions wrote, and belongs to one chain.
+//! rows, and migrates what earlier versions wrote.
 
 use std::path::Path;
 
@@ -12,7 +12,23 @@ use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use tempfile::TempDir;
 
-use crate::store::samples::{contracts, key, proven, release_expired, reserve, sponsorship};
+use crate::store::samples::{contracts, deployment, key, proven, release_expired, reserve, sponsorship};
+
+/// The migrations before rows had a chain.
+const BEFORE_CHAINS: [&str; 12] = [
+    "0001_sponsorships.sql",
+    "0002_api_keys.sql",
+    "0003_counters.sql",
+    "0004_callers.sql",
+    "0005_mined.sql",
+    "0006_key_spaces.sql",
+    "0007_usage_of_two_days.sql",
+    "0008_public_share.sql",
+    "0009_chain.sql",
+    "0010_known_blocks.sql",
+    "0011_counters_of_each_row.sql",
+    "0012_block_of_reservation.sql",
+];
 
 type Row = (String, String, i64, i64);
 
@@ -41,7 +57,7 @@ async fn counters_that_differ_from_their_rows_are_counted_again_at_the_next_star
     for damage in [
         "UPDATE open_reservations SET gwei = gwei + 1 WHERE scope = 'deployment'",
         "DELETE FROM open_reservations WHERE scope = 'account'",
-        "INSERT INTO open_reservations VALUES (zeroblob(20), zeroblob(20), 'unproven', '', 3, 3)",
+        "INSERT INTO open_reservations VALUES (1, zeroblob(20), zeroblob(20), 'unproven', '', 3, 3)",
     ] {
         sqlx::query(damage).execute(&store.database().pool()).await.unwrap();
     }
@@ -56,7 +72,7 @@ async fn a_database_without_counters_is_migrated_with_its_open_reservations_in_t
     let file = dir.path().join("relay.db");
     first_layout(&dir, &file).await;
 
-    let store = SqliteStore::open(&file).await.unwrap();
+    let store = taken_over(&file).await;
     let expected = [
         ("account".to_owned(), "account:alice".to_owned(), 2, 30),
         ("account".to_owned(), "account:bob".to_owned(), 1, 40),
@@ -66,7 +82,7 @@ async fn a_database_without_counters_is_migrated_with_its_open_reservations_in_t
     let alice = proven();
     let record = store.find(&IntentHash([1; 32]), &alice, 0).await.unwrap().unwrap();
     assert_eq!(record.terms.valid_until, 600);
-    let space = KeySpace::of(&alice, true, &Address([0; 20]));
+    let space = KeySpace::of(1, &alice, true, &Address([0; 20]));
     assert_eq!(store.use_of_key(&space, "order-1").await.unwrap().map(|found| found.intent), Some(IntentHash([1; 32])));
     assert_eq!(release_expired(&store, contracts(), 601).await, 3);
     assert_eq!(counters(&store).await, []);
@@ -113,7 +129,7 @@ async fn what_an_earlier_version_signed_without_a_passkey_is_counted_as_unproven
     }
     pool.close().await;
 
-    let store = SqliteStore::open(&file).await.unwrap();
+    let store = taken_over(&file).await;
     let by_key = format!("key:{publishable}");
     let expected = [
         ("account", "account:alice", 3, 31),
@@ -128,7 +144,7 @@ async fn what_an_earlier_version_signed_without_a_passkey_is_counted_as_unproven
     ];
     let expected = expected.map(|(scope, subject, open, gwei)| (scope.to_owned(), subject.to_owned(), open, gwei));
     assert_eq!(counters(&store).await, expected);
-    let space = KeySpace::of(&Principal::Anonymous, false, &Address([0; 20]));
+    let space = KeySpace::of(1, &Principal::Anonymous, false, &Address([0; 20]));
     assert_eq!(
         store.use_of_key(&space, "order-10").await.unwrap().map(|found| found.intent),
         Some(IntentHash([10; 32]))
@@ -200,18 +216,51 @@ async fn insert_first(
     .unwrap();
 }
 
+/// A store whose rows without a chain are those of the chain 1.
+async fn taken_over(file: &Path) -> SqliteStore {
+    let store = SqliteStore::open(file).await.unwrap();
+    store.database().take_over(&[1]).await.unwrap();
+    store
+}
+
 #[tokio::test]
-async fn a_database_belongs_to_one_chain() {
+async fn rows_of_a_database_that_noted_its_chain_belong_to_that_chain_whichever_are_served() {
     let dir = TempDir::new().unwrap();
     let file = dir.path().join("relay.db");
-    let store = SqliteStore::open(&file).await.unwrap();
-    assert_eq!(Database::look_at(&file, 2).await.unwrap(), Some(0), "none is noted yet");
-    for _ in 0..2 {
-        store.database().belongs_to(1).await.unwrap();
+    first_layout(&dir, &file).await;
+    let pool = migrated(&dir, &file, &BEFORE_CHAINS).await;
+    for statement in [
+        "INSERT INTO chain (only, id) VALUES (1, '1')",
+        "INSERT INTO known_blocks (number, hash) VALUES (7, zeroblob(32))",
+        "INSERT INTO settlement_cursors (entry_point, paymaster, next_block, highest_block)
+         SELECT DISTINCT entry_point, paymaster, 8, 9 FROM sponsorships",
+    ] {
+        sqlx::query(statement).execute(&pool).await.unwrap();
     }
-    let error = store.database().belongs_to(2).await.unwrap_err().to_string();
-    assert_eq!(error, "it belongs to chain 1, not 2: name another file for each chain");
-    store.database().close().await;
-    assert_eq!(Database::look_at(&file, 2).await.unwrap_err().to_string(), error);
-    assert_eq!(Database::look_at(&file, 1).await.unwrap(), Some(0));
+    pool.close().await;
+
+    let store = SqliteStore::open(&file).await.unwrap();
+    store.database().take_over(&[2, 1]).await.unwrap();
+    assert_eq!(Database::look_at(&file, &[2, 1]).await.unwrap(), Some(0));
+    assert_eq!(counters(&store).await.last(), Some(&("deployment".to_owned(), String::new(), 3, 70)));
+    assert_eq!(store.next_blocks(1).await.unwrap(), [(contracts(), 8)]);
+    assert_eq!((store.highest_block(1).await.unwrap(), store.highest_block(2).await.unwrap()), (Some(9), None));
+    assert_eq!((store.known_blocks(1).await.unwrap().len(), store.known_blocks(2).await.unwrap().len()), (1, 0));
+    assert_eq!(release_expired(&store, contracts(), 601).await, 3);
+}
+
+#[tokio::test]
+async fn rows_of_a_database_that_noted_no_chain_are_taken_over_by_a_node_of_one_chain_alone() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("relay.db");
+    first_layout(&dir, &file).await;
+    let store = SqliteStore::open(&file).await.unwrap();
+    let error = store.database().take_over(&[1, 2]).await.unwrap_err().to_string();
+    assert!(error.ends_with("start the node once with that chain alone"), "{error}");
+    assert_eq!(Database::look_at(&file, &[1, 2]).await.unwrap_err().to_string(), error);
+    assert_eq!(Database::look_at(&file, &[1]).await.unwrap(), Some(0));
+    for chain_ids in [&[1][..], &[1, 2]] {
+        store.database().take_over(chain_ids).await.unwrap();
+    }
+    assert_eq!(store.reserved(&deployment()).await.unwrap().count(), 70);
 }

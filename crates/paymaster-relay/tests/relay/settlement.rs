@@ -219,7 +219,7 @@ fn has_many_more_blocks(question: &Value, answer: &mut Value) {
 }
 
 async fn next_block(world: &World) -> u64 {
-    world.store.next_blocks().await.unwrap()[0].1
+    world.store.next_blocks(31337).await.unwrap()[0].1
 }
 
 fn allows_ten_blocks(question: &Value, answer: &mut Value) {
@@ -310,7 +310,7 @@ async fn a_database_that_was_read_on_a_longer_chain_is_settled_on_this_one() {
         assert_ne!(sqlx::query(change).execute(&world.store.database().pool()).await.unwrap().rows_affected(), 0);
         settle_until_believed(&world, refused).await;
         assert_eq!(states(&world).await[0].0, "settled");
-        let known = world.store.known_blocks().await.unwrap();
+        let known = world.store.known_blocks(31337).await.unwrap();
         assert!(known.iter().all(|(_, hash)| hash.0 != [0; 32]), "{known:?}");
     }
     // Nothing is noted by an earlier version.
@@ -391,10 +391,10 @@ async fn a_deployment_that_is_new_is_not_read_from_the_block_of_a_node_that_lags
     let world = world.started_again().await;
     node.fail(Fault::Rewrites(lags_by_the_whole_chain));
     world.relay.settler.settle().await.unwrap_err();
-    assert_eq!(world.store.next_blocks().await.unwrap().len(), 1);
+    assert_eq!(world.store.next_blocks(31337).await.unwrap().len(), 1);
     node.fail(Fault::None);
     world.relay.settler.settle().await.unwrap();
-    assert!(world.store.next_blocks().await.unwrap().iter().all(|(_, next)| *next > 1100));
+    assert!(world.store.next_blocks(31337).await.unwrap().iter().all(|(_, next)| *next > 1100));
 }
 
 #[tokio::test]

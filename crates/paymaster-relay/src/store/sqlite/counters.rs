@@ -9,21 +9,22 @@ use crate::sqlite::{column, unsigned};
 use crate::store::{SponsorshipId, StoreError};
 
 pub(super) const OF_SPONSORSHIP: &str = "
-    SELECT scope, subject, open, gwei FROM charges JOIN open_reservations USING (entry_point, paymaster, scope, subject)
+    SELECT scope, subject, open, gwei FROM charges
+    JOIN open_reservations USING (chain_id, entry_point, paymaster, scope, subject)
     WHERE id = ?1";
 
 const DIFFERENCES: &str = "
     SELECT count(*) FROM (
-        SELECT * FROM (SELECT entry_point, paymaster, scope, subject, open, gwei FROM open_charges
-                       EXCEPT SELECT entry_point, paymaster, scope, subject, open, gwei FROM open_reservations)
+        SELECT * FROM (SELECT chain_id, entry_point, paymaster, scope, subject, open, gwei FROM open_charges
+                       EXCEPT SELECT chain_id, entry_point, paymaster, scope, subject, open, gwei FROM open_reservations)
         UNION ALL
-        SELECT * FROM (SELECT entry_point, paymaster, scope, subject, open, gwei FROM open_reservations
-                       EXCEPT SELECT entry_point, paymaster, scope, subject, open, gwei FROM open_charges))";
+        SELECT * FROM (SELECT chain_id, entry_point, paymaster, scope, subject, open, gwei FROM open_reservations
+                       EXCEPT SELECT chain_id, entry_point, paymaster, scope, subject, open, gwei FROM open_charges))";
 
 const COUNT_AGAIN: [&str; 2] = [
     "DELETE FROM open_reservations",
-    "INSERT INTO open_reservations (entry_point, paymaster, scope, subject, open, gwei)
-     SELECT entry_point, paymaster, scope, subject, open, gwei FROM open_charges",
+    "INSERT INTO open_reservations (chain_id, entry_point, paymaster, scope, subject, open, gwei)
+     SELECT chain_id, entry_point, paymaster, scope, subject, open, gwei FROM open_charges",
 ];
 
 /// What the counters of one sponsorship say, itself included.

@@ -9,8 +9,8 @@ use crate::store::{Contracts, Expired, SponsorshipId, StoreError};
 pub(super) const LIST: &str = "
     SELECT id, sender, account_nonce, block FROM sponsorships
     WHERE state IN ('reserved', 'signed') AND valid_until < ?1 AND settled_block IS NULL
-        AND entry_point = ?2 AND paymaster = ?3
-    LIMIT ?4";
+        AND chain_id = ?2 AND entry_point = ?3 AND paymaster = ?4
+    LIMIT ?5";
 pub(super) const RELEASE: &str = "
     UPDATE sponsorships SET state = 'released'
     WHERE id = ?1 AND state IN ('reserved', 'signed') AND valid_until < ?2 AND settled_block IS NULL";
@@ -29,6 +29,7 @@ pub(super) async fn list(
 ) -> Result<Vec<Expired>, StoreError> {
     let rows = sqlx::query(LIST)
         .bind(signed(ended_before)?)
+        .bind(signed(contracts.chain_id)?)
         .bind(&contracts.entry_point.0[..])
         .bind(&contracts.paymaster.0[..])
         .bind(most)

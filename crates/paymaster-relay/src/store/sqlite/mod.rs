@@ -41,12 +41,12 @@ const RELEASE: &str = "
 const TAKE_BACK_SIGNING: &str = "
     UPDATE sponsorships SET signings = signings - 1
     WHERE id = ?1 AND state IN ('reserved', 'signed') AND signings > 1";
-const NEXT_BLOCKS: &str = "SELECT entry_point, paymaster, next_block FROM settlement_cursors";
+const NEXT_BLOCKS: &str = "SELECT entry_point, paymaster, next_block FROM settlement_cursors WHERE chain_id = ?1";
 const RESERVED: &str = "
     SELECT gwei FROM open_reservations
-    WHERE entry_point = ?1 AND paymaster = ?2 AND scope = ?3 AND subject = ''";
+    WHERE chain_id = ?1 AND entry_point = ?2 AND paymaster = ?3 AND scope = ?4 AND subject = ''";
 const NEXT_BLOCK: &str = "
-    SELECT next_block FROM settlement_cursors WHERE entry_point = ?1 AND paymaster = ?2";
+    SELECT next_block FROM settlement_cursors WHERE chain_id = ?1 AND entry_point = ?2 AND paymaster = ?3";
 
 /// The principal's newest sponsorship of an intent that may be mined, or whose window is not over.
 fn find_by_intent() -> String {
@@ -203,18 +203,22 @@ impl Store for SqliteStore {
         Ok(ids.into_iter().map(SponsorshipId).collect())
     }
 
-    async fn next_blocks(&self) -> Result<Vec<(Contracts, u64)>, StoreError> {
-        let rows: Vec<(Vec<u8>, Vec<u8>, i64)> =
-            sqlx::query_as(NEXT_BLOCKS).fetch_all(self.0.readers()).await.map_err(StoreError::new)?;
+    async fn next_blocks(&self, chain_id: u64) -> Result<Vec<(Contracts, u64)>, StoreError> {
+        let rows: Vec<(Vec<u8>, Vec<u8>, i64)> = sqlx::query_as(NEXT_BLOCKS)
+            .bind(to_signed(chain_id)?)
+            .fetch_all(self.0.readers())
+            .await
+            .map_err(StoreError::new)?;
         let cursor = |(entry_point, paymaster, next): (Vec<u8>, Vec<u8>, i64)| {
             let (entry_point, paymaster) = (Address(fixed(&entry_point)?), Address(fixed(&paymaster)?));
-            Ok((Contracts { entry_point, paymaster }, unsigned(next)?))
+            Ok((Contracts { chain_id, entry_point, paymaster }, unsigned(next)?))
         };
         rows.into_iter().map(cursor).collect()
     }
 
     async fn reserved(&self, deployment: &Deployment) -> Result<Gwei, StoreError> {
         let count: Option<i64> = sqlx::query_scalar(RESERVED)
+            .bind(to_signed(deployment.entry_point.chain_id)?)
             .bind(&deployment.entry_point.address.0[..])
             .bind(&deployment.paymaster.0[..])
             .bind(Scope::Deployment.name())
@@ -230,6 +234,7 @@ impl Store for SqliteStore {
 
     async fn next_block(&self, deployment: &Deployment) -> Result<Option<u64>, StoreError> {
         let block: Option<i64> = sqlx::query_scalar(NEXT_BLOCK)
+            .bind(to_signed(deployment.entry_point.chain_id)?)
             .bind(&deployment.entry_point.address.0[..])
             .bind(&deployment.paymaster.0[..])
             .fetch_optional(self.0.readers())
@@ -238,25 +243,29 @@ impl Store for SqliteStore {
         block.map(unsigned).transpose()
     }
 
-    async fn highest_block(&self) -> Result<Option<u64>, StoreError> {
-        known_blocks::highest(self.0.readers()).await
+    async fn highest_block(&self, chain_id: u64) -> Result<Option<u64>, StoreError> {
+        known_blocks::highest(self.0.readers(), chain_id).await
     }
 
-    async fn known_blocks(&self) -> Result<Vec<(u64, Hash)>, StoreError> {
-        known_blocks::known(self.0.readers()).await
+    async fn known_blocks(&self, chain_id: u64) -> Result<Vec<(u64, Hash)>, StoreError> {
+        known_blocks::known(self.0.readers(), chain_id).await
     }
 
-    async fn note_known_block(&self, number: u64, hash: Hash) -> Result<(), StoreError> {
-        let statement = sqlx::query(known_blocks::NOTE).bind(to_signed(number)?).bind(hash.0.to_vec());
+    async fn note_known_block(&self, chain_id: u64, number: u64, hash: Hash) -> Result<(), StoreError> {
+        let statement =
+            sqlx::query(known_blocks::NOTE).bind(to_signed(chain_id)?).bind(to_signed(number)?).bind(hash.0.to_vec());
         self.0.change(statement).await.map(drop)
     }
 
-    async fn forget_known_blocks(&self, numbers: Vec<u64>) -> Result<(), StoreError> {
-        self.0.writer().write(move |connection| known_blocks::forget(connection, numbers).boxed()).await
+    async fn forget_known_blocks(&self, chain_id: u64, numbers: Vec<u64>) -> Result<(), StoreError> {
+        self.0.writer().write(move |connection| known_blocks::forget(connection, chain_id, numbers).boxed()).await
     }
 
-    async fn read_again_from(&self, block: u64, anchor: Option<u64>) -> Result<(), StoreError> {
-        self.0.writer().write(move |connection| known_blocks::read_again(connection, block, anchor).boxed()).await
+    async fn read_again_from(&self, chain_id: u64, block: u64, anchor: Option<u64>) -> Result<(), StoreError> {
+        self.0
+            .writer()
+            .write(move |connection| known_blocks::read_again(connection, chain_id, block, anchor).boxed())
+            .await
     }
 
     async fn ready(&self) -> Result<(), StoreError> {

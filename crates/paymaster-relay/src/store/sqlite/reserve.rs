@@ -12,22 +12,22 @@ use crate::store::{KeySpace, KeyUse, NewSponsorship, Reserved, StoreError};
 pub(super) const INSERT: &str = "
     INSERT INTO sponsorships (id, intent_hash, account_id, idempotency_key, policy_id, entry_point, sender,
         account_nonce, paymaster, verification_gas_limit, valid_after, valid_until, max_cost_gwei, state, created_at,
-        api_key, proven, vouched, counters, block)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 'reserved', ?14, ?15, ?16, ?17, ?18, ?19)";
+        api_key, proven, vouched, counters, block, chain_id)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 'reserved', ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
 
 pub(super) const BEGIN_SETTLEMENT: &str = "
-    INSERT INTO settlement_cursors (entry_point, paymaster, next_block) VALUES (?1, ?2, ?3)
-    ON CONFLICT (entry_point, paymaster) DO NOTHING";
+    INSERT INTO settlement_cursors (chain_id, entry_point, paymaster, next_block) VALUES (?1, ?2, ?3, ?4)
+    ON CONFLICT (chain_id, entry_point, paymaster) DO NOTHING";
 
 /// A sponsorship that is settled has no more use for its key when its intent is sponsored once
 /// more, which happens only if the block that had it is gone after all.
 pub(super) const TAKE_OVER_KEY: &str = "
     UPDATE sponsorships SET idempotency_key = NULL
-    WHERE key_space = ?1 AND idempotency_key = ?2 AND state = 'settled' AND intent_hash = ?3";
+    WHERE chain_id = ?1 AND key_space = ?2 AND idempotency_key = ?3 AND state = 'settled' AND intent_hash = ?4";
 
 pub(super) const USE_OF_KEY: &str = "
     SELECT intent_hash, state = 'settled' OR settled_block IS NOT NULL FROM sponsorships
-    WHERE key_space = ?1 AND idempotency_key = ?2 AND state <> 'released'";
+    WHERE chain_id = ?1 AND key_space = ?2 AND idempotency_key = ?3 AND state <> 'released'";
 
 pub(super) async fn reserve(
     connection: &mut SqliteConnection,
@@ -35,8 +35,10 @@ pub(super) async fn reserve(
     limits: Vec<Limit>,
 ) -> Result<Changes<Reserved>, StoreError> {
     if let Some(key) = &sponsorship.idempotency_key {
+        let space = sponsorship.key_space();
         sqlx::query(TAKE_OVER_KEY)
-            .bind(sponsorship.key_space().as_str().to_owned())
+            .bind(signed(space.chain_id())?)
+            .bind(space.owner())
             .bind(key)
             .bind(&sponsorship.intent.0[..])
             .execute(&mut *connection)
@@ -65,6 +67,7 @@ pub(super) async fn reserve(
 async fn begin_settlement(connection: &mut SqliteConnection, sponsorship: &NewSponsorship) -> Result<(), StoreError> {
     let NewSponsorship { deployment, block, .. } = sponsorship;
     sqlx::query(BEGIN_SETTLEMENT)
+        .bind(signed(deployment.entry_point.chain_id)?)
         .bind(&deployment.entry_point.address.0[..])
         .bind(&deployment.paymaster.0[..])
         .bind(signed(*block)?)
@@ -81,7 +84,8 @@ pub(super) async fn use_of_key<'c>(
     key: &str,
 ) -> Result<Option<KeyUse>, StoreError> {
     let row: Option<(Vec<u8>, bool)> = sqlx::query_as(USE_OF_KEY)
-        .bind(space.as_str())
+        .bind(signed(space.chain_id())?)
+        .bind(space.owner())
         .bind(key)
         .fetch_optional(executor)
         .await
@@ -118,6 +122,7 @@ async fn insert(
         .bind(sponsorship.is_vouched)
         .bind(counters)
         .bind(i64::try_from(sponsorship.block).map_err(encode)?)
+        .bind(i64::try_from(sponsorship.deployment.entry_point.chain_id).map_err(encode)?)
         .execute(connection)
         .await
         .map(drop)

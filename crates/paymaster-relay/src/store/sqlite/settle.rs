@@ -18,22 +18,25 @@ const LAST_BLOCK: i64 = i64::MAX;
 
 pub(super) const FIND: &str = "
     SELECT id, settled_block IS ?2 AND settled_cost_gwei IS ?3 AND succeeded IS ?4 AS is_noted FROM sponsorships
-    WHERE user_op_hash = ?1 OR id IN (SELECT sponsorship_id FROM earlier_hashes WHERE user_op_hash = ?1)";
+    WHERE (user_op_hash = ?1 OR id IN (SELECT sponsorship_id FROM earlier_hashes WHERE user_op_hash = ?1))
+        AND chain_id = ?5";
 pub(super) const NOTE: &str =
     "UPDATE sponsorships SET settled_block = ?2, settled_cost_gwei = ?3, succeeded = ?4 WHERE id = ?1";
 pub(super) const NOTED: &str = "
     SELECT id FROM sponsorships
-    WHERE settled_block BETWEEN ?1 AND ?2 AND state <> 'settled' AND entry_point = ?3 AND paymaster = ?4";
+    WHERE chain_id = ?1 AND settled_block BETWEEN ?2 AND ?3 AND state <> 'settled'
+        AND entry_point = ?4 AND paymaster = ?5";
 pub(super) const TAKE_BACK: &str =
     "UPDATE sponsorships SET settled_block = NULL, settled_cost_gwei = NULL, succeeded = NULL WHERE id = ?1";
 /// A key that was given back with its reservation may be another sponsorship's by now.
 pub(super) const CLOSE: &str = "
     UPDATE sponsorships SET state = 'settled',
         idempotency_key = CASE WHEN state = 'released' THEN NULL ELSE idempotency_key END
-    WHERE settled_block <= ?1 AND state <> 'settled' AND entry_point = ?2 AND paymaster = ?3";
+    WHERE chain_id = ?1 AND settled_block <= ?2 AND state <> 'settled' AND entry_point = ?3 AND paymaster = ?4";
 pub(super) const MOVE_ON: &str = "
-    INSERT INTO settlement_cursors (entry_point, paymaster, next_block, highest_block) VALUES (?1, ?2, ?3, ?3)
-    ON CONFLICT (entry_point, paymaster) DO UPDATE SET
+    INSERT INTO settlement_cursors (chain_id, entry_point, paymaster, next_block, highest_block)
+    VALUES (?1, ?2, ?3, ?4, ?4)
+    ON CONFLICT (chain_id, entry_point, paymaster) DO UPDATE SET
         next_block = excluded.next_block, highest_block = max(highest_block, next_block, excluded.next_block)";
 
 type Mined = (UserOpHash, Settlement);
@@ -48,9 +51,10 @@ struct Noted {
 
 pub(super) async fn settle(writer: &Writer, deployment: &Deployment, read: &BlocksRead) -> Result<Settled, StoreError> {
     let mut all = Noted::default();
+    let chain_id = signed(deployment.entry_point.chain_id)?;
     for part in read.mined.chunks(AT_ONCE) {
         let part = part.to_vec();
-        let noted = writer.write(move |connection| note(connection, part).boxed()).await?;
+        let noted = writer.write(move |connection| note(connection, chain_id, part).boxed()).await?;
         all.ids.extend(noted.ids);
         all.ours += noted.ours;
         all.unknown.extend(noted.unknown);
@@ -58,6 +62,7 @@ pub(super) async fn settle(writer: &Writer, deployment: &Deployment, read: &Bloc
     let (entry_point, paymaster) = (deployment.entry_point.address.0, deployment.paymaster.0);
     let end = if read.to >= read.latest { LAST_BLOCK } else { signed(read.to)? };
     let blocks = Blocks {
+        chain_id,
         entry_point,
         paymaster,
         from: signed(read.from)?,
@@ -72,6 +77,7 @@ pub(super) async fn settle(writer: &Writer, deployment: &Deployment, read: &Bloc
 
 /// The blocks that were read, as the database holds them.
 struct Blocks {
+    chain_id: i64,
     entry_point: [u8; 20],
     paymaster: [u8; 20],
     from: i64,
@@ -82,7 +88,11 @@ struct Blocks {
 }
 
 /// Notes block and cost of each operation that is ours.
-async fn note(connection: &mut SqliteConnection, mined: Vec<Mined>) -> Result<Changes<Noted>, StoreError> {
+async fn note(
+    connection: &mut SqliteConnection,
+    chain_id: i64,
+    mined: Vec<Mined>,
+) -> Result<Changes<Noted>, StoreError> {
     let mut noted = Noted::default();
     for (hash, settlement) in mined {
         let block = signed(settlement.block)?;
@@ -91,6 +101,7 @@ async fn note(connection: &mut SqliteConnection, mined: Vec<Mined>) -> Result<Ch
             .bind(block)
             .bind(settlement.cost.count())
             .bind(settlement.succeeded)
+            .bind(chain_id)
             .fetch_all(&mut *connection)
             .await
             .map_err(StoreError::new)?;
@@ -125,6 +136,7 @@ async fn close(
     still_there: HashSet<String>,
 ) -> Result<Changes<u64>, StoreError> {
     let noted: Vec<String> = sqlx::query_scalar(NOTED)
+        .bind(blocks.chain_id)
         .bind(blocks.from)
         .bind(blocks.end)
         .bind(&blocks.entry_point[..])
@@ -139,6 +151,7 @@ async fn close(
     }
     if let Some(last_final) = blocks.last_final {
         sqlx::query(CLOSE)
+            .bind(blocks.chain_id)
             .bind(last_final)
             .bind(&blocks.entry_point[..])
             .bind(&blocks.paymaster[..])
@@ -147,6 +160,7 @@ async fn close(
             .map_err(StoreError::new)?;
     }
     sqlx::query(MOVE_ON)
+        .bind(blocks.chain_id)
         .bind(&blocks.entry_point[..])
         .bind(&blocks.paymaster[..])
         .bind(blocks.next)

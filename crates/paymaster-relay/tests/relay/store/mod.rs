@@ -76,6 +76,8 @@ macro_rules! promises {
                     nothing_is_recorded_to_see_what_would_be,
                     a_value_that_cannot_be_recorded_fails_alone,
                     reservations_of_one_deployment_are_none_of_another,
+                    the_same_contracts_on_another_chain_are_another_deployment,
+                    an_idempotency_key_stands_for_one_intent_on_each_chain,
                     what_was_answered_is_there_after_a_restart;
                 signing:
                     signings_begin_as_often_as_allowed_and_no_more,
@@ -95,10 +97,12 @@ macro_rules! promises {
                     what_was_released_is_settled_when_it_is_mined_after_all,
                     the_same_blocks_may_be_recorded_again,
                     settlement_begins_at_the_block_of_the_first_reservation_and_moves_on,
-                    a_settled_sponsorship_is_found_while_its_window_lasts;
+                    a_settled_sponsorship_is_found_while_its_window_lasts,
+                    each_chain_settles_and_releases_its_own;
                 known_blocks:
                     blocks_are_told_from_the_lowest_on_and_keep_their_hash,
-                    what_was_read_of_another_chain_is_read_again;
+                    what_was_read_of_another_chain_is_read_again,
+                    blocks_of_one_chain_are_none_of_another;
             }
         }
     };

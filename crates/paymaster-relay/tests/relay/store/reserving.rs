@@ -11,8 +11,9 @@ use tokio::task::JoinSet;
 
 use super::Storage;
 use super::samples::{
-    COST, GWEI, NEVER, PLENTY, again, contracts, counted, deployment, deployment_of, found, gwei, key, keyed, limits,
-    limits_but, proven, read, release_expired, reserve, reserve_signed, reserved, signed, sponsorship,
+    CHAIN, COST, GWEI, NEVER, PLENTY, again, contracts, counted, deployment, deployment_of, found, gwei, key, keyed,
+    limits, limits_but, on_chain, proven, read, release_expired, reserve, reserve_signed, reserved, signed,
+    sponsorship,
 };
 
 pub async fn what_is_reserved_is_found_as_it_was_recorded(storage: &dyn Storage) {
@@ -248,7 +249,7 @@ pub async fn nothing_is_recorded_to_see_what_would_be(storage: &dyn Storage) {
         assert_eq!(store.would_reserve(&new, &limits(&new, COST)).await.unwrap(), Reserved::Recorded);
     }
     assert_eq!((found(&store, &new).await, reserved(&store).await), (None, 0));
-    assert_eq!(store.next_blocks().await.unwrap(), []);
+    assert_eq!(store.next_blocks(CHAIN).await.unwrap(), []);
     reserve(&*store, &new).await;
     assert_eq!(store.would_reserve(&again(&new), &limits(&new, PLENTY)).await.unwrap(), Reserved::AlreadyRecorded);
     assert_eq!(
@@ -284,6 +285,30 @@ pub async fn reservations_of_one_deployment_are_none_of_another(storage: &dyn St
     assert_eq!(store.reserve(&elsewhere, &limits(&elsewhere, COST)).await.unwrap(), Reserved::Recorded);
     assert_eq!(store.reserved(&deployment_of(8)).await.unwrap(), gwei(COST));
     assert_eq!(reserved(&store).await, COST);
+}
+
+pub async fn the_same_contracts_on_another_chain_are_another_deployment(storage: &dyn Storage) {
+    let store = storage.open().await;
+    reserve(&*store, &sponsorship(1, proven(), Some(key()))).await;
+    let elsewhere = NewSponsorship { deployment: on_chain(2), ..sponsorship(2, proven(), Some(key())) };
+    assert_eq!(counted(&store, &elsewhere).await, [(Scope::ApiKey, 0), (Scope::Account, 0)]);
+    assert_eq!(store.reserve(&elsewhere, &limits(&elsewhere, COST)).await.unwrap(), Reserved::Recorded);
+    assert_eq!(store.reserved(&on_chain(2)).await.unwrap(), gwei(COST));
+    assert!(store.release(&elsewhere.id).await.unwrap());
+    assert_eq!((store.reserved(&on_chain(2)).await.unwrap(), reserved(&store).await), (gwei(0), COST));
+}
+
+pub async fn an_idempotency_key_stands_for_one_intent_on_each_chain(storage: &dyn Storage) {
+    let store = storage.open().await;
+    let first = keyed("order", sponsorship(1, proven(), None));
+    let second = NewSponsorship { deployment: on_chain(2), ..keyed("order", sponsorship(2, proven(), None)) };
+    for new in [&first, &second] {
+        reserve(&*store, new).await;
+        let of_key = store.use_of_key(&new.key_space(), "order").await.unwrap();
+        assert_eq!(of_key.map(|of_key| of_key.intent), Some(new.intent));
+    }
+    let third = NewSponsorship { deployment: on_chain(2), ..keyed("order", sponsorship(3, proven(), None)) };
+    assert_eq!(store.reserve(&third, &limits(&third, PLENTY)).await.unwrap(), Reserved::KeyTaken { is_mined: false });
 }
 
 pub async fn what_was_answered_is_there_after_a_restart(storage: &dyn Storage) {

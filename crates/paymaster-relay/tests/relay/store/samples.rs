@@ -17,6 +17,8 @@ pub const GWEI: u128 = 1_000_000_000;
 pub const COST: u128 = 7 * GWEI;
 /// A deposit that all of them fit into.
 pub const PLENTY: u128 = 1_000_000 * GWEI;
+/// The chain of [`deployment`].
+pub const CHAIN: u64 = 1;
 /// Later than every window.
 pub const NEVER: u64 = u64::MAX / 2;
 
@@ -96,11 +98,22 @@ pub fn deployment() -> Deployment {
 
 pub fn deployment_of(entry_point: u8) -> Deployment {
     Deployment {
-        entry_point: EntryPoint { chain_id: 1, address: Address([entry_point; 20]), version: EntryPointVersion::V07 },
+        entry_point: EntryPoint {
+            chain_id: CHAIN,
+            address: Address([entry_point; 20]),
+            version: EntryPointVersion::V07,
+        },
         paymaster: Address([2; 20]),
         verification_gas_limit: 60_000,
         min_verification_gas_limit: 30_000,
     }
+}
+
+/// The same contracts on another chain.
+pub fn on_chain(chain_id: u64) -> Deployment {
+    let mut deployment = deployment();
+    deployment.entry_point.chain_id = chain_id;
+    deployment
 }
 
 pub fn contracts() -> Contracts {

@@ -6,8 +6,8 @@ use proto::Terms;
 
 use super::Storage;
 use super::samples::{
-    COST, GWEI, NEVER, PLENTY, again, contracts, counted, deployment, deployment_of, found, gwei, key, keyed, limits,
-    proven, read, release_expired, reserve, reserve_signed, reserved, signed, sponsorship,
+    CHAIN, COST, GWEI, NEVER, PLENTY, again, contracts, counted, deployment, deployment_of, found, gwei, key, keyed,
+    limits, on_chain, proven, read, release_expired, reserve, reserve_signed, reserved, signed, sponsorship,
 };
 
 pub async fn a_window_lasts_to_its_last_second(storage: &dyn Storage) {
@@ -164,7 +164,10 @@ pub async fn the_same_blocks_may_be_recorded_again(storage: &dyn Storage) {
 
 pub async fn settlement_begins_at_the_block_of_the_first_reservation_and_moves_on(storage: &dyn Storage) {
     let store = storage.open().await;
-    assert_eq!((store.next_block(&deployment()).await.unwrap(), store.highest_block().await.unwrap()), (None, None));
+    assert_eq!(
+        (store.next_block(&deployment()).await.unwrap(), store.highest_block(CHAIN).await.unwrap()),
+        (None, None)
+    );
     for (number, block) in [(1, 40), (2, 90)] {
         reserve(&*store, &NewSponsorship { block, ..sponsorship(number, proven(), None) }).await;
         assert_eq!(store.next_block(&deployment()).await.unwrap(), Some(40));
@@ -172,14 +175,14 @@ pub async fn settlement_begins_at_the_block_of_the_first_reservation_and_moves_o
     let elsewhere = NewSponsorship { deployment: deployment_of(8), block: 7, ..sponsorship(3, proven(), None) };
     reserve(&*store, &elsewhere).await;
     store.settle(&deployment(), &BlocksRead { from: 40, ..read(50, 5, None) }).await.unwrap();
-    let mut next = store.next_blocks().await.unwrap();
+    let mut next = store.next_blocks(CHAIN).await.unwrap();
     next.sort_by_key(|(_, block)| *block);
     assert_eq!(next, [(Contracts::from(&deployment_of(8)), 7), (contracts(), 51)]);
-    assert_eq!(store.highest_block().await.unwrap(), Some(51));
+    assert_eq!(store.highest_block(CHAIN).await.unwrap(), Some(51));
     // The chain turned out to be shorter.
     store.settle(&deployment(), &BlocksRead { from: 40, ..read(45, 5, None) }).await.unwrap();
     assert_eq!(store.next_block(&deployment()).await.unwrap(), Some(46));
-    assert_eq!(store.highest_block().await.unwrap(), Some(51));
+    assert_eq!(store.highest_block(CHAIN).await.unwrap(), Some(51));
 }
 
 pub async fn a_settled_sponsorship_is_found_while_its_window_lasts(storage: &dyn Storage) {
@@ -196,4 +199,36 @@ pub async fn a_settled_sponsorship_is_found_while_its_window_lasts(storage: &dyn
     let second = again(&new);
     assert_eq!(store.reserve(&second, &limits(&second, PLENTY)).await.unwrap(), Reserved::Recorded);
     assert_eq!(found(&store, &new).await.map(|record| record.id), Some(second.id), "the newest");
+}
+
+pub async fn each_chain_settles_and_releases_its_own(storage: &dyn Storage) {
+    let store = storage.open().await;
+    let (here, there) = (deployment(), on_chain(2));
+    let first = sponsorship(1, proven(), None);
+    let second = NewSponsorship { deployment: there, ..sponsorship(2, proven(), None) };
+    for (number, new) in [(1, &first), (2, &second)] {
+        reserve_signed(&*store, number, new).await;
+    }
+    // A node of one chain tells of an operation on the other, in blocks that are final.
+    let foreign = read(9, 0, Some((signed(1).user_op_hash, 5)));
+    let settled = store.settle(&there, &foreign).await.unwrap();
+    assert_eq!((settled.ours, settled.unknown.len()), (0, 1));
+    assert_eq!(found(&store, &first).await.map(|record| record.state), Some(State::Signed));
+    assert_eq!(store.next_blocks(2).await.unwrap(), [(Contracts::from(&there), 10)]);
+    assert_eq!(store.next_blocks(CHAIN).await.unwrap(), [(contracts(), 1)]);
+
+    // It is mined; then a block of the other chain with that number is final, or gone.
+    store.settle(&here, &read(5, 2, Some((signed(1).user_op_hash, 5)))).await.unwrap();
+    for mined in [None, Some((signed(2).user_op_hash, 5))] {
+        assert_eq!(store.settle(&there, &read(9, 0, mined)).await.unwrap().reorganised, 0);
+        assert_eq!(found(&store, &first).await.map(|record| record.state), Some(State::Mined));
+    }
+    assert_eq!(found(&store, &second).await.map(|record| record.state), Some(State::Settled));
+    assert_eq!(store.reserved(&there).await.unwrap(), gwei(0));
+
+    let (third, fourth) = (sponsorship(3, proven(), None), sponsorship(4, proven(), None));
+    reserve(&*store, &third).await;
+    reserve(&*store, &NewSponsorship { deployment: there, ..fourth }).await;
+    assert_eq!(release_expired(&*store, Contracts::from(&there), NEVER).await, 1);
+    assert_eq!((reserved(&store).await, store.reserved(&there).await.unwrap()), (2 * COST, gwei(0)));
 }
