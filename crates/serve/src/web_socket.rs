@@ -116,6 +116,18 @@ impl WebSocket {
     }
 }
 
+/// The answer to a message, unless the connection is evicted first. Looked at before each step:
+/// what an evicted connection's messages would cost is not counted any more.
+async fn answered(memory: Memory, mut held: Held, message: Bytes, answer: impl Answer) -> Option<(String, Held)> {
+    let text = tokio::select! {
+        biased;
+        () = memory.ended() => None,
+        text = answer.answer(message) => text,
+    }?;
+    held.answered(text.len());
+    Some((text, held))
+}
+
 struct Session {
     socket: WebSocketStream<TokioIo<Upgraded>>,
     memory: Memory,
@@ -177,12 +189,8 @@ impl Session {
                         Some(Err(Error::Protocol(_))) => return Ok(End::Close(CloseCode::Protocol)),
                         Some(Err(error)) => return Err(error),
                     };
-                    let (mut held, answer) = (self.memory.message(data.len()), answer.clone());
-                    self.answers.spawn(async move {
-                        let text = answer.answer(data).await?;
-                        held.answered(text.len());
-                        Some((text, held))
-                    });
+                    let held = self.memory.message(data.len());
+                    self.answers.spawn(answered(self.memory.clone(), held, data, answer.clone()));
                 }
                 _ = self.pings.tick() => {
                     if may_read && self.waited_since(self.memory.last_read()) > self.memory.idle() {

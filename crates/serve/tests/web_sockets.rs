@@ -223,6 +223,21 @@ async fn incomplete_messages_cost_memory_until_their_address_is_over_the_bound()
 }
 
 #[tokio::test]
+async fn no_more_answers_are_made_for_a_web_socket_that_was_evicted() {
+    let answer = Slow::of(0, 60_000);
+    let port = port(Bounds { memory: 150_000, ..Bounds::default() }, answer.clone()).await;
+    let mut socket = port.connect().await;
+    for _ in 0..64 {
+        socket.send(Message::text("x")).await.unwrap();
+    }
+    until(|| answer.begun() == 64).await;
+    answer.permits.add_permits(64);
+    while let Some(Ok(_)) = next(&mut socket).await {}
+    until(|| port.occupancy.now().upgraded == 0).await;
+    assert!(answer.permits.available_permits() >= 60, "{} are left", answer.permits.available_permits());
+}
+
+#[tokio::test]
 async fn a_message_that_does_not_arrive_in_time_is_answered_and_one_that_takes_longer_than_silence_may_is_read() {
     // Long beside the pauses that a busy machine makes.
     let idle = Duration::from_secs(2);

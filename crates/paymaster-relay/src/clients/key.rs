@@ -82,9 +82,10 @@ pub struct ApiKey {
     pub policies: Vec<String>,
     /// From where it may be used. Looked at for publishable keys only.
     pub origins: Origins,
-    /// How fast it may call, methods without a scope left out. `None`: as fast as it likes.
+    /// How fast it may call; methods that answer short public facts are not counted. `None`: no
+    /// limit.
     pub rate: Option<Rate>,
-    /// Calls in one UTC day, methods without a scope left out.
+    /// Calls in one UTC day; methods that answer short public facts are not counted.
     pub quota: Option<u64>,
     /// Unix seconds after which it is refused.
     pub expires_at: Option<u64>,

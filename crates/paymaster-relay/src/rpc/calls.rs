@@ -23,6 +23,11 @@ use crate::clients::{Access, ApiKeyId, Caller};
 use crate::metrics::Metrics;
 use crate::ports::Clock;
 
+/// Bytes that an answer may have beyond the request that it repeats, in which hex may double it:
+/// within this nothing that was charged for is left out.
+pub(super) const PER_CALL: u32 = 8 * 1024;
+/// Bytes that the answers of any batch may have.
+const ANY_BATCH: u32 = 128 * 1024;
 /// Bytes of the answer to a call of a batch whose answers are over the limit, without its id, which
 /// the body has too.
 const REFUSAL: usize = 1024;
@@ -196,11 +201,15 @@ where
                 return around.refuse_batch(batch, &error, &request_id);
             }
             let until = around.deadline();
-            let too_large = || EdgeError::ResponseTooLarge { limit: around.max_response };
-            let most = around.max_response as usize;
-            let mut answers = BatchResponseBuilder::new_with_limit(most + batch.len() * REFUSAL);
-            let (mut used, mut is_full) = (0, false);
+            let most = (around.max_response + ANY_BATCH) as usize + batch.len() * REFUSAL;
+            let mut answers = BatchResponseBuilder::new_with_limit(most);
+            // Few bytes that are asked have few that are answered, so that many batches at once
+            // don't fill the memory.
+            let (mut allowed, mut used, mut is_full) = (0u32, 0, false);
             for entry in batch {
+                allowed = allowed.saturating_add(entry.as_ref().map_or(0, allowance));
+                let limit = ANY_BATCH.max(allowed);
+                let too_large = || EdgeError::ResponseTooLarge { limit };
                 let (id, mut answer) = match entry {
                     // Its answer might not fit either, and would have been made for nothing.
                     Ok(BatchEntry::Call(request)) if is_full => {
@@ -216,7 +225,7 @@ where
                         (id.clone(), refuse(EdgeError::InvalidRequest, id))
                     }
                 };
-                if !is_full && used + answer.as_json().get().len() > most {
+                if !is_full && used + answer.as_json().get().len() > limit as usize {
                     is_full = true;
                     answer = refuse(too_large(), id);
                 }
@@ -237,6 +246,13 @@ where
         drop(notification);
         async { nothing() }
     }
+}
+
+/// Bytes that the answer to an entry of a batch may have.
+fn allowance(entry: &BatchEntry<'_>) -> u32 {
+    let BatchEntry::Call(Request { params, .. }) = entry else { return 0 };
+    let params = params.as_ref().map_or(0, |params| u32::try_from(params.get().len()).unwrap_or(u32::MAX));
+    params.saturating_mul(2).saturating_add(PER_CALL)
 }
 
 /// The id that an entry of a batch is answered by; `None` for a notification.

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceBuilder;
 
 use super::call_log::CallLog;
-use super::calls::CallsLayer;
+use super::calls::{CallsLayer, PER_CALL};
 use super::http::{EdgeLayer, WebSockets};
 use super::methods::Methods;
 use super::sources::{origins, proxies};
@@ -27,8 +27,6 @@ use crate::sponsor::Sponsor;
 /// Calls in a batch that are read at all. One over `max_batch` is refused call by call up to here,
 /// in one answer above.
 const MOST_CALLS: u32 = 1000;
-/// Bytes that an answer may have beyond the request that it repeats.
-const PER_CALL: u32 = 8 * 1024;
 
 /// Answers JSON-RPC: what may call, how much at once, and the methods.
 pub struct RpcServer {
@@ -78,8 +76,6 @@ impl RpcServer {
         let listener: Listener = listener.into();
         let settings = &self.settings;
         let Bounds { serving, .. } = listener.bounds();
-        // An answer repeats the client's operation, and hex in its place may double it: within this
-        // nothing that was charged for is left out.
         let max_response =
             settings.max_body_bytes.saturating_mul(2).saturating_add(settings.max_batch.saturating_mul(PER_CALL));
         let config = ServerConfig::builder()

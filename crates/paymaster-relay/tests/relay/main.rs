@@ -10,6 +10,7 @@
 mod support;
 
 mod answers;
+mod api_key_store;
 mod api_keys;
 mod batches;
 mod budget;
