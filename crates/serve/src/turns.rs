@@ -54,9 +54,9 @@ impl Turns {
 }
 
 impl Turn {
-    /// Waits until no other request of the client has a turn, and a processor is free: before costly
-    /// work whose length the client chooses. To be called within [`Self::until_it_waits`], which
-    /// ends the turn.
+    /// Waits until no other request of the client has a turn, and a processor is free. To be called
+    /// within [`Self::until_it_waits`], which ends the turn, before costly work whose length the
+    /// client chooses.
     pub async fn begin(&self) {
         let client = self.turns.clients.of(self.client).lock_owned().await;
         let processor = Arc::clone(&self.turns.processors).acquire_owned().await.ok();
