@@ -15,10 +15,16 @@ mod wire;
 use std::process::ExitCode;
 
 use clap::Parser;
+use tokio::runtime::Builder;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    let code = match cli::Cli::parse().run().await {
+use crate::error::Error;
+
+/// Tasks that a worker runs before it looks for new input. Tokio's own 61 would let input wait
+/// while as many requests are parsed.
+const EVENT_INTERVAL: u32 = 8;
+
+fn main() -> ExitCode {
+    let code = match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             telemetry::report(&error);
@@ -27,4 +33,10 @@ async fn main() -> ExitCode {
     };
     telemetry::finish();
     code
+}
+
+fn run() -> Result<(), Error> {
+    let command = cli::Cli::parse();
+    let runtime = Builder::new_multi_thread().enable_all().event_interval(EVENT_INTERVAL).build();
+    runtime.map_err(|error| Error::Start(format!("threads: {error}")))?.block_on(command.run())
 }

@@ -1,5 +1,7 @@
 //! The logs of mined operations (`UserOperationEvent`).
 
+use std::ops::RangeInclusive;
+
 use alloy_primitives::Address as EthAddress;
 use alloy_provider::Provider;
 use alloy_rpc_client::BatchRequest;
@@ -67,12 +69,18 @@ async fn events(node: &Node, filter: Filter, from: u64, to: u64) -> Result<Vec<(
     let last: Option<Header> = last.await.map_err(failed)?;
     last.ok_or(ChainError::LogsLag { missing: to })?.check_number(to)?;
     let logs: Vec<Log> = logs.await.map_err(failed)?;
-    logs.iter().map(event).collect()
+    logs.iter().map(|log| event(log, from..=to)).collect()
 }
 
-fn event(log: &Log) -> Result<(UserOperationEvent, u64), ChainError> {
+/// # Errors
+/// [`ChainError::Node`] for a log of another shape, or of none of these blocks.
+fn event(log: &Log, asked: RangeInclusive<u64>) -> Result<(UserOperationEvent, u64), ChainError> {
     let event = UserOperationEvent::decode_log_validate(&log.inner)
         .map_err(|_| ChainError::node("a UserOperationEvent of another shape"))?;
     let block = log.block_number.ok_or_else(|| ChainError::node("a log without a block"))?;
+    if !asked.contains(&block) {
+        let (from, to) = asked.into_inner();
+        return Err(ChainError::node(format!("a log of block {block}, asked for {from} to {to}")));
+    }
     Ok((event.data, block))
 }

@@ -567,6 +567,14 @@ fn tells_of_no_logs(question: &Value, answer: &mut Value) {
     }
 }
 
+fn tells_of_logs_of_other_blocks(question: &Value, answer: &mut Value) {
+    if question["method"] == LOGS {
+        for log in answer["result"].as_array_mut().unwrap() {
+            log["blockNumber"] = json!("0x8000000000000001");
+        }
+    }
+}
+
 fn keeps_logs_from_block_90(question: &Value, answer: &mut Value) {
     let from = question["params"][0]["fromBlock"].as_str();
     if question["method"] == LOGS && from.is_some_and(|from| u64::from_str_radix(&from[2..], 16).unwrap() < 90) {
@@ -622,6 +630,19 @@ async fn an_operation_that_the_logs_lacked_for_a_while_is_read_again_and_settled
         assert_eq!(world.relay.settler.settle().await.unwrap(), settled);
     }
     assert_eq!((states(&world).await[0].0.as_str(), costs(&world).await[0].1), ("settled", false));
+}
+
+#[tokio::test]
+async fn a_log_of_a_block_that_was_not_asked_for_is_the_nodes_fault() {
+    let (world, node) = behind_a_node().await;
+    let answer = sponsored(&world).await;
+    mine(&world, &answer).await;
+    node.fail(Fault::Rewrites(tells_of_logs_of_other_blocks));
+    let error = world.relay.settler.settle().await.unwrap_err();
+    assert!(matches!(error, RelayError::ChainUnavailable { .. }), "{error:?}");
+    assert!(world.problem("settlement").await.unwrap().contains("a log of block 9223372036854775809"));
+    node.fail(Fault::None);
+    assert_eq!(world.relay.settler.settle().await.unwrap(), 1);
 }
 
 #[tokio::test]
