@@ -6,6 +6,9 @@ use clap::Parser;
 use devkit::{DevkitError, EntryPointVersion};
 use url::Url;
 
+/// Where the page of examples/viem-page is served.
+pub const DEFAULT_ORIGIN: &str = "http://localhost:5173";
+
 /// Sponsor one operation on a local chain and show every step.
 ///
 /// Starts anvil with the real EntryPoint, deploys the paymaster, starts a node, registers a
@@ -33,18 +36,19 @@ pub struct Args {
     #[arg(long)]
     pub local_key: bool,
     /// The origin on localhost of pages that use passkeys.
-    #[arg(long, value_name = "ORIGIN", default_value = "http://localhost:5173")]
-    pub origin: Url,
+    #[arg(long, value_name = "ORIGIN", default_value = DEFAULT_ORIGIN, value_parser = origin)]
+    pub origin: String,
     /// Keep chain and node running afterwards, until interrupted.
     #[arg(long)]
     pub keep: bool,
 }
 
-impl Args {
-    /// The origin as browsers write it, without a slash at its end.
-    pub fn origin(&self) -> &str {
-        self.origin.as_str().trim_end_matches('/')
-    }
+/// As browsers write it, without a slash at its end.
+fn origin(text: &str) -> Result<String, String> {
+    let url = Url::parse(text).map_err(|problem| problem.to_string())?;
+    let origin = url.origin().ascii_serialization();
+    let is_origin = text.trim_end_matches('/') == origin;
+    is_origin.then_some(origin).ok_or_else(|| "expected scheme, host and port, as in http://localhost:8080".to_owned())
 }
 
 fn version(text: &str) -> Result<EntryPointVersion, String> {

@@ -63,7 +63,7 @@ pub fn tee_setup(ground: &Ground<'_>, args: &Args) -> Outcome<TeeSetup> {
         paymaster: ground.paymaster.address().into(),
     };
     Ok(TeeSetup {
-        relying_parties: vec![RelyingParty { id: RP_ID.to_owned(), origins: vec![args.origin().to_owned()] }],
+        relying_parties: vec![RelyingParty { id: RP_ID.to_owned(), origins: vec![args.origin.clone()] }],
         ceilings: Ceilings {
             deployments: vec![deployment],
             max_cost: Quantity(MAX_COST),
@@ -81,7 +81,7 @@ pub fn random() -> Outcome<B256> {
 }
 
 fn kms(folder: &Path, ground: &Ground<'_>, args: &Args) -> String {
-    let (data, chain, origin) = (folder.display(), ground.anvil.url(), args.origin());
+    let (data, chain, origin) = (folder.display(), ground.anvil.url(), &args.origin);
     let factory = ground.deployment.account_factory.address();
     format!(
         r#"

@@ -5,6 +5,7 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Outcome;
+use crate::args::DEFAULT_ORIGIN;
 use crate::product::LOG;
 use crate::story::Story;
 use crate::world::World;
@@ -43,9 +44,13 @@ pub async fn until_interrupted(world: &mut World, story: &Story) -> Outcome<()> 
     }
 }
 
-/// Starts the example's page with this demo's URLs in its build. The page's own default names the
-/// bundler.
+/// Starts the example's page with this demo's URLs in its build, at the demo's origin. The page's
+/// own default names the bundler.
 fn start_page(world: &World) -> String {
     let urls = json!({ "rpc": world.rpc_url(), "kms": world.kms_url(), "chain": world.chain_url() });
-    format!("npm start -- '--define:URLS={urls}'")
+    let start = format!("npm start -- '--define:URLS={urls}'");
+    match world.origin().split_once("://") {
+        Some((_, address)) if world.origin() != DEFAULT_ORIGIN => format!("{start} --serve={address}"),
+        _ => start,
+    }
 }

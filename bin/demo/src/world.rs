@@ -76,7 +76,7 @@ impl World {
             }
         }
         let paymaster_signer = admit_tee(&paymaster, &Kms::at(&kms_url), story).await?;
-        let (origin, _folder) = (args.origin().to_owned(), folder);
+        let (origin, _folder) = (args.origin.clone(), folder);
         Ok(Self {
             node,
             anvil,

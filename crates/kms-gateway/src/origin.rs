@@ -18,7 +18,7 @@ const HASH_LENGTH: usize = 32;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Origin {
-    /// Of a page: scheme, host and port. No path, and no slash at the end.
+    /// Of a page: scheme, host and port.
     Page(Url),
     /// Of an Android app: `android:apk-key-hash:` and the SHA-256 of its signing certificate.
     App(Url),
@@ -28,7 +28,10 @@ pub enum Origin {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum InvalidOrigin {
     /// Neither a page's nor an app's.
-    #[error("{text} is not an origin: expected scheme, host and port, as in https://example.org, or {APP} and a hash")]
+    #[error(
+        "{text} is not an origin: expected scheme, host and port without a path, as in https://example.org, or {APP} and \
+         a hash"
+    )]
     Unknown {
         /// What was found.
         text: String,
@@ -86,7 +89,10 @@ impl FromStr for Origin {
             let is_hash = base64url::<HASH_LENGTH>(hash).is_ok_and(|hash| hash.len() == HASH_LENGTH);
             return is_hash.then_some(Self::App(url)).ok_or_else(|| InvalidOrigin::AppHash { text: found() });
         }
-        let is_page = matches!(url.scheme(), "http" | "https") && url.has_host();
+        // A path would be left out without a word.
+        let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+        let has_login = !url.username().is_empty() || url.password().is_some();
+        let is_page = matches!(url.scheme(), "http" | "https") && url.has_host() && is_bare && !has_login;
         is_page.then_some(Self::Page(url)).ok_or_else(|| InvalidOrigin::Unknown { text: found() })
     }
 }

@@ -88,3 +88,13 @@ fn the_origin_of_an_app_ends_with_a_whole_sha_256() {
         assert_eq!(origin.parse::<Origin>(), Err(InvalidOrigin::Unknown { text: origin.to_owned() }));
     }
 }
+
+#[test]
+fn the_origin_of_a_page_has_nothing_but_scheme_host_and_port() {
+    for origin in
+        ["https://example.org/app", "https://example.org/?a", "https://example.org/#a", "https://me@example.org"]
+    {
+        assert_eq!(origin.parse::<Origin>(), Err(InvalidOrigin::Unknown { text: origin.to_owned() }));
+    }
+    assert_eq!("https://example.org:443/".parse::<Origin>().unwrap().serialised(), "https://example.org");
+}
