@@ -1,5 +1,6 @@
 //! What several tasks need is said to fail once, by whoever notices first, and to work again once.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,7 +10,7 @@ use tokio::time::Instant;
 /// The log of one dependency's outages.
 #[derive(Debug)]
 pub struct OutageLog {
-    what: &'static str,
+    what: Cow<'static, str>,
     outage: Mutex<Option<Noticed>>,
 }
 
@@ -17,18 +18,18 @@ pub struct OutageLog {
 #[derive(Debug)]
 struct Noticed {
     since: Instant,
-    by: BTreeSet<&'static str>,
+    by: BTreeSet<String>,
 }
 
 impl OutageLog {
     /// Of a dependency that is called `what` in the log.
     #[must_use]
-    pub const fn new(what: &'static str) -> Self {
-        Self { what, outage: Mutex::new(None) }
+    pub fn new(what: impl Into<Cow<'static, str>>) -> Self {
+        Self { what: what.into(), outage: Mutex::new(None) }
     }
 
     /// After a task failed by this dependency. A line when no other one did before.
-    pub fn failed(&self, task: &'static str, why: impl Display) {
+    pub fn failed(&self, task: &str, why: impl Display) {
         if self.note_failure(task) {
             tracing::warn!("{} is failing: {why} (noticed by {task})", self.what);
         }
@@ -36,20 +37,20 @@ impl OutageLog {
 
     /// After a task that needs this dependency was done. A line when it was the last that had
     /// failed.
-    pub fn worked(&self, task: &'static str) {
+    pub fn worked(&self, task: &str) {
         if let Some(since) = self.note_success(task) {
             tracing::warn!("{} recovered after {} s", self.what, since.elapsed().as_secs());
         }
     }
 
-    fn note_failure(&self, task: &'static str) -> bool {
+    fn note_failure(&self, task: &str) -> bool {
         let mut outage = self.outage();
         let is_news = outage.is_none();
-        outage.get_or_insert_with(|| Noticed { since: Instant::now(), by: BTreeSet::new() }).by.insert(task);
+        outage.get_or_insert_with(|| Noticed { since: Instant::now(), by: BTreeSet::new() }).by.insert(task.to_owned());
         is_news
     }
 
-    fn note_success(&self, task: &'static str) -> Option<Instant> {
+    fn note_success(&self, task: &str) -> Option<Instant> {
         let mut outage = self.outage();
         let noticed = outage.as_mut()?;
         let was_last = noticed.by.remove(task) && noticed.by.is_empty();

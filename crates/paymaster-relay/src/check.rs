@@ -12,7 +12,6 @@ use crate::settings::{Settings, SettingsError};
 /// [`SettingsError`] names the key.
 pub fn check(settings: &Settings) -> Result<(), SettingsError> {
     let numbers = [
-        ("chain.timeout_seconds", settings.chain.timeout_seconds),
         ("max_signings", settings.max_signings.into()),
         ("max_refusals", settings.max_refusals.into()),
         ("settlement_interval_seconds", settings.settlement_interval_seconds),
@@ -23,7 +22,12 @@ pub fn check(settings: &Settings) -> Result<(), SettingsError> {
     if let Some((key, _)) = numbers.into_iter().find(|(_, number)| *number == 0) {
         return Err(SettingsError::Invalid { key, problem: "must be above 0".to_owned() });
     }
-    settings.chain.url()?;
+    for chain in settings.all_chains() {
+        chain.url()?;
+        if chain.timeout_seconds == 0 {
+            return Err(chain.invalid(["chain.timeout_seconds", "chains.timeout_seconds"], "must be above 0"));
+        }
+    }
     if let Some(redis) = &settings.redis {
         redis.client()?;
     }

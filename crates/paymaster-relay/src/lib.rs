@@ -8,6 +8,7 @@
 pub mod budget;
 pub mod catalogue;
 pub mod chain;
+pub mod chains;
 mod check;
 pub mod claims;
 pub mod clients;

@@ -4,9 +4,10 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 use prometheus::{
-    GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     core::Collector,
 };
+use proto::EntryPoint;
 
 use crate::deployment::Deployment;
 use crate::gwei::Gwei;
@@ -20,7 +21,7 @@ pub struct Metrics {
     stages: HistogramVec,
     reserved: GaugeVec,
     deposit: GaugeVec,
-    reservations_expired: IntCounter,
+    reservations_expired: IntCounterVec,
     key_age: IntGauge,
     settlement_behind: IntGaugeVec,
 }
@@ -56,7 +57,7 @@ impl Metrics {
     /// [`prometheus::Error`] when the registry has metrics of these names already.
     pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
         let histogram = |name: &str, help: &str| HistogramOpts::new(name, help).buckets(SECONDS.to_vec());
-        let deployment = ["entry_point", "paymaster"];
+        let deployment = ["chain_id", "entry_point", "paymaster"];
         Ok(Self {
             requests: register(
                 registry,
@@ -82,9 +83,12 @@ impl Metrics {
             )?,
             reservations_expired: register(
                 registry,
-                IntCounter::new(
-                    "relay_reservations_expired_total",
-                    "Reservations whose window ended without a mined operation.",
+                IntCounterVec::new(
+                    Opts::new(
+                        "relay_reservations_expired_total",
+                        "Reservations whose window ended without a mined operation.",
+                    ),
+                    &["chain_id"],
                 )?,
             )?,
             key_age: register(
@@ -130,8 +134,8 @@ impl Metrics {
         set(&self.deposit, deployment, gwei);
     }
 
-    pub(crate) fn reservations_expired(&self, count: u64) {
-        self.reservations_expired.inc_by(count);
+    pub(crate) fn reservations_expired(&self, chain_id: u64, count: u64) {
+        self.reservations_expired.with_label_values(&[chain_id.to_string()]).inc_by(count);
     }
 
     /// The latest block, and the one to read next.
@@ -151,8 +155,9 @@ fn set(gauge: &GaugeVec, deployment: &Deployment, gwei: Gwei) {
     gauge.with_label_values(&labels(deployment)).set(gwei.count() as f64);
 }
 
-fn labels(deployment: &Deployment) -> [String; 2] {
-    [deployment.entry_point.address.to_string(), deployment.paymaster.to_string()]
+fn labels(deployment: &Deployment) -> [String; 3] {
+    let EntryPoint { chain_id, address, .. } = deployment.entry_point;
+    [chain_id.to_string(), address.to_string(), deployment.paymaster.to_string()]
 }
 
 fn register<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> Result<C, prometheus::Error> {

@@ -8,41 +8,43 @@ use crate::error::RelayError;
 
 /// What was last said about work that is done again and again.
 pub(crate) struct Outage {
-    work: &'static str,
+    work: String,
     said: Option<String>,
 }
 
 /// Where outages of what the work needs are told of.
 #[derive(Clone, Copy)]
 pub(crate) struct Needs<'a> {
-    /// A node that answers, but not as it should.
-    pub(crate) chain: &'a OutageLog,
+    /// A node that answers, but not as it should; `None` for work that needs no chain.
+    pub(crate) chain: Option<&'a OutageLog>,
     pub(crate) store: &'a OutageLog,
 }
 
 impl Outage {
-    pub(crate) fn new(work: &'static str) -> Self {
-        Self { work, said: None }
+    pub(crate) fn new(work: impl Into<String>) -> Self {
+        Self { work: work.into(), said: None }
     }
 
     /// After every turn of the work.
     pub(crate) fn note<T>(&mut self, outcome: Result<T, RelayError>, needs: Needs<'_>) {
         // Claims may be in the same database.
         if !matches!(outcome, Err(RelayError::StoreUnavailable(_) | RelayError::ClaimsUnavailable(_))) {
-            needs.store.worked(self.work);
+            needs.store.worked(&self.work);
         }
         let Err(error) = outcome else {
-            needs.chain.worked(self.work);
+            if let Some(chain) = needs.chain {
+                chain.worked(&self.work);
+            }
             return self.note_problem(None);
         };
-        match &error {
+        match (&error, needs.chain) {
             // A chain that does not answer is told of by itself, and so are claims: by Redis, or
             // with the database.
-            RelayError::ChainUnavailable(ChainError::Unreachable { .. }) | RelayError::ClaimsUnavailable(_) => {}
-            RelayError::ChainUnavailable(_) | RelayError::ContractMismatch(_) => {
-                needs.chain.failed(self.work, error.in_full());
+            (RelayError::ChainUnavailable(ChainError::Unreachable { .. }) | RelayError::ClaimsUnavailable(_), _) => {}
+            (RelayError::ChainUnavailable(_) | RelayError::ContractMismatch(_), Some(chain)) => {
+                chain.failed(&self.work, error.in_full());
             }
-            RelayError::StoreUnavailable(_) => needs.store.failed(self.work, error.in_full()),
+            (RelayError::StoreUnavailable(_), _) => needs.store.failed(&self.work, error.in_full()),
             _ => self.note_problem(Some(error.in_full())),
         }
     }
@@ -72,7 +74,7 @@ mod tests {
     fn a_store_that_recovered_is_told_of_though_the_chain_fails_by_now() {
         let log = Log::start();
         let (chain, store) = (OutageLog::new("the chain"), OutageLog::new("the database"));
-        let needs = Needs { chain: &chain, store: &store };
+        let needs = Needs { chain: Some(&chain), store: &store };
         let mut outage = Outage::new("settlement");
         outage.note(Err::<(), _>(RelayError::StoreUnavailable(StoreError::new("full"))), needs);
         assert_eq!(log.lines("the database is failing").len(), 1);

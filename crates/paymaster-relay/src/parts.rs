@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::catalogue::Catalogue;
-use crate::chain::{ChainTime, EntryPointReader};
+use crate::chains::Chains;
 use crate::claims::ClaimStore;
 use crate::clients::ApiKeys;
 use crate::kms::Kms;
@@ -27,10 +27,8 @@ pub struct Parts {
     pub claims: Arc<dyn ClaimStore>,
     /// The KMS.
     pub kms: Arc<dyn Kms>,
-    /// The chain.
-    pub chain: Arc<dyn EntryPointReader>,
-    /// The chain's time beside that of `clock`.
-    pub chain_time: Arc<ChainTime>,
+    /// The chains.
+    pub chains: Arc<Chains>,
     /// The relay's key.
     pub relay_key: Arc<RelayKey>,
     /// Time.

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 
-use crate::catalogue::Catalogue;
-use crate::chain::{ChainTime, EntryPointReader, operation_of_nobody};
+use crate::chain::operation_of_nobody;
 use crate::claims::ClaimStore;
 use crate::clients::ApiKeys;
 use crate::error::RelayError;
 use crate::gwei::Gwei;
 use crate::metrics::Metrics;
-use crate::outage::Outage;
+use crate::outage::{Needs, Outage};
 use crate::parts::Parts;
 use crate::relay_key::RelayKey;
 use crate::settle::Settler;
@@ -23,49 +23,61 @@ const EVERY: Duration = Duration::from_secs(5);
 
 /// Does what has to be done now and then, whether or not anybody asks for a sponsorship.
 pub struct Sweeper {
-    settler: Arc<Settler>,
-    catalogue: Arc<Catalogue>,
+    settlers: Vec<Arc<Settler>>,
     store: Arc<dyn Store>,
     claims: Arc<dyn ClaimStore>,
-    chain: Arc<dyn EntryPointReader>,
-    chain_time: Arc<ChainTime>,
     relay_key: Arc<RelayKey>,
     metrics: Arc<Metrics>,
     api_keys: Arc<ApiKeys>,
 }
 
 impl Sweeper {
-    /// Does nothing yet.
+    /// Does nothing yet. There is a settler for each chain.
     #[must_use]
-    pub fn new(settler: Arc<Settler>, parts: &Parts) -> Self {
-        let Parts { catalogue, store, claims, chain, chain_time, relay_key, metrics, api_keys, .. } = parts.clone();
-        Self { settler, catalogue, store, claims, chain, chain_time, relay_key, metrics, api_keys }
+    pub fn new(settlers: Vec<Arc<Settler>>, parts: &Parts) -> Self {
+        let Parts { store, claims, relay_key, metrics, api_keys, .. } = parts.clone();
+        Self { settlers, store, claims, relay_key, metrics, api_keys }
     }
 
-    /// Sweeps until told to stop.
+    /// Sweeps until told to stop; a chain whose node does not answer delays no other.
     pub async fn run(&self, stop: CancellationToken) {
-        let (mut ticks, mut outage) = (interval(EVERY), Outage::new("the sweep"));
-        let mut clocks = Outage::new("the check of the clocks");
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                _ = ticks.tick() => {}
-            }
-            outage.note(self.sweep().await, self.settler.needs());
-            clocks.note(self.chain_time.check().map_err(RelayError::from), self.settler.needs());
+        let chains = self.settlers.iter().map(|settler| self.sweep_chain(settler, &stop));
+        tokio::join!(self.keep_up(&stop), join_all(chains));
+    }
+
+    async fn keep_up(&self, stop: &CancellationToken) {
+        let (mut ticks, mut outage) = (interval(EVERY), Outage::new("upkeep"));
+        let needs = Needs { chain: None, store: self.store.outages() };
+        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+            outage.note(self.keep_up_once().await, needs);
         }
     }
 
-    async fn sweep(&self) -> Result<(), RelayError> {
-        // First: it needs nothing but the store.
+    /// What needs no chain.
+    async fn keep_up_once(&self) -> Result<(), RelayError> {
         self.api_keys.save_usage().await?;
         self.claims.tidy().await?;
         self.metrics.key_age(self.relay_key.age().await);
-        self.settler.release_expired().await?;
-        for deployment in self.catalogue.deployments() {
+        Ok(())
+    }
+
+    async fn sweep_chain(&self, settler: &Settler, stop: &CancellationToken) {
+        let chain = settler.chain();
+        let (mut ticks, mut outage) = (interval(EVERY), Outage::new(chain.work("the sweep")));
+        let mut clocks = Outage::new(chain.work("the check of the clocks"));
+        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+            outage.note(self.sweep(settler).await, settler.needs());
+            clocks.note(chain.time.check().map_err(RelayError::from), settler.needs());
+        }
+    }
+
+    async fn sweep(&self, settler: &Settler) -> Result<(), RelayError> {
+        settler.release_expired().await?;
+        let chain = settler.chain();
+        for deployment in chain.catalogue.deployments() {
             self.metrics.reserved(deployment, self.store.reserved(deployment).await?);
             // As a sponsorship reads them: what stands in its way is noticed here.
-            let facts = self.chain.facts(deployment, &operation_of_nobody(), None, None).await?;
+            let facts = chain.reader.facts(deployment, &operation_of_nobody(), None, None).await?;
             self.metrics.deposit(deployment, Gwei::at_most(facts.paymaster.deposit));
         }
         Ok(())

@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 
+use proto::limits::MAX_DEPLOYMENTS;
 use tracing_subscriber::EnvFilter;
 
 use super::{Bootstrap, Config, ConfigError, Listen, Log, Profile, RemoteKms, production};
@@ -170,8 +171,13 @@ impl Log {
 }
 
 impl Bootstrap {
-    /// The TEE takes no ceilings that allow nothing.
+    /// The TEE takes no ceilings that allow nothing, or name too many deployments.
     fn check(&self) -> Result<(), ConfigError> {
+        let count = self.deployments.len();
+        if count > MAX_DEPLOYMENTS {
+            let problem = format!("{count} are listed, and the ceilings of a TEE name at most {MAX_DEPLOYMENTS}");
+            return Err(ConfigError::value("bootstrap.deployments", problem));
+        }
         let ceilings = [
             ("bootstrap.max_cost_wei", self.max_cost_wei.0 > 0),
             ("bootstrap.max_window_seconds", self.max_window_seconds > 0),

@@ -158,7 +158,7 @@ mod tests {
         let factory = "{ address = \"0x0000000000000000000000000000000000000001\", rpc_url = \"http://node.example\" }";
         let of_kms = load(&format!("kms = {{ data_dir = \"data\", factory = {factory} }}"), &[]).unwrap();
         let milliseconds = [
-            ("relay.chain", relay.chain.timeout_seconds * 1000),
+            ("relay.chain", relay.chain.unwrap().timeout_seconds * 1000),
             ("relay.redis", relay.redis.unwrap().timeout_milliseconds),
             ("remote_kms", of_relay.remote_kms.timeout_seconds * 1000),
             ("kms.factory", of_kms.kms.unwrap().factory.unwrap().timeout_seconds * 1000),

@@ -109,20 +109,21 @@ async fn status(State(ops): State<Ops>, Query(wanted): Query<Format>, headers: H
 }
 
 fn status_json(ok: bool, checks: &[Check]) -> Value {
-    let list: Vec<_> = checks
-        .iter()
-        .map(|Check { name, problem }| json!({ "name": name, "ok": problem.is_none(), "problem": problem }))
-        .collect();
-    json!({ "ok": ok, "checks": list })
+    json!({ "ok": ok, "checks": checks.iter().map(check_json).collect::<Vec<_>>() })
+}
+
+fn check_json(Check { name, chain_id, problem }: &Check) -> Value {
+    let mut json = json!({ "name": name, "ok": problem.is_none(), "problem": problem });
+    if let Some(chain_id) = chain_id {
+        json["chainId"] = (*chain_id).into();
+    }
+    json
 }
 
 fn status_text(ok: bool, checks: &[Check]) -> String {
     let mut text = String::from(if ok { "ok\n" } else { "not every sponsorship could succeed now\n" });
-    for Check { name, problem } in checks {
-        text.push_str(&match problem {
-            None => format!("{name}: ok\n"),
-            Some(problem) => format!("{name}: {problem}\n"),
-        });
+    for check in checks {
+        text.push_str(&format!("{check}\n"));
     }
     text
 }

@@ -7,6 +7,7 @@ use kms_gateway::factory::ChainFactory;
 use paymaster_relay::Settings;
 use paymaster_relay::chain::RpcChain;
 use paymaster_relay::kms::{Kms, KmsError, KmsSigners};
+use paymaster_relay::settings::ChainSettings;
 use paymaster_relay::status::Check;
 use private_files::TemporaryFolder;
 use prometheus::Registry;
@@ -78,21 +79,23 @@ async fn check_relay(config: &Config, settings: &Settings, kms: &KmsOfNode<'_>) 
     let open = relay::open(&elsewhere, port, key, &Registry::new()).await?;
     let status = open.readiness.status().await;
     open.store.database().close().await;
-    let chain_is_there = status.iter().any(|check| check.name == "chain" && check.problem.is_none());
-    if config.profile == Profile::Production && chain_is_there {
-        check_activation_delay(settings).await?;
+    if config.profile == Profile::Production {
+        let answering = |check: &&Check| check.name == "chain" && check.problem.is_none();
+        for Check { chain_id, .. } in status.iter().filter(answering) {
+            check_activation_delay(settings, *chain_id).await?;
+        }
     }
     let mut wrong = Vec::new();
-    for Check { name, problem } in status {
+    for check in status.into_iter().filter(|check| check.problem.is_some()) {
+        let name = check.name;
         let of_the_kms = ["kms", "tee", "relay_key", "signer", "ceilings"].contains(&name);
-        let Some(problem) = problem else { continue };
         if (of_the_kms && matches!(kms, KmsOfNode::Here(_))) || (name == "relay_key" && !has_key) {
             continue;
         }
         if OF_A_SPONSORSHIP.contains(&name) {
-            found.push(format!("missing for a sponsorship: {name}: {problem}"));
+            found.push(format!("missing for a sponsorship: {check}"));
         } else {
-            wrong.push(format!("{name}: {problem}"));
+            wrong.push(check.to_string());
         }
     }
     if wrong.is_empty() { Ok(found) } else { Err(Error::Start(wrong.join("\n"))) }
@@ -126,9 +129,13 @@ fn narrower_than_the_relays(bootstrap: &Bootstrap, relay: &Settings) -> impl Ite
     window.into_iter().chain(policies)
 }
 
-async fn check_activation_delay(settings: &Settings) -> Result<(), Error> {
-    let chain = RpcChain::new(&settings.chain).map_err(start_error("relay.chain"))?;
-    for deployment in &settings.deployments {
+/// On that chain of those that are listed, or on the only one.
+async fn check_activation_delay(settings: &Settings, chain_id: Option<u64>) -> Result<(), Error> {
+    let is_asked = |chain: &&ChainSettings| chain_id.is_none_or(|chain_id| chain_id == chain.chain_id);
+    let Some(chain) = settings.all_chains().iter().find(is_asked) else { return Ok(()) };
+    let on_chain = settings.deployments.iter().filter(|one| settings.chain_of(one) == Some(chain.chain_id));
+    let chain = RpcChain::new(chain).map_err(start_error("relay"))?;
+    for deployment in on_chain {
         let paymaster = deployment.paymaster;
         let delay = chain.activation_delay(paymaster).await.map_err(start_error("relay.deployments.paymaster"))?;
         if delay < LEAST_ACTIVATION_DELAY {

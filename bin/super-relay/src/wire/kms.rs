@@ -84,13 +84,11 @@ pub fn bootstrap_deployments(bootstrapping: &Bootstrap) -> Vec<Deployment> {
 
 /// The deployments that relay settings name, as the ceilings take them.
 pub fn deployments(relay: &paymaster_relay::Settings) -> Vec<Deployment> {
-    let deployments = relay.deployments.iter().map(|deployment| Deployment {
-        entry_point: EntryPoint {
-            chain_id: relay.chain.chain_id,
-            address: deployment.entry_point,
-            version: deployment.version,
-        },
-        paymaster: deployment.paymaster,
+    let deployments = relay.deployments.iter().filter_map(|deployment| {
+        // Settings were checked before: each deployment is on a chain.
+        let chain_id = relay.chain_of(deployment)?;
+        let entry_point = EntryPoint { chain_id, address: deployment.entry_point, version: deployment.version };
+        Some(Deployment { entry_point, paymaster: deployment.paymaster })
     });
     deployments.collect()
 }

@@ -15,8 +15,7 @@ use crate::error::Error;
 /// Those of the relay, but for its key; what there is to say of them.
 pub async fn at_relay(settings: &Settings) -> Result<Vec<String>, Error> {
     let database = &settings.database;
-    let migrations =
-        Database::look_at(database, &[settings.chain.chain_id]).await.map_err(start_error("relay.database"))?;
+    let migrations = Database::look_at(database, &settings.chain_ids()).await.map_err(start_error("relay.database"))?;
     let mut found = Vec::from_iter(told(migrations, "relay.database", database));
     let socket = settings.admin_socket();
     if api_key::look_at(&socket)? == api_key::Place::Served {

@@ -72,8 +72,8 @@ impl Node {
             pulses.push(("listen.kms", serve_kms(&mut servers, gateway, &registry, &config, &ports).await?));
         }
         stages.reach(RelayReadiness { relay: Arc::clone(&open.readiness), gateway: gateway.clone(), ports: pulses });
-        let OpenRelay { settler, sweeper, key, store, api_keys, .. } = open;
-        in_the_background(&mut servers, settings, settler, sweeper, key, hangups);
+        let OpenRelay { settlers, sweeper, key, store, api_keys, .. } = open;
+        in_the_background(&mut servers, settings, settlers, sweeper, key, hangups);
         Ok(Self { servers, store, api_keys, gateway, stages })
     }
 
@@ -172,7 +172,7 @@ async fn settle_rotation(key: &RelayKey) {
 fn in_the_background(
     servers: &mut Servers,
     settings: &Settings,
-    settler: Arc<Settler>,
+    settlers: Vec<Arc<Settler>>,
     sweeper: Sweeper,
     key: Arc<RelayKey>,
     mut hangups: Signal,
@@ -180,9 +180,11 @@ fn in_the_background(
     let stop = servers.stop();
     servers.work("sweep", async move { sweeper.run(stop).await });
 
-    let stop = servers.stop();
     let every = Duration::from_secs(settings.settlement_interval_seconds);
-    servers.work("settlement", async move { settler.run(every, stop).await });
+    for settler in settlers {
+        let stop = servers.stop();
+        servers.work("settlement", async move { settler.run(every, stop).await });
+    }
 
     // Without an interval it still settles an interrupted rotation.
     let (fresh, stop) = (Arc::clone(&key), servers.stop());

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use paymaster_relay::catalogue::Catalogue;
-use paymaster_relay::chain::{ChainTime, RpcChain};
+use paymaster_relay::chain::RpcChain;
+use paymaster_relay::chains::{Chain, Chains};
 use paymaster_relay::claims::{ClaimStore, RedisClaims, SqliteClaims};
 use paymaster_relay::clients::{ApiKeys, SqliteApiKeys};
 use paymaster_relay::kms::Kms;
@@ -22,7 +23,8 @@ use crate::error::Error;
 /// The relay's services, and what must be closed after them.
 pub struct OpenRelay {
     pub rpc: Arc<RpcServer>,
-    pub settler: Arc<Settler>,
+    /// One for each chain.
+    pub settlers: Vec<Arc<Settler>>,
     pub sweeper: Sweeper,
     pub readiness: Arc<Readiness>,
     pub key: Arc<RelayKey>,
@@ -58,7 +60,7 @@ pub async fn open(
     registry: &Registry,
 ) -> Result<OpenRelay, Error> {
     let store = SqliteStore::open(&settings.database).await.map_err(start_error("relay.database"))?;
-    store.database().take_over(&[settings.chain.chain_id]).await.map_err(start_error("relay.database"))?;
+    store.database().take_over(&settings.chain_ids()).await.map_err(start_error("relay.database"))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let claims: Arc<dyn ClaimStore> = match &settings.redis {
         Some(redis) => Arc::new(RedisClaims::new(redis).map_err(start_error("relay.redis"))?),
@@ -70,16 +72,17 @@ pub async fn open(
         .await
         .map_err(start_error("relay.rpc"))?;
     let api_keys = Arc::new(api_keys);
+    let catalogue = Arc::new(Catalogue::new(settings).map_err(start_error("relay"))?);
+    let chains = Arc::new(open_chains(settings, &catalogue, &clock)?);
     let parts = Parts {
-        catalogue: Arc::new(Catalogue::new(settings).map_err(start_error("relay"))?),
+        catalogue,
+        chains: Arc::clone(&chains),
         standings: Arc::new(
             ListedStandings::new(&settings.accounts, settings.default_account).map_err(start_error("relay"))?,
         ),
         store: Arc::new(store.clone()),
         claims,
         kms,
-        chain: Arc::new(RpcChain::new(&settings.chain).map_err(start_error("relay.chain"))?),
-        chain_time: Arc::new(ChainTime::new(Arc::clone(&clock))),
         relay_key: Arc::clone(&key),
         clock,
         entropy,
@@ -87,14 +90,23 @@ pub async fn open(
         api_keys: Arc::clone(&api_keys),
     };
     let sponsor = Arc::new(Sponsor::new(settings, &parts));
-    let settler = Arc::new(Settler::new(settings.chain.confirmations, &parts));
+    let settlers: Vec<_> = chains.iter().map(|chain| Arc::new(Settler::new(chain, &parts))).collect();
     Ok(OpenRelay {
         rpc: Arc::new(RpcServer::new(&settings.rpc, sponsor, &parts).map_err(start_error("relay"))?),
-        sweeper: Sweeper::new(Arc::clone(&settler), &parts),
-        readiness: Arc::new(Readiness::new(Arc::clone(&settler), &parts)),
-        settler,
+        sweeper: Sweeper::new(settlers.clone(), &parts),
+        readiness: Arc::new(Readiness::new(settlers.clone(), &parts)),
+        settlers,
         key,
         store,
         api_keys,
     })
+}
+
+fn open_chains(settings: &Settings, catalogue: &Catalogue, clock: &Arc<dyn Clock>) -> Result<Chains, Error> {
+    let mut chains = Vec::new();
+    for (settings, catalogue) in settings.all_chains().iter().zip(catalogue.chains()) {
+        let reader = RpcChain::new(settings).map_err(start_error("relay"))?;
+        chains.push(Chain::new(Arc::clone(catalogue), Arc::new(reader), Arc::clone(clock)));
+    }
+    Ok(Chains::new(chains))
 }

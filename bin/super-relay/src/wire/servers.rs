@@ -158,13 +158,11 @@ async fn say_whether_it_is_ready(stages: &Stages) {
         tracing::warn!("not ready: {reason} (/readyz says when it is)");
         return;
     }
-    let missing = stages.status().await.into_iter().find_map(|check| Some((check.name, check.problem?)));
+    let missing = stages.status().await.into_iter().find(|check| check.problem.is_some());
     match missing {
         None => tracing::info!("ready"),
-        Some((name, problem)) => {
-            tracing::warn!(
-                "ready, but not every sponsorship could succeed now: {name}: {problem} (/status has the rest)"
-            );
+        Some(check) => {
+            tracing::warn!("ready, but not every sponsorship could succeed now: {check} (/status has the rest)");
         }
     }
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use paymaster_relay::catalogue::Catalogue;
-use paymaster_relay::chain::{ChainTime, RpcChain};
+use paymaster_relay::chain::RpcChain;
+use paymaster_relay::chains::{Chain, Chains};
 use paymaster_relay::claims::SqliteClaims;
 use paymaster_relay::clients::{ApiKeys, SqliteApiKeys};
 use paymaster_relay::kms::{Kms, KmsError, KmsSigners};
@@ -79,15 +80,17 @@ impl RefusingRelay {
         let store = SqliteStore::open(&settings.database).await.unwrap();
         let keys = Arc::new(SqliteApiKeys::new(store.database()));
         let api_keys = ApiKeys::open(&settings, keys, Arc::new(SystemClock), Arc::new(OsEntropy)).await.unwrap();
+        let catalogue = Arc::new(Catalogue::new(&settings).unwrap());
+        let node = Arc::new(RpcChain::new(&settings.all_chains()[0]).unwrap());
+        let chain = Chain::new(Arc::clone(&catalogue.chains()[0]), node, Arc::new(SystemClock));
         let parts = Parts {
-            catalogue: Arc::new(Catalogue::new(&settings).unwrap()),
+            catalogue,
+            chains: Arc::new(Chains::new([chain])),
             standings: Arc::new(ListedStandings::new(&settings.accounts, settings.default_account).unwrap()),
             claims: Arc::new(SqliteClaims::new(store.database(), Arc::new(SystemClock))),
             store: Arc::new(store),
             kms: Arc::new(Refusing),
-            chain: Arc::new(RpcChain::new(&settings.chain).unwrap()),
             relay_key: Arc::new(relay_key.unwrap()),
-            chain_time: Arc::new(ChainTime::new(Arc::new(SystemClock))),
             clock: Arc::new(SystemClock),
             entropy: Arc::new(OsEntropy),
             metrics: Arc::new(Metrics::new(&Registry::new()).unwrap()),

@@ -288,6 +288,19 @@ async fn a_check_refuses_in_the_same_words_what_a_start_refuses() {
         (|all| all["kms"]["factory"]["timeout_seconds"] = 0.into(), &["kms.factory.timeout_seconds"]),
         (|all| all["relay"]["chain"]["timeout_seconds"] = 0.into(), &["relay.chain.timeout_seconds"]),
         (|all| all["relay"]["chain"]["rpc_url"] = "nowhere".into(), &["relay.chain.rpc_url", "not a URL"]),
+        (|all| without(&mut all["relay"], "chain"), &["relay.chain: missing", "[[relay.chains]]"]),
+        (
+            |all| all["relay"]["deployments"][0]["chain_id"] = 1.into(),
+            &["relay.deployments.chain_id: 1 is none of the chains, which are: 31337"],
+        ),
+        (
+            |all| all["relay"]["deployments"] = many_deployments(65),
+            &["relay.deployments: 65 are listed, and the ceilings of a TEE name at most 64"],
+        ),
+        (
+            |all| all["bootstrap"]["deployments"] = on_chain(many_deployments(65)),
+            &["bootstrap.deployments: 65 are listed", "at most 64"],
+        ),
         (|all| all["relay"]["settlement_interval_seconds"] = 0.into(), &["relay.settlement_interval_seconds"]),
         (|all| all["relay"]["rpc"] = json!({ "max_connections": 0 }), &["relay.rpc.max_connections"]),
         (|all| all["relay"]["rpc"] = json!({ "api_key_hashes": ["00"] }), &["relay.rpc.api_key_hashes"]),
@@ -504,4 +517,20 @@ fn refused(output: &Output, words: &[&str]) {
     for word in words {
         assert!(said.contains(word), "{said}");
     }
+}
+
+/// As many, each at an EntryPoint of its own.
+fn many_deployments(count: usize) -> Value {
+    let entry_points = (1..=count).map(|number| format!("0x{number:040x}"));
+    entry_points
+        .map(|address| json!({ "entry_point": address, "version": "0.7", "paymaster": format!("0x{}", "11".repeat(20)) }))
+        .collect()
+}
+
+/// The same as `bootstrap` takes them.
+fn on_chain(mut deployments: Value) -> Value {
+    for deployment in deployments.as_array_mut().unwrap() {
+        deployment["chain_id"] = 31337.into();
+    }
+    deployments
 }

@@ -13,6 +13,7 @@ mod support;
 mod admin;
 mod api_keys;
 mod bindings;
+mod chains;
 mod clients;
 mod config;
 mod connections;

@@ -13,7 +13,7 @@ use alloy_sol_types::{SolCall, SolError, sol};
 use proto::Address;
 use tokio::time::Instant;
 
-use super::node::{Node, contract_error, describe};
+use super::node::Node;
 use super::simulations::{SimulatedCall, Simulations};
 use super::{ChainError, Creation};
 use crate::clients::Asker;
@@ -78,7 +78,7 @@ impl Factories {
         if begun.elapsed() > node.patience / SLOW {
             simulations.note_slow_asker(asker);
         }
-        created(entry_point, answer)
+        created(node, entry_point, answer)
     }
 }
 
@@ -95,19 +95,19 @@ fn gas(verification_gas_limit: u128, length: usize) -> u64 {
 }
 
 /// `getSenderAddress` answers by reverting, with the zero address when the factory failed.
-fn created(entry_point: Address, answer: TransportResult<Bytes>) -> Result<Creation, ChainError> {
+fn created(node: &Node, entry_point: Address, answer: TransportResult<Bytes>) -> Result<Creation, ChainError> {
     let Err(error) = answer else {
         let detail = "it returns, and should revert with SenderAddressResult".to_owned();
         return Err(ChainError::Contract { contract: entry_point, function: getSenderAddressCall::SIGNATURE, detail });
     };
     let RpcError::ErrorResp(payload) = &error else {
-        return Err(describe(&error));
+        return Err(node.describe(&error));
     };
     match payload.data.as_ref().and_then(|data| sender_address(data.get())) {
         Some(zero) if zero == Address::default() => Ok(Creation::Nothing),
         Some(account) => Ok(Creation::Account(account)),
         None if is_out_of_gas(payload) => Ok(Creation::Nothing),
-        None => Err(contract_error::<getSenderAddressCall>(entry_point, &error)),
+        None => Err(node.contract_error::<getSenderAddressCall>(entry_point, &error)),
     }
 }
 

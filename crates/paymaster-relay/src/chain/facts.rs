@@ -12,7 +12,7 @@ use proto::{Address, Init, Uint256, UserOperation};
 use super::abi::{balanceOfCall, getNonceCall, isActiveSignerCall, next_nonce_of, pausedCall};
 use super::creation::Factories;
 use super::header::Header;
-use super::node::{Node, decoded, describe, wei};
+use super::node::{Node, wei};
 use super::{ChainError, Facts, PaymasterState, SenderCode};
 use crate::clients::Asker;
 use crate::deployment::Deployment;
@@ -36,7 +36,7 @@ pub(super) async fn read(
     let get_nonce = next_nonce_of(op.sender, &op.nonce);
 
     let mut batch = BatchRequest::new(node.provider.client());
-    let unsendable = |error: RpcError<TransportErrorKind>| describe(&error);
+    let unsendable = |error: RpcError<TransportErrorKind>| node.describe(&error);
     let header = batch.add_call("eth_getBlockByNumber", &(LATEST, false)).map_err(unsendable)?;
     let code = batch.add_call("eth_getCode", &(EthAddress::from(op.sender), LATEST)).map_err(unsendable)?;
     let mut call = |contract: Address, input: Vec<u8>| {
@@ -55,11 +55,11 @@ pub(super) async fn read(
     let header: Option<Header> = header.await.map_err(unsendable)?;
     let header = header.ok_or_else(|| ChainError::node("the node has no latest block"))?;
     let code: Bytes = code.await.map_err(unsendable)?;
-    let nonce = decoded::<getNonceCall>(entry_point, nonce.await)?;
-    let deposit = decoded::<balanceOfCall>(entry_point, deposit.await)?;
-    let paused = decoded::<pausedCall>(deployment.paymaster, paused.await)?;
+    let nonce = node.decoded::<getNonceCall>(entry_point, nonce.await)?;
+    let deposit = node.decoded::<balanceOfCall>(entry_point, deposit.await)?;
+    let paused = node.decoded::<pausedCall>(deployment.paymaster, paused.await)?;
     let signer_admitted = match admits {
-        Some(answer) => Some(decoded::<isActiveSignerCall>(deployment.paymaster, answer.await)?),
+        Some(answer) => Some(node.decoded::<isActiveSignerCall>(deployment.paymaster, answer.await)?),
         None => None,
     };
     let creation = match (&op.init, asker) {

@@ -11,7 +11,7 @@ use proto::{Address, Uint256, UserOpHash};
 
 use super::abi::UserOperationEvent;
 use super::header::{Header, tag_of};
-use super::node::{Node, describe, wei};
+use super::node::{Node, wei};
 use super::{AccountOp, ChainError, MinedOp};
 use crate::deployment::Deployment;
 
@@ -59,7 +59,7 @@ fn filter(entry_point: Address) -> Filter {
 /// for blocks that they don't have. The block is asked for first: nodes answer in order.
 async fn events(node: &Node, filter: Filter, from: u64, to: u64) -> Result<Vec<(UserOperationEvent, u64)>, ChainError> {
     let mut batch = BatchRequest::new(node.provider.client());
-    let failed = |error| describe(&error);
+    let failed = |error| node.describe(&error);
     let last = batch.add_call("eth_getBlockByNumber", &(tag_of(to), false)).map_err(failed)?;
     let filter = filter.from_block(from).to_block(to);
     let logs = batch.add_call("eth_getLogs", &(filter,)).map_err(failed)?;

@@ -7,6 +7,7 @@ mod header;
 mod mined;
 mod nobody;
 mod node;
+mod place;
 mod rpc;
 mod simulations;
 mod time;

@@ -10,22 +10,16 @@ use alloy_provider::{Provider, RootProvider};
 use alloy_rpc_client::{BatchRequest, RpcClient};
 use alloy_rpc_types_eth::{TransactionInput, TransactionRequest};
 use alloy_sol_types::SolCall;
-use bounded_http::{JsonRpc, NotJsonRpc, exceeded, is_failure, unsent};
+use bounded_http::{JsonRpc, exceeded};
 use breaker::Breaker;
 use proto::json::Excerpt;
 use proto::{Address, Wei};
-use reqwest::StatusCode;
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout};
 
 use super::ChainError;
+use super::place::Place;
 use crate::settings::{ChainSettings, SettingsError};
-
-// They name the settings: what is said of the node goes to operators only.
-const NO_ANSWER: &str = "the node at relay.chain.rpc_url did not answer in time (relay.chain.timeout_seconds)";
-const NO_BATCH: &str = "the node at relay.chain.rpc_url leaves calls of a JSON-RPC batch unanswered, and every sponsorship \
-                        asks by one: use a node that takes batches";
-const NOT_JSON_RPC: &str = "what relay.chain.rpc_url answers is not JSON-RPC";
 
 /// What fails within this part of the time was not too much for the node.
 const QUICK: u32 = 4;
@@ -36,6 +30,7 @@ const QUICK: u32 = 4;
 pub(super) struct Node {
     pub(super) provider: RootProvider,
     pub(super) patience: Duration,
+    place: Place,
     breaker: Arc<Breaker>,
 }
 
@@ -49,13 +44,14 @@ impl Node {
         let connections = node.connections();
         let provider = RootProvider::new(RpcClient::new(node, false));
         let patience = Duration::from_secs(settings.timeout_seconds);
-        let probed = provider.clone();
-        let breaker = Breaker::new("the chain", move || {
+        let place = Place::of(settings);
+        let (probed, asked) = (provider.clone(), place.clone());
+        let breaker = Breaker::new(place.chain(), move || {
             connections.renew();
-            let provider = probed.clone();
-            async move { why_unanswered(&timeout(patience, probe(&provider)).await).is_none() }
+            let (provider, place) = (probed.clone(), asked.clone());
+            async move { place.why_unanswered(&timeout(patience, probe(&provider)).await).is_none() }
         });
-        Ok(Self { provider, patience, breaker })
+        Ok(Self { provider, patience, place, breaker })
     }
 
     /// Asks one question, or a batch of them. The inner error is the node's answer, or at least
@@ -79,7 +75,7 @@ impl Node {
     ) -> Result<TransportResult<T>, ChainError> {
         let begun = self.breaker.check().map_err(|outage| unreachable(&outage.to_string()))?;
         let outcome = timeout(self.patience, question.into_future()).await;
-        if begun.elapsed() >= self.patience / QUICK && why_unanswered(&outcome).is_some() {
+        if begun.elapsed() >= self.patience / QUICK && self.place.why_unanswered(&outcome).is_some() {
             return Err(too_slow());
         }
         self.note(begun, outcome)
@@ -90,7 +86,7 @@ impl Node {
         begun: Instant,
         outcome: Result<TransportResult<T>, Elapsed>,
     ) -> Result<TransportResult<T>, ChainError> {
-        if let Some(why) = why_unanswered(&outcome) {
+        if let Some(why) = self.place.why_unanswered(&outcome) {
             self.breaker.failed(begun, &why);
             return Err(unreachable(&why));
         }
@@ -99,7 +95,7 @@ impl Node {
             Ok(Err(RpcError::Transport(kind))) if let Some(limit) = exceeded(&kind) => {
                 Err(ChainError::AnswerTooLarge { limit })
             }
-            outcome => outcome.map_err(|_| unreachable(NO_ANSWER)),
+            outcome => outcome.map_err(|_| unreachable(&self.place.no_answer())),
         }
     }
 
@@ -107,11 +103,55 @@ impl Node {
         let request =
             TransactionRequest::default().to(contract.into()).input(TransactionInput::new(call.abi_encode().into()));
         let answer = self.within(self.provider.call(request)).await?;
-        decoded::<C>(contract, answer)
+        self.decoded::<C>(contract, answer)
     }
 
     pub(super) async fn ask<T>(&self, question: impl IntoFuture<Output = TransportResult<T>>) -> Result<T, ChainError> {
-        self.within(question).await?.map_err(|error| describe(&error))
+        self.within(question).await?.map_err(|error| self.describe(&error))
+    }
+
+    /// What a contract answered to a call.
+    pub(super) fn decoded<C: SolCall>(
+        &self,
+        contract: Address,
+        answer: TransportResult<Bytes>,
+    ) -> Result<C::Return, ChainError> {
+        let answer = answer.map_err(|error| self.contract_error::<C>(contract, &error))?;
+        C::abi_decode_returns_validate(&answer).map_err(|_| ChainError::Contract {
+            contract,
+            function: C::SIGNATURE,
+            detail: "what it answers is something else; is it deployed?".to_owned(),
+        })
+    }
+
+    /// A call that failed: the contract's fault when it reverts, else the node's.
+    pub(super) fn contract_error<C: SolCall>(
+        &self,
+        contract: Address,
+        error: &RpcError<TransportErrorKind>,
+    ) -> ChainError {
+        match error {
+            RpcError::ErrorResp(payload) if is_revert(payload) => ChainError::Contract {
+                contract,
+                function: C::SIGNATURE,
+                detail: answered(payload.code, &payload.message),
+            },
+            _ => self.describe(error),
+        }
+    }
+
+    /// Leaves out what may carry the node's address, and the key in it.
+    pub(super) fn describe(&self, error: &RpcError<TransportErrorKind>) -> ChainError {
+        let place = &self.place;
+        match error {
+            RpcError::ErrorResp(payload) => ChainError::node(answered(payload.code, &payload.message)),
+            RpcError::Transport(TransportErrorKind::HttpError(http)) => {
+                ChainError::node(place.http_status(http.status))
+            }
+            RpcError::Transport(TransportErrorKind::MissingBatchResponse(_)) => ChainError::node(place.no_batch()),
+            RpcError::Transport(kind) => ChainError::node(place.not_reached(kind)),
+            _ => ChainError::node("the node's answer does not parse"),
+        }
     }
 }
 
@@ -121,29 +161,10 @@ async fn probe(provider: &RootProvider) -> TransportResult<()> {
     let _chain_id = batch.add_call::<_, U64>("eth_chainId", &())?;
     batch.send().await
 }
+
 /// More than 128 bits of wei is more than there is; it counts as the most that fits.
 pub(super) fn wei(value: U256) -> Wei {
     Wei(value.saturating_to())
-}
-
-/// What a contract answered to a call.
-pub(super) fn decoded<C: SolCall>(contract: Address, answer: TransportResult<Bytes>) -> Result<C::Return, ChainError> {
-    let answer = answer.map_err(|error| contract_error::<C>(contract, &error))?;
-    C::abi_decode_returns_validate(&answer).map_err(|_| ChainError::Contract {
-        contract,
-        function: C::SIGNATURE,
-        detail: "what it answers is something else; is it deployed?".to_owned(),
-    })
-}
-
-/// A call that failed: the contract's fault when it reverts, else the node's.
-pub(super) fn contract_error<C: SolCall>(contract: Address, error: &RpcError<TransportErrorKind>) -> ChainError {
-    match error {
-        RpcError::ErrorResp(payload) if is_revert(payload) => {
-            ChainError::Contract { contract, function: C::SIGNATURE, detail: answered(payload.code, &payload.message) }
-        }
-        _ => describe(error),
-    }
 }
 
 /// Nodes have the code 3 for it, or others and the word.
@@ -151,49 +172,10 @@ fn is_revert(payload: &ErrorPayload) -> bool {
     payload.code == 3 || payload.message.to_ascii_lowercase().contains("revert")
 }
 
-/// `None` when the node answered, be it with an error or at too great a length. A status of the
-/// server's kind is no answer, nor is what is not JSON-RPC.
-fn why_unanswered<T>(outcome: &Result<TransportResult<T>, Elapsed>) -> Option<String> {
-    let kind = match outcome {
-        Err(_) => return Some(NO_ANSWER.to_owned()),
-        Ok(Err(RpcError::Transport(kind))) => kind,
-        Ok(_) => return None,
-    };
-    if let Some(http) = kind.as_http_error() {
-        let is_failure = StatusCode::from_u16(http.status).map_or(true, is_failure);
-        return is_failure.then(|| http_status(http.status));
-    }
-    if exceeded(kind).is_some() {
-        return None;
-    }
-    let is_nonsense = matches!(kind.as_custom(), Some(error) if error.is::<NotJsonRpc>());
-    Some(if is_nonsense { NOT_JSON_RPC.to_owned() } else { not_reached(kind) })
-}
-
 fn unreachable(detail: &str) -> ChainError {
     ChainError::Unreachable { detail: detail.to_owned() }
 }
 
-fn not_reached(kind: &TransportErrorKind) -> String {
-    let why = unsent(kind).map(|why| format!(": {why}")).unwrap_or_default();
-    format!("the node at relay.chain.rpc_url cannot be reached{why}")
-}
-
-fn http_status(status: u16) -> String {
-    format!("the node at relay.chain.rpc_url answered HTTP status {status}")
-}
-
 fn answered(code: i64, message: &str) -> String {
     format!("the node answered {code}: {}", Excerpt(message))
-}
-
-/// Leaves out what may carry the node's address, and the key in it.
-pub(super) fn describe(error: &RpcError<TransportErrorKind>) -> ChainError {
-    match error {
-        RpcError::ErrorResp(payload) => ChainError::node(answered(payload.code, &payload.message)),
-        RpcError::Transport(TransportErrorKind::HttpError(http)) => ChainError::node(http_status(http.status)),
-        RpcError::Transport(TransportErrorKind::MissingBatchResponse(_)) => ChainError::node(NO_BATCH),
-        RpcError::Transport(kind) => ChainError::node(not_reached(kind)),
-        _ => ChainError::node("the node's answer does not parse"),
-    }
 }

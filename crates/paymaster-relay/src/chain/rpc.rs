@@ -13,7 +13,7 @@ use super::creation::Factories;
 use super::facts;
 use super::header::{Header, tag_of};
 use super::mined;
-use super::node::{Node, decoded, describe};
+use super::node::Node;
 use super::{AccountOp, Block, ChainError, EntryPointReader, Facts, MinedOp, version};
 use crate::clients::Asker;
 use crate::deployment::Deployment;
@@ -108,12 +108,12 @@ impl EntryPointReader for RpcChain {
             let input = TransactionInput::new(next_nonce_of(*sender, nonce).abi_encode().into());
             let request = TransactionRequest::default().to(entry_point.into()).input(input);
             let answer = batch.add_call::<_, Bytes>("eth_call", &(request, tag_of(at)));
-            answers.push(answer.map_err(|error| describe(&error))?);
+            answers.push(answer.map_err(|error| self.node.describe(&error))?);
         }
-        self.node.within(batch.send()).await?.map_err(|error| describe(&error))?;
+        self.node.within(batch.send()).await?.map_err(|error| self.node.describe(&error))?;
         let mut nonces = Vec::new();
         for answer in answers {
-            nonces.push(Uint256(decoded::<getNonceCall>(entry_point, answer.await)?.to_be_bytes()));
+            nonces.push(Uint256(self.node.decoded::<getNonceCall>(entry_point, answer.await)?.to_be_bytes()));
         }
         Ok(nonces)
     }

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use proto::Address;
 
-use crate::chain::{ChainError, EntryPointReader};
+use crate::chain::ChainError;
+use crate::chains::Chain;
 use crate::deployment::Deployment;
 use crate::error::RelayError;
 use crate::kms::Kms;
@@ -23,7 +24,6 @@ const FRESH: u64 = 30;
 /// What KMS and contracts say of the keys.
 pub(crate) struct PaymasterSigners {
     kms: Arc<dyn Kms>,
-    chain: Arc<dyn EntryPointReader>,
     clock: Arc<dyn Clock>,
     known: KnownKeys,
     admitted: Admitted,
@@ -31,8 +31,8 @@ pub(crate) struct PaymasterSigners {
 
 impl PaymasterSigners {
     /// Asks nobody anything yet.
-    pub(crate) fn new(kms: Arc<dyn Kms>, chain: Arc<dyn EntryPointReader>, clock: Arc<dyn Clock>) -> Self {
-        Self { kms, chain, clock, known: KnownKeys::default(), admitted: Admitted::default() }
+    pub(crate) fn new(kms: Arc<dyn Kms>, clock: Arc<dyn Clock>) -> Self {
+        Self { kms, clock, known: KnownKeys::default(), admitted: Admitted::default() }
     }
 
     /// Whether that key signs for our paymasters, or did a moment ago, as far as the KMS ever said.
@@ -56,16 +56,19 @@ impl PaymasterSigners {
 
     /// Takes note of what a contract said of a key just now.
     pub(crate) fn note(&self, deployment: &Deployment, signer: Address, admitted: bool) {
-        self.admitted.note(deployment.paymaster, signer, admitted, self.clock.now());
+        self.admitted.note(deployment, signer, admitted, self.clock.now());
     }
 
     /// Refuses the key that would sign now if the contract would refuse its signature.
     ///
     /// # Errors
     /// [`RelayError::PaymasterSignerNotAdmitted`].
-    pub(crate) async fn check_current(&self, deployment: &Deployment) -> Result<(), RelayError> {
+    pub(crate) async fn check_current(&self, chain: &Chain, deployment: &Deployment) -> Result<(), RelayError> {
         let Some(signer) = self.current().await else { return Ok(()) };
-        if self.is_refused(deployment, signer).await { self.check_successor(deployment, signer).await } else { Ok(()) }
+        match self.is_refused(chain, deployment, signer).await {
+            true => self.check_successor(chain, deployment, signer).await,
+            false => Ok(()),
+        }
     }
 
     /// The same where the contract was just found not to admit `signer`: another key may sign by
@@ -73,9 +76,14 @@ impl PaymasterSigners {
     ///
     /// # Errors
     /// [`RelayError::PaymasterSignerNotAdmitted`].
-    pub(crate) async fn check_successor(&self, deployment: &Deployment, signer: Address) -> Result<(), RelayError> {
+    pub(crate) async fn check_successor(
+        &self,
+        chain: &Chain,
+        deployment: &Deployment,
+        signer: Address,
+    ) -> Result<(), RelayError> {
         match self.learn_if_possible().await {
-            Some(current) if current != signer => self.check(deployment, current).await,
+            Some(current) if current != signer => self.check(chain, deployment, current).await,
             Some(_) | None => Err(RelayError::PaymasterSignerNotAdmitted { signer }),
         }
     }
@@ -84,8 +92,13 @@ impl PaymasterSigners {
     ///
     /// # Errors
     /// [`RelayError::PaymasterSignerNotAdmitted`].
-    pub(crate) async fn check(&self, deployment: &Deployment, signer: Address) -> Result<(), RelayError> {
-        match self.is_refused(deployment, signer).await {
+    pub(crate) async fn check(
+        &self,
+        chain: &Chain,
+        deployment: &Deployment,
+        signer: Address,
+    ) -> Result<(), RelayError> {
+        match self.is_refused(chain, deployment, signer).await {
             true => Err(RelayError::PaymasterSignerNotAdmitted { signer }),
             false => Ok(()),
         }
@@ -98,7 +111,12 @@ impl PaymasterSigners {
     /// # Errors
     /// [`RelayError::PaymasterSignerNotAdmitted`] where the key is the one in use: it would sign
     /// the same again.
-    pub(crate) async fn is_outdated(&self, deployment: &Deployment, signer: Address) -> Result<bool, RelayError> {
+    pub(crate) async fn is_outdated(
+        &self,
+        chain: &Chain,
+        deployment: &Deployment,
+        signer: Address,
+    ) -> Result<bool, RelayError> {
         let standing = match self.known.standing(signer) {
             Some((Standing::Retired, _)) => return Ok(true),
             Some((standing, learnt_at)) if self.is_fresh(learnt_at) => Some(standing),
@@ -110,7 +128,7 @@ impl PaymasterSigners {
         if standing == Some(Standing::Retired) {
             return Ok(true);
         }
-        if !self.is_refused(deployment, signer).await {
+        if !self.is_refused(chain, deployment, signer).await {
             return Ok(false);
         }
         match self.learn_if_possible().await {
@@ -120,8 +138,8 @@ impl PaymasterSigners {
     }
 
     /// Whether the contract says no.
-    async fn is_refused(&self, deployment: &Deployment, signer: Address) -> bool {
-        match self.admits(deployment, signer).await {
+    async fn is_refused(&self, chain: &Chain, deployment: &Deployment, signer: Address) -> bool {
+        match self.admits(chain, deployment, signer).await {
             Ok(admitted) => !admitted,
             Err(error) => {
                 tracing::debug!(%error, %signer, "the chain does not tell whether the paymaster admits a signer");
@@ -130,11 +148,11 @@ impl PaymasterSigners {
         }
     }
 
-    async fn admits(&self, deployment: &Deployment, signer: Address) -> Result<bool, ChainError> {
-        if self.admitted.is_fresh(deployment.paymaster, signer, self.clock.now()) {
+    async fn admits(&self, chain: &Chain, deployment: &Deployment, signer: Address) -> Result<bool, ChainError> {
+        if self.admitted.is_fresh(deployment, signer, self.clock.now()) {
             return Ok(true);
         }
-        let admitted = self.chain.admits(deployment, signer).await?;
+        let admitted = chain.reader.admits(deployment, signer).await?;
         self.note(deployment, signer, admitted);
         Ok(admitted)
     }

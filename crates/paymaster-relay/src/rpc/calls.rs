@@ -18,7 +18,7 @@ use tower::Layer;
 
 use super::call_log::CallLog;
 use super::error::EdgeError;
-use super::{Entrance, MadeHere, RequestId};
+use super::{Entrance, MadeHere, OfPath, RequestId};
 use crate::clients::{Access, ApiKeyId, Caller};
 use crate::metrics::Metrics;
 use crate::ports::Clock;
@@ -81,17 +81,19 @@ impl CallsLayer {
         Instant::now() + self.within
     }
 
-    /// Whether the call may be made, and by whom; counted against the caller's key.
-    fn admit(&self, request: &Request<'_>) -> Result<Caller, EdgeError> {
+    /// Whether the call may be made, by whom, and for which chain as far as its path says; counted
+    /// against the caller's key.
+    fn admit(&self, request: &Request<'_>) -> Result<(Caller, OfPath), EdgeError> {
         let entrance = request.extensions().get::<Entrance>();
-        let (access, client) = match entrance {
-            Some(Entrance::Open { access, client }) => (access, *client),
+        let (access, client, chain) = match entrance {
+            Some(Entrance::Open { access, client, chain }) => (access, *client, chain.clone()),
             Some(Entrance::Refused(error)) => return Err(error.clone()),
             None => return Err(EdgeError::Failed),
         };
         let method = Method::named(&request.method)
             .ok_or_else(|| EdgeError::MethodNotFound { method: Excerpt(&request.method).to_string() })?;
-        access.call(method, client, self.clock.now()).map_err(EdgeError::from)
+        let caller = access.call(method, client, self.clock.now())?;
+        Ok((caller, chain))
     }
 
     fn refuse(&self, call: Refusable, error: &EdgeError, request_id: &RequestId) -> MethodResponse {
@@ -140,11 +142,12 @@ where
         if Instant::now() >= until {
             return around.refuse(refusable, &late, &request_id);
         }
-        let caller = match around.admit(&request) {
-            Ok(caller) => caller,
+        let (caller, chain) = match around.admit(&request) {
+            Ok(admitted) => admitted,
             Err(error) => return around.refuse(refusable, &error, &request_id),
         };
         request.extensions_mut().insert(caller);
+        request.extensions_mut().insert(chain);
         if let Some(method) = refusable.method {
             match positions(request.params.as_ref().map(|params| params.get()), method.positions()) {
                 Ok(params) => request.params = Some(Cow::Owned(params)),

@@ -78,8 +78,11 @@ pub(super) enum EdgeError {
         "unknown path; the paths are /, /rpc, /rpc/<chain id>, /rpc/<key>, /rpc/<chain id>/<key>; keys start with srk_"
     )]
     PathNotFound,
-    #[error("the path is for chain {given}; this relay serves chain {expected}")]
-    PathOfOtherChain { expected: u64, given: u128 },
+    #[error(
+        "the path is for chain {given}; this relay serves chain {}",
+        supported.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")
+    )]
+    PathOfOtherChain { given: u128, supported: Vec<u64> },
     #[error(
         "pages at this origin are not allowed: see relay.rpc.allowed_origins, and on the path of a key the key's --origin"
     )]
@@ -162,7 +165,7 @@ impl EdgeError {
             }
             Self::BatchTooLarge { limit, calls } => json!({ "limit": limit.to_string(), "used": calls.to_string() }),
             Self::ContentEncodingNotSupported { .. } => json!({ "supported": ["identity"] }),
-            Self::PathOfOtherChain { expected, .. } => json!({ "expected": expected.to_string() }),
+            Self::PathOfOtherChain { supported, .. } => supported_chains(supported),
             Self::Denied(Denied::ScopeMissing { required, scopes }) => {
                 json!({ "required": required, "supported": scopes })
             }
@@ -251,6 +254,8 @@ const fn request_row(error: &RequestError) -> (i32, &'static str, bool) {
     match error {
         RequestError::InvalidField(_) => (INVALID_PARAMS, "invalid_field", false),
         RequestError::WrongChain { .. } => (INVALID_PARAMS, "wrong_chain", false),
+        RequestError::ChainMismatch { .. } => (INVALID_PARAMS, "chain_mismatch", false),
+        RequestError::ChainMissing { .. } => (INVALID_PARAMS, "chain_missing", false),
         RequestError::EntryPointNotSupported { .. } => (INVALID_PARAMS, "entry_point_not_supported", false),
         RequestError::UnknownPolicy { .. } => (INVALID_PARAMS, "unknown_policy", false),
         RequestError::PolicyNotAllowed { .. } => (KEY_REFUSED, "policy_not_allowed", false),
@@ -358,14 +363,22 @@ fn request_details(error: &RequestError) -> Value {
         RequestError::EntryPointNotSupported { supported } => {
             json!({ "supported": supported.iter().map(Address::to_string).collect::<Vec<_>>() })
         }
-        RequestError::UnknownPolicy { policy_id } => json!({ "policyId": policy_id }),
+        RequestError::UnknownPolicy { policy_id, .. } => json!({ "policyId": policy_id }),
         RequestError::PolicyNotAllowed { policy_id, allowed } => json!({ "policyId": policy_id, "supported": allowed }),
         RequestError::PaymasterNotOurs { ours } => json!({ "paymaster": ours.to_string() }),
         RequestError::ValidityTooShort { least, given } => {
             json!({ "least": least.to_string(), "used": given.to_string() })
         }
-        RequestError::WrongChain { .. } => Value::Null,
+        RequestError::WrongChain { supported, .. } | RequestError::ChainMissing { supported } => {
+            supported_chains(supported)
+        }
+        RequestError::ChainMismatch { path, .. } => json!({ "expected": path.to_string() }),
     }
+}
+
+/// As `net_version` writes ids.
+fn supported_chains(chain_ids: &[u64]) -> Value {
+    json!({ "supported": chain_ids.iter().map(u64::to_string).collect::<Vec<_>>() })
 }
 
 fn operation_details(error: &OperationError) -> Value {
@@ -489,9 +502,11 @@ mod tests {
         let of_policy = |violation| RelayError::Policy { policy_id: String::new(), violation };
         let mut lasting = vec![
             RequestError::InvalidField(InvalidField { field: name(), problem: name() }).into(),
-            RequestError::WrongChain { expected: 1, given: 2 }.into(),
+            RequestError::WrongChain { given: 2, supported: vec![1] }.into(),
+            RequestError::ChainMismatch { path: 1, named: 2 }.into(),
+            RequestError::ChainMissing { supported: vec![1, 2] }.into(),
             RequestError::EntryPointNotSupported { supported: Vec::new() }.into(),
-            RequestError::UnknownPolicy { policy_id: name() }.into(),
+            RequestError::UnknownPolicy { policy_id: name(), chain_id: None }.into(),
             RequestError::PolicyNotAllowed { policy_id: name(), allowed: Vec::new() }.into(),
             RelayError::PolicyConflict { stored: None, is_mined: true, asked: name() },
             RequestError::PaymasterNotOurs { ours: factory }.into(),

@@ -32,7 +32,8 @@ use super::call_log::CallLog;
 use super::cors::{self, Grant};
 use super::error::EdgeError;
 use super::route::Route;
-use super::{Entrance, MadeHere, RequestId, headers};
+use super::{Entrance, MadeHere, OfPath, RequestId, headers};
+use crate::chains::Chains;
 use crate::clients::{Access, ApiKeys, KeyHash, LiveKey, Origins};
 
 const X_REQUEST_ID: &str = "x-request-id";
@@ -44,7 +45,7 @@ pub(crate) struct EdgeLayer {
     pub(crate) api_keys: Arc<ApiKeys>,
     pub(crate) allowed_origins: Arc<Origins>,
     pub(crate) trusted_proxies: Arc<TrustedProxies>,
-    pub(crate) chain_id: u64,
+    pub(crate) chains: Arc<Chains>,
     pub(crate) max_body_bytes: u32,
     pub(crate) max_batch: u32,
     pub(crate) log: Arc<CallLog>,
@@ -174,16 +175,17 @@ impl EdgeLayer {
     }
 
     fn entrance(&self, route: Route, keys: &[KeyHash], client: Option<Client>, headers: &HeaderMap) -> Entrance {
-        match route.chain_id {
-            Some(given) if given != u128::from(self.chain_id) => {
-                return Entrance::Refused(EdgeError::PathOfOtherChain { expected: self.chain_id, given });
+        let chain = match route.chain_id.map(|given| self.chains.find(given).cloned().ok_or(given)) {
+            None => OfPath(None),
+            Some(Ok(chain)) => OfPath(Some(chain)),
+            Some(Err(given)) => {
+                return Entrance::Refused(EdgeError::PathOfOtherChain { given, supported: self.chains.ids() });
             }
-            _ => {}
-        }
+        };
         let Some(client) = client else { return Entrance::Refused(EdgeError::Failed) };
         let origin = headers.get(ORIGIN).map(|value| String::from_utf8_lossy(value.as_bytes()));
         match self.api_keys.admit(keys, origin.as_deref()) {
-            Ok(access) => Entrance::Open { access, client },
+            Ok(access) => Entrance::Open { access, client, chain },
             Err(denied) => Entrance::Refused(denied.into()),
         }
     }

@@ -16,7 +16,8 @@ use super::call_log::CallLog;
 use super::report::{Answer, Call, Reports, Sponsorship};
 use super::wire::{Erc7677, Wire};
 use super::{answer, reasons};
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, ChainCatalogue};
+use crate::chains::Chains;
 use crate::error::{RelayError, RequestError};
 use crate::invitation::Inviter;
 use crate::parts::Parts;
@@ -28,6 +29,7 @@ pub(super) struct Methods {
     sponsor: Arc<Sponsor>,
     inviter: Arc<Inviter>,
     catalogue: Arc<Catalogue>,
+    chains: Arc<Chains>,
     document: OpenRpc,
     reports: Reports,
 }
@@ -36,14 +38,21 @@ type Outcome<T> = Result<T, ErrorObjectOwned>;
 
 impl Methods {
     pub(super) fn new(sponsor: Arc<Sponsor>, log: Arc<CallLog>, parts: &Parts) -> Self {
-        let Parts { catalogue, metrics, .. } = parts.clone();
+        let Parts { catalogue, chains, metrics, .. } = parts.clone();
         let document = document(env!("CARGO_PKG_VERSION"), reasons::of, &reasons::before_any_method());
         let reports = Reports { metrics, log };
-        Self { sponsor, inviter: Arc::new(Inviter::new(parts)), catalogue, document, reports }
+        Self { sponsor, inviter: Arc::new(Inviter::new(parts)), catalogue, chains, document, reports }
     }
 
     fn wire<'a>(&'a self, call: &'a Call) -> Wire<'a> {
-        Wire { catalogue: &self.catalogue, request_id: &call.request_id, caller: &call.caller }
+        Wire { chains: &self.chains, of_path: &call.of_path, request_id: &call.request_id, caller: &call.caller }
+    }
+
+    /// The answer to a call for a fact about a chain.
+    async fn fact_of_chain<T>(&self, extensions: &Extensions, fact: impl FnOnce(&ChainCatalogue) -> T) -> Outcome<T> {
+        let call = Call::of(extensions);
+        let run = async { Ok(fact(&self.chains.meant(call.of_path.0.as_ref(), None)?.catalogue).into()) };
+        self.reports.answer(&call, run).await
     }
 
     /// The answer to a call for a fact.
@@ -123,18 +132,18 @@ impl RelayApiServer for Methods {
     }
 
     async fn supported_entry_points(&self, extensions: &Extensions) -> Outcome<Vec<Address>> {
-        self.fact(extensions, self.catalogue.entry_points()).await
+        self.fact_of_chain(extensions, ChainCatalogue::entry_points).await
     }
 
     async fn chain_id(&self, extensions: &Extensions) -> Outcome<Quantity<u64>> {
-        self.fact(extensions, Quantity(self.catalogue.chain_id)).await
+        self.fact_of_chain(extensions, |chain| Quantity(chain.id)).await
     }
 
     async fn account_info(&self, extensions: &Extensions, account_id: Param<AccountId>) -> Outcome<AccountInfo> {
         let call = Call::of(extensions);
         let run = async {
             let account_id = account_id.parse().map_err(RequestError::from)?;
-            let info = self.sponsor.account(&account_id).await?;
+            let info = self.sponsor.account(&account_id, call.of_path.0.as_deref()).await?;
             Ok(answer::account(&info, &call.caller).into())
         };
         self.reports.answer(&call, run).await
@@ -155,11 +164,11 @@ impl RelayApiServer for Methods {
     }
 
     async fn eth_chain_id(&self, extensions: &Extensions) -> Outcome<Quantity<u64>> {
-        self.fact(extensions, Quantity(self.catalogue.chain_id)).await
+        self.fact_of_chain(extensions, |chain| Quantity(chain.id)).await
     }
 
     async fn net_version(&self, extensions: &Extensions) -> Outcome<String> {
-        self.fact(extensions, self.catalogue.chain_id.to_string()).await
+        self.fact_of_chain(extensions, |chain| chain.id.to_string()).await
     }
 
     async fn client_version(&self, extensions: &Extensions) -> Outcome<String> {
@@ -183,6 +192,7 @@ async fn sponsor(sponsor: &Arc<Sponsor>, request: SponsorRequest) -> Result<(Spo
     })?;
     let version = draft.deployment.entry_point.version;
     let sponsorship = Sponsorship {
+        chain_id: draft.chain.id(),
         cost: worst_case_cost(&draft.op, version, &sponsored.terms).unwrap_or(Wei(u128::MAX)),
         account: draft.account_id,
         policy: draft.policy.id().to_owned(),

@@ -18,9 +18,12 @@ mod wire;
 pub use server::RpcServer;
 pub(crate) use sources::{origins, proxies};
 
+use std::sync::Arc;
+
 use serve::Client;
 use uuid::Uuid;
 
+use crate::chains::Chain;
 use crate::clients::Access;
 use error::EdgeError;
 
@@ -43,12 +46,16 @@ impl RequestId {
     }
 }
 
+/// The chain of the path that a call came by, if that names one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OfPath(pub(crate) Option<Arc<Chain>>);
+
 /// On every request that came through the edge: what its calls are checked against, or why each of
 /// them is refused. Such a refusal is an answer to the call, with its id and status 200: clients
 /// read no other.
 #[derive(Clone, Debug)]
 enum Entrance {
-    Open { access: Access, client: Client },
+    Open { access: Access, client: Client, chain: OfPath },
     Refused(EdgeError),
 }
 

@@ -33,6 +33,8 @@ const REQUEST: Rows = &[
 const CALL: Rows = &[
     (INVALID_PARAMS, "invalid_field"),
     (INVALID_PARAMS, "wrong_chain"),
+    (INVALID_PARAMS, "chain_mismatch"),
+    (INVALID_PARAMS, "chain_missing"),
     (KEY_REFUSED, "unauthorised"),
     (KEY_REFUSED, "api_key_expired"),
     (KEY_REFUSED, "origin_not_allowed"),

@@ -10,7 +10,7 @@ use relay_api::Method;
 use tracing::Instrument;
 
 use super::call_log::CallLog;
-use super::{RequestId, error};
+use super::{OfPath, RequestId, error};
 use crate::clients::Caller;
 use crate::error::RelayError;
 use crate::metrics::Metrics;
@@ -19,6 +19,7 @@ use crate::metrics::Metrics;
 pub(super) struct Call {
     pub(super) request_id: RequestId,
     pub(super) caller: Caller,
+    pub(super) of_path: OfPath,
     method: &'static str,
 }
 
@@ -27,6 +28,7 @@ impl Call {
         Self {
             request_id: extensions.get::<RequestId>().cloned().unwrap_or_else(RequestId::new),
             caller: extensions.get::<Caller>().cloned().unwrap_or_default(),
+            of_path: extensions.get::<OfPath>().cloned().unwrap_or_default(),
             method: extensions.get::<Method>().map_or("unknown", |method| method.name()),
         }
     }
@@ -40,6 +42,7 @@ pub(super) struct Answer<T> {
 
 /// What the log says of a sponsorship, once.
 pub(super) struct Sponsorship {
+    pub(super) chain_id: u64,
     pub(super) account: AccountId,
     pub(super) policy: String,
     /// Wei, at worst.
@@ -67,14 +70,14 @@ impl Reports {
         call: &Call,
         run: impl Future<Output = Result<Answer<T>, RelayError>>,
     ) -> Result<T, ErrorObjectOwned> {
-        let Call { request_id, caller, method } = call;
+        let Call { request_id, caller, method, .. } = call;
         let span = tracing::info_span!("rpc", method, request_id = request_id.0.as_str());
         let outcome = run.instrument(span.clone()).await;
         let reason = outcome.as_ref().map_or_else(error::label, |_| "ok");
         self.metrics.request(method, reason);
         span.in_scope(|| match &outcome {
-            Ok(Answer { sponsorship: Some(Sponsorship { account, policy, cost, user_op_hash }), .. }) => {
-                tracing::info!(%account, policy, cost = %cost.0, %user_op_hash, "answered");
+            Ok(Answer { sponsorship: Some(Sponsorship { chain_id, account, policy, cost, user_op_hash }), .. }) => {
+                tracing::info!(chain_id, %account, policy, cost = %cost.0, %user_op_hash, "answered");
             }
             _ if !self.log.admits_line(caller.key_id()) => {}
             Ok(_) => tracing::info!("answered"),

@@ -17,6 +17,7 @@ use super::calls::{CallsLayer, PER_CALL};
 use super::http::{EdgeLayer, WebSockets};
 use super::methods::Methods;
 use super::sources::{origins, proxies};
+use crate::chains::Chains;
 use crate::clients::{ApiKeys, Origins};
 use crate::metrics::Metrics;
 use crate::parts::Parts;
@@ -37,7 +38,7 @@ pub struct RpcServer {
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     log: Arc<CallLog>,
-    chain_id: u64,
+    chains: Arc<Chains>,
     methods: Methods,
 }
 
@@ -49,12 +50,12 @@ impl RpcServer {
     pub fn new(settings: &RpcSettings, sponsor: Arc<Sponsor>, parts: &Parts) -> Result<Self, SettingsError> {
         let log = Arc::<CallLog>::default();
         let methods = Methods::new(sponsor, Arc::clone(&log), parts);
-        let Parts { catalogue, clock, metrics, api_keys, .. } = parts.clone();
+        let Parts { chains, clock, metrics, api_keys, .. } = parts.clone();
         Ok(Self {
             allowed_origins: Arc::new(origins(settings)?),
             trusted_proxies: Arc::new(proxies(settings)?),
             settings: settings.clone(),
-            chain_id: catalogue.chain_id,
+            chains,
             api_keys,
             clock,
             metrics,
@@ -90,7 +91,7 @@ impl RpcServer {
             api_keys: Arc::clone(&self.api_keys),
             allowed_origins: Arc::clone(&self.allowed_origins),
             trusted_proxies: Arc::clone(&self.trusted_proxies),
-            chain_id: self.chain_id,
+            chains: Arc::clone(&self.chains),
             max_body_bytes: settings.max_body_bytes,
             max_batch: settings.max_batch,
             log: Arc::clone(&self.log),

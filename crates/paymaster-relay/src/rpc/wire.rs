@@ -9,8 +9,9 @@ use proto::{AccountId, Address, ParseError};
 use relay_api::{ChainId, Context, Options, Param, Parameter as _, UserOperation};
 use serde_json::{Map, Value};
 
-use super::RequestId;
-use crate::catalogue::{Catalogue, Validity};
+use super::{OfPath, RequestId};
+use crate::catalogue::{ChainCatalogue, Validity};
+use crate::chains::Chains;
 use crate::clients::Caller;
 use crate::error::RequestError;
 use crate::policy::Policy;
@@ -18,7 +19,8 @@ use crate::sponsor::{DraftRequest, SponsorRequest};
 
 /// What parsing needs to know.
 pub(super) struct Wire<'a> {
-    pub(super) catalogue: &'a Catalogue,
+    pub(super) chains: &'a Chains,
+    pub(super) of_path: &'a OfPath,
     pub(super) request_id: &'a RequestId,
     pub(super) caller: &'a Caller,
 }
@@ -114,55 +116,53 @@ impl Wire<'_> {
         account_id: AccountId,
         choices: &Choices,
     ) -> Result<DraftRequest, RequestError> {
-        let expected = self.catalogue.chain_id;
-        match choices.chain_id.as_ref().map(Param::parse).transpose()? {
-            Some(ChainId(given)) if given != u128::from(expected) => {
-                return Err(RequestError::WrongChain { expected, given });
-            }
-            _ => {}
-        }
+        let named = choices.chain_id.as_ref().map(Param::parse).transpose()?;
+        let chain = self.chains.meant(self.of_path.0.as_ref(), named.map(|ChainId(id)| id))?;
         let entry_point = choices.entry_point.as_ref().map(Param::parse).transpose()?;
-        let deployment = self.catalogue.deployment(entry_point)?;
+        let deployment = chain.catalogue.deployment(entry_point)?;
         let version = deployment.entry_point.version;
-        let mut op = parse_user_operation(op.sent(), version, expected, gas)?.op;
+        let mut op = parse_user_operation(op.sent(), version, chain.id(), gas)?.op;
         let echo = op.paymaster.take();
         if echo.as_ref().is_some_and(|paymaster| paymaster.address != deployment.paymaster) {
             return Err(RequestError::PaymasterNotOurs { ours: deployment.paymaster });
         }
         Ok(DraftRequest {
+            chain: Arc::clone(chain),
             deployment,
             op,
             echo,
             account_id,
-            policy: self.policy(choices.policy_id.as_deref())?,
-            validity: self.validity(choices.valid_for_seconds)?,
+            policy: self.policy(&chain.catalogue, choices.policy_id.as_deref())?,
+            validity: validity(chain.catalogue.validity, choices.valid_for_seconds)?,
             caller: self.caller.clone(),
         })
     }
 
     /// The policy that was asked for or is the default, of those that the caller's key may choose.
-    fn policy(&self, asked: Option<&str>) -> Result<Arc<Policy>, RequestError> {
+    fn policy(&self, catalogue: &ChainCatalogue, asked: Option<&str>) -> Result<Arc<Policy>, RequestError> {
         let Some(allowed) = self.caller.policies() else {
-            return self.catalogue.policy(asked);
+            return catalogue.policy(asked);
         };
         match asked {
-            None => self.catalogue.policy(allowed.first().map(String::as_str)),
-            Some(id) if allowed.iter().any(|allowed| allowed == id) => self.catalogue.policy(asked),
+            None => {
+                let mut on_chain = allowed.iter().filter_map(|id| catalogue.policy(Some(id)).ok());
+                on_chain.next().map_or_else(|| catalogue.policy(allowed.first().map(String::as_str)), Ok)
+            }
+            Some(id) if allowed.iter().any(|allowed| allowed == id) => catalogue.policy(asked),
             Some(id) => {
                 Err(RequestError::PolicyNotAllowed { policy_id: Excerpt(id).to_string(), allowed: allowed.to_vec() })
             }
         }
     }
+}
 
-    /// A client may ask for less time than it would get, never for more.
-    fn validity(&self, asked: Option<u64>) -> Result<Validity, RequestError> {
-        let validity = self.catalogue.validity;
-        match asked {
-            Some(given) if given < validity.shortest() => {
-                Err(RequestError::ValidityTooShort { least: validity.shortest(), given })
-            }
-            asked => Ok(Validity { most: asked.map_or(validity.most, |asked| asked.min(validity.most)), ..validity }),
+/// A client may ask for less time than it would get, never for more.
+fn validity(validity: Validity, asked: Option<u64>) -> Result<Validity, RequestError> {
+    match asked {
+        Some(given) if given < validity.shortest() => {
+            Err(RequestError::ValidityTooShort { least: validity.shortest(), given })
         }
+        asked => Ok(Validity { most: asked.map_or(validity.most, |asked| asked.min(validity.most)), ..validity }),
     }
 }
 

@@ -1,18 +1,21 @@
-//! The chain's node, as an operator writes it.
+//! Chains and their nodes, as an operator writes them.
 
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use url::Url;
 
 use super::error::SettingsError;
 
-/// The chain.
+/// A chain.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChainSettings {
     /// EIP-155 chain id.
     pub chain_id: u64,
+    /// Whether it is one of `chains`: what is said of it names it then.
+    #[serde(skip)]
+    pub(crate) is_listed: bool,
     /// JSON-RPC endpoint of a node. Never logged: such addresses often carry a key.
     #[schemars(with = "String")]
     pub rpc_url: SecretString,
@@ -32,14 +35,29 @@ pub struct ChainSettings {
 }
 
 impl ChainSettings {
+    /// What is wrong with a key of it.
+    pub(crate) fn invalid(&self, [of_one, of_list]: [&'static str; 2], problem: &str) -> SettingsError {
+        match self.is_listed {
+            false => SettingsError::Invalid { key: of_one, problem: problem.to_owned() },
+            true => SettingsError::Invalid { key: of_list, problem: format!("chain {}: {problem}", self.chain_id) },
+        }
+    }
+
     pub(crate) fn url(&self) -> Result<Url, SettingsError> {
-        let invalid = |problem: &str| SettingsError::Invalid { key: "chain.rpc_url", problem: problem.to_owned() };
+        let invalid = |problem| self.invalid(["chain.rpc_url", "chains.rpc_url"], problem);
         let url: Url = self.rpc_url.expose_secret().parse().map_err(|_| invalid("not a URL"))?;
         match url.scheme() {
             "http" | "https" => Ok(url),
             _ => Err(invalid("must be http: or https:")),
         }
     }
+}
+
+/// The chains of a list.
+pub(super) fn listed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ChainSettings>, D::Error> {
+    let mut chains = Vec::<ChainSettings>::deserialize(deserializer)?;
+    chains.iter_mut().for_each(|chain| chain.is_listed = true);
+    Ok(chains)
 }
 
 fn timeout_seconds() -> u64 {

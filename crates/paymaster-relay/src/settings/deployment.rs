@@ -8,6 +8,9 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeploymentSettings {
+    /// The chain that it is on, where there are several.
+    #[serde(default)]
+    pub chain_id: Option<u64>,
     /// The EntryPoint contract.
     #[schemars(with = "String")]
     pub entry_point: Address,

@@ -12,6 +12,9 @@ use super::amount::WeiAmount;
 pub struct PolicySettings {
     /// The name requests choose it by (`policyId`).
     pub id: String,
+    /// The only chains that it sponsors on. Empty: all.
+    #[serde(default)]
+    pub chain_ids: Vec<u64>,
     /// The only senders that are sponsored. Empty: any.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
@@ -43,6 +46,12 @@ pub struct PolicySettings {
     /// The lowest membership of an account: none, basic or premium.
     #[serde(default)]
     pub min_membership: Membership,
+}
+
+impl PolicySettings {
+    pub(crate) fn is_open_on(&self, chain_id: u64) -> bool {
+        self.chain_ids.is_empty() || self.chain_ids.contains(&chain_id)
+    }
 }
 
 /// A contract that may be called.

@@ -30,10 +30,15 @@ pub use rpc::RpcSettings;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// The chain whose operations are sponsored.
-    pub chain: ChainSettings,
-    /// The paymasters, each with the EntryPoint it serves. The first is used when a request names
-    /// none.
+    /// The chain whose operations are sponsored. For several: `chains`.
+    #[serde(default)]
+    pub chain: Option<ChainSettings>,
+    /// Several chains, in place of `chain`. Requests name theirs: by the path `/rpc/<chain id>`, or
+    /// by `chainId`.
+    #[serde(default, deserialize_with = "chain::listed")]
+    pub chains: Vec<ChainSettings>,
+    /// The paymasters, each with the EntryPoint it serves. The first of a chain is used when a
+    /// request names none.
     pub deployments: Vec<DeploymentSettings>,
     /// The SQLite file that holds sponsorships and, without Redis, the claims of requests.
     #[schemars(with = "String")]
@@ -55,7 +60,7 @@ pub struct Settings {
     /// window suits both the latest block and the next.
     #[serde(default = "defaults::max_window_seconds")]
     pub max_window_seconds: u64,
-    /// The sponsorship policies. The first applies to requests that name none.
+    /// The sponsorship policies. The first of a chain applies to requests that name none.
     pub policies: Vec<PolicySettings>,
     /// How much of a deposit may be reserved at once, and by whom.
     #[serde(default)]
@@ -95,6 +100,29 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Every chain.
+    #[must_use]
+    pub fn all_chains(&self) -> &[ChainSettings] {
+        self.chain.as_ref().map_or(&self.chains, std::slice::from_ref)
+    }
+
+    /// The id of every chain.
+    #[must_use]
+    pub fn chain_ids(&self) -> Vec<u64> {
+        self.all_chains().iter().map(|chain| chain.chain_id).collect()
+    }
+
+    /// The chain that a deployment is on: the only one, where it names none. `None` where it has to
+    /// name one.
+    #[must_use]
+    pub fn chain_of(&self, deployment: &DeploymentSettings) -> Option<u64> {
+        match (deployment.chain_id, self.all_chains()) {
+            (Some(chain_id), _) => Some(chain_id),
+            (None, [only]) => Some(only.chain_id),
+            (None, _) => None,
+        }
+    }
+
     /// Where the admin socket is.
     #[must_use]
     pub fn admin_socket(&self) -> PathBuf {

@@ -44,24 +44,24 @@ impl Settler {
     /// # Errors
     /// [`RelayError::ChainUnavailable`], [`RelayError::StoreUnavailable`].
     pub async fn release_expired(&self) -> Result<u64, RelayError> {
-        let latest = self.chain.latest_block().await?;
-        let now = self.chain_time.note(latest);
+        let latest = self.chain.reader.latest_block().await?;
+        let now = self.chain.time.note(latest);
         if now.is_host_behind() {
             return Ok(0);
         }
-        let Some(last_final) = latest.number.checked_sub(self.confirmations) else {
+        let Some(last_final) = latest.number.checked_sub(self.confirmations()) else {
             return Ok(0);
         };
         let (mut block, mut released) = (latest, 0);
-        for (contracts, next) in self.store.next_blocks(self.catalogue.chain_id).await? {
+        for (contracts, next) in self.store.next_blocks(self.chain.id()).await? {
             let Some(number) = self.last_settled(contracts, next, last_final) else { continue };
             if number != block.number {
-                block = self.chain.block(number).await?;
+                block = self.chain.reader.block(number).await?;
             }
             let ended_before = block.timestamp.min(now.bound());
             released += self.release_at(contracts, latest, last_final, ended_before).await?;
         }
-        self.metrics.reservations_expired(released);
+        self.metrics.reservations_expired(self.chain.id(), released);
         Ok(released)
     }
 
@@ -72,11 +72,11 @@ impl Settler {
         if !self.is_configured(contracts) {
             return Some(last_final);
         }
-        next.checked_sub(1)?.checked_sub(self.confirmations).filter(|number| *number <= last_final)
+        next.checked_sub(1)?.checked_sub(self.confirmations()).filter(|number| *number <= last_final)
     }
 
     fn is_configured(&self, contracts: Contracts) -> bool {
-        self.catalogue.deployments().iter().any(|deployment| Contracts::from(deployment) == contracts)
+        self.chain.catalogue.deployments().iter().any(|deployment| Contracts::from(deployment) == contracts)
     }
 
     /// How many were released of those at these contracts whose window ended before that time.
@@ -114,7 +114,7 @@ impl Settler {
                     block,
                     "the node's logs had missed an operation that was mined: they are read again from there on"
                 );
-                self.store.read_again_from(self.catalogue.chain_id, block, Some(latest.number)).await?;
+                self.store.read_again_from(self.chain.id(), block, Some(latest.number)).await?;
                 return Ok(released);
             }
             if is_all {
@@ -134,8 +134,8 @@ impl Settler {
             return Ok(expired.into_iter().map(|expired| (expired, Fate::NotMined)).collect());
         }
         let accounts: Vec<_> = expired.iter().map(|expired| (expired.sender, expired.nonce)).collect();
-        let at = latest.number.saturating_sub(self.confirmations.min(STATE_KEPT));
-        let next = self.chain.next_nonces(contracts.entry_point, &accounts, at).await?;
+        let at = latest.number.saturating_sub(self.confirmations().min(STATE_KEPT));
+        let next = self.chain.reader.next_nonces(contracts.entry_point, &accounts, at).await?;
         let (used, unused): (Vec<_>, Vec<_>) =
             expired.into_iter().zip(next).partition(|(expired, next)| *next > expired.nonce);
         let mut fates: Vec<_> = unused.into_iter().map(|(expired, _)| (expired, Fate::NotMined)).collect();
@@ -174,7 +174,7 @@ impl Settler {
         senders.sort_unstable();
         senders.dedup();
         let Some(first) = used.iter().filter_map(|expired| expired.block).min() else { return Ok(mined) };
-        let ask = |from, to| self.chain.mined_of(contracts.entry_point, &senders, from, to);
+        let ask = |from, to| self.chain.reader.mined_of(contracts.entry_point, &senders, from, to);
         let mut from = first.max(latest.number.saturating_sub(MOST_IN_ROUND));
         let mut at_once = self.progress.at_once();
         for _ in 0..MOST_QUESTIONS {

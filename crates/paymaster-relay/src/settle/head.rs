@@ -37,11 +37,11 @@ impl Settler {
     /// [`RelayError::ChainUnavailable`] also where the latest block is not believed;
     /// [`RelayError::StoreUnavailable`].
     pub(super) async fn believed_head(&self) -> Result<Block, RelayError> {
-        let latest = self.chain.latest_block().await?;
-        let now = self.chain_time.note(latest);
-        let known = self.store.known_blocks(self.catalogue.chain_id).await?;
+        let latest = self.chain.reader.latest_block().await?;
+        let now = self.chain.time.note(latest);
+        let known = self.store.known_blocks(self.chain.id()).await?;
         let footing = self.footing(&known, latest.number).await?;
-        let read = self.store.highest_block(self.catalogue.chain_id).await?;
+        let read = self.store.highest_block(self.chain.id()).await?;
         let far_below = read.filter(|read| latest.number.saturating_add(READ_AGAIN) < *read);
         match (footing, far_below) {
             (Footing::Same(_), None) => {
@@ -73,7 +73,7 @@ impl Settler {
             return Ok(());
         }
         let furthest = read.map_or(latest, |read| latest.min(read.saturating_add(MOST_IN_ROUND)));
-        match self.chain.hash_of(furthest).await? {
+        match self.chain.reader.hash_of(furthest).await? {
             Some(_) => Ok(()),
             None => Err(ChainError::NoSuchBlock { latest, missing: furthest }.into()),
         }
@@ -83,7 +83,7 @@ impl Settler {
     async fn footing(&self, known: &[(u64, Hash)], latest: u64) -> Result<Footing, RelayError> {
         let mut other = None;
         for (number, hash) in known.iter().rev().filter(|(number, _)| *number <= latest) {
-            match self.chain.hash_of(*number).await {
+            match self.chain.reader.hash_of(*number).await {
                 Ok(Some(told)) if told == *hash => {
                     let anchor = Some(*number);
                     return Ok(other.map_or(Footing::Same(anchor), |number| Footing::Other { number, anchor }));
@@ -109,33 +109,33 @@ impl Settler {
              there on are read again"
         );
         self.progress.doubt(Chain::Believed);
-        Ok(self.store.read_again_from(self.catalogue.chain_id, from, anchor).await?)
+        Ok(self.store.read_again_from(self.chain.id(), from, anchor).await?)
     }
 
     /// Notes the first block and the last final one, and forgets some of those between: fewer, the
     /// older they are.
     async fn note_known(&self, latest: u64) -> Result<(), RelayError> {
         let mut known: BTreeSet<_> =
-            self.store.known_blocks(self.catalogue.chain_id).await?.into_iter().map(|(number, _)| number).collect();
-        let last_final = latest.saturating_sub(self.confirmations);
+            self.store.known_blocks(self.chain.id()).await?.into_iter().map(|(number, _)| number).collect();
+        let last_final = latest.saturating_sub(self.confirmations());
         for number in [0, last_final] {
             if known.last().is_none_or(|last| number > *last)
                 && let Some(hash) = self.hash_if_told(number).await?
             {
-                self.store.note_known_block(self.catalogue.chain_id, number, hash).await?;
+                self.store.note_known_block(self.chain.id(), number, hash).await?;
                 known.insert(number);
             }
         }
         let spare = spare(&known);
         if !spare.is_empty() {
-            self.store.forget_known_blocks(self.catalogue.chain_id, spare).await?;
+            self.store.forget_known_blocks(self.chain.id(), spare).await?;
         }
         Ok(())
     }
 
     /// `None` also where a node does not tell: there are some that keep no old blocks.
     async fn hash_if_told(&self, number: u64) -> Result<Option<Hash>, RelayError> {
-        match self.chain.hash_of(number).await {
+        match self.chain.reader.hash_of(number).await {
             Err(ChainError::Node { .. }) => Ok(None),
             told => Ok(told?),
         }

@@ -15,8 +15,8 @@ use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 
 use self::progress::{MOST_QUESTIONS, Progress, Round};
-use crate::catalogue::Catalogue;
-use crate::chain::{ChainError, ChainTime, EntryPointReader, MinedOp};
+use crate::chain::{ChainError, MinedOp};
+use crate::chains::Chain;
 use crate::deployment::Deployment;
 use crate::error::RelayError;
 use crate::gwei::Gwei;
@@ -29,31 +29,37 @@ use crate::store::{BlocksRead, Settled, Settlement, Store};
 /// it is believed to be lower by as many at most.
 const READ_AGAIN: u64 = 1000;
 
-/// Settles what was mined and releases what no block can contain any more.
+/// Settles what was mined on one chain and releases what no block can contain any more.
 pub struct Settler {
-    catalogue: Arc<Catalogue>,
+    chain: Arc<Chain>,
     store: Arc<dyn Store>,
-    chain: Arc<dyn EntryPointReader>,
-    chain_time: Arc<ChainTime>,
     metrics: Arc<Metrics>,
-    /// Blocks on top of a final one.
-    confirmations: u64,
     progress: Progress,
     chain_log: OutageLog,
 }
 
 impl Settler {
-    /// Asks nobody anything yet. A block with that many `confirmations` is final.
+    /// Of one chain. Asks nobody anything yet.
     #[must_use]
-    pub fn new(confirmations: u64, parts: &Parts) -> Self {
-        let Parts { catalogue, store, chain, chain_time, metrics, .. } = parts.clone();
-        let (progress, chain_log) = (Progress::default(), OutageLog::new("the chain"));
-        Self { catalogue, store, chain, chain_time, metrics, confirmations, progress, chain_log }
+    pub fn new(chain: &Arc<Chain>, parts: &Parts) -> Self {
+        let Parts { store, metrics, .. } = parts.clone();
+        let (progress, chain_log) = (Progress::default(), OutageLog::new(chain.name()));
+        Self { chain: Arc::clone(chain), store, metrics, progress, chain_log }
+    }
+
+    /// Its chain.
+    pub(crate) fn chain(&self) -> &Arc<Chain> {
+        &self.chain
+    }
+
+    /// Blocks on top of a final one.
+    fn confirmations(&self) -> u64 {
+        self.chain.catalogue.confirmations
     }
 
     /// What recurring work needs, and where its outages are told of.
     pub(crate) fn needs(&self) -> Needs<'_> {
-        Needs { chain: &self.chain_log, store: self.store.outages() }
+        Needs { chain: Some(&self.chain_log), store: self.store.outages() }
     }
 
     /// What was wrong with the last round, for operators.
@@ -63,7 +69,8 @@ impl Settler {
 
     /// Settles every interval, until told to stop.
     pub async fn run(&self, every: Duration, stop: CancellationToken) {
-        let (mut ticks, mut outage) = (interval(every.max(Duration::from_secs(1))), Outage::new("settlement"));
+        let (mut ticks, mut outage) =
+            (interval(every.max(Duration::from_secs(1))), Outage::new(self.chain.work("settlement")));
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -90,11 +97,11 @@ impl Settler {
     async fn settle_all(&self) -> Result<Round, RelayError> {
         let latest = self.believed_head().await?.number;
         let mut all = Round::default();
-        for deployment in self.catalogue.deployments() {
+        for deployment in self.chain.catalogue.deployments() {
             let Round { settled, left } = self.settle_deployment(deployment, latest).await?;
             all = Round { settled: all.settled + settled, left: all.left.max(left) };
         }
-        self.progress.forget_before(latest.saturating_add(1).saturating_sub(self.confirmations));
+        self.progress.forget_before(latest.saturating_add(1).saturating_sub(self.confirmations()));
         Ok(all)
     }
 
@@ -103,7 +110,7 @@ impl Settler {
         let mut next = begun_at;
         self.metrics.settlement_behind(deployment, latest, next);
         // A reorganisation may have put other operations into blocks that are not final.
-        let mut from = next.saturating_sub(self.confirmations).min(latest);
+        let mut from = next.saturating_sub(self.confirmations()).min(latest);
         let (mut settled, mut questions, mut is_refused) = (0, 0, false);
         // The last block to ask for: before the latest where the logs lag.
         let (mut end, mut step, mut lag) = (latest, 1, None);
@@ -111,7 +118,7 @@ impl Settler {
             questions += 1;
             let at_once = self.progress.at_once();
             let to = end.min(from.saturating_add(at_once - 1));
-            let mined = match self.chain.mined(deployment, from, to).await {
+            let mined = match self.chain.reader.mined(deployment, from, to).await {
                 // Nodes refuse a range that is too wide in many ways, none of which says so for
                 // certain.
                 Err(ChainError::AnswerTooLarge { .. } | ChainError::Node { .. }) if to > from => {
@@ -139,7 +146,7 @@ impl Settler {
                 mined => mined?.iter().map(settlement_of).collect(),
             };
             next = next.max(to.saturating_add(1));
-            let last_final = latest.checked_sub(self.confirmations);
+            let last_final = latest.checked_sub(self.confirmations());
             let read = BlocksRead { from, to, latest, last_final, mined, next };
             let Settled { ours, unknown, reorganised } = self.store.settle(deployment, &read).await?;
             self.metrics.settlement_behind(deployment, latest, next);
@@ -163,7 +170,7 @@ impl Settler {
         let left = latest.saturating_add(1).saturating_sub(next);
         match lag {
             // The backends of a load balancer are rarely at the same block.
-            Some(_) if left <= self.confirmations => Ok(Round { settled, left: 0 }),
+            Some(_) if left <= self.confirmations() => Ok(Round { settled, left: 0 }),
             Some(missing) => Err(ChainError::LogsLag { missing }.into()),
             None => Ok(Round { settled, left }),
         }
@@ -176,7 +183,7 @@ impl Settler {
         let head = latest.saturating_add(1);
         // A reservation records where to begin: without one nothing of ours is in older blocks.
         let next = self.store.next_block(deployment).await?.unwrap_or(latest);
-        if next.saturating_sub(head) <= self.confirmations {
+        if next.saturating_sub(head) <= self.confirmations() {
             return Ok(next.min(head));
         }
         tracing::warn!(

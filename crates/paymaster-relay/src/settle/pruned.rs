@@ -28,7 +28,7 @@ impl Settler {
         if self.progress.refused(from) < REFUSED_ROUNDS {
             return Err(ChainError::Node { detail }.into());
         }
-        let ask = |block| self.chain.mined(deployment, block, block);
+        let ask = |block| self.chain.reader.mined(deployment, block, block);
         let Some(first) = first_given(from, latest, ask).await? else {
             return Err(ChainError::Node { detail }.into());
         };

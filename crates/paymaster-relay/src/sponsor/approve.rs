@@ -12,7 +12,6 @@ use super::quote::{Quote, Quoter};
 use super::request::{DraftRequest, SponsorRequest};
 use crate::budget::{Excess, Limit};
 use crate::catalogue::Catalogue;
-use crate::chain::ChainTime;
 use crate::error::RelayError;
 use crate::gwei::Gwei;
 use crate::parts::Parts;
@@ -42,7 +41,6 @@ pub(super) struct Approver {
     quoter: Arc<Quoter>,
     grants: Grants,
     paymaster_signers: Arc<PaymasterSigners>,
-    chain_time: Arc<ChainTime>,
     clock: Arc<dyn Clock>,
 }
 
@@ -56,9 +54,9 @@ struct Proposal {
 
 impl Approver {
     pub(super) fn new(quoter: Arc<Quoter>, paymaster_signers: Arc<PaymasterSigners>, parts: &Parts) -> Self {
-        let Parts { catalogue, store, kms, chain_time, relay_key, clock, .. } = parts.clone();
+        let Parts { catalogue, store, kms, relay_key, clock, .. } = parts.clone();
         let grants = Grants::new(kms, relay_key, Arc::clone(&clock));
-        Self { catalogue, store, quoter, grants, paymaster_signers, chain_time, clock }
+        Self { catalogue, store, quoter, grants, paymaster_signers, clock }
     }
 
     /// Quotes, judges and reserves, unless the TEE would refuse it. The intent is on the disk when
@@ -131,7 +129,7 @@ impl Approver {
         is_proven: bool,
     ) -> Result<Terms, RelayError> {
         check_policy(record, draft)?;
-        let renews = needs_renewal(record, draft, self.chain_time.now());
+        let renews = needs_renewal(record, draft, draft.chain.time.now());
         let terms = match renews {
             true => self.renewed_terms(draft, record, gas, is_proven).await?,
             false => {
@@ -147,7 +145,7 @@ impl Approver {
             if record.signings >= limit {
                 return Err(RelayError::TooManySignings { limit });
             }
-            self.paymaster_signers.check_current(&draft.deployment).await?;
+            self.paymaster_signers.check_current(&draft.chain, &draft.deployment).await?;
         }
         Ok(terms)
     }

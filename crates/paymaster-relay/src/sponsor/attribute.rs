@@ -9,7 +9,6 @@ use sha2::{Digest, Sha256};
 use super::gesture;
 use super::refusals::Refusals;
 use super::request::{DraftRequest, SponsorRequest};
-use crate::chain::ChainTime;
 use crate::error::RelayError;
 use crate::kms::Wallets;
 use crate::policy::Violation;
@@ -41,12 +40,11 @@ impl Attributed {
 pub(super) struct Attribution {
     wallets: Arc<Wallets>,
     refusals: Arc<Refusals>,
-    chain_time: Arc<ChainTime>,
 }
 
 impl Attribution {
-    pub(super) const fn new(wallets: Arc<Wallets>, refusals: Arc<Refusals>, chain_time: Arc<ChainTime>) -> Self {
-        Self { wallets, refusals, chain_time }
+    pub(super) const fn new(wallets: Arc<Wallets>, refusals: Arc<Refusals>) -> Self {
+        Self { wallets, refusals }
     }
 
     /// Verifies the passkey's approval; without one, makes sure that no account is named that needs
@@ -66,7 +64,7 @@ impl Attribution {
                     .and_then(|passkey| gesture::verify(assertion, &passkey.public_key, &request.intent))
                     .map_err(|status| RelayError::PasskeyRefused { status })?;
                 let signed = gesture::signed_hash(assertion);
-                self.refusals.check_approval(&draft.account_id, &signed, self.chain_time.now())?;
+                self.refusals.check_approval(&draft.account_id, &signed, draft.chain.time.now())?;
                 draft.principal(true)
             }
             None => {

@@ -24,7 +24,7 @@ use super::sign::Signing;
 use super::stub::Stub;
 use super::turn::IntentTurns;
 use crate::catalogue::Catalogue;
-use crate::chain::ChainTime;
+use crate::chains::Chain;
 use crate::claims::{Claim, ClaimStore};
 use crate::error::RelayError;
 use crate::kms::Wallets;
@@ -70,7 +70,6 @@ pub struct Sponsor {
     standings: Arc<dyn Standings>,
     store: Arc<dyn Store>,
     claims: Arc<dyn ClaimStore>,
-    chain_time: Arc<ChainTime>,
     metrics: Arc<Metrics>,
     wallets: Arc<Wallets>,
     paymaster_signers: Arc<PaymasterSigners>,
@@ -87,14 +86,14 @@ impl Sponsor {
     /// Asks nobody anything yet.
     #[must_use]
     pub fn new(settings: &Settings, parts: &Parts) -> Self {
-        let Parts { catalogue, standings, store, claims, kms, chain, chain_time, clock, metrics, .. } = parts.clone();
-        let signers = PaymasterSigners::new(Arc::clone(&kms), chain, Arc::clone(&clock));
+        let Parts { catalogue, standings, store, claims, kms, clock, metrics, .. } = parts.clone();
+        let signers = PaymasterSigners::new(Arc::clone(&kms), Arc::clone(&clock));
         let (signers, wallets) = (Arc::new(signers), Arc::new(Wallets::new(kms, clock)));
         let refusals = Arc::new(Refusals::new(settings.max_refusals, settings.validity_seconds));
         let quoter = Arc::new(Quoter::new(Arc::clone(&signers), parts));
         let approver = Arc::new(Approver::new(Arc::clone(&quoter), Arc::clone(&signers), parts));
         Self {
-            attribution: Attribution::new(Arc::clone(&wallets), Arc::clone(&refusals), Arc::clone(&chain_time)),
+            attribution: Attribution::new(Arc::clone(&wallets), Arc::clone(&refusals)),
             signing: Signing::new(Arc::clone(&wallets), Arc::clone(&signers), parts),
             previews: Previews::new(Arc::clone(&approver), Arc::clone(&wallets), Arc::clone(&refusals), parts),
             turns: IntentTurns::default(),
@@ -103,7 +102,6 @@ impl Sponsor {
             standings,
             store,
             claims,
-            chain_time,
             metrics,
             wallets,
             refusals,
@@ -112,16 +110,17 @@ impl Sponsor {
         }
     }
 
-    /// An account's public facts.
+    /// An account's public facts, with the policies of that chain, or of all.
     ///
     /// # Errors
     /// [`RelayError::KmsRefused`] as `account_unknown`; [`RelayError::KmsUnavailable`];
     /// [`RelayError::StoreUnavailable`].
-    pub async fn account(&self, account_id: &AccountId) -> Result<AccountInfo, RelayError> {
+    pub async fn account(&self, account_id: &AccountId, chain: Option<&Chain>) -> Result<AccountInfo, RelayError> {
+        let policies = chain.map_or_else(|| self.catalogue.policies(), |chain| chain.catalogue.policies());
         Ok(AccountInfo {
             wallet: self.wallets.ask(account_id).await?,
             standing: self.standings.of(account_id).await?,
-            policies: self.catalogue.policies().to_vec(),
+            policies: policies.to_vec(),
         })
     }
 
@@ -192,9 +191,10 @@ impl Sponsor {
         check_policy(&record, &request.request.draft)?;
         let draft = &request.request.draft;
         let is_answer = answers(&record, &request);
-        let is_over = !record.state.is_mined() && record.terms.valid_until < self.chain_time.now();
+        let now = draft.chain.time.now();
+        let is_over = !record.state.is_mined() && record.terms.valid_until < now;
         let is_kept = is_answer && (record.state.is_mined() || request.principal().is_proven());
-        if is_over || !is_kept && needs_renewal(&record, draft, self.chain_time.now()) {
+        if is_over || !is_kept && needs_renewal(&record, draft, now) {
             return self.approver.renew(request, record).await.map(Step::ToSign);
         }
         // What was mined is over, whoever signed it.
@@ -211,7 +211,8 @@ impl Sponsor {
     /// The living sponsorship of the same intent. One that was mined only ever answers its own
     /// request: for another approval it is as if there were none, and the account's nonce decides.
     async fn known(&self, request: &Attributed) -> Result<Option<Record>, RelayError> {
-        let record = self.store.find(&request.request.intent, request.principal(), self.chain_time.now()).await?;
+        let now = request.request.draft.chain.time.now();
+        let record = self.store.find(&request.request.intent, request.principal(), now).await?;
         Ok(record.filter(|record| !record.state.is_mined() || answers(record, request)))
     }
 
@@ -231,7 +232,8 @@ impl Sponsor {
     }
 
     async fn claim(&self, request: &Attributed) -> Result<Claimed, RelayError> {
-        let ttl = Duration::from_secs(self.catalogue.validity.most.saturating_add(CLAIM_MARGIN));
+        let longest = request.request.draft.chain.catalogue.validity.most;
+        let ttl = Duration::from_secs(longest.saturating_add(CLAIM_MARGIN));
         let holder = Uuid::new_v4().to_string();
         let key = request.key();
         Ok(match self.claims.claim(&key, &holder, ttl).await? {
@@ -255,9 +257,10 @@ impl Sponsor {
             Err(error @ RelayError::KmsUnavailable { in_doubt: true, .. }) => return Err(error),
             Err(error) => {
                 let request = approved.request();
+                let now = request.draft.chain.time.now();
                 if let (Some(passkey), Some(status)) = (&request.passkey, error.refusal_of_the_passkey()) {
                     let signed = gesture::signed_hash(passkey);
-                    self.refusals.note(&request.draft.account_id, signed, status, self.chain_time.now());
+                    self.refusals.note(&request.draft.account_id, signed, status, now);
                 }
                 return self.give_back(&approved, claim, error).await;
             }
@@ -269,8 +272,8 @@ impl Sponsor {
         // reserved whatever else is wrong.
         self.signing.check_account(&command, &reply).await?;
         // What the contract refuses cannot be mined.
-        let deployment = &approved.request().draft.deployment;
-        if let Err(error) = self.paymaster_signers.check(deployment, reply.paymaster_signer).await {
+        let DraftRequest { chain, deployment, .. } = &approved.request().draft;
+        if let Err(error) = self.paymaster_signers.check(chain, deployment, reply.paymaster_signer).await {
             return self.give_back(&approved, claim, error).await;
         }
 

@@ -47,7 +47,7 @@ pub(super) async fn needs_signing(
         // Of a paymaster that was replaced nothing is signed again: what there is stands until its
         // window is over.
         Some(_) if record.terms.paymaster != draft.deployment.paymaster => Ok(false),
-        Some(signed) => signers.is_outdated(&draft.deployment, signed.paymaster_signer).await,
+        Some(signed) => signers.is_outdated(&draft.chain, &draft.deployment, signed.paymaster_signer).await,
         None => Ok(true),
     }
 }

@@ -11,7 +11,6 @@ use super::quote::verification_gas;
 use super::refusals::Refusals;
 use super::request::DraftRequest;
 use super::stub::Stub;
-use crate::chain::ChainTime;
 use crate::claims::ClaimStore;
 use crate::error::RelayError;
 use crate::kms::{KmsError, Wallets};
@@ -25,7 +24,6 @@ pub(super) struct Previews {
     refusals: Arc<Refusals>,
     store: Arc<dyn Store>,
     claims: Arc<dyn ClaimStore>,
-    chain_time: Arc<ChainTime>,
 }
 
 /// A request without its approval.
@@ -38,8 +36,8 @@ struct Preview<'a> {
 
 impl Previews {
     pub(super) fn new(approver: Arc<Approver>, wallets: Arc<Wallets>, refusals: Arc<Refusals>, parts: &Parts) -> Self {
-        let Parts { store, claims, chain_time, .. } = parts.clone();
-        Self { approver, wallets, refusals, store, claims, chain_time }
+        let Parts { store, claims, .. } = parts.clone();
+        Self { approver, wallets, refusals, store, claims }
     }
 
     /// See [`super::Sponsor::intent`].
@@ -78,12 +76,12 @@ impl Previews {
         let Preview { draft, principal, gas } = preview;
         let is_proven = principal.is_proven();
         if is_proven {
-            self.refusals.check(&draft.account_id, self.chain_time.now())?;
+            self.refusals.check(&draft.account_id, draft.chain.time.now())?;
         }
         // An approved request is refused for them whatever is stored.
         verification_gas(draft)?;
         self.claims.takes_claims().await?;
-        let known = self.store.find(&draft.intent(), &principal, self.chain_time.now()).await?;
+        let known = self.store.find(&draft.intent(), &principal, draft.chain.time.now()).await?;
         match known.filter(|record| !record.state.is_mined()) {
             Some(record) => self.approver.terms_of_known(draft, &record, gas, is_proven).await,
             None => self.approver.terms_of_new(draft, principal, gas).await,

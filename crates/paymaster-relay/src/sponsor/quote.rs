@@ -10,7 +10,7 @@ use super::request::DraftRequest;
 use super::validation::{check_account, check_fee, check_gas, check_nonce, check_paused};
 use super::window::Window;
 use crate::catalogue::Validity;
-use crate::chain::{ChainTime, EntryPointReader, Now};
+use crate::chain::Now;
 use crate::error::{OperationError, RelayError};
 use crate::parts::Parts;
 use crate::paymaster_signers::PaymasterSigners;
@@ -30,15 +30,12 @@ pub(super) struct Quote {
 /// Quotes requests.
 pub(super) struct Quoter {
     standings: Arc<dyn Standings>,
-    chain: Arc<dyn EntryPointReader>,
-    chain_time: Arc<ChainTime>,
     paymaster_signers: Arc<PaymasterSigners>,
 }
 
 impl Quoter {
     pub(super) fn new(paymaster_signers: Arc<PaymasterSigners>, parts: &Parts) -> Self {
-        let Parts { standings, chain, chain_time, .. } = parts.clone();
-        Self { standings, chain, chain_time, paymaster_signers }
+        Self { standings: Arc::clone(&parts.standings), paymaster_signers }
     }
 
     /// Policy, terms and chain. The policy is asked first: a factory that it does not list is not
@@ -59,15 +56,16 @@ impl Quoter {
         };
         self.judge(draft, &terms, is_proven).await?;
         let signer = self.paymaster_signers.current().await;
-        let facts = self.chain.facts(&draft.deployment, &draft.op, signer, Some(&draft.caller.asker())).await?;
-        let now = self.chain_time.note(facts.block);
+        let reader = &draft.chain.reader;
+        let facts = reader.facts(&draft.deployment, &draft.op, signer, Some(&draft.caller.asker())).await?;
+        let now = draft.chain.time.note(facts.block);
         check_account(&draft.deployment, &draft.op, &facts)?;
         check_fee(&draft.op, gas, facts.base_fee)?;
         check_paused(&facts)?;
         if let (Some(signer), Some(admitted)) = (signer, facts.signer_admitted) {
             self.paymaster_signers.note(&draft.deployment, signer, admitted);
             if !admitted {
-                self.paymaster_signers.check_successor(&draft.deployment, signer).await?;
+                self.paymaster_signers.check_successor(&draft.chain, &draft.deployment, signer).await?;
             }
         }
         let Window { after, until } = window(draft, &draft.validity.of(is_proven), &now)?;
@@ -78,14 +76,14 @@ impl Quoter {
     /// Refuses what was sponsored before and can't be mined now, whoever approves it once more.
     /// Where the chain can't tell, it stands.
     pub(super) async fn check_minable(&self, draft: &DraftRequest) -> Result<(), RelayError> {
-        let facts = match self.chain.facts(&draft.deployment, &draft.op, None, None).await {
+        let facts = match draft.chain.reader.facts(&draft.deployment, &draft.op, None, None).await {
             Ok(facts) => facts,
             Err(error) => {
                 tracing::debug!(%error, "the chain does not tell whether an operation can still be mined");
                 return Ok(());
             }
         };
-        self.chain_time.note(facts.block);
+        draft.chain.time.note(facts.block);
         check_nonce(&draft.op, &facts)?;
         check_paused(&facts)
     }

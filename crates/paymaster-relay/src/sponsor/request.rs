@@ -7,6 +7,7 @@ use proto::digest::intent_hash;
 use proto::{AccountId, Hash, IntentHash, Paymaster, UserOpHash, UserOperation};
 
 use crate::catalogue::Validity;
+use crate::chains::Chain;
 use crate::clients::Caller;
 use crate::deployment::Deployment;
 use crate::policy::Policy;
@@ -15,6 +16,8 @@ use crate::store::{KeySpace, Principal};
 /// An operation somebody wants sponsored, for real or to see what it would take.
 #[derive(Clone, Debug)]
 pub struct DraftRequest {
+    /// On which chain.
+    pub chain: Arc<Chain>,
     /// By which paymaster, at which EntryPoint.
     pub deployment: Deployment,
     /// The operation with all paymaster fields empty.
@@ -76,7 +79,7 @@ impl DraftRequest {
     /// Where an idempotency key stands for it.
     #[must_use]
     pub fn key_space(&self, principal: &Principal) -> KeySpace {
-        KeySpace::of(self.deployment.entry_point.chain_id, principal, self.is_vouched(principal), &self.op.sender)
+        KeySpace::of(self.chain.id(), principal, self.is_vouched(principal), &self.op.sender)
     }
 
     /// Whether the client named an account; otherwise the sender stands for itself.

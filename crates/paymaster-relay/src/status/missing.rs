@@ -12,8 +12,8 @@ use crate::error::RelayError;
 pub(super) enum Missing {
     #[error("{}", _0.in_full())]
     Part(#[from] RelayError),
-    #[error("the node at relay.chain.rpc_url serves chain {served}, and relay.chain.chain_id is {configured}")]
-    OtherChain { served: u64, configured: u64 },
+    #[error("the node at {keys}.rpc_url serves chain {served}, and {keys}.chain_id is {configured}")]
+    OtherChain { keys: &'static str, served: u64, configured: u64 },
     #[error("chain {chain_id} has no contract at {address}, which relay.deployments names as {role}")]
     NoContract { chain_id: u64, address: Address, role: &'static str },
     #[error(
@@ -111,4 +111,8 @@ fn when(activatable_at: u64, wait: u64) -> String {
         0 => "now".to_owned(),
         _ => format!("in {wait} s (at Unix time {activatable_at})"),
     }
+}
+
+pub(super) fn in_words(outcome: Result<(), Missing>) -> Result<(), String> {
+    outcome.map_err(|missing| missing.to_string())
 }

@@ -9,11 +9,17 @@ use proto::{Address, Permissions};
 
 use super::missing::{AdminOf, Missing};
 use crate::catalogue::Catalogue;
+use crate::error::RelayError;
 use crate::kms::KmsSigners;
 use crate::policy::Policy;
 
 /// For `authorize`, whose default lacks the last.
 const WITH_ALL_PERMISSIONS: &str = " --permissions sponsor,sign_user_operation,rotate,sponsor_without_passkey";
+
+/// The ceilings, where the KMS tells them.
+pub(super) fn told(signers: &Result<KmsSigners, RelayError>) -> Option<&Ceilings> {
+    signers.as_ref().ok()?.ceilings.as_ref()
+}
 
 /// Whether the relay key may do all that the policies allow.
 pub(super) fn relay_key(
@@ -67,8 +73,7 @@ pub(super) fn ceilings(ceilings: Option<&Ceilings>, catalogue: &Catalogue) -> Re
 }
 
 /// Whether every window that the relay may ask for is within the ceilings.
-pub(super) fn window(ceilings: Option<&Ceilings>, catalogue: &Catalogue) -> Result<(), Missing> {
-    let wanted = catalogue.validity.ceiling;
+pub(super) fn window(ceilings: Option<&Ceilings>, wanted: u64) -> Result<(), Missing> {
     match ceilings {
         Some(&Ceilings { max_window: found, .. }) if u64::from(found) < wanted => {
             Err(Missing::TeeWindow { found, wanted })
@@ -80,7 +85,7 @@ pub(super) fn window(ceilings: Option<&Ceilings>, catalogue: &Catalogue) -> Resu
 fn deployments(ceilings: &Ceilings, catalogue: &Catalogue) -> Result<(), Missing> {
     let named =
         |entry_point, paymaster| ceilings.deployments.contains(&proto::command::Deployment { entry_point, paymaster });
-    let missing = catalogue.deployments().iter().filter(|known| !named(known.entry_point, known.paymaster));
+    let missing = catalogue.deployments().filter(|known| !named(known.entry_point, known.paymaster));
     let missing: Vec<_> = missing
         .map(|deployment| {
             let entry_point = deployment.entry_point;

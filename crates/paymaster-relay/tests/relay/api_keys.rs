@@ -113,7 +113,7 @@ async fn the_chain_in_the_path_is_the_relays() {
     for path in ["/rpc/1", "/rpc/0x1", "/rpc/1/srk_any"] {
         let refusal = Refusal::of(&chain_id(&world, path, &[]).await["error"]);
         refusal.assert_is(-32602, "wrong_chain", false);
-        assert_eq!(refusal.data["expected"], "31337");
+        assert_eq!(refusal.data["supported"], json!(["31337"]));
     }
     for path in ["/v1", "/rpc/mainnet", "/rpc/31337/key"] {
         let response = reqwest::Client::new().post(format!("{}{path}", world.client.url())).json(&json!({})).send();

@@ -49,7 +49,7 @@ async fn on_a_chain_whose_clock_is_ahead_a_sponsored_operation_is_mined() {
     world.anvil.mine(1).await.unwrap();
     let answer = world.sponsor(&mut dapp, &op).await.unwrap();
     suits_the_chain(&world, &answer).await;
-    let error = world.relay.parts.chain_time.check().unwrap_err().to_string();
+    let error = world.relay.parts.chains.iter().next().unwrap().time.check().unwrap_err().to_string();
     assert!(error.contains("ahead of this relay's clock"), "{error}");
 }
 
@@ -60,7 +60,7 @@ async fn a_chain_that_is_idle_for_too_long_is_refused_as_that_until_it_has_a_blo
     assert_eq!(world.problem("clocks").await, None);
     world.clock.advance(3700);
     refused(&world, &params).await.assert_is(-32503, "chain_idle", true);
-    world.relay.parts.chain_time.check().unwrap();
+    world.relay.parts.chains.iter().next().unwrap().time.check().unwrap();
     let problem = world.problem("clocks").await.expect("no sponsorship could succeed now");
     assert!(problem.contains("the latest block is 37") && problem.contains("no window"), "{problem}");
 
@@ -104,7 +104,7 @@ async fn a_clock_that_is_off_is_named_and_the_client_is_not_told_to_try_again() 
     let refusal = refused(&world, &params).await;
     refusal.assert_is(-32000, "clock_skewed", false);
     assert!(refusal.message.contains("behind this relay's clock"), "{refusal:?}");
-    world.relay.parts.chain_time.check().unwrap_err();
+    world.relay.parts.chains.iter().next().unwrap().time.check().unwrap_err();
 }
 
 #[tokio::test]
@@ -143,9 +143,9 @@ async fn a_node_that_claims_a_time_far_ahead_releases_nothing() {
     world.anvil.mine(3).await.unwrap();
     assert_eq!(world.release_expired().await, 0);
     assert_eq!(world.reserved_rows().await, reserved);
-    world.relay.parts.chain_time.check().unwrap_err();
+    world.relay.parts.chains.iter().next().unwrap().time.check().unwrap_err();
 
     world.clock.advance(100_000);
     assert_eq!(world.release_expired().await, 1);
-    world.relay.parts.chain_time.check().unwrap();
+    world.relay.parts.chains.iter().next().unwrap().time.check().unwrap();
 }

@@ -23,10 +23,12 @@ const NOBODY: Address = Address::repeat_byte(0xab);
 const FACTORY: &str = "0x91E60e0613810449d098b0b5Ec8b51A0FE8c8985";
 
 /// Reasons that other tests of previews give, in the files that [`OTHER_TESTS`] has.
-const ELSEWHERE: [(&str, &str); 14] = [
+const ELSEWHERE: [(&str, &str); 16] = [
     ("account_reservations_exceeded", "before_the_touch_nothing_is_told_of_how_an_account_was_used_but_the_reason"),
     ("account_unknown", "an_unknown_account_is_refused_everywhere"),
     ("api_key_reservations_exceeded", "an_api_key_is_charged_for_whatever_it_presents"),
+    ("chain_mismatch", "a_request_means_the_chain_of_its_path_or_the_one_it_names"),
+    ("chain_missing", "a_request_means_the_chain_of_its_path_or_the_one_it_names"),
     ("chain_unavailable", "what_the_chain_does_not_tell_in_time_is_refused_before_the_touch"),
     ("claims_unavailable", "while_no_request_can_be_claimed_nobody_is_asked_to_approve_one"),
     ("factory_not_run", "what_the_chain_does_not_tell_in_time_is_refused_before_the_touch"),
@@ -40,12 +42,13 @@ const ELSEWHERE: [(&str, &str); 14] = [
     ("without_passkey_not_permitted", "a_stub_without_a_passkey_needs_the_relays_permission_as_the_data_does"),
 ];
 
-const OTHER_TESTS: [&str; 5] = [
+const OTHER_TESTS: [&str; 6] = [
     include_str!("preview.rs"),
     include_str!("refusals.rs"),
     include_str!("unproven.rs"),
     include_str!("idempotency.rs"),
     include_str!("api_keys.rs"),
+    include_str!("chains.rs"),
 ];
 
 /// Reasons of the relay that no preview gives here, and why.

@@ -67,7 +67,7 @@ async fn an_entry_point_of_another_version_is_named() {
     for version in devkit::EntryPointVersion::ALL {
         let world = World::new(version).await;
         assert_eq!(world.problem("chain").await, None);
-        let right = world.relay.parts.catalogue.deployments()[0];
+        let right = *world.relay.parts.catalogue.deployments().next().unwrap();
         let settings = serde_json::from_value(world.settings["chain"].clone()).unwrap();
         let chain = RpcChain::new(&settings).unwrap();
         for other in EntryPointVersion::ALL.into_iter().filter(|other| *other != right.entry_point.version) {

@@ -1,6 +1,6 @@
 //! Settings: what is refused, and by which name.
 
-use paymaster_relay::catalogue::Catalogue;
+use paymaster_relay::catalogue::{Catalogue, ChainCatalogue};
 use paymaster_relay::settings::WeiAmount;
 use paymaster_relay::{Settings, SettingsError, check};
 use serde_json::{Value, json};
@@ -111,4 +111,121 @@ fn the_canonical_entry_point_of_another_version_is_refused_by_both_versions() {
             format!("0x0000000071727de22e5e9d8baf0edac6f37da032 is the entrypoint of version 0.7, not {version}");
         assert!(text.contains(&expected), "{text}");
     }
+}
+
+/// The settings with two chains, 1 and 10, on which the contracts have the same addresses.
+fn of_two_chains() -> Value {
+    let mut settings = settings();
+    let here = settings.as_object_mut().unwrap().remove("chain").unwrap();
+    let mut there = here.clone();
+    there["chain_id"] = json!(10);
+    settings["chains"] = json!([here, there]);
+    let mut deployment = settings["deployments"][0].clone();
+    settings["deployments"][0]["chain_id"] = json!(1);
+    deployment["chain_id"] = json!(10);
+    settings["deployments"].as_array_mut().unwrap().push(deployment);
+    settings
+}
+
+fn checked(settings: &Value) -> Result<(), String> {
+    let settings = serde_json::from_value::<Settings>(settings.clone()).unwrap();
+    check(&settings).map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_same_addresses_on_two_chains_are_two_deployments() {
+    let mut two = of_two_chains();
+    assert_eq!(checked(&two), Ok(()));
+    two["policies"] = json!([
+        { "id": "ten", "max_cost_per_operation": 2, "chain_ids": [10] },
+        { "id": "all", "max_cost_per_operation": 1 },
+    ]);
+    let catalogue = Catalogue::new(&serde_json::from_value(two).unwrap()).unwrap();
+    let [one, ten] = catalogue.chains() else { panic!("two chains") };
+    let ids = |chain: &ChainCatalogue| chain.policies().iter().map(|policy| policy.id().to_owned()).collect::<Vec<_>>();
+    assert_eq!((one.id, ids(one), one.largest_cost.0), (1, vec!["all".to_owned()], 1));
+    assert_eq!((ten.id, ids(ten), ten.largest_cost.0), (10, vec!["ten".to_owned(), "all".to_owned()], 2));
+    assert_eq!(one.entry_points(), ten.entry_points());
+    assert_eq!(catalogue.deployments().map(|deployment| deployment.entry_point.chain_id).collect::<Vec<_>>(), [1, 10]);
+}
+
+#[test]
+fn one_chain_may_be_written_either_way_and_deployments_need_not_name_it() {
+    let mut one = settings();
+    assert_eq!(checked(&one), Ok(()));
+    one["deployments"][0]["chain_id"] = json!(1);
+    one["policies"][0]["chain_ids"] = json!([1]);
+    assert_eq!(checked(&one), Ok(()));
+    let chain = one.as_object_mut().unwrap().remove("chain").unwrap();
+    one["chains"] = json!([chain]);
+    one["deployments"][0].as_object_mut().unwrap().remove("chain_id");
+    assert_eq!(checked(&one), Ok(()));
+}
+
+#[test]
+fn chains_that_contradict_each_other_are_refused_by_name() {
+    type Change = fn(&mut Value);
+    let refusals: [(Change, &str); 13] = [
+        (
+            |all| drop(all.as_object_mut().unwrap().remove("chains")),
+            "chain: missing: set [relay.chain], or [[relay.chains]] for several",
+        ),
+        (|all| all["chain"] = all["chains"][0].clone(), "chains: chain is set too: list every chain in chains"),
+        (|all| all["chains"][1]["chain_id"] = json!(1), "chains: duplicate 1"),
+        (
+            |all| all["chains"][1]["chain_id"] = json!(0),
+            "chains.chain_id: chain 0: must be from 1 to 9223372036854775807",
+        ),
+        (|all| all["chains"][1]["rpc_url"] = json!("nowhere"), "chains.rpc_url: chain 10: not a URL"),
+        (|all| all["chains"][1]["timeout_seconds"] = json!(0), "chains.timeout_seconds: chain 10: must be above 0"),
+        (
+            |all| all["chains"][1]["block_seconds"] = json!(600),
+            "min_validity_seconds: must be above 0, and with chains.block_seconds of chain 10 (600) not above \
+             validity_seconds (600)",
+        ),
+        (
+            |all| drop(all["deployments"][1].as_object_mut().unwrap().remove("chain_id")),
+            "deployments.chain_id: missing for the paymaster 0x00000000000000000000000000000000000000AA: there are \
+             several chains, 1, 10",
+        ),
+        (
+            |all| all["deployments"][1]["chain_id"] = json!(8453),
+            "deployments.chain_id: 8453 is none of the chains, which are: 1, 10",
+        ),
+        (
+            |all| all["deployments"][1]["chain_id"] = json!(1),
+            "deployments: duplicate 0x0000000071727De22E5E9d8BAf0edAc6f37da032 on chain 1",
+        ),
+        (|all| drop(all["deployments"].as_array_mut().unwrap().pop()), "deployments: none is for chain 10"),
+        (
+            |all| all["policies"][0]["chain_ids"] = json!([10, 8453]),
+            "policies.chain_ids: 8453 is none of the chains, which are: 1, 10",
+        ),
+        (|all| all["policies"][0]["chain_ids"] = json!([10]), "policies: none is for chain 1"),
+    ];
+    for (change, expected) in refusals {
+        let mut two = of_two_chains();
+        change(&mut two);
+        assert_eq!(checked(&two), Err(expected.to_owned()));
+    }
+}
+
+#[test]
+fn more_deployments_than_the_tee_takes_are_refused_by_the_limit() {
+    let mut many = of_two_chains();
+    let with = |many: &mut Value, count: usize| {
+        let sample = many["deployments"][0].clone();
+        let listed = (0..count).map(|number| {
+            let mut deployment = sample.clone();
+            deployment["entry_point"] = json!(format!("0x{number:040x}"));
+            deployment["chain_id"] = json!(if number % 2 == 0 { 1 } else { 10 });
+            deployment
+        });
+        many["deployments"] = listed.collect();
+    };
+    with(&mut many, 64);
+    assert_eq!(checked(&many), Ok(()));
+    with(&mut many, 65);
+    let expected = "deployments: 65 are listed, and the ceilings of a TEE name at most 64";
+    assert_eq!(checked(&many), Err(expected.to_owned()));
 }

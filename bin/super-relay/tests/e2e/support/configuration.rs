@@ -61,6 +61,24 @@ pub fn deployment(deployment: &Deployment, paymaster: &Paymaster) -> Value {
     })
 }
 
+/// Lists that chain beside the only one, and a deployment on it.
+pub fn list_chain(
+    configuration: &mut Value,
+    chain_id: u64,
+    rpc_url: &str,
+    deployment: &Deployment,
+    paymaster: &Paymaster,
+) {
+    let relay = &mut configuration["relay"];
+    let here = relay.as_object_mut().unwrap().remove("chain").unwrap();
+    let (mut there, mut on_chain) = (here.clone(), self::deployment(deployment, paymaster));
+    (there["chain_id"], there["rpc_url"]) = (chain_id.into(), rpc_url.into());
+    relay["deployments"][0]["chain_id"] = here["chain_id"].clone();
+    on_chain["chain_id"] = chain_id.into();
+    relay["deployments"].as_array_mut().unwrap().push(on_chain);
+    relay["chains"] = json!([here, there]);
+}
+
 pub fn write(configuration: &Value, file: &Path) {
     std::fs::write(file, toml::to_string(configuration).unwrap()).unwrap();
 }

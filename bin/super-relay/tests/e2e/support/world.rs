@@ -111,6 +111,22 @@ impl Ground {
         World::on(self, node, None)
     }
 
+    /// Another chain, which the node will serve too, with the contracts of the first.
+    pub async fn another_chain(&mut self, chain_id: u64) -> OtherChain {
+        let tools = tools();
+        let options = AnvilOptions { chain_id, ..AnvilOptions::default() };
+        let anvil = Anvil::start(tools.anvil(), options).await.unwrap();
+        let version = self.deployment.entry_point.version();
+        let deployment = devkit::deploy(&anvil, &tools, version).await.unwrap();
+        let paymaster = Paymaster::deploy(&anvil, &tools, &deployment.entry_point).await.unwrap();
+        assert_eq!(paymaster.address(), self.paymaster.address());
+        paymaster.deposit(U256::from(ETHER)).await.unwrap();
+        let rpc_url = anvil.url().as_str();
+        configuration::list_chain(&mut self.configuration, chain_id, rpc_url, &deployment, &paymaster);
+        self.others.push(paymaster);
+        OtherChain { anvil, entry_point: deployment.entry_point }
+    }
+
     /// Another EntryPoint with a paymaster of ours, which the node will serve too.
     pub async fn deploy_besides(&mut self, version: EntryPointVersion) -> EntryPoint {
         let deployment = devkit::deploy(&self.anvil, &tools(), version).await.unwrap();
@@ -121,6 +137,12 @@ impl Ground {
         self.others.push(paymaster);
         deployment.entry_point
     }
+}
+
+/// A chain beside that of a [`World`], whose contracts have the same addresses.
+pub struct OtherChain {
+    pub anvil: Anvil,
+    pub entry_point: EntryPoint,
 }
 
 impl World {

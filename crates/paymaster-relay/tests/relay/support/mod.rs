@@ -12,4 +12,4 @@ pub use devkit::{Log, PATIENCE, until};
 pub use keys::server;
 pub use node::{Fault, Node, read_body};
 pub use tee::{UNSIGNED, personal_sign};
-pub use world::{ACCOUNT, Dapp, World, open_key};
+pub use world::{ACCOUNT, Dapp, Other, World, deployment_json, open_key};

@@ -11,7 +11,8 @@ use devkit::user_operation::Draft;
 use devkit::{Anvil, AnvilOptions, Call, EntryPointVersion as DevVersion, SimpleAccountFactory, SoftPasskey, Tools};
 use k256::ecdsa::SigningKey;
 use paymaster_relay::catalogue::Catalogue;
-use paymaster_relay::chain::{ChainTime, RpcChain};
+use paymaster_relay::chain::RpcChain;
+use paymaster_relay::chains::{Chain, Chains};
 use paymaster_relay::claims::{ClaimStore, SqliteClaims};
 use paymaster_relay::clients::{ApiKeys, SqliteApiKeys};
 use paymaster_relay::metrics::Metrics;
@@ -67,7 +68,10 @@ pub struct World {
 /// The services of a relay, and what they share.
 pub struct Relay {
     pub rpc: Arc<RpcServer>,
+    /// Of the first chain.
     pub settler: Arc<Settler>,
+    /// One for each chain.
+    pub settlers: Vec<Arc<Settler>>,
     pub sweeper: Arc<Sweeper>,
     pub readiness: Readiness,
     pub parts: Parts,
@@ -90,12 +94,43 @@ pub struct Dapp {
 
 /// A chain with one EntryPoint and an empty paymaster.
 pub async fn chain_of(version: DevVersion) -> (Anvil, devkit::Deployment, devkit::Paymaster) {
+    chain_with(31337, version).await
+}
+
+async fn chain_with(chain_id: u64, version: DevVersion) -> (Anvil, devkit::Deployment, devkit::Paymaster) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let tools = Tools::locate(&root).unwrap();
-    let anvil = Anvil::start(tools.anvil(), AnvilOptions::default()).await.unwrap();
+    let anvil = Anvil::start(tools.anvil(), AnvilOptions { chain_id, ..AnvilOptions::default() }).await.unwrap();
     let chain = devkit::deploy(&anvil, &tools, version).await.unwrap();
     let paymaster = devkit::Paymaster::deploy(&anvil, &tools, &chain.entry_point).await.unwrap();
     (anvil, chain, paymaster)
+}
+
+/// Another chain beside that of a [`World`].
+pub struct Other {
+    pub anvil: Anvil,
+    pub chain: devkit::Deployment,
+    pub paymaster: devkit::Paymaster,
+    id: u64,
+}
+
+impl Other {
+    /// Its contracts have the same addresses as those of any other chain.
+    pub async fn new(id: u64, version: DevVersion, deposit: u128) -> Self {
+        let (anvil, chain, paymaster) = chain_with(id, version).await;
+        paymaster.deposit(U256::from(deposit)).await.unwrap();
+        Self { anvil, chain, paymaster, id }
+    }
+
+    pub fn deployment(&self, version: DevVersion) -> Deployment {
+        deployment(self.id, version, &self.chain, &self.paymaster)
+    }
+}
+
+async fn admit(paymaster: &devkit::Paymaster, tee: &Tee) {
+    let address = alloy_primitives::Address::new(tee.paymaster_signer().0);
+    let (measurement, tee_id) = (B256::repeat_byte(1), B256::repeat_byte(2));
+    paymaster.admit_signer(&devkit::TeeSigner { address, measurement, tee_id }).await.unwrap();
 }
 
 /// Every permission but that of sponsoring without a passkey.
@@ -110,12 +145,24 @@ impl World {
 
     /// With a deposit in wei, and other settings.
     pub async fn with(version: DevVersion, deposit: u128, change: impl FnOnce(&mut Value)) -> Self {
+        Self::beside(&[], version, deposit, change).await
+    }
+
+    /// The same with a TEE that signs for the paymasters of these chains too.
+    pub async fn beside(
+        others: &[&Other],
+        version: DevVersion,
+        deposit: u128,
+        change: impl FnOnce(&mut Value),
+    ) -> Self {
         let (anvil, chain, paymaster) = chain_of(version).await;
         paymaster.deposit(U256::from(deposit)).await.unwrap();
-        let tee = Arc::new(Tee::provisioned(vec![deployment(version, &chain, &paymaster)]));
-        let address = alloy_primitives::Address::new(tee.paymaster_signer().0);
-        let (measurement, tee_id) = (B256::repeat_byte(1), B256::repeat_byte(2));
-        paymaster.admit_signer(&devkit::TeeSigner { address, measurement, tee_id }).await.unwrap();
+        let elsewhere = others.iter().map(|other| other.deployment(version));
+        let here = deployment(31337, version, &chain, &paymaster);
+        let tee = Arc::new(Tee::provisioned([here].into_iter().chain(elsewhere).collect()));
+        for paymaster in others.iter().map(|other| &other.paymaster).chain([&paymaster]) {
+            admit(paymaster, &tee).await;
+        }
 
         let dir = TempDir::new().unwrap();
         std::fs::write(dir.path().join("passphrase"), "a passphrase\n").unwrap();
@@ -263,15 +310,8 @@ impl World {
     /// The approval of an operation, whatever the relay would say to it: a page can compute the
     /// challenge itself.
     pub async fn approval(&self, dapp: &mut Dapp, op: &Value) -> Value {
-        let EntryPoint { chain_id, version, .. } = self.proto_entry_point();
-        let mut op = parse_user_operation(op, version, chain_id, GasFields::Required).unwrap().op;
-        op.paymaster = None;
-        let challenge = intent_hash(&op.hash(&self.proto_entry_point()), &dapp.account_id.parse().unwrap());
-        dapp.passkey.assert_challenge(&challenge.0).unwrap()
-    }
-
-    fn proto_entry_point(&self) -> EntryPoint {
-        deployment(self.chain.entry_point.version(), &self.chain, &self.paymaster).entry_point
+        let version = self.chain.entry_point.version();
+        dapp.approve(op, &deployment(31337, version, &self.chain, &self.paymaster).entry_point)
     }
 
     /// The account's signature over an operation with whatever paymaster data it has, straight from
@@ -279,7 +319,7 @@ impl World {
     pub async fn signed_as_it_is(&self, dapp: &mut Dapp, op: &Value) -> String {
         let key = SigningKey::from_slice(&[9; 32]).unwrap();
         self.tee.authorise(address(&key), Permissions::SIGN_USER_OPERATION);
-        let entry_point = deployment(dapp.version, &self.chain, &self.paymaster).entry_point;
+        let entry_point = deployment(31337, dapp.version, &self.chain, &self.paymaster).entry_point;
         let op = parse_user_operation(op, entry_point.version, entry_point.chain_id, GasFields::Required).unwrap().op;
         let account_id: AccountId = dapp.account_id.parse().unwrap();
         let challenge = intent_hash(&op.hash(&entry_point), &account_id);
@@ -306,6 +346,15 @@ impl World {
 }
 
 impl Dapp {
+    /// The approval of an operation at that EntryPoint.
+    pub fn approve(&mut self, op: &Value, entry_point: &EntryPoint) -> Value {
+        let EntryPoint { chain_id, version, .. } = *entry_point;
+        let mut op = parse_user_operation(op, version, chain_id, GasFields::Required).unwrap().op;
+        op.paymaster = None;
+        let challenge = intent_hash(&op.hash(entry_point), &self.account_id.parse().unwrap());
+        self.passkey.assert_challenge(&challenge.0).unwrap()
+    }
+
     /// The first operation of the account, which deploys it; nonces of different keys are
     /// independent.
     pub fn first_op(&self, nonce_key: u64) -> Value {
@@ -339,13 +388,14 @@ fn version_of(version: DevVersion) -> EntryPointVersion {
     }
 }
 
-fn deployment(version: DevVersion, chain: &devkit::Deployment, paymaster: &devkit::Paymaster) -> Deployment {
+fn deployment(
+    chain_id: u64,
+    version: DevVersion,
+    chain: &devkit::Deployment,
+    paymaster: &devkit::Paymaster,
+) -> Deployment {
     Deployment {
-        entry_point: EntryPoint {
-            chain_id: 31337,
-            address: chain.entry_point.address().into(),
-            version: version_of(version),
-        },
+        entry_point: EntryPoint { chain_id, address: chain.entry_point.address().into(), version: version_of(version) },
         paymaster: paymaster.address().into(),
     }
 }
@@ -392,14 +442,18 @@ async fn open(
     let keys = Arc::new(SqliteApiKeys::new(store.database()));
     let api_keys =
         Arc::new(ApiKeys::open(&settings, keys, Arc::clone(&clock) as _, Arc::new(OsEntropy)).await.unwrap());
+    let catalogue = Arc::new(Catalogue::new(&settings).unwrap());
+    let chains = settings.all_chains().iter().zip(catalogue.chains()).map(|(settings, catalogue)| {
+        let node = Arc::new(RpcChain::new(settings).unwrap());
+        Chain::new(Arc::clone(catalogue), node, Arc::clone(&clock) as _)
+    });
     let parts = Parts {
-        catalogue: Arc::new(Catalogue::new(&settings).unwrap()),
+        catalogue: Arc::clone(&catalogue),
+        chains: Arc::new(Chains::new(chains)),
         standings: Arc::new(ListedStandings::new(&settings.accounts, settings.default_account).unwrap()),
         store: Arc::new(store.clone()),
         claims,
         kms: Arc::clone(tee) as _,
-        chain: Arc::new(RpcChain::new(&settings.chain).unwrap()),
-        chain_time: Arc::new(ChainTime::new(Arc::clone(&clock) as _)),
         relay_key: Arc::clone(relay_key),
         clock,
         entropy: Arc::new(OsEntropy),
@@ -407,12 +461,13 @@ async fn open(
         api_keys: Arc::clone(&api_keys),
     };
     let sponsor = Arc::new(Sponsor::new(&settings, &parts));
-    let settler = Arc::new(Settler::new(settings.chain.confirmations, &parts));
+    let settlers: Vec<_> = parts.chains.iter().map(|chain| Arc::new(Settler::new(chain, &parts))).collect();
     let relay = Relay {
         rpc: Arc::new(RpcServer::new(&settings.rpc, sponsor, &parts).unwrap()),
-        sweeper: Arc::new(Sweeper::new(Arc::clone(&settler), &parts)),
-        readiness: Readiness::new(Arc::clone(&settler), &parts),
-        settler,
+        sweeper: Arc::new(Sweeper::new(settlers.clone(), &parts)),
+        readiness: Readiness::new(settlers.clone(), &parts),
+        settler: Arc::clone(&settlers[0]),
+        settlers,
         parts,
     };
     (store, relay, registry, api_keys)

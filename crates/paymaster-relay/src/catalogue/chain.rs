@@ -1,0 +1,67 @@
+//! What can be sponsored on one chain.
+
+use std::sync::Arc;
+
+use proto::json::Excerpt;
+use proto::{Address, Wei};
+
+use super::validity::Validity;
+use crate::deployment::Deployment;
+use crate::error::RequestError;
+use crate::policy::Policy;
+
+/// What a request for one chain is looked up in.
+#[derive(Clone, Debug)]
+pub struct ChainCatalogue {
+    /// EIP-155 chain id.
+    pub id: u64,
+    /// Whether the settings list it in `chains`: what is said of it names it then.
+    pub is_listed: bool,
+    /// Blocks on top of one that is final.
+    pub confirmations: u64,
+    /// How long sponsorships are valid.
+    pub validity: Validity,
+    /// The largest `max_cost_per_operation` of its policies.
+    pub largest_cost: Wei,
+    /// Wei. The same of the policies that sponsor without a passkey; `None` where none does.
+    pub largest_unproven: Option<Wei>,
+    pub(super) deployments: Vec<Deployment>,
+    pub(super) policies: Vec<Arc<Policy>>,
+}
+
+impl ChainCatalogue {
+    /// Every deployment, the default first.
+    #[must_use]
+    pub fn deployments(&self) -> &[Deployment] {
+        &self.deployments
+    }
+
+    /// The address of every EntryPoint, the default first.
+    #[must_use]
+    pub fn entry_points(&self) -> Vec<Address> {
+        self.deployments.iter().map(|deployment| deployment.entry_point.address).collect()
+    }
+
+    /// Every policy, the default first.
+    #[must_use]
+    pub fn policies(&self) -> &[Arc<Policy>] {
+        &self.policies
+    }
+
+    /// The deployment of an EntryPoint, or the default.
+    pub(crate) fn deployment(&self, entry_point: Option<Address>) -> Result<Deployment, RequestError> {
+        self.deployments
+            .iter()
+            .find(|deployment| entry_point.is_none_or(|address| deployment.entry_point.address == address))
+            .copied()
+            .ok_or_else(|| RequestError::EntryPointNotSupported { supported: self.entry_points() })
+    }
+
+    /// The policy of that name, or the default.
+    pub(crate) fn policy(&self, id: Option<&str>) -> Result<Arc<Policy>, RequestError> {
+        self.policies.iter().find(|policy| id.is_none_or(|id| policy.id() == id)).cloned().ok_or_else(|| {
+            let policy_id = Excerpt(id.unwrap_or_default()).to_string();
+            RequestError::UnknownPolicy { policy_id, chain_id: self.is_listed.then_some(self.id) }
+        })
+    }
+}

@@ -1,0 +1,197 @@
+//! What can be sponsored where: chains, deployments and policies, checked once.
+
+mod chain;
+mod validity;
+
+use std::sync::Arc;
+
+use proto::limits::MAX_DEPLOYMENTS;
+use proto::{EntryPoint, EntryPointVersion};
+
+pub use chain::ChainCatalogue;
+pub use validity::Validity;
+
+use crate::budget::Caps;
+use crate::deployment::Deployment;
+use crate::policy::Policy;
+use crate::settings::{ChainSettings, DeploymentSettings, PolicySettings, Settings, SettingsError};
+
+/// Everything a request is looked up in.
+#[derive(Clone, Debug)]
+pub struct Catalogue {
+    /// Who sponsors, as wallets show it.
+    pub sponsor_name: String,
+    /// The WebAuthn relying party.
+    pub rp_id: String,
+    /// Times that one sponsorship is signed at most.
+    pub max_signings: u32,
+    /// Seconds from the relay's approval to the end of a window, at most.
+    pub max_window: u64,
+    /// How much may be reserved, and by whom.
+    pub caps: Caps,
+    chains: Vec<Arc<ChainCatalogue>>,
+    policies: Vec<Arc<Policy>>,
+}
+
+impl Catalogue {
+    /// Checks the settings against each other.
+    ///
+    /// # Errors
+    /// [`SettingsError`] names the key.
+    pub fn new(settings: &Settings) -> Result<Self, SettingsError> {
+        check_chains(settings)?;
+        let deployments = settings
+            .deployments
+            .iter()
+            .map(|deployment| placed(deployment, settings))
+            .collect::<Result<Vec<_>, _>>()?;
+        check_deployments(&deployments)?;
+        let policies: Vec<_> = settings.policies.iter().map(|policy| Arc::new(Policy::from(policy))).collect();
+        unique("policies", policies.iter().map(|policy| policy.id()))?;
+        settings.policies.iter().try_for_each(|policy| check_policy(policy, settings))?;
+        let largest_cost = policies.iter().map(|policy| policy.max_cost()).max().unwrap_or_default();
+        let open_on = |chain: &ChainSettings| {
+            let mut open = settings.policies.iter().zip(&policies).collect::<Vec<_>>();
+            open.retain(|(settings, _)| settings.is_open_on(chain.chain_id));
+            open.into_iter().map(|(_, policy)| Arc::clone(policy)).collect()
+        };
+        let chains = settings.all_chains().iter().map(|chain| {
+            let of_chain = deployments.iter().filter(|deployment| deployment.entry_point.chain_id == chain.chain_id);
+            of_one(chain, settings, of_chain.copied().collect(), open_on(chain)).map(Arc::new)
+        });
+        Ok(Self {
+            chains: chains.collect::<Result<_, _>>()?,
+            max_signings: settings.max_signings,
+            max_window: settings.max_window_seconds,
+            caps: Caps::new(&settings.reservations, largest_cost)?,
+            sponsor_name: settings.sponsor_name.clone(),
+            rp_id: settings.rp_id.clone(),
+            policies,
+        })
+    }
+
+    /// Every chain, as the settings list them.
+    #[must_use]
+    pub fn chains(&self) -> &[Arc<ChainCatalogue>] {
+        &self.chains
+    }
+
+    /// Every deployment on any chain.
+    pub fn deployments(&self) -> impl Iterator<Item = &Deployment> {
+        self.chains.iter().flat_map(|chain| chain.deployments())
+    }
+
+    /// Every policy.
+    #[must_use]
+    pub fn policies(&self) -> &[Arc<Policy>] {
+        &self.policies
+    }
+}
+
+fn of_one(
+    chain: &ChainSettings,
+    settings: &Settings,
+    deployments: Vec<Deployment>,
+    policies: Vec<Arc<Policy>>,
+) -> Result<ChainCatalogue, SettingsError> {
+    let id = chain.chain_id;
+    for (key, is_empty) in [("deployments", deployments.is_empty()), ("policies", policies.is_empty())] {
+        if is_empty {
+            return Err(SettingsError::Invalid { key, problem: format!("none is for chain {id}") });
+        }
+    }
+    let without_passkey = policies.iter().filter(|policy| policy.allows_without_passkey());
+    Ok(ChainCatalogue {
+        id,
+        is_listed: chain.is_listed,
+        confirmations: chain.confirmations,
+        validity: Validity::on(chain, settings)?,
+        largest_cost: policies.iter().map(|policy| policy.max_cost()).max().unwrap_or_default(),
+        largest_unproven: without_passkey.map(|policy| policy.max_cost()).max(),
+        deployments,
+        policies,
+    })
+}
+
+fn check_chains(settings: &Settings) -> Result<(), SettingsError> {
+    let invalid = |key, problem: &str| Err(SettingsError::Invalid { key, problem: problem.to_owned() });
+    match (&settings.chain, &settings.chains[..]) {
+        (None, []) => return invalid("chain", "missing: set [relay.chain], or [[relay.chains]] for several"),
+        (Some(_), [_, ..]) => return invalid("chains", "chain is set too: list every chain in chains"),
+        _ => {}
+    }
+    let chains = settings.all_chains();
+    unique("chains", chains.iter().map(|chain| chain.chain_id))?;
+    // The database has integers of 63 bits, and EIP-155 no chain 0.
+    let outside = chains.iter().find(|chain| !(1..=i64::MAX.unsigned_abs()).contains(&chain.chain_id));
+    outside.map_or(Ok(()), |chain| {
+        let keys = ["chain.chain_id", "chains.chain_id"];
+        Err(chain.invalid(keys, &format!("must be from 1 to {}", i64::MAX)))
+    })
+}
+
+/// A deployment on the chain that it names, or on the only one.
+fn placed(deployment: &DeploymentSettings, settings: &Settings) -> Result<Deployment, SettingsError> {
+    const KEY: &str = "deployments.chain_id";
+    let Some(chain_id) = settings.chain_of(deployment) else {
+        let (paymaster, chains) = (deployment.paymaster, named(settings));
+        let problem = format!("missing for the paymaster {paymaster}: there are several chains, {chains}");
+        return Err(SettingsError::Invalid { key: KEY, problem });
+    };
+    check_known(KEY, chain_id, settings)?;
+    Ok(Deployment::new(chain_id, deployment))
+}
+
+fn check_deployments(deployments: &[Deployment]) -> Result<(), SettingsError> {
+    const KEY: &str = "deployments";
+    let named = |EntryPoint { chain_id, address, .. }: EntryPoint| format!("{address} on chain {chain_id}");
+    unique(KEY, deployments.iter().map(|deployment| named(deployment.entry_point)))?;
+    let count = deployments.len();
+    if count > MAX_DEPLOYMENTS {
+        let problem = format!("{count} are listed, and the ceilings of a TEE name at most {MAX_DEPLOYMENTS}");
+        return Err(SettingsError::Invalid { key: KEY, problem });
+    }
+    deployments.iter().try_for_each(|deployment| check_version(&deployment.entry_point))
+}
+
+fn check_policy(policy: &PolicySettings, settings: &Settings) -> Result<(), SettingsError> {
+    policy.chain_ids.iter().try_for_each(|chain_id| check_known("policies.chain_ids", *chain_id, settings))
+}
+
+fn check_known(key: &'static str, chain_id: u64, settings: &Settings) -> Result<(), SettingsError> {
+    if settings.all_chains().iter().any(|chain| chain.chain_id == chain_id) {
+        return Ok(());
+    }
+    let problem = format!("{chain_id} is none of the chains, which are: {}", named(settings));
+    Err(SettingsError::Invalid { key, problem })
+}
+
+fn named(settings: &Settings) -> String {
+    settings.all_chains().iter().map(|chain| chain.chain_id.to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// A version that is not the contract's hashes every operation to something else.
+fn check_version(entry_point: &EntryPoint) -> Result<(), SettingsError> {
+    let EntryPoint { address, version, .. } = *entry_point;
+    match EntryPointVersion::ALL.into_iter().find(|known| known.canonical_address() == address) {
+        Some(known) if known != version => Err(SettingsError::Invalid {
+            key: "deployments.version",
+            problem: format!("{address} is the EntryPoint of version {known}, not {version}"),
+        }),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn unique<T: PartialEq + ToString>(key: &'static str, values: impl Iterator<Item = T>) -> Result<(), SettingsError> {
+    let mut seen: Vec<T> = Vec::new();
+    for value in values {
+        if seen.contains(&value) {
+            return Err(SettingsError::Duplicate { key, value: value.to_string() });
+        }
+        seen.push(value);
+    }
+    if seen.is_empty() {
+        return Err(SettingsError::Empty { key });
+    }
+    Ok(())
+}
