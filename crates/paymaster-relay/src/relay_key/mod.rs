@@ -17,7 +17,7 @@ use proto::json::invitation::Invitation;
 use proto::{Address, Hash, RequestDigest, Signature};
 use secrecy::SecretString;
 use thiserror::Error;
-use tokio::sync::{RwLock, RwLockReadGuard};
+use tokio::sync::{Mutex, RwLock, RwLockReadGuard};
 
 pub use keystore::passphrase;
 
@@ -31,6 +31,8 @@ pub struct RelayKey {
     keystore: Arc<Keystore>,
     kms: Arc<dyn Kms>,
     active: RwLock<ActiveKey>,
+    /// Held by the one rotation that is under way.
+    rotating: Mutex<()>,
     /// Seconds after which a key is replaced; zero for never.
     max_age: u64,
     /// Whether a next key is on disk whose fate is not known.
@@ -152,7 +154,8 @@ impl RelayKey {
         let unresolved = AtomicBool::new(keystore.has_next());
         let active = RwLock::new(ActiveKey::new(key, since));
         let max_age = settings.rotation_interval_seconds;
-        Self { keystore: Arc::new(keystore), kms, active, max_age, unresolved, _lock: lock }
+        let (keystore, rotating) = (Arc::new(keystore), Mutex::default());
+        Self { keystore, kms, active, rotating, max_age, unresolved, _lock: lock }
     }
 
     /// The address of the key in the file; makes a key when there is none. Asks nobody.

@@ -25,19 +25,22 @@ const NOT_SIGNED: Signature = Signature { r: [0; 32], s: [0; 32], v: 0 };
 
 impl RelayKey {
     /// Replaces the key, when every approval under way is done; answers the new key's address.
+    /// Approvals wait for the KMS only: the new key is made and encrypted before that.
     ///
     /// # Errors
     /// [`RelayKeyError`]; the old key is in use still, unless the error is about a file after the
     /// KMS took the new one, which the next start or [`Self::resolve`] repairs.
     pub async fn rotate(&self) -> Result<Address, RelayKeyError> {
-        let mut active = self.active.write().await;
-        self.settle_next(&mut active).await?;
+        let _rotating = self.rotating.lock().await;
+        self.settle_next().await?;
         let signers = self.kms.signers().await.map_err(RelayKeyError::NotAccepted)?;
-        let record = signers.record_of(active.address).ok_or_else(|| RelayKeyError::NotAccepted(not_authorised()))?;
-
+        let current = self.address().await;
+        let record = signers.record_of(current).ok_or_else(|| RelayKeyError::NotAccepted(not_authorised()))?;
         let (key, since) = self.off_the_runtime(Keystore::create_next).await?;
-        self.unresolved.store(true, Ordering::Relaxed);
         let next = ActiveKey::new(key, since);
+
+        let mut active = self.active.write().await;
+        self.unresolved.store(true, Ordering::Relaxed);
         let command = proof(&active, &next, signers.tee_id, record);
         match self.kms.rotate_signer(&command).await {
             Ok(()) => {
@@ -49,7 +52,8 @@ impl RelayKey {
             // It may be taken yet: the next key stays on the disk until the KMS can be asked.
             Err(error @ KmsError::Unavailable { .. }) => Err(RelayKeyError::Unresolved(error)),
             Err(error) => {
-                self.settle_next(&mut active).await?;
+                drop(active);
+                self.settle_next().await?;
                 Err(RelayKeyError::NotAccepted(error))
             }
         }
@@ -61,11 +65,12 @@ impl RelayKey {
     /// # Errors
     /// [`RelayKeyError::Unresolved`] while the KMS can't be asked, or authorises neither key.
     pub async fn resolve(&self) -> Result<(), RelayKeyError> {
-        let mut active = self.active.write().await;
-        self.settle_next(&mut active).await
+        let _rotating = self.rotating.lock().await;
+        self.settle_next().await
     }
 
-    async fn settle_next(&self, active: &mut ActiveKey) -> Result<(), RelayKeyError> {
+    /// To be called while no other rotation is under way.
+    async fn settle_next(&self) -> Result<(), RelayKeyError> {
         let Some((key, since)) = self.off_the_runtime(Keystore::read_next).await? else {
             self.unresolved.store(false, Ordering::Relaxed);
             return Ok(());
@@ -73,9 +78,10 @@ impl RelayKey {
         let next = ActiveKey::new(key, since);
         let signers = self.kms.signers().await.map_err(RelayKeyError::Unresolved)?;
         if signers.authorises(next.address) {
+            let mut active = self.active.write().await;
             self.keystore.promote_next()?;
             *active = next;
-        } else if signers.authorises(active.address) {
+        } else if signers.authorises(self.address().await) {
             self.keystore.remove_next()?;
         } else {
             return Err(RelayKeyError::Unresolved(not_authorised()));

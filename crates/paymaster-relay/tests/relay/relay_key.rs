@@ -269,7 +269,9 @@ async fn a_rotation_waits_for_signatures_under_way_and_loses_none() {
     let lease = world.relay_key.lease().await;
     let (key, old) = (world.relay_key.clone(), lease.address());
     let rotation = tokio::spawn(async move { key.rotate().await });
-    // It waits: whoever would use the key now waits behind it.
+    // The next key, whose encryption takes a second, is made while signatures are under way.
+    until(async || next_file(&world).exists()).await;
+    // Then the rotation waits, and so does whoever would use the key now.
     until(async || world.relay_key.lease().now_or_never().is_none()).await;
     assert!(!rotation.is_finished() && world.tee.authorises(old));
     drop(lease);
