@@ -72,7 +72,7 @@ impl Sweeper {
     }
 
     async fn sweep(&self, settler: &Settler) -> Result<(), RelayError> {
-        settler.release_expired().await?;
+        let released = settler.release_expired().await;
         let chain = settler.chain();
         for deployment in chain.catalogue.deployments() {
             self.metrics.reserved(deployment, self.store.reserved(deployment).await?);
@@ -80,6 +80,6 @@ impl Sweeper {
             let facts = chain.reader.facts(deployment, &operation_of_nobody(), None, None).await?;
             self.metrics.deposit(deployment, Gwei::at_most(facts.paymaster.deposit));
         }
-        Ok(())
+        released.map(drop)
     }
 }

@@ -32,15 +32,14 @@ pub(super) async fn of_paymaster(
     Ok(events(node, filter, from, to).await?.into_iter().map(mined).collect())
 }
 
-/// The operations of these senders in these blocks.
-pub(super) async fn of_senders(
+/// The operations of an account in these blocks.
+pub(super) async fn of_sender(
     node: &Node,
     entry_point: Address,
-    senders: &[Address],
+    sender: Address,
     from: u64,
     to: u64,
 ) -> Result<Vec<AccountOp>, ChainError> {
-    let senders: Vec<_> = senders.iter().map(|sender| EthAddress::from(*sender).into_word()).collect();
     let mined = |(event, block): (UserOperationEvent, u64)| AccountOp {
         sender: event.sender.into(),
         nonce: Uint256(event.nonce.to_be_bytes()),
@@ -48,7 +47,11 @@ pub(super) async fn of_senders(
         user_op_hash: UserOpHash(event.userOpHash.0),
         block,
     };
-    Ok(events(node, filter(entry_point).topic2(senders), from, to).await?.into_iter().map(mined).collect())
+    Ok(events(node, filter(entry_point).topic2(EthAddress::from(sender)), from, to)
+        .await?
+        .into_iter()
+        .map(mined)
+        .collect())
 }
 
 fn filter(entry_point: Address) -> Filter {

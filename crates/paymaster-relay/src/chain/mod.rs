@@ -66,30 +66,30 @@ pub trait EntryPointReader: Send + Sync {
     /// [`ChainError`]; [`ChainError::LogsLag`] where the backend that answers has no block `to`.
     async fn mined(&self, deployment: &Deployment, from: u64, to: u64) -> Result<Vec<MinedOp>, ChainError>;
 
-    /// The operations of these senders in these blocks, both ends included (`UserOperationEvent`),
-    /// whoever paid for them.
+    /// The operations of an account in these blocks, both ends included (`UserOperationEvent`), no
+    /// matter who paid for them.
     ///
     /// # Errors
     /// As [`Self::mined`].
     async fn mined_of(
         &self,
         entry_point: Address,
-        senders: &[Address],
+        sender: Address,
         from: u64,
         to: u64,
     ) -> Result<Vec<AccountOp>, ChainError>;
 
     /// For each of these senders and nonces, the next nonce of the same key at that block
-    /// (`getNonce`), in the same order.
+    /// (`getNonce`), in the same order, each with an error of its own.
     ///
     /// # Errors
-    /// [`ChainError`].
+    /// [`ChainError`] where the node does not answer the batch.
     async fn next_nonces(
         &self,
         entry_point: Address,
         accounts: &[(Address, Uint256)],
         at: u64,
-    ) -> Result<Vec<Uint256>, ChainError>;
+    ) -> Result<Vec<Result<Uint256, ChainError>>, ChainError>;
 
     /// Whether a paymaster admits a key's signatures (`isActiveSigner`).
     ///

@@ -89,11 +89,11 @@ impl EntryPointReader for RpcChain {
     async fn mined_of(
         &self,
         entry_point: Address,
-        senders: &[Address],
+        sender: Address,
         from: u64,
         to: u64,
     ) -> Result<Vec<AccountOp>, ChainError> {
-        mined::of_senders(&self.node, entry_point, senders, from, to).await
+        mined::of_sender(&self.node, entry_point, sender, from, to).await
     }
 
     async fn next_nonces(
@@ -101,7 +101,7 @@ impl EntryPointReader for RpcChain {
         entry_point: Address,
         accounts: &[(Address, Uint256)],
         at: u64,
-    ) -> Result<Vec<Uint256>, ChainError> {
+    ) -> Result<Vec<Result<Uint256, ChainError>>, ChainError> {
         let mut batch = BatchRequest::new(self.node.provider.client());
         let mut answers = Vec::new();
         for (sender, nonce) in accounts {
@@ -113,7 +113,8 @@ impl EntryPointReader for RpcChain {
         self.node.within(batch.send()).await?.map_err(|error| self.node.describe(&error))?;
         let mut nonces = Vec::new();
         for answer in answers {
-            nonces.push(Uint256(self.node.decoded::<getNonceCall>(entry_point, answer.await)?.to_be_bytes()));
+            let next = self.node.decoded::<getNonceCall>(entry_point, answer.await);
+            nonces.push(next.map(|next| Uint256(next.to_be_bytes())));
         }
         Ok(nonces)
     }

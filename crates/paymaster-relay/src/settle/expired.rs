@@ -2,23 +2,22 @@
 //! missed an operation (a backend whose log index lags, a node that keeps no old logs), and what
 //! was mined must not be sponsored again. So the account's nonce has the last word.
 
-use std::collections::HashMap;
-
-use proto::{Address, Uint256};
+use proto::Uint256;
 
 use super::Settler;
 use super::progress::MOST_IN_ROUND;
 use super::pruned::first_given;
 use crate::chain::{AccountOp, Block, ChainError};
 use crate::error::RelayError;
-use crate::store::{Contracts, Expired};
+use crate::store::{Contracts, Expired, SponsorshipId};
 
-/// Reservations that are looked at together: one JSON-RPC batch asks for all their nonces.
-const AT_ONCE: u32 = 100;
+/// Reservations of one deployment that are looked at in one round.
+const IN_ROUND: u32 = 10_000;
 /// Blocks below the latest at most whose state is asked for: nodes keep that of the last 128.
 const STATE_KEPT: u64 = 64;
-
-/// Questions about logs, at most, to find what used the nonces of those.
+/// Batches in a row, at most, of which the node answered none: it is asked again in the next round.
+const FRUITLESS: u32 = 4;
+/// Questions about logs, at most, to find what used a nonce.
 const MOST_QUESTIONS: u32 = 256;
 
 /// What became of an operation whose window is over.
@@ -29,6 +28,17 @@ enum Fate {
     Missed(u64),
     /// Its nonce was used, by it or by another.
     Unknown,
+    /// The node did not tell: it is asked again in the next round.
+    Untold(ChainError),
+}
+
+/// What a round has come to.
+#[derive(Default)]
+struct Round {
+    released: u64,
+    /// The lowest block whose operation settlement has missed.
+    missed: Option<u64>,
+    untold: Option<ChainError>,
 }
 
 impl Settler {
@@ -44,6 +54,14 @@ impl Settler {
     /// # Errors
     /// [`RelayError::ChainUnavailable`], [`RelayError::StoreUnavailable`].
     pub async fn release_expired(&self) -> Result<u64, RelayError> {
+        let outcome = self.release_all_expired().await;
+        self.progress.note_release(&outcome);
+        outcome
+    }
+
+    async fn release_all_expired(&self) -> Result<u64, RelayError> {
+        // The counter exists before the first is released.
+        self.metrics.reservations_expired(self.chain.id(), 0);
         let latest = self.chain.reader.latest_block().await?;
         let now = self.chain.time.note(latest);
         if now.is_host_behind() {
@@ -61,7 +79,6 @@ impl Settler {
             let ended_before = block.timestamp.min(now.bound());
             released += self.release_at(contracts, latest, last_final, ended_before).await?;
         }
-        self.metrics.reservations_expired(self.chain.id(), released);
         Ok(released)
     }
 
@@ -80,6 +97,9 @@ impl Settler {
     }
 
     /// How many were released of those at these contracts whose window ended before that time.
+    ///
+    /// # Errors
+    /// The node's, where it told nothing about any of them; those that it told about are released.
     async fn release_at(
         &self,
         contracts: Contracts,
@@ -87,70 +107,109 @@ impl Settler {
         last_final: u64,
         ended_before: u64,
     ) -> Result<u64, RelayError> {
-        let mut released = 0;
-        loop {
-            let expired = self.store.expired(contracts, ended_before, AT_ONCE).await?;
-            let is_all = expired.len() < AT_ONCE as usize;
-            let (mut not_mined, mut unknown, mut missed) = (Vec::new(), Vec::new(), None);
-            for (expired, fate) in self.fates(contracts, expired, latest).await? {
+        let expired = self.store.expired(contracts, ended_before, IN_ROUND).await?;
+        if !self.is_configured(contracts) {
+            // Nobody is asked: nothing is known of them.
+            let ids = expired.into_iter().map(|expired| expired.id).collect();
+            return self.release(ids, ended_before).await;
+        }
+        let (mut rest, mut round, mut fruitless) = (&expired[..], Round::default(), 0);
+        while !rest.is_empty() && fruitless < FRUITLESS {
+            let (part, others) = rest.split_at(rest.len().min(self.progress.nonces_at_once()));
+            let Some(next) = self.next_nonces(contracts, part, latest).await? else { continue };
+            rest = others;
+            let (mut not_mined, mut told) = (Vec::new(), 0);
+            for (expired, next) in part.iter().zip(next) {
+                let fate = match next {
+                    Ok(next) if next > expired.nonce => self.fate(contracts, expired, latest).await?,
+                    Ok(_) => Fate::NotMined,
+                    Err(error) => Fate::Untold(error),
+                };
                 match fate {
-                    Fate::NotMined => not_mined.push(expired.id),
-                    Fate::Unknown => unknown.push(expired),
-                    Fate::Missed(block) => missed = Some(missed.map_or(block, |lowest: u64| lowest.min(block))),
+                    Fate::NotMined => not_mined.push(expired.id.clone()),
+                    Fate::Unknown => self.settle_at_worst_case(expired, ended_before, last_final).await?,
+                    Fate::Missed(block) => round.missed = Some(round.missed.map_or(block, |lowest| lowest.min(block))),
+                    Fate::Untold(error) => {
+                        round.untold.get_or_insert(error);
+                        continue;
+                    }
                 }
+                told += 1;
             }
-            released += self.store.release_expired(not_mined, ended_before).await?;
-            for Expired { id, sender, nonce, .. } in unknown {
-                if self.store.settle_at_worst_case(&id, ended_before, last_final).await? {
-                    tracing::warn!(
-                        %sender,
-                        %nonce,
-                        "the nonce of an expired reservation was used, and no log tells by what: it is settled at its worst case"
-                    );
-                }
+            if told > 0 {
+                self.progress.more_nonces();
+                fruitless = 0;
+            } else {
+                fruitless += 1;
             }
-            if let Some(block) = missed {
-                tracing::warn!(
-                    block,
-                    "the node's logs had missed an operation that was mined: they are read again from there on"
-                );
-                self.store.read_again_from(self.chain.id(), block, Some(latest.number)).await?;
-                return Ok(released);
-            }
-            if is_all {
-                return Ok(released);
-            }
+            round.released += self.release(not_mined, ended_before).await?;
+        }
+        if let Some(block) = round.missed {
+            tracing::warn!(
+                block,
+                "the node's logs had missed an operation that was mined: they are read again from there on"
+            );
+            self.store.read_again_from(self.chain.id(), block, Some(latest.number)).await?;
+        }
+        match round.untold {
+            Some(error) if round.released == 0 => Err(error.into()),
+            Some(_) | None => Ok(round.released),
         }
     }
 
-    /// At contracts that are no longer configured nobody is asked: nothing is known of them.
-    async fn fates(
+    async fn release(&self, ids: Vec<SponsorshipId>, ended_before: u64) -> Result<u64, RelayError> {
+        let released = self.store.release_expired(ids, ended_before).await?;
+        self.metrics.reservations_expired(self.chain.id(), released);
+        Ok(released)
+    }
+
+    async fn settle_at_worst_case(
+        &self,
+        expired: &Expired,
+        ended_before: u64,
+        last_final: u64,
+    ) -> Result<(), RelayError> {
+        if self.store.settle_at_worst_case(&expired.id, ended_before, last_final).await? {
+            let Expired { sender, nonce, .. } = expired;
+            tracing::warn!(
+                %sender,
+                %nonce,
+                "the nonce of an expired reservation was used, and no log tells by what: it is settled at its worst case"
+            );
+        }
+        Ok(())
+    }
+
+    /// The accounts' next nonces. `None` where the node refused so many questions at once: the next
+    /// time it is asked for fewer.
+    async fn next_nonces(
         &self,
         contracts: Contracts,
-        expired: Vec<Expired>,
+        expired: &[Expired],
         latest: Block,
-    ) -> Result<Vec<(Expired, Fate)>, RelayError> {
-        if expired.is_empty() || !self.is_configured(contracts) {
-            return Ok(expired.into_iter().map(|expired| (expired, Fate::NotMined)).collect());
-        }
+    ) -> Result<Option<Vec<Result<Uint256, ChainError>>>, RelayError> {
         let accounts: Vec<_> = expired.iter().map(|expired| (expired.sender, expired.nonce)).collect();
         let at = latest.number.saturating_sub(self.confirmations().min(STATE_KEPT));
-        let next = self.chain.reader.next_nonces(contracts.entry_point, &accounts, at).await?;
-        let (used, unused): (Vec<_>, Vec<_>) =
-            expired.into_iter().zip(next).partition(|(expired, next)| *next > expired.nonce);
-        let mut fates: Vec<_> = unused.into_iter().map(|(expired, _)| (expired, Fate::NotMined)).collect();
-        let used: Vec<_> = used.into_iter().map(|(expired, _)| expired).collect();
-        let mined = self.what_used(contracts, &used, latest).await?;
-        for expired in used {
-            let fate = self.fate(contracts, &expired, mined.get(&(expired.sender, expired.nonce))).await?;
-            fates.push((expired, fate));
+        let next = match self.chain.reader.next_nonces(contracts.entry_point, &accounts, at).await {
+            Ok(next) => next,
+            Err(error @ (ChainError::Node { .. } | ChainError::AnswerTooLarge { .. })) => vec![Err(error)],
+            Err(error) => return Err(error.into()),
+        };
+        if expired.len() > 1 && next.iter().all(Result::is_err) {
+            self.progress.fewer_nonces(expired.len());
+            return Ok(None);
         }
-        Ok(fates)
+        Ok(Some(next))
     }
 
-    /// What became of an operation whose nonce was used, as far as is known by what.
-    async fn fate(&self, contracts: Contracts, expired: &Expired, by: Option<&AccountOp>) -> Result<Fate, RelayError> {
-        let Some(by) = by else { return Ok(Fate::Unknown) };
+    /// What became of an operation whose nonce was used.
+    async fn fate(&self, contracts: Contracts, expired: &Expired, latest: Block) -> Result<Fate, RelayError> {
+        let by = match self.what_used(contracts, expired, latest).await {
+            Ok(Some(by)) => by,
+            Ok(None) => return Ok(Fate::Unknown),
+            Err(error @ ChainError::Unreachable { .. }) => return Err(error.into()),
+            Err(error) => return Ok(Fate::Untold(error)),
+        };
         if by.paymaster != contracts.paymaster {
             return Ok(Fate::NotMined);
         }
@@ -162,19 +221,16 @@ impl Settler {
         })
     }
 
-    /// The operations of these accounts that were mined since the first of these was reserved, as
-    /// far as the node keeps the logs.
+    /// The account's operation of that nonce, if it was mined since it was reserved, in a block
+    /// whose logs the node keeps.
     async fn what_used(
         &self,
         contracts: Contracts,
-        used: &[Expired],
+        expired: &Expired,
         latest: Block,
-    ) -> Result<HashMap<(Address, Uint256), AccountOp>, RelayError> {
-        let (mut senders, mut mined) = (used.iter().map(|expired| expired.sender).collect::<Vec<_>>(), HashMap::new());
-        senders.sort_unstable();
-        senders.dedup();
-        let Some(first) = used.iter().filter_map(|expired| expired.block).min() else { return Ok(mined) };
-        let ask = |from, to| self.chain.reader.mined_of(contracts.entry_point, &senders, from, to);
+    ) -> Result<Option<AccountOp>, ChainError> {
+        let Some(first) = expired.block else { return Ok(None) };
+        let ask = |from, to| self.chain.reader.mined_of(contracts.entry_point, expired.sender, from, to);
         let mut from = first.max(latest.number.saturating_sub(MOST_IN_ROUND));
         let mut at_once = self.progress.at_once();
         for _ in 0..MOST_QUESTIONS {
@@ -184,7 +240,9 @@ impl Settler {
             let to = latest.number.min(from.saturating_add(at_once - 1));
             match ask(from, to).await {
                 Ok(ops) => {
-                    mined.extend(ops.into_iter().map(|op| ((op.sender, op.nonce), op)));
+                    if let Some(op) = ops.into_iter().find(|op| op.nonce == expired.nonce) {
+                        return Ok(Some(op));
+                    }
                     from = to.saturating_add(1);
                 }
                 Err(ChainError::AnswerTooLarge { .. } | ChainError::Node { .. }) if to > from => {
@@ -195,9 +253,9 @@ impl Settler {
                     from = given.ok_or(ChainError::Node { detail })?;
                     at_once = self.progress.at_once();
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(error),
             }
         }
-        Ok(mined)
+        Ok(None)
     }
 }

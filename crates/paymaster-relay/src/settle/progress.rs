@@ -1,7 +1,7 @@
 //! What settlement knows from one round to the next.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use proto::UserOpHash;
@@ -11,6 +11,9 @@ use crate::error::RelayError;
 /// Blocks in one question, at most. Fewer where the node refuses that many, takes too long, or its
 /// answer is too long.
 const MOST_AT_ONCE: u64 = 1000;
+/// Nonces in one JSON-RPC batch, at most. Fewer where the node refuses that many: providers take 10
+/// to 1,000 calls.
+const MOST_NONCES: usize = 50;
 /// Questions in one round for a deployment, at most: what is left is for the next. More only where
 /// the blocks that are read again need them.
 pub(super) const MOST_QUESTIONS: u64 = 16;
@@ -24,8 +27,12 @@ pub(super) struct Progress {
     strangers: Mutex<HashMap<UserOpHash, u64>>,
     /// Blocks in one question that the node is thought to take.
     at_once: AtomicU64,
+    /// Nonces in one batch that the node is thought to take.
+    nonces_at_once: AtomicUsize,
     /// What was wrong with the last round.
     problem: Mutex<Option<String>>,
+    /// What was wrong when expired reservations were last to be released.
+    release_problem: Mutex<Option<String>>,
     /// Rounds in which the node's chain was not the one that was read, and its latest block new,
     /// less those in which it was the one.
     doubtful_rounds: AtomicU32,
@@ -60,7 +67,9 @@ impl Default for Progress {
         Self {
             strangers: Mutex::default(),
             at_once,
+            nonces_at_once: AtomicUsize::new(MOST_NONCES),
             problem: Mutex::default(),
+            release_problem: Mutex::default(),
             doubtful_rounds,
             refused: Mutex::default(),
         }
@@ -68,9 +77,16 @@ impl Default for Progress {
 }
 
 impl Progress {
-    /// What was wrong with the last round, for operators.
+    /// What was wrong with the last round, or with the last release, for operators.
     pub(super) fn problem(&self) -> Option<String> {
-        self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let [settling, releasing] = [&self.problem, &self.release_problem]
+            .map(|problem| problem.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        settling.or(releasing)
+    }
+
+    pub(super) fn note_release(&self, outcome: &Result<u64, RelayError>) {
+        let problem = outcome.as_ref().err().map(|error| format!("expired reservations: {}", error.in_full()));
+        *self.release_problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
     }
 
     pub(super) fn note(&self, outcome: &Result<Round, RelayError>) {
@@ -80,6 +96,21 @@ impl Progress {
             Err(error) => Some(error.in_full()),
         };
         *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
+    }
+
+    /// Nonces in the next batch.
+    pub(super) fn nonces_at_once(&self) -> usize {
+        self.nonces_at_once.load(Ordering::Relaxed)
+    }
+
+    /// Fewer nonces in one batch from now on than those.
+    pub(super) fn fewer_nonces(&self, asked: usize) {
+        self.nonces_at_once.store((asked / 2).max(1), Ordering::Relaxed);
+    }
+
+    /// One more nonce in a batch from now on: the node took as many as it was asked for.
+    pub(super) fn more_nonces(&self) {
+        self.nonces_at_once.store(MOST_NONCES.min(self.nonces_at_once() + 1), Ordering::Relaxed);
     }
 
     /// Blocks in the next question.

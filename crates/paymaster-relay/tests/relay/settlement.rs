@@ -632,6 +632,59 @@ async fn an_operation_that_the_logs_lacked_for_a_while_is_read_again_and_settled
     assert_eq!((states(&world).await[0].0.as_str(), costs(&world).await[0].1), ("settled", false));
 }
 
+/// A sponsorship asks by four calls of contracts in one batch.
+fn asks_by_more_than_four_calls(body: &str) -> bool {
+    body.matches("eth_call").count() > 4
+}
+
+const TOO_MANY_CALLS: &str =
+    r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"maximum 4 calls in 1 batch"}}"#;
+
+/// `getNonce` with the key 2.
+fn has_no_nonce_of_key_2(question: &Value, answer: &mut Value) {
+    let input = question["params"][0]["input"].as_str().unwrap_or_default();
+    if input.starts_with("0x35567e1a") && input.ends_with('2') {
+        let error = json!({ "code": -32005, "message": "over the rate of compute units" });
+        *answer = json!({ "jsonrpc": "2.0", "id": question["id"], "error": error });
+    }
+}
+
+/// As many sponsorships of one account, each under a nonce key of its own.
+async fn unsent(world: &World, count: u64) {
+    let mut dapp = world.dapp(ACCOUNT).await;
+    for nonce_key in 0..count {
+        let op = dapp.first_op(nonce_key);
+        world.sponsor(&mut dapp, &op).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_takes_few_calls_in_a_batch_is_asked_for_few_nonces() {
+    let (world, node) = behind_a_node().await;
+    node.fail(Fault::AnswersTo(asks_by_more_than_four_calls, TOO_MANY_CALLS));
+    unsent(&world, 7).await;
+    world.pass(700).await;
+    assert_eq!(world.release_expired().await, 7);
+    assert_eq!((world.reserved().await, world.problem("settlement").await), (0, None));
+}
+
+#[tokio::test]
+async fn a_nonce_that_the_node_does_not_tell_keeps_its_own_reservation_only() {
+    let (world, node) = behind_a_node().await;
+    unsent(&world, 4).await;
+    world.pass(700).await;
+    node.fail(Fault::Rewrites(has_no_nonce_of_key_2));
+    assert_eq!(world.release_expired().await, 3);
+    // Where it tells nothing at all, operators are told.
+    let error = world.relay.settler.release_expired().await.unwrap_err();
+    assert!(matches!(error, RelayError::ChainUnavailable { .. }), "{error:?}");
+    let problem = world.problem("settlement").await.unwrap();
+    assert!(problem.starts_with("expired reservations") && problem.contains("compute units"), "{problem}");
+    node.fail(Fault::None);
+    assert_eq!(world.release_expired().await, 1);
+    assert_eq!(world.problem("settlement").await, None);
+}
+
 #[tokio::test]
 async fn a_log_of_a_block_that_was_not_asked_for_is_the_nodes_fault() {
     let (world, node) = behind_a_node().await;
