@@ -15,7 +15,9 @@ use crate::store::{Contracts, Expired, SponsorshipId};
 const IN_ROUND: u32 = 10_000;
 /// Blocks below the latest at most whose state is asked for: nodes keep that of the last 128.
 const STATE_KEPT: u64 = 64;
-/// Batches in a row, at most, of which the node answered none: it is asked again in the next round.
+/// Of those, reservations at most for which it is looked up what used their nonce.
+const USED_IN_ROUND: usize = 100;
+/// Questions in a row, at most, that the node does not answer: it is asked again in the next round.
 const FRUITLESS: u32 = 4;
 /// Questions about logs, at most, to find what used a nonce.
 const MOST_QUESTIONS: u32 = 256;
@@ -113,37 +115,27 @@ impl Settler {
             let ids = expired.into_iter().map(|expired| expired.id).collect();
             return self.release(ids, ended_before).await;
         }
-        let (mut rest, mut round, mut fruitless) = (&expired[..], Round::default(), 0);
-        while !rest.is_empty() && fruitless < FRUITLESS {
-            let (part, others) = rest.split_at(rest.len().min(self.progress.nonces_at_once()));
-            let Some(next) = self.next_nonces(contracts, part, latest).await? else { continue };
-            rest = others;
-            let (mut not_mined, mut told) = (Vec::new(), 0);
-            for (expired, next) in part.iter().zip(next) {
-                let fate = match next {
-                    Ok(next) if next > expired.nonce => self.fate(contracts, expired, latest).await?,
-                    Ok(_) => Fate::NotMined,
-                    Err(error) => Fate::Untold(error),
-                };
-                match fate {
-                    Fate::NotMined => not_mined.push(expired.id.clone()),
-                    Fate::Unknown => self.settle_at_worst_case(expired, ended_before, last_final).await?,
-                    Fate::Missed(block) => round.missed = Some(round.missed.map_or(block, |lowest| lowest.min(block))),
-                    Fate::Untold(error) => {
-                        round.untold.get_or_insert(error);
+        let mut round = Round::default();
+        let used = self.release_unused(&mut round, contracts, &expired, latest, ended_before).await?;
+        let mut not_mined = Vec::new();
+        let mut fruitless = 0;
+        for expired in used.into_iter().take(USED_IN_ROUND) {
+            match self.fate(contracts, expired, latest).await? {
+                Fate::NotMined => not_mined.push(expired.id.clone()),
+                Fate::Unknown => self.settle_at_worst_case(expired, ended_before, last_final).await?,
+                Fate::Missed(block) => round.missed = Some(round.missed.map_or(block, |lowest| lowest.min(block))),
+                Fate::Untold(error) => {
+                    round.untold.get_or_insert(error);
+                    fruitless += 1;
+                    if fruitless < FRUITLESS {
                         continue;
                     }
+                    break;
                 }
-                told += 1;
             }
-            if told > 0 {
-                self.progress.more_nonces();
-                fruitless = 0;
-            } else {
-                fruitless += 1;
-            }
-            round.released += self.release(not_mined, ended_before).await?;
+            fruitless = 0;
         }
+        round.released += self.release(not_mined, ended_before).await?;
         if let Some(block) = round.missed {
             tracing::warn!(
                 block,
@@ -155,6 +147,42 @@ impl Settler {
             Some(error) if round.released == 0 => Err(error.into()),
             Some(_) | None => Ok(round.released),
         }
+    }
+
+    /// Releases those whose nonce is unused, whatever has to be found out about the others: those
+    /// whose nonce was used.
+    async fn release_unused<'e>(
+        &self,
+        round: &mut Round,
+        contracts: Contracts,
+        expired: &'e [Expired],
+        latest: Block,
+        ended_before: u64,
+    ) -> Result<Vec<&'e Expired>, RelayError> {
+        let (mut rest, mut used, mut fruitless) = (expired, Vec::new(), 0);
+        while !rest.is_empty() && fruitless < FRUITLESS {
+            let (part, others) = rest.split_at(rest.len().min(self.progress.nonces_at_once()));
+            let Some(next) = self.next_nonces(contracts, part, latest).await? else { continue };
+            rest = others;
+            fruitless += 1;
+            let mut unused = Vec::new();
+            for (expired, next) in part.iter().zip(next) {
+                match next {
+                    Ok(next) if next > expired.nonce => used.push(expired),
+                    Ok(_) => unused.push(expired.id.clone()),
+                    Err(error) => {
+                        round.untold.get_or_insert(error);
+                        continue;
+                    }
+                }
+                fruitless = 0;
+            }
+            if fruitless == 0 {
+                self.progress.more_nonces();
+            }
+            round.released += self.release(unused, ended_before).await?;
+        }
+        Ok(used)
     }
 
     async fn release(&self, ids: Vec<SponsorshipId>, ended_before: u64) -> Result<u64, RelayError> {
@@ -207,7 +235,6 @@ impl Settler {
         let by = match self.what_used(contracts, expired, latest).await {
             Ok(Some(by)) => by,
             Ok(None) => return Ok(Fate::Unknown),
-            Err(error @ ChainError::Unreachable { .. }) => return Err(error.into()),
             Err(error) => return Ok(Fate::Untold(error)),
         };
         if by.paymaster != contracts.paymaster {
@@ -232,30 +259,35 @@ impl Settler {
         let Some(first) = expired.block else { return Ok(None) };
         let ask = |from, to| self.chain.reader.mined_of(contracts.entry_point, expired.sender, from, to);
         let mut from = first.max(latest.number.saturating_sub(MOST_IN_ROUND));
-        let mut at_once = self.progress.at_once();
         for _ in 0..MOST_QUESTIONS {
             if from > latest.number {
                 break;
             }
-            let to = latest.number.min(from.saturating_add(at_once - 1));
+            let to = latest.number.min(from.saturating_add(self.progress.at_once_of_account() - 1));
             match ask(from, to).await {
                 Ok(ops) => {
                     if let Some(op) = ops.into_iter().find(|op| op.nonce == expired.nonce) {
+                        self.progress.widen_of_account();
                         return Ok(Some(op));
                     }
                     from = to.saturating_add(1);
                 }
                 Err(ChainError::AnswerTooLarge { .. } | ChainError::Node { .. }) if to > from => {
-                    at_once = (to - from).div_ceil(2);
+                    self.progress.narrow_of_account(from, to);
                 }
                 Err(ChainError::Node { detail }) => {
                     let given = first_given(from, latest.number, |block| ask(block, block)).await?;
                     from = given.ok_or(ChainError::Node { detail })?;
-                    at_once = self.progress.at_once();
                 }
-                Err(error) => return Err(error),
+                // As refused, but each one costs the node, or us, a long time: the next round asks
+                // for fewer.
+                Err(error) => {
+                    self.progress.narrow_of_account(from, to);
+                    return Err(error);
+                }
             }
         }
+        self.progress.widen_of_account();
         Ok(None)
     }
 }

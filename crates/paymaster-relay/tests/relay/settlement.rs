@@ -685,6 +685,36 @@ async fn a_nonce_that_the_node_does_not_tell_keeps_its_own_reservation_only() {
     assert_eq!(world.problem("settlement").await, None);
 }
 
+/// Those of one account are asked for by its address.
+fn has_no_logs_of_accounts(question: &Value, answer: &mut Value) {
+    if question["method"] == LOGS && question["params"][0]["topics"][2].is_string() {
+        let error = json!({ "code": -32005, "message": "the query is too heavy" });
+        *answer = json!({ "jsonrpc": "2.0", "id": question["id"], "error": error });
+    }
+}
+
+#[tokio::test]
+async fn a_used_nonce_that_the_logs_do_not_explain_keeps_its_own_reservation_only() {
+    let (world, node) = behind_a_node().await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let first = dapp.first_op(0);
+    let mut second = first.clone();
+    second["callGasLimit"] = json!("0x30000");
+    world.sponsor(&mut dapp, &first).await.unwrap();
+    let answer = world.sponsor(&mut dapp, &second).await.unwrap();
+    let unsent = dapp.first_op(1);
+    world.sponsor(&mut dapp, &unsent).await.unwrap();
+    mine(&world, &answer).await;
+    world.pass(700).await;
+    node.fail(Fault::Rewrites(has_no_logs_of_accounts));
+    assert_eq!(world.release_expired().await, 1);
+    assert!(world.relay.settler.release_expired().await.is_err());
+    node.fail(Fault::None);
+    assert_eq!(world.release_expired().await, 1);
+    let states: Vec<_> = states(&world).await.into_iter().map(|(state, _)| state).collect();
+    assert_eq!(states, ["released", "settled", "released"]);
+}
+
 #[tokio::test]
 async fn a_log_of_a_block_that_was_not_asked_for_is_the_nodes_fault() {
     let (world, node) = behind_a_node().await;
