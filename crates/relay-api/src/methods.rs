@@ -149,7 +149,7 @@ methods! {
     [] "pm_supportedEntryPoints" =>
     supported_entry_points() -> "entryPoints" Vec<Address> as Vec<AddressText>;
 
-    /// The chain id.
+    /// The id of the path's chain, or of the only one.
     [] "pm_chainId" =>
     chain_id() -> "chainId" Quantity<u64> as QuantityText;
 

@@ -96,6 +96,17 @@ mod tests {
     }
 
     #[test]
+    fn a_key_of_a_section_of_a_list_is_set_by_its_number() {
+        let chains = "[[relay.chains]]\nchain_id = 1\n[[relay.chains]]\nchain_id = 10";
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(chains.as_bytes()).unwrap();
+        let overrides = vec!["relay.chains[1].rpc_url=http://node.example".to_owned()];
+        let merged = Sources { file: Some(file.path().into()), overrides }.merged().unwrap();
+        let expected = serde_json::json!([{ "chain_id": 1 }, { "chain_id": 10, "rpc_url": "http://node.example" }]);
+        assert_eq!(merged.get::<Value>("relay.chains").unwrap(), expected);
+    }
+
+    #[test]
     fn an_override_without_a_value_is_refused() {
         assert!(matches!(load("", &["log.filter"]), Err(ConfigError::Override(_))));
     }

@@ -44,7 +44,7 @@ pub trait EntryPointReader: Send + Sync {
     /// The latest block.
     ///
     /// # Errors
-    /// [`ChainError`].
+    /// [`ChainError`]; [`ChainError::OtherChain`] where it is one of another chain.
     async fn latest_block(&self) -> Result<Block, ChainError>;
 
     /// The block of a number that the chain has reached.
@@ -266,6 +266,14 @@ pub enum ChainError {
         latest: u64,
         /// The block to read next.
         read: u64,
+    },
+    /// The node serves another chain than it is configured for.
+    #[error("the node serves chain {served}, and is configured for chain {configured}")]
+    OtherChain {
+        /// The node's.
+        served: u64,
+        /// That of the settings.
+        configured: u64,
     },
     /// The node's chain has another block of that number than the one that was noted.
     #[error(

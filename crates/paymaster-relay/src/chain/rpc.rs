@@ -1,6 +1,6 @@
 //! The port over a node's JSON-RPC.
 
-use alloy_primitives::Bytes;
+use alloy_primitives::{Bytes, U64};
 use alloy_provider::Provider;
 use alloy_rpc_client::BatchRequest;
 use alloy_rpc_types_eth::{TransactionInput, TransactionRequest};
@@ -22,6 +22,7 @@ use crate::settings::{ChainSettings, SettingsError};
 /// The chain as a node tells it. Every question ends within the configured time, answered or not.
 #[derive(Clone, Debug)]
 pub struct RpcChain {
+    chain_id: u64,
     node: Node,
     factories: Factories,
 }
@@ -33,7 +34,7 @@ impl RpcChain {
     /// [`SettingsError::Invalid`] when the address is no URL.
     pub fn new(settings: &ChainSettings) -> Result<Self, SettingsError> {
         let node = Node::new(settings)?;
-        Ok(Self { factories: Factories::of(node.clone()), node })
+        Ok(Self { chain_id: settings.chain_id, factories: Factories::of(node.clone()), node })
     }
 
     /// Seconds between the proposal of a signer and its activation, which the paymaster contract
@@ -69,7 +70,16 @@ impl EntryPointReader for RpcChain {
     }
 
     async fn latest_block(&self) -> Result<Block, ChainError> {
-        let header = self.header("latest").await?;
+        let mut batch = BatchRequest::new(self.node.provider.client());
+        let failed = |error| self.node.describe(&error);
+        let served = batch.add_call::<_, U64>("eth_chainId", &()).map_err(failed)?;
+        let header = batch.add_call("eth_getBlockByNumber", &("latest", false)).map_err(failed)?;
+        self.node.within(batch.send()).await?.map_err(failed)?;
+        let (served, configured) = (served.await.map_err(failed)?.to(), self.chain_id);
+        if served != configured {
+            return Err(ChainError::OtherChain { served, configured });
+        }
+        let header: Option<Header> = header.await.map_err(failed)?;
         header.ok_or_else(|| ChainError::node("the node has no latest block"))?.block()
     }
 

@@ -1,12 +1,18 @@
 //! One relay of two chains, on which the contracts have the same addresses.
 
 use devkit::EntryPointVersion::V07;
+use jsonrpsee::core::client::ClientT;
+use jsonrpsee::rpc_params;
+use jsonrpsee_ws_client::WsClientBuilder;
 use paymaster_relay::RelayError;
+use paymaster_relay::chain::ChainError;
+use paymaster_relay::clients::NewApiKey;
 use paymaster_relay::status::Check;
 use proto::EntryPoint;
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
-use crate::support::{ACCOUNT, Client, Dapp, Fault, Node, Other, Refusal, World, deployment_json};
+use crate::support::{ACCOUNT, Client, Dapp, Fault, Node, Other, Refusal, World, deployment_json, server};
 
 const ETHER: u128 = 10u128.pow(18);
 const OTHER: u64 = 31338;
@@ -167,6 +173,10 @@ async fn a_request_means_the_chain_of_its_path_or_the_one_it_names() {
             assert_eq!(client.call(method, json!([])).await.unwrap(), hex);
         }
         assert_eq!(client.call("net_version", json!([])).await.unwrap(), decimal);
+        let web_socket = WsClientBuilder::default().build(client.url().replace("http:", "ws:")).await.unwrap();
+        for _ in 0..2 {
+            assert_eq!(web_socket.request::<Value, _>("eth_chainId", rpc_params![]).await.unwrap(), hex);
+        }
         let entry_points = client.call("pm_supportedEntryPoints", json!([])).await.unwrap();
         assert_eq!(entry_points, json!([two.world.entry_point()]));
     }
@@ -221,6 +231,14 @@ async fn a_request_means_the_chain_of_its_path_or_the_one_it_names() {
     refusal.assert_is(-32602, "unknown_policy", false);
     assert_eq!(refusal.message, r#"there is no policy "there" for chain 31337"#);
     here.call("pm_getSponsorshipIntent", with_policy("everywhere")).await.unwrap();
+    // So is the default of a key: the first of its policies that is for the chain.
+    for (policies, refused) in [(vec!["there", "everywhere"], None), (vec!["there"], Some("unknown_policy"))] {
+        let policies = policies.into_iter().map(str::to_owned).collect();
+        let (_, key) = two.world.api_keys.generate(NewApiKey { policies, ..server() }).await.unwrap();
+        let with_key = Client::new(format!("{}/{}", here.url(), key.expose_secret()));
+        let outcome = with_key.call("pm_getSponsorshipIntent", json!([op, ACCOUNT])).await;
+        assert_eq!(outcome.err().map(|refusal| refusal.reason().to_owned()), refused.map(str::to_owned));
+    }
     for (client, expected) in
         [(&here, vec!["everywhere"]), (&there, vec!["there", "everywhere"]), (anywhere, vec!["there", "everywhere"])]
     {
@@ -231,7 +249,7 @@ async fn a_request_means_the_chain_of_its_path_or_the_one_it_names() {
 }
 
 #[tokio::test]
-async fn a_node_that_serves_another_chain_than_it_is_listed_for_is_named() {
+async fn a_node_that_serves_another_chain_than_it_is_listed_for_is_named_and_settles_nothing() {
     let two = Two::with(|settings| {
         let there = settings["chains"][1]["rpc_url"].clone();
         settings["chains"][0]["rpc_url"] = there;
@@ -242,4 +260,17 @@ async fn a_node_that_serves_another_chain_than_it_is_listed_for_is_named() {
     let expected = "the node at relay.chains.rpc_url serves chain 31338, and relay.chains.chain_id is 31337";
     assert_eq!(chain.problem.as_deref(), Some(expected));
     assert!(two.problems().await.iter().all(|(_, chain_id)| *chain_id == Some(31337)));
+
+    // What it says of the account's nonce is not believed.
+    let mut dapp = two.world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    let answer = two.sponsor(31337, &mut dapp, &op).await.unwrap();
+    two.mine(31337, &answer).await;
+    two.world.clock.advance(700);
+    two.other.anvil.increase_time(700).await.unwrap();
+    two.other.anvil.mine(2).await.unwrap();
+    let here = &two.world.relay.settlers[0];
+    let is_refused = |outcome| matches!(outcome, Err(RelayError::ChainUnavailable(ChainError::OtherChain { .. })));
+    assert!(is_refused(here.settle().await) && is_refused(here.release_expired().await));
+    assert_eq!(two.is_reserved().await, [true, false]);
 }
