@@ -54,7 +54,10 @@ impl ChainCatalogue {
             .iter()
             .find(|deployment| entry_point.is_none_or(|address| deployment.entry_point.address == address))
             .copied()
-            .ok_or_else(|| RequestError::EntryPointNotSupported { supported: self.entry_points() })
+            .ok_or_else(|| RequestError::EntryPointNotSupported {
+                given: entry_point.unwrap_or_default(),
+                supported: self.entry_points(),
+            })
     }
 
     /// The policy of that name, or the default.

@@ -36,8 +36,13 @@ pub enum RequestError {
         supported: Vec<u64>,
     },
     /// No deployment serves that EntryPoint.
-    #[error("this EntryPoint is not supported; those that are: {}", supported.iter().map(Address::to_string).collect::<Vec<_>>().join(", "))]
+    #[error(
+        "the EntryPoint {given} is not supported; those that are: {}",
+        supported.iter().map(Address::to_string).collect::<Vec<_>>().join(", ")
+    )]
     EntryPointNotSupported {
+        /// The request's.
+        given: Address,
         /// Those that are.
         supported: Vec<Address>,
     },
@@ -61,8 +66,10 @@ pub enum RequestError {
         allowed: Vec<String>,
     },
     /// The operation names a paymaster that isn't ours.
-    #[error("the operation names a paymaster that is not ours, {ours}")]
+    #[error("the operation names the paymaster {given}; this relay's is {ours}")]
     PaymasterNotOurs {
+        /// The operation's.
+        given: Address,
         /// Ours on that EntryPoint.
         ours: Address,
     },

@@ -360,12 +360,12 @@ fn details(error: &RelayError) -> Map<String, Value> {
 fn request_details(error: &RequestError) -> Value {
     match error {
         RequestError::InvalidField(invalid) => json!({ "field": invalid.field }),
-        RequestError::EntryPointNotSupported { supported } => {
+        RequestError::EntryPointNotSupported { supported, .. } => {
             json!({ "supported": supported.iter().map(Address::to_string).collect::<Vec<_>>() })
         }
         RequestError::UnknownPolicy { policy_id, .. } => json!({ "policyId": policy_id }),
         RequestError::PolicyNotAllowed { policy_id, allowed } => json!({ "policyId": policy_id, "supported": allowed }),
-        RequestError::PaymasterNotOurs { ours } => json!({ "paymaster": ours.to_string() }),
+        RequestError::PaymasterNotOurs { ours, .. } => json!({ "paymaster": ours.to_string() }),
         RequestError::ValidityTooShort { least, given } => {
             json!({ "least": least.to_string(), "used": given.to_string() })
         }
@@ -505,11 +505,11 @@ mod tests {
             RequestError::WrongChain { given: 2, supported: vec![1] }.into(),
             RequestError::ChainMismatch { path: 1, named: 2 }.into(),
             RequestError::ChainMissing { supported: vec![1, 2] }.into(),
-            RequestError::EntryPointNotSupported { supported: Vec::new() }.into(),
+            RequestError::EntryPointNotSupported { given: factory, supported: Vec::new() }.into(),
             RequestError::UnknownPolicy { policy_id: name(), chain_id: None }.into(),
             RequestError::PolicyNotAllowed { policy_id: name(), allowed: Vec::new() }.into(),
             RelayError::PolicyConflict { stored: None, is_mined: true, asked: name() },
-            RequestError::PaymasterNotOurs { ours: factory }.into(),
+            RequestError::PaymasterNotOurs { given: factory, ours: factory }.into(),
             OperationError::PostOpGasNotNeeded { given: 1 }.into(),
             OperationError::PaymasterGasOutOfRange { least: 1, most: 2, given: 3 }.into(),
             RequestError::ValidityTooShort { least: 72, given: 1 }.into(),

@@ -81,7 +81,7 @@ impl Reports {
             }
             _ if !self.log.admits_line(caller.key_id()) => {}
             Ok(_) => tracing::info!("answered"),
-            Err(refusal) => tracing::info!(reason, error = ?refusal, "refused"),
+            Err(refusal) => tracing::info!(reason, error = refusal.in_full(), "refused"),
         });
         outcome.map(|answer| answer.result).map_err(|refusal| error::to_object(&refusal, request_id))
     }

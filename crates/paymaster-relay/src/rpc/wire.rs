@@ -123,8 +123,8 @@ impl Wire<'_> {
         let version = deployment.entry_point.version;
         let mut op = parse_user_operation(op.sent(), version, chain.id(), gas)?.op;
         let echo = op.paymaster.take();
-        if echo.as_ref().is_some_and(|paymaster| paymaster.address != deployment.paymaster) {
-            return Err(RequestError::PaymasterNotOurs { ours: deployment.paymaster });
+        if let Some(paymaster) = echo.as_ref().filter(|paymaster| paymaster.address != deployment.paymaster) {
+            return Err(RequestError::PaymasterNotOurs { given: paymaster.address, ours: deployment.paymaster });
         }
         Ok(DraftRequest {
             chain: Arc::clone(chain),
