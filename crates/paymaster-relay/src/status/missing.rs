@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use proto::{Address, EntryPointVersion, TeeId, Wei};
+use proto::{Address, EntryPointVersion, Wei};
 use thiserror::Error;
 
 use crate::error::RelayError;
@@ -85,11 +85,11 @@ pub(super) enum Missing {
     TeeUnknown,
 }
 
-/// The beginning of an admin's command to one TEE.
+/// The beginning of an admin's command. The TEE's id is the one that the admin keeps: one that a
+/// gateway tells may be another TEE's.
 #[derive(Clone, Debug)]
 pub(super) struct AdminOf {
     pub(super) kms: Option<String>,
-    pub(super) tee_id: TeeId,
 }
 
 impl AdminOf {
@@ -101,7 +101,7 @@ impl AdminOf {
 
 impl fmt::Display for AdminOf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "super-relay admin --kms {} --tee-id {}", self.kms.as_deref().unwrap_or("URL"), self.tee_id)
+        write!(f, "super-relay admin --kms {} --tee-id ID", self.kms.as_deref().unwrap_or("URL"))
     }
 }
 

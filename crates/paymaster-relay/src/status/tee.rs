@@ -29,7 +29,7 @@ pub(super) fn relay_key(
     policies: &[Arc<Policy>],
 ) -> Result<(), Missing> {
     let without_passkey: Vec<_> = policies.iter().filter(|policy| policy.allows_without_passkey()).collect();
-    let admin = AdminOf { kms, tee_id: signers.tee_id };
+    let admin = AdminOf { kms };
     let Some(record) = signers.record_of(address) else {
         let permissions = if without_passkey.is_empty() { "" } else { WITH_ALL_PERMISSIONS };
         return Err(Missing::RelayKey { address, admin, permissions });

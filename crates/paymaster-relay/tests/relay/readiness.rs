@@ -262,7 +262,7 @@ async fn a_policy_without_passkeys_whose_permission_the_relay_key_lacks_is_named
     .await;
     let key = world.relay_key.address().await;
     let problem = world.problem("relay_key").await.expect("the key lacks the permission");
-    let admin = format!("super-relay admin --kms http://kms.test:3002 --tee-id {}", world.tee.state().tee_id);
+    let admin = "super-relay admin --kms http://kms.test:3002 --tee-id ID";
     let command = format!(
         "{admin} revoke {key}, then {admin} authorize {key} --permissions sponsor,sponsor_without_passkey,rotate"
     );
@@ -279,7 +279,7 @@ async fn a_relay_key_that_is_authorised_for_other_things_is_told_apart_from_an_u
     let key = world.relay_key.address().await;
     world.tee.revoke(key);
     let problem = world.problem("relay_key").await.unwrap();
-    let admin = format!("super-relay admin --kms http://kms.test:3002 --tee-id {}", world.tee.state().tee_id);
+    let admin = "super-relay admin --kms http://kms.test:3002 --tee-id ID";
     assert!(problem.ends_with(&format!("{admin} authorize {key}")), "{problem}");
     world.tee.authorise(key, Permissions::ROTATE);
     let problem = world.problem("relay_key").await.unwrap();
