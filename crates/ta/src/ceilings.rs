@@ -1,4 +1,4 @@
-//! The bounds the admin set: they hold whatever the host and the relay say.
+//! The bounds set by the admin. They hold regardless of what the host and the relay say.
 
 use proto::command::{Ceilings, Deployment, RelyingParty};
 use proto::limits::{MAX_GAS_FIELD, MAX_RELYING_PARTIES_RECORD};
@@ -13,7 +13,7 @@ pub(crate) fn validate(ceilings: &Ceilings) -> Result<(), Status> {
         let same_contract = a.chain_id == b.chain_id && a.address == b.address;
         !same_contract || a.version == b.version && one.paymaster != other.paymaster
     });
-    // For the zero address the EntryPoint has the account pay.
+    // With the zero address as paymaster the EntryPoint charges the account.
     let exist = deployments.iter().all(|deployment| {
         deployment.paymaster != Address::default() && deployment.entry_point.address != Address::default()
     });
@@ -21,7 +21,7 @@ pub(crate) fn validate(ceilings: &Ceilings) -> Result<(), Status> {
     (!deployments.is_empty() && unambiguous && exist && bounded).then_some(()).ok_or(Status::CeilingsInvalid)
 }
 
-/// Refuses relying parties that no passkey can come from, or that are listed twice.
+/// Refuses relying parties that cannot have passkeys, and duplicates.
 pub(crate) fn validate_relying_parties(parties: &[RelyingParty]) -> Result<(), Status> {
     let usable = |party: &RelyingParty| {
         !party.id.is_empty() && !party.origins.is_empty() && party.origins.iter().all(|origin| !origin.is_empty())
@@ -36,7 +36,7 @@ pub(crate) fn validate_relying_parties(parties: &[RelyingParty]) -> Result<(), S
     Ok(())
 }
 
-/// Refuses an EntryPoint that no deployment names: chain, address and version.
+/// Refuses an EntryPoint (chain, address and version) that no deployment lists.
 pub(crate) fn check_entry_point(ceilings: &Ceilings, entry_point: &EntryPoint) -> Result<(), Status> {
     ceilings
         .deployments
@@ -46,7 +46,7 @@ pub(crate) fn check_entry_point(ceilings: &Ceilings, entry_point: &EntryPoint) -
         .ok_or(Status::DeploymentNotAllowed)
 }
 
-/// Refuses a sponsorship outside the ceilings: place, terms, window and worst-case cost.
+/// Refuses a sponsorship outside the ceilings: deployment, terms, window and worst-case cost.
 pub(crate) fn check_sponsorship(
     ceilings: &Ceilings,
     entry_point: &EntryPoint,
@@ -75,9 +75,9 @@ fn check_terms(terms: &Terms, version: EntryPointVersion) -> Result<(), Status> 
     fits.then_some(()).ok_or(Status::TermsInvalid)
 }
 
-/// There is no clock here: the window is checked against the time the relay signed. Since that may
-/// be any time, the width is bounded too, or who holds a relay key could obtain signatures for all
-/// of the coming years at once.
+/// There is no clock here, so the window is checked against the timestamp the relay signed. That
+/// timestamp can be any time, so the width is bounded too: otherwise the holder of a relay key
+/// could obtain signatures for years ahead at once.
 fn check_window(terms: &Terms, timestamp: u64, max_window: u32) -> Result<(), Status> {
     // An EntryPoint reads a validUntil of 0 as forever.
     let in_order = terms.valid_until > 0

@@ -1,4 +1,4 @@
-//! The core over its platform: what it holds, and how a change of it is sealed. What it does is in
+//! The core and its platform: its state, and how a change to it is sealed. The commands are in
 //! [`crate::commands`].
 
 use proto::Status;
@@ -8,27 +8,27 @@ use crate::ports::{Entropy, MonotonicCounter, NoAttestation, Platform, SecureSto
 use crate::state::State;
 use crate::system::System;
 
-/// The trusted core over its platform. What it holds in memory is a copy of the sealed records: it
-/// may be dropped at any moment.
+/// The trusted core on its platform. Its memory holds only a copy of the sealed records, which may
+/// be dropped at any moment.
 pub struct Core<S, E, C, A = NoAttestation> {
     pub(crate) store: S,
     pub(crate) entropy: E,
     counter: C,
     pub(crate) attestor: A,
     pub(crate) platform: Platform,
-    /// `None` after a write that failed, until the store has told what is there: nothing is served
-    /// in doubt.
+    /// `None` after a failed write, until the store has been reopened: nothing is served from an
+    /// unknown state.
     state: Option<State>,
     pub(crate) accounts: Accounts,
 }
 
 impl<S: SecureStore, E: Entropy, C: MonotonicCounter> Core<S, E, C> {
-    /// Opens the core over what the store holds, which takes two writes: its version and the
-    /// counter move on. At the first start there are two more, for the TEE's id.
+    /// Opens the core from the store. This takes two writes, because the store's version and the
+    /// counter advance; the first start needs two more, for the TEE's id.
     ///
     /// # Errors
-    /// `StorageFailed`, `StorageCorrupt`, `CounterFailed`: a store in doubt is never taken for an
-    /// empty one. `RollbackDetected`: what the store holds is older than the counter.
+    /// `StorageFailed`, `StorageCorrupt`, `CounterFailed`: a store that cannot be read is never
+    /// treated as an empty one. `RollbackDetected`: the store is older than the counter.
     /// `EntropyFailed`: no id could be drawn.
     pub fn open(mut store: S, mut entropy: E, mut counter: C, platform: Platform) -> Result<Self, Status> {
         let state = Some(State::open(&mut store, &mut counter, &mut entropy)?);
@@ -44,7 +44,7 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter> Core<S, E, C> {
 }
 
 impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A> Core<S, E, C, A> {
-    /// Opens the store again if a write of doubtful outcome came before.
+    /// Reopens the store if the outcome of an earlier write is unknown.
     pub(crate) fn settle(&mut self) -> Result<(), Status> {
         if self.state.is_none() {
             self.state = Some(State::open(&mut self.store, &mut self.counter, &mut self.entropy)?);
@@ -52,30 +52,30 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A> Core<S, E, C, A> {
         Ok(())
     }
 
-    /// Gone from memory until the next one is sealed: after a failed write only the store knows
-    /// which one holds.
+    /// Removes the state from memory until the new one is sealed: after a failed write only the
+    /// store knows which one is current.
     pub(crate) fn commit(&mut self, change: impl FnOnce(State) -> State) -> Result<(), Status> {
         let state = self.state.take().ok_or(IN_DOUBT)?;
         self.state = Some(change(state).seal(&mut self.store, &mut self.counter)?);
         Ok(())
     }
 
-    /// What is sealed.
+    /// The sealed state.
     pub(crate) fn state(&self) -> Result<&State, Status> {
         self.state.as_ref().ok_or(IN_DOUBT)
     }
 
-    /// The system that was provisioned.
+    /// The provisioned system.
     pub(crate) fn system(&self) -> Result<&System, Status> {
         self.state()?.system().ok_or(Status::NotProvisioned)
     }
 
-    /// The system, the accounts and their store: what a signature needs.
+    /// The system, the accounts and their store: everything a signature needs.
     pub(crate) fn signing(&mut self) -> Result<(&System, &mut Accounts, &mut S), Status> {
         let system = self.state.as_ref().ok_or(IN_DOUBT)?.system().ok_or(Status::NotProvisioned)?;
         Ok((system, &mut self.accounts, &mut self.store))
     }
 }
 
-/// Not met: every frame settles the state first.
+/// Unreachable: every frame settles the state first.
 const IN_DOUBT: Status = Status::StorageFailed;

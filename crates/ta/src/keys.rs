@@ -1,5 +1,5 @@
-//! The two kinds of signing keys. Neither signs a digest it is handed: each takes an operation that
-//! passed its checks.
+//! The two kinds of signing keys. Neither signs a digest from a caller: each takes an operation
+//! that passed its checks.
 
 use bip32::{DerivationPath, XPrv};
 use k256::ecdsa::SigningKey;
@@ -45,8 +45,8 @@ impl PaymasterKey {
         Self::new(&Secret::draw(entropy)?).ok_or(Status::EntropyFailed)
     }
 
-    /// The key of these bytes; `None` if they are none, which happens to random bytes once in
-    /// 2^127.
+    /// The key with these bytes; `None` if they are not a valid key, which happens to random bytes
+    /// once in 2^127.
     pub(crate) fn new(secret: &Secret) -> Option<Self> {
         SigningKey::from_slice(secret.as_ref()).ok().map(Self)
     }
@@ -57,12 +57,12 @@ impl PaymasterKey {
         Secret::from(*bytes)
     }
 
-    /// What the paymaster contracts know it by.
+    /// The address the paymaster contracts know.
     pub(crate) fn address(&self) -> Address {
         address_of(self.0.verifying_key())
     }
 
-    /// Signs for the terms of the sponsorship.
+    /// Signs the sponsorship's terms.
     pub(crate) fn sign_sponsorship(&self, sponsorship: &CheckedSponsorship<'_>) -> Result<Signature, Status> {
         let PaymasterDigest(digest) = sponsorship.paymaster_digest();
         sign(&self.0, &Hash(digest))
@@ -71,7 +71,7 @@ impl PaymasterKey {
 
 fn at_path(seed: &[u8]) -> Result<SigningKey, Status> {
     let path: DerivationPath = PATH.parse().map_err(|_| Status::SigningFailed)?;
-    // One seed in 2^127 has no key there; such an account can't be made.
+    // One seed in 2^127 has no key at this path; such an account cannot be created.
     let key = XPrv::derive_from_path(seed, &path).map_err(|_| Status::EntropyFailed)?;
     Ok(key.private_key().clone())
 }
@@ -79,7 +79,7 @@ fn at_path(seed: &[u8]) -> Result<SigningKey, Status> {
 /// Deterministic (RFC 6979) and with a low s, so the same digest always gives the same bytes.
 fn sign(key: &SigningKey, digest: &Hash) -> Result<Signature, Status> {
     let (signature, recovery) = key.sign_prehash_recoverable(&digest.0);
-    // v has no way to say that r was reduced; it happens once in 2^127.
+    // v cannot express that r was reduced, which happens once in 2^127.
     if recovery.is_x_reduced() {
         return Err(Status::SigningFailed);
     }
@@ -108,7 +108,7 @@ mod tests {
     /// secp256k1 with SHA-256, private key 1, "Satoshi Nakamoto": the vector every RFC 6979
     /// implementation agrees on.
     #[test]
-    fn signatures_are_deterministic_as_rfc_6979_has_it() {
+    fn signatures_are_deterministic_as_in_rfc_6979() {
         use sha2::{Digest, Sha256};
         let mut one = [0; 32];
         one[31] = 1;

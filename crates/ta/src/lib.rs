@@ -1,11 +1,11 @@
-//! The trusted core: takes frames from a host that may be hostile, checks everything for itself,
-//! and only then signs.
+//! The trusted core: receives frames from a host that may be hostile, checks everything itself, and
+//! only then signs.
 //!
-//! The host owns the database, the clock and the network. So nothing here has a clock, a socket or
-//! a thread: a reply is a function of the frame, the sealed records and, for new keys alone, the
+//! The host owns the database, the clock and the network, so this crate uses no clock, socket or
+//! thread: a reply is a function of the frame, the sealed records and, for new keys only, the
 //! platform's entropy. A replayed request gives the same bytes.
 //!
-//! [`Core::handle`] is all there is to call; the platform comes in through the ports of [`ports`].
+//! [`Core::handle`] is the only entry point; the platform is supplied through [`ports`].
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(

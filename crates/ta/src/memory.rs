@@ -1,7 +1,7 @@
-//! The ports in memory, for tests: a platform that can be killed at any write, and entropy that can
-//! be foretold.
+//! In-memory ports for tests: a platform that can be killed at any write, and deterministic
+//! entropy.
 //!
-//! Nothing here changes a check of the core.
+//! They bypass none of the core's checks.
 
 extern crate std;
 
@@ -16,22 +16,22 @@ use zeroize::Zeroizing;
 
 use crate::ports::{CounterError, Entropy, EntropyError, MonotonicCounter, RecordName, SecureStore, StoreError};
 
-/// Where in a write the platform dies.
+/// Where in a write the platform fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fault {
-    /// Before it: nothing is written.
+    /// Before the write: nothing is written.
     Before,
-    /// After it, before the core hears of it.
+    /// After the write, before the core learns of it.
     After,
-    /// In it: half a record is there. No real store may do that ([`SecureStore::write`]); the core
-    /// has to notice.
+    /// During the write: half a record remains. No real store may do that ([`SecureStore::write`]);
+    /// the core must detect it.
     Torn,
-    /// This one write fails; the platform lives on.
+    /// This one write fails; the platform keeps running.
     Refused,
 }
 
-/// A platform's durable memory: records and the counter. Clones share it, and it survives every
-/// core over it.
+/// A platform's durable memory: records and the counter. Clones share it, and it outlives every
+/// core that uses it.
 #[derive(Clone, Default)]
 pub struct MemoryDevice(Arc<Mutex<State>>);
 
@@ -51,19 +51,19 @@ pub struct MemoryStore(MemoryDevice);
 pub struct MemoryCounter(MemoryDevice);
 
 impl MemoryDevice {
-    /// A port to its records.
+    /// A port to the device's records.
     #[must_use]
     pub fn store(&self) -> MemoryStore {
         MemoryStore(self.clone())
     }
 
-    /// A port to its counter.
+    /// A port to the device's counter.
     #[must_use]
     pub fn counter(&self) -> MemoryCounter {
         MemoryCounter(self.clone())
     }
 
-    /// Another device with the same contents, alive and with no fault planned.
+    /// Another device with the same contents, powered on and with no fault planned.
     #[must_use]
     pub fn fork(&self) -> Self {
         let state = self.state();
@@ -71,45 +71,44 @@ impl MemoryDevice {
         Self(Arc::new(Mutex::new(copy)))
     }
 
-    /// Writes so far, steps of the counter among them.
+    /// Writes so far, including increments of the counter.
     #[must_use]
     pub fn writes(&self) -> u64 {
         self.state().writes
     }
 
-    /// Plans the fault for the write after `writes` more. Once dead, everything fails until
-    /// [`Self::revive`].
+    /// Plans the fault for the write after `writes` more. Once the device is dead, everything fails
+    /// until [`Self::revive`].
     pub fn fail_after(&self, writes: u64, fault: Fault) {
         let mut state = self.state();
         state.plan = Some((state.writes.saturating_add(writes), fault));
     }
 
-    /// Power again, and no fault planned.
+    /// Restores power and cancels a planned fault.
     pub fn revive(&self) {
         let mut state = self.state();
         state.dead = false;
         state.plan = None;
     }
 
-    /// Every record as it lies there.
+    /// Every record as stored.
     #[must_use]
     pub fn records(&self) -> Vec<(RecordName, Vec<u8>)> {
         let state = self.state();
         state.records.iter().map(|(name, bytes)| (*name, bytes.clone())).collect()
     }
 
-    /// Puts the records of another day back, all of them, behind the core's back. The counter
-    /// stays.
+    /// Replaces all records by those of an earlier time, bypassing the core. The counter stays.
     pub fn restore(&self, records: &[(RecordName, Vec<u8>)]) {
         self.state().records = records.iter().cloned().collect();
     }
 
-    /// Puts a record there behind the core's back.
+    /// Writes a record, bypassing the core.
     pub fn plant(&self, name: RecordName, bytes: Vec<u8>) {
         self.state().records.insert(name, bytes);
     }
 
-    /// Sets the counter behind the core's back.
+    /// Sets the counter, bypassing the core.
     pub fn set_counter(&self, value: u64) {
         self.state().counter = value;
     }
@@ -118,7 +117,7 @@ impl MemoryDevice {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One write, which `apply` makes, whole or torn.
+    /// One write, made by `apply`, whole or torn.
     fn write(&self, apply: impl FnOnce(&mut State, bool)) -> Result<(), StoreError> {
         let mut state = self.state();
         if state.dead {
@@ -177,7 +176,7 @@ impl MonotonicCounter for MemoryCounter {
     }
 }
 
-/// Entropy that a test can foretell: SHA-256 of a seed and a count.
+/// Predictable entropy for tests: SHA-256 of a seed and a count.
 #[derive(Clone)]
 pub struct SeededEntropy {
     seed: [u8; 32],

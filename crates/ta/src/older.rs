@@ -1,4 +1,4 @@
-//! The fields of layout 2, as the release before wrote them, and how they are taken over.
+//! The fields of layout 2, as the previous release wrote them, and their conversion.
 
 use proto::bytes::BoundedList;
 use proto::command::{Ceilings, Deployment, Provisioned, RelyingParty};
@@ -11,8 +11,8 @@ use crate::secret::Secret;
 use crate::state_record::StateRecord;
 use crate::system::SystemRecord;
 
-/// The ceiling on accounts of a system that was provisioned when there was none, until the admin
-/// sets another.
+/// The account ceiling for a system provisioned before that ceiling existed, until the admin sets
+/// another.
 const MAX_ACCOUNTS: u32 = 10_000;
 
 #[derive(Deserialize)]
@@ -51,7 +51,7 @@ struct OlderCeilings {
 }
 
 impl OlderStateRecord {
-    /// The same state, of a TEE that has an id now.
+    /// The same state, now with a TEE id.
     pub(crate) fn named(self, tee_id: TeeId) -> StateRecord {
         let Self { version, admin_counter, system } = self;
         StateRecord { version, tee_id, admin_counter, system: system.map(SystemRecord::from) }
@@ -61,8 +61,8 @@ impl OlderStateRecord {
 impl From<OlderSystemRecord> for SystemRecord {
     fn from(older: OlderSystemRecord) -> Self {
         let OlderSystemRecord { paymaster_secret, provisioned } = older;
-        // Each of them took an admin command of its own after `Provision`: their numbers are below
-        // the counter, and every record to come has a number above it.
+        // Each signer took its own admin command after `Provision`, so these numbers are below the
+        // counter, and every later record gets a number above it.
         let mut record = 0_u64;
         let signers = provisioned.signers.map(|OlderSigner { address, permissions }| {
             record = record.saturating_add(1);

@@ -9,7 +9,7 @@ use proto::{Bounded, Hash, Status};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-/// The name of a sealed record. No name tells more than a digest of what it stands for.
+/// The name of a sealed record. A name reveals only a digest of what it stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum RecordName {
     /// Admin, paymaster key, relay keys, relying parties and ceilings, with a version.
@@ -40,15 +40,15 @@ impl RecordName {
 
 /// Keeps records confidential and authentic, each under its own name.
 pub trait SecureStore {
-    /// The record, or `None` if there is none. Doubt is never `None`: a record that can't be read
-    /// is an error.
+    /// The record, or `None` if there is none. A record that cannot be read is an error, never
+    /// `None`.
     fn read(&self, name: &RecordName) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError>;
 
-    /// Puts the record in place of the one before, whole or not at all, and durably once it
-    /// returns. After an error either of the two may be there.
+    /// Replaces the record atomically, and durably once this returns. After an error either the old
+    /// or the new record may be there.
     fn write(&mut self, name: &RecordName, value: &[u8]) -> Result<(), StoreError>;
 
-    /// Removes the record, if it is there, durably once it returns.
+    /// Removes the record if it exists, durably once this returns.
     fn remove(&mut self, name: &RecordName) -> Result<(), StoreError>;
 }
 
@@ -57,7 +57,7 @@ pub trait SecureStore {
 pub enum StoreError {
     /// The store did not answer, or is full.
     Failed,
-    /// The record is not what was written.
+    /// The record differs from what was written.
     Corrupt,
 }
 
@@ -71,23 +71,23 @@ pub trait Entropy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EntropyError;
 
-/// A number that only grows, whatever happens to the records. How well the platform keeps it from
-/// going back is what [`Platform::rollback`] tells: an older system record is refused as long as
-/// the counter did not go back with it.
+/// A number that only increases, independently of the records. [`Platform::rollback`] states how
+/// well the platform prevents it from decreasing: an older system record is refused unless the
+/// counter was rolled back with it.
 pub trait MonotonicCounter {
     /// The number; 0 on a new platform.
     fn value(&self) -> Result<u64, CounterError>;
 
-    /// Makes it one more and returns it, durably once it returns. After an error it may have moved
-    /// or not.
+    /// Increments the number and returns it, durably once this returns. After an error it may or
+    /// may not have been incremented.
     fn advance(&mut self) -> Result<u64, CounterError>;
 }
 
-/// The counter did not answer, or can't grow.
+/// The counter did not answer, or cannot grow further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CounterError;
 
-/// Vouches for the code that runs, where the platform can.
+/// Attests to the running code, where the platform can.
 pub trait Attestor {
     /// The platform's signature over its measurement of the running code and the challenge, in its
     /// own format, at most [`proto::limits::MAX_QUOTE`] bytes; `None` if the platform has no
@@ -95,7 +95,7 @@ pub trait Attestor {
     fn quote(&mut self, challenge: &Hash) -> Result<Option<Vec<u8>>, AttestError>;
 }
 
-/// The platform has attestation, and did not attest.
+/// The platform supports attestation but failed to attest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AttestError;
 
@@ -109,18 +109,18 @@ impl Attestor for NoAttestation {
     }
 }
 
-/// What the platform reports about itself: `VerifySecurityState` passes it on.
+/// What the platform reports about itself, as returned by `VerifySecurityState`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Platform {
     /// Semantic version of the trusted application.
     pub version: Bounded<String, 32>,
-    /// Of the code that runs.
+    /// Measurement of the running code.
     pub measurement: Hash,
     /// Confidentiality and integrity of the store.
     pub storage: Protection,
     /// Whether an older snapshot of the store is refused.
     pub rollback: Protection,
-    /// Of the clock, which the core does not use.
+    /// Protection of the clock, which the core does not use.
     pub time: Protection,
 }
 

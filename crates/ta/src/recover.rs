@@ -1,18 +1,18 @@
-//! Who made a secp256k1 signature.
+//! Recovery of the signer of a secp256k1 signature.
 
 use k256::ecdsa::{RecoveryId, Signature as Ecdsa, VerifyingKey};
 use proto::digest::personal_message_hash;
 use proto::{Address, Hash, Signature};
 
-/// The address whose key signed `message` as `personal_sign` does (EIP-191). `None` as of
-/// [`signer_of`].
+/// The address whose key signed `message` with `personal_sign` (EIP-191). `None` under the same
+/// conditions as [`signer_of`].
 pub(crate) fn personal_signer(message: &[u8; 32], signature: &Signature) -> Option<Address> {
     signer_of(&personal_message_hash(message), signature)
 }
 
 /// The address whose key signed the digest. `None` unless v is 27 or 28, r and s are in range and s
-/// is low: of the two forms of a signature only one is taken, so nobody can make a second from the
-/// first.
+/// is low: only one of the two forms of a signature is accepted, so nobody can derive a second one
+/// from the first.
 pub(crate) fn signer_of(digest: &Hash, signature: &Signature) -> Option<Address> {
     let recovery = match signature.v {
         27 => RecoveryId::new(false, false),

@@ -1,4 +1,4 @@
-//! The relay's approval: whose key it is and what that key may do.
+//! The relay's approval: which key gave it, and what that key may do.
 
 use proto::command::RelayApproval;
 use proto::signers::AuthorisedSigner;
@@ -6,12 +6,12 @@ use proto::{Permissions, RequestDigest, Status};
 
 use crate::recover::personal_signer;
 
-/// What an authorised relay key approved. Only [`approve`] makes one.
+/// A request approved by an authorised relay key. Only [`approve`] constructs one.
 pub(crate) struct RelayApproved {
     permissions: Permissions,
 }
 
-/// Takes the approval if an authorised key gave it over that digest.
+/// Accepts the approval if an authorised key signed that digest.
 pub(crate) fn approve(
     digest: &RequestDigest,
     approval: &RelayApproval,

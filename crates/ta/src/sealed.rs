@@ -1,5 +1,5 @@
-//! Sealed records: each carries its layout and its own name, so that none is taken for another. A
-//! record of the layout before is read and brought up to date
+//! Sealed records. Each carries its layout and its own name, so that no record is mistaken for
+//! another. A record in the previous layout is read and upgraded
 //! (docs/adr/0012-sealed-layouts-and-the-tee-id.md).
 
 use alloc::vec::Vec;
@@ -13,27 +13,28 @@ use crate::ports::{RecordName, SecureStore};
 
 /// The layout that is written.
 const LAYOUT: u8 = 3;
-/// The layout before it, which is read too.
+/// The previous layout, which can still be read.
 const OLDER_LAYOUT: u8 = 2;
 
-/// The fields of a record, in the layout that is written and in the one before.
+/// The fields of a record, in the current layout and the previous one.
 pub(crate) trait Layouts: Serialize + DeserializeOwned {
-    /// The fields in the layout before; `Self` where they are the same.
+    /// The fields in the previous layout; `Self` where they are the same.
     type Older: DeserializeOwned;
 }
 
-/// A record as it was found.
+/// A record as found in the store.
 pub(crate) enum Stored<T: Layouts> {
-    /// In the layout that is written.
+    /// In the current layout.
     Current(T),
-    /// In the layout before.
+    /// In the previous layout.
     Older(T::Older),
 }
 
-/// Reads a record and leaves it as it is.
+/// Reads a record without changing it.
 ///
 /// # Errors
-/// `StorageCorrupt` if it is not the one of that name, in a layout that is known, to the last byte.
+/// `StorageCorrupt` if it is not the record of that name, has an unknown layout, or does not parse
+/// to the last byte.
 pub(crate) fn read<T: Layouts>(store: &impl SecureStore, name: &RecordName) -> Result<Option<Stored<T>>, Status> {
     let Some(bytes) = store.read(name)? else {
         return Ok(None);
@@ -45,11 +46,11 @@ pub(crate) fn read<T: Layouts>(store: &impl SecureStore, name: &RecordName) -> R
     }
 }
 
-/// Reads a record. One of the layout before is replaced by the same fields in today's, in one
-/// write: whether that write fails or not, the record says the same.
+/// Reads a record. One in the previous layout is replaced by the same fields in the current one, in
+/// a single write: whether or not that write fails, the record has the same meaning.
 ///
 /// # Errors
-/// As of [`read`], and `StorageFailed` if the record can't be replaced.
+/// Those of [`read`], and `StorageFailed` if the record cannot be replaced.
 pub(crate) fn read_and_update<T>(store: &mut impl SecureStore, name: &RecordName) -> Result<Option<T>, Status>
 where
     T: Layouts + From<T::Older>,
@@ -65,7 +66,7 @@ where
     }
 }
 
-/// Writes a record in place of the one before.
+/// Writes a record, replacing the previous one.
 pub(crate) fn write<T: Layouts>(store: &mut impl SecureStore, name: &RecordName, record: &T) -> Result<(), Status> {
     let bytes: Zeroizing<Vec<u8>> = frame::encode_record(&(LAYOUT, *name, record))?.into();
     Ok(store.write(name, &bytes)?)

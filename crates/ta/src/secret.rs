@@ -1,4 +1,4 @@
-//! 32 secret bytes that can't be printed and are wiped when dropped.
+//! 32 secret bytes that cannot be printed and are wiped when dropped.
 
 use proto::Status;
 use serde::{Deserialize, Serialize};
@@ -11,11 +11,11 @@ use crate::ports::Entropy;
 pub(crate) struct Secret([u8; 32]);
 
 impl Secret {
-    /// New material from the platform.
+    /// Draws new material from the platform.
     pub(crate) fn draw(entropy: &mut impl Entropy) -> Result<Self, Status> {
         let mut secret = Self([0; 32]);
         entropy.fill(&mut secret.0)?;
-        // A source that claims success and gives nothing must not become everybody's key.
+        // A source that reports success but fills nothing must not give everyone the same key.
         if secret.0 == [0; 32] {
             return Err(Status::EntropyFailed);
         }

@@ -1,11 +1,11 @@
-//! The system record and its version, which tells it from every older one
+//! The system record and its version, which distinguishes it from every older one
 //! (docs/adr/0009-rollback.md).
 //!
-//! A record is written with the next version first; then the monotonic counter moves there. So a
-//! record whose version is the counter's is the newest one, one step ahead means that the platform
-//! died between the two, and anything else is not what was written last. Opening writes a new
-//! version too: a record that was written and never acknowledged, which a host may keep, is older
-//! than everything that is acknowledged later.
+//! The record is written with the next version first; then the monotonic counter is incremented to
+//! it. So a record whose version equals the counter is the newest; one version ahead means that the
+//! platform failed between the two steps; anything else is not the last record written. Opening
+//! writes a new version too: a record that was written but never acknowledged, which a host may
+//! keep, is then older than everything acknowledged later.
 
 use proto::{Status, TeeId};
 
@@ -15,7 +15,7 @@ use crate::sealed::{self, Layouts, Stored};
 use crate::state_record::StateRecord;
 use crate::system::System;
 
-/// What the newest record holds.
+/// The contents of the newest record.
 pub(crate) struct State {
     version: u64,
     tee_id: TeeId,
@@ -28,12 +28,13 @@ impl Layouts for StateRecord {
 }
 
 impl State {
-    /// What was sealed last, under a new version. A store without an id gets one.
+    /// Opens the last sealed record under a new version. A store without a TEE id gets one.
     ///
     /// # Errors
     /// `RollbackDetected`: the store is older than the counter. `CounterFailed`: the counter is
     /// older than the store, or does not answer. `StorageFailed`, `StorageCorrupt`: the store does
-    /// not answer, or not with what was written. `EntropyFailed`: no id could be drawn.
+    /// not answer, or its record differs from what was written. `EntropyFailed`: no id could be
+    /// drawn.
     pub(crate) fn open(
         store: &mut impl SecureStore,
         counter: &mut impl MonotonicCounter,
@@ -52,14 +53,14 @@ impl State {
             Some(_) => return Err(Status::CounterFailed),
             None => return Err(Status::RollbackDetected),
         }
-        // A new id takes a version of its own before it is told to anyone. Otherwise a host could
-        // cut the power before the counter moved, keep that record, have another id drawn, and
-        // later put the first one back.
+        // A new id takes a version of its own before it is disclosed. Otherwise a host could cut
+        // the power before the counter advanced, keep that record, have another id drawn, and later
+        // restore the first one.
         let state = if is_named { state } else { state.seal(store, counter)? };
         state.seal(store, counter)
     }
 
-    /// Which TEE this is.
+    /// The TEE's id.
     pub(crate) fn tee_id(&self) -> TeeId {
         self.tee_id
     }
@@ -69,7 +70,7 @@ impl State {
         self.admin_counter
     }
 
-    /// The system, once there is one.
+    /// The system, once provisioned.
     pub(crate) fn system(&self) -> Option<&System> {
         self.system.as_ref()
     }
@@ -79,18 +80,18 @@ impl State {
         Self { admin_counter, system: Some(system), ..self }
     }
 
-    /// The state that the admin's command of that counter makes, not sealed yet.
+    /// The state produced by the admin command with that counter, not sealed yet.
     pub(crate) fn commanded(self, admin_counter: u64, change: impl FnOnce(System) -> System) -> Self {
         Self { admin_counter, ..self.changed(change) }
     }
 
-    /// The state after a change that is not the admin's, not sealed yet.
+    /// The state after a change that the admin did not command, not sealed yet.
     pub(crate) fn changed(self, change: impl FnOnce(System) -> System) -> Self {
         Self { system: self.system.map(change), ..self }
     }
 
-    /// Seals the state as the newest. After an error only the store knows which one that is: open
-    /// it again.
+    /// Seals the state as the newest. After an error only the store knows which state is current:
+    /// reopen it.
     pub(crate) fn seal(
         self,
         store: &mut impl SecureStore,
@@ -113,11 +114,11 @@ impl State {
 fn draw_id(entropy: &mut impl Entropy) -> Result<TeeId, Status> {
     let mut id = TeeId::default();
     entropy.fill(&mut id.0)?;
-    // A source that claims success and gives nothing must not give every TEE the same id.
+    // A source that reports success but fills nothing must not give every TEE the same id.
     (id != TeeId::default()).then_some(id).ok_or(Status::EntropyFailed)
 }
 
-/// Moves the counter to the version, which is one ahead of it.
+/// Advances the counter to the version, which is one ahead of it.
 fn advance(counter: &mut impl MonotonicCounter, version: u64) -> Result<(), Status> {
     (counter.advance()? == version).then_some(()).ok_or(Status::CounterFailed)
 }

@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::system::SystemRecord;
 
-/// The system record as it is sealed, in the layout of today.
+/// The system record as sealed, in the current layout.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct StateRecord {
-    /// The monotonic counter while this record is the newest.
+    /// Equals the monotonic counter while this record is the newest.
     pub(crate) version: u64,
     /// Drawn at the first start.
     pub(crate) tee_id: TeeId,

@@ -1,5 +1,5 @@
-//! What provisioning made and admin commands change: admin, paymaster keys, relay keys, relying
-//! parties and ceilings.
+//! The state set by provisioning and changed by admin commands: admin, paymaster keys, relay keys,
+//! relying parties and ceilings.
 
 use proto::Status;
 use proto::command::Provisioned;
@@ -11,12 +11,12 @@ use crate::secret::Secret;
 /// The provisioned system.
 pub(crate) struct System {
     paymaster_key: PaymasterKey,
-    /// Signs nothing until it takes the other's place.
+    /// Signs nothing until it replaces the current key.
     standby_key: Option<PaymasterKey>,
     provisioned: Provisioned,
 }
 
-/// What is sealed of it.
+/// The sealed fields of the system.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct SystemRecord {
     pub(crate) paymaster_secret: Secret,
@@ -30,25 +30,25 @@ impl System {
         Self { paymaster_key, standby_key: None, provisioned }
     }
 
-    /// The same system as a command makes it, but for the paymaster keys.
+    /// The same system after a command, with the paymaster keys unchanged.
     pub(crate) fn with(self, provisioned: Provisioned) -> Self {
         Self { provisioned, ..self }
     }
 
-    /// The same system with one account more.
+    /// The same system with one more account.
     pub(crate) fn with_account(mut self) -> Self {
         self.provisioned.accounts = self.provisioned.accounts.saturating_add(1);
         self
     }
 
-    /// The same system with that standby, whatever the one before.
+    /// The same system with that standby, replacing any earlier one.
     pub(crate) fn with_standby(mut self, key: PaymasterKey) -> Self {
         self.provisioned.standby_paymaster_signer = Some(key.address());
         self.standby_key = Some(key);
         self
     }
 
-    /// The same system with the standby in place of the paymaster key, which is dropped.
+    /// The same system with the standby replacing the paymaster key, which is dropped.
     pub(crate) fn with_standby_in_use(mut self) -> Self {
         if let Some(key) = self.standby_key.take() {
             self.provisioned.paymaster_signer = key.address();
@@ -58,7 +58,7 @@ impl System {
         self
     }
 
-    /// The system of a sealed record.
+    /// Opens the system of a sealed record.
     pub(crate) fn open(record: SystemRecord) -> Result<Self, Status> {
         let SystemRecord { paymaster_secret, standby_secret, provisioned } = record;
         let key = |secret: &Secret| PaymasterKey::new(secret).ok_or(Status::StorageCorrupt);
@@ -73,7 +73,7 @@ impl System {
         Ok(Self { paymaster_key, standby_key, provisioned })
     }
 
-    /// For its sealed record.
+    /// The fields to seal.
     pub(crate) fn record(&self) -> SystemRecord {
         SystemRecord {
             paymaster_secret: self.paymaster_key.secret(),

@@ -1,4 +1,4 @@
-//! The accounts used lately, at most as many as the secure world has room for.
+//! Recently used accounts, bounded by the secure world's memory.
 
 use alloc::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::record::Account;
 /// An account takes one to two KiB; trusted applications have a heap of about one MiB.
 const CAPACITY: usize = 128;
 
-/// Accounts by id; the one unused for longest makes room.
+/// Accounts by id. The least recently used one is evicted.
 #[derive(Default)]
 pub(super) struct Cache {
     accounts: BTreeMap<AccountId, Entry>,

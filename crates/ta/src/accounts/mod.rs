@@ -1,4 +1,4 @@
-//! Accounts: sealed records, and the ones used lately in memory, so that a signature costs no read
+//! Accounts: sealed records, and a cache of recently used ones, so that a signature needs no read
 //! of the storage.
 
 mod cache;
@@ -24,8 +24,8 @@ pub(crate) struct Accounts {
     cache: Cache,
 }
 
-/// Where to look for the account of a passkey. Written before the account, it may point at an
-/// account that a crash kept from coming into being: the account's own record decides.
+/// Maps a passkey to its account. It is written before the account, so after a crash it may point
+/// to an account that was never created: the account's own record decides.
 #[derive(Serialize, Deserialize)]
 struct CredentialRecord {
     account_id: AccountId,
@@ -35,13 +35,13 @@ impl Layouts for CredentialRecord {
     type Older = Self;
 }
 
-/// How far the making of an account is.
+/// How far the creation of an account got.
 pub(crate) enum Progress {
-    /// Nothing is there.
+    /// Nothing exists yet.
     New,
-    /// It was counted, then interrupted.
+    /// The account was counted, then its creation was interrupted.
     Begun,
-    /// It is there.
+    /// The account exists.
     Made(WalletInfo),
 }
 
@@ -56,13 +56,13 @@ impl Accounts {
         Ok(self.cache.get(id))
     }
 
-    /// How far the making of that account is. The same passkey again gives the same account, whose
-    /// key stays as it is.
+    /// How far the creation of this account got. The same passkey always gives the same account,
+    /// whose key never changes.
     ///
     /// # Errors
-    /// `CredentialConflict`, `AccountExists`: the passkey has another account, or the account
-    /// another passkey. `AccountIdReserved`: the id of a new account belongs to somebody else by
-    /// its form.
+    /// `CredentialConflict`, `AccountExists`: the passkey already has another account, or the
+    /// account another passkey. `AccountIdReserved`: the form of a new account's id reserves it for
+    /// someone else.
     pub(crate) fn progress(
         &mut self,
         store: &mut impl SecureStore,
@@ -87,8 +87,8 @@ impl Accounts {
         Ok(if is_begun { Progress::Begun } else { Progress::New })
     }
 
-    /// Makes the account with its first passkey and this entropy, if [`Self::progress`] says that
-    /// it is not there.
+    /// Creates the account with its first passkey and this entropy, if [`Self::progress`] says that
+    /// it does not exist.
     pub(crate) fn create(
         &mut self,
         store: &mut impl SecureStore,
@@ -105,8 +105,8 @@ impl Accounts {
         Ok(info)
     }
 
-    /// Remembers the count of the passkey that approved, and the challenge it came with, before
-    /// anything that it approved leaves.
+    /// Records the sign count of the passkey that approved, and the challenge it came with, before
+    /// any signature it approved is returned.
     pub(crate) fn note_use(
         &mut self,
         store: &mut impl SecureStore,
@@ -119,8 +119,8 @@ impl Accounts {
         if passkey.knows(gesture) {
             return Ok(());
         }
-        // Out of the cache until it is sealed: after a failed write only the store knows which
-        // count holds.
+        // Removed from the cache until it is sealed: after a failed write only the store knows
+        // which count is current.
         let mut account = self.cache.take(id).ok_or(Status::AccountUnknown)?;
         account.note(credential_id, gesture);
         self.seal(store, account)

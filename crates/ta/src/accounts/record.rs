@@ -1,4 +1,4 @@
-//! An account: its sealed record, and the key that comes from it.
+//! An account: its sealed record, and the key derived from it.
 
 use alloc::vec;
 
@@ -13,7 +13,7 @@ use crate::sealed::Layouts;
 use crate::secret::Secret;
 use crate::webauthn::Gesture;
 
-/// What is sealed of an account.
+/// The sealed fields of an account.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct AccountRecord {
     id: AccountId,
@@ -22,7 +22,7 @@ pub(crate) struct AccountRecord {
     passkeys: BoundedList<Passkey, MAX_PASSKEYS>,
 }
 
-/// Before the challenge of the last count was kept.
+/// The layout that did not yet store the challenge of the last count.
 #[derive(Deserialize)]
 pub(crate) struct OlderAccountRecord {
     id: AccountId,
@@ -59,7 +59,7 @@ impl From<OlderAccountRecord> for AccountRecord {
     }
 }
 
-/// What a registration bound.
+/// What a registration binds.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Passkey {
     /// The credential.
@@ -68,18 +68,18 @@ pub(crate) struct Passkey {
     pub(crate) public_key: PasskeyPublicKey,
     /// SHA-256 of the relying party's id.
     pub(crate) rp_id_hash: Hash,
-    /// Whether it may be synced; an authenticator never changes its mind about that.
+    /// Whether it may be synced. An authenticator never changes this flag.
     pub(crate) backup_eligible: bool,
     /// The highest count seen.
     pub(crate) sign_count: u32,
-    /// SHA-256 of the challenge that count came with. Absent after an update, until the passkey is
-    /// used again.
+    /// SHA-256 of the challenge that came with that count. Absent after an update from the older
+    /// layout, until the passkey is used again.
     pub(crate) last_challenge: Option<Hash>,
 }
 
 impl Passkey {
-    /// Whether noting the gesture would change nothing: the passkey does not count, or it is the
-    /// same gesture again.
+    /// Whether recording the gesture would change nothing: the passkey does not count, or this is
+    /// the same gesture again.
     pub(super) fn knows(&self, gesture: Gesture) -> bool {
         let is_counted = gesture.sign_count() > 0;
         self.sign_count == gesture.sign_count() && (!is_counted || self.last_challenge == Some(gesture.challenge()))
@@ -104,7 +104,7 @@ impl Account {
         })
     }
 
-    /// The account of a sealed record.
+    /// Opens the account of a sealed record.
     pub(super) fn open(record: AccountRecord, id: &AccountId) -> Result<Self, Status> {
         if record.id != *id {
             return Err(Status::StorageCorrupt);
@@ -126,7 +126,7 @@ impl Account {
         &self.record.id
     }
 
-    /// Signs what was checked for this account, and nothing else
+    /// Signs only operations that were checked for this account
     /// ([`AccountKey::sign_user_operation`]).
     pub(crate) fn key(&self) -> &AccountKey {
         &self.key
@@ -140,7 +140,7 @@ impl Account {
         self.record.signature_scheme
     }
 
-    /// The account's passkey of that credential.
+    /// The account's passkey with that credential id.
     pub(crate) fn passkey(&self, credential_id: &CredentialId) -> Option<&Passkey> {
         self.record.passkeys.iter().find(|passkey| passkey.credential_id == *credential_id)
     }
@@ -159,7 +159,7 @@ impl Account {
         }
     }
 
-    /// The public facts, if the account has that name and that passkey with that key.
+    /// The public facts, if the account has this id and this passkey with the same key.
     pub(super) fn if_same(&self, id: &AccountId, passkey: &Passkey) -> Result<WalletInfo, Status> {
         let same_key = self.passkey(&passkey.credential_id).is_some_and(|known| known.public_key == passkey.public_key);
         if self.record.id != *id || !same_key {

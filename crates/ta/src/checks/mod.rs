@@ -1,5 +1,5 @@
-//! What passed every check. The fields are private to this folder, so nothing else can make one,
-//! and the keys take nothing else.
+//! Types for requests that passed every check. Their fields are private to this folder, so nothing
+//! else can construct one, and the keys accept nothing else.
 
 mod sign;
 mod sponsor;
@@ -11,7 +11,7 @@ use crate::accounts::Account;
 use crate::webauthn::Gesture;
 
 /// A sponsorship within the ceilings that the relay approved, and the user too unless the relay may
-/// do without.
+/// sponsor without a passkey.
 pub(crate) struct CheckedSponsorship<'a> {
     command: &'a Sponsor,
     user: Option<UserApproval<'a>>,
@@ -31,12 +31,12 @@ struct UserApproval<'a> {
 }
 
 impl<'a> CheckedOperation<'a> {
-    /// The account it was checked for.
+    /// The account the operation was checked for.
     pub(crate) fn account(&self) -> &'a Account {
         self.user.account
     }
 
-    /// What the EntryPoint gives as its hash.
+    /// The EntryPoint's hash of the operation.
     pub(crate) fn hash(&self) -> UserOpHash {
         self.hash
     }

@@ -10,16 +10,16 @@ use crate::system::System;
 use crate::{ceilings, relay};
 
 impl<'a> CheckedOperation<'a> {
-    /// All of the checks. `account` is the one the command names, if there is one.
+    /// Runs all of the checks. `account` is the one the command names, if it exists.
     pub(crate) fn new(
         command: &SignWithHybridKey,
         system: &System,
         account: Option<&'a Account>,
     ) -> Result<Self, Status> {
         let provisioned = system.provisioned();
-        // Without a paymaster the operation would hash as the one a user approves for sponsoring,
-        // and the account would pay. An EntryPoint takes the zero address for none, whatever
-        // follows it.
+        // Without a paymaster, the operation would have the same hash as the one a user approves
+        // for sponsoring, and the account would pay. An EntryPoint treats the zero address as no
+        // paymaster, whatever follows it.
         let has_paymaster =
             command.op.paymaster.as_ref().is_some_and(|paymaster| paymaster.address != Address::default());
         if !has_paymaster {

@@ -12,7 +12,7 @@ use crate::system::System;
 use crate::webauthn::verify_assertion;
 
 impl<'a> CheckedSponsorship<'a> {
-    /// All of the checks. `account` is the one the command names, if there is one.
+    /// Runs all of the checks. `account` is the one the command names, if it exists.
     pub(crate) fn new(command: &'a Sponsor, system: &System, account: Option<&'a Account>) -> Result<Self, Status> {
         let provisioned = system.provisioned();
         let approval = &command.approval;
@@ -33,7 +33,7 @@ impl<'a> CheckedSponsorship<'a> {
         Ok(Self { command, user })
     }
 
-    /// What the paymaster contract checks.
+    /// The digest that the paymaster contract checks.
     pub(crate) fn paymaster_digest(&self) -> PaymasterDigest {
         let command = self.command;
         paymaster_digest(&command.op, &command.entry_point, &command.terms)

@@ -1,4 +1,4 @@
-//! Accounts: their making, and what anyone may know of them.
+//! Accounts: creation, and the public facts that anyone may query.
 
 use proto::Status;
 use proto::command::{CreateHybridAccount, GetWalletInfo, WalletInfo};
@@ -29,8 +29,8 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A: Attestor> Core<S, E, C,
             Progress::New => false,
         };
         let entropy = Secret::draw(&mut self.entropy)?;
-        // Before anything of the account is there: an interrupted creation is counted without an
-        // account, never the reverse.
+        // Counted before any of the account's records exist: an interrupted creation leaves a count
+        // without an account, never the reverse.
         if !is_counted {
             self.commit(|state| state.changed(System::with_account))?;
         }

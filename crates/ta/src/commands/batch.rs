@@ -1,4 +1,4 @@
-//! Several frames in one invocation, a reply for each, as if each had come alone.
+//! Several frames in one invocation, with a reply for each, as if each had been sent alone.
 
 use alloc::vec::Vec;
 
@@ -7,7 +7,7 @@ use proto::command::{Batch, BatchReply};
 use proto::limits::MAX_REPLY;
 use proto::{Bounded, Status, frame};
 
-/// Has every frame answered that is taken in a batch, and says of the others that they are not.
+/// Answers every batchable frame, and refuses the others with `NotBatchable`.
 ///
 /// # Errors
 /// `TooLarge` before anything is done, if the replies might not fit.

@@ -1,5 +1,5 @@
-//! What the core does: one frame in, one reply out, by phase. One table names the commands; each
-//! group of them has a file with its handlers.
+//! The core's dispatch: one frame in, one reply out, by phase. One table lists the commands; each
+//! group has a file with its handlers.
 
 mod account;
 pub mod admin;
@@ -19,11 +19,11 @@ use crate::core::Core;
 use crate::ports::{Attestor, Entropy, MonotonicCounter, SecureStore};
 
 impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A: Attestor> Core<S, E, C, A> {
-    /// Answers one frame. There is always a reply: a refusal is one too.
+    /// Answers one frame. There is always a reply; a refusal is one too.
     ///
-    /// After an admin command that failed with `StorageFailed` or `CounterFailed`, its effect may
-    /// be in place: the core opens the store again before it answers anything else, and refuses
-    /// every frame as long as it can't.
+    /// After an admin command failed with `StorageFailed` or `CounterFailed`, it may still have
+    /// taken effect: the core reopens the store before it answers anything else, and refuses every
+    /// frame until it can.
     pub fn handle(&mut self, frame: &[u8]) -> Vec<u8> {
         self.settle().and_then(|()| self.dispatch(frame)).unwrap_or_else(frame::encode_refusal)
     }

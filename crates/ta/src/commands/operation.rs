@@ -1,4 +1,4 @@
-//! Signatures over user operations. Only what [`crate::checks`] has checked reaches a key.
+//! Signatures over user operations. A key only signs what [`crate::checks`] has checked.
 
 use proto::Status;
 use proto::command::{SignReply, SignWithHybridKey, Sponsor, SponsorReply};

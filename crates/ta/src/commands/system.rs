@@ -1,4 +1,4 @@
-//! The trusted application as a whole: what anyone may ask, in every phase.
+//! The trusted application as a whole: queries that anyone may send, in every phase.
 
 use proto::command::{
     Attest, AttestReply, Echo, Echoed, Phase, ProvisionedKeys, SecurityState, Statement, TaHello, TaVersion,

@@ -13,7 +13,7 @@ use super::public_key::verifying_key;
 use super::{check_origin, sha256};
 use crate::accounts::Passkey;
 
-/// A user approved exactly the challenge that was asked about. Only [`verify_assertion`] makes one.
+/// A user's approval of exactly the expected challenge. Only [`verify_assertion`] constructs one.
 #[derive(Clone, Copy)]
 pub(crate) struct Gesture {
     sign_count: u32,
@@ -21,7 +21,7 @@ pub(crate) struct Gesture {
 }
 
 impl Gesture {
-    /// The authenticator's count with it.
+    /// The authenticator's sign count for this assertion.
     pub(crate) fn sign_count(&self) -> u32 {
         self.sign_count
     }
@@ -53,14 +53,15 @@ pub(crate) fn verify_assertion(
         return Err(Status::BackupEligibilityChanged);
     }
     check_signature(assertion, passkey)?;
-    // Only now: a count that nobody signed says nothing about a clone.
+    // Only after the signature is verified: an unsigned count says nothing about a clone.
     let gesture = Gesture { sign_count: data.sign_count, challenge: sha256(challenge) };
     check_sign_count(passkey, gesture)?;
     Ok(gesture)
 }
 
-/// Over authenticatorData ‖ SHA-256(clientDataJSON). A high s is fine: authenticators do not
-/// normalise, and nothing here takes a second signature for a second approval.
+/// The signature over authenticatorData ‖ SHA-256(clientDataJSON). A high s is accepted:
+/// authenticators do not normalise, and nothing here treats a second signature as a second
+/// approval.
 fn check_signature(assertion: &PasskeyAssertion, passkey: &Passkey) -> Result<(), Status> {
     let signed = Sha256::new()
         .chain_update(&*assertion.authenticator_data)
@@ -70,17 +71,17 @@ fn check_signature(assertion: &PasskeyAssertion, passkey: &Passkey) -> Result<()
     verifying_key(&passkey.public_key)?.verify_prehash(&signed, &signature).map_err(|_| Status::PasskeySignatureInvalid)
 }
 
-/// Synced passkeys do not count: 0, and 0 again. One that counts never goes back, and gives each
-/// count once: with another challenge it comes from a clone, with the same one it is a replay,
-/// which gives the same bytes. A lower count is one from before the last approval, whether that was
-/// accepted at its time or comes from a clone: the record does not say which.
+/// Synced passkeys do not count: they always report 0. A counting passkey never decreases, and uses
+/// each count once: the same count with another challenge comes from a clone, with the same
+/// challenge it is a replay, which gives the same bytes. A lower count is from before the last
+/// approval. It may be an older approval or come from a clone: the record cannot tell which.
 fn check_sign_count(passkey: &Passkey, gesture: Gesture) -> Result<(), Status> {
     match gesture.sign_count.cmp(&passkey.sign_count) {
         Ordering::Less => Err(Status::SignCountDecreased),
         Ordering::Greater => Ok(()),
         Ordering::Equal if gesture.sign_count == 0 => Ok(()),
         Ordering::Equal => {
-            // A record of the layout before does not say what the count was given for.
+            // A record in the previous layout does not store the challenge of the count.
             let is_same = passkey.last_challenge.is_none_or(|challenge| challenge == gesture.challenge);
             is_same.then_some(()).ok_or(Status::SignCountRepeated)
         }

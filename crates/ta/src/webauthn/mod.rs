@@ -1,4 +1,4 @@
-//! WebAuthn Level 3, as far as the core must not believe anybody: sections 7.1 and 7.2.
+//! WebAuthn Level 3, sections 7.1 and 7.2: the steps where the core must not trust anyone else.
 
 mod assertion;
 mod public_key;
@@ -17,7 +17,7 @@ fn sha256(bytes: &[u8]) -> Hash {
     Hash(Sha256::digest(bytes).into())
 }
 
-/// The origin must be one of those of the relying party that the authenticator spoke for.
+/// The origin must be listed for the relying party that the authenticator data names.
 fn check_origin(origin: &str, rp_id_hash: &Hash, relying_parties: &[RelyingParty]) -> Result<(), Status> {
     let party =
         relying_parties.iter().find(|party| sha256(party.id.as_bytes()) == *rp_id_hash).ok_or(Status::RpIdMismatch)?;

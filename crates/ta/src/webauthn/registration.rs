@@ -8,12 +8,13 @@ use super::public_key::verifying_key;
 use super::{check_origin, sha256};
 use crate::accounts::Passkey;
 
-/// The passkey that a registration made.
+/// The passkey created by a registration.
 ///
-/// With attestation "none" nothing here is signed: that somebody holds the key shows only with the
-/// first assertion. The challenge belongs to the ceremony, which the gateway ran: only its encoding
-/// is checked, so that a client whose approvals would be refused for it learns that now. A false
-/// registration gains a host nothing: it makes an account that belongs to whoever holds that key.
+/// With attestation "none" nothing here is signed: the first assertion is the first proof that
+/// someone holds the key. The challenge belongs to the ceremony, which the gateway ran. Only its
+/// encoding is checked, so that a client whose approvals would be refused for their encoding learns
+/// that now. A forged registration gains a host nothing: it creates an account that belongs to
+/// whoever holds that key.
 pub(crate) fn verify_registration(
     registration: &Registration,
     relying_parties: &[RelyingParty],

@@ -1,4 +1,4 @@
-//! A registration and an assertion as Chromium made them (`vectors/chromium-passkey.json`).
+//! A registration and an assertion recorded from Chromium (`vectors/chromium-passkey.json`).
 
 use alloc::vec::Vec;
 

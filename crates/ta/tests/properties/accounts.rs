@@ -15,7 +15,7 @@ pub fn the_same_registration_gives_the_same_account_and_writes_nothing() {
     let (mut world, passkey, wallet) = World::with_account(SignatureScheme::Raw);
     for scheme in [SignatureScheme::Raw, SignatureScheme::Eip191] {
         let writes = world.device.writes();
-        assert_eq!(world.create("alice", &passkey, scheme), Ok(wallet.clone()), "the scheme was chosen for good");
+        assert_eq!(world.create("alice", &passkey, scheme), Ok(wallet.clone()), "the scheme is permanent");
         assert_eq!(world.device.writes(), writes);
         world.restart().unwrap();
     }
@@ -38,7 +38,7 @@ pub fn a_credential_has_one_account_and_one_key_and_an_account_id_one_credential
 }
 
 #[test]
-pub fn an_id_that_belongs_to_somebody_by_its_form_names_no_other_account() {
+pub fn a_reserved_id_names_no_other_account() {
     let (mut world, _, _) = World::with_account(SignatureScheme::Raw);
     let scheme = SignatureScheme::Raw;
     let (passkey, other) = (Passkey::numbered(0x42), Passkey::numbered(0x43));
@@ -131,12 +131,12 @@ fn numbered(world: &mut World, number: u8) -> Result<WalletInfo, Status> {
 }
 
 #[test]
-pub fn no_more_accounts_are_made_than_the_ceiling_says() {
+pub fn accounts_are_limited_by_the_ceiling() {
     let mut world = limited_to(2);
     let first = numbered(&mut world, 0x41).unwrap();
     numbered(&mut world, 0x42).unwrap();
     assert_eq!(numbered(&mut world, 0x43), Err(Status::TooManyAccounts));
-    assert_eq!(numbered(&mut world, 0x41), Ok(first), "one that is there is told all the same");
+    assert_eq!(numbered(&mut world, 0x41), Ok(first), "an existing one is still returned");
     world.restart().unwrap();
     assert_eq!(numbered(&mut world, 0x43), Err(Status::TooManyAccounts));
     assert_eq!(world.state().provisioned.unwrap().accounts, 2);
@@ -148,8 +148,9 @@ pub fn no_more_accounts_are_made_than_the_ceiling_says() {
 }
 
 #[test]
-pub fn a_making_that_broke_off_is_counted_and_never_makes_room_for_one_more() {
-    // The record of the count, the counter of its version, the pointer to the account, the account.
+pub fn an_interrupted_creation_is_counted_and_frees_no_room() {
+    // Writes: the record with the count, its version's counter, the pointer to the account, the
+    // account.
     for at in 0..4 {
         for fault in [Fault::Before, Fault::After, Fault::Refused] {
             let mut world = limited_to(2);
@@ -157,9 +158,9 @@ pub fn a_making_that_broke_off_is_counted_and_never_makes_room_for_one_more() {
             assert!(numbered(&mut world, 0x41).is_err());
             world.restart().unwrap();
             let counted = world.state().provisioned.unwrap().accounts;
-            assert!(numbered(&mut world, 0x41).is_ok(), "the same again is made in the end");
+            assert!(numbered(&mut world, 0x41).is_ok(), "a retry creates it in the end");
             let spent = world.state().provisioned.unwrap().accounts;
-            // Once the pointer is there, the same again is not counted a second time.
+            // Once the pointer exists, a retry is not counted a second time.
             let has_pointer = at == 3 || (at, fault) == (2, Fault::After);
             assert_eq!(spent - counted, u32::from(!has_pointer), "write {at} {fault:?}");
             let made = (0x42..0x46).filter(|number| numbered(&mut world, *number).is_ok()).count();

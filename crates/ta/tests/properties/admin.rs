@@ -13,7 +13,7 @@ use crate::support::{Draft, EthKey, Passkey, World};
 const VERSION: EntryPointVersion = EntryPointVersion::V07;
 
 #[test]
-pub fn before_provisioning_only_questions_and_provisioning_are_taken() {
+pub fn before_provisioning_only_queries_and_provisioning_are_accepted() {
     let mut world = World::new();
     let passkey = Passkey::numbered(0x41);
     let relay = world.relay.clone();
@@ -73,7 +73,7 @@ pub fn only_the_admin_commands() {
 }
 
 #[test]
-pub fn a_relay_key_is_authorised_once_and_for_something() {
+pub fn a_relay_key_is_authorised_once_and_with_permissions() {
     let mut world = World::ready();
     let signer = EthKey::numbered(9).address();
     for meaningless in [0, 1 << 4, u32::MAX] {
@@ -97,7 +97,7 @@ pub fn a_relay_key_has_no_other_role() {
 }
 
 #[test]
-pub fn there_is_room_for_so_many_relay_keys_and_all_are_listed() {
+pub fn relay_keys_are_limited_and_all_listed() {
     let mut world = World::ready();
     for number in 0..u8::try_from(MAX_SIGNERS).unwrap() - 1 {
         world.authorize(EthKey::numbered(number + 0x30).address(), Permissions::SPONSOR).unwrap();
@@ -110,7 +110,7 @@ pub fn there_is_room_for_so_many_relay_keys_and_all_are_listed() {
 }
 
 #[test]
-pub fn a_revoked_key_approves_nothing_from_then_on_restarts_included() {
+pub fn a_revoked_key_approves_nothing_even_after_a_restart() {
     let (mut world, passkey, _) = World::with_account(SignatureScheme::Eip191);
     let relay = world.relay.clone();
     let before = sponsor(VERSION, "alice", 0).approved(&passkey, &relay);
@@ -159,7 +159,7 @@ pub fn a_rotation_needs_both_keys_and_the_permission_or_the_admin() {
     let before = world.state().provisioned.unwrap().signers;
     assert_eq!(world.call(&honest), Ok(()));
     assert_eq!(world.call(&honest), Err(Status::SignerNotAuthorised));
-    assert_eq!(world.next_counter(), counter, "it counts on the record");
+    assert_eq!(world.next_counter(), counter, "the record's counter is used");
     let after = world.state().provisioned.unwrap().signers;
     assert_eq!(after[0].address, next.address());
     assert_eq!((after.len(), after[0].permissions), (before.len(), before[0].permissions));

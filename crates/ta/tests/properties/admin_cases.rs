@@ -1,4 +1,4 @@
-//! An honest command of each kind that an admin signs, for whatever holds for all of them.
+//! A valid command of each kind that an admin signs, for tests that apply to all of them.
 
 use proto::command::{AdminRequest, Opcode, RevokeSigner, RotateSigner, SignedCommand};
 use proto::{Hash, Permissions, Signature, frame};
@@ -8,7 +8,7 @@ use crate::support::world::{
 };
 use crate::support::{EthKey, World};
 
-/// A command that waits for the admin's signature.
+/// A command that still needs the admin's signature.
 pub struct AdminCase {
     pub opcode: Opcode,
     /// What the admin signs.
@@ -40,8 +40,8 @@ impl AdminCase {
     }
 }
 
-/// One of each that this world takes next, if it is signed for that count; `Provision` is for a new
-/// one.
+/// One of each kind that this world accepts next, if signed for that count; `Provision` is for a
+/// new world.
 pub fn admin_cases(world: &mut World, counter: u64) -> Vec<AdminCase> {
     let (id, relay, newcomer) = (world.tee_id, world.relay.clone(), EthKey::numbered(9));
     let provisioned = world.state().provisioned;

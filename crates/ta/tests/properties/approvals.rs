@@ -1,4 +1,5 @@
-//! Properties 3 and 4: an approval is for one command, once, and one proof alone signs nothing.
+//! Properties 3 and 4: an approval is valid for one command, once, and one proof alone signs
+//! nothing.
 
 use proto::command::{
     AuthorizeSigner, CreateHybridAccount, Opcode, Registration, SignWithHybridKey, SignatureScheme, Sponsor,
@@ -12,18 +13,18 @@ use crate::support::{Draft, EthKey, World};
 
 const VERSION: EntryPointVersion = EntryPointVersion::V07;
 
-/// A world where the honest command of that opcode is taken.
+/// A world that accepts the valid command of that opcode.
 fn world_for(opcode: Opcode, ready: &World) -> World {
     if opcode == Opcode::Provision { World::new() } else { ready.fork() }
 }
 
 #[test]
-pub fn the_admin_s_signature_for_one_opcode_is_none_for_another() {
+pub fn the_admin_s_signature_for_one_opcode_is_invalid_for_another() {
     let mut ready = World::ready();
     ready.prepare_paymaster_key().unwrap();
     let opcodes: Vec<_> = admin_cases(&mut ready, 0).iter().map(|case| case.opcode).collect();
     for (index, given_as) in opcodes.into_iter().enumerate() {
-        // Every command of every pair is for the same count: that of the one it is given as.
+        // Every command of a pair is for the same count: the next one of the world it is sent to.
         let counter = world_for(given_as, &ready).next_counter();
         for signed_for in admin_cases(&mut ready, counter) {
             let signature = ready.admin.sign(&signed_for.digest);
@@ -49,7 +50,7 @@ pub fn an_admin_command_works_once() {
     assert_eq!(world.call(&command), Err(Status::CounterMismatch));
     world.restart().unwrap();
     assert_eq!(world.call(&command), Err(Status::CounterMismatch));
-    // Nor with the count moved on: it is part of what was signed.
+    // Nor with an incremented count, which is part of what was signed.
     let counter = world.next_counter();
     assert_eq!(world.call(&AuthorizeSigner { counter, ..command }), Err(Status::AdminSignatureInvalid));
     let ahead = AuthorizeSigner { counter: counter + 1, ..command };
@@ -73,7 +74,7 @@ pub fn a_gesture_for_sponsoring_signs_no_self_paid_operation() {
 }
 
 #[test]
-pub fn for_the_zero_address_as_paymaster_the_account_would_pay_so_nothing_is_signed() {
+pub fn nothing_is_signed_with_the_zero_address_as_paymaster() {
     let (mut world, passkey, _) = World::with_account(SignatureScheme::Eip191);
     let relay = world.relay.clone();
     for version in EntryPointVersion::ALL {
@@ -89,7 +90,7 @@ pub fn a_gesture_for_another_s_paymaster_gets_no_sponsorship() {
     let relay = world.relay.clone();
     for version in EntryPointVersion::ALL {
         let mut command = sponsor(version, "alice", 0);
-        // Even if the paymaster fields are the very ones of our terms.
+        // Even if the paymaster fields equal those of our terms.
         let op = UserOperation { paymaster: Some(command.terms.unsigned()), ..command.op.clone() };
         let foreign = SignWithHybridKey { op, ..sign(version, "alice", 0) }.user_approves(&passkey);
         command.passkey = Some(foreign.passkey);
@@ -98,7 +99,7 @@ pub fn a_gesture_for_another_s_paymaster_gets_no_sponsorship() {
 }
 
 #[test]
-pub fn a_relay_s_approval_to_sponsor_is_none_to_sign() {
+pub fn a_relay_s_approval_to_sponsor_does_not_approve_signing() {
     let (mut world, passkey, _) = World::with_account(SignatureScheme::Eip191);
     let relay = world.relay.clone();
     for version in EntryPointVersion::ALL {
@@ -106,7 +107,7 @@ pub fn a_relay_s_approval_to_sponsor_is_none_to_sign() {
         let op = UserOperation { paymaster: Some(sponsorship.terms.unsigned()), ..sponsorship.op.clone() };
         let mut command = SignWithHybridKey { op, ..sign(version, "alice", 0) };
         command.approval = sponsorship.approval;
-        // With the gesture it was given with, the gesture is wrong; with another, the approval is.
+        // With its own gesture, the gesture is wrong; with another, the approval is.
         command.passkey = sponsorship.passkey.unwrap();
         assert_eq!(world.call(&command), Err(Status::ChallengeMismatch), "{version}");
         assert_eq!(world.call(&command.user_approves(&passkey)), Err(Status::SignerNotAuthorised), "{version}");
@@ -114,7 +115,7 @@ pub fn a_relay_s_approval_to_sponsor_is_none_to_sign() {
 }
 
 #[test]
-pub fn a_registration_is_no_approval() {
+pub fn a_registration_is_not_an_approval() {
     let (mut world, passkey, _) = World::with_account(SignatureScheme::Eip191);
     let relay = world.relay.clone();
     let mut command = sponsor(VERSION, "alice", 0);
@@ -177,7 +178,7 @@ pub fn the_user_alone_signs_nothing() {
     let stranger = EthKey::numbered(9);
     let sponsorship = sponsor(VERSION, "alice", 0).user_approves(&passkey);
     let operation = sign(VERSION, "alice", 0).user_approves(&passkey);
-    // Numbers that some key could have signed, of a key that nobody knows.
+    // A well-formed signature by a key that nobody holds.
     assert_eq!(world.call(&sponsorship), Err(Status::SignerNotAuthorised));
     assert_eq!(world.call(&operation), Err(Status::SignerNotAuthorised));
     assert_eq!(world.call(&sponsorship.relay_approves(&stranger)), Err(Status::SignerNotAuthorised));
@@ -185,7 +186,7 @@ pub fn the_user_alone_signs_nothing() {
 }
 
 #[test]
-pub fn a_relay_key_may_do_what_the_admin_said_and_no_more() {
+pub fn a_relay_key_may_do_only_what_the_admin_permitted() {
     let (mut world, passkey, wallet) = World::with_account(SignatureScheme::Eip191);
     let everything = [
         Permissions::SPONSOR,
@@ -208,7 +209,7 @@ pub fn a_relay_key_may_do_what_the_admin_said_and_no_more() {
     let relay = EthKey::numbered(20);
     world.authorize(relay.address(), Permissions::SPONSOR | Permissions::SPONSOR_WITHOUT_PASSKEY).unwrap();
     let reply = world.call(&sponsor(VERSION, "nobody", 0).relay_approves(&relay)).unwrap();
-    assert_eq!(reply.account_signature, None, "the account of {} signs for nobody but its user", wallet.owner);
+    assert_eq!(reply.account_signature, None, "the account of {} signs only for its user", wallet.owner);
 }
 
 #[test]

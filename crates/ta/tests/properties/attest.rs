@@ -1,4 +1,4 @@
-//! What is attested: which keys live in which code, to whoever chose the nonce.
+//! Attestation: which keys live in which code, for the verifier that chose the nonce.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -14,7 +14,7 @@ use crate::support::world::{TestCore, open};
 
 const NONCE: [u8; 32] = [0xa1; 32];
 
-/// A platform that quotes as it is told, and remembers what it was asked to sign.
+/// A platform that returns a preset quote and records what it was asked to sign.
 #[derive(Clone)]
 struct Quoting {
     answer: Result<Option<Vec<u8>>, AttestError>,
@@ -51,7 +51,7 @@ fn a_quote_is_over_the_nonce_the_keys_the_code_and_the_counter() {
     let (reply, asked) = attest(&world, Ok(Some(vec![1, 2, 3])), NONCE);
     let AttestReply { statement, quote } = reply.unwrap();
     assert_eq!(quote.unwrap()[..], [1, 2, 3]);
-    assert_eq!(asked, statement.challenge(&NONCE), "what is quoted is what is stated");
+    assert_eq!(asked, statement.challenge(&NONCE), "the quote covers the statement");
 
     let state = world.state();
     let (provisioned, keys) = (state.provisioned.unwrap(), statement.provisioned.unwrap());
@@ -62,7 +62,7 @@ fn a_quote_is_over_the_nonce_the_keys_the_code_and_the_counter() {
 }
 
 #[test]
-fn every_tee_has_an_id_of_its_own_from_its_first_start_on() {
+fn every_tee_has_its_own_id_from_its_first_start() {
     let mut world = World::new();
     let id = world.state().tee_id;
     assert_eq!(world.call(&GetVersion).unwrap().tee_id, id);
@@ -84,7 +84,7 @@ fn the_id_is_part_of_what_is_quoted() {
 }
 
 #[test]
-fn another_nonce_another_key_and_another_count_is_another_quote() {
+fn the_quote_changes_with_nonce_key_and_count() {
     let mut world = World::ready();
     let mut asked = vec![attest(&world, Ok(None), NONCE).1, attest(&world, Ok(None), [0xa2; 32]).1];
     asked.push(attest(&World::new(), Ok(None), NONCE).1);
@@ -100,7 +100,7 @@ fn another_nonce_another_key_and_another_count_is_another_quote() {
 }
 
 #[test]
-fn without_attestation_there_is_no_quote_and_a_platform_that_fails_is_told_apart() {
+fn missing_attestation_is_distinguished_from_failed_attestation() {
     let mut world = World::ready();
     assert_eq!(world.call(&Attest { nonce: NONCE }).unwrap().quote, None);
     assert_eq!(attest(&world, Err(AttestError), NONCE).0, Err(Status::AttestationFailed));

@@ -1,4 +1,4 @@
-//! A batch gives the very replies that its frames get alone, or nothing is done at all.
+//! A batch gives exactly the replies that its frames get alone, or does nothing at all.
 
 use proto::command::{
     Attest, Batch, CreateHybridAccount, Echo, GetVersion, GetWalletInfo, Hello, Opcode, Request, SignatureScheme,
@@ -24,7 +24,7 @@ fn wallet_of(account: &str) -> Vec<u8> {
     encoded(&GetWalletInfo { account_id: account.parse().unwrap() })
 }
 
-/// Frames of every kind, taken and refused, with counts that must be kept in order.
+/// Frames of every kind, accepted and refused, with counts that depend on their order.
 fn frames(world: &World) -> Vec<Vec<u8>> {
     let (relay, alice) = (&world.relay, Passkey::numbered(0x41));
     let mut frames = vec![
@@ -39,8 +39,8 @@ fn frames(world: &World) -> Vec<Vec<u8>> {
         encoded(&Hello)[..2].to_vec(),
         [&encoded(&Hello)[..], &[0]].concat(),
     ];
-    // The second version signs with a count that was given for another challenge, the third
-    // sponsors with one that went back.
+    // The second version signs with a count already used for another challenge; the third sponsors
+    // with a count that decreased.
     for (version, (first, second)) in EntryPointVersion::ALL.into_iter().zip([(3, 4), (5, 5), (2, 6), (9, 10)]) {
         let [passkey, next] = [first, second].map(|count| Passkey { count, ..alice.clone() });
         let stranger = EthKey::numbered(8);
@@ -60,17 +60,17 @@ pub fn each_frame_gets_the_reply_it_gets_alone() {
         let expected: Vec<_> = frames.iter().map(|frame| alone.core.handle(frame)).collect();
         assert_eq!(in_a_batch(&mut together, &frames), Ok(expected.clone()));
         let (alone, together) = (alone.device.records(), together.device.records());
-        assert!(alone == together, "and the same is left behind");
+        assert!(alone == together, "and the state afterwards is the same");
     }
     let mut world = ready.fork();
     let replies = in_a_batch(&mut world, &frames(&ready)).unwrap();
     let taken = replies.iter().filter(|reply| reply[..4] == [0; 4]).count();
-    assert_eq!(taken, 4 + 4 * 2 - 2, "all but what comes with a count that is used up");
+    assert_eq!(taken, 4 + 4 * 2 - 2, "all but those with a used count");
     assert_eq!(in_a_batch(&mut world, &[]), Ok(Vec::new()));
 }
 
 #[test]
-pub fn what_changes_something_for_good_is_refused_and_the_rest_is_answered() {
+pub fn irreversible_commands_in_a_batch_are_refused_and_the_rest_answered() {
     let mut world = World::with_account(SignatureScheme::Raw).0;
     let (counter, before) = (world.next_counter(), world.state());
     let signer = EthKey::numbered(9).address();
@@ -88,7 +88,8 @@ pub fn what_changes_something_for_good_is_refused_and_the_rest_is_answered() {
         encoded(&Attest { nonce: [1; 32] }),
     ];
     let frames: Vec<_> = alone.iter().flat_map(|frame| [frame.clone(), wallet_of("alice")]).collect();
-    // Wallets take room for every passkey an account may have: three of them go into a batch.
+    // Each wallet's reply reserves room for the maximum number of passkeys, so only three fit into
+    // a batch.
     for frames in frames.chunks(6) {
         let replies = in_a_batch(&mut world, frames).unwrap();
         for pair in replies.chunks(2) {
@@ -98,11 +99,11 @@ pub fn what_changes_something_for_good_is_refused_and_the_rest_is_answered() {
     }
     assert_eq!(world.state(), before);
     assert_eq!(world.core.handle(&wallet_of("bob")), frame::encode_refusal(Status::AccountUnknown));
-    assert!(alone.iter().all(|frame| world.core.handle(frame)[..4] == [0; 4]), "alone each of them is taken");
+    assert!(alone.iter().all(|frame| world.core.handle(frame)[..4] == [0; 4]), "alone each of them is accepted");
 }
 
 #[test]
-fn no_opcode_is_both_batchable_and_of_lasting_effect() {
+fn no_opcode_is_both_batchable_and_irreversible() {
     let batchable: Vec<_> = Opcode::ALL.iter().filter(|opcode| opcode.batched_reply_limit().is_some()).collect();
     let expected = [
         Opcode::Hello,
@@ -128,7 +129,7 @@ pub fn a_batch_whose_replies_might_not_fit_is_refused_before_anything_is_done() 
     assert_eq!(in_a_batch(&mut world, &too_many), Err(Status::TooLarge));
     assert_eq!(world.device.writes(), writes, "the sponsorship's count would have been written");
 
-    // As many sponsorships as a batch takes always fit, beside the longest echoes that do.
+    // A full batch of sponsorships always fits, even with the longest echoes that do.
     let full = vec![sponsorship; MAX_BATCH];
     assert!(frame::batch_reply_limit(&batch(&full)) <= MAX_REPLY);
     let replies = in_a_batch(&mut world, &full).unwrap();
@@ -140,7 +141,7 @@ pub fn a_batch_whose_replies_might_not_fit_is_refused_before_anything_is_done() 
 #[test]
 pub fn a_batch_is_bounded_in_frames_and_in_bytes() {
     let mut world = World::ready();
-    // The payload of a batch of one frame too many: its count, then each with its length.
+    // The payload of a batch with one frame too many: its count, then each frame with its length.
     let hello = encoded(&Hello);
     let count = u8::try_from(MAX_BATCH + 1).unwrap();
     let items = [&[u8::try_from(hello.len()).unwrap()], &hello[..]].concat().repeat(MAX_BATCH + 1);

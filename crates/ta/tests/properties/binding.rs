@@ -1,4 +1,4 @@
-//! Property 2: change any bit of anything after approval, and it is refused.
+//! Property 2: changing any bit after approval makes the request refused.
 
 use proto::command::{PasskeyAssertion, Request, SignatureScheme};
 use proto::{Address, Bounded, EntryPointVersion, Init, Permissions, Status, Uint256, UserOperation, frame};
@@ -6,8 +6,8 @@ use proto::{Address, Bounded, EntryPointVersion, Init, Permissions, Status, Uint
 use crate::support::requests::{sign, sponsor};
 use crate::support::{Draft, EthKey, Passkey, World, entry_point, terms};
 
-/// Flips every bit of the frame, one at a time, in a world where the frame as it is gets its
-/// signatures. Tells how many flips changed nothing: the very same reply.
+/// Flips every bit of the frame, one at a time, in a world where the unchanged frame gets its
+/// signatures. Returns how many flips left the reply unchanged.
 fn flip_every_bit<R: Request>(world: &mut World, request: &R) -> usize {
     let approved = frame::encode_request(request).unwrap();
     let reply = world.core.handle(&approved);
@@ -54,14 +54,14 @@ fn an_operation_to_sign_with_any_bit_changed_is_refused() {
     for version in EntryPointVersion::ALL {
         let relay = world.relay.clone();
         let command = sign(version, "alice", 2).approved(&passkey, &relay);
-        // On v0.9 another paymaster's signature stands outside the hash: whoever changes it gets
-        // the same bytes.
+        // On v0.9 the other paymaster's signature is outside the hash: changing it gives the same
+        // bytes.
         let outside = if version == EntryPointVersion::V09 { 8 * 65 } else { 0 };
         assert_eq!(flip_every_bit(&mut world, &command), outside, "{version}");
     }
 }
 
-/// Every field of the operation that a thief of the relay key might want otherwise.
+/// Every field of the operation that a thief of the relay key might want to change.
 fn changes() -> Vec<fn(&mut UserOperation)> {
     vec![
         |op| op.sender = Address([0x12; 20]),
@@ -78,7 +78,7 @@ fn changes() -> Vec<fn(&mut UserOperation)> {
 }
 
 #[test]
-fn whoever_holds_the_relay_key_can_not_change_what_the_user_approved() {
+fn the_relay_key_cannot_change_what_the_user_approved() {
     let (mut world, passkey, _) = World::with_account(SignatureScheme::Eip191);
     let relay = world.relay.clone();
     for version in EntryPointVersion::ALL {
@@ -96,7 +96,7 @@ fn whoever_holds_the_relay_key_can_not_change_what_the_user_approved() {
 }
 
 #[test]
-pub fn an_approval_for_one_entry_point_or_chain_is_none_for_another() {
+pub fn an_approval_for_one_entry_point_or_chain_is_invalid_for_another() {
     let (mut world, passkey, _) = World::with_account(SignatureScheme::Eip191);
     let relay = world.relay.clone();
     for (approved, used) in pairs(&EntryPointVersion::ALL) {
@@ -112,7 +112,7 @@ pub fn an_approval_for_one_entry_point_or_chain_is_none_for_another() {
 }
 
 #[test]
-pub fn an_approval_for_one_account_is_none_for_another() {
+pub fn an_approval_for_one_account_is_invalid_for_another() {
     let (mut world, passkey, _) = World::with_account(SignatureScheme::Eip191);
     let relay = world.relay.clone();
     let bob = Passkey::numbered(0x42);
@@ -120,11 +120,11 @@ pub fn an_approval_for_one_account_is_none_for_another() {
     let mut command = sponsor(EntryPointVersion::V07, "alice", 0).user_approves(&passkey);
     command.account_id = "bob".parse().unwrap();
     assert_eq!(world.call(&command.clone().relay_approves(&relay)), Err(Status::CredentialUnknown));
-    // Nor under the other's credential id.
+    // Nor with the other account's credential id.
     let credential_id = Bounded::new(bob.credential_id).unwrap();
     command.passkey = command.passkey.map(|assertion| PasskeyAssertion { credential_id, ..assertion });
     assert_eq!(world.call(&command.relay_approves(&relay)), Err(Status::ChallengeMismatch));
-    // Nor if it was bob's operation that alice approved.
+    // Nor if alice approved bob's operation.
     let command = sponsor(EntryPointVersion::V07, "bob", 0).approved(&passkey, &relay);
     assert_eq!(world.call(&command), Err(Status::CredentialUnknown));
 }

@@ -1,4 +1,4 @@
-//! Properties 6 and 11: ceilings hold whatever the relay and the host say, and no clock has a say.
+//! Properties 6 and 11: ceilings hold whatever the relay and the host say, and no clock matters.
 
 use proto::bytes::BoundedList;
 use proto::command::{Ceilings, Deployment, SignatureScheme, Sponsor};
@@ -12,7 +12,7 @@ use crate::support::{Draft, World, deployment};
 
 const YEARS: u64 = 365 * 24 * 3600;
 
-/// What happens to a sponsorship that both approve after it was bent.
+/// The status of a sponsorship that both approve after it was modified.
 fn attempt(world: &mut World, version: EntryPointVersion, bend: impl FnOnce(&mut Sponsor)) -> Option<Status> {
     let passkey = crate::support::Passkey::numbered(0x41);
     let relay = world.relay.clone();
@@ -81,7 +81,7 @@ pub fn the_worst_case_may_cost_the_ceiling_and_not_a_wei_more() {
 }
 
 #[test]
-pub fn the_window_stands_around_the_relay_s_time_and_is_no_wider_than_the_ceiling() {
+pub fn the_window_contains_the_relay_s_time_and_is_no_wider_than_the_ceiling() {
     let mut world = world();
     let width = u64::from(MAX_WINDOW);
     let cases = [
@@ -107,7 +107,7 @@ pub fn the_window_stands_around_the_relay_s_time_and_is_no_wider_than_the_ceilin
             });
             assert_eq!(status, refusal, "{version} {valid_after} to {valid_until}");
         }
-        // Forever is a validUntil of 0, and no time makes it a window.
+        // "Forever" is a validUntil of 0, which no timestamp makes valid.
         let forever = attempt(&mut world, version, |command| {
             command.terms = Terms { valid_after: 0, valid_until: 0, ..command.terms };
             command.approval.timestamp = 0;
@@ -116,8 +116,8 @@ pub fn the_window_stands_around_the_relay_s_time_and_is_no_wider_than_the_ceilin
     }
 }
 
-/// Property 14: without the bound a relay key could have had windows of decades signed, to be used
-/// at any time in them.
+/// Property 14: without the bound, a relay key could obtain signatures for windows of decades,
+/// usable at any time in them.
 #[test]
 pub fn no_window_is_wider_than_the_ceiling_wherever_it_lies_on_the_time_axis() {
     let mut world = world();
@@ -141,11 +141,12 @@ pub fn no_window_is_wider_than_the_ceiling_wherever_it_lies_on_the_time_axis() {
 pub fn a_time_ten_years_off_changes_no_authorisation() {
     let mut world = world();
     for off in [NOW - 10 * YEARS, NOW + 10 * YEARS, 0, u64::MAX] {
-        // The relay's approval is for its own time: under another it is somebody else's.
+        // The relay's approval covers its timestamp: with another one, the recovered signer
+        // differs.
         let passkey = crate::support::Passkey::numbered(0x41);
         let approved = sponsor(EntryPointVersion::V07, "alice", 0).approved(&passkey, &world.relay.clone());
         assert!(world.call(&approved.at(off)).is_err(), "{off}");
-        // And a relay whose clock is off gets no window but the narrow one around its time.
+        // A relay whose clock is wrong still gets only the narrow window around its timestamp.
         let status = attempt(&mut world, EntryPointVersion::V07, |command| command.approval.timestamp = off);
         assert_eq!(status, Some(Status::WindowInvalid), "{off}");
     }
@@ -158,7 +159,7 @@ pub fn a_time_ten_years_off_changes_no_authorisation() {
 }
 
 #[test]
-pub fn terms_and_operations_that_the_entry_point_has_no_place_for_are_refused() {
+pub fn terms_and_operations_that_the_entry_point_cannot_represent_are_refused() {
     let mut world = world();
     world.set_ceilings(Ceilings { max_cost: Wei(u128::MAX), ..ceilings() }).unwrap();
     let terms: [fn(&mut Terms); 2] =

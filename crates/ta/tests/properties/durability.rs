@@ -1,5 +1,5 @@
-//! Killed at any write: what was acknowledged is there, nothing is half there, and no count is
-//! spent twice.
+//! The core is killed at any write: acknowledged changes remain, nothing is half done, and no count
+//! is used twice.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::support::{Draft, EthKey, Passkey, World};
 
 const VERSION: EntryPointVersion = EntryPointVersion::V08;
 
-/// What a host was told took effect.
+/// The changes that a host saw acknowledged.
 #[derive(Default)]
 struct Acknowledged {
     provisioned: bool,
@@ -31,7 +31,7 @@ fn alice(count: u32) -> Passkey {
     Passkey { count, ..Passkey::numbered(0x41) }
 }
 
-/// Does everything that writes; stops at the first thing that is not acknowledged.
+/// Runs everything that writes; stops at the first step that is not acknowledged.
 fn run(world: &mut World, done: &mut Acknowledged) -> Result<(), Status> {
     if !done.provisioned {
         world.provision()?;
@@ -61,12 +61,12 @@ fn run(world: &mut World, done: &mut Acknowledged) -> Result<(), Status> {
 
 fn check(world: &mut World, done: &Acknowledged) {
     let state = world.state();
-    assert!(state.counter >= done.counter, "the counter went back");
+    assert!(state.counter >= done.counter, "the counter decreased");
     assert!(state.provisioned.is_some() || !done.provisioned);
     let signers: Vec<Address> =
         state.provisioned.iter().flat_map(|state| state.signers.iter().map(|signer| signer.address)).collect();
-    // A command that was not acknowledged may have taken effect, so only acknowledged keys nothing
-    // came after count.
+    // A command that was not acknowledged may have taken effect, so only acknowledged keys are
+    // compared, unless a later command touched them.
     if done.signers.get(&world.relay.address()) == Some(&true) {
         assert!(signers.contains(&world.relay.address()));
     }
@@ -75,7 +75,7 @@ fn check(world: &mut World, done: &Acknowledged) {
     }
     for (id, wallet) in &done.accounts {
         let info = world.call(&GetWalletInfo { account_id: id.parse().unwrap() });
-        assert_eq!(info.as_ref(), Ok(wallet), "an acknowledged account is gone or another");
+        assert_eq!(info.as_ref(), Ok(wallet), "an acknowledged account is missing or changed");
     }
     if done.sign_count > 0 {
         let relay = world.relay.clone();
@@ -84,7 +84,7 @@ fn check(world: &mut World, done: &Acknowledged) {
     }
 }
 
-/// From wherever it was interrupted, whatever is not there yet can be done.
+/// Completes the run from wherever it was interrupted.
 fn finish(world: &mut World) {
     if world.state().provisioned.is_none() {
         world.provision().unwrap();
@@ -106,7 +106,7 @@ fn finish(world: &mut World) {
     assert!(world.call(&sign(VERSION, "alice", 0).approved(&alice(9), &relay)).is_ok());
 }
 
-/// Writes of a whole run, the counter's among them.
+/// Writes of a whole run, including the counter's.
 fn writes() -> u64 {
     let mut world = World::new();
     let before = world.device.writes();
@@ -115,7 +115,7 @@ fn writes() -> u64 {
 }
 
 #[test]
-pub fn killed_at_any_write_it_keeps_what_it_acknowledged_and_goes_on() {
+pub fn killed_at_any_write_it_keeps_what_it_acknowledged_and_recovers() {
     let writes = writes();
     assert!(writes >= 14, "{writes}");
     for at in 0..writes {
@@ -136,7 +136,7 @@ pub fn killed_at_any_write_it_keeps_what_it_acknowledged_and_goes_on() {
 }
 
 #[test]
-pub fn a_command_that_failed_has_its_effect_once_and_then_or_when_repeated() {
+pub fn a_failed_command_takes_effect_once_then_or_when_repeated() {
     for at in 0..2 {
         for fault in [Fault::Before, Fault::After] {
             let mut world = World::ready();
@@ -148,7 +148,7 @@ pub fn a_command_that_failed_has_its_effect_once_and_then_or_when_repeated() {
             world.fail_after(at, fault);
             assert!(world.call(&command).is_err());
             world.restart().unwrap();
-            // The record goes first: once it is there, the effect is.
+            // The record is written first; once written, the command has taken effect.
             let took_effect = (at, fault) != (0, Fault::Before);
             assert_eq!(world.next_counter() > counter, took_effect);
             let reply = world.call(&command);
@@ -161,14 +161,14 @@ pub fn a_command_that_failed_has_its_effect_once_and_then_or_when_repeated() {
 }
 
 #[test]
-fn a_torn_record_is_refused_and_never_taken_for_an_absent_one() {
+fn a_torn_record_is_refused_and_never_treated_as_absent() {
     let mut world = World::new();
     world.device.fail_after(0, Fault::Torn);
     world.provision().unwrap_err();
     assert_eq!(world.restart(), Err(Status::StorageCorrupt));
 
-    // The count and its version come first; then the pointer of the credential, then the account it
-    // points to.
+    // The count and its version are written first; then the pointer of the credential, then the
+    // account it points to.
     for at in 2..4 {
         let mut world = World::ready();
         world.device.fail_after(at, Fault::Torn);
@@ -187,7 +187,7 @@ fn a_torn_record_is_refused_and_never_taken_for_an_absent_one() {
 }
 
 #[test]
-pub fn without_the_count_sealed_no_signature_leaves() {
+pub fn no_signature_is_returned_before_the_count_is_sealed() {
     for fault in [Fault::Before, Fault::After, Fault::Refused] {
         let (mut world, _, _) = World::with_account(SignatureScheme::Raw);
         let relay = world.relay.clone();
@@ -200,9 +200,9 @@ pub fn without_the_count_sealed_no_signature_leaves() {
 }
 
 #[test]
-fn a_store_in_doubt_opens_nothing() {
+fn an_inconsistent_store_is_not_opened() {
     let mut world = World::ready();
-    // The counter further behind the record than a crash leaves it: one of them is not what it was.
+    // The counter is further behind the record than a crash leaves it, so one of them was changed.
     let counter = world.device.counter().value().unwrap();
     for behind in 2..=counter {
         world.device.set_counter(counter - behind);

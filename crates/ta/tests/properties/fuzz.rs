@@ -24,7 +24,7 @@ fn with_standby() -> World {
     world
 }
 
-/// A frame of every opcode that is taken in [`world`], or was.
+/// An accepted frame of every opcode for [`world`].
 fn seeds(world: &World) -> Vec<Vec<u8>> {
     let (admin, relay, passkey) = (&world.admin, &world.relay, Passkey::numbered(0x41));
     let provision = admin_cases(&mut World::new(), 1).into_iter().take(1);
@@ -53,7 +53,7 @@ fn seeds(world: &World) -> Vec<Vec<u8>> {
     frames
 }
 
-/// Where the fuzz targets begin. `UPDATE_CORPUS=1` writes them anew.
+/// The seed corpora of the fuzz targets. `UPDATE_CORPUS=1` rewrites them.
 #[test]
 fn the_corpora_of_the_fuzz_targets_have_a_frame_of_every_opcode() {
     let opcode = |frame: &[u8]| format!("{:?}", frame::split_request(frame).unwrap().0);
@@ -72,7 +72,7 @@ fn the_corpora_of_the_fuzz_targets_have_a_frame_of_every_opcode() {
     }
 }
 
-/// A reply of the known shape, and no write behind a refusal but of a count that was spent.
+/// Checks that the reply has a known form, and that a refusal wrote nothing but a used count.
 fn handle(world: &mut World, frame: &[u8]) -> Status {
     let writes = world.device.writes();
     let reply = world.core.handle(frame);
@@ -101,8 +101,8 @@ pub fn random_frames_get_a_refusal() {
     }
 }
 
-/// What happens to a frame: a cut, a byte, a run of bytes of another frame, in one or several
-/// places.
+/// A mutation of a frame: a cut, a changed byte, or a run of bytes from another frame, in one or
+/// several places.
 #[derive(Clone, Debug)]
 enum Mutation {
     Cut(prop::sample::Index),
@@ -186,7 +186,7 @@ pub fn mutated_frames_in_a_batch_get_the_replies_they_get_alone() {
         let (mut alone, mut together) = (world.fork(), world.fork());
         let reply = together.call(&request);
         prop_assert_eq!(reply.is_err(), frame::batch_reply_limit(&request) > MAX_REPLY);
-        // A mutation may make another command of a frame, which a batch refuses.
+        // A mutation may turn a frame into another command, which a batch refuses.
         for (frame, reply) in frames.iter().zip(reply.iter().flat_map(|reply| reply.replies.iter())) {
             let single = if is_batchable(frame) || frame::split_request(frame).is_err() {
                 alone.core.handle(frame)
@@ -203,7 +203,7 @@ fn is_batchable(frame: &[u8]) -> bool {
 }
 
 #[test]
-pub fn what_is_no_frame_is_told_so() {
+pub fn invalid_frames_are_refused_as_such() {
     let mut world = World::ready();
     assert_eq!(handle(&mut world, &[]), Status::Malformed);
     assert_eq!(handle(&mut world, &[frame::VERSION, 0]), Status::Malformed);
@@ -211,5 +211,5 @@ pub fn what_is_no_frame_is_told_so() {
     assert_eq!(handle(&mut world, &[frame::VERSION, 0, 99]), Status::UnknownCommand);
     assert_eq!(handle(&mut world, &vec![frame::VERSION; MAX_FRAME + 1]), Status::TooLarge);
     assert_eq!(handle(&mut world, &vec![frame::VERSION; MAX_FRAME]), Status::UnknownCommand);
-    assert_eq!(handle(&mut world, &[frame::VERSION, 0, 0, 0]), Status::Malformed, "a byte too many");
+    assert_eq!(handle(&mut world, &[frame::VERSION, 0, 0, 0]), Status::Malformed, "one byte too many");
 }

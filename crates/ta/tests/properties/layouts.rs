@@ -1,5 +1,5 @@
-//! A store of the layout before is read and brought up to date, whenever the power fails, and no
-//! other layout is guessed at.
+//! A store in the previous layout is read and upgraded, even if the power fails at any write, and
+//! any other layout is refused.
 
 use proto::command::{GetWalletInfo, SecurityState, SignatureScheme};
 use proto::{EntryPointVersion, Hash, Permissions, Status};
@@ -11,11 +11,11 @@ use crate::support::requests::sign;
 use crate::support::world::ceilings;
 use crate::support::{Draft, EthKey, Passkey, World};
 
-/// Written by the release before TEEs had an id: two accounts, of which alice's passkey has counted
-/// to 5, and a relay key that was rotated once.
+/// Written by the release before TEEs had an id: two accounts, where alice's passkey has counted to
+/// 5, and a relay key that was rotated once.
 const OLDER_STORE: &str = include_str!("../vectors/store-layout-2.json");
-/// Written in the layout of today: what [`in_use`] does. Whoever changes a byte of it changes the
-/// layout, and keeps this as the store of the layout before.
+/// Written in the current layout by [`in_use`]. If a byte of it has to change, the layout changes,
+/// and this file is kept as the store of the previous layout.
 const STORE: &str = include_str!("../vectors/store-layout-3.json");
 const PAYMASTER_SIGNER: &str = "0xAaC46263dF9719CC284e37Ce932D69767E212CED";
 const TEE_ID: &str = "0xf222a20b21927d88e72377031f01efe0de4396c67ea944d82dbf80126fe11e6d";
@@ -25,7 +25,7 @@ fn bytes(value: &Value) -> Vec<u8> {
     hex::decode(&value.as_str().unwrap()[2..]).unwrap()
 }
 
-/// The name whose bytes these are.
+/// Parses a record name from its bytes.
 fn name(bytes: &[u8]) -> RecordName {
     let digest = Hash(bytes[1..].try_into().unwrap());
     match bytes[0] {
@@ -49,7 +49,7 @@ fn device(store: &str) -> MemoryDevice {
     device
 }
 
-/// Everything that was acknowledged before the update.
+/// Checks everything that was acknowledged before the update.
 fn check(world: &mut World) -> SecurityState {
     let state = world.state();
     let provisioned = state.provisioned.clone().unwrap();
@@ -63,8 +63,8 @@ fn check(world: &mut World) -> SecurityState {
     let alice = |count| Passkey { count, ..Passkey::numbered(0x41) };
     let earlier = sign(VERSION, "alice", 1).approved(&alice(4), &relay);
     assert_eq!(world.call(&earlier), Err(Status::SignCountDecreased), "the count is kept");
-    // What the count of 5 was given for was not kept: one approval is taken for it, and no other
-    // after that.
+    // The challenge of count 5 was not stored: one approval is accepted for it, and no other after
+    // that.
     let same = sign(VERSION, "alice", 0).approved(&alice(5), &relay);
     assert!(world.call(&same).is_ok());
     let other = sign(VERSION, "alice", 1).approved(&alice(5), &relay);
@@ -79,7 +79,7 @@ fn layouts(device: &MemoryDevice) -> Vec<u8> {
     device.records().iter().map(|(_, bytes)| bytes[0]).collect()
 }
 
-/// Two accounts, of which alice's passkey has counted to 5; a relay key that was rotated once; a
+/// Two accounts, where alice's passkey has counted to 5; a relay key that was rotated once; a
 /// standby paymaster key.
 fn in_use() -> World {
     let mut world = World::ready();
@@ -96,7 +96,7 @@ fn in_use() -> World {
 }
 
 #[test]
-fn what_is_written_is_the_layout_that_was_frozen() {
+fn records_are_written_in_the_frozen_layout() {
     let (device, frozen) = (in_use().device, device(STORE));
     assert_eq!(layouts(&frozen), [3; 5]);
     assert_eq!(device.records(), frozen.records());
@@ -104,7 +104,7 @@ fn what_is_written_is_the_layout_that_was_frozen() {
 }
 
 #[test]
-fn a_store_of_the_layout_that_was_frozen_is_read() {
+fn a_store_in_the_frozen_layout_is_read() {
     let frozen = device(STORE);
     let before = frozen.records();
     let mut world = World::over(frozen).unwrap();
@@ -127,21 +127,21 @@ fn a_store_of_the_layout_that_was_frozen_is_read() {
     let mut attempt =
         |variant, count| world.call(&sign(VERSION, "alice", variant).approved(&alice(count), &relay)).err();
     assert_eq!(attempt(1, 4), Some(Status::SignCountDecreased), "the count is kept");
-    assert_eq!(attempt(1, 5), Some(Status::SignCountRepeated), "and what it was given for");
+    assert_eq!(attempt(1, 5), Some(Status::SignCountRepeated), "and its challenge");
     assert_eq!(attempt(0, 5), None);
     let of_accounts = |records: Vec<(RecordName, Vec<u8>)>| -> Vec<_> {
         records.into_iter().filter(|(name, _)| *name != RecordName::System).collect()
     };
-    assert_eq!(of_accounts(world.device.records()), of_accounts(before), "nothing had to be rewritten");
+    assert_eq!(of_accounts(world.device.records()), of_accounts(before), "nothing was rewritten");
 }
 
 #[test]
-fn a_store_of_the_layout_before_is_read_and_brought_up_to_date() {
+fn a_store_in_the_previous_layout_is_read_and_upgraded() {
     let mut world = World::over(older_device()).unwrap();
     assert_eq!(layouts(&older_device()), [2; 5]);
     let state = check(&mut world);
     world.create("alice", &Passkey::numbered(0x41), SignatureScheme::Eip191).unwrap();
-    assert_eq!(layouts(&world.device), [3; 5], "each is rewritten when it is met");
+    assert_eq!(layouts(&world.device), [3; 5], "each is rewritten when it is read");
 
     world.restart().unwrap();
     assert_eq!(check(&mut world), state, "the id is drawn once");
@@ -150,7 +150,7 @@ fn a_store_of_the_layout_before_is_read_and_brought_up_to_date() {
 
 #[test]
 fn killed_at_any_write_of_the_update_nothing_is_lost() {
-    // Four writes of the opening, one for each account and for bob's credential.
+    // Four writes on opening, one for each account and for bob's credential.
     for at in 0..8 {
         for fault in [Fault::Before, Fault::After, Fault::Refused] {
             let device = older_device();
@@ -166,13 +166,13 @@ fn killed_at_any_write_of_the_update_nothing_is_lost() {
             device.revive();
             let mut world = World::over(device).unwrap();
             let state = check(&mut world);
-            assert!(told.is_err() || told == Ok(state.tee_id), "write {at} {fault:?}: an id that was told is kept");
+            assert!(told.is_err() || told == Ok(state.tee_id), "write {at} {fault:?}: a disclosed id is kept");
         }
     }
 }
 
 #[test]
-fn an_id_that_was_never_told_does_not_come_back() {
+fn an_undisclosed_id_does_not_come_back() {
     let new = MemoryDevice::default();
     for device in [older_device(), new] {
         let before = device.records();
@@ -199,7 +199,7 @@ fn a_record_of_an_unknown_layout_is_refused() {
             let refused = world
                 .restart()
                 .and_then(|()| world.create("alice", &Passkey::numbered(0x41), SignatureScheme::Raw).map(drop));
-            // The same fields in the layout before are these.
+            // These fields are the same in the previous layout.
             let is_readable = layout == 2 && matches!(name, RecordName::Credential(_));
             assert_eq!(refused.is_ok(), is_readable, "{name:?} in layout {layout}");
             assert!(is_readable || refused == Err(Status::StorageCorrupt));

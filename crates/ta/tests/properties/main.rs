@@ -1,5 +1,5 @@
-//! The properties of the trusted core (docs/threat-model.md), each held over the real core by
-//! frames alone.
+//! The properties of the trusted core (docs/threat-model.md), each tested on the real core through
+//! frames only.
 #![expect(clippy::unwrap_used, reason = "helpers of tests: what can't be built fails the test")]
 
 mod accounts;

@@ -1,4 +1,4 @@
-//! The paymaster key is rotated to a standby that was made and attested before.
+//! The paymaster key is rotated to a standby that was created and attested before.
 
 use proto::command::{Attest, SignatureScheme, SponsorReply};
 use proto::paymaster::paymaster_digest;
@@ -12,7 +12,7 @@ use crate::support::{Draft, EthKey, Passkey, World};
 
 const VERSION: EntryPointVersion = EntryPointVersion::V07;
 
-/// Who signed for the paymaster, by the signature itself.
+/// The signer for the paymaster, recovered from the signature itself.
 fn paymaster_of(world: &mut World, passkey: &Passkey) -> (Address, SponsorReply) {
     let command = sponsor(VERSION, "alice", 0).approved(passkey, &world.relay.clone());
     let reply = world.call(&command).unwrap();
@@ -58,7 +58,7 @@ pub fn only_the_standby_that_was_named_takes_over() {
     assert_eq!(world.rotate_paymaster_key(replaced), Err(Status::StandbyKeyMismatch));
     assert_eq!(world.state().provisioned.unwrap().paymaster_signer, first);
     assert_eq!(world.rotate_paymaster_key(standby), Ok(()));
-    assert_eq!(world.rotate_paymaster_key(standby), Err(Status::StandbyKeyMismatch), "it is no standby any more");
+    assert_eq!(world.rotate_paymaster_key(standby), Err(Status::StandbyKeyMismatch), "it is no longer the standby");
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Property 5: an older store is refused as long as the counter did not go back with it, and
-//! nothing that was acknowledged can be undone, whatever of the store a host keeps and puts back.
+//! Property 5: an older store is refused unless the counter was rolled back with it, and nothing
+//! acknowledged can be undone, whatever parts of the store a host keeps and restores.
 
 use proto::command::{AuthorizeSigner, Hello, Protection, SignatureScheme};
 use proto::{Address, Permissions, Status};
@@ -24,7 +24,7 @@ fn authorize(world: &World, counter: u64) -> AuthorizeSigner {
     signed(world::authorize(world.tee_id, signer, permissions, counter), &world.admin)
 }
 
-/// Dies between the record and the counter, and hands over the store as it lies there.
+/// Fails between the record and the counter, and returns the store as it is then.
 fn killed_between(world: &mut World, command: impl FnOnce(&mut World) -> Result<(), Status>) -> Snapshot {
     world.device.fail_after(1, Fault::Before);
     assert_eq!(command(world), Err(Status::CounterFailed));
@@ -59,7 +59,7 @@ fn every_older_snapshot_is_refused_while_the_counter_stands() {
 }
 
 #[test]
-fn a_system_record_that_was_taken_away_makes_no_new_platform() {
+fn a_removed_system_record_does_not_make_a_new_platform() {
     let (mut world, ..) = World::with_account(SignatureScheme::Raw);
     let without: Snapshot =
         world.device.records().into_iter().filter(|(name, _)| *name != RecordName::System).collect();
@@ -75,7 +75,7 @@ fn a_system_record_that_was_taken_away_makes_no_new_platform() {
 }
 
 #[test]
-fn a_snapshot_with_its_own_counter_is_taken_and_the_platform_says_that_nothing_protects_from_it() {
+fn a_snapshot_with_its_counter_is_accepted_and_the_platform_reports_no_protection() {
     let mut world = World::ready();
     let older = world.fork();
     world.revoke(world.relay.address()).unwrap();
@@ -97,13 +97,13 @@ fn a_command_between_record_and_counter_is_in_effect_after_opening() {
 }
 
 #[test]
-fn what_was_never_acknowledged_does_not_come_back_after_what_was() {
+fn an_unacknowledged_change_does_not_come_back_after_an_acknowledged_one() {
     for restarts in [false, true] {
         let mut world = World::ready();
         let (before, counter) = (world.device.records(), world.next_counter());
         let command = authorize(&world, counter);
         let kept = killed_between(&mut world, |world| world.call(&command));
-        // The host makes it look as if the command had been lost.
+        // The host makes it appear as if the command had been lost.
         world.device.restore(&before);
         world.device.revive();
         if restarts {
@@ -130,7 +130,7 @@ fn a_provisioning_that_was_never_acknowledged_does_not_come_back_after_another()
 }
 
 #[test]
-fn after_a_write_that_failed_nothing_is_served_until_the_store_tells_what_is_there() {
+fn nothing_is_served_after_a_failed_write_until_the_store_is_reopened() {
     for at in 0..2 {
         for fault in [Fault::Before, Fault::After, Fault::Refused] {
             let mut world = World::ready();
@@ -140,8 +140,7 @@ fn after_a_write_that_failed_nothing_is_served_until_the_store_tells_what_is_the
             let failed = [Status::StorageFailed, Status::CounterFailed][usize::try_from(at).unwrap()];
             assert_eq!(world.call(&command), Err(failed));
             if fault != Fault::Refused {
-                // The platform is still dead: not a word, not even of the kind that needs no
-                // record.
+                // The platform is still dead: no answers, not even to commands that need no record.
                 assert!(world.call(&Hello).unwrap_err().is_failure());
                 assert!(world.call(&command).unwrap_err().is_failure());
                 world.device.revive();
@@ -156,7 +155,7 @@ fn after_a_write_that_failed_nothing_is_served_until_the_store_tells_what_is_the
 }
 
 #[test]
-fn killed_while_it_opens_it_opens_the_next_time_with_everything_there() {
+fn a_core_killed_while_opening_opens_the_next_time_with_everything() {
     let mut world = World::ready();
     let before = world.state();
     for at in 0..2 {
@@ -170,7 +169,7 @@ fn killed_while_it_opens_it_opens_the_next_time_with_everything_there() {
 }
 
 #[test]
-pub fn what_an_admin_signed_before_a_restart_holds_after_it() {
+pub fn an_admin_s_signature_stays_valid_over_a_restart() {
     let mut world = World::ready();
     let command = world.revocation(world.relay.address());
     let command = signed(command, &world.admin);

@@ -1,4 +1,4 @@
-//! A rotation counts on the record of the relay key: it disturbs nobody else, and outruns no
+//! A rotation uses the record's own counter: it affects no other key, and cannot outrun a
 //! revocation.
 
 use proto::command::{RotateSigner, SignatureScheme};
@@ -22,7 +22,7 @@ pub fn a_stolen_key_cannot_outrun_its_revocation() {
     let stolen = EthKey::numbered(0x50);
     world.authorize(stolen.address(), WITH_ROTATE).unwrap();
     let revocation = signed(world.revocation(stolen.address()), &world.admin);
-    // While the admins sign, the thief hands the key on, again and again.
+    // While the admins sign, the thief keeps rotating the key.
     let mut current = stolen;
     for number in 0x51..0x60 {
         let next = EthKey::numbered(number);
@@ -35,11 +35,11 @@ pub fn a_stolen_key_cannot_outrun_its_revocation() {
     assert_eq!(world.call(&sponsorship), Err(Status::SignerNotAuthorised));
     assert_eq!(rotate(&mut world, &current, &EthKey::numbered(0x61)), Err(Status::SignerNotAuthorised));
     let signers: Vec<_> = world.state().provisioned.unwrap().signers.iter().map(|signer| signer.address).collect();
-    assert_eq!(signers, [world.relay.address()], "nobody else's record is touched");
+    assert_eq!(signers, [world.relay.address()], "no other record is touched");
 }
 
 #[test]
-pub fn what_admins_are_signing_stays_good_while_keys_rotate() {
+pub fn pending_admin_signatures_stay_valid_while_keys_rotate() {
     let mut world = World::ready();
     let (id, counter) = (world.tee_id, world.next_counter());
     let key = EthKey::numbered(0x50);
@@ -59,13 +59,13 @@ pub fn replicas_rotate_their_keys_at_the_same_time() {
     for key in &keys {
         world.authorize(key.address(), WITH_ROTATE).unwrap();
     }
-    // Both made their proofs before either was sent.
+    // Both proofs were made before either was sent.
     let rotations = [0, 1].map(|index| world.rotation(&keys[index], &EthKey::numbered([0x51, 0x61][index]), None));
     assert_eq!(rotations.map(|rotation| world.call(&rotation)), [Ok(()), Ok(())]);
 }
 
 #[test]
-pub fn a_rotation_is_good_once_even_when_the_key_was_removed_and_is_back() {
+pub fn a_rotation_is_valid_once_even_after_the_key_was_removed_and_added_again() {
     let mut world = World::ready();
     let (one, other) = (EthKey::numbered(0x50), EthKey::numbered(0x51));
     world.authorize(one.address(), WITH_ROTATE).unwrap();
@@ -73,7 +73,7 @@ pub fn a_rotation_is_good_once_even_when_the_key_was_removed_and_is_back() {
     world.call(&there).unwrap();
     assert_eq!(world.call(&there), Err(Status::SignerNotAuthorised));
     rotate(&mut world, &other, &one).unwrap();
-    assert_eq!(world.call(&there), Err(Status::CounterMismatch), "the same key again, one count on");
+    assert_eq!(world.call(&there), Err(Status::CounterMismatch), "the same key again, with the next count");
     let revocation = signed(world.revocation(one.address()), &world.admin);
     world.call(&revocation).unwrap();
     world.authorize(one.address(), WITH_ROTATE).unwrap();
@@ -108,8 +108,8 @@ pub fn a_revocation_names_the_record_and_the_key_it_was_made_for() {
     rotate(&mut world, &key, &EthKey::numbered(0x51)).unwrap();
     let honest = world.revocation(EthKey::numbered(0x51).address());
     assert_eq!(honest.authorised_as, key.address());
-    // A host that shows another record's number has no other key removed than the one that the
-    // admin saw.
+    // A host that shows another record's number cannot get a key removed other than the one that
+    // the admin saw.
     let mut other_record = honest;
     other_record.record = world.record_of(world.relay.address()).record;
     assert_eq!(world.call(&signed(other_record, &world.admin.clone())), Err(Status::SignerRecordMismatch));

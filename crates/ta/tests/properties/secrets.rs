@@ -1,4 +1,4 @@
-//! Properties 7 and 10: no reply carries key material, no host has a say in a key, and no key
+//! Properties 7 and 10: no reply carries key material, the host cannot influence a key, and no key
 //! serves two purposes.
 
 use std::collections::HashSet;
@@ -36,7 +36,7 @@ fn account_secret(entropy: &[u8; 32]) -> [u8; 32] {
     bip32::XPrv::derive_from_path(entropy, &path).unwrap().to_bytes()
 }
 
-/// A reply to a frame of every opcode, taken and refused.
+/// A reply to a frame of every opcode, accepted and refused.
 fn replies(world: &mut World) -> Vec<(Opcode, Vec<u8>)> {
     fn send<R: Request>(world: &mut World, replies: &mut Vec<(Opcode, Vec<u8>)>, request: &R) {
         send_frame(world, replies, R::OPCODE, &frame::encode_request(request).unwrap());
@@ -92,10 +92,10 @@ pub fn no_reply_carries_entropy_or_key_material() {
     assert_eq!(taken.len(), Opcode::ALL.len(), "every opcode must have answered: {taken:?}");
 
     let [id, paymaster, alice, bob, standby] = draws([7; 32]);
-    assert_eq!(world.state().tee_id.0, id, "which is no secret");
+    assert_eq!(world.state().tee_id.0, id, "which is not secret");
     let secrets = [standby, alice, bob, paymaster, account_secret(&alice), account_secret(&bob)];
     let sealed: Vec<u8> = world.device.records().into_iter().flat_map(|(_, bytes)| bytes).collect();
-    assert!(secrets[..3].iter().all(|secret| contains(&sealed, secret)), "the draws must be foretold rightly");
+    assert!(secrets[..3].iter().all(|secret| contains(&sealed, secret)), "the predicted draws must match");
     assert!(!contains(&sealed, &paymaster), "the key that was rotated is gone");
     for secret in secrets {
         for window in secret.windows(8) {
@@ -119,18 +119,18 @@ pub fn keys_come_from_the_platform_s_entropy_and_from_nothing_else() {
         (wallet.owner, world.state().provisioned.unwrap().paymaster_signer)
     };
     let (account_key, paymaster_key) = owner(7, 0x41, "alice");
-    // The host chooses names and ceremonies, and the key is the same.
+    // The host chooses names and ceremonies, and the key stays the same.
     assert_eq!(owner(7, 0x42, "bob"), (account_key, paymaster_key));
-    // Not so the platform's.
+    // With other platform entropy the key differs.
     let other = owner(8, 0x41, "alice");
     assert_ne!(other.0, account_key);
     assert_ne!(other.1, paymaster_key);
-    // The address that another BIP-32 implementation derives from the third draw.
+    // Computed from the third draw by another BIP-32 implementation.
     assert_eq!(account_key.to_string().to_ascii_lowercase(), "0x44e13851fa164d384d962c7f1a6664eed65d88de");
 }
 
 #[test]
-fn a_source_that_gives_nothing_makes_no_key() {
+fn a_source_without_entropy_makes_no_key() {
     struct Silent;
     impl Entropy for Silent {
         fn fill(&mut self, _: &mut [u8]) -> Result<(), ta::EntropyError> {
@@ -140,7 +140,7 @@ fn a_source_that_gives_nothing_makes_no_key() {
     let device = ta::memory::MemoryDevice::default();
     let platform = crate::support::world::platform();
     let opened = ta::Core::open(device.store(), Silent, device.counter(), platform);
-    assert_eq!(opened.err(), Some(Status::EntropyFailed), "nor a TEE's id");
+    assert_eq!(opened.err(), Some(Status::EntropyFailed), "no TEE id either");
     assert_eq!(device.writes(), 0);
     let attempt = |world: &World, frame: Result<Vec<u8>, Status>| {
         let (device, platform) = (&world.device, crate::support::world::platform());
@@ -160,7 +160,7 @@ fn a_source_that_gives_nothing_makes_no_key() {
 }
 
 #[test]
-fn a_sealed_record_of_one_kind_serves_as_no_other() {
+fn a_sealed_record_of_one_kind_is_refused_as_another() {
     let (mut world, passkey, _) = World::with_account(SignatureScheme::Raw);
     world.create("bob", &Passkey::numbered(0x42), SignatureScheme::Raw).unwrap();
     let relay = world.relay.clone();
@@ -171,7 +171,7 @@ fn a_sealed_record_of_one_kind_serves_as_no_other() {
             let reply = match world.restart() {
                 Err(status) => Err(status),
                 Ok(()) if matches!(name, RecordName::Credential(_)) => {
-                    // The pointer's only reader is the creation of an account.
+                    // Only the creation of an account reads the pointer.
                     let passkeys = [passkey.clone(), Passkey::numbered(0x42)];
                     let all = ["alice", "bob"].iter().zip(passkeys);
                     all.map(|(id, passkey)| world.create(id, &passkey, SignatureScheme::Raw))
@@ -196,7 +196,7 @@ pub fn no_command_signs_a_digest_of_the_host_s_choosing() {
     let (mut world, passkey, wallet) = World::with_account(SignatureScheme::Raw);
     let relay = world.relay.clone();
     let paymaster = world.state().provisioned.unwrap().paymaster_signer;
-    // A digest the host would like signed, wherever it can put 32 bytes.
+    // A digest the host would like signed, placed wherever 32 bytes fit.
     let chosen = [0xc4; 32];
     let mut sponsorship = sponsor(EntryPointVersion::V08, "alice", 0);
     sponsorship.op.nonce = Uint256(chosen);
@@ -216,6 +216,6 @@ pub fn no_command_signs_a_digest_of_the_host_s_choosing() {
             assert!(signer != Some(wallet.owner) && signer != Some(paymaster));
         }
     }
-    // Neither key approves as a relay or commands as an admin.
+    // Neither key acts as a relay key or as the admin's.
     assert!(paymaster != wallet.owner && paymaster != relay.address() && wallet.owner != relay.address());
 }

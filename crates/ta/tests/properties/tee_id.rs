@@ -27,11 +27,11 @@ fn a_command_that_was_signed_for_one_tee_is_refused_by_every_other() {
     let revoke = signed(one.revocation(relay.address()), &admin);
     let rotation = one.rotation(&relay, &newcomer, Some(&admin));
     let before = other.state();
-    // A provisioned one is provisioned by nobody, whichever it is for.
+    // A provisioned TEE refuses every `Provision`, whichever TEE it names.
     for case in admin_cases(&mut one, counter).into_iter().filter(|case| case.opcode != Opcode::Provision) {
         assert_eq!(other.status_of(&case.signed_by(&admin)), Status::TeeIdMismatch, "{:?}", case.opcode);
     }
-    // Nor with the other's id in its place: the id is part of what was signed.
+    // Nor with the other TEE's id inserted: the id is part of what was signed.
     let tee_id = other.tee_id;
     assert_eq!(other.call(&RevokeSigner { tee_id, ..revoke }), Err(Status::AdminSignatureInvalid));
     assert_eq!(other.call(&RotateSigner { tee_id, ..rotation }), Err(Status::RotationProofInvalid));

@@ -11,7 +11,7 @@ use crate::support::{Draft, Passkey, World};
 
 const VERSION: EntryPointVersion = EntryPointVersion::V07;
 
-/// Makes an honest passkey, or its page, less so.
+/// Modifies a valid passkey, or its page.
 type Bend = fn(&mut Passkey);
 
 fn world() -> (World, Passkey) {
@@ -19,13 +19,13 @@ fn world() -> (World, Passkey) {
     (world, passkey)
 }
 
-/// What happens to an operation that the passkey approves, as bent as it is.
+/// The result of an operation approved by the modified passkey.
 fn attempt(world: &mut World, passkey: &Passkey) -> Result<SponsorReply, Status> {
     let relay = world.relay.clone();
     world.call(&sponsor(VERSION, "alice", 0).approved(passkey, &relay))
 }
 
-/// The same with an assertion made by hand from the challenge.
+/// The same with an assertion built by hand from the challenge.
 fn attempt_with(world: &mut World, make: impl FnOnce(&[u8; 32]) -> PasskeyAssertion) -> Result<SponsorReply, Status> {
     let relay = world.relay.clone();
     let mut command: Sponsor = sponsor(VERSION, "alice", 0);
@@ -34,7 +34,7 @@ fn attempt_with(world: &mut World, make: impl FnOnce(&[u8; 32]) -> PasskeyAssert
 }
 
 #[test]
-pub fn flags_and_origins_that_do_not_show_the_user_here_are_refused() {
+pub fn flags_and_origins_that_do_not_prove_the_user_s_approval_are_refused() {
     let (mut world, passkey) = world();
     let refusals: [(Bend, Status); 12] = [
         (|key| key.flags = UV, Status::UserNotPresent),
@@ -100,7 +100,7 @@ pub fn a_passkey_that_may_be_synced_stays_so() {
 }
 
 #[test]
-pub fn extra_keys_in_client_data_mean_nothing_and_frames_of_others_are_refused() {
+pub fn extra_client_data_keys_are_ignored_and_cross_origin_frames_refused() {
     let (mut world, passkey) = world();
     let cases = [
         (r#","other_keys_can_be_added_here":"do not compare {\"type\":1}""#, None),
@@ -185,7 +185,7 @@ pub fn escapes_in_client_data_are_read_as_json_reads_them() {
         });
         assert!(reply.is_ok(), "{to}: {reply:?}");
     }
-    // At registration alike.
+    // The same applies at registration.
     let mut registration = Passkey::numbered(0x43).register();
     let text = String::from_utf8(registration.client_data_json.to_vec()).unwrap().replace('/', "\\/");
     registration.client_data_json = Bounded::new(text.into_bytes()).unwrap();
@@ -198,11 +198,11 @@ pub fn escapes_in_client_data_are_read_as_json_reads_them() {
 }
 
 #[test]
-pub fn a_challenge_has_one_spelling() {
+pub fn a_challenge_has_one_encoding() {
     let (mut world, passkey) = world();
     for ending in 0..4 {
-        // The last of 43 characters carries four bits; the two left over could be anything in a lax
-        // decoder.
+        // The last of 43 characters carries four bits; a lax decoder would ignore the two remaining
+        // ones.
         let reply = attempt_with(&mut world, |challenge| {
             let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
             let mut data = passkey.client_data("webauthn.get", challenge);
@@ -225,9 +225,9 @@ pub fn only_the_account_s_key_signs_for_it() {
             signature: Bounded::new(bytes.to_vec()).unwrap(),
             ..passkey.assert(challenge)
         });
-        assert_eq!(reply, Err(Status::PasskeySignatureMalformed), "an encoding fault is no wrong signature");
+        assert_eq!(reply, Err(Status::PasskeySignatureMalformed), "an encoding error is not a wrong signature");
     }
-    // r ‖ s, as WebCrypto and some libraries give it.
+    // r ‖ s, as WebCrypto and some libraries encode it.
     let raw = attempt_with(&mut world, |challenge| {
         let assertion = passkey.assert(challenge);
         let signature = p256::ecdsa::Signature::from_der(&assertion.signature).unwrap();
@@ -237,7 +237,7 @@ pub fn only_the_account_s_key_signs_for_it() {
 }
 
 #[test]
-pub fn either_form_of_s_is_the_passkey_s_and_gives_the_same_bytes() {
+pub fn either_form_of_s_is_accepted_and_gives_the_same_bytes() {
     let (mut world, passkey) = world();
     let [one, other] = [false, true].map(|negate| {
         attempt_with(&mut world, |challenge| {
@@ -253,7 +253,7 @@ pub fn either_form_of_s_is_the_passkey_s_and_gives_the_same_bytes() {
 }
 
 #[test]
-pub fn a_count_never_goes_back_not_even_over_a_restart() {
+pub fn a_count_never_decreases_even_over_a_restart() {
     let (mut world, mut passkey) = world();
     for (count, refusal) in [(0, None), (5, None), (5, None), (9, None), (8, Some(())), (0, Some(())), (10, None)] {
         passkey.count = count;
@@ -263,14 +263,14 @@ pub fn a_count_never_goes_back_not_even_over_a_restart() {
     }
 }
 
-/// The intent of another operation is another challenge.
+/// Another operation's intent is another challenge.
 fn attempt_another(world: &mut World, passkey: &Passkey, variant: u8) -> Result<SponsorReply, Status> {
     let relay = world.relay.clone();
     world.call(&sponsor(VERSION, "alice", variant).approved(passkey, &relay))
 }
 
 #[test]
-pub fn a_count_that_comes_again_is_a_clone_with_another_challenge_and_a_replay_with_the_same() {
+pub fn a_repeated_count_is_a_clone_with_another_challenge_and_a_replay_with_the_same() {
     let (mut world, mut passkey) = world();
     passkey.count = 7;
     let first = attempt_another(&mut world, &passkey, 1).unwrap();
@@ -290,7 +290,7 @@ pub fn a_count_that_comes_again_is_a_clone_with_another_challenge_and_a_replay_w
 }
 
 #[test]
-pub fn the_count_of_the_registration_is_not_for_an_approval() {
+pub fn the_registration_s_count_is_not_valid_for_an_approval() {
     let mut world = World::ready();
     let passkey = Passkey { count: 3, ..Passkey::numbered(0x41) };
     world.create("alice", &passkey, SignatureScheme::Eip191).unwrap();
@@ -299,13 +299,13 @@ pub fn the_count_of_the_registration_is_not_for_an_approval() {
 }
 
 #[test]
-pub fn a_count_is_remembered_only_if_everything_else_held() {
+pub fn a_count_is_stored_only_if_every_other_check_passed() {
     let (mut world, passkey) = world();
     let counted = |count| Passkey { count, ..passkey.clone() };
     let relay = world.relay.clone();
     assert!(attempt(&mut world, &counted(5)).is_ok());
     let writes = world.device.writes();
-    // Somebody who does not hold the key can't lock the user out with a high count.
+    // Someone without the key cannot lock the user out with a high count.
     let forged = Passkey { credential_id: passkey.credential_id.clone(), count: 900, ..Passkey::numbered(0x42) };
     assert_eq!(attempt(&mut world, &forged), Err(Status::PasskeySignatureInvalid));
     let mut command = sponsor(VERSION, "alice", 0).approved(&counted(700), &relay);
@@ -317,7 +317,7 @@ pub fn a_count_is_remembered_only_if_everything_else_held() {
 }
 
 #[test]
-pub fn a_registration_has_to_hold_together() {
+pub fn a_registration_must_be_consistent() {
     let mut world = World::ready();
     let passkey = Passkey::numbered(0x41);
     let refusals: [(Bend, Status); 9] = [

@@ -1,6 +1,6 @@
-//! Signed commands, in groups by what they change: who may give them, and the state each one makes.
-//! What does not depend on who signed a command is public: a host can ask it first, and spare the
-//! TEE a command that would be refused.
+//! Signed commands, grouped by what they change: who may give them, and the state each one
+//! produces. The checks that do not depend on the signer are public: a host can run them first and
+//! avoid sending the TEE a command that would be refused.
 
 mod paymaster_key;
 mod setup;
@@ -20,25 +20,25 @@ pub use signers::check_relay_key;
 
 /// A command of the admin to a provisioned system.
 pub trait AdminCommand: AdminRequest {
-    /// What it changes, whoever signed it. Nothing is changed yet.
+    /// The change it makes, regardless of who signed it. Nothing is changed yet.
     ///
     /// # Errors
     /// The status by which the trusted application refuses it.
     fn change(&self, current: &Provisioned) -> Result<Change, Status>;
 }
 
-/// What an admin command makes of a system.
+/// The result of an admin command.
 pub enum Change {
-    /// The same keys, with this in place of everything else.
+    /// The same keys, with this replacing everything else.
     Provisioned(Provisioned),
     /// A new standby for the paymaster key.
     NewStandby,
-    /// The standby in place of the paymaster key.
+    /// The standby replaces the paymaster key.
     StandbyInUse,
 }
 
 impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A: Attestor> Core<S, E, C, A> {
-    /// Checks everything, that the change is possible included, before anything changes.
+    /// Checks everything before anything changes, including that the change is possible.
     pub(super) fn administer<R: AdminCommand>(&mut self, command: &R) -> Result<(), Status> {
         let change = command.change(self.admitted(command)?)?;
         let counter = command.counter();
@@ -52,7 +52,7 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A: Attestor> Core<S, E, C,
         }
     }
 
-    /// The provisioned state, if the command is the admin's next one to this TEE.
+    /// The provisioned state, if the command is the admin's next one for this TEE.
     fn admitted(&self, command: &impl AdminRequest) -> Result<&Provisioned, Status> {
         let (state, now) = (self.state()?, self.system()?.provisioned());
         check_turn(command, state.tee_id(), state.admin_counter())?;
@@ -61,8 +61,8 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A: Attestor> Core<S, E, C,
     }
 }
 
-/// Refuses a command for another TEE, and one that is not for the next count: a replay, or one that
-/// others overtook.
+/// Refuses a command for another TEE, and one with a counter other than the next: a replay, or a
+/// command that another one overtook.
 fn check_turn(command: &impl AdminRequest, tee_id: TeeId, counter: u64) -> Result<(), Status> {
     check_tee(command, tee_id)?;
     let next = counter.checked_add(1).ok_or(Status::CounterFailed)?;

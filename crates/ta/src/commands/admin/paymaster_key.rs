@@ -1,4 +1,4 @@
-//! The key that signs for the paymasters, and the standby that takes its place.
+//! The key that signs for the paymasters, and the standby that replaces it.
 
 use proto::Status;
 use proto::command::{PreparePaymasterKey, Provisioned, RotatePaymasterKey};
@@ -11,7 +11,7 @@ impl AdminCommand for PreparePaymasterKey {
     }
 }
 
-/// The standby that the command names has to be the one there is.
+/// The command must name the current standby.
 impl AdminCommand for RotatePaymasterKey {
     fn change(&self, current: &Provisioned) -> Result<Change, Status> {
         let is_there = current.standby_paymaster_signer == Some(self.next);

@@ -1,4 +1,4 @@
-//! What a TEE is set up with: the admin, the relying parties and the ceilings.
+//! A TEE's initial settings: the admin, the relying parties and the ceilings.
 
 use proto::bytes::BoundedList;
 use proto::command::{Provision, Provisioned, SetCeilings};
@@ -27,7 +27,7 @@ impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A: Attestor> Core<S, E, C,
     }
 }
 
-/// Whether a new trusted application can be provisioned like that.
+/// Checks whether a new trusted application can be provisioned with this command.
 ///
 /// # Errors
 /// `CeilingsInvalid`, `TooLarge`.
@@ -36,7 +36,7 @@ pub fn check_provision(command: &Provision) -> Result<(), Status> {
     ceilings::validate(&command.ceilings)
 }
 
-/// The first state. The relay keys come later, one by one.
+/// The initial state. Relay keys are added later, one by one.
 fn provisioned(command: Provision, paymaster_signer: Address) -> Provisioned {
     Provisioned {
         admin: command.admin,

@@ -12,7 +12,7 @@ use super::{AdminCommand, Change, check_tee, is_signed_by};
 use crate::core::Core;
 use crate::ports::{Attestor, Entropy, MonotonicCounter, SecureStore};
 
-/// One record of a relay key more.
+/// Adds a relay key record.
 impl AdminCommand for AuthorizeSigner {
     fn change(&self, current: &Provisioned) -> Result<Change, Status> {
         if self.permissions.is_meaningless() {
@@ -36,7 +36,7 @@ impl AdminCommand for AuthorizeSigner {
     }
 }
 
-/// One record of a relay key less, whichever key is in it by now.
+/// Removes a relay key record, whichever key it holds by then.
 impl AdminCommand for RevokeSigner {
     fn change(&self, current: &Provisioned) -> Result<Change, Status> {
         let is_meant =
@@ -50,15 +50,15 @@ impl AdminCommand for RevokeSigner {
 }
 
 impl<S: SecureStore, E: Entropy, C: MonotonicCounter, A: Attestor> Core<S, E, C, A> {
-    /// Who must sign a rotation depends on the key that leaves.
+    /// Who must sign a rotation depends on the current key's permissions.
     pub(in crate::commands) fn rotate(&mut self, command: &RotateSigner) -> Result<(), Status> {
         let next = rotated(self.system()?.provisioned(), command, self.state()?.tee_id())?;
         self.commit(|state| state.changed(|system| system.with(next)))
     }
 }
 
-/// One relay key in the place of another, in the same record. It counts on the record: the admin's
-/// counter stays, so what admins are signing meanwhile stays good.
+/// Replaces one relay key by another in the same record. The rotation uses the record's own
+/// counter; the admin's stays, so commands that admins are signing meanwhile remain valid.
 fn rotated(current: &Provisioned, command: &RotateSigner, tee_id: TeeId) -> Result<Provisioned, Status> {
     check_tee(command, tee_id)?;
     let leaving = find(current, &command.current).ok_or(Status::SignerNotAuthorised)?;
@@ -93,8 +93,8 @@ fn rotated(current: &Provisioned, command: &RotateSigner, tee_id: TeeId) -> Resu
     with_signers(current, current.signers.iter().copied().map(replace))
 }
 
-/// Refuses as a relay key what has another role: one key in two would give each role's signatures
-/// to the other. Nobody has the key of the zero address.
+/// Refuses a relay key that already has another role: with one key in two roles, each role's
+/// signatures would be valid for the other. Nobody holds the key of the zero address.
 ///
 /// # Errors
 /// `SignerReserved`.

@@ -1,4 +1,4 @@
-//! The host: takes its steps over the real core, by frames, and holds every reply against the
+//! The host: runs its steps against the real core, by frames, and checks every reply against the
 //! model.
 
 use std::collections::{HashMap, HashSet};
@@ -116,7 +116,7 @@ impl Host {
         }
     }
 
-    /// Recorded frames together. Every third time one more among them is a batch itself.
+    /// Sends recorded frames together. Every third batch contains a nested batch.
     fn batch(&mut self, indices: &[Index]) {
         let mut frames: Vec<_> = indices.iter().filter_map(|index| self.recorded(index)).collect();
         if self.count.is_multiple_of(3) {
@@ -129,8 +129,7 @@ impl Host {
         let version = EntryPointVersion::ALL[usize::from(operation.version)];
         let account = ACCOUNTS[usize::from(operation.account)];
         let (relay, mut passkey) = (relay(operation.relay), passkey(operation.passkey));
-        // Two passkeys count, of which each has a clone that gives the same counts again; two are
-        // synced.
+        // Two passkeys count, each with a clone that repeats its counts; two are synced.
         passkey.count = if operation.passkey % 2 == 1 { self.count / 4 + 1 } else { 0 };
         if operation.sponsor {
             let mut command = sponsor(version, account, operation.variant);
@@ -158,8 +157,8 @@ impl Host {
         }
     }
 
-    /// A part of one recorded command in another; every second time a relay signs the result, for
-    /// the host holds its key.
+    /// Inserts a part of one recorded command into another. Every second time a relay signs the
+    /// result, because the host holds its key.
     fn mix(&mut self, into: &Index, from: &Index, part: u8) {
         let sponsorships: Vec<Sponsor> = self.decoded();
         let operations: Vec<SignWithHybridKey> = self.decoded();
@@ -201,7 +200,7 @@ impl Host {
         let Step::Admin { kind, signer, next, permissions, honest, ahead } = step else {
             return;
         };
-        // A core in doubt tells no counter; its host remembers one.
+        // A core in an unknown state does not report its counter; the host remembers the last one.
         let known = self.world.call(&VerifySecurityState).ok();
         let counter = known.as_ref().map_or(0, |state| state.counter) + 1 + ahead;
         let standby = known.and_then(|state| state.provisioned?.standby_paymaster_signer).unwrap_or_default();
@@ -234,7 +233,7 @@ impl Host {
         self.settle();
     }
 
-    /// Learns what holds, of a core that tells.
+    /// Updates the model from the core's state, once the core reports it.
     pub(super) fn settle(&mut self) {
         let Ok(state) = self.world.call(&VerifySecurityState) else {
             return;
@@ -242,7 +241,7 @@ impl Host {
         let provisioned = state.provisioned.unwrap();
         let signers: Signers = provisioned.signers.iter().map(|signer| (signer.address, *signer)).collect();
         let doubts = std::mem::take(&mut self.model.in_doubt);
-        assert!(signers == self.model.signers || doubts.contains(&signers), "signers nobody made");
+        assert!(signers == self.model.signers || doubts.contains(&signers), "unexpected signers");
         self.model.signers = signers;
         let paymaster_signer = provisioned.paymaster_signer;
         let doubts = std::mem::take(&mut self.model.paymaster_signers_in_doubt);
@@ -252,7 +251,7 @@ impl Host {
             self.model.wallets.len() <= usize::try_from(provisioned.accounts).unwrap(),
             "an account is not counted"
         );
-        // Whatever the window is, an admin signed for it.
+        // Any window is acceptable here: an admin signed it.
         self.model.ceilings = provisioned.ceilings;
     }
 
@@ -271,7 +270,7 @@ impl Host {
     }
 }
 
-/// Beyond a ceiling, each in its own way.
+/// Exceeds a ceiling, in one of several ways.
 fn bend(command: &mut Sponsor, how: u8) {
     match how {
         1 => command.terms.valid_until += 10_000,
@@ -281,8 +280,7 @@ fn bend(command: &mut Sponsor, how: u8) {
         5 => command.approval.timestamp += 1_000,
         6 => command.terms.valid_after = 0,
         7 => {
-            // A relay key used to sign for all of the coming years: its time is the end of the
-            // window.
+            // A relay key asked to sign for years ahead: its timestamp is the end of the window.
             command.terms.valid_until += YEARS;
             command.approval.timestamp = command.terms.valid_until;
         }

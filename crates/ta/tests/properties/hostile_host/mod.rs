@@ -1,6 +1,6 @@
-//! Property 1: a host that owns everything but the keys, over thousands of random sequences. It
-//! replays, mixes, mutates, batches, restarts, makes writes fail, and may have the relays sign what
-//! it likes. Every signature in every reply must be one that the model of what was approved allows.
+//! Property 1: a host that controls everything except the keys, over thousands of random sequences.
+//! It replays, mixes, mutates, batches, restarts, makes writes fail, and may have the relays sign
+//! anything. Every signature in every reply must be one that the model of approvals allows.
 
 mod host;
 mod model;
@@ -19,7 +19,7 @@ use self::tally::Tally;
 use crate::cases::cases;
 
 const SEQUENCES: u32 = 2000;
-/// Of a recording.
+/// Sequences in a recording.
 pub const RECORDED: u32 = 300;
 const STEPS: std::ops::Range<usize> = 4..18;
 
@@ -37,7 +37,7 @@ pub fn nothing_is_signed_that_was_not_approved() {
         Ok(())
     });
     assert!(outcome.is_ok(), "{}", outcome.unwrap_err());
-    // A harness that gets nothing signed proves nothing.
+    // A harness in which nothing gets signed would prove nothing.
     let tally = tally.into_inner();
     let at_least = |count: u32, in_thousand: u32| assert!(count * 1000 > sequences * in_thousand, "{tally:?}");
     at_least(tally.frames, 7500);

@@ -1,4 +1,4 @@
-//! What was approved, kept apart from the core, and what follows from it for every signature.
+//! The approvals given, tracked independently of the core, and which signatures they allow.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -14,28 +14,28 @@ use crate::support::keys::recover;
 /// The relay keys by their addresses.
 pub type Signers = BTreeMap<Address, AuthorisedSigner>;
 
-/// Every approval given so far, whether the core saw it or not.
+/// Every approval given so far, whether or not the core saw it.
 #[derive(Clone)]
 pub struct Model {
     pub paymaster_signer: Address,
-    /// The paymaster signers if a rotation that failed took effect all the same.
+    /// The possible paymaster signers after a failed rotation, which may have taken effect.
     pub paymaster_signers_in_doubt: Vec<Address>,
     pub ceilings: Ceilings,
     pub signers: Signers,
-    /// The signers if a command that failed took effect all the same; settled when the core has
-    /// opened its store again.
+    /// The possible signers after a failed command, which may have taken effect; resolved once the
+    /// core has reopened its store.
     pub in_doubt: Vec<Signers>,
     pub user_approved: HashSet<(PasskeyPublicKey, [u8; 32])>,
     pub relay_approved: HashSet<(Address, RequestDigest)>,
     pub wallets: BTreeMap<AccountId, WalletInfo>,
-    /// By the paymaster signer of then and the frame.
+    /// By paymaster signer at that time, and frame.
     pub replies: HashMap<(Address, Vec<u8>), Vec<u8>>,
-    /// By credential: the highest count that approved something, and what.
+    /// By credential: the highest count that approved something, and the challenge it approved.
     pub counts: HashMap<CredentialId, (u32, [u8; 32])>,
 }
 
 impl Model {
-    /// A wallet is what it was when first seen, and shares no credential and no key with another.
+    /// A wallet never changes after it is first seen, and shares no credential or key with another.
     pub fn check_wallet(&mut self, wallet: &WalletInfo) {
         let known = self.wallets.entry(wallet.account_id.clone()).or_insert_with(|| wallet.clone());
         assert_eq!(known, wallet, "an account changed");
@@ -96,7 +96,7 @@ impl Model {
         assert!(terms.valid_until - timestamp <= u64::from(ceilings.max_window));
         let width = terms.valid_until - terms.valid_after;
         assert!(width <= u64::from(ceilings.max_window) + WINDOW_SLACK, "a window of {width} s");
-        assert!(terms.valid_until > 0 && terms.valid_until <= MAX_TIMESTAMP, "for ever, or in block numbers");
+        assert!(terms.valid_until > 0 && terms.valid_until <= MAX_TIMESTAMP, "unlimited, or in block numbers");
     }
 
     fn check_relay(&self, digest: &RequestDigest, approval: &RelayApproval) -> Permissions {
@@ -111,11 +111,11 @@ impl Model {
         assert!(self.user_approved.contains(&(passkey.public_key, challenge)), "the user never approved that");
     }
 
-    /// A count approves one thing, and none approves after a higher one.
+    /// Each count approves one challenge, and no lower count approves after it.
     fn check_count(&mut self, assertion: &PasskeyAssertion, challenge: [u8; 32]) {
         let count = u32::from_be_bytes(assertion.authenticator_data[33..37].try_into().unwrap());
         let (highest, approved) = *self.counts.get(&assertion.credential_id).unwrap_or(&(0, challenge));
-        assert!(count >= highest, "the count went back");
+        assert!(count >= highest, "the count decreased");
         assert!(count > highest || count == 0 || challenge == approved, "a count for two challenges");
         self.counts.insert(assertion.credential_id.clone(), (count, challenge));
     }

@@ -1,34 +1,34 @@
-//! What a hostile host does next.
+//! The steps of a hostile host.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use ta::memory::Fault;
 
-/// One thing that the host does.
+/// One step of the host.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// Has an operation sponsored or signed, with whichever approvals it gets.
+    /// Requests a sponsorship or signature, with the approvals it can get.
     Operation(Operation),
-    /// Sends a frame again.
+    /// Replays a frame.
     Replay(Index),
-    /// Sends frames again, together.
+    /// Replays frames in a batch.
     Batch(Vec<Index>),
-    /// Sends a frame again with a byte changed.
+    /// Replays a frame with one byte changed.
     Mutate { frame: Index, at: Index, change: u8 },
-    /// Puts a part of one operation's command into another's.
+    /// Inserts a part of one operation's command into another's.
     Mix { into: Index, from: Index, part: u8 },
     /// Registers a passkey, its own or one with a known credential id.
     Create { account: u8, passkey: u8, thief: bool, raw: bool },
     /// Sends an admin command, signed by the admin or not.
     Admin { kind: u8, signer: u8, next: u8, permissions: u32, honest: bool, ahead: u64 },
-    /// Power off and on.
+    /// Power cycle.
     Restart,
-    /// The next write but this many fails.
+    /// The write after this many more fails.
     Fail { after: u64, fault: Fault },
 }
 
-/// An operation, who approves it, and how far it goes.
+/// An operation, its approvals, and how far it goes.
 #[derive(Clone, Debug)]
 pub struct Operation {
     pub sponsor: bool,
@@ -37,7 +37,7 @@ pub struct Operation {
     pub relay: u8,
     pub version: u8,
     pub variant: u8,
-    /// 0 honest terms, otherwise beyond a ceiling.
+    /// 0: valid terms; otherwise beyond a ceiling.
     pub terms: u8,
     pub user_approves: bool,
     pub relay_approves: bool,

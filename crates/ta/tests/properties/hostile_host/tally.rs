@@ -1,4 +1,4 @@
-//! How often what happened, to see that the harness reaches everything.
+//! Counts of outcomes, to check that the harness reaches everything.
 
 /// Counts over one sequence, or over all.
 #[derive(Clone, Debug, Default)]

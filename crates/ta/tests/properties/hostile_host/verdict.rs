@@ -1,4 +1,4 @@
-//! Every frame goes through here, and every reply is checked against the model.
+//! Sends every frame, and checks every reply against the model.
 
 use proto::command::{
     AuthorizeSigner, BatchReply, CreateHybridAccount, GetWalletInfo, Opcode, PreparePaymasterKey, Request,
@@ -12,15 +12,15 @@ use super::model::Signers;
 use crate::support::requests::batch;
 
 impl Host {
-    /// Sends a frame and holds whatever comes back against the model.
+    /// Sends a frame and checks its reply against the model.
     pub(super) fn send(&mut self, frame: Vec<u8>) {
         self.settle_doubts();
         let reply = self.world.core.handle(&frame);
         self.judge(frame, reply);
     }
 
-    /// Sends frames in a batch and holds whatever comes back against the model, as if each had come
-    /// alone.
+    /// Sends frames in a batch and checks the replies against the model, as if each frame had been
+    /// sent alone.
     pub(super) fn send_together(&mut self, frames: &[Vec<u8>]) {
         self.settle_doubts();
         let Ok(BatchReply { replies }) = self.world.call(&batch(frames)) else {
@@ -33,8 +33,8 @@ impl Host {
         }
     }
 
-    /// One fault may stand in the way of opening the store again, but not a second one. What is in
-    /// doubt then has no power.
+    /// One fault may prevent reopening the store, but not a second one. After that, signers in
+    /// doubt have no power.
     fn settle_doubts(&mut self) {
         for _ in 0..2 {
             if !self.model.in_doubt.is_empty() {
@@ -97,14 +97,14 @@ impl Host {
         }
     }
 
-    /// An account whose making was never acknowledged is met here first.
+    /// Adds an account whose creation was never acknowledged when it first appears.
     fn learn(&mut self, account_id: &AccountId) {
         if let Ok(wallet) = self.world.call(&GetWalletInfo { account_id: account_id.clone() }) {
             self.model.check_wallet(&wallet);
         }
     }
 
-    /// The signers once the frame took effect, if it is one that is signed and not `Provision`.
+    /// The signers after the frame took effect, if it is a signed command other than `Provision`.
     fn signers_after(&self, frame: &[u8]) -> Option<Signers> {
         let mut signers = self.model.signers.clone();
         if let Some(AuthorizeSigner { signer, permissions, counter, .. }) = decode(frame) {

@@ -8,7 +8,7 @@ use proto::{Address, Hash, Signature};
 pub struct EthKey(SigningKey);
 
 impl EthKey {
-    /// The key whose secret is that number in every byte.
+    /// The key whose secret repeats that number in every byte.
     pub fn numbered(number: u8) -> Self {
         Self(SigningKey::from_slice(&[number; 32]).unwrap())
     }
@@ -17,12 +17,12 @@ impl EthKey {
         address_of(self.0.verifying_key())
     }
 
-    /// As `personal_sign` over 32 bytes.
+    /// Signs as `personal_sign` does over 32 bytes.
     pub fn personal(&self, message: &[u8; 32]) -> Signature {
         self.sign(&personal_message_hash(message))
     }
 
-    /// The digest as it is.
+    /// Signs the digest without a prefix.
     pub fn sign(&self, digest: &Hash) -> Signature {
         let (signature, recovery) = self.0.sign_prehash_recoverable(&digest.0);
         let (r, s) = signature.split_bytes();
@@ -30,7 +30,7 @@ impl EthKey {
     }
 }
 
-/// Who signed that digest, as it is.
+/// Recovers the signer of that digest, without a prefix.
 pub fn recover(digest: &[u8; 32], signature: &Signature) -> Option<Address> {
     let ecdsa = k256::ecdsa::Signature::from_scalars(signature.r, signature.s).ok()?;
     let recovery = RecoveryId::from_byte(signature.v.checked_sub(27)?)?;

@@ -1,5 +1,4 @@
-//! What the tests drive the core with: frames, keys, a software authenticator, and a platform in
-//! memory.
+//! Helpers that drive the core: frames, keys, a software authenticator, and a platform in memory.
 
 pub mod keys;
 pub mod passkey;

@@ -1,5 +1,5 @@
-//! A software authenticator with a browser around it: its client data is shaped as Chromium writes
-//! it.
+//! A software authenticator with a browser around it: its client data has the form that Chromium
+//! writes.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use p256::ecdsa::signature::Signer;
@@ -17,7 +17,7 @@ pub const BS: u8 = 16;
 pub const AT: u8 = 64;
 pub const ED: u8 = 128;
 
-/// One passkey, and the page and platform it is used at; every field may be bent.
+/// One passkey, and the page and platform where it is used; tests may change every field.
 #[derive(Clone)]
 pub struct Passkey {
     pub key: SigningKey,
@@ -27,9 +27,9 @@ pub struct Passkey {
     pub flags: u8,
     /// The count of the next ceremony.
     pub count: u32,
-    /// Put into client data before the closing brace.
+    /// Inserted into client data before the closing brace.
     pub extra_client_data: String,
-    /// Put after the fixed fields of authenticator data.
+    /// Appended after the fixed fields of authenticator data.
     pub extensions: Vec<u8>,
 }
 
@@ -72,7 +72,7 @@ impl Passkey {
         self.sign(self.client_data("webauthn.get", challenge), self.authenticator_data(0))
     }
 
-    /// Signs what no honest client or authenticator would put together.
+    /// Signs arbitrary bytes that no honest client or authenticator would combine.
     pub fn sign(&self, client_data: Vec<u8>, authenticator_data: Vec<u8>) -> PasskeyAssertion {
         let message = [&authenticator_data[..], &Sha256::digest(&client_data)].concat();
         let signature: Signature = self.key.sign(&message);

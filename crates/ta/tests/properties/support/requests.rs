@@ -1,5 +1,5 @@
-//! Operations and terms for every EntryPoint version, and commands in the making: approve in any
-//! order, bend anything.
+//! Operations and terms for every EntryPoint version, and draft commands: approvals can be added in
+//! any order, and every field can be changed.
 
 use proto::bytes::BoundedList;
 use proto::command::{Batch, Deployment, PasskeyAssertion, RelayApproval, SignWithHybridKey, Sponsor};
@@ -23,7 +23,7 @@ pub fn deployment(version: EntryPointVersion) -> Deployment {
     Deployment { entry_point: entry_point(version), paymaster: Address([0x56; 20]) }
 }
 
-/// An operation with something in every field; `variant` makes it another one, and another kind.
+/// An operation with every field set; `variant` changes its contents and its kind.
 pub fn op(version: EntryPointVersion, variant: u8) -> UserOperation {
     let data = || Bounded::new(vec![0xfb, variant, 3]).unwrap();
     UserOperation {
@@ -54,7 +54,7 @@ pub fn terms(version: EntryPointVersion) -> Terms {
     }
 }
 
-/// Another's paymaster.
+/// A third party's paymaster.
 pub fn foreign_paymaster(version: EntryPointVersion) -> Paymaster {
     Paymaster {
         address: Address([0xee; 20]),
@@ -65,7 +65,7 @@ pub fn foreign_paymaster(version: EntryPointVersion) -> Paymaster {
     }
 }
 
-/// Those frames in one.
+/// Combines those frames into a batch.
 pub fn batch(frames: &[Vec<u8>]) -> Batch {
     let frames = frames.iter().map(|frame| Bounded::new(frame.clone()).unwrap()).collect();
     Batch { frames: BoundedList::new(frames).unwrap() }
@@ -77,7 +77,7 @@ pub trait Draft: Sized {
     fn relay_approves(self, relay: &EthKey) -> Self;
     fn at(self, timestamp: u64) -> Self;
 
-    /// Both, the user first: the relay signs what the user signed too.
+    /// Adds both, the user's first: the relay signs the user's approval too.
     fn approved(self, passkey: &Passkey, relay: &EthKey) -> Self {
         self.user_approves(passkey).relay_approves(relay)
     }

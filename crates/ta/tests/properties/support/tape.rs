@@ -1,5 +1,5 @@
-//! What went into the worlds of a test and came out, written down, so that any other platform can
-//! be held to the same bytes.
+//! Recorded inputs and outputs of a test's worlds, so that any other platform can be checked for
+//! the same bytes.
 
 use std::cell::RefCell;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use ta::Platform;
 use ta::memory::Fault;
 
-/// What tests sent, and what the core in memory answered.
+/// What tests sent, and what the in-memory core answered.
 #[derive(Serialize, Deserialize)]
 pub struct Recording(pub Vec<Chapter>);
 
@@ -16,7 +16,7 @@ pub struct Recording(pub Vec<Chapter>);
 #[derive(Serialize, Deserialize)]
 pub struct Chapter {
     pub name: String,
-    /// Of a world each. What one keeps, later ones restore.
+    /// One for each world. A state that one keeps can be restored by a later one.
     pub tapes: Vec<Tape>,
 }
 
@@ -26,11 +26,11 @@ pub type Tape = Vec<Event>;
 pub enum Event {
     /// The storage is empty.
     Empty,
-    /// The storage is as it was kept under that number.
+    /// The storage is in the state saved under that number.
     Restore(u32),
-    /// The storage is kept under that number.
+    /// Saves the storage under that number.
     Keep(u32),
-    /// Power off, if there was any, and on. Entropy follows from the seed.
+    /// Power cycle. Entropy follows from the seed.
     Open {
         seed: [u8; 32],
     },
@@ -61,11 +61,11 @@ struct Recorder {
 }
 
 thread_local! {
-    /// Of the test that runs on this thread, if it is recorded.
+    /// The recorder of the test that runs on this thread, if it is recorded.
     static RECORDER: RefCell<Option<Recorder>> = const { RefCell::new(None) };
 }
 
-/// The tapes of all worlds that this makes, each on a platform that tells this of itself.
+/// Records the tapes of all worlds created by `run`, each on a platform with these properties.
 pub fn record(platform: Platform, run: impl FnOnce()) -> Vec<Tape> {
     RECORDER.set(Some(Recorder { platform, tapes: Vec::new() }));
     run();
@@ -76,22 +76,22 @@ pub fn is_recording() -> bool {
     RECORDER.with_borrow(Option::is_some)
 }
 
-/// What the platform tells of itself while it is recorded.
+/// The platform's properties while it is recorded.
 pub fn platform() -> Option<Platform> {
     RECORDER.with_borrow(|recorder| recorder.as_ref().map(|recorder| recorder.platform.clone()))
 }
 
-/// Where a world is written down, if anywhere.
+/// Where a world is recorded, if anywhere.
 #[derive(Clone, Copy)]
 pub struct Track(Option<usize>);
 
 impl Track {
-    /// Of a new world.
+    /// A track for a new world.
     pub fn new() -> Self {
         Self::beginning_with(Event::Empty)
     }
 
-    /// Of another world, whose storage is this one's as it is now.
+    /// A track for another world that starts with this one's current storage.
     pub fn branch(self) -> Self {
         let number = RECORDER.with_borrow(|recorder| recorder.as_ref().map_or(0, |recorder| recorder.tapes.len()));
         let number = u32::try_from(number).unwrap();

@@ -1,4 +1,4 @@
-//! A core over a platform in memory, driven by frames alone.
+//! A core over a platform in memory, driven only by frames.
 
 use proto::bytes::BoundedList;
 use proto::command::{
@@ -22,20 +22,20 @@ pub const MAX_COST: u128 = 2_000_000_000_000_000;
 pub const MAX_WINDOW: u32 = 600;
 pub const MAX_ACCOUNTS: u32 = 1000;
 
-/// A core whose frames and replies are written down where somebody records them.
+/// A core whose frames and replies are recorded if a recorder is active.
 pub struct RecordedCore {
     core: TestCore,
     track: Track,
 }
 
 impl RecordedCore {
-    /// Power on, with this seed of entropy.
+    /// Powers on, with this entropy seed.
     fn open(device: &MemoryDevice, seed: [u8; 32], track: Track) -> Result<Self, Status> {
         track.note(|| Event::Open { seed });
         Ok(Self { core: open(device, SeededEntropy::new(seed))?, track })
     }
 
-    /// Which TEE it is; the question is not written down.
+    /// The TEE's id; this query is not recorded.
     fn tee_id(&mut self) -> TeeId {
         let frame = frame::encode_request(&VerifySecurityState).unwrap();
         frame::decode_reply::<VerifySecurityState>(&self.core.handle(&frame)).unwrap().unwrap().tee_id
@@ -53,7 +53,7 @@ pub struct World {
     pub core: RecordedCore,
     pub tee_id: TeeId,
     pub admin: EthKey,
-    /// May sponsor and have operations signed.
+    /// A key that may sponsor and have operations signed.
     pub relay: EthKey,
     entropy: SeededEntropy,
 }
@@ -73,7 +73,7 @@ pub fn open(device: &MemoryDevice, entropy: SeededEntropy) -> Result<TestCore, S
     Core::open(device.store(), entropy, device.counter(), platform)
 }
 
-/// Other bytes than ever before, as a real source gives.
+/// Fresh bytes on every call, as from a real source.
 fn reseed(entropy: &mut SeededEntropy) -> [u8; 32] {
     let mut seed = [0; 32];
     ta::Entropy::fill(entropy, &mut seed).unwrap();
@@ -98,7 +98,7 @@ impl World {
         }
     }
 
-    /// Over a device that was used before.
+    /// Opens a world on a device that was used before.
     pub fn over(device: MemoryDevice) -> Result<Self, Status> {
         let mut entropy = SeededEntropy::new([8; 32]);
         let mut core = RecordedCore::open(&device, reseed(&mut entropy), Track::new())?;
@@ -112,7 +112,7 @@ impl World {
         })
     }
 
-    /// Provisioned, with one relay key that may sponsor and sign.
+    /// A provisioned world, with one relay key that may sponsor and sign.
     pub fn ready() -> Self {
         let mut world = Self::new();
         world.provision().unwrap();
@@ -127,7 +127,7 @@ impl World {
         (world, passkey, wallet)
     }
 
-    /// The same device in another world, as it is now.
+    /// Another world with a copy of this device's current state.
     pub fn fork(&self) -> Self {
         let (device, mut entropy) = (self.device.fork(), self.entropy.clone());
         let core = RecordedCore::open(&device, reseed(&mut entropy), self.core.track.branch()).unwrap();
@@ -135,7 +135,7 @@ impl World {
         Self { device, core, tee_id, admin, relay, entropy }
     }
 
-    /// Power off and on again: all that is left is what was sealed.
+    /// Power cycle: only what was sealed remains.
     pub fn restart(&mut self) -> Result<(), Status> {
         self.device.revive();
         self.core = RecordedCore::open(&self.device, reseed(&mut self.entropy), self.core.track)?;
@@ -153,7 +153,7 @@ impl World {
         frame::decode_reply::<R>(&self.core.handle(&frame)).unwrap()
     }
 
-    /// How it answers the frame.
+    /// The status of the reply to the frame.
     pub fn status_of(&mut self, frame: &[u8]) -> Status {
         let code = self.core.handle(frame)[..4].try_into().unwrap();
         Status::from_code(u32::from_be_bytes(code)).unwrap()
@@ -201,7 +201,7 @@ impl World {
         self.call(&signed(command, &self.admin.clone()))
     }
 
-    /// The record that this key is in; one that there is not, if it is in none.
+    /// The record of this key, or a record that does not exist if the key has none.
     pub fn record_of(&mut self, address: Address) -> AuthorisedSigner {
         let state = self.call(&VerifySecurityState).ok();
         let signers = state.and_then(|state| state.provisioned).map(|provisioned| provisioned.signers);
@@ -215,7 +215,7 @@ impl World {
         signers.iter().flat_map(|list| list.iter()).find(|signer| signer.address == address).copied().unwrap_or(nobody)
     }
 
-    /// The revocation of the record that this key is in, not signed.
+    /// An unsigned revocation of this key's record.
     pub fn revocation(&mut self, signer: Address) -> RevokeSigner {
         let AuthorisedSigner { record, authorised_as, .. } = self.record_of(signer);
         let counter = self.call(&VerifySecurityState).map_or(0, |state| state.counter) + 1;
@@ -320,7 +320,7 @@ pub fn rotation(
     countersigned(command, current, next, admin)
 }
 
-/// The rotation as it is now, signed by these.
+/// The same rotation, signed with these keys.
 pub fn countersigned(
     mut command: RotateSigner,
     current: &EthKey,
