@@ -1,5 +1,5 @@
-//! ABI words (Solidity ABI specification, "Formal Specification of the Encoding"), as far as our
-//! digests need them.
+//! ABI words (Solidity ABI specification, "Formal Specification of the Encoding"), limited to what
+//! our digests need.
 
 use alloc::vec::Vec;
 
@@ -85,7 +85,7 @@ pub fn hash_words(words: &[&dyn Word]) -> Hash {
 pub enum Argument<'a> {
     /// A static argument.
     Static(&'a dyn Word),
-    /// A dynamic one.
+    /// A dynamic argument.
     Dynamic(&'a [u8]),
 }
 

@@ -17,8 +17,8 @@ use crate::primitives::{Address, keccak256};
 pub struct AccountId(String);
 
 impl AccountId {
-    /// The id given to an account that is made without one: `pk_` and the first 20 bytes, in hex,
-    /// of keccak256(credentialId) (protocol, section 1).
+    /// The default id of an account created without one: `pk_` and the first 20 bytes, in hex, of
+    /// keccak256(credentialId) (protocol, section 1).
     #[must_use]
     pub fn of_credential(credential_id: &[u8]) -> Self {
         let digest = alloc::format!("{}", keccak256(credential_id));
@@ -26,28 +26,28 @@ impl AccountId {
         Self("pk_".chars().chain(first_20_bytes).collect())
     }
 
-    /// Whether an account of this credential can be created under this id. Ids that mean something
-    /// by their form can't be chosen: an address belongs to the smart account there (an account
-    /// with its own signer goes by its sender's address), and `pk_` and 40 hex digits to the
-    /// credential that it is derived from (protocol, section 1).
+    /// Whether an account of this credential can be created under this id. Ids whose form has a
+    /// meaning cannot be chosen: an address belongs to the smart account at it (an account with its
+    /// own signer is named by its sender's address), and `pk_` with 40 hex digits to the credential
+    /// that it is derived from (protocol, section 1).
     #[must_use]
     pub fn can_name_account_of(&self, credential_id: &[u8]) -> bool {
         !self.is_address() && (!self.has_prefix_and_20_bytes("pk_") || *self == Self::of_credential(credential_id))
     }
 
-    /// The id of an account that stands for itself: its address in lower case.
+    /// The id of an account with its own signer: its address in lower case.
     #[must_use]
     pub fn of_address(address: &Address) -> Self {
         Self(alloc::format!("{address}").to_ascii_lowercase())
     }
 
-    /// The same id, in lower case where it is an address: the case of its digits says nothing.
+    /// The same id, converted to lower case if it is an address: addresses are case-insensitive.
     #[must_use]
     pub fn with_address_in_lower_case(self) -> Self {
         if self.is_address() { Self(self.0.to_ascii_lowercase()) } else { self }
     }
 
-    /// Whether it has the form of an address: `0x` and 40 hex digits, in any case.
+    /// Whether the id has the form of an address: `0x` and 40 hex digits, in any case.
     #[must_use]
     pub fn is_address(&self) -> bool {
         self.has_prefix_and_20_bytes("0x") || self.has_prefix_and_20_bytes("0X")

@@ -1,5 +1,5 @@
 //! Byte strings, lists and texts whose bound is part of their type, so that no length from the wire
-//! decides an allocation.
+//! decides the size of an allocation.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -53,7 +53,7 @@ impl Measured for String {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Bounded<T, const MAX: usize>(T);
 
-/// Bytes of at most `MAX`. As text `0x` and two hex digits a byte.
+/// At most `MAX` bytes. As text, `0x` and two hex digits per byte.
 pub type BoundedBytes<const MAX: usize> = Bounded<Vec<u8>, MAX>;
 /// `callData` of an operation.
 pub type CallData = BoundedBytes<{ limits::MAX_CALL_DATA }>;
@@ -111,7 +111,7 @@ impl<'de, const MAX: usize> Deserialize<'de> for Bounded<Vec<u8>, MAX> {
         if deserializer.is_human_readable() {
             return String::deserialize(deserializer)?.parse().map_err(D::Error::custom);
         }
-        // The codec hands out a slice of the frame, so the length is checked before anything is
+        // The codec returns a slice of the frame, so the length is checked before anything is
         // copied.
         let bytes: &[u8] = Deserialize::deserialize(deserializer)?;
         within::<D::Error>(bytes.len(), MAX)?;
@@ -128,7 +128,7 @@ impl<const MAX: usize> Serialize for Bounded<String, MAX> {
 impl<'de, const MAX: usize> Deserialize<'de> for Bounded<String, MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         if deserializer.is_human_readable() {
-            // Texts with escapes can't be borrowed.
+            // Texts with escapes cannot be borrowed.
             return Self::new(String::deserialize(deserializer)?).map_err(D::Error::custom);
         }
         let text: &str = Deserialize::deserialize(deserializer)?;
@@ -150,7 +150,7 @@ impl<T, const MAX: usize> BoundedList<T, MAX> {
         }
     }
 
-    /// The list of what `f` makes of each item; as long, so within the same bound.
+    /// Maps each item with `f`; the result has the same length, so the same bound holds.
     #[must_use]
     pub fn map<U>(&self, f: impl FnMut(&T) -> U) -> BoundedList<U, MAX> {
         BoundedList(self.0.iter().map(f).collect())
@@ -171,7 +171,7 @@ impl<T, const MAX: usize> Deref for BoundedList<T, MAX> {
     }
 }
 
-/// Items may change in their places; a slice can't grow.
+/// Items can be changed in place; a slice cannot grow.
 impl<T, const MAX: usize> DerefMut for BoundedList<T, MAX> {
     fn deref_mut(&mut self) -> &mut [T] {
         &mut self.0

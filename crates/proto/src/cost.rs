@@ -6,9 +6,10 @@ use crate::paymaster::Terms;
 use crate::user_operation::UserOperation;
 
 /// Wei. The prefund the EntryPoint takes when a paymaster pays, which no charge exceeds, the
-/// penalty for unused gas included: v0.6 `maxFee × (call + 3 × verification + pre)`, later
-/// `maxFee ×` the sum of the five limits (`_getRequiredPrefund`). `None` when it does not fit 128
-/// bits.
+/// Wei. The prefund that the EntryPoint takes when a paymaster pays. No charge exceeds it,
+/// including the penalty for unused gas: v0.6 `maxFee × (call + 3 × verification + pre)`, later
+/// `maxFee ×` the sum of the five limits (`_getRequiredPrefund`). `None` if it does not fit into
+/// 128 bits.
 #[must_use]
 pub fn worst_case_cost(op: &UserOperation, version: EntryPointVersion, terms: &Terms) -> Option<Wei> {
     let own = op.call_gas_limit.checked_add(op.pre_verification_gas)?;

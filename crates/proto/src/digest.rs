@@ -1,5 +1,5 @@
-//! What the user and the relay sign (protocol, sections 2.1 and 2.2). What the admin signs is in
-//! [`crate::typed_data`], what the platform signs in [`crate::command::Statement`].
+//! The digests that the user and the relay sign (protocol, sections 2.1 and 2.2). For the admin's
+//! see [`crate::typed_data`], for the platform's [`crate::command::Statement`].
 
 use crate::account_id::AccountId;
 use crate::primitives::{Hash, IntentHash, RequestDigest, UserOpHash, keccak256_concat};
@@ -30,7 +30,7 @@ pub fn request_digest(
     RequestDigest(digest.0)
 }
 
-/// The hash `personal_sign` signs for a 32-byte message (EIP-191, version 0x45).
+/// The hash that `personal_sign` signs for a 32-byte message (EIP-191, version 0x45).
 #[must_use]
 pub fn personal_message_hash(message: &[u8; 32]) -> Hash {
     keccak256_concat(&[b"\x19Ethereum Signed Message:\n32", message])

@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::parse_error::ParseError;
 use crate::primitives::Address;
 
-/// Which rules an EntryPoint follows.
+/// The version, which decides the EntryPoint's rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum EntryPointVersion {
-    /// v0.6: `initCode` and `paymasterAndData`, gas in words of their own.
+    /// v0.6: `initCode` and `paymasterAndData`, one word per gas field.
     #[serde(rename = "0.6")]
     V06,
     /// v0.7: packed gas, paymaster gas limits.
@@ -40,7 +40,7 @@ impl EntryPointVersion {
         }
     }
 
-    /// Where this version stands on public chains.
+    /// The canonical address of this version on public chains.
     #[must_use]
     pub const fn canonical_address(self) -> Address {
         Address(match self {
@@ -51,14 +51,14 @@ impl EntryPointVersion {
         })
     }
 
-    /// Whether the EntryPoint ignores the factory of an account that is deployed (v0.9 and later);
-    /// earlier ones refuse the operation (AA10).
+    /// Whether the EntryPoint ignores the factory of a deployed account (v0.9 and later); earlier
+    /// versions refuse the operation (AA10).
     #[must_use]
     pub fn ignores_spare_factory(self) -> bool {
         self >= Self::V09
     }
 
-    /// Whether the EntryPoint knows EIP-7702 operations (v0.8 and later).
+    /// Whether the EntryPoint supports EIP-7702 operations (v0.8 and later).
     #[must_use]
     pub fn supports_eip7702(self) -> bool {
         self >= Self::V08
@@ -89,6 +89,6 @@ pub struct EntryPoint {
     pub chain_id: u64,
     /// The contract.
     pub address: Address,
-    /// The rules it follows.
+    /// Its version.
     pub version: EntryPointVersion,
 }

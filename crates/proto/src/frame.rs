@@ -13,12 +13,12 @@ use crate::status::Status;
 /// The wire version this crate speaks.
 pub const VERSION: u8 = 2;
 
-/// Why a reply can't be read. A status other than `Ok` is no such error: it is the answer.
+/// Why a reply cannot be decoded. A status other than `Ok` is not an error here: it is the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InvalidReply {
-    /// Shorter than a status, longer than the limit, or a payload that doesn't parse.
+    /// Shorter than a status, longer than the limit, or with a payload that does not parse.
     Malformed,
-    /// A status this version doesn't know.
+    /// A status that this version does not know.
     UnknownStatus(u32),
 }
 
@@ -33,7 +33,10 @@ impl core::fmt::Display for InvalidReply {
 
 impl core::error::Error for InvalidReply {}
 
-/// The frame of a request; `TooLarge` when it is over the limit.
+/// Encodes the frame of a request.
+///
+/// # Errors
+/// `TooLarge` when it is over the limit.
 pub fn encode_request<R: Request>(request: &R) -> Result<Vec<u8>, Status> {
     let command = R::OPCODE as u16;
     let [high, low] = command.to_be_bytes();
@@ -41,7 +44,7 @@ pub fn encode_request<R: Request>(request: &R) -> Result<Vec<u8>, Status> {
     if frame.len() > MAX_FRAME { Err(Status::TooLarge) } else { Ok(frame) }
 }
 
-/// Takes a frame apart into its opcode and payload, after checking length and version.
+/// Splits a frame into its opcode and payload, after checking length and version.
 pub fn split_request(frame: &[u8]) -> Result<(Opcode, &[u8]), Status> {
     if frame.len() > MAX_FRAME {
         return Err(Status::TooLarge);
@@ -56,30 +59,30 @@ pub fn split_request(frame: &[u8]) -> Result<(Opcode, &[u8]), Status> {
     Ok((opcode, payload))
 }
 
-/// Parses the payload of a request; every byte must be used.
+/// Parses the payload of a request, to the last byte.
 pub fn decode_payload<R: Request>(payload: &[u8]) -> Result<R, Status> {
     decode(payload).ok_or(Status::Malformed)
 }
 
-/// Bytes of the longest reply that the batch can have, whatever its frames hold.
+/// Length of the batch's longest possible reply, in bytes, whatever its frames hold.
 #[must_use]
 pub fn batch_reply_limit(batch: &Batch) -> usize {
     Batch::reply_limit_of(batch.frames.iter().map(|frame| split_request(frame).ok().map(|(opcode, _)| opcode)))
 }
 
-/// The reply to a request.
+/// Encodes the reply to a request.
 pub fn encode_reply<R: Request>(reply: &R::Reply) -> Result<Vec<u8>, Status> {
     let bytes = encode(&Status::Ok.code().to_be_bytes(), reply)?;
     if bytes.len() > MAX_REPLY { Err(Status::TooLarge) } else { Ok(bytes) }
 }
 
-/// The reply that says why not.
+/// Encodes the refusal of a request.
 #[must_use]
 pub fn encode_refusal(status: Status) -> Vec<u8> {
     status.code().to_be_bytes().to_vec()
 }
 
-/// Reads the reply to a request of type `R`.
+/// Decodes the reply to a request of type `R`.
 pub fn decode_reply<R: Request>(reply: &[u8]) -> Result<Result<R::Reply, Status>, InvalidReply> {
     if reply.len() > MAX_REPLY {
         return Err(InvalidReply::Malformed);
@@ -98,14 +101,14 @@ pub fn encode_record<T: Serialize>(record: &T) -> Result<Vec<u8>, Status> {
     encode(&[], record)
 }
 
-/// Decodes a sealed record; every byte must be used.
+/// Decodes a sealed record, to the last byte.
 pub fn decode_record<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Status> {
     decode(bytes).ok_or(Status::StorageCorrupt)
 }
 
 fn encode<T: Serialize>(header: &[u8], value: &T) -> Result<Vec<u8>, Status> {
-    // The exact size first: a buffer that grows leaves copies of sealed secrets behind where nobody
-    // wipes them.
+    // Computes the exact size first: a growing buffer leaves copies of sealed secrets in memory
+    // that nobody wipes.
     let length = postcard::experimental::serialized_size(value).map_err(|_| Status::TooLarge)?;
     let mut bytes = Vec::with_capacity(header.len().saturating_add(length));
     bytes.extend_from_slice(header);

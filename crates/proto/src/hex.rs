@@ -1,4 +1,4 @@
-//! Bytes as text: `0x` and two digits a byte.
+//! Bytes as text: `0x` and two digits per byte.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -7,12 +7,12 @@ use base16ct::{HexDisplay, mixed};
 
 use crate::parse_error::ParseError;
 
-/// What follows `0x`.
+/// The digits after `0x`.
 pub fn digits(text: &str) -> Result<&str, ParseError> {
     text.strip_prefix("0x").ok_or(ParseError::NoPrefix)
 }
 
-/// Exactly `LENGTH` bytes.
+/// Parses exactly `LENGTH` bytes.
 pub fn parse_fixed<const LENGTH: usize>(text: &str) -> Result<[u8; LENGTH], ParseError> {
     let mut bytes = [0; LENGTH];
     match mixed::decode(digits(text)?, &mut bytes) {
@@ -21,7 +21,7 @@ pub fn parse_fixed<const LENGTH: usize>(text: &str) -> Result<[u8; LENGTH], Pars
     }
 }
 
-/// At most `limit` bytes: a longer text is refused before it is decoded.
+/// Parses at most `limit` bytes. A longer text is refused before it is decoded.
 pub fn parse_at_most(text: &str, limit: usize) -> Result<Vec<u8>, ParseError> {
     let digits = digits(text)?;
     if digits.len() > limit.saturating_mul(2) {
@@ -33,7 +33,7 @@ pub fn parse_at_most(text: &str, limit: usize) -> Result<Vec<u8>, ParseError> {
     mixed::decode_vec(digits).map_err(|_| ParseError::OddDigits)
 }
 
-/// Lower case.
+/// Writes the bytes in lower case.
 pub fn show(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     write!(f, "0x{:x}", HexDisplay(bytes))
 }

@@ -27,12 +27,12 @@ pub use shape::check_shape;
 
 const EIP7702_FACTORY: &str = "0x7702";
 
-/// Which field is wrong, and how.
+/// The invalid field and the problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidField {
     /// The JSON name.
     pub field: String,
-    /// What is wrong with it, for people.
+    /// The problem, as text for people.
     pub problem: String,
 }
 
@@ -44,13 +44,13 @@ impl fmt::Display for InvalidField {
 
 impl core::error::Error for InvalidField {}
 
-/// Whether gas fields may be missing, and count as zero then, as in a request for stub data
+/// Whether gas fields may be missing, which then count as zero, as in a request for stub data
 /// (ERC-7677).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GasFields {
-    /// Each must be there.
+    /// Every gas field is required.
     Required,
-    /// Each may be absent.
+    /// Every gas field may be absent.
     Optional,
 }
 
@@ -95,7 +95,7 @@ pub fn parse_user_operation(
     Ok(SignedUserOperation { op, signature })
 }
 
-/// An operation as [`parse_user_operation`] reads it, without a signature.
+/// The JSON form of an operation, as [`parse_user_operation`] reads it, without a signature.
 #[must_use]
 pub fn user_operation_to_json(op: &UserOperation, version: EntryPointVersion) -> Map<String, Value> {
     let mut fields = Map::new();
@@ -132,7 +132,7 @@ pub fn user_operation_to_json(op: &UserOperation, version: EntryPointVersion) ->
     fields
 }
 
-/// The paymaster fields in the JSON names of `version`.
+/// The paymaster fields under their JSON names in `version`.
 #[must_use]
 pub fn paymaster_fields(paymaster: &Paymaster, version: EntryPointVersion) -> Map<String, Value> {
     let mut fields = Map::new();
@@ -151,7 +151,7 @@ pub fn paymaster_fields(paymaster: &Paymaster, version: EntryPointVersion) -> Ma
     fields
 }
 
-/// `0x` and two digits a byte.
+/// `0x` and two digits per byte.
 #[must_use]
 pub fn hex_bytes(bytes: &[u8]) -> String {
     format!("0x{}", base16ct::lower::encode_string(bytes))
@@ -171,7 +171,7 @@ fn invalid(field: &str, problem: impl ToString) -> InvalidField {
     InvalidField { field: field.into(), problem: problem.to_string() }
 }
 
-/// The fields of an object, each taken once.
+/// The fields of an object; each is taken once.
 struct Fields<'a> {
     left: Vec<(&'a str, &'a Value)>,
 }
@@ -179,7 +179,7 @@ struct Fields<'a> {
 impl<'a> Fields<'a> {
     fn of(name: &str, json: &'a Value) -> Result<Self, InvalidField> {
         let object = json.as_object().ok_or_else(|| invalid(name, "expected an object"))?;
-        // Clients send null for a field they leave out.
+        // Clients send null for a field they omit.
         let left = object.iter().filter(|(_, value)| !value.is_null());
         Ok(Self { left: left.map(|(name, value)| (name.as_str(), value)).collect() })
     }
@@ -216,7 +216,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Takes what may be there and is not read.
+    /// Ignores fields that may be present and are not read.
     fn leave_out(&mut self, names: &[&str]) {
         self.left.retain(|(name, _)| !names.contains(name));
     }
@@ -226,7 +226,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The fields of an object within another: refusals name the path.
+/// The fields of a nested object: refusals name the path.
 struct Within<'a> {
     path: &'static str,
     fields: Fields<'a>,
@@ -321,18 +321,18 @@ fn is_eip7702_factory(text: &str) -> bool {
         .is_some_and(|rest| matches!(rest.len(), 0 | 36) && rest.bytes().all(|digit| digit == b'0'))
 }
 
-/// The delegate of an EIP-7702 authorisation. Only that and the chain are read, since the chain
-/// checks the rest; but what is there has to be in its form.
+/// The delegate of an EIP-7702 authorisation. Only the delegate and the chain are read, since the
+/// chain checks the rest; but every field present must be well-formed.
 fn delegate(auth: &Value, chain_id: u64) -> Result<Address, InvalidField> {
     let mut fields = Within::of("eip7702Auth", auth)?;
     let delegate = fields.required("address", |text| match text.parse::<Address>() {
         Ok(zero) if zero == Address::default() => {
-            Err("the zero address takes a delegation away: no account is left".to_string())
+            Err("the zero address removes the delegation: no account would be left".to_string())
         }
         delegate => delegate.map_err(|problem| problem.to_string()),
     })?;
-    // Zero means any chain, this one included (EIP-7702). That is for the account to decide: the
-    // delegate is bound by the hashes, which name this chain.
+    // Zero means any chain, including this one (EIP-7702). The account may choose that: the hashes,
+    // which name this chain, bind the delegate.
     fields.optional("chainId", |text| match quantity(text).map_err(|problem| problem.to_string())? {
         authorised if authorised == 0 || authorised == u128::from(chain_id) => Ok(()),
         other => Err(format!("{other:#x} is another chain: expected {chain_id:#x}, or 0x0 for any")),
@@ -350,7 +350,7 @@ fn paymaster_v07(fields: &mut Fields<'_>) -> Result<Option<Paymaster>, InvalidFi
     let data = fields.optional("paymasterData", str::parse::<PaymasterData>)?;
     let signature = fields.optional("paymasterSignature", str::parse)?;
     let Some(paymaster) = fields.optional("paymaster", str::parse)? else {
-        // Clients may leave gas limits of zero in an operation that has no paymaster.
+        // Clients may send gas limits of zero in an operation without a paymaster.
         let stray = data.as_ref().is_some_and(|data| !data.is_empty()) || signature.is_some();
         return if stray { Err(invalid("paymaster", "missing: there is paymaster data")) } else { Ok(None) };
     };

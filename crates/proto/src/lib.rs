@@ -1,7 +1,7 @@
-//! The wire and the hashes of super-relay: what every package, the trusted application included,
-//! agrees on.
+//! The wire format and the hashes of super-relay, shared by every package, including the trusted
+//! application.
 //!
-//! `no_std` with `alloc`, no I/O, no unsafe. Byte layouts are given in `docs/architecture.md` and
+//! `no_std` with `alloc`, no I/O, no unsafe. Byte layouts are documented in `docs/protocol.md` and
 //! in each module.
 #![no_std]
 #![forbid(unsafe_code)]

@@ -1,4 +1,4 @@
-//! Every bound of the wire, in bytes unless said otherwise. A frame beyond them is refused before
+//! Every bound of the wire, in bytes unless noted otherwise. A frame beyond them is refused before
 //! it is parsed.
 
 /// A frame to the trusted application, header included.
@@ -9,9 +9,9 @@ pub const MAX_REPLY: usize = 64 * 1024;
 pub const MAX_CALL_DATA: usize = 48 * 1024;
 /// `factoryData`, or what follows the factory in `initCode`.
 pub const MAX_FACTORY_DATA: usize = 48 * 1024;
-/// Paymaster data after the fixed fields, another paymaster's included.
+/// Paymaster data after the fixed fields, also for third-party paymasters.
 pub const MAX_PAYMASTER_DATA: usize = 4 * 1024;
-/// A paymaster signature outside the hash (EntryPoint v0.9), another paymaster's included.
+/// A paymaster signature outside the hash (EntryPoint v0.9), also for third-party paymasters.
 pub const MAX_PAYMASTER_SIGNATURE: usize = 2 * 1024;
 /// `accountId` (protocol, section 1).
 pub const MAX_ACCOUNT_ID: usize = 128;
@@ -21,13 +21,13 @@ pub const MAX_CREDENTIAL_ID: usize = 1023;
 pub const MAX_AUTHENTICATOR_DATA: usize = 4 * 1024;
 /// `clientDataJSON`.
 pub const MAX_CLIENT_DATA: usize = 4 * 1024;
-/// An attestation object, which holds authenticator data and perhaps a chain of certificates.
+/// An attestation object, which holds authenticator data and possibly a certificate chain.
 pub const MAX_ATTESTATION_OBJECT: usize = 16 * 1024;
 /// A DER-encoded P-256 signature has at most 72 bytes.
 pub const MAX_DER_SIGNATURE: usize = 72;
 /// A relying-party id or an origin.
 pub const MAX_NAME: usize = 253 + 16;
-/// Bytes that `Echo` gives back.
+/// Bytes that `Echo` returns.
 pub const MAX_ECHO: usize = 1024;
 /// Relay keys that may be authorised at once (a count).
 pub const MAX_SIGNERS: usize = 64;
@@ -35,7 +35,7 @@ pub const MAX_SIGNERS: usize = 64;
 pub const MAX_DEPLOYMENTS: usize = 64;
 /// Relying parties, and origins of each (a count).
 pub const MAX_RELYING_PARTIES: usize = 16;
-/// All relying parties as a record, so that `VerifySecurityState` always has a reply.
+/// All relying parties in their encoded form, so that `VerifySecurityState` always has a reply.
 pub const MAX_RELYING_PARTIES_RECORD: usize = 32 * 1024;
 /// Passkeys of one account (a count).
 pub const MAX_PASSKEYS: usize = 16;

@@ -1,4 +1,4 @@
-//! Numbers: words of 256 bits, amounts, and quantities in the hex of JSON-RPC.
+//! Numbers: 256-bit words, amounts, and JSON-RPC hex quantities.
 
 use alloc::format;
 use core::fmt;
@@ -13,9 +13,10 @@ use crate::hex;
 use crate::parse_error::ParseError;
 use crate::text_serde;
 
-/// A 256-bit unsigned integer, big-endian. Only carried and hashed, never computed with.
+/// A 256-bit unsigned integer, big-endian. It is only carried and hashed, never used in arithmetic.
 ///
-/// As text a quantity: `0x` and no leading zeros; leading zeros are read, up to 64 digits.
+/// As text, a quantity: `0x` and no leading zeros. Leading zeros are accepted when parsing, up to
+/// 64 digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Uint256(pub [u8; 32]);
 
@@ -80,8 +81,8 @@ impl<'de> Deserialize<'de> for Uint256 {
     }
 }
 
-/// An amount of native currency, in wei. Shown to people in decimal with its unit; as text that is
-/// read, and in JSON and TOML, a [`Quantity`].
+/// An amount of native currency, in wei. Displayed in decimal with its unit; parsed text, JSON and
+/// TOML use a [`Quantity`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Wei(pub u128);
 
@@ -121,8 +122,9 @@ impl From<u128> for Wei {
     }
 }
 
-/// A number in the hex of JSON-RPC: `0x` and no leading zeros, which are read though; in JSON and
-/// TOML a whole number is read too. For fields that are a plain number on the wire and in the code.
+/// A JSON-RPC hex number: `0x` and no leading zeros, though they are accepted when parsing. In JSON
+/// and TOML a whole number is accepted too. For fields that are a plain number on the wire and in
+/// the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Quantity<T>(pub T);
 
@@ -137,7 +139,7 @@ impl<T: TryFrom<u128>> FromStr for Quantity<T> {
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
         let digits = hex::digits(text)?;
-        // `from_str_radix` would take a sign.
+        // `from_str_radix` would accept a sign.
         if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
             return Err(ParseError::NotQuantity);
         }
@@ -167,7 +169,7 @@ impl<'de, T: TryFrom<u128>> Deserialize<'de> for Quantity<T> {
     }
 }
 
-/// Reads a `V` from a whole number that fits into a `T`, or from its text.
+/// Deserialises a `V` from a whole number that fits into a `T`, or from text.
 struct NumberVisitor<V, T>(PhantomData<(V, T)>);
 
 impl<V, T> Visitor<'_> for NumberVisitor<V, T>

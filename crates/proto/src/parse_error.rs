@@ -1,4 +1,4 @@
-//! Why a text is not a value.
+//! Parse errors of value types.
 
 use core::fmt;
 
@@ -19,27 +19,27 @@ pub enum ParseError {
     },
     /// An odd number of hex digits.
     OddDigits,
-    /// A character that is no hex digit.
+    /// A character that is not a hex digit.
     NotHex {
         /// The character.
         found: char,
-        /// Bytes before it, `0x` not counted.
+        /// Bytes before it, not counting `0x`.
         offset: usize,
     },
-    /// No quantity in hex.
+    /// Not a hex quantity.
     NotQuantity,
-    /// A quantity that the type can't hold.
+    /// A quantity that does not fit into the type.
     QuantityTooLarge {
         /// Bits of the type.
         bits: usize,
     },
-    /// No public key of a passkey.
+    /// Not a passkey's public key.
     NotPublicKey,
-    /// No account id.
+    /// Not an account id.
     NotAccountId,
-    /// None of the words that there are.
+    /// Not one of the accepted words.
     NotOneOf {
-        /// The words, with commas between.
+        /// The accepted words, separated by commas.
         expected: &'static str,
     },
 }

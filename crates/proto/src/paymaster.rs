@@ -1,4 +1,5 @@
-//! Our paymaster's data and the EIP-712 digest its contract checks (protocol, sections 2.3 and 3).
+//! Our paymaster's data and the EIP-712 digest that its contract checks (protocol, sections 2.3 and
+//! 3).
 
 use alloc::vec::Vec;
 
@@ -12,21 +13,21 @@ use crate::primitives::{Address, Hash, PaymasterDigest, keccak256};
 use crate::signature::Signature;
 use crate::user_operation::{Paymaster, UserOperation};
 
-/// The latest second a window may name. Both ends are `uint48`, and EntryPoint v0.9 reads them as
-/// block numbers when both have the top bit set.
+/// The latest second that a window may contain. Both ends are `uint48`, and EntryPoint v0.9 reads
+/// them as block numbers when both have the top bit set.
 pub const MAX_TIMESTAMP: u64 = (1 << 47) - 1;
 /// Seconds by which a signed window may be wider than the ceiling `max_window`, because it begins
 /// before its approval. The contract has the same constant.
 pub const WINDOW_SLACK: u64 = 60;
 
-/// On what terms the paymaster pays.
+/// The terms on which the paymaster pays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Terms {
     /// The contract that pays.
     pub paymaster: Address,
     /// Gas for its validation; zero on v0.6.
     pub verification_gas_limit: u128,
-    /// Gas for its postOp; zero, since our contract has none to do.
+    /// Gas for its postOp; zero, since our contract has none.
     pub post_op_gas_limit: u128,
     /// Unix seconds, `uint48`: the operation is refused after it.
     pub valid_until: u64,
@@ -63,7 +64,7 @@ impl Terms {
         window
     }
 
-    /// Reads the window back from paymaster data of ours, whatever follows it.
+    /// Reads the window from paymaster data of ours, ignoring what follows it.
     #[must_use]
     pub fn window_from(data: &[u8]) -> Option<(u64, u64)> {
         let seconds = |bytes: &[u8]| bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte));
@@ -82,9 +83,9 @@ impl Terms {
     }
 }
 
-/// The digest our paymaster contract recovers the TEE's signature from: EIP-712 over every field of
-/// the operation but the signatures, and the terms. `contracts/` has the same types;
-/// `vectors/paymaster-digests.json` holds both to it.
+/// The digest from which our paymaster contract recovers the TEE's signature: EIP-712 over the
+/// terms and every field of the operation except the signatures. `contracts/` declares the same
+/// types; `vectors/paymaster-digests.json` is tested against both.
 #[must_use]
 pub fn paymaster_digest(op: &UserOperation, entry_point: &EntryPoint, terms: &Terms) -> PaymasterDigest {
     let domain = domain_separator("SuperPaymaster", "1", entry_point.chain_id, &terms.paymaster);

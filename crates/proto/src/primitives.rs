@@ -1,5 +1,5 @@
-//! Fixed-width values, each a type of its own so that none is taken for another. As text, which
-//! JSON and TOML have too, `0x` and two hex digits a byte; on the wire their bytes.
+//! Fixed-width values, each with its own type so that none is mistaken for another. As text, also
+//! in JSON and TOML: `0x` and two hex digits per byte; on the wire: the bytes.
 
 use core::fmt;
 use core::str::FromStr;
@@ -64,12 +64,12 @@ macro_rules! digest {
 }
 
 fixed_bytes!(
-    /// A 20-byte Ethereum address. Shown with its checksum (EIP-55), which is not looked at where
-    /// it is read, as nodes don't.
+    /// A 20-byte Ethereum address. Displayed with its checksum (EIP-55), which is not verified when
+    /// parsing, as in nodes.
     Address, 20
 );
 digest!(
-    /// Any 32-byte Keccak-256 or SHA-256 digest that has no narrower type.
+    /// A 32-byte Keccak-256 or SHA-256 digest that has no narrower type.
     Hash
 );
 digest!(
@@ -81,7 +81,7 @@ digest!(
     IntentHash
 );
 digest!(
-    /// The digest under a relay's approval, before the EIP-191 prefix.
+    /// The digest that a relay approves, before the EIP-191 prefix.
     RequestDigest
 );
 digest!(
@@ -89,8 +89,8 @@ digest!(
     PaymasterDigest
 );
 digest!(
-    /// Names one trusted application on one device: 32 random bytes, drawn at its first start and
-    /// never changed.
+    /// Identifies one trusted application on one device: 32 random bytes, drawn at its first start
+    /// and never changed.
     TeeId
 );
 
@@ -126,7 +126,7 @@ pub fn keccak256(data: impl AsRef<[u8]>) -> Hash {
     keccak256_concat(&[data.as_ref()])
 }
 
-/// Keccak-256 of the parts, one after another, without copying them together.
+/// Keccak-256 of the concatenated parts, without copying them together.
 #[must_use]
 pub fn keccak256_concat(parts: &[&[u8]]) -> Hash {
     let mut hasher = Keccak256::new();

@@ -1,4 +1,4 @@
-//! secp256k1 signatures as Ethereum carries them.
+//! secp256k1 signatures in Ethereum's encoding.
 
 use core::fmt;
 use core::str::FromStr;
@@ -9,22 +9,22 @@ use serde::ser::{Serialize, Serializer};
 use crate::parse_error::ParseError;
 use crate::{hex, text_serde};
 
-/// r ‖ s ‖ v, v being 27 or 28. Public data: it may be printed and compared. As text the 65 bytes
-/// in hex.
+/// r ‖ s ‖ v, where v is 27 or 28. Public data: it may be printed and compared. As text, the 65
+/// bytes in hex.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Signature {
     /// Big-endian.
     pub r: [u8; 32],
-    /// Big-endian, in the lower half of the order in every signature we make or take.
+    /// Big-endian; in the lower half of the order in every signature we make or accept.
     pub s: [u8; 32],
     /// 27 or 28.
     pub v: u8,
 }
 
 impl Signature {
-    /// Stands in a command until it is signed.
+    /// Placeholder in a command until it is signed.
     pub const UNSIGNED: Self = Self { r: [0; 32], s: [0; 32], v: 0 };
-    /// Bytes of a serialised signature.
+    /// Length of a serialised signature, in bytes.
     pub const LENGTH: usize = 65;
 
     /// r ‖ s ‖ v.
@@ -36,7 +36,7 @@ impl Signature {
         bytes
     }
 
-    /// Takes r ‖ s ‖ v apart; `v` is not judged here.
+    /// Splits r ‖ s ‖ v; does not validate `v`.
     #[must_use]
     pub fn from_bytes(bytes: &[u8; Self::LENGTH]) -> Self {
         let (mut r, mut s) = ([0; 32], [0; 32]);

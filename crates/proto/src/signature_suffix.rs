@@ -1,14 +1,14 @@
-//! The paymaster's signature outside the hash (EntryPoint v0.9): `paymasterAndData` ends in the
-//! signature, its length as `uint16`, and a magic.
+//! The paymaster's signature outside the hash (EntryPoint v0.9): `paymasterAndData` ends with the
+//! signature, its length as `uint16`, and a magic value.
 
-/// Ends `paymasterAndData` when a signature outside the hash precedes it:
+/// The end of `paymasterAndData` if a signature outside the hash precedes it:
 /// keccak256("PaymasterSignature")\[..8\].
 pub const MAGIC: [u8; 8] = [0x22, 0xe3, 0x25, 0xa2, 0x97, 0x43, 0x96, 0x56];
-/// Bytes of length and magic.
+/// Length of the length field and magic, in bytes.
 pub const LENGTH: usize = 2 + MAGIC.len();
 
-/// Splits `paymasterAndData` before the suffix's signature, into what is hashed and the signature;
-/// `None` where there is no suffix.
+/// Splits `paymasterAndData` into the hashed part and the suffix's signature; `None` if there is no
+/// suffix.
 pub fn split(paymaster_and_data: &[u8]) -> Option<(&[u8], &[u8])> {
     const FIXED_FIELDS: usize = 20 + 16 + 16;
     let without_magic = paymaster_and_data.strip_suffix(&MAGIC)?;

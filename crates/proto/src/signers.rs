@@ -1,4 +1,4 @@
-//! What a relay key may do, as the admin granted it.
+//! Relay keys and the permissions that the admin granted.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::parse_error::ParseError;
 use crate::primitives::Address;
 
-/// A set of permissions, one bit each. As text their names with commas between, in JSON and TOML a
-/// list of the names. Bits without a name are not shown; the trusted application refuses them.
+/// A set of permissions, one bit each. As text, their names separated by commas; in JSON and TOML,
+/// a list of the names. Bits without a name are not shown; the trusted application refuses them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Permissions(pub u32);
 
@@ -25,11 +25,11 @@ impl Permissions {
     pub const SIGN_USER_OPERATION: Self = Self(1 << 1);
     /// May have operations sponsored without any passkey; no account signature is made then.
     pub const SPONSOR_WITHOUT_PASSKEY: Self = Self(1 << 2);
-    /// May hand its place to a new key, by a proof that both keys sign.
+    /// May rotate itself to a new key, with a proof that both keys sign.
     pub const ROTATE: Self = Self(1 << 3);
-    /// Every permission there is.
+    /// All permissions.
     pub const ALL: Self = Self(0b1111);
-    /// Every permission with the name it has in JSON and in typed data, in the order of their bits.
+    /// Every permission with its name in JSON and in typed data, in the order of their bits.
     pub const NAMES: [(Self, &str); 4] = [
         (Self::SPONSOR, "sponsor"),
         (Self::SIGN_USER_OPERATION, "sign_user_operation"),
@@ -45,7 +45,7 @@ impl Permissions {
         self.0 & other.0 == other.0
     }
 
-    /// Whether the set is empty, or has a bit without a meaning.
+    /// Whether the set is empty, or has an undefined bit.
     #[must_use]
     pub const fn is_meaningless(self) -> bool {
         self.0 == 0 || self.0 & !Self::ALL.0 != 0
@@ -56,10 +56,10 @@ impl Permissions {
         Self::NAMES.into_iter().filter(move |(permission, _)| self.contains(*permission)).map(|(_, name)| name)
     }
 
-    /// The set of the permissions that `names` stand for.
+    /// The set of the permissions with these names.
     ///
     /// # Errors
-    /// A name that there is not.
+    /// An unknown name.
     pub fn of_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, ParseError> {
         names.into_iter().try_fold(Self::default(), |set, name| {
             Self::named(name)
@@ -68,7 +68,7 @@ impl Permissions {
         })
     }
 
-    /// The permission of a name; `None` for a name that there is not.
+    /// The permission with this name; `None` for an unknown name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::NAMES.into_iter().find(|(_, known)| *known == name).map(|(permission, _)| permission)
@@ -84,7 +84,7 @@ impl fmt::Display for Permissions {
     }
 }
 
-/// At least one name.
+/// Requires at least one name.
 impl FromStr for Permissions {
     type Err = ParseError;
 
@@ -110,7 +110,7 @@ impl<'de> Deserialize<'de> for Permissions {
     }
 }
 
-/// One of a list, so that an error is at its place in the list.
+/// A single name of a list, so that an error has its position in the list.
 struct Named(Permissions);
 
 impl<'de> Deserialize<'de> for Named {
@@ -129,18 +129,18 @@ impl BitOr for Permissions {
 }
 
 /// The record of a relay key that the trusted application accepts. Rotations replace the key; the
-/// record stays until the admin revokes it.
+/// record remains until the admin revokes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuthorisedSigner {
-    /// The record's number: the counter of the admin command that made it, so no two records ever
-    /// have the same.
+    /// The record's number: the counter of the admin command that created it, so numbers are
+    /// unique.
     pub record: u64,
-    /// The address that the record was made for.
+    /// The address that the record was created for.
     pub authorised_as: Address,
-    /// The address of the key that is in it now.
+    /// The address of the current key.
     pub address: Address,
     /// What it may do.
     pub permissions: Permissions,
-    /// How often the key was rotated.
+    /// Number of rotations so far.
     pub rotations: u64,
 }

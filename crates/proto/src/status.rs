@@ -1,4 +1,4 @@
-//! How the trusted application answers: one code for each reason, stable on the wire.
+//! Status codes of the trusted application: one for each reason, stable on the wire.
 
 use core::fmt;
 
@@ -21,7 +21,7 @@ macro_rules! statuses {
                 self as u32
             }
 
-            /// The status of a number, if it has one.
+            /// The status with this number, if there is one.
             #[must_use]
             pub const fn from_code(code: u32) -> Option<Self> {
                 match code {
@@ -30,7 +30,7 @@ macro_rules! statuses {
                 }
             }
 
-            /// The stable word for it in errors, logs and audit rows.
+            /// The stable name of the status in errors, logs and audit rows.
             #[must_use]
             pub const fn reason(self) -> &'static str {
                 match self {
@@ -38,7 +38,7 @@ macro_rules! statuses {
                 }
             }
 
-            /// The status of a reason, if it has one.
+            /// The status with this reason, if there is one.
             #[must_use]
             pub fn from_reason(reason: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|status| status.reason() == reason)
@@ -58,11 +58,11 @@ macro_rules! statuses {
 statuses! {
     0 Ok "ok" "done",
 
-    1 UnsupportedVersion "unsupported_version" "the frame has another wire version",
+    1 UnsupportedVersion "unsupported_version" "the frame has an unsupported wire version",
     2 UnknownCommand "unknown_command" "no such command",
     3 Malformed "malformed" "the frame does not parse",
     4 TooLarge "too_large" "over a limit: 163840 bytes for a frame, 65536 for its reply, 32768 for the relying parties",
-    5 NotBatchable "not_batchable" "the command is not taken in a batch: send it alone",
+    5 NotBatchable "not_batchable" "the command is not allowed in a batch: send it alone",
 
     10 NotProvisioned "not_provisioned" "the trusted application is not provisioned yet",
     11 AlreadyProvisioned "already_provisioned" "the trusted application is provisioned already",
@@ -70,7 +70,7 @@ statuses! {
     20 AdminSignatureInvalid "admin_signature_invalid" "the admin's signature does not match",
     21 CounterMismatch "counter_mismatch" "the counter is not the next one",
     22 TeeIdMismatch "tee_id_mismatch" "the command is for another TEE",
-    23 StandbyKeyMismatch "standby_key_mismatch" "the standby paymaster key is another, or none was prepared",
+    23 StandbyKeyMismatch "standby_key_mismatch" "the standby paymaster key has another address, or none was prepared",
 
     30 RelaySignatureInvalid "relay_signature_invalid" "the relay's signature does not parse",
     31 SignerNotAuthorised "signer_not_authorised" "the relay key is not authorised",
@@ -95,7 +95,7 @@ statuses! {
 
     60 AccountUnknown "account_unknown" "no such account",
     61 AccountExists "account_exists" "the account id is taken by another credential",
-    62 CredentialConflict "credential_conflict" "the credential is known with another key or account id",
+    62 CredentialConflict "credential_conflict" "the credential is registered with another key or account id",
     63 TooManyAccounts "too_many_accounts" "the ceiling on accounts is reached",
     64 AccountIdReserved "account_id_reserved" "an account id can't be an address or another credential's pk_ id",
 
@@ -106,16 +106,16 @@ statuses! {
     74 ChallengeMismatch "challenge_mismatch" "the passkey approved something else",
     75 OriginNotAllowed "origin_not_allowed" "the origin is not allowed",
     76 CrossOrigin "cross_origin" "the ceremony ran in a cross-origin frame",
-    77 AuthenticatorDataMalformed "authenticator_data_malformed" "authenticatorData does not parse as that of this ceremony",
-    78 RpIdMismatch "rp_id_mismatch" "the relying party is another",
+    77 AuthenticatorDataMalformed "authenticator_data_malformed" "authenticatorData does not parse for this ceremony",
+    78 RpIdMismatch "rp_id_mismatch" "the passkey belongs to another relying party",
     79 UserNotPresent "user_not_present" "the user was not present",
     80 UserNotVerified "user_not_verified" "the user was not verified",
-    81 BackupStateInvalid "backup_state_invalid" "backed up but not eligible for it",
+    81 BackupStateInvalid "backup_state_invalid" "the passkey is backed up but not eligible for backup",
     82 PasskeySignatureInvalid "passkey_signature_invalid" "the passkey's signature does not match",
     83 SignCountDecreased "sign_count_decreased" "the signature counter is below one accepted before: the approval is older than the last one, or the authenticator is cloned",
     84 PublicKeyInvalid "public_key_invalid" "the public key is not an ES256 key on the curve in canonical COSE",
     85 PasskeySignatureMalformed "passkey_signature_malformed" "the passkey's signature is not an ECDSA signature in DER",
-    86 BackupEligibilityChanged "backup_eligibility_changed" "the passkey's backup eligibility is not that of its registration",
+    86 BackupEligibilityChanged "backup_eligibility_changed" "the passkey's backup eligibility differs from its registration",
     87 ChallengeEncodingInvalid "challenge_encoding_invalid" "clientDataJSON.challenge is not base64url without padding",
     88 SignCountRepeated "sign_count_repeated" "the signature counter did not advance with another challenge: the authenticator may be cloned",
 
@@ -129,16 +129,16 @@ statuses! {
 }
 
 impl Status {
-    /// Whether the same request may succeed later though nobody changes a key, a permission or a
-    /// ceiling. An admin command that failed may have taken effect all the same; then its
-    /// repetition is refused with `CounterMismatch`.
+    /// Whether the same request may succeed later without a change of a key, a permission or a
+    /// ceiling. A failed admin command may have taken effect; its repetition is then refused with
+    /// `CounterMismatch`.
     #[must_use]
     pub const fn is_retryable(self) -> bool {
-        // Its user may have the account made.
+        // The user may create the account.
         self.is_failure() || matches!(self, Self::AccountUnknown)
     }
 
-    /// Whether the platform failed, so that nothing was decided.
+    /// Whether the platform failed, so that no decision was made.
     #[must_use]
     pub const fn is_failure(self) -> bool {
         matches!(self, Self::StorageFailed | Self::EntropyFailed | Self::CounterFailed | Self::AttestationFailed)

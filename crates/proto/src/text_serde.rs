@@ -1,4 +1,4 @@
-//! Serde of values that are text where people read it (JSON, TOML) and compact on the wire
+//! Serde for values that are text in human-readable formats (JSON, TOML) and compact on the wire
 //! (postcard).
 
 use alloc::string::String;
@@ -10,7 +10,7 @@ use serde::ser::{Serialize, Serializer};
 
 use crate::parse_error::ParseError;
 
-/// The value as text in a format for people, else `compact`.
+/// Serialises as text in a human-readable format, otherwise as `compact`.
 pub fn serialize<S: Serializer>(
     serializer: S,
     value: &impl Display,
@@ -19,7 +19,7 @@ pub fn serialize<S: Serializer>(
     if serializer.is_human_readable() { serializer.collect_str(value) } else { compact.serialize(serializer) }
 }
 
-/// The value from its text in a format for people, else from its compact form.
+/// Deserialises from text in a human-readable format, otherwise from the compact form.
 pub fn deserialize<'de, D, T, C>(deserializer: D, from_compact: impl FnOnce(C) -> T) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,

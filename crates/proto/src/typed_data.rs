@@ -1,5 +1,4 @@
-//! EIP-712 typed data: what a wallet shows to whoever signs with it, field by field, and the digest
-//! of that.
+//! EIP-712 typed data: what a wallet shows its user field by field, and its digest.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -8,8 +7,8 @@ use core::fmt::Write as _;
 use crate::abi::{Word, hash_words, typed_data_hash};
 use crate::primitives::{Address, Hash, keccak256};
 
-/// The domain's name. There is no chain and no contract in the domain: a TEE serves several of
-/// both, and the id in every message names the TEE.
+/// The domain's name. The domain has no chain and no contract: a TEE serves several of both, and
+/// the id in every message names the TEE.
 pub const DOMAIN_NAME: &str = "SuperRelay TEE";
 /// The domain's version.
 pub const DOMAIN_VERSION: &str = "1";
@@ -19,7 +18,7 @@ pub const DOMAIN_VERSION: &str = "1";
 pub struct StructType {
     /// As wallets show it.
     pub name: &'static str,
-    /// In the order in which they are hashed.
+    /// In hashing order.
     pub fields: &'static [Field],
 }
 
@@ -49,7 +48,7 @@ pub enum Kind {
     List(&'static Kind),
 }
 
-/// A value, which has to be of its field's [`Kind`].
+/// A value, which must match its field's [`Kind`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
     /// `bytes32`.
@@ -66,22 +65,23 @@ pub enum Value {
     List(Vec<Value>),
 }
 
-/// Something that is signed as typed data.
+/// A message that is signed as typed data.
 pub trait TypedData {
-    /// Its type, which is named after what is done.
+    /// Its type, named after the action.
     const TYPE: &'static StructType;
 
     /// Its fields, in the order of the type.
     fn values(&self) -> Vec<Value>;
 
-    /// What is signed: `keccak256("\x19\x01" ‖ domainSeparator ‖ hashStruct(message))`.
+    /// The signed digest: `keccak256("\x19\x01" ‖ domainSeparator ‖ hashStruct(message))`.
     fn digest(&self) -> Hash {
         typed_data_hash(&domain_separator(), &hash_struct(Self::TYPE, &self.values()))
     }
 }
 
 impl StructType {
-    /// Itself, then the structs that it refers to, by name (EIP-712, "Definition of encodeType").
+    /// This type, then the structs it refers to, sorted by name (EIP-712, "Definition of
+    /// encodeType").
     #[must_use]
     pub fn with_referenced(&'static self) -> Vec<&'static Self> {
         let mut referenced = Vec::new();
@@ -108,7 +108,7 @@ impl StructType {
         }
     }
 
-    /// Its fields, and those of the structs that it refers to (EIP-712, "Definition of
+    /// The fields of this type and of the structs it refers to (EIP-712, "Definition of
     /// encodeType").
     #[must_use]
     pub fn encode_type(&'static self) -> String {
@@ -128,11 +128,11 @@ impl StructType {
 }
 
 impl Kind {
-    /// As Solidity spells it.
+    /// The Solidity name.
     #[must_use]
     pub fn name(&self) -> String {
         let mut text = String::new();
-        // Writing to a String does not fail.
+        // Writing to a String cannot fail.
         let _ = match self {
             Self::Bytes32 => text.write_str("bytes32"),
             Self::Uint(bits) => write!(text, "uint{bits}"),

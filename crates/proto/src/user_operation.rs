@@ -1,5 +1,5 @@
-//! User operations of ERC-4337, every version in one shape, and the hash each EntryPoint gives
-//! them.
+//! User operations of ERC-4337, every version in one type, and the hash that each EntryPoint
+//! computes.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -14,33 +14,33 @@ use crate::number::Uint256;
 use crate::primitives::{Address, Hash, UserOpHash, keccak256, keccak256_concat};
 use crate::signature_suffix;
 
-/// The `initCode` that marks an EIP-7702 operation, padded to an address as EntryPoint v0.8 reads
+/// The `initCode` that marks an EIP-7702 operation, padded to an address, as EntryPoint v0.8 reads
 /// it.
 const EIP7702_MARKER: Address = Address([0x77, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
 
-/// A user operation without its account signature. What differs between versions is only how the
-/// fields are laid out for hashing, so one type serves them all.
+/// A user operation without its account signature. Versions differ only in how the fields are laid
+/// out for hashing, so one type serves them all.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserOperation {
     /// The account.
     pub sender: Address,
     /// Key (24 bytes) and sequence (8 bytes).
     pub nonce: Uint256,
-    /// How the account comes to be, if it is not there yet.
+    /// How the account is deployed, if it does not exist yet.
     pub init: Init,
-    /// What the account is called with.
+    /// The call data for the account.
     pub call_data: CallData,
     /// Gas for the call.
     pub call_gas_limit: u128,
     /// Gas for the account's validation.
     pub verification_gas_limit: u128,
-    /// Gas the bundler is paid on top.
+    /// Gas paid to the bundler as overhead.
     pub pre_verification_gas: u128,
-    /// Wei per gas, at most.
+    /// Maximum fee, in wei per gas.
     pub max_fee_per_gas: u128,
-    /// Wei per gas for the block builder, at most.
+    /// Maximum fee for the block builder, in wei per gas.
     pub max_priority_fee_per_gas: u128,
-    /// Who pays, if not the account.
+    /// The paymaster; without one the account pays.
     pub paymaster: Option<Paymaster>,
 }
 
@@ -53,15 +53,15 @@ pub enum Init {
     Factory {
         /// The factory.
         factory: Address,
-        /// What it is called with.
+        /// The call data for the factory.
         data: FactoryData,
     },
     /// The sender's code is delegated (EIP-7702, EntryPoint v0.8 and later).
     Eip7702 {
-        /// The contract the sender delegates to; part of the hash, so it can't be swapped after
+        /// The contract the sender delegates to; part of the hash, so it cannot be replaced after
         /// signing.
         delegate: Address,
-        /// What the account is initialised with.
+        /// The data the account is initialised with.
         data: FactoryData,
     },
 }
@@ -71,30 +71,30 @@ pub enum Init {
 pub struct Paymaster {
     /// The contract that pays.
     pub address: Address,
-    /// Gas for its validation; zero on v0.6, where there is no such field.
+    /// Gas for its validation; zero on v0.6, which has no such field.
     pub verification_gas_limit: u128,
     /// Gas for its postOp; zero on v0.6.
     pub post_op_gas_limit: u128,
     /// The paymaster's own data.
     pub data: PaymasterData,
-    /// The signature that stands outside the hash (v0.9 only).
+    /// The signature outside the hash (v0.9 only).
     pub signature: Option<BoundedBytes<{ MAX_PAYMASTER_SIGNATURE }>>,
 }
 
-/// Why an operation can't be one of its EntryPoint's.
+/// Why an operation is invalid for its EntryPoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InvalidOperation {
     /// A gas or fee field is 2^120 or more ("AA94 gas values overflow").
     GasOverflow,
-    /// An EIP-7702 operation, or a factory that reads as one, on an EntryPoint that has no such
-    /// thing.
+    /// An EIP-7702 operation, or a factory that looks like one, on an EntryPoint without EIP-7702
+    /// support.
     Eip7702NotSupported,
     /// Paymaster gas limits on v0.6.
     PaymasterGasNotSupported,
     /// A paymaster signature outside the hash, before v0.9.
     PaymasterSignatureNotSupported,
-    /// Paymaster data ends like a v0.9 signature suffix but isn't one; the EntryPoint would read it
-    /// otherwise than meant.
+    /// Paymaster data that ends like a v0.9 signature suffix without being one; the EntryPoint
+    /// would misread it.
     AmbiguousPaymasterData,
 }
 
@@ -120,7 +120,7 @@ impl UserOperation {
         Self { paymaster: None, ..self.clone() }
     }
 
-    /// Refuses what the EntryPoint of that version has no place for, or would read otherwise.
+    /// Refuses an operation that this version's EntryPoint cannot represent, or would misread.
     pub fn check(&self, version: EntryPointVersion) -> Result<(), InvalidOperation> {
         let paymaster_gas = self.paymaster.as_ref().map_or([0, 0], Paymaster::gas_limits);
         let gas_fields = [
@@ -145,7 +145,7 @@ impl UserOperation {
         self.paymaster.as_ref().map_or(Ok(()), |paymaster| paymaster.check(version))
     }
 
-    /// Exactly what `getUserOpHash` of that EntryPoint returns.
+    /// The hash that `getUserOpHash` of that EntryPoint returns.
     #[must_use]
     pub fn hash(&self, entry_point: &EntryPoint) -> UserOpHash {
         let paymaster_and_data = self.paymaster_and_data_hash(entry_point.version);
@@ -160,7 +160,7 @@ impl UserOperation {
         UserOpHash(hash)
     }
 
-    /// Keccak-256 of `initCode`, with the delegate in place of the marker for EIP-7702
+    /// Keccak-256 of `initCode`, where the delegate replaces the marker for EIP-7702
     /// (`Eip7702Support` of v0.8).
     #[must_use]
     pub fn init_code_hash(&self) -> Hash {
@@ -237,7 +237,7 @@ impl UserOperation {
 }
 
 impl Paymaster {
-    /// `paymasterAndData` as the EntryPoint of that version takes it.
+    /// `paymasterAndData` in the format of that EntryPoint version.
     #[must_use]
     pub fn and_data(&self, version: EntryPointVersion) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(64 + self.data.len());
@@ -249,7 +249,7 @@ impl Paymaster {
         bytes.extend_from_slice(&self.data);
         if let Some(signature) = &self.signature {
             bytes.extend_from_slice(signature);
-            // The bound of the type is far below 2^16.
+            // The type's bound is far below 2^16.
             bytes.extend_from_slice(&u16::try_from(signature.len()).unwrap_or(u16::MAX).to_be_bytes());
             bytes.extend_from_slice(&signature_suffix::MAGIC);
         }
@@ -267,7 +267,7 @@ impl Paymaster {
         if self.signature.is_some() && version < EntryPointVersion::V09 {
             return Err(InvalidOperation::PaymasterSignatureNotSupported);
         }
-        // An empty signature makes a suffix of length zero, which v0.9 does not take for one.
+        // An empty signature would make a suffix of length zero, which v0.9 does not recognise.
         let empty = self.signature.as_ref().is_some_and(|signature| signature.is_empty());
         let ends_like_a_suffix =
             self.data.ends_with(&signature_suffix::MAGIC) && self.data.len() >= signature_suffix::LENGTH;

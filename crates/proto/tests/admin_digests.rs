@@ -1,4 +1,4 @@
-//! What the admin signs: digests that ethers made from the typed data that a wallet is shown.
+//! The admin's digests, computed by ethers from the typed data that a wallet shows.
 #![expect(clippy::unwrap_used, reason = "a vector that does not parse must fail the test")]
 
 use proto::bytes::BoundedList;
@@ -41,7 +41,7 @@ fn assert_signed<T: TypedData>(name: &str, command: &T) {
 }
 
 #[test]
-fn every_digest_is_the_one_that_a_wallet_signs_for_what_it_shows() {
+fn every_digest_matches_the_wallet_s() {
     let (tee_id, signature) = (ID, UNSIGNED);
     let both = vec![deployment(1, EntryPointVersion::V07, 0x57), deployment(8453, EntryPointVersion::V06, 0x56)];
     let parties = vec![
@@ -81,11 +81,11 @@ fn every_digest_is_the_one_that_a_wallet_signs_for_what_it_shows() {
     assert_signed("prepare-paymaster-key", &PreparePaymasterKey { tee_id, counter: 9, signature });
     let next = Address([0x58; 20]);
     assert_signed("rotate-paymaster-key", &RotatePaymasterKey { tee_id, next, counter: 10, signature });
-    assert_eq!(vectors().len(), 9, "each of them is checked above");
+    assert_eq!(vectors().len(), 9, "each one is checked above");
 }
 
 #[test]
-fn no_signature_is_part_of_what_is_signed_and_every_field_is() {
+fn the_digest_covers_every_field_but_no_signature() {
     let command =
         RevokeSigner { tee_id: ID, record: 2, authorised_as: Address([0x51; 20]), counter: 7, signature: UNSIGNED };
     let digest = command.digest();

@@ -1,4 +1,4 @@
-//! The bounds by which a host packs a batch and the trusted application refuses one.
+//! The bounds with which a host packs a batch and the trusted application refuses one.
 #![expect(clippy::unwrap_used, reason = "what can't be built fails the test")]
 
 use proto::bytes::BoundedList;
@@ -32,7 +32,7 @@ fn longest_wallet() -> WalletInfo {
 #[test]
 fn the_longest_reply_of_every_batchable_command_is_within_its_limit_and_close_to_it() {
     assert_longest::<Hello>(&TaHello { wire_version: 255, max_frame: u32::MAX, max_reply: u32::MAX }, 0);
-    // Lengths of two bytes, where the limit counts three.
+    // Lengths of two bytes, where the limit reserves three.
     assert_longest::<Echo>(&Echoed { bytes: Bounded::new(vec![0xff; MAX_ECHO]).unwrap() }, 1);
     assert_longest::<GetWalletInfo>(&longest_wallet(), 1 + MAX_PASSKEYS);
     let version = Bounded::new("9".repeat(32)).unwrap();
@@ -47,11 +47,11 @@ fn the_longest_reply_of_every_batchable_command_is_within_its_limit_and_close_to
     };
     assert_longest::<Sponsor>(&reply, 0);
     let batchable = Opcode::ALL.iter().filter(|opcode| opcode.batched_reply_limit().is_some());
-    assert_eq!(batchable.count(), 6, "each of them is measured above");
+    assert_eq!(batchable.count(), 6, "each one is measured above");
 }
 
 #[test]
-fn replies_within_their_limits_make_a_reply_within_the_batch_s() {
+fn replies_within_their_limits_fit_the_batch_s_limit() {
     let look_up = frame::encode_request(&GetWalletInfo { account_id: "a".parse().unwrap() }).unwrap();
     let wallet = frame::encode_reply::<GetWalletInfo>(&longest_wallet()).unwrap();
     let most = MAX_REPLY / Opcode::GetWalletInfo.batched_reply_limit().unwrap();

@@ -1,4 +1,4 @@
-//! Client data as clients write it, checked against `serde_json`'s reading of the same bytes.
+//! Client data as clients write it, compared with `serde_json`'s reading of the same bytes.
 #![expect(clippy::unwrap_used, reason = "what does not parse must fail the test")]
 
 use proptest::collection::vec;
@@ -18,7 +18,7 @@ fn bytes() -> Vec<u8> {
 }
 
 #[test]
-fn escapes_are_what_json_says_they_are() {
+fn escapes_are_decoded_as_json_specifies() {
     let spellings = [
         r#"{"type":"webauthn.get","challenge":"CHALLENGE","origin":"http:\/\/localhost:3000","androidPackageName":"a"}"#,
         r#"{"type":"webauthn\u002eget","challenge":"CHALLENGE","origin":"http:\u002f\u002Flocalhost:3000"}"#,
@@ -36,7 +36,7 @@ fn escapes_are_what_json_says_they_are() {
 }
 
 #[test]
-fn an_escape_disguises_no_second_key_and_no_other_ceremony() {
+fn escapes_hide_no_second_key_and_no_other_ceremony() {
     let cases = [
         (
             r#"{"type":"webauthn.get","\u0074ype":"webauthn.get","challenge":"AA","origin":"o"}"#,
@@ -56,15 +56,14 @@ fn an_escape_disguises_no_second_key_and_no_other_ceremony() {
 }
 
 #[test]
-fn a_challenge_in_another_encoding_is_called_that() {
+fn a_challenge_in_another_encoding_is_reported_as_such() {
     let last = CHALLENGE.len() - 1;
     let cases = [
         (format!("{CHALLENGE}="), Status::ChallengeEncodingInvalid),
         (format!("+{}", &CHALLENGE[1..]), Status::ChallengeEncodingInvalid),
         (format!("/{}", &CHALLENGE[1..]), Status::ChallengeEncodingInvalid),
         (format!(" {CHALLENGE}"), Status::ChallengeEncodingInvalid),
-        // The last character carries four bits; the two left over could be anything in a lax
-        // decoder.
+        // The last character carries four bits; a lax decoder would ignore the two remaining ones.
         (format!("{}9", &CHALLENGE[..last]), Status::ChallengeEncodingInvalid),
         (CHALLENGE[..40].to_owned(), Status::ChallengeMismatch),
         (format!("B{}", &CHALLENGE[1..]), Status::ChallengeMismatch),
@@ -76,8 +75,8 @@ fn a_challenge_in_another_encoding_is_called_that() {
     }
 }
 
-/// How a client may write a character: as it is where JSON allows that, as `\u` with its UTF-16
-/// units, or short.
+/// The ways to write a character: literally where JSON allows it, as `\u` with its UTF-16 units, or
+/// as a short escape.
 fn spelled(character: char, how: u8) -> String {
     let short = match character {
         '"' => Some("\\\""),
@@ -111,7 +110,7 @@ fn text() -> impl Strategy<Value = (String, String)> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever the spelling, what is read is what was meant.
+    /// The parsed text equals the intended one, whatever the escapes.
     #[test]
     fn every_spelling_of_a_text_is_read_as_that_text(
         (origin, written_origin) in text(),
@@ -129,9 +128,9 @@ proptest! {
         prop_assert_eq!(client_data.check_challenge(&bytes()), Ok(()));
     }
 
-    /// Nothing is read that `serde_json` would not read in the same bytes, and nothing differently.
+    /// Everything parsed is what `serde_json` parses from the same bytes.
     #[test]
-    fn whatever_is_read_is_what_serde_json_reads(
+    fn parsed_values_are_those_of_serde_json(
         (_, written_origin) in text(),
         changes in vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
     ) {

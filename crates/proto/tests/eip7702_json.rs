@@ -1,4 +1,4 @@
-//! `eip7702Auth` is read as strictly as every other object.
+//! `eip7702Auth` is parsed as strictly as every other object.
 
 use proto::json::{GasFields, InvalidField, parse_user_operation};
 use proto::{Address, EntryPointVersion, Init};
@@ -44,14 +44,14 @@ fn delegated() -> Init {
 fn an_authorisation_for_this_chain_or_for_any_gives_its_delegate() {
     assert_eq!(init(|_| ()), Ok(delegated()));
     assert_eq!(init(|auth| auth["chainId"] = json!("0x0")), Ok(delegated()), "any chain, this one included");
-    // What viem sends before the account has signed it, and what leaves the words to the chain.
+    // The form that viem sends before the account has signed it.
     assert_eq!(init(|auth| auth["yParity"] = json!(format!("0x{}", "0".repeat(64)))), Ok(delegated()));
     assert_eq!(init(|auth| *auth = json!({ "address": auth["address"] })), Ok(delegated()));
     assert_eq!(init(|auth| auth["v"] = json!("0x1b")), Ok(delegated()));
 }
 
 #[test]
-fn what_is_not_in_its_form_is_refused_by_its_name() {
+fn a_malformed_field_is_refused_by_name() {
     let words = "0x333333333333333333333333333333333333333333333333333333333333333333";
     let cases = [
         ("chainId", json!("0x1"), "0x1 is another chain: expected 0x7a69, or 0x0 for any"),
@@ -65,7 +65,7 @@ fn what_is_not_in_its_form_is_refused_by_its_name() {
         (
             "address",
             json!(format!("0x{}", "0".repeat(40))),
-            "the zero address takes a delegation away: no account is left",
+            "the zero address removes the delegation: no account would be left",
         ),
         ("address", json!(["0xe6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6"]), "expected a string"),
         ("nonce", json!(0), "expected a string"),

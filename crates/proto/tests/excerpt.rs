@@ -1,4 +1,4 @@
-//! What a caller wrote, as errors and logs show it.
+//! Callers' text as errors and logs show it.
 
 use proto::EntryPointVersion::V07;
 use proto::json::{Excerpt, GasFields, LongExcerpt, parse_user_operation};
@@ -12,7 +12,7 @@ fn a_short_text_is_shown_as_it_is() {
 }
 
 #[test]
-fn a_long_text_is_cut_and_its_length_is_told() {
+fn a_long_text_is_truncated_and_its_length_shown() {
     let shown = Excerpt(&"ä".repeat(100_000)).to_string();
     assert_eq!(shown, format!("{}… (200000 bytes)", "ä".repeat(Excerpt::MAX_CHARS)));
 }
@@ -24,7 +24,7 @@ fn a_message_is_shown_at_greater_length() {
 }
 
 #[test]
-fn what_would_break_a_line_or_a_terminal_is_escaped() {
+fn control_characters_are_escaped() {
     let shown = Excerpt("a\nb\r\t\u{1b}[31m\u{202e}\u{0}").to_string();
     assert_eq!(shown, r"a\nb\r\t\u{1b}[31m\u{202e}\0");
 }

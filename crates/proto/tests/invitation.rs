@@ -20,7 +20,7 @@ fn the_digest_is_that_of_abi_encode() {
 }
 
 #[test]
-fn the_text_is_read_as_it_was_written_and_nothing_else_is() {
+fn only_the_exact_text_is_parsed() {
     let signed = SignedInvitation { invitation: INVITATION, signature: Signature { r: [2; 32], s: [3; 32], v: 27 } };
     let text = signed.to_string();
     assert!(text.starts_with("inv_AQEB"), "{text}");

@@ -1,4 +1,4 @@
-//! An operation is read back as it was written.
+//! An operation survives a round trip through JSON.
 #![expect(clippy::unwrap_used, reason = "helpers of tests: what cannot be done fails")]
 
 use proto::bytes::Bounded;

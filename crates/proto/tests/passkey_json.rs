@@ -1,4 +1,4 @@
-//! Passkey registrations and assertions in the JSON that browsers make.
+//! Passkey registrations and assertions in the JSON that browsers produce.
 #![expect(clippy::unwrap_used, reason = "a vector that does not parse must fail the test")]
 
 use proto::json::passkey::{parse_assertion, parse_registration, to_base64url};
@@ -10,7 +10,7 @@ fn browser_assertion() -> Value {
 }
 
 #[test]
-fn what_chromium_answers_is_parsed_byte_for_byte() {
+fn a_chromium_assertion_is_parsed_byte_for_byte() {
     let json = browser_assertion();
     let assertion = parse_assertion(&json).unwrap();
     assert_eq!(to_base64url(&assertion.credential_id), json["rawId"]);
@@ -55,7 +55,7 @@ fn browser_registration() -> Value {
 }
 
 #[test]
-fn what_chromium_registers_is_parsed_byte_for_byte() {
+fn a_chromium_registration_is_parsed_byte_for_byte() {
     let json = browser_registration();
     let registration = parse_registration(&json).unwrap();
     assert_eq!(to_base64url(&registration.credential_id), json["rawId"]);
@@ -84,16 +84,16 @@ fn a_registration_s_refusal_names_the_field() {
     assert_eq!(parse_registration(&json).unwrap_err().field, "response.signature");
 }
 
-/// Both ceremonies: what one refuses the other refuses in the same words.
+/// Both ceremonies refuse the same encodings with the same words.
 #[test]
-fn another_encoding_is_called_that_in_both_ceremonies() {
+fn another_encoding_is_reported_as_such_in_both_ceremonies() {
     let spellings = [
         ("+AAA", "expected base64url without padding, found '+' of standard base64 at offset 0"),
         ("AA/A", "expected base64url without padding, found '/' of standard base64 at offset 2"),
         ("AAA=", "expected base64url without padding, found padding (\"=\")"),
         ("AA==", "expected base64url without padding, found padding (\"=\")"),
         ("AA A", "expected base64url without padding, found byte 0x20 at offset 2"),
-        ("AAAAA", "expected base64url without padding, found a length that no bytes have"),
+        ("AAAAA", "expected base64url without padding, found an impossible length"),
         ("AB", "expected base64url without padding, found left-over bits at offset 1"),
     ];
     for (text, problem) in spellings {

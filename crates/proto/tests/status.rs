@@ -1,4 +1,4 @@
-//! The texts of the statuses, where they state a limit.
+//! Status texts that state a limit.
 
 use proto::Status;
 use proto::limits::{MAX_FRAME, MAX_RELYING_PARTIES_RECORD, MAX_REPLY, MAX_SIGNERS};

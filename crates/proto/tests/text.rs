@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-/// Text, JSON and wire give the value back.
+/// Text, JSON and wire round trips return the value.
 fn comes_back<T>(value: &T)
 where
     T: Debug + Display + PartialEq + FromStr<Err = ParseError> + Serialize + DeserializeOwned,
@@ -34,7 +34,7 @@ fn json_comes_back<T: Debug + PartialEq + Serialize + DeserializeOwned>(value: &
 
 proptest! {
     #[test]
-    fn a_value_comes_back_from_its_text(word: [u8; 32], other: [u8; 32], twenty: [u8; 20], v: u8, number: u128) {
+    fn a_value_survives_a_round_trip_through_text(word: [u8; 32], other: [u8; 32], twenty: [u8; 20], v: u8, number: u128) {
         comes_back(&Address(twenty));
         comes_back(&Hash(word));
         comes_back(&TeeId(word));
@@ -49,7 +49,7 @@ proptest! {
 }
 
 #[test]
-fn every_named_value_comes_back_from_its_text() {
+fn every_named_value_survives_a_round_trip_through_text() {
     EntryPointVersion::ALL.iter().for_each(comes_back);
     SignatureScheme::ALL.iter().for_each(comes_back);
     comes_back(&AccountId::of_credential(b"credential"));
@@ -61,7 +61,7 @@ fn every_named_value_comes_back_from_its_text() {
     assert_eq!(serde_json::to_value(Permissions::SPONSOR | Permissions::ROTATE).unwrap(), json!(["sponsor", "rotate"]));
 }
 
-/// The bytes of the wire, one after another and nothing between them.
+/// The wire carries the bytes in sequence, with nothing in between.
 #[test]
 fn the_wire_carries_no_text() {
     let (x, y) = ([1; 32], [2; 32]);
@@ -77,7 +77,7 @@ fn the_wire_carries_no_text() {
 }
 
 #[test]
-fn a_text_in_another_form_is_refused_and_says_what_is_expected() {
+fn a_malformed_text_is_refused_with_the_expected_form() {
     let zeros = "0".repeat(64);
     let problem = |parsed: Result<(), ParseError>| parsed.unwrap_err().to_string();
     let of = |text: &str| text.parse::<TeeId>().map(drop);
@@ -113,7 +113,7 @@ fn a_text_in_another_form_is_refused_and_says_what_is_expected() {
 }
 
 #[test]
-fn a_word_that_there_is_not_is_answered_with_those_that_there_are() {
+fn an_unknown_word_is_refused_with_the_accepted_words() {
     let expected = |words: Vec<&str>| format!("expected one of {}", words.join(", "));
     let versions = EntryPointVersion::ALL.map(EntryPointVersion::as_str).to_vec();
     assert_eq!("0.5".parse::<EntryPointVersion>().unwrap_err().to_string(), expected(versions));
@@ -138,7 +138,7 @@ fn a_number_is_read_from_a_number_and_from_text() {
 }
 
 #[test]
-fn alloys_types_hold_the_same_bytes() {
+fn alloy_s_types_hold_the_same_bytes() {
     let address = EntryPointVersion::V07.canonical_address();
     let theirs = alloy_primitives::Address::from(address);
     assert_eq!((theirs.to_string(), Address::from(theirs)), (address.to_string(), address));

@@ -1,5 +1,5 @@
-//! The frozen vectors: hashes that real EntryPoints gave, paymaster digests that the contracts
-//! check too, and challenges of attestation that ethers made.
+//! The frozen vectors: hashes computed by real EntryPoints, paymaster digests that the contracts
+//! check too, and attestation challenges computed by ethers.
 #![expect(clippy::unwrap_used, reason = "a vector that does not parse must fail the test")]
 
 use proto::command::{ProvisionedKeys, Statement};
@@ -27,8 +27,7 @@ fn entry_point(vector: &Value, address: &str) -> EntryPoint {
     }
 }
 
-/// The vector's operation; the delegate that the chain knew stands in `eip7702Auth`, where clients
-/// put it.
+/// The vector's operation, with the delegate on chain in `eip7702Auth`, where clients put it.
 fn operation(vector: &Value, delegate: &str, chain_id: u64, version: EntryPointVersion) -> proto::UserOperation {
     let mut json = vector["userOp"].clone();
     if let Some(delegate) = vector[delegate].as_str() {
@@ -65,7 +64,7 @@ fn another_paymaster_signature_outside_the_hash_keeps_the_hash() {
 #[test]
 fn every_paymaster_digest_is_the_one_the_contract_checks() {
     for vector in vectors("paymaster-digests") {
-        // The EntryPoint's address is no part of the digest.
+        // The EntryPoint's address is not part of the digest.
         let entry_point = entry_point(&vector, "0x0000000000000000000000000000000000000001");
         let op = operation(&vector, "delegate", entry_point.chain_id, entry_point.version);
         let quantity =
@@ -102,7 +101,7 @@ fn every_attestation_challenge_is_the_one_that_a_verifier_computes() {
 
 #[test]
 fn an_address_is_shown_with_its_checksum() {
-    // The examples of EIP-55.
+    // Examples from EIP-55.
     for text in [
         "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
         "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359",

@@ -18,15 +18,15 @@ use crate::{hex, limits, text_serde};
 /// A WebAuthn credential id.
 pub type CredentialId = BoundedBytes<{ limits::MAX_CREDENTIAL_ID }>;
 
-/// Makes a wallet from the TEE's own entropy and binds its first passkey. The same credential again
-/// gives the same account.
+/// Creates a wallet from the TEE's own entropy and binds its first passkey. Repeating the command
+/// with the same credential returns the same account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreateHybridAccount {
     /// The name of the record.
     pub account_id: AccountId,
-    /// How the account's contract wants its signatures, permanently.
+    /// The signature scheme of the account's contract, permanently.
     pub signature_scheme: SignatureScheme,
-    /// What the authenticator answered.
+    /// The authenticator's answer.
     pub registration: Registration,
 }
 
@@ -35,7 +35,7 @@ pub struct CreateHybridAccount {
 pub struct Registration {
     /// `authData` of the attestation object, with the attested credential data.
     pub authenticator_data: BoundedBytes<{ limits::MAX_AUTHENTICATOR_DATA }>,
-    /// As the browser made it.
+    /// As the browser serialised it.
     pub client_data_json: BoundedBytes<{ limits::MAX_CLIENT_DATA }>,
 }
 
@@ -45,7 +45,7 @@ pub enum SignatureScheme {
     /// `personal_sign` over `userOpHash`: SimpleAccount of v0.6 and v0.7.
     #[serde(rename = "eip191")]
     Eip191,
-    /// `userOpHash` as it is, an EIP-712 digest: SimpleAccount of v0.8 and later.
+    /// `userOpHash` without a prefix, an EIP-712 digest: SimpleAccount of v0.8 and later.
     #[serde(rename = "raw")]
     Raw,
 }
@@ -63,7 +63,7 @@ impl SignatureScheme {
         }
     }
 
-    /// What the account's key signs to sign an operation.
+    /// The digest that the account's key signs for an operation with this hash.
     #[must_use]
     pub fn digest(self, hash: &UserOpHash) -> Hash {
         match self {
@@ -90,7 +90,7 @@ impl FromStr for SignatureScheme {
     }
 }
 
-/// Asks for an account's public facts.
+/// Requests an account's public facts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GetWalletInfo {
     /// The account.
@@ -106,12 +106,12 @@ pub struct WalletInfo {
     pub owner: Address,
     /// How it signs operations.
     pub signature_scheme: SignatureScheme,
-    /// Who may approve.
+    /// The passkeys that may approve.
     pub passkeys: BoundedList<PasskeyInfo, { limits::MAX_PASSKEYS }>,
 }
 
 impl WalletInfo {
-    /// Bytes of the longest.
+    /// Length of the longest encoding, in bytes.
     pub(super) const LONGEST: usize = {
         const PUBLIC_KEY: usize = 64;
         const PASSKEY: usize = LENGTH + limits::MAX_CREDENTIAL_ID + PUBLIC_KEY;
@@ -128,7 +128,7 @@ pub struct PasskeyInfo {
     pub public_key: PasskeyPublicKey,
 }
 
-/// A point on P-256, affine and big-endian. As text uncompressed SEC1 in hex: 04 ‖ x ‖ y.
+/// A point on P-256, affine and big-endian. As text, uncompressed SEC1 in hex: 04 ‖ x ‖ y.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PasskeyPublicKey {
     /// Affine x.

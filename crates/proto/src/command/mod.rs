@@ -1,5 +1,5 @@
-//! The commands of the trusted application: fields, never a bare hash (protocol, section 6). One
-//! table names them all; each stands in the file of its group.
+//! The commands of the trusted application: they carry fields, never a bare hash (protocol, section
+//! 6). One table lists them all; each is in the file of its group.
 
 mod account;
 mod admin;
@@ -35,20 +35,20 @@ pub use system::{
 pub trait Request: Serialize + DeserializeOwned + PartialEq + Debug {
     /// The number in the frame.
     const OPCODE: Opcode;
-    /// What a reply of status `Ok` carries.
+    /// Payload of a reply with status `Ok`.
     type Reply: Serialize + DeserializeOwned + PartialEq + Debug;
 }
 
-/// Something that is done with the type of a command, whichever it is ([`Opcode::visit`]).
+/// An operation over the type of a command, for any command ([`Opcode::visit`]).
 pub trait Visitor {
-    /// What comes of it.
+    /// Its result.
     type Output;
 
     /// Called with the type of the command.
     fn visit<R: Request>(self) -> Self::Output;
 }
 
-/// What a command is about.
+/// The subject of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
     /// The trusted application as a whole.
@@ -57,20 +57,20 @@ pub enum Group {
     Account,
     /// Signatures over user operations.
     Operation,
-    /// Whom the trusted application trusts, and how far: signed commands.
+    /// Whom the trusted application trusts, and within which bounds: signed commands.
     Admin,
 }
 
-/// Number, type, name, group and reply of each command. `batched` is taken in a batch, where its
-/// reply has at most this many bytes after the status; a signed command says which trait has the
-/// type of what is signed.
+/// Number, type, name, group and reply of each command. `batched` marks commands that a batch
+/// accepts, with the maximum length of their reply after the status, in bytes. A signed command
+/// names the trait that provides the signed type.
 macro_rules! commands {
     ($(
         $(#[$doc:meta])*
         $code:literal $command:ident $name:ident $group:ident => $reply:ty
         $(, batched $limit:expr)? $(, signed as $signed:path)?;
     )*) => {
-        /// Which command a frame carries.
+        /// The command that a frame carries.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(u16)]
         pub enum Opcode {
@@ -81,7 +81,7 @@ macro_rules! commands {
             /// Every opcode, in the order of its number.
             pub const ALL: &'static [Self] = &[$(Self::$command),*];
 
-            /// The opcode of a number, if it has one.
+            /// The opcode with this number, if there is one.
             #[must_use]
             pub const fn from_code(code: u16) -> Option<Self> {
                 match code {
@@ -90,7 +90,7 @@ macro_rules! commands {
                 }
             }
 
-            /// In lower case with underscores, for audit rows.
+            /// In snake case, for audit rows.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self {
@@ -98,7 +98,7 @@ macro_rules! commands {
                 }
             }
 
-            /// What it is about.
+            /// The group it belongs to.
             #[must_use]
             pub const fn group(self) -> Group {
                 match self {
@@ -106,10 +106,9 @@ macro_rules! commands {
                 }
             }
 
-            /// Bytes of the longest reply that the command has; `None` if it isn't taken in a
-            /// batch. Those are signed commands and the making of accounts, which change something
-            /// permanently, a batch within a batch, and questions about the trusted application as
-            /// a whole.
+            /// Length of the command's longest reply, in bytes; `None` if a batch does not accept
+            /// it: signed commands and the creation of accounts, which have permanent effects, a
+            /// batch within a batch, and queries about the trusted application as a whole.
             #[must_use]
             pub const fn batched_reply_limit(self) -> Option<usize> {
                 match self {
@@ -147,7 +146,7 @@ macro_rules! commands {
 commands! {
     /// The wire version and limits.
     0 Hello hello System => TaHello, batched TaHello::LONGEST;
-    /// The bytes given, back again.
+    /// Returns the given bytes.
     1 Echo echo System => Echoed, batched Echoed::LONGEST;
     /// Id, version and measurement of the trusted application.
     2 GetVersion get_version System => TaVersion, batched TaVersion::LONGEST;
@@ -165,24 +164,24 @@ commands! {
     40 Provision provision Admin => (), signed as TypedData;
     /// A relay key and what it may do.
     41 AuthorizeSigner authorize_signer Admin => (), signed as TypedData;
-    /// No longer that record of a relay key.
+    /// Removes a relay key record.
     42 RevokeSigner revoke_signer Admin => (), signed as TypedData;
-    /// A new relay key in place of another.
+    /// Replaces a relay key.
     43 RotateSigner rotate_signer Admin => (), signed as TypedData;
-    /// Other ceilings.
+    /// Replaces the ceilings.
     44 SetCeilings set_ceilings Admin => (), signed as TypedData;
-    /// A standby for the paymaster key. 45 to 47 are kept for commands about accounts.
+    /// A standby for the paymaster key. 45 to 47 are reserved for commands about accounts.
     48 PreparePaymasterKey prepare_paymaster_key Admin => (), signed as TypedData;
-    /// The standby in place of the paymaster key.
+    /// Replaces the paymaster key by the standby.
     49 RotatePaymasterKey rotate_paymaster_key Admin => (), signed as TypedData;
     /// Several frames, with a reply for each.
     50 Batch batch System => BatchReply;
-    /// What the platform attests to: which keys live in which code.
+    /// The platform's attestation: which keys live in which code.
     60 Attest attest System => AttestReply;
 }
 
-/// Calls the macro with the commands that the admin alone gives to a provisioned TEE, for what each
-/// of them needs of its host.
+/// Calls the macro with the commands that only the admin gives to a provisioned TEE, so that hosts
+/// can generate code for each.
 #[macro_export]
 macro_rules! admin_commands {
     ($callback:ident) => {
@@ -195,11 +194,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_command_of_the_admin_is_handed_to_hosts() {
+    fn admin_commands_lists_every_admin_command() {
         macro_rules! opcodes {
             ($($command:ident),*) => { [$(Opcode::$command),*] };
         }
-        // One is the first of all, the other is signed by relay keys.
+        // `Provision` is the first command; relay keys sign `RotateSigner`.
         let others = [Opcode::Provision, Opcode::RotateSigner];
         let signed = Opcode::ALL.iter().filter(|opcode| opcode.group() == Group::Admin && !others.contains(opcode));
         assert!(signed.eq(&admin_commands!(opcodes)));

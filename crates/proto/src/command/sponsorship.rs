@@ -15,16 +15,16 @@ use crate::primitives::{Address, Hash, IntentHash, RequestDigest, UserOpHash, ke
 use crate::signature::Signature;
 use crate::user_operation::UserOperation;
 
-/// Asks for the paymaster's signature over an operation, and the account's own with it.
+/// Requests the paymaster's signature over an operation, and the account's own with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sponsor {
-    /// Where the operation goes.
+    /// The target EntryPoint.
     pub entry_point: EntryPoint,
-    /// Whose it is.
+    /// The account.
     pub account_id: AccountId,
     /// The operation with all paymaster fields empty.
     pub op: UserOperation,
-    /// On what terms.
+    /// The paymaster's terms.
     pub terms: Terms,
     /// The user's approval; only a relay key with that permission may leave it out.
     pub passkey: Option<PasskeyAssertion>,
@@ -32,15 +32,15 @@ pub struct Sponsor {
     pub approval: RelayApproval,
 }
 
-/// Asks for the account's signature over an operation as given, with its paymaster (protocol,
+/// Requests the account's signature over an operation as given, with its paymaster (protocol,
 /// section 5).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignWithHybridKey {
-    /// Where the operation goes.
+    /// The target EntryPoint.
     pub entry_point: EntryPoint,
-    /// Whose it is.
+    /// The account.
     pub account_id: AccountId,
-    /// The operation, final but for the account's signature.
+    /// The operation, final except for the account's signature.
     pub op: UserOperation,
     /// The user's approval.
     pub passkey: PasskeyAssertion,
@@ -55,14 +55,14 @@ pub struct PasskeyAssertion {
     pub credential_id: CredentialId,
     /// As the authenticator made it.
     pub authenticator_data: BoundedBytes<{ limits::MAX_AUTHENTICATOR_DATA }>,
-    /// As the browser made it.
+    /// As the browser serialised it.
     pub client_data_json: BoundedBytes<{ limits::MAX_CLIENT_DATA }>,
     /// DER, as the authenticator made it.
     pub signature: BoundedBytes<{ limits::MAX_DER_SIGNATURE }>,
 }
 
 /// `keccak256(abi.encode(bytes authenticatorData, bytes clientDataJSON, bytes signature))`; 32 zero
-/// bytes where there is no assertion, which only a relay key with that permission may leave out.
+/// bytes without an assertion, which only a relay key with that permission may leave out.
 #[must_use]
 pub fn user_signature_hash(assertion: Option<&PasskeyAssertion>) -> Hash {
     assertion.map_or_else(Hash::default, |assertion| {
@@ -99,7 +99,7 @@ pub struct SponsorReply {
 }
 
 impl SponsorReply {
-    /// Bytes of the longest.
+    /// Length of the longest encoding, in bytes.
     pub(super) const LONGEST: usize = HASH + ADDRESS + Signature::LENGTH + 1 + Signature::LENGTH;
 }
 
@@ -115,18 +115,19 @@ pub struct SignReply {
 }
 
 impl SignReply {
-    /// Bytes of the longest.
+    /// Length of the longest encoding, in bytes.
     pub(super) const LONGEST: usize = HASH + ADDRESS + Signature::LENGTH;
 }
 
 impl Sponsor {
-    /// What the user's passkey signs: the operation without any paymaster.
+    /// The hash that the user's passkey signs: the operation without any paymaster.
     #[must_use]
     pub fn intent_hash(&self) -> IntentHash {
         intent_hash(&self.op.without_paymaster().hash(&self.entry_point), &self.account_id)
     }
 
-    /// What the relay signs: the operation with the terms, the user's assertion, nonce and time.
+    /// The digest that the relay signs: the operation with the terms, the user's assertion, nonce
+    /// and time.
     #[must_use]
     pub fn request_digest(&self) -> RequestDigest {
         let with_terms = UserOperation { paymaster: Some(self.terms.unsigned()), ..self.op.clone() };
@@ -139,7 +140,7 @@ impl Sponsor {
         )
     }
 
-    /// The operation as the EntryPoint gets it.
+    /// The operation as submitted to the EntryPoint.
     #[must_use]
     pub fn final_op(&self, paymaster_signature: &Signature) -> UserOperation {
         let paymaster = self.terms.signed(self.entry_point.version, paymaster_signature);
@@ -148,13 +149,14 @@ impl Sponsor {
 }
 
 impl SignWithHybridKey {
-    /// What the user's passkey signs: the operation as given, another's paymaster included.
+    /// The hash that the user's passkey signs: the operation as given, including a third party's
+    /// paymaster.
     #[must_use]
     pub fn intent_hash(&self) -> IntentHash {
         intent_hash(&self.op.hash(&self.entry_point), &self.account_id)
     }
 
-    /// What the relay signs.
+    /// The digest that the relay signs.
     #[must_use]
     pub fn request_digest(&self) -> RequestDigest {
         request_digest(

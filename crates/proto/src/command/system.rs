@@ -1,4 +1,4 @@
-//! The trusted application as a whole: what anyone may ask.
+//! The trusted application as a whole: queries that anyone may send.
 
 use alloc::string::String;
 
@@ -11,7 +11,7 @@ use crate::limits;
 use crate::primitives::{Address, Hash, TeeId};
 use crate::signers::AuthorisedSigner;
 
-/// Asks for the wire version and limits.
+/// Requests the wire version and limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello;
 
@@ -20,61 +20,61 @@ pub struct Hello;
 pub struct TaHello {
     /// [`crate::frame::VERSION`] of the trusted application.
     pub wire_version: u8,
-    /// Bytes of the largest frame it takes.
+    /// Length of the largest frame it accepts, in bytes.
     pub max_frame: u32,
-    /// Bytes of the largest reply it gives.
+    /// Length of the largest reply it gives, in bytes.
     pub max_reply: u32,
 }
 
 impl TaHello {
-    /// Bytes of the longest.
+    /// Length of the longest encoding, in bytes.
     pub(super) const LONGEST: usize = 1 + 5 + 5;
 }
 
-/// Asks for the same bytes back.
+/// Requests the same bytes back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Echo {
-    /// Any.
+    /// Arbitrary bytes.
     pub bytes: BoundedBytes<{ limits::MAX_ECHO }>,
 }
 
 /// The bytes of an [`Echo`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Echoed {
-    /// As given.
+    /// The bytes of the request.
     pub bytes: BoundedBytes<{ limits::MAX_ECHO }>,
 }
 
 impl Echoed {
-    /// Bytes of the longest.
+    /// Length of the longest encoding, in bytes.
     pub(super) const LONGEST: usize = LENGTH + limits::MAX_ECHO;
 }
 
-/// Asks for id, version and measurement.
+/// Requests id, version and measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GetVersion;
 
 /// Id, version and measurement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaVersion {
-    /// Which TEE it is.
+    /// The TEE's id.
     pub tee_id: TeeId,
     /// Semantic version.
     pub version: Bounded<String, 32>,
-    /// Of the code that runs, as the platform measures it.
+    /// Measurement of the running code, by the platform.
     pub measurement: Hash,
 }
 
 impl TaVersion {
-    /// Bytes of the longest.
+    /// Length of the longest encoding, in bytes.
     pub(super) const LONGEST: usize = HASH + 1 + 32 + HASH;
 }
 
-/// Asks for the whole security state.
+/// Requests the whole security state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerifySecurityState;
 
-/// Which commands are accepted.
+/// The phase, which decides the accepted commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Phase {
@@ -90,53 +90,53 @@ pub enum Phase {
 pub enum Protection {
     /// Not at all.
     None,
-    /// By the secure world's software; an attacker who owns the normal world can't break it, but
-    /// may undo it.
+    /// By the secure world's software: an attacker who controls the normal world cannot break it,
+    /// but may undo changes.
     SecureWorld,
-    /// By hardware of its own, against replay too.
+    /// By dedicated hardware, against replay too.
     Hardware,
 }
 
-/// What this trusted application is, holds and is protected by.
+/// Identity, state and protection of a trusted application.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecurityState {
-    /// Which TEE it is.
+    /// The TEE's id.
     pub tee_id: TeeId,
     /// Semantic version.
     pub version: Bounded<String, 32>,
-    /// Of the code that runs.
+    /// Measurement of the running code.
     pub measurement: Hash,
-    /// Which commands are accepted.
+    /// The phase, which decides the accepted commands.
     pub phase: Phase,
-    /// Admin commands that took effect; the next is signed for one more.
+    /// Admin commands that took effect; the next one is signed for one more.
     pub counter: u64,
-    /// Confidentiality and integrity of what is stored.
+    /// Confidentiality and integrity of stored data.
     pub storage: Protection,
     /// Whether an older snapshot of the storage is refused.
     pub rollback: Protection,
-    /// Of the clock; the trusted application uses none.
+    /// Protection of the clock, which the trusted application does not use.
     pub time: Protection,
-    /// What provisioning set; absent before it.
+    /// The provisioned state; absent before provisioning.
     pub provisioned: Option<Provisioned>,
 }
 
-/// The state that provisioning and admin commands make.
+/// The state set by provisioning and admin commands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Provisioned {
-    /// Whose signature admin commands need.
+    /// The key whose signature admin commands need.
     pub admin: Address,
     /// Address of the key that signs for the paymasters.
     pub paymaster_signer: Address,
-    /// Address of the key that is to sign after it, if one was prepared.
+    /// Address of the standby key that is to replace it, if one was prepared.
     pub standby_paymaster_signer: Option<Address>,
     /// The relay keys.
     pub signers: BoundedList<AuthorisedSigner, { limits::MAX_SIGNERS }>,
     /// Where passkeys may come from.
     pub relying_parties: BoundedList<RelyingParty, { limits::MAX_RELYING_PARTIES }>,
-    /// The bounds in force.
+    /// The current bounds.
     pub ceilings: Ceilings,
-    /// Accounts made, against `ceilings.max_accounts`; those made before layout 3 of the sealed
-    /// records are not counted. An account whose creation was interrupted may be counted without
-    /// existing.
+    /// Accounts created, counted against `ceilings.max_accounts`; those created before layout 3 of
+    /// the sealed records are not counted. An account whose creation was interrupted may be counted
+    /// without existing.
     pub accounts: u32,
 }

@@ -1,31 +1,31 @@
-//! Text of callers in errors and logs: short, on one line, without control characters.
+//! Callers' text in errors and logs: short, on one line, without control characters.
 
 use core::fmt::{self, Write as _};
 
-/// Whether a terminal or a browser would obey a character in place of showing it: what ends lines,
-/// and what turns the direction of the text around.
+/// Whether a terminal or a browser would interpret a character instead of showing it: line breaks,
+/// other control characters, and changes of the text's direction.
 #[must_use]
 pub fn is_obeyed(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Text of a caller, shown as its first [`Excerpt::MAX_CHARS`] characters, escaped, and its length
-/// where that is more.
+/// A caller's text, truncated to its first [`Excerpt::MAX_CHARS`] characters and escaped. If it is
+/// longer, its length is shown too.
 #[derive(Clone, Copy, Debug)]
 pub struct Excerpt<'a>(pub &'a str);
 
 impl Excerpt<'_> {
-    /// Characters that are shown. A hash in hex (66) fits.
+    /// Characters shown. A hash in hex (66) fits.
     pub const MAX_CHARS: usize = 80;
 }
 
-/// The same of a message in words, of which [`LongExcerpt::MAX_CHARS`] are shown.
+/// The same for a message in words, truncated to [`LongExcerpt::MAX_CHARS`] characters.
 #[derive(Clone, Copy, Debug)]
 pub struct LongExcerpt<'a>(pub &'a str);
 
 impl LongExcerpt<'_> {
-    /// Characters that are shown. The longest message of our own fits.
+    /// Characters shown. Our own longest message fits.
     pub const MAX_CHARS: usize = 500;
 }
 
@@ -45,7 +45,7 @@ fn show(text: &str, max_chars: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result
     let mut chars = text.chars();
     for shown in chars.by_ref().take(max_chars) {
         match shown {
-            // Quotes are no danger to a line, and escaped ones are hard to read.
+            // Quotes are harmless in a line, and escaped ones are hard to read.
             '"' | '\'' => f.write_char(shown)?,
             _ => write!(f, "{}", shown.escape_debug())?,
         }

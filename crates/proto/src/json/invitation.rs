@@ -1,5 +1,5 @@
-//! Leave to have accounts made, which a relay gives and a KMS takes. The trusted core knows nothing
-//! of it.
+//! Invitations: permission to create accounts, issued by a relay and accepted by a KMS. The trusted
+//! core does not use them.
 
 use alloc::format;
 use alloc::string::String;
@@ -15,32 +15,32 @@ use crate::abi::hash_words;
 use crate::primitives::{Hash, TeeId, keccak256};
 use crate::signature::Signature;
 
-/// Separates invitations from everything else that a relay key signs.
+/// Domain separator: distinguishes invitations from everything else that a relay key signs.
 pub const INVITATION_DOMAIN: &str = "SuperRelay account invitation v1";
-/// Seconds from now that an invitation may be good for: a KMS remembers its uses for so long.
+/// Maximum validity of an invitation, in seconds from now: a KMS remembers its uses for this long.
 pub const MAX_SECONDS: u64 = 7 * 86_400;
-/// Accounts that one invitation may be for.
+/// Maximum number of accounts for one invitation.
 pub const MAX_USES: u32 = 1000;
-/// Tells what it is, wherever it is pasted.
+/// Identifies an invitation wherever it is pasted.
 const PREFIX: &str = "inv_";
 
-/// Leave to have accounts made in one TEE.
+/// Permission to create accounts in one TEE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Invitation {
-    /// The TEE that the accounts are made in.
+    /// The TEE in which the accounts are created.
     pub tee_id: TeeId,
-    /// Unix seconds: good until then, inclusive.
+    /// Unix seconds; valid until then, inclusive.
     pub expires_at: u64,
-    /// Accounts it is for, at least 1.
+    /// Number of accounts it may create, at least 1.
     pub max_uses: u32,
-    /// Drawn at random: no two invitations are the same.
+    /// Random, so that no two invitations are equal.
     pub nonce: [u8; 32],
 }
 
 /// An invitation and the signature of an authorised relay key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SignedInvitation {
-    /// What is signed.
+    /// The signed fields.
     pub invitation: Invitation,
     /// EIP-191 over the digest.
     pub signature: Signature,

@@ -1,7 +1,7 @@
-//! The JSON forms of what a browser answers: RegistrationResponseJSON and
-//! AuthenticationResponseJSON (WebAuthn Level 3, section 5.1), bytes in base64url without padding.
-//! Unknown fields are refused. Both are read by the same code, so that no passkey is registered in
-//! an encoding that its approvals would be refused for.
+//! The JSON forms of a browser's answers: RegistrationResponseJSON and AuthenticationResponseJSON
+//! (WebAuthn Level 3, section 5.1), with bytes in base64url without padding. Unknown fields are
+//! refused. The same code parses both, so that no passkey is registered in an encoding for which
+//! its approvals would be refused.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -15,22 +15,22 @@ use crate::bytes::{Bounded, BoundedBytes};
 use crate::command::{CredentialId, PasskeyAssertion};
 use crate::limits::{MAX_ATTESTATION_OBJECT, MAX_CLIENT_DATA};
 
-/// What `navigator.credentials.create` answered, as far as it is verified.
+/// The answer of `navigator.credentials.create`, limited to the parts that are verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegistrationResponse {
     /// `id` and `rawId`. Not empty.
     pub credential_id: CredentialId,
     /// CBOR (WebAuthn Level 3, section 6.5.4).
     pub attestation_object: BoundedBytes<MAX_ATTESTATION_OBJECT>,
-    /// As the client hashed it.
+    /// The bytes the client hashed.
     pub client_data_json: BoundedBytes<MAX_CLIENT_DATA>,
 }
 
-/// Parses what `navigator.credentials.get` answered. What nobody signs (attachment, extension
-/// results, user handle) is allowed and left out.
+/// Parses the answer of `navigator.credentials.get`. Unsigned parts (attachment, extension results,
+/// user handle) are allowed and ignored.
 ///
 /// # Errors
-/// The first field that is missing, unknown, or not in its form.
+/// The first field that is missing, unknown, or malformed.
 pub fn parse_assertion(json: &Value) -> Result<PasskeyAssertion, InvalidField> {
     let (credential_id, mut response) = envelope("assertion", json)?;
     let assertion = PasskeyAssertion {
@@ -44,7 +44,7 @@ pub fn parse_assertion(json: &Value) -> Result<PasskeyAssertion, InvalidField> {
     Ok(assertion)
 }
 
-/// An assertion as [`parse_assertion`] reads it.
+/// The JSON form of an assertion, as [`parse_assertion`] reads it.
 #[must_use]
 pub fn assertion_to_json(assertion: &PasskeyAssertion) -> Value {
     let id = to_base64url(&assertion.credential_id);
@@ -60,11 +60,12 @@ pub fn assertion_to_json(assertion: &PasskeyAssertion) -> Value {
     })
 }
 
-/// Parses what `navigator.credentials.create` answered. What repeats the attestation object, and
-/// what nobody reads (attachment, extension results, transports), is allowed and left out.
+/// Parses the answer of `navigator.credentials.create`. Parts that repeat the attestation object,
+/// and parts that nobody reads (attachment, extension results, transports), are allowed and
+/// ignored.
 ///
 /// # Errors
-/// The first field that is missing, unknown, or not in its form.
+/// The first field that is missing, unknown, or malformed.
 pub fn parse_registration(json: &Value) -> Result<RegistrationResponse, InvalidField> {
     let (credential_id, mut response) = envelope("registration", json)?;
     let registration = RegistrationResponse {
@@ -77,7 +78,7 @@ pub fn parse_registration(json: &Value) -> Result<RegistrationResponse, InvalidF
     Ok(registration)
 }
 
-/// The credential's id and the fields of the response, of the PublicKeyCredential that `what` is.
+/// The credential's id and the fields of the response, in the PublicKeyCredential of a `what`.
 fn envelope<'a>(what: &str, json: &'a Value) -> Result<(CredentialId, Within<'a>), InvalidField> {
     let mut fields = Fields::of(what, json)?;
     if fields.required("type", str::parse::<String>)? != "public-key" {
@@ -108,7 +109,7 @@ pub fn base64url<const MAX: usize>(text: &str) -> Result<BoundedBytes<MAX>, Stri
     Bounded::new(bytes).map_err(|problem| problem.to_string())
 }
 
-/// What is there instead, in words that do not need an ASCII table.
+/// Describes the invalid part, without requiring an ASCII table.
 fn found(problem: &DecodeError) -> String {
     match problem {
         DecodeError::InvalidPadding => "padding (\"=\")".into(),
@@ -117,12 +118,12 @@ fn found(problem: &DecodeError) -> String {
             format!("{:?} of standard base64 at offset {offset}", char::from(*byte))
         }
         DecodeError::InvalidByte(offset, byte) => format!("byte {byte:#04x} at offset {offset}"),
-        DecodeError::InvalidLength(_) => "a length that no bytes have".into(),
+        DecodeError::InvalidLength(_) => "an impossible length".into(),
         DecodeError::InvalidLastSymbol(offset, _) => format!("left-over bits at offset {offset}"),
     }
 }
 
-/// Writes bytes as WebAuthn's JSON has them.
+/// Encodes bytes as in WebAuthn's JSON.
 #[must_use]
 pub fn to_base64url(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)

@@ -1,7 +1,7 @@
-//! What a JSON document must be before anything is made of it: no key stands twice in an object,
-//! since readers differ in which one they take and what was checked by one may not be what another
-//! does; and it has few values, since each takes many times the memory of the byte or two that it
-//! is written with.
+//! Checks on a JSON document before it is parsed into values. No object may have duplicate keys:
+//! readers differ in which one they take, so what one checks may not be what another uses. The
+//! number of values is limited, since each takes many times the memory of the byte or two that
+//! encodes it.
 
 use alloc::collections::BTreeSet;
 use alloc::string::String;
@@ -12,12 +12,12 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 
 use super::Excerpt;
 
-/// Reads JSON for its keys and the number of its values, those in lists and objects included. Keeps
+/// Parses JSON for its keys and its number of values, including those in lists and objects. Keeps
 /// nothing.
 ///
 /// # Errors
-/// Where it is no JSON; with [`serde_json::error::Category::Data`] where a key stands twice in one
-/// object, which is named, and where there are more values than that.
+/// Invalid JSON; with [`serde_json::error::Category::Data`], an object with a duplicate key, which
+/// is named, or more than `most_values` values.
 pub fn check_shape(json: &[u8], most_values: usize) -> Result<(), serde_json::Error> {
     let left = Cell::new(most_values);
     let mut deserializer = serde_json::Deserializer::from_slice(json);
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_counted_wherever_they_stand() {
+    fn values_are_counted_at_every_depth() {
         for (json, values) in
             [("1", 1), ("[]", 1), ("[1,2,[3,null]]", 6), (r#"{"a":{"b":null,"c":"x"},"d":[true]}"#, 6)]
         {

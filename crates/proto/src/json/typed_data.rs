@@ -1,4 +1,4 @@
-//! Typed data as `eth_signTypedData_v4` takes it.
+//! Typed data in the form of `eth_signTypedData_v4`.
 
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json, json};
 use super::hex_bytes;
 use crate::typed_data::{DOMAIN_NAME, DOMAIN_VERSION, Kind, StructType, TypedData, Value};
 
-/// The JSON that a wallet shows and signs. Numbers are decimal, in strings: some are above 2^53.
+/// The JSON that a wallet shows and signs. Numbers are decimal strings, as some are above 2^53.
 #[must_use]
 pub fn typed_data<T: TypedData>(message: &T) -> Json {
     let mut types = Map::new();

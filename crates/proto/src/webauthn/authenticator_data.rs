@@ -12,33 +12,33 @@ const BACKED_UP: u8 = 1 << 4;
 const ATTESTED_CREDENTIAL: u8 = 1 << 6;
 const EXTENSIONS: u8 = 1 << 7;
 
-/// What an authenticator says under its signature.
+/// The authenticator's signed data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthenticatorData<'a> {
     /// SHA-256 of the relying party's id.
     pub rp_id_hash: Hash,
     flags: u8,
-    /// How often it signed, or 0 if it does not count.
+    /// Number of signatures, or 0 if the authenticator does not count.
     pub sign_count: u32,
     rest: &'a [u8],
 }
 
-/// The credential a registration made.
+/// The credential created by a registration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttestedCredential<'a> {
-    /// What the authenticator finds it by.
+    /// The credential id.
     pub id: &'a [u8],
     /// Its ES256 key.
     pub public_key: PasskeyPublicKey,
-    /// What follows it, as it came.
+    /// The bytes that follow it, unparsed.
     pub extensions: &'a [u8],
 }
 
 impl<'a> AuthenticatorData<'a> {
-    /// Reads the fixed fields.
+    /// Parses the fixed fields.
     ///
     /// # Errors
-    /// `AuthenticatorDataMalformed` when they are not all there.
+    /// `AuthenticatorDataMalformed` if they are incomplete.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Status> {
         let mut reader = Reader(bytes);
         let rp_id_hash = Hash(reader.array()?);
@@ -53,7 +53,8 @@ impl<'a> AuthenticatorData<'a> {
         self.has(BACKUP_ELIGIBLE)
     }
 
-    /// The user was there and proved to be the user; a backup only where one may be.
+    /// Checks that the user was present and verified, and that only an eligible passkey is backed
+    /// up.
     ///
     /// # Errors
     /// `UserNotPresent`, `UserNotVerified`, `BackupStateInvalid`.
@@ -70,7 +71,8 @@ impl<'a> AuthenticatorData<'a> {
         Ok(())
     }
 
-    /// An assertion carries no credential, and nothing but extensions after the fixed fields.
+    /// Checks that there is no credential, as in an assertion: only extensions may follow the fixed
+    /// fields.
     ///
     /// # Errors
     /// `AuthenticatorDataMalformed`.
@@ -81,11 +83,11 @@ impl<'a> AuthenticatorData<'a> {
         self.check_extensions(self.rest)
     }
 
-    /// The credential of a registration. Its key need not be a point of the curve.
+    /// The credential of a registration. Its key is not checked to be a point on the curve.
     ///
     /// # Errors
-    /// `AuthenticatorDataMalformed` when there is none, or something else besides;
-    /// `PublicKeyInvalid` when its key is no ES256 key in canonical COSE.
+    /// `AuthenticatorDataMalformed` if there is none, or extra data; `PublicKeyInvalid` if its key
+    /// is not an ES256 key in canonical COSE.
     pub fn credential(&self) -> Result<AttestedCredential<'a>, Status> {
         if !self.has(ATTESTED_CREDENTIAL) {
             return Err(Status::AuthenticatorDataMalformed);
@@ -102,8 +104,8 @@ impl<'a> AuthenticatorData<'a> {
         Ok(AttestedCredential { id, public_key, extensions })
     }
 
-    /// Extensions are signed but mean nothing here: it is enough that they are there exactly when
-    /// the flag says so.
+    /// Extensions are signed but not interpreted: they only have to be present exactly when the
+    /// flag says so.
     fn check_extensions(&self, bytes: &[u8]) -> Result<(), Status> {
         (self.has(EXTENSIONS) != bytes.is_empty()).then_some(()).ok_or(Status::AuthenticatorDataMalformed)
     }

@@ -1,9 +1,9 @@
 //! `clientDataJSON` (WebAuthn Level 3, section 5.8.1).
 //!
-//! The specification's own "limited verification" would need no parser, but it does not give the
-//! origin, and clients may add keys. `serde_json` is the JSON parser most looked at in Rust, needs
-//! no std, ignores what it is not asked for without recursion, and refuses a key given twice; a
-//! scanner of our own would be more to trust, not less.
+//! The specification's own "limited verification" would need no parser, but it does not return the
+//! origin, and clients may add keys. `serde_json` is the most reviewed JSON parser in Rust, works
+//! without std, skips unknown values without recursion, and refuses duplicate keys; a hand-written
+//! scanner would be more code to trust, not less.
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::status::Status;
 
-/// What kind of ceremony the client ran.
+/// The kind of ceremony that the client ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ceremony {
     /// `navigator.credentials.create`.
@@ -22,15 +22,15 @@ pub enum Ceremony {
     Assertion,
 }
 
-/// Client data of the right ceremony, made in no frame of another origin.
+/// Client data of the right ceremony, not from a cross-origin frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientData<'a> {
     challenge: Cow<'a, str>,
     origin: Cow<'a, str>,
 }
 
-/// Any of these may be written with escapes: Android's credential manager writes the slashes of the
-/// origin as `\/`.
+/// Any of these may be written with escapes: Android's credential manager writes the origin's
+/// slashes as `\/`.
 #[derive(Deserialize)]
 struct Collected<'a> {
     #[serde(borrow, rename = "type")]
@@ -45,7 +45,7 @@ struct Collected<'a> {
     top_origin: TopOrigin<'a>,
 }
 
-/// Absent or a string; `Option` would take null for absent.
+/// Absent or a string; `Option` would accept null as absent.
 #[derive(Default, Deserialize)]
 #[serde(from = "Cow<'a, str>")]
 struct TopOrigin<'a>(Option<Cow<'a, str>>);
@@ -66,15 +66,15 @@ impl Ceremony {
 }
 
 impl<'a> ClientData<'a> {
-    /// Reads it, to the last byte.
+    /// Parses client data, to the last byte.
     ///
     /// # Errors
-    /// `ClientDataMalformed` when it is no JSON object with `type`, `challenge` and `origin`, each
-    /// once; `ClientDataTypeWrong` when it is of the other ceremony; `CrossOrigin` when it was made
-    /// in a frame of another origin.
+    /// `ClientDataMalformed` unless it is a JSON object with `type`, `challenge` and `origin`, each
+    /// once; `ClientDataTypeWrong` if it belongs to the other ceremony; `CrossOrigin` if it was
+    /// made in a cross-origin frame.
     pub fn parse(bytes: &'a [u8], ceremony: Ceremony) -> Result<Self, Status> {
         let text = core::str::from_utf8(bytes).map_err(|_| Status::ClientDataMalformed)?;
-        // A list would also do for the parser, which takes its items in the order of the fields.
+        // The parser would also accept a list, taking its items in the order of the fields.
         if !text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{') {
             return Err(Status::ClientDataMalformed);
         }
@@ -88,7 +88,7 @@ impl<'a> ClientData<'a> {
         Ok(Self { challenge: collected.challenge, origin: collected.origin })
     }
 
-    /// Scheme, host and port of the page, as the client wrote them.
+    /// Scheme, host and port of the page, as written by the client.
     #[must_use]
     pub fn origin(&self) -> &str {
         &self.origin
@@ -97,16 +97,16 @@ impl<'a> ClientData<'a> {
     /// The bytes of the challenge.
     ///
     /// # Errors
-    /// `ChallengeEncodingInvalid` unless it is base64url without padding, of which every challenge
-    /// has one spelling.
+    /// `ChallengeEncodingInvalid` unless it is base64url without padding, in which every challenge
+    /// has exactly one encoding.
     pub fn challenge(&self) -> Result<Vec<u8>, Status> {
         Base64UrlUnpadded::decode_vec(&self.challenge).map_err(|_| Status::ChallengeEncodingInvalid)
     }
 
-    /// Checks that the challenge is that one.
+    /// Checks that the challenge equals `expected`.
     ///
     /// # Errors
-    /// As of [`Self::challenge`], and `ChallengeMismatch` when it is another.
+    /// Those of [`Self::challenge`], and `ChallengeMismatch` if it differs.
     pub fn check_challenge(&self, expected: &[u8]) -> Result<(), Status> {
         (self.challenge()? == expected).then_some(()).ok_or(Status::ChallengeMismatch)
     }

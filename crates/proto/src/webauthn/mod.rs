@@ -1,6 +1,6 @@
-//! What WebAuthn Level 3 puts into bytes. Gateway and trusted core read it with the same code, so
-//! that no passkey can be registered that the trusted core would refuse, at once or with its first
-//! approval, for its form.
+//! The binary formats of WebAuthn Level 3. Gateway and trusted core parse them with the same code,
+//! so that no passkey can be registered that the trusted core would refuse for its format,
+//! immediately or at its first approval.
 
 mod authenticator_data;
 mod client_data;

@@ -94,7 +94,7 @@ async fn an_approval_without_user_presence_is_refused() {
 }
 
 #[tokio::test]
-async fn a_registration_is_no_approval() {
+async fn a_registration_is_not_an_approval() {
     refused("client_data_type_wrong", |passkey| passkey.behaviour.ceremony_type = Some("webauthn.create".to_owned()))
         .await;
 }

@@ -1,6 +1,5 @@
-//! Commands of the admin, and the rotation of a relay key, in groups by what they change. Each is
-//! signed as EIP-712 typed data ([`crate::typed_data`]) that names the TEE it is for and shows
-//! every field.
+//! Commands of the admin, and the rotation of a relay key, grouped by what they change. Each is
+//! signed as EIP-712 typed data ([`crate::typed_data`]) that names its TEE and shows every field.
 
 mod paymaster_key;
 mod setup;
@@ -17,12 +16,12 @@ pub use paymaster_key::*;
 pub use setup::*;
 pub use signers::*;
 
-/// A command that is signed as typed data, whoever signs it.
+/// A command signed as typed data, whoever signs it.
 pub trait SignedCommand: Request + TypedData {
-    /// The only TEE that takes it.
+    /// The only TEE that accepts it.
     fn tee_id(&self) -> TeeId;
 
-    /// The key that it is about, for logs and audit rows.
+    /// The key that the command concerns, for logs and audit rows.
     fn key(&self) -> Option<Address> {
         None
     }
@@ -30,21 +29,21 @@ pub trait SignedCommand: Request + TypedData {
 
 /// A command of the admin.
 pub trait AdminRequest: SignedCommand {
-    /// The counter it is meant for: one more than `VerifySecurityState` tells. A command that takes
-    /// effect moves the counter in the same write, so no signature has an effect twice. After
-    /// `StorageFailed` or `CounterFailed` it may have taken effect or not: `VerifySecurityState`
-    /// tells.
+    /// The counter the command is signed for: one more than `VerifySecurityState` reports. A
+    /// command that takes effect increments the counter in the same write, so no signature takes
+    /// effect twice. After `StorageFailed` or `CounterFailed` the command may or may not have taken
+    /// effect: query `VerifySecurityState`.
     fn counter(&self) -> u64;
 
-    /// The admin's, over [`TypedData::digest`].
+    /// The admin's signature over [`TypedData::digest`].
     fn signature(&self) -> Signature;
 
-    /// Puts the admin's signature in the place of another.
+    /// Replaces the admin's signature.
     fn set_signature(&mut self, signature: Signature);
 }
 
-/// `signed_command!(Command, about field)`: the field with the key that the command is about, if it
-/// is about one.
+/// `signed_command!(Command, about field)`: `field` holds the key that the command concerns, if
+/// any.
 macro_rules! signed_command {
     ($command:ident $(, about $key:ident)?) => {
         impl super::SignedCommand for $command {
@@ -60,7 +59,7 @@ macro_rules! signed_command {
 }
 use signed_command;
 
-/// The same of a command of the admin.
+/// The same for a command of the admin.
 macro_rules! admin_request {
     ($command:ident $(, about $key:ident)?) => {
         super::signed_command!($command $(, about $key)?);

@@ -1,4 +1,4 @@
-//! The key that signs for the paymasters, and the standby that takes its place.
+//! The key that signs for the paymasters, and the standby that replaces it.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -11,19 +11,19 @@ use crate::signature::Signature;
 use crate::typed_data::Kind::Address;
 use crate::typed_data::{StructType, TypedData, Value};
 
-/// Makes a standby for the paymaster key, in place of an earlier standby. `VerifySecurityState` and
-/// `Attest` tell its address, for the contracts to admit before it signs anything.
+/// Creates a standby for the paymaster key, replacing an earlier standby. `VerifySecurityState` and
+/// `Attest` report its address, so that contracts can admit it before it signs anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PreparePaymasterKey {
     /// See [`super::SignedCommand::tee_id`].
     pub tee_id: TeeId,
     /// See [`super::AdminRequest::counter`].
     pub counter: u64,
-    /// By the admin.
+    /// The admin's signature.
     pub signature: Signature,
 }
 
-/// Has the standby sign for the paymasters from now on. The key before it is erased.
+/// Makes the standby sign for the paymasters from now on. The previous key is erased.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RotatePaymasterKey {
     /// See [`super::SignedCommand::tee_id`].
@@ -32,7 +32,7 @@ pub struct RotatePaymasterKey {
     pub next: primitives::Address,
     /// See [`super::AdminRequest::counter`].
     pub counter: u64,
-    /// By the admin.
+    /// The admin's signature.
     pub signature: Signature,
 }
 

@@ -1,4 +1,4 @@
-//! What a TEE is set up with: the admin, the relying parties and the ceilings.
+//! A TEE's initial settings: the admin, the relying parties and the ceilings.
 
 use alloc::string::{String, ToString as _};
 use alloc::vec;
@@ -21,15 +21,15 @@ use crate::typed_data::{StructType, TypedData, Value};
 pub struct Provision {
     /// See [`super::SignedCommand::tee_id`].
     pub tee_id: TeeId,
-    /// Whose signature admin commands need from now on, this one included.
+    /// The key whose signature admin commands need from now on, including this one.
     pub admin: primitives::Address,
     /// Where passkeys may come from.
     pub relying_parties: BoundedList<RelyingParty, { limits::MAX_RELYING_PARTIES }>,
-    /// What is never exceeded, whatever host and relay say.
+    /// Bounds that are never exceeded, whatever host and relay say.
     pub ceilings: Ceilings,
-    /// See [`super::AdminRequest::counter`]. 1: no command came before it.
+    /// See [`super::AdminRequest::counter`]. Always 1: no command precedes it.
     pub counter: u64,
-    /// By `admin`.
+    /// The signature of `admin`.
     pub signature: Signature,
 }
 
@@ -38,20 +38,20 @@ pub struct Provision {
 pub struct RelyingParty {
     /// The domain, as the browser hashes it.
     pub id: Bounded<String, { limits::MAX_NAME }>,
-    /// Scheme, host and port, compared as they are.
+    /// Scheme, host and port, compared byte by byte.
     pub origins: BoundedList<Bounded<String, { limits::MAX_NAME }>, { limits::MAX_RELYING_PARTIES }>,
 }
 
 /// Bounds on what the trusted application signs and keeps (property 11).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ceilings {
-    /// The only places it signs for.
+    /// The only deployments it signs for.
     pub deployments: BoundedList<Deployment, { limits::MAX_DEPLOYMENTS }>,
     /// Worst case of one sponsored operation.
     pub max_cost: Wei,
     /// Seconds from the relay's timestamp to `validUntil`.
     pub max_window: u32,
-    /// Accounts that may be made; 0 for none.
+    /// Maximum number of accounts; 0 allows none.
     pub max_accounts: u32,
 }
 
@@ -69,11 +69,11 @@ pub struct Deployment {
 pub struct SetCeilings {
     /// See [`super::SignedCommand::tee_id`].
     pub tee_id: TeeId,
-    /// The new ones.
+    /// The new ceilings.
     pub ceilings: Ceilings,
     /// See [`super::AdminRequest::counter`].
     pub counter: u64,
-    /// By the admin.
+    /// The admin's signature.
     pub signature: Signature,
 }
 

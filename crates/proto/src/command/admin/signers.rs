@@ -12,7 +12,7 @@ use crate::signers::Permissions;
 use crate::typed_data::Kind::{Address, List, Text, Uint};
 use crate::typed_data::{StructType, TypedData, Value};
 
-/// Admits a relay key: makes a record of it, whose number is this command's counter.
+/// Authorises a relay key: creates a record for it, whose number is this command's counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuthorizeSigner {
     /// See [`super::SignedCommand::tee_id`].
@@ -23,47 +23,47 @@ pub struct AuthorizeSigner {
     pub permissions: Permissions,
     /// See [`super::AdminRequest::counter`].
     pub counter: u64,
-    /// By the admin.
+    /// The admin's signature.
     pub signature: Signature,
 }
 
-/// Removes the record of a relay key, at once: the key that is in it by then, however often it was
-/// rotated since this was signed.
+/// Removes the record of a relay key, immediately: the key it then holds is revoked, however often
+/// it was rotated since this was signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RevokeSigner {
     /// See [`super::SignedCommand::tee_id`].
     pub tee_id: TeeId,
     /// The record's number.
     pub record: u64,
-    /// The address that the record was made for. It says to the admin which one it is, and has to
-    /// match.
+    /// The address that the record was created for. It tells the admin which record this is, and
+    /// must match.
     pub authorised_as: primitives::Address,
     /// See [`super::AdminRequest::counter`].
     pub counter: u64,
-    /// By the admin.
+    /// The admin's signature.
     pub signature: Signature,
 }
 
-/// Puts a new relay key in the place of another, in the same record. Both keys sign the digest;
-/// unless the record has the permission to rotate, the admin signs it too. It counts on the record
-/// and not on the admin's counter.
+/// Replaces a relay key in the same record. Both keys sign the digest; unless the record has the
+/// permission to rotate, the admin signs it too. The rotation uses the record's counter instead of
+/// the admin's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RotateSigner {
     /// See [`super::SignedCommand::tee_id`].
     pub tee_id: TeeId,
     /// The record's number.
     pub record: u64,
-    /// One more than the record's rotations so far.
+    /// One more than the number of rotations of the record so far.
     pub rotation: u64,
-    /// The key that leaves.
+    /// The current key.
     pub current: primitives::Address,
-    /// The key that takes its place, with the same permissions.
+    /// The new key, which gets the same permissions.
     pub next: primitives::Address,
-    /// By `current`.
+    /// The signature of `current`.
     pub current_signature: Signature,
-    /// By `next`.
+    /// The signature of `next`.
     pub next_signature: Signature,
-    /// By the admin.
+    /// The admin's signature.
     pub admin_signature: Option<Signature>,
 }
 
