@@ -1,4 +1,4 @@
-//! Codes of OP-TEE and of trusted applications, with where they come from.
+//! Error codes of OP-TEE and of trusted applications, with their origin.
 
 use std::fmt;
 
@@ -8,16 +8,16 @@ use optee_teec_sys as teec;
 /// A call that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Error {
-    /// One of [`codes`], or another.
+    /// One of [`codes`], or another code.
     pub code: u32,
-    /// Who gave it.
+    /// The layer that returned the code.
     pub origin: Origin,
 }
 
-/// Who gave a code (GlobalPlatform TEE Client API 1.0, section 4.4.3).
+/// The layer that returned a code (GlobalPlatform TEE Client API 1.0, section 4.4.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// The client library, while it looked for OP-TEE.
+    /// The client library, while it connected to OP-TEE.
     Connecting,
     /// The client library.
     Api,
@@ -29,35 +29,35 @@ pub enum Origin {
     TrustedApplication,
 }
 
-/// The codes that tell something to a caller (GlobalPlatform TEE Client API 1.0, section 4.4.2).
+/// The codes a caller can act on (GlobalPlatform TEE Client API 1.0, section 4.4.2).
 pub mod codes {
-    /// May not be asked for.
+    /// The request is not permitted.
     pub const ACCESS_DENIED: u32 = 0xFFFF_0001;
-    /// Of OP-TEE at a session: an older version than was loaded before.
+    /// From OP-TEE on opening a session: the version is older than one loaded before.
     pub const ACCESS_CONFLICT: u32 = 0xFFFF_0003;
     /// The request is too long.
     pub const EXCESS_DATA: u32 = 0xFFFF_0004;
-    /// What was read is not of its format.
+    /// The data has an invalid format.
     pub const BAD_FORMAT: u32 = 0xFFFF_0005;
-    /// The parameters are not of the types that the command has.
+    /// The parameters do not have the command's types.
     pub const BAD_PARAMETERS: u32 = 0xFFFF_0006;
-    /// What was asked for is not there.
+    /// The requested item does not exist.
     pub const ITEM_NOT_FOUND: u32 = 0xFFFF_0008;
-    /// It needs more memory than there is.
+    /// Not enough memory.
     pub const OUT_OF_MEMORY: u32 = 0xFFFF_000C;
-    /// Busy with something else.
+    /// The resource is busy.
     pub const BUSY: u32 = 0xFFFF_000D;
-    /// The other side was not reached.
+    /// The other side could not be reached.
     pub const COMMUNICATION: u32 = 0xFFFF_000E;
     /// A security check failed, such as that of a signature.
     pub const SECURITY: u32 = 0xFFFF_000F;
-    /// The reply needs more room.
+    /// The buffer is too small for the reply.
     pub const SHORT_BUFFER: u32 = 0xFFFF_0010;
     /// The trusted application panicked.
     pub const TARGET_DEAD: u32 = 0xFFFF_3024;
 }
 
-/// The client library means the same by them.
+/// The client library uses the same values.
 #[cfg(feature = "client")]
 const _: () = {
     assert!(codes::ACCESS_DENIED == teec::TEEC_ERROR_ACCESS_DENIED);

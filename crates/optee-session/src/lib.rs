@@ -1,11 +1,11 @@
-//! One session with a trusted application in OP-TEE (GlobalPlatform TEE Client API 1.0), over one
-//! piece of shared memory that is allocated once: memory referred to for one call at a time costs
-//! several times as much.
+//! One session with a trusted application in OP-TEE (GlobalPlatform TEE Client API 1.0), using one
+//! block of shared memory that is allocated once: temporary memory references cost several times as
+//! much per call.
 //!
-//! A command has four parameters: p0 the request in the shared memory, p1 room for the reply behind
-//! it, p2 the reply's length, p3 nothing.
+//! A command has four parameters: p0 the request in the shared memory, p1 the reply buffer behind
+//! it, p2 the reply's length, p3 unused.
 //!
-//! Without the feature `client` only the codes are here, and nothing is linked.
+//! Without the feature `client` the crate contains only the codes, and links nothing.
 
 #[cfg(feature = "client")]
 mod context;

@@ -1,5 +1,5 @@
-//! Memory that this process and the secure world both see. It is written and read through a pointer
-//! alone: a reference would promise that nobody else changes what it refers to.
+//! Memory shared by this process and the secure world. It is accessed only through a pointer: a
+//! reference would promise that nobody else changes it.
 
 use std::ptr;
 
@@ -8,7 +8,7 @@ use optee_teec_sys as teec;
 use crate::context::Context;
 use crate::error::{Error, codes};
 
-/// Allocated by libteec, registered with OP-TEE once, and released when dropped. In a box, since
+/// Allocated by libteec, registered with OP-TEE once, and released when dropped. Boxed, because
 /// operations point to it.
 pub(crate) struct SharedMemory(Box<teec::TEEC_SharedMemory>);
 
@@ -37,14 +37,14 @@ impl SharedMemory {
         &raw mut *self.0
     }
 
-    /// Copies `bytes` to the beginning; only as many as there is room for.
+    /// Copies `bytes` to the beginning, truncated to the available room.
     pub(crate) fn write(&mut self, bytes: &[u8]) {
         let length = bytes.len().min(self.0.size);
         // SAFETY: the buffer has `size` bytes and is not part of `bytes`, which Rust allocated.
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.0.buffer.cast::<u8>(), length) };
     }
 
-    /// A copy of `length` bytes from `offset` on; nothing if they are not all there.
+    /// Returns a copy of `length` bytes from `offset` on; empty if they are out of range.
     pub(crate) fn read(&self, offset: usize, length: usize) -> Vec<u8> {
         if offset.checked_add(length).is_none_or(|end| end > self.0.size) {
             return Vec::new();
@@ -60,7 +60,7 @@ impl SharedMemory {
 
 impl Drop for SharedMemory {
     fn drop(&mut self) {
-        // SAFETY: allocated by `allocate`, and no operation refers to it any more.
+        // SAFETY: allocated by `allocate`, and no operation refers to it any longer.
         unsafe { teec::TEEC_ReleaseSharedMemory(self.as_mut_ptr()) };
     }
 }

@@ -1,4 +1,4 @@
-//! The session: its calls of the client library.
+//! The session and its calls to the client library.
 
 use std::marker::PhantomData;
 use std::ptr;
@@ -10,19 +10,19 @@ use crate::context::Context;
 use crate::error::{Error, codes};
 use crate::memory::SharedMemory;
 
-/// Room that requests and replies have, in bytes. The request's should be whole pages, so that the
-/// reply begins on one.
+/// Buffer sizes for requests and replies, in bytes. The request's should be a multiple of the page
+/// size, so that the reply begins on a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Room {
-    /// Of the longest request.
+    /// Length of the longest request.
     pub request: usize,
-    /// Of the longest reply.
+    /// Length of the longest reply.
     pub reply: usize,
 }
 
 /// An open session. It stays on the thread that opened it.
 pub struct Session {
-    // In the order in which they have to go.
+    // Fields are dropped in this order, as required.
     session: teec::TEEC_Session,
     memory: SharedMemory,
     _context: Context,
@@ -34,7 +34,7 @@ impl Session {
     /// Connects to OP-TEE, allocates the memory and opens a session with this trusted application.
     ///
     /// # Errors
-    /// The code, and who gave it; [`Origin::Connecting`] when there is no OP-TEE to talk to.
+    /// The code and its origin; [`Origin::Connecting`] if OP-TEE is not available.
     pub fn open(trusted_application: Uuid, room: Room) -> Result<Self, Error> {
         let mut context = Context::connect()?;
         let size = room.request.checked_add(room.reply).ok_or(Error::api(codes::BAD_PARAMETERS))?;
@@ -48,9 +48,9 @@ impl Session {
         };
         let mut session = teec::TEEC_Session { imp: teec::TEEC_Session__Imp { ctx: ptr::null_mut(), session_id: 0 } };
         let mut origin = 0;
-        // SAFETY: the context is connected and lives, where it is, as long as the session; the
-        // other pointers are to locals that outlive the call; no connection data and no operation
-        // go with public login.
+        // SAFETY: the context is connected, and outlives the session at the same address; the other
+        // pointers are to locals that outlive the call; public login takes no connection data and
+        // no operation.
         let code = unsafe {
             teec::TEEC_OpenSession(
                 context.as_mut_ptr(),
@@ -69,9 +69,9 @@ impl Session {
     /// Sends a request under this command number and returns the reply.
     ///
     /// # Errors
-    /// `EXCESS_DATA`, with nothing sent, when the request is over its room; otherwise the code of
-    /// OP-TEE or of the trusted application. A reply whose length is said twice, and differently,
-    /// is `BAD_FORMAT`.
+    /// `EXCESS_DATA`, with nothing sent, if the request exceeds its buffer; otherwise the code of
+    /// OP-TEE or of the trusted application. If the two reported reply lengths differ,
+    /// `BAD_FORMAT`.
     pub fn call(&mut self, command: u32, request: &[u8]) -> Result<Vec<u8>, Error> {
         if request.len() > self.room.request {
             return Err(Error::api(codes::EXCESS_DATA));
@@ -84,9 +84,9 @@ impl Session {
             unsafe { teec::TEEC_InvokeCommand(&raw mut self.session, command, &raw mut operation, &raw mut origin) };
         Error::check(code, origin)?;
         let [_, p1, p2, _] = operation.params;
-        // SAFETY: p1 was made a memory reference, and all its bit patterns are valid.
+        // SAFETY: p1 is a memory reference, for which all bit patterns are valid.
         let written = unsafe { p1.memref }.size;
-        // SAFETY: p2 was made a value, and all its bit patterns are valid.
+        // SAFETY: p2 is a value, for which all bit patterns are valid.
         let said = unsafe { p2.value }.a;
         if usize::try_from(said) != Ok(written) || written > self.room.reply {
             return Err(Error::api(codes::BAD_FORMAT));

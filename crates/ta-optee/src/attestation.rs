@@ -1,14 +1,14 @@
-//! OP-TEE's attestation, where it is built with `CFG_ATTESTATION_PTA`: it measures the memory of
-//! the trusted application that asks, and signs the measurement with the challenge, under a key
-//! that it made for itself and keeps sealed.
+//! OP-TEE's attestation, where it is built with `CFG_ATTESTATION_PTA`. It measures the memory of
+//! the calling trusted application, and signs the measurement with the challenge, under a key that
+//! it generated itself and keeps sealed.
 //!
-//! The quote: u16 length and public exponent, u16 length and modulus (all big endian), 32 bytes of
-//! SHA-256 over code and constants as they lie in memory, and the signature over challenge and
+//! Format of the quote: u16 length and public exponent, u16 length and modulus (all big endian), 32
+//! bytes of SHA-256 over code and constants in memory, and the signature over challenge and
 //! measurement, as long as the modulus (RSASSA-PSS with SHA-256 and a salt of 32 bytes).
 //!
-//! Only the measurement of the caller's own memory will do. The digest of a signed file OP-TEE
-//! gives to everyone, the normal world included, over whatever nonce they like: it would attest to
-//! any statement.
+//! Only the measurement of the caller's own memory is usable. OP-TEE signs the digest of a signed
+//! file for every caller, the normal world included, with any nonce: it would attest to any
+//! statement.
 
 use alloc::vec::Vec;
 
@@ -22,7 +22,7 @@ const PTA: [u8; 16] = 0x3980_0861_182a_4720_9b67_2bcd_622b_c0b5_u128.to_be_bytes
 const GET_PUBKEY: u32 = 0;
 const HASH_TA_MEMORY: u32 = 2;
 
-/// Bytes. A key whose making was cut short is read back with a modulus of none.
+/// Bytes. A key whose generation was interrupted is read back with an empty modulus.
 const MIN_MODULUS: usize = 2048 / 8;
 const MAX_MODULUS: usize = 4096 / 8;
 const MAX_EXPONENT: usize = 8;
@@ -46,9 +46,9 @@ impl Attestor for OpteeAttestation {
     }
 }
 
-/// Has the key made if there is none yet, which takes seconds, once for a device: better while a
-/// session is opened than in the way of sponsorships. What fails here is told by the quote that is
-/// asked for.
+/// Generates the key if there is none yet. That takes seconds, once per device, and is better done
+/// while a session is opened than during a sponsorship. A failure here shows when a quote is
+/// requested.
 pub(crate) fn prepare() {
     if let Ok(Some(mut pta)) = open() {
         let _ = public_key(&mut pta);
@@ -64,7 +64,7 @@ fn open() -> Result<Option<TaSession>, AttestError> {
     }
 }
 
-/// Exponent and modulus as the quote has them.
+/// Exponent and modulus as encoded in the quote.
 fn public_key(pta: &mut TaSession) -> Result<Vec<u8>, AttestError> {
     let (mut exponent, mut modulus) = ([0; MAX_EXPONENT], [0; MAX_MODULUS]);
     let mut params = TeeParams::new()

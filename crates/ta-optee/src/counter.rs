@@ -1,18 +1,18 @@
-//! The monotonic counter, in an object of its own beside the records.
+//! The monotonic counter, in an object beside the records.
 //!
-//! It is as safe from rollback as the storage is: where OP-TEE is built with RPMB, both are.
+//! It is protected from rollback as well as the storage is: with RPMB, both are.
 
 use ta::{CounterError, MonotonicCounter};
 
 use crate::objects::{self, COUNTER};
 
-/// The number last stored. Held in memory too: the host may damage the object, but not make a
-/// running instance count again from the start.
+/// The last stored number. It is kept in memory too: the host may damage the object, but cannot
+/// reset a running instance.
 pub(crate) struct StoredCounter(u64);
 
 impl StoredCounter {
-    /// Reads what is stored; 0 where nothing is. The core refuses a counter that is behind its
-    /// records.
+    /// Reads the stored number, or 0 if there is none. The core refuses a counter that is behind
+    /// its records.
     pub(crate) fn open() -> Result<Self, CounterError> {
         let Some(bytes) = objects::read(COUNTER).map_err(|_| CounterError)? else {
             return Ok(Self(0));

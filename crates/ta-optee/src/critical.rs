@@ -1,5 +1,5 @@
-//! The critical section that the curve's tables ask for while they are built: there is nothing to
-//! keep out.
+//! The critical section that the curve's tables request while they are built. It does nothing,
+//! because there is nothing to exclude.
 #![expect(unsafe_code, reason = "the trait is unsafe to implement")]
 
 use critical_section::{Impl, RawRestoreState, set_impl};

@@ -1,10 +1,10 @@
-//! Randomness from OP-TEE's generator. There is no other in the trusted application: signatures
-//! need none (RFC 6979).
+//! Randomness from OP-TEE's generator, the only source in the trusted application: signatures need
+//! none (RFC 6979).
 
 use optee_utee::Random;
 use ta::{Entropy, EntropyError};
 
-/// `TEE_GenerateRandom`, which ends the trusted application rather than give nothing.
+/// `TEE_GenerateRandom`, which panics the trusted application instead of failing.
 pub(crate) struct TeeEntropy;
 
 impl Entropy for TeeEntropy {

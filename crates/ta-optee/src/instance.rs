@@ -30,11 +30,11 @@ unsafe impl Sync for Instance {}
 
 static INSTANCE: Instance = Instance(RefCell::new(None));
 
-/// Answers one frame. A core that can't be opened is a refusal that says why, and is tried again at
-/// the next frame.
+/// Answers one frame. If the core cannot be opened, the reply is a refusal with the reason, and the
+/// next frame tries again.
 ///
 /// # Errors
-/// `BUSY` if a command comes in while another runs, which OP-TEE never does.
+/// `BUSY` if a command arrives while another runs, which OP-TEE prevents.
 pub(crate) fn handle(frame: &[u8]) -> Result<Vec<u8>> {
     let mut instance = INSTANCE.0.try_borrow_mut().map_err(|_| ErrorKind::Busy)?;
     if instance.is_none() {
@@ -46,7 +46,7 @@ pub(crate) fn handle(frame: &[u8]) -> Result<Vec<u8>> {
     instance.as_mut().map(|core| core.handle(frame)).ok_or_else(|| ErrorKind::BadState.into())
 }
 
-/// The next frame meets a core that is opened then.
+/// The next frame opens the core again.
 #[cfg(feature = "for-tests")]
 pub(crate) fn forget() -> Result<()> {
     *INSTANCE.0.try_borrow_mut().map_err(|_| ErrorKind::Busy)? = None;

@@ -1,5 +1,5 @@
-//! The parameters of a command: p0 the frame, p1 room for the reply, p2 the reply's length, p3
-//! nothing.
+//! The parameters of a command: p0 the frame, p1 the reply buffer, p2 the reply's length, p3
+//! unused.
 
 use alloc::vec::Vec;
 
@@ -15,9 +15,9 @@ use optee_utee::{
 use proto::Status;
 use proto::limits::{MAX_FRAME, MAX_REPLY};
 
-/// Parameters of the right types, with room for any reply.
+/// Parameters of the right types, with a buffer large enough for any reply.
 pub(crate) struct Invocation<'a> {
-    /// `None` if the host gave no bytes: there is no memory to refer to then.
+    /// `None` if the host passed no bytes: then there is no memory to refer to.
     frame: Option<ParameterMemrefInput<'a>>,
     reply: ParameterMemrefOutput<'a>,
     length: ParameterValueOutput<'a>,
@@ -25,8 +25,8 @@ pub(crate) struct Invocation<'a> {
 
 impl<'a> FromRawParameters<'a> for Invocation<'a> {
     /// `BAD_PARAMETERS` for any other types. `SHORT_BUFFER`, with [`MAX_REPLY`] as the length
-    /// needed, unless the largest reply fits: a reply that didn't would be lost with what the
-    /// command did already done.
+    /// needed, unless the largest reply fits: otherwise the reply could be lost after the command
+    /// took effect.
     #[expect(unsafe_code, reason = "the parameters are unions, told apart by their types")]
     unsafe fn from_raw(types: RawParamTypes, params: &'a mut RawParams) -> Result<Self> {
         if types != expected_types() {
@@ -43,7 +43,7 @@ impl<'a> FromRawParameters<'a> for Invocation<'a> {
         let frame = if is_empty {
             None
         } else {
-            // SAFETY: OP-TEE mapped the memory of a memref of this type for the time of the
+            // SAFETY: OP-TEE mapped the memory of a memref of this type for the duration of the
             // command.
             Some(unsafe { ParameterMemrefInput::from_raw(TEE_PARAM_TYPE_MEMREF_INPUT, p0) }?)
         };
@@ -56,8 +56,8 @@ impl<'a> FromRawParameters<'a> for Invocation<'a> {
 }
 
 impl Invocation<'_> {
-    /// The frame, copied once: the host may change its own memory at any time. A length over the
-    /// limit is refused before any memory is taken for it.
+    /// Copies the frame once, because the host may change its own memory at any time. A length over
+    /// the limit is refused before anything is allocated.
     pub(crate) fn copy_frame(&self) -> core::result::Result<Vec<u8>, Status> {
         match &self.frame {
             None => Ok(Vec::new()),
@@ -66,7 +66,7 @@ impl Invocation<'_> {
         }
     }
 
-    /// Hands the reply over.
+    /// Writes the reply to its buffer.
     pub(crate) fn answer(&mut self, reply: &[u8]) -> Result<()> {
         let length = u32::try_from(reply.len()).map_err(|_| ErrorKind::Overflow)?;
         self.length.set_a(length);

@@ -1,8 +1,8 @@
-//! Whether records lie in the storage at all.
+//! Whether the storage holds any records at all.
 //!
 //! OP-TEE deletes an object that the host has damaged. Without its system record the trusted
-//! application would look new and take another admin, with the accounts of the first still there:
-//! that is damage too, and never a fresh start.
+//! application would look new and accept another admin, while the first one's accounts still exist:
+//! that is damage too, and must not be treated as a fresh start.
 #![expect(unsafe_code, reason = "optee-utee has no enumerator of persistent objects")]
 
 use core::ffi::c_void;
@@ -20,7 +20,7 @@ use crate::objects::COUNTER;
 /// Bytes of the longest object id (`TEE_OBJECT_ID_MAX_LEN`).
 const MAX_ID: usize = 64;
 
-/// Whether there is any object but the counter. What can't be told is an error.
+/// Whether any object other than the counter exists. A failed query is an error.
 pub(crate) fn any_record() -> Result<bool, StoreError> {
     let Some(objects) = Objects::start()? else {
         return Ok(false);
@@ -44,7 +44,7 @@ impl Objects {
             return Err(StoreError::Failed);
         }
         let objects = Self(handle);
-        // SAFETY: the handle was allocated above and is freed by `drop` alone.
+        // SAFETY: the handle was allocated above, and only `drop` frees it.
         match unsafe { TEE_StartPersistentObjectEnumerator(objects.0, TEE_STORAGE_PRIVATE) } {
             TEE_SUCCESS => Ok(Some(objects)),
             TEE_ERROR_ITEM_NOT_FOUND => Ok(None),
@@ -57,8 +57,8 @@ impl Objects {
         let mut id = [0; MAX_ID];
         let mut length = 0;
         let id_start = id.as_mut_ptr().cast::<c_void>();
-        // SAFETY: the enumerator is started, no information on the object is asked for, and the id
-        // has all the room that an object id may take.
+        // SAFETY: the enumerator is started, no object information is requested, and the buffer
+        // holds the longest object id.
         match unsafe { TEE_GetNextPersistentObject(self.0, ptr::null_mut(), id_start, &raw mut length) } {
             TEE_SUCCESS => Ok(Some((id, length))),
             TEE_ERROR_ITEM_NOT_FOUND => Ok(None),

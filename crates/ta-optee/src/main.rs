@@ -1,4 +1,5 @@
-//! The trusted application: OP-TEE's entry points around the trusted core, and no logic of its own.
+//! The trusted application: OP-TEE's entry points around the trusted core, without logic of its
+//! own.
 #![no_std]
 #![no_main]
 #![deny(unsafe_code)]
@@ -27,7 +28,7 @@ use optee_utee::{ta_close_session, ta_create, ta_destroy, ta_invoke_command, ta_
 
 use crate::invocation::Invocation;
 
-/// The only command of the entry point; the frame names the one meant (protocol, section 6).
+/// The only command of the entry point; the frame contains the actual opcode (protocol, section 6).
 const HANDLE_FRAME: u32 = 0;
 
 #[ta_create]

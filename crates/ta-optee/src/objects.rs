@@ -1,11 +1,11 @@
 //! Persistent objects of OP-TEE's trusted storage (`TEE_STORAGE_PRIVATE`), encrypted and
-//! authenticated for this trusted application alone. Where OP-TEE is built with RPMB, it refuses an
+//! authenticated for this trusted application only. Where OP-TEE is built with RPMB, it refuses an
 //! older snapshot of them.
 //!
-//! One call puts an object in place of the one before, whole or not at all:
-//! `TEE_CreatePersistentObject` with the overwrite flag is atomic (GlobalPlatform TEE Internal Core
-//! API 1.3, section 5.7.2). OP-TEE writes the new object beside the old one and then commits its
-//! directory, so a crash leaves either (`ree_fs_create`, `set_name` in `core/tee/tee_ree_fs.c`).
+//! One call replaces an object atomically: `TEE_CreatePersistentObject` with the overwrite flag
+//! (GlobalPlatform TEE Internal Core API 1.3, section 5.7.2). OP-TEE writes the new object beside
+//! the old one and then commits its directory, so after a crash one of them exists
+//! (`ree_fs_create`, `set_name` in `core/tee/tee_ree_fs.c`).
 
 use alloc::vec::Vec;
 
@@ -13,7 +13,7 @@ use optee_utee::{DataFlag, ErrorKind, ObjectStorageConstants, PersistentObject};
 use ta::StoreError;
 use zeroize::Zeroizing;
 
-/// The id of the monotonic counter's object. Unlike that of any record, which has 33 bytes.
+/// The object id of the monotonic counter. It differs from every record's, which has 33 bytes.
 pub(crate) const COUNTER: &[u8] = b"counter";
 
 /// The bytes of an object, or `None` if OP-TEE's directory has no such object.
@@ -27,8 +27,8 @@ pub(crate) fn read(id: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> 
     Ok(Some(Zeroizing::new(bytes)))
 }
 
-/// Puts the bytes in place of those before; durable once it returns, as far as the normal world is
-/// honest about its disk.
+/// Replaces the object's bytes; durable once it returns, if the normal world does not lie about its
+/// disk.
 pub(crate) fn write(id: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
     let flags = DataFlag::ACCESS_WRITE | DataFlag::OVERWRITE;
     PersistentObject::create(ObjectStorageConstants::Private, id, flags, None, bytes)
@@ -36,7 +36,7 @@ pub(crate) fn write(id: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
         .map_err(|error| failure(error.kind()))
 }
 
-/// Removes an object, if it is there.
+/// Removes an object if it exists.
 pub(crate) fn remove(id: &[u8]) -> Result<(), StoreError> {
     let flags = DataFlag::ACCESS_WRITE_META;
     match PersistentObject::open(ObjectStorageConstants::Private, id, flags) {

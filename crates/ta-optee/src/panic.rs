@@ -1,12 +1,12 @@
-//! A panic ends the instance: its log line says where, and nothing of what.
+//! A panic ends the instance. Its log line contains the location only, not the message.
 
 use core::panic::PanicInfo;
 
 use optee_utee::raw::{TEE_ERROR_TARGET_DEAD, TEE_Panic};
 use optee_utee::trace_println;
 
-/// OP-TEE answers `TARGET_DEAD` on every session; the next one opened gets a fresh instance over
-/// the same storage.
+/// OP-TEE answers `TARGET_DEAD` in every session; the next session opened gets a fresh instance
+/// with the same storage.
 #[panic_handler]
 #[expect(unsafe_code, reason = "the only way to end a trusted application")]
 fn panic(info: &PanicInfo<'_>) -> ! {

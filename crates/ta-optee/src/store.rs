@@ -1,4 +1,4 @@
-//! Sealed records, each in an object of its own.
+//! Sealed records, one object each.
 
 use ta::{RecordName, SecureStore, StoreError};
 use zeroize::Zeroizing;

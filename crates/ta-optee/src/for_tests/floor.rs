@@ -1,4 +1,4 @@
-//! The cryptography of a sponsorship with nothing around it, for `make bench-optee`.
+//! The bare cryptography of a sponsorship, for `make bench-optee`.
 
 use core::hint::black_box;
 
@@ -11,9 +11,9 @@ use proto::{Signature, frame, paymaster};
 
 const DIGEST: [u8; 32] = [7; 32];
 
-/// Does one thing so often as two bytes say (big endian): `v` a P-256 verification, from SEC 1 and
-/// DER; `r` a secp256k1 recovery, `s` a signature; `h` every hash of the sponsorship whose frame
-/// follows. `None` for anything else.
+/// Repeats one operation as often as two bytes say (big endian): `v` a P-256 verification, from SEC
+/// 1 and DER; `r` a secp256k1 recovery, `s` a signature; `h` every hash of the sponsorship whose
+/// frame follows. `None` for anything else.
 pub(super) fn run(bytes: &[u8]) -> Option<()> {
     let (&[kind, high, low], sponsorship) = bytes.split_first_chunk()?;
     let times = u16::from_be_bytes([high, low]);
@@ -53,8 +53,8 @@ fn sign(times: u16) -> Option<()> {
     Some(())
 }
 
-/// What the passkey signed but for its two hashes, what the relay signed, the paymaster's digest,
-/// the final hash, and the two that are signed as messages.
+/// The passkey's signed data except its two hashes, the relay's digest, the paymaster's digest, the
+/// final hash, and the two that are signed as messages.
 fn hash(times: u16, sponsorship: &[u8]) -> Option<()> {
     let (_, payload) = frame::split_request(sponsorship).ok()?;
     let command: Sponsor = frame::decode_payload(payload).ok()?;

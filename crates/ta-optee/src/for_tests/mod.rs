@@ -1,5 +1,5 @@
-//! Commands that the shipped trusted application has not: one that panics, those that plan what its
-//! ports do, and those that tell figures of what goes on in here.
+//! Commands that the shipped trusted application does not have: one that panics, commands that plan
+//! the behaviour of its ports, and commands that report internal figures.
 
 mod floor;
 mod room;
@@ -14,21 +14,22 @@ use crate::invocation::Invocation;
 use crate::test_ports::{faults, foretold};
 
 const PANIC: u32 = 1;
-/// The frame is a seed of 32 bytes: the core is opened anew, and from here on, until the instance
-/// ends, randomness follows from the seed as `ta::memory::SeededEntropy` has it.
+/// The frame is a seed of 32 bytes. The core is reopened, and until the instance ends randomness
+/// follows from the seed, as in `ta::memory::SeededEntropy`.
 const SEED: u32 = 2;
-/// The frame is a fault to come: eight bytes of how many writes go before it, and one of its kind.
+/// The frame plans a fault: eight bytes with the number of writes before it, and one byte with its
+/// kind.
 const FAIL: u32 = 3;
-/// Reads the frame twice, which nothing else does; the reply is one byte, 1 if it was another one
-/// the second time.
+/// Reads the frame twice, which no other command does; the reply is one byte, 1 if the second read
+/// differed.
 const READ_TWICE: u32 = 4;
-/// The frame says what to do how often; see [`floor::run`].
+/// The frame names an operation and a repeat count; see [`floor::run`].
 const FLOOR: u32 = 5;
-/// The reply is how many bytes of memory are left, in eight bytes (big endian).
+/// The reply is the number of free bytes of memory, in eight bytes (big endian).
 const ROOM: u32 = 6;
 
-/// `None` for a command that is no test's.
-#[expect(clippy::panic, reason = "that is what it is for")]
+/// `None` for a command that is not a test's.
+#[expect(clippy::panic, reason = "its purpose is to panic")]
 pub(crate) fn invoke(command: u32, invocation: &mut Invocation<'_>) -> Option<Result<()>> {
     match command {
         PANIC => panic!("a test asked for it"),
@@ -56,7 +57,7 @@ fn fail(invocation: &mut Invocation<'_>) -> Result<()> {
 
 fn read_twice(invocation: &mut Invocation<'_>) -> Result<()> {
     let first = invocation.copy_frame().map_err(|_| ErrorKind::BadParameters)?;
-    // About as long as it takes to check a signature.
+    // About as long as checking a signature takes.
     for _ in 0..100 {
         black_box(Sha256::digest(&first));
     }

@@ -1,10 +1,10 @@
-//! How much memory is left, for a test that none is lost.
+//! The amount of free memory, for a test that none leaks.
 
 use alloc::vec::Vec;
 
 const WHOLE_HEAP: usize = 4 * 1024 * 1024;
 
-/// Bytes of the largest block that the heap has, to within sixteen.
+/// Size of the heap's largest free block, to within sixteen bytes.
 pub(super) fn largest() -> usize {
     let (mut fits, mut too_large) = (0, WHOLE_HEAP);
     while too_large.saturating_sub(fits) > 16 {

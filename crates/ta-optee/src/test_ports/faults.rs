@@ -1,4 +1,4 @@
-//! Writes that fail as a test planned it, as they do in `ta::memory::MemoryDevice`.
+//! Planned write failures for tests, as in `ta::memory::MemoryDevice`.
 
 use alloc::vec::Vec;
 use core::cell::Cell;
@@ -9,12 +9,12 @@ use zeroize::Zeroizing;
 use crate::counter::StoredCounter;
 use crate::store::ObjectStore;
 
-/// What happens to a write.
+/// The outcome of a write.
 #[derive(Clone, Copy)]
 enum Fault {
-    /// Nothing is written, and nothing answers from then on.
+    /// Nothing is written, and everything fails from then on.
     Before,
-    /// It is written, and nothing answers from then on.
+    /// It is written, and everything fails from then on.
     After,
     /// This one write fails.
     Refused,
@@ -23,7 +23,7 @@ enum Fault {
 #[derive(Clone, Copy)]
 enum Plan {
     None,
-    /// The write after this many more.
+    /// The write after this many more fails.
     Fail(u64, Fault),
     Dead,
 }
@@ -36,8 +36,8 @@ unsafe impl Sync for Planned {}
 
 static PLANNED: Planned = Planned(Cell::new(Plan::None));
 
-/// Plans a fault, from eight bytes of how many writes go before it and one of its kind; `None` for
-/// anything else.
+/// Plans a fault: eight bytes with the number of writes before it, and one byte with its kind.
+/// `None` for anything else.
 pub(crate) fn plan(bytes: &[u8]) -> Option<()> {
     let (writes, kind) = bytes.split_first_chunk()?;
     let fault = match kind {
@@ -60,11 +60,11 @@ fn is_dead() -> bool {
     matches!(PLANNED.0.get(), Plan::Dead)
 }
 
-/// A port of the platform, with faults.
+/// A port of the platform, with planned faults.
 pub(crate) struct Faulty<P>(pub(crate) P);
 
 impl<P> Faulty<P> {
-    /// One write, or `None` if it fails on purpose.
+    /// One write, or `None` if it fails as planned.
     fn write<T>(&mut self, write: impl FnOnce(&mut P) -> T) -> Option<T> {
         match PLANNED.0.get() {
             Plan::None => Some(write(&mut self.0)),

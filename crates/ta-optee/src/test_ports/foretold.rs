@@ -1,11 +1,11 @@
-//! Randomness that follows from a test's seed, as `ta::memory::SeededEntropy` has it.
+//! Predictable randomness from a test's seed, as in `ta::memory::SeededEntropy`.
 
 use core::cell::RefCell;
 
 use sha2::{Digest, Sha256};
 use ta::{Entropy, EntropyError};
 
-/// Randomness of the platform's, until a test gives a seed.
+/// The platform's randomness, until a test provides a seed.
 pub(crate) struct Foretellable<E>(pub(crate) E);
 
 impl<E: Entropy> Entropy for Foretellable<E> {
@@ -27,14 +27,13 @@ unsafe impl Sync for Foretold {}
 
 static FORETOLD: Foretold = Foretold(RefCell::new(None));
 
-/// From here on, until the instance ends, all randomness follows from the seed. `None` if some is
-/// being drawn.
+/// Derives all randomness from the seed until the instance ends. `None` while some is being drawn.
 pub(crate) fn follow(seed: [u8; 32]) -> Option<()> {
     *FORETOLD.0.try_borrow_mut().ok()? = Some(Stream { seed, drawn: 0 });
     Some(())
 }
 
-/// Whether there is a seed that these bytes follow from.
+/// Fills the bytes from the seed; `false` if there is no seed.
 fn fill(bytes: &mut [u8]) -> bool {
     let Ok(mut foretold) = FORETOLD.0.try_borrow_mut() else { return false };
     let Some(stream) = foretold.as_mut() else { return false };

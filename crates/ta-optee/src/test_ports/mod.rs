@@ -1,5 +1,4 @@
-//! Ports of the platform that do what a test planned, in place of those of the shipped trusted
-//! application.
+//! Test ports that follow a planned behaviour, replacing those of the shipped trusted application.
 
 pub(crate) mod faults;
 pub(crate) mod foretold;

@@ -1,4 +1,4 @@
-//! After the machine was switched off: what was acknowledged is there.
+//! After a power cycle: acknowledged changes are still there.
 
 use proto::command::Phase;
 use proto::{EntryPointVersion, Status};
@@ -10,7 +10,7 @@ use crate::support::world::{provision, signed};
 use crate::tee::Tee;
 
 pub fn run(tee: &mut Tee) {
-    rules!(tee, every_acknowledged_change_is_there, it_can_not_be_provisioned_again, it_signs_as_before,);
+    rules!(tee, every_acknowledged_change_is_there, it_cannot_be_provisioned_again, it_signs_as_before,);
 }
 
 fn every_acknowledged_change_is_there(tee: &mut Tee) {
@@ -23,7 +23,7 @@ fn every_acknowledged_change_is_there(tee: &mut Tee) {
     assert_eq!(wallet(tee).passkeys.len(), 1);
 }
 
-fn it_can_not_be_provisioned_again(tee: &mut Tee) {
+fn it_cannot_be_provisioned_again(tee: &mut Tee) {
     let command = signed(provision(state(tee).tee_id, admin().address(), 1), &admin());
     assert_eq!(tee.call(&command).unwrap_err(), Status::AlreadyProvisioned);
 }

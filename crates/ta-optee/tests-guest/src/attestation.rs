@@ -1,4 +1,4 @@
-//! OP-TEE's attestation. What it gives is printed as `GET /attestation` shows it, for the host to
+//! OP-TEE's attestation. Quotes are printed in the format of `GET /attestation`, for the host to
 //! verify.
 
 use optee_teec::{Context, Operation, ParamNone, ParamTmpRef, Session, Uuid, raw};
@@ -17,11 +17,11 @@ const GET_TA_SHDR_DIGEST: u32 = 1;
 const HASH_TA_MEMORY: u32 = 2;
 const TA: &str = include_str!("../../uuid.txt");
 
-/// On a machine whose OP-TEE has it.
+/// On a machine whose OP-TEE supports attestation.
 pub fn run(tee: &mut Tee) {
     rules!(
         tee,
-        a_quote_is_over_the_nonce_and_the_statement,
+        a_quote_covers_the_nonce_and_the_statement,
         a_provisioned_one_names_its_admin_and_its_signer,
         the_normal_world_gets_no_measurement_of_memory,
         the_normal_world_has_its_own_nonce_signed_over_another_digest,
@@ -33,17 +33,17 @@ pub fn run(tee: &mut Tee) {
     });
 }
 
-/// The same after the machine was switched off.
+/// The same after a power cycle.
 pub fn again(tee: &mut Tee) {
     show("again", [0xb0; 32], &attest(tee, [0xb0; 32]));
 }
 
-/// On a machine whose OP-TEE has none.
+/// On a machine whose OP-TEE does not.
 pub fn unavailable(tee: &mut Tee) {
-    rules!(tee, without_attestation_there_is_a_statement_and_no_quote);
+    rules!(tee, without_attestation_the_reply_has_a_statement_but_no_quote);
 }
 
-fn a_quote_is_over_the_nonce_and_the_statement(tee: &mut Tee) {
+fn a_quote_covers_the_nonce_and_the_statement(tee: &mut Tee) {
     let (one, other) = (attest(tee, [0xa0; 32]), attest(tee, [0xa1; 32]));
     assert_eq!(one.statement, other.statement);
     assert_ne!(one.quote, other.quote);
@@ -68,16 +68,15 @@ fn the_normal_world_gets_no_measurement_of_memory(_: &mut Tee) {
     assert_eq!(refused.raw_code(), raw::TEEC_ERROR_ACCESS_DENIED);
 }
 
-/// A host that makes up a statement can have OP-TEE sign its challenge, with the digest of the
-/// signed file beside it. The host's verifier has to refuse that.
+/// A hostile host can have OP-TEE sign the challenge of a made-up statement, with the digest of the
+/// signed file. The host's verifier has to refuse that.
 fn the_normal_world_has_its_own_nonce_signed_over_another_digest(tee: &mut Tee) {
     let mut reply = attest(tee, [0xa0; 32]);
     reply.statement.provisioned.as_mut().unwrap().paymaster_signer = admin().address();
     let Hash(challenge) = reply.statement.challenge(&[0xa0; 32]);
     let (mut context, mut out) = (Context::new().unwrap(), [0; 1024]);
     let uuid = u128::from_str_radix(&TA.trim().replace('-', ""), 16).unwrap().to_be_bytes();
-    // The structure of OP-TEE, not the bytes of the text: its first three numbers are little
-    // endian.
+    // OP-TEE's struct layout, not the order of the text: its first three numbers are little endian.
     let uuid = [&[uuid[3], uuid[2], uuid[1], uuid[0], uuid[5], uuid[4], uuid[7], uuid[6]], &uuid[8..]].concat();
     let mut operation = Operation::new(
         0,
@@ -95,7 +94,7 @@ fn the_normal_world_has_its_own_nonce_signed_over_another_digest(tee: &mut Tee) 
     show("forged", [0xa0; 32], &reply);
 }
 
-fn without_attestation_there_is_a_statement_and_no_quote(tee: &mut Tee) {
+fn without_attestation_the_reply_has_a_statement_but_no_quote(tee: &mut Tee) {
     let reply = tee.call(&Attest { nonce: [0xa0; 32] }).unwrap();
     assert_eq!(reply.quote, None);
     assert_eq!(reply.statement.provisioned, None);

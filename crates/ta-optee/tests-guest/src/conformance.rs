@@ -1,6 +1,6 @@
-//! The frames that the properties of the core were tested with, as they were recorded, with every
-//! reply: OP-TEE gives the same bytes. Only a trusted application for tests can be told its entropy
-//! and which of its writes fail.
+//! Sends the frames recorded from the core's property tests: OP-TEE must give the same replies,
+//! byte for byte. Only a trusted application built for tests lets the host set its entropy and
+//! write failures.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -13,7 +13,7 @@ use crate::storage::{self, Files};
 use crate::support::tape::{Chapter, Event, Recording, Tape};
 use crate::tee::Tee;
 
-/// Of the host's tests (`crates/ta/tests/properties/recording.rs`).
+/// Recorded by the host's tests (`crates/ta/tests/properties/recording.rs`).
 const RECORDING: &str = "/guest/recording";
 
 const PANIC: u32 = 1;
@@ -59,7 +59,7 @@ impl std::fmt::Display for Tally {
 
 #[derive(Default)]
 struct Player {
-    /// While the trusted application runs.
+    /// Set while the trusted application runs.
     tee: Option<Tee>,
     /// By the number of the tape that begins with them.
     kept: HashMap<u32, Files>,
@@ -108,8 +108,8 @@ impl Player {
         }
     }
 
-    /// A core that has opened its storage. One that is in use is ended, now and then with its whole
-    /// instance, as a power-off would; a new world only needs another core.
+    /// A core with its storage opened. A core in use is dropped, sometimes with its whole instance,
+    /// as at a power-off; a new world only needs another core.
     fn start(&mut self, seed: &[u8; 32], is_in_use: bool) {
         if is_in_use
             && self.tally.starts.is_multiple_of(4)
@@ -120,7 +120,7 @@ impl Player {
         }
         self.tally.starts += 1;
         let tee = self.tee.get_or_insert_with(|| Tee::open().unwrap());
-        assert_eq!(tee.handle_as(SEED, seed), TEEC_SUCCESS, "is it one for tests?");
+        assert_eq!(tee.handle_as(SEED, seed), TEEC_SUCCESS, "is it built for tests?");
         tee.call(&Hello).unwrap();
     }
 
@@ -130,7 +130,7 @@ impl Player {
             Fault::Before => 0,
             Fault::After => 1,
             Fault::Refused => 2,
-            Fault::Torn => panic!("OP-TEE's storage tears nothing"),
+            Fault::Torn => panic!("OP-TEE's storage never writes half a record"),
         };
         let plan = [&after.to_be_bytes()[..], &[kind]].concat();
         assert_eq!(self.tee().handle_as(FAIL, &plan), TEEC_SUCCESS);

@@ -1,4 +1,5 @@
-//! After the host has damaged a sealed file: no account ever falls to the admin of a fresh start.
+//! After the host has damaged a sealed file: no account ever becomes available to the admin of a
+//! fresh start.
 
 use proto::Status;
 use proto::command::{GetWalletInfo, Phase, VerifySecurityState};
@@ -10,14 +11,14 @@ use crate::support::world::{provision, signed};
 use crate::tee::Tee;
 
 pub fn run() {
-    rule("damage_leaves_no_account_to_another_admin", damage_leaves_no_account_to_another_admin);
+    rule("damage_gives_no_account_to_another_admin", damage_gives_no_account_to_another_admin);
 }
 
-/// OP-TEE deletes what is damaged when it first meets it, so the later answers matter as much as
-/// the first.
-fn damage_leaves_no_account_to_another_admin() {
+/// OP-TEE deletes a damaged file when it first reads it, so the later answers matter as much as the
+/// first.
+fn damage_gives_no_account_to_another_admin() {
     for _ in 0..3 {
-        // One of the files is OP-TEE's own, of the versions it has seen.
+        // One of the files is OP-TEE's own, with the versions it has seen.
         let mut tee = match Tee::open() {
             Ok(tee) => tee,
             Err(error) => {
@@ -50,8 +51,7 @@ fn the_account_is_whole_or_refused(tee: &mut Tee) {
     }
 }
 
-/// The directory itself was damaged, and OP-TEE began a new one: as if the host had put in an empty
-/// disk.
+/// The directory itself was damaged, and OP-TEE created a new one: equivalent to an empty disk.
 fn everything_is_gone(tee: &mut Tee, counter: u64) {
     println!("new");
     let other_admin = EthKey::numbered(0xbd);

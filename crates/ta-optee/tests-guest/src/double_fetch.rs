@@ -1,6 +1,6 @@
 //! A host that changes the frame while the trusted application reads it. The frame is copied once,
-//! so whatever was copied is what is checked, and what is checked is what is signed: every reply is
-//! one that a frame at rest could get.
+//! so the bytes checked are the bytes signed: every reply is one that an unchanging frame could
+//! get.
 
 use std::hint::spin_loop;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -20,7 +20,7 @@ use crate::support::world::{self, no_signature, provision, signed};
 use crate::tee::{HANDLE_FRAME, Tee};
 
 const READ_TWICE: u32 = 4;
-/// The least of every race.
+/// The minimum for every race.
 const ROUNDS: u32 = 600;
 
 pub fn run(tee: &mut Tee) {
@@ -29,7 +29,7 @@ pub fn run(tee: &mut Tee) {
         tee,
         a_frame_does_change_between_two_reads,
         an_operation_with_a_byte_that_changes_is_the_approved_one_or_refused,
-        two_approved_operations_that_take_turns_are_never_mixed,
+        two_alternating_approved_operations_are_never_mixed,
         an_admin_command_whose_permissions_change_grants_what_was_signed,
     );
 }
@@ -42,7 +42,7 @@ fn set_up(tee: &mut Tee) {
     tee.call(&CreateHybridAccount { account_id, signature_scheme, registration: passkey().register() }).unwrap();
 }
 
-/// Otherwise the rules below would hold of a host that is too slow.
+/// Otherwise the tests below would pass merely because the host is too slow.
 fn a_frame_does_change_between_two_reads(tee: &mut Tee) {
     let [_, changed] =
         Race::new(two_approved()).run(|shared| usize::from(tee.invoke(READ_TWICE, shared).unwrap() == [1]));
@@ -74,7 +74,7 @@ fn an_operation_with_a_byte_that_changes_is_the_approved_one_or_refused(tee: &mu
     }
 }
 
-fn two_approved_operations_that_take_turns_are_never_mixed(tee: &mut Tee) {
+fn two_alternating_approved_operations_are_never_mixed(tee: &mut Tee) {
     let frames = two_approved();
     let replies = frames.each_ref().map(|frame| tee.handle(frame));
     assert!(replies.iter().all(|reply| is_ok(reply)) && replies[0] != replies[1]);
@@ -119,7 +119,7 @@ fn approved(variant: u8) -> Sponsor {
     sponsor(EntryPointVersion::V07, ACCOUNT, variant).approved(&passkey(), &relay())
 }
 
-/// Of one length: signatures of passkeys differ in theirs.
+/// Two frames of equal length: passkey signatures vary in length.
 fn two_approved() -> [Vec<u8>; 2] {
     let first = encoded(&approved(1));
     let others = (1..80).map(|number| encoded(&approved(1 + 3 * number)));
@@ -139,7 +139,7 @@ fn is_ok(reply: &[u8]) -> bool {
     reply[..4] == Status::Ok.code().to_be_bytes()
 }
 
-/// Two frames of one length that take turns in the same memory.
+/// Two frames of equal length that alternate in the same memory.
 struct Race {
     frames: [Vec<u8>; 2],
     memory: Vec<AtomicU8>,
@@ -152,7 +152,8 @@ impl Race {
         Self { frames, memory }
     }
 
-    /// How often what came of a call: of [`ROUNDS`] calls, or more until each was met often enough.
+    /// Counts the outcomes of [`ROUNDS`] calls, or of more until each outcome occurred often
+    /// enough.
     fn run<const OUTCOMES: usize>(&self, mut call: impl FnMut(SharedFrame<'_>) -> usize) -> [u32; OUTCOMES] {
         let mut met = [0; OUTCOMES];
         self.against(|_| {
@@ -181,7 +182,7 @@ impl Race {
     }
 
     fn take_turns(&self, begun: &AtomicBool, over: &AtomicBool) {
-        // Now and then a frame lies still for as long as it takes to copy it.
+        // Sometimes a frame stays unchanged long enough to be copied.
         for pause in (0..4000_u32).step_by(37).cycle() {
             for frame in &self.frames {
                 for (to, from) in self.memory.iter().zip(frame) {
@@ -197,7 +198,7 @@ impl Race {
     }
 }
 
-/// Says that it is over, after a panic too.
+/// Signals the end, also after a panic.
 struct AtEnd<'a>(&'a AtomicBool);
 
 impl Drop for AtEnd<'_> {
@@ -206,7 +207,7 @@ impl Drop for AtEnd<'_> {
     }
 }
 
-/// Memory that OP-TEE is given as it is, while others write to it.
+/// Memory passed to OP-TEE directly, while others write to it.
 struct SharedFrame<'a>(&'a [AtomicU8]);
 
 impl Param for SharedFrame<'_> {
@@ -219,7 +220,7 @@ impl Param for SharedFrame<'_> {
         ParamType::MemrefTempInput
     }
 
-    /// Nothing of an input comes back.
+    /// Inputs return nothing.
     fn from_raw(_: raw::TEEC_Parameter, _: ParamType) -> Self {
         Self(&[])
     }

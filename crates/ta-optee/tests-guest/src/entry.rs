@@ -1,4 +1,4 @@
-//! The entry point: parameter types, room for the reply, frames up to the largest.
+//! The entry point: parameter types, the reply buffer, frames up to the largest.
 
 use optee_teec::raw::{TEEC_ERROR_BAD_PARAMETERS, TEEC_ERROR_NOT_SUPPORTED, TEEC_ERROR_SHORT_BUFFER, TEEC_SUCCESS};
 use proto::bytes::{CallData, FactoryData};
@@ -29,7 +29,7 @@ fn every_wrong_combination_of_parameter_types_is_bad_parameters(tee: &mut Tee) {
             for c in Kind::ALL {
                 for d in Kind::ALL {
                     let types = [a, b, c, d];
-                    // The right types have too little room behind them here.
+                    // With the right types, the buffer is too small here.
                     let expected = if types == RIGHT { TEEC_ERROR_SHORT_BUFFER } else { TEEC_ERROR_BAD_PARAMETERS };
                     assert_eq!(tee.invoke_with_types(0, types), expected);
                     tried += 1;
@@ -48,8 +48,8 @@ fn another_command_number_is_not_supported(tee: &mut Tee) {
     assert_eq!(tee.handle_as(0, &frame), TEEC_SUCCESS);
 }
 
-/// A command that changes something permanently changes nothing when there is no room for its
-/// reply. What follows in the callers is the same command with room.
+/// A command with permanent effects changes nothing if there is no room for its reply. The callers
+/// then send the same command with room.
 pub fn changes_nothing_without_room<R: Request>(tee: &mut Tee, command: &R) {
     let (state, account) = (VerifySecurityState, GetWalletInfo { account_id: ACCOUNT.parse().unwrap() });
     let questions = [frame::encode_request(&state).unwrap(), frame::encode_request(&account).unwrap()];

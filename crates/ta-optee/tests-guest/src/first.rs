@@ -1,4 +1,4 @@
-//! A new trusted application, from its first word to signatures that hold.
+//! A new trusted application, from its first reply to valid signatures.
 
 use proto::bytes::BoundedBytes;
 use proto::command::{CreateHybridAccount, Echo, GetVersion, GetWalletInfo, Hello, Phase, Protection, SignatureScheme};
@@ -22,11 +22,11 @@ pub fn run(tee: &mut Tee) {
         tee,
         it_speaks_the_wire_version_and_limits_of_the_host,
         it_reports_the_measurement_of_the_build,
-        it_claims_what_the_platform_claims_and_no_more,
-        nothing_but_provision_is_accepted_of_a_new_one,
+        it_reports_only_what_the_platform_claims,
+        a_new_one_accepts_only_provision,
         it_is_provisioned_once,
         a_relay_key_is_authorised_by_the_admin,
-        a_frame_that_is_no_frame_is_refused_in_words,
+        an_invalid_frame_is_refused_with_a_status,
         an_account_is_made_with_a_passkey,
         a_sponsorship_for_every_entry_point_carries_both_signatures,
         the_same_frame_gives_the_same_bytes,
@@ -49,16 +49,16 @@ fn it_reports_the_measurement_of_the_build(tee: &mut Tee) {
     assert_eq!(std::fs::read_to_string(MEASUREMENT_FILE).unwrap().trim(), format!("0x{measurement}"));
 }
 
-fn it_claims_what_the_platform_claims_and_no_more(tee: &mut Tee) {
+fn it_reports_only_what_the_platform_claims(tee: &mut Tee) {
     let state = state(tee);
     assert_eq!((state.phase, state.counter), (Phase::Uninitialised, 0));
     // Debian's OP-TEE for QEMU has no RPMB; its time is the Arm counter, which the normal world
-    // can't set.
+    // cannot set.
     assert_eq!((state.storage, state.rollback), (Protection::SecureWorld, Protection::None));
     assert_eq!(state.time, Protection::Hardware);
 }
 
-fn nothing_but_provision_is_accepted_of_a_new_one(tee: &mut Tee) {
+fn a_new_one_accepts_only_provision(tee: &mut Tee) {
     let command = GetWalletInfo { account_id: ACCOUNT.parse().unwrap() };
     assert_eq!(tee.call(&command).unwrap_err(), Status::NotProvisioned);
 }
@@ -85,7 +85,7 @@ fn a_relay_key_is_authorised_by_the_admin(tee: &mut Tee) {
     assert_eq!(state(tee).counter, 2);
 }
 
-fn a_frame_that_is_no_frame_is_refused_in_words(tee: &mut Tee) {
+fn an_invalid_frame_is_refused_with_a_status(tee: &mut Tee) {
     for (bytes, status) in [
         (vec![], Status::Malformed),
         (vec![frame::VERSION], Status::Malformed),

@@ -1,4 +1,4 @@
-//! The account and the keys that every mode knows, and what the trusted application reports about
+//! The account and keys that every mode uses, and what the trusted application reports about
 //! itself.
 
 use proto::command::{GetWalletInfo, SecurityState, VerifySecurityState, WalletInfo};

@@ -1,5 +1,5 @@
-//! What goes on inside the trusted application: its cryptography with nothing around it, and the
-//! memory it has left. Only a build for tests tells.
+//! Internal figures of the trusted application: its bare cryptography, and its free memory. Only a
+//! build for tests reports them.
 
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ use crate::timings::tell;
 const FLOOR: u32 = 5;
 const ROOM: u32 = 6;
 
-/// How long the parts of a sponsorship's cryptography take.
+/// The durations of the cryptographic parts of a sponsorship.
 pub fn floor(tee: &mut Tee) {
     let command = sponsor(EntryPointVersion::V07, ACCOUNT, 1).approved(&passkey(), &relay());
     let command = frame::encode_request(&command).unwrap();
@@ -32,7 +32,7 @@ pub fn floor(tee: &mut Tee) {
     tell("inside: the cryptography of a sponsorship, two signatures", sum, sum);
 }
 
-/// Milliseconds of one, from many of them in one call.
+/// Milliseconds of one operation, averaged over many in one call.
 fn once(tee: &mut Tee, kind: u8, command: &[u8]) -> f64 {
     const TIMES: u16 = 20;
     let mut call = |times: u16| {
@@ -40,7 +40,7 @@ fn once(tee: &mut Tee, kind: u8, command: &[u8]) -> f64 {
         let mut took: Vec<f64> = (0..15)
             .map(|_| {
                 let started = Instant::now();
-                tee.invoke(FLOOR, ParamTmpRef::new_input(&frame)).expect("is it one for tests?");
+                tee.invoke(FLOOR, ParamTmpRef::new_input(&frame)).expect("is it built for tests?");
                 started.elapsed().as_secs_f64() * 1e3
             })
             .collect();
@@ -50,8 +50,8 @@ fn once(tee: &mut Tee, kind: u8, command: &[u8]) -> f64 {
     (call(TIMES) - call(0)) / f64::from(TIMES)
 }
 
-/// Bytes of the largest block of memory that it has left.
+/// Size of its largest free block of memory, in bytes.
 pub fn room(tee: &mut Tee) {
-    let reply = tee.invoke(ROOM, ParamTmpRef::new_input(&[0])).expect("is it one for tests?");
+    let reply = tee.invoke(ROOM, ParamTmpRef::new_input(&[0])).expect("is it built for tests?");
     println!("room for {} bytes", u64::from_be_bytes(reply.try_into().unwrap()));
 }

@@ -1,7 +1,7 @@
-//! What has to hold for the trusted application inside OP-TEE. Runs in the guest, in a mode:
-//! against one that is new (`first`), that was provisioned before the machine was switched off
-//! (`again`), whose files were `damaged` since, and so on. Fails by panicking; the last line says
-//! that all is well.
+//! Tests of the trusted application inside OP-TEE. They run in the guest, in one of several modes:
+//! with a new trusted application (`first`), one provisioned before a power cycle (`again`), one
+//! whose files were `damaged` since, and so on. They fail by panicking; the last line reports
+//! success.
 
 mod again;
 mod attestation;
@@ -53,7 +53,7 @@ fn main() {
         Some("rollback-accepted") => rollback::accepted(&mut open()),
         Some("rollback-refused") => rollback::refused(),
         Some("rollback-restored") => rollback::restored(&mut open()),
-        _ => panic!("usage: guest-tests MODE, one of those above"),
+        _ => panic!("usage: guest-tests MODE, see main.rs for the modes"),
     }
     println!("all held");
 }
@@ -65,13 +65,13 @@ fn open() -> Tee {
     tee
 }
 
-/// Ends the instance, where a build for tests has a command for that.
+/// Ends the instance, if a build for tests has a command for that.
 fn panics(tee: &mut Tee) {
     const PANIC: u32 = 1;
     assert_eq!(tee.handle_as(PANIC, &[]), optee_teec::raw::TEEC_ERROR_TARGET_DEAD);
 }
 
-/// Runs one rule and tells that it held.
+/// Runs one test and reports that it passed.
 pub(crate) fn rule(name: &str, check: impl FnOnce()) {
     let started = Instant::now();
     check();

@@ -1,5 +1,5 @@
-//! An older copy of the sealed files is put back, in which a relay key still stands that was
-//! revoked since.
+//! An older copy of the sealed files is restored, in which a relay key that was revoked since is
+//! still authorised.
 
 use optee_teec::raw;
 use proto::command::{
@@ -15,11 +15,11 @@ use crate::support::world::{authorize, no_signature, provision, signed};
 use crate::tee::Tee;
 use crate::timings;
 
-/// Codes of OP-TEE, the first for files that are gone, the second for files that are older.
+/// OP-TEE's codes: the first for missing files, the second for older files.
 const TEE_ERROR_SECURITY: u32 = 0xffff_000f;
 const TEE_ERROR_CORRUPT_OBJECT: u32 = 0xf010_0001;
 
-/// Makes what gets copied.
+/// Creates the state that gets copied.
 pub fn before(tee: &mut Tee) {
     rules!(tee, a_relay_key_is_authorised_and_used);
     timings::print("CreateHybridAccount, two records sealed", 10, |number| {
@@ -35,17 +35,17 @@ pub fn after(tee: &mut Tee) {
     rules!(tee, the_relay_key_is_revoked_and_refused);
 }
 
-/// The copy is back, without RPMB.
+/// The copy was restored, without RPMB.
 pub fn accepted(tee: &mut Tee) {
-    rules!(tee, an_older_copy_is_taken_for_the_present_one_and_said_to_be_undetectable);
+    rules!(tee, an_older_copy_is_accepted_and_reported_as_undetectable);
 }
 
-/// The copy is back, or everything gone, with RPMB.
+/// The copy was restored, or all files removed, with RPMB.
 pub fn refused() {
     rules!(&mut (), no_instance_serves_another_copy);
 }
 
-/// The newest files are back.
+/// The newest files were restored.
 pub fn restored(tee: &mut Tee) {
     rules!(tee, the_newest_files_are_served_with_every_acknowledged_command);
 }
@@ -68,7 +68,7 @@ fn the_relay_key_is_revoked_and_refused(tee: &mut Tee) {
     assert_eq!(sponsored(tee).unwrap_err(), Status::SignerNotAuthorised);
 }
 
-fn an_older_copy_is_taken_for_the_present_one_and_said_to_be_undetectable(tee: &mut Tee) {
+fn an_older_copy_is_accepted_and_reported_as_undetectable(tee: &mut Tee) {
     let state = state(tee);
     assert_eq!((state.phase, state.counter), (Phase::Ready, 2));
     sponsored(tee).unwrap();
@@ -76,14 +76,14 @@ fn an_older_copy_is_taken_for_the_present_one_and_said_to_be_undetectable(tee: &
     println!("counter {}, rollback {:?}", state.counter, state.rollback);
 }
 
-/// The first instance that is met may still hold the newest state in memory: what it does with it
-/// is right. Nothing gets signed by the older copy, nothing new is written over it, and after that
-/// nothing at all is served.
+/// The first instance may still hold the newest state in memory, and then answers correctly.
+/// Nothing gets signed with the older copy, nothing new is written over it, and after that nothing
+/// is served at all.
 fn no_instance_serves_another_copy(_: &mut ()) {
     let (signer, permissions) = (relay().address(), Permissions::SPONSOR);
     for round in 0..3 {
-        // A new instance, if the one before was ended: then OP-TEE has to read its list of versions
-        // before it loads it.
+        // A new instance, if the previous one was ended: OP-TEE then has to read its list of
+        // versions before it loads it.
         let mut tee = match Tee::open() {
             Ok(tee) => tee,
             Err(error) => {
@@ -100,7 +100,7 @@ fn no_instance_serves_another_copy(_: &mut ()) {
         let sponsored = tee.try_call(&sponsorship());
         assert!(!matches!(sponsored, Ok(Ok(_))), "a revoked relay key got a signature");
         println!("the revoked relay key: {}", refusal(&sponsored));
-        // Where it does not even tell which TEE it is, it takes no command for any.
+        // If it does not even report its TEE id, it accepts no command for any id.
         let tee_id = state.ok().and_then(Result::ok).map_or_else(TeeId::default, |state| state.tee_id);
         let provisioned = tee.try_call(&signed(provision(tee_id, relay().address(), 1), &relay()));
         println!("another admin: {}", refusal(&provisioned));
@@ -109,7 +109,7 @@ fn no_instance_serves_another_copy(_: &mut ()) {
     }
 }
 
-/// Refused by the trusted application, or ended by OP-TEE before it could.
+/// Refused by the trusted application, or ended by OP-TEE first.
 fn refusal<R>(result: &Result<Result<R, Status>, u32>) -> String {
     match result {
         Ok(Ok(_)) => panic!("an older copy of the storage was served"),

@@ -1,4 +1,4 @@
-//! The gateway's way in: shared memory that is registered once, and several frames in one call.
+//! The gateway's transport: shared memory that is registered once, and several frames in one call.
 
 use optee_session::{Room, Session, codes};
 use proto::command::{Batch, Hello, Request};
@@ -21,10 +21,10 @@ pub fn run(tee: &mut Tee) {
         tee,
         every_frame_has_the_same_reply_over_registered_memory,
         a_batch_has_the_replies_that_its_frames_have_alone,
-        a_reply_says_nothing_of_the_one_before_it,
-        a_request_that_has_no_room_is_not_sent,
-        another_trusted_application_is_said_not_to_be_there,
-        the_version_says_whose_key_signed_it,
+        a_reply_contains_nothing_of_the_previous_one,
+        a_request_over_its_buffer_is_not_sent,
+        an_unknown_trusted_application_is_not_found,
+        the_version_names_the_signing_key,
     );
 }
 
@@ -61,31 +61,31 @@ fn batch(session: &mut Session, frames: &[Vec<u8>]) -> Vec<Vec<u8>> {
     reply.replies.iter().map(|reply| reply.to_vec()).collect()
 }
 
-fn a_reply_says_nothing_of_the_one_before_it(_: &mut Tee) {
+fn a_reply_contains_nothing_of_the_previous_one(_: &mut Tee) {
     let mut session = open();
     let long = session.call(HANDLE_FRAME, &sponsorship(1)).unwrap();
     let short = session.call(HANDLE_FRAME, &[9]).unwrap();
     assert!(long.len() > 100 && short.len() == 4);
 }
 
-fn a_request_that_has_no_room_is_not_sent(tee: &mut Tee) {
+fn a_request_over_its_buffer_is_not_sent(tee: &mut Tee) {
     let before = state(tee);
     let error = open().call(HANDLE_FRAME, &vec![0; MAX_FRAME + 1]).unwrap_err();
     assert_eq!(error.code, codes::EXCESS_DATA);
     assert_eq!(state(tee), before);
 }
 
-fn another_trusted_application_is_said_not_to_be_there(_: &mut Tee) {
+fn an_unknown_trusted_application_is_not_found(_: &mut Tee) {
     let error = Session::open(Uuid::from_u128(0x5ba7), ROOM).err().unwrap();
     assert_eq!(error.code, codes::ITEM_NOT_FOUND, "{error}");
 }
 
-fn the_version_says_whose_key_signed_it(tee: &mut Tee) {
+fn the_version_names_the_signing_key(tee: &mut Tee) {
     let version = state(tee).version;
     assert!(version.ends_with("+development-key"), "{}", *version);
 }
 
-/// Beside those of temporary references.
+/// For comparison with temporary references.
 pub fn timings() {
     let mut session = open();
     let hello = encoded(&Hello);

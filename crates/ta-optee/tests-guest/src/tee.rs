@@ -1,4 +1,4 @@
-//! One session with the trusted application, by temporary references.
+//! One session with the trusted application, using temporary references.
 
 use optee_teec::{Context, Operation, Param, ParamNone, ParamTmpRef, ParamType, ParamValue, Session, Uuid, raw};
 use proto::command::Request;
@@ -30,14 +30,14 @@ impl Tee {
         context.open_session(Uuid::parse_str(UUID)?)
     }
 
-    /// The same as [`Self::call`], or OP-TEE's code where the trusted application is gone.
+    /// Like [`Self::call`], or OP-TEE's code if the trusted application has ended.
     pub fn try_call<R: Request>(&mut self, request: &R) -> Result<Result<R::Reply, Status>, u32> {
         let frame = frame::encode_request(request).expect("within the limits");
         let reply = self.try_handle(&frame).map_err(|error| error.raw_code())?;
         Ok(frame::decode_reply::<R>(&reply).expect("the reply parses"))
     }
 
-    /// The reply to a frame.
+    /// Returns the reply to a frame.
     pub fn handle(&mut self, frame: &[u8]) -> Vec<u8> {
         self.try_handle(frame).expect("a frame is always answered")
     }
@@ -46,7 +46,7 @@ impl Tee {
         self.invoke(HANDLE_FRAME, ParamTmpRef::new_input(frame))
     }
 
-    /// The reply to what `frame` refers to, under any command number.
+    /// Returns the reply to what `frame` refers to, under any command number.
     pub fn invoke(&mut self, command: u32, frame: impl Param) -> optee_teec::Result<Vec<u8>> {
         let mut operation = Operation::new(
             0,
@@ -67,12 +67,13 @@ impl Tee {
         frame::decode_reply::<R>(&self.handle(&frame)).expect("the reply parses")
     }
 
-    /// The code of a frame under another command number.
+    /// Returns the code for a frame under another command number.
     pub fn handle_as(&mut self, command: u32, frame: &[u8]) -> u32 {
         code(self.invoke(command, ParamTmpRef::new_input(frame)).map(drop))
     }
 
-    /// The code of a command with room for only this many bytes, and the length said to be needed.
+    /// Returns the code of a command with a reply buffer of this size, and the length reported as
+    /// needed.
     pub fn handle_with_room(&mut self, frame: &[u8], room: usize) -> (u32, usize) {
         let mut reply = vec![0; room];
         let mut operation = Operation::new(
@@ -86,8 +87,8 @@ impl Tee {
         (code, operation.parameters().1.updated_size())
     }
 
-    /// The code of a command with parameters of these types, each with memory behind it where it
-    /// refers to some.
+    /// Returns the code of a command with parameters of these types, with memory behind each memory
+    /// reference.
     pub fn invoke_with_types(&mut self, command: u32, types: [Kind; 4]) -> u32 {
         let mut memory = [[0_u8; 64]; 4];
         let [m0, m1, m2, m3] = &mut memory;
@@ -106,7 +107,7 @@ fn code(result: optee_teec::Result<()>) -> u32 {
     result.map_or_else(|error| error.raw_code(), |()| raw::TEEC_SUCCESS)
 }
 
-/// A type of parameter.
+/// The type of a parameter.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     None,
@@ -130,7 +131,7 @@ impl Kind {
     ];
 }
 
-/// A parameter of any type: what the typed ones of the library are made of.
+/// A parameter of any type, built like the library's typed ones.
 struct AnyParam {
     kind: Kind,
     raw: raw::TEEC_Parameter,

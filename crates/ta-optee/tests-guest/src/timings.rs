@@ -1,5 +1,5 @@
-//! How long commands take, as the normal world sees it. Numbers of an emulator: their ratios tell,
-//! not their size.
+//! Durations of commands, as seen by the normal world. They come from an emulator: compare ratios,
+//! not absolute values.
 
 use std::time::Instant;
 
@@ -41,8 +41,7 @@ pub fn print(what: &str, times: u8, mut run: impl FnMut(u8)) {
     tell(what, at(50), at(99));
 }
 
-/// A line of the table of `make bench-optee`: milliseconds, the median and what one in a hundred
-/// exceeds.
+/// A line of the table of `make bench-optee`: milliseconds, the median and the 99th percentile.
 pub fn tell(what: &str, median: f64, slow: f64) {
     println!("median {median:7.2} ms, 99% {slow:7.2} ms: {what}");
 }
