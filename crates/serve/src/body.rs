@@ -26,7 +26,7 @@ use crate::table::Table;
 pub struct BodyTimeout;
 
 impl BodyTimeout {
-    /// Whether an error of reading a body comes down to this one.
+    /// Whether an error from reading a body was caused by this one.
     #[must_use]
     pub fn is_cause_of(error: &(dyn StdError + 'static)) -> bool {
         let mut cause = Some(error);
@@ -40,25 +40,25 @@ impl BodyTimeout {
     }
 }
 
-/// A frame is handed on at this length, in bytes, or at the end.
+/// A frame is passed on at this length, in bytes, or at the end.
 const PART: usize = 16 << 10;
 
-/// What is taken of a body that was not read, in bytes, and how long that may take.
+/// Limits for draining an unread body: bytes and duration.
 const MOST_OF_REST: usize = 1 << 20;
 const REST_WITHIN: Duration = Duration::from_secs(1);
 
-/// A request's body as it arrives, without trailers. Fails with [`BodyTimeout`] when it is not
-/// there in time.
+/// A request's body as it arrives, without trailers. Fails with [`BodyTimeout`] if it is not
+/// complete in time.
 ///
-/// Its bytes are copied: what arrives in small pieces would keep a buffer of kilobytes for each of
-/// them.
+/// Its bytes are copied: small pieces would otherwise each keep a buffer of kilobytes.
 ///
-/// Dropped early, the rest is still taken for a moment: clients read an answer when they have sent
-/// everything, and what is left unread when a connection is closed takes the answer with it.
+/// If it is dropped early, the rest is still drained for a moment: clients read an answer after
+/// they have sent everything, and closing a connection with unread bytes discards the answer.
 pub struct Body {
-    /// `None` when nothing more may be read.
+    /// `None` if nothing more may be read.
     incoming: Option<Incoming>,
-    /// Whether the client waits for a word before it sends the body (RFC 9110, section 10.1.1).
+    /// Whether the client waits for `100 Continue` before it sends the body (RFC 9110, section
+    /// 10.1.1).
     is_awaited: bool,
     gathered: Vec<u8>,
     connection: Arc<Connection>,

@@ -4,31 +4,30 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-/// How many connections a port takes, and how long each may keep it waiting.
+/// The number of connections a port accepts, and the deadlines of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
     /// Connections at once, WebSockets included.
     pub total: usize,
-    /// Connections at once from one IPv4 address, or from one /48 of IPv6, which is the most that
+    /// Connections at once from one IPv4 address, or from one /48 of IPv6, the largest network that
     /// one client is given.
     pub per_address: usize,
-    /// Of these, connections that are no longer HTTP, which are WebSockets: they stay for as long
-    /// as the client likes.
+    /// Of these, upgraded connections (WebSockets), which stay for as long as the client likes.
     pub upgraded: usize,
     /// The same from one address.
     pub upgraded_per_address: usize,
-    /// For the header of a request, from its first byte on; for the first request from the
-    /// connection on.
+    /// Deadline for the header of a request, from its first byte; for the first request, from the
+    /// start of the connection.
     pub header: Duration,
-    /// For the body of a request, from the end of its header on.
+    /// Deadline for the body of a request, from the end of its header.
     pub body: Duration,
-    /// For the service to answer a request, from the end of its body on.
+    /// Deadline for the service to answer a request, from the end of its body.
     pub serving: Duration,
-    /// Between a response and the first byte of the next request.
+    /// Maximum time between a response and the first byte of the next request.
     pub idle: Duration,
-    /// Bytes that requests which are being served and answers which clients have not taken cost, of
-    /// all connections together. A request costs four times its length, and an answer 8 KiB besides
-    /// its own.
+    /// Bytes of memory for all connections together: requests being served, and answers not yet
+    /// read by clients. A request counts four times its length, and an answer 8 KiB more than its
+    /// own.
     pub memory: usize,
 }
 
@@ -48,23 +47,23 @@ impl Default for Bounds {
     }
 }
 
-/// Why a request is not served: there is no room for its connection, or no longer.
+/// Why a request is not served: its connection was refused, or ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Full {
-    /// The limit of the port: nobody has to go for this connection.
+    /// The limit of the port is reached, and no connection can be ended for this one.
     #[error("too many connections: at most {limit} at once")]
     Port {
         /// Connections.
         limit: usize,
     },
-    /// The limit of the peer's address: every other connection within it is having a request
-    /// served.
+    /// The limit of the peer's address is reached, and each of its other connections is having a
+    /// request served.
     #[error("too many connections: at most {limit} at once from one address")]
     Address {
         /// Connections.
         limit: usize,
     },
-    /// The limit of the port, and the peer's address has most of the requests that are being
+    /// The limit of the port is reached, and the peer's address has most of the requests being
     /// served. This one was ended for a client that has fewer.
     #[error("too many connections: at most {limit} at once, and this address had most of them")]
     Share {
@@ -74,17 +73,17 @@ pub enum Full {
     /// The service did not answer.
     #[error("no answer within {seconds} s")]
     Late {
-        /// Of [`Bounds::serving`], and the time for the service to say so itself.
+        /// [`Bounds::serving`], and the time for the service to report this itself.
         seconds: u64,
     },
-    /// The port's share of connections for WebSockets, and no address has more of them than the
-    /// peer's would have.
+    /// The port's limit on WebSockets is reached, and no address has more of them than the peer's
+    /// would have.
     #[error("too many WebSockets: at most {limit} at once; HTTP is served")]
     Upgrades {
         /// Connections.
         limit: usize,
     },
-    /// That of the peer's address.
+    /// The limit on WebSockets of the peer's address is reached.
     #[error("too many WebSockets: at most {limit} at once from one address; HTTP is served")]
     UpgradesOfAddress {
         /// Connections.

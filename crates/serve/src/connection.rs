@@ -1,4 +1,4 @@
-//! What a connection is doing, and how long it may.
+//! The state of a connection, and its deadlines.
 
 use std::future;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,11 +10,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bounds::{Bounds, Full};
 
-/// For the service to refuse a body that did not come in time, or to say what it could not do in
-/// time.
+/// Extra time for the service to refuse a body that did not arrive in time, or to report its own
+/// timeout.
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// What is expected next, and of whom.
+/// The expected next event, and which side it comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// The client may begin a request.
@@ -23,9 +23,9 @@ enum Phase {
     Header,
     /// The client is sending a body.
     Body,
-    /// A request is complete and being served: the client is waiting for us.
+    /// A request is complete and being served: the client waits for the service.
     Serving,
-    /// It is no longer HTTP; its own protocol keeps the time.
+    /// No longer HTTP; its own protocol keeps the deadlines.
     Upgraded,
 }
 
@@ -36,45 +36,44 @@ struct State {
     until: Option<Instant>,
 }
 
-/// One open connection, shared by those who watch it.
+/// An open connection, shared by its observers.
 #[derive(Debug)]
 pub(crate) struct Connection {
     state: watch::Sender<State>,
     bounds: Bounds,
-    /// Cancelled when another connection needs the place, when the service wants it to end, and
+    /// Cancelled when another connection needs the place, when the service ends the connection, and
     /// when it has ended.
     pub(crate) evicted: CancellationToken,
-    /// Cancelled when the request that is being served has to go for a client who has fewer of
-    /// them.
+    /// Cancelled when the request being served has to end for a client that has fewer.
     pub(crate) outranked: CancellationToken,
-    /// A WebSocket, or about to be one.
+    /// A WebSocket, or about to become one.
     web_socket: AtomicBool,
     prioritised: AtomicBool,
     kept: Mutex<Kept>,
-    /// The cost of that, of all connections of the port.
+    /// The cost of unread answers and requests of all connections of the port.
     kept_by_port: Arc<AtomicUsize>,
 }
 
-/// What an answer costs in memory besides its own bytes, about: a WebSocket has a task and a place
-/// in a queue for each.
+/// Approximate memory cost of an answer besides its bytes: for each, a WebSocket has a task and a
+/// place in a queue.
 const EACH_ANSWER: usize = 8 << 10;
 
-/// What a request costs while it is served, about: as it came, as it was parsed, and as it is
-/// repeated in the answer.
+/// Approximate memory cost of a request while it is served, per byte: the original, the parsed
+/// form, and its copy in the answer.
 const EACH_BYTE: usize = 4;
 
-/// What the port keeps for a connection.
+/// Memory that the port holds for a connection.
 #[derive(Clone, Copy, Debug, Default)]
 struct Kept {
-    /// Of answers that the client has not taken.
+    /// Bytes of answers that the client has not read.
     bytes: usize,
-    /// Bytes of memory that these cost, about.
+    /// Their approximate memory cost in bytes.
     cost: usize,
-    /// Bytes of memory that the requests cost which are being served, about.
+    /// Approximate memory cost of the requests being served, in bytes.
     requests: usize,
-    /// Of these, what was read of a WebSocket since its last message, control frames left out.
+    /// Of these, bytes read from a WebSocket since its last message, without control frames.
     incomplete: usize,
-    /// Since when there is anything incomplete.
+    /// When the incomplete message began.
     incomplete_since: Option<Instant>,
 }
 
@@ -85,8 +84,8 @@ impl Kept {
         cost
     }
 
-    /// What is written has more bytes than the answers in it, so no more is taken off than there
-    /// is. Of the cost the same part as of the bytes; returns how much.
+    /// More bytes are written than the answers contain, so no more is subtracted than there is. The
+    /// cost shrinks in proportion to the bytes; returns by how much.
     fn take(&mut self, bytes: usize) -> usize {
         let left = self.bytes.saturating_sub(bytes);
         let cost = match u128::try_from(left).unwrap_or(u128::MAX) {
@@ -99,7 +98,7 @@ impl Kept {
     }
 }
 
-/// Who has to go first: clients who keep us waiting for a request, then sessions that have been
+/// Eviction order: first clients that have not completed a request, then sessions that have been
 /// silent longest.
 pub(crate) type Patience = (bool, Instant);
 
@@ -113,7 +112,7 @@ impl Connection {
         Self { state, bounds, evicted, outranked, web_socket, prioritised, kept, kept_by_port }
     }
 
-    /// Bytes arrived.
+    /// Called when bytes arrived.
     pub(crate) fn received(&self) {
         match self.state.borrow().phase {
             Phase::Idle | Phase::Upgraded => {}
@@ -133,32 +132,33 @@ impl Connection {
         });
     }
 
-    /// A header is complete and a body follows; answers when it has to be there. The connection
-    /// ends later: the service that reads the body answers first.
+    /// A header is complete and a body follows; returns the body's deadline. The connection ends
+    /// later, so that the service that reads the body answers first.
     pub(crate) fn receiving_body(&self) -> Instant {
         let until = Instant::now() + self.bounds.body;
         self.enter(Phase::Body, Some(until + ANSWER));
         until
     }
 
-    /// How long a client may take nothing, or send nothing.
+    /// How long a client may neither read nor send anything.
     pub(crate) fn idle(&self) -> Duration {
         self.bounds.idle
     }
 
-    /// A request is complete.
+    /// Called when a request is complete.
     pub(crate) fn serving(&self) {
         self.enter(Phase::Serving, Some(Instant::now() + self.bounds.serving + ANSWER));
     }
 
-    /// The response is there; it has as long to be taken as the next request has to begin.
+    /// Called when the response is ready. The client has as long to read it as to begin the next
+    /// request.
     pub(crate) fn answered(&self) {
         self.release(usize::MAX);
         self.web_socket.store(false, Ordering::Relaxed);
         self.enter(Phase::Idle, Some(Instant::now() + self.bounds.idle));
     }
 
-    /// It may become a WebSocket, and counts as one; what the service answers is still to come.
+    /// The connection may become a WebSocket, and counts as one; the service has yet to answer.
     pub(crate) fn upgrading(&self) {
         self.web_socket.store(true, Ordering::Relaxed);
     }
@@ -172,33 +172,33 @@ impl Connection {
         self.state.borrow().phase == Phase::Upgraded
     }
 
-    /// Whether it counts as a WebSocket: it is one or is about to be.
+    /// Whether it counts as a WebSocket: it is one or is about to become one.
     pub(crate) fn has_web_socket(&self) -> bool {
         self.web_socket.load(Ordering::Relaxed)
     }
 
-    /// What the answers that the client has not taken cost, in bytes of memory.
+    /// Memory cost of the answers that the client has not read, in bytes.
     pub(crate) fn untaken(&self) -> usize {
         self.kept().cost
     }
 
-    /// What it costs altogether, in bytes of memory.
+    /// Its total memory cost, in bytes.
     pub(crate) fn memory(&self) -> usize {
         let kept = self.kept();
         kept.cost.saturating_add(kept.requests)
     }
 
-    /// What is kept for a request of this many bytes, in bytes of memory, about.
+    /// Approximate memory cost of a request of this length, in bytes.
     pub(crate) fn cost_of_request(bytes: usize) -> usize {
         bytes.saturating_mul(EACH_BYTE)
     }
 
-    /// What is kept for an answer of this many bytes, in bytes of memory, about.
+    /// Approximate memory cost of an answer of this length, in bytes.
     pub(crate) fn cost_of_answer(bytes: usize) -> usize {
         bytes.saturating_add(EACH_ANSWER)
     }
 
-    /// Requests or their answers cost so much more; returns what the whole port keeps.
+    /// Adds to the cost of requests or their answers; returns the total for the whole port.
     pub(crate) fn hold(&self, cost: usize) -> usize {
         {
             let mut kept = self.kept();
@@ -211,7 +211,7 @@ impl Connection {
         self.kept_by_port.load(Ordering::SeqCst)
     }
 
-    /// The same for what was read of a WebSocket and is no message yet.
+    /// The same for bytes read from a WebSocket that are not a complete message yet.
     pub(crate) fn hold_incomplete(&self, cost: usize) -> usize {
         {
             let mut kept = self.kept();
@@ -221,12 +221,12 @@ impl Connection {
         self.hold(cost)
     }
 
-    /// There is a message: nothing is incomplete.
+    /// A message is complete: nothing is incomplete.
     pub(crate) fn forget_incomplete(&self) {
         self.forget_of_incomplete(usize::MAX);
     }
 
-    /// That much of what was read belongs to no message.
+    /// Subtracts bytes that belong to no message.
     pub(crate) fn forget_of_incomplete(&self, cost: usize) {
         let forgotten = {
             let mut kept = self.kept();
@@ -240,27 +240,27 @@ impl Connection {
         self.release(forgotten);
     }
 
-    /// Since when a message of a WebSocket is arriving; `None` between two.
+    /// When the message that is arriving began; `None` between messages.
     pub(crate) fn incomplete_since(&self) -> Option<Instant> {
         self.kept().incomplete_since
     }
 
-    /// When anything was last read of a WebSocket.
+    /// When bytes were last read from a WebSocket.
     pub(crate) fn last_read(&self) -> Instant {
         self.state.borrow().since
     }
 
-    /// How long a body, or a message of a WebSocket, may take to arrive.
+    /// Deadline for a body, or a message of a WebSocket, to arrive.
     pub(crate) fn body(&self) -> Duration {
         self.bounds.body
     }
 
-    /// Whether a body was announced that is not read to its end.
+    /// Whether a body was announced but not read to its end.
     pub(crate) fn has_unread_body(&self) -> bool {
         self.state.borrow().phase == Phase::Body
     }
 
-    /// Requests that cost that much were served.
+    /// Subtracts the cost of requests that were served.
     pub(crate) fn release(&self, cost: usize) {
         let mut kept = self.kept();
         let released = kept.requests.min(cost);
@@ -274,13 +274,13 @@ impl Connection {
         phase == Phase::Body || (phase == Phase::Upgraded && self.kept().incomplete > 0)
     }
 
-    /// An answer was made; returns what the whole port keeps. One that is made after the end counts
-    /// for nothing.
+    /// Adds an answer; returns the total for the whole port. One added after the end of the
+    /// connection counts nothing.
     pub(crate) fn add_untaken(&self, bytes: usize) -> usize {
         {
             let mut kept = self.kept();
             let cost = kept.add(bytes);
-            // Under the lock: whoever takes it off the connection finds it there.
+            // Under the lock, so that the code that removes the connection's cost includes it.
             self.kept_by_port.fetch_add(cost, Ordering::SeqCst);
         }
         if self.evicted.is_cancelled() {
@@ -289,25 +289,25 @@ impl Connection {
         self.kept_by_port.load(Ordering::SeqCst)
     }
 
-    /// The client took that many bytes.
+    /// Called when the client read this many bytes.
     pub(crate) fn take(&self, bytes: usize) {
         let mut kept = self.kept();
         self.kept_by_port.fetch_sub(kept.take(bytes), Ordering::SeqCst);
     }
 
-    /// Nothing that is done under the lock can leave it half changed.
+    /// No panic under the lock can leave the state inconsistent.
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends it. Nobody waits for its client to take anything more.
+    /// Ends the connection without waiting for its client to read anything more.
     pub(crate) fn end(&self) {
         self.evicted.cancel();
         self.take(usize::MAX);
         self.release(usize::MAX);
     }
 
-    /// From now on it goes last, but for another of its own address.
+    /// From now on it is evicted last, except for another of its own address.
     pub(crate) fn prioritise(&self) {
         self.prioritised.store(true, Ordering::Relaxed);
     }
@@ -321,7 +321,7 @@ impl Connection {
         self.state.borrow().phase == Phase::Idle
     }
 
-    /// Since when a request is being served; `None` while none is.
+    /// When the request being served was complete; `None` if there is none.
     pub(crate) fn serving_since(&self) -> Option<Instant> {
         let State { phase, since, .. } = *self.state.borrow();
         (phase == Phase::Serving).then_some(since)
@@ -341,12 +341,13 @@ impl Connection {
         }
     }
 
-    /// Returns when the client has kept us waiting for too long.
+    /// Returns when the client has exceeded its deadline.
     pub(crate) async fn expired(&self) {
         self.late(|phase| phase != Phase::Serving).await;
     }
 
-    /// Returns when a request has been served for too long, or has to go for another; why.
+    /// Returns when a request has been served for too long, or has to end for another, with the
+    /// reason.
     pub(crate) async fn cut_off(&self) -> Full {
         tokio::select! {
             () = self.late(|phase| phase == Phase::Serving) => {
@@ -356,7 +357,7 @@ impl Connection {
         }
     }
 
-    /// Returns when a phase of these has lasted for too long.
+    /// Returns when one of these phases has exceeded its deadline.
     async fn late(&self, counts: impl Fn(Phase) -> bool) {
         let mut changes = self.state.subscribe();
         loop {
@@ -370,7 +371,7 @@ impl Connection {
             };
             tokio::select! {
                 () = deadline => return,
-                // The sender is `self`: it is there as long as this is.
+                // The sender belongs to `self`, so it is still there.
                 _ = changes.changed() => {}
             }
         }

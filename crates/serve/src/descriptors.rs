@@ -1,29 +1,29 @@
-//! What the operating system grants the process: each connection takes a file descriptor.
+//! The process's limit on file descriptors: each connection uses one.
 
 use std::io;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What a process keeps for its databases, logs, signals and pools.
+/// Descriptors reserved for databases, logs, signals and pools.
 const OWN: usize = 128;
 
-/// Raises the soft limit of open files to the hard one; answers the limit that holds. `None`: there
-/// is none.
+/// Raises the soft limit on open files to the hard limit, and returns the resulting limit. `None`
+/// means unlimited.
 ///
 /// # Errors
-/// When the system refuses.
+/// If the system refuses.
 pub fn raise_limit() -> io::Result<Option<u64>> {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
     Ok(maximum)
 }
 
-/// The most connections that each port can have of `limit` descriptors, when `reserved` are kept
+/// The maximum number of connections for each port with `limit` descriptors, if `reserved` are kept
 /// for another port.
 ///
-/// `wanted` pairs the connections of a port with the descriptors that each takes at most: its own,
-/// and those it has opened on behalf of its request. All are cut in proportion when there are too
-/// few; nobody gets less than one.
+/// `wanted` pairs the connections of a port with the maximum number of descriptors that each uses:
+/// its own, and those opened on behalf of its request. If there are too few, all are reduced in
+/// proportion, but never below one.
 #[must_use]
 pub fn share<const PORTS: usize>(limit: u64, reserved: usize, wanted: [(usize, usize); PORTS]) -> [usize; PORTS] {
     let needed: usize = wanted.iter().map(|(connections, each)| connections.saturating_mul(*each)).sum();
@@ -31,7 +31,7 @@ pub fn share<const PORTS: usize>(limit: u64, reserved: usize, wanted: [(usize, u
     let there = limit.saturating_sub(reserved.saturating_add(OWN));
     wanted.map(|(connections, _)| match needed {
         _ if needed <= there => connections,
-        // In u128, no product of two of these overflows.
+        // No product of two of these overflows a u128.
         _ => {
             let part = connections as u128 * there as u128 / needed as u128;
             usize::try_from(part).unwrap_or(connections).max(1)

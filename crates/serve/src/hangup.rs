@@ -1,19 +1,19 @@
-//! Ending a connection for a reason of the service's own.
+//! Lets the service end a connection.
 
 use tokio_util::sync::CancellationToken;
 
-/// The connection of a request; an extension of each. It stays the same when the connection is
-/// upgraded.
+/// A handle to the connection of a request, provided as a request extension. It remains valid after
+/// the connection is upgraded.
 #[derive(Clone, Debug)]
 pub struct Hangup(pub(crate) CancellationToken);
 
 impl Hangup {
-    /// Ends the connection at once, whatever it is doing.
+    /// Ends the connection immediately, whatever its state.
     pub fn hang_up(&self) {
         self.0.cancel();
     }
 
-    /// Returns when the connection has ended or is about to, for whatever reason.
+    /// Returns when the connection has ended or is about to, for any reason.
     pub async fn ended(&self) {
         self.0.cancelled().await;
     }

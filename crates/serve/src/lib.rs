@@ -1,15 +1,16 @@
 //! Serves HTTP/1.1 on a port within bounds, so that clients who send nothing, or send slowly,
 //! cannot keep others out.
 //!
-//! `bounds` holds the limits, `table` the open connections, `connection` what each is doing,
-//! `stream` and `body` watch it read and write, `listener` accepts, `hangup` lets the service end
-//! one, `priority` lets it keep one, `refusal` answers clients there is no room for, `web_socket`
-//! answers messages instead of requests, `memory` counts what they make a port keep, `tally` what
-//! there is and was, for which `occupancy` is the handle, `line_ration` bounds what the log says of
-//! it all, `page` tells what a browser sends for a page, `trusted_proxies` which client a request
-//! is of, `turns` lets one request of a client at a time have the processor, over the `locks` of
-//! keys, `descriptors` fits the limits to what the operating system grants the process. A leaf: the
-//! relay, the gateway and the operator's port all serve through it.
+//! `bounds` holds the limits, `table` the open connections, `connection` the state of each;
+//! `stream` and `body` watch it read and write, `listener` accepts connections, `hangup` lets the
+//! service end one, `priority` lets it keep one, `refusal` answers clients that are refused,
+//! `web_socket` answers messages instead of requests, `memory` counts their memory cost, `tally`
+//! counts connections by state and outcome, with `occupancy` as its handle, `line_ration`
+//! rate-limits log lines about all this, `page` detects requests that a browser sends for a page,
+//! `trusted_proxies` finds the client of a request, `turns` gives the processor to one request of a
+//! client at a time, using `locks` by key, and `descriptors` fits the limits to the process's file
+//! descriptors. This crate depends on no other of ours: the relay, the gateway and the operator's
+//! port all use it.
 
 mod body;
 mod bounds;

@@ -1,16 +1,16 @@
-//! How many lines a log gets about what anyone may send: a burst, and then this many a second.
+//! A rate limit for log lines that anyone can trigger: a burst, then a fixed rate.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Lines at once.
+/// Lines in a burst.
 const BURST: u32 = 100;
-/// Between two lines once the burst is used up.
+/// Interval between two lines after the burst.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// The lines about one kind of requests.
+/// The log lines about one kind of request.
 #[derive(Debug)]
 pub struct LineRation {
     what: String,
@@ -25,33 +25,33 @@ struct State {
 }
 
 impl LineRation {
-    /// For requests that are called `what` in the log.
+    /// Creates the limit for requests called `what` in the log.
     #[must_use]
     pub fn new(what: impl Into<String>) -> Self {
         let state = State { lines: BURST, filled_at: Instant::now(), left_out: 0 };
         Self { what: what.into(), state: Mutex::new(state) }
     }
 
-    /// Whether the next line may be written. Those that may not are counted, and the log says how
-    /// many there were before the next one that may.
+    /// Whether the next line may be written. Suppressed lines are counted, and their number is
+    /// logged before the next line that may be written.
     pub fn admits_line(&self) -> bool {
         let left_out = self.state().take();
         match left_out {
             Some(0) => {}
-            Some(left_out) => tracing::info!(left_out, "lines about {} were left out of the log", self.what),
+            Some(left_out) => tracing::info!(left_out, "suppressed log lines about {}", self.what),
             None => return false,
         }
         true
     }
 
-    /// Nothing that is done under the lock can leave the state half changed.
+    /// No panic under the lock can leave the state inconsistent.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    /// Takes one line, and what was left out before it.
+    /// Takes one line, and returns the number of lines suppressed before it.
     fn take(&mut self) -> Option<u64> {
         let due = self.filled_at.elapsed().as_millis() / INTERVAL.as_millis();
         let due = u32::try_from(due).unwrap_or(u32::MAX);
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_next_line_says_how_many_were_left_out() {
+    async fn the_next_line_says_how_many_were_suppressed() {
         let ration = LineRation::new("calls");
         taken(&ration, 107);
         assert_eq!(ration.state().take(), None);

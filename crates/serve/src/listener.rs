@@ -33,28 +33,27 @@ use crate::refusal::Refusals;
 use crate::stream::Stream;
 use crate::table::Table;
 
-/// Bytes of the largest header, and of what is buffered of a body.
+/// Maximum size of a header, and of the buffer for a body, in bytes.
 const MAX_BUFFER: usize = 64 * 1024;
-/// Bytes that the operating system keeps of what a connection reads, and of what it writes; it
-/// reserves twice as much. Left to itself it grows these to megabytes for a client that does not
-/// read.
+/// Sizes of a connection's socket buffers for reading and writing, in bytes; the system reserves
+/// twice as much. Otherwise it grows them to megabytes for a client that does not read.
 const SOCKET_BUFFER: usize = 64 * 1024;
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// Heartbeats without which the loop counts as stuck.
+/// Missed heartbeats after which the loop counts as stuck.
 const MISSED: u32 = 5;
-/// Heartbeats without a failed accept after which the last one is over: a failure may end the
-/// connection that it is about, and then the next one that shows anything may be long in coming.
+/// Heartbeats without a failed accept after which a failure counts as over. The failure may concern
+/// only the connection it ended, and the next one may arrive much later.
 const CLEAN: u32 = 2;
-/// After a failed accept: others need the processor to end what they have open.
+/// Pause after a failed accept: others need the processor to close what they have open.
 const PAUSE: Duration = Duration::from_millis(50);
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// The address at the other end of the connection; an extension of each request.
+/// The address of the connection's peer, provided as a request extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(pub SocketAddr);
 
-/// A port that is taken and not served yet.
+/// A bound port that is not served yet.
 pub struct Listener {
     tcp: TcpListener,
     bounds: Bounds,
@@ -73,7 +72,7 @@ struct Beat {
     failure: Option<Failure>,
 }
 
-/// Why connections cannot be accepted, and when that was last seen.
+/// Why connections cannot be accepted, and when that last happened.
 #[derive(Debug)]
 struct Failure {
     why: String,
@@ -81,20 +80,20 @@ struct Failure {
 }
 
 impl Listener {
-    /// A listener with these bounds.
+    /// Creates a listener with these bounds.
     #[must_use]
     pub fn new(tcp: TcpListener, bounds: Bounds) -> Self {
-        // Connections have what their listener has.
+        // Connections inherit the listener's buffer sizes.
         let sizes = set_socket_recv_buffer_size(&tcp, SOCKET_BUFFER)
             .and_then(|()| set_socket_send_buffer_size(&tcp, SOCKET_BUFFER));
         if let Err(error) = sizes {
-            tracing::warn!(%error, "the buffers of connections are the system's");
+            tracing::warn!(%error, "could not set socket buffer sizes, using the system's");
         }
         Self { tcp, bounds, refusals: Refusals::default(), pulse: Pulse::new(), table: Table::new(bounds) }
     }
 
-    /// How a request is answered for which there is no room. Its body was not read; its headers
-    /// neither, where they did not come at once.
+    /// Sets the answer for requests that are refused for lack of room. Their body is not read, nor
+    /// are their headers unless they arrived immediately.
     #[must_use]
     pub fn refusing_with<F>(self, refusal: impl Fn(Request<Full>) -> F + Send + Sync + 'static) -> Self
     where
@@ -103,19 +102,19 @@ impl Listener {
         Self { refusals: Refusals::new(refusal), ..self }
     }
 
-    /// Its limits.
+    /// The listener's limits.
     #[must_use]
     pub fn bounds(&self) -> Bounds {
         self.bounds
     }
 
-    /// Tells whether connections are accepted.
+    /// A handle that tells whether connections are accepted.
     #[must_use]
     pub fn pulse(&self) -> Pulse {
         self.pulse.clone()
     }
 
-    /// Tells how many connections are open.
+    /// A handle that tells how many connections are open.
     #[must_use]
     pub fn occupancy(&self) -> Occupancy {
         Occupancy(Arc::clone(&self.table))
@@ -124,10 +123,10 @@ impl Listener {
     /// Serves until `shutdown`, then accepts no more connections, and returns when the last
     /// response is sent.
     ///
-    /// Does not wait for connections that were upgraded: they are the service's.
+    /// Does not wait for upgraded connections, which belong to the service.
     ///
     /// # Errors
-    /// None of a connection: they end it alone.
+    /// Never because of a connection: its errors end only that connection.
     pub async fn serve<S, B>(self, service: S, shutdown: CancellationToken) -> io::Result<()>
     where
         S: Service<Request<Body>, Response = Response<B>> + Clone + Send + 'static,
@@ -176,7 +175,7 @@ impl Listener {
                 }
             }
         }
-        // Whoever comes from now on is refused by the system.
+        // The system refuses new connections from now on.
         drop(tcp);
         tasks.close();
         tasks.wait().await;
@@ -185,7 +184,7 @@ impl Listener {
 }
 
 impl From<TcpListener> for Listener {
-    /// With the default bounds.
+    /// Uses the default bounds.
     fn from(tcp: TcpListener) -> Self {
         Self::new(tcp, Bounds::default())
     }
@@ -199,7 +198,7 @@ impl Pulse {
     /// Whether connections are accepted.
     ///
     /// # Errors
-    /// Why not, for operators.
+    /// The cause, for operators.
     pub fn check(&self) -> Result<(), String> {
         let beat = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(Failure { why, .. }) = &beat.failure {
@@ -251,13 +250,13 @@ impl Beat {
     }
 }
 
-/// The connection was gone before it was accepted: nothing is wrong here.
+/// The connection was gone before it was accepted: not an error of the listener.
 fn is_of_the_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-/// A connection that has a place, and what decides about its next step.
+/// An admitted connection, and the state its next step depends on.
 #[derive(Clone)]
 struct Admitted {
     peer: SocketAddr,
@@ -286,8 +285,7 @@ where
         let (service, admitted) = (service.clone(), admitted.clone());
         async move {
             let mut response = admitted.answer(request, service).await?;
-            // hyper's own stays where it is while a clock that was set back is behind it, and
-            // relays read it.
+            // hyper's own value does not change while the clock is set back, and relays read it.
             if let Ok(now) = HeaderValue::try_from(httpdate::fmt_http_date(SystemTime::now())) {
                 response.headers_mut().insert(DATE, now);
             }
@@ -295,7 +293,7 @@ where
         }
     });
     let mut http = http1::Builder::new();
-    // The deadlines are ours: hyper's has none for a body or an idle connection.
+    // The deadlines are implemented here: hyper has none for a body or an idle connection.
     http.header_read_timeout(None).max_buf_size(MAX_BUFFER);
     let mut serving = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service).with_upgrades());
     let last_request = async {
@@ -322,8 +320,8 @@ where
     }
 }
 
-/// Whether a request is the handshake of a WebSocket. Other upgrades are offers that a server may
-/// leave alone, as some clients (Java's) make with every request for HTTP/2.
+/// Whether a request is a WebSocket handshake. Other upgrades are offers that a server may ignore:
+/// some clients (Java's) offer HTTP/2 with every request.
 #[must_use]
 pub fn asks_for_web_socket(headers: &HeaderMap) -> bool {
     let protocols = headers.get_all(UPGRADE).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
@@ -370,7 +368,7 @@ impl Admitted {
         let response = tokio::select! {
             response = service.oneshot(request) => response.map(|response| {
                 let mut response = response.map(Either::Left);
-                // hyper would close it too, without a word of it.
+                // hyper would close it too, without telling the client.
                 if connection.has_unread_body() {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
@@ -394,7 +392,7 @@ impl Admitted {
     }
 }
 
-/// What a refusal may depend on.
+/// The parts of a request that a refusal may depend on.
 fn head<B>(request: &Request<B>) -> Request<()> {
     let mut head = Request::new(());
     *head.method_mut() = request.method().clone();

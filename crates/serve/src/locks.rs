@@ -1,4 +1,4 @@
-//! One lock for each key, within this process.
+//! One lock per key, within this process.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::Mutex as Lock;
 
-/// Below this many entries nothing is tidied up.
+/// Below this many entries the map is not cleaned up.
 const TIDY_ABOVE: usize = 1024;
 
-/// The locks of the keys that anybody has or waits for.
+/// The locks of all keys that are locked or waited for.
 #[derive(Debug)]
 pub struct Locks<K>(Mutex<HashMap<K, Weak<Lock<()>>>>);
 
@@ -20,7 +20,7 @@ impl<K> Default for Locks<K> {
 }
 
 impl<K: Eq + Hash> Locks<K> {
-    /// The lock of a key: first come, first served.
+    /// The lock of a key, which is fair: first come, first served.
     pub fn of(&self, key: K) -> Arc<Lock<()>> {
         let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(lock) = locks.get(&key).and_then(Weak::upgrade) {
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_has_one_lock_while_anybody_has_it_and_old_ones_are_tidied_up() {
+    fn a_key_has_one_lock_while_it_is_used_and_unused_ones_are_removed() {
         let locks = Locks::default();
         let kept = locks.of(0);
         for key in 1..10_000 {

@@ -1,6 +1,5 @@
-//! Counting what a WebSocket makes its port keep, so that neither messages that take long to answer
-//! nor answers that nobody reads fill its memory. Requests and answers over HTTP are counted by the
-//! port itself.
+//! Counts the memory that a WebSocket's port holds for it, so that neither messages that take long
+//! to answer nor unread answers exhaust it. The port itself counts requests and answers over HTTP.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,14 +10,14 @@ use tokio::time::Instant;
 use crate::connection::Connection;
 use crate::table::Table;
 
-/// Bytes of a client's control frame besides its payload: its header and its mask (RFC 6455,
-/// section 5.2).
+/// Overhead of a client's control frame besides its payload, in bytes: its header and its mask (RFC
+/// 6455, section 5.2).
 const CONTROL_HEADER: usize = 6;
 
-/// What a port keeps for a connection; an extension of each request.
+/// The memory that a port holds for a connection, provided as a request extension.
 ///
-/// Above [`Bounds::memory`] for the whole port, connections of the address that costs most are
-/// ended.
+/// If the whole port exceeds [`Bounds::memory`], connections of the address with the highest cost
+/// are ended.
 ///
 /// [`Bounds::memory`]: crate::Bounds::memory
 #[derive(Clone)]
@@ -27,45 +26,45 @@ pub(crate) struct Memory {
     pub(crate) connection: Arc<Connection>,
 }
 
-/// What a message costs, and then its answer besides, until this is dropped.
+/// The cost of a message, and later also of its answer, until this is dropped.
 pub(crate) struct Held {
     memory: Memory,
     cost: usize,
 }
 
 impl Memory {
-    /// A message of that many bytes is complete: what was read so far was of it.
+    /// A message of this length is complete, including the bytes counted as incomplete so far.
     pub(crate) fn message(&self, bytes: usize) -> Held {
         self.connection.forget_incomplete();
         Held { memory: self.clone(), cost: self.table.hold(&self.connection, bytes) }
     }
 
-    /// Bytes of memory that the connection costs.
+    /// The connection's memory cost, in bytes.
     pub(crate) fn cost(&self) -> usize {
         self.connection.memory()
     }
 
-    /// A control frame with a payload of that many bytes was read: these are of no message.
+    /// A control frame with a payload of this length was read: its bytes belong to no message.
     pub(crate) fn control_frame(&self, payload: usize) {
         self.connection.forget_of_incomplete(Connection::cost_of_request(CONTROL_HEADER + payload));
     }
 
-    /// Since when a message is arriving; `None` between two.
+    /// When the message that is arriving began; `None` between messages.
     pub(crate) fn incomplete_since(&self) -> Option<Instant> {
         self.connection.incomplete_since()
     }
 
-    /// When anything was last read.
+    /// When bytes were last read.
     pub(crate) fn last_read(&self) -> Instant {
         self.connection.last_read()
     }
 
-    /// How long a message may take to arrive.
+    /// Deadline for a message to arrive.
     pub(crate) fn body(&self) -> Duration {
         self.connection.body()
     }
 
-    /// How long a client may send nothing.
+    /// How long a client may be silent.
     pub(crate) fn idle(&self) -> Duration {
         self.connection.idle()
     }
@@ -77,7 +76,7 @@ impl Memory {
 }
 
 impl Held {
-    /// An answer of that many bytes was made.
+    /// Adds an answer of this length.
     pub(crate) fn answered(&mut self, bytes: usize) {
         self.cost += self.memory.table.hold_answer(&self.memory.connection, bytes);
     }
@@ -101,7 +100,7 @@ mod tests {
     use crate::bounds::Bounds;
 
     #[test]
-    fn what_a_web_socket_sent_is_kept_until_it_is_answered() {
+    fn messages_of_a_web_socket_are_counted_until_they_are_answered() {
         let table = Table::new(Bounds { total: 1, ..Bounds::default() });
         let socket = table.admit([192, 0, 2, 1].into()).unwrap();
         let memory = Memory { table: Arc::clone(&table), connection: Arc::clone(&socket.connection) };

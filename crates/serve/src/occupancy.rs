@@ -1,4 +1,4 @@
-//! How many connections a port has, for operators.
+//! Connection counts of a port, for operators.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use crate::tally::{Occupied, Tally};
 pub struct Occupancy(pub(crate) Arc<Table>);
 
 impl Occupancy {
-    /// What the port did since it was opened.
+    /// Counts since the port was opened.
     #[must_use]
     pub fn tally(&self) -> Tally {
         self.0.tally()
     }
 
-    /// How many there are now.
+    /// The current number of connections by state.
     #[must_use]
     pub fn now(&self) -> Occupied {
         self.0.occupied()

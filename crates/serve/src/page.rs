@@ -1,7 +1,7 @@
-//! Tells what a browser sends for a page from what servers and people send. A name that leads
-//! elsewhere than it did a moment ago (DNS rebinding) makes any port that the browser's machine
-//! reaches the page's own: no preflight asks, and every answer can be read. What the browser says
-//! of the page still tells.
+//! Distinguishes requests that a browser sends for a page from those of servers and people. A DNS
+//! name that suddenly resolves to another address (DNS rebinding) makes any port reachable from the
+//! browser's machine same-origin with the page: there is no preflight, and every answer is
+//! readable. The headers that the browser sets still reveal the page.
 
 use std::net::IpAddr;
 
@@ -9,12 +9,12 @@ use http::HeaderMap;
 use http::header::{HOST, HeaderName, ORIGIN};
 use http::uri::Authority;
 
-/// How the page and what it asks are related (Fetch Metadata). Sent over https, and to this
-/// machine.
+/// How the page relates to the requested origin (Fetch Metadata). Sent over https, and to
+/// localhost.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Whether a page at none of these origins had the browser send this. A person who goes to an
-/// address does not count.
+/// Whether a page at none of these origins made the browser send this. Direct navigation by a
+/// person does not count.
 pub fn is_from_other_page<'a>(headers: &HeaderMap, origins: impl IntoIterator<Item = &'a str> + Clone) -> bool {
     let is_known = |origin: &[u8]| origins.clone().into_iter().any(|known| known.as_bytes() == origin);
     if headers.contains_key(ORIGIN) {
@@ -23,9 +23,9 @@ pub fn is_from_other_page<'a>(headers: &HeaderMap, origins: impl IntoIterator<It
     headers.get_all(SEC_FETCH_SITE).iter().any(|site| site != "none")
 }
 
-/// Whether `Host` is a name that a stranger may have pointed here: over http a browser names no
-/// page when it reads from what it takes for the page's own origin. An IP address and a name
-/// without a dot are nobody's to point, nor are `names`.
+/// Whether `Host` is a name that an attacker may have pointed here: over http a browser sends no
+/// origin when it reads from what it considers the page's own origin. An IP address, a name without
+/// a dot, and `names` cannot be pointed here by an attacker.
 pub fn is_for_other_host<'a>(headers: &HeaderMap, names: impl IntoIterator<Item = &'a str> + Clone) -> bool {
     let is_known = |host: &str| {
         let is_address = host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_told_by_its_origin_or_by_how_it_is_related() {
+    fn a_page_is_detected_by_its_origin_or_fetch_metadata() {
         let origins = ["https://dapp.example"];
         for (fields, expected) in [
             (&[][..], false),
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_with_a_dot_may_be_anybodys() {
+    fn a_name_with_a_dot_may_be_an_attacker_s() {
         let names = ["ops.relay.example"];
         for (fields, expected) in [
             (&[][..], false),

@@ -1,4 +1,4 @@
-//! Keeping the connections of clients that the service knows.
+//! Lets the service keep the connections of clients it knows.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::connection::Connection;
 use crate::table::Table;
 
-/// The rank of a request's connection at a full port; an extension of each request.
+/// The rank of a request's connection at a full port, provided as a request extension.
 #[derive(Clone)]
 pub struct Priority {
     pub(crate) table: Arc<Table>,
@@ -16,9 +16,9 @@ pub struct Priority {
 }
 
 impl Priority {
-    /// From now on the connection is ended for no connection of another address. For clients that
-    /// have proved who they are. At most half of a port is kept that way, and an eighth of it for
-    /// one address; more than that stays as it was.
+    /// From now on the connection is not ended for a connection of another address. For clients
+    /// that have proved who they are. At most half of a port is kept that way, and an eighth of it
+    /// for one address; beyond that the rank does not change.
     pub fn raise(&self) {
         self.table.prioritise(self.peer, &self.connection);
     }

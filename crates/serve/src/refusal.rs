@@ -1,5 +1,5 @@
-//! Tells a client that there is no room for it. In the service's own words, which may depend on the
-//! header of the request: a page gets to read no answer that does not name its origin.
+//! Tells a client that it is refused for lack of room. The service provides the answer, which may
+//! depend on the request's header: a page can only read an answer that allows its origin.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -23,17 +23,17 @@ use tokio::time::timeout;
 
 use crate::bounds::Full;
 
-/// For each step of a refusal: its header, the answer, and the rest of what the client sends.
+/// Deadline for each step of a refusal: reading the header, writing the answer, draining the rest.
 const STEP: Duration = Duration::from_millis(500);
-/// Refused connections whose header is read at once. The others are answered unread: they are to
-/// cost nothing.
+/// Maximum number of refused connections whose header is read at once. Others are answered unread,
+/// so that they cost nothing.
 const READ_AT_ONCE: usize = 64;
-/// Bytes of the largest header that is read.
+/// Maximum size of a header that is read, in bytes.
 const MAX_HEADER: usize = 16 * 1024;
 
 type Answer = Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>;
 
-/// How a port refuses.
+/// How a port refuses connections.
 #[derive(Clone)]
 pub(crate) struct Refusals {
     words: Arc<dyn Fn(Request<Full>) -> Answer + Send + Sync>,
@@ -51,7 +51,7 @@ impl Refusals {
         }
     }
 
-    /// The answer to a request that is refused.
+    /// The answer to a refused request.
     pub(crate) async fn answer(&self, request: Request<Full>) -> Response<Bytes> {
         let mut response = (self.words)(request).await;
         if response.status() == StatusCode::SERVICE_UNAVAILABLE {
@@ -60,9 +60,9 @@ impl Refusals {
         response
     }
 
-    /// Refuses a whole connection, as far as the client can still hear it.
+    /// Refuses a whole connection, if the client can still be reached.
     pub(crate) async fn connection(self, stream: TcpStream, full: Full) {
-        // A client that cannot be told is gone, or as good as.
+        // If the client cannot be told, it is gone anyway.
         let _ = match Arc::clone(&self.reading).try_acquire_owned() {
             Ok(_place) => self.read_and_answer(stream, full).await,
             Err(_) => self.answer_unread(stream, full).await.map(drop),
@@ -94,7 +94,7 @@ impl Refusals {
             Err(_) if is_read.load(Ordering::Relaxed) => return Ok(()),
             Err(_) => stream = self.answer_unread(stream, full).await?,
         }
-        // Closed with bytes unread, the system would take back what was answered.
+        // Closing with unread bytes would make the system discard the answer.
         let mut rest = [0; 4096];
         timeout(STEP, async {
             stream.shutdown().await?;
@@ -108,7 +108,7 @@ impl Refusals {
         let response = self.answer(Request::new(full)).await;
         let mut bytes = format!("HTTP/1.1 {}\r\n", response.status()).into_bytes();
         let (mut parts, body) = response.into_parts();
-        // In place of the service's own: a header that is there twice makes the answer unreadable.
+        // Replaces the service's own header: a duplicate would make the answer unreadable.
         parts.headers.remove(TRANSFER_ENCODING);
         parts.headers.insert(CONTENT_LENGTH, body.len().into());
         parts.headers.insert(CONNECTION, HeaderValue::from_static("close"));

@@ -1,8 +1,8 @@
-//! A connection's bytes: ends when the connection is evicted, holds its place for as long as it is
+//! A connection's byte stream: ends when the connection is evicted, and holds its place while it is
 //! open, upgraded or not.
 //!
-//! While the client does not take what is written to it, nothing more is read from it: otherwise
-//! the answers to what it sends would pile up in memory. It has as long to go on as a connection
+//! While the client does not read what is written to it, nothing more is read from it: otherwise
+//! the answers to its requests would pile up in memory. It has as long to resume as a connection
 //! may be idle.
 
 use std::io::{self, IoSlice};
@@ -21,13 +21,13 @@ type Evicted = Pin<Box<WaitForCancellationFutureOwned>>;
 pub(crate) struct Stream {
     tcp: TcpStream,
     slot: Slot,
-    /// One for each half: the halves of an upgraded connection belong to different tasks, and both
-    /// have to hear of it.
+    /// One per half: the halves of an upgraded connection belong to different tasks, and both have
+    /// to be notified.
     evicted_reading: Evicted,
     evicted_writing: Evicted,
-    /// Since the client takes nothing: when it has to.
+    /// While the client does not read: its deadline to resume.
     untaken: Option<Pin<Box<Sleep>>>,
-    /// Who waits to read meanwhile.
+    /// The waiting reader in that state.
     reader: Option<Waker>,
 }
 
@@ -52,7 +52,7 @@ impl Stream {
         let patience = self.slot.connection.idle();
         let untaken = self.untaken.get_or_insert_with(|| Box::pin(sleep(patience)));
         ready!(untaken.as_mut().poll(context));
-        // The other half ends with it.
+        // Ends the other half too.
         self.slot.connection.evicted.cancel();
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }

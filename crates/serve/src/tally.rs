@@ -1,42 +1,41 @@
-//! Counts of a port's connections: by what they are doing now, and by what became of them.
+//! Counts of a port's connections, by current state and by outcome.
 
 use crate::bounds::Full;
 
-/// Connections by what they are doing.
+/// Connections by state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Occupied {
-    /// The client is waited for.
+    /// Waiting for the client.
     pub waiting: usize,
     /// A request is being served.
     pub serving: usize,
-    /// No longer HTTP: WebSockets.
+    /// Upgraded: WebSockets.
     pub upgraded: usize,
 }
 
-/// What a port did to connections since it was opened.
+/// Outcomes of connections since the port was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Those that were refused.
+    /// Refused connections.
     pub refused: Refused,
-    /// Those that were ended before their clients ended them.
+    /// Connections ended by the port.
     pub ended: Ended,
 }
 
 /// Refused connections by the limit that was reached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Refused {
-    /// Of the port.
+    /// The port's limit.
     pub port: u64,
-    /// Of one address.
+    /// The limit of one address.
     pub address: u64,
-    /// Of the port, for WebSockets.
+    /// The port's limit on WebSockets.
     pub web_sockets: u64,
-    /// Of one address, for WebSockets.
+    /// The limit of one address on WebSockets.
     pub web_sockets_of_address: u64,
 }
 
-/// Ended connections by the reason. One that was idle for too long is not counted: that is how most
-/// of them end.
+/// Ended connections by reason. Idle timeouts are not counted: most connections end that way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ended {
     /// It kept the port waiting, and another took its place.
@@ -47,7 +46,7 @@ pub struct Ended {
     pub slow: u64,
     /// The service did not answer in time.
     pub late: u64,
-    /// Its address cost most of the memory that the port may keep.
+    /// Its address used most of the port's memory.
     pub memory: u64,
 }
 
@@ -58,7 +57,7 @@ impl Refused {
             Full::Address { .. } => &mut self.address,
             Full::Upgrades { .. } => &mut self.web_sockets,
             Full::UpgradesOfAddress { .. } => &mut self.web_sockets_of_address,
-            // Of connections that have a place.
+            // These concern admitted connections.
             Full::Share { .. } | Full::Late { .. } => return,
         };
         *count += 1;

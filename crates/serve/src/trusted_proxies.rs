@@ -1,4 +1,5 @@
-//! From where a request comes: the address of its connection, or the one that a trusted proxy says.
+//! Where a request comes from: the address of its connection, or the one reported by a trusted
+//! proxy.
 
 use std::net::IpAddr;
 
@@ -11,26 +12,26 @@ use crate::table::client;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The client of a request, as far as it is distinguished from others.
+/// The client of a request, as far as it can be distinguished from others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Client {
     /// An IPv4 address, or the network of an IPv6 address that counts as one client's
     /// ([`client()`]).
     Address(IpAddr),
-    /// A trusted proxy that does not say whose request it forwards.
+    /// A trusted proxy that does not report whose request it forwards.
     #[default]
     Untold,
 }
 
-/// The proxies whose `X-Forwarded-For` is believed.
+/// The proxies whose `X-Forwarded-For` is trusted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedProxies(Vec<IpNet>);
 
-/// The text is no address and no network.
+/// The text is neither an address nor a network.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{found:?} is not a proxy: expected an IP address or a network in CIDR notation, as in 10.0.0.0/8{}", why.unwrap_or_default())]
 pub struct InvalidProxy {
-    /// What was found, cut.
+    /// The text found, truncated.
     pub found: String,
     why: Option<&'static str>,
 }
@@ -43,16 +44,16 @@ impl TrustedProxies {
         texts.iter().map(|text| network(text)).collect::<Result<_, _>>().map(Self)
     }
 
-    /// The client of a request from `peer`: of a trusted proxy's, the rightmost address of
-    /// `X-Forwarded-For` that is none of theirs. What stands further left was the client's own
-    /// choice.
+    /// The client of a request from `peer`: for a trusted proxy, the rightmost address of
+    /// `X-Forwarded-For` that is not a trusted proxy's. Everything further left was chosen by the
+    /// client.
     #[must_use]
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Client {
         if !self.trusts(peer) {
             return Client::Address(client(peer));
         }
         for value in headers.get_all(X_FORWARDED_FOR).iter().rev() {
-            // What stands further left may be anything, and is not looked at.
+            // Everything further left may be forged, and is ignored.
             for hop in value.as_bytes().rsplit(|byte| *byte == b',') {
                 match str::from_utf8(hop).ok().and_then(|hop| address(hop.trim())) {
                     Some(address) if self.trusts(address) => {}
@@ -110,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_trusted_proxy_the_client_is_the_rightmost_address_that_is_no_proxy() {
+    fn behind_a_trusted_proxy_the_client_is_the_rightmost_address_that_is_not_a_proxy() {
         for (peer, forwarded, expected) in [
             ("10.0.0.1", &["192.0.2.7"][..], "192.0.2.7"),
             ("::ffff:10.0.0.1", &["192.0.2.7"], "192.0.2.7"),
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn of_anybody_else_it_is_the_address_of_the_connection() {
+    fn otherwise_the_client_is_the_address_of_the_connection() {
         for peer in ["192.0.2.1", "2001:db8::1", "11.0.0.1"] {
             assert_eq!(of(peer, &["192.0.2.7"]), at(peer));
         }
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_client_wrote_itself_hides_no_address_that_the_proxy_wrote() {
+    fn forged_entries_hide_no_address_that_the_proxy_added() {
         let trusted = proxies(&["10.0.0.0/8"]).unwrap();
         for written in [&b"\xff, 192.0.2.7"[..], b"\xff\xfe,192.0.2.7", b"\x80,,\x80, 192.0.2.7"] {
             let headers = HeaderMap::from_iter([(X_FORWARDED_FOR, HeaderValue::from_bytes(written).unwrap())]);
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_that_names_no_client_is_told_apart_from_none_of_its_clients() {
+    fn requests_of_a_proxy_that_names_no_client_count_as_one_client() {
         for forwarded in [&[][..], &[""], &["10.0.0.2"], &["unknown"], &["192.0.2.7, unknown"], &["192.0.2.7,"]] {
             assert_eq!(of("10.0.0.1", forwarded), Client::Untold, "{forwarded:?}");
         }

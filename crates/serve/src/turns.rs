@@ -1,8 +1,8 @@
-//! Turns of clients at the processor: requests of one client are parsed one at a time, on however
-//! many connections they arrive. A client that sends much makes its own requests wait, and others
-//! wait for one of them at most. Of all clients together as many requests are parsed at once as
-//! there are processors, in the order in which they arrived: what was parsed before them and waits
-//! for an answer of the chain or the TEE goes on after few of them, however many clients there are.
+//! Fair use of the processor: a client's requests are parsed one at a time, on however many
+//! connections they arrive. A client that sends much delays its own requests, and others wait for
+//! at most one of them. Across all clients, as many requests are parsed at once as there are
+//! processors, in order of arrival, so that requests already parsed, which wait for the chain or
+//! the TEE, resume after few of them, however many clients there are.
 
 use std::future::Future;
 use std::num::NonZero;
@@ -15,14 +15,14 @@ use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 use crate::locks::Locks;
 use crate::trusted_proxies::Client;
 
-/// The turns of the clients of one port.
+/// The turns of one port's clients.
 #[derive(Clone, Debug)]
 pub struct Turns {
     clients: Arc<Locks<Client>>,
     processors: Arc<Semaphore>,
 }
 
-/// The turn of one request; an extension of it.
+/// The turn of one request, provided as a request extension.
 #[derive(Clone, Debug)]
 pub struct Turn {
     turns: Turns,
@@ -30,11 +30,11 @@ pub struct Turn {
     held: Arc<Mutex<Option<Held>>>,
 }
 
-/// A turn that has begun.
+/// A turn in progress.
 #[derive(Debug)]
 struct Held {
     _client: OwnedMutexGuard<()>,
-    /// `None` if there are none any more, which never happens.
+    /// `None` if the semaphore is closed, which never happens.
     _processor: Option<OwnedSemaphorePermit>,
 }
 
@@ -46,7 +46,7 @@ impl Default for Turns {
 }
 
 impl Turns {
-    /// For a request of that client.
+    /// A turn for a request of that client.
     #[must_use]
     pub fn of(&self, client: Client) -> Turn {
         Turn { turns: self.clone(), client, held: Arc::default() }
@@ -54,17 +54,17 @@ impl Turns {
 }
 
 impl Turn {
-    /// Waits until no other request of the client has a turn, and a processor is free. To be called
-    /// within [`Self::until_it_waits`], which ends the turn, before costly work whose length the
-    /// client chooses.
+    /// Waits until no other request of the client has a turn, and a processor is free. Called
+    /// before costly work whose length the client chooses, within [`Self::until_it_waits`], which
+    /// ends the turn.
     pub async fn begin(&self) {
         let client = self.turns.clients.of(self.client).lock_owned().await;
         let processor = Arc::clone(&self.turns.processors).acquire_owned().await.ok();
         *self.held() = Some(Held { _client: client, _processor: processor });
     }
 
-    /// Does the work of the request. A turn that begins within ends when the work has to wait for
-    /// anything, is done, or is dropped.
+    /// Runs the work of the request. A turn begun within it ends when the work waits for something,
+    /// completes, or is dropped.
     pub async fn until_it_waits<F: Future>(&self, work: F) -> F::Output {
         let mut work = pin!(work);
         let ends = Ends(self);
@@ -85,7 +85,7 @@ impl Turn {
     }
 }
 
-/// Ends the turn of work that panicked.
+/// Also ends the turn if the work panics.
 struct Ends<'a>(&'a Turn);
 
 impl Drop for Ends<'_> {
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_client_waits_for_its_own_requests_and_for_nobody_elses() {
+    async fn a_client_waits_only_for_its_own_requests() {
         let turns = Turns { processors: Arc::new(Semaphore::new(2)), ..Turns::default() };
         let first = turns.of(client(1));
         first.begin().await;
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_many_clients_as_many_have_a_turn_as_there_are_processors() {
+    async fn as_many_clients_have_a_turn_as_there_are_processors() {
         let turns = Turns { processors: Arc::new(Semaphore::new(2)), ..Turns::default() };
         let [first, second, third] = [1, 2, 3].map(|last| turns.of(client(last)));
         first.begin().await;

@@ -1,8 +1,8 @@
-//! WebSockets (RFC 6455) whose messages are requests, each with one answer at most.
+//! WebSockets (RFC 6455) whose messages are requests with at most one answer each.
 //!
-//! What a client sends is read no faster than it is answered and its answers are written: a bounded
-//! number of messages, and of bytes of memory that they cost, is between the two. A message that is
-//! being answered is a task of its own, so that one which takes long delays no other.
+//! A client's messages are read no faster than they are answered and the answers written: the
+//! number of messages in between, and their memory cost, are bounded. Each message is answered in
+//! its own task, so that a slow one delays no other.
 
 use std::future::Future;
 use std::time::Duration;
@@ -25,29 +25,29 @@ use tokio_util::sync::CancellationToken;
 
 use crate::memory::{Held, Memory};
 
-/// Messages that are being answered, or whose answers wait to be written.
+/// Maximum number of messages that are being answered, or whose answers wait to be written.
 const AT_ONCE: usize = 64;
-/// Bytes of memory that these may cost while another message is read.
+/// Maximum memory cost of these while another message is read, in bytes.
 const AHEAD: usize = 256 << 10;
-/// Bytes of one read.
+/// Size of one read, in bytes.
 const READ: usize = 4 << 10;
-/// Pings within the time after which silence ends it.
+/// Pings sent before silence ends the connection.
 const PINGS: u32 = 3;
-/// Looks, within the time that a message may take to arrive, at how long one is taking.
+/// How often, within a message's deadline, its progress is checked.
 const LOOKS: u32 = 8;
-/// A write that takes longer waits for the client, and nothing is read meanwhile.
+/// A write that takes longer is waiting for the client, and nothing is read meanwhile.
 const QUICK: Duration = Duration::from_secs(1);
 
-/// For the client to close it too, and bytes that it may send until then.
+/// Time for the client to close its side, and the bytes it may send until then.
 const CLOSING: Duration = Duration::from_secs(1);
 const MOST_IN_CLOSING: u64 = 1 << 20;
 
 /// Answers the messages of one WebSocket.
 pub trait Answer: Clone + Send + 'static {
-    /// The answer to a message, text or binary; `None` where none is due.
+    /// The answer to a text or binary message; `None` if there is none.
     fn answer(self, message: Bytes) -> impl Future<Output = Option<String>> + Send;
 
-    /// The answer to a message that is over the limit, after which the WebSocket is closed.
+    /// The answer to a message over the limit, after which the WebSocket is closed.
     fn too_long(&self) -> String;
 
     /// The answer to a message that did not arrive in time ([`Bounds::body`](crate::Bounds::body)),
@@ -55,32 +55,33 @@ pub trait Answer: Clone + Send + 'static {
     fn too_slow(&self) -> String;
 }
 
-/// The request is no handshake that a server may accept (RFC 6455, section 4.2.1).
+/// The request is not a handshake that a server may accept (RFC 6455, section 4.2.1).
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{0}")]
 pub struct InvalidHandshake(String);
 
-/// A connection that becomes a WebSocket once the response to its handshake is written.
+/// A connection that becomes a WebSocket once its handshake response is written.
 #[derive(Debug)]
 pub struct WebSocket {
     upgrade: OnUpgrade,
     memory: Memory,
 }
 
-/// Why no more is read.
+/// Why reading ends.
 enum End {
-    /// The client closed it, or is gone.
+    /// The client closed the connection, or disappeared.
     Gone,
-    /// It has to be closed, for this reason (RFC 6455, section 7.4.1). What was read is answered
-    /// first.
+    /// It has to be closed with this code (RFC 6455, section 7.4.1). Messages already read are
+    /// answered first.
     Close(CloseCode),
 }
 
 impl WebSocket {
-    /// Reads the handshake; the response has to be sent.
+    /// Parses the handshake; the returned response has to be sent.
     ///
     /// # Errors
-    /// [`InvalidHandshake`], also for a request that came through no [`Listener`](crate::Listener).
+    /// [`InvalidHandshake`], also for a request that did not arrive through a
+    /// [`Listener`](crate::Listener).
     pub fn of<B>(request: &mut Request<B>) -> Result<(Response<()>, Self), InvalidHandshake> {
         let response =
             create_response_with_body(request, || ()).map_err(|error| InvalidHandshake(error.to_string()))?;
@@ -89,8 +90,8 @@ impl WebSocket {
         Ok((response, Self { upgrade: hyper::upgrade::on(request), memory }))
     }
 
-    /// Answers its messages, of at most this many bytes, until the client closes it or it is told
-    /// to stop; then what was read is answered still.
+    /// Answers its messages, of at most `most_bytes` each, until the client closes it or `stop` is
+    /// cancelled; messages already read are then still answered.
     pub async fn serve(self, most_bytes: usize, stop: CancellationToken, answer: impl Answer) {
         let upgraded = match self.upgrade.await {
             Ok(upgraded) => TokioIo::new(upgraded),
@@ -134,14 +135,14 @@ struct Session {
     answers: JoinSet<Option<(String, Held)>>,
     pings: Interval,
     looks: Interval,
-    /// Since when what the client sends is read: before that it may have waited for us.
+    /// When reading resumed: before that the client may have waited for us.
     readable_since: Instant,
 }
 
 impl Session {
     async fn run(mut self, stop: CancellationToken, answer: impl Answer) -> Result<(), Error> {
         let End::Close(code) = self.read(&stop, &answer).await? else {
-            // In answer to the client's.
+            // In response to the client's close frame.
             return self.socket.close(None).await;
         };
         while let Some(answered) = self.answers.join_next().await {
@@ -155,7 +156,7 @@ impl Session {
             _ => {}
         }
         self.socket.close(Some(CloseFrame { code, reason: "".into() })).await?;
-        // Closed with bytes unread, the system would take back what was written last.
+        // Closing with unread bytes would make the system discard the last write.
         let mut rest = self.socket.get_mut().take(MOST_IN_CLOSING);
         let _ = timeout(CLOSING, copy(&mut rest, &mut sink())).await;
         Ok(())
@@ -219,8 +220,8 @@ impl Session {
         Ok(())
     }
 
-    /// How long the client has kept us waiting, if it began to at that time: only while what it
-    /// sends is read.
+    /// How long the client has kept us waiting since `begun`, not counting times when nothing was
+    /// read from it.
     fn waited_since(&self, begun: Instant) -> Duration {
         begun.max(self.readable_since).elapsed()
     }

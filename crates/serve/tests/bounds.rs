@@ -1,5 +1,4 @@
-//! What clients can't do to a port: keep others out by sending nothing, by sending slowly, or by
-//! being many.
+//! Clients cannot keep others from a port by sending nothing, by sending slowly, or by being many.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests: what can't be done fails")]
 
 use std::net::{IpAddr, SocketAddr};
@@ -23,7 +22,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// No test waits that long unless it fails.
+/// No passing test waits that long.
 const PATIENCE: Duration = Duration::from_secs(120);
 const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: test\r\n\r\n";
 const POST_HEAD: &[u8] = b"POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 10\r\n\r\n";
@@ -38,7 +37,7 @@ async fn port(bounds: Bounds, routes: Router) -> Port {
     watched_port(bounds, routes).await.0
 }
 
-/// With what it tells operators.
+/// A port with its counts for operators.
 async fn watched_port(bounds: Bounds, routes: Router) -> (Port, Occupancy) {
     let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, stop) = (tcp.local_addr().unwrap(), CancellationToken::new());
@@ -57,7 +56,7 @@ impl Port {
         TcpStream::connect(self.address).await.unwrap()
     }
 
-    /// From another local address.
+    /// Connects from another local address.
     async fn from(&self, address: IpAddr, bytes: &[u8]) -> TcpStream {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind((address, 0).into()).unwrap();
@@ -73,7 +72,7 @@ impl Port {
     }
 }
 
-/// All that is answered until the connection ends, however it does.
+/// Reads everything until the connection ends, in any way.
 async fn rest(stream: &mut TcpStream) -> String {
     let mut answer = Vec::new();
     let mut buffer = [0; 1024];
@@ -110,7 +109,7 @@ fn patient() -> Bounds {
 }
 
 #[tokio::test]
-async fn idle_connections_and_slow_bodies_keep_nobody_out() {
+async fn idle_connections_and_slow_bodies_keep_no_client_out() {
     let port = port(patient(), echo()).await;
     let mut floods = Vec::new();
     for _ in 0..20 {
@@ -120,7 +119,7 @@ async fn idle_connections_and_slow_bodies_keep_nobody_out() {
     }
     let mut honest = port.sending(GET).await;
     assert!(answer(&mut honest).await.starts_with("HTTP/1.1 200"));
-    assert_eq!(rest(&mut floods[0]).await, "", "who waited longest has gone");
+    assert_eq!(rest(&mut floods[0]).await, "", "the one that waited longest was ended");
 }
 
 #[tokio::test]
@@ -144,7 +143,7 @@ async fn a_reconnecting_flood_ends_no_request_of_an_address_with_fewer_connectio
         stream.write_all(b"1234567890").await.unwrap();
         assert!(answer(stream).await.ends_with("1234567890"));
     }
-    // A newcomer gets in too.
+    // A new client is admitted too.
     let mut newcomer = port.from([127, 0, 0, 10].into(), GET).await;
     assert!(answer(&mut newcomer).await.starts_with("HTTP/1.1 200"));
 }
@@ -177,7 +176,7 @@ async fn a_connection_that_the_service_prioritises_outlasts_a_flood_from_many_ad
 }
 
 #[tokio::test]
-async fn answers_that_nobody_takes_are_bounded_and_cost_the_address_that_leaves_most() {
+async fn unread_answers_are_bounded_and_cost_the_address_with_most_of_them() {
     const LARGE: usize = 4 << 20;
     let large = get(|| async { vec![b'x'; LARGE] });
     let bounds = Bounds { total: 64, per_address: 64, memory: 4 * LARGE, ..patient() };
@@ -192,7 +191,7 @@ async fn answers_that_nobody_takes_are_bounded_and_cost_the_address_that_leaves_
         assert!(greedy.len() < 60, "{:?}", occupancy.tally());
         sleep(Duration::from_millis(5)).await;
     }
-    // Who is slow, and has not left more than others, still gets all of it.
+    // A slow client that has not left more unread than others still gets everything.
     let mut taken = 0;
     let taking = async {
         let mut buffer = vec![0; 64 << 10];
@@ -205,12 +204,12 @@ async fn answers_that_nobody_takes_are_bounded_and_cost_the_address_that_leaves_
 }
 
 #[tokio::test]
-async fn who_sends_no_header_is_hung_up_on() {
+async fn a_client_that_sends_no_header_is_disconnected() {
     let (port, occupancy) = watched_port(Bounds { header: SOON, ..patient() }, echo()).await;
     for sent in [&b""[..], b"G", b"GET / HTTP/1.1\r\nhost: test\r\n"] {
         assert_eq!(rest(&mut port.sending(sent).await).await, "");
     }
-    // Byte by byte it takes no longer.
+    // Sending byte by byte gives no more time.
     let (mut reading, mut writing) = port.connect().await.into_split();
     let dribble = tokio::spawn(async move {
         let begun = Instant::now();
@@ -219,13 +218,13 @@ async fn who_sends_no_header_is_hung_up_on() {
         }
     });
     let mut nothing = [0; 1];
-    let ended = timeout(PATIENCE, reading.read(&mut nothing)).await.expect("it may go on for ever");
+    let ended = timeout(PATIENCE, reading.read(&mut nothing)).await.expect("it has no deadline");
     assert!(matches!(ended, Ok(0) | Err(_)));
     dribble.await.unwrap();
     assert_eq!(occupancy.tally().ended, Ended { slow: 4, ..Ended::default() });
 }
 
-/// What became of the two halves of a connection that is no longer HTTP.
+/// The fate of the two halves of an upgraded connection.
 #[derive(Default)]
 struct Halves {
     read: AtomicUsize,
@@ -239,8 +238,7 @@ impl Halves {
         self.changed.notify_one();
     }
 
-    /// Another protocol, which reads whatever comes and writes without end, each in a task of its
-    /// own.
+    /// A different protocol that reads everything and writes endlessly, each in its own task.
     fn routes(self: Arc<Self>) -> Router {
         let switch = async move |request: Request| {
             tokio::spawn(async move {
@@ -264,14 +262,14 @@ impl Halves {
 }
 
 #[tokio::test]
-async fn who_takes_nothing_is_not_read_from_and_both_halves_of_an_upgraded_connection_end() {
+async fn a_client_that_reads_nothing_is_not_read_from_and_both_halves_of_its_upgraded_connection_end() {
     let halves = Arc::<Halves>::default();
     let port = port(Bounds { idle: Duration::from_secs(2), ..patient() }, Arc::clone(&halves).routes()).await;
     let mut stream = port.sending(UPGRADE).await;
     answer(&mut stream).await;
     let mut sent = 0;
     let sending = async {
-        // Until it is hung up on: what is not read stays in the system's buffers.
+        // Until the connection is closed: unread bytes stay in the system's buffers.
         while stream.write_all(&[1; 1024]).await.is_ok() {
             sent += 1024;
             sleep(Duration::from_millis(5)).await;
@@ -279,7 +277,7 @@ async fn who_takes_nothing_is_not_read_from_and_both_halves_of_an_upgraded_conne
     };
     timeout(PATIENCE, sending).await.expect("the connection stays open");
     while halves.ended.load(Ordering::SeqCst) < 2 {
-        timeout(PATIENCE, halves.changed.notified()).await.expect("a half goes on");
+        timeout(PATIENCE, halves.changed.notified()).await.expect("a half is still open");
     }
     let read = halves.read.load(Ordering::SeqCst);
     assert!(read < sent, "all {sent} bytes were read while nothing was taken");
@@ -287,7 +285,7 @@ async fn who_takes_nothing_is_not_read_from_and_both_halves_of_an_upgraded_conne
 
 const UPGRADE: &[u8] = b"GET / HTTP/1.1\r\nhost: test\r\nconnection: upgrade\r\nupgrade: WebSocket\r\n\r\n";
 
-/// Live sessions at `/`, which take what comes; anything else is answered.
+/// Live sessions at `/`, which read everything; other paths are answered over HTTP.
 fn sessions() -> Router {
     let switch = async |request: Request| {
         tokio::spawn(async move {
@@ -301,7 +299,7 @@ fn sessions() -> Router {
 }
 
 #[tokio::test]
-async fn live_sessions_take_their_share_of_connections_and_http_has_the_rest() {
+async fn live_sessions_take_at_most_their_share_and_http_has_the_rest() {
     let bounds = Bounds { upgraded: 5, upgraded_per_address: 2, ..patient() };
     let port = port(bounds, sessions()).await;
     let (mut open, mut refused) = (Vec::new(), Vec::new());
@@ -312,9 +310,9 @@ async fn live_sessions_take_their_share_of_connections_and_http_has_the_rest() {
             if answer.starts_with("HTTP/1.1 101") { open.push(session) } else { refused.push((session, answer)) }
         }
     }
-    // The fourth address got its one from the first, which had two.
+    // The fourth address took its one from the first, which had two.
     assert_eq!((open.len(), refused.len()), (6, 10));
-    assert_eq!(rest(&mut open.remove(0)).await, "", "the most silent one has gone");
+    assert_eq!(rest(&mut open.remove(0)).await, "", "the most silent one was ended");
     for (_, answer) in &refused {
         assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("retry-after: 1"), "{answer}");
         assert!(answer.contains("too many WebSockets: at most"), "{answer}");
@@ -329,7 +327,7 @@ async fn live_sessions_take_their_share_of_connections_and_http_has_the_rest() {
         session.write_all(b"still there").await.unwrap();
         assert_eq!(session.try_read(&mut [0; 1]).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
     }
-    // Who ends a session makes room for another.
+    // Ending a session makes room for another.
     drop(open.pop());
     let again = async {
         loop {
@@ -358,7 +356,7 @@ async fn a_refused_client_is_answered_after_its_header_and_before_its_body() {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
         let allowed = origin.map(|origin| (ACCESS_CONTROL_ALLOW_ORIGIN, origin));
         response.headers_mut().extend(allowed);
-        // As frameworks do.
+        // Frameworks send Content-Length.
         let length = response.body().len();
         response.headers_mut().insert(CONTENT_LENGTH, length.into());
         response
@@ -370,7 +368,7 @@ async fn a_refused_client_is_answered_after_its_header_and_before_its_body() {
 
     let mut page = port.sending(b"POST / HTTP/1.1\r\nhost: test\r\norigin: https://dapp.example\r\n").await;
     page.write_all(b"content-length: 100000\r\n\r\n").await.unwrap();
-    // More than the system's buffers would forgive.
+    // More than the system's buffers hold.
     let _ = page.write_all(&[b' '; 50_000]).await;
     let answer = rest(&mut page).await;
     assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
@@ -386,26 +384,26 @@ async fn a_refused_client_is_answered_after_its_header_and_before_its_body() {
 }
 
 #[tokio::test]
-async fn who_is_refused_before_the_body_is_read_gets_the_answer_and_is_told_that_the_connection_ends() {
+async fn a_client_refused_before_its_body_is_read_gets_the_answer_and_connection_close() {
     let routes = Router::new().route("/", post(async || StatusCode::PAYLOAD_TOO_LARGE));
     let port = port(patient(), routes).await;
     for length in [20, 800_000] {
         let head = format!("POST / HTTP/1.1\r\nhost: test\r\ncontent-length: {length}\r\n\r\n");
         let mut client = port.sending(head.as_bytes()).await;
-        // As clients do: they read when they have sent everything.
+        // Clients read only after they have sent everything.
         client.write_all(&vec![b' '; length]).await.expect("it is closed while the body is sent");
         let answer = rest(&mut client).await;
         assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
         assert!(answer.contains("connection: close"), "{answer}");
     }
-    // Whoever asks first is told before it sends anything.
+    // A client that asks first is told before it sends anything.
     let asking = b"POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 800000\r\nexpect: 100-continue\r\n\r\n";
     let answer = rest(&mut port.sending(asking).await).await;
     assert!(answer.starts_with("HTTP/1.1 413") && answer.contains("connection: close"), "{answer}");
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_come_fails_in_time() {
+async fn a_body_that_does_not_arrive_fails_in_time() {
     let port = port(Bounds { body: SOON, ..patient() }, echo()).await;
     let mut slow = port.sending(POST_HEAD).await;
     slow.write_all(b"12345").await.unwrap();
@@ -416,7 +414,7 @@ async fn a_body_that_does_not_come_fails_in_time() {
 }
 
 #[tokio::test]
-async fn a_body_that_comes_in_many_pieces_is_handed_on_in_few() {
+async fn a_body_in_many_pieces_is_passed_on_in_few() {
     let frames = async |request: Request| {
         let (mut body, mut sizes) = (request.into_body(), Vec::new());
         while let Some(frame) = body.frame().await {
@@ -442,8 +440,8 @@ async fn a_body_that_comes_in_many_pieces_is_handed_on_in_few() {
 }
 
 #[tokio::test]
-async fn a_connection_is_kept_for_the_next_request_and_no_longer_than_that() {
-    // Longer than a busy machine takes to send the next one.
+async fn a_connection_is_kept_for_the_next_request_until_its_deadline() {
+    // Longer than a busy machine takes to send the next request.
     let port = port(Bounds { idle: Duration::from_secs(5), ..patient() }, echo()).await;
     let mut kept = port.sending(GET).await;
     assert!(answer(&mut kept).await.starts_with("HTTP/1.1 200"));
@@ -453,7 +451,7 @@ async fn a_connection_is_kept_for_the_next_request_and_no_longer_than_that() {
 }
 
 #[tokio::test]
-async fn when_every_connection_is_being_served_another_is_told_the_limit() {
+async fn a_connection_refused_at_a_busy_port_is_told_the_limit() {
     let (begun, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (in_handler, until) = (begun.clone(), go.clone());
     let slow = post(move |_: Bytes| async move {
@@ -474,7 +472,7 @@ async fn when_every_connection_is_being_served_another_is_told_the_limit() {
 }
 
 #[tokio::test]
-async fn requests_of_few_addresses_that_take_long_keep_no_other_address_out() {
+async fn long_requests_of_few_addresses_keep_no_other_address_out() {
     let slow = Router::new().route("/", get(std::future::pending::<()>)).route("/http", get(async || "here"));
     let (port, occupancy) = watched_port(Bounds { total: 6, ..patient() }, slow).await;
     let mut floods = Vec::new();
@@ -491,7 +489,7 @@ async fn requests_of_few_addresses_that_take_long_keep_no_other_address_out() {
     timeout(PATIENCE, all_served).await.expect("they are not served");
     let mut honest = port.from([127, 0, 0, 3].into(), b"GET /http HTTP/1.1\r\nhost: test\r\n\r\n").await;
     assert!(answer(&mut honest).await.ends_with("here"));
-    // Whoever went was told why, and its connection is closed.
+    // The ended request was told why, and its connection was closed.
     let ended = rest(&mut floods[0]).await;
     assert!(ended.starts_with("HTTP/1.1 503") && ended.contains("retry-after: 1"), "{ended}");
     assert!(ended.contains("at most 6 at once, and this address had most of them"), "{ended}");
@@ -509,7 +507,7 @@ async fn a_request_that_is_not_answered_in_time_is_refused_and_its_connection_cl
 }
 
 #[tokio::test]
-async fn a_shutdown_lets_responses_finish_and_takes_no_more_connections() {
+async fn a_shutdown_lets_responses_finish_and_accepts_no_more_connections() {
     let (begun, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (in_handler, until) = (begun.clone(), go.clone());
     let slow = get(move || async move {

@@ -1,4 +1,4 @@
-//! Messages over WebSockets: how many are read, and what ends one.
+//! WebSocket messages: how many are read, and what ends a connection.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -32,7 +32,7 @@ const SOON: Duration = Duration::from_millis(300);
 /// Bytes.
 const LIMIT: usize = 1000;
 
-/// Answers a message with `length` bytes, once there is a permit; `-` has no answer.
+/// Answers a message with `length` bytes once there is a permit; `-` gets no answer.
 #[derive(Clone)]
 struct Slow {
     begun: Arc<AtomicUsize>,
@@ -91,7 +91,7 @@ impl Port {
         client_async("ws://test/", stream).await.unwrap().0
     }
 
-    /// After the handshake, for frames that no client sends.
+    /// A raw stream after the handshake, for frames that no normal client sends.
     async fn bare(&self) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         let handshake = "GET / HTTP/1.1\r\nhost: test\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
@@ -149,7 +149,7 @@ async fn close_code(socket: &mut WebSocketStream<TcpStream>) -> CloseCode {
 }
 
 #[tokio::test]
-async fn sixty_four_messages_are_answered_at_once_and_the_others_are_read_after_them() {
+async fn sixty_four_messages_are_answered_at_once_and_the_others_read_later() {
     let answer = Slow::of(0, 1);
     let port = port(Bounds::default(), answer.clone()).await;
     let mut socket = port.connect().await;
@@ -163,7 +163,7 @@ async fn sixty_four_messages_are_answered_at_once_and_the_others_are_read_after_
     for _ in 0..100 {
         assert_eq!(next(&mut socket).await.unwrap().unwrap(), Message::text("x"));
     }
-    // One that has no answer gives its place back as well.
+    // A message without an answer frees its place as well.
     answer.permits.add_permits(200);
     for _ in 0..199 {
         socket.send(Message::text("-")).await.unwrap();
@@ -173,7 +173,7 @@ async fn sixty_four_messages_are_answered_at_once_and_the_others_are_read_after_
 }
 
 #[tokio::test]
-async fn little_is_read_from_a_client_that_takes_no_answers_whatever_it_sends_between() {
+async fn little_is_read_from_a_client_that_reads_no_answers() {
     let answer = Slow::of(1_000_000, 60_000);
     let port = port(Bounds::default(), answer.clone()).await;
     let mut stream = port.bare().await;
@@ -184,12 +184,12 @@ async fn little_is_read_from_a_client_that_takes_no_answers_whatever_it_sends_be
         }
     };
     assert!(timeout(Duration::from_secs(2), sending).await.is_err(), "it is ended");
-    // What the systems at both ends keep, and 256 KiB.
+    // The socket buffers at both ends, and 256 KiB.
     assert!(answer.begun() < 200, "{} messages were read", answer.begun());
 }
 
 #[tokio::test]
-async fn a_message_over_the_limit_is_answered_and_closes_the_web_socket_however_it_is_cut() {
+async fn a_message_over_the_limit_is_answered_and_closes_the_web_socket_also_in_fragments() {
     let answer = Slow::of(1000, 1);
     let port = port(Bounds::default(), answer.clone()).await;
     let mut socket = port.connect().await;
@@ -199,8 +199,8 @@ async fn a_message_over_the_limit_is_answered_and_closes_the_web_socket_however_
     assert_eq!(next(&mut socket).await.unwrap().unwrap(), Message::text("too long"));
     assert_eq!(close_code(&mut socket).await, CloseCode::Size);
 
-    // In fragments, each within the limit, and what follows looks like other frames to who loses
-    // count.
+    // In fragments, each within the limit; the bytes that follow look like other frames to a parser
+    // that loses count.
     let mut stream = port.bare().await;
     let many = frame(0x81, b"?").repeat(50);
     let all = [frame(0x01, &[b'?'; LIMIT - 1]), frame(0x80, b"??"), frame(0x82, &many), many].concat();
@@ -238,8 +238,8 @@ async fn no_more_answers_are_made_for_a_web_socket_that_was_evicted() {
 }
 
 #[tokio::test]
-async fn a_message_that_does_not_arrive_in_time_is_answered_and_one_that_takes_longer_than_silence_may_is_read() {
-    // Long beside the pauses that a busy machine makes.
+async fn a_message_that_misses_its_deadline_is_answered_and_one_slower_than_the_idle_limit_is_read() {
+    // Long compared with the pauses of a busy machine.
     let idle = Duration::from_secs(2);
     let answer = Slow::of(1000, 1);
     let patient = port(Bounds { idle, ..Bounds::default() }, answer.clone()).await;
@@ -250,7 +250,7 @@ async fn a_message_that_does_not_arrive_in_time_is_answered_and_one_that_takes_l
     let body = Duration::from_millis(300);
     let strict = port(Bounds { body, ..Bounds::default() }, answer.clone()).await;
     let mut stream = strict.bare().await;
-    // Control frames between the fragments give it no more time.
+    // Control frames between the fragments do not extend the deadline.
     let fragments = [frame(0x01, b"?"), frame(0x89, b"ping"), frame(0x00, b"?")].concat().repeat(20);
     let sending = slowly(&mut stream, &fragments, body * 20);
     let _ = timeout(body * 10, sending).await.expect_err("all of it was sent");
@@ -262,13 +262,13 @@ async fn a_message_that_does_not_arrive_in_time_is_answered_and_one_that_takes_l
 }
 
 #[tokio::test]
-async fn control_frames_are_no_part_of_a_message() {
+async fn control_frames_are_not_part_of_a_message() {
     let strict = Bounds { body: Duration::from_secs(1), ..Bounds::default() };
     let answer = Slow::of(1000, 1);
     let port = port(strict, answer.clone()).await;
     let mut stream = port.bare().await;
     for _ in 0..20 {
-        // Whole frames: half of one is the beginning of something.
+        // Whole frames: half of one would begin a message.
         stream.write_all(&[frame(0x89, b""), frame(0x8a, b"four")].concat()).await.unwrap();
         sleep(strict.body / 10).await;
     }
@@ -277,7 +277,7 @@ async fn control_frames_are_no_part_of_a_message() {
 }
 
 #[tokio::test]
-async fn who_answers_no_ping_is_gone_and_who_is_told_to_stop_answers_first() {
+async fn a_client_without_pongs_is_ended_and_a_stop_answers_first() {
     let answer = Slow::of(0, 1);
     let port = port(Bounds { idle: Duration::from_millis(600), ..Bounds::default() }, answer.clone()).await;
     let mut silent = port.bare().await;

@@ -1,4 +1,4 @@
-//! The open connections, and who has to go.
+//! The open connections, and which to evict.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -22,14 +22,14 @@ pub(super) struct Open {
 /// A connection that keeps the port waiting.
 pub(super) struct Waiting<'a> {
     address: IpAddr,
-    /// Connections of its address.
+    /// Number of connections of its address.
     held: usize,
     pub(super) connection: &'a Connection,
     patience: Patience,
 }
 
 impl Waiting<'_> {
-    /// The address with most connections first, and of these who has waited longest.
+    /// Sorts by the number of connections of the address, most first, then by the longest wait.
     pub(super) fn in_turn(&self) -> (Reverse<usize>, Patience) {
         (Reverse(self.held), self.patience)
     }
@@ -93,7 +93,7 @@ impl Open {
         has_room.then_some(()).ok_or(Full::Upgrades { limit: upgraded })
     }
 
-    /// Ends the waiting connection that ranks lowest; `None` ranks none.
+    /// Ends the waiting connection with the lowest rank; `None` excludes a connection.
     pub(super) fn evict<R: Ord>(&mut self, rank: impl Fn(&Waiting<'_>) -> Option<R>) -> bool {
         let waiting = self.connections.iter().filter_map(|(id, (address, connection))| {
             let patience = connection.patience()?;
@@ -108,8 +108,8 @@ impl Open {
         true
     }
 
-    /// Ends the request that has been served longest of the address that has most of them being
-    /// served, if these are more than `held`.
+    /// Ends the longest-served request of the address with most requests being served, if these are
+    /// more than `held`.
     fn outrank(&mut self, held: usize) -> bool {
         let mut serving = HashMap::<IpAddr, (usize, Instant, u64)>::new();
         for (id, (address, connection)) in &self.connections {
@@ -129,9 +129,9 @@ impl Open {
         true
     }
 
-    /// Of the address whose connections cost most together, ends the one that costs most; first
-    /// those whose client is still sending a request, so that nobody of that address who is being
-    /// served goes for them.
+    /// Ends the costliest connection of the address with the highest total cost. Connections whose
+    /// client is still sending a request go first, so that no request of that address that is being
+    /// served is ended for them.
     pub(super) fn end_costliest(&mut self) -> bool {
         let mut addresses = HashMap::<IpAddr, (usize, (bool, usize), u64)>::new();
         for (id, (address, connection)) in &self.connections {
@@ -151,7 +151,7 @@ impl Open {
         true
     }
 
-    /// Connections of an address.
+    /// Number of connections of an address.
     fn held(&self, address: IpAddr) -> usize {
         self.per_address.get(&address).copied().unwrap_or_default()
     }

@@ -10,7 +10,7 @@ fn address(text: &str) -> IpAddr {
 }
 
 #[test]
-fn whoever_has_kept_us_waiting_longest_goes_first() {
+fn the_connection_that_waited_longest_is_replaced_first() {
     let table = table(2, 2);
     let first = table.admit(address("192.0.2.1")).unwrap();
     let second = table.admit(address("192.0.2.2")).unwrap();
@@ -33,7 +33,7 @@ fn a_request_that_is_being_served_is_never_ended_for_another() {
 }
 
 #[test]
-fn a_port_that_is_all_being_served_has_room_for_an_address_with_less_of_it() {
+fn a_busy_port_has_room_for_an_address_with_fewer_requests() {
     let table = table(4, 4);
     let serve = |from| {
         let slot = table.admit(address(from))?;
@@ -44,8 +44,8 @@ fn a_port_that_is_all_being_served_has_room_for_an_address_with_less_of_it() {
     let outranked = || many.iter().filter(|slot| slot.connection.outranked.is_cancelled()).count();
     let _others = [serve("192.0.2.2").unwrap(), serve("192.0.2.2").unwrap()];
     assert_eq!(outranked(), 2);
-    assert!(many[0].connection.outranked.is_cancelled(), "who was served longest goes first");
-    // Each has half of it now.
+    assert!(many[0].connection.outranked.is_cancelled(), "the one served longest is ended first");
+    // Each now has half of the port.
     assert_eq!(serve("192.0.2.1").err(), Some(Full::Port { limit: 4 }));
     assert_eq!(serve("192.0.2.2").err(), Some(Full::Port { limit: 4 }));
     assert_eq!(outranked(), 2);
@@ -68,7 +68,7 @@ fn a_reconnecting_flood_ends_only_connections_of_its_own_addresses() {
 }
 
 #[test]
-fn an_address_that_has_more_gets_no_place_of_one_that_has_less() {
+fn an_address_with_more_connections_takes_none_from_one_with_fewer() {
     let table = table(4, 4);
     let few = table.admit(address("192.0.2.1")).unwrap();
     let many: Vec<_> = (0..3).map(|_| table.admit(address("192.0.2.2")).unwrap()).collect();
@@ -79,7 +79,7 @@ fn an_address_that_has_more_gets_no_place_of_one_that_has_less() {
 }
 
 #[test]
-fn one_slow_connection_of_each_of_many_addresses_does_not_lock_the_port() {
+fn slow_connections_of_many_addresses_do_not_block_the_port() {
     let table = table(8, 8);
     let slow: Vec<_> = (0..8).map(|host| table.admit(address(&format!("198.51.100.{host}"))).unwrap()).collect();
     let _honest = table.admit(address("192.0.2.1")).unwrap();
@@ -94,7 +94,7 @@ fn requests_that_arrive_together_are_not_ended_for_each_other_while_another_addr
     let kept = table.admit(address("192.0.2.1")).unwrap();
     kept.connection.answered();
     let arriving: Vec<_> = (0..3).map(|_| table.admit(address("192.0.2.1")).unwrap()).collect();
-    assert!(kept.connection.evicted.is_cancelled(), "its own kept connection goes before a request of anybody");
+    assert!(kept.connection.evicted.is_cancelled(), "its own kept connection is ended before anyone's request");
     assert!(arriving.iter().all(|slot| !slot.connection.evicted.is_cancelled()));
     assert_eq!(table.tally().ended, Ended { evicted: 1, outranked: 2, ..Ended::default() });
 }
@@ -114,7 +114,7 @@ fn a_prioritised_connection_is_ended_only_for_one_of_its_own_address() {
 }
 
 #[test]
-fn an_address_at_its_limit_costs_nobody_else_a_connection() {
+fn an_address_at_its_limit_replaces_only_its_own_connections() {
     let table = table(10, 1);
     let honest = table.admit(address("192.0.2.1")).unwrap();
     let floods: Vec<_> = (0..20).map(|_| table.admit(address("192.0.2.2")).unwrap()).collect();
@@ -123,7 +123,7 @@ fn an_address_at_its_limit_costs_nobody_else_a_connection() {
 }
 
 #[test]
-fn sessions_go_after_clients_who_send_no_request() {
+fn sessions_are_replaced_after_clients_that_send_no_request() {
     let table = table(2, 2);
     let session = table.admit(address("192.0.2.1")).unwrap();
     session.connection.upgraded();
@@ -136,26 +136,27 @@ fn sessions_go_after_clients_who_send_no_request() {
 }
 
 #[test]
-fn sessions_of_one_address_go_after_a_flood_from_many() {
+fn sessions_of_one_address_are_replaced_after_a_flood_from_many() {
     let table = table(8, 8);
     let sessions: Vec<_> = (0..4).map(|_| table.admit(address("192.0.2.1")).unwrap()).collect();
     sessions.iter().for_each(|session| session.connection.upgraded());
     let flood: Vec<_> = (0..50).map(|host| table.admit(address(&format!("198.51.100.{host}"))).unwrap()).collect();
     assert!(sessions.iter().all(|session| !session.connection.evicted.is_cancelled()));
-    // When all else is being served, the most silent of the address with most connections goes.
+    // When everything else is being served, the most silent one of the address with most
+    // connections is ended.
     flood.iter().for_each(|slot| slot.connection.serving());
     let _next = table.admit(address("192.0.2.2")).unwrap();
     assert!(sessions[0].connection.evicted.is_cancelled());
 }
 
 #[test]
-fn handshakes_at_once_take_no_more_than_the_share() {
+fn simultaneous_handshakes_take_no_more_than_the_share() {
     let table = Table::new(Bounds { upgraded: 2, ..Bounds::default() });
     let slots: Vec<_> = (1..=3).map(|host| table.admit(address(&format!("192.0.2.{host}"))).unwrap()).collect();
     let ask = |slot: usize| table.admit_upgrade(address(&format!("192.0.2.{}", slot + 1)), &slots[slot].connection);
     assert_eq!((ask(0), ask(1), ask(2)), (Ok(()), Ok(()), Err(Full::Upgrades { limit: 2 })));
     assert_eq!(table.tally().refused, Refused { web_sockets: 1, ..Refused::default() });
-    // The service answered otherwise.
+    // The service answered without an upgrade.
     slots[0].connection.answered();
     assert_eq!(ask(2), Ok(()));
 }
@@ -175,7 +176,7 @@ fn web_sockets_have_a_share_of_the_port_and_of_the_address() {
     assert_eq!((open("192.0.2.1"), open("192.0.2.1")), (Ok(()), Ok(())));
     assert_eq!(open("192.0.2.1"), Err(Full::UpgradesOfAddress { limit: 2 }));
     assert_eq!(open("192.0.2.2"), Ok(()));
-    // Both addresses have as many then.
+    // Both addresses then have equally many.
     assert_eq!(open("192.0.2.2"), Err(Full::Upgrades { limit: 3 }));
     sessions.pop();
     let next = table.admit(address("192.0.2.2")).unwrap();
@@ -195,14 +196,14 @@ fn idle_web_sockets_of_few_addresses_keep_no_other_address_from_having_one() {
     let many: Vec<_> = (0..6).map(|turn| open(["192.0.2.1", "192.0.2.2"][turn / 3]).unwrap()).collect();
     let ended = || many.iter().map(|slot| slot.connection.evicted.is_cancelled()).collect::<Vec<_>>();
     let _others = [open("192.0.2.3").unwrap(), open("192.0.2.3").unwrap()];
-    assert_eq!(ended(), [true, false, false, true, false, false], "the most silent of each goes");
+    assert_eq!(ended(), [true, false, false, true, false, false], "the most silent of each is ended");
     // Three addresses have two each.
     assert_eq!(open("192.0.2.3").err(), Some(Full::Upgrades { limit: 6 }));
     assert_eq!(open("192.0.2.4").map(drop), Ok(()));
 }
 
 #[test]
-fn the_address_that_leaves_most_untaken_loses_what_it_left_most_of() {
+fn the_address_with_most_unread_answers_loses_its_costliest_connection() {
     const MIB: usize = 1 << 20;
     let table = Table::new(Bounds { memory: 100 * MIB, ..Bounds::default() });
     let slots = ["192.0.2.1", "192.0.2.2", "192.0.2.2", "192.0.2.2"].map(|from| table.admit(address(from)).unwrap());
@@ -215,8 +216,8 @@ fn the_address_that_leaves_most_untaken_loses_what_it_left_most_of() {
     table.add_untaken(&slots[1].connection, 10 * MIB);
     assert_eq!(ended(), [false, false, true, false]);
     assert_eq!((table.kept() / MIB, table.tally().ended.memory), (76, 1));
-    // What is written has more bytes than the answers, and what is made after the end counts
-    // for nothing.
+    // More bytes are written than the answers contain, and answers added after the end count
+    // nothing.
     slots[0].connection.take(1000 * MIB);
     table.add_untaken(&slots[2].connection, 1000 * MIB);
     assert_eq!((table.kept() / MIB, ended()), (36, vec![false, false, true, false]));
@@ -232,7 +233,7 @@ fn many_small_answers_cost_more_than_their_bytes() {
         table.add_untaken(&slot.connection, 41);
     }
     assert!(!slot.connection.evicted.is_cancelled());
-    // Half of the bytes are half of the cost, and nothing is left of it with the last.
+    // Half of the bytes are half of the cost, and with the last byte nothing remains.
     slot.connection.take(2_050);
     assert_eq!(table.kept(), 50 * (8192 + 41));
     slot.connection.take(2_050);
@@ -252,7 +253,7 @@ fn requests_cost_four_times_their_length_until_they_are_answered() {
     assert_eq!(table.kept(), 800);
     table.hold(&small.connection, 60);
     assert!(large.connection.evicted.is_cancelled() && !small.connection.evicted.is_cancelled());
-    // What was ended is not released again.
+    // The cost of an ended connection is not released again.
     large.connection.release(600);
     assert_eq!(table.kept(), 440);
     small.connection.answered();
@@ -260,7 +261,7 @@ fn requests_cost_four_times_their_length_until_they_are_answered() {
 }
 
 #[test]
-fn of_one_address_who_is_still_sending_goes_before_who_is_served() {
+fn within_an_address_a_sending_client_is_ended_before_a_served_one() {
     let table = Table::new(Bounds { memory: 1000, ..Bounds::default() });
     let [busy, body, message] = [(); 3].map(|()| table.admit(address("192.0.2.1")).unwrap());
     table.hold(&busy.connection, 200);
@@ -312,7 +313,7 @@ fn a_client_is_an_ipv4_address_or_a_48_of_ipv6() {
 }
 
 #[test]
-fn places_are_given_back() {
+fn slots_are_released() {
     let table = table(1, 1);
     for _ in 0..3 {
         let slot = table.admit(address("192.0.2.1")).unwrap();
