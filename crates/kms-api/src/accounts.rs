@@ -8,25 +8,25 @@ use serde::{Deserialize, Serialize};
 
 use crate::json;
 
-/// Makes the account of a verified registration. The same again gives the same account. Needs an
-/// API key in a header or an invitation where the gateway's settings say so.
+/// Creates the account of a verified registration. Repeating the request returns the same account.
+/// It needs an API key in a header or an invitation if the gateway's settings require one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CreateAccount {
-    /// As [`crate::webauthn::RegistrationFinished`] has it.
+    /// From [`crate::webauthn::RegistrationFinished`].
     pub registration_id: String,
-    /// By default the one of the registration, or that of the credential.
+    /// Default: the id given for the registration, otherwise the credential's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account_id: Option<AccountId>,
-    /// By default the one in the gateway's settings.
+    /// Default: the scheme in the gateway's settings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signature_scheme: Option<SignatureScheme>,
-    /// By a relay: `inv_...`.
+    /// An invitation by a relay: `inv_...`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub invitation: Option<SignedInvitation>,
 }
 
-/// The account that was made.
+/// The created account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CreatedAccount {
@@ -39,17 +39,17 @@ pub struct CreatedAccount {
     pub credential_id: CredentialId,
     /// Its passkey's public key.
     pub public_key: PasskeyPublicKey,
-    /// How it signs operations.
+    /// The scheme in which it signs operations.
     pub signature_scheme: SignatureScheme,
-    /// Its contract. `None` without a factory.
+    /// The address of its contract. `None` without a factory.
     pub sender: Option<Address>,
-    /// What deploys its contract. `None` where none is configured.
+    /// The factory that deploys its contract. `None` if none is configured.
     pub factory: Option<Address>,
     /// keccak256(credentialId): the factory's salt.
     pub salt: Hash,
 }
 
-/// Asks for an account.
+/// Requests an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GetAccount {
     /// Its id.
@@ -64,13 +64,13 @@ pub struct Account {
     pub account_id: AccountId,
     /// The address of its key, the owner of its contract.
     pub owner_address: Address,
-    /// How it signs operations.
+    /// The scheme in which it signs operations.
     pub signature_scheme: SignatureScheme,
-    /// What deploys its contract. `None` where none is configured.
+    /// The factory that deploys its contract. `None` if none is configured.
     pub factory: Option<Address>,
     /// keccak256 of the first passkey's credential id: the factory's salt.
     pub salt: Option<Hash>,
-    /// Who may approve.
+    /// The passkeys that may approve.
     pub passkeys: Vec<Passkey>,
 }
 
@@ -97,7 +97,7 @@ impl From<Passkey> for PasskeyInfo {
     }
 }
 
-/// Fails where there are more passkeys than an account can have.
+/// Fails if there are more passkeys than an account can have.
 impl TryFrom<Account> for WalletInfo {
     type Error = TooLong;
 

@@ -1,7 +1,7 @@
-//! Names of headers. In lower case are those that `http::HeaderName::from_static` is given.
+//! Header names. Those passed to `http::HeaderName::from_static` are in lower case.
 
-/// The id of a request: 1 to 64 characters of `[A-Za-z0-9-_.:]`, chosen by the client or else by
-/// the gateway, and in every answer.
+/// The id of a request: 1 to 64 characters of `[A-Za-z0-9-_.:]`, chosen by the client or otherwise
+/// by the gateway, and repeated in every answer.
 pub const REQUEST_ID: &str = "x-request-id";
 /// The relay key's signature over the request digest: r ‖ s ‖ v in hex.
 pub const PAYMASTER_SIGNATURE: &str = "X-Paymaster-Signature";

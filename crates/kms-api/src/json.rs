@@ -1,14 +1,14 @@
-//! Forms of values that are not those of their types.
+//! JSON forms that differ from the default of their types.
 
 use proto::Quantity;
 use serde::{Deserialize, Deserializer};
 
-/// A number that is written as a JSON number, and read from a quantity in hex too.
+/// A number written as a JSON number; a hex quantity is accepted too.
 pub(crate) fn number<'de, D: Deserializer<'de>, T: TryFrom<u128>>(deserializer: D) -> Result<T, D::Error> {
     Quantity::deserialize(deserializer).map(|Quantity(number)| number)
 }
 
-/// Bytes as WebAuthn has them: base64url without padding.
+/// Bytes in WebAuthn's encoding: base64url without padding.
 pub(crate) mod base64url {
     use proto::bytes::BoundedBytes;
     use proto::json::passkey::{base64url, to_base64url};

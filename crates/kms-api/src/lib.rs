@@ -1,6 +1,6 @@
-//! The native HTTP API of the KMS (docs/api.md) in types: what each route takes and answers,
-//! headers, reasons of refusals. The gateway serves these types, and its clients send and read
-//! them. No I/O.
+//! The native HTTP API of the KMS (docs/api.md) as types: requests and answers of each route,
+//! headers, reasons of refusals. The gateway serves these types, and its clients use them too. No
+//! I/O.
 #![forbid(unsafe_code)]
 
 pub mod accounts;

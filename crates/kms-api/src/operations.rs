@@ -1,4 +1,4 @@
-//! What a relay asks signatures for. Headers carry its address and its signature over the request
+//! Signature requests by a relay. Headers contain its address and its signature over the request
 //! digest (protocol, section 5).
 
 use proto::bytes::BoundedBytes;
@@ -12,78 +12,78 @@ use serde_json::{Map, Value};
 
 use crate::json;
 
-/// Has an operation sponsored, and signed by its account where a passkey approves.
+/// Requests that an operation be sponsored, and signed by its account if a passkey approved it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SponsorOperation {
-    /// Without paymaster, read by [`proto::json::parse_user_operation`].
+    /// The operation without paymaster, parsed by [`proto::json::parse_user_operation`].
     pub user_operation: Value,
-    /// Whose it is.
+    /// The account.
     pub account_id: AccountId,
-    /// The one format there is.
+    /// The only supported format.
     pub signature_format: Option<SignatureFormat>,
-    /// AuthenticationResponseJSON, read by [`proto::json::passkey::parse_assertion`]. `None` only
-    /// with the permission `sponsor_without_passkey`.
+    /// AuthenticationResponseJSON, parsed by [`proto::json::passkey::parse_assertion`]. `None`
+    /// requires the permission `sponsor_without_passkey`.
     pub user_signature: Option<Value>,
-    /// Refused if it is not the passkey's.
+    /// Refused unless it is the passkey's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_public_key: Option<PasskeyPublicKey>,
-    /// The relay's own; its hash goes into the audit.
+    /// The relay's own data; its hash is audited.
     pub business_validation: Option<Map<String, Value>>,
     /// Unique for each relay key within 600 s.
     pub nonce: Quantity<u64>,
     /// Unix seconds.
     #[serde(deserialize_with = "json::number")]
     pub timestamp: u64,
-    /// By default the first deployment's.
+    /// Default: the first deployment's.
     pub entry_point: Option<Address>,
-    /// By default the first deployment's.
+    /// Default: the first deployment's.
     pub chain_id: Option<Quantity<u64>>,
-    /// Who pays, and until when.
+    /// The paymaster, and the window.
     pub terms: Terms,
 }
 
-/// Has an operation signed by its account, as it is.
+/// Requests that an operation be signed by its account as given.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SignOperation {
-    /// With its paymaster, ours or another's.
+    /// The operation with its paymaster, ours or a third party's.
     pub user_operation: Value,
-    /// Whose it is.
+    /// The account.
     pub account_id: AccountId,
-    /// The one format there is.
+    /// The only supported format.
     pub signature_format: Option<SignatureFormat>,
-    /// AuthenticationResponseJSON, read by [`proto::json::passkey::parse_assertion`].
+    /// AuthenticationResponseJSON, parsed by [`proto::json::passkey::parse_assertion`].
     pub user_signature: Value,
-    /// Refused if it is not the passkey's.
+    /// Refused unless it is the passkey's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_public_key: Option<PasskeyPublicKey>,
-    /// The relay's own; its hash goes into the audit.
+    /// The relay's own data; its hash is audited.
     pub business_validation: Option<Map<String, Value>>,
     /// Unique for each relay key within 600 s.
     pub nonce: Quantity<u64>,
     /// Unix seconds.
     #[serde(deserialize_with = "json::number")]
     pub timestamp: u64,
-    /// By default the first deployment's.
+    /// Default: the first deployment's.
     pub entry_point: Option<Address>,
-    /// By default the first deployment's.
+    /// Default: the first deployment's.
     pub chain_id: Option<Quantity<u64>>,
 }
 
-/// The one format there is; naming it is optional.
+/// The only supported format; naming it is optional.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SignatureFormat {
-    /// Over the user operation hash.
+    /// A signature over the user operation hash.
     Erc4337,
 }
 
-/// Who pays, and until when.
+/// The paymaster, and the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Terms {
-    /// The contract.
+    /// The paymaster contract.
     pub paymaster: Address,
     /// Gas for its validation; 0 on v0.6.
     pub paymaster_verification_gas_limit: Quantity<u128>,
@@ -97,13 +97,13 @@ pub struct Terms {
     pub valid_after: u64,
 }
 
-/// The signatures of a sponsored operation, and its paymaster fields as its EntryPoint has them.
+/// The signatures of a sponsored operation, and its paymaster fields in the form of its EntryPoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SponsoredOperation {
-    /// True.
+    /// Always true.
     pub success: bool,
-    /// The contract. Absent on v0.6, as the three that follow.
+    /// The paymaster contract. Absent on v0.6, like the following three.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paymaster: Option<Address>,
     /// Gas for its validation.
@@ -115,58 +115,58 @@ pub struct SponsoredOperation {
     /// The contract's own data.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paymaster_data: Option<BoundedBytes<MAX_PAYMASTER_DATA>>,
-    /// All of it as the EntryPoint takes it.
+    /// All paymaster fields in the EntryPoint's format.
     pub paymaster_and_data: BoundedBytes<MAX_PAYMASTER_AND_DATA>,
     /// Address of the key that signed for the paymaster.
     pub paymaster_signer: Address,
-    /// Over the EIP-712 paymaster digest.
+    /// The paymaster's signature over the EIP-712 paymaster digest.
     pub paymaster_signature: Signature,
-    /// The account's, over `user_op_hash`. `None` when there was no passkey.
+    /// The account's signature over `user_op_hash`. `None` when there was no passkey.
     pub signature: Option<Signature>,
     /// `getUserOpHash` of the final operation.
     pub user_op_hash: UserOpHash,
-    /// Which TEE signed: the address of its paymaster key.
+    /// The TEE that signed: the address of its paymaster key.
     pub tee_device_id: Address,
-    /// Which proofs the TEE had.
+    /// The proofs that the TEE verified.
     pub verification_proof: VerificationProof,
 }
 
-/// Bytes of `paymasterAndData`: the fixed fields, the data, and the signature outside the hash
-/// (v0.9).
+/// Maximum length of `paymasterAndData`, in bytes: the fixed fields, the data, and the signature
+/// outside the hash (v0.9).
 pub const MAX_PAYMASTER_AND_DATA: usize = 20 + 32 + MAX_PAYMASTER_DATA + MAX_PAYMASTER_SIGNATURE + 10;
 
 /// The account's signature.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SignedOperation {
-    /// True.
+    /// Always true.
     pub success: bool,
-    /// Over `user_op_hash`.
+    /// The signature over `user_op_hash`.
     pub signature: Signature,
     /// `getUserOpHash` of the operation.
     pub user_op_hash: UserOpHash,
-    /// Which TEE signed: the address of its paymaster key.
+    /// The TEE that signed: the address of its paymaster key.
     pub tee_device_id: Address,
-    /// Which proofs the TEE had.
+    /// The proofs that the TEE verified.
     pub verification_proof: VerificationProof,
 }
 
-/// Which proofs the TEE had.
+/// The proofs that the TEE verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct VerificationProof {
-    /// Both the relay's and the user's.
+    /// Whether both the relay and the user approved.
     pub dual_signature_mode: bool,
-    /// The relay's: always.
+    /// Whether the relay approved: always true.
     pub paymaster_verified: bool,
-    /// The user's.
+    /// Whether the user approved.
     pub user_passkey_verified: bool,
-    /// Unix seconds, of the request.
+    /// The request's timestamp, in Unix seconds.
     pub timestamp: u64,
 }
 
 impl VerificationProof {
-    /// Of a request of that time, with or without a passkey.
+    /// The proofs of a request with that timestamp, with or without a passkey.
     #[must_use]
     pub const fn new(with_passkey: bool, timestamp: u64) -> Self {
         let user_passkey_verified = with_passkey;
@@ -198,7 +198,7 @@ impl From<Terms> for proto::Terms {
     }
 }
 
-/// Without the relay's signature, which is a header.
+/// Omits the relay's signature, which is a header.
 impl From<&command::Sponsor> for SponsorOperation {
     fn from(command: &command::Sponsor) -> Self {
         Self {
@@ -217,7 +217,7 @@ impl From<&command::Sponsor> for SponsorOperation {
     }
 }
 
-/// The rest repeats the request.
+/// The other fields repeat the request.
 impl From<SponsoredOperation> for SponsorReply {
     fn from(sponsored: SponsoredOperation) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! The body of every answer that is a refusal or a failure.
+//! The body of every refusal or failure.
 
 use core::fmt;
 
@@ -9,7 +9,7 @@ use crate::reason::ReceivedReason;
 /// `{"error": {...}}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorBody {
-    /// What was refused, and why.
+    /// The refusal and its reason.
     pub error: Refusal,
 }
 
@@ -18,12 +18,12 @@ pub struct ErrorBody {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Refusal {
-    /// Why.
+    /// The reason.
     #[serde(rename = "code")]
     pub reason: ReceivedReason,
-    /// For people. May quote the request, shortened.
+    /// For people. May quote the request, truncated.
     pub message: String,
-    /// Names the request in the gateway's log and audit.
+    /// Identifies the request in the gateway's log and audit.
     #[serde(default)]
     pub request_id: String,
     /// Whether the same bytes may succeed later.

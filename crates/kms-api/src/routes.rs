@@ -1,4 +1,4 @@
-//! The one table of routes: method, path, request and answer.
+//! The table of routes: method, path, request and answer.
 
 use proto::command::{self, SignedCommand};
 use serde::Serialize;
@@ -26,28 +26,28 @@ pub enum Method {
     Post,
 }
 
-/// A route, by the type of its request.
+/// A route, identified by the type of its request.
 pub trait Route {
-    /// What is answered with HTTP status 200, as JSON. Everything else is a [`crate::ErrorBody`],
-    /// but for [`Health`] with 503.
+    /// The JSON answer with HTTP status 200. Every other answer is a [`crate::ErrorBody`], except
+    /// [`Health`] with 503.
     type Answer: Serialize + DeserializeOwned;
 
-    /// How it is sent.
+    /// The HTTP method.
     const METHOD: Method;
-    /// Where. A segment in braces stands for a [`Self::parameter`].
+    /// The path. A segment in braces stands for a [`Self::parameter`].
     const PATH: &'static str;
 
-    /// What stands in the place of the segment in braces.
+    /// The value for the segment in braces.
     fn parameter(&self) -> Option<&str> {
         None
     }
 
-    /// Name and value of what follows `?`.
+    /// Name and value of the query parameter.
     fn query(&self) -> Option<(&'static str, &str)> {
         None
     }
 
-    /// The segments of the path, not yet encoded for a URL.
+    /// The segments of the path, not URL-encoded.
     fn segments(&self) -> impl Iterator<Item = &str> {
         let filled = |segment: &'static str| if segment.starts_with('{') { self.parameter() } else { Some(segment) };
         Self::PATH.split('/').skip(1).filter_map(filled)
@@ -101,9 +101,9 @@ routes! {
     }
 }
 
-/// A signed command with a route of its own.
+/// A signed command with its own route.
 pub trait Routed: SignedCommand {
-    /// As it is sent.
+    /// The request body.
     type Body: Route<Answer = Done> + Serialize + for<'a> From<&'a Self>;
 }
 
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_parameter_stands_in_its_place_in_the_path() {
+    fn a_parameter_replaces_its_segment_of_the_path() {
         let account = GetAccount { account_id: "alice".parse().unwrap() };
         assert_eq!(account.segments().collect::<Vec<_>>(), ["kms", "accounts", "alice"]);
         assert_eq!(GetHealth.segments().collect::<Vec<_>>(), ["health"]);

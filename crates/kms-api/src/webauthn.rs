@@ -8,25 +8,25 @@ use serde_json::Value;
 
 use crate::json;
 
-/// Begins a registration. One of `account_id` and `user_name` is needed.
+/// Begins a registration. One of `account_id` and `user_name` is required.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BeginRegistration {
-    /// The id of the account that will be made.
+    /// The id of the account to be created.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account_id: Option<AccountId>,
-    /// 1 to 128 characters, shown by the authenticator. By default the account id.
+    /// 1 to 128 characters, shown by the authenticator. Default: the account id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_name: Option<String>,
-    /// The same. By default the user name.
+    /// Like `user_name`, which is the default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
-    /// The one that will be used for the account: refused here if it would be refused there.
+    /// The invitation to be used for the account: refused here if it would be refused there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub invitation: Option<SignedInvitation>,
 }
 
-/// What the browser needs for `navigator.credentials.create`.
+/// The options for `navigator.credentials.create`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RegistrationBegun {
@@ -36,25 +36,25 @@ pub struct RegistrationBegun {
     pub public_key: Value,
 }
 
-/// Verifies what the browser answered.
+/// Verifies the browser's answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FinishRegistration {
-    /// As [`RegistrationBegun`] has it.
+    /// From [`RegistrationBegun`].
     pub registration_id: String,
-    /// RegistrationResponseJSON, read by [`proto::json::passkey::parse_registration`].
+    /// RegistrationResponseJSON, parsed by [`proto::json::passkey::parse_registration`].
     pub credential: Value,
 }
 
-/// The passkey is verified, and its account can be made.
+/// The passkey is verified, and its account can be created.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RegistrationFinished {
-    /// Another one, for [`crate::accounts::CreateAccount`]; valid for 300 s.
+    /// A new token, for [`crate::accounts::CreateAccount`]; valid for 300 s.
     pub registration_id: String,
     /// The passkey.
     #[serde(with = "json::base64url")]
     pub credential_id: CredentialId,
-    /// True.
+    /// Always true.
     pub verified: bool,
 }

@@ -1,4 +1,4 @@
-//! The JSON of every request and answer, as it is on the wire.
+//! The JSON of every request and answer on the wire.
 #![expect(clippy::unwrap_used, reason = "helpers of tests: what cannot be done fails")]
 
 use std::fmt::Debug;
@@ -66,13 +66,13 @@ fn credential_id() -> CredentialId {
     Bounded::new(vec![0xfb, 0xff]).unwrap()
 }
 
-/// Written as that JSON, and read back from it.
+/// Serialises to that JSON, and parses back from it.
 fn holds<T: Debug + PartialEq + Serialize + DeserializeOwned>(value: &T, expected: &Value) {
     assert_eq!(&serde_json::to_value(value).unwrap(), expected);
     assert_eq!(&serde_json::from_value::<T>(expected.clone()).unwrap(), value);
 }
 
-/// The same; and a field that there is not is refused by name.
+/// The same; and an unknown field is refused by name.
 fn holds_strictly<T: Debug + PartialEq + Serialize + DeserializeOwned>(value: &T, expected: &Value) {
     holds(value, expected);
     let mut more = expected.clone();
@@ -205,7 +205,7 @@ fn an_operation() {
 }
 
 #[test]
-fn numbers_are_read_in_both_forms_and_what_is_optional_may_be_absent() {
+fn numbers_are_read_in_both_forms_and_optional_fields_may_be_absent() {
     let terms = json!({
         "paymaster": one(),
         "paymasterVerificationGasLimit": 60_000,
@@ -393,7 +393,7 @@ fn signers() {
         "ceilings": bounds_json,
     });
     holds(&signers, &expected);
-    // What a gateway of an earlier version does not tell is absent.
+    // Fields that an earlier version of the gateway does not send are absent.
     let told = json!({ "teeId": tee(), "counter": 4, "phase": "ready", "signers": [] });
     let told: Signers = serde_json::from_value(told).unwrap();
     assert_eq!((told.rp_id, told.ceilings), (None, None));

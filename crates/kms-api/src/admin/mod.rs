@@ -1,5 +1,5 @@
 //! Commands of the admin, each signed elsewhere as EIP-712 typed data, and the rotation of a relay
-//! key, in groups by what they change.
+//! key, grouped by what they change.
 
 mod paymaster_key;
 mod setup;
@@ -14,11 +14,11 @@ pub use signers::*;
 /// The command took effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Done {
-    /// True.
+    /// Always true.
     pub success: bool,
 }
 
-/// Commands whose fields are the same as the trusted application's, both ways.
+/// Conversions in both directions for commands with the same fields as the trusted application's.
 macro_rules! same_fields {
     ($($command:ident { $($field:ident),* })*) => {
         $(

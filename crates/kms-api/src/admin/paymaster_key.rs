@@ -1,4 +1,4 @@
-//! The key that signs for the paymasters, and the standby that takes its place.
+//! The key that signs for the paymasters, and the standby that replaces it.
 
 use proto::command;
 use proto::{Address, Signature, TeeId};
@@ -7,31 +7,31 @@ use serde::{Deserialize, Serialize};
 use super::same_fields;
 use crate::json;
 
-/// Makes a standby for the paymaster key.
+/// Creates a standby for the paymaster key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PreparePaymasterKey {
-    /// The only TEE that takes it.
+    /// The only TEE that accepts it.
     pub tee_id: TeeId,
     /// One more than [`super::Signers::counter`].
     #[serde(deserialize_with = "json::number")]
     pub counter: u64,
-    /// The admin's.
+    /// The admin's signature.
     pub signature: Signature,
 }
 
-/// Has the standby sign for the paymasters from now on.
+/// Makes the standby sign for the paymasters from now on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RotatePaymasterKey {
-    /// The only TEE that takes it.
+    /// The only TEE that accepts it.
     pub tee_id: TeeId,
     /// The standby's address.
     pub next: Address,
     /// One more than [`super::Signers::counter`].
     #[serde(deserialize_with = "json::number")]
     pub counter: u64,
-    /// The admin's.
+    /// The admin's signature.
     pub signature: Signature,
 }
 

@@ -1,4 +1,4 @@
-//! What an admin sets up a TEE with: where passkeys may come from, and the ceilings.
+//! A TEE's initial settings: where passkeys may come from, and the ceilings.
 
 use proto::bytes::BoundedList;
 use proto::command;
@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::json;
 
-/// The part of [`Provision`] that is kept in a file: config/tee.json.
+/// The part of [`Provision`] that is stored in a file: config/tee.json.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TeeSetup {
     /// Where passkeys may come from.
     pub relying_parties: Vec<RelyingParty>,
-    /// What is never exceeded.
+    /// Bounds that are never exceeded.
     pub ceilings: Ceilings,
 }
 
@@ -24,7 +24,7 @@ pub struct TeeSetup {
 pub struct RelyingParty {
     /// The domain.
     pub id: String,
-    /// As browsers and apps write them.
+    /// The origins, as browsers and apps write them.
     pub origins: Vec<String>,
 }
 
@@ -32,13 +32,13 @@ pub struct RelyingParty {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Ceilings {
-    /// The only places it signs for.
+    /// The only deployments it signs for.
     pub deployments: Vec<Deployment>,
     /// Wei. Worst case of one sponsored operation.
     pub max_cost: Quantity<u128>,
     /// Seconds from the relay's timestamp to `validUntil`.
     pub max_window: u32,
-    /// Accounts that may be made; 0 for none.
+    /// Maximum number of accounts; 0 allows none.
     pub max_accounts: u32,
 }
 
@@ -46,13 +46,13 @@ pub struct Ceilings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Deployment {
-    /// EIP-155.
+    /// EIP-155 chain id.
     pub chain_id: Quantity<u64>,
-    /// The contract.
+    /// The EntryPoint contract.
     pub entry_point: Address,
-    /// The rules it follows.
+    /// Its version.
     pub version: EntryPointVersion,
-    /// The contract.
+    /// The paymaster contract.
     pub paymaster: Address,
 }
 
@@ -60,18 +60,18 @@ pub struct Deployment {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Provision {
-    /// The only TEE that takes it.
+    /// The only TEE that accepts it.
     pub tee_id: TeeId,
-    /// Whose signature admin commands need from now on, this one included.
+    /// The key whose signature admin commands need from now on, including this one.
     pub admin: Address,
     /// Where passkeys may come from.
     pub relying_parties: Vec<RelyingParty>,
-    /// What is never exceeded.
+    /// Bounds that are never exceeded.
     pub ceilings: Ceilings,
-    /// 1.
+    /// Always 1.
     #[serde(deserialize_with = "json::number")]
     pub counter: u64,
-    /// The admin's.
+    /// The admin's signature.
     pub signature: Signature,
 }
 
@@ -79,14 +79,14 @@ pub struct Provision {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SetCeilings {
-    /// The only TEE that takes it.
+    /// The only TEE that accepts it.
     pub tee_id: TeeId,
-    /// The new ones.
+    /// The new ceilings.
     pub ceilings: Ceilings,
     /// One more than [`super::Signers::counter`].
     #[serde(deserialize_with = "json::number")]
     pub counter: u64,
-    /// The admin's.
+    /// The admin's signature.
     pub signature: Signature,
 }
 
@@ -108,7 +108,7 @@ impl From<&command::Ceilings> for Ceilings {
     }
 }
 
-/// Fails where there are more deployments than the trusted application takes.
+/// Fails if there are more deployments than the trusted application accepts.
 impl TryFrom<Ceilings> for command::Ceilings {
     type Error = InvalidField;
 
@@ -165,7 +165,7 @@ impl From<&command::SetCeilings> for SetCeilings {
     }
 }
 
-/// Fails where there are more deployments than the trusted application takes.
+/// Fails if there are more deployments than the trusted application accepts.
 impl TryFrom<SetCeilings> for command::SetCeilings {
     type Error = InvalidField;
 

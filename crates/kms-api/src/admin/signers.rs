@@ -9,35 +9,36 @@ use super::same_fields;
 use super::setup::Ceilings;
 use crate::json;
 
-/// Asks for [`Signers`].
+/// Requests [`Signers`].
 #[derive(Clone, Copy, Debug)]
 pub struct GetSigners;
 
-/// What provisioning and admin commands made. What is `None` is so before provisioning.
+/// The state set by provisioning and admin commands. `None` values are absent before provisioning.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Signers {
-    /// Which TEE it is.
+    /// The TEE's id.
     pub tee_id: TeeId,
-    /// Admin commands that took effect; the next is signed for one more.
+    /// Admin commands that took effect; the next one is signed for one more.
     pub counter: u64,
-    /// Which commands are accepted.
+    /// The phase, which decides the accepted commands.
     pub phase: Phase,
-    /// Whose signature admin commands need.
+    /// The key whose signature admin commands need.
     pub admin: Option<Address>,
     /// Address of the key that signs for the paymasters.
     pub paymaster_signer: Option<Address>,
-    /// Address of the key that is to sign after it, if one was prepared.
+    /// Address of the standby key that is to replace it, if one was prepared.
     pub standby_paymaster_signer: Option<Address>,
     /// The relay keys.
     pub signers: Vec<Signer>,
-    /// Accounts made.
+    /// Number of accounts created.
     pub accounts: Option<u32>,
-    /// Accounts that may be made.
+    /// Maximum number of accounts.
     pub max_accounts: Option<u32>,
-    /// The relying party whose passkeys it registers; `None` from a gateway that does not tell it.
+    /// The relying party whose passkeys it registers; `None` from a gateway that does not report
+    /// it.
     pub rp_id: Option<String>,
-    /// The bounds in force.
+    /// The current bounds.
     pub ceilings: Option<Ceilings>,
 }
 
@@ -47,13 +48,13 @@ pub struct Signers {
 pub struct Signer {
     /// The record's number.
     pub record: u64,
-    /// The address that the record was made for.
+    /// The address that the record was created for.
     pub authorised_as: Address,
-    /// The address of the key that is in it now.
+    /// The address of the current key.
     pub address: Address,
-    /// Names of what it may do, also of a later version.
+    /// Names of its permissions, including those of later versions.
     pub permissions: Vec<String>,
-    /// How often the key was rotated.
+    /// Number of rotations so far.
     pub rotations: u64,
 }
 
@@ -69,7 +70,7 @@ impl From<&AuthorisedSigner> for Signer {
     }
 }
 
-/// Permissions of a later version are left out.
+/// Permissions of later versions are omitted.
 impl From<&Signer> for AuthorisedSigner {
     fn from(signer: &Signer) -> Self {
         let permissions = signer.permissions.iter().filter_map(|name| Permissions::named(name));
@@ -83,62 +84,62 @@ impl From<&Signer> for AuthorisedSigner {
     }
 }
 
-/// Admits a relay key: makes a record of it.
+/// Authorises a relay key: creates a record for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AuthorizeSigner {
-    /// The only TEE that takes it.
+    /// The only TEE that accepts it.
     pub tee_id: TeeId,
     /// The relay key's address.
     pub signer: Address,
-    /// What it may do: a list of names.
+    /// Its permissions: a list of names.
     pub permissions: Permissions,
-    /// One more than [`Signers::counter`]. The number of the record.
+    /// One more than [`Signers::counter`]. It becomes the record's number.
     #[serde(deserialize_with = "json::number")]
     pub counter: u64,
-    /// The admin's.
+    /// The admin's signature.
     pub signature: Signature,
 }
 
-/// Removes the record of a relay key, with whichever key is in it by then.
+/// Removes the record of a relay key, whichever key it then holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RevokeSigner {
-    /// The only TEE that takes it.
+    /// The only TEE that accepts it.
     pub tee_id: TeeId,
     /// The record's number.
     #[serde(deserialize_with = "json::number")]
     pub record: u64,
-    /// The address that the record was made for.
+    /// The address that the record was created for.
     pub authorised_as: Address,
     /// One more than [`Signers::counter`].
     #[serde(deserialize_with = "json::number")]
     pub counter: u64,
-    /// The admin's.
+    /// The admin's signature.
     pub signature: Signature,
 }
 
-/// Puts a new relay key in the place of another, in the same record.
+/// Replaces a relay key in the same record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RotateSigner {
-    /// The only TEE that takes it.
+    /// The only TEE that accepts it.
     pub tee_id: TeeId,
     /// The record's number.
     #[serde(deserialize_with = "json::number")]
     pub record: u64,
-    /// One more than the record's rotations so far.
+    /// One more than the number of rotations of the record so far.
     #[serde(deserialize_with = "json::number")]
     pub rotation: u64,
-    /// The key that leaves.
+    /// The current key.
     pub current: Address,
-    /// The key that takes its place.
+    /// The new key.
     pub next: Address,
-    /// By `current`.
+    /// The signature of `current`.
     pub current_signature: Signature,
-    /// By `next`.
+    /// The signature of `next`.
     pub next_signature: Signature,
-    /// The admin's, unless the record has the permission to rotate.
+    /// The admin's signature, unless the record has the permission to rotate.
     pub admin_signature: Option<Signature>,
 }
 

@@ -1,5 +1,5 @@
-//! Why a request is refused: the one table of reasons, each with its HTTP status and whether the
-//! same request may succeed later.
+//! Reasons of refusals: one table with each reason's HTTP status and whether the same request may
+//! succeed later.
 
 mod received;
 mod tee;
@@ -12,16 +12,16 @@ pub use received::ReceivedReason;
 
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident $text:literal $status:literal $retry:ident,)*) => {
-        /// A reason of this version.
+        /// A reason known to this version.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Reason {
             $($(#[$doc])* $name,)*
-            /// The trusted application's, also where the gateway refused before it asked.
+            /// A status of the trusted application, also if the gateway refused before calling it.
             Tee(Status),
         }
 
         impl Reason {
-            /// The gateway's own, in the order of docs/api.md.
+            /// The gateway's own reasons, in the order of docs/api.md.
             pub const OWN: &'static [Self] = &[$(Self::$name),*];
 
             /// The stable name in answers, audit rows and metrics.
@@ -33,7 +33,7 @@ macro_rules! reasons {
                 }
             }
 
-            /// The HTTP status of the answer; 5xx when the reason is not about the request.
+            /// The HTTP status of the answer; 5xx if the reason is not about the request.
             #[must_use]
             pub const fn http_status(self) -> u16 {
                 match self {
@@ -42,8 +42,8 @@ macro_rules! reasons {
                 }
             }
 
-            /// Whether the same bytes may succeed later though nobody changes a setting, a key or a
-            /// permission. [`Self::TimestampSkewed`] may where the timestamp is ahead.
+            /// Whether the same bytes may succeed later without a change of a setting, a key or a
+            /// permission. [`Self::TimestampSkewed`] may if the timestamp is ahead.
             #[must_use]
             pub const fn is_retryable(self) -> bool {
                 match self {
@@ -70,34 +70,34 @@ reasons! {
     BodyTooLarge "body_too_large" 413 final,
     /// The body did not arrive in time.
     BodyNotReceived "body_not_received" 408 retry,
-    /// The chunks or the length of the body are not those of HTTP/1.1.
+    /// The chunks or the length of the body are invalid in HTTP/1.1.
     BodyMalformed "body_malformed" 400 final,
-    /// All connections that are allowed are open.
+    /// The connection limit is reached.
     TooManyConnections "too_many_connections" 503 retry,
-    /// No answer in time; what was asked for may still be done.
+    /// No answer in time; the request may still take effect.
     RequestTimeout "request_timeout" 503 retry,
     /// No such route.
     NotFound "not_found" 404 final,
-    /// The route has another method.
+    /// The route has no such method.
     MethodNotAllowed "method_not_allowed" 405 final,
-    /// A page called a route that is for servers. [`Status::OriginNotAllowed`] has the same name,
-    /// so a client that reads it gets that one.
+    /// A page called a route meant for servers. [`Status::OriginNotAllowed`] has the same name, so
+    /// clients parse this name as that status.
     PageNotAllowed "origin_not_allowed" 403 final,
     /// The request's timestamp is too far from the gateway's time.
     TimestampSkewed "timestamp_skewed" 401 final,
-    /// The relay key used the nonce before.
+    /// The relay key has already used the nonce.
     NonceReplayed "nonce_replayed" 401 final,
-    /// The header names another relay key than the one that signed.
+    /// The header names a relay key other than the one that signed.
     SignerMismatch "signer_mismatch" 401 final,
     /// `userPublicKey` is not the passkey's.
     PublicKeyMismatch "public_key_mismatch" 401 final,
-    /// No registration of this KMS, or an expired one.
+    /// The registration is unknown to this KMS, or has expired.
     RegistrationUnknown "registration_unknown" 404 final,
     /// The registration has no verified passkey yet.
     RegistrationNotVerified "registration_not_verified" 409 retry,
     /// The authenticator's answer cannot be verified.
     RegistrationInvalid "registration_invalid" 400 final,
-    /// Neither an API key nor an invitation, and one is needed.
+    /// An API key or an invitation is required, and neither was sent.
     CreationUnauthorised "creation_unauthorised" 401 final,
     /// Not a key of `kms.api_keys`.
     ApiKeyUnknown "api_key_unknown" 401 final,
@@ -105,9 +105,9 @@ reasons! {
     InvitationInvalid "invitation_invalid" 403 final,
     /// The invitation has expired.
     InvitationExpired "invitation_expired" 403 final,
-    /// All accounts of the invitation are made.
+    /// All accounts of the invitation have been created.
     InvitationUsedUp "invitation_used_up" 403 final,
-    /// The accounts that the authoriser may make in an hour are made.
+    /// The authoriser's hourly limit on new accounts is reached.
     CreationRationed "creation_rationed" 429 retry,
     /// The account exists and has another signature scheme.
     SignatureSchemeConflict "signature_scheme_conflict" 409 final,
@@ -115,9 +115,10 @@ reasons! {
     StoreUnavailable "store_unavailable" 503 retry,
     /// TEE queue full, or a call is stuck.
     TeeBusy "tee_busy" 503 retry,
-    /// Another quote is due first.
+    /// Quotes are rate-limited, and the next one is not due yet.
     AttestationTooSoon "attestation_too_soon" 429 retry,
-    /// The relay key was rotated a short time ago. A decision: the new key was not taken.
+    /// The relay key was rotated a short time ago. This is a decision: the new key was not
+    /// accepted.
     RotationTooSoon "rotation_too_soon" 429 retry,
     /// The TEE does not answer.
     TeeUnavailable "tee_unavailable" 503 retry,
@@ -125,17 +126,17 @@ reasons! {
     TeeReplyInvalid "tee_reply_invalid" 500 final,
     /// The TEE reports less protection than the settings require.
     TeeProtectionInsufficient "tee_protection_insufficient" 503 final,
-    /// The TEE is another one than before, or lost its state.
+    /// The TEE differs from the one used before, or lost its state.
     TeeStateLost "tee_state_lost" 503 final,
-    /// The account factory did not answer; the account is made.
+    /// The account factory did not answer; the account exists.
     FactoryUnavailable "factory_unavailable" 503 retry,
     /// The gateway failed.
     InternalError "internal_error" 500 final,
 }
 
 impl Reason {
-    /// The reason of a name. A name of both the gateway and the trusted application is the
-    /// latter's.
+    /// The reason with this name. A name used by both the gateway and the trusted application gives
+    /// the latter's.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         let own = || Self::OWN.iter().copied().find(|reason| reason.as_str() == name);

@@ -1,5 +1,5 @@
-//! A reason as a client reads it: a later version of the gateway has reasons that this one does not
-//! know.
+//! A reason as a client parses it: later versions of the gateway have reasons that this one does
+//! not know.
 
 use core::convert::Infallible;
 use core::fmt;
@@ -10,10 +10,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Reason;
 
-/// A reason of this version, or the name of another.
+/// A reason known to this version, or the name of an unknown one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ReceivedReason {
-    /// One of the table.
+    /// A reason of the table.
     Known(Reason),
     /// The name, as received: neither shortened nor escaped.
     Unknown(String),
@@ -39,7 +39,7 @@ impl ReceivedReason {
     }
 
     /// Whether an answer with this HTTP status decides the request. Otherwise the gateway could not
-    /// decide, or not yet, and another gateway may. That a refusal is retryable does not matter
+    /// decide, or not yet, and another gateway may. Whether the refusal is retryable is irrelevant
     /// here.
     #[must_use]
     pub fn is_decision(&self, http_status: u16) -> bool {
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rotation_that_comes_too_soon_is_decided_and_other_rationed_requests_are_not() {
+    fn a_rotation_that_comes_too_soon_is_a_decision_and_other_rate_limits_are_not() {
         let decides = |reason: Reason| ReceivedReason::from(reason).is_decision(reason.http_status());
         assert!(decides(Reason::RotationTooSoon));
         assert!(decides(Status::SignerNotAuthorised.into()));

@@ -1,4 +1,4 @@
-//! How a gateway is, in one word.
+//! A gateway's health as one word.
 
 use core::convert::Infallible;
 use core::str::FromStr;
@@ -10,12 +10,12 @@ use crate::reason::ReceivedReason;
 const HEALTHY: &str = "healthy";
 const UNINITIALISED: &str = "uninitialised";
 
-/// In JSON `healthy`, `uninitialised`, or the reason by which requests are refused.
+/// In JSON `healthy`, `uninitialised`, or the reason for which requests are refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HealthStatus {
-    /// The TEE answers, protects what it must, and is provisioned.
+    /// The TEE answers, has the required protection, and is provisioned.
     Healthy,
-    /// It is not provisioned yet.
+    /// The TEE is not provisioned yet.
     Uninitialised,
     /// Requests are refused: `tee_unavailable`, `tee_busy`, `tee_protection_insufficient`,
     /// `tee_state_lost` or `store_unavailable`.

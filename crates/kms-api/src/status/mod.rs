@@ -1,4 +1,4 @@
-//! What gateway and TEE report about themselves.
+//! The reports of gateway and TEE about themselves.
 
 mod health;
 
@@ -8,65 +8,65 @@ use serde::{Deserialize, Serialize};
 
 pub use health::HealthStatus;
 
-/// How a gateway names itself.
+/// The gateway's service name.
 pub const SERVICE: &str = "super-relay-kms";
 
-/// Asks for [`Health`].
+/// Requests [`Health`].
 #[derive(Clone, Copy, Debug)]
 pub struct GetHealth;
 
-/// With HTTP status 200 when the TEE answers and protects what it must, else with 503.
+/// HTTP status 200 if the TEE answers and has the required protection, otherwise 503.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Health {
-    /// What every version of the gateway answers.
+    /// The fields that every version of the gateway sends.
     #[serde(flatten)]
     pub service: ServiceStatus,
-    /// Which TEE it is; this and the following are `None` when the TEE does not answer.
+    /// The TEE's id. This and the following are `None` if the TEE does not answer.
     pub tee_id: Option<TeeId>,
     /// `simulator` or `optee`.
     pub tee_mode: String,
-    /// Whose key signed the trusted application, as far as it says.
+    /// The key that signed the trusted application, if it says so.
     pub ta_key: Option<TaKey>,
     /// The TEE's own report.
     pub protection: Option<ProtectionReport>,
-    /// Which commands the TEE takes.
+    /// The phase, which decides the commands that the TEE accepts.
     pub phase: Option<Phase>,
-    /// The gateway's.
+    /// The gateway's version.
     pub version: String,
 }
 
-/// Which service it is, and how it is.
+/// The service's name and health.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceStatus {
-    /// How it is.
+    /// Its health.
     pub status: HealthStatus,
     /// [`SERVICE`].
     pub service: String,
 }
 
 impl ServiceStatus {
-    /// Of a KMS gateway.
+    /// The status of a KMS gateway.
     #[must_use]
     pub fn new(status: HealthStatus) -> Self {
         Self { status, service: SERVICE.to_owned() }
     }
 
-    /// Whether it is a KMS gateway's. Other services have `/health` too.
+    /// Whether it comes from a KMS gateway: other services serve `/health` too.
     #[must_use]
     pub fn is_of_kms(&self) -> bool {
         self.service == SERVICE
     }
 }
 
-/// What the TEE says that it protects, and how well. No quote covers it.
+/// The TEE's own claims about its protection. No quote covers them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProtectionReport {
-    /// Confidentiality and integrity of what is stored.
+    /// Confidentiality and integrity of stored data.
     pub storage: Protection,
     /// Whether an older snapshot of the storage is refused.
     pub rollback: Protection,
-    /// Of the clock; the trusted application uses none.
+    /// Protection of the clock, which the trusted application does not use.
     pub time: Protection,
 }
 
@@ -76,21 +76,21 @@ impl From<&SecurityState> for ProtectionReport {
     }
 }
 
-/// Whose key the trusted application was signed with, as its build noted down in it.
+/// The key that signed the trusted application, as recorded in it by its build.
 ///
-/// A note and no proof: it keeps operators from mistakes. That nothing else is loaded is for the
-/// key that the secure world was built with, and who doubts it asks for an attestation.
+/// This is a note, not a proof: it protects operators from mistakes. The key built into the secure
+/// world decides what is loaded; for a proof, request an attestation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum TaKey {
-    /// The operator's.
+    /// The operator's key.
     Own,
-    /// The development kit's, which is public.
+    /// The development kit's key, which is public.
     Development,
 }
 
 impl TaKey {
-    /// As in docs/api.md.
+    /// The name used in docs/api.md.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -99,8 +99,8 @@ impl TaKey {
         }
     }
 
-    /// From the build metadata of a version (Semantic Versioning 2.0.0, item 10): `0.1.0+own-key`.
-    /// `None` where nothing is signed, as in the simulator.
+    /// Parses the build metadata of a version (Semantic Versioning 2.0.0, item 10):
+    /// `0.1.0+own-key`. `None` if nothing is signed, as in the simulator.
     #[must_use]
     pub fn of_version(version: &str) -> Option<Self> {
         match version.split_once('+')?.1 {
@@ -111,44 +111,44 @@ impl TaKey {
     }
 }
 
-/// Asks for [`Version`].
+/// Requests [`Version`].
 #[derive(Clone, Copy, Debug)]
 pub struct GetVersion;
 
-/// Gateway and trusted application.
+/// The versions of gateway and trusted application.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Version {
     /// [`SERVICE`].
     pub service: String,
-    /// The gateway's.
+    /// The gateway's version.
     pub version: String,
     /// The trusted application.
     pub tee: TeeVersion,
 }
 
-/// Which TEE it is, and what runs there.
+/// The TEE's id and its trusted application.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TeeVersion {
-    /// Which TEE it is.
+    /// The TEE's id.
     pub id: TeeId,
     /// `simulator` or `optee`.
     pub mode: String,
     /// Semantic version of the trusted application.
     pub version: String,
-    /// Of the code that runs.
+    /// Measurement of the running code.
     pub measurement: Hash,
     /// The TEE's own report.
     pub protection: ProtectionReport,
 }
 
-/// Asks for [`Stats`].
+/// Requests [`Stats`].
 #[derive(Clone, Copy, Debug)]
 pub struct GetStats;
 
 /// Counts for operators.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stats {
-    /// Accounts made through this gateway, as of 5 s ago at most.
+    /// Accounts created through this gateway, at most 5 s old.
     pub accounts: u64,
     /// The audit.
     pub audit: AuditStats,
@@ -156,38 +156,38 @@ pub struct Stats {
     pub queue: QueueStatus,
 }
 
-/// The newest row of the audit: kept elsewhere, it shows rows cut off at the end.
+/// The newest row of the audit. A copy kept elsewhere reveals rows removed from the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditStats {
-    /// Rows.
+    /// Number of rows.
     pub rows: u64,
-    /// The hash of the last one, which follows from all before it.
+    /// The hash of the last row, which depends on all rows before it.
     pub head: Hash,
 }
 
-/// Asks for [`QueueStatus`].
+/// Requests [`QueueStatus`].
 #[derive(Clone, Copy, Debug)]
 pub struct GetQueueStatus;
 
 /// The queue to the TEE.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct QueueStatus {
-    /// Calls waiting or being answered.
+    /// Calls waiting or in progress.
     pub queue_depth: usize,
-    /// How long a call sent now waits for its reply.
+    /// Estimated time that a call sent now waits for its reply.
     pub estimated_wait_seconds: f64,
-    /// How long one call waited, of late.
+    /// Recent average waiting time of a call.
     pub average_wait_seconds: f64,
-    /// Whether calls are refused at once: the TEE is stuck or gone, or was and has not answered
+    /// Whether calls are refused immediately: the TEE is stuck or gone, or was and has not answered
     /// since.
     pub circuit_breaker_open: bool,
-    /// Calls without a reply since the last one that had a reply.
+    /// Calls without a reply since the last reply.
     pub consecutive_failures: u64,
-    /// Sessions opened in place of one that was lost.
+    /// Sessions opened to replace a lost one.
     pub reopened: u64,
 }
 
-/// Asks for [`RollbackCounter`].
+/// Requests [`RollbackCounter`].
 #[derive(Clone, Copy, Debug)]
 pub struct GetRollbackCounter;
 
