@@ -1,4 +1,4 @@
-//! What a key is known by.
+//! The hash that identifies a key.
 
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
@@ -7,13 +7,13 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use thiserror::Error;
 
-/// The SHA-256 of an API key. Nothing else is kept or compared, so the time that a lookup takes
-/// tells nothing about a key; comparing two takes the same time wherever they differ.
+/// The SHA-256 of an API key. Only hashes are stored and compared, so the time of a lookup reveals
+/// nothing about a key; comparing two hashes takes constant time.
 #[derive(Clone, Copy, Debug)]
 pub struct KeyHash(pub [u8; 32]);
 
 impl KeyHash {
-    /// Of a key as it was presented.
+    /// Hashes a key as presented.
     #[must_use]
     pub fn of(key: &[u8]) -> Self {
         Self(Sha256::digest(key).into())
@@ -40,15 +40,12 @@ pub enum InvalidKeyHash {
     /// Not hex, or of another length.
     #[error("a SHA-256 is 64 hex digits")]
     NotSha256,
-    /// The hash of a variable that was not set, or no hash at all.
-    #[error(
-        "64 zeros are a placeholder and the hash of no key, and so are the hashes of nothing and of an empty line: put the \
-         hash of a key in its place"
-    )]
+    /// The hash of an unset variable, or a placeholder.
+    #[error("64 zeros and the hashes of an empty text or an empty line are placeholders: use the hash of a real key")]
     OfNoKey,
 }
 
-/// 64 hex digits, with `0x` before them or not.
+/// 64 hex digits, with or without `0x`.
 impl FromStr for KeyHash {
     type Err = InvalidKeyHash;
 
@@ -66,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_the_hash_of_no_key_is_refused() {
+    fn placeholder_hashes_are_refused() {
         let hex = |hash: KeyHash| hex::encode(hash.0);
         assert_eq!(hex(KeyHash::of(b"key")).parse(), Ok(KeyHash::of(b"key")));
         assert_eq!(format!("0x{}", hex(KeyHash::of(b"key"))).parse(), Ok(KeyHash::of(b"key")));

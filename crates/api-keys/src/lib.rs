@@ -1,5 +1,5 @@
-//! API keys as the relay and the KMS take them. Each keeps its keys where it likes; what a key is
-//! known by, and how a request carries one, is here.
+//! API keys for the relay and the KMS: how a key is hashed, and how a request carries one. Each
+//! program stores its keys itself.
 #![forbid(unsafe_code)]
 
 mod hash;

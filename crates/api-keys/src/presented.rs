@@ -5,22 +5,22 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::KeyHash;
 
-/// A header with a key and nothing else.
+/// A header that contains only a key.
 pub const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// The scheme is case-insensitive (RFC 9110, section 11.1).
 const SCHEME: &[u8] = b"Bearer ";
 
-/// What the headers of a request say.
+/// The keys in the headers of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Presented {
-    /// Every key, hashed where it was read. An empty one, of a variable that was not set, is none.
+    /// Every key, hashed on parsing. An empty one, from an unset variable, is ignored.
     pub keys: Vec<KeyHash>,
-    /// Whether there is an `Authorization` of another scheme.
+    /// Whether there is an `Authorization` header with another scheme.
     pub has_other_scheme: bool,
 }
 
 impl Presented {
-    /// By these headers.
+    /// Reads the keys from these headers.
     #[must_use]
     pub fn by(headers: &HeaderMap) -> Self {
         let mut presented = Self::default();
@@ -36,7 +36,7 @@ impl Presented {
         presented
     }
 
-    /// The same, and takes the keys out of the headers: nothing behind can log them.
+    /// The same, and removes the keys from the headers, so that nothing downstream can log them.
     #[must_use]
     pub fn take(headers: &mut HeaderMap) -> Self {
         let presented = Self::by(headers);
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn every_key_of_a_header_that_is_there_twice_counts_and_none_is_left() {
+    fn every_key_of_a_duplicate_header_counts_and_is_removed() {
         for (name, values) in [(X_API_KEY, ["one", "other"]), (AUTHORIZATION, ["Bearer one", "bearer other"])] {
             let mut headers = headers(&values.map(|value| (name.clone(), value)));
             let presented = Presented::take(&mut headers);
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn another_scheme_is_no_key() {
+    fn another_scheme_is_not_a_key() {
         for value in ["Basic abc", "Bearerabc", "abc", ""] {
             let presented = Presented::by(&headers(&[(AUTHORIZATION, value)]));
             assert_eq!(presented, Presented { keys: Vec::new(), has_other_scheme: true }, "{value:?}");

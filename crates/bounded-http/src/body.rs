@@ -1,4 +1,4 @@
-//! The body of an answer, read no further than it may be long.
+//! Reads the body of a response up to a limit.
 
 use reqwest::Response;
 use thiserror::Error;
@@ -6,18 +6,18 @@ use thiserror::Error;
 /// Why there is no body.
 #[derive(Debug, Error)]
 pub enum BodyError {
-    /// It is longer.
+    /// It exceeds the limit.
     #[error("the answer is over the limit of {limit} bytes")]
     TooLarge {
         /// Bytes.
         limit: usize,
     },
-    /// It did not arrive.
+    /// It did not arrive completely.
     #[error(transparent)]
     Broken(#[from] reqwest::Error),
 }
 
-/// Reads a body of `limit` bytes at most.
+/// Reads a body of at most `limit` bytes.
 ///
 /// # Errors
 /// [`BodyError`].

@@ -1,14 +1,15 @@
-//! Why a request got no answer, without the address that it was sent to.
+//! Why a request failed, without the address it was sent to.
 
 use std::error::Error as _;
 
 use reqwest::Error;
 
-/// hyper-util's word for a host name that does not resolve.
+/// hyper-util's error text for a host name that does not resolve.
 const DNS: &str = "dns error";
 
-/// What a failed request comes down to: a host name that does not resolve, a refused connection, a
-/// certificate, a timeout. Of the address, it names the host at most: the errors above it name all.
+/// The root cause of a failed request: a host name that does not resolve, a refused connection, a
+/// certificate, a timeout. It names at most the host of the address; the outer errors contain the
+/// whole address.
 #[must_use]
 pub fn cause(error: &Error) -> String {
     if error.is_timeout() {

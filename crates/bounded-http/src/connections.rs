@@ -1,4 +1,4 @@
-//! Connections that are kept for the next question, and given up when nobody answers over them.
+//! Connections that are kept for later requests, and replaced if no answers arrive over them.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use reqwest::Client;
 
-/// Connections this young are not given up: making a client reads the system's certificates.
+/// Connections younger than this are not replaced: creating a client reads the system's
+/// certificates.
 const YOUNG: Duration = Duration::from_secs(1);
 
 type Make = dyn Fn() -> reqwest::Result<Client> + Send + Sync;
 
-/// A client whose connections can be given up: a host that is gone without a word leaves
-/// connections behind over which no answer comes, and there may be many of them.
+/// A client whose connections can be replaced. A host that disappears silently leaves connections
+/// behind on which no answer arrives, and there may be many of them.
 #[derive(Clone)]
 pub struct Connections {
     make: Arc<Make>,
@@ -20,23 +21,22 @@ pub struct Connections {
 }
 
 impl Connections {
-    /// Nothing is connected yet.
+    /// Creates the client; it connects on the first request.
     ///
     /// # Errors
-    /// That of `make`, which makes the client.
+    /// Those of `make`, which creates the client.
     pub fn new(make: impl Fn() -> reqwest::Result<Client> + Send + Sync + 'static) -> reqwest::Result<Self> {
         let current = Arc::new(Mutex::new((make()?, Instant::now())));
         Ok(Self { make: Arc::new(make), current })
     }
 
-    /// The client to ask with.
+    /// The current client.
     #[must_use]
     pub fn client(&self) -> Client {
         self.current.lock().unwrap_or_else(PoisonError::into_inner).0.clone()
     }
 
-    /// From now on questions are asked over new connections: for a probe, while nothing is
-    /// answered.
+    /// Makes later requests use new connections. Called by probes while nothing is answered.
     pub fn renew(&self) {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if current.1.elapsed() < YOUNG {

@@ -1,4 +1,4 @@
-//! JSON-RPC over HTTP: answers are bounded, and invalid ones are an error of their own.
+//! JSON-RPC over HTTP. Answers are bounded, and invalid answers have their own error.
 
 use std::fmt;
 use std::task::{Context, Poll};
@@ -15,7 +15,7 @@ use crate::body::{self, BodyError};
 use crate::cause::cause;
 use crate::connections::Connections;
 
-/// Bytes. Far above any answer but that to a question for logs, which can be asked in parts.
+/// Bytes. Far above any answer except one to a query for logs, which can be split.
 const MAX_ANSWER: usize = 16 << 20;
 
 /// The answer is not JSON-RPC.
@@ -23,7 +23,7 @@ const MAX_ANSWER: usize = 16 << 20;
 #[error("the node's answer is not JSON-RPC")]
 pub struct NotJsonRpc;
 
-/// A node. Its address may carry a key, so it is not printed.
+/// A node. Its URL may contain a key, so it is never printed.
 #[derive(Clone)]
 pub struct JsonRpc {
     connections: Connections,
@@ -37,19 +37,19 @@ impl fmt::Debug for JsonRpc {
 }
 
 impl JsonRpc {
-    /// Nothing is asked yet.
+    /// Creates the client; it makes no request yet.
     ///
     /// # Panics
-    /// Where [`Client::new`] would.
+    /// If [`Client::new`] would panic.
     #[expect(clippy::expect_used, reason = "fails when Client::new would panic: no TLS backend")]
     #[must_use]
     pub fn new(url: Url) -> Self {
-        // A node has no reason to redirect, and its address may carry a key.
+        // A node has no reason to redirect, and its URL may contain a key.
         let connections = Connections::new(|| Client::builder().redirect(Policy::none()).build());
         Self { connections: connections.expect("TLS backend"), url }
     }
 
-    /// Its connections, shared by all clones.
+    /// The client's connections, shared by all clones.
     #[must_use]
     pub fn connections(&self) -> Connections {
         self.connections.clone()
@@ -77,14 +77,14 @@ impl JsonRpc {
     }
 }
 
-/// Whether a status says that the node, or what is before it, could not answer, whatever the body
-/// says.
+/// Whether a status means that the node, or a proxy in front of it, failed to answer, whatever the
+/// body says.
 #[must_use]
 pub fn is_failure(status: StatusCode) -> bool {
     status.is_server_error() || status.is_redirection() || status == StatusCode::TOO_MANY_REQUESTS
 }
 
-/// The limit that an answer was over.
+/// The limit that the answer exceeded, if that is the error.
 #[must_use]
 pub fn exceeded(kind: &TransportErrorKind) -> Option<usize> {
     match kind.as_custom()?.downcast_ref()? {
@@ -93,7 +93,7 @@ pub fn exceeded(kind: &TransportErrorKind) -> Option<usize> {
     }
 }
 
-/// Why a question got no answer, where the request failed; without the node's address.
+/// Why a request got no answer, if it failed to be sent; without the node's URL.
 #[must_use]
 pub fn unsent(kind: &TransportErrorKind) -> Option<String> {
     let error = kind.as_custom()?;
@@ -104,7 +104,7 @@ pub fn unsent(kind: &TransportErrorKind) -> Option<String> {
     error.downcast_ref().or(body).map(cause)
 }
 
-/// Without the body, which may be anything.
+/// Omits the body, which may contain anything.
 fn http_error(status: StatusCode) -> TransportError {
     TransportErrorKind::http_error(status.as_u16(), String::new())
 }

@@ -1,7 +1,7 @@
-//! Answers over HTTP, read no further than they may be long, and JSON-RPC of a chain's node over
-//! them. A node's address may carry a key: nothing here logs it, and no error names it.
+//! HTTP responses with a size limit, and JSON-RPC calls to a chain's node. A node's URL may contain
+//! a key: nothing here logs it, and no error names it.
 //!
-//! A leaf: relay and gateway ask through it.
+//! This crate depends on no other of ours: relay and gateway use it for their requests.
 
 mod body;
 mod cause;

@@ -1,11 +1,11 @@
-//! While a dependency does not answer, those who need it are told so at once, and the log says so
-//! once.
+//! A circuit breaker: while a dependency does not answer, callers are refused immediately, and the
+//! outage is logged once.
 //!
-//! The first call that waits for an answer in vain opens the breaker. From then on no call waits
-//! for the dependency; a probe asks in the background until it answers, and closes the breaker. A
-//! call that fails at once makes nobody wait: the breaker opens only if a probe fails as well, so
-//! that one error of a server refuses nobody else. A leaf: whoever asks something over the network
-//! uses it.
+//! The first call that times out opens the breaker. From then on no call waits for the dependency;
+//! a background probe repeats until it is answered, and closes the breaker. A call that fails
+//! immediately delays nobody: in that case the breaker opens only if a probe fails as well, so that
+//! a single server error does not refuse other callers. This crate depends on no other of ours: any
+//! client of a network service can use it.
 
 mod outage_log;
 mod shared_probe;
@@ -23,14 +23,14 @@ use tokio::time::{Instant, sleep};
 pub use outage_log::OutageLog;
 pub use shared_probe::{SharedProbe, Unproven};
 
-/// Between two probes.
+/// Interval between two probes.
 const PAUSE: Duration = Duration::from_millis(500);
-/// What fails within this time makes nobody wait.
+/// A call that fails within this time delays nobody.
 const AT_ONCE: Duration = Duration::from_millis(200);
 
 type Probe = Box<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
 
-/// Knows whether one dependency answers.
+/// Tracks whether one dependency answers.
 pub struct Breaker {
     what: String,
     probe: Probe,
@@ -40,22 +40,24 @@ pub struct Breaker {
 struct State {
     last_answer: Option<Instant>,
     outage: Option<Outage>,
-    /// A call failed at once, and the probe that tells whether others do has not ended.
+    /// A call failed immediately, and the probe that checks whether others fail too is still
+    /// running.
     is_doubted: bool,
 }
 
-/// The dependency does not answer, and was not asked again.
+/// The dependency does not answer, so the call was not made.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{why}")]
 pub struct Outage {
-    /// Of the call that found out.
+    /// The error of the call that detected the outage.
     why: String,
     since: Instant,
 }
 
 impl Breaker {
-    /// For a dependency that is called `what` in the log. The probe asks it something cheap, within
-    /// a timeout, and tells whether it answered; it must not hold the breaker itself.
+    /// Creates the breaker of a dependency called `what` in the log. The probe sends a cheap
+    /// request with a timeout and returns whether it was answered; it must not hold the breaker
+    /// itself.
     pub fn new<F: Future<Output = bool> + Send + 'static>(
         what: impl Into<String>,
         probe: impl Fn() -> F + Send + Sync + 'static,
@@ -64,7 +66,7 @@ impl Breaker {
         Arc::new(Self { what: what.into(), probe: Box::new(move || Box::pin(probe())), state })
     }
 
-    /// Before each call: whether there is any use in it.
+    /// Called before each request: whether to make it.
     ///
     /// # Errors
     /// [`Outage`] while the dependency does not answer.
@@ -75,16 +77,16 @@ impl Breaker {
         }
     }
 
-    /// After a call that was answered, be it with a refusal.
+    /// Called after a request that was answered, even with a refusal.
     pub fn answered(&self) {
         self.state().last_answer = Some(Instant::now());
     }
 
-    /// After a call that was not answered. Opens the breaker, unless another one that began later
-    /// was answered: then this one was slow, and the dependency is there. For a call that failed at
-    /// once, a probe has to fail as well.
+    /// Called after a request that was not answered. Opens the breaker, unless a request that began
+    /// later was answered: then this one was merely slow. For a request that failed immediately, a
+    /// probe has to fail as well.
     ///
-    /// `begun` is what [`Self::check`] gave.
+    /// `begun` is the value returned by [`Self::check`].
     pub fn failed(self: &Arc<Self>, begun: Instant, why: &str) {
         let mut state = self.state();
         if state.outage.is_some() || state.last_answer.is_some_and(|answer| answer > begun) {
@@ -107,7 +109,7 @@ impl Breaker {
         }
         state.outage = Some(Outage { why: why.to_owned(), since: Instant::now() });
         drop(state);
-        tracing::warn!("{} does not answer: {why}; what needs it is refused until it does", self.what);
+        tracing::warn!("{} does not answer: {why}; requests that need it are refused until it recovers", self.what);
         tokio::spawn(probe_until_answered(Arc::downgrade(self)));
     }
 
@@ -120,13 +122,13 @@ impl Breaker {
         }
     }
 
-    /// Nothing that is done under the lock can leave the state half changed.
+    /// No panic under the lock can leave the state inconsistent.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Opens the breaker for that reason if a probe fails now.
+/// Opens the breaker with that error if a probe fails now.
 async fn confirm(breaker: Weak<Breaker>, why: String) {
     let answered = probe(&breaker).await;
     let Some(breaker) = breaker.upgrade() else { return };
@@ -138,8 +140,8 @@ async fn confirm(breaker: Weak<Breaker>, why: String) {
     }
 }
 
-/// A task of its own: one that panics did not get an answer, and the next is sent all the same.
-/// `None` when the breaker is gone.
+/// Runs in its own task: a probe that panics counts as unanswered, and the next one still runs.
+/// `None` if the breaker was dropped.
 async fn probe(breaker: &Weak<Breaker>) -> Result<Option<bool>, JoinError> {
     let asked = breaker.clone();
     let probing = async move {
@@ -149,7 +151,7 @@ async fn probe(breaker: &Weak<Breaker>) -> Result<Option<bool>, JoinError> {
     tokio::spawn(probing).await
 }
 
-/// Ends with the breaker, too.
+/// Also ends when the breaker is dropped.
 async fn probe_until_answered(breaker: Weak<Breaker>) {
     let mut has_panicked = false;
     loop {
@@ -163,12 +165,12 @@ async fn probe_until_answered(breaker: Weak<Breaker>) {
                 return;
             }
             Err(error) if error.is_panic() => {
-                // Once in an outage: a probe may panic each time.
+                // Logged once per outage, since every probe may panic.
                 if !std::mem::replace(&mut has_panicked, true) {
                     tracing::error!(%error, "a probe panicked");
                 }
             }
-            // The breaker is gone, or the runtime.
+            // The breaker was dropped, or the runtime is shutting down.
             Ok(None) | Err(_) => return,
         }
     }
@@ -203,7 +205,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nothing_waits_for_a_dependency_that_does_not_answer_and_a_probe_finds_out_when_it_does() {
+    async fn no_call_waits_during_an_outage_and_a_probe_detects_its_end() {
         let (breaker, dependency) = breaker();
         let begun = breaker.check().unwrap();
         sleep(AT_ONCE).await;
@@ -218,7 +220,7 @@ mod tests {
         assert!(breaker.check().is_ok());
         let probes = dependency.probes.load(Ordering::SeqCst);
         sleep(PAUSE * 4).await;
-        assert_eq!(dependency.probes.load(Ordering::SeqCst), probes, "it is not probed for nothing");
+        assert_eq!(dependency.probes.load(Ordering::SeqCst), probes, "it is not probed needlessly");
     }
 
     #[tokio::test(start_paused = true)]
@@ -227,7 +229,7 @@ mod tests {
         let counted = Arc::clone(&probes);
         let breaker = Breaker::new("it", move || {
             let probe = counted.fetch_add(1, Ordering::SeqCst);
-            assert!(probe > 0, "the first does not even begin");
+            assert!(probe > 0, "the first panics before it starts");
             async move {
                 assert!(probe > 1, "the second ends early");
                 true

@@ -1,4 +1,5 @@
-//! What several tasks need is said to fail once, by whoever notices first, and to work again once.
+//! Logs an outage shared by several tasks once, when the first task notices it, and once when it
+//! ends.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -14,7 +15,7 @@ pub struct OutageLog {
     outage: Mutex<Option<Noticed>>,
 }
 
-/// An outage, and the tasks that failed by it and have not worked since.
+/// An outage, and the tasks that failed because of it and have not succeeded since.
 #[derive(Debug)]
 struct Noticed {
     since: Instant,
@@ -22,21 +23,22 @@ struct Noticed {
 }
 
 impl OutageLog {
-    /// Of a dependency that is called `what` in the log.
+    /// Creates the log of a dependency called `what` in the messages.
     #[must_use]
     pub fn new(what: impl Into<Cow<'static, str>>) -> Self {
         Self { what: what.into(), outage: Mutex::new(None) }
     }
 
-    /// After a task failed by this dependency. A line when no other one did before.
+    /// Called after a task failed because of this dependency. Logs a line if no other task had
+    /// failed.
     pub fn failed(&self, task: &str, why: impl Display) {
         if self.note_failure(task) {
             tracing::warn!("{} is failing: {why} (noticed by {task})", self.what);
         }
     }
 
-    /// After a task that needs this dependency was done. A line when it was the last that had
-    /// failed.
+    /// Called after a task that needs this dependency succeeded. Logs a line if it was the last
+    /// task that had failed.
     pub fn worked(&self, task: &str) {
         if let Some(since) = self.note_success(task) {
             tracing::warn!("{} recovered after {} s", self.what, since.elapsed().as_secs());
@@ -57,7 +59,7 @@ impl OutageLog {
         if was_last { outage.take().map(|noticed| noticed.since) } else { None }
     }
 
-    /// Nothing that is done under the lock can leave the outage half changed.
+    /// No panic under the lock can leave the outage inconsistent.
     fn outage(&self) -> MutexGuard<'_, Option<Noticed>> {
         self.outage.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -68,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_outage_is_told_of_once_when_it_begins_and_once_when_it_ends() {
+    fn an_outage_is_logged_once_when_it_begins_and_once_when_it_ends() {
         let log = OutageLog::new("it");
         assert!(log.note_success("one").is_none(), "nothing had failed");
         assert!(log.note_failure("one"));
@@ -78,6 +80,6 @@ mod tests {
         assert!(log.note_success("a third").is_none(), "it may not need what the others do");
         assert!(log.note_success("one").is_none());
         assert!(log.note_success("another").is_some());
-        assert!(log.note_failure("another"), "the next one is told of again");
+        assert!(log.note_failure("another"), "the next outage is logged again");
     }
 }

@@ -1,6 +1,6 @@
-//! A probe that may take long, for those who can't wait: one is under way at a time, whoever asks,
-//! and each is told within a moment what came of it, or since when nothing has. A probe may queue
-//! behind real work: work that succeeds meanwhile proves as much.
+//! A probe that may take long, for callers that cannot wait. All callers share one running probe,
+//! and each gets an answer quickly: the outcome, or how long there has been no success. A probe may
+//! queue behind real work: work that succeeds in the meantime proves as much.
 
 use std::fmt::Display;
 use std::future::Future;
@@ -11,45 +11,46 @@ use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
-/// Below the second that most supervisors wait for a probe.
+/// Less than the second that most supervisors wait for a probe.
 const PATIENCE: Duration = Duration::from_millis(700);
 
-/// Whether it worked, in words if not; `None` while it is under way.
+/// The result, with the error as text; `None` while the probe is running.
 type Outcome = Option<Result<(), String>>;
 
-/// Has one probe at a time made, for all who ask. All clones are one.
+/// Runs one probe at a time, shared by all callers and all clones.
 #[derive(Clone, Debug, Default)]
 pub struct SharedProbe(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
     last: Option<watch::Receiver<Outcome>>,
-    /// When the first probe began after the last success; while one is under way, that success if
-    /// it is later.
+    /// Start of the first probe after the last success; while a probe is running, the time of that
+    /// success if it is later.
     unproven_since: Option<Instant>,
-    /// Of real work since the last success.
+    /// The error of real work since the last success.
     failure: Option<String>,
-    /// What came of the last probe, or of real work since, and when.
+    /// The outcome of the last probe, or of real work since, and its time.
     concluded: Option<(Instant, Result<(), String>)>,
 }
 
-/// Nobody can say that it works.
+/// The dependency could not be shown to work.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Unproven {
     /// It failed.
     #[error("{0}")]
     Failed(String),
-    /// A probe is under way, and neither a probe nor real work has succeeded for so long.
+    /// A probe is running, and neither a probe nor real work has succeeded for this long.
     #[error("no success for {:.1} s", .0.as_secs_f64())]
     Silent(Duration),
 }
 
 impl SharedProbe {
-    /// What came of the probe that is under way, or of this one. It continues when no caller waits
+    /// The outcome of the running probe, or of this one. The probe continues when no caller waits
     /// for it any longer.
     ///
     /// # Errors
-    /// [`Unproven::Failed`]; [`Unproven::Silent`] after 700 ms in which nothing
+    /// [`Unproven::Failed`]; [`Unproven::Silent`] after 700 ms without a
+    /// [success](Self::succeeded).
     /// [succeeded](Self::succeeded).
     pub async fn outcome<F, E>(&self, probe: impl FnOnce() -> F) -> Result<(), Unproven>
     where
@@ -67,11 +68,11 @@ impl SharedProbe {
         }
     }
 
-    /// The same for whoever asks, however often: what came of a probe or of real work no longer ago
-    /// than that will do.
+    /// The same for frequent callers: reuses the outcome of a probe or of real work that is no
+    /// older than `age`.
     ///
     /// # Errors
-    /// As of [`Self::outcome`].
+    /// Those of [`Self::outcome`].
     pub async fn recent_outcome<F, E>(&self, age: Duration, probe: impl FnOnce() -> F) -> Result<(), Unproven>
     where
         F: Future<Output = Result<(), E>> + Send + 'static,
@@ -84,7 +85,7 @@ impl SharedProbe {
         }
     }
 
-    /// Real work that does what the probe does has succeeded.
+    /// Called when real work equivalent to the probe has succeeded.
     pub fn succeeded(&self) {
         let mut state = lock(&self.0);
         state.concluded = Some((Instant::now(), Ok(())));
@@ -92,8 +93,8 @@ impl SharedProbe {
         state.failure = None;
     }
 
-    /// Real work has failed, perhaps that of the probe itself: why, in better words than the probe
-    /// has.
+    /// Called when real work has failed, possibly that of the probe itself, with a more precise
+    /// error than the probe has.
     pub fn failed(&self, why: impl Display) {
         let (why, mut state) = (why.to_string(), lock(&self.0));
         state.concluded = Some((Instant::now(), Err(why.clone())));
@@ -122,7 +123,7 @@ impl SharedProbe {
                 (state.unproven_since, state.failure) = (None, None);
             }
             state.concluded = Some((Instant::now(), outcome.clone()));
-            // Under the lock: what succeeds from here on finds no probe under way.
+            // Under the lock, so that later successes find no running probe.
             told.send_replace(Some(outcome));
         });
         answer
@@ -130,13 +131,13 @@ impl SharedProbe {
 }
 
 impl State {
-    /// One whose sender is gone panicked.
+    /// A probe whose sender is gone has panicked.
     fn under_way(&self) -> Option<&watch::Receiver<Outcome>> {
         self.last.as_ref().filter(|last| last.borrow().is_none() && last.has_changed().is_ok())
     }
 }
 
-/// Nothing that is done under the lock can leave it half changed.
+/// No panic under the lock can leave the state inconsistent.
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -150,19 +151,19 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn those_who_ask_share_a_probe_and_are_told_since_when_it_is_silent() {
+    async fn callers_share_a_probe_and_learn_how_long_it_is_silent() {
         let probe = SharedProbe::default();
         assert_eq!(probe.outcome(|| ready(Ok::<(), String>(()))).await, Ok(()));
         let (answer, answered) = oneshot::channel::<Result<(), String>>();
         let slow = || async move { answered.await.unwrap() };
         assert_eq!(probe.outcome(slow).await, Err(Unproven::Silent(PATIENCE)));
         tokio::time::sleep(Duration::from_secs(2)).await;
-        let again = || -> std::future::Pending<Result<(), String>> { panic!("one is under way") };
+        let again = || -> std::future::Pending<Result<(), String>> { panic!("one is running") };
         let silent = probe.outcome(again).await.unwrap_err();
         assert_eq!(silent.to_string(), "no success for 3.4 s");
         answer.send(Err("database is locked".into())).unwrap();
         tokio::task::yield_now().await;
-        // The next one is a new one, and silent for longer.
+        // The next probe is a new one, with a longer silence.
         let silent = probe.outcome(pending::<Result<(), String>>).await.unwrap_err();
         assert_eq!(silent.to_string(), "no success for 4.1 s");
     }
@@ -183,12 +184,12 @@ mod tests {
             assert_eq!(probe.outcome(pending::<Result<(), String>>).await, Ok(()));
         }
         work.await.unwrap();
-        // Since the last success, not since the probe began.
+        // Measured from the last success, not from the start of the probe.
         assert_eq!(probe.outcome(pending::<Result<(), String>>).await, Err(Unproven::Silent(PATIENCE)));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn many_who_ask_cost_one_probe_in_each_period() {
+    async fn many_callers_cost_one_probe_per_period() {
         let (probe, period) = (SharedProbe::default(), Duration::from_secs(1));
         let never = || -> std::future::Pending<Result<(), String>> { panic!("the last outcome will do") };
         let failed = probe.recent_outcome(period, || ready(Err("disk full"))).await;
@@ -201,7 +202,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_probe_that_fails_says_why_and_one_that_panics_is_made_again() {
+    async fn a_failed_probe_says_why_and_a_panicked_one_is_repeated() {
         let probe = SharedProbe::default();
         let failed = probe.outcome(|| ready(Err("disk full"))).await;
         assert_eq!(failed, Err(Unproven::Failed("disk full".into())));

@@ -1,5 +1,5 @@
-//! Files that only their owner can open, whatever the umask: made with mode 0600, never changed to
-//! it after.
+//! Files that only their owner can open, regardless of the umask: they are created with mode 0600,
+//! not changed to it afterwards.
 
 mod in_place;
 mod lock;
@@ -18,21 +18,21 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 const OWNER_ONLY: u32 = 0o600;
-/// What SQLite makes beside a database, with the mode of the database.
+/// Files that SQLite creates beside a database, with the database's mode.
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
-/// Makes a file that is not there yet.
+/// Creates a file that does not exist yet.
 ///
 /// # Errors
-/// [`io::Error`], [`io::ErrorKind::AlreadyExists`] among them.
+/// [`io::Error`], including [`io::ErrorKind::AlreadyExists`].
 pub fn create_new(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(OWNER_ONLY).open(path)
 }
 
-/// Takes a file that is there from everybody but its owner.
+/// Restricts an existing file to its owner.
 ///
 /// # Errors
-/// [`io::Error`], [`io::ErrorKind::NotFound`] among them.
+/// [`io::Error`], including [`io::ErrorKind::NotFound`].
 pub fn restrict(path: &Path) -> io::Result<()> {
     let mode = fs::metadata(path)?.permissions().mode();
     if is_restricted(mode) {
@@ -41,11 +41,11 @@ pub fn restrict(path: &Path) -> io::Result<()> {
     fs::set_permissions(path, Permissions::from_mode(OWNER_ONLY))
 }
 
-/// Makes the file of a SQLite database, or restricts the one that is there and what SQLite made
-/// beside it. To be called before the database is opened.
+/// Creates the file of a SQLite database, or restricts the existing one and the files that SQLite
+/// created beside it. Call it before the database is opened.
 ///
 /// # Errors
-/// Those of [`check_database`], and [`io::Error`] of the first file.
+/// Those of [`check_database`], and the [`io::Error`] of the first file that failed.
 pub fn prepare_database(path: &Path) -> io::Result<()> {
     check_database(path)?;
     match create_new(path) {

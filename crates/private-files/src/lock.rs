@@ -1,4 +1,4 @@
-//! A lock that the process holds as long as it lives.
+//! A file lock held for the lifetime of the process.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use crate::OWNER_ONLY;
 
-/// A process that ends, or a child that has not begun, may hold the lock for a moment yet.
+/// A process that is ending, or a child that has not started yet, may still hold the lock briefly.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Locks a file, which is made where there is none, until what is returned is dropped or the
-/// process ends. `None` when another has it locked, also after a second.
+/// Locks a file, creating it if necessary, until the returned value is dropped or the process ends.
+/// `None` if another process still holds the lock after a second.
 ///
 /// # Errors
 /// [`io::Error`].

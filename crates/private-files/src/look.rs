@@ -1,4 +1,5 @@
-//! Whether what a start makes or changes could be made or changed. Nothing here changes anything.
+//! Checks, before a start, whether its files could be created or changed. Nothing here changes
+//! anything.
 
 use std::fmt::Display;
 use std::fs::{self, Metadata};
@@ -11,7 +12,7 @@ use rustix::process::geteuid;
 
 use crate::{BESIDE, beside, is_restricted};
 
-/// Whether this process can make files in a folder that is there.
+/// Whether this process can create files in an existing folder.
 ///
 /// # Errors
 /// [`Error`] that names the folder.
@@ -22,7 +23,7 @@ pub fn check_folder(folder: &Path) -> Result<()> {
     };
     match fs::metadata(folder) {
         Ok(found) if found.is_dir() => access(folder, Access::WRITE_OK | Access::EXEC_OK, "written"),
-        Ok(_) => Err(problem(ErrorKind::NotADirectory, folder, "is no folder")),
+        Ok(_) => Err(problem(ErrorKind::NotADirectory, folder, "is not a folder")),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             Err(Error::new(ErrorKind::NotFound, format!("there is no folder {}", folder.display())))
         }
@@ -30,16 +31,16 @@ pub fn check_folder(folder: &Path) -> Result<()> {
     }
 }
 
-/// The same of a folder that is made, with those above it, where it is missing.
+/// The same for a folder that will be created, with its parents, if it is missing.
 ///
 /// # Errors
-/// [`Error`] that names the nearest folder that is there.
+/// [`Error`] that names the nearest existing folder.
 pub fn check_folder_to_make(folder: &Path) -> Result<()> {
     let is_there = |folder: &&Path| !matches!(folder.try_exists(), Ok(false));
     check_folder(folder.ancestors().find(is_there).unwrap_or(folder))
 }
 
-/// Whether this process can read a file, and restrict it to its owner; `false` when there is none.
+/// Whether this process can read a file and restrict it to its owner; `false` if it does not exist.
 ///
 /// # Errors
 /// [`Error`] that names the file.
@@ -50,23 +51,23 @@ pub fn check_file(path: &Path) -> Result<bool> {
     Ok(true)
 }
 
-/// What is known of a SQLite database without opening it.
+/// The state of a SQLite database, determined without opening it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Database {
     /// There is no file.
     Missing,
-    /// Nobody has it open: all of it is in its file.
+    /// No process has it open: everything is in its file.
     Closed,
     /// A process has it open, or ended without closing it: there is a write-ahead log.
     InUse,
 }
 
-/// Whether [`crate::prepare_database`] succeeds, and SQLite can write then.
+/// Whether [`crate::prepare_database`] would succeed, and SQLite could then write.
 ///
 /// # Errors
 /// [`Error`] that names the file or its folder.
 pub fn check_database(path: &Path) -> Result<Database> {
-    // SQLite makes its log there.
+    // SQLite creates its log there.
     check_folder(path.parent().unwrap_or(path))?;
     let Some(found) = file(path)? else { return Ok(Database::Missing) };
     check_writable(path, &found)?;
@@ -86,7 +87,7 @@ fn check_writable(path: &Path, found: &Metadata) -> Result<()> {
     check_mode(path, found)
 }
 
-/// Only its owner changes the mode of a file.
+/// Only its owner can change a file's mode.
 fn check_mode(path: &Path, found: &Metadata) -> Result<()> {
     let us = geteuid();
     if is_restricted(found.permissions().mode()) || us.is_root() || us.as_raw() == found.uid() {
@@ -99,7 +100,7 @@ fn check_mode(path: &Path, found: &Metadata) -> Result<()> {
 fn file(path: &Path) -> Result<Option<Metadata>> {
     match fs::metadata(path) {
         Ok(found) if found.is_file() => Ok(Some(found)),
-        Ok(_) => Err(problem(ErrorKind::InvalidInput, path, "is no file")),
+        Ok(_) => Err(problem(ErrorKind::InvalidInput, path, "is not a file")),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(problem(error.kind(), path, &error)),
     }

@@ -1,4 +1,4 @@
-//! A folder for a while.
+//! A temporary folder.
 
 use std::fs::{self, DirBuilder};
 use std::io::{Error, ErrorKind, Result};
@@ -8,19 +8,19 @@ use std::path::{Path, PathBuf};
 const OWNER_ONLY: u32 = 0o700;
 const TRIES: usize = 100;
 
-/// A folder that only its owner can open; removed with what is in it when dropped.
+/// A folder that only its owner can open; removed with its contents when dropped.
 #[derive(Debug)]
 pub struct TemporaryFolder(PathBuf);
 
 impl TemporaryFolder {
-    /// Bytes of its name: a dot and four hexadecimal digits.
+    /// Length of its name: a dot and four hexadecimal digits.
     pub const NAME_LENGTH: usize = 5;
 
-    /// Makes one in another folder.
+    /// Creates one in another folder.
     ///
     /// # Errors
-    /// [`Error`] when there is no randomness, the other folder is missing, or nothing can be made
-    /// there.
+    /// [`Error`] if randomness is unavailable, the other folder is missing, or nothing can be
+    /// created there.
     pub fn make_in(folder: &Path) -> Result<Self> {
         for _ in 0..TRIES {
             let mut random = [0; 2];
@@ -35,7 +35,7 @@ impl TemporaryFolder {
         Err(Error::new(ErrorKind::AlreadyExists, format!("no free name in {}", folder.display())))
     }
 
-    /// Where it is.
+    /// The path of the folder.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0
@@ -44,7 +44,7 @@ impl TemporaryFolder {
 
 impl Drop for TemporaryFolder {
     fn drop(&mut self) {
-        // Nobody can be told; what stays is private.
+        // There is nobody to report an error to; a leftover folder stays private.
         let _ = fs::remove_dir_all(&self.0);
     }
 }

@@ -1,4 +1,4 @@
-//! The modes of files, new and old.
+//! Modes of new and existing files.
 #![expect(clippy::unwrap_used, reason = "what a test stands on either works or fails the test")]
 
 use std::fs::{self, Permissions};
@@ -52,14 +52,14 @@ fn a_file_that_was_moved_or_replaced_is_not_in_place_until_it_is_back() {
     fs::rename(&path, &away).unwrap();
     assert!(file.check().unwrap_err().to_string().ends_with("relay.sqlite: the open file was moved or removed"));
     fs::copy(&away, &path).unwrap();
-    assert!(file.check().unwrap_err().to_string().ends_with("another file is in the place of the open one"));
+    assert!(file.check().unwrap_err().to_string().ends_with("the open file was replaced by another one"));
     fs::rename(&away, &path).unwrap();
     file.check().unwrap();
     assert_eq!(InPlace::note(&away).unwrap_err().kind(), ErrorKind::NotFound);
 }
 
 #[test]
-fn a_locked_file_is_refused_to_others_until_its_holder_lets_go() {
+fn a_locked_file_is_refused_to_others_until_it_is_released() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("lock");
     let held = lock(&path).unwrap().unwrap();
@@ -70,7 +70,7 @@ fn a_locked_file_is_refused_to_others_until_its_holder_lets_go() {
 }
 
 #[test]
-fn a_database_is_prepared_with_all_that_is_beside_it() {
+fn a_database_is_prepared_with_its_side_files() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("relay.sqlite");
     prepare_database(&path).unwrap();
@@ -84,7 +84,7 @@ fn a_database_is_prepared_with_all_that_is_beside_it() {
 }
 
 #[test]
-fn a_database_is_missing_closed_or_in_use_and_looking_makes_nothing() {
+fn checking_a_database_tells_its_state_and_creates_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("relay.sqlite");
     assert_eq!(check_database(&path).unwrap(), Database::Missing);
@@ -94,12 +94,12 @@ fn a_database_is_missing_closed_or_in_use_and_looking_makes_nothing() {
     fs::write(folder.path().join("relay.sqlite-wal"), "log").unwrap();
     assert_eq!(check_database(&path).unwrap(), Database::InUse);
     fs::create_dir(folder.path().join("relay.sqlite-shm")).unwrap();
-    assert!(check_database(&path).unwrap_err().to_string().ends_with("relay.sqlite-shm: is no file"));
+    assert!(check_database(&path).unwrap_err().to_string().ends_with("relay.sqlite-shm: is not a file"));
     assert!(prepare_database(&path).is_err());
 }
 
 #[test]
-fn what_is_no_folder_and_what_is_missing_is_named() {
+fn errors_name_a_missing_folder_and_a_file_in_its_place() {
     let folder = tempfile::tempdir().unwrap();
     let (file, missing) = (folder.path().join("file"), folder.path().join("missing"));
     assert!(!check_file(&file).unwrap());
@@ -114,7 +114,7 @@ fn what_is_no_folder_and_what_is_missing_is_named() {
 }
 
 #[test]
-fn a_temporary_folder_is_private_and_gone_with_what_is_in_it() {
+fn a_temporary_folder_is_private_and_removed_with_its_contents() {
     let folder = tempfile::tempdir().unwrap();
     let temporary = TemporaryFolder::make_in(folder.path()).unwrap();
     let path = temporary.path().to_owned();

@@ -1,5 +1,5 @@
-//! The connection that writes. After a transaction that failed nobody knows whether it is still
-//! within it: another takes its place.
+//! The writing connection. After a failed transaction its state is unknown, so it is replaced by a
+//! new one.
 
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
@@ -22,7 +22,7 @@ impl Reopened {
         Ok(self.connection.insert(connection))
     }
 
-    /// SQLite rolls back what is open when it is closed.
+    /// SQLite rolls back an open transaction when the connection is closed.
     pub(crate) async fn give_up(&mut self) {
         if let Some(connection) = self.connection.take()
             && let Err(error) = connection.close_hard().await

@@ -1,4 +1,4 @@
-//! A job: what is written for one caller, and the answer to it.
+//! A job: the writes of one caller, and the reply to it.
 
 use std::fmt::Display;
 
@@ -14,16 +14,17 @@ use crate::NotWritten;
 pub enum Changes<T> {
     /// They are committed.
     Kept(T),
-    /// They are undone, and only they.
+    /// Only these changes are rolled back.
     Undone(T),
 }
 
-/// Work that may leave changes behind which have to be undone.
+/// Work that may make changes which have to be rolled back.
 pub(crate) type Job = Box<dyn for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Done> + Send>;
 
 /// A job within a transaction that is not committed yet.
 pub(crate) struct Done {
-    /// Answers the caller; called after the commit. Dropped, it tells that nothing is certain.
+    /// Sends the reply; called after the commit. If it is dropped, the caller learns that the
+    /// outcome is unknown.
     pub(crate) reply: Box<dyn FnOnce() + Send>,
     pub(crate) came_to: CameTo,
 }
@@ -36,7 +37,7 @@ pub(crate) enum CameTo {
     Failed(String),
 }
 
-/// Queues a job and returns what it came to once its transaction is over.
+/// Queues a job and returns its result once its transaction has ended.
 pub(crate) async fn queue<T, E, W>(queue: mpsc::Sender<Job>, work: W) -> Result<T, E>
 where
     T: Send + 'static,
@@ -46,7 +47,7 @@ where
     let (reply, written) = oneshot::channel();
     let job: Job = Box::new(move |connection| run(connection, work, reply).boxed());
     queue.send(job).await.map_err(|_| NotWritten::Closed)?;
-    // Who closes the writer need not wait for this one.
+    // Closing the writer need not wait for this sender.
     drop(queue);
     written.await.unwrap_or_else(|_| Err(NotWritten::Failed.into()))
 }
@@ -65,6 +66,6 @@ where
             (Err(error), CameTo::Failed(why))
         }
     };
-    // A caller that went away needs no answer.
+    // A caller that went away needs no reply.
     Done { reply: Box::new(move || drop(reply.send(outcome))), came_to }
 }

@@ -1,5 +1,5 @@
-//! One writer for a SQLite database. What waits while it is busy goes into one transaction, so that
-//! many requests share each sync to disk, and each of them is undone alone.
+//! A single writer for a SQLite database. Jobs that wait while it is busy share one transaction, so
+//! that many requests share each sync to disk; each job can still be rolled back alone.
 #![forbid(unsafe_code)]
 
 mod connection;
@@ -33,10 +33,10 @@ use run::Run;
 
 const QUEUE: usize = 1024;
 
-/// Writes some pages, more than a disk with room for a few bytes only would take.
+/// Writes more pages than fit on a disk with only a few free bytes.
 pub type WriteSome = for<'c> fn(&'c mut SqliteConnection) -> BoxFuture<'c, Result<(), sqlx::Error>>;
 
-/// The transaction of a write did not come to an end.
+/// The transaction of a write did not complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum NotWritten {
     /// It never began.
@@ -57,23 +57,22 @@ pub struct Writer {
     shared: Shared,
 }
 
-/// What the task tells to those who ask.
+/// State that the task shares with callers.
 #[derive(Clone, Debug)]
 struct Shared {
     outages: Arc<OutageLog>,
     probe: SharedProbe,
     rollbacks: Rollbacks,
-    /// Whether a write failed and none was committed since.
+    /// Whether a write failed and none has been committed since.
     has_failed: Arc<AtomicBool>,
 }
 
-/// How often something that a job did was undone: what jobs remember between them is good as long
-/// as this has not changed.
+/// A count of rollbacks: values that jobs cache between runs are valid while it stays unchanged.
 #[derive(Clone, Debug, Default)]
 pub struct Rollbacks(Arc<AtomicU64>);
 
 impl Rollbacks {
-    /// How often by now.
+    /// The current count.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
@@ -85,11 +84,11 @@ impl Rollbacks {
 }
 
 impl Writer {
-    /// Opens the connection that writes. The file is there and has its tables; `what` it is called
-    /// in the log.
+    /// Opens the writing connection. The file must exist with its tables; `what` is its name in the
+    /// log.
     ///
     /// # Errors
-    /// [`sqlx::Error`] when it can't be opened.
+    /// [`sqlx::Error`] if it cannot be opened.
     pub async fn start(
         options: SqliteConnectOptions,
         file: InPlace,
@@ -109,20 +108,20 @@ impl Writer {
         Ok(Self { queue: Mutex::new(Some(queue)), task: Mutex::new(Some(task)), write_some, file, shared })
     }
 
-    /// Where its outages are told of.
+    /// The log of its outages.
     #[must_use]
     pub fn outages(&self) -> &OutageLog {
         &self.shared.outages
     }
 
-    /// How often something was undone.
+    /// The count of rollbacks.
     #[must_use]
     pub fn rollbacks(&self) -> &Rollbacks {
         &self.shared.rollbacks
     }
 
-    /// Runs a job within a transaction and returns once it is on the disk. An error of the job
-    /// undoes the job, and only it.
+    /// Runs a job within a transaction and returns once it is on disk. An error of the job rolls
+    /// back only that job.
     ///
     /// # Errors
     /// The job's own, or [`NotWritten`].
@@ -135,8 +134,8 @@ impl Writer {
         job::queue(self.queue()?, work).await
     }
 
-    /// Whether the file is in its place and accepts writes, within a moment: where the probe's own
-    /// is queued for longer, whether another was committed meanwhile.
+    /// Whether the file is in its place and accepts writes. Answers quickly: if the probe's own
+    /// write stays queued for too long, another committed write counts too.
     ///
     /// # Errors
     /// [`Unproven`].
@@ -145,8 +144,7 @@ impl Writer {
         self.shared.probe.outcome(|| write_some(queue, work)).await
     }
 
-    /// The same for whoever asks, however often: what came of a write no longer ago than that will
-    /// do.
+    /// The same for frequent callers: reuses the outcome of a write that is no older than `age`.
     ///
     /// # Errors
     /// [`Unproven`].
@@ -155,10 +153,9 @@ impl Writer {
         self.shared.probe.recent_outcome(age, || write_some(queue, work)).await
     }
 
-    /// As [`Self::probe`], but writes nothing to the disk while writes work: a transaction without
-    /// changes needs the file in its place and the lock. After a write that failed, and until one
-    /// succeeds, it probes, and so gives up within a moment: what is known not to work holds no
-    /// request up.
+    /// Like [`Self::probe`], but writes nothing to disk while writes succeed: a transaction without
+    /// changes needs only the file in its place and the lock. After a failed write, and until one
+    /// succeeds, it probes, which fails quickly, so that a known failure delays no request.
     ///
     /// # Errors
     /// [`Unproven`].
@@ -171,17 +168,18 @@ impl Writer {
         nothing.await.map_err(|error| Unproven::Failed(error.to_string()))
     }
 
-    /// Takes no more jobs and returns when those that are queued are done. The connection is to be
-    /// closed after all others: the last takes what is in the log into the file, which readers
-    /// can't.
+    /// Accepts no more jobs and returns once the queued ones are done. Close the returned
+    /// connection after all others: the last one checkpoints the log into the file, which readers
+    /// cannot do.
     pub async fn close(&self) -> Option<SqliteConnection> {
         drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
         let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        // Callers of one that panicked were told that nothing is certain.
+        // If the writer panicked, its callers already learnt that the outcome is unknown.
         task.await.inspect_err(|error| tracing::error!(%error, "the writer of a database panicked")).ok()?
     }
 
-    /// Each transaction looks too. Its callers hear that it failed; whoever asks this hears why.
+    /// Each transaction checks this too: its callers learn that it failed, callers of this method
+    /// learn why.
     fn look(&self) -> Result<mpsc::Sender<Job>, Unproven> {
         self.file.check().map_err(|error| Unproven::Failed(error.to_string()))?;
         self.queue().map_err(|error| Unproven::Failed(error.to_string()))
@@ -192,7 +190,7 @@ impl Writer {
     }
 }
 
-/// What came of a probe's own write.
+/// The outcome of a probe's own write.
 #[derive(Debug, Error)]
 enum ProbeError {
     #[error(transparent)]

@@ -1,4 +1,4 @@
-//! The task: what is queued goes into one transaction, and is answered once that is committed.
+//! The task: queued jobs share a transaction, and are answered once it is committed.
 
 use std::sync::atomic::Ordering;
 
@@ -11,9 +11,9 @@ use crate::Shared;
 use crate::connection::Reopened;
 use crate::job::{CameTo, Done, Job};
 
-/// Jobs of one transaction, at most.
+/// Maximum number of jobs in one transaction.
 pub(crate) const BATCH: usize = 128;
-/// What notices outages here.
+/// This task's name in outage messages.
 const WRITING: &str = "writing";
 
 pub(crate) struct Run {
@@ -29,7 +29,7 @@ enum TransactionError {
     File(#[from] std::io::Error),
     #[error(transparent)]
     Database(#[from] sqlx::Error),
-    /// A job failed, and the transaction around it with it, as when the disk is full.
+    /// A job failed and aborted its whole transaction, for example because the disk is full.
     #[error("{0}")]
     Job(String),
 }
@@ -39,14 +39,14 @@ impl Run {
         Self { connection, file, shared }
     }
 
-    /// Gives the connection back when the queue is closed and empty.
+    /// Returns the connection when the queue is closed and empty.
     pub(crate) async fn until_closed(mut self, mut jobs: mpsc::Receiver<Job>) -> Option<SqliteConnection> {
         let mut batch = Vec::with_capacity(BATCH);
         while jobs.recv_many(&mut batch, BATCH).await > 0 {
             let mut done = Vec::with_capacity(batch.len());
             let outcome = self.commit_all(&mut batch, &mut done).await;
-            // The jobs that a failed transaction did not come to. Their callers and those of the
-            // others are told that nothing is certain: the replies are dropped.
+            // Drops the jobs that the failed transaction did not reach. Their callers, and those of
+            // the other jobs, learn that the outcome is unknown, because the replies are dropped.
             batch.clear();
             self.note(&outcome, &done);
             if outcome.is_ok() {
@@ -57,7 +57,7 @@ impl Run {
     }
 
     async fn commit_all(&mut self, batch: &mut Vec<Job>, done: &mut Vec<Done>) -> Result<(), TransactionError> {
-        // What is committed to a file that is no longer there is gone at the next start.
+        // Data committed to a file that was moved or removed is lost at the next start.
         self.file.check()?;
         let outcome = transaction(self.connection.get().await?, batch, done, &self.shared).await;
         if outcome.is_err() {
@@ -67,7 +67,7 @@ impl Run {
         outcome
     }
 
-    /// Up to date before any caller hears of it.
+    /// Updated before any caller gets its reply.
     fn note(&self, outcome: &Result<(), TransactionError>, done: &[Done]) {
         let Shared { outages, probe, has_failed, .. } = &self.shared;
         let failed = done.iter().find_map(|job| match &job.came_to {
@@ -86,7 +86,7 @@ impl Run {
                 probe.succeeded();
                 outages.worked(WRITING);
             }
-            // What is undone needs no room on the disk.
+            // Rolled-back changes need no disk space.
             None => {}
         }
     }
@@ -99,7 +99,7 @@ async fn transaction(
     shared: &Shared,
 ) -> Result<(), TransactionError> {
     execute(connection, "BEGIN IMMEDIATE").await?;
-    // A job alone has the transaction for itself: what is undone is all of it.
+    // A lone job is the whole transaction, so rolling back the transaction rolls back the job.
     let is_alone = batch.len() == 1;
     for job in batch.drain(..) {
         if is_alone {
@@ -111,8 +111,7 @@ async fn transaction(
             shared.rollbacks.add();
         }
     }
-    // A savepoint that was rolled back leaves its pages to be written, and a commit would write
-    // them.
+    // A rolled-back savepoint leaves its pages dirty, and a commit would write them.
     let end = if is_any_kept(done) { "COMMIT" } else { "ROLLBACK" };
     execute(connection, end).await.map_err(|error| told_by_job(done, error))
 }
@@ -121,7 +120,7 @@ async fn in_savepoint(connection: &mut SqliteConnection, job: Job) -> Result<Don
     execute(connection, "SAVEPOINT job").await?;
     let done = job(connection).await;
     if done.came_to != CameTo::Kept {
-        // Where SQLite rolled back all of it there is no savepoint any more.
+        // If SQLite rolled back the whole transaction, the savepoint no longer exists.
         let undone = execute(connection, "ROLLBACK TO job").await;
         undone.map_err(|error| told_by_job(std::slice::from_ref(&done), error))?;
     }
@@ -129,7 +128,7 @@ async fn in_savepoint(connection: &mut SqliteConnection, job: Job) -> Result<Don
     Ok(done)
 }
 
-/// The job's own words for what SQLite then says of the transaction that it took with it.
+/// The job's own error, if its failure aborted the transaction.
 fn told_by_job(done: &[Done], error: sqlx::Error) -> TransactionError {
     match done.last().map(|job| &job.came_to) {
         Some(CameTo::Failed(why)) => TransactionError::Job(why.clone()),

@@ -1,4 +1,4 @@
-//! What one writer promises to many callers.
+//! The writer's guarantees to its callers.
 
 use sqlx::sqlite::SqliteJournalMode;
 use tempfile::TempDir;
@@ -54,7 +54,7 @@ async fn numbers(writer: &Writer) -> Vec<i64> {
     read.await.unwrap()
 }
 
-/// A write that is done when the test says so.
+/// A write that completes when the test says so.
 async fn held(writer: &Writer, until: oneshot::Receiver<()>) -> Result<(), Problem> {
     writer
         .write(|_| {
@@ -68,7 +68,7 @@ async fn held(writer: &Writer, until: oneshot::Receiver<()>) -> Result<(), Probl
 }
 
 #[tokio::test]
-async fn a_job_that_fails_or_undoes_its_changes_takes_no_other_with_it() {
+async fn a_failed_or_undone_job_affects_no_other() {
     let folder = TempDir::new().unwrap();
     let writer = open(&folder).await;
     for alone in [true, false] {
@@ -107,7 +107,7 @@ async fn a_job_that_fails_or_undoes_its_changes_takes_no_other_with_it() {
 async fn a_transaction_that_fails_fails_for_all_and_the_next_has_another_connection() {
     let folder = TempDir::new().unwrap();
     let writer = open(&folder).await;
-    // All stand in one transaction; one of them ends it from within.
+    // All jobs share one transaction; one of them ends it from within.
     let breaks = writer.write(|connection| {
         async move {
             sqlx::raw_sql("ROLLBACK").execute(connection).await?;
@@ -124,7 +124,7 @@ async fn a_transaction_that_fails_fails_for_all_and_the_next_has_another_connect
 }
 
 #[tokio::test]
-async fn what_is_queued_is_done_before_the_writer_closes_and_nothing_after() {
+async fn queued_jobs_are_done_before_the_writer_closes_and_none_after() {
     let folder = TempDir::new().unwrap();
     let writer = open(&folder).await;
     let (written, closed) = tokio::join!(biased; put(&writer, 1), writer.close());
@@ -152,7 +152,7 @@ async fn a_probe_says_why_the_last_write_failed_until_one_succeeds() {
 }
 
 #[tokio::test]
-async fn only_what_is_written_ends_an_outage_in_the_log() {
+async fn only_a_committed_write_ends_an_outage_in_the_log() {
     let log = devkit::Log::start();
     let folder = TempDir::new().unwrap();
     let writer = open(&folder).await;
@@ -168,7 +168,7 @@ async fn only_what_is_written_ends_an_outage_in_the_log() {
 }
 
 #[tokio::test]
-async fn a_probe_that_queues_behind_writes_that_are_committed_finds_the_database_ready() {
+async fn a_probe_queued_behind_committed_writes_finds_the_database_ready() {
     let folder = TempDir::new().unwrap();
     let writer = &open(&folder).await;
     let ((first_ends, first), (last_ends, last)) = (oneshot::channel(), oneshot::channel());
@@ -177,20 +177,20 @@ async fn a_probe_that_queues_behind_writes_that_are_committed_finds_the_database
     let quick = futures_util::future::try_join_all(quick);
     let last = held(writer, last);
     let probes = async {
-        // Well within the 700 ms for which a probe waits, and well before they are over.
+        // Well within the 700 ms for which a probe waits, and well before the writes end.
         let first_commit = async {
             tokio::time::sleep(Duration::from_millis(350)).await;
             first_ends.send(()).unwrap();
         };
         let (probe, ()) = tokio::join!(writer.probe(), first_commit);
         probe.unwrap();
-        // In the same transaction as the probe's own.
+        // In the same transaction as the probe's own write.
         last_ends.send(()).unwrap();
         writer.probe().await.unwrap();
         Ok(())
     };
     let quick = async { quick.await.map(drop) };
-    // All are queued at once, in this order.
+    // All are queued together, in this order.
     let all = async { tokio::try_join!(biased; first, quick, last, probes) };
     tokio::task::unconstrained(all).await.unwrap();
 }

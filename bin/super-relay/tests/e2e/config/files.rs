@@ -85,7 +85,7 @@ async fn a_database_that_cannot_be_written_is_refused_by_check_and_start() {
         let aside = database.with_extension("aside");
         fs::rename(database, &aside).unwrap();
         fs::create_dir(database).unwrap();
-        refused_by_both(&world, |_| (), &[database.to_str().unwrap(), "is no file"]).await;
+        refused_by_both(&world, |_| (), &[database.to_str().unwrap(), "is not a file"]).await;
         fs::remove_dir(database).unwrap();
         fs::rename(&aside, database).unwrap();
     }
