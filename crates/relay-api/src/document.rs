@@ -1,4 +1,4 @@
-//! The OpenRPC document of the methods (<https://spec.open-rpc.org>), its schemas made from the
+//! The OpenRPC document of the methods (<https://spec.open-rpc.org>), with schemas derived from the
 //! types.
 
 use std::collections::BTreeMap;
@@ -13,17 +13,17 @@ use crate::parameter::Described;
 
 const VERSION: &str = "1.3.2";
 
-/// A refusal that methods may answer.
+/// A refusal that a method may return.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reason {
-    /// Of JSON-RPC or ERC-7769.
+    /// A code of JSON-RPC or ERC-7769.
     pub code: i32,
-    /// The stable word for it: `data.reason`.
+    /// The stable name: `data.reason`.
     pub reason: &'static str,
 }
 
-/// The document of a relay of that version: what each method may refuse with, and what is refused
-/// before a method is known.
+/// The document of a relay with that version: the refusals of each method, and those that can occur
+/// before the method is known.
 #[must_use]
 pub fn document(version: &str, of: impl Fn(Method) -> Vec<Reason>, before_any_method: &[Reason]) -> OpenRpc {
     let settings = SchemaSettings::draft07().with(|settings| settings.definitions_path = "/components/schemas".into());
@@ -42,7 +42,7 @@ pub fn document(version: &str, of: impl Fn(Method) -> Vec<Reason>, before_any_me
         "info": {
             "title": "super-relay",
             "version": version,
-            "description": "An ERC-4337 paymaster relay. Parameters stand in a list. Every refusal carries data.reason, \
+            "description": "An ERC-4337 paymaster relay. Parameters are a list. Every refusal carries data.reason, \
                 data.retryable and data.requestId.",
             "license": { "name": "Apache-2.0" },
         },
@@ -68,12 +68,12 @@ fn described(method: Method, errors: &[Value], generator: &mut SchemaGenerator) 
         "params": parameters,
         "result": { "name": name, "schema": schema },
         "errors": errors,
-        // What an API key needs for it; null: nothing.
+        // The scope that an API key needs for the method; null if none.
         "x-scope": method.scope(),
     })
 }
 
-/// A reference to the error, which is put among the components. One reason can have two codes.
+/// A reference to the error, which is added to the components. One reason can have two codes.
 fn error(errors: &mut BTreeMap<String, Value>, reason: Reason) -> Value {
     let Reason { code, reason } = reason;
     let name = match errors.get(reason) {

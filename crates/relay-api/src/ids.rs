@@ -1,5 +1,5 @@
-//! Ids that no answer can carry. jsonrpsee takes a request with such an id for a notification, and
-//! answers nothing: over HTTP it gets to read something in its place that it refuses.
+//! Ids that no answer can contain. jsonrpsee treats a request with such an id as a notification and
+//! answers nothing; over HTTP it is given a replacement that it refuses.
 
 use jsonrpsee::types::Id;
 use serde::Deserialize;
@@ -16,11 +16,11 @@ struct Message<'a> {
     _id: Option<Id<'a>>,
 }
 
-/// What to read in place of a body; `None` where the body itself will do.
+/// The replacement for a body; `None` if the body itself is usable.
 #[must_use]
 pub fn in_place_of(body: &[u8]) -> Option<String> {
     let Ok(text) = str::from_utf8(body) else {
-        // No JSON: nothing at all is refused as that.
+        // Not JSON: an empty body is refused as such.
         return Some(String::new());
     };
     match text.trim_start().chars().next() {
@@ -39,13 +39,12 @@ fn in_place_of_batch(entries: &[&RawValue]) -> Option<String> {
     Some(format!("[{}]", entries.collect::<Vec<_>>().join(",")))
 }
 
-/// serde reads a list as an object without names; JSON-RPC does not.
+/// serde accepts a list as an object without names; JSON-RPC does not.
 fn is_usable_entry(entry: &str) -> bool {
     entry.starts_with('{') && is_usable(entry)
 }
 
-/// Whether its id is one that jsonrpsee knows, or there is none. What is no JSON is left to
-/// jsonrpsee.
+/// Whether jsonrpsee supports its id, or there is none. Invalid JSON is left to jsonrpsee.
 fn is_usable(message: &str) -> bool {
     serde_json::from_str::<Message<'_>>(message).is_ok() || serde_json::from_str::<IgnoredAny>(message).is_err()
 }

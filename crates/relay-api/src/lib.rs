@@ -1,5 +1,5 @@
-//! The JSON-RPC of the relay in types, for the relay and for its clients: the one table of methods,
-//! what they take, what they answer, and the OpenRPC document that says so.
+//! The relay's JSON-RPC as types, for the relay and its clients: the table of methods, their
+//! parameters and results, and the OpenRPC document.
 
 mod document;
 mod ids;

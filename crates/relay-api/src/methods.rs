@@ -1,5 +1,5 @@
-//! The one table of methods: names, parameters, result, and what an API key needs: a scope;
-//! `Nothing`, though its calls are counted; or not even that.
+//! The table of methods: names, parameters, result, and the API key's scope: a scope; `Nothing` for
+//! none, though calls are counted; or empty, where calls are not counted either.
 
 use jsonrpsee::proc_macros::rpc;
 use jsonrpsee::types::ErrorObjectOwned;
@@ -14,7 +14,7 @@ use crate::results::{AccountInfo, Intent, Invitation, PaymasterFields, Sponsored
 use crate::schema::{AddressText, QuantityText};
 use crate::scope::Scope;
 
-/// A method by one of its names.
+/// A method under one of its names.
 #[derive(Clone, Copy, Debug)]
 pub struct Method {
     name: &'static str,
@@ -37,31 +37,31 @@ impl Method {
         ROWS.iter().flat_map(|row| row.names.iter().map(move |name| Self { name, row }))
     }
 
-    /// The method of that name.
+    /// The method with that name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::all().find(|method| method.name == name)
     }
 
-    /// As it was called.
+    /// The name it was called by.
     #[must_use]
     pub const fn name(self) -> &'static str {
         self.name
     }
 
-    /// What an API key needs for it; public facts need nothing.
+    /// The scope that an API key needs for it; public facts need none.
     #[must_use]
     pub const fn scope(self) -> Option<Scope> {
         self.row.scope
     }
 
-    /// Whether calls of it count against rates and quotas: all but those for a short fact.
+    /// Whether its calls count against rates and quotas: all but those for a short fact.
     #[must_use]
     pub const fn is_counted(self) -> bool {
         self.row.is_counted
     }
 
-    /// How many parameters it takes at most.
+    /// The maximum number of parameters.
     #[must_use]
     pub const fn positions(self) -> usize {
         self.row.parameters.len()
@@ -75,7 +75,7 @@ impl Method {
         self.row.parameters
     }
 
-    /// Name and schema of what it answers.
+    /// Name and schema of the result.
     pub(crate) fn result(self, generator: &mut SchemaGenerator) -> (&'static str, Schema) {
         let (name, schema) = self.row.result;
         (name, schema(generator))
@@ -92,8 +92,8 @@ macro_rules! methods {
         [$($needs:ident)?] $name:tt $(, $alias:tt)? =>
         $function:ident($($argument:ident: $parameter:ty),*) -> $answer:literal $result:ty $(as $shown:ty)?;
     )+) => {
-        /// The relay's methods. Whatever a parameter is, jsonrpsee takes it: what is wrong with one
-        /// is said in the refusal of the relay (docs/adr/0027).
+        /// The relay's methods. jsonrpsee accepts any value as a parameter: the relay's own refusal
+        /// explains what is wrong with one (docs/adr/0027).
         #[rpc(server, client)]
         pub trait RelayApi {
             $(
@@ -122,8 +122,8 @@ macro_rules! methods {
 }
 
 methods! {
-    /// Sponsors a user operation, and has the account's key in the TEE sign it where a passkey
-    /// approved: the complete operation, ready to send.
+    /// Sponsors a user operation, and has the account's key in the TEE sign it if a passkey
+    /// approved it: the result is the complete operation, ready to send.
     [Sponsor] "pm_sponsor_with_tee", "pm_sponsor_with_passkey" =>
     sponsor(
         user_operation: UserOperation, account_id: AccountId, passkey: Option<PasskeyAssertion>, options: Options
@@ -153,15 +153,15 @@ methods! {
     [] "pm_chainId" =>
     chain_id() -> "chainId" Quantity<u64> as QuantityText;
 
-    /// What the TEE and the operator know of an account.
+    /// What the TEE and the operator know about an account.
     [Accounts] "pm_get_account_info" =>
     account_info(account_id: AccountId) -> "account" AccountInfo;
 
-    /// Signs an invitation to make accounts at the KMS, for the holder of a server's API key.
+    /// Signs an invitation to create accounts at the KMS, for the holder of a server's API key.
     [Invite] "pm_createAccountInvitation" =>
     create_invitation(options: InvitationOptions) -> "invitation" Invitation;
 
-    /// The chain id, as providers (ethers, web3.py) ask for it before anything else.
+    /// The chain id, which providers (ethers, web3.py) request before anything else.
     [] "eth_chainId" =>
     eth_chain_id() -> "chainId" Quantity<u64> as QuantityText;
 

@@ -1,4 +1,4 @@
-//! An OpenRPC document as a result (<https://spec.open-rpc.org>).
+//! The OpenRPC document as a result (<https://spec.open-rpc.org>).
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::{RawValue, Value};
 
-/// The document, as the text that is sent: it is long, and written once.
+/// The document as serialised text: it is long, and built once.
 #[derive(Clone, Debug)]
 pub struct OpenRpc(Arc<RawValue>);
 

@@ -1,4 +1,4 @@
-//! Parameters by position, each as it was sent until the relay parses it.
+//! Positional parameters, each kept as sent until the relay parses it.
 
 use std::marker::PhantomData;
 
@@ -9,27 +9,28 @@ use serde_json::Value;
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
-/// Of the parameters of one call. An operation with its approval has about fifty.
+/// Maximum number of JSON values in the parameters of one call. An operation with its approval has
+/// about fifty.
 const MOST_VALUES: usize = 512;
 
-/// What a parameter can be.
+/// The type of a parameter.
 pub trait Parameter: Sized {
-    /// Its JSON name: in refusals and in the OpenRPC document.
+    /// Its JSON name, in refusals and in the OpenRPC document.
     const NAME: &'static str;
     /// Whether a call without it is always refused.
     const IS_REQUIRED: bool;
 
-    /// Parses what was sent; null where nothing was.
+    /// Parses the value sent; null if there was none.
     ///
     /// # Errors
-    /// The first field that is missing, unknown, or not in its form.
+    /// The first field that is missing, unknown, or malformed.
     fn parse(sent: &Value) -> Result<Self, InvalidField>;
 
-    /// Its form.
+    /// Its schema.
     fn schema(generator: &mut SchemaGenerator) -> Schema;
 }
 
-/// A parameter as it was sent, of which a `T` is expected.
+/// A parameter as sent, where a `T` is expected.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Param<T> {
@@ -39,19 +40,19 @@ pub struct Param<T> {
 }
 
 impl<T> Param<T> {
-    /// None.
+    /// A parameter that was not sent.
     #[must_use]
     pub fn absent() -> Self {
         Value::Null.into()
     }
 
-    /// Whether there is none.
+    /// Whether it was not sent.
     #[must_use]
     pub fn is_absent(&self) -> bool {
         self.sent.is_null()
     }
 
-    /// What was sent.
+    /// The value as sent.
     #[must_use]
     pub const fn sent(&self) -> &Value {
         &self.sent
@@ -72,7 +73,7 @@ impl<T, V: Into<Value>> From<V> for Param<T> {
     }
 }
 
-/// A parameter as the OpenRPC document has it.
+/// A parameter as described in the OpenRPC document.
 #[derive(Debug)]
 pub(crate) struct Described {
     pub(crate) name: &'static str,
@@ -86,14 +87,14 @@ impl Described {
     }
 }
 
-/// The parameters of a call to a method that takes `most`: those that were not sent are null.
+/// The parameters of a call to a method that takes `most`; missing ones become null.
 ///
 /// # Errors
-/// They are no list, too many, too large, or have a duplicate key.
+/// They are not a list, too many, too large, or have a duplicate key.
 pub fn positions(sent: Option<&str>, most: usize) -> Result<Box<RawValue>, InvalidField> {
     let unreadable = |problem: serde_json::Error| match problem.classify() {
         Category::Data => invalid("params", problem),
-        _ => invalid("params", format!("JSON that can't be read: {problem}")),
+        _ => invalid("params", format!("JSON that cannot be parsed: {problem}")),
     };
     let sent = sent.unwrap_or("[]");
     check_shape(sent.as_bytes(), MOST_VALUES).map_err(unreadable)?;
@@ -126,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_of_parameters_is_refused_as_that() {
+    fn invalid_parameter_lists_are_refused_as_such() {
         let many = format!("[{}]", vec!["1"; 600].join(","));
         for (sent, problem) in [
             ("{}", "expected a list"),

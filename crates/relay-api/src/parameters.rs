@@ -1,5 +1,5 @@
-//! What the methods take. Unknown keys are refused everywhere, in the ERC-7677 context too: a key
-//! that nobody reads may be a limit that somebody relies on.
+//! The parameters of the methods. Unknown keys are refused everywhere, including the ERC-7677
+//! context: an ignored key may be a limit that somebody relies on.
 
 mod choices;
 mod invitation;
@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::parameter::invalid;
 
-/// The keys of an object that have a value; clients send null for what they leave out.
+/// The keys of an object that have a value; clients send null for keys they omit.
 fn given<'v>(name: &str, value: &'v Value) -> Result<Vec<(&'v str, &'v Value)>, InvalidField> {
     if value.is_null() {
         return Ok(Vec::new());
@@ -53,7 +53,7 @@ mod tests {
     }
 
     fn takes<T: Parameter>(key: &str) -> bool {
-        // No key takes a list, and one that is parsed later takes anything.
+        // No key accepts a list, except one that is parsed later, which accepts anything.
         T::parse(&json!({ key: [] })).err().is_none_or(|refused| refused.problem != "no such key")
     }
 
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn the_schemas_of_options_have_the_keys_that_are_taken() {
+    fn the_schemas_of_options_have_the_accepted_keys() {
         let keys =
             [shown::<Options>(), shown::<Context>(), shown::<InvitationOptions>()].into_iter().flatten().collect();
         check::<Options>(&keys);

@@ -1,5 +1,5 @@
-//! What the methods answer. ERC-7677 answers carry their own keys and no others: clients spread
-//! them into the operation.
+//! The results of the methods. ERC-7677 results contain their own keys and no others: clients
+//! spread them into the operation.
 
 use proto::bytes::{BoundedBytes, PaymasterData};
 use proto::command::{CredentialId, SignatureScheme};
@@ -16,19 +16,20 @@ use crate::schema::{
     UserOperationObject,
 };
 
-/// The client's own operation, ready to send, and everything that is in it.
+/// The client's own operation, ready to send, and its parts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SponsoredOperation {
-    /// True.
+    /// Always true.
     pub success: bool,
-    /// The client's own, with paymaster fields and signature put in; nothing else changed.
+    /// The client's own operation with paymaster fields and signature added; nothing else is
+    /// changed.
     #[schemars(with = "UserOperationObject")]
     pub user_operation: Map<String, Value>,
-    /// The paymaster fields packed, as v0.6 sends it and later EntryPoints hash it.
+    /// The packed paymaster fields, as v0.6 sends them and later EntryPoints hash them.
     #[schemars(with = "BytesText")]
     pub paymaster_and_data: String,
-    /// By the account's key in the TEE; null without a passkey.
+    /// The signature of the account's key in the TEE; null without a passkey.
     #[schemars(with = "Option<SignatureText>")]
     pub signature: Option<Signature>,
     /// `getUserOpHash` of the complete operation.
@@ -41,34 +42,34 @@ pub struct SponsoredOperation {
     /// Address of the paymaster's key in the TEE, which never leaves it; the contract admits it.
     #[schemars(with = "AddressText")]
     pub tee_device_id: Address,
-    /// The name of this request.
+    /// The id of this request.
     pub request_id: String,
-    /// Who approved.
+    /// The approvals.
     pub verification_proof: VerificationProof,
-    /// The paymaster fields once more; none of them on v0.6.
+    /// The paymaster fields, unpacked; absent on v0.6.
     #[serde(flatten)]
     pub paymaster_fields: Option<LaterPaymasterFields>,
 }
 
-/// Who approved a sponsorship.
+/// The approvals of a sponsorship.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct VerificationProof {
-    /// The relay's key and a passkey did.
+    /// Whether both the relay's key and a passkey approved.
     pub dual_signature_mode: bool,
-    /// The relay's key did: always.
+    /// Whether the relay's key approved: always true.
     pub paymaster_verified: bool,
-    /// A passkey did.
+    /// Whether a passkey approved.
     pub user_passkey_verified: bool,
     /// Unix seconds.
     pub timestamp: u64,
 }
 
-/// The paymaster fields of an operation, in the names of its EntryPoint's version (ERC-7677).
+/// The paymaster fields of an operation, with the names of its EntryPoint's version (ERC-7677).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum PaymasterFields {
-    /// From v0.7 on.
+    /// v0.7 and later.
     Later(LaterPaymasterFields),
     /// v0.6.
     #[serde(rename_all = "camelCase")]
@@ -79,11 +80,11 @@ pub enum PaymasterFields {
     },
 }
 
-/// The paymaster fields of an operation from v0.7 on.
+/// The paymaster fields of an operation, v0.7 and later.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LaterPaymasterFields {
-    /// The contract.
+    /// The paymaster contract.
     #[schemars(with = "AddressText")]
     pub paymaster: Address,
     /// Gas for its validation.
@@ -95,7 +96,7 @@ pub struct LaterPaymasterFields {
     /// The contract's own data.
     #[schemars(with = "BytesText")]
     pub paymaster_data: PaymasterData,
-    /// Outside the hash; v0.9 only.
+    /// The signature outside the hash; v0.9 only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<BytesText>")]
     pub paymaster_signature: Option<BoundedBytes<MAX_PAYMASTER_SIGNATURE>>,
@@ -105,19 +106,19 @@ pub struct LaterPaymasterFields {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StubData {
-    /// With a signature that never validates.
+    /// The fields, with a signature that never validates.
     #[serde(flatten)]
     pub fields: PaymasterFields,
     /// Who pays.
     pub sponsor: SponsorName,
-    /// False: the signature is still to come.
+    /// Always false: the signature is added later.
     pub is_final: bool,
 }
 
-/// Who pays, as ERC-7677 tells it.
+/// The sponsor, in the form of ERC-7677.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SponsorName {
-    /// As the operator set it.
+    /// As set by the operator.
     pub name: String,
 }
 
@@ -128,10 +129,10 @@ pub struct Intent {
     /// The challenge.
     #[schemars(with = "HashText")]
     pub intent_hash: IntentHash,
-    /// Of the operation without any paymaster.
+    /// The hash of the operation without any paymaster.
     #[schemars(with = "HashText")]
     pub user_op_hash: UserOpHash,
-    /// What a page hands to `navigator.credentials.get`.
+    /// The options for `navigator.credentials.get`.
     pub webauthn: CredentialRequest,
 }
 
@@ -148,7 +149,7 @@ pub struct CredentialRequest {
     pub allow_credentials: Vec<Credential>,
     /// `required`.
     pub user_verification: String,
-    /// Milliseconds that a browser gives the user.
+    /// Time that the browser gives the user, in milliseconds.
     pub timeout: u32,
 }
 
@@ -163,30 +164,30 @@ pub struct Credential {
     pub id: String,
 }
 
-/// An account as the TEE and the operator know it. Passkeys by id only.
+/// An account as the TEE and the operator know it. Passkeys are listed by id only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AccountInfo {
-    /// Its name.
+    /// The account's id.
     #[schemars(with = "AccountIdText")]
     pub account_id: String,
-    /// Of its key in the TEE, which owns the account's contract.
+    /// Address of its key in the TEE, which owns the account's contract.
     #[schemars(with = "AddressText")]
     pub address: Address,
-    /// How that key signs operations.
+    /// The scheme in which that key signs operations.
     #[schemars(with = "SchemeName")]
     pub signature_scheme: SignatureScheme,
     /// Credential ids.
     #[schemars(with = "Vec<Base64UrlText>")]
     pub passkeys: Vec<String>,
-    /// Whether the operator has it listed, and active.
+    /// Whether the account is on the operator's list and active.
     pub active: bool,
-    /// By the operator's list; null where it is not listed.
+    /// From the operator's list; null if the account is not listed.
     #[schemars(with = "Option<DecimalText>")]
     pub balance: Option<String>,
-    /// By the operator's list; null where it is not listed.
+    /// From the operator's list; null if the account is not listed.
     pub membership: Option<String>,
-    /// Of the policies that the caller may choose.
+    /// The limits of the policies that the caller may choose.
     pub limits: Vec<PolicyLimit>,
 }
 
@@ -198,34 +199,34 @@ enum SchemeName {
     Raw,
 }
 
-/// What a policy allows.
+/// The limits of a policy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PolicyLimit {
-    /// Its name.
+    /// The policy's id.
     pub policy_id: String,
-    /// Wei, at worst, that one operation may cost.
+    /// The maximum worst-case cost of one operation, in wei.
     #[schemars(with = "DecimalText")]
     pub max_cost_per_operation: String,
 }
 
-/// An invitation to make accounts at the KMS.
+/// An invitation to create accounts at the KMS.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Invitation {
-    /// What the KMS takes.
+    /// The text that the KMS accepts.
     pub invitation: String,
-    /// The TEE that it is for.
+    /// The TEE that it is valid for.
     #[schemars(with = "HashText")]
     pub tee_id: TeeId,
     /// Unix seconds.
     pub expires_at: u64,
-    /// Accounts.
+    /// Number of accounts.
     pub max_uses: u32,
 }
 
 impl PaymasterFields {
-    /// Of a paymaster, as operations of `version` have them.
+    /// The fields of a paymaster, for operations of `version`.
     #[must_use]
     pub fn of(paymaster: &Paymaster, version: EntryPointVersion) -> Self {
         match LaterPaymasterFields::of(paymaster, version) {
@@ -250,7 +251,7 @@ impl LaterPaymasterFields {
 }
 
 impl Credential {
-    /// A passkey.
+    /// The descriptor of a passkey.
     #[must_use]
     pub fn passkey(id: &CredentialId) -> Self {
         Self { kind: "public-key".to_owned(), id: to_base64url(id) }

@@ -1,4 +1,4 @@
-//! JSON schemas of values whose forms no derive knows: text, and objects that proto parses field
+//! JSON schemas of values whose forms cannot be derived: text, and objects that proto parses field
 //! by field.
 
 use std::borrow::Cow;
@@ -43,11 +43,11 @@ schemas! {
     ChainIdForm "ChainId" {
         "oneOf": [{ "type": "string", "pattern": "^0x[0-9a-fA-F]+$" }, { "type": "integer", "minimum": 0 }]
     }
-    /// The name of an account; an address is the same in any case.
+    /// The id of an account; addresses are case-insensitive.
     AccountIdText "AccountId" { "type": "string", "pattern": "^[A-Za-z0-9_.:@-]{1,128}$" }
     /// Printable ASCII.
     IdempotencyKeyText "IdempotencyKey" { "type": "string", "pattern": "^[!-~]{1,128}$" }
-    /// AuthenticationResponseJSON (WebAuthn Level 3, section 5.1), as `toJSON()` gives it.
+    /// AuthenticationResponseJSON (WebAuthn Level 3, section 5.1), as returned by `toJSON()`.
     AssertionObject "AuthenticationResponseJSON" {
         "type": "object",
         "required": ["id", "rawId", "type", "response"],
@@ -71,8 +71,8 @@ schemas! {
             }
         }
     }
-    /// The JSON of an operation (ERC-7769), with the fields of its EntryPoint's version and no
-    /// others: hex, quantities in hex. A field that is null is absent.
+    /// The JSON of an operation (ERC-7769), with exactly the fields of its EntryPoint's version:
+    /// hex, quantities in hex. A null field counts as absent.
     UserOperationObject "UserOperation" {
         "type": "object",
         "required": ["sender", "nonce", "callData"],

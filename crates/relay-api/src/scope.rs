@@ -1,11 +1,11 @@
-//! What an API key may call.
+//! The scopes of API keys.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A group of methods that a key may call. Methods that answer public facts need none.
+/// A group of methods that a key may call. Methods that return public facts need none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
@@ -21,7 +21,7 @@ impl Scope {
     /// Every scope.
     pub const ALL: [Self; 3] = [Self::Sponsor, Self::Accounts, Self::Invite];
 
-    /// The word for it.
+    /// The name of the scope.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -32,7 +32,7 @@ impl Scope {
     }
 }
 
-/// The text is no scope.
+/// The text is not a scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidScope;
 

@@ -13,40 +13,40 @@ use crate::schema::{AccountIdText, AddressText, AssertionObject, ChainIdForm, Id
 
 const MAX_IDEMPOTENCY_KEY: usize = 128;
 
-/// What a caller may choose about a sponsorship. Null is absent, and so is null for a key.
+/// A caller's options for a sponsorship. Null means absent, for the object and for each key.
 #[derive(Debug, Default, JsonSchema)]
 #[schemars(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Options {
-    /// By default the first deployment's.
+    /// Default: the first deployment's.
     #[schemars(with = "Option<AddressText>")]
     pub entry_point: Option<Param<Address>>,
-    /// Refused if it is not the relay's.
+    /// Refused unless it is the relay's.
     #[schemars(with = "Option<ChainIdForm>")]
     pub chain_id: Option<Param<ChainId>>,
-    /// By default the first that the caller may use.
+    /// Default: the first one the caller may use.
     pub policy_id: Option<String>,
-    /// Makes this request the only one with the key.
+    /// Makes this request the only one with this key.
     #[schemars(with = "Option<IdempotencyKeyText>")]
     pub idempotency_key: Option<String>,
 }
 
-/// The context of ERC-7677. Null is absent, and so is null for a key.
+/// The context of ERC-7677. Null means absent, for the object and for each key.
 #[derive(Debug, Default, JsonSchema)]
 #[schemars(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Context {
-    /// By default the sender, in lower-case hex.
+    /// Default: the sender, in lower-case hex.
     #[schemars(with = "Option<AccountIdText>")]
     pub account_id: Option<AccountId>,
     /// The account's approval.
     #[schemars(with = "Option<AssertionObject>")]
     pub passkey: Option<PasskeyAssertion>,
-    /// By default the first that the caller may use.
+    /// Default: the first one the caller may use.
     pub policy_id: Option<String>,
-    /// What other services call `policyId`: stands there too.
+    /// The name other services use for `policyId`; must agree with it if both are given.
     pub sponsorship_policy_id: Option<String>,
     /// Shortens the window of a new sponsorship.
     pub valid_for_seconds: Option<u64>,
-    /// Makes this request the only one with the key.
+    /// Makes this request the only one with this key.
     #[schemars(with = "Option<IdempotencyKeyText>")]
     pub idempotency_key: Option<String>,
 }

@@ -10,14 +10,14 @@ use crate::parameter::{Parameter, invalid};
 
 const DEFAULT_SECONDS: u64 = 3600;
 
-/// What an invitation shall be good for. Null is absent, and so is null for a key.
+/// The options of an invitation. Null means absent, for the object and for each key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
 #[schemars(rename_all = "camelCase", deny_unknown_fields)]
 pub struct InvitationOptions {
-    /// Seconds from now, by default 3600.
+    /// Seconds from now; default 3600.
     #[schemars(with = "Option<u64>", range(min = 1, max = MAX_SECONDS))]
     pub valid_for_seconds: u64,
-    /// Accounts, by default 1.
+    /// Number of accounts; default 1.
     #[schemars(with = "Option<u32>", range(min = 1, max = MAX_USES))]
     pub max_uses: u32,
 }
@@ -46,7 +46,7 @@ impl Parameter for InvitationOptions {
     }
 }
 
-/// A whole number from 1 to this.
+/// A whole number from 1 to `most`.
 fn up_to(name: &str, value: &Value, most: u64) -> Result<u64, InvalidField> {
     let fits = value.as_u64().filter(|number| (1..=most).contains(number));
     fits.ok_or_else(|| invalid(name, format!("expected 1 to {most}, found {}", Excerpt(&value.to_string()))))

@@ -1,4 +1,4 @@
-//! Parameters that are one value.
+//! Parameters that are a single value.
 
 use proto::command::PasskeyAssertion;
 use proto::json::InvalidField;
@@ -11,12 +11,12 @@ use super::{object, text};
 use crate::parameter::{Parameter, invalid};
 use crate::schema::{AccountIdText, AddressText, AssertionObject, ChainIdForm, UserOperationObject};
 
-/// The JSON of an operation. Which fields it has is for the version of the EntryPoint to say: see
+/// The JSON of an operation. Its fields depend on the EntryPoint's version: see
 /// [`proto::json::parse_user_operation`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserOperation(pub Map<String, Value>);
 
-/// Of the chain that the caller means, in hex or as a number.
+/// The caller's chain id, in hex or as a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChainId(pub u128);
 
