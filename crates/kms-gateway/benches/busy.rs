@@ -1,5 +1,5 @@
-//! How long a caller waits for "busy" while the TEE is stuck, beside a sponsorship that is served:
-//! both over HTTP.
+//! Compares the time until a "busy" refusal while the TEE is stuck with that of a served
+//! sponsorship, both over HTTP.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -50,7 +50,7 @@ async fn main() {
 
     let (served, refused) = (Quantiles::of(served), Quantiles::of(refused));
     println!("a sponsorship, served:               {served}");
-    println!("refused as busy, the TEE being stuck: {refused}");
+    println!("refused as busy while the TEE is stuck: {refused}");
     println!("busy / served, p50:                  {:.2}", refused.p50.as_secs_f64() / served.p50.as_secs_f64());
 }
 

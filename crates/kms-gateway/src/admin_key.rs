@@ -1,4 +1,4 @@
-//! The admin's key, and whose signature an admin's command has.
+//! The admin's key, and recovery of the signer of an admin command.
 
 use k256::ecdsa::SigningKey;
 use proto::typed_data::TypedData;
@@ -30,14 +30,14 @@ impl AdminKey {
         Ok(Self { key, address })
     }
 
-    /// Its address.
+    /// The key's address.
     #[must_use]
     pub const fn address(&self) -> Address {
         self.address
     }
 
-    /// Signs a command as EIP-712 typed data. The command's own signature is no part of it: put the
-    /// result there.
+    /// Signs a command as EIP-712 typed data. The digest does not cover the command's own signature
+    /// field: store the result there.
     #[must_use]
     pub fn sign(&self, command: &impl TypedData) -> Signature {
         let Hash(digest) = command.digest();
@@ -47,7 +47,8 @@ impl AdminKey {
     }
 }
 
-/// Whose signature of the command, as EIP-712 typed data, it is. `None`: nobody's.
+/// Recovers the signer of a command from its signature over EIP-712 typed data. `None` if the
+/// signature is invalid.
 #[must_use]
 pub fn signer_of(command: &impl TypedData, signature: &Signature) -> Option<Address> {
     recover(&command.digest(), signature)

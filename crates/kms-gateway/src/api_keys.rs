@@ -1,4 +1,4 @@
-//! Keys of servers that may have accounts made, known by their hashes.
+//! API keys of servers that may create accounts, stored as hashes.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use crate::settings::{ApiKeySettings, InvalidSettings};
 
 const KEYS: &str = "api_keys";
 
-/// The keys of the settings, by their hashes.
+/// The keys in the settings, by hash.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ApiKeys(HashMap<KeyHash, String>);
 
@@ -29,7 +29,7 @@ impl ApiKeys {
         Ok(Self(labels))
     }
 
-    /// What the settings call the key.
+    /// The key's label in the settings.
     pub(crate) fn label(&self, hash: &KeyHash) -> Option<&str> {
         self.0.get(hash).map(String::as_str)
     }

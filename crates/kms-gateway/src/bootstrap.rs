@@ -1,5 +1,5 @@
-//! For development: provisions a new TEE and admits a relay key, with an admin key at hand. In
-//! production the admin's key is elsewhere, and its signed commands come over `/admin`.
+//! For development: provisions a new TEE and authorises a relay key, using a local admin key. In
+//! production the admin's key is elsewhere, and its signed commands arrive over `/admin`.
 
 use proto::command::{AuthorizeSigner, Ceilings, Provision, RelyingParty, RevokeSigner, SetCeilings};
 use proto::{Address, Permissions, Signature, Status};
@@ -8,35 +8,35 @@ use thiserror::Error;
 use crate::admin_key::AdminKey;
 use crate::gateway::{Caller, Gateway, GatewayError};
 
-/// The TEE could not be brought into the state asked for.
+/// The TEE could not be brought into the requested state.
 #[derive(Debug, Error)]
 pub enum BootstrapError {
     /// The TEE has another admin.
     #[error("the TEE was provisioned by {actual}, not by this admin key")]
     OtherAdmin {
-        /// Whose signature it wants.
+        /// The TEE's admin.
         actual: Address,
     },
-    /// The gateway or the TEE refused.
+    /// The gateway's or the TEE's refusal.
     #[error(transparent)]
     Gateway(#[from] GatewayError),
 }
 
-/// What a development TEE shall be.
+/// The wanted state of a development TEE.
 #[derive(Clone, Debug)]
 pub struct Wanted {
-    /// Where passkeys come from.
+    /// Where passkeys may come from.
     pub relying_parties: Vec<RelyingParty>,
-    /// The bounds.
+    /// The ceilings.
     pub ceilings: Ceilings,
     /// The relay key.
     pub relay_signer: Address,
-    /// What the relay key may do.
+    /// The relay key's permissions.
     pub permissions: Permissions,
 }
 
-/// Provisions the TEE if it is new, sets the ceilings if they differ, and admits the relay key if
-/// it isn't, or has other permissions. Does nothing where nothing is to be done.
+/// Provisions the TEE if it is new, sets the ceilings if they differ, and authorises the relay key
+/// unless it already is, with these permissions. Does nothing if nothing needs to change.
 ///
 /// # Errors
 /// When the TEE has another admin, or refuses a command.
@@ -59,7 +59,7 @@ pub async fn bootstrap(gateway: &Gateway, admin: &AdminKey, wanted: Wanted) -> R
         gateway.administer(command, &caller).await?;
     }
     let known = provisioned.signers.iter().find(|signer| signer.address == wanted.relay_signer);
-    // Permissions can't be changed in place.
+    // Permissions cannot be changed in place.
     if let Some(known) = known.filter(|known| known.permissions != wanted.permissions) {
         counter += 1;
         let (record, authorised_as) = (known.record, known.authorised_as);

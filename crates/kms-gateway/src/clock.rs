@@ -1,9 +1,9 @@
-//! Time comes in through a port, so that a test can set it.
+//! Time is a port, so that tests can set it.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// A clock of the normal world: good for refusing early and for the audit, never for what the TEE
-/// decides.
+/// A clock of the normal world: used for early refusals and the audit, never for decisions of the
+/// TEE.
 pub trait Clock: Send + Sync {
     /// Unix seconds.
     fn now(&self) -> u64;
@@ -15,7 +15,7 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> u64 {
-        // Before 1970 every request is out of its time, which is a refusal.
+        // Before 1970 every timestamp is too far away, which is a refusal.
         SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
     }
 }

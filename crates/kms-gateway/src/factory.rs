@@ -1,4 +1,4 @@
-//! Where an account will stand before it is deployed: asked of the factory contract itself.
+//! The address of an account before it is deployed, as computed by the factory contract itself.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,33 +23,33 @@ sol! {
     function getAddress(address owner, uint256 salt) external view returns (address);
 }
 
-/// Tells the address a factory gives to an account.
+/// Computes the address that a factory gives to an account.
 #[async_trait]
 pub trait AccountFactory: Send + Sync {
     /// The factory contract.
     fn address(&self) -> Address;
 
-    /// Where the account of this owner and salt stands, or will.
+    /// The address of the account with this owner and salt, deployed or not.
     ///
     /// # Errors
-    /// When the chain can't be asked or answers something else.
+    /// If the chain does not answer, or its answer is invalid.
     async fn counterfactual_sender(&self, owner: &Address, salt: &Hash) -> Result<Address, FactoryError>;
 }
 
 /// The factory could not be asked.
 #[derive(Debug, Error)]
 pub enum FactoryError {
-    /// The node did not answer, or answered with an error.
+    /// The node did not answer, or returned an error.
     #[error("the chain of the account factory: {0}")]
     Chain(String),
-    /// The answer is no address: there is no such factory at the configured address.
-    #[error("the account factory answered no address")]
+    /// The answer is not an address: there is no such factory at the configured address.
+    #[error("the account factory returned no address")]
     NoFactory,
 }
 
-// They name the settings: what is said of the node goes to operators only.
+// The texts name the settings: details of the node are for operators only.
 const NO_ANSWER: &str = "the node at kms.factory.rpc_url did not answer in time (kms.factory.timeout_seconds)";
-/// Who needs the factory, as the log names it.
+/// The part of the gateway that needs the factory, as named in the log.
 const CREATION: &str = "creating an account";
 
 /// The factory contract, over JSON-RPC.
@@ -58,15 +58,15 @@ pub struct ChainFactory {
     address: Address,
     timeout: Duration,
     breaker: Arc<Breaker>,
-    /// What the breaker does not know of: a node that answers, and not with an address.
+    /// For failures that the breaker does not cover: the node answers, but not with an address.
     log: OutageLog,
 }
 
 impl ChainFactory {
-    /// A client of the configured factory; nothing is asked yet.
+    /// A client of the configured factory; it makes no request yet.
     ///
     /// # Errors
-    /// [`InvalidSettings`] when the address of the node is no URL.
+    /// [`InvalidSettings`] if the node's URL is invalid.
     pub fn new(settings: &FactorySettings) -> Result<Self, InvalidSettings> {
         let node = JsonRpc::new(settings.url()?);
         let connections = node.connections();
@@ -84,12 +84,12 @@ impl ChainFactory {
         Ok(Self { provider, address: settings.address, timeout, breaker, log })
     }
 
-    /// Whether the chain answers, and the factory tells addresses.
+    /// Checks that the chain answers, and the factory returns addresses.
     ///
     /// # Errors
-    /// When the chain can't be asked or answers something else.
+    /// If the chain does not answer, or its answer is invalid.
     pub async fn look_at(&self) -> Result<(), FactoryError> {
-        // Any owner would do but nobody, whom a factory may refuse.
+        // Any owner works except the zero address, which a factory may refuse.
         self.counterfactual_sender(&self.address, &Hash::default()).await.map(drop)
     }
 }
@@ -130,14 +130,14 @@ impl AccountFactory for ChainFactory {
     }
 }
 
-/// The address that the factory told.
+/// The address that the factory returned.
 fn address_in(answer: TransportResult<Bytes>) -> Result<Address, FactoryError> {
     let answer = answer.map_err(|error| FactoryError::Chain(why(&error)))?;
     let sender = getAddressCall::abi_decode_returns(&answer).map_err(|_| FactoryError::NoFactory)?;
     Ok(sender.into())
 }
 
-/// What the transport says may carry the node's address, and a key in it.
+/// The transport's error text may contain the node's URL, and a key in it.
 fn why(error: &RpcError<TransportErrorKind>) -> String {
     match error {
         RpcError::ErrorResp(payload) => {
@@ -147,17 +147,17 @@ fn why(error: &RpcError<TransportErrorKind>) -> String {
             format!("the node at kms.factory.rpc_url answered HTTP status {}", http.status)
         }
         RpcError::Transport(kind) if matches!(kind.as_custom(), Some(error) if error.is::<NotJsonRpc>()) => {
-            "what kms.factory.rpc_url answers is not JSON-RPC".to_owned()
+            "the answer of kms.factory.rpc_url is not JSON-RPC".to_owned()
         }
         RpcError::Transport(kind) => {
             let why = bounded_http::unsent(kind).map(|why| format!(": {why}")).unwrap_or_default();
             format!("the node at kms.factory.rpc_url cannot be reached{why}")
         }
-        _ => "what kms.factory.rpc_url answers does not parse".to_owned(),
+        _ => "the answer of kms.factory.rpc_url does not parse".to_owned(),
     }
 }
 
-/// Whether the node answered, be it with an error.
+/// Whether the node answered, even with an error.
 fn is_answer<T>(answer: &TransportResult<T>) -> bool {
     match answer {
         Err(RpcError::Transport(TransportErrorKind::HttpError(http))) => {

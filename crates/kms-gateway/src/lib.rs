@@ -2,7 +2,7 @@
 //! account index, the audit chain and the transports to the TEE.
 //!
 //! Everything here runs in the normal world. Its checks make refusals fast and explain them; the
-//! trusted application makes every check again, for real.
+//! trusted application repeats every check, and its decision counts.
 #![forbid(unsafe_code)]
 
 pub mod admin_key;

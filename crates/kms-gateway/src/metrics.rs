@@ -1,4 +1,4 @@
-//! What is counted: decisions, calls to the TEE, the queue in front of it.
+//! Metrics: decisions, calls to the TEE, and the queue in front of it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,31 +10,31 @@ use proto::command::Opcode;
 
 use crate::transport::TeeTransport;
 
-/// The gateway's instruments.
+/// The gateway's metrics.
 pub struct Metrics {
     decisions: IntCounterVec,
     tee_seconds: HistogramVec,
 }
 
-/// The queue's depth and its breaker, looked at when they are asked for.
+/// The queue's depth and its breaker, read when they are scraped.
 struct Queue {
     transport: Arc<dyn TeeTransport>,
     depth: IntGauge,
     breaker_open: IntGauge,
 }
 
-/// Seconds: a sponsorship takes well under a millisecond in the simulator and tens of them in a
-/// TEE.
+/// Seconds: a sponsorship takes well under a millisecond in the simulator and tens of milliseconds
+/// in a TEE.
 const TEE_BUCKETS: [f64; 10] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5];
 
 impl Metrics {
-    /// Makes the instruments and registers them.
+    /// Creates the metrics and registers them.
     ///
     /// # Errors
-    /// When the registry has instruments of these names already.
+    /// If the registry already has metrics with these names.
     pub fn register(registry: &Registry, transport: Arc<dyn TeeTransport>) -> Result<Self, prometheus::Error> {
         let decisions = IntCounterVec::new(
-            Opts::new("kms_decisions_total", "Decisions by action and reason; reason ok is a yes"),
+            Opts::new("kms_decisions_total", "Decisions by action and reason; ok means allowed"),
             &["action", "reason"],
         )?;
         let tee_seconds = HistogramVec::new(
@@ -43,7 +43,8 @@ impl Metrics {
             &["command"],
         )?;
         let depth = IntGauge::new("kms_tee_queue_depth", "Frames waiting for the TEE or in it")?;
-        let breaker_open = IntGauge::new("kms_tee_breaker_open", "1 while the TEE is stuck, gone, or not heard since")?;
+        let breaker_open =
+            IntGauge::new("kms_tee_breaker_open", "1 while the TEE is stuck or gone, or has not answered since")?;
         registry.register(Box::new(decisions.clone()))?;
         registry.register(Box::new(tee_seconds.clone()))?;
         for instrument in transport.instruments() {

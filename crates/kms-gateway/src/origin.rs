@@ -1,4 +1,4 @@
-//! Where passkey ceremonies run: pages of the relying party, and Android apps that its asset links
+//! Origins of passkey ceremonies: pages of the relying party, and Android apps that its asset links
 //! name.
 
 use std::fmt;
@@ -9,18 +9,18 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use url::Url;
 
-/// Before the hash in the origin of an Android app.
+/// Prefix of the hash in the origin of an Android app.
 const APP: &str = "android:apk-key-hash:";
-/// Bytes of SHA-256.
+/// Length of a SHA-256, in bytes.
 const HASH_LENGTH: usize = 32;
 
-/// An origin as clientDataJSON has it.
+/// An origin in the form of clientDataJSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Origin {
-    /// Of a page: scheme, host and port.
+    /// A page: scheme, host and port. No path, and no trailing slash.
     Page(Url),
-    /// Of an Android app: `android:apk-key-hash:` and the SHA-256 of its signing certificate.
+    /// An Android app: `android:apk-key-hash:` and the SHA-256 of its signing certificate.
     App(Url),
 }
 
@@ -33,22 +33,22 @@ pub enum InvalidOrigin {
          a hash"
     )]
     Unknown {
-        /// What was found.
+        /// The text found.
         text: String,
     },
-    /// An app's without the hash of a certificate.
+    /// An app's, without the hash of a certificate.
     #[error(
         "{text}: after {APP} expected the SHA-256 of the app's signing certificate, as 43 characters of base64url \
          without padding"
     )]
     AppHash {
-        /// What was found.
+        /// The text found.
         text: String,
     },
 }
 
 impl Origin {
-    /// As clients write it.
+    /// The form that clients send.
     #[must_use]
     pub fn serialised(&self) -> String {
         match self {
@@ -57,9 +57,9 @@ impl Origin {
         }
     }
 
-    /// Whether passkeys of that relying party can be used there, as far as the origin tells
-    /// (WebAuthn Level 3, section 5.1.3). Which apps may, the domain's asset links say, and the
-    /// app's platform checks.
+    /// Whether passkeys of that relying party can be used there, judging by the origin (WebAuthn
+    /// Level 3, section 5.1.3). For apps, the domain's asset links decide, and the app's platform
+    /// checks them.
     #[must_use]
     pub fn belongs_to(&self, rp_id: &str) -> bool {
         let Self::Page(url) = self else { return true };
@@ -67,7 +67,7 @@ impl Origin {
         host == rp_id || host.strip_suffix(rp_id).is_some_and(|subdomain| subdomain.ends_with('.'))
     }
 
-    /// The page's, which a browser may be told in CORS headers. An app sends no `Origin`.
+    /// The origin of a page, for CORS headers. An app sends no `Origin`.
     pub(crate) fn of_page(&self) -> Option<String> {
         matches!(self, Self::Page(_)).then(|| self.serialised())
     }

@@ -1,4 +1,4 @@
-//! What a TEE must report about itself before anything is signed with it.
+//! The protection that a TEE must report before anything is signed with it.
 
 use kms_api::status::TaKey;
 use proto::command::{Protection, SecurityState};
@@ -27,7 +27,7 @@ pub struct RequiredProtection {
     pub own_ta_key: bool,
 }
 
-/// A [`Protection`], by default none.
+/// A [`Protection`]; none by default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Level(pub Protection);
@@ -38,7 +38,7 @@ impl Default for Level {
     }
 }
 
-/// As the settings spell it.
+/// Its name in the settings.
 pub(crate) const fn name(protection: Protection) -> &'static str {
     match protection {
         Protection::None => "none",
@@ -47,7 +47,7 @@ pub(crate) const fn name(protection: Protection) -> &'static str {
     }
 }
 
-/// How well something is protected.
+/// A level of protection.
 #[derive(JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[expect(dead_code, reason = "names the values in the configuration reference")]
@@ -60,7 +60,7 @@ enum ProtectionName {
     Hardware,
 }
 
-/// The TEE reports less than is required.
+/// The TEE reports less than required.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum InsufficientProtection {
     /// A level is too low.
@@ -70,9 +70,9 @@ pub enum InsufficientProtection {
     Level {
         /// `storage`, `rollback` or `time`.
         what: &'static str,
-        /// By the settings.
+        /// Required by the settings.
         required: Protection,
-        /// By the TEE.
+        /// Reported by the TEE.
         reported: Protection,
     },
     /// Not signed with the operator's own key.
@@ -83,24 +83,24 @@ pub enum InsufficientProtection {
     Key,
 }
 
-/// The most that a kind of TEE can report of itself.
+/// The most that a kind of TEE can report about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AtMost {
-    /// Of what it stores, against being read or changed.
+    /// Protection of stored data against being read or changed.
     pub storage: Protection,
-    /// Against an older copy of it.
+    /// Protection against an older copy of it.
     pub rollback: Protection,
-    /// Of its clock.
+    /// Protection of its clock.
     pub time: Protection,
-    /// Whether a key signs the trusted application, which may be the operator's own.
+    /// Whether the trusted application is signed, possibly with the operator's own key.
     pub own_ta_key: bool,
 }
 
 impl AtMost {
-    /// Of a TEE from which nothing is kept.
+    /// A TEE that does not protect its data from its host.
     pub const NOTHING: Self =
         Self { storage: Protection::None, rollback: Protection::None, time: Protection::None, own_ta_key: false };
-    /// Of one that may run on hardware with all of it.
+    /// A TEE that may run on hardware with all of these protections.
     pub const HARDWARE: Self = Self {
         storage: Protection::Hardware,
         rollback: Protection::Hardware,
@@ -110,7 +110,7 @@ impl AtMost {
 }
 
 impl RequiredProtection {
-    /// Whether a TEE of which no more can be had may meet it.
+    /// Whether a TEE with at most this protection may meet the requirements.
     #[must_use]
     pub fn may_be_met_by(&self, at_most: &AtMost) -> bool {
         let own_ta_key = !self.own_ta_key || at_most.own_ta_key;
@@ -122,10 +122,10 @@ impl RequiredProtection {
         own_ta_key && levels.into_iter().all(|(Level(required), most)| required <= most)
     }
 
-    /// Holds the TEE's report against the requirements.
+    /// Checks the TEE's report against the requirements.
     ///
     /// # Errors
-    /// The first that is not met.
+    /// The first requirement that is not met.
     pub fn check(&self, state: &SecurityState) -> Result<(), InsufficientProtection> {
         let levels = [
             ("storage", self.storage, state.storage),

@@ -1,10 +1,10 @@
-//! Whose signature it is: secp256k1 public key recovery, as strict as the trusted application's.
+//! secp256k1 public key recovery, as strict as the trusted application's.
 
 use k256::ecdsa::{RecoveryId, Signature as EcdsaSignature, VerifyingKey};
 use proto::{Address, Hash, Signature};
 
-/// The address whose key signed `hash`. `None` when `v` is not 27 or 28, `s` is in the upper half
-/// of the order, or no point fits.
+/// The address whose key signed `hash`. `None` if `v` is not 27 or 28, `s` is in the upper half of
+/// the order, or there is no matching point.
 pub(crate) fn recover(hash: &Hash, signature: &Signature) -> Option<Address> {
     let recovery_id = RecoveryId::from_byte(signature.v.checked_sub(27)?).filter(|id| !id.is_x_reduced())?;
     let ecdsa = EcdsaSignature::from_scalars(signature.r, signature.s).ok()?;

@@ -20,7 +20,7 @@ use crate::origin::Origin;
 use crate::protection::RequiredProtection;
 use crate::transport::{TeeKind, WorkerOptions};
 
-/// What is queued for the TEE when the process is told to end has that long.
+/// Time limit for calls queued for the TEE when the process is told to end.
 const LONGEST_CLOSING: Duration = Duration::from_secs(10);
 
 /// The KMS gateway.
@@ -36,23 +36,24 @@ pub struct Settings {
     /// The relying party's name, as authenticators show it to the user.
     #[serde(default = "default_rp_name")]
     pub rp_name: String,
-    /// Origins that passkey ceremonies may run at: of pages, scheme, host and port, each of which
-    /// must belong to `rp_id` and may call the KMS (CORS); of Android apps, `android:apk-key-hash:`
-    /// and the SHA-256 of the signing certificate in base64url without padding.
+    /// Origins where passkey ceremonies may run. For pages: scheme, host and port, which must
+    /// belong to `rp_id`; such pages may call the KMS (CORS). For Android apps:
+    /// `android:apk-key-hash:` and the SHA-256 of the signing certificate in base64url without
+    /// padding.
     #[serde(default = "default_origins")]
     #[schemars(with = "Vec<String>")]
     pub origins: Vec<Origin>,
     /// The addresses of an ingress, or networks in CIDR notation, as in `10.0.0.0/8`. The client of
     /// a request from one of them is the rightmost address in `X-Forwarded-For` that is not one of
-    /// them, and has its own turns at quotes and at questions about unknown accounts. List nothing
-    /// that passes the header on as it came: clients could choose their address.
+    /// them; it gets its own turns for quotes and for lookups of unknown accounts. Do not list a
+    /// proxy that passes the header on unchanged: clients could then choose their address.
     #[serde(default)]
     pub trusted_proxies: Vec<String>,
     /// Which TEE: `simulator` protects nothing; `optee` needs a build with `--features optee`.
     #[serde(default)]
     pub tee: TeeKind,
-    /// Commands that may wait for the TEE; one more is refused at once with `tee_busy`. One relay
-    /// key, and all lookups together, may use half of what the others leave.
+    /// Commands that may wait for the TEE; a further one is refused immediately with `tee_busy`.
+    /// One relay key, and all lookups together, may use half of the places that the others leave.
     #[serde(default = "default_tee_queue_length")]
     #[schemars(range(min = 1))]
     pub tee_queue_length: usize,
@@ -61,20 +62,19 @@ pub struct Settings {
     #[schemars(range(min = 1))]
     pub tee_timeout_seconds: u64,
     /// Milliseconds a call of the TEE may take before it counts as stuck: until it ends, everything
-    /// else is refused at once with `tee_busy`.
+    /// else is refused immediately with `tee_busy`.
     #[serde(default = "default_tee_stuck_after_ms")]
     #[schemars(range(min = 1))]
     pub tee_stuck_after_ms: u64,
     /// Seconds a call of the TEE, or opening its session, may take before `/livez` fails, so that
-    /// this process is ended and started again: a call that waits for a supplicant that died ends
-    /// in no other way.
+    /// this process is restarted: nothing else ends a call that waits for a dead supplicant.
     #[serde(default = "default_tee_hung_after_seconds")]
     #[schemars(range(min = 1))]
     pub tee_hung_after_seconds: u64,
     /// Milliseconds between one quote of `/attestation` and the next. Clients take turns; a client
-    /// whose turn doesn't come within 8 seconds is told when to try again. Anyone may ask, and a
-    /// quote occupies the TEE's only thread for as long as hundreds of sponsorships. While one
-    /// takes longer than `tee_stuck_after_ms`, everything else is refused; it may take
+    /// whose turn doesn't come within 8 seconds is told when to retry. Anyone may ask, and a quote
+    /// occupies the TEE's only thread for as long as hundreds of sponsorships. While one takes
+    /// longer than `tee_stuck_after_ms`, everything else is refused; it may take
     /// `tee_hung_after_seconds`.
     #[serde(default = "default_attestation_interval_ms")]
     #[schemars(range(min = 1))]
@@ -85,17 +85,17 @@ pub struct Settings {
     #[serde(default = "default_rotation_interval_seconds")]
     #[schemars(range(min = 1))]
     pub rotation_interval_seconds: u64,
-    /// Commands that wait together and cross into OP-TEE in one call, at most 32; 1: each alone.
-    /// This saves world switches, but each command waits for the last one's reply.
+    /// Maximum number of waiting commands that enter OP-TEE in one call, at most 32; 1: each alone.
+    /// Batches save world switches, but each command waits for the last one's reply.
     #[serde(default = "default_tee_batch_length")]
     #[schemars(range(min = 1, max = 32))]
     pub tee_batch_length: usize,
-    /// What the TEE must report about itself; otherwise it is not used. The production profile
+    /// The protection that the TEE must report; otherwise it is not used. The production profile
     /// requires `storage` and `own_ta_key`.
     #[serde(default)]
     pub required_protection: RequiredProtection,
-    /// Verified passkeys that are remembered for clients that create the account with the id from
-    /// the beginning of the registration. At the limit the oldest is forgotten; the id from
+    /// Verified passkeys kept for clients that create the account with the id from the beginning of
+    /// the registration. At the limit the oldest is dropped; the id from
     /// `/webauthn/register/finish` stays valid.
     #[serde(default = "default_max_registrations")]
     #[schemars(range(min = 1))]
@@ -113,13 +113,13 @@ pub struct Settings {
     #[serde(default = "default_accounts_per_hour")]
     #[schemars(range(min = 1))]
     pub accounts_per_hour: u32,
-    /// How accounts that are created without a scheme of their own sign operations: `eip191` for
-    /// the SimpleAccount of EntryPoint v0.6 and v0.7, `raw` for that of v0.8 and later.
+    /// How accounts created without an explicit scheme sign operations: `eip191` for the
+    /// SimpleAccount of EntryPoint v0.6 and v0.7, `raw` for that of v0.8 and later.
     #[serde(default = "default_signature_scheme")]
     #[schemars(with = "SchemeName")]
     pub signature_scheme: SignatureScheme,
-    /// The account factory whose counterfactual address `create-deterministic-account` answers.
-    /// Without it, no address.
+    /// The account factory whose counterfactual address `create-deterministic-account` returns.
+    /// Without it, no address is returned.
     #[serde(default)]
     pub factory: Option<FactorySettings>,
 }
@@ -128,10 +128,10 @@ pub struct Settings {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AccountCreation {
-    /// Whoever asks.
+    /// Anyone.
     #[default]
     Open,
-    /// Who shows an API key or an invitation.
+    /// Callers with an API key or an invitation.
     Authorised,
 }
 
@@ -139,21 +139,20 @@ pub enum AccountCreation {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ApiKeySettings {
-    /// Names it in logs and in the database. Its accounts are counted under this name.
+    /// Its name in logs and in the database. Its accounts are counted under this name.
     pub label: String,
     /// SHA-256 of the key in hex: `printf %s "$KEY" | sha256sum`.
     pub hash: String,
 }
 
-/// An account factory with `getAddress(address owner, uint256 salt)`, as SimpleAccountFactory has
-/// it.
+/// An account factory with `getAddress(address owner, uint256 salt)`, like SimpleAccountFactory.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FactorySettings {
     /// The factory contract.
     #[schemars(with = "String")]
     pub address: Address,
-    /// JSON-RPC of the chain it is on. Never logged: such addresses often carry a key.
+    /// JSON-RPC URL of its chain. Never logged: such URLs often contain a key.
     #[schemars(with = "String")]
     pub rpc_url: SecretString,
     /// Seconds to wait for the chain.
@@ -162,19 +161,19 @@ pub struct FactorySettings {
     pub timeout_seconds: u64,
 }
 
-/// How an account signs.
+/// The signature scheme of an account.
 #[derive(JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[expect(dead_code, reason = "names the values in the configuration reference")]
 enum SchemeName {
     /// `personal_sign` over `userOpHash`.
     Eip191,
-    /// `userOpHash` as it is.
+    /// `userOpHash` without a prefix.
     Raw,
 }
 
 impl Settings {
-    /// The settings of a relying party at `localhost`, everything else at its default.
+    /// Settings for a relying party at `localhost`, with defaults for everything else.
     #[must_use]
     pub fn new(data_dir: PathBuf) -> Self {
         Self {
@@ -201,8 +200,8 @@ impl Settings {
         }
     }
 
-    /// How the TEE's queue and thread run. Where it costs little to enter the TEE, frames that went
-    /// together would only wait for each other.
+    /// Options for the TEE's queue and thread. If entering the TEE is cheap, batched frames would
+    /// only wait for each other.
     #[must_use]
     pub fn worker_options(&self) -> WorkerOptions {
         WorkerOptions {
@@ -214,10 +213,10 @@ impl Settings {
         }
     }
 
-    /// The relying party as the trusted application is told of it when it is provisioned.
+    /// The relying party as sent to the trusted application for provisioning.
     ///
     /// # Errors
-    /// When a name or the list is longer than the wire takes.
+    /// If a name or the list is longer than the wire allows.
     pub fn relying_party(&self) -> Result<RelyingParty, TooLong> {
         let origins = self.origins.iter().map(|origin| Bounded::new(origin.serialised()));
         Ok(RelyingParty {
@@ -226,7 +225,7 @@ impl Settings {
         })
     }
 
-    /// The proxies whose `X-Forwarded-For` is believed.
+    /// The proxies whose `X-Forwarded-For` is trusted.
     pub(crate) fn proxies(&self) -> Result<TrustedProxies, InvalidSettings> {
         let invalid = |problem| InvalidSettings::new("trusted_proxies", problem);
         TrustedProxies::parse(&self.trusted_proxies).map_err(invalid)
@@ -253,7 +252,7 @@ fn default_rp_name() -> String {
 }
 
 fn default_origins() -> Vec<Origin> {
-    // A constant that parses; one that didn't would leave no origin, which the WebAuthn setup
+    // A constant that parses; if it did not, there would be no origin, which the WebAuthn setup
     // refuses.
     "http://localhost:5173".parse().into_iter().collect()
 }

@@ -1,4 +1,4 @@
-//! Which settings make no sense: told when they are read, before anything is opened.
+//! Validates settings when they are read, before anything is opened.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use crate::ceremony;
 use crate::settings::{FactorySettings, InvalidSettings, Settings};
 
 impl Settings {
-    /// Holds the settings against each other; asks nobody anything.
+    /// Checks the settings for consistency; makes no requests.
     ///
     /// # Errors
-    /// The first that makes no sense.
+    /// The first invalid setting.
     pub fn check(&self) -> Result<(), InvalidSettings> {
         let timeout = Duration::from_secs(self.tee_timeout_seconds);
         let stuck = Duration::from_millis(self.tee_stuck_after_ms);

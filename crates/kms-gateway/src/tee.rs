@@ -1,4 +1,4 @@
-//! The typed client of the trusted application: a command in, its reply or its refusal out.
+//! The typed client of the trusted application: sends a command and returns its reply or refusal.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,25 +14,25 @@ use crate::transport::{Asker, Busy, NotAdmitted, QueueStats, ServedTee, TeeTrans
 /// Why a command has no reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum TeeError {
-    /// The trusted application refused, and said why.
+    /// The trusted application refused, with a status.
     #[error("{0}")]
     Refused(Status),
-    /// The queue or the asker's part of it is full, or the TEE stuck; nothing was done.
+    /// The queue or the asker's share of it is full, or the TEE is stuck; nothing was done.
     #[error(transparent)]
     Busy(Busy),
-    /// No answer. Whether the command was carried out is not known.
+    /// No answer. It is unknown whether the command was carried out.
     #[error("the TEE does not answer")]
     Unavailable,
-    /// The trusted application is not one that is used; it was not asked.
+    /// The trusted application is not admitted; it was not called.
     #[error(transparent)]
     NotAdmitted(NotAdmitted),
-    /// An answer that doesn't parse.
-    #[error("the TEE's reply is not of the protocol: {0}")]
+    /// An answer that does not parse.
+    #[error("the TEE's reply violates the protocol: {0}")]
     InvalidReply(InvalidReply),
 }
 
 impl TeeError {
-    /// Whether the command may have taken effect all the same.
+    /// Whether the command may have taken effect nevertheless.
     #[must_use]
     pub const fn is_in_doubt(&self) -> bool {
         match self {
@@ -43,7 +43,7 @@ impl TeeError {
     }
 }
 
-/// Calls commands over a transport.
+/// Sends commands over a transport.
 #[derive(Clone)]
 pub struct Tee {
     transport: Arc<dyn TeeTransport>,
@@ -56,10 +56,10 @@ impl Tee {
         Self { transport, timeout, metrics }
     }
 
-    /// Sends a command on nobody's behalf and reads its reply.
+    /// Sends a command on behalf of no particular asker, and returns its reply.
     ///
     /// # Errors
-    /// [`TeeError::Refused`] with the trusted application's own status, or why there is none.
+    /// [`TeeError::Refused`] with the trusted application's own status, or why there is no reply.
     pub async fn call<R: Request>(&self, request: &R) -> Result<R::Reply, TeeError> {
         self.call_for(Asker::Anyone, request).await
     }
@@ -67,15 +67,15 @@ impl Tee {
     /// The same on behalf of `asker`.
     ///
     /// # Errors
-    /// As [`Self::call`].
+    /// Those of [`Self::call`].
     pub async fn call_for<R: Request>(&self, asker: Asker, request: &R) -> Result<R::Reply, TeeError> {
         self.ask(asker, self.timeout, request).await
     }
 
-    /// The same as [`Self::call`] for a command that has its own time for the reply.
+    /// The same as [`Self::call`] for a command with its own timeout.
     ///
     /// # Errors
-    /// As [`Self::call`].
+    /// Those of [`Self::call`].
     pub async fn call_within<R: Request>(&self, timeout: Duration, request: &R) -> Result<R::Reply, TeeError> {
         self.ask(Asker::Anyone, timeout, request).await
     }
@@ -93,29 +93,29 @@ impl Tee {
         decode_reply::<R>(&reply).map_err(TeeError::InvalidReply)?.map_err(TeeError::Refused)
     }
 
-    /// What it reports about itself, if it is the TEE that is served.
+    /// Its report about itself, if it is the TEE that is served.
     ///
     /// # Errors
-    /// As [`Self::call`], and [`NotAdmitted::StateLost`].
+    /// Those of [`Self::call`], and [`NotAdmitted::StateLost`].
     pub async fn security_state(&self) -> Result<SecurityState, TeeError> {
         let state = self.call(&VerifySecurityState).await?;
         self.served().check(&state).map_err(|lost| TeeError::NotAdmitted(lost.into()))?;
         Ok(state)
     }
 
-    /// Which TEE is served.
+    /// The TEE that is served.
     #[must_use]
     pub fn served(&self) -> &ServedTee {
         self.transport.served()
     }
 
-    /// How the queue is doing.
+    /// The state of the queue.
     #[must_use]
     pub fn queue_stats(&self) -> QueueStats {
         self.transport.stats()
     }
 
-    /// What kind of TEE it is.
+    /// The kind of TEE.
     #[must_use]
     pub fn mode(&self) -> &'static str {
         self.transport.mode()

@@ -1,9 +1,9 @@
 //! Messages for callers and logs, which may quote what a caller sent.
 
-/// Characters of a message; what we say ourselves is shorter.
+/// Maximum length of a message in characters; our own texts are shorter.
 const MAX_CHARS: usize = 400;
 
-/// The message, cut off where it is overlong.
+/// The message, truncated if it is too long.
 pub(crate) fn shortened(message: String) -> String {
     match message.char_indices().nth(MAX_CHARS) {
         Some((end, _)) => format!("{}… ({} bytes)", &message[..end], message.len()),

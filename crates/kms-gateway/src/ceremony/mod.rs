@@ -1,5 +1,5 @@
-//! Passkey registration, begin and finish (WebAuthn Level 3, section 7.1). The client carries what
-//! is under way, sealed.
+//! Passkey registration, begin and finish (WebAuthn Level 3, section 7.1). The client carries the
+//! sealed state in between.
 
 mod registration;
 mod seal;
@@ -25,33 +25,34 @@ use seal::{Purpose, Seal};
 use crate::origin::Origin;
 use crate::settings::{InvalidSettings, Settings};
 
-/// Seconds from begin to finish, and from finish to the account.
+/// Time limit from begin to finish, and from finish to the account, in seconds.
 pub const LIFETIME_SECONDS: u64 = 300;
 const LIFETIME: Duration = Duration::from_secs(LIFETIME_SECONDS);
-/// COSE algorithm ES256, the one the trusted application takes.
+/// COSE algorithm ES256, the one the trusted application accepts.
 const ES256: i64 = -7;
 const MAX_USER_NAME: usize = 128;
 
-/// Why a registration goes no further.
+/// Why a registration fails.
 #[derive(Debug, Error)]
 pub enum CeremonyError {
-    /// Not of this KMS, or over.
-    #[error("not a registration of this KMS, or one of more than {LIFETIME_SECONDS} s ago")]
+    /// Not a registration of this KMS, or expired.
+    #[error("unknown registration, or one older than {LIFETIME_SECONDS} s")]
     Unknown,
-    /// It has begun, and no passkey was verified for it.
+    /// It has begun, but no passkey has been verified for it.
     #[error(
         "this registration has no verified passkey: make the account with the registrationId that \
          /webauthn/register/finish answers"
     )]
     NotVerified,
-    /// What the authenticator or browser answered is refused, in the trusted application's words.
+    /// The answer of the authenticator or browser is refused, with the trusted application's
+    /// status.
     #[error("{0}")]
     Refused(Status),
-    /// A field of the answer is missing, unknown, or in another form than
-    /// `RegistrationResponseJSON` has it.
+    /// A field of the answer is missing, unknown, or malformed as part of a
+    /// `RegistrationResponseJSON`.
     #[error("credential.{0}")]
     InvalidField(InvalidField),
-    /// The answer is not a registration that can be verified.
+    /// The answer is not a verifiable registration.
     #[error("the registration is not valid: {detail}")]
     Invalid {
         /// What is wrong with it.
@@ -59,7 +60,7 @@ pub enum CeremonyError {
     },
 }
 
-/// A user name that authenticators can't be asked to show.
+/// A user name that authenticators cannot be asked to show.
 #[derive(Clone, Copy, Debug, Error)]
 #[error("expected 1 to {MAX_USER_NAME} characters, found {found}")]
 pub struct InvalidUserName {
@@ -67,7 +68,7 @@ pub struct InvalidUserName {
     pub found: usize,
 }
 
-/// Whose passkey it will be, as its authenticator shows it.
+/// The owner of the new passkey, as the authenticator shows it.
 #[derive(Clone, Debug)]
 pub struct NewUser {
     name: String,
@@ -76,10 +77,10 @@ pub struct NewUser {
 }
 
 impl NewUser {
-    /// A user with a name of their own. An account id given here is the one their account gets.
+    /// A user with a name. An account id given here becomes the account's id.
     ///
     /// # Errors
-    /// When a name is empty or overlong.
+    /// If a name is empty or too long.
     pub fn new(
         name: String,
         display_name: Option<String>,
@@ -95,48 +96,47 @@ impl NewUser {
     }
 }
 
-/// Registrations of one relying party.
+/// The registrations of one relying party.
 pub struct Ceremonies {
     webauthn: Webauthn,
     origins: Vec<Origin>,
     seal: Seal,
-    /// For clients that name a verified registration by the id of its beginning: as many as there
-    /// is room for.
+    /// For clients that name a verified registration by the id of its beginning. Bounded.
     remembered: Mutex<HashMap<Uuid, Remembered>>,
     capacity: usize,
 }
 
-/// Of what a client carries from begin to finish.
+/// The content of what a client carries from begin to finish.
 #[derive(Serialize, Deserialize)]
 struct Begun {
     id: Uuid,
     expires_at: u64,
     account_id: Option<AccountId>,
-    /// JSON: that is how webauthn-rs writes it.
+    /// JSON, the format of webauthn-rs.
     state: Vec<u8>,
 }
 
-/// A registration whose passkey was verified, as a client carries it from finish to the account.
+/// A registration whose passkey was verified, as carried by a client from finish to the account.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Verified {
-    /// Names it in the gateway's database.
+    /// Identifies it in the gateway's database.
     pub id: Uuid,
-    /// Unix seconds: until then its account can be made, and tried again.
+    /// Unix seconds. Until then its account can be created, and retried.
     pub expires_at: u64,
-    /// The passkey, and what proves it.
+    /// The passkey and its proof.
     pub registration: VerifiedRegistration,
 }
 
-/// A verified registration, and since when it is remembered, whatever the clock says.
+/// A verified registration and the monotonic time at which it was stored.
 struct Remembered {
     since: Instant,
     verified: Verified,
 }
 
-/// The ceremony of the relying party in the settings.
+/// The WebAuthn settings of the configured relying party.
 ///
 /// # Errors
-/// When there is no origin, or one that isn't the relying party's.
+/// If there is no origin, or one that does not belong to the relying party.
 pub(crate) fn webauthn(settings: &Settings) -> Result<Webauthn, InvalidSettings> {
     let invalid = |problem: String| InvalidSettings::new("origins", problem);
     let Settings { rp_id, rp_name, origins, .. } = settings;
@@ -146,8 +146,8 @@ pub(crate) fn webauthn(settings: &Settings) -> Result<Webauthn, InvalidSettings>
     if let Some(stranger) = origins.iter().find(|origin| !origin.belongs_to(rp_id)) {
         return Err(invalid(format!("{stranger} does not belong to the relying party {rp_id:?}")));
     }
-    // The builder wants a page, and there may be apps only. Which origins count, `registration`
-    // says.
+    // The builder requires a page's origin, but there may be apps only. `registration` checks the
+    // actual origins.
     let page = Url::parse(&format!("https://{rp_id}")).map_err(|problem| invalid(problem.to_string()))?;
     let builder = WebauthnBuilder::new(rp_id, &page).map_err(|problem| invalid(problem.to_string()))?;
     let builder =
@@ -156,10 +156,10 @@ pub(crate) fn webauthn(settings: &Settings) -> Result<Webauthn, InvalidSettings>
 }
 
 impl Ceremonies {
-    /// Ceremonies of the relying party in the settings.
+    /// The registrations of the configured relying party.
     ///
     /// # Errors
-    /// When there is no origin, or one that isn't the relying party's.
+    /// If there is no origin, or one that does not belong to the relying party.
     pub fn new(settings: &Settings, key: &SealingKey) -> Result<Self, InvalidSettings> {
         Ok(Self {
             webauthn: webauthn(settings)?,
@@ -170,12 +170,12 @@ impl Ceremonies {
         })
     }
 
-    /// Begins a registration: its id, and PublicKeyCredentialCreationOptionsJSON for the browser.
-    /// Nothing is kept here.
+    /// Begins a registration: returns its id, and PublicKeyCredentialCreationOptionsJSON for the
+    /// browser. Nothing is stored here.
     ///
     /// # Errors
-    /// `account_id_reserved`: an account can't be named like an address. When the options can't be
-    /// made.
+    /// `account_id_reserved`: an account cannot be named like an address. Also if the options
+    /// cannot be created.
     pub fn begin(&self, user: NewUser, now: u64) -> Result<(String, Value), CeremonyError> {
         if user.account_id.as_ref().is_some_and(AccountId::is_address) {
             return Err(CeremonyError::Refused(Status::AccountIdReserved));
@@ -197,11 +197,11 @@ impl Ceremonies {
         Ok((id, options))
     }
 
-    /// Verifies the browser's RegistrationResponseJSON: the id by which its account is made, and
-    /// the passkey. A wrong answer ends nothing: the right one may follow it.
+    /// Verifies the browser's RegistrationResponseJSON; returns the id for creating its account,
+    /// and the passkey. A wrong answer ends nothing: the right one may follow.
     ///
     /// # Errors
-    /// Why it is refused.
+    /// The reason of the refusal.
     pub fn finish(
         &self,
         id: &str,
@@ -218,8 +218,8 @@ impl Ceremonies {
         Ok((id, verified.registration))
     }
 
-    /// A registration that was verified: by what `finish` answered, or, as long as it is remembered
-    /// here, by the id of its beginning.
+    /// A verified registration, by the id that `finish` returned or, while it is stored here, by
+    /// the id of its beginning.
     ///
     /// # Errors
     /// [`CeremonyError::Unknown`], [`CeremonyError::NotVerified`].
@@ -249,7 +249,7 @@ impl Ceremonies {
         self.seal.seal(purpose, content).ok_or_else(|| invalid("it could not be sealed"))
     }
 
-    /// The oldest makes room. Its client has what `finish` answered, and loses nothing.
+    /// Evicts the oldest entry. Its client has the id from `finish`, and loses nothing.
     fn remember(&self, begun: Uuid, verified: Verified) {
         let mut entries = self.entries();
         while entries.len() >= self.capacity.max(1) {
@@ -259,7 +259,7 @@ impl Ceremonies {
         entries.insert(begun, Remembered { since: Instant::now(), verified });
     }
 
-    /// What is remembered now.
+    /// The current entries.
     fn entries(&self) -> MutexGuard<'_, HashMap<Uuid, Remembered>> {
         let mut entries = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         entries.retain(|_, entry| entry.since.elapsed() <= LIFETIME);

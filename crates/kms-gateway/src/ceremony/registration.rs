@@ -1,4 +1,4 @@
-//! A registration response, verified and taken apart for the trusted application.
+//! Verifies a registration response and converts it for the trusted application.
 
 use ciborium::Value as Cbor;
 use proto::bytes::Bounded;
@@ -13,21 +13,21 @@ use webauthn_rs::prelude::{PasskeyRegistration, RegisterPublicKeyCredential, Web
 use super::{CeremonyError, invalid};
 use crate::origin::Origin;
 
-/// Where the flags are in authenticator data, and the one that says that extensions follow
-/// (WebAuthn Level 3, section 6.1).
+/// The offset of the flags in authenticator data, and the extension-data flag (WebAuthn Level 3,
+/// section 6.1).
 const FLAGS: usize = 32;
 const EXTENSIONS: u8 = 1 << 7;
 
-/// A passkey that its authenticator just made, with what proves it.
+/// A newly created passkey, with its proof.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct VerifiedRegistration {
     /// The credential.
     pub credential_id: CredentialId,
     /// Its public key.
     pub public_key: PasskeyPublicKey,
-    /// What the trusted application verifies again.
+    /// The registration, which the trusted application verifies again.
     pub registration: Registration,
-    /// The account id that was asked for when the registration began.
+    /// The account id requested when the registration began.
     pub account_id: Option<AccountId>,
 }
 
@@ -43,7 +43,7 @@ pub(super) fn verify(
     let mut credential = RegisterPublicKeyCredential::deserialize(credential).map_err(invalid)?;
     let authenticator_data =
         Bounded::new(authenticator_data(&credential.response.attestation_object)?).map_err(invalid)?;
-    // Ours first: where webauthn-rs refuses the same, it has other words for it.
+    // Our checks run first: webauthn-rs reports the same faults with other errors.
     let public_key = public_key(&authenticator_data, &response.credential_id)?;
     credential.response.attestation_object = plain_attestation_object(&authenticator_data)?;
     webauthn.finish_passkey_registration(&credential, state).map_err(|error| refusal(&error))?;
@@ -55,8 +55,8 @@ pub(super) fn verify(
     })
 }
 
-/// As strict as the trusted application, whose parser it is. webauthn-rs decodes a padded
-/// challenge, compares origins as URLs, and takes `topOrigin` for an unknown key.
+/// As strict as the trusted application, because it uses the same parser. webauthn-rs decodes a
+/// padded challenge, compares origins as URLs, and treats `topOrigin` as an unknown key.
 fn check_client_data(client_data_json: &[u8], origins: &[Origin]) -> Result<(), CeremonyError> {
     let client_data = ClientData::parse(client_data_json, Ceremony::Registration).map_err(CeremonyError::Refused)?;
     client_data.challenge().map_err(CeremonyError::Refused)?;
@@ -64,8 +64,8 @@ fn check_client_data(client_data_json: &[u8], origins: &[Origin]) -> Result<(), 
     is_allowed.then_some(()).ok_or(CeremonyError::Refused(Status::OriginNotAllowed))
 }
 
-/// The key that the trusted application will find too: webauthn-rs also takes encodings and flags
-/// that it refuses.
+/// The key that the trusted application will find too: webauthn-rs accepts encodings and flags that
+/// it refuses.
 fn public_key(authenticator_data: &[u8], credential_id: &CredentialId) -> Result<PasskeyPublicKey, CeremonyError> {
     let data = AuthenticatorData::parse(authenticator_data).map_err(CeremonyError::Refused)?;
     data.check_flags().map_err(CeremonyError::Refused)?;
@@ -87,9 +87,9 @@ fn authenticator_data(attestation_object: &[u8]) -> Result<Vec<u8>, CeremonyErro
     auth_data.ok_or_else(|| invalid("the attestation object has no authData"))
 }
 
-/// The attestation object for webauthn-rs: no statement, which nobody asked for, and no extensions.
-/// Its CBOR library orders the keys of maps by encoding both again for each comparison: of a
-/// statement or extensions of the client's choice that takes milliseconds.
+/// The attestation object for webauthn-rs, without statement and extensions, which were not
+/// requested. Its CBOR library sorts map keys by re-encoding both for each comparison, which takes
+/// milliseconds for a statement or extensions chosen by the client.
 fn plain_attestation_object(authenticator_data: &[u8]) -> Result<Vec<u8>, CeremonyError> {
     let parsed = AuthenticatorData::parse(authenticator_data).map_err(CeremonyError::Refused)?;
     let extensions = parsed.credential().map_err(CeremonyError::Refused)?.extensions.len();
@@ -102,7 +102,7 @@ fn plain_attestation_object(authenticator_data: &[u8]) -> Result<Vec<u8>, Ceremo
     Ok(bytes)
 }
 
-/// The trusted application's word for it, where it has one.
+/// The trusted application's status for the error, if it has one.
 fn refusal(error: &WebauthnError) -> CeremonyError {
     CeremonyError::Refused(match error {
         WebauthnError::InvalidClientDataType => Status::ClientDataTypeWrong,

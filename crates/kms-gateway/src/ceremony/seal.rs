@@ -1,6 +1,6 @@
-//! What a client carries for us from one request to the next: sealed, so that nobody makes or
-//! changes it, and with an end, so that nothing has to be remembered here. Anyone may begin as many
-//! registrations as they like; they take no room.
+//! State that a client carries from one request to the next: sealed, so that nobody can forge or
+//! change it, and with an expiry, so that nothing has to be stored here. Anyone may begin any
+//! number of registrations without using storage.
 
 use chacha20poly1305::aead::AeadInOut as _;
 use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305, XNonce};
@@ -10,15 +10,14 @@ use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 const NONCE_LENGTH: usize = 24;
-/// Bytes. A credential id takes 1023 at most, client data 1024, authenticator data 1536.
+/// Bytes. A credential id has at most 1023, client data 1024, authenticator data 1536.
 const MAX_TOKEN: usize = 8 * 1024;
 
-/// The key that registrations are sealed with. What is sealed is no secret: the key keeps others
-/// from making it.
+/// The key that seals registrations. Their content is not secret: sealing prevents forgery.
 #[derive(Clone)]
 pub struct SealingKey(Zeroizing<[u8; 32]>);
 
-/// What a token is for: one for another purpose does not open.
+/// The purpose of a token: it cannot be opened for another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     /// A ceremony that has begun.
@@ -27,11 +26,11 @@ pub(super) enum Purpose {
     Verified,
 }
 
-/// Seals and opens.
+/// Seals and opens tokens.
 pub(super) struct Seal(XChaCha20Poly1305);
 
 impl SealingKey {
-    /// The number of its bytes.
+    /// Length of the key, in bytes.
     pub const LENGTH: usize = 32;
 
     /// A key from its bytes.
@@ -40,17 +39,17 @@ impl SealingKey {
         Self(bytes)
     }
 
-    /// A key that nobody has.
+    /// A random key.
     ///
     /// # Errors
-    /// When the operating system gives no randomness.
+    /// If the operating system provides no randomness.
     pub fn random() -> Result<Self, getrandom::Error> {
         let mut bytes = Zeroizing::new([0; Self::LENGTH]);
         getrandom::fill(&mut *bytes)?;
         Ok(Self(bytes))
     }
 
-    /// Its bytes, to be kept.
+    /// The key's bytes, for storage.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; Self::LENGTH] {
         &self.0
@@ -71,7 +70,7 @@ impl Seal {
         Self(XChaCha20Poly1305::new(&(*key.0).into()))
     }
 
-    /// Base64url. `None` when there is no randomness.
+    /// Returns base64url. `None` if there is no randomness.
     pub(super) fn seal(&self, purpose: Purpose, content: &impl Serialize) -> Option<String> {
         let mut nonce = [0; NONCE_LENGTH];
         getrandom::fill(&mut nonce).ok()?;
@@ -80,7 +79,7 @@ impl Seal {
         Some(to_base64url(&[&nonce[..], &sealed].concat()))
     }
 
-    /// `None` when it was not sealed here for this purpose.
+    /// `None` unless it was sealed with this key for this purpose.
     pub(super) fn open<T: DeserializeOwned>(&self, purpose: Purpose, token: &str) -> Option<T> {
         let bytes = base64url::<MAX_TOKEN>(token).ok()?;
         let (nonce, sealed) = bytes.split_first_chunk::<NONCE_LENGTH>()?;

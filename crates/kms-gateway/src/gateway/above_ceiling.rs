@@ -1,5 +1,5 @@
-//! The trusted application answers with a status alone. Where it refused for a ceiling, the refusal
-//! is told with the ceiling as it last said it.
+//! The trusted application answers with a status only. If it refused because of a ceiling, the
+//! refusal is completed with that ceiling as last reported.
 
 use proto::Status;
 use proto::command::Ceilings;
@@ -7,13 +7,13 @@ use proto::command::Ceilings;
 use super::{GatewayError, Inner};
 
 impl Inner {
-    /// The same refusal with the ceiling that it is about, if it is about one and the TEE tells.
+    /// Adds the ceiling that the refusal concerns, if there is one and the TEE reports it.
     pub(super) async fn with_ceiling(&self, error: GatewayError) -> GatewayError {
         let GatewayError::Refused(status) = error else { return error };
         if !is_about_ceiling(status) {
             return error;
         }
-        // Of a few seconds ago at most: the ceiling may be another than when the gateway started.
+        // At most a few seconds old: the ceiling may have changed since the gateway started.
         let state = self.known.commanded(&self.tee).await.ok();
         let provisioned = state.as_ref().and_then(|state| state.provisioned.as_ref());
         provisioned.and_then(|provisioned| above(status, &provisioned.ceilings)).unwrap_or(error)

@@ -1,4 +1,4 @@
-//! Registering a passkey, and making its account.
+//! Registration of a passkey, and creation of its account.
 
 use std::sync::Arc;
 
@@ -16,23 +16,23 @@ use crate::store::{AccountEntry, Action, Creation, FoundCreation, Unfinished};
 use crate::tee::TeeError;
 use crate::transport::Asker;
 
-/// What notices that accounts can't be settled.
+/// The task that settles accounts, as named in outage messages.
 const SWEEP: &str = "the sweep";
 
-/// An account as `create_account` answers it.
+/// The account returned by `create_account`.
 #[derive(Clone, Debug)]
 pub struct CreatedAccount {
-    /// What the TEE holds.
+    /// The TEE's record.
     pub wallet: WalletInfo,
-    /// The passkey it was made with.
+    /// The passkey it was created with.
     pub registration: VerifiedRegistration,
-    /// The factory and the address it gives to the account, when one is configured.
+    /// The factory, and the address it gives to the account, if one is configured.
     pub sender: Option<CounterfactualSender>,
     /// keccak256(credentialId): the factory's salt.
     pub salt: Hash,
 }
 
-/// Where an account stands, or will.
+/// The address of an account, deployed or not.
 #[derive(Clone, Copy, Debug)]
 pub struct CounterfactualSender {
     /// The factory contract.
@@ -42,9 +42,9 @@ pub struct CounterfactualSender {
 }
 
 impl Gateway {
-    /// Begins a passkey registration: its id, and PublicKeyCredentialCreationOptionsJSON for the
-    /// browser. Who could not have an account made is refused here, before the user has made a
-    /// passkey for nothing.
+    /// Begins a passkey registration: returns its id, and PublicKeyCredentialCreationOptionsJSON
+    /// for the browser. A caller that could not create an account is refused here, before the user
+    /// creates a passkey in vain.
     ///
     /// # Errors
     /// `registration_invalid`, `account_id_reserved`, `creation_unauthorised`, `api_key_unknown`,
@@ -54,11 +54,11 @@ impl Gateway {
         Ok(self.inner.ceremonies.begin(user, self.inner.clock.now())?)
     }
 
-    /// Verifies the browser's RegistrationResponseJSON: the id by which its account is made, and
-    /// the passkey. Nothing is made or changed: it is counted, and has no audit row.
+    /// Verifies the browser's RegistrationResponseJSON; returns the id for creating its account,
+    /// and the passkey. Nothing is created or changed, so the call is counted but has no audit row.
     ///
     /// # Errors
-    /// Why it is refused.
+    /// The reason of the refusal.
     pub fn finish_registration(
         &self,
         id: &str,
@@ -69,18 +69,18 @@ impl Gateway {
         outcome
     }
 
-    /// Makes the account of a verified registration. The same credential gives the same account,
-    /// also after a restart in the middle of it.
+    /// Creates the account of a verified registration. The same credential gives the same account,
+    /// even after a restart in between.
     ///
-    /// `account_id` is by default the one named when the registration began, or else that of the
-    /// credential; `scheme` by default the one in the settings.
+    /// `account_id` defaults to the one given when the registration began, otherwise to the
+    /// credential's; `scheme` defaults to the one in the settings.
     ///
     /// # Errors
-    /// `registration_unknown`, `registration_not_verified`, a refusal of leave
+    /// `registration_unknown`, `registration_not_verified`, a refusal of permission
     /// (`creation_unauthorised`, `api_key_unknown`, `invitation_invalid`, `invitation_expired`,
     /// `invitation_used_up`, `creation_rationed`), `account_exists`, `credential_conflict`,
-    /// `signature_scheme_conflict`, `factory_unavailable` after the account is made, or the trusted
-    /// application's refusal.
+    /// `signature_scheme_conflict`, `factory_unavailable` after the account was created, or the
+    /// trusted application's refusal.
     pub async fn create_account(
         &self,
         registration_id: &str,
@@ -111,7 +111,7 @@ impl Gateway {
         Ok(CreatedAccount { wallet, registration, sender, salt })
     }
 
-    /// The factory of new accounts, when one is configured.
+    /// The factory of new accounts, if one is configured.
     #[must_use]
     pub fn factory(&self) -> Option<Address> {
         self.inner.factory.as_ref().map(|factory| factory.address())
@@ -119,13 +119,13 @@ impl Gateway {
 
     /// An account's public facts.
     ///
-    /// The index may have been lost, so only the TEE can say that there is no such account. But
-    /// anyone may ask for any: those that the index does not know wait for each other, not the
-    /// sponsorships for them, and one that the TEE does not know either is asked for once in a few
-    /// seconds.
+    /// The index may have been lost, so only the TEE can say that an account does not exist. But
+    /// anyone may ask for any id: lookups of ids that the index does not know wait for each other
+    /// instead of delaying sponsorships, and an id that the TEE does not know either is looked up
+    /// only once in a few seconds.
     ///
     /// # Errors
-    /// `account_unknown`, or when the TEE does not answer.
+    /// `account_unknown`, or if the TEE does not answer.
     pub async fn wallet(&self, account_id: &AccountId, caller: &Caller) -> Result<WalletInfo, GatewayError> {
         if let Some(wallet) = self.inner.known.kept_wallet(&self.inner.tee, account_id) {
             return Ok(Arc::unwrap_or_clone(wallet));
@@ -136,7 +136,7 @@ impl Gateway {
         detached(async move {
             let _turn = turn;
             let wallet = inner.wallet_now(&account_id).await?;
-            // It may be no stranger at all, but one whose making was cut short.
+            // It may be an account whose creation was interrupted.
             if is_stranger && let Err(error) = inner.settle_creations(Unfinished::Named(account_id)).await {
                 tracing::warn!(%error, "an account is not in the index yet");
             }
@@ -147,11 +147,11 @@ impl Gateway {
 }
 
 impl Inner {
-    /// The turn to ask for an account that the index does not know.
+    /// A turn to look up an account that the index does not know.
     async fn stranger(&self, account_id: &AccountId, inquirer: Inquirer) -> Result<StrangersTurn, GatewayError> {
         self.check_not_unknown(account_id)?;
         let turn = self.strangers.turn(inquirer).await?;
-        // Whoever had the turn before may have asked for it.
+        // The previous holder of the turn may have looked it up.
         self.check_not_unknown(account_id)?;
         Ok(turn)
     }
@@ -178,7 +178,7 @@ impl Inner {
     ) -> Result<(WalletInfo, VerifiedRegistration), GatewayError> {
         let now = self.clock.now();
         self.permit(&registration.credential_id, case, now).await?;
-        // Not in a TEE that protects less than it must.
+        // Not in a TEE with less than the required protection.
         self.known.provisioned(&self.tee).await?;
         self.settle_creations(Unfinished::Of(registration_id)).await?;
         let asked_for = case.account_id.take().or_else(|| registration.account_id.clone());
@@ -199,7 +199,7 @@ impl Inner {
             return Err(GatewayError::Refused(Status::AccountExists));
         }
         let creation = Creation { registration_id, account_id, registration, asked_at: now, expires_at };
-        // Before the TEE makes it: whoever is killed after that knows whose it is.
+        // Recorded before the TEE creates the account: after a crash the record tells whose it is.
         self.store.save_creation(creation.clone()).await?;
         let made = self
             .tee
@@ -225,7 +225,7 @@ impl Inner {
         Ok((wallet, creation.registration))
     }
 
-    /// Settles some that nobody will ask for again, in the background: who makes an account does
+    /// Settles some interrupted creations in the background: a caller that creates an account does
     /// not wait for others'.
     fn sweep_creations(self: &Arc<Self>) {
         let Ok(turn) = Arc::clone(&self.sweep).try_acquire_owned() else { return };
@@ -239,10 +239,10 @@ impl Inner {
         });
     }
 
-    /// Asks the TEE what became of accounts that it was asked for and that the index does not know.
-    /// Those that are there with their passkey go into the index; those that are not are forgotten,
-    /// once nobody can finish them any more. One that can't be settled goes behind the others, and
-    /// keeps none of them waiting.
+    /// Asks the TEE about accounts that it was asked to create and that the index does not know.
+    /// Those that exist with their passkey are added to the index; others are forgotten once nobody
+    /// can complete them any more. One that cannot be settled moves behind the others, and delays
+    /// none of them.
     async fn settle_creations(&self, which: Unfinished) -> Result<(), GatewayError> {
         let is_over = matches!(which, Unfinished::Expired { .. });
         let mut failure = None;
@@ -262,7 +262,7 @@ impl Inner {
     async fn settle(&self, creation: &Creation, is_over: bool) -> Result<(), GatewayError> {
         match self.known.wallet(&self.tee, &creation.account_id, Asker::Anyone).await {
             Ok(wallet) if creation.made(&wallet) => self.index(creation, &wallet).await,
-            // That it is not there is an answer, whether or not it may be made later.
+            // Its absence is an answer, whether or not it may be created later.
             Err(error) if error.is_retryable() && !matches!(error, GatewayError::Refused(Status::AccountUnknown)) => {
                 Err(error)
             }
@@ -280,8 +280,8 @@ impl Inner {
         Ok(self.store.save_account(entry).await?)
     }
 
-    /// The wallet of an account that the index knows; `None` where the index is of a TEE that lost
-    /// its state.
+    /// The wallet of an account in the index; `None` if the index belongs to a TEE that lost its
+    /// state.
     async fn wallet_in_index(&self, account_id: &AccountId) -> Result<Option<Arc<WalletInfo>>, GatewayError> {
         match self.known.wallet(&self.tee, account_id, Asker::Anyone).await {
             Ok(wallet) => Ok(Some(wallet)),
@@ -290,11 +290,11 @@ impl Inner {
         }
     }
 
-    /// The account that the credential has already, answered without a new call that creates one:
-    /// whoever had one created may ask again as often as they like.
+    /// The existing account of the credential, returned without another creation call: the caller
+    /// may repeat the request any number of times.
     ///
     /// # Errors
-    /// `credential_conflict`: it has another account than the one asked for, or the account has
+    /// `credential_conflict`: it has another account than the requested one, or the account has
     /// another key.
     async fn made_before(
         &self,
@@ -314,7 +314,7 @@ impl Inner {
 }
 
 impl Creation {
-    /// Whether this wallet is what was asked for: of this id, and with this passkey and no other.
+    /// Whether this wallet matches the request: this id, with only this passkey.
     fn made(&self, wallet: &WalletInfo) -> bool {
         wallet.account_id == self.account_id && wallet.passkeys.len() == 1 && self.registration.is_of(wallet)
     }

@@ -1,8 +1,9 @@
-//! Commands of the admin, passed on as they were signed. The trusted application alone can judge
-//! them. Anyone may send one: what the admin did not sign, or signed for another counter than the
-//! next, is refused before it waits for its turn, costs the TEE a call or gets a row, so that a
-//! flood of it delays no revocation. What the admin signed for the next counter and the TEE would
-//! refuse costs it no call either. What a relay key signs alone is rationed.
+//! Commands of the admin, forwarded as signed. Only the trusted application decides about them.
+//! Anyone may send one: a command that the admin did not sign, or signed for a counter other than
+//! the next, is refused before it waits for its turn, costs the TEE a call or gets an audit row, so
+//! that a flood delays no revocation. A command that the admin signed for the next counter but that
+//! the TEE would refuse costs it no call either. Commands signed only by a relay key are
+//! rate-limited.
 
 use std::sync::Arc;
 
@@ -17,17 +18,17 @@ use crate::store::{Action, Counters};
 use crate::tee::TeeError;
 
 impl Gateway {
-    /// Passes a signed command on to the TEE.
+    /// Forwards a signed command to the TEE.
     ///
     /// # Errors
     /// `rotation_too_soon`, or the trusted application's refusal.
     pub async fn administer<R: AdminProof>(&self, command: R, caller: &Caller) -> Result<(), GatewayError> {
         self.pass_on(command, caller).await?;
         if R::OPCODE == Opcode::Provision {
-            // From now on no other TEE is served. Should it not work out now, it is done before
-            // anything is made or signed.
+            // From now on no other TEE is served. If recording that fails now, it is retried before
+            // anything is created or signed.
             if let Err(error) = self.security_state().await {
-                tracing::warn!(%error, "the TEE that was provisioned is not noted down yet");
+                tracing::warn!(%error, "could not record the provisioned TEE yet");
             }
         }
         Ok(())
@@ -64,7 +65,7 @@ impl Gateway {
                 let case = Case { authority, ..case };
                 detached(async move {
                     let concluded = inner.conclude(case, Err(status.into())).await;
-                    // Any other error is that of the row.
+                    // Any other error concerns the row.
                     if let (Some(counter), false) = (row_for, matches!(concluded, Err(GatewayError::Refused(_)))) {
                         inner.refused_content.has_no_row(counter, &digest);
                     }
@@ -76,11 +77,11 @@ impl Gateway {
     }
 }
 
-/// Why a command does not go to the TEE.
+/// Why a command is not forwarded to the TEE.
 enum NotAdmitted {
     /// Anyone may have sent it.
     Proof(GatewayError),
-    /// Whoever may signed it for the next count, and it can't take effect.
+    /// Properly signed for the next count, but it cannot take effect.
     Content(Status),
 }
 
@@ -91,7 +92,7 @@ impl<E: Into<GatewayError>> From<E> for NotAdmitted {
 }
 
 impl Inner {
-    /// Whether a command is worth the TEE's time, and that of the commands behind it.
+    /// Whether a command is worth a call to the TEE, which delays the commands behind it.
     async fn admit(&self, command: &impl AdminProof) -> Result<Option<RotationTurn>, NotAdmitted> {
         self.check_proof(command).await?;
         self.check_content(command).await?;
@@ -101,8 +102,8 @@ impl Inner {
         }
     }
 
-    /// As the TEE would: what depends on its state is checked against a newer copy before it is
-    /// refused.
+    /// The same checks as the TEE's. A check that depends on the TEE's state is repeated with a
+    /// newer copy before the command is refused.
     async fn check_content(&self, command: &impl AdminProof) -> Result<(), NotAdmitted> {
         if command.check_content(&*self.known.commanded(&self.tee).await?).is_ok() {
             return Ok(());
@@ -112,12 +113,12 @@ impl Inner {
         command.check_content(&recent).map_err(NotAdmitted::Content)
     }
 
-    /// Signed by whom it has to be, for the next counter.
+    /// Signed by the right keys, for the next counter.
     async fn check_proof(&self, command: &impl AdminProof) -> Result<(), GatewayError> {
         let kept = self.known.commanded(&self.tee).await?;
         let has_passed = command.admin_counter().is_some_and(|counter| counter <= kept.counter);
         match command.check(&kept) {
-            // Another process may have commanded the same TEE since.
+            // Another process may have sent commands to the same TEE since.
             Err(Status::SignerNotAuthorised | Status::SignerAlreadyAuthorised | Status::SignerRecordMismatch) => {
                 self.check_proof_now(command).await
             }
@@ -131,7 +132,7 @@ impl Inner {
         Ok(command.check(&recent)?)
     }
 
-    /// One at a time: between the effect of one and its row, the TEE's counter is ahead of the
+    /// One at a time: between a command's effect and its row, the TEE's counter is ahead of the
     /// audit.
     async fn administer<R: AdminProof>(
         &self,

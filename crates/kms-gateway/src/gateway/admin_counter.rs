@@ -1,6 +1,6 @@
 //! The TEE counts the admin commands that took effect, and the audit has a row for each that the
-//! gateway heard of. Where the two differ, because an answer was lost or the gateway was killed,
-//! the audit is told.
+//! gateway saw. If the two differ, because an answer was lost or the gateway was killed, a row
+//! records that.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -14,18 +14,18 @@ use super::decision::detached;
 use super::{Gateway, GatewayError, Inner};
 use crate::store::{Action, AuditRecord, Counters, Decision};
 
-/// What notices outages here.
+/// The task that notices outages here.
 const WATCH: &str = "the last request";
 
-/// Whether the audit is where the TEE's counter is.
+/// Whether the audit agrees with the TEE's counter.
 pub(super) struct AdminCounter {
-    /// Held while an admin command is under way.
+    /// Locked while an admin command is in progress.
     agreement: Arc<Mutex<Agreement>>,
     log: OutageLog,
 }
 
-/// Sessions that were lost before the two were compared, if they were and no command has been in
-/// doubt since.
+/// The number of lost sessions before the two were last compared, unless they were never compared
+/// or a command's effect has been unknown since.
 #[derive(Default)]
 pub(super) struct Agreement(Option<u64>);
 
@@ -36,20 +36,21 @@ impl Default for AdminCounter {
 }
 
 impl Agreement {
-    /// Until the command that begins now has its row, the two may differ.
+    /// From now until the current command has its row, the two may differ.
     pub(super) fn suspend(&mut self) -> Self {
         std::mem::take(self)
     }
 }
 
 impl Gateway {
-    /// Compares the TEE's counter with the audit, if that is due, which it is not while a command
-    /// is under way. The comparison completes even if its caller is gone; failures are logged.
+    /// Compares the TEE's counter with the audit if that is due, which is never the case while a
+    /// command is in progress. The comparison completes even if its caller is gone; failures are
+    /// logged.
     pub async fn watch_admin_counter(&self) {
         let reopened = self.queue_stats().reopened;
         let Ok(mut agreement) = Arc::clone(&self.inner.admin_counter.agreement).try_lock_owned() else { return };
         if agreement.0 == Some(reopened) {
-            // A command has compared them meanwhile.
+            // A command has compared them in the meantime.
             self.inner.admin_counter.log.worked(WATCH);
             return;
         }
@@ -63,12 +64,12 @@ impl Gateway {
 }
 
 impl Inner {
-    /// Waits until no other admin command is under way, as long as for the TEE.
+    /// Waits until no other admin command is in progress, at most as long as for the TEE.
     pub(super) async fn admin_turn(&self) -> Result<OwnedMutexGuard<Agreement>, GatewayError> {
         let agreement = &self.admin_counter.agreement;
         match Arc::clone(agreement).try_lock_owned() {
             Ok(turn) => Ok(turn),
-            // The one under way may be what the TEE is stuck with.
+            // The one in progress may be the one the TEE is stuck on.
             Err(_) if self.tee.queue_stats().breaker_open => Err(GatewayError::TeeBusyBefore),
             Err(_) => {
                 let waited = Duration::from_secs(self.settings.tee_timeout_seconds);
@@ -78,14 +79,14 @@ impl Inner {
         }
     }
 
-    /// Writes a row when the TEE's counter is not where the audit left it. Asks only after a start,
-    /// after a session was lost, and after a command of doubtful effect.
+    /// Writes a row if the TEE's counter differs from the audit. Queries the TEE only after a
+    /// start, after a session was lost, and after a command with unknown effect.
     pub(super) async fn compare_admin_counter(&self, agreement: &mut Agreement) -> Result<(), GatewayError> {
         let reopened = self.tee.queue_stats().reopened;
         if agreement.0 == Some(reopened) {
             return Ok(());
         }
-        // As of after the last command: what it says of before one is not kept.
+        // Newer than the last command: reports from before a command are not kept.
         let seen = self.known.recent_security_state(&self.tee).await?.counter;
         let audited = self.store.audited_admin_counter().await?;
         let difference = match seen.cmp(&audited) {
@@ -94,7 +95,7 @@ impl Inner {
             Ordering::Less => Some(("rolled_back", audited)),
         };
         if let Some((reason, from)) = difference {
-            tracing::warn!(audited, seen, reason, "the TEE's admin counter is not where the audit left it");
+            tracing::warn!(audited, seen, reason, "the TEE's admin counter differs from the audit");
             self.metrics.decided(Action::AdminCounter.as_str(), reason);
             let record = AuditRecord {
                 at: self.clock.now(),

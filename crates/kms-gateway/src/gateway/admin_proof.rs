@@ -1,5 +1,5 @@
-//! Whose signatures a command of the admin needs. The trusted application checks the same; here it
-//! is for those who ask without any.
+//! The signatures that an admin command needs. The trusted application checks the same; the check
+//! here refuses senders that have none.
 
 use proto::command::{self, AdminRequest, Provision, Provisioned, RotateSigner, SecurityState, SignedCommand};
 use proto::{Address, Permissions, Signature, Status};
@@ -7,28 +7,28 @@ use ta::admin::{self, AdminCommand as _};
 
 use crate::admin_key::signer_of;
 
-/// A command that carries its own proof.
+/// A command that contains its own proof.
 pub trait AdminProof: SignedCommand<Reply = ()> + Send + Sync + 'static {
-    /// The admin's counter that it is signed for; `None` for a rotation, which counts on its relay
-    /// key's record.
+    /// The admin's counter it is signed for; `None` for a rotation, which uses the counter of its
+    /// relay key's record.
     fn admin_counter(&self) -> Option<u64>;
 
-    /// The record of the relay key that has this done by itself, without the admin.
+    /// The record of the relay key that gives this command itself, without the admin.
     fn rationed_record(&self) -> Option<u64> {
         None
     }
 
-    /// Holds it against what the TEE told before: the TEE that it is for, its signatures, and that
-    /// its count is the next one.
+    /// Checks the command against the TEE's last report: the TEE it is for, its signatures, and
+    /// that its count is the next one.
     ///
     /// # Errors
-    /// The status by which the trusted application refuses it.
+    /// The status with which the trusted application refuses it.
     fn check(&self, state: &SecurityState) -> Result<(), Status>;
 
-    /// Whether it could take effect on what the TEE told before.
+    /// Checks whether it could take effect, by the TEE's last report.
     ///
     /// # Errors
-    /// The status by which the trusted application refuses it, whoever signed it.
+    /// The status with which the trusted application refuses it, whoever signed it.
     fn check_content(&self, state: &SecurityState) -> Result<(), Status>;
 }
 
@@ -103,14 +103,14 @@ impl AdminProof for RotateSigner {
         is_next(leaving.rotations, self.rotation)
     }
 
-    /// What it depends on is checked with whose record it is.
+    /// Its preconditions are checked together with the record.
     fn check_content(&self, _: &SecurityState) -> Result<(), Status> {
         Ok(())
     }
 }
 
-/// Exactly the next one: the trusted application refuses every other, which would leave it good for
-/// another try.
+/// Exactly the next one: the trusted application refuses every other, and such a command would
+/// remain valid for another attempt.
 fn is_next(last: u64, count: u64) -> Result<(), Status> {
     (last.checked_add(1) == Some(count)).then_some(()).ok_or(Status::CounterMismatch)
 }
@@ -133,7 +133,8 @@ fn signed_by_admin(command: &impl SignedCommand, signature: &Signature, admin: &
     is_signed_by(command, signature, admin).then_some(()).ok_or(Status::AdminSignatureInvalid)
 }
 
-/// The one place that knows what an admin signs: [`signer_of`] recovers over the command's digest.
+/// The only place that defines what an admin signs: [`signer_of`] recovers from the command's
+/// digest.
 fn is_signed_by(command: &impl SignedCommand, signature: &Signature, expected: &Address) -> bool {
     signer_of(command, signature).as_ref() == Some(expected)
 }

@@ -1,4 +1,4 @@
-//! Who asks, and what they say about themselves.
+//! The caller of a request, and the credentials it presents.
 
 use api_keys::KeyHash;
 use proto::command::PasskeyPublicKey;
@@ -6,54 +6,53 @@ use proto::json::invitation::SignedInvitation;
 use proto::{Address, Hash};
 use serve::Client;
 
-/// The request that a command came with. Every surface makes one of its own way to carry
-/// credentials; what the gateway does looks at nothing else.
+/// The request that a command came with. Each HTTP surface builds one from its own form of
+/// credentials; the gateway looks at nothing else.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    /// Goes into the audit and every answer.
+    /// Appears in the audit and in every answer.
     pub request_id: String,
-    /// From where it came.
+    /// Where it came from.
     pub client: Client,
-    /// Who it says it is.
+    /// The identity it presents.
     pub principal: Principal,
-    /// The public key of the passkey, named beside the command; it must be that of the account.
+    /// The public key of the passkey, sent beside the command; it must be the account's.
     pub passkey_public_key: Option<PasskeyPublicKey>,
-    /// Keccak-256 of whatever the caller wants to be in the audit.
+    /// Keccak-256 of arbitrary data that the caller wants in the audit.
     pub context_hash: Option<Hash>,
 }
 
-/// Who a caller says they are, by what they showed. What of it has to hold is checked where it
-/// matters.
+/// The identity that a caller presents. Each operation checks the parts it relies on.
 #[derive(Clone, Copy, Debug)]
 pub enum Principal {
-    /// Nobody that is known.
+    /// No known identity.
     Anonymous,
-    /// The holder of this API key, of `kms.api_keys` or not.
+    /// The holder of this API key, which may or may not be in `kms.api_keys`.
     ApiKey(KeyHash),
-    /// Whoever was given an invitation by a relay.
+    /// The holder of a relay's invitation.
     Invited(SignedInvitation),
-    /// The relay whose key has this address; that key has to have signed the command.
+    /// The relay whose key has this address; that key must have signed the command.
     RelaySigner(Address),
-    /// Whoever signed the command itself: the admin, or the relay keys of a rotation.
+    /// The signers of the command itself: the admin, or the relay keys of a rotation.
     Admin,
-    /// The process that the gateway is in.
+    /// The gateway's own process.
     Internal,
 }
 
 impl Caller {
-    /// A request from elsewhere.
+    /// A request from outside.
     #[must_use]
     pub fn new(request_id: String, client: Client, principal: Principal) -> Self {
         Self { request_id, client, principal, passkey_public_key: None, context_hash: None }
     }
 
-    /// This process asks.
+    /// A request of this process.
     #[must_use]
     pub fn internal(request_id: impl Into<String>) -> Self {
         Self::new(request_id.into(), Client::default(), Principal::Internal)
     }
 
-    /// The same request with an invitation, if there is one: it goes before an API key.
+    /// The same request with an invitation, if there is one: it takes precedence over an API key.
     #[must_use]
     pub fn invited_by(self, invitation: Option<SignedInvitation>) -> Self {
         let principal = invitation.map_or(self.principal, Principal::Invited);

@@ -1,5 +1,5 @@
-//! The checks that refuse a request before it costs a call to the TEE. The trusted application
-//! makes them again, all but time and nonce, for which it has no clock.
+//! Checks that refuse a request before it costs a call to the TEE. The trusted application repeats
+//! them, except for time and nonce, since it has no clock.
 
 use std::sync::Arc;
 
@@ -15,10 +15,11 @@ use crate::recover::recover;
 use crate::store::{Claim, NonceClaim};
 use crate::transport::Asker;
 
-/// Seconds a request's timestamp may be off, either way (protocol, section 5).
+/// Allowed difference of a request's timestamp in either direction, in seconds (protocol, section
+/// 5).
 pub const ALLOWED_SKEW: u64 = 300;
 
-/// What both kinds of signing request have.
+/// The common fields of both kinds of signing request.
 pub(super) struct SigningRequest<'a> {
     pub account_id: &'a AccountId,
     pub passkey: Option<&'a PasskeyAssertion>,
@@ -27,16 +28,16 @@ pub(super) struct SigningRequest<'a> {
     pub permission: Permissions,
 }
 
-/// What the reply is checked against.
+/// The expected values of the reply.
 pub(super) struct Expected {
-    /// The account's, when its passkey approved.
+    /// The account's wallet, if its passkey approved.
     pub wallet: Option<Arc<WalletInfo>>,
-    /// On whose behalf the TEE is asked.
+    /// On whose behalf the TEE is called.
     pub asker: Asker,
 }
 
 impl Inner {
-    /// Checks time, relay key, permission, passkey and, last, claims the nonce.
+    /// Checks time, relay key, permission and passkey, and finally claims the nonce.
     pub(super) async fn check(&self, request: &SigningRequest<'_>, case: &mut Case) -> Result<Expected, GatewayError> {
         let now = self.clock.now();
         let timestamp = request.approval.timestamp;
@@ -73,7 +74,7 @@ impl Inner {
         }
     }
 
-    /// Whose passkey it is. Its signature is verified once, in the TEE.
+    /// Checks that the passkey belongs to the account. Only the TEE verifies its signature.
     async fn check_passkey(
         &self,
         account_id: &AccountId,

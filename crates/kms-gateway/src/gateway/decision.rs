@@ -1,7 +1,7 @@
-//! A decision and its audit row: there is no yes without a row, and a caller who hangs up stops
-//! neither. A refusal has a row once somebody is known who asked with authority; what anyone may
-//! send is counted, and what an authorised relay key may send is rationed, so that a flood does not
-//! fill the disk.
+//! A decision and its audit row: nothing is allowed without a row, and a caller that hangs up
+//! interrupts neither. A refusal has a row only if the caller is known to have authority; requests
+//! that anyone may send are counted, and refusals of an authorised relay key are rate-limited, so
+//! that a flood does not fill the disk.
 
 use std::future::Future;
 
@@ -12,21 +12,22 @@ use super::{Caller, GatewayError, Inner};
 use crate::store::{Action, AuditRecord, Counters, Decision, NonceClaim};
 use crate::text::shortened;
 
-/// With whose authority something was asked for.
+/// The authority behind a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Authority {
-    /// Nobody's that is known: anyone may have sent it. A refusal has no row.
+    /// None known: anyone may have sent it. A refusal has no row.
     Anyone,
-    /// That of an authorised relay key. Its refusals are rationed.
+    /// An authorised relay key. Its refusals are rate-limited.
     RelayKey {
-        /// What names the key, also after a rotation.
+        /// The key's record, which survives a rotation.
         record: u64,
     },
-    /// The admin's, or that of a leave to make an account: what it can ask for is counted already.
+    /// The admin, or a permission to create an account: the number of such requests is limited
+    /// already.
     Counted,
 }
 
-/// What is known of a decision while it is made.
+/// The facts about a decision in progress.
 pub(super) struct Case {
     pub action: Action,
     pub caller: Caller,
@@ -35,11 +36,11 @@ pub(super) struct Case {
     pub user_op_hash: Option<UserOpHash>,
     pub claimed_nonce: Option<NonceClaim>,
     pub counters: Option<Counters>,
-    /// What the caller has shown so far.
+    /// The authority that the caller has shown so far.
     pub authority: Authority,
-    /// Whether it repeats what was decided and recorded before.
+    /// Whether it repeats an earlier decision that was recorded.
     pub is_repeated: bool,
-    /// Whether it may have been done though there is no yes.
+    /// Whether it may have taken effect although it was not allowed.
     pub is_in_doubt: bool,
 }
 
@@ -60,8 +61,8 @@ impl Case {
     }
 }
 
-/// Runs a decision on a task of its own: a client that goes away after the TEE has signed does not
-/// take the audit row with it.
+/// Runs a decision in its own task: a client that hangs up after the TEE has signed does not
+/// prevent the audit row.
 pub(super) async fn detached<T: Send + 'static>(
     decision: impl Future<Output = Result<T, GatewayError>> + Send + 'static,
 ) -> Result<T, GatewayError> {
@@ -69,8 +70,8 @@ pub(super) async fn detached<T: Send + 'static>(
 }
 
 impl Inner {
-    /// Counts what was decided of something that anyone may have sent. A refusal has a line within
-    /// a ration.
+    /// Counts a decision about a request that anyone may send. A refusal gets a log line,
+    /// rate-limited.
     pub(super) fn count<T>(&self, action: Action, outcome: &Result<T, GatewayError>) {
         let reason = self.counted(action, outcome);
         if let Err(error) = outcome
@@ -86,8 +87,8 @@ impl Inner {
         reason
     }
 
-    /// Records the decision, and only then gives it. What may be tried again gets its nonce back:
-    /// sent again as it is, it must not look like a replay.
+    /// Records the decision, and only then returns it. A retryable request gets its nonce back:
+    /// sent again unchanged, it must not look like a replay.
     pub(super) async fn conclude<T>(&self, case: Case, outcome: Result<T, GatewayError>) -> Result<T, GatewayError> {
         let claimed_nonce = case.claimed_nonce;
         let recorded = match self.record(case, &outcome).await {
@@ -98,7 +99,7 @@ impl Inner {
             && error.is_retryable()
             && let Err(error) = self.store.release_nonce(claim).await
         {
-            tracing::warn!(%error, "a nonce stays claimed");
+            tracing::warn!(%error, "could not release a nonce");
         }
         recorded
     }
@@ -129,7 +130,7 @@ impl Inner {
             return Ok(());
         }
         if left_out > 0 {
-            tracing::info!(left_out, signer = ?case.signer, "refusals of this relay key were left out of audit and log");
+            tracing::info!(left_out, signer = ?case.signer, "suppressed refusals of this relay key in audit and log");
         }
         let authority = case.authority;
         let record = AuditRecord {
@@ -147,7 +148,7 @@ impl Inner {
         };
         let written = self.store.append_audit(record).await;
         if written.is_err() {
-            // A refusal whose own row failed is one more without.
+            // A refusal whose own row failed counts as one more suppressed.
             self.not_told(authority, left_out + u64::from(decision == Decision::Refused));
         }
         Ok(written?)
@@ -161,6 +162,6 @@ impl Inner {
 }
 
 fn log(action: Action, reason: &str, error: &GatewayError) {
-    // As a debug string: what the caller made up must not break out of its line.
+    // As a debug string: caller-controlled text must not break out of its line.
     tracing::info!(action = action.as_str(), reason, error = ?shortened(error.to_string()), "refused");
 }

@@ -1,4 +1,4 @@
-//! Why the gateway refuses or fails. Each error has one reason of the API.
+//! The gateway's refusals and failures. Each error has one reason of the API.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use crate::store::StoreError;
 use crate::tee::TeeError;
 use crate::transport::{Busy, NotAdmitted, TeeStateLost};
 
-/// A refusal or a failure. Nothing signed leaves the gateway with it.
+/// A refusal or a failure. It never carries a signature.
 #[derive(Debug, Error)]
 pub enum GatewayError {
-    /// By the trusted application, or by the gateway with the same status before it asks.
+    /// By the trusted application, or by the gateway with the same status before calling it.
     #[error("{0}")]
     Refused(Status),
     /// The request is too old, or from the future.
@@ -29,13 +29,13 @@ pub enum GatewayError {
         /// Seconds.
         allowed: u64,
     },
-    /// The relay key used this nonce a short time ago.
+    /// The relay key used this nonce recently.
     #[error("the relay key has used this nonce already")]
     NonceReplayed,
-    /// The signature is another key's than the one the caller names.
+    /// The signature was made by a key other than the one the caller names.
     #[error("the relay's signature is not by the key it names")]
     SignerMismatch,
-    /// The public key the caller names is not the passkey's.
+    /// The public key that the caller names is not the passkey's.
     #[error("the public key is not the account's passkey")]
     PublicKeyMismatch,
     /// The registration was refused.
@@ -47,7 +47,7 @@ pub enum GatewayError {
          by its relay (pm_createAccountInvitation)"
     )]
     CreationUnauthorised,
-    /// Not a key of the settings.
+    /// The key is not in the settings.
     #[error("the API key is not one of this KMS")]
     ApiKeyUnknown,
     /// The invitation is for another TEE, or not by an authorised relay key.
@@ -84,53 +84,52 @@ pub enum GatewayError {
     /// The account exists with another signature scheme than requested.
     #[error("the account exists with another signature scheme than requested")]
     SignatureSchemeConflict,
-    /// The database can't be written or read. Whatever was decided, it is not recorded, so it is a
-    /// no.
+    /// The database cannot be written or read. A decision that cannot be recorded counts as a
+    /// refusal.
     #[error("the gateway's database is not available")]
     StoreUnavailable,
-    /// The database was written, as a probe, and that failed.
+    /// A probe write to the database failed.
     #[error("{problem}")]
     StoreFailing {
-        /// Why, for the operator.
+        /// The error, for the operator.
         problem: String,
     },
-    /// The database is being written, as a probe, and takes long: another process may have locked
-    /// it.
+    /// A probe write to the database is taking long: another process may have locked it.
     #[error(
         "no write to the gateway's database has succeeded for {:.1} s: locked by another process, or slow",
         .time.as_secs_f64()
     )]
     StoreSilent {
-        /// For which none has succeeded, though one was queued.
+        /// The time without a successful write, although one was queued.
         time: Duration,
     },
-    /// By the trusted application, whose ceiling the gateway knows.
+    /// By the trusted application, because of a ceiling that the gateway knows.
     #[error("{status}: {ceiling} is {limit}")]
     AboveCeiling {
         /// The refusal.
         status: Status,
-        /// The field of the ceilings.
+        /// The name of the ceiling.
         ceiling: &'static str,
         /// With its unit.
         limit: String,
     },
-    /// The queue to the TEE is full, or the TEE is stuck. Nothing was asked of it.
+    /// The queue to the TEE is full, or the TEE is stuck. The TEE was not called.
     #[error("the TEE is busy: {0}")]
     TeeBusy(Busy),
-    /// The TEE is stuck or gone, and a request of this kind waits for it already. Nothing was asked
-    /// of it.
-    #[error("the TEE is busy: it does not answer the request before this one")]
+    /// The TEE is stuck or gone, and a request of this kind is already waiting for it. The TEE was
+    /// not called.
+    #[error("the TEE is busy: it has not answered the previous request")]
     TeeBusyBefore,
-    /// Requests of this kind take turns. Nothing was asked of the TEE.
-    #[error("the TEE is busy: it is asked for {limit} at a time, and this one's turn did not come in {} s", .waited.as_secs())]
+    /// Requests of this kind take turns, and this one waited too long. The TEE was not called.
+    #[error("the TEE is busy: at most {limit} at a time, and this request waited {} s", .waited.as_secs())]
     TeeBusyInTurn {
-        /// How many of what.
+        /// The limit, as text.
         limit: &'static str,
         /// How long this one waited.
         waited: Duration,
     },
-    /// Another quote is under way, or was a short time ago, or is for another client. Nothing was
-    /// asked of the TEE.
+    /// Another quote is in progress, was made recently, or is due for another client first. The TEE
+    /// was not called.
     #[error("{problem}; try again in {retry_after_seconds} s")]
     AttestationTooSoon {
         /// For people.
@@ -138,7 +137,7 @@ pub enum GatewayError {
         /// Seconds, at least 1.
         retry_after_seconds: u64,
     },
-    /// The relay key was rotated a short time ago. Nothing was asked of the TEE.
+    /// The relay key was rotated recently. The TEE was not called.
     #[error(
         "a relay key is rotated once in {interval_seconds} s (kms.rotation_interval_seconds); the next rotation of this \
          one can be in {retry_after_seconds} s"
@@ -152,19 +151,19 @@ pub enum GatewayError {
     /// The TEE does not answer.
     #[error("the TEE does not answer")]
     TeeUnavailable,
-    /// The TEE's reply is not the answer to the question; it stays here.
+    /// The TEE's reply does not match the request, and is discarded.
     #[error("the TEE's reply does not match the request")]
     TeeReplyInvalid,
-    /// The TEE reports less than the settings require. Nothing is signed with it.
+    /// The TEE reports less protection than the settings require. Nothing is signed with it.
     #[error(transparent)]
     TeeProtectionInsufficient(#[from] InsufficientProtection),
-    /// The TEE is another than before, or has lost all it had. Nothing is sent to it.
+    /// The TEE differs from the one used before, or has lost its state. Nothing is sent to it.
     #[error(transparent)]
     TeeStateLost(#[from] TeeStateLost),
-    /// The account factory could not be asked. The account is made; asking again answers the rest.
+    /// The account factory did not answer. The account exists; a retry returns the rest.
     #[error("the account was created, but the account factory could not be asked for its address")]
     FactoryUnavailable,
-    /// The gateway ended the work before it was done.
+    /// The gateway aborted the work.
     #[error("the gateway failed")]
     Internal,
 }
@@ -205,12 +204,12 @@ impl GatewayError {
         }
     }
 
-    /// Whether the same request may succeed later though nobody changes a setting, a key or a
+    /// Whether the same request may succeed later without a change of a setting, a key or a
     /// permission.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
         match self {
-            // A time that is ahead comes.
+            // A timestamp in the future becomes valid later.
             Self::TimestampSkewed { timestamp, now, .. } => *timestamp > *now,
             other => other.reason().is_retryable(),
         }
@@ -228,7 +227,7 @@ impl From<StoreError> for GatewayError {
         match error {
             StoreError::Failing { problem } => Self::StoreFailing { problem },
             StoreError::Silent { time } => Self::StoreSilent { time },
-            // The writer tells of its own failures, once.
+            // The writer logs its own failures, once.
             StoreError::NotWritten => Self::StoreUnavailable,
             StoreError::Database(_) | StoreError::Migration(_) | StoreError::InUse => {
                 tracing::error!(%error, "the store failed");
@@ -244,7 +243,7 @@ impl From<TeeError> for GatewayError {
             TeeError::Refused(status) => Self::Refused(status),
             TeeError::Busy(why) => Self::TeeBusy(why),
             TeeError::Unavailable | TeeError::NotAdmitted(NotAdmitted::Silent) => Self::TeeUnavailable,
-            // What passes is no word about the request, which was not sent.
+            // A temporary status says nothing about the request, which was not sent.
             TeeError::NotAdmitted(NotAdmitted::Refused(status)) if status.is_failure() => Self::TeeUnavailable,
             TeeError::NotAdmitted(NotAdmitted::Refused(status)) => Self::Refused(status),
             TeeError::NotAdmitted(NotAdmitted::WireVersion { .. }) => Self::Refused(Status::UnsupportedVersion),

@@ -1,4 +1,4 @@
-//! Starting over with another TEE: for an operator who knows that the one before is gone.
+//! Switching to another TEE, for an operator who knows that the previous one is gone.
 
 use std::path::Path;
 
@@ -10,10 +10,10 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::store::{Action, AuditRecord, Decision, SqliteStore, Store, StoreError};
 use crate::transport::TeeName;
 
-/// There is nothing to forget.
+/// Why there is nothing to forget.
 #[derive(Debug, Error)]
 pub enum ForgetError {
-    /// No gateway has its data there.
+    /// No gateway has its data in that folder.
     #[error("there is no gateway's database in that folder (kms.data_dir)")]
     NoDatabase,
     /// No TEE was served yet.
@@ -22,20 +22,20 @@ pub enum ForgetError {
     /// Another TEE was served.
     #[error("this gateway has served {served}, not that one")]
     Another {
-        /// What that one is known by.
+        /// The name of the TEE that was served.
         served: TeeName,
     },
-    /// The database can't be opened or written.
+    /// The database cannot be opened or written.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Gateway {
-    /// Has the gateway whose data is there forget the TEE that it served: from its next start on it
-    /// serves whichever it finds. Whoever wants that has to say which TEE is forgotten.
+    /// Makes the gateway with this data forget the TEE that it served: from its next start it
+    /// serves any TEE it finds. The caller has to name the TEE to forget.
     ///
     /// # Errors
-    /// When it served another one or none.
+    /// If it served another one, or none.
     pub async fn forget_tee(data_dir: &Path, name: TeeName) -> Result<(), ForgetError> {
         let database = data_dir.join(DATABASE);
         if !database.is_file() {
@@ -66,7 +66,7 @@ async fn forget(store: &dyn Store, name: TeeName) -> Result<(), ForgetError> {
         decision: Decision::Allowed,
         reason: "ok",
     };
-    // The row first: better one of something that was about to be done than none of what was.
+    // The row is written first: a row without its action is better than an action without a row.
     store.append_audit(row).await?;
     Ok(store.forget_tee().await?)
 }

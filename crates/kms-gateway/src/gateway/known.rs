@@ -1,6 +1,6 @@
-//! What the TEE said before: the provisioned state and wallets, kept so that a request costs one
-//! call, not three. The trusted application decides by its own state, so an old copy can at worst
-//! refuse or explain wrongly.
+//! Cached reports of the TEE: the provisioned state and wallets, so that a request costs one call
+//! instead of three. The trusted application decides by its own state, so an old copy can at worst
+//! cause a wrong refusal or explanation.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -17,28 +17,28 @@ use crate::store::ServedTees;
 use crate::tee::{Tee, TeeError};
 use crate::transport::{Asker, QueueStats, TeeName};
 
-/// Wallets kept at most. When they are all there, they are all forgotten: rare, and simpler than
-/// choosing.
+/// Maximum number of cached wallets. If it is reached, all are dropped: that is rare, and simpler
+/// than an eviction policy.
 const MAX_WALLETS: usize = 65_536;
 
-/// How long what the TEE reported about itself is fresh enough to check commands of the admin
-/// against: other gateways may have commanded it since.
+/// How long the TEE's report is fresh enough to check admin commands against: other gateways may
+/// have sent commands since.
 const COMMANDED: Duration = Duration::from_secs(2);
 
-/// How long what the TEE reported about itself will do for whoever asks: anyone may.
+/// How long the TEE's report is reused for callers without authority.
 const RECENT: Duration = Duration::from_secs(1);
 
 pub(super) struct Known {
     required: RequiredProtection,
     store: Arc<dyn ServedTees>,
-    /// Held while the TEE is asked: the others wait for the same answer.
+    /// Locked while the TEE is queried: others wait for the same answer.
     reported: Arc<tokio::sync::Mutex<Option<Reported>>>,
     state: RwLock<State>,
     wallets: RwLock<Wallets>,
     paymaster_signers: PaymasterSigners,
 }
 
-/// What the TEE reported about itself, or that it did not.
+/// The TEE's report about itself, or its failure to report.
 struct Reported {
     at: Instant,
     generation: u64,
@@ -48,32 +48,33 @@ struct Reported {
 
 #[derive(Default)]
 struct State {
-    /// Goes up with every admin command, so that an answer from before one is not kept after it.
+    /// Incremented by every admin command, so that an answer from before one is not cached after
+    /// it.
     generation: u64,
-    /// Sessions that were lost before it was asked: another one may be with another trusted
+    /// The number of lost sessions before the query: a new session may be with another trusted
     /// application.
     lost: u64,
     provisioned: Option<Arc<Provisioned>>,
-    /// What commands of the admin are checked against.
+    /// The state that admin commands are checked against.
     commanded: Option<Commanded>,
 }
 
 struct Commanded {
     at: Instant,
-    /// Sessions that were lost before it was asked for.
+    /// The number of lost sessions before the query.
     lost: u64,
     state: Arc<SecurityState>,
 }
 
 #[derive(Default)]
 struct Wallets {
-    /// Sessions that were lost before they were asked for.
+    /// The number of lost sessions before the query.
     lost: u64,
     kept: HashMap<AccountId, Arc<WalletInfo>>,
 }
 
 impl Known {
-    /// Nothing yet; what is asked for later must fulfil these requirements.
+    /// An empty cache; later reports must meet these requirements.
     pub(super) fn new(required: RequiredProtection, store: Arc<dyn ServedTees>) -> Self {
         Self {
             required,
@@ -85,8 +86,8 @@ impl Known {
         }
     }
 
-    /// What the TEE reports about itself now. The first that is provisioned is the one that is
-    /// served from then on, by this process and those after it.
+    /// The TEE's current report about itself. The first provisioned TEE becomes the only one that
+    /// is served from then on, by this process and later ones.
     pub(super) async fn security_state(&self, tee: &Tee) -> Result<SecurityState, GatewayError> {
         let state = tee.security_state().await?;
         let is_recorded = matches!(tee.served().name(), Some(TeeName::Id(_)));
@@ -98,19 +99,18 @@ impl Known {
         Ok(state)
     }
 
-    /// What the TEE reports about itself, as of a second ago at most, and in no case as of before
-    /// an admin command or of a session that was lost. A second of questions costs one call,
-    /// whether their callers wait for it or hang up.
+    /// The TEE's report, at most a second old, and never from before an admin command or from a
+    /// lost session. All callers within a second cost one call, whether they wait or hang up.
     pub(super) async fn recent_security_state(&self, tee: &Tee) -> Result<Arc<SecurityState>, GatewayError> {
         let mut reported = match Arc::clone(&self.reported).try_lock_owned() {
             Ok(reported) => reported,
-            // The one under way may be what the TEE is stuck with.
+            // The query in progress may be the one the TEE is stuck on.
             Err(_) if tee.queue_stats().breaker_open => return Err(GatewayError::TeeBusyBefore),
             Err(_) => Arc::clone(&self.reported).lock_owned().await,
         };
         let QueueStats { lost, breaker_open, .. } = tee.queue_stats();
         let generation = self.state.read().unwrap_or_else(PoisonError::into_inner).generation;
-        // While the door is shut, asking costs nothing.
+        // While the queue refuses calls, asking costs nothing.
         let is_recent = |kept: &&Reported| {
             !breaker_open && kept.at.elapsed() < RECENT && (kept.generation, kept.lost) == (generation, lost)
         };
@@ -120,7 +120,7 @@ impl Known {
         let tee = tee.clone();
         detached(async move {
             let state = tee.security_state().await.map(Arc::new);
-            // Who was turned away at the door cost nothing, and may knock again.
+            // A call refused by the queue cost nothing, and may be repeated.
             if !matches!(state, Err(TeeError::Busy(_))) {
                 *reported = Some(Reported { at: Instant::now(), generation, lost, state: state.clone() });
             }
@@ -129,8 +129,8 @@ impl Known {
         .await
     }
 
-    /// Admin, paymaster signer, relay keys, relying parties and ceilings, of a TEE that protects as
-    /// it must.
+    /// Admin, paymaster signer, relay keys, relying parties and ceilings, of a TEE with the
+    /// required protection.
     pub(super) async fn provisioned(&self, tee: &Tee) -> Result<Arc<Provisioned>, GatewayError> {
         let lost = tee.queue_stats().lost;
         let generation = {
@@ -151,9 +151,8 @@ impl Known {
         Ok(provisioned)
     }
 
-    /// Admin, relay keys and counter, as of a few seconds ago at most and of after the last command
-    /// that went through this gateway, whatever the TEE protects. However many ask, the TEE is
-    /// asked once.
+    /// Admin, relay keys and counter, at most a few seconds old and newer than the last command
+    /// that went through this gateway, whatever the TEE's protection. All callers share one query.
     pub(super) async fn commanded(&self, tee: &Tee) -> Result<Arc<SecurityState>, GatewayError> {
         let lost = tee.queue_stats().lost;
         let generation = {
@@ -172,8 +171,8 @@ impl Known {
         Ok(reported)
     }
 
-    /// Whether the TEE signs for the paymasters by that key, or did a moment ago. One that is new
-    /// here is asked about: another process may have had the key rotated.
+    /// Whether the TEE signs for the paymasters with that key, or did recently. An unknown key
+    /// causes a query: another process may have had the key rotated.
     pub(super) async fn is_paymaster_signer(&self, tee: &Tee, address: Address) -> Result<bool, GatewayError> {
         if !self.paymaster_signers.contains(address) {
             self.forget_provisioned();
@@ -182,7 +181,7 @@ impl Known {
         Ok(self.paymaster_signers.contains(address))
     }
 
-    /// After an admin command, whatever became of it.
+    /// Called after an admin command, whatever its outcome.
     pub(super) fn forget_provisioned(&self) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         state.generation = state.generation.wrapping_add(1);
@@ -190,14 +189,14 @@ impl Known {
         state.commanded = None;
     }
 
-    /// A wallet that was asked for before, over this very session.
+    /// A wallet that was queried before, over the same session.
     pub(super) fn kept_wallet(&self, tee: &Tee, account_id: &AccountId) -> Option<Arc<WalletInfo>> {
         let lost = tee.queue_stats().lost;
         let wallets = self.wallets.read().unwrap_or_else(PoisonError::into_inner);
         if wallets.lost == lost { wallets.kept.get(account_id).cloned() } else { None }
     }
 
-    /// A wallet; the TEE is asked for it on behalf of `asker` when it is not kept.
+    /// A wallet. If it is not cached, the TEE is queried on behalf of `asker`.
     pub(super) async fn wallet(
         &self,
         tee: &Tee,

@@ -1,4 +1,4 @@
-//! The service behind the routes: what the KMS does, whoever asks, over HTTP or in process.
+//! The service behind the routes, for callers over HTTP and in process.
 
 mod above_ceiling;
 mod account_count;
@@ -67,7 +67,7 @@ use unknown::UnknownAccounts;
 
 const DATABASE: &str = "gateway.sqlite";
 
-/// The KMS. Cheap to clone; all clones are one.
+/// The KMS. Cheap to clone; all clones share their state.
 #[derive(Clone)]
 pub struct Gateway {
     inner: Arc<Inner>,
@@ -92,52 +92,52 @@ struct Inner {
     quotes: Arc<Quotes>,
     unknown: UnknownAccounts,
     strangers: Strangers,
-    /// One sweep at a time over accounts whose making was cut short.
+    /// Allows one sweep at a time over interrupted account creations.
     sweep: Arc<Semaphore>,
     creations_log: OutageLog,
-    /// Lines about what anyone may send.
+    /// Rate limit for log lines about requests that anyone may send.
     refusals_log: LineRation,
 }
 
-/// The gateway can't be started.
+/// The gateway cannot be started.
 #[derive(Debug, Error)]
 pub enum OpenError {
-    /// The data folder can't be made.
+    /// The data folder cannot be created.
     #[error("the gateway's data folder: {0}")]
     DataDir(#[from] std::io::Error),
-    /// The database can't be opened.
+    /// The database cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// `rp_id` and `origins` don't fit together.
+    /// `rp_id` and `origins` contradict each other.
     #[error(transparent)]
     Settings(#[from] InvalidSettings),
-    /// The TEE does not say what it is, or is not the one that this gateway has served.
+    /// The TEE does not identify itself, or is not the one that this gateway has served.
     #[error(transparent)]
     Tee(GatewayError),
-    /// Instruments of the same names are registered already.
+    /// Metrics with the same names are already registered.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
 }
 
-/// What is counted for `/stats`.
+/// The counts for `/stats`.
 #[derive(Clone, Copy, Debug)]
 pub struct Stats {
-    /// Accounts made through this gateway, as of a few seconds ago.
+    /// Accounts created through this gateway, at most a few seconds old.
     pub accounts: u64,
-    /// The newest audit row: kept elsewhere, it shows rows cut off at the end.
+    /// The newest audit row. A copy kept elsewhere reveals rows removed from the end.
     pub audit: AuditHead,
     /// The queue to the TEE.
     pub queue: QueueStats,
 }
 
 impl Gateway {
-    /// Looks whether the database of that folder can be opened, written and migrated, and changes
-    /// nothing; how many migrations are due. `None` when there is no database yet, and it can be
-    /// made, with the folder.
+    /// Checks that the database in that folder can be opened, written and migrated, without
+    /// changing anything; returns the number of pending migrations. `None` if there is no database
+    /// yet, and it can be created, with the folder.
     ///
     /// # Errors
-    /// [`OpenError::DataDir`]; [`OpenError::Store`] when it can't be written, is not ours, or
-    /// of a later version.
+    /// [`OpenError::DataDir`]; [`OpenError::Store`] if it cannot be written, is not ours, or is of
+    /// a later version.
     pub async fn look_at(data_dir: &Path) -> Result<Option<usize>, OpenError> {
         private_files::check_folder_to_make(data_dir)?;
         if !data_dir.exists() {
@@ -146,10 +146,10 @@ impl Gateway {
         Ok(SqliteStore::look_at(&data_dir.join(DATABASE)).await?)
     }
 
-    /// Opens the gateway over a TEE: the one that it has served, if it has served any.
+    /// Opens the gateway for a TEE: the one it has served before, if any.
     ///
     /// # Errors
-    /// When the settings contradict each other, the database can't be opened, or it is another TEE.
+    /// If the settings contradict each other, the database cannot be opened, or it is another TEE.
     pub async fn open(
         settings: Settings,
         transport: Arc<dyn TeeTransport>,
@@ -181,7 +181,7 @@ impl Gateway {
             unknown: UnknownAccounts::default(),
             strangers: Strangers::default(),
             sweep: Arc::new(Semaphore::new(1)),
-            creations_log: OutageLog::new("settling accounts whose making was cut short"),
+            creations_log: OutageLog::new("settling interrupted account creations"),
             refusals_log: LineRation::new("refused requests"),
             clock,
             factory,
@@ -190,36 +190,37 @@ impl Gateway {
             settings,
             metrics,
         };
-        // Its session was opened before the database was: from now on each is asked when it is.
+        // Its session was opened before the database: from now on each session is checked when it
+        // is opened.
         inner.known.security_state(&inner.tee).await.map_err(OpenError::Tee)?;
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// What the TEE reports about itself, asked now.
+    /// The TEE's current report about itself.
     ///
     /// # Errors
-    /// `tee_state_lost`, or when the TEE does not answer.
+    /// `tee_state_lost`, or if the TEE does not answer.
     pub async fn security_state(&self) -> Result<SecurityState, GatewayError> {
         self.inner.known.security_state(&self.inner.tee).await
     }
 
-    /// The same as of a second ago at most, for whoever asks: however many ask, the TEE is asked
-    /// once a second.
+    /// The same, at most a second old, for any caller: however many ask, the TEE is queried once a
+    /// second.
     ///
     /// # Errors
-    /// `tee_state_lost`, or when the TEE does not answer, or did not a second ago.
+    /// `tee_state_lost`, or if the TEE does not answer, or did not a second ago.
     pub async fn recent_security_state(&self) -> Result<Arc<SecurityState>, GatewayError> {
         let state = self.inner.known.recent_security_state(&self.inner.tee).await?;
         self.watch_admin_counter().await;
         Ok(state)
     }
 
-    /// Whether the database accepts writes, and the TEE answers and protects what it must;
-    /// provisioned or not.
+    /// Checks that the database accepts writes, and that the TEE answers and has the required
+    /// protection, provisioned or not.
     ///
     /// # Errors
-    /// `store_unavailable`, `tee_protection_insufficient`, `tee_state_lost`, or when the TEE does
-    /// not answer.
+    /// `store_unavailable`, `tee_protection_insufficient`, `tee_state_lost`, or if the TEE does not
+    /// answer.
     pub async fn ready(&self) -> Result<SecurityState, GatewayError> {
         self.database_ready().await?;
         let state = self.tee_ready().await?;
@@ -227,7 +228,7 @@ impl Gateway {
         Ok(state)
     }
 
-    /// Whether the database accepts writes, within 700 ms.
+    /// Checks that the database accepts writes, within 700 ms.
     ///
     /// # Errors
     /// `store_unavailable`.
@@ -235,8 +236,8 @@ impl Gateway {
         Ok(self.inner.store.probe().await?)
     }
 
-    /// The same as of a second ago at most, for whoever asks: however many ask, the database is
-    /// written once a second.
+    /// The same, at most a second old, for any caller: however many ask, the database is written
+    /// once a second.
     ///
     /// # Errors
     /// `store_unavailable`.
@@ -244,29 +245,29 @@ impl Gateway {
         Ok(self.inner.store.recent_probe().await?)
     }
 
-    /// Whether the TEE answers and protects what it must; provisioned or not.
+    /// Checks that the TEE answers and has the required protection, provisioned or not.
     ///
     /// # Errors
-    /// `tee_protection_insufficient`, `tee_state_lost`, or when the TEE does not answer.
+    /// `tee_protection_insufficient`, `tee_state_lost`, or if the TEE does not answer.
     pub async fn tee_ready(&self) -> Result<SecurityState, GatewayError> {
         let state = self.security_state().await?;
         self.inner.settings.required_protection.check(&state)?;
         Ok(state)
     }
 
-    /// Admin, signers and ceilings, as the TEE last said.
+    /// Admin, signers and ceilings, as last reported by the TEE.
     ///
     /// # Errors
-    /// `not_provisioned`, or when the TEE does not answer.
+    /// `not_provisioned`, or if the TEE does not answer.
     pub async fn provisioned(&self) -> Result<Arc<Provisioned>, GatewayError> {
         self.inner.known.provisioned(&self.inner.tee).await
     }
 
-    /// The EntryPoint at this address on this chain, each by default that of the first deployment
-    /// in the ceilings. `None` when no deployment is there.
+    /// The EntryPoint at this address on this chain; both default to those of the first deployment
+    /// in the ceilings. `None` if there is no such deployment.
     ///
     /// # Errors
-    /// `not_provisioned`, or when the TEE does not answer.
+    /// `not_provisioned`, or if the TEE does not answer.
     pub async fn entry_point(
         &self,
         chain_id: Option<u64>,
@@ -280,31 +281,31 @@ impl Gateway {
         }))
     }
 
-    /// What names this TEE in answers: the paymaster key that it alone holds.
+    /// Identifies this TEE in answers: the address of the paymaster key that only it holds.
     ///
     /// # Errors
-    /// `not_provisioned`, or when the TEE does not answer.
+    /// `not_provisioned`, or if the TEE does not answer.
     pub async fn tee_device_id(&self) -> Result<Address, GatewayError> {
         Ok(self.provisioned().await?.paymaster_signer)
     }
 
-    /// What kind of TEE it is.
+    /// The kind of TEE.
     #[must_use]
     pub fn tee_mode(&self) -> &'static str {
         self.inner.tee.mode()
     }
 
-    /// How the queue to the TEE is doing.
+    /// The state of the queue to the TEE.
     #[must_use]
     pub fn queue_stats(&self) -> QueueStats {
         self.inner.tee.queue_stats()
     }
 
-    /// Whether there is any use in waiting for the TEE's reply.
+    /// Whether it is worth waiting for the TEE's reply.
     ///
     /// # Errors
-    /// How long the call under way has taken, when that is longer than `tee_hung_after_seconds`:
-    /// only the end of this process ends it.
+    /// The duration of the current call, if that is longer than `tee_hung_after_seconds`: then only
+    /// ending this process ends it.
     pub fn alive(&self) -> Result<(), Duration> {
         let longest = Duration::from_secs(self.settings().tee_hung_after_seconds);
         match self.queue_stats().in_call_for {
@@ -325,15 +326,15 @@ impl Gateway {
         })
     }
 
-    /// Reads the whole audit and checks that every row follows from the one before it.
+    /// Reads the whole audit and checks that every row follows from the previous one.
     ///
     /// # Errors
-    /// The first row that doesn't follow.
+    /// The first row that does not.
     pub async fn verify_audit_chain(&self) -> Result<AuditHead, AuditError> {
         self.inner.store.verify_audit_chain().await
     }
 
-    /// The proxies whose word on a request's client is believed.
+    /// The proxies trusted to name a request's client.
     pub(crate) fn trusted_proxies(&self) -> &TrustedProxies {
         &self.inner.trusted_proxies
     }
@@ -344,7 +345,7 @@ impl Gateway {
         &self.inner.settings
     }
 
-    /// Answers what is queued, then closes the TEE session and the database.
+    /// Answers queued calls, then closes the TEE session and the database.
     pub async fn close(&self) {
         self.inner.tee.close().await;
         self.inner.store.close().await;

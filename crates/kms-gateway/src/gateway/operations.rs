@@ -1,4 +1,4 @@
-//! Sponsoring an operation, and signing one as given.
+//! Sponsors operations, and signs operations as given.
 
 use std::sync::Arc;
 
@@ -12,11 +12,11 @@ use crate::store::Action;
 use crate::tee::TeeError;
 
 impl Gateway {
-    /// The paymaster's signature over an operation, and the account's when its passkey approved.
-    /// The reply was checked against the request, and the decision is in the audit.
+    /// The paymaster's signature over an operation, and the account's if its passkey approved. The
+    /// reply was checked against the request, and the decision is in the audit.
     ///
     /// # Errors
-    /// Every refusal, the gateway's and the trusted application's.
+    /// Every refusal of the gateway and of the trusted application.
     pub async fn sponsor(&self, command: Sponsor, caller: &Caller) -> Result<SponsorReply, GatewayError> {
         let (inner, mut case) = (Arc::clone(&self.inner), Case::new(Action::Sponsor, caller));
         detached(async move {
@@ -29,7 +29,7 @@ impl Gateway {
     /// The account's signature over an operation as given.
     ///
     /// # Errors
-    /// Every refusal, the gateway's and the trusted application's.
+    /// Every refusal of the gateway and of the trusted application.
     pub async fn sign_user_operation(
         &self,
         command: SignWithHybridKey,
@@ -43,7 +43,7 @@ impl Gateway {
         .await
     }
 
-    /// Refuses, and counts, a request that does not come as far as a command.
+    /// Refuses, and counts, a request that could not be parsed into a command.
     pub(crate) fn refuse(&self, action: Action, status: Status) -> GatewayError {
         let refusal = GatewayError::Refused(status);
         self.inner.metrics.decided(action.as_str(), refusal.reason().as_str());
@@ -89,8 +89,8 @@ impl Inner {
         Ok(reply)
     }
 
-    /// When the TEE refuses a key that the gateway let pass, the gateway's copy of the state is
-    /// old.
+    /// If the TEE refuses a key that the gateway accepted, the gateway's copy of the state is
+    /// outdated.
     async fn asked<T>(&self, reply: Result<T, TeeError>) -> Result<T, GatewayError> {
         match reply {
             Ok(reply) => Ok(reply),

@@ -1,5 +1,5 @@
-//! The keys by which one TEE signs for the paymasters: the one in use, its standby, and those
-//! before it, whose signatures may still be on their way when they are retired.
+//! The keys with which one TEE signs for the paymasters: the current one, its standby, and earlier
+//! ones, whose signatures may still arrive after they are retired.
 
 use std::collections::VecDeque;
 use std::sync::{PoisonError, RwLock};
@@ -7,10 +7,10 @@ use std::sync::{PoisonError, RwLock};
 use proto::command::SecurityState;
 use proto::{Address, TeeId};
 
-/// Addresses that are remembered, the newest; what a retired key signed is on its way for seconds.
+/// Number of addresses kept, newest first; signatures of a retired key arrive within seconds.
 const MAX_SIGNERS: usize = 8;
 
-/// What was learnt of them.
+/// The known keys.
 #[derive(Default)]
 pub(super) struct PaymasterSigners(RwLock<Signers>);
 
@@ -21,7 +21,7 @@ struct Signers {
 }
 
 impl PaymasterSigners {
-    /// Takes in what the TEE says; another TEE has other keys.
+    /// Adds the keys of the TEE's report; another TEE has other keys.
     pub(super) fn learn(&self, state: &SecurityState) {
         let Some(provisioned) = &state.provisioned else { return };
         let told = [provisioned.standby_paymaster_signer, Some(provisioned.paymaster_signer)];
@@ -43,7 +43,7 @@ impl PaymasterSigners {
         signers.addresses.truncate(MAX_SIGNERS);
     }
 
-    /// Whether it is one of them, as far as is known.
+    /// Whether it is one of the known keys.
     pub(super) fn contains(&self, address: Address) -> bool {
         self.0.read().unwrap_or_else(PoisonError::into_inner).addresses.contains(&address)
     }

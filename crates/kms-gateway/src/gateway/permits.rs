@@ -1,5 +1,5 @@
-//! Who may have an account made, and how many. Making one costs the TEE more than a sponsorship,
-//! and its room permanently.
+//! Who may create accounts, and how many. Creating one costs the TEE more than a sponsorship, and
+//! uses its storage permanently.
 
 use proto::Permissions;
 use proto::digest::personal_message_hash;
@@ -14,8 +14,8 @@ use crate::settings::AccountCreation;
 use crate::store::{Permit, PermitRequest};
 
 impl Inner {
-    /// Leave to make the account of this credential, counted once. What it rests on goes into the
-    /// case.
+    /// Permission to create the account of this credential, counted once. Its basis is recorded in
+    /// the case.
     pub(super) async fn permit(&self, credential_id: &[u8], case: &mut Case, now: u64) -> Result<(), GatewayError> {
         let (authoriser, invitation) = match case.caller.principal {
             Principal::ApiKey(hash) => {
@@ -25,7 +25,7 @@ impl Inner {
             Principal::Invited(signed) => {
                 let relay = self.inviter(&signed, now).await?;
                 case.signer = Some(relay.address);
-                // By its record, which a rotation keeps: a new key has no new ration.
+                // By its record, which a rotation keeps: a new key gets no new quota.
                 (format!("relay:{}", relay.record), Some(signed.invitation))
             }
             _ if self.settings.account_creation == AccountCreation::Open => ("open".to_owned(), None),
@@ -44,7 +44,7 @@ impl Inner {
                 case.authority = Authority::Counted;
                 Ok(())
             }
-            // One leave is worth one row: who was given it can ask again as often as they like.
+            // One permission gets one row: its holder can repeat the request any number of times.
             Permit::GivenBefore => Ok(()),
             Permit::UsedUp => {
                 let max_uses = invitation.map_or(0, |invitation| invitation.max_uses);
@@ -56,7 +56,8 @@ impl Inner {
         }
     }
 
-    /// Whether an account could be made by what is shown as its registration begins.
+    /// Whether the credentials presented when a registration begins would allow creating an
+    /// account.
     pub(super) async fn check_begin(&self, principal: Principal, now: u64) -> Result<(), GatewayError> {
         match principal {
             Principal::Invited(signed) => self.check_invitation(&signed, now).await,
@@ -66,7 +67,7 @@ impl Inner {
         }
     }
 
-    /// Whether an account could be made by this invitation now.
+    /// Whether an account could be created with this invitation now.
     async fn check_invitation(&self, signed: &SignedInvitation, now: u64) -> Result<(), GatewayError> {
         self.inviter(signed, now).await?;
         let Invitation { max_uses, .. } = signed.invitation;
@@ -88,10 +89,10 @@ impl Inner {
             return Err(invalid("it expires more than 7 days from now"));
         }
         if max_uses == 0 {
-            return Err(invalid("it is for no account"));
+            return Err(invalid("it allows no accounts"));
         }
-        // The trusted application is shown no invitation, so a revocation through another gateway
-        // has to be seen here.
+        // The trusted application never sees the invitation, so a revocation through another
+        // gateway has to be noticed here.
         let state = self.known.recent_security_state(&self.tee).await?;
         if state.tee_id != tee_id {
             return Err(invalid("it is for another TEE"));

@@ -1,8 +1,8 @@
-//! Whose turn it is to have a quote. Anyone may ask, and they are made so rarely that whoever asks
-//! most often would have them all: clients wait for each other, and the next is for whoever has
-//! been without one for longest, since the last that it had or since it first asked. Whoever is
-//! refused keeps that place for its next request, and a client that nobody has seen comes behind
-//! those who are known. Of the requests of one client, chance decides (`line`).
+//! Fair turns for quotes. Anyone may ask, and quotes are so rare that the most frequent caller
+//! would get them all. So clients wait for each other, and the next quote goes to the client that
+//! has been without one for longest, counted from its last quote or its first request. A refused
+//! client keeps its position for its next request, and a new client comes behind known ones. Among
+//! the requests of one client, a random one is chosen (`line`).
 
 mod line;
 
@@ -17,26 +17,26 @@ use tokio::time::Instant;
 use super::GatewayError;
 use line::{Joined, Line};
 
-/// Clients that wait at once.
+/// Maximum number of clients that wait at once.
 const MAX_WAITING: usize = 64;
-/// Clients of which it is known since when they are without a quote. For one more, whoever is so
-/// for the shortest time and does not wait is forgotten.
+/// Maximum number of clients whose time without a quote is remembered. Beyond it, the client with
+/// the shortest time that is not waiting is forgotten.
 const MAX_REMEMBERED: usize = 4096;
-/// The longest that a request waits, where the default interval and a quote have room.
+/// The longest time a request waits; it leaves room for the default interval and a quote.
 const PATIENCE: Duration = Duration::from_secs(8);
 
-/// Why a request that waited has no quote.
+/// Why a request that waited gets no quote.
 const OTHERS_FIRST: &str = "other requests come first";
 const ADDRESS_FULL: &str = "at most 4 requests from one address may wait for a quote";
 const CLIENTS_FULL: &str = "at most 64 clients may wait for a quote";
 const _: () = assert!(line::PLACES == 4 && MAX_WAITING == 64, "the texts say so");
 
-/// Rations quotes.
+/// Rate-limits quotes.
 pub(super) struct Quotes {
     interval: Duration,
     patience: Duration,
     shared: Mutex<Shared>,
-    /// Something happened that whoever waits has to look at.
+    /// Notified when waiting requests have to check again.
     changed: Notify,
 }
 
@@ -45,9 +45,9 @@ struct Shared {
     next: Next,
     /// Counts requests that wait and quotes that are made.
     events: u64,
-    /// None is empty.
+    /// None of the lines is empty.
     waiting: HashMap<Client, Line>,
-    /// By client: when it had its last quote, or first asked for one.
+    /// By client: when it got its last quote, or first asked for one.
     without: HashMap<Client, u64>,
 }
 
@@ -59,7 +59,8 @@ enum Next {
     At(Instant),
 }
 
-/// The right to one quote. To be dropped when it is made; dropped unspent, it is the next client's.
+/// The right to one quote. Drop it when the quote is made; dropped unused, it goes to the next
+/// client.
 pub struct QuoteTurn {
     quotes: Arc<Quotes>,
     client: Client,
@@ -67,7 +68,7 @@ pub struct QuoteTurn {
     is_spent: bool,
 }
 
-/// A request's place among those that wait.
+/// A request's place in the queue.
 struct Place<'a> {
     quotes: &'a Quotes,
     client: Client,
@@ -75,7 +76,7 @@ struct Place<'a> {
 }
 
 impl Quotes {
-    /// `longest`: what a request has for waiting and the quote together.
+    /// `longest`: the time that a request has for waiting and the quote together.
     pub(super) fn new(interval: Duration, longest: Duration) -> Arc<Self> {
         let patience = PATIENCE.min(longest / 2);
         Arc::new(Self { interval, patience, shared: Mutex::default(), changed: Notify::new() })
@@ -92,11 +93,11 @@ impl Quotes {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
-            // From here on no change is missed.
+            // From here on no notification is missed.
             changed.as_mut().enable();
             let wake = match self.take(&place)? {
                 Taken::Turn => return Ok(QuoteTurn { quotes: Arc::clone(self), client, came, is_spent: false }),
-                Taken::DueAt(due) if due > deadline => return Err(self.too_soon(client, "quotes are rationed")),
+                Taken::DueAt(due) if due > deadline => return Err(self.too_soon(client, "quotes are rate-limited")),
                 Taken::DueAt(due) => due,
                 Taken::OthersFirst => deadline,
             };
@@ -110,8 +111,8 @@ impl Quotes {
         }
     }
 
-    /// Where as many clients wait as may, a new one has the place of one that is without a quote
-    /// for a shorter time.
+    /// If the maximum number of clients is waiting, a new one replaces a client that has been
+    /// without a quote for a shorter time.
     fn place(&self, client: Client) -> Result<Place<'_>, GatewayError> {
         let mut shared = self.shared();
         let number = shared.event();
@@ -163,8 +164,8 @@ impl Quotes {
         Ok(Taken::Turn)
     }
 
-    /// Tells the client to come back when it has its turn, by those who wait now. Its line has a
-    /// free place then.
+    /// Tells the client when to retry, which is when its turn comes, given the waiting clients. Its
+    /// line has a free place then.
     fn too_soon(&self, client: Client, problem: &'static str) -> GatewayError {
         let shared = self.shared();
         let next = match shared.next {
@@ -177,7 +178,7 @@ impl Quotes {
         GatewayError::AttestationTooSoon { problem, retry_after_seconds: wait.as_secs().saturating_add(1) }
     }
 
-    /// Nothing that is done under the lock can leave it half changed.
+    /// No panic under the lock can leave the state inconsistent.
     fn shared(&self) -> MutexGuard<'_, Shared> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -190,12 +191,12 @@ enum Taken {
 }
 
 impl Shared {
-    /// Who has the lowest is next.
+    /// The lowest rank is next.
     fn rank(&self, client: &Client) -> u64 {
         self.without.get(client).copied().unwrap_or(u64::MAX)
     }
 
-    /// How many of those that wait have a turn before it.
+    /// The number of waiting clients with an earlier turn.
     fn clients_before(&self, client: &Client) -> usize {
         let rank = self.rank(client);
         self.waiting.keys().filter(|other| self.rank(other) < rank).count()
@@ -209,7 +210,7 @@ impl Shared {
         }
     }
 
-    /// Unless it is known since when.
+    /// Records it unless already known.
     fn wants_one_since(&mut self, client: Client, number: u64) {
         if self.without.contains_key(&client) {
             return;
@@ -235,20 +236,20 @@ impl Shared {
 }
 
 impl QuoteTurn {
-    /// The quote is asked for from here on.
+    /// The quote is requested from here on.
     pub(super) fn spend(&mut self) {
         self.is_spent = true;
         self.quotes.shared().remember(self.client);
     }
 
-    /// Unspent, for this reason.
+    /// Returns the unused turn, with this reason.
     pub(super) fn give_back(self, problem: &'static str) -> GatewayError {
         let (quotes, client) = (Arc::clone(&self.quotes), self.client);
         drop(self);
         quotes.too_soon(client, problem)
     }
 
-    /// Since its client came.
+    /// Time since its client arrived.
     pub(super) fn waited(&self) -> Duration {
         self.came.elapsed()
     }
@@ -306,7 +307,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_next_quote_is_for_whoever_has_been_without_one_for_longest() {
+    async fn the_next_quote_goes_to_the_client_without_one_for_longest() {
         let quotes = quotes();
         quote(&quotes, 1).await.unwrap();
         quote(&quotes, 2).await.unwrap();
@@ -321,7 +322,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn clients_that_nobody_has_seen_come_behind_those_who_are_known() {
+    async fn new_clients_come_behind_known_ones() {
         let quotes = quotes();
         quote(&quotes, 0).await.unwrap();
         let mut had = 0;
@@ -338,7 +339,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_shares_its_address_with_one_that_asks_all_the_time_has_its_part_of_the_quotes() {
+    async fn a_client_that_shares_its_address_with_a_poller_gets_its_share_of_quotes() {
         let quotes = quotes();
         quote(&quotes, 1).await.unwrap();
         let pollers: Vec<_> = (0..2)
@@ -361,12 +362,12 @@ mod tests {
         for poller in pollers {
             poller.abort();
         }
-        // A third of the quotes at least, but for chance.
+        // At least a third of the quotes, minus random variation.
         assert!(had >= 8, "{had} of 60");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_few_requests_of_one_client_wait_and_the_others_are_told_when_it_has_its_turn() {
+    async fn a_few_requests_of_one_client_wait_and_others_are_told_when_to_retry() {
         let quotes = quotes();
         for known in [2, 1] {
             quote(&quotes, known).await.unwrap();
@@ -382,14 +383,14 @@ mod tests {
         for refused in refused {
             let problem = refused.await.unwrap().unwrap_err();
             let GatewayError::AttestationTooSoon { retry_after_seconds, .. } = problem else { panic!("{problem}") };
-            // The next quote is the other's, and an interval later it is this client's turn.
+            // The next quote is the other client's; an interval later it is this client's turn.
             assert_eq!(retry_after_seconds, 2 * INTERVAL.as_secs() + 1, "{problem}");
         }
         other.await.unwrap().unwrap();
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_place_goes_to_who_has_been_without_a_quote_for_longer() {
+    async fn a_place_goes_to_the_client_without_a_quote_for_longer() {
         let quotes = quotes();
         for known in [0, 100] {
             quote(&quotes, known).await.unwrap();
@@ -408,7 +409,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_turn_that_is_not_spent_is_the_next_client_s_at_once() {
+    async fn an_unused_turn_goes_to_the_next_client_immediately() {
         let quotes = quotes();
         let turn = quotes.turn(client(1)).await.unwrap();
         let next = waiting(&quotes, 2);

@@ -1,29 +1,29 @@
-//! Rations what the audit and the log have of an authorised relay key's refusals. Whoever holds a
-//! stolen key can be refused as often as they like; each would be a row that nothing removes.
+//! Rate-limits audit rows and log lines about an authorised relay key's refusals. The holder of a
+//! stolen key can cause any number of refusals, and each would be a row that is never removed.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Refusals of one key that are written at once.
+/// Refusals of one key that are written in a burst.
 const BURST: u64 = 100;
-/// Seconds between two that are written once the burst is used up.
+/// Seconds between two written refusals after the burst.
 const INTERVAL: u64 = 10;
 
-/// What is left of each relay key's ration, by its record, which a rotation keeps.
+/// The remaining allowance of each relay key, by its record, which a rotation keeps.
 #[derive(Default)]
 pub(super) struct RefusalRation(Mutex<HashMap<u64, Ration>>);
 
-/// A restart begins anew: another burst, and what was left out and not told is forgotten.
+/// A restart resets it: another burst, and unreported suppressed refusals are forgotten.
 struct Ration {
     left: u64,
     /// Unix seconds.
     filled_at: u64,
-    /// Refusals since the last that was written.
+    /// Refusals since the last one that was written.
     left_out: u64,
 }
 
 impl RefusalRation {
-    /// Whether this refusal is written, and how many were left out before it.
+    /// Whether this refusal is written, and how many were suppressed before it.
     pub(super) fn take(&self, record: u64, now: u64) -> Option<u64> {
         let mut rations = self.rations();
         let ration = rations.entry(record).or_insert(Ration { left: BURST, filled_at: now, left_out: 0 });
@@ -40,20 +40,20 @@ impl RefusalRation {
         }
     }
 
-    /// How many refusals were left out before what is written in any case.
+    /// The number of suppressed refusals before a row that is always written.
     pub(super) fn left_out(&self, record: u64) -> u64 {
         self.rations().get_mut(&record).map_or(0, |ration| std::mem::take(&mut ration.left_out))
     }
 
-    /// The row that was to say so could not be written; the next one will.
+    /// The row that was to report them could not be written; the next one will.
     pub(super) fn not_told(&self, record: u64, left_out: u64) {
         if let Some(ration) = self.rations().get_mut(&record) {
             ration.left_out += left_out;
         }
     }
 
-    /// A panic elsewhere leaves a whole map behind. It has as many entries as the admin has
-    /// authorised keys, those that were revoked since included.
+    /// A panic elsewhere leaves the map consistent. It has as many entries as the admin has
+    /// authorised keys, including those revoked since.
     fn rations(&self) -> MutexGuard<'_, HashMap<u64, Ration>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -61,7 +61,7 @@ impl RefusalRation {
 
 impl Ration {
     fn fill(&mut self, now: u64) {
-        // One in the future is of a clock that was set back since.
+        // A time in the future was taken before the clock was set back.
         let due = now.checked_sub(self.filled_at).map_or(0, |seconds| seconds / INTERVAL);
         self.left = self.left.saturating_add(due).min(BURST);
         self.filled_at = match self.left {
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_next_says_how_many_were_left_out() {
+    fn the_next_row_says_how_many_were_suppressed() {
         let ration = RefusalRation::default();
         written(&ration, 1, 0);
         assert_eq!(ration.take(1, 10), Some(900));

@@ -1,13 +1,13 @@
-//! Commands that the admin signed for the next counter and that can't take effect, such as the
-//! authorisation of a key that is authorised already. Whoever has one can send it again and again:
-//! it has one row in the audit, and so many others of the same counter.
+//! Commands that the admin signed for the next counter and that cannot take effect, such as the
+//! authorisation of a key that is already authorised. Anyone who has such a command can send it
+//! again and again: it gets one row in the audit, and each counter a limited number of rows.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use proto::Hash;
 
-/// Rows for commands of one counter, whoever sends how many.
+/// Maximum number of rows for commands of one counter.
 const MAX_ROWS: usize = 16;
 
 /// Which of them have a row, for the latest counter that one was signed for.
@@ -21,9 +21,9 @@ struct Recorded {
 }
 
 impl RefusedContent {
-    /// Whether this one gets a row. A restart forgets what has one.
+    /// Whether this one gets a row. A restart forgets which have one.
     pub(super) fn gets_row(&self, counter: u64, digest: Hash) -> bool {
-        // A panic elsewhere leaves a whole set behind.
+        // A panic elsewhere leaves the set consistent.
         let mut recorded = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if recorded.counter != counter {
             *recorded = Recorded { counter, digests: HashSet::new() };
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_command_has_one_row_and_a_counter_so_many() {
+    fn each_command_has_one_row_and_a_counter_a_limited_number() {
         let refused = RefusedContent::default();
         let rows = |counter| {
             let digests = (0..3 * u8::try_from(MAX_ROWS).unwrap()).map(|number| Hash([number / 2; 32]));

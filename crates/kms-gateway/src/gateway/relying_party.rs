@@ -1,4 +1,4 @@
-//! Whether the passkeys that this gateway registers are some that its TEE takes.
+//! Checks that the TEE accepts the passkeys that this gateway registers.
 
 use proto::command::{Provisioned, RelyingParty};
 use thiserror::Error;
@@ -6,41 +6,40 @@ use thiserror::Error;
 use super::Gateway;
 use crate::origin::Origin;
 
-/// The TEE was provisioned without what the settings name, and keeps its list permanently.
+/// The TEE was provisioned without the configured values, and its list never changes.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum NotSealed {
     /// The relying party is not one of the TEE's.
     #[error(
-        "the TEE was provisioned without the relying party {rp_id:?} (kms.rp_id), and takes none of its passkeys; it has: {}",
+        "the TEE was provisioned without the relying party {rp_id:?} (kms.rp_id), and accepts none of its passkeys; it has: {}",
         sealed.join(", ")
     )]
     RelyingParty {
-        /// The one of the settings.
+        /// The configured one.
         rp_id: String,
-        /// Those of the TEE.
+        /// The TEE's relying parties.
         sealed: Vec<String>,
     },
-    /// Some origins are not of the TEE's.
+    /// The TEE lacks some origins.
     #[error(
-        "the TEE was provisioned without {} of kms.origins, and takes no passkeys there; it has: {}",
+        "the TEE was provisioned without {} of kms.origins, and accepts no passkeys there; it has: {}",
         missing.join(", "),
         sealed.join(", ")
     )]
     Origins {
-        /// Those of the settings that the TEE lacks.
+        /// The configured origins that the TEE lacks.
         missing: Vec<String>,
-        /// Those that the TEE has of the relying party.
+        /// The TEE's origins of the relying party.
         sealed: Vec<String>,
     },
 }
 
 impl Gateway {
-    /// Holds relying party and origins of the settings against those that the TEE was provisioned
+    /// Compares the configured relying party and origins with those that the TEE was provisioned
     /// with.
     ///
     /// # Errors
-    /// [`NotSealed`] where the TEE would refuse every passkey of the relying party, or of an
-    /// origin.
+    /// [`NotSealed`] if the TEE would refuse every passkey of the relying party, or of an origin.
     pub fn check_relying_party(&self, provisioned: &Provisioned) -> Result<(), NotSealed> {
         let settings = self.settings();
         let of_settings = |party: &&RelyingParty| *party.id == settings.rp_id;

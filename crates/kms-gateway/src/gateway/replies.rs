@@ -1,4 +1,4 @@
-//! What the TEE answered is checked against what was asked. A reply that doesn't fit stays here.
+//! Checks the TEE's replies against their requests. A reply that does not match is discarded.
 
 use proto::command::{SignReply, SignWithHybridKey, Sponsor, SponsorReply, WalletInfo};
 use proto::paymaster::paymaster_digest;
@@ -7,9 +7,9 @@ use proto::{Hash, Signature, UserOpHash};
 use super::GatewayError;
 use crate::recover::recover;
 
-/// The paymaster's signature is by the key that the reply names, over this operation, the hash is
-/// that of the final operation, and the account's signature, which there is exactly when a passkey
-/// approved, is its owner's over that hash.
+/// Checks a sponsorship: the paymaster's signature over this operation is by the key that the reply
+/// names, the hash is that of the final operation, and there is an account signature exactly when a
+/// passkey approved, by the account's owner over that hash.
 pub(super) fn check_sponsored(
     command: &Sponsor,
     reply: &SponsorReply,
@@ -27,7 +27,7 @@ pub(super) fn check_sponsored(
     fits(signed_by_the_paymaster && signed_by_the_account && hash == reply.user_op_hash)
 }
 
-/// The hash is that of the operation as given, and the signature its owner's over it.
+/// Checks that the hash is that of the operation as given, and that the owner signed it.
 pub(super) fn check_signed(
     command: &SignWithHybridKey,
     reply: &SignReply,

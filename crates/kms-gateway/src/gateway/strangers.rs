@@ -1,6 +1,6 @@
-//! Whose turn it is to have the TEE asked about an account that the index does not know. Anyone may
-//! ask, so each client asks for one at a time, and few of all of them at once: however many
-//! questions one has, another waits for its own and for one of each client's at most.
+//! Fair turns for looking up accounts in the TEE that the index does not know. Anyone may ask, so
+//! each client looks up one at a time, and all clients together only a few: however many lookups a
+//! client has, another one waits only for its own and for at most one of each client's.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,23 +13,23 @@ use tokio::time::timeout;
 use super::GatewayError;
 use super::caller::{Caller, Principal};
 
-/// How long a question waits for those before it: less than a relay waits for its answer. A queue
-/// of strangers must not look like a gateway that hangs.
+/// How long a lookup waits for earlier ones: less than a relay waits for its answer. A queue of
+/// such lookups must not make the gateway appear to hang.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Questions of all inquirers at once. The queue of the TEE has room for others beside them.
+/// Maximum number of lookups at once. It leaves room for other calls in the TEE's queue.
 const AT_ONCE: usize = 4;
 
-/// In words.
-const LIMIT: &str = "1 unknown account of a client, and 4 of all clients,";
+/// The limit, as text.
+const LIMIT: &str = "1 unknown account per client and 4 in total";
 const _: () = assert!(AT_ONCE == 4, "LIMIT says it");
 
-/// Who asks for an account.
+/// The origin of a lookup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Inquirer {
     /// This process, for the relay in it.
     Internal,
-    /// Whoever that is; all that a trusted proxy does not name are one.
+    /// A client; all requests whose client a trusted proxy does not name count as one.
     Client(Client),
 }
 
@@ -42,16 +42,16 @@ impl Inquirer {
     }
 }
 
-/// Rations questions.
+/// Rate-limits lookups.
 #[derive(Debug)]
 pub(super) struct Strangers {
-    /// One place for each who asks or waits.
+    /// One permit for each inquirer that asks or waits.
     of_inquirers: Mutex<HashMap<Inquirer, Arc<Semaphore>>>,
-    /// First come, first served: nobody has more than one question here.
+    /// First come, first served: each inquirer has at most one lookup here.
     all: Arc<Semaphore>,
 }
 
-/// The right to ask. Its inquirer's next question waits until it is dropped.
+/// The right to look up an account. Its inquirer's next lookup waits until it is dropped.
 #[derive(Debug)]
 pub(super) struct StrangersTurn {
     _own: OwnedSemaphorePermit,
@@ -65,14 +65,14 @@ impl Default for Strangers {
 }
 
 impl Strangers {
-    /// Waits for a turn, for a second at most.
+    /// Waits for a turn, for at most a second.
     ///
     /// # Errors
     /// `tee_busy`.
     pub(super) async fn turn(&self, inquirer: Inquirer) -> Result<StrangersTurn, GatewayError> {
         let own = {
             let mut turns = self.turns();
-            // Who neither asks nor waits is forgotten.
+            // Inquirers that neither ask nor wait are forgotten.
             turns.retain(|_, turns| Arc::strong_count(turns) > 1);
             Arc::clone(turns.entry(inquirer).or_insert_with(|| Arc::new(Semaphore::new(1))))
         };
@@ -85,7 +85,7 @@ impl Strangers {
             .map_err(|_| GatewayError::Internal)
     }
 
-    /// Nothing that is done under the lock can leave it half changed.
+    /// No panic under the lock can leave the map inconsistent.
     fn turns(&self) -> MutexGuard<'_, HashMap<Inquirer, Arc<Semaphore>>> {
         self.of_inquirers.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_waits_for_its_own_questions_alone() {
+    async fn a_client_waits_only_for_its_own_lookups() {
         let strangers = Strangers::default();
         let first = strangers.turn(client(1)).await.unwrap();
         assert!(matches!(strangers.turn(client(1)).await, Err(GatewayError::TeeBusyInTurn { .. })));
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_neither_asks_nor_waits_is_forgotten() {
+    async fn inactive_clients_are_forgotten() {
         let strangers = Strangers::default();
         let held = strangers.turn(client(0)).await.unwrap();
         for last in 1..=255 {

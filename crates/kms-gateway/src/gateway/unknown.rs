@@ -1,41 +1,40 @@
-//! Accounts that the TEE said it does not have, for a few seconds: whoever asks for one again and
-//! again, or many, asks the TEE once.
+//! Accounts that the TEE does not have, cached for a few seconds: repeated lookups cost one call to
+//! the TEE.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use proto::AccountId;
 
-/// Seconds. Another gateway of the same TEE may have made it since.
+/// Seconds. Another gateway of the same TEE may have created the account since.
 const KEPT_FOR: u64 = 5;
-/// When they are all there, they are all forgotten: rare, and simpler than choosing.
+/// If the limit is reached, all are dropped: that is rare, and simpler than an eviction policy.
 const MAX_KEPT: usize = 4096;
 
-/// Accounts that do not exist, as of a moment ago.
+/// Accounts that did not exist a moment ago.
 #[derive(Default)]
 pub(super) struct UnknownAccounts(Mutex<Kept>);
 
 #[derive(Default)]
 struct Kept {
-    /// Goes up with every account that is made, so that an answer from before one is not kept after
-    /// it.
+    /// Incremented by every created account, so that an answer from before is not cached after it.
     generation: u64,
-    /// Unix seconds at which the TEE was asked.
+    /// Unix seconds of the query to the TEE.
     asked_at: HashMap<AccountId, u64>,
 }
 
 impl UnknownAccounts {
-    /// Before the TEE is asked; whatever was said of accounts that were made since does not count.
+    /// Called before the TEE is queried: answers from before a later creation are ignored.
     pub(super) fn generation(&self) -> u64 {
         self.kept().generation
     }
 
     pub(super) fn contains(&self, account_id: &AccountId, now: u64) -> bool {
-        // One in the future is of a clock that was set back since.
+        // A time in the future was taken before the clock was set back.
         self.kept().asked_at.get(account_id).is_some_and(|at| *at <= now && now - *at < KEPT_FOR)
     }
 
-    /// The TEE said so, asked in that generation.
+    /// Records the TEE's answer to a query made in that generation.
     pub(super) fn insert(&self, account_id: AccountId, generation: u64, now: u64) {
         let mut kept = self.kept();
         if kept.generation != generation {
@@ -47,14 +46,14 @@ impl UnknownAccounts {
         kept.asked_at.insert(account_id, now);
     }
 
-    /// The TEE was asked to make it.
+    /// Called when the TEE was asked to create it.
     pub(super) fn remove(&self, account_id: &AccountId) {
         let mut kept = self.kept();
         kept.generation = kept.generation.wrapping_add(1);
         kept.asked_at.remove(account_id);
     }
 
-    /// A panic elsewhere leaves a whole map behind.
+    /// A panic elsewhere leaves the map consistent.
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -86,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn made_up_ids_are_kept_up_to_a_limit() {
+    fn invented_ids_are_kept_up_to_a_limit() {
         let unknown = UnknownAccounts::default();
         for number in 0..3 * MAX_KEPT {
             unknown.insert(id(number), 0, 100);

@@ -1,6 +1,6 @@
-//! The KMS over HTTP (axum). Each surface is a folder with its routes, its bodies, its table of
-//! errors and its way to carry credentials, of which it makes a [`crate::gateway::Caller`]. There
-//! is one, `native`.
+//! The KMS over HTTP (axum). Each surface is a folder with its routes, bodies, error table and form
+//! of credentials, from which it builds a [`crate::gateway::Caller`]. There is one surface,
+//! `native`.
 
 mod client_address;
 mod native;
@@ -19,26 +19,26 @@ pub use native::read_setup;
 
 use crate::gateway::Gateway;
 
-/// Bytes of the largest request body. The largest operation takes 192 KiB in hex.
+/// Maximum size of a request body, in bytes. The largest operation takes 192 KiB in hex.
 pub const MAX_BODY: usize = 256 * 1024;
 
-/// Every route over this gateway.
+/// The routes of this gateway.
 pub fn router(gateway: Gateway) -> Router {
     native::router(gateway)
 }
 
-/// Serves until `shutdown`, then takes no more connections and returns when the requests under way
-/// are answered.
+/// Serves until `shutdown`, then accepts no more connections and returns when the requests in
+/// progress are answered.
 ///
 /// # Errors
-/// None: those of a connection end it alone.
+/// Never because of a connection: its errors end only that connection.
 pub async fn serve(listener: impl Into<Listener>, gateway: Gateway, shutdown: CancellationToken) -> io::Result<()> {
     let no_room = native::no_room(&gateway);
     let listener = listener.into().refusing_with(move |request| answer_no_room(no_room.clone(), request));
     listener.serve(router(gateway), shutdown).await
 }
 
-/// Its body is in memory as a whole.
+/// The body is fully in memory.
 async fn answer_no_room(no_room: Router, request: http::Request<Full>) -> http::Response<Bytes> {
     let (mut parts, full) = request.into_parts();
     parts.extensions.insert(full);

@@ -1,14 +1,14 @@
-//! What is said of a setting that makes no sense.
+//! The error for an invalid setting.
 
 use thiserror::Error;
 
-/// A setting that makes no sense.
+/// An invalid setting.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{key}: {problem}")]
 pub struct InvalidSettings {
-    /// As in the configuration, under `kms`.
+    /// Its name in the configuration, under `kms`.
     pub key: &'static str,
-    /// What is wrong, for people.
+    /// The problem, for people.
     pub problem: String,
 }
 

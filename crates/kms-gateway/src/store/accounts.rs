@@ -1,4 +1,4 @@
-//! The account index: for counting and for support. The TEE decides whose account it is.
+//! The account index, for counting and support. The TEE decides whose an account is.
 
 use async_trait::async_trait;
 use proto::AccountId;
@@ -6,39 +6,39 @@ use proto::command::WalletInfo;
 
 use super::StoreError;
 
-/// An account as it was made.
+/// A created account.
 #[derive(Clone, Debug)]
 pub struct AccountEntry {
-    /// What the TEE answered.
+    /// The TEE's answer.
     pub wallet: WalletInfo,
-    /// The credential it was made with.
+    /// The credential it was created with.
     pub credential_id: Vec<u8>,
     /// Unix seconds.
     pub created_at: u64,
 }
 
-/// Accounts that were made here.
+/// The accounts created here.
 #[async_trait]
 pub trait AccountIndex: Send + Sync {
-    /// Adds an account. Where its id or its credential is there already, all stays as it is.
+    /// Adds an account. If its id or its credential already exists, nothing changes.
     ///
     /// # Errors
-    /// [`StoreError`]: it is unknown whether it is there; it may be added again.
+    /// [`StoreError`]: it is unknown whether it was added; adding it again is safe.
     async fn save_account(&self, account: AccountEntry) -> Result<(), StoreError>;
 
-    /// The account made with this credential.
+    /// The account created with this credential.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn account_of_credential(&self, credential_id: &[u8]) -> Result<Option<AccountId>, StoreError>;
 
-    /// Whether there is an account of this id.
+    /// Whether there is an account with this id.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn has_account(&self, account_id: &AccountId) -> Result<bool, StoreError>;
 
-    /// How many accounts there are.
+    /// The number of accounts.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,4 +1,4 @@
-//! The audit: one row for every decision, each holding the hash of the one before it.
+//! The audit: one row per decision, each containing the hash of the previous one.
 
 use async_trait::async_trait;
 use proto::command::Opcode;
@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::StoreError;
 
-/// What was decided about.
+/// The subject of a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// A paymaster's signature.
@@ -20,14 +20,14 @@ pub enum Action {
     CreateAccount,
     /// A signed command.
     Command(Opcode),
-    /// Nothing: the TEE's admin counter was found elsewhere than the audit had left it.
+    /// No request: the TEE's admin counter was found to differ from the audit.
     AdminCounter,
-    /// The operator had this gateway forget the TEE that it had served.
+    /// The operator made this gateway forget the TEE that it had served.
     ForgetTee,
 }
 
 impl Action {
-    /// As it is in the audit and in metrics.
+    /// Its name in the audit and in metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -42,16 +42,16 @@ impl Action {
     }
 }
 
-/// What became of it.
+/// The outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// It was done.
+    /// It was carried out.
     Allowed,
-    /// It was not done.
+    /// It was not carried out.
     Refused,
-    /// The TEE was asked and did not say: it may have been done.
+    /// The TEE was called and did not answer: it may have been carried out.
     Unknown,
-    /// Nobody asked here; the TEE's admin counter shows it.
+    /// Not requested here; deduced from the TEE's admin counter.
     Observed,
 }
 
@@ -66,50 +66,50 @@ impl Decision {
     }
 }
 
-/// Of the TEE's admin counter.
+/// Values of the TEE's admin counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counters {
-    /// Of a command, the one it is signed for. Of commands that took effect without a reply, the
-    /// first of theirs. Of a counter that went back, where it had been.
+    /// For a command: the counter it is signed for. For commands that took effect without a reply:
+    /// the first one's. For a counter that decreased: its previous value.
     pub from: u64,
-    /// The same, the last of theirs, and where it is.
+    /// The same for the end: the last one's, and the current value.
     pub to: u64,
 }
 
-/// A decision and what it was about.
+/// A decision and its subject.
 #[derive(Clone, Debug)]
 pub struct AuditRecord {
     /// Unix seconds.
     pub at: u64,
-    /// Of the request that asked for it.
+    /// The id of the request.
     pub request_id: String,
-    /// What was asked for.
+    /// The requested action.
     pub action: Action,
-    /// Whose account.
+    /// The account.
     pub account_id: Option<AccountId>,
     /// The relay key, or the key an admin command is about.
     pub signer: Option<Address>,
-    /// Of the final operation when it was signed, otherwise of the operation as it came.
+    /// The hash of the final operation if it was signed, otherwise of the operation as received.
     pub user_op_hash: Option<UserOpHash>,
-    /// Keccak-256 of what the caller added for the record (`businessValidation`).
+    /// Keccak-256 of the caller's own data for the record (`businessValidation`).
     pub context_hash: Option<Hash>,
-    /// Of an admin command.
+    /// The counters, for an admin command.
     pub counters: Option<Counters>,
-    /// Refusals of the same relay key since its last row that have none.
+    /// Refusals of the same relay key since its last row that have no row.
     pub left_out: u64,
-    /// What became of it.
+    /// The outcome.
     pub decision: Decision,
-    /// `ok`, or the stable reason why not.
+    /// `ok`, or the stable reason of the refusal.
     pub reason: &'static str,
 }
 
-/// The audit is not as it was written, or can't be read.
+/// The audit was changed, or cannot be read.
 #[derive(Debug, Error)]
 pub enum AuditError {
-    /// This row was changed, or one before it was changed or removed.
+    /// This row was changed, or an earlier one was changed or removed.
     #[error("the audit is broken at row {seq}")]
     Broken {
-        /// The first row that doesn't follow from the one before it.
+        /// The first row that does not follow from the previous one.
         seq: i64,
     },
     /// The database could not be read.
@@ -120,24 +120,23 @@ pub enum AuditError {
 /// The newest row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct AuditHead {
-    /// Rows there are.
+    /// Number of rows.
     pub rows: i64,
-    /// Hash of the newest; zero when there is none.
+    /// Hash of the newest row; zero if there is none.
     pub hash: Hash,
 }
 
 /// Decisions in the order in which they were recorded.
 #[async_trait]
 pub trait Audit: Send + Sync {
-    /// Appends a decision. It is durable when this returns. Those appended at once stand in one
-    /// chain.
+    /// Appends a decision. It is durable when this returns. Concurrent decisions form one chain.
     ///
     /// # Errors
-    /// [`StoreError`]: it is unknown whether it stands there. The chain is whole all the same.
+    /// [`StoreError`]: it is unknown whether the row exists. The chain is intact either way.
     async fn append_audit(&self, record: AuditRecord) -> Result<(), StoreError>;
 
-    /// Where the rows leave the TEE's admin counter: the last of those that were allowed or
-    /// observed; 0 before the first.
+    /// The TEE's admin counter according to the rows: the last one allowed or observed; 0 before
+    /// the first.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -149,10 +148,10 @@ pub trait Audit: Send + Sync {
     /// [`StoreError`].
     async fn audit_head(&self) -> Result<AuditHead, StoreError>;
 
-    /// Reads the whole audit and checks that every row follows from the one before it. Rows cut off
-    /// at the end are seen only by comparing the head with one kept elsewhere.
+    /// Reads the whole audit and checks that every row follows from the previous one. Rows removed
+    /// from the end can only be detected by comparing the head with one kept elsewhere.
     ///
     /// # Errors
-    /// [`AuditError::Broken`] names the first row that doesn't follow.
+    /// [`AuditError::Broken`] names the first row that does not follow.
     async fn verify_audit_chain(&self) -> Result<AuditHead, AuditError>;
 }

@@ -1,6 +1,6 @@
-//! Accounts that the TEE was asked to make. Between its yes and the index the gateway may be
-//! killed: what is here finishes the account when its client asks again, and brings it into the
-//! index when nobody does.
+//! Accounts that the TEE was asked to create. The gateway may be killed between the TEE's answer
+//! and the index: these rows complete the account when its client retries, and add it to the index
+//! when no client does.
 
 use async_trait::async_trait;
 use proto::AccountId;
@@ -9,71 +9,71 @@ use uuid::Uuid;
 use super::StoreError;
 use crate::ceremony::VerifiedRegistration;
 
-/// Of those without an end, this many are looked after at a time.
+/// Maximum number of unfinished creations handled at a time.
 pub const UNFINISHED_AT_ONCE: u8 = 4;
 
-/// An account that the TEE was, or is about to be, asked to make.
+/// An account that the TEE was, or is about to be, asked to create.
 #[derive(Clone, Debug)]
 pub struct Creation {
-    /// Of the registration.
+    /// The id of the registration.
     pub registration_id: Uuid,
-    /// The id asked for.
+    /// The requested id.
     pub account_id: AccountId,
-    /// The passkey, and what proves it to the TEE. All of it is public.
+    /// The passkey, and its proof for the TEE. All of it is public.
     pub registration: VerifiedRegistration,
     /// Unix seconds.
     pub asked_at: u64,
-    /// Unix seconds: when the registration is good for an account no longer.
+    /// Unix seconds: when the registration expires.
     pub expires_at: u64,
 }
 
-/// Which creations that led to no account in the index are looked for.
+/// Selects creations that led to no account in the index.
 #[derive(Clone, Debug)]
 pub enum Unfinished {
-    /// Those whose registrations are over, or began while the clock was ahead.
+    /// Those whose registrations have expired, or began while the clock was ahead.
     Expired {
         /// Unix seconds.
         now: u64,
     },
-    /// That of this registration.
+    /// The one of this registration.
     Of(Uuid),
-    /// Those of this account id.
+    /// Those with this account id.
     Named(AccountId),
 }
 
 /// A row of such a creation.
 pub struct FoundCreation {
-    /// What the store calls it.
+    /// The row's id in the store.
     pub row: i64,
-    /// `None`: the row can't be read.
+    /// `None` if the row cannot be parsed.
     pub creation: Option<Creation>,
 }
 
-/// Accounts that are being made.
+/// Accounts whose creation is in progress.
 #[async_trait]
 pub trait Creations: Send + Sync {
-    /// Notes that the TEE is about to be asked for an account, in place of what was noted of the
-    /// same registration. Forgets those whose registrations are over, once their accounts are in
-    /// the index, or a day later by the clock and by what has passed.
+    /// Records that the TEE is about to be asked for an account, replacing the record of the same
+    /// registration. Deletes those whose registrations have expired, once their accounts are in the
+    /// index, or a day later by both the clock and the elapsed time.
     ///
     /// # Errors
-    /// [`StoreError`]: the TEE must not be asked.
+    /// [`StoreError`]: the TEE must not be called.
     async fn save_creation(&self, creation: Creation) -> Result<(), StoreError>;
 
-    /// Forgets a creation that led to nothing.
+    /// Deletes a creation that led to no account.
     ///
     /// # Errors
     /// [`StoreError`]: it may be found again.
     async fn forget_creation(&self, registration_id: Uuid) -> Result<(), StoreError>;
 
-    /// Puts a creation that could not be settled behind the others.
+    /// Moves a creation that could not be settled behind the others.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn creation_was_tried(&self, row: i64, now: u64) -> Result<(), StoreError>;
 
-    /// Creations whose credential the index does not know: [`UNFINISHED_AT_ONCE`] at most, those
-    /// first that were not tried for the longest time.
+    /// Creations whose credential is not in the index: at most [`UNFINISHED_AT_ONCE`], least
+    /// recently tried first.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,14 +1,14 @@
-//! The key that registrations under way are sealed with.
+//! The key that seals registrations in progress.
 
 use async_trait::async_trait;
 
 use super::StoreError;
 use crate::ceremony::SealingKey;
 
-/// Keys of the gateway's own.
+/// The gateway's own keys.
 #[async_trait]
 pub trait Keys: Send + Sync {
-    /// What registrations under way are sealed with: random, made once, the same after each
+    /// The key that seals registrations in progress: random, created once, and the same after each
     /// restart.
     ///
     /// # Errors

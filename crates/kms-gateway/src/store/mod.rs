@@ -1,6 +1,6 @@
-//! The gateway's own memory, in ports: nonces, the account index, accounts being made and by whose
-//! leave, the TEE that is served, the audit chain. The tests in `tests/gateway/store` hold every
-//! implementation to what the ports promise.
+//! The gateway's storage, as ports: nonces, the account index, accounts being created and the
+//! permissions for them, the TEE that is served, the audit chain. The tests in
+//! `tests/gateway/store` run the ports' guarantees against every implementation.
 
 mod accounts;
 mod audit;
@@ -26,33 +26,33 @@ pub use permits::{Permit, PermitRequest, Permits};
 pub use served_tee::{ServedTeeRow, ServedTees};
 pub use sqlite::SqliteStore;
 
-/// The database can't be read or written: full, gone, locked or damaged. The same request may
+/// The database cannot be read or written: full, missing, locked or corrupt. The same request may
 /// succeed later.
 #[derive(Debug, Error)]
 pub enum StoreError {
-    /// What SQLite said.
+    /// An error of SQLite.
     #[error("the gateway's database: {0}")]
     Database(#[from] sqlx::Error),
     /// A migration failed at start.
-    #[error("the gateway's database can't be migrated: {0}")]
+    #[error("the gateway's database cannot be migrated: {0}")]
     Migration(#[from] MigrateError),
-    /// The write failed, or one that its transaction could not do without (the log says why); or
-    /// the store is closed.
+    /// The write, or another one in the same transaction, failed (the log says why); or the store
+    /// is closed.
     #[error("write to the gateway's database failed")]
     NotWritten,
     /// Another process has it open.
-    #[error("another process uses the gateway's database: stop it before")]
+    #[error("another process uses the gateway's database: stop it first")]
     InUse,
     /// The last write failed.
     #[error("{problem}")]
     Failing {
-        /// Why, for people.
+        /// The error, for people.
         problem: String,
     },
-    /// A write is under way, and none has succeeded for so long.
+    /// A write is in progress, and none has succeeded for this long.
     #[error("no write to the gateway's database has succeeded for {:.1} s", .time.as_secs_f64())]
     Silent {
-        /// For which none has succeeded, though one was queued.
+        /// The time without a successful write, although one was queued.
         time: Duration,
     },
 }
@@ -63,24 +63,24 @@ impl From<sqlite_writer::NotWritten> for StoreError {
     }
 }
 
-/// All that the gateway keeps.
+/// All of the gateway's storage.
 ///
-/// After an error of a write it is unknown whether it was made, but it was made as a whole or not
+/// After an error of a write it is unknown whether it was made, but it was made completely or not
 /// at all.
 #[async_trait]
 pub trait Store: Nonces + AccountIndex + Creations + Permits + Audit + ServedTees + Keys {
-    /// Whether a write is taken, within a moment.
+    /// Whether a write succeeds. Answers quickly.
     ///
     /// # Errors
-    /// [`StoreError::Failing`] when it is not, [`StoreError::Silent`] when it takes too long.
+    /// [`StoreError::Failing`] if it does not, [`StoreError::Silent`] if it takes too long.
     async fn probe(&self) -> Result<(), StoreError>;
 
-    /// The same as of a second ago at most.
+    /// The same, at most a second old.
     ///
     /// # Errors
-    /// As of [`Self::probe`].
+    /// Those of [`Self::probe`].
     async fn recent_probe(&self) -> Result<(), StoreError>;
 
-    /// Finishes the writes under way. Those that come later are refused.
+    /// Completes the writes in progress. Later ones are refused.
     async fn close(&self);
 }

@@ -1,14 +1,14 @@
-//! Nonces of relay keys: each is good once in the time a request may be late or early.
+//! Nonces of relay keys: each is valid once within the allowed time difference of a request.
 
 use async_trait::async_trait;
 use proto::Address;
 
 use super::StoreError;
 
-/// Seconds a nonce is held. A timestamp may be 300 s ahead at first and 300 s behind at last, so a
-/// request can come again for this long.
+/// Seconds for which a nonce is held. A timestamp may be from 300 s ahead to 300 s behind, so a
+/// request can be replayed for this long.
 pub const HOLD_SECONDS: u64 = 600;
-/// A nonce as a request carries it.
+/// The nonce of a request.
 #[derive(Clone, Copy, Debug)]
 pub struct NonceClaim {
     /// The relay key, recovered from its signature.
@@ -19,7 +19,7 @@ pub struct NonceClaim {
     pub now: u64,
 }
 
-/// What became of a claim.
+/// The outcome of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim {
     /// Never seen, or long ago.
@@ -28,19 +28,19 @@ pub enum Claim {
     Replayed,
 }
 
-/// Which nonces were used. What was answered is there after a restart.
+/// The nonces that were used, durable over restarts.
 #[async_trait]
 pub trait Nonces: Send + Sync {
-    /// Claims a relay key's nonce in one step: of equal claims at once, one is fresh. It is held
-    /// for [`HOLD_SECONDS`] of the clock and of what has passed: a clock that is ahead for a moment
-    /// does not make it good again.
+    /// Claims a relay key's nonce in one step: of equal concurrent claims, one is fresh. It is held
+    /// for [`HOLD_SECONDS`] of both the clock and the elapsed time: a clock that is briefly ahead
+    /// does not make it valid again.
     ///
     /// # Errors
     /// [`StoreError`]: it is unknown whether it was claimed.
     async fn claim_nonce(&self, claim: NonceClaim) -> Result<Claim, StoreError>;
 
-    /// Gives a nonce back that this claim, and no later one, had got: nothing came of its request,
-    /// which may be sent again as it is.
+    /// Releases a nonce that this claim, and no later one, obtained: its request had no effect, and
+    /// may be sent again unchanged.
     ///
     /// # Errors
     /// [`StoreError`]: it may stay claimed.

@@ -1,4 +1,4 @@
-//! By whose leave accounts are made, within the rations of who gives it and the uses of
+//! Permissions to create accounts, within the hourly limits of their authorisers and the uses of
 //! invitations.
 
 use async_trait::async_trait;
@@ -6,50 +6,49 @@ use proto::Hash;
 
 use super::StoreError;
 
-/// Leave to make the account of one credential.
+/// A request for permission to create the account of one credential.
 #[derive(Clone, Debug)]
 pub struct PermitRequest {
-    /// Of the passkey.
+    /// The id of the passkey's credential.
     pub credential_id: Vec<u8>,
-    /// Who gives it, and whose ration it is taken from.
+    /// The authoriser, to whose limit it counts.
     pub authoriser: String,
-    /// The invitation, and the accounts that it is for.
+    /// The invitation, and its maximum number of accounts.
     pub invitation: Option<(Hash, u32)>,
-    /// Accounts for this authoriser in an hour.
+    /// Maximum number of accounts for this authoriser in an hour.
     pub per_hour: u32,
     /// Unix seconds.
     pub now: u64,
 }
 
-/// What became of it.
+/// The outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Permit {
-    /// Given now.
+    /// Granted now.
     Given,
-    /// Given before, for the same credential: nothing is counted.
+    /// Granted before, for the same credential: nothing is counted.
     GivenBefore,
-    /// The invitation was used for as many accounts as it is for.
+    /// The invitation's accounts are used up.
     UsedUp,
-    /// The hour's accounts are made.
+    /// The hourly limit is reached.
     Rationed {
         /// At least 1.
         retry_after_seconds: u64,
     },
 }
 
-/// Leave that was given.
+/// The permissions that were granted.
 #[async_trait]
 pub trait Permits: Send + Sync {
-    /// Counts an account against its authoriser's ration and its invitation, and gives leave to
-    /// make it: in one step, so that neither is exceeded by requests at once. Leave for a
-    /// credential is given and counted once. An invitation that is used up stays so for as long as
-    /// it is good.
+    /// Counts an account against its authoriser's limit and its invitation, and grants permission
+    /// to create it, in one step, so that concurrent requests exceed neither. Permission for a
+    /// credential is granted and counted once. A used-up invitation stays so until it expires.
     ///
     /// # Errors
-    /// [`StoreError`]: it is unknown whether it was given; asking again counts nothing twice.
+    /// [`StoreError`]: it is unknown whether it was granted; asking again counts nothing twice.
     async fn permit(&self, request: PermitRequest) -> Result<Permit, StoreError>;
 
-    /// Accounts that were made by an invitation, or may be by now.
+    /// Accounts that were created with an invitation, or may still be.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,4 +1,4 @@
-//! Which TEE is served: one that has lost its state must not be taken for a new one.
+//! The TEE that is served: a TEE that has lost its state must not be mistaken for a new one.
 
 use async_trait::async_trait;
 use proto::{Address, TeeId};
@@ -9,13 +9,13 @@ use crate::transport::TeeName;
 /// The TEE that was served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServedTeeRow {
-    /// What it is known by.
+    /// Its name.
     pub name: TeeName,
-    /// Its paymaster signer when it was noted.
+    /// Its paymaster signer when it was recorded.
     pub paymaster_signer: Address,
 }
 
-/// The one TEE.
+/// Storage of the served TEE.
 #[async_trait]
 pub trait ServedTees: Send + Sync {
     /// The TEE that was served.
@@ -24,8 +24,8 @@ pub trait ServedTees: Send + Sync {
     /// [`StoreError`].
     async fn served_tee(&self) -> Result<Option<ServedTeeRow>, StoreError>;
 
-    /// Records the TEE that is served, if none was, or its id, if that was not known. The first one
-    /// stays until it is forgotten.
+    /// Records the TEE that is served, if there was none, or its id, if that was not known. The
+    /// first one remains until it is forgotten.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,10 +1,9 @@
-//! On whose behalf the TEE is asked.
+//! On whose behalf the TEE is called.
 
-/// Whoever has a frame sent, as far as it is known: its place in the queue and its turn are counted
-/// by it.
+/// The sender of a frame, as far as known: its share of the queue and its turns are counted by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Asker {
-    /// Nobody who is known: all of them share one place.
+    /// Unknown senders, who share one place.
     Anyone,
     /// An authorised relay key.
     RelayKey {

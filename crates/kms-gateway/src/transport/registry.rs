@@ -1,4 +1,4 @@
-//! The kinds of TEE that a gateway can be over: one row for each.
+//! The kinds of TEE that a gateway supports, one row each.
 
 use std::error::Error;
 use std::fmt::Display;
@@ -18,7 +18,7 @@ use crate::protection::AtMost;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TeeKind {
-    /// In this process, protected from nothing.
+    /// In this process, without protection.
     #[default]
     Simulator,
     /// In OP-TEE, on this machine.
@@ -28,22 +28,22 @@ pub enum TeeKind {
 /// A kind of TEE.
 #[derive(Clone, Copy, Debug)]
 pub struct Tee {
-    /// In `kms.tee`, at `/health`, and the Cargo feature that builds its transport in.
+    /// Its name in `kms.tee` and at `/health`, and the Cargo feature that includes its transport.
     pub name: &'static str,
-    /// What its trusted application reports on the best of platforms. What this one reports is
-    /// asked over every session.
+    /// The most that its trusted application reports on the best platform. Each session is asked
+    /// for its actual report.
     pub at_most: AtMost,
-    /// Whether entering it costs so much that frames should go together.
+    /// Whether entering it is so expensive that frames should be batched.
     pub takes_batches: bool,
-    /// Opens the first session; the folder is `kms.data_dir`. `None` where this build has no
-    /// transport to it.
+    /// Opens the first session; the folder is `kms.data_dir`. `None` if this build does not include
+    /// the transport.
     open: Option<Open>,
 }
 
 type Open = fn(&Tee, &Path, WorkerOptions) -> Result<Arc<dyn TeeTransport>, OpenError>;
 
 impl TeeKind {
-    /// Its row.
+    /// The row of this kind.
     #[must_use]
     pub const fn row(self) -> Tee {
         match self {
@@ -70,19 +70,19 @@ impl TeeKind {
 }
 
 impl Tee {
-    /// Whether this build has a transport to it.
+    /// Whether this build includes its transport.
     #[must_use]
     pub const fn is_built_in(&self) -> bool {
         self.open.is_some()
     }
 
-    /// Whether the host can do with it as it likes.
+    /// Whether it gives no protection from the host.
     #[must_use]
     pub fn protects_nothing(&self) -> bool {
         self.at_most == AtMost::NOTHING
     }
 
-    /// Opens a session with it. Blocks until it is open and has shown that it may be used.
+    /// Opens a session with it. Blocks until the session is open and admitted.
     ///
     /// # Errors
     /// [`OpenError::NotBuiltIn`], or why there is no session, for the operator.
@@ -94,13 +94,13 @@ impl Tee {
 /// The TEE is not available.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// This build has no transport to it.
+    /// This build does not include its transport.
     #[error("this build has no transport to the TEE {name}: --features {name}")]
     NotBuiltIn {
         /// Its name in `kms.tee`.
         name: &'static str,
     },
-    /// It gives no session, or is not used.
+    /// The session could not be opened, or was not admitted.
     #[error("{0}")]
     Start(Box<dyn Error + Send + Sync>),
 }

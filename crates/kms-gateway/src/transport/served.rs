@@ -1,5 +1,5 @@
-//! Which TEE is served. One that lost all it had looks like a new one, and would take whoever comes
-//! first for its admin.
+//! The TEE that is served. One that lost its state looks like a new one, and would accept the first
+//! sender of `Provision` as its admin.
 
 use std::fmt;
 use std::sync::{PoisonError, RwLock};
@@ -8,40 +8,40 @@ use proto::command::SecurityState;
 use proto::{Address, TeeId};
 use thiserror::Error;
 
-/// What a TEE is known by.
+/// The name of a TEE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TeeName {
     /// Its id, which never changes.
     Id(TeeId),
-    /// The paymaster signer it had before TEEs had ids. Only a gateway that has not started since
-    /// then knows one by that.
+    /// The paymaster signer it had before TEEs had ids. Only a gateway that has not been started
+    /// since then uses it as the name.
     PaymasterSigner(Address),
 }
 
-/// The TEE that is served. Until one was, any is; from then on no other.
+/// The TEE that is served. Before the first one, any is accepted; from then on no other.
 #[derive(Debug, Default)]
 pub struct ServedTee(RwLock<Option<TeeName>>);
 
 /// The TEE is not the one that was served before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error(
-    "{served} was served here, and now it {}: see \"A TEE that lost its state\" in docs/operations.md",
+    "this gateway served {served}, and now the TEE {}: see \"A TEE that lost its state\" in docs/operations.md",
     now(*found, *is_provisioned)
 )]
 pub struct TeeStateLost {
-    /// Which one was.
+    /// The TEE that was served.
     pub served: TeeName,
-    /// The id of the one that there is now.
+    /// The id of the current one.
     pub found: TeeId,
-    /// Whether that one is provisioned.
+    /// Whether the current one is provisioned.
     pub is_provisioned: bool,
 }
 
 impl ServedTee {
-    /// Holds what a TEE reports against the one that is served.
+    /// Compares a TEE's report with the one that is served.
     ///
     /// # Errors
-    /// It is not provisioned, or another.
+    /// It is not provisioned, or is another TEE.
     pub fn check(&self, state: &SecurityState) -> Result<(), TeeStateLost> {
         let Some(served) = self.name() else { return Ok(()) };
         let is_it = state.provisioned.as_ref().is_some_and(|provisioned| match served {
@@ -52,7 +52,7 @@ impl ServedTee {
         is_it.then_some(()).ok_or(TeeStateLost { served, found: state.tee_id, is_provisioned })
     }
 
-    /// From now on no other is served. An id that is known stays.
+    /// From now on no other TEE is served. A known id is kept.
     pub fn keep_to(&self, name: TeeName) {
         let mut served = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if !matches!(*served, Some(TeeName::Id(_))) {
@@ -60,7 +60,7 @@ impl ServedTee {
         }
     }
 
-    /// What the one that is served is known by, if one is.
+    /// The name of the served TEE, if there is one.
     #[must_use]
     pub fn name(&self) -> Option<TeeName> {
         *self.0.read().unwrap_or_else(PoisonError::into_inner)

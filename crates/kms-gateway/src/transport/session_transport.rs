@@ -1,4 +1,4 @@
-//! A transport over the sessions of one kind of TEE.
+//! A transport that uses the sessions of one kind of TEE.
 
 use std::fmt::Display;
 
@@ -7,14 +7,14 @@ use prometheus::core::Collector;
 
 use super::{Asker, QueueStats, ServedTee, Session, StartError, TeeTransport, TransportError, Worker, WorkerOptions};
 
-/// The queue of a [`Worker`] in front of sessions.
+/// The queue of a [`Worker`], and sessions behind it.
 pub struct SessionTransport {
     mode: &'static str,
     worker: Worker,
 }
 
 impl SessionTransport {
-    /// Opens the first session with `open`, as [`Worker::start`] does. `mode` is the TEE's name in
+    /// Opens the first session with `open`, like [`Worker::start`]. `mode` is the TEE's name in
     /// `kms.tee`.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Registering passkeys and making accounts.
+//! Registration of passkeys, and creation of accounts.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ async fn a_registration_asks_for_a_verified_user_and_an_es256_key() {
 }
 
 #[tokio::test]
-async fn an_account_is_named_after_its_credential_and_is_the_same_when_made_again() {
+async fn an_account_is_named_after_its_credential_and_the_same_when_created_again() {
     let kms = Kms::start().await;
     let (passkey, registration_id) = kms.register().await;
     let first = kms.create(json!({ "registrationId": registration_id })).await.ok();
@@ -67,7 +67,7 @@ async fn an_account_is_named_after_its_credential_and_is_the_same_when_made_agai
 }
 
 #[tokio::test]
-async fn a_named_account_keeps_its_name_when_made_again_without_one() {
+async fn a_named_account_keeps_its_name_when_created_again_without_one() {
     let kms = Kms::start().await;
     let (_, registration_id) = kms.register().await;
     let named = kms.create(json!({ "registrationId": registration_id, "accountId": "alice" })).await.ok();
@@ -90,7 +90,7 @@ async fn an_account_id_belongs_to_the_first_credential_that_took_it() {
     for _ in 0..3 {
         kms.create(json!({ "registrationId": second, "accountId": "alice" })).await.refused(409, "account_exists");
     }
-    assert_eq!(kms.calls_of("CreateHybridAccount"), calls, "the index knows");
+    assert_eq!(kms.calls_of("CreateHybridAccount"), calls, "the index answers");
 }
 
 #[tokio::test]
@@ -102,7 +102,7 @@ async fn an_account_is_not_named_like_a_sender_or_another_passkeys_account() {
         let body = json!({ "registrationId": registration_id, "accountId": id });
         kms.create(body).await.refused(400, "account_id_reserved");
     }
-    // Before the user touches anything, where it can be told.
+    // If possible, before the user touches anything.
     let begin = json!({ "accountId": "0x00000000000000000000000000000000000000aa" });
     kms.post("/webauthn/register/begin", &begin).await.refused(400, "account_id_reserved");
     let account = kms.create(json!({ "registrationId": registration_id })).await.ok();
@@ -122,7 +122,7 @@ async fn the_account_id_of_the_registration_is_the_accounts() {
 }
 
 #[tokio::test]
-async fn a_registration_that_was_not_verified_makes_no_account() {
+async fn an_unverified_registration_creates_no_account() {
     let kms = Kms::start().await;
     let begun = kms.begin().await;
     let unverified = kms.create(json!({ "registrationId": begun["registrationId"] })).await;
@@ -150,7 +150,7 @@ async fn a_registration_expires_before_and_after_it_is_verified() {
 }
 
 #[tokio::test]
-async fn after_a_wrong_answer_the_right_one_is_taken() {
+async fn after_a_wrong_answer_the_right_one_is_accepted() {
     let kms = Kms::start().await;
     let mut passkey = SoftPasskey::create(RP_ID, ORIGIN).unwrap();
     let begun = kms.begin().await;
@@ -162,7 +162,7 @@ async fn after_a_wrong_answer_the_right_one_is_taken() {
 }
 
 #[tokio::test]
-async fn a_registration_that_anybody_changed_is_none() {
+async fn a_tampered_registration_is_refused() {
     let kms = Kms::start().await;
     let (_, verified) = kms.register().await;
     let begun = kms.begin().await;
@@ -174,16 +174,16 @@ async fn a_registration_that_anybody_changed_is_none() {
         let finish = json!({ "registrationId": changed, "credential": {} });
         kms.post("/webauthn/register/finish", &finish).await.refused(404, "registration_unknown");
     }
-    // One that is verified is no beginning.
+    // A verified registration cannot be finished again.
     let again = json!({ "registrationId": verified, "credential": {} });
     kms.post("/webauthn/register/finish", &again).await.refused(404, "registration_unknown");
-    // One of another KMS is none here.
+    // A registration of another KMS is unknown here.
     let (_, elsewhere) = Kms::start().await.register().await;
     kms.create(json!({ "registrationId": elsewhere })).await.refused(404, "registration_unknown");
 }
 
 #[tokio::test]
-async fn registrations_under_way_survive_a_restart() {
+async fn registrations_in_progress_survive_a_restart() {
     let kms = Kms::start().await;
     let mut passkey = SoftPasskey::create(RP_ID, ORIGIN).unwrap();
     let begun = kms.begin().await;
@@ -227,7 +227,7 @@ async fn an_answer_to_another_challenge_is_refused() {
     kms.finish(&other, &credential).await.refused(401, "challenge_mismatch");
 }
 
-/// The client data of an answer, rewritten.
+/// The client data of an answer, modified.
 fn with_client_data(credential: &Value, rewrite: impl FnOnce(String) -> String) -> Value {
     let mut credential = credential.clone();
     let client_data = &mut credential["response"]["clientDataJSON"];
@@ -236,7 +236,7 @@ fn with_client_data(credential: &Value, rewrite: impl FnOnce(String) -> String) 
     credential
 }
 
-/// Firefox on Android writes the slashes of the origin as JSON allows.
+/// Firefox on Android escapes the slashes of the origin, as JSON allows.
 #[tokio::test]
 async fn escaped_client_data_registers_and_makes_an_account() {
     let kms = Kms::start().await;
@@ -248,7 +248,7 @@ async fn escaped_client_data_registers_and_makes_an_account() {
 }
 
 #[tokio::test]
-async fn client_data_that_no_approval_could_have_is_refused_at_registration() {
+async fn client_data_that_would_fail_at_approval_is_refused_at_registration() {
     type Rewrite = fn(String) -> String;
     let kms = Kms::start().await;
     let cases: [(Rewrite, &str); 5] = [
@@ -267,7 +267,7 @@ async fn client_data_that_no_approval_could_have_is_refused_at_registration() {
     }
 }
 
-/// The attestation object, and where the header of its authenticator data is.
+/// The attestation object, and the offset of the header of its authenticator data.
 fn attestation_object(credential: &Value) -> (Vec<u8>, usize) {
     let object = credential["response"]["attestationObject"].as_str().unwrap();
     let bytes = base64url::<4096>(object).unwrap().to_vec();
@@ -275,8 +275,8 @@ fn attestation_object(credential: &Value) -> (Vec<u8>, usize) {
     (bytes, auth_data)
 }
 
-/// A key that the trusted application would refuse is refused by the gateway already: here `alg` is
-/// written in two bytes where one is enough.
+/// The gateway already refuses a key that the trusted application would refuse: here `alg` is
+/// encoded in two bytes where one is enough.
 #[tokio::test]
 async fn a_key_in_another_encoding_is_refused_at_registration() {
     let kms = Kms::start().await;
@@ -290,10 +290,10 @@ async fn a_key_in_another_encoding_is_refused_at_registration() {
     kms.finish(&begun, &credential).await.refused(400, "public_key_invalid");
 }
 
-/// Attestation is not asked for, and extensions mean nothing: neither is interpreted, however
-/// costly it would be.
+/// Attestation is not requested, and extensions are ignored: neither is parsed, which could be
+/// expensive.
 #[tokio::test]
-async fn an_attestation_statement_and_extensions_are_left_aside() {
+async fn an_attestation_statement_and_extensions_are_ignored() {
     let kms = Kms::start().await;
     let begun = kms.begin().await;
     let mut credential = SoftPasskey::create(RP_ID, ORIGIN).unwrap().register(&begun["publicKey"]).unwrap();
@@ -303,7 +303,7 @@ async fn an_attestation_statement_and_extensions_are_left_aside() {
     bytes[auth_data + 2 + 32] |= 0x80;
     bytes.splice(auth_data + 2 + 164..auth_data + 2 + 164, extensions);
     let statement = bytes.windows(8).position(|window| window == b"attStmt\xa0").unwrap() + 7;
-    // Two entries under floating-point keys.
+    // Two entries with floating-point keys.
     bytes.splice(statement..=statement, [0xa2, 0xf9, 0x3e, 0, 1, 0xf9, 0x41, 0, 0x80]);
     credential["response"]["attestationObject"] = to_base64url(&bytes).into();
     kms.finish(&begun, &credential).await.ok();
@@ -325,7 +325,7 @@ async fn fields_in_another_encoding_are_named_with_the_encoding() {
 }
 
 #[tokio::test]
-async fn what_is_no_registration_is_refused() {
+async fn an_invalid_registration_is_refused() {
     let kms = Kms::start().await;
     let begun = kms.begin().await;
     let refusal = kms.finish(&begun, &json!({ "id": "x" })).await.refused(400, "invalid_field");
@@ -345,7 +345,7 @@ fn begin(ceremonies: &Ceremonies, now: u64) -> (String, Value) {
 }
 
 #[test]
-fn made_up_registrations_push_out_no_honest_one_before_or_after_it_is_verified() {
+fn fake_registrations_evict_no_valid_one() {
     let ceremonies = ceremonies(&Settings { max_registrations: 4, ..settings(Path::new("")) });
     let (begun, options) = begin(&ceremonies, NOW);
     let make_up = |number| {
@@ -362,7 +362,7 @@ fn made_up_registrations_push_out_no_honest_one_before_or_after_it_is_verified()
 }
 
 #[test]
-fn an_account_can_be_made_by_the_id_of_the_beginning_while_there_is_room() {
+fn an_account_can_be_created_by_the_initial_id_while_there_is_room() {
     let ceremonies = ceremonies(&Settings { max_registrations: 2, ..settings(Path::new("")) });
     let register = |now| {
         let mut passkey = SoftPasskey::create(RP_ID, ORIGIN).unwrap();
@@ -377,7 +377,7 @@ fn an_account_can_be_made_by_the_id_of_the_beginning_while_there_is_room() {
     };
     assert!(matches!(by_beginning(&all[0]), Err(CeremonyError::NotVerified)));
     assert!(all[1..].iter().all(|registration| by_beginning(registration).unwrap()));
-    // Both end when the registration does.
+    // Both expire with the registration.
     for (begun, verified) in &all {
         assert!(matches!(ceremonies.verified(begun, NOW + 303), Err(CeremonyError::Unknown)));
         assert!(matches!(ceremonies.verified(verified, NOW + 303), Err(CeremonyError::Unknown)));
@@ -394,7 +394,7 @@ fn an_origin_that_is_not_the_relying_partys_is_refused_at_start() {
 }
 
 #[tokio::test]
-async fn the_counterfactual_sender_is_the_one_the_factory_contract_gives() {
+async fn the_counterfactual_sender_is_the_factory_contract_s() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let tools = Tools::locate(&root).unwrap();
     let anvil = Anvil::start(tools.anvil(), AnvilOptions::default()).await.unwrap();
@@ -417,7 +417,7 @@ async fn the_counterfactual_sender_is_the_one_the_factory_contract_gives() {
 }
 
 #[tokio::test]
-async fn while_the_chain_is_down_the_account_is_made_and_the_sender_can_be_asked_again() {
+async fn during_an_outage_of_the_chain_the_account_is_created_and_the_sender_can_be_retried() {
     let factory = FactorySettings {
         address: proto::Address::default(),
         rpc_url: "http://127.0.0.1:1".to_owned().into(),
@@ -430,7 +430,7 @@ async fn while_the_chain_is_down_the_account_is_made_and_the_sender_can_be_asked
     kms.get(&format!("/kms/accounts/{}", AccountId::of_credential(passkey.credential_id()))).await.ok();
 }
 
-/// Listens at a free port and answers the first request with this head, and then without end.
+/// Listens on a free port, and answers the first request with this head and an endless body.
 async fn node_without_end(head: &'static str) -> (String, tokio::task::JoinHandle<usize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -448,7 +448,7 @@ async fn node_without_end(head: &'static str) -> (String, tokio::task::JoinHandl
 }
 
 #[tokio::test]
-async fn a_node_that_answers_about_the_factory_without_end_is_not_read_to_the_end() {
+async fn an_endless_answer_about_the_factory_is_not_read_to_the_end() {
     let (url, sent) = node_without_end("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n").await;
     let settings = FactorySettings { address: proto::Address::default(), rpc_url: url.into(), timeout_seconds: 600 };
     ChainFactory::new(&settings).unwrap().look_at().await.unwrap_err();

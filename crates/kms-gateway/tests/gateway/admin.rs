@@ -22,7 +22,7 @@ use crate::support::{Answer, Gate, GatedTee, Kms, RelayKey, accept_audit_rows, c
 const UNSIGNED: Signature = Signature::UNSIGNED;
 
 #[tokio::test]
-async fn bootstrapping_with_other_permissions_gives_a_known_relay_key_those() {
+async fn bootstrapping_with_other_permissions_changes_those_of_a_known_relay_key() {
     let kms = Kms::start().await;
     let wanted = Wanted {
         relying_parties: vec![kms.gateway.settings().relying_party().unwrap()],
@@ -43,12 +43,12 @@ impl Kms {
         self.get("/RollbackCounter").await.ok()["counter"].as_u64().unwrap()
     }
 
-    /// Admits a relay key, by the admin, over HTTP.
+    /// Authorises a relay key, by the admin, over HTTP.
     pub async fn authorize(&self, key: &RelayKey, permissions: &[&str]) -> Answer {
         self.post("/admin/authorize-signer", &self.authorization(key, permissions).await).await
     }
 
-    /// Turns a relay key away, by the admin, over HTTP.
+    /// Revokes a relay key, by the admin, over HTTP.
     pub async fn revoke(&self, key: &RelayKey) -> Answer {
         self.post("/admin/revoke-signer", &self.revocation(key).await).await
     }
@@ -94,7 +94,7 @@ impl Kms {
         command
     }
 
-    /// The same as its route takes it.
+    /// The same in the form of its route.
     pub async fn rotation(&self, current: &RelayKey, next: &RelayKey) -> Value {
         let rotations = self.record_of(current).await.rotations;
         self.rotation_number(rotations + 1, current, next).await
@@ -119,7 +119,7 @@ impl Kms {
 }
 
 #[tokio::test]
-async fn an_admin_command_is_good_once() {
+async fn an_admin_command_is_valid_once() {
     let kms = Kms::start().await;
     let body = kms.authorization(&RelayKey::random(), &["sponsor"]).await;
     kms.post("/admin/authorize-signer", &body).await.ok();
@@ -137,7 +137,7 @@ async fn a_command_that_the_admin_did_not_sign_is_refused() {
     assert_eq!(signers["signers"].as_array().unwrap().len(), 1);
 }
 
-/// Commands that nobody signed who may, or that were good once.
+/// Commands without a valid signature, or already used.
 async fn forged(kms: &Kms) -> Vec<(&'static str, Value, u16, &'static str)> {
     let stranger = RelayKey::random();
     let signer = stranger.address().to_string();
@@ -175,7 +175,7 @@ async fn forged(kms: &Kms) -> Vec<(&'static str, Value, u16, &'static str)> {
 }
 
 #[tokio::test]
-async fn forged_and_old_commands_are_refused_before_they_wait_cost_the_tee_a_call_or_get_a_row() {
+async fn forged_and_old_commands_are_refused_without_waiting_a_tee_call_or_a_row() {
     let gate = Gate::default();
     let kms = Kms::over_tee(Arc::new(GatedTee::start(8, gate.clone()))).await;
     let key = RelayKey::random();
@@ -185,7 +185,7 @@ async fn forged_and_old_commands_are_refused_before_they_wait_cost_the_tee_a_cal
     kms.post("/admin/authorize-signer", &once).await.refused(409, "counter_mismatch");
     let before = kms.gateway.verify_audit_chain().await.unwrap();
 
-    // A command of the admin is under way, and the TEE answers nothing.
+    // A command of the admin is in progress, and the TEE does not answer.
     let real = kms.revocation(&key).await;
     gate.shut();
     let under_way = tokio::spawn(kms.client.post(format!("{}/admin/revoke-signer", kms.url)).json(&real).send());
@@ -206,7 +206,7 @@ async fn forged_and_old_commands_are_refused_before_they_wait_cost_the_tee_a_cal
 }
 
 #[tokio::test]
-async fn a_rotation_that_the_tee_would_refuse_every_time_it_is_sent_waits_for_nobody_and_gets_no_row() {
+async fn a_rotation_that_the_tee_would_always_refuse_is_refused_immediately_without_a_row() {
     let kms = Kms::start().await;
     let (next, other) = (RelayKey::random(), RelayKey::random());
     kms.authorize(&other, &["sponsor"]).await.ok();
@@ -225,7 +225,7 @@ async fn a_rotation_that_the_tee_would_refuse_every_time_it_is_sent_waits_for_no
 }
 
 #[tokio::test]
-async fn a_command_that_can_have_no_effect_costs_the_tee_no_call_and_has_one_row() {
+async fn a_command_without_effect_costs_no_tee_call_and_has_one_row() {
     let kms = Kms::start().await;
     let key = RelayKey::random();
     kms.authorize(&key, &["sponsor"]).await.ok();
@@ -247,7 +247,7 @@ async fn a_command_that_can_have_no_effect_costs_the_tee_no_call_and_has_one_row
 }
 
 #[tokio::test]
-async fn a_command_whose_row_could_not_be_written_has_it_when_it_is_sent_again() {
+async fn a_command_whose_row_failed_gets_it_when_sent_again() {
     let kms = Kms::start().await;
     let key = RelayKey::random();
     kms.authorize(&key, &["sponsor"]).await.ok();
@@ -264,13 +264,13 @@ async fn a_command_whose_row_could_not_be_written_has_it_when_it_is_sent_again()
 }
 
 #[tokio::test]
-async fn an_authorisation_that_can_have_an_effect_again_is_taken() {
+async fn an_authorisation_that_can_take_effect_again_is_accepted() {
     let kms = Kms::start().await;
     let [key, next] = [(); 2].map(|()| RelayKey::random());
     kms.authorize(&key, &["sponsor", "rotate"]).await.ok();
     let again = kms.authorization(&key, &["sponsor"]).await;
     kms.post("/admin/authorize-signer", &again).await.refused(409, "signer_already_authorised");
-    // The counter stays where it is.
+    // The counter does not change.
     kms.rotate(&key, &next).await.unwrap();
     kms.post("/admin/authorize-signer", &again).await.ok();
 }
@@ -290,7 +290,7 @@ async fn keys_with_another_role_are_refused_as_relay_keys() {
 }
 
 #[tokio::test]
-async fn a_command_signed_ahead_gets_no_row_until_the_counter_is_there() {
+async fn a_command_signed_ahead_gets_no_row_until_its_counter_is_next() {
     let kms = Kms::start().await;
     let counter = kms.counter().await;
     let ahead = kms.authorization_for(counter + 2, &RelayKey::random(), &["sponsor"]).await;
@@ -345,7 +345,7 @@ async fn a_signer_is_listed_with_its_permissions_by_name() {
 }
 
 #[tokio::test]
-async fn a_revoked_relay_key_is_refused_at_once() {
+async fn a_revoked_relay_key_is_refused_immediately() {
     let kms = Kms::start().await;
     let request = kms.honest_request().await;
     kms.sponsor(&request).await.ok();
@@ -354,7 +354,7 @@ async fn a_revoked_relay_key_is_refused_at_once() {
 }
 
 #[tokio::test]
-async fn a_rotation_signed_by_both_keys_puts_the_new_one_in_place() {
+async fn a_rotation_signed_by_both_keys_replaces_the_key() {
     let kms = Kms::start().await;
     let request = kms.honest_request().await;
     let next = RelayKey::random();
@@ -371,7 +371,7 @@ async fn a_rotation_signed_by_both_keys_puts_the_new_one_in_place() {
 }
 
 #[tokio::test]
-async fn new_ceilings_hold_at_once() {
+async fn new_ceilings_apply_immediately() {
     let kms = Kms::start().await;
     let request = kms.honest_request().await;
     let counter = kms.counter().await + 1;
@@ -408,7 +408,7 @@ async fn a_permission_that_does_not_exist_is_named() {
 }
 
 #[tokio::test]
-async fn bootstrapping_again_changes_nothing_and_another_admin_changes_nothing_either() {
+async fn bootstrapping_again_or_by_another_admin_changes_nothing() {
     let kms = Kms::start().await;
     let before = kms.get("/admin/signers").await.ok();
     let wanted = || Wanted {
@@ -464,18 +464,18 @@ async fn the_paymaster_key_is_rotated_to_a_standby_that_was_attested_before() {
     assert_eq!(listed["paymasterSigner"], standby.to_string());
     assert_eq!(listed["standbyPaymasterSigner"], Value::Null);
 
-    // It is the same TEE all the same: the gateway starts over it again.
+    // It is still the same TEE: the gateway starts with it again.
     let kms = kms.restart().await;
     assert_eq!(kms.sponsor(&request.next(&kms.relay)).await.ok()["paymasterSigner"], standby.to_string());
 }
 
 #[tokio::test]
-async fn a_paymaster_key_that_another_process_had_rotated_is_learnt_of_by_what_it_signs() {
+async fn a_paymaster_key_rotated_by_another_process_is_learnt_from_its_signatures() {
     let tee = Arc::new(GatedTee::start(8, Gate::default()));
     let kms = Kms::over_tee(Arc::<GatedTee>::clone(&tee)).await;
     let request = kms.honest_request().await;
     let first = kms.sponsor(&request).await.ok()["paymasterSigner"].clone();
-    // Past the gateway, which keeps what it knew.
+    // Bypassing the gateway, whose cached copy does not change.
     let (tee_id, counter) = (kms.tee_id().await, kms.counter().await + 1);
     let mut prepare = PreparePaymasterKey { tee_id, counter, signature: UNSIGNED };
     prepare.signature = kms.admin.sign(&prepare);
@@ -493,7 +493,7 @@ async fn a_paymaster_key_that_another_process_had_rotated_is_learnt_of_by_what_i
 }
 
 #[tokio::test]
-async fn beyond_the_ceiling_on_accounts_none_is_made() {
+async fn no_account_is_created_above_the_ceiling() {
     let kms = Kms::start().await;
     let request = kms.honest_request().await;
     let (tee_id, counter) = (kms.tee_id().await, kms.counter().await + 1);

@@ -1,4 +1,4 @@
-//! An admin command that nobody said yes to, and that took effect all the same, is in the audit.
+//! An admin command that took effect without an acknowledgement is recorded in the audit.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::support::{Gate, GatedTee, Kms, OPTIONS, RelayKey, settings, until};
 type AdminRow = (String, String, String, i64, i64);
 
 impl Kms {
-    /// The rows about admin commands from this one on.
+    /// The rows about admin commands, skipping this many.
     async fn admin_rows(&self, skipped: usize) -> Vec<AdminRow> {
         self.gateway.verify_audit_chain().await.unwrap();
         let query = "SELECT action, decision, reason, counter_from, counter_to FROM audit
@@ -22,8 +22,8 @@ impl Kms {
         rows.iter().skip(skipped).map(row).collect()
     }
 
-    /// The TEE admits the key; the row about it is never written, the process is over.
-    async fn killed_before_it_writes_down_the_admission_of(self, key: &RelayKey) -> Self {
+    /// The TEE authorises the key, but the process ends before its row is written.
+    async fn killed_before_recording_the_authorisation_of(self, key: &RelayKey) -> Self {
         let database = self.database().await;
         let trigger = "CREATE TRIGGER killed BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'killed'); END";
         sqlx::query(AssertSqlSafe(trigger)).execute(&database).await.unwrap();
@@ -39,14 +39,14 @@ fn row(action: &str, decision: &str, reason: &str, from: i64, to: i64) -> AdminR
 }
 
 #[tokio::test]
-async fn the_rows_of_admin_commands_say_for_which_counter_they_were_signed() {
+async fn rows_of_admin_commands_name_the_counter_they_were_signed_for() {
     let kms = Kms::start().await;
     let expected = [row("provision", "allowed", "ok", 1, 1), row("authorize_signer", "allowed", "ok", 2, 2)];
     assert_eq!(kms.admin_rows(0).await, expected);
 }
 
 #[tokio::test]
-async fn a_command_without_an_answer_is_recorded_as_unknown_and_then_as_what_it_was() {
+async fn a_command_without_an_answer_is_recorded_as_unknown_and_then_resolved() {
     let gate = Gate::default();
     let settings = |folder: &Path| Settings { tee_timeout_seconds: 5, ..settings(folder) };
     let kms = Kms::over_tee_with(settings, Arc::new(GatedTee::with_options(OPTIONS, gate.clone()))).await;
@@ -63,7 +63,7 @@ async fn a_command_without_an_answer_is_recorded_as_unknown_and_then_as_what_it_
 }
 
 #[tokio::test]
-async fn a_command_that_was_refused_for_sure_is_not_unknown() {
+async fn a_refused_command_is_not_unknown() {
     let kms = Kms::start().await;
     let key = RelayKey::random();
     kms.authorize(&key, &["sponsor"]).await.ok();
@@ -76,12 +76,12 @@ async fn a_command_that_was_refused_for_sure_is_not_unknown() {
 #[tokio::test]
 async fn a_command_that_took_effect_before_a_crash_is_found_at_the_next_start() {
     let kms = Kms::start().await;
-    let kms = kms.killed_before_it_writes_down_the_admission_of(&RelayKey::random()).await;
+    let kms = kms.killed_before_recording_the_authorisation_of(&RelayKey::random()).await;
     assert_eq!(kms.admin_rows(2).await, []);
     kms.gateway.ready().await.unwrap();
     let observed = row("admin_counter", "observed", "applied_without_reply", 3, 3);
     assert_eq!(kms.admin_rows(2).await, std::slice::from_ref(&observed));
-    // Once is enough.
+    // A second comparison adds no row.
     kms.gateway.ready().await.unwrap();
     let kms = kms.restart().await;
     kms.get("/health").await.ok();
@@ -89,12 +89,12 @@ async fn a_command_that_took_effect_before_a_crash_is_found_at_the_next_start() 
 }
 
 #[tokio::test]
-async fn a_command_under_way_is_not_taken_for_one_that_nobody_heard_of() {
+async fn a_command_in_progress_is_not_mistaken_for_an_unacknowledged_one() {
     let kms = Kms::start().await;
     let one = kms.authorization(&RelayKey::random(), &["sponsor"]).await;
     let other = kms.authorization(&RelayKey::random(), &["sponsor"]).await;
-    // While the database is held, the first is between its effect and its row; the next and whoever
-    // asks come then.
+    // While the database is locked, the first command is between its effect and its row; the next
+    // command and a query arrive then.
     let database = kms.database().await;
     let mut holder = database.acquire().await.unwrap();
     sqlx::query("BEGIN IMMEDIATE").execute(&mut *holder).await.unwrap();
@@ -116,7 +116,7 @@ async fn a_counter_that_was_rolled_back_is_recorded() {
     let state = kms.folder.path().join("simulator.state");
     let older = std::fs::read(&state).unwrap();
     kms.authorize(&RelayKey::random(), &["sponsor"]).await.ok();
-    // Nothing protects a simulator from an older copy of its state.
+    // The simulator is not protected from an older copy of its state.
     std::fs::write(&state, older).unwrap();
     let kms = kms.restart().await;
     kms.gateway.ready().await.unwrap();

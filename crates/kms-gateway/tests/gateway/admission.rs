@@ -1,5 +1,4 @@
-//! What a session must show when it is opened, the first and every one after it, before anything is
-//! served over it.
+//! The checks on every session when it is opened, before anything is served over it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -23,7 +22,7 @@ const STRICT: WorkerOptions = WorkerOptions { required_protection: REQUIRED, ..O
 const TOO_LITTLE: InsufficientProtection =
     InsufficientProtection::Level { what: "storage", required: Protection::SecureWorld, reported: Protection::None };
 
-/// What a session is with.
+/// The trusted application of a session.
 #[derive(Clone, Copy, PartialEq)]
 enum With {
     Good,
@@ -36,15 +35,15 @@ enum With {
 }
 
 type Shared<T> = Arc<Mutex<T>>;
-/// For each session its frames.
+/// The frames sent to each session.
 type Sent = Vec<Vec<Vec<u8>>>;
 
 fn platform_of(with: With) -> Platform {
     platform(if with == With::LessProtection { Protection::None } else { Protection::SecureWorld }, "0.1.0")
 }
 
-/// A worker whose sessions are with whoever `with` says when they are opened, and what each of them
-/// was sent. A good one dies at a frame that is no request.
+/// A worker whose sessions are with the trusted application that `with` names when they are opened,
+/// and the frames each was sent. A good one dies at a frame that is not a valid request.
 fn worker(with: &Shared<With>, gate: &Gate) -> (Result<Worker, StartError<Status>>, Shared<Sent>) {
     let (with, gate, sent) = (Arc::clone(with), gate.clone(), Shared::<Sent>::default());
     let noted = Arc::clone(&sent);
@@ -82,7 +81,7 @@ const NOT_ADMITTED: [(With, NotAdmitted); 6] = [
 ];
 
 #[test]
-fn a_first_session_that_does_not_show_what_it_must_is_none() {
+fn a_first_session_that_fails_admission_is_not_used() {
     for (with, expected) in NOT_ADMITTED {
         match worker(&Arc::new(Mutex::new(with)), &Gate::default()).0 {
             Err(StartError::NotAdmitted(why)) => assert_eq!(why, expected),
@@ -94,7 +93,7 @@ fn a_first_session_that_does_not_show_what_it_must_is_none() {
 }
 
 #[tokio::test]
-async fn what_waits_for_the_next_session_is_not_sent_to_one_that_is_not_what_it_must_be() {
+async fn waiting_frames_are_not_sent_to_a_session_that_fails_admission() {
     for (other, expected) in NOT_ADMITTED {
         let (with, gate) = (Arc::new(Mutex::new(With::Good)), Gate::default());
         let (worker, sent) = worker(&with, &gate);
@@ -127,7 +126,7 @@ async fn until_told(worker: &Worker, expected: TransportError) {
 }
 
 #[tokio::test]
-async fn another_trusted_application_put_in_place_of_the_lost_one_signs_nothing_until_the_right_one_is_back() {
+async fn a_replaced_trusted_application_signs_nothing_until_the_right_one_is_back() {
     let (with, dying) = (Arc::new(Mutex::new(With::Good)), Arc::new(AtomicBool::default()));
     let reports = std::iter::repeat_with({
         let with = Arc::clone(&with);
@@ -142,7 +141,7 @@ async fn another_trusted_application_put_in_place_of_the_lost_one_signs_nothing_
     dying.store(true, Ordering::SeqCst);
     let request = request.next(&kms.relay);
     kms.sponsor(&request).await.refused(503, "tee_unavailable");
-    // Retryable is what says only that there is no session.
+    // The only retryable refusal is the one that says there is no session.
     until(async || kms.sponsor(&request).await.body["error"]["code"] != "tee_unavailable").await;
     let answer = kms.sponsor(&request).await;
     assert_eq!(answer.refused(503, "tee_protection_insufficient")["retryable"], false);
@@ -157,7 +156,7 @@ async fn another_trusted_application_put_in_place_of_the_lost_one_signs_nothing_
 }
 
 #[test]
-fn a_caller_is_told_why_nothing_is_served_and_to_come_back_only_where_it_may_pass() {
+fn refusals_say_why_nothing_is_served_and_are_retryable_only_if_it_may_pass() {
     for (why, code, retryable) in [
         (NotAdmitted::Silent, "tee_unavailable", true),
         (NotAdmitted::Refused(Status::StorageFailed), "tee_unavailable", true),

@@ -1,5 +1,5 @@
-//! Passkeys of an Android app: their origin is the hash of its signing certificate, and no browser
-//! is told of it.
+//! Passkeys of an Android app: their origin is the hash of its signing certificate, which browsers
+//! never see.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ fn passkey_of(origin: &str) -> SoftPasskey {
 }
 
 #[tokio::test]
-async fn an_app_registers_and_approves_beside_pages_and_where_there_are_only_apps() {
+async fn an_app_registers_and_approves_with_and_without_pages() {
     for origins in [&[APP][..], &[ORIGIN, APP]] {
         let kms = serving(origins).await;
         let mut passkey = passkey_of(APP);
@@ -65,7 +65,7 @@ async fn a_registration_at_an_origin_that_is_not_configured_is_refused() {
 }
 
 #[tokio::test]
-async fn no_browser_is_told_of_an_app() {
+async fn no_browser_learns_of_an_app() {
     let kms = serving(&[ORIGIN, APP]).await;
     for (origin, told) in [(ORIGIN, Some(ORIGIN)), (APP, None), ("null", None)] {
         let answer = kms.client.get(format!("{}/health", kms.url)).header("origin", origin).send().await.unwrap();

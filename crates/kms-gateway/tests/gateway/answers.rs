@@ -1,6 +1,5 @@
-//! The answer of every route, as it is kept under `snapshots/`: what clients parse changes only
-//! together with its snapshot. `INSTA_UPDATE=always cargo test --workspace --test gateway answers`
-//! writes them anew.
+//! The answer of every route, stored under `snapshots/`: a change of what clients parse changes the
+//! snapshot. `INSTA_UPDATE=always cargo test --workspace --test gateway answers` rewrites them.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +30,7 @@ impl Answers {
 }
 
 #[tokio::test]
-async fn the_answer_of_every_route_is_as_it_was() {
+async fn the_answer_of_every_route_matches_its_snapshot() {
     let kms = Kms::start().await;
     let mut answers = Answers::default();
 
@@ -77,7 +76,7 @@ async fn the_answer_of_every_route_is_as_it_was() {
 
 async fn keep_admin_commands(kms: &Kms, answers: &mut Answers) {
     let tee_id = kms.tee_id().await;
-    // A TEE that serves is provisioned.
+    // A TEE in service is already provisioned.
     let provision = json!({
         "teeId": tee_id.to_string(),
         "admin": kms.admin.address().to_string(),

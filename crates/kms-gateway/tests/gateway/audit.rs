@@ -1,4 +1,4 @@
-//! Every decision has a row, and no row can be changed without a trace.
+//! Every decision has a row, and no row can be changed undetected.
 
 use kms_gateway::store::AuditError;
 use serde_json::json;
@@ -8,13 +8,13 @@ use sqlx::{AssertSqlSafe, Row};
 use crate::support::{Kms, RelayKey};
 
 impl Kms {
-    /// The database, opened by somebody else.
+    /// The database, opened by another process.
     pub async fn database(&self) -> SqlitePool {
         let file = SqliteConnectOptions::new().filename(self.folder.path().join("gateway.sqlite"));
         SqlitePool::connect_with(file).await.unwrap()
     }
 
-    /// Decisions so far, as they are counted.
+    /// The number of decisions so far, from the metrics.
     pub fn decided(&self, action: &str, reason: &str) -> f64 {
         let families = self.registry.gather();
         let decisions = families.iter().find(|family| family.name() == "kms_decisions_total").unwrap();
@@ -65,7 +65,7 @@ async fn every_decision_has_a_row_with_its_reason() {
 }
 
 #[tokio::test]
-async fn what_anyone_may_send_is_counted_and_fills_no_audit() {
+async fn public_requests_are_counted_and_fill_no_audit() {
     let kms = Kms::start().await;
     let mut request = kms.honest_request().await;
     let before = kms.gateway.verify_audit_chain().await.unwrap();
@@ -92,7 +92,7 @@ async fn what_anyone_may_send_is_counted_and_fills_no_audit() {
 }
 
 #[tokio::test]
-async fn an_untouched_audit_verifies_and_gives_its_head() {
+async fn an_untouched_audit_verifies_and_returns_its_head() {
     let kms = Kms::start().await;
     let request = kms.honest_request().await;
     kms.sponsor(&request).await.ok();
@@ -103,7 +103,7 @@ async fn an_untouched_audit_verifies_and_gives_its_head() {
 }
 
 #[tokio::test]
-async fn any_change_of_a_row_breaks_the_chain_there() {
+async fn any_change_of_a_row_breaks_the_chain_at_that_row() {
     for (change, broken_at) in [
         ("UPDATE audit SET reason = 'ok', decision = 'allowed' WHERE seq = 5", 5),
         ("UPDATE audit SET at = at + 1 WHERE seq = 2", 2),
@@ -138,7 +138,7 @@ async fn any_change_of_a_row_breaks_the_chain_there() {
 }
 
 #[tokio::test]
-async fn decisions_made_at_once_stand_in_one_chain() {
+async fn concurrent_decisions_form_one_chain() {
     let kms = Kms::start().await;
     let mut requests = Vec::new();
     for nonce in 0..24 {

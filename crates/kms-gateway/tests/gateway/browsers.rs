@@ -1,4 +1,4 @@
-//! What a browser does for a page before and after it calls (Fetch, "CORS protocol").
+//! A browser's behaviour for a page before and after a request (Fetch, "CORS protocol").
 
 use std::path::Path;
 use std::sync::Arc;
@@ -52,7 +52,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 #[tokio::test]
-async fn a_page_at_a_configured_origin_is_let_in_and_no_other_is() {
+async fn only_pages_at_configured_origins_are_allowed() {
     let kms = Kms::start().await;
     for (method, path) in FOR_PAGES {
         let (status, headers) = kms.preflight(ORIGIN, method, path).await;
@@ -85,7 +85,7 @@ async fn a_preflight_is_answered_before_authentication_where_a_key_is_needed() {
         let (status, headers) = kms.preflight(ORIGIN, method, path).await;
         assert_eq!((status, text(&headers, "access-control-allow-origin")), (StatusCode::OK, Some(ORIGIN)), "{path}");
     }
-    // The request after it needs one, and the page can read that.
+    // The actual request needs one, and the page can read the refusal.
     let begin = kms.client.post(format!("{}/webauthn/register/begin", kms.url)).header("origin", ORIGIN);
     let refused = begin.json(&json!({ "userName": "alice" })).send().await.unwrap();
     assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
@@ -94,7 +94,7 @@ async fn a_preflight_is_answered_before_authentication_where_a_key_is_needed() {
 }
 
 #[tokio::test]
-async fn no_page_is_let_in_where_relays_and_admins_call() {
+async fn no_page_may_call_routes_of_relays_and_admins() {
     let kms = Kms::start().await;
     for (method, path) in FOR_SERVERS {
         let (_, headers) = kms.preflight(ORIGIN, method, path).await;
@@ -102,10 +102,10 @@ async fn no_page_is_let_in_where_relays_and_admins_call() {
     }
 }
 
-/// What a browser sends for a page at a name that leads to this port (DNS rebinding): to the
-/// browser, one origin.
+/// The request of a page whose name resolves to this port (DNS rebinding): same-origin for the
+/// browser.
 #[tokio::test]
-async fn a_page_at_another_origin_is_refused_where_relays_and_admins_call() {
+async fn a_page_at_another_origin_is_refused_on_routes_of_relays_and_admins() {
     let kms = Kms::start().await;
     for (method, path) in FOR_SERVERS {
         let ask = |name: &str, value: &str| {
@@ -143,18 +143,18 @@ async fn a_page_reads_answers_and_refusals_and_their_request_id() {
             assert_eq!(body["error"]["requestId"], id);
         }
     }
-    // A method that a route does not take is refused readably too.
+    // A method that the route does not support is refused readably too.
     let refused = kms.client.delete(&url).header("origin", ORIGIN).send().await.unwrap();
     assert_eq!(refused.status(), 405);
     assert_eq!(text(refused.headers(), "access-control-allow-origin"), Some(ORIGIN));
-    // So is a path that does not exist.
+    // So is an unknown path.
     let nowhere = kms.client.get(format!("{}/nowhere", kms.url)).header("origin", ORIGIN).send().await.unwrap();
     assert_eq!(nowhere.status(), 404);
     assert_eq!(text(nowhere.headers(), "access-control-allow-origin"), Some(ORIGIN));
 }
 
 #[tokio::test]
-async fn a_page_reads_that_there_is_no_room_and_its_preflight_is_answered() {
+async fn a_page_can_read_a_refusal_of_a_full_port_and_its_preflight_is_answered() {
     let mut kms = Kms::start().await;
     let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
     kms.url = format!("http://{}", tcp.local_addr().unwrap());

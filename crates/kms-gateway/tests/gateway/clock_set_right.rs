@@ -1,5 +1,5 @@
-//! The host's clock was ahead for a moment and is set right: nothing that was good once is good
-//! again, and nothing stays blocked for as long as the clock was ahead.
+//! The host's clock was briefly ahead and is corrected: nothing already used becomes valid again,
+//! and nothing stays blocked for as long as the clock was ahead.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::support::{FailingTee, Gate, GatedTee, Kms, NOW, ORIGIN, RP_ID, Sponso
 const AHEAD: u64 = NOW + 9 * 86_400;
 
 #[tokio::test]
-async fn a_nonce_that_was_used_before_or_meanwhile_is_not_good_again() {
+async fn a_nonce_used_before_or_meanwhile_is_not_valid_again() {
     let kms = Kms::start().await;
     let before = kms.honest_request().await;
     kms.sponsor(&before).await.ok();
@@ -32,7 +32,7 @@ async fn a_nonce_that_was_used_before_or_meanwhile_is_not_good_again() {
 }
 
 #[tokio::test]
-async fn accounts_made_meanwhile_leave_the_ration_of_now_and_of_then() {
+async fn accounts_created_meanwhile_count_against_neither_limit() {
     let few = |folder: &Path| Settings { accounts_per_hour: 2, ..settings(folder) };
     let kms = Kms::over_tee_with(few, Arc::new(GatedTee::start(8, Gate::default()))).await;
     kms.clock.set(AHEAD);
@@ -48,7 +48,7 @@ async fn accounts_made_meanwhile_leave_the_ration_of_now_and_of_then() {
 }
 
 #[tokio::test]
-async fn an_account_of_which_the_tee_was_asked_before_is_not_given_up() {
+async fn an_account_requested_before_is_not_given_up() {
     let failing = Arc::new(AtomicBool::new(false));
     let kms = Kms::over_tee(Arc::new(FailingTee::start("damaged-", Arc::clone(&failing)))).await;
     let (_, registration_id) = kms.register().await;
@@ -66,18 +66,18 @@ async fn an_account_of_which_the_tee_was_asked_before_is_not_given_up() {
 }
 
 #[tokio::test]
-async fn an_account_that_was_cut_short_meanwhile_is_found_at_once() {
+async fn an_account_interrupted_meanwhile_is_found_immediately() {
     let kms = Kms::start().await;
     kms.clock.set(AHEAD);
     let (_, registration_id) = kms.register().await;
-    // Its clock is right after the restart.
-    let kms = kms.killed_before_it_writes_down_the_account_of(&registration_id).await;
+    // Its clock is correct after the restart.
+    let kms = kms.killed_before_recording_the_account_of(&registration_id).await;
     kms.account().await;
     until(async || kms.has_in_index("alice").await).await;
 }
 
 #[test]
-fn registrations_verified_meanwhile_push_out_none_of_those_that_follow() {
+fn registrations_verified_meanwhile_evict_no_later_ones() {
     let two = Settings { max_registrations: 2, ..settings(Path::new("")) };
     let ceremonies = Ceremonies::new(&two, &SealingKey::random().unwrap()).unwrap();
     let register = |now| {

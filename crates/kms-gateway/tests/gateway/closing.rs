@@ -1,5 +1,5 @@
-//! A lost session whose closing does not come back: it is seen, nobody waits for it, and the
-//! process can still end.
+//! A lost session whose closing never returns: it is detected, nobody waits for it, and the process
+//! can still end.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use ta::memory::{MemoryCounter, MemoryDevice, MemoryStore, SeededEntropy};
 
 use crate::support::{Gate, GatedTee, Kms, OPTIONS, PATIENCE, at_once, platform, settings, until};
 
-/// Longer than a busy machine takes for what a test does before a call is to be stuck.
+/// Longer than a busy machine takes for a test's preparations before a call has to become stuck.
 const STUCK_AFTER: Duration = Duration::from_secs(3);
 
-/// A session that is told to die, waits at a gate in its calls, and at another when it is closed.
+/// A session that dies on command, waits at a gate in its calls, and at another one when closed.
 struct SlowToClose {
     core: Core<MemoryStore, SeededEntropy, MemoryCounter>,
     dying: Arc<AtomicBool>,
@@ -69,7 +69,7 @@ fn question() -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn while_a_lost_session_does_not_close_new_and_waiting_callers_are_refused_and_then_served_by_the_next() {
+async fn callers_are_refused_while_a_lost_session_does_not_close_and_then_served_by_the_next() {
     let tee = Tee::default();
     let worker = Arc::new(tee.start(WorkerOptions { stuck_after: STUCK_AFTER, ..OPTIONS }));
     tee.closing.shut();
@@ -96,7 +96,7 @@ async fn while_a_lost_session_does_not_close_new_and_waiting_callers_are_refused
 }
 
 #[tokio::test]
-async fn a_lost_session_that_does_not_close_is_a_reason_to_end_the_process() {
+async fn a_lost_session_that_does_not_close_makes_the_process_unhealthy() {
     let tee = Tee::default();
     let settings = |folder: &Path| Settings { tee_hung_after_seconds: 1, ..settings(folder) };
     let kms = Kms::over_tee_with(settings, Arc::new(GatedTee::from(tee.start(OPTIONS)))).await;
@@ -111,7 +111,7 @@ async fn a_lost_session_that_does_not_close_is_a_reason_to_end_the_process() {
 }
 
 #[tokio::test]
-async fn the_process_ends_though_a_session_does_not_close() {
+async fn the_process_ends_even_if_a_session_does_not_close() {
     for is_lost in [false, true] {
         let tee = Tee::default();
         let transport = GatedTee::from(tee.start(WorkerOptions { stuck_after: STUCK_AFTER, ..OPTIONS }));
@@ -127,7 +127,7 @@ async fn the_process_ends_though_a_session_does_not_close() {
 }
 
 #[tokio::test]
-async fn the_process_ends_though_the_tee_has_too_much_to_do_and_is_not_stuck() {
+async fn the_process_ends_even_if_the_tee_queue_is_full() {
     let gate = Gate::default();
     let options = WorkerOptions { longest_closing: Duration::from_millis(200), ..OPTIONS };
     let transport = Arc::new(GatedTee::with_options(options, gate.clone()));

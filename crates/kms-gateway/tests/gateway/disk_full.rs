@@ -1,5 +1,4 @@
-//! Writes that really fail: child processes on a small disk, or whose files may not grow beyond a
-//! limit.
+//! Writes that really fail: child processes on a small disk, or with limited file sizes.
 
 use std::process::Command;
 
@@ -15,10 +14,11 @@ use crate::support::Kms;
 /// Blocks of 512 bytes: 256 KiB.
 const LIMIT: u32 = 512;
 
-/// Runs an ignored test of this program with limited files, and requires that it ran and passed.
+/// Runs an ignored test of this program with limited file sizes, and requires that it ran and
+/// passed.
 fn run_limited(test: &str) {
-    // Without the trap the first write too far would kill the process; ignored, it fails as on a
-    // full disk.
+    // Without the trap the first write over the limit would kill the process; with SIGXFSZ ignored,
+    // it fails as on a full disk.
     let script = format!("trap '' XFSZ; ulimit -f {LIMIT}; exec \"$0\" \"$@\"");
     let output = Command::new("sh")
         .args(["-c", &script])
@@ -31,7 +31,7 @@ fn run_limited(test: &str) {
 }
 
 #[test]
-fn on_a_full_disk_the_simulator_keeps_what_it_has() {
+fn on_a_full_disk_the_simulator_keeps_its_records() {
     run_limited("disk_full::the_simulator_with_limited_files");
 }
 
@@ -42,7 +42,7 @@ fn on_a_full_disk_the_gateway_refuses_and_serves_again_when_there_is_room() {
 }
 
 #[test]
-#[ignore = "run by on_a_full_disk_the_simulator_keeps_what_it_has, with limited files"]
+#[ignore = "run by on_a_full_disk_the_simulator_keeps_its_records, with limited files"]
 fn the_simulator_with_limited_files() {
     let folder = TempDir::new().unwrap();
     let mut file = SealedFile::open(folder.path()).unwrap();
@@ -53,7 +53,7 @@ fn the_simulator_with_limited_files() {
     let error = file.write(b"small", &too_large).unwrap_err();
     assert!(matches!(error, SealedFileError::Io(_)), "{error}");
 
-    // As it was, and good for the next write.
+    // Unchanged, and usable for the next write.
     assert!(file.read(b"large").is_none());
     assert_eq!(file.read(b"small").unwrap().as_slice(), b"value");
     assert_eq!(file.advance_counter().unwrap(), 1);
@@ -72,8 +72,8 @@ async fn the_gateway_on_a_small_disk() {
     kms.gateway.ready().await.unwrap();
     disk.fill().unwrap();
     let mut signed = 0;
-    // Nonces and audit rows fill what the database's log has left; long before this many there is
-    // nothing left.
+    // Nonces and audit rows fill the room left in the database's log; it is exhausted long before
+    // this count.
     let error = loop {
         assert!(signed < 10_000, "the disk never filled up");
         let answer = kms.sponsor(&request).await;
@@ -88,7 +88,7 @@ async fn the_gateway_on_a_small_disk() {
         kms.sponsor(&request).await.refused(503, "store_unavailable");
         let why = kms.gateway.ready().await.unwrap_err();
         assert!(matches!(&why, GatewayError::StoreFailing { problem } if problem.contains("full")), "{why}");
-        // Relays elsewhere go by this.
+        // Remote relays rely on this.
         let health = kms.get("/health").await;
         assert_eq!((health.status.as_u16(), &health.body["status"]), (503, &json!("store_unavailable")));
     }
@@ -97,7 +97,7 @@ async fn the_gateway_on_a_small_disk() {
     kms.gateway.ready().await.unwrap();
     assert_eq!(kms.get("/health").await.ok()["status"], "healthy");
     kms.sponsor(&request.next(&kms.relay)).await.ok();
-    // Every signature that left has its row, and the chain is whole.
+    // Every signature that was returned has its row, and the chain is intact.
     let sponsored: i64 = sqlx::query_scalar("SELECT count(*) FROM audit WHERE action = 'sponsor' AND reason = 'ok'")
         .fetch_one(&kms.database().await)
         .await

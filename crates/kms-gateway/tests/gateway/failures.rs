@@ -1,5 +1,5 @@
-//! Overload, a lying TEE, a hung-up client, a locked database, a shutdown: nothing leaves that
-//! shouldn't, and nothing is lost.
+//! Overload, a lying TEE, a client that hangs up, a locked database, a shutdown: no invalid
+//! signature leaves the gateway, and nothing is lost.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,11 +19,11 @@ async fn queue_depth(kms: &Kms, depth: usize) {
 }
 
 #[tokio::test]
-async fn when_the_queue_to_the_tee_is_full_the_next_request_is_refused_at_once() {
+async fn a_request_is_refused_immediately_when_the_tee_queue_is_full() {
     let gate = Gate::default();
-    // Of five places, three are for one relay key.
+    // Of five places, one relay key gets three.
     let kms = Kms::over_tee(Arc::new(GatedTee::start(4, gate.clone()))).await;
-    // Known before the gate shuts, so that the requests cost one call each.
+    // Cached before the gate shuts, so that each request costs one call.
     let request = kms.honest_request().await;
     kms.sponsor(&request).await.ok();
 
@@ -38,7 +38,7 @@ async fn when_the_queue_to_the_tee_is_full_the_next_request_is_refused_at_once()
     request = request.next(&kms.relay);
     let error = kms.sponsor(&request).await.refused(503, "tee_busy");
     assert_eq!(error["retryable"], true);
-    let limit = "of a queue for 4 waiting requests (kms.tee_queue_length), 3 may be this caller's";
+    let limit = "of a queue for 4 waiting requests (kms.tee_queue_length), 3 may currently be this caller's";
     assert!(error["message"].as_str().unwrap().contains(limit), "{error}");
     assert_eq!(kms.get("/QueueStatus").await.ok()["queue_depth"], 3);
 
@@ -46,12 +46,12 @@ async fn when_the_queue_to_the_tee_is_full_the_next_request_is_refused_at_once()
     for answer in waiting {
         assert_eq!(answer.await.unwrap().unwrap().status(), 200);
     }
-    // Retryable means: as it is, with the same nonce.
+    // Retryable means unchanged, with the same nonce.
     kms.sponsor(&request).await.ok();
 }
 
 #[tokio::test]
-async fn a_shutdown_lets_requests_under_way_finish() {
+async fn a_shutdown_lets_requests_in_progress_finish() {
     let gate = Gate::default();
     let kms = Kms::over_tee(Arc::new(GatedTee::start(8, gate.clone()))).await;
     let request = kms.honest_request().await;
@@ -72,10 +72,10 @@ async fn a_shutdown_lets_requests_under_way_finish() {
 }
 
 #[tokio::test]
-async fn a_decision_is_recorded_though_its_client_hangs_up() {
+async fn a_decision_is_recorded_even_if_its_client_hangs_up() {
     let gate = Gate::default();
     let kms = Kms::over_tee(Arc::new(GatedTee::start(8, gate.clone()))).await;
-    // The gateway knows its TEE's state now, so what waits at the gate is the decision itself.
+    // The gateway has cached its TEE's state, so only the decision itself waits at the gate.
     let request = kms.honest_request().await;
     kms.sponsor(&request).await.ok();
     let request = request.next(&kms.relay);
@@ -90,9 +90,9 @@ async fn a_decision_is_recorded_though_its_client_hangs_up() {
 }
 
 #[tokio::test]
-async fn a_reply_that_does_not_fit_the_request_never_leaves() {
-    // From the end of a sponsorship's reply: account signature v, s, r; its presence; paymaster
-    // signature v, s, r; the paymaster's address; the hash. One place in each.
+async fn a_reply_that_does_not_match_the_request_is_never_returned() {
+    // Offsets from the end of a sponsorship's reply: account signature v, s, r; its presence;
+    // paymaster signature v, s, r; the paymaster's address; the hash. One position in each.
     for position in [0, 10, 50, 65, 66, 80, 120, 135, 160] {
         let lying = Arc::new(AtomicBool::new(false));
         let kms = Kms::over_tee(Arc::new(LyingTee::start(Opcode::Sponsor, position, Arc::clone(&lying)))).await;
@@ -105,9 +105,9 @@ async fn a_reply_that_does_not_fit_the_request_never_leaves() {
 }
 
 #[tokio::test]
-async fn without_an_account_signature_a_wrong_hash_or_paymaster_never_leaves_either() {
-    // From the end: the absent account signature; paymaster signature v, s, r; the paymaster's
-    // address; the hash.
+async fn without_an_account_signature_a_wrong_hash_or_paymaster_is_never_returned_either() {
+    // Offsets from the end: the absent account signature; paymaster signature v, s, r; the
+    // paymaster's address; the hash.
     for position in [0, 1, 10, 40, 70, 100] {
         let lying = Arc::new(AtomicBool::new(true));
         let kms = Kms::over_tee(Arc::new(LyingTee::start(Opcode::Sponsor, position, Arc::clone(&lying)))).await;
@@ -123,7 +123,7 @@ async fn without_an_account_signature_a_wrong_hash_or_paymaster_never_leaves_eit
 }
 
 #[tokio::test]
-async fn a_signature_as_given_that_does_not_fit_never_leaves() {
+async fn a_signature_as_given_that_does_not_match_is_never_returned() {
     for position in [0, 10, 50, 70, 100] {
         let lying = Arc::new(AtomicBool::new(true));
         let tee = LyingTee::start(Opcode::SignWithHybridKey, position, Arc::clone(&lying));
@@ -151,7 +151,7 @@ async fn a_tee_that_is_gone_is_a_retryable_refusal_and_an_unhealthy_gateway() {
 }
 
 #[tokio::test]
-async fn a_call_that_does_not_come_back_in_time_is_a_reason_to_end_the_process_and_one_that_does_is_not() {
+async fn only_a_call_that_does_not_return_in_time_makes_the_process_unhealthy() {
     let gate = Gate::default();
     let settings = |folder: &Path| Settings { tee_hung_after_seconds: 1, ..settings(folder) };
     let kms = Kms::over_tee_with(settings, Arc::new(GatedTee::with_options(OPTIONS, gate.clone()))).await;
@@ -167,7 +167,7 @@ async fn a_call_that_does_not_come_back_in_time_is_a_reason_to_end_the_process_a
 }
 
 #[tokio::test]
-async fn while_the_tee_is_stuck_a_request_is_refused_without_waiting_for_it_and_served_when_it_is_not() {
+async fn requests_are_refused_immediately_while_the_tee_is_stuck_and_served_afterwards() {
     let gate = Gate::default();
     // Longer than any call takes before the gate shuts.
     let options = WorkerOptions { stuck_after: Duration::from_secs(3), ..OPTIONS };
@@ -180,8 +180,8 @@ async fn while_the_tee_is_stuck_a_request_is_refused_without_waiting_for_it_and_
     until(async || kms.gateway.queue_stats().breaker_open).await;
 
     let refused = stuck.next(&kms.relay);
-    // The gate is still shut, and no time is up: this is an answer of the gateway alone.
-    // benches/busy.rs says how soon it comes.
+    // The gate is still shut, and no timeout has passed: this answer comes from the gateway alone.
+    // benches/busy.rs measures how fast it is.
     let error = kms.sponsor(&refused).await.refused(503, "tee_busy");
     assert_eq!(error["retryable"], true);
     assert!(!waiting.is_finished());
@@ -197,7 +197,7 @@ async fn while_the_tee_is_stuck_a_request_is_refused_without_waiting_for_it_and_
 }
 
 #[tokio::test]
-async fn requests_that_wait_together_are_sponsored_together_with_the_same_bytes_as_alone() {
+async fn waiting_requests_are_batched_with_the_same_bytes_as_alone() {
     let gate = Gate::default();
     let options = WorkerOptions { queue_length: 64, batch_length: 32, ..OPTIONS };
     let kms = Kms::over_tee(Arc::new(GatedTee::with_options(options, gate.clone()))).await;
@@ -211,7 +211,7 @@ async fn requests_that_wait_together_are_sponsored_together_with_the_same_bytes_
         waiting.push(tokio::spawn(request.over_http(&kms).send()));
         queue_depth(&kms, depth).await;
     }
-    // One that is refused spoils nothing for the others.
+    // A refused request does not affect the others.
     let mut changed = request.next(&kms.relay);
     changed.user_signature.as_mut().unwrap()["response"]["signature"] = "AAAA".into();
     changed.approve_as_relay(&kms.relay);
@@ -228,7 +228,7 @@ async fn requests_that_wait_together_are_sponsored_together_with_the_same_bytes_
     assert!(largest >= 1, "no batch of more than 16");
 }
 
-/// Batches so far of more frames than this.
+/// The number of batches so far with more frames than this.
 fn batch_sizes_over(kms: &Kms, bound: f64) -> u64 {
     let families = kms.registry.gather();
     let sizes = families.iter().find(|family| family.name() == "kms_tee_batch_size").unwrap();
@@ -246,7 +246,7 @@ async fn a_probe_is_answered_while_its_own_write_waits_for_the_lock_of_the_datab
     sqlx::query("BEGIN IMMEDIATE").execute(&mut *holder).await.unwrap();
     for _ in 0..2 {
         let problem = kms.gateway.ready().await.unwrap_err();
-        // A write that has ended, without the lock, is another error.
+        // A write that has ended, without the lock, gives another error.
         assert!(problem.to_string().starts_with("no write to the gateway's database has succeeded for"), "{problem}");
         assert!(problem.is_retryable());
     }
@@ -255,7 +255,7 @@ async fn a_probe_is_answered_while_its_own_write_waits_for_the_lock_of_the_datab
 }
 
 #[tokio::test]
-async fn while_the_database_takes_no_write_nothing_is_allowed() {
+async fn nothing_is_allowed_while_the_database_accepts_no_write() {
     let kms = Kms::start().await;
     let request = kms.honest_request().await;
     let database = kms.database().await;
@@ -264,7 +264,7 @@ async fn while_the_database_takes_no_write_nothing_is_allowed() {
     let error = kms.sponsor(&request).await.refused(503, "store_unavailable");
     assert_eq!(error["retryable"], true);
     sqlx::query("ROLLBACK").execute(&mut *holder).await.unwrap();
-    // Its nonce was never claimed: the same request is good now.
+    // Its nonce was never claimed, so the same request is valid now.
     kms.sponsor(&request).await.ok();
     kms.gateway.verify_audit_chain().await.unwrap();
 }

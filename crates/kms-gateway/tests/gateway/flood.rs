@@ -1,5 +1,5 @@
-//! What anyone may ask, asked by very many: it costs the TEE next to nothing, and sponsorships do
-//! not wait for it.
+//! Public queries in very large numbers cost the TEE almost nothing, and sponsorships do not wait
+//! for them.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -27,7 +27,7 @@ async fn depth(kms: &Kms, depth: usize) {
 }
 
 #[tokio::test]
-async fn a_flood_of_questions_costs_the_tee_one_call_a_second() {
+async fn a_flood_of_queries_costs_the_tee_one_call_a_second() {
     let kms = Kms::start().await;
     let (before, began) = (kms.calls_of("VerifySecurityState"), Instant::now());
     for _ in 0..25 {
@@ -41,7 +41,7 @@ async fn a_flood_of_questions_costs_the_tee_one_call_a_second() {
 }
 
 #[tokio::test]
-async fn questioners_who_hang_up_cost_no_more() {
+async fn callers_that_hang_up_cost_no_more() {
     let gate = Gate::default();
     let kms = behind(&gate).await;
     let before = kms.calls_of("VerifySecurityState");
@@ -58,13 +58,13 @@ async fn questioners_who_hang_up_cost_no_more() {
     gate.open();
     depth(&kms, 0).await;
     kms.get("/health").await.ok();
-    // The answer that nobody waited for will do for a second.
+    // The answer that nobody waited for is reused for a second.
     let calls = kms.calls_of("VerifySecurityState") - before;
     assert!((1..=1 + answered.elapsed().as_secs()).contains(&calls), "{calls} calls");
 }
 
 #[tokio::test]
-async fn after_a_command_of_the_admin_nobody_is_told_what_was_before() {
+async fn no_outdated_state_is_returned_after_an_admin_command() {
     let kms = Kms::start().await;
     for added in 1..=3_u64 {
         let before = kms.get("/RollbackCounter").await.ok()["counter"].as_u64().unwrap();
@@ -76,7 +76,7 @@ async fn after_a_command_of_the_admin_nobody_is_told_what_was_before() {
 }
 
 #[tokio::test]
-async fn an_account_that_does_not_exist_is_asked_for_once_in_a_few_seconds_and_at_once_when_it_is_made() {
+async fn an_unknown_account_is_queried_once_in_a_few_seconds_and_found_immediately_once_created() {
     let kms = Kms::start().await;
     let (_, registration_id) = kms.register().await;
     let before = kms.calls_of("GetWalletInfo");
@@ -94,7 +94,7 @@ async fn an_account_that_does_not_exist_is_asked_for_once_in_a_few_seconds_and_a
 }
 
 #[tokio::test]
-async fn questions_of_one_client_about_accounts_that_nobody_knows_wait_for_each_other_and_nothing_else_does() {
+async fn lookups_of_unknown_accounts_by_one_client_wait_only_for_each_other() {
     let gate = Gate::default();
     let kms = behind(&gate).await;
     let (_, account) = kms.account().await;
@@ -106,7 +106,7 @@ async fn questions_of_one_client_about_accounts_that_nobody_knows_wait_for_each_
     depth(&kms, 1).await;
     let others: Vec<_> = (0..20).map(|number| get(format!("/kms/accounts/stranger-{number}"))).collect();
     for other in others {
-        assert_eq!(other.await.unwrap().unwrap().status(), 503, "it is told to come back, and costs the TEE nothing");
+        assert_eq!(other.await.unwrap().unwrap().status(), 503, "it is told to retry, and costs the TEE nothing");
     }
     assert_eq!(kms.gateway.queue_stats().depth, 1);
 
@@ -126,7 +126,7 @@ async fn questions_of_one_client_about_accounts_that_nobody_knows_wait_for_each_
 }
 
 #[tokio::test]
-async fn questions_of_clients_that_a_trusted_proxy_names_do_not_wait_for_each_other() {
+async fn lookups_of_clients_behind_a_trusted_proxy_do_not_wait_for_each_other() {
     let gate = Gate::default();
     let settings = |folder: &Path| Settings { trusted_proxies: vec!["127.0.0.1".to_owned()], ..settings(folder) };
     let kms = Kms::over_tee_with(settings, Arc::new(GatedTee::start(8, gate.clone()))).await;
@@ -147,7 +147,7 @@ async fn questions_of_clients_that_a_trusted_proxy_names_do_not_wait_for_each_ot
 }
 
 #[tokio::test]
-async fn a_flood_by_one_relay_key_leaves_room_and_a_turn_for_the_others() {
+async fn a_flood_by_one_relay_key_leaves_room_and_turns_for_others() {
     let gate = Gate::default();
     let kms = behind(&gate).await;
     let stolen = RelayKey::random();
@@ -163,7 +163,7 @@ async fn a_flood_by_one_relay_key_leaves_room_and_a_turn_for_the_others() {
         flood = flood.next(&stolen);
         answers.spawn(flood.over_http(&kms).send());
     }
-    // Of nine places, one of them in the TEE, five are the key's.
+    // Of nine places, one of them in the TEE, the key gets five.
     for _ in 5..20 {
         let refused = tokio::time::timeout(PATIENCE, answers.join_next()).await.unwrap();
         assert_eq!(refused.unwrap().unwrap().unwrap().status(), 503);
@@ -201,7 +201,8 @@ async fn narrow_port(kms: &mut Kms) -> Occupancy {
     occupancy
 }
 
-/// Asks over this connection alone; the status line, or nothing when it was hung up on.
+/// Sends a request on this connection; returns the status line, or nothing if the connection was
+/// closed.
 async fn ask(stream: &mut TcpStream, request: &reqwest::Request) -> String {
     let body = request.body().and_then(|body| body.as_bytes()).unwrap_or_default();
     let mut bytes = format!("{} {} HTTP/1.1\r\nhost: kms\r\n", request.method(), request.url().path()).into_bytes();
@@ -209,7 +210,7 @@ async fn ask(stream: &mut TcpStream, request: &reqwest::Request) -> String {
         bytes.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
     }
     bytes.extend([format!("content-length: {}\r\n\r\n", body.len()).as_bytes(), body].concat());
-    // It may be closed.
+    // The connection may be closed.
     let _ = stream.write_all(&bytes).await;
     let mut answer = vec![0; 64 * 1024];
     let count = stream.read(&mut answer).await.unwrap_or_default();
@@ -217,7 +218,7 @@ async fn ask(stream: &mut TcpStream, request: &reqwest::Request) -> String {
 }
 
 #[tokio::test]
-async fn the_connection_of_a_relay_outlasts_a_flood_from_many_addresses_and_a_strangers_does_not() {
+async fn a_relay_s_connection_outlasts_a_flood_from_many_addresses_and_a_stranger_s_does_not() {
     let mut kms = Kms::start().await;
     let (passkey, account) = kms.account().await;
     let request = SponsorRequest::new(passkey, &account).signed(&kms.relay);

@@ -1,5 +1,5 @@
-//! The gateway as its callers meet it: HTTP on a port, SQLite on disk, and behind the queue the
-//! real trusted core.
+//! The gateway as its callers see it: HTTP on a port, SQLite on disk, and the real trusted core
+//! behind the queue.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod support;

@@ -1,5 +1,4 @@
-//! A database whose file is moved away under the gateway, as by a restore or a volume that was
-//! mounted anew.
+//! The database file is moved away while the gateway runs, as by a restore or a remounted volume.
 
 use std::fs;
 
@@ -9,7 +8,7 @@ use serde_json::json;
 use crate::support::Kms;
 
 #[tokio::test]
-async fn while_another_file_or_none_is_in_the_place_of_the_database_nothing_is_signed_or_made() {
+async fn nothing_is_signed_or_created_while_the_database_file_is_missing_or_replaced() {
     let kms = Kms::start().await;
     let request = kms.honest_request().await;
     let (_, registration_id) = kms.register().await;

@@ -1,4 +1,4 @@
-//! Who may have accounts made, and how many.
+//! Who may create accounts, and how many.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -68,7 +68,7 @@ fn sign(key: &RelayKey, invitation: Invitation) -> SignedInvitation {
 }
 
 #[tokio::test]
-async fn without_key_or_invitation_no_account_is_made_and_the_tee_is_not_asked() {
+async fn without_key_or_invitation_no_account_is_created_and_the_tee_is_not_called() {
     let kms = start(authorised).await;
     let before = kms.gateway.verify_audit_chain().await.unwrap();
     let (_, registration_id) = kms.registered().await;
@@ -88,7 +88,7 @@ async fn without_key_or_invitation_no_account_is_made_and_the_tee_is_not_asked()
 }
 
 #[tokio::test]
-async fn who_may_have_no_account_made_is_told_before_there_is_a_passkey() {
+async fn a_caller_without_permission_is_refused_before_a_passkey_is_created() {
     let invited_only: fn(&Path) -> Settings = |folder| Settings { api_keys: Vec::new(), ..authorised(folder) };
     for settings in [authorised, invited_only] {
         let kms = start(settings).await;
@@ -102,7 +102,7 @@ async fn who_may_have_no_account_made_is_told_before_there_is_a_passkey() {
 }
 
 #[tokio::test]
-async fn a_passkey_that_has_an_account_is_registered_again_by_key_or_invitation() {
+async fn a_passkey_with_an_account_can_be_registered_again_with_key_or_invitation() {
     let kms = start(authorised).await;
     let (mut passkey, registration_id) = kms.registered().await;
     let invitation = kms.invitation(&kms.relay, 2).await;
@@ -116,7 +116,7 @@ async fn a_passkey_that_has_an_account_is_registered_again_by_key_or_invitation(
 }
 
 #[tokio::test]
-async fn an_api_key_has_accounts_made_as_far_as_its_ration_goes() {
+async fn an_api_key_creates_accounts_up_to_its_hourly_limit() {
     let kms = start(authorised).await;
     kms.create_with(("authorization", &format!("bearer {KEY}"))).await.ok();
     kms.create_with(("x-api-key", KEY)).await.ok();
@@ -126,7 +126,7 @@ async fn an_api_key_has_accounts_made_as_far_as_its_ration_goes() {
     let message = error["message"].as_str().unwrap();
     assert!(message.contains("3 accounts an hour") && message.contains("3540 s"), "{message}");
     assert_eq!(error["retryable"], true);
-    // Another's ration is another's.
+    // Another authoriser has its own limit.
     let invitation = kms.invitation(&kms.relay, 1).await;
     let (_, registration_id) = kms.registered().await;
     kms.create_invited(&registration_id, &invitation).await.ok();
@@ -135,7 +135,7 @@ async fn an_api_key_has_accounts_made_as_far_as_its_ration_goes() {
 }
 
 #[tokio::test]
-async fn an_invitation_is_good_for_its_accounts_and_each_may_be_asked_for_again() {
+async fn an_invitation_is_valid_for_its_accounts_and_each_can_be_requested_again() {
     let kms = start(authorised).await;
     let invitation = kms.invitation(&kms.relay, 2).await;
     let mut first = None;
@@ -146,7 +146,7 @@ async fn an_invitation_is_good_for_its_accounts_and_each_may_be_asked_for_again(
         first.get_or_insert(registration_id);
     }
     let (_, third) = kms.registered().await;
-    // Where it is shown at the beginning, before there is a passkey for nothing.
+    // If it is sent at the beginning, it is refused before a passkey is created in vain.
     let begin = json!({ "userName": "alice", "invitation": invitation.to_string() });
     kms.post("/webauthn/register/begin", &begin).await.refused(403, "invitation_used_up");
     let error = kms.create_invited(&third, &invitation).await.refused(403, "invitation_used_up");
@@ -161,7 +161,7 @@ async fn an_invitation_is_good_for_its_accounts_and_each_may_be_asked_for_again(
 }
 
 #[tokio::test]
-async fn an_invitation_that_was_used_up_before_the_clock_was_ahead_for_a_moment_stays_so() {
+async fn a_used_up_invitation_stays_so_after_the_clock_was_briefly_ahead() {
     let kms = start(authorised).await;
     let invitation = kms.invitation(&kms.relay, 1).await;
     let (_, first) = kms.registered().await;
@@ -174,7 +174,7 @@ async fn an_invitation_that_was_used_up_before_the_clock_was_ahead_for_a_moment_
     let (_, second) = kms.registered().await;
     kms.create_invited(&second, &invitation).await.refused(403, "invitation_used_up");
 
-    // What is over by the clock and by what has passed is not kept.
+    // Rows that expired by both the clock and the elapsed time are deleted.
     let database = kms.database().await;
     sqlx::query("UPDATE uptime SET seconds = 10 * 86400").execute(&database).await.unwrap();
     kms.clock.set(NOW + 8 * 86_400);
@@ -184,7 +184,7 @@ async fn an_invitation_that_was_used_up_before_the_clock_was_ahead_for_a_moment_
 }
 
 #[tokio::test]
-async fn who_had_an_account_made_adds_no_more_rows_and_costs_the_tee_nothing() {
+async fn repeated_creations_add_no_rows_and_cost_the_tee_nothing() {
     let kms = start(authorised).await;
     let invitation = kms.invitation(&kms.relay, 1).await;
     let (mut passkey, first) = kms.registered().await;
@@ -202,7 +202,7 @@ async fn who_had_an_account_made_adds_no_more_rows_and_costs_the_tee_nothing() {
 }
 
 #[tokio::test]
-async fn accounts_asked_for_at_once_share_one_invitation() {
+async fn concurrent_creations_share_one_invitation() {
     let kms = start(authorised).await;
     let invitation = kms.invitation(&kms.relay, 1).await;
     let mut asking = Vec::new();
@@ -221,7 +221,7 @@ async fn accounts_asked_for_at_once_share_one_invitation() {
 }
 
 #[tokio::test]
-async fn an_invitation_that_is_not_the_relays_or_not_for_here_and_now_is_refused() {
+async fn an_invitation_by_another_key_for_another_tee_or_time_is_refused() {
     let kms = start(authorised).await;
     let honest = kms.invitation(&kms.relay, 1).await;
     let other = Invitation { tee_id: TeeId([9; 32]), ..honest.invitation };
@@ -250,13 +250,13 @@ async fn an_invitation_that_is_not_the_relays_or_not_for_here_and_now_is_refused
     }
     let malformed = json!({ "registrationId": registration_id, "invitation": "inv_xyz" });
     kms.create(malformed).await.refused(400, "invalid_field");
-    // It ends with the key that signed it.
+    // It becomes invalid with the key that signed it.
     kms.revoke(&kms.relay).await.ok();
     kms.create_invited(&registration_id, &honest).await.refused(403, "invitation_invalid");
 }
 
 #[tokio::test]
-async fn where_creation_is_open_all_who_show_nothing_share_one_ration() {
+async fn with_open_creation_all_anonymous_callers_share_one_limit() {
     let open = |folder: &Path| Settings { accounts_per_hour: 2, ..settings(folder) };
     let kms = Kms::over_tee_with(open, Arc::new(GatedTee::start(8, Gate::default()))).await;
     let mut made = Vec::new();
@@ -267,18 +267,18 @@ async fn where_creation_is_open_all_who_show_nothing_share_one_ration() {
     }
     let (_, third) = kms.register().await;
     kms.create(json!({ "registrationId": third })).await.refused(429, "creation_rationed");
-    // What was permitted is not counted again.
+    // An account that was permitted before is not counted again.
     kms.create(json!({ "registrationId": made[0] })).await.ok();
 }
 
 #[test]
-fn api_keys_that_make_no_sense_are_refused_by_name() {
+fn invalid_api_keys_are_refused_by_name() {
     let key = |label: &str, hash: &str| ApiKeySettings { label: label.into(), hash: hash.into() };
     for api_keys in [
         vec![key("", HASH)],
         vec![key("shop", "00")],
         vec![key("shop", &"00".repeat(32))],
-        // Of nothing, and of an empty line.
+        // The hashes of nothing and of an empty line.
         vec![key("shop", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")],
         vec![key("shop", "01ba4719c80b6fe911b091a7c05124b64eeece964e09c058ef8f9805daca546b")],
         vec![key("sh\u{202e}op", HASH)],

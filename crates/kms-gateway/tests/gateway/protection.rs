@@ -1,4 +1,5 @@
-//! What the TEE must report before anything is signed with it, and what it tells to whoever asks.
+//! The protection that the TEE must report before anything is signed with it, and its public
+//! reports.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
@@ -33,7 +34,7 @@ fn tee(storage: Protection, version: &str) -> Arc<dyn TeeTransport> {
 }
 
 #[tokio::test]
-async fn a_tee_that_protects_what_it_must_is_used() {
+async fn a_tee_with_the_required_protection_is_used() {
     let required = RequiredProtection { own_ta_key: true, ..SECURE_STORAGE };
     let kms = Kms::requiring(required, tee(Protection::SecureWorld, "0.1.0+own-key")).await;
     kms.gateway.ready().await.unwrap();
@@ -45,7 +46,7 @@ async fn a_tee_that_protects_what_it_must_is_used() {
 }
 
 #[tokio::test]
-async fn with_a_tee_that_protects_less_nothing_is_made_and_nothing_is_ready() {
+async fn with_less_protection_nothing_is_created_and_nothing_is_ready() {
     let kms = Kms::requiring(SECURE_STORAGE, tee(Protection::None, "0.1.0")).await;
     let problem = kms.gateway.ready().await.unwrap_err();
     let expected = "the TEE reports none for storage, and secureWorld is required (kms.required_protection.storage)";
@@ -70,12 +71,12 @@ async fn a_tee_that_comes_back_with_less_protection_signs_no_more() {
     let request = request.next(&kms.relay);
     kms.sponsor(&request).await.refused(503, "tee_unavailable");
     until(async || kms.gateway.queue_stats().reopened > 0).await;
-    // It was answered as something to try again, so its nonce is still good: the TEE is not.
+    // The refusal was retryable, so its nonce is still valid; the TEE is not accepted.
     kms.sponsor(&request).await.refused(503, "tee_protection_insufficient");
 }
 
 #[tokio::test]
-async fn a_request_that_a_lost_session_refused_can_be_sent_again_as_it_is() {
+async fn a_request_refused_by_a_lost_session_can_be_sent_again_unchanged() {
     let dying = Arc::new(AtomicBool::default());
     let reports = [platform(Protection::None, "0.1.0"), platform(Protection::None, "0.1.0")];
     let kms = Kms::over_tee(Arc::new(ChangingTee::start(reports, Arc::clone(&dying)))).await;
@@ -136,7 +137,7 @@ fn state(version: &str) -> SecurityState {
 }
 
 #[tokio::test]
-async fn an_attestation_binds_the_nonce_to_what_the_tee_states_and_says_that_there_is_no_quote() {
+async fn an_attestation_binds_the_nonce_to_the_statement_and_reports_a_missing_quote() {
     let kms = Kms::start().await;
     let shown = kms.get(&format!("/attestation?nonce={}", hex_bytes(&NONCE))).await.ok();
     let provisioned = kms.gateway.provisioned().await.unwrap();
@@ -173,7 +174,7 @@ async fn an_attestation_binds_the_nonce_to_what_the_tee_states_and_says_that_the
 }
 
 #[tokio::test]
-async fn an_attestation_wants_a_nonce_of_32_bytes() {
+async fn an_attestation_requires_a_nonce_of_32_bytes() {
     let kms = Kms::start().await;
     for question in ["", "?nonce=", "?nonce=0x17", "?nonce=17", "?nonce=0xzz", "?other=1"] {
         kms.get(&format!("/attestation{question}")).await.refused(400, "invalid_field");
@@ -183,7 +184,7 @@ async fn an_attestation_wants_a_nonce_of_32_bytes() {
 }
 
 #[tokio::test]
-async fn only_one_attestation_is_made_at_a_time_though_its_caller_hangs_up() {
+async fn only_one_attestation_is_made_at_a_time_even_if_its_caller_hangs_up() {
     let gate = Gate::default();
     let settings = |folder: &Path| Settings { attestation_interval_ms: 1, ..settings(folder) };
     let kms = Kms::over_tee_with(settings, Arc::new(GatedTee::start(8, gate.clone()))).await;
@@ -202,28 +203,28 @@ async fn only_one_attestation_is_made_at_a_time_though_its_caller_hangs_up() {
     kms.gateway.attest(NONCE, turn).await.unwrap();
 }
 
-/// A gateway that makes a quote as soon as the one before is made, behind these proxies.
+/// A gateway that makes a quote as soon as the previous one is done, behind these proxies.
 async fn quoting(trusted_proxies: &[&str]) -> Kms {
     let trusted_proxies = trusted_proxies.iter().map(|&proxy| proxy.to_owned()).collect();
     let settings = |folder: &Path| Settings { attestation_interval_ms: 1, trusted_proxies, ..settings(folder) };
     Kms::over_tee_with(settings, Arc::new(GatedTee::start(8, Gate::default()))).await
 }
 
-/// A question for a quote from this address, with this `X-Forwarded-For`.
+/// A request for a quote from this address, with this `X-Forwarded-For`.
 fn question(kms: &Kms, from: IpAddr, forwarded: &str) -> reqwest::RequestBuilder {
     let client = reqwest::Client::builder().local_address(from).build().unwrap();
     let question = client.get(format!("{}/attestation?nonce={}", kms.url, hex_bytes(&NONCE)));
     if forwarded.is_empty() { question } else { question.header("x-forwarded-for", forwarded) }
 }
 
-/// Asks again and again, this many times at once.
+/// Repeats the request, with this many in parallel.
 fn polling(question: &reqwest::RequestBuilder, at_once: usize) -> JoinSet<()> {
     let polls = (0..at_once).map(|_| question.try_clone().unwrap());
     polls.map(async |poll| while poll.try_clone().unwrap().send().await.is_ok() {}).collect()
 }
 
 #[tokio::test]
-async fn a_client_that_asks_all_the_time_does_not_get_the_quotes_of_others() {
+async fn a_client_that_polls_does_not_get_the_quotes_of_others() {
     let others_address = IpAddr::from([127, 0, 0, 2]);
     for (proxies, poller, other) in [
         (&[][..], (LOCALHOST, ""), (others_address, "")),
@@ -241,7 +242,7 @@ async fn a_client_that_asks_all_the_time_does_not_get_the_quotes_of_others() {
 }
 
 #[tokio::test]
-async fn only_a_trusted_proxy_says_whose_request_it_is() {
+async fn only_a_trusted_proxy_names_the_client() {
     let kms = quoting(&["127.0.0.2"]).await;
     let held = kms.gateway.quote_turn(Client::Untold).await.unwrap();
     let mut questions = JoinSet::new();
@@ -257,7 +258,7 @@ async fn only_a_trusted_proxy_says_whose_request_it_is() {
 }
 
 #[tokio::test]
-async fn clients_that_are_not_told_apart_all_have_quotes() {
+async fn indistinguishable_clients_all_get_quotes() {
     let kms = quoting(&[]).await;
     let _polling = polling(&question(&kms, LOCALHOST, "192.0.2.1"), 2);
     for _ in 0..5 {
@@ -267,7 +268,7 @@ async fn clients_that_are_not_told_apart_all_have_quotes() {
 }
 
 #[tokio::test]
-async fn who_asks_for_the_next_quote_too_soon_is_told_when_to_come_back_and_nothing_is_asked_of_the_tee() {
+async fn a_quote_requested_too_soon_is_refused_with_a_retry_time_and_without_a_tee_call() {
     let gate = Gate::default();
     let settings = |folder: &Path| Settings { attestation_interval_ms: 3_600_000, ..settings(folder) };
     let kms = Kms::over_tee_with(settings, Arc::new(GatedTee::start(8, gate.clone()))).await;
@@ -286,7 +287,7 @@ async fn who_asks_for_the_next_quote_too_soon_is_told_when_to_come_back_and_noth
 }
 
 #[tokio::test]
-async fn a_turn_with_no_time_left_for_its_quote_is_not_spent() {
+async fn a_turn_without_time_for_its_quote_is_not_used() {
     let no_time =
         |folder: &Path| Settings { tee_hung_after_seconds: 0, attestation_interval_ms: 3_600_000, ..settings(folder) };
     let kms = Kms::over_tee_with(no_time, Arc::new(GatedTee::start(8, Gate::default()))).await;
@@ -298,7 +299,7 @@ async fn a_turn_with_no_time_left_for_its_quote_is_not_spent() {
 }
 
 #[tokio::test]
-async fn a_quote_is_made_again_when_its_time_has_come() {
+async fn a_quote_is_made_again_after_the_interval() {
     let settings = |folder: &Path| Settings { attestation_interval_ms: 100, ..settings(folder) };
     let kms = Kms::over_tee_with(settings, Arc::new(GatedTee::start(8, Gate::default()))).await;
     let path = format!("/attestation?nonce={}", hex_bytes(&NONCE));
@@ -307,7 +308,7 @@ async fn a_quote_is_made_again_when_its_time_has_come() {
 }
 
 #[tokio::test]
-async fn a_tee_that_does_not_say_what_it_protects_costs_no_quote() {
+async fn a_tee_that_does_not_report_its_protection_costs_no_quote() {
     let dying = Arc::new(AtomicBool::default());
     let reports = [platform(Protection::None, "0.1.0"), platform(Protection::None, "0.1.0")];
     let settings = |folder: &Path| Settings { attestation_interval_ms: 60_000, ..settings(folder) };

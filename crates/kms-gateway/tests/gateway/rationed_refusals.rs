@@ -1,17 +1,17 @@
-//! A relay key that fell into strange hands is refused as often as they like, and fills neither the
-//! audit nor the log.
+//! The holder of a stolen relay key can cause any number of refusals, but fills neither the audit
+//! nor the log.
 
 use sqlx::Row as _;
 
 use crate::support::{Kms, Log, NOW, RelayKey, SponsorRequest, accept_audit_rows, refuse_audit_rows};
 
-/// Refusals of one relay key that have a row and a line at once.
+/// Refusals of one relay key that get a row and a line in a burst.
 const BURST: i64 = 100;
-/// Refusals.
+/// Number of refusals.
 const FLOOD: i64 = 250;
 
 impl Kms {
-    /// Has this many sponsorships refused that this key asks for without a passkey.
+    /// Causes this many refused sponsorships, requested with this key without a passkey.
     async fn refused_without_passkey(&self, request: &mut SponsorRequest, key: &RelayKey, times: i64) {
         request.user_signature = None;
         for _ in 0..times {
@@ -21,7 +21,8 @@ impl Kms {
         }
     }
 
-    /// Rows of that key's sponsorships: the decision, and how many refusals before it have none.
+    /// Rows of that key's sponsorships: the decision, and the number of refusals before it without
+    /// a row.
     async fn sponsorships_of(&self, key: &RelayKey) -> Vec<(String, Option<i64>)> {
         let rows = sqlx::query("SELECT * FROM audit WHERE action = 'sponsor' AND signer = ? ORDER BY seq")
             .bind(key.address().to_string())
@@ -33,7 +34,7 @@ impl Kms {
 }
 
 #[tokio::test]
-async fn refusals_of_a_relay_key_are_rationed_and_the_next_row_says_how_many_have_none() {
+async fn refusals_of_a_relay_key_are_rate_limited_and_the_next_row_counts_the_suppressed() {
     let log = Log::start();
     let kms = Kms::start().await;
     let stolen = RelayKey::random();
@@ -44,7 +45,7 @@ async fn refusals_of_a_relay_key_are_rationed_and_the_next_row_says_how_many_hav
     let rows = kms.sponsorships_of(&stolen).await;
     assert_eq!((rows.len(), log.lines("passkey_missing").len()), (100, 100));
     assert!(rows.iter().all(|row| *row == ("refused".to_owned(), None)));
-    assert!(kms.decided("sponsor", "passkey_missing") > 249.0, "all of them are counted");
+    assert!(kms.decided("sponsor", "passkey_missing") > 249.0, "each one is counted");
 
     kms.clock.set(NOW + 10);
     kms.refused_without_passkey(&mut request, &stolen, 2).await;
@@ -52,7 +53,7 @@ async fn refusals_of_a_relay_key_are_rationed_and_the_next_row_says_how_many_hav
     assert_eq!(rows[100..], [("refused".to_owned(), Some(FLOOD - BURST))]);
     assert_eq!(log.lines("left_out=150").len(), 1);
 
-    // What is allowed always has a row, and tells of those before it.
+    // An allowed request always has a row, which reports the suppressed refusals before it.
     request.approve_as_user();
     request.approve_as_relay(&stolen);
     kms.sponsor(&request).await.ok();
@@ -62,7 +63,7 @@ async fn refusals_of_a_relay_key_are_rationed_and_the_next_row_says_how_many_hav
 }
 
 #[tokio::test]
-async fn a_flood_by_one_relay_key_takes_no_row_of_another_and_none_of_the_admin() {
+async fn a_flood_by_one_relay_key_suppresses_no_row_of_another_or_of_the_admin() {
     let kms = Kms::start().await;
     let stolen = RelayKey::random();
     kms.authorize(&stolen, &["sponsor"]).await.ok();
@@ -84,7 +85,7 @@ async fn a_flood_by_one_relay_key_takes_no_row_of_another_and_none_of_the_admin(
 }
 
 #[tokio::test]
-async fn a_refusal_whose_row_could_not_be_written_is_told_of_in_the_next_one() {
+async fn a_refusal_whose_row_failed_is_counted_in_the_next_one() {
     let kms = Kms::start().await;
     let stolen = RelayKey::random();
     kms.authorize(&stolen, &["sponsor"]).await.ok();

@@ -1,4 +1,4 @@
-//! Requests that are refused: late, replayed, by the wrong key, or approved by nobody as they are.
+//! Refused requests: late, replayed, by the wrong key, or not approved in this form.
 
 use proto::{Address, EntryPoint, EntryPointVersion};
 use serde_json::{Value, json};
@@ -17,14 +17,14 @@ async fn a_timestamp_more_than_300_seconds_off_is_refused_either_way() {
             answer.ok();
         } else {
             let error = answer.refused(401, "timestamp_skewed");
-            // A time that is ahead comes.
+            // A timestamp in the future becomes valid later.
             assert_eq!(error["retryable"], now < NOW);
         }
     }
 }
 
 #[tokio::test]
-async fn a_nonce_is_good_once_in_600_seconds_for_each_relay_key() {
+async fn a_nonce_is_valid_once_in_600_seconds_for_each_relay_key() {
     let kms = Kms::start().await;
     let request = kms.honest_request().await;
     kms.sponsor(&request).await.ok();
@@ -35,13 +35,13 @@ async fn a_nonce_is_good_once_in_600_seconds_for_each_relay_key() {
     let mut other = kms.honest_request().await;
     kms.sponsor(&other).await.refused(401, "nonce_replayed");
 
-    // Another key has nonces of its own.
+    // Another key has its own nonces.
     let key = RelayKey::random();
     kms.authorize(&key, &["sponsor"]).await.ok();
     other.approve_as_relay(&key);
     kms.sponsor(&other).await.ok();
 
-    // The last second in which the first request could have been in time is NOW + 600.
+    // The first request could have been in time until NOW + 600.
     for (now, fresh) in [(NOW + 600, false), (NOW + 601, true)] {
         kms.clock.set(now);
         let mut late = SponsorRequest { timestamp: now, nonce: 1, ..request_at(&kms, now).await };
@@ -62,7 +62,7 @@ async fn request_at(kms: &Kms, now: u64) -> SponsorRequest {
 }
 
 #[tokio::test]
-async fn of_two_equal_requests_at_once_one_is_a_replay() {
+async fn of_two_equal_concurrent_requests_one_is_a_replay() {
     let kms = Kms::start().await;
     let request = kms.honest_request().await;
     let (one, other) = tokio::join!(kms.sponsor(&request), kms.sponsor(&request));
@@ -203,7 +203,7 @@ async fn another_paymaster_is_refused() {
 }
 
 #[tokio::test]
-async fn an_approval_for_one_entry_point_is_none_for_another() {
+async fn an_approval_for_one_entry_point_is_invalid_for_another() {
     let kms = Kms::start().await;
     let mut request = kms.honest_request().await;
     request.entry_point = crate::support::entry_point(EntryPointVersion::V08);
@@ -216,8 +216,8 @@ async fn gas_changed_after_the_approvals_is_refused() {
     let kms = Kms::start().await;
     let mut request = kms.honest_request().await;
     request.op["callGasLimit"] = "0x186a1".into();
-    // The relay's signature is now another key's, and once the relay signs again, the user's
-    // approval is of something else.
+    // The recovered relay key is now another one; after the relay signs again, the user's approval
+    // does not match.
     kms.sponsor(&request).await.refused(401, "signer_mismatch");
     request.approve_as_relay(&kms.relay);
     kms.sponsor(&request).await.refused(401, "challenge_mismatch");

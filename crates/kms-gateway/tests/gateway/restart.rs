@@ -1,4 +1,4 @@
-//! What has to outlive the process does.
+//! State that must survive a restart.
 
 use kms_gateway::transport::simulator::{SealedFileError, Simulator, SimulatorError};
 

@@ -1,4 +1,4 @@
-//! Rotations that relay keys have done by themselves: rationed, and in nobody's way.
+//! Rotations by relay keys themselves: rate-limited, and without blocking others.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ impl Kms {
         self.gateway.administer(self.next_rotation(current, next).await, &Caller::internal("test")).await
     }
 
-    /// What was written down after that many rows.
+    /// The actions audited after this row.
     async fn actions_after(&self, rows: i64) -> Vec<String> {
         let file = self.folder.path().join("gateway.sqlite");
         let database = sqlx::SqlitePool::connect(&format!("sqlite:{}", file.display())).await.unwrap();
@@ -36,7 +36,7 @@ impl Kms {
 }
 
 #[tokio::test]
-async fn a_record_is_rotated_once_in_an_interval_by_its_own_key_and_whenever_the_admin_says() {
+async fn a_record_is_rotated_once_per_interval_by_its_own_key_and_any_time_by_the_admin() {
     let kms = Kms::start().await;
     let [first, second, third] = [(); 3].map(|()| RelayKey::random());
     let other = RelayKey::random();
@@ -65,7 +65,7 @@ async fn a_record_is_rotated_once_in_an_interval_by_its_own_key_and_whenever_the
 }
 
 #[tokio::test]
-async fn a_revocation_is_behind_one_rotation_however_many_keys_are_rotated() {
+async fn a_revocation_waits_for_at_most_one_rotation() {
     let gate = Gate::default();
     let kms = Kms::over_tee(Arc::new(GatedTee::start(8, gate.clone()))).await;
     let mut rotations = Vec::new();
@@ -79,7 +79,7 @@ async fn a_revocation_is_behind_one_rotation_however_many_keys_are_rotated() {
     let mut revoke = RevokeSigner { tee_id, record, authorised_as, counter, signature: UNSIGNED };
     revoke.signature = kms.admin.sign(&revoke);
     let before = kms.gateway.verify_audit_chain().await.unwrap().rows;
-    // From here on the gateway needs the TEE for the commands alone.
+    // From here on the gateway calls the TEE only for the commands.
     let forged = RevokeSigner { signature: UNSIGNED, ..revoke };
     assert!(kms.gateway.administer(forged, &Caller::internal("test")).await.is_err());
 
@@ -109,9 +109,9 @@ async fn a_revocation_is_behind_one_rotation_however_many_keys_are_rotated() {
     assert!(place <= 1 && actions.len() == 7, "{actions:?}");
 }
 
-/// As other gateways of the same TEE may have commanded it since.
+/// Other gateways of the same TEE may have sent it commands since.
 #[tokio::test]
-async fn a_gateway_learns_of_commands_that_went_past_it() {
+async fn a_gateway_learns_of_commands_sent_by_others() {
     let tee = Arc::new(GatedTee::start(8, Gate::default()));
     let kms = Kms::over_tee(Arc::<GatedTee>::clone(&tee)).await;
     let (tee_id, counter) = (kms.tee_id().await, kms.counter().await + 1);
@@ -125,7 +125,7 @@ async fn a_gateway_learns_of_commands_that_went_past_it() {
     let forged = AuthorizeSigner { signature: UNSIGNED, ..late };
     assert!(kms.gateway.administer(forged, &Caller::internal("test")).await.is_err());
     assert_eq!(tee.invoke(encode_request(&there).unwrap(), Asker::Anyone).await.unwrap(), [0; 4]);
-    // Forged commands cost the TEE a call once in a while, by which the gateway learns that this
+    // Forged commands cost the TEE an occasional call, in which the gateway learns that this
     // counter has passed.
     let before = kms.calls_of("VerifySecurityState");
     until(async || {
@@ -140,7 +140,7 @@ async fn a_gateway_learns_of_commands_that_went_past_it() {
 }
 
 #[tokio::test]
-async fn a_command_after_one_that_went_past_the_gateway_is_taken_by_a_new_look_at_the_counter() {
+async fn a_command_after_one_sent_by_others_is_accepted_after_the_counter_is_reread() {
     let tee = Arc::new(GatedTee::start(8, Gate::default()));
     let kms = Kms::over_tee(Arc::<GatedTee>::clone(&tee)).await;
     let (tee_id, counter) = (kms.tee_id().await, kms.counter().await);
@@ -150,7 +150,7 @@ async fn a_command_after_one_that_went_past_the_gateway_is_taken_by_a_new_look_a
         command.signature = kms.admin.sign(&command);
         command
     });
-    // What the gateway keeps from here on is older than the command that goes past it.
+    // The state cached from here on is older than the command that bypasses the gateway.
     let forged = AuthorizeSigner { signature: UNSIGNED, ..there };
     assert!(kms.gateway.administer(forged, &Caller::internal("test")).await.is_err());
     assert_eq!(tee.invoke(encode_request(&there).unwrap(), Asker::Anyone).await.unwrap(), [0; 4]);

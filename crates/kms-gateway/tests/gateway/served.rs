@@ -1,4 +1,5 @@
-//! A TEE that lost all it had is not taken for a new one, nor another for the one that was served.
+//! A TEE that lost its state is not mistaken for a new one, nor another TEE for the one that was
+//! served.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
@@ -25,7 +26,7 @@ use tempfile::TempDir;
 
 use crate::support::{Answer, GatedTee, Kms, OPTIONS, ceilings, platform, settings, simulator, until};
 
-/// A gateway with its data in one folder, over the simulator of another.
+/// A gateway with its data in one folder, and the simulator in another.
 async fn open(data: &Path, tee: &Path) -> Result<Gateway, OpenError> {
     let simulator = simulator(tee);
     Gateway::open(settings(data), simulator, Arc::new(SystemClock), None, &Registry::new()).await
@@ -45,7 +46,7 @@ async fn stopped(kms: Kms) -> (Arc<TempDir>, TeeId) {
 }
 
 #[tokio::test]
-async fn a_gateway_does_not_start_over_a_tee_that_lost_its_state_or_is_another_and_starts_over_its_own() {
+async fn a_gateway_starts_with_its_own_tee_and_not_with_an_empty_or_another_one() {
     let kms = Kms::start().await;
     let account_id = kms.honest_request().await.account_id;
     let (own, served) = stopped(kms).await;
@@ -68,7 +69,7 @@ async fn a_gateway_does_not_start_over_a_tee_that_lost_its_state_or_is_another_a
 }
 
 #[tokio::test]
-async fn a_gateway_that_has_served_no_tee_starts_over_any() {
+async fn a_gateway_that_has_served_no_tee_starts_with_any() {
     let (data, tees) = (TempDir::new().unwrap(), [TempDir::new().unwrap(), TempDir::new().unwrap()]);
     for tee in &tees {
         let gateway = open(data.path(), tee.path()).await.unwrap();
@@ -78,7 +79,7 @@ async fn a_gateway_that_has_served_no_tee_starts_over_any() {
 }
 
 #[tokio::test]
-async fn a_tee_is_the_one_that_is_served_as_soon_as_it_is_provisioned() {
+async fn a_tee_becomes_the_served_one_when_it_is_provisioned() {
     let (own, emptied) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let gateway = open(own.path(), own.path()).await.unwrap();
     let admin = AdminKey::new(&vec![7; 32].into()).unwrap();
@@ -97,7 +98,7 @@ async fn a_tee_is_the_one_that_is_served_as_soon_as_it_is_provisioned() {
 }
 
 #[tokio::test]
-async fn a_tee_is_forgotten_only_by_its_name_and_then_another_is_served() {
+async fn a_tee_is_forgotten_only_by_name_and_then_another_is_served() {
     let (own, served) = stopped(Kms::start().await).await;
     let emptied = TempDir::new().unwrap();
     let before = audit_head(own.path()).await;
@@ -113,7 +114,7 @@ async fn a_tee_is_forgotten_only_by_its_name_and_then_another_is_served() {
     assert_eq!(audit_head(own.path()).await.rows, before.rows + 1);
     let gateway = open(own.path(), emptied.path()).await.unwrap();
     assert_eq!(gateway.ready().await.unwrap().phase, Phase::Uninitialised);
-    // Beside a gateway that runs nothing is forgotten.
+    // Beside a running gateway nothing is forgotten.
     let beside = Gateway::forget_tee(own.path(), served).await.unwrap_err();
     assert!(beside.to_string().contains("another process uses the gateway's database"), "{beside}");
     gateway.close().await;
@@ -146,9 +147,9 @@ async fn a_database_from_before_tees_had_ids_learns_the_id_of_its_own_tee_and_of
     assert_eq!(lost(own.path(), other.path()).await.served, TeeName::Id(served));
 }
 
-/// A store of the release before, sealed by its simulator: provisioned, with accounts.
+/// A store of the previous release, sealed by its simulator: provisioned, with accounts.
 #[tokio::test]
-async fn the_simulator_opens_what_the_release_before_sealed() {
+async fn the_simulator_opens_the_state_of_the_previous_release() {
     let (data, vector) =
         (TempDir::new().unwrap(), Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/store-layout-2"));
     for name in ["simulator.key", "simulator.state"] {
@@ -165,7 +166,7 @@ async fn the_simulator_opens_what_the_release_before_sealed() {
     assert_eq!(gateway.ready().await.unwrap().tee_id, state.tee_id);
 }
 
-/// The audit of a gateway that does not run, its chain followed from the first row on.
+/// The audit of a stopped gateway, with its chain verified from the first row on.
 async fn audit_head(data: &Path) -> AuditHead {
     let store = SqliteStore::open(&data.join("gateway.sqlite")).await.unwrap();
     let head = store.verify_audit_chain().await.unwrap();
@@ -173,8 +174,7 @@ async fn audit_head(data: &Path) -> AuditHead {
     head
 }
 
-/// A TEE that dies at the next call when it is told to, and comes back with nothing as long as it
-/// is emptied.
+/// A TEE that dies on command at the next call, and comes back without state while it is emptied.
 #[derive(Clone, Default)]
 struct Forgetful {
     dying: Arc<AtomicBool>,
@@ -198,14 +198,14 @@ impl Forgetful {
     }
 }
 
-/// The answer when there is more to tell than that it is not available.
+/// The first answer other than "not available".
 async fn once_told(ask: impl AsyncFn() -> Answer) -> Answer {
     until(async || ask().await.body["error"]["code"] != "tee_unavailable").await;
     ask().await
 }
 
 #[tokio::test]
-async fn a_tee_that_comes_back_with_nothing_is_asked_nothing_more_and_served_again_when_it_has_its_state() {
+async fn a_tee_that_lost_its_state_is_not_called_and_served_again_once_it_has_it() {
     let tee = Forgetful::default();
     let kms = Kms::over_tee(Arc::new(tee.start())).await;
     let request = kms.honest_request().await;
@@ -220,7 +220,7 @@ async fn a_tee_that_comes_back_with_nothing_is_asked_nothing_more_and_served_aga
         "counter": 1,
         "signature": format!("0x{}1b", "11".repeat(64)),
     });
-    // It is well-formed: as long as the TEE is there, it is the TEE that refuses it.
+    // It is well-formed: while the TEE is there, the TEE refuses it.
     kms.post("/admin/provision", &provision).await.refused(409, "already_provisioned");
 
     tee.emptied.store(true, Ordering::SeqCst);
@@ -231,7 +231,7 @@ async fn a_tee_that_comes_back_with_nothing_is_asked_nothing_more_and_served_aga
     assert_eq!(error["retryable"], false);
     kms.post("/admin/provision", &provision).await.refused(503, "tee_state_lost");
     kms.get("/admin/signers").await.refused(503, "tee_state_lost");
-    // Nor is it answered from what was known before.
+    // It is not answered from the cache either.
     kms.get(&account).await.refused(503, "tee_state_lost");
     let health = kms.get("/health").await;
     assert_eq!((health.status.as_u16(), &health.body["status"]), (503, &json!("tee_state_lost")));

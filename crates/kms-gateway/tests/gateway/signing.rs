@@ -1,5 +1,4 @@
-//! What an approved request gives, and that both the paymaster's and the account's signature are
-//! what they should be.
+//! The results of an approved request: both the paymaster's and the account's signature are valid.
 
 use k256::ecdsa::{RecoveryId, Signature as EcdsaSignature, VerifyingKey};
 use proto::digest::personal_message_hash;

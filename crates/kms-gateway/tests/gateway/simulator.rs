@@ -1,4 +1,4 @@
-//! The simulator's sealed file: killed, cut off, changed or taken away.
+//! The simulator's sealed file: killed, truncated, changed or removed.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -26,7 +26,7 @@ fn open_error(folder: &TempDir) -> SealedFileError {
 }
 
 #[test]
-fn what_was_written_is_there_when_opened_again() {
+fn writes_are_there_when_opened_again() {
     let folder = written();
     let mut file = SealedFile::open(folder.path()).unwrap();
     assert_eq!(file.read(b"name").unwrap().as_slice(), b"value");
@@ -59,7 +59,7 @@ fn a_change_of_any_byte_is_refused() {
 }
 
 #[test]
-fn a_state_cut_off_anywhere_is_refused_and_never_taken_for_empty() {
+fn a_truncated_state_is_refused_and_never_treated_as_empty() {
     let folder = written();
     let path = folder.path().join("simulator.state");
     let state = fs::read(&path).unwrap();
@@ -70,7 +70,7 @@ fn a_state_cut_off_anywhere_is_refused_and_never_taken_for_empty() {
 }
 
 #[test]
-fn a_state_that_was_taken_away_is_refused_and_never_begun_anew() {
+fn a_removed_state_is_refused_and_never_recreated() {
     let folder = written();
     fs::remove_file(folder.path().join("simulator.state")).unwrap();
     assert!(matches!(open_error(&folder), SealedFileError::StateMissing));
@@ -96,7 +96,7 @@ fn another_key_opens_nothing() {
 }
 
 #[test]
-fn killed_at_any_moment_every_acknowledged_write_is_there_whole_and_the_counter_never_goes_back() {
+fn killed_at_any_moment_every_acknowledged_write_is_intact_and_the_counter_never_decreases() {
     let folder = TempDir::new().unwrap();
     let mut known = Acknowledged::default();
     for round in 0..60 {
@@ -125,8 +125,8 @@ fn killed_at_any_moment_every_acknowledged_write_is_there_whole_and_the_counter_
     assert!(known.lines > 500, "only {} writes were acknowledged", known.lines);
 }
 
-/// What the child said was durable: step `n` counts up to `n`, then writes `n` into record
-/// `n % RECORDS`.
+/// What the child reported as durable: step `n` increments the counter to `n`, then writes `n` into
+/// record `n % RECORDS`.
 #[derive(Default)]
 struct Acknowledged {
     counter: u64,
@@ -136,7 +136,7 @@ struct Acknowledged {
 
 impl Acknowledged {
     fn read(&mut self, line: &str) {
-        // The line may be cut off by the kill; what ends with a full stop is whole.
+        // The kill may truncate the line; one that ends with a full stop is complete.
         let Some((what, number)) = line.strip_suffix('.').and_then(|line| line.split_once(' ')) else {
             return;
         };
@@ -149,8 +149,8 @@ impl Acknowledged {
         self.lines += 1;
     }
 
-    /// Holds the file against what is known, and learns of the one write that the kill kept from
-    /// being acknowledged.
+    /// Compares the file with the known state, and learns of the one write that may have been made
+    /// but not acknowledged because of the kill.
     fn check(&mut self, file: &SealedFile) {
         let counter = file.counter();
         assert!((self.counter..=self.counter + 1).contains(&counter), "{} known, {counter} found", self.counter);
@@ -192,7 +192,7 @@ fn writes_until_killed() {
     }
 }
 
-/// On a line of its own: the test program may have begun one.
+/// On its own line: the test program may have begun one.
 fn say(what: &str) {
     let mut out = std::io::stdout().lock();
     write!(out, "\n{what}.\n").unwrap();

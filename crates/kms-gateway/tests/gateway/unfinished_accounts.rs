@@ -1,4 +1,4 @@
-//! Accounts that the TEE made and the gateway did not live to write down.
+//! Accounts that the TEE created before the gateway was killed without recording them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,9 +9,9 @@ use sqlx::AssertSqlSafe;
 use crate::support::{FailingTee, Kms, NOW, until};
 
 impl Kms {
-    /// Asks for an account of this registration. The TEE makes it; its row is never written, the
-    /// process is over.
-    pub async fn killed_before_it_writes_down_the_account_of(self, registration_id: &Value) -> Self {
+    /// Requests an account for this registration. The TEE creates it, but the process ends before
+    /// its row is written.
+    pub async fn killed_before_recording_the_account_of(self, registration_id: &Value) -> Self {
         let database = self.database().await;
         let trigger = "CREATE TRIGGER killed BEFORE INSERT ON accounts BEGIN SELECT RAISE(ABORT, 'killed'); END";
         sqlx::query(AssertSqlSafe(trigger)).execute(&database).await.unwrap();
@@ -38,11 +38,11 @@ impl Kms {
 }
 
 #[tokio::test]
-async fn a_client_that_asks_again_after_a_crash_gets_the_account_that_the_tee_made() {
+async fn a_client_that_retries_after_a_crash_gets_the_account_that_the_tee_created() {
     for named_again in [true, false] {
         let kms = Kms::start().await;
         let (passkey, registration_id) = kms.register().await;
-        let kms = kms.killed_before_it_writes_down_the_account_of(&registration_id).await;
+        let kms = kms.killed_before_recording_the_account_of(&registration_id).await;
         let mut again = json!({ "registrationId": registration_id });
         if named_again {
             again["accountId"] = "alice".into();
@@ -58,7 +58,7 @@ async fn a_client_that_asks_again_after_a_crash_gets_the_account_that_the_tee_ma
 }
 
 #[tokio::test]
-async fn an_answer_that_was_lost_on_the_way_comes_again_after_a_restart() {
+async fn a_lost_answer_is_repeated_after_a_restart() {
     let kms = Kms::start().await;
     let (_, registration_id) = kms.register().await;
     let account = kms.create(json!({ "registrationId": registration_id, "accountId": "alice" })).await.ok();
@@ -68,34 +68,34 @@ async fn an_answer_that_was_lost_on_the_way_comes_again_after_a_restart() {
 }
 
 #[tokio::test]
-async fn an_account_cut_short_is_no_other_passkeys() {
+async fn an_interrupted_account_goes_to_no_other_passkey() {
     let kms = Kms::start().await;
     let (_, registration_id) = kms.register().await;
-    let kms = kms.killed_before_it_writes_down_the_account_of(&registration_id).await;
+    let kms = kms.killed_before_recording_the_account_of(&registration_id).await;
     let (_, another) = kms.register().await;
     kms.create(json!({ "registrationId": another, "accountId": "alice" })).await.refused(409, "account_exists");
     let bob = kms.create(json!({ "registrationId": registration_id, "accountId": "bob" })).await;
     bob.refused(409, "credential_conflict");
-    // What the other one wanted is never taken for its own.
+    // The account wanted by the other request is never mistaken for its own.
     assert_eq!(kms.accounts().await, 1);
     kms.create(json!({ "registrationId": registration_id })).await.ok();
 }
 
 #[tokio::test]
-async fn a_lookup_brings_an_account_cut_short_into_the_index() {
+async fn a_lookup_adds_an_interrupted_account_to_the_index() {
     let kms = Kms::start().await;
     let (_, registration_id) = kms.register().await;
-    let kms = kms.killed_before_it_writes_down_the_account_of(&registration_id).await;
+    let kms = kms.killed_before_recording_the_account_of(&registration_id).await;
     assert_eq!(kms.accounts().await, 0);
     kms.get("/kms/accounts/alice").await.ok();
     assert_eq!(kms.accounts().await, 1);
 }
 
 #[tokio::test]
-async fn a_creation_expires_with_its_registration_and_not_before_the_tee_was_asked_what_became_of_it() {
+async fn a_creation_expires_with_its_registration_but_not_before_the_tee_was_asked_about_it() {
     let kms = Kms::start().await;
     let (_, registration_id) = kms.register().await;
-    let kms = kms.killed_before_it_writes_down_the_account_of(&registration_id).await;
+    let kms = kms.killed_before_recording_the_account_of(&registration_id).await;
     let (_, refused) = kms.register().await;
     kms.create(json!({ "registrationId": refused, "accountId": "alice" })).await.refused(409, "account_exists");
     assert_eq!((kms.accounts().await, kms.creations().await), (0, 2));
@@ -104,8 +104,8 @@ async fn a_creation_expires_with_its_registration_and_not_before_the_tee_was_ask
     kms.create(json!({ "registrationId": registration_id })).await.refused(404, "registration_unknown");
     let (_, next) = kms.register().await;
     kms.create(json!({ "registrationId": next })).await.ok();
-    // The first one's is found, the refused one's is not; theirs are over, the last one's is not.
-    // The next creation clears away what is settled.
+    // The first account is found, the refused one is not; their registrations have expired, the
+    // last one's has not. The next creation deletes what is settled.
     until(async || kms.accounts().await == 2 && kms.creations().await <= 2).await;
     let (_, last) = kms.register().await;
     kms.create(json!({ "registrationId": last })).await.ok();
@@ -113,10 +113,10 @@ async fn a_creation_expires_with_its_registration_and_not_before_the_tee_was_ask
 }
 
 #[tokio::test]
-async fn accounts_whose_records_fail_hold_back_neither_new_ones_nor_the_purge_of_the_others() {
+async fn failing_records_block_neither_new_accounts_nor_the_purge_of_others() {
     let failing = Arc::new(AtomicBool::new(false));
     let kms = Kms::over_tee(Arc::new(FailingTee::start("damaged-", Arc::clone(&failing)))).await;
-    // More than are looked after at a time; all of them are older than the one that can be settled.
+    // More than are handled at a time, all older than the one that can be settled.
     for name in (0..6).map(|number| format!("damaged-{number}")).chain(["alice".to_owned()]) {
         let (_, registration_id) = kms.register().await;
         kms.create(json!({ "registrationId": registration_id, "accountId": name })).await.ok();

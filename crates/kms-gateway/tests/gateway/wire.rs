@@ -1,5 +1,5 @@
-//! The shape of requests and answers: what is malformed is refused by name, and every error looks
-//! alike.
+//! The form of requests and answers: malformed fields are refused by name, and all errors have the
+//! same form.
 
 use proto::json::hex_bytes;
 use serde_json::{Value, json};
@@ -44,7 +44,7 @@ async fn malformed_hex_is_refused_and_the_field_named() {
 }
 
 #[tokio::test]
-async fn an_unknown_field_is_refused_and_named_wherever_it_stands() {
+async fn an_unknown_field_is_refused_and_named_at_any_depth() {
     let kms = Kms::start().await;
     let request = kms.honest_request().await;
     let mut terms = request.body()["terms"].clone();
@@ -84,7 +84,7 @@ async fn an_oversized_body_is_refused() {
 }
 
 #[tokio::test]
-async fn what_is_not_json_is_refused() {
+async fn a_body_that_is_not_json_is_refused() {
     let kms = Kms::start().await;
     let url = format!("{}/webauthn/register/begin", kms.url);
     kms.send(kms.client.post(&url).body("{}")).await.refused(415, "not_json");
@@ -95,7 +95,7 @@ async fn what_is_not_json_is_refused() {
 }
 
 #[tokio::test]
-async fn an_encoded_body_is_refused_as_that() {
+async fn an_encoded_body_is_refused_as_such() {
     let kms = Kms::start().await;
     let url = format!("{}/webauthn/register/begin", kms.url);
     let post = |encoding: &str| {
@@ -112,7 +112,7 @@ async fn an_encoded_body_is_refused_as_that() {
 }
 
 #[tokio::test]
-async fn what_a_caller_sent_comes_back_cut_off() {
+async fn callers_texts_are_truncated_in_errors() {
     let kms = Kms::start().await;
     let long = "k".repeat(200_000);
     let begin = "/webauthn/register/begin";
@@ -175,7 +175,7 @@ async fn numbers_may_be_json_numbers_or_hex() {
 }
 
 #[tokio::test]
-async fn chain_and_entry_point_are_by_default_those_of_the_first_deployment() {
+async fn chain_and_entry_point_default_to_those_of_the_first_deployment() {
     let kms = Kms::start().await;
     let mut request = kms.honest_request().await;
     request.extra = json!({ "chainId": null, "entryPoint": null });
@@ -183,7 +183,7 @@ async fn chain_and_entry_point_are_by_default_those_of_the_first_deployment() {
 }
 
 #[tokio::test]
-async fn health_and_version_tell_that_it_is_a_simulator_that_protects_nothing() {
+async fn health_and_version_report_a_simulator_that_protects_nothing() {
     let kms = Kms::start().await;
     let health = kms.get("/health").await.ok();
     assert_eq!(health["status"], "healthy");
@@ -198,7 +198,7 @@ async fn health_and_version_tell_that_it_is_a_simulator_that_protects_nothing() 
 }
 
 #[tokio::test]
-async fn the_queue_and_the_counts_can_be_looked_at() {
+async fn the_queue_and_the_counts_are_reported() {
     let kms = Kms::start().await;
     let request = kms.honest_request().await;
     kms.sponsor(&request).await.ok();

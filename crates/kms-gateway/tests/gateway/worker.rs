@@ -1,5 +1,5 @@
-//! The thread that owns a TEE session, over sessions that die, break, stick and come back as a
-//! script says.
+//! The thread that owns a TEE session, with scripted sessions that die, break, get stuck and come
+//! back.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::support::{Gate, OPTIONS, PATIENCE, at_once, platform, showing, until};
 
-/// What happens to one call.
+/// The outcome of one call.
 #[derive(Clone, Copy)]
 enum Fate {
     Dead,
@@ -23,15 +23,15 @@ enum Fate {
     Panic,
 }
 
-/// What happens next, and what has happened.
+/// The planned outcomes, and a record of what happened.
 #[derive(Clone, Default)]
 struct Script(Arc<Mutex<Acts>>);
 
 #[derive(Default)]
 struct Acts {
-    /// Of the next calls; those after them are answered.
+    /// Outcomes of the next calls; later calls are answered.
     calls: VecDeque<Fate>,
-    /// So many attempts to open a session fail.
+    /// Number of attempts to open a session that fail.
     failing_opens: usize,
     opens: usize,
     /// Every frame that a session was given.
@@ -69,7 +69,7 @@ impl Script {
         Ok(())
     }
 
-    /// A session that answers as `answer` does, once it has passed the gate.
+    /// A session that answers with `answer` once it has passed the gate.
     fn session<F: FnMut(&[u8]) -> Vec<u8>>(&self, gate: Gate, mut answer: F) -> impl Session + use<F> {
         let script = self.clone();
         move |frame: &[u8]| {
@@ -88,7 +88,7 @@ impl Script {
         }
     }
 
-    /// A worker whose sessions give every frame back.
+    /// A worker whose sessions echo every frame.
     fn echo(&self, options: WorkerOptions, gate: &Gate) -> Arc<Worker> {
         let (script, gate) = (self.clone(), gate.clone());
         let worker = Worker::start(options, move || {
@@ -99,7 +99,7 @@ impl Script {
         Arc::new(worker.unwrap())
     }
 
-    /// A worker over the real core, which takes batches unless it is one from before them.
+    /// A worker with the real core, which accepts batches unless it predates them.
     fn core(&self, gate: &Gate, takes_batches: bool) -> Arc<Worker> {
         let (script, gate) = (self.clone(), gate.clone());
         let worker = Worker::start(WorkerOptions { queue_length: 128, batch_length: 32, ..OPTIONS }, move || {
@@ -132,8 +132,7 @@ fn queue_for(worker: &Arc<Worker>, record: u64, frame: Vec<u8>) -> JoinHandle<Re
     tokio::spawn(async move { worker.invoke(frame, Asker::RelayKey { record }).await })
 }
 
-/// Queues a frame and returns when a session has it: what is queued after it can't go together with
-/// it.
+/// Queues a frame and returns when a session has it: frames queued later cannot be batched with it.
 async fn under_way(script: &Script, worker: &Arc<Worker>) -> JoinHandle<Result<Vec<u8>, TransportError>> {
     let seen = script.frames_seen();
     let first = queue(worker, frame(&GetVersion));
@@ -145,7 +144,7 @@ async fn depth(worker: &Worker, depth: usize) {
     until(async || worker.stats().depth == depth).await;
 }
 
-/// A frame of this command, for a session that gives every frame back.
+/// A frame of this command, for a session that echoes every frame.
 fn frame_of(opcode: Opcode, mark: u8) -> Vec<u8> {
     let mut frame = vec![proto::frame::VERSION];
     frame.extend((opcode as u16).to_be_bytes());
@@ -154,7 +153,7 @@ fn frame_of(opcode: Opcode, mark: u8) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_revocation_goes_before_sponsorships_and_an_account_behind_them() {
+async fn a_revocation_precedes_sponsorships_and_an_account_follows_them() {
     let (script, gate) = (Script::default(), Gate::default());
     let worker = script.echo(OPTIONS, &gate);
     gate.shut();
@@ -175,13 +174,14 @@ async fn a_revocation_goes_before_sponsorships_and_an_account_behind_them() {
 }
 
 #[tokio::test]
-async fn relay_keys_take_turns_and_those_without_one_are_one_of_them() {
+async fn relay_keys_take_turns_and_keyless_callers_count_as_one() {
     let (script, gate) = (Script::default(), Gate::default());
     let worker = script.echo(WorkerOptions { queue_length: 20, ..OPTIONS }, &gate);
     gate.shut();
     let first = under_way(&script, &worker).await;
     let mut waiting = Vec::new();
-    // A flood by one key, then two requests of another, a question, and the first of a third.
+    // A flood by one key, then two requests of another, a query, and the first request of a third
+    // key.
     for (number, key) in (1..).zip([1, 1, 1, 1, 1, 2, 2, 0, 3]) {
         let frame = frame_of(Opcode::Sponsor, number);
         waiting.push(if key == 0 { queue(&worker, frame) } else { queue_for(&worker, key, frame) });
@@ -197,7 +197,7 @@ async fn relay_keys_take_turns_and_those_without_one_are_one_of_them() {
 }
 
 #[tokio::test]
-async fn each_relay_key_takes_half_of_what_the_others_leave_and_gets_it_back() {
+async fn each_relay_key_may_use_half_of_what_the_others_leave() {
     let (script, gate) = (Script::default(), Gate::default());
     let worker = script.echo(WorkerOptions { queue_length: 15, ..OPTIONS }, &gate);
     let sponsor = |record| worker.invoke(frame_of(Opcode::Sponsor, 0), Asker::RelayKey { record });
@@ -222,7 +222,7 @@ async fn each_relay_key_takes_half_of_what_the_others_leave_and_gets_it_back() {
 }
 
 #[tokio::test]
-async fn accounts_take_half_of_the_queue_and_the_admin_has_room_when_it_is_full() {
+async fn accounts_use_at_most_half_of_the_queue_and_the_admin_has_room_when_it_is_full() {
     let (script, gate) = (Script::default(), Gate::default());
     let worker = script.echo(WorkerOptions { queue_length: 3, ..OPTIONS }, &gate);
     gate.shut();
@@ -246,7 +246,7 @@ async fn accounts_take_half_of_the_queue_and_the_admin_has_room_when_it_is_full(
 }
 
 #[tokio::test]
-async fn a_flood_of_sponsorships_that_fills_its_half_delays_an_account_and_does_not_stop_it() {
+async fn a_flood_of_sponsorships_delays_an_account_but_does_not_block_it() {
     let (script, gate) = (Script::default(), Gate::default());
     let worker = script.echo(WorkerOptions { queue_length: 63, ..OPTIONS }, &gate);
     gate.shut();
@@ -266,7 +266,7 @@ async fn a_flood_of_sponsorships_that_fills_its_half_delays_an_account_and_does_
 }
 
 #[tokio::test]
-async fn a_lost_session_is_opened_again_and_what_was_under_way_is_refused_and_not_sent_twice() {
+async fn a_lost_session_is_reopened_and_its_frame_is_refused_and_not_sent_twice() {
     let (script, gate) = (Script::default(), Gate::default());
     let worker = script.echo(OPTIONS, &gate);
     script.calls([Fate::Dead]);
@@ -288,7 +288,7 @@ async fn a_lost_session_is_opened_again_and_what_was_under_way_is_refused_and_no
 }
 
 #[tokio::test]
-async fn while_no_session_can_be_had_requests_are_refused_at_once_and_served_when_there_is_one() {
+async fn without_a_session_requests_are_refused_immediately_and_served_once_there_is_one() {
     let script = Script::default();
     let worker = script.echo(OPTIONS, &Gate::default());
     script.calls([Fate::Dead]);
@@ -301,13 +301,13 @@ async fn while_no_session_can_be_had_requests_are_refused_at_once_and_served_whe
 
     script.opens_fail(0);
     until(async || worker.stats().reopened == 1).await;
-    assert!(worker.stats().breaker_open, "nothing has been heard of the new session");
+    assert!(worker.stats().breaker_open, "the new session has not answered yet");
     assert_eq!(worker.invoke(vec![2], Asker::Anyone).await, Ok(vec![2]));
     assert!(!worker.stats().breaker_open);
 }
 
 #[tokio::test]
-async fn closing_does_not_wait_for_a_session_that_can_not_be_had() {
+async fn closing_does_not_wait_for_an_unavailable_session() {
     let script = Script::default();
     let worker = script.echo(OPTIONS, &Gate::default());
     script.calls([Fate::Dead]);
@@ -318,7 +318,7 @@ async fn closing_does_not_wait_for_a_session_that_can_not_be_had() {
 }
 
 #[tokio::test]
-async fn a_session_that_panics_is_a_lost_one_and_takes_no_caller_with_it() {
+async fn a_session_that_panics_is_lost_without_affecting_callers() {
     let script = Script::default();
     let worker = script.echo(OPTIONS, &Gate::default());
     script.calls([Fate::Panic]);
@@ -328,7 +328,7 @@ async fn a_session_that_panics_is_a_lost_one_and_takes_no_caller_with_it() {
 }
 
 #[tokio::test]
-async fn a_session_that_breaks_now_and_then_is_kept_and_one_that_only_breaks_is_not() {
+async fn a_session_that_fails_occasionally_is_kept_and_one_that_always_fails_is_not() {
     let script = Script::default();
     let worker = script.echo(OPTIONS, &Gate::default());
     script.calls([Fate::Broken, Fate::Broken]);
@@ -347,11 +347,11 @@ async fn a_session_that_breaks_now_and_then_is_kept_and_one_that_only_breaks_is_
     assert_eq!(worker.invoke(vec![1], Asker::Anyone).await, Ok(vec![1]));
 }
 
-/// With `stuck_after` of 50 ms.
+/// With a `stuck_after` of 50 ms.
 const STUCK: Busy = Busy::Stuck { after: Duration::from_millis(50) };
 
 #[tokio::test]
-async fn a_stuck_call_opens_the_breaker_and_one_that_comes_back_in_time_closes_it() {
+async fn a_stuck_call_opens_the_breaker_and_one_answered_in_time_closes_it() {
     let (script, gate) = (Script::default(), Gate::default());
     let worker = script.echo(WorkerOptions { stuck_after: Duration::from_millis(50), ..OPTIONS }, &gate);
     gate.shut();
@@ -361,7 +361,7 @@ async fn a_stuck_call_opens_the_breaker_and_one_that_comes_back_in_time_closes_i
 
     gate.open();
     assert_eq!(stuck.await.unwrap(), Ok(vec![1]));
-    // Half open: one at a time, until one was quick.
+    // Half open: one at a time, until one was fast.
     assert!(worker.stats().breaker_open);
     gate.shut();
     let probe = queue(&worker, vec![3]);
@@ -374,7 +374,7 @@ async fn a_stuck_call_opens_the_breaker_and_one_that_comes_back_in_time_closes_i
 }
 
 #[tokio::test]
-async fn while_a_slow_quote_is_made_others_are_refused_at_once_and_when_it_is_made_the_door_is_wholly_open() {
+async fn others_are_refused_immediately_during_a_slow_quote_and_the_breaker_closes_after_it() {
     let (script, gate) = (Script::default(), Gate::default());
     let worker = script.echo(WorkerOptions { stuck_after: Duration::from_millis(50), ..OPTIONS }, &gate);
     let quote = frame(&Attest { nonce: [1; 32] });
@@ -387,7 +387,7 @@ async fn while_a_slow_quote_is_made_others_are_refused_at_once_and_when_it_is_ma
     assert!(!worker.stats().breaker_open);
 }
 
-/// By probes: on a busy machine one of them may be late too.
+/// With probes: on a busy machine one of them may be late too.
 async fn until_closed(worker: &Worker) {
     for _ in 0..100 {
         if !worker.stats().breaker_open {
@@ -435,7 +435,7 @@ async fn closing_answers_what_is_queued() {
 }
 
 #[tokio::test]
-async fn a_frame_that_nobody_waits_for_any_more_is_not_sent() {
+async fn an_abandoned_frame_is_not_sent() {
     let (script, gate) = (Script::default(), Gate::default());
     let worker = script.echo(OPTIONS, &gate);
     gate.shut();
@@ -451,8 +451,8 @@ async fn a_frame_that_nobody_waits_for_any_more_is_not_sent() {
     assert_eq!((script.times_seen(&[2]), worker.stats().depth), (0, 0));
 }
 
-/// Frames of all sorts: echoes, some of which are long, a question that no batch takes, and one
-/// that is no frame.
+/// Frames of all kinds: echoes, some of them long, a query that no batch accepts, and an invalid
+/// frame.
 fn mixed_frames() -> Vec<Vec<u8>> {
     let echo = |index: u8, length| frame(&Echo { bytes: Bounded::new(vec![index; length]).unwrap() });
     let mut frames: Vec<_> = (0..12).map(|index| echo(index, usize::from(index) * 80)).collect();
@@ -466,7 +466,7 @@ fn frame<R: Request>(request: &R) -> Vec<u8> {
     encode_request(request).unwrap()
 }
 
-/// Has all of them wait together behind one frame, and gives their answers in order.
+/// Makes all of them wait behind one frame, and returns their answers in order.
 async fn answers(
     script: &Script,
     worker: &Arc<Worker>,
@@ -490,26 +490,26 @@ async fn answers(
 }
 
 #[tokio::test]
-async fn in_a_batch_every_frame_has_the_reply_that_it_has_alone() {
+async fn in_a_batch_every_frame_gets_the_reply_it_gets_alone() {
     let (script, gate) = (Script::default(), Gate::default());
     let worker = script.core(&gate, true);
     let frames = mixed_frames();
     let mut alone = core();
     let expected: Vec<_> = frames.iter().map(|frame| Ok(alone.handle(frame))).collect();
     assert_eq!(answers(&script, &worker, &gate, &frames).await, expected);
-    // The first; the state, which goes before the others; a batch and a rest, cut by the one that
-    // goes alone.
+    // The first; the state, which has priority; a batch and its rest, split by the frame that is
+    // sent alone.
     assert_eq!(script.frames_seen(), 5);
 }
 
 #[tokio::test]
-async fn frames_that_do_not_fit_into_one_batch_go_in_several() {
+async fn frames_that_do_not_fit_into_one_batch_are_sent_in_several() {
     let (script, gate) = (Script::default(), Gate::default());
     let worker = script.core(&gate, true);
     let frames = vec![frame(&Echo { bytes: Bounded::new(vec![1; 1024]).unwrap() }); 60];
     let answers = answers(&script, &worker, &gate, &frames).await;
     assert!(answers.iter().all(|answer| answer.as_ref().is_ok_and(|reply| reply.len() > 1024)));
-    // 32 frames at most.
+    // At most 32 frames.
     assert_eq!(script.frames_seen(), 3);
 }
 
@@ -521,16 +521,16 @@ async fn a_trusted_application_from_before_batches_gets_the_frames_one_by_one() 
     let expected = Ok(core().handle(&frames[0]));
     assert_eq!(answers(&script, &worker, &gate, &frames).await, vec![expected; 5]);
     assert_eq!(script.frames_seen(), 1 + 1 + 5);
-    // And is not asked again.
+    // It is not sent a batch again.
     answers(&script, &worker, &gate, &frames).await;
     assert_eq!(script.frames_seen(), 7 + 6);
 }
 
 #[tokio::test]
-async fn a_session_lost_in_a_batch_refuses_all_of_it_and_sends_none_of_it_again() {
+async fn a_session_lost_in_a_batch_refuses_all_of_it_and_resends_nothing() {
     let (script, gate) = (Script::default(), Gate::default());
     let worker = script.core(&gate, true);
-    // The first to wait behind is answered, and the batch after it dies.
+    // The first waiting frame is answered, and the following batch dies.
     worker.invoke(frame(&GetVersion), Asker::Anyone).await.unwrap();
     gate.shut();
     let first = under_way(&script, &worker).await;

@@ -1,6 +1,6 @@
-//! The thread that owns a TEE session, under load over sessions that fail at random: every frame
-//! has one answer and is sent once at most, and when the trouble is over everything is as before.
-//! Behind the sessions is the real core.
+//! The thread that owns a TEE session, under load with sessions that fail at random: every frame
+//! gets one answer and is sent at most once, and afterwards everything recovers. Behind the
+//! sessions is the real core.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -17,13 +17,13 @@ use crate::support::{Gate, OPTIONS, PATIENCE, showing, until};
 
 const CLIENTS: u64 = 8;
 const FRAMES_OF_A_CLIENT: u64 = 100;
-/// Fewer than the clients, so that some are refused.
+/// Less than the number of clients, so that some are refused.
 const QUEUE_LENGTH: usize = 5;
 const STUCK_AFTER: Duration = Duration::from_millis(20);
 
-/// Decides what fails, and keeps what was sent.
+/// Decides what fails, and records what was sent.
 struct Trouble {
-    /// `None` when it is over.
+    /// `None` when the failures are over.
     seed: Option<u64>,
     sent: HashMap<Vec<u8>, u32>,
     batches: u32,
@@ -32,7 +32,7 @@ struct Trouble {
 
 type Shared = Arc<Mutex<Trouble>>;
 
-/// Evenly from 0 to 99 (a step of SplitMix64); always 99 when the trouble is over.
+/// Uniform from 0 to 99 (a step of SplitMix64); always 99 when the failures are over.
 fn dice(trouble: &Shared) -> u64 {
     let mut trouble = trouble.lock().unwrap();
     let Some(seed) = &mut trouble.seed else { return 99 };
@@ -84,7 +84,7 @@ fn platform() -> Platform {
     }
 }
 
-/// Counts what is sent, batches taken apart.
+/// Counts sent frames, including those in batches.
 fn note(trouble: &Shared, frame: &[u8]) {
     let (opcode, payload) = split_request(frame).unwrap();
     let frames: Vec<Vec<u8>> = match opcode {
@@ -98,8 +98,8 @@ fn note(trouble: &Shared, frame: &[u8]) {
     }
 }
 
-/// Tries until there is a reply, each time with another frame; what each attempt came to is held
-/// against what was sent.
+/// Retries until there is a reply, each time with another frame; the result of each attempt is
+/// compared with what was sent.
 async fn persist(worker: &Worker, trouble: &Shared, client: u64, number: u64) {
     for attempt in 0_u64.. {
         let bytes = Bounded::new([client, number, attempt].map(u64::to_be_bytes).concat()).unwrap();
@@ -136,12 +136,12 @@ async fn through_trouble(seed: u64, batch_length: usize) {
     for client in clients {
         tokio::time::timeout(PATIENCE, client).await.unwrap().unwrap();
     }
-    assert!(trouble.lock().unwrap().lost > 0, "there was no trouble");
+    assert!(trouble.lock().unwrap().lost > 0, "nothing failed");
     assert!(worker.stats().reopened > 0, "no session was lost");
     assert_eq!(trouble.lock().unwrap().batches > 0, batch_length > 1);
 
     trouble.lock().unwrap().seed = None;
-    // A busy machine may make a call late, and another has to show that it was no more than that.
+    // A busy machine may make a call late, and another one has to show that this was the cause.
     for number in 0.. {
         persist(&worker, &trouble, CLIENTS, number).await;
         if !worker.stats().breaker_open {
@@ -154,18 +154,18 @@ async fn through_trouble(seed: u64, batch_length: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn whatever_fails_every_frame_is_answered_and_sent_once_at_most() {
+async fn despite_failures_every_frame_is_answered_and_sent_at_most_once() {
     through_trouble(1, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn whatever_fails_every_frame_of_a_batch_is_answered_and_sent_once_at_most() {
+async fn despite_failures_every_frame_of_a_batch_is_answered_and_sent_at_most_once() {
     through_trouble(2, 32).await;
 }
 
 #[tokio::test]
-async fn a_session_that_takes_forever_to_open_again_counts_as_a_call_under_way_and_closing_does_not_wait_for_it() {
-    // As with OP-TEE while its supplicant is gone.
+async fn a_session_that_never_reopens_counts_as_a_call_in_progress_and_closing_does_not_wait_for_it() {
+    // As with OP-TEE when its supplicant is gone.
     let gate = Gate::default();
     let options = WorkerOptions { stuck_after: Duration::from_millis(20), ..OPTIONS };
     let worker = {

@@ -1,4 +1,4 @@
-//! The gateway's HTTP API, where an answer may fail to come.
+//! The gateway's HTTP API, where answers may be missing.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub struct Kms {
 pub enum NoAnswer {
     /// The connection broke.
     HungUp,
-    /// A typed refusal that says to try again.
+    /// A typed refusal that is retryable.
     Retryable(String),
     /// Any other refusal.
     Refused(StatusCode, String),
@@ -57,7 +57,7 @@ impl Kms {
         })
     }
 
-    /// Registers a new passkey and makes the account it commands.
+    /// Registers a new passkey and creates its account.
     pub async fn new_account(&self) -> Result<(SoftPasskey, Value), NoAnswer> {
         let (passkey, registration) = self.register().await?;
         Ok((passkey, self.create_account(&registration).await?))

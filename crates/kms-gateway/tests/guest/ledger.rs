@@ -1,4 +1,4 @@
-//! What the gateway acknowledged, to be checked against what it has later.
+//! What the gateway acknowledged, compared with its later state.
 
 use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -38,20 +38,20 @@ pub struct Ledger {
     admin: AdminKey,
     pub relay: RelayKey,
     pub accounts: Vec<Account>,
-    /// Of accounts that were asked for, and no answer came: each is there as a whole, or not at
-    /// all.
+    /// Passkeys whose account was requested without getting an answer: each account exists
+    /// completely or not at all.
     pub unanswered: Vec<SoftPasskey>,
     signers: BTreeSet<String>,
     paymaster_signer: String,
     pub counter: u64,
-    /// Sent, and no answer came: it was done, or it was not.
+    /// Sent without getting an answer: it was carried out, or not.
     uncertain: Option<Change>,
-    /// The last command that was acknowledged, as it was sent.
+    /// The last acknowledged command, as sent.
     last: (&'static str, Value),
 }
 
 impl Ledger {
-    /// Provisions a new TEE and admits the relay's key.
+    /// Provisions a new TEE and authorises the relay's key.
     pub async fn begin(kms: &Kms) -> Self {
         let (admin, relay) = (AdminKey::new(&secret()).unwrap(), RelayKey::random());
         let state = kms.get("/admin/signers").await.unwrap();
@@ -76,7 +76,7 @@ impl Ledger {
         ledger
     }
 
-    /// Authorises a signer, or revokes the one with the lowest address when there are many.
+    /// Authorises a signer, or revokes the one with the lowest address if there are many.
     pub async fn change_signers(&mut self, kms: &Kms) -> Result<(), NoAnswer> {
         self.settle(kms).await?;
         let relay = self.relay.address().to_string();
@@ -127,18 +127,18 @@ impl Ledger {
         }
     }
 
-    /// Asks what became of the change whose answer was lost: it counts, or it never happened.
+    /// Finds out whether the change without an answer took effect.
     async fn settle(&mut self, kms: &Kms) -> Result<(), NoAnswer> {
         let counter = kms.get("/admin/signers").await?["counter"].as_u64().unwrap();
         if self.uncertain.is_some() && counter == self.counter + 1 {
             self.done();
         }
         self.uncertain = None;
-        assert_eq!(counter, self.counter, "the counter counts what was done, and nothing twice");
+        assert_eq!(counter, self.counter, "the counter counts each effect once");
         Ok(())
     }
 
-    /// Holds the gateway to everything that it ever acknowledged.
+    /// Compares the gateway's state with everything it ever acknowledged.
     pub async fn check(&mut self, kms: &Kms) {
         self.settle(kms).await.unwrap();
         let state = kms.get("/admin/signers").await.unwrap();
@@ -154,7 +154,7 @@ impl Ledger {
 
         let (path, body) = &self.last;
         let again = kms.post(path, body).await.unwrap_err();
-        assert!(matches!(again, NoAnswer::Refused(StatusCode::CONFLICT, _)), "a command is good once: {again:?}");
+        assert!(matches!(again, NoAnswer::Refused(StatusCode::CONFLICT, _)), "a command is valid once: {again:?}");
 
         for Account { created, .. } in &self.accounts {
             let id = created["accountId"].as_str().unwrap();
@@ -167,17 +167,17 @@ impl Ledger {
             match kms.get(&format!("/kms/accounts/{id}")).await {
                 Ok(account) => self.accounts.push(found(passkey, &account)),
                 Err(NoAnswer::Retryable(code)) if code == "account_unknown" => {}
-                Err(problem) => panic!("account {id} is half there: {problem:?}"),
+                Err(problem) => panic!("account {id} is incomplete: {problem:?}"),
             }
         }
     }
 
-    /// Accounts and commands.
+    /// Acknowledged accounts and commands.
     pub fn acknowledged(&self) -> usize {
         self.accounts.len() + usize::try_from(self.counter).unwrap()
     }
 
-    /// Has every account sign.
+    /// Makes every account sign.
     pub async fn sign_with_all(&mut self, kms: &Kms) {
         for (nonce, Account { passkey, created }) in (1..).zip(std::mem::take(&mut self.accounts)) {
             let request = request(passkey, &created, &self.relay, nonce);
@@ -188,7 +188,7 @@ impl Ledger {
     }
 }
 
-/// One that was made, though nobody heard of it.
+/// An account that was created without an acknowledgement.
 fn found(passkey: SoftPasskey, account: &Value) -> Account {
     let [only] = account["passkeys"].as_array().unwrap().as_slice() else { panic!("one passkey made it: {account}") };
     assert_eq!(only["credentialId"], to_base64url(passkey.credential_id()));
@@ -200,7 +200,7 @@ fn found(passkey: SoftPasskey, account: &Value) -> Account {
     Account { passkey, created }
 }
 
-/// An honest request of now.
+/// A valid request with the current time.
 pub fn request(passkey: SoftPasskey, created: &Value, relay: &RelayKey, nonce: u64) -> SponsorRequest {
     let now = now();
     let mut request = SponsorRequest::new(passkey, created);

@@ -1,31 +1,31 @@
-//! A guest that is switched on and off.
+//! A guest that can be powered on and off.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// What to boot, from which disk.
+/// The guest to boot, and its disk.
 pub struct Machine {
     pub guest: PathBuf,
     pub disk: PathBuf,
     pub logs: PathBuf,
 }
 
-/// A guest whose gateway has served. Dropped: its power is cut.
+/// A guest whose gateway is serving. Dropping it cuts its power.
 pub struct Running {
     boot: Child,
     pub url: String,
 }
 
 impl Machine {
-    /// Switches it on, with a word for the guest's script, and waits until its gateway serves.
+    /// Powers it on, with an argument for the guest's script, and waits until its gateway serves.
     pub fn boot(&self, word: &str) -> Running {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut boot = Command::new(project().join("scripts/optee/boot"))
             .args(["--ready", "the KMS serves", "--forward", &format!("{port}:3002"), "--argument", word, "--disk"])
             .args([&self.disk, &self.guest])
-            // Until its input ends: then the power goes off.
+            // Runs until its input ends: then the power goes off.
             .args(["sh", "-c", "echo ready; cat"])
             .env("LOGS", &self.logs)
             .stdin(Stdio::piped())
@@ -38,18 +38,18 @@ impl Machine {
         Running { boot, url: format!("http://127.0.0.1:{port}") }
     }
 
-    /// How often the guest's script has said that since it was switched on.
+    /// How often the guest's script has printed that since it was powered on.
     pub fn said(&self, words: &str) -> usize {
         count(&self.logs.join("normal.log"), words)
     }
 
-    /// The numbers that came between these words.
+    /// The numbers printed between these texts.
     pub fn numbers(&self, before: &str, after: &str) -> Vec<u64> {
         let log = read(&self.logs.join("normal.log"));
         log.split(before).skip(1).filter_map(|rest| rest.split_once(after)?.0.parse().ok()).collect()
     }
 
-    /// The same of the secure world.
+    /// The same for the secure world.
     pub fn secure_world_said(&self, words: &str) -> usize {
         count(&self.logs.join("secure.log"), words)
     }

@@ -1,6 +1,6 @@
-//! The gateway over OP-TEE in QEMU, from outside: what was acknowledged is there whatever is
-//! killed, and ten thousand sponsorships in a row. Run by
-//! `scripts/optee/tests/{crashes,panic,sponsorships}`, which make the guest.
+//! The gateway with OP-TEE in QEMU, tested from outside: acknowledged changes survive every kill,
+//! and ten thousand sponsorships in a row succeed. Run by
+//! `scripts/optee/tests/{crashes,panic,sponsorships}`, which build the guest.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "this is a test, with a harness of its own")]
 
 #[expect(dead_code, reason = "shared with the tests of the gateway, which use more of it")]

@@ -1,4 +1,4 @@
-//! Ten thousand sponsorships in a row: nothing is used up, and how long each takes for one client
+//! Ten thousand sponsorships in a row: nothing leaks. Measures the duration of each for one client
 //! and for twenty.
 
 use std::sync::Arc;
@@ -39,15 +39,15 @@ pub async fn run(machine: &Machine) {
     let room = machine.numbers("room for ", " bytes");
     let least = |share: &[u64]| share.iter().min().copied().unwrap();
     let (early, late) = (least(&room[room.len() / 3..room.len() * 2 / 3]), least(&room[room.len() * 2 / 3..]));
-    say(&format!("room in the trusted application's memory: {early} bytes left, later {late}"));
-    assert!(room.len() > 20 && late >= early, "it loses memory: {room:?}");
+    say(&format!("free memory of the trusted application: {early} bytes at first, {late} later"));
+    assert!(room.len() > 20 && late >= early, "it leaks memory: {room:?}");
     assert_eq!(machine.secure_world_said("[TA] panic at"), 0);
     let queue = kms.get("/QueueStatus").await.unwrap();
     assert_eq!((&queue["reopened"], &queue["consecutive_failures"]), (&0.into(), &0.into()));
     say("ten thousand sponsorships in one session of one instance");
 }
 
-/// So many of one account, one after the other, and how long each took.
+/// This many sponsorships of one account in sequence, and the duration of each.
 async fn sponsor(url: String, account: Account, relay: Arc<RelayKey>, client: u64, times: u64) -> Vec<Duration> {
     let kms = Kms::at(&url);
     let mut request = request(account.passkey, &account.created, &relay, client * 1_000_000);

@@ -1,4 +1,4 @@
-//! What the request of the gateway's tests is made with.
+//! Support for the gateway tests' request type.
 
 use proto::{Address, EntryPoint, EntryPointVersion};
 
@@ -7,7 +7,7 @@ pub use crate::kms::Kms;
 
 pub const CHAIN_ID: u64 = 31337;
 pub const PAYMASTER: Address = Address([0x77; 20]);
-/// Only until the true time is put in its place.
+/// Placeholder until the real time is set.
 pub const NOW: u64 = 1_800_000_000;
 
 pub fn entry_point(version: EntryPointVersion) -> EntryPoint {

@@ -1,5 +1,5 @@
-//! Accounts and signers are made while the gateway, the supplicant or the trusted application is
-//! killed, or the power is cut; afterwards everything that was acknowledged is there.
+//! Accounts and signers are created while the gateway, the supplicant or the trusted application is
+//! killed, or the power is cut; afterwards everything acknowledged is there.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,18 +13,18 @@ use crate::ledger::{Account, Ledger, request};
 use crate::machine::Machine;
 
 const POWER_CUTS: u32 = 10;
-/// Of each kind of trouble, at least so often within one boot.
+/// Minimum number of failures of each kind within one boot.
 const TIMES: usize = 10;
-/// A slow machine takes longer, and one that has stopped takes no longer than this.
+/// A slow machine takes longer than usual, but a stopped one never finishes: this is the limit.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// One changes signers, one has operations sponsored, the others make accounts.
+/// One changes signers, one has operations sponsored, the others create accounts.
 const WRITERS: usize = 4;
-/// What one that starts says: it has nobody's registration.
+/// The reason given by a gateway that has just started: it does not know earlier registrations.
 const NEW_GATEWAY: &[&str] = &["registration_unknown"];
-/// Acknowledged in that time, at least.
+/// Minimum number of acknowledgements in that time.
 const PROGRESS: usize = 5;
 
-/// The power, the gateway, the supplicant.
+/// Failures of the power, the gateway, the supplicant.
 pub async fn crashes(machine: &Machine) {
     let running = machine.boot("steady");
     let ledger = Arc::new(Mutex::new(Ledger::begin(&Kms::at(&running.url)).await));
@@ -44,7 +44,7 @@ pub async fn crashes(machine: &Machine) {
     finish(machine, &ledger).await;
 }
 
-/// The trusted application itself, in a build for tests that panics when told to.
+/// Panics of the trusted application itself, in a test build that panics on command.
 pub async fn panics(machine: &Machine) {
     let running = machine.boot("steady");
     let kms = Kms::at(&running.url);
@@ -54,7 +54,7 @@ pub async fn panics(machine: &Machine) {
     let writers = Writers::start(&running.url, &ledger, &[]);
     let panics = often_enough(|| machine.secure_world_said("[TA] panic at"), &ledger).await;
     let hung_up = writers.stop().await;
-    assert_eq!(hung_up, 0, "the gateway stays, and says that the TEE does not");
+    assert_eq!(hung_up, 0, "the gateway keeps running, and reports that the TEE failed");
     let kms = Kms::at(&running.url);
     let reopened = wait_for(&kms, "/QueueStatus").await["reopened"].as_u64().unwrap();
     assert!(reopened >= 5, "the gateway opened {reopened} sessions again");
@@ -73,11 +73,11 @@ async fn under_trouble(machine: &Machine, word: &str, said: &str, ledger: &Arc<M
     let running = machine.boot("steady");
     ledger.lock().await.check(&Kms::at(&running.url)).await;
     tell(said, times, ledger).await;
-    say(&format!("  in which OP-TEE would have removed its directory {removals} times"));
+    say(&format!("  during which OP-TEE would have removed its directory {removals} times"));
 }
 
-/// Waits until it has happened often enough, with enough acknowledged meanwhile: what is never
-/// acknowledged is never lost.
+/// Waits until there were enough failures and enough acknowledgements: what is never acknowledged
+/// cannot be lost.
 async fn often_enough(times: impl Fn() -> usize, ledger: &Mutex<Ledger>) -> usize {
     let (began, before) = (Instant::now(), ledger.lock().await.acknowledged());
     loop {
@@ -99,15 +99,15 @@ async fn finish(machine: &Machine, ledger: &Arc<Mutex<Ledger>>) {
     say(&format!("all {} accounts sign", ledger.accounts.len()));
 }
 
-/// What has been going on until it is said to stop.
+/// Background writers, until stopped.
 struct Writers {
     stop: Arc<AtomicBool>,
     tasks: JoinSet<usize>,
 }
 
 impl Writers {
-    /// Refusals with the expected codes, retryable ones and hang-ups are followed by another
-    /// attempt; others are failures.
+    /// Refusals with the expected codes, retryable ones and hang-ups are retried; other refusals
+    /// are failures.
     fn start(url: &str, ledger: &Arc<Mutex<Ledger>>, expected: &'static [&'static str]) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let mut tasks = JoinSet::new();
@@ -137,7 +137,7 @@ impl Writers {
         Self { stop, tasks }
     }
 
-    /// How many of their requests nobody answered.
+    /// The number of their requests that nobody answered.
     async fn stop(self) -> usize {
         self.stop.store(true, Ordering::SeqCst);
         self.tasks.join_all().await.into_iter().sum()
@@ -158,7 +158,7 @@ async fn make_account(kms: &Kms, ledger: &Mutex<Ledger>) -> Result<(), NoAnswer>
     Ok(())
 }
 
-/// Has an operation of some account sponsored, if there is an account yet.
+/// Requests a sponsorship of an operation of some account, if there is an account yet.
 async fn sponsor(kms: &Kms, ledger: &Mutex<Ledger>) -> Result<(), NoAnswer> {
     static NONCE: AtomicU64 = AtomicU64::new(1 << 32);
     let mut held = ledger.lock().await;

@@ -1,31 +1,31 @@
-//! The requests of one client that wait for a quote. They may be many people's: behind an ingress
-//! that is not listed, say. So every request that came since the client's last turn has the same
-//! chance of the next, however often the others ask.
+//! The requests of one client that wait for a quote. They may come from many people, for example
+//! behind an ingress that is not listed. So every request since the client's last turn has the same
+//! chance of the next one, however often the others ask.
 
 use super::super::GatewayError;
 
-/// Requests of one client that wait at once.
+/// Maximum number of requests of one client that wait at once.
 pub(super) const PLACES: usize = 4;
 
 #[derive(Default)]
 pub(super) struct Line {
-    /// In random order: the first has the client's next turn.
+    /// In random order: the first gets the client's next turn.
     requests: Vec<u64>,
-    /// Requests that came since the client's last turn, those without a place too.
+    /// Requests since the client's last turn, including those without a place.
     came: usize,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Joined {
     FreePlace,
-    /// Of another request, which is out.
+    /// The place of another request, which is dropped.
     PlaceOfAnother,
     NoPlace,
 }
 
 impl Line {
-    /// Who has the places when more have come than there are is drawn as in Vitter's algorithm R
-    /// (reservoir sampling).
+    /// If more requests have come than there are places, the places are assigned as in Vitter's
+    /// algorithm R (reservoir sampling).
     pub(super) fn join(&mut self, request: u64) -> Result<Joined, GatewayError> {
         self.came += 1;
         let waiting = self.requests.len();
@@ -57,7 +57,7 @@ impl Line {
         self.requests.retain(|other| *other != request);
     }
 
-    /// The client's turn is this request's.
+    /// The client's turn is given to this request.
     pub(super) fn take_turn(&mut self, request: u64) {
         self.leave(request);
         self.came = self.requests.len();
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_request_has_the_same_chance_whenever_it_came() {
+    fn each_request_has_the_same_chance_whenever_it_arrived() {
         const REQUESTS: usize = 20;
         let mut turns = [0_u32; REQUESTS];
         for _ in 0..4000 {
@@ -90,12 +90,12 @@ mod tests {
                 *turns += u32::from(line.is_next(request as u64));
             }
         }
-        // 200 each; 100 is seven standard deviations off.
+        // 200 each; 100 is seven standard deviations away.
         assert!(turns.iter().all(|turns| (100..300).contains(turns)), "{turns:?}");
     }
 
     #[test]
-    fn a_place_that_is_free_is_had_by_whoever_comes() {
+    fn a_free_place_goes_to_the_next_request() {
         let mut line = Line::default();
         for request in 0..1000 {
             line.join(request).unwrap();

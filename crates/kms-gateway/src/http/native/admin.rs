@@ -14,7 +14,7 @@ use super::error::ApiError;
 use super::setup;
 use crate::gateway::{AdminProof, Gateway};
 
-/// Those of the admin's commands follow from the table of commands.
+/// The routes of the admin's commands follow from the table of commands.
 pub(super) fn routes() -> Router<Gateway> {
     let router = Router::new()
         .route(GetSigners::PATH, get(signers))
@@ -63,7 +63,7 @@ async fn provision(
     Ok(Json(Done { success: true }))
 }
 
-/// Every other command.
+/// Handles every other command.
 async fn command<C>(
     State(gateway): State<Gateway>,
     Admin(caller): Admin,

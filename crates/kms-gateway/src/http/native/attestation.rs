@@ -1,5 +1,4 @@
-//! `/attestation`: which keys live in which trusted application, for whoever asks with a nonce of
-//! their own.
+//! `/attestation`: which keys live in which trusted application, for a client with its own nonce.
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
@@ -12,7 +11,7 @@ use super::caller::Anyone;
 use super::error::ApiError;
 use crate::gateway::Gateway;
 
-/// The protection levels are the TEE's own report, which no quote covers.
+/// The protection levels are the TEE's own report, not covered by the quote.
 pub(super) async fn show(
     State(gateway): State<Gateway>,
     Anyone(caller): Anyone,
@@ -22,8 +21,8 @@ pub(super) async fn show(
         question.map_err(|problem| ApiError::invalid_field("nonce", problem.body_text()))?;
     let nonce: Hash = nonce.parse().map_err(|problem| ApiError::invalid_field("nonce", problem))?;
     let turn = gateway.quote_turn(caller.client).await?;
-    // Before the quote: those are rationed, and none must be lost to a question that finds the TEE
-    // busy.
+    // Before the quote: quotes are rate-limited, and none must be lost because the TEE turns out to
+    // be busy.
     let state = gateway.recent_security_state().await?;
     let attestation = gateway.attest(nonce.0, turn).await?;
     let statement = attestation.reply.statement;

@@ -1,5 +1,5 @@
-//! JSON in: bounded in size, by the listener also in time; unknown fields refused, the field at
-//! fault named.
+//! JSON bodies: limited in size, and by the listener in time; unknown fields are refused, naming
+//! the field.
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
@@ -52,11 +52,12 @@ fn not_read(error: &BytesRejection) -> ApiError {
     }
 }
 
-/// Of a body. A provisioning has several for each of its deployments and origins.
+/// Maximum number of values in a body. A provisioning has several for each of its deployments and
+/// origins.
 const MOST_VALUES: usize = 4096;
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
-    // Those inside of what is read as any JSON, an operation for one, as well.
+    // Includes values inside parts that are parsed as arbitrary JSON, such as an operation.
     check_shape(bytes, MOST_VALUES).map_err(|error| match error.classify() {
         Category::Data => ApiError::invalid_field("body", error),
         _ => ApiError::malformed_json(error),
@@ -86,7 +87,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_is_parsed_once_the_last_of_its_client_is() {
+    async fn a_body_is_parsed_after_the_previous_one_of_its_client() {
         let turns = Turns::default();
         let [first, second] = [(); 2].map(|()| turns.of(Client::Untold));
         let read = |turn: &Turn| {

@@ -1,6 +1,6 @@
-//! The caller of a request, by what its headers carry. Each kind of route takes the one that may
-//! call it; what it shows beside that is not looked at. A handler takes it as a `Result` where a
-//! body that does not parse is to be told first.
+//! The caller of a request, from its headers. Each kind of route extracts the type that may call
+//! it, and ignores other credentials. A handler takes it as a `Result` if a body that does not
+//! parse has to be reported first.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -17,10 +17,10 @@ use super::request_id::RequestId;
 use crate::gateway::{Caller, Gateway, GatewayError, Principal};
 use crate::http::client_address::client;
 
-/// Whoever asks.
+/// Any caller.
 pub(super) struct Anyone(pub Caller);
 
-/// Whoever asks, with an API key or without.
+/// Any caller, with or without an API key.
 pub(super) struct KeyHolder(pub Caller);
 
 /// A relay, with its signature over the request digest.
@@ -29,7 +29,7 @@ pub(super) struct Relay {
     pub signature: Signature,
 }
 
-/// Whoever sends a signed command.
+/// The sender of a signed command.
 pub(super) struct Admin(pub Caller);
 
 impl FromRequestParts<Gateway> for Anyone {
@@ -71,7 +71,7 @@ fn caller(parts: &Parts, gateway: &Gateway, principal: Principal) -> Result<Call
     Ok(Caller::new(request_id.clone(), client(parts, gateway), principal))
 }
 
-/// An API key that is given twice has to be the same.
+/// If an API key is sent twice, both must be equal.
 fn key_holder(headers: &HeaderMap) -> Result<Principal, ApiError> {
     let Presented { keys, has_other_scheme } = Presented::by(headers);
     if has_other_scheme {

@@ -1,5 +1,5 @@
-//! Pages at the origins of `kms.origins` may call what is meant for browsers; the browser keeps all
-//! others out.
+//! Pages at the origins of `kms.origins` may call the browser routes; the browser blocks all
+//! others.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use super::request_id;
 use crate::origin::Origin;
 
-/// How long a browser may keep the answer to a preflight. Chromium takes no more than this.
+/// How long a browser may cache the answer to a preflight. Chromium allows no more than this.
 const MAX_AGE: Duration = Duration::from_secs(7200);
 
-/// Answers preflights itself, before anything else looks at them. Credentials of the browser are
-/// never asked for.
+/// Answers preflights itself, before other layers see them. Browser credentials are never
+/// requested.
 pub(super) fn layer(origins: &[Origin]) -> CorsLayer {
     let values = origins.iter().filter_map(Origin::of_page).filter_map(|origin| HeaderValue::from_str(&origin).ok());
     CorsLayer::new()

@@ -1,4 +1,4 @@
-//! Errors of the API as answers. The table of reasons is [`kms_api::Reason`].
+//! Errors of the API as HTTP answers. The table of reasons is [`kms_api::Reason`].
 
 use std::convert::Infallible;
 
@@ -12,7 +12,7 @@ use serve::Full;
 use crate::gateway::GatewayError;
 use crate::text::shortened;
 
-/// An error as the caller gets it.
+/// An error as sent to the caller.
 #[derive(Clone, Debug)]
 pub(super) struct ApiError {
     reason: Reason,
@@ -36,7 +36,7 @@ impl ApiError {
     }
 
     pub(super) fn encoded(found: &str) -> Self {
-        let message = format!("Content-Encoding {}: send the body as it is (identity)", Excerpt(found));
+        let message = format!("Content-Encoding {}: send the body unencoded (identity)", Excerpt(found));
         Self::new(Reason::ContentEncodingNotSupported, message)
     }
 
@@ -71,7 +71,7 @@ impl ApiError {
     }
 
     pub(super) fn method_not_allowed() -> Self {
-        Self::new(Reason::MethodNotAllowed, "the route takes another method")
+        Self::new(Reason::MethodNotAllowed, "the route does not support this method")
     }
 
     fn new(reason: Reason, message: impl Into<String>) -> Self {
@@ -79,7 +79,7 @@ impl ApiError {
         Self { reason, message, retryable: reason.is_retryable(), retry_after: None }
     }
 
-    /// The answer to the request of this id.
+    /// The answer to the request with this id.
     pub(super) fn response(&self, request_id: &str) -> Response {
         let mut response = (self.status(), Json(self.body(request_id))).into_response();
         if let Some(seconds) = self.retry_after {
@@ -129,7 +129,7 @@ impl From<Infallible> for ApiError {
     }
 }
 
-/// The answer is written by the request-id layer, which alone knows the id.
+/// The request-id layer, which knows the id, writes the answer.
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = self.status().into_response();

@@ -1,4 +1,4 @@
-//! The native HTTP API of the KMS (docs/api.md), one file for each group of routes.
+//! The native HTTP API of the KMS (docs/api.md), one file per group of routes.
 
 mod accounts;
 mod admin;
@@ -34,15 +34,15 @@ use crate::gateway::Gateway;
 use error::ApiError;
 use pages::Pages;
 
-/// What a route answers to the request that is an `R`.
+/// The answer of the route with request type `R`.
 type Answered<R> = Result<Json<<R as Route>::Answer>, ApiError>;
 
-/// Every route over this gateway.
+/// The routes of this gateway.
 pub(super) fn router(gateway: Gateway) -> Router {
     let cors = cors::layer(&gateway.settings().origins);
     let pages = Pages::at(&gateway.settings().origins);
     named(browsers())
-        // A page that calls what does not exist gets to read that.
+        // Inside the CORS layer, so that a page can read this answer.
         .fallback(|| async { ApiError::not_found() })
         .layer(cors)
         .merge(named(servers()).layer(middleware::from_fn_with_state(pages, pages::layer)))
@@ -52,7 +52,7 @@ pub(super) fn router(gateway: Gateway) -> Router {
         .with_state(gateway)
 }
 
-/// What a page may call: registration, accounts, and what anyone may ask.
+/// Routes that a page may call: registration, accounts, and public queries.
 fn browsers() -> Router<Gateway> {
     Router::new()
         .route(BeginRegistration::PATH, post(webauthn::begin))
@@ -67,8 +67,8 @@ fn browsers() -> Router<Gateway> {
         .route(GetAttestation::PATH, get(attestation::show))
 }
 
-/// What relays and admins call. No page has a relay's key, and none should send or see an admin's
-/// commands.
+/// Routes for relays and admins. No page holds a relay's key, and none should send or see an
+/// admin's commands.
 fn servers() -> Router<Gateway> {
     Router::new()
         .route(SponsorOperation::PATH, post(operations::sponsor))
@@ -76,14 +76,14 @@ fn servers() -> Router<Gateway> {
         .merge(admin::routes())
 }
 
-/// Before a layer is put around the routes: a fallback that comes later would be outside of it, and
+/// Applied before a layer wraps the routes: a fallback added later would be outside of it, and
 /// preflights with it.
 fn named(routes: Router<Gateway>) -> Router<Gateway> {
     routes.method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
 }
 
-/// Answers what there is no room for; preflights as always, so that a page gets to read why the
-/// request itself is refused.
+/// Answers requests refused for lack of room; preflights are answered normally, so that a page can
+/// read why the request itself is refused.
 pub(super) fn no_room(gateway: &Gateway) -> Router {
     Router::new()
         .fallback(|Extension(full): Extension<Full>| async move { ApiError::no_room(full) })

@@ -94,15 +94,15 @@ pub(super) async fn sign(
     }))
 }
 
-/// The TEE answered to the approval of a relay that it knows: at a full port the relay's connection
-/// goes last of all.
+/// The TEE accepted the approval of a relay it knows: at a full port the relay's connection is
+/// evicted last.
 fn keep(priority: Option<Extension<Priority>>) {
     if let Some(Extension(priority)) = priority {
         priority.raise();
     }
 }
 
-/// The caller, and what stands beside the command in the body.
+/// The caller, and the fields beside the command in the body.
 fn beside(
     caller: Caller,
     passkey_public_key: Option<PasskeyPublicKey>,
@@ -130,7 +130,7 @@ fn within(object: &str, InvalidField { field, problem }: InvalidField) -> ApiErr
     }
 }
 
-/// Where an operation goes, as far as the caller says.
+/// The operation's target, as given by the caller.
 struct Place {
     chain_id: Option<Quantity<u64>>,
     entry_point: Option<Address>,

@@ -1,6 +1,6 @@
-//! No page at an origin other than those of `kms.origins` calls what is for servers, whatever its
-//! browser takes this port for: whoever provisions a new TEE first is its admin, and any page could
-//! be.
+//! Pages at origins other than those of `kms.origins` cannot call server routes, whatever address
+//! their browser believes this port to have: the first to provision a new TEE becomes its admin,
+//! and that could otherwise be any page.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use super::error::ApiError;
 use crate::origin::Origin;
 
-/// Origins of pages as browsers name them.
+/// Page origins in the form that browsers send.
 #[derive(Clone)]
 pub(super) struct Pages(Arc<[String]>);
 
@@ -21,7 +21,7 @@ impl Pages {
     }
 }
 
-/// Refuses what a page elsewhere sent.
+/// Refuses requests from other pages.
 pub(super) async fn layer(State(Pages(origins)): State<Pages>, request: Request, next: Next) -> Response {
     if serve::is_from_other_page(request.headers(), origins.iter().map(String::as_str)) {
         return ApiError::page_not_allowed().into_response();

@@ -1,5 +1,5 @@
-//! Every request has an id: the caller's if it is sane, else a new one. It is in every answer, log
-//! line and audit row.
+//! Every request has an id: the caller's if it is valid, otherwise a new one. It appears in every
+//! answer, log line and audit row.
 
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, header};
@@ -16,11 +16,11 @@ use super::error::ApiError;
 pub(super) const HEADER: HeaderName = HeaderName::from_static(REQUEST_ID);
 const MAX_LENGTH: usize = 64;
 
-/// The id of the request under way.
+/// The id of the current request.
 #[derive(Clone, Debug)]
 pub(super) struct RequestId(pub String);
 
-/// Gives the request its id, and writes the answers that are errors.
+/// Assigns the request its id, and writes error answers.
 pub(super) async fn layer(mut request: Request, next: Next) -> Response {
     let id = request
         .headers()
@@ -35,7 +35,7 @@ pub(super) async fn layer(mut request: Request, next: Next) -> Response {
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
         let headers = std::mem::take(response.headers_mut());
         response = error.response(&id);
-        // What was said to the browser holds for the error too. The length is another.
+        // The headers for the browser apply to the error too. Its length differs.
         let kept = headers.into_iter().filter(|(name, _)| *name != Some(header::CONTENT_LENGTH));
         response.headers_mut().extend(kept);
     }

@@ -1,4 +1,4 @@
-//! What an admin sets up a TEE with, as the trusted application takes it.
+//! A TEE's initial settings, converted for the trusted application.
 
 use kms_api::admin::{self, TeeSetup};
 use proto::bytes::{Bounded, BoundedList, TooLong};
@@ -8,10 +8,10 @@ use proto::limits::{MAX_NAME, MAX_RELYING_PARTIES};
 
 use crate::origin::Origin;
 
-/// As the commands of the admin take it.
+/// Converts them to the types of the admin's commands.
 ///
 /// # Errors
-/// The field that is too long for them, or an origin that no client would send.
+/// The field that is too long, or an origin that no client would send.
 pub fn read_setup(setup: TeeSetup) -> Result<(BoundedList<RelyingParty, MAX_RELYING_PARTIES>, Ceilings), InvalidField> {
     Ok((relying_parties(setup.relying_parties)?, setup.ceilings.try_into()?))
 }
@@ -30,8 +30,8 @@ fn relying_party(party: admin::RelyingParty) -> Result<RelyingParty, InvalidFiel
 
 const ORIGINS: &str = "relyingParties.origins";
 
-/// Origins are compared as they are, and can't be changed later. One is refused that would never
-/// match: a browser writes it otherwise, or has no passkey of that relying party there.
+/// Origins are compared byte by byte, and cannot be changed later. One that could never match is
+/// refused: a browser serialises it differently, or has no passkey of that relying party there.
 fn read_origin(text: String, id: &str) -> Result<Bounded<String, MAX_NAME>, InvalidField> {
     let origin: Origin = text.parse().map_err(|problem| invalid(ORIGINS, &problem))?;
     let written = origin.serialised();

@@ -16,8 +16,8 @@ use crate::transport::QueueStats;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// 200 when the TEE answers and protects what it must, provisioned or not, and the database takes a
-/// write; 503 when not.
+/// 200 if the TEE answers and has the required protection, provisioned or not, and the database
+/// accepts writes; otherwise 503.
 pub(super) async fn health(State(gateway): State<Gateway>) -> (StatusCode, Json<Health>) {
     let (state, database) = tokio::join!(gateway.recent_security_state(), gateway.recent_database_ready());
     let status = match state.as_deref() {

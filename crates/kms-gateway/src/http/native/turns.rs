@@ -1,4 +1,5 @@
-//! Requests of one client are parsed one at a time, and a registration with its body.
+//! Parses the requests of one client one at a time; a registration is also verified within its
+//! turn.
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -8,7 +9,7 @@ use serve::Turns;
 use crate::gateway::Gateway;
 use crate::http::client_address::client;
 
-/// Gives each request the turn that [`JsonBody`](super::body::JsonBody) waits for.
+/// Provides each request with the turn that [`JsonBody`](super::body::JsonBody) waits for.
 pub(super) async fn layer(State((turns, gateway)): State<(Turns, Gateway)>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let turn = turns.of(client(&parts, &gateway));

@@ -17,7 +17,7 @@ pub(super) async fn begin(
     JsonBody(body): JsonBody<BeginRegistration>,
 ) -> Answered<BeginRegistration> {
     let name = body.user_name.or_else(|| body.account_id.as_ref().map(ToString::to_string));
-    let name = name.ok_or_else(|| ApiError::invalid_field("userName", "missing, and no accountId either"))?;
+    let name = name.ok_or_else(|| ApiError::invalid_field("userName", "missing: userName or accountId is required"))?;
     let user = NewUser::new(name, body.display_name, body.account_id)
         .map_err(|problem| ApiError::invalid_field("userName, displayName", problem))?;
     let KeyHolder(caller) = caller?;

@@ -18,7 +18,7 @@ pub(super) async fn head(connection: &mut SqliteConnection) -> Result<AuditHead,
     })
 }
 
-/// A row's columns as they are stored, which is how they are hashed.
+/// A row's columns as stored, which is how they are hashed.
 struct Columns {
     seq: i64,
     at: i64,
@@ -63,9 +63,9 @@ impl Columns {
         Ok(Self { seq: row.try_get(0)?, at: row.try_get(1)?, texts, counters, left_out: row.try_get("left_out")? })
     }
 
-    /// keccak256(prev ‖ seq ‖ at ‖ for each text its presence, length and bytes ‖ the counters
-    /// where there are any ‖ how many were left out where there are any); integers big-endian, 8
-    /// bytes. The counters are two, so the end is unambiguous.
+    /// keccak256(prev ‖ seq ‖ at ‖ for each text its presence, length and bytes ‖ the counters if
+    /// present ‖ the number of suppressed refusals if not zero); integers big-endian, 8 bytes.
+    /// There are always two counters, so the end is unambiguous.
     fn hash(&self, previous: &Hash) -> Hash {
         let mut bytes = previous.0.to_vec();
         bytes.extend(self.seq.to_be_bytes());
@@ -83,10 +83,10 @@ impl Columns {
     }
 }
 
-/// The end of the chain, as of the last row that was appended here.
+/// The end of the chain, after the last row appended here.
 pub(super) struct Chain {
     rollbacks: Rollbacks,
-    /// And how often something had been undone by then: since then, it may have been that row.
+    /// With the count of rollbacks at that time: a later rollback may have removed that row.
     last: Option<(u64, AuditHead)>,
 }
 
@@ -110,7 +110,7 @@ impl Chain {
     }
 }
 
-/// Appends a row after `head` and gives the new head.
+/// Appends a row after `head` and returns the new head.
 async fn append(
     connection: &mut SqliteConnection,
     head: &AuditHead,
@@ -135,7 +135,7 @@ async fn append(
     Ok(AuditHead { rows: columns.seq, hash })
 }
 
-/// Where the rows leave the TEE's admin counter; 0 before the first.
+/// The TEE's admin counter according to the rows; 0 before the first.
 pub(super) async fn admin_counter(pool: &SqlitePool) -> Result<u64, StoreError> {
     let counter: Option<i64> = sqlx::query_scalar(
         "SELECT counter_to FROM audit WHERE counter_to IS NOT NULL AND decision IN ('allowed', 'observed')

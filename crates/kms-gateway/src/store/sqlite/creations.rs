@@ -1,4 +1,4 @@
-//! Accounts that the TEE was asked to make.
+//! Accounts that the TEE was asked to create.
 
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection, SqlitePool};
@@ -7,16 +7,16 @@ use uuid::Uuid;
 use crate::ceremony::LIFETIME_SECONDS;
 use crate::store::{Creation, FoundCreation, StoreError, UNFINISHED_AT_ONCE, Unfinished};
 
-/// Seconds after which the TEE need not be asked any more.
+/// Seconds after which an unfinished creation is given up.
 const GIVEN_UP_AFTER: i64 = 86_400;
-/// Seconds of a registration, as SQLite takes them. One that ends later began while the clock was
-/// ahead.
+/// Lifetime of a registration in seconds, as an SQLite integer. One that ends later began while the
+/// clock was ahead.
 const LIFETIME: i64 = LIFETIME_SECONDS.cast_signed();
 
 const COLUMNS: &str = "registration_id, account_id, registration, asked_at, expires_at";
 
-/// Writes it, in place of an earlier one of the same registration, and forgets those that came to a
-/// good end or to none.
+/// Writes it, replacing an earlier one of the same registration, and deletes those that are
+/// complete or given up.
 pub(super) async fn save(
     connection: &mut SqliteConnection,
     creation: &Creation,
@@ -32,8 +32,7 @@ pub(super) async fn save(
     .bind(uptime)
     .execute(&mut *connection)
     .await?;
-    // Tried while the clock was ahead: it would stay behind all others until the clock is there
-    // again.
+    // Tried while the clock was ahead: it would stay behind all others until the clock catches up.
     sqlx::query("UPDATE creations SET tried_at = 0 WHERE tried_at > ?1 + ?2")
         .bind(now)
         .bind(LIFETIME)
@@ -66,7 +65,7 @@ pub(super) async fn forget(connection: &mut SqliteConnection, registration_id: U
     Ok(())
 }
 
-/// It could not be settled now: others come first.
+/// Marks it as tried, so that others come first.
 pub(super) async fn tried(connection: &mut SqliteConnection, row: i64, now: u64) -> Result<(), StoreError> {
     sqlx::query("UPDATE creations SET tried_at = ?2 WHERE rowid = ?1")
         .bind(row)
@@ -76,8 +75,7 @@ pub(super) async fn tried(connection: &mut SqliteConnection, row: i64, now: u64)
     Ok(())
 }
 
-/// Those whose credential the index does not know, the one first that was not tried for the longest
-/// time, a few at once.
+/// Those whose credential is not in the index, least recently tried first, limited to a few.
 pub(super) async fn unfinished(pool: &SqlitePool, which: &Unfinished) -> Result<Vec<FoundCreation>, StoreError> {
     let condition = match which {
         Unfinished::Expired { .. } => "(expires_at < ?1 OR expires_at > ?1 + ?2)",
@@ -99,7 +97,7 @@ pub(super) async fn unfinished(pool: &SqlitePool, which: &Unfinished) -> Result<
 
 fn found(row: &SqliteRow) -> Result<FoundCreation, sqlx::Error> {
     let rowid = row.try_get("rowid")?;
-    // One that is damaged, or that another version wrote, keeps nobody else waiting.
+    // A row that is corrupt, or written by another version, delays no others.
     let creation = read(row).inspect_err(|error| tracing::warn!(row = rowid, %error, "unreadable creation"));
     Ok(FoundCreation { row: rowid, creation: creation.ok() })
 }

@@ -1,5 +1,5 @@
-//! The gateway's memory in one SQLite file. All writes go through one writer, which commits
-//! together what arrives together.
+//! The gateway's storage in one SQLite file. All writes go through a single writer with group
+//! commit.
 
 mod accounts;
 mod audit;
@@ -42,10 +42,10 @@ use uptime::Uptime;
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const READERS: u32 = 2;
-/// How long it will do for whoever asks that a write succeeded or failed: anyone may ask.
+/// How long the outcome of a write is reused for callers without authority.
 const RECENT: Duration = Duration::from_secs(1);
-/// The extension of the file that is locked: SQLite's own locks on the database are let go with any
-/// handle of it.
+/// The extension of the lock file: SQLite's own locks on the database are released when any handle
+/// of it is closed.
 const LOCK: &str = "lock";
 
 /// The database.
@@ -53,11 +53,11 @@ pub struct SqliteStore {
     readers: SqlitePool,
     writer: Writer,
     remembered: Arc<AsyncMutex<Remembered>>,
-    /// Until it is closed, no other process has it.
+    /// Until it is closed, no other process can open it.
     lock: Mutex<Option<File>>,
 }
 
-/// What the jobs of the writer remember between them. They run one after the other.
+/// State that the writer's jobs keep between them. They run one after the other.
 struct Remembered {
     nonces: Sweeper,
     uptime: Uptime,
@@ -65,14 +65,14 @@ struct Remembered {
 }
 
 impl SqliteStore {
-    /// Opens the file, makes it if there is none, and migrates it.
+    /// Opens the file, creates it if there is none, and migrates it.
     ///
     /// # Errors
-    /// When the file can't be opened, was made by a newer version, or another process has it open.
+    /// If the file cannot be opened, was made by a newer version, or is open in another process.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         let lock = lock(path.with_extension(LOCK)).await?;
         private_files::prepare_database(path).map_err(sqlx::Error::Io)?;
-        // FULL: what was answered as written is there after a power cut, audit and nonces alike.
+        // FULL: acknowledged writes survive a power cut, both audit rows and nonces.
         let options = SqliteConnectOptions::new()
             .filename(path)
             .journal_mode(SqliteJournalMode::Wal)
@@ -94,19 +94,18 @@ impl SqliteStore {
         Ok(Self { readers, writer, remembered, lock })
     }
 
-    /// Looks whether a file can be opened, written and migrated, and changes nothing; how many
-    /// migrations are due. `None` when there is no such file, and one can be made.
+    /// Checks that a file can be opened, written and migrated, without changing anything; returns
+    /// the number of pending migrations. `None` if there is no such file, and one can be created.
     ///
-    /// # Errors
-    /// [`StoreError::Migration`] when it is of a later version, [`StoreError::Database`] when it
-    /// can't be written, or is no database of ours.
+    /// [`StoreError::Migration`] if it is of a later version, [`StoreError::Database`] if it cannot
+    /// be written, or is not a database of ours.
     pub(crate) async fn look_at(path: &Path) -> Result<Option<usize>, StoreError> {
         let is_closed = match private_files::check_database(path).map_err(sqlx::Error::Io)? {
             Database::Missing => return Ok(None),
             Database::Closed => true,
             Database::InUse => false,
         };
-        // SQLite makes a log to read by, unless it is told that the file does not change.
+        // SQLite creates a log for reading, unless it is told that the file does not change.
         let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(is_closed);
         let mut connection = options.connect().await?;
         let applied: Vec<(i64, Vec<u8>)> =
@@ -122,7 +121,7 @@ impl SqliteStore {
         Ok(Some(ours.iter().count() - applied.len()))
     }
 
-    /// Runs a job of the writer. The writer tells why one failed.
+    /// Runs a job of the writer. The writer logs why one failed.
     async fn write<T, W>(&self, work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,

@@ -1,4 +1,4 @@
-//! Nonces of relay keys, and the end of those that are held no longer.
+//! Nonces of relay keys, and the deletion of expired ones.
 
 use std::time::{Duration, Instant};
 
@@ -6,10 +6,10 @@ use sqlx::SqliteConnection;
 
 use crate::store::{Claim, HOLD_SECONDS, NonceClaim, StoreError};
 
-/// How long a nonce is held, of what has passed.
+/// How long a nonce is held, in elapsed time.
 const HOLD: Duration = Duration::from_secs(HOLD_SECONDS);
 
-/// One statement decides and writes, so of two equal requests at once one is fresh.
+/// One statement decides and writes, so of two equal concurrent requests one is fresh.
 pub(super) async fn claim(connection: &mut SqliteConnection, claim: &NonceClaim) -> Result<Claim, StoreError> {
     let written = sqlx::query(
         "INSERT INTO nonces (signer, nonce, seen_at) VALUES (?1, ?2, ?3)
@@ -35,18 +35,18 @@ pub(super) async fn release(connection: &mut SqliteConnection, claim: &NonceClai
     Ok(())
 }
 
-/// Forgets what is held no longer, by the clock and by what has passed: a clock that is ahead for a
-/// moment must not make what was seen good again.
+/// Deletes expired nonces, judging by both the clock and the elapsed time: a clock that is briefly
+/// ahead must not make a used nonce valid again.
 #[derive(Default)]
 pub(super) struct Sweeper {
     next: Option<Sweep>,
 }
 
-/// What the next sweep takes, and since when that is known.
+/// What the next sweep deletes, and since when that is known.
 struct Sweep {
     since: Instant,
-    /// Unix seconds, by the lowest reading of the clock since then: no nonce that was seen since
-    /// then is before it.
+    /// Unix seconds, the lowest reading of the clock since then: every nonce seen since then is at
+    /// or after it.
     seen_before: u64,
 }
 
@@ -81,12 +81,12 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_is_swept_is_over_by_the_clock_and_by_what_has_passed() {
+    async fn swept_nonces_have_expired_by_clock_and_elapsed_time() {
         let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
         MIGRATIONS.migrator().run(&mut connection).await.unwrap();
         let (begin, mut sweeper) = (Instant::now(), Sweeper::default());
         let mut kept = Vec::new();
-        // Nonce 3 is seen while the clock is ahead, and is kept until it is there again.
+        // Nonce 3 is seen while the clock is ahead, and is kept until the clock reaches that time.
         for (nonce, passed, now) in
             [(1, 0, 10_000), (2, 1, 10_001), (3, 2, 900_000), (4, 3, 10_003), (5, 601, 10_601), (6, 1202, 11_202)]
         {
@@ -98,7 +98,7 @@ mod tests {
             kept.push(count);
         }
         assert_eq!(kept, [1, 2, 3, 4, 5, 6]);
-        // Begun at 1202: what had been seen before 10602 by then is over.
+        // The sweep began at 1202: nonces seen before 10602 by then have expired.
         sweeper.sweep(&mut connection, 11_802, begin + Duration::from_secs(1802)).await.unwrap();
         let left: Vec<i64> =
             sqlx::query_scalar("SELECT seen_at FROM nonces ORDER BY seen_at").fetch_all(&mut connection).await.unwrap();

@@ -1,5 +1,5 @@
-//! Leave to make accounts: the rations and the uses of invitations are counted in the rows that are
-//! kept here.
+//! Permissions to create accounts: the hourly limits and the uses of invitations are counted in
+//! these rows.
 
 use proto::Hash;
 use proto::json::invitation::MAX_SECONDS;
@@ -8,13 +8,14 @@ use sqlx::{SqliteConnection, SqliteExecutor, SqlitePool};
 use crate::store::{Permit, PermitRequest, StoreError};
 
 const HOUR: u64 = 3600;
-/// Seconds: longer than any invitation is good for, with clocks that differ.
+/// Seconds: longer than any invitation is valid, allowing for clock differences.
 const KEPT: u64 = MAX_SECONDS + HOUR;
-/// Seconds that one request may have waited in the queue longer than another.
+/// Maximum difference of the queueing times of two requests, in seconds.
 const QUEUED: u64 = 60;
 
-/// What a ration is counted in: the last hour, by the clock and by what has passed. One that was
-/// given while the clock was ahead is counted neither now nor when the clock is there again.
+/// The period of an hourly limit: the last hour, by both the clock and the elapsed time. A
+/// permission granted while the clock was ahead is counted neither now nor when the clock reaches
+/// that time.
 struct LastHour {
     begin: i64,
     end: i64,
@@ -32,7 +33,7 @@ impl LastHour {
     }
 }
 
-/// Whether leave was given for the account of this credential.
+/// Whether permission was granted for the account of this credential.
 pub(super) async fn is_given<'e>(executor: impl SqliteExecutor<'e>, credential_id: &[u8]) -> Result<bool, StoreError> {
     let given = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM creation_permits WHERE credential_id = ?1)")
         .bind(credential_id)
@@ -41,7 +42,7 @@ pub(super) async fn is_given<'e>(executor: impl SqliteExecutor<'e>, credential_i
     Ok(given)
 }
 
-/// For how many credentials an invitation was used.
+/// The number of credentials for which an invitation was used.
 pub(super) async fn uses_of_invitation(readers: &SqlitePool, digest: &Hash) -> Result<u32, StoreError> {
     let uses = sqlx::query_scalar("SELECT count(*) FROM creation_permits WHERE invitation = ?1")
         .bind(&digest.0[..])
@@ -50,8 +51,8 @@ pub(super) async fn uses_of_invitation(readers: &SqlitePool, digest: &Hash) -> R
     Ok(uses)
 }
 
-/// Counts and gives in one statement. What is over by the clock alone is kept: an invitation that
-/// was used up must not be good again when a clock that was ahead is set right.
+/// Counts and grants in one statement. Rows that expired by the clock alone are kept: a used-up
+/// invitation must not become valid again when a clock that was ahead is corrected.
 pub(super) async fn give(
     connection: &mut SqliteConnection,
     request: &PermitRequest,

@@ -1,8 +1,8 @@
-//! A write that says whether the database can be written.
+//! A write that tests whether the database is writable.
 
 use sqlx::SqliteConnection;
 
-/// Bytes: some pages, so that a disk with room for a few bytes only does not pass.
+/// Bytes: several pages, so that a disk with only a few free bytes fails the test.
 const FILLER: i64 = 16 * 1024;
 
 pub(super) async fn write(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {

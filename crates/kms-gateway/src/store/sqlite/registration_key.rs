@@ -1,5 +1,5 @@
-//! The key that registrations under way are sealed with: made at the first start, so that they
-//! survive the others.
+//! The key that seals registrations in progress: created at the first start, so that they survive
+//! later restarts.
 
 use sqlx::SqlitePool;
 use zeroize::Zeroizing;
@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use crate::ceremony::SealingKey;
 use crate::store::StoreError;
 
-/// Before there is a writer.
+/// Called before the writer exists.
 pub(super) async fn make(pool: &SqlitePool) -> Result<(), StoreError> {
     let key = SealingKey::random().map_err(|error| sqlx::Error::Encode(error.to_string().into()))?;
     sqlx::query("INSERT INTO registration_key (id, key) VALUES (1, ?1) ON CONFLICT DO NOTHING")

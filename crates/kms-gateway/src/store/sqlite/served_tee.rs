@@ -1,4 +1,4 @@
-//! Which TEE is served.
+//! The TEE that is served.
 
 use proto::{Address, TeeId};
 use sqlx::{SqliteConnection, SqlitePool};
@@ -6,7 +6,7 @@ use sqlx::{SqliteConnection, SqlitePool};
 use crate::store::{ServedTeeRow, StoreError};
 use crate::transport::TeeName;
 
-/// The first one stays until it is forgotten. A row without an id gets it.
+/// The first one remains until it is forgotten. A row without an id gets it.
 pub(super) async fn remember(
     connection: &mut SqliteConnection,
     tee_id: TeeId,

@@ -1,5 +1,5 @@
-//! For how long gateways have served this database, whatever the host's clock said. A clock that is
-//! ahead for a moment must not end what is kept for days.
+//! The total time for which gateways have served this database, independent of the host's clock. A
+//! clock that is briefly ahead must not expire rows that are kept for days.
 
 use std::time::{Duration, Instant};
 
@@ -7,8 +7,8 @@ use sqlx::SqliteConnection;
 
 use crate::store::StoreError;
 
-/// Counts the time since it was counted last. What passes between the last count and the end of the
-/// process is not counted: the sum is never more than the time that has passed.
+/// Adds the time since the last count. The time between the last count and the end of a process is
+/// not counted: the sum never exceeds the elapsed time.
 pub(super) struct Uptime {
     counted: Instant,
 }
@@ -18,7 +18,7 @@ impl Uptime {
         Self { counted: Instant::now() }
     }
 
-    /// Seconds until now, this process and those before it together.
+    /// Total seconds until now, of this process and earlier ones.
     pub(super) async fn count(&mut self, connection: &mut SqliteConnection) -> Result<i64, StoreError> {
         let seconds = self.counted.elapsed().as_secs();
         let sum = sqlx::query_scalar("UPDATE uptime SET seconds = seconds + ?1 RETURNING seconds")

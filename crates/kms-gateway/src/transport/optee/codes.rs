@@ -1,5 +1,5 @@
-//! What OP-TEE's codes mean: to an operator who can't get a session, and to a session whose call
-//! failed. No client library is needed to know.
+//! The meaning of OP-TEE's codes: for an operator who cannot open a session, and for a session
+//! whose call failed. This needs no client library.
 
 use optee_session::{Error as Failure, Origin, codes};
 use thiserror::Error;
@@ -7,13 +7,13 @@ use uuid::Uuid;
 
 use crate::transport::SessionError;
 
-/// GlobalPlatform TEE Internal Core API 1.3, table 3-2; the client's API has no name for it.
+/// GlobalPlatform TEE Internal Core API 1.3, table 3-2; the client API has no name for it.
 const CORRUPT_OBJECT: u32 = 0xF010_0001;
 
-/// OP-TEE gives no session.
+/// OP-TEE did not open a session.
 #[derive(Debug, Error)]
 pub enum OpteeError {
-    /// Nothing to connect to.
+    /// There is nothing to connect to.
     #[error(
         "there is no OP-TEE on this machine, or this user may not use it ({failure}): /dev/tee0 has to be there, with the \
          kernel's optee driver loaded, and be readable and writable for this user"
@@ -22,56 +22,56 @@ pub enum OpteeError {
         /// The code.
         failure: Failure,
     },
-    /// No file to load.
+    /// There is no file to load.
     #[error(
-        "OP-TEE finds no trusted application {trusted_application} ({failure}): {trusted_application}.ta has to lie in the \
-         folder that tee-supplicant serves (--ta-path, by default /lib/optee_armtz), and tee-supplicant has to run"
+        "OP-TEE finds no trusted application {trusted_application} ({failure}): {trusted_application}.ta must be in the \
+         folder that tee-supplicant serves (--ta-path, by default /lib/optee_armtz), and tee-supplicant must be running"
     )]
     NoTrustedApplication {
-        /// Which one.
+        /// Its UUID.
         trusted_application: Uuid,
         /// The code.
         failure: Failure,
     },
-    /// Not signed with the right key, changed since, or a file of another trusted application under
+    /// Not signed with the right key, changed since, or another trusted application's file under
     /// this name.
     #[error(
         "OP-TEE refuses the trusted application {trusted_application} ({failure}): it is not signed with the key that this \
-         OP-TEE was built for, was changed or cut off after it was signed, or is another trusted application under this \
+         OP-TEE was built for, was changed or truncated after it was signed, or is another trusted application under this \
          name. Sign it with that key (TA_KEY=path make ta), or install the OP-TEE built with yours (TA_SIGN_KEY). Where \
-         OP-TEE has RPMB, it says so too when its sealed files were taken away: put the latest back"
+         OP-TEE has RPMB, this error also means that its sealed files were removed: restore the latest ones"
     )]
     SignatureRefused {
-        /// Which one.
+        /// Its UUID.
         trusted_application: Uuid,
         /// The code.
         failure: Failure,
     },
-    /// Its version is lower than one that was loaded before.
+    /// Its version is lower than one loaded before.
     #[error(
-        "OP-TEE refuses the trusted application {trusted_application} ({failure}): it has loaded a later version before, \
-         and takes no older one. Install that version or a later one"
+        "OP-TEE refuses the trusted application {trusted_application} ({failure}): it has already loaded a later version, \
+         and accepts no older one. Install that version or a later one"
     )]
     OlderVersion {
-        /// Which one.
+        /// Its UUID.
         trusted_application: Uuid,
         /// The code.
         failure: Failure,
     },
-    /// The file is cut off or damaged, or for another processor.
+    /// The file is truncated or damaged, or for another processor.
     #[error(
-        "OP-TEE can't read the trusted application {trusted_application} ({failure}): the file is damaged, or built for \
+        "OP-TEE cannot read the trusted application {trusted_application} ({failure}): the file is damaged, or built for \
          another platform. Install it again"
     )]
     Unreadable {
-        /// Which one.
+        /// Its UUID.
         trusted_application: Uuid,
         /// The code.
         failure: Failure,
     },
-    /// OP-TEE's own record of what it has sealed does not hold.
+    /// OP-TEE's own records of its sealed files are inconsistent.
     #[error(
-        "OP-TEE's sealed files are damaged, or older than the ones it knows of ({failure}): put the latest back in the \
+        "OP-TEE's sealed files are damaged, or older than the ones it last wrote ({failure}): restore the latest ones to the \
          folder that tee-supplicant keeps (--fs-parent-path, in Debian's package by default \
          /var/lib/optee-client/data/tee)"
     )]
@@ -79,20 +79,20 @@ pub enum OpteeError {
         /// The code.
         failure: Failure,
     },
-    /// It does not fit.
-    #[error("OP-TEE has not enough secure memory for the trusted application, which needs 10 MiB ({failure})")]
+    /// Not enough memory.
+    #[error("OP-TEE does not have enough secure memory for the trusted application, which needs 10 MiB ({failure})")]
     NoMemory {
         /// The code.
         failure: Failure,
     },
-    /// It ended while it was started.
+    /// It panicked while it started.
     #[error("the trusted application panicked at its start ({failure}); the secure world's log says where")]
     Panicked {
         /// The code.
         failure: Failure,
     },
     /// Any other code.
-    #[error("OP-TEE gives no session ({failure})")]
+    #[error("OP-TEE did not open a session ({failure})")]
     Other {
         /// The code.
         failure: Failure,
@@ -103,7 +103,7 @@ pub enum OpteeError {
 }
 
 impl OpteeError {
-    /// Of a session that could not be opened.
+    /// The error for a session that could not be opened.
     pub(super) fn of_open(failure: Failure, trusted_application: Uuid) -> Self {
         match (failure.origin, failure.code) {
             (Origin::Connecting, _) => Self::NotThere { failure },
@@ -119,8 +119,8 @@ impl OpteeError {
     }
 }
 
-/// A code that doesn't say that the session lives is taken for its end: another one costs less than
-/// a millisecond.
+/// A code that does not prove that the session is alive counts as its end: opening another one
+/// takes less than a millisecond.
 pub(super) fn classify(error: Failure) -> SessionError {
     match error.code {
         codes::BUSY | codes::OUT_OF_MEMORY | codes::EXCESS_DATA | codes::SHORT_BUFFER | codes::BAD_PARAMETERS => {
@@ -140,12 +140,12 @@ mod tests {
     }
 
     #[test]
-    fn what_op_tee_refuses_is_said_in_words_that_tell_what_to_do() {
+    fn op_tee_s_refusals_are_explained_with_what_to_do() {
         for (origin, code, words) in [
             (Origin::Connecting, codes::ITEM_NOT_FOUND, "no OP-TEE on this machine"),
-            (Origin::Tee, codes::ITEM_NOT_FOUND, "tee-supplicant has to run"),
+            (Origin::Tee, codes::ITEM_NOT_FOUND, "tee-supplicant must be running"),
             (Origin::Tee, codes::SECURITY, "not signed with the key"),
-            (Origin::Tee, codes::ACCESS_CONFLICT, "a later version before"),
+            (Origin::Tee, codes::ACCESS_CONFLICT, "already loaded a later version"),
             (Origin::Tee, codes::BAD_FORMAT, "damaged"),
             (Origin::Tee, CORRUPT_OBJECT, "/var/lib/optee-client/data/tee"),
             (Origin::Tee, codes::OUT_OF_MEMORY, "secure memory"),
@@ -156,7 +156,7 @@ mod tests {
         }
     }
     #[test]
-    fn only_a_code_that_says_that_the_session_lives_keeps_it() {
+    fn only_a_code_that_proves_the_session_alive_keeps_it() {
         let after = |code| classify(Failure { code, origin: Origin::TrustedApplication });
         for code in [codes::BUSY, codes::OUT_OF_MEMORY, codes::EXCESS_DATA, codes::SHORT_BUFFER, codes::BAD_PARAMETERS]
         {

@@ -1,5 +1,5 @@
-//! OP-TEE on this machine: the trusted application `crates/ta-optee`, over the client library of
-//! OP-TEE.
+//! OP-TEE on this machine: the trusted application `crates/ta-optee`, using OP-TEE's client
+//! library.
 
 mod codes;
 #[cfg(feature = "optee")]

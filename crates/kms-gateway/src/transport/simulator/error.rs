@@ -1,10 +1,10 @@
-//! What can be wrong with the simulator's files.
+//! Errors of the simulator's files.
 
 use std::io;
 
 use thiserror::Error;
 
-/// Why the simulator's state can't be opened or written.
+/// Why the simulator's state cannot be opened or written.
 #[derive(Debug, Error)]
 pub enum SealedFileError {
     /// The operating system refused.
@@ -13,25 +13,25 @@ pub enum SealedFileError {
     /// Another process has it open.
     #[error("another process has the simulator's state open")]
     Locked,
-    /// A state was sealed here once, and is gone. A fresh one would have other keys.
+    /// A state was sealed here once, and is missing. A fresh one would have other keys.
     #[error("the simulator's state is missing, though its key file says there was one")]
     StateMissing,
-    /// There is a state and no key to open it with.
+    /// There is a state but no key to open it with.
     #[error("the simulator's key file is missing, though there is a state sealed with it")]
     KeyMissing,
-    /// The key file has another length or mark than it was written with.
+    /// The key file has an unexpected length or mark.
     #[error("the simulator's key file is damaged")]
     KeyMalformed,
     /// The key file's mode lets others read it.
     #[error("the simulator's key file is readable by others: chmod 600 it")]
     KeyReadableByOthers,
-    /// Cut off, changed, or sealed with another key.
+    /// Truncated, changed, or sealed with another key.
     #[error("the simulator's state is damaged, or sealed with another key")]
     StateDamaged,
-    /// The counter can't go any higher.
+    /// The counter cannot be incremented further.
     #[error("the simulator's counter is exhausted")]
     CounterExhausted,
-    /// The operating system gave no randomness.
-    #[error("the operating system gave no randomness")]
+    /// The operating system provided no randomness.
+    #[error("the operating system provided no randomness")]
     NoRandomness,
 }

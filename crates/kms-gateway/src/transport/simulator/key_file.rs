@@ -1,4 +1,5 @@
-//! The simulator's key, in a file beside the state it seals: it keeps accidents out, not the host.
+//! The simulator's key, in a file beside the state it seals: it protects from accidents, not from
+//! the host.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -26,7 +27,7 @@ impl KeyFile {
         folder.join(NAME).exists()
     }
 
-    /// Reads the key of this folder, or makes a fresh one where there is none.
+    /// Reads the key in this folder, or creates a new one if there is none.
     pub(super) fn open_or_create(folder: &Path) -> Result<Self, SealedFileError> {
         match Self::read(folder)? {
             Some(key) => Ok(key),
@@ -38,7 +39,7 @@ impl KeyFile {
         XChaCha20Poly1305::new_from_slice(&self.bytes[..KEY_LENGTH]).map_err(|_| SealedFileError::KeyMalformed)
     }
 
-    /// Whether the state must be there: without it, somebody took it away.
+    /// Whether a state must exist: if it is missing, it was removed.
     pub(super) fn has_sealed_a_state(&self) -> bool {
         self.bytes[KEY_LENGTH] == INITIALISED
     }

@@ -1,6 +1,6 @@
-//! The simulator: the same trusted core as in a TEE, in this process, over a sealed file. It
-//! protects nothing from the host: the key of the file lies beside it. It is for development and
-//! tests, and production refuses it.
+//! The simulator: the same trusted core as in a TEE, running in this process with a sealed file. It
+//! protects nothing from the host: the key of the file is stored beside it. It is for development
+//! and tests, and the production profile refuses it.
 
 mod durable;
 mod error;
@@ -25,29 +25,29 @@ use ports::{OsEntropy, SealedCounter, SealedStore};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The trusted core over its sealed file.
+/// The trusted core with its sealed file.
 pub struct Simulator(Core<SealedStore, OsEntropy, SealedCounter>);
 
-/// The simulator can't be started.
+/// The simulator cannot be started.
 #[derive(Debug, Error)]
 pub enum SimulatorError {
-    /// Its sealed state can't be opened.
+    /// Its sealed state cannot be opened.
     #[error(transparent)]
     State(#[from] SealedFileError),
-    /// The trusted core refuses what the state holds.
+    /// The trusted core refuses the stored state.
     #[error("the trusted core refuses its state: {0}")]
     Core(Status),
 }
 
 impl Simulator {
-    /// Opens the state in `folder`, or begins one, and starts the core over it.
+    /// Opens the state in `folder`, or creates one, and starts the core with it.
     ///
     /// # Errors
-    /// A state that is damaged, missing or in use by another process is refused, never begun anew.
+    /// A state that is damaged, missing or in use by another process is refused, never recreated.
     pub fn open(folder: &Path) -> Result<Self, SimulatorError> {
         tracing::warn!(
             folder = %folder.display(),
-            "TEE SIMULATOR: keys are sealed with a key that lies beside them. It protects NOTHING from this host"
+            "TEE SIMULATOR: keys are sealed with a key stored beside them. It protects NOTHING from this host"
         );
         let (store, counter) = ports::over(SealedFile::open(folder)?);
         Core::open(store, OsEntropy, counter, platform()).map(Self).map_err(SimulatorError::Core)
@@ -60,7 +60,7 @@ impl Session for Simulator {
     }
 }
 
-/// What `VerifySecurityState` tells: nothing here is protected.
+/// The report for `VerifySecurityState`: nothing is protected here.
 fn platform() -> Platform {
     Platform {
         version: Bounded::new(VERSION.to_owned()).unwrap_or_default(),

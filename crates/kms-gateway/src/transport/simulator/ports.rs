@@ -1,4 +1,4 @@
-//! The trusted core's ports over the sealed file and the operating system.
+//! The trusted core's ports, implemented with the sealed file and the operating system.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::sealed_file::SealedFile;
 
-/// Records and counter share the file; both stay on the thread that owns the core.
+/// Records and counter share the file; both stay on the core's thread.
 pub(super) fn over(file: SealedFile) -> (SealedStore, SealedCounter) {
     let file = Rc::new(RefCell::new(file));
     (SealedStore(Rc::clone(&file)), SealedCounter(file))

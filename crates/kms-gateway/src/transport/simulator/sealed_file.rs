@@ -1,5 +1,5 @@
-//! What the simulator keeps: one file, sealed as a whole, replaced as a whole, so that no crash
-//! leaves half a write.
+//! The simulator's storage: a single file, sealed and replaced as a whole, so that no crash leaves
+//! half a write.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -17,17 +17,17 @@ use super::key_file::KeyFile;
 
 const STATE: &str = "simulator.state";
 const LOCK: &str = "simulator.lock";
-/// Opens the file, and is authenticated with it.
+/// The beginning of the file, which is authenticated too.
 const MAGIC: &[u8; 16] = b"superrelay-sim-1";
 const NONCE_LENGTH: usize = 24;
 
-/// Named records and a counter, sealed with XChaCha20-Poly1305 under a key that lies beside them.
+/// Named records and a counter, sealed with XChaCha20-Poly1305 under a key stored beside them.
 pub struct SealedFile {
     folder: PathBuf,
     cipher: XChaCha20Poly1305,
     counter: u64,
     records: BTreeMap<Vec<u8>, Zeroizing<Vec<u8>>>,
-    /// Held as long as the state is in use; the system lets go of it when the process dies.
+    /// Held while the state is in use; the system releases it when the process dies.
     _lock: File,
 }
 
@@ -39,10 +39,10 @@ struct Snapshot<'a> {
 }
 
 impl SealedFile {
-    /// Opens the state in `folder`, or begins one where there never was any.
+    /// Opens the state in `folder`, or creates one if there never was any.
     ///
     /// # Errors
-    /// A state that is missing or doesn't open is an error, never an empty state.
+    /// A state that is missing or cannot be opened is an error, never an empty state.
     pub fn open(folder: &Path) -> Result<Self, SealedFileError> {
         fs::create_dir_all(folder).map_err(SealedFileError::Io)?;
         let lock = private_files::lock(&folder.join(LOCK)).map_err(SealedFileError::Io)?;
@@ -64,7 +64,7 @@ impl SealedFile {
             None if key.has_sealed_a_state() => return Err(SealedFileError::StateMissing),
             None => file.persist()?,
         }
-        // In this order: a crash in between leaves a state and a key that opens it.
+        // In this order: a crash in between leaves a state, and a key that opens it.
         if !key.has_sealed_a_state() {
             key.mark_initialised(folder)?;
         }
@@ -77,32 +77,33 @@ impl SealedFile {
         self.records.get(name).cloned()
     }
 
-    /// Sets a record. Durable when it returns; as it was when it fails.
+    /// Sets a record. Durable when it returns; unchanged if it fails.
     ///
     /// # Errors
-    /// [`SealedFileError::Io`], as on a full disk; [`SealedFileError::NoRandomness`].
+    /// [`SealedFileError::Io`], for example on a full disk; [`SealedFileError::NoRandomness`].
     pub fn write(&mut self, name: &[u8], value: &[u8]) -> Result<(), SealedFileError> {
         self.put(name, Some(Zeroizing::new(value.to_vec())))
     }
 
-    /// Removes a record, if it is there. Durable when it returns; as it was when it fails.
+    /// Removes a record if it exists. Durable when it returns; unchanged if it fails.
     ///
     /// # Errors
-    /// As of [`Self::write`].
+    /// Those of [`Self::write`].
     pub fn remove(&mut self, name: &[u8]) -> Result<(), SealedFileError> {
         self.put(name, None)
     }
 
-    /// The counter, 0 at first.
+    /// The counter, initially 0.
     #[must_use]
     pub fn counter(&self) -> u64 {
         self.counter
     }
 
-    /// Counts one up and gives the new value. Durable when it returns; as it was when it fails.
+    /// Increments the counter and returns the new value. Durable when it returns; unchanged if it
+    /// fails.
     ///
     /// # Errors
-    /// As of [`Self::write`].
+    /// Those of [`Self::write`].
     pub fn advance_counter(&mut self) -> Result<u64, SealedFileError> {
         let before = self.counter;
         self.counter = before.checked_add(1).ok_or(SealedFileError::CounterExhausted)?;
@@ -137,7 +138,7 @@ impl SealedFile {
 
     fn snapshot(&self) -> Result<Zeroizing<Vec<u8>>, SealedFileError> {
         let records: Vec<_> = self.records.iter().map(|(name, value)| (name.as_slice(), value.as_slice())).collect();
-        // Sized in advance, so that growing leaves no copies of secrets behind.
+        // Sized in advance, so that growing leaves no copies of secrets in memory.
         let size: usize = records.iter().map(|(name, value)| name.len() + value.len() + 16).sum();
         let snapshot = Snapshot { counter: self.counter, records };
         postcard::to_extend(&snapshot, Vec::with_capacity(size + 64))

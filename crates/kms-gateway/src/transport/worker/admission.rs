@@ -1,5 +1,5 @@
-//! What a new session must show before anything is served over it: whoever has the machine may have
-//! loaded another trusted application since the last one was opened.
+//! The checks on a new session before anything is served over it: whoever controls the machine may
+//! have loaded another trusted application since the last one was opened.
 
 use kms_api::status::TaKey;
 use proto::command::{Hello, Request, SecurityState, VerifySecurityState};
@@ -11,22 +11,22 @@ use super::session::Session;
 use crate::protection::{InsufficientProtection, RequiredProtection, name};
 use crate::transport::{ServedTee, TeeStateLost};
 
-/// A session was opened with a trusted application that is not used.
+/// A session was opened with a trusted application that is not admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum NotAdmitted {
-    /// It gives no reply of the protocol.
-    #[error("the trusted application does not say what it is")]
+    /// It gives no valid reply.
+    #[error("the trusted application does not identify itself")]
     Silent,
-    /// It can't serve, or not this gateway.
+    /// It cannot serve this gateway.
     #[error("{0}")]
     Refused(Status),
-    /// It speaks another protocol.
+    /// It uses another protocol version.
     #[error("the trusted application speaks wire version {theirs}, and this gateway {VERSION}")]
     WireVersion {
-        /// By its own word.
+        /// The version it reports.
         theirs: u8,
     },
-    /// It protects less than it must.
+    /// It has less than the required protection.
     #[error(transparent)]
     Protection(#[from] InsufficientProtection),
     /// It is not the one that was served before.
@@ -34,7 +34,8 @@ pub enum NotAdmitted {
     StateLost(#[from] TeeStateLost),
 }
 
-/// Asks a session what it is, and holds that against what is required and what was served before.
+/// Queries a session, and checks its report against the required protection and the TEE served
+/// before.
 pub(super) fn admit(
     session: &mut impl Session,
     required: &RequiredProtection,
@@ -50,7 +51,7 @@ pub(super) fn admit(
     Ok(state)
 }
 
-/// Tells the operator what a session that was just opened is with.
+/// Logs the report of a newly opened session.
 pub(super) fn log(state: &SecurityState) {
     let SecurityState { tee_id, version, measurement, storage, rollback, time, .. } = state;
     let measurement = if *measurement == Hash::default() { "unknown".into() } else { measurement.to_string() };
@@ -59,8 +60,8 @@ pub(super) fn log(state: &SecurityState) {
     tracing::info!(%tee_id, version, measurement, storage, rollback, time, "a TEE session is open");
     if TaKey::of_version(version) == Some(TaKey::Development) {
         tracing::warn!(
-            "the trusted application is signed with the development key, which everybody has: whoever controls this machine \
-             can load one of their own in its place. Sign it with a key of your own (TA_KEY=path make ta)"
+            "the trusted application is signed with the development key, which is public: anyone who controls this machine \
+             can replace it. Sign it with a key of your own (TA_KEY=path make ta)"
         );
     }
 }
@@ -117,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn one_line_says_what_the_session_is_with() {
+    fn one_line_describes_the_session() {
         let text = logged("0.1.0+own-key", Hash([0xab; 32]));
         assert_eq!(text.lines().count(), 1, "{text}");
         let measurement = format!("measurement=\"0x{}\"", "ab".repeat(32));
@@ -130,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn the_development_key_is_warned_of() {
+    fn the_development_key_causes_a_warning() {
         let text = logged("0.1.0+development-key", Hash::default());
         let warning = text.lines().nth(1).unwrap();
         assert!(warning.contains(" WARN ") && warning.contains("development key"), "{text}");

@@ -1,28 +1,28 @@
-//! Several frames in one, and their replies taken apart again.
+//! Packs several frames into one, and unpacks their replies.
 
 use proto::Bounded;
 use proto::bytes::{BoundedList, TooLong};
 use proto::command::Batch;
 use proto::frame::{decode_reply, encode_request};
 
-/// What became of a batch.
+/// The outcome of a batch.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// A reply for each frame, in order.
     Replies(Vec<Vec<u8>>),
-    /// The trusted application takes no such batch, and did nothing.
+    /// The trusted application refused the batch, and did nothing.
     Refused(proto::Status),
-    /// No reply of the protocol.
+    /// Not a valid reply.
     Garbled,
 }
 
-/// One frame that carries all of these.
+/// One frame that contains all of these.
 pub(super) fn pack<'a>(frames: impl Iterator<Item = &'a [u8]>) -> Option<Vec<u8>> {
     let frames = frames.map(|frame| Bounded::new(frame.to_vec())).collect::<Result<Vec<_>, TooLong>>().ok()?;
     encode_request(&Batch { frames: BoundedList::new(frames).ok()? }).ok()
 }
 
-/// The replies to this many frames.
+/// Splits the reply into those to this many frames.
 pub(super) fn unpack(reply: &[u8], frames: usize) -> Outcome {
     match decode_reply::<Batch>(reply) {
         Ok(Ok(batch)) if batch.replies.len() == frames => {

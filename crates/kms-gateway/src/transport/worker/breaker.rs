@@ -1,5 +1,5 @@
-//! The door in front of the queue: it counts who is inside, and shuts at once when waiting has no
-//! use.
+//! The circuit breaker in front of the queue: it counts the frames inside, and refuses callers
+//! immediately while waiting is pointless.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use super::priority::Priority;
 use crate::transport::{Asker, Busy, TransportError};
 
-/// Places for commands of the admin when all others are taken.
+/// Places reserved for commands of the admin.
 const ADMIN_PLACES: usize = 8;
 
-/// Counts the frames inside. Open (shut to callers) while there is no session or a call is stuck,
-/// half open (one caller at a time) until a call has come back as it should.
+/// Counts the frames inside. Open (refusing callers) while there is no session or a call is stuck,
+/// half open (one caller at a time) until a call has been answered in time.
 pub(super) struct Breaker {
     capacity: usize,
     stuck_after: Duration,
@@ -21,9 +21,9 @@ pub(super) struct Breaker {
 
 struct State {
     inside: usize,
-    /// Of those inside, new accounts.
+    /// New accounts among those inside.
     creations: usize,
-    /// Of those inside, each asker's sponsorships and questions; without those who have none.
+    /// Sponsorships and queries inside, by asker; askers with none are omitted.
     of_askers: HashMap<Asker, usize>,
     sessions_lost: u64,
     mode: Mode,
@@ -34,15 +34,15 @@ struct State {
 enum Mode {
     Closed,
     HalfOpen,
-    /// And what callers are told.
+    /// With the error for callers.
     Open(TransportError),
 }
 
-/// One place inside; given back when dropped.
+/// One place inside, released when dropped.
 pub(super) struct Place {
     breaker: Arc<Breaker>,
     priority: Priority,
-    /// Of whose part of the queue it is, where it is a sponsorship or a question.
+    /// The asker to whose share it counts, for a sponsorship or a query.
     asker: Asker,
 }
 
@@ -72,7 +72,7 @@ impl State {
 }
 
 impl Breaker {
-    /// Closed, for this many waiting frames besides the one being answered.
+    /// Closed, for this many waiting frames besides the one in progress.
     pub(super) fn new(capacity: usize, stuck_after: Duration) -> Self {
         let state = State {
             inside: 0,
@@ -85,7 +85,7 @@ impl Breaker {
         Self { capacity, stuck_after, state: Mutex::new(state) }
     }
 
-    /// Lets a caller in, or says at once why not.
+    /// Admits a caller, or returns immediately why not.
     pub(super) fn enter(self: &Arc<Self>, priority: Priority, asker: Asker) -> Result<Place, TransportError> {
         let mut state = self.state();
         let room = match state.mode {
@@ -105,9 +105,9 @@ impl Breaker {
         Ok(Place { breaker: Arc::clone(self), priority, asker })
     }
 
-    /// Whether one more of this priority is let in. Of the places that the others leave, an asker
-    /// has half, so that a few who send as many frames as they can leave some for whoever comes
-    /// next. New accounts have half of all places, if others leave them.
+    /// Whether one more frame of this priority is admitted. An asker may use half of the places
+    /// that the others leave, so that a few askers that send as many frames as they can leave some
+    /// for others. New accounts may use half of all places, if others leave them.
     fn room(&self, state: &State, priority: Priority, asker: Asker) -> Result<(), Busy> {
         let all = self.capacity.saturating_add(1);
         let own = match priority {
@@ -128,8 +128,8 @@ impl Breaker {
         self.state().call_began = Some(Instant::now());
     }
 
-    /// How long the call took. A reply in good time closes the breaker; one that came late half
-    /// opens it, unless it is one that may take its time.
+    /// Returns how long the call took. A reply in time closes the breaker; a late one half opens
+    /// it, unless the call is one that may take long.
     pub(super) fn call_ends(&self, replied: bool, may_be_late: bool) -> Duration {
         let mut state = self.state();
         let took = state.call_began.take().map(|began| began.elapsed()).unwrap_or_default();
@@ -143,7 +143,7 @@ impl Breaker {
         took
     }
 
-    /// It is done with, and not closed yet.
+    /// The session is discarded, but not closed yet.
     pub(super) fn session_ends(&self) {
         let mut state = self.state();
         state.sessions_lost += 1;
@@ -162,23 +162,24 @@ impl Breaker {
         self.state().mode = Mode::HalfOpen;
     }
 
-    /// Whether the call under way takes longer than any should.
+    /// Whether the current call takes longer than any should.
     pub(super) fn is_stuck(&self) -> bool {
         self.is_overdue(&self.state())
     }
 
-    /// Why waiting for a session has no use: closing the lost one, or opening another, takes longer
-    /// than any call should.
+    /// Why waiting for a session is pointless: closing the lost one, or opening another, takes
+    /// longer than any call should.
     pub(super) fn no_session_comes(&self) -> Option<TransportError> {
         let state = self.state();
         match state.mode {
-            // Open is for when there is no session, so what is under way is no caller's frame.
+            // The breaker is open only while there is no session, so the call in progress is not a
+            // caller's frame.
             Mode::Open(why) if self.is_overdue(&state) => Some(why),
             _ => None,
         }
     }
 
-    /// How long the call under way has taken, if one is.
+    /// How long the current call has taken, if there is one.
     pub(super) fn in_call_for(&self) -> Option<Duration> {
         self.state().call_began.map(|began| began.elapsed())
     }

@@ -1,4 +1,4 @@
-//! The frames that wait, in order, and which of them may cross into the TEE together.
+//! The waiting frames, in order, and which of them may enter the TEE together.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -12,15 +12,15 @@ use super::priority::Priority;
 use super::turns::Turns;
 use crate::transport::{Asker, TransportError};
 
-/// Bytes that a frame or reply takes in a batch besides its own, and that the batch takes itself:
-/// more than the codec's.
+/// Overhead per frame or reply in a batch, and of the batch itself, in bytes: more than the
+/// codec's.
 const OVERHEAD: usize = 8;
 
-/// Sponsorships and questions after which a new account that waits is next, so that a flood of them
-/// delays accounts and does not stop them.
+/// Sponsorships and queries after which a waiting new account is next, so that a flood of them
+/// delays accounts but does not block them.
 const BEFORE_A_CREATION: usize = 16;
 
-/// A frame, and who waits for its reply.
+/// A frame, and the waiting sender.
 pub(super) struct Job {
     pub(super) frame: Vec<u8>,
     pub(super) priority: Priority,
@@ -31,24 +31,24 @@ pub(super) struct Job {
 }
 
 impl Job {
-    /// Whoever hears the answer finds the place free.
+    /// The place is released before the sender gets the answer.
     pub(super) fn answer(self, answer: Result<Vec<u8>, TransportError>) {
         drop(self.place);
         let _ = self.reply.send(answer);
     }
 
-    /// Nobody waits for this one any more, and it was not begun: it can be left.
+    /// Whether its sender stopped waiting before it was begun: it can be dropped.
     fn is_abandoned(&self) -> bool {
         self.reply.is_closed()
     }
 }
 
-/// The receiving end of the queue, and what was taken out of it and waits.
+/// The receiving end of the queue, and the jobs taken out of it that wait.
 pub(super) struct Line {
     jobs: Receiver<Job>,
-    /// For each of [`Priority::ALL`].
+    /// One per priority in [`Priority::ALL`].
     waiting: [Turns<Job>; Priority::ALL.len()],
-    /// Sponsorships and questions since the last new account.
+    /// Sponsorships and queries since the last new account.
     since_creation: usize,
 }
 
@@ -57,7 +57,7 @@ impl Line {
         Self { jobs, waiting: Default::default(), since_creation: 0 }
     }
 
-    /// Waits for a job, and takes the first by priority. `None` when the queue is closed and empty.
+    /// Waits for a job, and takes the first by priority. `None` if the queue is closed and empty.
     fn next(&mut self) -> Option<Job> {
         loop {
             if let Some(job) = self.next_waiting() {
@@ -68,7 +68,7 @@ impl Line {
         }
     }
 
-    /// The first by priority of those that are there.
+    /// The first waiting job by priority.
     fn next_waiting(&mut self) -> Option<Job> {
         while let Ok(job) = self.jobs.try_recv() {
             self.wait(job);
@@ -91,7 +91,7 @@ impl Line {
         self.turns_of(&job).push(job.asker, job);
     }
 
-    /// It came too late for a batch, and is first in the next.
+    /// It did not fit into a batch, and is first in the next one.
     fn put_back(&mut self, job: Job) {
         match job.priority {
             Priority::Admin => {}
@@ -110,8 +110,8 @@ impl Line {
         }
     }
 
-    /// A job and those behind it that may go together with it, at most this many. Waits for the
-    /// first alone. `None` when the queue is closed and empty.
+    /// A job and following ones that may be batched with it, at most this many. Waits only for the
+    /// first. `None` if the queue is closed and empty.
     pub(super) fn next_together(&mut self, batch_length: usize) -> Option<Vec<Job>> {
         let first = self.next()?;
         let mut room = Room::new(batch_length);
@@ -131,7 +131,7 @@ impl Line {
         Some(together)
     }
 
-    /// Gives this answer to everything that waits, for this long. False when the queue is closed.
+    /// Answers all waiting jobs with this error, for this long. False if the queue is closed.
     pub(super) fn refuse_for(&mut self, time: Duration, why: TransportError) -> bool {
         for job in self.waiting.iter_mut().flat_map(Turns::drain) {
             job.answer(Err(why));
@@ -147,8 +147,8 @@ impl Line {
     }
 }
 
-/// What a batch still has room for. Frames count with the longest reply they can have, so the
-/// trusted application never refuses a batch for its size.
+/// The remaining room in a batch. Frames count with their longest possible reply, so the trusted
+/// application never refuses a batch for its size.
 struct Room {
     frames: usize,
     request: usize,
@@ -160,7 +160,7 @@ impl Room {
         Self { frames: batch_length.min(MAX_BATCH), request: MAX_FRAME - OVERHEAD, reply: MAX_REPLY - OVERHEAD }
     }
 
-    /// Whether there was room for this frame, which is then taken.
+    /// Whether there was room for this frame, which is then counted.
     fn takes(&mut self, frame: &[u8]) -> bool {
         let Some(longest_reply) = split_request(frame).ok().and_then(|(opcode, _)| opcode.batched_reply_limit()) else {
             return false;

@@ -1,4 +1,4 @@
-//! What the worker counts and times.
+//! The worker's metrics.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use prometheus::core::Collector;
 use prometheus::{Histogram, HistogramOpts, IntCounter};
 
-/// The weight of the newest frame in an average is one in this many.
+/// The weight of the newest frame in an average: one in this many.
 const AVERAGE_OVER: u64 = 16;
 /// Seconds.
 const WAITS: [f64; 9] = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 2.5];
@@ -29,7 +29,7 @@ impl Meter {
             consecutive_failures: AtomicU64::new(0),
             reopened: IntCounter::new("kms_tee_reopened_total", "TEE sessions opened in place of a lost one")?,
             waits: Histogram::with_opts(
-                HistogramOpts::new("kms_tee_queue_wait_seconds", "Time in the queue, before the TEE")
+                HistogramOpts::new("kms_tee_queue_wait_seconds", "Time in the queue before the TEE")
                     .buckets(WAITS.to_vec()),
             )?,
             batch_sizes: Histogram::with_opts(
@@ -48,7 +48,7 @@ impl Meter {
         self.average_wait.add(wait);
     }
 
-    /// Frames that went together, and how long they took together.
+    /// Frames that were batched, and their total time.
     pub(super) fn answered(&self, frames: u32, took: Duration) {
         self.consecutive_failures.store(0, Ordering::Relaxed);
         self.batch_sizes.observe(f64::from(frames));

@@ -1,6 +1,6 @@
 //! One thread that owns a session, behind a bounded queue: a TEE session is neither shared nor
-//! opened for every call. A lost session is opened again; what was under way is answered with an
-//! error and never sent a second time.
+//! opened for every call. A lost session is reopened; the call in progress is answered with an
+//! error and never sent again.
 
 mod admission;
 mod batch;
@@ -35,19 +35,19 @@ use thread::{Driver, OpenError};
 
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
-/// How a worker runs.
+/// The options of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WorkerOptions {
     /// Frames that may wait besides those in the TEE.
     pub queue_length: usize,
     /// How long a call may take before the TEE counts as stuck.
     pub stuck_after: Duration,
-    /// How long closing takes at most, however much is queued: then the process ends without it.
+    /// Maximum duration of closing, however much is queued: after that the process ends without it.
     pub longest_closing: Duration,
-    /// Frames that wait together and may go together, at most: worth it where entering the TEE
-    /// costs much. All of them wait for the last one's reply. 1: each goes alone.
+    /// Maximum number of waiting frames in a batch: useful if entering the TEE is expensive. All of
+    /// them wait for the last one's reply. 1: no batches.
     pub batch_length: usize,
-    /// What every session must report before anything is served over it.
+    /// The protection that every session must report before anything is served over it.
     pub required_protection: RequiredProtection,
 }
 
@@ -67,29 +67,28 @@ pub enum StartError<E> {
     /// The thread could not be started.
     #[error("the TEE thread could not be started: {0}")]
     Thread(io::Error),
-    /// The thread ended before it said anything.
+    /// The thread ended before it reported anything.
     #[error("the TEE thread ended while it opened its session")]
     Ended,
     /// The session could not be opened.
     #[error(transparent)]
     Session(E),
-    /// It was opened with what is not used.
+    /// The session's trusted application is not admitted.
     #[error(transparent)]
     NotAdmitted(NotAdmitted),
-    /// The instruments are contradictory.
+    /// The metrics are contradictory.
     #[error("metrics: {0}")]
     Metrics(prometheus::Error),
 }
 
 impl Worker {
     /// Starts a thread, opens the session on it with `open`, and returns when the session is open
-    /// and has shown that it may be used. Blocks until then. `open` is called again, on that
-    /// thread, whenever a session is lost; the lost one is gone by then, and the new one has to
-    /// show the same.
+    /// and admitted. Blocks until then. `open` is called again, on that thread, whenever a session
+    /// is lost; the lost one is closed by then, and the new one has to pass the same checks.
     ///
     /// # Errors
-    /// Those of the first `open`, [`StartError::NotAdmitted`], and [`StartError::Thread`] when the
-    /// system has no thread to give.
+    /// Those of the first `open`, [`StartError::NotAdmitted`], and [`StartError::Thread`] if the
+    /// system cannot start a thread.
     pub fn start<S, E>(
         options: WorkerOptions,
         open: impl FnMut() -> Result<S, E> + Send + 'static,
@@ -130,15 +129,15 @@ impl Worker {
         })
     }
 
-    /// Queues a frame on behalf of `asker` and waits for its reply. Askers take turns; each, with
-    /// what anyone may ask as one, has half of the places that the others leave for sponsorships
-    /// and questions, at most.
+    /// Queues a frame on behalf of `asker` and waits for its reply. Askers take turns; each of them
+    /// may use at most half of the places that the others leave for sponsorships and queries.
+    /// Callers without authority count as one asker.
     ///
     /// # Errors
-    /// At once, [`TransportError::Busy`] when the queue or the asker's part of it is full or the
+    /// Immediately, [`TransportError::Busy`] if the queue or the asker's share of it is full or the
     /// TEE is stuck, and [`TransportError::Unavailable`] while there is no session, or
-    /// [`TransportError::NotAdmitted`] when the last that was opened is not used.
-    /// [`TransportError::Unavailable`] too when the session gives no reply.
+    /// [`TransportError::NotAdmitted`] if the last one opened is not admitted.
+    /// [`TransportError::Unavailable`] also if the session gives no reply.
     pub async fn invoke(&self, frame: Vec<u8>, asker: Asker) -> Result<Vec<u8>, TransportError> {
         let queue = self.queue().ok_or(TransportError::Unavailable)?;
         let priority = Priority::of(&frame);
@@ -150,8 +149,8 @@ impl Worker {
         self.wait_for(answer).await
     }
 
-    /// Who waits while there is no session, and none comes, is told so. The frame is not sent
-    /// later: nobody waits for it.
+    /// Callers that wait while there is no session, and none becomes available, get an error. The
+    /// frame is not sent later: nobody waits for it.
     async fn wait_for(
         &self,
         mut answer: oneshot::Receiver<Result<Vec<u8>, TransportError>>,
@@ -166,7 +165,7 @@ impl Worker {
         }
     }
 
-    /// How the queue is doing.
+    /// The state of the queue.
     #[must_use]
     pub fn stats(&self) -> QueueStats {
         let closed = self.queue().is_none();
@@ -184,28 +183,31 @@ impl Worker {
         }
     }
 
-    /// Sessions opened again, waits in the queue, sizes of batches.
+    /// Metrics: reopened sessions, waits in the queue, sizes of batches.
     #[must_use]
     pub fn instruments(&self) -> Vec<Box<dyn Collector>> {
         self.meter.instruments()
     }
 
-    /// Which TEE is served: every session that is opened from then on has to be with it.
+    /// The TEE that is served: every session opened from then on has to be with it.
     #[must_use]
     pub fn served(&self) -> &ServedTee {
         &self.served
     }
 
-    /// Takes no more frames, and returns when those already queued are answered and the session is
-    /// closed. A call that is stuck is not waited for: nothing can end it, and its thread ends with
-    /// the process. Nor is anything after `longest_closing`.
+    /// Accepts no more frames, and returns when the queued ones are answered and the session is
+    /// closed. It does not wait for a stuck call, which only ends with the process, nor longer than
+    /// `longest_closing`.
     pub async fn close(&self) {
         drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
         let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
         let began = Instant::now();
         while !thread.is_finished() {
             if self.breaker.is_stuck() || began.elapsed() >= self.longest_closing {
-                tracing::warn!(queued = self.breaker.inside(), "the TEE takes too long: its session is left open");
+                tracing::warn!(
+                    queued = self.breaker.inside(),
+                    "the TEE takes too long to close: its session is left open"
+                );
                 return;
             }
             tokio::time::sleep(LOOK_EVERY).await;
@@ -217,7 +219,7 @@ impl Worker {
     }
 }
 
-/// Waits, and says so when it takes long. `None` when the thread has ended.
+/// Waits, and logs if it takes long. `None` if the thread has ended.
 fn first_outcome<T>(outcome: &Receiver<T>, long: Duration) -> Option<T> {
     let (began, mut wait) = (Instant::now(), long);
     loop {
@@ -226,8 +228,8 @@ fn first_outcome<T>(outcome: &Receiver<T>, long: Duration) -> Option<T> {
             Err(RecvTimeoutError::Disconnected) => return None,
             Err(RecvTimeoutError::Timeout) => tracing::warn!(
                 seconds = began.elapsed().as_secs(),
-                "the TEE session is still being opened; the first of a device may take some seconds, and without a \
-                 supplicant it takes forever"
+                "the TEE session is still being opened; the first one on a device may take some seconds, and without a \
+                 supplicant it never completes"
             ),
         }
         wait = began.elapsed();

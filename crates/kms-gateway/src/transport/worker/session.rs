@@ -1,4 +1,5 @@
-//! What a worker drives: a session with a trusted application that can be lost and opened again.
+//! The interface of a worker to its session with a trusted application, which can be lost and
+//! reopened.
 
 use thiserror::Error;
 
@@ -7,7 +8,7 @@ pub trait Session {
     /// Sends a frame and returns its reply.
     ///
     /// # Errors
-    /// What the loss of a reply says about the session.
+    /// What the missing reply says about the session.
     fn call(&mut self, frame: &[u8]) -> Result<Vec<u8>, SessionError>;
 }
 
@@ -17,13 +18,13 @@ impl<F: FnMut(&[u8]) -> Result<Vec<u8>, SessionError>> Session for F {
     }
 }
 
-/// Why a session gave no reply. Whether the frame had an effect is not known either way.
+/// Why a session gave no reply. In both cases it is unknown whether the frame had an effect.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum SessionError {
-    /// The session is lost; another one may be had.
+    /// The session is lost; another one can be opened.
     #[error("the session is lost: {0}")]
     Dead(String),
-    /// This call failed; the session may be good for the next one.
+    /// This call failed; the session may work for the next one.
     #[error("the call failed: {0}")]
     Broken(String),
 }

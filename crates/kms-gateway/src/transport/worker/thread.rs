@@ -1,4 +1,4 @@
-//! The thread of a worker: calls the session, opens another when it is lost, and answers everybody.
+//! The thread of a worker: calls the session, reopens it when it is lost, and answers all callers.
 
 use std::fmt::{self, Display, Formatter};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,10 +18,10 @@ use super::session::{Session, SessionError};
 use crate::protection::RequiredProtection;
 use crate::transport::{ServedTee, TransportError};
 
-/// Between one attempt to open a session and the next, at first and at most.
+/// Minimum and maximum pause between attempts to open a session.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// Calls in a row that fail in a session before it is given up for another.
+/// Consecutive failed calls after which a session is replaced.
 const FAILURES_OF_A_SESSION: u32 = 3;
 
 pub(super) struct Driver {
@@ -33,7 +33,7 @@ pub(super) struct Driver {
     pub(super) served: Arc<ServedTee>,
 }
 
-/// There is no session that may be used.
+/// There is no usable session.
 pub(super) enum OpenError<E> {
     Session(E),
     NotAdmitted(NotAdmitted),
@@ -51,7 +51,7 @@ impl<E: Display> Display for OpenError<E> {
 }
 
 impl<E> OpenError<E> {
-    /// What callers are told.
+    /// The error for callers.
     const fn answer(&self) -> TransportError {
         match self {
             Self::NotAdmitted(error) => TransportError::NotAdmitted(*error),
@@ -60,14 +60,14 @@ impl<E> OpenError<E> {
     }
 }
 
-/// Why a session is done with.
+/// Why a session is discarded.
 enum Ended {
     Closed,
     Lost,
 }
 
 impl Driver {
-    /// Opens the first session, tells `opened` of it, and serves until the queue is closed.
+    /// Opens the first session, reports it to `opened`, and serves until the queue is closed.
     pub(super) fn run<S: Session, E: Display>(
         mut self,
         mut open: impl FnMut() -> Result<S, E>,
@@ -83,7 +83,7 @@ impl Driver {
         let mut session = if opened(Ok(())) { Some(first) } else { None };
         while let Some(mut current) = session.take() {
             let ended = self.serve(&mut current);
-            // What it holds is free before the next one is opened.
+            // Its resources are released before the next one is opened.
             self.discard(current);
             if matches!(ended, Ended::Closed) {
                 return;
@@ -92,14 +92,15 @@ impl Driver {
         }
     }
 
-    /// Tries until there is a session. Who waits meanwhile is told that there is none. `None` when
-    /// the queue is closed.
+    /// Retries until there is a session. Callers that wait meanwhile get an error. `None` if the
+    /// queue is closed.
     fn reopen<S: Session, E: Display>(&mut self, open: &mut impl FnMut() -> Result<S, E>) -> Option<S> {
         let mut pause = FIRST_PAUSE;
         loop {
             let error = match self.open(open) {
                 Ok(session) => {
-                    // Who sees that it was counted finds the door as it is.
+                    // The breaker is updated before the counter, so that observers of the counter
+                    // see it updated.
                     self.breaker.session_is_back();
                     self.meter.reopened();
                     tracing::info!("the TEE session was opened again");
@@ -107,7 +108,7 @@ impl Driver {
                 }
                 Err(error) => error,
             };
-            tracing::error!(%error, ?pause, "the TEE session can't be opened");
+            tracing::error!(%error, ?pause, "the TEE session cannot be opened");
             self.breaker.session_is_gone(error.answer());
             if !self.line.refuse_for(pause, error.answer()) {
                 return None;
@@ -116,8 +117,8 @@ impl Driver {
         }
     }
 
-    /// One attempt. It may get stuck like any call, and counts as one for whoever watches or
-    /// closes.
+    /// One attempt. Like any call it may get stuck, and counts as a call for observers and for
+    /// closing.
     fn open<S: Session, E>(&self, open: &mut impl FnMut() -> Result<S, E>) -> Result<S, OpenError<E>> {
         self.breaker.call_begins();
         let opened = guarded(|| {
@@ -131,7 +132,7 @@ impl Driver {
         opened.unwrap_or(Err(OpenError::Panicked))
     }
 
-    /// Closes a session that is done with. That may get stuck like any call, and counts as one.
+    /// Closes a discarded session. Like any call that may get stuck, and counts as a call.
     fn discard(&self, session: impl Session) {
         self.breaker.session_ends();
         self.breaker.call_begins();
@@ -184,7 +185,7 @@ impl Driver {
                 jobs.into_iter().zip(replies).for_each(|(job, reply)| job.answer(Ok(reply)));
             }
             Ok(Outcome::Refused(status)) => {
-                // Nothing was done, so each can be sent.
+                // Nothing was done, so each frame can be sent alone.
                 tracing::warn!(%status, "the trusted application refused a batch");
                 if status == Status::UnknownCommand {
                     *batch_length = 1;
@@ -211,7 +212,7 @@ impl Driver {
         Ok(())
     }
 
-    /// One call. A session that panics is a lost one, and takes nobody with it.
+    /// One call. A session that panics counts as lost, and the panic goes no further.
     fn call(&self, session: &mut impl Session, frame: &[u8], frames: u32) -> Result<Vec<u8>, SessionError> {
         self.breaker.call_begins();
         let reply = guarded(|| session.call(frame)).unwrap_or_else(|| Err(SessionError::Dead("it panicked".into())));
@@ -219,7 +220,7 @@ impl Driver {
         match &reply {
             Ok(_) => self.meter.answered(frames, took),
             Err(error) => {
-                // Before anybody hears of it: who tries again finds the door as it is.
+                // Before any caller gets its answer: a retry finds the breaker updated.
                 if let SessionError::Dead(_) = error {
                     self.breaker.session_is_gone(TransportError::Unavailable);
                 }
@@ -231,8 +232,8 @@ impl Driver {
     }
 }
 
-/// A quote that takes seconds is no sign of a TEE that is not well. The door is shut all the same
-/// until it is there: nobody waits for it longer than for anything else.
+/// A quote that takes seconds does not mean that the TEE is unhealthy. The breaker still opens
+/// until the quote is done: nobody waits for it longer than for anything else.
 fn is_slow_by_nature(frame: &[u8]) -> bool {
     matches!(split_request(frame), Ok((Opcode::Attest, _)))
 }
@@ -248,8 +249,8 @@ fn refuse(jobs: impl IntoIterator<Item = Job>) {
     jobs.into_iter().for_each(|job| job.answer(Err(TransportError::Unavailable)));
 }
 
-/// `None` when it panics. What it was working on is dropped afterwards, so nobody sees it half
-/// done.
+/// `None` if it panics. What it worked on is dropped afterwards, so nobody sees an inconsistent
+/// state.
 fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(work)).ok()
 }

@@ -1,12 +1,12 @@
-//! Frames of one priority that wait, by who had them sent. Askers take turns, so that one who sends
-//! many waits for themselves.
+//! Waiting frames of one priority, by asker. Askers take turns, so that one that sends many only
+//! delays itself.
 
 use std::collections::{HashMap, VecDeque};
 
 use crate::transport::Asker;
 
-/// For each asker a queue, and the askers in the order of their turns: those of whom something
-/// waits, each once.
+/// A queue for each asker, and the askers in the order of their turns: each that has a waiting
+/// frame, once.
 #[derive(Debug)]
 pub(super) struct Turns<T> {
     waiting: HashMap<Asker, VecDeque<T>>,
@@ -28,8 +28,8 @@ impl<T> Turns<T> {
         queue.push_back(item);
     }
 
-    /// The first of whose turn it is; then it is the others'. What is not wanted any more is
-    /// dropped, and costs its asker no turn.
+    /// The first frame of the asker whose turn it is, which then moves behind the others. Frames
+    /// that are no longer wanted are dropped, at no cost to their asker's turn.
     pub(super) fn pop(&mut self, is_wanted: impl Fn(&T) -> bool) -> Option<T> {
         while let Some(asker) = self.order.pop_front() {
             let Some(queue) = self.waiting.get_mut(&asker) else { continue };
@@ -46,14 +46,14 @@ impl<T> Turns<T> {
         None
     }
 
-    /// What was popped last is the next again.
+    /// The frame popped last becomes the next again.
     pub(super) fn put_back(&mut self, asker: Asker, item: T) {
         self.waiting.entry(asker).or_default().push_front(item);
         self.order.retain(|other| *other != asker);
         self.order.push_front(asker);
     }
 
-    /// Everything, in no order.
+    /// Everything, in no particular order.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = T> + use<T> {
         self.order.clear();
         std::mem::take(&mut self.waiting).into_values().flatten()
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_back_is_next() {
+    fn an_item_put_back_is_next() {
         let mut turns = Turns::default();
         turns.push(STOLEN, 0);
         turns.push(STOLEN, 1);
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_wants_any_more_costs_no_turn() {
+    fn an_abandoned_item_costs_no_turn() {
         let mut turns = Turns::default();
         for number in 0..3 {
             turns.push(STOLEN, number);
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_drained_is_gone() {
+    fn drained_items_are_gone() {
         let mut turns = Turns::default();
         turns.push(STOLEN, 0);
         turns.push(HONEST, 10);

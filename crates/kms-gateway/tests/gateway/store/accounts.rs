@@ -19,7 +19,7 @@ pub async fn an_account_is_found_by_its_id_and_by_its_credential(storage: &dyn S
     assert_eq!(store.count_accounts().await.unwrap(), 1);
 }
 
-pub async fn what_is_in_the_index_stays_as_it_is(storage: &dyn Storage) {
+pub async fn entries_of_the_index_never_change(storage: &dyn Storage) {
     let store = storage.open().await;
     store.save_account(account(1)).await.unwrap();
     let same_id = AccountEntry { credential_id: vec![2; 16], ..account(1) };
@@ -32,7 +32,7 @@ pub async fn what_is_in_the_index_stays_as_it_is(storage: &dyn Storage) {
     assert_eq!(store.account_of_credential(&[2; 16]).await.unwrap(), None);
 }
 
-pub async fn accounts_saved_at_once_are_all_there_after_a_restart(storage: &dyn Storage) {
+pub async fn accounts_saved_concurrently_are_all_there_after_a_restart(storage: &dyn Storage) {
     let store = storage.open().await;
     let mut saved = JoinSet::new();
     for number in 0..16 {

@@ -1,4 +1,4 @@
-//! What holds for all that is kept.
+//! Guarantees for the whole store.
 
 use kms_gateway::store::Claim;
 
@@ -22,7 +22,7 @@ pub async fn a_store_that_is_closed_writes_nothing(storage: &dyn Storage) {
     assert_eq!((store.count_accounts().await.unwrap(), store.audit_head().await.unwrap().rows), (0, 1));
 }
 
-pub async fn a_store_that_works_says_so(storage: &dyn Storage) {
+pub async fn a_working_store_passes_its_probe(storage: &dyn Storage) {
     let store = storage.open().await;
     for _ in 0..2 {
         store.probe().await.unwrap();

@@ -1,5 +1,5 @@
-//! The chain of decisions. That a changed row breaks it is tested in `crate::audit`, over a
-//! database that can be changed.
+//! The chain of decisions. `crate::audit` tests that a changed row breaks it, with a database that
+//! can be changed.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::Storage;
 use super::samples::{decision, sponsored};
 
-/// Of [`sponsored`] as the first row.
+/// The hash of [`sponsored`] as the first row.
 const FIRST_HASH: &str = "0x14f89a7920a848083440d4157b7f01bdadec180aae18db9fe01d1a062c27c325";
 
 pub async fn each_row_follows_from_the_one_before_it(storage: &dyn Storage) {
@@ -24,7 +24,7 @@ pub async fn each_row_follows_from_the_one_before_it(storage: &dyn Storage) {
         hashes.push(head.hash);
     }
     hashes.dedup();
-    assert_eq!(hashes.len(), 3, "the same decision has another hash in another place");
+    assert_eq!(hashes.len(), 3, "the same decision has another hash at another position");
 }
 
 pub async fn the_same_decisions_have_the_same_hashes_everywhere(storage: &dyn Storage) {
@@ -34,7 +34,7 @@ pub async fn the_same_decisions_have_the_same_hashes_everywhere(storage: &dyn St
     assert_eq!(first.to_string(), FIRST_HASH);
 }
 
-pub async fn decisions_recorded_at_once_stand_in_one_chain(storage: &dyn Storage) {
+pub async fn decisions_recorded_concurrently_form_one_chain(storage: &dyn Storage) {
     let store = storage.open().await;
     let mut recorded = JoinSet::new();
     for left_out in 0..24 {
@@ -45,7 +45,7 @@ pub async fn decisions_recorded_at_once_stand_in_one_chain(storage: &dyn Storage
     assert_eq!(store.verify_audit_chain().await.unwrap().rows, 24);
 }
 
-pub async fn the_admin_counter_is_where_the_last_effect_left_it(storage: &dyn Storage) {
+pub async fn the_admin_counter_follows_from_the_last_effect(storage: &dyn Storage) {
     let store = storage.open().await;
     assert_eq!(store.audited_admin_counter().await.unwrap(), 0);
     for (kind, counters, expected) in [
@@ -54,7 +54,7 @@ pub async fn the_admin_counter_is_where_the_last_effect_left_it(storage: &dyn St
         (Decision::Unknown, Some((2, 2)), 1),
         (Decision::Observed, Some((2, 4)), 4),
         (Decision::Allowed, None, 4),
-        // It was found lower than it had been.
+        // The counter was found lower than before.
         (Decision::Observed, Some((4, 3)), 3),
     ] {
         store.append_audit(decision(Action::Command(Opcode::SetCeilings), kind, counters)).await.unwrap();
@@ -62,7 +62,7 @@ pub async fn the_admin_counter_is_where_the_last_effect_left_it(storage: &dyn St
     }
 }
 
-pub async fn the_chain_goes_on_after_a_restart(storage: &dyn Storage) {
+pub async fn the_chain_continues_after_a_restart(storage: &dyn Storage) {
     let store = storage.open().await;
     store.append_audit(sponsored()).await.unwrap();
     let head = store.audit_head().await.unwrap();

@@ -1,4 +1,4 @@
-//! Accounts that the TEE was asked to make.
+//! Accounts that the TEE was asked to create.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::Storage;
 use super::samples::{account, account_id, creation};
 use crate::support::NOW;
 
-/// When every registration is over.
+/// When every registration has expired.
 const LATER: u64 = NOW + 301;
 
 async fn unfinished(store: &Arc<dyn Store>, which: Unfinished) -> Vec<AccountId> {
@@ -57,7 +57,7 @@ pub async fn a_creation_is_forgotten_by_its_registration(storage: &dyn Storage) 
     assert_eq!(unfinished(&store, Unfinished::Expired { now: LATER }).await, [account_id(2)]);
 }
 
-pub async fn creations_are_found_when_their_registrations_are_over_or_of_a_clock_that_was_ahead(storage: &dyn Storage) {
+pub async fn creations_are_found_when_their_registrations_expired_or_the_clock_was_ahead(storage: &dyn Storage) {
     let store = storage.open().await;
     store.save_creation(creation(1)).await.unwrap();
     store.save_creation(Creation { expires_at: NOW + 90_000, ..creation(2) }).await.unwrap();
@@ -65,7 +65,7 @@ pub async fn creations_are_found_when_their_registrations_are_over_or_of_a_clock
     assert_eq!(unfinished(&store, Unfinished::Expired { now: LATER }).await, [1, 2].map(account_id));
 }
 
-pub async fn a_few_are_found_at_once_and_those_that_were_tried_come_last(storage: &dyn Storage) {
+pub async fn a_limited_number_is_found_least_recently_tried_first(storage: &dyn Storage) {
     let store = storage.open().await;
     for number in 1..=UNFINISHED_AT_ONCE + 2 {
         let expires_at = NOW + 300 + u64::from(number);
@@ -79,15 +79,15 @@ pub async fn a_few_are_found_at_once_and_those_that_were_tried_come_last(storage
     assert_eq!(unfinished(&store, all_over()).await, [4, 5, 6, 3].map(account_id));
 }
 
-pub async fn what_was_noted_is_there_after_a_restart(storage: &dyn Storage) {
+pub async fn creations_survive_a_restart(storage: &dyn Storage) {
     let store = storage.open().await;
     store.save_creation(creation(1)).await.unwrap();
-    // Not yet given up, and of no good end.
+    // Neither given up nor completed.
     store.save_creation(Creation { asked_at: NOW + 10_000, ..creation(2) }).await.unwrap();
     drop(store);
     let store = storage.open().await;
     assert_eq!(unfinished(&store, Unfinished::Expired { now: LATER }).await, [1, 2].map(account_id));
-    // One that came to a good end is forgotten: its row is not found when its account is gone.
+    // A completed one is deleted: its row is not found after its account is gone.
     store.save_account(account(1)).await.unwrap();
     store.save_creation(Creation { asked_at: NOW + 10_000, ..creation(3) }).await.unwrap();
     assert_eq!(unfinished(&store, Unfinished::Of(creation(2).registration_id)).await, [account_id(2)]);

@@ -10,7 +10,7 @@ use super::Storage;
 use super::samples::claim;
 use crate::support::NOW;
 
-pub async fn a_nonce_is_good_once_while_it_is_held(storage: &dyn Storage) {
+pub async fn a_nonce_is_valid_once_while_it_is_held(storage: &dyn Storage) {
     let store = storage.open().await;
     for (now, expected) in [
         (NOW, Claim::Fresh),
@@ -23,7 +23,7 @@ pub async fn a_nonce_is_good_once_while_it_is_held(storage: &dyn Storage) {
     assert_eq!(store.claim_nonce(claim(u64::MAX, NOW)).await.unwrap(), Claim::Fresh);
 }
 
-pub async fn nonces_of_one_key_are_none_of_another(storage: &dyn Storage) {
+pub async fn nonces_of_different_keys_are_independent(storage: &dyn Storage) {
     let store = storage.open().await;
     for signer in [Address([1; 20]), Address([2; 20])] {
         let claim = NonceClaim { signer, ..claim(1, NOW) };
@@ -32,7 +32,7 @@ pub async fn nonces_of_one_key_are_none_of_another(storage: &dyn Storage) {
     }
 }
 
-pub async fn of_equal_claims_at_once_one_is_fresh(storage: &dyn Storage) {
+pub async fn of_equal_concurrent_claims_one_is_fresh(storage: &dyn Storage) {
     let store = storage.open().await;
     let mut contest = JoinSet::new();
     for _ in 0..24 {
@@ -43,7 +43,7 @@ pub async fn of_equal_claims_at_once_one_is_fresh(storage: &dyn Storage) {
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == Claim::Fresh).count(), 1);
 }
 
-pub async fn a_nonce_that_was_given_back_is_good_again(storage: &dyn Storage) {
+pub async fn a_released_nonce_is_valid_again(storage: &dyn Storage) {
     let store = storage.open().await;
     assert_eq!(store.claim_nonce(claim(1, NOW)).await.unwrap(), Claim::Fresh);
     for _ in 0..2 {
@@ -52,7 +52,7 @@ pub async fn a_nonce_that_was_given_back_is_good_again(storage: &dyn Storage) {
     assert_eq!(store.claim_nonce(claim(1, NOW + 1)).await.unwrap(), Claim::Fresh);
 }
 
-pub async fn a_nonce_is_given_back_by_its_own_claim_alone(storage: &dyn Storage) {
+pub async fn a_nonce_is_released_only_by_its_own_claim(storage: &dyn Storage) {
     let store = storage.open().await;
     assert_eq!(store.claim_nonce(claim(1, NOW)).await.unwrap(), Claim::Fresh);
     store.release_nonce(claim(1, NOW - 1)).await.unwrap();

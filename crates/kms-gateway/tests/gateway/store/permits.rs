@@ -1,4 +1,4 @@
-//! Leave to make accounts.
+//! Permissions to create accounts.
 
 use std::sync::Arc;
 
@@ -9,18 +9,18 @@ use super::Storage;
 use super::samples::{invitation, invited, leave};
 use crate::support::NOW;
 
-pub async fn an_authoriser_has_its_accounts_made_as_far_as_its_ration_goes(storage: &dyn Storage) {
+pub async fn an_authoriser_creates_accounts_up_to_its_limit(storage: &dyn Storage) {
     let store = storage.open().await;
     let at = |number, now| PermitRequest { now, ..leave(number, "key:a", 2) };
     assert_eq!(store.permit(at(1, NOW)).await.unwrap(), Permit::Given);
     assert_eq!(store.permit(at(2, NOW + 600)).await.unwrap(), Permit::Given);
     assert_eq!(store.permit(at(3, NOW + 600)).await.unwrap(), Permit::Rationed { retry_after_seconds: 3000 });
-    assert_eq!(store.permit(leave(3, "key:b", 2)).await.unwrap(), Permit::Given, "another authoriser's ration");
+    assert_eq!(store.permit(leave(3, "key:b", 2)).await.unwrap(), Permit::Given, "another authoriser's limit");
     assert_eq!(store.permit(at(4, NOW + 3600)).await.unwrap(), Permit::Given, "an hour after the first");
     assert_eq!(store.permit(at(5, NOW + 3600)).await.unwrap(), Permit::Rationed { retry_after_seconds: 600 });
 }
 
-pub async fn leave_for_one_credential_is_counted_once(storage: &dyn Storage) {
+pub async fn permission_for_one_credential_is_counted_once(storage: &dyn Storage) {
     let store = storage.open().await;
     assert_eq!(store.permit(invited(1)).await.unwrap(), Permit::Given);
     for _ in 0..3 {
@@ -30,18 +30,18 @@ pub async fn leave_for_one_credential_is_counted_once(storage: &dyn Storage) {
     assert_eq!(store.uses_of_invitation(&invitation()).await.unwrap(), 1);
 }
 
-pub async fn an_invitation_is_used_as_often_as_it_is_good_for(storage: &dyn Storage) {
+pub async fn an_invitation_can_be_used_up_to_its_maximum(storage: &dyn Storage) {
     let store = storage.open().await;
     for (number, expected) in [(1, Permit::Given), (2, Permit::Given), (3, Permit::UsedUp), (2, Permit::GivenBefore)] {
         assert_eq!(store.permit(invited(number)).await.unwrap(), expected, "{number}");
     }
     assert_eq!(store.uses_of_invitation(&invitation()).await.unwrap(), 2);
-    // Not by the clock alone: it may be ahead for a moment.
+    // Not by the clock alone, which may be briefly ahead.
     let years_later = PermitRequest { now: NOW + 100_000_000, ..invited(4) };
     assert_eq!(store.permit(years_later).await.unwrap(), Permit::UsedUp);
 }
 
-pub async fn requests_at_once_share_a_ration_and_an_invitation(storage: &dyn Storage) {
+pub async fn concurrent_requests_share_a_limit_and_an_invitation(storage: &dyn Storage) {
     let store = storage.open().await;
     let mut contest = JoinSet::new();
     for number in 0..10 {
@@ -57,7 +57,7 @@ pub async fn requests_at_once_share_a_ration_and_an_invitation(storage: &dyn Sto
     assert_eq!(count(|permit| *permit == Permit::UsedUp), 8);
 }
 
-pub async fn what_was_given_while_the_clock_was_ahead_counts_against_no_ration_of_now(storage: &dyn Storage) {
+pub async fn permissions_granted_while_the_clock_was_ahead_do_not_count_now(storage: &dyn Storage) {
     let store = storage.open().await;
     let ahead = NOW + 9 * 86_400;
     assert_eq!(store.permit(PermitRequest { now: ahead, ..leave(1, "key:a", 1) }).await.unwrap(), Permit::Given);

@@ -1,4 +1,4 @@
-//! What the tests of stores put into them.
+//! Sample values for the store tests.
 
 use kms_gateway::ceremony::VerifiedRegistration;
 use kms_gateway::store::{AccountEntry, Action, AuditRecord, Counters, Creation, Decision, NonceClaim, PermitRequest};
@@ -17,7 +17,7 @@ pub fn account_id(number: u8) -> AccountId {
     format!("account-{number}").parse().unwrap()
 }
 
-/// The account of that number, made with the credential of that number.
+/// The account with that number, created with the credential with that number.
 pub fn account(number: u8) -> AccountEntry {
     let wallet = WalletInfo {
         account_id: account_id(number),
@@ -48,7 +48,7 @@ pub fn creation(number: u8) -> Creation {
     }
 }
 
-/// Leave for the account of that credential.
+/// A request for permission to create the account of that credential.
 pub fn leave(number: u8, authoriser: &str, per_hour: u32) -> PermitRequest {
     PermitRequest {
         credential_id: vec![number; 16],
@@ -63,7 +63,7 @@ pub fn invitation() -> Hash {
     Hash([9; 32])
 }
 
-/// The same, by an invitation that is good for two.
+/// The same, with an invitation that is valid for two.
 pub fn invited(number: u8) -> PermitRequest {
     PermitRequest { invitation: Some((invitation(), 2)), ..leave(number, "relay:1", 100) }
 }

@@ -1,5 +1,4 @@
-//! TEEs that misbehave as hardware may: one that is slow, one that lies. Behind both is the real
-//! trusted core.
+//! TEEs that misbehave like hardware: one is slow, one lies. Behind both is the real trusted core.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -17,7 +16,7 @@ use proto::frame::{encode_refusal, split_request};
 use ta::memory::{MemoryDevice, SeededEntropy};
 use ta::{Core, Platform};
 
-/// While it is shut, the TEE answers nothing.
+/// While it is shut, the TEE does not answer.
 #[derive(Clone, Default)]
 pub struct Gate(Arc<(Mutex<bool>, Condvar)>);
 
@@ -37,8 +36,8 @@ impl Gate {
     }
 }
 
-/// Workers of a test: nothing is stuck that a busy machine may take, and no test waits for the
-/// longest closing.
+/// Options for the workers of a test: delays of a busy machine do not count as stuck, and no test
+/// waits for the longest closing.
 pub const OPTIONS: WorkerOptions = WorkerOptions {
     queue_length: 8,
     stuck_after: Duration::from_secs(60),
@@ -54,7 +53,8 @@ const NONE: RequiredProtection = RequiredProtection {
     own_ta_key: false,
 };
 
-/// A session that shows first what it is, as every new one is asked for, and is then as `session`.
+/// A session that first answers the admission queries of every new session, and then behaves like
+/// `session`.
 pub fn showing(platform: Platform, mut session: impl Session) -> impl Session {
     let device = MemoryDevice::default();
     let mut core = Core::open(device.store(), SeededEntropy::new([7; 32]), device.counter(), platform).unwrap();
@@ -136,12 +136,12 @@ impl TeeTransport for GatedTee {
     }
 }
 
-/// A TEE that panics when it is told to, and may come back as another.
+/// A TEE that panics on command, and may come back as another one.
 pub struct ChangingTee;
 
 impl ChangingTee {
-    /// Its first session reports the first of these, and each that is opened later the next of
-    /// them. The session is lost at the call after `dying` was set.
+    /// Its first session reports the first of these, and each later session the next one. The
+    /// session is lost at the call after `dying` was set.
     pub fn start(
         reports: impl IntoIterator<Item = Platform, IntoIter: Send + 'static>,
         dying: Arc<AtomicBool>,
@@ -169,7 +169,7 @@ impl ChangingTee {
     }
 }
 
-/// What a TEE reports whose storage is so protected.
+/// The report of a TEE with this protection of its storage.
 pub fn platform(storage: Protection, version: &str) -> Platform {
     Platform {
         version: Bounded::new(version.to_owned()).unwrap(),
@@ -184,7 +184,7 @@ pub fn platform(storage: Protection, version: &str) -> Platform {
 pub struct LyingTee;
 
 impl LyingTee {
-    /// Flips the lowest bit of the byte at `position` from the end, as long as `lying` is set.
+    /// Flips the lowest bit of the byte at `position` from the end while `lying` is set.
     pub fn start(about: Opcode, position: usize, lying: Arc<AtomicBool>) -> GatedTee {
         GatedTee::with_replies(OPTIONS, move |opcode, mut reply| {
             if opcode == about && lying.load(Ordering::SeqCst) {
@@ -200,7 +200,7 @@ impl LyingTee {
 pub struct FailingTee;
 
 impl FailingTee {
-    /// As long as `failing` is set, accounts with this in their name can't be read.
+    /// While `failing` is set, accounts with this in their name cannot be read.
     pub fn start(name: &'static str, failing: Arc<AtomicBool>) -> GatedTee {
         GatedTee::with_replies(OPTIONS, move |opcode, reply| {
             let is_theirs = reply.windows(name.len()).any(|window| window == name.as_bytes());

@@ -33,7 +33,7 @@ impl RelayKey {
         self.sign(&personal_message_hash(message))
     }
 
-    /// The digest as it is.
+    /// Signs the digest without a prefix.
     pub fn sign(&self, digest: &Hash) -> Signature {
         let (signature, recovery_id) = self.0.sign_prehash_recoverable(&digest.0);
         let (r, s) = signature.split_bytes();

@@ -1,4 +1,4 @@
-//! A gateway to talk to, the keys and passkeys to talk with, and one honest request to change.
+//! A test gateway, keys and passkeys for its requests, and one valid request that tests can change.
 
 mod gated;
 mod keys;
@@ -40,7 +40,7 @@ pub const PAYMASTER: Address = Address([0x77; 20]);
 pub const NOW: u64 = 1_800_000_000;
 pub const MAX_COST: Wei = Wei(10_u128.pow(18));
 
-/// What a future gives the first time it is asked: it waits for nothing.
+/// The result of a future at its first poll: it must not wait for anything.
 pub fn at_once<T>(future: impl Future<Output = T>) -> T {
     match now_or_never(future) {
         Some(output) => output,
@@ -48,12 +48,12 @@ pub fn at_once<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-/// Asks, and does not wait for the answer.
+/// Starts the request, and does not wait for the answer.
 pub fn hangs_up<T>(future: impl Future<Output = T>) {
     assert!(now_or_never(future).is_none(), "there was nothing to wait for");
 }
 
-/// The answer, unless it has to be waited for.
+/// The result at the first poll, if it is ready.
 pub fn now_or_never<T>(future: impl Future<Output = T>) -> Option<T> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(answer) => Some(answer),
@@ -61,7 +61,7 @@ pub fn now_or_never<T>(future: impl Future<Output = T>) -> Option<T> {
     }
 }
 
-/// From now on no row of the audit can be written.
+/// From now on no audit row can be written.
 pub async fn refuse_audit_rows(database: &SqlitePool) {
     let refuse = "CREATE TRIGGER no_row BEFORE INSERT ON audit BEGIN SELECT RAISE(FAIL, 'no row'); END";
     sqlx::query(refuse).execute(database).await.unwrap();
@@ -87,7 +87,7 @@ impl Clock for TestClock {
     }
 }
 
-/// A running gateway, its TEE provisioned and one relay key admitted.
+/// A running gateway with a provisioned TEE and one authorised relay key.
 pub struct Kms {
     pub url: String,
     pub client: reqwest::Client,
@@ -114,8 +114,8 @@ impl Answer {
         self.body
     }
 
-    /// Asserts a refusal: its status, its reason, and that it has all that an error has and nothing
-    /// signed.
+    /// Asserts a refusal: its status, its reason, and that it has exactly the fields of an error
+    /// and no signature.
     pub fn refused(self, status: u16, code: &str) -> Value {
         assert_eq!((self.status.as_u16(), &self.body["error"]["code"]), (status, &json!(code)), "{}", self.body);
         let error = self.body["error"].clone();
@@ -127,7 +127,7 @@ impl Answer {
     }
 }
 
-/// Of a gateway whose TEE is neither slow nor stuck when the machine is busy.
+/// Settings with which a busy machine makes the TEE neither slow nor stuck.
 pub fn settings(folder: &Path) -> Settings {
     Settings { tee_timeout_seconds: 60, tee_stuck_after_ms: 20_000, ..Settings::new(folder.to_owned()) }
 }
@@ -147,13 +147,13 @@ pub fn ceilings() -> Ceilings {
     }
 }
 
-/// The simulator whose state is in this folder.
+/// The simulator with its state in this folder.
 pub fn simulator(folder: &Path) -> Arc<dyn TeeTransport> {
     TeeKind::Simulator.row().open(folder, settings(folder).worker_options()).unwrap()
 }
 
 impl Kms {
-    /// A new gateway over a new simulator.
+    /// A new gateway with a new simulator.
     pub async fn start() -> Self {
         Self::start_in(Arc::new(TempDir::new().unwrap()), RelayKey::random(), AdminKey::new(&keys::secret()).unwrap())
             .await
@@ -164,7 +164,7 @@ impl Kms {
         Self::over(folder, simulator, None, relay, admin).await
     }
 
-    /// A new gateway over this TEE.
+    /// A new gateway with this TEE.
     pub async fn over_tee(tee: Arc<dyn TeeTransport>) -> Self {
         let admin = AdminKey::new(&keys::secret()).unwrap();
         Self::over(Arc::new(TempDir::new().unwrap()), tee, None, RelayKey::random(), admin).await
@@ -178,7 +178,7 @@ impl Kms {
         Self::serving(folder, settings, tee, None, RelayKey::random(), admin).await
     }
 
-    /// A new gateway that asks this factory.
+    /// A new gateway with this factory.
     pub async fn with_factory(factory: Arc<dyn AccountFactory>) -> Self {
         let folder = Arc::new(TempDir::new().unwrap());
         let simulator = simulator(folder.path());
@@ -186,7 +186,7 @@ impl Kms {
         Self::over(folder, simulator, Some(factory), RelayKey::random(), admin).await
     }
 
-    /// A new gateway that requires this much of this TEE.
+    /// A new gateway that requires this protection, with this TEE.
     pub async fn requiring(required_protection: RequiredProtection, tee: Arc<dyn TeeTransport>) -> Self {
         Self::over_tee_with(|folder| Settings { required_protection, ..settings(folder) }, tee).await
     }
@@ -231,7 +231,7 @@ impl Kms {
         Self { url, client, gateway, clock, admin, relay, shutdown, server, folder, registry }
     }
 
-    /// Stops everything and starts again over the same folder.
+    /// Stops everything and restarts with the same folder.
     pub async fn restart(self) -> Self {
         let Self { shutdown, server, gateway, folder, relay, admin, client, .. } = self;
         drop(client);
@@ -255,20 +255,20 @@ impl Kms {
         Answer { status: response.status(), body: response.json().await.unwrap() }
     }
 
-    /// Registers a new passkey and gives it with the registration's id.
+    /// Registers a new passkey and returns it with the registration's id.
     pub async fn register(&self) -> (SoftPasskey, Value) {
         let mut passkey = SoftPasskey::create(RP_ID, ORIGIN).unwrap();
         let registration_id = self.register_passkey(&mut passkey).await;
         (passkey, registration_id)
     }
 
-    /// A verified registration of that passkey, which may be registered already.
+    /// A verified registration of that passkey, which may already be registered.
     pub async fn register_passkey(&self, passkey: &mut SoftPasskey) -> Value {
         let begun = self.post("/webauthn/register/begin", &json!({ "userName": "alice" })).await.ok();
         self.finish_with(passkey, &begun).await
     }
 
-    /// The registration of that passkey, verified.
+    /// Verifies the registration of that passkey.
     pub async fn finish_with(&self, passkey: &mut SoftPasskey, begun: &Value) -> Value {
         let credential = passkey.register(&begun["publicKey"]).unwrap();
         let finish = json!({ "registrationId": begun["registrationId"], "credential": credential });
@@ -277,7 +277,7 @@ impl Kms {
         finished["registrationId"].clone()
     }
 
-    /// Calls of this command that the TEE answered so far.
+    /// The number of calls of this command that the TEE has answered.
     pub fn calls_of(&self, command: &str) -> u64 {
         let families = self.registry.gather();
         let calls = families.iter().find(|family| family.name() == "kms_tee_call_seconds").unwrap();
@@ -293,7 +293,7 @@ impl Kms {
         (passkey, account)
     }
 
-    /// An honest request of an account, signed by its passkey and the relay.
+    /// A valid request of an account, signed by its passkey and the relay.
     pub async fn honest_request(&self) -> SponsorRequest {
         let (passkey, account) = self.account().await;
         SponsorRequest::new(passkey, &account).signed(&self.relay)

@@ -1,5 +1,5 @@
-//! One request to have an operation sponsored, or signed as given; each part can be changed before
-//! or after it is signed.
+//! A request to sponsor an operation, or to sign it as given; each part can be changed before or
+//! after it is signed.
 
 use devkit::SoftPasskey;
 use kms_api::Route as _;
@@ -15,7 +15,7 @@ use crate::support::{Kms, NOW, PAYMASTER, RelayKey, entry_point};
 
 const UNSIGNED: Signature = Signature::UNSIGNED;
 
-/// What goes over HTTP, and the passkey that approves it.
+/// The HTTP request, and the passkey that approves it.
 pub struct SponsorRequest {
     pub passkey: SoftPasskey,
     pub account_id: AccountId,
@@ -27,12 +27,12 @@ pub struct SponsorRequest {
     pub user_signature: Option<Value>,
     pub claimed_signer: Address,
     pub relay_signature: Signature,
-    /// Fields of the body on top of, or in place of, the honest ones.
+    /// Additional or replaced fields of the body.
     pub extra: Value,
 }
 
 impl SponsorRequest {
-    /// An unsigned request of the account that `create-deterministic-account` answered, on
+    /// An unsigned request of the account that `create-deterministic-account` returned, on
     /// EntryPoint v0.7.
     pub fn new(passkey: SoftPasskey, account: &Value) -> Self {
         Self {
@@ -66,7 +66,7 @@ impl SponsorRequest {
         self
     }
 
-    /// Approved by its passkey and by the relay.
+    /// Signs it with its passkey and the relay.
     pub fn signed(mut self, relay: &RelayKey) -> Self {
         self.approve_as_user();
         self.approve_as_relay(relay);
@@ -90,7 +90,7 @@ impl SponsorRequest {
         self
     }
 
-    /// The command that the gateway has to make of it.
+    /// The command that the gateway has to build from it.
     pub fn command(&self) -> Sponsor {
         let passkey = self.user_signature.as_ref().map(|json| parse_assertion(json).unwrap());
         Sponsor {
@@ -123,8 +123,8 @@ impl SponsorRequest {
         self.with_headers(kms.client.post(format!("{}{}", kms.url, SponsorOperation::PATH))).json(&self.body())
     }
 
-    /// Approved for `POST /kms/sign-user-operation`: the operation as it is, its paymaster
-    /// included.
+    /// Signs it for `POST /kms/sign-user-operation`: the operation as given, including its
+    /// paymaster.
     pub fn signed_as_given(mut self, relay: &RelayKey) -> Self {
         self.user_signature = Some(self.passkey.assert_challenge(&[0; 32]).unwrap());
         let intent = self.sign_command().intent_hash();
@@ -179,7 +179,7 @@ impl SponsorRequest {
     }
 }
 
-/// An operation that costs 0.0006 of the native currency at worst, paymaster not counted.
+/// An operation with a worst-case cost of 0.0006 of the native currency, without the paymaster's.
 pub fn operation(version: EntryPointVersion) -> Value {
     let mut op = json!({
         "sender": "0x742d35cc6634c0532925a3b8d4521fb8d0000001",
