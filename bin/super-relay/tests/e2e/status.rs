@@ -169,7 +169,7 @@ async fn an_origin_or_relying_party_that_the_tee_was_not_provisioned_with_is_mis
     let problem = world.problem("relying_party").await.unwrap();
     let had = sealed.iter().map(|origin| origin.as_str().unwrap()).collect::<Vec<_>>().join(", ");
     let told =
-        format!("the TEE was provisioned without {later} of kms.origins, and takes no passkeys there; it has: {had}");
+        format!("the TEE was provisioned without {later} of kms.origins, and accepts no passkeys there; it has: {had}");
     assert_eq!(problem, told);
 
     for section in ["kms", "relay"] {
@@ -179,7 +179,7 @@ async fn an_origin_or_relying_party_that_the_tee_was_not_provisioned_with_is_mis
     world.node.kill().await;
     world.restart().await;
     let problem = world.problem("relying_party").await.unwrap();
-    let told = "the TEE was provisioned without the relying party \"app.localhost\" (kms.rp_id), and takes none of its \
+    let told = "the TEE was provisioned without the relying party \"app.localhost\" (kms.rp_id), and accepts none of its \
                 passkeys; it has: \"localhost\"";
     assert_eq!(problem, told);
 }

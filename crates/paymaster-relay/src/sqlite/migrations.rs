@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_file_is_listed_by_its_name() {
+    fn every_migration_file_is_listed() {
         let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations")).unwrap();
         let mut files: Vec<_> = folder.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
         files.sort();

@@ -213,7 +213,7 @@ async fn port(world: &World, bounds: Bounds) -> Client {
 }
 
 #[tokio::test]
-async fn a_page_reads_that_there_is_no_room_and_its_preflight_is_answered() {
+async fn a_page_can_read_a_refusal_of_a_full_port_and_its_preflight_is_answered() {
     let world = world(json!([PAGE])).await;
     let full = port(&world, Bounds { total: 0, ..Bounds::default() }).await;
     let asked = reqwest::Client::new().request(Method::OPTIONS, full.url()).header("origin", PAGE);

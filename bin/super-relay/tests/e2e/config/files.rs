@@ -175,7 +175,7 @@ async fn a_check_asks_the_chain_of_the_account_factory() {
     refused(&says(factory).await, &["the node at kms.factory.rpc_url cannot be reached: Connection refused"]);
     let mut factory = world.configuration["kms"]["factory"].clone();
     factory["address"] = "0x7777777777777777777777777777777777777777".into();
-    refused(&says(factory).await, &["kms.factory", "answered no address"]);
+    refused(&says(factory).await, &["kms.factory", "returned no address"]);
 }
 
 #[tokio::test]

@@ -37,7 +37,7 @@ async fn client_data_with_escapes_registers_and_approves() {
 }
 
 #[tokio::test]
-async fn an_approval_for_one_entry_point_is_none_for_another() {
+async fn an_approval_for_one_entry_point_is_invalid_for_another() {
     let mut ground = Setup::of(V07).prepare().await;
     let other = ground.deploy_besides(EntryPointVersion::V08).await.address();
     let world = ground.start().await;
