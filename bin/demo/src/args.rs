@@ -20,7 +20,8 @@ pub struct Args {
     /// The EntryPoint version: 0.6, 0.7, 0.8 or 0.9.
     #[arg(long, value_name = "VERSION", default_value = "0.7", value_parser = version)]
     pub entrypoint: EntryPointVersion,
-    /// The checkout with contracts/node_modules and contracts/out; scripts/node-tools makes both.
+    /// The checkout with contracts/node_modules and contracts/out, which scripts/node-tools
+    /// creates.
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub project: PathBuf,
     /// The product's binary. Default: `super-relay` in the folder of this program.
@@ -30,9 +31,9 @@ pub struct Args {
     /// the demo becomes its admin.
     #[arg(long, value_name = "URL")]
     pub kms: Option<Url>,
-    /// Sponsor an account that is owned by a local key, without a passkey. Sets what that takes:
-    /// the policy's allow_without_passkey, the TEE's permission, and half of the deposit for such
-    /// requests.
+    /// Sponsor an account that is owned by a local key, without a passkey. Enables the required
+    /// settings: the policy's allow_without_passkey, the TEE's permission, and half of the deposit
+    /// for such requests.
     #[arg(long)]
     pub local_key: bool,
     /// The origin on localhost of pages that use passkeys.
@@ -43,7 +44,7 @@ pub struct Args {
     pub keep: bool,
 }
 
-/// As browsers write it, without a slash at its end.
+/// The origin in a browser's form, without a trailing slash.
 fn origin(text: &str) -> Result<String, String> {
     let url = Url::parse(text).map_err(|problem| problem.to_string())?;
     let origin = url.origin().ascii_serialization();

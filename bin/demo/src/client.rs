@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Relay(String);
 
 impl Relay {
-    /// Talks to that URL.
+    /// A client for that URL.
     pub fn at(url: &str) -> Self {
         Self(url.to_owned())
     }
@@ -34,7 +34,7 @@ impl Relay {
 pub struct Kms(String);
 
 impl Kms {
-    /// Talks to that base URL.
+    /// A client for that base URL.
     pub fn at(url: &str) -> Self {
         Self(url.trim_end_matches('/').to_owned())
     }
@@ -45,12 +45,12 @@ impl Kms {
         Ok(serde_json::from_value(answer)?)
     }
 
-    /// Asks without a body; a refusal is an error here.
+    /// Sends a request without a body; a refusal is an error here.
     pub async fn get<R: Route>(&self, _: &R) -> Outcome<R::Answer> {
         Ok(serde_json::from_value(ask(R::PATH, client()?.get(self.url::<R>())).await?)?)
     }
 
-    /// No route that the demo asks has a parameter.
+    /// No route used by the demo has a parameter.
     fn url<R: Route>(&self) -> String {
         format!("{}{}", self.0, R::PATH)
     }
@@ -69,12 +69,12 @@ async fn ask(what: &str, request: RequestBuilder) -> Outcome<Value> {
     }
 }
 
-/// A text that an answer must have.
+/// A required text field of an answer.
 pub fn text<'a>(answer: &'a Value, field: &str) -> Outcome<&'a str> {
     answer[field].as_str().ok_or_else(|| format!("no {field} in {answer}").into())
 }
 
-/// An error with its causes: refused, not trusted, or no JSON.
+/// An error with its causes: refused, not trusted, or not JSON.
 pub fn explained(error: &(dyn Error + 'static)) -> String {
     let (mut text, mut cause) = (error.to_string(), error.source());
     while let Some(deeper) = cause {

@@ -1,4 +1,4 @@
-//! The node's configuration, as an operator would write it, with databases and keys in the same
+//! The node's configuration as an operator would write it, with databases and keys in the same
 //! folder.
 
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use proto::Quantity;
 use crate::Outcome;
 use crate::args::Args;
 
-/// Anvil's own.
+/// Anvil's default.
 pub const CHAIN_ID: u64 = 31_337;
 /// The relying party of the demo's passkeys.
 pub const RP_ID: &str = "localhost";
@@ -19,8 +19,8 @@ const MAX_COST: u128 = 100_000_000_000_000_000;
 const FILE: &str = "demo.toml";
 const ADMIN_KEY: &str = "admin.key";
 
-/// What an account with its own signer takes. The first key belongs to the policy that stands last
-/// in the file; bootstrap gives the relay's key the TEE's permission with it.
+/// The settings for an account with its own signer. The first key belongs to the policy at the end
+/// of the file; bootstrap grants the relay's key the TEE's permission because of it.
 const WITHOUT_PASSKEY: &str = "
         allow_without_passkey = true
 
@@ -28,14 +28,14 @@ const WITHOUT_PASSKEY: &str = "
         max_percent_unproven = 50
         ";
 
-/// What a configuration names of the chain.
+/// The chain's values in a configuration.
 pub struct Ground<'a> {
     pub anvil: &'a Anvil,
     pub deployment: &'a devkit::Deployment,
     pub paymaster: &'a Paymaster,
 }
 
-/// Writes the file and the passphrase that it names, and gives its path.
+/// Writes the file and the passphrase file it names, and returns its path.
 pub fn write(folder: &Path, ground: &Ground<'_>, args: &Args) -> Outcome<PathBuf> {
     std::fs::write(folder.join("relay-key.passphrase"), random()?.to_string())?;
     let kms = match &args.kms {
@@ -48,12 +48,12 @@ pub fn write(folder: &Path, ground: &Ground<'_>, args: &Args) -> Outcome<PathBuf
     Ok(file)
 }
 
-/// The admin's key of that folder.
+/// The path of the admin's key in that folder.
 pub fn admin_key(folder: &Path) -> PathBuf {
     folder.join(ADMIN_KEY)
 }
 
-/// What a TEE is provisioned with, as config/tee.json.
+/// The TEE's provisioning settings, like config/tee.json.
 pub fn tee_setup(ground: &Ground<'_>, args: &Args) -> Outcome<TeeSetup> {
     let entry_point = &ground.deployment.entry_point;
     let deployment = Deployment {

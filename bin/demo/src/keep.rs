@@ -1,4 +1,4 @@
-//! How the demo ends: at once, or when it is told to.
+//! The end of the demo: immediate, or on a signal.
 
 use devkit::EntryPointVersion;
 use serde_json::json;
@@ -18,7 +18,7 @@ pub async fn stop(world: &mut World) -> Outcome<()> {
     }
 }
 
-/// Says where everything is, and runs until a signal comes, or the node ends.
+/// Prints where everything is, and runs until a signal arrives, or the node ends.
 pub async fn until_interrupted(world: &mut World, story: &Story) -> Outcome<()> {
     story.say("running", &format!("JSON-RPC at {}, KMS at {}", world.rpc_url(), world.kms_url()));
     story.more(&format!("status and metrics at {}, chain at {}", world.ops_url()?, world.chain_url()));
@@ -44,8 +44,8 @@ pub async fn until_interrupted(world: &mut World, story: &Story) -> Outcome<()> 
     }
 }
 
-/// Starts the example's page with this demo's URLs in its build, at the demo's origin. The page's
-/// own default names the bundler.
+/// The command that starts the example page with this demo's URLs in its build. The page's defaults
+/// name the bundler.
 fn start_page(world: &World) -> String {
     let urls = json!({ "rpc": world.rpc_url(), "kms": world.kms_url(), "chain": world.chain_url() });
     let start = format!("npm start -- '--define:URLS={urls}'");

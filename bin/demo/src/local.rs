@@ -12,7 +12,7 @@ use crate::settlement::Sponsored;
 use crate::story::Story;
 use crate::world::World;
 
-/// Has the first operation of a new account sponsored, as viem's paymaster client does.
+/// Requests sponsorship of the first operation of a new account, like viem's paymaster client.
 pub async fn sponsor(world: &World, story: &Story) -> Outcome<Sponsored> {
     let owner = LocalOwner::create()?;
     let sender = world.account_address(owner.address(), U256::ZERO).await?;
@@ -30,7 +30,7 @@ pub async fn sponsor(world: &World, story: &Story) -> Outcome<Sponsored> {
         spread(&mut operation, &relay.call(method, &params).await?);
         story.say("relay", &format!("answered {method}"));
     }
-    story.more("without a passkey: charged to nobody's account, within the share that all such requests have");
+    story.more("without a passkey: charged to no account, within the share for all such requests");
 
     let hash = world.entry_point().user_op_hash(&operation).await?;
     operation["signature"] = json!(owner.sign_operation(world.version(), hash));
@@ -38,7 +38,7 @@ pub async fn sponsor(world: &World, story: &Story) -> Outcome<Sponsored> {
     Ok(Sponsored { sender, operation, user_op_hash: hash.to_string() })
 }
 
-/// Puts the paymaster fields of an answer into the operation, and nothing else of it.
+/// Copies only the paymaster fields of an answer into the operation.
 fn spread(operation: &mut Value, answer: &Value) {
     for (name, value) in answer.as_object().into_iter().flatten().filter(|(name, _)| name.starts_with("paymaster")) {
         operation[name] = value.clone();

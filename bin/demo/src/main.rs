@@ -1,4 +1,4 @@
-//! `make demo`: one sponsored operation from nothing to the chain, every step shown.
+//! `make demo`: one sponsored operation from nothing to the chain, showing every step.
 
 mod args;
 mod client;
@@ -21,7 +21,7 @@ use args::Args;
 use story::Story;
 use world::World;
 
-/// Of anything that goes wrong here, somebody reads the words, and nothing else.
+/// Errors are only shown to a person, as text.
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 #[tokio::main]

@@ -1,4 +1,4 @@
-//! The demo with an account whose key lives in the TEE, and the passkey that commands it.
+//! The demo with an account whose key is in the TEE, and the passkey that controls it.
 
 use std::time::Instant;
 
@@ -24,7 +24,7 @@ struct Account {
     passkey: SoftPasskey,
 }
 
-/// Has the first operation of a new account sponsored, after one touch of its passkey.
+/// Requests sponsorship of the first operation of a new account, with one touch of its passkey.
 pub async fn sponsor(world: &World, story: &Story) -> Outcome<Sponsored> {
     let mut account = create_account(world, story).await?;
     let relay = Relay::at(world.rpc_url());

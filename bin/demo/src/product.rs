@@ -1,4 +1,4 @@
-//! The product, as its operator runs it.
+//! The product, run as its operator would.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ pub const LOG: &str = "node.log";
 pub struct Product(PathBuf);
 
 impl Product {
-    /// The binary at that path, or the one in the folder of this program.
+    /// The binary at that path, or in the folder of this program.
     pub fn find(given: Option<PathBuf>) -> Outcome<Self> {
         let path = match given {
             Some(path) => path,
@@ -30,12 +30,12 @@ impl Product {
     /// Starts a node, and waits until it serves.
     pub async fn start_node(&self, configuration: &Path) -> Outcome<Node> {
         let mut command = unconfigured(&self.0);
-        // Ctrl-C is for the demo, which stops the node.
+        // Ctrl-C must only reach the demo, which then stops the node.
         command.process_group(0);
         Ok(Node::start(command, configuration, configuration.with_file_name(LOG)).await?)
     }
 
-    /// Runs `super-relay admin` with these arguments; the JSON that it prints.
+    /// Runs `super-relay admin` with these arguments, and returns the JSON it prints.
     pub async fn admin(&self, arguments: &[&str]) -> Outcome<Value> {
         let output = unconfigured(&self.0).arg("admin").args(arguments).kill_on_drop(true).output().await?;
         match output.status.success() {

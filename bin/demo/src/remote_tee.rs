@@ -1,4 +1,4 @@
-//! A new TEE behind a KMS gateway elsewhere: the demo becomes its admin, and authorises the node's
+//! A new TEE behind a remote KMS gateway: the demo becomes its admin, and authorises the node's
 //! relay key.
 
 use std::io::Write as _;
@@ -19,15 +19,15 @@ use crate::story::Story;
 
 const OWNER_ONLY: u32 = 0o600;
 
-/// A TEE that the demo commands.
+/// A TEE whose admin is the demo.
 pub struct RemoteTee {
-    /// Arguments of `super-relay admin` that name gateway and key.
+    /// Arguments of `super-relay admin` for the gateway and the key.
     admin: Vec<String>,
     id: String,
 }
 
 impl RemoteTee {
-    /// Says what the gateway says of its TEE, and provisions it.
+    /// Prints the gateway's report of its TEE, and provisions it.
     pub async fn provision(
         product: &Product,
         url: &Url,
@@ -55,7 +55,7 @@ impl RemoteTee {
         Ok(tee)
     }
 
-    /// Lets a relay key have operations sponsored.
+    /// Authorises a relay key to have operations sponsored.
     pub async fn authorise(&self, product: &Product, signer: &str, args: &Args, story: &Story) -> Outcome<()> {
         let unproven = if args.local_key { ",sponsor_without_passkey" } else { "" };
         let permissions = format!("sponsor,sign_user_operation{unproven}");
@@ -75,5 +75,5 @@ fn introduce(url: &Url, health: &Health, tee: &TeeVersion, story: &Story) {
     story.say("KMS", &format!("at {url}, its TEE is {}", health.tee_mode));
     story.more(&format!("trusted application {}, measurement {}", tee.version, tee.measurement));
     story.more(&format!("signed with the {} key", health.ta_key.map_or("unknown", TaKey::as_str)));
-    story.more(&format!("it says it protects {}", json!(tee.protection)));
+    story.more(&format!("it reports protection {}", json!(tee.protection)));
 }

@@ -1,4 +1,4 @@
-//! The sponsored operation goes to the chain, and the paymaster pays for it.
+//! Sends the sponsored operation to the chain; the paymaster pays for it.
 
 use devkit::Address;
 use serde_json::Value;
@@ -14,7 +14,7 @@ pub struct Sponsored {
     pub user_op_hash: String,
 }
 
-/// Sends the operation with handleOps; an error unless it succeeded at the paymaster's expense.
+/// Sends the operation with handleOps; fails unless it succeeded and the paymaster paid.
 pub async fn settle(world: &World, sponsored: &Sponsored, story: &Story) -> Outcome<()> {
     let chain_hash = world.entry_point().user_op_hash(&sponsored.operation).await?.to_string();
     if chain_hash != sponsored.user_op_hash {

@@ -1,10 +1,10 @@
-//! What the demo says while it runs.
+//! The demo's output.
 
 use std::time::Instant;
 
 use devkit::EntryPointVersion;
 
-/// Prints steps with the time since the beginning.
+/// Prints steps with the elapsed time.
 pub struct Story {
     began: Instant,
 }
@@ -17,12 +17,12 @@ impl Story {
         story
     }
 
-    /// A step.
+    /// Prints a step.
     pub fn say(&self, who: &str, what: &str) {
         self.line(&format!("{:>6.2} s  {who:<10} {what}", self.began.elapsed().as_secs_f32()));
     }
 
-    /// More of the same step.
+    /// Prints another line of the same step.
     pub fn more(&self, what: &str) {
         self.line(&format!("{:>20}{what}", ""));
     }

@@ -1,4 +1,4 @@
-//! The world of the demo: a chain with the real EntryPoint, our paymaster on it, and a node.
+//! The demo's environment: a chain with the real EntryPoint, our paymaster on it, and a node.
 
 use std::path::PathBuf;
 
@@ -19,10 +19,10 @@ use crate::remote_tee::RemoteTee;
 use crate::story::Story;
 
 const ETHER: u128 = 1_000_000_000_000_000_000;
-/// Bundlers want a day (ERC-7562).
+/// Bundlers require a day (ERC-7562).
 const UNSTAKE_DELAY_SECONDS: u32 = 86_400;
 
-/// Everything that runs; what is dropped is stopped.
+/// Everything that runs; it is stopped when dropped.
 pub struct World {
     node: Node,
     anvil: Anvil,
@@ -104,18 +104,18 @@ impl World {
         self.deployment.account_factory.address()
     }
 
-    /// Where the account of that owner and salt stands, or will.
+    /// The address of the account with that owner and salt, deployed or not.
     pub async fn account_address(&self, owner: Address, salt: U256) -> Outcome<Address> {
         Ok(self.deployment.account_factory.account_address(owner, salt).await?)
     }
 
-    /// What the accounts of this version sign: SimpleAccount signs the hash itself from 0.8 on, a
-    /// personal message before.
+    /// The signature scheme of this version's accounts: SimpleAccount signs the hash itself from
+    /// 0.8 on, a personal message before.
     pub fn signature_scheme(&self) -> SignatureScheme {
         if self.version() >= EntryPointVersion::V08 { SignatureScheme::Raw } else { SignatureScheme::Eip191 }
     }
 
-    /// Whom the account calls: someone who has nothing to do with the rest.
+    /// The address the account calls, which is otherwise unused.
     pub fn greeted(&self) -> Address {
         self.anvil.bundler()
     }
@@ -141,7 +141,7 @@ impl World {
         &self.file
     }
 
-    /// Where pages use passkeys.
+    /// The origin of pages that use passkeys.
     pub fn origin(&self) -> &str {
         &self.origin
     }
@@ -154,12 +154,12 @@ impl World {
         &self.relay_signer
     }
 
-    /// Wei of an address.
+    /// Balance of an address, in wei.
     pub async fn balance(&self, address: Address) -> Outcome<U256> {
         Ok(self.anvil.balance(address).await?)
     }
 
-    /// Wei the paymaster has at the EntryPoint.
+    /// The paymaster's deposit at the EntryPoint, in wei.
     pub async fn deposit(&self) -> Outcome<U256> {
         Ok(self.paymaster.deposited().await?)
     }
@@ -169,7 +169,7 @@ impl World {
         &mut self.node
     }
 
-    /// An error with what the node said before it.
+    /// An error with the node's preceding log lines.
     pub fn explain(&self, error: &str) -> String {
         format!("{error}\nthe node's log ends with\n{}", self.node.last_lines())
     }
@@ -179,7 +179,7 @@ fn url(node: &Node, server: &str) -> Outcome<String> {
     node.url(server).ok_or_else(|| format!("the node does not say where it serves {server}").into())
 }
 
-/// The paymaster's owner admits the signer of the TEE, with the measurement of its code.
+/// The paymaster's owner admits the TEE's signer, with the measurement of its code.
 async fn admit_tee(paymaster: &Paymaster, kms: &Kms, story: &Story) -> Outcome<Address> {
     let (signers, tee) = (kms.get(&GetSigners).await?, kms.get(&GetVersion).await?.tee);
     let address = signers.paymaster_signer.ok_or("the TEE is not provisioned")?.into();

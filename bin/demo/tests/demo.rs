@@ -1,5 +1,5 @@
-//! The demo, as somebody new runs it. `super-relay` has to be built beside it: test both packages,
-//! or the workspace.
+//! The demo as a new user runs it. `super-relay` has to be built beside it: test both packages, or
+//! the workspace.
 #![expect(clippy::unwrap_used, reason = "helpers of tests: what can't be done fails")]
 
 use std::io::{BufRead, BufReader};
@@ -42,7 +42,7 @@ fn the_demo_with_a_local_key_ends_with_an_operation_on_the_chain_of_every_versio
     }
 }
 
-/// A KMS gateway with a new TEE, in a process of its own; killed when dropped.
+/// A KMS gateway with a new TEE, in its own process; killed when dropped.
 struct Gateway {
     process: Child,
     url: String,
@@ -62,7 +62,7 @@ impl Gateway {
             let line: Value = serde_json::from_str(&line).unwrap_or_default();
             line["fields"]["kms"].as_str().map(str::to_owned)
         });
-        // Its log is read to the end, so that it never waits for a reader.
+        // Its log is drained, so that it never blocks on a full pipe.
         std::thread::spawn(move || lines.for_each(drop));
         Self { process, url: format!("http://{}", address.unwrap()) }
     }

@@ -1,4 +1,4 @@
-//! The contracts' interfaces, as far as the devkit calls them.
+//! The parts of the contracts' interfaces that the devkit calls.
 
 use alloy_sol_types::sol;
 

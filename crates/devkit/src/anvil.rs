@@ -1,4 +1,4 @@
-//! A local chain: one anvil process, alone on a loopback port, gone when dropped.
+//! A local chain: one anvil process on its own loopback port, killed when dropped.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
@@ -17,13 +17,13 @@ use crate::DevkitError;
 const READY: &str = "Listening on ";
 const ACCOUNTS: usize = 10;
 
-/// What may differ between two chains.
+/// The options of a chain.
 #[derive(Clone, Debug)]
 pub struct AnvilOptions {
     /// EIP-155 chain id.
     pub chain_id: u64,
     /// Unix seconds of the genesis block; `None` is the machine's time. The chain's clock runs on
-    /// from there, so a start in the past makes a chain whose blocks are old.
+    /// from there, so a start in the past makes a chain with old blocks.
     pub started_at: Option<u64>,
 }
 
@@ -46,7 +46,7 @@ impl Anvil {
     /// Starts the binary on a free port of 127.0.0.1 and waits until it answers.
     ///
     /// # Errors
-    /// [`DevkitError::AnvilDidNotStart`] with anvil's own words when it stops before it listens.
+    /// [`DevkitError::AnvilDidNotStart`] with anvil's own output if it stops before it listens.
     pub async fn start(binary: &Path, options: AnvilOptions) -> Result<Self, DevkitError> {
         let child = Command::new(binary)
             .args(["--host", "127.0.0.1", "--port", "0", "--hardfork", "prague"])
@@ -90,21 +90,21 @@ impl Anvil {
     }
 
     /// Unlocked accounts of 10 000 ETH each; the first two have the roles below, the others are
-    /// free.
+    /// unused.
     #[must_use]
     pub fn accounts(&self) -> &[Address; ACCOUNTS] {
         &self.accounts
     }
 
-    /// Wei of an address.
+    /// Balance of an address, in wei.
     ///
     /// # Errors
-    /// The node's, when it does not answer.
+    /// The node's, if it does not answer.
     pub async fn balance(&self, address: Address) -> Result<U256, DevkitError> {
         Ok(self.provider.get_balance(address).await?)
     }
 
-    /// Deploys, and owns what it deploys.
+    /// Deploys and owns the contracts.
     #[must_use]
     pub fn deployer(&self) -> Address {
         self.accounts[0]
@@ -116,11 +116,11 @@ impl Anvil {
         self.accounts[1]
     }
 
-    /// Moves the chain's clock on. No block is mined: the latest one gets older, and the next one
-    /// carries the new time.
+    /// Advances the chain's clock. No block is mined: the latest one gets older, and the next one
+    /// has the new time.
     ///
     /// # Errors
-    /// The node's, when it does not answer.
+    /// The node's, if it does not answer.
     pub async fn increase_time(&self, seconds: u64) -> Result<(), DevkitError> {
         let _: serde_json::Value = self.provider.raw_request("evm_increaseTime".into(), (seconds,)).await?;
         Ok(())
@@ -129,25 +129,24 @@ impl Anvil {
     /// Mines empty blocks.
     ///
     /// # Errors
-    /// The node's, when it does not answer.
+    /// The node's, if it does not answer.
     pub async fn mine(&self, blocks: u64) -> Result<(), DevkitError> {
         let _: serde_json::Value = self.provider.raw_request("anvil_mine".into(), (format!("{blocks:#x}"),)).await?;
         Ok(())
     }
 
-    /// Remembers the chain as it is, for [`Self::revert`].
+    /// Takes a snapshot of the chain, for [`Self::revert`].
     ///
     /// # Errors
-    /// The node's, when it does not answer.
+    /// The node's, if it does not answer.
     pub async fn snapshot(&self) -> Result<U256, DevkitError> {
         Ok(self.provider.raw_request("evm_snapshot".into(), ()).await?)
     }
 
-    /// Takes the chain back to a snapshot, as a reorganisation does: the blocks since then are
-    /// gone.
+    /// Reverts the chain to a snapshot, like a reorganisation: later blocks disappear.
     ///
     /// # Errors
-    /// The node's, when it does not answer.
+    /// The node's, if it does not answer.
     pub async fn revert(&self, snapshot: U256) -> Result<(), DevkitError> {
         let _: bool = self.provider.raw_request("evm_revert".into(), (snapshot,)).await?;
         Ok(())
@@ -156,13 +155,13 @@ impl Anvil {
     /// Unix seconds of the latest block.
     ///
     /// # Errors
-    /// The node's, when it does not answer.
+    /// The node's, if it does not answer.
     pub async fn latest_time(&self) -> Result<u64, DevkitError> {
         let block = self.provider.get_block_by_number(BlockNumberOrTag::Latest).await?;
         Ok(block.ok_or(TransportError::NullResp)?.header.timestamp)
     }
 
-    /// The operating system's id of the node.
+    /// The node's process id.
     #[must_use]
     pub fn process_id(&self) -> u32 {
         self.process.0.id()
@@ -173,15 +172,14 @@ fn did_not_start(detail: String) -> DevkitError {
     DevkitError::AnvilDidNotStart { detail }
 }
 
-/// Reads until anvil names its address, and keeps emptying the pipe so that the node never blocks
+/// Reads until anvil prints its address, and keeps draining the pipe so that the node never blocks
 /// on it.
 async fn listening_address(stdout: ChildStdout) -> Result<String, oneshot::error::RecvError> {
     let (sender, receiver) = oneshot::channel();
     thread::spawn(move || {
         let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
         if let Some(address) = lines.find_map(|line| line.strip_prefix(READY).map(str::to_owned)) {
-            // The receiver is gone only when the caller gave up waiting; the pipe is emptied all
-            // the same.
+            // The receiver is gone only if the caller gave up waiting; the pipe is drained anyway.
             let _ = sender.send(address);
         }
         lines.for_each(drop);
@@ -194,17 +192,17 @@ struct Process(Child);
 
 impl Process {
     fn last_words(&mut self) -> String {
-        // Still running, but deaf: it is ended, or its pipe would never close.
+        // If it is still running, it is killed: otherwise its pipe would never close.
         let _ = self.0.kill();
         let mut words = String::new();
         if let Some(stderr) = self.0.stderr.as_mut() {
-            // Whatever could be read is the message.
+            // The message is whatever could be read.
             let _ = stderr.read_to_string(&mut words);
         }
         words.trim().to_owned()
     }
 
-    /// Empties the pipe from now on, so that the node never blocks on it.
+    /// Drains the pipe from now on, so that the node never blocks on it.
     fn ignore_errors(&mut self) {
         if let Some(mut stderr) = self.0.stderr.take() {
             thread::spawn(move || io::copy(&mut stderr, &mut io::sink()));
@@ -214,7 +212,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself: then there is nothing to end.
+        // Fails if it has already ended.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

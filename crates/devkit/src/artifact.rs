@@ -1,4 +1,4 @@
-//! Reading the creation code out of a compiled contract, as Hardhat or as forge writes it.
+//! Reads the creation code from a compiled contract, in the format of Hardhat or forge.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -29,8 +29,8 @@ pub(crate) fn creation_code(path: &Path) -> Result<Bytes, DevkitError> {
     read(path).map(|(code, _)| code)
 }
 
-/// The same of a contract that forge compiled, if it has the functions of these selectors. After an
-/// update of the checkout the compiled contracts may still be those of before.
+/// The same for a contract compiled by forge, if it has the functions of these selectors. After an
+/// update of the checkout the compiled contracts may be outdated.
 pub(crate) fn creation_code_with(path: &Path, selectors: &[[u8; 4]]) -> Result<Bytes, DevkitError> {
     let (code, methods) = read(path)?;
     let is_there = |selector: &[u8; 4]| methods.values().any(|method| *method == hex::encode(selector));

@@ -1,5 +1,4 @@
-//! The few things done to a chain: send and wait, call and decode, deploy through the CREATE2
-//! deployer.
+//! Basic chain operations: send and wait, call and decode, deploy through the CREATE2 deployer.
 
 use std::time::Duration;
 
@@ -15,8 +14,8 @@ use crate::DevkitError;
 
 /// The deterministic deployer that anvil preloads; it takes `salt ‖ creation code`.
 const CREATE2_DEPLOYER: Address = address!("4e59b44847b379578588920ca78fbf26c0b4956c");
-/// Enough for the largest EntryPoint, and under the block's limit. A fixed limit keeps estimation,
-/// which would report a revert in the node's words, out of the way.
+/// Enough for the largest EntryPoint, and below the block limit. A fixed limit avoids gas
+/// estimation, which would report a revert in the node's words.
 pub(crate) const GAS_LIMIT: u64 = 15_000_000;
 const MINED_WITHIN_SECONDS: u64 = 30;
 const POLL: Duration = Duration::from_millis(10);
@@ -26,7 +25,7 @@ pub(crate) fn request(from: Address, to: Address, input: impl Into<Bytes>) -> Tr
     TransactionRequest::default().from(from).to(to).gas_limit(GAS_LIMIT).input(TransactionInput::new(input.into()))
 }
 
-/// The same, carrying EIP-7702 authorisations when there are any.
+/// The same with EIP-7702 authorisations, if there are any.
 pub(crate) fn authorized(request: TransactionRequest, authorizations: Vec<SignedAuthorization>) -> TransactionRequest {
     let authorization_list = (!authorizations.is_empty()).then_some(authorizations);
     TransactionRequest { authorization_list, ..request }
@@ -68,7 +67,7 @@ pub(crate) async fn view<C: SolCall>(
     Ok(C::abi_decode_returns_validate(&answer)?)
 }
 
-/// Deploys once: a contract that is already there is left alone.
+/// Deploys once: an existing contract is left unchanged.
 pub(crate) async fn create2(
     provider: &RootProvider,
     from: Address,

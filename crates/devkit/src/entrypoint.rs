@@ -1,5 +1,5 @@
-//! The real EntryPoints on a local chain: deployed as on public chains, and asked the few things a
-//! client asks.
+//! The real EntryPoints on a local chain: deployed as on public chains, with the queries a client
+//! needs.
 
 use alloy_primitives::{Address, B256, U256, address};
 use alloy_provider::RootProvider;
@@ -10,7 +10,7 @@ use crate::abi::{AnyEntryPoint, EntryPointV07};
 use crate::user_operation::Packed;
 use crate::{Anvil, DevkitError, EntryPointVersion, SimpleAccountFactory, Tools, artifact, chain};
 
-/// Published addresses that salt 0 leads to.
+/// The published address for salt 0.
 const FACTORY_V06: Address = address!("9406Cc6185a346906296840746125a0E44976454");
 const FACTORY_V07: Address = address!("91E60e0613810449d098b0b5Ec8b51A0FE8c8985");
 const FACTORY_V08: Address = address!("13E9ed32155810FDbd067D4522C492D6f68E5944");
@@ -21,9 +21,9 @@ const DELEGATE_V08: Address = address!("e6Cae83BdE06E4c305530e199D7217f42808555B
 pub struct Deployment {
     /// The EntryPoint.
     pub entry_point: EntryPoint,
-    /// Makes accounts for it.
+    /// Creates accounts for it.
     pub account_factory: SimpleAccountFactory,
-    /// Simple7702Account, where the version knows EIP-7702.
+    /// Simple7702Account, if the version supports EIP-7702.
     pub delegate: Option<Address>,
 }
 
@@ -37,11 +37,10 @@ pub struct EntryPoint {
 }
 
 /// Deploys the EntryPoint of that version with its SimpleAccountFactory and, from v0.8 on,
-/// Simple7702Account. Deploying twice changes nothing.
+/// Simple7702Account. Repeating it changes nothing.
 ///
 /// # Errors
-/// [`DevkitError::WrongAddress`] when a contract would not land on its published address (v0.6 to
-/// v0.8).
+/// [`DevkitError::WrongAddress`] if a contract would not get its published address (v0.6 to v0.8).
 pub async fn deploy(anvil: &Anvil, tools: &Tools, version: EntryPointVersion) -> Result<Deployment, DevkitError> {
     let deployer = Deployer { anvil, tools, version };
     let address = deployer.create("EntryPoint", version.salt(), None, version.canonical_address()).await?;
@@ -57,7 +56,7 @@ pub async fn deploy(anvil: &Anvil, tools: &Tools, version: EntryPointVersion) ->
     let contract = "Simple7702Account";
     let delegate = match version {
         EntryPointVersion::V06 | EntryPointVersion::V07 => None,
-        // v0.8's account has its EntryPoint written into it.
+        // v0.8's account has a hard-coded EntryPoint.
         EntryPointVersion::V08 => Some(deployer.create(contract, B256::ZERO, None, Some(DELEGATE_V08)).await?),
         EntryPointVersion::V09 => Some(deployer.create(contract, B256::ZERO, Some(address), None).await?),
     };
@@ -121,7 +120,7 @@ impl EntryPoint {
     /// The next nonce of the account, under nonce key 0.
     ///
     /// # Errors
-    /// As any chain read.
+    /// Those of any chain read.
     pub async fn nonce(&self, sender: Address) -> Result<U256, DevkitError> {
         let call = AnyEntryPoint::getNonceCall { sender, key: Default::default() };
         chain::view(&self.provider, self.address, &call).await
@@ -130,16 +129,16 @@ impl EntryPoint {
     /// Wei deposited for the account or paymaster.
     ///
     /// # Errors
-    /// As any chain read.
+    /// Those of any chain read.
     pub async fn balance_of(&self, account: Address) -> Result<U256, DevkitError> {
         chain::view(&self.provider, self.address, &AnyEntryPoint::balanceOfCall { account }).await
     }
 
-    /// The hash the chain itself gives a complete JSON operation. An EIP-7702 operation is hashed
-    /// as if its authorisation were in force already.
+    /// The hash that the chain computes for a complete JSON operation. An EIP-7702 operation is
+    /// hashed as if its authorisation were already in effect.
     ///
     /// # Errors
-    /// [`DevkitError::Wire`] when the operation is not of this version's shape.
+    /// [`DevkitError::Wire`] if the operation does not have this version's form.
     pub async fn user_op_hash(&self, operation: &Value) -> Result<B256, DevkitError> {
         let packed = Packed::parse(self.version, operation)?;
         let request = chain::request(self.bundler, self.address, packed.user_op_hash());

@@ -1,4 +1,4 @@
-//! What can go wrong in the devkit.
+//! Errors of the devkit.
 
 use std::path::PathBuf;
 
@@ -8,13 +8,13 @@ use thiserror::Error;
 
 use crate::user_operation::WireError;
 
-/// A step of the devkit that failed.
+/// A failed step of the devkit.
 #[derive(Debug, Error)]
 pub enum DevkitError {
     /// A tool or a compiled contract is not installed.
     #[error("{} is missing: run scripts/node-tools", path.display())]
     ToolMissing {
-        /// Where it was looked for.
+        /// The expected path.
         path: PathBuf,
     },
     /// A compiled contract could not be read.
@@ -26,7 +26,7 @@ pub enum DevkitError {
         detail: String,
     },
     /// A compiled contract lacks functions that its source has.
-    #[error("{} is not of the present source: run scripts/node-tools", path.display())]
+    #[error("{} was compiled from another version of its source: run scripts/node-tools", path.display())]
     ArtifactOutdated {
         /// The artifact's file.
         path: PathBuf,
@@ -34,50 +34,50 @@ pub enum DevkitError {
     /// anvil could not be started, or stopped before it was ready.
     #[error("anvil did not start: {detail}")]
     AnvilDidNotStart {
-        /// The operating system's or anvil's own words.
+        /// The error of the operating system, or anvil's own output.
         detail: String,
     },
     /// redis-server could not be started, or does not answer.
     #[error("redis-server did not start: {detail}")]
     RedisDidNotStart {
-        /// What was seen of it.
+        /// The observed behaviour.
         detail: String,
     },
     /// super-relay could not be started, or stopped before it was ready.
     #[error("super-relay did not start: {detail}")]
     NodeDidNotStart {
-        /// The operating system's words, or the end of its log.
+        /// The error of the operating system, or the end of its log.
         detail: String,
     },
-    /// No key could be made: the system has no randomness.
-    #[error("no key could be made")]
+    /// No key could be created: the system has no randomness.
+    #[error("no key could be created")]
     NoKey,
     /// A version other than those of [`crate::EntryPointVersion`].
     #[error("no EntryPoint version {given:?}: use 0.6, 0.7, 0.8 or 0.9")]
     UnknownEntryPointVersion {
-        /// What was asked for.
+        /// The requested version.
         given: String,
     },
-    /// The version cannot do what was asked.
+    /// The version does not support the request.
     #[error("EntryPoint v{version} has no {feature}")]
     NotInThisVersion {
-        /// The version asked.
+        /// The requested version.
         version: crate::EntryPointVersion,
-        /// What it lacks.
+        /// The missing feature.
         feature: &'static str,
     },
-    /// A deployment landed elsewhere than its salt promises: the bytecode is not the published one.
-    #[error("{contract} landed at {actual}, not at {expected}")]
+    /// The contract got another address than expected: the bytecode is not the published one.
+    #[error("{contract} is at {actual}, not at {expected}")]
     WrongAddress {
         /// The contract deployed.
         contract: &'static str,
         /// Its published address.
         expected: Address,
-        /// Where it would be.
+        /// The actual address.
         actual: Address,
     },
     /// A transaction left no code where a contract was expected.
-    #[error("no contract came out of transaction {transaction}")]
+    #[error("transaction {transaction} created no contract")]
     NothingDeployed {
         /// The deploying transaction.
         transaction: B256,
@@ -99,21 +99,21 @@ pub enum DevkitError {
     NotMined {
         /// The transaction.
         transaction: B256,
-        /// How long was waited.
+        /// The timeout.
         seconds: u64,
     },
-    /// A contract answered with bytes of another shape.
+    /// A contract returned data of another form.
     #[error("a contract's answer could not be decoded")]
     BadAnswer(#[from] alloy_sol_types::Error),
-    /// The node could not be reached, or refused the request.
+    /// The node could not be reached, or returned an error.
     #[error("the node refused: {0}")]
     Rpc(#[from] TransportError),
-    /// The user operation is not of the shape its EntryPoint version has.
+    /// The user operation does not have the form of its EntryPoint version.
     #[error(transparent)]
     Wire(#[from] WireError),
 }
 
-/// Why an operation did not make it through `handleOps`.
+/// Why an operation failed in `handleOps`.
 #[derive(Debug, Error)]
 pub enum HandleOpsError {
     /// `FailedOp` (ERC-4337): validation refused the operation.
@@ -140,7 +140,7 @@ pub enum HandleOpsError {
         /// ABI-encoded revert data.
         data: Bytes,
     },
-    /// The bundle was mined, but no event tells of the operation.
+    /// The bundle was mined, but there is no event for the operation.
     #[error("transaction {transaction} carries no UserOperationEvent")]
     NoEvent {
         /// The bundle's transaction.
@@ -152,7 +152,7 @@ pub enum HandleOpsError {
 }
 
 impl HandleOpsError {
-    /// The EntryPoint's reason (`AA24 signature error`, ...), when it gave one.
+    /// The EntryPoint's reason (`AA24 signature error`, ...), if it gave one.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         match self {

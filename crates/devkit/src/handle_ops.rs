@@ -1,5 +1,4 @@
-//! The bundler's part: takes an operation exactly as the relay returns it, and puts it on the
-//! chain.
+//! The bundler's part: submits an operation to the chain exactly as the relay returned it.
 
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_rpc_types_eth::TransactionReceipt;
@@ -10,13 +9,12 @@ use crate::abi::AnyEntryPoint::{FailedOp, FailedOpWithRevert, UserOperationEvent
 use crate::user_operation::Packed;
 use crate::{DevkitError, EntryPoint, HandleOpsError, chain};
 
-/// What the chain tells of an operation it has taken (`UserOperationEvent` of ERC-4337, and the
-/// bundle around it).
+/// The chain's report of an operation (`UserOperationEvent` of ERC-4337, and its bundle).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HandledOp {
     /// The bundle's transaction.
     pub transaction: B256,
-    /// The block it is in.
+    /// The bundle's block.
     pub block_number: Option<u64>,
     /// Gas the whole bundle used.
     pub transaction_gas_used: u64,
@@ -24,17 +22,17 @@ pub struct HandledOp {
     pub user_op_hash: B256,
     /// The account.
     pub sender: Address,
-    /// Who paid; zero when the account paid for itself.
+    /// The payer; zero if the account paid for itself.
     pub paymaster: Address,
     /// The operation's nonce.
     pub nonce: U256,
-    /// Whether the account's call went through; a failed call is mined and paid for all the same.
+    /// Whether the account's call succeeded; a failed call is still mined and paid for.
     pub success: bool,
     /// Wei charged to the payer.
     pub actual_gas_cost: U256,
     /// Gas charged to the payer.
     pub actual_gas_used: U256,
-    /// What the account's call reverted with, when it did and said why.
+    /// The revert data of the account's call, if it reverted with any.
     pub revert_reason: Option<Bytes>,
 }
 
@@ -42,16 +40,16 @@ impl EntryPoint {
     /// Packs a complete JSON operation for this version and sends `handleOps([op], beneficiary)`,
     /// with the operation's EIP-7702 authorisation when it has one.
     ///
-    /// # Errors
-    /// The EntryPoint's refusal, decoded; or [`HandleOpsError::Devkit`] when the operation is not
-    /// of this version's shape or the node fails.
+    /// The EntryPoint's refusal, decoded; or [`HandleOpsError::Devkit`] if the operation does not
+    /// have this version's form or the node fails.
     pub async fn handle_ops(&self, operation: &Value) -> Result<HandledOp, HandleOpsError> {
         let packed = Packed::parse(self.version(), operation).map_err(DevkitError::from)?;
         let bundler = self.bundler();
         let request = chain::request(bundler, self.address(), packed.handle_ops(bundler));
         let request = chain::authorized(request, packed.authorizations);
 
-        // A mined revert has no data in its receipt: asking first is how the reason is known.
+        // A mined revert has no data in its receipt, so the call is simulated first to get the
+        // reason.
         chain::simulate(self.provider(), request.clone()).await.map_err(refusal)?;
         let receipt = chain::send(self.provider(), request).await.map_err(refusal)?;
         self.read(&receipt)

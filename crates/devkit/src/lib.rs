@@ -1,9 +1,9 @@
-//! What the demo and the end-to-end tests share: a local chain with the real EntryPoints, the
-//! paymaster on it, the client's half of a user operation, a software passkey, and a node as a
-//! child process.
+//! Shared by the demo and the end-to-end tests: a local chain with the real EntryPoints and our
+//! paymaster, the client's part of a user operation, a software passkey, and a node as a child
+//! process.
 //!
-//! Everything else plays the outside world: the chain, the bundler, the dApp and the authenticator.
-//! Nothing here is trusted by the relay, and nothing here knows the relay's own types.
+//! The devkit plays the outside world: the chain, the bundler, the dApp and the authenticator. The
+//! relay trusts nothing here, and nothing here uses the relay's own types.
 
 mod abi;
 mod anvil;

@@ -1,4 +1,4 @@
-//! An account's owner who keeps the key: nobody else signs for the account.
+//! An account owner that keeps its own key: nobody else signs for the account.
 
 use alloy_primitives::{Address, B256, Bytes, eip191_hash_message, keccak256};
 use k256::ecdsa::SigningKey;
@@ -10,10 +10,10 @@ use crate::version::EntryPointVersion;
 pub struct LocalOwner(SigningKey);
 
 impl LocalOwner {
-    /// A new key.
+    /// Creates a new key.
     ///
     /// # Errors
-    /// [`DevkitError::NoKey`] when the system has no randomness.
+    /// [`DevkitError::NoKey`] if the system has no randomness.
     pub fn create() -> Result<Self, DevkitError> {
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).map_err(|_| DevkitError::NoKey)?;

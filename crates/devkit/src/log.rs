@@ -1,4 +1,4 @@
-//! What is logged while a test runs.
+//! Captures log output of a test.
 
 use std::cell::RefCell;
 use std::io::{self, Write};
@@ -6,22 +6,22 @@ use std::marker::PhantomData;
 use std::sync::Once;
 
 thread_local! {
-    /// `None` where no test wants it.
+    /// `None` if no test captures it.
     static LOGGED: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
 }
 
-/// What the thread of a test logs, and with it the runtime, which has no other.
+/// The log output of a test's thread, and of its runtime, which uses only that thread.
 pub struct Log(PhantomData<*const ()>);
 
 impl Log {
-    /// Keeps what is logged from now on.
+    /// Starts capturing.
     ///
-    /// One subscriber serves all threads. With one for each test, `tracing` would ask that of the
-    /// thread that comes to a line first whether anybody wants it, and where that thread has none
-    /// the line would be lost for every other.
+    /// One subscriber serves all threads. With one subscriber per test, `tracing` would cache the
+    /// interest of the first thread that reaches a log line; if that thread had no subscriber, the
+    /// line would be lost for every other thread.
     ///
     /// # Panics
-    /// When another subscriber serves all threads.
+    /// If another global subscriber is set.
     #[must_use]
     #[expect(clippy::expect_used, reason = "a test fails by panicking")]
     pub fn start() -> Self {
@@ -34,7 +34,7 @@ impl Log {
         Self(PhantomData)
     }
 
-    /// Those with this in them.
+    /// The captured lines that contain this text.
     #[must_use]
     pub fn lines(&self, word: &str) -> Vec<String> {
         let logged = LOGGED.with_borrow(|logged| logged.clone().unwrap_or_default());
@@ -47,7 +47,7 @@ struct OfThisThread;
 
 impl Write for OfThisThread {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // A thread that ends has nobody who reads it.
+        // Fails only while the thread ends, when nobody reads its log.
         let _ = LOGGED.try_with(|logged| {
             if let Some(logged) = logged.borrow_mut().as_mut() {
                 logged.extend_from_slice(bytes);

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep};
 use crate::{DevkitError, PATIENCE};
 
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// Lines of the log that explain a failure.
+/// Number of log lines shown to explain a failure.
 const LAST_LINES: usize = 20;
 
 /// A running `super-relay node`; killed when dropped.
@@ -27,7 +27,7 @@ pub struct Node {
     log: PathBuf,
 }
 
-/// A command that nothing in the environment configures.
+/// A command without configuration from the environment.
 pub fn unconfigured(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command.stdin(Stdio::null());
@@ -41,8 +41,7 @@ impl Node {
     /// Runs `<super_relay> node` with that configuration, and waits until its log says whether it
     /// is ready.
     ///
-    /// # Errors
-    /// [`DevkitError::NodeDidNotStart`] with the end of its log when it stops before that, or takes
+    /// [`DevkitError::NodeDidNotStart`] with the end of its log if it stops before that, or takes
     /// longer than [`PATIENCE`].
     pub async fn start(mut super_relay: Command, configuration: &Path, log: PathBuf) -> Result<Self, DevkitError> {
         super_relay.arg("node").arg("--config").arg(configuration);
@@ -52,7 +51,7 @@ impl Node {
         let mut node = Self { child, fields: BTreeMap::new(), log };
         let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
-            // Asked before the log is read: what it says last is seen.
+            // Checked before the log is read, so that its last lines are read too.
             let has_ended = node.child.try_wait().map_err(did_not_start)?.is_some();
             if node.read_log().map_err(did_not_start)? {
                 return Ok(node);
@@ -65,21 +64,20 @@ impl Node {
         Err(did_not_start(node.last_lines()))
     }
 
-    /// The base URL of a server, `rpc`, `ops` or `kms`, without a slash at its end; `None` when the
+    /// The base URL of a server, `rpc`, `ops` or `kms`, without a trailing slash; `None` if the
     /// node has no such server.
     #[must_use]
     pub fn url(&self, server: &str) -> Option<String> {
         self.fields.get(server).map(|address| format!("http://{address}"))
     }
 
-    /// A text that the log has told, by the name of its field; the last one where there are
-    /// several.
+    /// A text field of the log, by name; the last one if there are several.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&str> {
         self.fields.get(name).map(String::as_str)
     }
 
-    /// The operating system's id of the process; `None` when it has ended.
+    /// The process id; `None` if it has ended.
     #[must_use]
     pub fn process_id(&self) -> Option<u32> {
         self.child.id()
@@ -99,12 +97,12 @@ impl Node {
     /// The operating system's.
     pub async fn stop(&mut self) -> io::Result<ExitStatus> {
         let id = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        // Without an id it has ended.
+        // Without an id it has already ended.
         id.map_or(Ok(()), |id| kill_process(id, Signal::INT))?;
         self.child.wait().await
     }
 
-    /// The end of its log.
+    /// The last lines of its log.
     #[must_use]
     pub fn last_lines(&self) -> String {
         let log = fs::read_to_string(&self.log).unwrap_or_default();
@@ -112,8 +110,8 @@ impl Node {
         lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
     }
 
-    /// Reads `{"fields": {"rpc": "127.0.0.1:1", ...}}` on every line. Whether one says that the
-    /// node is ready, or is not.
+    /// Reads `{"fields": {"rpc": "127.0.0.1:1", ...}}` from every line. Returns whether a line says
+    /// that the node is ready, or is not.
     fn read_log(&mut self) -> io::Result<bool> {
         let mut says_whether_it_is_ready = false;
         for line in String::from_utf8_lossy(&fs::read(&self.log)?).lines() {

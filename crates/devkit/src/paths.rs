@@ -1,10 +1,10 @@
-//! Where the tools that `scripts/node-tools` installs are found.
+//! The paths of the tools that `scripts/node-tools` installs.
 
 use std::path::{Path, PathBuf};
 
 use crate::{DevkitError, EntryPointVersion};
 
-/// The anvil binary and the compiled contracts of one checkout, known to be there.
+/// The anvil binary and the compiled contracts of one checkout, checked to exist.
 #[derive(Clone, Debug)]
 pub struct Tools {
     anvil: PathBuf,
@@ -12,10 +12,10 @@ pub struct Tools {
 }
 
 impl Tools {
-    /// Looks for the tools under the repository's root.
+    /// Looks for the tools below the repository's root.
     ///
     /// # Errors
-    /// [`DevkitError::ToolMissing`] names the first file that is not there.
+    /// [`DevkitError::ToolMissing`] with the first missing file.
     pub fn locate(root: &Path) -> Result<Self, DevkitError> {
         let contracts = root.join("contracts");
         let anvil = contracts.join("node_modules/.bin/anvil");

@@ -1,17 +1,17 @@
-//! Waiting in tests for what happens by itself.
+//! Waiting in tests for asynchronous events.
 
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-/// No test waits that long unless it fails: every core may be busy with other tests.
+/// No passing test waits that long: every core may be busy with other tests.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// Asks until there is an answer.
+/// Repeats the query until it has a result.
 ///
 /// # Panics
-/// When there is none within [`PATIENCE`].
+/// If there is none within [`PATIENCE`].
 #[expect(clippy::expect_used, reason = "a test fails by panicking")]
 pub async fn eventually<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let asking = async {
@@ -28,7 +28,7 @@ pub async fn eventually<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
 /// Waits until the condition holds.
 ///
 /// # Panics
-/// When it does not within [`PATIENCE`].
+/// If it does not within [`PATIENCE`].
 pub async fn until(condition: impl AsyncFn() -> bool) {
     eventually(async || condition().await.then_some(())).await;
 }

@@ -1,4 +1,4 @@
-//! Our paymaster on a local chain, and what its owner does with it.
+//! Our paymaster on a local chain, and its owner's actions.
 
 use alloy_primitives::aliases::U48;
 use alloy_primitives::{Address, B256, U256};
@@ -11,16 +11,16 @@ use crate::abi::{SuperPaymaster, SuperPaymasterV07};
 use crate::user_operation::Packed;
 use crate::{Anvil, DevkitError, EntryPoint, Tools, artifact, chain};
 
-/// What the constructor of the contract is told besides EntryPoint and owner.
+/// The constructor arguments of the contract besides EntryPoint and owner.
 #[derive(Clone, Debug)]
 pub struct PaymasterOptions {
-    /// Seconds between the proposal of a signer and its activation. Production takes a day or more.
+    /// Seconds between the proposal of a signer and its activation. Production uses a day or more.
     pub activation_delay_seconds: u32,
-    /// Seconds: as the ceiling of the trusted application.
+    /// Seconds, like the ceiling of the trusted application.
     pub max_window_seconds: u32,
     /// May pause and remove signers; without one the owner is its own guardian.
     pub guardian: Option<Address>,
-    /// Keys that are active at once.
+    /// Keys that are active from the start.
     pub signers: Vec<TeeSigner>,
 }
 
@@ -30,27 +30,27 @@ impl Default for PaymasterOptions {
     }
 }
 
-/// A paymaster key in a TEE, with what was attested of it.
+/// A paymaster key in a TEE, with its attested properties.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TeeSigner {
     /// The key's address.
     pub address: Address,
-    /// Of the trusted application that holds the key.
+    /// Measurement of the trusted application that holds the key.
     pub measurement: B256,
-    /// Of the TEE that holds the key.
+    /// Id of the TEE that holds the key.
     pub tee_id: B256,
 }
 
-/// What the contract knows of a signer.
+/// The contract's record of a signer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SignerRecord {
     /// Unix seconds.
     pub proposed_at: u64,
     /// Unix seconds; `None` while it is only proposed.
     pub activated_at: Option<u64>,
-    /// Of the trusted application, as proposed.
+    /// Measurement of the trusted application, as proposed.
     pub measurement: B256,
-    /// Of the TEE, as proposed.
+    /// Id of the TEE, as proposed.
     pub tee_id: B256,
 }
 
@@ -63,20 +63,20 @@ pub struct Paymaster {
 }
 
 impl Paymaster {
-    /// Deploys the contract that serves that EntryPoint with the default options: without signers,
-    /// deposit or stake.
+    /// Deploys the contract for that EntryPoint with the default options: without signers, deposit
+    /// or stake.
     ///
     /// # Errors
-    /// As [`Self::deploy_with`].
+    /// Those of [`Self::deploy_with`].
     pub async fn deploy(anvil: &Anvil, tools: &Tools, entry_point: &EntryPoint) -> Result<Self, DevkitError> {
         Self::deploy_with(anvil, tools, entry_point, &PaymasterOptions::default()).await
     }
 
-    /// Deploys the contract that serves that EntryPoint, without deposit or stake.
+    /// Deploys the contract for that EntryPoint, without deposit or stake.
     ///
     /// # Errors
-    /// [`DevkitError::ToolMissing`] and [`DevkitError::ArtifactOutdated`] before the contracts are
-    /// built; otherwise as any transaction.
+    /// [`DevkitError::ToolMissing`] and [`DevkitError::ArtifactOutdated`] if the contracts are not
+    /// built or outdated; otherwise those of any transaction.
     pub async fn deploy_with(
         anvil: &Anvil,
         tools: &Tools,
@@ -112,59 +112,59 @@ impl Paymaster {
         Ok(Self { address, owner, entry_point: entry_point.clone() })
     }
 
-    /// Where it is.
+    /// Its address.
     #[must_use]
     pub fn address(&self) -> Address {
         self.address
     }
 
-    /// Proposes a TEE's signing key and activates it, which needs a contract without delay.
+    /// Proposes a TEE's signing key and activates it, which requires a contract without delay.
     ///
     /// # Errors
-    /// As [`Self::propose_signer`] and [`Self::activate_signer`].
+    /// Those of [`Self::propose_signer`] and [`Self::activate_signer`].
     pub async fn admit_signer(&self, signer: &TeeSigner) -> Result<(), DevkitError> {
         self.propose_signer(signer).await?;
         self.activate_signer(signer.address).await
     }
 
-    /// Announces a TEE's signing key.
+    /// Proposes a TEE's signing key.
     ///
     /// # Errors
-    /// The contract refuses what is zero, and a key that it knows already.
+    /// The contract refuses zero values, and a key that it already knows.
     pub async fn propose_signer(&self, signer: &TeeSigner) -> Result<(), DevkitError> {
         let TeeSigner { address, measurement, tee_id } = *signer;
         let call = SuperPaymaster::proposeSignerCall { signer: address, measurement, teeId: tee_id };
         self.as_owner(&call, U256::ZERO).await
     }
 
-    /// Lets a proposed signing key sponsor.
+    /// Activates a proposed signing key.
     ///
     /// # Errors
-    /// The contract refuses before the delay has passed.
+    /// The contract refuses until the delay has passed.
     pub async fn activate_signer(&self, signer: Address) -> Result<(), DevkitError> {
         self.as_owner(&SuperPaymaster::activateSignerCall { signer }, U256::ZERO).await
     }
 
-    /// Takes a signing key's authority away at once, or cancels its proposal.
+    /// Removes a signing key immediately, or cancels its proposal.
     ///
     /// # Errors
-    /// As any transaction.
+    /// Those of any transaction.
     pub async fn remove_signer(&self, signer: Address) -> Result<(), DevkitError> {
         self.as_owner(&SuperPaymaster::removeSignerCall { signer }, U256::ZERO).await
     }
 
-    /// Whether what this key signs is sponsored.
+    /// Whether operations signed by this key are sponsored.
     ///
     /// # Errors
-    /// As any chain read.
+    /// Those of any chain read.
     pub async fn is_active_signer(&self, signer: Address) -> Result<bool, DevkitError> {
         self.view(&SuperPaymaster::isActiveSignerCall { signer }).await
     }
 
-    /// What the contract knows of a key; `None` for a stranger.
+    /// The contract's record of a key; `None` if it is unknown.
     ///
     /// # Errors
-    /// As any chain read.
+    /// Those of any chain read.
     pub async fn signer(&self, signer: Address) -> Result<Option<SignerRecord>, DevkitError> {
         let record = self.view(&SuperPaymaster::signerOfCall { signer }).await?;
         let known = !record.proposedAt.is_zero();
@@ -179,32 +179,32 @@ impl Paymaster {
     /// Seconds between the proposal of a signer and its activation.
     ///
     /// # Errors
-    /// As any chain read.
+    /// Those of any chain read.
     pub async fn activation_delay(&self) -> Result<u32, DevkitError> {
         self.view(&SuperPaymaster::activationDelayCall {}).await
     }
 
-    /// Puts wei on the paymaster's account at the EntryPoint.
+    /// Deposits wei for the paymaster at the EntryPoint.
     ///
     /// # Errors
-    /// As any transaction.
+    /// Those of any transaction.
     pub async fn deposit(&self, wei: U256) -> Result<(), DevkitError> {
         self.as_owner(&SuperPaymaster::depositCall {}, wei).await
     }
 
-    /// Locks wei as stake, which ERC-7562 asks of a paymaster that reads its own storage.
+    /// Locks wei as stake, which ERC-7562 requires of a paymaster that reads its own storage.
     ///
     /// # Errors
-    /// As any transaction.
+    /// Those of any transaction.
     pub async fn stake(&self, wei: U256, unstake_delay_seconds: u32) -> Result<(), DevkitError> {
         let call = SuperPaymaster::addStakeCall { unstakeDelaySec: unstake_delay_seconds };
         self.as_owner(&call, wei).await
     }
 
-    /// Wei left on the paymaster's account at the EntryPoint.
+    /// The paymaster's remaining deposit at the EntryPoint, in wei.
     ///
     /// # Errors
-    /// As any chain read.
+    /// Those of any chain read.
     pub async fn deposited(&self) -> Result<U256, DevkitError> {
         self.view(&SuperPaymaster::getDepositCall {}).await
     }
@@ -212,24 +212,24 @@ impl Paymaster {
     /// Stops all sponsoring.
     ///
     /// # Errors
-    /// As any transaction.
+    /// Those of any transaction.
     pub async fn pause(&self) -> Result<(), DevkitError> {
         self.as_owner(&SuperPaymaster::pauseCall {}, U256::ZERO).await
     }
 
-    /// Sponsors again.
+    /// Resumes sponsoring.
     ///
     /// # Errors
-    /// As any transaction.
+    /// Those of any transaction.
     pub async fn unpause(&self) -> Result<(), DevkitError> {
         self.as_owner(&SuperPaymaster::unpauseCall {}, U256::ZERO).await
     }
 
-    /// The EIP-712 digest the contract expects a signature over, for a complete JSON operation;
+    /// The EIP-712 digest that the contract expects to be signed, for a complete JSON operation;
     /// times in Unix seconds.
     ///
     /// # Errors
-    /// [`DevkitError::Wire`] when the operation is not of the EntryPoint's shape.
+    /// [`DevkitError::Wire`] if the operation does not have the EntryPoint's form.
     pub async fn sponsorship_digest(
         &self,
         operation: &Value,

@@ -1,23 +1,23 @@
-//! Answers as snapshots keep them: what differs from run to run or from machine to machine is named
-//! by its form.
+//! Redacts answers for snapshots: values that differ between runs or machines are replaced by their
+//! form.
 
 use serde_json::Value;
 
-/// Numbers from here on are times, or depend on them.
+/// Numbers from here on are times, or depend on times.
 const TIMES: u64 = 1_000_000_000;
-/// Hex and base64url that is longer depends on keys. In characters.
+/// Longer hex and base64url texts, in characters, depend on keys.
 const SHORT: usize = 18;
-/// Of every crate of the workspace.
+/// The version of every crate of the workspace.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The answer with its changing values redacted; keys, their order, and what a client branches on
-/// stay.
+/// The answer with its changing values redacted; keys, their order, and the values that clients
+/// branch on stay.
 #[must_use]
 pub fn redacted(answer: &Value) -> Value {
     match answer {
         Value::Array(items) => items.iter().map(redacted).collect(),
         Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), redacted(value))).collect(),
-        // What has a fraction was measured.
+        // Fractions are measurements.
         Value::Number(number) if number.is_f64() || number.as_u64().is_some_and(|number| number >= TIMES) => {
             "<number>".into()
         }

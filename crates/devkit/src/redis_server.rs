@@ -1,4 +1,4 @@
-//! A Redis server alone on a loopback port, gone when dropped.
+//! A Redis server on its own loopback port, killed when dropped.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -10,8 +10,8 @@ use tokio::task::spawn_blocking;
 
 use crate::{DevkitError, PATIENCE};
 
-/// Ports below those that the system gives to connections of others: nobody else's connection can
-/// take one meanwhile.
+/// Ports below the system's ephemeral range, so that no outgoing connection can take one in the
+/// meantime.
 const PORTS: std::ops::Range<u16> = 12_000..32_000;
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -24,8 +24,8 @@ pub struct RedisServer {
 }
 
 impl RedisServer {
-    /// Starts one and waits until it serves. With a folder it keeps every write there, and reads it
-    /// when it starts again.
+    /// Starts a server and waits until it serves. With a folder it persists every write there, and
+    /// reads it on the next start.
     ///
     /// # Errors
     /// [`DevkitError::RedisDidNotStart`].
@@ -37,7 +37,7 @@ impl RedisServer {
                 let port = any_port()?;
                 match Self::serving(port, folder.as_deref(), until) {
                     Ok(process) => return Ok(Self { port, folder, process }),
-                    // Somebody else has that port.
+                    // Another process uses that port.
                     Err(_) if Instant::now() < until => {}
                     Err(error) => return Err(error),
                 }
@@ -46,7 +46,7 @@ impl RedisServer {
         .await
     }
 
-    /// Kills it, as a power cut would.
+    /// Kills it, like a power cut.
     ///
     /// # Errors
     /// The operating system's.
@@ -55,7 +55,7 @@ impl RedisServer {
         self.process.wait().map(drop)
     }
 
-    /// Starts it again at the same address, and waits until it serves what it has kept.
+    /// Restarts it at the same address, and waits until it serves its persisted data.
     ///
     /// # Errors
     /// [`DevkitError::RedisDidNotStart`].
@@ -65,7 +65,7 @@ impl RedisServer {
             let until = Instant::now() + PATIENCE;
             loop {
                 match Self::serving(port, folder.as_deref(), until) {
-                    // Somebody may have the port for a moment.
+                    // Another process may use the port briefly.
                     Err(_) if Instant::now() < until => std::thread::sleep(PAUSE),
                     outcome => return outcome,
                 }
@@ -81,7 +81,7 @@ impl RedisServer {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// The operating system's id of the server.
+    /// The server's process id.
     #[must_use]
     pub fn process_id(&self) -> u32 {
         self.process.id()
@@ -101,7 +101,7 @@ impl RedisServer {
                 return Err(did_not_start(format!("it ended with {status}")));
             }
             if Instant::now() > until {
-                // It may have ended in this moment: then there is nothing to end.
+                // Fails if it has just ended.
                 let _ = process.kill();
                 let _ = process.wait();
                 return Err(did_not_start("it does not answer PING"));
@@ -114,12 +114,12 @@ impl RedisServer {
 
 impl Drop for RedisServer {
     fn drop(&mut self) {
-        // It may have been stopped: then there is nothing to end.
+        // Fails if it was already stopped.
         let _ = self.stop();
     }
 }
 
-/// Whether this very process answers commands. While it reads its data (`LOADING`) it listens and
+/// Whether this very process answers commands. While it loads its data (`LOADING`) it listens but
 /// answers none.
 fn serves(port: u16, process: u32) -> bool {
     let ask = || {

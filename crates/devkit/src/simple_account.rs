@@ -1,5 +1,4 @@
-//! The reference account of account-abstraction: what to call it with, and where its factory puts
-//! it.
+//! The reference account of account-abstraction: its calldata, and the addresses its factory gives.
 
 use alloy_primitives::{Address, Bytes, U256};
 use alloy_provider::RootProvider;
@@ -11,7 +10,7 @@ use crate::{DevkitError, EntryPointVersion, chain};
 /// One call that the account makes.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// Whom to call.
+    /// The callee.
     pub target: Address,
     /// Wei to send along.
     pub value: U256,
@@ -61,22 +60,22 @@ pub struct SimpleAccountFactory {
 }
 
 impl SimpleAccountFactory {
-    /// A factory known to be at that address.
+    /// The factory at that address.
     #[must_use]
     pub fn at(provider: RootProvider, address: Address) -> Self {
         Self { address, provider }
     }
 
-    /// Where the factory is.
+    /// The factory's address.
     #[must_use]
     pub fn address(&self) -> Address {
         self.address
     }
 
-    /// The account's address, whether it exists yet or not.
+    /// The account's address, whether or not it exists yet.
     ///
     /// # Errors
-    /// As any chain read.
+    /// Those of any chain read.
     pub async fn account_address(&self, owner: Address, salt: U256) -> Result<Address, DevkitError> {
         chain::view(&self.provider, self.address, &AccountFactory::getAddressCall { owner, salt }).await
     }

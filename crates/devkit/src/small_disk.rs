@@ -1,5 +1,5 @@
-//! A disk that is full for a while: an ignored test of the running test program, once more in a
-//! process of its own, whose temporary folder has little room.
+//! A temporarily full disk: runs an ignored test of the current test program again in a child
+//! process whose temporary folder has little room.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Tells the child what its disk is.
+/// Tells the child the kind of its disk.
 const KIND: &str = "DEVKIT_SMALL_DISK";
 const MOUNTED: &str = "mounted";
 const LIMITED: &str = "limited";
@@ -16,16 +16,16 @@ const LIMITED: &str = "limited";
 const NOT_MOUNTED: i32 = 97;
 const FILLER: &str = "filler";
 
-/// A small tmpfs in a mount namespace of its own.
+/// A small tmpfs in its own mount namespace.
 const MOUNT: &str = "mount -t tmpfs -o size=4m tmpfs \"$TMPDIR\" || exit 97; exec \"$0\" \"$@\"";
-/// Where mounting is not allowed: no file grows beyond 512 KiB. Without the trap the first write
-/// too far would kill the process; ignored, it fails.
+/// Where mounting is not allowed: limits file sizes to 512 KiB. Without the trap the first write
+/// over the limit would kill the process; with SIGXFSZ ignored, it fails.
 const LIMIT: &str = "trap '' XFSZ; ulimit -S -f 1024; exec \"$0\" \"$@\"";
 
-/// Runs an ignored test with little room in its temporary folder, for which `folder` is used.
+/// Runs an ignored test with little room in its temporary folder, which is placed in `folder`.
 ///
 /// # Errors
-/// What the child printed, when the test did not run or did not pass.
+/// The child's output, if the test did not run or did not pass.
 pub fn run_on_small_disk(test: &str, folder: &Path) -> io::Result<()> {
     let namespaces: [&[&str]; 2] = [&["--mount"], &["--user", "--map-root-user", "--mount"]];
     for namespace in namespaces {
@@ -65,10 +65,10 @@ pub struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// The disk under this process's temporary folder.
+    /// The disk below this process's temporary folder.
     ///
     /// # Errors
-    /// When the process was not started by [`run_on_small_disk`].
+    /// If the process was not started by [`run_on_small_disk`].
     pub fn of_this_process() -> io::Result<Self> {
         match std::env::var(KIND).as_deref() {
             Ok(MOUNTED) => Ok(Self { filler: Some(std::env::temp_dir().join(FILLER)) }),
@@ -77,10 +77,10 @@ impl SmallDisk {
         }
     }
 
-    /// Takes all the room there is. A limited file is full after some writes more.
+    /// Uses up all room. A file with limited size is full after a few more writes.
     ///
     /// # Errors
-    /// When it ends otherwise than by a full disk.
+    /// If it ends with an error other than a full disk.
     pub fn fill(&self) -> io::Result<()> {
         let Some(filler) = &self.filler else { return Ok(()) };
         let mut file = File::create(filler)?;
@@ -93,10 +93,10 @@ impl SmallDisk {
         }
     }
 
-    /// Gives it back.
+    /// Frees the room.
     ///
     /// # Errors
-    /// When the system refuses.
+    /// If the system refuses.
     pub fn make_room(&self) -> io::Result<()> {
         match &self.filler {
             Some(filler) => fs::remove_file(filler),

@@ -1,4 +1,4 @@
-//! The EntryPoint versions the devkit deploys, and what is fixed about each.
+//! The EntryPoint versions that the devkit deploys, and their constants.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use alloy_primitives::{Address, B256, address, b256};
 
 use crate::DevkitError;
 
-/// A version of the ERC-4337 EntryPoint; reads and prints as `0.6`, `0.7`, `0.8`, `0.9`.
+/// A version of the ERC-4337 EntryPoint; parsed and printed as `0.6`, `0.7`, `0.8`, `0.9`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum EntryPointVersion {
     /// v0.6: `initCode`, `paymasterAndData`, gas in separate words.
@@ -24,7 +24,7 @@ impl EntryPointVersion {
     /// Every version, oldest first.
     pub const ALL: [Self; 4] = [Self::V06, Self::V07, Self::V08, Self::V09];
 
-    /// The address the version has on public chains; none for v0.9, whose published bytecode is a
+    /// The version's address on public chains; none for v0.9, whose published bytecode is a
     /// candidate.
     #[must_use]
     pub fn canonical_address(self) -> Option<Address> {
@@ -36,7 +36,7 @@ impl EntryPointVersion {
         }
     }
 
-    /// The CREATE2 salt that leads to [`Self::canonical_address`].
+    /// The CREATE2 salt for [`Self::canonical_address`].
     pub(crate) fn salt(self) -> B256 {
         match self {
             Self::V06 | Self::V09 => B256::ZERO,
@@ -45,7 +45,7 @@ impl EntryPointVersion {
         }
     }
 
-    /// The account-abstraction package, as contracts/package.json names it.
+    /// The account-abstraction package, as named in contracts/package.json.
     pub(crate) fn package(self) -> &'static str {
         match self {
             Self::V06 => "aa-v06",
@@ -55,7 +55,7 @@ impl EntryPointVersion {
         }
     }
 
-    /// The paymaster contract that serves the version.
+    /// The paymaster contract for the version.
     pub(crate) fn paymaster_contract(self) -> &'static str {
         match self {
             Self::V06 => "SuperPaymasterV06",
@@ -63,7 +63,7 @@ impl EntryPointVersion {
         }
     }
 
-    /// Whether the EntryPoint understands EIP-7702 senders.
+    /// Whether the EntryPoint supports EIP-7702 senders.
     #[must_use]
     pub fn knows_eip7702(self) -> bool {
         matches!(self, Self::V08 | Self::V09)

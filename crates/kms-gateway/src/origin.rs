@@ -89,7 +89,7 @@ impl FromStr for Origin {
             let is_hash = base64url::<HASH_LENGTH>(hash).is_ok_and(|hash| hash.len() == HASH_LENGTH);
             return is_hash.then_some(Self::App(url)).ok_or_else(|| InvalidOrigin::AppHash { text: found() });
         }
-        // A path would be left out without a word.
+        // A path would be dropped silently.
         let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
         let has_login = !url.username().is_empty() || url.password().is_some();
         let is_page = matches!(url.scheme(), "http" | "https") && url.has_host() && is_bare && !has_login;

@@ -1,4 +1,4 @@
-//! `SoftPasskey`: answers a server's options as a browser with a platform authenticator does.
+//! `SoftPasskey`: answers a server's options like a browser with a platform authenticator.
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -14,7 +14,7 @@ pub struct SoftPasskey {
     rp_id: String,
     user_handle: Option<Vec<u8>>,
     sign_count: u32,
-    /// How it behaves from now on; honest at first.
+    /// How it behaves from now on; initially honest.
     pub behaviour: Behaviour,
 }
 
@@ -40,13 +40,13 @@ impl SoftPasskey {
         self.credential.id()
     }
 
-    /// The public key as SEC1 has it, uncompressed: `04 ‖ x ‖ y`.
+    /// The public key in SEC1 encoding, uncompressed: `04 ‖ x ‖ y`.
     #[must_use]
     pub fn public_key(&self) -> Vec<u8> {
         self.credential.public_key()
     }
 
-    /// Winds the signature counter: the next ceremony of a counting passkey gives one more.
+    /// Sets the signature counter: the next ceremony of a counting passkey reports one more.
     pub fn set_sign_count(&mut self, count: u32) {
         self.sign_count = count;
     }
@@ -55,7 +55,7 @@ impl SoftPasskey {
     /// puts under `publicKey`) to RegistrationResponseJSON, without attestation.
     ///
     /// # Errors
-    /// As a browser refuses: another relying party, no ES256, an excluded credential.
+    /// Like a browser's refusals: another relying party, no ES256, an excluded credential.
     pub fn register(&mut self, options: &Value) -> Result<Value, PasskeyError> {
         let options: CreationOptions = parse(options)?;
         self.check_relying_party(options.rp.id.as_deref())?;
@@ -84,7 +84,7 @@ impl SoftPasskey {
     /// AuthenticationResponseJSON.
     ///
     /// # Errors
-    /// As a browser refuses: another relying party, other credentials asked for.
+    /// Like a browser's refusals: another relying party, other credentials requested.
     pub fn assert(&mut self, options: &Value) -> Result<Value, PasskeyError> {
         let options: RequestOptions = parse(options)?;
         self.check_relying_party(options.rp_id.as_deref())?;
@@ -94,7 +94,7 @@ impl SoftPasskey {
         self.assert_challenge(&options.challenge.0)
     }
 
-    /// An AuthenticationResponseJSON over those challenge bytes, whatever a server asked for.
+    /// An AuthenticationResponseJSON over these challenge bytes, whatever a server requested.
     ///
     /// # Errors
     /// [`PasskeyError::Encoding`].
@@ -115,7 +115,7 @@ impl SoftPasskey {
     }
 
     /// rpIdHash ‖ flags ‖ signCount, up to where a new credential's data begins (section 6.1).
-    /// Counts.
+    /// Increments the counter.
     fn authenticator_data(&mut self, attested_credential: bool) -> Vec<u8> {
         let count = match self.behaviour.counter {
             SignCounter::Synced => 0,

@@ -1,21 +1,21 @@
-//! How a passkey behaves: what differs between honest authenticators, and every way to lie.
+//! The behaviour of a passkey: differences between honest authenticators, and every way to lie.
 
 /// Plain settings, changed at any time; [`Behaviour::honest`] is a browser on the right page.
 #[derive(Clone, Debug)]
 pub struct Behaviour {
     /// The page's origin, as clientDataJSON reports it.
     pub origin: String,
-    /// The relying party whose hash opens authenticatorData.
+    /// The relying party whose hash is at the start of authenticatorData.
     pub rp_id: String,
     /// `crossOrigin` of clientDataJSON.
     pub cross_origin: bool,
     /// `topOrigin` of clientDataJSON, which a browser adds in a cross-origin frame.
     pub top_origin: Option<String>,
-    /// `type` of clientDataJSON in place of the ceremony's own.
+    /// `type` of clientDataJSON, replacing the ceremony's own.
     pub ceremony_type: Option<String>,
     /// A key outside the specification in clientDataJSON.
     pub extra_key: ExtraKey,
-    /// Whether clientDataJSON has its slashes as `\/`, as JSON allows and Firefox on Android does.
+    /// Whether clientDataJSON escapes slashes as `\/`, as JSON allows and Firefox on Android does.
     pub escapes_slashes: bool,
     /// Flag UP.
     pub user_present: bool,
@@ -32,7 +32,7 @@ pub struct Behaviour {
 }
 
 impl Behaviour {
-    /// A user who was there and verified, on the relying party's own page.
+    /// A user who was present and verified, on the relying party's own page.
     #[must_use]
     pub fn honest(rp_id: &str, origin: &str) -> Self {
         Self {
@@ -64,31 +64,31 @@ impl Behaviour {
     }
 }
 
-/// When clientDataJSON carries the key with which Chromium reminds servers not to compare it with a
-/// template.
+/// When clientDataJSON contains the key with which Chromium reminds servers not to compare it with
+/// a template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExtraKey {
     /// Never.
     Never,
-    /// On registration, as often seen.
+    /// On registration, which is common.
     OnRegistration,
     /// Every time.
     Always,
 }
 
-/// How the signature counter runs.
+/// The behaviour of the signature counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignCounter {
-    /// Always 0, as synced passkeys have it.
+    /// Always 0, like synced passkeys.
     Synced,
-    /// One more with every ceremony, as hardware keys have it.
+    /// Incremented with every ceremony, like hardware keys.
     Counting,
 }
 
-/// Which of the two valid values of `s` a signature has; WebAuthn does not care.
+/// Which of the two valid values of `s` a signature has; WebAuthn accepts both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignatureForm {
-    /// Whatever signing gave: low or high, as of real authenticators.
+    /// As signed: low or high, like real authenticators.
     AsSigned,
     /// The lower half of the group order.
     LowS,

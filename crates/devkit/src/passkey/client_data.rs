@@ -1,4 +1,5 @@
-//! clientDataJSON, key by key in the order browsers write it (WebAuthn Level 3, section 5.8.1.1).
+//! clientDataJSON, with its keys in the order in which browsers write them (WebAuthn Level 3,
+//! section 5.8.1.1).
 
 use serde::Serialize;
 

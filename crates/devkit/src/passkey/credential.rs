@@ -1,4 +1,4 @@
-//! One ES256 credential: its key, its id, and the byte layouts they travel in.
+//! One ES256 credential: its key, its id, and their encodings.
 
 use ciborium::Value as Cbor;
 use p256::ecdsa::signature::hazmat::PrehashSigner;
@@ -14,7 +14,7 @@ const SPKI_PREFIX: [u8; 26] = [
     0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
 ];
 
-/// A discoverable credential. No `Debug`, no `Clone`: the key stays here, and is wiped when
+/// A discoverable credential. No `Debug`, no `Clone`: the key is not copied, and is wiped when
 /// dropped.
 pub(super) struct Credential {
     key: SigningKey,
@@ -50,7 +50,7 @@ impl Credential {
     pub(super) fn attested_data(&self) -> Result<Vec<u8>, PasskeyError> {
         let point = self.public_key();
         let (x, y) = point[1..].split_at(32);
-        // EC2, ES256, P-256, in the order CTAP2 canonical CBOR has them.
+        // EC2, ES256, P-256, in CTAP2 canonical CBOR order.
         let cose_key = Cbor::Map(vec![
             (1.into(), 2.into()),
             (3.into(), ES256.into()),
@@ -85,7 +85,7 @@ impl Credential {
     }
 }
 
-/// The attestation object of a credential that is not attested (format `none`).
+/// The attestation object of a credential without attestation (format `none`).
 pub(super) fn attestation_object(authenticator_data: &[u8]) -> Result<Vec<u8>, PasskeyError> {
     encode(&Cbor::Map(vec![
         ("fmt".into(), "none".into()),

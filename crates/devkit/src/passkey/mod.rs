@@ -1,8 +1,6 @@
-//! A software passkey: the browser and the platform authenticator in one, speaking WebAuthn Level 3
-//! JSON.
+//! A software passkey: browser and platform authenticator in one, using WebAuthn Level 3 JSON.
 //!
-//! It also misbehaves on request ([`Behaviour`]): it is the tool that the relay's checks are
-//! attacked with.
+//! It also misbehaves on request ([`Behaviour`]), to attack the relay's checks.
 
 mod authenticator;
 mod behaviour;

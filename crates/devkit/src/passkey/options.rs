@@ -1,4 +1,4 @@
-//! What a browser reads in the options a server sends, and why it refuses them.
+//! The parts of a server's options that a browser evaluates, and why it refuses them.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,16 +9,16 @@ use thiserror::Error;
 /// COSE algorithm ES256.
 pub(super) const ES256: i64 = -7;
 
-/// The ceremony ended without a credential, as `navigator.credentials` would end it.
+/// The ceremony ended without a credential, as in `navigator.credentials`.
 #[derive(Debug, Error)]
 pub enum PasskeyError {
-    /// The options are not of the shape WebAuthn gives them.
+    /// The options do not have WebAuthn's form.
     #[error("not WebAuthn options: {detail}")]
     BadOptions {
-        /// What the parser said.
+        /// The parser's message.
         detail: String,
     },
-    /// `SecurityError`: the options name another relying party than the page's.
+    /// `SecurityError`: the options name a relying party other than the page's.
     #[error("the options are for {offered:?}, this passkey for {own:?}")]
     OtherRelyingParty {
         /// The relying party in the options.
@@ -26,16 +26,16 @@ pub enum PasskeyError {
         /// The passkey's own.
         own: String,
     },
-    /// `NotSupportedError`: the server does not take ES256.
-    #[error("the server takes no ES256 key")]
+    /// `NotSupportedError`: the server does not accept ES256.
+    #[error("the server accepts no ES256 key")]
     NoCommonAlgorithm,
     /// `InvalidStateError`: the credential is registered already.
     #[error("the server excludes this credential")]
     Excluded,
-    /// `NotAllowedError`: the server asks for other credentials.
-    #[error("the server does not ask for this credential")]
+    /// `NotAllowedError`: the server requests other credentials.
+    #[error("the server does not request this credential")]
     NotAsked,
-    /// The operating system gave no randomness.
+    /// The operating system provided no randomness.
     #[error("no randomness")]
     NoRandomness,
     /// A value could not be signed or encoded.
@@ -46,7 +46,7 @@ pub enum PasskeyError {
     },
 }
 
-/// PublicKeyCredentialCreationOptionsJSON, as far as it matters here.
+/// PublicKeyCredentialCreationOptionsJSON, the parts used here.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct CreationOptions {
@@ -58,7 +58,7 @@ pub(super) struct CreationOptions {
     pub exclude_credentials: Vec<Descriptor>,
 }
 
-/// PublicKeyCredentialRequestOptionsJSON, as far as it matters here.
+/// PublicKeyCredentialRequestOptionsJSON, the parts used here.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RequestOptions {
@@ -88,7 +88,7 @@ pub(super) struct Descriptor {
     pub id: Base64Url,
 }
 
-/// Bytes that JSON carries as base64url without padding.
+/// Bytes encoded in JSON as base64url without padding.
 pub(super) struct Base64Url(pub Vec<u8>);
 
 impl<'de> Deserialize<'de> for Base64Url {

@@ -1,4 +1,4 @@
-//! An operation as a dApp drafts it: unsigned, without a paymaster, in the JSON of its EntryPoint
+//! An operation as drafted by a dApp: unsigned, without a paymaster, in the JSON of its EntryPoint
 //! version.
 
 use alloy_primitives::{Address, Bytes, U256};
@@ -11,20 +11,20 @@ use crate::EntryPointVersion;
 pub struct GasLimits {
     /// For the call itself.
     pub call: u64,
-    /// For validation, deployment of the account included.
+    /// For validation, including deployment of the account.
     pub verification: u64,
-    /// For what the EntryPoint cannot measure, paid without proof.
+    /// For overhead that the EntryPoint cannot measure, paid without proof.
     pub pre_verification: u64,
 }
 
 impl Default for GasLimits {
-    /// Enough for a SimpleAccount of any version that deploys itself and calls something small.
+    /// Enough for a SimpleAccount of any version that deploys itself and makes a small call.
     fn default() -> Self {
         Self { call: 150_000, verification: 500_000, pre_verification: 60_000 }
     }
 }
 
-/// What a client decides before it asks for sponsorship.
+/// The client's choices before it requests sponsorship.
 #[derive(Clone, Debug)]
 pub struct Draft {
     /// The account.
@@ -33,11 +33,11 @@ pub struct Draft {
     pub nonce: U256,
     /// The factory and its calldata, for an account that does not exist yet.
     pub deploy: Option<(Address, Bytes)>,
-    /// What the account is called with.
+    /// The call data for the account.
     pub call_data: Bytes,
     /// Gas.
     pub gas: GasLimits,
-    /// Wei per gas, at most.
+    /// Maximum fee, in wei per gas.
     pub max_fee_per_gas: u128,
     /// Wei per gas above the base fee.
     pub max_priority_fee_per_gas: u128,

@@ -1,4 +1,4 @@
-//! A client's half of a user operation: drafting it as EntryPoint JSON, and packing what comes back
+//! The client's part of a user operation: drafting it as EntryPoint JSON, and packing the result
 //! for the chain.
 
 mod draft;

@@ -1,4 +1,4 @@
-//! From JSON to the struct that the EntryPoint of that version takes.
+//! Converts JSON to the struct of that EntryPoint version.
 
 use alloy_eips::eip7702::SignedAuthorization;
 use alloy_primitives::aliases::U48;
@@ -13,15 +13,15 @@ use crate::abi::{
     EntryPointV06, EntryPointV07, PackedUserOperation, SuperPaymasterV06, SuperPaymasterV07, UserOperation,
 };
 
-/// `keccak("PaymasterSignature")[:8]`: ends paymasterAndData whose signature is outside the hash
-/// (EntryPoint v0.9).
+/// `keccak("PaymasterSignature")[:8]`: the end of a paymasterAndData with its signature outside the
+/// hash (EntryPoint v0.9).
 const PAYMASTER_SIGNATURE_MAGIC: [u8; 8] = hex!("22e325a297439656");
 const EIP7702_MARKER: [u8; 2] = hex!("7702");
 
 /// An operation ready for the chain.
 pub(crate) struct Packed {
     operation: Operation,
-    /// What has to travel in the same transaction (EIP-7702); empty otherwise.
+    /// EIP-7702 authorisations for the same transaction; empty if there are none.
     pub(crate) authorizations: Vec<SignedAuthorization>,
 }
 

@@ -1,8 +1,8 @@
-//! Parses a complete user operation as ERC-4337 and ERC-7769 write it: camelCase fields, hex
+//! Parses a complete user operation in the form of ERC-4337 and ERC-7769: camelCase fields, hex
 //! values.
 //!
-//! Strict on purpose: a field the EntryPoint version does not have, or a value too wide for its
-//! place, is an error and not something to drop silently.
+//! Strict on purpose: a field that the EntryPoint version does not have, or a value that is too
+//! wide, is an error instead of being dropped silently.
 
 use alloy_eips::eip7702::SignedAuthorization;
 use alloy_primitives::{Address, Bytes, U128, U256};
@@ -15,26 +15,26 @@ use crate::EntryPointVersion;
 /// The JSON is not a complete user operation of that EntryPoint version.
 #[derive(Debug, Error)]
 pub enum WireError {
-    /// A field is missing, unknown, or not the hex it should be.
+    /// A field is missing, unknown, or invalid hex.
     #[error("not a v{version} user operation: {detail}")]
     Malformed {
-        /// The EntryPoint version it should fit.
+        /// The expected EntryPoint version.
         version: EntryPointVersion,
-        /// What the parser said.
+        /// The parser's message.
         detail: String,
     },
-    /// Fields that only make sense together came alone.
-    #[error("`{field}` came without `{needs}`")]
+    /// A field is missing that another one requires.
+    #[error("`{field}` requires `{needs}`")]
     Incomplete {
-        /// The field that is there.
+        /// The field that was given.
         field: &'static str,
-        /// The field that is not.
+        /// The missing field.
         needs: &'static str,
     },
     /// The field belongs to a later EntryPoint.
     #[error("EntryPoint v{version} has no `{field}`")]
     NotInThisVersion {
-        /// The EntryPoint version asked for.
+        /// The requested EntryPoint version.
         version: EntryPointVersion,
         /// The field.
         field: &'static str,
@@ -83,7 +83,7 @@ pub(super) struct WireV07 {
     pub signature: Bytes,
 }
 
-/// Who makes the account: a contract, or the sender itself by EIP-7702 delegation.
+/// The factory of the account: a contract, or the sender itself by EIP-7702 delegation.
 #[derive(Debug)]
 pub(super) enum Factory {
     Contract(Address),

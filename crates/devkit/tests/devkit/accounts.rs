@@ -176,7 +176,7 @@ async fn an_operation_of_another_shape_never_reaches_the_chain() {
     }
 }
 
-/// The signature stays well-formed: another key is recovered.
+/// The signature stays well-formed: another signer is recovered.
 fn flip_last_bit_of_s(operation: &mut Value) {
     let mut signature: Vec<u8> = hex::decode(operation["signature"].as_str().unwrap()).unwrap();
     signature[63] ^= 1;

@@ -1,4 +1,4 @@
-//! The passkey checked against what Chromium produced: the same keys, the same layout.
+//! Compares the passkey with Chromium's recorded output: the same keys, the same layout.
 
 use alloy_primitives::hex;
 use base64::Engine;
@@ -31,7 +31,7 @@ fn creation_options(challenge: &str) -> Value {
     })
 }
 
-/// The same ceremonies as recorded, by a passkey of ours.
+/// The recorded ceremonies, repeated by a software passkey.
 fn replayed() -> (Value, Value) {
     let recorded = recorded();
     let mut passkey = SoftPasskey::create("localhost", ORIGIN).unwrap();
@@ -47,7 +47,7 @@ fn replayed() -> (Value, Value) {
     (registration, passkey.assert(&options).unwrap())
 }
 
-/// Every path of keys in the document with the kind of its value.
+/// Every key path in the document with the type of its value.
 fn shape(value: &Value, path: &str) -> Vec<String> {
     match value {
         Value::Object(fields) => {

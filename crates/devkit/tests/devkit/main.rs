@@ -1,5 +1,5 @@
-//! The devkit against the real thing: anvil, the published EntryPoints, the paymaster, webauthn-rs
-//! and Chromium's own output.
+//! Tests of the devkit with anvil, the published EntryPoints, the paymaster, webauthn-rs and
+//! Chromium's recorded output.
 
 #[cfg(test)]
 mod accounts;

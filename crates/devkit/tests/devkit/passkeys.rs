@@ -1,4 +1,4 @@
-//! The passkey checked against verifiers: p256 and webauthn-rs; and its lies, which they must see.
+//! The passkey checked by verifiers (p256 and webauthn-rs), which must detect its lies.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -41,7 +41,7 @@ fn bytes(field: &Value) -> Vec<u8> {
     URL_SAFE_NO_PAD.decode(field.as_str().unwrap()).unwrap()
 }
 
-/// The signature of an assertion, verified.
+/// Verifies and returns the signature of an assertion.
 fn verified_signature(passkey: &SoftPasskey, assertion: &Value) -> Signature {
     let response = &assertion["response"];
     let client_data_hash = Sha256::digest(bytes(&response["clientDataJSON"]));

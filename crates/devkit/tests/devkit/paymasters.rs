@@ -1,4 +1,4 @@
-//! Our paymaster through the real EntryPoints, signed for by a key it admitted.
+//! Our paymaster through the real EntryPoints, with signatures of a key it admitted.
 
 use alloy_eips::BlockId;
 use alloy_primitives::aliases::U48;
@@ -11,10 +11,10 @@ use crate::support::{ETHER, Owner, balance, chain, first_operation, signed, tool
 
 const MEASUREMENT: B256 = B256::repeat_byte(0x3e);
 const TEE_ID: B256 = B256::repeat_byte(0x7e);
-/// Half an hour from the present of the chain.
+/// Half an hour from the chain's current time.
 const WINDOW_SECONDS: u64 = 1800;
 
-/// As the contract reads it: both ends in Unix seconds.
+/// The window in the contract's form: both ends in Unix seconds.
 struct Window {
     until: U48,
     after: U48,
@@ -48,7 +48,7 @@ async fn paymaster_of(anvil: &Anvil, deployment: &Deployment, signer: Address) -
     paymaster
 }
 
-/// Puts the sponsorship into the operation: for v0.6 in one field, later in several.
+/// Adds the sponsorship to the operation: for v0.6 in one field, later in several.
 async fn sponsored(
     anvil: &Anvil,
     paymaster: &Paymaster,
@@ -58,7 +58,7 @@ async fn sponsored(
 ) -> Value {
     let window = Window::of(anvil).await;
     if version == EntryPointVersion::V06 {
-        // The v0.6 contract reads nothing of the field when it hashes.
+        // The v0.6 contract ignores the field when it hashes.
         let digest = paymaster.sponsorship_digest(&op, window.until, window.after).await.unwrap();
         let signature = signer.sign(digest);
         let data = [paymaster.address().as_slice(), &window.data(), &signature].concat();

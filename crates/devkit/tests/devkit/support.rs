@@ -1,4 +1,4 @@
-//! A chain, an account owner, and an operation of hers.
+//! A chain, an account owner, and one of its operations.
 
 use std::path::Path;
 
@@ -55,7 +55,8 @@ impl Owner {
         self.signature(hash).as_bytes().into()
     }
 
-    /// As the SimpleAccount of that version checks it: EIP-191 up to v0.7, the bare hash since.
+    /// In the form that the SimpleAccount of that version checks: EIP-191 up to v0.7, the bare hash
+    /// since.
     pub fn sign_operation(&self, version: EntryPointVersion, user_op_hash: B256) -> Bytes {
         match version {
             EntryPointVersion::V06 | EntryPointVersion::V07 => self.sign(eip191_hash_message(user_op_hash)),
@@ -75,7 +76,7 @@ impl Owner {
     }
 }
 
-/// Whom operations pay in these tests.
+/// The recipient of payments in these tests.
 pub const PAYEE: Address = Address::repeat_byte(0x5a);
 
 /// The first operation of an account: deploys it and sends `wei` to [`PAYEE`].
@@ -89,7 +90,7 @@ pub async fn first_operation(deployment: &Deployment, owner: &Owner, wei: u64) -
     draft
 }
 
-/// Signs the operation as it stands.
+/// Signs the operation in its current form.
 pub async fn signed(deployment: &Deployment, owner: &Owner, mut operation: Value) -> Value {
     let entry_point = &deployment.entry_point;
     let hash = entry_point.user_op_hash(&operation).await.unwrap();

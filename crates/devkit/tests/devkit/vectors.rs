@@ -1,4 +1,4 @@
-//! The packing, checked against the hashes that the published EntryPoints gave.
+//! Compares the packing with the hashes computed by the published EntryPoints.
 
 use std::collections::HashMap;
 
@@ -35,7 +35,7 @@ async fn packed_operations_hash_on_chain_as_in_the_vectors() {
         let anvil = anvil(chain_id).await;
         for vector in vectors {
             let version: EntryPointVersion = vector.entry_point_version.parse().unwrap();
-            // The candidate v0.9 is at an address of its own, and EIP-712 binds that.
+            // The candidate v0.9 has a different address, which EIP-712 binds.
             if version == EntryPointVersion::V09 {
                 continue;
             }
