@@ -19,8 +19,8 @@ use tokio::runtime::Builder;
 
 use crate::error::Error;
 
-/// Tasks that a worker runs before it looks for new input. Tokio's own 61 would let input wait
-/// while as many requests are parsed.
+/// Tasks that a worker runs before it checks for new input, and for tasks woken by other threads.
+/// With Tokio's default of 61, both would wait while that many requests are parsed.
 const EVENT_INTERVAL: u32 = 8;
 
 fn main() -> ExitCode {
@@ -37,6 +37,10 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Error> {
     let command = cli::Cli::parse();
-    let runtime = Builder::new_multi_thread().enable_all().event_interval(EVENT_INTERVAL).build();
+    let runtime = Builder::new_multi_thread()
+        .enable_all()
+        .event_interval(EVENT_INTERVAL)
+        .global_queue_interval(EVENT_INTERVAL)
+        .build();
     runtime.map_err(|error| Error::Start(format!("threads: {error}")))?.block_on(command.run())
 }

@@ -56,8 +56,11 @@ impl Turns {
 impl Turn {
     /// Waits until no other request of the client has a turn, and a processor is free. Called
     /// before costly work whose length the client chooses, within [`Self::until_it_waits`], which
-    /// ends the turn.
+    /// ends the turn. Does nothing if the turn has begun.
     pub async fn begin(&self) {
+        if self.held().is_some() {
+            return;
+        }
         let client = self.turns.clients.of(self.client).lock_owned().await;
         let processor = Arc::clone(&self.turns.processors).acquire_owned().await.ok();
         *self.held() = Some(Held { _client: client, _processor: processor });

@@ -2,9 +2,12 @@
 //!
 //! A client's messages are read no faster than they are answered and the answers written: the
 //! number of messages in between, and their memory cost, are bounded. Each message is answered in
-//! its own task, so that a slow one delays no other.
+//! its own task, so that a slow one delays no other. The task starts at the client's turn
+//! ([`Turns`](crate::Turns)). Until then no other message of the connection is read, so that few
+//! tasks are runnable however many messages clients send.
 
-use std::future::Future;
+use std::future::{Future, pending};
+use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,6 +27,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_util::sync::CancellationToken;
 
 use crate::memory::{Held, Memory};
+use crate::turns::Turn;
 
 /// Maximum number of messages that are being answered, or whose answers wait to be written.
 const AT_ONCE: usize = 64;
@@ -44,8 +48,11 @@ const MOST_IN_CLOSING: u64 = 1 << 20;
 
 /// Answers the messages of one WebSocket.
 pub trait Answer: Clone + Send + 'static {
-    /// The answer to a text or binary message; `None` if there is none.
-    fn answer(self, message: Bytes) -> impl Future<Output = Option<String>> + Send;
+    /// Waits for the client's turn and begins it.
+    fn turn(self) -> impl Future<Output = Turn> + Send;
+
+    /// The answer to a text or binary message, whose turn has begun; `None` if there is none.
+    fn answer(self, message: Bytes, turn: Turn) -> impl Future<Output = Option<String>> + Send;
 
     /// The answer to a message over the limit, after which the WebSocket is closed.
     fn too_long(&self) -> String;
@@ -108,6 +115,7 @@ impl WebSocket {
             pings: interval(self.memory.idle() / PINGS),
             looks: interval(self.memory.body() / LOOKS),
             memory: self.memory,
+            waiting: None,
             answers: JoinSet::new(),
             readable_since: Instant::now(),
         };
@@ -117,21 +125,43 @@ impl WebSocket {
     }
 }
 
-/// The answer to a message, unless the connection is evicted first. Looked at before each step:
-/// what an evicted connection's messages would cost is not counted any more.
-async fn answered(memory: Memory, mut held: Held, message: Bytes, answer: impl Answer) -> Option<(String, Held)> {
+/// The answer to a message, unless the connection is evicted first. Eviction is checked before each
+/// step, since the memory cost of an evicted connection's messages is no longer counted.
+async fn answered(
+    memory: Memory,
+    mut held: Held,
+    message: Bytes,
+    answer: impl Answer,
+    turn: Turn,
+) -> Option<(String, Held)> {
     let text = tokio::select! {
         biased;
         () = memory.ended() => None,
-        text = answer.answer(message) => text,
+        text = answer.answer(message, turn) => text,
     }?;
     held.answered(text.len());
     Some((text, held))
 }
 
+/// A message waiting for its turn.
+struct Waiting {
+    message: Bytes,
+    held: Held,
+    turn: Pin<Box<dyn Future<Output = Turn> + Send>>,
+}
+
+/// Waits for the turn of the waiting message; forever if there is none.
+async fn begun(waiting: &mut Option<Waiting>) -> Turn {
+    match waiting {
+        Some(waiting) => waiting.turn.as_mut().await,
+        None => pending().await,
+    }
+}
+
 struct Session {
     socket: WebSocketStream<TokioIo<Upgraded>>,
     memory: Memory,
+    waiting: Option<Waiting>,
     answers: JoinSet<Option<(String, Held)>>,
     pings: Interval,
     looks: Interval,
@@ -145,6 +175,10 @@ impl Session {
             // In response to the client's close frame.
             return self.socket.close(None).await;
         };
+        if self.waiting.is_some() {
+            let turn = begun(&mut self.waiting).await;
+            self.begin(turn, &answer);
+        }
         while let Some(answered) = self.answers.join_next().await {
             if let Ok(Some((text, _held))) = answered {
                 self.socket.send(Message::text(text)).await?;
@@ -164,7 +198,9 @@ impl Session {
 
     async fn read(&mut self, stop: &CancellationToken, answer: &impl Answer) -> Result<End, Error> {
         loop {
-            let may_read = self.answers.len() < AT_ONCE && (self.answers.is_empty() || self.memory.cost() < AHEAD);
+            let is_idle = self.answers.is_empty() && self.waiting.is_none();
+            let may_read =
+                self.waiting.is_none() && self.answers.len() < AT_ONCE && (is_idle || self.memory.cost() < AHEAD);
             tokio::select! {
                 Some(answered) = self.answers.join_next() => {
                     if !may_read {
@@ -190,8 +226,12 @@ impl Session {
                         Some(Err(Error::Protocol(_))) => return Ok(End::Close(CloseCode::Protocol)),
                         Some(Err(error)) => return Err(error),
                     };
-                    let held = self.memory.message(data.len());
-                    self.answers.spawn(answered(self.memory.clone(), held, data, answer.clone()));
+                    let (held, turn) = (self.memory.message(data.len()), Box::pin(answer.clone().turn()));
+                    self.waiting = Some(Waiting { message: data, held, turn });
+                }
+                turn = begun(&mut self.waiting) => {
+                    self.begin(turn, answer);
+                    self.readable_since = Instant::now();
                 }
                 _ = self.pings.tick() => {
                     if may_read && self.waited_since(self.memory.last_read()) > self.memory.idle() {
@@ -208,6 +248,13 @@ impl Session {
                 () = stop.cancelled() => return Ok(End::Close(CloseCode::Away)),
                 () = self.memory.ended() => return Err(Error::ConnectionClosed),
             }
+        }
+    }
+
+    /// Starts the task of the waiting message.
+    fn begin(&mut self, turn: Turn, answer: &impl Answer) {
+        if let Some(Waiting { message, held, .. }) = self.waiting.take() {
+            self.answers.spawn(answered(self.memory.clone(), held, message, answer.clone(), turn));
         }
     }
 

@@ -17,7 +17,7 @@ use axum::extract::Request;
 use axum::response::Response;
 use axum::routing::get;
 use futures_util::{SinkExt as _, StreamExt as _};
-use serve::{Answer, Bounds, Listener, Occupancy, WebSocket};
+use serve::{Answer, Bounds, Client, Listener, Occupancy, Turn, Turns, WebSocket};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -38,11 +38,12 @@ struct Slow {
     begun: Arc<AtomicUsize>,
     permits: Arc<Semaphore>,
     length: usize,
+    turns: Turns,
 }
 
 impl Slow {
     fn of(permits: usize, length: usize) -> Self {
-        Self { begun: Arc::default(), permits: Arc::new(Semaphore::new(permits)), length }
+        Self { begun: Arc::default(), permits: Arc::new(Semaphore::new(permits)), length, turns: Turns::default() }
     }
 
     fn begun(&self) -> usize {
@@ -51,9 +52,15 @@ impl Slow {
 }
 
 impl Answer for Slow {
-    async fn answer(self, message: Bytes) -> Option<String> {
+    async fn turn(self) -> Turn {
+        let turn = self.turns.of(Client::Untold);
+        turn.begin().await;
+        turn
+    }
+
+    async fn answer(self, message: Bytes, turn: Turn) -> Option<String> {
         self.begun.fetch_add(1, Ordering::SeqCst);
-        self.permits.acquire().await.unwrap().forget();
+        turn.until_it_waits(self.permits.acquire()).await.unwrap().forget();
         (message != "-").then(|| "x".repeat(self.length))
     }
 
@@ -220,6 +227,25 @@ async fn incomplete_messages_cost_memory_until_their_address_is_over_the_bound()
         open.push(stream);
     }
     until(|| port.occupancy.tally().ended.memory > 0).await;
+}
+
+#[tokio::test]
+async fn no_message_is_answered_before_its_clients_turn() {
+    let answer = Slow::of(100, 1);
+    let port = port(Bounds::default(), answer.clone()).await;
+    let other = answer.turns.of(Client::Untold);
+    other.begin().await;
+    let mut socket = port.connect().await;
+    for _ in 0..10 {
+        socket.send(Message::text("x".repeat(900))).await.unwrap();
+    }
+    // Long enough for them to be answered otherwise.
+    sleep(SOON).await;
+    assert_eq!(answer.begun(), 0);
+    drop(other);
+    for _ in 0..10 {
+        assert!(matches!(next(&mut socket).await, Some(Ok(Message::Text(_)))));
+    }
 }
 
 #[tokio::test]

@@ -237,14 +237,15 @@ impl EdgeLayer {
     async fn answer<S>(
         &self,
         inner: S,
-        request: Request<HttpBody>,
+        mut request: Request<HttpBody>,
         request_id: &RequestId,
     ) -> Result<Response<HttpBody>, BoxError>
     where
         S: Service<Request<HttpBody>, Response = Response<HttpBody>, Error = BoxError>,
     {
         let unread = Arc::<OnceLock<(StatusCode, EdgeError)>>::default();
-        let turn = self.turns.of(request.extensions().get().copied().unwrap_or_default());
+        let client = request.extensions().get().copied().unwrap_or_default();
+        let turn = request.extensions_mut().remove().unwrap_or_else(|| self.turns.of(client));
         let whole = |body| readable(body, self.max_body_bytes, turn.clone(), Arc::clone(&unread));
         let response = turn.until_it_waits(inner.oneshot(request.map(whole))).await?;
         Ok(match response.extensions().get() {

@@ -7,7 +7,7 @@ use http_body_util::{BodyExt as _, Collected};
 use jsonrpsee::core::BoxError;
 use jsonrpsee::server::HttpBody;
 use jsonrpsee::types::Id;
-use serve::{Answer, Client, WebSocket};
+use serve::{Answer, Client, Turn, WebSocket};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
@@ -68,13 +68,20 @@ where
     S: Service<Request<HttpBody>, Response = Response<HttpBody>, Error = BoxError> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
 {
-    async fn answer(self, message: Bytes) -> Option<String> {
+    async fn turn(self) -> Turn {
+        let turn = self.layer.turns.of(self.client);
+        turn.begin().await;
+        turn
+    }
+
+    async fn answer(self, message: Bytes, turn: Turn) -> Option<String> {
         let request_id = RequestId::new();
         let mut request = Request::new(HttpBody::from(message.to_vec()));
         *request.method_mut() = http::Method::POST;
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         request.extensions_mut().insert(self.entrance);
         request.extensions_mut().insert(self.client);
+        request.extensions_mut().insert(turn);
         request.extensions_mut().insert(request_id.clone());
         let answered = self.layer.answer(self.inner, request, &request_id).await;
         let response = answered.unwrap_or_else(|error| {
