@@ -115,12 +115,15 @@ impl Settler {
             let ids = expired.into_iter().map(|expired| expired.id).collect();
             return self.release(ids, ended_before).await;
         }
+        // The nonces, and the logs that explain them, are those up to this block: backends lag, and
+        // forget old state.
+        let at = latest.number.saturating_sub(self.confirmations().min(STATE_KEPT));
         let mut round = Round::default();
-        let used = self.release_unused(&mut round, contracts, &expired, latest, ended_before).await?;
+        let used = self.release_unused(&mut round, contracts, &expired, at, ended_before).await?;
         let mut not_mined = Vec::new();
         let mut fruitless = 0;
         for expired in used.into_iter().take(USED_IN_ROUND) {
-            match self.fate(contracts, expired, latest).await? {
+            match self.fate(contracts, expired, at).await? {
                 Fate::NotMined => not_mined.push(expired.id.clone()),
                 Fate::Unknown => self.settle_at_worst_case(expired, ended_before, last_final).await?,
                 Fate::Missed(block) => round.missed = Some(round.missed.map_or(block, |lowest| lowest.min(block))),
@@ -156,13 +159,13 @@ impl Settler {
         round: &mut Round,
         contracts: Contracts,
         expired: &'e [Expired],
-        latest: Block,
+        at: u64,
         ended_before: u64,
     ) -> Result<Vec<&'e Expired>, RelayError> {
         let (mut rest, mut used, mut fruitless) = (expired, Vec::new(), 0);
         while !rest.is_empty() && fruitless < FRUITLESS {
             let (part, others) = rest.split_at(rest.len().min(self.progress.nonces_at_once()));
-            let Some(next) = self.next_nonces(contracts, part, latest).await? else { continue };
+            let Some(next) = self.next_nonces(contracts, part, at).await? else { continue };
             rest = others;
             fruitless += 1;
             let mut unused = Vec::new();
@@ -214,10 +217,9 @@ impl Settler {
         &self,
         contracts: Contracts,
         expired: &[Expired],
-        latest: Block,
+        at: u64,
     ) -> Result<Option<Vec<Result<Uint256, ChainError>>>, RelayError> {
         let accounts: Vec<_> = expired.iter().map(|expired| (expired.sender, expired.nonce)).collect();
-        let at = latest.number.saturating_sub(self.confirmations().min(STATE_KEPT));
         let next = match self.chain.reader.next_nonces(contracts.entry_point, &accounts, at).await {
             Ok(next) => next,
             Err(error @ (ChainError::Node { .. } | ChainError::AnswerTooLarge { .. })) => vec![Err(error)],
@@ -231,8 +233,8 @@ impl Settler {
     }
 
     /// What became of an operation whose nonce was used.
-    async fn fate(&self, contracts: Contracts, expired: &Expired, latest: Block) -> Result<Fate, RelayError> {
-        let by = match self.what_used(contracts, expired, latest).await {
+    async fn fate(&self, contracts: Contracts, expired: &Expired, at: u64) -> Result<Fate, RelayError> {
+        let by = match self.what_used(contracts, expired, at).await {
             Ok(Some(by)) => by,
             Ok(None) => return Ok(Fate::Unknown),
             Err(error) => return Ok(Fate::Untold(error)),
@@ -254,16 +256,16 @@ impl Settler {
         &self,
         contracts: Contracts,
         expired: &Expired,
-        latest: Block,
+        at: u64,
     ) -> Result<Option<AccountOp>, ChainError> {
         let Some(first) = expired.block else { return Ok(None) };
         let ask = |from, to| self.chain.reader.mined_of(contracts.entry_point, expired.sender, from, to);
-        let mut from = first.max(latest.number.saturating_sub(MOST_IN_ROUND));
+        let mut from = first.max(at.saturating_sub(MOST_IN_ROUND));
         for _ in 0..MOST_QUESTIONS {
-            if from > latest.number {
+            if from > at {
                 break;
             }
-            let to = latest.number.min(from.saturating_add(self.progress.at_once_of_account() - 1));
+            let to = at.min(from.saturating_add(self.progress.at_once_of_account() - 1));
             match ask(from, to).await {
                 Ok(ops) => {
                     if let Some(op) = ops.into_iter().find(|op| op.nonce == expired.nonce) {
@@ -276,7 +278,7 @@ impl Settler {
                     self.progress.narrow_of_account(from, to);
                 }
                 Err(ChainError::Node { detail }) => {
-                    let given = first_given(from, latest.number, |block| ask(block, block)).await?;
+                    let given = first_given(from, at, |block| ask(block, block)).await?;
                     from = given.ok_or(ChainError::Node { detail })?;
                 }
                 // As refused, but each one costs the node, or us, a long time: the next round asks

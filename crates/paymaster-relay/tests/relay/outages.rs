@@ -156,7 +156,7 @@ async fn while_another_file_or_none_is_in_the_place_of_the_database_nothing_is_s
     let params = json!([op, ACCOUNT, world.approval(&mut dapp, &op).await]);
     let (file, away) = (world.dir.path().join("relay.db"), world.dir.path().join("away"));
     fs::rename(&file, &away).unwrap();
-    for reason in ["moved or removed", "another file"] {
+    for reason in ["moved or removed", "replaced by another"] {
         let refusal = world.client.call("pm_sponsor_with_tee", params.clone()).await.unwrap_err();
         refusal.assert_is(-32603, "claims_unavailable", true);
         let problem = world.relay.readiness.ready().await.unwrap_err().to_string();

@@ -745,6 +745,23 @@ async fn what_was_replaced_by_another_operation_of_its_nonce_is_released() {
 }
 
 #[tokio::test]
+async fn a_replaced_operation_is_released_though_the_logs_lag_by_the_confirmations() {
+    let (world, node) = behind_a_node().await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let first = dapp.first_op(0);
+    let mut second = first.clone();
+    second["callGasLimit"] = json!("0x30000");
+    world.sponsor(&mut dapp, &first).await.unwrap();
+    let answer = world.sponsor(&mut dapp, &second).await.unwrap();
+    mine(&world, &answer).await;
+    world.pass(700).await;
+    world.relay.settler.settle().await.unwrap();
+    node.fail(Fault::LogsUpTo(next_block(&world).await - 1));
+    world.anvil.mine(1).await.unwrap();
+    assert_eq!(world.release_expired().await, 1);
+}
+
+#[tokio::test]
 async fn a_node_that_keeps_no_old_logs_holds_settlement_up_for_some_rounds_only() {
     let (world, node) = behind_a_node().await;
     world.relay.settler.settle().await.unwrap();
