@@ -41,7 +41,9 @@ impl Sweeper {
 
     /// Sweeps until told to stop; a chain whose node does not answer delays no other.
     pub async fn run(&self, stop: CancellationToken) {
-        let chains = self.settlers.iter().map(|settler| self.sweep_chain(settler, &stop));
+        let chains = self.settlers.iter().map(|settler| async {
+            tokio::join!(self.sweep_chain(settler, &stop), release_used(settler, &stop));
+        });
         tokio::join!(self.keep_up(&stop), join_all(chains));
     }
 
@@ -72,7 +74,7 @@ impl Sweeper {
     }
 
     async fn sweep(&self, settler: &Settler) -> Result<(), RelayError> {
-        let released = settler.release_expired().await;
+        let released = settler.release_unused().await;
         let chain = settler.chain();
         for deployment in chain.catalogue.deployments() {
             self.metrics.reserved(deployment, self.store.reserved(deployment).await?);
@@ -82,4 +84,15 @@ impl Sweeper {
         }
         released.map(drop)
     }
+}
+
+/// Beside the sweep, since a node may take minutes for its logs.
+async fn release_used(settler: &Settler, stop: &CancellationToken) {
+    let mut ticks = interval(EVERY);
+    let mut outage = Outage::new(settler.chain().work("the look-up of used nonces"));
+    let mut round = async || {
+        ticks.tick().await;
+        outage.note(settler.release_used().await.map(drop), settler.needs());
+    };
+    while stop.run_until_cancelled(round()).await.is_some() {}
 }

@@ -5,8 +5,9 @@ mod expired;
 mod head;
 mod progress;
 mod pruned;
+mod used;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use breaker::OutageLog;
@@ -15,6 +16,7 @@ use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 
 use self::progress::{MOST_QUESTIONS, Progress, Round};
+use self::used::Used;
 use crate::chain::{ChainError, MinedOp};
 use crate::chains::Chain;
 use crate::deployment::Deployment;
@@ -35,6 +37,8 @@ pub struct Settler {
     store: Arc<dyn Store>,
     metrics: Arc<Metrics>,
     progress: Progress,
+    /// What the last [`Self::release_unused`] found used.
+    used: Mutex<Vec<Used>>,
     chain_log: OutageLog,
 }
 
@@ -44,7 +48,7 @@ impl Settler {
     pub fn new(chain: &Arc<Chain>, parts: &Parts) -> Self {
         let Parts { store, metrics, .. } = parts.clone();
         let (progress, chain_log) = (Progress::default(), OutageLog::new(chain.name()));
-        Self { chain: Arc::clone(chain), store, metrics, progress, chain_log }
+        Self { chain: Arc::clone(chain), store, metrics, progress, used: Mutex::default(), chain_log }
     }
 
     /// Its chain.

@@ -35,6 +35,8 @@ pub(super) struct Progress {
     problem: Mutex<Option<String>>,
     /// What was wrong when expired reservations were last to be released.
     release_problem: Mutex<Option<String>>,
+    /// The same for those whose nonce was used.
+    used_problem: Mutex<Option<String>>,
     /// Rounds in which the node's chain was not the one that was read, and its latest block new,
     /// less those in which it was the one.
     doubtful_rounds: AtomicU32,
@@ -72,6 +74,7 @@ impl Default for Progress {
             nonces_at_once: AtomicUsize::new(MOST_NONCES),
             problem: Mutex::default(),
             release_problem: Mutex::default(),
+            used_problem: Mutex::default(),
             doubtful_rounds: AtomicU32::new(0),
             refused: Mutex::default(),
         }
@@ -81,9 +84,15 @@ impl Default for Progress {
 impl Progress {
     /// What was wrong with the last round, or with the last release, for operators.
     pub(super) fn problem(&self) -> Option<String> {
-        let [settling, releasing] = [&self.problem, &self.release_problem]
+        let [settling, releasing, used] = [&self.problem, &self.release_problem, &self.used_problem]
             .map(|problem| problem.lock().unwrap_or_else(PoisonError::into_inner).clone());
-        settling.or(releasing)
+        settling.or(releasing).or(used)
+    }
+
+    pub(super) fn note_used(&self, outcome: &Result<u64, RelayError>) {
+        let words = "expired reservations whose nonce was used";
+        let problem = outcome.as_ref().err().map(|error| format!("{words}: {}", error.in_full()));
+        *self.used_problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
     }
 
     pub(super) fn note_release(&self, outcome: &Result<u64, RelayError>) {

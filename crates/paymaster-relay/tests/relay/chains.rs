@@ -124,7 +124,7 @@ async fn one_account_is_sponsored_on_both_chains_and_each_settles_its_own() {
     two.other.anvil.mine(2).await.unwrap();
     for settler in [here, there] {
         settler.settle().await.unwrap();
-        settler.release_expired().await.unwrap();
+        settler.release_unused().await.unwrap();
     }
     assert_eq!(two.is_reserved().await, [true, false]);
     assert_eq!(two.problems().await, []);
@@ -271,6 +271,6 @@ async fn a_node_that_serves_another_chain_than_it_is_listed_for_is_named_and_set
     two.other.anvil.mine(2).await.unwrap();
     let here = &two.world.relay.settlers[0];
     let is_refused = |outcome| matches!(outcome, Err(RelayError::ChainUnavailable(ChainError::OtherChain { .. })));
-    assert!(is_refused(here.settle().await) && is_refused(here.release_expired().await));
+    assert!(is_refused(here.settle().await) && is_refused(here.release_unused().await));
     assert_eq!(two.is_reserved().await, [true, false]);
 }

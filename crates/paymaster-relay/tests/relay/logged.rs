@@ -57,7 +57,7 @@ async fn a_flood_of_calls_fills_neither_the_log_nor_the_place_of_calls_with_a_ke
     assert_eq!(log.lines("with-a-key").len(), 1);
     until(async || {
         world.client.post(call.to_string(), &[]).await;
-        !log.lines("left out").is_empty()
+        !log.lines("suppressed").is_empty()
     })
     .await;
 }

@@ -232,7 +232,7 @@ async fn a_factory_that_takes_too_long_is_told_as_that_and_is_no_outage_of_the_c
     let refusal = world.sponsor(&mut dapp, &op).await.unwrap_err();
     refusal.assert_is(-32500, "factory_not_run", true);
     assert_eq!(world.reserved().await, 0);
-    world.relay.settler.release_expired().await.unwrap();
+    world.try_to_release().await.unwrap();
     // Another nonce, and the same factory and data: it isn't run again for a moment.
     let next = dapp.first_op(1);
     let refusal = world.sponsor(&mut dapp, &next).await.unwrap_err();

@@ -297,7 +297,7 @@ async fn a_database_that_was_read_on_a_longer_chain_is_settled_on_this_one() {
     mine(&world, &answer).await;
     world.anvil.mine(20).await.unwrap();
     world.relay.settler.settle().await.unwrap_err();
-    assert_eq!(world.relay.settler.release_expired().await.unwrap(), 0);
+    assert_eq!(world.try_to_release().await.unwrap(), 0);
     assert_eq!(next_block(&world).await, 849_046);
     // What is only low may be lagging, and what has other blocks may be another's answer: until it
     // stays so, with new blocks.
@@ -362,7 +362,7 @@ async fn a_latest_block_far_below_what_was_read_takes_nothing_back_and_sets_noth
     let mut world = world;
     for _ in 0..2 {
         world.relay.settler.settle().await.unwrap_err();
-        assert_eq!(world.relay.settler.release_expired().await.unwrap(), 0);
+        assert_eq!(world.try_to_release().await.unwrap(), 0);
         assert_eq!((next_block(&world).await, states(&world).await), (read, noted.clone()));
         let problem = world.problem("settlement").await.unwrap();
         assert!(
@@ -464,7 +464,7 @@ async fn what_settlement_has_not_read_is_not_released_and_its_key_stays_taken() 
     world.relay.settler.settle().await.unwrap_err();
     mine(&world, &first).await;
     world.pass(700).await;
-    assert_eq!(world.relay.settler.release_expired().await.unwrap(), 0);
+    assert_eq!(world.try_to_release().await.unwrap(), 0);
     let next = dapp.first_op(1);
     let refusal = sponsor(&mut dapp, &next).await.unwrap_err();
     refusal.assert_is(-32602, "idempotency_conflict", true);
@@ -473,10 +473,10 @@ async fn what_settlement_has_not_read_is_not_released_and_its_key_stays_taken() 
     let mut world = world;
     world.stop().await;
     let world = world.started_again().await;
-    assert_eq!(world.relay.settler.release_expired().await.unwrap(), 0);
+    assert_eq!(world.try_to_release().await.unwrap(), 0);
     node.fail(Fault::None);
     assert_eq!(world.relay.settler.settle().await.unwrap(), 1);
-    assert_eq!(world.relay.settler.release_expired().await.unwrap(), 0);
+    assert_eq!(world.try_to_release().await.unwrap(), 0);
     assert_eq!(states(&world).await[0].0, "settled");
     let passkey = world.approval(&mut dapp, &next).await;
     let refusal = world.client.call("pm_sponsor_with_tee", json!([next, ACCOUNT, passkey, options])).await.unwrap_err();
@@ -501,7 +501,7 @@ async fn blocks_whose_logs_the_node_does_not_have_yet_are_not_read_and_nothing_i
     for _ in 0..2 {
         world.relay.settler.settle().await.unwrap_err();
         assert_eq!(next_block(&world).await, has + 1);
-        assert_eq!(world.relay.settler.release_expired().await.unwrap(), 0);
+        assert_eq!(world.try_to_release().await.unwrap(), 0);
         let problem = world.problem("settlement").await.unwrap();
         assert!(problem.contains("logs lag"), "{problem}");
     }
@@ -558,7 +558,7 @@ async fn reservations_of_a_deployment_that_is_no_longer_configured_are_released_
     world.settings["deployments"][0]["paymaster"] = json!("0x00000000000000000000000000000000000000aa");
     let world = world.started_again().await;
     world.pass(700).await;
-    assert_eq!(world.relay.settler.release_expired().await.unwrap(), 1);
+    assert_eq!(world.try_to_release().await.unwrap(), 1);
 }
 
 fn tells_of_no_logs(question: &Value, answer: &mut Value) {
@@ -626,7 +626,7 @@ async fn an_operation_that_the_logs_lacked_for_a_while_is_read_again_and_settled
     assert_eq!(world.relay.settler.settle().await.unwrap(), 0);
     node.fail(Fault::None);
     for settled in [1, 0] {
-        assert_eq!(world.relay.settler.release_expired().await.unwrap(), 0);
+        assert_eq!(world.try_to_release().await.unwrap(), 0);
         assert_eq!(world.relay.settler.settle().await.unwrap(), settled);
     }
     assert_eq!((states(&world).await[0].0.as_str(), costs(&world).await[0].1), ("settled", false));
@@ -676,7 +676,7 @@ async fn a_nonce_that_the_node_does_not_tell_keeps_its_own_reservation_only() {
     node.fail(Fault::Rewrites(has_no_nonce_of_key_2));
     assert_eq!(world.release_expired().await, 3);
     // Where it tells nothing at all, operators are told.
-    let error = world.relay.settler.release_expired().await.unwrap_err();
+    let error = world.try_to_release().await.unwrap_err();
     assert!(matches!(error, RelayError::ChainUnavailable { .. }), "{error:?}");
     let problem = world.problem("settlement").await.unwrap();
     assert!(problem.starts_with("expired reservations") && problem.contains("compute units"), "{problem}");
@@ -707,8 +707,11 @@ async fn a_used_nonce_that_the_logs_do_not_explain_keeps_its_own_reservation_onl
     mine(&world, &answer).await;
     world.pass(700).await;
     node.fail(Fault::Rewrites(has_no_logs_of_accounts));
-    assert_eq!(world.release_expired().await, 1);
-    assert!(world.relay.settler.release_expired().await.is_err());
+    world.relay.settler.settle().await.unwrap();
+    assert_eq!(world.relay.settler.release_unused().await.unwrap(), 1);
+    assert!(world.relay.settler.release_used().await.is_err());
+    let problem = world.problem("settlement").await.unwrap();
+    assert!(problem.starts_with("expired reservations whose nonce was used"), "{problem}");
     node.fail(Fault::None);
     assert_eq!(world.release_expired().await, 1);
     let states: Vec<_> = states(&world).await.into_iter().map(|(state, _)| state).collect();
@@ -776,11 +779,11 @@ async fn a_node_that_keeps_no_old_logs_holds_settlement_up_for_some_rounds_only(
     for _ in 0..9 {
         world.relay.settler.settle().await.unwrap_err();
         assert!(world.problem("settlement").await.unwrap().contains("4444"));
-        assert_eq!(world.relay.settler.release_expired().await.unwrap(), 0);
+        assert_eq!(world.try_to_release().await.unwrap(), 0);
     }
     assert_eq!(world.relay.settler.settle().await.unwrap(), 0);
     assert_eq!(world.problem("settlement").await, None);
-    assert_eq!(world.relay.settler.release_expired().await.unwrap(), 1);
+    assert_eq!(world.try_to_release().await.unwrap(), 1);
     let states: Vec<_> = states(&world).await.into_iter().map(|(state, _)| state).collect();
     assert_eq!((states, costs(&world).await[0].1), (vec!["settled".to_owned(), "released".to_owned()], true));
 }

@@ -21,7 +21,7 @@ use paymaster_relay::ports::{Clock, OsEntropy};
 use paymaster_relay::relay_key::{RelayKey, passphrase};
 use paymaster_relay::settings::Settings;
 use paymaster_relay::store::{SqliteStore, Store};
-use paymaster_relay::{Parts, Readiness, RpcServer, Settler, Sponsor, Sweeper};
+use paymaster_relay::{Parts, Readiness, RelayError, RpcServer, Settler, Sponsor, Sweeper};
 use prometheus::Registry;
 use proto::command::{Deployment, RelayApproval, SignWithHybridKey, SignatureScheme};
 use proto::digest::intent_hash;
@@ -300,7 +300,13 @@ impl World {
     /// released.
     pub async fn release_expired(&self) -> u64 {
         self.relay.settler.settle().await.unwrap();
-        self.relay.settler.release_expired().await.unwrap()
+        self.try_to_release().await.unwrap()
+    }
+
+    /// Releases what is over, without settling first.
+    pub async fn try_to_release(&self) -> Result<u64, RelayError> {
+        let Relay { settler, .. } = &self.relay;
+        Ok(settler.release_unused().await? + settler.release_used().await?)
     }
 
     pub async fn intent(&self, dapp: &Dapp, op: &Value) -> Value {

@@ -1,0 +1,180 @@
+//! What used the nonces of expired reservations. Looking that up takes as long as the node takes for
+//! its logs, so it runs beside the release of the others ([`expired`](super::expired)).
+
+use std::collections::HashMap;
+use std::mem::take;
+use std::sync::PoisonError;
+
+use proto::{Address, Uint256};
+
+use super::Settler;
+use super::progress::MOST_IN_ROUND;
+use super::pruned::first_given;
+use crate::chain::{AccountOp, ChainError};
+use crate::error::RelayError;
+use crate::store::{Contracts, Expired};
+
+/// Maximum number of questions about the logs of one account.
+const MOST_QUESTIONS: u32 = 256;
+/// Consecutive accounts without an answer after which the round ends.
+const FRUITLESS: u32 = 4;
+
+/// Expired reservations of one deployment whose nonces were used.
+#[derive(Debug)]
+pub(super) struct Used {
+    pub(super) contracts: Contracts,
+    /// The block up to which the nonces were read.
+    pub(super) at: u64,
+    /// The latest block at that time.
+    pub(super) latest: u64,
+    /// Their windows ended before this time, in Unix seconds.
+    pub(super) ended_before: u64,
+    pub(super) expired: Vec<Expired>,
+}
+
+/// What became of an operation whose nonce was used.
+enum Fate {
+    /// It was not mined: another operation used its nonce.
+    Replaced,
+    /// It was mined in this block, and settlement has missed it.
+    Missed(u64),
+    /// No log tells which operation used the nonce.
+    Unknown,
+}
+
+impl Settler {
+    /// Looks up what used the nonces that the last [`Self::release_unused`] found used. Reservations
+    /// whose operation was replaced are released; if the operation was mined, its block is read
+    /// again; if no log tells, the reservation is settled at its worst-case cost. Returns how many
+    /// were released.
+    ///
+    /// # Errors
+    /// [`RelayError::ChainUnavailable`] if the node answers for none of the accounts;
+    /// [`RelayError::StoreUnavailable`].
+    pub async fn release_used(&self) -> Result<u64, RelayError> {
+        let (mut released, mut outcome) = (0, Ok(0));
+        let all_used = take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner));
+        for used in all_used {
+            match self.release_replaced(used).await {
+                Ok(more) => released += more,
+                Err(error) => outcome = Err(error),
+            }
+        }
+        let outcome = outcome.map(|_: u64| released);
+        self.progress.note_used(&outcome);
+        outcome
+    }
+
+    /// For the next [`Self::release_used`].
+    pub(super) fn note_used(&self, used: Vec<Used>) {
+        *self.used.lock().unwrap_or_else(PoisonError::into_inner) = used;
+    }
+
+    async fn release_replaced(&self, used: Used) -> Result<u64, RelayError> {
+        let Used { contracts, at, latest, ended_before, expired } = used;
+        let mut by_sender = HashMap::<Address, Vec<Expired>>::new();
+        for expired in expired {
+            by_sender.entry(expired.sender).or_default().push(expired);
+        }
+        let last_final = latest.saturating_sub(self.confirmations());
+        let (mut released, mut missed, mut fruitless, mut untold) = (0, None, 0, None);
+        for (sender, expired) in by_sender {
+            let first = expired.iter().filter_map(|expired| expired.block).min();
+            let mined = match self.operations_of(contracts, sender, first, at).await {
+                Ok(mined) => mined,
+                Err(error) => {
+                    untold.get_or_insert(error);
+                    fruitless += 1;
+                    if fruitless < FRUITLESS {
+                        continue;
+                    }
+                    break;
+                }
+            };
+            fruitless = 0;
+            let mut replaced = Vec::new();
+            for expired in expired {
+                match self.fate(contracts, &expired, mined.get(&expired.nonce)).await? {
+                    Fate::Replaced => replaced.push(expired.id),
+                    Fate::Unknown => self.settle_at_worst_case(&expired, ended_before, last_final).await?,
+                    Fate::Missed(block) => missed = Some(missed.map_or(block, |lowest: u64| lowest.min(block))),
+                }
+            }
+            released += self.release(replaced, ended_before).await?;
+        }
+        if let Some(block) = missed {
+            tracing::warn!(block, "the node's logs had missed a mined operation: reading them again from there on");
+            self.store.read_again_from(self.chain.id(), block, Some(latest)).await?;
+        }
+        match untold {
+            Some(error) if released == 0 => Err(error.into()),
+            Some(_) | None => Ok(released),
+        }
+    }
+
+    async fn fate(&self, contracts: Contracts, expired: &Expired, by: Option<&AccountOp>) -> Result<Fate, RelayError> {
+        let Some(by) = by else { return Ok(Fate::Unknown) };
+        if by.paymaster != contracts.paymaster {
+            return Ok(Fate::Replaced);
+        }
+        let ours = self.store.sponsorships_of(&by.user_op_hash).await?;
+        Ok(match ours.contains(&expired.id) {
+            true => Fate::Missed(by.block),
+            false if ours.is_empty() => Fate::Unknown,
+            false => Fate::Replaced,
+        })
+    }
+
+    async fn settle_at_worst_case(&self, expired: &Expired, ended_before: u64, block: u64) -> Result<(), RelayError> {
+        if self.store.settle_at_worst_case(&expired.id, ended_before, block).await? {
+            let Expired { sender, nonce, .. } = expired;
+            tracing::warn!(
+                %sender,
+                %nonce,
+                "the nonce of an expired reservation was used, and no log tells by what: it is settled at its worst case"
+            );
+        }
+        Ok(())
+    }
+
+    /// The account's operations by nonce, mined since the `first` block, as far as the node keeps
+    /// the logs.
+    async fn operations_of(
+        &self,
+        contracts: Contracts,
+        sender: Address,
+        first: Option<u64>,
+        at: u64,
+    ) -> Result<HashMap<Uint256, AccountOp>, ChainError> {
+        let mut mined = HashMap::new();
+        let Some(first) = first else { return Ok(mined) };
+        let ask = |from, to| self.chain.reader.mined_of(contracts.entry_point, sender, from, to);
+        let mut from = first.max(at.saturating_sub(MOST_IN_ROUND));
+        for _ in 0..MOST_QUESTIONS {
+            if from > at {
+                break;
+            }
+            let to = at.min(from.saturating_add(self.progress.at_once_of_account() - 1));
+            match ask(from, to).await {
+                Ok(ops) => {
+                    mined.extend(ops.into_iter().map(|op| (op.nonce, op)));
+                    from = to.saturating_add(1);
+                }
+                Err(ChainError::AnswerTooLarge { .. } | ChainError::Node { .. }) if to > from => {
+                    self.progress.narrow_of_account(from, to);
+                }
+                Err(ChainError::Node { detail }) => {
+                    let given = first_given(from, at, |block| ask(block, block)).await?;
+                    from = given.ok_or(ChainError::Node { detail })?;
+                }
+                // As above, but each such question is slow: the next round asks for fewer blocks.
+                Err(error) => {
+                    self.progress.narrow_of_account(from, to);
+                    return Err(error);
+                }
+            }
+        }
+        self.progress.widen_of_account();
+        Ok(mined)
+    }
+}
