@@ -1,7 +1,8 @@
 //! Expired reservations: no future block can fall inside their windows. The logs may have missed an
 //! operation (a backend whose log index lags, a node that keeps no old logs), and an operation that
-//! was mined must not be sponsored again. So the account's nonce has the last word: if it is unused,
-//! the reservation is released here; otherwise [`used`](super::used) finds out what used it.
+//! was mined must not be sponsored again. So the account's nonce has the last word: if it is
+//! unused, the reservation is released here; otherwise [`used`](super::used) finds out what used
+//! it.
 
 use proto::Uint256;
 
@@ -13,8 +14,8 @@ use crate::store::{Contracts, Expired, SponsorshipId};
 
 /// Maximum number of reservations of one deployment per round.
 const IN_ROUND: u32 = 10_000;
-/// Maximum distance, in blocks, from the latest block to the one whose state is read: nodes keep the
-/// state of the last 128.
+/// Maximum distance, in blocks, from the latest block to the one whose state is read: nodes keep
+/// the state of the last 128.
 const STATE_KEPT: u64 = 64;
 /// Consecutive batches without any answer after which the round ends.
 const FRUITLESS: u32 = 4;

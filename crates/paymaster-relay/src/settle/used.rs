@@ -1,5 +1,5 @@
-//! What used the nonces of expired reservations. Looking that up takes as long as the node takes for
-//! its logs, so it runs beside the release of the others ([`expired`](super::expired)).
+//! What used the nonces of expired reservations. Looking that up takes as long as the node takes
+//! for its logs, so it runs beside the release of the others ([`expired`](super::expired)).
 
 use std::collections::HashMap;
 use std::mem::take;
@@ -43,10 +43,10 @@ enum Fate {
 }
 
 impl Settler {
-    /// Looks up what used the nonces that the last [`Self::release_unused`] found used. Reservations
-    /// whose operation was replaced are released; if the operation was mined, its block is read
-    /// again; if no log tells, the reservation is settled at its worst-case cost. Returns how many
-    /// were released.
+    /// Looks up what used the nonces that the last [`Self::release_unused`] found used.
+    /// Reservations whose operation was replaced are released; if the operation was mined, its
+    /// block is read again; if no log tells, the reservation is settled at its worst-case cost.
+    /// Returns how many were released.
     ///
     /// # Errors
     /// [`RelayError::ChainUnavailable`] if the node answers for none of the accounts;
