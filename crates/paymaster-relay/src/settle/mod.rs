@@ -1,6 +1,7 @@
 //! Settlement: what was mined is no longer reserved, once its block is final. Reads the chain's own
 //! words, `UserOperationEvent`, and remembers how far it read, so that a restart misses nothing.
 
+mod account_logs;
 mod expired;
 mod head;
 mod progress;
@@ -15,6 +16,7 @@ use proto::{UserOpHash, Wei};
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 
+use self::account_logs::AccountLogs;
 use self::progress::{MOST_QUESTIONS, Progress, Round};
 use self::used::Used;
 use crate::chain::{ChainError, MinedOp};
@@ -39,6 +41,7 @@ pub struct Settler {
     progress: Progress,
     /// What the last [`Self::release_unused`] found used.
     used: Mutex<Vec<Used>>,
+    account_logs: AccountLogs,
     chain_log: OutageLog,
 }
 
@@ -48,7 +51,8 @@ impl Settler {
     pub fn new(chain: &Arc<Chain>, parts: &Parts) -> Self {
         let Parts { store, metrics, .. } = parts.clone();
         let (progress, chain_log) = (Progress::default(), OutageLog::new(chain.name()));
-        Self { chain: Arc::clone(chain), store, metrics, progress, used: Mutex::default(), chain_log }
+        let (used, account_logs) = Default::default();
+        Self { chain: Arc::clone(chain), store, metrics, progress, used, account_logs, chain_log }
     }
 
     /// Its chain.
@@ -149,6 +153,7 @@ impl Settler {
                 }
                 mined => mined?.iter().map(settlement_of).collect(),
             };
+            self.progress.given(to);
             next = next.max(to.saturating_add(1));
             let last_final = latest.checked_sub(self.confirmations());
             let read = BlocksRead { from, to, latest, last_final, mined, next };

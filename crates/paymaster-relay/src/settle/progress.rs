@@ -27,8 +27,6 @@ pub(super) struct Progress {
     strangers: Mutex<HashMap<UserOpHash, u64>>,
     /// Blocks in one question that the node is thought to take.
     at_once: AtomicU64,
-    /// The same for the operations of one account.
-    at_once_of_account: AtomicU64,
     /// Nonces in one batch that the node is thought to take.
     nonces_at_once: AtomicUsize,
     /// What was wrong with the last round.
@@ -70,7 +68,6 @@ impl Default for Progress {
         Self {
             strangers: Mutex::default(),
             at_once: AtomicU64::new(MOST_AT_ONCE),
-            at_once_of_account: AtomicU64::new(MOST_AT_ONCE),
             nonces_at_once: AtomicUsize::new(MOST_NONCES),
             problem: Mutex::default(),
             release_problem: Mutex::default(),
@@ -139,29 +136,21 @@ impl Progress {
         self.at_once.store(MOST_AT_ONCE.min(self.at_once() * 2), Ordering::Relaxed);
     }
 
-    /// Blocks in the next question about the operations of one account.
-    pub(super) fn at_once_of_account(&self) -> u64 {
-        self.at_once_of_account.load(Ordering::Relaxed)
-    }
-
-    /// Fewer blocks in one such question from now on than those.
-    pub(super) fn narrow_of_account(&self, from: u64, to: u64) {
-        self.at_once_of_account.store((to - from).div_ceil(2).max(1), Ordering::Relaxed);
-    }
-
-    /// More blocks in one such question from now on, by an eighth: the node took as many in each of
-    /// those that found something out.
-    pub(super) fn widen_of_account(&self) {
-        let at_once = self.at_once_of_account();
-        self.at_once_of_account.store(MOST_AT_ONCE.min(at_once + at_once.div_ceil(8)), Ordering::Relaxed);
-    }
-
-    /// Counts a round in which the logs of a block were refused; how many there were.
+    /// Counts a round in which the logs of a block were refused; how many there were, for this
+    /// block or lower ones, since its logs were given.
     pub(super) fn refused(&self, block: u64) -> u32 {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         let (last, rounds) = *refused;
-        *refused = (block, if block == last { rounds.saturating_add(1) } else { 1 });
+        *refused = (block, if block >= last { rounds.saturating_add(1) } else { 1 });
         refused.1
+    }
+
+    /// The logs of all blocks up to this one were given.
+    pub(super) fn given(&self, block: u64) {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        if block >= refused.0 {
+            *refused = (0, 0);
+        }
     }
 
     /// Counts a round; how many doubtful ones there are now.

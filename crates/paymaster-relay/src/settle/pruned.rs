@@ -29,7 +29,9 @@ impl Settler {
             return Err(ChainError::Node { detail }.into());
         }
         let ask = |block| self.chain.reader.mined(deployment, block, block);
-        let Some(first) = first_given(from, latest, ask).await? else {
+        // Backends lag behind the latest block.
+        let newest = latest.saturating_sub(self.confirmations());
+        let Some(first) = first_given(from, newest, ask).await? else {
             return Err(ChainError::Node { detail }.into());
         };
         tracing::warn!(

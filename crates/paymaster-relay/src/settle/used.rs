@@ -8,13 +8,14 @@ use std::sync::PoisonError;
 use proto::{Address, Uint256};
 
 use super::Settler;
+use super::account_logs::Reading;
 use super::progress::MOST_IN_ROUND;
 use super::pruned::first_given;
 use crate::chain::{AccountOp, ChainError};
 use crate::error::RelayError;
 use crate::store::{Contracts, Expired};
 
-/// Maximum number of questions about the logs of one account.
+/// Maximum number of questions about the logs of one account per round.
 const MOST_QUESTIONS: u32 = 256;
 /// Consecutive accounts without an answer after which the round ends.
 const FRUITLESS: u32 = 4;
@@ -76,12 +77,16 @@ impl Settler {
         for expired in expired {
             by_sender.entry(expired.sender).or_default().push(expired);
         }
+        self.account_logs.keep_only(&by_sender.keys().copied().collect());
         let last_final = latest.saturating_sub(self.confirmations());
         let (mut released, mut missed, mut fruitless, mut untold) = (0, None, 0, None);
         for (sender, expired) in by_sender {
-            let first = expired.iter().filter_map(|expired| expired.block).min();
+            // Reservations of earlier versions did not record their block.
+            let recent = at.saturating_sub(MOST_IN_ROUND);
+            let first = expired.iter().map(|expired| expired.block.unwrap_or(recent)).min().unwrap_or(recent);
             let mined = match self.operations_of(contracts, sender, first, at).await {
-                Ok(mined) => mined,
+                Ok(Some(mined)) => mined,
+                Ok(None) => continue,
                 Err(error) => {
                     untold.get_or_insert(error);
                     fruitless += 1;
@@ -138,43 +143,63 @@ impl Settler {
     }
 
     /// The account's operations by nonce, mined since the `first` block, as far as the node keeps
-    /// the logs.
+    /// the logs. `None` while there are more logs than one round reads.
     async fn operations_of(
         &self,
         contracts: Contracts,
         sender: Address,
-        first: Option<u64>,
+        first: u64,
         at: u64,
-    ) -> Result<HashMap<Uint256, AccountOp>, ChainError> {
-        let mut mined = HashMap::new();
-        let Some(first) = first else { return Ok(mined) };
-        let ask = |from, to| self.chain.reader.mined_of(contracts.entry_point, sender, from, to);
-        let mut from = first.max(at.saturating_sub(MOST_IN_ROUND));
+    ) -> Result<Option<HashMap<Uint256, AccountOp>>, ChainError> {
+        let logs = &self.account_logs;
+        let mut reading = logs.resume(sender, first);
+        let mut outcome = Ok(None);
         for _ in 0..MOST_QUESTIONS {
-            if from > at {
+            if reading.next > at {
+                logs.widen();
+                return Ok(Some(reading.mined));
+            }
+            if let Err(error) = self.read_on(contracts, sender, &mut reading, at).await {
+                outcome = Err(error);
                 break;
             }
-            let to = at.min(from.saturating_add(self.progress.at_once_of_account() - 1));
-            match ask(from, to).await {
-                Ok(ops) => {
-                    mined.extend(ops.into_iter().map(|op| (op.nonce, op)));
-                    from = to.saturating_add(1);
-                }
-                Err(ChainError::AnswerTooLarge { .. } | ChainError::Node { .. }) if to > from => {
-                    self.progress.narrow_of_account(from, to);
-                }
-                Err(ChainError::Node { detail }) => {
-                    let given = first_given(from, at, |block| ask(block, block)).await?;
-                    from = given.ok_or(ChainError::Node { detail })?;
-                }
-                // As above, but each such question is slow: the next round asks for fewer blocks.
-                Err(error) => {
-                    self.progress.narrow_of_account(from, to);
-                    return Err(error);
-                }
+        }
+        logs.suspend(sender, reading);
+        outcome
+    }
+
+    /// One question about the logs of an account.
+    async fn read_on(
+        &self,
+        contracts: Contracts,
+        sender: Address,
+        reading: &mut Reading,
+        at: u64,
+    ) -> Result<(), ChainError> {
+        let (logs, from) = (&self.account_logs, reading.next);
+        let to = at.min(from.saturating_add(logs.at_once() - 1));
+        let ask = |from, to| self.chain.reader.mined_of(contracts.entry_point, sender, from, to);
+        match ask(from, to).await {
+            Ok(ops) => {
+                logs.note_answered(from, to);
+                reading.mined.extend(ops.into_iter().map(|op| (op.nonce, op)));
+                reading.next = to.saturating_add(1);
+                Ok(())
+            }
+            Err(ChainError::AnswerTooLarge { .. } | ChainError::Node { .. }) if to > from => {
+                logs.narrow(from, to);
+                Ok(())
+            }
+            Err(ChainError::Node { detail }) => {
+                let given = first_given(from, at, |block| ask(block, block)).await?;
+                reading.next = given.ok_or(ChainError::Node { detail })?;
+                Ok(())
+            }
+            // As above, but each such question is slow: the next round asks for fewer blocks.
+            Err(error) => {
+                logs.narrow(from, to);
+                Err(error)
             }
         }
-        self.progress.widen_of_account();
-        Ok(mined)
     }
 }

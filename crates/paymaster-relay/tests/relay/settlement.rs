@@ -718,6 +718,38 @@ async fn a_used_nonce_that_the_logs_do_not_explain_keeps_its_own_reservation_onl
     assert_eq!(states, ["released", "settled", "released"]);
 }
 
+fn gives_the_logs_of_one_block(question: &Value, answer: &mut Value) {
+    if question["method"] == LOGS && question["params"][0]["fromBlock"] != question["params"][0]["toBlock"] {
+        let error = json!({ "code": -32600, "message": "up to a 1 block range is allowed" });
+        *answer = json!({ "jsonrpc": "2.0", "id": question["id"], "error": error });
+    }
+}
+
+#[tokio::test]
+async fn logs_that_take_more_than_one_round_to_read_are_read_on_in_the_next() {
+    let (world, node) = behind_a_node().await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let first = dapp.first_op(0);
+    let mut second = first.clone();
+    second["callGasLimit"] = json!("0x30000");
+    world.sponsor(&mut dapp, &first).await.unwrap();
+    world.anvil.mine(300).await.unwrap();
+    world.clock.advance(300);
+    let answer = world.sponsor(&mut dapp, &second).await.unwrap();
+    mine(&world, &answer).await;
+    world.pass(1500).await;
+    world.relay.settler.settle().await.unwrap();
+    node.fail(Fault::Rewrites(gives_the_logs_of_one_block));
+    let mut rounds = 0;
+    while world.try_to_release().await.unwrap() == 0 {
+        rounds += 1;
+        assert!(rounds < 5);
+    }
+    assert!(rounds > 0);
+    let states: Vec<_> = states(&world).await.into_iter().map(|(state, _)| state).collect();
+    assert_eq!(states, ["released", "settled"]);
+}
+
 #[tokio::test]
 async fn a_log_of_a_block_that_was_not_asked_for_is_the_nodes_fault() {
     let (world, node) = behind_a_node().await;
