@@ -68,7 +68,8 @@ impl Sweeper {
         let (mut ticks, mut outage) = (interval(EVERY), Outage::new(chain.work("the sweep")));
         let mut clocks = Outage::new(chain.work("the check of the clocks"));
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-            outage.note(self.sweep(settler).await, settler.needs());
+            let Some(outcome) = stop.run_until_cancelled(self.sweep(settler)).await else { return };
+            outage.note(outcome, settler.needs());
             clocks.note(chain.time.check().map_err(RelayError::from), settler.needs());
         }
     }

@@ -47,11 +47,8 @@ pub(super) async fn of_sender(
         user_op_hash: UserOpHash(event.userOpHash.0),
         block,
     };
-    Ok(events(node, filter(entry_point).topic2(EthAddress::from(sender)), from, to)
-        .await?
-        .into_iter()
-        .map(mined)
-        .collect())
+    let events = events(node, filter(entry_point).topic2(EthAddress::from(sender)), from, to).await?;
+    Ok(events.into_iter().map(mined).filter(|op| op.sender == sender).collect())
 }
 
 fn filter(entry_point: Address) -> Filter {

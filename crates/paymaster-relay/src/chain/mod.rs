@@ -7,6 +7,7 @@ mod header;
 mod mined;
 mod nobody;
 mod node;
+mod nonces;
 mod place;
 mod rpc;
 mod simulations;
@@ -79,17 +80,17 @@ pub trait EntryPointReader: Send + Sync {
         to: u64,
     ) -> Result<Vec<AccountOp>, ChainError>;
 
-    /// For each of these senders and nonces, the next nonce of the same key at that block
-    /// (`getNonce`), in the same order, each with an error of its own.
+    /// For each of these senders and nonces, the next nonce of the same key (`getNonce`) at that
+    /// block, or at the latest one if the node only keeps its state.
     ///
     /// # Errors
-    /// [`ChainError`] where the node does not answer the batch.
+    /// [`ChainError`] if the node does not answer the batch.
     async fn next_nonces(
         &self,
         entry_point: Address,
         accounts: &[(Address, Uint256)],
         at: u64,
-    ) -> Result<Vec<Result<Uint256, ChainError>>, ChainError>;
+    ) -> Result<Nonces, ChainError>;
 
     /// Whether a paymaster admits a key's signatures (`isActiveSigner`).
     ///
@@ -218,6 +219,15 @@ pub struct AccountOp {
     pub block: u64,
 }
 
+/// The next nonces of accounts.
+#[derive(Debug)]
+pub struct Nonces {
+    /// The block whose state was read.
+    pub at: u64,
+    /// In the order of the accounts; each may have failed on its own.
+    pub next: Vec<Result<Uint256, ChainError>>,
+}
+
 /// The chain cannot answer. For the log and for operators; never with the node's address.
 #[derive(Debug, Error)]
 pub enum ChainError {
@@ -246,6 +256,12 @@ pub enum ChainError {
         from: u64,
         /// The last one.
         to: u64,
+    },
+    /// The nonces of several accounts were not read in time, which says nothing about the node.
+    #[error("the nonces of {accounts} accounts were not read in time")]
+    NoncesNotRead {
+        /// How many were asked for.
+        accounts: usize,
     },
     /// The backend that answers for the logs has fewer blocks than the one that told the latest.
     #[error(

@@ -1,20 +1,19 @@
 //! The port over a node's JSON-RPC.
 
-use alloy_primitives::{Bytes, U64};
+use alloy_primitives::U64;
 use alloy_provider::Provider;
 use alloy_rpc_client::BatchRequest;
-use alloy_rpc_types_eth::{TransactionInput, TransactionRequest};
-use alloy_sol_types::SolCall;
 use async_trait::async_trait;
 use proto::{Address, EntryPointVersion, Hash, Uint256, UserOpHash, UserOperation};
 
-use super::abi::{activationDelayCall, getNonceCall, isActiveSignerCall, maxWindowCall, next_nonce_of, signerOfCall};
+use super::abi::{activationDelayCall, isActiveSignerCall, maxWindowCall, signerOfCall};
 use super::creation::Factories;
 use super::facts;
 use super::header::{Header, tag_of};
 use super::mined;
 use super::node::Node;
-use super::{AccountOp, Block, ChainError, EntryPointReader, Facts, MinedOp, version};
+use super::nonces;
+use super::{AccountOp, Block, ChainError, EntryPointReader, Facts, MinedOp, Nonces, version};
 use crate::clients::Asker;
 use crate::deployment::Deployment;
 use crate::settings::{ChainSettings, SettingsError};
@@ -111,22 +110,8 @@ impl EntryPointReader for RpcChain {
         entry_point: Address,
         accounts: &[(Address, Uint256)],
         at: u64,
-    ) -> Result<Vec<Result<Uint256, ChainError>>, ChainError> {
-        let mut batch = BatchRequest::new(self.node.provider.client());
-        let mut answers = Vec::new();
-        for (sender, nonce) in accounts {
-            let input = TransactionInput::new(next_nonce_of(*sender, nonce).abi_encode().into());
-            let request = TransactionRequest::default().to(entry_point.into()).input(input);
-            let answer = batch.add_call::<_, Bytes>("eth_call", &(request, tag_of(at)));
-            answers.push(answer.map_err(|error| self.node.describe(&error))?);
-        }
-        self.node.within(batch.send()).await?.map_err(|error| self.node.describe(&error))?;
-        let mut nonces = Vec::new();
-        for answer in answers {
-            let next = self.node.decoded::<getNonceCall>(entry_point, answer.await);
-            nonces.push(next.map(|next| Uint256(next.to_be_bytes())));
-        }
-        Ok(nonces)
+    ) -> Result<Nonces, ChainError> {
+        nonces::read(&self.node, entry_point, accounts, at).await
     }
 
     async fn admits(&self, deployment: &Deployment, signer: Address) -> Result<bool, ChainError> {

@@ -4,11 +4,9 @@
 //! unused, the reservation is released here; otherwise [`used`](super::used) finds out what used
 //! it.
 
-use proto::Uint256;
-
 use super::Settler;
 use super::used::Used;
-use crate::chain::{Block, ChainError};
+use crate::chain::{Block, ChainError, Nonces};
 use crate::error::RelayError;
 use crate::store::{Contracts, Expired, SponsorshipId};
 
@@ -49,7 +47,7 @@ impl Settler {
         let Some(last_final) = latest.number.checked_sub(self.confirmations()) else {
             return Ok(0);
         };
-        let (mut block, mut released, mut all_used) = (latest, 0, Vec::new());
+        let (mut block, mut released, mut all_used, mut failed) = (latest, 0, Vec::new(), None);
         for (contracts, next) in self.store.next_blocks(self.chain.id()).await? {
             let Some(number) = self.last_settled(contracts, next, last_final) else { continue };
             if number != block.number {
@@ -63,12 +61,17 @@ impl Settler {
                 released += self.release(ids, ended_before).await?;
                 continue;
             }
-            let (more, used) = self.release_unused_of(contracts, expired, latest, ended_before).await?;
-            released += more;
-            all_used.push(used);
+            // A failure at one deployment keeps nothing reserved at the others.
+            match self.release_unused_of(contracts, expired, latest, ended_before).await {
+                Ok((more, used)) => {
+                    released += more;
+                    all_used.push(used);
+                }
+                Err(error) => failed = Some(error),
+            }
         }
         self.note_used(all_used);
-        Ok(released)
+        failed.map_or(Ok(released), Err)
     }
 
     /// The newest block up to which settlement has read only blocks that were final then; `None`
@@ -99,11 +102,12 @@ impl Settler {
         let (mut rest, mut released, mut fruitless, mut untold) = (&expired[..], 0, 0, None);
         while !rest.is_empty() && fruitless < FRUITLESS {
             let (part, others) = rest.split_at(rest.len().min(self.progress.nonces_at_once()));
-            let Some(next) = self.next_nonces(contracts, part, at).await? else { continue };
+            let Some(told) = self.next_nonces(contracts, part, at).await? else { continue };
             rest = others;
+            all_used.at = all_used.at.max(told.at);
             fruitless += 1;
             let mut unused = Vec::new();
-            for (expired, next) in part.iter().zip(next) {
+            for (expired, next) in part.iter().zip(told.next) {
                 match next {
                     Ok(next) if next > expired.nonce => all_used.expired.push(expired.clone()),
                     Ok(_) => unused.push(expired.id.clone()),
@@ -138,17 +142,20 @@ impl Settler {
         contracts: Contracts,
         expired: &[Expired],
         at: u64,
-    ) -> Result<Option<Vec<Result<Uint256, ChainError>>>, RelayError> {
+    ) -> Result<Option<Nonces>, RelayError> {
         let accounts: Vec<_> = expired.iter().map(|expired| (expired.sender, expired.nonce)).collect();
-        let next = match self.chain.reader.next_nonces(contracts.entry_point, &accounts, at).await {
-            Ok(next) => next,
-            Err(error @ (ChainError::Node { .. } | ChainError::AnswerTooLarge { .. })) => vec![Err(error)],
+        let told = match self.chain.reader.next_nonces(contracts.entry_point, &accounts, at).await {
+            Ok(told) => told,
+            Err(
+                error
+                @ (ChainError::Node { .. } | ChainError::AnswerTooLarge { .. } | ChainError::NoncesNotRead { .. }),
+            ) => Nonces { at, next: vec![Err(error)] },
             Err(error) => return Err(error.into()),
         };
-        if expired.len() > 1 && next.iter().all(Result::is_err) {
+        if expired.len() > 1 && told.next.iter().all(Result::is_err) {
             self.progress.fewer_nonces(expired.len());
             return Ok(None);
         }
-        Ok(Some(next))
+        Ok(Some(told))
     }
 }

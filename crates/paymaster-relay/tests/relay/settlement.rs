@@ -1,6 +1,8 @@
 //! What was mined is no longer reserved once its block is final, across restarts and
 //! reorganisations.
 
+use std::time::Duration;
+
 use devkit::EntryPointVersion::V07;
 use devkit::passkey::SignCounter;
 use devkit::user_operation::Draft;
@@ -666,6 +668,32 @@ async fn a_node_that_takes_few_calls_in_a_batch_is_asked_for_few_nonces() {
     world.pass(700).await;
     assert_eq!(world.release_expired().await, 7);
     assert_eq!((world.reserved().await, world.problem("settlement").await), (0, None));
+}
+
+fn keeps_the_latest_state_only(question: &Value, answer: &mut Value) {
+    if question["method"] == "eth_call" && question["params"][1] != "latest" {
+        let error = json!({ "code": -32000, "message": "missing trie node" });
+        *answer = json!({ "jsonrpc": "2.0", "id": question["id"], "error": error });
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_keeps_the_latest_state_only_is_asked_for_that() {
+    let (world, node) = behind_a_node().await;
+    unsent(&world, 3).await;
+    world.pass(700).await;
+    node.fail(Fault::Rewrites(keeps_the_latest_state_only));
+    assert_eq!(world.release_expired().await, 3);
+}
+
+#[tokio::test]
+async fn a_node_that_takes_too_long_for_many_nonces_is_asked_for_fewer() {
+    let (world, node) = behind_a_node().await;
+    unsent(&world, 8).await;
+    world.pass(700).await;
+    node.fail(Fault::SlowCalls(Duration::from_millis(500)));
+    assert_eq!(world.release_expired().await, 8);
+    assert_eq!(world.problem("settlement").await, None);
 }
 
 #[tokio::test]

@@ -25,6 +25,8 @@ pub enum Fault {
     Rewrites(fn(&Value, &mut Value)),
     /// What has this in it takes that long.
     Slow(&'static str, Duration),
+    /// It takes that long for each `eth_call` of a body.
+    SlowCalls(Duration),
     /// What asks for logs goes to a backend that has blocks up to this one only.
     LogsUpTo(u64),
 }
@@ -99,6 +101,10 @@ impl Inner {
             Fault::Endless(to) if to(&body) => return self.send_without_end(socket).await,
             Fault::Slow(what, how_long) if body.contains(what) => {
                 sleep(how_long).await;
+                self.forwarded(body).await
+            }
+            Fault::SlowCalls(each) => {
+                sleep(each * u32::try_from(body.matches("eth_call").count()).unwrap()).await;
                 self.forwarded(body).await
             }
             Fault::Rewrites(rewrite) => {
