@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use breaker::OutageLog;
 use proto::{UserOpHash, Wei};
+use serve::LineRation;
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 
@@ -43,6 +44,7 @@ pub struct Settler {
     used: Mutex<Vec<Used>>,
     account_logs: AccountLogs,
     chain_log: OutageLog,
+    unknown_log: LineRation,
 }
 
 impl Settler {
@@ -52,7 +54,8 @@ impl Settler {
         let Parts { store, metrics, .. } = parts.clone();
         let (progress, chain_log) = (Progress::default(), OutageLog::new(chain.name()));
         let (used, account_logs) = Default::default();
-        Self { chain: Arc::clone(chain), store, metrics, progress, used, account_logs, chain_log }
+        let unknown_log = LineRation::new(format!("unknown operations, {}", chain.name()));
+        Self { chain: Arc::clone(chain), store, metrics, progress, used, account_logs, chain_log, unknown_log }
     }
 
     /// Its chain.
@@ -161,7 +164,7 @@ impl Settler {
             self.metrics.settlement_behind(deployment, latest, next);
             settled += ours;
             for (user_op_hash, Settlement { block, .. }) in unknown {
-                if self.progress.is_new(user_op_hash, block) {
+                if self.progress.is_new(user_op_hash, block) && self.unknown_log.admits_line() {
                     tracing::warn!(%user_op_hash, block, "the paymaster paid for an unknown operation");
                 }
             }

@@ -14,6 +14,8 @@ const MOST_AT_ONCE: u64 = 1000;
 /// Nonces in one JSON-RPC batch, at most. Fewer where the node refuses that many: providers take 10
 /// to 1,000 calls.
 const MOST_NONCES: usize = 50;
+/// Maximum number of unknown operations that are remembered.
+const MOST_STRANGERS: usize = 10_000;
 /// Questions in one round for a deployment, at most: what is left is for the next. More only where
 /// the blocks that are read again need them.
 pub(super) const MOST_QUESTIONS: u64 = 16;
@@ -167,7 +169,11 @@ impl Progress {
     }
 
     pub(super) fn is_new(&self, hash: UserOpHash, block: u64) -> bool {
-        self.strangers.lock().unwrap_or_else(PoisonError::into_inner).insert(hash, block).is_none()
+        let mut strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
+        if strangers.len() >= MOST_STRANGERS {
+            strangers.clear();
+        }
+        strangers.insert(hash, block).is_none()
     }
 
     pub(super) fn forget_before(&self, block: u64) {
