@@ -51,7 +51,6 @@ impl SharedProbe {
     /// # Errors
     /// [`Unproven::Failed`]; [`Unproven::Silent`] after 700 ms without a
     /// [success](Self::succeeded).
-    /// [succeeded](Self::succeeded).
     pub async fn outcome<F, E>(&self, probe: impl FnOnce() -> F) -> Result<(), Unproven>
     where
         F: Future<Output = Result<(), E>> + Send + 'static,

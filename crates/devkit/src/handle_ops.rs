@@ -40,6 +40,7 @@ impl EntryPoint {
     /// Packs a complete JSON operation for this version and sends `handleOps([op], beneficiary)`,
     /// with the operation's EIP-7702 authorisation when it has one.
     ///
+    /// # Errors
     /// The EntryPoint's refusal, decoded; or [`HandleOpsError::Devkit`] if the operation does not
     /// have this version's form or the node fails.
     pub async fn handle_ops(&self, operation: &Value) -> Result<HandledOp, HandleOpsError> {

@@ -41,6 +41,7 @@ impl Node {
     /// Runs `<super_relay> node` with that configuration, and waits until its log says whether it
     /// is ready.
     ///
+    /// # Errors
     /// [`DevkitError::NodeDidNotStart`] with the end of its log if it stops before that, or takes
     /// longer than [`PATIENCE`].
     pub async fn start(mut super_relay: Command, configuration: &Path, log: PathBuf) -> Result<Self, DevkitError> {

@@ -5,7 +5,6 @@ use crate::number::Wei;
 use crate::paymaster::Terms;
 use crate::user_operation::UserOperation;
 
-/// Wei. The prefund the EntryPoint takes when a paymaster pays, which no charge exceeds, the
 /// Wei. The prefund that the EntryPoint takes when a paymaster pays. No charge exceeds it,
 /// including the penalty for unused gas: v0.6 `maxFee × (call + 3 × verification + pre)`, later
 /// `maxFee ×` the sum of the five limits (`_getRequiredPrefund`). `None` if it does not fit into

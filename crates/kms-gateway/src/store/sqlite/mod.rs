@@ -97,6 +97,7 @@ impl SqliteStore {
     /// Checks that a file can be opened, written and migrated, without changing anything; returns
     /// the number of pending migrations. `None` if there is no such file, and one can be created.
     ///
+    /// # Errors
     /// [`StoreError::Migration`] if it is of a later version, [`StoreError::Database`] if it cannot
     /// be written, or is not a database of ours.
     pub(crate) async fn look_at(path: &Path) -> Result<Option<usize>, StoreError> {
