@@ -1,4 +1,4 @@
-//! The chains that are served, and which of them a request means.
+//! The chains that are served, and the choice of one for a request.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,18 +8,18 @@ use crate::chain::{ChainTime, EntryPointReader};
 use crate::error::RequestError;
 use crate::ports::Clock;
 
-/// A chain: what can be sponsored on it, and what is read of it.
+/// A chain: its configuration, its node, and its time.
 pub struct Chain {
-    /// What can be sponsored on it.
+    /// Its configuration.
     pub catalogue: Arc<ChainCatalogue>,
     /// Its node.
     pub reader: Arc<dyn EntryPointReader>,
-    /// Its time beside that of the host.
+    /// Its time, compared with the host's.
     pub time: ChainTime,
 }
 
 impl Chain {
-    /// No block of it was seen yet.
+    /// Creates it without any block seen.
     #[must_use]
     pub fn new(catalogue: Arc<ChainCatalogue>, reader: Arc<dyn EntryPointReader>, clock: Arc<dyn Clock>) -> Self {
         Self { catalogue, reader, time: ChainTime::new(clock) }
@@ -31,18 +31,18 @@ impl Chain {
         self.catalogue.id
     }
 
-    /// Its id, where the settings list it: what operators are told of it names it then.
+    /// Its id if the settings list several chains: messages to operators then name it.
     #[must_use]
     pub fn listed_id(&self) -> Option<u64> {
         self.catalogue.is_listed.then_some(self.id())
     }
 
-    /// What it is called in the log.
+    /// Its name in the log.
     pub(crate) fn name(&self) -> String {
         self.listed_id().map_or_else(|| "the chain".to_owned(), |id| format!("chain {id}"))
     }
 
-    /// What work on it is called in the log.
+    /// The name of work on it in the log.
     pub(crate) fn work(&self, what: &str) -> String {
         self.listed_id().map_or_else(|| what.to_owned(), |id| format!("{what} of chain {id}"))
     }
@@ -54,7 +54,7 @@ impl fmt::Debug for Chain {
     }
 }
 
-/// Every chain that is served.
+/// Every served chain.
 #[derive(Debug)]
 pub struct Chains(Vec<Arc<Chain>>);
 
@@ -65,7 +65,7 @@ impl Chains {
         Self(chains.into_iter().map(Arc::new).collect())
     }
 
-    /// Each of them.
+    /// Iterates over them.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Chain>> {
         self.0.iter()
     }
@@ -76,13 +76,13 @@ impl Chains {
         self.iter().map(|chain| chain.id()).collect()
     }
 
-    /// The chain of that id.
+    /// The chain with that id.
     pub(crate) fn find(&self, id: u128) -> Option<&Arc<Chain>> {
         self.iter().find(|chain| u128::from(chain.id()) == id)
     }
 
-    /// The chain that a call means: that of the path it came by, or the one it names; the only one
-    /// where neither says. None is assumed where there are several.
+    /// The chain of a call: the one of its path, or the one it names; if neither is given, the only
+    /// chain. With several chains there is no default.
     ///
     /// # Errors
     /// [`RequestError::WrongChain`], [`RequestError::ChainMismatch`],

@@ -1,4 +1,4 @@
-//! Which settings make no sense: told when they are read, before anything is opened.
+//! Validates settings when they are read, before anything is opened.
 
 use crate::catalogue::Catalogue;
 use crate::clients::check_hashes;
@@ -6,7 +6,7 @@ use crate::policy::ListedStandings;
 use crate::rpc;
 use crate::settings::{Settings, SettingsError};
 
-/// Holds the settings against each other; asks nobody anything.
+/// Checks the settings for consistency; makes no requests.
 ///
 /// # Errors
 /// [`SettingsError`] names the key.

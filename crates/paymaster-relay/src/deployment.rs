@@ -1,4 +1,4 @@
-//! Where operations are sponsored: a paymaster of ours on its EntryPoint.
+//! A deployment: our paymaster on its EntryPoint.
 
 use proto::{Address, EntryPoint, EntryPointVersion};
 
@@ -11,14 +11,14 @@ pub struct Deployment {
     pub entry_point: EntryPoint,
     /// The paymaster contract.
     pub paymaster: Address,
-    /// Gas for the paymaster's validation, and the most a client may echo; zero on v0.6.
+    /// Gas for the paymaster's validation, and the maximum a client may echo; zero on v0.6.
     pub verification_gas_limit: u128,
-    /// The least a client may echo; zero on v0.6.
+    /// The minimum a client may echo; zero on v0.6.
     pub min_verification_gas_limit: u128,
 }
 
 impl Deployment {
-    /// On that chain (EIP-155 id).
+    /// A deployment on that chain (EIP-155 id).
     pub(crate) fn new(chain_id: u64, settings: &DeploymentSettings) -> Self {
         let has_gas_limits = settings.version > EntryPointVersion::V06;
         let limit = |gas: u64| if has_gas_limits { u128::from(gas) } else { 0 };

@@ -1,4 +1,4 @@
-//! Money as the store counts it: gwei fit the 63 bits of a database integer, wei do not.
+//! Amounts as the store counts them: gwei fit the 63 bits of a database integer, wei do not.
 
 use std::fmt;
 
@@ -11,13 +11,13 @@ const WEI: u128 = 1_000_000_000;
 pub struct Gwei(i64);
 
 impl Gwei {
-    /// Rounded up, for what may be spent; `None` when it does not fit.
+    /// Rounded up, for amounts that may be spent; `None` if it does not fit.
     #[must_use]
     pub fn at_least(wei: Wei) -> Option<Self> {
         i64::try_from(wei.0.div_ceil(WEI)).ok().map(Self)
     }
 
-    /// Rounded down, for what there is; more than fits counts as what fits.
+    /// Rounded down, for amounts that exist; capped if it does not fit.
     #[must_use]
     pub fn at_most(wei: Wei) -> Self {
         Self(i64::try_from(wei.0 / WEI).unwrap_or(i64::MAX))
@@ -29,7 +29,7 @@ impl Gwei {
         self.0
     }
 
-    /// From a database integer; negative ones were never written.
+    /// From a database integer; `None` for negative ones, which are never written.
     pub(crate) fn from_count(count: i64) -> Option<Self> {
         (count >= 0).then_some(Self(count))
     }
@@ -40,7 +40,7 @@ impl Gwei {
         Self(self.0.saturating_sub(other.0).max(0))
     }
 
-    /// That part of it, rounded down.
+    /// That percentage of it, rounded down.
     #[must_use]
     pub fn percent(self, percent: u8) -> Self {
         Self(i64::try_from(i128::from(self.0) * i128::from(percent) / 100).unwrap_or(i64::MAX))

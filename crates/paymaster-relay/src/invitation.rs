@@ -1,4 +1,4 @@
-//! Invitations: leave to have accounts made at the KMS, signed by the relay's key.
+//! Invitations: permission to create accounts at the KMS, signed by the relay's key.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::parts::Parts;
 use crate::ports::{Clock, Entropy};
 use crate::relay_key::RelayKey;
 
-/// Seconds that an invitation is given though the key that signs it is due to be replaced.
+/// Minimum validity of an invitation in seconds, even if its signing key is due for rotation.
 const LEAST: u64 = 60;
 
 /// Signs invitations.
@@ -29,9 +29,9 @@ impl Inviter {
         Self { kms, relay_key, clock, entropy }
     }
 
-    /// Signs an invitation for the holder of a server's key. What is in a page is public, and would
-    /// invite everybody. It ends with the key that signs it, so it is given no longer than until
-    /// that is due to be replaced.
+    /// Signs an invitation for the holder of a server's key. A publishable key is public, and would
+    /// invite everyone. The invitation becomes invalid with the key that signs it, so it is not
+    /// valid beyond that key's planned rotation.
     ///
     /// # Errors
     /// [`RelayError::InvitationNotAllowed`]; [`RelayError::KmsUnavailable`];

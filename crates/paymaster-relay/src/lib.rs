@@ -1,9 +1,9 @@
-//! The paymaster relay: JSON-RPC in, a sponsored operation out, or a typed refusal.
+//! The paymaster relay: JSON-RPC requests in, a sponsored operation or a typed refusal out.
 //!
-//! `rpc` parses and answers, `sponsor` runs the cycle, `policy` decides, `store` remembers,
-//! `claims` tells which request is the first of its kind, `relay_key` approves, `kms` has it
-//! signed, `chain` reads paymasters and nonces, `settle` closes the books, `status` tells what is
-//! in the way. Ports are traits; what implements them is chosen by whoever builds [`Parts`].
+//! `rpc` parses and answers, `sponsor` runs the cycle, `policy` decides, `store` persists, `claims`
+//! finds the first request of its kind, `relay_key` approves, `kms` obtains signatures, `chain`
+//! reads paymasters and nonces, `settle` settles reservations, `status` reports problems. Ports are
+//! traits; the caller that builds [`Parts`] chooses their implementations.
 
 pub mod budget;
 pub mod catalogue;

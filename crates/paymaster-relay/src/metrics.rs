@@ -1,4 +1,4 @@
-//! What is counted and measured. No label comes from a caller, so their number is bounded.
+//! The relay's metrics. No label comes from a caller, so their number is bounded.
 
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ pub struct Metrics {
     settlement_behind: IntGaugeVec,
 }
 
-/// A part of the cycle.
+/// A stage of the cycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// Claiming the request.
@@ -51,10 +51,10 @@ impl Stage {
 }
 
 impl Metrics {
-    /// Registers everything.
+    /// Creates and registers the metrics.
     ///
     /// # Errors
-    /// [`prometheus::Error`] when the registry has metrics of these names already.
+    /// [`prometheus::Error`] if the registry already has metrics with these names.
     pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
         let histogram = |name: &str, help: &str| HistogramOpts::new(name, help).buckets(SECONDS.to_vec());
         let deployment = ["chain_id", "entry_point", "paymaster"];
@@ -62,7 +62,10 @@ impl Metrics {
             requests: register(
                 registry,
                 IntCounterVec::new(
-                    Opts::new("relay_requests_total", "Answered JSON-RPC requests by method and reason; ok is one."),
+                    Opts::new(
+                        "relay_requests_total",
+                        "Answered JSON-RPC requests by method and reason; ok means success.",
+                    ),
                     &["method", "reason"],
                 )?,
             )?,
@@ -93,7 +96,7 @@ impl Metrics {
             )?,
             key_age: register(
                 registry,
-                IntGauge::new("relay_key_age_seconds", "Seconds since the relay's key was made.")?,
+                IntGauge::new("relay_key_age_seconds", "Seconds since the relay's key was created.")?,
             )?,
             settlement_behind: register(
                 registry,
@@ -108,12 +111,12 @@ impl Metrics {
         })
     }
 
-    /// An answered request; both labels are words of ours.
+    /// Counts an answered request; both labels are constants of ours.
     pub(crate) fn request(&self, method: &'static str, reason: &str) {
         self.requests.with_label_values(&[method, reason]).inc();
     }
 
-    /// Notes how long the work takes.
+    /// Measures the duration of the work.
     pub(crate) async fn timed<T>(&self, stage: Stage, work: impl Future<Output = T>) -> T {
         let begun = Instant::now();
         let done = work.await;
@@ -138,7 +141,7 @@ impl Metrics {
         self.reservations_expired.with_label_values(&[chain_id.to_string()]).inc_by(count);
     }
 
-    /// The latest block, and the one to read next.
+    /// Records the latest block, and the next one to read.
     pub(crate) fn settlement_behind(&self, deployment: &Deployment, latest: u64, next: u64) {
         let blocks = latest.saturating_add(1).saturating_sub(next);
         let gauge = self.settlement_behind.with_label_values(&labels(deployment));
@@ -150,7 +153,7 @@ impl Metrics {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a gauge is a double; the books are kept in integers")]
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a double; exact amounts are kept as integers")]
 fn set(gauge: &GaugeVec, deployment: &Deployment, gwei: Gwei) {
     gauge.with_label_values(&labels(deployment)).set(gwei.count() as f64);
 }

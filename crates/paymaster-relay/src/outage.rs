@@ -1,21 +1,21 @@
-//! Failures of recurring work in the log: a line when one begins or turns into another one, a line
-//! when it is over, and none in between. What other work needs as well is told of once for all.
+//! Logs failures of recurring work: a line when one begins or changes, a line when it ends, and
+//! none in between. Outages of shared dependencies are logged once for all work.
 
 use breaker::OutageLog;
 
 use crate::chain::ChainError;
 use crate::error::RelayError;
 
-/// What was last said about work that is done again and again.
+/// The last logged state of recurring work.
 pub(crate) struct Outage {
     work: String,
     said: Option<String>,
 }
 
-/// Where outages of what the work needs are told of.
+/// The outage logs of the work's dependencies.
 #[derive(Clone, Copy)]
 pub(crate) struct Needs<'a> {
-    /// A node that answers, but not as it should; `None` for work that needs no chain.
+    /// For a node that answers, but incorrectly; `None` for work that needs no chain.
     pub(crate) chain: Option<&'a OutageLog>,
     pub(crate) store: &'a OutageLog,
 }
@@ -25,7 +25,7 @@ impl Outage {
         Self { work: work.into(), said: None }
     }
 
-    /// After every turn of the work.
+    /// Called after every round of the work.
     pub(crate) fn note<T>(&mut self, outcome: Result<T, RelayError>, needs: Needs<'_>) {
         // Claims may be in the same database.
         if !matches!(outcome, Err(RelayError::StoreUnavailable(_) | RelayError::ClaimsUnavailable(_))) {
@@ -38,8 +38,8 @@ impl Outage {
             return self.note_problem(None);
         };
         match (&error, needs.chain) {
-            // A chain that does not answer is told of by itself, and so are claims: by Redis, or
-            // with the database.
+            // An unreachable chain is logged separately, and so are claims: with Redis, or with the
+            // database.
             (RelayError::ChainUnavailable(ChainError::Unreachable { .. }) | RelayError::ClaimsUnavailable(_), _) => {}
             (RelayError::ChainUnavailable(_) | RelayError::ContractMismatch(_), Some(chain)) => {
                 chain.failed(&self.work, error.in_full());
@@ -49,7 +49,7 @@ impl Outage {
         }
     }
 
-    /// The same in words; `None` after work that was done.
+    /// The same for a problem as text; `None` after work that succeeded.
     pub(crate) fn note_problem(&mut self, problem: Option<String>) {
         if problem == self.said {
             return;

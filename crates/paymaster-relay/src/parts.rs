@@ -1,4 +1,4 @@
-//! What the services of a relay share.
+//! The parts shared by the services of a relay.
 
 use std::sync::Arc;
 
@@ -13,17 +13,17 @@ use crate::ports::{Clock, Entropy};
 use crate::relay_key::RelayKey;
 use crate::store::Store;
 
-/// The ports and the state that services share; the composition root chooses the implementations.
-/// Each service takes what it uses.
+/// The ports and state shared by the services; the composition root chooses the implementations.
+/// Each service takes the ones it uses.
 #[derive(Clone)]
 pub struct Parts {
-    /// The settings, checked.
+    /// The validated settings.
     pub catalogue: Arc<Catalogue>,
-    /// How accounts stand with the operator.
+    /// The operator's view of accounts.
     pub standings: Arc<dyn Standings>,
     /// Sponsorships.
     pub store: Arc<dyn Store>,
-    /// Which request is the first of its kind.
+    /// The claims of requests.
     pub claims: Arc<dyn ClaimStore>,
     /// The KMS.
     pub kms: Arc<dyn Kms>,
@@ -35,7 +35,7 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
-    /// What is counted.
+    /// The metrics.
     pub metrics: Arc<Metrics>,
     /// API keys.
     pub api_keys: Arc<ApiKeys>,

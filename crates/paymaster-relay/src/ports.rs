@@ -1,30 +1,30 @@
-//! Time and chance come in through ports, so that a test can set both.
+//! Ports for time and randomness, so that tests can set both.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// What time it is.
+/// The current time.
 pub trait Clock: Send + Sync {
     /// Unix seconds.
     fn now(&self) -> u64;
 }
 
-/// The machine's clock.
+/// The system clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> u64 {
-        // A clock before 1970 reads as 1970, where no window is valid.
+        // A clock before 1970 reads as 1970, when no window is valid.
         SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
     }
 }
 
-/// Randomness that nobody can guess.
+/// Unpredictable randomness.
 pub trait Entropy: Send + Sync {
     /// Fills the buffer.
     ///
     /// # Errors
-    /// [`EntropyUnavailable`] when the source fails; the buffer must not be used then.
+    /// [`EntropyUnavailable`] if the source fails; the buffer must not be used then.
     fn fill(&self, buffer: &mut [u8]) -> Result<(), EntropyUnavailable>;
 }
 

@@ -1,4 +1,4 @@
-//! Who stands behind a request.
+//! The principal behind a request.
 
 use std::fmt;
 
@@ -6,27 +6,27 @@ use proto::AccountId;
 
 use crate::clients::ApiKeyId;
 
-/// Who stands behind a request. Intents of one never meet those of another; idempotency keys
-/// neither, see [`KeySpace`](crate::store::KeySpace).
+/// The principal behind a request. Intents of different principals are separate; for idempotency
+/// keys see [`KeySpace`](crate::store::KeySpace).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Principal {
     /// The account, proven by its passkey.
     Account(AccountId),
     /// The holder of an API key, whatever account it names.
     ApiKey(ApiKeyId),
-    /// Nobody: neither passkey nor API key.
+    /// Neither a passkey nor an API key.
     Anonymous,
 }
 
 impl Principal {
-    /// Whether a passkey proved whose account it is.
+    /// Whether a passkey proved the account.
     #[must_use]
     pub const fn is_proven(&self) -> bool {
         matches!(self, Self::Account(_))
     }
 }
 
-/// As the column `principal` spells it.
+/// As stored in the column `principal`.
 impl fmt::Display for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

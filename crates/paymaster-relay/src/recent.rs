@@ -1,7 +1,7 @@
-//! How long ago something was noted, by a clock that may have been set back since.
+//! Ages by a clock that may have been set back since.
 
-/// Whether `since` is less than `seconds` ago. A time in the future is one of a clock that was
-/// ahead, and not recent.
+/// Whether `since` is less than `seconds` ago. A time in the future was taken by a clock that was
+/// ahead, and is not recent.
 pub(crate) fn is_recent(since: u64, now: u64, seconds: u64) -> bool {
     now.checked_sub(since).is_some_and(|age| age < seconds)
 }

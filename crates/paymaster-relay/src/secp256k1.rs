@@ -1,4 +1,4 @@
-//! secp256k1 as Ethereum uses it: sign a hash, recover who signed it.
+//! secp256k1 in Ethereum's form: signing a hash, recovering the signer.
 
 use k256::ecdsa::{RecoveryId, Signature as EcdsaSignature, SigningKey, VerifyingKey};
 use proto::{Address, Hash, Signature};
@@ -10,7 +10,7 @@ pub(crate) fn sign(key: &SigningKey, hash: &Hash) -> Signature {
     Signature { r: r.into(), s: s.into(), v: 27 + recovery.to_byte() }
 }
 
-/// Who signed a hash; `None` for what is no signature: another v than 27 or 28, or a high s.
+/// The signer of a hash; `None` for an invalid signature: v other than 27 or 28, or a high s.
 pub(crate) fn recover(hash: &Hash, signature: &Signature) -> Option<Address> {
     let recovery = RecoveryId::from_byte(signature.v.checked_sub(27)?).filter(|id| !id.is_x_reduced())?;
     let parsed = EcdsaSignature::from_scalars(signature.r, signature.s).ok()?;

@@ -1,9 +1,9 @@
-//! Why a store gives no answer.
+//! Errors of the stores.
 
 use sqlite_writer::NotWritten;
 use thiserror::Error;
 
-/// The store cannot answer: gone, full, or holding what it never wrote.
+/// The store cannot answer: it is missing, full, or contains something it never wrote.
 #[derive(Debug, Error)]
 #[error("{detail}")]
 pub struct StoreError {

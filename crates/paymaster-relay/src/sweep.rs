@@ -1,4 +1,4 @@
-//! Recurring upkeep: gives expired reservations back and keeps the gauges true.
+//! Recurring upkeep: releases expired reservations and updates the gauges.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use crate::store::Store;
 
 const EVERY: Duration = Duration::from_secs(5);
 
-/// Does what has to be done now and then, whether or not anybody asks for a sponsorship.
+/// Does periodic work, whether or not there are requests.
 pub struct Sweeper {
     settlers: Vec<Arc<Settler>>,
     store: Arc<dyn Store>,
@@ -32,14 +32,14 @@ pub struct Sweeper {
 }
 
 impl Sweeper {
-    /// Does nothing yet. There is a settler for each chain.
+    /// Does nothing yet. There is one settler per chain.
     #[must_use]
     pub fn new(settlers: Vec<Arc<Settler>>, parts: &Parts) -> Self {
         let Parts { store, claims, relay_key, metrics, api_keys, .. } = parts.clone();
         Self { settlers, store, claims, relay_key, metrics, api_keys }
     }
 
-    /// Sweeps until told to stop; a chain whose node does not answer delays no other.
+    /// Sweeps until stopped; a chain whose node does not answer delays no other.
     pub async fn run(&self, stop: CancellationToken) {
         let chains = self.settlers.iter().map(|settler| async {
             tokio::join!(self.sweep_chain(settler, &stop), release_used(settler, &stop));
@@ -55,7 +55,7 @@ impl Sweeper {
         }
     }
 
-    /// What needs no chain.
+    /// Work that needs no chain.
     async fn keep_up_once(&self) -> Result<(), RelayError> {
         self.api_keys.save_usage().await?;
         self.claims.tidy().await?;
@@ -79,7 +79,7 @@ impl Sweeper {
         let chain = settler.chain();
         for deployment in chain.catalogue.deployments() {
             self.metrics.reserved(deployment, self.store.reserved(deployment).await?);
-            // As a sponsorship reads them: what stands in its way is noticed here.
+            // Reads them like a sponsorship does, so that its problems are noticed here.
             let facts = chain.reader.facts(deployment, &operation_of_nobody(), None, None).await?;
             self.metrics.deposit(deployment, Gwei::at_most(facts.paymaster.deposit));
         }

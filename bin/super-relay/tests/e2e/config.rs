@@ -291,7 +291,7 @@ async fn a_check_refuses_in_the_same_words_what_a_start_refuses() {
         (|all| without(&mut all["relay"], "chain"), &["relay.chain: missing", "[[relay.chains]]"]),
         (
             |all| all["relay"]["deployments"][0]["chain_id"] = 1.into(),
-            &["relay.deployments.chain_id: 1 is none of the chains, which are: 31337"],
+            &["relay.deployments.chain_id: 1 is not one of the chains: 31337"],
         ),
         (
             |all| all["relay"]["deployments"] = many_deployments(65),

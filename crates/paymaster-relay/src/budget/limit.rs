@@ -1,4 +1,4 @@
-//! One limit: what a reservation is counted in, and how much may be there with it.
+//! A limit: the counter of a reservation, and its maximum.
 
 use std::fmt;
 
@@ -8,10 +8,10 @@ use thiserror::Error;
 use super::scope::Scope;
 use crate::gwei::Gwei;
 
-/// What a reservation is counted in, within one deployment, and how much may be there with it.
+/// The counter of a reservation within one deployment, and its maximum.
 #[derive(Clone, Debug)]
 pub struct Limit {
-    /// Where it is counted.
+    /// The counter.
     pub counter: Counter,
     pub(super) most: Most,
 }
@@ -19,30 +19,30 @@ pub struct Limit {
 /// A counter of open reservations, within one deployment.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Counter {
-    /// What it counts by.
+    /// The scope it counts in.
     pub scope: Scope,
-    /// Whose reservations; empty where the scope has one counter.
+    /// The subject whose reservations it counts; empty if the scope has a single counter.
     pub subject: String,
 }
 
-/// What a counter says.
+/// The values of a counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Totals {
     /// Open reservations.
     pub open: u64,
-    /// Their worst-case costs together.
+    /// The sum of their worst-case costs.
     pub sum: Gwei,
 }
 
 #[derive(Clone, Debug)]
 pub(super) enum Most {
-    /// What a cap allows beside this deposit.
+    /// The amount that a cap allows, given this deposit.
     Cap { cap: Cap, deposit: Gwei },
     /// The deposit itself.
     Deposit(Gwei),
 }
 
-/// How many reservations of one subject may be open, and how much of a deposit they may take.
+/// The maximum number of open reservations of one subject, and their maximum share of a deposit.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cap {
     pub(super) scope: Scope,
@@ -52,7 +52,7 @@ pub(super) struct Cap {
     pub(super) max_percent: u8,
 }
 
-/// The settings that a cap is made of, by their full names.
+/// The settings of a cap, by their full names.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rules {
     pub(super) open: &'static str,
@@ -60,13 +60,13 @@ pub(super) struct Rules {
     pub(super) percent: &'static str,
 }
 
-/// Which limit a reservation would exceed.
+/// The limit that a reservation would exceed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Excess {
     /// A cap.
     #[error("too much is reserved for {}: {limit} ({rule})", scope.subject())]
     Cap {
-        /// Whose reservations.
+        /// The scope of the cap.
         scope: Scope,
         /// The setting.
         rule: &'static str,
@@ -76,38 +76,38 @@ pub enum Excess {
     /// The deposit itself.
     #[error("the deposit is reserved")]
     Deposit {
-        /// Reserved by others.
+        /// The amount reserved by others.
         reserved: Gwei,
     },
 }
 
-/// What a cap allows, and how much of it was used before, where saying so tells nothing about the
+/// The limit of a cap, and how much of it was used before, if that reveals nothing about the
 /// deposit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bound {
     /// Open reservations.
     Open {
-        /// At most.
+        /// The maximum.
         limit: u64,
-        /// Already; `None` for callers who may not know it.
+        /// The number before; `None` for callers that may not know it.
         used: Option<u64>,
     },
-    /// Worst-case costs together.
+    /// The sum of worst-case costs.
     Wei {
-        /// At most.
+        /// The maximum.
         limit: Wei,
-        /// Already; `None` for callers who may not know it.
+        /// The sum before; `None` for callers that may not know it.
         used: Option<Wei>,
     },
     /// Percent of the deposit.
     Percent {
-        /// At most.
+        /// The maximum.
         limit: u8,
     },
 }
 
 impl Bound {
-    /// Without how much of it was used.
+    /// The same without the amount used.
     #[must_use]
     pub fn alone(self) -> Self {
         match self {
@@ -131,7 +131,7 @@ impl fmt::Display for Bound {
 }
 
 impl Limit {
-    /// Whether a reservation of that cost is within it; what the counter says has it in it.
+    /// Checks that a reservation with that cost is within the limit; the totals already include it.
     ///
     /// # Errors
     /// [`Excess`].
@@ -145,7 +145,7 @@ impl Limit {
 }
 
 impl Cap {
-    /// The totals have the new reservation in them.
+    /// The totals include the new reservation.
     fn check(&self, totals: Totals, cost: Gwei, deposit: Gwei) -> Result<(), Excess> {
         let exceeded = |rule, limit| Err(Excess::Cap { scope: self.scope, rule, limit });
         if totals.open > self.max_open {
@@ -158,10 +158,10 @@ impl Cap {
             let used = Some(totals.sum.less(cost).to_wei());
             return exceeded(self.rules.wei, Bound::Wei { limit: max.to_wei(), used });
         }
-        // A share may be smaller than one operation. A single reservation is let through then, or
-        // its owner would be shut out permanently; what nobody proved to own has no such claim.
+        // A share may be smaller than one operation. A single reservation is then allowed, because
+        // its owner could otherwise never use the relay; unproven requests have no such claim.
         let alone = totals.open == 1 && self.scope != Scope::Unproven;
-        // All of the deposit is no share: whether it suffices is asked last.
+        // The whole deposit is not a share: whether it suffices is checked last.
         let is_share = self.max_percent < 100 && !alone;
         if is_share && totals.sum > deposit.percent(self.max_percent) {
             return exceeded(self.rules.percent, Bound::Percent { limit: self.max_percent });

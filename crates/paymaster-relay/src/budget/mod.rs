@@ -1,5 +1,5 @@
-//! How much of a deposit may be reserved at once, and by whom. Pure: the store counts, this says in
-//! what and where the limits are.
+//! How much of a deposit may be reserved at once, and by whom. Pure: the store counts, this module
+//! defines the counters and limits.
 
 mod limit;
 mod scope;
@@ -15,14 +15,14 @@ use crate::principal::Principal;
 use crate::settings::{ReservationSettings, SettingsError, WeiAmount};
 use limit::{Cap, Most, Rules};
 
-/// Whom a reservation is counted for.
+/// The subjects that a reservation is counted for.
 #[derive(Clone, Copy, Debug)]
 pub struct Charged<'a> {
     /// Who stands behind it.
     pub principal: &'a Principal,
-    /// The account that is named.
+    /// The named account.
     pub account_id: &'a AccountId,
-    /// Whether somebody answers for the account id: its passkey, or the server that holds the API
+    /// Whether the account id is vouched for: by its passkey, or by the server that holds the API
     /// key.
     pub is_vouched: bool,
     /// The API key that presented it.
@@ -30,7 +30,7 @@ pub struct Charged<'a> {
 }
 
 impl Charged<'_> {
-    /// What anybody can name, anybody could fill for others.
+    /// Counters that anyone could name could be filled by anyone.
     fn account(&self) -> Option<String> {
         let Self { principal, account_id, is_vouched, .. } = self;
         is_vouched.then(|| match principal {
@@ -40,19 +40,19 @@ impl Charged<'_> {
     }
 }
 
-/// A cap: its settings, and whose counter it is checked against.
+/// A cap: its settings, and the subject of its counter.
 struct Row {
     scope: Scope,
     rules: Rules,
     open: fn(&ReservationSettings) -> u32,
-    /// Beside the cost in wei of the largest operation that a policy allows.
+    /// The cap in wei, given the worst-case cost of the largest operation that a policy allows.
     wei: fn(&ReservationSettings, Wei) -> Option<WeiAmount>,
     percent: fn(&ReservationSettings) -> u8,
-    /// `None`: not counted there.
+    /// `None` if it is not counted there.
     subject: fn(&Charged<'_>) -> Option<String>,
 }
 
-/// Every cap, in the order in which they are checked. The deposit itself comes last.
+/// Every cap, in the order of checking. The deposit itself is checked last.
 const ROWS: [Row; 5] = [
     Row {
         scope: Scope::ApiKey,
@@ -116,16 +116,16 @@ const ROWS: [Row; 5] = [
     },
 ];
 
-/// The caps of a relay, one for each row.
+/// The caps of a relay, one per row.
 #[derive(Clone, Copy, Debug)]
 pub struct Caps([Cap; ROWS.len()]);
 
 impl Caps {
-    /// From settings.
+    /// Creates the caps from settings.
     ///
     /// # Errors
-    /// [`SettingsError::Invalid`] for a cap that no operation, or not the largest that a policy
-    /// allows, fits into.
+    /// [`SettingsError::Invalid`] for a cap that is too small for any operation, or for the largest
+    /// one that a policy allows.
     pub fn new(settings: &ReservationSettings, largest: Wei) -> Result<Self, SettingsError> {
         let largest_in_gwei = Gwei::at_least(largest).map_or(largest, Gwei::to_wei);
         let caps = ROWS.map(|row| Cap {
@@ -139,14 +139,14 @@ impl Caps {
         Ok(Self(caps))
     }
 
-    /// Percent of a deposit that no single operation without a passkey may exceed.
+    /// The maximum percentage of a deposit for a single operation without a passkey.
     #[must_use]
     pub fn percent_unproven(&self) -> u8 {
         let unproven = self.0.iter().find(|cap| cap.scope == Scope::Unproven);
         unproven.map_or(100, |cap| cap.max_percent)
     }
 
-    /// What a reservation is counted in and checked against, beside a deposit.
+    /// The limits that a reservation is counted in and checked against, given a deposit.
     #[must_use]
     pub fn limits(&self, charged: &Charged<'_>, deposit: Gwei) -> Vec<Limit> {
         let capped = ROWS.iter().zip(&self.0).filter_map(|(row, cap)| {

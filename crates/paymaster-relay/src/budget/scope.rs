@@ -1,10 +1,9 @@
-//! What open reservations are counted by.
+//! The scopes in which open reservations are counted.
 
-/// One row for each scope: its name in the store, and whose reservations it counts, as clients are
-/// told.
+/// One row per scope: its name in the store, and its subject in error messages.
 macro_rules! scopes {
     ($($(#[$doc:meta])* $scope:ident => $name:literal, $subject:literal;)+) => {
-        /// What open reservations are counted by, within one deployment.
+        /// The scope in which open reservations are counted, within one deployment.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Scope {
             $($(#[$doc])* $scope,)+
@@ -22,7 +21,7 @@ macro_rules! scopes {
                 }
             }
 
-            /// Whose reservations it counts, as clients are told.
+            /// Its subject in error messages.
             #[must_use]
             pub const fn subject(self) -> &'static str {
                 match self {
@@ -36,15 +35,15 @@ macro_rules! scopes {
 scopes! {
     /// The API key that presented the request.
     ApiKey => "api_key", "this API key";
-    /// The account; without a passkey, the account under the server's API key that named it.
+    /// The account; without a passkey, the account as named by one server's API key.
     Account => "account", "this account";
-    /// What no passkey approved, of one API key, or of everybody without one.
+    /// Requests without a passkey, of one API key, or of all callers without one.
     UnprovenCaller => "unproven_caller", "this caller's requests without a passkey";
-    /// What no passkey approved, of all publishable API keys and of everybody without one: what
-    /// anybody can fill.
+    /// Requests without a passkey, of all publishable API keys and all callers without a key:
+    /// anyone can fill it.
     UnprovenPublic => "unproven_public", "requests without a passkey by publishable API keys, or without a key";
-    /// Everything that no passkey approved.
+    /// All requests without a passkey.
     Unproven => "unproven", "requests without a passkey";
-    /// All of it.
+    /// All reservations.
     Deployment => "deployment", "everybody";
 }

@@ -1,4 +1,4 @@
-//! Where the limits are, and whom a reservation is counted for.
+//! The limits, and the subjects that a reservation is counted for.
 
 use super::*;
 use crate::clients::KeyHash;
@@ -9,7 +9,7 @@ fn gwei(count: u64) -> Gwei {
     Gwei::at_least(Wei(u128::from(count) * 1_000_000_000)).unwrap()
 }
 
-/// Holds a reservation against the limits of these scopes, as somebody is charged whom they count.
+/// Checks a reservation against the limits of these scopes.
 fn check(json: &str, deposit: u64, totals: &[(Scope, u64)]) -> Result<(), Excess> {
     let settings: ReservationSettings = serde_json::from_str(json).unwrap();
     check_all(&Caps::new(&settings, Wei(1)).unwrap(), deposit, totals)

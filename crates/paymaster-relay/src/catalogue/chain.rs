@@ -1,4 +1,4 @@
-//! What can be sponsored on one chain.
+//! The deployments and policies of one chain.
 
 use std::sync::Arc;
 
@@ -10,20 +10,20 @@ use crate::deployment::Deployment;
 use crate::error::RequestError;
 use crate::policy::Policy;
 
-/// What a request for one chain is looked up in.
+/// The configuration that a request for one chain is looked up in.
 #[derive(Clone, Debug)]
 pub struct ChainCatalogue {
     /// EIP-155 chain id.
     pub id: u64,
-    /// Whether the settings list it in `chains`: what is said of it names it then.
+    /// Whether the settings list it in `chains`: messages about it then name it.
     pub is_listed: bool,
-    /// Blocks on top of one that is final.
+    /// Number of blocks on top of a final one.
     pub confirmations: u64,
     /// How long sponsorships are valid.
     pub validity: Validity,
     /// The largest `max_cost_per_operation` of its policies.
     pub largest_cost: Wei,
-    /// Wei. The same of the policies that sponsor without a passkey; `None` where none does.
+    /// The same for the policies that sponsor without a passkey, in wei; `None` if there are none.
     pub largest_unproven: Option<Wei>,
     pub(super) deployments: Vec<Deployment>,
     pub(super) policies: Vec<Arc<Policy>>,

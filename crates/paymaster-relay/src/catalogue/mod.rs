@@ -1,4 +1,4 @@
-//! What can be sponsored where: chains, deployments and policies, checked once.
+//! The validated configuration of chains, deployments and policies.
 
 mod chain;
 mod validity;
@@ -16,25 +16,25 @@ use crate::deployment::Deployment;
 use crate::policy::Policy;
 use crate::settings::{ChainSettings, DeploymentSettings, PolicySettings, Settings, SettingsError};
 
-/// Everything a request is looked up in.
+/// The configuration that a request is looked up in.
 #[derive(Clone, Debug)]
 pub struct Catalogue {
-    /// Who sponsors, as wallets show it.
+    /// The sponsor's name, as shown by wallets.
     pub sponsor_name: String,
     /// The WebAuthn relying party.
     pub rp_id: String,
-    /// Times that one sponsorship is signed at most.
+    /// Maximum number of signings of one sponsorship.
     pub max_signings: u32,
-    /// Seconds from the relay's approval to the end of a window, at most.
+    /// Maximum number of seconds from the relay's approval to the end of a window.
     pub max_window: u64,
-    /// How much may be reserved, and by whom.
+    /// The limits on reservations.
     pub caps: Caps,
     chains: Vec<Arc<ChainCatalogue>>,
     policies: Vec<Arc<Policy>>,
 }
 
 impl Catalogue {
-    /// Checks the settings against each other.
+    /// Validates the settings.
     ///
     /// # Errors
     /// [`SettingsError`] names the key.
@@ -70,13 +70,13 @@ impl Catalogue {
         })
     }
 
-    /// Every chain, as the settings list them.
+    /// Every chain, in the order of the settings.
     #[must_use]
     pub fn chains(&self) -> &[Arc<ChainCatalogue>] {
         &self.chains
     }
 
-    /// Every deployment on any chain.
+    /// Every deployment on all chains.
     pub fn deployments(&self) -> impl Iterator<Item = &Deployment> {
         self.chains.iter().flat_map(|chain| chain.deployments())
     }
@@ -122,7 +122,7 @@ fn check_chains(settings: &Settings) -> Result<(), SettingsError> {
     }
     let chains = settings.all_chains();
     unique("chains", chains.iter().map(|chain| chain.chain_id))?;
-    // The database has integers of 63 bits, and EIP-155 no chain 0.
+    // The database has integers of 63 bits, and EIP-155 has no chain 0.
     let outside = chains.iter().find(|chain| !(1..=i64::MAX.unsigned_abs()).contains(&chain.chain_id));
     outside.map_or(Ok(()), |chain| {
         let keys = ["chain.chain_id", "chains.chain_id"];
@@ -130,7 +130,7 @@ fn check_chains(settings: &Settings) -> Result<(), SettingsError> {
     })
 }
 
-/// A deployment on the chain that it names, or on the only one.
+/// A deployment on the chain it names, or on the only one.
 fn placed(deployment: &DeploymentSettings, settings: &Settings) -> Result<Deployment, SettingsError> {
     const KEY: &str = "deployments.chain_id";
     let Some(chain_id) = settings.chain_of(deployment) else {
@@ -162,7 +162,7 @@ fn check_known(key: &'static str, chain_id: u64, settings: &Settings) -> Result<
     if settings.all_chains().iter().any(|chain| chain.chain_id == chain_id) {
         return Ok(());
     }
-    let problem = format!("{chain_id} is none of the chains, which are: {}", named(settings));
+    let problem = format!("{chain_id} is not one of the chains: {}", named(settings));
     Err(SettingsError::Invalid { key, problem })
 }
 
@@ -170,7 +170,7 @@ fn named(settings: &Settings) -> String {
     settings.all_chains().iter().map(|chain| chain.chain_id.to_string()).collect::<Vec<_>>().join(", ")
 }
 
-/// A version that is not the contract's hashes every operation to something else.
+/// With a version other than the contract's, every operation would have a wrong hash.
 fn check_version(entry_point: &EntryPoint) -> Result<(), SettingsError> {
     let EntryPoint { address, version, .. } = *entry_point;
     match EntryPointVersion::ALL.into_iter().find(|known| known.canonical_address() == address) {

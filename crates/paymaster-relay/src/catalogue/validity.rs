@@ -1,28 +1,28 @@
-//! How long sponsorships are valid.
+//! The validity of sponsorships.
 
 use crate::settings::{ChainSettings, Settings, SettingsError};
 
-/// Seconds a sponsorship is valid for.
+/// The validity of a sponsorship, in seconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Validity {
-    /// What has to be left of a window when the next block comes.
+    /// The minimum that must be left of a window when the next block arrives.
     pub least: u64,
-    /// What is given, and the most a client may ask for.
+    /// The default, and the maximum a client may request.
     pub most: u64,
     /// The same without a passkey.
     pub most_unproven: u64,
-    /// How long after the relay's approval a window may end: `maxWindow` of trusted application and
-    /// contract.
+    /// Maximum time from the relay's approval to the end of a window: `maxWindow` of trusted
+    /// application and contract.
     pub ceiling: u64,
-    /// Within this the next block is expected.
+    /// The time within which the next block is expected.
     pub next_block: u64,
 }
 
 impl Validity {
-    /// On that chain.
+    /// The validity on that chain.
     ///
     /// # Errors
-    /// [`SettingsError::Invalid`] where no window suits all that the settings ask of it.
+    /// [`SettingsError::Invalid`] if no window satisfies all settings.
     pub(super) fn on(chain: &ChainSettings, settings: &Settings) -> Result<Self, SettingsError> {
         let validity = Self {
             least: settings.min_validity_seconds,
@@ -63,20 +63,20 @@ impl Validity {
         Ok(validity)
     }
 
-    /// That of a request which a passkey approved, or not.
+    /// The validity for a request with or without a passkey's approval.
     #[must_use]
     pub(crate) fn of(self, is_proven: bool) -> Self {
         let most = if is_proven { self.most } else { self.most.min(self.most_unproven) };
         Self { most, ..self }
     }
 
-    /// The least a client may ask for.
+    /// The minimum a client may request.
     #[must_use]
     pub fn shortest(&self) -> u64 {
         self.least.saturating_add(self.next_block)
     }
 
-    /// Unix seconds that a window has to reach, when it is `now` at the latest.
+    /// The minimum end of a window in Unix seconds, if it is at most `now`.
     #[must_use]
     pub(crate) fn needed(&self, now: u64) -> u64 {
         now.saturating_add(self.shortest())

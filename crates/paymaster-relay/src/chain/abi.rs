@@ -1,4 +1,4 @@
-//! What is asked of EntryPoints and of our paymasters, and what they log.
+//! The functions that are called on EntryPoints and our paymasters, and their events.
 
 use alloy_primitives::aliases::U192;
 use alloy_sol_types::sol;
@@ -30,7 +30,7 @@ sol! {
     );
 }
 
-/// Asks for the sender's next nonce with the key of that one: its first 24 bytes.
+/// The call for the sender's next nonce with that nonce's key (its first 24 bytes).
 pub(super) fn next_nonce_of(sender: Address, nonce: &Uint256) -> getNonceCall {
     let mut key = [0; 24];
     key.copy_from_slice(&nonce.0[..24]);

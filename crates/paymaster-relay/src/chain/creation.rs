@@ -1,6 +1,6 @@
-//! What an operation's factory makes. A factory is a stranger's code: it gets the gas that the
-//! operation has for it, places of its own at the node and its own time, so that it costs nobody
-//! else anything.
+//! Simulates an operation's factory. A factory is untrusted code: it gets the gas that the
+//! operation provides, reserved places at the node, and its own timeout, so that it slows nothing
+//! else down.
 
 use std::sync::Arc;
 
@@ -23,23 +23,23 @@ sol! {
     error SenderAddressResult(address sender);
 }
 
-/// The most gas for a factory. Ten times what large accounts take, and little for a node.
+/// Maximum gas for a factory: ten times what large accounts need, and little for a node.
 const MAX_GAS: u64 = 10_000_000;
-/// Gas of a call beside the factory's: the transaction, and the EntryPoint's part.
+/// Gas of a call besides the factory's: the transaction, and the EntryPoint's part.
 const AROUND: u64 = 60_000;
-/// Gas for each byte of its data, at most (EIP-7623).
+/// Maximum gas per byte of its data (EIP-7623).
 const EACH_BYTE: u64 = 40;
-/// The part of a node's time that a factory may take before whoever asks for it counts as slow.
+/// The fraction of a node's timeout after which a factory, and its asker, counts as slow.
 const SLOW: u32 = 4;
-/// Bytes around the factory's own in the data of `getSenderAddress`.
+/// Overhead of `getSenderAddress` around the factory's own data, in bytes.
 const ENVELOPE: u64 = 128;
 
 /// Runs factories on the node.
 #[derive(Clone, Debug)]
 pub(super) struct Factories {
     node: Node,
-    /// Places for them. However many ask, the node runs a few at once and has time for what needs
-    /// none.
+    /// Limits concurrent simulations, so that the node runs only a few at once and has time for
+    /// other requests.
     simulations: Arc<Simulations>,
 }
 
@@ -48,11 +48,11 @@ impl Factories {
         Self { node, simulations: Arc::new(Simulations::new()) }
     }
 
-    /// Calls a factory as the EntryPoint does.
+    /// Calls a factory like the EntryPoint.
     ///
     /// # Errors
-    /// [`ChainError::FactoryNotRun`] when there is no place for it, or it takes too long, or did so
-    /// a moment ago. All of that says nothing about the node.
+    /// [`ChainError::FactoryNotRun`] if there is no place for it, or it takes too long, or did so
+    /// recently. None of that says anything about the node.
     pub(super) async fn made_by(
         &self,
         entry_point: Address,
@@ -82,8 +82,8 @@ impl Factories {
     }
 }
 
-/// What the EntryPoint gives a factory, of which each call on the way keeps a 64th; zero is a limit
-/// that is not known yet.
+/// The gas that the EntryPoint gives a factory; each call on the way keeps a 64th. Zero means that
+/// the limit is not known yet.
 fn gas(verification_gas_limit: u128, length: usize) -> u64 {
     let limit = match u64::try_from(verification_gas_limit) {
         Ok(limit) if limit > 0 && limit < MAX_GAS => limit,
@@ -94,7 +94,7 @@ fn gas(verification_gas_limit: u128, length: usize) -> u64 {
     (limit + limit / 31).saturating_add(around).min(MAX_GAS)
 }
 
-/// `getSenderAddress` answers by reverting, with the zero address when the factory failed.
+/// `getSenderAddress` answers by reverting, with the zero address if the factory failed.
 fn created(node: &Node, entry_point: Address, answer: TransportResult<Bytes>) -> Result<Creation, ChainError> {
     let Err(error) = answer else {
         let detail = "it returns, and should revert with SenderAddressResult".to_owned();
@@ -111,14 +111,14 @@ fn created(node: &Node, entry_point: Address, answer: TransportResult<Bytes>) ->
     }
 }
 
-/// Nodes say so in words only.
+/// Nodes report this only as text.
 fn is_out_of_gas(payload: &ErrorPayload) -> bool {
     let message = payload.message.to_ascii_lowercase();
     ["out of gas", "intrinsic gas", "gas required exceeds"].iter().any(|words| message.contains(words))
 }
 
-/// Nodes put revert data as a string, within an object, or behind a word ("Reverted 0x…"), so it is
-/// looked for by its selector.
+/// Nodes return revert data as a string, inside an object, or after a prefix ("Reverted 0x…"), so
+/// it is found by its selector.
 fn sender_address(data: &str) -> Option<Address> {
     let (_, argument) = data.split_once(&hex::encode(SenderAddressResult::SELECTOR))?;
     let word = hex::decode(argument.get(..64)?).ok()?;

@@ -1,5 +1,5 @@
-//! Everything one operation is checked against: one JSON-RPC batch, and then its factory where it
-//! has one to run.
+//! Reads everything that one operation is checked against: one JSON-RPC batch, then the simulation
+//! of its factory if there is one.
 
 use alloy_primitives::{Address as EthAddress, Bytes};
 use alloy_provider::Provider;
@@ -18,12 +18,12 @@ use crate::clients::Asker;
 use crate::deployment::Deployment;
 
 const LATEST: &str = "latest";
-/// How the code of a delegated account begins (EIP-7702); the delegate's address follows.
+/// The prefix of a delegated account's code (EIP-7702), followed by the delegate's address.
 const DELEGATION: [u8; 3] = [0xef, 0x01, 0x00];
 
-/// The block is asked for first: nodes answer a batch in order, so all else is as new as the block
-/// or newer. A newer nonce or code is only nearer to the truth, and no window begins too late. A
-/// factory is run for a sender without code only: the EntryPoint calls it for no other.
+/// The block is requested first: nodes answer a batch in order, so everything else is as new as the
+/// block or newer. A newer nonce or code is only more accurate, and no window begins too late. A
+/// factory is only run for a sender without code: the EntryPoint calls it for no other.
 pub(super) async fn read(
     node: &Node,
     factories: &Factories,

@@ -1,4 +1,4 @@
-//! The header of a block.
+//! Block headers.
 
 use alloy_primitives::{B256, U64, U256};
 use proto::Hash;
@@ -6,11 +6,11 @@ use serde::Deserialize;
 
 use super::{Block, ChainError};
 
-/// The greatest number and time that a block may have: the database holds 63 bits, and one more is
-/// the block to read next.
+/// The maximum number and time of a block: the database holds 63 bits, and the next block to read
+/// is one more.
 const LAST: u64 = (1 << 63) - 2;
 
-/// The fields of a block that are looked at.
+/// The fields of a block that are used.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Header {
@@ -23,8 +23,8 @@ pub(super) struct Header {
 
 impl Header {
     /// # Errors
-    /// [`ChainError::Node`] where number or time are such as no chain reaches: the database could
-    /// not hold them.
+    /// [`ChainError::Node`] if number or time exceed any real chain's: the database could not hold
+    /// them.
     pub(super) fn block(&self) -> Result<Block, ChainError> {
         let (number, timestamp) = (self.number.to(), self.timestamp.to());
         for (value, name) in [(number, "number"), (timestamp, "timestamp")] {
@@ -40,23 +40,23 @@ impl Header {
     pub(super) fn check_number(&self, asked: u64) -> Result<(), ChainError> {
         match self.block()?.number {
             told if told == asked => Ok(()),
-            told => Err(ChainError::node(format!("the node was asked for block {asked}, and answered {told}"))),
+            told => Err(ChainError::node(format!("the node was asked for block {asked}, and returned {told}"))),
         }
     }
 
     /// # Errors
-    /// [`ChainError::Node`] where it has none, as a pending block.
+    /// [`ChainError::Node`] if it has none, like a pending block.
     pub(super) fn hash(&self) -> Result<Hash, ChainError> {
         self.hash.map(|hash| Hash(hash.0)).ok_or_else(|| ChainError::node("the node has a block without a hash"))
     }
 
-    /// Wei per gas; 0 where the chain has none.
+    /// Wei per gas; 0 if the chain has none.
     pub(super) fn base_fee(&self) -> u128 {
         self.base_fee_per_gas.unwrap_or_default().saturating_to()
     }
 }
 
-/// A block as parameters of JSON-RPC name it.
+/// A block number as a JSON-RPC parameter.
 pub(super) fn tag_of(number: u64) -> String {
     format!("{number:#x}")
 }

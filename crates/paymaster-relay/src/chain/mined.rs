@@ -15,7 +15,7 @@ use super::node::{Node, wei};
 use super::{AccountOp, ChainError, MinedOp};
 use crate::deployment::Deployment;
 
-/// The operations that a deployment's paymaster paid for in these blocks.
+/// The operations paid by a deployment's paymaster in these blocks.
 pub(super) async fn of_paymaster(
     node: &Node,
     deployment: &Deployment,
@@ -55,8 +55,9 @@ fn filter(entry_point: Address) -> Filter {
     Filter::new().address(EthAddress::from(entry_point)).event_signature(UserOperationEvent::SIGNATURE_HASH)
 }
 
-/// One batch, since a load balancer sends that to one backend: nodes answer `[]`, and no error,
-/// for blocks that they don't have. The block is asked for first: nodes answer in order.
+/// One batch, because a load balancer sends it to a single backend: for blocks that they do not
+/// have, nodes answer `[]` instead of an error. The block is requested first: nodes answer in
+/// order.
 async fn events(node: &Node, filter: Filter, from: u64, to: u64) -> Result<Vec<(UserOperationEvent, u64)>, ChainError> {
     let mut batch = BatchRequest::new(node.provider.client());
     let failed = |error| node.describe(&error);
@@ -73,7 +74,7 @@ async fn events(node: &Node, filter: Filter, from: u64, to: u64) -> Result<Vec<(
 }
 
 /// # Errors
-/// [`ChainError::Node`] for a log of another shape, or of none of these blocks.
+/// [`ChainError::Node`] for a malformed log, or one outside these blocks.
 fn event(log: &Log, asked: RangeInclusive<u64>) -> Result<(UserOperationEvent, u64), ChainError> {
     let event = UserOperationEvent::decode_log_validate(&log.inner)
         .map_err(|_| ChainError::node("a UserOperationEvent of another shape"))?;

@@ -1,4 +1,4 @@
-//! What the relay reads from the chain: a port, and its implementation over a node's JSON-RPC.
+//! Reading the chain: a port, and its implementation with a node's JSON-RPC.
 
 mod abi;
 mod creation;
@@ -26,11 +26,12 @@ pub use time::{ChainTime, ClockError};
 use crate::clients::Asker;
 use crate::deployment::Deployment;
 
-/// The chain, as far as a paymaster needs it.
+/// The chain, limited to what a paymaster needs.
 #[async_trait]
 pub trait EntryPointReader: Send + Sync {
     /// Everything that one operation is checked against; with a `signer`, also whether the
-    /// paymaster admits it. An asker runs a few factories at once; without one, none is run.
+    /// paymaster admits it. Each asker may run a few factories at once; without an asker, none is
+    /// run.
     ///
     /// # Errors
     /// [`ChainError`].
@@ -48,30 +49,30 @@ pub trait EntryPointReader: Send + Sync {
     /// [`ChainError`]; [`ChainError::OtherChain`] where it is one of another chain.
     async fn latest_block(&self) -> Result<Block, ChainError>;
 
-    /// The block of a number that the chain has reached.
+    /// The block with a number that the chain has reached.
     ///
     /// # Errors
     /// [`ChainError`].
     async fn block(&self, number: u64) -> Result<Block, ChainError>;
 
-    /// The hash of the block of a number; `None` where the node has no such block.
+    /// The hash of the block with that number; `None` if the node has no such block.
     ///
     /// # Errors
     /// [`ChainError`].
     async fn hash_of(&self, number: u64) -> Result<Option<Hash>, ChainError>;
 
-    /// The operations a paymaster paid for in these blocks, both ends included
+    /// The operations that a paymaster paid for in these blocks, both ends included
     /// (`UserOperationEvent`).
     ///
     /// # Errors
-    /// [`ChainError`]; [`ChainError::LogsLag`] where the backend that answers has no block `to`.
+    /// [`ChainError`]; [`ChainError::LogsLag`] if the answering backend does not have block `to`.
     async fn mined(&self, deployment: &Deployment, from: u64, to: u64) -> Result<Vec<MinedOp>, ChainError>;
 
     /// The operations of an account in these blocks, both ends included (`UserOperationEvent`), no
     /// matter who paid for them.
     ///
     /// # Errors
-    /// As [`Self::mined`].
+    /// Those of [`Self::mined`].
     async fn mined_of(
         &self,
         entry_point: Address,
@@ -98,25 +99,24 @@ pub trait EntryPointReader: Send + Sync {
     /// [`ChainError`].
     async fn admits(&self, deployment: &Deployment, signer: Address) -> Result<bool, ChainError>;
 
-    /// Unix seconds from which on the owner can activate a key that is proposed (`signerOf`,
-    /// `activationDelay`). `None` when the paymaster does not know the key, or it is active.
+    /// Unix seconds from which the owner can activate a proposed key (`signerOf`,
+    /// `activationDelay`). `None` if the paymaster does not know the key, or it is active.
     ///
     /// # Errors
     /// [`ChainError`].
     async fn activatable_at(&self, deployment: &Deployment, signer: Address) -> Result<Option<u64>, ChainError>;
 
-    /// Seconds that a window may span after its approval, as a paymaster contract has it
+    /// Seconds that a window may span after its approval, according to the paymaster contract
     /// (`maxWindow`).
     ///
     /// # Errors
     /// [`ChainError`].
     async fn max_window(&self, deployment: &Deployment) -> Result<u32, ChainError>;
 
-    /// Whether an EntryPoint hashes operations as its configured version does (`getUserOpHash`).
+    /// Whether an EntryPoint hashes operations like its configured version (`getUserOpHash`).
     ///
     /// # Errors
-    /// [`ChainError`]; [`ChainError::Contract`] too where it knows no such function of that
-    /// version.
+    /// [`ChainError`]; [`ChainError::Contract`] also if it has no such function of that version.
     async fn is_of_version(&self, deployment: &Deployment) -> Result<bool, ChainError>;
 
     /// EIP-155 chain id of the node.
@@ -132,44 +132,44 @@ pub trait EntryPointReader: Send + Sync {
     async fn has_code(&self, address: Address) -> Result<bool, ChainError>;
 }
 
-/// What the chain says about an operation, its account and our paymaster. Nothing in it is older
-/// than `block`.
+/// The chain's state for an operation, its account and our paymaster. Nothing in it is older than
+/// `block`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {
     /// The latest block.
     pub block: Block,
-    /// Wei per gas. The base fee of that block; 0 on a chain that has none.
+    /// Wei per gas: the base fee of that block; 0 if the chain has none.
     pub base_fee: u128,
     /// The account's next nonce for the operation's key (`getNonce`): key 24 bytes, sequence 8.
     pub nonce: Uint256,
-    /// What is at the sender's address.
+    /// The code at the sender's address.
     pub sender_code: SenderCode,
-    /// What the operation's factory makes (`getSenderAddress`); `None` when it names no factory,
-    /// calls it with nothing, the sender has code, or nobody asked for it to be run.
+    /// The result of the operation's factory (`getSenderAddress`); `None` if it names no factory,
+    /// calls it without data, the sender has code, or the simulation was not requested.
     pub creation: Option<Creation>,
     /// Our paymaster.
     pub paymaster: PaymasterState,
-    /// Whether our paymaster admits the key that was asked about (`isActiveSigner`).
+    /// Whether our paymaster admits the requested key (`isActiveSigner`).
     pub signer_admitted: Option<bool>,
 }
 
-/// What is at an account's address.
+/// The code at an account's address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SenderCode {
-    /// Nothing.
+    /// No code.
     Absent,
     /// A delegation to a contract (EIP-7702).
     Delegation,
-    /// A contract, which can delegate to none.
+    /// A contract, which cannot delegate.
     Contract,
 }
 
-/// What a factory makes when it is called as the EntryPoint calls it.
+/// The result of a factory when called like the EntryPoint calls it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Creation {
-    /// An account at this address, or the one that is there already.
+    /// An account at this address, new or existing.
     Account(Address),
-    /// Nothing: the factory reverts, runs out of gas, or has no code.
+    /// No account: the factory reverts, runs out of gas, or has no code.
     Nothing,
 }
 
@@ -182,40 +182,40 @@ pub struct Block {
     pub timestamp: u64,
 }
 
-/// A paymaster on the chain.
+/// The state of a paymaster on the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PaymasterState {
-    /// In its EntryPoint.
+    /// Its deposit in its EntryPoint.
     pub deposit: Wei,
     /// Whether it refuses every operation.
     pub paused: bool,
 }
 
-/// An operation that was mined.
+/// A mined operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MinedOp {
-    /// `getUserOpHash` of it.
+    /// Its `getUserOpHash`.
     pub user_op_hash: UserOpHash,
-    /// In which block.
+    /// The block.
     pub block: u64,
-    /// What its paymaster paid.
+    /// The amount its paymaster paid.
     pub cost: Wei,
     /// Whether the account's call succeeded.
     pub succeeded: bool,
 }
 
-/// Which operation an account had mined.
+/// A mined operation of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AccountOp {
     /// The account.
     pub sender: Address,
     /// The operation's nonce.
     pub nonce: Uint256,
-    /// Who paid for it; 0 for the account itself.
+    /// The payer; 0 for the account itself.
     pub paymaster: Address,
-    /// `getUserOpHash` of it.
+    /// Its `getUserOpHash`.
     pub user_op_hash: UserOpHash,
-    /// In which block.
+    /// The block.
     pub block: u64,
 }
 
@@ -231,19 +231,19 @@ pub struct Nonces {
 /// The chain cannot answer. For the log and for operators; never with the node's address.
 #[derive(Debug, Error)]
 pub enum ChainError {
-    /// The node does not, or not in a way that can be read.
+    /// The node returned an error, or an answer that cannot be parsed.
     #[error("{detail}")]
     Node {
-        /// How.
+        /// The error.
         detail: String,
     },
-    /// The node does not answer at all. Told to operators when it begins and when it ends.
+    /// The node does not answer at all. Logged when that begins and when it ends.
     #[error("{detail}")]
     Unreachable {
-        /// How.
+        /// The error.
         detail: String,
     },
-    /// The answer is longer than any that is read.
+    /// The answer exceeds the size limit.
     #[error("the node's answer is over the limit of {limit} bytes")]
     AnswerTooLarge {
         /// Bytes.
@@ -265,63 +265,64 @@ pub enum ChainError {
     },
     /// The backend that answers for the logs has fewer blocks than the one that told the latest.
     #[error(
-        "the node's logs lag: what answers eth_getLogs has no block {missing}; nothing is settled or released until it has \
+        "the node's logs lag: the backend that answers eth_getLogs has no block {missing}; nothing is settled or released until it has \
          the blocks"
     )]
     LogsLag {
-        /// The lowest block that was asked for and that it does not have.
+        /// The lowest requested block that it does not have.
         missing: u64,
     },
     /// The latest block is far below what was read before, on the same chain.
     #[error(
-        "the node's latest block is {latest}, and mined operations were read up to {read}: the node lags, or the chain was set \
-         back; nothing is settled or released until it has those blocks"
+        "the node's latest block is {latest}, and mined operations were read up to {read}: the node lags, or the chain was \
+         reset; nothing is settled or released until it has those blocks"
     )]
     Lags {
-        /// The node's.
+        /// The node's latest block.
         latest: u64,
-        /// The block to read next.
+        /// The next block to read.
         read: u64,
     },
-    /// The node serves another chain than it is configured for.
-    #[error("the node serves chain {served}, and is configured for chain {configured}")]
+    /// The node serves a different chain than the one configured.
+    #[error("the node serves chain {served} but is configured for chain {configured}")]
     OtherChain {
-        /// The node's.
+        /// The chain ID the node reports.
         served: u64,
-        /// That of the settings.
+        /// The configured chain ID.
         configured: u64,
     },
-    /// The node's chain has another block of that number than the one that was noted.
+    /// The node's chain has another block with that number than the one recorded.
     #[error(
         "block {number} has another hash than when it was read: nothing is settled or released until it has that one again, or \
          until the other has stayed for some rounds of settlement"
     )]
     OtherBlock {
-        /// Which.
+        /// The block number.
         number: u64,
     },
-    /// The node told of a latest block, and has none of that number or a lower one.
+    /// The node reported a latest block, but does not have the block with that number or a lower
+    /// one.
     #[error("the node's latest block is {latest}, and it has no block {missing}")]
     NoSuchBlock {
-        /// What it told.
+        /// The latest block it reported.
         latest: u64,
-        /// What it was asked for.
+        /// The requested block.
         missing: u64,
     },
     /// A factory was not run in time, which says nothing about the node.
     #[error("the factory {factory} was not run in time")]
     FactoryNotRun {
-        /// The operation's.
+        /// The operation's factory.
         factory: Address,
     },
-    /// A contract is not the one it should be.
+    /// A contract is not the expected one.
     #[error("the contract at {contract} does not answer {function}: {detail}")]
     Contract {
-        /// Which.
+        /// Its address.
         contract: Address,
-        /// What it was asked, as in Solidity.
+        /// The function called, in Solidity notation.
         function: &'static str,
-        /// What came back.
+        /// The answer.
         detail: String,
     },
 }

@@ -1,8 +1,8 @@
-//! An operation to ask with, where there is none.
+//! A placeholder operation for queries without a real one.
 
 use proto::{Address, Init, Uint256, UserOperation};
 
-/// The operation of an account that nobody has: it asks about everything but the account.
+/// The operation of an account that nobody has: it queries everything except the account.
 pub(crate) fn operation_of_nobody() -> UserOperation {
     UserOperation {
         sender: Address::default(),

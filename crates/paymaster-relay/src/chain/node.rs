@@ -1,4 +1,4 @@
-//! A node, asked over JSON-RPC within a time, and what its answers mean.
+//! JSON-RPC requests to a node with a timeout, and the interpretation of its answers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,11 +21,11 @@ use super::ChainError;
 use super::place::Place;
 use crate::settings::{ChainSettings, SettingsError};
 
-/// What fails within this part of the time was not too much for the node.
+/// A request that fails within this fraction of the timeout was not too much for the node.
 const QUICK: u32 = 4;
 
-/// A node. Every question ends within the configured time, answered or not; once one was not, the
-/// others end at once until the node answers.
+/// A node. Every request ends within the configured timeout, answered or not; after one was not
+/// answered, others fail immediately until the node answers.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
     pub(super) provider: RootProvider,
@@ -35,10 +35,10 @@ pub(super) struct Node {
 }
 
 impl Node {
-    /// Nothing is asked yet.
+    /// Creates the client; it makes no request yet.
     ///
     /// # Errors
-    /// [`SettingsError::Invalid`] when the address is no URL.
+    /// [`SettingsError::Invalid`] if the URL is invalid.
     pub(super) fn new(settings: &ChainSettings) -> Result<Self, SettingsError> {
         let node = JsonRpc::new(settings.url()?);
         let connections = node.connections();
@@ -54,8 +54,8 @@ impl Node {
         Ok(Self { provider, patience, place, breaker })
     }
 
-    /// Asks one question, or a batch of them. The inner error is the node's answer, or at least
-    /// about it.
+    /// Sends one request, or a batch. The inner error is the node's answer, or at least concerns
+    /// it.
     pub(super) async fn within<T>(
         &self,
         question: impl IntoFuture<Output = TransportResult<T>>,
@@ -65,9 +65,9 @@ impl Node {
         self.note(begun, outcome)
     }
 
-    /// The same for what may be too much however well the node is: that there is no answer in a
-    /// quarter of the time, or a server's error after it, is that error then and no outage. A batch
-    /// that needs nothing special notices one.
+    /// The same for requests that may be too expensive even for a healthy node: no answer within a
+    /// quarter of the timeout, or a server error after it, then gives that error instead of an
+    /// outage. A batch without expensive requests detects outages.
     pub(super) async fn within_or<T>(
         &self,
         question: impl IntoFuture<Output = TransportResult<T>>,
@@ -110,7 +110,7 @@ impl Node {
         self.within(question).await?.map_err(|error| self.describe(&error))
     }
 
-    /// What a contract answered to a call.
+    /// Decodes a contract's answer to a call.
     pub(super) fn decoded<C: SolCall>(
         &self,
         contract: Address,
@@ -120,11 +120,11 @@ impl Node {
         C::abi_decode_returns_validate(&answer).map_err(|_| ChainError::Contract {
             contract,
             function: C::SIGNATURE,
-            detail: "what it answers is something else; is it deployed?".to_owned(),
+            detail: "its answer has another form; is it deployed?".to_owned(),
         })
     }
 
-    /// A call that failed: the contract's fault when it reverts, else the node's.
+    /// The error of a failed call: the contract's if it reverts, otherwise the node's.
     pub(super) fn contract_error<C: SolCall>(
         &self,
         contract: Address,
@@ -140,7 +140,7 @@ impl Node {
         }
     }
 
-    /// Leaves out what may carry the node's address, and the key in it.
+    /// Omits everything that may contain the node's URL, and the key in it.
     pub(super) fn describe(&self, error: &RpcError<TransportErrorKind>) -> ChainError {
         let place = &self.place;
         match error {
@@ -155,19 +155,19 @@ impl Node {
     }
 }
 
-/// Asks by a batch, as sponsorships do: there are nodes that answer single calls only.
+/// Probes with a batch, as sponsorships use: some nodes answer only single calls.
 async fn probe(provider: &RootProvider) -> TransportResult<()> {
     let mut batch = BatchRequest::new(provider.client());
     let _chain_id = batch.add_call::<_, U64>("eth_chainId", &())?;
     batch.send().await
 }
 
-/// More than 128 bits of wei is more than there is; it counts as the most that fits.
+/// More than 128 bits of wei cannot exist; it is capped.
 pub(super) fn wei(value: U256) -> Wei {
     Wei(value.saturating_to())
 }
 
-/// Nodes have the code 3 for it, or others and the word.
+/// Nodes use the code 3 for it, or other codes and the word.
 fn is_revert(payload: &ErrorPayload) -> bool {
     payload.code == 3 || payload.message.to_ascii_lowercase().contains("revert")
 }

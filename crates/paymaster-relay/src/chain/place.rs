@@ -1,4 +1,4 @@
-//! A node by the settings that name it, and what is said of it: to operators only.
+//! A node as named by its settings, for messages to operators.
 
 use alloy_provider::transport::{RpcError, TransportErrorKind, TransportResult};
 use bounded_http::{NotJsonRpc, exceeded, is_failure, unsent};
@@ -7,10 +7,10 @@ use tokio::time::error::Elapsed;
 
 use crate::settings::ChainSettings;
 
-/// Which node it is.
+/// The node.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
-    /// `None` for that of the only chain.
+    /// `None` for the node of the only chain.
     chain_id: Option<u64>,
 }
 
@@ -19,7 +19,7 @@ impl Place {
         Self { chain_id: settings.is_listed.then_some(settings.chain_id) }
     }
 
-    /// What its chain is called in the log.
+    /// The chain's name in the log.
     pub(super) fn chain(&self) -> String {
         self.chain_id.map_or_else(|| "the chain".to_owned(), |chain_id| format!("chain {chain_id}"))
     }
@@ -41,7 +41,7 @@ impl Place {
 
     pub(super) fn no_batch(&self) -> String {
         format!(
-            "{} leaves calls of a JSON-RPC batch unanswered, and every sponsorship asks by one: use a node that takes batches",
+            "{} leaves calls of a JSON-RPC batch unanswered, and every sponsorship uses one: use a node that supports batches",
             self.node()
         )
     }
@@ -55,8 +55,8 @@ impl Place {
         format!("{} answered HTTP status {status}", self.node())
     }
 
-    /// `None` when the node answered, be it with an error or at too great a length. A status of the
-    /// server's kind is no answer, nor is what is not JSON-RPC.
+    /// `None` if the node answered, even with an error or too long an answer. A server error status
+    /// is not an answer, nor is anything that is not JSON-RPC.
     pub(super) fn why_unanswered<T>(&self, outcome: &Result<TransportResult<T>, Elapsed>) -> Option<String> {
         let kind = match outcome {
             Err(_) => return Some(self.no_answer()),
@@ -72,7 +72,7 @@ impl Place {
         }
         let is_nonsense = matches!(kind.as_custom(), Some(error) if error.is::<NotJsonRpc>());
         Some(match is_nonsense {
-            true => format!("what {} answers is not JSON-RPC", self.key("rpc_url")),
+            true => format!("the answer of {} is not JSON-RPC", self.key("rpc_url")),
             false => self.not_reached(kind),
         })
     }

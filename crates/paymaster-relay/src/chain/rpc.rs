@@ -1,4 +1,4 @@
-//! The port over a node's JSON-RPC.
+//! The port's implementation with a node's JSON-RPC.
 
 use alloy_primitives::U64;
 use alloy_provider::Provider;
@@ -18,7 +18,8 @@ use crate::clients::Asker;
 use crate::deployment::Deployment;
 use crate::settings::{ChainSettings, SettingsError};
 
-/// The chain as a node tells it. Every question ends within the configured time, answered or not.
+/// The chain as reported by a node. Every request ends within the configured timeout, answered or
+/// not.
 #[derive(Clone, Debug)]
 pub struct RpcChain {
     chain_id: u64,
@@ -27,17 +28,17 @@ pub struct RpcChain {
 }
 
 impl RpcChain {
-    /// Nothing is asked yet.
+    /// Creates the client; it makes no request yet.
     ///
     /// # Errors
-    /// [`SettingsError::Invalid`] when the address is no URL.
+    /// [`SettingsError::Invalid`] if the URL is invalid.
     pub fn new(settings: &ChainSettings) -> Result<Self, SettingsError> {
         let node = Node::new(settings)?;
         Ok(Self { chain_id: settings.chain_id, factories: Factories::of(node.clone()), node })
     }
 
-    /// Seconds between the proposal of a signer and its activation, which the paymaster contract
-    /// asks for.
+    /// Seconds between the proposal of a signer and its activation, as required by the paymaster
+    /// contract.
     ///
     /// # Errors
     /// [`ChainError`].

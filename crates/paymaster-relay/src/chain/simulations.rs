@@ -1,7 +1,6 @@
-//! Leave to run a factory on the node. A factory is a stranger's code and may take any time: a few
-//! are run at once, of each asker fewer still, and none again that took too long a moment ago.
-//! Askers of whom one took too long share few places among themselves, and leave the rest to
-//! others.
+//! Limits on simulating factories on the node. A factory is untrusted code and may take any time:
+//! only a few run at once, fewer for each asker, and one that recently took too long is not run
+//! again. Askers of slow calls share a few places among themselves, and leave the rest to others.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -15,25 +14,25 @@ use tokio::time::{Instant, timeout};
 
 use crate::clients::Asker;
 
-/// Factories that the node runs for us at once.
+/// Maximum number of factories that the node runs for us at once.
 const MOST: usize = MOST_OF_QUICK + MOST_OF_SLOW;
-/// Of these, those of askers none of whose calls took too long lately.
+/// Of these, for askers without a recent slow call.
 const MOST_OF_QUICK: usize = 6;
-/// And those of all others, of whom one took long or too long.
+/// For all other askers, with a recent slow call.
 const MOST_OF_SLOW: usize = 2;
-/// Of either, those that one asker's operations name.
+/// Of either, for the operations of one asker.
 const MOST_OF_ONE: usize = MOST / 4;
-/// How long an asker counts as one of the others after a call that took too long.
+/// How long an asker counts as slow after a call that took too long.
 const SLOW_ASKER_FOR: Duration = Duration::from_secs(60);
-/// How long a call that took too long isn't made again.
+/// How long a call that took too long is not repeated.
 const SLOW_FOR: Duration = Duration::from_secs(5);
-/// Calls, and askers, remembered at most. When they are all recent, they are all forgotten: rare,
-/// and simpler than choosing.
+/// Maximum number of remembered calls, and of remembered askers. If the limit is reached with
+/// recent entries only, all are dropped: that is rare, and simpler than an eviction policy.
 const MOST_SLOW: usize = 1024;
-/// Below this many askers nothing is tidied up.
+/// Below this many askers nothing is cleaned up.
 const TIDY_ABOVE: usize = 1024;
 
-/// Places at the node, and who has them.
+/// The places at the node, and their users.
 #[derive(Debug)]
 pub(super) struct Simulations {
     of_quick: Arc<Semaphore>,
@@ -42,21 +41,21 @@ pub(super) struct Simulations {
     slow: Mutex<Slow>,
 }
 
-/// What took too long, and when.
+/// Slow calls and askers, with their times.
 #[derive(Debug, Default)]
 struct Slow {
     calls: HashMap<SimulatedCall, Instant>,
     askers: HashMap<Asker, Instant>,
 }
 
-/// A place, given back when dropped.
+/// A place, released when dropped.
 #[derive(Debug)]
 pub(super) struct Place {
     _of_asker: OwnedSemaphorePermit,
     _of_all: OwnedSemaphorePermit,
 }
 
-/// Which factory is called with which data, through which EntryPoint.
+/// A factory call: factory, data and EntryPoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct SimulatedCall(B256);
 
@@ -78,7 +77,7 @@ impl Simulations {
         }
     }
 
-    /// `None` when there is no place within that time, or the call took too long a moment ago.
+    /// `None` if there is no place within that time, or the call took too long recently.
     pub(super) async fn place(&self, call: SimulatedCall, asker: &Asker, within: Duration) -> Option<Place> {
         if self.is_slow(call, Instant::now()) {
             return None;
@@ -93,14 +92,14 @@ impl Simulations {
         timeout(within, waiting).await.ok()?.filter(|_| !self.is_slow(call, Instant::now()))
     }
 
-    /// Takes note of a call that took too long, and of whom it was.
+    /// Records a call that took too long, and its asker.
     pub(super) fn note_slow(&self, call: SimulatedCall, asker: &Asker) {
         let mut slow = self.slow();
         note(&mut slow.calls, call, SLOW_FOR);
         note(&mut slow.askers, asker.clone(), SLOW_ASKER_FOR);
     }
 
-    /// Takes note of whose call took long, and was answered.
+    /// Records the asker of a call that was slow, but answered.
     pub(super) fn note_slow_asker(&self, asker: &Asker) {
         note(&mut self.slow().askers, asker.clone(), SLOW_ASKER_FOR);
     }
@@ -126,7 +125,7 @@ impl Simulations {
         places
     }
 
-    /// Nothing that is done under the lock can leave it half changed.
+    /// No panic under the lock can leave the state inconsistent.
     fn slow(&self) -> MutexGuard<'_, Slow> {
         self.slow.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! The chain's time, as far as the relay has seen it.
+//! The chain's time, as observed by the relay.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,48 +7,48 @@ use thiserror::Error;
 use super::Block;
 use crate::ports::Clock;
 
-/// Seconds by which a clock may be off before it is said to be.
+/// Clock differences up to this many seconds are tolerated.
 const TOLERANCE: u64 = 60;
 
-/// The host's time beside the chain's.
+/// The host's time and the chain's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Now {
-    /// Unix seconds, the host's clock.
+    /// Unix seconds of the host's clock.
     pub(crate) host: u64,
-    /// Unix seconds, of the latest block.
+    /// Unix seconds of the latest block.
     pub(crate) block: u64,
-    /// Seconds that the latest block was old, at least, when it arrived.
+    /// Minimum age of the latest block in seconds when it arrived.
     pub(crate) arrived_late: u64,
 }
 
 impl Now {
-    /// Where a window has to have begun.
+    /// The latest time at which a window may begin.
     pub(crate) fn earliest(&self) -> u64 {
         self.host.min(self.block)
     }
 
-    /// What is certain to be past when the next block comes.
+    /// A time that has certainly passed when the next block arrives.
     pub(crate) fn latest(&self) -> u64 {
         self.host.max(self.block)
     }
 
-    /// The latest time that a block is believed to have.
+    /// The latest timestamp that is accepted from a block.
     pub(crate) fn bound(&self) -> u64 {
         self.host.saturating_add(TOLERANCE)
     }
 
-    /// Seconds between the host's time and the latest block.
+    /// Difference between the host's time and the latest block, in seconds.
     pub(crate) fn apart(&self) -> u64 {
         self.host.abs_diff(self.block)
     }
 
-    /// Whether the chain's clock is ahead of the host's by more than two clocks may differ.
+    /// Whether the chain's clock is ahead of the host's by more than the tolerance.
     pub(crate) fn is_host_behind(&self) -> bool {
         self.block > self.bound()
     }
 
-    /// Whether new blocks are old already when they arrive: no idle chain, but a host whose clock
-    /// is ahead, or a node that is behind.
+    /// Whether new blocks are already old when they arrive: that is not an idle chain, but a host
+    /// whose clock is ahead, or a node that lags.
     pub(crate) fn is_host_ahead(&self) -> bool {
         self.arrived_late > TOLERANCE
     }
@@ -71,7 +71,7 @@ pub enum ClockError {
     },
 }
 
-/// The host's clock, and the newest block that was seen.
+/// The host's clock, and the newest block seen.
 pub struct ChainTime {
     clock: Arc<dyn Clock>,
     seen: Mutex<Option<Seen>>,
@@ -80,20 +80,20 @@ pub struct ChainTime {
 #[derive(Clone, Copy, Debug)]
 struct Seen {
     block: Block,
-    /// Unix seconds, the host's clock.
+    /// Unix seconds of the host's clock.
     at: u64,
     arrived_late: u64,
 }
 
 impl ChainTime {
-    /// No block was seen yet.
+    /// Creates it without any block.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, seen: Mutex::default() }
     }
 
-    /// Takes note of the latest block. One that was not there at the last look was made since then,
-    /// so it carries a later time than that look, or one of the clocks is off.
+    /// Records the latest block. A block that was not there at the previous look was made since
+    /// then, so its timestamp is later than that look, unless one of the clocks is wrong.
     pub(crate) fn note(&self, block: Block) -> Now {
         self.note_at(block, self.clock.now())
     }
@@ -110,19 +110,20 @@ impl ChainTime {
         Now { host, block: block.timestamp, arrived_late }
     }
 
-    /// The latest block that was seen, and the host's time then.
+    /// The latest block seen, and the host's time then.
     pub(crate) fn last(&self) -> Option<Now> {
         let seen = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.map(|Seen { block, at, arrived_late }| Now { host: at, block: block.timestamp, arrived_late })
     }
 
-    /// Unix seconds. The later of host and chain: a window that ended before is over on both.
+    /// Unix seconds: the later of host and chain. A window that ended before this time is over on
+    /// both.
     pub(crate) fn now(&self) -> u64 {
         self.clock.now().max(self.last().map_or(0, |last| last.block))
     }
 
-    /// Whether the clocks of host and chain agree within a minute, as far as the last look at the
-    /// chain tells. An idle chain is no fault.
+    /// Checks that the clocks of host and chain agree within a minute, judging by the last look at
+    /// the chain. An idle chain is not an error.
     ///
     /// # Errors
     /// [`ClockError`].
@@ -150,7 +151,7 @@ mod tests {
         for host in [5000, 6000, 9000] {
             assert!(!time.note_at(block(7, 1000), host).is_host_ahead());
         }
-        // It is used again: the block is as old as the poll at most.
+        // The chain is used again: the block is at most as old as the poll.
         assert!(!time.note_at(block(8, 9001), 9002).is_host_ahead());
     }
 

@@ -1,4 +1,4 @@
-//! Which version an EntryPoint is of: told by the hash that it gives an operation.
+//! Detects an EntryPoint's version by the hash that it computes for an operation.
 
 use alloy_sol_types::sol;
 use proto::bytes::BoundedBytes;
@@ -42,8 +42,8 @@ sol! {
     function getUserOpHash(PackedUserOperation userOp) returns (bytes32);
 }
 
-/// An operation of nobody, with a paymaster's signature beside its data: v0.9 alone leaves that out
-/// of the hash.
+/// A placeholder operation with a paymaster signature beside its data: only v0.9 excludes it from
+/// the hash.
 pub(super) fn operation() -> Option<UserOperation> {
     let signature = Some(BoundedBytes::new(vec![1]).ok()?);
     let paymaster = Paymaster {
@@ -56,7 +56,7 @@ pub(super) fn operation() -> Option<UserOperation> {
     Some(UserOperation { paymaster: Some(paymaster), ..operation_of_nobody() })
 }
 
-/// The question, as v0.6 takes it.
+/// The call for v0.6.
 pub(super) fn question_of_v06(paymaster_and_data: Vec<u8>) -> v06::getUserOpHashCall {
     let user_op = v06::UserOperation {
         sender: Default::default(),
@@ -74,7 +74,7 @@ pub(super) fn question_of_v06(paymaster_and_data: Vec<u8>) -> v06::getUserOpHash
     v06::getUserOpHashCall { userOp: user_op }
 }
 
-/// The question, as later versions take it.
+/// The call for later versions.
 pub(super) fn question(paymaster_and_data: Vec<u8>) -> getUserOpHashCall {
     let user_op = PackedUserOperation {
         sender: Default::default(),

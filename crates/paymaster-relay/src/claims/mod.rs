@@ -1,5 +1,5 @@
-//! Claims: which request is the first of its kind. One conformance suite holds every implementation
-//! to it.
+//! Claims: which request is the first of its kind. One conformance suite tests every
+//! implementation.
 
 mod redis;
 mod sqlite;
@@ -12,22 +12,22 @@ use thiserror::Error;
 pub use redis::RedisClaims;
 pub use sqlite::SqliteClaims;
 
-/// What came of a claim.
+/// The outcome of a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claim {
-    /// The key is ours now; or was already, by a claim whose answer got lost.
+    /// The key now belongs to this holder; or it already did, by a claim whose answer was lost.
     Fresh,
-    /// The key is somebody else's.
+    /// The key belongs to another holder.
     Held {
-        /// As the first claim named it.
+        /// As named by the first claim.
         holder: String,
     },
 }
 
-/// Keys that are claimed once, until they expire. Survives a restart.
+/// Keys that can be claimed once, until they expire. Durable over restarts.
 #[async_trait]
 pub trait ClaimStore: Send + Sync {
-    /// Claims a key in one step: no two holders get `Fresh` for it before `ttl` is over. `ttl`
+    /// Claims a key in one step: no two holders get `Fresh` for it before `ttl` has passed. `ttl`
     /// counts whole seconds, at least one.
     ///
     /// # Errors
@@ -35,13 +35,13 @@ pub trait ClaimStore: Send + Sync {
     /// holder is safe.
     async fn claim(&self, key: &[u8; 32], holder: &str, ttl: Duration) -> Result<Claim, ClaimStoreError>;
 
-    /// Gives a key back, if it is still that holder's.
+    /// Releases a key if it still belongs to that holder.
     ///
     /// # Errors
     /// [`ClaimStoreError`]: the key stays claimed until it expires.
     async fn release(&self, key: &[u8; 32], holder: &str) -> Result<(), ClaimStoreError>;
 
-    /// Forgets claims that have ended, where they don't vanish by themselves.
+    /// Deletes expired claims, if the store does not do so itself.
     ///
     /// # Errors
     /// [`ClaimStoreError`].
@@ -49,8 +49,8 @@ pub trait ClaimStore: Send + Sync {
         Ok(())
     }
 
-    /// Whether a claim is likely to be made now. Anybody may have this asked, so it costs the disk
-    /// nothing while claims work.
+    /// Whether a claim would probably succeed now. Unauthenticated callers can trigger this, so it
+    /// costs no disk access while claims succeed.
     ///
     /// # Errors
     /// [`ClaimStoreError`].
@@ -65,7 +65,7 @@ pub trait ClaimStore: Send + Sync {
     async fn ready(&self) -> Result<(), ClaimStoreError>;
 }
 
-/// The claims cannot be reached.
+/// The store of claims cannot be reached.
 #[derive(Debug, Error)]
 #[error("{detail}")]
 pub struct ClaimStoreError {

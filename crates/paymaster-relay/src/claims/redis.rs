@@ -1,5 +1,5 @@
-//! Claims in Redis 7 or later: `SET key holder NX GET EX ttl`, which tells in one step whose the
-//! key is.
+//! Claims in Redis 7 or later: `SET key holder NX GET EX ttl`, which claims the key and returns its
+//! holder in one step.
 
 use std::error::Error as _;
 use std::future::Future;
@@ -17,32 +17,32 @@ use tokio::time::timeout;
 use super::{Claim, ClaimStore, ClaimStoreError};
 use crate::settings::RedisSettings;
 
-/// Names the settings: what is said of Redis goes to operators only.
+/// Names the settings: details of Redis are for operators only.
 const NO_ANSWER: &str = "Redis at relay.redis.url did not answer in time (relay.redis.timeout_milliseconds)";
 const PREFIX: &str = "super-relay:claim:";
 const RELEASE: &str =
     "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) else return 0 end";
 
-/// Claimed and given back to see whether claims can be made; every relay has it for a moment, all
-/// as one holder.
+/// Claimed and released to check whether claims are possible; every relay holds it briefly, with
+/// the same holder name.
 const PROBE: &str = "super-relay:claim:probe";
 const PROBE_HOLDER: &str = "probe";
 const PROBE_SECONDS: u64 = 5;
 
-/// Codes of errors that say that no claim can be made now, whatever its key. A server that was the
-/// primary before a failover answers `READONLY`.
+/// Error codes that mean that no claim can be made now, whatever its key. A former primary answers
+/// `READONLY` after a failover.
 const OUTAGES: [&str; 9] =
     ["LOADING", "READONLY", "OOM", "MISCONF", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "NOAUTH", "NOPERM"];
 
-/// Claims as keys of a Redis server. A server that does not answer in time is an error, never a
-/// `Fresh`; so is one that accepts no writes. While it does not, claims fail at once.
+/// Claims as keys of a Redis server. A server that does not answer in time is an error, never
+/// `Fresh`; so is one that accepts no writes. During an outage, claims fail immediately.
 #[derive(Clone)]
 pub struct RedisClaims {
     server: Server,
     breaker: Arc<Breaker>,
 }
 
-/// One connection, made when it is needed, and made anew after it failed.
+/// One connection, opened when needed, and reopened after it failed.
 #[derive(Clone)]
 struct Server {
     client: Client,
@@ -51,10 +51,10 @@ struct Server {
 }
 
 impl RedisClaims {
-    /// Connects to nothing yet.
+    /// Creates the client without connecting.
     ///
     /// # Errors
-    /// [`ClaimStoreError`] when the address is no Redis address.
+    /// [`ClaimStoreError`] if the URL is not a valid Redis URL.
     pub fn new(settings: &RedisSettings) -> Result<Self, ClaimStoreError> {
         let server = Server {
             client: settings.client().map_err(ClaimStoreError::new)?,
@@ -98,8 +98,8 @@ impl Server {
         let asked = async {
             let (mut connection, is_kept) = self.connected().await?;
             match question.query_async(&mut connection).await {
-                // A connection that was kept may have been closed by the other end while it was
-                // idle: that is no outage, and every question may be asked twice.
+                // The other end may have closed a kept connection while it was idle: that is not an
+                // outage, and every command can safely be repeated.
                 Err(error) if is_kept && error.is_io_error() => {
                     *self.connection.lock().await = None;
                     question.query_async(&mut self.connected().await?.0).await
@@ -112,14 +112,14 @@ impl Server {
             Ok(Err(error)) => Problem { is_outage: is_outage(&error), detail: category(&error) },
             Err(_) => Problem { is_outage: true, detail: NO_ANSWER.to_owned() },
         };
-        // Whatever it was, a new connection is the safe way on.
+        // In all cases a new connection is safe.
         if problem.is_outage {
             *self.connection.lock().await = None;
         }
         Err(problem)
     }
 
-    /// A connection, and whether it was there before.
+    /// A connection, and whether it existed before.
     async fn connected(&self) -> RedisResult<(MultiplexedConnection, bool)> {
         let mut connection = self.connection.lock().await;
         if let Some(connection) = &*connection {
@@ -149,7 +149,7 @@ impl Server {
         Ok(())
     }
 
-    /// Claims, and gives back: a server that answers may still accept no writes.
+    /// Claims and releases a key: a server that answers may still accept no writes.
     async fn probe(&self) -> Result<(), Problem> {
         self.claim(PROBE, PROBE_HOLDER, PROBE_SECONDS).await?;
         self.release(PROBE, PROBE_HOLDER).await
@@ -175,8 +175,8 @@ fn name(key: &[u8; 32]) -> String {
     format!("{PREFIX}{}", hex::encode(key))
 }
 
-/// Whether no claim can be made now, of this key or another. Then the connection is made anew, too:
-/// behind its name may be another server by now.
+/// Whether no claim can be made now, whatever its key. The connection is then reopened: its host
+/// name may resolve to another server by now.
 fn is_outage(error: &RedisError) -> bool {
     error.is_io_error()
         || error.is_timeout()
@@ -184,8 +184,8 @@ fn is_outage(error: &RedisError) -> bool {
         || error.code().is_some_and(|code| OUTAGES.contains(&code))
 }
 
-/// The error's kind, and its code or what the operating system said: the rest of its text may carry
-/// the address with the password in it.
+/// The error's kind, and its code or the system's error: the rest of its text may contain the URL
+/// with the password.
 fn category(error: &RedisError) -> String {
     let category = error.category();
     match (error.code(), error.source()) {

@@ -1,4 +1,4 @@
-//! Claims in the embedded database, where there is no Redis.
+//! Claims in the embedded database, if there is no Redis.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::ports::Clock;
 use crate::sqlite::{Changes, Database};
 use crate::store_error::StoreError;
 
-/// An expired claim is overwritten, a living one stays; either way the row tells whose it is.
+/// An expired claim is overwritten, a live one stays; in both cases the row contains the holder.
 const CLAIM: &str = "
     INSERT INTO claims (key, holder, expires_at) VALUES (?1, ?2, ?3)
     ON CONFLICT (key) DO UPDATE SET
@@ -30,7 +30,7 @@ pub struct SqliteClaims {
 }
 
 impl SqliteClaims {
-    /// In a file, which has the table.
+    /// Uses a database that has the table.
     #[must_use]
     pub fn new(database: &Database, clock: Arc<dyn Clock>) -> Self {
         Self { database: database.clone(), clock }

@@ -1,5 +1,5 @@
-//! What a caller may do. A key's state is looked at for every call, so that a revocation ends open
-//! WebSockets too.
+//! The permissions of a caller. A key's state is checked for every call, so that a revocation also
+//! ends open WebSockets.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -18,68 +18,68 @@ use super::{Caller, KeyHash, Scope};
 /// Why a caller is not served.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Denied {
-    /// A key is required, and none came.
+    /// A key is required, but none was sent.
     #[error(
         "an API key is required: send it as `Authorization: Bearer <key>`, as `x-api-key`, or as the last segment of \
          the path /rpc/<key>"
     )]
     KeyMissing,
-    /// Nobody made that key.
+    /// There is no such key.
     #[error("the API key is unknown")]
     KeyUnknown,
     /// Header and path carry different keys.
     #[error("the request carries different API keys: send one")]
     KeysDiffer,
-    /// It was revoked.
+    /// The key was revoked.
     #[error("the API key was revoked")]
     KeyRevoked,
-    /// Its time is over.
+    /// The key has expired.
     #[error("the API key expired")]
     KeyExpired {
         /// Unix seconds.
         expired_at: u64,
     },
-    /// A publishable key used from elsewhere.
+    /// A publishable key was used from an origin that is not allowed.
     #[error("this API key can't be used from {}", origin.as_deref().unwrap_or("a request without an Origin header"))]
     OriginNotAllowed {
-        /// The header, cut.
+        /// The header, truncated.
         origin: Option<String>,
     },
     /// The method is outside the key's scopes.
     #[error("the API key has no scope `{required}`, which this method needs")]
     ScopeMissing {
-        /// What the method needs.
+        /// The scope that the method needs.
         required: Scope,
-        /// What the key has.
+        /// The key's scopes.
         scopes: Vec<Scope>,
     },
-    /// It called faster than it may.
+    /// The caller exceeded its rate.
     #[error(
         "over {}the rate of {limit} calls a minute{}: try again in {retry_after} s",
-        if *is_own_share { "what one client address may use of " } else { "" },
-        if *is_anonymous { ", which is for all calls without an API key together" } else { "" }
+        if *is_own_share { "the share of one client address in " } else { "" },
+        if *is_anonymous { ", which all calls without an API key share" } else { "" }
     )]
     RateLimited {
         /// Calls in a minute.
         limit: u32,
-        /// Seconds until a call passes, if no other comes first.
+        /// Seconds until a call is accepted, if no other comes first.
         retry_after: u64,
-        /// Whether the rate is that of everybody without a key.
+        /// Whether it is the shared rate of callers without a key.
         is_anonymous: bool,
-        /// Whether the caller's address alone is over its part of the rate.
+        /// Whether only the caller's address exceeded its share of the rate.
         is_own_share: bool,
     },
-    /// The day's calls are used up.
+    /// The day's quota is used up.
     #[error(
         "{}the API key's quota of {limit} calls a day is used up",
-        if *is_own_share { "what one client address may use of " } else { "" }
+        if *is_own_share { "the share of one client address in " } else { "" }
     )]
     QuotaExhausted {
         /// Calls a day.
         limit: u64,
         /// Unix seconds at which the next day begins.
         reset_at: u64,
-        /// Whether the caller's address alone is over its part of the quota.
+        /// Whether only the caller's address exceeded its share of the quota.
         is_own_share: bool,
     },
 }
@@ -99,7 +99,7 @@ struct State {
     usage: Usage,
     allowance: Option<Allowance>,
     day_shares: DayShares,
-    /// Whether the store has that usage.
+    /// Whether this usage is in the store.
     is_saved: bool,
 }
 
@@ -120,7 +120,7 @@ impl LiveKey {
         self.revoked.cancel();
     }
 
-    /// Returns when it is revoked by this process.
+    /// Returns when the key is revoked by this process.
     pub(super) async fn revoked(&self) {
         self.revoked.cancelled().await;
     }
@@ -130,19 +130,19 @@ impl LiveKey {
         self.usable(now).map(drop)
     }
 
-    /// The usage that the store doesn't have yet.
+    /// The usage that is not in the store yet.
     pub(super) fn unsaved(&self) -> Option<Usage> {
         let state = self.state();
         (!state.is_saved && self.created_at.is_some()).then_some(state.usage)
     }
 
-    /// That usage is in the store.
+    /// Records that this usage is in the store.
     pub(super) fn saved(&self, usage: Usage) {
         let mut state = self.state();
         state.is_saved = state.usage == usage;
     }
 
-    /// As the store would have it; `None` for a key of the settings.
+    /// The key in the store's form; `None` for a key of the settings.
     pub(super) fn stored(&self, hash: KeyHash) -> Option<StoredKey> {
         let state = self.state();
         let (key, created_at) = (self.key.as_ref().clone(), self.created_at?);
@@ -170,7 +170,7 @@ impl LiveKey {
         if !method.is_counted() {
             return Ok(());
         }
-        // What is too fast is not counted in the day.
+        // Calls over the rate do not count against the day's quota.
         if let Some(allowance) = &mut state.allowance {
             allowance.take(client, now)?;
         }
@@ -179,7 +179,7 @@ impl LiveKey {
         Ok(())
     }
 
-    /// A quota that anybody can use is shared by client address.
+    /// A quota that anyone can use is shared between client addresses.
     fn count(&self, state: &mut State, client: Client, now: u64) -> Result<(), Denied> {
         let limit = self.key.quota.unwrap_or(u64::MAX);
         let exhausted = |is_own_share| move |reset_at| Denied::QuotaExhausted { limit, reset_at, is_own_share };
@@ -196,18 +196,18 @@ impl LiveKey {
         Ok(())
     }
 
-    /// A panic elsewhere leaves whole values behind.
+    /// A panic elsewhere leaves the values consistent.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What is left of a key's rate.
+/// The remaining rate of a key.
 #[derive(Debug)]
 enum Allowance {
-    /// Of one server.
+    /// Of a single server.
     Own(Bucket),
-    /// Of a key that anybody can read.
+    /// Of a key that anyone can read.
     Shared(Shares),
 }
 
@@ -235,12 +235,12 @@ impl Allowance {
     }
 }
 
-/// Everybody without a key: one rate, shared by client address.
+/// All callers without a key: one rate, shared between client addresses.
 #[derive(Debug)]
 pub(crate) struct Anonymous(Mutex<Option<Shares>>);
 
 impl Anonymous {
-    /// 0: as fast as they like.
+    /// 0: unlimited.
     pub(super) fn new(calls_per_minute: u32) -> Self {
         Self(Mutex::new((calls_per_minute > 0).then(|| Shares::full(Rate::per_minute(calls_per_minute)))))
     }
@@ -264,17 +264,17 @@ fn take(shares: &mut Shares, client: Client, now: u64, is_anonymous: bool) -> Re
     })
 }
 
-/// A caller at the edge: what each of its calls is checked against.
+/// An authenticated caller: its calls are checked against this.
 #[derive(Clone, Debug)]
 pub(crate) enum Access {
-    /// Without a key, where none is required.
+    /// No key, if none is required.
     Anonymous(Arc<Anonymous>),
     /// With a key.
     Key(Arc<LiveKey>),
 }
 
 impl Access {
-    /// Admits one call from there, and counts it.
+    /// Admits and counts one call by that client.
     pub(crate) fn call(&self, method: Method, client: Client, now: u64) -> Result<Caller, Denied> {
         match self {
             Self::Anonymous(anonymous) => anonymous.call(method, client, now).map(|()| Caller { key: None, client }),

@@ -1,12 +1,12 @@
-//! How much each client address used of something that strangers share.
+//! The use of a shared resource, by client address.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-/// Addresses whose use is known. Beyond these the one that used least is forgotten.
+/// Maximum number of tracked addresses. Beyond it the one with the least use is dropped.
 const MOST: usize = 4096;
 
-/// By address; in whatever the sharer counts.
+/// Use by address, in the sharer's unit.
 #[derive(Clone, Debug, Default)]
 pub(super) struct AddressUse(HashMap<IpAddr, u64>);
 
@@ -23,7 +23,7 @@ impl AddressUse {
         *self.0.entry(address).or_default() += used;
     }
 
-    /// Changes what each has used; who has used nothing is forgotten.
+    /// Updates the use of every address; addresses without use are dropped.
     pub(super) fn change(&mut self, change: impl Fn(u64) -> u64) {
         self.0.retain(|_, used| {
             *used = change(*used);

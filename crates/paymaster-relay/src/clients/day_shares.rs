@@ -1,9 +1,9 @@
-//! A day's quota that strangers share: no client address uses more of it than it leaves to the
+//! A daily quota shared by strangers: no client address may use more of it than it leaves to
 //! others.
 //!
-//! As in [`super::shares`], with a day in place of a rate: the first client gets half, each further
-//! one half of what is left. Known to this process alone: after a start everybody's use is 0, and
-//! what is left of the quota is what it was.
+//! As in [`super::shares`], with a day instead of a rate: the first client gets half, each further
+//! one half of the rest. The use is known to this process only: after a start it is 0 for every
+//! address, and the remaining quota is unchanged.
 
 use serve::Client;
 
@@ -17,8 +17,8 @@ pub(super) struct DayShares {
 }
 
 impl DayShares {
-    /// Whether a client may have one of this many calls that are left of that day. A proxy that
-    /// does not say whose requests it forwards may have all of them.
+    /// Whether a client may use one of the remaining calls of that day. A proxy that does not name
+    /// its clients may use all of them.
     pub(super) fn allows(&self, client: Client, day: u64, left: u64) -> bool {
         let Client::Address(address) = client else { return left > 0 };
         let used = if day == self.day { self.used.of(address) } else { 0 };

@@ -1,4 +1,4 @@
-//! What is known of an API key. The key itself is never kept, only its hash.
+//! API keys. Only the hash of a key is stored, never the key itself.
 
 use std::fmt;
 
@@ -13,11 +13,11 @@ use super::origin::Origins;
 use super::rate::Rate;
 use super::usage::Usage;
 
-/// What every generated key starts with, so that scanners and paths can tell one.
+/// The prefix of every generated key, by which scanners and paths recognise one.
 pub(crate) const PREFIX: &str = "srk_";
 const RANDOM_BYTES: usize = 32;
 
-/// The name of a key in lists, logs and counters: the first eight bytes of its hash, in hex.
+/// The id of a key in lists, logs and counters: the first eight bytes of its hash, in hex.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ApiKeyId(String);
@@ -31,7 +31,7 @@ impl ApiKeyId {
         Self(hex::encode(&hash.0[..Self::BYTES]))
     }
 
-    /// Whether a text may be an id. A key may not, nor the hash of one.
+    /// Whether a text has the form of an id. A key does not, nor the hash of one.
     #[must_use]
     pub fn may_be(text: &str) -> bool {
         text.len() <= 2 * Self::BYTES && !text.starts_with(PREFIX)
@@ -56,7 +56,7 @@ impl fmt::Display for ApiKeyId {
     }
 }
 
-/// Where a key is kept.
+/// Where a key is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KeyKind {
@@ -72,41 +72,41 @@ pub enum KeyKind {
 pub struct ApiKey {
     /// Its name.
     pub id: ApiKeyId,
-    /// What its operator calls it.
+    /// The operator's name for it.
     pub label: String,
-    /// Where it is kept.
+    /// Where it is used.
     pub kind: KeyKind,
-    /// What it may call.
+    /// The methods it may call.
     pub scopes: Vec<Scope>,
     /// The policies it may choose; the first is its default. Empty: all, with the relay's default.
     pub policies: Vec<String>,
-    /// From where it may be used. Looked at for publishable keys only.
+    /// The origins where it may be used. Only checked for publishable keys.
     pub origins: Origins,
-    /// How fast it may call; methods that answer short public facts are not counted. `None`: no
-    /// limit.
+    /// Its rate limit; methods that return short public facts are not counted. `None`: unlimited.
     pub rate: Option<Rate>,
-    /// Calls in one UTC day; methods that answer short public facts are not counted.
+    /// Calls in one UTC day; methods that return short public facts are not counted.
     pub quota: Option<u64>,
     /// Unix seconds after which it is refused.
     pub expires_at: Option<u64>,
 }
 
-/// A key to be made.
+/// A key to be created.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewApiKey {
-    /// What its operator calls it.
+    /// The operator's name for it.
     pub label: String,
-    /// Where it will be kept.
+    /// Where it will be used.
     pub kind: KeyKind,
-    /// What it may call. Empty: a server's key everything, a publishable one `sponsor`.
+    /// The methods it may call. Empty: everything for a server's key, `sponsor` for a publishable
+    /// one.
     pub scopes: Vec<Scope>,
     /// The policies it may choose; the first is its default.
     pub policies: Vec<String>,
-    /// From where it may be used.
+    /// The origins where it may be used.
     pub origins: Origins,
-    /// How fast it may call. `None`: a server's key as fast as it likes, a publishable one
-    /// [`Rate::PUBLISHABLE`].
+    /// Its rate limit. `None`: unlimited for a server's key, [`Rate::PUBLISHABLE`] for a
+    /// publishable one.
     #[serde(default)]
     pub rate: Option<Rate>,
     /// Calls in one UTC day.
@@ -115,18 +115,18 @@ pub struct NewApiKey {
     pub valid_for_seconds: Option<u64>,
 }
 
-/// A key as the store has it.
+/// A key as stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredKey {
-    /// What is known of it.
+    /// The key's properties.
     pub key: ApiKey,
-    /// How it is recognised.
+    /// The hash that identifies it.
     pub hash: KeyHash,
     /// Unix seconds.
     pub created_at: u64,
     /// Unix seconds from which it is refused.
     pub revoked_at: Option<u64>,
-    /// How it was used.
+    /// Its usage.
     pub usage: Usage,
 }
 

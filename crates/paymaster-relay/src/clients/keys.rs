@@ -1,4 +1,4 @@
-//! Every API key, in memory: looked up without the store, changed in both at once.
+//! All API keys, in memory: looked up without the store, changed in both.
 
 use std::collections::HashMap;
 use std::future;
@@ -25,11 +25,11 @@ use crate::store_error::StoreError;
 
 const HASHES: &str = "rpc.api_key_hashes";
 const MAX_LABEL: usize = 64;
-/// Seconds: what is longer is meant to be for ever.
+/// Seconds: a longer validity is meant to be unlimited.
 const MAX_VALID_FOR: u64 = 36_500 * 24 * 60 * 60;
-/// For the answers under way when a key ends.
+/// Time for the answers in progress when a key ends.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
-/// Between two looks whether a key has expired: its time is the clock's, not the timer's.
+/// Interval of checks for expiry: it depends on the clock, not on a timer.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// The API keys of the store and of the settings.
@@ -43,33 +43,33 @@ pub struct ApiKeys {
     live: RwLock<HashMap<KeyHash, Arc<LiveKey>>>,
 }
 
-/// Why a key is not made or revoked.
+/// Why a key is not created or revoked.
 #[derive(Debug, Error)]
 pub enum ApiKeyError {
-    /// A value makes no sense.
+    /// A value is invalid.
     #[error("{field}: {problem}")]
     Invalid {
-        /// Which.
+        /// The field.
         field: &'static str,
-        /// What is wrong, for people.
+        /// The problem, for people.
         problem: String,
     },
-    /// A key was named where its id is wanted. It is repeated nowhere.
+    /// A key was given instead of its id. It is not repeated in any message.
     #[error("that is a key, not an id: see `api-key list`")]
     NoId,
     /// No key has that id.
     #[error("there is no API key {id}")]
     Unknown {
-        /// What was asked for, cut.
+        /// The requested id, truncated.
         id: String,
     },
-    /// It is in the settings.
-    #[error("API key {id} stands in relay.rpc.api_key_hashes: remove it there and restart")]
+    /// The key is in the settings.
+    #[error("API key {id} is listed in relay.rpc.api_key_hashes: remove it there and restart")]
     OfSettings {
         /// Its id.
         id: ApiKeyId,
     },
-    /// It is refused from now on by this process, and would be served again after a restart.
+    /// This process refuses it from now on, but it would be accepted again after a restart.
     #[error("API key {id} is refused from now on, but that could not be recorded: revoke it again ({problem})")]
     NotRecorded {
         /// Its id.
@@ -80,7 +80,7 @@ pub enum ApiKeyError {
     /// The store cannot answer now.
     #[error("the store cannot answer now: {0}")]
     Store(#[from] StoreError),
-    /// No randomness.
+    /// There is no randomness.
     #[error(transparent)]
     Entropy(#[from] EntropyUnavailable),
 }
@@ -114,13 +114,13 @@ impl ApiKeys {
         Ok(Self { store, clock, entropy, is_required, anonymous, policies, live: RwLock::new(live) })
     }
 
-    /// The key with that hash, whatever its state.
+    /// The key with that hash, in any state.
     pub(crate) fn find(&self, hash: &KeyHash) -> Option<Arc<LiveKey>> {
         self.live().get(hash).cloned()
     }
 
-    /// What a caller with these keys may do, before any call. Hashes are compared, so the timing
-    /// tells nothing about a key. `origin` is the header's value.
+    /// The access for a caller with these keys, before any call. Hashes are compared, so the timing
+    /// reveals nothing about a key. `origin` is the header's value.
     pub(crate) fn admit(&self, presented: &[KeyHash], origin: Option<&str>) -> Result<Access, Denied> {
         let Some((hash, others)) = presented.split_first() else {
             return if self.is_required {
@@ -140,8 +140,8 @@ impl ApiKeys {
         Ok(Access::Key(live))
     }
 
-    /// Ends a WebSocket that was opened with this key once the key is revoked or expires. Its calls
-    /// are refused at once; it stays open for the answers that are under way.
+    /// Ends a WebSocket opened with this key once the key is revoked or expires. Its calls are
+    /// refused immediately; it stays open for the answers in progress.
     pub(crate) async fn end_with(self: Arc<Self>, live: Arc<LiveKey>, session: Hangup) {
         tokio::select! {
             () = session.ended() => {}
@@ -167,7 +167,7 @@ impl ApiKeys {
         }
     }
 
-    /// Makes a key. The text is nowhere else.
+    /// Creates a key. Its text is only returned here.
     ///
     /// # Errors
     /// [`ApiKeyError`].
@@ -183,11 +183,11 @@ impl ApiKeys {
         self.store.insert(&stored).await?;
         let live = Arc::new(LiveKey::new(key.clone(), Some(now), None, usage));
         self.live.write().unwrap_or_else(PoisonError::into_inner).insert(hash, live);
-        tracing::info!(key = %key.id, label = key.label, "an API key was made");
+        tracing::info!(key = %key.id, label = key.label, "an API key was created");
         Ok((key, text))
     }
 
-    /// Every key of the store with its state, the oldest first.
+    /// Every key in the store with its state, oldest first.
     #[must_use]
     pub fn list(&self) -> Vec<StoredKey> {
         let live = self.live();
@@ -196,7 +196,7 @@ impl ApiKeys {
         keys
     }
 
-    /// Refuses a key from now on, also on WebSockets that are open.
+    /// Refuses a key from now on, also on open WebSockets.
     ///
     /// # Errors
     /// [`ApiKeyError`].
@@ -213,7 +213,7 @@ impl ApiKeys {
         if live.stored(hash).is_none() {
             return Err(ApiKeyError::OfSettings { id });
         }
-        // At once, even where the store fails.
+        // Immediately, even if the store fails.
         let now = self.clock.now();
         live.revoke(now);
         match self.store.revoke(&id, now).await {
@@ -225,7 +225,7 @@ impl ApiKeys {
         }
     }
 
-    /// Writes down what was used since the last time. A crash before loses these counts.
+    /// Saves the usage since the last time. A crash before that loses these counts.
     ///
     /// # Errors
     /// [`StoreError`]; the next time writes them.
@@ -245,7 +245,7 @@ impl ApiKeys {
         Ok(())
     }
 
-    /// A panic elsewhere leaves a whole map behind.
+    /// A panic elsewhere leaves the map consistent.
     fn live(&self) -> RwLockReadGuard<'_, HashMap<KeyHash, Arc<LiveKey>>> {
         self.live.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -261,7 +261,7 @@ impl ApiKeys {
             let known = self.policies.join(", ");
             return invalid(
                 "policies",
-                format!("there is no policy {:?}; there are: {known}", Excerpt(unknown).to_string()),
+                format!("unknown policy {:?}; known policies: {known}", Excerpt(unknown).to_string()),
             );
         }
         if kind == KeyKind::Publishable && policies.is_empty() {
@@ -270,7 +270,7 @@ impl ApiKeys {
         if kind == KeyKind::Server && !origins.0.is_empty() {
             return invalid(
                 "origins",
-                "only publishable keys have origins; relay.rpc.allowed_origins is for the others".to_owned(),
+                "only publishable keys have origins; for others set relay.rpc.allowed_origins".to_owned(),
             );
         }
         if rate.is_some_and(|rate| rate.per_minute == 0 || rate.burst == 0) {
@@ -302,7 +302,7 @@ impl ApiKeys {
     }
 }
 
-/// The hashes of the settings.
+/// The hashes in the settings.
 pub(crate) fn check_hashes(texts: &[String]) -> Result<Vec<KeyHash>, SettingsError> {
     let parse = |text: &String| {
         text.parse()
@@ -311,7 +311,7 @@ pub(crate) fn check_hashes(texts: &[String]) -> Result<Vec<KeyHash>, SettingsErr
     texts.iter().map(parse).collect()
 }
 
-/// A key of the settings is a server's, and bounded by nothing of its own.
+/// A key in the settings is a server's, without limits of its own.
 fn key_of_settings(hash: &KeyHash) -> ApiKey {
     ApiKey {
         id: ApiKeyId::of_hash(hash),

@@ -1,4 +1,4 @@
-//! Who calls: nobody in particular, or the holder of an API key.
+//! Callers: anonymous, or the holder of an API key.
 
 mod access;
 mod address_use;
@@ -31,21 +31,20 @@ pub use usage::{DayCalls, Usage};
 
 use crate::store_error::StoreError;
 
-/// The caller of a request, as far as the edge could tell.
+/// The authenticated caller of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Caller {
-    /// `None`: no API key was presented, and none is required.
+    /// `None`: no API key was sent, and none is required.
     key: Option<Arc<ApiKey>>,
     client: Client,
 }
 
-/// Whose work something is, where nobody has proven to be an account: strangers are distinguished
-/// by where they call from.
+/// Whose work a request is, if no account is proven: strangers are distinguished by their address.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Asker {
     /// A server that holds this secret key.
     Server(ApiKeyId),
-    /// Anybody, with a publishable key or without one.
+    /// Anyone, with a publishable key or without one.
     Stranger(Client),
 }
 
@@ -62,7 +61,7 @@ impl Caller {
         self.key.as_deref()
     }
 
-    /// Whose work the request is.
+    /// The asker that the request's work is attributed to.
     #[must_use]
     pub fn asker(&self) -> Asker {
         match self.key_id().filter(|_| self.is_server()) {
@@ -71,13 +70,13 @@ impl Caller {
         }
     }
 
-    /// Whether the caller holds a secret: the key of a server.
+    /// Whether the caller holds a secret key, that of a server.
     #[must_use]
     pub fn is_server(&self) -> bool {
         self.key().is_some_and(|key| key.kind == KeyKind::Server)
     }
 
-    /// The policies the caller may choose, its default first; `None`: every policy of the relay.
+    /// The policies that the caller may choose, its default first; `None`: all of the relay's.
     #[must_use]
     pub fn policies(&self) -> Option<&[String]> {
         self.key().map(|key| key.policies.as_slice()).filter(|policies| !policies.is_empty())
@@ -96,18 +95,18 @@ pub trait ApiKeyStore: Send + Sync {
     /// Records a new key.
     ///
     /// # Errors
-    /// [`StoreError`], also where the id or the hash is taken.
+    /// [`StoreError`], also if the id or the hash already exists.
     async fn insert(&self, key: &StoredKey) -> Result<(), StoreError>;
 
-    /// Records when a key was revoked. False when there is no such key.
+    /// Records when a key was revoked. False if there is no such key.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn revoke(&self, id: &ApiKeyId, at: u64) -> Result<bool, StoreError>;
 
-    /// Records the use of keys.
+    /// Records the usage of keys.
     ///
     /// # Errors
-    /// [`StoreError`]; none is recorded then.
+    /// [`StoreError`]; then none is recorded.
     async fn record_usage(&self, usage: &[(ApiKeyId, Usage)]) -> Result<(), StoreError>;
 }

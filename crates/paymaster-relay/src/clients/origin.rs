@@ -1,4 +1,4 @@
-//! Origins of pages, as browsers send them in `Origin`.
+//! Origins of pages, in the form that browsers send in `Origin`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,18 +8,18 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use url::Url;
 
-/// One rule of what `Origin` may be.
+/// A rule for the value of `Origin`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OriginRule {
-    /// `*`: anything, also nothing.
+    /// `*`: anything, including no header.
     Any,
-    /// `missing`: requests without the header, as servers and native apps send them.
+    /// `missing`: requests without the header, like those of servers and native apps.
     Missing,
-    /// `null`: sandboxed frames, files, some wallets' web views.
+    /// `null`: sandboxed frames, files, web views of some wallets.
     Null,
-    /// `chrome-extension://*`: every page of that scheme.
+    /// `chrome-extension://*`: every page with that scheme.
     Scheme(String),
-    /// `https://dapp.example`: this one.
+    /// `https://dapp.example`: this origin.
     Exact(String),
 }
 
@@ -27,7 +27,7 @@ pub enum OriginRule {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{found:?} is not an origin: expected scheme://host[:port] without a path, scheme://*, null, missing or *")]
 pub struct InvalidOrigin {
-    /// What was found, cut.
+    /// The text found, truncated.
     pub found: String,
 }
 
@@ -57,8 +57,8 @@ impl FromStr for OriginRule {
         if !is_bare || has_extras || url.host_str().is_none_or(str::is_empty) {
             return Err(invalid());
         }
-        // Extensions and the like have an opaque origin to the URL standard; browsers send scheme
-        // and host all the same.
+        // By the URL standard, extensions and the like have an opaque origin, but browsers send
+        // scheme and host.
         let origin = if url.origin().is_tuple() {
             url.origin().ascii_serialization()
         } else {
@@ -93,13 +93,13 @@ impl OriginRule {
     }
 }
 
-/// What `Origin` may be, by any of these rules.
+/// The allowed values of `Origin`: those that any of these rules allows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "Vec<String>", try_from = "Vec<String>")]
 pub struct Origins(pub Vec<OriginRule>);
 
 impl Origins {
-    /// Every page, and what is none.
+    /// Every page, and requests without one.
     #[must_use]
     pub fn any() -> Self {
         Self(vec![OriginRule::Any])
@@ -111,13 +111,13 @@ impl Origins {
         self.0.iter().any(|rule| rule.allows(origin))
     }
 
-    /// Whether it makes no difference what the header says.
+    /// Whether every header is allowed.
     #[must_use]
     pub fn is_any(&self) -> bool {
         self.0.contains(&OriginRule::Any)
     }
 
-    /// From the texts of settings.
+    /// Parses the texts of settings.
     ///
     /// # Errors
     /// [`InvalidOrigin`] for the first invalid origin.

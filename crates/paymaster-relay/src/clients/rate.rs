@@ -1,5 +1,5 @@
-//! How fast a caller may call: a token bucket, in whole seconds of the clock. Each process has its
-//! own, and a full one after a start.
+//! Rate limits: a token bucket, in whole seconds of the clock. Each process has its own, full after
+//! a start.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,25 +7,25 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// A bucket holds this many parts for each call, so that a second's share of a minute is a whole
-/// number.
+/// A bucket holds this many parts per call, so that the refill per second of a rate per minute is a
+/// whole number.
 pub(super) const PARTS: u64 = 60;
 
-/// Calls in a minute, and how many of them at once.
+/// Calls per minute, and the burst size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Rate {
-    /// Calls in a minute, once the burst is used up.
+    /// Calls per minute after the burst.
     pub per_minute: u32,
-    /// Calls at once.
+    /// Calls in a burst.
     pub burst: u32,
 }
 
 impl Rate {
-    /// What a publishable key has unless set otherwise: it is never without.
+    /// The default of a publishable key, which always has a rate.
     pub const PUBLISHABLE: Self = Self::per_minute(600);
 
-    /// With a burst of as many calls.
+    /// A rate with a burst of the same size.
     #[must_use]
     pub const fn per_minute(calls: u32) -> Self {
         Self { per_minute: calls, burst: calls }
@@ -36,7 +36,7 @@ impl Rate {
     }
 }
 
-/// The text is no rate.
+/// The text is not a rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("expected calls a minute, as in 600/min, with a burst if it differs, as in 600/min:50; both above 0")]
 pub struct InvalidRate;
@@ -64,12 +64,12 @@ impl fmt::Display for Rate {
     }
 }
 
-/// What is left of a rate.
+/// The remaining calls of a rate.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bucket {
     rate: Rate,
     parts: u64,
-    /// Unix seconds up to which it was filled.
+    /// Unix seconds of the last refill.
     filled_at: u64,
 }
 
@@ -82,28 +82,28 @@ impl Bucket {
         self.rate
     }
 
-    /// Parts that are left.
+    /// The remaining parts.
     pub(super) const fn left(&self) -> u64 {
         self.parts
     }
 
-    /// Parts that were taken out and are not filled up again.
+    /// The used parts that have not been refilled.
     pub(super) const fn used(&self) -> u64 {
         self.rate.capacity() - self.parts
     }
 
-    /// Fills in what the time since the last call is worth.
+    /// Refills the parts for the time since the last call.
     pub(super) fn fill(&mut self, now: u64) {
-        // A clock that was set back fills nothing, and counts from there on.
+        // After the clock was set back, nothing is refilled, and time counts from there.
         let filled = now.saturating_sub(self.filled_at).saturating_mul(self.per_second());
         self.parts = self.parts.saturating_add(filled).min(self.rate.capacity());
         self.filled_at = now;
     }
 
-    /// Takes one call out.
+    /// Takes one call.
     ///
     /// # Errors
-    /// Seconds until there is one again.
+    /// Seconds until the next call is available.
     pub(super) fn take(&mut self, now: u64) -> Result<(), u64> {
         self.fill(now);
         match self.parts.checked_sub(PARTS) {
@@ -115,7 +115,7 @@ impl Bucket {
         }
     }
 
-    /// Seconds until this many more parts are filled in.
+    /// Seconds until this many more parts are refilled.
     pub(super) const fn seconds_for(&self, parts: u64) -> u64 {
         parts.div_ceil(self.per_second())
     }

@@ -1,30 +1,30 @@
-//! A rate that strangers share: no client address uses more of it than it leaves to the others.
+//! A rate shared by strangers: no client address may use more of it than it leaves to others.
 //!
-//! A call passes if its client's use was no more than what the call leaves. So of a full burst the
-//! first client gets half, and each further one half of what is left. What time fills in is taken
-//! off everybody's use in proportion: a client that is alone calls as fast as the rate says, busy
-//! ones come to share it evenly, and `k` of them come to leave a `k+1`th of the burst to whoever
-//! calls less.
+//! A call is accepted if its client's use is at most what remains after the call. So of a full
+//! burst the first client gets half, and each further one half of the rest. The refill over time is
+//! subtracted from every client's use in proportion: a lone client can use the full rate, busy
+//! clients converge to equal shares, and `k` of them leave a `k+1`th of the burst to clients that
+//! call less.
 
 use serve::Client;
 
 use super::address_use::AddressUse;
 use super::rate::{Bucket, PARTS, Rate};
 
-/// What is left of a rate, and who used the rest.
+/// The remaining rate, and the clients that used the rest.
 #[derive(Clone, Debug)]
 pub(super) struct Shares {
     bucket: Bucket,
-    /// Parts; together no more than the bucket's use.
+    /// Parts; their sum is at most the bucket's use.
     used: AddressUse,
 }
 
-/// The call is over the rate, or over what its client may use of it.
+/// The call exceeds the rate, or its client's share of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Exceeded {
-    /// Seconds until a call of that client passes, if no other comes first.
+    /// Seconds until a call of that client is accepted, if no other comes first.
     pub(super) retry_after: u64,
-    /// Whether others would be served now.
+    /// Whether other clients would be served now.
     pub(super) is_own_share: bool,
 }
 
@@ -37,10 +37,10 @@ impl Shares {
         self.bucket.rate()
     }
 
-    /// Takes one call out, for that client.
+    /// Takes one call for that client.
     pub(super) fn take(&mut self, client: Client, now: u64) -> Result<(), Exceeded> {
         self.fill(now);
-        // It has the whole rate: nothing tells its clients apart.
+        // It may use the whole rate: its clients cannot be distinguished.
         let Client::Address(address) = client else {
             return self.bucket.take(now).map_err(|retry_after| Exceeded { retry_after, is_own_share: false });
         };
@@ -64,19 +64,19 @@ impl Shares {
         }
     }
 
-    /// Parts that have to be filled in before a client that used `own` of them may call.
+    /// Parts that must be refilled before a client with this use may call.
     fn missing(&self, own: u64) -> u64 {
         let (left, used) = (self.bucket.left(), self.bucket.used());
         let of_rate = PARTS.saturating_sub(left);
         let over = (own + PARTS).saturating_sub(left);
-        // Each part that is filled in adds one to what is left, and takes `own / used` off what the
-        // client used.
+        // Each refilled part adds one to the remainder, and subtracts `own / used` from the
+        // client's use.
         let of_share = if over == 0 { 0 } else { scaled_up(over, used, used + own) };
         of_rate.max(of_share)
     }
 }
 
-/// `value * by / of`, which is no more than the value.
+/// `value * by / of`, which is at most the value.
 fn scaled(value: u64, by: u64, of: u64) -> u64 {
     let scaled = u128::from(value) * u128::from(by) / u128::from(of);
     u64::try_from(scaled).unwrap_or(value)
@@ -100,7 +100,7 @@ mod tests {
         Client::Address(IpAddr::from(number.to_be_bytes()))
     }
 
-    /// Of this many calls that one client makes, how many pass.
+    /// The number of accepted calls, out of this many by one client.
     fn taken(shares: &mut Shares, who: Client, now: u64, calls: usize) -> usize {
         (0..calls).filter(|_| shares.take(who, now).is_ok()).count()
     }
@@ -128,7 +128,7 @@ mod tests {
                 }
             }
             assert_eq!(honest, 60, "three calls every 30 s beside {attackers}");
-            assert!(passed > 5_500, "{passed} calls of {attackers} busy addresses: the rest of the rate is theirs");
+            assert!(passed > 5_500, "{passed} calls of {attackers} busy addresses: they may use the rest of the rate");
         }
     }
 

@@ -21,13 +21,13 @@ use crate::store_error::StoreError;
 pub struct SqliteApiKeys(Database);
 
 impl SqliteApiKeys {
-    /// In a file, which has the table.
+    /// Uses a database that has the table.
     #[must_use]
     pub fn new(database: &Database) -> Self {
         Self(database.clone())
     }
 
-    /// Runs the statements in one transaction; how many rows they changed.
+    /// Runs the statements in one transaction; returns the number of changed rows.
     async fn change(&self, statements: Vec<Query<'static, Sqlite, SqliteArguments>>) -> Result<u64, StoreError> {
         self.0
             .writer()
@@ -125,7 +125,7 @@ fn stored(row: &SqliteRow) -> Result<StoredKey, StoreError> {
     })
 }
 
-/// Both or neither, as they are written.
+/// Either both are set or neither.
 fn rate(per_minute: Option<u32>, burst: Option<u32>) -> Result<Option<Rate>, StoreError> {
     match (per_minute, burst) {
         (Some(per_minute), Some(burst)) => Ok(Some(Rate { per_minute, burst })),
@@ -146,7 +146,7 @@ fn text(list: &impl Serialize) -> Result<String, StoreError> {
     serde_json::to_string(list).map_err(StoreError::new)
 }
 
-/// A value that is written as JSON text, without the quotes.
+/// A value that serialises as JSON text, without the quotes.
 fn word(value: &impl Serialize) -> Result<String, StoreError> {
     let value = serde_json::to_value(value).map_err(StoreError::new)?;
     value.as_str().map(str::to_owned).ok_or_else(|| StoreError::new("a value that is not written as text"))

@@ -1,37 +1,37 @@
-//! How much a key was used: its calls of one UTC day. The day before it is remembered too: a clock
-//! that jumps over midnight and back gives no quota twice, and one that jumps years ahead and back
-//! takes no day's quota away.
+//! The usage of a key: its calls in one UTC day. The previous day is stored too: a clock that jumps
+//! over midnight and back grants no quota twice, and one that jumps years ahead and back consumes
+//! no day's quota.
 
 use serde::{Deserialize, Serialize};
 
 const DAY: u64 = 24 * 60 * 60;
 
-/// The calls of a day, and the time of the last.
+/// The calls of a day, and the time of the last one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Usage {
     /// Days since 1970.
     pub day: u64,
-    /// Calls in that day.
+    /// Calls on that day.
     pub calls: u64,
     /// Unix seconds.
     pub last_used_at: Option<u64>,
-    /// The day that the clock left for this one.
+    /// The day before the clock moved to this one.
     #[serde(default)]
     pub left: DayCalls,
 }
 
-/// How many calls were made on a day.
+/// The number of calls on a day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DayCalls {
     /// Days since 1970.
     pub day: u64,
-    /// Calls in that day.
+    /// Calls on that day.
     pub calls: u64,
 }
 
 impl Usage {
-    /// Counts a call, unless the quota of the day is used up.
+    /// Counts a call, unless the day's quota is used up.
     ///
     /// # Errors
     /// Unix seconds at which the next day begins.
@@ -50,9 +50,9 @@ impl Usage {
         (day + 1) * DAY
     }
 
-    /// The day of that time, since 1970, and its calls. One before everything that is known is
-    /// remembered though none of its calls passes: the days after it are not checked against those
-    /// of a clock that was ahead.
+    /// The day of that time, since 1970, and its calls. A day before all known days is recorded
+    /// even if none of its calls is accepted: later days are then not compared with those of a
+    /// clock that was ahead.
     pub(super) fn today(&mut self, now: u64) -> DayCalls {
         let day = now / DAY;
         let (calls, left) = self.at(day);
@@ -62,7 +62,7 @@ impl Usage {
         DayCalls { day, calls }
     }
 
-    /// The calls of a day, and the other day to remember.
+    /// The calls of a day, and the other day to store.
     fn at(&self, today: u64) -> (u64, DayCalls) {
         let current = DayCalls { day: self.day, calls: self.calls };
         if today == current.day {
@@ -71,7 +71,7 @@ impl Usage {
         let earlier = if self.left.day < current.day { self.left } else { current };
         let calls = match today {
             _ if today == self.left.day => self.left.calls,
-            // Before everything that is known: it may have been used up.
+            // Before all known days: the quota may have been used up.
             _ if today < earlier.day => earlier.calls,
             _ => 0,
         };
@@ -89,7 +89,7 @@ mod tests {
         let noon = 20_000 * DAY + DAY / 2;
         assert_eq!([usage.count(Some(2), noon), usage.count(Some(2), noon + 1)], [Ok(()), Ok(())]);
         assert_eq!(usage.count(Some(2), noon + 2), Err(20_001 * DAY));
-        assert_eq!(usage.last_used_at, Some(noon + 1), "a refused call is no use");
+        assert_eq!(usage.last_used_at, Some(noon + 1), "a refused call is not counted");
         assert_eq!(usage.count(Some(2), 20_001 * DAY), Ok(()));
         assert_eq!(usage.calls, 1);
     }
@@ -109,7 +109,7 @@ mod tests {
         ] {
             assert_eq!(usage.count(Some(2), now), expected, "{usage:?}");
         }
-        // Years ahead and back is no loss of the days between.
+        // Jumping years ahead and back loses none of the days between.
         assert_eq!(usage.count(Some(2), today + 4000 * DAY), Ok(()));
         assert_eq!(usage.count(Some(2), today + DAY), Err(20_002 * DAY));
         assert_eq!(usage.count(Some(2), today + 2 * DAY), Ok(()));
@@ -122,7 +122,8 @@ mod tests {
         for ahead in [8, 9] {
             while usage.count(Some(2), today + ahead * DAY).is_ok() {}
         }
-        // It may have been used up today: nothing is known of the time before the clock was ahead.
+        // It may have been used up today: nothing is known about the time before the clock was
+        // ahead.
         assert_eq!(usage.count(Some(2), today), Err(20_001 * DAY));
         for day in 1..12 {
             assert_eq!(usage.count(Some(3), today + day * DAY), Ok(()), "day {day}");

@@ -1,4 +1,4 @@
-//! Why the relay refuses a request; `rpc/error` gives each error its code.
+//! Refusals of the relay; `rpc/error` maps each error to its code.
 
 mod operation;
 mod request;
@@ -21,34 +21,34 @@ use crate::policy::Violation;
 use crate::ports::EntropyUnavailable;
 use crate::store::StoreError;
 
-/// The codes of [`Status`] that are about a passkey's assertion.
+/// The codes of [`Status`] that concern a passkey's assertion.
 const ABOUT_THE_PASSKEY: std::ops::RangeInclusive<u32> = 70..=89;
 
-/// A refusal, or a dependency that cannot answer now.
+/// A refusal, or the failure of a dependency.
 #[derive(Debug, Error)]
 pub enum RelayError {
-    /// The request asks for what is not offered, or not in a way that can be read.
+    /// The request is invalid, or asks for something that is not offered.
     #[error(transparent)]
     Request(#[from] RequestError),
     /// The EntryPoint would refuse the operation, or its paymaster gas is not ours.
     #[error(transparent)]
     Operation(#[from] OperationError),
-    /// The operation is sponsored already, by another policy.
+    /// The operation is already sponsored under another policy.
     #[error("this operation is sponsored already under {}, not {asked:?}", match stored {
         Some(stored) => format!("policy {stored:?}"),
         None => "another policy".to_owned(),
     })]
     PolicyConflict {
-        /// The policy of the sponsorship; `None` for callers who may not know it.
+        /// The policy of the sponsorship; `None` for callers that may not know it.
         stored: Option<String>,
-        /// Whether it was mined, so that the operation can't be sponsored again.
+        /// Whether it was mined, so that the operation cannot be sponsored again.
         is_mined: bool,
-        /// The request's.
+        /// The requested policy.
         asked: String,
     },
-    /// The operation is sponsored already, by a paymaster that the settings no longer name.
+    /// The operation is already sponsored by a paymaster that is no longer configured.
     #[error(
-        "this operation was sponsored by the paymaster {stored}, which this relay no longer uses: ask again when its window is over"
+        "this operation was sponsored by the paymaster {stored}, which this relay no longer uses: retry when its window is over"
     )]
     PaymasterReplaced {
         /// The paymaster of the sponsorship.
@@ -60,25 +60,25 @@ pub enum RelayError {
     /// The idempotency key belongs to another request.
     #[error("this idempotencyKey was used for another request")]
     IdempotencyConflict {
-        /// Whether the other one was mined: the key gets free only if its block is reorganised
+        /// Whether the other one was mined: the key becomes free only if its block is reorganised
         /// away.
         is_mined: bool,
     },
-    /// A rule of the policy does not hold.
+    /// The operation violates a rule of the policy.
     #[error("policy {policy_id:?}: {violation}")]
     Policy {
-        /// Which policy.
+        /// The policy.
         policy_id: String,
-        /// Which rule.
+        /// The violated rule.
         violation: Violation,
     },
-    /// The chain has had no block for so long that no window suits the latest block and the next
-    /// one.
+    /// The chain has had no block for so long that no window covers both the latest block and the
+    /// next one.
     #[error(
         "the latest block is {seconds} s old: no window suits both that block, at which bundlers simulate, and the next one"
     )]
     ChainIdle {
-        /// Since the latest block.
+        /// Age of the latest block.
         seconds: u64,
     },
     /// The clocks of host and chain are too far apart.
@@ -96,7 +96,7 @@ pub enum RelayError {
         /// The trusted application's status.
         status: Status,
     },
-    /// The account is one of the TEE's: nobody names it without its passkey.
+    /// The account is in the TEE and cannot be named without its passkey.
     #[error("the account {account_id} requires its passkey: send passkey, or leave accountId out")]
     AccountNeedsPasskey {
         /// The account.
@@ -109,37 +109,37 @@ pub enum RelayError {
     )]
     WithoutPasskeyNotPermitted,
     /// The trusted application refused the account's approvals too often.
-    #[error("the TEE refused {limit} approvals of this account: ask again later")]
+    #[error("the TEE refused {limit} approvals of this account: retry later")]
     TooManyRefusals {
         /// Refusals within the validity of a sponsorship.
         limit: u32,
-        /// Unix seconds; `None` for callers who may not know it.
+        /// Unix seconds; `None` for callers that may not know it.
         until: Option<u64>,
     },
-    /// The sponsorship was signed as often as it may be.
-    #[error("this operation was signed {limit} times: ask again when its window is over")]
+    /// The sponsorship reached its limit on signings.
+    #[error("this operation was signed {limit} times: retry when its window is over")]
     TooManySignings {
         /// Signings of one reservation.
         limit: u32,
     },
-    /// The paymaster's deposit does not cover this operation beside those that are reserved.
+    /// The paymaster's deposit does not cover this operation and the existing reservations.
     #[error("the paymaster's deposit does not cover {cost}")]
     DepositTooLow {
         /// The operation's worst case.
         cost: Wei,
-        /// In the EntryPoint.
+        /// The deposit in the EntryPoint.
         deposit: Wei,
-        /// By sponsorships that may still be mined.
+        /// The amount reserved by sponsorships that may still be mined.
         reserved: Gwei,
     },
     /// A cap on open reservations would be exceeded.
     #[error("too much is reserved for {}: {limit}", scope.subject())]
     TooMuchReserved {
-        /// Whose reservations.
+        /// The scope of the cap.
         scope: Scope,
         /// The setting.
         rule: &'static str,
-        /// What it allows.
+        /// The limit.
         limit: Bound,
     },
     /// The paymaster's owner paused it: the chain would refuse the operation.
@@ -149,17 +149,17 @@ pub enum RelayError {
     /// (AA34).
     #[error("the paymaster contract does not admit the key {signer}, which signs for it: its owner has to activate it")]
     PaymasterSignerNotAdmitted {
-        /// The TEE's.
+        /// The TEE's key.
         signer: Address,
     },
     /// The KMS or its trusted application refused.
     #[error("{message}")]
     KmsRefused {
-        /// Stable.
+        /// The stable reason.
         reason: ReceivedReason,
         /// For people.
         message: String,
-        /// The ceiling that the request is above, where the relay knows it: wei or seconds.
+        /// The ceiling that the request exceeds, if the relay knows it: wei or seconds.
         limit: Option<u128>,
     },
     /// The KMS cannot answer now.
@@ -170,8 +170,8 @@ pub enum RelayError {
         /// Whether something may have been signed.
         in_doubt: bool,
     },
-    /// The KMS answered something that does not match the request.
-    #[error("the KMS answered something that does not match the request")]
+    /// The KMS's answer does not match the request.
+    #[error("the KMS's answer does not match the request")]
     KmsReplyInvalid {
         /// For the log.
         detail: &'static str,
@@ -179,8 +179,8 @@ pub enum RelayError {
     /// The chain cannot answer now.
     #[error("the chain cannot answer now")]
     ChainUnavailable(#[source] ChainError),
-    /// A contract is not the one that the settings name.
-    #[error("a contract on chain is not the one that this relay is set up for")]
+    /// A contract is not the configured one.
+    #[error("a contract on chain is not the one that this relay is configured for")]
     ContractMismatch(#[source] ChainError),
     /// The store cannot answer now.
     #[error("the store cannot answer now")]
@@ -188,7 +188,7 @@ pub enum RelayError {
     /// The store of claims cannot answer now.
     #[error("the store of claims cannot answer now")]
     ClaimsUnavailable(#[from] ClaimStoreError),
-    /// No randomness.
+    /// There is no randomness.
     #[error("the source of randomness failed")]
     EntropyUnavailable(#[from] EntropyUnavailable),
     /// The same request is being processed.
@@ -222,7 +222,7 @@ impl RelayError {
         }
     }
 
-    /// With details that clients don't get, for the log and for operators.
+    /// The message with details that clients do not get, for the log and for operators.
     #[must_use]
     pub fn in_full(&self) -> String {
         match self {
@@ -241,14 +241,14 @@ impl RelayError {
         }
     }
 
-    /// Why the trusted application refused the passkey's approval, if that is what it refused.
+    /// The trusted application's refusal of the passkey's approval, if that is what it refused.
     #[must_use]
     pub fn refusal_of_the_passkey(&self) -> Option<Status> {
         let Self::KmsRefused { reason, .. } = self else { return None };
         reason.status().filter(|status| ABOUT_THE_PASSKEY.contains(&status.code()))
     }
 
-    /// Whether it is the trusted application's refusal for that reason.
+    /// Whether it is the trusted application's refusal with that status.
     #[must_use]
     pub fn is_kms_refusal(&self, status: Status) -> bool {
         matches!(self, Self::KmsRefused { reason, .. } if reason.status() == Some(status))
@@ -259,7 +259,8 @@ impl From<KmsError> for RelayError {
     fn from(error: KmsError) -> Self {
         match error {
             KmsError::Refused { reason, message } => match reason {
-                // About the relay's approval, not the request. The next approval has another nonce.
+                // This concerns the relay's approval, not the request. The next approval has
+                // another nonce.
                 ReceivedReason::Known(Reason::NonceReplayed) => {
                     Self::KmsUnavailable { detail: message, in_doubt: false }
                 }

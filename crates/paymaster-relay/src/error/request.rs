@@ -1,29 +1,29 @@
-//! What is wrong with a request itself, whoever makes it and whenever.
+//! Errors in a request itself, independent of the caller and the time.
 
 use proto::Address;
 use proto::json::InvalidField;
 use thiserror::Error;
 
-/// A request that asks for what is not offered, or not in a way that can be read.
+/// A request that is invalid, or asks for something that is not offered.
 #[derive(Debug, Error)]
 pub enum RequestError {
-    /// A parameter is not of its shape.
+    /// A parameter is malformed.
     #[error("{0}")]
     InvalidField(InvalidField),
     /// The request is for a chain that is not served.
     #[error("this relay serves chain {}, not {given}", listed(supported))]
     WrongChain {
-        /// The request's.
+        /// The request's chain.
         given: u128,
-        /// Those that are.
+        /// The chains that are served.
         supported: Vec<u64>,
     },
-    /// The request names another chain than the path that it came by.
+    /// The request names another chain than its path.
     #[error("the path is for chain {path}, and the request names chain {named}")]
     ChainMismatch {
-        /// Of `/rpc/<chain id>`.
+        /// The chain in `/rpc/<chain id>`.
         path: u64,
-        /// The request's.
+        /// The chain that the request names.
         named: u64,
     },
     /// The request names no chain, and there are several.
@@ -32,7 +32,7 @@ pub enum RequestError {
         listed(supported)
     )]
     ChainMissing {
-        /// Those that are.
+        /// The chains that are served.
         supported: Vec<u64>,
     },
     /// No deployment serves that EntryPoint.
@@ -41,39 +41,39 @@ pub enum RequestError {
         supported.iter().map(Address::to_string).collect::<Vec<_>>().join(", ")
     )]
     EntryPointNotSupported {
-        /// The request's.
+        /// The requested EntryPoint.
         given: Address,
-        /// Those that are.
+        /// The supported EntryPoints.
         supported: Vec<Address>,
     },
     /// No policy has that name.
     #[error(
-        "there is no policy {policy_id:?}{}",
+        "unknown policy {policy_id:?}{}",
         chain_id.map(|chain_id| format!(" for chain {chain_id}")).unwrap_or_default()
     )]
     UnknownPolicy {
-        /// The name.
+        /// The requested name.
         policy_id: String,
-        /// The chain, where it is one of several.
+        /// The chain, if there are several.
         chain_id: Option<u64>,
     },
-    /// The caller's key may not choose that policy.
-    #[error("the API key can't use policy {policy_id:?}; it can use: {}", allowed.join(", "))]
+    /// The caller's key may not use that policy.
+    #[error("the API key cannot use policy {policy_id:?}; it can use: {}", allowed.join(", "))]
     PolicyNotAllowed {
-        /// The name.
+        /// The requested name.
         policy_id: String,
-        /// Those that it may choose.
+        /// The policies that the key may use.
         allowed: Vec<String>,
     },
-    /// The operation names a paymaster that isn't ours.
+    /// The operation names a paymaster that is not ours.
     #[error("the operation names the paymaster {given}; this relay's is {ours}")]
     PaymasterNotOurs {
-        /// The operation's.
+        /// The operation's paymaster.
         given: Address,
-        /// Ours on that EntryPoint.
+        /// Our paymaster on that EntryPoint.
         ours: Address,
     },
-    /// The window asked for is too short for a bundler.
+    /// The requested window is too short for a bundler.
     #[error("a sponsorship is valid for at least {least} seconds")]
     ValidityTooShort {
         /// Seconds.
@@ -83,7 +83,7 @@ pub enum RequestError {
     },
 }
 
-/// As a sentence lists them.
+/// The list as it appears in a sentence.
 fn listed(chain_ids: &[u64]) -> String {
     chain_ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

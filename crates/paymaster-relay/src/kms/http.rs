@@ -1,4 +1,5 @@
-//! The KMS over the gateway's HTTP API: several gateways, the one that answered last asked first.
+//! The KMS over the gateway's HTTP API: several gateways, the one that answered last is tried
+//! first.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -29,23 +30,23 @@ use super::{Kms, KmsError, KmsSigners, SeveralTees};
 /// Bytes. Several times the longest answer of a gateway.
 const MAX_ANSWER: usize = 1 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// In the place of seconds.
+/// Placeholder for an unknown number of seconds.
 const UNKNOWN: i64 = i64::MIN;
-/// Of the gateways' addresses.
+/// The setting with the gateways' URLs.
 const SETTING: &str = "remote_kms.urls";
-const UNREADABLE: &str = "this version cannot read what it answers; is it a KMS gateway?";
+const UNREADABLE: &str = "its answer cannot be parsed by this version; is it a KMS gateway?";
 
-/// Gateways of one KMS, all over the same trusted application or its equals.
+/// Gateways of one KMS, all with the same trusted application or its equals.
 #[derive(Debug)]
 pub struct HttpKms {
     gateways: Vec<Gateway>,
     /// The index of the gateway that answered last.
     preferred: AtomicUsize,
-    /// Seconds, of the gateway that answered last.
+    /// Seconds by which the clock of the gateway that answered last is ahead.
     clock_ahead: AtomicI64,
 }
 
-/// One of the gateways, and whether it answers.
+/// A gateway, and whether it answers.
 #[derive(Debug)]
 struct Gateway {
     url: Url,
@@ -53,15 +54,15 @@ struct Gateway {
     breaker: Arc<Breaker>,
 }
 
-/// One request to whichever gateway answers an `A`.
+/// A request to any gateway, answered with an `A`.
 struct Call<A> {
     method: Method,
-    /// Segments.
+    /// The segments of the path.
     path: Vec<String>,
-    /// JSON.
+    /// The JSON body.
     body: Option<Vec<u8>>,
     headers: Vec<(&'static str, String)>,
-    /// Whether another gateway may be asked when the outcome at the first is unknown.
+    /// Whether another gateway may be tried if the outcome at the first is unknown.
     repeatable: bool,
     answer: PhantomData<A>,
 }
@@ -69,7 +70,7 @@ struct Call<A> {
 enum Attempt {
     /// The request did not reach the gateway.
     NotReached(String),
-    /// The gateway answered that it could not decide; it may have begun.
+    /// The gateway answered that it could not decide; it may have started.
     Undecided(String),
     /// The gateway refused a repeated request, or could not decide it; whether the first one was
     /// granted is unknown.
@@ -84,7 +85,7 @@ impl<A> Call<A> {
     }
 
     fn post<R: Route<Answer = A> + Serialize>(request: &R) -> Result<Self, KmsError> {
-        let body = serde_json::to_vec(request).map_err(|_| unavailable("the request cannot be written as JSON"))?;
+        let body = serde_json::to_vec(request).map_err(|_| unavailable("the request cannot be serialised as JSON"))?;
         Ok(Self::new(Method::POST, request, Some(body)))
     }
 
@@ -95,10 +96,10 @@ impl<A> Call<A> {
 }
 
 impl HttpKms {
-    /// Gateways in the order they are tried; `timeout` is for one attempt.
+    /// The gateways in the order in which they are tried; `timeout` is for one attempt.
     ///
     /// # Errors
-    /// [`KmsError::Unavailable`] when no HTTP client can be made or no gateway is named.
+    /// [`KmsError::Unavailable`] if no HTTP client can be created or no gateway is configured.
     pub fn new(gateways: Vec<Url>, timeout: Duration) -> Result<Self, KmsError> {
         if gateways.is_empty() {
             return Err(unavailable("no KMS gateway is configured"));
@@ -106,14 +107,14 @@ impl HttpKms {
         let make = move || {
             Client::builder()
                 .timeout(timeout)
-                // A gateway has no reason to, and an approval goes nowhere else.
+                // A gateway has no reason to redirect, and an approval must not go anywhere else.
                 .redirect(Policy::none())
                 .connect_timeout(CONNECT_TIMEOUT.min(timeout))
                 .build()
         };
         let gateways = gateways.into_iter().map(|url| Ok(Gateway::new(url, Connections::new(make)?)));
         let gateways: reqwest::Result<Vec<_>> = gateways.collect();
-        let gateways = gateways.map_err(|_| unavailable("no HTTP client can be made"))?;
+        let gateways = gateways.map_err(|_| unavailable("the HTTP client could not be created"))?;
         Ok(Self { gateways, preferred: AtomicUsize::new(0), clock_ahead: AtomicI64::new(UNKNOWN) })
     }
 
@@ -125,12 +126,12 @@ impl HttpKms {
             let gateway = &self.gateways[index];
             match self.attempt(gateway, &call).await {
                 Ok(Err(refusal)) if in_doubt => {
-                    // Another gateway may have had it signed, whatever this one says.
+                    // Another gateway may have had it signed, regardless of this answer.
                     why.push(of(&gateway.url, &refusal.to_string()));
                 }
                 Ok(answer) => {
                     self.preferred.store(index, Ordering::Relaxed);
-                    // A yes that can't be read is a yes: something was done.
+                    // A success that cannot be parsed is still a success: something was done.
                     let unreadable = |_| not_decided(&[of(&gateway.url, UNREADABLE)], call.method != Method::GET);
                     return answer.and_then(|body| serde_json::from_slice(&body).map_err(unreadable));
                 }
@@ -150,7 +151,7 @@ impl HttpKms {
         Err(not_decided(&why, in_doubt))
     }
 
-    /// What one gateway decided; the outer error when it decided nothing, as far as we know.
+    /// The decision of one gateway; the outer error if it made none, as far as known.
     async fn attempt<A>(&self, gateway: &Gateway, call: &Call<A>) -> Result<Result<Vec<u8>, KmsError>, Attempt> {
         let begun = gateway.breaker.check().map_err(|outage| Attempt::NotReached(outage.to_string()))?;
         let outcome = self.send(gateway, call).await;
@@ -161,7 +162,7 @@ impl HttpKms {
         outcome
     }
 
-    /// The clock at the other end, within the second that HTTP tells it and the time of the way.
+    /// The clock at the other end, with the one-second resolution of HTTP and the transfer time.
     fn note_time(&self, response: &Response) {
         let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
         let Some(theirs) = date.and_then(|date| httpdate::parse_http_date(date).ok()) else { return };
@@ -172,8 +173,8 @@ impl HttpKms {
         self.clock_ahead.store(ahead.unwrap_or(UNKNOWN), Ordering::Relaxed);
     }
 
-    /// A connection that was kept may be closed by the other end at the moment it is used again:
-    /// that is no outage yet, and the request goes out once more on another.
+    /// The other end may close a kept connection just as it is reused: that is not an outage, and
+    /// the request is sent again on a new connection.
     async fn send<A>(&self, gateway: &Gateway, call: &Call<A>) -> Result<Result<Vec<u8>, KmsError>, Attempt> {
         match gateway.request(call)?.send().await {
             Err(error) if call.repeatable && is_closed(&error) => {
@@ -192,7 +193,7 @@ impl HttpKms {
         if status.is_success() { Ok(Ok(body)) } else { refusal(status, &body) }
     }
 
-    /// The TEE behind a gateway; `None` where neither it nor the gateway answers.
+    /// The TEE behind a gateway; `None` if neither it nor the gateway answers.
     async fn tee_of(&self, gateway: &Gateway) -> Option<TeeId> {
         let begun = gateway.breaker.check().ok()?;
         let health = match health(&gateway.url, &gateway.connections.client()).await {
@@ -303,7 +304,7 @@ async fn is_there(gateway: &Url, client: &Client) -> bool {
     body.is_ok_and(|body| serde_json::from_slice::<ServiceStatus>(&body).is_ok_and(|answer| answer.is_of_kms()))
 }
 
-/// What it says of its health, whatever the status.
+/// Its health report, with any status.
 async fn health(gateway: &Url, client: &Client) -> Result<Vec<u8>, Attempt> {
     let url = under(gateway, &["health"])?;
     let response = client.get(url).send().await.map_err(|error| not_answered(&error))?;
@@ -313,7 +314,7 @@ async fn health(gateway: &Url, client: &Client) -> Result<Vec<u8>, Attempt> {
 fn under(gateway: &Url, path: &[impl AsRef<str>]) -> Result<Url, Attempt> {
     let mut url = gateway.clone();
     url.path_segments_mut()
-        .map_err(|()| Attempt::NotReached("such an address has no path".to_owned()))?
+        .map_err(|()| Attempt::NotReached("such a URL cannot have a path".to_owned()))?
         .pop_if_empty()
         .extend(path);
     Ok(url)
@@ -326,8 +327,8 @@ async fn read(response: Response) -> Result<Vec<u8>, Attempt> {
     })
 }
 
-/// The outcome of a request that the gateway may have had once before: only a grant says what
-/// became of that.
+/// The outcome of a request that the gateway may already have received before: only a grant
+/// resolves the first attempt.
 fn repeated(outcome: Result<Result<Vec<u8>, KmsError>, Attempt>) -> Result<Result<Vec<u8>, KmsError>, Attempt> {
     match outcome {
         Ok(Err(refused)) => Err(Attempt::Repeated(refused.to_string())),
@@ -337,7 +338,7 @@ fn repeated(outcome: Result<Result<Vec<u8>, KmsError>, Attempt>) -> Result<Resul
     }
 }
 
-/// A decision of the gateway, or its word that it could not decide.
+/// A decision of the gateway, or its report that it could not decide.
 fn refusal(status: StatusCode, body: &[u8]) -> Result<Result<Vec<u8>, KmsError>, Attempt> {
     if let Ok(answer) = serde_json::from_slice::<ServiceStatus>(body)
         && answer.is_of_kms()
@@ -345,13 +346,13 @@ fn refusal(status: StatusCode, body: &[u8]) -> Result<Result<Vec<u8>, KmsError>,
         return Err(Attempt::Undecided(format!("it is not healthy: {}", Excerpt(answer.status.as_str()))));
     }
     let Ok(ErrorBody { error: Refusal { reason, message, .. } }) = serde_json::from_slice(body) else {
-        // Not the gateway's words: something between us answered in its place.
-        return Err(Attempt::Silent(format!("HTTP status {}, and no word of a KMS gateway", status.as_u16())));
+        // Not the gateway's answer: a proxy in between answered instead.
+        return Err(Attempt::Silent(format!("HTTP status {}, not from a KMS gateway", status.as_u16())));
     };
     if !reason.is_decision(status.as_u16()) {
         return Err(Attempt::Undecided(format!("it cannot decide: {}", Excerpt(reason.as_str()))));
     }
-    // Clients get a gateway's words, and logs have them.
+    // Clients and logs receive the gateway's texts.
     let reason = match reason {
         ReceivedReason::Unknown(name) => ReceivedReason::Unknown(Excerpt(&name).to_string()),
         known => known,
@@ -359,7 +360,7 @@ fn refusal(status: StatusCode, body: &[u8]) -> Result<Result<Vec<u8>, KmsError>,
     Ok(Err(KmsError::Refused { reason, message: LongExcerpt(&message).to_string() }))
 }
 
-/// The connection was there, and ended before any answer.
+/// The connection existed, and was closed before any answer.
 fn is_closed(error: &reqwest::Error) -> bool {
     error.is_request() && !error.is_timeout() && !error.is_connect()
 }
@@ -373,17 +374,17 @@ fn not_answered(error: &reqwest::Error) -> Attempt {
     }
 }
 
-/// What went wrong at gateways, and the setting that names them.
+/// The errors at the gateways, and the setting that names them.
 fn not_decided(why: &[String], in_doubt: bool) -> KmsError {
     KmsError::Unavailable { message: format!("{SETTING}: {}", why.join("; ")), in_doubt }
 }
 
-/// Names a gateway, with what went wrong.
+/// The message prefixed by the gateway.
 fn of(gateway: &Url, message: &str) -> String {
     format!("KMS gateway {}: {message}", shown(gateway))
 }
 
-/// What of its address is no secret.
+/// The parts of its URL that are not secret.
 fn shown(gateway: &Url) -> String {
     format!("{}{}", gateway.origin().ascii_serialization(), gateway.path())
 }

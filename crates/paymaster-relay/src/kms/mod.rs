@@ -1,4 +1,4 @@
-//! The KMS as the relay sees it: a port with one implementation in process and one over HTTP.
+//! The KMS from the relay's side: a port with one implementation in process and one over HTTP.
 
 mod http;
 mod wallets;
@@ -16,11 +16,11 @@ pub(crate) use wallets::Wallets;
 
 use crate::secp256k1;
 
-/// What the relay needs of a KMS gateway.
+/// The functions of a KMS gateway that the relay needs.
 #[async_trait]
 pub trait Kms: Send + Sync {
-    /// Has an operation sponsored. Deterministic: the same operation and terms give the same
-    /// signatures.
+    /// Requests sponsorship of an operation. Deterministic: the same operation and terms give the
+    /// same signatures.
     ///
     /// # Errors
     /// [`KmsError`].
@@ -29,16 +29,16 @@ pub trait Kms: Send + Sync {
     /// The public facts of an account.
     ///
     /// # Errors
-    /// [`KmsError`]; an account that does not exist is refused as `account_unknown`.
+    /// [`KmsError`]; an unknown account is refused with `account_unknown`.
     async fn wallet(&self, account_id: &AccountId) -> Result<WalletInfo, KmsError>;
 
-    /// Who may have operations sponsored, and by which key.
+    /// The relay keys that may have operations sponsored, and the paymaster keys.
     ///
     /// # Errors
     /// [`KmsError`].
     async fn signers(&self) -> Result<KmsSigners, KmsError>;
 
-    /// Puts a new relay key in the place of another.
+    /// Replaces a relay key by a new one.
     ///
     /// # Errors
     /// [`KmsError`].
@@ -50,8 +50,8 @@ pub trait Kms: Send + Sync {
     /// [`KmsError`].
     async fn ready(&self) -> Result<(), KmsError>;
 
-    /// Whether all gateways are over one TEE, as far as those that answer tell: accounts, relay
-    /// keys and invitations are a TEE's own.
+    /// Checks that all gateways use the same TEE, judging by those that answer: accounts, relay
+    /// keys and invitations belong to one TEE.
     ///
     /// # Errors
     /// [`SeveralTees`].
@@ -59,38 +59,39 @@ pub trait Kms: Send + Sync {
         Ok(())
     }
 
-    /// Whether it remembers by itself which accounts do not exist, and forgets it of one that is
-    /// made: then the relay remembers nothing of that, and an account is known at once.
+    /// Whether it caches unknown accounts itself, and removes created ones from that cache: then
+    /// the relay does not cache them, and a new account is known immediately.
     fn remembers_unknown_accounts(&self) -> bool {
         false
     }
 
-    /// Where its admin commands go, as `super-relay admin --kms` takes it.
+    /// The URL for its admin commands, as accepted by `super-relay admin --kms`.
     fn url(&self) -> Option<String> {
         None
     }
 
-    /// Seconds that its clock was ahead of ours when it last answered, below zero when behind.
-    /// `None` when nobody knows, or it is the same clock.
+    /// Seconds by which its clock was ahead of ours at its last answer, negative if behind. `None`
+    /// if unknown, or if it is the same clock.
     fn clock_ahead(&self) -> Option<i64> {
         None
     }
 }
 
-/// What the trusted application says about signers.
+/// The trusted application's report about signers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KmsSigners {
-    /// Which TEE it is.
+    /// The TEE's id.
     pub tee_id: TeeId,
     /// Address of the key that signs for the paymasters.
     pub paymaster_signer: Address,
-    /// Address of the key that is to sign after it, if one was prepared.
+    /// Address of the standby key that is to replace it, if one was prepared.
     pub standby_paymaster_signer: Option<Address>,
     /// The relay keys.
     pub signers: Vec<AuthorisedSigner>,
-    /// The relying party whose passkeys it registers; `None` from a gateway that does not tell it.
+    /// The relying party whose passkeys it registers; `None` from a gateway that does not report
+    /// it.
     pub rp_id: Option<String>,
-    /// The bounds of every sponsorship; `None` from a gateway that does not tell them.
+    /// The bounds of every sponsorship; `None` from a gateway that does not report them.
     pub ceilings: Option<Ceilings>,
 }
 
@@ -115,24 +116,24 @@ impl KmsSigners {
     }
 }
 
-/// Gateways of one relay are over different TEEs, each with its own accounts and relay keys.
+/// The gateways of one relay use different TEEs, each with its own accounts and relay keys.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
-    "remote_kms.urls names gateways of different TEEs, which share neither accounts nor relay keys: {}; leave those of one",
+    "remote_kms.urls names gateways of different TEEs, which share neither accounts nor relay keys: {}; list those of one TEE only",
     gateways.iter().map(|(url, tee_id)| format!("{url} of TEE {tee_id}")).collect::<Vec<_>>().join(", ")
 )]
 pub struct SeveralTees {
-    /// Each gateway that answered, by its address without secrets, and its TEE.
+    /// Each gateway that answered, with its URL without secrets, and its TEE.
     pub gateways: Vec<(String, TeeId)>,
 }
 
-/// Why the KMS did not do it.
+/// Why the KMS did not carry out a request.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum KmsError {
-    /// It decided against it.
+    /// It refused.
     #[error("refused: {reason}")]
     Refused {
-        /// Stable. An unknown one is shortened and escaped.
+        /// The stable reason. An unknown one is truncated and escaped.
         reason: ReceivedReason,
         /// For people.
         message: String,
@@ -140,22 +141,21 @@ pub enum KmsError {
     /// It could not decide, or it is unknown whether it did; the same request may be sent again.
     #[error("unavailable: {message}")]
     Unavailable {
-        /// For people who run it.
+        /// For operators.
         message: String,
-        /// Whether something may have been signed and be on its way: there was no word of the KMS.
+        /// Whether something may have been signed: the KMS itself did not answer.
         in_doubt: bool,
     },
 }
 
-/// Which relay key approved a command.
+/// The relay key that approved a command.
 fn approver(command: &Sponsor) -> Option<Address> {
     let hash = personal_message_hash(&command.request_digest().0);
     secp256k1::recover(&hash, &command.approval.signature)
 }
 
 impl KmsError {
-    /// A refusal in the words of a trusted application's status; a failure of its platform counts
-    /// as unavailable.
+    /// A refusal with a trusted application's status; a platform failure counts as unavailable.
     #[must_use]
     pub fn from_status(status: proto::Status) -> Self {
         if status.is_failure() {
@@ -165,7 +165,7 @@ impl KmsError {
         }
     }
 
-    /// Whether it says that no such account exists.
+    /// Whether it says that the account does not exist.
     fn is_about_no_account(&self) -> bool {
         matches!(self, Self::Refused { reason, .. } if reason.status() == Some(proto::Status::AccountUnknown))
     }

@@ -1,6 +1,5 @@
-//! Wallets that the KMS told of, kept for a minute: every approval is checked against one. That
-//! there is none of an id is kept for a moment, so that whoever asks for it again and again asks
-//! the KMS once.
+//! The KMS's wallets, cached for a minute: every approval is checked against one. Unknown ids are
+//! cached briefly, so that repeated lookups query the KMS once.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,11 +12,11 @@ use super::{Kms, KmsError};
 use crate::ports::Clock;
 use crate::recent::is_recent;
 
-/// The trusted application decides by its own records, so an old copy can at worst refuse too late.
+/// The trusted application decides by its own records, so an old copy can at worst delay a refusal.
 const KEPT_FOR: Duration = Duration::from_secs(60);
-/// When they are all there, they are all forgotten: rare, and simpler than choosing.
+/// If the limit is reached, all are dropped: that is rare, and simpler than an eviction policy.
 const MAX_KEPT: usize = 10_000;
-/// Seconds. The account may be made meanwhile, by a gateway that this relay does not hear of.
+/// Seconds. Another gateway may create the account in the meantime.
 const UNKNOWN_FOR: u64 = 2;
 
 /// The wallets of a KMS.
@@ -25,7 +24,7 @@ pub(crate) struct Wallets {
     kms: Arc<dyn Kms>,
     clock: Arc<dyn Clock>,
     kept: Mutex<HashMap<AccountId, Kept>>,
-    /// Accounts that do not exist: Unix seconds at which the KMS was asked.
+    /// Unknown accounts, with the Unix seconds of the query to the KMS.
     unknown: Mutex<HashMap<AccountId, u64>>,
 }
 
@@ -39,10 +38,10 @@ impl Wallets {
         Self { kms, clock, kept: Mutex::default(), unknown: Mutex::default() }
     }
 
-    /// Whether the KMS has an account of that id.
+    /// Whether the KMS has an account with that id.
     ///
     /// # Errors
-    /// [`KmsError`] when it does not say.
+    /// [`KmsError`] if it does not answer.
     pub(crate) async fn holds(&self, account_id: &AccountId) -> Result<bool, KmsError> {
         match self.of(account_id).await {
             Ok(_) => Ok(true),
@@ -51,11 +50,11 @@ impl Wallets {
         }
     }
 
-    /// A passkey of an account; `None` when the account has another, or no such account exists.
-    /// Asks again before it says so, since the passkey may be new.
+    /// A passkey of an account; `None` if the account has another, or does not exist. The KMS is
+    /// queried again before `None` is returned, since the passkey may be new.
     ///
     /// # Errors
-    /// [`KmsError`]; an account that does not exist is refused as `account_unknown`.
+    /// [`KmsError`]; an unknown account is refused with `account_unknown`.
     pub(crate) async fn passkey(
         &self,
         account_id: &AccountId,
@@ -70,10 +69,10 @@ impl Wallets {
         Ok(find(&*self.ask(account_id).await?))
     }
 
-    /// The wallet as the KMS has it, or had it a minute ago at most.
+    /// The KMS's wallet, at most a minute old.
     ///
     /// # Errors
-    /// As [`Self::ask`].
+    /// Those of [`Self::ask`].
     pub(crate) async fn of(&self, account_id: &AccountId) -> Result<Arc<WalletInfo>, KmsError> {
         match self.kept(account_id) {
             Some(wallet) => Ok(wallet),
@@ -81,10 +80,10 @@ impl Wallets {
         }
     }
 
-    /// The wallet as the KMS has it now.
+    /// The KMS's current wallet.
     ///
     /// # Errors
-    /// [`KmsError`]; an account that does not exist, or did not a moment ago, is refused as
+    /// [`KmsError`]; an account that does not exist, or did not a moment ago, is refused with
     /// `account_unknown`.
     pub(crate) async fn ask(&self, account_id: &AccountId) -> Result<Arc<WalletInfo>, KmsError> {
         let now = self.clock.now();

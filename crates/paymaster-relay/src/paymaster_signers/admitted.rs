@@ -1,4 +1,4 @@
-//! Which keys the paymaster contracts admitted a short time ago.
+//! The keys that the paymaster contracts recently admitted.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -8,13 +8,13 @@ use proto::Address;
 use crate::deployment::Deployment;
 use crate::recent::is_recent;
 
-/// Seconds that a contract's yes will do. A no is asked again: the owner may have activated the key
-/// since.
+/// Seconds for which a contract's positive answer is reused. A negative one is not: the owner may
+/// have activated the key since.
 const FRESH: u64 = 30;
-/// Answers that are remembered. Beyond that all are forgotten, and asked for again.
+/// Maximum number of cached answers. Beyond that all are dropped, and queried again.
 const MAX_ANSWERS: usize = 256;
 
-/// Deployment and key of each yes, and when it was said in Unix seconds.
+/// Deployment and key of each positive answer, with its time in Unix seconds.
 #[derive(Default)]
 pub(super) struct Admitted(Mutex<HashMap<(Deployment, Address), u64>>);
 

@@ -1,5 +1,5 @@
-//! The keys by which TEEs sign for the paymasters, as the KMS told: of each TEE the one in use, its
-//! standby, and those before it.
+//! The keys with which TEEs sign for the paymasters, as reported by the KMS: of each TEE the
+//! current one, its standby, and earlier ones.
 
 use std::collections::{HashMap, VecDeque};
 use std::mem::replace;
@@ -9,44 +9,44 @@ use proto::{Address, TeeId};
 
 use crate::kms::KmsSigners;
 
-/// Keys that are remembered of each TEE after they were retired.
+/// Number of retired keys remembered per TEE.
 const MAX_RETIRED: usize = 8;
-/// TEEs that are remembered. Beyond that all are forgotten, and learnt of again.
+/// Number of TEEs remembered. Beyond that all are dropped, and learnt again.
 const MAX_TEES: usize = 64;
 
-/// How a key stands in its TEE.
+/// The state of a key in its TEE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
     /// It signs.
     Current,
-    /// It is to sign next. Where it signs already, the KMS was asked before that.
+    /// It is to sign next. If it already signs, the KMS was queried before the change.
     Standby,
     /// It signed before, and never will again.
     Retired,
 }
 
-/// What was learnt of them.
+/// The known keys.
 #[derive(Default)]
 pub(super) struct KnownKeys(RwLock<Known>);
 
 #[derive(Default)]
 struct Known {
     tees: HashMap<TeeId, Keys>,
-    /// The key in use of the TEE that was learnt of last, and when in Unix seconds.
+    /// The current key of the TEE learnt last, and when, in Unix seconds.
     latest: Option<(Address, u64)>,
 }
 
 struct Keys {
     current: Address,
     standby: Option<Address>,
-    /// The newest first.
+    /// Newest first.
     retired: VecDeque<Address>,
     /// Unix seconds.
     learnt_at: u64,
 }
 
 impl KnownKeys {
-    /// Takes in what the KMS tells of one TEE now.
+    /// Records the KMS's current report of one TEE.
     pub(super) fn learn(&self, told: &KmsSigners, now: u64) {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         known.latest = Some((told.paymaster_signer, now));
@@ -71,14 +71,15 @@ impl KnownKeys {
         keys.learnt_at = now;
     }
 
-    /// How a key stands and since when that is known, in Unix seconds. `None`: no TEE that we know
-    /// has it.
+    /// The state of a key, and since when it is known, in Unix seconds. `None`: no known TEE has
+    /// it.
     pub(super) fn standing(&self, address: Address) -> Option<(Standing, u64)> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         known.tees.values().find_map(|keys| keys.standing(address).map(|standing| (standing, keys.learnt_at)))
     }
 
-    /// The key that the KMS would sign with, as it said last, and when in Unix seconds.
+    /// The key that the KMS would sign with by its last report, and the report's time in Unix
+    /// seconds.
     pub(super) fn latest(&self) -> Option<(Address, u64)> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).latest
     }

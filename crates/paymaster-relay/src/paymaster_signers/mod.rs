@@ -1,4 +1,4 @@
-//! The keys that sign for the paymasters: which there are, as the KMS tells, and which the
+//! The keys that sign for the paymasters: which exist, as reported by the KMS, and which the
 //! contracts admit.
 
 mod admitted;
@@ -18,10 +18,10 @@ use crate::recent::is_recent;
 use admitted::Admitted;
 use known::{KnownKeys, Standing};
 
-/// Seconds that what the KMS told of its keys will do.
+/// Seconds for which the KMS's report of its keys is reused.
 const FRESH: u64 = 30;
 
-/// What KMS and contracts say of the keys.
+/// The keys as reported by KMS and contracts.
 pub(crate) struct PaymasterSigners {
     kms: Arc<dyn Kms>,
     clock: Arc<dyn Clock>,
@@ -30,14 +30,14 @@ pub(crate) struct PaymasterSigners {
 }
 
 impl PaymasterSigners {
-    /// Asks nobody anything yet.
+    /// Makes no requests yet.
     pub(crate) fn new(kms: Arc<dyn Kms>, clock: Arc<dyn Clock>) -> Self {
         Self { kms, clock, known: KnownKeys::default(), admitted: Admitted::default() }
     }
 
-    /// Whether that key signs for our paymasters, or did a moment ago, as far as the KMS ever said.
-    /// It is asked again about one that is new to us or was a standby: another gateway may have
-    /// another TEE behind it, and keys are rotated.
+    /// Whether that key signs for our paymasters, or recently did, according to the KMS. For a new
+    /// key or a former standby the KMS is queried again: another gateway may have another TEE, and
+    /// keys are rotated.
     pub(crate) async fn is_ours(&self, signer: Address) -> Result<bool, RelayError> {
         if matches!(self.known.standing(signer), Some((Standing::Current | Standing::Retired, _))) {
             return Ok(true);
@@ -46,7 +46,7 @@ impl PaymasterSigners {
         Ok(self.known.standing(signer).is_some())
     }
 
-    /// The key that would sign now, as far as the KMS said. `None`: it never did.
+    /// The key that would sign now, according to the KMS. `None` if the KMS never answered.
     pub(crate) async fn current(&self) -> Option<Address> {
         match self.known.latest() {
             Some((current, learnt_at)) if self.is_fresh(learnt_at) => Some(current),
@@ -54,12 +54,12 @@ impl PaymasterSigners {
         }
     }
 
-    /// Takes note of what a contract said of a key just now.
+    /// Records a contract's answer about a key.
     pub(crate) fn note(&self, deployment: &Deployment, signer: Address, admitted: bool) {
         self.admitted.note(deployment, signer, admitted, self.clock.now());
     }
 
-    /// Refuses the key that would sign now if the contract would refuse its signature.
+    /// Refuses if the contract would refuse the signature of the key that would sign now.
     ///
     /// # Errors
     /// [`RelayError::PaymasterSignerNotAdmitted`].
@@ -71,8 +71,7 @@ impl PaymasterSigners {
         }
     }
 
-    /// The same where the contract was just found not to admit `signer`: another key may sign by
-    /// now.
+    /// The same after the contract was found not to admit `signer`: another key may sign by now.
     ///
     /// # Errors
     /// [`RelayError::PaymasterSignerNotAdmitted`].
@@ -88,7 +87,8 @@ impl PaymasterSigners {
         }
     }
 
-    /// Refuses a signature that the contract would refuse. Where the chain can't tell, it stands.
+    /// Refuses a signature that the contract would refuse. If the chain cannot answer, it is
+    /// accepted.
     ///
     /// # Errors
     /// [`RelayError::PaymasterSignerNotAdmitted`].
@@ -104,13 +104,13 @@ impl PaymasterSigners {
         }
     }
 
-    /// Whether what that key signed is to be signed again: the key is retired, or the contract does
-    /// not admit it and another signs now. Where neither KMS nor chain can tell, what was signed
-    /// stands.
+    /// Whether a signature by that key has to be replaced: the key is retired, or the contract does
+    /// not admit it and another key signs now. If neither KMS nor chain can answer, the signature
+    /// is kept.
     ///
     /// # Errors
-    /// [`RelayError::PaymasterSignerNotAdmitted`] where the key is the one in use: it would sign
-    /// the same again.
+    /// [`RelayError::PaymasterSignerNotAdmitted`] if the key is the current one: it would sign the
+    /// same again.
     pub(crate) async fn is_outdated(
         &self,
         chain: &Chain,
@@ -137,12 +137,12 @@ impl PaymasterSigners {
         }
     }
 
-    /// Whether the contract says no.
+    /// Whether the contract does not admit the key.
     async fn is_refused(&self, chain: &Chain, deployment: &Deployment, signer: Address) -> bool {
         match self.admits(chain, deployment, signer).await {
             Ok(admitted) => !admitted,
             Err(error) => {
-                tracing::debug!(%error, %signer, "the chain does not tell whether the paymaster admits a signer");
+                tracing::debug!(%error, %signer, "could not read from the chain whether the paymaster admits a signer");
                 false
             }
         }
@@ -161,10 +161,10 @@ impl PaymasterSigners {
         is_recent(learnt_at, self.clock.now(), FRESH)
     }
 
-    /// Asks the KMS; the key that it would sign with now, or would as it said last.
+    /// Queries the KMS; returns the key it would sign with now, or by its last report.
     async fn learn_if_possible(&self) -> Option<Address> {
         if let Err(error) = self.learn().await {
-            tracing::debug!(%error, "the KMS does not tell its paymaster signers");
+            tracing::debug!(%error, "the KMS did not report its paymaster signers");
         }
         self.known.latest().map(|(current, _)| current)
     }

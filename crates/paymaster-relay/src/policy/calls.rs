@@ -1,7 +1,7 @@
 //! The calls inside an operation's `callData`, as SimpleAccount and Simple7702Account execute them.
 //!
-//! What an unknown account makes of its `callData` is its own affair, so a target list only means
-//! something together with accounts of these kinds; a sender list says which those are.
+//! An unknown account may do anything with its `callData`, so a target list is only meaningful
+//! together with accounts of these kinds; a sender list restricts the accounts.
 
 use alloy_sol_types::{SolCall, sol};
 use proto::Address;
@@ -33,20 +33,20 @@ sol! {
 pub struct InnerCall {
     /// The contract called.
     pub target: Address,
-    /// The function; `None` for less than four bytes, which is a plain transfer or a fallback.
+    /// The function selector; `None` for less than four bytes, which is a plain transfer or a
+    /// fallback.
     pub selector: Option<[u8; 4]>,
 }
 
-/// The `callData` is none of the encodings above, or not the one canonical form of it, or the
-/// account would revert.
+/// The `callData` is in none of the encodings above, or not canonical, or the account would revert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotUnderstood;
 
-/// Every call, in order. Empty `callData` makes none: the EntryPoint does not call the account
-/// then.
+/// Every call, in order. Empty `callData` makes none: the EntryPoint then does not call the
+/// account.
 ///
 /// # Errors
-/// [`NotUnderstood`]; nothing is guessed.
+/// [`NotUnderstood`]; there is no guessing.
 pub fn inner_calls(call_data: &[u8]) -> Result<Vec<InnerCall>, NotUnderstood> {
     let Some((selector, _)) = call_data.split_first_chunk() else {
         return if call_data.is_empty() { Ok(Vec::new()) } else { Err(NotUnderstood) };
@@ -62,7 +62,7 @@ pub fn inner_calls(call_data: &[u8]) -> Result<Vec<InnerCall>, NotUnderstood> {
         }
         BatchV07::executeBatchCall::SELECTOR => {
             let batch: BatchV07::executeBatchCall = decode(call_data)?;
-            // No values at all means zero for each; any other number makes the account revert.
+            // An empty list means zero for each call; any other length makes the account revert.
             if !batch.value.is_empty() && batch.value.len() != batch.dest.len() {
                 return Err(NotUnderstood);
             }
@@ -76,8 +76,8 @@ pub fn inner_calls(call_data: &[u8]) -> Result<Vec<InnerCall>, NotUnderstood> {
     }
 }
 
-/// Decodes, and encodes again: only the canonical form comes back the same, so that nobody reads
-/// the bytes otherwise.
+/// Decodes, and encodes again: only the canonical encoding is unchanged, so that no other parser
+/// can read the bytes differently.
 fn decode<C: SolCall>(call_data: &[u8]) -> Result<C, NotUnderstood> {
     let call = C::abi_decode_validate(call_data).map_err(|_| NotUnderstood)?;
     if call.abi_encode() == call_data { Ok(call) } else { Err(NotUnderstood) }

@@ -1,19 +1,19 @@
-//! What a policy looks at.
+//! The input of a policy.
 
 use proto::{AccountId, UserOperation, Wei};
 
 use super::standing::Standing;
 
-/// An operation and what is known about it.
+/// An operation and the known facts about it.
 #[derive(Clone, Copy, Debug)]
 pub struct Case<'a> {
-    /// Whose operation.
+    /// The account.
     pub account_id: &'a AccountId,
-    /// How that account stands; `None` when nobody listed it.
+    /// The account's standing; `None` if it is not listed.
     pub standing: Option<Standing>,
     /// The operation.
     pub op: &'a UserOperation,
-    /// The most it can cost ([`proto::worst_case_cost`]).
+    /// The worst-case cost ([`proto::worst_case_cost`]).
     pub cost: Wei,
     /// Whether a passkey of the account approved it, or is about to.
     pub proven: bool,

@@ -1,4 +1,4 @@
-//! What is sponsored: pure rules over an operation, its worst-case cost and the account's standing.
+//! Policies: pure rules over an operation, its worst-case cost and the account's standing.
 //!
 //! A new rule is a file in `rules/`, a row of the table in `rules/mod.rs`, and its setting in
 //! [`PolicySettings`].
@@ -17,7 +17,7 @@ pub use standing::{ListedStandings, Standing, Standings};
 use crate::settings::PolicySettings;
 use rules::Rules;
 
-/// What is sponsored, and for whom.
+/// A policy: what is sponsored, and for whom.
 #[derive(Clone, Debug)]
 pub struct Policy {
     id: String,
@@ -38,28 +38,28 @@ impl From<&PolicySettings> for Policy {
 }
 
 impl Policy {
-    /// The name requests choose it by.
+    /// The name by which requests choose it.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Wei. The most an operation may cost at worst.
+    /// The maximum worst-case cost of an operation, in wei.
     #[must_use]
     pub fn max_cost(&self) -> Wei {
         self.max_cost
     }
 
-    /// Whether it sponsors what no passkey approved.
+    /// Whether it sponsors operations without a passkey.
     #[must_use]
     pub fn allows_without_passkey(&self) -> bool {
         self.allows_without_passkey
     }
 
-    /// Whether every rule holds. Pure and sync: the same case always gets the same answer.
+    /// Checks every rule. Pure and sync: the same case always gets the same answer.
     ///
     /// # Errors
-    /// The first [`Violation`], the cheapest rules first.
+    /// The first [`Violation`], cheapest rules first.
     pub fn judge(&self, case: &Case<'_>) -> Result<(), Violation> {
         self.rules.judge(case)
     }

@@ -1,4 +1,4 @@
-//! How accounts stand with the operator.
+//! The operator's view of accounts.
 
 use std::collections::HashMap;
 
@@ -8,12 +8,12 @@ use proto::{AccountId, Address, Wei};
 use crate::settings::{AccountSettings, Membership, SettingsError, StandingSettings};
 use crate::store_error::StoreError;
 
-/// How one account stands.
+/// The standing of one account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
     /// Whether it is sponsored at all.
     pub active: bool,
-    /// Its credit in the operator's books.
+    /// Its credit with the operator.
     pub balance: Wei,
     /// Its membership level.
     pub membership: Membership,
@@ -25,29 +25,28 @@ impl From<StandingSettings> for Standing {
     }
 }
 
-/// What the operator's books say of accounts.
+/// The operator's records of accounts.
 #[async_trait]
 pub trait Standings: Send + Sync {
-    /// How an account stands that the books list; `None` when they don't.
+    /// The standing of a listed account; `None` if it is not listed.
     ///
     /// # Errors
-    /// [`StoreError`] when the books can't be read.
+    /// [`StoreError`] if the records cannot be read.
     async fn listed(&self, account_id: &AccountId) -> Result<Option<Standing>, StoreError>;
 
-    /// How all others stand; `None` when they are not sponsored.
+    /// The standing of all others; `None` if they are not sponsored.
     ///
     /// # Errors
-    /// [`StoreError`] when the books can't be read.
+    /// [`StoreError`] if the records cannot be read.
     async fn others(&self) -> Result<Option<Standing>, StoreError>;
 }
 
 impl dyn Standings {
-    /// The standing that a request has: the account's where a passkey of it approved, and otherwise
-    /// the sender's own, whatever account is named. A sender that is listed as inactive is so for
-    /// every account.
+    /// The standing for a request: the account's if its passkey approved, otherwise the sender's
+    /// own, whatever account is named. A sender listed as inactive is inactive for every account.
     ///
     /// # Errors
-    /// [`StoreError`] when the books can't be read.
+    /// [`StoreError`] if the records cannot be read.
     pub async fn of_request(
         &self,
         account_id: &AccountId,
@@ -65,10 +64,10 @@ impl dyn Standings {
             .map(|standing| Standing { active: standing.active && senders.is_none_or(|own| own.active), ..standing }))
     }
 
-    /// The standing of an account; `None` when it is not listed and there is no default.
+    /// The standing of an account; `None` if it is not listed and there is no default.
     ///
     /// # Errors
-    /// [`StoreError`] when the books can't be read.
+    /// [`StoreError`] if the records cannot be read.
     pub async fn of(&self, account_id: &AccountId) -> Result<Option<Standing>, StoreError> {
         match self.listed(account_id).await? {
             Some(own) => Ok(Some(own)),
@@ -77,7 +76,7 @@ impl dyn Standings {
     }
 }
 
-/// The standings that the settings list.
+/// The standings from the settings.
 #[derive(Clone, Debug)]
 pub struct ListedStandings {
     listed: HashMap<AccountId, Standing>,
@@ -85,10 +84,10 @@ pub struct ListedStandings {
 }
 
 impl ListedStandings {
-    /// Those of `accounts`, and of all others `default_account`.
+    /// From `accounts`, with `default_account` for all others.
     ///
     /// # Errors
-    /// [`SettingsError::Duplicate`] for an account that is listed twice.
+    /// [`SettingsError::Duplicate`] for a duplicate account.
     pub fn new(accounts: &[AccountSettings], others: Option<StandingSettings>) -> Result<Self, SettingsError> {
         let mut listed = HashMap::with_capacity(accounts.len());
         for account in accounts {

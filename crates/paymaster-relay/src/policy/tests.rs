@@ -1,4 +1,4 @@
-//! The rules, one by one, and the encodings they look into.
+//! Each rule, and the encodings of calls.
 
 use alloy_primitives::{Address, Bytes, U256, address, bytes};
 use alloy_sol_types::SolCall;
@@ -223,7 +223,7 @@ fn a_factory_or_a_delegate_must_be_listed_where_targets_are() {
 #[tokio::test]
 async fn an_address_lends_its_standing_to_its_own_operations_only() {
     let listed: Vec<AccountSettings> = serde_json::from_value(serde_json::json!([
-        // As tools print it.
+        // The checksummed form, which tools print.
         { "id": GOOD.to_checksum(None), "membership": "premium" },
         { "id": "alice", "membership": "premium" },
     ]))

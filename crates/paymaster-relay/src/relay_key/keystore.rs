@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use super::{RelayKeyError, version3};
 use crate::settings::{PassphrasePlace, RelayKeySettings};
 
-/// Reads the passphrase from where the settings say.
+/// Reads the passphrase from the configured place.
 ///
 /// # Errors
 /// [`RelayKeyError::PassphraseUnconfigured`], [`RelayKeyError::PassphraseMissing`].
@@ -30,7 +30,7 @@ pub fn passphrase(settings: &RelayKeySettings) -> Result<SecretString, RelayKeyE
         RelayKeyError::PassphraseMissing { place, problem: problem.to_owned() }
     };
     let found = match &place {
-        // What else there is in a variable is not repeated.
+        // The content of an invalid variable is not repeated.
         PassphrasePlace::Variable(name) => env::var(name).map_err(|_| missing("not set")),
         PassphrasePlace::File(file) => fs::read_to_string(file).map_err(|error| missing(&error.to_string())),
     };
@@ -41,7 +41,7 @@ pub fn passphrase(settings: &RelayKeySettings) -> Result<SecretString, RelayKeyE
     }
 }
 
-/// The file of the key in use, and the one of the key that may follow it.
+/// The file of the current key, and the file of the next one.
 pub(super) struct Keystore {
     current: PathBuf,
     next: PathBuf,
@@ -55,7 +55,7 @@ impl Keystore {
         Self { current: file.to_owned(), next, lock, passphrase }
     }
 
-    /// Whether the files can be read and restricted, or made where there are none. Changes nothing.
+    /// Checks that the files can be read and restricted, or created if missing. Changes nothing.
     pub(super) fn check(&self) -> Result<(), RelayKeyError> {
         let check = || {
             private_files::check_file(&self.next)?;
@@ -71,8 +71,8 @@ impl Keystore {
         check().map_err(RelayKeyError::Inaccessible)
     }
 
-    /// Makes this process the only one that replaces the key, for as long as the lock is kept.
-    /// `None` where nobody can replace it: a folder that is mounted read-only.
+    /// Makes this process the only one that replaces the key while the lock is held. `None` if
+    /// nobody can replace it, because the folder is mounted read-only.
     pub(super) fn lock(&self) -> Result<Option<File>, RelayKeyError> {
         let folder = folder(&self.current);
         if self.current.exists() && private_files::check_folder(folder).is_err() {
@@ -83,8 +83,8 @@ impl Keystore {
         lock.map(Some).ok_or_else(|| RelayKeyError::InUse { file: self.current.display().to_string() })
     }
 
-    /// The key in use and since when; the first one when there is none yet. Of several processes
-    /// that make the first one at the same time, all return the one that came into the file.
+    /// The current key and its creation time; creates the first one if there is none. If several
+    /// processes create the first one concurrently, all return the one that ended up in the file.
     pub(super) fn read_or_create(&self) -> Result<(SigningKey, SystemTime), RelayKeyError> {
         if let Some(read) = self.read()? {
             return Ok(read);
@@ -93,18 +93,18 @@ impl Keystore {
         if let Some(made) = self.encrypt_new(&self.current)? {
             return Ok(made);
         }
-        // What came first is another process's key, which is complete from the first moment, or has
-        // no file behind it.
+        // An earlier file is another process's key, which is complete from the start, or a dangling
+        // link.
         self.read()?.ok_or_else(|| RelayKeyError::Inaccessible(self.link_to_nothing()))
     }
 
-    /// A name that is taken, though no file can be read there.
+    /// The name exists, but no file can be read there.
     fn link_to_nothing(&self) -> io::Error {
         let file = self.current.display();
         io::Error::new(io::ErrorKind::AlreadyExists, format!("{file}: a symbolic link to a file that does not exist"))
     }
 
-    /// The key in use and since when; `None` when there is no file yet.
+    /// The current key and its creation time; `None` if there is no file yet.
     pub(super) fn read(&self) -> Result<Option<(SigningKey, SystemTime)>, RelayKeyError> {
         self.decrypt(&self.current)
     }
@@ -117,13 +117,13 @@ impl Keystore {
         self.next.exists()
     }
 
-    /// Makes a key that is on the disk before anybody hears of it.
+    /// Creates a key that is on disk before it is disclosed.
     pub(super) fn create_next(&self) -> Result<(SigningKey, SystemTime), RelayKeyError> {
         let taken = || file_error(&self.next, &io::ErrorKind::AlreadyExists.into());
         self.encrypt_new(&self.next)?.ok_or_else(taken)
     }
 
-    /// Puts the next key in the place of the one in use, in one step.
+    /// Replaces the current key by the next one, in one step.
     pub(super) fn promote_next(&self) -> Result<(), RelayKeyError> {
         replace(&self.next, &self.current)
     }
@@ -134,8 +134,8 @@ impl Keystore {
             .map_err(|error| file_error(&self.next, &error))
     }
 
-    /// Takes the file of the key in use from everybody but its owner; whether guessing its
-    /// passphrase costs as much as of a new one.
+    /// Restricts the current key's file to its owner; returns whether guessing its passphrase costs
+    /// as much as for a new one.
     pub(super) fn restrict(&self) -> Result<bool, RelayKeyError> {
         private_files::restrict(&self.current)
             .and_then(|()| fs::read(&self.current))
@@ -157,7 +157,7 @@ impl Keystore {
         Ok(Some((key, made)))
     }
 
-    /// A new key and its file; `None` when there is such a file by now, which stays as it is.
+    /// A new key and its file; `None` if the file exists by now, which is then left unchanged.
     fn encrypt_new(&self, file: &Path) -> Result<Option<(SigningKey, SystemTime)>, RelayKeyError> {
         let key = new_key()?;
         let text = version3::encrypt(&key, &self.passphrase)?;
@@ -166,11 +166,11 @@ impl Keystore {
     }
 }
 
-/// Writes to a file beside it first, so that a crash leaves a whole keystore or none, and puts it
-/// in place without replacing another; whether there was none. Durable when it returns, and of its
-/// owner alone from the first byte.
+/// Writes to a draft file first, so that a crash leaves a complete keystore or none, and renames it
+/// without replacing an existing one; returns whether there was none. Durable when it returns, and
+/// accessible only to its owner from the start.
 fn place(file: &Path, text: &str) -> io::Result<bool> {
-    // Another process that makes a key has a draft of its own.
+    // Another process that creates a key has its own draft.
     let draft = file.with_extension(format!("{}.draft", Uuid::new_v4()));
     let placed = write(&draft, text).and_then(|()| fs::hard_link(&draft, file));
     let removed = fs::remove_file(&draft);

@@ -1,5 +1,4 @@
-//! The relay's signing key: encrypted on disk, leased for every approval, replaced by a new one now
-//! and then.
+//! The relay's signing key: encrypted on disk, leased for every approval, and rotated periodically.
 
 mod keystore;
 mod rotation;
@@ -26,7 +25,7 @@ use crate::secp256k1;
 use crate::settings::RelayKeySettings;
 use keystore::Keystore;
 
-/// The key in use, and the files behind it.
+/// The current key, and its files.
 pub struct RelayKey {
     keystore: Arc<Keystore>,
     kms: Arc<dyn Kms>,
@@ -35,9 +34,9 @@ pub struct RelayKey {
     rotating: Mutex<()>,
     /// Seconds after which a key is replaced; zero for never.
     max_age: u64,
-    /// Whether a next key is on disk whose fate is not known.
+    /// Whether there is a next key on disk whose outcome is unknown.
     unresolved: AtomicBool,
-    /// Kept from other nodes, whose rotations would replace this one's key.
+    /// Excludes other nodes, whose rotations would replace this one's key.
     _lock: Option<File>,
 }
 
@@ -48,67 +47,67 @@ struct ActiveKey {
     since: SystemTime,
 }
 
-/// The key, held for one approval: a rotation waits until every lease is back.
+/// The key, held for one approval: a rotation waits until every lease is released.
 pub struct Lease<'a> {
     active: RwLockReadGuard<'a, ActiveKey>,
     max_age: u64,
 }
 
-/// Why the key can't be opened or replaced.
+/// Why the key cannot be opened or replaced.
 #[derive(Debug, Error)]
 pub enum RelayKeyError {
     /// Neither or both of the two places for a passphrase are configured.
     #[error("relay_key: set one of passphrase_env and passphrase_file")]
     PassphraseUnconfigured,
-    /// The passphrase is not where the settings say.
+    /// The passphrase is not in the configured place.
     #[error("relay_key: no passphrase in {place}: {problem}")]
     PassphraseMissing {
         /// The variable or the file.
         place: String,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
-    /// Another node has the key's file.
-    #[error("relay_key: another node uses {file}: give each node a key of its own")]
+    /// Another node uses the key's file.
+    #[error("relay_key: another node uses {file}: give each node its own key")]
     InUse {
         /// The file.
         file: String,
     },
-    /// A file of the key can't be read, restricted or made.
+    /// A file of the key cannot be read, restricted or created.
     #[error("relay_key: {0}")]
     Inaccessible(io::Error),
-    /// The key's file can't be read or written.
+    /// The key's file cannot be read or written.
     #[error("relay_key: {file}: {problem}")]
     File {
         /// The file.
         file: String,
-        /// What the system said.
+        /// The system's error.
         problem: String,
     },
-    /// The file is no keystore, or the passphrase is not its own.
+    /// The file is not a keystore, or the passphrase is wrong.
     #[error("relay_key: {file} cannot be decrypted: wrong passphrase, or not a keystore")]
     Undecryptable {
         /// The file.
         file: String,
     },
-    /// A new key could not be made.
-    #[error("relay_key: no new key could be made")]
+    /// A new key could not be created.
+    #[error("relay_key: no new key could be created")]
     NotMade,
     /// The KMS did not accept the new key. The old one stays in use.
     #[error("relay_key: the KMS did not accept the new key: {0}")]
     NotAccepted(KmsError),
-    /// It is unknown whether the KMS accepted the new key. The old one stays in use until it can be
-    /// asked.
-    #[error("relay_key: it is not known yet whether the KMS accepted the new key: {0}")]
+    /// It is unknown whether the KMS accepted the new key. The old one stays in use until the KMS
+    /// answers.
+    #[error("relay_key: it is unknown whether the KMS accepted the new key: {0}")]
     Unresolved(KmsError),
 }
 
 impl RelayKey {
-    /// Opens the key's file, which no other node can until this one is dropped; makes a key when
-    /// there is none. Blocks for the second that decryption takes.
+    /// Opens the key's file, which no other node can open until this one is dropped; creates a key
+    /// if there is none. Blocks for about a second of decryption.
     ///
-    /// A next key that a rotation left behind is kept until [`Self::resolve`] has asked the KMS
-    /// which is authorised.
+    /// A next key left behind by a rotation is kept until [`Self::resolve`] has asked the KMS which
+    /// one is authorised.
     ///
     /// # Errors
     /// [`RelayKeyError`].
@@ -129,7 +128,7 @@ impl RelayKey {
         Ok(Self::over(settings, keystore, (key, since), kms, lock))
     }
 
-    /// The same without a change on disk: `None` when there is no key yet, and one can be made.
+    /// The same without changes on disk: `None` if there is no key yet, and one can be created.
     ///
     /// # Errors
     /// Those of [`Self::open`].
@@ -158,7 +157,7 @@ impl RelayKey {
         Self { keystore, kms, active, rotating, max_age, unresolved, _lock: lock }
     }
 
-    /// The address of the key in the file; makes a key when there is none. Asks nobody.
+    /// The address of the key in the file; creates a key if there is none. Makes no requests.
     ///
     /// # Errors
     /// [`RelayKeyError`].
@@ -172,12 +171,12 @@ impl RelayKey {
         Lease { active: self.active.read().await, max_age: self.max_age }
     }
 
-    /// The address of the key in use.
+    /// The address of the current key.
     pub async fn address(&self) -> Address {
         self.active.read().await.address
     }
 
-    /// Seconds since the key was made.
+    /// Age of the key in seconds.
     pub async fn age(&self) -> u64 {
         self.active.read().await.age()
     }
@@ -207,7 +206,7 @@ impl Lease<'_> {
         self.active.address
     }
 
-    /// Seconds until the key is due to be replaced; `None` for never.
+    /// Seconds until the key is due for rotation; `None` for never.
     #[must_use]
     pub fn seconds_to_rotation(&self) -> Option<u64> {
         (self.max_age > 0).then(|| self.max_age.saturating_sub(self.active.age()))

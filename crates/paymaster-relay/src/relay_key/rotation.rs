@@ -1,6 +1,6 @@
-//! A new key in the place of the old: first on the disk, then at the KMS, then in use.
+//! Rotation of the key: the new key is stored on disk, then registered at the KMS, then used.
 //!
-//! Wherever it is interrupted, the key that the KMS authorises is on the disk, and
+//! Wherever it is interrupted, the key that the KMS authorises is on disk, and
 //! [`RelayKey::resolve`] finds it.
 
 use std::sync::Arc;
@@ -24,12 +24,12 @@ const LOOK: Duration = Duration::from_secs(5);
 const NOT_SIGNED: Signature = Signature { r: [0; 32], s: [0; 32], v: 0 };
 
 impl RelayKey {
-    /// Replaces the key, when every approval under way is done; answers the new key's address.
+    /// Replaces the key once every approval in progress is done; returns the new key's address.
     /// Approvals wait for the KMS only: the new key is made and encrypted before that.
     ///
     /// # Errors
-    /// [`RelayKeyError`]; the old key is in use still, unless the error is about a file after the
-    /// KMS took the new one, which the next start or [`Self::resolve`] repairs.
+    /// [`RelayKeyError`]; the old key is still in use, unless the error concerns a file after the
+    /// KMS accepted the new one, which the next start or [`Self::resolve`] repairs.
     pub async fn rotate(&self) -> Result<Address, RelayKeyError> {
         let _rotating = self.rotating.lock().await;
         self.settle_next().await?;
@@ -49,7 +49,7 @@ impl RelayKey {
                 *active = next;
                 Ok(active.address)
             }
-            // It may be taken yet: the next key stays on the disk until the KMS can be asked.
+            // It may still be accepted: the next key stays on disk until the KMS answers.
             Err(error @ KmsError::Unavailable { .. }) => Err(RelayKeyError::Unresolved(error)),
             Err(error) => {
                 drop(active);
@@ -59,11 +59,11 @@ impl RelayKey {
         }
     }
 
-    /// Asks the KMS how an interrupted rotation ended, and continues from there. Does nothing
-    /// otherwise.
+    /// Asks the KMS how an interrupted rotation ended, and continues from there. Otherwise does
+    /// nothing.
     ///
     /// # Errors
-    /// [`RelayKeyError::Unresolved`] while the KMS can't be asked, or authorises neither key.
+    /// [`RelayKeyError::Unresolved`] while the KMS does not answer, or authorises neither key.
     pub async fn resolve(&self) -> Result<(), RelayKeyError> {
         let _rotating = self.rotating.lock().await;
         self.settle_next().await
@@ -90,7 +90,7 @@ impl RelayKey {
         Ok(())
     }
 
-    /// Deriving a key from the passphrase takes a second of a core.
+    /// Deriving a key from the passphrase takes a second of CPU time.
     async fn off_the_runtime<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Keystore) -> Result<T, RelayKeyError> + Send + 'static,
@@ -99,7 +99,7 @@ impl RelayKey {
         spawn_blocking(move || work(&keystore)).await.map_err(|_| RelayKeyError::NotMade)?
     }
 
-    /// Rotates whenever the key is due, and resolves interrupted rotations, until told to stop.
+    /// Rotates whenever the key is due, and resolves interrupted rotations, until stopped.
     pub async fn keep_fresh(&self, stop: CancellationToken) {
         let (mut ticks, mut outage) = (interval(LOOK), Outage::new("rotation of the relay key"));
         loop {

@@ -1,5 +1,5 @@
-//! Ethereum keystores, version 3, at the cost that geth writes them with (scrypt, N = 2^18, r = 8,
-//! p = 1): alloy reads such files, but writes them at a thirty-second of it.
+//! Ethereum keystores, version 3, with geth's scrypt cost (N = 2^18, r = 8, p = 1): alloy reads
+//! such files, but writes them with a thirty-second of the cost.
 
 use aes::Aes128;
 use aes::cipher::{KeyIvInit, StreamCipher};
@@ -20,7 +20,7 @@ const R: u32 = 8;
 const P: u32 = 1;
 const DERIVED_BYTES: usize = 32;
 
-/// The text of a keystore. Takes 256 MiB and about a second.
+/// Encrypts a key to the text of a keystore. Takes 256 MiB and about a second.
 pub(super) fn encrypt(key: &SigningKey, passphrase: &SecretString) -> Result<String, RelayKeyError> {
     let (mut salt, mut iv) = ([0; 32], [0; 16]);
     getrandom::fill(&mut salt).and_then(|()| getrandom::fill(&mut iv)).map_err(|_| RelayKeyError::NotMade)?;
@@ -31,7 +31,7 @@ pub(super) fn encrypt(key: &SigningKey, passphrase: &SecretString) -> Result<Str
         .map_err(|_| RelayKeyError::NotMade)?;
     let (cipher_key, mac_key) = derived.split_at(DERIVED_BYTES / 2);
 
-    // In place: what is left of the scalar is the ciphertext.
+    // In place: the scalar is overwritten by the ciphertext.
     let mut ciphertext = Zeroizing::new(<[u8; 32]>::from(key.to_bytes()));
     let mut cipher = Ctr128BE::<Aes128>::new_from_slices(cipher_key, &iv).map_err(|_| RelayKeyError::NotMade)?;
     cipher.apply_keystream(ciphertext.as_mut_slice());
@@ -54,7 +54,7 @@ pub(super) fn encrypt(key: &SigningKey, passphrase: &SecretString) -> Result<Str
     Ok(keystore.to_string())
 }
 
-/// Whether guessing the passphrase of this keystore costs as much as of a new one.
+/// Whether guessing this keystore's passphrase costs as much as for a new one.
 pub(super) fn is_of_standard_cost(text: &[u8]) -> bool {
     let crypto = serde_json::from_slice::<Value>(text).unwrap_or_default()["crypto"].take();
     let at_least = |name: &str, least: u64| crypto["kdfparams"][name].as_u64().is_some_and(|given| given >= least);

@@ -1,4 +1,4 @@
-//! From what the relay came to, to what the methods answer.
+//! Conversions from the relay's results to the methods' answers.
 
 use proto::json::invitation::{Invitation, SignedInvitation};
 use proto::json::passkey::to_base64url;
@@ -14,7 +14,7 @@ use crate::clients::Caller;
 use crate::policy::Policy;
 use crate::sponsor::{AccountInfo, Intent, Sponsored, Stub};
 
-/// Milliseconds a browser gives the user, as WebAuthn Level 3 recommends (section 15.1).
+/// Milliseconds that a browser gives the user, as recommended by WebAuthn Level 3 (section 15.1).
 const CEREMONY_TIMEOUT: u32 = 300_000;
 const PAYMASTER_FIELDS: [&str; 6] = [
     "paymasterAndData",

@@ -1,6 +1,6 @@
-//! Which calls get a line in the log. A sponsorship always does. The lines about all other calls
-//! are rationed, for each API key and for everybody else together: a request of 50 bytes may cost a
-//! line of 500, and anyone may send it. Metrics count every call.
+//! Log lines about calls. A sponsorship always gets one. Lines about all other calls are
+//! rate-limited, per API key and for all others together: a request of 50 bytes may cost a line of
+//! 500, and anyone may send it. Metrics count every call.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,11 +9,11 @@ use serve::LineRation;
 
 use crate::clients::ApiKeyId;
 
-/// See the module.
+/// The rate limits of log lines.
 #[derive(Debug)]
 pub(crate) struct CallLog {
     without_key: LineRation,
-    /// One for each key that was valid at a call since the start: revoked keys keep theirs.
+    /// One for each key that was valid at a call since the start; entries of revoked keys are kept.
     by_key: Mutex<HashMap<ApiKeyId, Arc<LineRation>>>,
 }
 

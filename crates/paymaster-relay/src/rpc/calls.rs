@@ -1,5 +1,5 @@
-//! Around every call: its request id, whether the caller may make it, and our own words for a
-//! method that does not exist.
+//! Wraps every call: its request id, whether the caller may make it, and our own error for an
+//! unknown method.
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -23,13 +23,13 @@ use crate::clients::{Access, ApiKeyId, Caller};
 use crate::metrics::Metrics;
 use crate::ports::Clock;
 
-/// Bytes that an answer may have beyond the request that it repeats, in which hex may double it:
-/// within this nothing that was charged for is left out.
+/// Bytes that an answer may have beyond the request that it repeats, in which hex may double it: an
+/// answer that was charged for always fits.
 pub(super) const PER_CALL: u32 = 8 * 1024;
 /// Bytes that the answers of any batch may have.
 const ANY_BATCH: u32 = 128 * 1024;
-/// Bytes of the answer to a call of a batch whose answers are over the limit, without its id, which
-/// the body has too.
+/// Bytes reserved for the refusal of a batch's call after the limit on answers is reached, without
+/// its id, which the request contains too.
 const REFUSAL: usize = 1024;
 
 /// Wraps jsonrpsee's RPC service.
@@ -44,7 +44,7 @@ pub(crate) struct CallsLayer {
     pub(crate) within: Duration,
 }
 
-/// See [`CallsLayer`].
+/// The wrapped service of [`CallsLayer`].
 #[derive(Clone)]
 pub(crate) struct Calls<S> {
     inner: S,
@@ -59,7 +59,7 @@ impl<S> Layer<S> for CallsLayer {
     }
 }
 
-/// What the refusal of a call needs of it.
+/// The parts of a call that its refusal needs.
 struct Refusable {
     id: Id<'static>,
     method: Option<Method>,
@@ -81,7 +81,7 @@ impl CallsLayer {
         Instant::now() + self.within
     }
 
-    /// Whether the call may be made, by whom, and for which chain as far as its path says; counted
+    /// Whether the call may be made, by whom, and for which chain according to its path; counted
     /// against the caller's key.
     fn admit(&self, request: &Request<'_>) -> Result<(Caller, OfPath), EdgeError> {
         let entrance = request.extensions().get::<Entrance>();
@@ -97,7 +97,7 @@ impl CallsLayer {
     }
 
     fn refuse(&self, call: Refusable, error: &EdgeError, request_id: &RequestId) -> MethodResponse {
-        // Only names of ours become labels and log fields.
+        // Only our own names become labels and log fields.
         let method = call.method.map_or("unknown", Method::name);
         let reason = error.reason();
         self.metrics.request(method, reason);
@@ -107,8 +107,8 @@ impl CallsLayer {
         made_here(MethodResponse::error(call.id, error.to_object(request_id)))
     }
 
-    /// Every call of a batch that is refused gets its own answer: clients wait for one by id.
-    /// Entries without an id have one answer together.
+    /// Every refused call of a batch gets its own answer: clients wait for one by id. Entries
+    /// without an id share one answer.
     fn refuse_batch(&self, mut batch: Batch<'_>, error: &EdgeError, request_id: &RequestId) -> MethodResponse {
         if self.log.admits_line(key_of(batch.extensions())) {
             tracing::info!(request_id = request_id.0, reason = error.reason(), error = error.for_log(), "refused");
@@ -132,8 +132,8 @@ impl<S> Calls<S>
 where
     S: RpcServiceT<MethodResponse = MethodResponse> + Send + Sync,
 {
-    /// A sponsorship that is not there in time is seen through all the same: the same request gets
-    /// it.
+    /// A sponsorship that misses the deadline still runs to completion: the same request then gets
+    /// its result.
     async fn answer(&self, mut request: Request<'_>, until: Instant) -> MethodResponse {
         let Self { inner, around, .. } = self;
         let request_id = name(request.extensions_mut());
@@ -196,7 +196,7 @@ where
             let request_id = batch.extensions().get::<RequestId>().cloned().unwrap_or_else(RequestId::new);
             let refuse = |error: EdgeError, id| MethodResponse::error(id, error.to_object(&request_id));
             if batch.is_empty() {
-                // Nothing in it knows the name of the HTTP request: the edge names this answer.
+                // The notification has no id: the edge names this answer.
                 return refuse(EdgeError::InvalidRequest, Id::Null);
             }
             if batch.len() > around.max_batch as usize {
@@ -206,15 +206,15 @@ where
             let until = around.deadline();
             let most = (around.max_response + ANY_BATCH) as usize + batch.len() * REFUSAL;
             let mut answers = BatchResponseBuilder::new_with_limit(most);
-            // Few bytes that are asked have few that are answered, so that many batches at once
-            // don't fill the memory.
+            // Small requests must not cause large answers, so that many concurrent batches cannot
+            // exhaust the memory.
             let (mut allowed, mut used, mut is_full) = (0u32, 0, false);
             for entry in batch {
                 allowed = allowed.saturating_add(entry.as_ref().map_or(0, allowance));
                 let limit = ANY_BATCH.max(allowed);
                 let too_large = || EdgeError::ResponseTooLarge { limit };
                 let (id, mut answer) = match entry {
-                    // Its answer might not fit either, and would have been made for nothing.
+                    // Its answer might not fit either, and its work would be wasted.
                     Ok(BatchEntry::Call(request)) if is_full => {
                         let id = request.id.into_owned();
                         (id.clone(), refuse(too_large(), id))
@@ -244,7 +244,7 @@ where
         }
     }
 
-    /// A notification wants no answer, so nothing is done for it.
+    /// A notification expects no answer, so nothing is done for it.
     fn notification<'a>(&self, notification: Notification<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
         drop(notification);
         async { nothing() }
@@ -258,7 +258,7 @@ fn allowance(entry: &BatchEntry<'_>) -> u32 {
     params.saturating_mul(2).saturating_add(PER_CALL)
 }
 
-/// The id that an entry of a batch is answered by; `None` for a notification.
+/// The id for the answer to an entry of a batch; `None` for a notification.
 fn id_of<'a>(entry: Result<BatchEntry<'a>, BatchEntryErr<'a>>) -> Option<Id<'a>> {
     match entry {
         Ok(BatchEntry::Call(request)) => Some(request.id),
@@ -267,7 +267,7 @@ fn id_of<'a>(entry: Result<BatchEntry<'a>, BatchEntryErr<'a>>) -> Option<Id<'a>>
     }
 }
 
-/// The valid key that the call came with.
+/// The valid key of the call.
 fn key_of(extensions: &Extensions) -> Option<&ApiKeyId> {
     match extensions.get()? {
         Entrance::Open { access: Access::Key(live), .. } => Some(&live.key().id),

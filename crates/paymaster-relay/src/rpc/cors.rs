@@ -1,5 +1,5 @@
-//! Which pages may read an answer (CORS, Fetch standard section 3.2). No credentials: keys travel
-//! in headers and paths.
+//! Which pages may read an answer (CORS, Fetch standard section 3.2). No browser credentials: keys
+//! are sent in headers and paths.
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -9,12 +9,12 @@ use http::{HeaderMap, Method, Request};
 
 use crate::clients::{KeyKind, LiveKey, Origins};
 
-/// `*` stands for no Authorization header (Fetch standard), so that one is named.
+/// `*` does not include the Authorization header (Fetch standard), so that one is listed.
 const REQUEST_HEADERS: HeaderValue =
     HeaderValue::from_static("authorization, content-type, x-api-key, x-request-id, *");
 const TWO_HOURS: HeaderValue = HeaderValue::from_static("7200");
 
-/// What the page that sent a request may do.
+/// The permissions of the page that sent a request.
 #[derive(Clone, Debug)]
 pub(super) struct Grant {
     allowed: Option<HeaderValue>,
@@ -23,8 +23,8 @@ pub(super) struct Grant {
 }
 
 impl Grant {
-    /// By the rules of the publishable key in the path; of the settings for everything else. An
-    /// unknown key in the path gets every page to read why it is refused.
+    /// By the rules of the publishable key in the path, otherwise by the settings. With an unknown
+    /// key in the path every page may read the refusal.
     pub(super) fn of(headers: &HeaderMap, settings: &Origins, in_path: Option<Option<&LiveKey>>) -> Self {
         let every = Origins::any();
         let origins = match in_path {
@@ -42,7 +42,7 @@ impl Grant {
         Self { allowed, has_origin: origin.is_some() }
     }
 
-    /// Whether a page sent it that is not allowed.
+    /// Whether it was sent by a page that is not allowed.
     pub(super) const fn is_refused(&self) -> bool {
         self.has_origin && self.allowed.is_none()
     }
@@ -57,7 +57,7 @@ impl Grant {
     }
 }
 
-/// Whether a browser asks before it sends the request itself.
+/// Whether this is a preflight request.
 pub(super) fn is_preflight<B>(request: &Request<B>) -> bool {
     let headers = request.headers();
     request.method() == Method::OPTIONS
@@ -65,7 +65,7 @@ pub(super) fn is_preflight<B>(request: &Request<B>) -> bool {
         && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// What the request itself may be.
+/// Writes the allowed methods and headers.
 pub(super) fn write_preflight(headers: &mut HeaderMap) {
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST"));
     headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS);

@@ -1,9 +1,9 @@
-//! The one table of errors: every refusal with its code, stable reason, and whether the same
-//! request may pass later.
+//! The table of errors: every refusal with its code, stable reason, and whether the same request
+//! may succeed later.
 //!
-//! Codes are those of JSON-RPC and ERC-7769. Refusals never use -32603 or -32005, which clients
-//! (viem) send again by themselves; outages use -32603 for that very reason, since a request that
-//! is sent again is charged once.
+//! Codes are those of JSON-RPC and ERC-7769. Refusals never use -32603 or -32005, with which
+//! clients (viem) retry automatically; outages use -32603 for that reason, since a repeated request
+//! is charged once.
 
 use jsonrpsee::types::ErrorObjectOwned;
 use proto::json::InvalidField;
@@ -23,8 +23,8 @@ use crate::policy::Violation;
 pub(super) const INVALID_PARAMS: i32 = -32602;
 pub(super) const OUTAGE: i32 = -32603;
 pub(super) const FAILED: i32 = -32000;
-/// About the API key. Of the server's range, but none that EIP-1474 gives a meaning: clients (viem)
-/// show their own words for those, and our message for this.
+/// Refusals because of the API key. In the server's range, but none of EIP-1474's codes: clients
+/// (viem) show their own text for those, and our message for this one.
 pub(super) const KEY_REFUSED: i32 = -32050;
 pub(super) const REJECTED_BY_ENTRY_POINT: i32 = -32500;
 pub(super) const REJECTED_BY_PAYMASTER: i32 = -32501;
@@ -33,16 +33,16 @@ pub(super) const THROTTLED: i32 = -32504;
 pub(super) const SIGNATURE: i32 = -32507;
 pub(super) const DEPOSIT: i32 = -32508;
 
-/// What went wrong before any method was called.
+/// Errors before any method is called.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(super) enum EdgeError {
     #[error("the body is not a JSON request")]
     MalformedJson,
     #[error("not a JSON-RPC 2.0 request")]
     InvalidRequest,
-    #[error("there is no method {method:?}; there are: {}", names().join(", "))]
+    #[error("unknown method {method:?}; known methods: {}", names().join(", "))]
     MethodNotFound {
-        /// Cut.
+        /// Truncated.
         method: String,
     },
     #[error(transparent)]
@@ -65,7 +65,7 @@ pub(super) enum EdgeError {
     ContentTypeNotJson,
     #[error("the body is encoded as {found}; send it without a Content-Encoding")]
     ContentEncodingNotSupported {
-        /// Cut.
+        /// Truncated.
         found: String,
     },
     #[error("{0}")]
@@ -133,10 +133,10 @@ impl EdgeError {
         self.row().1
     }
 
-    /// The message, without what the log would say again for each unknown method.
+    /// The message without the list of methods, which the log would repeat for each unknown method.
     pub(super) fn for_log(&self) -> String {
         match self {
-            Self::MethodNotFound { method } => format!("there is no method {method:?}"),
+            Self::MethodNotFound { method } => format!("unknown method {method:?}"),
             error => error.to_string(),
         }
     }
@@ -196,9 +196,9 @@ const fn denied_row(denied: &Denied) -> (i32, &'static str, bool) {
     }
 }
 
-/// The code, the stable reason, and whether the same request may pass later, byte for byte, though
-/// nobody changes a setting, a key, a permission or a clock: by time, by other requests, by what is
-/// done on chain, or because an outage is over.
+/// The code, the stable reason, and whether the same request may succeed later, byte for byte,
+/// without a change of a setting, a key, a permission or a clock: because of time, other requests,
+/// changes on chain, or the end of an outage.
 fn row(error: &RelayError) -> (i32, &str, bool) {
     match error {
         RelayError::Request(error) => request_row(error),
@@ -208,13 +208,13 @@ fn row(error: &RelayError) -> (i32, &str, bool) {
         RelayError::PolicyConflict { .. } => (INVALID_PARAMS, "policy_conflict", true),
         RelayError::PaymasterReplaced { .. } => (INVALID_PARAMS, "paymaster_replaced", true),
         RelayError::InvitationNotAllowed => (KEY_REFUSED, "invitation_not_allowed", false),
-        // So does the key's use.
+        // The same applies to the use of the key.
         RelayError::IdempotencyConflict { is_mined: true } => (INVALID_PARAMS, "idempotency_conflict", false),
         RelayError::IdempotencyConflict { .. } => (INVALID_PARAMS, "idempotency_conflict", true),
         RelayError::Policy { violation: Violation::PasskeyMissing, .. } => (SIGNATURE, "passkey_missing", false),
         RelayError::Policy { violation, .. } => (REJECTED_BY_PAYMASTER, violation.reason(), false),
         RelayError::ChainIdle { .. } => (TIME_RANGE, "chain_idle", true),
-        // An operator has to act. That an idle chain may be caught up with is nothing to wait for.
+        // An operator has to act. Although an idle chain may catch up, waiting does not help.
         RelayError::ChainClock(_) => (FAILED, "clock_skewed", false),
         RelayError::KmsClockSkewed { .. } => (FAILED, "clock_skewed", false),
         RelayError::DepositTooLow { .. } => (DEPOSIT, "paymaster_deposit_too_low", true),
@@ -272,15 +272,15 @@ fn operation_row(error: &OperationError) -> (i32, &'static str, bool) {
         // The base fee may fall.
         OperationError::FeeTooLow { .. } => (INVALID_PARAMS, "fee_too_low", true),
         OperationError::FactoryDataMissing { .. } => (INVALID_PARAMS, "factory_data_missing", false),
-        // Another operation, or anybody, may deploy it.
+        // Another operation, or anyone, may deploy it.
         OperationError::AccountNotDeployed { .. } => (REJECTED_BY_ENTRY_POINT, "account_not_deployed", true),
         OperationError::AccountAlreadyDeployed { .. } => (REJECTED_BY_ENTRY_POINT, "account_already_deployed", false),
         OperationError::SenderCannotDelegate { .. } => (REJECTED_BY_ENTRY_POINT, "sender_cannot_delegate", false),
-        // A factory may depend on the state of the chain, and may be deployed later itself.
+        // A factory may depend on the state of the chain, and may itself be deployed later.
         OperationError::AccountCreationFailed { .. } => (REJECTED_BY_ENTRY_POINT, "account_creation_failed", true),
         OperationError::FactoryNotRun { .. } => (REJECTED_BY_ENTRY_POINT, "factory_not_run", true),
         OperationError::SenderNotFromFactory { .. } => (REJECTED_BY_ENTRY_POINT, "sender_not_from_factory", true),
-        // A nonce that is used stays used; one that is ahead has its turn later.
+        // A used nonce stays used; a future one becomes valid later.
         OperationError::AccountNonceInvalid { expected, given } if given < expected => {
             (REJECTED_BY_ENTRY_POINT, "account_nonce_invalid", false)
         }
@@ -288,7 +288,7 @@ fn operation_row(error: &OperationError) -> (i32, &'static str, bool) {
     }
 }
 
-/// The code of a refusal by the KMS: by the trusted application's status, or `None` where the
+/// The code of a refusal by the KMS: from the trusted application's status, or `None` if the
 /// gateway has its own reason.
 fn kms_code(status: Option<Status>) -> i32 {
     let Some(status) = status else {
@@ -309,7 +309,7 @@ pub(super) fn of_status(status: Status) -> Reason {
     Reason { code: kms_code(Some(status)), reason: status.reason() }
 }
 
-/// The reason as a metric's label: only words of ours, so that a remote KMS can't make up new ones.
+/// The reason as a metric's label: only known reasons, so that a remote KMS cannot add new ones.
 pub(super) fn label(error: &RelayError) -> &str {
     match error {
         RelayError::KmsRefused { reason, .. } => reason.status().map_or("kms_refused", Status::reason),
@@ -322,7 +322,7 @@ pub(super) fn to_object(error: &RelayError, request_id: &RequestId) -> ErrorObje
     object(code, reason, retryable, &error.to_string(), details(error), request_id)
 }
 
-/// What else the caller can use: the bound, what was met, and by which rule.
+/// Further details for the caller: the bound, the actual value, and the rule.
 fn details(error: &RelayError) -> Map<String, Value> {
     map(match error {
         RelayError::Request(error) => request_details(error),
@@ -341,7 +341,7 @@ fn details(error: &RelayError) -> Map<String, Value> {
         }
         RelayError::ChainClock(_) => json!({ "clock": "chain" }),
         RelayError::KmsClockSkewed { .. } => json!({ "clock": "kms" }),
-        // What the deposit is, and what is left of it, is not for clients.
+        // The deposit and its remainder are not disclosed to clients.
         RelayError::DepositTooLow { cost, .. } => json!({ "required": cost.0.to_string() }),
         RelayError::AccountNeedsPasskey { account_id } => json!({ "accountId": account_id.as_str() }),
         RelayError::TooManyRefusals { limit, until } => {
@@ -376,7 +376,7 @@ fn request_details(error: &RequestError) -> Value {
     }
 }
 
-/// As `net_version` writes ids.
+/// Ids in the form of `net_version`.
 fn supported_chains(chain_ids: &[u64]) -> Value {
     json!({ "supported": chain_ids.iter().map(u64::to_string).collect::<Vec<_>>() })
 }
@@ -393,13 +393,13 @@ fn operation_details(error: &OperationError) -> Value {
         }
         OperationError::FactoryDataMissing { .. } => json!({ "field": "factoryData" }),
         OperationError::SenderNotFromFactory { created, .. } => json!({ "expected": created.to_string() }),
-        // All 64 digits, as clients have always had it.
+        // All 64 digits, for compatibility with existing clients.
         OperationError::AccountNonceInvalid { expected, .. } => json!({ "expected": Hash(expected.0).to_string() }),
         _ => Value::Null,
     }
 }
 
-/// With one more detail, where the caller may know it.
+/// Adds one more detail, if the caller may know it.
 fn known(mut details: Value, name: &str, value: Option<impl Serialize>) -> Value {
     if let Some(value) = value {
         details[name] = json!(value);
@@ -422,7 +422,7 @@ fn limit_details(rule: &str, limit: Bound) -> Value {
         Bound::Wei { limit, used } => {
             known(json!({ "rule": rule, "limit": limit.0.to_string() }), "used", used.map(|used| used.0.to_string()))
         }
-        // How much of a share is used would tell the deposit.
+        // The used part of a share would disclose the deposit.
         Bound::Percent { limit } => json!({ "rule": rule, "limit": limit.to_string() }),
     }
 }
@@ -457,7 +457,7 @@ mod tests {
     use crate::ports::EntropyUnavailable;
     use crate::store::StoreError;
 
-    /// What may pass later, by itself or by what others do.
+    /// Errors that may pass later, by themselves or by others' actions.
     fn passing() -> Vec<RelayError> {
         let (expected, given) = (Uint256::from(1u128), Uint256::from(2u128));
         let (cost, deposit, reserved) = (Wei(2), Wei(1), Gwei::default());
@@ -467,8 +467,8 @@ mod tests {
             OperationError::AccountNotDeployed { sender: Address::default() }.into(),
             OperationError::AccountCreationFailed { factory: Address::default() }.into(),
             OperationError::FactoryNotRun { factory: Address::default() }.into(),
-            // A factory may make other accounts as the chain goes on, as one that deploys with
-            // CREATE does.
+            // A factory may create other accounts as the chain progresses, for example one that
+            // deploys with CREATE.
             OperationError::SenderNotFromFactory { sender: Address::default(), created: Address::default() }.into(),
             OperationError::FeeTooLow { least: 2, given: 1 }.into(),
             RelayError::ChainIdle { seconds: 4000 },
@@ -494,7 +494,7 @@ mod tests {
         passing
     }
 
-    /// What the same bytes are refused for again, or until an operator acts.
+    /// Errors that the same bytes get again, or until an operator acts.
     fn lasting() -> Vec<RelayError> {
         let (expected, given) = (Uint256::from(2u128), Uint256::from(1u128));
         let factory = Address::default();
@@ -535,8 +535,8 @@ mod tests {
         lasting
     }
 
-    /// The rows of the table as its source has them: every quoted reason, and whether it may pass
-    /// later.
+    /// The rows of the table as written in its source: every quoted reason, and whether it is
+    /// retryable.
     fn rows_of_the_source() -> BTreeSet<(String, bool)> {
         let table = |name| include_str!("error.rs").split_once(name).unwrap().1.split_once("\n}\n").unwrap().0;
         let tables = ["\nfn row(", "\nconst fn request_row(", "\nfn operation_row("].map(table).join(" ");

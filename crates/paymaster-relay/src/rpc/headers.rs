@@ -1,9 +1,9 @@
-//! What of the headers is read behind the edge. API keys are hashed and taken out before.
+//! The headers that are read behind the edge. API keys are hashed and removed before.
 
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 
-/// Takes away every header but the one that is read behind the edge.
+/// Removes every header except the one that is read behind the edge.
 pub(super) fn keep_content_type(headers: &mut HeaderMap) {
     *headers = headers.get_all(CONTENT_TYPE).iter().map(|value| (CONTENT_TYPE, value.clone())).collect();
 }

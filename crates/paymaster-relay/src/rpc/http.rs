@@ -1,5 +1,5 @@
-//! The HTTP edge: request id, CORS, API keys, and our own words for what jsonrpsee refuses before
-//! any method is called.
+//! The HTTP edge: request id, CORS, API keys, and our own errors for requests that jsonrpsee
+//! refuses before any method is called.
 
 mod web_socket;
 
@@ -53,7 +53,7 @@ pub(crate) struct EdgeLayer {
     pub(super) turns: Turns,
 }
 
-/// See [`EdgeLayer`].
+/// The wrapped service of [`EdgeLayer`].
 #[derive(Clone)]
 pub(crate) struct Edge<S> {
     inner: S,
@@ -102,8 +102,8 @@ where
 }
 
 impl EdgeLayer {
-    /// The request as it goes on, without path and keys; or what is answered at once. Browsers ask
-    /// before they authenticate, so that comes first.
+    /// The request without path and keys, for further processing; or an immediate answer.
+    /// Preflights are handled first, since browsers send them without credentials.
     fn enter(
         &self,
         mut request: Request<HttpBody>,
@@ -129,8 +129,8 @@ impl EdgeLayer {
         let client = self.client(&request);
         let entrance = self.entrance(route, &keys, client, request.headers());
         if asks_for_web_socket(request.headers()) {
-            // No preflight comes before a WebSocket, and nobody reads the answer to a call that was
-            // refused.
+            // There is no preflight for a WebSocket, and the page cannot read the answer to a
+            // refused handshake.
             match &entrance {
                 Entrance::Refused(error) => {
                     let response = self.refuse(StatusCode::UNAUTHORIZED, error, request_id);
@@ -142,10 +142,10 @@ impl EdgeLayer {
                 Entrance::Open { .. } => {}
             }
         } else {
-            // An ingress repeats the path in headers of its own, and pages tell it: no key in them
-            // gets any further.
+            // An ingress repeats the path in its own headers, and pages send it too: no key in them
+            // is passed on.
             headers::keep_content_type(request.headers_mut());
-            // The calls of a WebSocket are named one by one.
+            // The calls of a WebSocket get their own ids.
             request.extensions_mut().insert(request_id.clone());
         }
         request.extensions_mut().insert(client.unwrap_or_default());
@@ -153,8 +153,8 @@ impl EdgeLayer {
         (grant, Ok(request))
     }
 
-    /// Answers a request that the listener has no room for. Preflights are answered as always:
-    /// after another answer the page would not get to read why the request itself was refused.
+    /// Answers a request refused for lack of room. Preflights are answered normally: otherwise the
+    /// page could not read why the request itself was refused.
     pub(crate) async fn no_room(self, request: Request<Full>) -> Response<Bytes> {
         let request_id = request_id(request.headers());
         let grant = self.grant(Route::parse(request.uri().path()), request.headers());
@@ -164,7 +164,7 @@ impl EdgeLayer {
             json(StatusCode::SERVICE_UNAVAILABLE, &error.to_object(&request_id), Id::Null)
         });
         let (parts, body) = finished(response, &request_id, grant).into_parts();
-        // It is in memory as a whole.
+        // The body is fully in memory.
         let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
         Response::from_parts(parts, body)
     }
@@ -190,13 +190,13 @@ impl EdgeLayer {
         }
     }
 
-    /// `None` for a request that came through no listener.
+    /// `None` for a request that did not arrive through a listener.
     fn client(&self, request: &Request<HttpBody>) -> Option<Client> {
         let Peer(peer) = request.extensions().get()?;
         Some(self.trusted_proxies.client(peer.ip(), request.headers()))
     }
 
-    /// The answer to a preflight; `None` to any other request.
+    /// The answer to a preflight; `None` for any other request.
     fn answered_preflight<B>(
         &self,
         request: &Request<B>,
@@ -212,7 +212,7 @@ impl EdgeLayer {
         })
     }
 
-    /// No body is decoded: one that is small on the wire could be any size in memory.
+    /// No body is decoded: one that is small on the wire could have any size in memory.
     fn refused_encoding(&self, request: &Request<HttpBody>, request_id: &RequestId) -> Option<Response<HttpBody>> {
         let encodings = request.headers().get_all(CONTENT_ENCODING).iter();
         let found =
@@ -226,14 +226,14 @@ impl EdgeLayer {
     }
 
     fn refuse(&self, status: StatusCode, error: &EdgeError, request_id: &RequestId) -> Response<HttpBody> {
-        // The key, if there is one, is not looked at yet, or was not good enough.
+        // The key, if there is one, has not been checked yet, or is invalid.
         if self.log.admits_line(None) {
             tracing::info!(request_id = request_id.0, reason = error.reason(), %error, "refused");
         }
         json(status, &error.to_object(request_id), Id::Null)
     }
 
-    /// What jsonrpsee answers, as our errors.
+    /// Converts jsonrpsee's answers to our errors.
     async fn answer<S>(
         &self,
         inner: S,
@@ -280,9 +280,9 @@ impl EdgeLayer {
         EdgeError::BodyTooLarge { limit: self.max_body_bytes }
     }
 
-    /// jsonrpsee's refusal, as our errors and with our data. What is refused in JSON-RPC's own
-    /// terms is an answer like any other, with status 200 as from nodes and bundlers: clients
-    /// (ethers) don't read the error of another status.
+    /// Converts jsonrpsee's refusal to our errors, with our data. A refusal in JSON-RPC's terms is
+    /// an ordinary answer, with status 200 like nodes and bundlers: clients (ethers) do not read
+    /// errors with another status.
     async fn reword(
         &self,
         response: Response<HttpBody>,
@@ -309,7 +309,7 @@ impl EdgeLayer {
     }
 }
 
-/// The key that a request is admitted with, and its connection.
+/// The key that admitted a request, and its connection.
 fn session(request: &Request<HttpBody>) -> Option<(Arc<LiveKey>, Hangup)> {
     let Entrance::Open { access: Access::Key(live), .. } = request.extensions().get()? else { return None };
     Some((Arc::clone(live), request.extensions().get::<Hangup>()?.clone()))
@@ -327,9 +327,9 @@ fn preflight() -> Response<HttpBody> {
     response
 }
 
-/// The body as jsonrpsee gets to read it, when it does: by then the request is counted as one of
-/// the connections. One that did not tell its length in advance may turn out to be overlong, or not
-/// arrive; jsonrpsee would only know that it ended early.
+/// The body as passed to jsonrpsee; when it is read, the request is already counted as a
+/// connection. A body without an announced length may turn out to be too long, or not arrive;
+/// jsonrpsee would only see that it ended early.
 fn readable(body: HttpBody, max_bytes: u32, turn: Turn, unread: Arc<OnceLock<(StatusCode, EdgeError)>>) -> HttpBody {
     let limit = usize::try_from(max_bytes).unwrap_or(usize::MAX);
     HttpBody::new(StreamBody::new(stream::once(async move {
@@ -343,7 +343,7 @@ fn readable(body: HttpBody, max_bytes: u32, turn: Turn, unread: Arc<OnceLock<(St
     })))
 }
 
-/// It was too long, too slow, or not sent as HTTP says: the client's doing in any case.
+/// It was too long, too slow, or invalid HTTP: in any case the client's fault.
 fn why_unread(error: &(dyn std::error::Error + 'static), limit: u32) -> (StatusCode, EdgeError) {
     if error.is::<LengthLimitError>() {
         (StatusCode::PAYLOAD_TOO_LARGE, EdgeError::BodyTooLarge { limit })
@@ -356,7 +356,7 @@ fn why_unread(error: &(dyn std::error::Error + 'static), limit: u32) -> (StatusC
 
 fn refusal(error: &ErrorObjectOwned, id: Id<'static>) -> String {
     let body = RpcResponse::new(ResponsePayload::<()>::error_borrowed(error.clone()), id);
-    // Nothing in it can fail to serialise; an empty body would be the answer if it did.
+    // This cannot fail to serialise; if it did, the body would be empty.
     serde_json::to_string(&body).unwrap_or_default()
 }
 

@@ -1,4 +1,4 @@
-//! The methods, each a few lines: parse, ask the relay, answer.
+//! The methods, each a few lines: parse, call the relay, answer.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::invitation::Inviter;
 use crate::parts::Parts;
 use crate::sponsor::{Sponsor, SponsorRequest, Sponsored};
 
-/// What the methods ask.
+/// The services that the methods use.
 #[derive(Clone)]
 pub(super) struct Methods {
     sponsor: Arc<Sponsor>,
@@ -48,14 +48,14 @@ impl Methods {
         Wire { chains: &self.chains, of_path: &call.of_path, request_id: &call.request_id, caller: &call.caller }
     }
 
-    /// The answer to a call for a fact about a chain.
+    /// Answers a query about a chain.
     async fn fact_of_chain<T>(&self, extensions: &Extensions, fact: impl FnOnce(&ChainCatalogue) -> T) -> Outcome<T> {
         let call = Call::of(extensions);
         let run = async { Ok(fact(&self.chains.meant(call.of_path.0.as_ref(), None)?.catalogue).into()) };
         self.reports.answer(&call, run).await
     }
 
-    /// The answer to a call for a fact.
+    /// Answers a query.
     async fn fact<T>(&self, extensions: &Extensions, fact: T) -> Outcome<T> {
         self.reports.answer(&Call::of(extensions), async { Ok(fact.into()) }).await
     }
@@ -180,14 +180,13 @@ impl RelayApiServer for Methods {
     }
 }
 
-/// On a task of its own: a client that hangs up must not leave a reservation behind that nobody
-/// gives back.
+/// Runs in its own task: a client that hangs up must not leave a reservation that nobody releases.
 async fn sponsor(sponsor: &Arc<Sponsor>, request: SponsorRequest) -> Result<(Sponsored, Sponsorship), RelayError> {
     let (sponsor, draft) = (Arc::clone(sponsor), request.draft.clone());
     let task = tokio::spawn(async move { sponsor.sponsor(request).await }.in_current_span());
     let sponsored = task.await.unwrap_or_else(|ended| match ended.try_into_panic() {
         Ok(panic) => std::panic::resume_unwind(panic),
-        // The process is stopping; the same request continues where this one ended.
+        // The process is stopping; repeating the request continues where this one ended.
         Err(_) => Err(RelayError::InFlight),
     })?;
     let version = draft.deployment.entry_point.version;

@@ -1,4 +1,4 @@
-//! The JSON-RPC surface: parse once, answer in one shape, refuse from one table.
+//! The JSON-RPC surface: one parser, one form of answers, one table of errors.
 
 mod answer;
 mod call_log;
@@ -27,7 +27,7 @@ use crate::chains::Chain;
 use crate::clients::Access;
 use error::EdgeError;
 
-/// The name of one request, in the answer, the log and the gateway's log.
+/// The id of a request, in the answer, the log and the gateway's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RequestId(pub(crate) String);
 
@@ -38,7 +38,7 @@ impl RequestId {
         Self(Uuid::new_v4().to_string())
     }
 
-    /// A caller's own name, if it may stand in a header and a log line.
+    /// A caller's own id, if it is valid in a header and a log line.
     pub(crate) fn of_caller(text: &str) -> Option<Self> {
         let sane = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
         let fits = !text.is_empty() && text.len() <= Self::MAX_LENGTH && text.bytes().all(sane);
@@ -46,23 +46,23 @@ impl RequestId {
     }
 }
 
-/// The chain of the path that a call came by, if that names one.
+/// The chain named by the path of a call, if any.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct OfPath(pub(crate) Option<Arc<Chain>>);
 
-/// On every request that came through the edge: what its calls are checked against, or why each of
-/// them is refused. Such a refusal is an answer to the call, with its id and status 200: clients
-/// read no other.
+/// Attached to every request that passed the edge: the access for its calls, or why each of them is
+/// refused. Such a refusal is an answer to the call, with its id and status 200: clients read no
+/// other.
 #[derive(Clone, Debug)]
 enum Entrance {
     Open { access: Access, client: Client, chain: OfPath },
     Refused(EdgeError),
 }
 
-/// On a response that was made here; the others are jsonrpsee's own, and lack our data.
+/// Marks a response created here; the others are jsonrpsee's own, and lack our data.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MadeHere {
     Answer,
-    /// To notifications.
+    /// The answer to notifications.
     Nothing,
 }

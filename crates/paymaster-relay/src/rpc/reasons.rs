@@ -1,5 +1,5 @@
-//! What each method may refuse with, for the OpenRPC document: the rows of the table in `error`, by
-//! what a call has to be to meet them.
+//! The refusals of each method, for the OpenRPC document: the rows of the table in `error`, grouped
+//! by the kind of call.
 
 use proto::Status;
 use relay_api::{Method, Reason, Scope};
@@ -12,7 +12,7 @@ use crate::policy::Violation;
 
 type Rows = &'static [(i32, &'static str)];
 
-/// Before a method is known.
+/// Before the method is known.
 const REQUEST: Rows = &[
     (-32700, "malformed_json"),
     (-32600, "invalid_request"),
@@ -56,7 +56,7 @@ const INVITATION: Rows = &[
     (OUTAGE, "entropy_unavailable"),
 ];
 
-/// A call for a sponsorship, or for what it would be.
+/// A call for a sponsorship, or for its preview.
 const SPONSORSHIP: Rows = &[
     (INVALID_PARAMS, "entry_point_not_supported"),
     (INVALID_PARAMS, "paymaster_not_ours"),
@@ -101,12 +101,12 @@ const SPONSORSHIP: Rows = &[
     (OUTAGE, "store_unavailable"),
 ];
 
-/// Of a request for which no method is called.
+/// Refusals of a request before any method is called.
 pub(super) fn before_any_method() -> Vec<Reason> {
     rows(REQUEST).collect()
 }
 
-/// What a method may refuse with, each once.
+/// The refusals of a method, without duplicates.
 pub(super) fn of(method: Method) -> Vec<Reason> {
     let of_scope: Vec<Reason> = match method.scope() {
         None => Vec::new(),
@@ -144,7 +144,7 @@ mod tests {
 
     use super::*;
 
-    /// Every row of the table, as its source has it: code and reason.
+    /// Every row of the table, as written in its source: code and reason.
     fn rows_of_the_table() -> BTreeSet<(&'static str, &'static str)> {
         let source = include_str!("error.rs").split_once("#[cfg(test)]").unwrap().0;
         let rows = source.split('(').filter_map(|row| row.split_once(", \""));

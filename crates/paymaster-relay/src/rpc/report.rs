@@ -1,5 +1,5 @@
-//! What is told of each call once it is answered: to the log, to the metrics, and to the caller
-//! where it is refused.
+//! Reports of answered calls: to the log, to the metrics, and to the caller if the call was
+//! refused.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::clients::Caller;
 use crate::error::RelayError;
 use crate::metrics::Metrics;
 
-/// A call under way: its request, who calls, and the method by the name it was called by.
+/// A call in progress: its request, its caller, and the method by the name used.
 pub(super) struct Call {
     pub(super) request_id: RequestId,
     pub(super) caller: Caller,
@@ -34,18 +34,18 @@ impl Call {
     }
 }
 
-/// What a call came to.
+/// The outcome of a call.
 pub(super) struct Answer<T> {
     pub(super) result: T,
     pub(super) sponsorship: Option<Sponsorship>,
 }
 
-/// What the log says of a sponsorship, once.
+/// The log fields of a sponsorship.
 pub(super) struct Sponsorship {
     pub(super) chain_id: u64,
     pub(super) account: AccountId,
     pub(super) policy: String,
-    /// Wei, at worst.
+    /// Worst-case cost in wei.
     pub(super) cost: Wei,
     pub(super) user_op_hash: UserOpHash,
 }
@@ -56,7 +56,7 @@ impl<T> From<T> for Answer<T> {
     }
 }
 
-/// Tells what calls came to.
+/// Reports the outcomes of calls.
 #[derive(Clone)]
 pub(super) struct Reports {
     pub(super) metrics: Arc<Metrics>,
@@ -64,7 +64,7 @@ pub(super) struct Reports {
 }
 
 impl Reports {
-    /// Sees a call through and tells what it came to.
+    /// Runs a call to completion and reports its outcome.
     pub(super) async fn answer<T>(
         &self,
         call: &Call,

@@ -1,9 +1,9 @@
-//! The paths that are served: `/`, and `/rpc[/<chain id>][/<key>]` for clients that can carry
-//! nothing but a URL.
+//! The served paths: `/`, and `/rpc[/<chain id>][/<key>]` for clients that can only be configured
+//! with a URL.
 
 use crate::clients::{KEY_PREFIX, KeyHash};
 
-/// What a path says. The key in it is hashed at once.
+/// A parsed path. Its key is hashed immediately.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Route {
     pub(super) chain_id: Option<u128>,
@@ -11,7 +11,7 @@ pub(super) struct Route {
 }
 
 impl Route {
-    /// `None` for a path that is not served.
+    /// `None` for an unknown path.
     pub(super) fn parse(path: &str) -> Option<Self> {
         let path = path.strip_prefix('/').unwrap_or(path);
         let path = path.strip_suffix('/').unwrap_or(path);

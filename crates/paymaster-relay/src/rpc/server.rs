@@ -1,4 +1,4 @@
-//! The listening side: HTTP and WebSocket on one port, and a shutdown that lets requests in flight
+//! The server: HTTP and WebSocket on one port, and a shutdown that lets requests in progress
 //! finish.
 
 use std::io;
@@ -25,11 +25,11 @@ use crate::ports::Clock;
 use crate::settings::{RpcSettings, SettingsError};
 use crate::sponsor::Sponsor;
 
-/// Calls in a batch that are read at all. One over `max_batch` is refused call by call up to here,
-/// in one answer above.
+/// Maximum number of batch calls that are parsed. A batch over `max_batch` is refused call by call
+/// up to here, and in one answer above.
 const MOST_CALLS: u32 = 1000;
 
-/// Answers JSON-RPC: what may call, how much at once, and the methods.
+/// The JSON-RPC server: access, limits, and the methods.
 pub struct RpcServer {
     settings: RpcSettings,
     api_keys: Arc<ApiKeys>,
@@ -43,7 +43,7 @@ pub struct RpcServer {
 }
 
 impl RpcServer {
-    /// Serves nothing yet.
+    /// Creates the server; it does not serve yet.
     ///
     /// # Errors
     /// [`SettingsError`] names the key.
@@ -64,12 +64,12 @@ impl RpcServer {
         })
     }
 
-    /// The methods as they are registered, by every name.
+    /// The registered methods, under every name.
     pub fn method_names(&self) -> Vec<&'static str> {
         self.methods.clone().into_rpc().method_names().collect()
     }
 
-    /// Serves until told to stop, and then until the last request in flight is answered.
+    /// Serves until stopped, and then until the last request in progress is answered.
     ///
     /// # Errors
     /// [`io::Error`] of the listener.
@@ -82,7 +82,7 @@ impl RpcServer {
         let config = ServerConfig::builder()
         .max_request_body_size(settings.max_body_bytes)
         .max_response_body_size(max_response)
-        // The listener counts connections.
+        // The listener counts connections itself.
         .max_connections(u32::MAX)
         .set_batch_request_config(BatchRequestConfig::Limit(settings.max_batch.max(MOST_CALLS)))
         .build();

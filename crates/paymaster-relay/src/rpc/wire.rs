@@ -1,4 +1,4 @@
-//! From parameters to requests: whatever needs the catalogue or the caller to be parsed. Forms are
+//! Conversion of parameters to requests: parsing that needs the catalogue or the caller. Forms are
 //! parsed in relay-api.
 
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::error::RequestError;
 use crate::policy::Policy;
 use crate::sponsor::{DraftRequest, SponsorRequest};
 
-/// What parsing needs to know.
+/// The context of parsing.
 pub(super) struct Wire<'a> {
     pub(super) chains: &'a Chains,
     pub(super) of_path: &'a OfPath,
@@ -25,13 +25,13 @@ pub(super) struct Wire<'a> {
     pub(super) caller: &'a Caller,
 }
 
-/// A request, and the client's own JSON of the operation to answer with.
+/// A request, and the client's own JSON of the operation for the answer.
 pub(super) struct Parsed {
     pub(super) request: SponsorRequest,
     pub(super) document: Map<String, Value>,
 }
 
-/// What the methods of ERC-7677 take.
+/// The parameters of the ERC-7677 methods.
 pub(super) struct Erc7677 {
     pub(super) op: Param<UserOperation>,
     pub(super) entry_point: Param<Address>,
@@ -39,7 +39,7 @@ pub(super) struct Erc7677 {
     pub(super) context: Param<Context>,
 }
 
-/// What a caller chose, by `options` of our methods or by `context` of ERC-7677.
+/// A caller's choices, from `options` of our methods or `context` of ERC-7677.
 #[derive(Default)]
 struct Choices {
     passkey: Option<PasskeyAssertion>,
@@ -58,7 +58,7 @@ impl From<Options> for Choices {
 }
 
 impl Wire<'_> {
-    /// Of `pm_sponsor_with_tee`.
+    /// The request of `pm_sponsor_with_tee`.
     pub(super) fn sponsor(
         &self,
         op: &Param<UserOperation>,
@@ -73,7 +73,7 @@ impl Wire<'_> {
         Ok(Parsed { request, document })
     }
 
-    /// Of `pm_getSponsorshipIntent`.
+    /// The request of `pm_getSponsorshipIntent`.
     pub(super) fn intent(
         &self,
         op: &Param<UserOperation>,
@@ -84,12 +84,12 @@ impl Wire<'_> {
         self.draft(op, GasFields::Required, account_id.parse()?, &choices)
     }
 
-    /// Of `pm_getPaymasterStubData`: gas and fees as far as they are known.
+    /// The request of `pm_getPaymasterStubData`: gas and fees may be missing.
     pub(super) fn stub(&self, call: Erc7677) -> Result<DraftRequest, RequestError> {
         self.erc7677(call, GasFields::Optional).map(|(draft, _)| draft)
     }
 
-    /// Of `pm_getPaymasterData`.
+    /// The request of `pm_getPaymasterData`.
     pub(super) fn data(&self, call: Erc7677) -> Result<SponsorRequest, RequestError> {
         let (draft, choices) = self.erc7677(call, GasFields::Required)?;
         Ok(SponsorRequest::new(draft, choices.passkey, choices.idempotency_key, self.request_id.0.clone()))
@@ -138,7 +138,7 @@ impl Wire<'_> {
         })
     }
 
-    /// The policy that was asked for or is the default, of those that the caller's key may choose.
+    /// The requested or default policy, among those that the caller's key may choose.
     fn policy(&self, catalogue: &ChainCatalogue, asked: Option<&str>) -> Result<Arc<Policy>, RequestError> {
         let Some(allowed) = self.caller.policies() else {
             return catalogue.policy(asked);
@@ -156,7 +156,7 @@ impl Wire<'_> {
     }
 }
 
-/// A client may ask for less time than it would get, never for more.
+/// A client may request less time than the default, but never more.
 fn validity(validity: Validity, asked: Option<u64>) -> Result<Validity, RequestError> {
     match asked {
         Some(given) if given < validity.shortest() => {
@@ -166,7 +166,7 @@ fn validity(validity: Validity, asked: Option<u64>) -> Result<Validity, RequestE
     }
 }
 
-/// Where nobody named an account the sender stands for itself, in lower-case hex.
+/// If no account is named, the sender is the account, in lower-case hex.
 fn sender_as_account(op: &Value) -> Result<AccountId, RequestError> {
     const NAME: &str = "sender";
     let sender = match &op[NAME] {

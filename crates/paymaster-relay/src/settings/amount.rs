@@ -1,4 +1,4 @@
-//! Amounts of native currency, as an operator writes them.
+//! Amounts of native currency in settings.
 
 use std::fmt;
 
@@ -37,7 +37,7 @@ impl Visitor<'_> for AmountVisitor {
     }
 
     fn visit_i64<E: de::Error>(self, value: i64) -> Result<WeiAmount, E> {
-        let value = u64::try_from(value).map_err(|_| E::custom("an amount is not negative"))?;
+        let value = u64::try_from(value).map_err(|_| E::custom("an amount cannot be negative"))?;
         self.visit_u64(value)
     }
 

@@ -1,4 +1,4 @@
-//! Chains and their nodes, as an operator writes them.
+//! Settings of chains and their nodes.
 
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
@@ -13,29 +13,29 @@ use super::error::SettingsError;
 pub struct ChainSettings {
     /// EIP-155 chain id.
     pub chain_id: u64,
-    /// Whether it is one of `chains`: what is said of it names it then.
+    /// Whether it is one of `chains`: messages about it then name it.
     #[serde(skip)]
     pub(crate) is_listed: bool,
-    /// JSON-RPC endpoint of a node. Never logged: such addresses often carry a key.
+    /// JSON-RPC endpoint of a node. Never logged: such URLs often contain a key.
     #[schemars(with = "String")]
     pub rpc_url: SecretString,
-    /// Seconds after which the node counts as down.
+    /// Seconds without an answer after which the node counts as down.
     #[serde(default = "timeout_seconds")]
     pub timeout_seconds: u64,
     /// Seconds within which the next block is expected: the interval between blocks.
     #[serde(default = "block_seconds")]
     pub block_seconds: u64,
     /// Blocks on top of another that make it final. A reservation ends once the block of its
-    /// operation is final, or a final block is past its window; settlement reads younger blocks
-    /// again. With 0 a reorganisation leaves operations unreserved that may be mined again. They
-    /// must take longer than the logs of the node, or of its slowest backend, lag behind its latest
-    /// block.
+    /// operation is final, or a final block is past its window; settlement rereads younger blocks.
+    /// With 0, a reorganisation may leave operations unreserved that can be mined again. These
+    /// blocks must take longer than the log index of the node, or of its slowest backend, lags
+    /// behind its latest block.
     #[serde(default = "confirmations")]
     pub confirmations: u64,
 }
 
 impl ChainSettings {
-    /// What is wrong with a key of it.
+    /// An error in one of its keys.
     pub(crate) fn invalid(&self, [of_one, of_list]: [&'static str; 2], problem: &str) -> SettingsError {
         match self.is_listed {
             false => SettingsError::Invalid { key: of_one, problem: problem.to_owned() },

@@ -1,4 +1,4 @@
-//! Paymasters, as an operator writes them.
+//! Settings of paymasters.
 
 use proto::{Address, EntryPointVersion};
 use schemars::JsonSchema;
@@ -8,7 +8,7 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeploymentSettings {
-    /// The chain that it is on, where there are several.
+    /// Its chain, if there are several.
     #[serde(default)]
     pub chain_id: Option<u64>,
     /// The EntryPoint contract.
@@ -20,11 +20,11 @@ pub struct DeploymentSettings {
     /// The paymaster contract, with a deposit in that EntryPoint.
     #[schemars(with = "String")]
     pub paymaster: Address,
-    /// Gas for the paymaster's validation; also the most a client may echo. An operation with tens
-    /// of thousands of bytes gets more, as its hashing takes more. Ignored on v0.6.
+    /// Gas for the paymaster's validation; also the maximum a client may echo. An operation with
+    /// tens of thousands of bytes gets more, because its hashing needs more. Ignored on v0.6.
     #[serde(default = "paymaster_verification_gas_limit")]
     pub paymaster_verification_gas_limit: u64,
-    /// The least gas for the paymaster's validation that a client may echo. Ignored on v0.6.
+    /// Minimum gas for the paymaster's validation that a client may echo. Ignored on v0.6.
     #[serde(default = "min_paymaster_verification_gas_limit")]
     pub min_paymaster_verification_gas_limit: u64,
 }

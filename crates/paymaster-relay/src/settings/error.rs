@@ -1,6 +1,6 @@
-//! Why settings can't be used.
+//! Errors of settings.
 
-/// Why settings can't be used.
+/// An error in the settings.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// A list needs at least one entry.
@@ -14,15 +14,15 @@ pub enum SettingsError {
     Duplicate {
         /// The key.
         key: &'static str,
-        /// What both have.
+        /// The common value.
         value: String,
     },
-    /// A value is outside what makes sense.
+    /// A value is invalid.
     #[error("{key}: {problem}")]
     Invalid {
         /// The key.
         key: &'static str,
-        /// What is wrong, for people.
+        /// The problem, for people.
         problem: String,
     },
 }

@@ -1,4 +1,4 @@
-//! Policies, and the standing of accounts, as an operator writes them.
+//! Settings of policies, and of the standing of accounts.
 
 use proto::{AccountId, Address};
 use schemars::JsonSchema;
@@ -6,44 +6,44 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::amount::WeiAmount;
 
-/// What is sponsored, and for whom. Every rule must hold.
+/// A sponsorship policy. Every rule must hold.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PolicySettings {
-    /// The name requests choose it by (`policyId`).
+    /// The name by which requests choose it (`policyId`).
     pub id: String,
-    /// The only chains that it sponsors on. Empty: all.
+    /// The chains on which it sponsors. Empty: all.
     #[serde(default)]
     pub chain_ids: Vec<u64>,
-    /// The only senders that are sponsored. Empty: any.
+    /// The senders that are sponsored. Empty: any.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub senders: Vec<Address>,
-    /// The only contracts that the callData may name; every inner call of a batch is looked at, and
-    /// an encoding that is not understood is refused. What the sender does with its callData is its
-    /// own code's choice: without `senders`, any contract passes whose `execute` ignores its
-    /// arguments. Empty: any.
+    /// The contracts that the callData may call; every inner call of a batch is checked, and an
+    /// unknown encoding is refused. The sender's own code decides what it does with its callData:
+    /// without `senders`, any contract whose `execute` ignores its arguments is accepted. Empty:
+    /// any.
     #[serde(default)]
     pub targets: Vec<TargetSettings>,
-    /// The only factories that may create the account, and the only contracts it may delegate to
-    /// (EIP-7702): what they do is paid for as well. They don't restrict a sender that is already
-    /// deployed or delegated. Empty: any, but none where `targets` are listed.
+    /// The factories that may create the account, and the contracts it may delegate to (EIP-7702):
+    /// their execution is paid for as well. They do not restrict a sender that is already deployed
+    /// or delegated. Empty: any, but none if `targets` are listed.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub factories: Vec<Address>,
-    /// Wei. The most an operation may cost at worst: the prefund the EntryPoint takes. It bounds
-    /// one operation, not what is spent over time, and fees may be as high as it allows: with
-    /// `default_account`, each account can take the whole deposit, one operation after the other.
+    /// Wei. The maximum worst-case cost of an operation: the prefund that the EntryPoint takes. It
+    /// bounds one operation, not the total over time, and fees may be as high as it allows: with
+    /// `default_account`, each account can use up the whole deposit, one operation after the other.
     pub max_cost_per_operation: WeiAmount,
-    /// Sponsors without a passkey, as accounts with their own signer need it. The relay's key needs
-    /// the permission `sponsor_without_passkey` of the trusted application too, which only
-    /// `bootstrap` gives by itself.
+    /// Sponsors without a passkey, which accounts with their own signer need. The relay's key also
+    /// needs the permission `sponsor_without_passkey` of the trusted application, which only
+    /// `bootstrap` grants automatically.
     #[serde(default)]
     pub allow_without_passkey: bool,
-    /// Wei. The least balance of an account.
+    /// Wei. The minimum balance of an account.
     #[serde(default)]
     pub min_balance: WeiAmount,
-    /// The lowest membership of an account: none, basic or premium.
+    /// The minimum membership of an account: none, basic or premium.
     #[serde(default)]
     pub min_membership: Membership,
 }
@@ -61,7 +61,8 @@ pub struct TargetSettings {
     /// The contract.
     #[schemars(with = "String")]
     pub address: Address,
-    /// The only functions of it, by selector (`0xa9059cbb`). Empty: any, and plain transfers.
+    /// Its functions that may be called, by selector (`0xa9059cbb`). Empty: any, and plain
+    /// transfers.
     #[serde(default)]
     pub selectors: Vec<Selector>,
 }
@@ -82,14 +83,14 @@ impl<'de> Deserialize<'de> for Selector {
     }
 }
 
-/// How an account stands with the operator.
+/// The standing of an account with the operator.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StandingSettings {
     /// Whether it is sponsored at all.
     #[serde(default = "yes")]
     pub active: bool,
-    /// Wei. Its credit in the operator's books.
+    /// Wei. Its credit with the operator.
     #[serde(default)]
     pub balance: WeiAmount,
     /// Its membership: none, basic or premium.
@@ -102,16 +103,16 @@ pub struct StandingSettings {
 #[serde(deny_unknown_fields)]
 pub struct AccountSettings {
     /// The account id. `pk_…` belongs to one passkey and a sender's address, in any case, to that
-    /// sender. Any other id belongs to whoever registers it first: create the account before you
-    /// list it. Without a passkey the entry of the sender decides, whatever account is named; a
-    /// sender that is listed as inactive is sponsored for no account.
+    /// sender. Any other id belongs to the first to register it: create the account before you list
+    /// it. Without a passkey the sender's entry applies, whatever account is named; a sender listed
+    /// as inactive is not sponsored for any account.
     #[serde(deserialize_with = "account_id")]
     #[schemars(with = "String")]
     pub id: AccountId,
     /// Whether it is sponsored at all.
     #[serde(default = "yes")]
     pub active: bool,
-    /// Wei. Its credit in the operator's books.
+    /// Wei. Its credit with the operator.
     #[serde(default)]
     pub balance: WeiAmount,
     /// Its membership: none, basic or premium.
@@ -133,7 +134,7 @@ pub enum Membership {
 }
 
 impl Membership {
-    /// The word for it, as in settings.
+    /// Its name in settings.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -145,7 +146,7 @@ impl Membership {
 }
 
 impl AccountSettings {
-    /// The standing alone.
+    /// The standing without the id.
     #[must_use]
     pub fn standing(&self) -> StandingSettings {
         StandingSettings { active: self.active, balance: self.balance, membership: self.membership }

@@ -1,4 +1,4 @@
-//! What an operator can set. The doc comments are the configuration reference.
+//! The operator's settings. The doc comments become the configuration reference.
 
 mod amount;
 mod chain;
@@ -33,14 +33,14 @@ pub struct Settings {
     /// The chain whose operations are sponsored. For several: `chains`.
     #[serde(default)]
     pub chain: Option<ChainSettings>,
-    /// Several chains, in place of `chain`. Requests name theirs: by the path `/rpc/<chain id>`, or
+    /// Several chains, instead of `chain`. Requests name theirs: by the path `/rpc/<chain id>`, or
     /// by `chainId`.
     #[serde(default, deserialize_with = "chain::listed")]
     pub chains: Vec<ChainSettings>,
-    /// The paymasters, each with the EntryPoint it serves. The first of a chain is used when a
-    /// request names none.
+    /// The paymasters, each with its EntryPoint. The first one of a chain is used if a request
+    /// names none.
     pub deployments: Vec<DeploymentSettings>,
-    /// The SQLite file that holds sponsorships and, without Redis, the claims of requests.
+    /// The SQLite file for sponsorships and, without Redis, the claims of requests.
     #[schemars(with = "String")]
     pub database: PathBuf,
     /// The unix socket of `super-relay api-key`, which only the node's user can open. Unset:
@@ -51,31 +51,31 @@ pub struct Settings {
     /// Seconds a sponsorship is valid for.
     #[serde(default = "defaults::validity_seconds")]
     pub validity_seconds: u64,
-    /// Seconds of validity that must be left when the next block is expected: bundlers want 30 to
-    /// include an operation.
+    /// Seconds of validity that must be left when the next block is expected: bundlers require 30
+    /// to include an operation.
     #[serde(default = "defaults::min_validity_seconds")]
     pub min_validity_seconds: u64,
-    /// Seconds from the relay's approval to the end of a window, at most: no more than `maxWindow`
-    /// of the trusted application and of the paymaster contract. After so long without a block no
-    /// window suits both the latest block and the next.
+    /// Maximum number of seconds from the relay's approval to the end of a window: at most the
+    /// `maxWindow` of the trusted application and of the paymaster contract. After this time
+    /// without a block no window covers both the latest block and the next one.
     #[serde(default = "defaults::max_window_seconds")]
     pub max_window_seconds: u64,
-    /// The sponsorship policies. The first of a chain applies to requests that name none.
+    /// The sponsorship policies. The first one of a chain applies to requests that name none.
     pub policies: Vec<PolicySettings>,
     /// How much of a deposit may be reserved at once, and by whom.
     #[serde(default)]
     pub reservations: ReservationSettings,
-    /// Times that one sponsorship is signed at most. The same request again, and a new approval of
+    /// Maximum number of signings of one sponsorship. The same request again, and a new approval of
     /// the same operation, get the stored answer while its window is long enough; after that the
     /// window is renewed, which is another signing.
     #[serde(default = "defaults::max_signings")]
     pub max_signings: u32,
-    /// Approvals of one account that the trusted application may refuse within `validity_seconds`
-    /// before the account has to wait: a refused approval reserves nothing, so nothing else limits
-    /// this work. Counted by each process.
+    /// Number of approvals of one account that the trusted application may refuse within
+    /// `validity_seconds` before the account has to wait: a refused approval reserves nothing, so
+    /// nothing else limits this work. Counted per process.
     #[serde(default = "defaults::max_refusals")]
     pub max_refusals: u32,
-    /// The accounts whose standing is known.
+    /// The accounts with a known standing.
     #[serde(default)]
     pub accounts: Vec<AccountSettings>,
     /// The standing of every other account. Without it these are refused.
@@ -91,7 +91,7 @@ pub struct Settings {
     pub rpc: RpcSettings,
     /// The WebAuthn relying party that passkeys belong to.
     pub rp_id: String,
-    /// Who sponsors, as wallets show it (ERC-7677, `sponsor.name`).
+    /// The sponsor's name, as shown by wallets (ERC-7677, `sponsor.name`).
     #[serde(default = "defaults::sponsor_name")]
     pub sponsor_name: String,
     /// Seconds between two searches of the chain for mined operations.
@@ -112,8 +112,7 @@ impl Settings {
         self.all_chains().iter().map(|chain| chain.chain_id).collect()
     }
 
-    /// The chain that a deployment is on: the only one, where it names none. `None` where it has to
-    /// name one.
+    /// The chain of a deployment: the only one if it names none. `None` if it has to name one.
     #[must_use]
     pub fn chain_of(&self, deployment: &DeploymentSettings) -> Option<u64> {
         match (deployment.chain_id, self.all_chains()) {
@@ -123,7 +122,7 @@ impl Settings {
         }
     }
 
-    /// Where the admin socket is.
+    /// The path of the admin socket.
     #[must_use]
     pub fn admin_socket(&self) -> PathBuf {
         self.admin_socket.clone().unwrap_or_else(|| self.database.with_file_name("admin.sock"))

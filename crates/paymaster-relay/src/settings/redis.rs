@@ -1,4 +1,4 @@
-//! Redis, as an operator writes it.
+//! Settings of Redis.
 
 use redis::Client;
 use schemars::JsonSchema;
@@ -20,7 +20,7 @@ pub struct RedisSettings {
 }
 
 impl RedisSettings {
-    /// Connects to nothing yet.
+    /// Creates the client without connecting.
     pub(crate) fn client(&self) -> Result<Client, SettingsError> {
         let problem = "not of the form redis://[user:password@]host:port[/database]";
         Client::open(self.url.expose_secret())

@@ -1,4 +1,4 @@
-//! The relay's key, as an operator writes it.
+//! Settings of the relay's key.
 
 use std::path::{Path, PathBuf};
 
@@ -16,8 +16,8 @@ pub struct RelayKeySettings {
     /// The environment variable that holds the passphrase.
     #[serde(default)]
     pub passphrase_env: Option<String>,
-    /// The file that holds the passphrase, as secret stores mount it. A trailing line break is left
-    /// out.
+    /// The file that holds the passphrase, as mounted by secret stores. A trailing line break is
+    /// ignored.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub passphrase_file: Option<PathBuf>,
@@ -26,7 +26,7 @@ pub struct RelayKeySettings {
     pub rotation_interval_seconds: u64,
 }
 
-/// Where a passphrase is.
+/// The place of a passphrase.
 pub(crate) enum PassphrasePlace<'a> {
     /// In this environment variable.
     Variable(&'a str),
@@ -35,7 +35,7 @@ pub(crate) enum PassphrasePlace<'a> {
 }
 
 impl RelayKeySettings {
-    /// `None` where neither or both are named.
+    /// `None` if neither or both are named.
     pub(crate) fn passphrase_place(&self) -> Option<PassphrasePlace<'_>> {
         match (&self.passphrase_env, &self.passphrase_file) {
             (Some(name), None) => Some(PassphrasePlace::Variable(name)),

@@ -1,4 +1,4 @@
-//! Limits on open reservations, as an operator writes them.
+//! Settings of limits on open reservations.
 
 use proto::Wei;
 use schemars::JsonSchema;
@@ -6,11 +6,11 @@ use serde::Deserialize;
 
 use super::amount::WeiAmount;
 
-/// Callers that share what is unproven, where nothing else is set: one of them has that part of it.
+/// Default number of callers that share the unproven part: each gets the corresponding fraction.
 const CALLERS: u8 = 4;
 
-/// The part that publishable API keys and callers without a key have together: the other half is
-/// for servers' keys.
+/// The fraction shared by publishable API keys and callers without a key: the other half is for
+/// servers' keys.
 const PUBLIC: u8 = 2;
 
 /// Limits on open reservations, each within one deployment. A reservation is open from the request
@@ -19,46 +19,46 @@ const PUBLIC: u8 = 2;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ReservationSettings {
-    /// Open reservations of one account. Accounts that no passkey proved are counted for each
-    /// server's API key apart, and not at all under a publishable key or without one.
+    /// Open reservations of one account. Accounts without a proof by passkey are counted separately
+    /// for each server's API key, and not at all with a publishable key or without one.
     pub max_per_account: u32,
-    /// Wei. Worst-case costs of one account's open reservations together.
+    /// Wei. Sum of the worst-case costs of one account's open reservations.
     pub max_wei_per_account: Option<WeiAmount>,
     /// Percent of the deposit for one account. A single reservation may exceed it.
     pub max_percent_per_account: u8,
     /// Open reservations of requests with one API key.
     pub max_per_api_key: u32,
-    /// Wei. Worst-case costs of the open reservations of one API key together.
+    /// Wei. Sum of the worst-case costs of one API key's open reservations.
     pub max_wei_per_api_key: Option<WeiAmount>,
     /// Percent of the deposit for one API key. A single reservation may exceed it.
     pub max_percent_per_api_key: u8,
     /// Open reservations of all requests without a passkey together.
     pub max_unproven: u32,
-    /// Wei. Worst-case costs of all open reservations without a passkey together.
+    /// Wei. Sum of the worst-case costs of all open reservations without a passkey.
     pub max_wei_unproven: Option<WeiAmount>,
     /// Percent of the deposit for all requests without a passkey together.
     pub max_percent_unproven: u8,
-    /// Open reservations of requests without a passkey, of one API key, or of everybody without a
+    /// Open reservations of requests without a passkey, of one API key, or of all callers without a
     /// key together. Unset: a quarter of `max_unproven`.
     pub max_unproven_per_caller: Option<u32>,
-    /// Wei. Worst-case costs of those together. Unset: a quarter of `max_wei_unproven`, where that
-    /// is set, but no less than the largest `max_cost_per_operation` of the policies.
+    /// Wei. Sum of their worst-case costs. Unset: a quarter of `max_wei_unproven`, if that is set,
+    /// but no less than the largest `max_cost_per_operation` of the policies.
     pub max_wei_unproven_per_caller: Option<WeiAmount>,
     /// Percent of the deposit for those together. A single reservation may exceed it. Unset: a
     /// quarter of `max_percent_unproven`, rounded up.
     pub max_percent_unproven_per_caller: Option<u8>,
-    /// Open reservations of requests without a passkey that anybody can make: with publishable API
-    /// keys, or without a key, all together. The rest is left to servers' keys. Unset: half of
+    /// Open reservations of requests without a passkey that anyone can make: with publishable API
+    /// keys, or without a key, all together. The rest is left for servers' keys. Unset: half of
     /// `max_unproven`.
     pub max_unproven_public: Option<u32>,
-    /// Wei. Worst-case costs of those together. Unset: half of `max_wei_unproven`, where that is
-    /// set, but no less than the largest `max_cost_per_operation` of the policies.
+    /// Wei. Sum of their worst-case costs. Unset: half of `max_wei_unproven`, if that is set, but
+    /// no less than the largest `max_cost_per_operation` of the policies.
     pub max_wei_unproven_public: Option<WeiAmount>,
     /// Percent of the deposit for those together. A single reservation may exceed it. Unset: half
     /// of `max_percent_unproven`, rounded up.
     pub max_percent_unproven_public: Option<u8>,
-    /// Seconds that a sponsorship without a passkey is valid for, at most; what it reserves is tied
-    /// up for as long. Unset: `relay.validity_seconds`.
+    /// Maximum validity of a sponsorship without a passkey in seconds, during which its reservation
+    /// is held. Unset: `relay.validity_seconds`.
     pub unproven_validity_seconds: Option<u64>,
 }
 

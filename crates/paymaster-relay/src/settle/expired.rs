@@ -75,8 +75,8 @@ impl Settler {
     }
 
     /// The newest block up to which settlement has read only blocks that were final then; `None`
-    /// while the chain is shorter than that. At contracts that are no longer configured nothing is
-    /// read: the last final block.
+    /// while the chain is too short. For contracts that are no longer configured nothing is read:
+    /// it is the last final block.
     fn last_settled(&self, contracts: Contracts, next: u64, last_final: u64) -> Option<u64> {
         if !self.is_configured(contracts) {
             return Some(last_final);
@@ -135,8 +135,8 @@ impl Settler {
         Ok(released)
     }
 
-    /// The accounts' next nonces. `None` where the node refused so many questions at once: the next
-    /// time it is asked for fewer.
+    /// The accounts' next nonces. `None` if the node refused that many queries at once: the next time
+    /// it is queried for fewer.
     async fn next_nonces(
         &self,
         contracts: Contracts,

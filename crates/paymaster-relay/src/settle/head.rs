@@ -1,7 +1,7 @@
-//! Which latest block settlement goes by. One answer of a node takes nothing back: a backend of a
-//! load balancer may lag by the whole chain, or tell of blocks that do not exist. Some final blocks
-//! are noted with their hashes, so that what was read of blocks that are not this chain's can be
-//! read again.
+//! Which latest block settlement trusts. A single answer of a node undoes nothing: a backend of a
+//! load balancer may lag by the whole chain, or report blocks that do not exist. Some final blocks
+//! are recorded with their hashes, so that blocks that turn out to belong to another chain can be
+//! reread.
 
 use std::collections::BTreeSet;
 
@@ -12,29 +12,29 @@ use super::{READ_AGAIN, Settler};
 use crate::chain::{Block, ChainError, Now};
 use crate::error::RelayError;
 
-/// Rounds in which the node's chain has to be another than what was read, with a new latest block,
-/// until it is believed; a round in which it is the same takes one back.
+/// Number of rounds in which the node's chain has to differ from what was read, with a new latest
+/// block, until it is believed; a round in which it is the same subtracts one.
 const DOUBTFUL_ROUNDS: u32 = 10;
-/// Seconds that a block may be old and still be the newest of a chain that is in use, rather than
-/// that of a node that lags.
+/// Maximum age in seconds of the newest block of a chain in use; an older one may come from a
+/// lagging node.
 const NEW: u64 = 120;
 
-/// How far the blocks that were noted are those of the node.
+/// How far the recorded blocks agree with the node's.
 enum Footing {
     /// All up to the latest block; the number of the highest.
     Same(Option<u64>),
-    /// That one is not; the highest that is.
+    /// This one differs; the highest that agrees is the anchor.
     Other { number: u64, anchor: Option<u64> },
 }
 
 impl Settler {
-    /// The latest block. One that is up to [`READ_AGAIN`] below what was read is a reorganisation,
-    /// or a node that lags a little. One that is lower still, or of a chain with other blocks than
-    /// those that were noted, is believed when it stays so: the chain was reset, or what was read
-    /// is not of this chain. That is read again.
+    /// The latest block. A block up to [`READ_AGAIN`] below what was read is a reorganisation, or a
+    /// node that lags a little. A still lower one, or one of a chain whose blocks differ from the
+    /// recorded ones, is believed if it persists: the chain was reset, or what was read does not
+    /// belong to this chain, and is reread.
     ///
     /// # Errors
-    /// [`RelayError::ChainUnavailable`] also where the latest block is not believed;
+    /// [`RelayError::ChainUnavailable`], also if the latest block is not believed;
     /// [`RelayError::StoreUnavailable`].
     pub(super) async fn believed_head(&self) -> Result<Block, RelayError> {
         let latest = self.chain.reader.latest_block().await?;
@@ -48,7 +48,7 @@ impl Settler {
                 self.progress.doubt(Chain::OfWhatWasRead);
                 self.check_exists(latest.number, read).await?;
             }
-            // Nothing was noted yet: the database is of an earlier version.
+            // Nothing was recorded yet: the database is of an earlier version.
             (Footing::Same(_), Some(_)) if known.is_empty() => self.read_again(latest.number, None).await?,
             (Footing::Same(anchor) | Footing::Other { anchor, .. }, _) if self.stays_so(&now) => {
                 self.read_again(latest.number, anchor).await?;
@@ -60,14 +60,14 @@ impl Settler {
         Ok(latest)
     }
 
-    /// Whether the node's chain was not the one that was read so often, with a new latest block,
-    /// that it is neither a node that lags nor one wrong answer.
+    /// Whether the node's chain has differed from what was read often enough, with a new latest
+    /// block, that it is neither a lagging node nor a single wrong answer.
     fn stays_so(&self, now: &Now) -> bool {
         let is_new = now.host.saturating_sub(now.block) <= NEW;
         self.progress.doubt(if is_new { Chain::Other } else { Chain::OtherAndOld }) >= DOUBTFUL_ROUNDS
     }
 
-    /// Asks for a block that would be read next, where the latest is far above what was read.
+    /// Requests a block that would be read next, if the latest is far above what was read.
     async fn check_exists(&self, latest: u64, read: Option<u64>) -> Result<(), RelayError> {
         if read.is_some_and(|read| latest <= read.saturating_add(READ_AGAIN)) {
             return Ok(());
@@ -79,7 +79,7 @@ impl Settler {
         }
     }
 
-    /// Holds the blocks that were noted against the node's, the highest first.
+    /// Compares the recorded blocks with the node's, highest first.
     async fn footing(&self, known: &[(u64, Hash)], latest: u64) -> Result<Footing, RelayError> {
         let mut other = None;
         for (number, hash) in known.iter().rev().filter(|(number, _)| *number <= latest) {
@@ -98,22 +98,22 @@ impl Settler {
         Ok(other.map_or(Footing::Same(None), |number| Footing::Other { number, anchor: None }))
     }
 
-    /// Reads again what comes after the `anchor`, the highest noted block that is this chain's;
+    /// Rereads the blocks after the `anchor`, the highest recorded block that is on this chain;
     /// without one, the last [`READ_AGAIN`] blocks.
     async fn read_again(&self, latest: u64, anchor: Option<u64>) -> Result<(), RelayError> {
         let from = anchor.unwrap_or_else(|| latest.saturating_sub(READ_AGAIN));
         tracing::warn!(
             latest,
             from,
-            "settlement had read blocks that are not this chain's: was it reset, or did a node tell of another? all from \
-             there on are read again"
+            "settlement had read blocks that are not this chain's: was it reset, or did a node serve another one? all from \
+             there on are reread"
         );
         self.progress.doubt(Chain::Believed);
         Ok(self.store.read_again_from(self.chain.id(), from, anchor).await?)
     }
 
-    /// Notes the first block and the last final one, and forgets some of those between: fewer, the
-    /// older they are.
+    /// Records the first block and the last final one, and deletes some of those in between: the
+    /// older, the fewer are kept.
     async fn note_known(&self, latest: u64) -> Result<(), RelayError> {
         let mut known: BTreeSet<_> =
             self.store.known_blocks(self.chain.id()).await?.into_iter().map(|(number, _)| number).collect();
@@ -133,7 +133,7 @@ impl Settler {
         Ok(())
     }
 
-    /// `None` also where a node does not tell: there are some that keep no old blocks.
+    /// `None` also if the node does not answer: some keep no old blocks.
     async fn hash_if_told(&self, number: u64) -> Result<Option<Hash>, RelayError> {
         match self.chain.reader.hash_of(number).await {
             Err(ChainError::Node { .. }) => Ok(None),
@@ -142,8 +142,8 @@ impl Settler {
     }
 }
 
-/// Of these numbers, those that are not needed: among those whose distance from the highest has as
-/// many binary digits, all but the lowest and the highest.
+/// The numbers that are not needed: among those whose distance from the highest has the same number
+/// of binary digits, all but the lowest and the highest.
 fn spare(known: &BTreeSet<u64>) -> Vec<u64> {
     let Some(highest) = known.last() else { return Vec::new() };
     let digits = |number: &u64| (highest - number).checked_ilog2();

@@ -1,5 +1,5 @@
-//! Settlement: what was mined is no longer reserved, once its block is final. Reads the chain's own
-//! words, `UserOperationEvent`, and remembers how far it read, so that a restart misses nothing.
+//! Settlement: releases the reservation of a mined operation once its block is final. It reads the
+//! chain's `UserOperationEvent`s, and records how far it read, so that a restart misses nothing.
 
 mod account_logs;
 mod expired;
@@ -30,11 +30,11 @@ use crate::outage::{Needs, Outage};
 use crate::parts::Parts;
 use crate::store::{BlocksRead, Settled, Settlement, Store};
 
-/// Blocks that are read again, at least, after the chain turned out to be lower than what was read;
-/// it is believed to be lower by as many at most.
+/// Minimum number of blocks to reread after the chain turned out to be shorter than what was read;
+/// a chain shorter by at most this many is believed.
 const READ_AGAIN: u64 = 1000;
 
-/// Settles what was mined on one chain and releases what no block can contain any more.
+/// Settles mined operations on one chain and releases expired reservations.
 pub struct Settler {
     chain: Arc<Chain>,
     store: Arc<dyn Store>,
@@ -48,7 +48,7 @@ pub struct Settler {
 }
 
 impl Settler {
-    /// Of one chain. Asks nobody anything yet.
+    /// The settler of one chain. Makes no requests yet.
     #[must_use]
     pub fn new(chain: &Arc<Chain>, parts: &Parts) -> Self {
         let Parts { store, metrics, .. } = parts.clone();
@@ -63,22 +63,22 @@ impl Settler {
         &self.chain
     }
 
-    /// Blocks on top of a final one.
+    /// Number of blocks on top of a final one.
     fn confirmations(&self) -> u64 {
         self.chain.catalogue.confirmations
     }
 
-    /// What recurring work needs, and where its outages are told of.
+    /// The dependencies of the recurring work, for their outage logs.
     pub(crate) fn needs(&self) -> Needs<'_> {
         Needs { chain: Some(&self.chain_log), store: self.store.outages() }
     }
 
-    /// What was wrong with the last round, for operators.
+    /// The problem of the last round, for operators.
     pub(crate) fn problem(&self) -> Option<String> {
         self.progress.problem()
     }
 
-    /// Settles every interval, until told to stop.
+    /// Settles at every interval, until stopped.
     pub async fn run(&self, every: Duration, stop: CancellationToken) {
         let (mut ticks, mut outage) =
             (interval(every.max(Duration::from_secs(1))), Outage::new(self.chain.work("settlement")));
@@ -91,14 +91,13 @@ impl Settler {
         }
     }
 
-    /// Reads what was mined, for every deployment: blocks that were not final the last time, and as
-    /// many newer ones as a round takes. How many operations of ours are in them, those included
-    /// that an earlier round found in the same blocks.
+    /// Reads mined operations for every deployment: blocks that were not final the last time, and
+    /// as many newer ones as fit into a round. Returns the number of our operations in them,
+    /// including those that an earlier round found in the same blocks.
     ///
     /// # Errors
     /// [`RelayError::ChainUnavailable`], [`RelayError::StoreUnavailable`] at the first deployment
-    /// that fails. Blocks that were read before that stay recorded, and the next call continues
-    /// after them.
+    /// that fails. Blocks read before that stay recorded, and the next call continues after them.
     pub async fn settle(&self) -> Result<u64, RelayError> {
         let outcome = self.settle_all().await;
         self.progress.note(&outcome);
@@ -123,22 +122,21 @@ impl Settler {
         // A reorganisation may have put other operations into blocks that are not final.
         let mut from = next.saturating_sub(self.confirmations()).min(latest);
         let (mut settled, mut questions, mut is_refused) = (0, 0, false);
-        // The last block to ask for: before the latest where the logs lag.
+        // The last block to request: before the latest if the logs lag.
         let (mut end, mut step, mut lag) = (latest, 1, None);
         while from <= end && (questions < MOST_QUESTIONS || from <= begun_at) {
             questions += 1;
             let at_once = self.progress.at_once();
             let to = end.min(from.saturating_add(at_once - 1));
             let mined = match self.chain.reader.mined(deployment, from, to).await {
-                // Nodes refuse a range that is too wide in many ways, none of which says so for
-                // certain.
+                // Nodes refuse too wide a range in many ways, none of which is unambiguous.
                 Err(ChainError::AnswerTooLarge { .. } | ChainError::Node { .. }) if to > from => {
                     self.progress.narrow(from, to);
                     is_refused = true;
                     continue;
                 }
-                // As refused, but each one costs the node, or us, a long time: the next round asks
-                // for fewer.
+                // Like a refusal, but each one takes the node, or us, a long time: the next round
+                // requests fewer blocks.
                 Err(error @ (ChainError::LogsNotRead { .. } | ChainError::Unreachable { .. })) if to > from => {
                     self.progress.narrow(from, to);
                     return Err(error.into());
@@ -147,7 +145,7 @@ impl Settler {
                     from = self.first_not_pruned(deployment, from, latest, detail).await?;
                     continue;
                 }
-                // Some of the blocks before that one may be there.
+                // Some of the blocks before that one may be available.
                 Err(ChainError::LogsLag { missing }) => {
                     lag = Some(missing);
                     let Some(before) = missing.checked_sub(step) else { break };
@@ -188,12 +186,12 @@ impl Settler {
         }
     }
 
-    /// The block from which on nothing was read yet, on this chain. The chain may be a little
-    /// shorter than what was read: by a reorganisation, or since the node told of blocks that do
-    /// not exist. Blocks that were mined meanwhile are then read again.
+    /// The first block on this chain that was not read yet. The chain may be a little shorter than
+    /// what was read: because of a reorganisation, or because the node reported blocks that do not
+    /// exist. Blocks mined in the meantime are then reread.
     async fn next_to_read(&self, deployment: &Deployment, latest: u64) -> Result<u64, RelayError> {
         let head = latest.saturating_add(1);
-        // A reservation records where to begin: without one nothing of ours is in older blocks.
+        // A reservation records where to begin: without one, older blocks contain nothing of ours.
         let next = self.store.next_block(deployment).await?.unwrap_or(latest);
         if next.saturating_sub(head) <= self.confirmations() {
             return Ok(next.min(head));
@@ -201,8 +199,8 @@ impl Settler {
         tracing::warn!(
             next,
             latest,
-            "settlement had read beyond the latest block: does the node lag, or did it tell of blocks that do not exist? \
-             the last {READ_AGAIN} blocks are read again"
+            "settlement had read beyond the latest block: does the node lag, or did it report blocks that do not exist? \
+             the last {READ_AGAIN} blocks are reread"
         );
         Ok(head.saturating_sub(READ_AGAIN))
     }

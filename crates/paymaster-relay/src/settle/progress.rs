@@ -1,4 +1,4 @@
-//! What settlement knows from one round to the next.
+//! Settlement's state between rounds.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -8,60 +8,60 @@ use proto::UserOpHash;
 
 use crate::error::RelayError;
 
-/// Blocks in one question, at most. Fewer where the node refuses that many, takes too long, or its
-/// answer is too long.
+/// Maximum number of blocks in one query. Fewer if the node refuses that many, takes too long, or
+/// its answer is too long.
 const MOST_AT_ONCE: u64 = 1000;
-/// Nonces in one JSON-RPC batch, at most. Fewer where the node refuses that many: providers take 10
-/// to 1,000 calls.
+/// Maximum number of nonces in one JSON-RPC batch. Fewer if the node refuses that many: providers
+/// take 10 to 1,000 calls.
 const MOST_NONCES: usize = 50;
 /// Maximum number of unknown operations that are remembered.
 const MOST_STRANGERS: usize = 10_000;
 /// Questions in one round for a deployment, at most: what is left is for the next. More only where
 /// the blocks that are read again need them.
 pub(super) const MOST_QUESTIONS: u64 = 16;
-/// Blocks of one round for a deployment, at most.
+/// Maximum number of blocks in one round for a deployment.
 pub(super) const MOST_IN_ROUND: u64 = MOST_AT_ONCE * MOST_QUESTIONS;
 
-/// See the module.
+/// Settlement's state between rounds.
 #[derive(Debug)]
 pub(super) struct Progress {
-    /// Unknown operations that were logged, each with its block, as long as that is read again.
+    /// Unknown operations that were logged, with their blocks, while those are still reread.
     strangers: Mutex<HashMap<UserOpHash, u64>>,
-    /// Blocks in one question that the node is thought to take.
+    /// Number of blocks in one query that the node is expected to accept.
     at_once: AtomicU64,
     /// Nonces in one batch that the node is thought to take.
     nonces_at_once: AtomicUsize,
-    /// What was wrong with the last round.
+    /// The problem of the last round.
     problem: Mutex<Option<String>>,
-    /// What was wrong when expired reservations were last to be released.
+    /// The problem of the last release of expired reservations.
     release_problem: Mutex<Option<String>>,
     /// The same for those whose nonce was used.
     used_problem: Mutex<Option<String>>,
-    /// Rounds in which the node's chain was not the one that was read, and its latest block new,
-    /// less those in which it was the one.
+    /// Rounds in which the node's chain was not the one that was read, with a new latest block,
+    /// minus those in which it was.
     doubtful_rounds: AtomicU32,
     /// The block whose logs were refused last, and in how many rounds.
     refused: Mutex<(u64, u32)>,
 }
 
-/// Which chain the node told of in a round. One backend of several may tell of another.
+/// The chain that the node served in a round. One backend of several may serve another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Chain {
     OfWhatWasRead,
-    /// Another, whose latest block is new.
+    /// Another one, with a new latest block.
     Other,
-    /// Another, on which no block was mined for a while.
+    /// Another one, with no recent block.
     OtherAndOld,
-    /// Another, which is believed from now on.
+    /// Another one, which is believed from now on.
     Believed,
 }
 
-/// What a round, or one deployment's part of it, came to.
+/// The result of a round, or of one deployment's part of it.
 #[derive(Default)]
 pub(super) struct Round {
-    /// Operations of ours, as [`super::Settler::settle`] counts them.
+    /// Number of our operations, as counted by [`super::Settler::settle`].
     pub(super) settled: u64,
-    /// Blocks that are left for the next.
+    /// Number of blocks left for the next round.
     pub(super) left: u64,
 }
 
@@ -81,7 +81,7 @@ impl Default for Progress {
 }
 
 impl Progress {
-    /// What was wrong with the last round, or with the last release, for operators.
+    /// The problem of the last round, or of the last release, for operators.
     pub(super) fn problem(&self) -> Option<String> {
         let [settling, releasing, used] = [&self.problem, &self.release_problem, &self.used_problem]
             .map(|problem| problem.lock().unwrap_or_else(PoisonError::into_inner).clone());
@@ -108,32 +108,32 @@ impl Progress {
         *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
     }
 
-    /// Nonces in the next batch.
+    /// The number of nonces in the next batch.
     pub(super) fn nonces_at_once(&self) -> usize {
         self.nonces_at_once.load(Ordering::Relaxed)
     }
 
-    /// Fewer nonces in one batch from now on than those.
+    /// Makes later batches smaller than this one.
     pub(super) fn fewer_nonces(&self, asked: usize) {
         self.nonces_at_once.store((asked / 2).max(1), Ordering::Relaxed);
     }
 
-    /// One more nonce in a batch from now on: the node took as many as it was asked for.
+    /// Makes later batches larger by one nonce: the node accepted the whole batch.
     pub(super) fn more_nonces(&self) {
         self.nonces_at_once.store(MOST_NONCES.min(self.nonces_at_once() + 1), Ordering::Relaxed);
     }
 
-    /// Blocks in the next question.
+    /// The number of blocks in the next query.
     pub(super) fn at_once(&self) -> u64 {
         self.at_once.load(Ordering::Relaxed)
     }
 
-    /// Fewer blocks in one question from now on than those.
+    /// Reduces the number of blocks per query below that of this range.
     pub(super) fn narrow(&self, from: u64, to: u64) {
         self.at_once.store((to - from).div_ceil(2), Ordering::Relaxed);
     }
 
-    /// More blocks in one question from now on: the node took as many as it was asked for.
+    /// Increases the number of blocks per query, after the node accepted that many.
     pub(super) fn widen(&self) {
         self.at_once.store(MOST_AT_ONCE.min(self.at_once() * 2), Ordering::Relaxed);
     }

@@ -1,5 +1,5 @@
-//! Nodes that keep the logs of the last blocks only. What was mined in older ones is not read; the
-//! nonces of the accounts tell of it, when its reservation is over.
+//! Nodes that keep only the logs of recent blocks. Operations mined in older ones are not read; the
+//! nonces of the accounts reveal them when their reservations expire.
 
 use std::future::Future;
 
@@ -8,16 +8,17 @@ use crate::chain::ChainError;
 use crate::deployment::Deployment;
 use crate::error::RelayError;
 
-/// Rounds of settlement in which the logs of one block have to be refused, until the node is taken
-/// to keep them no longer.
+/// Rounds of settlement in which the logs of one block have to be refused until the node is assumed
+/// to have pruned them.
 const REFUSED_ROUNDS: u32 = 10;
 
 impl Settler {
-    /// The first block whose logs the node gives, where it has refused those of `from` for
-    /// [`REFUSED_ROUNDS`], with that `detail`, and gives those of the latest block.
+    /// The first block whose logs the node returns, after it has refused those of `from` for
+    /// [`REFUSED_ROUNDS`] rounds with that `detail`, and returns those of the latest block.
     ///
     /// # Errors
-    /// The node's refusal, [`ChainError::Node`], while it is not sure that these logs are gone.
+    /// The node's refusal, [`ChainError::Node`], while it is not certain that these logs are
+    /// pruned.
     pub(super) async fn first_not_pruned(
         &self,
         deployment: &Deployment,
@@ -38,19 +39,19 @@ impl Settler {
             from,
             first,
             detail,
-            "the node no longer has the logs of the blocks that were to be read: settlement goes on at the first whose logs it \
+            "the node no longer has the logs of the blocks that were to be read: settlement continues at the first whose logs it \
              has. an operation that was mined before that is settled at its worst case once its window is over"
         );
         Ok(first)
     }
 }
 
-/// The first block whose logs the node gives to that question, where it refused those of `from`.
-/// `None` where it refuses those of `latest` too, or gives those of earlier ones when it is asked
-/// for them again: it has them, and failed.
+/// The first block whose logs the node returns for that query, after it refused those of `from`.
+/// `None` if it also refuses those of `latest`, or returns those of earlier ones when queried
+/// again: then it has them, and only failed.
 ///
 /// # Errors
-/// Those of the question that are no refusal.
+/// Those of the query, other than a refusal.
 pub(super) async fn first_given<T, F>(from: u64, latest: u64, ask: impl Fn(u64) -> F) -> Result<Option<u64>, ChainError>
 where
     F: Future<Output = Result<T, ChainError>>,

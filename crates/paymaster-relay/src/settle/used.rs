@@ -136,7 +136,7 @@ impl Settler {
             tracing::warn!(
                 %sender,
                 %nonce,
-                "the nonce of an expired reservation was used, and no log tells by what: it is settled at its worst case"
+                "the nonce of an expired reservation was used, and no log shows by which operation: it is settled at its worst case"
             );
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! What an account may know about itself.
+//! The public facts of an account.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use crate::policy::{Policy, Standing};
 pub struct AccountInfo {
     /// From the TEE: owner address, scheme, passkeys.
     pub wallet: Arc<WalletInfo>,
-    /// From the operator; `None` when the account is not listed and would be refused.
+    /// From the operator; `None` if the account is not listed and would be refused.
     pub standing: Option<Standing>,
-    /// What the policies allow.
+    /// The policies.
     pub policies: Vec<Arc<Policy>>,
 }

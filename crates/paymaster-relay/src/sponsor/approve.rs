@@ -1,4 +1,5 @@
-//! The relay's yes: the policy holds and the cost is reserved. Nothing else makes an [`Approved`].
+//! The relay's approval: the policy is satisfied and the cost is reserved. Nothing else constructs
+//! an [`Approved`].
 
 use std::sync::Arc;
 
@@ -19,18 +20,19 @@ use crate::paymaster_signers::PaymasterSigners;
 use crate::ports::Clock;
 use crate::store::{NewSponsorship, Principal, Record, Reserved, SponsorshipId, Store};
 
-/// A request that may be signed, once: it holds the reservation, can't be copied, and is used up by
-/// signing.
+/// A request that may be signed once: it holds the reservation, cannot be copied, and is consumed
+/// by signing.
 pub(super) struct Approved {
     request: SponsorRequest,
     terms: Terms,
     reservation: SponsorshipId,
 }
 
-/// What came of a request that seemed to be the first of its intent.
+/// The outcome for a request that seemed to be the first of its intent.
 pub(super) enum Approval {
     New(Box<Approved>),
-    /// It was not: there is a record, made by another process or under a claim that got lost.
+    /// It was not: there is a record, created by another process or under a claim whose answer was
+    /// lost.
     Known(Box<Attributed>),
 }
 
@@ -44,7 +46,7 @@ pub(super) struct Approver {
     clock: Arc<dyn Clock>,
 }
 
-/// What would be reserved for a request, and within which limits.
+/// The proposed reservation of a request, and its limits.
 struct Proposal {
     sponsorship: NewSponsorship,
     limits: Vec<Limit>,
@@ -59,8 +61,8 @@ impl Approver {
         Self { catalogue, store, quoter, grants, paymaster_signers, clock }
     }
 
-    /// Quotes, judges and reserves, unless the TEE would refuse it. The intent is on the disk when
-    /// this returns.
+    /// Quotes, judges and reserves, unless the TEE would refuse the request. The intent is on disk
+    /// when this returns.
     pub(super) async fn decide(&self, attributed: Attributed) -> Result<Approval, RelayError> {
         let request = &attributed.request;
         let (principal, key) = (attributed.principal().clone(), request.idempotency_key.as_deref());
@@ -76,8 +78,7 @@ impl Approver {
         }
     }
 
-    /// Goes on with what was reserved for the same intent before: the same terms, and no second
-    /// charge.
+    /// Continues an existing reservation of the same intent: the same terms, and no second charge.
     pub(super) async fn resume(&self, request: Attributed, record: Record) -> Result<Box<Approved>, RelayError> {
         let (draft, is_proven) = (&request.request.draft, request.principal().is_proven());
         check_paymaster(&record, draft)?;
@@ -90,7 +91,7 @@ impl Approver {
         Ok(Box::new(Approved { request: request.request, terms: record.terms, reservation: record.id }))
     }
 
-    /// Gives what was reserved before a window of now: the same cost, still charged once.
+    /// Renews the window of an existing reservation: the same cost, still charged once.
     pub(super) async fn renew(&self, request: Attributed, record: Record) -> Result<Box<Approved>, RelayError> {
         let (draft, is_proven) = (&request.request.draft, request.principal().is_proven());
         let terms = self.renewed_terms(draft, &record, GasFields::Required, is_proven).await?;
@@ -119,8 +120,7 @@ impl Approver {
         }
     }
 
-    /// The terms on which another approval of what was reserved would be answered. Counts no
-    /// signing.
+    /// The terms of the answer to another approval of an existing reservation. Counts no signing.
     pub(super) async fn terms_of_known(
         &self,
         draft: &DraftRequest,
@@ -150,7 +150,7 @@ impl Approver {
         Ok(terms)
     }
 
-    /// What was reserved, with a window of now.
+    /// The terms of an existing reservation, with a current window.
     async fn renewed_terms(
         &self,
         draft: &DraftRequest,
@@ -163,7 +163,7 @@ impl Approver {
         Ok(Terms { valid_until, valid_after, ..record.terms })
     }
 
-    /// Quotes a request, and holds it against its policy and what the TEE lets the relay sponsor.
+    /// Quotes a request, and checks it against its policy and the relay's permissions in the TEE.
     /// Charges nothing.
     async fn propose(
         &self,
@@ -212,7 +212,7 @@ impl Approved {
 }
 
 impl Proposal {
-    /// The refusal for a limit that it does not fit into.
+    /// The refusal for an exceeded limit.
     fn over(&self, excess: Excess) -> RelayError {
         let Self { cost, deposit, .. } = *self;
         match excess {

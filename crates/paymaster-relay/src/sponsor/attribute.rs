@@ -1,5 +1,5 @@
-//! Who stands behind a request: the account, if its passkey approved it; otherwise the caller's API
-//! key, or nobody.
+//! Finds the principal of a request: the account, if its passkey approved it; otherwise the
+//! caller's API key, or nobody.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::kms::Wallets;
 use crate::policy::Violation;
 use crate::store::Principal;
 
-/// A request whose principal is known. Only [`Attribution`] makes one.
+/// A request whose principal is known. Only [`Attribution`] constructs one.
 pub(super) struct Attributed {
     pub(super) request: SponsorRequest,
     principal: Principal,
@@ -25,18 +25,18 @@ impl Attributed {
         &self.principal
     }
 
-    /// What claims and turns know it by: the principal's intent.
+    /// The key for claims and turns: the principal's intent.
     pub(super) fn key(&self) -> [u8; 32] {
         let intent = self.request.intent.0;
         match &self.principal {
-            // It is in the intent already.
+            // The account is already part of the intent.
             Principal::Account(_) => intent,
             other => Sha256::new().chain_update(intent).chain_update(other.to_string()).finalize().into(),
         }
     }
 }
 
-/// Finds out who stands behind a request.
+/// Finds the principal of a request.
 pub(super) struct Attribution {
     wallets: Arc<Wallets>,
     refusals: Arc<Refusals>,
@@ -47,7 +47,7 @@ impl Attribution {
         Self { wallets, refusals }
     }
 
-    /// Verifies the passkey's approval; without one, makes sure that no account is named that needs
+    /// Verifies the passkey's approval; without one, checks that no account is named that requires
     /// it.
     ///
     /// # Errors
@@ -77,11 +77,10 @@ impl Attribution {
         Ok(Attributed { request, principal })
     }
 
-    /// Whether the account is one of the TEE's, which nobody can name without its passkey.
+    /// Whether the account is in the TEE, so that it cannot be named without its passkey.
     ///
     /// # Errors
-    /// [`Violation::PasskeyMissing`] where the policy sponsors nothing without;
-    /// [`RelayError::KmsUnavailable`].
+    /// [`Violation::PasskeyMissing`] if the policy requires one; [`RelayError::KmsUnavailable`].
     async fn needs_passkey(&self, draft: &DraftRequest) -> Result<bool, RelayError> {
         if !draft.policy.allows_without_passkey() {
             let policy_id = draft.policy.id().to_owned();

@@ -1,8 +1,8 @@
 //! The whole cycle of a sponsorship: claim, quote, judge, reserve, sign, check, record, answer.
 //!
-//! The intent is on the disk before anything is signed and the signatures are before they leave, so
-//! a crash between any two steps repeats no charge: the same request again continues where the last
-//! one ended.
+//! The intent is on disk before anything is signed, and the signatures are before they are
+//! returned, so a crash between any two steps repeats no charge: repeating the request continues
+//! where the last one ended.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,32 +35,33 @@ use crate::policy::Standings;
 use crate::settings::Settings;
 use crate::store::{KeyUse, Record, Signed, Store};
 
-/// Seconds a claim outlives the longest window, so that it never ends before the sponsorship does.
+/// Seconds by which a claim outlives the longest window, so that it never ends before the
+/// sponsorship.
 const CLAIM_MARGIN: u64 = 60;
 
-/// Whose turn an intent is.
+/// The claim of an intent.
 struct Claimed {
     key: [u8; 32],
     holder: String,
     is_fresh: bool,
 }
 
-/// What comes after looking into the books.
+/// The next step after the store was queried.
 enum Step {
     Answered(Box<Sponsored>),
     ToSign(Box<Approved>),
 }
 
-/// A sponsored operation, as the EntryPoint takes it.
+/// A sponsored operation, ready for the EntryPoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sponsored {
-    /// Where it goes.
+    /// The target EntryPoint.
     pub entry_point: EntryPoint,
-    /// On what terms.
+    /// The terms.
     pub terms: Terms,
-    /// The paymaster fields with the signature in them.
+    /// The paymaster fields, including the signature.
     pub paymaster: Paymaster,
-    /// What was signed.
+    /// The signed data.
     pub signed: Signed,
 }
 
@@ -83,7 +84,7 @@ pub struct Sponsor {
 }
 
 impl Sponsor {
-    /// Asks nobody anything yet.
+    /// Makes no requests yet.
     #[must_use]
     pub fn new(settings: &Settings, parts: &Parts) -> Self {
         let Parts { catalogue, standings, store, claims, kms, clock, metrics, .. } = parts.clone();
@@ -110,7 +111,7 @@ impl Sponsor {
         }
     }
 
-    /// An account's public facts, with the policies of that chain, or of all.
+    /// An account's public facts, with the policies of that chain, or of all chains.
     ///
     /// # Errors
     /// [`RelayError::KmsRefused`] as `account_unknown`; [`RelayError::KmsUnavailable`];
@@ -124,34 +125,33 @@ impl Sponsor {
         })
     }
 
-    /// The intent of an operation that would be sponsored, once its user has approved it. Charges
+    /// The intent of an operation that would be sponsored once its user has approved it. Charges
     /// nothing.
     ///
     /// # Errors
-    /// Whatever the approved request would be refused with, except for what is wrong with the
-    /// approval or its idempotency key.
+    /// The refusals of the approved request, except those about the approval or its idempotency
+    /// key.
     pub async fn intent(&self, draft: &DraftRequest) -> Result<Intent, RelayError> {
         self.previews.intent(draft).await
     }
 
-    /// Stub data for an operation that would be sponsored as far as one can tell now. Charges
+    /// Stub data for an operation that would be sponsored as far as can be determined now. Charges
     /// nothing.
     ///
     /// # Errors
-    /// Whatever the final request would be refused with, except for what is not there yet: gas,
-    /// fees and approval.
+    /// The refusals of the final request, except those about missing parts: gas, fees and approval.
     pub async fn stub(&self, draft: &DraftRequest) -> Result<Stub, RelayError> {
         self.previews.stub(draft).await
     }
 
-    /// Sponsors an operation, or says why not. The same request gives the same bytes and is charged
+    /// Sponsors an operation, or refuses. The same request gives the same bytes and is charged
     /// once.
     ///
     /// # Errors
     /// [`RelayError`].
     pub async fn sponsor(&self, request: SponsorRequest) -> Result<Sponsored, RelayError> {
         let request = self.attribution.attribute(request).await?;
-        // A stored answer has other fields than those, and must not hide that they are wrong.
+        // A stored answer may differ from those fields, and must not hide that they are wrong.
         verification_gas(&request.request.draft)?;
         let _turn = self.turns.take(request.key()).await.ok_or(RelayError::InFlight)?;
         self.check_idempotency_key(&request).await?;
@@ -182,11 +182,11 @@ impl Sponsor {
         }
     }
 
-    /// The same approval gets the same answer, and so does another one of the same intent while the
-    /// window is long enough: what was signed depends on the operation, its terms and the paymaster
-    /// key alone. Then the window is renewed. What has no signature yet, or one of a paymaster key
-    /// that is retired, is signed on its terms. What no passkey approved is approved anew by each
-    /// request: no gesture is spent by another window.
+    /// Repeating an approval returns the same answer, and so does another approval of the same
+    /// intent while the window is long enough: the signatures depend only on the operation, its
+    /// terms and the paymaster key. Otherwise the window is renewed. A record without a signature,
+    /// or with one by a retired paymaster key, is signed again on its terms. Without a passkey each
+    /// request is a new approval, since no gesture is spent on another window.
     async fn go_on(&self, request: Attributed, record: Record) -> Result<Step, RelayError> {
         check_policy(&record, &request.request.draft)?;
         let draft = &request.request.draft;
@@ -197,7 +197,7 @@ impl Sponsor {
         if is_over || !is_kept && needs_renewal(&record, draft, now) {
             return self.approver.renew(request, record).await.map(Step::ToSign);
         }
-        // What was mined is over, whoever signed it.
+        // A mined operation is complete, whichever key signed it.
         let stands = record.state.is_mined() || !needs_signing(&record, draft, &self.paymaster_signers).await?;
         let Some(signed) = record.signed.clone().filter(|_| stands) else {
             return self.approver.resume(request, record).await.map(Step::ToSign);
@@ -208,15 +208,15 @@ impl Sponsor {
         Ok(Step::Answered(Box::new(build(draft.deployment.entry_point, record.terms, signed))))
     }
 
-    /// The living sponsorship of the same intent. One that was mined only ever answers its own
-    /// request: for another approval it is as if there were none, and the account's nonce decides.
+    /// The live sponsorship of the same intent. A mined one only answers its own request: for
+    /// another approval it is treated as absent, and the account's nonce decides.
     async fn known(&self, request: &Attributed) -> Result<Option<Record>, RelayError> {
         let now = request.request.draft.chain.time.now();
         let record = self.store.find(&request.request.intent, request.principal(), now).await?;
         Ok(record.filter(|record| !record.state.is_mined() || answers(record, request)))
     }
 
-    /// Whether the idempotency key stands for another request.
+    /// Whether the idempotency key belongs to another request.
     async fn check_idempotency_key(&self, attributed: &Attributed) -> Result<(), RelayError> {
         let (request, principal) = (&attributed.request, attributed.principal());
         let Some(key) = &request.idempotency_key else {
@@ -243,13 +243,13 @@ impl Sponsor {
     }
 
     async fn unclaim(&self, claim: &Claimed) {
-        // A claim that stays only costs the next request a look into the store.
+        // A claim that stays only costs the next request a query of the store.
         if let Err(error) = self.claims.release(&claim.key, &claim.holder).await {
             tracing::warn!(%error, "a claim could not be released");
         }
     }
 
-    /// Uses the approval up: whatever comes of it, nothing is signed with it again.
+    /// Consumes the approval: whatever the outcome, nothing is signed with it again.
     async fn sign(&self, approved: Box<Approved>, claim: &Claimed) -> Result<Sponsored, RelayError> {
         let outcome = self.metrics.timed(Stage::Sign, self.signing.ask_kms(&approved)).await;
         let (command, reply) = match outcome {
@@ -268,10 +268,10 @@ impl Sponsor {
         if let Err(error) = self.signing.check_paymaster(&command, &reply).await {
             return self.give_back(&approved, claim, error).await;
         }
-        // The paymaster signed, and whoever forwarded the reply can have that mined: it stays
-        // reserved whatever else is wrong.
+        // The paymaster signed, and anyone who sees the reply could have the operation mined: it
+        // stays reserved whatever else is wrong.
         self.signing.check_account(&command, &reply).await?;
-        // What the contract refuses cannot be mined.
+        // An operation that the contract refuses cannot be mined.
         let DraftRequest { chain, deployment, .. } = &approved.request().draft;
         if let Err(error) = self.paymaster_signers.check(chain, deployment, reply.paymaster_signer).await {
             return self.give_back(&approved, claim, error).await;
@@ -293,9 +293,9 @@ impl Sponsor {
         Ok(build(command.entry_point, *approved.terms(), signed))
     }
 
-    /// Nothing was signed, or nothing that the contract takes: such a request must not hold the
-    /// deposit, or anyone could tie it up with approvals that are worth nothing. What was signed
-    /// before stays reserved.
+    /// Nothing was signed, or nothing that the contract accepts: such a request must not hold the
+    /// deposit, or anyone could tie it up with worthless approvals. An operation signed before
+    /// stays reserved.
     async fn give_back<T>(&self, approved: &Approved, claim: &Claimed, error: RelayError) -> Result<T, RelayError> {
         if self.store.release(approved.reservation()).await? {
             self.unclaim(claim).await;

@@ -1,9 +1,9 @@
-//! Whether a passkey approved an intent: challenge, presence, verification and signature (WebAuthn
-//! Level 3, section 7.2).
+//! Verifies that a passkey approved an intent: challenge, presence, verification and signature
+//! (WebAuthn Level 3, section 7.2).
 //!
-//! The trusted application checks all of it again, and origin, relying party and counter besides.
-//! Here it is checked so that nobody is charged for what its account did not approve, and so that a
-//! new gesture of a known intent costs the TEE nothing.
+//! The trusted application repeats all of it, and also checks origin, relying party and counter.
+//! The check here ensures that nobody is charged for an operation that its account did not approve,
+//! and that a new gesture for a known intent costs the TEE nothing.
 
 use p256::Sec1Point;
 use p256::ecdsa::signature::hazmat::PrehashVerifier;
@@ -13,10 +13,10 @@ use proto::webauthn::{AuthenticatorData, Ceremony, ClientData};
 use proto::{Hash, IntentHash, Status};
 use sha2::{Digest, Sha256};
 
-/// Checks that the holder of that key approved this intent, present and verified.
+/// Checks that the holder of that key approved this intent, with user presence and verification.
 ///
 /// # Errors
-/// The [`Status`] that the trusted application would refuse it with.
+/// The [`Status`] with which the trusted application would refuse it.
 pub(super) fn verify(assertion: &PasskeyAssertion, key: &PasskeyPublicKey, intent: &IntentHash) -> Result<(), Status> {
     ClientData::parse(&assertion.client_data_json, Ceremony::Assertion)?.check_challenge(&intent.0)?;
     let data = AuthenticatorData::parse(&assertion.authenticator_data)?;
@@ -25,8 +25,8 @@ pub(super) fn verify(assertion: &PasskeyAssertion, key: &PasskeyPublicKey, inten
     check_signature(assertion, key)
 }
 
-/// What a passkey signed: SHA-256(authenticatorData ‖ SHA-256(clientDataJSON)). Whoever has an
-/// assertion can give it another signature, of the other s, but no other hash.
+/// The hash that a passkey signed: SHA-256(authenticatorData ‖ SHA-256(clientDataJSON)). An
+/// assertion's signature can be changed to the other s by anyone, but its hash cannot.
 pub(super) fn signed_hash(assertion: &PasskeyAssertion) -> Hash {
     let hash = Sha256::new()
         .chain_update(&*assertion.authenticator_data)
@@ -35,7 +35,7 @@ pub(super) fn signed_hash(assertion: &PasskeyAssertion) -> Hash {
     Hash(hash.into())
 }
 
-/// Authenticators do not normalise s, so a high one is taken.
+/// Authenticators do not normalise s, so a high one is accepted.
 fn check_signature(assertion: &PasskeyAssertion, key: &PasskeyPublicKey) -> Result<(), Status> {
     let point = Sec1Point::from_affine_coordinates(&key.x.into(), &key.y.into(), false);
     let key = VerifyingKey::from_sec1_point(&point).map_err(|_| Status::PublicKeyInvalid)?;

@@ -1,4 +1,4 @@
-//! What the trusted application lets this relay sponsor, as the KMS said a short time ago.
+//! What the trusted application permits this relay to sponsor, as recently reported by the KMS.
 
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,10 +14,10 @@ use crate::kms::{Kms, KmsError, KmsSigners};
 use crate::ports::Clock;
 use crate::relay_key::RelayKey;
 
-/// How long it is believed; a refusal is never kept.
+/// How long the report is reused; a refusal is never cached.
 const FRESH: Duration = Duration::from_secs(5);
 
-/// Asks the KMS, and keeps what it said last.
+/// Queries the KMS, and caches its last report.
 pub(super) struct Grants {
     kms: Arc<dyn Kms>,
     relay_key: Arc<RelayKey>,
@@ -38,16 +38,16 @@ impl Grants {
         Self { kms, relay_key, clock, last: Mutex::default() }
     }
 
-    /// Whether the trusted application would sign for a draft on these terms, as far as one can
-    /// ask. After a rotation whose end nobody heard it can't be told which key is in use.
+    /// Checks whether the trusted application would sign for a draft on these terms, as far as can
+    /// be determined. After a rotation with an unknown outcome the current key is unknown.
     ///
     /// # Errors
-    /// What the trusted application would refuse with; [`RelayError::KmsUnavailable`].
+    /// The refusal of the trusted application; [`RelayError::KmsUnavailable`].
     pub(super) async fn check(&self, draft: &DraftRequest, terms: &Terms, is_proven: bool) -> Result<(), RelayError> {
         if self.relay_key.is_unresolved() {
             return Ok(());
         }
-        // A rotation waits until both the key and its permissions are read.
+        // A rotation waits until both the key and its permissions have been read.
         let lease = self.relay_key.lease().await;
         let now = self.clock.now();
         if let Some(grant) = self.recent(lease.address())
@@ -92,7 +92,7 @@ impl Grant {
     }
 }
 
-/// In the order of the trusted application, which is the one that decides.
+/// In the order of the trusted application, which makes the actual decision.
 fn check_ceilings(ceilings: &Ceilings, draft: &DraftRequest, terms: &Terms, now: u64) -> Result<(), RelayError> {
     let entry_point = draft.deployment.entry_point;
     if !ceilings.deployments.contains(&Deployment { entry_point, paymaster: terms.paymaster }) {
@@ -112,7 +112,7 @@ fn check_ceilings(ceilings: &Ceilings, draft: &DraftRequest, terms: &Terms, now:
     }
 }
 
-/// The refusal with the ceiling, as the KMS gives it.
+/// The refusal with the ceiling, in the KMS's form.
 fn above(status: Status, ceiling: impl Display, limit: u128) -> RelayError {
     RelayError::KmsRefused { reason: status.into(), message: format!("{status}: {ceiling}"), limit: Some(limit) }
 }

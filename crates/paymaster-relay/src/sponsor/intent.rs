@@ -1,11 +1,11 @@
-//! What a user has to approve: the WebAuthn challenge of an operation.
+//! The data that a user has to approve: the WebAuthn challenge of an operation.
 
 use proto::command::{CredentialId, WalletInfo};
 use proto::{IntentHash, UserOpHash};
 
 use super::request::DraftRequest;
 
-/// What a page hands to `navigator.credentials.get`.
+/// The options for `navigator.credentials.get`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Intent {
     /// The challenge.

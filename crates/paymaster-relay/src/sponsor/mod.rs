@@ -1,9 +1,9 @@
-//! One sponsorship, by type: `SponsorRequest`, `Attributed`, `Quote`, `Approved`, `Sponsored`.
+//! The steps of a sponsorship, by type: `SponsorRequest`, `Attributed`, `Quote`, `Approved`,
+//! `Sponsored`.
 //!
-//! [`Sponsor`] runs the cycle, put together from: `attribute` finds out who stands behind a
-//! request, `quote` what it costs and on what terms, `grant` what the TEE lets the relay sponsor;
-//! `approve` decides and reserves, `sign` asks the KMS and looks at its reply, `preview` tells
-//! in advance.
+//! [`Sponsor`] runs the cycle, using: `attribute` to find the principal of a request, `quote` for
+//! its cost and terms, `grant` for the relay's permissions in the TEE; `approve` decides and
+//! reserves, `sign` calls the KMS and checks its reply, `preview` answers in advance.
 
 mod account;
 mod approve;

@@ -1,4 +1,4 @@
-//! What can be refused before the user is asked: everything but what is about the approval itself.
+//! Refusals before the user is asked: everything except errors of the approval itself.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ pub(super) struct Previews {
 /// A request without its approval.
 struct Preview<'a> {
     draft: &'a DraftRequest,
-    /// Who will stand behind it.
+    /// The expected principal.
     principal: Principal,
     gas: GasFields,
 }
@@ -50,7 +50,7 @@ impl Previews {
 
     /// See [`super::Sponsor::stub`].
     pub(super) async fn stub(&self, draft: &DraftRequest) -> Result<Stub, RelayError> {
-        // An account in the TEE will be approved for with its passkey; of another nobody has one.
+        // An account in the TEE will be approved with its passkey; other accounts have none.
         let is_held = self.wallets.holds(&draft.account_id).await?;
         if !is_held && draft.names_an_account() && !draft.policy.allows_without_passkey() {
             return Err(KmsError::from_status(Status::AccountUnknown).into());
@@ -60,14 +60,14 @@ impl Previews {
         Ok(Stub::of(&terms, draft.deployment.entry_point.version))
     }
 
-    /// The terms on which a request would be sponsored now. Charges nothing. Anybody may ask for
-    /// any account, so that nothing is told of how the account itself was used but the reason of a
-    /// refusal, and idempotency keys aren't looked at.
+    /// The terms on which a request would be sponsored now. Charges nothing. Anyone may preview for
+    /// any account, so nothing about the account's usage is disclosed except the reason of a
+    /// refusal, and idempotency keys are not checked.
     ///
     /// # Errors
-    /// Whatever the request would be refused with, once it is approved, but for an idempotency key.
-    /// Also where it would get a stored answer that can't be mined now: the paymaster is paused, or
-    /// the account has used the nonce.
+    /// The refusals of the approved request, except for idempotency keys. Also if it would get a
+    /// stored answer that cannot be mined now: the paymaster is paused, or the account has used the
+    /// nonce.
     async fn preview(&self, preview: Preview<'_>) -> Result<Terms, RelayError> {
         self.terms_of(preview).await.map_err(RelayError::before_proof)
     }
@@ -78,7 +78,7 @@ impl Previews {
         if is_proven {
             self.refusals.check(&draft.account_id, draft.chain.time.now())?;
         }
-        // An approved request is refused for them whatever is stored.
+        // An approved request is refused for these fields, whatever is stored.
         verification_gas(draft)?;
         self.claims.takes_claims().await?;
         let known = self.store.find(&draft.intent(), &principal, draft.chain.time.now()).await?;

@@ -1,4 +1,4 @@
-//! What an operation costs at worst and on what terms, checked against the chain: the account and
+//! The worst-case cost and the terms of an operation, checked against the chain: the account and
 //! the deposit.
 
 use std::sync::Arc;
@@ -16,12 +16,12 @@ use crate::parts::Parts;
 use crate::paymaster_signers::PaymasterSigners;
 use crate::policy::{Case, Standings};
 
-/// A request whose cost is known.
+/// A request with a known cost.
 pub(super) struct Quote {
     pub(super) terms: Terms,
-    /// Wei. The most the EntryPoint can charge our paymaster.
+    /// Maximum charge of the EntryPoint to our paymaster, in wei.
     pub(super) cost: Wei,
-    /// Wei. The paymaster's, in the EntryPoint.
+    /// The paymaster's deposit in the EntryPoint, in wei.
     pub(super) deposit: Wei,
     /// The latest block.
     pub(super) block: u64,
@@ -38,8 +38,8 @@ impl Quoter {
         Self { standings: Arc::clone(&parts.standings), paymaster_signers }
     }
 
-    /// Policy, terms and chain. The policy is asked first: a factory that it does not list is not
-    /// run on the node. Charges nothing.
+    /// Checks policy, terms and chain. The policy is checked first: a factory that it does not list
+    /// is not run on the node. Charges nothing.
     pub(super) async fn quote(
         &self,
         draft: &DraftRequest,
@@ -73,13 +73,13 @@ impl Quoter {
         Ok(Quote { cost: cost(draft, &terms), terms, deposit: facts.paymaster.deposit, block: facts.block.number })
     }
 
-    /// Refuses what was sponsored before and can't be mined now, whoever approves it once more.
-    /// Where the chain can't tell, it stands.
+    /// Refuses an operation that was sponsored before and cannot be mined now, whoever approves it
+    /// again. If the chain cannot answer, it is accepted.
     pub(super) async fn check_minable(&self, draft: &DraftRequest) -> Result<(), RelayError> {
         let facts = match draft.chain.reader.facts(&draft.deployment, &draft.op, None, None).await {
             Ok(facts) => facts,
             Err(error) => {
-                tracing::debug!(%error, "the chain does not tell whether an operation can still be mined");
+                tracing::debug!(%error, "could not read from the chain whether an operation can still be mined");
                 return Ok(());
             }
         };
@@ -88,7 +88,7 @@ impl Quoter {
         check_paused(&facts)
     }
 
-    /// Holds a draft against its policy at the worst case of these terms.
+    /// Checks a draft against its policy, with the worst-case cost of these terms.
     pub(super) async fn judge(&self, draft: &DraftRequest, terms: &Terms, proven: bool) -> Result<(), RelayError> {
         let case = Case {
             account_id: &draft.account_id,
@@ -98,21 +98,21 @@ impl Quoter {
             proven,
         };
         draft.policy.judge(&case).map_err(|violation| {
-            // Anybody can name a sender.
+            // Anyone can name a sender.
             let violation = if proven { violation } else { violation.alone() };
             RelayError::Policy { policy_id: draft.policy.id().to_owned(), violation }
         })
     }
 }
 
-/// Worst case under these terms; what is beyond 128 bits counts as all there is, which no policy
-/// allows.
+/// The worst-case cost under these terms; one beyond 128 bits is capped, which exceeds every
+/// policy.
 fn cost(draft: &DraftRequest, terms: &Terms) -> Wei {
     worst_case_cost(&draft.op, draft.deployment.entry_point.version, terms).unwrap_or(Wei(u128::MAX))
 }
 
-/// What the client echoes has gone into the bundler's estimate, and on v0.9 into the user's
-/// signature; zero means that it left the choice to us.
+/// The gas that a client echoes was used in the bundler's estimate, and on v0.9 in the user's
+/// signature; zero means that the client left the choice to us.
 ///
 /// # Errors
 /// [`OperationError::PostOpGasNotNeeded`], [`OperationError::PaymasterGasOutOfRange`].
@@ -120,7 +120,7 @@ pub(super) fn verification_gas(draft: &DraftRequest) -> Result<u128, OperationEr
     let deployment = &draft.deployment;
     let (least, most) = (deployment.min_verification_gas_limit, deployment.verification_gas_limit);
     let most = match deployment.entry_point.version {
-        // Its terms carry no gas.
+        // Its terms have no gas.
         EntryPointVersion::V06 => most,
         EntryPointVersion::V07 | EntryPointVersion::V08 | EntryPointVersion::V09 => {
             most.max(gas_for_hashing(&draft.op))
@@ -139,14 +139,14 @@ pub(super) fn verification_gas(draft: &DraftRequest) -> Result<u128, OperationEr
     }
 }
 
-/// What the paymaster's validation takes, and some more, where most of it is hashing: EntryPoint
-/// and paymaster copy callData and initCode, and the paymaster hashes them. Memory has a price that
-/// grows with its square (yellow paper, appendix H).
+/// The gas for the paymaster's validation, with some margin, if it is dominated by hashing:
+/// EntryPoint and paymaster copy callData and initCode, and the paymaster hashes them. The cost of
+/// memory grows with its square (yellow paper, appendix H).
 fn gas_for_hashing(op: &UserOperation) -> u128 {
     const ALL_ELSE: u128 = 30_000;
-    /// Copied twice, 3 each, into memory that was not used, 3 each; hashed, 6.
+    /// Copied twice at 3 each, into fresh memory at 3 each; hashed at 6.
     const EACH_WORD: u128 = 18;
-    /// The square of the words over this, for either memory.
+    /// The square of the words is divided by this, for each of the two memories.
     const SQUARE_OVER: u128 = 512;
     let init = match &op.init {
         Init::Deployed => 0,
@@ -157,7 +157,7 @@ fn gas_for_hashing(op: &UserOperation) -> u128 {
     words.saturating_mul(EACH_WORD).saturating_add(square).saturating_add(ALL_ELSE)
 }
 
-/// On v0.9 the user may have signed already: the hash covers the window, not the paymaster's
+/// On v0.9 the user may have signed already: the hash covers the window, but not the paymaster's
 /// signature. A window of ours that a fresh request could still get is kept.
 fn window(draft: &DraftRequest, validity: &Validity, now: &Now) -> Result<Window, RelayError> {
     let echoed = match (&draft.echo, draft.deployment.entry_point.version) {

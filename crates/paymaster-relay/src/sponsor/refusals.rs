@@ -1,7 +1,7 @@
-//! What the trusted application refused of each account's approvals. A passkey of one's own signs
-//! any nonsense, and what is refused reserves nothing, so no other limit bounds the work that it
-//! costs the TEE. What was refused once is refused again from memory: whoever has one such
-//! approval, made on a page of another origin for example, could use up the account's limit with
+//! The trusted application's refusals of each account's approvals. A passkey's owner can sign
+//! arbitrary data, and a refused request reserves nothing, so no other limit bounds this work of
+//! the TEE. A repeated approval is refused from memory: otherwise the holder of a single invalid
+//! approval, made for example on a page of another origin, could use up the account's limit with
 //! it.
 
 use std::collections::HashMap;
@@ -13,34 +13,34 @@ use crate::error::RelayError;
 use crate::kms::KmsError;
 use crate::recent::is_recent;
 
-/// Accounts remembered at most. When they are all there, they are all forgotten: rare, and simpler
-/// than choosing.
+/// Maximum number of accounts. If it is reached, all are dropped: that is rare, and simpler than an
+/// eviction policy.
 const MAX_ACCOUNTS: usize = 10_000;
 
-/// Refusals of the recent past, in this process.
+/// Recent refusals, in this process.
 #[derive(Debug)]
 pub(crate) struct Refusals {
     limit: u32,
-    /// Seconds.
+    /// Length of the period in seconds.
     period: u64,
     seen: Mutex<HashMap<AccountId, Seen>>,
 }
 
-/// At most `limit` refusals: beyond them nothing is shown to the trusted application.
+/// At most `limit` refusals: after that nothing is sent to the trusted application.
 #[derive(Clone, Debug)]
 struct Seen {
     since: u64,
-    /// Why, by what the passkey signed.
+    /// The statuses, by the hash that the passkey signed.
     refused: HashMap<Hash, Status>,
 }
 
 impl Refusals {
-    /// At most `limit` within `period` seconds.
+    /// At most `limit` refusals within `period` seconds.
     pub(crate) fn new(limit: u32, period: u64) -> Self {
         Self { limit, period, seen: Mutex::default() }
     }
 
-    /// Whether the account's next approval may be shown to the trusted application.
+    /// Whether the account's next approval may be sent to the trusted application.
     ///
     /// # Errors
     /// [`RelayError::TooManyRefusals`] until the period is over.
@@ -58,7 +58,7 @@ impl Refusals {
     /// The same for this approval.
     ///
     /// # Errors
-    /// [`RelayError::KmsRefused`] as before where it was refused before, in this period;
+    /// [`RelayError::KmsRefused`] as before if it was refused in this period;
     /// [`RelayError::TooManyRefusals`].
     pub(crate) fn check_approval(&self, account_id: &AccountId, signed: &Hash, now: u64) -> Result<(), RelayError> {
         let before = {
@@ -72,7 +72,7 @@ impl Refusals {
         }
     }
 
-    /// Counts a refusal of what the passkey signed.
+    /// Counts a refusal of the hash that the passkey signed.
     pub(crate) fn note(&self, account_id: &AccountId, signed: Hash, status: Status, now: u64) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.len() >= MAX_ACCOUNTS {
@@ -83,7 +83,7 @@ impl Refusals {
         if !is_recent(entry.since, now, self.period) {
             *entry = begun();
         }
-        // Requests that were under way together may be more than the limit.
+        // Concurrent requests may exceed the limit.
         if !self.is_used_up(entry) {
             entry.refused.insert(signed, status);
         }
@@ -133,6 +133,6 @@ mod tests {
         let third = refusals.check_approval(&account_id, &Hash([3; 32]), 102).unwrap_err();
         assert!(matches!(third, RelayError::TooManyRefusals { limit: 2, .. }), "{third:?}");
         assert!(refusals.check_approval(&account_id, &refused, 102).unwrap_err().is_kms_refusal(WHY));
-        assert!(refusals.check_approval(&account_id, &refused, 160).is_ok(), "it is shown again in the next period");
+        assert!(refusals.check_approval(&account_id, &refused, 160).is_ok(), "it is sent again in the next period");
     }
 }

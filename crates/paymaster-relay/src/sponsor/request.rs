@@ -1,4 +1,4 @@
-//! A request, parsed: past this point no text can be malformed.
+//! A parsed request: from here on no text can be malformed.
 
 use std::sync::Arc;
 
@@ -13,42 +13,42 @@ use crate::deployment::Deployment;
 use crate::policy::Policy;
 use crate::store::{KeySpace, Principal};
 
-/// An operation somebody wants sponsored, for real or to see what it would take.
+/// An operation to sponsor, or to preview.
 #[derive(Clone, Debug)]
 pub struct DraftRequest {
-    /// On which chain.
+    /// The chain.
     pub chain: Arc<Chain>,
-    /// By which paymaster, at which EntryPoint.
+    /// The paymaster and its EntryPoint.
     pub deployment: Deployment,
     /// The operation with all paymaster fields empty.
     pub op: UserOperation,
-    /// Our own paymaster fields, as an earlier answer of ours put them into the operation.
+    /// Our own paymaster fields, which the client copied from an earlier answer.
     pub echo: Option<Paymaster>,
     /// The account that the sender belongs to.
     pub account_id: AccountId,
-    /// By which policy.
+    /// The policy.
     pub policy: Arc<Policy>,
-    /// How long the sponsorship may be valid.
+    /// The allowed validity of the sponsorship.
     pub validity: Validity,
-    /// Who asks for it.
+    /// The caller.
     pub caller: Caller,
 }
 
 /// A request for a signature.
 #[derive(Clone, Debug)]
 pub struct SponsorRequest {
-    /// What is to be sponsored.
+    /// The operation to sponsor.
     pub draft: DraftRequest,
-    /// The user's approval; without it only some policies sponsor.
+    /// The user's approval; only some policies sponsor without it.
     pub passkey: Option<PasskeyAssertion>,
-    /// The client's own name for the request.
+    /// The client's idempotency key for the request.
     pub idempotency_key: Option<String>,
-    /// Which request it is: what a passkey of the account signs. Never the signature, of which
-    /// there are many for one challenge.
+    /// Identifies the request: the hash that a passkey of the account signs. Never the signature,
+    /// of which there are many for one challenge.
     pub intent: IntentHash,
-    /// Which approval of it (`userSignatureHash`).
+    /// Identifies the approval (`userSignatureHash`).
     pub user_signature_hash: Hash,
-    /// For the gateway's log and ours.
+    /// For the logs of the gateway and the relay.
     pub request_id: String,
 }
 
@@ -59,7 +59,7 @@ impl DraftRequest {
         self.op.hash(&self.deployment.entry_point)
     }
 
-    /// Who stands behind it: the account once its passkey has proven it, otherwise the caller.
+    /// The principal: the account once its passkey has proven it, otherwise the caller.
     #[must_use]
     pub fn principal(&self, is_proven: bool) -> Principal {
         match self.caller.key_id() {
@@ -69,20 +69,20 @@ impl DraftRequest {
         }
     }
 
-    /// Whether somebody answers for the account id: its passkey, or the server that holds the API
+    /// Whether the account id is vouched for: by its passkey, or by the server that holds the API
     /// key.
     #[must_use]
     pub fn is_vouched(&self, principal: &Principal) -> bool {
         principal.is_proven() || self.caller.is_server()
     }
 
-    /// Where an idempotency key stands for it.
+    /// The space in which its idempotency key is unique.
     #[must_use]
     pub fn key_space(&self, principal: &Principal) -> KeySpace {
         KeySpace::of(self.chain.id(), principal, self.is_vouched(principal), &self.op.sender)
     }
 
-    /// Whether the client named an account; otherwise the sender stands for itself.
+    /// Whether the client named an account; otherwise the sender is the account.
     #[must_use]
     pub fn names_an_account(&self) -> bool {
         self.account_id != AccountId::of_address(&self.op.sender)

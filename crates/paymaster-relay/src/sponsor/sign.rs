@@ -1,4 +1,4 @@
-//! Has the KMS sign what was approved, and looks at what it answers.
+//! Has the KMS sign an approved request, and checks its reply.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::ports::{Clock, Entropy};
 use crate::relay_key::{Lease, RelayKey};
 use crate::secp256k1;
 
-/// Asks the KMS for signatures.
+/// Requests signatures from the KMS.
 pub(super) struct Signing {
     kms: Arc<dyn Kms>,
     wallets: Arc<Wallets>,
@@ -31,17 +31,17 @@ impl Signing {
         Self { kms, wallets, paymaster_signers, relay_key, clock, entropy }
     }
 
-    /// What was asked for, and the answer, of which nothing was looked at yet.
+    /// Returns the command and the reply, which is not checked yet.
     pub(super) async fn ask_kms(&self, approved: &Approved) -> Result<(Sponsor, SponsorReply), RelayError> {
         match self.ask_kms_once(approved).await {
-            // A rotation whose end was not heard of may have put another key in the place of ours.
+            // A rotation with an unknown outcome may have replaced our key.
             Err(error) if error.is_kms_refusal(Status::SignerNotAuthorised) && self.relay_key.is_unresolved() => {
                 if let Err(unresolved) = self.relay_key.resolve().await {
                     tracing::warn!(error = %unresolved, "the relay key is unresolved");
                 }
                 self.ask_kms_once(approved).await
             }
-            // The policy allows it, and the client did nothing wrong.
+            // The policy allows it, and the client is not at fault.
             Err(error) if error.is_kms_refusal(Status::PasskeyMissing) && approved.request().passkey.is_none() => {
                 Err(RelayError::WithoutPasskeyNotPermitted)
             }
@@ -49,7 +49,7 @@ impl Signing {
         }
     }
 
-    /// The lease lasts until the answer is there: a rotation waits for it.
+    /// The lease lasts until the reply arrives: a rotation waits for it.
     async fn ask_kms_once(&self, approved: &Approved) -> Result<(Sponsor, SponsorReply), RelayError> {
         let lease = self.relay_key.lease().await;
         let command = self.command(approved, &lease)?;
@@ -77,8 +77,8 @@ impl Signing {
         Ok(command)
     }
 
-    /// The gateway looked at the reply already; it may be a remote one, so we look again: whether
-    /// the paymaster signed this.
+    /// Checks the paymaster's signature. The gateway has checked the reply already, but it may be a
+    /// remote one, so it is checked again.
     pub(super) async fn check_paymaster(&self, command: &Sponsor, reply: &SponsorReply) -> Result<(), RelayError> {
         let digest = paymaster_digest(&command.op, &command.entry_point, &command.terms);
         if secp256k1::recover(&Hash(digest.0), &reply.paymaster_signature) != Some(reply.paymaster_signer) {
@@ -90,7 +90,7 @@ impl Signing {
         Ok(())
     }
 
-    /// The rest of the reply: what was signed, and the account's signature over it.
+    /// Checks the rest of the reply: the hash, and the account's signature over it.
     pub(super) async fn check_account(&self, command: &Sponsor, reply: &SponsorReply) -> Result<(), RelayError> {
         if reply.user_op_hash != command.final_op(&reply.paymaster_signature).hash(&command.entry_point) {
             return wrong("userOpHash does not match");
@@ -100,12 +100,12 @@ impl Signing {
                 let wallet = self.wallets.of(&command.account_id).await?;
                 let digest = wallet.signature_scheme.digest(&reply.user_op_hash);
                 if secp256k1::recover(&digest, signature) != Some(wallet.owner) {
-                    return wrong("the account's signature is not its owner's");
+                    return wrong("the account's signature is not by its owner");
                 }
                 Ok(())
             }
             (None, None) => Ok(()),
-            _ => wrong("the account's signature is missing, or there without a passkey"),
+            _ => wrong("the account's signature is missing, or present without a passkey"),
         }
     }
 }

@@ -1,9 +1,9 @@
-//! Stub data: what the final answer will weigh, with a signature that never validates.
+//! Stub data: the same size as the final answer, with a signature that never validates.
 
 use proto::{EntryPointVersion, Paymaster, Signature, Terms};
 
-/// As long as a real one and with no more zero bytes, so that calldata is estimated right; the
-/// contract recovers no signer from it, since r and s are beyond the order of the curve.
+/// As long as a real one and with no more zero bytes, so that calldata is estimated correctly; the
+/// contract cannot recover a signer, since r and s exceed the order of the curve.
 const INERT: Signature = Signature { r: [0xff; 32], s: [0xff; 32], v: 28 };
 
 /// Paymaster fields for an estimate.
@@ -11,7 +11,7 @@ const INERT: Signature = Signature { r: [0xff; 32], s: [0xff; 32], v: 28 };
 pub struct Stub {
     /// The fields.
     pub paymaster: Paymaster,
-    /// Whose layout they have.
+    /// The EntryPoint version, which decides their layout.
     pub version: EntryPointVersion,
 }
 

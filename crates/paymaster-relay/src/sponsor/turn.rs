@@ -1,5 +1,5 @@
-//! One at a time for each intent: the second of two equal requests waits for the first's answer. A
-//! few wait, and not for long: clients hang up sooner, and their requests would go on.
+//! One request at a time per intent: the second of two equal requests waits for the first one's
+//! answer. Only a few wait, and briefly: clients hang up sooner, and their requests would continue.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use serve::Locks;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
 
-/// Requests of one intent that wait at once.
+/// Maximum number of waiting requests per intent.
 const MOST_WAITING: usize = 64;
 /// Longer than a sponsorship takes.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -17,11 +17,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct IntentTurns(Locks<[u8; 32]>);
 
 impl IntentTurns {
-    /// Waits for the turn, for 10 s at most; it lasts until the guard is dropped. `None` when it
-    /// did not come, or as many wait already as may.
+    /// Waits for the turn, for at most 10 s; it lasts until the guard is dropped. `None` if it did
+    /// not come, or the maximum number of requests is already waiting.
     pub(crate) async fn take(&self, key: [u8; 32]) -> Option<OwnedMutexGuard<()>> {
         let turn = self.0.of(key);
-        // This one, and whoever has the turn.
+        // This one, and the current holder.
         let waiting = Arc::strong_count(&turn).saturating_sub(2);
         if waiting >= MOST_WAITING {
             return None;

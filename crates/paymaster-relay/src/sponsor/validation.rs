@@ -1,4 +1,5 @@
-//! What the EntryPoint is certain to refuse, whoever signs: such an operation reserves nothing.
+//! Operations that the EntryPoint would certainly refuse, with any signatures: they reserve
+//! nothing.
 
 use proto::json::GasFields;
 use proto::{Init, UserOperation};
@@ -7,7 +8,7 @@ use crate::chain::{Creation, Facts, SenderCode};
 use crate::deployment::Deployment;
 use crate::error::{OperationError, RelayError};
 
-/// What can be told from the operation alone. Where gas may still be missing, it isn't judged.
+/// Checks that depend only on the operation. If gas may still be missing, it is not checked.
 pub(super) fn check_gas(op: &UserOperation, gas: GasFields) -> Result<(), OperationError> {
     match gas {
         GasFields::Required if op.verification_gas_limit == 0 => Err(OperationError::VerificationGasMissing),
@@ -15,16 +16,16 @@ pub(super) fn check_gas(op: &UserOperation, gas: GasFields) -> Result<(), Operat
     }
 }
 
-/// An operation that pays less than the base fee is in no block until that falls, and would reserve
-/// next to nothing: any number of them would fit. Where fees may still be missing, none are given
-/// by 0.
+/// An operation that pays less than the base fee cannot be mined until the base fee falls, and
+/// would reserve almost nothing: any number of them would fit. If fees may still be missing, 0
+/// means missing.
 pub(super) fn check_fee(op: &UserOperation, gas: GasFields, base_fee: u128) -> Result<(), OperationError> {
     let given = op.max_fee_per_gas;
     let is_open = matches!(gas, GasFields::Optional) && given == 0;
     if is_open || given >= base_fee { Ok(()) } else { Err(OperationError::FeeTooLow { least: base_fee, given }) }
 }
 
-/// An operation is mined once, and no other with its nonce.
+/// An operation is mined once, and no other one with its nonce.
 pub(super) fn check_nonce(op: &UserOperation, facts: &Facts) -> Result<(), OperationError> {
     if op.nonce == facts.nonce {
         Ok(())
@@ -33,13 +34,13 @@ pub(super) fn check_nonce(op: &UserOperation, facts: &Facts) -> Result<(), Opera
     }
 }
 
-/// A contract that is paused refuses every operation.
+/// A paused contract refuses every operation.
 pub(super) fn check_paused(facts: &Facts) -> Result<(), RelayError> {
     if facts.paymaster.paused { Err(RelayError::PaymasterPaused) } else { Ok(()) }
 }
 
-/// What takes the chain: the account's nonce, its code, and what its factory makes. An EIP-7702
-/// operation brings its account's code along.
+/// Checks that depend on the chain: the account's nonce, its code, and the result of its factory.
+/// An EIP-7702 operation brings its account's code.
 pub(super) fn check_account(deployment: &Deployment, op: &UserOperation, facts: &Facts) -> Result<(), OperationError> {
     check_nonce(op, facts)?;
     let sender = op.sender;

@@ -1,8 +1,8 @@
-//! When a sponsorship is valid. Pure: the same times always give the same window.
+//! The validity window of a sponsorship. Pure: the same times always give the same window.
 //!
 //! Bundlers simulate at the latest block, the chain validates at the next one, and the trusted
-//! application holds the window against the time that the relay signed. The three drift apart when
-//! a chain is idle or a clock is off, and one window has to suit them all.
+//! application checks the window against the time that the relay signed. The three drift apart when
+//! a chain is idle or a clock is wrong, and one window has to suit all of them.
 
 use proto::paymaster::WINDOW_SLACK;
 
@@ -10,7 +10,7 @@ use crate::catalogue::Validity;
 use crate::chain::{ClockError, Now};
 use crate::error::RelayError;
 
-/// Seconds by which a window begins before it has to: the bundler's node may be some blocks behind.
+/// Seconds by which a window begins early: the bundler's node may lag by some blocks.
 const LEAD: u64 = 60;
 
 /// Unix seconds, both ends included.
@@ -21,12 +21,12 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// As long as was asked for, counted from the host's time; longer where the next block needs
-    /// it, and shorter where the ceilings do.
+    /// As long as requested, counted from the host's time; longer if the next block needs it, and
+    /// shorter if the ceilings require it.
     pub(crate) fn of(validity: &Validity, now: &Now) -> Result<Self, RelayError> {
         let (earliest, latest) = (now.earliest(), now.latest());
         let widest = validity.ceiling.saturating_add(WINDOW_SLACK);
-        // No later than the trusted application signs, and no wider.
+        // No later and no wider than the trusted application signs.
         let bound = now.host.saturating_add(validity.ceiling).min(earliest.saturating_add(widest));
         let until = asked(validity, now).min(bound);
         if until < validity.needed(latest) {
@@ -36,7 +36,7 @@ impl Window {
         Ok(Self { after: earliest.saturating_sub(LEAD.min(room)), until })
     }
 
-    /// Whether a window of an earlier answer could still be had.
+    /// Whether a new request could still get the window of an earlier answer.
     pub(super) fn still_suits(self, validity: &Validity, now: &Now) -> bool {
         let most = asked(validity, now).min(now.host.saturating_add(validity.ceiling));
         let width = self.until.checked_sub(self.after);
@@ -50,7 +50,7 @@ fn asked(validity: &Validity, now: &Now) -> u64 {
     now.host.saturating_add(validity.most).max(validity.needed(now.latest()))
 }
 
-/// Why no window spans the latest block, the next one and the relay's time.
+/// Why no window covers the latest block, the next one and the relay's time.
 fn impossible(now: &Now) -> RelayError {
     let apart = now.apart();
     if now.block > now.host {
@@ -73,7 +73,7 @@ mod tests {
         Now { host, block, arrived_late: 0 }
     }
 
-    /// What bundler, chain and trusted application ask of a window.
+    /// The requirements of bundler, chain and trusted application.
     fn assert_suits(window: Window, now: &Now) {
         let Window { after, until } = window;
         assert!(after <= now.block && after <= now.host, "begins too late: {window:?} {now:?}");

@@ -1,4 +1,5 @@
-//! Columns to values and back; what doesn't fit was not written by us, and is an error.
+//! Conversions between columns and values; a value that does not fit was not written by us, and is
+//! an error.
 
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, Row, Sqlite, Type};

@@ -1,4 +1,4 @@
-//! The migrations of the relay's database. A released one never changes: databases keep its
+//! The migrations of the relay's database. A released one never changes: databases store its
 //! checksum.
 
 use sqlite_writer::Migrations;

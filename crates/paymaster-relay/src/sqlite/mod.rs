@@ -1,5 +1,5 @@
-//! The embedded database: one SQLite file, write-ahead log, every commit on the disk before it
-//! counts. Sponsorships, claims and API keys are tables of it; they share one writer.
+//! The embedded database: one SQLite file with a write-ahead log, where every commit is on disk
+//! before it counts. Sponsorships, claims and API keys are tables in it; they share one writer.
 
 mod columns;
 mod migrations;
@@ -23,10 +23,10 @@ use migrations::MIGRATIONS;
 
 const BUSY: Duration = Duration::from_secs(5);
 const READERS: u32 = 4;
-/// Bytes: some pages, so that a disk with room for a few bytes only does not pass.
+/// Bytes: several pages, so that a disk with only a few free bytes fails the test.
 const FILLER: i64 = 16 * 1024;
 
-/// Rows of versions that noted no chain have the id 0, which no chain has.
+/// Rows of versions that did not record the chain have the id 0, which no chain has.
 const HAS_ROWS_OF_NO_CHAIN: &str = "
     SELECT EXISTS (SELECT chain_id FROM sponsorships WHERE chain_id = 0)
         OR EXISTS (SELECT chain_id FROM settlement_cursors WHERE chain_id = 0)";
@@ -46,7 +46,7 @@ pub struct Database {
 }
 
 impl Database {
-    /// Opens the file, makes it when it is not there, and brings its tables up to date.
+    /// Opens the file, creates it if it is missing, and migrates its tables.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -70,10 +70,10 @@ impl Database {
         Ok(Self { writer, readers, options })
     }
 
-    /// Gives the rows of versions that noted no chain to the one that is served.
+    /// Assigns the rows of versions that did not record the chain to the only one that is served.
     ///
     /// # Errors
-    /// [`StoreError`] where there are such rows, and several chains are served.
+    /// [`StoreError`] if there are such rows, and several chains are served.
     pub async fn take_over(&self, chain_ids: &[u64]) -> Result<(), StoreError> {
         let has_rows = sqlx::query_scalar(HAS_ROWS_OF_NO_CHAIN).fetch_one(&self.readers).await;
         if !has_rows.map_err(StoreError::new)? {
@@ -83,19 +83,19 @@ impl Database {
         self.writer.write(move |connection| take_over(connection, chain_id).boxed()).await
     }
 
-    /// Looks whether a file can be opened, written and migrated, and changes nothing; how many
-    /// migrations are due. `None` when there is no such file, and one can be made.
+    /// Checks that a file can be opened, written and migrated, without changing anything; returns
+    /// the number of pending migrations. `None` if there is no such file, and one can be created.
     ///
     /// # Errors
-    /// [`StoreError`] when it can't be written, is no database of ours, or of a later version; also
-    /// where [`Self::take_over`] would fail for these chains.
+    /// [`StoreError`] if it cannot be written, is not a database of ours, or is of a later version;
+    /// also if [`Self::take_over`] would fail for these chains.
     pub async fn look_at(file: &Path, chain_ids: &[u64]) -> Result<Option<usize>, StoreError> {
         let is_closed = match private_files::check_database(file).map_err(StoreError::new)? {
             private_files::Database::Missing => return Ok(None),
             private_files::Database::Closed => true,
             private_files::Database::InUse => false,
         };
-        // SQLite makes a log to read by, unless it is told that the file does not change.
+        // SQLite creates a log for reading, unless it is told that the file does not change.
         let options = SqliteConnectOptions::new().filename(file).read_only(true).immutable(is_closed);
         let mut connection = options.connect().await.map_err(StoreError::new)?;
         let applied: Vec<(i64, Vec<u8>)> = sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations")
@@ -106,7 +106,7 @@ impl Database {
         for (version, checksum) in &applied {
             match ours.iter().find(|migration| migration.version == *version) {
                 Some(migration) if migration.checksum.as_ref() == checksum.as_slice() => {}
-                Some(_) => return Err(StoreError::new(format!("migration {version} is not the one of this version"))),
+                Some(_) => return Err(StoreError::new(format!("migration {version} differs from this version's"))),
                 None => return Err(StoreError::new("it was migrated by a later version of super-relay")),
             }
         }
@@ -120,24 +120,23 @@ impl Database {
         Ok(Some(due))
     }
 
-    /// Another connection to the file, made when it is used: for whoever looks into it beside the
-    /// relay.
+    /// Another connection to the file, opened on use: for inspection beside the relay.
     #[must_use]
     pub fn pool(&self) -> SqlitePool {
         SqlitePoolOptions::new().max_connections(1).connect_lazy_with(self.options.clone())
     }
 
-    /// Connections that read.
+    /// The reading connections.
     pub(crate) fn readers(&self) -> &SqlitePool {
         &self.readers
     }
 
-    /// The queue of the connection that writes.
+    /// The queue of the writing connection.
     pub(crate) fn writer(&self) -> &Writer {
         &self.writer
     }
 
-    /// Runs one statement in the writer's transaction; how many rows it changed.
+    /// Runs one statement in the writer's transaction; returns the number of changed rows.
     pub(crate) async fn change(&self, statement: Query<'static, Sqlite, SqliteArguments>) -> Result<u64, StoreError> {
         self.writer
             .write(move |connection| {
@@ -150,17 +149,17 @@ impl Database {
             .await
     }
 
-    /// Whether a write is taken, within a moment.
+    /// Whether a write succeeds. Answers quickly.
     pub(crate) async fn probe(&self) -> Result<(), StoreError> {
         self.writer.probe().await.map_err(unproven)
     }
 
-    /// The same, at no cost for the disk while writes work.
+    /// The same, without disk access while writes succeed.
     pub(crate) async fn try_out(&self) -> Result<(), StoreError> {
         self.writer.try_out().await.map_err(unproven)
     }
 
-    /// Finishes what is running and closes the file.
+    /// Completes running work and closes the file.
     pub async fn close(&self) {
         let last = self.writer.close().await;
         self.readers.close().await;
@@ -172,7 +171,7 @@ impl Database {
     }
 }
 
-/// Under a key that no request has: those are digests.
+/// Uses a key that no request has: those are digests.
 async fn write_some(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT OR REPLACE INTO claims (key, holder, expires_at) VALUES (zeroblob(32), hex(randomblob(?1)), 0)",
@@ -195,12 +194,12 @@ fn unproven(unproven: Unproven) -> StoreError {
     }
 }
 
-/// The chain that rows without one belong to.
+/// The chain of rows that did not record one.
 fn only(chain_ids: &[u64]) -> Result<u64, StoreError> {
     match chain_ids {
         [chain_id] => Ok(*chain_id),
         _ => Err(StoreError::new(
-            "its sponsorships are of a version that did not note their chain: start the node once with that chain alone",
+            "its sponsorships are of a version that did not record their chain: start the node once with that chain alone",
         )),
     }
 }

@@ -1,4 +1,4 @@
-//! What a sponsorship on one chain needs.
+//! The requirements of a sponsorship on one chain.
 
 use std::sync::Arc;
 
@@ -18,10 +18,10 @@ use crate::settle::Settler;
 use crate::sponsor::Window;
 use crate::store::Store;
 
-/// Seconds that clocks may differ without being named. The KMS refuses at 300.
+/// Seconds by which clocks may differ without being reported. The KMS refuses at 300.
 const CLOCKS_APART: u64 = 60;
 
-/// A look at one chain.
+/// A check of one chain.
 pub(super) struct Look<'a> {
     pub(super) settler: &'a Settler,
     pub(super) catalogue: &'a Catalogue,
@@ -31,7 +31,7 @@ pub(super) struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// The chain is asked as a sponsorship asks it.
+    /// Queries the chain like a sponsorship does.
     pub(super) async fn checks(&self) -> [Check; 6] {
         let signer = self.signers.as_ref().ok().map(|signers| signers.paymaster_signer);
         let facts = self.facts(signer).await;
@@ -44,7 +44,7 @@ impl Look<'_> {
             (signer, deposit, window) = (unknown(), unknown(), window.and(unknown()));
         }
         for (deployment, facts) in self.chain().catalogue.deployments().iter().zip(facts.iter().flatten()) {
-            // The first that is wrong is told of.
+            // The first problem is reported.
             signer = match signer.and_then(|()| known()) {
                 Ok(known) => self.signer_admitted(deployment, facts, known.paymaster_signer).await,
                 Err(wrong) => Err(wrong),
@@ -74,7 +74,7 @@ impl Look<'_> {
         self.settler.chain()
     }
 
-    /// What each deployment's sponsorships would be checked against now.
+    /// The facts that each deployment's sponsorships would be checked against now.
     async fn facts(&self, signer: Option<Address>) -> Result<Vec<Facts>, Missing> {
         let Chain { catalogue, reader, time } = self.chain();
         let served = reader.chain_id().await.map_err(RelayError::from)?;
@@ -119,7 +119,7 @@ impl Look<'_> {
         Ok(())
     }
 
-    /// Whether the clocks agree, and there is a window for a sponsorship now.
+    /// Checks that the clocks agree, and that there is a window for a sponsorship now.
     fn clocks(&self, is_chain_known: bool) -> Result<(), Missing> {
         match self.kms.clock_ahead() {
             Some(ahead) if ahead.unsigned_abs() > CLOCKS_APART => {
@@ -152,7 +152,7 @@ impl Look<'_> {
         }
     }
 
-    /// Whether the contract takes every window that this relay may ask for.
+    /// Checks that the contract accepts every window that this relay may request.
     async fn contract_window(&self, deployment: &Deployment) -> Result<(), Missing> {
         let (paymaster, wanted) = (deployment.paymaster, self.catalogue.max_window);
         match self.chain().reader.max_window(deployment).await.map_err(RelayError::from)? {

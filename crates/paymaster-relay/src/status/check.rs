@@ -1,20 +1,20 @@
-//! One thing that a sponsorship needs.
+//! A requirement of sponsorships.
 
 use std::fmt;
 
-/// One thing that a sponsorship needs.
+/// A requirement of sponsorships.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
-    /// A stable word, snake case.
+    /// A stable name in snake case.
     pub name: &'static str,
-    /// EIP-155 id of the chain that it is about, where the settings list several.
+    /// EIP-155 id of its chain, if the settings list several.
     pub chain_id: Option<u64>,
-    /// What is wrong with it, in words for operators; `None` when nothing is.
+    /// The problem, as text for operators; `None` if there is none.
     pub problem: Option<String>,
 }
 
 impl Check {
-    /// From an outcome.
+    /// Creates it from an outcome.
     #[must_use]
     pub fn of(name: &'static str, outcome: Result<(), String>) -> Self {
         Self { name, chain_id: None, problem: outcome.err() }

@@ -1,4 +1,4 @@
-//! What can be in the way of a sponsorship, in words for operators.
+//! Problems that prevent sponsorships, as texts for operators.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::error::RelayError;
 
-/// What is in the way of a sponsorship.
+/// A problem that prevents sponsorships.
 #[derive(Debug, Error)]
 pub(super) enum Missing {
     #[error("{}", _0.in_full())]
@@ -31,8 +31,8 @@ pub(super) enum Missing {
     )]
     MayNotSponsor { address: Address, admin: AdminOf, wanted: String },
     #[error(
-        "allow_without_passkey of {policies} needs the permission sponsor_without_passkey, which the TEE does not give the \
-         relay key {address}: take the setting out of the policy, or {}",
+        "allow_without_passkey of {policies} needs the permission sponsor_without_passkey, which the TEE does not grant the \
+         relay key {address}: remove the setting from the policy, or {}",
         admin.anew(*address, wanted)
     )]
     WithoutPasskey { policies: String, address: Address, admin: AdminOf, wanted: String },
@@ -55,7 +55,7 @@ pub(super) enum Missing {
     )]
     SignerProposed { paymaster: Address, signer: Address, activatable_at: u64, wait: u64 },
     #[error(
-        "the paymaster {paymaster} takes windows of maxWindow = {found} s, and relay.max_window_seconds is {wanted}: lower it to \
+        "the paymaster {paymaster} accepts windows of maxWindow = {found} s, and relay.max_window_seconds is {wanted}: lower it to \
          {found}, or deploy the contract with {wanted}"
     )]
     ContractWindow { paymaster: Address, found: u32, wanted: u64 },
@@ -71,7 +71,7 @@ pub(super) enum Missing {
          not cover the largest max_cost_per_operation of the policies, {largest}: deposit() more"
     )]
     DepositLow { paymaster: Address, deposit: i64, reserved: i64, largest: Wei },
-    #[error("passkeys of the KMS are of the relying party {found:?} (kms.rp_id), and relay.rp_id is {wanted:?}")]
+    #[error("passkeys of the KMS belong to the relying party {found:?} (kms.rp_id), and relay.rp_id is {wanted:?}")]
     OtherRelyingParty { found: String, wanted: String },
     #[error(
         "the paymaster {paymaster} has a deposit of {deposit} gwei, and {percent} percent of it \
@@ -85,15 +85,15 @@ pub(super) enum Missing {
     TeeUnknown,
 }
 
-/// The beginning of an admin's command. The TEE's id is the one that the admin keeps: one that a
-/// gateway tells may be another TEE's.
+/// The beginning of an admin command. The TEE's ID is the one that the admin keeps: an ID reported
+/// by a gateway may belong to another TEE.
 #[derive(Clone, Debug)]
 pub(super) struct AdminOf {
     pub(super) kms: Option<String>,
 }
 
 impl AdminOf {
-    /// How the permissions of an authorised key are changed: it can't be authorised twice.
+    /// Commands to change the permissions of an authorised key, which cannot be authorised twice.
     fn anew(&self, address: Address, permissions: &str) -> String {
         format!("{self} revoke {address}, then {self} authorize {address} --permissions {permissions}")
     }
@@ -105,7 +105,7 @@ impl fmt::Display for AdminOf {
     }
 }
 
-/// Unix seconds; how far ahead of the chain they are.
+/// A Unix time, and how far it is ahead of the chain.
 fn when(activatable_at: u64, wait: u64) -> String {
     match wait {
         0 => "now".to_owned(),

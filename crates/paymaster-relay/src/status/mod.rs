@@ -1,5 +1,5 @@
-//! Whether requests can be taken, and whether every sponsorship could succeed now; what is in the
-//! way is told in words for operators: no client gets them.
+//! Whether requests can be accepted, and whether every sponsorship could succeed now. Problems are
+//! described to operators only.
 
 mod chain;
 mod check;
@@ -24,7 +24,7 @@ use crate::relay_key::RelayKey;
 use crate::settle::Settler;
 use crate::store::{Store, StoreError};
 
-/// Tells whether requests can be taken, and sponsored.
+/// Reports whether requests can be accepted, and sponsored.
 pub struct Readiness {
     settlers: Vec<Arc<Settler>>,
     catalogue: Arc<Catalogue>,
@@ -35,15 +35,15 @@ pub struct Readiness {
 }
 
 impl Readiness {
-    /// Asks nobody anything yet. There is a settler for each chain.
+    /// Makes no requests yet. There is one settler per chain.
     #[must_use]
     pub fn new(settlers: Vec<Arc<Settler>>, parts: &Parts) -> Self {
         let Parts { catalogue, store, claims, kms, relay_key, .. } = parts.clone();
         Self { settlers, catalogue, store, claims, kms, relay_key }
     }
 
-    /// Whether this process can take requests: its database accepts writes. Nothing is said of what
-    /// it shares with others.
+    /// Whether this process can accept requests: its database accepts writes. Shared dependencies
+    /// are not checked.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -51,8 +51,8 @@ impl Readiness {
         self.store.ready().await
     }
 
-    /// Everything a sponsorship needs, each looked at now: first what is of the node, then what is
-    /// of each chain.
+    /// All requirements of sponsorships, each checked now: first those of the node, then those of
+    /// each chain.
     pub async fn status(&self) -> Vec<Check> {
         let in_full = |error: RelayError| error.in_full();
         let kms_and_chains = async {

@@ -1,4 +1,4 @@
-//! Whether what the trusted application says of relay keys and ceilings suffices for all that the
+//! Whether the trusted application's relay keys and ceilings suffice for everything that the
 //! settings allow.
 
 use std::fmt::Display;
@@ -13,15 +13,15 @@ use crate::error::RelayError;
 use crate::kms::KmsSigners;
 use crate::policy::Policy;
 
-/// For `authorize`, whose default lacks the last.
+/// For `authorize`, whose default lacks the last one.
 const WITH_ALL_PERMISSIONS: &str = " --permissions sponsor,sign_user_operation,rotate,sponsor_without_passkey";
 
-/// The ceilings, where the KMS tells them.
+/// The ceilings, if the KMS reports them.
 pub(super) fn told(signers: &Result<KmsSigners, RelayError>) -> Option<&Ceilings> {
     signers.as_ref().ok()?.ceilings.as_ref()
 }
 
-/// Whether the relay key may do all that the policies allow.
+/// Checks that the relay key has all permissions that the policies need.
 pub(super) fn relay_key(
     signers: &KmsSigners,
     kms: Option<String>,
@@ -50,7 +50,7 @@ pub(super) fn relay_key(
     Ok(())
 }
 
-/// Whether the passkeys that the KMS registers are those that the relay's pages ask for.
+/// Checks that the KMS and the relay's pages use the same relying party.
 pub(super) fn relying_party(signers: &KmsSigners, catalogue: &Catalogue) -> Result<(), Missing> {
     match &signers.rp_id {
         Some(found) if *found != catalogue.rp_id => {
@@ -60,9 +60,9 @@ pub(super) fn relying_party(signers: &KmsSigners, catalogue: &Catalogue) -> Resu
     }
 }
 
-/// Whether the ceilings name every deployment, and the costs of every policy are within them. All
-/// that is not is told of: one command replaces all ceilings. Of a KMS that does not tell its
-/// ceilings nothing can be said.
+/// Checks that the ceilings name every deployment, and the costs of every policy are within them.
+/// All problems are reported, because one command replaces all ceilings. If a KMS does not report
+/// its ceilings, nothing can be checked.
 pub(super) fn ceilings(ceilings: Option<&Ceilings>, catalogue: &Catalogue) -> Result<(), String> {
     let Some(ceilings) = ceilings else { return Ok(()) };
     let problems: Vec<_> = [deployments(ceilings, catalogue), costs(ceilings, catalogue)]
@@ -72,7 +72,7 @@ pub(super) fn ceilings(ceilings: Option<&Ceilings>, catalogue: &Catalogue) -> Re
     if problems.is_empty() { Ok(()) } else { Err(problems.join("; ")) }
 }
 
-/// Whether every window that the relay may ask for is within the ceilings.
+/// Checks that every window that the relay may request is within the ceilings.
 pub(super) fn window(ceilings: Option<&Ceilings>, wanted: u64) -> Result<(), Missing> {
     match ceilings {
         Some(&Ceilings { max_window: found, .. }) if u64::from(found) < wanted => {

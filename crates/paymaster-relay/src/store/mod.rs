@@ -1,4 +1,4 @@
-//! What is remembered: every sponsorship from its reservation to its settlement.
+//! The store: every sponsorship from its reservation to its settlement.
 
 mod record;
 mod sqlite;
@@ -23,116 +23,118 @@ use crate::gwei::Gwei;
 /// Sponsorships on durable storage. Times are Unix seconds.
 ///
 /// Every change checks and writes in one transaction, which also changes the counters of open
-/// reservations; two at once come out as one after the other. What was answered is there after a
-/// restart. After an error of a write it is unknown whether it was made, but it was made as a whole
-/// or not at all, and no other write failed with it for a value of its own.
+/// reservations; concurrent changes are serialised. Acknowledged changes survive a restart. After
+/// an error of a write it is unknown whether it was made, but it was made completely or not at all,
+/// and no other write failed because of its values.
 ///
-/// The tests in `tests/relay/store` hold every implementation to what is said here.
+/// The tests in `tests/relay/store` check these guarantees for every implementation.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// Where its outages are told of.
+    /// The log of its outages.
     fn outages(&self) -> &OutageLog;
 
-    /// Reserves a worst-case cost and records the intent, if every limit holds with it. Otherwise
-    /// nothing is recorded or counted, and the first limit that does not hold is told.
+    /// Reserves a worst-case cost and records the intent, if it is within every limit. Otherwise
+    /// nothing is recorded or counted, and the first exceeded limit is returned.
     ///
     /// It is counted once in the counter of each limit, within its deployment, until it is
-    /// released, or settled in a block that is final. The store knows no counters of its own. The
-    /// same contracts on another chain are another deployment.
+    /// released, or settled in a final block. The store defines no counters of its own. The same
+    /// contracts on another chain are another deployment.
     ///
-    /// A principal has one open sponsorship of an intent. An idempotency key stands for one intent
-    /// in its space, until the sponsorship is released.
+    /// A principal has at most one open sponsorship of an intent. An idempotency key belongs to one
+    /// intent in its space, until the sponsorship is released.
     ///
-    /// Settlement begins at its block, where it has not begun for that deployment.
+    /// If settlement has not begun for the deployment, it begins at this sponsorship's block.
     ///
     /// # Errors
-    /// [`StoreError`]: it is unknown whether it was recorded; asking again finds out.
+    /// [`StoreError`]: it is unknown whether it was recorded; repeating the call finds out.
     async fn reserve(&self, sponsorship: &NewSponsorship, limits: &[Limit]) -> Result<Reserved, StoreError>;
 
-    /// What would come of [`Self::reserve`]; nothing is recorded.
+    /// The result that [`Self::reserve`] would have; nothing is recorded.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn would_reserve(&self, sponsorship: &NewSponsorship, limits: &[Limit]) -> Result<Reserved, StoreError>;
 
-    /// The principal's newest sponsorship of an intent: one that may still be mined, whether its
-    /// window is over or not; or one that was mined, and whose window was not over then.
+    /// The principal's newest sponsorship of an intent: one that may still be mined, whether or not
+    /// its window is over; or one that was mined within its window.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn find(&self, intent: &IntentHash, principal: &Principal, now: u64) -> Result<Option<Record>, StoreError>;
 
-    /// What an idempotency key stands for in its space.
+    /// The use of an idempotency key in its space.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn use_of_key(&self, space: &KeySpace, key: &str) -> Result<Option<KeyUse>, StoreError>;
 
-    /// Counts one more signing of an open sponsorship. False when it was signed `most` times, or is
-    /// gone.
+    /// Counts one more signing of an open sponsorship. False if it was already signed `most` times,
+    /// or no longer exists.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn begin_signing(&self, id: &SponsorshipId, most: u32) -> Result<bool, StoreError>;
 
-    /// Moves the window of an open sponsorship to those terms and counts one more signing. What was
-    /// signed before is no answer any more, but is still settled if it is mined. False when it was
-    /// signed `most` times, is gone, or has a window that ends no earlier.
+    /// Moves the window of an open sponsorship to those terms and counts one more signing. Earlier
+    /// signatures are no longer an answer, but are still settled if mined. False if it was already
+    /// signed `most` times, no longer exists, or has a window that ends no earlier.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn renew(&self, id: &SponsorshipId, terms: &Terms, most: u32) -> Result<bool, StoreError>;
 
-    /// Records the signatures made on those terms, in place of those made before on the same. False
-    /// when the reservation is gone or has other terms by now: they must not leave then.
+    /// Records the signatures made on those terms, replacing earlier ones on the same terms. False
+    /// if the reservation no longer exists or has other terms by now: then they must not be
+    /// returned.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn record_signed(&self, id: &SponsorshipId, terms: &Terms, signed: &Signed) -> Result<bool, StoreError>;
 
-    /// Takes back the signing that was begun last and failed, and with it the reservation,
-    /// unless something was signed or another signing of it had no answer: what that one came to
-    /// may still be mined. Whether the reservation was given back.
+    /// Undoes the last signing, which failed, and releases the reservation, unless something was
+    /// signed or another signing had no answer: its result may still be mined. Returns whether the
+    /// reservation was released.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn release(&self, id: &SponsorshipId) -> Result<bool, StoreError>;
 
-    /// Reservations at these contracts that were not mined and whose window ended before that time;
-    /// as many as `most`.
+    /// At most `most` reservations at these contracts that were not mined and whose window ended
+    /// before that time.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn expired(&self, contracts: Contracts, ended_before: u64, most: u32) -> Result<Vec<Expired>, StoreError>;
 
-    /// Releases those of them that are still such as [`Self::expired`] lists; how many.
+    /// Releases those of them that [`Self::expired`] would still list; returns their number.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn release_expired(&self, ids: Vec<SponsorshipId>, ended_before: u64) -> Result<u64, StoreError>;
 
-    /// Settles one that is still such as [`Self::expired`] lists as if it had been mined in that
-    /// block, a final one, at its worst-case cost. Whether it was.
+    /// Settles a reservation that [`Self::expired`] would still list as if it had been mined in
+    /// that final block, at its worst-case cost. Returns whether it did.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn settle_at_worst_case(&self, id: &SponsorshipId, ended_before: u64, block: u64)
     -> Result<bool, StoreError>;
 
-    /// The sponsorships for which an operation was signed: now, or before a renewal.
+    /// The sponsorships for which an operation was signed, now or before a renewal.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn sponsorships_of(&self, hash: &UserOpHash) -> Result<Vec<SponsorshipId>, StoreError>;
 
-    /// The block to read next at all contracts of a chain that ever had a reservation, also at
+    /// The next block to read at all contracts of a chain that ever had a reservation, including
     /// those that are no longer configured.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn next_blocks(&self, chain_id: u64) -> Result<Vec<(Contracts, u64)>, StoreError>;
 
-    /// What is reserved of a deployment's deposit: what its counter of [`Scope::Deployment`] says.
+    /// The reserved part of a deployment's deposit: the value of its counter of
+    /// [`Scope::Deployment`].
     ///
     /// [`Scope::Deployment`]: crate::budget::Scope::Deployment
     ///
@@ -140,51 +142,50 @@ pub trait Store: Send + Sync {
     /// [`StoreError`].
     async fn reserved(&self, deployment: &Deployment) -> Result<Gwei, StoreError>;
 
-    /// Takes in what was read of the chain for a deployment, and remembers the block to read next.
+    /// Applies what was read of the chain for a deployment, and records the next block to read.
     ///
-    /// What was mined is noted with its block and cost, and stays open: it is closed once its block
-    /// is final. What was mined in one of these blocks before, or in one beyond the latest, and was
-    /// not read there now is open as if it had never been mined. The same blocks may be recorded
-    /// again; that changes nothing. What the node of one chain tells changes no sponsorship on
-    /// another.
+    /// Mined operations are recorded with block and cost, and stay open until their block is final.
+    /// An operation that was recorded in one of these blocks before, or in one beyond the latest,
+    /// and is not there now, is open again as if it had never been mined. Recording the same blocks
+    /// again changes nothing. The node of one chain changes no sponsorship on another.
     ///
     /// # Errors
-    /// [`StoreError`]: part of it may be recorded; the same blocks may be read and recorded again.
+    /// [`StoreError`]: a part may be recorded; the same blocks may be read and recorded again.
     async fn settle(&self, deployment: &Deployment, read: &BlocksRead) -> Result<Settled, StoreError>;
 
-    /// The block to read next for a deployment, once one was recorded.
+    /// The next block to read for a deployment, once one was recorded.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn next_block(&self, deployment: &Deployment) -> Result<Option<u64>, StoreError>;
 
-    /// The highest block that was ever to be read next for any deployment of a chain; `None` before
-    /// the first reservation. Lower again only after [`Self::read_again_from`].
+    /// The highest next block ever recorded for any deployment of a chain; `None` before the first
+    /// reservation. Only [`Self::read_again_from`] lowers it.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn highest_block(&self, chain_id: u64) -> Result<Option<u64>, StoreError>;
 
-    /// The blocks of a chain that were noted, from the lowest on.
+    /// The recorded blocks of a chain, lowest first.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn known_blocks(&self, chain_id: u64) -> Result<Vec<(u64, Hash)>, StoreError>;
 
-    /// Notes a block of a chain. One that was noted keeps its hash.
+    /// Records a block of a chain. An already recorded block keeps its hash.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn note_known_block(&self, chain_id: u64, number: u64, hash: Hash) -> Result<(), StoreError>;
 
-    /// Forgets blocks of a chain that were noted.
+    /// Deletes recorded blocks of a chain.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn forget_known_blocks(&self, chain_id: u64, numbers: Vec<u64>) -> Result<(), StoreError>;
 
-    /// Every deployment of a chain is read again from that block on, if it was read as far; blocks
-    /// of it that were noted above the `anchor` are forgotten, and without one all.
+    /// Makes settlement reread every deployment of a chain from that block on, if it had read that
+    /// far; deletes the chain's recorded blocks above the `anchor`, or all without one.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -197,14 +198,14 @@ pub trait Store: Send + Sync {
     async fn ready(&self) -> Result<(), StoreError>;
 }
 
-/// What came of a reservation.
+/// The result of a reservation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reserved {
     /// It is recorded.
     Recorded,
-    /// The principal's intent has an open sponsorship already.
+    /// The principal already has an open sponsorship of the intent.
     AlreadyRecorded,
-    /// The idempotency key stands for another intent in its space.
+    /// The idempotency key belongs to another intent in its space.
     KeyTaken {
         /// Whether that one was mined, in a block that may not be final yet.
         is_mined: bool,

@@ -1,4 +1,4 @@
-//! The shapes of what is remembered.
+//! The record types of the store.
 
 use std::fmt;
 
@@ -11,12 +11,12 @@ use crate::deployment::Deployment;
 use crate::gwei::Gwei;
 use crate::principal::Principal;
 
-/// The name of a row.
+/// The id of a row.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SponsorshipId(pub(in crate::store) String);
 
 impl SponsorshipId {
-    /// A new name that nobody guesses.
+    /// A new unguessable id.
     #[must_use]
     pub fn new() -> Self {
         Self(Uuid::new_v4().to_string())
@@ -41,7 +41,7 @@ impl fmt::Display for SponsorshipId {
     }
 }
 
-/// Where an idempotency key is unique.
+/// The space in which an idempotency key is unique.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct KeySpace {
     chain_id: u64,
@@ -49,47 +49,47 @@ pub struct KeySpace {
 }
 
 impl KeySpace {
-    /// The principal's on that chain, where somebody answers for the account id. Otherwise the
-    /// principal may be anybody (a publishable key, or nobody), and each sender has a space of its
-    /// own: one caller can't take the keys of another.
+    /// The principal's space on that chain, if the account id is vouched for. Otherwise the
+    /// principal may be anyone (with a publishable key, or without a key), and each sender has its
+    /// own space: one caller cannot take another's keys.
     #[must_use]
     pub fn of(chain_id: u64, principal: &Principal, is_vouched: bool, sender: &Address) -> Self {
         let owner = if is_vouched { principal.to_string() } else { format!("{principal}/{}", hex::encode(sender.0)) };
         Self { chain_id, owner }
     }
 
-    /// EIP-155.
+    /// EIP-155 chain id.
     #[must_use]
     pub const fn chain_id(&self) -> u64 {
         self.chain_id
     }
 
-    /// As the column `key_space` spells it.
+    /// As stored in the column `key_space`.
     #[must_use]
     pub fn owner(&self) -> &str {
         &self.owner
     }
 }
 
-/// How far a sponsorship is.
+/// The state of a sponsorship.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// The cost is reserved, the intent recorded; nothing is signed, as far as anybody outside
-    /// knows.
+    /// The cost is reserved and the intent recorded; as far as anyone else knows, nothing is
+    /// signed.
     Reserved,
-    /// The signatures left, or may have.
+    /// The signatures were returned, or may have been.
     Signed,
     /// It was mined, in a block that is not final yet. It is still reserved: the block may be
     /// reorganised away.
     Mined,
     /// It was mined, and its block is final.
     Settled,
-    /// Refused, or over.
+    /// Refused, or expired.
     Released,
 }
 
 impl State {
-    /// Whether the chain has it, as far as it was read.
+    /// Whether it was mined, according to the blocks read.
     #[must_use]
     pub const fn is_mined(self) -> bool {
         matches!(self, Self::Mined | Self::Settled)
@@ -99,49 +99,49 @@ impl State {
 /// A sponsorship about to be reserved.
 #[derive(Clone, Debug)]
 pub struct NewSponsorship {
-    /// Its name.
+    /// Its id.
     pub id: SponsorshipId,
-    /// Which request it is.
+    /// Identifies the request.
     pub intent: IntentHash,
-    /// The account that is named.
+    /// The named account.
     pub account_id: AccountId,
-    /// Who stands behind it.
+    /// The principal.
     pub principal: Principal,
-    /// Whether somebody answers for the account id: its passkey, or the server that holds the API
-    /// key. Only then the account has counters of its own; what anybody can name, anybody could
-    /// fill for others.
+    /// Whether the account id is vouched for: by its passkey, or by the server that holds the API
+    /// key. Only then does the account have its own counters; counters that anyone could name could
+    /// be filled by anyone.
     pub is_vouched: bool,
     /// The API key that presented it.
     pub api_key: Option<ApiKeyId>,
-    /// The client's own name for the request.
+    /// The client's idempotency key for the request.
     pub idempotency_key: Option<String>,
-    /// By which policy.
+    /// The policy.
     pub policy_id: String,
-    /// By which paymaster.
+    /// The deployment.
     pub deployment: Deployment,
-    /// The latest block when it was judged. It can be in no older one, so settlement begins there
-    /// at the latest.
+    /// The latest block when it was judged. It cannot be in an older one, so settlement begins
+    /// there at the latest.
     pub block: u64,
-    /// The account's contract.
+    /// The smart account.
     pub sender: Address,
     /// The operation's nonce.
     pub account_nonce: Uint256,
-    /// On what terms.
+    /// The terms.
     pub terms: Terms,
-    /// The worst case.
+    /// The worst-case cost.
     pub max_cost: Gwei,
     /// Unix seconds.
     pub created_at: u64,
 }
 
 impl NewSponsorship {
-    /// Where its idempotency key is unique.
+    /// The space in which its idempotency key is unique.
     #[must_use]
     pub fn key_space(&self) -> KeySpace {
         KeySpace::of(self.deployment.entry_point.chain_id, &self.principal, self.is_vouched, &self.sender)
     }
 
-    /// Whom it is counted for.
+    /// The subjects it is counted for.
     #[must_use]
     pub fn charged(&self) -> Charged<'_> {
         Charged {
@@ -171,47 +171,47 @@ impl From<&Deployment> for Contracts {
     }
 }
 
-/// What an idempotency key stands for.
+/// The use of an idempotency key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyUse {
-    /// Which request.
+    /// The intent.
     pub intent: IntentHash,
-    /// Whether it was mined, in a block that may not be final yet; otherwise the key gets free when
-    /// its window is over.
+    /// Whether it was mined, in a block that may not be final yet; otherwise the key becomes free
+    /// when its window is over.
     pub is_mined: bool,
 }
 
-/// A sponsorship as remembered.
+/// A stored sponsorship.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Its name.
+    /// Its id.
     pub id: SponsorshipId,
-    /// How far it is.
+    /// Its state.
     pub state: State,
-    /// By which policy.
+    /// The policy.
     pub policy_id: String,
-    /// On what terms.
+    /// The terms.
     pub terms: Terms,
-    /// What was signed on these terms.
+    /// The signatures on these terms.
     pub signed: Option<Signed>,
-    /// Times the KMS was asked to sign for it.
+    /// Number of signings requested from the KMS.
     pub signings: u32,
 }
 
-/// A reservation whose window is over.
+/// An expired reservation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expired {
-    /// Its name.
+    /// Its id.
     pub id: SponsorshipId,
-    /// The account's contract.
+    /// The smart account.
     pub sender: Address,
     /// The operation's nonce.
     pub nonce: Uint256,
-    /// The latest block when it was reserved; `None` where an earlier version has reserved it.
+    /// The latest block when it was reserved; `None` if an earlier version reserved it.
     pub block: Option<u64>,
 }
 
-/// What was signed, and for which approval of the user.
+/// The signatures, and the user's approval they were made for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signed {
     /// The user's approval ([`proto::command::user_signature_hash`]).
@@ -220,9 +220,9 @@ pub struct Signed {
     pub user_op_hash: UserOpHash,
     /// Address of the paymaster's key in the TEE.
     pub paymaster_signer: Address,
-    /// The paymaster's.
+    /// The paymaster's signature.
     pub paymaster_signature: Signature,
-    /// The account's, when a passkey approved it.
+    /// The account's signature, if a passkey approved.
     pub account_signature: Option<Signature>,
     /// Unix seconds of the relay's approval.
     pub timestamp: u64,
@@ -231,38 +231,38 @@ pub struct Signed {
 /// What was read of the chain for one deployment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlocksRead {
-    /// The first block that was read.
+    /// The first block read.
     pub from: u64,
-    /// The last block that was read.
+    /// The last block read.
     pub to: u64,
-    /// The latest block there was.
+    /// The latest block at that time.
     pub latest: u64,
-    /// The newest block that is final; `None` on a chain that is too young.
+    /// The newest final block; `None` on a chain that is too short.
     pub last_final: Option<u64>,
     /// Every operation that the deployment's paymaster paid for in these blocks.
     pub mined: Vec<(UserOpHash, Settlement)>,
-    /// The block to read next: not before one that was read already, unless the chain turned out to
-    /// be shorter.
+    /// The next block to read: never before one that was already read, unless the chain turned out
+    /// to be shorter.
     pub next: u64,
 }
 
-/// What came of [`BlocksRead`].
+/// The result of applying [`BlocksRead`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settled {
-    /// Operations of ours among those that were read.
+    /// Number of our operations among those read.
     pub ours: u64,
-    /// Operations that no sponsorship is known for.
+    /// Operations without a known sponsorship.
     pub unknown: Vec<(UserOpHash, Settlement)>,
-    /// Sponsorships that were mined before, and are no more: their blocks were reorganised away.
+    /// Number of sponsorships that are no longer mined: their blocks were reorganised away.
     pub reorganised: u64,
 }
 
-/// What the chain says about an operation that was mined.
+/// The chain's report of a mined operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settlement {
-    /// In which block.
+    /// The block.
     pub block: u64,
-    /// What the paymaster paid.
+    /// The amount that the paymaster paid.
     pub cost: Gwei,
     /// Whether the account's call succeeded.
     pub succeeded: bool,

@@ -1,6 +1,5 @@
-//! The answer of every method, as it is kept under `snapshots/`: what clients parse changes only
-//! together with its snapshot. `INSTA_UPDATE=always cargo test --workspace --test relay answers`
-//! writes them anew.
+//! The answer of every method, stored under `snapshots/`: a change of what clients parse changes
+//! the snapshot. `INSTA_UPDATE=always cargo test --workspace --test relay answers` rewrites them.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +13,7 @@ use serde_json::{Value, json};
 use crate::discover::{assert_is, document};
 use crate::support::{ACCOUNT, World};
 
-/// What a method answers to a server that has every scope.
+/// A method's answer to a server that has every scope.
 async fn answer(world: &World, key: &str, method: &str, params: &Value) -> Value {
     let call = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
     let response = world.client.post(call.to_string(), &[("x-api-key", key)]).await;
@@ -37,8 +36,8 @@ async fn key(world: &World) -> String {
     world.api_keys.generate(new).await.unwrap().1.expose_secret().to_owned()
 }
 
-/// The document without what has snapshots of its own tests: the version, and which errors are of
-/// which method.
+/// The document without the parts that other tests cover: the version, and the errors of each
+/// method.
 fn abridged(mut answer: Value) -> Value {
     answer["result"]["info"]["version"] = "<version>".into();
     for method in answer["result"]["methods"].as_array_mut().unwrap() {

@@ -1,4 +1,4 @@
-//! One suite for every store of API keys. Another implementation gets a test that calls
+//! One suite for every store of API keys. Another implementation needs a test that calls
 //! [`keeps_the_rules`].
 
 use std::path::Path;
@@ -26,7 +26,7 @@ fn publishable(hash: u8, created_at: u64) -> StoredKey {
     StoredKey { key, hash, created_at, revoked_at: None, usage: Usage::default() }
 }
 
-/// A key with no field set that may be missing.
+/// A key without any optional field.
 fn server(hash: u8, created_at: u64) -> StoredKey {
     let stored = publishable(hash, created_at);
     let key = ApiKey {
@@ -45,7 +45,7 @@ fn usage(calls: u64) -> Usage {
     Usage { day: 20_000, calls, last_used_at: Some(1_728_000_001), left: DayCalls { day: 19_999, calls: 3 } }
 }
 
-/// What a store of API keys must do. `open` opens it again, as after a restart.
+/// The guarantees of a store of API keys. `open` opens it again, as after a restart.
 async fn keeps_the_rules<S: ApiKeyStore>(open: impl AsyncFn() -> S) {
     let (first, second) = (publishable(1, 10), server(2, 20));
     let store = open().await;
@@ -56,7 +56,7 @@ async fn keeps_the_rules<S: ApiKeyStore>(open: impl AsyncFn() -> S) {
     store.insert(&first).await.unwrap();
     assert_eq!(store.all().await.unwrap(), [first.clone(), second.clone()]);
 
-    // Neither an id nor a hash is given twice.
+    // Neither ids nor hashes are reused.
     let same_id = StoredKey { hash: KeyHash([9; 32]), ..first.clone() };
     let same_hash = StoredKey { key: ApiKey { id: "other".to_owned().into(), ..first.key.clone() }, ..first.clone() };
     for taken in [&first, &same_id, &same_hash] {
@@ -64,13 +64,13 @@ async fn keeps_the_rules<S: ApiKeyStore>(open: impl AsyncFn() -> S) {
     }
     assert_eq!(store.all().await.unwrap().len(), 2);
 
-    // A revocation keeps its first time, and touches no other key.
+    // A second revocation does not change the time of the first, and affects no other key.
     for at in [30, 40] {
         assert!(store.revoke(&first.key.id, at).await.unwrap());
     }
     assert!(!store.revoke(&"nobody".to_owned().into(), 30).await.unwrap());
 
-    // The usage of several keys is written together; the last one counts.
+    // The usage of several keys is written together; the last value counts.
     let [mine, yours] = [&first, &second].map(|stored| stored.key.id.clone());
     store.record_usage(&[(mine.clone(), usage(1)), (yours, usage(5))]).await.unwrap();
     store.record_usage(&[(mine.clone(), usage(2))]).await.unwrap();
@@ -78,7 +78,7 @@ async fn keeps_the_rules<S: ApiKeyStore>(open: impl AsyncFn() -> S) {
     let expected =
         [StoredKey { revoked_at: Some(30), usage: usage(2), ..first }, StoredKey { usage: usage(5), ..second }];
     assert_eq!(store.all().await.unwrap(), expected);
-    // Of what can't be written as a whole, nothing is.
+    // A write that fails partially writes nothing.
     let unwritable = Usage { calls: u64::MAX, ..usage(0) };
     store.record_usage(&[(mine.clone(), usage(7)), (mine, unwritable)]).await.unwrap_err();
     assert_eq!(store.all().await.unwrap(), expected);

@@ -1,4 +1,4 @@
-//! API keys: how they are carried, what they allow, and when they end.
+//! API keys: how they are sent, what they allow, and when they end.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ async fn generate(world: &World, new: NewApiKey) -> (ApiKey, String) {
     (key, text.expose_secret().to_owned())
 }
 
-/// The answer to a call, over a path and with headers.
+/// The answer to a call, with this path and these headers.
 async fn ask(world: &World, path: &str, headers: &[(&str, &str)], method: &str, params: Value) -> Value {
     let call = json!({ "jsonrpc": "2.0", "id": "a", "method": method, "params": params });
     let mut request = reqwest::Client::new().post(format!("{}{path}", world.client.url())).json(&call);
@@ -130,7 +130,7 @@ async fn the_keys_of_the_settings_are_those_of_servers() {
     let world = World::with(V07, 1, |settings| settings["rpc"] = json!({ "api_key_hashes": [hash] })).await;
     assert_eq!(chain_id(&world, "/", &[("authorization", "Bearer open sesame")]).await["result"], "0x7a69");
     assert_eq!(chain_id(&world, "/", &[]).await["error"]["data"]["reason"], "unauthorised");
-    assert!(world.api_keys.list().is_empty(), "they are no rows");
+    assert!(world.api_keys.list().is_empty(), "they are not stored");
     let error = world.api_keys.revoke(&hash[..16]).await.unwrap_err();
     assert!(matches!(error, ApiKeyError::OfSettings { .. }), "{error}");
     assert_eq!(chain_id(&world, "/", &[("x-api-key", "open sesame")]).await["result"], "0x7a69");
@@ -303,7 +303,7 @@ async fn a_key_that_calls_too_fast_is_refused_call_by_call_until_the_second_it_i
         assert_eq!((&refusal.data["limit"], &refusal.data["retryAfter"]), (&json!("30"), &json!(2)));
         assert_eq!(refusal.message, "over the rate of 30 calls a minute: try again in 2 s");
     }
-    assert_eq!(listed(&world).usage.calls, 3, "what is too fast is not counted in the day");
+    assert_eq!(listed(&world).usage.calls, 3, "calls over the rate do not count in the day");
     assert_eq!(chain_id(&world, &format!("/rpc/{text}"), &[]).await["result"], "0x7a69");
     refused(&world, &other, "pm_get_account_info", json!(["nobody"])).await.assert_is(-32602, "account_unknown", true);
 
@@ -363,7 +363,7 @@ async fn a_key_that_makes_no_sense_is_not_made() {
     assert!(world.api_keys.list().is_empty());
     let (key, _) = generate(&world, publishable()).await;
     assert_eq!((key.scopes, key.origins), (vec![Scope::Sponsor], Origins::any()));
-    assert_eq!(key.rate, Some(Rate::PUBLISHABLE), "what is public has a rate");
+    assert_eq!(key.rate, Some(Rate::PUBLISHABLE), "a publishable key has a rate");
 }
 
 #[tokio::test]

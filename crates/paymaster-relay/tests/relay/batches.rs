@@ -1,4 +1,4 @@
-//! Batches as ethers sends them, and what providers ask before anything else.
+//! Batches in ethers' form, and the calls that providers make first.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -40,7 +40,7 @@ async fn every_call_of_a_batch_over_the_limit_is_refused_by_its_id_with_the_limi
     let answers = answers(&world, &batch).await;
     let ids: Vec<_> = answers.iter().map(|answer| answer["id"].clone()).collect();
     let expected: Vec<_> = (0..100).map(|id| json!(id)).chain([Value::Null]).collect();
-    assert_eq!(ids, expected, "a notification has no answer, and what has no id has one together");
+    assert_eq!(ids, expected, "a notification has no answer, and entries without an id share one");
     for answer in &answers {
         let refusal = Refusal::of(&answer["error"]);
         refusal.assert_is(-32600, "batch_too_large", false);
@@ -59,7 +59,8 @@ async fn a_batch_far_over_the_limit_gets_one_answer() {
     assert_eq!(refusal.data["limit"], "100");
 }
 
-/// What was charged for is answered: the limit of answers follows from those of batches and bodies.
+/// Every call that was charged for is answered: the limit on answers follows from those on batches
+/// and bodies.
 #[tokio::test]
 async fn a_batch_as_large_as_a_body_may_be_is_answered_in_full() {
     let limits = json!({ "max_body_bytes": 24_000, "max_batch": 4 });
@@ -78,7 +79,7 @@ async fn a_batch_as_large_as_a_body_may_be_is_answered_in_full() {
     assert!(answers.iter().all(|answer| answer["result"]["success"] == true), "{answers:?}");
 }
 
-/// Only the long document of `rpc.discover` gets that far, since its calls are short.
+/// Only the long document of `rpc.discover` reaches the limit, since its calls are short.
 #[tokio::test]
 async fn once_the_answers_of_a_batch_are_over_the_limit_no_more_calls_of_it_are_made() {
     let limits = json!({ "anonymous_calls_per_minute": 60 });
@@ -186,5 +187,5 @@ async fn what_a_batch_has_no_time_for_is_refused_by_its_id_and_the_same_call_pas
     }
     world.tee.release();
     world.client.call("pm_sponsor_with_tee", params).await.unwrap();
-    assert_eq!(world.tee.sponsorships.load(Ordering::SeqCst), 1, "it was seen through, and charged once");
+    assert_eq!(world.tee.sponsorships.load(Ordering::SeqCst), 1, "it ran to completion, and was charged once");
 }

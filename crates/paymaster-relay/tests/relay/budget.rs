@@ -1,4 +1,4 @@
-//! Nobody reserves more than their share of a deposit.
+//! Nobody can reserve more than their share of a deposit.
 
 use std::str::FromStr;
 
@@ -17,7 +17,8 @@ async fn with(caps: Value) -> World {
     World::with(V07, ETHER, |settings| settings["reservations"] = caps).await
 }
 
-/// Field case 05b: as dear as the policy allows, from a sender that is nobody's, until refused.
+/// Field case 05b: as expensive as the policy allows, from a sender without an owner, until
+/// refused.
 fn dear_op(dapp: &Dapp, key: u64) -> Value {
     let mut op = dapp.first_op(key);
     op["maxFeePerGas"] = json!("0x1dcd650000");
@@ -39,9 +40,9 @@ async fn one_account_with_the_defaults_leaves_nine_tenths_of_the_deposit_to_othe
     refusal.assert_is(-32501, "account_reservations_exceeded", true);
     assert_eq!(refusal.data["rule"], "reservations.max_percent_per_account");
     assert_eq!(refusal.data["limit"], "10");
-    assert_eq!(refusal.data["used"], Value::Null, "how much of a share is used tells the deposit");
+    assert_eq!(refusal.data["used"], Value::Null, "the used part of a share would disclose the deposit");
     assert!(world.reserved().await <= ETHER / 10, "{accepted}");
-    assert_eq!(world.sponsorships(), accepted, "what is refused is not signed");
+    assert_eq!(world.sponsorships(), accepted, "refused requests are not signed");
 
     let mut honest = world.dapp(ACCOUNT).await;
     let op = honest.first_op(0);
@@ -101,7 +102,7 @@ async fn a_refusal_by_the_trusted_application_gives_the_accounts_room_back() {
     let op = dapp.first_op(0);
     dapp.passkey.behaviour.origin = "https://evil.example".to_owned();
     world.sponsor(&mut dapp, &op).await.unwrap_err().assert_is(-32507, "origin_not_allowed", false);
-    assert_eq!(world.sponsorships(), 1, "only the trusted application knows the origins");
+    assert_eq!(world.sponsorships(), 1, "only the trusted application checks the origins");
     dapp.passkey.behaviour.origin = "https://example.org".to_owned();
     let op = dapp.first_op(1);
     world.sponsor(&mut dapp, &op).await.unwrap();

@@ -17,7 +17,7 @@ use crate::support::{ACCOUNT, Client, Dapp, Fault, Node, Other, Refusal, World, 
 const ETHER: u128 = 10u128.pow(18);
 const OTHER: u64 = 31338;
 
-/// Two chains, the second behind a node that can be told to fail.
+/// Two chains, the second behind a node with injected faults.
 struct Two {
     world: World,
     other: Other,
@@ -58,13 +58,13 @@ impl Two {
         EntryPoint { chain_id, ..self.other.deployment(V07).entry_point }
     }
 
-    /// Approves for a chain and asks there.
+    /// Approves for a chain and requests a sponsorship there.
     async fn sponsor(&self, chain_id: u64, dapp: &mut Dapp, op: &Value) -> Result<Value, Refusal> {
         let passkey = dapp.approve(op, &self.entry_point(chain_id));
         self.at(chain_id).call("pm_sponsor_with_tee", json!([op, ACCOUNT, passkey])).await
     }
 
-    /// Whether something is reserved on each of the chains.
+    /// Whether anything is reserved on each of the chains.
     async fn is_reserved(&self) -> [bool; 2] {
         let mut reserved = Vec::new();
         for deployment in self.world.relay.parts.catalogue.deployments() {
@@ -73,7 +73,7 @@ impl Two {
         reserved.try_into().unwrap()
     }
 
-    /// Mines an operation, and a block on top, which makes it final.
+    /// Mines an operation, and one more block, which makes it final.
     async fn mine(&self, chain_id: u64, answer: &Value) {
         let (anvil, chain) = match chain_id {
             OTHER => (&self.other.anvil, &self.other.chain),
@@ -98,7 +98,7 @@ async fn one_account_is_sponsored_on_both_chains_and_each_settles_its_own() {
     let [here, there] = &two.world.relay.settlers[..] else { panic!("a settler for each chain") };
     let first = two.sponsor(31337, &mut dapp, &op).await.unwrap();
     assert_eq!(two.is_reserved().await, [true, false]);
-    // The same operation there.
+    // The same operation on the other chain.
     let second = two.sponsor(OTHER, &mut dapp, &op).await.unwrap();
     assert_ne!(first["userOpHash"], second["userOpHash"]);
     assert_eq!(two.is_reserved().await, [true, true]);
@@ -111,7 +111,7 @@ async fn one_account_is_sponsored_on_both_chains_and_each_settles_its_own() {
     assert_eq!((here.settle().await.unwrap(), there.settle().await.unwrap()), (0, 1));
     assert_eq!(two.is_reserved().await, [false, false]);
 
-    // What is over on one chain is not on the other.
+    // Expiry on one chain does not affect the other.
     for (chain_id, key) in [(31337, 1), (OTHER, 2)] {
         let mut fresh = two.world.dapp(&format!("account-{key}")).await;
         let op = fresh.first_op(key);
@@ -181,7 +181,7 @@ async fn a_request_means_the_chain_of_its_path_or_the_one_it_names() {
         assert_eq!(entry_points, json!([two.world.entry_point()]));
     }
 
-    // Nobody says which.
+    // Neither path nor request names a chain.
     let both = json!(["31337", "31338"]);
     for (method, params) in [
         ("eth_chainId", json!([])),
@@ -196,7 +196,7 @@ async fn a_request_means_the_chain_of_its_path_or_the_one_it_names() {
     }
     anywhere.call("web3_clientVersion", json!([])).await.unwrap();
 
-    // ERC-7677 does by its parameter; so do our options.
+    // ERC-7677 names it by its parameter; our methods by their options.
     let stub = |chain_id: &str| json!([op, two.world.entry_point(), chain_id, { "accountId": ACCOUNT }]);
     for (client, chain_id) in [(anywhere, "0x7a69"), (anywhere, "0x7a6a"), (&here, "0x7a69"), (&there, "0x7a6a")] {
         client.call("pm_getPaymasterStubData", stub(chain_id)).await.unwrap();
@@ -206,7 +206,7 @@ async fn a_request_means_the_chain_of_its_path_or_the_one_it_names() {
     anywhere.call("pm_sponsor_with_tee", params.clone()).await.unwrap();
     assert_eq!(two.is_reserved().await, [false, true]);
 
-    // The two contradict each other.
+    // The path and the request contradict each other.
     let intent = json!([op, ACCOUNT, { "chainId": OTHER }]);
     for (method, params) in [
         ("pm_getSponsorshipIntent", intent),
@@ -225,11 +225,11 @@ async fn a_request_means_the_chain_of_its_path_or_the_one_it_names() {
         assert_eq!(refusal.data["supported"], both);
     }
 
-    // A policy is for its chains.
+    // A policy applies only to its chains.
     let with_policy = |policy| json!([op, ACCOUNT, { "policyId": policy }]);
     let refusal = here.call("pm_getSponsorshipIntent", with_policy("there")).await.unwrap_err();
     refusal.assert_is(-32602, "unknown_policy", false);
-    assert_eq!(refusal.message, r#"there is no policy "there" for chain 31337"#);
+    assert_eq!(refusal.message, r#"unknown policy "there" for chain 31337"#);
     here.call("pm_getSponsorshipIntent", with_policy("everywhere")).await.unwrap();
     // So is the default of a key: the first of its policies that is for the chain.
     for (policies, refused) in [(vec!["there", "everywhere"], None), (vec!["there"], Some("unknown_policy"))] {

@@ -1,4 +1,4 @@
-//! One suite for every place claims are kept: the embedded database and a real Redis.
+//! One suite for every store of claims: the embedded database and a real Redis.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,28 +21,28 @@ use crate::support::{PATIENCE, until};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// What any store of claims must do.
+/// The guarantees of every store of claims.
 async fn keeps_the_rules(claims: Arc<dyn ClaimStore>) {
     claims.ready().await.unwrap();
     let held = |holder: &str| Claim::Held { holder: holder.to_owned() };
 
-    // The first is fresh, whoever comes later learns whose it is, and a retry of the first is still
-    // the first.
+    // The first claim is fresh, later ones return its holder, and a retry of the first is still
+    // fresh.
     assert_eq!(claims.claim(&[1; 32], "a", HOUR).await.unwrap(), Claim::Fresh);
     assert_eq!(claims.claim(&[1; 32], "b", HOUR).await.unwrap(), held("a"));
     assert_eq!(claims.claim(&[1; 32], "a", HOUR).await.unwrap(), Claim::Fresh);
     // Keys are independent.
     assert_eq!(claims.claim(&[2; 32], "b", HOUR).await.unwrap(), Claim::Fresh);
-    // Only the holder gives a key back.
+    // Only the holder can release a key.
     claims.release(&[1; 32], "b").await.unwrap();
     assert_eq!(claims.claim(&[1; 32], "c", HOUR).await.unwrap(), held("a"));
     claims.release(&[1; 32], "a").await.unwrap();
     assert_eq!(claims.claim(&[1; 32], "c", HOUR).await.unwrap(), Claim::Fresh);
-    // A claim ends by itself, and not before its time.
+    // A claim expires by itself, and not early.
     assert_eq!(claims.claim(&[3; 32], "a", Duration::from_secs(5)).await.unwrap(), Claim::Fresh);
     assert_eq!(claims.claim(&[3; 32], "b", HOUR).await.unwrap(), held("a"));
     until(async || claims.claim(&[3; 32], "b", HOUR).await.unwrap() == Claim::Fresh).await;
-    // Of many at once, one is first.
+    // Of many concurrent claims, one is fresh.
     let mut contest = JoinSet::new();
     for contestant in 0..20 {
         let claims = Arc::clone(&claims);
@@ -61,7 +61,7 @@ fn settings(server: &RedisServer) -> RedisSettings {
     of_busy_machine(server.url())
 }
 
-/// A Redis that is slow because the machine is busy is no Redis that does not answer.
+/// Settings with which a slow Redis on a busy machine does not count as unavailable.
 fn of_busy_machine(url: String) -> RedisSettings {
     serde_json::from_value(json!({ "url": url, "timeout_milliseconds": 30_000 })).unwrap()
 }
@@ -151,7 +151,7 @@ async fn a_redis_that_is_full_is_an_outage_and_claims_again_once_there_is_room()
     let error = claims.ready().await.expect_err("no claim can be made");
     assert!(error.to_string().contains("OOM"), "{error}");
 
-    // From here on it is not asked by those who want a claim.
+    // From here on, claims are refused without asking it.
     tell(&server, &["CONFIG", "RESETSTAT"]).await;
     for _ in 0..50 {
         claims.claim(&[1; 32], "a", HOUR).await.unwrap_err();
@@ -202,7 +202,7 @@ async fn tell(server: &RedisServer, words: &[&str]) -> String {
     redis::cmd(command).arg(words).query_async(&mut connection).await.unwrap()
 }
 
-/// A name whose server may change: each connection goes where it points when it is made.
+/// A host name whose server can change: each connection goes to its current target.
 struct Name {
     port: u16,
     server: watch::Sender<String>,
@@ -251,7 +251,7 @@ async fn claims_again(claims: &RedisClaims) {
     until(async || claims.ready().await.is_ok()).await;
 }
 
-/// In the place of a Redis, for what a real one says in a moment that no test can hold on to.
+/// A fake Redis, for replies that a real one only gives briefly.
 struct StandIn {
     port: u16,
     answer: watch::Sender<&'static [u8]>,

@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 
 use crate::support::World;
 
-/// `note` is no key of ours: a key that nobody reads may be a limit that somebody relies on.
+/// `note` is an unknown key: an ignored key may be a limit that somebody relies on.
 const UNKNOWN_KEY: &str = "context.note";
 
 #[tokio::test]
 async fn every_request_of_viem_and_permissionless_is_understood_or_refused_by_name() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors/client-requests.json");
     let vectors: Vec<Value> = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
-    // The EntryPoints and the paymasters of the recording, under the policies it names.
+    // The EntryPoints and paymasters of the recording, with the policies it names.
     let world = World::with(V07, 1, |settings| {
         settings["deployments"] = json!([
             { "entry_point": "0x5FF137D4b0FDCD49DcA30c7CF57E578a026d2789", "version": "0.6",
@@ -49,8 +49,8 @@ async fn every_request_of_viem_and_permissionless_is_understood_or_refused_by_na
     let count =
         |method: &str, outcome: &str| outcomes.get(&(method.to_owned(), outcome.to_owned())).copied().unwrap_or(0);
     assert_eq!(outcomes.values().sum::<usize>(), 49, "{outcomes:?}");
-    // What parses is checked against a chain that has only v0.7 on it, none of these accounts, and
-    // no deposit.
+    // Requests that parse are checked against a chain that has only v0.7, none of these accounts,
+    // and no deposit.
     for method in ["pm_getPaymasterStubData", "pm_getPaymasterData"] {
         let parsed: usize =
             ["ok", "contract_mismatch", "account_nonce_invalid", "account_not_deployed", "cost_above_policy"]

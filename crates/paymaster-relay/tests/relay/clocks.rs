@@ -1,5 +1,5 @@
-//! Windows that suit the latest block, the next one and the trusted application alike; and what is
-//! said when there is none.
+//! Windows that suit the latest block, the next one and the trusted application; and the refusal if
+//! there is none.
 
 use std::sync::atomic::Ordering;
 
@@ -15,14 +15,14 @@ async fn ready() -> (World, Dapp, Value) {
     (world, dapp, op)
 }
 
-/// A bundler simulates at the latest block, and the operation is mined in the next.
+/// A bundler simulates at the latest block, and the operation is mined in the next one.
 async fn suits_the_chain(world: &World, answer: &Value) {
     let latest = world.anvil.latest_time().await.unwrap();
     assert!(answer["validAfter"].as_u64().unwrap() <= latest, "{latest}: {answer}");
     assert!(world.chain.entry_point.handle_ops(&answer["userOperation"]).await.unwrap().success);
 }
 
-/// The refusal of an operation that the user has approved already.
+/// The refusal of an operation that the user has already approved.
 async fn refused(world: &World, params: &Value) -> Refusal {
     let refusal = world.client.call("pm_sponsor_with_tee", params.clone()).await.unwrap_err();
     assert_eq!(world.reserved().await, 0, "{refusal:?}");
@@ -89,7 +89,7 @@ async fn a_clock_that_is_off_is_named_and_the_client_is_not_told_to_try_again() 
     assert_eq!(refusal.data["clock"], "kms");
     world.tee.clock_off.store(false, Ordering::SeqCst);
 
-    // The chain is ahead by more than the trusted application's ceiling spans.
+    // The chain is ahead by more than the trusted application's ceiling.
     world.anvil.increase_time(4000).await.unwrap();
     world.anvil.mine(1).await.unwrap();
     let refusal = refused(&world, &params).await;
@@ -97,7 +97,7 @@ async fn a_clock_that_is_off_is_named_and_the_client_is_not_told_to_try_again() 
     assert_eq!(refusal.data["clock"], "chain");
     assert!(refusal.message.contains("ahead of this relay's clock"), "{refusal:?}");
 
-    // Now the host is: blocks are old when they arrive, so the chain is not idle.
+    // Now the host's clock is ahead: blocks are old when they arrive, so the chain is not idle.
     world.clock.advance(12_000);
     world.relay.settler.settle().await.unwrap();
     world.anvil.mine(1).await.unwrap();
@@ -112,7 +112,7 @@ async fn a_reservation_is_released_by_a_final_block_past_its_window_and_by_no_ot
     let (world, mut dapp, op) = ready().await;
     world.sponsor(&mut dapp, &op).await.unwrap();
 
-    // On an idle chain the operation may be mined yet.
+    // On an idle chain the operation may still be mined.
     world.clock.advance(10_000);
     assert_eq!(world.release_expired().await, 0);
     // The chain's pending time does not count either, nor does a block that may be reorganised

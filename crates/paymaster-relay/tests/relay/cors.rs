@@ -1,4 +1,4 @@
-//! Pages on other origins: what a browser asks, and what it is told.
+//! Pages at other origins: a browser's requests, and the answers.
 
 use std::sync::Arc;
 
@@ -177,7 +177,7 @@ async fn a_page_can_read_why_the_key_in_its_path_is_refused() {
     Refusal::of(&answer["error"]).assert_is(-32050, "unauthorised", false);
 }
 
-/// No preflight comes before a WebSocket.
+/// A WebSocket has no preflight.
 #[tokio::test]
 async fn a_web_socket_of_another_page_is_refused() {
     let world = World::with(V07, 1, |settings| settings["rpc"] = json!({ "allowed_origins": [PAGE] })).await;
@@ -257,7 +257,7 @@ async fn a_web_socket_above_the_share_is_refused_with_a_reason_and_http_is_serve
     let refusal = Refusal::of(&answer["error"]);
     refusal.assert_is(-32005, "too_many_websockets", true);
     assert_eq!(refusal.data["limit"], "0");
-    // The latter is an offer of HTTP/2.
+    // The latter offers HTTP/2.
     for headers in [&[][..], &[("connection", "Upgrade, HTTP2-Settings"), ("upgrade", "h2c")]] {
         assert_eq!(port.post(CHAIN_ID, headers).await.status(), 200);
     }

@@ -1,5 +1,5 @@
-//! What only the embedded database does: it holds its counters of open reservations against its
-//! rows, and migrates what earlier versions wrote.
+//! Behaviour specific to the embedded database: it compares its counters of open reservations with
+//! its rows, and migrates the data of earlier versions.
 
 use std::path::Path;
 
@@ -32,7 +32,7 @@ const BEFORE_CHAINS: [&str; 12] = [
 
 type Row = (String, String, i64, i64);
 
-/// The counters, which say what the rows do.
+/// The counters, which must agree with the rows.
 pub async fn counters(store: &SqliteStore) -> Vec<Row> {
     let rows: Vec<Row> = sqlx::query_as("SELECT scope, subject, open, gwei FROM open_reservations ORDER BY 1, 2")
         .fetch_all(&store.database().pool())
@@ -42,7 +42,7 @@ pub async fn counters(store: &SqliteStore) -> Vec<Row> {
         .fetch_all(&store.database().pool())
         .await
         .unwrap();
-    assert_eq!(rows, sums, "the counters say what the rows do");
+    assert_eq!(rows, sums, "the counters agree with the rows");
     rows
 }
 
@@ -99,8 +99,8 @@ async fn what_an_earlier_version_signed_without_a_passkey_is_counted_as_unproven
     }
     insert_first(&pool, 8, "alice", "signed", 1, "order-8", Some(&[7; 32])).await;
     pool.close().await;
-    // The version between: it took all of these for proven, and sponsored one of them again for
-    // nobody.
+    // The intermediate version treated all of these as proven, and sponsored one of them again for
+    // an anonymous caller.
     let all = ["0001_sponsorships.sql", "0002_api_keys.sql", "0003_counters.sql"];
     let pool = migrated(&dir, &file, &all).await;
     let publishable = key();
@@ -153,10 +153,10 @@ async fn what_an_earlier_version_signed_without_a_passkey_is_counted_as_unproven
         .fetch_one(&store.database().pool())
         .await
         .unwrap();
-    assert_eq!(rate, (600, 600), "what is public has a rate");
+    assert_eq!(rate, (600, 600), "a publishable key has a rate");
 }
 
-/// A database as it was before there were counters: sponsorships of every state.
+/// A database from before there were counters, with sponsorships in every state.
 async fn first_layout(dir: &TempDir, file: &Path) {
     let pool = migrated(dir, file, &["0001_sponsorships.sql"]).await;
     for (number, account, state, cost) in [
@@ -171,7 +171,7 @@ async fn first_layout(dir: &TempDir, file: &Path) {
     pool.close().await;
 }
 
-/// A database with these migrations and no others.
+/// A database with exactly these migrations.
 async fn migrated(dir: &TempDir, file: &Path, names: &[&str]) -> SqlitePool {
     let migrations = dir.path().join("migrations");
     std::fs::create_dir_all(&migrations).unwrap();
@@ -185,8 +185,7 @@ async fn migrated(dir: &TempDir, file: &Path, names: &[&str]) -> SqlitePool {
     pool
 }
 
-/// A row with the columns of the first migration; one whose state is `signed` by an approval of
-/// that hash.
+/// A row with the columns of the first migration; a `signed` one has an approval with that hash.
 async fn insert_first(
     pool: &SqlitePool,
     number: u8,
@@ -216,7 +215,7 @@ async fn insert_first(
     .unwrap();
 }
 
-/// A store whose rows without a chain are those of the chain 1.
+/// A store whose rows without a chain are assigned to chain 1.
 async fn taken_over(file: &Path) -> SqliteStore {
     let store = SqliteStore::open(file).await.unwrap();
     store.database().take_over(&[1]).await.unwrap();

@@ -1,5 +1,4 @@
-//! The OpenRPC document: it is one, it is about the methods there are, and what is answered is as
-//! it says.
+//! The OpenRPC document: it is valid, covers the registered methods, and answers match it.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::World;
 
-/// Asserts that the value is as the part of the schema document says.
+/// Asserts that the value matches this part of the schema document.
 pub fn assert_is(value: &Value, document: &Value, part: &str) {
     const URL: &str = "http://localhost/document.json";
     let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
@@ -21,7 +20,7 @@ pub fn assert_is(value: &Value, document: &Value, part: &str) {
     schemas.validate(value, schema).unwrap_or_else(|error| panic!("{part}: {error:#}"));
 }
 
-/// The document, by the client half of the methods' own trait.
+/// The document, requested through the client half of the methods' own trait.
 pub async fn document(world: &World) -> Value {
     let client = WsClientBuilder::default().build(world.client.url().replace("http", "ws")).await.unwrap();
     serde_json::from_str(client.discover().await.unwrap().json()).unwrap()

@@ -1,4 +1,4 @@
-//! A relay whose disk is full for a while.
+//! A relay whose disk is temporarily full.
 
 use std::sync::Arc;
 

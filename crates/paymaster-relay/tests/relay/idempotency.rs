@@ -105,7 +105,7 @@ async fn a_new_gesture_renews_a_window_that_is_nearly_over_and_is_charged_no_sec
     let later = world.sponsor(&mut dapp, &op).await.unwrap();
     assert_same(&renewed, &later);
 
-    // Either of the two may be the one that is mined.
+    // Either of the two may be mined.
     assert!(world.chain.entry_point.handle_ops(&first["userOperation"]).await.unwrap().success);
     world.anvil.mine(1).await.unwrap();
     assert_eq!(world.relay.settler.settle().await.unwrap(), 1);
@@ -149,7 +149,7 @@ async fn one_sponsorship_is_signed_as_often_as_the_settings_say_and_no_more() {
     assert_eq!((&refusal.data["rule"], &refusal.data["limit"]), (&json!("max_signings"), &json!("3")));
     assert_eq!(world.sponsorships(), 3);
 
-    // What nobody heard the outcome of counts too.
+    // A signing with an unknown outcome counts too.
     let op = dapp.first_op(1);
     let passkey = world.approval(&mut dapp, &op).await;
     world.tee.loses_answers.store(true, Ordering::SeqCst);
@@ -161,14 +161,14 @@ async fn one_sponsorship_is_signed_as_often_as_the_settings_say_and_no_more() {
     refusal.assert_is(-32501, "signing_limit_reached", true);
     assert_eq!(world.sponsorships(), 6);
 
-    // By the host's clock its window is over, but on an idle chain what was signed may be mined
-    // yet.
+    // By the host's clock its window is over, but on an idle chain the signed operation may still
+    // be mined.
     world.tee.loses_answers.store(false, Ordering::SeqCst);
     world.clock.advance(601);
     let refusal = world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, passkey])).await.unwrap_err();
     refusal.assert_is(-32501, "signing_limit_reached", true);
 
-    // A final block is past it: the same request is a new one.
+    // A final block is past the window: the same request is a new one.
     world.clock.advance(750);
     world.anvil.increase_time(3000).await.unwrap();
     world.anvil.mine(20).await.unwrap();
@@ -184,8 +184,8 @@ async fn what_may_still_be_mined_stays_reserved_when_a_later_approval_of_it_is_r
     world.sponsor(&mut dapp, &op).await.unwrap();
     let reserved = world.reserved_rows().await;
 
-    // Only the host's clock says that the window is over. The relay takes this gesture, and the TEE
-    // does not.
+    // Only the host's clock says that the window is over. The relay accepts this gesture, but the
+    // TEE does not.
     world.clock.advance(700);
     dapp.passkey.behaviour.origin = "https://evil.example".to_owned();
     let elsewhere = world.approval(&mut dapp, &op).await;
@@ -238,7 +238,7 @@ async fn equal_requests_at_once_are_one_sponsorship() {
 
 #[tokio::test]
 async fn a_claim_that_got_lost_changes_nothing_since_the_books_hold_the_intent() {
-    // The deposit covers one operation of these and not two.
+    // The deposit covers one of these operations, but not two.
     let world = World::with(V07, 5 * 10u128.pow(15), |_| {}).await;
     let mut dapp = world.dapp(ACCOUNT).await;
     let op = dapp.first_op(0);
@@ -260,13 +260,13 @@ async fn an_answer_that_got_lost_is_given_on_the_next_try_with_the_same_terms() 
     let passkey = world.approval(&mut dapp, &op).await;
     let params = json!([op, ACCOUNT, passkey]);
 
-    // The page asked what to approve, so the relay knows the passkey.
+    // The page requested the intent, so the relay knows the passkey.
     world.intent(&dapp, &op).await;
     world.tee.loses_answers.store(true, Ordering::SeqCst);
     let refusal = world.client.call("pm_sponsor_with_tee", params.clone()).await.unwrap_err();
     refusal.assert_is(-32603, "kms_unavailable", true);
     let charged = world.reserved().await;
-    assert!(charged > 0, "a signature may be out there, so its cost stays reserved");
+    assert!(charged > 0, "a signature may exist, so its cost stays reserved");
     let until: i64 = sqlx::query_scalar("SELECT valid_until FROM sponsorships WHERE state = 'reserved'")
         .fetch_one(&world.store.database().pool())
         .await
@@ -313,7 +313,7 @@ async fn an_idempotency_key_stands_for_one_request() {
     let refusal = world.client.call("pm_sponsor_with_tee", params).await.unwrap_err();
     refusal.assert_is(-32602, "idempotency_conflict", true);
 
-    // Keys are the account's own.
+    // Keys belong to the account.
     let mut bob = world.dapp("bob").await;
     let op = bob.first_op(0);
     let passkey = world.approval(&mut bob, &op).await;

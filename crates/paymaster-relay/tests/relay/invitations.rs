@@ -1,4 +1,4 @@
-//! Invitations to have accounts made: who is given one, and what it says.
+//! Invitations to create accounts: who gets one, and its contents.
 
 use std::fs::File;
 use std::time::{Duration, SystemTime};
@@ -68,8 +68,8 @@ async fn a_server_is_given_an_invitation_that_the_relays_key_signed_for_the_tee(
 #[tokio::test]
 async fn an_invitation_ends_no_later_than_the_key_that_signs_it_is_due_to_be_replaced() {
     const WEEK: u64 = 7 * 86_400;
-    // Seconds for which keys are kept, those that this one has left, and those for which
-    // invitations are given.
+    // The lifetime of keys, the remaining lifetime of this one, and the resulting validity of
+    // invitations, in seconds.
     let cases =
         [(0, 0, WEEK..=WEEK), (86_400, 86_400, 80_000..=86_400), (86_400, 1000, 60..=1000), (86_400, 0, 60..=60)];
     for (interval, left, given) in cases {

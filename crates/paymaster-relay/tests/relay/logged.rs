@@ -1,5 +1,5 @@
-//! What the log says of an outage: once when it begins, once when it ends, however many tasks
-//! notice it. And how much of it callers can fill.
+//! Log lines about an outage: one when it begins, one when it ends, however many tasks notice it.
+//! And how much of the log callers can fill.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

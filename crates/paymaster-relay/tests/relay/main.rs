@@ -1,4 +1,4 @@
-//! The relay over real parts: the trusted core, anvil with the real EntryPoints, SQLite, Redis,
+//! The relay with real parts: the trusted core, anvil with the real EntryPoints, SQLite, Redis,
 //! HTTP.
 #![expect(
     clippy::unwrap_used,

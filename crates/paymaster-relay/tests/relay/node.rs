@@ -1,4 +1,4 @@
-//! A node that fails in its own ways, and what a stranger's factory may cost it.
+//! A node that fails in various ways, and the cost of an untrusted factory.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -56,7 +56,7 @@ async fn a_node_that_answers_with_a_servers_error_or_nonsense_is_not_asked_again
         let node = Node::before(world.anvil.url().as_str());
         let chain = chain(&node);
         node.fail(Fault::Answers(status, body));
-        // As soon as a probe has failed too.
+        // Once a probe has failed too.
         until(async || {
             let asked = node.asked(LATEST).len();
             let error = chain.latest_block().await.unwrap_err();
@@ -74,7 +74,7 @@ async fn an_error_in_json_rpc_is_an_answer() {
     let (world, _) = behind_a_node(V07).await;
     let node = Node::before(world.anvil.url().as_str());
     let chain = chain(&node);
-    // The status does not matter where the body is one: nodes behind proxies answer so.
+    // The status does not matter if the body is JSON-RPC: nodes behind proxies answer like this.
     let refusal = r#"{"jsonrpc":"2.0","id":0,"error":{"code":-32005,"message":"limit exceeded"}}"#;
     for (count, status) in ["200 OK", "400 Bad Request"].iter().enumerate() {
         node.fail(Fault::Answers(status, refusal));
@@ -99,7 +99,7 @@ async fn what_a_node_says_in_an_error_is_told_on_one_line_and_cut() {
     assert!(!error.contains(char::is_control) && error.len() < 200, "{error:?}");
 }
 
-/// What nodes that take no batches answer to one.
+/// The answers to a batch of nodes without batch support.
 const NO_BATCHES: [&str; 3] = [
     "[]",
     r#"[{"jsonrpc":"2.0","id":1000000,"result":"0x0"}]"#,
@@ -207,7 +207,7 @@ async fn a_factory_gets_little_more_gas_than_the_operation_has_for_it() {
     let gas = gas_of_factory(&node.asked(RUNS_A_FACTORY)[0]);
     assert!((enough..enough + 150_000).contains(&gas), "{gas}");
 
-    // What the EntryPoint could not make the account with is refused as that.
+    // An operation whose gas the EntryPoint could not create the account with is refused as such.
     draft.gas.verification = 20_000;
     draft.nonce = U256::from(1) << 64;
     let refusal = world.sponsor(&mut dapp, &draft.to_json(V07)).await.unwrap_err();
@@ -261,7 +261,7 @@ async fn slow_factories_of_one_address_keep_nobody_elses_account_from_being_made
         let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "pm_getPaymasterStubData", "params": params });
         tokio::spawn(attacker.post(world.client.url()).json(&call).send());
     }
-    // Every one of them has asked for the account by now, and for a place right after.
+    // By now each of them has requested the account, and then immediately a place.
     until(async || node.asked(LATEST).len() >= 24 && node.asked(SLOW_IN_HEX).len() >= 2).await;
 
     let op = dapp.first_op(100);
@@ -270,7 +270,7 @@ async fn slow_factories_of_one_address_keep_nobody_elses_account_from_being_made
     assert_eq!(node.asked(SLOW_IN_HEX).len(), 2, "a quarter of the places");
 }
 
-/// An operation of ours was mined after the last settlement, and that many blocks more.
+/// An operation of ours was mined after the last settlement, followed by that many blocks.
 async fn mined_before(world: &World, blocks: u64) {
     world.relay.settler.settle().await.unwrap();
     let mut dapp = world.dapp(ACCOUNT).await;
@@ -324,7 +324,7 @@ async fn a_node_that_does_not_answer_wide_questions_for_logs_is_asked_for_fewer_
     assert_eq!(world.reserved().await, 0);
 }
 
-/// What logs a batch asks for; `None` where it asks for none.
+/// The log filter of a batch; `None` if it queries no logs.
 fn filter_of(body: &str) -> Option<Value> {
     let request: Value = serde_json::from_str(body).unwrap();
     let logs = request.as_array()?.iter().find(|question| question["method"] == LOGS)?;
@@ -340,8 +340,8 @@ fn blocks_asked_for(body: &str) -> u64 {
     block("toBlock") - block("fromBlock") + 1
 }
 
-/// A host that is gone without a word, and one in its place: connections of before are silent, new
-/// ones are served. Counts what is asked over the silent ones.
+/// A host that disappeared silently, and its replacement: old connections are silent, new ones are
+/// served. Counts the requests over the silent ones.
 async fn moved_host(to: String) -> (Url, watch::Sender<bool>, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();

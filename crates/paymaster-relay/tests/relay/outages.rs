@@ -1,4 +1,5 @@
-//! A part that cannot answer is a typed, retryable refusal, and nothing is signed in doubt.
+//! A dependency that cannot answer causes a typed, retryable refusal, and nothing is signed in
+//! doubt.
 
 use std::fs;
 use std::sync::atomic::Ordering;
@@ -34,7 +35,7 @@ async fn kms_down_is_retryable_and_reserves_nothing_until_it_is_up() {
 async fn what_was_reserved_for_an_answer_that_got_lost_stays_reserved_through_later_outages() {
     let world = World::new(V07).await;
     let mut dapp = world.dapp(ACCOUNT).await;
-    // From here on the relay knows the account's passkeys, and asks the KMS for signatures only.
+    // From here on the relay knows the account's passkeys, and asks the KMS only for signatures.
     let op = dapp.first_op(0);
     world.sponsor(&mut dapp, &op).await.unwrap();
     let op = dapp.first_op(1);
@@ -46,7 +47,8 @@ async fn what_was_reserved_for_an_answer_that_got_lost_stays_reserved_through_la
     assert_eq!(reserved.len(), 2);
     world.tee.loses_answers.store(false, Ordering::SeqCst);
     world.tee.down.store(true, Ordering::SeqCst);
-    // More often than one reservation may be signed for: what never reached the KMS is not counted.
+    // More often than one reservation may be signed: requests that never reached the KMS are not
+    // counted.
     for _ in 0..10 {
         let refusal = world.client.call("pm_sponsor_with_tee", params.clone()).await.unwrap_err();
         refusal.assert_is(-32603, "kms_unavailable", true);
@@ -76,7 +78,7 @@ async fn a_client_that_hangs_up_with_an_approval_worth_nothing_holds_none_of_the
     until(async || world.sponsorships() == 1).await;
     assert_eq!(world.reserved_rows().await.len(), 1);
     drop(socket);
-    // Whoever asks after that is answered after the hang-up was seen.
+    // A request after that is answered after the hang-up was noticed.
     world.client.call("pm_chainId", json!([])).await.unwrap();
     world.tee.release();
 
@@ -89,7 +91,7 @@ async fn chain_down_is_retryable_and_signs_nothing() {
     let mut dapp = world.dapp(ACCOUNT).await;
     let op = dapp.first_op(0);
     let passkey = world.approval(&mut dapp, &op).await;
-    // A port where nobody listens.
+    // A port without a listener.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     world.settings["chain"]["rpc_url"] = json!(format!("http://{free}"));
     let world = world.restarted().await;
@@ -134,7 +136,7 @@ async fn rows(world: &World, condition: &str) -> u64 {
     u64::try_from(count).unwrap()
 }
 
-/// After so many signatures there is no room for another; `disk_full` fills a real disk.
+/// After this many signatures there is no room for another; `disk_full` fills a real disk.
 async fn fill_up(world: &World, signatures: u32) {
     let trigger = sqlx::AssertSqlSafe(format!(
         "CREATE TRIGGER full BEFORE UPDATE OF state ON sponsorships

@@ -1,5 +1,5 @@
-//! The TEE's paymaster key is rotated: what a retired key signed is signed again under the same
-//! reservation.
+//! The TEE's paymaster key is rotated: operations signed by a retired key are signed again under
+//! the same reservation.
 
 use std::sync::atomic::Ordering;
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::{ACCOUNT, World};
 
-/// Longer than what the KMS told of its keys will do.
+/// Longer than the KMS's report of its keys is cached.
 const STALE: u64 = 31;
 
 fn eth(address: Address) -> alloy_primitives::Address {
@@ -24,7 +24,7 @@ async fn admit(world: &World, signer: Address) {
     world.paymaster.admit_signer(&signer).await.unwrap();
 }
 
-/// A request of an account, as it was sent, and its answer.
+/// A request of an account as sent, and its answer.
 async fn sponsored(world: &World, nonce_key: u64) -> (Value, Value) {
     let mut dapp = world.dapp(&format!("{ACCOUNT}-{nonce_key}")).await;
     let op = dapp.first_op(nonce_key);
@@ -57,7 +57,7 @@ async fn what_a_retired_key_signed_is_signed_again_under_the_same_reservation() 
     let charged = world.reserved().await;
     let next = world.tee.rotate_paymaster_key();
     admit(&world, next).await;
-    // As long as nobody has told the relay, the same bytes are given.
+    // Until the relay learns of the rotation, it returns the same bytes.
     assert_eq!(again(&world, &params).await["paymasterData"], first["paymasterData"]);
 
     world.clock.advance(STALE);
@@ -70,7 +70,7 @@ async fn what_a_retired_key_signed_is_signed_again_under_the_same_reservation() 
     assert_eq!(again(&world, &params).await["paymasterData"], second["paymasterData"], "within one key the same bytes");
     assert_eq!(world.sponsorships(), 2);
 
-    // With the old signer removed, the new answer is the one that can be mined.
+    // With the old signer removed, only the new answer can be mined.
     world.paymaster.remove_signer(first["teeDeviceId"].as_str().unwrap().parse().unwrap()).await.unwrap();
     assert!(world.chain.entry_point.handle_ops(&second["userOperation"]).await.unwrap().success);
 }
@@ -81,7 +81,7 @@ async fn a_key_that_signs_is_known_for_the_rotated_one_at_once() {
     let (params, first) = sponsored(&world, 1).await;
     let next = world.tee.rotate_paymaster_key();
     admit(&world, next).await;
-    // An answer by the new key tells that the old one is retired.
+    // An answer by the new key shows that the old one is retired.
     assert_eq!(sponsored(&world, 2).await.1["teeDeviceId"], next.to_string());
     assert_ne!(again(&world, &params).await["paymasterData"], first["paymasterData"]);
 }
@@ -93,11 +93,11 @@ async fn a_key_of_nobody_we_know_stands_as_long_as_the_contract_admits_it() {
     let old = first["teeDeviceId"].as_str().unwrap().parse().unwrap();
     let next = world.tee.rotate_paymaster_key();
     admit(&world, next).await;
-    // A new process has not heard of the old key: for all it knows it is that of another TEE.
+    // A new process does not know the old key, which could belong to another TEE.
     let world = world.restarted().await;
     assert_eq!(again(&world, &params).await["paymasterData"], first["paymasterData"]);
     world.paymaster.remove_signer(old).await.unwrap();
-    // The contract was asked a moment ago.
+    // The contract's answer is still cached.
     world.clock.advance(STALE);
     let second = again(&world, &params).await;
     assert_eq!(second["teeDeviceId"], next.to_string());
@@ -134,7 +134,7 @@ async fn what_a_key_signed_that_the_contract_no_longer_admits_is_refused_as_a_fr
     let charged = world.reserved().await;
     let signer: alloy_primitives::Address = first["teeDeviceId"].as_str().unwrap().parse().unwrap();
     world.paymaster.remove_signer(signer).await.unwrap();
-    // The contract was asked a moment ago.
+    // The contract's answer is still cached.
     assert_eq!(again(&world, &params).await["paymasterData"], first["paymasterData"]);
 
     world.clock.advance(STALE);
@@ -173,7 +173,7 @@ async fn what_was_signed_stands_while_the_chain_cannot_be_asked() {
 async fn a_signature_of_a_key_that_the_contract_does_not_admit_is_not_given() {
     let world = World::new(V07).await;
     let (params, first) = sponsored(&world, 1).await;
-    // Rotated before the contract admits the next key, and nobody has told the relay.
+    // Rotated before the contract admits the next key, and the relay has not learnt of it.
     let next = world.tee.rotate_paymaster_key();
     let mut dapp = world.dapp("another").await;
     let op = dapp.first_op(2);
@@ -183,7 +183,7 @@ async fn a_signature_of_a_key_that_the_contract_does_not_admit_is_not_given() {
     let refused = world.client.call("pm_sponsor_with_tee", fresh.clone()).await.unwrap_err();
     refused.assert_is(-32501, "paymaster_signer_not_admitted", true);
     assert!(refused.message.contains(&next.to_string()), "{}", refused.message);
-    assert_eq!(world.reserved().await, charged, "what is not given is not charged");
+    assert_eq!(world.reserved().await, charged, "an answer that is not returned is not charged");
     admit(&world, next).await;
     assert_eq!(again(&world, &fresh).await["teeDeviceId"], next.to_string());
     assert_ne!(again(&world, &params).await["paymasterData"], first["paymasterData"]);

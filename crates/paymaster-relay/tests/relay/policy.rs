@@ -11,7 +11,7 @@ use crate::support::{ACCOUNT, Dapp, Refusal, World};
 const ETHER: u128 = 10u128.pow(18);
 const GOOD: Address = Address::repeat_byte(0xaa);
 const BAD: Address = Address::repeat_byte(0xbb);
-/// SimpleAccountFactory of v0.6, v0.7 and v0.8, wherever it is deployed with salt 0.
+/// SimpleAccountFactory of v0.6, v0.7 and v0.8, at its address for salt 0.
 const FACTORIES: [&str; 3] = [
     "0x9406Cc6185a346906296840746125a0E44976454",
     "0x91E60e0613810449d098b0b5Ec8b51A0FE8c8985",
@@ -122,7 +122,7 @@ async fn an_account_without_the_standing_is_refused_by_rule() {
 
 #[tokio::test]
 async fn the_deposit_is_never_promised_twice_however_many_ask_at_once() {
-    // Three fit, and all but one wei of a fourth.
+    // Three fit, and a fourth is short by one wei.
     let world = World::with(V07, 4 * COST - 1, |_| {}).await;
     let mut dapp = world.dapp(ACCOUNT).await;
     let mut calls = JoinSet::new();
@@ -149,7 +149,7 @@ async fn the_deposit_is_never_promised_twice_however_many_ask_at_once() {
     world.sponsor(&mut dapp, &op).await.unwrap();
 }
 
-/// Neither the deposit nor what is left of it: only what the client asked for itself.
+/// Neither the deposit nor its remainder is disclosed: only the client's own amount.
 fn assert_tells_nothing_of_the_deposit(refusal: &Refusal) {
     let mut keys: Vec<_> = refusal.data.as_object().unwrap().keys().map(String::as_str).collect();
     keys.sort_unstable();

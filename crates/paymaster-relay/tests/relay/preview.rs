@@ -1,4 +1,4 @@
-//! What is known before the touch is refused before the touch: `pm_getSponsorshipIntent` and
+//! Everything known before the touch is refused before the touch: `pm_getSponsorshipIntent` and
 //! `pm_getPaymasterStubData` give the reason that the approved request would get.
 
 use std::collections::BTreeSet;
@@ -17,12 +17,12 @@ use serde_json::{Value, json};
 use crate::discover::document;
 use crate::support::{ACCOUNT, Dapp, Fault, Node, World};
 
-/// Where nobody has a contract.
+/// An address without a contract.
 const NOBODY: Address = Address::repeat_byte(0xab);
-/// The factory of accounts on every chain of these tests.
+/// The account factory on every chain of these tests.
 const FACTORY: &str = "0x91E60e0613810449d098b0b5Ec8b51A0FE8c8985";
 
-/// Reasons that other tests of previews give, in the files that [`OTHER_TESTS`] has.
+/// Reasons covered by other preview tests, in the files of [`OTHER_TESTS`].
 const ELSEWHERE: [(&str, &str); 16] = [
     ("account_reservations_exceeded", "before_the_touch_nothing_is_told_of_how_an_account_was_used_but_the_reason"),
     ("account_unknown", "an_unknown_account_is_refused_everywhere"),
@@ -51,7 +51,7 @@ const OTHER_TESTS: [&str; 6] = [
     include_str!("chains.rs"),
 ];
 
-/// Reasons of the relay that no preview gives here, and why.
+/// Reasons of the relay that no preview gives here, with the explanation.
 const EXCEPTED: [(&str, &str); 8] = [
     ("account_needs_passkey", "the passkey is what was left out"),
     ("entropy_unavailable", "an approval's nonce is drawn when the TEE is asked to sign"),
@@ -63,7 +63,7 @@ const EXCEPTED: [(&str, &str); 8] = [
     ("validity_too_short", "an intent has no window; every ERC-7677 method reads `validForSeconds` alike"),
 ];
 
-/// Refusals of the port, which treats calls of every method alike.
+/// Refusals of the port, which are the same for all methods.
 const OF_ANY_CALL: [&str; 10] = [
     "api_key_expired",
     "batch_too_large",
@@ -77,7 +77,7 @@ const OF_ANY_CALL: [&str; 10] = [
     "unauthorised",
 ];
 
-/// What is changed before the request; it may answer another operation.
+/// A change made before the request; it may return another operation.
 type Change = for<'a> fn(&'a World, &'a Dapp, Draft) -> Pin<Box<dyn Future<Output = Draft> + 'a>>;
 
 /// A refusal that is known before the touch.
@@ -86,7 +86,7 @@ struct Case {
     version: EntryPointVersion,
     settings: fn(&mut Value),
     change: Change,
-    /// Of the operation as it is sent.
+    /// A change of the operation's JSON.
     edit: fn(&World, &mut Value),
     options: Value,
 }
@@ -114,12 +114,12 @@ impl Case {
     }
 }
 
-/// Puts code at an address.
+/// Sets the code at an address.
 async fn set_code(world: &World, address: Address, code: &str) {
     let _: Value = world.anvil.provider().raw_request("anvil_setCode".into(), (address, code)).await.unwrap();
 }
 
-/// Paymaster fields as a client echoes them.
+/// Adds paymaster fields, as echoed by a client.
 fn echo(op: &mut Value, paymaster: Address, verification: &str, post_op: &str) {
     op["paymaster"] = json!(paymaster);
     op["paymasterVerificationGasLimit"] = json!(verification);
@@ -218,7 +218,7 @@ fn cases() -> Vec<Case> {
         })
         .with(|world, _, draft| {
             Box::pin(async move {
-                // What the TEE would refuse is refused first.
+                // The TEE's refusals come first.
                 world.tee.change_ceilings(|ceilings| ceilings.max_cost = proto::Wei(10u128.pow(19)));
                 Draft { max_fee_per_gas: 2_000_000_000_000, ..draft }
             })
@@ -311,7 +311,7 @@ async fn the_intent_is_refused_for_whatever_the_approved_request_would_be_refuse
         let after = world.client.call("pm_sponsor_with_tee", params).await.unwrap_err();
 
         assert_eq!((before.reason(), after.reason()), (case.reason, case.reason), "{before:?} {after:?}");
-        // Who holds the passkey is told how the account stands.
+        // The holder of the passkey is told the account's standing.
         let message = after.message.replace("is 0 wei, below", "is below").replace("is none, below", "is below");
         assert_eq!((before.code, before.message), (after.code, message));
         for name in ["retryable", "field", "rule", "limit", "expected", "clock"] {
@@ -328,8 +328,8 @@ async fn the_intent_is_refused_for_whatever_the_approved_request_would_be_refuse
     }
 }
 
-/// Whatever the approved request may be refused with, by the relay's own list, is told before the
-/// touch, or there is a reason why it can't be.
+/// Every refusal of the approved request, by the relay's own list, is given before the touch, or
+/// there is a reason why it cannot be.
 #[tokio::test]
 async fn every_reason_of_a_sponsorship_is_told_before_the_touch_or_about_what_comes_after() {
     let world = World::new(V07).await;
@@ -360,21 +360,21 @@ async fn every_reason_of_a_sponsorship_is_told_before_the_touch_or_about_what_co
     assert!(missing.is_empty(), "neither told before the touch nor excepted: {missing:?}");
 }
 
-/// Refusals by the trusted application that come after the touch, or that no sponsorship meets.
+/// Refusals of the trusted application that come after the touch, or that no sponsorship gets.
 fn is_decided_later(status: Status) -> bool {
     match status.code() {
-        // Of frames, which the gateway makes.
+        // About frames, which the gateway builds.
         1..=5 => true,
-        // There are no accounts then.
+        // Then there are no accounts.
         10 => true,
-        // Of other commands: provisioning, administration, rotation, accounts.
+        // About other commands: provisioning, administration, rotation, accounts.
         11 | 20..=23 | 33..=38 | 44 | 61..=64 => true,
-        // Of what the relay makes itself, after the touch: its approval, and the fields of its
-        // terms and paymaster.
+        // About data that the relay adds after the touch: its approval, and the fields of its terms
+        // and paymaster.
         30 | 42 | 45 | 50..=52 => true,
-        // Of the passkey's assertion.
+        // About the passkey's assertion.
         70..=88 => true,
-        // Of a TEE that fails, when it is asked to sign.
+        // Failures of the TEE when it is asked to sign.
         90..=96 => true,
         _ => false,
     }
@@ -450,7 +450,7 @@ async fn the_intent_knows_what_is_reserved_and_tells_nobody_of_an_accounts_idemp
     refusal.assert_is(-32602, "idempotency_conflict", true);
     assert_eq!(world.reserved_rows().await.len(), 1, "asking reserves nothing");
 
-    // What is sponsored already can be approved anew, under its own policy.
+    // An operation that is already sponsored can be approved again, under its own policy.
     let gold = json!([first, ACCOUNT, { "policyId": "gold" }]);
     let refusal = world.client.call("pm_getSponsorshipIntent", gold).await.unwrap_err();
     refusal.assert_is(-32602, "policy_conflict", true);
@@ -589,7 +589,7 @@ async fn what_would_have_to_be_signed_anew_is_held_against_the_limit_before_the_
     let op = dapp.first_op(0);
     world.sponsor(&mut dapp, &op).await.unwrap();
     world.intent(&dapp, &op).await;
-    // What the retired key signed is no answer any more.
+    // The retired key's signature is no longer an answer.
     world.tee.rotate_paymaster_key();
     world.clock.advance(31);
     let before = world.client.call("pm_getSponsorshipIntent", json!([op, ACCOUNT])).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! What a relay reports about itself: whether it takes requests, and what a sponsorship lacks.
+//! A relay's report about itself: whether it accepts requests, and what a sponsorship lacks.
 
 use std::path::Path;
 
@@ -14,10 +14,10 @@ use sqlx::{Connection as _, SqliteConnection};
 
 use crate::support::{ACCOUNT, World, until};
 
-/// Where nobody has a contract.
+/// An address without a contract.
 const NOBODY: Address = Address::repeat_byte(0x77);
 
-/// What is wrong with the chain.
+/// The chain's problem.
 async fn reason(world: &World) -> String {
     world.problem("chain").await.expect("nothing is wrong")
 }
@@ -243,7 +243,7 @@ async fn a_policy_that_allows_dearer_operations_than_the_ceilings_is_named() {
         assert!(problem.contains(words), "{problem}");
     }
     assert!(!problem.contains("default") && problem.contains("super-relay admin set-ceilings"), "{problem}");
-    // Whatever has to be changed is changed by one command.
+    // All required changes are made by one command.
     world.tee.change_ceilings(|ceilings| {
         let mut deployments = ceilings.deployments.to_vec();
         deployments[0].paymaster = proto::Address([7; 20]);
@@ -322,7 +322,7 @@ async fn a_probe_is_answered_while_its_own_write_waits_for_the_lock_of_the_datab
     sqlx::query("BEGIN IMMEDIATE").execute(&mut elsewhere).await.unwrap();
     for _ in 0..2 {
         let problem = world.relay.readiness.ready().await.unwrap_err().to_string();
-        // A write that has ended, without the lock, is another error.
+        // A write that has ended, without the lock, gives another error.
         assert!(problem.starts_with("no write has succeeded for"), "{problem}");
     }
     sqlx::query("ROLLBACK").execute(&mut elsewhere).await.unwrap();

@@ -1,4 +1,4 @@
-//! What is refused, with which code and reason, and that nothing is charged for it.
+//! Refusals with their codes and reasons, which charge nothing.
 
 use devkit::EntryPointVersion::{V06, V07};
 use proto::Permissions;
@@ -253,21 +253,21 @@ async fn an_operation_out_of_turn_is_refused_with_the_nonce_that_is_expected() {
     refusal.assert_is(-32500, "account_nonce_invalid", true);
     assert_eq!(refusal.data["expected"], format!("0x{}", "0".repeat(64)));
 
-    // Its turn comes, and the same bytes pass.
+    // Its turn comes, and the same bytes are accepted.
     let answer = world.sponsor(&mut dapp, &first).await.unwrap();
     world.chain.entry_point.handle_ops(&answer["userOperation"]).await.unwrap();
     let answer = world.client.call("pm_sponsor_with_tee", ahead).await.unwrap();
     world.chain.entry_point.handle_ops(&answer["userOperation"]).await.unwrap();
 
-    // A nonce that is used stays used.
+    // A used nonce stays used.
     op["nonce"] = json!("0x0");
     let passkey = world.approval(&mut dapp, &op).await;
     let refusal = world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, passkey])).await.unwrap_err();
     refusal.assert_is(-32500, "account_nonce_invalid", false);
 }
 
-/// Which of the two counts is for nobody to guess: a filter before the relay may read the other
-/// one.
+/// With a duplicate key it is ambiguous which one counts: a filter in front of the relay may read
+/// the other one.
 #[tokio::test]
 async fn a_duplicate_key_is_refused_by_name_wherever_it_is() {
     let world = World::new(V07).await;

@@ -23,7 +23,7 @@ fn next_file(world: &World) -> PathBuf {
     world.dir.path().join("relay-key.next.json")
 }
 
-/// Settings for a copy of the key's file, which no node has open.
+/// Settings for a copy of the key's file, which no node uses.
 fn copied(world: &World) -> Value {
     let copy = world.dir.path().join("copy.json");
     fs::copy(key_file(world), &copy).unwrap();
@@ -129,7 +129,7 @@ async fn a_new_key_file_costs_as_much_as_geths_and_other_tools_open_it() {
     assert_eq!(opened.address().into_array(), made.0);
 }
 
-/// Files of an earlier version, at the cost that alloy writes with: a thirty-second.
+/// Files of an earlier version, with alloy's cost: a thirty-second.
 #[tokio::test]
 async fn an_older_key_file_opens_and_the_next_rotation_writes_one_of_the_standard_cost() {
     let world = World::new(V07).await;
@@ -177,7 +177,8 @@ async fn a_refused_rotation_keeps_the_old_key() {
     let world = World::new(V07).await;
     let old = world.relay_key.address().await;
     world.tee.revoke(old);
-    // Without the permission to rotate itself, the trusted core wants the admin's signature too.
+    // Without the permission to rotate itself, the trusted core also requires the admin's
+    // signature.
     world.tee.authorise(old, Permissions::SPONSOR);
     assert!(matches!(world.relay_key.rotate().await, Err(RelayKeyError::NotAccepted(_))));
     assert_eq!(world.relay_key.address().await, old);
@@ -198,8 +199,8 @@ async fn a_rotation_while_the_kms_is_down_changes_nothing() {
     assert!(sponsors(&world, 1).await);
 }
 
-/// Both keys at once in the hands of an interrupted rotation: the old file, and what the next one
-/// was.
+/// The state of an interrupted rotation with both keys: the old file, and the next key's former
+/// file.
 async fn broken_off_after_the_kms_took_the_new_key() -> (World, Vec<u8>) {
     let world = World::new(V07).await;
     let old = fs::read(key_file(&world)).unwrap();
@@ -235,7 +236,7 @@ async fn the_first_request_after_such_a_crash_finds_the_new_key_by_itself() {
 async fn a_crash_before_the_kms_heard_of_the_new_key_leaves_the_old_one() {
     let world = World::new(V07).await;
     let old = world.relay_key.address().await;
-    // The next key is written before the KMS is told; here it never is.
+    // The next key is written before the KMS learns of it; here it never does.
     fs::copy(key_file(&world), next_file(&world)).unwrap();
     fs::remove_file(key_file(&world)).unwrap();
     let settings = serde_json::from_value::<Settings>(world.settings.clone()).unwrap().relay_key;
@@ -269,9 +270,9 @@ async fn a_rotation_waits_for_signatures_under_way_and_loses_none() {
     let lease = world.relay_key.lease().await;
     let (key, old) = (world.relay_key.clone(), lease.address());
     let rotation = tokio::spawn(async move { key.rotate().await });
-    // The next key, whose encryption takes a second, is made while signatures are under way.
+    // The next key, whose encryption takes a second, is made while signatures are in progress.
     until(async || next_file(&world).exists()).await;
-    // Then the rotation waits, and so does whoever would use the key now.
+    // Then the rotation waits, and later uses of the key wait behind it.
     until(async || world.relay_key.lease().now_or_never().is_none()).await;
     assert!(!rotation.is_finished() && world.tee.authorises(old));
     drop(lease);

@@ -1,5 +1,5 @@
-//! Several gateways of one KMS: who is asked next, and when nobody is. The network is played here;
-//! a real gateway over HTTP is part of the end-to-end tests.
+//! Several gateways of one KMS: which one is tried next, and when none is. The network is simulated
+//! here; the end-to-end tests use a real gateway over HTTP.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,7 +30,7 @@ const REFUSED: &str = r#"{"error":{"code":"signer_not_authorised","message":"no"
 
 const UNHEALTHY: &str = r#"{"status":"tee_state_lost","service":"super-relay-kms","phase":null}"#;
 
-/// Answers every request alike, and counts them.
+/// Gives every request the same answer, and counts them.
 async fn gateway(status: &'static str, body: &'static str) -> (Url, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
@@ -50,7 +50,7 @@ async fn gateway(status: &'static str, body: &'static str) -> (Url, Arc<AtomicUs
     (url, asked)
 }
 
-/// An address where nobody listens.
+/// An address without a listener.
 async fn nowhere() -> Url {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     format!("http://{}", listener.local_addr().unwrap()).parse().unwrap()
@@ -106,7 +106,7 @@ async fn a_rotation_that_may_have_happened_is_not_repeated_elsewhere() {
     let error = kms(vec![unclear, other.clone()]).rotate_signer(&rotation()).await.unwrap_err();
     assert!(matches!(error, KmsError::Unavailable { .. }));
     assert_eq!(asked_other.load(Ordering::SeqCst), 0);
-    // Where nobody can have heard of it, the next one is told.
+    // If the first one cannot have received it, the next one is tried.
     kms(vec![nowhere().await, other]).rotate_signer(&rotation()).await.unwrap();
 }
 
@@ -151,8 +151,8 @@ async fn what_is_wrong_with_a_gateway_is_told_with_its_address_and_without_the_s
     for (url, scheme, expected) in [
         (&nobody, "http", "it cannot be reached: Connection refused"),
         (&other, "https", "it cannot be reached: received corrupt message"),
-        (&other, "http", "HTTP status 404, and no word of a KMS gateway"),
-        (&fine, "http", "this version cannot read what it answers; is it a KMS gateway?"),
+        (&other, "http", "HTTP status 404, not from a KMS gateway"),
+        (&fine, "http", "its answer cannot be parsed by this version; is it a KMS gateway?"),
         (&lost, "http", "it is not healthy: tee_state_lost"),
     ] {
         let words = why(secret(url, scheme)).await;
@@ -164,7 +164,7 @@ async fn what_is_wrong_with_a_gateway_is_told_with_its_address_and_without_the_s
     assert!(both.contains(nobody.as_str()) && both.contains(lost.as_str()), "{both}");
 }
 
-/// What a gateway over the TEE of that id says of its health.
+/// The health report of a gateway with that TEE id.
 fn health(tee_id: u8) -> &'static str {
     let tee_id = TeeId([tee_id; 32]);
     format!(
@@ -189,7 +189,7 @@ async fn gateways_of_different_tees_are_named_and_those_that_do_not_answer_are_p
     let (first, second) = (TeeId([1; 32]), TeeId([2; 32]));
     let told = format!(
         "remote_kms.urls names gateways of different TEEs, which share neither accounts nor relay keys: {one} of TEE {first}, \
-         {other} of TEE {second}, {same} of TEE {first}; leave those of one"
+         {other} of TEE {second}, {same} of TEE {first}; list those of one TEE only"
     );
     assert_eq!(several.to_string(), told);
 }
@@ -226,7 +226,7 @@ async fn an_approval_does_not_follow_a_redirect_to_another_host() {
     let moved: &'static str = format!("307 Temporary Redirect\r\nlocation: {elsewhere}admin").leak();
     let (redirecting, _) = gateway(moved, "").await;
     let error = kms(vec![redirecting]).rotate_signer(&rotation()).await.unwrap_err();
-    assert!(error.to_string().contains("HTTP status 307, and no word of a KMS gateway"), "{error}");
+    assert!(error.to_string().contains("HTTP status 307, not from a KMS gateway"), "{error}");
     assert_eq!(asked.load(Ordering::SeqCst), 0);
 }
 
@@ -276,7 +276,7 @@ async fn a_kept_connection_that_is_closed_before_any_answer_is_no_outage() {
     assert!(closed.load(Ordering::SeqCst) > 0, "no connection was kept");
 }
 
-/// What the relay asks for, approved by a key of its own.
+/// The relay's request, approved by a key of its own.
 fn sponsorship() -> Sponsor {
     let entry_point = EntryPoint { chain_id: 31337, address: Address([7; 20]), version: EntryPointVersion::V07 };
     let draft = Draft::new(alloy_primitives::Address::repeat_byte(1), U256::ZERO, Bytes::new()).to_json(V07);
@@ -300,8 +300,8 @@ fn sponsorship() -> Sponsor {
     command
 }
 
-/// Reads one request whole, and ends without an answer to it. At its address there is what comes
-/// `after` from then on: an answer to every request, or nobody.
+/// Reads one complete request, and closes without an answer. From then on its address gives the
+/// answer `after` to every request, or does not listen.
 async fn dying_gateway(after: Option<(&'static str, &'static str)>) -> Url {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
@@ -343,7 +343,7 @@ async fn a_sponsorship_that_was_sent_once_more_is_in_doubt_whatever_but_a_grant_
         let dying = dying_gateway(Some((status, body))).await;
         let error = kms(vec![dying]).sponsor(&sponsorship(), "1").await.unwrap_err();
         assert!(matches!(&error, KmsError::Unavailable { in_doubt: true, .. }), "{status} {body}: {error:?}");
-        // Another gateway's word does not end the doubt either.
+        // Another gateway's answer does not resolve the doubt either.
         let dying = dying_gateway(Some((status, body))).await;
         let (strict, _) = gateway("403 Forbidden", REFUSED).await;
         let error = kms(vec![dying, strict]).sponsor(&sponsorship(), "1").await.unwrap_err();

@@ -91,7 +91,7 @@ async fn what_json_rpc_refuses_is_an_answer_with_status_200_and_a_reason() {
     }
 }
 
-/// What is answered to messages over one WebSocket.
+/// The answers to messages over one WebSocket.
 async fn over_a_web_socket<const COUNT: usize>(world: &World, messages: [&str; COUNT]) -> [Value; COUNT] {
     let url = world.client.url().replace("http", "ws").parse().unwrap();
     let (mut sender, mut receiver) = WsTransportClientBuilder::default().build(url).await.unwrap();
@@ -153,7 +153,7 @@ async fn read_text(stream: &mut OwnedReadHalf) -> String {
 
 #[tokio::test]
 async fn a_web_socket_that_reads_late_is_read_from_again_and_gets_every_answer() {
-    // All answers together are far more than the systems at both ends keep.
+    // All answers together are far larger than the socket buffers at both ends.
     const BATCHES: usize = 200;
     let world = World::new(V07).await;
     let (mut reading, mut writing) = bare_web_socket(&world).await;

@@ -1,4 +1,4 @@
-//! Settings: what is refused, and by which name.
+//! Refused settings, and the names in the errors.
 
 use paymaster_relay::catalogue::{Catalogue, ChainCatalogue};
 use paymaster_relay::settings::WeiAmount;
@@ -190,7 +190,7 @@ fn chains_that_contradict_each_other_are_refused_by_name() {
         ),
         (
             |all| all["deployments"][1]["chain_id"] = json!(8453),
-            "deployments.chain_id: 8453 is none of the chains, which are: 1, 10",
+            "deployments.chain_id: 8453 is not one of the chains: 1, 10",
         ),
         (
             |all| all["deployments"][1]["chain_id"] = json!(1),
@@ -199,7 +199,7 @@ fn chains_that_contradict_each_other_are_refused_by_name() {
         (|all| drop(all["deployments"].as_array_mut().unwrap().pop()), "deployments: none is for chain 10"),
         (
             |all| all["policies"][0]["chain_ids"] = json!([10, 8453]),
-            "policies.chain_ids: 8453 is none of the chains, which are: 1, 10",
+            "policies.chain_ids: 8453 is not one of the chains: 1, 10",
         ),
         (|all| all["policies"][0]["chain_ids"] = json!([10]), "policies: none is for chain 1"),
     ];

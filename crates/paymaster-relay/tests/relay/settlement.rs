@@ -1,4 +1,4 @@
-//! What was mined is no longer reserved once its block is final, across restarts and
+//! A mined operation's reservation ends once its block is final, across restarts and
 //! reorganisations.
 
 use std::time::Duration;
@@ -145,7 +145,8 @@ async fn whoever_uses_the_key_of_a_mined_operation_is_not_told_to_try_again_whil
 
 #[tokio::test]
 async fn the_idempotency_key_of_a_reorganised_operation_still_stands_for_it() {
-    // With one confirmation the block was not final; with none it was, and is gone all the same.
+    // With one confirmation the block was not final; with none it was final, but disappeared
+    // anyway.
     for confirmations in [1, 0] {
         let world = World::with(V07, 10u128.pow(18), |settings| {
             settings["chain"]["confirmations"] = json!(confirmations);
@@ -207,7 +208,7 @@ fn lags_by_the_whole_chain(question: &Value, answer: &mut Value) {
     }
 }
 
-/// As a backend of another chain would: each block that it is asked for is there.
+/// Behaves like a backend of another chain: every requested block exists.
 fn has_many_more_blocks(question: &Value, answer: &mut Value) {
     if question["params"][0] == "latest" {
         tells(question, answer, "number", "0x4e20");
@@ -301,8 +302,8 @@ async fn a_database_that_was_read_on_a_longer_chain_is_settled_on_this_one() {
     world.relay.settler.settle().await.unwrap_err();
     assert_eq!(world.try_to_release().await.unwrap(), 0);
     assert_eq!(next_block(&world).await, 849_046);
-    // What is only low may be lagging, and what has other blocks may be another's answer: until it
-    // stays so, with new blocks.
+    // A low block may come from a lagging node, and other blocks may be another backend's answer:
+    // they are only believed if they persist, with new blocks.
     let unchanged = "UPDATE known_blocks SET number = number";
     for (change, refused) in [(unchanged, 8), ("UPDATE known_blocks SET hash = zeroblob(32)", 9)] {
         sqlx::query("UPDATE settlement_cursors SET next_block = 849046")
@@ -315,7 +316,7 @@ async fn a_database_that_was_read_on_a_longer_chain_is_settled_on_this_one() {
         let known = world.store.known_blocks(31337).await.unwrap();
         assert!(known.iter().all(|(_, hash)| hash.0 != [0; 32]), "{known:?}");
     }
-    // Nothing is noted by an earlier version.
+    // An earlier version recorded no blocks.
     sqlx::query("UPDATE settlement_cursors SET next_block = 849046")
         .execute(&world.store.database().pool())
         .await
@@ -324,7 +325,7 @@ async fn a_database_that_was_read_on_a_longer_chain_is_settled_on_this_one() {
     assert_eq!(world.relay.settler.settle().await.unwrap(), 1);
 }
 
-/// So many rounds are refused while nobody can tell which chain it is, and the next one is not.
+/// This many rounds are refused while the chain is uncertain, and the next one is not.
 async fn settle_until_believed(world: &World, refused: u32) {
     for _ in 0..refused {
         world.relay.settler.settle().await.unwrap_err();
@@ -461,7 +462,7 @@ async fn what_settlement_has_not_read_is_not_released_and_its_key_stays_taken() 
         world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, passkey, options])).await
     };
     let first = sponsor(&mut dapp, &op).await.unwrap();
-    // Settlement has read nothing yet when it is mined, and can't when its window is over.
+    // Settlement had read nothing when it was mined, and cannot read when its window is over.
     node.fail(Fault::Rewrites(has_no_logs));
     world.relay.settler.settle().await.unwrap_err();
     mine(&world, &first).await;
@@ -471,7 +472,7 @@ async fn what_settlement_has_not_read_is_not_released_and_its_key_stays_taken() 
     let refusal = sponsor(&mut dapp, &next).await.unwrap_err();
     refusal.assert_is(-32602, "idempotency_conflict", true);
 
-    // Nor after a restart, until it has read.
+    // Nor after a restart, until settlement has read.
     let mut world = world;
     world.stop().await;
     let world = world.started_again().await;
@@ -512,7 +513,7 @@ async fn blocks_whose_logs_the_node_does_not_have_yet_are_not_read_and_nothing_i
     let refusal = world.client.call("pm_sponsor_with_tee", params).await.unwrap_err();
     refusal.assert_is(-32602, "idempotency_conflict", true);
 
-    // The backend catches up in part: what it has is read.
+    // The backend partially catches up: the available blocks are read.
     node.fail(Fault::LogsUpTo(has + 15));
     world.relay.settler.settle().await.unwrap_err();
     assert_eq!(states(&world).await[0].0, "settled");
@@ -585,7 +586,8 @@ fn keeps_logs_from_block_90(question: &Value, answer: &mut Value) {
     }
 }
 
-/// Cost in gwei that settlement recorded of each sponsorship, and whether that is what it reserved.
+/// The cost in gwei that settlement recorded for each sponsorship, and whether it equals the
+/// reserved one.
 async fn costs(world: &World) -> Vec<(Option<i64>, bool)> {
     sqlx::query_as(
         "SELECT settled_cost_gwei, settled_cost_gwei IS max_cost_gwei FROM sponsorships ORDER BY created_at, rowid",

@@ -1,4 +1,4 @@
-//! A rate that many share: who calls too fast from one address leaves others theirs.
+//! A shared rate: a flood from one address leaves the others their share.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Refusal, World, server};
 
-/// A caller with an address of its own.
+/// A caller with its own address.
 struct Caller<'a> {
     http: reqwest::Client,
     world: &'a World,
@@ -23,8 +23,8 @@ impl<'a> Caller<'a> {
         Self { http, world, path: path.to_owned() }
     }
 
-    /// The answers to this many calls at once, each of which counts: an empty one is refused after
-    /// it is counted.
+    /// The answers to this many concurrent calls, each of which counts: an empty one is refused
+    /// after it was counted.
     async fn calls(&self, calls: usize, headers: &[(&str, &str)]) -> Vec<Refusal> {
         let call = |id| json!({ "jsonrpc": "2.0", "id": id, "method": "pm_getPaymasterData", "params": [] });
         let batch: Value = (0..calls).map(call).collect();
@@ -64,7 +64,7 @@ async fn an_address_that_floods_a_publishable_key_leaves_its_other_users_their_p
     }
     let refused = flood.calls(100, &[]).await.pop().unwrap();
     refused.assert_is(-32504, "rate_limited", true);
-    assert!(refused.message.starts_with("over what one client address may use of the rate of 60 "), "{refused:?}");
+    assert!(refused.message.starts_with("over the share of one client address in the rate of 60 "), "{refused:?}");
 }
 
 #[tokio::test]
@@ -98,7 +98,7 @@ async fn behind_a_trusted_proxy_the_part_is_that_of_the_address_it_names() {
         0,
         "the header of anybody else is not read"
     );
-    assert_eq!(proxy.passed(100, &[]).await, 8, "who names nobody may use all that is left");
+    assert_eq!(proxy.passed(100, &[]).await, 8, "without a named client all that is left may be used");
 }
 
 #[tokio::test]
@@ -117,7 +117,7 @@ async fn an_address_that_floods_leaves_others_half_of_a_publishable_keys_day() {
     let refused = exhausted(KeyKind::Publishable, 2, 15).await;
     assert_eq!(refused.iter().map(Vec::len).collect::<Vec<_>>(), [5, 10]);
     refused[0][0].assert_is(-32504, "quota_exhausted", true);
-    assert!(refused[0][0].message.starts_with("what one client address may use of the API key's quota"), "{refused:?}");
+    assert!(refused[0][0].message.starts_with("the share of one client address in the API key's quota"), "{refused:?}");
     let of_server = exhausted(KeyKind::Server, 4, 15).await;
     assert_eq!(of_server.iter().map(Vec::len).collect::<Vec<_>>(), [0, 10]);
 }

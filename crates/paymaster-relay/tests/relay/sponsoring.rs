@@ -1,4 +1,4 @@
-//! A sponsored operation is one that the real EntryPoint takes.
+//! The real EntryPoint accepts sponsored operations.
 
 use std::sync::atomic::Ordering;
 
@@ -23,7 +23,7 @@ async fn is_mined_as_it_came(version: EntryPointVersion) {
     assert!(mined.success);
     assert_eq!(mined.paymaster, world.paymaster.address());
 
-    // The account stands now; its second operation takes the same way.
+    // The account now exists; its second operation takes the same path.
     let call_data = dapp.call_data(alloy_primitives::Address::repeat_byte(0xbb));
     let second = Draft::new(dapp.sender, U256::from(1), call_data).to_json(version);
     let answer = world.sponsor(&mut dapp, &second).await.unwrap();
@@ -87,7 +87,7 @@ async fn on_v09_a_window_that_the_user_signed_already_is_kept() {
     }
     op["paymasterSignature"] = stub["paymasterSignature"].clone();
     let before = world.chain.entry_point.user_op_hash(&op).await.unwrap();
-    // Time goes by while the user signs; a fresh window would end later.
+    // Time passes while the user signs; a fresh window would end later.
     world.clock.advance(20);
 
     let answer = world.sponsor(&mut dapp, &op).await.unwrap();
@@ -142,7 +142,7 @@ async fn stub_data_weighs_what_final_data_weighs_and_never_validates() {
             assert!(zero_bytes(stub) <= zero_bytes(data), "{name}");
         }
 
-        // Signed by the account, so that it is the paymaster who says no (AA34).
+        // Signed by the account, so that the paymaster refuses it (AA34).
         estimated["signature"] = json!(world.signed_as_it_is(&mut dapp, &estimated).await);
         let refused = world.chain.entry_point.handle_ops(&estimated).await.unwrap_err();
         assert!(refused.to_string().contains("AA34"), "{version}: {refused}");
@@ -195,7 +195,7 @@ async fn every_answer_has_the_paymaster_fields_of_its_version_and_no_others() {
         let answer = world.sponsor(&mut dapp, &op).await.unwrap();
         let fields = |object: &Value| ALL.into_iter().filter(|name| object.get(*name).is_some()).collect::<Vec<_>>();
         assert_eq!(fields(&answer["userOperation"]), of_operation, "{version:?}");
-        // The packed form is told in every version.
+        // The packed form is returned in every version.
         let of_answer = ALL.into_iter().filter(|name| *name == ALL[0] || of_operation.contains(name));
         assert_eq!(fields(&answer), of_answer.collect::<Vec<_>>(), "{version:?}");
 
@@ -221,7 +221,7 @@ async fn an_answer_in_which_another_key_signed_for_the_account_is_refused_and_wh
     world.tee.forges_account_signature.store(true, Ordering::SeqCst);
     let refusal = world.client.call("pm_sponsor_with_tee", params.clone()).await.unwrap_err();
     refusal.assert_is(-32000, "kms_reply_invalid", false);
-    // The paymaster signed: whoever forwarded the answer can have the operation mined.
+    // The paymaster signed: anyone who sees the answer can have the operation mined.
     let reserved = world.reserved_rows().await;
     assert_eq!(reserved.len(), 1);
 

@@ -1,4 +1,4 @@
-//! Accounts that do not exist: whoever asks for them costs the KMS next to nothing.
+//! Unknown accounts: lookups cost the KMS almost nothing.
 
 use std::sync::atomic::Ordering;
 
@@ -16,7 +16,7 @@ async fn the_kms_is_asked_once_in_a_moment_for_an_account_that_does_not_exist() 
         refusal.assert_is(-32602, "account_unknown", true);
     }
     assert_eq!(world.tee.lookups.load(Ordering::SeqCst) - before, 1);
-    // Made past the relay, which learns of it in a moment.
+    // Created without the relay, which learns of it in a moment.
     world.dapp("alice").await;
     world.clock.advance(2);
     world.client.call("pm_get_account_info", json!(["alice"])).await.unwrap();

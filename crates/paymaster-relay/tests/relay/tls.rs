@@ -1,5 +1,5 @@
-//! Nodes and gateways elsewhere are reached over TLS: who listens gets a handshake, not an
-//! operation in the clear.
+//! Remote nodes and gateways are reached over TLS: a listener gets a handshake, not an operation in
+//! plain text.
 
 use paymaster_relay::chain::{EntryPointReader, RpcChain};
 use paymaster_relay::kms::{HttpKms, Kms};
@@ -13,7 +13,7 @@ use crate::support::PATIENCE;
 /// The first byte of a TLS handshake (RFC 8446, section 5.1).
 const HANDSHAKE: u8 = 22;
 
-/// Hears the first byte that is said, and hangs up.
+/// Reads the first byte, and hangs up.
 async fn listener() -> (String, JoinHandle<u8>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}", listener.local_addr().unwrap());

@@ -1,5 +1,5 @@
-//! What no passkey approved: sponsored where the policy says so, at nobody's expense but its API
-//! key's.
+//! Requests without a passkey: sponsored if the policy allows it, and charged only to their API
+//! key.
 
 use std::sync::atomic::Ordering;
 
@@ -22,7 +22,7 @@ async fn permitted(change: impl FnOnce(&mut Value)) -> World {
     permitted_with(ETHER, change).await
 }
 
-/// With a deposit in wei.
+/// The same with a deposit in wei.
 async fn permitted_with(deposit: u128, change: impl FnOnce(&mut Value)) -> World {
     let world = World::with(V07, deposit, |settings| {
         settings["policies"][0]["allow_without_passkey"] = json!(true);
@@ -56,7 +56,7 @@ async fn generated(world: &World, kind: KeyKind, origins: Origins) -> String {
     world.api_keys.generate(new).await.unwrap().1.expose_secret().to_owned()
 }
 
-/// Asks with an API key.
+/// Calls with an API key.
 async fn ask(world: &World, key: &str, method: &str, params: Value) -> Result<Value, Refusal> {
     let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string();
     let response = world.client.post(body, &[("authorization", &format!("Bearer {key}"))]).await;
@@ -78,7 +78,7 @@ async fn an_account_of_the_tee_is_refused_without_its_passkey_by_any_method() {
         assert_eq!(refusal.data["accountId"], ACCOUNT);
     }
     assert_eq!((world.reserved().await, world.sponsorships()), (0, 0));
-    // With no account named, it is the sender's.
+    // Without a named account, the sender is the account.
     let params = json!([op, world.entry_point(), "0x7a69", null]);
     world.client.call("pm_getPaymasterData", params).await.unwrap();
 }
@@ -122,7 +122,7 @@ async fn everything_unproven_shares_a_fraction_of_the_deposit_and_leaves_the_res
     })
     .await;
     let mut dapp = world.dapp(ACCOUNT).await;
-    // 10 percent of 40, whichever key asks and whatever account it makes up.
+    // 10 percent of 40, whichever key is used and whatever account is named.
     for key in 0..4 {
         let params = json!([dapp.first_op(key), format!("made-up-{key}"), null]);
         ask(&world, KEYS[usize::from(key % 2 == 0)], "pm_sponsor_with_tee", params).await.unwrap();
@@ -221,7 +221,8 @@ async fn nobody_fills_the_caps_or_takes_the_idempotency_keys_of_an_account_witho
     })
     .await;
     let mut dapp = world.dapp(ACCOUNT).await;
-    // As the sender of an account of the TEE, until no more is allowed to that key for that sender.
+    // Uses the sender of an account in the TEE, until the key has reached its limit for that
+    // sender.
     let options = |name: String| json!({ "idempotencyKey": name });
     let sender = dapp.sender.to_string().to_lowercase();
     for key in 0..3 {
@@ -232,7 +233,7 @@ async fn nobody_fills_the_caps_or_takes_the_idempotency_keys_of_an_account_witho
             _ => answer.unwrap_err().assert_is(-32501, "account_reservations_exceeded", true),
         }
     }
-    // Another key has its own, for the very same operations and names.
+    // Another key has its own limits and names, for the very same operations.
     for key in 0..2 {
         let params = json!([dapp.first_op(key), sender, null, options(format!("order-{key}"))]);
         ask(&world, KEYS[1], "pm_sponsor_with_tee", params).await.unwrap();
@@ -241,7 +242,7 @@ async fn nobody_fills_the_caps_or_takes_the_idempotency_keys_of_an_account_witho
     let refusal = ask(&world, KEYS[1], "pm_sponsor_with_tee", params).await.unwrap_err();
     refusal.assert_is(-32602, "idempotency_conflict", true);
 
-    // And so has the account itself.
+    // So does the account itself.
     for key in 0..2 {
         let op = dapp.first_op(key);
         let intent = ask(&world, KEYS[0], "pm_getSponsorshipIntent", json!([op, ACCOUNT])).await.unwrap();
@@ -306,7 +307,7 @@ async fn an_api_key_is_charged_for_whatever_it_presents() {
     assert_eq!(refusal.data["rule"], "reservations.max_per_api_key");
     assert_eq!((&refusal.data["limit"], &refusal.data["used"]), (&json!("2"), &json!("2")));
 
-    // It is told before anybody signs or touches anything.
+    // The refusal comes before anyone signs or touches anything.
     let op = dapp.first_op(2);
     for (method, params) in [
         ("pm_getSponsorshipIntent", json!([op, ACCOUNT])),
@@ -382,11 +383,11 @@ async fn without_a_passkey_the_same_request_gets_a_window_that_a_bundler_takes()
         let first = ask("pm_getPaymasterData", &op).await;
         world.clock.advance(500);
         assert_eq!(ask("pm_getPaymasterData", &op).await, first);
-        // Less than min_validity_seconds is left once the next block is there.
+        // After the next block less than min_validity_seconds is left.
         world.clock.advance(41);
         let stub = ask("pm_getPaymasterStubData", &op).await;
         if version == V09 {
-            // The account may sign what the stub promised.
+            // The account may sign the stub's fields.
             for name in ["paymaster", "paymasterData", "paymasterVerificationGasLimit", "paymasterSignature"] {
                 op[name] = stub[name].clone();
             }
@@ -417,7 +418,7 @@ async fn a_listed_account_lends_its_standing_to_nobody_without_a_passkey_but_its
     let params = json!([dapp.first_op(0), world.entry_point(), "0x7a69", spelled]);
     world.client.call("pm_getPaymasterData", params).await.unwrap();
 
-    // Anybody can name a sender: its balance is not told.
+    // Anyone can name a sender: its balance is not disclosed.
     let mut world = world;
     world.settings["policies"][0]["min_balance"] = json!("5000");
     world.settings["accounts"] = json!([{ "id": dapp.sender.to_string().to_lowercase(), "balance": "4321" }]);

@@ -1,4 +1,5 @@
-//! What the EntryPoint is certain to refuse is refused by name, before anything is reserved.
+//! Operations that the EntryPoint would certainly refuse are refused by name, before anything is
+//! reserved.
 
 use alloy_primitives::{Address, Bytes, U256};
 use alloy_provider::Provider;
@@ -9,18 +10,17 @@ use serde_json::{Value, json};
 
 use crate::support::{ACCOUNT, Dapp, Refusal, World};
 
-/// Where nobody has a contract.
+/// An address without a contract.
 const NOBODY: Address = Address::repeat_byte(0xab);
 
-/// Bytes of callData, and of factoryData.
+/// Length of callData, and of factoryData, in bytes.
 const LARGEST: usize = 48 * 1024;
 
 fn draft(dapp: &Dapp) -> Draft {
     dapp.draft(0, dapp.call_data(Address::repeat_byte(1)))
 }
 
-/// What an approved operation is refused with; a stub of it, and what is to be approved, are
-/// refused alike.
+/// The refusal of an approved operation; its stub and its intent are refused alike.
 async fn refused(world: &World, dapp: &mut Dapp, draft: &Draft) -> Refusal {
     let op = draft.to_json(dapp.version);
     let reserved = world.reserved().await;
@@ -51,7 +51,7 @@ async fn operations_that_cannot_validate_are_refused_by_name_and_reserve_nothing
         refusal.assert_is(-32500, "sender_not_from_factory", true);
         assert_eq!(refusal.data["expected"], dapp.sender.to_string());
 
-        // A factory that reverts, and one that isn't there.
+        // A factory that reverts, and one that does not exist.
         for factory in [world.chain.entry_point.address(), NOBODY] {
             let op = Draft { deploy: Some((factory, data.clone())), ..good.clone() };
             refused(&world, &mut dapp, &op).await.assert_is(-32500, "account_creation_failed", true);
@@ -63,7 +63,7 @@ async fn operations_that_cannot_validate_are_refused_by_name_and_reserve_nothing
         refusal.assert_is(-32602, "verification_gas_missing", false);
         assert_eq!(refusal.data["field"], "verificationGasLimit");
 
-        // The control: the same operation as it should be.
+        // The control: the valid operation.
         let answer = world.sponsor(&mut dapp, &good.to_json(version)).await.unwrap();
         assert!(world.chain.entry_point.handle_ops(&answer["userOperation"]).await.unwrap().success);
     }
@@ -118,7 +118,7 @@ async fn an_eip7702_operation_brings_its_code_along_and_a_delegated_sender_has_c
     let other = Draft { sender: NOBODY, deploy: None, nonce: U256::from(1) << 64, ..draft(&dapp) };
     world.sponsor(&mut dapp, &other.to_json(V08)).await.unwrap();
 
-    // The delegation may be changed, while an account with a contract of its own can have none.
+    // The delegation can be changed, while an account with its own contract cannot have one.
     op["nonce"] = json!(U256::from(2) << 64);
     world.sponsor(&mut dapp, &op).await.unwrap();
     op["sender"] = json!(world.chain.entry_point.address());
@@ -154,7 +154,7 @@ fn stub_of(world: &World, op: &Value) -> Value {
     json!([op, world.entry_point(), "0x7a69", { "accountId": ACCOUNT }])
 }
 
-/// Wei per gas, of the latest block.
+/// The base fee of the latest block, in wei per gas.
 async fn base_fee(world: &World) -> u128 {
     let block: Value =
         world.anvil.provider().raw_request("eth_getBlockByNumber".into(), ("latest", false)).await.unwrap();

@@ -1,4 +1,4 @@
-//! The account has a standing, and is sponsored at all.
+//! The account is listed, or there is a default, and it is active.
 
 use super::{Case, Violation};
 use crate::settings::PolicySettings;

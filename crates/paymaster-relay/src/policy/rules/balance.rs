@@ -1,4 +1,4 @@
-//! The account has enough credit in the operator's books.
+//! The account's balance is high enough.
 
 use proto::Wei;
 

@@ -1,4 +1,4 @@
-//! The worst case is not above the limit.
+//! The worst-case cost is within the limit.
 
 use proto::Wei;
 

@@ -1,5 +1,5 @@
-//! The factory that makes the account, or the contract that it delegates to, is one of those
-//! listed. A factory may call anything, so a list of targets without one of factories allows none.
+//! The factory that creates the account, or the contract it delegates to, is listed. A factory may
+//! call anything, so a list of targets without a list of factories allows no factory.
 
 use std::collections::HashSet;
 

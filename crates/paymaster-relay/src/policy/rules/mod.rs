@@ -1,5 +1,5 @@
-//! The rules of a policy. The table at the end has them all: which file judges, and for each way to
-//! break a rule its reason, its setting and its text.
+//! The rules of a policy. The table at the end lists them all: the file that checks a rule, and for
+//! each violation its reason, setting and text.
 
 mod account;
 mod balance;
@@ -34,14 +34,14 @@ macro_rules! rules {
                 Self { $($rule: $rule::Rule::of(settings),)+ }
             }
 
-            /// In the order of the table.
+            /// Checks them in the order of the table.
             pub(super) fn judge(&self, case: &Case<'_>) -> Result<(), Violation> {
                 $(self.$rule.judge(case)?;)+
                 Ok(())
             }
         }
 
-        /// Which rule does not hold.
+        /// The violated rule.
         #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
         pub enum Violation {
             $($(
@@ -55,7 +55,7 @@ macro_rules! rules {
             /// Every reason, in the order of the rules.
             pub const REASONS: &[&str] = &[$($($reason,)+)+];
 
-            /// The stable word for it in answers, logs and metrics.
+            /// The stable name in answers, logs and metrics.
             #[must_use]
             pub const fn reason(&self) -> &'static str {
                 match self {
@@ -63,7 +63,7 @@ macro_rules! rules {
                 }
             }
 
-            /// The setting that made the rule.
+            /// The setting of the rule.
             #[must_use]
             pub const fn rule(&self) -> &'static str {
                 match self {
@@ -75,7 +75,7 @@ macro_rules! rules {
 }
 
 impl Violation {
-    /// Without how the account stands, for who has not proven to be it.
+    /// The same without the account's standing, for callers that have not proven to own it.
     #[must_use]
     pub fn alone(self) -> Self {
         match self {
@@ -85,7 +85,7 @@ impl Violation {
         }
     }
 
-    /// The bound and, where the caller may know it, what was met.
+    /// The bound and, if the caller may know it, the actual value.
     #[must_use]
     pub fn bounds(&self) -> Option<(String, Option<String>)> {
         match self {
@@ -101,7 +101,7 @@ impl Violation {
     }
 }
 
-// The cheapest first.
+// Cheapest first.
 rules! {
     account {
         /// Not listed, and there is no default.
@@ -112,9 +112,9 @@ rules! {
     balance {
         /// Its credit is too low.
         BalanceTooLow {
-            /// The least.
+            /// The minimum.
             required: Wei,
-            /// The account's; `None` for callers who may not know it.
+            /// The account's balance; `None` for callers that may not know it.
             balance: Option<Wei>,
         } => "balance_too_low", "min_balance", (
             "the account's balance is {}below min_balance, {required}",
@@ -124,9 +124,9 @@ rules! {
     membership {
         /// Its membership is too low.
         MembershipTooLow {
-            /// The lowest.
+            /// The minimum.
             required: Membership,
-            /// The account's; `None` for callers who may not know it.
+            /// The account's membership; `None` for callers that may not know it.
             membership: Option<Membership>,
         } => "membership_too_low", "min_membership", (
             "the account's membership is {}below min_membership, {}",
@@ -141,50 +141,50 @@ rules! {
         );
     }
     sender {
-        /// The list of senders does not have it.
+        /// The list of senders does not contain it.
         SenderNotAllowed {
-            /// The operation's.
+            /// The operation's sender.
             sender: Address,
         } => "sender_not_allowed", "senders", ("the sender {sender} is not one of senders");
     }
     cost {
-        /// It may cost too much.
+        /// Its worst-case cost is too high.
         CostAboveLimit {
-            /// The most.
+            /// The maximum.
             limit: Wei,
-            /// The operation's worst case.
+            /// The operation's worst-case cost.
             cost: Wei,
         } => "cost_above_policy", "max_cost_per_operation", (
             "the operation may cost {cost} (all its gas limits at maxFeePerGas), above max_cost_per_operation, {limit}"
         );
     }
     factory {
-        /// Who makes the account, or what it delegates to, runs at our expense too.
+        /// The factory, or the contract delegated to, runs at our expense too.
         FactoryNotAllowed {
             /// The operation's factory, or its EIP-7702 delegate.
             factory: Address,
-        } => "factory_not_allowed", "factories", ("the account is made by {factory}, which is not one of factories");
+        } => "factory_not_allowed", "factories", ("the account is created by {factory}, which is not one of factories");
     }
     target {
-        /// The encoding is not one we can look into.
+        /// The encoding is unknown.
         CallNotUnderstood => "call_not_understood", "targets", (
-            "the callData is not understood, so its calls cannot be held against targets"
+            "the callData is not understood, so its calls cannot be checked against targets"
         );
-        /// The list of targets does not have it.
+        /// The list of targets does not contain it.
         TargetNotAllowed {
-            /// Which call of the batch, from 0.
+            /// Index of the call in the batch, from 0.
             index: usize,
-            /// Where it goes.
+            /// Its target.
             target: Address,
         } => "target_not_allowed", "targets", ("call {index} goes to {target}, which is not one of targets");
-        /// The target's list of functions does not have it.
+        /// The target's list of functions does not contain it.
         FunctionNotAllowed {
-            /// Which call of the batch, from 0.
+            /// Index of the call in the batch, from 0.
             index: usize,
-            /// Where it goes.
+            /// Its target.
             target: Address,
         } => "function_not_allowed", "targets.selectors", (
-            "call {index} to {target} is of a function that is not one of targets.selectors"
+            "call {index} to {target} calls a function that is not one of targets.selectors"
         );
     }
 }

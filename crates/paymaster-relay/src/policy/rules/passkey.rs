@@ -1,4 +1,4 @@
-//! A passkey of the account approved it, where the policy wants one.
+//! A passkey of the account approved the operation, if the policy requires one.
 
 use super::{Case, Violation};
 use crate::settings::PolicySettings;

@@ -1,4 +1,4 @@
-//! The sender is one of those listed, where any are.
+//! The sender is listed, if there is a list.
 
 use std::collections::HashSet;
 

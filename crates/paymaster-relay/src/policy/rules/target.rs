@@ -1,5 +1,4 @@
-//! Every inner call goes to a contract that is listed, and to a function of it that is, where any
-//! are.
+//! Every inner call goes to a listed contract and a listed function, if there are lists.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,7 +10,7 @@ use crate::settings::PolicySettings;
 
 #[derive(Clone, Debug)]
 pub(super) struct Rule {
-    /// With the selectors of their functions; none for any.
+    /// With the selectors of their functions; empty for any.
     listed: HashMap<Address, HashSet<[u8; 4]>>,
 }
 

@@ -1,4 +1,4 @@
-//! JSON-RPC over WebSocket: a message is answered as the body of a POST would be.
+//! JSON-RPC over WebSocket: a message is answered like the body of a POST.
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -16,7 +16,7 @@ use super::{EdgeLayer, json, refusal};
 use crate::rpc::error::EdgeError;
 use crate::rpc::{Entrance, RequestId};
 
-/// The WebSockets that are open.
+/// The open WebSockets.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct WebSockets {
     tasks: TaskTracker,
@@ -24,7 +24,7 @@ pub(crate) struct WebSockets {
 }
 
 impl WebSockets {
-    /// Ends them, once what was read of them is answered.
+    /// Ends them after their received messages are answered.
     pub(crate) async fn close(&self) {
         self.stop.cancel();
         self.tasks.close();
@@ -32,17 +32,17 @@ impl WebSockets {
     }
 }
 
-/// What answers the messages of one WebSocket.
+/// Answers the messages of one WebSocket.
 #[derive(Clone)]
 struct Messages<S> {
     inner: S,
     layer: EdgeLayer,
-    /// Of the handshake.
+    /// The access granted at the handshake.
     entrance: Entrance,
     client: Client,
 }
 
-/// The response to a handshake; from then on what the client sends is answered.
+/// The response to a handshake; from then on the client's messages are answered.
 pub(super) fn open<S>(
     layer: &EdgeLayer,
     inner: S,

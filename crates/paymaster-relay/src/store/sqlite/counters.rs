@@ -1,5 +1,5 @@
-//! The counters of open reservations: what they say for one sponsorship, and whether they say what
-//! the rows do.
+//! The counters of open reservations: their values for one sponsorship, and whether they agree with
+//! the rows.
 
 use sqlx::{Row, SqliteConnection};
 
@@ -27,7 +27,7 @@ const COUNT_AGAIN: [&str; 2] = [
      SELECT chain_id, entry_point, paymaster, scope, subject, open, gwei FROM open_charges",
 ];
 
-/// What the counters of one sponsorship say, itself included.
+/// The values of one sponsorship's counters, including itself.
 pub(super) struct CountersOf(Vec<(String, String, Totals)>);
 
 impl CountersOf {
@@ -38,7 +38,7 @@ impl CountersOf {
     }
 }
 
-/// The column `counters`: what a sponsorship is counted in, each once, as `[[scope, subject],
+/// The column `counters`: the counters of a sponsorship, without duplicates, as `[[scope, subject],
 /// ...]`.
 pub(super) fn format(limits: &[Limit]) -> Result<String, StoreError> {
     let mut counters: Vec<(&str, &str)> = Vec::with_capacity(limits.len());
@@ -60,8 +60,8 @@ pub(super) async fn totals(connection: &mut SqliteConnection, id: &SponsorshipId
     rows.iter().map(total).collect::<Result<_, _>>().map(CountersOf)
 }
 
-/// Holds the counters against the rows and counts again where they differ; how many counters
-/// differed.
+/// Compares the counters with the rows and recounts if they differ; returns the number of differing
+/// counters.
 pub(super) async fn reconcile(connection: &mut SqliteConnection) -> Result<u64, StoreError> {
     let differences: i64 = sqlx::query(DIFFERENCES)
         .fetch_one(&mut *connection)

@@ -1,4 +1,4 @@
-//! Reservations whose window is over.
+//! Expired reservations.
 
 use proto::{Address, Uint256};
 use sqlx::{SqliteConnection, SqlitePool};

@@ -1,4 +1,4 @@
-//! What tells the chain that was read from another one.
+//! Recorded blocks, which identify the chain that was read.
 
 use proto::Hash;
 use sqlx::{SqliteConnection, SqlitePool};
@@ -12,7 +12,7 @@ pub(super) const KNOWN: &str = "SELECT number, hash FROM known_blocks WHERE chai
 pub(super) const NOTE: &str =
     "INSERT INTO known_blocks (chain_id, number, hash) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
 pub(super) const FORGET: &str = "DELETE FROM known_blocks WHERE chain_id = ?1 AND number = ?2";
-/// Not beyond what a deployment has read.
+/// Limited to what a deployment has read.
 pub(super) const READ_AGAIN: &str = "
     UPDATE settlement_cursors SET next_block = min(next_block, ?2), highest_block = ?2 WHERE chain_id = ?1";
 pub(super) const FORGET_ABOVE: &str = "DELETE FROM known_blocks WHERE chain_id = ?1 AND number > ?2";

@@ -64,7 +64,7 @@ fn find_by_intent() -> String {
 pub struct SqliteStore(Database);
 
 impl SqliteStore {
-    /// Opens the file, see [`Database::open`], and holds its counters against its rows.
+    /// Opens the file, see [`Database::open`], and compares its counters with its rows.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -74,7 +74,7 @@ impl SqliteStore {
         Ok(store)
     }
 
-    /// The file, where claims and API keys are too.
+    /// The database, which also holds claims and API keys.
     #[must_use]
     pub const fn database(&self) -> &Database {
         &self.0
@@ -87,10 +87,7 @@ impl SqliteStore {
             .write(|connection| async move { counters::reconcile(connection).await.map(Changes::Kept) }.boxed())
             .await?;
         if differences > 0 {
-            tracing::warn!(
-                differences,
-                "counters of open reservations differed from their rows and were counted again"
-            );
+            tracing::warn!(differences, "counters of open reservations differed from their rows and were recounted");
         }
         Ok(())
     }

@@ -1,12 +1,13 @@
-//! The query plans of the store's own statements: how long a request takes depends on no other
-//! request's row.
+//! Checks the query plans of the store's statements: the duration of a request must not depend on
+//! other requests' rows.
 
 use sqlx::{AssertSqlSafe, SqlitePool};
 use tempfile::TempDir;
 
 use super::{SqliteStore, counters, expired, known_blocks, reserve, settle};
 
-/// All that runs while the store is open, but for the probe and the comparison at its start.
+/// All statements that run while the store is open, except for the probe and the comparison at its
+/// start.
 fn statements() -> Vec<String> {
     let fixed = [
         reserve::INSERT,
@@ -42,7 +43,7 @@ fn statements() -> Vec<String> {
     fixed.iter().map(ToString::to_string).chain([super::find_by_intent()]).collect()
 }
 
-/// What the triggers run, as the database has it; the columns of their row are parameters here.
+/// The statements of the triggers, from the database; the columns of their row are parameters here.
 async fn of_triggers(pool: &SqlitePool) -> Vec<String> {
     let triggers: Vec<String> =
         sqlx::query_scalar("SELECT sql FROM sqlite_master WHERE type = 'trigger'").fetch_all(pool).await.unwrap();
@@ -57,7 +58,7 @@ async fn of_triggers(pool: &SqlitePool) -> Vec<String> {
     statements.filter(|statement| !statement.trim().is_empty()).collect()
 }
 
-/// `counter` is what the column of one sponsorship yields.
+/// `counter` are the rows from the column of one sponsorship.
 fn scans_a_table(step: &str) -> bool {
     step.starts_with("SCAN") && !step.starts_with("SCAN counter ")
 }

@@ -1,4 +1,4 @@
-//! Reserving: insert, let the triggers count, and undo it all where a limit is exceeded. One
+//! Reservation: insert, let the triggers count, and roll back if a limit is exceeded. It is one
 //! transaction, so no two requests are promised the same part of a deposit.
 
 use proto::IntentHash;
@@ -19,8 +19,8 @@ pub(super) const BEGIN_SETTLEMENT: &str = "
     INSERT INTO settlement_cursors (chain_id, entry_point, paymaster, next_block) VALUES (?1, ?2, ?3, ?4)
     ON CONFLICT (chain_id, entry_point, paymaster) DO NOTHING";
 
-/// A sponsorship that is settled has no more use for its key when its intent is sponsored once
-/// more, which happens only if the block that had it is gone after all.
+/// A settled sponsorship no longer needs its key if its intent is sponsored again, which only
+/// happens if the block that contained it was reorganised away after all.
 pub(super) const TAKE_OVER_KEY: &str = "
     UPDATE sponsorships SET idempotency_key = NULL
     WHERE chain_id = ?1 AND key_space = ?2 AND idempotency_key = ?3 AND state = 'settled' AND intent_hash = ?4";
@@ -63,7 +63,7 @@ pub(super) async fn reserve(
     Ok(Changes::Kept(Reserved::Recorded))
 }
 
-/// Where settlement has read nothing yet it has to read from here on, whenever it comes to that.
+/// If settlement has read nothing yet, it has to begin here.
 async fn begin_settlement(connection: &mut SqliteConnection, sponsorship: &NewSponsorship) -> Result<(), StoreError> {
     let NewSponsorship { deployment, block, .. } = sponsorship;
     sqlx::query(BEGIN_SETTLEMENT)
@@ -77,7 +77,7 @@ async fn begin_settlement(connection: &mut SqliteConnection, sponsorship: &NewSp
         .map_err(StoreError::new)
 }
 
-/// What an idempotency key stands for.
+/// The use of an idempotency key.
 pub(super) async fn use_of_key<'c>(
     executor: impl sqlx::Executor<'c, Database = sqlx::Sqlite>,
     space: &KeySpace,

@@ -1,4 +1,5 @@
-//! Rows to records and back; what doesn't fit was not written by us, and is an error.
+//! Conversions between rows and records; a value that does not fit was not written by us, and is an
+//! error.
 
 use proto::{Address, Hash, Signature, Terms, UserOpHash};
 use serde::{Deserialize, Serialize};
@@ -7,7 +8,7 @@ use sqlx::sqlite::SqliteRow;
 use crate::sqlite::{column, fixed, unsigned};
 use crate::store::{Record, Signed, SponsorshipId, State, StoreError};
 
-/// The columns [`record`] reads.
+/// The columns that [`record`] reads.
 pub(super) const COLUMNS: &str = "id, state, settled_block, policy_id, paymaster, verification_gas_limit, valid_after, valid_until, result, signings";
 
 /// The `result` column: hex, so that an operator can read it.
@@ -19,7 +20,7 @@ struct SignedRow {
     paymaster_signature: Signature,
     account_signature: Option<Signature>,
     timestamp: u64,
-    /// The window that was signed; rows of the first versions have none, and never changed theirs.
+    /// The signed window; rows of the first versions have none, since they never changed theirs.
     #[serde(default)]
     window: Option<(u64, u64)>,
 }
@@ -59,7 +60,7 @@ pub(super) fn format_signed(signed: &Signed, terms: &Terms) -> Result<String, St
     serde_json::to_string(&row).map_err(StoreError::new)
 }
 
-/// `None` when it was signed on other terms than those of now.
+/// `None` if it was signed on terms other than the current ones.
 fn parse_signed(text: &str, terms: &Terms) -> Result<Option<Signed>, StoreError> {
     let row: SignedRow = serde_json::from_str(text).map_err(StoreError::new)?;
     if row.window.is_some_and(|signed| signed != window(terms)) {

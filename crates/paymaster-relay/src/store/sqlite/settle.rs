@@ -1,5 +1,6 @@
-//! Settling: what was mined is noted at once, and closed when its block is final. In between it is
-//! still reserved, so a reorganisation takes nothing back that was given to somebody else.
+//! Settlement: a mined operation is recorded immediately, and closed when its block is final. In
+//! between it is still reserved, so a reorganisation never reclaims an amount that was promised to
+//! someone else.
 
 use std::collections::HashSet;
 
@@ -11,9 +12,9 @@ use crate::deployment::Deployment;
 use crate::sqlite::{Changes, Writer, column, signed};
 use crate::store::{BlocksRead, Settled, Settlement, StoreError};
 
-/// Operations in one job of the writer, which others wait for.
+/// Number of operations in one job of the writer, since other jobs wait for it.
 const AT_ONCE: usize = 256;
-/// The greatest block that the database can hold.
+/// The maximum block number in the database.
 const LAST_BLOCK: i64 = i64::MAX;
 
 pub(super) const FIND: &str = "
@@ -28,7 +29,7 @@ pub(super) const NOTED: &str = "
         AND entry_point = ?4 AND paymaster = ?5";
 pub(super) const TAKE_BACK: &str =
     "UPDATE sponsorships SET settled_block = NULL, settled_cost_gwei = NULL, succeeded = NULL WHERE id = ?1";
-/// A key that was given back with its reservation may be another sponsorship's by now.
+/// A key released with its reservation may belong to another sponsorship by now.
 pub(super) const CLOSE: &str = "
     UPDATE sponsorships SET state = 'settled',
         idempotency_key = CASE WHEN state = 'released' THEN NULL ELSE idempotency_key END
@@ -41,7 +42,7 @@ pub(super) const MOVE_ON: &str = "
 
 type Mined = (UserOpHash, Settlement);
 
-/// What one part of the operations came to.
+/// The result of one part of the operations.
 #[derive(Default)]
 struct Noted {
     ids: HashSet<String>,
@@ -75,19 +76,19 @@ pub(super) async fn settle(writer: &Writer, deployment: &Deployment, read: &Bloc
     Ok(Settled { ours, unknown, reorganised })
 }
 
-/// The blocks that were read, as the database holds them.
+/// The blocks that were read, in database form.
 struct Blocks {
     chain_id: i64,
     entry_point: [u8; 20],
     paymaster: [u8; 20],
     from: i64,
-    /// Beyond the latest block there is none.
+    /// There are no blocks beyond the latest.
     end: i64,
     last_final: Option<i64>,
     next: i64,
 }
 
-/// Notes block and cost of each operation that is ours.
+/// Records block and cost of each of our operations.
 async fn note(
     connection: &mut SqliteConnection,
     chain_id: i64,
@@ -128,8 +129,8 @@ async fn note(
     Ok(Changes::Kept(noted))
 }
 
-/// Takes back what is no longer in these blocks, closes what is final, and moves on; how many were
-/// taken back.
+/// Reopens operations that are no longer in these blocks, closes final ones, and advances the
+/// cursor; returns the number of reopened ones.
 async fn close(
     connection: &mut SqliteConnection,
     blocks: Blocks,

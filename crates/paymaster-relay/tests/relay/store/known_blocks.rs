@@ -1,4 +1,4 @@
-//! What tells the chain that was read from another one.
+//! Recorded blocks, which identify the chain that was read.
 
 use paymaster_relay::store::NewSponsorship;
 use proto::Hash;

@@ -1,4 +1,4 @@
-//! One suite for every place sponsorships are kept: a test for each promise of the port `Store`.
+//! One suite for every store of sponsorships: a test for each guarantee of the port `Store`.
 //! Another implementation is a [`Storage`] and one more line of `promises!` at the end.
 
 mod known_blocks;
@@ -14,13 +14,13 @@ use paymaster_relay::store::{SqliteStore, Store};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 
-/// Where one test keeps its sponsorships.
+/// The storage of one test.
 #[async_trait]
 pub trait Storage: Sync {
-    /// A store over what is there, as after a restart: the one before is closed.
+    /// Opens a store on the existing data, as after a restart: the previous one is closed.
     async fn open(&self) -> Arc<dyn Store>;
 
-    /// Checks, after each test, what the implementation keeps twice.
+    /// Checks the implementation's redundant data after each test.
     async fn check(&self);
 }
 
@@ -52,7 +52,7 @@ impl Storage for SqliteFile {
     }
 }
 
-/// The tests of one implementation: every promise, by the file that has it.
+/// The tests of one implementation: every guarantee, by file.
 macro_rules! promises {
     ($implementation:ident, $storage:expr) => {
         mod $implementation {

@@ -1,4 +1,4 @@
-//! What is reserved, for whom, and what it is counted in.
+//! Reservations: for whom, and in which counters.
 
 use std::sync::Arc;
 
@@ -159,10 +159,10 @@ pub async fn each_reservation_is_counted_where_it_belongs_and_no_longer_than_it_
 pub async fn a_reservation_is_counted_once_in_each_counter_that_its_limits_name(storage: &dyn Storage) {
     let store = storage.open().await;
     let [first, second, third] = [1, 2, 3].map(|number| sponsorship(number, proven(), None));
-    // A counter that no relay of today has, named by two limits, and one more that is another's.
+    // A counter that no current relay uses, named by two limits, and one more of another subject.
     let named = |new: &NewSponsorship, most| {
         let mut limits = limits_but(new, json!({ "max_per_account": most }), PLENTY);
-        limits[0].counter.subject = "everybody who came on a Tuesday".to_owned();
+        limits[0].counter.subject = "callers on a Tuesday".to_owned();
         let mut others = limits[0].clone();
         others.counter.subject = format!("only {:?}", new.intent);
         [limits[0].clone(), limits[0].clone(), others].into_iter().chain(limits.into_iter().skip(1)).collect::<Vec<_>>()
@@ -207,7 +207,7 @@ pub async fn what_is_refused_leaves_no_trace(storage: &dyn Storage) {
     assert_eq!((counted(&store, &first).await, reserved(&store).await), (vec![(Scope::Account, 1)], COST));
     let elsewhere = NewSponsorship { deployment: deployment_of(8), ..second.clone() };
     store.reserve(&elsewhere, &limits(&elsewhere, 0)).await.unwrap();
-    assert_eq!(store.next_block(&deployment_of(8)).await.unwrap(), None, "nothing to settle there");
+    assert_eq!(store.next_block(&deployment_of(8)).await.unwrap(), None, "there is nothing to settle");
     assert_eq!(store.reserve(&second, &limits(&second, 2 * COST)).await.unwrap(), Reserved::Recorded);
 }
 

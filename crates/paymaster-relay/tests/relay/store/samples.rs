@@ -1,5 +1,5 @@
-//! What the tests of stores put into them, and how they look at the counters of open reservations:
-//! through the port, by limits that one more reservation would exceed.
+//! Sample values for the store tests, and their view of the counters of open reservations: through
+//! the port, by limits that one more reservation would exceed.
 
 use std::sync::Arc;
 
@@ -13,16 +13,16 @@ use proto::{Address, EntryPoint, EntryPointVersion, Hash, IntentHash, Signature,
 use serde_json::{Value, json};
 
 pub const GWEI: u128 = 1_000_000_000;
-/// Wei that each sample reserves.
+/// Amount reserved by each sample, in wei.
 pub const COST: u128 = 7 * GWEI;
-/// A deposit that all of them fit into.
+/// A deposit that is large enough for all of them.
 pub const PLENTY: u128 = 1_000_000 * GWEI;
 /// The chain of [`deployment`].
 pub const CHAIN: u64 = 1;
 /// Later than every window.
 pub const NEVER: u64 = u64::MAX / 2;
 
-/// Each scope that has a cap, and how its settings are called.
+/// Each scope with a cap, and the suffix of its settings.
 const CAPS: [(Scope, &str); 5] = [
     (Scope::ApiKey, "per_api_key"),
     (Scope::Account, "per_account"),
@@ -35,7 +35,7 @@ pub fn gwei(wei: u128) -> Gwei {
     Gwei::at_least(Wei(wei)).unwrap()
 }
 
-/// The limits of that reservation beside a deposit in wei, which alone matters.
+/// The limits of that reservation, with a deposit in wei as the only effective one.
 pub fn limits(of: &NewSponsorship, deposit: u128) -> Vec<Limit> {
     limits_but(of, json!({}), deposit)
 }
@@ -53,7 +53,7 @@ pub fn limits_but(of: &NewSponsorship, settings: Value, deposit: u128) -> Vec<Li
     Caps::new(&serde_json::from_value(all).unwrap(), Wei(1)).unwrap().limits(&of.charged(), gwei(deposit))
 }
 
-/// Where one more reservation like that would be counted, and how many are open there.
+/// Where one more such reservation would be counted, and how many are open there.
 pub async fn counted(store: &Arc<dyn Store>, like: &NewSponsorship) -> Vec<(Scope, u64)> {
     let next = NewSponsorship { id: SponsorshipId::new(), intent: IntentHash([0xee; 32]), ..like.clone() };
     let mut counted = Vec::new();
@@ -83,7 +83,7 @@ pub async fn counted(store: &Arc<dyn Store>, like: &NewSponsorship) -> Vec<(Scop
     counted
 }
 
-/// Wei of the deposit that are reserved, as the store says and as it reckons with them.
+/// The reserved amount in wei, as reported by the store and as used in its checks.
 pub async fn reserved(store: &Arc<dyn Store>) -> u128 {
     let told = store.reserved(&deployment()).await.unwrap();
     let next = NewSponsorship { intent: IntentHash([0xee; 32]), ..sponsorship(0, proven(), None) };
@@ -120,7 +120,7 @@ pub fn contracts() -> Contracts {
     Contracts::from(&deployment())
 }
 
-/// Its window ends 100 seconds and `number` after the beginning of time.
+/// Its window ends `100 + number` seconds after the epoch.
 pub fn sponsorship(number: u8, principal: Principal, api_key: Option<ApiKeyId>) -> NewSponsorship {
     NewSponsorship {
         id: SponsorshipId::new(),
@@ -152,7 +152,7 @@ pub fn keyed(key: &str, sponsorship: NewSponsorship) -> NewSponsorship {
     NewSponsorship { idempotency_key: Some(key.to_owned()), ..sponsorship }
 }
 
-/// Another request for the same.
+/// Another request for the same operation.
 pub fn again(sponsorship: &NewSponsorship) -> NewSponsorship {
     NewSponsorship { id: SponsorshipId::new(), ..sponsorship.clone() }
 }
@@ -177,8 +177,7 @@ pub fn signed(hash: u8) -> Signed {
     }
 }
 
-/// Blocks up to the latest one, all of which are final but the last `young`, with that one
-/// operation in them.
+/// Blocks up to the latest one, all final except the last `young`, with that one operation in them.
 pub fn read(latest: u64, young: u64, mined: Option<(UserOpHash, u64)>) -> BlocksRead {
     let settlement = |block| Settlement { block, cost: gwei(GWEI), succeeded: true };
     BlocksRead {
@@ -196,18 +195,18 @@ pub async fn reserve(store: &dyn Store, sponsorship: &NewSponsorship) {
     assert_eq!(outcome, Reserved::Recorded);
 }
 
-/// Reserves and signs; the operation's hash is of its number.
+/// Reserves and signs; the operation's hash is derived from its number.
 pub async fn reserve_signed(store: &dyn Store, number: u8, sponsorship: &NewSponsorship) {
     reserve(store, sponsorship).await;
     assert!(store.record_signed(&sponsorship.id, &sponsorship.terms, &signed(number)).await.unwrap());
 }
 
-/// As of a time when every window lasts.
+/// At a time when every window is open.
 pub async fn found(store: &Arc<dyn Store>, sponsorship: &NewSponsorship) -> Option<Record> {
     store.find(&sponsorship.intent, &sponsorship.principal, 0).await.unwrap()
 }
 
-/// Releases all that is over at these contracts; how many.
+/// Releases everything expired at these contracts; returns the number.
 pub async fn release_expired(store: &dyn Store, contracts: Contracts, ended_before: u64) -> u64 {
     let expired = store.expired(contracts, ended_before, 1000).await.unwrap();
     let ids = expired.into_iter().map(|expired| expired.id).collect();

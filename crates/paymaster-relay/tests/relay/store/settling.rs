@@ -1,4 +1,4 @@
-//! What was mined, what is over, and which block is read next.
+//! Mined operations, expired reservations, and the next block to read.
 
 use paymaster_relay::budget::{Excess, Scope};
 use paymaster_relay::store::{BlocksRead, Contracts, Expired, NewSponsorship, Reserved, Settled, Settlement, State};
@@ -50,7 +50,7 @@ pub async fn what_is_over_is_listed_and_released_or_settled_once(storage: &dyn S
     expired.sort_by_key(|expired| samples.iter().position(|sample| sample.id == expired.id));
     assert_eq!(expired, samples[..3].iter().map(of).collect::<Vec<_>>());
 
-    // One is renewed meanwhile, another mined.
+    // One is renewed in the meantime, another mined.
     let later = Terms { valid_until: 1000, ..samples[0].terms };
     assert!(store.renew(&samples[0].id, &later, 9).await.unwrap());
     store.settle(&deployment(), &read(5, 2, Some((signed(2).user_op_hash, 5)))).await.unwrap();
@@ -95,13 +95,14 @@ pub async fn what_is_mined_is_counted_until_its_block_is_final(storage: &dyn Sto
     assert_eq!((settled.ours, settled.unknown[0].0, settled.reorganised), (1, stranger, 0));
     assert_eq!((state().await, counted(&store, &first).await), (Some(State::Mined), open.to_vec()));
 
-    // A request that read the deposit before the operation was mined finds it reserved still.
+    // A request that read the deposit before the operation was mined still finds it reserved.
     let second = sponsorship(2, proven(), None);
     let outcome = store.reserve(&second, &limits(&second, 2 * COST - GWEI)).await.unwrap();
     assert_eq!(outcome, Reserved::OverLimit(Excess::Deposit { reserved: gwei(COST) }));
     assert_eq!(release_expired(&*store, contracts(), NEVER).await, 0, "it is mined, whatever its window is");
 
-    // Its block is gone, be it replaced by another or not; then it is mined in a later one.
+    // Its block disappears, with or without a replacement; then the operation is mined in a later
+    // one.
     for latest in [5, 3] {
         store.settle(&deployment(), &read(5, 2, Some((hash, 5)))).await.unwrap();
         let gone = store.settle(&deployment(), &read(latest, 2, None)).await.unwrap();
@@ -110,7 +111,7 @@ pub async fn what_is_mined_is_counted_until_its_block_is_final(storage: &dyn Sto
     }
     store.settle(&deployment(), &read(7, 2, Some((hash, 6)))).await.unwrap();
     assert_eq!((state().await, reserved(&store).await), (Some(State::Mined), COST));
-    // Of blocks that are not read again nothing is taken back.
+    // Nothing is undone for blocks that are not reread.
     let later = BlocksRead { from: 7, ..read(8, 2, None) };
     assert_eq!(store.settle(&deployment(), &later).await.unwrap(), Settled::default());
     assert_eq!((state().await, reserved(&store).await), (Some(State::Settled), 0));
@@ -136,7 +137,7 @@ pub async fn what_was_released_is_settled_when_it_is_mined_after_all(storage: &d
     let new = keyed("order", sponsorship(1, proven(), None));
     reserve_signed(&*store, 1, &new).await;
     assert_eq!(release_expired(&*store, contracts(), NEVER).await, 1);
-    // Its key may be another's by now, and stays so.
+    // Its key may belong to another one by now, and keeps belonging to it.
     let other = keyed("order", sponsorship(2, proven(), None));
     reserve(&*store, &other).await;
     let mined = read(2, 0, Some((signed(1).user_op_hash, 2)));
@@ -209,7 +210,7 @@ pub async fn each_chain_settles_and_releases_its_own(storage: &dyn Storage) {
     for (number, new) in [(1, &first), (2, &second)] {
         reserve_signed(&*store, number, new).await;
     }
-    // A node of one chain tells of an operation on the other, in blocks that are final.
+    // The node of one chain reports an operation of the other, in final blocks.
     let foreign = read(9, 0, Some((signed(1).user_op_hash, 5)));
     let settled = store.settle(&there, &foreign).await.unwrap();
     assert_eq!((settled.ours, settled.unknown.len()), (0, 1));
@@ -217,7 +218,7 @@ pub async fn each_chain_settles_and_releases_its_own(storage: &dyn Storage) {
     assert_eq!(store.next_blocks(2).await.unwrap(), [(Contracts::from(&there), 10)]);
     assert_eq!(store.next_blocks(CHAIN).await.unwrap(), [(contracts(), 1)]);
 
-    // It is mined; then a block of the other chain with that number is final, or gone.
+    // It is mined; then a block of the other chain with that number becomes final, or disappears.
     store.settle(&here, &read(5, 2, Some((signed(1).user_op_hash, 5)))).await.unwrap();
     for mined in [None, Some((signed(2).user_op_hash, 5))] {
         assert_eq!(store.settle(&there, &read(9, 0, mined)).await.unwrap().reorganised, 0);

@@ -1,4 +1,4 @@
-//! How often a sponsorship is signed, on which terms, and what happens to it.
+//! The signings of a sponsorship: their number, terms and results.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::samples::{COST, found, proven, reserve, reserve_signed, reserved, sig
 pub async fn signings_begin_as_often_as_allowed_and_no_more(storage: &dyn Storage) {
     let store = storage.open().await;
     let new = sponsorship(1, proven(), None);
-    // The reservation itself is the first.
+    // The reservation itself counts as the first.
     reserve(&*store, &new).await;
     for expected in [true, true, false] {
         assert_eq!(store.begin_signing(&new.id, 3).await.unwrap(), expected);
@@ -62,7 +62,7 @@ pub async fn what_is_renewed_has_another_window_and_no_answer(storage: &dyn Stor
     let record = found(&store, &new).await.unwrap();
     assert_eq!((record.terms, record.signed, record.signings), (later, None, 2));
     assert_eq!(reserved(&store).await, COST, "it is charged once");
-    assert!(!store.renew(&new.id, &later, 9).await.unwrap(), "a window that ends no later is none");
+    assert!(!store.renew(&new.id, &later, 9).await.unwrap(), "a window that ends no later is not a renewal");
     assert_eq!(found(&store, &new).await.map(|record| record.signings), Some(2));
 }
 

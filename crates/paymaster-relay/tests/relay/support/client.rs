@@ -1,4 +1,4 @@
-//! A JSON-RPC client that keeps every answer as it came.
+//! A JSON-RPC client that returns every answer unchanged.
 
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ impl Refusal {
         self.data["reason"].as_str().unwrap()
     }
 
-    /// Every error carries these, whatever it is about.
+    /// Every error has these fields.
     pub fn of(error: &Value) -> Self {
         let refusal = Self {
             code: error["code"].as_i64().unwrap(),

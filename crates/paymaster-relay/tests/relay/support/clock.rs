@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use paymaster_relay::ports::Clock;
 
-/// Starts at the machine's time.
+/// Starts at the system time.
 pub struct TestClock(AtomicU64);
 
 impl TestClock {

@@ -2,7 +2,7 @@
 
 use paymaster_relay::clients::{KeyKind, NewApiKey, Origins};
 
-/// A key of a server, bounded by nothing.
+/// A server's key without limits.
 pub fn server() -> NewApiKey {
     NewApiKey {
         label: "shop".to_owned(),

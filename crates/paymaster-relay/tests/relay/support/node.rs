@@ -1,4 +1,4 @@
-//! A node that can be told to fail: it forwards requests to a real one, and records them.
+//! A node with injected faults: it forwards requests to a real one, and records them.
 
 use std::net::TcpListener as Listener;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,20 +10,20 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
-/// What goes wrong.
+/// The injected fault.
 #[derive(Clone, Copy)]
 pub enum Fault {
-    /// Nothing.
+    /// No fault.
     None,
     /// It answers with this status line and body.
     Answers(&'static str, &'static str),
-    /// To such a body it answers this.
+    /// Gives this answer to matching bodies.
     AnswersTo(fn(&str) -> bool, &'static str),
-    /// To such a body it sends one without end.
+    /// Sends an endless answer to matching bodies.
     Endless(fn(&str) -> bool),
-    /// It forwards, and changes the answers, those within a batch one by one.
+    /// Forwards requests, and rewrites the answers, including those within a batch.
     Rewrites(fn(&Value, &mut Value)),
-    /// What has this in it takes that long.
+    /// Delays requests that contain this text.
     Slow(&'static str, Duration),
     /// It takes that long for each `eth_call` of a body.
     SlowCalls(Duration),
@@ -31,7 +31,7 @@ pub enum Fault {
     LogsUpTo(u64),
 }
 
-/// In front of a real node.
+/// A proxy in front of a real node.
 pub struct Node(Arc<Inner>);
 
 struct Inner {
@@ -43,7 +43,7 @@ struct Inner {
 }
 
 impl Node {
-    /// Listens at a free port, within the runtime of the test.
+    /// Listens on a free port, within the test's runtime.
     pub fn before(url: &str) -> Self {
         let listener = Listener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -64,7 +64,7 @@ impl Node {
         Self(inner)
     }
 
-    /// In the place of the node that the settings name.
+    /// Replaces the node in the settings.
     pub fn within(settings: &mut Value) -> Self {
         let node = Self::before(settings["chain"]["rpc_url"].as_str().unwrap());
         settings["chain"]["rpc_url"] = node.url().into();
@@ -79,12 +79,12 @@ impl Node {
         *self.0.fault.lock().unwrap() = fault;
     }
 
-    /// The bodies with this in them that it was sent.
+    /// The received bodies that contain this text.
     pub fn asked(&self, what: &str) -> Vec<String> {
         self.0.asked.lock().unwrap().iter().filter(|body| body.contains(what)).cloned().collect()
     }
 
-    /// Bytes of endless bodies that were taken from it.
+    /// Bytes read from its endless bodies.
     pub fn sent(&self) -> u64 {
         self.0.sent.load(Ordering::SeqCst)
     }
@@ -158,7 +158,7 @@ fn rewritten(body: &str, answer: &str, rewrite: impl Fn(&Value, &mut Value)) -> 
     answer.to_string()
 }
 
-/// Answers as geth does without the blocks after that one.
+/// Answers like geth without the blocks after that one.
 fn lag(question: &Value, answer: &mut Value, has: u64) {
     let is_missing = |number: &Value| {
         let number = number.as_str().unwrap().trim_start_matches("0x");
@@ -171,7 +171,7 @@ fn lag(question: &Value, answer: &mut Value, has: u64) {
     }
 }
 
-/// The body of one request; `None` when the client hangs up.
+/// The body of one request; `None` if the client hangs up.
 pub async fn read_body(socket: &mut TcpStream) -> Option<String> {
     let mut bytes = Vec::new();
     loop {

@@ -1,4 +1,4 @@
-//! The KMS of the tests: the real trusted core, spoken to in frames. The faults are the network's,
+//! The KMS of the tests: the real trusted core, called with frames. The faults are the network's,
 //! never the core's.
 
 use std::sync::Mutex;
@@ -32,19 +32,19 @@ pub const UNSIGNED: Signature = Signature::UNSIGNED;
 pub struct Tee {
     core: Mutex<Core<MemoryStore, SeededEntropy, MemoryCounter>>,
     admin: SigningKey,
-    /// Nothing gets through.
+    /// No request gets through.
     pub down: AtomicBool,
-    /// What changes something gets through, and the answer to it doesn't.
+    /// Requests that change something get through, but their answers do not.
     pub loses_answers: AtomicBool,
-    /// Who forwards the answers puts another signature in the place of the account's.
+    /// The account's signature in the answers is replaced by another one.
     pub forges_account_signature: AtomicBool,
-    /// The gateway's clock is off: it refuses every approval as too old.
+    /// The gateway's clock is wrong: it refuses every approval as too old.
     pub clock_off: AtomicBool,
-    /// Sponsorships that were asked for wait on their way.
+    /// Requested sponsorships are held on their way.
     held: watch::Sender<bool>,
-    /// Sponsorships that were asked for.
+    /// Number of requested sponsorships.
     pub sponsorships: AtomicU64,
-    /// Accounts that were asked for.
+    /// Number of account lookups.
     pub lookups: AtomicU64,
 }
 
@@ -90,7 +90,7 @@ impl Tee {
         tee
     }
 
-    /// From now on sponsorships do not arrive, until they are released.
+    /// From now on sponsorships do not arrive until they are released.
     pub fn hold(&self) {
         self.held.send_replace(true);
     }
@@ -130,7 +130,7 @@ impl Tee {
         self.call(&command).unwrap();
     }
 
-    /// Makes a standby and puts it in the place of the paymaster key; answers its address.
+    /// Creates a standby and replaces the paymaster key by it; returns its address.
     pub fn rotate_paymaster_key(&self) -> Address {
         let SecurityState { tee_id, counter, .. } = self.state();
         let mut prepare = PreparePaymasterKey { tee_id, counter: counter + 1, signature: UNSIGNED };
@@ -202,7 +202,7 @@ fn unavailable(in_doubt: bool) -> KmsError {
 impl Kms for Tee {
     async fn sponsor(&self, command: &Sponsor, _request_id: &str) -> Result<SponsorReply, KmsError> {
         self.sponsorships.fetch_add(1, Ordering::SeqCst);
-        // The sender is `self`: it is there as long as this is.
+        // The sender belongs to `self`, so it is still there.
         let _ = self.held.subscribe().wait_for(|held| !held).await;
         if self.clock_off.load(Ordering::SeqCst) {
             let message = "the timestamp is more than 300 s away".to_owned();
@@ -251,7 +251,7 @@ pub fn personal_sign(key: &SigningKey, message: &Hash) -> Signature {
     sign(key, &personal_message_hash(&message.0))
 }
 
-/// The digest as it is.
+/// Signs the digest without a prefix.
 pub fn sign(key: &SigningKey, digest: &Hash) -> Signature {
     let (signature, recovery) = key.sign_prehash_recoverable(&digest.0);
     let (r, s) = signature.split_bytes();

@@ -1,5 +1,5 @@
-//! Everything that a sponsorship needs, real and alone on its own ports: chain, contracts, trusted
-//! core, relay, dApp.
+//! Everything that a sponsorship needs, real and on its own ports: chain, contracts, trusted core,
+//! relay, dApp.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -43,11 +43,11 @@ use crate::store::samples::{NEVER, release_expired};
 pub const RP_ID: &str = "example.org";
 pub const ORIGIN: &str = "https://example.org";
 pub const ACCOUNT: &str = "alice";
-/// Blocks on top of one that is final.
+/// Number of blocks on top of a final one.
 const CONFIRMATIONS: u64 = 1;
 const ETHER: u128 = 10u128.pow(18);
 
-/// A chain with one EntryPoint, our paymaster on it, a trusted core, and a relay that serves.
+/// A chain with one EntryPoint, our paymaster on it, a trusted core, and a serving relay.
 pub struct World {
     pub anvil: Anvil,
     pub chain: devkit::Deployment,
@@ -65,12 +65,12 @@ pub struct World {
     running: Running,
 }
 
-/// The services of a relay, and what they share.
+/// The services of a relay, and their shared parts.
 pub struct Relay {
     pub rpc: Arc<RpcServer>,
-    /// Of the first chain.
+    /// The settler of the first chain.
     pub settler: Arc<Settler>,
-    /// One for each chain.
+    /// The settlers, one per chain.
     pub settlers: Vec<Arc<Settler>>,
     pub sweeper: Arc<Sweeper>,
     pub readiness: Readiness,
@@ -106,7 +106,7 @@ async fn chain_with(chain_id: u64, version: DevVersion) -> (Anvil, devkit::Deplo
     (anvil, chain, paymaster)
 }
 
-/// Another chain beside that of a [`World`].
+/// Another chain besides that of a [`World`].
 pub struct Other {
     pub anvil: Anvil,
     pub chain: devkit::Deployment,
@@ -133,7 +133,7 @@ async fn admit(paymaster: &devkit::Paymaster, tee: &Tee) {
     paymaster.admit_signer(&devkit::TeeSigner { address, measurement, tee_id }).await.unwrap();
 }
 
-/// Every permission but that of sponsoring without a passkey.
+/// Every permission except sponsoring without a passkey.
 pub fn admin() -> Permissions {
     Permissions::SPONSOR | Permissions::ROTATE
 }
@@ -143,12 +143,12 @@ impl World {
         Self::with(version, ETHER, |_| {}).await
     }
 
-    /// With a deposit in wei, and other settings.
+    /// A world with a deposit in wei, and changed settings.
     pub async fn with(version: DevVersion, deposit: u128, change: impl FnOnce(&mut Value)) -> Self {
         Self::beside(&[], version, deposit, change).await
     }
 
-    /// The same with a TEE that signs for the paymasters of these chains too.
+    /// The same with a TEE that also signs for the paymasters of these chains.
     pub async fn beside(
         others: &[&Other],
         version: DevVersion,
@@ -170,7 +170,7 @@ impl World {
         change(&mut settings);
         let clock = Arc::new(TestClock::new());
 
-        // A file of an earlier version: one at today's cost takes a second of a core.
+        // A file of an earlier version: one with today's cost takes a second of CPU time.
         let scalar = PrivateKeySigner::random().to_bytes();
         PrivateKeySigner::encrypt_keystore(dir.path(), &mut OsRng, scalar, "a passphrase", Some("relay-key.json"))
             .unwrap();
@@ -196,16 +196,16 @@ impl World {
         }
     }
 
-    /// Stops the relay and starts another over the same files.
+    /// Stops the relay and starts another one with the same files.
     pub async fn restarted(mut self) -> Self {
         self.stop().await;
         self.started_again().await
     }
 
-    /// Starts another relay over the files of one that was stopped.
+    /// Starts another relay with the files of a stopped one.
     pub async fn started_again(self) -> Self {
         let Self { anvil, chain, paymaster, tee, clock, dir, settings, relay, relay_key, .. } = self;
-        // The key's file is for one at a time.
+        // Only one process at a time can use the key's file.
         drop((relay, relay_key));
         let relay_key = open_key(&settings, &tee).unwrap();
         let (store, relay, registry, api_keys) = open(&settings, &tee, &clock, &relay_key).await;
@@ -249,7 +249,7 @@ impl World {
         Dapp { account_id: account_id.to_owned(), passkey, sender, owner, version, factory }
     }
 
-    /// Time goes by for host and chain alike, and a block of the later time is final.
+    /// Advances the time of host and chain, and mines a final block at the later time.
     pub async fn pass(&self, seconds: u64) {
         self.clock.advance(seconds);
         self.anvil.increase_time(seconds).await.unwrap();
@@ -268,13 +268,13 @@ impl World {
         self.chain.entry_point.address().to_checksum(None)
     }
 
-    /// Wei that is reserved of the deposit.
+    /// The reserved part of the deposit, in wei.
     pub async fn reserved(&self) -> u128 {
         let family = self.reserved_rows().await;
         family.iter().map(|gwei| u128::try_from(*gwei).unwrap() * 1_000_000_000).sum()
     }
 
-    /// Gwei of every living sponsorship.
+    /// The amounts of all live sponsorships, in gwei.
     pub async fn reserved_rows(&self) -> Vec<i64> {
         sqlx::query_scalar("SELECT max_cost_gwei FROM sponsorships WHERE state IN ('reserved', 'signed')")
             .fetch_all(&self.store.database().pool())
@@ -282,22 +282,21 @@ impl World {
             .unwrap()
     }
 
-    /// The admin lets the relay's key sponsor without a passkey.
+    /// The admin permits the relay's key to sponsor without a passkey.
     pub async fn permit_without_passkey(&self) {
         let key = self.relay_key.address().await;
         self.tee.revoke(key);
         self.tee.authorise(key, admin() | Permissions::SPONSOR_WITHOUT_PASSKEY);
     }
 
-    /// As when every window were over.
+    /// Releases everything, as if every window were over.
     pub async fn release_all(&self) {
         for (contracts, _) in self.store.next_blocks(31337).await.unwrap() {
             release_expired(&self.store, contracts, NEVER).await;
         }
     }
 
-    /// What the relay does of itself: settles, then releases what is over. How many reservations it
-    /// released.
+    /// The relay's own upkeep: settles, then releases expired reservations. Returns their number.
     pub async fn release_expired(&self) -> u64 {
         self.relay.settler.settle().await.unwrap();
         self.try_to_release().await.unwrap()
@@ -313,15 +312,15 @@ impl World {
         self.client.call("pm_getSponsorshipIntent", json!([op, dapp.account_id])).await.unwrap()
     }
 
-    /// The approval of an operation, whatever the relay would say to it: a page can compute the
-    /// challenge itself.
+    /// The approval of an operation, independent of the relay: a page can compute the challenge
+    /// itself.
     pub async fn approval(&self, dapp: &mut Dapp, op: &Value) -> Value {
         let version = self.chain.entry_point.version();
         dapp.approve(op, &deployment(31337, version, &self.chain, &self.paymaster).entry_point)
     }
 
-    /// The account's signature over an operation with whatever paymaster data it has, straight from
-    /// the trusted core.
+    /// The account's signature over an operation with its current paymaster data, directly from the
+    /// trusted core.
     pub async fn signed_as_it_is(&self, dapp: &mut Dapp, op: &Value) -> String {
         let key = SigningKey::from_slice(&[9; 32]).unwrap();
         self.tee.authorise(address(&key), Permissions::SIGN_USER_OPERATION);
@@ -338,13 +337,13 @@ impl World {
         hex_bytes(&signature.to_bytes())
     }
 
-    /// What the relay's status says is wrong with a part of it.
+    /// The problem of a part in the relay's status.
     pub async fn problem(&self, name: &str) -> Option<String> {
         let checks = self.relay.readiness.status().await;
         checks.into_iter().find(|check| check.name == name).expect("there is no such check").problem
     }
 
-    /// Approves and asks for sponsorship.
+    /// Approves and requests sponsorship.
     pub async fn sponsor(&self, dapp: &mut Dapp, op: &Value) -> Result<Value, Refusal> {
         let passkey = self.approval(dapp, op).await;
         self.client.call("pm_sponsor_with_tee", json!([op, dapp.account_id, passkey])).await
@@ -361,8 +360,7 @@ impl Dapp {
         self.passkey.assert_challenge(&challenge.0).unwrap()
     }
 
-    /// The first operation of the account, which deploys it; nonces of different keys are
-    /// independent.
+    /// The account's first operation, which deploys it; nonces with different keys are independent.
     pub fn first_op(&self, nonce_key: u64) -> Value {
         self.op_calling(nonce_key, self.call_data(alloy_primitives::Address::repeat_byte(0xaa)))
     }
@@ -422,7 +420,7 @@ fn settings(anvil: &Anvil, deployment: &Value, dir: &Path) -> Value {
         "policies": [{ "id": "default", "max_cost_per_operation": (ETHER / 10).to_string() }],
         "default_account": { "balance": 0 },
         "relay_key": { "file": dir.join("relay-key.json"), "passphrase_file": dir.join("passphrase") },
-        // One account may have the whole deposit here: `budget` tests the limits.
+        // One account may use the whole deposit here: `budget` tests the limits.
         "reservations": { "max_per_account": 1000, "max_percent_per_account": 100 },
         "rp_id": RP_ID,
     })
