@@ -28,7 +28,7 @@ enum Command {
     Node(ConfigArgs),
     /// Run the KMS gateway alone, next to its TEE.
     Kms(ConfigArgs),
-    /// Print the address of the relay's current key. Creates the key if there is none yet.
+    /// Print the address of the relay's current key. Creates the key if there is none.
     GetSignerAddress(ConfigArgs),
     /// Make the KMS gateway forget its TEE, so that it accepts another one at its next start.
     ///
@@ -38,8 +38,8 @@ enum Command {
     /// Command a TEE: provision it, authorise and revoke relay keys, set its ceilings.
     ///
     /// Signs the command as the admin and sends it to a KMS gateway. Prints what was signed, and
-    /// the state of the TEE that the gateway reports afterwards. Can be run anywhere; keep the
-    /// admin's key away from the hosts of relay and gateway.
+    /// the TEE's state that the gateway reports afterwards. Can be run anywhere; keep the admin's
+    /// key away from the hosts of relay and gateway.
     Admin(admin::AdminArgs),
     /// Generate, list and revoke the API keys of a running node.
     ///
@@ -56,16 +56,16 @@ enum ConfigCommand {
     /// Check everything that a start needs, without serving or changing anything.
     ///
     /// Opens the relay's key with its passphrase, checks that databases, admin socket and keys can
-    /// be read, written or created, asks chain, account factory, Redis and remote KMS gateways, and
-    /// lists what a sponsorship still lacks. Opens no port and no TEE of this machine, and changes
-    /// nothing on disk.
+    /// be read, written or created, queries chain, account factory, Redis and remote KMS gateways,
+    /// and lists what is still missing for a sponsorship. Opens no port and no TEE on this machine,
+    /// and changes nothing on disk.
     Check(CheckArgs),
     /// Print every key with its meaning, type and default.
     Reference,
 }
 
-/// Where the configuration comes from. Later wins: file, then SUPER_RELAY__SECTION__KEY, then
-/// --set.
+/// Where the configuration comes from. Later sources override earlier ones: file, then
+/// SUPER_RELAY__SECTION__KEY, then --set.
 #[derive(Args, Clone, Default)]
 pub struct ConfigArgs {
     /// A TOML file; `super-relay config reference` lists every key.
@@ -97,16 +97,16 @@ struct CheckArgs {
 struct ForgetTeeArgs {
     #[command(flatten)]
     config: ConfigArgs,
-    /// The id of the TEE to forget. The gateway's error at its start has it.
+    /// The ID of the TEE to forget, as in the gateway's error at its start.
     #[arg(long, value_name = "ID", required_unless_present = "paymaster_signer")]
     tee_id: Option<TeeId>,
-    /// The TEE's paymaster signer, if the error names that in place of an id.
+    /// The TEE's paymaster signer, if the error names that instead of an ID.
     #[arg(long, value_name = "ADDRESS", conflicts_with = "tee_id")]
     paymaster_signer: Option<Address>,
 }
 
 impl ForgetTeeArgs {
-    /// One of the two is there: clap sees to it.
+    /// clap guarantees that one of the two is given.
     fn name(&self) -> TeeName {
         match self.tee_id {
             Some(id) => TeeName::Id(id),
@@ -116,7 +116,7 @@ impl ForgetTeeArgs {
 }
 
 impl ConfigArgs {
-    /// For what runs until it is stopped: its log begins with what is wrong with the configuration.
+    /// For commands that run until they are stopped: configuration warnings come first in the log.
     fn load_and_log(&self) -> Result<Config, Error> {
         match self.load() {
             Ok(config) => telemetry::init(&config.log).map(|()| config),
@@ -139,7 +139,7 @@ impl ConfigArgs {
 }
 
 impl Cli {
-    /// Runs the command until it is done or told to stop.
+    /// Runs the command until it finishes or is stopped.
     pub async fn run(self) -> Result<(), Error> {
         match self.command {
             Command::Node(args) => {

@@ -1,4 +1,4 @@
-//! HTTP to a KMS gateway, which is trusted with no more than its answer.
+//! HTTP client of a KMS gateway. The gateway is not trusted.
 
 use std::error::Error as _;
 use std::fmt::{self, Display};
@@ -15,26 +15,26 @@ use url::Url;
 use crate::error::Error;
 
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Bytes of the longest answer.
+/// Maximum length of an answer in bytes.
 const MAX_ANSWER: usize = 1 << 20;
-/// Characters of somebody else's line that are shown.
+/// Maximum number of characters shown of a line from elsewhere.
 const MAX_SHOWN: usize = 4000;
 
 /// The HTTP API of the KMS.
 #[derive(Clone)]
 pub struct Kms(Url);
 
-/// Why a request has no answer of its route.
+/// Why a request failed.
 #[derive(Debug)]
 pub enum NoAnswer {
-    /// The gateway's own refusal.
+    /// The gateway's refusal.
     Refused {
         /// The route.
         path: &'static str,
-        /// Why.
+        /// The refusal.
         refusal: Refusal,
     },
-    /// Anything else, for people.
+    /// Any other failure, for people.
     Failed(String),
 }
 
@@ -54,7 +54,7 @@ impl From<NoAnswer> for Error {
 }
 
 impl Kms {
-    /// Talks to that URL.
+    /// A client for that URL.
     pub fn at(url: Url) -> Self {
         Self(url)
     }
@@ -64,7 +64,7 @@ impl Kms {
         ask(R::PATH, client()?.post(self.url(request)?).json(request)).await
     }
 
-    /// Asks without a body.
+    /// Sends a GET request.
     pub async fn get<R: Route>(&self, request: &R) -> Result<R::Answer, NoAnswer> {
         ask(R::PATH, client()?.get(self.url(request)?)).await
     }
@@ -98,7 +98,8 @@ async fn ask<A: DeserializeOwned>(path: &'static str, request: RequestBuilder) -
     serde_json::from_slice(&body).map_err(|problem| failed(format!("{path}: the answer cannot be read: {problem}")))
 }
 
-/// A line of somebody else's words, of a bounded length and without what a terminal would obey.
+/// A line from elsewhere, of a bounded length and without control characters that a terminal would
+/// interpret.
 pub fn printable(line: &str) -> String {
     let mut shown: String =
         line.chars().take(MAX_SHOWN).map(|c| if is_obeyed(c) { char::REPLACEMENT_CHARACTER } else { c }).collect();
@@ -108,7 +109,7 @@ pub fn printable(line: &str) -> String {
     shown
 }
 
-/// With its causes: refused, or not trusted, or no HTTP.
+/// The error with its causes: refused, not trusted, or not HTTP.
 fn not_asked(error: &reqwest::Error) -> NoAnswer {
     let (mut said, mut cause) = (error.to_string(), error.source());
     while let Some(deeper) = cause {

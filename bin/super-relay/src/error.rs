@@ -1,23 +1,23 @@
-//! What ends the program, said once to the person who started it.
+//! Errors that end the program, reported once to the person who started it.
 
 use crate::config::ConfigError;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The configuration.
+    /// The configuration is invalid.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// A part that could not be started.
+    /// A part could not be started.
     #[error("{0}")]
     Start(String),
-    /// A server that stopped by itself.
+    /// A server stopped unexpectedly.
     #[error("{0}")]
     Run(String),
-    /// What was asked of a server was refused, or not answered.
+    /// A server refused or did not answer a request.
     #[error("{0}")]
     Answer(String),
-    /// A command of the admin could not be made.
+    /// An admin command could not be made.
     #[error("admin: {0}")]
     Admin(String),
 }

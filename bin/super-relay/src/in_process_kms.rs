@@ -1,5 +1,5 @@
-//! The relay's port to the KMS, with the gateway in the same process. The other implementation
-//! speaks HTTP.
+//! The relay's port to the KMS, with the gateway in the same process. The other implementation uses
+//! HTTP.
 
 use async_trait::async_trait;
 use kms_api::ReceivedReason;
@@ -8,10 +8,10 @@ use paymaster_relay::kms::{Kms, KmsError, KmsSigners};
 use proto::command::{RotateSigner, Sponsor, SponsorReply, WalletInfo};
 use proto::{AccountId, Status};
 
-/// A gateway, as the relay sees it.
+/// A gateway in the same process, as the relay's KMS.
 pub struct InProcessKms {
     pub gateway: Gateway,
-    /// Where it is served.
+    /// The URL it is served at.
     pub url: String,
 }
 
@@ -55,14 +55,14 @@ impl Kms for InProcessKms {
     }
 }
 
-/// As over HTTP: what is wrong with the gateway or its TEE says nothing about the request.
+/// As over HTTP: errors of the gateway or its TEE do not concern the request.
 fn refusal(error: GatewayError) -> KmsError {
     let message = error.to_string();
     let reason = ReceivedReason::from(error.reason());
     if reason.is_decision(error.reason().http_status()) {
         KmsError::Refused { reason, message }
     } else {
-        // The gateway's word: whatever was signed did not leave it.
+        // The gateway's guarantee: no signature left it.
         KmsError::Unavailable { message, in_doubt: false }
     }
 }

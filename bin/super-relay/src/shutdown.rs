@@ -4,29 +4,29 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::error::Error;
 
-/// Who wants the process to end.
+/// Why the process should end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// SIGTERM: a supervisor, behind whom a load balancer may still send requests.
+    /// SIGTERM: from a supervisor; a load balancer may still send requests.
     Terminate,
-    /// SIGINT: a person, who waits for it.
+    /// SIGINT: from a person, who waits for the end.
     Interrupt,
 }
 
-/// SIGTERM and SIGINT, as they come.
+/// SIGTERM and SIGINT, in order of arrival.
 pub struct Endings {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Endings {
-    /// From now on neither ends the process by itself.
+    /// From now on neither signal ends the process by itself.
     pub fn listen() -> Result<Self, Error> {
         let listen = |kind| signal(kind).map_err(|problem| Error::Start(format!("signals: {problem}")));
         Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
     }
 
-    /// The next one.
+    /// The next signal.
     pub async fn next(&mut self) -> Ending {
         tokio::select! {
             _ = self.terminate.recv() => Ending::Terminate,

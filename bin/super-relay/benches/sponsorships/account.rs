@@ -1,4 +1,4 @@
-//! The account whose operations are sponsored, and its passkey, which approves every one of them.
+//! The account whose operations are sponsored, and its passkey, which approves each of them.
 
 use devkit::{Address, SimpleAccountFactory, SoftPasskey, U256};
 use proto::digest::intent_hash;
@@ -21,8 +21,7 @@ pub struct Account {
 }
 
 impl Account {
-    /// Registers the passkey and deploys the account with a first operation, sponsored like all
-    /// others.
+    /// Registers the passkey and deploys the account with a first, sponsored operation.
     pub async fn create(world: &World) -> Outcome<Self> {
         let mut passkey = SoftPasskey::create(RP_ID, ORIGIN)?;
         let begun = world.post("/webauthn/register/begin", &json!({ "userName": "bench" })).await?;
@@ -53,13 +52,12 @@ impl Account {
         Ok(account)
     }
 
-    /// How many operations it had sponsored.
+    /// The number of its operations that were sponsored.
     pub fn sponsored(&self) -> u64 {
         self.next_key
     }
 
-    /// So many requests, ready to send: operations that nobody has seen, each approved by the
-    /// passkey.
+    /// This many requests, ready to send: new operations, each approved by the passkey.
     pub fn requests(&mut self, count: usize) -> Outcome<Vec<String>> {
         (0..count).map(|_| self.request(None)).collect()
     }
@@ -76,7 +74,7 @@ impl Account {
     }
 }
 
-/// Sends a sponsored operation to the EntryPoint as it came.
+/// Sends a sponsored operation to the EntryPoint unchanged.
 pub async fn handle(world: &World, operation: &Value) -> Outcome<()> {
     let handled = world.entry_point().handle_ops(operation).await?;
     if handled.success { Ok(()) } else { Err("an operation was mined, but its call failed".into()) }

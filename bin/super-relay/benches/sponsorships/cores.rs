@@ -1,4 +1,4 @@
-//! Who runs on which core: the node has one for itself.
+//! Assigns cores: the node gets one to itself.
 
 use std::process::{Command, Stdio};
 
@@ -6,19 +6,19 @@ use crate::Outcome;
 
 /// The cores that this run uses.
 pub struct Cores {
-    /// The node's alone.
+    /// The node's own core.
     pub node: usize,
-    /// For the load, the chain and all else.
+    /// The core for the load, the chain and everything else.
     pub load: usize,
 }
 
 impl Cores {
-    /// Takes two of the cores that this process may use and moves itself, and what it starts from
-    /// now on, to one of them.
+    /// Takes two of the cores this process may use, and moves the process, and everything it starts
+    /// later, to one of them.
     pub fn divide() -> Outcome<Self> {
         let allowed = allowed()?;
         let (Some(&load), Some(&node)) = (allowed.first(), allowed.last()) else {
-            return Err("there is no core".into());
+            return Err("no core is available".into());
         };
         if load == node {
             return Err("two cores are needed: one for the node, one for the load".into());

@@ -1,4 +1,4 @@
-//! What a process has used of the processor, as the kernel accounts for it (proc(5), `stat`).
+//! CPU time of a process, as the kernel accounts for it (proc(5), `stat`).
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,23 +10,23 @@ use crate::Outcome;
 /// `USER_HZ`: 100 on every Linux that Rust runs on as a first-class host.
 const TICK: Duration = Duration::from_millis(10);
 
-/// Time on the processor since the process began.
+/// CPU time since the process started.
 #[derive(Default)]
 pub struct Cpu {
     pub user: Duration,
     pub system: Duration,
-    /// Both kinds, by the name of the threads that live.
+    /// User and kernel time together, by name of the threads that are still alive.
     threads: BTreeMap<String, Duration>,
 }
 
 impl Cpu {
-    /// As it stands now.
+    /// The process's current CPU time.
     pub fn of(process: u32) -> Outcome<Self> {
         let folder = format!("/proc/{process}");
         let (_, user, system) = stat(Path::new(&folder))?;
         let mut threads = BTreeMap::<_, Duration>::new();
         for thread in fs::read_dir(format!("{folder}/task"))? {
-            // A thread may end between the list and the look at it.
+            // A thread may end after it was listed.
             if let Ok((name, user, system)) = stat(&thread?.path()) {
                 *threads.entry(name).or_default() += user + system;
             }
@@ -34,7 +34,7 @@ impl Cpu {
         Ok(Self { user, system, threads })
     }
 
-    /// What came since then.
+    /// The CPU time used since `before`.
     pub fn since(&self, before: &Self) -> Self {
         let earlier = |name: &String| before.threads.get(name).copied().unwrap_or_default();
         let threads = self.threads.iter().map(|(name, now)| (name.clone(), now.saturating_sub(earlier(name))));
@@ -45,12 +45,12 @@ impl Cpu {
         }
     }
 
-    /// Both kinds.
+    /// User and kernel time together.
     pub fn total(&self) -> Duration {
         self.user + self.system
     }
 
-    /// Of the threads whose name begins so.
+    /// The time of threads whose name begins with this prefix.
     pub fn of_threads(&self, prefix: &str) -> Duration {
         self.threads.iter().filter(|(name, _)| name.starts_with(prefix)).map(|(_, used)| *used).sum()
     }
@@ -59,7 +59,7 @@ impl Cpu {
 /// Name, user time and system time of a process or thread.
 fn stat(folder: &Path) -> Outcome<(String, Duration, Duration)> {
     let line = fs::read_to_string(folder.join("stat"))?;
-    // The name stands in brackets and may itself contain any character.
+    // The name is in brackets and may itself contain any character.
     let (head, fields) = line.rsplit_once(") ").ok_or("stat without a name")?;
     let (_, name) = head.split_once('(').ok_or("stat without a name")?;
     let mut ticks = fields.split(' ').skip(11).map(str::parse::<u32>);

@@ -1,4 +1,4 @@
-//! The load: this many connections, each with the next request as soon as it has an answer.
+//! The load: this many connections, each sending the next request as soon as it has an answer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::Outcome;
 
-/// How the requests fared.
+/// The results of the requests.
 pub struct Sent {
     /// From the first request to the last answer.
     pub took: Duration,
@@ -20,7 +20,7 @@ pub struct Sent {
     pub last: Value,
 }
 
-/// Sends every request once. An answer that is no sponsorship is an error.
+/// Sends every request once. An answer other than a sponsorship is an error.
 pub async fn send(rpc: &str, requests: Vec<String>, connections: usize) -> Outcome<Sent> {
     let (requests, next) = (Arc::new(requests), Arc::new(AtomicUsize::new(0)));
     let mut running = JoinSet::new();

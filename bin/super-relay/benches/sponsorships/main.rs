@@ -1,10 +1,10 @@
-//! Sponsorships per second and CPU per request through HTTP, beside the floor: what the
-//! cryptography alone costs.
+//! Sponsorships per second and CPU time per request over HTTP, next to the floor: the cost of the
+//! cryptography alone.
 //!
 //! The node is the release build in a process of its own, alone on one core; load, chain and this
 //! program share another. Nothing is left out: real anvil and EntryPoint, the TEE simulator, SQLite
-//! with every row on the disk, passkeys checked. No time is asserted, but every request must
-//! succeed and the last operation of every round must go through on chain.
+//! with every row synced to disk, passkeys checked. No time is asserted, but every request must
+//! succeed and the last operation of every round must succeed on chain.
 
 mod account;
 mod cores;
@@ -27,7 +27,7 @@ use cores::Cores;
 use floor::Floor;
 use world::World;
 
-/// Of anything that goes wrong here, somebody reads the words, and nothing else.
+/// Errors here are only read by people.
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 const CONNECTIONS: [usize; 3] = [1, 4, 16];
@@ -39,7 +39,7 @@ struct Args {
     /// Requests of each round.
     #[arg(long, default_value_t = 2000)]
     requests: usize,
-    /// What cargo tells every benchmark.
+    /// Cargo passes this to every benchmark.
     #[arg(long, hide = true)]
     bench: bool,
 }

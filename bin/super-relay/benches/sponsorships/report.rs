@@ -1,4 +1,4 @@
-//! What is printed.
+//! The printed report.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use crate::floor::Floor;
 use crate::operation::VERSION;
 use crate::round::{Round, STAGES};
 
-/// Threads of the node by what they do: the first letters of their names, as the kernel has them.
+/// The node's threads by purpose: prefixes of their names, as the kernel lists them.
 const TRUSTED_CORE: &str = "tee";
 const SQLITE: &str = "sqlx-sqlite";
 
-/// Says what is measured.
+/// Prints what is measured.
 pub fn begin(cores: &Cores, requests: usize) {
     line(format_args!("pm_sponsor_with_tee over HTTP, EntryPoint v{VERSION}, {requests} requests a round"));
     line(format_args!("the node alone on core {}; load and chain on core {}\n", cores.node, cores.load));
@@ -31,7 +31,7 @@ pub fn floor(floor: &Floor) {
     line("");
 }
 
-/// The rounds: speed, where the time went, where the CPU went.
+/// The rounds: throughput, time per stage, CPU time per part.
 pub fn rounds(rounds: &[Round], floor: &Floor) {
     each("connections", rounds, |round| round.connections.to_string());
     each("sponsorships reserved before", rounds, |round| round.living.to_string());
@@ -66,8 +66,8 @@ pub fn rounds(rounds: &[Round], floor: &Floor) {
     });
 }
 
-/// Says what went wrong.
-#[expect(clippy::print_stderr, reason = "a benchmark that fails has to say so")]
+/// Prints the error.
+#[expect(clippy::print_stderr, reason = "a failing benchmark reports its error")]
 pub fn failure(error: &(impl Display + ?Sized)) {
     eprintln!("the benchmark failed: {error}");
 }

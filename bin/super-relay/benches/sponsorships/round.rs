@@ -13,25 +13,25 @@ use crate::world::World;
 /// Stages of the relay's cycle, as its metrics name them.
 pub const STAGES: [&str; 4] = ["claim", "approve", "sign", "record"];
 
-/// What was measured.
+/// The measurements.
 pub struct Round {
     pub connections: usize,
-    /// Sponsorships that the node keeps reserved when the round begins.
+    /// Sponsorships reserved in the node when the round begins.
     pub living: u64,
     pub sent: Sent,
-    /// What the node used.
+    /// The node's CPU time.
     pub node: Cpu,
-    /// What the chain used.
+    /// The chain's CPU time.
     pub chain: Cpu,
-    /// What this process used to send and to look at the answers.
+    /// The CPU time of this process to send requests and check the answers.
     pub load: Cpu,
-    /// How long each of [`STAGES`] took on average.
+    /// The average time of each of [`STAGES`].
     pub stages: [Duration; STAGES.len()],
-    /// How long a call to the TEE took on average, its wait in the queue included.
+    /// The average time of a call to the TEE, its wait in the queue included.
     pub tee: Duration,
 }
 
-/// Everything used so far.
+/// CPU time used so far.
 struct Used {
     node: Cpu,
     chain: Cpu,
@@ -39,7 +39,7 @@ struct Used {
     metrics: Metrics,
 }
 
-/// Sends fresh requests; the last operation then has to go through on chain.
+/// Sends fresh requests; afterwards the last operation has to succeed on chain.
 pub async fn run(world: &World, account: &mut Account, connections: usize, count: usize) -> Outcome<Round> {
     let (living, requests) = (account.sponsored(), account.requests(count)?);
     let before = Used::until_now(world).await?;

@@ -1,4 +1,4 @@
-//! The world of a run: a chain with EntryPoint and paymaster, and a node that serves them.
+//! The environment of a run: a chain with EntryPoint and paymaster, and a node that serves them.
 
 use std::path::Path;
 
@@ -11,12 +11,12 @@ use crate::cores::Cores;
 use crate::operation::{CHAIN_ID, ORIGIN, RP_ID, VERSION};
 
 const ETHER: u128 = 1_000_000_000_000_000_000;
-/// For three hundred thousand operations at their worst case.
+/// Enough for three hundred thousand operations at their worst case.
 const DEPOSIT: u128 = 1000 * ETHER;
-/// Bundlers want a day (ERC-7562).
+/// Bundlers require a day (ERC-7562).
 const UNSTAKE_DELAY_SECONDS: u32 = 86_400;
 
-/// Everything that runs; what is dropped is stopped.
+/// Everything that runs; dropping it stops it.
 pub struct World {
     pub node: Node,
     pub anvil: Anvil,
@@ -25,7 +25,7 @@ pub struct World {
 }
 
 impl World {
-    /// Starts the chain on the core of the load and the node on its own.
+    /// Starts the chain on the load's core and the node on its own.
     pub async fn start(cores: &Cores) -> Outcome<Self> {
         let tools = Tools::locate(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))?;
         let anvil = Anvil::start(tools.anvil(), AnvilOptions { chain_id: CHAIN_ID, ..AnvilOptions::default() }).await?;
@@ -34,7 +34,7 @@ impl World {
         paymaster.deposit(U256::from(DEPOSIT)).await?;
         paymaster.stake(U256::from(ETHER), UNSTAKE_DELAY_SECONDS).await?;
 
-        // Not under /tmp, which may lie in memory: a sync must be a sync.
+        // Not under /tmp, which may be in memory: a sync must reach a disk.
         let data = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
         let file = data.path().join("node.toml");
         std::fs::write(data.path().join("relay-key.passphrase"), uuid::Uuid::new_v4().to_string())?;
@@ -60,33 +60,33 @@ impl World {
 
     /// The base URL of a server: `rpc`, `ops` or `kms`.
     pub fn url(&self, server: &str) -> Outcome<String> {
-        self.node.url(server).ok_or_else(|| format!("the node serves no {server}").into())
+        self.node.url(server).ok_or_else(|| format!("the node does not serve {server}").into())
     }
 
-    /// Asks the KMS.
+    /// Sends a GET request to the KMS.
     pub async fn get(&self, path: &str) -> Outcome<Value> {
         Ok(reqwest::get(format!("{}{path}", self.url("kms")?)).await?.error_for_status()?.json().await?)
     }
 
-    /// Tells the KMS.
+    /// Sends a POST request to the KMS.
     pub async fn post(&self, path: &str, body: &Value) -> Outcome<Value> {
         let sent = reqwest::Client::new().post(format!("{}{path}", self.url("kms")?)).json(body).send().await?;
         let (status, answer) = (sent.status(), sent.json::<Value>().await?);
         if status.is_success() { Ok(answer) } else { Err(format!("{path}: {status} {answer}").into()) }
     }
 
-    /// An error with what the node said before it.
+    /// An error with the node's log before it.
     pub fn explain(&self, error: impl std::fmt::Display) -> String {
         format!("{error}\nthe node's log ends with\n{}", self.node.last_lines())
     }
 }
 
-/// A text that an answer must have.
+/// A text field that an answer must have.
 pub fn text<'a>(answer: &'a Value, field: &str) -> Outcome<&'a str> {
     answer[field].as_str().ok_or_else(|| format!("no {field} in {answer}").into())
 }
 
-/// As an operator would write it; what is not here has its default.
+/// The configuration as an operator would write it, with defaults for everything else.
 fn configuration(anvil: &Anvil, deployment: &Deployment, paymaster: &Paymaster, data: &Path) -> String {
     let (chain, entry_point) = (anvil.url(), deployment.entry_point.address());
     let (data, paymaster, factory) = (data.display(), paymaster.address(), deployment.account_factory.address());

@@ -1,5 +1,5 @@
 //! The admin's commands: signed for one TEE and its next counter, and sent to its gateway, which
-//! can't change them.
+//! cannot change them.
 
 use kms_api::admin::{Done, GetSigners, Signers, TeeSetup};
 use kms_api::{Route, Routed};
@@ -14,8 +14,8 @@ use super::signer::{Signer, shown};
 use crate::client::Kms;
 use crate::error::Error;
 
-/// An admin, the one TEE that it commands, and the gateway of that TEE. What a command gives is
-/// what was signed.
+/// An admin, the one TEE that it commands, and the gateway of that TEE. Each command returns what
+/// was signed.
 pub struct Admin {
     kms: Kms,
     signer: Signer,
@@ -23,26 +23,26 @@ pub struct Admin {
     counter: Option<u64>,
 }
 
-/// What the next command is signed for, and by whom.
+/// The target and signer of the next command.
 struct Turn {
     admin: Address,
     tee_id: TeeId,
     counter: u64,
-    /// As the gateway lists them.
+    /// As reported by the gateway.
     signers: Signers,
 }
 
 impl Admin {
-    /// Whose commands go to that gateway and are signed for that TEE. Without a counter the
-    /// gateway's next one is signed for.
+    /// An admin whose commands go to that gateway and are signed for that TEE. Without a counter,
+    /// commands are signed for the next one the gateway reports.
     pub fn new(kms: Kms, signer: Signer, tee_id: TeeId, counter: Option<u64>) -> Self {
         Self { kms, signer, tee_id, counter }
     }
 
-    /// Makes itself the admin of a new TEE, and sets it up.
+    /// Makes this admin the admin of a new TEE, and sets the TEE up.
     pub async fn provision(&self, setup: TeeSetup) -> Result<Value, Error> {
         let (relying_parties, ceilings) = read_setup(setup).map_err(failed)?;
-        let admin = self.signer.address().ok_or_else(|| failed("whose command? Name the admin with --admin"))?;
+        let admin = self.signer.address().ok_or_else(|| failed("no admin address: name the admin with --admin"))?;
         let counter = self.next_counter(&self.signers().await?)?;
         let tee_id = self.tee_id;
         self.send(
@@ -52,7 +52,7 @@ impl Admin {
         .await
     }
 
-    /// Replaces the ceilings by those of `setup`.
+    /// Replaces the ceilings with those of `setup`.
     pub async fn set_ceilings(&self, setup: TeeSetup) -> Result<Value, Error> {
         let (_, ceilings) = read_setup(setup).map_err(failed)?;
         let Turn { admin, tee_id, counter, .. } = self.turn().await?;
@@ -65,8 +65,8 @@ impl Admin {
         self.send(AuthorizeSigner { tee_id, signer, permissions, counter, signature: Signature::UNSIGNED }, admin).await
     }
 
-    /// Removes the record of a relay key: that of this address now or when it was authorised, and
-    /// of that number, if one is given.
+    /// Removes the record of a relay key: the record with this address, now or when it was
+    /// authorised, and with that number, if one is given.
     pub async fn revoke(&self, signer: Address, number: Option<u64>) -> Result<Value, Error> {
         let Turn { admin, tee_id, counter, signers } = self.turn().await?;
         let (record, authorised_as) = find_record(&signers, signer, number)?;
@@ -79,7 +79,7 @@ impl Admin {
         self.send(PreparePaymasterKey { tee_id, counter, signature: Signature::UNSIGNED }, admin).await
     }
 
-    /// Puts the standby of that address in the place of the paymaster key.
+    /// Replaces the paymaster key with the standby of that address.
     pub async fn rotate_paymaster_key(&self, next: Address) -> Result<Value, Error> {
         let Turn { admin, tee_id, counter, .. } = self.turn().await?;
         self.send(RotatePaymasterKey { tee_id, next, counter, signature: Signature::UNSIGNED }, admin).await
@@ -92,8 +92,7 @@ impl Admin {
         Ok(Turn { admin, tee_id: self.tee_id, counter: self.next_counter(&signers)?, signers })
     }
 
-    /// What the gateway tells of its TEE, if it is the one to command: of another, nothing is
-    /// taken.
+    /// The gateway's report on its TEE, if that is the TEE to command; otherwise an error.
     async fn signers(&self) -> Result<Signers, Error> {
         let signers = self.kms.get(&GetSigners).await?;
         let (served, commanded) = (signers.tee_id, self.tee_id);
@@ -105,25 +104,25 @@ impl Admin {
 
     fn next_counter(&self, signers: &Signers) -> Result<u64, Error> {
         let next = || signers.counter.checked_add(1);
-        self.counter.or_else(next).ok_or_else(|| failed("the gateway names no counter"))
+        self.counter.or_else(next).ok_or_else(|| failed("the gateway reports no counter"))
     }
 
     async fn send<C: AdminRequest + Routed>(&self, mut command: C, admin: Address) -> Result<Value, Error> {
         command.set_signature(self.signer.sign(&command, admin)?);
-        // Without a yes it may have been done all the same.
+        // Even without a confirmation the command may have been executed.
         let told =
-            format!("it was signed for counter {}: /admin/signers tells whether it took effect", command.counter());
+            format!("it was signed for counter {}: /admin/signers shows whether it took effect", command.counter());
         let sent = self.kms.post(&C::Body::from(&command)).await;
         let Done { success } = sent.map_err(|error| failed(format!("{error}; {told}")))?;
         if !success {
             let path = <C::Body as Route>::PATH;
-            return Err(failed(format!("{path}: the gateway does not say that it was done; {told}")));
+            return Err(failed(format!("{path}: the gateway does not confirm the command; {told}")));
         }
         Ok(shown(&command))
     }
 }
 
-/// Number and first address of the one record that is meant.
+/// Number and first address of the one record that matches.
 fn find_record(signers: &Signers, signer: Address, number: Option<u64>) -> Result<(u64, Address), Error> {
     let is_meant = |listed: &&kms_api::admin::Signer| {
         let is_named = listed.address == signer || listed.authorised_as == signer;

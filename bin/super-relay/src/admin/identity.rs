@@ -1,4 +1,4 @@
-//! Which TEE a command is for, and on whose word.
+//! Determines which TEE a command is for, and how its ID is known.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -16,8 +16,8 @@ use crate::error::Error;
 const PAUSE: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The id in a quote over a nonce of our own that `verifier` found to hold: a program and its
-/// arguments, which is given `--nonce` and the answer of `/attestation` on standard input, as
+/// The ID in a quote over a fresh nonce of ours, if `verifier` accepts the quote: a program with
+/// arguments that is given `--nonce` and the answer of `/attestation` on standard input, as
 /// scripts/optee/verify-quote takes them.
 pub async fn quoted(kms: &Kms, verifier: &str) -> Result<TeeId, Error> {
     let (nonce, answer) = attestation(kms).await?;
@@ -26,20 +26,23 @@ pub async fn quoted(kms: &Kms, verifier: &str) -> Result<TeeId, Error> {
     Ok(answer.tee_id)
 }
 
-/// The id that the gateway tells of a TEE on a platform that does not attest. Whoever has the
-/// gateway chooses the TEE.
-#[expect(clippy::print_stderr, reason = "a warning to whoever runs the command")]
+/// The ID that the gateway reports for a TEE on a platform without attestation. Whoever controls
+/// the gateway chooses the TEE.
+#[expect(clippy::print_stderr, reason = "a warning to the user")]
 pub async fn unattested(kms: &Kms) -> Result<TeeId, Error> {
     let (_, answer) = attestation(kms).await?;
     if answer.quote.is_some() {
-        return Err(failed("this TEE attests: have its quote verified (--quote-verifier) instead of --unattested"));
+        return Err(failed(
+            "this TEE attests: have its quote verified (--quote-verifier) instead of using --unattested",
+        ));
     }
     let id = kms.get(&GetVersion).await?.tee.id;
-    eprintln!("TEE {id}: the gateway's word, since this platform does not attest");
+    eprintln!("TEE {id}: reported by the gateway only, since this platform does not attest");
     Ok(id)
 }
 
-/// A new nonce, and the answer to it. Quotes are rationed: whoever comes too soon comes again.
+/// A new nonce, and the answer to it. Quotes are rate limited: a call that comes too soon is
+/// retried.
 async fn attestation(kms: &Kms) -> Result<(String, Attestation), Error> {
     let mut nonce = [0; 32];
     getrandom::fill(&mut nonce).map_err(failed)?;
@@ -63,7 +66,7 @@ async fn verify(verifier: String, nonce: String, answer: String) -> Result<(), E
 
 fn run(verifier: &str, nonce: &str, answer: &str) -> Result<(), Error> {
     let mut words = verifier.split_whitespace();
-    let program = words.next().ok_or_else(|| failed("--quote-verifier names no program"))?;
+    let program = words.next().ok_or_else(|| failed("--quote-verifier does not name a program"))?;
     let problem = |problem: &dyn std::fmt::Display| failed(format!("{program}: {problem}"));
     let mut child = Command::new(program)
         .args(words)
@@ -73,14 +76,15 @@ fn run(verifier: &str, nonce: &str, answer: &str) -> Result<(), Error> {
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| problem(&error))?;
-    // A program that refuses without reading closes its end: its own words are the better ones.
+    // A program that refuses without reading closes its end of the pipe; its own message is more
+    // useful than the write error.
     let written = child.stdin.take().map(|mut input| input.write_all(answer.as_bytes()));
     let output = child.wait_with_output().map_err(|error| problem(&error))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         let said: Vec<String> = said.lines().map(printable).collect();
         return Err(failed(format!(
-            "the quote does not hold ({}): {}; nothing was sent",
+            "the quote is not valid ({}): {}; nothing was sent",
             output.status,
             said.join("; ")
         )));

@@ -1,4 +1,4 @@
-//! `super-relay admin`: whom a TEE trusts, and how far.
+//! `super-relay admin`: commands a TEE, and sets which keys it trusts and its ceilings.
 
 mod commands;
 mod identity;
@@ -22,28 +22,29 @@ use commands::Admin;
 use identity::unattested;
 use signer::Signer;
 
-/// Whose command, and to which TEE.
+/// The admin, its signature, and the TEE to command.
 #[derive(Args)]
 pub struct AdminArgs {
     /// The KMS gateway of the TEE.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:3002")]
     kms: Url,
-    /// A file with the admin's secp256k1 key, 32 bytes in hex, that nobody else may read. Without
+    /// A file with the admin's secp256k1 key, 32 bytes in hex, that no other user may read. Without
     /// it the command is shown, and a signature made by a wallet elsewhere (`eth_signTypedData_v4`)
     /// is read from standard input.
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
-    /// The admin's address, where a wallet elsewhere signs; `provision` needs it, the others else
-    /// ask the gateway.
+    /// The admin's address, if a wallet elsewhere signs. Required by `provision`; other commands
+    /// otherwise take it from the gateway.
     #[arg(long, value_name = "ADDRESS", value_parser = parse_address, conflicts_with = "key_file")]
     admin: Option<Address>,
-    /// The counter to sign for. Without it the gateway is believed: it can't change a command, but
-    /// it can have one signed that takes effect later.
+    /// The counter to sign for. Without it the counter is the one the gateway reports: a gateway
+    /// cannot change a command, but by reporting a later counter it can have one signed that takes
+    /// effect later.
     #[arg(long, value_name = "NUMBER")]
     counter: Option<u64>,
-    /// The id of the TEE to command, as `provision` printed it or a verified quote states it: no
-    /// other takes the command, and a gateway that serves another is told nothing. Every command
-    /// needs it; `provision` can take it from a quote.
+    /// The ID of the TEE to command, as `provision` printed it or a verified quote states it: no
+    /// other TEE accepts the command, and nothing is sent to a gateway that serves another TEE.
+    /// Every command needs it; `provision` can take it from a quote.
     #[arg(long, value_name = "ID")]
     tee_id: Option<TeeId>,
     #[command(subcommand)]
@@ -58,45 +59,44 @@ enum AdminCommand {
         /// JSON: `relyingParties` and `ceilings`.
         setup: PathBuf,
         /// The program, with its arguments, that verifies the TEE's quote:
-        /// scripts/optee/verify-quote with --elf and --key. The TEE's id is taken from the quote
-        /// that it finds to hold; with --tee-id it has to be that one.
+        /// scripts/optee/verify-quote with --elf and --key. The TEE's ID is taken from the verified
+        /// quote; with --tee-id both must be the same.
         #[arg(long, value_name = "COMMAND")]
         quote_verifier: Option<String>,
-        /// Take the gateway's word for the TEE's id, where the platform does not attest: whoever
-        /// has the gateway chooses the TEE. Refused where it attests.
+        /// Accept the ID the gateway reports, on a platform that does not attest: whoever controls
+        /// the gateway chooses the TEE. Refused if the platform attests.
         #[arg(long, conflicts_with = "quote_verifier")]
         unattested: bool,
     },
-    /// Replace the ceilings by those of such a file.
+    /// Replace the ceilings with those of such a file.
     SetCeilings {
         /// JSON: `relyingParties` and `ceilings`.
         setup: PathBuf,
     },
-    /// Let a relay key have operations sponsored; `super-relay get-signer-address` prints its
-    /// address.
+    /// Let a relay key request sponsorships; `super-relay get-signer-address` prints its address.
     Authorize {
         /// The relay key's address.
         #[arg(value_parser = parse_address)]
         signer: Address,
-        /// What it may do: sponsor, sign_user_operation (for accounts whose key is in the TEE),
-        /// rotate (name its own successor, as `relay.relay_key.rotation_interval_seconds` has it
-        /// do), sponsor_without_passkey.
+        /// Its permissions: sponsor, sign_user_operation (for accounts whose key is in the TEE),
+        /// rotate (name its own successor, which `relay.relay_key.rotation_interval_seconds`
+        /// needs), sponsor_without_passkey.
         #[arg(long, value_delimiter = ',', default_value = "sponsor,sign_user_operation,rotate")]
         permissions: Vec<String>,
     },
-    /// Remove the record of a relay key, at once, with whichever key was rotated into it since.
+    /// Remove the record of a relay key, at once, together with the key it was rotated to since.
     Revoke {
         /// The relay key's address, now or when it was authorised.
         #[arg(value_parser = parse_address)]
         signer: Address,
-        /// The record's number, where several have that address.
+        /// The record's number, if several have that address.
         #[arg(long, value_name = "NUMBER")]
         record: Option<u64>,
     },
     /// Make a standby for the TEE's paymaster key, for the paymaster contracts to admit before it
     /// signs.
     PreparePaymasterKey,
-    /// Have the standby sign from now on. The key before it is erased: remove it from the contracts
+    /// Let the standby sign from now on. The previous key is erased: remove it from the contracts
     /// afterwards.
     RotatePaymasterKey {
         /// The standby's address.
@@ -105,7 +105,7 @@ enum AdminCommand {
     },
 }
 
-/// Sends the command, and gives in JSON what was signed and what the gateway says of its TEE
+/// Sends the command; returns in JSON what was signed and what the gateway reports about its TEE
 /// afterwards.
 pub async fn run(args: AdminArgs) -> Result<String, Error> {
     let signer = match &args.key_file {
@@ -124,7 +124,7 @@ pub async fn run(args: AdminArgs) -> Result<String, Error> {
         AdminCommand::RotatePaymasterKey { next } => admin.rotate_paymaster_key(next).await?,
     };
     let mut outcome = json!({ "success": true, "command": command });
-    // It was done, whatever becomes of the questions after it.
+    // The command was executed, whatever happens to the queries after it.
     match state(&kms).await {
         Ok((signers, measurement)) => {
             outcome["signers"] = json!(signers);
@@ -136,27 +136,27 @@ pub async fn run(args: AdminArgs) -> Result<String, Error> {
     Ok(lines.join("\n"))
 }
 
-/// Which TEE is commanded, and on whose word. Never on the gateway's, unless the admin says so.
+/// The TEE to command. Its ID is never the gateway's report alone, unless the admin allows that.
 async fn tee_id(kms: &Kms, named: Option<TeeId>, command: &AdminCommand) -> Result<TeeId, Error> {
     let which = |problem: &str| Err(Error::Admin(format!("which TEE? {problem}")));
     match (named, command) {
         (Some(named), AdminCommand::Provision { quote_verifier: Some(verifier), .. }) => {
             match identity::quoted(kms, verifier).await? {
                 quoted if quoted == named => Ok(named),
-                quoted => which(&format!("the quote is of {quoted}, and --tee-id names {named}; nothing was signed")),
+                quoted => which(&format!("the quote is of {quoted}, but --tee-id names {named}; nothing was signed")),
             }
         }
         (Some(_), AdminCommand::Provision { unattested: true, .. }) => {
-            which("--unattested takes the gateway's word for its id: leave it out beside --tee-id")
+            which("--unattested takes the ID from the gateway: omit it when --tee-id is given")
         }
         (Some(named), _) => Ok(named),
         (None, AdminCommand::Provision { quote_verifier: Some(verifier), .. }) => identity::quoted(kms, verifier).await,
         (None, AdminCommand::Provision { unattested: true, .. }) => unattested(kms).await,
         (None, AdminCommand::Provision { .. }) => which(
-            "Have its quote verified (--quote-verifier), name the id that you know (--tee-id), or, where the platform does \
-             not attest, take the gateway's word (--unattested)",
+            "Have its quote verified (--quote-verifier), give the ID that you know (--tee-id), or, where the platform does \
+             not attest, accept the ID the gateway reports (--unattested)",
         ),
-        (None, _) => which("Name it with --tee-id: `provision` printed its id, and a verified quote states it"),
+        (None, _) => which("Give its ID with --tee-id: `provision` printed it, and a verified quote states it"),
     }
 }
 
@@ -175,14 +175,14 @@ fn named(permissions: &[String]) -> Result<Permissions, Error> {
     Permissions::of_names(names).map_err(|problem| Error::Admin(format!("permissions: {problem}")))
 }
 
-/// An address as people write it: in mixed case its checksum has to hold (ERC-55).
+/// An address as people write it: in mixed case its checksum must be correct (ERC-55).
 fn parse_address(text: &str) -> Result<Address, String> {
     let address: Address = text.parse().map_err(|problem: ParseError| problem.to_string())?;
     let has = |is: fn(&u8) -> bool| text.bytes().skip(2).any(|digit| is(&digit));
     let is_mixed = has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase);
     match address {
-        _ if is_mixed && address.to_string() != text => Err("its checksum (ERC-55) does not hold".into()),
-        address if address == Address::default() => Err("nobody has this address".into()),
+        _ if is_mixed && address.to_string() != text => Err("its checksum (ERC-55) is wrong".into()),
+        address if address == Address::default() => Err("the zero address is not a key's address".into()),
         address => Ok(address),
     }
 }

@@ -1,4 +1,4 @@
-//! Who signs the admin's commands: a key in a file, or a wallet elsewhere.
+//! Signs the admin's commands: with a key in a file, or through a wallet elsewhere.
 
 use std::fs::File;
 use std::io::{BufRead as _, Read as _};
@@ -14,11 +14,11 @@ use serde_json::Value;
 
 use crate::error::Error;
 
-/// The admin's hand.
+/// Signs for the admin.
 pub enum Signer {
-    /// A key that is here.
+    /// A key in a file on this machine.
     Key(AdminKey),
-    /// A wallet that is not, with its address if that is known.
+    /// A wallet elsewhere, with its address if known.
     Wallet(Option<Address>),
 }
 
@@ -31,11 +31,10 @@ impl Signer {
         }
     }
 
-    /// Over the command's typed data (EIP-712). The command is shown on standard error, TEE and
-    /// counter among its fields; to whoever has a wallet also as `eth_signTypedData_v4` takes it,
-    /// in one line. Its signature is read from standard input; only one of `admin` leaves this
-    /// machine.
-    #[expect(clippy::print_stderr, reason = "a question to whoever runs the command")]
+    /// Signs the command's typed data (EIP-712). The command is shown on standard error, TEE and
+    /// counter among its fields; for a wallet also as one line for `eth_signTypedData_v4`, and its
+    /// signature is read from standard input. Only a signature by `admin` leaves this machine.
+    #[expect(clippy::print_stderr, reason = "a prompt to the user")]
     pub fn sign(&self, command: &impl Routed, admin: Address) -> Result<Signature, Error> {
         eprintln!("{:#}", shown(command));
         let signature = match self {
@@ -50,13 +49,13 @@ impl Signer {
         };
         match signer_of(command, &signature) {
             Some(signer) if signer == admin => Ok(signature),
-            Some(signer) => Err(failed(format!("{signer} signed it, and not {admin}; nothing was sent"))),
-            None => Err(failed("this is no signature of it; nothing was sent")),
+            Some(signer) => Err(failed(format!("signed by {signer}, not by {admin}; nothing was sent"))),
+            None => Err(failed("not a signature of this command; nothing was sent")),
         }
     }
 }
 
-/// What is sent, without the signature.
+/// The command as sent, without the signature.
 pub fn shown<C: Routed>(command: &C) -> Value {
     let mut body = serde_json::to_value(C::Body::from(command)).unwrap_or_default();
     if let Some(fields) = body.as_object_mut() {
@@ -68,19 +67,19 @@ pub fn shown<C: Routed>(command: &C) -> Value {
 fn read_signature() -> Result<Signature, Error> {
     let mut line = String::new();
     if std::io::stdin().lock().read_line(&mut line).map_err(failed)? == 0 {
-        return Err(failed("no signature came; nothing was sent"));
+        return Err(failed("no signature given; nothing was sent"));
     }
-    // What it is instead is not repeated: it may be what must not be told.
+    // The input is not repeated: it may be a secret.
     let unreadable = || failed("a signature is 65 bytes in hex, starting with 0x; nothing was sent");
     line.trim().parse().map_err(|_| unreadable())
 }
 
-/// Reads a key that nobody else may read: 32 bytes in hex.
+/// Reads a key that no other user may read: 32 bytes in hex.
 pub fn read_key(path: &Path) -> Result<AdminKey, Error> {
     let problem = |problem: &dyn std::fmt::Display| failed(format!("{}: {problem}", path.display()));
     let mut file = File::open(path).map_err(|error| problem(&error))?;
     if file.metadata().map_err(|error| problem(&error))?.permissions().mode() & 0o077 != 0 {
-        return Err(problem(&"others may read this key: chmod 600"));
+        return Err(problem(&"other users may read this key: chmod 600"));
     }
     let mut text = String::new();
     file.read_to_string(&mut text).map_err(|error| problem(&error))?;

@@ -1,13 +1,13 @@
-//! What goes over the admin socket: HTTP with JSON, for both ends.
+//! Messages on the admin socket: HTTP with JSON, for both ends.
 
 use paymaster_relay::clients::{ApiKey, ApiKeyId, StoredKey, Usage};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize, Serializer};
 
-/// POST makes a key from a [`paymaster_relay::clients::NewApiKey`] and answers [`Made`]; GET
-/// answers a list of [`KeyState`].
+/// POST makes a key from a [`paymaster_relay::clients::NewApiKey`] and returns [`Made`]; GET
+/// returns a list of [`KeyState`].
 pub const KEYS: &str = "/api-keys";
-/// POST refuses the key from now on, and answers [`Revoked`].
+/// POST revokes the key at once, and returns [`Revoked`].
 pub const REVOCATION: &str = "/api-keys/{id}/revocation";
 
 /// The path of a key's revocation; ids are hex.
@@ -23,26 +23,26 @@ pub struct Made {
     /// The key itself.
     #[serde(serialize_with = "exposed")]
     pub key: SecretString,
-    /// What is known of it.
+    /// Its settings.
     pub api_key: ApiKey,
 }
 
-/// A key of the list.
+/// A listed key.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KeyState {
-    /// What is known of it.
+    /// Its settings.
     #[serde(flatten)]
     pub key: ApiKey,
     /// Unix seconds.
     pub created_at: u64,
     /// Unix seconds.
     pub revoked_at: Option<u64>,
-    /// How it was used.
+    /// Its usage.
     pub usage: Usage,
 }
 
-/// A key that is refused.
+/// A revoked key.
 #[derive(Serialize, Deserialize)]
 pub struct Revoked {
     /// Its id.
@@ -52,7 +52,7 @@ pub struct Revoked {
 /// A refusal.
 #[derive(Serialize, Deserialize)]
 pub struct Refusal {
-    /// For people.
+    /// A message for people.
     pub error: String,
 }
 

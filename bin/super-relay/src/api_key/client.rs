@@ -21,7 +21,7 @@ pub struct Node {
 }
 
 impl Node {
-    /// Connects to nothing yet.
+    /// Does not connect yet.
     pub fn at(socket: PathBuf) -> Result<Self, Error> {
         let client = Client::builder().unix_socket(socket.clone()).timeout(PATIENCE).redirect(Policy::none()).build();
         Ok(Self { socket, client: client.map_err(|error| Error::Answer(error.to_string()))? })
@@ -40,7 +40,7 @@ impl Node {
         Ok(id)
     }
 
-    /// The host means nothing: the connection is the socket's.
+    /// The host is meaningless: the connection is the socket's.
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("http://node{path}"))
     }
@@ -58,7 +58,9 @@ impl Node {
         }
         match response.json::<Refusal>().await {
             Ok(Refusal { error }) => Err(Error::Answer(printable(&error))),
-            Err(_) => Err(Error::Answer(format!("the node refuses with HTTP status {status}: is it of this version?"))),
+            Err(_) => {
+                Err(Error::Answer(format!("the node answered with HTTP status {status}: is it the same version?")))
+            }
         }
     }
 }

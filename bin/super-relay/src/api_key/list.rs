@@ -1,4 +1,4 @@
-//! Keys as people read them: a line each.
+//! Keys for people to read: one line each.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,7 +10,7 @@ use crate::client::printable;
 const HEAD: [&str; 9] = ["ID", "KIND", "LABEL", "SCOPES", "POLICIES", "ORIGINS", "RATE", "TODAY", "STATE"];
 const SECONDS_A_DAY: u64 = 24 * 60 * 60;
 
-/// With a head, columns as wide as they have to be.
+/// With a header; columns are as wide as needed.
 pub fn table(keys: &[KeyState]) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let rows: Vec<[String; 9]> =

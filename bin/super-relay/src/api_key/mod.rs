@@ -1,4 +1,4 @@
-//! API keys, made and revoked through the node's admin socket: a file that only its owner opens,
+//! API keys, made and revoked through the node's admin socket: a file that only its owner can open,
 //! nothing on the network.
 
 mod api;
@@ -22,36 +22,36 @@ use client::Node;
 const CALLS_OF_AN_OPERATION: u64 = 3;
 const SECONDS_A_DAY: u64 = 24 * 60 * 60;
 
-/// What to do with the keys of a running node.
+/// Operations on the keys of a running node.
 #[derive(Subcommand)]
 pub enum ApiKeyCommand {
-    /// Generate a key and print it, and nothing else, on standard output. It is shown only once.
+    /// Generate a key and print only the key on standard output. It is shown only once.
     Generate(GenerateArgs),
-    /// List the keys with permissions, state and use. The keys themselves are not stored.
+    /// List the keys with permissions, state and usage. The keys themselves are not stored.
     List,
-    /// Refuse a key from now on, also on open WebSockets.
+    /// Revoke a key at once, also on open WebSockets.
     Revoke {
-        /// Its id, as `list` has it.
+        /// The key's ID, as shown by `list`.
         id: String,
     },
 }
 
-/// What a new key may do.
+/// The settings of a new key.
 #[derive(Args)]
 pub struct GenerateArgs {
     /// A name for the key.
     #[arg(long)]
     label: String,
-    /// A key for a page or an app, where anybody can read it: limited by its policies, its rate and
-    /// its quota.
+    /// Make a key for a page or an app, where anyone can read it: limited by its policies, its rate
+    /// and its quota.
     #[arg(long, requires = "policy")]
     publishable: bool,
-    /// `sponsor`, `accounts` or `invite`. May be repeated. Default: all; of a publishable key,
+    /// `sponsor`, `accounts` or `invite`. May be repeated. Default: all; for a publishable key
     /// `sponsor`.
     #[arg(long, value_name = "SCOPE")]
     scope: Vec<Scope>,
-    /// A policy that it may use; the first is its default. May be repeated. Default: all, with the
-    /// relay's default.
+    /// A policy the key may use; the first is its default. May be repeated. Default: all, with the
+    /// relay's default policy.
     #[arg(long, value_name = "ID")]
     policy: Vec<String>,
     /// An origin whose pages may use a publishable key: `https://dapp.example`,
@@ -59,15 +59,15 @@ pub struct GenerateArgs {
     /// be repeated. Default: `*`.
     #[arg(long, value_name = "ORIGIN", requires = "publishable")]
     origin: Vec<OriginRule>,
-    /// Calls in a minute, and the size of a burst, as in `600/min`; with another burst,
+    /// Calls per minute, and the size of a burst, as in `600/min`; with another burst,
     /// `600/min:50`. Default: unlimited; for a publishable key `600/min`, of which one client
     /// address may use half: a wallet makes three calls for one operation.
     #[arg(long, value_name = "CALLS/min")]
     rate: Option<Rate>,
-    /// Calls in one UTC day. Default: unlimited.
+    /// Calls per UTC day. Default: unlimited.
     #[arg(long, value_name = "CALLS")]
     quota: Option<u64>,
-    /// Days after which the key is refused. Default: never.
+    /// Days until the key expires. Default: never.
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u64).range(1..=36_500))]
     valid_for_days: Option<u64>,
 }
@@ -87,7 +87,8 @@ impl From<GenerateArgs> for NewApiKey {
     }
 }
 
-/// Asks the node that runs with this configuration; gives what to print on standard output.
+/// Sends the command to the node that runs with this configuration; returns what to print on
+/// standard output.
 pub async fn run(command: ApiKeyCommand, config: &Config) -> Result<String, Error> {
     let node = Node::at(config.for_relay()?.admin_socket())?;
     match command {
@@ -95,7 +96,7 @@ pub async fn run(command: ApiKeyCommand, config: &Config) -> Result<String, Erro
             let new = NewApiKey::from(args);
             let made = node.generate(&new).await?;
             warnings(&new).iter().for_each(|warning| note(warning));
-            note(&format!("API key {} ({}): keep it, it is shown only now", made.api_key.id, made.api_key.label));
+            note(&format!("API key {} ({}): keep it, it is not shown again", made.api_key.id, made.api_key.label));
             Ok(made.key.expose_secret().to_owned())
         }
         ApiKeyCommand::List => Ok(list::table(&node.list().await?)),
@@ -104,7 +105,7 @@ pub async fn run(command: ApiKeyCommand, config: &Config) -> Result<String, Erro
     }
 }
 
-/// What a key is too small for, though it may be meant so.
+/// Limits too small for an operation, which may still be intended.
 fn warnings(new: &NewApiKey) -> Vec<String> {
     let public = new.kind == KeyKind::Publishable;
     let at_once = new.rate.map(|rate| ("--rate", u64::from(rate.burst), "at once"));
@@ -114,7 +115,7 @@ fn warnings(new: &NewApiKey) -> Vec<String> {
         [at_once, a_day].into_iter().flatten().filter(|(_, calls, _)| of_address(*calls) < CALLS_OF_AN_OPERATION);
     small
         .map(|(option, calls, when)| {
-            let share = if public { format!(", of which one client address has {}", of_address(calls)) } else { String::new() };
+            let share = if public { format!(", of which one client address may use {}", of_address(calls)) } else { String::new() };
             format!(
                 "warning: {option} allows {calls} calls {when}{share}: an operation through viem takes {CALLS_OF_AN_OPERATION}"
             )
@@ -122,7 +123,7 @@ fn warnings(new: &NewApiKey) -> Vec<String> {
         .collect()
 }
 
-#[expect(clippy::print_stderr, reason = "standard output holds the key alone")]
+#[expect(clippy::print_stderr, reason = "standard output holds only the key")]
 fn note(text: &str) {
     eprintln!("{text}");
 }

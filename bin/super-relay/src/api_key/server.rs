@@ -15,7 +15,7 @@ use super::api::{KEYS, KeyState, Made, REVOCATION, Refusal, Revoked};
 
 type Refused = (StatusCode, Json<Refusal>);
 
-/// Serves until told to stop.
+/// Serves until it is stopped.
 pub async fn serve(listener: UnixListener, keys: Arc<ApiKeys>, shutdown: CancellationToken) -> io::Result<()> {
     let routes = Router::new().route(KEYS, get(list).post(generate)).route(REVOCATION, post(revoke)).with_state(keys);
     axum::serve(listener, routes).with_graceful_shutdown(shutdown.cancelled_owned()).await

@@ -1,5 +1,5 @@
-//! The socket's file: mode 0600 from the first moment, in the place of one that a process left
-//! behind.
+//! The socket's file: mode 0600 from the first moment, and it replaces a socket that another
+//! process left behind.
 
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind};
@@ -13,41 +13,41 @@ use tokio::net::UnixListener;
 use crate::error::Error;
 
 const OWNER_ONLY: u32 = 0o600;
-/// The name of a socket that is not in its place yet.
+/// The name of a socket that is not in its final place yet.
 const DRAFT: &str = "s";
 
-/// What is where the socket is to be.
+/// What exists at the socket's path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// Nothing, or a socket that nobody serves any more.
+    /// Nothing, or a socket that no process serves any more.
     Free,
     /// A socket that another process serves.
     Served,
 }
 
-/// Looks whether a socket can be made at that path. Changes nothing.
+/// Checks whether a socket can be created at that path. Changes nothing.
 pub fn look_at(path: &Path) -> Result<Place, Error> {
     let failed = |problem: String| failed(path, &problem);
     for path in [path, &draft(folder(path))] {
-        SocketAddr::from_pathname(path).map_err(|_| failed("too long for the path of a socket".into()))?;
+        SocketAddr::from_pathname(path).map_err(|_| failed("the path is too long for a socket".into()))?;
     }
     private_files::check_folder(folder(path)).map_err(|error| failed(error.to_string()))?;
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Place::Free),
         Err(error) => return Err(failed(error.to_string())),
-        Ok(found) if !found.file_type().is_socket() => return Err(failed("there is a file that is no socket".into())),
+        Ok(found) if !found.file_type().is_socket() => return Err(failed("a file exists that is not a socket".into())),
         Ok(_) => {}
     }
     match UnixStream::connect(path) {
-        // One that can't take a connection now is there too.
+        // A process that cannot accept a connection now is serving too.
         Ok(_) => Ok(Place::Served),
         Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Place::Served),
         Err(error) if matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound) => Ok(Place::Free),
-        Err(error) => Err(failed(format!("nobody can tell whether another process serves it: {error}"))),
+        Err(error) => Err(failed(format!("cannot determine whether another process serves it: {error}"))),
     }
 }
 
-/// Whether nobody serves it.
+/// Checks that no process serves it.
 pub fn check_free(path: &Path) -> Result<(), Error> {
     match look_at(path)? {
         Place::Served => Err(failed(path, "another process serves it")),
@@ -61,8 +61,8 @@ pub fn bind(path: &Path) -> Result<UnixListener, Error> {
     listen(path).map_err(|error| failed(path, &error.to_string()))
 }
 
-/// A new socket has the mode that the umask leaves it: it is made where nobody else can look, and
-/// moved.
+/// A new socket has the mode that the umask leaves it, so it is created where no other user can
+/// access it, and then moved.
 fn listen(path: &Path) -> io::Result<UnixListener> {
     let private = TemporaryFolder::make_in(folder(path))?;
     let draft = private.path().join(DRAFT);
@@ -72,7 +72,7 @@ fn listen(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// As long as the path that a socket is made at.
+/// A path as long as the one a socket is created at.
 fn draft(folder: &Path) -> PathBuf {
     folder.join("x".repeat(TemporaryFolder::NAME_LENGTH)).join(DRAFT)
 }
@@ -119,7 +119,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("admin.sock");
         fs::write(&path, "precious").unwrap();
-        assert!(bind(&path).unwrap_err().to_string().contains("no socket"));
+        assert!(bind(&path).unwrap_err().to_string().contains("not a socket"));
         assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
     }
 }

@@ -1,4 +1,4 @@
-//! What is known of a configuration before anything is started: whether it makes sense, and what it
+//! Checks of a configuration before anything is started: whether it is consistent, and what it
 //! serves.
 
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::{Bootstrap, Config, ConfigError, Listen, Log, Profile, RemoteKms, production};
 
-/// A KMS for a node.
+/// The KMS that a node uses.
 #[derive(Debug)]
 pub enum KmsOfNode<'a> {
     /// In the same process.
@@ -17,7 +17,7 @@ pub enum KmsOfNode<'a> {
     Elsewhere(&'a RemoteKms),
 }
 
-/// What no TEE of this kind can give is not required of it.
+/// Refuses required protection that no TEE of this kind can give.
 fn check_protection(kms: &kms_gateway::Settings) -> Result<(), ConfigError> {
     let (tee, required) = (kms.tee.row(), &kms.required_protection);
     if required.may_be_met_by(&tee.at_most) {
@@ -30,14 +30,14 @@ fn check_protection(kms: &kms_gateway::Settings) -> Result<(), ConfigError> {
             tee.name
         )
     } else {
-        format!("no {} can report as much: set less, or another kms.tee", tee.name)
+        format!("no {} can report that much protection: require less, or use another kms.tee", tee.name)
     };
     Err(ConfigError::value("kms.required_protection", problem))
 }
 
 impl Config {
-    /// Whether its values make sense, each and together. Part of reading it, so that nothing starts
-    /// with one that doesn't.
+    /// Checks its values, each and in combination. Part of reading it, so that nothing starts with
+    /// an invalid one.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         self.log.directives()?;
         if let Some(relay) = &self.relay {
@@ -66,14 +66,14 @@ impl Config {
         }
     }
 
-    /// Every page may call a relay in development, unless the settings say which.
+    /// In development any page may call the relay, unless the settings restrict it.
     pub(super) fn open_to_pages(&mut self) {
         if let (Profile::Development, Some(relay)) = (self.profile, &mut self.relay) {
             relay.rpc.allowed_origins.get_or_insert_with(|| vec!["*".to_owned()]);
         }
     }
 
-    /// Whether what one process serves fits next to each other.
+    /// Checks that the servers of one process do not conflict.
     fn check_listeners(&self) -> Result<(), ConfigError> {
         let Listen { rpc, ops, kms, .. } = self.listen;
         if self.listen.ops_hosts.iter().any(|host| host.is_empty() || host.contains([':', '/', '*'])) {
@@ -93,7 +93,7 @@ impl Config {
         }
     }
 
-    /// What `node` runs with.
+    /// The settings of `node`.
     pub fn for_node(&self) -> Result<(&paymaster_relay::Settings, KmsOfNode<'_>), ConfigError> {
         let relay = self.for_relay()?;
         match &self.kms {
@@ -108,17 +108,17 @@ impl Config {
         }
     }
 
-    /// What `kms` runs with.
+    /// The settings of `kms`.
     pub fn for_kms(&self) -> Result<&kms_gateway::Settings, ConfigError> {
         self.kms.as_ref().ok_or(ConfigError::Missing("kms"))
     }
 
-    /// The relay's part.
+    /// The settings of the relay.
     pub fn for_relay(&self) -> Result<&paymaster_relay::Settings, ConfigError> {
         self.relay.as_ref().ok_or(ConfigError::Missing("relay"))
     }
 
-    /// What makes sense and may still not be what the operator means.
+    /// Settings that are valid but may not be what the operator means.
     pub fn warnings(&self) -> Vec<String> {
         let policies = self.relay.iter().flat_map(|relay| &relay.policies);
         policies
@@ -133,7 +133,7 @@ impl Config {
             .collect()
     }
 
-    /// One line about what it is good for; an error if for nothing.
+    /// One line stating which commands it is valid for; an error if for none.
     pub fn summary(&self) -> Result<String, ConfigError> {
         let mut commands = Vec::new();
         if self.relay.is_some() {
@@ -154,13 +154,13 @@ impl Config {
     }
 }
 
-/// Libraries that warn of whatever a client does wrong, past every ration: what is refused is
-/// logged by ourselves.
+/// Libraries that log whatever a client does wrong, without the rate limit of our log: refusals are
+/// logged by our code.
 const QUIET: &str = "jsonrpsee-server=error";
 
 impl Log {
-    /// The filter, as the subscriber takes it. A directive that names a library's target counts
-    /// more than ours.
+    /// The filter, as the subscriber takes it. A directive for a library's target takes precedence
+    /// over ours.
     pub fn directives(&self) -> Result<EnvFilter, ConfigError> {
         let parsed = |directives: &str| {
             EnvFilter::try_new(directives).map_err(|problem| ConfigError::value("log.filter", problem.to_string()))
@@ -171,7 +171,7 @@ impl Log {
 }
 
 impl Bootstrap {
-    /// The TEE takes no ceilings that allow nothing, or name too many deployments.
+    /// The TEE does not accept ceilings that allow nothing, or name too many deployments.
     fn check(&self) -> Result<(), ConfigError> {
         let count = self.deployments.len();
         if count > MAX_DEPLOYMENTS {
@@ -189,7 +189,8 @@ impl Bootstrap {
     }
 }
 
-/// Whether only one of them can be listened on. Port 0 is another one each time.
+/// Whether the two conflict, so that only one can be listened on. Port 0 is a different port each
+/// time.
 fn are_one(one: SocketAddr, other: SocketAddr) -> bool {
     let everywhere = one.ip().is_unspecified() || other.ip().is_unspecified();
     one.port() == other.port() && one.port() != 0 && (everywhere || one.ip() == other.ip())

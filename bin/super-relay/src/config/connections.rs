@@ -1,4 +1,4 @@
-//! Limits of connections. That of JSON-RPC is `relay.rpc.max_connections`.
+//! Connection limits. The limit for JSON-RPC is `relay.rpc.max_connections`.
 
 use std::time::Duration;
 
@@ -8,35 +8,35 @@ use serve::Bounds;
 
 use super::error::ConfigError;
 
-/// A day: more would be no limit, and far more can't be added to a time.
+/// A day: more would not be a limit, and much more would overflow a time.
 const LONGEST_SECONDS: u64 = 24 * 60 * 60;
 
-/// Limits of the servers, so that no client keeps others out.
+/// Limits of the servers, so that no client can block others.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Connections {
-    /// Connections to the KMS at once.
+    /// Simultaneous connections to the KMS.
     #[schemars(range(min = 1))]
     pub kms: usize,
-    /// Connections to `listen.ops` at once. Kept for it: no other port can take them.
+    /// Simultaneous connections to `listen.ops`. Reserved for it: no other port can use them.
     #[schemars(range(min = 1))]
     pub ops: usize,
-    /// Connections to one port at once from one IPv4 address or one /48 of IPv6. Behind an ingress
-    /// they all come from its addresses: set it to the limit of the port there.
+    /// Simultaneous connections to one port from one IPv4 address or one /48 of IPv6. Behind an
+    /// ingress all connections come from its addresses: set this to the limit of the port there.
     #[schemars(range(min = 1))]
     pub per_address: usize,
-    /// Percent of a port's connections, and of those from one address, that may be WebSockets. The
-    /// rest is kept for HTTP.
+    /// Percentage of a port's connections, and of those from one address, that may be WebSockets.
+    /// The rest is reserved for HTTP.
     #[schemars(range(min = 1, max = 99))]
     pub websocket_percent: u8,
     /// Seconds for the header of a request, at most a day.
     #[schemars(range(min = 1, max = 86_400))]
     pub header_seconds: u64,
-    /// Seconds for the body of a request, from the end of its header on; at most a day.
+    /// Seconds for the body of a request, from the end of its header; at most a day.
     #[schemars(range(min = 1, max = 86_400))]
     pub body_seconds: u64,
-    /// Seconds for the answer to a request, from the end of its body on; for all calls of a batch
-    /// together. At most a day.
+    /// Seconds for the answer to a request, from the end of its body; for a batch, for all its
+    /// calls together. At most a day.
     #[schemars(range(min = 1, max = 86_400))]
     pub serving_seconds: u64,
     /// Seconds a connection may be idle between two requests, and a WebSocket may leave pings
@@ -62,7 +62,7 @@ impl Default for Connections {
 }
 
 impl Connections {
-    /// None may be 0, and some connections are kept for HTTP.
+    /// None may be 0, and some connections are reserved for HTTP.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         let numbers = [
             ("connections.kms", self.kms > 0),
@@ -87,9 +87,9 @@ impl Connections {
         Ok(())
     }
 
-    /// The longest answer is a quote: what the TEE reports about itself, and then the quote, which
-    /// is given the time of a call that hangs. Refused before that, it would be lost, and it is
-    /// rationed.
+    /// The longest answer is a quote: the TEE's report on itself, and then the quote, which may
+    /// take as long as a call that hangs. A shorter limit would lose the quote, and quotes are rate
+    /// limited.
     pub(super) fn check_serving(&self, kms: &kms_gateway::Settings) -> Result<(), ConfigError> {
         let longest = kms.tee_timeout_seconds.saturating_add(kms.tee_hung_after_seconds);
         if self.serving_seconds < longest {
@@ -100,7 +100,7 @@ impl Connections {
         Ok(())
     }
 
-    /// The limits of a port that takes this many.
+    /// The limits of a port with this maximum of connections.
     pub fn bounds(&self, total: usize) -> Bounds {
         let per_address = self.per_address.min(total);
         Bounds {
@@ -116,7 +116,7 @@ impl Connections {
         }
     }
 
-    /// How many of this many connections may be WebSockets.
+    /// The number of these connections that may be WebSockets.
     fn web_sockets_of(&self, connections: usize) -> usize {
         (connections.saturating_mul(self.websocket_percent.into()) / 100).max(1)
     }

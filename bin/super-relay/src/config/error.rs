@@ -1,73 +1,73 @@
-//! Why the configuration can't be used.
+//! Why a configuration is refused.
 
 use std::path::PathBuf;
 
 use super::redacted;
 
-/// Why the configuration can't be used.
+/// Why a configuration is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file, or a value in any layer. No value is repeated: it may be a secret.
     #[error("configuration: {0}")]
     Invalid(String),
-    /// There is no such file.
+    /// The file does not exist.
     #[error("configuration: there is no file {}", .0.display())]
     FileNotFound(
-        /// As it was given.
+        /// The path as given.
         PathBuf,
     ),
     /// A key that nothing reads.
     #[error("configuration: unknown key `{key}`{}", nearest.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
     UnknownKey {
-        /// With its sections.
+        /// The key with its sections.
         key: String,
-        /// The known key most like it.
+        /// The most similar known key.
         nearest: Option<String>,
     },
-    /// A variable of the environment that nothing reads, though it looks like a key.
+    /// An environment variable that nothing reads although it looks like a key.
     #[error("configuration: unknown variable `{name}`{}", nearest.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
     UnknownVariable {
-        /// As it is.
+        /// The variable's name.
         name: String,
-        /// The variable of the known key most like it.
+        /// The variable of the most similar known key.
         nearest: Option<String>,
     },
-    /// An override that is no `key=value`.
+    /// An override that is not of the form `key=value`.
     #[error("configuration: `--set {0}` is not of the form key=value")]
     Override(
-        /// As far as it can be a key.
+        /// The part that can be a key.
         String,
     ),
-    /// A value that makes no sense.
+    /// An invalid value.
     #[error("configuration: {key}: {problem}")]
     Value {
-        /// With its sections.
+        /// The key with its sections.
         key: String,
-        /// What is wrong, for people.
+        /// The problem, for people.
         problem: String,
     },
-    /// A value of the relay that makes no sense.
+    /// An invalid value in the relay's settings.
     #[error("configuration: relay.{0}")]
     Relay(#[from] paymaster_relay::SettingsError),
-    /// A value of the KMS gateway that makes no sense.
+    /// An invalid value in the KMS gateway's settings.
     #[error("configuration: kms.{0}")]
     Kms(#[from] kms_gateway::settings::InvalidSettings),
-    /// The TEE that it names is not built in.
+    /// The named TEE is not built in.
     #[error("configuration: `kms.tee` is \"{name}\", and this super-relay was built without it: --features {name}")]
     WithoutTee {
-        /// As the settings name it, and its Cargo feature.
+        /// Its name in the settings, and its Cargo feature.
         name: &'static str,
     },
-    /// No passkey is of both.
+    /// Relay and KMS name different relying parties, so no passkey works with both.
     #[error("configuration: `relay.rp_id` and `kms.rp_id` are not the same")]
     RelyingParties,
-    /// Nothing says what to run with.
+    /// Nothing is configured to run.
     #[error("configuration: no file is given (--config FILE, or SUPER_RELAY_CONFIG), and `relay` or `kms` is missing")]
     NoFile,
     /// A command needs that section.
     #[error("configuration: `{0}` is missing")]
     Missing(&'static str),
-    /// Something this profile does not run.
+    /// The production profile does not allow it.
     #[error("configuration: the production profile refuses {0}")]
     Production(String),
 }

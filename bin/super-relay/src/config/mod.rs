@@ -1,5 +1,5 @@
-//! The configuration: one tree, made of the settings of each part, read from file, environment and
-//! flags.
+//! The configuration: one tree, composed of the settings of each part, read from file, environment
+//! and flags.
 
 mod check;
 mod connections;
@@ -26,25 +26,25 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-/// Everything super-relay can be told.
+/// The configuration of super-relay.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// `production` refuses what is only good for development: the simulator, a bootstrap key, an
-    /// RPC without authentication.
+    /// `production` refuses settings that are only suitable for development: the simulator, a
+    /// bootstrap key, an RPC without authentication.
     pub profile: Profile,
     /// Where the servers listen.
     pub listen: Listen,
-    /// Limits of the servers, so that no client keeps others out.
+    /// Limits of the servers, so that no client can block others.
     pub connections: Connections,
-    /// How a process ends.
+    /// How a process stops.
     pub shutdown: Shutdown,
     /// Logging.
     pub log: Log,
-    /// The relay; `node` needs it.
+    /// The relay; required by `node`.
     pub relay: Option<paymaster_relay::Settings>,
-    /// The KMS gateway that runs in this process; `kms` needs it, and `node` unless
-    /// `remote_kms.urls` names others.
+    /// The KMS gateway that runs in this process; required by `kms`, and by `node` unless
+    /// `remote_kms.urls` is set.
     pub kms: Option<kms_gateway::Settings>,
     /// Remote KMS gateways.
     pub remote_kms: RemoteKms,
@@ -83,8 +83,8 @@ pub struct Listen {
     /// /livez, /readyz, /status and /metrics.
     #[schemars(with = "String")]
     pub ops: SocketAddr,
-    /// Host names with a dot that may stand in `Host` (without port) for /status and /metrics.
-    /// Other such names are refused, since a page could have one resolve to this port (DNS
+    /// Host names with a dot that are accepted in `Host` (without port) for /status and /metrics.
+    /// Other such names are refused, because a page could make one resolve to this port (DNS
     /// rebinding); IP addresses and names without a dot are always accepted.
     pub ops_hosts: Vec<String>,
     /// The HTTP API of the KMS.
@@ -99,12 +99,12 @@ impl Default for Listen {
     }
 }
 
-/// How a process ends.
+/// How a process stops.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Shutdown {
-    /// Seconds after SIGTERM in which connections are still accepted while `/readyz` answers 503:
-    /// longer than the load balancer takes to notice. SIGINT skips them.
+    /// Seconds after SIGTERM during which connections are still accepted while `/readyz` answers
+    /// 503: longer than the load balancer takes to notice. SIGINT skips this.
     pub drain_seconds: u64,
     /// Seconds that requests in flight have to finish, once no more connections are accepted; then
     /// they are dropped.
@@ -123,8 +123,8 @@ impl Default for Shutdown {
 pub struct Log {
     /// `text` or `json`.
     pub format: LogFormat,
-    /// Directives of tracing-subscriber, as in `info,paymaster_relay=debug`. Below it is
-    /// `jsonrpsee-server=error`.
+    /// Directives of tracing-subscriber, as in `info,paymaster_relay=debug`. They are applied on
+    /// top of `jsonrpsee-server=error`.
     pub filter: String,
 }
 
@@ -134,13 +134,13 @@ impl Default for Log {
     }
 }
 
-/// The shape of a log line.
+/// The format of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// For people.
     Text,
-    /// For machines, one object a line.
+    /// For machines, one object per line.
     Json,
 }
 
@@ -148,13 +148,13 @@ pub enum LogFormat {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RemoteKms {
-    /// Base URLs of gateways over the same TEE: `/status` and `config check` name those that are
-    /// not. The one that answered last is asked first; when it fails the others are, in order.
-    /// Empty: the KMS runs in this process.
+    /// Base URLs of gateways in front of the same TEE: `/status` and `config check` name those in
+    /// front of another. The gateway that answered last is called first; if it fails, the others
+    /// are called in order. Empty: the KMS runs in this process.
     #[schemars(with = "Vec<String>")]
     pub urls: Vec<Url>,
-    /// Seconds after which a gateway counts as down and the next one is asked. A gateway waits for
-    /// its TEE meanwhile.
+    /// Seconds after which a gateway counts as down and the next one is called. The gateway may
+    /// wait for its TEE during this time.
     #[schemars(range(min = 1))]
     pub timeout_seconds: u64,
 }
@@ -165,36 +165,37 @@ impl Default for RemoteKms {
     }
 }
 
-/// What a new TEE is told at its first start.
+/// The setup of a new TEE at its first start.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Bootstrap {
-    /// The admin's secp256k1 key, 32 bytes in hex; made with mode 0600 if the file is not there.
+    /// The admin's secp256k1 key, 32 bytes in hex; created with mode 0600 if the file does not
+    /// exist.
     pub admin_key_file: PathBuf,
     /// The paymasters, for a KMS without a relay; a node uses those of its relay.
     #[serde(default)]
     pub deployments: Vec<BootstrapDeployment>,
-    /// Relay keys to authorise besides that of this node.
+    /// Relay keys to authorise besides the key of this node.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub relay_signers: Vec<Address>,
-    /// Whether relay keys may have operations sponsored that no passkey approved. Without it: where
-    /// a policy of this node has `allow_without_passkey`.
+    /// Whether relay keys may request sponsorships that no passkey approved. Default: true if a
+    /// policy of this node has `allow_without_passkey`.
     #[serde(default)]
     pub sponsor_without_passkey: Option<bool>,
     /// Wei: the most one operation may cost, whatever the relay says.
     #[serde(default = "Bootstrap::default_max_cost")]
     pub max_cost_wei: WeiAmount,
-    /// Seconds from the relay's timestamp to the end of a sponsorship, at most.
+    /// Maximum seconds from the relay's timestamp to the end of a sponsorship.
     #[serde(default = "Bootstrap::default_max_window")]
     pub max_window_seconds: u32,
-    /// Accounts that the TEE makes, at most; 0 for none.
+    /// Maximum number of accounts that the TEE creates; 0 for none.
     #[serde(default = "Bootstrap::default_max_accounts")]
     pub max_accounts: u32,
 }
 
 impl Bootstrap {
-    /// The same for a node with those policies.
+    /// The same settings for a node with those policies.
     pub fn beside(&self, policies: &[PolicySettings]) -> Self {
         let wanted = policies.iter().any(|policy| policy.allow_without_passkey);
         Self { sponsor_without_passkey: self.sponsor_without_passkey.or(Some(wanted)), ..self.clone() }
@@ -213,7 +214,7 @@ impl Bootstrap {
     }
 }
 
-/// A paymaster the TEE may sign for.
+/// A paymaster that the TEE may sign for.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BootstrapDeployment {

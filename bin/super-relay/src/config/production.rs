@@ -1,5 +1,5 @@
-//! What the production profile refuses. Checked when the configuration is read, before anything is
-//! started.
+//! Settings that the production profile refuses. Checked when the configuration is read, before
+//! anything is started.
 
 use kms_gateway::settings::AccountCreation;
 use proto::command::Protection;
@@ -7,7 +7,7 @@ use proto::command::Protection;
 use super::error::ConfigError;
 use super::{Config, Profile};
 
-/// Refuses whatever protects nothing, in the production profile only.
+/// In the production profile, refuses settings that protect nothing.
 pub fn check(config: &Config) -> Result<(), ConfigError> {
     if config.profile != Profile::Production {
         return Ok(());
@@ -15,7 +15,7 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
     let refuse = |what: &str| Err(ConfigError::Production(what.into()));
     let rp_ids = [config.relay.as_ref().map(|relay| &relay.rp_id), config.kms.as_ref().map(|kms| &kms.rp_id)];
     if rp_ids.into_iter().flatten().any(|rp_id| rp_id == "localhost") {
-        return refuse("passkeys of every page on the user's own machine: set `rp_id`, which is \"localhost\"");
+        return refuse("passkeys of any page on the user's own machine: set `rp_id`, which is \"localhost\"");
     }
     if let Some(kms) = &config.kms {
         if kms.tee.row().protects_nothing() {
@@ -24,14 +24,14 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
             );
         }
         if kms.account_creation == AccountCreation::Open {
-            return refuse("accounts for whoever asks: set `kms.account_creation`, to \"authorised\"");
+            return refuse("accounts for anyone: set `kms.account_creation`, to \"authorised\"");
         }
         if kms.required_protection.storage.0 < Protection::SecureWorld {
-            return refuse("a TEE of which no protection is required: set `kms.required_protection.storage`");
+            return refuse("a TEE without required protection: set `kms.required_protection.storage`");
         }
         if kms.required_protection.rollback.is_none() {
             return refuse(
-                "a TEE of which nobody says whether it has to know an older copy of its storage: set \
+                "a TEE without a setting for whether it must detect an older copy of its storage: set \
                  `kms.required_protection.rollback`, to \"none\" if that is accepted",
             );
         }

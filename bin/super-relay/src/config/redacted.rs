@@ -1,11 +1,11 @@
-//! What is wrong with a configuration, without the values in it: the addresses of nodes and of
-//! Redis carry keys, and the logs of a start are kept.
+//! Configuration errors without the values: the URLs of nodes and of Redis contain keys, and
+//! startup logs are kept.
 
 use std::fs::read_to_string;
 
 use config::ConfigError;
 
-/// The message, with the place of a value and not the value.
+/// The message, with the position of a value instead of the value.
 pub fn text(error: &ConfigError) -> String {
     match error {
         ConfigError::FileParse { uri, cause } => {
@@ -25,7 +25,7 @@ pub fn text(error: &ConfigError) -> String {
     }
 }
 
-/// The text with every string in quotes left out, as values are quoted in it.
+/// The text without quoted strings, which is how values appear in it.
 fn without_strings(text: &str) -> String {
     let (mut kept, mut is_inside, mut is_escaped) = (String::new(), false, false);
     for letter in text.chars() {
@@ -52,7 +52,7 @@ fn place(key: Option<&str>, origin: Option<&str>) -> String {
     format!("{key}{origin}")
 }
 
-/// Counted from 1; `None` when the file can't be read any more.
+/// Counted from 1; `None` if the file can no longer be read.
 fn line_of(file: &str, offset: usize) -> Option<usize> {
     let before = read_to_string(file).ok()?;
     Some(before.get(..offset)?.matches('\n').count() + 1)

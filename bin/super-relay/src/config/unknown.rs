@@ -1,5 +1,5 @@
-//! Refuses keys that nothing reads: a mistyped limit must not silently be no limit. And words that
-//! no key knows, naming those that it does.
+//! Refuses keys that nothing reads: a mistyped limit must not silently be no limit. Also refuses
+//! unknown values of keys that take one of a list, naming the known ones.
 
 use proto::Address;
 use serde_json::Value;
@@ -7,10 +7,10 @@ use serde_json::Value;
 use super::error::ConfigError;
 use super::reference::Keys;
 
-/// How alike (0 to 1) a known key must be to be named.
+/// Minimum similarity (0 to 1) of a known key to be suggested.
 const LIKENESS: f64 = 0.7;
 
-/// Refuses the first key or word that the schema does not have.
+/// Refuses the first key or value that is not in the schema.
 pub fn refuse(given: &Value) -> Result<(), ConfigError> {
     check(given, "", &Keys::known())
 }
@@ -37,7 +37,8 @@ fn check(given: &Value, path: &str, keys: &Keys) -> Result<(), ConfigError> {
     }
 }
 
-/// Letters of both cases in an address are its checksum (EIP-55), and say whether it was mistyped.
+/// The mixed case of an address is its checksum (EIP-55), which shows whether the address was
+/// mistyped.
 fn check_address(word: &str, path: &str) -> Result<(), ConfigError> {
     let has = |is: fn(&u8) -> bool| word.bytes().skip(2).any(|byte| is(&byte));
     let Ok(address) = word.parse::<Address>() else { return Ok(()) };
@@ -51,7 +52,7 @@ fn check_address(word: &str, path: &str) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// The known key most like this one.
+/// The known key most similar to this one.
 pub(super) fn nearest(key: &str, keys: &Keys) -> Option<String> {
     keys.iter()
         .map(|known| (strsim::jaro_winkler(key, known), known))

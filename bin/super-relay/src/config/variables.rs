@@ -1,7 +1,7 @@
-//! Refuses variables of the environment that look like keys and are read by nothing, as
+//! Refuses environment variables that look like keys but are read by nothing, such as
 //! `SUPER_RELAY_RELAY__RPC__REQUIRE_API_KEY` with one underscore too few: a mistyped limit must not
-//! silently be no limit. Others of that prefix are not ours: Kubernetes sets some for a service of
-//! that name.
+//! silently be no limit. Other variables with that prefix are not ours: Kubernetes sets some for a
+//! service of that name.
 
 use super::error::ConfigError;
 use super::reference::Keys;
@@ -10,7 +10,7 @@ use super::unknown::nearest;
 const PREFIX: &str = "SUPER_RELAY_";
 const SEPARATOR: &str = "__";
 
-/// Refuses the first variable that is meant as a key and is none.
+/// Refuses the first variable that looks like a key but is not one.
 pub fn refuse(names: impl IntoIterator<Item = String>) -> Result<(), ConfigError> {
     let keys = Keys::known();
     names.into_iter().try_for_each(|name| check(name, &keys))

@@ -1,4 +1,4 @@
-//! For operators and their machines: /livez, /readyz, /status and /metrics.
+//! Endpoints for operators and their machines: /livez, /readyz, /status and /metrics.
 
 mod shared_look;
 
@@ -24,14 +24,14 @@ use self::shared_look::SharedLook;
 /// What a process reports about itself.
 #[async_trait]
 pub trait Readiness: Send + Sync {
-    /// Why this process can't take requests, if it can't. What it shares with others of its kind is
-    /// no reason.
+    /// Why this process cannot accept requests, if it cannot. Problems shared by all replicas do
+    /// not count.
     async fn ready(&self) -> Result<(), String>;
 
-    /// Everything that a sponsorship needs.
+    /// Checks everything that a sponsorship needs.
     async fn status(&self) -> Vec<Check>;
 
-    /// Why this process has to be ended, if it has to be.
+    /// Why this process has to be restarted, if it has to be.
     fn alive(&self) -> Result<(), String>;
 }
 
@@ -42,7 +42,7 @@ struct Ops {
     look: Arc<SharedLook>,
 }
 
-/// Serves until told to stop. `hosts` are names with a dot by which operators may call it.
+/// Serves until it is stopped. `hosts` are names with a dot by which operators may call it.
 pub async fn serve(
     listener: Listener,
     registry: Registry,
@@ -54,8 +54,8 @@ pub async fn serve(
         .route("/status", get(status))
         .route("/metrics", get(metrics))
         .layer(middleware::from_fn_with_state(Arc::<[String]>::from(hosts), only_operators))
-        // Those of a supervisor, who may call the node by any name, and of which a page learns
-        // nothing.
+        // Called by supervisors, which may use any name for the node; a page learns nothing from
+        // them.
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .with_state(Ops { registry, readiness, look: Arc::default() });
@@ -66,9 +66,9 @@ pub async fn serve(
 async fn only_operators(State(hosts): State<Arc<[String]>>, request: Request, next: Next) -> Response {
     let headers = request.headers();
     let refused = if is_from_other_page(headers, []) {
-        "origin_not_allowed: a browser sent this for a page\n"
+        "origin_not_allowed: a browser sent this request for a page\n"
     } else if is_for_other_host(headers, hosts.iter().map(String::as_str)) {
-        "host_not_allowed: the name in Host has to be in listen.ops_hosts; an IP address needs no setting\n"
+        "host_not_allowed: the name in Host must be in listen.ops_hosts; an IP address needs no setting\n"
     } else {
         return next.run(request).await;
     };
@@ -94,7 +94,7 @@ struct Format {
     format: Option<String>,
 }
 
-/// 200 when any sponsorship that a policy allows could succeed now.
+/// 200 if every sponsorship that a policy allows could succeed now.
 async fn status(State(ops): State<Ops>, Query(wanted): Query<Format>, headers: HeaderMap) -> Response {
     let checks = ops.look.found(ops.readiness.status()).await;
     let ok = checks.iter().all(|check| check.problem.is_none());

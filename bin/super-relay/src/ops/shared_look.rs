@@ -1,6 +1,6 @@
-//! A look at everything asks the chain, the KMS and the databases. One is under way at a time: who
-//! comes meanwhile shares the next, so that many who ask cost no more than one does, and each is
-//! told what was so after it asked.
+//! A full check queries the chain, the KMS and the databases. Only one runs at a time: callers that
+//! arrive during a check share the next one, so that many callers cost no more than one, and each
+//! gets a state from after its call.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,7 +22,7 @@ struct Look {
 }
 
 impl SharedLook {
-    /// What a look finds that begins now or later.
+    /// The result of a check that begins now or later.
     pub async fn found(&self, look: impl Future<Output = Vec<Check>>) -> Vec<Check> {
         let before = self.begun.load(Ordering::SeqCst);
         let mut last = self.last.lock().await;
@@ -58,7 +58,7 @@ mod tests {
                 };
                 shared.found(look).await
             });
-            // The first look is under way before the next one asks.
+            // The first check is running before the next caller arrives.
             yield_now().await;
         }
         go.add_permits(2);
@@ -66,7 +66,7 @@ mod tests {
             asking.join_all().await.into_iter().filter_map(|checks| checks[0].problem.clone()).collect();
         found.sort();
         assert_eq!(found, [&["1"; 1][..], &["2"; 9]].concat());
-        // Given up on, it is nobody's answer.
+        // A check that was abandoned answers no one.
         let (unfinished, never) = (Arc::clone(&shared), std::future::pending());
         let given_up = tokio::spawn(async move { unfinished.found(never).await });
         yield_now().await;

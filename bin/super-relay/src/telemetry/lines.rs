@@ -1,5 +1,5 @@
-//! Lines on their way to the log. Whoever logs never waits: a thread writes them, and one that
-//! finds no room or can't be written is lost, and counted.
+//! Log lines on their way to the log. Logging never blocks: a thread writes the lines, and a line
+//! that finds no room or cannot be written is lost, and counted.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -8,13 +8,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// Takes a line with each write. All clones are one.
+/// Takes one line per write. All clones share one queue.
 #[derive(Clone)]
 pub struct Lines(Arc<Shared>);
 
 struct Shared {
     queue: Mutex<Queue>,
-    /// Lines that wait at once.
+    /// Maximum number of waiting lines.
     most: usize,
     a_line_came: Condvar,
     all_are_written: Condvar,
@@ -31,7 +31,7 @@ impl Lines {
     /// Starts the thread that writes them.
     ///
     /// # Errors
-    /// When there can't be another thread.
+    /// If the thread cannot be started.
     pub fn to(log: impl Write + Send + 'static, most: usize) -> io::Result<Self> {
         let lines = Self(Arc::new(Shared {
             queue: Mutex::default(),
@@ -45,15 +45,15 @@ impl Lines {
         Ok(lines)
     }
 
-    /// How many were lost so far.
+    /// The number of lost lines so far.
     pub fn lost(&self) -> u64 {
         self.0.lost.load(Ordering::Relaxed)
     }
 
-    /// Waits until none waits any more, for so long at most.
+    /// Waits until no line is waiting, but no longer than `longest`.
     pub fn finish(&self, longest: Duration) {
         let is_busy = |queue: &mut Queue| queue.is_writing || !queue.waiting.is_empty();
-        // Whether all were written makes no difference to whoever ends.
+        // At the end of the process it no longer matters whether all lines were written.
         drop(self.0.all_are_written.wait_timeout_while(self.0.queue(), longest, is_busy));
     }
 }
@@ -85,7 +85,7 @@ impl Shared {
         }
     }
 
-    /// The one before it is written, or lost.
+    /// Returns the next line; the previous one was written, or lost.
     fn next(&self) -> Vec<u8> {
         let mut queue = self.queue();
         queue.is_writing = false;
@@ -99,7 +99,7 @@ impl Shared {
         }
     }
 
-    /// Nothing that is done under the lock can leave it half changed.
+    /// No panic under the lock can leave the queue inconsistent.
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -145,7 +145,7 @@ mod tests {
         }
         lines.finish(LONG);
         assert_eq!((&written.lock().unwrap()[..], lines.lost()), (&b"13"[..], 2));
-        // One that is stuck holds nobody up.
+        // A stuck log blocks no caller.
         lines.write_all(b"5").unwrap();
         lines.finish(Duration::ZERO);
     }

@@ -1,7 +1,7 @@
 //! Logging, set up once.
 //!
-//! A thread of its own writes the lines, so that no request waits for whoever reads them, and none
-//! fails because a disk is full. Lines that are not read in time, or can't be written, are lost;
+//! A thread of its own writes the lines, so that no request waits for a reader of the log, and none
+//! fails because a disk is full. Lines that are not read in time, or cannot be written, are lost;
 //! the metric `log_lines_lost_total` counts them.
 
 mod lines;
@@ -19,9 +19,9 @@ use crate::config::{Log, LogFormat};
 use crate::error::Error;
 use lines::Lines;
 
-/// Lines that wait to be written.
+/// Maximum number of lines waiting to be written.
 const WAITING_LINES: usize = 4096;
-/// For what waits when the process ends.
+/// Time for waiting lines when the process ends.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
 static JSON: AtomicBool = AtomicBool::new(false);
@@ -32,13 +32,13 @@ pub fn is_json() -> bool {
     JSON.load(Ordering::Relaxed)
 }
 
-/// Says an error that ends the program once more: as a line of the log where that is for machines,
-/// else for people.
+/// Reports an error that ends the program: as a log line if the log is for machines, otherwise for
+/// people.
 pub fn report(error: &Error) {
     if is_json() {
         tracing::error!("{error}");
     } else {
-        // There is nobody else to tell where standard error is closed.
+        // If standard error is closed, there is no other place to report to.
         let _ = writeln!(std::io::stderr(), "super-relay: {error}");
     }
 }
@@ -49,38 +49,38 @@ pub fn init(log: &Log) -> Result<(), Error> {
     let started = Lines::to(std::io::stderr(), WAITING_LINES);
     let started = started.map_err(|problem| Error::Start(format!("logging: {problem}")))?;
     let writer = LINES.get_or_init(|| started).clone();
-    // By default what can't be written is said on standard error, in a way that panics where that
+    // By default a line that cannot be written is reported on standard error, which panics if that
     // fails too.
     let lines = tracing_subscriber::fmt()
         .with_env_filter(log.directives()?)
         .with_writer(move || writer.clone())
         .log_internal_errors(false);
     match log.format {
-        // Colours are for terminals: a file would keep the codes.
+        // Colours are for terminals: a file would keep their escape codes.
         LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).try_init(),
         LogFormat::Json => lines.json().try_init(),
     }
     .map_err(|problem| Error::Start(format!("logging: {problem}")))
 }
 
-/// Waits until the log is written, for a second at most.
+/// Waits until the log is written, but no longer than a second.
 pub fn finish() {
     if let Some(lines) = LINES.get() {
         lines.finish(LAST_LINES);
     }
 }
 
-/// Counts the lines that were lost.
+/// Registers the metric for lost lines.
 pub fn register(registry: &Registry) -> Result<(), prometheus::Error> {
     let total =
-        IntCounter::new("log_lines_lost_total", "Log lines that nobody read in time, or that could not be written.")?;
+        IntCounter::new("log_lines_lost_total", "Log lines that were not read in time, or could not be written.")?;
     registry.register(Box::new(LostLines { total, collecting: Mutex::default() }))
 }
 
-/// Read from the lines when it is asked for.
+/// Reads the count when metrics are collected.
 struct LostLines {
     total: IntCounter,
-    /// Two that collect at once would count twice.
+    /// Two simultaneous collections would count twice.
     collecting: Mutex<()>,
 }
 

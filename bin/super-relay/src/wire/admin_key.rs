@@ -10,7 +10,7 @@ use super::start_error;
 use crate::admin::key_of;
 use crate::error::Error;
 
-/// Reads the admin's key, or makes one where there is none.
+/// Reads the admin's key, or creates it if it does not exist.
 pub fn read_or_make(file: &Path) -> Result<AdminKey, Error> {
     match look_at(file)? {
         Some(key) => Ok(key),
@@ -18,7 +18,7 @@ pub fn read_or_make(file: &Path) -> Result<AdminKey, Error> {
     }
 }
 
-/// Reads the admin's key; `None` where there is none, and one can be made. Changes nothing.
+/// Reads the admin's key; `None` if it does not exist and can be created. Changes nothing.
 pub fn look_at(file: &Path) -> Result<Option<AdminKey>, Error> {
     let problem = start_error("bootstrap.admin_key_file");
     match std::fs::read_to_string(file) {

@@ -1,4 +1,4 @@
-//! A start without serving: looks at what a start needs, and changes nothing on disk.
+//! A start without serving: checks everything that a start needs, and changes nothing on disk.
 
 use std::sync::Arc;
 
@@ -18,15 +18,15 @@ use super::{kms, look, node, ports, relay, start_error};
 use crate::config::{Bootstrap, Config, KmsOfNode, Profile};
 use crate::error::Error;
 
-/// Seconds that a signer has to be announced before it is let in, in production: time for the
-/// guardian to look.
+/// In production, the minimum time in seconds between a signer's proposal and its activation: time
+/// for the guardian to check it.
 const LEAST_ACTIVATION_DELAY: u32 = 24 * 60 * 60;
-/// Not there yet when a relay is set up; a start serves without.
+/// Checks that fail while a relay is being set up; a start serves without them.
 const OF_A_SPONSORSHIP: [&str; 6] = ["tee", "relay_key", "signer", "ceilings", "window", "deposit"];
-const NOT_LOOKED_AT: &str = "not looked at: whether the ports are free, and a TEE of this machine";
+const NOT_LOOKED_AT: &str = "not checked: whether the ports are free, and a TEE on this machine";
 
-/// What there is to say where nothing is wrong: what the first start makes, and what a sponsorship
-/// lacks.
+/// The notes of a successful check: what the first start creates, and what a sponsorship still
+/// needs.
 pub async fn check(config: &Config) -> Result<Vec<String>, Error> {
     let mut found = Vec::new();
     if config.relay.is_some() {
@@ -60,8 +60,7 @@ async fn check_relay(config: &Config, settings: &Settings, kms: &KmsOfNode<'_>) 
         KmsOfNode::Here(_) => Arc::new(NotAsked),
         KmsOfNode::Elsewhere(remote) => Arc::new(node::remote_kms(remote)?),
     };
-    // The relay is put together over an empty database, and with a key of its own where there is
-    // none yet.
+    // The relay is assembled with an empty database, and with a temporary key if it has none yet.
     let scratch = TemporaryFolder::make_in(&std::env::temp_dir()).map_err(start_error("a temporary folder"))?;
     let mut elsewhere = settings.clone();
     elsewhere.database = scratch.path().join("relay.sqlite");
@@ -101,7 +100,7 @@ async fn check_relay(config: &Config, settings: &Settings, kms: &KmsOfNode<'_>) 
     if wrong.is_empty() { Ok(found) } else { Err(Error::Start(wrong.join("\n"))) }
 }
 
-/// What a TEE that is set up by `bootstrap` would not sign of what the relay sponsors.
+/// Sponsorships that the relay allows but a TEE set up by `bootstrap` would not sign.
 fn narrower_than_the_relays(bootstrap: &Bootstrap, relay: &Settings) -> impl Iterator<Item = String> {
     let window = (u64::from(bootstrap.max_window_seconds) < relay.max_window_seconds).then(|| {
         format!(
@@ -129,7 +128,7 @@ fn narrower_than_the_relays(bootstrap: &Bootstrap, relay: &Settings) -> impl Ite
     window.into_iter().chain(policies)
 }
 
-/// On that chain of those that are listed, or on the only one.
+/// On the given chain, or on the only one.
 async fn check_activation_delay(settings: &Settings, chain_id: Option<u64>) -> Result<(), Error> {
     let is_asked = |chain: &&ChainSettings| chain_id.is_none_or(|chain_id| chain_id == chain.chain_id);
     let Some(chain) = settings.all_chains().iter().find(is_asked) else { return Ok(()) };
@@ -161,12 +160,12 @@ async fn check_kms(settings: &kms_gateway::Settings) -> Result<Vec<String>, Erro
     Ok(found)
 }
 
-/// In the place of a KMS in the same process, whose TEE is not opened.
+/// Stands in for a KMS in the same process, whose TEE is not opened.
 struct NotAsked;
 
 impl NotAsked {
     fn answer<T>() -> Result<T, KmsError> {
-        Err(KmsError::Unavailable { message: "not asked".to_owned(), in_doubt: false })
+        Err(KmsError::Unavailable { message: "not called".to_owned(), in_doubt: false })
     }
 }
 

@@ -1,5 +1,5 @@
-//! Puts the KMS gateway together: TEE transport, account factory, and the bootstrap of a
-//! development TEE.
+//! Assembles the KMS gateway: TEE transport, account factory, and the bootstrap of a development
+//! TEE.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use super::{admin_key, look, start_error};
 use crate::config::Bootstrap;
 use crate::error::Error;
 
-/// Opens the gateway over the TEE of the settings. Fails when the TEE reports less protection than
+/// Opens the gateway with the TEE of the settings. Fails if the TEE reports less protection than
 /// they require.
 pub async fn open(settings: Settings, registry: &Registry, stages: &Stages) -> Result<Gateway, Error> {
     look::at_kms(&settings).await?;
@@ -34,16 +34,16 @@ pub async fn open(settings: Settings, registry: &Registry, stages: &Stages) -> R
         .map_err(start_error("the KMS gateway"))?;
     loop {
         match gateway.ready().await {
-            // Another process may have locked the database for a moment; the write ends, one way or
-            // the other.
+            // Another process may have locked the database for a moment; the write finishes in
+            // either case.
             Err(GatewayError::StoreSilent { .. }) => {}
             ready => return ready.map(|_| gateway).map_err(start_error("the TEE")),
         }
     }
 }
 
-/// Where it may block: a device's first session takes seconds, and one whose supplicant is gone is
-/// never there.
+/// Runs where it may block: opening a device's first session takes seconds, and never returns if
+/// its supplicant is gone.
 async fn open_transport(settings: Settings) -> Result<(Arc<dyn TeeTransport>, Settings), Error> {
     let opening = tokio::task::spawn_blocking(move || {
         let transport = settings.tee.row().open(&settings.data_dir, settings.worker_options());
@@ -52,7 +52,7 @@ async fn open_transport(settings: Settings) -> Result<(Arc<dyn TeeTransport>, Se
     opening.await.map_err(start_error("the TEE"))?.map_err(start_error("the TEE"))
 }
 
-/// Brings a development TEE into the state that the configuration describes.
+/// Brings a development TEE into the configured state.
 pub async fn provision(
     gateway: &Gateway,
     bootstrapping: &Bootstrap,
@@ -69,7 +69,7 @@ pub async fn provision(
     Ok(())
 }
 
-/// The deployments that a KMS alone is told of.
+/// The deployments configured for a KMS without a relay.
 pub fn bootstrap_deployments(bootstrapping: &Bootstrap) -> Vec<Deployment> {
     let deployments = bootstrapping.deployments.iter().map(|deployment| Deployment {
         entry_point: EntryPoint {
@@ -82,10 +82,10 @@ pub fn bootstrap_deployments(bootstrapping: &Bootstrap) -> Vec<Deployment> {
     deployments.collect()
 }
 
-/// The deployments that relay settings name, as the ceilings take them.
+/// The deployments in the relay's settings, in the form of the ceilings.
 pub fn deployments(relay: &paymaster_relay::Settings) -> Vec<Deployment> {
     let deployments = relay.deployments.iter().filter_map(|deployment| {
-        // Settings were checked before: each deployment is on a chain.
+        // The settings were validated: each deployment is on a configured chain.
         let chain_id = relay.chain_of(deployment)?;
         let entry_point = EntryPoint { chain_id, address: deployment.entry_point, version: deployment.version };
         Some(Deployment { entry_point, paymaster: deployment.paymaster })

@@ -1,5 +1,5 @@
-//! Looks at the files and folders that a start needs, and changes none. A start looks before it
-//! changes anything, and a check looks at the same: what one refuses, the other does too.
+//! Checks the files and folders that a start needs, and changes none. A start runs these checks
+//! before it changes anything, and `config check` runs the same ones: both refuse the same things.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::api_key;
 use crate::config::Bootstrap;
 use crate::error::Error;
 
-/// Those of the relay, but for its key; what there is to say of them.
+/// Those of the relay, except for its key; returns notes for the operator.
 pub async fn at_relay(settings: &Settings) -> Result<Vec<String>, Error> {
     let database = &settings.database;
     let migrations = Database::look_at(database, &settings.chain_ids()).await.map_err(start_error("relay.database"))?;

@@ -22,18 +22,18 @@ use kms_gateway::transport::TeeName;
 use crate::config::Config;
 use crate::error::Error;
 
-/// The address of the relay's key, made if there is none yet. Asks nobody.
+/// The address of the relay's key, which is created if it does not exist. Makes no requests.
 pub fn relay_signer_address(config: &Config) -> Result<String, Error> {
     relay::key_address(config.for_relay()?).map(|address| address.to_string())
 }
 
-/// Has the gateway of the settings forget the TEE that it has served.
+/// Makes the configured gateway forget the TEE that it has served.
 pub async fn forget_tee(config: &Config, name: TeeName) -> Result<(), Error> {
     let settings = config.for_kms()?;
     Gateway::forget_tee(&settings.data_dir, name).await.map_err(start_error("forget-tee"))
 }
 
-/// Says which part could not be started.
+/// Names the part that could not be started.
 fn start_error<E: Display>(part: &str) -> impl Fn(E) -> Error + use<E> {
     let part = part.to_string();
     move |problem| Error::Start(format!("{part}: {problem}"))

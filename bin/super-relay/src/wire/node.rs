@@ -26,7 +26,7 @@ use crate::in_process_kms::InProcessKms;
 use crate::ops::{self, Readiness};
 use crate::telemetry;
 
-/// A running node: the relay, and the KMS with it unless gateways elsewhere are configured.
+/// A running node: the relay, and the KMS unless remote gateways are configured.
 pub struct Node {
     servers: Servers,
     store: SqliteStore,
@@ -36,15 +36,15 @@ pub struct Node {
 }
 
 impl Node {
-    /// Starts everything; what it returns serves already.
+    /// Starts everything; the returned node is already serving.
     pub async fn start(config: Config) -> Result<Self, Error> {
         let (settings, kms) = config.for_node()?;
-        // From the first moment on: unheard, a hangup would end the process.
+        // From the first moment on: an unhandled SIGHUP would end the process.
         let hangups = signal(SignalKind::hangup()).map_err(start_error("signals"))?;
         let (mut servers, registry, ports) = (Servers::new(config.shutdown), Registry::new(), Ports::fit(&config)?);
         let stages = serve_operations(&mut servers, &registry, &config, &ports).await?;
         look::at_relay(settings).await?;
-        // A check may be made beside another node, a start may not.
+        // A check may run next to another node, a start may not.
         api_key::check_free(&settings.admin_socket())?;
         let (gateway, port): (_, Arc<dyn Kms>) = match kms {
             KmsOfNode::Here(kms) => {
@@ -77,7 +77,7 @@ impl Node {
         Ok(Self { servers, store, api_keys, gateway, stages })
     }
 
-    /// Runs until the operating system says stop.
+    /// Runs until it is stopped by a signal.
     pub async fn run_until_stopped(mut self) -> Result<(), Error> {
         let outcome = self.servers.run_until_stopped(&self.stages).await;
         self.close().await;
@@ -104,7 +104,7 @@ pub struct KmsNode {
 }
 
 impl KmsNode {
-    /// Starts the gateway; what it returns serves already.
+    /// Starts the gateway; the returned gateway is already serving.
     pub async fn start(config: Config) -> Result<Self, Error> {
         let settings = config.for_kms()?.clone();
         let (mut servers, registry, ports) = (Servers::new(config.shutdown), Registry::new(), Ports::fit(&config)?);
@@ -118,7 +118,7 @@ impl KmsNode {
         Ok(Self { servers, stages, gateway })
     }
 
-    /// Runs until the operating system says stop.
+    /// Runs until it is stopped by a signal.
     pub async fn run_until_stopped(mut self) -> Result<(), Error> {
         let outcome = self.servers.run_until_stopped(&self.stages).await;
         self.gateway.close().await;
@@ -126,12 +126,12 @@ impl KmsNode {
     }
 }
 
-/// The gateways elsewhere.
+/// The remote gateways.
 pub(super) fn remote_kms(remote: &RemoteKms) -> Result<HttpKms, Error> {
     HttpKms::new(remote.urls.clone(), Duration::from_secs(remote.timeout_seconds)).map_err(start_error("remote_kms"))
 }
 
-/// Before anything that may take its time: what takes it can be asked for.
+/// Before anything that may take long, so that its progress can be queried.
 async fn serve_operations(
     servers: &mut Servers,
     registry: &Registry,
@@ -162,7 +162,7 @@ async fn serve_kms(
     Ok(pulse)
 }
 
-/// An interrupted rotation is settled when the KMS answers; until then the old key stays.
+/// Resolves an interrupted rotation once the KMS answers; until then the old key stays in use.
 async fn settle_rotation(key: &RelayKey) {
     if let Err(problem) = key.resolve().await {
         tracing::warn!(%problem, "a rotation of the relay's key is still open");
@@ -186,7 +186,7 @@ fn in_the_background(
         servers.work("settlement", async move { settler.run(every, stop).await });
     }
 
-    // Without an interval it still settles an interrupted rotation.
+    // Even without an interval it resolves an interrupted rotation.
     let (fresh, stop) = (Arc::clone(&key), servers.stop());
     servers.work("rotation", async move { fresh.keep_fresh(stop).await });
 
@@ -201,7 +201,7 @@ fn in_the_background(
     });
 }
 
-/// Where an admin on this machine finds what listens there.
+/// The URL at which an admin on this machine reaches a server with that address.
 fn local_url(mut address: SocketAddr) -> String {
     if address.ip().is_unspecified() {
         address.set_ip(if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });

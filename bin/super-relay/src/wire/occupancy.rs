@@ -1,4 +1,4 @@
-//! What each port does with connections, as metrics.
+//! Connection metrics of each port.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -7,17 +7,17 @@ use prometheus::proto::MetricFamily;
 use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry};
 use serve::{Ended, Occupancy, Occupied, Refused, Tally};
 
-/// Read from the port when they are asked for.
+/// Reads the port's counts when metrics are collected.
 struct Connections {
     occupancy: Occupancy,
     open: IntGaugeVec,
     refused: IntCounterVec,
     ended: IntCounterVec,
-    /// Two that collect at once would count twice.
+    /// Two simultaneous collections would count twice.
     collecting: Mutex<()>,
 }
 
-/// Of the port that `listen` has under this name.
+/// Registers the metrics of the port that `listen` has under this name.
 pub fn register(registry: &Registry, port: &str, occupancy: Occupancy) -> Result<(), prometheus::Error> {
     let of_port = |name, help| Opts::new(name, help).const_label("port", port);
     let open = of_port("connections_open", "Open connections of a port by what they are doing.");
@@ -56,7 +56,7 @@ impl Collector for Connections {
     }
 }
 
-/// Brings counters to what the port counted.
+/// Sets counters to the port's totals.
 fn count(counters: &IntCounterVec, totals: impl IntoIterator<Item = (&'static str, u64)>) {
     for (reason, total) in totals {
         let counter = counters.with_label_values(&[reason]);

@@ -10,10 +10,10 @@ use super::{occupancy, start_error};
 use crate::config::Config;
 use crate::error::Error;
 
-/// Descriptors of one request to the relay: its own connection, one to the chain, one to a KMS
-/// elsewhere.
+/// File descriptors per request to the relay: its own connection, one to the chain, one to a remote
+/// KMS.
 const OF_RPC: usize = 3;
-/// Descriptors of one request to the KMS: its own connection, and one to the chain of the account
+/// File descriptors per request to the KMS: its own connection, and one to the chain of the account
 /// factory.
 const OF_KMS: usize = 2;
 
@@ -25,7 +25,7 @@ pub struct Ports {
 }
 
 impl Ports {
-    /// Raises the limit of open files as far as it goes, and fits the configured limits into it.
+    /// Raises the limit of open files as far as possible, and fits the configured limits into it.
     pub fn fit(config: &Config) -> Result<Self, Error> {
         let limit = serve::raise_limit().map_err(start_error("limit of open files"))?;
         let connections = &config.connections;
@@ -46,13 +46,13 @@ impl Ports {
     }
 }
 
-/// Whether an address of the configuration is one of this machine. Takes no port that anybody
-/// listens on.
+/// Checks that a configured address belongs to this machine. Does not occupy a port.
 pub fn look_at(address: SocketAddr) -> Result<(), Error> {
     UdpSocket::bind((address.ip(), 0)).map(drop).map_err(start_error(&format!("listen on {address}")))
 }
 
-/// Takes the address that `listen` has under this name; answers which it is, port 0 resolved.
+/// Binds the address that `listen` has under this name; returns the actual address, with port 0
+/// resolved.
 pub async fn bind(
     name: &str,
     address: SocketAddr,

@@ -1,4 +1,4 @@
-//! Puts the relay together: stores, chain, key, and the KMS it was given.
+//! Assembles the relay: stores, chain, key, and the given KMS.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use proto::Address;
 use super::start_error;
 use crate::error::Error;
 
-/// The relay's services, and what must be closed after them.
+/// The relay's services, and the parts to close after them.
 pub struct OpenRelay {
     pub rpc: Arc<RpcServer>,
     /// One for each chain.
@@ -32,21 +32,21 @@ pub struct OpenRelay {
     pub api_keys: Arc<ApiKeys>,
 }
 
-/// Opens the relay's key; makes one where there is none.
+/// Opens the relay's key; creates it if it does not exist.
 pub fn open_key(settings: &Settings, kms: Arc<dyn Kms>) -> Result<Arc<RelayKey>, Error> {
     let passphrase = passphrase(&settings.relay_key).map_err(start_error("the relay key"))?;
     let key = RelayKey::open(&settings.relay_key, passphrase, kms).map_err(start_error("the relay key"))?;
     Ok(Arc::new(key))
 }
 
-/// The same without a change on disk: `None` where there is no key yet.
+/// The same without changing the disk: `None` if there is no key yet.
 pub fn look_at_key(settings: &Settings, kms: Arc<dyn Kms>) -> Result<Option<Arc<RelayKey>>, Error> {
     let passphrase = passphrase(&settings.relay_key).map_err(start_error("the relay key"))?;
     let key = RelayKey::look_at(&settings.relay_key, passphrase, kms).map_err(start_error("the relay key"))?;
     Ok(key.map(Arc::new))
 }
 
-/// The address of the relay's key, with nobody to ask.
+/// The address of the relay's key, without calling a KMS.
 pub fn key_address(settings: &Settings) -> Result<Address, Error> {
     let passphrase = passphrase(&settings.relay_key).map_err(start_error("the relay key"))?;
     RelayKey::address_on_disk(&settings.relay_key, passphrase).map_err(start_error("the relay key"))

@@ -1,5 +1,5 @@
-//! The tasks of a process: all run until one ends by itself or the process is told to stop, then
-//! all end in order.
+//! The tasks of a process: all run until one ends unexpectedly or the process is stopped, then all
+//! end in order.
 
 use std::future::Future;
 use std::io;
@@ -15,12 +15,12 @@ use crate::error::Error;
 use crate::ops::Readiness as _;
 use crate::shutdown::{Ending, Endings};
 
-/// For the answer to the last probe.
+/// Time to answer the last probe.
 const LAST_PROBES: Duration = Duration::from_secs(1);
 
 type Tasks = JoinSet<(&'static str, io::Result<()>)>;
 
-/// What runs, and the word that stops it.
+/// The running tasks, and the tokens that stop them.
 pub struct Servers {
     tasks: Tasks,
     stop: CancellationToken,
@@ -41,12 +41,12 @@ impl Servers {
         }
     }
 
-    /// Cancelled when everything shall end but the operator's port.
+    /// Cancelled when everything but the operator's port is to end.
     pub fn stop(&self) -> CancellationToken {
         self.stop.clone()
     }
 
-    /// Cancelled when the operator's port shall end.
+    /// Cancelled when the operator's port is to end.
     pub fn stop_operations(&self) -> CancellationToken {
         self.stop_operations.clone()
     }
@@ -69,11 +69,11 @@ impl Servers {
         });
     }
 
-    /// Says whether all is there, and runs until a signal comes, or a task ends that nobody told
-    /// to.
+    /// Logs whether the process is ready, and runs until a signal arrives, or a task ends
+    /// unexpectedly.
     pub async fn run_until_stopped(&mut self, stages: &Stages) -> Result<(), Error> {
         let mut endings = Endings::listen()?;
-        // What it asks may take its time to answer: a signal is heard meanwhile.
+        // The check may take long: signals are handled meanwhile.
         let report = async {
             say_whether_it_is_ready(stages).await;
             std::future::pending::<()>().await;
@@ -100,7 +100,7 @@ impl Servers {
         first.and(finished)
     }
 
-    /// No longer ready; keeps serving until whoever sends requests has noticed.
+    /// Becomes not ready, and keeps serving until load balancers have noticed.
     async fn drain(&mut self, endings: &mut Endings) -> Result<(), Error> {
         let longest = Duration::from_secs(self.shutdown.drain_seconds);
         tracing::info!("stopping: not ready; connections are accepted for {} s", longest.as_secs());
@@ -111,7 +111,7 @@ impl Servers {
         }
     }
 
-    /// Returns when a task has ended that nobody told to.
+    /// Returns when a task has ended unexpectedly.
     async fn unexpected_end(&mut self) -> Error {
         let ended = tokio::select! {
             Some(ended) = self.tasks.join_next() => ended,
@@ -125,8 +125,8 @@ impl Servers {
         }
     }
 
-    /// Tells everything to stop, and waits until it has: requests in flight finish, those that
-    /// never end are dropped.
+    /// Stops everything, and waits until it has ended: requests in flight finish, those that never
+    /// end are dropped.
     pub async fn finish(&mut self) -> Result<(), Error> {
         tracing::info!("stopping: requests in flight finish");
         self.stop.cancel();
@@ -152,7 +152,7 @@ impl Servers {
     }
 }
 
-/// One line, whichever it is.
+/// Logs one line in either case.
 async fn say_whether_it_is_ready(stages: &Stages) {
     if let Err(reason) = stages.ready().await {
         tracing::warn!("not ready: {reason} (/readyz says when it is)");

@@ -1,4 +1,4 @@
-//! What `/readyz`, `/livez` and `/status` answer, from the first moment of the process on.
+//! The answers of `/readyz`, `/livez` and `/status`, from the start of the process on.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -16,7 +16,7 @@ use crate::ops::Readiness;
 
 const STOPPING: &str = "it is stopping";
 
-/// Answers as the stage that the process has reached.
+/// Answers according to the stage that the process has reached.
 pub struct Stages {
     now: RwLock<Arc<dyn Readiness>>,
     stopping: AtomicBool,
@@ -31,7 +31,7 @@ impl Stages {
         *self.now.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(stage);
     }
 
-    /// From now on it isn't ready, whatever else it is.
+    /// Makes the process not ready from now on, regardless of its stage.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
@@ -62,11 +62,11 @@ impl Readiness for Stages {
     }
 }
 
-/// Something is being started.
+/// A part that is being started.
 pub struct Starting {
     what: &'static str,
     since: Instant,
-    /// Then it won't be.
+    /// The time after which the start counts as failed.
     longest: Option<Duration>,
 }
 
@@ -99,18 +99,19 @@ impl Readiness for Starting {
     }
 }
 
-/// Below the second that most supervisors wait for a probe. The database has its own, shorter time.
+/// Below the second that most supervisors wait for a probe. The database has its own, shorter
+/// limit.
 const LONGEST: Duration = Duration::from_millis(900);
 
 async fn gateway_ready(gateway: &Gateway) -> Result<(), String> {
     let deadline = Deadline::now() + LONGEST;
     answers(deadline, gateway.database_ready(), gateway.tee_ready()).await?;
-    // Its failures don't count, so neither does its slowness.
+    // Its failures do not count, so its slowness must not either.
     let _ = timeout_at(deadline, gateway.watch_admin_counter()).await;
     Ok(())
 }
 
-/// Side by side, so that the one does not use up the other's time.
+/// Runs both concurrently, so that neither uses up the other's time.
 async fn answers<T>(
     deadline: Deadline,
     database: impl Future<Output = Result<(), GatewayError>>,
@@ -123,7 +124,7 @@ async fn answers<T>(
     database.and(tee.map(drop)).map_err(|problem| problem.to_string())
 }
 
-/// A node that serves.
+/// The readiness of a node that serves.
 pub struct RelayReadiness {
     pub relay: Arc<paymaster_relay::Readiness>,
     pub gateway: Option<Gateway>,
@@ -141,7 +142,7 @@ impl Readiness for RelayReadiness {
                 None => Ok(()),
             }
         };
-        // Side by side: whoever probes waits for a second only.
+        // Concurrently: a probe waits only a second.
         let (relay, gateway) = tokio::join!(relay, gateway);
         relay.and(gateway)
     }
@@ -160,7 +161,7 @@ impl Readiness for RelayReadiness {
     }
 }
 
-/// A gateway that serves.
+/// The readiness of a gateway that serves.
 pub struct GatewayReadiness {
     pub gateway: Gateway,
     pub ports: Vec<(&'static str, Pulse)>,
@@ -198,7 +199,8 @@ impl Readiness for GatewayReadiness {
     }
 }
 
-/// Whether the TEE accepts the passkeys that the gateway registers; other checks report the rest.
+/// Whether the TEE accepts the passkeys that the gateway registers; other checks report everything
+/// else.
 fn relying_party(gateway: &Gateway, state: &Result<SecurityState, GatewayError>) -> Check {
     let provisioned = state.as_ref().ok().and_then(|state| state.provisioned.as_ref());
     let outcome = provisioned.map_or(Ok(()), |provisioned| gateway.check_relying_party(provisioned));
@@ -218,7 +220,7 @@ fn accepting(ports: &[(&'static str, Pulse)]) -> Result<(), String> {
 }
 
 fn alive(gateway: &Gateway) -> Result<(), String> {
-    gateway.alive().map_err(|took| format!("a call of the TEE has not come back for {} s", took.as_secs()))
+    gateway.alive().map_err(|took| format!("a call to the TEE has not returned for {} s", took.as_secs()))
 }
 
 #[cfg(test)]

@@ -206,7 +206,7 @@ async fn a_key_that_is_too_small_for_one_operation_is_made_with_a_warning() {
     let small = noted(&[&public[..], &["--rate", "600/min:5", "--quota", "5"]].concat()).await;
     for (option, when) in [("--rate", "at once"), ("--quota", "a day")] {
         let warning = format!(
-            "warning: {option} allows 5 calls {when}, of which one client address has 2: an operation through viem takes 3"
+            "warning: {option} allows 5 calls {when}, of which one client address may use 2: an operation through viem takes 3"
         );
         assert!(small.contains(&warning), "{small}");
     }

@@ -69,7 +69,7 @@ async fn a_check_is_a_start_without_serving_and_changes_nothing() {
     let output = check().await;
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(said.contains("not looked at: whether the ports are free"), "beside a running node: {said}");
+    assert!(said.contains("not checked: whether the ports are free"), "beside a running node: {said}");
     assert!(!said.contains("first start"), "{said}");
 
     // A relay of which nothing is there yet.

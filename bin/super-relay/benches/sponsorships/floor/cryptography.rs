@@ -29,7 +29,7 @@ pub struct Cryptography {
 }
 
 impl Cryptography {
-    /// Of the frame that the core answered so.
+    /// The cryptography of the frame that the core answered with this reply.
     pub fn of(core: &TrustedCore, reply: SponsorReply) -> Outcome<Self> {
         let TrustedCore { command, relay, passkey, .. } = core;
         let assertion = command.passkey.clone().ok_or("no assertion")?;
@@ -59,7 +59,7 @@ impl Cryptography {
         Ok(PasskeyKey::from_sec1_point(&point)?.verify_prehash(&self.asserted, &signature)?)
     }
 
-    /// Whose approval the relay's is.
+    /// Recovers the address that signed the relay's approval.
     pub fn recover(&self) -> Outcome<Address> {
         let Signature { r, s, v } = self.command.approval.signature;
         let signature = Secp256k1::from_scalars(r, s)?;

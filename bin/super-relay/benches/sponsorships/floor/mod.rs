@@ -1,5 +1,4 @@
-//! The floor: what one sponsorship costs when there is nothing but its cryptography, and nothing
-//! but the trusted core.
+//! The floor: the cost of one sponsorship's cryptography alone, and of the trusted core alone.
 
 mod cryptography;
 mod trusted_core;
@@ -15,7 +14,7 @@ use trusted_core::TrustedCore;
 const SAMPLE: Duration = Duration::from_micros(500);
 const SAMPLES: usize = 400;
 
-/// Times of one core.
+/// Times on one core.
 pub struct Floor {
     /// One P-256 verification, key and DER included.
     pub verify: Duration,
@@ -32,8 +31,8 @@ pub struct Floor {
 impl Floor {
     /// Signatures of one sponsorship: relay, paymaster, account.
     pub const SIGNATURES: u32 = 3;
-    /// Recoveries that gateway and relay make on top: the gateway of all three signatures, the
-    /// relay of the paymaster's.
+    /// Further recoveries by gateway and relay: the gateway recovers all three signatures, the
+    /// relay the paymaster's.
     pub const MORE_RECOVERIES: u32 = 4;
 
     /// Measures on the core that this process is on.
@@ -50,12 +49,12 @@ impl Floor {
         })
     }
 
-    /// The cryptography of one sponsorship, nothing of it twice.
+    /// The cryptography of one sponsorship, each step once.
     pub fn cryptography(&self) -> Duration {
         self.verify + self.recover + self.sign * Self::SIGNATURES + self.hashes
     }
 
-    /// What the gateway and the relay recover again, because they believe nobody.
+    /// What the gateway and the relay recover again, because neither trusts the other side.
     pub fn checked_again(&self) -> Duration {
         self.recover * Self::MORE_RECOVERIES
     }

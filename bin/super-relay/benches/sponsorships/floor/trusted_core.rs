@@ -1,4 +1,4 @@
-//! The trusted core alone: provisioned in memory, with one account, and a frame that asks it for a
+//! The trusted core alone: provisioned in memory, with one account, and a frame that requests a
 //! sponsorship.
 
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -26,7 +26,7 @@ const PAYMASTER: Address = Address([0x9a; 20]);
 const SENDER: devkit::Address = devkit::Address::repeat_byte(0x11);
 const WINDOW_SECONDS: u32 = 600;
 
-/// The core, the frame, and what the frame was made of.
+/// The core, the frame, and the frame's parts.
 pub struct TrustedCore {
     core: Core<MemoryStore, SeededEntropy, MemoryCounter>,
     frame: Vec<u8>,
@@ -36,7 +36,7 @@ pub struct TrustedCore {
 }
 
 impl TrustedCore {
-    /// Everything up to the frame, through frames.
+    /// Prepares the core through frames, up to the sponsorship frame.
     pub fn with_a_frame() -> Outcome<Self> {
         let (admin, relay) = (SigningKey::from_slice(&[0xad; 32])?, SigningKey::from_slice(&[0x01; 32])?);
         let device = MemoryDevice::default();
@@ -60,7 +60,7 @@ impl TrustedCore {
         Ok(Self { core, frame: frame::encode_request(&command)?, command, relay, passkey: first })
     }
 
-    /// Has the frame answered; the same frame gives the same reply.
+    /// Has the frame answered; the same frame gets the same reply.
     pub fn handle(&mut self) -> Outcome<SponsorReply> {
         Ok(frame::decode_reply::<Sponsor>(&self.core.handle(&self.frame))??)
     }
@@ -132,7 +132,7 @@ fn register(passkey: &mut SoftPasskey) -> Outcome<Registration> {
     })
 }
 
-/// The same operation as in the load, approved by both.
+/// The same operation as in the load, with both approvals.
 fn sponsor(account_id: AccountId, passkey: &mut SoftPasskey, relay: &SigningKey) -> Outcome<Sponsor> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let mut command = Sponsor {

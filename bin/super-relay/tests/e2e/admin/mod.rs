@@ -153,7 +153,7 @@ async fn nothing_is_sent_without_a_signature_or_for_a_permission_that_is_none() 
     let (url, file) = (tee.kms.url("kms"), tee.file("tee.json"));
     let arguments = ["admin", "--kms", &url, "--tee-id", &tee.tee_id, "--admin", RELAY, "provision", &file];
     let unsigned = result(run(&arguments).await).unwrap_err();
-    assert!(unsigned.contains("no signature came"), "{unsigned}");
+    assert!(unsigned.contains("no signature given"), "{unsigned}");
     tee.command(&["provision", &file]).await.unwrap();
 
     let unknown = tee.command(&["authorize", RELAY, "--permissions", "everything"]).await.unwrap_err();
@@ -230,7 +230,7 @@ async fn the_id_of_a_new_tee_comes_from_a_quote_that_a_program_found_to_hold() {
     };
     let strict = verifier("strict", "cat >/dev/null; echo 'refused: no quote' >&2; exit 1");
     let refused = tee.command_unnamed(&["provision", "--quote-verifier", &strict, &file]).await.unwrap_err();
-    assert!(refused.contains("does not hold") && refused.contains("refused: no quote"), "{refused}");
+    assert!(refused.contains("the quote is not valid") && refused.contains("refused: no quote"), "{refused}");
     // It is given its arguments, a nonce of 32 bytes, and the answer to that nonce.
     let check = "echo \"$4\" >>\"$0.nonces\"; [ \"$1 $2 $3\" = '--elf ta.elf --nonce' ] && [ ${#4} = 66 ] && grep -q \"nonce.:.$4\"";
     let lenient = format!("{} --elf ta.elf", verifier("lenient", check));

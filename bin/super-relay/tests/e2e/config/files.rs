@@ -121,7 +121,7 @@ async fn an_admin_socket_that_cannot_be_made_is_refused_by_check_and_start() {
     refused_by_both(&world, at(long), &["relay.admin_socket", "too long"]).await;
     let file = world.file("precious");
     fs::write(&file, "precious").unwrap();
-    refused_by_both(&world, at(file.clone()), &["relay.admin_socket", "no socket"]).await;
+    refused_by_both(&world, at(file.clone()), &["relay.admin_socket", "not a socket"]).await;
     assert_eq!(fs::read_to_string(&file).unwrap(), "precious");
 }
 
