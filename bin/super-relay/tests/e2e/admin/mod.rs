@@ -140,7 +140,7 @@ async fn a_wallet_elsewhere_is_shown_typed_data_and_signs_it() {
     tee.ask_wallet(&wallet, &["--admin", &address, "provision", &setup]).await.unwrap();
 
     let stranger = tee.ask_wallet(&Key::new(8), &["authorize", RELAY]).await.unwrap_err();
-    assert!(stranger.contains("and not 0x"), "{stranger}");
+    assert!(stranger.contains("not by 0x"), "{stranger}");
     let arguments = ["authorize", RELAY, "--permissions", "sponsor"];
     let authorised = tee.ask_wallet(&wallet, &arguments).await.unwrap();
     let signer = &authorised["signers"]["signers"][0];
@@ -210,7 +210,7 @@ async fn a_gateways_word_for_a_tee_is_taken_only_where_the_admin_says_so() {
         assert!(refused.contains(way), "{refused}");
     }
     let refused = tee.command(&["provision", "--unattested", &file]).await.unwrap_err();
-    assert!(refused.contains("leave it out beside --tee-id"), "{refused}");
+    assert!(refused.contains("omit it when --tee-id is given"), "{refused}");
     let provisioned = tee.command_unnamed(&["provision", "--unattested", &file]).await.unwrap();
     assert_eq!(provisioned["command"]["teeId"], tee.tee_id);
     let refused = tee.command_unnamed(&["authorize", RELAY]).await.unwrap_err();
