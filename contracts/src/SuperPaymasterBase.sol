@@ -8,12 +8,12 @@ import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {IStakeManager} from "aa-v08/interfaces/IStakeManager.sol";
 
-/// @notice What the contract knows of a TEE key.
-/// @param proposedAt Unix seconds. When the key was proposed; zero when it is unknown.
+/// @notice The contract's record of a TEE key.
+/// @param proposedAt Unix seconds. When the key was proposed; zero for an unknown key.
 /// @param activatedAt Unix seconds. When the key became active; zero while it is only proposed.
 /// @param measurement The measurement of the TA that holds the key, as attested when it was
 /// proposed.
-/// @param teeId The id of the TEE that holds the key, as attested when it was proposed.
+/// @param teeId The ID of the TEE that holds the key, as attested when it was proposed.
 struct SignerRecord {
     uint48 proposedAt;
     uint48 activatedAt;
@@ -21,25 +21,24 @@ struct SignerRecord {
     bytes32 teeId;
 }
 
-/// @notice A TEE key that is active from deployment on.
+/// @notice A TEE key that is active from deployment.
 struct InitialSigner {
     address signer;
     bytes32 measurement;
     bytes32 teeId;
 }
 
-/// @title What the paymasters of every EntryPoint version share
-/// @notice Holds the TEE signers, the controls of owner and guardian, and the deposit and stake at
+/// @title The shared base of the paymasters for all EntryPoint versions
+/// @notice Manages the TEE signers, the powers of owner and guardian, and the deposit and stake at
 /// the EntryPoint.
 /// @dev Validation reads two storage slots of the paymaster itself, so bundlers that enforce
-/// ERC-7562 want it staked. It never
-/// reads the clock, which ERC-7562 bans: whether a signer is active is decided in the transaction
-/// that activates it.
+/// ERC-7562 require it to be staked. It never reads the clock, which ERC-7562 bans: whether a
+/// signer is active is decided in the transaction that activates it.
 abstract contract SuperPaymasterBase is Ownable2Step, Pausable, EIP712 {
-    // These getters are named as every paymaster's are, not in capitals.
+    // These getters follow the naming of other paymasters, not that of constants.
     // forge-lint: disable-start(screaming-snake-case-immutable)
 
-    /// @notice The only caller of validation. Deposits and stakes work alike in every version of
+    /// @notice The only caller of validation. Deposits and stakes work the same in every version of
     /// the EntryPoint.
     IStakeManager public immutable entryPoint;
 
@@ -47,25 +46,25 @@ abstract contract SuperPaymasterBase is Ownable2Step, Pausable, EIP712 {
     /// activated.
     uint32 public immutable activationDelay;
 
-    /// @notice Seconds a sponsorship may last after it was approved: the TA's ceiling of the same
-    /// name. A signed window may
-    /// be `WINDOW_SLACK` seconds wider, because it begins before its approval.
+    /// @notice Maximum seconds from the approval of a sponsorship to its end: the TA's ceiling of
+    /// the same name. A signed window may be `WINDOW_SLACK` seconds wider, because it begins before
+    /// its approval.
     uint32 public immutable maxWindow;
 
     // forge-lint: disable-end(screaming-snake-case-immutable)
 
-    /// @notice Seconds by which a signed window may be wider than `maxWindow`.
+    /// @notice Seconds by which a signed window may exceed `maxWindow`.
     uint48 public constant WINDOW_SLACK = 60;
 
-    /// @notice May pause and remove signers, and nothing else. Where it was the owner too, it
-    /// changes with the owner.
+    /// @notice May pause and remove signers, and nothing else. If the owner is also the guardian, a
+    /// transfer of ownership replaces both.
     address public guardian;
 
     mapping(address signer => SignerRecord record) private _signers;
 
     uint256 private constant SIGNATURE_LENGTH = 65;
 
-    /// @dev EntryPoint v0.9 reads a window as block numbers when both of its ends have this bit.
+    /// @dev EntryPoint v0.9 reads a window as block numbers if both of its ends have this bit.
     uint48 private constant BLOCK_NUMBER_FLAG = 1 << 47;
 
     event SignerProposed(
@@ -107,11 +106,12 @@ abstract contract SuperPaymasterBase is Ownable2Step, Pausable, EIP712 {
 
     /// @param entryPoint_ The EntryPoint; it must be deployed already.
     /// @param owner_ Proposes and activates signers, unpauses, stakes and withdraws.
-    /// @param guardian_ May pause and remove signers. The owner itself, where there is no other.
+    /// @param guardian_ May pause and remove signers. The owner itself, if there is no separate
+    /// guardian.
     /// @param activationDelay_ Seconds between proposal and activation of a signer. A day or more
     /// in production.
     /// @param maxWindow_ Seconds, not zero. The TA's ceiling of the same name.
-    /// @param signers_ TEE keys that are active at once.
+    /// @param signers_ TEE keys that are active from deployment.
     constructor(
         address entryPoint_,
         address owner_,
@@ -134,16 +134,16 @@ abstract contract SuperPaymasterBase is Ownable2Step, Pausable, EIP712 {
     }
 
     /// @notice Announces a TEE key, which can be activated `activationDelay` seconds later.
-    /// @dev A proposal can't be overwritten: remove it first.
+    /// @dev A proposal cannot be overwritten: remove it first.
     /// @param signer The key's address.
     /// @param measurement The measurement of the TA that holds the key, as attested.
-    /// @param teeId The id of the TEE that holds the key, as attested.
+    /// @param teeId The ID of the TEE that holds the key, as attested.
     function proposeSigner(address signer, bytes32 measurement, bytes32 teeId) external onlyOwner {
         _propose(signer, measurement, teeId, block.timestamp + activationDelay);
     }
 
-    /// @notice Lets a proposed TEE key sponsor operations from now on. Only after
-    /// `activationDelay`.
+    /// @notice Lets a proposed TEE key sponsor operations from now on. Reverts before
+    /// `activationDelay` has passed.
     function activateSigner(address signer) external onlyOwner {
         SignerRecord storage record = _signers[signer];
         if (record.proposedAt == 0) revert SignerNotProposed(signer);
@@ -155,9 +155,8 @@ abstract contract SuperPaymasterBase is Ownable2Step, Pausable, EIP712 {
         _activate(signer);
     }
 
-    /// @notice Takes effect at once. What an active signer signed and is not yet on chain becomes
-    /// worthless; a proposal is
-    /// cancelled.
+    /// @notice Takes effect at once. Signatures of an active signer that are not yet on chain
+    /// become invalid; a proposal is cancelled.
     function removeSigner(address signer) external onlyOwnerOrGuardian {
         SignerRecord memory record = _signers[signer];
         if (record.proposedAt == 0) revert SignerNotProposed(signer);
@@ -175,22 +174,22 @@ abstract contract SuperPaymasterBase is Ownable2Step, Pausable, EIP712 {
         _pause();
     }
 
-    /// @notice Resumes sponsoring. The guardian can't.
+    /// @notice Resumes sponsoring. The guardian cannot.
     function unpause() external onlyOwner {
         _unpause();
     }
 
-    /// @notice Adds the sent wei to the paymaster's deposit at the EntryPoint. Anyone may.
+    /// @notice Adds the sent wei to the paymaster's deposit at the EntryPoint. Anyone may call it.
     function deposit() external payable {
         entryPoint.depositTo{value: msg.value}(address(this));
     }
 
-    /// @notice Takes `amount` wei out of the deposit.
+    /// @notice Withdraws `amount` wei from the deposit.
     function withdrawTo(address payable recipient, uint256 amount) external onlyOwner {
         entryPoint.withdrawTo(recipient, amount);
     }
 
-    /// @notice Adds the sent wei to the stake and sets its unlock delay, which can't be shortened.
+    /// @notice Adds the sent wei to the stake and sets its unlock delay, which cannot be shortened.
     function addStake(uint32 unstakeDelaySec) external payable onlyOwner {
         entryPoint.addStake{value: msg.value}(unstakeDelaySec);
     }
@@ -200,17 +199,17 @@ abstract contract SuperPaymasterBase is Ownable2Step, Pausable, EIP712 {
         entryPoint.unlockStake();
     }
 
-    /// @notice Takes out the whole stake once its delay has passed.
+    /// @notice Withdraws the whole stake once its delay has passed.
     function withdrawStake(address payable recipient) external onlyOwner {
         entryPoint.withdrawStake(recipient);
     }
 
-    /// @notice Whether operations that this key signed are sponsored.
+    /// @notice Whether this key is an active signer.
     function isActiveSigner(address signer) public view returns (bool) {
         return _signers[signer].activatedAt != 0;
     }
 
-    /// @notice What is known of a key: all zero when it was never proposed, or was removed.
+    /// @notice The record of a key: all zero if it was never proposed, or was removed.
     function signerOf(address signer) external view returns (SignerRecord memory) {
         return _signers[signer];
     }
@@ -226,12 +225,12 @@ abstract contract SuperPaymasterBase is Ownable2Step, Pausable, EIP712 {
         revert OwnershipCannotBeRenounced();
     }
 
-    /// @dev A former owner who was the guardian as well keeps no power: that part goes to the new
-    /// owner, who may name another.
+    /// @dev A former owner who was also the guardian keeps no power: the role passes to the new
+    /// owner, who may name another guardian.
     function _transferOwnership(address newOwner) internal override {
         address previousOwner = owner();
         super._transferOwnership(newOwner);
-        // The constructor names the guardian itself.
+        // The constructor sets the guardian itself.
         if (previousOwner != address(0) && guardian == previousOwner) _setGuardian(newOwner);
     }
 
@@ -246,16 +245,15 @@ abstract contract SuperPaymasterBase is Ownable2Step, Pausable, EIP712 {
         return signatureFailed | (uint256(validUntil) << 160) | (uint256(validAfter) << 208);
     }
 
-    /// @dev Refuses high s and every form but the 65-byte one. Recovery failure gives the zero
+    /// @dev Refuses high s and every form but the 65-byte one. A failed recovery gives the zero
     /// address, which is never a signer.
     function _isSignedByActiveSigner(bytes32 digest, bytes calldata signature) private view returns (bool) {
         (address signer,,) = ECDSA.tryRecoverCalldata(digest, signature);
         return isActiveSigner(signer);
     }
 
-    /// @dev `validUntil` 6 bytes, `validAfter` 6 bytes, signature 65 bytes, from `offset` on; the
-    /// caller has checked the length.
-    /// Reverts when the window is not one that a signer may have signed.
+    /// @dev `validUntil` 6 bytes, `validAfter` 6 bytes, signature 65 bytes, starting at `offset`;
+    /// the caller has checked the length. Reverts if the window is not one that a signer may sign.
     function _sponsorship(bytes calldata paymasterAndData, uint256 offset)
         internal
         view
@@ -267,8 +265,8 @@ abstract contract SuperPaymasterBase is Ownable2Step, Pausable, EIP712 {
         _requireBoundedWindow(validUntil, validAfter);
     }
 
-    /// @dev Bounds what a stolen relay key can obtain in advance: the width is bounded wherever the
-    /// window lies on the time axis.
+    /// @dev Limits what a stolen relay key can obtain in advance: the width is limited wherever the
+    /// window begins.
     function _requireBoundedWindow(uint48 validUntil, uint48 validAfter) private view {
         if (validUntil == 0) revert WindowNeverEnds();
         if ((validUntil | validAfter) & BLOCK_NUMBER_FLAG != 0) revert WindowInBlockNumbers(validUntil, validAfter);

@@ -27,8 +27,8 @@ contract SuperPaymasterV06 is SuperPaymasterBase, IPaymasterV06 {
     ) SuperPaymasterBase(entryPoint_, owner_, guardian_, activationDelay_, maxWindow_, signers_) {}
 
     /// @inheritdoc IPaymasterV06
-    /// @dev The context is always empty. Reverts when paused, when the data has another length, and
-    /// when the window is out of bounds.
+    /// @dev The context is always empty. Reverts if paused, if the data has another length, or if
+    /// the window is out of bounds.
     function validatePaymasterUserOp(UserOperationV06 calldata userOp, bytes32, uint256)
         external
         view

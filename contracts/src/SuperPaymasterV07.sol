@@ -16,10 +16,10 @@ import {PackedUserOperation} from "aa-v08/interfaces/PackedUserOperation.sol";
 ///   signature and this suffix out of `userOpHash`, so the account can sign before the paymaster
 ///   does.
 ///
-/// Every byte is either bound by the paymaster signature, or is that signature, or is the constant
-/// suffix. EntryPoint v0.9 could also take the end of a 129-byte form for that suffix, but then the
-/// last byte of the signature, v, is 0x56, and no such signature is good. Reading the terms at
-/// fixed offsets never depends on what the EntryPoint left out of its hash.
+/// Every byte is either bound by the paymaster signature, or part of that signature, or part of the
+/// constant suffix. EntryPoint v0.9 could also mistake the end of a 129-byte form for that suffix,
+/// but then the last byte of the signature, v, is 0x56, and no such signature is valid. Because the
+/// terms are read at fixed offsets, they never depend on what the EntryPoint left out of its hash.
 contract SuperPaymasterV07 is SuperPaymasterBase, IPaymaster {
     using Eip7702Support for PackedUserOperation;
 
@@ -49,8 +49,8 @@ contract SuperPaymasterV07 is SuperPaymasterBase, IPaymaster {
     ) SuperPaymasterBase(entryPoint_, owner_, guardian_, activationDelay_, maxWindow_, signers_) {}
 
     /// @inheritdoc IPaymaster
-    /// @dev The context is always empty. Reverts when paused, when the data has another shape, and
-    /// when the window is out of bounds.
+    /// @dev The context is always empty. Reverts if paused, if the data has another shape, or if
+    /// the window is out of bounds.
     function validatePaymasterUserOp(PackedUserOperation calldata userOp, bytes32, uint256)
         external
         view
@@ -71,10 +71,10 @@ contract SuperPaymasterV07 is SuperPaymasterBase, IPaymaster {
     }
 
     /// @notice The EIP-712 digest a signer signs to sponsor `userOp`.
-    /// @dev Of paymasterAndData only the two gas limits are read, so it must have at least its
-    /// first 52 bytes. For an EIP-7702
-    /// operation the delegate that the sender's code names stands in for the marker in initCode, as
-    /// it does in `EntryPoint.getUserOpHash` since v0.8; reverts when the sender has no delegate.
+    /// @dev Only the two gas limits of paymasterAndData are read, so it must have at least its
+    /// first 52 bytes. For an EIP-7702 operation the sender's delegate replaces the marker in
+    /// initCode, as in `EntryPoint.getUserOpHash` since v0.8; reverts if the sender has no
+    /// delegate.
     /// @param userOp The operation.
     /// @param validUntil Unix seconds. The last moment the sponsorship is valid.
     /// @param validAfter Unix seconds. The first moment the sponsorship is valid.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-/// @notice A user operation as EntryPoint v0.6 takes it. Gas in units of gas, fees in wei per gas.
+/// @notice A user operation of EntryPoint v0.6. Gas in units of gas, fees in wei per gas.
 struct UserOperationV06 {
     address sender;
     uint256 nonce;
@@ -16,7 +16,7 @@ struct UserOperationV06 {
     bytes signature;
 }
 
-/// @title What EntryPoint v0.6 calls on a paymaster
+/// @title The paymaster interface of EntryPoint v0.6
 /// @dev Declared here because the v0.6 package is under the GPL; the ABI is that of ERC-4337, v0.6.
 interface IPaymasterV06 {
     enum PostOpMode {
@@ -29,13 +29,13 @@ interface IPaymasterV06 {
     /// @param userOp The operation.
     /// @param userOpHash `EntryPoint.getUserOpHash(userOp)`.
     /// @param maxCost Wei. The most the operation can cost the paymaster.
-    /// @return context What to hand to `postOp`; empty means no `postOp`.
-    /// @return validationData `validAfter` 6 bytes, `validUntil` 6 bytes, 0 for a good signature or
-    /// 1 for a bad one 20 bytes.
+    /// @return context Data passed to `postOp`; empty means no `postOp`.
+    /// @return validationData `validAfter` 6 bytes, `validUntil` 6 bytes, then 20 bytes: 0 for a
+    /// valid signature or 1 for an invalid one.
     function validatePaymasterUserOp(UserOperationV06 calldata userOp, bytes32 userOpHash, uint256 maxCost)
         external
         returns (bytes memory context, uint256 validationData);
 
-    /// @notice Called after the operation when the context was not empty.
+    /// @notice Called after the operation if the context was not empty.
     function postOp(PostOpMode mode, bytes calldata context, uint256 actualGasCost) external;
 }
