@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_may_hang_is_given_three_seconds_at_most_by_default() {
+    fn timeouts_are_at_most_three_seconds_by_default() {
         let of_relay = load(&relay("development", ""), &[]).unwrap();
         let relay = of_relay.relay.unwrap();
         let factory = "{ address = \"0x0000000000000000000000000000000000000001\", rpc_url = \"http://node.example\" }";

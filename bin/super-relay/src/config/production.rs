@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn production_refuses_accounts_for_whoever_asks() {
+    fn production_refuses_accounts_for_anyone() {
         let mut json = production();
         json["kms"] = json!({ "data_dir": "data", "rp_id": "example.org", "tee": "optee" });
         assert!(check(&config(json.clone())).unwrap_err().to_string().contains("kms.account_creation"));

@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_that_are_not_meant_as_keys_are_nobodys_business() {
+    fn variables_that_are_not_meant_as_keys_are_ignored() {
         for name in
             ["SUPER_RELAY_CONFIG", "SUPER_RELAY_PORT", "SUPER_RELAY_SERVICE_HOST", "SUPER_RELAY__LOG__FILTER", "HOME"]
         {

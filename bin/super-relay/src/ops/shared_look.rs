@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn who_comes_during_a_look_shares_the_next_one() {
+    async fn callers_that_arrive_during_a_check_share_the_next_one() {
         let (shared, looks, go) =
             (Arc::<SharedLook>::default(), Arc::<AtomicU64>::default(), Arc::new(Semaphore::new(0)));
         let mut asking = JoinSet::new();

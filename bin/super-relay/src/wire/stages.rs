@@ -230,7 +230,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn who_did_not_answer_in_time_is_named() {
+    async fn a_part_that_did_not_answer_in_time_is_named() {
         let deadline = Deadline::now();
         let database = answers(deadline, pending(), ready(Ok(()))).await.unwrap_err();
         assert_eq!(database, "the gateway's database: no answer within 900 ms");

@@ -39,7 +39,7 @@ async fn ask(url: &str, header: Option<(&str, &str)>) -> Value {
 }
 
 #[tokio::test]
-async fn a_key_is_made_used_listed_and_revoked_without_a_restart_and_stands_in_no_log() {
+async fn a_key_is_made_used_listed_and_revoked_without_a_restart_and_never_logged() {
     let closed = |configuration: &mut Value| {
         configuration["relay"]["rpc"] = json!({ "require_api_key": true });
         // Everything that any library logs.
@@ -176,7 +176,7 @@ async fn no_port_answers_the_routes_of_the_admin_socket() {
 }
 
 #[tokio::test]
-async fn what_a_key_used_up_to_a_stop_is_used_after_it() {
+async fn usage_of_a_key_survives_a_restart() {
     let mut world = Setup::of(V07).start().await;
     let file = world.file("node.toml");
     let path = file.to_str().unwrap();

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use crate::support::{Ground, PASSPHRASE, Setup, World, project, run, run_in, write_configuration};
 
 #[tokio::test]
-async fn of_a_good_configuration_is_said_what_it_serves() {
+async fn a_valid_configuration_is_summarised() {
     let ground = Setup::of(V07).prepare().await;
     let says = async |change: fn(&mut Value)| {
         let file = written(&ground, change);
@@ -225,7 +225,7 @@ async fn a_hash_that_is_a_placeholder_is_refused() {
 }
 
 #[tokio::test]
-async fn the_last_word_of_a_node_follows_the_format_of_its_log() {
+async fn the_final_error_of_a_node_follows_the_log_format() {
     let ground = Setup::of(V07).prepare().await;
     let broken: [fn(&mut Value); 2] = [
         |all| all["relay"]["relay_key"]["passphrase_file"] = "nowhere".into(),
@@ -241,7 +241,7 @@ async fn the_last_word_of_a_node_follows_the_format_of_its_log() {
 }
 
 #[tokio::test]
-async fn a_configuration_of_which_nothing_is_served_is_refused() {
+async fn a_configuration_that_serves_nothing_is_refused() {
     let ground = Setup::of(V07).prepare().await;
 
     refused(&run(&["config", "check"]).await, &["no file is given", "--config", "`relay` or `kms` is missing"]);
@@ -255,7 +255,7 @@ async fn a_configuration_of_which_nothing_is_served_is_refused() {
 type Mistake = (fn(&mut Value), &'static [&'static str]);
 
 #[tokio::test]
-async fn a_check_refuses_in_the_same_words_what_a_start_refuses() {
+async fn check_and_start_refuse_with_the_same_message() {
     let ground = Setup::of(V07).prepare().await;
     let mistakes: &[Mistake] = &[
         (|all| all["kms"]["origins"] = json!(["http://localhost:1", "https://evil.example"]), &["kms.origins", "evil"]),

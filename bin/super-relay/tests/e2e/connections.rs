@@ -74,7 +74,7 @@ async fn a_thousand_idle_connections_under_a_limit_of_1024_files_stop_no_port() 
 }
 
 #[tokio::test]
-async fn eleven_hundred_bodies_at_a_byte_per_second_lock_nobody_out() {
+async fn eleven_hundred_bodies_at_a_byte_per_second_block_no_other_client() {
     serve::raise_limit().unwrap();
     let world = World::start(V07).await;
     for port in ["rpc", "kms"] {
@@ -99,7 +99,7 @@ async fn eleven_hundred_bodies_at_a_byte_per_second_lock_nobody_out() {
 }
 
 #[tokio::test]
-async fn every_port_hangs_up_on_who_sends_no_request() {
+async fn every_port_closes_connections_without_a_request() {
     let hasty =
         |configuration: &mut Value| configuration["connections"] = json!({ "header_seconds": 1, "idle_seconds": 2 });
     // Nobody else uses a node whose clients have to be so quick.

@@ -61,13 +61,13 @@ async fn hang(world: &World, process: u32, reason: &str, name: &str) {
 }
 
 #[tokio::test]
-async fn a_chain_that_hangs_keeps_nobody_waiting() {
+async fn a_hanging_chain_blocks_no_other_request() {
     let world = Setup::of(V07).configure(impatient).start().await;
     hang(&world, world.anvil.process_id(), "chain_unavailable", "the chain").await;
 }
 
 #[tokio::test]
-async fn a_kms_that_hangs_keeps_nobody_waiting() {
+async fn a_hanging_kms_blocks_no_other_request() {
     let world = Setup::of(V07).configure(impatient).start_apart().await;
     let address = world.configuration["remote_kms"]["urls"][0].as_str().unwrap().to_owned();
     let name = format!("KMS gateway {}/ (remote_kms.urls)", address.trim_end_matches('/'));
@@ -76,7 +76,7 @@ async fn a_kms_that_hangs_keeps_nobody_waiting() {
 
 /// The account is made all the same; what is refused is its address.
 #[tokio::test]
-async fn a_chain_of_the_account_factory_that_hangs_keeps_no_account_waiting() {
+async fn a_hanging_chain_of_the_account_factory_blocks_no_account() {
     let hasty = |configuration: &mut Value| configuration["kms"]["factory"]["timeout_seconds"] = HANGS_FOR.into();
     let world = Setup::of(V07).configure(hasty).start().await;
     let (_, registration) = register(&world, |_| {}).await;
@@ -109,7 +109,7 @@ async fn a_chain_of_the_account_factory_that_hangs_keeps_no_account_waiting() {
 }
 
 #[tokio::test]
-async fn a_redis_that_hangs_keeps_nobody_waiting() {
+async fn a_hanging_redis_blocks_no_other_request() {
     let redis = RedisServer::start(None).await.unwrap();
     let url = redis.url();
     let with_redis = move |configuration: &mut Value| {

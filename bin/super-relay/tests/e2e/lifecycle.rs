@@ -94,7 +94,7 @@ async fn nothing_secret_is_logged() {
 }
 
 #[tokio::test]
-async fn what_was_sponsored_is_logged_once_with_account_policy_cost_and_hash() {
+async fn a_sponsorship_is_logged_once_with_account_policy_cost_and_hash() {
     let world = World::start(V07).await;
     let mut account = TeeAccount::create(&world).await;
     let operation = account.operation(&world).await;

@@ -36,7 +36,7 @@ async fn lost_lines(node: &Process) -> u64 {
 }
 
 #[tokio::test]
-async fn a_log_that_nobody_reads_stops_no_request_and_its_lost_lines_are_counted() {
+async fn an_unread_log_blocks_no_request_and_its_lost_lines_are_counted() {
     let world = Setup::of(V07).configure(talkative).start().await;
     assert_eq!(lost_lines(&world.node).await, 0);
     world.node.read_log(Reading::Left);
@@ -73,7 +73,7 @@ async fn a_log_that_cannot_be_written_ends_neither_requests_nor_the_tasks_that_w
 }
 
 #[tokio::test]
-async fn it_ends_when_told_though_nobody_reads_its_log_and_prints_nothing() {
+async fn it_stops_on_a_signal_although_its_log_is_not_read() {
     let ground = Setup::of(V07).configure(talkative).prepare().await;
     let [file, output] = ["talkative.toml", "output"].map(|name| ground.data.path().join(name));
     write_configuration(&ground.configuration, &file);

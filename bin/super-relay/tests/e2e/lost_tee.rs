@@ -15,7 +15,7 @@ async fn tee_id(file: &Path) -> String {
 }
 
 #[tokio::test]
-async fn over_a_tee_that_lost_its_state_nothing_starts_until_the_operator_has_the_lost_one_forgotten() {
+async fn after_a_tee_lost_its_state_nothing_starts_until_the_operator_runs_forget_tee() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("kms.toml");
     let configuration = json!({

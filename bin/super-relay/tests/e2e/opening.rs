@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::support::{Process, eventually, write_configuration};
 
 #[tokio::test]
-async fn a_session_that_does_not_open_is_seen_in_log_and_probes_and_one_that_opens_late_is_served() {
+async fn a_session_that_does_not_open_shows_in_log_and_probes_and_one_that_opens_late_is_served() {
     let folder = tempfile::tempdir().unwrap();
     // The simulator waits for its key, as OP-TEE may for its supplicant.
     let key = folder.path().join("simulator.key");

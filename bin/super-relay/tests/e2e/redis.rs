@@ -43,7 +43,7 @@ async fn while_redis_is_down_requests_are_refused_as_retryable_and_nothing_is_si
 }
 
 #[tokio::test]
-async fn a_redis_that_forgot_everything_costs_no_second_charge_and_changes_no_byte() {
+async fn a_redis_that_lost_its_data_causes_no_second_charge_and_changes_no_byte() {
     let mut redis = RedisServer::start(None).await.unwrap();
     let world = with(&redis).await;
     let request = request(&world).await;

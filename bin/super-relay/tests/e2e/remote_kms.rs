@@ -116,7 +116,7 @@ async fn the_key_is_rotated_at_a_remote_kms_too() {
 }
 
 #[tokio::test]
-async fn a_request_the_kms_hangs_on_is_signed_once_it_goes_on() {
+async fn a_request_on_which_the_kms_hangs_is_signed_once_it_resumes() {
     let world = Setup::of(V07).start_apart().await;
     let request = request(&world).await;
     // Then the relay knows the account: the next request needs the KMS for its signatures alone.

@@ -143,7 +143,7 @@ async fn an_operation_that_was_mined_is_no_longer_reserved_once_its_block_is_fin
 }
 
 #[tokio::test]
-async fn a_window_that_has_passed_is_refused_by_the_chain_and_asked_for_anew_the_request_gets_another() {
+async fn a_passed_window_is_refused_by_the_chain_and_a_repeated_request_gets_a_new_one() {
     let brief = |configuration: &mut Value| {
         configuration["relay"]["validity_seconds"] = 15.into();
         configuration["relay"]["min_validity_seconds"] = 5.into();

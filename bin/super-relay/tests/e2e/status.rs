@@ -103,7 +103,7 @@ async fn a_relay_key_that_the_tee_does_not_know_is_missing_and_the_relay_takes_r
 
 /// The KMS is asked over HTTP.
 #[tokio::test]
-async fn what_a_tee_elsewhere_does_not_sign_of_what_the_settings_allow_is_missing() {
+async fn a_remote_tee_that_does_not_sign_what_the_settings_allow_is_missing() {
     let lower = |all: &mut Value| all["bootstrap"]["max_cost_wei"] = "10000000000000000".into();
     let mut world = Setup::of(V07).configure(lower).start_apart().await;
     let cost = world.problem("ceilings").await.unwrap();
@@ -237,7 +237,7 @@ async fn while_an_embedded_database_takes_no_write_the_replica_is_not_ready_and_
 }
 
 #[tokio::test]
-async fn a_replica_of_which_a_port_accepts_no_connection_is_not_ready_and_names_the_port() {
+async fn a_replica_with_a_port_that_accepts_no_connections_is_not_ready_and_names_the_port() {
     let world = World::start(V07).await;
     // The probe's connection is there before the files run out.
     let (probe, ops) = (reqwest::Client::new(), world.node.url("ops"));

@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_waited_while_the_same_call_took_too_long_does_not_make_it_either() {
+    async fn a_caller_that_waited_while_the_same_call_took_too_long_does_not_make_it_either() {
         let simulations = Arc::new(Simulations::new());
         let (first, _second) = (
             simulations.place(call(b"slow"), &stranger(1), AT_ONCE).await,

@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_browser_sends_is_refused() {
+    fn origins_that_no_browser_sends_are_refused() {
         for text in [
             "",
             "dapp.example",

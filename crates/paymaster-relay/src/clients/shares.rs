@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_burst_one_address_gets_half_and_each_further_one_half_of_what_is_left() {
+    fn one_address_gets_half_of_a_burst_and_each_further_one_half_of_the_rest() {
         let mut shares = Shares::full(Rate::per_minute(600));
         assert_eq!(taken(&mut shares, client(1), NOON, 700), 300);
         assert_eq!(taken(&mut shares, client(2), NOON, 700), 150);

@@ -112,7 +112,7 @@ async fn the_long_document_counts_against_the_rate_and_short_facts_do_not() {
 }
 
 #[tokio::test]
-async fn what_providers_ask_first_is_answered() {
+async fn the_first_calls_of_providers_are_answered() {
     let world = World::new(V07).await;
     for (method, result) in [
         ("eth_chainId", "0x7a69"),
@@ -160,7 +160,7 @@ async fn a_body_in_any_encoding_is_refused_as_that() {
 }
 
 #[tokio::test]
-async fn what_a_batch_has_no_time_for_is_refused_by_its_id_and_the_same_call_passes_later() {
+async fn a_call_that_a_batch_has_no_time_for_is_refused_by_its_id_and_passes_later() {
     let world = World::new(V07).await;
     let mut dapp = world.dapp(ACCOUNT).await;
     let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();

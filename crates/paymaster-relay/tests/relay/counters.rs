@@ -89,7 +89,7 @@ async fn a_database_without_counters_is_migrated_with_its_open_reservations_in_t
 }
 
 #[tokio::test]
-async fn what_an_earlier_version_signed_without_a_passkey_is_counted_as_unproven() {
+async fn a_signature_without_a_passkey_by_an_earlier_version_is_counted_as_unproven() {
     let dir = TempDir::new().unwrap();
     let file = dir.path().join("relay.db");
     first_layout(&dir, &file).await;

@@ -177,7 +177,7 @@ async fn one_sponsorship_is_signed_as_often_as_the_settings_say_and_no_more() {
 }
 
 #[tokio::test]
-async fn what_may_still_be_mined_stays_reserved_when_a_later_approval_of_it_is_refused() {
+async fn an_operation_that_may_still_be_mined_stays_reserved_when_a_later_approval_is_refused() {
     let world = World::new(V07).await;
     let mut dapp = world.dapp(ACCOUNT).await;
     let op = dapp.first_op(0);
@@ -195,7 +195,7 @@ async fn what_may_still_be_mined_stays_reserved_when_a_later_approval_of_it_is_r
 }
 
 #[tokio::test]
-async fn what_had_no_answer_is_signed_for_a_window_that_is_long_enough() {
+async fn a_request_without_an_answer_is_signed_for_a_long_enough_window() {
     let world = World::new(V07).await;
     let mut dapp = world.dapp(ACCOUNT).await;
     let op = dapp.first_op(0);
@@ -390,7 +390,7 @@ async fn without_a_passkey_the_same_request_gives_the_same_bytes_and_no_signatur
 }
 
 #[tokio::test]
-async fn what_a_replaced_paymaster_signed_stands_until_its_window_is_over_and_is_not_renewed() {
+async fn a_signature_of_a_replaced_paymaster_stands_until_its_window_is_over_and_is_not_renewed() {
     let mut world = World::new(V07).await;
     let mut dapp = world.dapp(ACCOUNT).await;
     let op = dapp.first_op(0);

@@ -88,7 +88,7 @@ async fn an_invitation_ends_no_later_than_the_key_that_signs_it_is_due_to_be_rep
 }
 
 #[tokio::test]
-async fn nobody_else_is_given_one() {
+async fn other_callers_get_no_invitation() {
     let world = World::new(V07).await;
     let anonymous = world.client.call(METHOD, json!([])).await.unwrap_err();
     anonymous.assert_is(KEY_REFUSED, "invitation_not_allowed", false);
@@ -101,7 +101,7 @@ async fn nobody_else_is_given_one() {
 }
 
 #[tokio::test]
-async fn what_is_over_a_limit_is_refused_with_the_limit() {
+async fn an_invitation_over_a_limit_is_refused_with_the_limit() {
     let world = World::new(V07).await;
     let key = key(&world, KeyKind::Server, vec![Scope::Invite]).await;
     for (options, words) in [

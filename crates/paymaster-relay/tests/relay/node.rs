@@ -87,7 +87,7 @@ async fn an_error_in_json_rpc_is_an_answer() {
 }
 
 #[tokio::test]
-async fn what_a_node_says_in_an_error_is_told_on_one_line_and_cut() {
+async fn a_node_error_is_reported_on_one_line_and_truncated() {
     let (world, _) = behind_a_node(V07).await;
     let node = Node::before(world.anvil.url().as_str());
     let chain = chain(&node);

@@ -32,7 +32,7 @@ async fn kms_down_is_retryable_and_reserves_nothing_until_it_is_up() {
 }
 
 #[tokio::test]
-async fn what_was_reserved_for_an_answer_that_got_lost_stays_reserved_through_later_outages() {
+async fn a_reservation_whose_answer_got_lost_stays_through_later_outages() {
     let world = World::new(V07).await;
     let mut dapp = world.dapp(ACCOUNT).await;
     // From here on the relay knows the account's passkeys, and asks the KMS only for signatures.

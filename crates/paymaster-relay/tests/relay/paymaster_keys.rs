@@ -39,7 +39,7 @@ async fn again(world: &World, params: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn what_the_kms_told_while_the_clock_was_ahead_is_asked_again_once_it_is_set_back() {
+async fn answers_of_the_kms_from_a_clock_that_was_ahead_are_requested_again() {
     let world = World::new(V07).await;
     let right = world.clock.now();
     world.clock.advance(100);
@@ -51,7 +51,7 @@ async fn what_the_kms_told_while_the_clock_was_ahead_is_asked_again_once_it_is_s
 }
 
 #[tokio::test]
-async fn what_a_retired_key_signed_is_signed_again_under_the_same_reservation() {
+async fn a_signature_of_a_retired_key_is_replaced_under_the_same_reservation() {
     let world = World::new(V07).await;
     let (params, first) = sponsored(&world, 1).await;
     let charged = world.reserved().await;
@@ -105,7 +105,7 @@ async fn a_key_of_nobody_we_know_stands_as_long_as_the_contract_admits_it() {
 }
 
 #[tokio::test]
-async fn what_was_signed_stands_while_the_kms_cannot_be_asked() {
+async fn a_signature_stands_while_the_kms_does_not_answer() {
     let world = World::new(V07).await;
     let (params, first) = sponsored(&world, 1).await;
     world.tee.rotate_paymaster_key();
@@ -115,7 +115,7 @@ async fn what_was_signed_stands_while_the_kms_cannot_be_asked() {
 }
 
 #[tokio::test]
-async fn what_was_mined_is_not_signed_again() {
+async fn a_mined_operation_is_not_signed_again() {
     let world = World::new(V07).await;
     world.relay.settler.settle().await.unwrap();
     let (params, first) = sponsored(&world, 1).await;
@@ -128,7 +128,7 @@ async fn what_was_mined_is_not_signed_again() {
 }
 
 #[tokio::test]
-async fn what_a_key_signed_that_the_contract_no_longer_admits_is_refused_as_a_fresh_request_is() {
+async fn a_signature_of_a_key_that_the_contract_no_longer_admits_is_refused_like_a_new_request() {
     let world = World::new(V07).await;
     let (params, first) = sponsored(&world, 1).await;
     let charged = world.reserved().await;
@@ -161,7 +161,7 @@ async fn what_a_key_signed_that_the_contract_no_longer_admits_is_refused_as_a_fr
 }
 
 #[tokio::test]
-async fn what_was_signed_stands_while_the_chain_cannot_be_asked() {
+async fn a_signature_stands_while_the_chain_does_not_answer() {
     let mut world = World::new(V07).await;
     let (params, first) = sponsored(&world, 1).await;
     world.settings["chain"]["rpc_url"] = "http://127.0.0.1:1".into();

@@ -29,14 +29,14 @@ const ELSEWHERE: [(&str, &str); 16] = [
     ("api_key_reservations_exceeded", "an_api_key_is_charged_for_whatever_it_presents"),
     ("chain_mismatch", "a_request_means_the_chain_of_its_path_or_the_one_it_names"),
     ("chain_missing", "a_request_means_the_chain_of_its_path_or_the_one_it_names"),
-    ("chain_unavailable", "what_the_chain_does_not_tell_in_time_is_refused_before_the_touch"),
+    ("chain_unavailable", "a_chain_that_does_not_answer_in_time_is_a_refusal_before_the_touch"),
     ("claims_unavailable", "while_no_request_can_be_claimed_nobody_is_asked_to_approve_one"),
-    ("factory_not_run", "what_the_chain_does_not_tell_in_time_is_refused_before_the_touch"),
-    ("paymaster_replaced", "what_a_replaced_paymaster_signed_stands_until_its_window_is_over_and_is_not_renewed"),
+    ("factory_not_run", "a_chain_that_does_not_answer_in_time_is_a_refusal_before_the_touch"),
+    ("paymaster_replaced", "a_signature_of_a_replaced_paymaster_stands_until_its_window_is_over_and_is_not_renewed"),
     ("policy_conflict", "the_intent_knows_what_is_reserved_and_tells_nobody_of_an_accounts_idempotency_keys"),
     ("policy_not_allowed", "a_key_chooses_among_its_policies_and_the_first_is_its_default"),
     ("refusal_limit_reached", "before_the_touch_nothing_is_told_of_how_an_account_was_used_but_the_reason"),
-    ("signing_limit_reached", "what_would_have_to_be_signed_anew_is_held_against_the_limit_before_the_touch"),
+    ("signing_limit_reached", "a_needed_new_signature_is_checked_against_the_limit_before_the_touch"),
     ("unproven_reservations_exceeded", "a_stub_without_a_passkey_is_refused_over_each_limit_of_what_is_unproven"),
     ("verification_gas_missing", "a_stub_may_leave_gas_and_fees_open"),
     ("without_passkey_not_permitted", "a_stub_without_a_passkey_needs_the_relays_permission_as_the_data_does"),
@@ -381,7 +381,7 @@ fn is_decided_later(status: Status) -> bool {
 }
 
 #[tokio::test]
-async fn what_the_chain_does_not_tell_in_time_is_refused_before_the_touch() {
+async fn a_chain_that_does_not_answer_in_time_is_a_refusal_before_the_touch() {
     /// The selector of `getSenderAddress`, which runs a factory.
     const RUNS_A_FACTORY: &str = "9b249f69";
     for (fault, reason) in [
@@ -583,7 +583,7 @@ async fn a_stub_may_leave_gas_and_fees_open() {
 }
 
 #[tokio::test]
-async fn what_would_have_to_be_signed_anew_is_held_against_the_limit_before_the_touch() {
+async fn a_needed_new_signature_is_checked_against_the_limit_before_the_touch() {
     let world = World::with(V07, 10u128.pow(18), |settings| settings["max_signings"] = json!(1)).await;
     let mut dapp = world.dapp(ACCOUNT).await;
     let op = dapp.first_op(0);
@@ -640,7 +640,7 @@ async fn a_window_that_is_to_be_renewed_is_judged_with_the_gas_of_the_first_appr
 }
 
 #[tokio::test]
-async fn nobody_is_asked_to_approve_once_more_what_cannot_be_mined_now() {
+async fn an_operation_that_cannot_be_mined_now_is_not_approved_again() {
     let world = World::new(V07).await;
     let mut dapp = world.dapp(ACCOUNT).await;
     let op = dapp.first_op(0);

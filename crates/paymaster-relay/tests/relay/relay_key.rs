@@ -57,7 +57,7 @@ async fn the_key_file_cannot_be_read_without_the_passphrase_nor_by_others() {
 }
 
 #[tokio::test]
-async fn of_several_first_keys_made_at_once_all_return_the_one_in_the_file() {
+async fn concurrent_creations_of_the_first_key_all_return_the_one_in_the_file() {
     let dir = tempfile::tempdir().unwrap();
     let (file, secret) = (dir.path().join("new/relay-key.json"), dir.path().join("passphrase"));
     fs::write(&secret, "a passphrase").unwrap();

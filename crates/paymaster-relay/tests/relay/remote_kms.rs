@@ -132,7 +132,7 @@ async fn an_answer_of_another_shape_is_unavailable_and_never_half_read() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_gateway_is_told_with_its_address_and_without_the_secrets_in_it() {
+async fn a_gateway_problem_is_reported_with_its_address_without_secrets() {
     let why = async |url: Url| kms(vec![url]).ready().await.unwrap_err().to_string();
     let secret = |url: &Url, scheme: &str| -> Url {
         let port = url.port().unwrap();

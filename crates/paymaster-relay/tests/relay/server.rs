@@ -29,7 +29,7 @@ async fn refusal(response: reqwest::Response) -> Refusal {
 }
 
 #[tokio::test]
-async fn what_jsonrpsee_refuses_by_itself_is_refused_in_our_words() {
+async fn refusals_by_jsonrpsee_are_replaced_by_our_errors() {
     let world =
         World::with(V07, 1, |settings| settings["rpc"] = json!({ "max_body_bytes": 2000, "max_batch": 2 })).await;
     let client = &world.client;
@@ -65,7 +65,7 @@ async fn a_body_that_is_not_sent_as_http_says_is_the_clients_fault() {
 }
 
 #[tokio::test]
-async fn what_json_rpc_refuses_is_an_answer_with_status_200_and_a_reason() {
+async fn refusals_of_json_rpc_have_status_200_and_a_reason() {
     let world = World::new(V07).await;
     let without_version = r#"{"id":9,"method":"pm_chainId","params":[]}"#;
     for (body, id, code, reason) in [
@@ -187,7 +187,7 @@ async fn an_empty_batch_is_refused_with_a_reason_over_a_web_socket_too() {
 }
 
 #[tokio::test]
-async fn what_is_refused_over_a_web_socket_before_any_call_has_the_reason_that_it_has_over_http() {
+async fn refusals_before_any_call_have_the_same_reason_over_web_socket_and_http() {
     let world =
         World::with(V07, 1, |settings| settings["rpc"] = json!({ "max_body_bytes": 2000, "max_batch": 2 })).await;
     let too_many = format!("[{CHAIN_ID},{CHAIN_ID},{CHAIN_ID}]");
@@ -262,7 +262,7 @@ async fn a_request_with_an_id_that_no_answer_can_carry_is_refused_alone_and_in_a
 }
 
 #[tokio::test]
-async fn what_is_not_utf_8_is_no_json() {
+async fn text_that_is_not_utf_8_is_invalid_json() {
     let world = World::new(V07).await;
     for body in [&b"{\"jsonrpc\":\"2.0\",\"id\":\"\xff\",\"method\":\"pm_chainId\"}"[..], &b"[\"\xff\"]"[..]] {
         let response = world.client.post(body, &[]).await;
@@ -353,7 +353,7 @@ async fn a_shutdown_lets_requests_in_flight_finish() {
 }
 
 #[tokio::test]
-async fn what_is_counted_has_labels_of_ours_only() {
+async fn metrics_have_only_labels_of_ours() {
     let world = World::new(V07).await;
     let mut dapp = world.dapp(ACCOUNT).await;
     let op = dapp.first_op(0);

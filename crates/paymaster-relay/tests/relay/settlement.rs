@@ -53,7 +53,7 @@ async fn a_mined_operation_is_settled_at_its_real_cost_and_makes_room_for_others
 }
 
 #[tokio::test]
-async fn what_was_mined_while_the_relay_was_down_is_settled_after_the_restart() {
+async fn an_operation_mined_while_the_relay_was_down_is_settled_after_the_restart() {
     let mut world = World::new(V07).await;
     world.relay.settler.settle().await.unwrap();
     let answer = sponsored(&world).await;
@@ -112,7 +112,7 @@ async fn an_operation_whose_block_is_reorganised_away_was_never_given_up() {
 }
 
 #[tokio::test]
-async fn whoever_uses_the_key_of_a_mined_operation_is_not_told_to_try_again_while_it_is_mined() {
+async fn a_request_with_the_key_of_a_mined_operation_is_not_retryable_while_it_is_mined() {
     let world = World::new(V07).await;
     world.relay.settler.settle().await.unwrap();
     let mut dapp = world.dapp(ACCOUNT).await;
@@ -250,7 +250,7 @@ fn blocks_behind(world: &World) -> f64 {
 }
 
 #[tokio::test]
-async fn what_was_mined_while_the_node_told_of_blocks_that_do_not_exist_is_settled_once_it_is_honest() {
+async fn an_operation_mined_while_the_node_reported_false_blocks_is_settled_once_it_is_honest() {
     let (world, node) = behind_a_node().await;
     world.relay.settler.settle().await.unwrap();
     let answer = sponsored(&world).await;
@@ -452,7 +452,7 @@ async fn blocks_of_a_long_absence_are_read_in_several_rounds_and_none_is_left_ou
 }
 
 #[tokio::test]
-async fn what_settlement_has_not_read_is_not_released_and_its_key_stays_taken() {
+async fn an_operation_in_unread_blocks_is_not_released_and_its_key_stays_taken() {
     let (world, node) = behind_a_node().await;
     let mut dapp = world.dapp(ACCOUNT).await;
     let op = dapp.first_op(0);
@@ -538,7 +538,7 @@ async fn logs_that_lag_by_no_more_than_the_confirmations_are_no_problem() {
 }
 
 #[tokio::test]
-async fn what_is_mined_before_the_node_gave_any_logs_is_settled() {
+async fn an_operation_mined_before_the_node_gave_any_logs_is_settled() {
     let (world, node) = behind_a_node().await;
     node.fail(Fault::Rewrites(has_no_logs));
     world.relay.settler.settle().await.unwrap_err();
@@ -794,7 +794,7 @@ async fn a_log_of_a_block_that_was_not_asked_for_is_the_nodes_fault() {
 }
 
 #[tokio::test]
-async fn what_was_replaced_by_another_operation_of_its_nonce_is_released() {
+async fn an_operation_replaced_by_another_with_its_nonce_is_released() {
     let world = World::new(V07).await;
     let mut dapp = world.dapp(ACCOUNT).await;
     let first = dapp.first_op(0);

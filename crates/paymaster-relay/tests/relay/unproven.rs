@@ -201,7 +201,7 @@ async fn publishable_keys_and_nobody_leave_half_of_what_is_unproven_to_servers()
 }
 
 #[tokio::test]
-async fn nobody_locks_a_sender_out_where_anybody_can_name_it() {
+async fn a_sender_that_anyone_can_name_cannot_be_locked_out() {
     let world = permitted(|settings| settings["reservations"]["max_per_account"] = json!(1)).await;
     let key = publishable(&world).await;
     let dapp = world.dapp(ACCOUNT).await;
@@ -214,7 +214,7 @@ async fn nobody_locks_a_sender_out_where_anybody_can_name_it() {
 }
 
 #[tokio::test]
-async fn nobody_fills_the_caps_or_takes_the_idempotency_keys_of_an_account_without_its_passkey() {
+async fn the_caps_and_idempotency_keys_of_an_account_need_its_passkey() {
     let world = permitted(|settings| {
         settings["reservations"] = json!({ "max_per_account": 2, "max_percent_unproven": 100 });
         with_keys(settings);

@@ -118,7 +118,7 @@ async fn a_gateway_that_serves_another_tee_than_the_one_commanded_gets_nothing_s
 }
 
 #[tokio::test]
-async fn what_is_signed_is_shown_with_its_tee_and_its_counter() {
+async fn a_signed_command_is_shown_with_its_tee_and_counter() {
     let folder = TempDir::new().unwrap();
     let key = folder.path().join("admin.key");
     write_key(&key, 0o600);
@@ -135,7 +135,7 @@ async fn what_is_signed_is_shown_with_its_tee_and_its_counter() {
 }
 
 #[tokio::test]
-async fn only_a_yes_is_taken_for_one() {
+async fn only_a_confirmation_counts_as_success() {
     let answers = [
         (403, r#"{"message":"forbidden"}"#),
         (500, "[]"),
@@ -157,7 +157,7 @@ async fn only_a_yes_is_taken_for_one() {
 }
 
 #[tokio::test]
-async fn its_words_are_shown_without_what_a_terminal_obeys() {
+async fn its_messages_are_shown_without_control_characters() {
     let (url, _) = Gateway::start(409, r#"{"error":{"code":"a","message":"\u001b[2Jall\r\ndone\u009b\u202e"}}"#).await;
     let refused = revoke(&url).await.unwrap_err();
     assert!(refused.contains("\u{fffd}[2Jall\u{fffd}\u{fffd}done\u{fffd}\u{fffd} (a)"), "{refused:?}");
@@ -168,7 +168,7 @@ async fn its_words_are_shown_without_what_a_terminal_obeys() {
 }
 
 #[tokio::test]
-async fn what_is_no_signature_of_the_command_by_its_admin_is_not_sent() {
+async fn a_signature_that_is_not_by_the_admin_is_not_sent() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("tee.json");
     std::fs::write(&file, setup().to_string()).unwrap();
@@ -196,7 +196,7 @@ async fn what_is_no_signature_of_the_command_by_its_admin_is_not_sent() {
 }
 
 #[tokio::test]
-async fn what_is_shown_is_what_is_signed_and_sent_whatever_form_the_file_has() {
+async fn the_command_shown_is_the_one_signed_and_sent_in_any_file_format() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("tee.json");
     let setup = setup();

@@ -148,7 +148,7 @@ async fn a_wallet_elsewhere_is_shown_typed_data_and_signs_it() {
 }
 
 #[tokio::test]
-async fn nothing_is_sent_without_a_signature_or_for_a_permission_that_is_none() {
+async fn nothing_is_sent_without_a_signature_or_for_an_unknown_permission() {
     let tee = NewTee::start().await;
     let (url, file) = (tee.kms.url("kms"), tee.file("tee.json"));
     let arguments = ["admin", "--kms", &url, "--tee-id", &tee.tee_id, "--admin", RELAY, "provision", &file];
@@ -202,7 +202,7 @@ async fn a_command_for_another_counter_than_the_next_has_no_effect() {
 }
 
 #[tokio::test]
-async fn a_gateways_word_for_a_tee_is_taken_only_where_the_admin_says_so() {
+async fn a_tee_id_reported_by_the_gateway_is_accepted_only_on_request() {
     let tee = NewTee::start().await;
     let file = tee.file("tee.json");
     let refused = tee.command_unnamed(&["provision", &file]).await.unwrap_err();
@@ -219,7 +219,7 @@ async fn a_gateways_word_for_a_tee_is_taken_only_where_the_admin_says_so() {
 }
 
 #[tokio::test]
-async fn the_id_of_a_new_tee_comes_from_a_quote_that_a_program_found_to_hold() {
+async fn the_id_of_a_new_tee_comes_from_a_verified_quote() {
     let tee = NewTee::start().await;
     let file = tee.file("tee.json");
     let verifier = |name: &str, script: &str| {

@@ -126,7 +126,7 @@ async fn an_admin_socket_that_cannot_be_made_is_refused_by_check_and_start() {
 }
 
 #[tokio::test]
-async fn of_an_admin_socket_that_another_process_serves_a_check_tells_and_a_start_fails() {
+async fn an_admin_socket_in_use_is_reported_by_a_check_and_fails_a_start() {
     let mut world = stopped().await;
     let fresh = world.file("fresh.sqlite");
     world.configuration["relay"]["database"] = fresh.to_str().unwrap().into();

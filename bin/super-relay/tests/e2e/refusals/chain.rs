@@ -7,14 +7,14 @@ use serde_json::json;
 use crate::support::{Rpc, TeeAccount, World, eventually, increment, refused_on_chain};
 
 on_every_version! {
-    a_paused_paymaster_pays_for_nothing_until_it_goes_on,
-    a_tee_that_was_removed_signs_in_vain,
+    a_paused_paymaster_pays_for_nothing_until_it_is_unpaused,
+    signatures_of_a_removed_tee_are_refused,
     a_window_that_has_passed_by_the_chains_clock_is_refused,
 }
 
 /// What was signed before the pause is refused by the chain, what comes after by the relay, which
 /// looks once a second.
-async fn a_paused_paymaster_pays_for_nothing_until_it_goes_on(version: EntryPointVersion) {
+async fn a_paused_paymaster_pays_for_nothing_until_it_is_unpaused(version: EntryPointVersion) {
     let world = World::start(version).await;
     let mut account = TeeAccount::create(&world).await;
     let operation = account.operation(&world).await;
@@ -36,7 +36,7 @@ async fn a_paused_paymaster_pays_for_nothing_until_it_goes_on(version: EntryPoin
     assert!(world.entry_point().handle_ops(&ready).await.unwrap().success);
 }
 
-async fn a_tee_that_was_removed_signs_in_vain(version: EntryPointVersion) {
+async fn signatures_of_a_removed_tee_are_refused(version: EntryPointVersion) {
     let world = World::start(version).await;
     let mut account = TeeAccount::create(&world).await;
     let operation = account.operation(&world).await;

@@ -31,7 +31,7 @@ async fn a_body_over_the_limit_is_refused() {
 }
 
 #[tokio::test]
-async fn what_is_no_json_and_what_is_no_request_is_refused() {
+async fn invalid_json_and_invalid_requests_are_refused() {
     let world = World::start(V07).await;
 
     world.rpc().refuse("{").await.1.is_final(-32700, "malformed_json");

@@ -62,7 +62,7 @@ async fn a_request_of_another_time_is_refused_for_good_or_until_its_time_comes()
 }
 
 #[tokio::test]
-async fn every_decision_about_an_authorised_relay_is_recorded_and_strangers_fill_no_audit() {
+async fn every_decision_about_an_authorised_relay_is_recorded_and_unknown_callers_add_no_audit_rows() {
     let world = with_a_relay_of_our_own().await;
     let mut account = TeeAccount::create(&world).await;
     let approval = Approval::of(&world, &mut account, 1).await;

@@ -151,7 +151,7 @@ async fn a_passkey_whose_counter_comes_again_is_refused_as_a_clone_and_a_repeate
 }
 
 #[tokio::test]
-async fn an_older_approval_sent_again_is_answered_from_the_books_and_without_them_refused_as_older() {
+async fn an_older_approval_sent_again_gets_the_stored_answer_and_without_it_is_refused_as_older() {
     let mut world = World::start(V07).await;
     let mut account = TeeAccount::create(&world).await;
     account.passkey.behaviour.counter = SignCounter::Counting;

@@ -36,7 +36,7 @@ async fn an_unknown_policy_is_refused() {
 }
 
 #[tokio::test]
-async fn an_option_that_nobody_reads_is_refused_by_name() {
+async fn an_unknown_option_is_refused_by_name() {
     let world = World::start(V07).await;
 
     let refusal = sponsor_with(&world, json!({ "maxCost": "0x1" })).await.unwrap_err();
@@ -133,7 +133,7 @@ async fn an_operation_that_could_cost_more_than_the_policy_allows_is_refused_wit
 }
 
 #[tokio::test]
-async fn an_account_that_nobody_listed_is_refused_where_there_is_no_default() {
+async fn an_unlisted_account_is_refused_without_a_default() {
     let listed = |configuration: &mut Value| {
         configuration["relay"].as_object_mut().unwrap().remove("default_account");
     };

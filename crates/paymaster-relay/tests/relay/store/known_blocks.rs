@@ -24,7 +24,7 @@ pub async fn blocks_are_told_from_the_lowest_on_and_keep_their_hash(storage: &dy
     assert_eq!(store.known_blocks(CHAIN).await.unwrap(), [(20, hash(2))]);
 }
 
-pub async fn what_was_read_of_another_chain_is_read_again(storage: &dyn Storage) {
+pub async fn blocks_read_from_another_chain_are_reread(storage: &dyn Storage) {
     let store = storage.open().await;
     let elsewhere = NewSponsorship { deployment: deployment_of(8), block: 7, ..sponsorship(2, proven(), None) };
     reserve(&*store, &sponsorship(1, proven(), None)).await;

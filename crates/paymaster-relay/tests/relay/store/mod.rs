@@ -60,48 +60,48 @@ macro_rules! promises {
 
             promises! { @tests $storage;
                 reserving:
-                    what_is_reserved_is_found_as_it_was_recorded,
-                    of_one_intent_a_principal_has_one_open_sponsorship,
-                    nobody_takes_the_intent_or_idempotency_key_of_another,
+                    a_reservation_is_found_as_it_was_recorded,
+                    a_principal_has_one_open_sponsorship_per_intent,
+                    no_principal_takes_the_intent_or_idempotency_key_of_another,
                     a_key_stands_for_one_intent_until_its_sponsorship_is_released,
                     a_key_is_told_to_be_mined_once_its_sponsorship_is,
-                    what_anybody_can_be_has_a_key_space_for_each_sender,
+                    shared_principals_have_a_key_space_per_sender,
                     a_key_goes_on_with_its_intent_when_that_is_sponsored_once_more,
                     each_reservation_is_counted_where_it_belongs_and_no_longer_than_it_is_open,
                     a_reservation_is_counted_once_in_each_counter_that_its_limits_name,
                     the_first_limit_that_does_not_hold_is_told,
-                    what_is_refused_leaves_no_trace,
+                    a_refused_request_leaves_no_trace,
                     reservations_at_once_never_exceed_the_deposit,
-                    of_equal_requests_at_once_one_is_recorded,
+                    one_of_equal_concurrent_requests_is_recorded,
                     nothing_is_recorded_to_see_what_would_be,
                     a_value_that_cannot_be_recorded_fails_alone,
                     reservations_of_one_deployment_are_none_of_another,
                     the_same_contracts_on_another_chain_are_another_deployment,
                     an_idempotency_key_stands_for_one_intent_on_each_chain,
-                    what_was_answered_is_there_after_a_restart;
+                    an_answer_survives_a_restart;
                 signing:
                     signings_begin_as_often_as_allowed_and_no_more,
                     signings_that_begin_at_once_are_counted,
-                    what_was_signed_is_found_with_its_terms,
-                    what_is_renewed_has_another_window_and_no_answer,
+                    a_signed_sponsorship_is_found_with_its_terms,
+                    a_renewed_sponsorship_has_another_window_and_no_answer,
                     signatures_on_other_terms_are_not_recorded,
                     a_signing_without_an_answer_keeps_the_reservation,
-                    what_is_gone_is_neither_signed_nor_renewed_nor_released;
+                    a_missing_sponsorship_is_neither_signed_nor_renewed_nor_released;
                 settling:
                     a_window_lasts_to_its_last_second,
                     only_reservations_of_these_contracts_expire,
-                    what_is_over_is_listed_and_released_or_settled_once,
+                    an_expired_sponsorship_is_listed_and_released_or_settled_once,
                     an_operation_is_that_of_its_sponsorship_before_and_after_a_renewal,
-                    what_is_mined_is_counted_until_its_block_is_final,
-                    what_was_signed_before_a_renewal_is_settled_too,
-                    what_was_released_is_settled_when_it_is_mined_after_all,
+                    a_mined_operation_is_counted_until_its_block_is_final,
+                    a_signature_from_before_a_renewal_is_settled_too,
+                    a_released_sponsorship_is_settled_if_it_is_mined_after_all,
                     the_same_blocks_may_be_recorded_again,
                     settlement_begins_at_the_block_of_the_first_reservation_and_moves_on,
                     a_settled_sponsorship_is_found_while_its_window_lasts,
                     each_chain_settles_and_releases_its_own;
                 known_blocks:
                     blocks_are_told_from_the_lowest_on_and_keep_their_hash,
-                    what_was_read_of_another_chain_is_read_again,
+                    blocks_read_from_another_chain_are_reread,
                     blocks_of_one_chain_are_none_of_another;
             }
         }

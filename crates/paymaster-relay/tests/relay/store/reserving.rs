@@ -16,7 +16,7 @@ use super::samples::{
     sponsorship,
 };
 
-pub async fn what_is_reserved_is_found_as_it_was_recorded(storage: &dyn Storage) {
+pub async fn a_reservation_is_found_as_it_was_recorded(storage: &dyn Storage) {
     let store = storage.open().await;
     let new = sponsorship(1, proven(), None);
     assert_eq!(found(&store, &new).await, None);
@@ -28,7 +28,7 @@ pub async fn what_is_reserved_is_found_as_it_was_recorded(storage: &dyn Storage)
     assert_eq!(after_its_window, Some(record), "it may still be mined");
 }
 
-pub async fn of_one_intent_a_principal_has_one_open_sponsorship(storage: &dyn Storage) {
+pub async fn a_principal_has_one_open_sponsorship_per_intent(storage: &dyn Storage) {
     let store = storage.open().await;
     let first = sponsorship(1, proven(), None);
     reserve(&*store, &first).await;
@@ -42,7 +42,7 @@ pub async fn of_one_intent_a_principal_has_one_open_sponsorship(storage: &dyn St
     assert_eq!(found(&store, &first).await.map(|record| record.id), Some(second.id));
 }
 
-pub async fn nobody_takes_the_intent_or_idempotency_key_of_another(storage: &dyn Storage) {
+pub async fn no_principal_takes_the_intent_or_idempotency_key_of_another(storage: &dyn Storage) {
     let store = storage.open().await;
     let other_key = ApiKeyId::of_hash(&KeyHash([0xcd; 32]));
     let principals = [proven(), Principal::ApiKey(key()), Principal::ApiKey(other_key), Principal::Anonymous];
@@ -89,7 +89,7 @@ pub async fn a_key_is_told_to_be_mined_once_its_sponsorship_is(storage: &dyn Sto
     }
 }
 
-pub async fn what_anybody_can_be_has_a_key_space_for_each_sender(storage: &dyn Storage) {
+pub async fn shared_principals_have_a_key_space_per_sender(storage: &dyn Storage) {
     let store = storage.open().await;
     let first = keyed("order", sponsorship(1, Principal::Anonymous, None));
     let other = keyed("order", sponsorship(2, Principal::Anonymous, None));
@@ -196,7 +196,7 @@ pub async fn the_first_limit_that_does_not_hold_is_told(storage: &dyn Storage) {
     }
 }
 
-pub async fn what_is_refused_leaves_no_trace(storage: &dyn Storage) {
+pub async fn a_refused_request_leaves_no_trace(storage: &dyn Storage) {
     let store = storage.open().await;
     let (first, second) = (sponsorship(1, proven(), None), keyed("order", sponsorship(2, proven(), None)));
     reserve(&*store, &first).await;
@@ -226,7 +226,7 @@ pub async fn reservations_at_once_never_exceed_the_deposit(storage: &dyn Storage
     assert_eq!((recorded, reserved(&store).await), (8, 8 * COST), "{outcomes:?}");
 }
 
-pub async fn of_equal_requests_at_once_one_is_recorded(storage: &dyn Storage) {
+pub async fn one_of_equal_concurrent_requests_is_recorded(storage: &dyn Storage) {
     let store = storage.open().await;
     let mut contest = JoinSet::new();
     for _ in 0..16 {
@@ -311,7 +311,7 @@ pub async fn an_idempotency_key_stands_for_one_intent_on_each_chain(storage: &dy
     assert_eq!(store.reserve(&third, &limits(&third, PLENTY)).await.unwrap(), Reserved::KeyTaken { is_mined: false });
 }
 
-pub async fn what_was_answered_is_there_after_a_restart(storage: &dyn Storage) {
+pub async fn an_answer_survives_a_restart(storage: &dyn Storage) {
     let store = storage.open().await;
     let (first, second) = (keyed("order", sponsorship(1, proven(), None)), sponsorship(2, proven(), None));
     reserve_signed(&*store, 1, &first).await;

@@ -32,7 +32,7 @@ pub async fn only_reservations_of_these_contracts_expire(storage: &dyn Storage) 
     assert_eq!(release_expired(&*store, Contracts::from(&deployment_of(8)), NEVER).await, 1);
 }
 
-pub async fn what_is_over_is_listed_and_released_or_settled_once(storage: &dyn Storage) {
+pub async fn an_expired_sponsorship_is_listed_and_released_or_settled_once(storage: &dyn Storage) {
     let store = storage.open().await;
     let samples: Vec<_> = (1..=4).map(|number| sponsorship(number, proven(), None)).collect();
     for (number, sample) in (1..).zip(&samples) {
@@ -81,7 +81,7 @@ pub async fn an_operation_is_that_of_its_sponsorship_before_and_after_a_renewal(
     }
 }
 
-pub async fn what_is_mined_is_counted_until_its_block_is_final(storage: &dyn Storage) {
+pub async fn a_mined_operation_is_counted_until_its_block_is_final(storage: &dyn Storage) {
     let store = storage.open().await;
     let first = sponsorship(1, proven(), Some(key()));
     reserve_signed(&*store, 1, &first).await;
@@ -118,7 +118,7 @@ pub async fn what_is_mined_is_counted_until_its_block_is_final(storage: &dyn Sto
     assert_eq!(counted(&store, &first).await, [(Scope::ApiKey, 0), (Scope::Account, 0)]);
 }
 
-pub async fn what_was_signed_before_a_renewal_is_settled_too(storage: &dyn Storage) {
+pub async fn a_signature_from_before_a_renewal_is_settled_too(storage: &dyn Storage) {
     let store = storage.open().await;
     let new = sponsorship(1, proven(), None);
     reserve_signed(&*store, 1, &new).await;
@@ -132,7 +132,7 @@ pub async fn what_was_signed_before_a_renewal_is_settled_too(storage: &dyn Stora
     }
 }
 
-pub async fn what_was_released_is_settled_when_it_is_mined_after_all(storage: &dyn Storage) {
+pub async fn a_released_sponsorship_is_settled_if_it_is_mined_after_all(storage: &dyn Storage) {
     let store = storage.open().await;
     let new = keyed("order", sponsorship(1, proven(), None));
     reserve_signed(&*store, 1, &new).await;

@@ -35,7 +35,7 @@ pub async fn signings_that_begin_at_once_are_counted(storage: &dyn Storage) {
     assert_eq!(contest.join_all().await.into_iter().filter(|began| *began).count(), 4);
 }
 
-pub async fn what_was_signed_is_found_with_its_terms(storage: &dyn Storage) {
+pub async fn a_signed_sponsorship_is_found_with_its_terms(storage: &dyn Storage) {
     let store = storage.open().await;
     let new = sponsorship(1, proven(), None);
     reserve_signed(&*store, 1, &new).await;
@@ -53,7 +53,7 @@ pub async fn what_was_signed_is_found_with_its_terms(storage: &dyn Storage) {
     assert_eq!(found(&store, &new).await, Some(Record { signed: Some(other), ..expected }));
 }
 
-pub async fn what_is_renewed_has_another_window_and_no_answer(storage: &dyn Storage) {
+pub async fn a_renewed_sponsorship_has_another_window_and_no_answer(storage: &dyn Storage) {
     let store = storage.open().await;
     let new = sponsorship(1, proven(), None);
     reserve_signed(&*store, 1, &new).await;
@@ -89,7 +89,7 @@ pub async fn a_signing_without_an_answer_keeps_the_reservation(storage: &dyn Sto
     assert_eq!((found(&store, &new).await, reserved(&store).await), (None, 0));
 }
 
-pub async fn what_is_gone_is_neither_signed_nor_renewed_nor_released(storage: &dyn Storage) {
+pub async fn a_missing_sponsorship_is_neither_signed_nor_renewed_nor_released(storage: &dyn Storage) {
     let store = storage.open().await;
     let gone = sponsorship(1, proven(), None);
     reserve(&*store, &gone).await;
