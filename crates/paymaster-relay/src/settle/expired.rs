@@ -135,8 +135,8 @@ impl Settler {
         Ok(released)
     }
 
-    /// The accounts' next nonces. `None` if the node refused that many queries at once: the next time
-    /// it is queried for fewer.
+    /// The accounts' next nonces. `None` if the node refused that many queries at once: the next
+    /// time it is queried for fewer.
     async fn next_nonces(
         &self,
         contracts: Contracts,
