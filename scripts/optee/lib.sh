@@ -1,4 +1,4 @@
-# Shared by the OP-TEE scripts: where things lie, and what stops them. Sourced, not run.
+# Shared by the OP-TEE scripts: paths, locks and errors. Sourced, not run.
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 OPTEE="$CACHE/optee"
 UNPACKED="$OPTEE/unpacked"
@@ -24,7 +24,7 @@ is_stable() {
   grep -qxF "optee-os $stable" "$UNPACKED/versions"
 }
 
-# Whoever watches sees cargo at work; a log has no need of it.
+# Shows cargo's progress on a terminal only; a log does not need it.
 QUIET=--quiet
 [ ! -t 2 ] || QUIET=""
 
@@ -35,7 +35,7 @@ lock() {
   flock 9
 }
 
-# make_disk FILE: an empty disk, which keeps what is sealed over a power-off.
+# make_disk FILE: an empty disk, on which the sealed files survive a power-off.
 make_disk() {
   [ -x /sbin/mke2fs ] || install e2fsprogs
   rm -f "$1"
@@ -43,5 +43,5 @@ make_disk() {
   /sbin/mke2fs -q -t ext4 "$1"
 }
 
-# A port of 127.0.0.1 that nobody listens at.
+# A free port of 127.0.0.1.
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }

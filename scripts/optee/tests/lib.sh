@@ -1,5 +1,5 @@
-# Shared by the scenarios of scripts/optee/tests: a folder for one run, and the client that holds
-# the trusted application to its rules. Sourced, not run.
+# Shared by the scenarios of scripts/optee/tests: a folder for one run, and the client that tests
+# the trusted application. Sourced, not run.
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 cd "$PROJECT"
 mkdir -p "$OPTEE"
@@ -18,7 +18,7 @@ build_tests() {
 # /guest/tests.
 pack_tests() { scripts/optee/guest "$guest" "$1" "$tests:/guest/tests" "${@:2}"; }
 
-# build_test_ta: the trusted application with what only tests may have, in the folder $test_ta:
+# build_test_ta: the trusted application with features only for tests, in the folder $test_ta:
 # never where the real one is.
 test_ta="$OPTEE/ta-for-tests"
 build_test_ta() {
