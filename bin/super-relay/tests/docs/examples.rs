@@ -32,7 +32,7 @@ fn every_example_of_the_api_runs_and_answers_what_is_shown() {
     assert!(reader.compared > LEAST_EXAMPLES, "only {} answers were looked at", reader.compared);
 }
 
-/// Somebody who does what the page says.
+/// Follows the page's instructions.
 struct Reader {
     node: Node,
     folder: TempDir,

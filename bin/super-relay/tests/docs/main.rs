@@ -1,4 +1,4 @@
-//! What docs/ says, checked against the code and a running node.
+//! Checks docs/ against the code and a running node.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

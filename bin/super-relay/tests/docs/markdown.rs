@@ -1,9 +1,9 @@
-//! The parts of a Markdown page that can be wrong.
+//! The parts of a Markdown page that can be checked.
 
 /// A fenced block.
 #[derive(Debug)]
 pub struct Block {
-    /// The words after the fence: the language, then what the block is for.
+    /// The words after the fence: the language, then the purpose of the block.
     pub info: Vec<String>,
     pub text: String,
     /// The line of its opening fence, from 1.
@@ -52,7 +52,7 @@ pub fn anchors(page: &str) -> impl Iterator<Item = String> {
     })
 }
 
-/// What stands in backticks in a line.
+/// The code spans of a line.
 pub fn code_spans(line: &str) -> impl Iterator<Item = &str> {
     line.split('`').skip(1).step_by(2)
 }

@@ -29,7 +29,7 @@ impl Node {
             .spawn()
             .unwrap();
         let mut said = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
-        // The process ends when the demo fails, and its output with it.
+        // If the demo fails, the process ends, and so does its output.
         let mut running = said.find(|line| line.contains(" running ")).expect("the demo failed");
         while !running.contains("Ctrl-C") {
             running = format!("{running}\n{}", said.next().expect("the demo failed"));
@@ -45,13 +45,13 @@ impl Node {
         Self { process, rpc, kms, operations, page, folder: folder.into() }
     }
 
-    /// The key that `bootstrap.admin_key_file` holds, in hex.
+    /// The key in `bootstrap.admin_key_file`, in hex.
     pub fn admin_key(&self) -> String {
         format!("0x{}", std::fs::read_to_string(self.folder.join("admin.key")).unwrap().trim())
     }
 }
 
-/// Asked to stop, it takes chain and node along; killed, it would leave both behind.
+/// On a signal it stops chain and node too; if killed, it would leave both running.
 impl Drop for Node {
     fn drop(&mut self) {
         let id = rustix::process::Pid::from_child(&self.process);

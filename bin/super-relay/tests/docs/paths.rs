@@ -1,4 +1,4 @@
-//! Every file, folder and function that the pages name is there.
+//! Every file, folder and function that the pages name exists.
 
 use std::path::{Path, PathBuf};
 
@@ -30,7 +30,7 @@ fn every_link_of_every_page_leads_to_a_file_and_its_heading() {
     assert!(dead.is_empty(), "links to what is not there:\n{}", dead.join("\n"));
 }
 
-/// In the request cycle a function stands after its file: `file.rs` `one()`, `another()`.
+/// In the request cycle functions follow their file: `file.rs` `one()`, `another()`.
 #[test]
 fn every_function_of_the_request_cycle_is_in_its_file() {
     let page = project::read("docs/request-cycle.md");
@@ -57,8 +57,8 @@ fn defines(source: &str, function: &str) -> bool {
     source.contains(&format!("fn {function}(")) || source.contains(&format!("fn {function}<"))
 }
 
-/// What looks like a path, in backticks or in a tree; an address of an API begins with a slash and
-/// is none.
+/// Text that looks like a path, in backticks or in a tree; API routes begin with a slash and do
+/// not count.
 fn named_paths(page: &str) -> Vec<String> {
     let is_of_a_path = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
     let trees = blocks(page).into_iter().filter(|block| block.info.is_empty()).map(|block| block.text);
@@ -69,7 +69,7 @@ fn named_paths(page: &str) -> Vec<String> {
     paths.map(str::to_owned).collect()
 }
 
-/// A page may leave out the front of a path.
+/// A page may omit the beginning of a path.
 fn is_there(path: &str, there: &[PathBuf]) -> bool {
     let path = Path::new(path.trim_end_matches('/'));
     there.iter().any(|known| known.ends_with(path))

@@ -1,8 +1,8 @@
-//! The checkout: where it is and what is in it.
+//! The checkout: its location and files.
 
 use std::path::{Path, PathBuf};
 
-/// Made by builds and by npm; nothing to document.
+/// Created by builds and by npm; not documented.
 const MADE: [&str; 4] = ["target", "node_modules", "cache", "out"];
 
 /// The root of the project.

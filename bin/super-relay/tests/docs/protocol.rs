@@ -88,7 +88,7 @@ fn the_types_of_admin_commands_are_those_that_are_signed() {
         .collect();
     assert_eq!(shown.len(), rows.len());
     for (shown, (opcode, types)) in shown.iter().zip(rows) {
-        // The command's own type comes first, then those that it refers to.
+        // The command's own type comes first, then the types it refers to.
         let (own, referenced) = types.split_once(')').unwrap();
         assert_eq!((&shown[0], shown[1].as_str()), (&opcode, format!("{own})").as_str()));
         for referenced in referenced.split_inclusive(')') {

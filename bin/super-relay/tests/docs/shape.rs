@@ -1,11 +1,11 @@
-//! Whether an answer is of the shape that a page shows.
+//! Checks that an answer has the shape shown on a page.
 //!
 //! Keys, types, texts, truth values and nulls must be as shown. In a text `…` stands for whatever
 //! varies; of a number only that it is one is looked at.
 
 use serde_json::Value;
 
-/// Where an answer differs from what is shown; empty when nowhere.
+/// The differences between an answer and the page; empty if there are none.
 pub fn differences(shown: &Value, answer: &Value) -> Vec<String> {
     let mut found = Vec::new();
     compare("answer", shown, answer, &mut found);

@@ -1,4 +1,4 @@
-//! A relay whose KMS refuses every account, with the status that the account's name says.
+//! A relay whose KMS refuses every account, with the status that the account's name states.
 
 use std::sync::Arc;
 

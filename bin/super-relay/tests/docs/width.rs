@@ -44,7 +44,7 @@ fn comments(source: &str) -> Vec<(usize, &str)> {
     lines
 }
 
-/// Whether it is too long and could be broken: a space stands inside of its text, outside of code.
+/// Whether it is too long and could be broken: its text contains a space outside of code.
 fn is_too_wide(line: &str) -> bool {
     let text = line.trim_start_matches(['/', '!', '*', '-', '>', ' ']);
     let outside_code = text.split('`').step_by(2);

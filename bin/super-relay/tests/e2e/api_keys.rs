@@ -1,4 +1,4 @@
-//! API keys from the command line: printed once, heard at once, never logged.
+//! API keys from the command line: printed once, effective at once, never logged.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Output;
@@ -42,7 +42,7 @@ async fn ask(url: &str, header: Option<(&str, &str)>) -> Value {
 async fn a_key_is_made_used_listed_and_revoked_without_a_restart_and_never_logged() {
     let closed = |configuration: &mut Value| {
         configuration["relay"]["rpc"] = json!({ "require_api_key": true });
-        // Everything that any library logs.
+        // Log everything of every library.
         configuration["log"]["filter"] = "trace".into();
     };
     let mut world = Setup::of(V07).configure(closed).start().await;
@@ -156,7 +156,7 @@ async fn a_key_is_made_used_listed_and_revoked_without_a_restart_and_never_logge
     assert!(!gone.status.success() && words(&gone).1.contains("is it running"), "{gone:?}");
 }
 
-/// The admin socket's, which whoever may open its file is let use.
+/// The route of the admin socket, which anyone who may open its file can use.
 #[tokio::test]
 async fn no_port_answers_the_routes_of_the_admin_socket() {
     let world = Setup::of(V07).start().await;

@@ -1,5 +1,5 @@
-//! What has been signed can't be changed: the EntryPoint refuses the operation whichever field or
-//! byte is another.
+//! A signed operation cannot be changed: the EntryPoint refuses it, whichever field or byte was
+//! changed.
 
 use std::ops::Range;
 
@@ -64,7 +64,7 @@ async fn after_the_tee_has_signed_no_byte_of_paymaster_data_or_signature_can_be_
         }
     }
     for position in 0..65 {
-        // AA23 where no key at all can be recovered: the account reverts then.
+        // AA23 if no key can be recovered at all: then the account reverts.
         let code = refused(&world, &flip(&operation, "signature", position)).await;
         assert!(["AA23", "AA24"].contains(&code.as_str()), "signature[{position}]: {code}");
     }
@@ -126,7 +126,7 @@ async fn with_paymaster_data(world: &World, mut operation: Value) -> Value {
     operation
 }
 
-/// A nonce that the EntryPoint takes too: the first of another key.
+/// A nonce that the EntryPoint accepts too: the first of another key.
 fn in_another_nonce_lane(operation: &Value) -> Value {
     let mut changed = operation.clone();
     changed["nonce"] = json!(U256::ONE << 64);

@@ -1,4 +1,4 @@
-//! A node of two chains.
+//! A node that serves two chains.
 
 use devkit::EntryPointVersion::V07;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ fn at(world: &World, chain_id: u64) -> Rpc {
     Rpc::at(format!("{}/rpc/{chain_id}", world.node.url("rpc")))
 }
 
-/// The whole way on one chain: intent, approval, sponsorship.
+/// The complete flow on one chain: intent, approval, sponsorship.
 async fn sponsored(world: &World, chain_id: u64, account: &mut TeeAccount, operation: &Value) -> Value {
     let rpc = at(world, chain_id);
     let intent = rpc.call("pm_getSponsorshipIntent", json!([operation, account.id])).await.unwrap();
@@ -45,7 +45,7 @@ async fn one_node_sponsors_and_settles_on_two_chains_by_their_paths() {
     reserved_are(&world, |gwei| gwei == "0").await;
 }
 
-/// Returns once what is reserved on each chain is so.
+/// Returns once the reserved amount of each chain satisfies `is_so`.
 async fn reserved_are(world: &World, is_so: fn(&str) -> bool) {
     eventually(async || {
         let (_, text) = world.ops("/metrics").await;

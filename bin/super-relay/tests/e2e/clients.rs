@@ -31,7 +31,7 @@ on_versions! { the_recipe_works_on_a_chain_that_was_idle_for_50_minutes: v06 V06
 async fn the_recipe_works_on_a_chain_that_was_idle_for_50_minutes(version: EntryPointVersion) {
     let world = Setup::of(version).chain_started_ago(IDLE_SECONDS).start().await;
     let bundler = bundler(&world).await;
-    // From here on the next block is of now, and the latest one 50 minutes old.
+    // From here on the latest block is 50 minutes old, and the next one gets the current time.
     world.anvil.increase_time(IDLE_SECONDS).await.unwrap();
 
     Suite::new("idle.test.mjs").with("BUNDLER", bundler.url()).passes(&world).await;
@@ -55,7 +55,7 @@ async fn a_page_in_chromium_registers_approves_and_sends() {
     Suite::new("browser.test.mjs").with("BUNDLER", bundler.url()).with("ORIGIN", page.url()).passes(&world).await;
 }
 
-/// As a wallet does that is given nothing but a URL (EIP-5792's `paymasterService`).
+/// Like a wallet that only gets a URL (EIP-5792's `paymasterService`).
 #[tokio::test]
 async fn a_page_with_a_publishable_key_in_the_url_does_the_same() {
     let page = Bystander::start("support/page.mjs", &[]).await;
@@ -99,7 +99,7 @@ async fn bundler(world: &World) -> Bystander {
     Bystander::start("bundler/start.mjs", &[world.anvil.url().as_str()]).await
 }
 
-/// A file of tests/clients, and what it finds in its environment.
+/// A file of tests/clients, and its environment variables.
 struct Suite<'a> {
     file: &'a str,
     environment: Vec<(&'a str, &'a str)>,

@@ -1,4 +1,4 @@
-//! What the binary says about its configuration, and what the production profile does not start.
+//! The binary's messages about its configuration, and the refusals of the production profile.
 
 mod files;
 
@@ -29,7 +29,7 @@ async fn a_valid_configuration_is_summarised() {
     });
     assert_eq!(relay.await, "valid for the development profile: `node` serves relay and ops (kms elsewhere: 2)\n");
     let kms = says(|configuration| {
-        // It never listens for a relay that is not there.
+        // It does not listen for a relay that is not configured.
         listen(configuration, "rpc", "127.0.0.1:9", "ops", "127.0.0.1:9");
         without(configuration, "relay");
     });
@@ -213,7 +213,7 @@ async fn an_address_that_was_mistyped_is_refused_by_its_checksum() {
 #[tokio::test]
 async fn a_hash_that_is_a_placeholder_is_refused() {
     let ground = Setup::of(V07).prepare().await;
-    // Beside zeros, the hashes of nothing and of an empty line.
+    // Besides zeros, the hashes of an empty text and of an empty line.
     for hash in [
         "0000000000000000000000000000000000000000000000000000000000000000",
         "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
@@ -251,7 +251,7 @@ async fn a_configuration_that_serves_nothing_is_refused() {
     refused(&no_kms.await, &["`kms` or `remote_kms.urls` is missing"]);
 }
 
-/// A change of a good configuration, and what is said of it.
+/// A change of a valid configuration, and the resulting message.
 type Mistake = (fn(&mut Value), &'static [&'static str]);
 
 #[tokio::test]
@@ -405,7 +405,7 @@ async fn the_production_profile_refuses_what_protects_nothing() {
     };
     let offline = run(&["config", "check", "--offline", "--config", &written(&ground, sound)]).await;
     assert!(offline.status.success(), "{}", String::from_utf8_lossy(&offline.stderr));
-    // The contract of these tests lets a signer in after seconds.
+    // The contract of these tests admits a signer after seconds.
     refused(&check(&ground, sound).await, &["relay.deployments.paymaster", "after its proposal", "86400"]);
     let of_this_machine = |configuration: &mut Value| {
         sound(configuration);
@@ -476,7 +476,7 @@ async fn the_configurations_that_come_with_it_are_valid() {
         let file = entry.unwrap().path();
         if file.extension().is_some_and(|extension| extension == "toml") {
             let output = run(&["config", "check", "--offline", "--config", file.to_str().unwrap()]).await;
-            // The last thing that is looked at: all else is right.
+            // The last check: everything else is valid.
             if file.ends_with("production-kms.toml") && !cfg!(feature = "optee") {
                 refused(&output, &["`kms.tee`", "--features optee"]);
             } else {

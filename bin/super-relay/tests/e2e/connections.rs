@@ -1,4 +1,4 @@
-//! Clients who send nothing or send slowly keep nobody out, on any port.
+//! Clients that send nothing or send slowly do not block others, on any port.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -22,7 +22,7 @@ async fn connections(address: &str, count: usize, each_sends: &[u8]) -> Vec<TcpS
     let mut open = Vec::new();
     for _ in 0..count {
         let mut stream = TcpStream::connect(address).await.unwrap();
-        // It may be hung up on already, in favour of those behind it.
+        // It may already be closed, in favour of later clients.
         let _ = stream.write_all(each_sends).await;
         open.push(stream);
     }
@@ -46,7 +46,7 @@ async fn all_ports_answer(process: &Process) {
     }
 }
 
-/// Reads until it is hung up on.
+/// Reads until the connection is closed.
 async fn ended(mut stream: TcpStream) {
     let mut buffer = [0; 1024];
     let reading = async { while let Ok(1..) = stream.read(&mut buffer).await {} };
@@ -82,7 +82,7 @@ async fn eleven_hundred_bodies_at_a_byte_per_second_block_no_other_client() {
         let dribble = async {
             loop {
                 for stream in &mut open {
-                    // Most are hung up on in time.
+                    // Most are closed in time.
                     let _ = stream.write_all(b" ").await;
                 }
                 sleep(Duration::from_secs(1)).await;
@@ -102,7 +102,7 @@ async fn eleven_hundred_bodies_at_a_byte_per_second_block_no_other_client() {
 async fn every_port_closes_connections_without_a_request() {
     let hasty =
         |configuration: &mut Value| configuration["connections"] = json!({ "header_seconds": 1, "idle_seconds": 2 });
-    // Nobody else uses a node whose clients have to be so quick.
+    // No other test uses a node with such short timeouts.
     let ground = Setup::of(V07).configure(hasty).prepare().await;
     let file = ground.data.path().join("hasty.toml");
     write_configuration(&ground.configuration, &file);
@@ -130,7 +130,7 @@ async fn a_body_that_does_not_come_is_refused_with_a_reason() {
     let kms = slow_body(&world, "kms", "/webauthn/register/begin").await;
     assert!(kms.starts_with("HTTP/1.1 408"), "{kms}");
     assert!(kms.contains(r#""code":"body_not_received""#), "{kms}");
-    // No route of this port reads a body: it answers, and hangs up.
+    // No route of this port reads a body: it answers, and closes the connection.
     let ops = slow_body(&world, "ops", "/status").await;
     assert!(ops.starts_with("HTTP/1.1 405"), "{ops}");
 }
@@ -183,7 +183,7 @@ async fn live_web_sockets_from_many_addresses_leave_http_and_the_other_ports_the
         let rest = String::from_utf8_lossy(&rest[..count]);
         assert!(rest.contains(r#""reason":"too_many_websockets","retryable":true"#), "{rest}");
     }
-    // Whoever had to make room may hear of it later than who took it.
+    // An evicted client may notice later than the client that replaced it.
     let mut open = timeout(PATIENCE, until_so_many_answer(20, live)).await.expect("more sessions than have a place");
     assert_eq!(open.len(), 20);
     all_ports_answer(&world.node).await;
@@ -195,7 +195,7 @@ async fn live_web_sockets_from_many_addresses_leave_http_and_the_other_ports_the
     }
 }
 
-/// The header of an answer, and nothing that follows it.
+/// Only the header of an answer.
 async fn header(stream: &mut TcpStream) -> String {
     let mut header = Vec::new();
     while !header.ends_with(b"\r\n\r\n") {
@@ -204,7 +204,7 @@ async fn header(stream: &mut TcpStream) -> String {
     String::from_utf8(header).unwrap()
 }
 
-/// Those WebSockets that are left once at most this many answer.
+/// The remaining WebSockets, once at most this many answer.
 async fn until_so_many_answer(most: usize, mut open: Vec<TcpStream>) -> Vec<TcpStream> {
     while open.len() > most {
         let mut answering = Vec::new();

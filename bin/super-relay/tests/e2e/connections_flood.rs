@@ -1,5 +1,5 @@
-//! A flood from a few addresses, which connect again as soon as they are hung up on, costs nobody
-//! else a request.
+//! A flood from a few addresses, which reconnect as soon as they are disconnected, costs other
+//! clients no request.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,11 +18,11 @@ use crate::support::{PATIENCE, Setup, TeeAccount, World};
 const PLACES: u64 = 60;
 const PAGES: usize = 8;
 const SPONSORSHIPS: usize = 6;
-/// The last bytes of what the flood's addresses send of a header never come.
+/// The flood's addresses never send the last bytes of a header.
 const BEGUN: &[u8] = b"GET /kms/accounts/";
 const BODY: &str = r#"{"userName":"page"}"#;
 
-/// Clients who keep every place that they can get.
+/// Clients that occupy every slot they can get.
 struct Flood {
     /// Dropped, they stop.
     _clients: JoinSet<()>,
@@ -49,7 +49,7 @@ impl Flood {
         Self { _clients: clients, connected }
     }
 
-    /// Returns when it has connected so many times more as the port has places.
+    /// Returns once it has connected as many more times as the port has slots.
     async fn turns_over(&self) {
         let until = self.connected.load(Ordering::Relaxed) + usize::try_from(PLACES).unwrap();
         let turned_over = async {
@@ -66,7 +66,7 @@ async fn from(host: u8, address: SocketAddr) -> TcpStream {
     loop {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind(([127, 0, 0, host], 0).into()).unwrap();
-        // The queue of those who connect may be full.
+        // The listen queue may be full.
         if let Ok(stream) = socket.connect(address).await {
             return stream;
         }
@@ -114,8 +114,8 @@ async fn a_reconnecting_flood_of_the_kms_ends_no_page_and_no_call_of_the_relay()
     assert!(evicted.parse::<u64>().unwrap() > PLACES, "{evicted}");
 }
 
-/// Sponsors the operation, and waits until the flood has connected as many times more as the port
-/// has places.
+/// Sponsors the operation, and waits until the flood has connected as many more times as the port
+/// has slots.
 async fn sponsored(world: &World, flood: &Flood, account: &mut TeeAccount, operation: &Value) {
     account.sponsored(world, operation).await.unwrap();
     flood.turns_over().await;

@@ -33,7 +33,7 @@ async fn a_passkey_and_a_relay_together_have_the_account_sign_an_operation_as_it
     assert_eq!((handled.sender, handled.paymaster), (account.sender, world.paymaster.address()));
 }
 
-/// It would pay for itself, and a gesture that was meant for sponsoring would do for it.
+/// It would pay for itself, and a gesture meant for sponsoring would authorise it.
 #[tokio::test]
 async fn an_operation_without_a_paymaster_is_not_signed() {
     let world = world(EntryPointVersion::V07).await;
@@ -55,7 +55,7 @@ async fn world(version: EntryPointVersion) -> World {
 
 async fn with_paymaster(world: &World, account: &TeeAccount) -> Value {
     let mut operation = account.operation(world).await;
-    // Sponsored in the name of nobody: without its passkey the account can't be named.
+    // Sponsored without an account: without its passkey the account cannot be named.
     let params = json!([operation, world.entry_point().address(), "0x7a69", null]);
     let fields = world.rpc().call("pm_getPaymasterData", params).await.unwrap();
     operation.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());

@@ -1,5 +1,5 @@
-//! Text of callers, in answers and in the log: short and on one line, whatever they send and
-//! wherever.
+//! Text from callers, in answers and in the log, is short and on one line, whatever and wherever
+//! they send.
 
 use devkit::EntryPointVersion::V07;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::support::{Setup, Signal, TeeAccount, World};
 const LONG: usize = 200_000;
 /// Bytes of an answer or a log line of ours, whatever it is about.
 const SHORT: usize = 4096;
-/// What a terminal or a reader of lines would obey.
+/// Characters that a terminal or a line reader would interpret.
 const HOSTILE: &str = "\u{1b}[31m\u{202e}\n{\"level\":\"ERROR\"}";
 
 async fn post(url: String, body: String, headers: &[(&str, &str)]) -> String {

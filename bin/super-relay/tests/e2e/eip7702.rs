@@ -22,8 +22,8 @@ async fn an_account_delegates_and_acts_in_one_sponsored_operation(version: Entry
     assert_eq!(world.balance(owner.address()).await, U256::ZERO);
 }
 
-/// Both delegates have the same code, and the owner agrees to the change: only the paymaster was
-/// not asked.
+/// Both delegates have the same code, and the owner agrees to the change: only the paymaster did
+/// not approve it.
 #[tokio::test]
 async fn the_delegate_cannot_be_swapped_after_the_tee_has_signed() {
     let world = Setup::of(V08).without_passkey().start().await;

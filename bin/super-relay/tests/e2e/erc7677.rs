@@ -91,7 +91,7 @@ async fn without_a_passkey_a_relay_key_that_lacks_the_permission_gets_nothing_si
     refusal.is_final(-32501, "without_passkey_not_permitted");
 }
 
-/// What a wallet puts into the operation: every field of the answer but those about the sponsor.
+/// The fields a wallet puts into the operation: all of the answer except those about the sponsor.
 async fn fields(world: &World, method: &str, operation: &Value, context: Value) -> Map<String, Value> {
     let mut answer = request(world, method, operation, context).await.unwrap();
     let answer = answer.as_object_mut().unwrap();

@@ -10,11 +10,11 @@ use tokio::time::timeout;
 
 use crate::support::{Process, Setup, TeeAccount, World, eventually, freeze, register, thaw};
 
-/// Seconds that a call to what hangs takes; a machine under load answers in less.
+/// Timeout in seconds of a call to a hanging part; a machine under load answers faster.
 const HANGS_FOR: u64 = 5;
 const REQUESTS: u64 = 120;
-/// Far more than the requests take when none waits for what hangs, and far less than when each
-/// does.
+/// Far longer than the requests take if none waits for the hanging part, and far shorter than if
+/// each does.
 const AT_ONCE: Duration = Duration::from_secs(REQUESTS * HANGS_FOR / 2);
 
 fn impatient(configuration: &mut Value) {
@@ -33,8 +33,8 @@ fn warnings(process: &Process) -> Vec<String> {
     process.log().into_iter().filter(|line| line.contains(r#""level":"WARN""#)).collect()
 }
 
-/// Freezes the process, and holds the node to what it promises about dependencies; `name` is that
-/// in the log.
+/// Freezes the process, and checks the node's guarantees about dependencies; `name` is the
+/// dependency's name in the log.
 async fn hang(world: &World, process: u32, reason: &str, name: &str) {
     let request = request(world).await;
     let before = warnings(&world.node).len();
@@ -74,7 +74,7 @@ async fn a_hanging_kms_blocks_no_other_request() {
     hang(&world, world.kms_process_id(), "kms_unavailable", &name).await;
 }
 
-/// The account is made all the same; what is refused is its address.
+/// The account is still created; only its address is refused.
 #[tokio::test]
 async fn a_hanging_chain_of_the_account_factory_blocks_no_account() {
     let hasty = |configuration: &mut Value| configuration["kms"]["factory"]["timeout_seconds"] = HANGS_FOR.into();
@@ -82,7 +82,7 @@ async fn a_hanging_chain_of_the_account_factory_blocks_no_account() {
     let (_, registration) = register(&world, |_| {}).await;
     let request = json!({ "registrationId": registration });
     let create = async || world.kms().post("/kms/create-deterministic-account", &request).await;
-    // The relay says of its own chain, which is the same, what it has to say.
+    // The relay reports about its own chain, which is the same.
     let said = || -> Vec<String> {
         let mut lines = warnings(&world.node);
         lines.retain(|line| line.contains("account factory"));

@@ -1,4 +1,4 @@
-//! A page makes its account with an invitation that a server had of the relay, and with nothing
+//! A page creates its account with an invitation that a server got from the relay, and with nothing
 //! else.
 
 use devkit::EntryPointVersion::V07;

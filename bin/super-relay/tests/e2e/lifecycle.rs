@@ -1,4 +1,4 @@
-//! A process from start to stop: what operators see, and how it ends.
+//! A process from start to stop, as operators see it.
 
 use devkit::EntryPointVersion::V07;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! A log that nobody reads, or that can't be written, stops no request and no task.
+//! A log that is not read, or cannot be written, blocks no request and no task.
 
 use std::fs;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! A TEE that lost its state: no start, and no other is served before the operator says so.
+//! A TEE that lost its state: the gateway does not start, and serves no other TEE until the
+//! operator allows it.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! A TEE session that takes its time to open, as a device's first, or as any whose supplicant is
+//! A TEE session that opens slowly, like a device's first one, or like any whose supplicant is
 //! gone.
 
 use std::io::Write as _;
@@ -11,7 +11,7 @@ use crate::support::{Process, eventually, write_configuration};
 #[tokio::test]
 async fn a_session_that_does_not_open_shows_in_log_and_probes_and_one_that_opens_late_is_served() {
     let folder = tempfile::tempdir().unwrap();
-    // The simulator waits for its key, as OP-TEE may for its supplicant.
+    // The simulator waits for its key, as OP-TEE may wait for its supplicant.
     let key = folder.path().join("simulator.key");
     assert!(Command::new("mkfifo").args(["-m", "600"]).arg(&key).status().unwrap().success());
     let file = folder.path().join("kms.toml");

@@ -1,4 +1,4 @@
-//! What a node says of its chain while something is wrong with it: what, once, and when it is over.
+//! A node logs a problem of its chain once when it begins, and once when it is over.
 
 use devkit::EntryPointVersion::V07;
 use devkit::{Anvil, AnvilOptions, Tools};
@@ -21,8 +21,8 @@ async fn said(process: &Process, word: &str) {
     eventually(async || (lines(process, word) > 0).then_some(())).await;
 }
 
-/// Waits for as many sweeps as it takes to see that one of them has ended: each begins with the age
-/// of the key.
+/// Waits for two sweeps, which shows that one of them has ended: each begins with the age of the
+/// key.
 async fn two_sweeps(process: &Process) {
     for _ in 0..3 {
         let before = key_age(process).await;
@@ -98,7 +98,7 @@ async fn an_unknown_operation_is_logged_once() {
 
     let stranger = "paid for an unknown operation";
     said(&world.node, stranger).await;
-    // Where the later one is found, the block of the first was read again.
+    // When the later one is found, the block of the first was reread.
     assert!(world.entry_point().handle_ops(&later["userOperation"]).await.unwrap().success);
     said(&world.node, later["userOpHash"].as_str().unwrap()).await;
     assert_eq!(lines(&world.node, stranger), 2);

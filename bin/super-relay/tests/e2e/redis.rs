@@ -66,7 +66,7 @@ async fn a_redis_that_lost_its_data_causes_no_second_charge_and_changes_no_byte(
 async fn with(redis: &RedisServer) -> World {
     let url = redis.url();
     let with_redis = move |configuration: &mut Value| {
-        // A machine under load answers in less.
+        // A machine under load answers faster.
         configuration["relay"]["redis"] = json!({ "url": url, "timeout_milliseconds": 30_000 });
     };
     Setup::of(V07).deposit(ONE_OPERATION).configure(with_redis).start().await

@@ -1,4 +1,4 @@
-//! The KMS in a process of its own, and a node that reaches it over HTTP.
+//! The KMS in a separate process, and a node that reaches it over HTTP.
 
 use devkit::EntryPointVersion;
 use devkit::EntryPointVersion::V07;
@@ -119,7 +119,7 @@ async fn the_key_is_rotated_at_a_remote_kms_too() {
 async fn a_request_on_which_the_kms_hangs_is_signed_once_it_resumes() {
     let world = Setup::of(V07).start_apart().await;
     let request = request(&world).await;
-    // Then the relay knows the account: the next request needs the KMS for its signatures alone.
+    // Then the relay knows the account: the next request needs the KMS only for its signatures.
     world.rpc().call("pm_getSponsorshipIntent", json!([request[0], request[1]])).await.unwrap();
     let kms = world.kms_process_id();
     freeze(kms).await;

@@ -30,7 +30,7 @@ async fn another_approval_of_the_same_operation_is_the_same_request() {
     let first = send(&world, &first_request).await.unwrap();
     let operation = first_request[0].clone();
 
-    // A passkey signs with chance: the same challenge, another assertion.
+    // Passkey signatures are randomised: the same challenge, another assertion.
     account.passkey.behaviour.extra_key = ExtraKey::Always;
     let assertion = account.approve(&world, &operation).await;
     let second = send(&world, &json!([operation, account.id, assertion])).await.unwrap();
@@ -168,7 +168,7 @@ async fn a_passed_window_is_refused_by_the_chain_and_a_repeated_request_gets_a_n
     assert!(world.entry_point().handle_ops(&second["userOperation"]).await.unwrap().success);
 }
 
-/// An account and the parameters of a request of its.
+/// An account and the parameters of one of its requests.
 async fn request(world: &World) -> (TeeAccount, Value) {
     let mut account = TeeAccount::create(world).await;
     let operation = account.operation(world).await;
@@ -185,7 +185,7 @@ async fn attempt(rpc: Rpc, request: Value) -> Result<Value, Refusal> {
     rpc.call("pm_sponsor_with_tee", request).await
 }
 
-/// The answer without the name of the request, which is new each time.
+/// The answer without the request's ID, which is new each time.
 fn bytes(mut answer: Value) -> String {
     assert!(answer.as_object_mut().unwrap().remove("requestId").is_some());
     answer.to_string()

@@ -51,7 +51,7 @@ async fn no_request_fails_while_keys_are_rotated() {
 
 async fn rotated(world: &World, old: &Key) -> Key {
     eventually(async || (world.kms().relay_signers().await != [text(old)]).then_some(())).await;
-    // The key's file follows the KMS's word.
+    // The key's file is replaced after the KMS's answer.
     eventually(async || Some(Key::from_bytes(&world.relay_key())).filter(|key| key.address() != old.address())).await
 }
 

@@ -1,5 +1,4 @@
-//! The way through the whole house: a passkey approves, the relay approves, the TEE signs, the
-//! chain takes it.
+//! The complete flow: a passkey approves, the relay approves, the TEE signs, the chain accepts it.
 
 use devkit::{Address, EntryPointVersion, U256};
 use serde_json::json;

@@ -13,7 +13,7 @@ fn impatient(configuration: &mut Value) {
     configuration["relay"]["chain"]["timeout_seconds"] = 5.into();
 }
 
-/// A node on this ground whose paymaster nobody has told of its TEE.
+/// A node on this ground whose paymaster has not admitted its TEE.
 async fn unadmitted(ground: &Ground) -> Process {
     let file = ground.data.path().join("unadmitted.toml");
     write_configuration(&ground.configuration, &file);
@@ -58,7 +58,8 @@ async fn where_nothing_is_missing_the_status_says_so_as_text_and_as_json() {
     assert_eq!(world.ops("/status?format=xml").await.0, 400);
 }
 
-/// A browser takes the port for the page's own when the page's name leads here (DNS rebinding).
+/// A browser treats the port as the page's own origin if the page's name resolves to it (DNS
+/// rebinding).
 #[tokio::test]
 async fn no_page_reads_status_or_metrics_and_a_person_with_a_browser_does() {
     let ground = Setup::of(V07).configure(|all| all["listen"]["ops_hosts"] = json!(["ops.example"])).prepare().await;
@@ -101,7 +102,7 @@ async fn a_relay_key_that_the_tee_does_not_know_is_missing_and_the_relay_takes_r
     assert_eq!(world.problem("tee").await, None);
 }
 
-/// The KMS is asked over HTTP.
+/// The KMS is called over HTTP.
 #[tokio::test]
 async fn a_remote_tee_that_does_not_sign_what_the_settings_allow_is_missing() {
     let lower = |all: &mut Value| all["bootstrap"]["max_cost_wei"] = "10000000000000000".into();
@@ -216,7 +217,7 @@ async fn a_chain_that_hangs_keeps_the_replica_ready_and_is_named_until_it_answer
     eventually(async || (world.ops("/status").await.0 == 200).then_some(())).await;
 }
 
-/// As by a restore, or a volume that was mounted anew.
+/// As after a restore, or a remounted volume.
 #[tokio::test]
 async fn while_an_embedded_database_takes_no_write_the_replica_is_not_ready_and_names_it() {
     let world = World::start(V07).await;
@@ -239,7 +240,7 @@ async fn while_an_embedded_database_takes_no_write_the_replica_is_not_ready_and_
 #[tokio::test]
 async fn a_replica_with_a_port_that_accepts_no_connections_is_not_ready_and_names_the_port() {
     let world = World::start(V07).await;
-    // The probe's connection is there before the files run out.
+    // The probe's connection is open before the files run out.
     let (probe, ops) = (reqwest::Client::new(), world.node.url("ops"));
     let ask = async |path: &str| {
         let answer = probe.get(format!("{ops}{path}")).send().await.unwrap();
@@ -248,7 +249,7 @@ async fn a_replica_with_a_port_that_accepts_no_connections_is_not_ready_and_name
     for port in ["rpc", "kms"] {
         eventually(async || (ask("/readyz").await.0 == 200).then_some(())).await;
         limit_open_files(world.node.id(), Some(0));
-        // The system takes it, and the node can't.
+        // The system accepts it, but the node cannot.
         let _waiting = TcpStream::connect(world.node.address(port)).await.unwrap();
         let refused = format!("listen.{port}: connections cannot be accepted: ");
         for (path, begins) in [("/readyz", "not ready: "), ("/status", "ports: ")] {

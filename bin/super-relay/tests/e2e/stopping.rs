@@ -1,4 +1,4 @@
-//! How a process ends: first not ready, then deaf, then done.
+//! How a process ends: first not ready, then closed to new connections, then done.
 
 use devkit::EntryPointVersion::V07;
 use serde_json::{Value, json};
@@ -7,9 +7,9 @@ use tokio::net::TcpStream;
 
 use crate::support::{Setup, Signal, TeeAccount, World, eventually};
 
-/// No test waits for its end.
+/// Longer than any test waits.
 const LONG: u64 = 3600;
-/// Bytes of a body that does not come.
+/// Length of a body that is never sent.
 const NEVER_WHOLE: usize = 10_000;
 
 fn draining(seconds: u64, finish: u64) -> impl FnOnce(&mut Value) {
@@ -76,8 +76,8 @@ async fn an_interrupt_of_a_person_does_not_wait_for_a_load_balancer() {
 
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
-/// A request in flight: its body of this many bytes is being read, as the server has said, and has
-/// not begun.
+/// A request in flight: the server has confirmed that it reads the body of this many bytes, which
+/// has not begun.
 async fn in_flight(world: &World, length: usize) -> TcpStream {
     let mut stream = TcpStream::connect(world.node.address("rpc")).await.unwrap();
     let head = format!(
@@ -91,7 +91,7 @@ async fn in_flight(world: &World, length: usize) -> TcpStream {
     stream
 }
 
-/// Told to stop, it says that it lets requests in flight finish.
+/// Stops it, and waits for the log line that requests in flight finish.
 async fn finishing(world: &World) {
     let said = || world.node.log().join("\n").contains("stopping: requests in flight finish");
     eventually(async || said().then_some(())).await;
@@ -118,10 +118,10 @@ async fn told_to_stop_it_finishes_the_request_in_flight_and_exits_with_zero() {
     assert!(world.entry_point().handle_ops(&answer["result"]["userOperation"]).await.unwrap().success);
 }
 
-/// Nobody is left to answer it.
+/// The connection is closed without an answer.
 async fn dropped(mut stream: TcpStream) {
     let mut rest = Vec::new();
-    // A reset is as good an end.
+    // A reset counts as well.
     let _ = stream.read_to_end(&mut rest).await;
     assert!(!String::from_utf8_lossy(&rest).contains("HTTP/1.1 2"));
 }

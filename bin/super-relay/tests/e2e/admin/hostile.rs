@@ -1,5 +1,4 @@
-//! A gateway that belongs to somebody else: it is told nothing but signed commands, and its word is
-//! taken for no more.
+//! A hostile gateway: it gets nothing but signed commands, and its answers are not trusted.
 
 use std::sync::{Arc, Mutex};
 
@@ -14,7 +13,7 @@ use tempfile::TempDir;
 use super::{ADMIN, RELAY, result, setup, write_key};
 use crate::support::{Key, run, run_answering};
 
-/// A gateway that answers every command as it is told to, and keeps what was posted to it.
+/// A gateway that answers every command as configured, and keeps what was posted to it.
 #[derive(Clone)]
 struct Gateway {
     answer: (StatusCode, &'static str),
@@ -76,7 +75,7 @@ async fn revoke(url: &str) -> Result<Value, String> {
     result(run(&arguments).await)
 }
 
-/// Of the TEE that the gateway says it serves.
+/// The ID of the TEE that the gateway claims to serve.
 fn tee_id() -> String {
     format!("0x{}", "1d".repeat(32))
 }
@@ -110,7 +109,7 @@ async fn a_gateway_that_serves_another_tee_than_the_one_commanded_gets_nothing_s
         let arguments = [&["admin", "--kms", &url, "--tee-id", &other, "--admin", &admin], command].concat();
         assert!(result(run_answering(&arguments, asks).await).unwrap_err().contains("nothing was signed"));
 
-        // Nor is it asked which TEE it serves.
+        // It is not queried for its TEE either.
         let unnamed = result(run(&[&["admin", "--kms", &url, "--key-file", key], command].concat()).await).unwrap_err();
         assert!(unnamed.contains("which TEE?") && unnamed.contains("--tee-id"), "{unnamed}");
     }
@@ -200,7 +199,7 @@ async fn the_command_shown_is_the_one_signed_and_sent_in_any_file_format() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("tee.json");
     let setup = setup();
-    // The same as a list: fields by their places.
+    // The same as a list: fields by position.
     std::fs::write(&file, json!([setup["relyingParties"], setup["ceilings"]]).to_string()).unwrap();
     let (url, gateway) = Gateway::start(200, r#"{"success":true}"#).await;
     let wallet = |line: &str| Some(Key::new(ADMIN).sign_typed_data(line)?.to_string());

@@ -21,7 +21,7 @@ const ADMIN: u8 = 7;
 /// A KMS whose TEE is new, and the files of its admin.
 struct NewTee {
     kms: Process,
-    /// As it says itself: nobody else has had it.
+    /// As reported by the TEE itself, which no one else has used.
     tee_id: String,
     folder: TempDir,
 }
@@ -58,7 +58,7 @@ impl NewTee {
         result(run(&[&["admin", "--kms", &url, "--key-file", &key], arguments].concat()).await)
     }
 
-    /// The admin's key is in a wallet: whoever sits there signs what is shown.
+    /// The admin's key is in a wallet, which signs what is shown.
     async fn ask_wallet(&self, wallet: &Key, arguments: &[&str]) -> Result<Value, String> {
         let url = self.kms.url("kms");
         let sign = |line: &str| Some(wallet.sign_typed_data(line)?.to_string());
@@ -231,10 +231,10 @@ async fn the_id_of_a_new_tee_comes_from_a_verified_quote() {
     let strict = verifier("strict", "cat >/dev/null; echo 'refused: no quote' >&2; exit 1");
     let refused = tee.command_unnamed(&["provision", "--quote-verifier", &strict, &file]).await.unwrap_err();
     assert!(refused.contains("the quote is not valid") && refused.contains("refused: no quote"), "{refused}");
-    // It is given its arguments, a nonce of 32 bytes, and the answer to that nonce.
+    // It gets its arguments, a nonce of 32 bytes, and the answer to that nonce.
     let check = "echo \"$4\" >>\"$0.nonces\"; [ \"$1 $2 $3\" = '--elf ta.elf --nonce' ] && [ ${#4} = 66 ] && grep -q \"nonce.:.$4\"";
     let lenient = format!("{} --elf ta.elf", verifier("lenient", check));
-    // A quote of another TEE than the one that is named.
+    // A quote of a different TEE than the named one.
     let other = format!("0x{}", "22".repeat(32));
     let named = ["--tee-id", &other, "provision", "--quote-verifier", &lenient, &file];
     let refused = tee.command_unnamed(&named).await.unwrap_err();

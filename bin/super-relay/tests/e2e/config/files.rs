@@ -1,4 +1,4 @@
-//! A check looks at every file and folder that a start needs, and changes none.
+//! A check examines every file and folder that a start needs, and changes none.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{refused, without};
 use crate::support::{Setup, Signal, World, run_bound_by_modes, write_configuration};
 
-/// A world whose node has run and ended in order, so that its files are there and nobody has them
+/// A world whose node has run and stopped cleanly, so that its files exist and no process has them
 /// open.
 async fn stopped() -> World {
     let mut world = World::start(V07).await;
@@ -25,7 +25,7 @@ fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
-/// Names, modes, times of change and contents.
+/// Names, modes, modification times and contents.
 fn snapshot(folder: &Path) -> BTreeMap<PathBuf, (u32, std::time::SystemTime, Vec<u8>)> {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
@@ -43,7 +43,7 @@ fn snapshot(folder: &Path) -> BTreeMap<PathBuf, (u32, std::time::SystemTime, Vec
     found
 }
 
-/// Check and start refuse it alike.
+/// Check and start refuse it in the same way.
 async fn refused_by_both(world: &World, change: impl FnOnce(&mut Value), words: &[&str]) {
     let mut configuration = world.configuration.clone();
     change(&mut configuration);

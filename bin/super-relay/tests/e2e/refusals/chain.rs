@@ -1,5 +1,5 @@
-//! What the chain refuses although it is signed: a paused paymaster, a TEE that was removed, a
-//! window that has passed.
+//! Signed operations that the chain refuses: a paused paymaster, a removed TEE, a window that has
+//! passed.
 
 use devkit::{Address, EntryPointVersion};
 use serde_json::json;
@@ -12,8 +12,8 @@ on_every_version! {
     a_window_that_has_passed_by_the_chains_clock_is_refused,
 }
 
-/// What was signed before the pause is refused by the chain, what comes after by the relay, which
-/// looks once a second.
+/// Operations signed before the pause are refused by the chain, later ones by the relay, which
+/// checks once a second.
 async fn a_paused_paymaster_pays_for_nothing_until_it_is_unpaused(version: EntryPointVersion) {
     let world = World::start(version).await;
     let mut account = TeeAccount::create(&world).await;
@@ -23,7 +23,7 @@ async fn a_paused_paymaster_pays_for_nothing_until_it_is_unpaused(version: Entry
     world.paymaster.pause().await.unwrap();
     assert_eq!(refused_on_chain(world.entry_point().handle_ops(&ready).await), "AA33");
 
-    // What was sponsored before the relay looks would be answered again.
+    // An operation sponsored before the relay checks would get its stored answer.
     let mut another = operation;
     let refusal = eventually(async || {
         another = increment(&another, "callGasLimit");

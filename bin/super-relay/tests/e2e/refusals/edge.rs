@@ -1,4 +1,4 @@
-//! What is refused before any method is called, and by the KMS before anything is parsed.
+//! Refusals before any method is called, and by the KMS before anything is parsed.
 
 use devkit::EntryPointVersion::V07;
 use serde_json::{Value, json};

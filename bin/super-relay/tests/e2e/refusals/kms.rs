@@ -1,5 +1,5 @@
-//! What the KMS refuses to a relay that calls it over HTTP: a strange key, a nonce used before,
-//! another time.
+//! Refusals by the KMS to a relay that calls it over HTTP: an unknown key, a used nonce, a wrong
+//! time.
 
 use devkit::EntryPointVersion::V07;
 use serde_json::{Value, json};
@@ -56,7 +56,7 @@ async fn a_request_of_another_time_is_refused_for_good_or_until_its_time_comes()
 
     approval.timestamp = now - 310;
     approval.send(&world, &Key::new(RELAY)).await.unwrap_err().is_final(401, "timestamp_skewed");
-    // An hour, since a busy machine takes its time to send it.
+    // An hour, since a busy machine may be slow to send it.
     approval.timestamp = now + 3600;
     approval.send(&world, &Key::new(RELAY)).await.unwrap_err().is_retryable(401, "timestamp_skewed");
 }

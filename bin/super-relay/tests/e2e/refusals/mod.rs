@@ -1,4 +1,4 @@
-//! Every no of the real node: typed, with reason, retryable and the request's id, and nothing
+//! Every refusal by the real node: typed, with reason, retryable and the request's ID, and nothing
 //! signed.
 
 mod chain;

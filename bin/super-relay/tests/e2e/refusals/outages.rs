@@ -1,4 +1,4 @@
-//! Parts that can't answer: the refusal says so, nothing is signed, and the same request passes
+//! Parts that do not answer: the refusal states it, nothing is signed, and the same request passes
 //! once they are back.
 
 use devkit::EntryPointVersion::V07;

@@ -1,5 +1,5 @@
-//! What the trusted application refuses: approvals of something else, by somebody else, or at
-//! another place.
+//! Refusals by the trusted application: approvals of another operation, by another key, or at
+//! another origin.
 
 use devkit::EntryPointVersion::{self, V07};
 use devkit::SoftPasskey;

@@ -1,4 +1,4 @@
-//! What the relay itself refuses: another chain, another EntryPoint, malformed fields, its own
+//! Refusals by the relay itself: another chain, another EntryPoint, malformed fields, its own
 //! policy.
 
 use devkit::EntryPointVersion::{V06, V07};
@@ -99,7 +99,7 @@ async fn a_nonce_that_is_not_the_accounts_next_is_refused() {
 
     let refusal = account.sponsored(&world, &operation).await.unwrap_err();
 
-    // Its turn may come.
+    // It may become the next one.
     refusal.is_retryable(-32500, "account_nonce_invalid");
 }
 

@@ -1,5 +1,5 @@
-//! Those who have accounts: one whose key lives in the TEE and whose passkey commands it, and one
-//! who keeps her key.
+//! Accounts: one whose key is in the TEE and which its passkey controls, and one whose owner keeps
+//! the key.
 
 use devkit::passkey::Behaviour;
 use devkit::user_operation::Draft;
@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 use super::configuration::{ORIGIN, RP_ID};
 use super::{Key, Refusal, World};
 
-/// Whom the operations of these tests call: nobody.
+/// The target of the operations of these tests: an address without code.
 const PAYEE: Address = Address::repeat_byte(0x5a);
 
-/// An account whose key lives in the TEE.
+/// An account whose key is in the TEE.
 pub struct TeeAccount {
     pub id: String,
     pub owner: Address,
@@ -31,7 +31,7 @@ pub struct OwnedAccount {
     salt: U256,
 }
 
-/// Registers a new passkey: it, and the id of its registration.
+/// Registers a new passkey; returns it and the ID of its registration.
 pub async fn register(world: &World, change: impl FnOnce(&mut Behaviour)) -> (SoftPasskey, Value) {
     let kms = world.kms();
     let mut passkey = SoftPasskey::create(RP_ID, ORIGIN).unwrap();
@@ -70,14 +70,13 @@ impl TeeAccount {
         next_operation(world, self.sender, self.owner, self.salt).await
     }
 
-    /// Approves an operation, whatever the relay would say to it: a page can compute the challenge
-    /// itself.
+    /// Approves an operation without the relay: a page can compute the challenge itself.
     pub async fn approve(&mut self, world: &World, operation: &Value) -> Value {
         let id = self.id.clone();
         self.approve_as(world, operation, &id).await
     }
 
-    /// Approves an operation for somebody else's account.
+    /// Approves an operation for another account.
     pub async fn approve_as(&mut self, world: &World, operation: &Value, account_id: &str) -> Value {
         let version = world.version().to_string().parse().unwrap();
         let address = world.entry_point().address().into();
@@ -88,7 +87,7 @@ impl TeeAccount {
         self.passkey.assert_challenge(&challenge.0).unwrap()
     }
 
-    /// The whole way: intent, approval, sponsorship.
+    /// The complete flow: intent, approval, sponsorship.
     pub async fn sponsored(&mut self, world: &World, operation: &Value) -> Result<Value, Refusal> {
         let intent = world.rpc().call("pm_getSponsorshipIntent", json!([operation, self.id])).await?;
         let assertion = self.passkey.assert(&intent["webauthn"]).unwrap();
@@ -113,7 +112,7 @@ impl OwnedAccount {
         next_operation(world, self.sender, self.key.address(), self.salt).await
     }
 
-    /// The operation with the owner's signature over what the chain says its hash is.
+    /// The operation with the owner's signature over the hash that the chain computes.
     pub async fn sign(&self, world: &World, operation: &Value) -> Value {
         let hash = world.entry_point().user_op_hash(operation).await.unwrap();
         let mut signed = operation.clone();

@@ -1,4 +1,4 @@
-//! A KMS in a process of its own, and a node that knows only its address.
+//! A KMS in a separate process, and a node that only knows its address.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -26,8 +26,8 @@ impl KmsApart {
 }
 
 impl Setup {
-    /// Starts the KMS first, then a node that finds it in `remote_kms.urls`, after those configured
-    /// already.
+    /// Starts the KMS first, then a node that has it in `remote_kms.urls`, after those already
+    /// configured.
     pub async fn start_apart(self) -> World {
         let mut ground = self.prepare().await;
         let kms = take_kms(&mut ground).await;
@@ -59,7 +59,7 @@ impl World {
         process.ended().await
     }
 
-    /// The KMS that is in a process of its own.
+    /// The KMS in a separate process.
     pub fn kms_process(&mut self) -> &mut Process {
         &mut self.kms_apart().process
     }
@@ -68,7 +68,7 @@ impl World {
         self.apart.as_ref().unwrap().process.id()
     }
 
-    /// What the KMS tells Prometheus.
+    /// The metrics of the KMS.
     pub async fn kms_metrics(&self) -> String {
         let url = self.apart.as_ref().unwrap().process.url("ops");
         reqwest::get(format!("{url}/metrics")).await.unwrap().text().await.unwrap()
@@ -79,8 +79,8 @@ impl World {
     }
 }
 
-/// Takes what the KMS needs out of the node's configuration, and tells it which relay key it may
-/// trust.
+/// Takes the KMS's settings out of the node's configuration, and configures the relay key that it
+/// trusts.
 async fn take_kms(ground: &mut Ground) -> Value {
     let file = ground.data.path().join("node.toml");
     configuration::write(&ground.configuration, &file);
@@ -106,7 +106,7 @@ async fn take_kms(ground: &mut Ground) -> Value {
     kms
 }
 
-/// Adds it to those in `remote_kms`.
+/// Adds it to `remote_kms`.
 fn know_gateway(remote_kms: &mut Value, url: String) {
     let mut urls = remote_kms["urls"].as_array().cloned().unwrap_or_default();
     urls.push(url.into());

@@ -1,4 +1,4 @@
-//! A relay of the test's own, which asks the KMS for signatures over HTTP.
+//! A relay implemented by the test, which requests signatures from the KMS over HTTP.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{Key, Refusal, TeeAccount, World};
 
-/// A request for sponsorship that a relay has still to sign.
+/// A request for sponsorship that a relay still has to sign.
 pub struct Approval {
     pub nonce: u64,
     pub timestamp: u64,
@@ -23,7 +23,7 @@ pub struct Approval {
 }
 
 impl Approval {
-    /// For an operation of the account's, which its passkey approves.
+    /// A request for an operation of the account, approved by its passkey.
     pub async fn of(world: &World, account: &mut TeeAccount, nonce: u64) -> Self {
         let operation = account.operation(world).await;
         let assertion = account.approve(world, &operation).await;

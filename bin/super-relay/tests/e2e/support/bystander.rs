@@ -1,4 +1,4 @@
-//! Programs in JavaScript that play their part beside the node: a bundler, a page's server.
+//! JavaScript programs that run next to the node: a bundler, a page's server.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -38,7 +38,7 @@ impl Bystander {
             panic!("{script} stopped: does tests/clients have its packages? scripts/client-tools installs them");
         };
         let url = timeout(PATIENCE, listening).await.unwrap_or_else(|_| panic!("{script} does not listen"));
-        // Emptied from now on, so that the script never blocks on it.
+        // Read from now on, so that the script never blocks on it.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         Self { url, _process: process }
     }

@@ -1,13 +1,13 @@
-//! Those who call the node: JSON-RPC to the relay, HTTP to the KMS. Every refusal must carry what
-//! the protocol promises.
+//! Clients of the node: JSON-RPC to the relay, HTTP to the KMS. Every refusal must carry what the
+//! protocol promises.
 
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
 
 use super::PATIENCE;
 
-/// A no, with everything a client needs: a stable reason, whether the same request may pass later,
-/// and the request's id.
+/// A refusal, with everything a client needs: a stable reason, whether the same request may pass
+/// later, and the request's ID.
 #[derive(Clone, Debug)]
 pub struct Refusal {
     /// The JSON-RPC error code, or the HTTP status of the KMS.
@@ -15,7 +15,7 @@ pub struct Refusal {
     pub reason: String,
     pub retryable: bool,
     pub message: String,
-    /// What else there is.
+    /// Other fields.
     pub data: Value,
 }
 
@@ -44,13 +44,13 @@ impl Refusal {
         }
     }
 
-    /// It is this one, and the same request would be refused again.
+    /// Asserts this refusal, and that the same request would be refused again.
     #[track_caller]
     pub fn is_final(&self, code: i64, reason: &str) {
         assert_eq!((self.code, self.reason.as_str(), self.retryable), (code, reason, false), "{self:?}");
     }
 
-    /// It is this one, and the same request may pass later.
+    /// Asserts this refusal, and that the same request may pass later.
     #[track_caller]
     pub fn is_retryable(&self, code: i64, reason: &str) {
         assert_eq!((self.code, self.reason.as_str(), self.retryable), (code, reason, true), "{self:?}");
@@ -83,7 +83,7 @@ impl Rpc {
         }
     }
 
-    /// Sends a body that is no request; gives the HTTP status and the refusal.
+    /// Sends a body that is not a request; returns the HTTP status and the refusal.
     pub async fn refuse(&self, body: impl Into<String>) -> (u16, Refusal) {
         let response = self.post(body.into()).await;
         let status = response.status().as_u16();
@@ -136,12 +136,12 @@ impl Kms {
         answer(request.send().await.unwrap()).await
     }
 
-    /// How many decisions the gateway has recorded: whatever was signed is among them.
+    /// The number of decisions the gateway has recorded, which include every signature.
     pub async fn decisions(&self) -> u64 {
         self.get("/stats").await.unwrap()["audit"]["rows"].as_u64().unwrap()
     }
 
-    /// The addresses of the relay keys that may ask for signatures.
+    /// The addresses of the relay keys that may request signatures.
     pub async fn relay_signers(&self) -> Vec<String> {
         let answer = self.get("/admin/signers").await.unwrap();
         let signers = answer["signers"].as_array().unwrap().iter();

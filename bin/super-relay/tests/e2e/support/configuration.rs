@@ -10,8 +10,8 @@ pub const RP_ID: &str = "localhost";
 pub const ORIGIN: &str = "http://localhost:5173";
 pub const PASSPHRASE: &str = "correct horse battery staple";
 
-/// Seconds in which every part answers, though every core is busy with other tests: what is slow is
-/// no outage.
+/// Seconds in which every part answers even if every core is busy with other tests: slowness must
+/// not count as an outage.
 pub(super) const TIMEOUT: u64 = 30;
 
 /// A development node with the KMS in the same process; ports are picked by the system.
@@ -21,7 +21,7 @@ pub fn node(anvil: &Anvil, deployment: &Deployment, paymaster: &Paymaster, data:
     json!({
         "listen": { "rpc": "127.0.0.1:0", "ops": "127.0.0.1:0", "kms": "127.0.0.1:0" },
         "log": { "format": "json", "filter": "info" },
-        // No load balancer has to notice.
+        // There is no load balancer.
         "shutdown": { "drain_seconds": 0 },
         "relay": {
             "database": data.join("relay.sqlite"),
@@ -30,7 +30,7 @@ pub fn node(anvil: &Anvil, deployment: &Deployment, paymaster: &Paymaster, data:
             "relay_key": { "file": data.join("relay-key.json"), "passphrase_file": data.join("relay-key.passphrase") },
             "default_account": { "active": true },
             "deployments": [self::deployment(deployment, paymaster)],
-            // One account may have the whole of a small deposit.
+            // One account may use all of a small deposit.
             "reservations": { "max_per_account": 1000, "max_percent_per_account": 100 },
             "policies": [{ "id": "default", "max_cost_per_operation": "20000000000000000" }],
         },
@@ -61,7 +61,7 @@ pub fn deployment(deployment: &Deployment, paymaster: &Paymaster) -> Value {
     })
 }
 
-/// Lists that chain beside the only one, and a deployment on it.
+/// Lists that chain next to the only one, and a deployment on it.
 pub fn list_chain(
     configuration: &mut Value,
     chain_id: u64,

@@ -1,4 +1,4 @@
-//! A secp256k1 key of somebody outside: an account's owner, or a relay.
+//! A secp256k1 key outside of the TEE: an account's owner, or a relay.
 
 use alloy_eips::eip7702::{Authorization, SignedAuthorization};
 use alloy_primitives::Signature;
@@ -31,7 +31,7 @@ impl Key {
         [&signature.to_bytes()[..], &[27 + recovery_id.to_byte()]].concat().into()
     }
 
-    /// As a wallet signs with `eth_signTypedData_v4`; `None` if the text is no typed data. The
+    /// As a wallet signs with `eth_signTypedData_v4`; `None` if the text is not typed data. The
     /// digest is ethers'.
     pub fn sign_typed_data(&self, json: &str) -> Option<Bytes> {
         let typed_data: TypedData = serde_json::from_str(json).ok()?;

@@ -1,5 +1,5 @@
-//! The world that every test sets up for itself: a chain, a paymaster, a node, and those who use
-//! them.
+//! The environment that every test sets up for itself: a chain, a paymaster, a node, and their
+//! clients.
 
 #[macro_use]
 mod versions;

@@ -1,4 +1,4 @@
-//! Operations in JSON: what is in their fields, and how a field is tampered with.
+//! Operations in JSON: reading their fields, and tampering with them.
 
 use devkit::{Bytes, HandleOpsError, HandledOp, U256};
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ pub fn flip(operation: &Value, field: &str, position: usize) -> Value {
     changed
 }
 
-/// The operation with one more in a quantity.
+/// The operation with a quantity incremented by one.
 pub fn increment(operation: &Value, field: &str) -> Value {
     let mut changed = operation.clone();
     let quantity: U256 = operation[field].as_str().unwrap().parse().unwrap();

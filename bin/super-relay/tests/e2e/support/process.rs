@@ -15,11 +15,11 @@ use tokio::time::timeout;
 use super::PATIENCE;
 use super::signals::{Signal, signal_process};
 
-/// What the test does with the log.
+/// How the test handles the log.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Reading {
     Read,
-    /// The pipe stays open, and nobody reads it.
+    /// The pipe stays open but is not read.
     Left,
     /// The pipe is closed.
     Closed,
@@ -34,13 +34,13 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `super-relay <command> --config <file>` and waits until it says that it is ready, or
-    /// what for it isn't.
+    /// Starts `super-relay <command> --config <file>` and waits until it logs that it is ready, or
+    /// why it is not.
     pub async fn start(command: &str, file: &Path) -> Self {
         Self::start_until(command, file, says_whether_it_is_ready).await
     }
 
-    /// The same until its operations are served, which is long before.
+    /// The same until its operator's port is served, which is much earlier.
     pub async fn begin(command: &str, file: &Path) -> Self {
         Self::start_until(command, file, |fields| fields["ops"].is_string()).await
     }
@@ -64,7 +64,7 @@ impl Process {
         let (log, reading) = (Arc::default(), watch::Sender::new(Reading::Read));
         let there = follow(child.stderr.take().unwrap(), Arc::clone(&log), reading.subscribe(), is_there);
         let mut process = Self { child, addresses: BTreeMap::new(), log, reading };
-        // When it stops before that, its log says why.
+        // If it stops before that, its log states why.
         process.addresses = timeout(PATIENCE, there).await.expect("it is not ready").expect("it stopped");
         process
     }
@@ -108,7 +108,7 @@ impl Process {
     }
 }
 
-/// What a test needs to know when it fails.
+/// Information for a failing test.
 impl Drop for Process {
     #[expect(clippy::print_stderr, reason = "the log of the node explains why a test failed")]
     fn drop(&mut self) {
@@ -123,13 +123,13 @@ pub async fn run(arguments: &[&str]) -> Output {
     run_in(&[], arguments).await
 }
 
-/// The same with more in its environment.
+/// The same with additional environment variables.
 pub async fn run_in(environment: &[(&str, &str)], arguments: &[&str]) -> Output {
     let running = super_relay(arguments).envs(environment.iter().copied()).kill_on_drop(true).output();
     timeout(PATIENCE, running).await.expect("it does not end").unwrap()
 }
 
-/// The same, bound by the modes of files as any owner is, also where the tests run as root.
+/// The same, subject to file modes even if the tests run as root.
 pub async fn run_bound_by_modes(arguments: &[&str]) -> Output {
     if !rustix::process::geteuid().is_root() {
         return run(arguments).await;
@@ -139,7 +139,7 @@ pub async fn run_bound_by_modes(arguments: &[&str]) -> Output {
     timeout(PATIENCE, command.kill_on_drop(true).output()).await.expect("it does not end").unwrap()
 }
 
-/// The same, where a line of its standard error may be answered, as a person would.
+/// The same, but lines of its standard error may be answered, as by a person.
 pub async fn run_answering(arguments: &[&str], answer: impl Fn(&str) -> Option<String>) -> Output {
     let mut command = super_relay(arguments);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
@@ -189,7 +189,7 @@ fn follow(
             if is_there(&fields)
                 && let Some(there) = there.take()
             {
-                // Nobody waits any more where the test has ended.
+                // No one waits any more if the test has ended.
                 let _ = there.send(addresses.clone());
             }
             match *reading.borrow() {

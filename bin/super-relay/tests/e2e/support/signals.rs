@@ -1,4 +1,4 @@
-//! What a test does to the processes it started.
+//! Signals and limits for the processes that a test started.
 
 use std::fs;
 
@@ -11,9 +11,9 @@ pub fn signal_process(id: u32, signal: Signal) {
     kill_process(pid(id), signal).unwrap();
 }
 
-/// Bounds the files that a running process may open; `None` for the limit that it began with.
+/// Limits the open files of a running process; `None` restores its initial limit.
 pub fn limit_open_files(id: u32, most: Option<u64>) {
-    // It has the hard limit of whoever started it.
+    // It inherited the hard limit of its parent.
     let maximum = getrlimit(Resource::Nofile).maximum;
     prlimit(Some(pid(id)), Resource::Nofile, Rlimit { current: most.or(maximum), maximum }).unwrap();
 }
@@ -22,13 +22,13 @@ fn pid(id: u32) -> Pid {
     Pid::from_raw(id.try_into().unwrap()).unwrap()
 }
 
-/// Stops a process where it stands, and waits until each of its threads does.
+/// Stops a process, and waits until each of its threads has stopped.
 pub async fn freeze(id: u32) {
     signal_process(id, Signal::STOP);
     eventually(async || stands_still(id).then_some(())).await;
 }
 
-/// Lets it go on.
+/// Resumes it.
 pub fn thaw(id: u32) {
     signal_process(id, Signal::CONT);
 }

@@ -20,16 +20,16 @@ pub struct World {
     pub deployment: Deployment,
     pub paymaster: Paymaster,
     pub node: Process,
-    /// What the node was configured with.
+    /// The node's configuration.
     pub configuration: Value,
-    /// The KMS, where it is not in the node's process.
+    /// The KMS, if it is not in the node's process.
     pub(super) apart: Option<KmsApart>,
     pub(super) data: TempDir,
 }
 
 type Change = Box<dyn FnOnce(&mut Value)>;
 
-/// What is different in one test's world.
+/// The options of one test's world.
 pub struct Setup {
     version: EntryPointVersion,
     deposit: u128,
@@ -53,7 +53,7 @@ impl Setup {
         Self { version, deposit: ETHER, chain_started_at: None, changes: Vec::new() }
     }
 
-    /// Wei that the paymaster has at the EntryPoint.
+    /// The paymaster's deposit at the EntryPoint in wei.
     pub fn deposit(self, deposit: u128) -> Self {
         Self { deposit, ..self }
     }
@@ -68,8 +68,8 @@ impl Setup {
         self
     }
 
-    /// Sponsors without a passkey: the policy says so, and the trusted application lets the relay's
-    /// key do it.
+    /// Sponsors without a passkey: the policy allows it, and the trusted application permits it for
+    /// the relay's key.
     pub fn without_passkey(self) -> Self {
         self.configure(|configuration| {
             configuration["relay"]["policies"][0]["allow_without_passkey"] = true.into();
@@ -87,7 +87,7 @@ impl Setup {
 
         let data = tempfile::tempdir().unwrap();
         std::fs::write(data.path().join("relay-key.passphrase"), PASSPHRASE).unwrap();
-        // A file of an earlier version: one at today's cost takes a second of a core.
+        // A file of an earlier version: one at today's cost takes a second of CPU time.
         let key = PrivateKeySigner::random().to_bytes();
         PrivateKeySigner::encrypt_keystore(data.path(), &mut OsRng, key, PASSPHRASE, Some("relay-key.json")).unwrap();
         let mut configuration = configuration::node(&anvil, &deployment, &paymaster, data.path());
@@ -139,7 +139,7 @@ impl Ground {
     }
 }
 
-/// A chain beside that of a [`World`], whose contracts have the same addresses.
+/// A chain next to that of a [`World`], whose contracts have the same addresses.
 pub struct OtherChain {
     pub anvil: Anvil,
     pub entry_point: EntryPoint,
@@ -172,18 +172,18 @@ impl World {
         Kms::at(process.url("kms"))
     }
 
-    /// Status and body of an address for operators.
+    /// Status and body of a path on the operator's port.
     pub async fn ops(&self, path: &str) -> (u16, String) {
         let response = reqwest::get(format!("{}{path}", self.node.url("ops"))).await.unwrap();
         (response.status().as_u16(), response.text().await.unwrap())
     }
 
-    /// What `/status` says is wrong with a part, if anything.
+    /// The problem of a part as reported by `/status`, if any.
     pub async fn problem(&self, name: &str) -> Option<String> {
         problem(&self.node, name).await
     }
 
-    /// Starts the node again over the same files, whichever way it has ended.
+    /// Restarts the node with the same files, however it has ended.
     pub async fn restart(&mut self) {
         self.node = start_node(self.data.path(), &self.configuration).await;
     }
@@ -192,7 +192,7 @@ impl World {
         self.data.path().join(name)
     }
 
-    /// The relay's secret key, as it is on the disk now.
+    /// The relay's secret key as currently stored on disk.
     pub fn relay_key(&self) -> Vec<u8> {
         let key = PrivateKeySigner::decrypt_keystore(self.file("relay-key.json"), PASSPHRASE).unwrap();
         key.to_bytes().to_vec()
@@ -223,7 +223,7 @@ pub(super) async fn admit_tee(paymaster: &Paymaster, kms: &Kms) {
     admit_key_of_tee(paymaster, kms, signers["paymasterSigner"].as_str().unwrap()).await;
 }
 
-/// Has the contract admit a paymaster key, as one of the TEE that the KMS serves.
+/// Makes the contract admit a paymaster key, as one of the TEE that the KMS serves.
 pub async fn admit_key_of_tee(paymaster: &Paymaster, kms: &Kms, signer: &str) {
     let version = kms.get("/version").await.unwrap();
     let signer = TeeSigner {
@@ -234,7 +234,7 @@ pub async fn admit_key_of_tee(paymaster: &Paymaster, kms: &Kms, signer: &str) {
     paymaster.admit_signer(&signer).await.unwrap();
 }
 
-/// What `/status` of a process says is wrong with a part, if anything.
+/// The problem of a part as reported by `/status` of a process, if any.
 pub async fn problem(process: &Process, name: &str) -> Option<String> {
     let answer = reqwest::get(format!("{}/status?format=json", process.url("ops"))).await.unwrap();
     let (code, status): (u16, Value) = (answer.status().as_u16(), answer.json().await.unwrap());
