@@ -228,7 +228,7 @@ pub struct Nonces {
     pub next: Vec<Result<Uint256, ChainError>>,
 }
 
-/// The chain cannot answer. For the log and for operators; never with the node's address.
+/// The chain cannot answer. For the log and for operators; never contains the node's URL.
 #[derive(Debug, Error)]
 pub enum ChainError {
     /// The node returned an error, or an answer that cannot be parsed.
@@ -260,10 +260,10 @@ pub enum ChainError {
     /// The nonces of several accounts were not read in time, which says nothing about the node.
     #[error("the nonces of {accounts} accounts were not read in time")]
     NoncesNotRead {
-        /// How many were asked for.
+        /// The number of accounts.
         accounts: usize,
     },
-    /// The backend that answers for the logs has fewer blocks than the one that told the latest.
+    /// The backend that answers log queries has fewer blocks than the one that reported the latest.
     #[error(
         "the node's logs lag: the backend that answers eth_getLogs has no block {missing}; nothing is settled or released until it has \
          the blocks"

@@ -29,7 +29,7 @@ pub(super) struct Progress {
     strangers: Mutex<HashMap<UserOpHash, u64>>,
     /// Number of blocks in one query that the node is expected to accept.
     at_once: AtomicU64,
-    /// Nonces in one batch that the node is thought to take.
+    /// Number of nonces in one batch that the node is expected to accept.
     nonces_at_once: AtomicUsize,
     /// The problem of the last round.
     problem: Mutex<Option<String>>,
@@ -138,8 +138,8 @@ impl Progress {
         self.at_once.store(MOST_AT_ONCE.min(self.at_once() * 2), Ordering::Relaxed);
     }
 
-    /// Counts a round in which the logs of a block were refused; how many there were, for this
-    /// block or lower ones, since its logs were given.
+    /// Counts a round in which the logs of a block were refused; returns the number of such rounds
+    /// for this block or lower ones, since its logs were last returned.
     pub(super) fn refused(&self, block: u64) -> u32 {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         let (last, rounds) = *refused;
