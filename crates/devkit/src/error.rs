@@ -22,7 +22,7 @@ pub enum DevkitError {
     BadArtifact {
         /// The artifact's file.
         path: PathBuf,
-        /// What was wrong with it.
+        /// The problem.
         detail: String,
     },
     /// A compiled contract lacks functions that its source has.

@@ -139,7 +139,7 @@ pub struct AuthorisedSigner {
     pub authorised_as: Address,
     /// The address of the current key.
     pub address: Address,
-    /// What it may do.
+    /// Its permissions.
     pub permissions: Permissions,
     /// Number of rotations so far.
     pub rotations: u64,

@@ -16,7 +16,7 @@ const OWNER_ONLY: u32 = 0o600;
 /// The name of a socket that is not in its final place yet.
 const DRAFT: &str = "s";
 
-/// What exists at the socket's path.
+/// The state of the socket's path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// Nothing, or a socket that no process serves any more.

@@ -37,7 +37,7 @@ impl Keys {
         self.0.iter().any(|key| key.path == path && key.free_form)
     }
 
-    /// What may stand at this path, if that is a list of words.
+    /// The allowed values of this key, if they are a list of words.
     pub fn values(&self, path: &str) -> Option<&[String]> {
         self.0.iter().find(|key| key.path == path)?.values.as_deref()
     }

@@ -12,7 +12,7 @@ use crate::api_key;
 use crate::config::Bootstrap;
 use crate::error::Error;
 
-/// Those of the relay, except for its key; returns notes for the operator.
+/// Checks the relay's files, except for its key; returns notes for the operator.
 pub async fn at_relay(settings: &Settings) -> Result<Vec<String>, Error> {
     let database = &settings.database;
     let migrations = Database::look_at(database, &settings.chain_ids()).await.map_err(start_error("relay.database"))?;
@@ -27,7 +27,7 @@ pub async fn at_relay(settings: &Settings) -> Result<Vec<String>, Error> {
     Ok(found)
 }
 
-/// Those of the KMS.
+/// Checks the KMS's files.
 pub async fn at_kms(settings: &kms_gateway::Settings) -> Result<Vec<String>, Error> {
     let migrations = Gateway::look_at(&settings.data_dir).await.map_err(start_error("kms.data_dir"))?;
     Ok(Vec::from_iter(told(migrations, "kms.data_dir", &settings.data_dir)))

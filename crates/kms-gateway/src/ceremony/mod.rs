@@ -55,7 +55,7 @@ pub enum CeremonyError {
     /// The answer is not a verifiable registration.
     #[error("the registration is not valid: {detail}")]
     Invalid {
-        /// What is wrong with it.
+        /// The problem.
         detail: String,
     },
 }

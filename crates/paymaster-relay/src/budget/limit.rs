@@ -70,7 +70,7 @@ pub enum Excess {
         scope: Scope,
         /// The setting.
         rule: &'static str,
-        /// What it allows.
+        /// The amount it allows.
         limit: Bound,
     },
     /// The deposit itself.

@@ -18,7 +18,7 @@ use limit::{Cap, Most, Rules};
 /// The subjects that a reservation is counted for.
 #[derive(Clone, Copy, Debug)]
 pub struct Charged<'a> {
-    /// Who stands behind it.
+    /// Its principal.
     pub principal: &'a Principal,
     /// The named account.
     pub account_id: &'a AccountId,

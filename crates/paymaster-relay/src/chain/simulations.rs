@@ -16,11 +16,11 @@ use crate::clients::Asker;
 
 /// Maximum number of factories that the node runs for us at once.
 const MOST: usize = MOST_OF_QUICK + MOST_OF_SLOW;
-/// Of these, for askers without a recent slow call.
+/// The part of these for callers without a recent slow call.
 const MOST_OF_QUICK: usize = 6;
 /// For all other askers, with a recent slow call.
 const MOST_OF_SLOW: usize = 2;
-/// Of either, for the operations of one asker.
+/// The part of either for the operations of one caller.
 const MOST_OF_ONE: usize = MOST / 4;
 /// How long an asker counts as slow after a call that took too long.
 const SLOW_ASKER_FOR: Duration = Duration::from_secs(60);

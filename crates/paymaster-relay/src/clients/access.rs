@@ -205,9 +205,9 @@ impl LiveKey {
 /// The remaining rate of a key.
 #[derive(Debug)]
 enum Allowance {
-    /// Of a single server.
+    /// The key of a single server.
     Own(Bucket),
-    /// Of a key that anyone can read.
+    /// A key that anyone can read.
     Shared(Shares),
 }
 

@@ -50,7 +50,7 @@ pub struct Statement {
 /// The admin and the paymaster keys of a provisioned trusted application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProvisionedKeys {
-    /// Whose signature admin commands need.
+    /// The address whose signature admin commands need.
     pub admin: Address,
     /// Address of the key that signs for the paymasters.
     pub paymaster_signer: Address,

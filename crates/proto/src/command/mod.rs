@@ -57,7 +57,7 @@ pub enum Group {
     Account,
     /// Signatures over user operations.
     Operation,
-    /// Whom the trusted application trusts, and within which bounds: signed commands.
+    /// Signed commands that set whom the trusted application trusts, and the ceilings.
     Admin,
 }
 

@@ -54,7 +54,7 @@ impl Floor {
         self.verify + self.recover + self.sign * Self::SIGNATURES + self.hashes
     }
 
-    /// What the gateway and the relay recover again, because neither trusts the other side.
+    /// The signatures that gateway and relay recover again, because neither trusts the other side.
     pub fn checked_again(&self) -> Duration {
         self.recover * Self::MORE_RECOVERIES
     }

@@ -42,7 +42,7 @@ pub(super) struct Sweeper {
     next: Option<Sweep>,
 }
 
-/// What the next sweep deletes, and since when that is known.
+/// The rows that the next sweep deletes, and since when that is known.
 struct Sweep {
     since: Instant,
     /// Unix seconds, the lowest reading of the clock since then: every nonce seen since then is at

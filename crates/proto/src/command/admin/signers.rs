@@ -19,7 +19,7 @@ pub struct AuthorizeSigner {
     pub tee_id: TeeId,
     /// Its address.
     pub signer: primitives::Address,
-    /// What it may do.
+    /// Its permissions.
     pub permissions: Permissions,
     /// See [`super::AdminRequest::counter`].
     pub counter: u64,
