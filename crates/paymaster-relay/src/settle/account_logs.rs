@@ -14,7 +14,14 @@ const MOST_AT_ONCE: u64 = 1000;
 #[derive(Debug, Default)]
 pub(super) struct AccountLogs {
     width: Mutex<Width>,
-    unfinished: Mutex<HashMap<Address, Reading>>,
+    unfinished: Mutex<HashMap<Account, Reading>>,
+}
+
+/// An account at an EntryPoint, which has nonces and logs of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Account {
+    pub(super) entry_point: Address,
+    pub(super) sender: Address,
 }
 
 /// How many blocks the node takes in one question.
@@ -71,18 +78,18 @@ impl AccountLogs {
     }
 
     /// Continues with the logs of an account, or begins at that block.
-    pub(super) fn resume(&self, account: Address, first: u64) -> Reading {
+    pub(super) fn resume(&self, account: Account, first: u64) -> Reading {
         let unfinished = self.unfinished().remove(&account).filter(|reading| reading.first <= first);
         unfinished.unwrap_or_else(|| Reading { first, next: first, mined: HashMap::new() })
     }
 
     /// Keeps for the next round what was read of an account.
-    pub(super) fn suspend(&self, account: Address, reading: Reading) {
+    pub(super) fn suspend(&self, account: Account, reading: Reading) {
         self.unfinished().insert(account, reading);
     }
 
     /// Forgets the logs of all other accounts.
-    pub(super) fn keep_only(&self, accounts: &HashSet<Address>) {
+    pub(super) fn keep_only(&self, accounts: &HashSet<Account>) {
         self.unfinished().retain(|account, _| accounts.contains(account));
     }
 
@@ -90,7 +97,7 @@ impl AccountLogs {
         self.width.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn unfinished(&self) -> MutexGuard<'_, HashMap<Address, Reading>> {
+    fn unfinished(&self) -> MutexGuard<'_, HashMap<Account, Reading>> {
         self.unfinished.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -128,11 +135,13 @@ mod tests {
 
     #[test]
     fn reading_continues_where_it_was_suspended() {
-        let (logs, account) = (AccountLogs::default(), Address([1; 20]));
+        let (logs, entry_point) = (AccountLogs::default(), Address([2; 20]));
+        let account = Account { entry_point, sender: Address([1; 20]) };
         let mut reading = logs.resume(account, 5);
         reading.next = 9;
         logs.suspend(account, reading);
-        assert_eq!(logs.resume(account, 6).next, 9);
+        let elsewhere = Account { entry_point: Address([3; 20]), ..account };
+        assert_eq!((logs.resume(elsewhere, 6).next, logs.resume(account, 6).next), (6, 9));
         let mut reading = logs.resume(account, 5);
         reading.next = 9;
         logs.suspend(account, reading);

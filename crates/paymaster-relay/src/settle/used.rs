@@ -8,7 +8,7 @@ use std::sync::PoisonError;
 use proto::{Address, Uint256};
 
 use super::Settler;
-use super::account_logs::Reading;
+use super::account_logs::{Account, Reading};
 use super::progress::MOST_IN_ROUND;
 use super::pruned::first_given;
 use crate::chain::{AccountOp, ChainError};
@@ -55,6 +55,9 @@ impl Settler {
     pub async fn release_used(&self) -> Result<u64, RelayError> {
         let (mut released, mut outcome) = (0, Ok(0));
         let all_used = take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner));
+        let accounts =
+            all_used.iter().flat_map(|used| used.expired.iter().map(|expired| account(used.contracts, expired.sender)));
+        self.account_logs.keep_only(&accounts.collect());
         for used in all_used {
             match self.release_replaced(used).await {
                 Ok(more) => released += more,
@@ -77,7 +80,6 @@ impl Settler {
         for expired in expired {
             by_sender.entry(expired.sender).or_default().push(expired);
         }
-        self.account_logs.keep_only(&by_sender.keys().copied().collect());
         let last_final = latest.saturating_sub(self.confirmations());
         let (mut released, mut missed, mut fruitless, mut untold) = (0, None, 0, None);
         for (sender, expired) in by_sender {
@@ -152,7 +154,7 @@ impl Settler {
         at: u64,
     ) -> Result<Option<HashMap<Uint256, AccountOp>>, ChainError> {
         let logs = &self.account_logs;
-        let mut reading = logs.resume(sender, first);
+        let mut reading = logs.resume(account(contracts, sender), first);
         let mut outcome = Ok(None);
         for _ in 0..MOST_QUESTIONS {
             if reading.next > at {
@@ -164,7 +166,7 @@ impl Settler {
                 break;
             }
         }
-        logs.suspend(sender, reading);
+        logs.suspend(account(contracts, sender), reading);
         outcome
     }
 
@@ -202,4 +204,8 @@ impl Settler {
             }
         }
     }
+}
+
+fn account(Contracts { entry_point, .. }: Contracts, sender: Address) -> Account {
+    Account { entry_point, sender }
 }

@@ -757,7 +757,18 @@ fn gives_the_logs_of_one_block(question: &Value, answer: &mut Value) {
 
 #[tokio::test]
 async fn logs_that_take_more_than_one_round_to_read_are_read_on_in_the_next() {
-    let (world, node) = behind_a_node().await;
+    let mut node = None;
+    let world = World::with(V07, 10u128.pow(18), |settings| {
+        node = Some(Node::within(settings));
+        // Another deployment, of whose accounts nothing is to be read.
+        let mut other = settings["deployments"][0].clone();
+        other["entry_point"] = json!("0x4337084D9E255Ff0702461CF8895CE9E3b5Ff108");
+        other["version"] = json!("0.8");
+        other["paymaster"] = json!("0x00000000000000000000000000000000000000aa");
+        settings["deployments"].as_array_mut().unwrap().push(other);
+    })
+    .await;
+    let node = node.unwrap();
     let mut dapp = world.dapp(ACCOUNT).await;
     let first = dapp.first_op(0);
     let mut second = first.clone();
