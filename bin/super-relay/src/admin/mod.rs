@@ -78,9 +78,9 @@ enum AdminCommand {
         /// The relay key's address.
         #[arg(value_parser = parse_address)]
         signer: Address,
-        /// Its permissions: sponsor, sign_user_operation (for accounts whose key is in the TEE),
-        /// rotate (name its own successor, which `relay.relay_key.rotation_interval_seconds`
-        /// needs), sponsor_without_passkey.
+        /// Its permissions: sponsor (includes the signature of an account of the TEE),
+        /// sign_user_operation (without sponsoring), rotate (name its own successor, which
+        /// `relay.relay_key.rotation_interval_seconds` needs), sponsor_without_passkey.
         #[arg(long, value_delimiter = ',', default_value = "sponsor,sign_user_operation,rotate")]
         permissions: Vec<String>,
     },
