@@ -42,6 +42,8 @@ pub(super) struct Reading {
     pub(super) next: u64,
     /// The account's operations by nonce.
     pub(super) mined: HashMap<Uint256, AccountOp>,
+    /// Rounds in which the logs of that block were refused.
+    pub(super) refused: u32,
 }
 
 impl Default for Width {
@@ -80,7 +82,7 @@ impl AccountLogs {
     /// Continues with the logs of an account, or begins at that block.
     pub(super) fn resume(&self, account: Account, first: u64) -> Reading {
         let unfinished = self.unfinished().remove(&account).filter(|reading| reading.first <= first);
-        unfinished.unwrap_or_else(|| Reading { first, next: first, mined: HashMap::new() })
+        unfinished.unwrap_or_else(|| Reading { first, next: first, mined: HashMap::new(), refused: 0 })
     }
 
     /// Keeps for the next round what was read of an account.

@@ -10,7 +10,7 @@ use crate::error::RelayError;
 
 /// Rounds of settlement in which the logs of one block have to be refused until the node is assumed
 /// to have pruned them.
-const REFUSED_ROUNDS: u32 = 10;
+pub(super) const REFUSED_ROUNDS: u32 = 10;
 
 impl Settler {
     /// The first block whose logs the node returns, after it has refused those of `from` for

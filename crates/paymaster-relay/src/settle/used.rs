@@ -10,7 +10,7 @@ use proto::{Address, Uint256};
 use super::Settler;
 use super::account_logs::{Account, Reading};
 use super::progress::MOST_IN_ROUND;
-use super::pruned::first_given;
+use super::pruned::{REFUSED_ROUNDS, first_given};
 use crate::chain::{AccountOp, ChainError};
 use crate::error::RelayError;
 use crate::store::{Contracts, Expired};
@@ -186,11 +186,16 @@ impl Settler {
                 logs.note_answered(from, to);
                 reading.mined.extend(ops.into_iter().map(|op| (op.nonce, op)));
                 reading.next = to.saturating_add(1);
+                reading.refused = 0;
                 Ok(())
             }
             Err(ChainError::AnswerTooLarge { .. } | ChainError::Node { .. }) if to > from => {
                 logs.narrow(from, to);
                 Ok(())
+            }
+            Err(ChainError::Node { detail }) if reading.refused < REFUSED_ROUNDS => {
+                reading.refused += 1;
+                Err(ChainError::Node { detail })
             }
             Err(ChainError::Node { detail }) => {
                 let given = first_given(from, at, |block| ask(block, block)).await?;
@@ -198,10 +203,12 @@ impl Settler {
                 Ok(())
             }
             // As above, but each such question is slow: the next round asks for fewer blocks.
-            Err(error) => {
+            Err(error @ ChainError::LogsNotRead { .. }) => {
                 logs.narrow(from, to);
                 Err(error)
             }
+            // The node limits how often it is asked, or fails otherwise.
+            Err(error) => Err(error),
         }
     }
 }
