@@ -154,7 +154,7 @@ impl Settler {
                 }
                 mined => mined?.iter().map(settlement_of).collect(),
             };
-            self.progress.given(to);
+            self.progress.given(deployment.into(), to);
             next = next.max(to.saturating_add(1));
             let last_final = latest.checked_sub(self.confirmations());
             let read = BlocksRead { from, to, latest, last_final, mined, next };

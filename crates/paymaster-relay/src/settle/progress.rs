@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use proto::UserOpHash;
 
 use crate::error::RelayError;
+use crate::store::Contracts;
 
 /// Maximum number of blocks in one query. Fewer if the node refuses that many, takes too long, or
 /// its answer is too long.
@@ -40,8 +41,8 @@ pub(super) struct Progress {
     /// Rounds in which the node's chain was not the one that was read, with a new latest block,
     /// minus those in which it was.
     doubtful_rounds: AtomicU32,
-    /// The block whose logs were refused last, and in how many rounds.
-    refused: Mutex<(u64, u32)>,
+    /// By deployment, the block whose logs were refused last, and in how many rounds.
+    refused: Mutex<HashMap<Contracts, (u64, u32)>>,
 }
 
 /// The chain that the node served in a round. One backend of several may serve another one.
@@ -138,20 +139,21 @@ impl Progress {
         self.at_once.store(MOST_AT_ONCE.min(self.at_once() * 2), Ordering::Relaxed);
     }
 
-    /// Counts a round in which the logs of a block were refused; returns the number of such rounds
-    /// for this block or lower ones, since its logs were last returned.
-    pub(super) fn refused(&self, block: u64) -> u32 {
+    /// Counts a round in which the logs of a deployment's block were refused. Returns how many there
+    /// were, for this block or lower ones, since its logs were given.
+    pub(super) fn refused(&self, contracts: Contracts, block: u64) -> u32 {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        let (last, rounds) = *refused;
-        *refused = (block, if block >= last { rounds.saturating_add(1) } else { 1 });
-        refused.1
+        let (last, rounds) = refused.entry(contracts).or_default();
+        *rounds = if block >= *last { rounds.saturating_add(1) } else { 1 };
+        *last = block;
+        *rounds
     }
 
-    /// The logs of all blocks up to this one were given.
-    pub(super) fn given(&self, block: u64) {
+    /// The logs of a deployment's blocks up to this one were given.
+    pub(super) fn given(&self, contracts: Contracts, block: u64) {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        if block >= refused.0 {
-            *refused = (0, 0);
+        if refused.get(&contracts).is_some_and(|(last, _)| block >= *last) {
+            refused.remove(&contracts);
         }
     }
 

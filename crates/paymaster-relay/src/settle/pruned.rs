@@ -26,7 +26,7 @@ impl Settler {
         latest: u64,
         detail: String,
     ) -> Result<u64, RelayError> {
-        if self.progress.refused(from) < REFUSED_ROUNDS {
+        if self.progress.refused(deployment.into(), from) < REFUSED_ROUNDS {
             return Err(ChainError::Node { detail }.into());
         }
         let ask = |block| self.chain.reader.mined(deployment, block, block);

@@ -154,7 +154,7 @@ impl NewSponsorship {
 }
 
 /// The contracts of a deployment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Contracts {
     /// EIP-155 id of their chain.
     pub chain_id: u64,

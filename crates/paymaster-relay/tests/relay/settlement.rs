@@ -755,12 +755,11 @@ fn gives_the_logs_of_one_block(question: &Value, answer: &mut Value) {
     }
 }
 
-#[tokio::test]
-async fn logs_that_take_more_than_one_round_to_read_are_read_on_in_the_next() {
+/// Nothing is mined at the second deployment.
+async fn behind_a_node_with_two_deployments() -> (World, Node) {
     let mut node = None;
     let world = World::with(V07, 10u128.pow(18), |settings| {
         node = Some(Node::within(settings));
-        // Another deployment, of whose accounts nothing is to be read.
         let mut other = settings["deployments"][0].clone();
         other["entry_point"] = json!("0x4337084D9E255Ff0702461CF8895CE9E3b5Ff108");
         other["version"] = json!("0.8");
@@ -768,7 +767,28 @@ async fn logs_that_take_more_than_one_round_to_read_are_read_on_in_the_next() {
         settings["deployments"].as_array_mut().unwrap().push(other);
     })
     .await;
-    let node = node.unwrap();
+    (world, node.unwrap())
+}
+
+#[tokio::test]
+async fn a_node_that_keeps_no_old_logs_holds_no_deployment_up_for_good() {
+    let (world, node) = behind_a_node_with_two_deployments().await;
+    world.relay.settler.settle().await.unwrap();
+    world.anvil.mine(120).await.unwrap();
+    node.fail(Fault::Rewrites(keeps_logs_from_block_90));
+    let mut rounds = 1;
+    while world.relay.settler.settle().await.is_err() {
+        rounds += 1;
+        assert!(rounds < 30);
+    }
+    assert!(rounds >= 10);
+    let next = world.store.next_blocks(31337).await.unwrap();
+    assert!(next.len() == 2 && next.iter().all(|(_, next)| *next > 100), "{next:?}");
+}
+
+#[tokio::test]
+async fn logs_that_take_more_than_one_round_to_read_are_read_on_in_the_next() {
+    let (world, node) = behind_a_node_with_two_deployments().await;
     let mut dapp = world.dapp(ACCOUNT).await;
     let first = dapp.first_op(0);
     let mut second = first.clone();
