@@ -96,23 +96,28 @@ impl Settler {
     /// including those that an earlier round found in the same blocks.
     ///
     /// # Errors
-    /// [`RelayError::ChainUnavailable`], [`RelayError::StoreUnavailable`] at the first deployment
-    /// that fails. Blocks read before that stay recorded, and the next call continues after them.
+    /// [`RelayError::ChainUnavailable`], [`RelayError::StoreUnavailable`] of the first deployment
+    /// that failed. Blocks that were read stay recorded, and the next call continues after them.
     pub async fn settle(&self) -> Result<u64, RelayError> {
         let outcome = self.settle_all().await;
         self.progress.note(&outcome);
         outcome.map(|round| round.settled)
     }
 
+    /// A failure at one deployment keeps no other from being settled.
     async fn settle_all(&self) -> Result<Round, RelayError> {
         let latest = self.believed_head().await?.number;
-        let mut all = Round::default();
+        let (mut all, mut failed) = (Round::default(), None);
         for deployment in self.chain.catalogue.deployments() {
-            let Round { settled, left } = self.settle_deployment(deployment, latest).await?;
-            all = Round { settled: all.settled + settled, left: all.left.max(left) };
+            match self.settle_deployment(deployment, latest).await {
+                Ok(Round { settled, left }) => {
+                    all = Round { settled: all.settled + settled, left: all.left.max(left) };
+                }
+                Err(error) => failed = failed.or(Some(error)),
+            }
         }
         self.progress.forget_before(latest.saturating_add(1).saturating_sub(self.confirmations()));
-        Ok(all)
+        failed.map_or(Ok(all), Err)
     }
 
     async fn settle_deployment(&self, deployment: &Deployment, latest: u64) -> Result<Round, RelayError> {
