@@ -139,8 +139,8 @@ impl Progress {
         self.at_once.store(MOST_AT_ONCE.min(self.at_once() * 2), Ordering::Relaxed);
     }
 
-    /// Counts a round in which the logs of a deployment's block were refused. Returns how many there
-    /// were, for this block or lower ones, since its logs were given.
+    /// Counts a round in which the logs of a deployment's block were refused. Returns how many
+    /// there were, for this block or lower ones, since its logs were given.
     pub(super) fn refused(&self, contracts: Contracts, block: u64) -> u32 {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         let (last, rounds) = refused.entry(contracts).or_default();
