@@ -64,6 +64,12 @@ pub enum RelayError {
         /// away.
         is_mined: bool,
     },
+    /// The operation is already sponsored under another idempotency key.
+    #[error("this operation was sponsored under another idempotencyKey")]
+    OtherIdempotencyKey {
+        /// Whether it was mined, so that the operation cannot be sponsored again.
+        is_mined: bool,
+    },
     /// The operation violates a rule of the policy.
     #[error("policy {policy_id:?}: {violation}")]
     Policy {

@@ -209,8 +209,9 @@ fn row(error: &RelayError) -> (i32, &str, bool) {
         RelayError::PaymasterReplaced { .. } => (INVALID_PARAMS, "paymaster_replaced", true),
         RelayError::InvitationNotAllowed => (KEY_REFUSED, "invitation_not_allowed", false),
         // The same applies to the use of the key.
-        RelayError::IdempotencyConflict { is_mined: true } => (INVALID_PARAMS, "idempotency_conflict", false),
-        RelayError::IdempotencyConflict { .. } => (INVALID_PARAMS, "idempotency_conflict", true),
+        RelayError::IdempotencyConflict { is_mined } | RelayError::OtherIdempotencyKey { is_mined } => {
+            (INVALID_PARAMS, "idempotency_conflict", !is_mined)
+        }
         RelayError::Policy { violation: Violation::PasskeyMissing, .. } => (SIGNATURE, "passkey_missing", false),
         RelayError::Policy { violation, .. } => (REJECTED_BY_PAYMASTER, violation.reason(), false),
         RelayError::ChainIdle { .. } => (TIME_RANGE, "chain_idle", true),
@@ -479,6 +480,7 @@ mod tests {
             RelayError::TooManyRefusals { limit: 1, until: None },
             RelayError::TooManySignings { limit: 1 },
             RelayError::IdempotencyConflict { is_mined: false },
+            RelayError::OtherIdempotencyKey { is_mined: false },
             RelayError::PolicyConflict { stored: None, is_mined: false, asked: String::new() },
             RelayError::ChainUnavailable(ChainError::node("down")),
             RelayError::StoreUnavailable(StoreError::new("full")),
@@ -515,6 +517,7 @@ mod tests {
             RequestError::ValidityTooShort { least: 72, given: 1 }.into(),
             RelayError::InvitationNotAllowed,
             RelayError::IdempotencyConflict { is_mined: true },
+            RelayError::OtherIdempotencyKey { is_mined: true },
             of_policy(Violation::PasskeyMissing),
             OperationError::AccountNonceInvalid { expected, given }.into(),
             OperationError::AccountAlreadyDeployed { sender: factory }.into(),

@@ -33,7 +33,7 @@ use crate::parts::Parts;
 use crate::paymaster_signers::PaymasterSigners;
 use crate::policy::Standings;
 use crate::settings::Settings;
-use crate::store::{KeyUse, Record, Signed, Store};
+use crate::store::{KeyNoted, KeyUse, Record, Signed, Store};
 
 /// Seconds by which a claim outlives the longest window, so that it never ends before the
 /// sponsorship.
@@ -189,6 +189,7 @@ impl Sponsor {
     /// request is a new approval, since no gesture is spent on another window.
     async fn go_on(&self, request: Attributed, record: Record) -> Result<Step, RelayError> {
         check_policy(&record, &request.request.draft)?;
+        self.note_idempotency_key(&record, &request).await?;
         let draft = &request.request.draft;
         let is_answer = answers(&record, &request);
         let now = draft.chain.time.now();
@@ -228,6 +229,21 @@ impl Sponsor {
                 Err(RelayError::IdempotencyConflict { is_mined })
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Gives the request's idempotency key to the sponsorship that it continues, so that no other
+    /// operation can be sponsored under that key.
+    async fn note_idempotency_key(&self, record: &Record, attributed: &Attributed) -> Result<(), RelayError> {
+        let (stored, given) = (&record.idempotency_key, &attributed.request.idempotency_key);
+        let Some(key) = given.as_ref().filter(|_| stored != given) else {
+            return Ok(());
+        };
+        match self.store.note_key(&record.id, key).await? {
+            KeyNoted::Noted => Ok(()),
+            KeyNoted::HasAnother => Err(RelayError::OtherIdempotencyKey { is_mined: record.state.is_mined() }),
+            KeyNoted::Taken { is_mined } => Err(RelayError::IdempotencyConflict { is_mined }),
+            KeyNoted::Released => Err(RelayError::InFlight),
         }
     }
 

@@ -68,6 +68,12 @@ pub trait Store: Send + Sync {
     /// [`StoreError`].
     async fn use_of_key(&self, space: &KeySpace, key: &str) -> Result<Option<KeyUse>, StoreError>;
 
+    /// Records the idempotency key of a sponsorship that was reserved without one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn note_key(&self, id: &SponsorshipId, key: &str) -> Result<KeyNoted, StoreError>;
+
     /// Counts one more signing of an open sponsorship. False if it was already signed `most` times,
     /// or no longer exists.
     ///
@@ -196,6 +202,22 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// [`StoreError`].
     async fn ready(&self) -> Result<(), StoreError>;
+}
+
+/// The result of [`Store::note_key`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyNoted {
+    /// The sponsorship has that key now, or had it before.
+    Noted,
+    /// The sponsorship has another key.
+    HasAnother,
+    /// The key belongs to another intent in its space.
+    Taken {
+        /// Whether that one was mined, in a block that may not be final yet.
+        is_mined: bool,
+    },
+    /// The sponsorship was released.
+    Released,
 }
 
 /// The result of a reservation.

@@ -58,6 +58,11 @@ impl KeySpace {
         Self { chain_id, owner }
     }
 
+    /// As read from the columns `chain_id` and `key_space`.
+    pub(in crate::store) const fn stored(chain_id: u64, owner: String) -> Self {
+        Self { chain_id, owner }
+    }
+
     /// EIP-155 chain id.
     #[must_use]
     pub const fn chain_id(&self) -> u64 {
@@ -188,6 +193,8 @@ pub struct Record {
     pub id: SponsorshipId,
     /// Its state.
     pub state: State,
+    /// The client's idempotency key.
+    pub idempotency_key: Option<String>,
     /// The policy.
     pub policy_id: String,
     /// The terms.

@@ -321,6 +321,52 @@ async fn an_idempotency_key_stands_for_one_request() {
 }
 
 #[tokio::test]
+async fn a_key_is_noted_for_what_was_sponsored_without_one() {
+    let world = World::new(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let [one, other] = [0, 1].map(|key| dapp.first_op(key));
+    let [of_one, of_other] = [world.approval(&mut dapp, &one).await, world.approval(&mut dapp, &other).await];
+    let sponsor = async |op: &Value, passkey: &Value, key: &str| {
+        let options = if key.is_empty() { json!({}) } else { json!({ "idempotencyKey": key }) };
+        world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, passkey, options])).await
+    };
+    let first = sponsor(&one, &of_one, "").await.unwrap();
+    assert_same(&first, &sponsor(&one, &of_one, "order-1").await.unwrap());
+    assert_same(&first, &sponsor(&one, &of_one, "").await.unwrap());
+    for (op, passkey, key) in [(&other, &of_other, "order-1"), (&one, &of_one, "order-2")] {
+        let refusal = sponsor(op, passkey, key).await.unwrap_err();
+        refusal.assert_is(-32602, "idempotency_conflict", true);
+    }
+    sponsor(&other, &of_other, "order-2").await.unwrap();
+
+    assert!(world.chain.entry_point.handle_ops(&first["userOperation"]).await.unwrap().success);
+    world.anvil.mine(1).await.unwrap();
+    world.relay.settler.settle().await.unwrap();
+    assert_same(&first, &sponsor(&one, &of_one, "order-1").await.unwrap());
+    sponsor(&one, &of_one, "order-3").await.unwrap_err().assert_is(-32602, "idempotency_conflict", false);
+}
+
+#[tokio::test]
+async fn what_was_mined_without_a_key_keeps_one() {
+    let world = World::new(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let [one, other] = [0, 1].map(|key| dapp.first_op(key));
+    let passkey = world.approval(&mut dapp, &one).await;
+    let first = world.client.call("pm_sponsor_with_tee", json!([one, ACCOUNT, passkey])).await.unwrap();
+    assert!(world.chain.entry_point.handle_ops(&first["userOperation"]).await.unwrap().success);
+    world.anvil.mine(1).await.unwrap();
+    world.relay.settler.settle().await.unwrap();
+
+    let options = json!({ "idempotencyKey": "order-1" });
+    let again = world.client.call("pm_sponsor_with_tee", json!([one, ACCOUNT, passkey, options])).await.unwrap();
+    assert_same(&first, &again);
+    let passkey = world.approval(&mut dapp, &other).await;
+    let refusal =
+        world.client.call("pm_sponsor_with_tee", json!([other, ACCOUNT, passkey, options])).await.unwrap_err();
+    refusal.assert_is(-32602, "idempotency_conflict", false);
+}
+
+#[tokio::test]
 async fn one_idempotency_key_for_different_requests_at_once_serves_one_of_them() {
     let world = World::new(V07).await;
     let mut dapp = world.dapp(ACCOUNT).await;

@@ -2,6 +2,7 @@
 
 mod counters;
 mod expired;
+mod keys;
 mod known_blocks;
 #[cfg(test)]
 mod plans;
@@ -18,8 +19,8 @@ use proto::{Address, Hash, IntentHash, Terms, UserOpHash};
 use sqlx::AssertSqlSafe;
 
 use super::{
-    BlocksRead, Contracts, Expired, KeySpace, KeyUse, NewSponsorship, Principal, Record, Reserved, Settled, Signed,
-    SponsorshipId, Store, StoreError,
+    BlocksRead, Contracts, Expired, KeyNoted, KeySpace, KeyUse, NewSponsorship, Principal, Record, Reserved, Settled,
+    Signed, SponsorshipId, Store, StoreError,
 };
 use crate::budget::{Limit, Scope};
 use crate::deployment::Deployment;
@@ -131,7 +132,12 @@ impl Store for SqliteStore {
     }
 
     async fn use_of_key(&self, space: &KeySpace, key: &str) -> Result<Option<KeyUse>, StoreError> {
-        reserve::use_of_key(self.0.readers(), space, key).await
+        keys::use_of(self.0.readers(), space, key).await
+    }
+
+    async fn note_key(&self, id: &SponsorshipId, key: &str) -> Result<KeyNoted, StoreError> {
+        let (id, key) = (id.clone(), key.to_owned());
+        self.0.writer().write(move |connection| keys::note(connection, id, key).boxed()).await
     }
 
     async fn begin_signing(&self, id: &SponsorshipId, most: u32) -> Result<bool, StoreError> {

@@ -4,7 +4,7 @@
 use sqlx::{AssertSqlSafe, SqlitePool};
 use tempfile::TempDir;
 
-use super::{SqliteStore, counters, expired, known_blocks, reserve, settle};
+use super::{SqliteStore, counters, expired, keys, known_blocks, reserve, settle};
 
 /// All statements that run while the store is open, except for the probe and the comparison at its
 /// start.
@@ -12,8 +12,10 @@ fn statements() -> Vec<String> {
     let fixed = [
         reserve::INSERT,
         reserve::BEGIN_SETTLEMENT,
-        reserve::TAKE_OVER_KEY,
-        reserve::USE_OF_KEY,
+        keys::TAKE_OVER,
+        keys::USE,
+        keys::OF_SPONSORSHIP,
+        keys::NOTE,
         counters::OF_SPONSORSHIP,
         settle::FIND,
         settle::NOTE,

@@ -1,13 +1,12 @@
 //! Reservation: insert, let the triggers count, and roll back if a limit is exceeded. It is one
 //! transaction, so no two requests are promised the same part of a deposit.
 
-use proto::IntentHash;
 use sqlx::SqliteConnection;
 
-use super::counters;
+use super::{counters, keys};
 use crate::budget::Limit;
-use crate::sqlite::{Changes, fixed, signed};
-use crate::store::{KeySpace, KeyUse, NewSponsorship, Reserved, StoreError};
+use crate::sqlite::{Changes, signed};
+use crate::store::{KeyUse, NewSponsorship, Reserved, StoreError};
 
 pub(super) const INSERT: &str = "
     INSERT INTO sponsorships (id, intent_hash, account_id, idempotency_key, policy_id, entry_point, sender,
@@ -19,31 +18,13 @@ pub(super) const BEGIN_SETTLEMENT: &str = "
     INSERT INTO settlement_cursors (chain_id, entry_point, paymaster, next_block) VALUES (?1, ?2, ?3, ?4)
     ON CONFLICT (chain_id, entry_point, paymaster) DO NOTHING";
 
-/// A settled sponsorship no longer needs its key if its intent is sponsored again, which only
-/// happens if the block that contained it was reorganised away after all.
-pub(super) const TAKE_OVER_KEY: &str = "
-    UPDATE sponsorships SET idempotency_key = NULL
-    WHERE chain_id = ?1 AND key_space = ?2 AND idempotency_key = ?3 AND state = 'settled' AND intent_hash = ?4";
-
-pub(super) const USE_OF_KEY: &str = "
-    SELECT intent_hash, state = 'settled' OR settled_block IS NOT NULL FROM sponsorships
-    WHERE chain_id = ?1 AND key_space = ?2 AND idempotency_key = ?3 AND state <> 'released'";
-
 pub(super) async fn reserve(
     connection: &mut SqliteConnection,
     sponsorship: NewSponsorship,
     limits: Vec<Limit>,
 ) -> Result<Changes<Reserved>, StoreError> {
     if let Some(key) = &sponsorship.idempotency_key {
-        let space = sponsorship.key_space();
-        sqlx::query(TAKE_OVER_KEY)
-            .bind(signed(space.chain_id())?)
-            .bind(space.owner())
-            .bind(key)
-            .bind(&sponsorship.intent.0[..])
-            .execute(&mut *connection)
-            .await
-            .map_err(StoreError::new)?;
+        keys::take_over(connection, &sponsorship.key_space(), key, &sponsorship.intent).await?;
     }
     match insert(connection, &sponsorship, counters::format(&limits)?).await {
         Ok(()) => {}
@@ -75,24 +56,6 @@ async fn begin_settlement(connection: &mut SqliteConnection, sponsorship: &NewSp
         .await
         .map(drop)
         .map_err(StoreError::new)
-}
-
-/// The use of an idempotency key.
-pub(super) async fn use_of_key<'c>(
-    executor: impl sqlx::Executor<'c, Database = sqlx::Sqlite>,
-    space: &KeySpace,
-    key: &str,
-) -> Result<Option<KeyUse>, StoreError> {
-    let row: Option<(Vec<u8>, bool)> = sqlx::query_as(USE_OF_KEY)
-        .bind(signed(space.chain_id())?)
-        .bind(space.owner())
-        .bind(key)
-        .fetch_optional(executor)
-        .await
-        .map_err(StoreError::new)?;
-    let key_use =
-        |(intent, is_mined): (Vec<u8>, bool)| Ok(KeyUse { intent: fixed(&intent).map(IntentHash)?, is_mined });
-    row.map(key_use).transpose()
 }
 
 async fn insert(
@@ -136,7 +99,7 @@ async fn why_not(connection: &mut SqliteConnection, sponsorship: &NewSponsorship
     let Some(key) = &sponsorship.idempotency_key else {
         return Ok(Reserved::AlreadyRecorded);
     };
-    let owner = use_of_key(connection, &sponsorship.key_space(), key).await?;
+    let owner = keys::use_of(connection, &sponsorship.key_space(), key).await?;
     Ok(match owner {
         Some(KeyUse { intent, is_mined }) if intent != sponsorship.intent => Reserved::KeyTaken { is_mined },
         _ => Reserved::AlreadyRecorded,

@@ -9,7 +9,7 @@ use crate::sqlite::{column, fixed, unsigned};
 use crate::store::{Record, Signed, SponsorshipId, State, StoreError};
 
 /// The columns that [`record`] reads.
-pub(super) const COLUMNS: &str = "id, state, settled_block, policy_id, paymaster, verification_gas_limit, valid_after, valid_until, result, signings";
+pub(super) const COLUMNS: &str = "id, state, settled_block, idempotency_key, policy_id, paymaster, verification_gas_limit, valid_after, valid_until, result, signings";
 
 /// The `result` column: hex, so that an operator can read it.
 #[derive(Serialize, Deserialize)]
@@ -40,6 +40,7 @@ pub(super) fn record(row: &SqliteRow) -> Result<Record, StoreError> {
     Ok(Record {
         id: SponsorshipId(column(row, "id")?),
         state: parse_state(&state, block.is_some())?,
+        idempotency_key: column(row, "idempotency_key")?,
         policy_id: column(row, "policy_id")?,
         signed: result.as_deref().map(|text| parse_signed(text, &terms)).transpose()?.flatten(),
         terms,

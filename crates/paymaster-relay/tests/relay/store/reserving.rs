@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use paymaster_relay::budget::{Bound, Excess, Scope};
 use paymaster_relay::clients::{ApiKeyId, KeyHash};
-use paymaster_relay::store::{KeyUse, NewSponsorship, Principal, Record, Reserved, SponsorshipId, State, Store};
+use paymaster_relay::store::{
+    KeyNoted, KeyUse, NewSponsorship, Principal, Record, Reserved, SponsorshipId, State, Store,
+};
 use proto::{Address, IntentHash};
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -18,11 +20,11 @@ use super::samples::{
 
 pub async fn a_reservation_is_found_as_it_was_recorded(storage: &dyn Storage) {
     let store = storage.open().await;
-    let new = sponsorship(1, proven(), None);
+    let new = keyed("order", sponsorship(1, proven(), None));
     assert_eq!(found(&store, &new).await, None);
     reserve(&*store, &new).await;
-    let NewSponsorship { id, policy_id, terms, .. } = new.clone();
-    let record = Record { id, state: State::Reserved, policy_id, terms, signed: None, signings: 1 };
+    let NewSponsorship { id, idempotency_key, policy_id, terms, .. } = new.clone();
+    let record = Record { id, state: State::Reserved, idempotency_key, policy_id, terms, signed: None, signings: 1 };
     assert_eq!(found(&store, &new).await, Some(record.clone()));
     let after_its_window = store.find(&new.intent, &new.principal, NEVER).await.unwrap();
     assert_eq!(after_its_window, Some(record), "it may still be mined");
@@ -87,6 +89,49 @@ pub async fn a_key_is_told_to_be_mined_once_its_sponsorship_is(storage: &dyn Sto
             Reserved::KeyTaken { is_mined: true }
         );
     }
+}
+
+pub async fn a_key_is_noted_where_there_is_none(storage: &dyn Storage) {
+    let store = storage.open().await;
+    let (unkeyed, other) = (sponsorship(1, proven(), None), keyed("order", sponsorship(2, proven(), None)));
+    reserve(&*store, &unkeyed).await;
+    for _ in 0..2 {
+        assert_eq!(store.note_key(&unkeyed.id, "order").await.unwrap(), KeyNoted::Noted);
+    }
+    assert_eq!(store.note_key(&unkeyed.id, "another order").await.unwrap(), KeyNoted::HasAnother);
+    let key = found(&store, &unkeyed).await.and_then(|record| record.idempotency_key);
+    assert_eq!(key.as_deref(), Some("order"));
+    assert_eq!(store.use_of_key(&unkeyed.key_space(), "another order").await.unwrap(), None);
+    assert_eq!(store.reserve(&other, &limits(&other, PLENTY)).await.unwrap(), Reserved::KeyTaken { is_mined: false });
+    assert!(store.release(&unkeyed.id).await.unwrap());
+    assert_eq!(store.note_key(&unkeyed.id, "order").await.unwrap(), KeyNoted::Released);
+    reserve(&*store, &other).await;
+}
+
+pub async fn a_key_of_another_intent_is_not_noted(storage: &dyn Storage) {
+    let store = storage.open().await;
+    let (unkeyed, other) = (sponsorship(1, proven(), None), keyed("order", sponsorship(2, proven(), None)));
+    reserve(&*store, &unkeyed).await;
+    reserve_signed(&*store, 2, &other).await;
+    let elsewhere = NewSponsorship { deployment: on_chain(2), ..sponsorship(3, proven(), None) };
+    reserve(&*store, &elsewhere).await;
+    assert_eq!(store.note_key(&unkeyed.id, "order").await.unwrap(), KeyNoted::Taken { is_mined: false });
+    store.settle(&deployment(), &read(1, 0, Some((signed(2).user_op_hash, 1)))).await.unwrap();
+    assert_eq!(store.note_key(&unkeyed.id, "order").await.unwrap(), KeyNoted::Taken { is_mined: true });
+    assert_eq!(found(&store, &unkeyed).await.and_then(|record| record.idempotency_key), None);
+    assert_eq!(store.note_key(&elsewhere.id, "order").await.unwrap(), KeyNoted::Noted, "each chain has its own keys");
+}
+
+pub async fn a_key_is_noted_for_the_intent_that_had_it_before(storage: &dyn Storage) {
+    let store = storage.open().await;
+    let first = keyed("order", sponsorship(1, proven(), None));
+    reserve_signed(&*store, 1, &first).await;
+    store.settle(&deployment(), &read(1, 0, Some((signed(1).user_op_hash, 1)))).await.unwrap();
+    let once_more = NewSponsorship { idempotency_key: None, ..again(&first) };
+    reserve(&*store, &once_more).await;
+    assert_eq!(store.note_key(&once_more.id, "order").await.unwrap(), KeyNoted::Noted);
+    let of_key = store.use_of_key(&first.key_space(), "order").await.unwrap();
+    assert_eq!(of_key, Some(KeyUse { intent: first.intent, is_mined: false }));
 }
 
 pub async fn shared_principals_have_a_key_space_per_sender(storage: &dyn Storage) {

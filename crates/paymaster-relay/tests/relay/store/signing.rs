@@ -42,6 +42,7 @@ pub async fn a_signed_sponsorship_is_found_with_its_terms(storage: &dyn Storage)
     let expected = Record {
         id: new.id.clone(),
         state: State::Signed,
+        idempotency_key: None,
         policy_id: "default".to_owned(),
         terms: new.terms,
         signed: Some(signed(1)),
