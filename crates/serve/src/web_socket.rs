@@ -2,12 +2,12 @@
 //!
 //! A client's messages are read no faster than they are answered and the answers written: the
 //! number of messages in between, and their memory cost, are bounded. Each message is answered in
-//! its own task, so that a slow one delays no other. The task starts at the client's turn
+//! its own task, so that a slow one delays no other. The task first waits for the client's turn
 //! ([`Turns`](crate::Turns)). Until then no other message of the connection is read, so that few
-//! tasks are runnable however many messages clients send.
+//! tasks are runnable however many messages clients send. Only the task waits for the turn: the
+//! connection may have to wait for the client, and a turn must not.
 
 use std::future::{Future, pending};
-use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,6 +17,7 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use thiserror::Error;
 use tokio::io::{AsyncReadExt as _, copy, sink};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Interval, interval, timeout};
 use tokio_tungstenite::WebSocketStream;
@@ -115,8 +116,8 @@ impl WebSocket {
             pings: interval(self.memory.idle() / PINGS),
             looks: interval(self.memory.body() / LOOKS),
             memory: self.memory,
-            waiting: None,
             answers: JoinSet::new(),
+            waiting: None,
             readable_since: Instant::now(),
         };
         if let Err(error) = session.run(stop, answer).await {
@@ -125,44 +126,45 @@ impl WebSocket {
     }
 }
 
-/// The answer to a message, unless the connection is evicted first. Eviction is checked before each
+/// The answer to a message at its turn, unless the connection is evicted first. Eviction is checked before each
 /// step, since the memory cost of an evicted connection's messages is no longer counted.
 async fn answered(
     memory: Memory,
     mut held: Held,
     message: Bytes,
     answer: impl Answer,
-    turn: Turn,
+    begun: oneshot::Sender<()>,
 ) -> Option<(String, Held)> {
+    let at_its_turn = async {
+        let turn = answer.clone().turn().await;
+        // Fails if nothing more is read.
+        let _ = begun.send(());
+        answer.answer(message, turn).await
+    };
     let text = tokio::select! {
         biased;
         () = memory.ended() => None,
-        text = answer.answer(message, turn) => text,
+        text = at_its_turn => text,
     }?;
     held.answered(text.len());
     Some((text, held))
 }
 
-/// A message waiting for its turn.
-struct Waiting {
-    message: Bytes,
-    held: Held,
-    turn: Pin<Box<dyn Future<Output = Turn> + Send>>,
-}
-
-/// Waits for the turn of the waiting message; forever if there is none.
-async fn begun(waiting: &mut Option<Waiting>) -> Turn {
-    match waiting {
-        Some(waiting) => waiting.turn.as_mut().await,
+/// Waits until the turn of the last message has begun, or will not begin; forever if it has.
+async fn begun(waiting: &mut Option<oneshot::Receiver<()>>) {
+    match waiting.as_mut() {
+        Some(turn) => drop(turn.await),
         None => pending().await,
     }
+    *waiting = None;
 }
 
 struct Session {
     socket: WebSocketStream<TokioIo<Upgraded>>,
     memory: Memory,
-    waiting: Option<Waiting>,
     answers: JoinSet<Option<(String, Held)>>,
+    /// The turn of the last message, which has not begun.
+    waiting: Option<oneshot::Receiver<()>>,
     pings: Interval,
     looks: Interval,
     /// When reading resumed: before that the client may have waited for us.
@@ -175,10 +177,6 @@ impl Session {
             // In response to the client's close frame.
             return self.socket.close(None).await;
         };
-        if self.waiting.is_some() {
-            let turn = begun(&mut self.waiting).await;
-            self.begin(turn, &answer);
-        }
         while let Some(answered) = self.answers.join_next().await {
             if let Ok(Some((text, _held))) = answered {
                 self.socket.send(Message::text(text)).await?;
@@ -198,7 +196,7 @@ impl Session {
 
     async fn read(&mut self, stop: &CancellationToken, answer: &impl Answer) -> Result<End, Error> {
         loop {
-            let is_idle = self.answers.is_empty() && self.waiting.is_none();
+            let is_idle = self.answers.is_empty();
             let may_read =
                 self.waiting.is_none() && self.answers.len() < AT_ONCE && (is_idle || self.memory.cost() < AHEAD);
             tokio::select! {
@@ -226,13 +224,11 @@ impl Session {
                         Some(Err(Error::Protocol(_))) => return Ok(End::Close(CloseCode::Protocol)),
                         Some(Err(error)) => return Err(error),
                     };
-                    let (held, turn) = (self.memory.message(data.len()), Box::pin(answer.clone().turn()));
-                    self.waiting = Some(Waiting { message: data, held, turn });
+                    let (held, (began, turn)) = (self.memory.message(data.len()), oneshot::channel());
+                    self.answers.spawn(answered(self.memory.clone(), held, data, answer.clone(), began));
+                    self.waiting = Some(turn);
                 }
-                turn = begun(&mut self.waiting) => {
-                    self.begin(turn, answer);
-                    self.readable_since = Instant::now();
-                }
+                () = begun(&mut self.waiting) => self.readable_since = Instant::now(),
                 _ = self.pings.tick() => {
                     if may_read && self.waited_since(self.memory.last_read()) > self.memory.idle() {
                         return Ok(End::Gone);
@@ -248,13 +244,6 @@ impl Session {
                 () = stop.cancelled() => return Ok(End::Close(CloseCode::Away)),
                 () = self.memory.ended() => return Err(Error::ConnectionClosed),
             }
-        }
-    }
-
-    /// Starts the task of the waiting message.
-    fn begin(&mut self, turn: Turn, answer: &impl Answer) {
-        if let Some(Waiting { message, held, .. }) = self.waiting.take() {
-            self.answers.spawn(answered(self.memory.clone(), held, message, answer.clone(), turn));
         }
     }
 

@@ -249,6 +249,30 @@ async fn no_message_is_answered_before_its_clients_turn() {
 }
 
 #[tokio::test]
+async fn a_client_that_reads_no_answers_keeps_no_turn() {
+    let answer = Slow::of(0, 1_000_000);
+    let port = port(Bounds { memory: 1 << 30, ..Bounds::default() }, answer.clone()).await;
+    let mut stream = port.bare().await;
+    let first = answer.turns.of(Client::Untold);
+    // More bytes than the socket buffers of both ends have room for.
+    for _ in 0..32 {
+        stream.write_all(&frame(0x81, b"?")).await.unwrap();
+    }
+    until(|| answer.begun() == 32).await;
+    first.begin().await;
+    stream.write_all(&frame(0x81, b"?")).await.unwrap();
+    // Long enough for the message to wait for its turn, and then for the buffers to be full.
+    sleep(SOON).await;
+    answer.permits.add_permits(32);
+    sleep(SOON).await;
+    drop(first);
+    let next = answer.turns.of(Client::Untold);
+    // Less than the idle limit, which would end the connection.
+    timeout(PATIENCE / 3, next.begin()).await.expect("the turn of a client that does not read lasts");
+    assert_eq!(answer.begun(), 33);
+}
+
+#[tokio::test]
 async fn no_more_answers_are_made_for_a_web_socket_that_was_evicted() {
     let answer = Slow::of(0, 60_000);
     let port = port(Bounds { memory: 150_000, ..Bounds::default() }, answer.clone()).await;
