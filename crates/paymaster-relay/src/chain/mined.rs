@@ -23,13 +23,16 @@ pub(super) async fn of_paymaster(
     to: u64,
 ) -> Result<Vec<MinedOp>, ChainError> {
     let filter = filter(deployment.entry_point.address).topic3(EthAddress::from(deployment.paymaster));
-    let mined = |(event, block): (UserOperationEvent, u64)| MinedOp {
+    Ok(events(node, filter, from, to).await?.iter().map(|(event, block)| mined(event, *block)).collect())
+}
+
+fn mined(event: &UserOperationEvent, block: u64) -> MinedOp {
+    MinedOp {
         user_op_hash: UserOpHash(event.userOpHash.0),
         block,
         cost: wei(event.actualGasCost),
         succeeded: event.success,
-    };
-    Ok(events(node, filter, from, to).await?.into_iter().map(mined).collect())
+    }
 }
 
 /// The operations of an account in these blocks.
@@ -40,15 +43,14 @@ pub(super) async fn of_sender(
     from: u64,
     to: u64,
 ) -> Result<Vec<AccountOp>, ChainError> {
-    let mined = |(event, block): (UserOperationEvent, u64)| AccountOp {
+    let of_account = |(event, block): &(UserOperationEvent, u64)| AccountOp {
         sender: event.sender.into(),
         nonce: Uint256(event.nonce.to_be_bytes()),
         paymaster: event.paymaster.into(),
-        user_op_hash: UserOpHash(event.userOpHash.0),
-        block,
+        mined: mined(event, *block),
     };
     let events = events(node, filter(entry_point).topic2(EthAddress::from(sender)), from, to).await?;
-    Ok(events.into_iter().map(mined).filter(|op| op.sender == sender).collect())
+    Ok(events.iter().map(of_account).filter(|op| op.sender == sender).collect())
 }
 
 fn filter(entry_point: Address) -> Filter {

@@ -213,10 +213,8 @@ pub struct AccountOp {
     pub nonce: Uint256,
     /// The payer; 0 for the account itself.
     pub paymaster: Address,
-    /// Its `getUserOpHash`.
-    pub user_op_hash: UserOpHash,
-    /// The block.
-    pub block: u64,
+    /// What was mined.
+    pub mined: MinedOp,
 }
 
 /// The next nonces of accounts.

@@ -5,6 +5,7 @@
 //! it.
 
 use super::Settler;
+use super::progress::Failure;
 use super::used::Used;
 use crate::chain::{Block, ChainError, Nonces};
 use crate::error::RelayError;
@@ -15,6 +16,8 @@ const IN_ROUND: u32 = 10_000;
 /// Maximum distance, in blocks, from the latest block to the one whose state is read: nodes keep
 /// the state of the last 128.
 const STATE_KEPT: u64 = 64;
+/// Maximum number of reservations in one job of the writer, since other jobs wait for it.
+const IN_JOB: usize = 256;
 /// Consecutive batches without any answer after which the round ends.
 const FRUITLESS: u32 = 4;
 
@@ -33,10 +36,10 @@ impl Settler {
     pub async fn release_unused(&self) -> Result<u64, RelayError> {
         let outcome = self.release_all_unused().await;
         self.progress.note_release(&outcome);
-        outcome
+        outcome.map_err(|failure| failure.error)
     }
 
-    async fn release_all_unused(&self) -> Result<u64, RelayError> {
+    async fn release_all_unused(&self) -> Result<u64, Failure> {
         // The counter exists before the first is released.
         self.metrics.reservations_expired(self.chain.id(), 0);
         let latest = self.chain.reader.latest_block().await?;
@@ -67,7 +70,7 @@ impl Settler {
                     released += more;
                     all_used.push(used);
                 }
-                Err(error) => failed = Some(error),
+                Err(error) => failed = Some(self.at(contracts, error)),
             }
         }
         self.note_used(all_used);
@@ -130,8 +133,12 @@ impl Settler {
     }
 
     pub(super) async fn release(&self, ids: Vec<SponsorshipId>, ended_before: u64) -> Result<u64, RelayError> {
-        let released = self.store.release_expired(ids, ended_before).await?;
-        self.metrics.reservations_expired(self.chain.id(), released);
+        let mut released = 0;
+        for ids in ids.chunks(IN_JOB) {
+            let these = self.store.release_expired(ids.to_vec(), ended_before).await?;
+            self.metrics.reservations_expired(self.chain.id(), these);
+            released += these;
+        }
         Ok(released)
     }
 

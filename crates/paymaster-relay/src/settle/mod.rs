@@ -7,6 +7,7 @@ mod head;
 mod progress;
 mod pruned;
 mod used;
+mod width;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,7 +19,7 @@ use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 
 use self::account_logs::AccountLogs;
-use self::progress::{MOST_QUESTIONS, Progress, Round};
+use self::progress::{Failure, MOST_QUERIES, Progress, Round};
 use self::used::Used;
 use crate::chain::{ChainError, MinedOp};
 use crate::chains::Chain;
@@ -28,7 +29,7 @@ use crate::gwei::Gwei;
 use crate::metrics::Metrics;
 use crate::outage::{Needs, Outage};
 use crate::parts::Parts;
-use crate::store::{BlocksRead, Settled, Settlement, Store};
+use crate::store::{BlocksRead, Contracts, Settled, Settlement, Store};
 
 /// Minimum number of blocks to reread after the chain turned out to be shorter than what was read;
 /// a chain shorter by at most this many is believed.
@@ -101,11 +102,11 @@ impl Settler {
     pub async fn settle(&self) -> Result<u64, RelayError> {
         let outcome = self.settle_all().await;
         self.progress.note(&outcome);
-        outcome.map(|round| round.settled)
+        outcome.map(|round| round.settled).map_err(|failure| failure.error)
     }
 
     /// A failure at one deployment keeps no other from being settled.
-    async fn settle_all(&self) -> Result<Round, RelayError> {
+    async fn settle_all(&self) -> Result<Round, Failure> {
         let latest = self.believed_head().await?.number;
         let (mut all, mut failed) = (Round::default(), None);
         for deployment in self.chain.catalogue.deployments() {
@@ -113,11 +114,20 @@ impl Settler {
                 Ok(Round { settled, left }) => {
                     all = Round { settled: all.settled + settled, left: all.left.max(left) };
                 }
-                Err(error) => failed = failed.or(Some(error)),
+                Err(error) => failed = failed.or(Some(self.at(deployment.into(), error))),
             }
         }
         self.progress.forget_before(latest.saturating_add(1).saturating_sub(self.confirmations()));
         failed.map_or(Ok(all), Err)
+    }
+
+    /// Names the EntryPoint of a failed deployment if there are several.
+    fn at(&self, Contracts { entry_point, .. }: Contracts, error: RelayError) -> Failure {
+        let failure = Failure::from(error);
+        match self.chain.catalogue.deployments() {
+            [_] => failure,
+            _ => Failure { problem: format!("EntryPoint {entry_point}: {}", failure.problem), ..failure },
+        }
     }
 
     async fn settle_deployment(&self, deployment: &Deployment, latest: u64) -> Result<Round, RelayError> {
@@ -126,25 +136,33 @@ impl Settler {
         self.metrics.settlement_behind(deployment, latest, next);
         // A reorganisation may have put other operations into blocks that are not final.
         let mut from = next.saturating_sub(self.confirmations()).min(latest);
-        let (mut settled, mut questions, mut is_refused) = (0, 0, false);
+        let (mut settled, mut queries, contracts) = (0, 0, Contracts::from(deployment));
         // The last block to request: before the latest if the logs lag.
         let (mut end, mut step, mut lag) = (latest, 1, None);
-        while from <= end && (questions < MOST_QUESTIONS || from <= begun_at) {
-            questions += 1;
-            let at_once = self.progress.at_once();
-            let to = end.min(from.saturating_add(at_once - 1));
+        // The last single block whose logs were refused.
+        let mut refused = None;
+        while from <= end && (queries < MOST_QUERIES || from <= begun_at) {
+            queries += 1;
+            let mut width = self.progress.width(contracts);
+            let to = width.last_block(from, end);
             let mined = match self.chain.reader.mined(deployment, from, to).await {
                 // Nodes refuse too wide a range in many ways, none of which is unambiguous.
                 Err(ChainError::AnswerTooLarge { .. } | ChainError::Node { .. }) if to > from => {
-                    self.progress.narrow(from, to);
-                    is_refused = true;
+                    width.note_refused(from, to);
+                    self.progress.note_width(contracts, width);
                     continue;
                 }
                 // Like a refusal, but each one takes the node, or us, a long time: the next round
                 // requests fewer blocks.
                 Err(error @ (ChainError::LogsNotRead { .. } | ChainError::Unreachable { .. })) if to > from => {
-                    self.progress.narrow(from, to);
+                    width.note_refused(from, to);
+                    self.progress.note_width(contracts, width);
                     return Err(error.into());
+                }
+                // The node may only limit how often it is queried.
+                Err(ChainError::Node { .. }) if refused != Some(from) => {
+                    refused = Some(from);
+                    continue;
                 }
                 Err(ChainError::Node { detail }) => {
                     from = self.first_not_pruned(deployment, from, latest, detail).await?;
@@ -159,7 +177,9 @@ impl Settler {
                 }
                 mined => mined?.iter().map(settlement_of).collect(),
             };
-            self.progress.given(deployment.into(), to);
+            self.progress.given(contracts, to);
+            width.note_answered(from, to);
+            self.progress.note_width(contracts, width);
             next = next.max(to.saturating_add(1));
             let last_final = latest.checked_sub(self.confirmations());
             let read = BlocksRead { from, to, latest, last_final, mined, next };
@@ -178,9 +198,6 @@ impl Settler {
                 break;
             }
             from = to + 1;
-        }
-        if !is_refused {
-            self.progress.widen();
         }
         let left = latest.saturating_add(1).saturating_sub(next);
         match lag {

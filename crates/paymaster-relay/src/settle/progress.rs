@@ -1,35 +1,31 @@
 //! Settlement's state between rounds.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use proto::UserOpHash;
 
+use super::width::{MOST_AT_ONCE, Width};
 use crate::error::RelayError;
 use crate::store::Contracts;
 
-/// Maximum number of blocks in one query. Fewer if the node refuses that many, takes too long, or
-/// its answer is too long.
-const MOST_AT_ONCE: u64 = 1000;
 /// Maximum number of nonces in one JSON-RPC batch. Fewer if the node refuses that many: providers
 /// take 10 to 1,000 calls.
 const MOST_NONCES: usize = 50;
 /// Maximum number of unknown operations that are remembered.
 const MOST_STRANGERS: usize = 10_000;
-/// Questions in one round for a deployment, at most: what is left is for the next. More only where
-/// the blocks that are read again need them.
-pub(super) const MOST_QUESTIONS: u64 = 16;
+/// Maximum number of queries in one round for a deployment: what is left is for the next. More only
+/// if the blocks that are reread need them.
+pub(super) const MOST_QUERIES: u64 = 16;
 /// Maximum number of blocks in one round for a deployment.
-pub(super) const MOST_IN_ROUND: u64 = MOST_AT_ONCE * MOST_QUESTIONS;
+pub(super) const MOST_IN_ROUND: u64 = MOST_AT_ONCE * MOST_QUERIES;
 
 /// Settlement's state between rounds.
 #[derive(Debug)]
 pub(super) struct Progress {
     /// Unknown operations that were logged, with their blocks, while those are still reread.
     strangers: Mutex<HashMap<UserOpHash, u64>>,
-    /// Number of blocks in one query that the node is expected to accept.
-    at_once: AtomicU64,
     /// Number of nonces in one batch that the node is expected to accept.
     nonces_at_once: AtomicUsize,
     /// The problem of the last round.
@@ -41,8 +37,29 @@ pub(super) struct Progress {
     /// Rounds in which the node's chain was not the one that was read, with a new latest block,
     /// minus those in which it was.
     doubtful_rounds: AtomicU32,
-    /// By deployment, the block whose logs were refused last, and in how many rounds.
-    refused: Mutex<HashMap<Contracts, (u64, u32)>>,
+    deployments: Mutex<HashMap<Contracts, OfDeployment>>,
+}
+
+/// The state of one deployment: a node may refuse the logs of one and return those of another.
+#[derive(Debug, Default)]
+struct OfDeployment {
+    width: Width,
+    /// The block whose logs were refused last, and in how many rounds.
+    refused: Option<(u64, u32)>,
+}
+
+/// Why a round failed.
+pub(super) struct Failure {
+    /// For operators.
+    pub(super) problem: String,
+    pub(super) error: RelayError,
+}
+
+impl<E: Into<RelayError>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let error = error.into();
+        Self { problem: error.in_full(), error }
+    }
 }
 
 /// The chain that the node served in a round. One backend of several may serve another one.
@@ -70,13 +87,12 @@ impl Default for Progress {
     fn default() -> Self {
         Self {
             strangers: Mutex::default(),
-            at_once: AtomicU64::new(MOST_AT_ONCE),
             nonces_at_once: AtomicUsize::new(MOST_NONCES),
             problem: Mutex::default(),
             release_problem: Mutex::default(),
             used_problem: Mutex::default(),
             doubtful_rounds: AtomicU32::new(0),
-            refused: Mutex::default(),
+            deployments: Mutex::default(),
         }
     }
 }
@@ -89,22 +105,22 @@ impl Progress {
         settling.or(releasing).or(used)
     }
 
-    pub(super) fn note_used(&self, outcome: &Result<u64, RelayError>) {
+    pub(super) fn note_used(&self, outcome: &Result<u64, Failure>) {
         let words = "expired reservations whose nonce was used";
-        let problem = outcome.as_ref().err().map(|error| format!("{words}: {}", error.in_full()));
+        let problem = outcome.as_ref().err().map(|Failure { problem, .. }| format!("{words}: {problem}"));
         *self.used_problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
     }
 
-    pub(super) fn note_release(&self, outcome: &Result<u64, RelayError>) {
-        let problem = outcome.as_ref().err().map(|error| format!("expired reservations: {}", error.in_full()));
+    pub(super) fn note_release(&self, outcome: &Result<u64, Failure>) {
+        let problem = outcome.as_ref().err().map(|Failure { problem, .. }| format!("expired reservations: {problem}"));
         *self.release_problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
     }
 
-    pub(super) fn note(&self, outcome: &Result<Round, RelayError>) {
+    pub(super) fn note(&self, outcome: &Result<Round, Failure>) {
         let problem = match outcome {
             Ok(Round { left: 0, .. }) => None,
             Ok(Round { left, .. }) => Some(format!("{left} blocks are still to be read for mined operations")),
-            Err(error) => Some(error.in_full()),
+            Err(Failure { problem, .. }) => Some(problem.clone()),
         };
         *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
     }
@@ -124,37 +140,36 @@ impl Progress {
         self.nonces_at_once.store(MOST_NONCES.min(self.nonces_at_once() + 1), Ordering::Relaxed);
     }
 
-    /// The number of blocks in the next query.
-    pub(super) fn at_once(&self) -> u64 {
-        self.at_once.load(Ordering::Relaxed)
+    /// How many blocks of a deployment the node takes in one query.
+    pub(super) fn width(&self, contracts: Contracts) -> Width {
+        self.with(contracts, |deployment| deployment.width)
     }
 
-    /// Reduces the number of blocks per query below that of this range.
-    pub(super) fn narrow(&self, from: u64, to: u64) {
-        self.at_once.store((to - from).div_ceil(2), Ordering::Relaxed);
-    }
-
-    /// Increases the number of blocks per query, after the node accepted that many.
-    pub(super) fn widen(&self) {
-        self.at_once.store(MOST_AT_ONCE.min(self.at_once() * 2), Ordering::Relaxed);
+    pub(super) fn note_width(&self, contracts: Contracts, width: Width) {
+        self.with(contracts, |deployment| deployment.width = width);
     }
 
     /// Counts a round in which the logs of a deployment's block were refused. Returns how many
     /// there were, for this block or lower ones, since its logs were given.
     pub(super) fn refused(&self, contracts: Contracts, block: u64) -> u32 {
-        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        let (last, rounds) = refused.entry(contracts).or_default();
-        *rounds = if block >= *last { rounds.saturating_add(1) } else { 1 };
-        *last = block;
-        *rounds
+        self.with(contracts, |deployment| {
+            let rounds = match deployment.refused {
+                Some((last, rounds)) if block >= last => rounds.saturating_add(1),
+                _ => 1,
+            };
+            deployment.refused = Some((block, rounds));
+            rounds
+        })
     }
 
     /// The logs of a deployment's blocks up to this one were given.
     pub(super) fn given(&self, contracts: Contracts, block: u64) {
-        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        if refused.get(&contracts).is_some_and(|(last, _)| block >= *last) {
-            refused.remove(&contracts);
-        }
+        self.with(contracts, |deployment| deployment.refused = deployment.refused.filter(|(last, _)| block < *last));
+    }
+
+    fn with<T>(&self, contracts: Contracts, change: impl FnOnce(&mut OfDeployment) -> T) -> T {
+        let mut deployments = self.deployments.lock().unwrap_or_else(PoisonError::into_inner);
+        change(deployments.entry(contracts).or_default())
     }
 
     /// Counts a round; how many doubtful ones there are now.

@@ -7,16 +7,16 @@ use std::sync::PoisonError;
 
 use proto::{Address, Uint256};
 
-use super::Settler;
 use super::account_logs::{Account, Reading};
 use super::progress::MOST_IN_ROUND;
 use super::pruned::{REFUSED_ROUNDS, first_given};
+use super::{Settler, settlement_of};
 use crate::chain::{AccountOp, ChainError};
 use crate::error::RelayError;
-use crate::store::{Contracts, Expired};
+use crate::store::{Contracts, Expired, Settlement};
 
-/// Maximum number of questions about the logs of one account per round.
-const MOST_QUESTIONS: u32 = 256;
+/// Maximum number of queries of the logs of one account per round.
+const MOST_QUERIES: u32 = 256;
 /// Consecutive accounts without an answer after which the round ends.
 const FRUITLESS: u32 = 4;
 
@@ -37,16 +37,18 @@ pub(super) struct Used {
 enum Fate {
     /// It was not mined: another operation used its nonce.
     Replaced,
-    /// It was mined in this block, and settlement has missed it.
-    Missed(u64),
+    /// It was mined, and settlement has missed it.
+    Missed(Settlement),
+    /// It was mined, in a block that is not final yet.
+    NotFinal,
     /// No log tells which operation used the nonce.
     Unknown,
 }
 
 impl Settler {
     /// Looks up what used the nonces that the last [`Self::release_unused`] found used.
-    /// Reservations whose operation was replaced are released; if the operation was mined, its
-    /// block is read again; if no log tells, the reservation is settled at its worst-case cost.
+    /// Reservations whose operation was replaced are released; if the operation was mined, it is
+    /// settled at the cost in its log; if no log tells, at its worst-case cost.
     /// Returns how many were released.
     ///
     /// # Errors
@@ -59,14 +61,15 @@ impl Settler {
             all_used.iter().flat_map(|used| used.expired.iter().map(|expired| account(used.contracts, expired.sender)));
         self.account_logs.keep_only(&accounts.collect());
         for used in all_used {
+            let contracts = used.contracts;
             match self.release_replaced(used).await {
                 Ok(more) => released += more,
-                Err(error) => outcome = Err(error),
+                Err(error) => outcome = Err(self.at(contracts, error)),
             }
         }
         let outcome = outcome.map(|_: u64| released);
         self.progress.note_used(&outcome);
-        outcome
+        outcome.map_err(|failure| failure.error)
     }
 
     /// For the next [`Self::release_used`].
@@ -81,7 +84,7 @@ impl Settler {
             by_sender.entry(expired.sender).or_default().push(expired);
         }
         let last_final = latest.saturating_sub(self.confirmations());
-        let (mut released, mut missed, mut fruitless, mut untold) = (0, None, 0, None);
+        let (mut released, mut fruitless, mut untold) = (0, 0, None);
         for (sender, expired) in by_sender {
             // Reservations of earlier versions did not record their block.
             let recent = at.saturating_sub(MOST_IN_ROUND);
@@ -101,17 +104,14 @@ impl Settler {
             fruitless = 0;
             let mut replaced = Vec::new();
             for expired in expired {
-                match self.fate(contracts, &expired, mined.get(&expired.nonce)).await? {
+                match self.fate(contracts, &expired, mined.get(&expired.nonce), last_final).await? {
                     Fate::Replaced => replaced.push(expired.id),
+                    Fate::NotFinal => {}
+                    Fate::Missed(settlement) => self.settle_missed(&expired, ended_before, &settlement).await?,
                     Fate::Unknown => self.settle_at_worst_case(&expired, ended_before, last_final).await?,
-                    Fate::Missed(block) => missed = Some(missed.map_or(block, |lowest: u64| lowest.min(block))),
                 }
             }
             released += self.release(replaced, ended_before).await?;
-        }
-        if let Some(block) = missed {
-            tracing::warn!(block, "the node's logs had missed a mined operation: reading them again from there on");
-            self.store.read_again_from(self.chain.id(), block, Some(latest)).await?;
         }
         match untold {
             Some(error) if released == 0 => Err(error.into()),
@@ -119,17 +119,43 @@ impl Settler {
         }
     }
 
-    async fn fate(&self, contracts: Contracts, expired: &Expired, by: Option<&AccountOp>) -> Result<Fate, RelayError> {
+    async fn fate(
+        &self,
+        contracts: Contracts,
+        expired: &Expired,
+        by: Option<&AccountOp>,
+        last_final: u64,
+    ) -> Result<Fate, RelayError> {
         let Some(by) = by else { return Ok(Fate::Unknown) };
         if by.paymaster != contracts.paymaster {
             return Ok(Fate::Replaced);
         }
-        let ours = self.store.sponsorships_of(&by.user_op_hash).await?;
+        let ours = self.store.sponsorships_of(&by.mined.user_op_hash).await?;
         Ok(match ours.contains(&expired.id) {
-            true => Fate::Missed(by.block),
+            true if by.mined.block > last_final => Fate::NotFinal,
+            true => Fate::Missed(settlement_of(&by.mined).1),
             false if ours.is_empty() => Fate::Unknown,
             false => Fate::Replaced,
         })
+    }
+
+    async fn settle_missed(
+        &self,
+        expired: &Expired,
+        ended_before: u64,
+        settlement: &Settlement,
+    ) -> Result<(), RelayError> {
+        if self.store.settle_missed(&expired.id, ended_before, settlement).await? {
+            let (Expired { sender, nonce, .. }, Settlement { block, .. }) = (expired, settlement);
+            tracing::warn!(
+                %sender,
+                %nonce,
+                block,
+                "a mined operation was missing in the logs of its block when they were read: it is settled by the log of its \
+                 account"
+            );
+        }
+        Ok(())
     }
 
     async fn settle_at_worst_case(&self, expired: &Expired, ended_before: u64, block: u64) -> Result<(), RelayError> {
@@ -156,10 +182,9 @@ impl Settler {
         let logs = &self.account_logs;
         let mut reading = logs.resume(account(contracts, sender), first);
         let mut outcome = Ok(None);
-        for _ in 0..MOST_QUESTIONS {
+        for _ in 0..MOST_QUERIES {
             if reading.next > at {
-                logs.widen();
-                return Ok(Some(reading.mined));
+                return Ok(Some(logs.finish(reading)));
             }
             if let Err(error) = self.read_on(contracts, sender, &mut reading, at).await {
                 outcome = Err(error);
@@ -178,19 +203,19 @@ impl Settler {
         reading: &mut Reading,
         at: u64,
     ) -> Result<(), ChainError> {
-        let (logs, from) = (&self.account_logs, reading.next);
-        let to = at.min(from.saturating_add(logs.at_once() - 1));
+        let from = reading.next;
+        let to = reading.width.last_block(from, at);
         let ask = |from, to| self.chain.reader.mined_of(contracts.entry_point, sender, from, to);
         match ask(from, to).await {
             Ok(ops) => {
-                logs.note_answered(from, to);
+                reading.width.note_answered(from, to);
                 reading.mined.extend(ops.into_iter().map(|op| (op.nonce, op)));
                 reading.next = to.saturating_add(1);
                 reading.refused = 0;
                 Ok(())
             }
             Err(ChainError::AnswerTooLarge { .. } | ChainError::Node { .. }) if to > from => {
-                logs.narrow(from, to);
+                reading.width.note_refused(from, to);
                 Ok(())
             }
             Err(ChainError::Node { detail }) if reading.refused < REFUSED_ROUNDS => {
@@ -204,7 +229,7 @@ impl Settler {
             }
             // As above, but each such question is slow: the next round asks for fewer blocks.
             Err(error @ ChainError::LogsNotRead { .. }) => {
-                logs.narrow(from, to);
+                reading.width.note_refused(from, to);
                 Err(error)
             }
             // The node limits how often it is asked, or fails otherwise.

@@ -18,6 +18,7 @@ pub(super) const MIGRATIONS: Migrations = Migrations(&[
     (11, "counters of each row", include_str!("../../migrations/0011_counters_of_each_row.sql")),
     (12, "block of reservation", include_str!("../../migrations/0012_block_of_reservation.sql")),
     (13, "chains", include_str!("../../migrations/0013_chains.sql")),
+    (14, "hashes of several", include_str!("../../migrations/0014_hashes_of_several.sql")),
 ]);
 
 #[cfg(test)]

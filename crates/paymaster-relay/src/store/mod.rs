@@ -126,6 +126,18 @@ pub trait Store: Send + Sync {
     async fn settle_at_worst_case(&self, id: &SponsorshipId, ended_before: u64, block: u64)
     -> Result<bool, StoreError>;
 
+    /// Settles a reservation that [`Self::expired`] would still list by what was mined in a final
+    /// block. Returns whether it did.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn settle_missed(
+        &self,
+        id: &SponsorshipId,
+        ended_before: u64,
+        settlement: &Settlement,
+    ) -> Result<bool, StoreError>;
+
     /// The sponsorships for which an operation was signed, now or before a renewal.
     ///
     /// # Errors

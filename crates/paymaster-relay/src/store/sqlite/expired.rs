@@ -17,6 +17,9 @@ pub(super) const RELEASE: &str = "
 pub(super) const SETTLE: &str = "
     UPDATE sponsorships SET state = 'settled', settled_block = ?3, settled_cost_gwei = max_cost_gwei
     WHERE id = ?1 AND state IN ('reserved', 'signed') AND valid_until < ?2 AND settled_block IS NULL";
+pub(super) const SETTLE_MISSED: &str = "
+    UPDATE sponsorships SET state = 'settled', settled_block = ?3, settled_cost_gwei = ?4, succeeded = ?5
+    WHERE id = ?1 AND state IN ('reserved', 'signed') AND valid_until < ?2 AND settled_block IS NULL";
 pub(super) const OF_OPERATION: &str = "
     SELECT id FROM sponsorships
     WHERE user_op_hash = ?1 OR id IN (SELECT sponsorship_id FROM earlier_hashes WHERE user_op_hash = ?1)";

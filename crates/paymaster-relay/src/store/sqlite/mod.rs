@@ -20,7 +20,7 @@ use sqlx::AssertSqlSafe;
 
 use super::{
     BlocksRead, Contracts, Expired, KeyNoted, KeySpace, KeyUse, NewSponsorship, Principal, Record, Reserved, Settled,
-    Signed, SponsorshipId, Store, StoreError,
+    Settlement, Signed, SponsorshipId, Store, StoreError,
 };
 use crate::budget::{Limit, Scope};
 use crate::deployment::Deployment;
@@ -195,6 +195,17 @@ impl Store for SqliteStore {
     ) -> Result<bool, StoreError> {
         let statement = sqlx::query(expired::SETTLE).bind(id.as_str()).bind(to_signed(ended_before)?);
         Ok(self.0.change(statement.bind(to_signed(block)?)).await? == 1)
+    }
+
+    async fn settle_missed(
+        &self,
+        id: &SponsorshipId,
+        ended_before: u64,
+        settlement: &Settlement,
+    ) -> Result<bool, StoreError> {
+        let statement = sqlx::query(expired::SETTLE_MISSED).bind(id.as_str()).bind(to_signed(ended_before)?);
+        let Settlement { block, cost, succeeded } = *settlement;
+        Ok(self.0.change(statement.bind(to_signed(block)?).bind(cost.count()).bind(succeeded)).await? == 1)
     }
 
     async fn sponsorships_of(&self, hash: &UserOpHash) -> Result<Vec<SponsorshipId>, StoreError> {

@@ -37,6 +37,7 @@ fn statements() -> Vec<String> {
         expired::LIST,
         expired::RELEASE,
         expired::SETTLE,
+        expired::SETTLE_MISSED,
         expired::OF_OPERATION,
         super::NEXT_BLOCKS,
         super::RESERVED,

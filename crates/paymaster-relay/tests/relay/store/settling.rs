@@ -1,7 +1,9 @@
 //! Mined operations, expired reservations, and the next block to read.
 
 use paymaster_relay::budget::{Excess, Scope};
-use paymaster_relay::store::{BlocksRead, Contracts, Expired, NewSponsorship, Reserved, Settled, Settlement, State};
+use paymaster_relay::store::{
+    BlocksRead, Contracts, Expired, NewSponsorship, Principal, Reserved, Settled, Settlement, SponsorshipId, State,
+};
 use proto::Terms;
 
 use super::Storage;
@@ -64,8 +66,36 @@ pub async fn an_expired_sponsorship_is_listed_and_released_or_settled_once(stora
         assert_eq!(store.settle_at_worst_case(&samples[2].id, 104, 4).await.unwrap(), is_settled);
     }
     assert_eq!(store.release_expired(vec![samples[2].id.clone()], 104).await.unwrap(), 0);
+    let missed = Settlement { block: 4, cost: gwei(GWEI), succeeded: true };
+    assert!(!store.settle_missed(&samples[2].id, 104, &missed).await.unwrap());
+    for (ended_before, is_settled) in [(104, false), (105, true), (105, false)] {
+        assert_eq!(store.settle_missed(&samples[3].id, ended_before, &missed).await.unwrap(), is_settled);
+    }
     assert_eq!(found(&store, &samples[2]).await.map(|record| record.state), Some(State::Settled));
-    assert_eq!(reserved(&store).await, 3 * COST);
+    assert_eq!(reserved(&store).await, 2 * COST);
+}
+
+pub async fn an_operation_sponsored_for_several_is_that_of_each(storage: &dyn Storage) {
+    let store = storage.open().await;
+    let of_one = sponsorship(1, proven(), None);
+    let of_other = NewSponsorship { id: SponsorshipId::new(), principal: Principal::Anonymous, ..of_one.clone() };
+    let both = [&of_one, &of_other];
+    for each in both {
+        reserve_signed(&*store, 1, each).await;
+    }
+    let later = Terms { valid_until: 1000, ..of_one.terms };
+    for each in both {
+        assert!(store.renew(&each.id, &later, 9).await.unwrap());
+        assert!(store.record_signed(&each.id, &later, &signed(2)).await.unwrap());
+    }
+    for hash in [1, 2] {
+        let of_hash = store.sponsorships_of(&signed(hash).user_op_hash).await.unwrap();
+        assert!(of_hash.len() == 2 && both.iter().all(|each| of_hash.contains(&each.id)), "{hash}");
+    }
+    store.settle(&deployment(), &read(5, 0, Some((signed(1).user_op_hash, 5)))).await.unwrap();
+    for each in both {
+        assert_eq!(found(&store, each).await.map(|record| record.state), Some(State::Settled));
+    }
 }
 
 pub async fn an_operation_is_that_of_its_sponsorship_before_and_after_a_renewal(storage: &dyn Storage) {
