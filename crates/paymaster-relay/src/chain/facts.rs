@@ -1,7 +1,7 @@
 //! Reads everything that one operation is checked against: one JSON-RPC batch, then the simulation
 //! of its factory if there is one.
 
-use alloy_primitives::{Address as EthAddress, Bytes};
+use alloy_primitives::{Address as EthAddress, Bytes, U64};
 use alloy_provider::Provider;
 use alloy_provider::transport::{RpcError, TransportErrorKind};
 use alloy_rpc_client::BatchRequest;
@@ -21,9 +21,10 @@ const LATEST: &str = "latest";
 /// The prefix of a delegated account's code (EIP-7702), followed by the delegate's address.
 const DELEGATION: [u8; 3] = [0xef, 0x01, 0x00];
 
-/// The block is requested first: nodes answer a batch in order, so everything else is as new as the
-/// block or newer. A newer nonce or code is only more accurate, and no window begins too late. A
-/// factory is only run for a sender without code: the EntryPoint calls it for no other.
+/// The block is requested first, after the chain id: nodes answer a batch in order, so everything
+/// else is as new as the block or newer. A newer nonce or code is only more accurate, and no window
+/// begins too late. A factory is only run for a sender without code: the EntryPoint calls it for no
+/// other.
 pub(super) async fn read(
     node: &Node,
     factories: &Factories,
@@ -37,6 +38,7 @@ pub(super) async fn read(
 
     let mut batch = BatchRequest::new(node.provider.client());
     let unsendable = |error: RpcError<TransportErrorKind>| node.describe(&error);
+    let chain_id = batch.add_call::<_, U64>("eth_chainId", &()).map_err(unsendable)?;
     let header = batch.add_call("eth_getBlockByNumber", &(LATEST, false)).map_err(unsendable)?;
     let code = batch.add_call("eth_getCode", &(EthAddress::from(op.sender), LATEST)).map_err(unsendable)?;
     let mut call = |contract: Address, input: Vec<u8>| {
@@ -52,6 +54,7 @@ pub(super) async fn read(
     };
     node.within(batch.send()).await?.map_err(unsendable)?;
 
+    node.check_chain_id(chain_id.await)?;
     let header: Option<Header> = header.await.map_err(unsendable)?;
     let header = header.ok_or_else(|| ChainError::node("the node has no latest block"))?;
     let code: Bytes = code.await.map_err(unsendable)?;

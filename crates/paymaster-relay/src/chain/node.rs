@@ -30,6 +30,7 @@ const QUICK: u32 = 4;
 pub(super) struct Node {
     pub(super) provider: RootProvider,
     pub(super) patience: Duration,
+    chain_id: u64,
     place: Place,
     breaker: Arc<Breaker>,
 }
@@ -51,7 +52,7 @@ impl Node {
             let (provider, place) = (probed.clone(), asked.clone());
             async move { place.why_unanswered(&timeout(patience, probe(&provider)).await).is_none() }
         });
-        Ok(Self { provider, patience, place, breaker })
+        Ok(Self { provider, patience, chain_id: settings.chain_id, place, breaker })
     }
 
     /// Sends one request, or a batch. The inner error is the node's answer, or at least concerns
@@ -108,6 +109,15 @@ impl Node {
 
     pub(super) async fn ask<T>(&self, question: impl IntoFuture<Output = TransportResult<T>>) -> Result<T, ChainError> {
         self.within(question).await?.map_err(|error| self.describe(&error))
+    }
+
+    /// Checks the answer to `eth_chainId`.
+    ///
+    /// # Errors
+    /// [`ChainError::OtherChain`]; the node's refusal.
+    pub(super) fn check_chain_id(&self, served: TransportResult<U64>) -> Result<(), ChainError> {
+        let (served, configured) = (served.map_err(|error| self.describe(&error))?.to(), self.chain_id);
+        if served == configured { Ok(()) } else { Err(ChainError::OtherChain { served, configured }) }
     }
 
     /// Decodes a contract's answer to a call.

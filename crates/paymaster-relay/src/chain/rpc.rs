@@ -22,7 +22,6 @@ use crate::settings::{ChainSettings, SettingsError};
 /// not.
 #[derive(Clone, Debug)]
 pub struct RpcChain {
-    chain_id: u64,
     node: Node,
     factories: Factories,
 }
@@ -34,7 +33,7 @@ impl RpcChain {
     /// [`SettingsError::Invalid`] if the URL is invalid.
     pub fn new(settings: &ChainSettings) -> Result<Self, SettingsError> {
         let node = Node::new(settings)?;
-        Ok(Self { chain_id: settings.chain_id, factories: Factories::of(node.clone()), node })
+        Ok(Self { factories: Factories::of(node.clone()), node })
     }
 
     /// Seconds between the proposal of a signer and its activation, as required by the paymaster
@@ -75,10 +74,7 @@ impl EntryPointReader for RpcChain {
         let served = batch.add_call::<_, U64>("eth_chainId", &()).map_err(failed)?;
         let header = batch.add_call("eth_getBlockByNumber", &("latest", false)).map_err(failed)?;
         self.node.within(batch.send()).await?.map_err(failed)?;
-        let (served, configured) = (served.await.map_err(failed)?.to(), self.chain_id);
-        if served != configured {
-            return Err(ChainError::OtherChain { served, configured });
-        }
+        self.node.check_chain_id(served.await)?;
         let header: Option<Header> = header.await.map_err(failed)?;
         header.ok_or_else(|| ChainError::node("the node has no latest block"))?.block()
     }

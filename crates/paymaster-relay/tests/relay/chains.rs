@@ -249,7 +249,7 @@ async fn a_request_means_the_chain_of_its_path_or_the_one_it_names() {
 }
 
 #[tokio::test]
-async fn a_node_that_serves_another_chain_than_it_is_listed_for_is_named_and_settles_nothing() {
+async fn a_node_that_serves_another_chain_than_it_is_listed_for_is_named_and_sponsors_and_settles_nothing() {
     let two = Two::with(|settings| {
         let there = settings["chains"][1]["rpc_url"].clone();
         settings["chains"][0]["rpc_url"] = there;
@@ -261,16 +261,13 @@ async fn a_node_that_serves_another_chain_than_it_is_listed_for_is_named_and_set
     assert_eq!(chain.problem.as_deref(), Some(expected));
     assert!(two.problems().await.iter().all(|(_, chain_id)| *chain_id == Some(31337)));
 
-    // What it says of the account's nonce is not believed.
+    // What it says of nonces and deposits is not believed.
     let mut dapp = two.world.dapp(ACCOUNT).await;
     let op = dapp.first_op(0);
-    let answer = two.sponsor(31337, &mut dapp, &op).await.unwrap();
-    two.mine(31337, &answer).await;
-    two.world.clock.advance(700);
-    two.other.anvil.increase_time(700).await.unwrap();
-    two.other.anvil.mine(2).await.unwrap();
+    let refusal = two.sponsor(31337, &mut dapp, &op).await.unwrap_err();
+    refusal.assert_is(-32603, "chain_unavailable", true);
     let here = &two.world.relay.settlers[0];
     let is_refused = |outcome| matches!(outcome, Err(RelayError::ChainUnavailable(ChainError::OtherChain { .. })));
     assert!(is_refused(here.settle().await) && is_refused(here.release_unused().await));
-    assert_eq!(two.is_reserved().await, [true, false]);
+    assert_eq!(two.is_reserved().await, [false, false]);
 }
