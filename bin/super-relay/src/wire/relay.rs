@@ -12,6 +12,7 @@ use paymaster_relay::metrics::Metrics;
 use paymaster_relay::policy::ListedStandings;
 use paymaster_relay::ports::{Clock, OsEntropy, SystemClock};
 use paymaster_relay::relay_key::{RelayKey, passphrase};
+use paymaster_relay::sqlite::Database;
 use paymaster_relay::store::SqliteStore;
 use paymaster_relay::{Parts, Readiness, RpcServer, Settings, Settler, Sponsor, Sweeper};
 use prometheus::Registry;
@@ -59,6 +60,8 @@ pub async fn open(
     key: Arc<RelayKey>,
     registry: &Registry,
 ) -> Result<OpenRelay, Error> {
+    // Before its tables are migrated: the version before can still open a database that is refused.
+    Database::look_at(&settings.database, &settings.chain_ids()).await.map_err(start_error("relay.database"))?;
     let store = SqliteStore::open(&settings.database).await.map_err(start_error("relay.database"))?;
     store.database().take_over(&settings.chain_ids()).await.map_err(start_error("relay.database"))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);

@@ -30,6 +30,15 @@ const FILLER: i64 = 16 * 1024;
 const HAS_ROWS_OF_NO_CHAIN: &str = "
     SELECT EXISTS (SELECT chain_id FROM sponsorships WHERE chain_id = 0)
         OR EXISTS (SELECT chain_id FROM settlement_cursors WHERE chain_id = 0)";
+/// The migration after which a database records its only chain, and the one after which each row
+/// does.
+const CHAIN_NOTED: i64 = 9;
+const CHAIN_OF_EACH_ROW: i64 = 13;
+const HAS_ROWS: &str =
+    "SELECT EXISTS (SELECT id FROM sponsorships) OR EXISTS (SELECT next_block FROM settlement_cursors)";
+const HAS_ROWS_AND_NO_CHAIN: &str = "
+    SELECT NOT EXISTS (SELECT id FROM chain)
+        AND (EXISTS (SELECT id FROM sponsorships) OR EXISTS (SELECT next_block FROM settlement_cursors))";
 const TAKE_OVER: [&str; 4] = [
     "UPDATE sponsorships SET chain_id = ?1 WHERE chain_id = 0",
     "UPDATE settlement_cursors SET chain_id = ?1 WHERE chain_id = 0",
@@ -110,14 +119,16 @@ impl Database {
                 None => return Err(StoreError::new("it was migrated by a later version of super-relay")),
             }
         }
-        let due = ours.iter().count() - applied.len();
-        if due == 0 {
-            let has_rows = sqlx::query_scalar(HAS_ROWS_OF_NO_CHAIN).fetch_one(&mut connection).await;
-            if has_rows.map_err(StoreError::new)? {
-                only(chain_ids)?;
-            }
+        let is_applied = |version| applied.iter().any(|(applied, _)| *applied == version);
+        let has_rows = match (is_applied(CHAIN_NOTED), is_applied(CHAIN_OF_EACH_ROW)) {
+            (_, true) => HAS_ROWS_OF_NO_CHAIN,
+            (true, false) => HAS_ROWS_AND_NO_CHAIN,
+            (false, false) => HAS_ROWS,
+        };
+        if sqlx::query_scalar(has_rows).fetch_one(&mut connection).await.map_err(StoreError::new)? {
+            only(chain_ids)?;
         }
-        Ok(Some(due))
+        Ok(Some(ours.iter().count() - applied.len()))
     }
 
     /// Another connection to the file, opened on use: for inspection beside the relay.

@@ -238,6 +238,8 @@ async fn rows_of_a_database_that_noted_its_chain_belong_to_that_chain_whichever_
     }
     pool.close().await;
 
+    let due = Database::look_at(&file, &[2, 1]).await.unwrap();
+    assert!(due.is_some_and(|due| due > 0), "{due:?}");
     let store = SqliteStore::open(&file).await.unwrap();
     store.database().take_over(&[2, 1]).await.unwrap();
     assert_eq!(Database::look_at(&file, &[2, 1]).await.unwrap(), Some(0));
@@ -253,10 +255,13 @@ async fn rows_of_a_database_that_noted_no_chain_are_taken_over_by_a_node_of_one_
     let dir = TempDir::new().unwrap();
     let file = dir.path().join("relay.db");
     first_layout(&dir, &file).await;
+    let refused = async || Database::look_at(&file, &[1, 2]).await.unwrap_err().to_string();
+    let before_migrations = refused().await;
+    assert!(Database::look_at(&file, &[1]).await.unwrap().is_some_and(|due| due > 0));
     let store = SqliteStore::open(&file).await.unwrap();
     let error = store.database().take_over(&[1, 2]).await.unwrap_err().to_string();
     assert!(error.ends_with("start the node once with that chain alone"), "{error}");
-    assert_eq!(Database::look_at(&file, &[1, 2]).await.unwrap_err().to_string(), error);
+    assert_eq!((before_migrations, refused().await), (error.clone(), error));
     assert_eq!(Database::look_at(&file, &[1]).await.unwrap(), Some(0));
     for chain_ids in [&[1][..], &[1, 2]] {
         store.database().take_over(chain_ids).await.unwrap();
