@@ -6,6 +6,9 @@ use crate::policy::ListedStandings;
 use crate::rpc;
 use crate::settings::{Settings, SettingsError};
 
+/// More than two weeks of blocks of 12 s: with more, every reservation would stay for weeks.
+const MOST_CONFIRMATIONS: u64 = 100_000;
+
 /// Checks the settings for consistency; makes no requests.
 ///
 /// # Errors
@@ -24,6 +27,10 @@ pub fn check(settings: &Settings) -> Result<(), SettingsError> {
     }
     for chain in settings.all_chains() {
         chain.url()?;
+        if chain.confirmations > MOST_CONFIRMATIONS {
+            let problem = format!("must be at most {MOST_CONFIRMATIONS}");
+            return Err(chain.invalid(["chain.confirmations", "chains.confirmations"], &problem));
+        }
         if chain.timeout_seconds == 0 {
             return Err(chain.invalid(["chain.timeout_seconds", "chains.timeout_seconds"], "must be above 0"));
         }

@@ -154,9 +154,9 @@ impl Config {
     }
 }
 
-/// Libraries that log whatever a client does wrong, without the rate limit of our log: refusals are
-/// logged by our code.
-const QUIET: &str = "jsonrpsee-server=error";
+/// Libraries that log whatever a client does wrong, without the rate limit of our log, or whole
+/// bodies: refusals are logged by our code.
+const QUIET: &str = "jsonrpsee-server=error,jsonrpsee-http=error";
 
 impl Log {
     /// The filter, as the subscriber takes it. A directive for a library's target takes precedence

@@ -165,7 +165,7 @@ fn one_chain_may_be_written_either_way_and_deployments_need_not_name_it() {
 #[test]
 fn chains_that_contradict_each_other_are_refused_by_name() {
     type Change = fn(&mut Value);
-    let refusals: [(Change, &str); 13] = [
+    let refusals: [(Change, &str); 14] = [
         (
             |all| drop(all.as_object_mut().unwrap().remove("chains")),
             "chain: missing: set [relay.chain], or [[relay.chains]] for several",
@@ -178,6 +178,10 @@ fn chains_that_contradict_each_other_are_refused_by_name() {
         ),
         (|all| all["chains"][1]["rpc_url"] = json!("nowhere"), "chains.rpc_url: chain 10: not a URL"),
         (|all| all["chains"][1]["timeout_seconds"] = json!(0), "chains.timeout_seconds: chain 10: must be above 0"),
+        (
+            |all| all["chains"][1]["confirmations"] = json!(100_001),
+            "chains.confirmations: chain 10: must be at most 100000",
+        ),
         (
             |all| all["chains"][1]["block_seconds"] = json!(600),
             "min_validity_seconds: must be above 0, and with chains.block_seconds of chain 10 (600) not above \
