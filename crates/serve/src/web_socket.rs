@@ -126,8 +126,9 @@ impl WebSocket {
     }
 }
 
-/// The answer to a message at its turn, unless the connection is evicted first. Eviction is checked before each
-/// step, since the memory cost of an evicted connection's messages is no longer counted.
+/// The answer to a message at its turn, unless the connection is evicted first. Eviction is checked
+/// before each step, since the memory cost of an evicted connection's messages is no longer
+/// counted.
 async fn answered(
     memory: Memory,
     mut held: Held,

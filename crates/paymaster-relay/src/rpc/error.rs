@@ -209,8 +209,11 @@ fn row(error: &RelayError) -> (i32, &str, bool) {
         RelayError::PaymasterReplaced { .. } => (INVALID_PARAMS, "paymaster_replaced", true),
         RelayError::InvitationNotAllowed => (KEY_REFUSED, "invitation_not_allowed", false),
         // The same applies to the use of the key.
-        RelayError::IdempotencyConflict { is_mined } | RelayError::OtherIdempotencyKey { is_mined } => {
-            (INVALID_PARAMS, "idempotency_conflict", !is_mined)
+        RelayError::IdempotencyConflict { is_mined: true } | RelayError::OtherIdempotencyKey { is_mined: true } => {
+            (INVALID_PARAMS, "idempotency_conflict", false)
+        }
+        RelayError::IdempotencyConflict { .. } | RelayError::OtherIdempotencyKey { .. } => {
+            (INVALID_PARAMS, "idempotency_conflict", true)
         }
         RelayError::Policy { violation: Violation::PasskeyMissing, .. } => (SIGNATURE, "passkey_missing", false),
         RelayError::Policy { violation, .. } => (REJECTED_BY_PAYMASTER, violation.reason(), false),

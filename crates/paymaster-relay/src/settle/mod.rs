@@ -155,7 +155,7 @@ impl Settler {
                 // Like a refusal, but each one takes the node, or us, a long time: the next round
                 // requests fewer blocks.
                 Err(error @ (ChainError::LogsNotRead { .. } | ChainError::Unreachable { .. })) if to > from => {
-                    width.note_refused(from, to);
+                    width.note_too_slow(from, to);
                     self.progress.note_width(contracts, width);
                     return Err(error.into());
                 }

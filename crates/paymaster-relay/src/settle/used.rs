@@ -229,7 +229,7 @@ impl Settler {
             }
             // As above, but each such question is slow: the next round asks for fewer blocks.
             Err(error @ ChainError::LogsNotRead { .. }) => {
-                reading.width.note_refused(from, to);
+                reading.width.note_too_slow(from, to);
                 Err(error)
             }
             // The node limits how often it is asked, or fails otherwise.

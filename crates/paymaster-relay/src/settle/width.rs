@@ -51,17 +51,22 @@ impl Width {
         }
     }
 
-    /// A query of these blocks was refused, or too slow. The next one is shorter, but longer than
+    /// A query of these blocks took too long: the next one has half of them.
+    pub(super) fn note_too_slow(&mut self, from: u64, to: u64) {
+        let half = (to - from).div_ceil(2).max(1);
+        *self = Self { at_once: half, answered: self.answered.min(half), ..Self::default() };
+    }
+
+    /// A query of these blocks was refused. The next one is shorter, but longer than
     /// those that were answered. If one of that length was answered before, it is repeated once:
     /// the node may only limit how often it is queried.
     pub(super) fn note_refused(&mut self, from: u64, to: u64) {
         let asked = to - from + 1;
-        (self.good, self.step) = (0, 1);
         if asked <= self.answered && !self.is_doubted {
             self.is_doubted = true;
             return;
         }
-        self.is_doubted = false;
+        (self.is_doubted, self.good, self.step) = (false, 0, 1);
         if asked <= self.answered {
             self.answered = asked / 2;
         }

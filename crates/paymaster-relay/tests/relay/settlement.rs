@@ -839,7 +839,7 @@ async fn a_deployment_whose_logs_are_refused_slows_no_other_down() {
 /// One query of logs in ten.
 fn refuses_some_queries(question: &Value, answer: &mut Value) {
     static QUERIES: AtomicUsize = AtomicUsize::new(1);
-    if question["method"] == LOGS && QUERIES.fetch_add(1, Ordering::SeqCst) % 10 == 0 {
+    if question["method"] == LOGS && QUERIES.fetch_add(1, Ordering::SeqCst).is_multiple_of(10) {
         has_no_logs(question, answer);
     }
 }
