@@ -1,0 +1,111 @@
+//! A mined operation's reservation ends once its block is final, across restarts and
+//! reorganisations; another's ends with its window.
+
+mod deployments;
+mod expired;
+mod head;
+mod logs;
+mod mined;
+mod used;
+
+use devkit::EntryPointVersion::V07;
+use paymaster_relay::store::Store;
+use serde_json::{Value, json};
+
+use crate::support::{ACCOUNT, Node, World};
+
+async fn states(world: &World) -> Vec<(String, Option<i64>)> {
+    sqlx::query_as("SELECT state, settled_cost_gwei FROM sponsorships ORDER BY created_at, rowid")
+        .fetch_all(&world.store.database().pool())
+        .await
+        .unwrap()
+}
+
+/// The answer for a first operation.
+async fn sponsored(world: &World) -> Value {
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let op = dapp.first_op(0);
+    world.sponsor(&mut dapp, &op).await.unwrap()
+}
+
+async fn mine(world: &World, answer: &Value) -> i64 {
+    let mined = world.chain.entry_point.handle_ops(&answer["userOperation"]).await.unwrap();
+    let gwei: u64 = (mined.actual_gas_cost / alloy_primitives::U256::from(1_000_000_000u64)).to();
+    i64::try_from(gwei).unwrap()
+}
+
+const LOGS: &str = "eth_getLogs";
+
+async fn behind_a_node() -> (World, Node) {
+    let mut node = None;
+    let world = World::with(V07, 10u128.pow(18), |settings| node = Some(Node::within(settings))).await;
+    (world, node.unwrap())
+}
+
+async fn next_block(world: &World) -> u64 {
+    world.store.next_blocks(31337).await.unwrap()[0].1
+}
+
+fn allows_ten_blocks(question: &Value, answer: &mut Value) {
+    let block = |name: &str| {
+        let number = question["params"][0][name].as_str().unwrap();
+        u64::from_str_radix(number.trim_start_matches("0x"), 16).unwrap()
+    };
+    if question["method"] == LOGS && block("toBlock") - block("fromBlock") >= 10 {
+        let error = json!({ "code": -32600, "message": "up to a 10 block range is allowed" });
+        *answer = json!({ "jsonrpc": "2.0", "id": question["id"], "error": error });
+    }
+}
+
+fn has_no_logs(question: &Value, answer: &mut Value) {
+    if question["method"] == LOGS {
+        let error = json!({ "code": -32601, "message": "the method is disabled" });
+        *answer = json!({ "jsonrpc": "2.0", "id": question["id"], "error": error });
+    }
+}
+
+fn blocks_behind(world: &World) -> f64 {
+    let families = world.registry.gather();
+    let family = families.iter().find(|family| family.name() == "relay_settlement_behind_blocks").unwrap();
+    family.get_metric()[0].get_gauge().get_value()
+}
+
+fn tells_of_no_logs(question: &Value, answer: &mut Value) {
+    if question["method"] == LOGS {
+        *answer = json!({ "jsonrpc": "2.0", "id": question["id"], "result": [] });
+    }
+}
+
+fn keeps_logs_from_block_90(question: &Value, answer: &mut Value) {
+    let from = question["params"][0]["fromBlock"].as_str();
+    if question["method"] == LOGS && from.is_some_and(|from| u64::from_str_radix(&from[2..], 16).unwrap() < 90) {
+        let error = json!({ "code": 4444, "message": "pruned history unavailable" });
+        *answer = json!({ "jsonrpc": "2.0", "id": question["id"], "error": error });
+    }
+}
+
+/// The cost in gwei that settlement recorded for each sponsorship, and whether it equals the
+/// reserved one.
+async fn costs(world: &World) -> Vec<(Option<i64>, bool)> {
+    sqlx::query_as(
+        "SELECT settled_cost_gwei, settled_cost_gwei IS max_cost_gwei FROM sponsorships ORDER BY created_at, rowid",
+    )
+    .fetch_all(&world.store.database().pool())
+    .await
+    .unwrap()
+}
+
+/// Nothing is mined at the second deployment.
+async fn behind_a_node_with_two_deployments() -> (World, Node) {
+    let mut node = None;
+    let world = World::with(V07, 10u128.pow(18), |settings| {
+        node = Some(Node::within(settings));
+        let mut other = settings["deployments"][0].clone();
+        other["entry_point"] = json!("0x4337084D9E255Ff0702461CF8895CE9E3b5Ff108");
+        other["version"] = json!("0.8");
+        other["paymaster"] = json!("0x00000000000000000000000000000000000000aa");
+        settings["deployments"].as_array_mut().unwrap().push(other);
+    })
+    .await;
+    (world, node.unwrap())
+}

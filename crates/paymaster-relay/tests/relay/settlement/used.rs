@@ -1,0 +1,154 @@
+//! Expired reservations whose nonce was used.
+
+use devkit::EntryPointVersion::V07;
+use serde_json::{Value, json};
+
+use super::{
+    LOGS, behind_a_node, behind_a_node_with_two_deployments, costs, mine, next_block, sponsored, states,
+    tells_of_no_logs,
+};
+use crate::support::{ACCOUNT, Fault, World};
+
+#[tokio::test]
+async fn an_operation_that_the_logs_lack_is_not_released_and_its_key_stays_taken() {
+    let (world, node) = behind_a_node().await;
+    world.relay.settler.settle().await.unwrap();
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let (op, next) = (dapp.first_op(0), dapp.first_op(1));
+    let options = json!({ "idempotencyKey": "order-1" });
+    let passkey = world.approval(&mut dapp, &op).await;
+    let answer = world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, passkey, options])).await.unwrap();
+    node.fail(Fault::Rewrites(tells_of_no_logs));
+    mine(&world, &answer).await;
+    world.pass(700).await;
+    assert_eq!(world.release_expired().await, 0);
+    assert_eq!((states(&world).await[0].0.as_str(), costs(&world).await[0].1), ("settled", true));
+    assert_eq!(world.reserved().await, 0);
+
+    let passkey = world.approval(&mut dapp, &next).await;
+    let params = json!([next, ACCOUNT, passkey, options]);
+    let refusal = world.client.call("pm_sponsor_with_tee", params).await.unwrap_err();
+    refusal.assert_is(-32602, "idempotency_conflict", false);
+}
+
+fn lacks_the_logs_of_the_paymaster(question: &Value, answer: &mut Value) {
+    if question["params"][0]["topics"][3].is_string() {
+        tells_of_no_logs(question, answer);
+    }
+}
+
+#[tokio::test]
+async fn an_operation_that_the_logs_of_the_paymaster_lack_is_settled_by_the_log_of_its_account() {
+    let (world, node) = behind_a_node().await;
+    world.relay.settler.settle().await.unwrap();
+    let answer = sponsored(&world).await;
+    node.fail(Fault::Rewrites(lacks_the_logs_of_the_paymaster));
+    let cost = mine(&world, &answer).await;
+    world.pass(700).await;
+    let read = next_block(&world).await;
+    assert_eq!(world.relay.settler.settle().await.unwrap(), 0);
+    assert_eq!(world.try_to_release().await.unwrap(), 0);
+    let (state, settled) = states(&world).await[0].clone();
+    // Rounded up from wei.
+    assert!(state == "settled" && settled.is_some_and(|settled| settled - cost <= 1), "{settled:?}, {cost}");
+    assert!(next_block(&world).await > read, "nothing is read again");
+    assert_eq!(world.reserved().await, 0);
+}
+
+/// Those of one account are asked for by its address.
+fn has_no_logs_of_accounts(question: &Value, answer: &mut Value) {
+    if question["method"] == LOGS && question["params"][0]["topics"][2].is_string() {
+        let error = json!({ "code": -32005, "message": "the query is too heavy" });
+        *answer = json!({ "jsonrpc": "2.0", "id": question["id"], "error": error });
+    }
+}
+
+#[tokio::test]
+async fn a_used_nonce_that_the_logs_do_not_explain_keeps_its_own_reservation_only() {
+    let (world, node) = behind_a_node().await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let first = dapp.first_op(0);
+    let mut second = first.clone();
+    second["callGasLimit"] = json!("0x30000");
+    world.sponsor(&mut dapp, &first).await.unwrap();
+    let answer = world.sponsor(&mut dapp, &second).await.unwrap();
+    let unsent = dapp.first_op(1);
+    world.sponsor(&mut dapp, &unsent).await.unwrap();
+    mine(&world, &answer).await;
+    world.pass(700).await;
+    node.fail(Fault::Rewrites(has_no_logs_of_accounts));
+    world.relay.settler.settle().await.unwrap();
+    assert_eq!(world.relay.settler.release_unused().await.unwrap(), 1);
+    assert!(world.relay.settler.release_used().await.is_err());
+    let problem = world.problem("settlement").await.unwrap();
+    assert!(problem.starts_with("expired reservations whose nonce was used"), "{problem}");
+    node.fail(Fault::None);
+    assert_eq!(world.release_expired().await, 1);
+    let states: Vec<_> = states(&world).await.into_iter().map(|(state, _)| state).collect();
+    assert_eq!(states, ["released", "settled", "released"]);
+}
+
+fn gives_the_logs_of_one_block(question: &Value, answer: &mut Value) {
+    if question["method"] == LOGS && question["params"][0]["fromBlock"] != question["params"][0]["toBlock"] {
+        let error = json!({ "code": -32600, "message": "up to a 1 block range is allowed" });
+        *answer = json!({ "jsonrpc": "2.0", "id": question["id"], "error": error });
+    }
+}
+
+#[tokio::test]
+async fn logs_that_take_more_than_one_round_to_read_are_read_on_in_the_next() {
+    let (world, node) = behind_a_node_with_two_deployments().await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let first = dapp.first_op(0);
+    let mut second = first.clone();
+    second["callGasLimit"] = json!("0x30000");
+    world.sponsor(&mut dapp, &first).await.unwrap();
+    world.anvil.mine(300).await.unwrap();
+    world.clock.advance(300);
+    let answer = world.sponsor(&mut dapp, &second).await.unwrap();
+    mine(&world, &answer).await;
+    world.pass(1500).await;
+    world.relay.settler.settle().await.unwrap();
+    node.fail(Fault::Rewrites(gives_the_logs_of_one_block));
+    let mut rounds = 0;
+    while world.try_to_release().await.unwrap() == 0 {
+        rounds += 1;
+        assert!(rounds < 5);
+    }
+    assert!(rounds > 0);
+    let states: Vec<_> = states(&world).await.into_iter().map(|(state, _)| state).collect();
+    assert_eq!(states, ["released", "settled"]);
+}
+
+#[tokio::test]
+async fn an_operation_replaced_by_another_with_its_nonce_is_released() {
+    let world = World::new(V07).await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let first = dapp.first_op(0);
+    let mut second = first.clone();
+    second["callGasLimit"] = json!("0x30000");
+    world.sponsor(&mut dapp, &first).await.unwrap();
+    let answer = world.sponsor(&mut dapp, &second).await.unwrap();
+    mine(&world, &answer).await;
+    world.pass(700).await;
+    assert_eq!(world.release_expired().await, 1);
+    let states: Vec<_> = states(&world).await.into_iter().map(|(state, _)| state).collect();
+    assert_eq!(states, ["released", "settled"]);
+}
+
+#[tokio::test]
+async fn a_replaced_operation_is_released_though_the_logs_lag_by_the_confirmations() {
+    let (world, node) = behind_a_node().await;
+    let mut dapp = world.dapp(ACCOUNT).await;
+    let first = dapp.first_op(0);
+    let mut second = first.clone();
+    second["callGasLimit"] = json!("0x30000");
+    world.sponsor(&mut dapp, &first).await.unwrap();
+    let answer = world.sponsor(&mut dapp, &second).await.unwrap();
+    mine(&world, &answer).await;
+    world.pass(700).await;
+    world.relay.settler.settle().await.unwrap();
+    node.fail(Fault::LogsUpTo(next_block(&world).await - 1));
+    world.anvil.mine(1).await.unwrap();
+    assert_eq!(world.release_expired().await, 1);
+}
