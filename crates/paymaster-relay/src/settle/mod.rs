@@ -139,8 +139,8 @@ impl Settler {
         let (mut settled, mut queries, contracts) = (0, 0, Contracts::from(deployment));
         // The last block to request: before the latest if the logs lag.
         let (mut end, mut step, mut lag) = (latest, 1, None);
-        // The last single block whose logs were refused.
-        let mut refused = None;
+        // The last blocks whose query was repeated.
+        let mut repeated = None;
         while from <= end && (queries < MOST_QUERIES || from <= begun_at) {
             queries += 1;
             let mut width = self.progress.width(contracts);
@@ -154,15 +154,21 @@ impl Settler {
                 }
                 // Like a refusal, but each one takes the node, or us, a long time: the next round
                 // requests fewer blocks.
-                Err(error @ (ChainError::LogsNotRead { .. } | ChainError::Unreachable { .. })) if to > from => {
+                Err(error @ ChainError::LogsNotRead { .. }) if to > from => {
                     width.note_too_slow(from, to);
                     self.progress.note_width(contracts, width);
                     return Err(error.into());
                 }
                 // The node may only limit how often it is queried.
-                Err(ChainError::Node { .. }) if refused != Some(from) => {
-                    refused = Some(from);
+                Err(ChainError::Node { .. } | ChainError::Unreachable { .. }) if repeated != Some((from, to)) => {
+                    repeated = Some((from, to));
                     continue;
+                }
+                // An outage; but a proxy may answer wide queries in a way that looks like one.
+                Err(error @ ChainError::Unreachable { .. }) if to > from => {
+                    width.note_refused(from, to);
+                    self.progress.note_width(contracts, width);
+                    return Err(error.into());
                 }
                 Err(ChainError::Node { detail }) => {
                     from = self.first_not_pruned(deployment, from, latest, detail).await?;

@@ -135,30 +135,43 @@ fn tells_of_logs_of_other_blocks(question: &Value, answer: &mut Value) {
     }
 }
 
-/// One query of logs in ten.
-fn refuses_some_queries(question: &Value, answer: &mut Value) {
+fn asks_for_logs(body: &str) -> bool {
+    body.contains(LOGS)
+}
+
+/// One query of logs in five.
+fn is_refused(body: &str) -> bool {
     static QUERIES: AtomicUsize = AtomicUsize::new(1);
-    if question["method"] == LOGS && QUERIES.fetch_add(1, Ordering::SeqCst).is_multiple_of(10) {
+    asks_for_logs(body) && QUERIES.fetch_add(1, Ordering::SeqCst).is_multiple_of(5)
+}
+
+fn refuses_some_queries(question: &Value, answer: &mut Value) {
+    if question["method"] == LOGS && is_refused(LOGS) {
         has_no_logs(question, answer);
     }
 }
 
 #[tokio::test]
 async fn a_node_that_refuses_some_queries_holds_no_settlement_up() {
-    let (world, node) = behind_a_node().await;
-    world.relay.settler.settle().await.unwrap();
-    world.anvil.mine(50).await.unwrap();
-    node.fail(Fault::Rewrites(has_no_logs));
-    for _ in 0..20 {
-        world.relay.settler.settle().await.unwrap_err();
+    for (all, some) in [
+        (Fault::Rewrites(has_no_logs), Fault::Rewrites(refuses_some_queries)),
+        (Fault::Limits(asks_for_logs), Fault::Limits(is_refused)),
+    ] {
+        let (world, node) = behind_a_node().await;
+        world.relay.settler.settle().await.unwrap();
+        world.anvil.mine(50).await.unwrap();
+        node.fail(all);
+        for _ in 0..20 {
+            world.relay.settler.settle().await.unwrap_err();
+        }
+        node.fail(some);
+        for _ in 0..4 {
+            world.anvil.mine(10).await.unwrap();
+            let _ = world.relay.settler.settle().await;
+        }
+        world.relay.settler.settle().await.unwrap();
+        assert_eq!((world.problem("settlement").await, blocks_behind(&world)), (None, 0.0));
     }
-    node.fail(Fault::Rewrites(refuses_some_queries));
-    for _ in 0..4 {
-        world.anvil.mine(10).await.unwrap();
-        let _ = world.relay.settler.settle().await;
-    }
-    world.relay.settler.settle().await.unwrap();
-    assert_eq!((world.problem("settlement").await, blocks_behind(&world)), (None, 0.0));
 }
 
 #[tokio::test]

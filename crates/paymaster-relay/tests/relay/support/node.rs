@@ -19,6 +19,8 @@ pub enum Fault {
     Answers(&'static str, &'static str),
     /// Gives this answer to matching bodies.
     AnswersTo(fn(&str) -> bool, &'static str),
+    /// Refuses matching bodies by HTTP status 429.
+    Limits(fn(&str) -> bool),
     /// Sends an endless answer to matching bodies.
     Endless(fn(&str) -> bool),
     /// Forwards requests, and rewrites the answers, including those within a batch.
@@ -98,6 +100,7 @@ impl Inner {
         let (status, answer) = match fault {
             Fault::Answers(status, body) => (status.to_owned(), body.to_owned()),
             Fault::AnswersTo(to, answer) if to(&body) => ("200 OK".to_owned(), answer.to_owned()),
+            Fault::Limits(what) if what(&body) => ("429 Too Many Requests".to_owned(), String::new()),
             Fault::Endless(to) if to(&body) => return self.send_without_end(socket).await,
             Fault::Slow(what, how_long) if body.contains(what) => {
                 sleep(how_long).await;
@@ -115,9 +118,12 @@ impl Inner {
                 let (status, answer) = self.forwarded(body.clone()).await;
                 (status, rewritten(&body, &answer, |question, answer| lag(question, answer, has)))
             }
-            Fault::AnswersTo(..) | Fault::Endless(_) | Fault::Slow(..) | Fault::LogsUpTo(_) | Fault::None => {
-                self.forwarded(body).await
-            }
+            Fault::AnswersTo(..)
+            | Fault::Limits(_)
+            | Fault::Endless(_)
+            | Fault::Slow(..)
+            | Fault::LogsUpTo(_)
+            | Fault::None => self.forwarded(body).await,
         };
         let length = answer.len();
         let head = format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n");
