@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::time::interval;
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::chain::operation_of_nobody;
@@ -90,6 +90,7 @@ impl Sweeper {
 /// Beside the sweep, since a node may take minutes for its logs.
 async fn release_used(settler: &Settler, stop: &CancellationToken) {
     let mut ticks = interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut outage = Outage::new(settler.chain().work("the look-up of used nonces"));
     let mut round = async || {
         ticks.tick().await;

@@ -213,7 +213,12 @@ impl Inner {
         case.is_in_doubt = made.as_ref().is_err_and(TeeError::is_in_doubt);
         let wallet = match made {
             Ok(wallet) => wallet,
-            Err(error) => return Err(self.with_ceiling(error.into()).await),
+            Err(error) => {
+                if !case.is_in_doubt {
+                    self.refused(&creation, &error).await?;
+                }
+                return Err(self.with_ceiling(error.into()).await);
+            }
         };
         if !creation.made(&wallet) {
             return Err(GatewayError::TeeReplyInvalid);
@@ -223,6 +228,16 @@ impl Inner {
         }
         self.index(&creation, &wallet).await?;
         Ok((wallet, creation.registration))
+    }
+
+    /// The TEE refused a creation: its record is not kept, since the same passkey may be refused any
+    /// number of times. If there is an account with that id, it may have been created by an earlier
+    /// call for the same registration, whose answer was lost.
+    async fn refused(&self, creation: &Creation, error: &TeeError) -> Result<(), GatewayError> {
+        match error {
+            TeeError::Refused(Status::AccountExists) => self.settle(creation, true).await,
+            _ => Ok(self.store.forget_creation(creation.registration_id).await?),
+        }
     }
 
     /// Settles some interrupted creations in the background: a caller that creates an account does

@@ -8,7 +8,7 @@ use kms_gateway::admin_key::{AdminKey, InvalidAdminKey};
 use kms_gateway::bootstrap::{BootstrapError, Wanted, bootstrap};
 use kms_gateway::transport::{Asker, TeeTransport as _};
 use proto::command::{
-    AuthorizeSigner, PreparePaymasterKey, RevokeSigner, RotatePaymasterKey, RotateSigner, SetCeilings,
+    AuthorizeSigner, Ceilings, PreparePaymasterKey, RevokeSigner, RotatePaymasterKey, RotateSigner, SetCeilings,
     VerifySecurityState,
 };
 use proto::frame::{decode_reply, encode_request};
@@ -62,6 +62,15 @@ impl Kms {
 
     pub async fn tee_id(&self) -> TeeId {
         self.gateway.security_state().await.unwrap().tee_id
+    }
+
+    /// Sets the ceiling on accounts.
+    pub async fn allow_accounts(&self, max_accounts: u32) {
+        let (tee_id, counter) = (self.tee_id().await, self.counter().await + 1);
+        let ceilings = Ceilings { max_accounts, ..ceilings() };
+        let mut command = SetCeilings { tee_id, ceilings, counter, signature: UNSIGNED };
+        command.signature = self.admin.sign(&command);
+        self.gateway.administer(command, &Caller::internal("test")).await.unwrap();
     }
 
     async fn revocation(&self, key: &RelayKey) -> Value {
@@ -496,11 +505,7 @@ async fn a_paymaster_key_rotated_by_another_process_is_learnt_from_its_signature
 async fn no_account_is_created_above_the_ceiling() {
     let kms = Kms::start().await;
     let request = kms.honest_request().await;
-    let (tee_id, counter) = (kms.tee_id().await, kms.counter().await + 1);
-    let ceilings = proto::command::Ceilings { max_accounts: 1, ..ceilings() };
-    let mut command = SetCeilings { tee_id, ceilings, counter, signature: UNSIGNED };
-    command.signature = kms.admin.sign(&command);
-    kms.gateway.administer(command, &Caller::internal("test")).await.unwrap();
+    kms.allow_accounts(1).await;
     let (_, registration_id) = kms.register().await;
     let create = json!({ "registrationId": registration_id });
     let error = kms.post("/kms/create-deterministic-account", &create).await.refused(409, "too_many_accounts");

@@ -18,7 +18,7 @@ use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout};
 
 use super::ChainError;
-use super::place::Place;
+use super::place::{Place, is_nonsense};
 use crate::settings::{ChainSettings, SettingsError};
 
 /// A request that fails within this fraction of the timeout was not too much for the node.
@@ -68,7 +68,8 @@ impl Node {
 
     /// The same for requests that may be too expensive even for a healthy node: no answer within a
     /// quarter of the timeout, or a server error after it, then gives that error instead of an
-    /// outage. A batch without expensive requests detects outages.
+    /// outage. A refusal in HTTP, such as status 429, or something that is not JSON-RPC, is an
+    /// answer to that request. A batch without expensive requests detects outages.
     pub(super) async fn within_or<T>(
         &self,
         question: impl IntoFuture<Output = TransportResult<T>>,
@@ -78,6 +79,11 @@ impl Node {
         let outcome = timeout(self.patience, question.into_future()).await;
         if begun.elapsed() >= self.patience / QUICK && self.place.why_unanswered(&outcome).is_some() {
             return Err(too_slow());
+        }
+        if let Ok(Err(error)) = &outcome
+            && is_refusal_in_http(error)
+        {
+            return outcome.map_err(|_| unreachable(&self.place.no_answer()));
         }
         self.note(begun, outcome)
     }
@@ -159,10 +165,16 @@ impl Node {
                 ChainError::node(place.http_status(http.status))
             }
             RpcError::Transport(TransportErrorKind::MissingBatchResponse(_)) => ChainError::node(place.no_batch()),
+            RpcError::Transport(kind) if is_nonsense(kind) => ChainError::node(place.not_json_rpc()),
             RpcError::Transport(kind) => ChainError::node(place.not_reached(kind)),
             _ => ChainError::node("the node's answer does not parse"),
         }
     }
+}
+
+/// Whether something answered, but not with JSON-RPC.
+fn is_refusal_in_http(error: &RpcError<TransportErrorKind>) -> bool {
+    matches!(error, RpcError::Transport(kind) if kind.as_http_error().is_some() || is_nonsense(kind))
 }
 
 /// Probes with a batch, as sponsorships use: some nodes answer only single calls.

@@ -51,6 +51,10 @@ impl Place {
         format!("{} cannot be reached{why}", self.node())
     }
 
+    pub(super) fn not_json_rpc(&self) -> String {
+        format!("the answer of {} is not JSON-RPC", self.key("rpc_url"))
+    }
+
     pub(super) fn http_status(&self, status: u16) -> String {
         format!("{} answered HTTP status {status}", self.node())
     }
@@ -70,10 +74,11 @@ impl Place {
         if exceeded(kind).is_some() {
             return None;
         }
-        let is_nonsense = matches!(kind.as_custom(), Some(error) if error.is::<NotJsonRpc>());
-        Some(match is_nonsense {
-            true => format!("the answer of {} is not JSON-RPC", self.key("rpc_url")),
-            false => self.not_reached(kind),
-        })
+        Some(if is_nonsense(kind) { self.not_json_rpc() } else { self.not_reached(kind) })
     }
+}
+
+/// Whether the answer is not JSON-RPC.
+pub(super) fn is_nonsense(kind: &TransportErrorKind) -> bool {
+    matches!(kind.as_custom(), Some(error) if error.is::<NotJsonRpc>())
 }

@@ -7,6 +7,7 @@ use proto::{Address, Uint256};
 
 use super::width::Width;
 use crate::chain::AccountOp;
+use crate::store::Contracts;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -17,10 +18,10 @@ pub(super) struct AccountLogs {
     unfinished: Mutex<HashMap<Account, Reading>>,
 }
 
-/// An account at an EntryPoint, which has nonces and logs of its own.
+/// An account, for one deployment: it has nonces and logs of its own at each EntryPoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Account {
-    pub(super) entry_point: Address,
+    pub(super) contracts: Contracts,
     pub(super) sender: Address,
 }
 
@@ -59,9 +60,9 @@ impl AccountLogs {
         reading.mined
     }
 
-    /// Forgets the logs of all other accounts.
-    pub(super) fn keep_only(&self, accounts: &HashSet<Account>) {
-        self.unfinished().retain(|account, _| accounts.contains(account));
+    /// Forgets the logs of all other accounts that were read for that deployment.
+    pub(super) fn keep_only(&self, of: Contracts, senders: &HashSet<Address>) {
+        self.unfinished().retain(|account, _| account.contracts != of || senders.contains(&account.sender));
     }
 
     fn width(&self) -> MutexGuard<'_, Width> {
@@ -79,12 +80,13 @@ mod tests {
 
     #[test]
     fn reading_continues_where_it_was_suspended() {
-        let (logs, entry_point) = (AccountLogs::default(), Address([2; 20]));
-        let account = Account { entry_point, sender: Address([1; 20]) };
+        let contracts = Contracts { chain_id: 1, entry_point: Address([2; 20]), paymaster: Address([4; 20]) };
+        let (logs, account) = (AccountLogs::default(), Account { contracts, sender: Address([1; 20]) });
         let mut reading = logs.resume(account, 5);
         reading.next = 9;
         logs.suspend(account, reading);
-        let elsewhere = Account { entry_point: Address([3; 20]), ..account };
+        let other = Contracts { entry_point: Address([3; 20]), ..contracts };
+        let elsewhere = Account { contracts: other, ..account };
         assert_eq!((logs.resume(elsewhere, 6).next, logs.resume(account, 6).next), (6, 9));
         let mut reading = logs.resume(account, 5);
         reading.next = 9;
@@ -92,7 +94,10 @@ mod tests {
         assert_eq!(logs.resume(account, 4).next, 4, "it begins before that");
         let reading = logs.resume(account, 5);
         logs.suspend(account, reading);
-        logs.keep_only(&HashSet::new());
+        logs.keep_only(other, &HashSet::new());
+        logs.keep_only(contracts, &HashSet::from([account.sender]));
+        assert_eq!(logs.unfinished().len(), 1);
+        logs.keep_only(contracts, &HashSet::new());
         assert!(logs.unfinished().is_empty());
     }
 }

@@ -50,25 +50,14 @@ impl Settler {
         let Some(last_final) = latest.number.checked_sub(self.confirmations()) else {
             return Ok(0);
         };
-        let (mut block, mut released, mut all_used, mut failed) = (latest, 0, Vec::new(), None);
+        let (mut released, mut all_used, mut failed) = (0, Vec::new(), None);
         for (contracts, next) in self.store.next_blocks(self.chain.id()).await? {
             let Some(number) = self.last_settled(contracts, next, last_final) else { continue };
-            if number != block.number {
-                block = self.chain.reader.block(number).await?;
-            }
-            let ended_before = block.timestamp.min(now.bound());
-            let expired = self.store.expired(contracts, ended_before, IN_ROUND).await?;
-            if !self.is_configured(contracts) {
-                // Nothing is known of these contracts, so nobody is asked.
-                let ids = expired.into_iter().map(|expired| expired.id).collect();
-                released += self.release(ids, ended_before).await?;
-                continue;
-            }
             // A failure at one deployment keeps nothing reserved at the others.
-            match self.release_unused_of(contracts, expired, latest, ended_before).await {
+            match self.release_unused_of(contracts, number, latest, now.bound()).await {
                 Ok((more, used)) => {
                     released += more;
-                    all_used.push(used);
+                    all_used.extend(used);
                 }
                 Err(error) => failed = Some(self.at(contracts, error)),
             }
@@ -91,14 +80,23 @@ impl Settler {
         self.chain.catalogue.deployments().iter().any(|deployment| Contracts::from(deployment) == contracts)
     }
 
-    /// How many were released, and those whose nonce was used.
+    /// How many were released of those whose window ended before that block, and before the `bound`
+    /// (Unix seconds); and those whose nonce was used, if the deployment is configured.
     async fn release_unused_of(
         &self,
         contracts: Contracts,
-        expired: Vec<Expired>,
+        last_settled: u64,
         latest: Block,
-        ended_before: u64,
-    ) -> Result<(u64, Used), RelayError> {
+        bound: u64,
+    ) -> Result<(u64, Option<Used>), RelayError> {
+        let block = if last_settled == latest.number { latest } else { self.chain.reader.block(last_settled).await? };
+        let ended_before = block.timestamp.min(bound);
+        let expired = self.store.expired(contracts, ended_before, IN_ROUND).await?;
+        if !self.is_configured(contracts) {
+            // Nothing is known of these contracts, so nobody is asked.
+            let ids = expired.into_iter().map(|expired| expired.id).collect();
+            return Ok((self.release(ids, ended_before).await?, None));
+        }
         // Backends lag behind the latest block, and forget old state.
         let at = latest.number.saturating_sub(self.confirmations().min(STATE_KEPT));
         let mut all_used = Used { contracts, at, latest: latest.number, ended_before, expired: Vec::new() };
@@ -128,7 +126,7 @@ impl Settler {
         }
         match untold {
             Some(error) if released == 0 && all_used.expired.is_empty() => Err(error.into()),
-            Some(_) | None => Ok((released, all_used)),
+            Some(_) | None => Ok((released, Some(all_used))),
         }
     }
 

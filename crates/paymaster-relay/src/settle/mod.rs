@@ -41,8 +41,8 @@ pub struct Settler {
     store: Arc<dyn Store>,
     metrics: Arc<Metrics>,
     progress: Progress,
-    /// What the last [`Self::release_unused`] found used.
-    used: Mutex<Vec<Used>>,
+    /// What the last [`Self::release_unused`] found used, until it is looked up.
+    used: Mutex<Option<Vec<Used>>>,
     account_logs: AccountLogs,
     chain_log: OutageLog,
     unknown_log: LineRation,
@@ -163,12 +163,6 @@ impl Settler {
                 Err(ChainError::Node { .. } | ChainError::Unreachable { .. }) if repeated != Some((from, to)) => {
                     repeated = Some((from, to));
                     continue;
-                }
-                // An outage; but a proxy may answer wide queries in a way that looks like one.
-                Err(error @ ChainError::Unreachable { .. }) if to > from => {
-                    width.note_refused(from, to);
-                    self.progress.note_width(contracts, width);
-                    return Err(error.into());
                 }
                 Err(ChainError::Node { detail }) => {
                     from = self.first_not_pruned(deployment, from, latest, detail).await?;

@@ -49,7 +49,7 @@ impl Settler {
     /// Looks up what used the nonces that the last [`Self::release_unused`] found used.
     /// Reservations whose operation was replaced are released; if the operation was mined, it is
     /// settled at the cost in its log; if no log tells, at its worst-case cost.
-    /// Returns how many were released.
+    /// Returns how many were released. Does nothing if there was no such call since the last one.
     ///
     /// # Errors
     /// [`RelayError::ChainUnavailable`] if the node answers for none of the accounts;
@@ -57,9 +57,12 @@ impl Settler {
     pub async fn release_used(&self) -> Result<u64, RelayError> {
         let (mut released, mut outcome) = (0, Ok(0));
         let all_used = take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner));
-        let accounts =
-            all_used.iter().flat_map(|used| used.expired.iter().map(|expired| account(used.contracts, expired.sender)));
-        self.account_logs.keep_only(&accounts.collect());
+        let Some(all_used) = all_used else { return Ok(0) };
+        // Of a deployment whose nonces were not read nothing is known.
+        for Used { contracts, expired, .. } in &all_used {
+            let senders = expired.iter().map(|expired| expired.sender).collect();
+            self.account_logs.keep_only(*contracts, &senders);
+        }
         for used in all_used {
             let contracts = used.contracts;
             match self.release_replaced(used).await {
@@ -74,7 +77,7 @@ impl Settler {
 
     /// For the next [`Self::release_used`].
     pub(super) fn note_used(&self, used: Vec<Used>) {
-        *self.used.lock().unwrap_or_else(PoisonError::into_inner) = used;
+        *self.used.lock().unwrap_or_else(PoisonError::into_inner) = Some(used);
     }
 
     async fn release_replaced(&self, used: Used) -> Result<u64, RelayError> {
@@ -180,7 +183,7 @@ impl Settler {
         at: u64,
     ) -> Result<Option<HashMap<Uint256, AccountOp>>, ChainError> {
         let logs = &self.account_logs;
-        let mut reading = logs.resume(account(contracts, sender), first);
+        let mut reading = logs.resume(Account { contracts, sender }, first);
         let mut outcome = Ok(None);
         for _ in 0..MOST_QUERIES {
             if reading.next > at {
@@ -191,7 +194,7 @@ impl Settler {
                 break;
             }
         }
-        logs.suspend(account(contracts, sender), reading);
+        logs.suspend(Account { contracts, sender }, reading);
         outcome
     }
 
@@ -236,8 +239,4 @@ impl Settler {
             Err(error) => Err(error),
         }
     }
-}
-
-fn account(Contracts { entry_point, .. }: Contracts, sender: Address) -> Account {
-    Account { entry_point, sender }
 }

@@ -15,8 +15,11 @@ const LIFETIME: i64 = LIFETIME_SECONDS.cast_signed();
 
 const COLUMNS: &str = "registration_id, account_id, registration, asked_at, expires_at";
 
-/// Writes it, replacing an earlier one of the same registration, and deletes those that are
-/// complete or given up.
+/// Maximum number of rows that a write looks at for others: it delays every other write.
+const LOOKED_AT: u8 = 64;
+
+/// Writes it, replacing an earlier one of the same registration, and deletes some that are given
+/// up.
 pub(super) async fn save(
     connection: &mut SqliteConnection,
     creation: &Creation,
@@ -24,12 +27,15 @@ pub(super) async fn save(
 ) -> Result<(), StoreError> {
     let now = creation.asked_at.cast_signed();
     sqlx::query(
-        "DELETE FROM creations WHERE expires_at < ?1
-         AND (expires_at < ?1 - ?2 AND uptime < ?3 - ?2 OR credential_id IN (SELECT credential_id FROM accounts))",
+        "DELETE FROM creations WHERE rowid IN (
+             SELECT id FROM (
+                 SELECT rowid AS id, uptime FROM creations WHERE expires_at < ?1 - ?2 ORDER BY expires_at LIMIT ?4
+             ) WHERE uptime < ?3 - ?2)",
     )
     .bind(now)
     .bind(GIVEN_UP_AFTER)
     .bind(uptime)
+    .bind(LOOKED_AT)
     .execute(&mut *connection)
     .await?;
     // Tried while the clock was ahead: it would stay behind all others until the clock catches up.
@@ -57,6 +63,12 @@ pub(super) async fn save(
     Ok(())
 }
 
+/// Deletes those of a credential that has an account now.
+pub(super) async fn complete(connection: &mut SqliteConnection, credential_id: &[u8]) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM creations WHERE credential_id = ?1").bind(credential_id).execute(connection).await?;
+    Ok(())
+}
+
 pub(super) async fn forget(connection: &mut SqliteConnection, registration_id: Uuid) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM creations WHERE registration_id = ?1")
         .bind(registration_id.to_string())
@@ -75,7 +87,7 @@ pub(super) async fn tried(connection: &mut SqliteConnection, row: i64, now: u64)
     Ok(())
 }
 
-/// Those whose credential is not in the index, least recently tried first, limited to a few.
+/// The least recently tried first, limited to a few.
 pub(super) async fn unfinished(pool: &SqlitePool, which: &Unfinished) -> Result<Vec<FoundCreation>, StoreError> {
     let condition = match which {
         Unfinished::Expired { .. } => "(expires_at < ?1 OR expires_at > ?1 + ?2)",
@@ -83,7 +95,7 @@ pub(super) async fn unfinished(pool: &SqlitePool, which: &Unfinished) -> Result<
         Unfinished::Named(_) => "account_id = ?1",
     };
     let query = sqlx::AssertSqlSafe(format!(
-        "SELECT rowid, {COLUMNS} FROM creations WHERE {condition} AND credential_id NOT IN (SELECT credential_id FROM accounts)
+        "SELECT rowid, {COLUMNS} FROM creations WHERE {condition}
          ORDER BY tried_at, expires_at LIMIT {UNFINISHED_AT_ONCE}"
     ));
     let query = match which {

@@ -13,6 +13,7 @@ pub(super) const MIGRATIONS: Migrations = Migrations(&[
     (6, "tee id", include_str!("../../../migrations/0006_tee_id.sql")),
     (7, "rationed refusals", include_str!("../../../migrations/0007_rationed_refusals.sql")),
     (8, "uptime", include_str!("../../../migrations/0008_uptime.sql")),
+    (9, "creations by credential", include_str!("../../../migrations/0009_creations_by_credential.sql")),
 ]);
 
 #[cfg(test)]

@@ -179,7 +179,14 @@ impl Audit for SqliteStore {
 #[async_trait]
 impl AccountIndex for SqliteStore {
     async fn save_account(&self, account: AccountEntry) -> Result<(), StoreError> {
-        self.write(move |connection| async move { accounts::save(connection, &account).await }.boxed()).await
+        self.write(move |connection| {
+            async move {
+                accounts::save(connection, &account).await?;
+                creations::complete(connection, &account.credential_id).await
+            }
+            .boxed()
+        })
+        .await
     }
 
     async fn account_of_credential(&self, credential_id: &[u8]) -> Result<Option<AccountId>, StoreError> {

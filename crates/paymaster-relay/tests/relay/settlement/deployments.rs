@@ -1,9 +1,15 @@
 //! Several deployments on one chain: none holds another up.
 
-use paymaster_relay::store::Store;
-use serde_json::Value;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use super::{LOGS, behind_a_node_with_two_deployments, has_no_logs, keeps_logs_from_block_90};
+use paymaster_relay::store::Store;
+use serde_json::{Value, json};
+
+use super::{
+    LOGS, behind_a_node_with_deployments_of_v08_and_v07, behind_a_node_with_two_deployments, has_no_logs,
+    keeps_logs_from_block_90, next_block, sponsored,
+};
 use crate::support::Fault;
 
 #[tokio::test]
@@ -62,4 +68,51 @@ async fn a_deployment_whose_logs_are_refused_slows_no_other_down() {
         let moved: Vec<_> = after.iter().filter(|cursor| !before.contains(cursor)).collect();
         assert!(moved.len() == 1 && moved[0].1 == before[0].1 + 50 * round, "{after:?}");
     }
+}
+
+fn asks_for_logs_of_v07(body: &str) -> bool {
+    body.contains(LOGS) && body.contains("0x0000000071727de22e5e9d8baf0edac6f37da032")
+}
+
+#[tokio::test]
+async fn a_slow_refusal_of_one_deployments_logs_is_no_outage_for_another() {
+    let (world, node) = behind_a_node_with_two_deployments().await;
+    world.relay.settler.settle().await.unwrap();
+    let before = world.store.next_blocks(31337).await.unwrap();
+    world.anvil.mine(50).await.unwrap();
+    // Longer than what counts as an immediate failure.
+    node.fail(Fault::Limits(asks_for_logs_of_v07, Duration::from_millis(400)));
+    world.relay.settler.settle().await.unwrap_err();
+    let after = world.store.next_blocks(31337).await.unwrap();
+    let moved: Vec<_> = after.iter().filter(|cursor| !before.contains(cursor)).collect();
+    assert!(moved.len() == 1 && moved[0].1 == before[0].1 + 50, "{after:?}");
+}
+
+/// Blocks below this one are gone.
+static OLDEST: AtomicU64 = AtomicU64::new(0);
+
+fn has_no_old_blocks(question: &Value, answer: &mut Value) {
+    let number = question["params"][0].as_str().and_then(|number| u64::from_str_radix(number.get(2..)?, 16).ok());
+    if question["method"] == "eth_getBlockByNumber"
+        && number.is_some_and(|number| number < OLDEST.load(Ordering::SeqCst))
+    {
+        let error = json!({ "code": 4444, "message": "pruned history unavailable" });
+        *answer = json!({ "jsonrpc": "2.0", "id": question["id"], "error": error });
+    }
+    has_no_logs_of_v07(question, answer);
+}
+
+#[tokio::test]
+async fn a_deployment_whose_last_block_is_gone_keeps_nothing_reserved_at_another() {
+    let (world, node) = behind_a_node_with_deployments_of_v08_and_v07().await;
+    world.relay.settler.settle().await.unwrap();
+    OLDEST.store(next_block(&world).await, Ordering::SeqCst);
+    sponsored(&world).await;
+    node.fail(Fault::Rewrites(has_no_old_blocks));
+    world.pass(700).await;
+    for _ in 0..2 {
+        world.relay.settler.settle().await.unwrap_err();
+    }
+    world.relay.settler.release_unused().await.unwrap_err();
+    assert_eq!(world.reserved().await, 0);
 }

@@ -1,6 +1,7 @@
 //! Logs: how many blocks are queried at once, and nodes that lag, refuse or have none.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use paymaster_relay::RelayError;
 use serde_json::{Value, json};
@@ -155,7 +156,7 @@ fn refuses_some_queries(question: &Value, answer: &mut Value) {
 async fn a_node_that_refuses_some_queries_holds_no_settlement_up() {
     for (all, some) in [
         (Fault::Rewrites(has_no_logs), Fault::Rewrites(refuses_some_queries)),
-        (Fault::Limits(asks_for_logs), Fault::Limits(is_refused)),
+        (Fault::Limits(asks_for_logs, Duration::ZERO), Fault::Limits(is_refused, Duration::ZERO)),
     ] {
         let (world, node) = behind_a_node().await;
         world.relay.settler.settle().await.unwrap();

@@ -8,7 +8,8 @@ mod logs;
 mod mined;
 mod used;
 
-use devkit::EntryPointVersion::V07;
+use devkit::EntryPointVersion;
+use devkit::EntryPointVersion::{V07, V08};
 use paymaster_relay::store::Store;
 use serde_json::{Value, json};
 
@@ -96,15 +97,26 @@ async fn costs(world: &World) -> Vec<(Option<i64>, bool)> {
 }
 
 /// Nothing is mined at the second deployment.
+const V07_ENTRY_POINT: &str = "0x0000000071727De22E5E9d8BAf0edAc6f37da032";
+const V08_ENTRY_POINT: &str = "0x4337084D9E255Ff0702461CF8895CE9E3b5Ff108";
+
 async fn behind_a_node_with_two_deployments() -> (World, Node) {
+    with_another_deployment(V07, (V08_ENTRY_POINT, "0.8")).await
+}
+
+/// The first of them in the store is the second one.
+async fn behind_a_node_with_deployments_of_v08_and_v07() -> (World, Node) {
+    with_another_deployment(V08, (V07_ENTRY_POINT, "0.7")).await
+}
+
+async fn with_another_deployment(version: EntryPointVersion, other: (&str, &str)) -> (World, Node) {
     let mut node = None;
-    let world = World::with(V07, 10u128.pow(18), |settings| {
+    let world = World::with(version, 10u128.pow(18), |settings| {
         node = Some(Node::within(settings));
-        let mut other = settings["deployments"][0].clone();
-        other["entry_point"] = json!("0x4337084D9E255Ff0702461CF8895CE9E3b5Ff108");
-        other["version"] = json!("0.8");
-        other["paymaster"] = json!("0x00000000000000000000000000000000000000aa");
-        settings["deployments"].as_array_mut().unwrap().push(other);
+        let mut another = settings["deployments"][0].clone();
+        (another["entry_point"], another["version"]) = (json!(other.0), json!(other.1));
+        another["paymaster"] = json!("0x00000000000000000000000000000000000000aa");
+        settings["deployments"].as_array_mut().unwrap().push(another);
     })
     .await;
     (world, node.unwrap())

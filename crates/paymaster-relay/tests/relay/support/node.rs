@@ -19,8 +19,8 @@ pub enum Fault {
     Answers(&'static str, &'static str),
     /// Gives this answer to matching bodies.
     AnswersTo(fn(&str) -> bool, &'static str),
-    /// Refuses matching bodies by HTTP status 429.
-    Limits(fn(&str) -> bool),
+    /// Refuses matching bodies by HTTP status 429, after that time.
+    Limits(fn(&str) -> bool, Duration),
     /// Sends an endless answer to matching bodies.
     Endless(fn(&str) -> bool),
     /// Forwards requests, and rewrites the answers, including those within a batch.
@@ -100,7 +100,10 @@ impl Inner {
         let (status, answer) = match fault {
             Fault::Answers(status, body) => (status.to_owned(), body.to_owned()),
             Fault::AnswersTo(to, answer) if to(&body) => ("200 OK".to_owned(), answer.to_owned()),
-            Fault::Limits(what) if what(&body) => ("429 Too Many Requests".to_owned(), String::new()),
+            Fault::Limits(what, after) if what(&body) => {
+                sleep(after).await;
+                ("429 Too Many Requests".to_owned(), String::new())
+            }
             Fault::Endless(to) if to(&body) => return self.send_without_end(socket).await,
             Fault::Slow(what, how_long) if body.contains(what) => {
                 sleep(how_long).await;
@@ -119,7 +122,7 @@ impl Inner {
                 (status, rewritten(&body, &answer, |question, answer| lag(question, answer, has)))
             }
             Fault::AnswersTo(..)
-            | Fault::Limits(_)
+            | Fault::Limits(..)
             | Fault::Endless(_)
             | Fault::Slow(..)
             | Fault::LogsUpTo(_)
