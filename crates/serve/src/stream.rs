@@ -16,6 +16,10 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use crate::table::Slot;
 
+/// Number of reads of an upgraded connection after which other tasks get a turn: a client may send
+/// any number of small frames.
+const IN_A_ROW: u32 = 8;
+
 type Evicted = Pin<Box<WaitForCancellationFutureOwned>>;
 
 pub(crate) struct Stream {
@@ -29,13 +33,15 @@ pub(crate) struct Stream {
     untaken: Option<Pin<Box<Sleep>>>,
     /// The waiting reader in that state.
     reader: Option<Waker>,
+    /// Reads since other tasks had a turn.
+    in_a_row: u32,
 }
 
 impl Stream {
     pub(crate) fn new(tcp: TcpStream, slot: Slot) -> Self {
         let evicted = || Box::pin(slot.connection.evicted.clone().cancelled_owned());
         let (evicted_reading, evicted_writing) = (evicted(), evicted());
-        Self { tcp, slot, evicted_reading, evicted_writing, untaken: None, reader: None }
+        Self { tcp, slot, evicted_reading, evicted_writing, untaken: None, reader: None, in_a_row: 0 }
     }
 
     fn written(&mut self, context: &mut Context<'_>, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -76,12 +82,22 @@ impl AsyncRead for Stream {
             self.reader = Some(context.waker().clone());
             return Poll::Pending;
         }
+        if self.in_a_row >= IN_A_ROW {
+            self.in_a_row = 0;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.tcp).poll_read(context, buffer))?;
+        let outcome = Pin::new(&mut self.tcp).poll_read(context, buffer);
+        if outcome.is_pending() {
+            self.in_a_row = 0;
+        }
+        ready!(outcome)?;
         let read = buffer.filled().len() - before;
         if read > 0 {
             self.slot.connection.received();
             if self.slot.connection.is_upgraded() {
+                self.in_a_row += 1;
                 self.slot.hold_incomplete(read);
             }
         }

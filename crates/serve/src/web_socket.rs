@@ -40,6 +40,8 @@ const READ: usize = 4 << 10;
 const PINGS: u32 = 3;
 /// How often, within a message's deadline, its progress is checked.
 const LOOKS: u32 = 8;
+/// Maximum number of control frames between two of our pings: each is handled without a turn.
+const MOST_CONTROL_FRAMES: u32 = 1000;
 /// A write that takes longer is waiting for the client, and nothing is read meanwhile.
 const QUICK: Duration = Duration::from_secs(1);
 
@@ -77,7 +79,7 @@ pub struct WebSocket {
 
 /// Why reading ends.
 enum End {
-    /// The client closed the connection, or disappeared.
+    /// The client closed the connection, disappeared, or sends nothing but control frames.
     Gone,
     /// It has to be closed with this code (RFC 6455, section 7.4.1). Messages already read are
     /// answered first.
@@ -118,6 +120,7 @@ impl WebSocket {
             memory: self.memory,
             answers: JoinSet::new(),
             waiting: None,
+            control_frames: 0,
             readable_since: Instant::now(),
         };
         if let Err(error) = session.run(stop, answer).await {
@@ -168,6 +171,8 @@ struct Session {
     waiting: Option<oneshot::Receiver<()>>,
     pings: Interval,
     looks: Interval,
+    /// Since our last ping.
+    control_frames: u32,
     /// When reading resumed: before that the client may have waited for us.
     readable_since: Instant,
 }
@@ -216,6 +221,10 @@ impl Session {
                         Some(Ok(Message::Binary(data))) => data,
                         Some(Ok(Message::Ping(payload) | Message::Pong(payload))) => {
                             self.memory.control_frame(payload.len());
+                            self.control_frames += 1;
+                            if self.control_frames > MOST_CONTROL_FRAMES {
+                                return Ok(End::Gone);
+                            }
                             continue;
                         }
                         Some(Ok(Message::Frame(_))) => continue,
@@ -231,6 +240,7 @@ impl Session {
                 }
                 () = begun(&mut self.waiting) => self.readable_since = Instant::now(),
                 _ = self.pings.tick() => {
+                    self.control_frames = 0;
                     if may_read && self.waited_since(self.memory.last_read()) > self.memory.idle() {
                         return Ok(End::Gone);
                     }

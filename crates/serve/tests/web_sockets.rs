@@ -327,6 +327,20 @@ async fn control_frames_are_not_part_of_a_message() {
 }
 
 #[tokio::test]
+async fn a_client_that_sends_control_frames_without_end_is_ended() {
+    let answer = Slow::of(1000, 1);
+    let port = port(Bounds::default(), answer.clone()).await;
+    let mut stream = port.bare().await;
+    stream.write_all(&frame(0x8a, b"").repeat(900)).await.unwrap();
+    stream.write_all(&frame(0x81, b"?")).await.unwrap();
+    until(|| answer.begun() == 1).await;
+    // More than are allowed before and after the first ping together.
+    let _ = stream.write_all(&frame(0x8a, b"").repeat(1200)).await;
+    let mut rest = Vec::new();
+    let _ = timeout(PATIENCE / 3, stream.read_to_end(&mut rest)).await.expect("it is open");
+}
+
+#[tokio::test]
 async fn a_client_without_pongs_is_ended_and_a_stop_answers_first() {
     let answer = Slow::of(0, 1);
     let port = port(Bounds { idle: Duration::from_millis(600), ..Bounds::default() }, answer.clone()).await;

@@ -230,9 +230,9 @@ impl Inner {
         Ok((wallet, creation.registration))
     }
 
-    /// The TEE refused a creation: its record is not kept, since the same passkey may be refused any
-    /// number of times. If there is an account with that id, it may have been created by an earlier
-    /// call for the same registration, whose answer was lost.
+    /// The TEE refused a creation: its record is not kept, since the same passkey may be refused
+    /// any number of times. If there is an account with that id, it may have been created by an
+    /// earlier call for the same registration, whose answer was lost.
     async fn refused(&self, creation: &Creation, error: &TeeError) -> Result<(), GatewayError> {
         match error {
             TeeError::Refused(Status::AccountExists) => self.settle(creation, true).await,

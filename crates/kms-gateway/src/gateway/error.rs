@@ -65,7 +65,7 @@ pub enum GatewayError {
         now: u64,
     },
     /// All accounts that the invitation allows were created.
-    #[error("the invitation allows {max_uses} accounts, and all of them were created")]
+    #[error("the invitation was used for as many passkeys as it allows: {max_uses}")]
     InvitationUsedUp {
         /// Accounts.
         max_uses: u32,

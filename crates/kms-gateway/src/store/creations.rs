@@ -54,7 +54,8 @@ pub struct FoundCreation {
 pub trait Creations: Send + Sync {
     /// Records that the TEE is about to be asked for an account, replacing the record of the same
     /// registration. Deletes some of those whose registrations expired more than a day ago, by both
-    /// the clock and the elapsed time. How long that takes does not depend on the number of records.
+    /// the clock and the elapsed time. How long that takes does not depend on the number of
+    /// records.
     ///
     /// # Errors
     /// [`StoreError`]: the TEE must not be called.
@@ -72,8 +73,8 @@ pub trait Creations: Send + Sync {
     /// [`StoreError`].
     async fn creation_was_tried(&self, row: i64, now: u64) -> Result<(), StoreError>;
 
-    /// Creations whose credential is not in the index ([`save_account`] deletes the others): at most [`UNFINISHED_AT_ONCE`], least
-    /// recently tried first.
+    /// Creations whose credential is not in the index ([`save_account`] deletes the others): at
+    /// most [`UNFINISHED_AT_ONCE`], least recently tried first.
     ///
     /// [`save_account`]: super::AccountIndex::save_account
     ///

@@ -384,7 +384,7 @@ async fn new_ceilings_apply_immediately() {
     let kms = Kms::start().await;
     let request = kms.honest_request().await;
     let counter = kms.counter().await + 1;
-    let lower = proto::command::Ceilings { max_cost: Wei(1), ..ceilings() };
+    let lower = Ceilings { max_cost: Wei(1), ..ceilings() };
     let tee_id = kms.tee_id().await;
     let mut command = SetCeilings { tee_id, ceilings: lower, counter, signature: UNSIGNED };
     command.signature = kms.admin.sign(&command);

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use alloy_primitives::Address as EthAddress;
+use alloy_primitives::{Address as EthAddress, U64};
 use alloy_provider::Provider;
 use alloy_rpc_client::BatchRequest;
 use alloy_rpc_types_eth::{Filter, Log};
@@ -58,17 +58,19 @@ fn filter(entry_point: Address) -> Filter {
 }
 
 /// One batch, because a load balancer sends it to a single backend: for blocks that they do not
-/// have, nodes answer `[]` instead of an error. The block is requested first: nodes answer in
-/// order.
+/// have, nodes answer `[]` instead of an error. The block is requested before the logs: nodes
+/// answer in order. One of the backends may serve another chain.
 async fn events(node: &Node, filter: Filter, from: u64, to: u64) -> Result<Vec<(UserOperationEvent, u64)>, ChainError> {
     let mut batch = BatchRequest::new(node.provider.client());
     let failed = |error| node.describe(&error);
+    let chain_id = batch.add_call::<_, U64>("eth_chainId", &()).map_err(failed)?;
     let last = batch.add_call("eth_getBlockByNumber", &(tag_of(to), false)).map_err(failed)?;
     let filter = filter.from_block(from).to_block(to);
     let logs = batch.add_call("eth_getLogs", &(filter,)).map_err(failed)?;
     let too_slow = || ChainError::LogsNotRead { from, to };
     node.within_or(batch.send(), too_slow).await?.map_err(failed)?;
 
+    node.check_chain_id(chain_id.await)?;
     let last: Option<Header> = last.await.map_err(failed)?;
     last.ok_or(ChainError::LogsLag { missing: to })?.check_number(to)?;
     let logs: Vec<Log> = logs.await.map_err(failed)?;

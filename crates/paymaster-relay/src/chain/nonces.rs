@@ -1,6 +1,6 @@
 //! The next nonces of many accounts (`getNonce`), in one JSON-RPC batch.
 
-use alloy_primitives::Bytes;
+use alloy_primitives::{Bytes, U64};
 use alloy_provider::Provider;
 use alloy_rpc_client::BatchRequest;
 use alloy_rpc_types_eth::{TransactionInput, TransactionRequest};
@@ -46,6 +46,7 @@ async fn ask(
 ) -> Result<Nonces, ChainError> {
     let mut batch = BatchRequest::new(node.provider.client());
     let failed = |error| node.describe(&error);
+    let chain_id = batch.add_call::<_, U64>("eth_chainId", &()).map_err(failed)?;
     let block = batch.add_call("eth_getBlockByNumber", &(tag, false)).map_err(failed)?;
     let mut answers = Vec::new();
     for (sender, nonce) in accounts {
@@ -56,6 +57,7 @@ async fn ask(
     let too_slow = || ChainError::NoncesNotRead { accounts: accounts.len() };
     node.within_or(batch.send(), too_slow).await?.map_err(failed)?;
 
+    node.check_chain_id(chain_id.await)?;
     let block: Option<Header> = block.await.map_err(failed)?;
     let at = block.ok_or_else(|| ChainError::node(format!("the node has no block {tag}")))?.block()?.number;
     let mut next = Vec::new();

@@ -95,6 +95,7 @@ impl Settler {
         if !self.is_configured(contracts) {
             // Nothing is known of these contracts, so nobody is asked.
             let ids = expired.into_iter().map(|expired| expired.id).collect();
+            self.store.close_final(contracts, last_settled).await?;
             return Ok((self.release(ids, ended_before).await?, None));
         }
         // Backends lag behind the latest block, and forget old state.

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use proto::Hash;
 
 use super::progress::{Chain, MOST_IN_ROUND};
+use super::pruned::REFUSED_ROUNDS;
 use super::{READ_AGAIN, Settler};
 use crate::chain::{Block, ChainError, Now};
 use crate::error::RelayError;
@@ -85,13 +86,16 @@ impl Settler {
         for (number, hash) in known.iter().rev().filter(|(number, _)| *number <= latest) {
             match self.chain.reader.hash_of(*number).await {
                 Ok(Some(told)) if told == *hash => {
+                    self.progress.block_found();
                     let anchor = Some(*number);
                     return Ok(other.map_or(Footing::Same(anchor), |number| Footing::Other { number, anchor }));
                 }
                 Ok(Some(_)) => other = other.or(Some(*number)),
-                Ok(None) => return Err(ChainError::NoSuchBlock { latest, missing: *number }.into()),
+                Ok(None) if self.progress.block_missing() < REFUSED_ROUNDS => {
+                    return Err(ChainError::NoSuchBlock { latest, missing: *number }.into());
+                }
                 // Some nodes keep no old blocks.
-                Err(ChainError::Node { .. }) => break,
+                Ok(None) | Err(ChainError::Node { .. }) => break,
                 Err(error) => return Err(error.into()),
             }
         }

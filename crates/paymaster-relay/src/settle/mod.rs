@@ -164,15 +164,24 @@ impl Settler {
                     repeated = Some((from, to));
                     continue;
                 }
-                Err(ChainError::Node { detail }) => {
-                    from = self.first_not_pruned(deployment, from, latest, detail).await?;
+                Err(refusal @ ChainError::Node { .. }) => {
+                    from = self.first_not_pruned(deployment, from, latest, refusal).await?;
                     continue;
                 }
                 // Some of the blocks before that one may be available.
-                Err(ChainError::LogsLag { missing }) => {
+                Err(ChainError::LogsLag { missing }) if missing > from => {
                     lag = Some(missing);
-                    let Some(before) = missing.checked_sub(step) else { break };
-                    (end, step) = (before, step * 2);
+                    (end, step) = (missing.saturating_sub(step).max(from), step * 2);
+                    continue;
+                }
+                Err(refusal @ ChainError::LogsLag { missing }) => {
+                    lag = Some(missing);
+                    if latest.saturating_add(1).saturating_sub(next) <= self.confirmations() {
+                        break;
+                    }
+                    // Some nodes answer null for old blocks, instead of an error.
+                    from = self.first_not_pruned(deployment, from, latest, refusal).await?;
+                    (end, step, lag) = (latest, 1, None);
                     continue;
                 }
                 mined => mined?.iter().map(settlement_of).collect(),

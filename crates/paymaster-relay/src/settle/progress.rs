@@ -37,6 +37,8 @@ pub(super) struct Progress {
     /// Rounds in which the node's chain was not the one that was read, with a new latest block,
     /// minus those in which it was.
     doubtful_rounds: AtomicU32,
+    /// Consecutive rounds in which the node had no block with the number of a recorded one.
+    missing_rounds: AtomicU32,
     deployments: Mutex<HashMap<Contracts, OfDeployment>>,
 }
 
@@ -92,6 +94,7 @@ impl Default for Progress {
             release_problem: Mutex::default(),
             used_problem: Mutex::default(),
             doubtful_rounds: AtomicU32::new(0),
+            missing_rounds: AtomicU32::new(0),
             deployments: Mutex::default(),
         }
     }
@@ -183,6 +186,19 @@ impl Progress {
         };
         self.doubtful_rounds.store(rounds, Ordering::Relaxed);
         rounds
+    }
+
+    /// Counts a round in which the node had no block with the number of a recorded one. Returns how
+    /// many there were since it had one.
+    pub(super) fn block_missing(&self) -> u32 {
+        let rounds = self.missing_rounds.load(Ordering::Relaxed).saturating_add(1);
+        self.missing_rounds.store(rounds, Ordering::Relaxed);
+        rounds
+    }
+
+    /// The node has a recorded block.
+    pub(super) fn block_found(&self) {
+        self.missing_rounds.store(0, Ordering::Relaxed);
     }
 
     pub(super) fn is_new(&self, hash: UserOpHash, block: u64) -> bool {

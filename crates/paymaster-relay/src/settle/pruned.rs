@@ -14,31 +14,30 @@ pub(super) const REFUSED_ROUNDS: u32 = 10;
 
 impl Settler {
     /// The first block whose logs the node returns, after it has refused those of `from` for
-    /// [`REFUSED_ROUNDS`] rounds with that `detail`, and returns those of the latest block.
+    /// [`REFUSED_ROUNDS`] rounds with that error, and returns those of the latest block.
     ///
     /// # Errors
-    /// The node's refusal, [`ChainError::Node`], while it is not certain that these logs are
-    /// pruned.
+    /// The node's refusal while it is not certain that these logs are pruned.
     pub(super) async fn first_not_pruned(
         &self,
         deployment: &Deployment,
         from: u64,
         latest: u64,
-        detail: String,
+        refusal: ChainError,
     ) -> Result<u64, RelayError> {
         if self.progress.refused(deployment.into(), from) < REFUSED_ROUNDS {
-            return Err(ChainError::Node { detail }.into());
+            return Err(refusal.into());
         }
         let ask = |block| self.chain.reader.mined(deployment, block, block);
         // Backends lag behind the latest block.
         let newest = latest.saturating_sub(self.confirmations());
         let Some(first) = first_given(from, newest, ask).await? else {
-            return Err(ChainError::Node { detail }.into());
+            return Err(refusal.into());
         };
         tracing::warn!(
             from,
             first,
-            detail,
+            %refusal,
             "the node no longer has the logs of the blocks that were to be read: settlement continues at the first whose logs it \
              has. an operation that was mined before that is settled at its worst case once its window is over"
         );
@@ -75,7 +74,7 @@ where
 async fn is_given<T>(answer: impl Future<Output = Result<T, ChainError>>) -> Result<bool, ChainError> {
     match answer.await {
         Ok(_) => Ok(true),
-        Err(ChainError::Node { .. }) => Ok(false),
+        Err(ChainError::Node { .. } | ChainError::LogsLag { .. }) => Ok(false),
         Err(error) => Err(error),
     }
 }

@@ -13,6 +13,7 @@ use super::pruned::{REFUSED_ROUNDS, first_given};
 use super::{Settler, settlement_of};
 use crate::chain::{AccountOp, ChainError};
 use crate::error::RelayError;
+use crate::gwei::Gwei;
 use crate::store::{Contracts, Expired, Settlement};
 
 /// Maximum number of queries of the logs of one account per round.
@@ -37,7 +38,8 @@ pub(super) struct Used {
 enum Fate {
     /// It was not mined: another operation used its nonce.
     Replaced,
-    /// It was mined, and settlement has missed it.
+    /// It was mined, and settlement has missed it; or it was mined for an earlier sponsorship of
+    /// the same intent, which has its cost.
     Missed(Settlement),
     /// It was mined, in a block that is not final yet.
     NotFinal,
@@ -91,7 +93,9 @@ impl Settler {
         for (sender, expired) in by_sender {
             // Reservations of earlier versions did not record their block.
             let recent = at.saturating_sub(MOST_IN_ROUND);
-            let first = expired.iter().map(|expired| expired.block.unwrap_or(recent)).min().unwrap_or(recent);
+            // A block after this one does not exist: the node had reported one that does not.
+            let block_of = |expired: &Expired| expired.block.filter(|block| *block <= at).unwrap_or(recent);
+            let first = expired.iter().map(block_of).min().unwrap_or(recent);
             let mined = match self.operations_of(contracts, sender, first, at).await {
                 Ok(Some(mined)) => mined,
                 Ok(None) => continue,
@@ -134,11 +138,15 @@ impl Settler {
             return Ok(Fate::Replaced);
         }
         let ours = self.store.sponsorships_of(&by.mined.user_op_hash).await?;
-        Ok(match ours.contains(&expired.id) {
-            true if by.mined.block > last_final => Fate::NotFinal,
-            true => Fate::Missed(settlement_of(&by.mined).1),
-            false if ours.is_empty() => Fate::Unknown,
-            false => Fate::Replaced,
+        let settlement = settlement_of(&by.mined).1;
+        Ok(if !ours.iter().any(|(_, intent)| *intent == expired.intent) {
+            if ours.is_empty() { Fate::Unknown } else { Fate::Replaced }
+        } else if settlement.block > last_final {
+            Fate::NotFinal
+        } else if ours.iter().any(|(id, _)| *id == expired.id) {
+            Fate::Missed(settlement)
+        } else {
+            Fate::Missed(Settlement { cost: Gwei::default(), ..settlement })
         })
     }
 

@@ -138,11 +138,19 @@ pub trait Store: Send + Sync {
         settlement: &Settlement,
     ) -> Result<bool, StoreError>;
 
-    /// The sponsorships for which an operation was signed, now or before a renewal.
+    /// Closes the mined reservations at these contracts whose block is at most the last final one,
+    /// as [`Self::settle`] does.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn sponsorships_of(&self, hash: &UserOpHash) -> Result<Vec<SponsorshipId>, StoreError>;
+    async fn close_final(&self, contracts: Contracts, last_final: u64) -> Result<(), StoreError>;
+
+    /// The sponsorships for which an operation was signed, now or before a renewal, with their
+    /// intents.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn sponsorships_of(&self, hash: &UserOpHash) -> Result<Vec<(SponsorshipId, IntentHash)>, StoreError>;
 
     /// The next block to read at all contracts of a chain that ever had a reservation, including
     /// those that are no longer configured.

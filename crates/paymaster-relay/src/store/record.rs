@@ -210,6 +210,8 @@ pub struct Record {
 pub struct Expired {
     /// Its id.
     pub id: SponsorshipId,
+    /// The intent.
+    pub intent: IntentHash,
     /// The smart account.
     pub sender: Address,
     /// The operation's nonce.

@@ -1,13 +1,13 @@
 //! Expired reservations.
 
-use proto::{Address, Uint256};
+use proto::{Address, IntentHash, Uint256, UserOpHash};
 use sqlx::{SqliteConnection, SqlitePool};
 
 use crate::sqlite::{Changes, column, fixed, signed, unsigned};
 use crate::store::{Contracts, Expired, SponsorshipId, StoreError};
 
 pub(super) const LIST: &str = "
-    SELECT id, sender, account_nonce, block FROM sponsorships
+    SELECT id, intent_hash, sender, account_nonce, block FROM sponsorships
     WHERE state IN ('reserved', 'signed') AND valid_until < ?1 AND settled_block IS NULL
         AND chain_id = ?2 AND entry_point = ?3 AND paymaster = ?4
     LIMIT ?5";
@@ -21,7 +21,7 @@ pub(super) const SETTLE_MISSED: &str = "
     UPDATE sponsorships SET state = 'settled', settled_block = ?3, settled_cost_gwei = ?4, succeeded = ?5
     WHERE id = ?1 AND state IN ('reserved', 'signed') AND valid_until < ?2 AND settled_block IS NULL";
 pub(super) const OF_OPERATION: &str = "
-    SELECT id FROM sponsorships
+    SELECT id, intent_hash FROM sponsorships
     WHERE user_op_hash = ?1 OR id IN (SELECT sponsorship_id FROM earlier_hashes WHERE user_op_hash = ?1)";
 
 pub(super) async fn list(
@@ -41,15 +41,26 @@ pub(super) async fn list(
         .map_err(StoreError::new)?;
     let expired = |row| {
         let (sender, nonce): (Vec<u8>, Vec<u8>) = (column(row, "sender")?, column(row, "account_nonce")?);
-        let block: Option<i64> = column(row, "block")?;
+        let (intent, block): (Vec<u8>, Option<i64>) = (column(row, "intent_hash")?, column(row, "block")?);
         Ok(Expired {
             id: SponsorshipId(column(row, "id")?),
+            intent: fixed(&intent).map(IntentHash)?,
             sender: Address(fixed(&sender)?),
             nonce: Uint256(fixed(&nonce)?),
             block: block.map(unsigned).transpose()?,
         })
     };
     rows.iter().map(expired).collect()
+}
+
+/// The sponsorships of an operation, and their intents.
+pub(super) async fn of_operation(
+    readers: &SqlitePool,
+    hash: &UserOpHash,
+) -> Result<Vec<(SponsorshipId, IntentHash)>, StoreError> {
+    let rows: Vec<(String, Vec<u8>)> =
+        sqlx::query_as(OF_OPERATION).bind(&hash.0[..]).fetch_all(readers).await.map_err(StoreError::new)?;
+    rows.into_iter().map(|(id, intent)| Ok((SponsorshipId(id), fixed(&intent).map(IntentHash)?))).collect()
 }
 
 pub(super) async fn release(

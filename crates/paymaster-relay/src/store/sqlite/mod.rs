@@ -208,13 +208,18 @@ impl Store for SqliteStore {
         Ok(self.0.change(statement.bind(to_signed(block)?).bind(cost.count()).bind(succeeded)).await? == 1)
     }
 
-    async fn sponsorships_of(&self, hash: &UserOpHash) -> Result<Vec<SponsorshipId>, StoreError> {
-        let ids = sqlx::query_scalar(expired::OF_OPERATION)
-            .bind(&hash.0[..])
-            .fetch_all(self.0.readers())
-            .await
-            .map_err(StoreError::new)?;
-        Ok(ids.into_iter().map(SponsorshipId).collect())
+    async fn close_final(&self, contracts: Contracts, last_final: u64) -> Result<(), StoreError> {
+        let Contracts { chain_id, entry_point, paymaster } = contracts;
+        let statement = sqlx::query(settle::CLOSE)
+            .bind(to_signed(chain_id)?)
+            .bind(to_signed(last_final)?)
+            .bind(entry_point.0.to_vec())
+            .bind(paymaster.0.to_vec());
+        self.0.change(statement).await.map(drop)
+    }
+
+    async fn sponsorships_of(&self, hash: &UserOpHash) -> Result<Vec<(SponsorshipId, IntentHash)>, StoreError> {
+        expired::of_operation(self.0.readers(), hash).await
     }
 
     async fn next_blocks(&self, chain_id: u64) -> Result<Vec<(Contracts, u64)>, StoreError> {

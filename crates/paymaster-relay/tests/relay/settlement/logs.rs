@@ -217,3 +217,26 @@ async fn a_node_that_keeps_no_old_logs_holds_settlement_up_for_some_rounds_only(
     let states: Vec<_> = states(&world).await.into_iter().map(|(state, _)| state).collect();
     assert_eq!((states, costs(&world).await[0].1), (vec!["settled".to_owned(), "released".to_owned()], true));
 }
+
+/// As a node does that keeps no blocks below the number 90.
+fn has_no_block_below_90(question: &Value, answer: &mut Value) {
+    let number = question["params"][0].as_str().and_then(|number| u64::from_str_radix(number.get(2..)?, 16).ok());
+    if question["method"] == "eth_getBlockByNumber" && number.is_some_and(|number| number < 90) {
+        answer["result"] = Value::Null;
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_answers_null_for_old_blocks_holds_settlement_up_for_some_rounds_only() {
+    let (world, node) = behind_a_node().await;
+    world.relay.settler.settle().await.unwrap();
+    world.anvil.mine(120).await.unwrap();
+    node.fail(Fault::Rewrites(has_no_block_below_90));
+    let mut rounds = 1;
+    while world.relay.settler.settle().await.is_err() {
+        rounds += 1;
+        assert!(rounds < 30, "{:?}", world.problem("settlement").await);
+    }
+    assert!(rounds >= 10, "{rounds}");
+    assert_eq!(blocks_behind(&world), 0.0);
+}

@@ -1,6 +1,7 @@
 //! Expired reservations whose nonce was used.
 
 use devkit::EntryPointVersion::V07;
+use devkit::passkey::SignCounter;
 use serde_json::{Value, json};
 
 use super::{
@@ -153,4 +154,45 @@ async fn a_replaced_operation_is_released_though_the_logs_lag_by_the_confirmatio
     node.fail(Fault::LogsUpTo(next_block(&world).await - 1));
     world.anvil.mine(1).await.unwrap();
     assert_eq!(world.release_expired().await, 1);
+}
+
+/// As a backend does that does not have the account's first operation yet.
+fn lags_behind_the_account(question: &Value, answer: &mut Value) {
+    let input = question["params"][0]["input"].as_str().unwrap_or_default();
+    if question["params"][0] == "latest" {
+        answer["result"]["number"] = json!("0x2");
+    } else if question["method"] == "eth_getCode" {
+        answer["result"] = json!("0x");
+    } else if input.starts_with("0x35567e1a") {
+        answer["result"] = json!(format!("0x{}", "0".repeat(64)));
+    }
+}
+
+#[tokio::test]
+async fn an_operation_that_is_sponsored_again_after_it_was_mined_keeps_its_key() {
+    let (world, node) = behind_a_node().await;
+    world.relay.settler.settle().await.unwrap();
+    let mut dapp = world.dapp(ACCOUNT).await;
+    dapp.passkey.behaviour.counter = SignCounter::Counting;
+    let (op, next) = (dapp.first_op(0), dapp.first_op(1));
+    let options = json!({ "idempotencyKey": "order-1" });
+    let mut sponsor = async |op: &Value| {
+        let passkey = world.approval(&mut dapp, op).await;
+        world.client.call("pm_sponsor_with_tee", json!([op, ACCOUNT, passkey, options])).await
+    };
+    let answer = sponsor(&op).await.unwrap();
+    let cost = mine(&world, &answer).await;
+    world.anvil.mine(10).await.unwrap();
+    world.clock.advance(20);
+    world.relay.settler.settle().await.unwrap();
+    node.fail(Fault::Rewrites(lags_behind_the_account));
+    sponsor(&op).await.unwrap();
+    node.fail(Fault::None);
+    world.pass(700).await;
+    world.relay.settler.settle().await.unwrap();
+    assert_eq!(world.try_to_release().await.unwrap(), 0);
+    let settled = |cost| ("settled".to_owned(), Some(cost));
+    let states = states(&world).await;
+    assert!(states[0].1.is_some_and(|booked| booked - cost <= 1) && states[1..] == [settled(0)], "{states:?}");
+    sponsor(&next).await.unwrap_err().assert_is(-32602, "idempotency_conflict", false);
 }

@@ -94,6 +94,7 @@ macro_rules! promises {
                     a_window_lasts_to_its_last_second,
                     only_reservations_of_these_contracts_expire,
                     an_expired_sponsorship_is_listed_and_released_or_settled_once,
+                    what_was_mined_at_other_contracts_is_closed_once_it_is_final,
                     an_operation_sponsored_for_several_is_that_of_each,
                     an_operation_is_that_of_its_sponsorship_before_and_after_a_renewal,
                     a_mined_operation_is_counted_until_its_block_is_final,

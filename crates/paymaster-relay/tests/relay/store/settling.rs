@@ -44,6 +44,7 @@ pub async fn an_expired_sponsorship_is_listed_and_released_or_settled_once(stora
     assert_eq!(store.expired(Contracts::from(&deployment_of(8)), NEVER, 3).await.unwrap(), []);
     let of = |sample: &NewSponsorship| Expired {
         id: sample.id.clone(),
+        intent: sample.intent,
         sender: sample.sender,
         nonce: sample.account_nonce,
         block: Some(sample.block),
@@ -75,6 +76,21 @@ pub async fn an_expired_sponsorship_is_listed_and_released_or_settled_once(stora
     assert_eq!(reserved(&store).await, 2 * COST);
 }
 
+pub async fn what_was_mined_at_other_contracts_is_closed_once_it_is_final(storage: &dyn Storage) {
+    let store = storage.open().await;
+    let new = sponsorship(1, proven(), None);
+    reserve_signed(&*store, 1, &new).await;
+    store.settle(&deployment(), &read(5, 2, Some((signed(1).user_op_hash, 5)))).await.unwrap();
+    let elsewhere = Contracts::from(&deployment_of(8));
+    for (contracts, last_final, state) in
+        [(contracts(), 4, State::Mined), (elsewhere, 9, State::Mined), (contracts(), 5, State::Settled)]
+    {
+        store.close_final(contracts, last_final).await.unwrap();
+        assert_eq!(found(&store, &new).await.map(|record| record.state), Some(state), "{last_final}");
+    }
+    assert_eq!(reserved(&store).await, 0);
+}
+
 pub async fn an_operation_sponsored_for_several_is_that_of_each(storage: &dyn Storage) {
     let store = storage.open().await;
     let of_one = sponsorship(1, proven(), None);
@@ -90,7 +106,10 @@ pub async fn an_operation_sponsored_for_several_is_that_of_each(storage: &dyn St
     }
     for hash in [1, 2] {
         let of_hash = store.sponsorships_of(&signed(hash).user_op_hash).await.unwrap();
-        assert!(of_hash.len() == 2 && both.iter().all(|each| of_hash.contains(&each.id)), "{hash}");
+        assert!(
+            of_hash.len() == 2 && both.iter().all(|each| of_hash.contains(&(each.id.clone(), each.intent))),
+            "{hash}"
+        );
     }
     store.settle(&deployment(), &read(5, 0, Some((signed(1).user_op_hash, 5)))).await.unwrap();
     for each in both {
@@ -106,7 +125,8 @@ pub async fn an_operation_is_that_of_its_sponsorship_before_and_after_a_renewal(
     let later = Terms { valid_until: 1000, ..new.terms };
     assert!(store.renew(&new.id, &later, 9).await.unwrap());
     assert!(store.record_signed(&new.id, &later, &signed(2)).await.unwrap());
-    for (number, of) in [(1, vec![new.id.clone()]), (2, vec![new.id]), (3, vec![other.id]), (4, vec![])] {
+    let [new, other] = [new, other].map(|new| (new.id, new.intent));
+    for (number, of) in [(1, vec![new.clone()]), (2, vec![new]), (3, vec![other]), (4, vec![])] {
         assert_eq!(store.sponsorships_of(&signed(number).user_op_hash).await.unwrap(), of, "{number}");
     }
 }
