@@ -214,8 +214,8 @@ impl Inner {
         let wallet = match made {
             Ok(wallet) => wallet,
             Err(error) => {
-                if !case.is_in_doubt {
-                    self.refused(&creation, &error).await?;
+                if let TeeError::Refused(status) = &error {
+                    self.refused(&creation, *status).await?;
                 }
                 return Err(self.with_ceiling(error.into()).await);
             }
@@ -233,9 +233,9 @@ impl Inner {
     /// The TEE refused a creation: its record is not kept, since the same passkey may be refused
     /// any number of times. If there is an account with that id, it may have been created by an
     /// earlier call for the same registration, whose answer was lost.
-    async fn refused(&self, creation: &Creation, error: &TeeError) -> Result<(), GatewayError> {
-        match error {
-            TeeError::Refused(Status::AccountExists) => self.settle(creation, true).await,
+    async fn refused(&self, creation: &Creation, status: Status) -> Result<(), GatewayError> {
+        match status {
+            Status::AccountExists => self.settle(creation, true).await,
             _ => Ok(self.store.forget_creation(creation.registration_id).await?),
         }
     }

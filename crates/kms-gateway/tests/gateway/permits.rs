@@ -150,7 +150,7 @@ async fn an_invitation_is_valid_for_its_accounts_and_each_can_be_requested_again
     let begin = json!({ "userName": "alice", "invitation": invitation.to_string() });
     kms.post("/webauthn/register/begin", &begin).await.refused(403, "invitation_used_up");
     let error = kms.create_invited(&third, &invitation).await.refused(403, "invitation_used_up");
-    assert!(error["message"].as_str().unwrap().contains("2 accounts"), "{error}");
+    assert!(error["message"].as_str().unwrap().contains("as many passkeys as it allows: 2"), "{error}");
     // After a restart too.
     kms.create_invited(&first.unwrap(), &invitation).await.ok();
     let rows: Vec<Option<String>> = sqlx::query_scalar("SELECT signer FROM audit WHERE action = 'create_account'")

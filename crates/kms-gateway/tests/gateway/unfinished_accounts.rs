@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
-use sqlx::AssertSqlSafe;
 
 use crate::support::{FailingTee, Kms, NOW, until};
 
@@ -12,15 +11,21 @@ impl Kms {
     /// Requests an account for this registration. The TEE creates it, but the process ends before
     /// its row is written.
     pub async fn killed_before_recording_the_account_of(self, registration_id: &Value) -> Self {
-        let database = self.database().await;
-        let trigger = "CREATE TRIGGER killed BEFORE INSERT ON accounts BEGIN SELECT RAISE(ABORT, 'killed'); END";
-        sqlx::query(AssertSqlSafe(trigger)).execute(&database).await.unwrap();
-        let asked = self.create(json!({ "registrationId": registration_id, "accountId": "alice" })).await;
-        asked.refused(503, "store_unavailable");
-        sqlx::query("DROP TRIGGER killed").execute(&database).await.unwrap();
-        database.close().await;
+        let asked = json!({ "registrationId": registration_id, "accountId": "alice" });
+        self.before_indexing(async || self.create(asked.clone()).await.refused(503, "store_unavailable")).await;
         assert_eq!(self.accounts().await, 0);
         self.restart().await
+    }
+
+    /// Runs that while no account can be added to the index, as if the process ended before.
+    pub async fn before_indexing<T>(&self, run: impl AsyncFnOnce() -> T) -> T {
+        let database = self.database().await;
+        let trigger = "CREATE TRIGGER killed BEFORE INSERT ON accounts BEGIN SELECT RAISE(ABORT, 'killed'); END";
+        sqlx::query(trigger).execute(&database).await.unwrap();
+        let outcome = run().await;
+        sqlx::query("DROP TRIGGER killed").execute(&database).await.unwrap();
+        database.close().await;
+        outcome
     }
 
     async fn accounts(&self) -> i64 {
@@ -124,16 +129,17 @@ async fn a_creation_that_the_tee_refuses_leaves_no_row_however_often_it_is_repea
 async fn failing_records_block_neither_new_accounts_nor_the_purge_of_others() {
     let failing = Arc::new(AtomicBool::new(false));
     let kms = Kms::over_tee(Arc::new(FailingTee::start("damaged-", Arc::clone(&failing)))).await;
-    let database = kms.database().await;
-    let trigger = "CREATE TRIGGER killed BEFORE INSERT ON accounts BEGIN SELECT RAISE(ABORT, 'killed'); END";
-    sqlx::query(trigger).execute(&database).await.unwrap();
     // More than are handled at a time, all older than the one that can be settled.
-    for name in (0..6).map(|number| format!("damaged-{number}")).chain(["alice".to_owned()]) {
-        let (_, registration_id) = kms.register().await;
-        let asked = kms.create(json!({ "registrationId": registration_id, "accountId": name })).await;
-        asked.refused(503, "store_unavailable");
-    }
-    sqlx::query("DROP TRIGGER killed").execute(&database).await.unwrap();
+    let names = (0..6).map(|number| format!("damaged-{number}")).chain(["alice".to_owned()]);
+    let request_all = async || {
+        for name in names {
+            let (_, registration_id) = kms.register().await;
+            let asked = kms.create(json!({ "registrationId": registration_id, "accountId": name })).await;
+            asked.refused(503, "store_unavailable");
+        }
+    };
+    kms.before_indexing(request_all).await;
+    let database = kms.database().await;
     sqlx::query("UPDATE creations SET registration = x'00' WHERE account_id = 'damaged-0'")
         .execute(&database)
         .await

@@ -74,9 +74,13 @@ impl Settler {
             return Ok(());
         }
         let furthest = read.map_or(latest, |read| latest.min(read.saturating_add(MOST_IN_ROUND)));
-        match self.chain.reader.hash_of(furthest).await? {
-            Some(_) => Ok(()),
-            None => Err(ChainError::NoSuchBlock { latest, missing: furthest }.into()),
+        match self.chain.reader.hash_of(furthest).await {
+            Ok(Some(_)) => Ok(()),
+            // A node that keeps no old blocks. A latest block that does not exist is found by the
+            // queries of logs.
+            Ok(None) | Err(ChainError::Node { .. }) if self.progress.block_missing() > REFUSED_ROUNDS => Ok(()),
+            Ok(None) => Err(ChainError::NoSuchBlock { latest, missing: furthest }.into()),
+            Err(error) => Err(error.into()),
         }
     }
 

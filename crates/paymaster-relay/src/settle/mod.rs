@@ -164,6 +164,12 @@ impl Settler {
                     repeated = Some((from, to));
                     continue;
                 }
+                // An outage; or what makes a proxy or a node close the connection.
+                Err(error @ ChainError::Unreachable { .. }) if to > from => {
+                    width.note_too_slow(from, to);
+                    self.progress.note_width(contracts, width);
+                    return Err(error.into());
+                }
                 Err(refusal @ ChainError::Node { .. }) => {
                     from = self.first_not_pruned(deployment, from, latest, refusal).await?;
                     continue;

@@ -157,7 +157,11 @@ impl Settler {
         settlement: &Settlement,
     ) -> Result<(), RelayError> {
         if self.store.settle_missed(&expired.id, ended_before, settlement).await? {
-            let (Expired { sender, nonce, .. }, Settlement { block, .. }) = (expired, settlement);
+            let (Expired { sender, nonce, .. }, Settlement { block, cost, .. }) = (expired, settlement);
+            if *cost == Gwei::default() {
+                tracing::info!(%sender, %nonce, block, "an operation was sponsored again after it was mined");
+                return Ok(());
+            }
             tracing::warn!(
                 %sender,
                 %nonce,
@@ -225,17 +229,22 @@ impl Settler {
                 reading.refused = 0;
                 Ok(())
             }
-            Err(ChainError::AnswerTooLarge { .. } | ChainError::Node { .. }) if to > from => {
+            // Without a block, the node has pruned it, or lags.
+            Err(ChainError::AnswerTooLarge { .. } | ChainError::Node { .. } | ChainError::LogsLag { .. })
+                if to > from =>
+            {
                 reading.width.note_refused(from, to);
                 Ok(())
             }
-            Err(ChainError::Node { detail }) if reading.refused < REFUSED_ROUNDS => {
+            Err(refusal @ (ChainError::Node { .. } | ChainError::LogsLag { .. }))
+                if reading.refused < REFUSED_ROUNDS =>
+            {
                 reading.refused += 1;
-                Err(ChainError::Node { detail })
+                Err(refusal)
             }
-            Err(ChainError::Node { detail }) => {
+            Err(refusal @ (ChainError::Node { .. } | ChainError::LogsLag { .. })) => {
                 let given = first_given(from, at, |block| ask(block, block)).await?;
-                reading.next = given.ok_or(ChainError::Node { detail })?;
+                reading.next = given.ok_or(refusal)?;
                 Ok(())
             }
             // As above, but each such question is slow: the next round asks for fewer blocks.

@@ -34,6 +34,8 @@ const HAS_ROWS_OF_NO_CHAIN: &str = "
 /// does.
 const CHAIN_NOTED: i64 = 9;
 const CHAIN_OF_EACH_ROW: i64 = 13;
+const HAS_TABLES: &str =
+    "SELECT EXISTS (SELECT name FROM sqlite_master WHERE type = 'table' AND name <> '_sqlx_migrations')";
 const HAS_ROWS: &str =
     "SELECT EXISTS (SELECT id FROM sponsorships) OR EXISTS (SELECT next_block FROM settlement_cursors)";
 const HAS_ROWS_AND_NO_CHAIN: &str = "
@@ -107,11 +109,15 @@ impl Database {
         // SQLite creates a log for reading, unless it is told that the file does not change.
         let options = SqliteConnectOptions::new().filename(file).read_only(true).immutable(is_closed);
         let mut connection = options.connect().await.map_err(StoreError::new)?;
+        let ours = MIGRATIONS.migrator();
+        // The first start was interrupted before a migration.
+        if !sqlx::query_scalar(HAS_TABLES).fetch_one(&mut connection).await.map_err(StoreError::new)? {
+            return Ok(Some(ours.iter().count()));
+        }
         let applied: Vec<(i64, Vec<u8>)> = sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations")
             .fetch_all(&mut connection)
             .await
             .map_err(|error| StoreError::new(format!("not a database of super-relay: {error}")))?;
-        let ours = MIGRATIONS.migrator();
         for (version, checksum) in &applied {
             match ours.iter().find(|migration| migration.version == *version) {
                 Some(migration) if migration.checksum.as_ref() == checksum.as_slice() => {}

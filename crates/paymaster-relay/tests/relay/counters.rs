@@ -1,6 +1,7 @@
 //! Behaviour specific to the embedded database: it compares its counters of open reservations with
 //! its rows, and migrates the data of earlier versions.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use paymaster_relay::clients::ApiKeyId;
@@ -267,4 +268,20 @@ async fn rows_of_a_database_that_noted_no_chain_are_taken_over_by_a_node_of_one_
         store.database().take_over(chain_ids).await.unwrap();
     }
     assert_eq!(store.reserved(&deployment()).await.unwrap().count(), 70);
+}
+
+#[tokio::test]
+async fn a_database_whose_first_start_was_interrupted_is_migrated() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("relay.db");
+    let options = SqliteConnectOptions::new().filename(&file).create_if_missing(true);
+    let pool = SqlitePoolOptions::new().connect_with(options).await.unwrap();
+    sqlx::query("PRAGMA user_version = 0").execute(&pool).await.unwrap();
+    pool.close().await;
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let due = Database::look_at(&file, &[1, 2]).await.unwrap();
+    assert!(due.is_some_and(|due| due > 0), "{due:?}");
+    let store = SqliteStore::open(&file).await.unwrap();
+    assert_eq!(Database::look_at(&file, &[1, 2]).await.unwrap(), Some(0));
+    store.database().close().await;
 }
