@@ -9,6 +9,7 @@ use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::{Address, U256};
 use alloy_provider::transport::TransportError;
 use alloy_provider::{Provider, RootProvider};
+use tempfile::TempDir;
 use tokio::sync::oneshot;
 use url::Url;
 
@@ -37,6 +38,9 @@ impl Default for AnvilOptions {
 #[derive(Debug)]
 pub struct Anvil {
     process: Process,
+    /// Where it stores the states of past blocks, which it leaves behind when it is killed.
+    /// Deleted after the process has ended.
+    _states: TempDir,
     url: Url,
     provider: RootProvider,
     accounts: [Address; ACCOUNTS],
@@ -48,8 +52,11 @@ impl Anvil {
     /// # Errors
     /// [`DevkitError::AnvilDidNotStart`] with anvil's own output if it stops before it listens.
     pub async fn start(binary: &Path, options: AnvilOptions) -> Result<Self, DevkitError> {
+        let states = TempDir::new().map_err(|error| did_not_start(error.to_string()))?;
         let child = Command::new(binary)
             .args(["--host", "127.0.0.1", "--port", "0", "--hardfork", "prague"])
+            .arg("--cache-path")
+            .arg(states.path())
             .args(["--accounts", &ACCOUNTS.to_string(), "--chain-id", &options.chain_id.to_string()])
             .args(options.started_at.map(|seconds| format!("--timestamp={seconds}")))
             .stdin(Stdio::null())
@@ -74,7 +81,7 @@ impl Anvil {
         let accounts = provider.get_accounts().await?;
         let accounts =
             accounts.try_into().map_err(|found: Vec<_>| did_not_start(format!("{} funded accounts", found.len())))?;
-        Ok(Self { process, url, provider, accounts })
+        Ok(Self { process, _states: states, url, provider, accounts })
     }
 
     /// The JSON-RPC endpoint.
