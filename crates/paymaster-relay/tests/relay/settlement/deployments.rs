@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use paymaster_relay::store::Store;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
-    LOGS, behind_a_node_with_deployments_of_v08_and_v07, behind_a_node_with_two_deployments, has_no_logs,
-    keeps_logs_from_block_90, next_block, sponsored,
+    LOGS, V07_ENTRY_POINT, asks_for_block_below, behind_a_node_with_deployments_of_v08_and_v07,
+    behind_a_node_with_two_deployments, has_no_logs, is_pruned, keeps_logs_from_block_90, next_block, sponsored,
 };
 use crate::support::Fault;
 
@@ -30,7 +30,7 @@ async fn a_node_that_keeps_no_old_logs_holds_no_deployment_up_for_good() {
 
 fn has_no_logs_of_v07(question: &Value, answer: &mut Value) {
     let address = question["params"][0]["address"].as_str().unwrap_or_default();
-    if question["method"] == LOGS && address.eq_ignore_ascii_case("0x0000000071727De22E5E9d8BAf0edAc6f37da032") {
+    if question["method"] == LOGS && address.eq_ignore_ascii_case(V07_ENTRY_POINT) {
         has_no_logs(question, answer);
     }
 }
@@ -63,7 +63,7 @@ async fn a_deployment_whose_logs_are_refused_slows_no_other_down() {
         world.anvil.mine(50).await.unwrap();
         world.relay.settler.settle().await.unwrap_err();
         let problem = world.problem("settlement").await.unwrap();
-        assert!(problem.contains("EntryPoint 0x0000000071727De22E5E9d8BAf0edAc6f37da032"), "{problem}");
+        assert!(problem.contains(&format!("EntryPoint {V07_ENTRY_POINT}")), "{problem}");
         let after = world.store.next_blocks(31337).await.unwrap();
         let moved: Vec<_> = after.iter().filter(|cursor| !before.contains(cursor)).collect();
         assert!(moved.len() == 1 && moved[0].1 == before[0].1 + 50 * round, "{after:?}");
@@ -71,7 +71,7 @@ async fn a_deployment_whose_logs_are_refused_slows_no_other_down() {
 }
 
 fn asks_for_logs_of_v07(body: &str) -> bool {
-    body.contains(LOGS) && body.contains("0x0000000071727de22e5e9d8baf0edac6f37da032")
+    body.contains(LOGS) && body.contains(&V07_ENTRY_POINT.to_lowercase())
 }
 
 #[tokio::test]
@@ -92,12 +92,8 @@ async fn a_slow_refusal_of_one_deployments_logs_is_no_outage_for_another() {
 static OLDEST: AtomicU64 = AtomicU64::new(0);
 
 fn has_no_old_blocks(question: &Value, answer: &mut Value) {
-    let number = question["params"][0].as_str().and_then(|number| u64::from_str_radix(number.get(2..)?, 16).ok());
-    if question["method"] == "eth_getBlockByNumber"
-        && number.is_some_and(|number| number < OLDEST.load(Ordering::SeqCst))
-    {
-        let error = json!({ "code": 4444, "message": "pruned history unavailable" });
-        *answer = json!({ "jsonrpc": "2.0", "id": question["id"], "error": error });
+    if asks_for_block_below(OLDEST.load(Ordering::SeqCst), question) {
+        is_pruned(question, answer);
     }
     has_no_logs_of_v07(question, answer);
 }

@@ -7,8 +7,8 @@ use paymaster_relay::RelayError;
 use serde_json::{Value, json};
 
 use super::{
-    LOGS, allows_ten_blocks, behind_a_node, blocks_behind, costs, has_no_logs, keeps_logs_from_block_90, mine,
-    next_block, sponsored, states,
+    LOGS, allows_ten_blocks, behind_a_node, blocks_behind, costs, has_no_block_below_90, has_no_logs,
+    keeps_logs_from_block_90, mine, next_block, sponsored, states,
 };
 use crate::support::{ACCOUNT, Fault};
 
@@ -216,14 +216,6 @@ async fn a_node_that_keeps_no_old_logs_holds_settlement_up_for_some_rounds_only(
     assert_eq!(world.try_to_release().await.unwrap(), 0);
     let states: Vec<_> = states(&world).await.into_iter().map(|(state, _)| state).collect();
     assert_eq!((states, costs(&world).await[0].1), (vec!["settled".to_owned(), "released".to_owned()], true));
-}
-
-/// As a node does that keeps no blocks below the number 90.
-fn has_no_block_below_90(question: &Value, answer: &mut Value) {
-    let number = question["params"][0].as_str().and_then(|number| u64::from_str_radix(number.get(2..)?, 16).ok());
-    if question["method"] == "eth_getBlockByNumber" && number.is_some_and(|number| number < 90) {
-        answer["result"] = Value::Null;
-    }
 }
 
 #[tokio::test]

@@ -47,11 +47,13 @@ async fn next_block(world: &World) -> u64 {
     world.store.next_blocks(31337).await.unwrap()[0].1
 }
 
+/// A block's number in a query; `None` for a tag such as `latest`.
+fn block_number(asked: &Value) -> Option<u64> {
+    u64::from_str_radix(asked.as_str()?.strip_prefix("0x")?, 16).ok()
+}
+
 fn allows_ten_blocks(question: &Value, answer: &mut Value) {
-    let block = |name: &str| {
-        let number = question["params"][0][name].as_str().unwrap();
-        u64::from_str_radix(number.trim_start_matches("0x"), 16).unwrap()
-    };
+    let block = |name: &str| block_number(&question["params"][0][name]).unwrap();
     if question["method"] == LOGS && block("toBlock") - block("fromBlock") >= 10 {
         let error = json!({ "code": -32600, "message": "up to a 10 block range is allowed" });
         *answer = json!({ "jsonrpc": "2.0", "id": question["id"], "error": error });
@@ -78,10 +80,26 @@ fn tells_of_no_logs(question: &Value, answer: &mut Value) {
 }
 
 fn keeps_logs_from_block_90(question: &Value, answer: &mut Value) {
-    let from = question["params"][0]["fromBlock"].as_str();
-    if question["method"] == LOGS && from.is_some_and(|from| u64::from_str_radix(&from[2..], 16).unwrap() < 90) {
-        let error = json!({ "code": 4444, "message": "pruned history unavailable" });
-        *answer = json!({ "jsonrpc": "2.0", "id": question["id"], "error": error });
+    if question["method"] == LOGS && block_number(&question["params"][0]["fromBlock"]).is_some_and(|from| from < 90) {
+        is_pruned(question, answer);
+    }
+}
+
+fn is_pruned(question: &Value, answer: &mut Value) {
+    let error = json!({ "code": 4444, "message": "pruned history unavailable" });
+    *answer = json!({ "jsonrpc": "2.0", "id": question["id"], "error": error });
+}
+
+/// Whether it queries a block below that number.
+fn asks_for_block_below(number: u64, question: &Value) -> bool {
+    let asked = block_number(&question["params"][0]);
+    question["method"] == "eth_getBlockByNumber" && asked.is_some_and(|asked| asked < number)
+}
+
+/// As a node does that keeps no blocks below the number 90.
+fn has_no_block_below_90(question: &Value, answer: &mut Value) {
+    if asks_for_block_below(90, question) {
+        answer["result"] = Value::Null;
     }
 }
 
@@ -96,10 +114,10 @@ async fn costs(world: &World) -> Vec<(Option<i64>, bool)> {
     .unwrap()
 }
 
-/// Nothing is mined at the second deployment.
 const V07_ENTRY_POINT: &str = "0x0000000071727De22E5E9d8BAf0edAc6f37da032";
 const V08_ENTRY_POINT: &str = "0x4337084D9E255Ff0702461CF8895CE9E3b5Ff108";
 
+/// Nothing is mined at the second deployment.
 async fn behind_a_node_with_two_deployments() -> (World, Node) {
     with_another_deployment(V07, (V08_ENTRY_POINT, "0.8")).await
 }

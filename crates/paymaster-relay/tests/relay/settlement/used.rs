@@ -5,10 +5,17 @@ use devkit::passkey::SignCounter;
 use serde_json::{Value, json};
 
 use super::{
-    LOGS, allows_ten_blocks, behind_a_node, behind_a_node_with_two_deployments, costs, mine, next_block, sponsored,
-    states, tells_of_no_logs,
+    LOGS, allows_ten_blocks, behind_a_node, behind_a_node_with_two_deployments, costs, has_no_block_below_90, mine,
+    next_block, sponsored, states, tells_of_no_logs,
 };
 use crate::support::{ACCOUNT, Fault, World};
+
+/// Another operation with the same nonce.
+fn rival(op: &Value) -> Value {
+    let mut other = op.clone();
+    other["callGasLimit"] = json!("0x30000");
+    other
+}
 
 #[tokio::test]
 async fn an_operation_that_the_logs_lack_is_not_released_and_its_key_stays_taken() {
@@ -72,8 +79,7 @@ async fn a_used_nonce_that_the_logs_do_not_explain_keeps_its_own_reservation_onl
     let (world, node) = behind_a_node().await;
     let mut dapp = world.dapp(ACCOUNT).await;
     let first = dapp.first_op(0);
-    let mut second = first.clone();
-    second["callGasLimit"] = json!("0x30000");
+    let second = rival(&first);
     world.sponsor(&mut dapp, &first).await.unwrap();
     let answer = world.sponsor(&mut dapp, &second).await.unwrap();
     let unsent = dapp.first_op(1);
@@ -104,8 +110,7 @@ async fn logs_that_take_more_than_one_round_to_read_are_read_on_in_the_next() {
     let (world, node) = behind_a_node_with_two_deployments().await;
     let mut dapp = world.dapp(ACCOUNT).await;
     let first = dapp.first_op(0);
-    let mut second = first.clone();
-    second["callGasLimit"] = json!("0x30000");
+    let second = rival(&first);
     world.sponsor(&mut dapp, &first).await.unwrap();
     world.anvil.mine(300).await.unwrap();
     world.clock.advance(300);
@@ -131,8 +136,7 @@ async fn an_operation_replaced_by_another_with_its_nonce_is_released() {
     let world = World::new(V07).await;
     let mut dapp = world.dapp(ACCOUNT).await;
     let first = dapp.first_op(0);
-    let mut second = first.clone();
-    second["callGasLimit"] = json!("0x30000");
+    let second = rival(&first);
     world.sponsor(&mut dapp, &first).await.unwrap();
     let answer = world.sponsor(&mut dapp, &second).await.unwrap();
     mine(&world, &answer).await;
@@ -147,8 +151,7 @@ async fn a_replaced_operation_is_released_though_the_logs_lag_by_the_confirmatio
     let (world, node) = behind_a_node().await;
     let mut dapp = world.dapp(ACCOUNT).await;
     let first = dapp.first_op(0);
-    let mut second = first.clone();
-    second["callGasLimit"] = json!("0x30000");
+    let second = rival(&first);
     world.sponsor(&mut dapp, &first).await.unwrap();
     let answer = world.sponsor(&mut dapp, &second).await.unwrap();
     mine(&world, &answer).await;
@@ -203,12 +206,8 @@ async fn an_operation_that_is_sponsored_again_after_it_was_mined_keeps_its_key()
     sponsor(&next).await.unwrap_err().assert_is(-32602, "idempotency_conflict", false);
 }
 
-/// As a node does that keeps no blocks below the number 90, and takes ten in one query.
-fn has_no_block_below_90(question: &Value, answer: &mut Value) {
-    let number = question["params"][0].as_str().and_then(|number| u64::from_str_radix(number.get(2..)?, 16).ok());
-    if question["method"] == "eth_getBlockByNumber" && number.is_some_and(|number| number < 90) {
-        answer["result"] = Value::Null;
-    }
+fn has_no_block_below_90_and_allows_ten(question: &Value, answer: &mut Value) {
+    has_no_block_below_90(question, answer);
     allows_ten_blocks(question, answer);
 }
 
@@ -223,7 +222,7 @@ async fn a_used_nonce_in_blocks_that_are_gone_keeps_no_reservation_for_good() {
     world.pass(700).await;
     world.anvil.mine(120).await.unwrap();
     world.relay.settler.settle().await.unwrap();
-    node.fail(Fault::Rewrites(has_no_block_below_90));
+    node.fail(Fault::Rewrites(has_no_block_below_90_and_allows_ten));
     let mut rounds = 0;
     while world.reserved().await > 0 {
         let _ = world.try_to_release().await;
