@@ -79,7 +79,7 @@ pub struct WebSocket {
 
 /// Why reading ends.
 enum End {
-    /// The client closed the connection, disappeared, or sends nothing but control frames.
+    /// The client closed the connection, disappeared, or sends too many control frames.
     Gone,
     /// It has to be closed with this code (RFC 6455, section 7.4.1). Messages already read are
     /// answered first.

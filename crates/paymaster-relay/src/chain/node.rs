@@ -80,12 +80,10 @@ impl Node {
         if begun.elapsed() >= self.patience / QUICK && self.place.why_unanswered(&outcome).is_some() {
             return Err(too_slow());
         }
-        if let Ok(Err(error)) = &outcome
-            && is_refusal_in_http(error)
-        {
-            return outcome.map_err(|_| unreachable(&self.place.no_answer()));
+        match outcome {
+            Ok(Err(error)) if is_refusal_in_http(&error) => Ok(Err(error)),
+            outcome => self.note(begun, outcome),
         }
-        self.note(begun, outcome)
     }
 
     fn note<T>(

@@ -38,9 +38,10 @@ pub(super) struct Used {
 enum Fate {
     /// It was not mined: another operation used its nonce.
     Replaced,
-    /// It was mined, and settlement has missed it; or it was mined for an earlier sponsorship of
-    /// the same intent, which has its cost.
+    /// It was mined, and settlement has missed it.
     Missed(Settlement),
+    /// It was mined for an earlier sponsorship of the same intent, which has its cost.
+    MinedBefore(Settlement),
     /// It was mined, in a block that is not final yet.
     NotFinal,
     /// No log tells which operation used the nonce.
@@ -115,6 +116,9 @@ impl Settler {
                     Fate::Replaced => replaced.push(expired.id),
                     Fate::NotFinal => {}
                     Fate::Missed(settlement) => self.settle_missed(&expired, ended_before, &settlement).await?,
+                    Fate::MinedBefore(settlement) => {
+                        self.store.settle_missed(&expired.id, ended_before, &settlement).await?;
+                    }
                     Fate::Unknown => self.settle_at_worst_case(&expired, ended_before, last_final).await?,
                 }
             }
@@ -146,7 +150,7 @@ impl Settler {
         } else if ours.iter().any(|(id, _)| *id == expired.id) {
             Fate::Missed(settlement)
         } else {
-            Fate::Missed(Settlement { cost: Gwei::default(), ..settlement })
+            Fate::MinedBefore(Settlement { cost: Gwei::default(), ..settlement })
         })
     }
 
@@ -157,11 +161,7 @@ impl Settler {
         settlement: &Settlement,
     ) -> Result<(), RelayError> {
         if self.store.settle_missed(&expired.id, ended_before, settlement).await? {
-            let (Expired { sender, nonce, .. }, Settlement { block, cost, .. }) = (expired, settlement);
-            if *cost == Gwei::default() {
-                tracing::info!(%sender, %nonce, block, "an operation was sponsored again after it was mined");
-                return Ok(());
-            }
+            let (Expired { sender, nonce, .. }, Settlement { block, .. }) = (expired, settlement);
             tracing::warn!(
                 %sender,
                 %nonce,

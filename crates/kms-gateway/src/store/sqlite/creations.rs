@@ -15,7 +15,7 @@ const LIFETIME: i64 = LIFETIME_SECONDS.cast_signed();
 
 const COLUMNS: &str = "registration_id, account_id, registration, asked_at, expires_at";
 
-/// Maximum number of rows that a write looks at for others: it delays every other write.
+/// Maximum number of old rows that one write checks, since other writes wait for it.
 const LOOKED_AT: u8 = 64;
 
 /// Writes it, replacing an earlier one of the same registration, and deletes some that are given
