@@ -60,9 +60,9 @@ impl Width {
         *self = Self { at_once: half, answered: self.answered.min(half), ..Self::default() };
     }
 
-    /// A query of these blocks was refused. The next one is shorter, but longer than those that were
-    /// answered. If one of that length was answered before, or is tried for the first time after it
-    /// grew, it is repeated once: the node may only limit how often it is queried.
+    /// A query of these blocks was refused. The next one is shorter, but longer than those that
+    /// were answered. If one of that length was answered before, or is tried for the first time
+    /// after it grew, it is repeated once: the node may only limit how often it is queried.
     pub(super) fn note_refused(&mut self, from: u64, to: u64) {
         let asked = to - from + 1;
         if (asked <= self.answered || self.is_trial) && !self.is_doubted {

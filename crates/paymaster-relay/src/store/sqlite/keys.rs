@@ -6,8 +6,8 @@ use sqlx::SqliteConnection;
 use crate::sqlite::{Changes, fixed, signed, unsigned};
 use crate::store::{KeyNoted, KeySpace, KeyUse, SponsorshipId, StoreError};
 
-/// A settled sponsorship gives its key to the next one of its intent, which exists only if the block
-/// that contained it was reorganised away after all, or a node that lags was believed.
+/// A settled sponsorship gives its key to the next one of its intent, which exists only if the
+/// block that contained it was reorganised away after all, or a node that lags was believed.
 pub(super) const TAKE_OVER: &str = "
     UPDATE sponsorships SET idempotency_key = NULL
     WHERE chain_id = ?1 AND key_space = ?2 AND idempotency_key = ?3 AND state = 'settled' AND intent_hash = ?4";
