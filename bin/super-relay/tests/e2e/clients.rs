@@ -95,6 +95,23 @@ async fn viem_ethers_and_web3_py_carry_keys_and_show_refusals() {
     Suite::new("keys.test.mjs").with("API_KEY", API_KEY).passes(&world).await;
 }
 
+/// What permissionless's SimpleAccounts of v0.7 are made by.
+const SIMPLE_ACCOUNT_FACTORY: &str = "0x91E60e0613810449d098b0b5Ec8b51A0FE8c8985";
+
+#[tokio::test]
+async fn the_calls_of_every_account_are_held_against_targets() {
+    const TARGET: &str = "0x00000000000000000000000000000000000000aa";
+    const SELECTOR: &str = "0xa9059cbb";
+    let targets = |configuration: &mut Value| {
+        let policy = &mut configuration["relay"]["policies"][0];
+        policy["targets"] = json!([{ "address": TARGET, "selectors": [SELECTOR] }]);
+        policy["factories"] = json!([SIMPLE_ACCOUNT_FACTORY]);
+    };
+    let world = Setup::of(EntryPointVersion::V07).without_passkey().configure(targets).start().await;
+
+    Suite::new("calls.test.mjs").with("TARGET", TARGET).with("SELECTOR", SELECTOR).passes(&world).await;
+}
+
 async fn bundler(world: &World) -> Bystander {
     Bystander::start("bundler/start.mjs", &[world.anvil.url().as_str()]).await
 }

@@ -5,13 +5,12 @@ use alloy_sol_types::SolCall;
 use proto::bytes::Bounded;
 use proto::{AccountId, Init, Uint256, UserOperation, Wei};
 
-use super::calls::{BatchV06, BatchV07, BatchV08, InnerCall, executeCall, inner_calls};
+use super::calls::simple_account::{BatchV06, BatchV07, BatchV08, executeCall};
 use super::{Case, ListedStandings, Policy, Standing, Standings, Violation};
 use crate::settings::{AccountSettings, Membership, PolicySettings};
 
 const GOOD: Address = address!("00000000000000000000000000000000000000aa");
 const BAD: Address = address!("00000000000000000000000000000000000000bb");
-const TRANSFER: [u8; 4] = [0xa9, 0x05, 0x9c, 0xbb];
 
 fn transfer() -> Bytes {
     bytes!("a9059cbb0000")
@@ -104,8 +103,8 @@ fn one_bad_call_anywhere_in_a_batch_refuses_the_batch() {
 fn a_single_call_is_looked_at_like_a_batch() {
     let call = |dest| executeCall { dest, value: U256::ZERO, func: transfer() }.abi_encode();
     assert_eq!(judge(&policy(TARGETS), &op(call(GOOD)), |_| {}), Ok(()));
-    assert!(judge(&policy(TARGETS), &op(call(BAD)), |_| {}).is_err());
-    assert_eq!(inner_calls(&call(BAD)).unwrap(), [InnerCall { target: proto_address(BAD), selector: Some(TRANSFER) }]);
+    let refused = Err(Violation::TargetNotAllowed { index: 0, target: proto_address(BAD) });
+    assert_eq!(judge(&policy(TARGETS), &op(call(BAD)), |_| {}), refused);
 }
 
 #[test]
@@ -117,6 +116,22 @@ fn only_the_listed_functions_of_a_target_are_called() {
     assert_eq!(judge(&policy, &op(call(bytes!("095ea7b3"))), |_| {}), refused);
     assert_eq!(judge(&policy, &op(call(bytes!("a9059c"))), |_| {}), refused);
     assert_eq!(judge(&policy, &op(call(Bytes::new())), |_| {}), refused);
+}
+
+#[test]
+fn a_delegatecall_needs_a_target_that_allows_it() {
+    use super::calls::kernel::executeDelegateCallCall;
+    let delegate = |to| executeDelegateCallCall { to, data: transfer() }.abi_encode();
+    let refused = Err(Violation::DelegatecallNotAllowed { index: 0, target: proto_address(GOOD) });
+    assert_eq!(judge(&policy(TARGETS), &op(delegate(GOOD)), |_| {}), refused);
+    let allowing = policy(
+        r#","targets":[{"address":"0x00000000000000000000000000000000000000aa","selectors":["0xa9059cbb"],"delegatecall":true}]"#,
+    );
+    assert_eq!(judge(&allowing, &op(delegate(GOOD)), |_| {}), Ok(()));
+    assert!(judge(&allowing, &op(delegate(BAD)), |_| {}).is_err());
+    let other = executeDelegateCallCall { to: GOOD, data: bytes!("095ea7b3") }.abi_encode();
+    let refused = Err(Violation::FunctionNotAllowed { index: 0, target: proto_address(GOOD) });
+    assert_eq!(judge(&allowing, &op(other), |_| {}), refused);
 }
 
 #[test]

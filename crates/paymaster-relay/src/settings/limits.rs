@@ -65,6 +65,10 @@ pub struct TargetSettings {
     /// transfers.
     #[serde(default)]
     pub selectors: Vec<Selector>,
+    /// Whether accounts may run its code on their own state (`delegatecall`), where it may do
+    /// anything with them at the paymaster's expense.
+    #[serde(default)]
+    pub delegatecall: bool,
 }
 
 /// The first four bytes of the Keccak-256 of a function's signature.

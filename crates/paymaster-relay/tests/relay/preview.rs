@@ -7,8 +7,9 @@ use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use alloy_primitives::{Address, Bytes};
+use alloy_primitives::{Address, Bytes, keccak256};
 use alloy_provider::Provider as _;
+use alloy_sol_types::SolValue as _;
 use devkit::EntryPointVersion::{self, V07, V08};
 use devkit::user_operation::Draft;
 use proto::{Permissions, Status};
@@ -237,6 +238,17 @@ fn cases() -> Vec<Case> {
             let target = Address::repeat_byte(1);
             settings["policies"][0]["targets"] = json!([{ "address": target, "selectors": ["0xa9059cbb"] }]);
             settings["policies"][0]["factories"] = json!([FACTORY]);
+        }),
+        Case::settings("delegatecall_not_allowed", |settings| {
+            settings["policies"][0]["targets"] = json!([{ "address": Address::repeat_byte(1) }]);
+            settings["policies"][0]["factories"] = json!([FACTORY]);
+        })
+        .with(|_, _, draft| {
+            // Kernel v2's `executeDelegateCall(address,bytes)`.
+            let (to, data) = (Address::repeat_byte(1), Bytes::new());
+            let arguments = (to, data).abi_encode_params();
+            let call_data = [&keccak256("executeDelegateCall(address,bytes)")[..4], &arguments].concat();
+            Box::pin(async move { Draft { call_data: call_data.into(), ..draft } })
         }),
         Case::settings("call_not_understood", |settings| {
             settings["policies"][0]["targets"] = json!([{ "address": NOBODY }]);

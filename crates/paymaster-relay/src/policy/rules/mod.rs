@@ -172,14 +172,23 @@ rules! {
         );
         /// The list of targets does not contain it.
         TargetNotAllowed {
-            /// Index of the call in the batch, from 0.
+            /// Index of the call, from 0; nested ones count.
             index: usize,
             /// Its target.
             target: Address,
         } => "target_not_allowed", "targets", ("call {index} goes to {target}, which is not one of targets");
+        /// The account would run the target's code on its own state.
+        DelegatecallNotAllowed {
+            /// Index of the call, from 0; nested ones count.
+            index: usize,
+            /// Its target.
+            target: Address,
+        } => "delegatecall_not_allowed", "targets.delegatecall", (
+            "call {index} is a delegatecall to {target}, which targets.delegatecall does not allow"
+        );
         /// The target's list of functions does not contain it.
         FunctionNotAllowed {
-            /// Index of the call in the batch, from 0.
+            /// Index of the call, from 0; nested ones count.
             index: usize,
             /// Its target.
             target: Address,
