@@ -36,7 +36,8 @@ pub fn check_folder(folder: &Path) -> Result<()> {
 /// # Errors
 /// [`Error`] that names the nearest existing folder.
 pub fn check_folder_to_make(folder: &Path) -> Result<()> {
-    let is_there = |folder: &&Path| !matches!(folder.try_exists(), Ok(false));
+    let is_missing = |error: Error| error.kind() == ErrorKind::NotFound;
+    let is_there = |folder: &&Path| !fs::symlink_metadata(folder).is_err_and(is_missing);
     check_folder(folder.ancestors().find(is_there).unwrap_or(folder))
 }
 
@@ -69,8 +70,6 @@ pub enum Database {
 pub fn check_database(path: &Path) -> Result<Database> {
     // SQLite creates its log there.
     check_folder(path.parent().unwrap_or(path))?;
-    let Some(found) = file(path)? else { return Ok(Database::Missing) };
-    check_writable(path, &found)?;
     let mut state = Database::Closed;
     for suffix in BESIDE {
         let name = beside(path, suffix);
@@ -79,6 +78,8 @@ pub fn check_database(path: &Path) -> Result<Database> {
             state = Database::InUse;
         }
     }
+    let Some(found) = file(path)? else { return Ok(Database::Missing) };
+    check_writable(path, &found)?;
     Ok(state)
 }
 
@@ -101,7 +102,10 @@ fn file(path: &Path) -> Result<Option<Metadata>> {
     match fs::metadata(path) {
         Ok(found) if found.is_file() => Ok(Some(found)),
         Ok(_) => Err(problem(ErrorKind::InvalidInput, path, "is not a file")),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => match fs::read_link(path) {
+            Ok(_) => Err(problem(ErrorKind::NotFound, path, "a symbolic link to a file that does not exist")),
+            Err(_) => Ok(None),
+        },
         Err(error) => Err(problem(error.kind(), path, &error)),
     }
 }

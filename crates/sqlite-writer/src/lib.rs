@@ -4,6 +4,7 @@
 
 mod connection;
 mod job;
+mod look;
 mod migrations;
 mod run;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 pub use job::Changes;
+pub use look::{Look, LookError};
 pub use migrations::Migrations;
 
 use connection::Reopened;

@@ -47,6 +47,7 @@ impl Config {
             kms.check()?;
         }
         self.check_listeners()?;
+        self.check_paths()?;
         self.connections.check()?;
         self.kms.as_ref().map_or(Ok(()), |kms| self.connections.check_serving(kms))?;
         if self.remote_kms.urls.iter().any(|url| !matches!(url.scheme(), "http" | "https")) {
@@ -192,6 +193,7 @@ impl Bootstrap {
 /// Whether the two conflict, so that only one can be listened on. Port 0 is a different port each
 /// time.
 fn are_one(one: SocketAddr, other: SocketAddr) -> bool {
-    let everywhere = one.ip().is_unspecified() || other.ip().is_unspecified();
-    one.port() == other.port() && one.port() != 0 && (everywhere || one.ip() == other.ip())
+    let [one_ip, other_ip] = [one, other].map(|address| address.ip().to_canonical());
+    let everywhere = one_ip.is_unspecified() || other_ip.is_unspecified();
+    one.port() == other.port() && one.port() != 0 && (everywhere || one_ip == other_ip)
 }

@@ -5,6 +5,7 @@ mod check;
 mod connections;
 mod error;
 mod load;
+mod paths;
 mod production;
 mod redacted;
 pub mod reference;

@@ -21,14 +21,13 @@ pub fn read_or_make(file: &Path) -> Result<AdminKey, Error> {
 /// Reads the admin's key; `None` if it does not exist and can be created. Changes nothing.
 pub fn look_at(file: &Path) -> Result<Option<AdminKey>, Error> {
     let problem = start_error("bootstrap.admin_key_file");
-    match std::fs::read_to_string(file) {
-        Ok(text) => parse(text).map(Some),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            private_files::check_folder(file.parent().unwrap_or(file)).map_err(problem)?;
-            Ok(None)
+    let look = || {
+        if private_files::check_file(file)? {
+            return std::fs::read_to_string(file).map(Some);
         }
-        Err(error) => Err(problem(std::io::Error::new(error.kind(), format!("{}: {error}", file.display())))),
-    }
+        private_files::check_folder(file.parent().unwrap_or(file)).map(|()| None)
+    };
+    look().map_err(problem)?.map(parse).transpose()
 }
 
 fn parse(text: String) -> Result<AdminKey, Error> {

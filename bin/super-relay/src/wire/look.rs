@@ -30,6 +30,7 @@ pub async fn at_relay(settings: &Settings) -> Result<Vec<String>, Error> {
 /// Checks the KMS's files.
 pub async fn at_kms(settings: &kms_gateway::Settings) -> Result<Vec<String>, Error> {
     let migrations = Gateway::look_at(&settings.data_dir).await.map_err(start_error("kms.data_dir"))?;
+    settings.tee.row().look_at(&settings.data_dir).map_err(start_error("kms.data_dir"))?;
     Ok(Vec::from_iter(told(migrations, "kms.data_dir", &settings.data_dir)))
 }
 

@@ -268,6 +268,24 @@ async fn check_and_start_refuse_with_the_same_message() {
             &["kms.trusted_proxies", "ingress", "CIDR"],
         ),
         (|all| all["kms"]["trusted_proxies"] = json!(["0.0.0.0/0"]), &["kms.trusted_proxies", "all addresses"]),
+        (
+            |all| {
+                let key = all["relay"]["relay_key"]["file"].clone();
+                all["bootstrap"]["admin_key_file"] = key;
+            },
+            &["bootstrap.admin_key_file: must not be the path of relay.relay_key.file"],
+        ),
+        (
+            |all| {
+                let folder = all["kms"]["data_dir"].as_str().unwrap().to_owned();
+                all["relay"]["database"] = format!("{folder}/../kms").into();
+            },
+            &["kms.data_dir: must not be the path of relay.database"],
+        ),
+        (
+            |all| listen(all, "rpc", "127.0.0.1:9", "ops", "[::ffff:127.0.0.1]:9"),
+            &["listen.rpc: must not be the address of listen.ops"],
+        ),
         (|all| all["kms"]["tee_batch_length"] = 33.into(), &["kms.tee_batch_length", "1 to 32"]),
         (|all| all["kms"]["tee_batch_length"] = 0.into(), &["kms.tee_batch_length", "1 to 32"]),
         (|all| all["kms"]["tee_queue_length"] = 0.into(), &["kms.tee_queue_length"]),

@@ -229,7 +229,7 @@ impl From<StoreError> for GatewayError {
             StoreError::Silent { time } => Self::StoreSilent { time },
             // The writer logs its own failures, once.
             StoreError::NotWritten => Self::StoreUnavailable,
-            StoreError::Database(_) | StoreError::Migration(_) | StoreError::InUse => {
+            StoreError::Database(_) | StoreError::Migration(_) | StoreError::Unusable(_) | StoreError::InUse => {
                 tracing::error!(%error, "the store failed");
                 Self::StoreUnavailable
             }

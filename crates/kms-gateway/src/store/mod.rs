@@ -36,6 +36,9 @@ pub enum StoreError {
     /// A migration failed at start.
     #[error("the gateway's database cannot be migrated: {0}")]
     Migration(#[from] MigrateError),
+    /// A check before the start: the file cannot be written, is not ours, or is of a later version.
+    #[error("the gateway's database: {0}")]
+    Unusable(#[from] sqlite_writer::LookError),
     /// The write, or another one in the same transaction, failed (the log says why); or the store
     /// is closed.
     #[error("write to the gateway's database failed")]

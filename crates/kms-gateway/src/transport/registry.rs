@@ -35,6 +35,8 @@ pub struct Tee {
     pub at_most: AtMost,
     /// Whether entering it is so expensive that frames should be batched.
     pub takes_batches: bool,
+    /// Checks its files in `kms.data_dir`, and changes none.
+    look: fn(&Path) -> Result<(), OpenError>,
     /// Opens the first session; the folder is `kms.data_dir`. `None` if this build does not include
     /// the transport.
     open: Option<Open>,
@@ -51,6 +53,7 @@ impl TeeKind {
                 name: "simulator",
                 at_most: AtMost::NOTHING,
                 takes_batches: false,
+                look: |folder| Simulator::look_at(folder).map_err(|error| OpenError::Start(Box::new(error))),
                 open: Some(|tee, folder, options| {
                     let folder = folder.to_owned();
                     start(tee, options, move || Simulator::open(&folder))
@@ -60,6 +63,7 @@ impl TeeKind {
                 name: "optee",
                 at_most: AtMost::HARDWARE,
                 takes_batches: true,
+                look: |_| Ok(()),
                 #[cfg(feature = "optee")]
                 open: Some(|tee, _, options| start(tee, options, OpteeSession::open)),
                 #[cfg(not(feature = "optee"))]
@@ -80,6 +84,14 @@ impl Tee {
     #[must_use]
     pub fn protects_nothing(&self) -> bool {
         self.at_most == AtMost::NOTHING
+    }
+
+    /// Checks the files of this kind of TEE in `kms.data_dir`, and changes none.
+    ///
+    /// # Errors
+    /// [`OpenError::Start`].
+    pub fn look_at(&self, data_dir: &Path) -> Result<(), OpenError> {
+        (self.look)(data_dir)
     }
 
     /// Opens a session with it. Blocks until the session is open and admitted.

@@ -1,6 +1,12 @@
 //! State that must survive a restart.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+
+use kms_gateway::Gateway;
+use kms_gateway::store::{SqliteStore, Store as _};
 use kms_gateway::transport::simulator::{SealedFileError, Simulator, SimulatorError};
+use tempfile::TempDir;
 
 use crate::support::{Kms, RelayKey};
 
@@ -41,4 +47,17 @@ async fn two_processes_never_share_a_simulator() {
         Err(SimulatorError::State(SealedFileError::Locked)) => {}
         other => panic!("{:?}", other.err()),
     }
+}
+
+#[tokio::test]
+async fn a_database_whose_first_start_was_interrupted_is_migrated() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("gateway.sqlite");
+    // The first start makes an empty file, which the migrations then fill.
+    fs::write(&file, "").unwrap();
+    fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+    let due = Gateway::look_at(folder.path()).await.unwrap();
+    assert!(due.is_some_and(|due| due > 0), "{due:?}");
+    SqliteStore::open(&file).await.unwrap().close().await;
+    assert_eq!(Gateway::look_at(folder.path()).await.unwrap(), Some(0));
 }

@@ -63,9 +63,6 @@ impl Keystore {
             if private_files::check_file(&self.current)? {
                 return Ok(());
             }
-            if fs::read_link(&self.current).is_ok() {
-                return Err(self.link_to_nothing());
-            }
             private_files::check_folder_to_make(folder(&self.current))
         };
         check().map_err(RelayKeyError::Inaccessible)

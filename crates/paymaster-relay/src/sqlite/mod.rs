@@ -17,6 +17,7 @@ use sqlx::{ConnectOptions, Connection as _, Sqlite, SqliteConnection, SqlitePool
 
 pub(crate) use columns::{column, fixed, signed, unsigned};
 pub(crate) use sqlite_writer::{Changes, Writer};
+use sqlite_writer::Look;
 
 use crate::store_error::StoreError;
 use migrations::MIGRATIONS;
@@ -34,8 +35,6 @@ const HAS_ROWS_OF_NO_CHAIN: &str = "
 /// does.
 const CHAIN_NOTED: i64 = 9;
 const CHAIN_OF_EACH_ROW: i64 = 13;
-const HAS_TABLES: &str =
-    "SELECT EXISTS (SELECT name FROM sqlite_master WHERE type = 'table' AND name <> '_sqlx_migrations')";
 const HAS_ROWS: &str =
     "SELECT EXISTS (SELECT id FROM sponsorships) OR EXISTS (SELECT next_block FROM settlement_cursors)";
 const HAS_ROWS_AND_NO_CHAIN: &str = "
@@ -101,31 +100,12 @@ impl Database {
     /// [`StoreError`] if it cannot be written, is not a database of ours, or is of a later version;
     /// also if [`Self::take_over`] would fail for these chains.
     pub async fn look_at(file: &Path, chain_ids: &[u64]) -> Result<Option<usize>, StoreError> {
-        let is_closed = match private_files::check_database(file).map_err(StoreError::new)? {
-            private_files::Database::Missing => return Ok(None),
-            private_files::Database::Closed => true,
-            private_files::Database::InUse => false,
-        };
-        // SQLite creates a log for reading, unless it is told that the file does not change.
-        let options = SqliteConnectOptions::new().filename(file).read_only(true).immutable(is_closed);
-        let mut connection = options.connect().await.map_err(StoreError::new)?;
-        let ours = MIGRATIONS.migrator();
-        // The first start was interrupted before a migration.
-        if !sqlx::query_scalar(HAS_TABLES).fetch_one(&mut connection).await.map_err(StoreError::new)? {
-            return Ok(Some(ours.iter().count()));
+        let look = MIGRATIONS.look_at(file).await.map_err(StoreError::new)?;
+        let Some(Look { mut connection, applied, due }) = look else { return Ok(None) };
+        if applied.is_empty() {
+            return Ok(Some(due));
         }
-        let applied: Vec<(i64, Vec<u8>)> = sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations")
-            .fetch_all(&mut connection)
-            .await
-            .map_err(|error| StoreError::new(format!("not a database of super-relay: {error}")))?;
-        for (version, checksum) in &applied {
-            match ours.iter().find(|migration| migration.version == *version) {
-                Some(migration) if migration.checksum.as_ref() == checksum.as_slice() => {}
-                Some(_) => return Err(StoreError::new(format!("migration {version} differs from this version's"))),
-                None => return Err(StoreError::new("it was migrated by a later version of super-relay")),
-            }
-        }
-        let is_applied = |version| applied.iter().any(|(applied, _)| *applied == version);
+        let is_applied = |version| applied.contains(&version);
         let has_rows = match (is_applied(CHAIN_NOTED), is_applied(CHAIN_OF_EACH_ROW)) {
             (_, true) => HAS_ROWS_OF_NO_CHAIN,
             (true, false) => HAS_ROWS_AND_NO_CHAIN,
@@ -134,7 +114,7 @@ impl Database {
         if sqlx::query_scalar(has_rows).fetch_one(&mut connection).await.map_err(StoreError::new)? {
             only(chain_ids)?;
         }
-        Ok(Some(ours.iter().count() - applied.len()))
+        Ok(Some(due))
     }
 
     /// Another connection to the file, opened on use: for inspection beside the relay.

@@ -111,6 +111,68 @@ async fn a_folder_that_a_start_needs_is_refused_by_check_and_start() {
 }
 
 #[tokio::test]
+async fn a_link_to_nothing_is_refused_by_check_and_start() {
+    let world = stopped().await;
+    let link = world.file("link");
+    std::os::unix::fs::symlink(world.file("nothing"), &link).unwrap();
+    let at = |pointer: &'static str| {
+        let link = link.to_str().unwrap();
+        move |all: &mut Value| *all.pointer_mut(pointer).unwrap() = link.into()
+    };
+    refused_by_both(&world, at("/relay/database"), &["relay.database", "symbolic link"]).await;
+    refused_by_both(&world, at("/kms/data_dir"), &["kms.data_dir", "there is no folder", "link"]).await;
+    refused_by_both(&world, at("/bootstrap/admin_key_file"), &["bootstrap.admin_key_file", "symbolic link"]).await;
+    assert!(!world.file("nothing").exists());
+}
+
+#[tokio::test]
+async fn a_folder_in_place_of_a_file_beside_another_is_refused_by_check_and_start() {
+    let world = stopped().await;
+    for (name, key) in [
+        ("relay.sqlite-wal", "relay.database"),
+        ("relay-key.lock", "relay key"),
+        ("kms/gateway.lock", "kms.data_dir"),
+        ("kms/gateway.sqlite-wal", "kms.data_dir"),
+        ("kms/simulator.lock", "kms.data_dir"),
+        ("kms/simulator.state", "kms.data_dir"),
+    ] {
+        let (path, aside) = (world.file(name), world.file("aside"));
+        let is_there = path.exists();
+        if is_there {
+            fs::rename(&path, &aside).unwrap();
+        }
+        fs::create_dir(&path).unwrap();
+        refused_by_both(&world, |_| (), &[key, path.file_name().unwrap().to_str().unwrap(), "is not a file"]).await;
+        fs::remove_dir(&path).unwrap();
+        if is_there {
+            fs::rename(&aside, &path).unwrap();
+        }
+    }
+    passes(&world).await;
+}
+
+#[tokio::test]
+async fn a_key_of_the_simulator_that_is_not_in_order_is_refused_by_check_and_start() {
+    let world = stopped().await;
+    let key = world.file("kms/simulator.key");
+    let bytes = fs::read(&key).unwrap();
+    set_mode(&key, 0o644);
+    refused_by_both(&world, |_| (), &["kms.data_dir", "readable by others"]).await;
+    set_mode(&key, 0o600);
+    fs::write(&key, &bytes[1..]).unwrap();
+    refused_by_both(&world, |_| (), &["kms.data_dir", "damaged"]).await;
+    fs::remove_file(&key).unwrap();
+    refused_by_both(&world, |_| (), &["kms.data_dir", "key file is missing"]).await;
+    fs::write(&key, &bytes).unwrap();
+    set_mode(&key, 0o600);
+    let (state, aside) = (world.file("kms/simulator.state"), world.file("aside"));
+    fs::rename(&state, &aside).unwrap();
+    refused_by_both(&world, |_| (), &["kms.data_dir", "state is missing"]).await;
+    fs::rename(&aside, &state).unwrap();
+    passes(&world).await;
+}
+
+#[tokio::test]
 async fn an_admin_socket_that_cannot_be_made_is_refused_by_check_and_start() {
     let world = stopped().await;
     let at = |path: PathBuf| move |all: &mut Value| all["relay"]["admin_socket"] = path.to_str().unwrap().into();

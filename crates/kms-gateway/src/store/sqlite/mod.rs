@@ -21,10 +21,9 @@ use async_trait::async_trait;
 use breaker::Unproven;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, TryFutureExt as _};
-use private_files::{Database, InPlace};
+use private_files::InPlace;
 use proto::{AccountId, Address, Hash, TeeId};
 use sqlite_writer::{Changes, Writer};
-use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, SqlitePool};
 use tokio::sync::Mutex as AsyncMutex;
@@ -98,28 +97,10 @@ impl SqliteStore {
     /// the number of pending migrations. `None` if there is no such file, and one can be created.
     ///
     /// # Errors
-    /// [`StoreError::Migration`] if it is of a later version, [`StoreError::Database`] if it cannot
-    /// be written, or is not a database of ours.
+    /// [`StoreError::Unusable`]; [`StoreError::Database`] if it cannot be locked.
     pub(crate) async fn look_at(path: &Path) -> Result<Option<usize>, StoreError> {
-        let is_closed = match private_files::check_database(path).map_err(sqlx::Error::Io)? {
-            Database::Missing => return Ok(None),
-            Database::Closed => true,
-            Database::InUse => false,
-        };
-        // SQLite creates a log for reading, unless it is told that the file does not change.
-        let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(is_closed);
-        let mut connection = options.connect().await?;
-        let applied: Vec<(i64, Vec<u8>)> =
-            sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations").fetch_all(&mut connection).await?;
-        let ours = MIGRATIONS.migrator();
-        for (version, checksum) in &applied {
-            let known = ours.iter().find(|migration| migration.version == *version);
-            let known = known.ok_or(MigrateError::VersionMissing(*version))?;
-            if known.checksum.as_ref() != checksum.as_slice() {
-                return Err(MigrateError::VersionMismatch(*version).into());
-            }
-        }
-        Ok(Some(ours.iter().count() - applied.len()))
+        private_files::check_file(&path.with_extension(LOCK)).map_err(sqlx::Error::Io)?;
+        Ok(MIGRATIONS.look_at(path).await?.map(|look| look.due))
     }
 
     /// Runs a job of the writer. The writer logs why one failed.

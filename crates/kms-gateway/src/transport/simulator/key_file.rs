@@ -49,7 +49,7 @@ impl KeyFile {
         durable::replace(folder, NAME, &*self.bytes).map_err(SealedFileError::Io)
     }
 
-    fn read(folder: &Path) -> Result<Option<Self>, SealedFileError> {
+    pub(super) fn read(folder: &Path) -> Result<Option<Self>, SealedFileError> {
         let path = folder.join(NAME);
         let file = match fs::read(&path) {
             Ok(file) => Zeroizing::new(file),

@@ -40,6 +40,14 @@ pub enum SimulatorError {
 }
 
 impl Simulator {
+    /// Checks the files in `folder` before a start, and changes none.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`], but for a state that cannot be unsealed or is in use.
+    pub fn look_at(folder: &Path) -> Result<(), SimulatorError> {
+        Ok(SealedFile::look_at(folder)?)
+    }
+
     /// Opens the state in `folder`, or creates one, and starts the core with it.
     ///
     /// # Errors

@@ -39,6 +39,21 @@ struct Snapshot<'a> {
 }
 
 impl SealedFile {
+    /// Checks that [`Self::open`] would find its files in order. Changes nothing, and unseals
+    /// nothing.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`].
+    pub(super) fn look_at(folder: &Path) -> Result<(), SealedFileError> {
+        private_files::check_file(&folder.join(LOCK)).map_err(SealedFileError::Io)?;
+        let has_state = private_files::check_file(&folder.join(STATE)).map_err(SealedFileError::Io)?;
+        match KeyFile::read(folder)? {
+            None if has_state => Err(SealedFileError::KeyMissing),
+            Some(key) if key.has_sealed_a_state() && !has_state => Err(SealedFileError::StateMissing),
+            _ => Ok(()),
+        }
+    }
+
     /// Opens the state in `folder`, or creates one if there never was any.
     ///
     /// # Errors
