@@ -7,12 +7,17 @@ say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }
 
 # install PACKAGE...: Debian packages, without recommends.
 install() {
+  # Two scripts that run at once take turns: dpkg does not wait.
+  mkdir -p "$CACHE"
+  exec 8>"$CACHE/.install.lock"
+  flock 8
   say "installing $*"
   local as_root=()
   [ "$(id -u)" = 0 ] || as_root=(sudo)
   [ -n "${APT_UPDATED:-}" ] || "${as_root[@]}" apt-get update -qq
   export APT_UPDATED=1
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+  exec 8>&-
 }
 
 # need COMMAND PACKAGE: installs the package unless its command is there.

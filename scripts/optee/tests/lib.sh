@@ -6,6 +6,7 @@ mkdir -p "$OPTEE"
 work=$(mktemp -d "$OPTEE/test-$(basename "$0").XXXXXX")
 trap 'rm -rf "$work"' EXIT
 disk="$work/disk" guest="$work/guest.gz"
+export LOGS="${LOGS:-$OPTEE/logs/$(basename "$0")}"
 tests="$OPTEE/guest-target/aarch64-unknown-linux-gnu/release/ta-optee-guest-tests"
 
 # build_tests: the trusted application, and crates/ta-optee/tests-guest at $tests.
