@@ -25,7 +25,9 @@ impl Config {
             paths.push(("relay.admin_socket", relay.admin_socket()));
         }
         paths.extend(self.kms.iter().map(|kms| ("kms.data_dir", kms.data_dir.clone())));
-        paths.extend(self.bootstrap.iter().map(|bootstrap| ("bootstrap.admin_key_file", bootstrap.admin_key_file.clone())));
+        paths.extend(
+            self.bootstrap.iter().map(|bootstrap| ("bootstrap.admin_key_file", bootstrap.admin_key_file.clone())),
+        );
         paths
     }
 }

@@ -278,7 +278,7 @@ async fn check_and_start_refuse_with_the_same_message() {
         (
             |all| {
                 let folder = all["kms"]["data_dir"].as_str().unwrap().to_owned();
-                all["relay"]["database"] = format!("{folder}/../kms").into();
+                all["relay"]["database"] = format!("{folder}/.").into();
             },
             &["kms.data_dir: must not be the path of relay.database"],
         ),

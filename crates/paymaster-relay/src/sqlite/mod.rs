@@ -13,11 +13,11 @@ use futures_util::FutureExt;
 use private_files::InPlace;
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection as _, Sqlite, SqliteConnection, SqlitePool};
+use sqlx::{Connection as _, Sqlite, SqliteConnection, SqlitePool};
 
 pub(crate) use columns::{column, fixed, signed, unsigned};
-pub(crate) use sqlite_writer::{Changes, Writer};
 use sqlite_writer::Look;
+pub(crate) use sqlite_writer::{Changes, Writer};
 
 use crate::store_error::StoreError;
 use migrations::MIGRATIONS;

@@ -25,7 +25,7 @@ use private_files::InPlace;
 use proto::{AccountId, Address, Hash, TeeId};
 use sqlite_writer::{Changes, Writer};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, SqlitePool};
+use sqlx::{Connection as _, SqliteConnection, SqlitePool};
 use tokio::sync::Mutex as AsyncMutex;
 use uuid::Uuid;
 

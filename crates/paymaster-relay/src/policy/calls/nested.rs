@@ -70,15 +70,16 @@ fn follow(sender: Address, call: InnerCall, depth: usize, all: &mut Vec<InnerCal
 
 /// The calls directly inside this one.
 fn inside(sender: Address, call: &InnerCall) -> Calls {
-    if call.target == sender && let Some(calls) = executed_calls(sender, &call.data) {
+    if call.target == sender
+        && let Some(calls) = executed_calls(sender, &call.data)
+    {
         return calls;
     }
     let to_itself = |data: &[Bytes]| {
         data.iter().map(|data| InnerCall { target: call.target, data: data.clone(), kind: call.kind }).collect()
     };
-    let to_each = |calls: &[Multicall3::Call]| {
-        calls.iter().map(|call| InnerCall::call(call.target, &call.callData)).collect()
-    };
+    let to_each =
+        |calls: &[Multicall3::Call]| calls.iter().map(|call| InnerCall::call(call.target, &call.callData)).collect();
     Ok(match call.selector() {
         Some(multicallCall::SELECTOR) => to_itself(&decode::<multicallCall>(&call.data)?.data),
         Some(WithDeadline::multicallCall::SELECTOR) => {
@@ -87,9 +88,7 @@ fn inside(sender: Address, call: &InnerCall) -> Calls {
         Some(WithPreviousBlock::multicallCall::SELECTOR) => {
             to_itself(&decode::<WithPreviousBlock::multicallCall>(&call.data)?.data)
         }
-        Some(Multicall3::aggregateCall::SELECTOR) => {
-            to_each(&decode::<Multicall3::aggregateCall>(&call.data)?.calls)
-        }
+        Some(Multicall3::aggregateCall::SELECTOR) => to_each(&decode::<Multicall3::aggregateCall>(&call.data)?.calls),
         Some(Multicall3::blockAndAggregateCall::SELECTOR) => {
             to_each(&decode::<Multicall3::blockAndAggregateCall>(&call.data)?.calls)
         }

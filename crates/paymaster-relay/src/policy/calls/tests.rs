@@ -235,10 +235,7 @@ fn calls_of_multicall3_go_to_their_own_targets() {
     ];
     for function in functions {
         let function = Bytes::from(function);
-        assert_eq!(
-            read(&single(ONE, function.clone())),
-            Ok(vec![called(ONE, function), called(TWO, data())])
-        );
+        assert_eq!(read(&single(ONE, function.clone())), Ok(vec![called(ONE, function), called(TWO, data())]));
     }
 }
 
