@@ -1,5 +1,5 @@
-//! Decodes, and encodes again: only the canonical encoding is unchanged, so that no other parser can
-//! read the bytes differently.
+//! Decodes, and encodes again: only the canonical encoding is unchanged, so that no other parser
+//! can read the bytes differently.
 
 use alloy_sol_types::abi::TokenSeq;
 use alloy_sol_types::{SolCall, SolType, SolValue};

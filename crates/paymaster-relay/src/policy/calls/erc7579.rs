@@ -19,9 +19,9 @@ sol! {
     }
 }
 
-/// The parts of a mode that say what is executed (ERC-7579, "Execution Mode"): the type of call, and
-/// whether a call that fails reverts all. The reserved bytes, selector and payload of other modes
-/// are an account's own.
+/// The parts of a mode that say what is executed (ERC-7579, "Execution Mode"): the type of call,
+/// and whether a call that fails reverts all. The reserved bytes, selector and payload of other
+/// modes are an account's own.
 const CALL: u8 = 0x00;
 const BATCH: u8 = 0x01;
 const STATIC: u8 = 0xfe;

@@ -1,4 +1,5 @@
-//! Safe with its 4337 module: one call, or a batch as a delegate call of Safe's own `MultiSendCallOnly`.
+//! Safe with its 4337 module: one call, or a batch as a delegatecall to Safe's own
+//! `MultiSendCallOnly`.
 
 use alloy_primitives::{Address as Target, Bytes, address};
 use alloy_sol_types::sol;
@@ -14,7 +15,7 @@ sol! {
 
 /// Safe's deployments of `MultiSendCallOnly` (safe-deployments): 1.3.0, 1.3.0 for EIP-155 chains,
 /// 1.4.1, 1.5.0. Their addresses depend on their code (CREATE2), so they are this code on every
-/// chain. It reverts at a delegate call inside.
+/// chain. It reverts at a delegatecall inside.
 const MULTI_SEND_CALL_ONLY: [Target; 4] = [
     address!("40A2aCCbd92BCA938b02010E17A5b8929b49130D"),
     address!("A1dabEF33b3B82c7814B6D82A79e50F4AC44102B"),

@@ -1,5 +1,5 @@
-//! Each encoding as the account's contract defines it. The encodings of the libraries themselves are
-//! tested with unmodified clients (tests/clients/calls.test.mjs).
+//! Each encoding as the account's contract defines it. The encodings of the libraries themselves
+//! are tested with unmodified clients (tests/clients/calls.test.mjs).
 
 use alloy_primitives::{Address as Target, B256, Bytes, U256, address, bytes, hex};
 use alloy_sol_types::{SolCall, SolValue};
