@@ -1,5 +1,7 @@
 //! The address of an account before it is deployed, as computed by the factory contract itself.
 
+mod known;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +20,7 @@ use proto::{Address, Hash};
 use thiserror::Error;
 
 use crate::settings::{FactorySettings, InvalidSettings};
+use known::KnownSenders;
 
 sol! {
     function getAddress(address owner, uint256 salt) external view returns (address);
@@ -56,6 +59,7 @@ const CREATION: &str = "creating an account";
 pub struct ChainFactory {
     provider: RootProvider,
     address: Address,
+    known: KnownSenders,
     timeout: Duration,
     breaker: Arc<Breaker>,
     /// For failures that the breaker does not cover: the node answers, but not with an address.
@@ -81,7 +85,7 @@ impl ChainFactory {
             }
         });
         let log = OutageLog::new("the account factory");
-        Ok(Self { provider, address: settings.address, timeout, breaker, log })
+        Ok(Self { provider, address: settings.address, known: KnownSenders::default(), timeout, breaker, log })
     }
 
     /// Checks that the chain answers, and the factory returns addresses.
@@ -90,17 +94,10 @@ impl ChainFactory {
     /// If the chain does not answer, or its answer is invalid.
     pub async fn look_at(&self) -> Result<(), FactoryError> {
         // Any owner works except the zero address, which a factory may refuse.
-        self.counterfactual_sender(&self.address, &Hash::default()).await.map(drop)
-    }
-}
-
-#[async_trait]
-impl AccountFactory for ChainFactory {
-    fn address(&self) -> Address {
-        self.address
+        self.ask(&self.address, &Hash::default()).await.map(drop)
     }
 
-    async fn counterfactual_sender(&self, owner: &Address, salt: &Hash) -> Result<Address, FactoryError> {
+    async fn ask(&self, owner: &Address, salt: &Hash) -> Result<Address, FactoryError> {
         let call = getAddressCall { owner: (*owner).into(), salt: U256::from_be_bytes(salt.0) };
         let request = TransactionRequest {
             to: Some(TxKind::Call(self.address.into())),
@@ -127,6 +124,19 @@ impl AccountFactory for ChainFactory {
             Err(error) => self.log.failed(CREATION, error),
         }
         sender
+    }
+}
+
+#[async_trait]
+impl AccountFactory for ChainFactory {
+    fn address(&self) -> Address {
+        self.address
+    }
+
+    /// Each address is requested once: a client may repeat its request, and the chain's node may
+    /// limit the rate.
+    async fn counterfactual_sender(&self, owner: &Address, salt: &Hash) -> Result<Address, FactoryError> {
+        self.known.get_or_ask((*owner, *salt), || self.ask(owner, salt)).await
     }
 }
 

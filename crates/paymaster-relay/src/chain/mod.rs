@@ -235,6 +235,12 @@ pub enum ChainError {
         /// The error.
         detail: String,
     },
+    /// The node limits how often it is queried (HTTP status 429).
+    #[error("{detail}")]
+    RateLimited {
+        /// The error.
+        detail: String,
+    },
     /// The node does not answer at all. Logged when that begins and when it ends.
     #[error("{detail}")]
     Unreachable {

@@ -23,6 +23,8 @@ use crate::settings::{ChainSettings, SettingsError};
 
 /// A request that fails within this fraction of the timeout was not too much for the node.
 const QUICK: u32 = 4;
+/// An HTTP status; some nodes also use it as a code of JSON-RPC.
+const TOO_MANY_REQUESTS: u16 = 429;
 
 /// A node. Every request ends within the configured timeout, answered or not; after one was not
 /// answered, others fail immediately until the node answers.
@@ -158,7 +160,13 @@ impl Node {
     pub(super) fn describe(&self, error: &RpcError<TransportErrorKind>) -> ChainError {
         let place = &self.place;
         match error {
+            RpcError::ErrorResp(payload) if payload.code == i64::from(TOO_MANY_REQUESTS) => {
+                ChainError::RateLimited { detail: answered(payload.code, &payload.message) }
+            }
             RpcError::ErrorResp(payload) => ChainError::node(answered(payload.code, &payload.message)),
+            RpcError::Transport(TransportErrorKind::HttpError(http)) if http.status == TOO_MANY_REQUESTS => {
+                ChainError::RateLimited { detail: place.http_status(http.status) }
+            }
             RpcError::Transport(TransportErrorKind::HttpError(http)) => {
                 ChainError::node(place.http_status(http.status))
             }

@@ -7,7 +7,7 @@ use proto::{Address, Uint256};
 
 use super::width::Width;
 use crate::chain::AccountOp;
-use crate::store::Contracts;
+use crate::store::{Contracts, SponsorshipId};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -30,6 +30,11 @@ pub(super) struct Account {
 pub(super) struct Reading {
     /// The block where reading began.
     first: u64,
+    /// The last block to read. It stays while the chain grows, or a node that gives few answers
+    /// would never get there.
+    pub(super) end: u64,
+    /// The reservations whose nonces were used up to that block.
+    pub(super) of: HashSet<SponsorshipId>,
     /// The next block to read.
     pub(super) next: u64,
     pub(super) width: Width,
@@ -40,12 +45,13 @@ pub(super) struct Reading {
 }
 
 impl AccountLogs {
-    /// Continues with the logs of an account, or begins at that block.
-    pub(super) fn resume(&self, account: Account, first: u64) -> Reading {
+    /// Continues with the logs of an account, or begins with these blocks, in which the nonces of
+    /// those reservations were used.
+    pub(super) fn resume(&self, account: Account, first: u64, end: u64, of: HashSet<SponsorshipId>) -> Reading {
         let unfinished = self.unfinished().remove(&account).filter(|reading| reading.first <= first);
         unfinished.unwrap_or_else(|| {
             let width = *self.width();
-            Reading { first, next: first, width, mined: HashMap::new(), refused: 0 }
+            Reading { first, end, of, next: first, width, mined: HashMap::new(), refused: 0 }
         })
     }
 
@@ -54,10 +60,9 @@ impl AccountLogs {
         self.unfinished().insert(account, reading);
     }
 
-    /// The account's operations by nonce, after its logs were read to their end.
-    pub(super) fn finish(&self, reading: Reading) -> HashMap<Uint256, AccountOp> {
+    /// The logs of an account were read to their end.
+    pub(super) fn finish(&self, reading: &Reading) {
         *self.width() = reading.width;
-        reading.mined
     }
 
     /// Forgets the logs of all other accounts that were read for that deployment.
@@ -82,17 +87,18 @@ mod tests {
     fn reading_continues_where_it_was_suspended() {
         let contracts = Contracts { chain_id: 1, entry_point: Address([2; 20]), paymaster: Address([4; 20]) };
         let (logs, account) = (AccountLogs::default(), Account { contracts, sender: Address([1; 20]) });
-        let mut reading = logs.resume(account, 5);
+        let resume = |account, first| logs.resume(account, first, 99, HashSet::new());
+        let mut reading = resume(account, 5);
         reading.next = 9;
         logs.suspend(account, reading);
         let other = Contracts { entry_point: Address([3; 20]), ..contracts };
         let elsewhere = Account { contracts: other, ..account };
-        assert_eq!((logs.resume(elsewhere, 6).next, logs.resume(account, 6).next), (6, 9));
-        let mut reading = logs.resume(account, 5);
+        assert_eq!((resume(elsewhere, 6).next, resume(account, 6).next), (6, 9));
+        let mut reading = resume(account, 5);
         reading.next = 9;
         logs.suspend(account, reading);
-        assert_eq!(logs.resume(account, 4).next, 4, "it begins before that");
-        let reading = logs.resume(account, 5);
+        assert_eq!(resume(account, 4).next, 4, "it begins before that");
+        let reading = resume(account, 5);
         logs.suspend(account, reading);
         logs.keep_only(other, &HashSet::new());
         logs.keep_only(contracts, &HashSet::from([account.sender]));

@@ -156,7 +156,13 @@ impl Settler {
                 error
                 @ (ChainError::Node { .. } | ChainError::AnswerTooLarge { .. } | ChainError::NoncesNotRead { .. }),
             ) => Nonces { at, next: vec![Err(error)] },
-            Err(error) => return Err(error.into()),
+            Err(error) => {
+                // A batch may be over the rate by itself: the next round's are smaller.
+                if matches!(error, ChainError::RateLimited { .. }) {
+                    self.progress.fewer_nonces(expired.len());
+                }
+                return Err(error.into());
+            }
         };
         if expired.len() > 1 && told.next.iter().all(Result::is_err) {
             self.progress.fewer_nonces(expired.len());

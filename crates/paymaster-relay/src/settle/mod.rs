@@ -15,12 +15,13 @@ use std::time::Duration;
 use breaker::OutageLog;
 use proto::{UserOpHash, Wei};
 use serve::LineRation;
-use tokio::time::interval;
+use tokio::time::{interval, sleep};
 use tokio_util::sync::CancellationToken;
 
 use self::account_logs::AccountLogs;
 use self::progress::{Failure, MOST_QUERIES, Progress, Round};
 use self::used::Used;
+use self::width::Width;
 use crate::chain::{ChainError, MinedOp};
 use crate::chains::Chain;
 use crate::deployment::Deployment;
@@ -34,6 +35,10 @@ use crate::store::{BlocksRead, Contracts, Settled, Settlement, Store};
 /// Minimum number of blocks to reread after the chain turned out to be shorter than what was read;
 /// a chain shorter by at most this many is believed.
 const READ_AGAIN: u64 = 1000;
+/// The time after which a query is repeated that the node may have refused for its rate.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Maximum number of such pauses of a deployment per round, if the node says that it is the rate.
+const MOST_PAUSES: u32 = 3;
 
 /// Settles mined operations on one chain and releases expired reservations.
 pub struct Settler {
@@ -139,8 +144,8 @@ impl Settler {
         let (mut settled, mut queries, contracts) = (0, 0, Contracts::from(deployment));
         // The last block to request: before the latest if the logs lag.
         let (mut end, mut step, mut lag) = (latest, 1, None);
-        // The last blocks whose query was repeated.
-        let mut repeated = None;
+        // The last blocks whose query was repeated, and how often the node limited the rate.
+        let (mut repeated, mut limited) = (None, 0);
         while from <= end && (queries < MOST_QUERIES || from <= begun_at) {
             queries += 1;
             let mut width = self.progress.width(contracts);
@@ -152,6 +157,12 @@ impl Settler {
                     self.progress.note_width(contracts, width);
                     continue;
                 }
+                // Which says nothing about the blocks.
+                Err(ChainError::RateLimited { .. }) if limited < MOST_PAUSES => {
+                    limited += 1;
+                    sleep(PAUSE).await;
+                    continue;
+                }
                 // Like a refusal, but each one takes the node, or us, a long time: the next round
                 // requests fewer blocks.
                 Err(error @ ChainError::LogsNotRead { .. }) if to > from => {
@@ -159,9 +170,10 @@ impl Settler {
                     self.progress.note_width(contracts, width);
                     return Err(error.into());
                 }
-                // The node may only limit how often it is queried.
+                // The node may only limit how often it is queried, in its own words.
                 Err(ChainError::Node { .. } | ChainError::Unreachable { .. }) if repeated != Some((from, to)) => {
                     repeated = Some((from, to));
+                    sleep(PAUSE).await;
                     continue;
                 }
                 // An outage; or what makes a proxy or a node close the connection.
@@ -170,7 +182,9 @@ impl Settler {
                     self.progress.note_width(contracts, width);
                     return Err(error.into());
                 }
-                Err(refusal @ ChainError::Node { .. }) => {
+                // Not even one block: the number of blocks is not the reason.
+                Err(refusal @ (ChainError::Node { .. } | ChainError::LogsNotRead { .. })) => {
+                    self.progress.note_width(contracts, Width::default());
                     from = self.first_not_pruned(deployment, from, latest, refusal).await?;
                     continue;
                 }

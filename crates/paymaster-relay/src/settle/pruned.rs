@@ -74,7 +74,7 @@ where
 async fn is_given<T>(answer: impl Future<Output = Result<T, ChainError>>) -> Result<bool, ChainError> {
     match answer.await {
         Ok(_) => Ok(true),
-        Err(ChainError::Node { .. } | ChainError::LogsLag { .. }) => Ok(false),
+        Err(ChainError::Node { .. } | ChainError::LogsLag { .. } | ChainError::LogsNotRead { .. }) => Ok(false),
         Err(error) => Err(error),
     }
 }

@@ -1,7 +1,8 @@
 //! What used the nonces of expired reservations. Looking that up takes as long as the node takes
 //! for its logs, so it runs beside the release of the others ([`expired`](super::expired)).
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
 use std::mem::take;
 use std::sync::PoisonError;
 
@@ -10,13 +11,15 @@ use proto::{Address, Uint256};
 use super::account_logs::{Account, Reading};
 use super::progress::MOST_IN_ROUND;
 use super::pruned::{REFUSED_ROUNDS, first_given};
+use super::width::Width;
 use super::{Settler, settlement_of};
 use crate::chain::{AccountOp, ChainError};
 use crate::error::RelayError;
 use crate::gwei::Gwei;
-use crate::store::{Contracts, Expired, Settlement};
+use crate::store::{Contracts, Expired, Settlement, SponsorshipId};
 
-/// Maximum number of queries of the logs of one account per round.
+/// Maximum number of queries of the logs of accounts per round and deployment: the node has others to
+/// answer, too.
 const MOST_QUERIES: u32 = 256;
 /// Consecutive accounts without an answer after which the round ends.
 const FRUITLESS: u32 = 4;
@@ -42,10 +45,21 @@ enum Fate {
     Missed(Settlement),
     /// It was mined for an earlier sponsorship of the same intent, which has its cost.
     MinedBefore(Settlement),
-    /// It was mined, in a block that is not final yet.
-    NotFinal,
+    /// It was mined, in a block that is not final yet; or that is not known yet.
+    Later,
+    /// An operation of an unknown hash was mined, for this price: it may be this one, whose
+    /// paymaster data the account changed where the contract allows it.
+    MinedAsAnother(Settlement),
     /// No log tells which operation used the nonce.
     Unknown,
+}
+
+/// What is known of the operations of an account.
+struct Known {
+    /// By nonce.
+    mined: HashMap<Uint256, AccountOp>,
+    /// The reservations for which all logs were read.
+    read_for: HashSet<SponsorshipId>,
 }
 
 impl Settler {
@@ -90,39 +104,50 @@ impl Settler {
             by_sender.entry(expired.sender).or_default().push(expired);
         }
         let last_final = latest.saturating_sub(self.confirmations());
-        let (mut released, mut fruitless, mut untold) = (0, 0, None);
-        for (sender, expired) in by_sender {
+        let (mut released, mut fruitless, mut untold, mut queries) = (0, 0, None, MOST_QUERIES);
+        for (sender, mut expired) in by_sender {
             // Reservations of earlier versions did not record their block.
             let recent = at.saturating_sub(MOST_IN_ROUND);
             // A block after this one does not exist: the node had reported one that does not.
             let block_of = |expired: &Expired| expired.block.filter(|block| *block <= at).unwrap_or(recent);
             let first = expired.iter().map(block_of).min().unwrap_or(recent);
-            let mined = match self.operations_of(contracts, sender, first, at).await {
-                Ok(Some(mined)) => mined,
-                Ok(None) => continue,
-                Err(error) => {
-                    untold.get_or_insert(error);
-                    fruitless += 1;
-                    if fruitless < FRUITLESS {
-                        continue;
-                    }
-                    break;
-                }
-            };
-            fruitless = 0;
+            let of = expired.iter().map(|expired| expired.id.clone()).collect();
+            let reading = self.account_logs.resume(Account { contracts, sender }, first, at, of);
+            let (known, failure) = self.operations_of(contracts, sender, reading, &mut queries).await;
+            // The one that may have been mined is the one that costs most.
+            expired.sort_by_key(|expired| Reverse(expired.max_cost));
             let mut replaced = Vec::new();
             for expired in expired {
-                match self.fate(contracts, &expired, mined.get(&expired.nonce), last_final).await? {
+                match self.fate(contracts, &expired, &known, last_final).await? {
                     Fate::Replaced => replaced.push(expired.id),
-                    Fate::NotFinal => {}
+                    Fate::Later => {}
                     Fate::Missed(settlement) => self.settle_missed(&expired, ended_before, &settlement).await?,
                     Fate::MinedBefore(settlement) => {
                         self.store.settle_missed(&expired.id, ended_before, &settlement).await?;
                     }
-                    Fate::Unknown => self.settle_at_worst_case(&expired, ended_before, last_final).await?,
+                    Fate::MinedAsAnother(Settlement { block, cost, .. }) => {
+                        self.settle_unknown(&expired, ended_before, block, cost).await?;
+                    }
+                    Fate::Unknown => {
+                        self.settle_unknown(&expired, ended_before, last_final, expired.max_cost).await?;
+                    }
                 }
             }
             released += self.release(replaced, ended_before).await?;
+            match failure {
+                None => fruitless = 0,
+                Some(error) => {
+                    let is_limited = matches!(error, ChainError::RateLimited { .. });
+                    untold.get_or_insert(error);
+                    fruitless += 1;
+                    if is_limited || fruitless >= FRUITLESS {
+                        break;
+                    }
+                }
+            }
+            if queries == 0 {
+                break;
+            }
         }
         match untold {
             Some(error) if released == 0 => Err(error.into()),
@@ -134,19 +159,23 @@ impl Settler {
         &self,
         contracts: Contracts,
         expired: &Expired,
-        by: Option<&AccountOp>,
+        known: &Known,
         last_final: u64,
     ) -> Result<Fate, RelayError> {
-        let Some(by) = by else { return Ok(Fate::Unknown) };
+        let Some(by) = known.mined.get(&expired.nonce) else {
+            return Ok(if known.read_for.contains(&expired.id) { Fate::Unknown } else { Fate::Later });
+        };
         if by.paymaster != contracts.paymaster {
             return Ok(Fate::Replaced);
         }
         let ours = self.store.sponsorships_of(&by.mined.user_op_hash).await?;
         let settlement = settlement_of(&by.mined).1;
-        Ok(if !ours.iter().any(|(_, intent)| *intent == expired.intent) {
-            if ours.is_empty() { Fate::Unknown } else { Fate::Replaced }
+        Ok(if ours.iter().all(|(_, intent)| *intent != expired.intent) && !ours.is_empty() {
+            Fate::Replaced
         } else if settlement.block > last_final {
-            Fate::NotFinal
+            Fate::Later
+        } else if ours.is_empty() {
+            Fate::MinedAsAnother(settlement)
         } else if ours.iter().any(|(id, _)| *id == expired.id) {
             Fate::Missed(settlement)
         } else {
@@ -173,52 +202,57 @@ impl Settler {
         Ok(())
     }
 
-    async fn settle_at_worst_case(&self, expired: &Expired, ended_before: u64, block: u64) -> Result<(), RelayError> {
-        if self.store.settle_at_worst_case(&expired.id, ended_before, block).await? {
+    /// It may have been mined: it stays used up, at that cost.
+    async fn settle_unknown(
+        &self,
+        expired: &Expired,
+        ended_before: u64,
+        block: u64,
+        cost: Gwei,
+    ) -> Result<(), RelayError> {
+        let is_settled = self.store.settle_unknown(&expired.id, ended_before, block, cost).await?;
+        if is_settled && self.unknown_log.admits_line() {
             let Expired { sender, nonce, .. } = expired;
             tracing::warn!(
                 %sender,
                 %nonce,
-                "the nonce of an expired reservation was used, and no log shows by which operation: it is settled at its worst case"
+                cost_gwei = cost.count(),
+                "the nonce of an expired reservation was used, and no log shows that it was by another operation: it is settled \
+                 at the cost of the operation that was mined; without one, at its worst case"
             );
         }
         Ok(())
     }
 
-    /// The account's operations by nonce, mined since the `first` block, as far as the node keeps
-    /// the logs. `None` while there are more logs than one round reads.
+    /// Reads on in the logs of an account, as far as the node keeps them, and in that many queries
+    /// at most. What was read before an error is known.
     async fn operations_of(
         &self,
         contracts: Contracts,
         sender: Address,
-        first: u64,
-        at: u64,
-    ) -> Result<Option<HashMap<Uint256, AccountOp>>, ChainError> {
-        let logs = &self.account_logs;
-        let mut reading = logs.resume(Account { contracts, sender }, first);
-        let mut outcome = Ok(None);
-        for _ in 0..MOST_QUERIES {
-            if reading.next > at {
-                return Ok(Some(logs.finish(reading)));
-            }
-            if let Err(error) = self.read_on(contracts, sender, &mut reading, at).await {
-                outcome = Err(error);
+        mut reading: Reading,
+        queries: &mut u32,
+    ) -> (Known, Option<ChainError>) {
+        let mut failure = None;
+        while reading.next <= reading.end && *queries > 0 {
+            *queries -= 1;
+            if let Err(error) = self.read_on(contracts, sender, &mut reading).await {
+                failure = Some(error);
                 break;
             }
         }
-        logs.suspend(Account { contracts, sender }, reading);
-        outcome
+        if reading.next > reading.end {
+            self.account_logs.finish(&reading);
+            return (Known { mined: reading.mined, read_for: reading.of }, failure);
+        }
+        let known = Known { mined: reading.mined.clone(), read_for: HashSet::new() };
+        self.account_logs.suspend(Account { contracts, sender }, reading);
+        (known, failure)
     }
 
-    /// One question about the logs of an account.
-    async fn read_on(
-        &self,
-        contracts: Contracts,
-        sender: Address,
-        reading: &mut Reading,
-        at: u64,
-    ) -> Result<(), ChainError> {
-        let from = reading.next;
+    /// One query of the logs of an account.
+    async fn read_on(&self, contracts: Contracts, sender: Address, reading: &mut Reading) -> Result<(), ChainError> {
+        let (from, at) = (reading.next, reading.end);
         let to = reading.width.last_block(from, at);
         let ask = |from, to| self.chain.reader.mined_of(contracts.entry_point, sender, from, to);
         match ask(from, to).await {
@@ -236,23 +270,25 @@ impl Settler {
                 reading.width.note_refused(from, to);
                 Ok(())
             }
-            Err(refusal @ (ChainError::Node { .. } | ChainError::LogsLag { .. }))
+            // As above, but each such query is slow: the next round requests fewer blocks.
+            Err(error @ ChainError::LogsNotRead { .. }) if to > from => {
+                reading.width.note_too_slow(from, to);
+                Err(error)
+            }
+            // Not even one block: the number of blocks is not the reason.
+            Err(refusal @ (ChainError::Node { .. } | ChainError::LogsLag { .. } | ChainError::LogsNotRead { .. }))
                 if reading.refused < REFUSED_ROUNDS =>
             {
                 reading.refused += 1;
+                reading.width = Width::default();
                 Err(refusal)
             }
-            Err(refusal @ (ChainError::Node { .. } | ChainError::LogsLag { .. })) => {
+            Err(refusal @ (ChainError::Node { .. } | ChainError::LogsLag { .. } | ChainError::LogsNotRead { .. })) => {
                 let given = first_given(from, at, |block| ask(block, block)).await?;
                 reading.next = given.ok_or(refusal)?;
                 Ok(())
             }
-            // As above, but each such question is slow: the next round asks for fewer blocks.
-            Err(error @ ChainError::LogsNotRead { .. }) => {
-                reading.width.note_too_slow(from, to);
-                Err(error)
-            }
-            // The node limits how often it is asked, or fails otherwise.
+            // The node limits how often it is queried, or fails otherwise.
             Err(error) => Err(error),
         }
     }

@@ -19,6 +19,7 @@ pub(super) const MIGRATIONS: Migrations = Migrations(&[
     (12, "block of reservation", include_str!("../../migrations/0012_block_of_reservation.sql")),
     (13, "chains", include_str!("../../migrations/0013_chains.sql")),
     (14, "hashes of several", include_str!("../../migrations/0014_hashes_of_several.sql")),
+    (15, "unknown operations", include_str!("../../migrations/0015_unknown_operations.sql")),
 ]);
 
 #[cfg(test)]

@@ -26,6 +26,12 @@ pub(super) enum Missing {
     #[error("the TEE does not authorise the relay key {address} to sponsor: {admin} authorize {address}{permissions}")]
     RelayKey { address: Address, admin: AdminOf, permissions: &'static str },
     #[error(
+        "record {record} of the TEE was this relay's, and another key was put in place of {address}: {now}. Unless somebody of \
+         yours did that, the relay's key is stolen: {admin} revoke {now} --record {record}, and authorise a new key (another \
+         relay.relay_key.file), not {address} again"
+    )]
+    RelayKeyReplaced { record: u64, address: Address, now: Address, admin: AdminOf },
+    #[error(
         "the TEE authorises the relay key {address} without the permission sponsor: {}",
         admin.anew(*address, wanted)
     )]

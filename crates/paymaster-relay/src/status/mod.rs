@@ -14,7 +14,7 @@ pub use self::check::Check;
 
 use self::chain::Look;
 use self::missing::{Missing, in_words};
-use self::tee::told;
+use self::tee::{OwnRecord, told};
 use crate::catalogue::Catalogue;
 use crate::claims::ClaimStore;
 use crate::error::RelayError;
@@ -32,6 +32,7 @@ pub struct Readiness {
     claims: Arc<dyn ClaimStore>,
     kms: Arc<dyn Kms>,
     relay_key: Arc<RelayKey>,
+    own_record: OwnRecord,
 }
 
 impl Readiness {
@@ -39,7 +40,7 @@ impl Readiness {
     #[must_use]
     pub fn new(settlers: Vec<Arc<Settler>>, parts: &Parts) -> Self {
         let Parts { catalogue, store, claims, kms, relay_key, .. } = parts.clone();
-        Self { settlers, catalogue, store, claims, kms, relay_key }
+        Self { settlers, catalogue, store, claims, kms, relay_key, own_record: OwnRecord::default() }
     }
 
     /// Whether this process can accept requests: its database accepts writes. Shared dependencies
@@ -72,8 +73,9 @@ impl Readiness {
         let kms = kms.map_err(|error| in_full(error.into()));
         let address = self.relay_key.address().await;
         let known = || signers.as_ref().map_err(|_| Missing::TeeUnknown);
+        let own = (!self.relay_key.is_unresolved()).then_some(&self.own_record);
         let relay_key =
-            known().and_then(|known| tee::relay_key(known, self.kms.url(), address, self.catalogue.policies()));
+            known().and_then(|known| tee::relay_key(known, self.kms.url(), address, self.catalogue.policies(), own));
         let ceilings = in_words(known().map(drop)).and_then(|()| tee::ceilings(told(&signers), &self.catalogue));
         let relying_party = signers.as_ref().map_or(Ok(()), |known| tee::relying_party(known, &self.catalogue));
         let of_node = [

@@ -3,8 +3,10 @@
 
 use std::fmt::Display;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use proto::command::Ceilings;
+use proto::signers::AuthorisedSigner;
 use proto::{Address, Permissions};
 
 use super::missing::{AdminOf, Missing};
@@ -21,19 +23,45 @@ pub(super) fn told(signers: &Result<KmsSigners, RelayError>) -> Option<&Ceilings
     signers.as_ref().ok()?.ceilings.as_ref()
 }
 
-/// Checks that the relay key has all permissions that the policies need.
+/// The number of the record that this relay's key had last; 0, which no record has, before one was
+/// seen.
+#[derive(Debug, Default)]
+pub(super) struct OwnRecord(AtomicU64);
+
+impl OwnRecord {
+    fn note(&self, record: &AuthorisedSigner) {
+        self.0.store(record.record, Ordering::Relaxed);
+    }
+
+    /// Whether the record was this relay's, whose key has the given address.
+    fn was(&self, record: &AuthorisedSigner, address: Address) -> bool {
+        record.authorised_as == address || record.record == self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Checks that the relay key has all permissions that the policies need. Without `own`, a rotation
+/// of the relay's own is not over, and may have replaced the key.
 pub(super) fn relay_key(
     signers: &KmsSigners,
     kms: Option<String>,
     address: Address,
     policies: &[Arc<Policy>],
+    own: Option<&OwnRecord>,
 ) -> Result<(), Missing> {
     let without_passkey: Vec<_> = policies.iter().filter(|policy| policy.allows_without_passkey()).collect();
     let admin = AdminOf { kms };
     let Some(record) = signers.record_of(address) else {
+        if let Some(&AuthorisedSigner { record, address: now, .. }) =
+            signers.signers.iter().find(|record| own.is_some_and(|own| own.was(record, address)))
+        {
+            return Err(Missing::RelayKeyReplaced { record, address, now, admin });
+        }
         let permissions = if without_passkey.is_empty() { "" } else { WITH_ALL_PERMISSIONS };
         return Err(Missing::RelayKey { address, admin, permissions });
     };
+    if let Some(own) = own {
+        own.note(record);
+    }
     let permissions = record.permissions;
     let mut needed = Permissions::SPONSOR;
     if !without_passkey.is_empty() {

@@ -118,13 +118,19 @@ pub trait Store: Send + Sync {
     /// [`StoreError`].
     async fn release_expired(&self, ids: Vec<SponsorshipId>, ended_before: u64) -> Result<u64, StoreError>;
 
-    /// Settles a reservation that [`Self::expired`] would still list as if it had been mined in
-    /// that final block, at its worst-case cost. Returns whether it did.
+    /// Settles a reservation that [`Self::expired`] would still list, and that may have been mined
+    /// up to that final block, at this cost; at 0 if another one of the same nonce was settled like
+    /// this before, since at most one was mined. Returns whether it did.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn settle_at_worst_case(&self, id: &SponsorshipId, ended_before: u64, block: u64)
-    -> Result<bool, StoreError>;
+    async fn settle_unknown(
+        &self,
+        id: &SponsorshipId,
+        ended_before: u64,
+        block: u64,
+        cost: Gwei,
+    ) -> Result<bool, StoreError>;
 
     /// Settles a reservation that [`Self::expired`] would still list by what was mined in a final
     /// block. Returns whether it did.

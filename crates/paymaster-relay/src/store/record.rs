@@ -218,6 +218,8 @@ pub struct Expired {
     pub nonce: Uint256,
     /// The latest block when it was reserved; `None` if an earlier version reserved it.
     pub block: Option<u64>,
+    /// Its worst-case cost.
+    pub max_cost: Gwei,
 }
 
 /// The signatures, and the user's approval they were made for.

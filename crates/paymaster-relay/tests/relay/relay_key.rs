@@ -10,7 +10,7 @@ use devkit::EntryPointVersion::V07;
 use futures_util::FutureExt;
 use paymaster_relay::relay_key::{RelayKey, RelayKeyError, passphrase};
 use paymaster_relay::settings::{RelayKeySettings, Settings};
-use proto::Permissions;
+use proto::{Address, Permissions};
 use serde_json::{Value, json};
 
 use crate::support::{ACCOUNT, World, open_key, until};
@@ -30,6 +30,35 @@ fn copied(world: &World) -> Value {
     let mut settings = world.settings.clone();
     settings["relay_key"]["file"] = json!(copy);
     settings
+}
+
+/// Whoever has the key rotates the record to another one.
+async fn stolen(world: &World) -> Address {
+    open_key(&copied(world), &world.tee).unwrap().rotate().await.unwrap()
+}
+
+#[tokio::test]
+async fn a_key_that_somebody_else_replaced_is_named_and_not_to_be_authorised_again() {
+    let world = World::new(V07).await;
+    for rotates_first in [false, true] {
+        if rotates_first {
+            let key = world.relay_key.address().await;
+            world.tee.authorise(key, Permissions::SPONSOR | Permissions::ROTATE);
+            world.relay_key.rotate().await.unwrap();
+        }
+        // A relay that never saw its record knows the address that was authorised only.
+        assert_eq!(world.problem("relay_key").await, None);
+        let (own, thief) = (world.relay_key.address().await, stolen(&world).await);
+        let record =
+            world.tee.state().provisioned.unwrap().signers.iter().find(|one| one.address == thief).unwrap().record;
+        let problem = world.problem("relay_key").await.unwrap();
+        for words in [format!("revoke {thief} --record {record},"), format!("not {own} again")] {
+            assert!(problem.contains(&words), "{problem}");
+        }
+        world.tee.revoke(thief);
+        let problem = world.problem("relay_key").await.unwrap();
+        assert!(problem.ends_with(&format!("authorize {own}")), "{problem}");
+    }
 }
 
 async fn sponsors(world: &World, nonce_key: u64) -> bool {

@@ -1,6 +1,7 @@
 //! `/kms/create-deterministic-account` and `/kms/accounts/{accountId}`.
 
 use axum::Json;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use kms_api::accounts::{self, Account, CreateAccount, GetAccount};
 use proto::AccountId;
@@ -37,8 +38,9 @@ pub(super) async fn create(
 pub(super) async fn show(
     State(gateway): State<Gateway>,
     Anyone(caller): Anyone,
-    Path(account_id): Path<String>,
+    account_id: Result<Path<String>, PathRejection>,
 ) -> Answered<GetAccount> {
+    let Path(account_id) = account_id.map_err(|_| ApiError::invalid_field("accountId", "not UTF-8"))?;
     let account_id: AccountId = account_id.parse().map_err(|problem| ApiError::invalid_field("accountId", problem))?;
     let wallet = gateway.wallet(&account_id, &caller).await?;
     Ok(Json(Account {

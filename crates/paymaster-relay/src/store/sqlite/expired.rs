@@ -3,19 +3,25 @@
 use proto::{Address, IntentHash, Uint256, UserOpHash};
 use sqlx::{SqliteConnection, SqlitePool};
 
+use super::counters::gwei;
 use crate::sqlite::{Changes, column, fixed, signed, unsigned};
 use crate::store::{Contracts, Expired, SponsorshipId, StoreError};
 
 pub(super) const LIST: &str = "
-    SELECT id, intent_hash, sender, account_nonce, block FROM sponsorships
+    SELECT id, intent_hash, sender, account_nonce, block, max_cost_gwei FROM sponsorships
     WHERE state IN ('reserved', 'signed') AND valid_until < ?1 AND settled_block IS NULL
         AND chain_id = ?2 AND entry_point = ?3 AND paymaster = ?4
     LIMIT ?5";
 pub(super) const RELEASE: &str = "
     UPDATE sponsorships SET state = 'released'
     WHERE id = ?1 AND state IN ('reserved', 'signed') AND valid_until < ?2 AND settled_block IS NULL";
-pub(super) const SETTLE: &str = "
-    UPDATE sponsorships SET state = 'settled', settled_block = ?3, settled_cost_gwei = max_cost_gwei
+pub(super) const SETTLE_UNKNOWN: &str = "
+    UPDATE sponsorships SET state = 'settled', settled_block = ?3, settled_cost_gwei = CASE WHEN EXISTS (
+        SELECT other.id FROM sponsorships AS other
+        WHERE other.chain_id = sponsorships.chain_id AND other.sender = sponsorships.sender
+            AND other.account_nonce = sponsorships.account_nonce AND other.entry_point = sponsorships.entry_point
+            AND other.state = 'settled' AND other.succeeded IS NULL
+    ) THEN 0 ELSE ?4 END
     WHERE id = ?1 AND state IN ('reserved', 'signed') AND valid_until < ?2 AND settled_block IS NULL";
 pub(super) const SETTLE_MISSED: &str = "
     UPDATE sponsorships SET state = 'settled', settled_block = ?3, settled_cost_gwei = ?4, succeeded = ?5
@@ -48,6 +54,7 @@ pub(super) async fn list(
             sender: Address(fixed(&sender)?),
             nonce: Uint256(fixed(&nonce)?),
             block: block.map(unsigned).transpose()?,
+            max_cost: gwei(column(row, "max_cost_gwei")?)?,
         })
     };
     rows.iter().map(expired).collect()

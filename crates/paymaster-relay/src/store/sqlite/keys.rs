@@ -6,35 +6,12 @@ use sqlx::SqliteConnection;
 use crate::sqlite::{Changes, fixed, signed, unsigned};
 use crate::store::{KeyNoted, KeySpace, KeyUse, SponsorshipId, StoreError};
 
-/// A settled sponsorship gives its key to the next one of its intent, which exists only if the
-/// block that contained it was reorganised away after all, or a node that lags was believed.
-pub(super) const TAKE_OVER: &str = "
-    UPDATE sponsorships SET idempotency_key = NULL
-    WHERE chain_id = ?1 AND key_space = ?2 AND idempotency_key = ?3 AND state = 'settled' AND intent_hash = ?4";
 pub(super) const USE: &str = "
     SELECT intent_hash, state = 'settled' OR settled_block IS NOT NULL FROM sponsorships
     WHERE chain_id = ?1 AND key_space = ?2 AND idempotency_key = ?3 AND state <> 'released'";
 pub(super) const OF_SPONSORSHIP: &str = "
     SELECT idempotency_key, intent_hash, chain_id, key_space FROM sponsorships WHERE id = ?1 AND state <> 'released'";
 pub(super) const NOTE: &str = "UPDATE sponsorships SET idempotency_key = ?2 WHERE id = ?1";
-
-/// Lets that intent be sponsored again under its key.
-pub(super) async fn take_over(
-    connection: &mut SqliteConnection,
-    space: &KeySpace,
-    key: &str,
-    intent: &IntentHash,
-) -> Result<(), StoreError> {
-    sqlx::query(TAKE_OVER)
-        .bind(signed(space.chain_id())?)
-        .bind(space.owner())
-        .bind(key)
-        .bind(&intent.0[..])
-        .execute(connection)
-        .await
-        .map(drop)
-        .map_err(StoreError::new)
-}
 
 /// The use of an idempotency key.
 pub(super) async fn use_of(
@@ -52,6 +29,19 @@ pub(super) async fn use_of(
     let key_use =
         |(intent, is_mined): (Vec<u8>, bool)| Ok(KeyUse { intent: fixed(&intent).map(IntentHash)?, is_mined });
     row.map(key_use).transpose()
+}
+
+/// Whether a settled sponsorship of that intent has the key. It keeps it, for ever, if its intent is
+/// sponsored again: which happens only if the block that contained it was reorganised away after
+/// all, or a node that lags was believed.
+pub(super) async fn is_kept(
+    connection: &mut SqliteConnection,
+    space: &KeySpace,
+    key: &str,
+    intent: &IntentHash,
+) -> Result<bool, StoreError> {
+    let found = use_of(connection, space, key).await?;
+    Ok(found.is_some_and(|found| found.is_mined && found.intent == *intent))
 }
 
 /// Records the key of a sponsorship that has none.
@@ -72,9 +62,12 @@ pub(super) async fn note(
         return Ok(Changes::Undone(if stored == key { KeyNoted::Noted } else { KeyNoted::HasAnother }));
     }
     let (space, intent) = (KeySpace::stored(unsigned(chain_id)?, owner), fixed(&intent).map(IntentHash)?);
-    take_over(connection, &space, &key, &intent).await?;
-    if let Some(KeyUse { is_mined, .. }) = use_of(&mut *connection, &space, &key).await? {
-        return Ok(Changes::Undone(KeyNoted::Taken { is_mined }));
+    match use_of(&mut *connection, &space, &key).await? {
+        None => {}
+        Some(KeyUse { intent: same, is_mined: true }) if same == intent => {
+            return Ok(Changes::Undone(KeyNoted::Noted));
+        }
+        Some(KeyUse { is_mined, .. }) => return Ok(Changes::Undone(KeyNoted::Taken { is_mined })),
     }
     sqlx::query(NOTE).bind(id.as_str()).bind(key).execute(connection).await.map_err(StoreError::new)?;
     Ok(Changes::Kept(KeyNoted::Noted))

@@ -187,14 +187,15 @@ impl Store for SqliteStore {
         self.0.writer().write(move |connection| expired::release(connection, ids, ended_before).boxed()).await
     }
 
-    async fn settle_at_worst_case(
+    async fn settle_unknown(
         &self,
         id: &SponsorshipId,
         ended_before: u64,
         block: u64,
+        cost: Gwei,
     ) -> Result<bool, StoreError> {
-        let statement = sqlx::query(expired::SETTLE).bind(id.as_str()).bind(to_signed(ended_before)?);
-        Ok(self.0.change(statement.bind(to_signed(block)?)).await? == 1)
+        let statement = sqlx::query(expired::SETTLE_UNKNOWN).bind(id.as_str()).bind(to_signed(ended_before)?);
+        Ok(self.0.change(statement.bind(to_signed(block)?).bind(cost.count())).await? == 1)
     }
 
     async fn settle_missed(

@@ -12,7 +12,6 @@ fn statements() -> Vec<String> {
     let fixed = [
         reserve::INSERT,
         reserve::BEGIN_SETTLEMENT,
-        keys::TAKE_OVER,
         keys::USE,
         keys::OF_SPONSORSHIP,
         keys::NOTE,
@@ -36,7 +35,7 @@ fn statements() -> Vec<String> {
         super::TAKE_BACK_SIGNING,
         expired::LIST,
         expired::RELEASE,
-        expired::SETTLE,
+        expired::SETTLE_UNKNOWN,
         expired::SETTLE_MISSED,
         expired::OF_OPERATION,
         super::NEXT_BLOCKS,

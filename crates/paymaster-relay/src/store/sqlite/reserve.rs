@@ -20,11 +20,13 @@ pub(super) const BEGIN_SETTLEMENT: &str = "
 
 pub(super) async fn reserve(
     connection: &mut SqliteConnection,
-    sponsorship: NewSponsorship,
+    mut sponsorship: NewSponsorship,
     limits: Vec<Limit>,
 ) -> Result<Changes<Reserved>, StoreError> {
-    if let Some(key) = &sponsorship.idempotency_key {
-        keys::take_over(connection, &sponsorship.key_space(), key, &sponsorship.intent).await?;
+    if let Some(key) = &sponsorship.idempotency_key
+        && keys::is_kept(connection, &sponsorship.key_space(), key, &sponsorship.intent).await?
+    {
+        sponsorship.idempotency_key = None;
     }
     match insert(connection, &sponsorship, counters::format(&limits)?).await {
         Ok(()) => {}

@@ -7,7 +7,7 @@ use paymaster_relay::RelayError;
 use serde_json::{Value, json};
 
 use super::{
-    LOGS, allows_ten_blocks, behind_a_node, blocks_behind, costs, has_no_block_below_90, has_no_logs,
+    LOGS, allows_ten_blocks, behind_a_node, block_number, blocks_behind, costs, has_no_block_below_90, has_no_logs,
     keeps_logs_from_block_90, mine, next_block, sponsored, states,
 };
 use crate::support::{ACCOUNT, Fault};
@@ -162,7 +162,7 @@ async fn a_node_that_refuses_some_queries_holds_no_settlement_up() {
         world.relay.settler.settle().await.unwrap();
         world.anvil.mine(50).await.unwrap();
         node.fail(all);
-        for _ in 0..20 {
+        for _ in 0..5 {
             world.relay.settler.settle().await.unwrap_err();
         }
         node.fail(some);
@@ -173,6 +173,46 @@ async fn a_node_that_refuses_some_queries_holds_no_settlement_up() {
         world.relay.settler.settle().await.unwrap();
         assert_eq!((world.problem("settlement").await, blocks_behind(&world)), (None, 0.0));
     }
+}
+
+#[tokio::test]
+async fn refusals_that_are_not_about_the_number_of_blocks_leave_it_as_it_was() {
+    for fault in [Fault::Limits(asks_for_logs, Duration::ZERO), Fault::Rewrites(has_no_logs)] {
+        let (world, node) = behind_a_node().await;
+        world.relay.settler.settle().await.unwrap();
+        world.anvil.mine(50).await.unwrap();
+        node.fail(fault);
+        for _ in 0..3 {
+            world.relay.settler.settle().await.unwrap_err();
+        }
+        node.fail(Fault::None);
+        let before = node.asked(LOGS).len();
+        world.relay.settler.settle().await.unwrap();
+        assert_eq!((node.asked(LOGS).len() - before, blocks_behind(&world)), (1, 0.0));
+    }
+}
+
+/// Those of blocks below the number 90.
+fn asks_for_old_logs(body: &str) -> bool {
+    let calls: Vec<Value> = serde_json::from_str(body).unwrap_or_default();
+    let is_old = |call: &Value| block_number(&call["params"][0]["fromBlock"]).is_some_and(|from| from < 90);
+    calls.iter().any(|call| call["method"] == LOGS && is_old(call))
+}
+
+#[tokio::test]
+async fn a_node_that_fails_slowly_for_old_logs_holds_settlement_up_for_some_rounds_only() {
+    let (world, node) = behind_a_node().await;
+    world.relay.settler.settle().await.unwrap();
+    world.anvil.mine(120).await.unwrap();
+    // Longer than a quarter of the time that a node has.
+    node.fail(Fault::Fails(asks_for_old_logs, Duration::from_millis(800)));
+    let mut rounds = 1;
+    while world.relay.settler.settle().await.is_err() {
+        rounds += 1;
+        assert!(rounds < 40, "{:?}", world.problem("settlement").await);
+    }
+    assert!(rounds >= 10, "{rounds}");
+    assert_eq!((world.problem("settlement").await, blocks_behind(&world)), (None, 0.0));
 }
 
 #[tokio::test]

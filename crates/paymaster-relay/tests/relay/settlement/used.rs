@@ -122,6 +122,9 @@ async fn logs_that_take_more_than_one_round_to_read_are_read_on_in_the_next() {
     let mut rounds = 0;
     while world.try_to_release().await.unwrap() == 0 {
         rounds += 1;
+        // More than a round reads.
+        world.anvil.mine(300).await.unwrap();
+        world.clock.advance(300);
         // Nothing was found used since, as after a sweep that failed.
         assert_eq!(world.relay.settler.release_used().await.unwrap(), 0);
         assert!(rounds < 5);
@@ -129,6 +132,41 @@ async fn logs_that_take_more_than_one_round_to_read_are_read_on_in_the_next() {
     assert!(rounds > 0);
     let states: Vec<_> = states(&world).await.into_iter().map(|(state, _)| state).collect();
     assert_eq!(states, ["released", "settled"]);
+}
+
+/// As if the account had changed the paymaster data where the contract allows it.
+fn tells_of_another_hash(question: &Value, answer: &mut Value) {
+    if question["method"] == LOGS {
+        for log in answer["result"].as_array_mut().unwrap() {
+            log["topics"][1] = json!(format!("0x{}", "77".repeat(32)));
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_operations_with_one_nonce_one_at_most_is_booked_at_a_cost() {
+    let same_cost = |cost: i64| move |booked: i64| booked == cost || booked == cost + 1;
+    for (fault, is_known) in
+        [(Fault::Rewrites(tells_of_no_logs), false), (Fault::Rewrites(tells_of_another_hash), true)]
+    {
+        let (world, node) = behind_a_node().await;
+        world.relay.settler.settle().await.unwrap();
+        let mut dapp = world.dapp(ACCOUNT).await;
+        let first = dapp.first_op(0);
+        let second = rival(&first);
+        let answer = world.sponsor(&mut dapp, &first).await.unwrap();
+        world.sponsor(&mut dapp, &second).await.unwrap();
+        node.fail(fault);
+        let cost = mine(&world, &answer).await;
+        world.pass(700).await;
+        assert_eq!(world.release_expired().await, 0);
+        let costs = costs(&world).await;
+        let booked: Vec<_> = costs.iter().map(|(cost, _)| cost.unwrap()).filter(|cost| *cost > 0).collect();
+        assert_eq!(booked.len(), 1, "{costs:?}");
+        let is_worst_case = costs.iter().any(|(_, is_worst_case)| *is_worst_case);
+        assert_eq!((is_worst_case, same_cost(cost)(booked[0])), (!is_known, is_known), "{costs:?}");
+        assert_eq!(world.reserved().await, 0);
+    }
 }
 
 #[tokio::test]

@@ -122,7 +122,7 @@ pub async fn a_key_of_another_intent_is_not_noted(storage: &dyn Storage) {
     assert_eq!(store.note_key(&elsewhere.id, "order").await.unwrap(), KeyNoted::Noted, "each chain has its own keys");
 }
 
-pub async fn a_key_is_noted_for_the_intent_that_had_it_before(storage: &dyn Storage) {
+pub async fn a_key_that_a_settled_sponsorship_of_the_intent_has_needs_no_note(storage: &dyn Storage) {
     let store = storage.open().await;
     let first = keyed("order", sponsorship(1, proven(), None));
     reserve_signed(&*store, 1, &first).await;
@@ -131,7 +131,7 @@ pub async fn a_key_is_noted_for_the_intent_that_had_it_before(storage: &dyn Stor
     reserve(&*store, &once_more).await;
     assert_eq!(store.note_key(&once_more.id, "order").await.unwrap(), KeyNoted::Noted);
     let of_key = store.use_of_key(&first.key_space(), "order").await.unwrap();
-    assert_eq!(of_key, Some(KeyUse { intent: first.intent, is_mined: false }));
+    assert_eq!(of_key, Some(KeyUse { intent: first.intent, is_mined: true }));
 }
 
 pub async fn shared_principals_have_a_key_space_per_sender(storage: &dyn Storage) {
@@ -144,15 +144,19 @@ pub async fn shared_principals_have_a_key_space_per_sender(storage: &dyn Storage
     reserve(&*store, &elsewhere).await;
 }
 
-pub async fn a_key_goes_on_with_its_intent_when_that_is_sponsored_once_more(storage: &dyn Storage) {
+pub async fn a_key_stays_with_what_was_settled_when_its_intent_is_sponsored_once_more(storage: &dyn Storage) {
     let store = storage.open().await;
     let first = keyed("order", sponsorship(1, proven(), None));
     reserve_signed(&*store, 1, &first).await;
     store.settle(&deployment(), &read(1, 0, Some((signed(1).user_op_hash, 1)))).await.unwrap();
     let once_more = again(&first);
     reserve(&*store, &once_more).await;
+    // As after a refusal by the KMS.
+    assert!(store.release(&once_more.id).await.unwrap());
     let of_key = store.use_of_key(&first.key_space(), "order").await.unwrap();
-    assert_eq!(of_key, Some(KeyUse { intent: first.intent, is_mined: false }));
+    assert_eq!(of_key, Some(KeyUse { intent: first.intent, is_mined: true }));
+    let other = keyed("order", sponsorship(2, proven(), None));
+    assert_eq!(store.reserve(&other, &limits(&other, PLENTY)).await.unwrap(), Reserved::KeyTaken { is_mined: true });
 }
 
 pub async fn each_reservation_is_counted_where_it_belongs_and_no_longer_than_it_is_open(storage: &dyn Storage) {

@@ -48,6 +48,7 @@ pub async fn an_expired_sponsorship_is_listed_and_released_or_settled_once(stora
         sender: sample.sender,
         nonce: sample.account_nonce,
         block: Some(sample.block),
+        max_cost: sample.max_cost,
     };
     let mut expired = store.expired(contracts(), 104, 9).await.unwrap();
     expired.sort_by_key(|expired| samples.iter().position(|sample| sample.id == expired.id));
@@ -58,13 +59,13 @@ pub async fn an_expired_sponsorship_is_listed_and_released_or_settled_once(stora
     assert!(store.renew(&samples[0].id, &later, 9).await.unwrap());
     store.settle(&deployment(), &read(5, 2, Some((signed(2).user_op_hash, 5)))).await.unwrap();
     for sample in &samples[..2] {
-        assert!(!store.settle_at_worst_case(&sample.id, 104, 4).await.unwrap());
+        assert!(!store.settle_unknown(&sample.id, 104, 4, gwei(GWEI)).await.unwrap());
     }
     let ids = samples[..2].iter().map(|sample| sample.id.clone()).collect();
     assert_eq!((store.release_expired(ids, 104).await.unwrap(), reserved(&store).await), (0, 4 * COST));
 
     for is_settled in [true, false] {
-        assert_eq!(store.settle_at_worst_case(&samples[2].id, 104, 4).await.unwrap(), is_settled);
+        assert_eq!(store.settle_unknown(&samples[2].id, 104, 4, gwei(GWEI)).await.unwrap(), is_settled);
     }
     assert_eq!(store.release_expired(vec![samples[2].id.clone()], 104).await.unwrap(), 0);
     let missed = Settlement { block: 4, cost: gwei(GWEI), succeeded: true };

@@ -21,6 +21,8 @@ pub enum Fault {
     AnswersTo(fn(&str) -> bool, &'static str),
     /// Refuses matching bodies by HTTP status 429, after that time.
     Limits(fn(&str) -> bool, Duration),
+    /// Fails for matching bodies by HTTP status 503, after that time.
+    Fails(fn(&str) -> bool, Duration),
     /// Sends an endless answer to matching bodies.
     Endless(fn(&str) -> bool),
     /// Forwards requests, and rewrites the answers, including those within a batch.
@@ -104,6 +106,10 @@ impl Inner {
                 sleep(after).await;
                 ("429 Too Many Requests".to_owned(), String::new())
             }
+            Fault::Fails(what, after) if what(&body) => {
+                sleep(after).await;
+                ("503 Service Unavailable".to_owned(), String::new())
+            }
             Fault::Endless(to) if to(&body) => return self.send_without_end(socket).await,
             Fault::Slow(what, how_long) if body.contains(what) => {
                 sleep(how_long).await;
@@ -123,6 +129,7 @@ impl Inner {
             }
             Fault::AnswersTo(..)
             | Fault::Limits(..)
+            | Fault::Fails(..)
             | Fault::Endless(_)
             | Fault::Slow(..)
             | Fault::LogsUpTo(_)
