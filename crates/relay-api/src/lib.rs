@@ -16,9 +16,9 @@ pub use ids::in_place_of;
 pub use methods::{Method, RelayApiClient, RelayApiServer};
 pub use openrpc::OpenRpc;
 pub use parameter::{Param, Parameter, positions};
-pub use parameters::{ChainId, Context, InvitationOptions, Options, UserOperation};
+pub use parameters::{BundledOperation, ChainId, Context, InvitationOptions, Options, StateOverrides, UserOperation};
 pub use results::{
-    AccountInfo, Credential, CredentialRequest, Intent, Invitation, LaterPaymasterFields, PaymasterFields, PolicyLimit,
-    SponsorName, SponsoredOperation, StubData, VerificationProof,
+    AccountInfo, BundlerResult, Credential, CredentialRequest, Intent, Invitation, LaterPaymasterFields,
+    PaymasterFields, PolicyLimit, SponsorName, SponsoredOperation, StubData, VerificationProof,
 };
 pub use scope::{InvalidScope, Scope};

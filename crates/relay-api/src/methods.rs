@@ -4,14 +4,16 @@
 use jsonrpsee::proc_macros::rpc;
 use jsonrpsee::types::ErrorObjectOwned;
 use proto::command::PasskeyAssertion;
-use proto::{AccountId, Address, Quantity};
+use proto::{AccountId, Address, Quantity, UserOpHash};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use crate::openrpc::OpenRpc;
 use crate::parameter::{Described, Param};
-use crate::parameters::{ChainId, Context, InvitationOptions, Options, UserOperation};
-use crate::results::{AccountInfo, Intent, Invitation, PaymasterFields, SponsoredOperation, StubData};
-use crate::schema::{AddressText, QuantityText};
+use crate::parameters::{
+    BundledOperation, ChainId, Context, InvitationOptions, Options, StateOverrides, UserOperation,
+};
+use crate::results::{AccountInfo, BundlerResult, Intent, Invitation, PaymasterFields, SponsoredOperation, StubData};
+use crate::schema::{AddressText, FoundOperationObject, GasEstimateObject, HashText, QuantityText, ReceiptObject};
 use crate::scope::Scope;
 
 /// A method under one of its names.
@@ -160,6 +162,35 @@ methods! {
     /// Signs an invitation to create accounts at the KMS, for the holder of a server's API key.
     [Invite] "pm_createAccountInvitation" =>
     create_invitation(options: InvitationOptions) -> "invitation" Invitation;
+
+    /// ERC-7769, passed on to the chain's bundler: sends an operation.
+    [Bundler] "eth_sendUserOperation" =>
+    send_user_operation(
+        user_operation: BundledOperation, entry_point: Address
+    ) -> "userOpHash" BundlerResult as HashText;
+
+    /// ERC-7769, passed on to the chain's bundler: the gas that an operation needs.
+    [Bundler] "eth_estimateUserOperationGas" =>
+    estimate_user_operation_gas(
+        user_operation: BundledOperation, entry_point: Address, state_overrides: StateOverrides
+    ) -> "gasEstimate" BundlerResult as GasEstimateObject;
+
+    /// ERC-7769, passed on to the chain's bundler: the receipt of an operation; null until it is
+    /// mined.
+    [Bundler] "eth_getUserOperationReceipt" =>
+    user_operation_receipt(
+        user_op_hash: UserOpHash
+    ) -> "receipt" BundlerResult as Option<ReceiptObject>;
+
+    /// ERC-7769, passed on to the chain's bundler: an operation; null if it does not know it.
+    [Bundler] "eth_getUserOperationByHash" =>
+    user_operation_by_hash(
+        user_op_hash: UserOpHash
+    ) -> "operation" BundlerResult as Option<FoundOperationObject>;
+
+    /// ERC-7769, passed on to the chain's bundler: the addresses of its EntryPoints.
+    [Bundler] "eth_supportedEntryPoints" =>
+    bundler_entry_points() -> "entryPoints" BundlerResult as Vec<AddressText>;
 
     /// The chain id, which providers (ethers, web3.py) request before anything else.
     [] "eth_chainId" =>

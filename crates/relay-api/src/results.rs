@@ -9,6 +9,7 @@ use proto::limits::MAX_PAYMASTER_SIGNATURE;
 use proto::{Address, EntryPointVersion, IntentHash, Paymaster, Quantity, Signature, TeeId, UserOpHash};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::schema::{
@@ -224,6 +225,11 @@ pub struct Invitation {
     /// Number of accounts.
     pub max_uses: u32,
 }
+
+/// A bundler's result, as it answered it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BundlerResult(pub Box<RawValue>);
 
 impl PaymasterFields {
     /// The fields of a paymaster, for operations of `version`.

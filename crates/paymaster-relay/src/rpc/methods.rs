@@ -5,10 +5,12 @@ use std::sync::Arc;
 use jsonrpsee::core::async_trait;
 use jsonrpsee::types::{ErrorObjectOwned, Extensions};
 use proto::command::PasskeyAssertion;
-use proto::{AccountId, Address, Quantity, Wei, worst_case_cost};
+use proto::json::InvalidField;
+use proto::{AccountId, Address, Quantity, UserOpHash, Wei, worst_case_cost};
 use relay_api::{
-    AccountInfo, ChainId, Context, Intent, Invitation, InvitationOptions, OpenRpc, Options, Param, PaymasterFields,
-    RelayApiServer, SponsoredOperation, StubData, UserOperation, document,
+    AccountInfo, BundledOperation, BundlerResult, ChainId, Context, Intent, Invitation, InvitationOptions, OpenRpc,
+    Options, Param, PaymasterFields, RelayApiServer, SponsoredOperation, StateOverrides, StubData, UserOperation,
+    document,
 };
 use tracing::Instrument;
 
@@ -16,6 +18,7 @@ use super::call_log::CallLog;
 use super::report::{Answer, Call, Reports, Sponsorship};
 use super::wire::{Erc7677, Wire};
 use super::{answer, reasons};
+use crate::bundler::BundlerCall;
 use crate::catalogue::{Catalogue, ChainCatalogue};
 use crate::chains::Chains;
 use crate::error::{RelayError, RequestError};
@@ -52,6 +55,23 @@ impl Methods {
     async fn fact_of_chain<T>(&self, extensions: &Extensions, fact: impl FnOnce(&ChainCatalogue) -> T) -> Outcome<T> {
         let call = Call::of(extensions);
         let run = async { Ok(fact(&self.chains.meant(call.of_path.0.as_ref(), None)?.catalogue).into()) };
+        self.reports.answer(&call, run).await
+    }
+
+    /// Passes a call on to the bundlers of its chain.
+    async fn pass_on(
+        &self,
+        extensions: &Extensions,
+        asked: Result<BundlerCall, InvalidField>,
+    ) -> Outcome<BundlerResult> {
+        let call = Call::of(extensions);
+        let run = async {
+            let chain = self.chains.meant(call.of_path.0.as_ref(), None)?;
+            let missing = || RelayError::BundlerNotConfigured { chain_id: chain.listed_id() };
+            let bundlers = chain.bundlers.as_ref().ok_or_else(missing)?;
+            let asked = asked.map_err(RequestError::from)?;
+            Ok(BundlerResult(bundlers.pass_on(&asked).await?).into())
+        };
         self.reports.answer(&call, run).await
     }
 
@@ -161,6 +181,45 @@ impl RelayApiServer for Methods {
             Ok(answer::invitation(&invitation).into())
         };
         self.reports.answer(&call, run).await
+    }
+
+    async fn send_user_operation(
+        &self,
+        extensions: &Extensions,
+        user_operation: Param<BundledOperation>,
+        entry_point: Param<Address>,
+    ) -> Outcome<BundlerResult> {
+        self.pass_on(extensions, BundlerCall::send(&user_operation, &entry_point)).await
+    }
+
+    async fn estimate_user_operation_gas(
+        &self,
+        extensions: &Extensions,
+        user_operation: Param<BundledOperation>,
+        entry_point: Param<Address>,
+        state_overrides: Param<StateOverrides>,
+    ) -> Outcome<BundlerResult> {
+        self.pass_on(extensions, BundlerCall::estimate(&user_operation, &entry_point, &state_overrides)).await
+    }
+
+    async fn user_operation_receipt(
+        &self,
+        extensions: &Extensions,
+        user_op_hash: Param<UserOpHash>,
+    ) -> Outcome<BundlerResult> {
+        self.pass_on(extensions, BundlerCall::receipt(&user_op_hash)).await
+    }
+
+    async fn user_operation_by_hash(
+        &self,
+        extensions: &Extensions,
+        user_op_hash: Param<UserOpHash>,
+    ) -> Outcome<BundlerResult> {
+        self.pass_on(extensions, BundlerCall::operation(&user_op_hash)).await
+    }
+
+    async fn bundler_entry_points(&self, extensions: &Extensions) -> Outcome<BundlerResult> {
+        self.pass_on(extensions, Ok(BundlerCall::entry_points())).await
     }
 
     async fn eth_chain_id(&self, extensions: &Extensions) -> Outcome<Quantity<u64>> {

@@ -14,6 +14,7 @@ mod api_key_store;
 mod api_keys;
 mod batches;
 mod budget;
+mod bundlers;
 mod chains;
 mod claims;
 mod clients;
