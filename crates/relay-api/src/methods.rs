@@ -10,10 +10,15 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use crate::openrpc::OpenRpc;
 use crate::parameter::{Described, Param};
 use crate::parameters::{
-    BundledOperation, ChainId, Context, InvitationOptions, Options, StateOverrides, UserOperation,
+    BundledOperation, ChainId, Context, InvitationOptions, Options, PolicyIds, StateOverrides, UserOperation,
 };
-use crate::results::{AccountInfo, BundlerResult, Intent, Invitation, PaymasterFields, SponsoredOperation, StubData};
-use crate::schema::{AddressText, FoundOperationObject, GasEstimateObject, HashText, QuantityText, ReceiptObject};
+use crate::results::{
+    AccountInfo, BundlerResult, Intent, Invitation, PaymasterFields, SponsoredGas, SponsoredOperation, StubData,
+    ValidPolicy,
+};
+use crate::schema::{
+    AddressText, FoundOperationObject, GasEstimateObject, GasPriceObject, HashText, QuantityText, ReceiptObject,
+};
 use crate::scope::Scope;
 
 /// A method under one of its names.
@@ -147,6 +152,19 @@ methods! {
         user_operation: UserOperation, entry_point: Address, chain_id: ChainId, context: Context
     ) -> "paymasterFields" PaymasterFields;
 
+    /// Pimlico's: gas and paymaster fields of a sponsored operation. What gas it lacks is estimated
+    /// by the chain's bundler.
+    [Sponsor] "pm_sponsorUserOperation" =>
+    sponsor_user_operation(
+        user_operation: UserOperation, entry_point: Address, context: Context
+    ) -> "sponsoredGas" SponsoredGas;
+
+    /// Pimlico's: those of the policies that would sponsor the operation.
+    [Sponsor] "pm_validateSponsorshipPolicies" =>
+    validate_policies(
+        user_operation: UserOperation, entry_point: Address, policy_ids: PolicyIds
+    ) -> "validPolicies" Vec<ValidPolicy>;
+
     /// The addresses of the EntryPoints, the default first.
     [] "pm_supportedEntryPoints" =>
     supported_entry_points() -> "entryPoints" Vec<Address> as Vec<AddressText>;
@@ -191,6 +209,10 @@ methods! {
     /// ERC-7769, passed on to the chain's bundler: the addresses of its EntryPoints.
     [Bundler] "eth_supportedEntryPoints" =>
     bundler_entry_points() -> "entryPoints" BundlerResult as Vec<AddressText>;
+
+    /// Pimlico's, passed on to the chain's bundler: the fees that it accepts.
+    [Bundler] "pimlico_getUserOperationGasPrice" =>
+    user_operation_gas_price() -> "gasPrice" BundlerResult as GasPriceObject;
 
     /// The chain id, which providers (ethers, web3.py) request before anything else.
     [] "eth_chainId" =>

@@ -54,6 +54,14 @@ async fn one_url_is_enough_for_viem_and_permissionless(version: EntryPointVersio
     Suite::new("one-url.test.mjs").with("BUNDLER", bundler.url()).passes(&world).await;
 }
 
+on_versions! { permissionlesss_client_for_pimlico_works: v06 V06, v07 V07, v08 V08 }
+
+async fn permissionlesss_client_for_pimlico_works(version: EntryPointVersion) {
+    let (world, _bundler) = world_with_bundler(Setup::of(version).without_passkey()).await;
+
+    Suite::new("pimlico.test.mjs").passes(&world).await;
+}
+
 #[tokio::test]
 async fn one_url_with_a_publishable_key_in_it_is_enough_too() {
     let require = |configuration: &mut Value| {

@@ -3,7 +3,7 @@
 use proto::json::InvalidField;
 use proto::{Address, UserOpHash};
 use relay_api::{BundledOperation, Param, StateOverrides};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// A call for a bundler. Its parameters have the right shapes, and are otherwise as they came.
 #[derive(Debug)]
@@ -37,12 +37,21 @@ impl BundlerCall {
         Ok(Self::question("eth_estimateUserOperationGas", params))
     }
 
+    /// The same for an operation of our own making.
+    pub(crate) fn estimate_of(op: Map<String, Value>, entry_point: Address) -> Self {
+        Self::question("eth_estimateUserOperationGas", vec![op.into(), entry_point.to_string().into()])
+    }
+
     pub(crate) fn receipt(hash: &Param<UserOpHash>) -> Result<Self, InvalidField> {
         Self::by_hash("eth_getUserOperationReceipt", hash)
     }
 
     pub(crate) fn operation(hash: &Param<UserOpHash>) -> Result<Self, InvalidField> {
         Self::by_hash("eth_getUserOperationByHash", hash)
+    }
+
+    pub(crate) fn gas_price() -> Self {
+        Self::question("pimlico_getUserOperationGasPrice", Vec::new())
     }
 
     pub(crate) fn entry_points() -> Self {

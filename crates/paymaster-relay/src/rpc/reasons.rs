@@ -56,6 +56,9 @@ const INVITATION: Rows = &[
     (OUTAGE, "entropy_unavailable"),
 ];
 
+/// A method for sponsorships that may ask a bundler.
+const ESTIMATES: &str = "pm_sponsorUserOperation";
+
 /// A call for a bundler, besides the bundler's own errors.
 const BUNDLER: Rows =
     &[(NOT_AVAILABLE, "bundler_not_configured"), (OUTAGE, "bundler_unavailable"), (IN_DOUBT, "bundler_unavailable")];
@@ -119,9 +122,10 @@ pub(super) fn of(method: Method) -> Vec<Reason> {
         Some(Scope::Invite) => rows(INVITATION).collect(),
         Some(Scope::Bundler) => rows(BUNDLER).collect(),
     };
+    let of_estimate = if method.name() == ESTIMATES { BUNDLER } else { &[] };
     let scoped = method.scope().map_or_else(Default::default, |_| SCOPED);
     let mut reasons = Vec::new();
-    for reason in rows(CALL).chain(rows(scoped)).chain(of_scope) {
+    for reason in rows(CALL).chain(rows(scoped)).chain(of_scope).chain(rows(of_estimate)) {
         if !reasons.contains(&reason) {
             reasons.push(reason);
         }

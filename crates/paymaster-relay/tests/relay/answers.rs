@@ -32,6 +32,10 @@ fn of_bundler(method: &str) -> Says {
         }
         "eth_getUserOperationByHash" => json!({ "userOperation": { "sender": SENDER }, "entryPoint": SENDER }),
         "eth_supportedEntryPoints" => json!([SENDER]),
+        "pimlico_getUserOperationGasPrice" => {
+            let fees = json!({ "maxFeePerGas": "0x2", "maxPriorityFeePerGas": "0x1" });
+            json!({ "slow": fees, "standard": fees, "fast": fees })
+        }
         _ => json!(null),
     };
     Says::Result(result.to_string())
@@ -82,6 +86,7 @@ async fn the_answer_of_every_method_is_as_it_was() {
     let passkey = world.approval(&mut alice, &op).await;
     let other = alice.first_op(2);
     let context = json!({ "accountId": ACCOUNT, "passkey": world.approval(&mut alice, &other).await });
+    let pimlico = json!([other, world.entry_point(), context]);
     let erc7677 = json!([other, world.entry_point(), "0x7a69", context]);
     let sponsored = json!([op, ACCOUNT, passkey]);
 
@@ -91,6 +96,9 @@ async fn the_answer_of_every_method_is_as_it_was() {
         ("pm_sponsor_with_passkey", sponsored),
         ("pm_getPaymasterStubData", erc7677.clone()),
         ("pm_getPaymasterData", erc7677),
+        ("pm_sponsorUserOperation", pimlico),
+        ("pm_validateSponsorshipPolicies", json!([op, world.entry_point(), ["default"]])),
+        ("pimlico_getUserOperationGasPrice", json!([])),
         ("pm_supportedEntryPoints", json!([])),
         ("pm_chainId", json!([])),
         ("pm_get_account_info", json!([ACCOUNT])),

@@ -29,6 +29,7 @@ mod logged;
 mod node;
 mod outages;
 mod paymaster_keys;
+mod pimlico;
 mod policy;
 mod preview;
 mod readiness;

@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 use super::{object, text};
 use crate::parameter::{Parameter, invalid};
 use crate::schema::{
-    AccountIdText, AddressText, AssertionObject, BundledOperationObject, ChainIdForm, HashText, StateOverridesObject,
-    UserOperationObject,
+    AccountIdText, AddressText, AssertionObject, BundledOperationObject, ChainIdForm, HashText, PolicyIdList,
+    StateOverridesObject, UserOperationObject,
 };
 
 /// The JSON of an operation. Its fields depend on the EntryPoint's version: see
@@ -22,6 +22,13 @@ pub struct UserOperation(pub Map<String, Value>);
 /// The JSON of an operation for a bundler, which decides what fields it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BundledOperation;
+
+/// The policies that a caller asks about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyIds(pub Vec<String>);
+
+/// Each of them is checked against the chain.
+const MOST_POLICIES: usize = 16;
 
 /// The state that a bundler assumes for an estimate, by address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +61,23 @@ impl Parameter for BundledOperation {
 
     fn schema(generator: &mut SchemaGenerator) -> Schema {
         generator.subschema_for::<BundledOperationObject>()
+    }
+}
+
+impl Parameter for PolicyIds {
+    const NAME: &'static str = "sponsorshipPolicyIds";
+    const IS_REQUIRED: bool = true;
+
+    fn parse(sent: &Value) -> Result<Self, InvalidField> {
+        let list = sent.as_array().ok_or_else(|| invalid(Self::NAME, "expected a list"))?;
+        if list.len() > MOST_POLICIES {
+            return Err(invalid(Self::NAME, format!("expected at most {MOST_POLICIES} policies")));
+        }
+        list.iter().map(|id| text(Self::NAME, id).map(str::to_owned)).collect::<Result<_, _>>().map(Self)
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<PolicyIdList>()
     }
 }
 
