@@ -100,7 +100,7 @@ test("a page makes an account with an invitation that its server asked for", asy
 test("an unknown method is refused with those that there are", async () => {
   const viem = createClient({ transport: transport(carriers["x-api-key"](KEY)) });
 
-  await assert.rejects(viem.request({ method: "pm_sponsorUserOperation", params: [] }), (error) => {
+  await assert.rejects(viem.request({ method: "pm_sponsorOperation", params: [] }), (error) => {
     assert.match(String(error), /pm_getPaymasterData/);
     return true;
   });

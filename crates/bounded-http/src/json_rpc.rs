@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use alloy_json_rpc::{RequestPacket, ResponsePacket};
 use alloy_provider::transport::{TransportError, TransportErrorKind, TransportFut, TransportResult};
 use reqwest::redirect::Policy;
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, ClientBuilder, StatusCode};
 use thiserror::Error;
 use tower::Service;
 use url::Url;
@@ -20,14 +21,15 @@ const MAX_ANSWER: usize = 16 << 20;
 
 /// The answer is not JSON-RPC.
 #[derive(Debug, Error)]
-#[error("the node's answer is not JSON-RPC")]
+#[error("the answer is not JSON-RPC")]
 pub struct NotJsonRpc;
 
-/// A node. Its URL may contain a key, so it is never printed.
+/// A node or another server of JSON-RPC. Its URL may contain a key, so it is never printed.
 #[derive(Clone)]
 pub struct JsonRpc {
     connections: Connections,
     url: Url,
+    max_answer: usize,
 }
 
 impl fmt::Debug for JsonRpc {
@@ -41,12 +43,32 @@ impl JsonRpc {
     ///
     /// # Panics
     /// If [`Client::new`] would panic.
-    #[expect(clippy::expect_used, reason = "fails when Client::new would panic: no TLS backend")]
     #[must_use]
     pub fn new(url: Url) -> Self {
-        // A node has no reason to redirect, and its URL may contain a key.
-        let connections = Connections::new(|| Client::builder().redirect(Policy::none()).build());
-        Self { connections: connections.expect("TLS backend"), url }
+        Self::built(url, Client::builder)
+    }
+
+    /// The same for a server that accepts connections within that time, or counts as [not
+    /// reached](not_reached).
+    ///
+    /// # Panics
+    /// If [`Client::new`] would panic.
+    #[must_use]
+    pub fn connecting_within(url: Url, time: Duration) -> Self {
+        Self::built(url, move || Client::builder().connect_timeout(time))
+    }
+
+    #[expect(clippy::expect_used, reason = "fails when Client::new would panic: no TLS backend")]
+    fn built(url: Url, builder: impl Fn() -> ClientBuilder + Send + Sync + 'static) -> Self {
+        // A server has no reason to redirect, and its URL may contain a key.
+        let connections = Connections::new(move || builder().redirect(Policy::none()).build());
+        Self { connections: connections.expect("TLS backend"), url, max_answer: MAX_ANSWER }
+    }
+
+    /// Limits answers to that many bytes.
+    #[must_use]
+    pub fn answering_at_most(self, bytes: usize) -> Self {
+        Self { max_answer: bytes, ..self }
     }
 
     /// The client's connections, shared by all clones.
@@ -68,7 +90,7 @@ impl JsonRpc {
         if is_failure(status) {
             return Err(http_error(status));
         }
-        let body = body::read(response, MAX_ANSWER).await.map_err(TransportErrorKind::custom)?;
+        let body = body::read(response, self.max_answer).await.map_err(TransportErrorKind::custom)?;
         match serde_json::from_slice(&body) {
             Ok(answer) => Ok(answer),
             Err(_) if !status.is_success() => Err(http_error(status)),
@@ -91,6 +113,12 @@ pub fn exceeded(kind: &TransportErrorKind) -> Option<usize> {
         BodyError::TooLarge { limit } => Some(*limit),
         BodyError::Broken(_) => None,
     }
+}
+
+/// Whether no connection was made, so that nothing of the request was sent.
+#[must_use]
+pub fn not_reached(kind: &TransportErrorKind) -> bool {
+    kind.as_custom().and_then(|error| error.downcast_ref()).is_some_and(reqwest::Error::is_connect)
 }
 
 /// Why a request got no answer, if it failed to be sent; without the node's URL.

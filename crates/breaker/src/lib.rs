@@ -88,18 +88,26 @@ impl Breaker {
     ///
     /// `begun` is the value returned by [`Self::check`].
     pub fn failed(self: &Arc<Self>, begun: Instant, why: &str) {
-        let mut state = self.state();
-        if state.outage.is_some() || state.last_answer.is_some_and(|answer| answer > begun) {
-            return;
-        }
         if begun.elapsed() < AT_ONCE {
-            if !std::mem::replace(&mut state.is_doubted, true) {
-                tokio::spawn(confirm(Arc::downgrade(self), why.to_owned()));
-            }
-            return;
+            return self.doubted(begun, why);
         }
-        drop(state);
-        self.open(why);
+        if self.is_news(begun) {
+            self.open(why);
+        }
+    }
+
+    /// The same for a request whose sender decides how much work it is, so that its failure alone
+    /// says nothing about the dependency, however long it took: a probe has to fail as well.
+    pub fn doubted(self: &Arc<Self>, begun: Instant, why: &str) {
+        if self.is_news(begun) && !std::mem::replace(&mut self.state().is_doubted, true) {
+            tokio::spawn(confirm(Arc::downgrade(self), why.to_owned()));
+        }
+    }
+
+    /// Whether the failure of a request that began then may be the begin of an outage.
+    fn is_news(&self, begun: Instant) -> bool {
+        let state = self.state();
+        state.outage.is_none() && state.last_answer.is_none_or(|answer| answer <= begun)
     }
 
     fn open(self: &Arc<Self>, why: &str) {
@@ -256,6 +264,25 @@ mod tests {
         breaker.failed(breaker.check().unwrap(), "connection refused");
         sleep(Duration::from_millis(1)).await;
         assert_eq!(breaker.check().unwrap_err().to_string(), "connection refused");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_call_of_anyone_opens_it_only_if_a_probe_fails_too() {
+        let (breaker, dependency) = breaker();
+        dependency.answers.store(true, Ordering::SeqCst);
+        for _ in 0..10 {
+            let begun = breaker.check().unwrap();
+            sleep(AT_ONCE * 2).await;
+            breaker.doubted(begun, "no answer in time");
+        }
+        sleep(Duration::from_millis(1)).await;
+        assert!(breaker.check().is_ok());
+        dependency.answers.store(false, Ordering::SeqCst);
+        let begun = breaker.check().unwrap();
+        sleep(AT_ONCE * 2).await;
+        breaker.doubted(begun, "no answer in time");
+        sleep(Duration::from_millis(1)).await;
+        assert_eq!(breaker.check().unwrap_err().to_string(), "no answer in time");
     }
 
     #[tokio::test(start_paused = true)]

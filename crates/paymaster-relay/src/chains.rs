@@ -3,12 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::bundler::Bundlers;
 use crate::catalogue::ChainCatalogue;
 use crate::chain::{ChainTime, EntryPointReader};
 use crate::error::RequestError;
 use crate::ports::Clock;
 
-/// A chain: its configuration, its node, and its time.
+/// A chain: its configuration, its node, its time, and its bundlers.
 pub struct Chain {
     /// Its configuration.
     pub catalogue: Arc<ChainCatalogue>,
@@ -16,13 +17,21 @@ pub struct Chain {
     pub reader: Arc<dyn EntryPointReader>,
     /// Its time, compared with the host's.
     pub time: ChainTime,
+    /// Its bundlers, if the settings list any.
+    pub bundlers: Option<Bundlers>,
 }
 
 impl Chain {
     /// Creates it without any block seen.
     #[must_use]
     pub fn new(catalogue: Arc<ChainCatalogue>, reader: Arc<dyn EntryPointReader>, clock: Arc<dyn Clock>) -> Self {
-        Self { catalogue, reader, time: ChainTime::new(clock) }
+        Self { catalogue, reader, time: ChainTime::new(clock), bundlers: None }
+    }
+
+    /// The same with these bundlers.
+    #[must_use]
+    pub fn with_bundlers(self, bundlers: Option<Bundlers>) -> Self {
+        Self { bundlers, ..self }
     }
 
     /// EIP-155 chain id.

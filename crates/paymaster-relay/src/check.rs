@@ -35,6 +35,7 @@ pub fn check(settings: &Settings) -> Result<(), SettingsError> {
             return Err(chain.invalid(["chain.timeout_seconds", "chains.timeout_seconds"], "must be above 0"));
         }
     }
+    check_bundlers(settings)?;
     if let Some(redis) = &settings.redis {
         redis.client()?;
     }
@@ -48,4 +49,17 @@ pub fn check(settings: &Settings) -> Result<(), SettingsError> {
     Catalogue::new(settings)?;
     ListedStandings::new(&settings.accounts, settings.default_account)?;
     Ok(())
+}
+
+/// Bundlers at a key that is read for the other form of settings would be ignored.
+fn check_bundlers(settings: &Settings) -> Result<(), SettingsError> {
+    let misplaced = |key, problem: &str| Err(SettingsError::Invalid { key, problem: problem.to_owned() });
+    if settings.chain.as_ref().is_some_and(|chain| chain.bundler.is_some()) {
+        return misplaced("chain.bundler", "the bundlers of the only chain are [relay.bundler]");
+    }
+    if settings.bundler.is_some() && !settings.chains.is_empty() {
+        return misplaced("bundler", "with several chains each has its own bundlers: chains.bundler");
+    }
+    let mut bundlers = settings.all_chains().iter().filter_map(|chain| settings.bundlers_of(chain));
+    bundlers.try_for_each(|bundlers| bundlers.check())
 }

@@ -2,10 +2,12 @@
 //!
 //! `rpc` parses and answers, `sponsor` runs the cycle, `policy` decides, `store` persists, `claims`
 //! finds the first request of its kind, `relay_key` approves, `kms` obtains signatures, `chain`
-//! reads paymasters and nonces, `settle` settles reservations, `status` reports problems. Ports are
-//! traits; the caller that builds [`Parts`] chooses their implementations.
+//! reads paymasters and nonces, `bundler` passes calls on, `settle` settles reservations, `status`
+//! reports problems. Ports are traits; the caller that builds [`Parts`] chooses their
+//! implementations.
 
 pub mod budget;
+pub mod bundler;
 pub mod catalogue;
 pub mod chain;
 pub mod chains;
@@ -13,6 +15,7 @@ mod check;
 pub mod claims;
 pub mod clients;
 mod deployment;
+mod endpoint;
 pub mod error;
 mod gwei;
 mod invitation;

@@ -24,6 +24,8 @@ pub struct Metrics {
     reservations_expired: IntCounterVec,
     key_age: IntGauge,
     settlement_behind: IntGaugeVec,
+    bundler_requests: IntCounterVec,
+    bundler_seconds: HistogramVec,
 }
 
 /// A stage of the cycle.
@@ -46,6 +48,27 @@ impl Stage {
             Self::Approve => "approve",
             Self::Sign => "sign",
             Self::Record => "record",
+        }
+    }
+}
+
+/// The outcome of a request to a bundler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// A result.
+    Answered,
+    /// The bundler's own error.
+    Refused,
+    /// Nothing, or nothing of use.
+    Unanswered,
+}
+
+impl Asked {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Refused => "refused",
+            Self::Unanswered => "unanswered",
         }
     }
 }
@@ -108,6 +131,20 @@ impl Metrics {
                     &deployment,
                 )?,
             )?,
+            bundler_requests: register(
+                registry,
+                IntCounterVec::new(
+                    Opts::new("relay_bundler_requests_total", "Requests that were passed on to a bundler, by outcome."),
+                    &["chain_id", "bundler", "outcome"],
+                )?,
+            )?,
+            bundler_seconds: register(
+                registry,
+                HistogramVec::new(
+                    histogram("relay_bundler_seconds", "Seconds that a bundler took to answer."),
+                    &["chain_id", "bundler"],
+                )?,
+            )?,
         })
     }
 
@@ -146,6 +183,16 @@ impl Metrics {
         let blocks = latest.saturating_add(1).saturating_sub(next);
         let gauge = self.settlement_behind.with_label_values(&labels(deployment));
         gauge.set(i64::try_from(blocks).unwrap_or(i64::MAX));
+    }
+
+    /// Counts a request to the bundler with that number in the chain's list, from 1.
+    pub(crate) fn bundler(&self, chain_id: u64, number: usize, outcome: Asked, took: Duration) {
+        let (chain_id, number) = (chain_id.to_string(), number.to_string());
+        self.bundler_requests.with_label_values(&[&chain_id[..], &number, outcome.as_str()]).inc();
+        if outcome != Asked::Unanswered {
+            let seconds: Histogram = self.bundler_seconds.with_label_values(&[chain_id, number]);
+            seconds.observe(took.as_secs_f64());
+        }
     }
 
     pub(crate) fn key_age(&self, seconds: u64) {

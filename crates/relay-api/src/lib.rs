@@ -16,9 +16,12 @@ pub use ids::in_place_of;
 pub use methods::{Method, RelayApiClient, RelayApiServer};
 pub use openrpc::OpenRpc;
 pub use parameter::{Param, Parameter, positions};
-pub use parameters::{ChainId, Context, InvitationOptions, Options, UserOperation};
+pub use parameters::{
+    BundledOperation, ChainId, Context, InvitationOptions, Options, PolicyIds, StateOverrides, UserOperation,
+};
 pub use results::{
-    AccountInfo, Credential, CredentialRequest, Intent, Invitation, LaterPaymasterFields, PaymasterFields, PolicyLimit,
-    SponsorName, SponsoredOperation, StubData, VerificationProof,
+    AccountInfo, BundlerResult, Credential, CredentialRequest, Intent, Invitation, LaterPaymasterFields,
+    PaymasterFields, PolicyData, PolicyLimit, SponsorName, SponsoredGas, SponsoredOperation, StubData, ValidPolicy,
+    VerificationProof,
 };
 pub use scope::{InvalidScope, Scope};

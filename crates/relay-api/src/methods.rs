@@ -4,14 +4,21 @@
 use jsonrpsee::proc_macros::rpc;
 use jsonrpsee::types::ErrorObjectOwned;
 use proto::command::PasskeyAssertion;
-use proto::{AccountId, Address, Quantity};
+use proto::{AccountId, Address, Quantity, UserOpHash};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use crate::openrpc::OpenRpc;
 use crate::parameter::{Described, Param};
-use crate::parameters::{ChainId, Context, InvitationOptions, Options, UserOperation};
-use crate::results::{AccountInfo, Intent, Invitation, PaymasterFields, SponsoredOperation, StubData};
-use crate::schema::{AddressText, QuantityText};
+use crate::parameters::{
+    BundledOperation, ChainId, Context, InvitationOptions, Options, PolicyIds, StateOverrides, UserOperation,
+};
+use crate::results::{
+    AccountInfo, BundlerResult, Intent, Invitation, PaymasterFields, SponsoredGas, SponsoredOperation, StubData,
+    ValidPolicy,
+};
+use crate::schema::{
+    AddressText, FoundOperationObject, GasEstimateObject, GasPriceObject, HashText, QuantityText, ReceiptObject,
+};
 use crate::scope::Scope;
 
 /// A method under one of its names.
@@ -145,6 +152,19 @@ methods! {
         user_operation: UserOperation, entry_point: Address, chain_id: ChainId, context: Context
     ) -> "paymasterFields" PaymasterFields;
 
+    /// Pimlico's: gas and paymaster fields of a sponsored operation. What gas it lacks is estimated
+    /// by the chain's bundler.
+    [Sponsor] "pm_sponsorUserOperation" =>
+    sponsor_user_operation(
+        user_operation: UserOperation, entry_point: Address, context: Context
+    ) -> "sponsoredGas" SponsoredGas;
+
+    /// Pimlico's: those of the policies that would sponsor the operation.
+    [Sponsor] "pm_validateSponsorshipPolicies" =>
+    validate_policies(
+        user_operation: UserOperation, entry_point: Address, policy_ids: PolicyIds
+    ) -> "validPolicies" Vec<ValidPolicy>;
+
     /// The addresses of the EntryPoints, the default first.
     [] "pm_supportedEntryPoints" =>
     supported_entry_points() -> "entryPoints" Vec<Address> as Vec<AddressText>;
@@ -160,6 +180,39 @@ methods! {
     /// Signs an invitation to create accounts at the KMS, for the holder of a server's API key.
     [Invite] "pm_createAccountInvitation" =>
     create_invitation(options: InvitationOptions) -> "invitation" Invitation;
+
+    /// ERC-7769, passed on to the chain's bundler: sends an operation.
+    [Bundler] "eth_sendUserOperation" =>
+    send_user_operation(
+        user_operation: BundledOperation, entry_point: Address
+    ) -> "userOpHash" BundlerResult as HashText;
+
+    /// ERC-7769, passed on to the chain's bundler: the gas that an operation needs.
+    [Bundler] "eth_estimateUserOperationGas" =>
+    estimate_user_operation_gas(
+        user_operation: BundledOperation, entry_point: Address, state_overrides: StateOverrides
+    ) -> "gasEstimate" BundlerResult as GasEstimateObject;
+
+    /// ERC-7769, passed on to the chain's bundler: the receipt of an operation; null until it is
+    /// mined.
+    [Bundler] "eth_getUserOperationReceipt" =>
+    user_operation_receipt(
+        user_op_hash: UserOpHash
+    ) -> "receipt" BundlerResult as Option<ReceiptObject>;
+
+    /// ERC-7769, passed on to the chain's bundler: an operation; null if it does not know it.
+    [Bundler] "eth_getUserOperationByHash" =>
+    user_operation_by_hash(
+        user_op_hash: UserOpHash
+    ) -> "operation" BundlerResult as Option<FoundOperationObject>;
+
+    /// ERC-7769, passed on to the chain's bundler: the addresses of its EntryPoints.
+    [Bundler] "eth_supportedEntryPoints" =>
+    bundler_entry_points() -> "entryPoints" BundlerResult as Vec<AddressText>;
+
+    /// Pimlico's, passed on to the chain's bundler: the fees that it accepts.
+    [Bundler] "pimlico_getUserOperationGasPrice" =>
+    user_operation_gas_price() -> "gasPrice" BundlerResult as GasPriceObject;
 
     /// The chain id, which providers (ethers, web3.py) request before anything else.
     [] "eth_chainId" =>

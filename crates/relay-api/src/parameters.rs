@@ -7,7 +7,7 @@ mod values;
 
 pub use choices::{Context, Options};
 pub use invitation::InvitationOptions;
-pub use values::{ChainId, UserOperation};
+pub use values::{BundledOperation, ChainId, PolicyIds, StateOverrides, UserOperation};
 
 use proto::json::{Excerpt, InvalidField};
 use serde_json::{Map, Value};

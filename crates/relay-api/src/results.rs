@@ -9,6 +9,7 @@ use proto::limits::MAX_PAYMASTER_SIGNATURE;
 use proto::{Address, EntryPointVersion, IntentHash, Paymaster, Quantity, Signature, TeeId, UserOpHash};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::schema::{
@@ -113,6 +114,56 @@ pub struct StubData {
     pub sponsor: SponsorName,
     /// Always false: the signature is added later.
     pub is_final: bool,
+}
+
+/// The gas and the paymaster fields of a sponsored operation (Pimlico's `pm_sponsorUserOperation`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SponsoredGas {
+    /// As sent, or as estimated.
+    #[schemars(with = "QuantityText")]
+    pub call_gas_limit: Quantity<u128>,
+    /// As sent, or as estimated.
+    #[schemars(with = "QuantityText")]
+    pub verification_gas_limit: Quantity<u128>,
+    /// As sent, or as estimated.
+    #[schemars(with = "QuantityText")]
+    pub pre_verification_gas: Quantity<u128>,
+    /// The paymaster fields.
+    #[serde(flatten)]
+    pub fields: PaymasterFields,
+}
+
+/// A policy that would sponsor an operation (Pimlico's `pm_validateSponsorshipPolicies`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ValidPolicy {
+    /// Its id.
+    pub sponsorship_policy_id: String,
+    /// What a wallet may show of it.
+    pub data: PolicyData,
+}
+
+/// What a wallet may show of a policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PolicyData {
+    /// Its id.
+    pub name: Option<String>,
+    /// The sponsor's name.
+    pub author: Option<String>,
+    /// Always null.
+    pub icon: Option<String>,
+    /// Always null.
+    pub description: Option<String>,
+}
+
+impl ValidPolicy {
+    /// The policy with that id, of that sponsor.
+    #[must_use]
+    pub fn new(id: String, sponsor: String) -> Self {
+        let data = PolicyData { name: Some(id.clone()), author: Some(sponsor), icon: None, description: None };
+        Self { sponsorship_policy_id: id, data }
+    }
 }
 
 /// The sponsor, in the form of ERC-7677.
@@ -224,6 +275,11 @@ pub struct Invitation {
     /// Number of accounts.
     pub max_uses: u32,
 }
+
+/// A bundler's result, as it answered it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BundlerResult(pub Box<RawValue>);
 
 impl PaymasterFields {
     /// The fields of a paymaster, for operations of `version`.

@@ -71,6 +71,23 @@ schemas! {
             }
         }
     }
+    /// The JSON of an operation for a bundler (ERC-7769), which decides what fields it has.
+    BundledOperationObject "BundledOperation" { "type": "object" }
+    /// The state that a bundler assumes for an estimate, by address (ERC-7769).
+    StateOverridesObject "StateOverrides" { "type": "object", "additionalProperties": { "type": "object" } }
+    /// Ids of policies.
+    PolicyIdList "PolicyIds" { "type": "array", "items": { "type": "string" }, "maxItems": 16 }
+    /// The fees that a bundler accepts, as its users understand `slow`, `standard` and `fast`.
+    GasPriceObject "UserOperationGasPrice" { "type": "object", "required": ["slow", "standard", "fast"] }
+    /// A bundler's estimate (ERC-7769).
+    GasEstimateObject "GasEstimate" {
+        "type": "object",
+        "required": ["preVerificationGas", "verificationGasLimit", "callGasLimit"]
+    }
+    /// The receipt of an operation (ERC-7769).
+    ReceiptObject "UserOperationReceipt" { "type": "object", "required": ["userOpHash", "success", "receipt"] }
+    /// An operation, and where it was mined (ERC-7769).
+    FoundOperationObject "FoundUserOperation" { "type": "object", "required": ["userOperation", "entryPoint"] }
     /// The JSON of an operation (ERC-7769), with exactly the fields of its EntryPoint's version:
     /// hex, quantities in hex. A null field counts as absent.
     UserOperationObject "UserOperation" {

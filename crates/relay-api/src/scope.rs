@@ -15,11 +15,13 @@ pub enum Scope {
     Accounts,
     /// Invitations to create accounts.
     Invite,
+    /// Calls that are passed on to a bundler.
+    Bundler,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 3] = [Self::Sponsor, Self::Accounts, Self::Invite];
+    pub const ALL: [Self; 4] = [Self::Sponsor, Self::Accounts, Self::Invite, Self::Bundler];
 
     /// The name of the scope.
     #[must_use]
@@ -28,6 +30,7 @@ impl Scope {
             Self::Sponsor => "sponsor",
             Self::Accounts => "accounts",
             Self::Invite => "invite",
+            Self::Bundler => "bundler",
         }
     }
 }
@@ -38,7 +41,7 @@ pub struct InvalidScope;
 
 impl fmt::Display for InvalidScope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("expected sponsor, accounts or invite")
+        f.write_str("expected sponsor, accounts, invite or bundler")
     }
 }
 

@@ -35,3 +35,6 @@ export const recipe = () => modules(["super-relay.mjs", "send.mjs"]);
 
 /** "Accounts with their own signer". */
 export const localKeyRecipe = () => modules(["send-local.mjs"]);
+
+/** "One URL". */
+export const oneUrlRecipe = () => modules(["one-url.mjs"]);

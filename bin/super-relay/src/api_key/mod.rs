@@ -46,8 +46,8 @@ pub struct GenerateArgs {
     /// and its quota.
     #[arg(long, requires = "policy")]
     publishable: bool,
-    /// `sponsor`, `accounts` or `invite`. May be repeated. Default: all; for a publishable key
-    /// `sponsor`.
+    /// `sponsor`, `accounts`, `invite` or `bundler`. May be repeated. Default: all; for a
+    /// publishable key `sponsor`.
     #[arg(long, value_name = "SCOPE")]
     scope: Vec<Scope>,
     /// A policy the key may use; the first is its default. May be repeated. Default: all, with the

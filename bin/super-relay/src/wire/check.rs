@@ -77,6 +77,7 @@ async fn check_relay(config: &Config, settings: &Settings, kms: &KmsOfNode<'_>) 
     };
     let open = relay::open(&elsewhere, port, key, &Registry::new()).await?;
     let status = open.readiness.status().await;
+    let bundlers = open.readiness.bundlers().await;
     open.store.database().close().await;
     if config.profile == Profile::Production {
         let answering = |check: &&Check| check.name == "chain" && check.problem.is_none();
@@ -85,7 +86,8 @@ async fn check_relay(config: &Config, settings: &Settings, kms: &KmsOfNode<'_>) 
         }
     }
     let mut wrong = Vec::new();
-    for check in status.into_iter().filter(|check| check.problem.is_some()) {
+    let of_others = status.into_iter().filter(|check| check.name != "bundler");
+    for check in of_others.chain(bundlers).filter(|check| check.problem.is_some()) {
         let name = check.name;
         let of_the_kms = ["kms", "tee", "relay_key", "signer", "ceilings"].contains(&name);
         if (of_the_kms && matches!(kms, KmsOfNode::Here(_))) || (name == "relay_key" && !has_key) {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use paymaster_relay::bundler::Bundlers;
 use paymaster_relay::catalogue::Catalogue;
 use paymaster_relay::chain::RpcChain;
 use paymaster_relay::chains::{Chain, Chains};
@@ -76,7 +77,8 @@ pub async fn open(
         .map_err(start_error("relay.rpc"))?;
     let api_keys = Arc::new(api_keys);
     let catalogue = Arc::new(Catalogue::new(settings).map_err(start_error("relay"))?);
-    let chains = Arc::new(open_chains(settings, &catalogue, &clock)?);
+    let metrics = Arc::new(Metrics::new(registry).map_err(start_error("metrics"))?);
+    let chains = Arc::new(open_chains(settings, &catalogue, &clock, &metrics)?);
     let parts = Parts {
         catalogue,
         chains: Arc::clone(&chains),
@@ -89,7 +91,7 @@ pub async fn open(
         relay_key: Arc::clone(&key),
         clock,
         entropy,
-        metrics: Arc::new(Metrics::new(registry).map_err(start_error("metrics"))?),
+        metrics,
         api_keys: Arc::clone(&api_keys),
     };
     let sponsor = Arc::new(Sponsor::new(settings, &parts));
@@ -105,11 +107,18 @@ pub async fn open(
     })
 }
 
-fn open_chains(settings: &Settings, catalogue: &Catalogue, clock: &Arc<dyn Clock>) -> Result<Chains, Error> {
+fn open_chains(
+    settings: &Settings,
+    catalogue: &Catalogue,
+    clock: &Arc<dyn Clock>,
+    metrics: &Arc<Metrics>,
+) -> Result<Chains, Error> {
     let mut chains = Vec::new();
-    for (settings, catalogue) in settings.all_chains().iter().zip(catalogue.chains()) {
-        let reader = RpcChain::new(settings).map_err(start_error("relay"))?;
-        chains.push(Chain::new(Arc::clone(catalogue), Arc::new(reader), Arc::clone(clock)));
+    for (chain, catalogue) in settings.all_chains().iter().zip(catalogue.chains()) {
+        let reader = RpcChain::new(chain).map_err(start_error("relay"))?;
+        let bundlers = Bundlers::of_chain(settings, chain, metrics).map_err(start_error("relay"))?;
+        let chain = Chain::new(Arc::clone(catalogue), Arc::new(reader), Arc::clone(clock));
+        chains.push(chain.with_bundlers(bundlers));
     }
     Ok(Chains::new(chains))
 }

@@ -46,6 +46,34 @@ async fn viems_paymaster_client_sponsors_a_local_key(version: EntryPointVersion)
     Suite::new("local-key.test.mjs").with("BUNDLER", bundler.url()).passes(&world).await;
 }
 
+on_versions! { one_url_is_enough_for_viem_and_permissionless: v06 V06, v07 V07, v08 V08 }
+
+async fn one_url_is_enough_for_viem_and_permissionless(version: EntryPointVersion) {
+    let (world, bundler) = world_with_bundler(Setup::of(version).without_passkey()).await;
+
+    Suite::new("one-url.test.mjs").with("BUNDLER", bundler.url()).passes(&world).await;
+}
+
+on_versions! { permissionlesss_client_for_pimlico_works: v06 V06, v07 V07, v08 V08 }
+
+async fn permissionlesss_client_for_pimlico_works(version: EntryPointVersion) {
+    let (world, _bundler) = world_with_bundler(Setup::of(version).without_passkey()).await;
+
+    Suite::new("pimlico.test.mjs").passes(&world).await;
+}
+
+#[tokio::test]
+async fn one_url_with_a_publishable_key_in_it_is_enough_too() {
+    let require = |configuration: &mut Value| {
+        configuration["relay"]["rpc"] = json!({ "require_api_key": true, "allowed_origins": [] });
+    };
+    let (world, bundler) =
+        world_with_bundler(Setup::of(EntryPointVersion::V07).without_passkey().configure(require)).await;
+    let url = with_publishable_key(&world, &["--scope", "sponsor", "--scope", "bundler"]).await;
+
+    Suite::new("one-url.test.mjs").with("BUNDLER", bundler.url()).with("RPC", &url).passes(&world).await;
+}
+
 #[tokio::test]
 async fn a_page_in_chromium_registers_approves_and_sends() {
     let page = Bystander::start("support/page.mjs", &[]).await;
@@ -60,11 +88,8 @@ async fn a_page_in_chromium_registers_approves_and_sends() {
 async fn a_page_with_a_publishable_key_in_the_url_does_the_same() {
     let page = Bystander::start("support/page.mjs", &[]).await;
     let world = world_for(&page, json!({ "require_api_key": true, "allowed_origins": [] })).await;
-    let (bundler, file) = (bundler(&world).await, world.file("node.toml"));
-    let generate = ["api-key", "--config", file.to_str().unwrap(), "generate", "--label", "page", "--publishable"];
-    let made = run(&[&generate[..], &["--policy", "default", "--origin", page.url()]].concat()).await;
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let url = format!("{}/rpc/31337/{}", world.rpc().url(), String::from_utf8(made.stdout).unwrap().trim());
+    let bundler = bundler(&world).await;
+    let url = with_publishable_key(&world, &["--origin", page.url()]).await;
 
     Suite::new("browser.test.mjs")
         .with("BUNDLER", bundler.url())
@@ -72,6 +97,23 @@ async fn a_page_with_a_publishable_key_in_the_url_does_the_same() {
         .with("RPC", &url)
         .passes(&world)
         .await;
+}
+
+/// A world whose relay passes calls on to a bundler.
+async fn world_with_bundler(setup: Setup) -> (World, Bystander) {
+    let mut ground = setup.prepare().await;
+    let bundler = Bystander::start("bundler/start.mjs", &[ground.anvil.url().as_str()]).await;
+    ground.configuration["relay"]["bundler"] = json!({ "urls": [bundler.url()], "timeout_seconds": 30 });
+    (ground.start().await, bundler)
+}
+
+/// The relay's URL with a new publishable key in it.
+async fn with_publishable_key(world: &World, options: &[&str]) -> String {
+    let file = world.file("node.toml");
+    let generate = ["api-key", "--config", file.to_str().unwrap(), "generate", "--label", "page", "--publishable"];
+    let made = run(&[&generate[..], &["--policy", "default"], options].concat()).await;
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    format!("{}/rpc/31337/{}", world.rpc().url(), String::from_utf8(made.stdout).unwrap().trim())
 }
 
 /// A world whose passkeys are used at that page.

@@ -108,6 +108,15 @@ async fn a_check_asks_chain_and_kms_and_names_what_is_wrong() {
     let no_host = says(|all| all["relay"]["chain"]["rpc_url"] = "http://user:secret@node.invalid/secret".into()).await;
     refused(&no_host, &["chain: ", "the node at relay.chain.rpc_url cannot be reached: DNS: "]);
     assert!(!String::from_utf8_lossy(&no_host.stderr).contains("secret"), "{no_host:?}");
+    let no_bundler = says(|all| {
+        let none = ["http://user:secret@127.0.0.1:1/secret", "http://127.0.0.1:2"];
+        all["relay"]["bundler"] = json!({ "urls": none });
+    });
+    let no_bundler = no_bundler.await;
+    let reached = "cannot be reached: Connection refused";
+    let [first, second] = [1, 2].map(|n| format!("bundler: the bundler at relay.bundler.urls (number {n}) {reached}"));
+    refused(&no_bundler, &[&first, &second]);
+    assert!(!String::from_utf8_lossy(&no_bundler.stderr).contains("secret"), "{no_bundler:?}");
     let no_redis = says(|all| all["relay"]["redis"] = json!({ "url": "redis://127.0.0.1:1" })).await;
     refused(&no_redis, &["claims: ", "Redis at relay.redis.url cannot be reached: Connection refused"]);
     let no_kms = says(|all| {
@@ -306,6 +315,24 @@ async fn check_and_start_refuse_with_the_same_message() {
         (|all| all["kms"]["factory"]["timeout_seconds"] = 0.into(), &["kms.factory.timeout_seconds"]),
         (|all| all["relay"]["chain"]["timeout_seconds"] = 0.into(), &["relay.chain.timeout_seconds"]),
         (|all| all["relay"]["chain"]["rpc_url"] = "nowhere".into(), &["relay.chain.rpc_url", "not a URL"]),
+        (|all| all["relay"]["bundler"] = json!({ "urls": ["nowhere"] }), &["relay.bundler.urls: not a URL"]),
+        (
+            |all| all["relay"]["bundler"] = json!({ "urls": ["http://a.example", "ws://b.example"] }),
+            &["relay.bundler.urls: number 2: must be http: or https:"],
+        ),
+        (|all| all["relay"]["bundler"] = json!({ "urls": [] }), &["relay.bundler.urls", "at least one"]),
+        (
+            |all| all["relay"]["bundler"] = json!({ "urls": vec!["http://a.example"; 9] }),
+            &["relay.bundler.urls: 9 are listed, and at most 8 may be"],
+        ),
+        (
+            |all| all["relay"]["bundler"] = json!({ "urls": ["http://a.example"], "timeout_seconds": 0 }),
+            &["relay.bundler.timeout_seconds", "above 0"],
+        ),
+        (
+            |all| all["relay"]["chain"]["bundler"] = json!({ "urls": ["http://a.example"] }),
+            &["relay.chain.bundler", "[relay.bundler]"],
+        ),
         (|all| without(&mut all["relay"], "chain"), &["relay.chain: missing", "[[relay.chains]]"]),
         (
             |all| all["relay"]["deployments"][0]["chain_id"] = 1.into(),

@@ -63,7 +63,7 @@ impl Factories {
         let Self { node, simulations } = self;
         let not_run = || ChainError::FactoryNotRun { factory };
         let simulated = SimulatedCall::of(entry_point, factory, data);
-        let _place = simulations.place(simulated, asker, node.patience).await.ok_or_else(not_run)?;
+        let _place = simulations.place(simulated, asker, node.patience()).await.ok_or_else(not_run)?;
         let ask = getSenderAddressCall { initCode: [&factory.0[..], data].concat().into() };
         let request = TransactionRequest {
             gas: Some(gas(verification_gas_limit, data.len())),
@@ -74,8 +74,8 @@ impl Factories {
             not_run()
         };
         let begun = Instant::now();
-        let answer = node.within_or(node.provider.call(request), too_slow).await?;
-        if begun.elapsed() > node.patience / SLOW {
+        let answer = node.within_or(node.provider().call(request), too_slow).await?;
+        if begun.elapsed() > node.patience() / SLOW {
             simulations.note_slow_asker(asker);
         }
         created(node, entry_point, answer)

@@ -36,7 +36,7 @@ pub(super) async fn read(
     let entry_point = deployment.entry_point.address;
     let get_nonce = next_nonce_of(op.sender, &op.nonce);
 
-    let mut batch = BatchRequest::new(node.provider.client());
+    let mut batch = BatchRequest::new(node.provider().client());
     let unsendable = |error: RpcError<TransportErrorKind>| node.describe(&error);
     let chain_id = batch.add_call::<_, U64>("eth_chainId", &()).map_err(unsendable)?;
     let header = batch.add_call("eth_getBlockByNumber", &(LATEST, false)).map_err(unsendable)?;

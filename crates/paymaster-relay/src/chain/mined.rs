@@ -61,7 +61,7 @@ fn filter(entry_point: Address) -> Filter {
 /// have, nodes answer `[]` instead of an error. The block is requested before the logs: nodes
 /// answer in order. One of the backends may serve another chain.
 async fn events(node: &Node, filter: Filter, from: u64, to: u64) -> Result<Vec<(UserOperationEvent, u64)>, ChainError> {
-    let mut batch = BatchRequest::new(node.provider.client());
+    let mut batch = BatchRequest::new(node.provider().client());
     let failed = |error| node.describe(&error);
     let chain_id = batch.add_call::<_, U64>("eth_chainId", &()).map_err(failed)?;
     let last = batch.add_call("eth_getBlockByNumber", &(tag_of(to), false)).map_err(failed)?;

@@ -8,7 +8,6 @@ mod mined;
 mod nobody;
 mod node;
 mod nonces;
-mod place;
 mod rpc;
 mod simulations;
 mod time;

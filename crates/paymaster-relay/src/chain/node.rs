@@ -1,40 +1,30 @@
-//! JSON-RPC requests to a node with a timeout, and the interpretation of its answers.
+//! JSON-RPC requests to a node, and the interpretation of its answers.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use alloy_json_rpc::ErrorPayload;
 use alloy_primitives::{Bytes, U64, U256};
 use alloy_provider::transport::{RpcError, TransportErrorKind, TransportResult};
 use alloy_provider::{Provider, RootProvider};
-use alloy_rpc_client::{BatchRequest, RpcClient};
+use alloy_rpc_client::BatchRequest;
 use alloy_rpc_types_eth::{TransactionInput, TransactionRequest};
 use alloy_sol_types::SolCall;
-use bounded_http::{JsonRpc, exceeded};
-use breaker::Breaker;
+use bounded_http::JsonRpc;
 use proto::json::Excerpt;
 use proto::{Address, Wei};
-use tokio::time::error::Elapsed;
-use tokio::time::{Instant, timeout};
 
 use super::ChainError;
-use super::place::{Place, is_nonsense};
+use crate::endpoint::{Endpoint, EndpointError, Place, is_nonsense};
 use crate::settings::{ChainSettings, SettingsError};
 
-/// A request that fails within this fraction of the timeout was not too much for the node.
-const QUICK: u32 = 4;
 /// An HTTP status; some nodes also use it as a code of JSON-RPC.
 const TOO_MANY_REQUESTS: u16 = 429;
 
-/// A node. Every request ends within the configured timeout, answered or not; after one was not
-/// answered, others fail immediately until the node answers.
+/// A node.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
-    pub(super) provider: RootProvider,
-    pub(super) patience: Duration,
+    endpoint: Endpoint,
     chain_id: u64,
-    place: Place,
-    breaker: Arc<Breaker>,
 }
 
 impl Node {
@@ -43,73 +33,40 @@ impl Node {
     /// # Errors
     /// [`SettingsError::Invalid`] if the URL is invalid.
     pub(super) fn new(settings: &ChainSettings) -> Result<Self, SettingsError> {
-        let node = JsonRpc::new(settings.url()?);
-        let connections = node.connections();
-        let provider = RootProvider::new(RpcClient::new(node, false));
         let patience = Duration::from_secs(settings.timeout_seconds);
-        let place = Place::of(settings);
-        let (probed, asked) = (provider.clone(), place.clone());
-        let breaker = Breaker::new(place.chain(), move || {
-            connections.renew();
-            let (provider, place) = (probed.clone(), asked.clone());
-            async move { place.why_unanswered(&timeout(patience, probe(&provider)).await).is_none() }
-        });
-        Ok(Self { provider, patience, chain_id: settings.chain_id, place, breaker })
+        let endpoint = Endpoint::new(JsonRpc::new(settings.url()?), Place::node(settings), patience, probe);
+        Ok(Self { endpoint, chain_id: settings.chain_id })
     }
 
-    /// Sends one request, or a batch. The inner error is the node's answer, or at least concerns
-    /// it.
+    pub(super) const fn provider(&self) -> &RootProvider {
+        self.endpoint.provider()
+    }
+
+    pub(super) const fn patience(&self) -> Duration {
+        self.endpoint.patience()
+    }
+
+    /// As [`Endpoint::within`].
     pub(super) async fn within<T>(
         &self,
         question: impl IntoFuture<Output = TransportResult<T>>,
     ) -> Result<TransportResult<T>, ChainError> {
-        let begun = self.breaker.check().map_err(|outage| unreachable(&outage.to_string()))?;
-        let outcome = timeout(self.patience, question.into_future()).await;
-        self.note(begun, outcome)
+        Ok(self.endpoint.within(question).await?)
     }
 
-    /// The same for requests that may be too expensive even for a healthy node: no answer within a
-    /// quarter of the timeout, or a server error after it, then gives that error instead of an
-    /// outage. A refusal in HTTP, such as status 429, or something that is not JSON-RPC, is an
-    /// answer to that request. A batch without expensive requests detects outages.
+    /// As [`Endpoint::within_or`].
     pub(super) async fn within_or<T>(
         &self,
         question: impl IntoFuture<Output = TransportResult<T>>,
         too_slow: impl FnOnce() -> ChainError,
     ) -> Result<TransportResult<T>, ChainError> {
-        let begun = self.breaker.check().map_err(|outage| unreachable(&outage.to_string()))?;
-        let outcome = timeout(self.patience, question.into_future()).await;
-        if begun.elapsed() >= self.patience / QUICK && self.place.why_unanswered(&outcome).is_some() {
-            return Err(too_slow());
-        }
-        match outcome {
-            Ok(Err(error)) if is_refusal_in_http(&error) => Ok(Err(error)),
-            outcome => self.note(begun, outcome),
-        }
-    }
-
-    fn note<T>(
-        &self,
-        begun: Instant,
-        outcome: Result<TransportResult<T>, Elapsed>,
-    ) -> Result<TransportResult<T>, ChainError> {
-        if let Some(why) = self.place.why_unanswered(&outcome) {
-            self.breaker.failed(begun, &why);
-            return Err(unreachable(&why));
-        }
-        self.breaker.answered();
-        match outcome {
-            Ok(Err(RpcError::Transport(kind))) if let Some(limit) = exceeded(&kind) => {
-                Err(ChainError::AnswerTooLarge { limit })
-            }
-            outcome => outcome.map_err(|_| unreachable(&self.place.no_answer())),
-        }
+        self.endpoint.within_or(question, too_slow).await
     }
 
     pub(super) async fn call<C: SolCall>(&self, contract: Address, call: &C) -> Result<C::Return, ChainError> {
         let request =
             TransactionRequest::default().to(contract.into()).input(TransactionInput::new(call.abi_encode().into()));
-        let answer = self.within(self.provider.call(request)).await?;
+        let answer = self.within(self.provider().call(request)).await?;
         self.decoded::<C>(contract, answer)
     }
 
@@ -158,7 +115,7 @@ impl Node {
 
     /// Omits everything that may contain the node's URL, and the key in it.
     pub(super) fn describe(&self, error: &RpcError<TransportErrorKind>) -> ChainError {
-        let place = &self.place;
+        let place = self.endpoint.place();
         match error {
             RpcError::ErrorResp(payload) if payload.code == i64::from(TOO_MANY_REQUESTS) => {
                 ChainError::RateLimited { detail: answered(payload.code, &payload.message) }
@@ -178,13 +135,8 @@ impl Node {
     }
 }
 
-/// Whether something answered, but not with JSON-RPC.
-fn is_refusal_in_http(error: &RpcError<TransportErrorKind>) -> bool {
-    matches!(error, RpcError::Transport(kind) if kind.as_http_error().is_some() || is_nonsense(kind))
-}
-
 /// Probes with a batch, as sponsorships use: some nodes answer only single calls.
-async fn probe(provider: &RootProvider) -> TransportResult<()> {
+async fn probe(provider: RootProvider) -> TransportResult<()> {
     let mut batch = BatchRequest::new(provider.client());
     let _chain_id = batch.add_call::<_, U64>("eth_chainId", &())?;
     batch.send().await
@@ -200,8 +152,13 @@ fn is_revert(payload: &ErrorPayload) -> bool {
     payload.code == 3 || payload.message.to_ascii_lowercase().contains("revert")
 }
 
-fn unreachable(detail: &str) -> ChainError {
-    ChainError::Unreachable { detail: detail.to_owned() }
+impl From<EndpointError> for ChainError {
+    fn from(error: EndpointError) -> Self {
+        match error {
+            EndpointError::Unanswered { detail, .. } => Self::Unreachable { detail },
+            EndpointError::AnswerTooLarge { limit } => Self::AnswerTooLarge { limit },
+        }
+    }
 }
 
 fn answered(code: i64, message: &str) -> String {

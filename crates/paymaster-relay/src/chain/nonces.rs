@@ -44,7 +44,7 @@ async fn ask(
     accounts: &[(Address, Uint256)],
     tag: &str,
 ) -> Result<Nonces, ChainError> {
-    let mut batch = BatchRequest::new(node.provider.client());
+    let mut batch = BatchRequest::new(node.provider().client());
     let failed = |error| node.describe(&error);
     let chain_id = batch.add_call::<_, U64>("eth_chainId", &()).map_err(failed)?;
     let block = batch.add_call("eth_getBlockByNumber", &(tag, false)).map_err(failed)?;

@@ -46,7 +46,7 @@ impl RpcChain {
     }
 
     async fn header(&self, tag: &str) -> Result<Option<Header>, ChainError> {
-        self.node.ask(self.node.provider.raw_request("eth_getBlockByNumber".into(), (tag, false))).await
+        self.node.ask(self.node.provider().raw_request("eth_getBlockByNumber".into(), (tag, false))).await
     }
 
     async fn header_of(&self, number: u64) -> Result<Option<Header>, ChainError> {
@@ -69,7 +69,7 @@ impl EntryPointReader for RpcChain {
     }
 
     async fn latest_block(&self) -> Result<Block, ChainError> {
-        let mut batch = BatchRequest::new(self.node.provider.client());
+        let mut batch = BatchRequest::new(self.node.provider().client());
         let failed = |error| self.node.describe(&error);
         let served = batch.add_call::<_, U64>("eth_chainId", &()).map_err(failed)?;
         let header = batch.add_call("eth_getBlockByNumber", &("latest", false)).map_err(failed)?;
@@ -144,11 +144,11 @@ impl EntryPointReader for RpcChain {
     }
 
     async fn chain_id(&self) -> Result<u64, ChainError> {
-        self.node.ask(self.node.provider.get_chain_id()).await
+        self.node.ask(self.node.provider().get_chain_id()).await
     }
 
     async fn has_code(&self, address: Address) -> Result<bool, ChainError> {
-        let code = self.node.ask(self.node.provider.get_code_at(address.into())).await?;
+        let code = self.node.ask(self.node.provider().get_code_at(address.into())).await?;
         Ok(!code.is_empty())
     }
 }

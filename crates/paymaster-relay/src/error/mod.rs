@@ -188,6 +188,27 @@ pub enum RelayError {
     /// A contract is not the configured one.
     #[error("a contract on chain is not the one that this relay is configured for")]
     ContractMismatch(#[source] ChainError),
+    /// The chain has no bundler to which calls could be passed on.
+    #[error(
+        "this relay has no bundler{}: send this call to a bundler's own URL",
+        chain_id.map(|chain_id| format!(" for chain {chain_id}")).unwrap_or_default()
+    )]
+    BundlerNotConfigured {
+        /// The chain, if there are several.
+        chain_id: Option<u64>,
+    },
+    /// No bundler answered the call.
+    #[error("{}", if *in_doubt {
+        "the bundler did not answer, and may have taken the operation: ask for its receipt before you send another"
+    } else {
+        "no bundler answers now"
+    })]
+    BundlerUnavailable {
+        /// For the log.
+        detail: String,
+        /// Whether a bundler may have taken the operation.
+        in_doubt: bool,
+    },
     /// The store cannot answer now.
     #[error("the store cannot answer now")]
     StoreUnavailable(#[from] StoreError),
@@ -239,7 +260,9 @@ impl RelayError {
             Self::DepositTooLow { deposit, reserved, .. } => {
                 format!("{self}: the deposit is {deposit}, of which {reserved} are reserved")
             }
-            Self::KmsUnavailable { detail, .. } => format!("{self}: {detail}"),
+            Self::KmsUnavailable { detail, .. } | Self::BundlerUnavailable { detail, .. } => {
+                format!("{self}: {detail}")
+            }
             Self::KmsRefused { reason, .. } => format!("the KMS refuses: {self} ({reason})"),
             Self::KmsClockSkewed { detail } => format!("{self}: {detail}"),
             Self::KmsReplyInvalid { detail } => format!("{self}: {detail}"),

@@ -16,7 +16,7 @@ use crate::sponsor::{AccountInfo, Intent, Sponsored, Stub};
 
 /// Milliseconds that a browser gives the user, as recommended by WebAuthn Level 3 (section 15.1).
 const CEREMONY_TIMEOUT: u32 = 300_000;
-const PAYMASTER_FIELDS: [&str; 6] = [
+pub(super) const PAYMASTER_FIELDS: [&str; 6] = [
     "paymasterAndData",
     "paymaster",
     "paymasterVerificationGasLimit",

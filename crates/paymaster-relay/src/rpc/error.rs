@@ -6,7 +6,7 @@
 //! is charged once.
 
 use jsonrpsee::types::ErrorObjectOwned;
-use proto::json::InvalidField;
+use proto::json::{InvalidField, LongExcerpt};
 use proto::{Address, Hash, Status};
 use relay_api::{Method, Reason};
 use serde::Serialize;
@@ -16,6 +16,7 @@ use thiserror::Error;
 
 use super::RequestId;
 use crate::budget::{Bound, Scope};
+use crate::bundler::{BundlerError, BundlerRefusal};
 use crate::clients::Denied;
 use crate::error::{OperationError, RelayError, RequestError};
 use crate::policy::Violation;
@@ -26,6 +27,10 @@ pub(super) const FAILED: i32 = -32000;
 /// Refusals because of the API key. In the server's range, but none of EIP-1474's codes: clients
 /// (viem) show their own text for those, and our message for this one.
 pub(super) const KEY_REFUSED: i32 = -32050;
+pub(super) const NOT_AVAILABLE: i32 = -32601;
+/// An operation that a bundler may have taken. As [`KEY_REFUSED`], none of EIP-1474's codes, and
+/// none with which clients send the call again.
+pub(super) const IN_DOUBT: i32 = -32051;
 pub(super) const REJECTED_BY_ENTRY_POINT: i32 = -32500;
 pub(super) const REJECTED_BY_PAYMASTER: i32 = -32501;
 pub(super) const TIME_RANGE: i32 = -32503;
@@ -247,6 +252,10 @@ fn row(error: &RelayError) -> (i32, &str, bool) {
         RelayError::KmsReplyInvalid { .. } => (FAILED, "kms_reply_invalid", false),
         RelayError::ChainUnavailable(_) => (OUTAGE, "chain_unavailable", true),
         RelayError::ContractMismatch(_) => (FAILED, "contract_mismatch", false),
+        RelayError::BundlerNotConfigured { .. } => (NOT_AVAILABLE, "bundler_not_configured", false),
+        // A bundler has an operation once, however often it is sent to it.
+        RelayError::BundlerUnavailable { in_doubt: true, .. } => (IN_DOUBT, "bundler_unavailable", true),
+        RelayError::BundlerUnavailable { in_doubt: false, .. } => (OUTAGE, "bundler_unavailable", true),
         RelayError::StoreUnavailable(_) => (OUTAGE, "store_unavailable", true),
         RelayError::ClaimsUnavailable(_) => (OUTAGE, "claims_unavailable", true),
         RelayError::EntropyUnavailable(_) => (OUTAGE, "entropy_unavailable", true),
@@ -314,16 +323,67 @@ pub(super) fn of_status(status: Status) -> Reason {
 }
 
 /// The reason as a metric's label: only known reasons, so that a remote KMS cannot add new ones.
-pub(super) fn label(error: &RelayError) -> &str {
+fn label(error: &RelayError) -> &str {
     match error {
         RelayError::KmsRefused { reason, .. } => reason.status().map_or("kms_refused", Status::reason),
         other => row(other).1,
     }
 }
 
-pub(super) fn to_object(error: &RelayError, request_id: &RequestId) -> ErrorObjectOwned {
+fn to_object(error: &RelayError, request_id: &RequestId) -> ErrorObjectOwned {
     let (code, reason, retryable) = row(error);
     object(code, reason, retryable, &error.to_string(), details(error), request_id)
+}
+
+/// Why a call has no result: the relay's refusal, or a bundler's, which is passed on as it came.
+#[derive(Debug)]
+pub(super) enum Refused {
+    ByRelay(RelayError),
+    ByBundler(BundlerRefusal),
+}
+
+impl<E: Into<RelayError>> From<E> for Refused {
+    fn from(error: E) -> Self {
+        Self::ByRelay(error.into())
+    }
+}
+
+impl Refused {
+    pub(super) fn label(&self) -> &str {
+        match self {
+            Self::ByRelay(error) => label(error),
+            Self::ByBundler(_) => "bundler_refused",
+        }
+    }
+
+    pub(super) fn in_full(&self) -> String {
+        match self {
+            Self::ByRelay(error) => error.in_full(),
+            Self::ByBundler(BundlerRefusal { code, message, .. }) => {
+                format!("the bundler answered {code}: {}", LongExcerpt(message))
+            }
+        }
+    }
+
+    pub(super) fn to_object(&self, request_id: &RequestId) -> ErrorObjectOwned {
+        match self {
+            Self::ByRelay(error) => to_object(error, request_id),
+            Self::ByBundler(BundlerRefusal { code, message, data }) => {
+                ErrorObjectOwned::owned(*code, message.clone(), data.as_ref())
+            }
+        }
+    }
+}
+
+impl From<BundlerError> for Refused {
+    fn from(error: BundlerError) -> Self {
+        match error {
+            BundlerError::Refused(refusal) => Self::ByBundler(refusal),
+            BundlerError::Unavailable { detail, in_doubt } => {
+                Self::ByRelay(RelayError::BundlerUnavailable { detail, in_doubt })
+            }
+        }
+    }
 }
 
 /// Further details for the caller: the bound, the actual value, and the rule.
@@ -486,6 +546,8 @@ mod tests {
             RelayError::OtherIdempotencyKey { is_mined: false },
             RelayError::PolicyConflict { stored: None, is_mined: false, asked: String::new() },
             RelayError::ChainUnavailable(ChainError::node("down")),
+            RelayError::BundlerUnavailable { detail: String::new(), in_doubt: false },
+            RelayError::BundlerUnavailable { detail: String::new(), in_doubt: true },
             RelayError::StoreUnavailable(StoreError::new("full")),
             RelayError::ClaimsUnavailable(ClaimStoreError::new("down")),
             RelayError::EntropyUnavailable(EntropyUnavailable),
@@ -533,6 +595,7 @@ mod tests {
             RelayError::PasskeyRefused { status: Status::ChallengeMismatch },
             RelayError::AccountNeedsPasskey { account_id: "alice".parse().unwrap() },
             RelayError::WithoutPasskeyNotPermitted,
+            RelayError::BundlerNotConfigured { chain_id: None },
             RelayError::KmsReplyInvalid { detail: "" },
             ChainError::Contract { contract: factory, function, detail: String::new() }.into(),
         ];

@@ -5,23 +5,28 @@ use std::sync::Arc;
 use jsonrpsee::core::async_trait;
 use jsonrpsee::types::{ErrorObjectOwned, Extensions};
 use proto::command::PasskeyAssertion;
-use proto::{AccountId, Address, Quantity, Wei, worst_case_cost};
+use proto::json::InvalidField;
+use proto::{AccountId, Address, Quantity, UserOpHash, Wei, worst_case_cost};
 use relay_api::{
-    AccountInfo, ChainId, Context, Intent, Invitation, InvitationOptions, OpenRpc, Options, Param, PaymasterFields,
-    RelayApiServer, SponsoredOperation, StubData, UserOperation, document,
+    AccountInfo, BundledOperation, BundlerResult, ChainId, Context, Intent, Invitation, InvitationOptions, OpenRpc,
+    Options, Param, PaymasterFields, PolicyIds, RelayApiServer, SponsoredGas, SponsoredOperation, StateOverrides,
+    StubData, UserOperation, ValidPolicy, document,
 };
+use serde_json::json;
 use tracing::Instrument;
 
 use super::call_log::CallLog;
+use super::error::Refused;
 use super::report::{Answer, Call, Reports, Sponsorship};
-use super::wire::{Erc7677, Wire};
-use super::{answer, reasons};
+use super::wire::{Erc7677, Pimlico, Wire};
+use super::{answer, pimlico, reasons};
+use crate::bundler::{BundlerCall, Bundlers};
 use crate::catalogue::{Catalogue, ChainCatalogue};
-use crate::chains::Chains;
+use crate::chains::{Chain, Chains};
 use crate::error::{RelayError, RequestError};
 use crate::invitation::Inviter;
 use crate::parts::Parts;
-use crate::sponsor::{Sponsor, SponsorRequest, Sponsored};
+use crate::sponsor::{DraftRequest, Sponsor, SponsorRequest, Sponsored};
 
 /// The services that the methods use.
 #[derive(Clone)]
@@ -52,6 +57,35 @@ impl Methods {
     async fn fact_of_chain<T>(&self, extensions: &Extensions, fact: impl FnOnce(&ChainCatalogue) -> T) -> Outcome<T> {
         let call = Call::of(extensions);
         let run = async { Ok(fact(&self.chains.meant(call.of_path.0.as_ref(), None)?.catalogue).into()) };
+        self.reports.answer(&call, run).await
+    }
+
+    /// The operation with all of its gas: what it lacks is estimated with the paymaster that it
+    /// will have.
+    async fn with_gas(&self, draft: &DraftRequest, op: Param<UserOperation>) -> Result<Param<UserOperation>, Refused> {
+        if !pimlico::lacks_gas(draft) {
+            return Ok(op);
+        }
+        let bundlers = bundlers_of(&draft.chain)?;
+        let op = op.parse().map_err(RequestError::from)?;
+        let stub = self.sponsor.stub(draft).await?;
+        let answered = bundlers.pass_on(&pimlico::estimate(draft, op.clone(), &stub)).await?;
+        Ok(pimlico::completed(draft, op, &answered)?.into())
+    }
+
+    /// Passes a call on to the bundlers of its chain.
+    async fn pass_on(
+        &self,
+        extensions: &Extensions,
+        asked: Result<BundlerCall, InvalidField>,
+    ) -> Outcome<BundlerResult> {
+        let call = Call::of(extensions);
+        let run = async {
+            let chain = self.chains.meant(call.of_path.0.as_ref(), None)?;
+            let bundlers = bundlers_of(chain)?;
+            let asked = asked.map_err(RequestError::from)?;
+            Ok(BundlerResult(bundlers.pass_on(&asked).await?).into())
+        };
         self.reports.answer(&call, run).await
     }
 
@@ -131,6 +165,51 @@ impl RelayApiServer for Methods {
         self.reports.answer(&call, run).await
     }
 
+    async fn sponsor_user_operation(
+        &self,
+        extensions: &Extensions,
+        op: Param<UserOperation>,
+        entry_point: Param<Address>,
+        context: Param<Context>,
+    ) -> Outcome<SponsoredGas> {
+        let call = Call::of(extensions);
+        let run = async {
+            let wire = self.wire(&call);
+            let draft = wire.pimlico_draft(Pimlico { op: &op, entry_point: &entry_point, context: &context })?;
+            let op = self.with_gas(&draft, op).await?;
+            let request = wire.pimlico(Pimlico { op: &op, entry_point: &entry_point, context: &context })?;
+            let draft = request.draft.clone();
+            let (sponsored, sponsorship) = sponsor(&self.sponsor, request).await?;
+            Ok(Answer { result: pimlico::sponsored(&draft, &sponsored), sponsorship: Some(sponsorship) })
+        };
+        self.reports.answer(&call, run).await
+    }
+
+    async fn validate_policies(
+        &self,
+        extensions: &Extensions,
+        op: Param<UserOperation>,
+        entry_point: Param<Address>,
+        policy_ids: Param<PolicyIds>,
+    ) -> Outcome<Vec<ValidPolicy>> {
+        let call = Call::of(extensions);
+        let run = async {
+            let PolicyIds(ids) = policy_ids.parse().map_err(RequestError::from)?;
+            let mut policies = Vec::new();
+            for id in ids {
+                let context = json!({ "policyId": id }).into();
+                let pimlico = Pimlico { op: &op, entry_point: &entry_point, context: &context };
+                let outcome = match self.wire(&call).pimlico_draft(pimlico) {
+                    Ok(draft) => self.sponsor.stub(&draft).await,
+                    Err(error) => Err(error.into()),
+                };
+                policies.extend(pimlico::valid(id, outcome, &self.catalogue.sponsor_name)?);
+            }
+            Ok(policies.into())
+        };
+        self.reports.answer(&call, run).await
+    }
+
     async fn supported_entry_points(&self, extensions: &Extensions) -> Outcome<Vec<Address>> {
         self.fact_of_chain(extensions, ChainCatalogue::entry_points).await
     }
@@ -163,6 +242,49 @@ impl RelayApiServer for Methods {
         self.reports.answer(&call, run).await
     }
 
+    async fn send_user_operation(
+        &self,
+        extensions: &Extensions,
+        user_operation: Param<BundledOperation>,
+        entry_point: Param<Address>,
+    ) -> Outcome<BundlerResult> {
+        self.pass_on(extensions, BundlerCall::send(&user_operation, &entry_point)).await
+    }
+
+    async fn estimate_user_operation_gas(
+        &self,
+        extensions: &Extensions,
+        user_operation: Param<BundledOperation>,
+        entry_point: Param<Address>,
+        state_overrides: Param<StateOverrides>,
+    ) -> Outcome<BundlerResult> {
+        self.pass_on(extensions, BundlerCall::estimate(&user_operation, &entry_point, &state_overrides)).await
+    }
+
+    async fn user_operation_receipt(
+        &self,
+        extensions: &Extensions,
+        user_op_hash: Param<UserOpHash>,
+    ) -> Outcome<BundlerResult> {
+        self.pass_on(extensions, BundlerCall::receipt(&user_op_hash)).await
+    }
+
+    async fn user_operation_by_hash(
+        &self,
+        extensions: &Extensions,
+        user_op_hash: Param<UserOpHash>,
+    ) -> Outcome<BundlerResult> {
+        self.pass_on(extensions, BundlerCall::operation(&user_op_hash)).await
+    }
+
+    async fn user_operation_gas_price(&self, extensions: &Extensions) -> Outcome<BundlerResult> {
+        self.pass_on(extensions, Ok(BundlerCall::gas_price())).await
+    }
+
+    async fn bundler_entry_points(&self, extensions: &Extensions) -> Outcome<BundlerResult> {
+        self.pass_on(extensions, Ok(BundlerCall::entry_points())).await
+    }
+
     async fn eth_chain_id(&self, extensions: &Extensions) -> Outcome<Quantity<u64>> {
         self.fact_of_chain(extensions, |chain| Quantity(chain.id)).await
     }
@@ -178,6 +300,11 @@ impl RelayApiServer for Methods {
     async fn discover(&self, extensions: &Extensions) -> Outcome<OpenRpc> {
         self.fact(extensions, self.document.clone()).await
     }
+}
+
+/// The bundlers of a chain, if it has any.
+fn bundlers_of(chain: &Chain) -> Result<&Bundlers, RelayError> {
+    chain.bundlers.as_ref().ok_or_else(|| RelayError::BundlerNotConfigured { chain_id: chain.listed_id() })
 }
 
 /// Runs in its own task: a client that hangs up must not leave a reservation that nobody releases.

@@ -8,6 +8,7 @@ mod error;
 mod headers;
 mod http;
 mod methods;
+mod pimlico;
 mod reasons;
 mod report;
 mod route;

@@ -5,8 +5,8 @@ use proto::Status;
 use relay_api::{Method, Reason, Scope};
 
 use super::error::{
-    DEPOSIT, FAILED, INVALID_PARAMS, KEY_REFUSED, OUTAGE, REJECTED_BY_ENTRY_POINT, REJECTED_BY_PAYMASTER, SIGNATURE,
-    THROTTLED, TIME_RANGE, of_status,
+    DEPOSIT, FAILED, IN_DOUBT, INVALID_PARAMS, KEY_REFUSED, NOT_AVAILABLE, OUTAGE, REJECTED_BY_ENTRY_POINT,
+    REJECTED_BY_PAYMASTER, SIGNATURE, THROTTLED, TIME_RANGE, of_status,
 };
 use crate::policy::Violation;
 
@@ -55,6 +55,13 @@ const INVITATION: Rows = &[
     (FAILED, "kms_reply_invalid"),
     (OUTAGE, "entropy_unavailable"),
 ];
+
+/// A method for sponsorships that may ask a bundler.
+const ESTIMATES: &str = "pm_sponsorUserOperation";
+
+/// A call for a bundler, besides the bundler's own errors.
+const BUNDLER: Rows =
+    &[(NOT_AVAILABLE, "bundler_not_configured"), (OUTAGE, "bundler_unavailable"), (IN_DOUBT, "bundler_unavailable")];
 
 /// A call for a sponsorship, or for its preview.
 const SPONSORSHIP: Rows = &[
@@ -113,10 +120,12 @@ pub(super) fn of(method: Method) -> Vec<Reason> {
         Some(Scope::Sponsor) => rows(SPONSORSHIP).chain(policy()).chain(trusted_application()).collect(),
         Some(Scope::Accounts) => rows(ACCOUNT).chain([of_status(Status::AccountUnknown)]).collect(),
         Some(Scope::Invite) => rows(INVITATION).collect(),
+        Some(Scope::Bundler) => rows(BUNDLER).collect(),
     };
+    let of_estimate = if method.name() == ESTIMATES { BUNDLER } else { &[] };
     let scoped = method.scope().map_or_else(Default::default, |_| SCOPED);
     let mut reasons = Vec::new();
-    for reason in rows(CALL).chain(rows(scoped)).chain(of_scope) {
+    for reason in rows(CALL).chain(rows(scoped)).chain(of_scope).chain(rows(of_estimate)) {
         if !reasons.contains(&reason) {
             reasons.push(reason);
         }
@@ -159,7 +168,7 @@ mod tests {
     fn every_row_of_the_table_is_in_the_document_and_no_other() {
         let lists = include_str!("reasons.rs").split_once("#[cfg(test)]").unwrap().0;
         let listed: BTreeSet<_> =
-            [REQUEST, CALL, SCOPED, ACCOUNT, INVITATION, SPONSORSHIP].concat().into_iter().collect();
+            [REQUEST, CALL, SCOPED, ACCOUNT, INVITATION, BUNDLER, SPONSORSHIP].concat().into_iter().collect();
         let table = rows_of_the_table();
         assert_eq!(table.len(), listed.len(), "{table:?} {listed:?}");
         for (code, reason) in table {

@@ -10,9 +10,9 @@ use relay_api::Method;
 use tracing::Instrument;
 
 use super::call_log::CallLog;
-use super::{OfPath, RequestId, error};
+use super::error::Refused;
+use super::{OfPath, RequestId};
 use crate::clients::Caller;
-use crate::error::RelayError;
 use crate::metrics::Metrics;
 
 /// A call in progress: its request, its caller, and the method by the name used.
@@ -68,12 +68,12 @@ impl Reports {
     pub(super) async fn answer<T>(
         &self,
         call: &Call,
-        run: impl Future<Output = Result<Answer<T>, RelayError>>,
+        run: impl Future<Output = Result<Answer<T>, Refused>>,
     ) -> Result<T, ErrorObjectOwned> {
         let Call { request_id, caller, method, .. } = call;
         let span = tracing::info_span!("rpc", method, request_id = request_id.0.as_str());
         let outcome = run.instrument(span.clone()).await;
-        let reason = outcome.as_ref().map_or_else(error::label, |_| "ok");
+        let reason = outcome.as_ref().map_or_else(Refused::label, |_| "ok");
         self.metrics.request(method, reason);
         span.in_scope(|| match &outcome {
             Ok(Answer { sponsorship: Some(Sponsorship { chain_id, account, policy, cost, user_op_hash }), .. }) => {
@@ -83,6 +83,6 @@ impl Reports {
             Ok(_) => tracing::info!("answered"),
             Err(refusal) => tracing::info!(reason, error = refusal.in_full(), "refused"),
         });
-        outcome.map(|answer| answer.result).map_err(|refusal| error::to_object(&refusal, request_id))
+        outcome.map(|answer| answer.result).map_err(|refusal| refusal.to_object(request_id))
     }
 }

@@ -39,6 +39,14 @@ pub(super) struct Erc7677 {
     pub(super) context: Param<Context>,
 }
 
+/// The parameters of Pimlico's methods: those of ERC-7677 without a chain.
+#[derive(Clone, Copy)]
+pub(super) struct Pimlico<'a> {
+    pub(super) op: &'a Param<UserOperation>,
+    pub(super) entry_point: &'a Param<Address>,
+    pub(super) context: &'a Param<Context>,
+}
+
 /// A caller's choices, from `options` of our methods or `context` of ERC-7677.
 #[derive(Default)]
 struct Choices {
@@ -95,6 +103,17 @@ impl Wire<'_> {
         Ok(SponsorRequest::new(draft, choices.passkey, choices.idempotency_key, self.request_id.0.clone()))
     }
 
+    /// The request of `pm_sponsorUserOperation`, for the chain of the path.
+    pub(super) fn pimlico(&self, call: Pimlico<'_>) -> Result<SponsorRequest, RequestError> {
+        let (draft, choices) = self.with_context(call, None, GasFields::Required)?;
+        Ok(SponsorRequest::new(draft, choices.passkey, choices.idempotency_key, self.request_id.0.clone()))
+    }
+
+    /// The same without gas and fees, or for a preview.
+    pub(super) fn pimlico_draft(&self, call: Pimlico<'_>) -> Result<DraftRequest, RequestError> {
+        self.with_context(call, None, GasFields::Optional).map(|(draft, _)| draft)
+    }
+
     fn erc7677(&self, call: Erc7677, gas: GasFields) -> Result<(DraftRequest, Choices), RequestError> {
         let Erc7677 { op, entry_point, chain_id, context } = call;
         for (name, is_absent) in [(Address::NAME, entry_point.is_absent()), (ChainId::NAME, chain_id.is_absent())] {
@@ -102,11 +121,24 @@ impl Wire<'_> {
                 return Err(invalid(name, "missing"));
             }
         }
+        self.with_context(Pimlico { op: &op, entry_point: &entry_point, context: &context }, Some(chain_id), gas)
+    }
+
+    fn with_context(
+        &self,
+        call: Pimlico<'_>,
+        chain_id: Option<Param<ChainId>>,
+        gas: GasFields,
+    ) -> Result<(DraftRequest, Choices), RequestError> {
+        let Pimlico { op, entry_point, context } = call;
+        if entry_point.is_absent() {
+            return Err(invalid(Address::NAME, "missing"));
+        }
         let Context { account_id, passkey, policy_id, valid_for_seconds, idempotency_key, .. } = context.parse()?;
-        let (entry_point, chain_id) = (Some(entry_point), Some(chain_id));
+        let entry_point = Some(entry_point.sent().clone().into());
         let choices = Choices { passkey, policy_id, valid_for_seconds, idempotency_key, entry_point, chain_id };
         let account_id = account_id.map_or_else(|| sender_as_account(op.sent()), Ok)?;
-        Ok((self.draft(&op, gas, account_id, &choices)?, choices))
+        Ok((self.draft(op, gas, account_id, &choices)?, choices))
     }
 
     fn draft(

@@ -5,7 +5,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
+use super::bundler::BundlerSettings;
 use super::error::SettingsError;
+use super::http_url::http_url;
 
 /// A chain.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -32,6 +34,9 @@ pub struct ChainSettings {
     /// behind its latest block.
     #[serde(default = "confirmations")]
     pub confirmations: u64,
+    /// Bundlers, if it is one of `chains`; those of the only chain are `relay.bundler`.
+    #[serde(default)]
+    pub bundler: Option<BundlerSettings>,
 }
 
 impl ChainSettings {
@@ -45,11 +50,7 @@ impl ChainSettings {
 
     pub(crate) fn url(&self) -> Result<Url, SettingsError> {
         let invalid = |problem| self.invalid(["chain.rpc_url", "chains.rpc_url"], problem);
-        let url: Url = self.rpc_url.expose_secret().parse().map_err(|_| invalid("not a URL"))?;
-        match url.scheme() {
-            "http" | "https" => Ok(url),
-            _ => Err(invalid("must be http: or https:")),
-        }
+        http_url(self.rpc_url.expose_secret()).map_err(invalid)
     }
 }
 

@@ -1,9 +1,12 @@
 //! The operator's settings. The doc comments become the configuration reference.
 
 mod amount;
+mod bundler;
+mod bundlers_of_chain;
 mod chain;
 mod deployment;
 mod error;
+mod http_url;
 mod limits;
 mod redis;
 mod relay_key;
@@ -16,6 +19,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use amount::WeiAmount;
+pub use bundler::BundlerSettings;
+pub(crate) use bundlers_of_chain::{BundlerKeys, BundlersOfChain};
 pub use chain::ChainSettings;
 pub use deployment::DeploymentSettings;
 pub use error::SettingsError;
@@ -37,6 +42,11 @@ pub struct Settings {
     /// by `chainId`.
     #[serde(default, deserialize_with = "chain::listed")]
     pub chains: Vec<ChainSettings>,
+    /// The bundlers of the only chain, to which ERC-4337's own methods (`eth_sendUserOperation` and
+    /// others) are passed on. Without them these methods are refused. Of several chains, each has
+    /// its own: `chains.bundler`.
+    #[serde(default)]
+    pub bundler: Option<BundlerSettings>,
     /// The paymasters, each with its EntryPoint. The first one of a chain is used if a request
     /// names none.
     pub deployments: Vec<DeploymentSettings>,
@@ -120,6 +130,15 @@ impl Settings {
             (None, [only]) => Some(only.chain_id),
             (None, _) => None,
         }
+    }
+
+    /// The bundlers of a chain.
+    pub(crate) fn bundlers_of<'a>(&'a self, chain: &'a ChainSettings) -> Option<BundlersOfChain<'a>> {
+        let (settings, keys) = match chain.is_listed {
+            false => (&self.bundler, &bundlers_of_chain::OF_ONE),
+            true => (&chain.bundler, &bundlers_of_chain::OF_LIST),
+        };
+        settings.as_ref().map(|settings| BundlersOfChain { chain, settings, keys })
     }
 
     /// The path of the admin socket.

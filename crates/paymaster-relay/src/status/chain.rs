@@ -32,7 +32,7 @@ pub(super) struct Look<'a> {
 
 impl Look<'_> {
     /// Queries the chain like a sponsorship does.
-    pub(super) async fn checks(&self) -> [Check; 6] {
+    pub(super) async fn checks(&self) -> Vec<Check> {
         let signer = self.signers.as_ref().ok().map(|signers| signers.paymaster_signer);
         let facts = self.facts(signer).await;
         let clocks = self.clocks(facts.is_ok());
@@ -59,6 +59,10 @@ impl Look<'_> {
             };
         }
         let settlement = self.settler.problem().map_or(Ok(()), Err);
+        let bundler = match &self.chain().bundlers {
+            Some(bundlers) => Some(("bundler", bundlers.problem().await.map_or(Ok(()), Err))),
+            None => None,
+        };
         let outcomes = [
             ("chain", in_words(facts.map(drop))),
             ("clocks", in_words(clocks)),
@@ -67,7 +71,8 @@ impl Look<'_> {
             ("deposit", in_words(deposit)),
             ("settlement", settlement),
         ];
-        outcomes.map(|(name, outcome)| Check { chain_id: self.chain().listed_id(), ..Check::of(name, outcome) })
+        let check = |(name, outcome)| Check { chain_id: self.chain().listed_id(), ..Check::of(name, outcome) };
+        outcomes.into_iter().chain(bundler).map(check).collect()
     }
 
     fn chain(&self) -> &Chain {
@@ -76,7 +81,7 @@ impl Look<'_> {
 
     /// The facts that each deployment's sponsorships would be checked against now.
     async fn facts(&self, signer: Option<Address>) -> Result<Vec<Facts>, Missing> {
-        let Chain { catalogue, reader, time } = self.chain();
+        let Chain { catalogue, reader, time, .. } = self.chain();
         let served = reader.chain_id().await.map_err(RelayError::from)?;
         if served != catalogue.id {
             let keys = if catalogue.is_listed { "relay.chains" } else { "relay.chain" };

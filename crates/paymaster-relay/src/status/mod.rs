@@ -88,4 +88,16 @@ impl Readiness {
         ];
         of_node.into_iter().chain(chains.into_iter().flatten()).collect()
     }
+
+    /// Every bundler on its own. [`Self::status`] reports one that does not answer only if none
+    /// does.
+    pub async fn bundlers(&self) -> Vec<Check> {
+        let of_chain = self.settlers.iter().map(|settler| async {
+            let chain = settler.chain();
+            let Some(bundlers) = &chain.bundlers else { return Vec::new() };
+            let found = bundlers.look().await.into_iter().map(|problem| problem.map(|problem| problem.to_string()));
+            found.map(|problem| Check { name: "bundler", chain_id: chain.listed_id(), problem }).collect()
+        });
+        join_all(of_chain).await.concat()
+    }
 }

@@ -11,7 +11,35 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use crate::discover::{assert_is, document};
-use crate::support::{ACCOUNT, World};
+use crate::support::{ACCOUNT, Bundler, Says, World};
+
+const SENDER: &str = "0x00000000000000000000000000000000000000aa";
+const HASH: &str = "0x1111111111111111111111111111111111111111111111111111111111111111";
+
+/// What a bundler answers, abridged.
+fn of_bundler(method: &str) -> Says {
+    let result = match method {
+        "eth_sendUserOperation" => json!(HASH),
+        "eth_estimateUserOperationGas" => json!({
+            "preVerificationGas": "0xb9a5",
+            "verificationGasLimit": "0x58e1d",
+            "callGasLimit": "0x5a43",
+            "paymasterVerificationGasLimit": "0x7530",
+            "paymasterPostOpGasLimit": "0x0",
+        }),
+        "eth_getUserOperationReceipt" => {
+            json!({ "userOpHash": HASH, "success": true, "logs": [], "receipt": { "status": "0x1" } })
+        }
+        "eth_getUserOperationByHash" => json!({ "userOperation": { "sender": SENDER }, "entryPoint": SENDER }),
+        "eth_supportedEntryPoints" => json!([SENDER]),
+        "pimlico_getUserOperationGasPrice" => {
+            let fees = json!({ "maxFeePerGas": "0x2", "maxPriorityFeePerGas": "0x1" });
+            json!({ "slow": fees, "standard": fees, "fast": fees })
+        }
+        _ => json!(null),
+    };
+    Says::Result(result.to_string())
+}
 
 /// A method's answer to a server that has every scope.
 async fn answer(world: &World, key: &str, method: &str, params: &Value) -> Value {
@@ -48,7 +76,9 @@ fn abridged(mut answer: Value) -> Value {
 
 #[tokio::test]
 async fn the_answer_of_every_method_is_as_it_was() {
-    let world = World::new(V07).await;
+    let bundler = Bundler::start();
+    let urls = json!({ "urls": [bundler.url()] });
+    let world = World::with(V07, 10u128.pow(18), |settings| settings["bundler"] = urls).await;
     let key = key(&world).await;
     let document = document(&world).await;
     let mut alice = world.dapp(ACCOUNT).await;
@@ -56,6 +86,7 @@ async fn the_answer_of_every_method_is_as_it_was() {
     let passkey = world.approval(&mut alice, &op).await;
     let other = alice.first_op(2);
     let context = json!({ "accountId": ACCOUNT, "passkey": world.approval(&mut alice, &other).await });
+    let pimlico = json!([other, world.entry_point(), context]);
     let erc7677 = json!([other, world.entry_point(), "0x7a69", context]);
     let sponsored = json!([op, ACCOUNT, passkey]);
 
@@ -65,10 +96,18 @@ async fn the_answer_of_every_method_is_as_it_was() {
         ("pm_sponsor_with_passkey", sponsored),
         ("pm_getPaymasterStubData", erc7677.clone()),
         ("pm_getPaymasterData", erc7677),
+        ("pm_sponsorUserOperation", pimlico),
+        ("pm_validateSponsorshipPolicies", json!([op, world.entry_point(), ["default"]])),
+        ("pimlico_getUserOperationGasPrice", json!([])),
         ("pm_supportedEntryPoints", json!([])),
         ("pm_chainId", json!([])),
         ("pm_get_account_info", json!([ACCOUNT])),
         ("pm_createAccountInvitation", json!([])),
+        ("eth_sendUserOperation", json!([op, world.entry_point()])),
+        ("eth_estimateUserOperationGas", json!([op, world.entry_point(), { SENDER: { "balance": "0x1" } }])),
+        ("eth_getUserOperationReceipt", json!([HASH])),
+        ("eth_getUserOperationByHash", json!([HASH])),
+        ("eth_supportedEntryPoints", json!([])),
         ("eth_chainId", json!([])),
         ("net_version", json!([])),
         ("web3_clientVersion", json!([])),
@@ -78,6 +117,7 @@ async fn the_answer_of_every_method_is_as_it_was() {
     assert_eq!(called, world.relay.rpc.method_names().into_iter().collect(), "a method without a snapshot");
 
     for (method, params) in calls {
+        bundler.answers(of_bundler(method));
         let answer = answer(&world, &key, method, &params).await;
         let methods = document["methods"].as_array().unwrap();
         let position = methods.iter().position(|described| described["name"] == method).unwrap();

@@ -65,6 +65,8 @@ async fn every_request_of_viem_and_permissionless_is_understood_or_refused_by_na
         let all = vectors.iter().filter(|vector| vector["request"]["method"] == method).count();
         assert_eq!(parsed + with_note, all, "{outcomes:?}");
     }
-    assert_eq!(count("pm_sponsorUserOperation", "method_not_found"), 3);
-    assert_eq!(count("pm_validateSponsorshipPolicies", "method_not_found"), 3);
+    // The recording wants windows of 60 s, which no bundler would accept.
+    assert_eq!(count("pm_sponsorUserOperation", "validity_too_short"), 3, "{outcomes:?}");
+    // It asks about policies that this relay does not have: none of them would sponsor.
+    assert_eq!(count("pm_validateSponsorshipPolicies", "ok"), 3, "{outcomes:?}");
 }

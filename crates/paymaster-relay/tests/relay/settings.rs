@@ -28,10 +28,13 @@ fn catalogue(change: impl FnOnce(&mut Value)) -> Result<Catalogue, SettingsError
 
 #[test]
 fn an_unknown_key_is_refused_at_every_level() {
-    for pointer in ["", "/chain", "/deployments/0", "/policies/0", "/relay_key", "/rpc", "/redis", "/accounts/0"] {
+    for pointer in
+        ["", "/chain", "/bundler", "/deployments/0", "/policies/0", "/relay_key", "/rpc", "/redis", "/accounts/0"]
+    {
         let mut settings = settings();
         settings["rpc"] = json!({});
         settings["redis"] = json!({ "url": "redis://localhost" });
+        settings["bundler"] = json!({ "urls": ["http://localhost"] });
         settings["accounts"] = json!([{ "id": "alice" }]);
         serde_json::from_value::<Settings>(settings.clone()).unwrap();
         settings.pointer_mut(pointer).unwrap()["surprise"] = json!(1);
@@ -85,8 +88,21 @@ fn wei_are_whole_and_not_negative_and_may_exceed_an_integer() {
 fn addresses_that_may_carry_a_key_are_not_printed() {
     let mut settings = settings();
     settings["redis"] = json!({ "url": "redis://:secret@localhost" });
+    settings["bundler"] = json!({ "urls": ["http://:secret@localhost"] });
     let settings: Settings = serde_json::from_value(settings).unwrap();
     assert!(!format!("{settings:?}").contains("secret@"));
+}
+
+#[test]
+fn the_bundlers_of_several_chains_are_listed_with_each() {
+    let bundler = json!({ "urls": ["http://localhost", "nowhere"] });
+    let mut settings = of_two_chains();
+    settings["bundler"] = bundler.clone();
+    let error = checked(&settings).unwrap_err();
+    assert!(error.starts_with("bundler: with several chains"), "{error}");
+    let mut settings = of_two_chains();
+    settings["chains"][1]["bundler"] = bundler;
+    assert_eq!(checked(&settings).unwrap_err(), "chains.bundler.urls: chain 10: number 2: not a URL");
 }
 
 #[test]

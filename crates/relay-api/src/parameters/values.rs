@@ -3,18 +3,36 @@
 use proto::command::PasskeyAssertion;
 use proto::json::InvalidField;
 use proto::json::passkey::parse_assertion;
-use proto::{AccountId, Address, ParseError, Quantity};
+use proto::{AccountId, Address, ParseError, Quantity, UserOpHash};
 use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value};
 
 use super::{object, text};
 use crate::parameter::{Parameter, invalid};
-use crate::schema::{AccountIdText, AddressText, AssertionObject, ChainIdForm, UserOperationObject};
+use crate::schema::{
+    AccountIdText, AddressText, AssertionObject, BundledOperationObject, ChainIdForm, HashText, PolicyIdList,
+    StateOverridesObject, UserOperationObject,
+};
 
 /// The JSON of an operation. Its fields depend on the EntryPoint's version: see
 /// [`proto::json::parse_user_operation`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserOperation(pub Map<String, Value>);
+
+/// The JSON of an operation for a bundler, which decides what fields it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BundledOperation;
+
+/// The policies that a caller asks about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyIds(pub Vec<String>);
+
+/// Each of them is checked against the chain.
+const MOST_POLICIES: usize = 16;
+
+/// The state that a bundler assumes for an estimate, by address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StateOverrides;
 
 /// The caller's chain id, in hex or as a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +48,65 @@ impl Parameter for UserOperation {
 
     fn schema(generator: &mut SchemaGenerator) -> Schema {
         generator.subschema_for::<UserOperationObject>()
+    }
+}
+
+impl Parameter for BundledOperation {
+    const NAME: &'static str = UserOperation::NAME;
+    const IS_REQUIRED: bool = true;
+
+    fn parse(sent: &Value) -> Result<Self, InvalidField> {
+        object(Self::NAME, sent).map(|_| Self)
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<BundledOperationObject>()
+    }
+}
+
+impl Parameter for PolicyIds {
+    const NAME: &'static str = "sponsorshipPolicyIds";
+    const IS_REQUIRED: bool = true;
+
+    fn parse(sent: &Value) -> Result<Self, InvalidField> {
+        let list = sent.as_array().ok_or_else(|| invalid(Self::NAME, "expected a list"))?;
+        if list.len() > MOST_POLICIES {
+            return Err(invalid(Self::NAME, format!("expected at most {MOST_POLICIES} policies")));
+        }
+        list.iter().map(|id| text(Self::NAME, id).map(str::to_owned)).collect::<Result<_, _>>().map(Self)
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<PolicyIdList>()
+    }
+}
+
+impl Parameter for StateOverrides {
+    const NAME: &'static str = "stateOverrides";
+    const IS_REQUIRED: bool = false;
+
+    fn parse(sent: &Value) -> Result<Self, InvalidField> {
+        if sent.is_null() {
+            return Ok(Self);
+        }
+        object(Self::NAME, sent).map(|_| Self)
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<Option<StateOverridesObject>>()
+    }
+}
+
+impl Parameter for UserOpHash {
+    const NAME: &'static str = "userOpHash";
+    const IS_REQUIRED: bool = true;
+
+    fn parse(sent: &Value) -> Result<Self, InvalidField> {
+        text(Self::NAME, sent)?.parse().map_err(|problem: ParseError| invalid(Self::NAME, problem))
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<HashText>()
     }
 }
 

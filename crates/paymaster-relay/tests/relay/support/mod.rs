@@ -1,5 +1,6 @@
 //! Support for the tests.
 
+mod bundler;
 mod client;
 mod clock;
 mod keys;
@@ -7,6 +8,7 @@ mod node;
 mod tee;
 mod world;
 
+pub use bundler::{Bundler, Says, nowhere};
 pub use client::{Client, Refusal};
 pub use devkit::{Log, PATIENCE, until};
 pub use keys::server;

@@ -10,6 +10,7 @@ use alloy_signer_local::PrivateKeySigner;
 use devkit::user_operation::Draft;
 use devkit::{Anvil, AnvilOptions, Call, EntryPointVersion as DevVersion, SimpleAccountFactory, SoftPasskey, Tools};
 use k256::ecdsa::SigningKey;
+use paymaster_relay::bundler::Bundlers;
 use paymaster_relay::catalogue::Catalogue;
 use paymaster_relay::chain::RpcChain;
 use paymaster_relay::chains::{Chain, Chains};
@@ -447,9 +448,11 @@ async fn open(
     let api_keys =
         Arc::new(ApiKeys::open(&settings, keys, Arc::clone(&clock) as _, Arc::new(OsEntropy)).await.unwrap());
     let catalogue = Arc::new(Catalogue::new(&settings).unwrap());
-    let chains = settings.all_chains().iter().zip(catalogue.chains()).map(|(settings, catalogue)| {
-        let node = Arc::new(RpcChain::new(settings).unwrap());
-        Chain::new(Arc::clone(catalogue), node, Arc::clone(&clock) as _)
+    let metrics = Arc::new(Metrics::new(&registry).unwrap());
+    let chains = settings.all_chains().iter().zip(catalogue.chains()).map(|(chain, catalogue)| {
+        let node = Arc::new(RpcChain::new(chain).unwrap());
+        let bundlers = Bundlers::of_chain(&settings, chain, &metrics).unwrap();
+        Chain::new(Arc::clone(catalogue), node, Arc::clone(&clock) as _).with_bundlers(bundlers)
     });
     let parts = Parts {
         catalogue: Arc::clone(&catalogue),
@@ -461,7 +464,7 @@ async fn open(
         relay_key: Arc::clone(relay_key),
         clock,
         entropy: Arc::new(OsEntropy),
-        metrics: Arc::new(Metrics::new(&registry).unwrap()),
+        metrics: Arc::clone(&metrics),
         api_keys: Arc::clone(&api_keys),
     };
     let sponsor = Arc::new(Sponsor::new(&settings, &parts));
