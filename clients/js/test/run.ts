@@ -1,0 +1,73 @@
+// Runs the tests: `node build/run.js [VERSION…]`, by default the units and the suite of every
+// EntryPoint version, as many side by side as there are pairs of cores, and two at least.
+import { spawn } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { abandon } from "./world/processes.js";
+import { startWorld } from "./world/world.js";
+
+const VERSIONS = ["0.6", "0.7", "0.8", "0.9"];
+/** Last: it stops what the others need. */
+const LAST = "outage.test.js";
+
+const folder = fileURLToPath(new URL(".", import.meta.url));
+const tests = (name: string) =>
+  readdirSync(join(folder, name))
+    .filter((file) => file.endsWith(".test.js"))
+    .sort((one, other) => Number(one === LAST) - Number(other === LAST) || one.localeCompare(other))
+    .map((file) => join(folder, name, file));
+
+/** Runs test files one after the other; true if all passed. */
+async function run(title: string, files: string[], environment: Record<string, string>): Promise<boolean> {
+  const began = Date.now();
+  const parameters = ["--test", "--test-concurrency=1", "--test-reporter=spec", ...files];
+  const child = spawn(process.execPath, parameters, {
+    env: { ...process.env, ...environment },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let said = "";
+  child.stdout.on("data", (data) => {
+    said += data;
+  });
+  child.stderr.on("data", (data) => {
+    said += data;
+  });
+  const code = await new Promise((resolve) => child.on("exit", resolve));
+  console.log(`==> ${title}, ${((Date.now() - began) / 1000).toFixed(1)} s\n${said}`);
+  return code === 0;
+}
+
+async function runSuite(version: string): Promise<boolean> {
+  const world = await startWorld(version);
+  try {
+    return await run(`EntryPoint v${version}`, tests("suite"), world.environment);
+  } finally {
+    await world.stop();
+  }
+}
+
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.on(signal, () => {
+    abandon();
+    process.exit(1);
+  });
+}
+
+const asked = process.argv.slice(2);
+const versions = asked.length > 0 ? asked : VERSIONS;
+const waiting = [...versions];
+const results = [await run("units", tests("unit"), {})];
+const worker = async () => {
+  for (let version = waiting.shift(); version !== undefined; version = waiting.shift()) {
+    results.push(
+      await runSuite(version).catch((error) => {
+        console.error(error);
+        return false;
+      }),
+    );
+  }
+};
+await Promise.all(Array.from({ length: Math.max(2, Math.floor(availableParallelism() / 2)) }, worker));
+process.exitCode = results.every(Boolean) && results.length === versions.length + 1 ? 0 : 1;

@@ -1,0 +1,51 @@
+// A chain with one EntryPoint, a node with its KMS (the demo's), and a bundler.
+import { fileURLToPath } from "node:url";
+import { type Started, start, stop } from "./processes.js";
+
+const project = fileURLToPath(new URL("../../../../", import.meta.url));
+const binaries = `${process.env["CARGO_TARGET_DIR"] ?? `${project}target`}/debug`;
+
+/** What is running, as the environment of a suite. */
+export interface World {
+  environment: Record<string, string>;
+  stop(): Promise<void>;
+}
+
+/** Starts everything for an EntryPoint's version on free ports of 127.0.0.1. */
+export async function startWorld(version: string): Promise<World> {
+  const parameters = ["--keep", "--entrypoint", version, "--project", project];
+  const demo = await start(`${binaries}/demo`, parameters, /configuration .*, log/);
+  const find = (pattern: RegExp) => {
+    const [, found] = demo.said.match(pattern) ?? [];
+    if (found === undefined) throw new Error(`the demo does not print ${pattern}:\n${demo.said}`);
+    return found;
+  };
+  const chain = find(/, chain at (\S+)/);
+  const entryPoint = find(/EntryPoint at (0x\w{40})/);
+  const script = `${project}tests/clients/bundler/start.mjs`;
+  const started: Started[] = [demo];
+  try {
+    const bundler = await start(process.execPath, [script, chain, "0", entryPoint], / listening on /);
+    started.unshift(bundler);
+    return {
+      environment: {
+        RPC: find(/running +JSON-RPC at (\S+),/),
+        KMS: find(/running .* KMS at (\S+)/),
+        CHAIN: chain,
+        BUNDLER: bundler.said.match(/ listening on (\S+)/)?.[1] ?? "",
+        ENTRY_POINT: entryPoint,
+        ENTRY_POINT_VERSION: version,
+        PAYMASTER: find(/paymaster +(0x\w{40}) with a deposit/),
+        CONFIGURATION: find(/configuration (\S+), log/),
+        DEMO_PID: String(demo.pid),
+        SUPER_RELAY: `${binaries}/super-relay`,
+      },
+      stop: async () => {
+        for (const process of started) await stop(process);
+      },
+    };
+  } catch (error) {
+    for (const process of started) await stop(process);
+    throw error;
+  }
+}
