@@ -41,6 +41,7 @@ const HINTS: Record<ClientReason, string> = {
 
 /** This package could not go on, or does not trust an answer. */
 export class ClientError extends SuperRelayError {
+  override readonly name = "ClientError";
   override readonly source = "client";
   declare readonly reason: ClientReason;
 

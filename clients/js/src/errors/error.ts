@@ -20,6 +20,8 @@ export interface SuperRelayErrorParameters {
  * own. No error contains a URL, since an API key may be in its path.
  */
 export abstract class SuperRelayError extends Error {
+  /** The name of its class, also where a bundler shortens names. */
+  abstract override readonly name: string;
   /** Where the error was found. */
   abstract readonly source: ErrorSource;
   /** A stable name to branch on: those of relay and KMS are in their API's documentation. */
@@ -33,7 +35,6 @@ export abstract class SuperRelayError extends Error {
 
   constructor({ details, reason, retryable, hint, cause }: SuperRelayErrorParameters) {
     super(hint === undefined ? details : `${details}\nHint: ${hint}`, cause === undefined ? undefined : { cause });
-    this.name = new.target.name;
     this.reason = reason;
     this.retryable = retryable;
     this.details = details;

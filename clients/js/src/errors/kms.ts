@@ -11,6 +11,7 @@ export interface KmsRefusal {
 
 /** The KMS refused, or could not answer. */
 export class KmsError extends SuperRelayError {
+  override readonly name = "KmsError";
   override readonly source = "kms";
   /** The HTTP status. */
   readonly status: number;

@@ -26,6 +26,7 @@ const HINTS: Partial<Record<PasskeyReason, string>> = {
 
 /** The authenticator or its user did not approve. */
 export class PasskeyError extends SuperRelayError {
+  override readonly name = "PasskeyError";
   override readonly source = "passkey";
   declare readonly reason: PasskeyReason;
 

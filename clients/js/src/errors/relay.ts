@@ -43,6 +43,7 @@ export interface RelayRefusal {
 
 /** The relay refused, or could not answer. The codes are those of JSON-RPC and ERC-7769. */
 export class RelayError extends SuperRelayError {
+  override readonly name = "RelayError";
   override readonly source = "relay";
   /** The JSON-RPC error code. */
   readonly code: number;
