@@ -14,6 +14,9 @@ const LAST = "outage.test.js";
 /** About keys and rates, which are the same for every version: for one only. */
 const ONCE = { file: "keys.test.js", version: "0.7" };
 
+/** Milliseconds for a file. None takes that long unless it hangs, even if every core is busy. */
+const FILE_TIMEOUT = 240_000;
+
 const folder = fileURLToPath(new URL(".", import.meta.url));
 const tests = (name: string) =>
   readdirSync(join(folder, name))
@@ -24,7 +27,13 @@ const tests = (name: string) =>
 /** Runs test files one after the other; true if all passed. */
 async function run(title: string, files: string[], environment: Record<string, string>): Promise<boolean> {
   const began = Date.now();
-  const parameters = ["--test", "--test-concurrency=1", "--test-reporter=spec", ...files];
+  const parameters = [
+    "--test",
+    "--test-concurrency=1",
+    `--test-timeout=${FILE_TIMEOUT}`,
+    "--test-reporter=spec",
+    ...files,
+  ];
   const child = spawn(process.execPath, parameters, {
     env: { ...process.env, ...environment },
     stdio: ["ignore", "pipe", "pipe"],

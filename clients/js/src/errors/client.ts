@@ -17,7 +17,7 @@ export type ClientReason =
 const RETRYABLE: readonly ClientReason[] = ["unreachable"];
 
 const HINTS: Record<ClientReason, string> = {
-  url_invalid: "Pass the URL with its scheme: http://127.0.0.1:3000.",
+  url_invalid: "Pass the whole URL, with its scheme: https://relay.example.",
   unreachable:
     "Check the URL, and whether the host runs. In a browser it may also be CORS: the page's origin has to be in " +
     "relay.rpc.allowed_origins (relay) and kms.origins (KMS).",

@@ -74,7 +74,7 @@ test("a relying party that is not the page's is refused by the browser", async (
 });
 
 test("a page at an origin that nobody allowed is told what to check", async () => {
-  const { tab } = await browser.visit("http://127.0.0.1:5173");
+  const { tab } = await browser.visit(ORIGIN.replace("localhost", "127.0.0.1"));
 
   const refused = (await tab.evaluate(() => page.errorOf(() => page.register()))) as { reason: string; hint: string };
 

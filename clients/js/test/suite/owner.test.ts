@@ -38,7 +38,7 @@ const refusals: Record<string, () => Promise<unknown>> = {
       getUserOperationTypedData({
         chainId: CHAIN_ID,
         entryPointAddress: entryPoint.address,
-        userOperation: { sender: shared.account.address, callData: "0x" } as UserOperation<"0.8">,
+        userOperation: { sender: shared.account.address, callData: "0x" } as object as UserOperation<"0.8">,
       }),
     ),
 };

@@ -16,7 +16,6 @@ const AUTHENTICATOR = {
   isUserVerified: true,
   automaticPresenceSimulation: true,
 } as const;
-const HTML = '<!doctype html><title>page</title><script type="module" src="/page.js"></script>';
 
 /** A tab whose user touches the authenticator at once. */
 export interface Visit {
@@ -47,10 +46,9 @@ export class Chromium {
     return new Chromium(context, profile, await bundle());
   }
 
-  /** Opens the page at that origin. Nothing listens there: only the page's own files are answered. */
+  /** Opens the page of test/world/page.ts at that origin, with its script. */
   async visit(origin: string): Promise<Visit> {
     const tab = await this.#context.newPage();
-    await tab.route(`${origin}/`, (route) => route.fulfill({ contentType: "text/html", body: HTML }));
     await tab.route(`${origin}/page.js`, (route) =>
       route.fulfill({ contentType: "text/javascript", body: this.#script }),
     );

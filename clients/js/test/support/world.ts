@@ -25,8 +25,8 @@ export const paymasterAddress = required("PAYMASTER") as Address;
 export const configuration = required("CONFIGURATION");
 /** The binary `super-relay`. */
 export const superRelay = required("SUPER_RELAY");
-/** The origin of pages that use passkeys; nothing listens there. */
-export const ORIGIN = "http://localhost:5173";
+/** The origin of pages that use passkeys. */
+export const ORIGIN = required("ORIGIN");
 export const RP_ID = "localhost";
 export const CHAIN_ID = foundry.id;
 

@@ -19,13 +19,12 @@ export async function start(program: string, parameters: string[], announcement:
   let said = "";
   const announced = new Promise<void>((resolve, reject) => {
     // Both are read to the end, so that the program never blocks on them.
-    createInterface({ input: child.stdout }).on("line", (line) => {
-      said += `${line}\n`;
-      if (announcement.test(line)) resolve();
-    });
-    createInterface({ input: child.stderr }).on("line", (line) => {
-      said += `${line}\n`;
-    });
+    for (const input of [child.stdout, child.stderr]) {
+      createInterface({ input }).on("line", (line) => {
+        said += `${line}\n`;
+        if (announcement.test(line)) resolve();
+      });
+    }
     child.on("error", reject);
     child.on("exit", (code, signal) => {
       running.delete(child);

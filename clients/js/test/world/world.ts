@@ -1,5 +1,6 @@
 // A chain with one EntryPoint, a node with its KMS (the demo's), and a bundler.
 import { fileURLToPath } from "node:url";
+import { startPage } from "./page.js";
 import { type Started, start, stop } from "./processes.js";
 
 const project = fileURLToPath(new URL("../../../../", import.meta.url));
@@ -13,7 +14,8 @@ export interface World {
 
 /** Starts everything for an EntryPoint's version on free ports of 127.0.0.1. */
 export async function startWorld(version: string): Promise<World> {
-  const parameters = ["--keep", "--entrypoint", version, "--project", project];
+  const page = await startPage();
+  const parameters = ["--keep", "--entrypoint", version, "--origin", page.origin, "--project", project];
   const demo = await start(`${binaries}/demo`, parameters, /configuration .*, log/);
   const find = (pattern: RegExp) => {
     const [, found] = demo.said.match(pattern) ?? [];
@@ -38,13 +40,16 @@ export async function startWorld(version: string): Promise<World> {
         PAYMASTER: find(/paymaster +(0x\w{40}) with a deposit/),
         CONFIGURATION: find(/configuration (\S+), log/),
         DEMO_PID: String(demo.pid),
+        ORIGIN: page.origin,
         SUPER_RELAY: `${binaries}/super-relay`,
       },
       stop: async () => {
+        page.stop();
         for (const process of started) await stop(process);
       },
     };
   } catch (error) {
+    page.stop();
     for (const process of started) await stop(process);
     throw error;
   }
