@@ -1,5 +1,5 @@
-// The bundler alto on a local chain (anvil): `node start.mjs CHAIN_URL [PORT [ENTRY_POINT…]]`, for
-// the EntryPoints of v0.6 to v0.8 and those named. Prints its address when it listens.
+// The bundler alto on a local chain (anvil): `node start.mjs CHAIN_URL [PORT]`. Prints its address
+// when it listens.
 import { randomBytes } from "node:crypto";
 import { Server } from "node:net";
 import { privateKeyToAddress } from "viem/accounts";
@@ -11,9 +11,9 @@ const ENTRY_POINTS = [
 ];
 const HUNDRED_ETHER = "0x56bc75e2d63100000";
 
-const [chain, port = "0", ...others] = process.argv.slice(2);
+const [chain, port = "0"] = process.argv.slice(2);
 if (!chain) {
-  console.error("usage: node start.mjs CHAIN_URL [PORT [ENTRY_POINT...]]");
+  console.error("usage: node start.mjs CHAIN_URL [PORT]");
   process.exit(2);
 }
 
@@ -34,11 +34,10 @@ async function fundedKey() {
   return key;
 }
 
-const known = [...new Set([...ENTRY_POINTS, ...others])];
-const codes = await Promise.all(known.map((address) => ask("eth_getCode", [address, "latest"])));
-const deployed = known.filter((_, index) => codes[index] !== "0x");
+const codes = await Promise.all(ENTRY_POINTS.map((address) => ask("eth_getCode", [address, "latest"])));
+const deployed = ENTRY_POINTS.filter((_, index) => codes[index] !== "0x");
 if (deployed.length === 0) {
-  console.error(`no EntryPoint of v0.6, v0.7 or v0.8, or named, is deployed at ${chain}`);
+  console.error(`no EntryPoint of v0.6, v0.7 or v0.8 is deployed at ${chain}`);
   process.exit(1);
 }
 

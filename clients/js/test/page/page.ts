@@ -4,15 +4,14 @@ import {
   createTeePaymaster,
   findSuperRelayError,
   findTeeAccount,
-  simpleAccountParameters,
   type TeeAccount,
   toTeeOwner,
 } from "@super-relay/client";
-import { toSimpleSmartAccount } from "permissionless/accounts";
-import { type Address, createPublicClient, type Hex, http } from "viem";
-import { createBundlerClient, type EntryPointVersion, type SmartAccount } from "viem/account-abstraction";
+import { type Address, createPublicClient, type Hex, http, type PublicClient } from "viem";
+import { createBundlerClient, type EntryPointVersion } from "viem/account-abstraction";
 import { foundry } from "viem/chains";
 import * as readme from "../readme/send.js";
+import { toAccount } from "../support/simple-account.js";
 
 /** Put in place of this name by esbuild. */
 declare const WORLD: {
@@ -26,14 +25,8 @@ const register = () => createTeeAccount({ kmsUrl: urls.kms, userName: "alice", e
 /** Sends each list of calls as an operation of its own, all at once. */
 async function send(tee: TeeAccount, operations: { to: Address; data: Hex }[][]): Promise<Address> {
   const paymaster = createTeePaymaster({ rpcUrl: urls.rpc, account: tee, entryPointVersion: entryPoint.version });
-  const client = createPublicClient({ chain: foundry, transport: http(urls.chain) });
-  const account = (await toSimpleSmartAccount({
-    client,
-    owner: toTeeOwner({ account: tee, paymaster }),
-    // permissionless.js 0.4 knows no v0.9: its SimpleAccount signs and batches as that of v0.8.
-    entryPoint: { address: entryPoint.address, version: entryPoint.version === "0.9" ? "0.8" : entryPoint.version },
-    ...simpleAccountParameters(tee),
-  })) as SmartAccount;
+  const client = createPublicClient({ chain: foundry, transport: http(urls.chain) }) as PublicClient;
+  const account = await toAccount(client, entryPoint, tee, toTeeOwner({ account: tee, paymaster }));
   const bundler = createBundlerClient({
     account,
     client,

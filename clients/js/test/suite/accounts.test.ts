@@ -9,8 +9,9 @@ import {
   PasskeyError,
   simpleAccountParameters,
   type TeeAccount,
+  toTeeOwner,
 } from "@super-relay/client";
-import { newAccount, register, simpleAccount } from "../support/accounts.js";
+import { newAccount, paymasterOf, register, simpleAccount } from "../support/accounts.js";
 import { lyingKms } from "../support/lying-host.js";
 import { refused } from "../support/refused.js";
 import { SoftwareAuthenticator } from "../support/software-authenticator.js";
@@ -181,9 +182,10 @@ test("a host that is no KMS is told from one", async () => {
 });
 
 test("the account of a new passkey is the contract that the factory makes", async () => {
-  const { tee, owner } = await newAccount(new SoftwareAuthenticator());
+  const authenticator = new SoftwareAuthenticator();
+  const tee = await register(authenticator);
 
-  const account = await simpleAccount(tee, owner);
+  const account = await simpleAccount(tee, toTeeOwner({ account: tee, paymaster: paymasterOf(tee, authenticator) }));
 
   const { factory } = await account.getFactoryArgs();
   assert.equal(factory?.toLowerCase(), tee.factory?.toLowerCase());

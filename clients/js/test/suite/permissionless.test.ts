@@ -7,7 +7,7 @@ import { foundry } from "viem/chains";
 import { newAccount, POLLING } from "../support/accounts.js";
 import { call, callsOf, mined } from "../support/mined.js";
 import { SoftwareAuthenticator } from "../support/software-authenticator.js";
-import { chain, entryPoint, steadyFees, urls } from "../support/world.js";
+import { chain, steadyFees, urls } from "../support/world.js";
 
 async function newClient(authenticator: SoftwareAuthenticator) {
   const { account, paymaster } = await newAccount(authenticator);
@@ -50,10 +50,7 @@ test("operations that are sent at once are queued", async () => {
   assert.equal(authenticator.touches.length, 4);
 });
 
-// sendTransaction waits for the receipt by the hash that the bundler answered.
-const skip =
-  entryPoint.version === "0.9" && "alto 0.0.20 computes the hashes of v0.7 for the release candidate of v0.9";
-test("sendTransaction gives the transaction of one call, and of a batch", { skip }, async () => {
+test("sendTransaction gives the transaction of one call, and of a batch", async () => {
   const { client, account, paymaster } = await newClient(new SoftwareAuthenticator());
 
   const single = await client.sendTransaction(call(1));

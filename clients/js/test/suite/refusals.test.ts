@@ -157,7 +157,7 @@ test("an account that reserves too much is refused with the rule, and can go on 
   const { bundler } = await newAccount(new SoftwareAuthenticator());
   // Each reserves almost as much as the policy allows, and none is sent.
   const reserve = (key: bigint) =>
-    bundler.prepareUserOperation({ calls: [call(1)], callGasLimit: 3_500_000n, nonce: key << 64n });
+    bundler.prepareUserOperation({ calls: [call(1)], callGasLimit: 3_000_000n, nonce: key << 64n });
   const reserveAll = async () => {
     for (let key = 0n; key < 16n; key += 1n) await reserve(key);
   };

@@ -6,7 +6,6 @@ import { newAccount } from "../support/accounts.js";
 import { call, callsOf, mined } from "../support/mined.js";
 import { refused } from "../support/refused.js";
 import { SoftwareAuthenticator } from "../support/software-authenticator.js";
-import { entryPoint } from "../support/world.js";
 
 test("one touch sends a new account's first operation, and one a batch", async () => {
   const authenticator = new SoftwareAuthenticator();
@@ -21,11 +20,10 @@ test("one touch sends a new account's first operation, and one a batch", async (
   assert.ok(created && batch);
   assert.deepEqual(await callsOf(created.transactionHash), [1]);
   assert.deepEqual(await callsOf(batch.transactionHash), [2, 3]);
-  // alto takes the release candidate for v0.7, and answers another hash than the EntryPoint's.
-  if (entryPoint.version !== "0.9") assert.deepEqual([first, second], [created.args.userOpHash, batch.args.userOpHash]);
+  assert.deepEqual([first, second], [created.args.userOpHash, batch.args.userOpHash]);
 });
 
-test("the bundler's receipt is that of the operation", { skip: notAltosHash() }, async () => {
+test("the bundler's receipt is that of the operation", async () => {
   const { bundler, account, paymaster } = await newAccount(new SoftwareAuthenticator());
 
   const hash = await bundler.sendUserOperation({ calls: [call(1)] });
@@ -35,11 +33,6 @@ test("the bundler's receipt is that of the operation", { skip: notAltosHash() },
   assert.equal(receipt.userOpHash, event?.args.userOpHash);
   assert.equal(receipt.success, true);
 });
-
-/** Why alto's receipts can't be compared. */
-function notAltosHash(): string | false {
-  return entryPoint.version === "0.9" && "alto 0.0.20 computes the hashes of v0.7 for the release candidate of v0.9";
-}
 
 test("operations that are sent at once are approved one at a time, in order", async () => {
   const authenticator = new SoftwareAuthenticator(200);

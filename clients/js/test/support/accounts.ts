@@ -4,15 +4,14 @@ import {
   type Authenticator,
   createTeeAccount,
   createTeePaymaster,
-  simpleAccountParameters,
   type TeeAccount,
   type TeeOwner,
   type TeePaymaster,
   toTeeOwner,
 } from "@super-relay/client";
-import { toSimpleSmartAccount } from "permissionless/accounts";
 import { http } from "viem";
 import { createBundlerClient, type SmartAccount } from "viem/account-abstraction";
+import { toAccount } from "./simple-account.js";
 import { chain, entryPoint, steadyFees, urls } from "./world.js";
 
 /** A test has no time to wait for four seconds. */
@@ -36,17 +35,9 @@ export const paymasterOf = (
     ...options,
   });
 
-/** The SimpleAccount of that owner, as a dApp makes it. */
-export function simpleAccount(account: TeeAccount, owner: TeeOwner): Promise<SmartAccount> {
-  // permissionless.js 0.4 knows no v0.9: its SimpleAccount signs and batches as that of v0.8.
-  const version = entryPoint.version === "0.9" ? "0.8" : entryPoint.version;
-  return toSimpleSmartAccount({
-    client: chain,
-    owner,
-    entryPoint: { address: entryPoint.address, version },
-    ...simpleAccountParameters(account),
-  }) as Promise<SmartAccount>;
-}
+/** The SimpleAccount of that owner, for the EntryPoint of this suite. */
+export const simpleAccount = (account: TeeAccount, owner: TeeOwner): Promise<SmartAccount> =>
+  toAccount(chain, entryPoint, account, owner);
 
 /** A bundler client of viem for that account. */
 export const bundlerOf = (account: SmartAccount, paymaster: TeePaymaster) =>

@@ -1,7 +1,9 @@
 // A chain with one EntryPoint, a node with its KMS (the demo's), and a bundler.
 import { fileURLToPath } from "node:url";
+import type { Address } from "viem";
+import { startCandidateBundler } from "./candidate-bundler.js";
 import { startPage } from "./page.js";
-import { type Started, start, stop } from "./processes.js";
+import { start, stop } from "./processes.js";
 
 const project = fileURLToPath(new URL("../../../../", import.meta.url));
 const binaries = `${process.env["CARGO_TARGET_DIR"] ?? `${project}target`}/debug`;
@@ -24,17 +26,15 @@ export async function startWorld(version: string): Promise<World> {
   };
   const chain = find(/, chain at (\S+)/);
   const entryPoint = find(/EntryPoint at (0x\w{40})/);
-  const script = `${project}tests/clients/bundler/start.mjs`;
-  const started: Started[] = [demo];
   try {
-    const bundler = await start(process.execPath, [script, chain, "0", entryPoint], / listening on /);
-    started.unshift(bundler);
+    const bundler =
+      version === "0.9" ? await startCandidateBundler(chain, entryPoint as Address) : await startAlto(chain);
     return {
       environment: {
         RPC: find(/running +JSON-RPC at (\S+),/),
         KMS: find(/running .* KMS at (\S+)/),
         CHAIN: chain,
-        BUNDLER: bundler.said.match(/ listening on (\S+)/)?.[1] ?? "",
+        BUNDLER: bundler.url,
         ENTRY_POINT: entryPoint,
         ENTRY_POINT_VERSION: version,
         PAYMASTER: find(/paymaster +(0x\w{40}) with a deposit/),
@@ -45,12 +45,18 @@ export async function startWorld(version: string): Promise<World> {
       },
       stop: async () => {
         page.stop();
-        for (const process of started) await stop(process);
+        await bundler.stop();
+        await stop(demo);
       },
     };
   } catch (error) {
     page.stop();
-    for (const process of started) await stop(process);
+    await stop(demo);
     throw error;
   }
+}
+
+async function startAlto(chain: string) {
+  const alto = await start(process.execPath, [`${project}tests/clients/bundler/start.mjs`, chain], / listening on /);
+  return { url: alto.said.match(/ listening on (\S+)/)?.[1] ?? "", stop: () => stop(alto) };
 }
