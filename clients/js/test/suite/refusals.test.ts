@@ -104,11 +104,9 @@ test("an account that does not exist is refused before the touch", async () => {
   assert.deepEqual(authenticator.touches, ["create"]);
 });
 
-test("another paymaster's operation is refused with the relay's paymaster", {
-  skip: entryPoint.version === "0.6",
-}, async () => {
+test("another paymaster's operation is refused with the relay's paymaster", async () => {
   const { paymaster } = await newAccount(new SoftwareAuthenticator());
-  const others = { paymaster: SOMEBODY, paymasterData: "0x" as Hex };
+  const others = entryPoint.version === "0.6" ? { paymasterAndData: SOMEBODY } : { paymaster: SOMEBODY };
 
   const asking = paymaster.getPaymasterStubData({ ...draft(), ...others } as ReturnType<typeof draft>);
 
