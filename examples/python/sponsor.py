@@ -122,7 +122,7 @@ def send_sponsored(relay, chain, bundler, owner, target, data):
         "callData": account.encode_abi("execute", [target, 0, data]),
         "maxFeePerGas": hex(2 * base_fee + tip),
         "maxPriorityFeePerGas": hex(tip),
-        "signature": "0x" + "ff" * 15 + "f0" + "00" * 15 + "07" + "aa" * 32 + "1c",
+        "signature": "0x" + "ff" * 15 + "f0" + "00" * 16 + "7a" + "aa" * 31 + "1c",
     }
     chain_id = chain.eth.chain_id
 
