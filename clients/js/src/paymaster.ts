@@ -28,7 +28,7 @@ export interface TeePaymasterContext {
 
 /** Parameters of {@link createTeePaymaster}. */
 export interface CreateTeePaymasterParameters extends HostSettings {
-  /** The relay's JSON-RPC; may contain chain id and API key: `https://relay.example/rpc/1/srk_…`. */
+  /** The relay's JSON-RPC; may have chain id and API key: `https://relay.example/rpc/1/srk_…`. */
   rpcUrl: string;
   /** The account that approves, of {@link createTeeAccount} or {@link findTeeAccount}. */
   account: Pick<TeeAccount, "accountId">;

@@ -14,8 +14,9 @@ export interface JsonAnswer {
 /**
  * Sends `body` with POST, or GETs without one, and reads a JSON object.
  *
- * @throws {@link ClientError} `url_invalid`, `unreachable` if no answer came, `answer_invalid` if it
- * is something else than a JSON object. `host` is the name in the error, which never has the URL.
+ * @throws {@link ClientError} `url_invalid`, `unreachable` if no answer came, `answer_invalid` if
+ * it is something else than a JSON object. `host` is the name in the error, which never has the
+ * URL.
  */
 export async function requestJson(
   host: string,

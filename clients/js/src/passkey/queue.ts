@@ -1,6 +1,6 @@
 import type { Authenticator } from "./authenticator.js";
 
-/** Runs tasks one at a time, in the order in which they were given. A failure stops none of them. */
+/** Runs tasks one at a time, in the order in which they were given. A failure stops no other. */
 export class Queue {
   #last: Promise<unknown> = Promise.resolve();
 

@@ -32,6 +32,8 @@ async function host(answer: (path: string, body: string) => Promise<Json>): Prom
     response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(answered));
   });
   await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+  // A test that fails does not stop it.
+  server.unref();
   const { port } = server.address() as AddressInfo;
   return { url: `http://127.0.0.1:${port}`, stop: () => server.close() };
 }
