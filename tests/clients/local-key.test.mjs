@@ -1,7 +1,10 @@
 // Accounts whose owners keep their keys: viem's own paymaster client, and nothing of ours in the
 // page.
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { to7702SimpleSmartAccount, toSimpleSmartAccount } from "permissionless/accounts";
 import { http } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
@@ -59,6 +62,18 @@ test("the code of the docs sponsors a local key", { skip: entryPoint.version !==
   const receipt = await sendSponsored(urls, owner(), [call]);
 
   assert.equal(receipt.success, true);
+  assert.equal(receipt.paymaster.toLowerCase(), paymasterAddress.toLowerCase());
+});
+
+test("the Python example sends a sponsored operation", { skip: entryPoint.version !== "0.7" }, async () => {
+  const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
+  const script = path("../../examples/python/sponsor.py");
+
+  const { stdout } = await promisify(execFile)(path(".venv/bin/python"), [script, urls.rpc, urls.chain, urls.bundler]);
+
+  const receipt = JSON.parse(stdout);
+  assert.equal(receipt.success, true);
+  assert.equal(receipt.sent, receipt.userOpHash);
   assert.equal(receipt.paymaster.toLowerCase(), paymasterAddress.toLowerCase());
 });
 

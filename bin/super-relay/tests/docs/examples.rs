@@ -73,7 +73,7 @@ impl Reader {
             ["js", file] if Path::new(file).extension().is_some_and(|extension| extension == "mjs") => {
                 std::fs::write(self.folder.path().join(file), &block.text).unwrap();
             }
-            ["sh" | "js" | "json"] => {}
+            ["sh" | "js" | "ts" | "json"] => {}
             _ => panic!("{PAGE}:{}: what is {info:?}?", block.line),
         }
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// Created by builds and by npm; not documented.
-const MADE: [&str; 4] = ["target", "node_modules", "cache", "out"];
+const MADE: [&str; 6] = ["target", "node_modules", "cache", "out", "dist", "build"];
 
 /// The root of the project.
 pub fn root() -> PathBuf {

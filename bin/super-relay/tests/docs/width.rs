@@ -14,7 +14,7 @@ fn comments_and_docs_wrap_at_100_columns() {
             // Generated from the docstrings of the settings.
             _ if path.ends_with("config/reference.md") => continue,
             Some("md") => prose,
-            Some("rs" | "sol" | "mjs") => comments,
+            Some("rs" | "sol" | "mjs" | "ts") => comments,
             _ => continue,
         };
         let text = project::read(path.to_str().unwrap());

@@ -4,10 +4,13 @@ use devkit::EntryPointVersion::V07;
 use jsonrpsee::core::client::{ClientT, Error};
 use jsonrpsee::rpc_params;
 use jsonrpsee_ws_client::WsClientBuilder;
-use relay_api::{Param, RelayApiClient as _};
+use relay_api::{CredentialRequest, Param, RelayApiClient as _};
 use serde_json::{Value, json};
 
 use crate::support::{TeeAccount, World};
+
+#[path = "../../examples/sponsor/client.rs"]
+mod example;
 
 #[tokio::test]
 async fn one_connection_carries_a_sponsorship_from_intent_to_answer() {
@@ -20,6 +23,20 @@ async fn one_connection_carries_a_sponsorship_from_intent_to_answer() {
     let intent = client.intent(op(), account.id.as_str().into(), Param::absent()).await.unwrap();
     let assertion = account.passkey.assert(&json!(intent.webauthn)).unwrap();
     let answer = client.sponsor(op(), account.id.as_str().into(), assertion.into(), Param::absent()).await.unwrap();
+
+    assert!(world.entry_point().handle_ops(&answer.user_operation.into()).await.unwrap().success);
+}
+
+#[tokio::test]
+async fn the_rust_example_has_an_operation_sponsored() {
+    let world = World::start(V07).await;
+    let client = WsClientBuilder::default().build(format!("ws://{}", world.node.address("rpc"))).await.unwrap();
+    let mut account = TeeAccount::create(&world).await;
+    let operation = account.operation(&world).await;
+
+    let passkey = &mut account.passkey;
+    let approve = |request: &CredentialRequest| Ok(passkey.assert(&json!(request))?);
+    let answer = example::sponsor(&client, &operation, &account.id, approve).await.unwrap();
 
     assert!(world.entry_point().handle_ops(&answer.user_operation.into()).await.unwrap().success);
 }

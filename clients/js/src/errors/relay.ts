@@ -1,0 +1,62 @@
+import { SuperRelayError } from "./error.js";
+import { hintFor } from "./hints.js";
+
+/**
+ * What a refusal of the relay says about its limits; each field only where it applies. Amounts and
+ * counts are decimal strings: wei for costs and fees, otherwise a number of things or seconds.
+ */
+export interface RelayLimits {
+  /** The field of the request that is wrong. */
+  field?: string;
+  /** The policy that refuses. */
+  policyId?: string;
+  /** The operator's setting that refuses. */
+  rule?: string;
+  /** The most that is allowed. */
+  limit?: string;
+  /** What the request has, or would come to. */
+  used?: string;
+  /** The least that is allowed. */
+  least?: string;
+  /** What is needed and missing: wei, or the name of a scope. */
+  required?: string;
+  /** The value that would be right: a nonce, an account, a chain or a policy. */
+  expected?: string;
+  /** The values that would be accepted. */
+  supported?: readonly string[];
+  /** The paymaster that the relay uses, or that signed before. */
+  paymaster?: string;
+  /** Unix seconds at which the quota is full again. */
+  resetAt?: number;
+  /** Unix seconds until which the account has to wait. */
+  until?: number;
+  /** Seconds after which a call may succeed. */
+  retryAfter?: number;
+}
+
+/** The error object of a JSON-RPC answer. */
+export interface RelayRefusal {
+  code: number;
+  message: string;
+  data?: (RelayLimits & { reason?: string; retryable?: boolean; requestId?: string }) | undefined;
+}
+
+/** The relay refused, or could not answer. The codes are those of JSON-RPC and ERC-7769. */
+export class RelayError extends SuperRelayError {
+  override readonly name = "RelayError";
+  override readonly source = "relay";
+  /** The JSON-RPC error code. */
+  readonly code: number;
+  /** Names the request in the logs of relay and KMS. */
+  readonly requestId: string | undefined;
+  /** The limits that were exceeded, and everything else that the relay said. */
+  readonly limits: RelayLimits;
+
+  constructor({ code, message, data = {} }: RelayRefusal) {
+    const { reason = "unknown", retryable = false, requestId, ...limits } = data;
+    super({ details: message, reason, retryable, hint: hintFor(reason) });
+    this.code = code;
+    this.requestId = requestId;
+    this.limits = limits;
+  }
+}

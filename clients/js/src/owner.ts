@@ -1,0 +1,57 @@
+import { bytesToHex, type Hex, hashTypedData, type PrivateKeyAccount, type SignableMessage } from "viem";
+import { toAccount } from "viem/accounts";
+import type { SignatureScheme, TeeAccount } from "./account/account.js";
+import { ClientError } from "./errors/client.js";
+import type { TeePaymaster } from "./paymaster.js";
+
+/** Parameters of {@link toTeeOwner}. */
+export interface ToTeeOwnerParameters {
+  /** The account that owns the contract, of {@link createTeeAccount} or {@link findTeeAccount}. */
+  account: Pick<TeeAccount, "ownerAddress" | "signatureScheme">;
+  /** The paymaster of the same bundler client: the signatures came with its answers. */
+  paymaster: Pick<TeePaymaster, "signatureOf">;
+}
+
+/**
+ * An owner for the account constructors of viem and permissionless.js. It has the type that viem's
+ * `toSimple7702SmartAccount` asks for, but no private key: that is in the TEE.
+ */
+export type TeeOwner = PrivateKeyAccount;
+
+/**
+ * An owner whose signatures come from the TEE. Accounts ask it to sign the hash of an operation,
+ * and it returns the signature that the paymaster's answer had: as a message for EntryPoint v0.6
+ * and v0.7, as typed data or a bare hash for later ones.
+ *
+ * Its methods throw {@link ClientError}: `signature_not_available` for anything but a sponsored
+ * operation, `signature_scheme_mismatch` if the contract verifies the other scheme.
+ */
+export function toTeeOwner({ account, paymaster }: ToTeeOwnerParameters): TeeOwner {
+  const { ownerAddress, signatureScheme } = account;
+
+  const refuse = (what: string): never => {
+    throw new ClientError("signature_not_available", `the key of ${ownerAddress} in the TEE does not sign ${what}`);
+  };
+  const signatureOf = (hash: Hex, what: string, verified: SignatureScheme): Hex => {
+    const signature = paymaster.signatureOf(hash) ?? refuse(`${what} ${hash}, which is no sponsored operation`);
+    if (verified === signatureScheme) return signature;
+    const details = `this account's contract verifies ${verified}, and its key in the TEE signs ${signatureScheme}`;
+    throw new ClientError("signature_scheme_mismatch", details);
+  };
+
+  const owner = toAccount({
+    address: ownerAddress,
+    signMessage: async ({ message }) => signatureOf(rawMessage(message) ?? refuse("text"), "the message", "eip191"),
+    signTypedData: async (typedData) => signatureOf(hashTypedData(typedData), "typed data with the hash", "raw"),
+    sign: async ({ hash }) => signatureOf(hash, "the hash", "raw"),
+    signTransaction: async () => refuse("transactions"),
+    signAuthorization: async () => refuse("EIP-7702 authorizations"),
+  });
+  return owner as object as TeeOwner;
+}
+
+/** The bytes of a message that is no text. */
+function rawMessage(message: SignableMessage): Hex | undefined {
+  if (typeof message === "string") return undefined;
+  return typeof message.raw === "string" ? message.raw : bytesToHex(message.raw);
+}
