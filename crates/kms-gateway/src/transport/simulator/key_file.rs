@@ -49,6 +49,11 @@ impl KeyFile {
         durable::replace(folder, NAME, &*self.bytes).map_err(SealedFileError::Io)
     }
 
+    /// Whether reading it may take for ever, as from a pipe.
+    pub(super) fn may_block(folder: &Path) -> bool {
+        fs::metadata(folder.join(NAME)).is_ok_and(|found| !found.is_file() && !found.is_dir())
+    }
+
     pub(super) fn read(folder: &Path) -> Result<Option<Self>, SealedFileError> {
         let path = folder.join(NAME);
         let file = match fs::read(&path) {

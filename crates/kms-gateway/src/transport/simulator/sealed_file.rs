@@ -47,6 +47,9 @@ impl SealedFile {
     pub(super) fn look_at(folder: &Path) -> Result<(), SealedFileError> {
         private_files::check_file(&folder.join(LOCK)).map_err(SealedFileError::Io)?;
         let has_state = private_files::check_file(&folder.join(STATE)).map_err(SealedFileError::Io)?;
+        if KeyFile::may_block(folder) {
+            return Ok(());
+        }
         match KeyFile::read(folder)? {
             None if has_state => Err(SealedFileError::KeyMissing),
             Some(key) if key.has_sealed_a_state() && !has_state => Err(SealedFileError::StateMissing),
