@@ -182,9 +182,12 @@ impl Settler {
                     self.progress.note_width(contracts, width);
                     return Err(error.into());
                 }
-                // Not even one block: the number of blocks is not the reason.
                 Err(refusal @ (ChainError::Node { .. } | ChainError::LogsNotRead { .. })) => {
-                    self.progress.note_width(contracts, Width::default());
+                    // Not even one block: the number of blocks is not the reason. If each refusal
+                    // takes long, later rounds should get to that block at once.
+                    if matches!(refusal, ChainError::Node { .. }) {
+                        self.progress.note_width(contracts, Width::default());
+                    }
                     from = self.first_not_pruned(deployment, from, latest, refusal).await?;
                     continue;
                 }

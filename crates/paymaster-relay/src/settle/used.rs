@@ -275,12 +275,15 @@ impl Settler {
                 reading.width.note_too_slow(from, to);
                 Err(error)
             }
-            // Not even one block: the number of blocks is not the reason.
+            // Not even one block: the number of blocks is not the reason. If each refusal takes long,
+            // later rounds should get to that block at once.
             Err(refusal @ (ChainError::Node { .. } | ChainError::LogsLag { .. } | ChainError::LogsNotRead { .. }))
                 if reading.refused < REFUSED_ROUNDS =>
             {
                 reading.refused += 1;
-                reading.width = Width::default();
+                if !matches!(refusal, ChainError::LogsNotRead { .. }) {
+                    reading.width = Width::default();
+                }
                 Err(refusal)
             }
             Err(refusal @ (ChainError::Node { .. } | ChainError::LogsLag { .. } | ChainError::LogsNotRead { .. })) => {

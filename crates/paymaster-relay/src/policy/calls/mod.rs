@@ -1,5 +1,5 @@
 //! The calls inside an operation's `callData`, in the encodings of common smart accounts: one row
-//! of [`ENCODINGS`] for each function, and a file for each family of accounts.
+//! of `ENCODINGS` for each function, and a file for each family of accounts.
 //!
 //! An unknown account may do anything with its `callData`, so a target list is only meaningful
 //! together with accounts of these kinds; a sender list restricts the accounts.
