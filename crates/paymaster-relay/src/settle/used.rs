@@ -18,8 +18,8 @@ use crate::error::RelayError;
 use crate::gwei::Gwei;
 use crate::store::{Contracts, Expired, Settlement, SponsorshipId};
 
-/// Maximum number of queries of the logs of accounts per round and deployment: the node has others to
-/// answer, too.
+/// Maximum number of queries of the logs of accounts per round and deployment: the node has others
+/// to answer, too.
 const MOST_QUERIES: u32 = 256;
 /// Consecutive accounts without an answer after which the round ends.
 const FRUITLESS: u32 = 4;
@@ -275,8 +275,8 @@ impl Settler {
                 reading.width.note_too_slow(from, to);
                 Err(error)
             }
-            // Not even one block: the number of blocks is not the reason. If each refusal takes long,
-            // later rounds should get to that block at once.
+            // Not even one block: the number of blocks is not the reason. If each refusal takes
+            // long, later rounds should get to that block at once.
             Err(refusal @ (ChainError::Node { .. } | ChainError::LogsLag { .. } | ChainError::LogsNotRead { .. }))
                 if reading.refused < REFUSED_ROUNDS =>
             {

@@ -31,7 +31,7 @@ pub(super) async fn use_of(
     row.map(key_use).transpose()
 }
 
-/// Whether a settled sponsorship of that intent has the key. It keeps it, for ever, if its intent is
+/// Whether a settled sponsorship of that intent has the key. It keeps the key if its intent is
 /// sponsored again: which happens only if the block that contained it was reorganised away after
 /// all, or a node that lags was believed.
 pub(super) async fn is_kept(
