@@ -16,7 +16,7 @@ const POWER_CUTS: u32 = 10;
 /// Minimum number of failures of each kind within one boot.
 const TIMES: usize = 10;
 /// A slow machine takes longer than usual, but a stopped one never finishes: this is the limit.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(600);
 /// One changes signers, one has operations sponsored, the others create accounts.
 const WRITERS: usize = 4;
 /// The reason given by a gateway that has just started: it does not know earlier registrations.
